@@ -1,0 +1,45 @@
+package ical
+
+import "fmt"
+
+// Limits bound what one VCALENDAR may cost. A field that is zero or negative
+// takes its value from DefaultLimits.
+type Limits struct {
+	MaxBytes      int // octets of input
+	MaxDepth      int // components within components; VCALENDAR is the first
+	MaxComponents int
+	MaxProps      int // properties in all; their parameter values may be four times as many
+	MaxLine       int // octets of one content line, unfolded
+}
+
+// DefaultLimits suit what clients store and mail; importing tools may raise them.
+var DefaultLimits = Limits{
+	MaxBytes:      16 << 20,
+	MaxDepth:      16,
+	MaxComponents: 50_000,
+	MaxProps:      500_000,
+	MaxLine:       8 << 20,
+}
+
+func (l Limits) orDefault() Limits {
+	or := func(v *int, def int) {
+		if *v <= 0 {
+			*v = def
+		}
+	}
+	or(&l.MaxBytes, DefaultLimits.MaxBytes)
+	or(&l.MaxDepth, DefaultLimits.MaxDepth)
+	or(&l.MaxComponents, DefaultLimits.MaxComponents)
+	or(&l.MaxProps, DefaultLimits.MaxProps)
+	or(&l.MaxLine, DefaultLimits.MaxLine)
+	return l
+}
+
+// ParseError says where the text stops being iCalendar and what to mend. It
+// never quotes values, so it may be shown and logged.
+type ParseError struct {
+	Line int // of the input, counted from 1; of a folded line its first
+	Msg  string
+}
+
+func (e *ParseError) Error() string { return fmt.Sprintf("line %d: %s", e.Line, e.Msg) }

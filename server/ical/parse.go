@@ -1,0 +1,285 @@
+package ical
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Parse reads exactly one VCALENDAR. Lines may end in CRLF or LF; blank lines
+// and a byte order mark are skipped; names become upper case. Everything else
+// that RFC 5545 §3.1 does not allow is a *ParseError. What the properties mean
+// is not looked at: see Validate.
+//
+// The tree does not refer to data.
+func Parse(data []byte, lim Limits) (*Component, error) {
+	return parseAt(data, lim.orDefault(), 0)
+}
+
+// parseAt is Parse for data that starts after a number of other lines.
+func parseAt(data []byte, lim Limits, before int) (*Component, error) {
+	if len(data) > lim.MaxBytes {
+		return nil, &ParseError{Line: before + 1, Msg: fmt.Sprintf("the object is larger than %d octets", lim.MaxBytes)}
+	}
+	text, err := unfold(data, lim)
+	if err == nil {
+		p := parsers.Get().(*parser)
+		p.lim = lim
+		var cal *Component
+		if cal, err = p.run(text); err == nil {
+			p.release()
+			return cal, nil
+		}
+	}
+	err.Line += before
+	return nil, err
+}
+
+// unfolded is the text of an object with one content line a line.
+type unfolded struct {
+	text  string // each line ends in \n
+	lines int
+	comps int    // lines that look like BEGIN
+	src   []byte // for line numbers
+}
+
+// frame is a component that has begun and not ended. Its properties and
+// children lie on the parser's stacks from these places on.
+type frame struct {
+	c           *Component
+	props, kids int
+}
+
+// parser holds the stacks of one run. Properties, parameters and children are
+// collected on a stack, and moved to a slab of the right size once complete:
+// a few allocations an object, and no slice shares room with its neighbour.
+type parser struct {
+	lim    Limits
+	open   []frame
+	props  []Property
+	kids   []*Component
+	params []Param
+	values []string
+	nvals  int // parameter values so far
+
+	propSlab  []Property
+	paramSlab []Param
+	valueSlab []string
+	compSlab  []Component
+}
+
+var parsers = sync.Pool{New: func() any { return new(parser) }}
+
+// release puts a parser back whose run went well, unless it has grown large.
+// Its stacks are empty, and take has cleared what lay on them.
+func (p *parser) release() {
+	if cap(p.props) > 4096 || cap(p.kids) > 4096 || cap(p.params) > 4096 || cap(p.values) > 4096 {
+		return
+	}
+	*p = parser{open: p.open[:0], props: p.props[:0], kids: p.kids[:0], params: p.params[:0], values: p.values[:0]}
+	parsers.Put(p)
+}
+
+// take moves what is on top of a stack to the slab, with no room to grow into.
+func take[T any](slab *[]T, top []T) []T {
+	if len(top) == 0 {
+		return nil
+	}
+	if cap(*slab)-len(*slab) < len(top) {
+		*slab = make([]T, 0, max(len(top), min(2*cap(*slab), 1024), 8))
+	}
+	at := len(*slab)
+	*slab = append(*slab, top...)
+	clear(top)
+	return (*slab)[at:len(*slab):len(*slab)]
+}
+
+func (p *parser) run(u unfolded) (*Component, *ParseError) {
+	p.compSlab = make([]Component, 0, min(u.comps, p.lim.MaxComponents))
+	p.propSlab = make([]Property, 0, max(0, u.lines-2*u.comps))
+	var root *Component
+	rest := u.text
+	comps, props := 0, 0
+	for n := 0; rest != ""; n++ {
+		end := strings.IndexByte(rest, '\n')
+		line := rest[:end]
+		rest = rest[end+1:]
+
+		if root != nil && len(p.open) == 0 {
+			return nil, u.fail(n, "text after END:VCALENDAR; an object has one VCALENDAR")
+		}
+		prop, msg := p.line(line)
+		if msg != "" {
+			return nil, u.fail(n, msg)
+		}
+		switch prop.Name {
+		case "BEGIN":
+			name, ok := compName(&prop)
+			switch {
+			case !ok:
+				return nil, u.fail(n, "BEGIN needs the name of a component, and no parameters")
+			case root == nil && name != "VCALENDAR":
+				return nil, u.fail(n, "expected BEGIN:VCALENDAR")
+			case len(p.open) >= p.lim.MaxDepth:
+				return nil, u.fail(n, fmt.Sprintf("components nest deeper than %d", p.lim.MaxDepth))
+			case comps >= p.lim.MaxComponents:
+				return nil, u.fail(n, fmt.Sprintf("more than %d components", p.lim.MaxComponents))
+			}
+			comps++
+			c := p.component(name)
+			if root == nil {
+				root = c
+			}
+			p.open = append(p.open, frame{c: c, props: len(p.props), kids: len(p.kids)})
+		case "END":
+			name, ok := compName(&prop)
+			switch {
+			case !ok:
+				return nil, u.fail(n, "END needs the name of a component, and no parameters")
+			case len(p.open) == 0:
+				return nil, u.fail(n, "expected BEGIN:VCALENDAR")
+			}
+			f := p.open[len(p.open)-1]
+			if name != f.c.Name {
+				return nil, u.fail(n, "END:"+clip(name)+" where END:"+clip(f.c.Name)+" is due")
+			}
+			p.open[len(p.open)-1].c = nil
+			p.open = p.open[:len(p.open)-1]
+			f.c.Props = take(&p.propSlab, p.props[f.props:])
+			p.props = p.props[:f.props]
+			if kids := p.kids[f.kids:]; len(kids) > 0 {
+				f.c.Children = slices.Clone(kids)
+				clear(kids)
+			}
+			p.kids = p.kids[:f.kids]
+			if len(p.open) > 0 {
+				p.kids = append(p.kids, f.c)
+			}
+		default:
+			if len(p.open) == 0 {
+				return nil, u.fail(n, "expected BEGIN:VCALENDAR")
+			}
+			if props >= p.lim.MaxProps {
+				return nil, u.fail(n, fmt.Sprintf("more than %d properties", p.lim.MaxProps))
+			}
+			props++
+			p.props = append(p.props, prop)
+		}
+	}
+	switch {
+	case root == nil:
+		return nil, u.fail(u.lines, "expected BEGIN:VCALENDAR")
+	case len(p.open) > 0:
+		return nil, u.fail(u.lines, "END:"+clip(p.open[len(p.open)-1].c.Name)+" is missing")
+	}
+	return root, nil
+}
+
+func (p *parser) component(name string) *Component {
+	if len(p.compSlab) == cap(p.compSlab) {
+		p.compSlab = make([]Component, 0, 8)
+	}
+	p.compSlab = append(p.compSlab, Component{Name: name})
+	return &p.compSlab[len(p.compSlab)-1]
+}
+
+// compName reads the value of BEGIN or END; blanks after it do no harm.
+func compName(p *Property) (string, bool) {
+	v := strings.TrimRight(p.Value, " \t")
+	name, n := scanName(v)
+	return name, n > 0 && n == len(v) && len(p.Params) == 0
+}
+
+// clip shortens a component name for a message.
+func clip(name string) string {
+	if len(name) > 32 {
+		return name[:32] + "..."
+	}
+	return name
+}
+
+// isName has the octets of a name: RFC 5545 §3.1 allows letters, digits and
+// the hyphen; other printable ones that delimit nothing are kept as they come.
+var isName = func() (t [256]bool) {
+	for c := '!'; c <= '~'; c++ {
+		t[c] = !strings.ContainsRune(`":;,=\^`, c)
+	}
+	return t
+}()
+
+// scanName returns the name at the start of s in upper case, and its length in s.
+func scanName(s string) (string, int) {
+	i, lower := 0, false
+	for i < len(s) && isName[s[i]] {
+		lower = lower || 'a' <= s[i] && s[i] <= 'z'
+		i++
+	}
+	if lower {
+		return strings.ToUpper(s[:i]), i
+	}
+	return s[:i], i
+}
+
+// line takes a content line apart. It returns a message when it is none.
+func (p *parser) line(s string) (Property, string) {
+	name, i := scanName(s)
+	switch {
+	case i == 0:
+		return Property{}, "the line does not begin with a property name"
+	case i == len(s):
+		return Property{}, "the property has no colon and no value"
+	case s[i] == ':':
+		return Property{Name: name, Value: s[i+1:]}, ""
+	case s[i] != ';':
+		return Property{}, "the property name is followed by neither a colon nor a semicolon"
+	}
+	p.params = p.params[:0]
+	for s[i] == ';' {
+		i++
+		pname, n := scanName(s[i:])
+		i += n
+		if n == 0 || i == len(s) || s[i] != '=' {
+			return Property{}, "a parameter is not of the form NAME=VALUE"
+		}
+		p.values = p.values[:0]
+		for s[i] == '=' && len(p.values) == 0 || s[i] == ',' {
+			i++
+			v, n, msg := scanParamValue(s[i:])
+			if msg != "" {
+				return Property{}, msg
+			}
+			i += n
+			p.values = append(p.values, v)
+			if p.nvals++; p.nvals > 4*p.lim.MaxProps {
+				return Property{}, fmt.Sprintf("more than %d parameter values", 4*p.lim.MaxProps)
+			}
+		}
+		p.params = append(p.params, Param{Name: pname, Values: take(&p.valueSlab, p.values)})
+	}
+	return Property{Name: name, Params: take(&p.paramSlab, p.params), Value: s[i+1:]}, ""
+}
+
+// scanParamValue reads one value, quoted or not, and returns it with its
+// length in s. What follows it in s is one of : ; and comma.
+func scanParamValue(s string) (v string, n int, msg string) {
+	if s != "" && s[0] == '"' {
+		end := strings.IndexByte(s[1:], '"')
+		if end < 0 {
+			return "", 0, "a parameter value has no closing quote"
+		}
+		v, n = s[1:1+end], end+2
+		if n == len(s) || s[n] != ':' && s[n] != ';' && s[n] != ',' {
+			return "", 0, "a quoted parameter value is not followed by a colon, semicolon or comma"
+		}
+	} else {
+		for n < len(s) && s[n] != ':' && s[n] != ';' && s[n] != ',' {
+			n++
+		}
+		if n == len(s) {
+			return "", 0, "the property has no colon and no value"
+		}
+		v = s[:n]
+	}
+	return decodeParam(v), n, ""
+}

@@ -1,0 +1,105 @@
+package ical
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+)
+
+// ParseStream reads VCALENDARs that stand one after the other, as exports do.
+// The limits hold for each. A calendar that does not parse is yielded as a
+// *ParseError, with the line of the whole input, and the next one follows.
+// Errors of r, text outside of calendars and a calendar beyond MaxBytes end
+// the sequence.
+func ParseStream(r io.Reader, lim Limits) iter.Seq2[*Component, error] {
+	return func(yield func(*Component, error) bool) {
+		s := splitter{r: bufio.NewReaderSize(r, 64<<10), lim: lim.orDefault()}
+		for {
+			before, err := s.next()
+			if err != nil {
+				if err != io.EOF {
+					yield(nil, err)
+				}
+				return
+			}
+			cal, err := parseAt(s.buf, s.lim, before)
+			if err != nil && !yield(nil, err) || err == nil && !yield(cal, nil) {
+				return
+			}
+		}
+	}
+}
+
+// splitter cuts a stream into calendars.
+type splitter struct {
+	r    *bufio.Reader
+	lim  Limits
+	buf  []byte // the calendar
+	line int    // lines read
+}
+
+var (
+	beginCal = []byte("BEGIN:VCALENDAR")
+	endCal   = []byte("END:VCALENDAR")
+)
+
+// next reads a calendar into buf and returns the number of lines before it.
+func (s *splitter) next() (before int, err error) {
+	s.buf = s.buf[:0]
+	depth := 0
+	for {
+		at := len(s.buf)
+		err := s.readLine()
+		if err != nil && err != io.EOF {
+			return 0, err
+		}
+		raw := s.buf[at:]
+		if s.line == 1 {
+			raw = bytes.TrimPrefix(raw, bom)
+		}
+		line := bytes.TrimRight(raw, " \t\r\n")
+		switch {
+		case bytes.EqualFold(line, beginCal):
+			if depth++; depth == 1 {
+				before = s.line - 1
+			}
+		case bytes.EqualFold(line, endCal):
+			depth--
+			if depth == 0 {
+				return before, nil
+			}
+		case depth == 0 && len(line) == 0:
+			s.buf = s.buf[:0]
+		}
+		switch {
+		case depth <= 0 && len(line) > 0:
+			return 0, &ParseError{Line: s.line, Msg: "expected BEGIN:VCALENDAR"}
+		case err == io.EOF && depth > 0:
+			return before, nil // Parse says what is missing
+		case err == io.EOF:
+			return 0, io.EOF
+		}
+	}
+}
+
+// readLine appends a line, with its end, to buf. At the end of the input it
+// returns io.EOF, perhaps with a last line.
+func (s *splitter) readLine() error {
+	s.line++
+	for {
+		part, err := s.r.ReadSlice('\n')
+		if len(s.buf)+len(part) > s.lim.MaxBytes {
+			return &ParseError{Line: s.line, Msg: fmt.Sprintf("the object is larger than %d octets", s.lim.MaxBytes)}
+		}
+		s.buf = append(s.buf, part...)
+		switch {
+		case err == nil, err == io.EOF:
+			return err
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return fmt.Errorf("read calendar: %w", err)
+		}
+	}
+}
