@@ -1,0 +1,333 @@
+package calendar
+
+import (
+	"context"
+	"time"
+
+	"factotum/server/acl"
+)
+
+// Backend is the vocabulary of the calendar server: one call is one use case,
+// one transaction and, over DWP, one RPC. Every method checks rights itself
+// and fails with an *Error. Slices of results answer per item, so that one bad
+// item spoils no other. Streaming methods call emit in order; when emit fails
+// they stop and return its error. What emit receives is valid after it returns.
+type Backend interface {
+	// Home describes an owner's calendar home and the calendars in it that who
+	// may see. With Provision it first makes the default calendar of an owner
+	// who asks for his own home and has none (Sun's auto-provisioning).
+	Home(ctx context.Context, who Actor, req HomeRequest) (Home, error)
+	// Calendar describes one calendar. A calendar who has no right to see at
+	// all is NoCalendar, as if it were not there.
+	Calendar(ctx context.Context, who Actor, id ID) (Calendar, error)
+	// CreateCalendar makes a collection. RFC 4791 §5.3.1, RFC 5689, WCAP createcalendar.
+	CreateCalendar(ctx context.Context, who Actor, req CreateCalendarRequest) (Calendar, error)
+	// UpdateCalendar changes properties, all or none. RFC 4918 §9.2, WCAP set_calprops, RFC 3744 §8.1.
+	UpdateCalendar(ctx context.Context, who Actor, req UpdateCalendarRequest) (Calendar, error)
+	// DeleteCalendar removes a collection and all in it.
+	DeleteCalendar(ctx context.Context, who Actor, req DeleteCalendarRequest) error
+	// CopyCalendar copies or moves a collection inside one owner's home.
+	CopyCalendar(ctx context.Context, who Actor, req CopyRequest) (CopyResult, error)
+
+	// ListObjects streams the members of a calendar without their data, by name.
+	ListObjects(ctx context.Context, who Actor, id ID, emit func(*Object) error) (Calendar, error)
+	// Object returns one object with its data.
+	Object(ctx context.Context, who Actor, ref Ref) (*Object, error)
+	// Objects streams one answer for each ref, in the order asked for. CALDAV:calendar-multiget.
+	Objects(ctx context.Context, who Actor, req ObjectsRequest, emit func(ObjectResult) error) error
+	// PutObject stores one object. RFC 4791 §5.3.2.
+	PutObject(ctx context.Context, who Actor, req PutRequest) (PutResult, error)
+	// PutObjects stores many into one calendar, each on its own: import.
+	PutObjects(ctx context.Context, who Actor, req PutObjectsRequest) ([]PutItemResult, error)
+	// DeleteObject removes one object and leaves a tombstone.
+	DeleteObject(ctx context.Context, who Actor, req DeleteRequest) error
+	// CopyObject copies or moves an object between calendars of one owner.
+	CopyObject(ctx context.Context, who Actor, req CopyRequest) (CopyResult, error)
+	// PatchProps changes dead properties of an object, all or none.
+	PatchProps(ctx context.Context, who Actor, ref Ref, changes []PropChange) error
+
+	// Query streams the objects of a calendar that match a filter. CALDAV:calendar-query.
+	Query(ctx context.Context, who Actor, req QueryRequest, emit func(*Object) error) error
+	// Sync streams what changed in a calendar since a token. RFC 6578.
+	Sync(ctx context.Context, who Actor, req SyncRequest, emit func(SyncItem) error) (SyncResult, error)
+	// SyncHome tells which calendars of a home changed since a token.
+	SyncHome(ctx context.Context, who Actor, req SyncHomeRequest) (SyncHomeResult, error)
+	// FreeBusy merges the busy time of each target. RFC 4791 §7.10, WCAP get_freebusy.
+	FreeBusy(ctx context.Context, who Actor, req FreeBusyRequest) ([]FreeBusyResult, error)
+
+	// Prefs and SetPrefs read and change a user's own preferences (WCAP userprefs).
+	Prefs(ctx context.Context, who Actor, owner Owner) (map[string]string, error)
+	SetPrefs(ctx context.Context, who Actor, owner Owner, set map[string]string, remove []string) error
+
+	// Ping says whether the store behind answers, and what it is.
+	Ping(ctx context.Context) (Status, error)
+}
+
+// HomeRequest asks for a home.
+type HomeRequest struct {
+	Owner     Owner
+	Provision bool
+	Counts    bool // fill Calendar.Count
+}
+
+// Home is the collection of an owner's calendars.
+type Home struct {
+	Owner     Owner
+	Change    int64 // the owner's change number
+	Calendars []Calendar
+	UsedBytes int64      // DAV:quota-used-bytes
+	MaxBytes  int64      // 0 = unlimited
+	Rights    acl.Rights // of the actor on the home itself
+}
+
+// CreateCalendarRequest holds the wanted calendar; ID is required, the rest
+// may be zero and then gets the defaults of ics.conf.
+type CreateCalendarRequest struct {
+	Calendar Calendar
+	// DefaultACL: Calendar.ACL was not given.
+	DefaultACL bool
+}
+
+// UpdateCalendarRequest changes the fields that are set.
+type UpdateCalendarRequest struct {
+	ID          ID
+	IfMatch     []string // ETags of the collection, see Precond
+	DisplayName *string
+	Description *string
+	Color       *string
+	Order       *string
+	TZID        *string
+	Timezone    *string
+	Components  *[]string
+	CoOwners    *[]UserID
+	ACL         *acl.List
+	Transparent *bool
+	NoDoubles   *bool
+	Categories  *string
+	Charset     *string
+	Language    *string
+	Props       []PropChange
+}
+
+// DeleteCalendarRequest names the collection to delete.
+type DeleteCalendarRequest struct {
+	ID      ID
+	IfMatch []string
+}
+
+// CopyRequest copies From to To, or moves it. Name is empty for collections.
+// Both are of one owner; the fronts do the rest by get and put.
+type CopyRequest struct {
+	From, To  Ref
+	Move      bool
+	Overwrite bool
+	Shallow   bool    // Depth: 0, the collection without its members
+	Precond   Precond // on From
+	IfDest    Precond // on To
+}
+
+// CopyResult tells whether something was overwritten and the new object's stamp.
+type CopyResult struct {
+	Replaced bool
+	Object   Object
+}
+
+// ObjectsRequest lists what a multiget wants. All refs are of one owner.
+type ObjectsRequest struct {
+	Refs []Ref
+	Data DataRequest
+}
+
+// ObjectResult is the answer for one ref: an object, or why not.
+type ObjectResult struct {
+	Ref    Ref
+	Object *Object
+	Err    error
+}
+
+// DataRequest says how calendar data is to be returned. RFC 4791 §9.6.
+type DataRequest struct {
+	None       bool    // metadata only
+	Expand     *Window // CALDAV:expand
+	LimitRecur *Window // CALDAV:limit-recurrence-set
+	LimitBusy  *Window // CALDAV:limit-freebusy-set
+	Comp       *CompSelect
+	Timezone   string // VTIMEZONE text or "" : floating time of this report, CALDAV:timezone
+}
+
+// CompSelect is partial retrieval, RFC 4791 §9.6.1.
+type CompSelect struct {
+	Name     string
+	AllProps bool
+	Props    []PropSelect
+	AllComps bool
+	Comps    []CompSelect
+}
+
+// PropSelect selects a property, with or without its value.
+type PropSelect struct {
+	Name    string
+	NoValue bool
+}
+
+// PutRequest stores Data under Ref.
+type PutRequest struct {
+	Ref         Ref
+	Data        []byte
+	ContentType string
+	Precond     Precond
+	ByUID       bool   // replace whatever object has the same UID, Ref.Name is for a new one
+	Token       string // request token: a retry with the same token is answered, not repeated
+}
+
+// PutResult is the stamp of what was stored.
+type PutResult struct {
+	Object  Object // without data
+	Created bool
+}
+
+// PutObjectsRequest imports objects into one calendar. Items with an empty
+// name are stored under the name of the object with their UID, else a new one.
+type PutObjectsRequest struct {
+	Calendar ID
+	Items    []PutItem
+	Replace  bool // an existing object with the UID is replaced, else Exists
+}
+
+// PutItem is one object of an import.
+type PutItem struct {
+	Name string
+	Data []byte
+}
+
+// PutItemResult answers for one item, in order.
+type PutItemResult struct {
+	Name      string
+	UID       string
+	Created   bool
+	Unchanged bool // the same text was there already
+	Err       error
+}
+
+// DeleteRequest removes one object.
+type DeleteRequest struct {
+	Ref     Ref
+	Precond Precond
+}
+
+// QueryRequest is a calendar-query. A nil Filter matches everything.
+type QueryRequest struct {
+	Calendar ID
+	Filter   *CompFilter // of VCALENDAR
+	Data     DataRequest
+	Limit    int // most objects wanted, 0 = the server's limit
+}
+
+// CompFilter, PropFilter, ParamFilter and TextMatch: RFC 4791 §9.7.
+type CompFilter struct {
+	Name         string
+	IsNotDefined bool
+	TimeRange    *Window
+	Props        []PropFilter
+	Comps        []CompFilter
+	AnyOf        bool // test="anyof", calendar-query as extended
+}
+
+// PropFilter matches a property.
+type PropFilter struct {
+	Name         string
+	IsNotDefined bool
+	TimeRange    *Window
+	Text         *TextMatch
+	Params       []ParamFilter
+	AnyOf        bool
+}
+
+// ParamFilter matches a parameter of a property.
+type ParamFilter struct {
+	Name         string
+	IsNotDefined bool
+	Text         *TextMatch
+}
+
+// TextMatch is a substring test under a collation: "i;ascii-casemap" (the
+// default), "i;octet" or "i;unicode-casemap".
+type TextMatch struct {
+	Text      string
+	Collation string
+	Negate    bool
+}
+
+// SyncRequest asks for changes after Token (Calendar.SyncToken), "" for all.
+type SyncRequest struct {
+	Calendar ID
+	Token    string
+	Limit    int  // most items, 0 = no limit
+	Data     bool // objects with their data
+	Deleted  bool // tombstones with their last text, where kept
+}
+
+// SyncItem is a changed object or a tombstone.
+type SyncItem struct {
+	Object *Object
+	Gone   *Tombstone
+}
+
+// SyncResult ends a sync. More means that the limit cut the answer.
+type SyncResult struct {
+	Token    string
+	More     bool
+	Calendar Calendar
+}
+
+// SyncHomeRequest asks which calendars changed. Token "" means all.
+type SyncHomeRequest struct {
+	Owner Owner
+	Token string
+}
+
+// SyncHomeResult lists changed and removed calendars.
+type SyncHomeResult struct {
+	Token   string
+	Changed []Calendar
+	Removed []ID
+}
+
+// FreeBusyRequest asks for busy time. A target is a calendar, or an owner's
+// whole home (those calendars that count for free/busy) when Home is set.
+type FreeBusyRequest struct {
+	Targets []FreeBusyTarget
+	Window  Window
+	Ignore  string // UID left out: RFC 6638 mask-uid
+}
+
+// FreeBusyTarget names whose busy time is wanted.
+type FreeBusyTarget struct {
+	Calendar ID
+	Home     bool
+}
+
+// FreeBusyResult is the answer for one target, in order.
+type FreeBusyResult struct {
+	Target FreeBusyTarget
+	Busy   []Busy
+	Err    error
+}
+
+// Busy is a merged busy period. Type is BUSY, BUSY-TENTATIVE or
+// BUSY-UNAVAILABLE (RFC 5545 §3.2.9).
+type Busy struct {
+	Start, End time.Time
+	Type       string
+}
+
+// Status tells what a back end is.
+type Status struct {
+	Host     string // name it calls itself
+	Store    string // "sqlite", "postgres"
+	Version  string
+	Started  time.Time
+	Owners   int
+	Objects  int64
+	ReadOnly bool
+}

@@ -1,0 +1,168 @@
+package calendar
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Kind says what went wrong in words every protocol can translate.
+// It is an error itself: errors.Is(err, calendar.NotFound).
+type Kind uint8
+
+// The kinds of failure. Each protocol has one table that answers them all.
+const (
+	Internal     Kind = iota // our fault; the cause is logged
+	NoCalendar               // the calendar (or its owner) does not exist
+	NotFound                 // the object, instance or property does not exist
+	Denied                   // the actor may see it, but not do this
+	Exists                   // a resource of that name exists already
+	UIDConflict              // another object of the calendar has this UID: RFC 4791 §5.3.2.1
+	Stale                    // If-Match, If-None-Match or Schedule-Tag did not hold
+	Invalid                  // the data is not what it must be
+	Unsupported              // valid, but this calendar does not take it (component, method, media type)
+	TooLarge                 // object bytes, attendees, instances or dates beyond a limit
+	NotOrganizer             // only the organizer may do this
+	DoubleBooked             // the calendar refuses overlapping busy time
+	OverQuota                // no room left: quota or disk
+	ReadOnly                 // the store is in read-only mode
+	BadSyncToken             // unknown, foreign or expired sync token: RFC 6578 §3.2
+	TooMany                  // the answer is larger than allowed: RFC 4791 §7.8 number-of-matches-within-limits
+	Unavailable              // the back end does not answer now; try again
+	NoBackend                // no back end is configured for this owner
+	LoginFailed              // wrong user or password, or account not active
+	Canceled                 // the caller went away or its deadline passed
+	numKinds
+)
+
+var kindNames = [numKinds]string{
+	"internal", "no-calendar", "not-found", "denied", "exists", "uid-conflict", "stale", "invalid",
+	"unsupported", "too-large", "not-organizer", "double-booked", "over-quota", "read-only",
+	"bad-sync-token", "too-many", "unavailable", "no-backend", "login-failed", "canceled",
+}
+
+func (k Kind) String() string {
+	if k < numKinds {
+		return kindNames[k]
+	}
+	return fmt.Sprintf("kind(%d)", uint8(k))
+}
+
+func (k Kind) Error() string { return k.String() }
+
+// Kinds lists every kind; tests walk it to find tables with a hole.
+func Kinds() []Kind {
+	out := make([]Kind, numKinds)
+	for i := range out {
+		out[i] = Kind(i)
+	}
+	return out
+}
+
+// KindNamed returns the kind with that String, or Internal.
+func KindNamed(s string) Kind {
+	for i, n := range kindNames {
+		if n == s {
+			return Kind(i)
+		}
+	}
+	return Internal
+}
+
+// Reason refines a Kind where a protocol has a word of its own for it; it is
+// the local name of an RFC 4791 precondition ("valid-calendar-data",
+// "max-resource-size", …) and empty where the Kind says enough.
+type Reason string
+
+// The reasons that CalDAV tells apart. RFC 4791 §§1.3, 5.3.2.1, 7.8, 7.10.
+const (
+	ValidCalendarData     Reason = "valid-calendar-data"
+	ValidCalendarObject   Reason = "valid-calendar-object-resource"
+	SupportedCalendarData Reason = "supported-calendar-data"
+	SupportedComponent    Reason = "supported-calendar-component"
+	MaxResourceSize       Reason = "max-resource-size"
+	MinDateTime           Reason = "min-date-time"
+	MaxDateTime           Reason = "max-date-time"
+	MaxInstances          Reason = "max-instances"
+	MaxAttendees          Reason = "max-attendees-per-instance"
+	ValidFilter           Reason = "valid-filter"
+	SupportedFilter       Reason = "supported-filter"
+	SupportedCollation    Reason = "supported-collation"
+	ValidTimezone         Reason = "valid-timezone"
+	CollectionLocationOK  Reason = "calendar-collection-location-ok"
+	DefaultCalendarNeeded Reason = "default-calendar-needed"
+	LockTokenMatches      Reason = "lock-token-matches"
+)
+
+// Error is how the model reports a failure.
+type Error struct {
+	Kind   Kind
+	Reason Reason
+	Op     string // "put object"
+	Ref    string // calid, calid/name or UID: what the caller may be shown
+	Msg    string // a sentence for the caller: what is wrong and what to mend
+	Err    error  // the cause: logged, never sent
+}
+
+func (e *Error) Error() string {
+	s := e.Op
+	if s != "" {
+		s += ": "
+	}
+	s += e.Kind.String()
+	if e.Ref != "" {
+		s += " " + e.Ref
+	}
+	if e.Msg != "" {
+		s += ": " + e.Msg
+	}
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// Is makes errors.Is(err, calendar.NotFound) true for an Error of that kind.
+func (e *Error) Is(target error) bool { k, ok := target.(Kind); return ok && k == e.Kind }
+
+// KindOf classifies any error: nil has no kind and must not be asked about.
+func KindOf(err error) Kind {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Kind
+	}
+	var k Kind
+	switch {
+	case errors.As(err, &k):
+		return k
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return Canceled
+	}
+	return Internal
+}
+
+// ReasonOf returns the Reason of the nearest Error in the chain.
+func ReasonOf(err error) Reason {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Reason
+	}
+	return ""
+}
+
+// MessageOf returns the sentence meant for the caller, or "".
+func MessageOf(err error) string {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Msg
+	}
+	return ""
+}
+
+func fail(k Kind, op, ref string) error { return &Error{Kind: k, Op: op, Ref: ref} }
+
+func failMsg(k Kind, r Reason, op, ref, format string, args ...any) error {
+	return &Error{Kind: k, Reason: r, Op: op, Ref: ref, Msg: fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,75 @@
+package calendar
+
+import "context"
+
+// PersonKind is what an entry of the directory is (iCalendar CUTYPE, RFC 5545 §3.2.3).
+type PersonKind string
+
+// The kinds of entries that can own calendars.
+const (
+	Individual PersonKind = "INDIVIDUAL"
+	Group      PersonKind = "GROUP"
+	Resource   PersonKind = "RESOURCE"
+	Room       PersonKind = "ROOM"
+)
+
+// Person is a user, group or resource of the directory: all that the model and
+// the fronts need to know. Secrets are not part of it.
+type Person struct {
+	ID        UserID // canonical: the key of the home
+	Kind      PersonKind
+	Domain    string
+	Name      string   // full name (cn)
+	Given     string   // givenName
+	Surname   string   // sn
+	Mails     []string // primary first, then alternates; lower case
+	Active    bool     // icsStatus and inetUserStatus allow the service
+	Host      string   // icsDWPHost, "" = the default back end
+	TZID      string   // icsTimezone
+	Language  string   // preferredLanguage
+	Groups    []string // as ACEs name them: group ids and mail addresses
+	Owner     UserID   // of a group or resource: who administers it
+	CoOwners  []UserID // icsSecondaryowners
+	ACL       string   // icsDefaultacl, "" = ics.conf
+	NoDoubles bool     // icsDoublebooking is 0
+	AutoReply bool     // icsAutoaccept
+	Admin     bool     // the calendar administrator (service.admin.calmaster.userid)
+}
+
+// Mail returns the primary address, or "".
+func (p Person) Mail() string {
+	if len(p.Mails) == 0 {
+		return ""
+	}
+	return p.Mails[0]
+}
+
+// Actor returns the person as one who asks.
+func (p Person) Actor() Actor {
+	return Actor{User: p.ID, Domain: p.Domain, Groups: p.Groups, Mail: p.Mail(), Admin: p.Admin}
+}
+
+// PeopleQuery searches the directory. Empty fields match everything; the
+// non-empty ones must all match as case-insensitive substrings (Exact: whole).
+type PeopleQuery struct {
+	Text  string // in any of name, mail, id
+	Name  string
+	Mail  string
+	ID    string
+	Kinds []PersonKind // nil = all
+	Exact bool
+	Limit int // 0 = the directory's limit (calstore.userlookup.maxsize)
+}
+
+// People is what the model and the fronts ask of the directory.
+type People interface {
+	// Person finds by canonical id (or a login name). NotFound if there is none.
+	Person(ctx context.Context, id UserID) (Person, error)
+	// ByMail finds by primary or alternate address, without "mailto:".
+	ByMail(ctx context.Context, address string) (Person, error)
+	// Search lists matches in the order of their names; more tells that the
+	// limit cut the answer.
+	Search(ctx context.Context, q PeopleQuery) (found []Person, more bool, err error)
+	// Members lists the members of a group, nested groups expanded, at most limit.
+	Members(ctx context.Context, group UserID, limit int) (members []Person, more bool, err error)
+}

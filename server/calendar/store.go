@@ -1,0 +1,192 @@
+package calendar
+
+import (
+	"context"
+	"time"
+
+	"factotum/server/acl"
+)
+
+// Store runs fn in one transaction over the calendars of one owner.
+// fn may run more than once and does no I/O of its own; what it returns as an
+// error rolls everything back. Update returns only after the commit is
+// durable. Two Updates of one owner never overlap, and those of one owner
+// commit in the order in which their fn ran. Failures that are the engine's
+// are reported as *Error of kind Unavailable (connection lost, busy), OverQuota
+// (disk full), ReadOnly or Internal.
+type Store interface {
+	View(ctx context.Context, owner Owner, fn func(Tx) error) error
+	Update(ctx context.Context, owner Owner, fn func(Tx) error) error
+	// Owners lists the owners that have a home, in order, after the given one.
+	Owners(ctx context.Context, after Owner, limit int) ([]Owner, error)
+	// Stat says which engine it is and how much it holds (estimates allowed).
+	Stat(ctx context.Context) (StoreStat, error)
+	// Check verifies the engine's own integrity (SQLite integrity_check).
+	Check(ctx context.Context) error
+	Close() error
+}
+
+// StoreStat describes a store.
+type StoreStat struct {
+	Engine  string // "sqlite", "postgres"
+	Version string // of the schema
+	Owners  int
+	Objects int64
+	Bytes   int64
+}
+
+// Tx is a transaction over one owner's data. Times have microsecond
+// resolution or better dropped to it. Lists come in the order stated.
+type Tx interface {
+	// OnCommit registers fn to run once after the commit is durable, in commit
+	// order among the owner's transactions, before Update returns. Not called
+	// when the transaction fails.
+	OnCommit(fn func())
+
+	// Home returns the owner's row; ok is false when there is none.
+	Home() (h HomeRow, ok bool, err error)
+	// NextChange takes the owner's next change number, once a transaction
+	// (later calls return the same), making the home row if needed.
+	NextChange() (int64, error)
+
+	Calendars() ([]CalendarRow, error) // by name
+	Calendar(name string) (row CalendarRow, ok bool, err error)
+	InsertCalendar(row CalendarRow) error // Exists if the name is taken
+	UpdateCalendar(row CalendarRow) error // by ID
+	// TouchCalendar stamps change and modified only (the hot path of PutObject).
+	TouchCalendar(id int64, change int64, modified time.Time) error
+	// DeleteCalendar removes the row and everything in it and keeps a
+	// tombstone (name, change) for SyncHome.
+	DeleteCalendar(id int64, change int64, when time.Time) error
+	// GoneCalendars lists tombstones of calendars with a change above since.
+	GoneCalendars(since int64) ([]GoneCalendar, error)
+
+	// Object returns a live object by name; data only when wanted.
+	Object(cal int64, name string, data bool) (row ObjectRow, ok bool, err error)
+	ObjectByUID(cal int64, uid string, data bool) (row ObjectRow, ok bool, err error)
+	// ObjectsByName returns the live ones among names, in any order.
+	ObjectsByName(cal int64, names []string, data bool) ([]ObjectRow, error)
+	// Objects streams the live objects by name, after the given name. The row
+	// is valid only during the call.
+	Objects(cal int64, after string, data bool, fn func(*ObjectRow) error) error
+	// CountObjects counts live objects and their bytes.
+	CountObjects(cal int64) (n int, bytes int64, err error)
+	// PutObject inserts or replaces by name (clearing a tombstone of that
+	// name). UIDConflict if another live object of the calendar has the UID.
+	PutObject(row ObjectRow) error
+	// DeleteObject turns the object into a tombstone that keeps uid, component
+	// and data.
+	DeleteObject(cal int64, name string, change int64, when time.Time) error
+	// Changes streams live objects and tombstones with change above since, by
+	// change then name, at most limit (0 = all). Tombstones have Deleted set.
+	Changes(cal int64, since int64, limit int, data bool, fn func(*ObjectRow) error) error
+	// Purge removes the calendar's tombstones older than before, of calendars
+	// and objects, and raises the calendar's Purged number to the highest
+	// change removed.
+	Purge(cal int64, before time.Time) (n int, err error)
+
+	// Occurrences of the calendar that overlap [from,to) in Unix seconds, any order.
+	Occurrences(cal int64, from, to int64, fn func(OccurrenceRow) error) error
+	// ObjectOccurrences lists those of one object.
+	ObjectOccurrences(cal int64, name string) ([]OccurrenceRow, error)
+	// SetOccurrences replaces those of one object.
+	SetOccurrences(cal int64, name string, rows []OccurrenceRow) error
+
+	// Props lists dead properties of the calendar's own resource (name "") or
+	// of one object; AllProps of all objects of the calendar.
+	Props(cal int64, name string) ([]DeadProp, error)
+	AllProps(cal int64) (map[string][]DeadProp, error)
+	SetProp(cal int64, name string, p DeadProp) error
+	DeleteProp(cal int64, name string, space, local string) error
+	// MoveProps renames the owner of dead properties; CopyProps copies them.
+	CopyProps(fromCal int64, fromName string, toCal int64, toName string) error
+	DeleteProps(cal int64, name string) error
+
+	// Prefs are the user's preferences. An empty value is a value.
+	Prefs() (map[string]string, error)
+	SetPref(key, value string) error
+	DeletePref(key string) error
+
+	// Token remembers the outcome of a write with a request token; TokenResult
+	// finds it again. Tokens older than an hour may be forgotten.
+	Token(token string) (result []byte, ok bool, err error)
+	SetToken(token string, result []byte, when time.Time) error
+}
+
+// HomeRow is an owner's home.
+type HomeRow struct {
+	Change  int64
+	Created time.Time
+	Bytes   int64 // sum of the live objects' sizes, kept by PutObject and DeleteObject
+}
+
+// CalendarRow is a calendar at rest.
+type CalendarRow struct {
+	ID          int64 // unique for each creation, made by the Service
+	Name        string
+	Plain       bool
+	Change      int64
+	MetaChange  int64 // change of the last property change
+	Purged      int64 // tombstones up to this change are gone
+	DisplayName string
+	Description string
+	Color       string
+	Order       string
+	TZID        string
+	Timezone    string
+	Components  string // comma list
+	CoOwners    string // blank list
+	ACL         acl.List
+	Transparent bool
+	NoDoubles   bool
+	Categories  string
+	Charset     string
+	Language    string
+	Created     time.Time
+	Modified    time.Time
+}
+
+// GoneCalendar is the tombstone of a calendar.
+type GoneCalendar struct {
+	ID      int64
+	Name    string
+	Change  int64
+	Deleted time.Time
+}
+
+// ObjectRow is an object at rest.
+type ObjectRow struct {
+	Cal         int64
+	Name        string
+	UID         string
+	Component   string
+	Change      int64
+	ScheduleTag int64
+	Created     time.Time
+	Modified    time.Time
+	Size        int
+	ContentType string
+	Private     uint8     // 0 public, 1 private, 2 confidential (CLASS)
+	OccHash     uint64    // hash of its occurrence rows: unchanged ones are not rewritten
+	Deleted     time.Time // zero for a live object
+	Data        []byte
+}
+
+// Bits of OccurrenceRow.Flags.
+const (
+	OccTail        = 1 << iota // further occurrences follow somewhere in [Start,End): expand the object
+	OccFloating                // Start and End are civil time taken as UTC
+	OccAllDay                  // a DATE value (floating too)
+	OccFree                    // transparent or cancelled: not in free/busy
+	OccTentative               // BUSY-TENTATIVE
+	OccUnavailable             // BUSY-UNAVAILABLE
+	OccTodo                    // a VTODO or VJOURNAL: RFC 4791 §9.9 has rules of its own
+)
+
+// OccurrenceRow is one entry of the rebuildable time index: an instance of an
+// object, or (OccTail) the open rest of a series.
+type OccurrenceRow struct {
+	Name       string
+	Start, End int64 // Unix seconds UTC; End == Start for zero-length ones
+	Flags      int
+}

@@ -1,0 +1,65 @@
+package calendar
+
+import (
+	"strconv"
+	"strings"
+)
+
+// ETag returns the entity tag without quotes. It is strong: a stamp belongs to
+// one text of one resource, and masked text has a tag of its own.
+func (o *Object) ETag() string {
+	return string(o.AppendETag(make([]byte, 0, 24)))
+}
+
+// AppendETag appends the ETag to dst, for writers that do not allocate.
+func (o *Object) AppendETag(dst []byte) []byte {
+	dst = strconv.AppendInt(dst, o.Change, 36)
+	dst = append(dst, '-')
+	dst = strconv.AppendInt(dst, int64(o.Size), 36)
+	if o.Masked {
+		dst = append(dst, '-', 'm')
+	}
+	return dst
+}
+
+// ScheduleTagValue returns the CALDAV:schedule-tag without quotes.
+func (o *Object) ScheduleTagValue() string {
+	return "s" + strconv.FormatInt(o.ScheduleTag, 36)
+}
+
+// CTag returns the calendar's collection tag (CS:getctag). It is not numeric
+// only, since some clients would make a number of it.
+func (c *Calendar) CTag() string {
+	return strconv.FormatInt(c.Incarnation, 36) + "-" + strconv.FormatInt(c.Change, 36)
+}
+
+const syncPrefix = "urn:factotum:sync:"
+
+// SyncToken returns the DAV:sync-token of the calendar's present state.
+// It names the incarnation, so that a calendar deleted and made again under
+// the same name does not honour old tokens. RFC 6578 §3.2.
+func (c *Calendar) SyncToken() string { return syncToken(c.Incarnation, c.Change) }
+
+// SyncToken returns the DAV:sync-token of the home.
+func (h *Home) SyncToken() string { return syncToken(0, h.Change) }
+
+func syncToken(incarnation, change int64) string {
+	return syncPrefix + strconv.FormatInt(incarnation, 36) + ":" + strconv.FormatInt(change, 36)
+}
+
+func parseSyncToken(s string) (incarnation, change int64, ok bool) {
+	rest, ok := strings.CutPrefix(s, syncPrefix)
+	if !ok {
+		return 0, 0, false
+	}
+	a, b, ok := strings.Cut(rest, ":")
+	if !ok {
+		return 0, 0, false
+	}
+	incarnation, err := strconv.ParseInt(a, 36, 64)
+	if err != nil {
+		return 0, 0, false
+	}
+	change, err = strconv.ParseInt(b, 36, 64)
+	return incarnation, change, err == nil && change >= 0
+}

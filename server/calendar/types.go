@@ -1,0 +1,105 @@
+package calendar
+
+import (
+	"time"
+
+	"factotum/server/acl"
+)
+
+// Actor is who asks. The front end authenticates it; DWP carries it along.
+// The zero Actor is anonymous.
+type Actor struct {
+	User   UserID   // canonical user id, "" when anonymous
+	Domain string   // the user's domain, "" when there is one domain only
+	Groups []string // groups the user belongs to, as ACEs name them
+	Mail   string   // primary address, for organizer checks
+	Admin  bool     // calendar administrator whose rights override every ACL
+}
+
+// Calendar is a collection as its reader sees it (Sun's calprops).
+type Calendar struct {
+	ID          ID
+	Incarnation int64  // unique for each creation; part of sync tokens
+	Change      int64  // the owner's change number of the last change inside
+	Plain       bool   // a WebDAV collection without calendar semantics
+	DisplayName string // DAV:displayname, WCAP name
+	Description string
+	Color       string // apple:calendar-color as written
+	Order       string // apple:calendar-order as written
+	TZID        string // default zone for floating time, "" = server default
+	Timezone    string // CALDAV:calendar-timezone as written, "" if only TZID is known
+	Components  []string
+	CoOwners    []UserID
+	ACL         acl.List
+	Transparent bool // CALDAV:schedule-calendar-transp: not in the owner's free/busy
+	NoDoubles   bool // overlapping opaque events are refused (allow-doublebooking 0)
+	Categories  string
+	Charset     string
+	Language    string
+	Created     time.Time
+	Modified    time.Time
+	Count       int // objects, tombstones not counted; -1 when not asked for
+	Props       []DeadProp
+
+	Rights acl.Rights // what the asking actor may do; filled in answers
+}
+
+// DeadProp is a property the server only keeps. RFC 4918 §4.1.
+type DeadProp struct {
+	Space, Local string
+	Value        string // XML fragment, self-contained as to namespaces
+}
+
+// Object is a calendar object resource (RFC 4791 §4.1), or a file in a plain
+// collection. Data is shared with caches: read it, never write to it.
+type Object struct {
+	Calendar    ID
+	Name        string
+	UID         string // "" in a plain collection
+	Component   string // VEVENT, VTODO, VJOURNAL; "" in a plain collection
+	Change      int64  // stamp of the last write: the ETag is spelled from it
+	ScheduleTag int64  // stamp of the last consequential change, RFC 6638 §3.2.10
+	Created     time.Time
+	Modified    time.Time
+	Size        int    // octets of Data as stored
+	ContentType string // "" means text/calendar; charset=utf-8
+	Masked      bool   // Data was rewritten to hide a private event's details
+	Data        []byte // nil unless asked for
+	Props       []DeadProp
+}
+
+// Tombstone tells of a deleted object, for sync-collection and WCAP
+// fetch_deletedcomponents. It is kept until the purge age.
+type Tombstone struct {
+	Calendar  ID
+	Name      string
+	UID       string
+	Component string
+	Change    int64
+	Deleted   time.Time
+	Data      []byte // the last iCalendar text when asked for, if still kept
+}
+
+// Ref names one object.
+type Ref struct {
+	Calendar ID
+	Name     string
+}
+
+// Precond are the conditions of a write, checked in the same transaction.
+// The zero value demands nothing. RFC 9110 §13.1, RFC 6638 §3.2.10.
+type Precond struct {
+	IfMatch       []string // one of these ETags (without quotes), "*" = must exist
+	IfNoneMatch   []string // none of these, "*" = must not exist
+	IfScheduleTag string   // this schedule tag
+	IfUnmodified  time.Time
+}
+
+// Window is a time range in UTC, half open; a zero end is unbounded.
+type Window struct{ From, To time.Time }
+
+// PropChange is one instruction of a PROPPATCH on dead properties.
+type PropChange struct {
+	Prop   DeadProp
+	Remove bool
+}
