@@ -172,12 +172,16 @@ func (p *Property) DateTime() (DateTime, error) {
 	return ParseDateTime(p.Value, p.Param("TZID"), p.valueIs("DATE"))
 }
 
-// DateTimes reads a comma list, as in EXDATE and RDATE. Of a list of periods it
-// returns the starts.
+// DateTimes reads a comma list, as in EXDATE and RDATE; empty places in it,
+// which some writers leave, are skipped. Of a list of periods it returns the
+// starts.
 func (p *Property) DateTimes() ([]DateTime, error) {
 	tzid, date, period := p.Param("TZID"), p.valueIs("DATE"), p.valueIs("PERIOD")
 	list := make([]DateTime, 0, 1+strings.Count(p.Value, ","))
 	for v := range strings.SplitSeq(p.Value, ",") {
+		if strings.Trim(v, " \t") == "" {
+			continue
+		}
 		if period {
 			v, _, _ = strings.Cut(v, "/")
 		}

@@ -121,6 +121,8 @@ func (p *parser) run(u unfolded) (*Component, *ParseError) {
 				return nil, u.fail(n, "BEGIN needs the name of a component, and no parameters")
 			case root == nil && name != "VCALENDAR":
 				return nil, u.fail(n, "expected BEGIN:VCALENDAR")
+			case root != nil && name == "VCALENDAR":
+				return nil, u.fail(n, "VCALENDAR within VCALENDAR")
 			case len(p.open) >= p.lim.MaxDepth:
 				return nil, u.fail(n, fmt.Sprintf("components nest deeper than %d", p.lim.MaxDepth))
 			case comps >= p.lim.MaxComponents:

@@ -49,11 +49,15 @@ func (p Period) String() string {
 	return p.Start.String() + "/" + p.End.String()
 }
 
-// Periods reads a comma list, as in FREEBUSY and RDATE;VALUE=PERIOD.
+// Periods reads a comma list, as in FREEBUSY and RDATE;VALUE=PERIOD;
+// empty places in it are skipped.
 func (p *Property) Periods() ([]Period, error) {
 	tzid := p.Param("TZID")
 	list := make([]Period, 0, 1+strings.Count(p.Value, ","))
 	for v := range strings.SplitSeq(p.Value, ",") {
+		if strings.Trim(v, " \t") == "" {
+			continue
+		}
 		per, err := ParsePeriod(v, tzid)
 		if err != nil {
 			return nil, err

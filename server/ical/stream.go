@@ -49,7 +49,7 @@ var (
 // next reads a calendar into buf and returns the number of lines before it.
 func (s *splitter) next() (before int, err error) {
 	s.buf = s.buf[:0]
-	depth := 0
+	inside := false
 	for {
 		at := len(s.buf)
 		err := s.readLine()
@@ -62,22 +62,17 @@ func (s *splitter) next() (before int, err error) {
 		}
 		line := bytes.TrimRight(raw, " \t\r\n")
 		switch {
-		case bytes.EqualFold(line, beginCal):
-			if depth++; depth == 1 {
-				before = s.line - 1
-			}
-		case bytes.EqualFold(line, endCal):
-			depth--
-			if depth == 0 {
-				return before, nil
-			}
-		case depth == 0 && len(line) == 0:
+		case inside && bytes.EqualFold(line, endCal):
+			return before, nil
+		case !inside && bytes.EqualFold(line, beginCal):
+			inside, before = true, s.line-1
+		case !inside && len(line) > 0:
+			return 0, &ParseError{Line: s.line, Msg: "expected BEGIN:VCALENDAR"}
+		case !inside:
 			s.buf = s.buf[:0]
 		}
 		switch {
-		case depth <= 0 && len(line) > 0:
-			return 0, &ParseError{Line: s.line, Msg: "expected BEGIN:VCALENDAR"}
-		case err == io.EOF && depth > 0:
+		case err == io.EOF && inside:
 			return before, nil // Parse says what is missing
 		case err == io.EOF:
 			return 0, io.EOF
