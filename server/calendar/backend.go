@@ -75,9 +75,9 @@ type Home struct {
 	Owner     Owner
 	Change    int64 // the owner's change number
 	Calendars []Calendar
-	UsedBytes int64      // DAV:quota-used-bytes
-	MaxBytes  int64      // 0 = unlimited
-	Rights    acl.Rights // of the actor on the home itself
+	UsedBytes int64  // DAV:quota-used-bytes
+	MaxBytes  int64  // 0 = unlimited
+	Rights    Rights // of the actor on the home itself
 }
 
 // CreateCalendarRequest holds the wanted calendar; ID is required, the rest

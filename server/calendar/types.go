@@ -41,7 +41,16 @@ type Calendar struct {
 	Count       int // objects, tombstones not counted; -1 when not asked for
 	Props       []DeadProp
 
-	Rights acl.Rights // what the asking actor may do; filled in answers
+	Rights Rights // what the asking actor may do; filled in answers
+}
+
+// Rights are what an actor may do with the two parts of a calendar. Owner is
+// set for the primary owner and for the calendar administrator, who may also
+// delete the calendar and change its owners.
+type Rights struct {
+	Components acl.Rights
+	Properties acl.Rights
+	Owner      bool
 }
 
 // DeadProp is a property the server only keeps. RFC 4918 §4.1.
@@ -66,6 +75,8 @@ type Object struct {
 	Masked      bool   // Data was rewritten to hide a private event's details
 	Data        []byte // nil unless asked for
 	Props       []DeadProp
+
+	class uint8 // ObjectRow.Private
 }
 
 // Tombstone tells of a deleted object, for sync-collection and WCAP
