@@ -1,0 +1,72 @@
+package dav
+
+import "unicode/utf8"
+
+// special marks the bytes that text cannot hold as they are, or that need a
+// closer look: markup, control characters, everything beyond ASCII.
+var special = func() (t [256]bool) {
+	for c := range t {
+		t[c] = c < 0x20 && c != '\t' && c != '\n' || c >= utf8.RuneSelf
+	}
+	t['&'], t['<'], t['>'] = true, true, true
+	return t
+}()
+
+// AppendText appends s as XML character data. A carriage return becomes
+// &#13;, since a parser would drop it. What XML cannot hold (control
+// characters, invalid UTF-8) becomes U+FFFD.
+func AppendText(dst []byte, s string) []byte {
+	done := 0
+	for i := 0; i < len(s); {
+		c := s[i]
+		if !special[c] {
+			i++
+			continue
+		}
+		n, esc := 1, "\uFFFD"
+		switch {
+		case c == '\r':
+			esc = "&#13;"
+		case c == '&':
+			esc = "&amp;"
+		case c == '<':
+			esc = "&lt;"
+		case c == '>':
+			esc = "&gt;"
+		case c >= utf8.RuneSelf:
+			var r rune
+			r, n = utf8.DecodeRuneInString(s[i:])
+			if isChar(r) && (r != utf8.RuneError || n > 1) {
+				i += n
+				continue
+			}
+		}
+		dst = append(dst, s[done:i]...)
+		dst = append(dst, esc...)
+		i += n
+		done = i
+	}
+	return append(dst, s[done:]...)
+}
+
+// appendAttr appends s as the value of a double-quoted attribute.
+func appendAttr(dst []byte, s string) []byte {
+	done := 0
+	for i := 0; i < len(s); i++ {
+		esc := ""
+		switch s[i] {
+		case '"':
+			esc = "&quot;"
+		case '\t':
+			esc = "&#9;"
+		case '\n':
+			esc = "&#10;"
+		default:
+			continue
+		}
+		dst = AppendText(dst, s[done:i])
+		dst = append(dst, esc...)
+		done = i + 1
+	}
+	return AppendText(dst, s[done:])
+}

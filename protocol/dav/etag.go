@@ -1,0 +1,173 @@
+package dav
+
+import (
+	"net/http"
+	"strings"
+)
+
+// Tag is an entity tag without its quotes. RFC 9110 §8.8.3.
+type Tag struct {
+	Opaque string
+	Weak   bool
+}
+
+// String returns the tag as headers and DAV:getetag have it.
+func (t Tag) String() string {
+	if t.Weak {
+		return `W/"` + t.Opaque + `"`
+	}
+	return `"` + t.Opaque + `"`
+}
+
+// ETag returns the strong entity tag of an opaque value, which must hold
+// neither quotes nor blanks: `"opaque"`.
+func ETag(opaque string) string { return `"` + opaque + `"` }
+
+// AppendETag appends what ETag returns.
+func AppendETag(dst []byte, opaque string) []byte {
+	dst = append(dst, '"')
+	dst = append(dst, opaque...)
+	return append(dst, '"')
+}
+
+// ParseTag reads a single entity tag, as in If-Schedule-Tag-Match. A value
+// without quotes is taken as it is, since some clients strip them. The second
+// result is false for anything else.
+func ParseTag(s string) (Tag, bool) {
+	s = strings.TrimSpace(s)
+	t, rest, ok := cutTag(s)
+	return t, ok && rest == ""
+}
+
+// cutTag reads the tag at the start of s.
+func cutTag(s string) (t Tag, rest string, ok bool) {
+	if strings.HasPrefix(s, `W/"`) {
+		t.Weak = true
+		s = s[2:]
+	}
+	if !strings.HasPrefix(s, `"`) {
+		n := strings.IndexAny(s, ", \t")
+		if n < 0 {
+			n = len(s)
+		}
+		t.Opaque, rest = s[:n], s[n:]
+		return t, rest, validTag(t.Opaque) && t.Opaque != "" && t.Opaque != "*"
+	}
+	n := strings.IndexByte(s[1:], '"')
+	if n < 0 {
+		return t, "", false
+	}
+	t.Opaque, rest = s[1:1+n], s[n+2:]
+	return t, rest, validTag(t.Opaque)
+}
+
+// validTag allows etagc, and blanks, which RFC 4918's own examples have.
+func validTag(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] < 0x20 || s[i] == '"' || s[i] == 0x7F {
+			return false
+		}
+	}
+	return true
+}
+
+// Tags is the value of If-Match or If-None-Match. The zero value stands for a
+// missing header.
+type Tags struct {
+	Any  bool // "*"
+	List []Tag
+}
+
+// IsZero reports whether the header is missing.
+func (t Tags) IsZero() bool { return !t.Any && len(t.List) == 0 }
+
+// maxTags bounds the tags of a header.
+const maxTags = 256
+
+// ParseTags reads the values of an If-Match or If-None-Match header; 400 if
+// they are malformed. RFC 9110 §13.1.1.
+func ParseTags(values []string) (Tags, error) {
+	var t Tags
+	for _, v := range values {
+		rest := strings.Trim(v, ", \t")
+		if rest == "*" && len(values) == 1 {
+			t.Any = true
+			continue
+		}
+		if rest == "" {
+			return t, badRequest("an empty list of entity tags")
+		}
+		for rest != "" {
+			tag, after, ok := cutTag(rest)
+			trimmed := strings.TrimLeft(after, " \t")
+			if !ok || trimmed != "" && trimmed[0] != ',' || len(t.List) == maxTags {
+				return t, badRequest("a malformed list of entity tags")
+			}
+			t.List = append(t.List, tag)
+			rest = strings.TrimLeft(trimmed, ", \t")
+		}
+	}
+	return t, nil
+}
+
+// Conditions are the conditional headers of a request, save If.
+type Conditions struct {
+	IfMatch     Tags
+	IfNoneMatch Tags
+	ScheduleTag string // If-Schedule-Tag-Match without quotes, RFC 6638 §8.3; "" for none
+}
+
+// ParseConditions reads them; 400 if one is malformed.
+func ParseConditions(h http.Header) (c Conditions, err error) {
+	if v := h["If-Match"]; len(v) > 0 {
+		if c.IfMatch, err = ParseTags(v); err != nil {
+			return c, err
+		}
+	}
+	if v := h["If-None-Match"]; len(v) > 0 {
+		if c.IfNoneMatch, err = ParseTags(v); err != nil {
+			return c, err
+		}
+	}
+	if v := h["If-Schedule-Tag-Match"]; len(v) > 0 {
+		tag, ok := ParseTag(v[0])
+		if !ok || len(v) > 1 {
+			return c, badRequest("malformed If-Schedule-Tag-Match")
+		}
+		c.ScheduleTag = tag.Opaque
+	}
+	return c, nil
+}
+
+// Check evaluates If-Match and If-None-Match against the strong tag of the
+// resource (opaque, without quotes); exists is false for an unmapped URL. It
+// returns 0 to go on, 412, or 304 for GET and HEAD. RFC 9110 §13.2.2.
+func (c Conditions) Check(method, opaque string, exists bool) int {
+	if !c.IfMatch.IsZero() && !c.IfMatch.match(opaque, exists, false) {
+		return http.StatusPreconditionFailed
+	}
+	if !c.IfNoneMatch.IsZero() && c.IfNoneMatch.match(opaque, exists, true) {
+		if method == http.MethodGet || method == http.MethodHead {
+			return http.StatusNotModified
+		}
+		return http.StatusPreconditionFailed
+	}
+	return 0
+}
+
+// match compares weakly or strongly; our own tag is strong, so that strongly
+// means no weak tag matches. RFC 9110 §8.8.3.2.
+func (t Tags) match(opaque string, exists, weak bool) bool {
+	if !exists {
+		return false
+	}
+	if t.Any {
+		return true
+	}
+	for _, tag := range t.List {
+		if tag.Opaque == opaque && (weak || !tag.Weak) {
+			return true
+		}
+	}
+	return false
+}

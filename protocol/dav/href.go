@@ -1,0 +1,181 @@
+package dav
+
+import (
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+)
+
+// plain marks the bytes of a path that stay as they are: unreserved ones,
+// "@" and "/". All the rest is percent-encoded, "&" and "'" too, since some
+// clients copy hrefs into XML unescaped. RFC 3986 §3.3.
+var plain = func() (t [256]bool) {
+	for c := range t {
+		t[c] = c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+	}
+	for _, c := range "-._~@/" {
+		t[c] = true
+	}
+	return t
+}()
+
+const upperHex = "0123456789ABCDEF"
+
+// AppendPath appends a decoded path in percent-encoding; it needs no further
+// escaping in XML or in a header.
+func AppendPath(dst []byte, path string) []byte {
+	done := 0
+	for i := 0; i < len(path); i++ {
+		if c := path[i]; !plain[c] {
+			dst = append(dst, path[done:i]...)
+			dst = append(dst, '%', upperHex[c>>4], upperHex[c&15])
+			done = i + 1
+		}
+	}
+	return append(dst, path[done:]...)
+}
+
+// EncodePath returns a decoded path in percent-encoding.
+func EncodePath(path string) string {
+	for i := 0; i < len(path); i++ {
+		if !plain[path[i]] {
+			return string(AppendPath(nil, path))
+		}
+	}
+	return path
+}
+
+// AppendHref appends a DAV:href element for a decoded path given in parts.
+func AppendHref(dst []byte, parts ...string) []byte {
+	dst = append(dst, "<D:href>"...)
+	for _, p := range parts {
+		dst = AppendPath(dst, p)
+	}
+	return append(dst, "</D:href>"...)
+}
+
+// DecodePath decodes a percent-encoded absolute path. Bytes that need
+// encoding but came without are taken as they are, as Apple sends them. It
+// refuses with 400 what could name two things or leave the tree: an encoded
+// slash, the segments "." and ".." in any spelling, empty segments, control
+// characters, invalid UTF-8, malformed escapes.
+func DecodePath(escaped string) (string, error) {
+	if escaped == "" || escaped[0] != '/' {
+		return "", badRequest("the path is not absolute")
+	}
+	path := escaped
+	if strings.IndexByte(path, '%') >= 0 {
+		buf := make([]byte, 0, len(path))
+		for i := 0; i < len(path); i++ {
+			c := path[i]
+			if c == '%' {
+				if i+2 >= len(path) || unhex(path[i+1]) < 0 || unhex(path[i+2]) < 0 {
+					return "", badRequest("malformed percent-encoding in a path")
+				}
+				c = byte(unhex(path[i+1])<<4 | unhex(path[i+2]))
+				if c == '/' {
+					return "", badRequest("encoded slash in a path")
+				}
+				i += 2
+			}
+			buf = append(buf, c)
+		}
+		path = string(buf)
+	}
+	if err := checkPath(path); err != nil {
+		return "", err
+	}
+	return path, nil
+}
+
+// checkPath looks at a decoded path.
+func checkPath(path string) error {
+	start := 1 // of the segment
+	for i := 1; i <= len(path); i++ {
+		if i < len(path) && path[i] != '/' {
+			if c := path[i]; c < 0x20 || c == 0x7F {
+				return badRequest("control character in a path")
+			}
+			continue
+		}
+		seg := path[start:i]
+		if seg == "." || seg == ".." || seg == "" && i < len(path) {
+			return badRequest("empty or relative segment in a path")
+		}
+		start = i + 1
+	}
+	if !utf8.ValidString(path) {
+		return badRequest("invalid UTF-8 in a path")
+	}
+	return nil
+}
+
+func unhex(c byte) int {
+	switch {
+	case c >= '0' && c <= '9':
+		return int(c - '0')
+	case c >= 'a' && c <= 'f':
+		return int(c-'a') + 10
+	case c >= 'A' && c <= 'F':
+		return int(c-'A') + 10
+	}
+	return -1
+}
+
+// ErrForeign answers an href that names another server: 502, as RFC 4918
+// §9.8.5 has it for Destination.
+var ErrForeign = &Error{Status: http.StatusBadGateway, Text: "the address names another server"}
+
+// DecodeHref decodes an href or a header's Simple-ref (RFC 4918 §8.3): an
+// absolute path, or an http or https URI whose host is host (the Host header
+// of the request; the default ports count as none). Another host gives
+// ErrForeign; a query, a fragment or a relative reference 400.
+func DecodeHref(href, host string) (string, error) {
+	href = strings.Trim(href, " \t\r\n")
+	if strings.HasPrefix(href, "//") {
+		return "", badRequest("relative reference")
+	}
+	if !strings.HasPrefix(href, "/") {
+		scheme, rest, ok := strings.Cut(href, "://")
+		if !ok || !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https") {
+			return "", badRequest("neither an absolute path nor an http address")
+		}
+		authority := rest
+		if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+			authority = rest[:i]
+		}
+		if href = rest[len(authority):]; href == "" {
+			href = "/"
+		}
+		if !sameHost(authority, host) {
+			return "", ErrForeign
+		}
+	}
+	if strings.ContainsAny(href, "?#") {
+		return "", badRequest("a query or fragment in an address")
+	}
+	return DecodePath(href)
+}
+
+// sameHost compares two authorities. The scheme is left out of it: behind a
+// proxy that ends TLS we do not know our own.
+func sameHost(a, b string) bool {
+	return a != "" && strings.EqualFold(bareHost(a), bareHost(b))
+}
+
+func bareHost(s string) string {
+	host, port, err := net.SplitHostPort(s)
+	if err != nil || port != "" && port != "80" && port != "443" {
+		return s
+	}
+	if strings.Contains(host, ":") {
+		return "[" + host + "]"
+	}
+	return host
+}
+
+// RequestPath returns the decoded path of the request, under the rules of
+// DecodePath.
+func RequestPath(u *url.URL) (string, error) { return DecodePath(u.EscapedPath()) }
