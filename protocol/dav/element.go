@@ -12,9 +12,25 @@ func (mw *Writer) property() {
 
 // Text writes <name>value</name>, escaped.
 func (mw *Writer) Text(name Name, value string) {
-	mw.open(name)
-	mw.chars(value)
-	mw.shut(name)
+	prefix := prefixOf(name.Space)
+	if prefix == "" || len(value) > 256 {
+		mw.open(name)
+		mw.chars(value)
+		mw.shut(name)
+		return
+	}
+	// The way of a listing's many small properties.
+	mw.property()
+	buf := append(mw.buf, '<')
+	buf = append(buf, prefix...)
+	buf = append(buf, name.Local...)
+	buf = append(buf, '>')
+	buf = AppendText(buf, value)
+	buf = append(buf, "</"...)
+	buf = append(buf, prefix...)
+	buf = append(buf, name.Local...)
+	mw.buf = append(buf, '>')
+	mw.room()
 }
 
 // Raw writes <name>inner</name>; inner is well-formed XML or escaped text.
@@ -29,6 +45,7 @@ func (mw *Writer) Empty(name Name, attrs ...string) {
 	mw.property()
 	mw.buf = appendStart(mw.buf, name, attrs)
 	mw.buf = append(mw.buf, "/>"...)
+	mw.room()
 }
 
 // Href writes <name><D:href>path</D:href></name> for a decoded path given in
@@ -95,6 +112,7 @@ func (mw *Writer) shut(name Name) {
 	mw.buf = append(mw.buf, "</"...)
 	mw.buf = appendName(mw.buf, name)
 	mw.buf = append(mw.buf, '>')
+	mw.room()
 }
 
 // chars escapes s in pieces, so that a large value does not make the buffer

@@ -2,6 +2,7 @@ package dav
 
 import (
 	"io"
+	"math"
 	"strings"
 )
 
@@ -14,8 +15,8 @@ import (
 // §4.3.
 func (n *Node) Fragment() string {
 	src := (*n.doc)[n.start:n.end]
-	t := NewTokenizer(src, Limits{Bytes: len(src), Nodes: len(src)})
-	t.pos, t.ns = 0, n.outer // a fragment has no prolog
+	t := NewTokenizer(src, boundless)
+	t.ns = n.outer
 	dst := make([]byte, 0, len(src)+64)
 	for {
 		tok, err := t.Next()
@@ -35,7 +36,7 @@ func (n *Node) Fragment() string {
 			outer := t.stack[len(t.stack)-1].outer
 			dst = appendDeclarations(dst, own, outer)
 			if first {
-				dst = appendOuter(dst, own, outer, src)
+				dst = appendOuter(dst, outer, own, src)
 				dst = n.appendLang(dst)
 			}
 			for _, a := range tok.Attrs {
@@ -52,7 +53,7 @@ func (n *Node) Fragment() string {
 		case CharData:
 			dst = AppendText(dst, tok.Text)
 		case EndElement:
-			if dst[len(dst)-2] == '/' && tok.start == tok.end {
+			if tok.start == tok.end {
 				continue // of an empty-element tag
 			}
 			dst = append(dst, '<', '/')
@@ -62,12 +63,19 @@ func (n *Node) Fragment() string {
 	}
 }
 
-// appendDeclarations writes the declarations from own down to outer.
+// boundless is for text that was read within limits before.
+var boundless = Limits{
+	Bytes: math.MaxInt, Depth: math.MaxInt, Nodes: math.MaxInt, Attributes: math.MaxInt, Text: math.MaxInt,
+	Name: math.MaxInt, Namespaces: math.MaxInt, URI: math.MaxInt,
+}
+
+// appendDeclarations writes the declarations of one element, own down to
+// outer, in the order of the document.
 func appendDeclarations(dst []byte, own, outer *binding) []byte {
-	for b := own; b != outer; b = b.up {
-		dst = appendDeclaration(dst, b)
+	if own == outer {
+		return dst
 	}
-	return dst
+	return appendDeclaration(appendDeclarations(dst, own.up, outer), own)
 }
 
 func appendDeclaration(dst []byte, b *binding) []byte {
@@ -81,20 +89,21 @@ func appendDeclaration(dst []byte, b *binding) []byte {
 	return append(dst, '"')
 }
 
-// appendOuter writes the declarations from outside that src may need. What
-// looks like a use of a prefix counts as one: names in content (QNames in
-// attributes and text) are not known to be such.
-func appendOuter(dst []byte, own, outer *binding, src string) []byte {
-	for b := outer; b != nil; b = b.up {
-		if found := nearest(own, b.prefix); found != b {
-			continue // hidden by a nearer declaration
-		}
-		if b.prefix == "" && b.uri == "" || b.prefix != "" && !strings.Contains(src, b.prefix+":") {
-			continue
-		}
-		dst = appendDeclaration(dst, b)
+// appendOuter writes the declarations from outside, b and up, that src may
+// need. What looks like a use of a prefix counts as one: names in content
+// (QNames in attributes and text) are not known to be such.
+func appendOuter(dst []byte, b, own *binding, src string) []byte {
+	if b == nil {
+		return dst
 	}
-	return dst
+	dst = appendOuter(dst, b.up, own, src)
+	if nearest(own, b.prefix) != b {
+		return dst // hidden by a nearer declaration
+	}
+	if b.prefix == "" && b.uri == "" || b.prefix != "" && !strings.Contains(src, b.prefix+":") {
+		return dst
+	}
+	return appendDeclaration(dst, b)
 }
 
 func nearest(b *binding, prefix string) *binding {

@@ -75,8 +75,8 @@ func (b *builder) startElement(tok Token) {
 	if len(b.nodes) == cap(b.nodes) {
 		n := 256
 		if b.root == nil {
-			// Every element has at least one "<"; most have two.
-			n = min(strings.Count(*b.src, "<")/2+1, n)
+			// One for each start tag; comments count too, which does no harm.
+			n = min(strings.Count(*b.src, "<")-strings.Count(*b.src, "</"), n)
 		}
 		b.nodes = make([]Node, 0, n)
 	}
@@ -98,7 +98,7 @@ func (b *builder) startElement(tok Token) {
 	}
 	if k := len(tok.Attrs); k > 0 {
 		if cap(b.attrs)-len(b.attrs) < k {
-			b.attrs = make([]Attr, 0, max(32, k))
+			b.attrs = make([]Attr, 0, max(8, k))
 		}
 		from := len(b.attrs)
 		b.attrs = append(b.attrs, tok.Attrs...)

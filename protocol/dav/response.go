@@ -23,6 +23,27 @@ func (mw *Writer) ResponseEncoded(href string) {
 	mw.buf = append(mw.buf, "</D:href>"...)
 }
 
+// Base sets the decoded path of a collection, with its final slash, for calls
+// of Member.
+func (mw *Writer) Base(parts ...string) {
+	mw.member = append(mw.member[:0], "<D:response><D:href>"...)
+	for _, p := range parts {
+		mw.member = AppendPath(mw.member, p)
+	}
+}
+
+// Member is Response for a member of the collection that Base named: the path
+// of the collection is encoded once.
+func (mw *Writer) Member(name string) {
+	if mw.state != inDocument {
+		mw.EndResponse()
+	}
+	buf := append(mw.buf, mw.member...)
+	buf = AppendPath(buf, name)
+	mw.buf = append(buf, "</D:href>"...)
+	mw.state = inResponse
+}
+
 func (mw *Writer) begin() {
 	if mw.state != inDocument {
 		mw.EndResponse()
@@ -88,7 +109,7 @@ func (mw *Writer) EndResponse() {
 	if mw.state == inPropstat {
 		mw.endPropstat()
 	}
-	if len(mw.misses) > 0 {
+	if len(mw.misses) != 0 {
 		mw.endMisses()
 	}
 	mw.buf = append(mw.buf, "</D:response>"...)

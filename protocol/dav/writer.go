@@ -27,6 +27,7 @@ type Writer struct {
 	pending Condition // of the open propstat
 	misses  []miss
 	minimal bool
+	member  []byte // what begins the response of a member, see Base
 }
 
 type miss struct {
@@ -102,12 +103,12 @@ func (mw *Writer) Discard() bool {
 }
 
 func (mw *Writer) release() {
-	buf, misses := mw.buf[:0], mw.misses[:0]
+	buf, misses, member := mw.buf[:0], mw.misses[:0], mw.member[:0]
 	if cap(buf) > keepSize {
 		return
 	}
 	clear(misses[:cap(misses)])
-	*mw = Writer{buf: buf, misses: misses}
+	*mw = Writer{buf: buf, misses: misses, member: member}
 	writers.Put(mw)
 }
 
