@@ -154,9 +154,9 @@ func (v *validator) value(c *Component, p *Property, r *propRule) {
 	}
 	if r.check != nil {
 		if msg := r.check(p); msg != "" {
-			s := r.severity
+			s := Warning // in unknown components
 			if rules := compRules[c.Name]; rules != nil {
-				s = min(s, rules.weight)
+				s = min(r.severity, rules.weight)
 			}
 			v.add(s, p.Name, msg)
 		}

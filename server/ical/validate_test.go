@@ -45,7 +45,7 @@ func TestValidateGood(t *testing.T) {
 		"geo and status": event("GEO:37.386013;-122.082932\nREQUEST-STATUS:2.0;Success\nATTACH;ENCODING=BASE64;VALUE=BINARY:AA==\nATTACH:https://example.com/\n"),
 		"rules":          event("RRULE:FREQ=DAILY;COUNT=10\n") + strings.Replace(event("RRULE:FREQ=WEEKLY;UNTIL=20261224T100000Z;WKST=SU;BYDAY=MO,-1FR\nRDATE;VALUE=PERIOD:20260909T100000Z/PT1H\n"), "UID:1", "UID:2", 1),
 		"availability":   "BEGIN:VAVAILABILITY\nUID:1\nDTSTAMP:20260101T000000Z\nBUSYTYPE:BUSY\nBEGIN:AVAILABLE\nUID:2\nDTSTAMP:20260101T000000Z\nDTSTART:20260907T100000Z\nDURATION:PT8H\nEND:AVAILABLE\nEND:VAVAILABILITY\n",
-		"unknown":        "BEGIN:X-BOX\nDTSTART:20260907\nBEGIN:VEVENT\nUID:1\nDTSTAMP:20260101T000000Z\nDTSTART:20260907T100000Z\nEND:VEVENT\nEND:X-BOX\n",
+		"unknown":        "BEGIN:X-BOX\nDTSTART:20260907\nDTSTART:20260908\nBEGIN:VEVENT\nUID:1\nDTSTAMP:20260101T000000Z\nDTSTART:20260907T100000Z\nEND:VEVENT\nEND:X-BOX\n",
 	} {
 		if got := problems(t, body); len(got) > 0 {
 			t.Errorf("%s: %q", name, got)
@@ -110,6 +110,7 @@ func TestValidateProblems(t *testing.T) {
 		{"3.8.1.11", event("STATUS:COMPLETED\n"), "warning: VEVENT STATUS: not a status that RFC 5545 knows for VEVENT"},
 		{"3.8.7.2", event("CREATED:20260907T100000\n"), "warning: VEVENT CREATED: it has to be a date-time in UTC"},
 		{"3.8.8.3", event("REQUEST-STATUS:2.8\\; x;y\n"), "warning: VEVENT REQUEST-STATUS: not a status code with a text"},
+		{"3.6", "BEGIN:X-BOX\nDTSTART:x\nEND:X-BOX\n", "warning: X-BOX DTSTART: " + badDate},
 		{"3.2.12", event("ATTENDEE;PARTSTAT=LATE:mailto:a@example.com\n"), "warning: VEVENT ATTENDEE: PARTSTAT has a value that RFC 5545 does not know"},
 		{"3.2.20", event("SUMMARY;VALUE=DATE:x\n"), "warning: VEVENT SUMMARY: VALUE names a type that the property does not have"},
 		{"3.3.3", event("ORGANIZER:anna\n"), "warning: VEVENT ORGANIZER: not a calendar user address such as mailto:user@example.com"},

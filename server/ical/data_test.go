@@ -1,0 +1,177 @@
+package ical
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// sharedFiles reads the calendars of a folder of the shared test data.
+func sharedFiles(t *testing.T, folder string) map[string][]byte {
+	t.Helper()
+	root, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
+			break
+		}
+		up := filepath.Dir(root)
+		if up == root {
+			t.Fatal("no go.mod above the test")
+		}
+		root = up
+	}
+	names, err := filepath.Glob(filepath.Join(root, "..", "shared", "data", "ics", folder, "*.ics"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(names) == 0 {
+		t.Skipf("the shared calendars (data/ics/%s) are not here", folder)
+	}
+	files := map[string][]byte{}
+	for _, n := range names {
+		if files[filepath.Base(n)], err = os.ReadFile(n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return files
+}
+
+// outcome parses a file of calendars and sums up what came of it: the errors,
+// or how many problems of each kind there are.
+func outcome(t *testing.T, data []byte) string {
+	t.Helper()
+	seen := map[string]int{}
+	for c, err := range ParseStream(bytes.NewReader(data), Limits{}) {
+		if err != nil {
+			return err.Error()
+		}
+		again, err := Parse(c.Bytes(), Limits{})
+		if err != nil {
+			return "printed, it does not parse: " + err.Error()
+		}
+		if d := Diff(c, again); d != "" {
+			t.Errorf("parse and print changed it:\n%s", d)
+		}
+		for _, p := range Validate(c) {
+			seen[p.Severity.String()+": "+p.Error()]++
+		}
+	}
+	var lines []string
+	for _, k := range slices.Sorted(maps.Keys(seen)) {
+		lines = append(lines, fmt.Sprintf("%dx %s", seen[k], k))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// errorsOnly leaves the warnings out of an outcome.
+func errorsOnly(s string) string {
+	lines := slices.DeleteFunc(strings.Split(s, "\n"), func(l string) bool { return strings.Contains(l, "x warning: ") })
+	return strings.Join(lines, "\n")
+}
+
+// What real programs exported parses and, but for the listed, can be used.
+func TestSharedExportsAndRecurring(t *testing.T) {
+	want := map[string]string{
+		// An octet of many characters was replaced by a question mark.
+		"1106817412.ics": "line 21: not UTF-8",
+		// Line 11 misspells the END of the to-do.
+		"issue_201_test_matrix.ics": "line 11: END:VTOOD where END:VTODO is due",
+		// Folded without the blank that RFC 5545 §3.1 asks for.
+		"issue_61_time_zone_error.ics": "line 211: the property name is followed by neither a colon nor a semicolon",
+		// Made by hand, without what identifies or places the event.
+		"friday13-NOT.ics":                   "1x error: VEVENT UID: it is missing",
+		"mansour.ics":                        "1x error: VEVENT DTSTART: it is missing\n1x error: VEVENT UID: it is missing",
+		"duration.ics":                       "3x error: VEVENT UID: it is missing",
+		"issue_117_until_before_dtstart.ics": "1x error: VEVENT UID: it is missing",
+		"issue_15_duplicated_events.ics":     "3x error: VEVENT UID: it is missing",
+		"rdate2.ics":                         "1x error: VEVENT UID: it is missing",
+		"rdate_hackerpublicradio.ics":        "1x error: VEVENT UID: it is missing",
+	}
+	for _, folder := range []string{"exports", "recurring"} {
+		t.Run(folder, func(t *testing.T) {
+			for name, data := range sharedFiles(t, folder) {
+				if got := errorsOnly(outcome(t, data)); got != want[name] {
+					t.Errorf("%s:\n%s\nwant:\n%s", name, got, want[name])
+				}
+			}
+		})
+	}
+}
+
+// The importing tools' way in: ToUTF8 mends encodings and nothing else.
+func TestSharedExportsMended(t *testing.T) {
+	data := sharedFiles(t, "exports")["1106817412.ics"]
+	if got := errorsOnly(outcome(t, ToUTF8(data))); got != "" {
+		t.Error(got)
+	}
+}
+
+// Several calendars in one file are for ParseStream.
+func TestSharedManyCalendars(t *testing.T) {
+	files := sharedFiles(t, "exports")
+	for name, want := range map[string]int{"SwedishHolidays2003-2006.ics": 52, "classify.ics": 2, "multiple_calendars.ics": 2} {
+		if _, err := Parse(files[name], Limits{}); err == nil || !strings.Contains(err.Error(), "text after END:VCALENDAR") {
+			t.Errorf("%s: %v", name, err)
+		}
+		n := 0
+		for _, err := range ParseStream(bytes.NewReader(files[name]), Limits{}) {
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			n++
+		}
+		if n != want {
+			t.Errorf("%s: %d calendars", name, n)
+		}
+	}
+}
+
+// Some of what other parsers refuse is plain iCalendar that is oddly folded or
+// spelled; the rest is refused, or named by Validate.
+func TestSharedMalformed(t *testing.T) {
+	const badDate = "not a date (YYYYMMDD) or date-time (YYYYMMDDTHHMMSS, UTC with Z)"
+	want := map[string]string{
+		"0.ics": lines(
+			"1x error: VEVENT DTSTART: it is missing", "1x error: VEVENT UID: it is missing",
+			"1x warning: VCALENDAR PRODID: it is missing", "1x warning: VCALENDAR VERSION: it is missing", "1x warning: VEVENT DTSTAMP: it is missing"),
+		"CalendarDataFile.ics": lines("96x warning: VALARM ACTION: it is missing", "4x warning: X DTSTAMP: it has to be a date-time in UTC"),
+		"bhav23-2.ics":         "line 38: the property name is followed by neither a colon nor a semicolon",
+		"core.ics": lines("1x warning: VCALENDAR VERSION: not a value that RFC 5545 knows",
+			"81x warning: VEVENT DTSTAMP: it is missing"),
+		"eli_test.ics":             "1x warning: VCALENDAR PRODID: it is missing",
+		"korganizer-lowercase.ics": "",
+		"lastfm.ics":               "1x warning: VEVENT GEO: not a latitude and longitude in degrees, with a semicolon between them",
+		"phpicalendar_sample.ics": lines("1x error: VEVENT DTEND: "+badDate, "1x warning: VEVENT DTSTAMP: it is missing",
+			"1x warning: VEVENT RRULE: UNTIL should be a date, local or in UTC as DTSTART is", "2x warning: VTODO COMPLETED: it has to be a date-time in UTC"),
+		"smallcluster.ics": "line 2: VCALENDAR within VCALENDAR",
+		"talios.ics":       "",
+		"twinkle.ics": lines("1x error: VTODO DTSTART: "+badDate, "1x error: VTODO DUE: "+badDate, "5x warning: VALARM ACTION: it is missing",
+			"1x warning: VTODO RRULE: UNTIL should be a date, local or in UTC as DTSTART is"),
+	}
+	files := sharedFiles(t, "malformed")
+	for name, data := range files {
+		w, ok := want[name]
+		if !ok {
+			t.Errorf("%s is new: what should become of it?", name)
+		}
+		if got := outcome(t, data); got != w {
+			t.Errorf("%s:\n%s\nwant:\n%s", name, got, w)
+		}
+		// Cut off anywhere, it must not panic.
+		for n := 0; n < len(data); n += 1 + len(data)/200 {
+			if c, err := Parse(data[:n], Limits{}); err == nil {
+				Validate(c)
+			}
+		}
+	}
+}
+
+func lines(s ...string) string { return strings.Join(s, "\n") }
