@@ -92,10 +92,6 @@ func scanNCName(s string, i int) int {
 // byte that is not UTF-8 or not a Char (-1 if there is none), and whether
 // there are carriage returns to be normalised.
 func checkChars(s string) (bad int, cr bool) {
-	const (
-		ones = 0x0101010101010101
-		high = 0x8080808080808080
-	)
 	b := unsafe.Slice(unsafe.StringData(s), len(s))
 	for i := 0; i < len(b); {
 		// Eight bytes of printable ASCII at a time: none has the high bit, and

@@ -103,13 +103,19 @@ func (mw *Writer) EndResponse() {
 	if mw.state == inDocument {
 		return
 	}
+	if mw.state == inPropstat && mw.code == http.StatusOK && len(mw.misses) == 0 && mw.pending.Name.Local == "" {
+		mw.state = inDocument
+		mw.buf = append(mw.buf, "</D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat></D:response>"...)
+		mw.room()
+		return
+	}
 	if mw.state == inResponse && len(mw.misses) == 0 {
 		mw.Propstat(http.StatusOK)
 	}
 	if mw.state == inPropstat {
 		mw.endPropstat()
 	}
-	if len(mw.misses) != 0 {
+	if len(mw.misses) > 0 {
 		mw.endMisses()
 	}
 	mw.buf = append(mw.buf, "</D:response>"...)
