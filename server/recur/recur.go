@@ -26,13 +26,13 @@ var ErrBudget = errors.New("recurrence: more instances or work than the limit al
 // Budget bounds the work of one question. A zero field means its default.
 type Budget struct {
 	MaxInstances int // instances yielded; default 100 000
-	MaxSteps     int // periods looked at, found empty or not; default 1 000 000
+	MaxSteps     int // periods looked at, found empty or not; default 500 000
 }
 
 // Default limits of a Budget.
 const (
 	DefaultMaxInstances = 100_000
-	DefaultMaxSteps     = 1_000_000
+	DefaultMaxSteps     = 500_000
 )
 
 func (b Budget) withDefaults() Budget {

@@ -1,34 +1,160 @@
 package recur
 
 import (
-	"errors"
+	"slices"
+	"strings"
+	"sync"
 	"time"
+	_ "time/tzdata" // the zone database travels with the binary
 
 	"factotum/server/ical"
 )
 
-// Zones resolves the TZIDs of one calendar object.
-type Zones struct{}
+var utcZone = &tz{name: "UTC", source: ianaSource{time.UTC}}
 
 // UTC is the zone of UTC.
-var UTC Zone = utcZone{}
+var UTC Zone = utcZone
 
-type utcZone struct{}
+// Zones resolves the TZIDs of one calendar object. It may be used by several
+// goroutines.
+type Zones struct {
+	cal  *ical.Component
+	mu   sync.Mutex
+	seen []namedZone
+}
 
-func (utcZone) ToUTC(civil time.Time) time.Time { return civil }
-func (utcZone) FromUTC(t time.Time) time.Time   { return t.UTC() }
-func (utcZone) Name() string                    { return "UTC" }
+type namedZone struct {
+	id   string
+	zone *tz // nil when there is none
+}
 
-// ZonesOf looks at the VTIMEZONEs of cal, which may be nil.
-func ZonesOf(cal *ical.Component) *Zones { return &Zones{} }
+// ZonesOf looks at the VTIMEZONEs of a VCALENDAR, none if it is nil. They are
+// read when a Lookup asks for them.
+func ZonesOf(cal *ical.Component) *Zones { return &Zones{cal: cal} }
 
-// Lookup finds the zone of a TZID.
-func (z *Zones) Lookup(tzid string) (Zone, bool) { return nil, false }
+// Lookup finds the zone of a TZID: the object's own VTIMEZONE, then an IANA
+// name, then a Windows name; blanks around it and the prefixes of some vendors
+// do not matter. Times of an unknown TZID are to be taken as floating.
+// RFC 5545 §3.2.19.
+//
+// A VTIMEZONE that says the same as the zone database, from where its own
+// rules begin, is answered with the database's zone, which knows earlier years
+// too.
+func (z *Zones) Lookup(tzid string) (Zone, bool) {
+	if found := z.lookup(tzid); found != nil {
+		return found, true
+	}
+	return nil, false
+}
 
-// LoadZone finds a zone by its IANA or Windows name.
-func LoadZone(name string) (Zone, bool) { return nil, false }
+func (z *Zones) lookup(tzid string) *tz {
+	if z == nil {
+		return loadZone(tzid)
+	}
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	for _, s := range z.seen {
+		if s.id == tzid {
+			return s.zone
+		}
+	}
+	var found *tz
+	if z.cal != nil {
+		for _, c := range z.cal.Children {
+			if c.Name == "VTIMEZONE" && cleanTZID(c.Value("TZID")) == cleanTZID(tzid) {
+				if found = readVTimezone(c); found != nil {
+					break
+				}
+			}
+		}
+	}
+	if found == nil {
+		found = loadZone(tzid)
+	}
+	if len(z.seen) < 64 {
+		z.seen = append(z.seen, namedZone{tzid, found})
+	}
+	return found
+}
 
-// VTimezone writes a VTIMEZONE for an IANA zone.
-func VTimezone(name string, from, to time.Time) (*ical.Component, error) {
-	return nil, errors.New("not built yet")
+func cleanTZID(s string) string { return strings.Trim(s, " \t\"") }
+
+// LoadZone finds a zone by its IANA or Windows name, for the whole process.
+func LoadZone(name string) (Zone, bool) {
+	if z := loadZone(name); z != nil {
+		return z, true
+	}
+	return nil, false
+}
+
+var loaded = struct {
+	sync.RWMutex
+	byName map[string]*tz
+}{byName: map[string]*tz{"UTC": utcZone}}
+
+func loadZone(name string) *tz {
+	name = cleanTZID(name)
+	loaded.RLock()
+	z := loaded.byName[name]
+	loaded.RUnlock()
+	if z != nil {
+		return z
+	}
+	loc := findLocation(name)
+	if loc == nil {
+		return nil
+	}
+	loaded.Lock()
+	defer loaded.Unlock()
+	canon := loc.String()
+	if z = loaded.byName[canon]; z == nil {
+		z = &tz{name: canon, source: ianaSource{loc}}
+		loaded.byName[canon] = z
+	}
+	if len(loaded.byName) < 4096 { // aliases come from outside
+		loaded.byName[strings.Clone(name)] = z
+	}
+	return z
+}
+
+func findLocation(name string) *time.Location {
+	if loc := ianaLocation(name); loc != nil {
+		return loc
+	}
+	if iana, ok := windowsNames()[name]; ok {
+		return ianaLocation(iana)
+	}
+	// /mozilla.org/20070129_1/Europe/Berlin,
+	// /freeassociation.sourceforge.net/Tzfile/America/Argentina/Ushuaia
+	if strings.HasPrefix(name, "/") {
+		parts := strings.Split(name[1:], "/")
+		for n := min(3, len(parts)-1); n >= 1; n-- {
+			if loc := ianaLocation(strings.Join(parts[len(parts)-n:], "/")); loc != nil {
+				return loc
+			}
+		}
+	}
+	switch strings.ToUpper(name) {
+	case "UTC", "GMT", "Z", "UCT", "ETC/UTC", "ETC/GMT", "GMT+0000", "TZONE://MICROSOFT/UTC":
+		return time.UTC
+	}
+	return nil
+}
+
+// ianaLocation loads a name that looks like one of the database. "Local" and
+// the empty name mean something to Go, but not here.
+func ianaLocation(name string) *time.Location {
+	if name == "" || len(name) > 64 || name == "Local" || name[0] < 'A' || name[0] > 'Z' {
+		return nil
+	}
+	if slices.ContainsFunc([]byte(name), func(c byte) bool {
+		return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("/_+-", c) >= 0)
+	}) {
+		return nil
+	}
+	loc, err := time.LoadLocation(name)
+	if err != nil {
+		return nil
+	}
+	return loc
 }

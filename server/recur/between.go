@@ -1,0 +1,334 @@
+package recur
+
+import (
+	"context"
+	"iter"
+	"math"
+	"slices"
+	"time"
+
+	"factotum/server/ical"
+)
+
+// occurrence is an instance before it is dressed up: UTC seconds.
+type occurrence struct {
+	start, end int64
+	ridCiv     int64
+	t          *timing
+	over       *override // the override that it is, or stems from
+	alone      bool      // over itself, not an instance that it extends to
+}
+
+// window is [from,to) in UTC seconds.
+type window struct{ from, to int64 }
+
+func windowOf(from, to time.Time) window {
+	w := window{math.MinInt64 / 4, math.MaxInt64 / 4}
+	if !from.IsZero() {
+		w.from = from.Unix()
+		if from.Nanosecond() > 0 {
+			w.from++
+		}
+	}
+	if !to.IsZero() {
+		w.to = to.Unix()
+		if to.Nanosecond() > 0 {
+			w.to++
+		}
+	}
+	return w
+}
+
+// Between yields the instances that overlap [from,to) by the tables of RFC
+// 4791 §9.9, in order of their start; a zero from or to leaves that side open.
+// Floating and all-day times are taken in float, UTC if it is nil. The zero
+// Budget means the default one. The last pair may carry an error instead:
+// ErrBudget, or ctx's.
+//
+// Two starts that the clocks change onto one moment are one instance.
+func (s *Set) Between(ctx context.Context, from, to time.Time, float Zone, lim Budget) iter.Seq2[Instance, error] {
+	return func(yield func(Instance, error) bool) {
+		for o, err := range s.occurrences(ctx, windowOf(from, to), float, lim) {
+			if err != nil {
+				yield(Instance{}, err)
+				return
+			}
+			if !yield(s.instance(o), nil) {
+				return
+			}
+		}
+	}
+}
+
+func (s *Set) instance(o occurrence) Instance {
+	in := Instance{Comp: o.t.comp, AllDay: o.t.dated() && o.t.allDay(), Override: o.over != nil}
+	if o.start != noTime {
+		in.Start, in.End = time.Unix(o.start, 0).UTC(), time.Unix(o.end, 0).UTC()
+	}
+	switch {
+	case o.alone:
+		in.RecurrenceID, in.HasRID = o.over.rid, true
+	case s.Recurring() && o.t.dated():
+		in.RecurrenceID, in.HasRID = s.ridOf(o.ridCiv), true
+	}
+	return in
+}
+
+const noTime = math.MinInt64
+
+func (s *Set) occurrences(ctx context.Context, win window, float Zone, lim Budget) iter.Seq2[occurrence, error] {
+	return func(yield func(occurrence, error) bool) {
+		if win.to <= win.from {
+			return
+		}
+		lim = lim.withDefaults()
+		steps := lim.MaxSteps
+		streams := s.streams(win, float, &steps)
+		for n := 0; ; n++ {
+			if n&255 == 0 && ctx.Err() != nil {
+				yield(occurrence{}, ctx.Err())
+				return
+			}
+			var best *stream
+			for i := range streams {
+				if st := &streams[i]; st.ok && (best == nil || st.now.start < best.now.start) {
+					best = st
+				}
+			}
+			if steps < 0 || best != nil && n >= lim.MaxInstances {
+				yield(occurrence{}, ErrBudget)
+				return
+			}
+			if best == nil || !yield(best.now, nil) {
+				return
+			}
+			best.advance()
+		}
+	}
+}
+
+// stream yields the occurrences of one segment that overlap the window, in
+// order of their start; or a list that is made beforehand.
+type stream struct {
+	win  window
+	now  occurrence
+	ok   bool
+	list []occurrence
+
+	w    *walker
+	seg  segment
+	zc   zoneCursor
+	done bool
+	// held are occurrences out of a gap of the clocks: they move to after the
+	// ones that follow them by the wall clock.
+	held  []occurrence
+	after occurrence // read already, comes after held
+	last  int64      // start of the last one
+	ready bool
+}
+
+func (s *Set) streams(win window, float Zone, steps *int) []stream {
+	var streams []stream
+	if list := s.singles(win, float); len(list) > 0 {
+		streams = append(streams, stream{list: list})
+	}
+	if s.hasMaster && s.master.dated() {
+		for _, seg := range s.segments() {
+			st := stream{win: win, seg: seg, zc: seg.t.cursor(float), last: math.MinInt64}
+			lo := seg.loCiv
+			if win.from > minCivil {
+				length := max(seg.t.length(), s.maxPeriod)
+				lo = max(lo, st.zc.lowCivil(win.from-length)-seg.shift)
+			}
+			st.w = s.walk(lo, seg.hiKey, float, steps)
+			streams = append(streams, st)
+		}
+	}
+	for i := range streams {
+		streams[i].advance()
+	}
+	return streams
+}
+
+// lowCivil returns a civil second that no instance at or after utc is below,
+// on whichever side of a change of the clocks they are.
+func (c *zoneCursor) lowCivil(utc int64) int64 {
+	return min(c.civil(utc-maxOffset)+maxOffset, c.civil(utc), c.civil(utc+maxOffset)-maxOffset)
+}
+
+// singles lists what needs no rule: overrides, and a VTODO or VJOURNAL without
+// a date of its own.
+func (s *Set) singles(win window, float Zone) []occurrence {
+	var list []occurrence
+	add := func(t *timing, o *override) {
+		at := occurrence{t: t, over: o, alone: o != nil}
+		switch t.form {
+		case formDone:
+			at.start, at.end = t.done, t.done
+		case formCreated:
+			at.start, at.end = t.created, t.created
+		case formUndated, formNeverShown:
+			at.start, at.end = noTime, noTime
+		default:
+			zc := t.cursor(float)
+			at.start, _ = zc.utc(t.civ)
+			at.end = t.end(t.civ, at.start, &zc)
+			at.ridCiv = t.civ
+		}
+		if t.overlaps(at.start, at.end, win.from, win.to) {
+			list = append(list, at)
+		}
+	}
+	if s.hasMaster && !s.master.dated() {
+		add(&s.master, nil)
+	}
+	for i := range s.overrides {
+		add(&s.overrides[i].timing, &s.overrides[i])
+	}
+	slices.SortStableFunc(list, func(a, b occurrence) int {
+		switch {
+		case a.start < b.start:
+			return -1
+		case a.start > b.start:
+			return 1
+		}
+		return 0
+	})
+	return list
+}
+
+func (st *stream) advance() {
+	if st.w == nil {
+		if st.ok = len(st.list) > 0; st.ok {
+			st.now, st.list = st.list[0], st.list[1:]
+		}
+		return
+	}
+	for {
+		o, ok := st.pull()
+		// Some rows of RFC 4791 §9.9 take in what starts at the very end.
+		if !ok || o.start > st.win.to {
+			st.ok = false
+			return
+		}
+		if o.start == st.last {
+			continue
+		}
+		st.last = o.start
+		if st.seg.t.overlaps(o.start, o.end, st.win.from, st.win.to) {
+			st.now, st.ok = o, true
+			return
+		}
+	}
+}
+
+// pull returns occurrences in order of UTC, where the walker has them by the
+// wall clock.
+func (st *stream) pull() (occurrence, bool) {
+	for {
+		if st.ready || st.done {
+			if len(st.held) > 0 && (st.done || st.held[0].start < st.after.start) {
+				o := st.held[0]
+				st.held = st.held[1:]
+				return o, true
+			}
+			if st.ready {
+				st.ready = false
+				return st.after, true
+			}
+			return occurrence{}, false
+		}
+		m, ok := st.w.next()
+		if !ok {
+			st.done = true
+			continue
+		}
+		if m.key < st.seg.loKey {
+			continue
+		}
+		civ := m.civ + st.seg.shift
+		if civ < minCivil || civ > maxCivil {
+			continue
+		}
+		o := occurrence{ridCiv: m.civ, t: st.seg.t}
+		if st.seg.from != nil {
+			o.over = st.seg.from
+		}
+		var gap bool
+		o.start, gap = st.zc.utc(civ)
+		if m.length >= 0 {
+			if st.w.s.master.zone != nil && st.seg.shift == 0 && st.seg.from == nil {
+				o.start = m.key
+			}
+			o.end = o.start + m.length
+		} else {
+			o.end = st.seg.t.end(civ, o.start, &st.zc)
+		}
+		if gap {
+			st.held = append(st.held, o)
+			continue
+		}
+		st.after, st.ready = o, true
+	}
+}
+
+// Instance tells whether rid names an instance, an overridden one included,
+// and returns it. Floating and all-day times are taken as UTC.
+func (s *Set) Instance(rid ical.DateTime) (Instance, bool) { return s.InstanceIn(rid, nil, nil) }
+
+// InstanceIn is Instance with the zones that resolve rid's TZID, and the zone
+// of the viewer; either may be nil.
+func (s *Set) InstanceIn(rid ical.DateTime, zones *Zones, float Zone) (Instance, bool) {
+	if !s.hasMaster || !s.master.dated() {
+		key := civilOf(rid)
+		if z := zoneOf(rid, zones); z != nil {
+			key, _, _ = z.utc(key)
+		}
+		if o := s.findOverride(key); o != nil {
+			return s.overrideInstance(o, float), true
+		}
+		return Instance{}, false
+	}
+	civ := civilOf(rid)
+	if rid.Kind == ical.Date && !s.master.allDay() {
+		civ = s.onDay(civ)
+	} else {
+		civ = s.civilOfKey(s.keyOf(rid, zones))
+	}
+	if o := s.findOverride(s.keyOfCivil(civ)); o != nil {
+		return s.overrideInstance(o, float), true
+	}
+	steps := 10_000
+	w := s.walk(civ, math.MaxInt64, float, &steps)
+	m, ok := w.next()
+	if !ok || m.civ != civ {
+		return Instance{}, false
+	}
+	segs := s.segments()
+	seg := segs[0]
+	for _, g := range segs[1:] {
+		if m.key >= g.loKey {
+			seg = g
+		}
+	}
+	zc := seg.t.cursor(float)
+	o := occurrence{ridCiv: civ, t: seg.t}
+	if seg.from != nil {
+		o.over = seg.from
+	}
+	o.start, _ = zc.utc(civ + seg.shift)
+	if o.end = seg.t.end(civ+seg.shift, o.start, &zc); m.length >= 0 {
+		o.end = o.start + m.length
+	}
+	return s.instance(o), true
+}
+
+func (s *Set) overrideInstance(o *override, float Zone) Instance {
+	at := occurrence{t: &o.timing, over: o, alone: true, start: noTime}
+	if o.dated() {
+		zc := o.cursor(float)
+		at.start, _ = zc.utc(o.civ)
+		at.end = o.end(o.civ, at.start, &zc)
+	}
+	return s.instance(at)
+}

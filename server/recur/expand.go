@@ -1,0 +1,219 @@
+package recur
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"factotum/server/ical"
+)
+
+// ExpandComponents returns every instance that overlaps [from,to) as a
+// component of its own: without recurrence properties, with times of a zone
+// turned into UTC, and with RECURRENCE-ID where the object recurs. Floating
+// and all-day values stay as they are. RFC 4791 §9.6.5.
+func (s *Set) ExpandComponents(ctx context.Context, from, to time.Time, float Zone, lim Budget) ([]*ical.Component, error) {
+	var list []*ical.Component
+	for o, err := range s.occurrences(ctx, windowOf(from, to), float, lim) {
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, s.expandOne(o, float))
+	}
+	return list, nil
+}
+
+func (s *Set) expandOne(o occurrence, float Zone) *ical.Component {
+	src := o.t.comp
+	c := &ical.Component{Name: src.Name, Props: make([]ical.Property, 0, len(src.Props)+1)}
+	for _, k := range src.Children {
+		c.Children = append(c.Children, k.Clone())
+	}
+	in := s.instance(o)
+	zc := o.t.cursor(float)
+	value := func(utc int64) ical.DateTime {
+		switch {
+		case o.t.allDay():
+			return dateTimeOf(zc.civil(utc), ical.Date, "")
+		case o.t.zone == nil:
+			return dateTimeOf(zc.civil(utc), ical.Floating, "")
+		}
+		return dateTimeOf(utc, ical.UTC, "")
+	}
+	dated := o.t.dated()
+	put := func(name string, d ical.DateTime) {
+		p := ical.Property{Name: name}
+		p.SetDateTime(d)
+		c.Props = append(c.Props, p)
+	}
+	for i := range src.Props {
+		p := &src.Props[i]
+		switch p.Name {
+		case "RRULE", "RDATE", "EXDATE", "EXRULE":
+			continue
+		case "RECURRENCE-ID":
+			continue // written below
+		case "DTSTART":
+			if dated {
+				put("DTSTART", value(o.start))
+				if in.HasRID {
+					put("RECURRENCE-ID", s.utcRID(o, in))
+				}
+				continue
+			}
+		case "DTEND":
+			if dated && src.Name != "VTODO" {
+				put("DTEND", value(o.end))
+				continue
+			}
+		case "DUE":
+			if dated && src.Name == "VTODO" {
+				put("DUE", value(o.end))
+				if in.HasRID && o.t.form == formTodoOnly {
+					put("RECURRENCE-ID", s.utcRID(o, in))
+				}
+				continue
+			}
+		case "DURATION":
+			// In UTC a nominal day no longer knows how long it is.
+			if o.t.days != 0 && o.t.zone != nil && o.t.zone != utcZone && o.t.form <= formTodoDur {
+				end := "DTEND"
+				if src.Name == "VTODO" {
+					end = "DUE"
+				}
+				put(end, value(o.end))
+				continue
+			}
+		}
+		q := p.Clone()
+		inUTC(&q)
+		c.Props = append(c.Props, q)
+	}
+	if in.HasRID && c.Prop("RECURRENCE-ID") == nil {
+		put("RECURRENCE-ID", s.utcRID(o, in))
+	}
+	return c
+}
+
+// utcRID is the RECURRENCE-ID of an occurrence, in UTC if it is of a zone.
+func (s *Set) utcRID(o occurrence, in Instance) ical.DateTime {
+	rid := in.RecurrenceID
+	if rid.Kind != ical.Zoned {
+		return rid
+	}
+	z := s.master.zone
+	if !s.hasMaster || z == nil {
+		z = o.t.zone // an override without a master: its own zone
+	}
+	if o.alone && z != nil && rid.TZID == s.master.start.TZID {
+		return dateTimeOf(o.over.key, ical.UTC, "")
+	}
+	if z == nil {
+		return dateTimeOf(civilOf(rid), ical.Floating, "")
+	}
+	u, _, _ := z.utc(civilOf(rid))
+	return dateTimeOf(u, ical.UTC, "")
+}
+
+// inUTC turns any other value with a known TZID into UTC, since the VTIMEZONE
+// does not come along.
+func inUTC(p *ical.Property) {
+	tzid := p.Param("TZID")
+	if tzid == "" {
+		return
+	}
+	d, err := p.DateTime()
+	if err != nil || d.Kind != ical.Zoned {
+		return
+	}
+	if z := loadZone(tzid); z != nil {
+		u, _, _ := z.utc(civilOf(d))
+		p.SetDateTime(dateTimeOf(u, ical.UTC, ""))
+	}
+}
+
+// LimitRecurrenceSet returns the master and those overrides whose actual or
+// original time overlaps [from,to), or, with RANGE=THISANDFUTURE, the actual
+// or original time of an instance that they extend to. RFC 4791 §9.6.6.
+func (s *Set) LimitRecurrenceSet(ctx context.Context, from, to time.Time, float Zone, lim Budget) ([]*ical.Component, error) {
+	win := windowOf(from, to)
+	used := map[*ical.Component]bool{}
+	for o, err := range s.occurrences(ctx, win, float, lim) {
+		if err != nil {
+			return nil, err
+		}
+		used[o.t.comp] = true
+	}
+	var list []*ical.Component
+	if s.hasMaster {
+		list = append(list, s.master.comp)
+	}
+	for i := range s.overrides {
+		o := &s.overrides[i]
+		if used[o.comp] || s.originally(o, win, float) {
+			list = append(list, o.comp)
+		}
+	}
+	return list, nil
+}
+
+// originally tells whether what an override replaces would overlap a window.
+func (s *Set) originally(o *override, win window, float Zone) bool {
+	t := &o.timing
+	if s.hasMaster && s.master.dated() {
+		t = &s.master
+	}
+	if !t.dated() {
+		return false
+	}
+	overlaps := func(t *timing, civ int64) bool {
+		zc := t.cursor(float)
+		start, _ := zc.utc(civ)
+		return t.overlaps(start, t.end(civ, start, &zc), win.from, win.to)
+	}
+	if overlaps(t, o.ridCiv) {
+		return true
+	}
+	if !o.future || !s.hasMaster || !s.master.dated() {
+		return false
+	}
+	steps := DefaultMaxSteps
+	zc := s.master.cursor(float)
+	lo := o.ridCiv
+	if win.from > minCivil {
+		lo = max(lo, zc.lowCivil(win.from-s.master.length()))
+	}
+	hi := int64(1<<63 - 1)
+	for _, i := range s.futures {
+		if s.overrides[i].key > o.key {
+			hi = s.overrides[i].key
+			break
+		}
+	}
+	w := s.walk(lo, hi, float, &steps)
+	for m, ok := w.next(); ok; m, ok = w.next() {
+		if start, _ := zc.utc(m.civ); start > win.to {
+			return false
+		}
+		if m.key > o.key && overlaps(&s.master, m.civ) {
+			return true
+		}
+	}
+	return false
+}
+
+// OverlapsTodo is the table for VTODO of RFC 4791 §9.9 for a component by
+// itself, its recurrence left aside. A zero from or to leaves that side open.
+func OverlapsTodo(c *ical.Component, zones *Zones, from, to time.Time, float Zone) (bool, error) {
+	t, err := readTiming(c, zones)
+	if err != nil {
+		return false, err
+	}
+	win := windowOf(from, to)
+	if !t.dated() {
+		return strings.EqualFold(c.Name, "VTODO") && t.overlaps(0, 0, win.from, win.to), nil
+	}
+	zc := t.cursor(float)
+	start, _ := zc.utc(t.civ)
+	return t.overlaps(start, t.end(t.civ, start, &zc), win.from, win.to), nil
+}

@@ -1,0 +1,227 @@
+package recur
+
+import (
+	"fmt"
+	"strings"
+
+	"factotum/server/ical"
+)
+
+// form says which row of the tables in RFC 4791 §9.9 a component falls under.
+type form uint8
+
+const (
+	formSpan       form = iota // VEVENT, VJOURNAL: from start to end, or a moment
+	formTodoDur                // VTODO with DTSTART and DURATION
+	formTodoDue                // DTSTART and DUE
+	formTodoStart              // DTSTART alone
+	formTodoOnly               // DUE alone: start and end are DUE
+	formDone                   // neither, but COMPLETED, perhaps CREATED
+	formCreated                // CREATED alone
+	formUndated                // a VTODO without any of them
+	formNeverShown             // a VJOURNAL without DTSTART
+)
+
+// timing is when one component takes place, without its recurrence.
+type timing struct {
+	comp  *ical.Component
+	form  form
+	start ical.DateTime
+	civ   int64 // start, civil
+	zone  *tz   // nil: the viewer's
+	days  int64 // the length: nominal days …
+	exact int64 // … and then exact seconds. RFC 5545 §3.3.6, §3.8.5.3.
+
+	done, created int64 // UTC, of formDone and formCreated
+}
+
+// dated tells whether there is anything that could recur.
+func (t *timing) dated() bool { return t.form <= formTodoOnly }
+
+func (t *timing) allDay() bool { return t.start.Kind == ical.Date }
+
+// zoneOf returns the zone of a value; nil means the viewer's.
+func zoneOf(d ical.DateTime, zones *Zones) *tz {
+	switch d.Kind {
+	case ical.UTC:
+		return utcZone
+	case ical.Zoned:
+		return zones.lookup(d.TZID)
+	}
+	return nil
+}
+
+func propTime(c *ical.Component, name string) (d ical.DateTime, ok bool, err error) {
+	p := c.Prop(name)
+	if p == nil {
+		return d, false, nil
+	}
+	if d, err = p.DateTime(); err != nil {
+		return d, false, fmt.Errorf("%s: %w", name, err)
+	}
+	return d, true, nil
+}
+
+// readTiming reads DTSTART, DTEND, DUE and DURATION. An override without
+// DTSTART starts at its RECURRENCE-ID.
+func readTiming(c *ical.Component, zones *Zones) (t timing, err error) {
+	t.comp = c
+	start, hasStart, err := propTime(c, "DTSTART")
+	if err != nil {
+		return t, err
+	}
+	endName := "DTEND"
+	if c.Name == "VTODO" {
+		endName = "DUE"
+	}
+	var end ical.DateTime
+	hasEnd := false
+	if c.Name != "VJOURNAL" {
+		if end, hasEnd, err = propTime(c, endName); err != nil {
+			return t, err
+		}
+	}
+	if !hasStart {
+		switch {
+		case c.Name == "VTODO" && hasEnd:
+			start, t.form = end, formTodoOnly
+		case c.Prop("RECURRENCE-ID") != nil:
+			if start, _, err = propTime(c, "RECURRENCE-ID"); err != nil {
+				return t, err
+			}
+			hasStart = true
+		case c.Name == "VTODO":
+			return t, t.readUndated()
+		case c.Name == "VJOURNAL":
+			t.form = formNeverShown
+			return t, nil
+		default:
+			return t, fmt.Errorf("%s has no DTSTART", c.Name)
+		}
+	}
+	t.start, t.civ, t.zone = start, civilOf(start), zoneOf(start, zones)
+	if !hasStart {
+		return t, nil
+	}
+	if c.Name == "VTODO" {
+		t.form = formTodoStart
+	}
+	dur, hasDur := ical.Duration{}, false
+	if p := c.Prop("DURATION"); p != nil && !hasEnd && c.Name != "VJOURNAL" && strings.TrimSpace(p.Value) != "" {
+		if dur, err = p.Duration(); err != nil {
+			return t, fmt.Errorf("DURATION: %w", err)
+		}
+		hasDur = true
+	}
+	switch {
+	case hasEnd:
+		t.setEnd(end, zones)
+		if c.Name == "VTODO" {
+			t.form = formTodoDue
+		}
+	case hasDur:
+		if !dur.Neg {
+			t.days, t.exact = int64(dur.NominalDays()), int64(dur.Exact().Seconds())
+		}
+		if c.Name == "VTODO" {
+			t.form = formTodoDur
+		}
+	}
+	// A day is the least that an all-day event or entry takes: RFC 5545 §3.6.1
+	// for a missing DTEND, and clients that write DTEND like DTSTART.
+	if t.allDay() && c.Name != "VTODO" && t.days == 0 && t.exact == 0 {
+		t.days = 1
+	}
+	return t, nil
+}
+
+// setEnd works out the length that an end means. RFC 5545 §3.8.5.3: DTEND
+// gives every instance the same exact length; where no zone is known, and
+// between dates, whole days are days.
+func (t *timing) setEnd(end ical.DateTime, zones *Zones) {
+	civ := civilOf(end)
+	zone := t.zone
+	if end.Kind == ical.Zoned && end.TZID != t.start.TZID || end.Kind == ical.UTC {
+		zone = zoneOf(end, zones)
+	}
+	if t.zone == nil || t.allDay() {
+		if n := max(0, civ-t.civ); t.allDay() {
+			t.days = ceilDiv(n, daySecs)
+		} else {
+			t.days, t.exact = n/daySecs, n%daySecs
+		}
+		return
+	}
+	if zone == nil {
+		zone = t.zone
+	}
+	from, _, _ := t.zone.utc(t.civ)
+	to, _, _ := zone.utc(civ)
+	t.exact = max(0, to-from)
+}
+
+func (t *timing) readUndated() error {
+	done, hasDone, err := propTime(t.comp, "COMPLETED")
+	if err != nil {
+		return err
+	}
+	created, hasCreated, err := propTime(t.comp, "CREATED")
+	if err != nil {
+		return err
+	}
+	t.done, t.created = civilOf(done), civilOf(created)
+	switch {
+	case hasDone && hasCreated:
+		t.form = formDone
+	case hasDone:
+		t.form, t.created = formDone, t.done
+	case hasCreated:
+		t.form = formCreated
+	default:
+		t.form = formUndated
+	}
+	return nil
+}
+
+// end returns when an instance that starts at civ, which is utc, is over.
+func (t *timing) end(civ, utc int64, zc *zoneCursor) int64 {
+	if t.days != 0 {
+		utc, _ = zc.utc(civ + t.days*daySecs)
+	}
+	return utc + t.exact
+}
+
+// length is at least how long any instance takes.
+func (t *timing) length() int64 {
+	if t.days != 0 {
+		return t.days*daySecs + t.exact + maxOffset
+	}
+	return t.exact
+}
+
+// overlaps is the condition of RFC 4791 §9.9 for an instance of this form and
+// the range [from,to), all in UTC seconds.
+func (t *timing) overlaps(start, end, from, to int64) bool {
+	switch t.form {
+	case formTodoDur:
+		return from <= end && (to > start || to >= end)
+	case formTodoDue:
+		return (from < end || from <= start) && (to > start || to >= end)
+	case formTodoStart:
+		return from <= start && to > start
+	case formTodoOnly:
+		return from < end && to >= end
+	case formDone:
+		return (from <= t.created || from <= t.done) && (to >= t.created || to >= t.done)
+	case formCreated:
+		return to > t.created
+	case formUndated:
+		return true
+	case formNeverShown:
+		return false
+	}
+	if end > start {
+		return from < end && to > start
+	}
+	return from <= start && to > start
+}

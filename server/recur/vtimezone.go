@@ -1,0 +1,278 @@
+package recur
+
+import (
+	"hash/maphash"
+	"slices"
+	"strings"
+	"sync"
+
+	"factotum/server/ical"
+)
+
+// vtimezones holds the compiled VTIMEZONEs of the process by their content:
+// thousands of objects carry the same few.
+var vtimezones = struct {
+	sync.RWMutex
+	byHash map[[2]uint64]*tz
+}{byHash: map[[2]uint64]*tz{}}
+
+const (
+	maxVTimezones = 1024 // compiled and kept
+	maxOnsets     = 4000 // of one observance in one block
+)
+
+var seedA, seedB = maphash.MakeSeed(), maphash.MakeSeed()
+
+// readVTimezone compiles a VTIMEZONE, or returns nil when it holds nothing
+// that can be used. RFC 5545 §3.6.5.
+func readVTimezone(c *ical.Component) *tz {
+	var buf [2048]byte
+	text := appendContent(buf[:0], c)
+	key := [2]uint64{maphash.Bytes(seedA, text), maphash.Bytes(seedB, text)}
+	vtimezones.RLock()
+	z, ok := vtimezones.byHash[key]
+	vtimezones.RUnlock()
+	if ok {
+		return z
+	}
+	z = compileVTimezone(c)
+	vtimezones.Lock()
+	defer vtimezones.Unlock()
+	if len(vtimezones.byHash) >= maxVTimezones {
+		// Half of them, as the map happens to list them, make room.
+		n := 0
+		for k := range vtimezones.byHash {
+			if n++; n > maxVTimezones/2 {
+				break
+			}
+			delete(vtimezones.byHash, k)
+		}
+	}
+	vtimezones.byHash[key] = z
+	return z
+}
+
+func appendContent(b []byte, c *ical.Component) []byte {
+	b = append(append(b, c.Name...), 1)
+	for i := range c.Props {
+		p := &c.Props[i]
+		if strings.HasPrefix(p.Name, "X-") || p.Name == "LAST-MODIFIED" {
+			continue
+		}
+		b = append(append(b, p.Name...), 2)
+		b = append(append(b, p.Value...), 3)
+		if v := p.Param("VALUE"); v != "" {
+			b = append(append(b, v...), 4)
+		}
+	}
+	for _, k := range c.Children {
+		b = appendContent(b, k)
+	}
+	return append(b, 5)
+}
+
+// observance is a STANDARD or DAYLIGHT: onsets in local time of the offset
+// before them.
+type observance struct {
+	from, to int64
+	dates    []int64 // DTSTART and RDATEs, sorted
+	rules    []*series
+}
+
+// vtzSource works out onsets from observances, for any year.
+type vtzSource []observance
+
+func compileVTimezone(c *ical.Component) *tz {
+	var src vtzSource
+	begin := minCivil
+	for _, k := range c.Children {
+		if k.Name != "STANDARD" && k.Name != "DAYLIGHT" || len(src) >= 500 {
+			continue
+		}
+		if o, ok := readObservance(k); ok {
+			src = append(src, o)
+			begin = max(begin, o.dates[0])
+		}
+	}
+	if len(src) == 0 {
+		return nil
+	}
+	z := &tz{name: strings.Clone(cleanTZID(c.Value("TZID"))), source: src}
+	if known := loadZone(z.name); known != nil && agree(src, known.source, begin) {
+		return known
+	}
+	return z
+}
+
+// agree compares two zones from the time when all observances of a are in
+// force until 2037. From then on, both repeat.
+func agree(a, b tzSource, begin int64) bool {
+	end := daysOf(2038, 1, 1) * daySecs
+	begin += maxOffset
+	if begin >= daysOf(2030, 1, 1)*daySecs {
+		return false
+	}
+	changes := func(list []onset) []onset {
+		return slices.CompactFunc(list, func(x, y onset) bool { return x.off == y.off })
+	}
+	return slices.Equal(changes(a.onsets(begin, end)), changes(b.onsets(begin, end)))
+}
+
+func readObservance(c *ical.Component) (o observance, ok bool) {
+	p := c.Prop("DTSTART")
+	if p == nil {
+		return o, false
+	}
+	start, err := p.DateTime()
+	if err != nil {
+		return o, false
+	}
+	var ok1, ok2 bool
+	o.from, ok1 = parseOffset(c.Value("TZOFFSETFROM"))
+	o.to, ok2 = parseOffset(c.Value("TZOFFSETTO"))
+	if !ok1 && ok2 {
+		o.from, ok1 = o.to, true
+	}
+	if !ok1 || !ok2 {
+		return o, false
+	}
+	local := func(d ical.DateTime) int64 {
+		if d.Kind == ical.UTC {
+			return civilOf(d) + o.from
+		}
+		return civilOf(d)
+	}
+	begin := local(start)
+	o.dates = append(o.dates, begin)
+	for p := range c.All("RDATE") {
+		list, err := p.DateTimes()
+		if err != nil {
+			continue
+		}
+		for _, d := range list {
+			if len(o.dates) < maxOnsets {
+				o.dates = append(o.dates, local(d))
+			}
+		}
+	}
+	slices.Sort(o.dates)
+	for p := range c.All("RRULE") {
+		r, err := ParseRule(p.Value)
+		if err != nil || len(o.rules) >= 8 {
+			continue
+		}
+		limit := maxCivil
+		if r.HasUntil {
+			// UTC is what the RFC wants here, local time what some write.
+			if limit = local(r.Until); r.Until.Kind == ical.Date {
+				limit += daySecs - 1
+			}
+		}
+		o.rules = append(o.rules, newSeries(r, begin, false, limit))
+	}
+	return o, true
+}
+
+// parseOffset reads a UTC-OFFSET, also one without its sign. RFC 5545 §3.3.14.
+func parseOffset(s string) (int64, bool) {
+	s = strings.TrimSpace(s)
+	sign := int64(1)
+	if s != "" && (s[0] == '+' || s[0] == '-') {
+		if s[0] == '-' {
+			sign = -1
+		}
+		s = s[1:]
+	}
+	s = strings.ReplaceAll(s, ":", "")
+	if len(s) != 4 && len(s) != 6 {
+		return 0, false
+	}
+	var n [3]int64
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return 0, false
+		}
+		n[i/2] = n[i/2]*10 + int64(s[i]-'0')
+	}
+	if n[0] > 24 || n[1] > 59 || n[2] > 59 {
+		return 0, false
+	}
+	return sign * (n[0]*3600 + n[1]*60 + n[2]), true
+}
+
+func (src vtzSource) onsets(from, to int64) []onset {
+	var list []onset
+	state := onset{at: minCivil - maxOffset}
+	var first *observance
+	for i := range src {
+		o := &src[i]
+		if first == nil || o.dates[0]-o.from < first.dates[0]-first.from {
+			first = o
+		}
+		// On the same second, the later of two in the object wins.
+		if at, ok := o.lastBefore(from + o.from + 1); ok && at-o.from >= state.at {
+			state = onset{at - o.from, o.to}
+		}
+		list = o.between(list, from+o.from+1, to+o.from)
+	}
+	if state.at < minCivil {
+		state.off = first.from // nothing is said about the time before the first onset
+	}
+	slices.SortStableFunc(list, func(a, b onset) int {
+		switch {
+		case a.at < b.at:
+			return -1
+		case a.at > b.at:
+			return 1
+		}
+		return 0
+	})
+	return append([]onset{{from, state.off}}, list...)
+}
+
+// between appends the onsets of an observance in [lo,hi), local time.
+func (o *observance) between(list []onset, lo, hi int64) []onset {
+	for _, d := range o.dates {
+		if d >= lo && d < hi {
+			list = append(list, onset{d - o.from, o.to})
+		}
+	}
+	for _, s := range o.rules {
+		steps := maxOnsets
+		c := s.cursor(&steps)
+		c.seek(lo)
+		for at, ok := c.next(); ok && at < hi; at, ok = c.next() {
+			list = append(list, onset{at - o.from, o.to})
+		}
+	}
+	return list
+}
+
+// lastBefore returns the last onset of an observance before t, local time.
+func (o *observance) lastBefore(t int64) (last int64, ok bool) {
+	for _, d := range o.dates {
+		if d < t {
+			last, ok = d, true
+		}
+	}
+	for _, s := range o.rules {
+		end := min(t-1, s.limit)
+		// A yearly rule is found at once, a rare one farther back.
+		for _, years := range [...]int64{2, 12, 410} {
+			steps := maxOnsets
+			c := s.cursor(&steps)
+			c.seek(end - years*366*daySecs)
+			found := false
+			for at, more := c.next(); more && at <= end; at, more = c.next() {
+				if !ok || at > last {
+					last, ok = at, true
+				}
+				found = true
+			}
+			if found {
+				break
+			}
+		}
+	}
+	return last, ok
+}
