@@ -123,6 +123,7 @@ func daysIn(year int, m time.Month) int {
 }
 
 // String returns the value form: 20060102, 20060102T150405 or 20060102T150405Z.
+// It has room for the years 0 to 9999.
 func (d DateTime) String() string { return string(d.Append(make([]byte, 0, 16))) }
 
 // Append prints the value form to dst.

@@ -33,6 +33,7 @@ func ParseDuration(s string) (Duration, error) {
 	s = s[1:]
 	const dateUnits, timeUnits = "WD", "HMS"
 	units, inTime := dateUnits, false
+	var sec int64
 	for s != "" {
 		if s[0]|0x20 == 't' {
 			if inTime || len(s) == 1 {
@@ -45,7 +46,7 @@ func ParseDuration(s string) (Duration, error) {
 		for i < len(s) && '0' <= s[i] && s[i] <= '9' {
 			i++
 		}
-		// Nine digits fit an int and, in hours, are caught below.
+		// Nine digits, even of hours, are far from an overflow in seconds.
 		if i == 0 || i == len(s) || i > 9 {
 			return Duration{}, errDuration
 		}
@@ -57,29 +58,28 @@ func ParseDuration(s string) (Duration, error) {
 		}
 		units = units[at+1:]
 		s = s[i+1:]
-		switch {
-		case unit == 'W':
+		switch unit {
+		case 'W':
 			d.Weeks = n
-		case unit == 'D':
+		case 'D':
 			d.Days = n
-		case unit == 'H' && n > 999_999:
-			return Duration{}, errors.New("a duration of more than 999999 hours")
-		case unit == 'H':
-			d.Time += time.Duration(n) * time.Hour
-		case unit == 'M':
-			d.Time += time.Duration(n) * time.Minute
-		case unit == 'S':
-			d.Time += time.Duration(n) * time.Second
+		case 'H':
+			sec += 3600 * int64(n)
+		case 'M':
+			sec += 60 * int64(n)
+		case 'S':
+			sec += int64(n)
 		}
 	}
 	// Ten thousand years span every date there is.
-	if d.Weeks > 522_000 || d.Days > 3_660_000 || d.Time > maxTime {
-		return Duration{}, errors.New("a duration of more than ten thousand years or 999999 hours")
+	if d.Weeks > 522_000 || d.Days > 3_660_000 || sec > maxSeconds {
+		return Duration{}, errors.New("a duration of more than ten thousand years or a million hours")
 	}
+	d.Time = time.Duration(sec) * time.Second
 	return d, nil
 }
 
-const maxTime = 999_999*time.Hour + 59*time.Minute + 59*time.Second
+const maxSeconds = 1_000_000*3600 - 1
 
 // DurationOf returns an exact duration, without nominal days. Fractions of a
 // second are cut off.
