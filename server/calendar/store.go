@@ -45,8 +45,8 @@ type Tx interface {
 
 	// Home returns the owner's row; ok is false when there is none.
 	Home() (h HomeRow, ok bool, err error)
-	// NextChange takes the owner's next change number, once a transaction
-	// (later calls return the same), making the home row if needed.
+	// NextChange takes the owner's next change number, another one at each
+	// call, making the home row if needed.
 	NextChange() (int64, error)
 
 	Calendars() ([]CalendarRow, error) // by name

@@ -1,0 +1,394 @@
+package calendar
+
+import (
+	"math"
+	"slices"
+	"sort"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// The cache holds, for owners whose calendars are in use, four things that are
+// each loaded when first asked for and kept current by every commit:
+//
+//   - the home: its calendars and their properties;
+//   - objects with their data;
+//   - the full listing of a calendar, as Depth: 1 wants it;
+//   - months: all instances that touch a calendar month.
+//
+// No read therefore costs more than its answer, and a huge calendar is never
+// loaded whole unless it is listed. Coherence: the Service is the only writer;
+// commits are applied in order under the home's lock before they are
+// acknowledged. A load reads a snapshot that knows its change number; commits
+// that came after it are replayed from the home's log before it is installed.
+type cache struct {
+	budget int64
+	size   atomic.Int64
+	tick   atomic.Int64
+	mu     sync.RWMutex
+	homes  map[Owner]*homeCache
+}
+
+type homeCache struct {
+	owner Owner
+	used  atomic.Int64
+	gone  atomic.Bool // evicted
+
+	load sync.Mutex // one loader of the home at a time
+
+	mu      sync.RWMutex
+	loaded  bool
+	exists  bool
+	change  int64
+	bytes   int64
+	byName  map[string]*calCache
+	byID    map[int64]*calCache
+	log     []mutation
+	trimmed int64 // the log holds every commit with a higher number
+	since   int64 // … and above this since the home was loaded
+	size    int64
+}
+
+// calMeta is a calendar's own state; it is replaced, never changed.
+type calMeta struct {
+	id         ID
+	row        CalendarRow
+	components []string
+	coOwners   []string
+	props      []DeadProp
+}
+
+func (m *calMeta) isCoOwner(who Actor) bool {
+	return who.User != "" && slices.ContainsFunc(m.coOwners, func(o string) bool { return strings.EqualFold(o, who.User) })
+}
+
+type calCache struct {
+	meta     *calMeta
+	change   int64
+	modified time.Time
+	objs     map[string]*Object // with data
+	list     []*Object          // without data, by name
+	listed   bool
+	shared   bool // list was handed out: copy before changing
+	months   map[int32]*month
+}
+
+// month holds the instances that overlap one calendar month (UTC; floating
+// times as if they were).
+type month struct {
+	short  []inst // up to shortInst long, by start
+	long   []inst
+	shared bool
+}
+
+type inst struct {
+	start, end int64
+	flags      int32
+	name       string
+}
+
+const (
+	shortInst  = 25 * 3600
+	floatSlack = 15 * 3600 // more than any zone differs from UTC
+	logLength  = 512
+	maxListed  = 100_000
+	maxMonths  = 64
+)
+
+// mutation is one change of one object. A nil obj is a deletion.
+type mutation struct {
+	change int64
+	cal    int64
+	name   string
+	obj    *Object
+	props  bool            // dead properties changed: obj is nil, nothing else changed
+	times  bool            // the occurrences changed too: was and is hold them
+	was    []OccurrenceRow // before
+	is     []OccurrenceRow // after
+	delta  int64           // change of the home's bytes
+	gone   Tombstone       // for a deletion, without data
+}
+
+func newCache(budget int64) *cache { return &cache{budget: budget, homes: map[Owner]*homeCache{}} }
+
+// home returns the owner's entry, made if needed; it may not be loaded yet.
+func (c *cache) home(owner Owner) *homeCache {
+	c.mu.RLock()
+	h := c.homes[owner]
+	c.mu.RUnlock()
+	if h == nil {
+		c.mu.Lock()
+		if h = c.homes[owner]; h == nil {
+			h = &homeCache{owner: owner, size: 1 << 10}
+			c.homes[owner] = h
+			c.size.Add(h.size)
+		}
+		c.mu.Unlock()
+	}
+	h.used.Store(c.tick.Add(1))
+	return h
+}
+
+// grow accounts for n more octets of h, whose lock is not held, and evicts
+// what was used least lately when the budget is spent.
+func (c *cache) grow(h *homeCache, n int64) {
+	if n == 0 || h.gone.Load() {
+		return
+	}
+	h.mu.Lock()
+	h.size += n
+	h.mu.Unlock()
+	if c.size.Add(n) > c.budget {
+		c.evict(h)
+	}
+}
+
+func (c *cache) evict(keep *homeCache) {
+	for range 64 {
+		if c.size.Load() <= c.budget {
+			return
+		}
+		var victim *homeCache
+		c.mu.Lock()
+		oldest, seen := int64(math.MaxInt64), 0
+		for _, h := range c.homes { // a sample, in the map's random order
+			if t := h.used.Load(); h != keep && t < oldest {
+				victim, oldest = h, t
+			}
+			if seen++; seen >= 16 {
+				break
+			}
+		}
+		if victim == nil && len(c.homes) > 1 {
+			c.mu.Unlock()
+			continue
+		}
+		if victim != nil {
+			delete(c.homes, victim.owner)
+		}
+		c.mu.Unlock()
+		if victim == nil {
+			keep.shrink(c)
+			return
+		}
+		victim.mu.Lock()
+		victim.gone.Store(true)
+		c.size.Add(-victim.size)
+		victim.size = 0
+		victim.mu.Unlock()
+	}
+}
+
+// shrink halves what a single home holds when it alone is over the budget.
+func (h *homeCache) shrink(c *cache) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var freed int64
+	want := c.size.Load() - c.budget/2
+	for _, cal := range h.byID {
+		for name, o := range cal.objs {
+			if freed >= want {
+				break
+			}
+			freed += objCost(o)
+			delete(cal.objs, name)
+		}
+		for m, b := range cal.months {
+			if freed >= want {
+				break
+			}
+			freed += b.cost()
+			delete(cal.months, m)
+		}
+		if freed < want && cal.listed {
+			freed += listCost(cal.list)
+			cal.list, cal.listed = nil, false
+		}
+	}
+	h.size -= freed
+	c.size.Add(-freed)
+}
+
+func objCost(o *Object) int64 { return int64(len(o.Data)+len(o.Name)+len(o.UID)) + 320 }
+
+func listCost(l []*Object) int64 { return int64(len(l)) * 300 }
+
+func (b *month) cost() int64 { return int64(len(b.short)+len(b.long))*40 + 128 }
+
+// apply brings the owner's entry up to date with a commit. It runs in commit
+// order, before the commit is acknowledged.
+func (c *cache) apply(owner Owner, change int64, muts []mutation, reset bool) {
+	c.mu.RLock()
+	h := c.homes[owner]
+	c.mu.RUnlock()
+	if h == nil {
+		return
+	}
+	h.mu.Lock()
+	if reset {
+		h.forget(change)
+	}
+	var grown int64
+	for _, m := range muts {
+		if len(h.log) >= logLength {
+			cut := logLength / 4
+			h.trimmed = h.log[cut-1].change
+			h.log = append(make([]mutation, 0, logLength), h.log[cut:]...)
+		}
+		h.log = append(h.log, m)
+		if h.loaded && !reset {
+			grown += h.applyOne(m)
+		}
+	}
+	h.change = max(h.change, change)
+	h.mu.Unlock()
+	c.grow(h, grown)
+}
+
+// forget drops all but the home's existence; loads begun before change must
+// not be installed.
+func (h *homeCache) forget(change int64) {
+	h.loaded, h.byName, h.byID, h.log = false, nil, nil, nil
+	h.trimmed = change
+}
+
+func (h *homeCache) applyOne(m mutation) (grown int64) {
+	h.bytes += m.delta
+	cal := h.byID[m.cal]
+	if cal == nil {
+		return 0
+	}
+	if !m.props {
+		cal.change = max(cal.change, m.change)
+	}
+	if m.obj != nil {
+		cal.modified = m.obj.Modified
+	} else if !m.gone.Deleted.IsZero() {
+		cal.modified = m.gone.Deleted
+	}
+	if old := cal.objs[m.name]; old != nil {
+		grown -= objCost(old)
+		delete(cal.objs, m.name)
+	}
+	if m.props {
+		cal.list, cal.listed = nil, false
+		return grown
+	}
+	if m.obj != nil && len(m.obj.Data) <= 64<<10 {
+		cal.objs[m.name] = m.obj
+		grown += objCost(m.obj)
+	}
+	if cal.listed {
+		grown += cal.applyList(m)
+	}
+	if m.times {
+		grown += cal.applyTimes(m)
+	}
+	return grown
+}
+
+func (cal *calCache) applyList(m mutation) int64 {
+	if cal.shared {
+		cal.list, cal.shared = slices.Clone(cal.list), false
+	}
+	i, found := slices.BinarySearchFunc(cal.list, m.name, func(o *Object, n string) int { return strings.Compare(o.Name, n) })
+	switch {
+	case m.obj == nil && found:
+		cal.list = slices.Delete(cal.list, i, i+1)
+		return -300
+	case m.obj == nil:
+	case found:
+		cal.list[i] = m.obj.meta()
+	default:
+		cal.list = slices.Insert(cal.list, i, m.obj.meta())
+		return 300
+	}
+	return 0
+}
+
+// meta returns the object without its data.
+func (o *Object) meta() *Object {
+	c := *o
+	c.Data = nil
+	return &c
+}
+
+func (cal *calCache) applyTimes(m mutation) (grown int64) {
+	for k, b := range cal.months {
+		from, to := monthBounds(k)
+		touched := func(rows []OccurrenceRow) bool {
+			return slices.ContainsFunc(rows, func(r OccurrenceRow) bool { return overlaps(r.Start, r.End, from, to) })
+		}
+		was, is := touched(m.was), touched(m.is)
+		if !was && !is {
+			continue
+		}
+		if is && slices.ContainsFunc(m.is, func(r OccurrenceRow) bool {
+			return r.Flags&OccTail != 0 && overlaps(r.Start, r.End, from, to)
+		}) || was && slices.ContainsFunc(m.was, func(r OccurrenceRow) bool { return r.Flags&OccTail != 0 }) && len(m.is) > 0 {
+			grown -= b.cost()
+			delete(cal.months, k) // the open end of a series needs an expansion: load it again when asked for
+			continue
+		}
+		before := b.cost()
+		if b.shared {
+			b = &month{short: slices.Clone(b.short), long: slices.Clone(b.long)}
+			cal.months[k] = b
+		}
+		if was {
+			drop := func(i inst) bool { return i.name == m.name }
+			b.short = slices.DeleteFunc(b.short, drop)
+			b.long = slices.DeleteFunc(b.long, drop)
+		}
+		for _, r := range m.is {
+			if overlaps(r.Start, r.End, from, to) {
+				b.add(inst{r.Start, r.End, int32(r.Flags), m.name})
+			}
+		}
+		grown += b.cost() - before
+	}
+	return grown
+}
+
+func (b *month) add(i inst) {
+	if i.end-i.start > shortInst {
+		b.long = append(b.long, i)
+		return
+	}
+	at := sort.Search(len(b.short), func(k int) bool { return b.short[k].start > i.start })
+	b.short = slices.Insert(b.short, at, i)
+}
+
+// overlaps is the VEVENT rule of RFC 4791 §9.9: half open, but a zero-length
+// instance counts at its start.
+func overlaps(start, end, from, to int64) bool {
+	if start == end {
+		return start >= from && start < to
+	}
+	return start < to && end > from
+}
+
+func monthOf(unix int64) int32 {
+	t := time.Unix(unix, 0).UTC()
+	return int32(t.Year()*12 + int(t.Month()) - 1)
+}
+
+func monthBounds(m int32) (from, to int64) {
+	y, mon := int(m)/12, time.Month(int(m)%12+1)
+	return time.Date(y, mon, 1, 0, 0, 0, 0, time.UTC).Unix(), time.Date(y, mon+1, 1, 0, 0, 0, 0, time.UTC).Unix()
+}
+
+// replay calls fn for the commits after change; ok is false when the log does
+// not reach back that far. The lock is held.
+func (h *homeCache) replay(change int64, fn func(mutation)) (ok bool) {
+	if change < h.trimmed {
+		return false
+	}
+	at := sort.Search(len(h.log), func(i int) bool { return h.log[i].change > change })
+	for _, e := range h.log[at:] {
+		fn(e)
+	}
+	return true
+}

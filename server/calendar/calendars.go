@@ -1,0 +1,369 @@
+package calendar
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+
+	"factotum/server/acl"
+	"factotum/server/ical"
+	"factotum/server/recur"
+)
+
+// Calendar describes one calendar.
+func (s *Service) Calendar(ctx context.Context, who Actor, id ID) (Calendar, error) {
+	h, c, r, err := s.calendar(ctx, who, "calendar", id)
+	if err != nil {
+		return Calendar{}, err
+	}
+	return h.describe(c, r), nil
+}
+
+// CreateCalendar makes a collection in the home of the actor, or in any home
+// for the administrator.
+func (s *Service) CreateCalendar(ctx context.Context, who Actor, req CreateCalendarRequest) (Calendar, error) {
+	const op = "create calendar"
+	in := req.Calendar
+	id := in.ID
+	owner, name := id.Owner(), id.Name()
+	if err := CheckOwner(owner); err != nil {
+		return Calendar{}, failMsg(Invalid, CollectionLocationOK, op, string(id), "%v", err)
+	}
+	if err := CheckName(name); err != nil {
+		return Calendar{}, failMsg(Invalid, CollectionLocationOK, op, string(id), "%v", err)
+	}
+	parent, nested := parentOf(name)
+	if nested && !in.Plain {
+		return Calendar{}, failMsg(Denied, CollectionLocationOK, op, string(id), "a calendar stands directly in a home")
+	}
+	if !who.Admin && !strings.EqualFold(who.User, string(owner)) || who.User == "" && !who.Admin {
+		return Calendar{}, failMsg(Denied, "", op, string(id), "calendars are made in one's own home")
+	}
+	p, err := s.person(ctx, op, owner)
+	if err != nil {
+		return Calendar{}, err
+	}
+	row := s.newRow(p, name)
+	row.Plain = in.Plain
+	if in.Plain {
+		row.Components = ""
+	}
+	set := UpdateCalendarRequest{ID: id, DisplayName: &in.DisplayName, Description: &in.Description, Color: &in.Color,
+		Order: &in.Order, Transparent: &in.Transparent, Categories: &in.Categories, Charset: &in.Charset, Language: &in.Language}
+	if in.TZID != "" {
+		set.TZID = &in.TZID
+	}
+	if in.Timezone != "" {
+		set.Timezone = &in.Timezone
+	}
+	if in.Components != nil && !in.Plain {
+		set.Components = &in.Components
+	}
+	if in.CoOwners != nil {
+		set.CoOwners = &in.CoOwners
+	}
+	if in.NoDoubles {
+		set.NoDoubles = &in.NoDoubles
+	}
+	if !req.DefaultACL && in.ACL != nil {
+		set.ACL = &in.ACL
+	}
+	for _, dp := range in.Props {
+		set.Props = append(set.Props, PropChange{Prop: dp})
+	}
+	if err := s.checkProps(op, &set); err != nil {
+		return Calendar{}, err
+	}
+	s.setRow(&row, &set)
+	err = s.update(ctx, op, owner, func(w *writer) error {
+		if nested {
+			up, ok, err := w.Calendar(parent)
+			if err != nil {
+				return err
+			}
+			if !ok || !up.Plain {
+				return failMsg(Stale, "", op, string(id), "the collection above does not exist")
+			}
+		}
+		all, err := w.Calendars()
+		if err != nil {
+			return err
+		}
+		if len(all) >= s.opt.Limits.Calendars {
+			return failMsg(OverQuota, "", op, string(id), "a home holds at most %d collections", s.opt.Limits.Calendars)
+		}
+		if slices.ContainsFunc(all, func(c CalendarRow) bool { return c.Name == name }) {
+			return failMsg(Exists, "", op, string(id), "a collection of that name exists")
+		}
+		if nested {
+			if up, _, _ := w.Calendar(parent); up.ID != 0 {
+				if _, ok, err := w.Object(up.ID, lastSegment(name), false); err != nil {
+					return err
+				} else if ok {
+					return failMsg(Exists, "", op, string(id), "a file of that name exists")
+				}
+			}
+		}
+		if err := w.insertCalendar(row); err != nil {
+			return err
+		}
+		for _, ch := range set.Props {
+			if err := w.SetProp(row.ID, "", ch.Prop); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return Calendar{}, err
+	}
+	return s.Calendar(ctx, who, id)
+}
+
+// parentOf returns the name of the collection that a nested one stands in.
+func parentOf(name string) (string, bool) {
+	i := strings.LastIndexByte(name, '/')
+	if i < 0 {
+		return "", false
+	}
+	return name[:i], true
+}
+
+func lastSegment(name string) string { return name[strings.LastIndexByte(name, '/')+1:] }
+
+// checkProps validates the new property values of a calendar.
+func (s *Service) checkProps(op string, u *UpdateCalendarRequest) error {
+	lim := s.opt.Limits
+	ref := string(u.ID)
+	for _, v := range []*string{u.DisplayName, u.Description, u.Color, u.Order, u.TZID, u.Categories, u.Charset, u.Language} {
+		if v == nil {
+			continue
+		}
+		if len(*v) > lim.PropSize {
+			return failMsg(TooLarge, "", op, ref, "a property value is longer than %d octets", lim.PropSize)
+		}
+		if strings.ContainsRune(*v, 0) {
+			return failMsg(Invalid, "", op, ref, "a property value holds a NUL")
+		}
+	}
+	if u.Timezone != nil && *u.Timezone != "" {
+		if _, err := timezoneName(*u.Timezone); err != nil {
+			return failMsg(Invalid, ValidTimezone, op, ref, "calendar-timezone must be a VCALENDAR with exactly one VTIMEZONE: %v", err)
+		}
+	}
+	if u.TZID != nil && *u.TZID != "" {
+		if _, ok := recur.LoadZone(*u.TZID); !ok {
+			return failMsg(Invalid, ValidTimezone, op, ref, "the time zone %q is not known", *u.TZID)
+		}
+	}
+	if u.Components != nil {
+		for _, c := range *u.Components {
+			if !slices.Contains([]string{"VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VAVAILABILITY"}, strings.ToUpper(c)) {
+				return failMsg(Invalid, SupportedComponent, op, ref, "the component %q is not supported", c)
+			}
+		}
+	}
+	if u.CoOwners != nil {
+		for _, o := range *u.CoOwners {
+			if err := CheckOwner(Owner(o)); err != nil {
+				return failMsg(Invalid, "", op, ref, "owner %q: %v", o, err)
+			}
+		}
+	}
+	if len(u.Props) > lim.Props {
+		return failMsg(TooLarge, "", op, ref, "more than %d properties", lim.Props)
+	}
+	for _, ch := range u.Props {
+		if len(ch.Prop.Value) > lim.PropSize || len(ch.Prop.Space)+len(ch.Prop.Local) > 1024 {
+			return failMsg(TooLarge, "", op, ref, "a property is longer than %d octets", lim.PropSize)
+		}
+	}
+	return nil
+}
+
+// timezoneName returns the TZID of a CALDAV:calendar-timezone value.
+func timezoneName(text string) (string, error) {
+	cal, err := ical.Parse([]byte(text), ical.Limits{})
+	if err != nil {
+		return "", err
+	}
+	var name string
+	n := 0
+	for _, c := range cal.Children {
+		if c.Name == "VTIMEZONE" {
+			name = c.Value("TZID")
+			n++
+		}
+	}
+	if n != 1 || name == "" {
+		return "", &ical.ParseError{Line: 1, Msg: "found " + strconv.Itoa(n) + " VTIMEZONE components"}
+	}
+	return name, nil
+}
+
+func (s *Service) setRow(row *CalendarRow, u *UpdateCalendarRequest) {
+	set := func(dst *string, v *string) {
+		if v != nil {
+			*dst = *v
+		}
+	}
+	set(&row.DisplayName, u.DisplayName)
+	set(&row.Description, u.Description)
+	set(&row.Color, u.Color)
+	set(&row.Order, u.Order)
+	set(&row.Categories, u.Categories)
+	set(&row.Charset, u.Charset)
+	set(&row.Language, u.Language)
+	set(&row.TZID, u.TZID)
+	if u.Timezone != nil {
+		row.Timezone = *u.Timezone
+		if name, err := timezoneName(*u.Timezone); err == nil {
+			if _, ok := recur.LoadZone(name); ok {
+				row.TZID = name
+			}
+		}
+	}
+	if u.Components != nil {
+		row.Components = strings.ToUpper(strings.Join(*u.Components, ","))
+	}
+	if u.CoOwners != nil {
+		row.CoOwners = strings.Join(*u.CoOwners, " ")
+	}
+	if u.ACL != nil {
+		row.ACL = u.ACL.WithOwner(s.opt.OwnerACL)
+	}
+	if u.Transparent != nil {
+		row.Transparent = *u.Transparent
+	}
+	if u.NoDoubles != nil {
+		row.NoDoubles = *u.NoDoubles
+	}
+}
+
+// UpdateCalendar changes properties, all or none. The list needs the
+// self-administration right; the owners only the primary owner may change.
+func (s *Service) UpdateCalendar(ctx context.Context, who Actor, req UpdateCalendarRequest) (Calendar, error) {
+	const op = "update calendar"
+	if err := s.checkProps(op, &req); err != nil {
+		return Calendar{}, err
+	}
+	_, _, r, err := s.calendar(ctx, who, op, req.ID)
+	if err != nil {
+		return Calendar{}, err
+	}
+	onlyACL := req.ACL != nil && req.DisplayName == nil && req.Description == nil && len(req.Props) == 0
+	switch {
+	case req.CoOwners != nil && !r.Owner:
+		return Calendar{}, failMsg(Denied, "", op, string(req.ID), "only the primary owner may change the owners")
+	case req.ACL != nil && !r.Properties.Has(acl.SelfAdmin):
+		return Calendar{}, failMsg(Denied, "", op, string(req.ID), "you may not change the access control list")
+	case !onlyACL && !r.Properties.Has(acl.Write):
+		return Calendar{}, failMsg(Denied, "", op, string(req.ID), "you may not change the properties of this calendar")
+	}
+	err = s.update(ctx, op, req.ID.Owner(), func(w *writer) error {
+		row, ok, err := w.Calendar(req.ID.Name())
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return fail(NoCalendar, op, string(req.ID))
+		}
+		if r := s.rights(who, req.ID.Owner(), strings.Fields(row.CoOwners), row.ACL); !r.Properties.Has(acl.Write) && !onlyACL {
+			return fail(Denied, op, string(req.ID))
+		}
+		n, err := w.stamp()
+		if err != nil {
+			return err
+		}
+		s.setRow(&row, &req)
+		row.Change, row.MetaChange, row.Modified = n, n, w.now
+		if err := w.UpdateCalendar(row); err != nil {
+			return err
+		}
+		w.reset = true
+		return s.changeProps(w, op, string(req.ID), row.ID, "", req.Props)
+	})
+	if err != nil {
+		return Calendar{}, err
+	}
+	return s.Calendar(ctx, who, req.ID)
+}
+
+func (s *Service) changeProps(w *writer, op, ref string, cal int64, name string, changes []PropChange) error {
+	for _, ch := range changes {
+		var err error
+		if ch.Remove {
+			err = w.DeleteProp(cal, name, ch.Prop.Space, ch.Prop.Local)
+		} else {
+			err = w.SetProp(cal, name, ch.Prop)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if len(changes) == 0 {
+		return nil
+	}
+	have, err := w.Props(cal, name)
+	if err != nil {
+		return err
+	}
+	if len(have) > s.opt.Limits.Props {
+		return failMsg(TooLarge, "", op, ref, "a resource keeps at most %d properties", s.opt.Limits.Props)
+	}
+	return nil
+}
+
+// DeleteCalendar removes a collection, what is in it and, for a plain one,
+// the collections below. The default calendar stays: other things point at it.
+func (s *Service) DeleteCalendar(ctx context.Context, who Actor, req DeleteCalendarRequest) error {
+	const op = "delete calendar"
+	_, c, r, err := s.calendar(ctx, who, op, req.ID)
+	if err != nil {
+		return err
+	}
+	if err := need(r.Owner, r, op, req.ID); err != nil {
+		return err
+	}
+	if req.ID.Name() == DefaultName && !who.Admin {
+		return failMsg(Denied, DefaultCalendarNeeded, op, string(req.ID), "the default calendar cannot be deleted")
+	}
+	return s.update(ctx, op, req.ID.Owner(), func(w *writer) error {
+		row, ok, err := w.Calendar(req.ID.Name())
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return fail(NoCalendar, op, string(req.ID))
+		}
+		tag := (&Calendar{Incarnation: row.ID, Change: row.Change}).CTag()
+		if len(req.IfMatch) > 0 && !slices.Contains(req.IfMatch, tag) && !slices.Contains(req.IfMatch, "*") {
+			return fail(Stale, op, string(req.ID))
+		}
+		return w.deleteTree(row, c.meta.row.Plain)
+	})
+}
+
+// deleteTree removes a collection and those nested below it.
+func (w *writer) deleteTree(row CalendarRow, tree bool) error {
+	n, err := w.stamp()
+	if err != nil {
+		return err
+	}
+	w.reset = true
+	if tree {
+		all, err := w.Calendars()
+		if err != nil {
+			return err
+		}
+		for _, c := range all {
+			if strings.HasPrefix(c.Name, row.Name+"/") {
+				if err := w.DeleteCalendar(c.ID, n, w.now); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return w.DeleteCalendar(row.ID, n, w.now)
+}

@@ -1,0 +1,205 @@
+package calendar
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// Finding is something wrong with what is stored.
+type Finding struct {
+	Ref string // calid/name
+	Msg string
+}
+
+// CheckReport sums up a check or rebuild of the store.
+type CheckReport struct {
+	Owners, Calendars, Objects int
+	Findings                   []Finding
+	Rebuilt                    int // objects whose index rows were written anew
+}
+
+// Check verifies the engine, then every object of every owner: that its text
+// is readable, that what is kept beside it (UID, component, size) says the
+// same, and that the time index is what the text gives. csdb check.
+func (s *Service) Check(ctx context.Context, progress func(Owner)) (CheckReport, error) {
+	var rep CheckReport
+	if err := s.store.Check(ctx); err != nil {
+		rep.Findings = append(rep.Findings, Finding{Msg: err.Error()})
+	}
+	err := s.eachOwner(ctx, func(o Owner) error {
+		if progress != nil {
+			progress(o)
+		}
+		return s.checkOwner(ctx, o, &rep, nil)
+	})
+	return rep, wrap("check", "", err)
+}
+
+// Rebuild writes the time index of every object anew from its text. The
+// objects themselves are not touched. csdb rebuild.
+func (s *Service) Rebuild(ctx context.Context, progress func(Owner)) (CheckReport, error) {
+	var rep CheckReport
+	err := s.eachOwner(ctx, func(o Owner) error {
+		if progress != nil {
+			progress(o)
+		}
+		return s.update(ctx, "rebuild", o, func(w *writer) error {
+			w.reset = true
+			if _, err := w.stamp(); err != nil {
+				return err
+			}
+			return s.checkOwner(ctx, o, &rep, w)
+		})
+	})
+	return rep, wrap("rebuild", "", err)
+}
+
+func (s *Service) eachOwner(ctx context.Context, fn func(Owner) error) error {
+	for after := Owner(""); ; {
+		owners, err := s.store.Owners(ctx, after, 500)
+		if err != nil || len(owners) == 0 {
+			return err
+		}
+		for _, o := range owners {
+			if err := fn(o); err != nil {
+				return err
+			}
+			after = o
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+}
+
+// checkOwner examines one owner; with a writer it mends the index.
+func (s *Service) checkOwner(ctx context.Context, owner Owner, rep *CheckReport, w *writer) error {
+	one := CheckReport{}
+	look := func(tx Tx) error {
+		one = CheckReport{Owners: 1}
+		home, ok, err := tx.Home()
+		if err != nil {
+			return err
+		}
+		rows, err := tx.Calendars()
+		if err != nil {
+			return err
+		}
+		var bytes int64
+		for _, row := range rows {
+			one.Calendars++
+			if row.Change > home.Change {
+				one.find(string(NewID(owner, row.Name)), "change number %d is above the home's %d", row.Change, home.Change)
+			}
+			m, err := newMeta(tx, owner, row)
+			if err != nil {
+				return err
+			}
+			n, err := s.checkCalendar(ctx, tx, m, &one, w)
+			if err != nil {
+				return err
+			}
+			bytes += n
+		}
+		if ok && bytes != home.Bytes {
+			one.find(string(owner), "the home counts %d octets, its objects have %d", home.Bytes, bytes)
+		}
+		return nil
+	}
+	var err error
+	if w != nil {
+		err = look(w.Tx)
+	} else {
+		err = s.store.View(ctx, owner, look)
+	}
+	rep.Owners += one.Owners
+	rep.Calendars += one.Calendars
+	rep.Objects += one.Objects
+	rep.Rebuilt += one.Rebuilt
+	rep.Findings = append(rep.Findings, one.Findings...)
+	return err
+}
+
+func (r *CheckReport) find(ref, format string, args ...any) {
+	r.Findings = append(r.Findings, Finding{ref, fmt.Sprintf(format, args...)})
+}
+
+func (s *Service) checkCalendar(ctx context.Context, tx Tx, m *calMeta, rep *CheckReport, w *writer) (bytes int64, err error) {
+	var names []string
+	if err := tx.Objects(m.row.ID, "", false, func(o *ObjectRow) error { names = append(names, o.Name); return ctx.Err() }); err != nil {
+		return 0, err
+	}
+	uids := map[string]string{}
+	for chunk := range slices.Chunk(names, fetchChunk) {
+		rows, err := tx.ObjectsByName(m.row.ID, chunk, true)
+		if err != nil {
+			return 0, err
+		}
+		if len(rows) != len(chunk) {
+			rep.find(string(m.id), "%d of %d objects cannot be read back", len(chunk)-len(rows), len(chunk))
+		}
+		for i := range rows {
+			o := &rows[i]
+			bytes += int64(o.Size)
+			rep.Objects++
+			if m.row.Plain {
+				continue
+			}
+			ref := refString(Ref{m.id, o.Name})
+			if first, dup := uids[o.UID]; dup {
+				rep.find(ref, "has the UID of %s", first)
+			}
+			uids[o.UID] = o.Name
+			if err := s.checkObject(tx, m, o, ref, rep, w); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return bytes, nil
+}
+
+func (s *Service) checkObject(tx Tx, m *calMeta, o *ObjectRow, ref string, rep *CheckReport, w *writer) error {
+	if len(o.Data) != o.Size {
+		rep.find(ref, "has %d octets, not %d", len(o.Data), o.Size)
+	}
+	if o.Change > m.row.Change {
+		rep.find(ref, "change number %d is above the calendar's %d", o.Change, m.row.Change)
+	}
+	_, comps, set, err := compile(o.Data)
+	if err != nil {
+		rep.find(ref, "the text cannot be read: %v", err)
+		return nil
+	}
+	want, err := occurrences(set, comps)
+	if err != nil {
+		rep.find(ref, "the occurrences cannot be worked out: %v", err)
+		return nil
+	}
+	have, err := tx.ObjectOccurrences(m.row.ID, o.Name)
+	if err != nil {
+		return err
+	}
+	if w != nil {
+		for i := range want {
+			want[i].Name = o.Name
+		}
+		rep.Rebuilt++
+		return w.SetOccurrences(m.row.ID, o.Name, want)
+	}
+	order := func(a, b OccurrenceRow) int {
+		if a.Start != b.Start {
+			return int(min(max(a.Start-b.Start, -1), 1))
+		}
+		return a.Flags - b.Flags
+	}
+	slices.SortFunc(want, order)
+	slices.SortFunc(have, order)
+	same := slices.EqualFunc(want, have, func(a, b OccurrenceRow) bool {
+		return a.Start == b.Start && a.End == b.End && a.Flags == b.Flags
+	})
+	if !same {
+		rep.find(ref, "the time index has %d rows that the text does not give (it gives %d); csdb rebuild mends it", len(have), len(want))
+	}
+	return nil
+}

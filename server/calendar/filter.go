@@ -1,0 +1,376 @@
+package calendar
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"factotum/server/ical"
+	"factotum/server/recur"
+)
+
+// filter is a prepared calendar-query filter.
+type filter struct {
+	root    *CompFilter // of VCALENDAR, nil = everything
+	comp    string      // objects of this component only, "" = any
+	window  *Window     // the time index narrows the search to this
+	indexed bool        // for events the time index and comp decide alone
+	none    bool        // nothing can match
+	uid     uidHint
+}
+
+// uidHint is a UID text-match that the listing can test without the text.
+type uidHint struct {
+	on   bool
+	text string
+}
+
+func (u uidHint) passes(uid string) bool {
+	return !u.on || strings.Contains(foldASCII(uid), u.text)
+}
+
+func newFilter(f *CompFilter) (*filter, error) {
+	out := &filter{root: f}
+	if f == nil {
+		out.indexed = true
+		return out, nil
+	}
+	if err := checkFilter(f, 0); err != nil {
+		return nil, err
+	}
+	if !strings.EqualFold(f.Name, "VCALENDAR") || f.IsNotDefined {
+		out.none = true
+		return out, nil
+	}
+	if f.AnyOf || len(f.Comps) == 0 && len(f.Props) == 0 {
+		out.indexed = len(f.Comps) == 0 && len(f.Props) == 0
+		return out, nil
+	}
+	for i := range f.Comps {
+		c := &f.Comps[i]
+		if c.IsNotDefined || strings.EqualFold(c.Name, "VTIMEZONE") {
+			continue
+		}
+		name := strings.ToUpper(c.Name)
+		if out.comp != "" && out.comp != name {
+			out.none = true // an object has one type only
+			return out, nil
+		}
+		out.comp = name
+		if c.TimeRange != nil && !c.AnyOf {
+			out.window = c.TimeRange
+		}
+		for j := range c.Props {
+			p := &c.Props[j]
+			if p.Name == "UID" && !c.AnyOf && !p.IsNotDefined && p.Text != nil && !p.Text.Negate && len(p.Params) == 0 {
+				out.uid = uidHint{true, foldASCII(p.Text.Text)}
+			}
+		}
+	}
+	if len(f.Comps) == 1 && len(f.Props) == 0 && out.comp != "" {
+		c := &f.Comps[0]
+		out.indexed = len(c.Comps) == 0 && len(c.Props) == 0
+	}
+	return out, nil
+}
+
+// checkFilter refuses what cannot be evaluated, before anything is answered.
+func checkFilter(f *CompFilter, depth int) error {
+	const op = "query"
+	if depth > 8 {
+		return failMsg(Invalid, ValidFilter, op, "", "the filter is nested too deeply")
+	}
+	if f.TimeRange != nil {
+		if err := checkWindow(op, *f.TimeRange); err != nil {
+			return err
+		}
+		if depth == 0 || strings.EqualFold(f.Name, "VTIMEZONE") {
+			return failMsg(Unsupported, SupportedFilter, op, "", "a time-range on %s", f.Name)
+		}
+	}
+	for i := range f.Props {
+		p := &f.Props[i]
+		if p.TimeRange != nil {
+			if err := checkWindow(op, *p.TimeRange); err != nil {
+				return err
+			}
+		}
+		if err := checkText(p.Text); err != nil {
+			return err
+		}
+		for j := range p.Params {
+			if err := checkText(p.Params[j].Text); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range f.Comps {
+		if err := checkFilter(&f.Comps[i], depth+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkWindow(op string, w Window) error {
+	if w.From.IsZero() && w.To.IsZero() {
+		return failMsg(Invalid, ValidFilter, op, "", "a time-range needs a start or an end")
+	}
+	if !w.From.IsZero() && !w.To.IsZero() && !w.To.After(w.From) {
+		return failMsg(Invalid, ValidFilter, op, "", "the end of a time-range must be after its start")
+	}
+	return nil
+}
+
+func checkText(t *TextMatch) error {
+	if t == nil {
+		return nil
+	}
+	switch t.Collation {
+	case "", "i;ascii-casemap", "i;octet", "i;unicode-casemap":
+		return nil
+	}
+	return failMsg(Unsupported, SupportedCollation, "query", "", "the collation %q is not supported", t.Collation)
+}
+
+// matches evaluates the whole filter on the text of one object.
+func (f *filter) matches(ctx context.Context, data []byte, float recur.Zone, lim Limits) (bool, error) {
+	if f.root == nil {
+		return true, nil
+	}
+	cal, err := ical.Parse(data, ical.Limits{})
+	if err != nil {
+		return false, nil
+	}
+	m := &matcher{ctx: ctx, cal: cal, float: float, lim: lim}
+	return m.comp(f.root, []*ical.Component{cal})
+}
+
+// matcher evaluates filters on one object, compiling its recurrence when a
+// time-range asks for it.
+type matcher struct {
+	ctx   context.Context
+	cal   *ical.Component
+	float recur.Zone
+	lim   Limits
+	set   *recur.Set
+	bad   bool
+}
+
+func (m *matcher) compiled() *recur.Set {
+	if m.set == nil && !m.bad {
+		comps, err := oneUID(m.cal)
+		if err == nil {
+			m.set, err = recur.Compile(comps, recur.ZonesOf(m.cal))
+		}
+		m.bad = err != nil
+	}
+	return m.set
+}
+
+// comp tests a comp-filter against the components of its scope: it matches
+// when one of them passes everything inside. RFC 4791 §9.7.1.
+func (m *matcher) comp(f *CompFilter, scope []*ical.Component) (bool, error) {
+	found := false
+	for _, c := range scope {
+		if !strings.EqualFold(c.Name, f.Name) {
+			continue
+		}
+		if f.IsNotDefined {
+			return false, nil
+		}
+		ok, err := m.inside(f, c)
+		if err != nil || ok {
+			return ok, err
+		}
+		found = true
+	}
+	return f.IsNotDefined && !found, nil
+}
+
+func (m *matcher) inside(f *CompFilter, c *ical.Component) (bool, error) {
+	tests, passed := 0, 0
+	note := func(ok bool) bool { // reports whether the outcome is decided
+		tests++
+		if ok {
+			passed++
+		}
+		return ok == f.AnyOf
+	}
+	if f.TimeRange != nil {
+		ok, err := m.inRange(f, c)
+		if err != nil {
+			return false, err
+		}
+		if !ok && !f.AnyOf { // the range restricts, also with test="anyof"
+			return false, nil
+		}
+	}
+	for i := range f.Props {
+		if note(m.prop(&f.Props[i], c)) {
+			return f.AnyOf, nil
+		}
+	}
+	for i := range f.Comps {
+		ok, err := m.comp(&f.Comps[i], c.Children)
+		if err != nil {
+			return false, err
+		}
+		if note(ok) {
+			return f.AnyOf, nil
+		}
+	}
+	return !f.AnyOf || tests == 0 || passed > 0, nil
+}
+
+// inRange applies the overlap rules of RFC 4791 §9.9 to a component or alarm.
+func (m *matcher) inRange(f *CompFilter, c *ical.Component) (bool, error) {
+	set := m.compiled()
+	if set == nil {
+		return false, nil
+	}
+	w := *f.TimeRange
+	budget := recur.Budget{MaxInstances: m.lim.Instances, MaxSteps: 100_000}
+	if c.Name == "VALARM" {
+		for a, err := range set.Alarms(m.ctx, w.From, w.To, m.float, budget) {
+			if err != nil {
+				return false, budgetOK(err)
+			}
+			if a.Comp == c {
+				return true, nil
+			}
+		}
+		return false, nil
+	}
+	for in, err := range set.Between(m.ctx, w.From, w.To, m.float, budget) {
+		if err != nil {
+			return false, budgetOK(err)
+		}
+		if in.Comp == c {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+func budgetOK(err error) error {
+	if errors.Is(err, recur.ErrBudget) {
+		return nil
+	}
+	return err
+}
+
+func (m *matcher) prop(f *PropFilter, c *ical.Component) bool {
+	found := false
+	for p := range c.All(strings.ToUpper(f.Name)) {
+		found = true
+		if f.IsNotDefined {
+			return false
+		}
+		if m.propInside(f, p) {
+			return true
+		}
+	}
+	return f.IsNotDefined && !found
+}
+
+func (m *matcher) propInside(f *PropFilter, p *ical.Property) bool {
+	ok := []bool{}
+	if f.TimeRange != nil {
+		ok = append(ok, m.propInRange(f.TimeRange, p))
+	}
+	if f.Text != nil {
+		ok = append(ok, f.Text.matches(p.Text()))
+	}
+	for i := range f.Params {
+		ok = append(ok, paramMatches(&f.Params[i], p))
+	}
+	if len(ok) == 0 {
+		return true
+	}
+	for _, o := range ok {
+		if o == f.AnyOf {
+			return f.AnyOf
+		}
+	}
+	return !f.AnyOf
+}
+
+func (m *matcher) propInRange(w *Window, p *ical.Property) bool {
+	d, err := p.DateTime()
+	if err != nil {
+		return false
+	}
+	zone := m.float
+	switch d.Kind {
+	case ical.UTC:
+		zone = recur.UTC
+	case ical.Zoned:
+		if z, ok := recur.ZonesOf(m.cal).Lookup(d.TZID); ok {
+			zone = z
+		}
+	}
+	t := zone.ToUTC(d.Civil())
+	end := t
+	if d.Kind == ical.Date {
+		end = zone.ToUTC(d.Civil().Add(24 * time.Hour))
+	}
+	from, to := w.unix()
+	return overlaps(t.Unix(), end.Unix(), from, to)
+}
+
+func paramMatches(f *ParamFilter, p *ical.Property) bool {
+	name := strings.ToUpper(f.Name)
+	has := p.HasParam(name)
+	if f.IsNotDefined {
+		return !has
+	}
+	if !has {
+		return false
+	}
+	if f.Text == nil {
+		return true
+	}
+	for _, v := range p.ParamValues(name) {
+		if f.Text.matches(v) {
+			return true
+		}
+	}
+	return false
+}
+
+// matches is the substring test of a text-match. RFC 4791 §9.7.5.
+func (t *TextMatch) matches(s string) bool {
+	var ok bool
+	switch t.Collation {
+	case "i;octet":
+		ok = strings.Contains(s, t.Text)
+	case "i;unicode-casemap":
+		ok = strings.Contains(foldUnicode(s), foldUnicode(t.Text))
+	default:
+		ok = strings.Contains(foldASCII(s), foldASCII(t.Text))
+	}
+	return ok != t.Negate
+}
+
+// foldASCII maps a–z to A–Z and leaves other characters alone. RFC 4790 §9.2.
+func foldASCII(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' {
+			return r - 'a' + 'A'
+		}
+		return r
+	}, s)
+}
+
+// foldUnicode maps to title case, the main part of RFC 5051.
+func foldUnicode(s string) string {
+	b := make([]byte, 0, len(s))
+	for _, r := range s {
+		b = utf8.AppendRune(b, unicode.ToTitle(r))
+	}
+	return string(b)
+}

@@ -1,0 +1,376 @@
+package calendar
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"factotum/server/acl"
+)
+
+// loaded returns the owner's home with its calendars in memory.
+func (s *Service) loaded(ctx context.Context, owner Owner) (*homeCache, error) {
+	h := s.cache.home(owner)
+	h.mu.RLock()
+	ok := h.loaded
+	h.mu.RUnlock()
+	if ok {
+		return h, nil
+	}
+	h.load.Lock()
+	defer h.load.Unlock()
+	for {
+		h.mu.RLock()
+		ok := h.loaded
+		h.mu.RUnlock()
+		if ok {
+			return h, nil
+		}
+		done, err := s.loadHome(ctx, h)
+		if err != nil {
+			return nil, err
+		}
+		if done {
+			return h, nil
+		}
+	}
+}
+
+func (s *Service) loadHome(ctx context.Context, h *homeCache) (done bool, err error) {
+	var row HomeRow
+	var exists bool
+	byName, byID := map[string]*calCache{}, map[int64]*calCache{}
+	err = s.store.View(ctx, h.owner, func(tx Tx) error {
+		clear(byName)
+		clear(byID)
+		var err error
+		if row, exists, err = tx.Home(); err != nil || !exists {
+			return err
+		}
+		rows, err := tx.Calendars()
+		if err != nil {
+			return err
+		}
+		for _, r := range rows {
+			m, err := newMeta(tx, h.owner, r)
+			if err != nil {
+				return err
+			}
+			c := &calCache{meta: m, change: r.Change, modified: r.Modified, objs: map[string]*Object{}, months: map[int32]*month{}}
+			byName[r.Name], byID[r.ID] = c, c
+		}
+		return nil
+	})
+	if err != nil {
+		return false, err
+	}
+	h.mu.Lock()
+	h.exists, h.change, h.bytes, h.byName, h.byID, h.since = exists, row.Change, row.Bytes, byName, byID, row.Change
+	ok := h.replay(row.Change, func(e mutation) {
+		h.applyOne(e)
+		h.change = e.change
+	})
+	h.loaded = ok
+	h.mu.Unlock()
+	if ok {
+		s.cache.grow(h, int64(len(byName))*2048)
+	}
+	return ok, nil
+}
+
+func newMeta(tx Tx, owner Owner, r CalendarRow) (*calMeta, error) {
+	props, err := tx.Props(r.ID, "")
+	if err != nil {
+		return nil, err
+	}
+	m := &calMeta{id: NewID(owner, r.Name), row: r, props: props, coOwners: strings.Fields(r.CoOwners)}
+	if r.Components != "" {
+		m.components = strings.Split(r.Components, ",")
+	}
+	return m, nil
+}
+
+// calendar finds a calendar and what who may do with it.
+func (s *Service) calendar(ctx context.Context, who Actor, op string, id ID) (*homeCache, *calCache, Rights, error) {
+	h, err := s.loaded(ctx, id.Owner())
+	if err != nil {
+		return nil, nil, Rights{}, wrap(op, string(id), err)
+	}
+	h.mu.RLock()
+	c := h.byName[id.Name()]
+	h.mu.RUnlock()
+	if c == nil {
+		return nil, nil, Rights{}, fail(NoCalendar, op, string(id))
+	}
+	r := s.rights(who, id.Owner(), c.meta.coOwners, c.meta.row.ACL)
+	if !r.CanSee() {
+		return nil, nil, r, fail(NoCalendar, op, string(id))
+	}
+	return h, c, r, nil
+}
+
+// describe returns the calendar as who sees it.
+func (h *homeCache) describe(c *calCache, r Rights) Calendar {
+	h.mu.RLock()
+	change, modified, n := c.change, c.modified, -1
+	if c.listed {
+		n = len(c.list)
+	}
+	h.mu.RUnlock()
+	cal := c.meta.describe(r)
+	cal.Change, cal.Modified, cal.Count = change, modified, n
+	return cal
+}
+
+func (m *calMeta) describe(r Rights) Calendar {
+	row := &m.row
+	return Calendar{
+		ID: m.id, Incarnation: row.ID, Change: row.Change, Plain: row.Plain,
+		DisplayName: row.DisplayName, Description: row.Description, Color: row.Color, Order: row.Order,
+		TZID: row.TZID, Timezone: row.Timezone, Components: m.components, CoOwners: m.coOwners, ACL: row.ACL,
+		Transparent: row.Transparent, NoDoubles: row.NoDoubles,
+		Categories: row.Categories, Charset: row.Charset, Language: row.Language,
+		Created: row.Created, Modified: row.Modified, Count: -1, Props: m.props, Rights: r,
+	}
+}
+
+// Home describes a home and the calendars in it that who may see.
+func (s *Service) Home(ctx context.Context, who Actor, req HomeRequest) (Home, error) {
+	const op = "home"
+	if err := CheckOwner(req.Owner); err != nil {
+		return Home{}, failMsg(NoCalendar, "", op, string(req.Owner), "%v", err)
+	}
+	h, err := s.loaded(ctx, req.Owner)
+	if err != nil {
+		return Home{}, wrap(op, string(req.Owner), err)
+	}
+	own := who.Admin || strings.EqualFold(who.User, string(req.Owner)) && who.User != ""
+	h.mu.RLock()
+	def := h.byName[DefaultName]
+	h.mu.RUnlock()
+	if def == nil && req.Provision && own && !s.opt.ReadOnly {
+		if h, err = s.provision(ctx, req.Owner); err != nil {
+			return Home{}, err
+		}
+	}
+	h.mu.RLock()
+	out := Home{Owner: req.Owner, Change: h.change, UsedBytes: h.bytes, MaxBytes: s.opt.Limits.HomeBytes}
+	exists := h.exists
+	cals := make([]*calCache, 0, len(h.byName))
+	for _, c := range h.byName {
+		cals = append(cals, c)
+	}
+	h.mu.RUnlock()
+	if !exists {
+		if err := s.known(ctx, op, req.Owner); err != nil {
+			return Home{}, err
+		}
+	}
+	if own {
+		out.Rights = Rights{acl.AllRights, acl.AllRights, true}
+	}
+	for _, c := range cals {
+		r := s.rights(who, req.Owner, c.meta.coOwners, c.meta.row.ACL)
+		if !r.Owner && r.Components&(acl.Read|acl.Write|acl.FreeBusy) == 0 && !r.Properties.Has(acl.Read) {
+			continue
+		}
+		cal := h.describe(c, r)
+		if req.Counts && cal.Count < 0 {
+			if cal.Count, err = s.count(ctx, req.Owner, c.meta.row.ID); err != nil {
+				return Home{}, wrap(op, string(cal.ID), err)
+			}
+		}
+		out.Calendars = append(out.Calendars, cal)
+	}
+	slices.SortFunc(out.Calendars, func(a, b Calendar) int { return strings.Compare(string(a.ID), string(b.ID)) })
+	return out, nil
+}
+
+func (s *Service) count(ctx context.Context, owner Owner, cal int64) (n int, err error) {
+	err = s.store.View(ctx, owner, func(tx Tx) error {
+		var err error
+		n, _, err = tx.CountObjects(cal)
+		return err
+	})
+	return n, err
+}
+
+// known fails with NoCalendar when the directory has no such active owner.
+func (s *Service) known(ctx context.Context, op string, owner Owner) error {
+	_, err := s.person(ctx, op, owner)
+	return err
+}
+
+func (s *Service) person(ctx context.Context, op string, owner Owner) (Person, error) {
+	if s.people == nil {
+		return Person{ID: string(owner), Kind: Individual, Active: true}, nil
+	}
+	p, err := s.people.Person(ctx, string(owner))
+	switch {
+	case errors.Is(err, NotFound) || err == nil && p.ID != string(owner):
+		return p, failMsg(NoCalendar, "", op, string(owner), "nobody of that name is in the directory")
+	case err != nil:
+		return p, wrap(op, string(owner), err)
+	case !p.Active:
+		return p, failMsg(NoCalendar, "", op, string(owner), "this account is not active")
+	}
+	return p, nil
+}
+
+// provision makes the default calendar of an owner who has none.
+func (s *Service) provision(ctx context.Context, owner Owner) (*homeCache, error) {
+	const op = "create default calendar"
+	p, err := s.person(ctx, op, owner)
+	if err != nil {
+		return nil, err
+	}
+	row := s.newRow(p, DefaultName)
+	row.DisplayName = p.Name
+	if row.DisplayName == "" {
+		row.DisplayName = string(owner)
+	}
+	err = s.update(ctx, op, owner, func(w *writer) error {
+		if _, ok, err := w.Calendar(DefaultName); err != nil || ok {
+			return err // another request was first
+		}
+		return w.insertCalendar(row)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.loaded(ctx, owner)
+}
+
+// newRow gives a calendar the defaults that ics.conf and the directory set.
+func (s *Service) newRow(p Person, name string) CalendarRow {
+	list := s.opt.DefaultACL
+	switch p.Kind {
+	case Resource, Room:
+		list = s.opt.ResourceACL
+	case Group:
+		list = s.opt.GroupACL
+	}
+	if p.ACL != "" {
+		if l, err := acl.Parse(p.ACL); err == nil {
+			list = l
+		}
+	}
+	owners := p.CoOwners
+	if p.Owner != "" && p.Owner != p.ID {
+		owners = append([]string{p.Owner}, owners...)
+	}
+	return CalendarRow{
+		ID: s.newID(), Name: name, Components: "VEVENT,VTODO,VJOURNAL", ACL: list.WithOwner(s.opt.OwnerACL),
+		TZID: p.TZID, CoOwners: strings.Join(owners, " "), NoDoubles: p.NoDoubles || p.Kind == Resource || p.Kind == Room,
+	}
+}
+
+// insertCalendar stores a new calendar.
+func (w *writer) insertCalendar(row CalendarRow) error {
+	n, err := w.stamp()
+	if err != nil {
+		return err
+	}
+	row.Change, row.MetaChange, row.Created, row.Modified = n, n, w.now, w.now
+	w.reset = true
+	return w.InsertCalendar(row)
+}
+
+// SyncHome tells which calendars of a home changed since a token.
+func (s *Service) SyncHome(ctx context.Context, who Actor, req SyncHomeRequest) (SyncHomeResult, error) {
+	const op = "sync home"
+	var since int64
+	if req.Token != "" {
+		inc, n, ok := parseSyncToken(req.Token)
+		if !ok || inc != 0 {
+			return SyncHomeResult{}, fail(BadSyncToken, op, string(req.Owner))
+		}
+		since = n
+	}
+	home, err := s.Home(ctx, who, HomeRequest{Owner: req.Owner})
+	if err != nil {
+		return SyncHomeResult{}, err
+	}
+	if since > home.Change {
+		return SyncHomeResult{}, fail(BadSyncToken, op, string(req.Owner))
+	}
+	res := SyncHomeResult{Token: home.SyncToken()}
+	visible := map[ID]bool{}
+	for _, c := range home.Calendars {
+		visible[c.ID] = true
+		if c.Change > since {
+			res.Changed = append(res.Changed, c)
+		}
+	}
+	if since == 0 || since == home.Change {
+		return res, nil
+	}
+	err = s.store.View(ctx, req.Owner, func(tx Tx) error {
+		res.Removed = nil
+		gone, err := tx.GoneCalendars(since)
+		if err != nil {
+			return err
+		}
+		for _, g := range gone {
+			if id := NewID(req.Owner, g.Name); !visible[id] && !slices.Contains(res.Removed, id) {
+				res.Removed = append(res.Removed, id)
+			}
+		}
+		return nil
+	})
+	return res, wrap(op, string(req.Owner), err)
+}
+
+// Prefs returns a user's preferences: his own, or anyone's for the
+// administrator. WCAP get_userprefs.
+func (s *Service) Prefs(ctx context.Context, who Actor, owner Owner) (map[string]string, error) {
+	const op = "read preferences"
+	if !who.Admin && who.User != string(owner) {
+		return nil, fail(Denied, op, string(owner))
+	}
+	prefs := map[string]string{}
+	err := s.store.View(ctx, owner, func(tx Tx) error {
+		var err error
+		prefs, err = tx.Prefs()
+		return err
+	})
+	return prefs, wrap(op, string(owner), err)
+}
+
+// SetPrefs changes a user's preferences, all or none. WCAP set_userprefs.
+func (s *Service) SetPrefs(ctx context.Context, who Actor, owner Owner, set map[string]string, remove []string) error {
+	const op = "set preferences"
+	if !who.Admin && who.User != string(owner) {
+		return fail(Denied, op, string(owner))
+	}
+	if err := s.known(ctx, op, owner); err != nil {
+		return err
+	}
+	lim := s.opt.Limits
+	for k, v := range set {
+		if k == "" || len(k) > 255 || len(v) > lim.PropSize || badText(k) {
+			return failMsg(TooLarge, "", op, string(owner), "a preference name may have 255 octets and its value %d", lim.PropSize)
+		}
+	}
+	return s.update(ctx, op, owner, func(w *writer) error {
+		have, err := w.Prefs()
+		if err != nil {
+			return err
+		}
+		if len(have)+len(set) > 10*lim.Props {
+			return failMsg(TooLarge, "", op, string(owner), "more than %d preferences", 10*lim.Props)
+		}
+		for k, v := range set {
+			if err := w.SetPref(k, v); err != nil {
+				return err
+			}
+		}
+		for _, k := range remove {
+			if err := w.DeletePref(k); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,333 @@
+package calendar
+
+import (
+	"context"
+	"slices"
+	"strings"
+)
+
+// fetchChunk is how many objects one read transaction brings.
+const fetchChunk = 200
+
+// toObject turns a row into what readers get.
+func (r *ObjectRow) toObject(id ID) *Object {
+	return &Object{Calendar: id, Name: r.Name, UID: r.UID, Component: r.Component, Change: r.Change, ScheduleTag: r.ScheduleTag,
+		Created: r.Created, Modified: r.Modified, Size: r.Size, ContentType: r.ContentType, Data: r.Data, class: r.Private}
+}
+
+// fetch returns the live objects of these names with their data, in the order
+// asked for; those that do not exist are nil.
+func (s *Service) fetch(ctx context.Context, h *homeCache, c *calCache, names []string) ([]*Object, error) {
+	out := make([]*Object, len(names))
+	var missing []string
+	h.mu.RLock()
+	for i, n := range names {
+		if o := c.objs[n]; o != nil {
+			out[i] = o
+		} else {
+			missing = append(missing, n)
+		}
+	}
+	h.mu.RUnlock()
+	if len(missing) == 0 {
+		return out, nil
+	}
+	found := make(map[string]*Object, len(missing))
+	for chunk := range slices.Chunk(missing, fetchChunk) {
+		if err := s.fetchRows(ctx, h, c, chunk, found); err != nil {
+			return nil, err
+		}
+	}
+	for i, n := range names {
+		if out[i] == nil {
+			out[i] = found[n]
+		}
+	}
+	return out, nil
+}
+
+func (s *Service) fetchRows(ctx context.Context, h *homeCache, c *calCache, names []string, found map[string]*Object) error {
+	var rows []ObjectRow
+	var home HomeRow
+	var props map[string][]DeadProp
+	err := s.store.View(ctx, h.owner, func(tx Tx) error {
+		var err error
+		if home, _, err = tx.Home(); err != nil {
+			return err
+		}
+		if len(names) == 1 {
+			row, ok, err := tx.Object(c.meta.row.ID, names[0], true)
+			if err != nil || !ok {
+				rows = nil
+				return err
+			}
+			rows = []ObjectRow{row}
+			dead, err := tx.Props(c.meta.row.ID, names[0])
+			props = map[string][]DeadProp{names[0]: dead}
+			return err
+		}
+		if rows, err = tx.ObjectsByName(c.meta.row.ID, names, true); err != nil {
+			return err
+		}
+		props, err = tx.AllProps(c.meta.row.ID)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	var grown int64
+	h.mu.Lock()
+	newer := map[string]bool{}
+	ok := h.replay(home.Change, func(e mutation) {
+		if e.cal == c.meta.row.ID {
+			newer[e.name] = true
+		}
+	})
+	for i := range rows {
+		o := rows[i].toObject(c.meta.id)
+		o.Props = props[o.Name]
+		found[o.Name] = o
+		if ok && !newer[o.Name] && len(o.Data) <= 64<<10 && c.objs[o.Name] == nil {
+			c.objs[o.Name] = o
+			grown += objCost(o)
+		}
+	}
+	h.mu.Unlock()
+	s.cache.grow(h, grown)
+	return nil
+}
+
+// Object returns one object with its data, masked as the actor's rights ask.
+func (s *Service) Object(ctx context.Context, who Actor, ref Ref) (*Object, error) {
+	const op = "get object"
+	h, c, r, err := s.calendar(ctx, who, op, ref.Calendar)
+	if err != nil {
+		return nil, err
+	}
+	if err := need(r.CanRead(), r, op, ref.Calendar); err != nil {
+		return nil, err
+	}
+	h.mu.RLock()
+	o := c.objs[ref.Name]
+	h.mu.RUnlock()
+	if o == nil {
+		got, err := s.fetch(ctx, h, c, []string{ref.Name})
+		if err != nil {
+			return nil, wrap(op, refString(ref), err)
+		}
+		if o = got[0]; o == nil {
+			return nil, fail(NotFound, op, refString(ref))
+		}
+	}
+	if s.masks(o.class, r, who, c.meta) {
+		return s.mask(o), nil
+	}
+	return o, nil
+}
+
+func refString(r Ref) string { return string(r.Calendar) + "/" + r.Name }
+
+// Objects streams one answer for each ref.
+func (s *Service) Objects(ctx context.Context, who Actor, req ObjectsRequest, emit func(ObjectResult) error) error {
+	const op = "get objects"
+	if len(req.Refs) > s.opt.Limits.Refs {
+		return failMsg(TooMany, "", op, "", "at most %d objects in one request", s.opt.Limits.Refs)
+	}
+	shape, err := s.newShape(req.Data)
+	if err != nil {
+		return err
+	}
+	for len(req.Refs) > 0 { // runs of one calendar, a chunk at a time
+		id := req.Refs[0].Calendar
+		n := 1
+		for n < len(req.Refs) && n < fetchChunk && req.Refs[n].Calendar == id {
+			n++
+		}
+		if err := s.objectsOf(ctx, who, op, id, req.Refs[:n], shape, emit); err != nil {
+			return err
+		}
+		req.Refs = req.Refs[n:]
+	}
+	return nil
+}
+
+func (s *Service) objectsOf(ctx context.Context, who Actor, op string, id ID, refs []Ref, shape *shape, emit func(ObjectResult) error) error {
+	h, c, r, err := s.calendar(ctx, who, op, id)
+	if err == nil {
+		err = need(r.CanRead(), r, op, id)
+	}
+	if err != nil {
+		for _, ref := range refs {
+			if err := emit(ObjectResult{Ref: ref, Err: err}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	names := make([]string, len(refs))
+	for i, ref := range refs {
+		names[i] = ref.Name
+	}
+	objs, err := s.fetch(ctx, h, c, names)
+	if err != nil {
+		return wrap(op, string(id), err)
+	}
+	for i, o := range objs {
+		res := ObjectResult{Ref: refs[i]}
+		if o == nil {
+			res.Err = fail(NotFound, op, refString(refs[i]))
+		} else {
+			res.Object, res.Err = s.present(ctx, o, c.meta, r, who, shape)
+		}
+		if err := emit(res); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// listing returns all members without data, by name. It is shared: read only.
+func (s *Service) listing(ctx context.Context, h *homeCache, c *calCache) ([]*Object, error) {
+	h.mu.Lock()
+	if c.listed {
+		c.shared = true
+		l := c.list
+		h.mu.Unlock()
+		return l, nil
+	}
+	h.mu.Unlock()
+	var list []*Object
+	var home HomeRow
+	err := s.store.View(ctx, h.owner, func(tx Tx) error {
+		list = nil
+		var err error
+		if home, _, err = tx.Home(); err != nil {
+			return err
+		}
+		props, err := tx.AllProps(c.meta.row.ID)
+		if err != nil {
+			return err
+		}
+		return tx.Objects(c.meta.row.ID, "", false, func(r *ObjectRow) error {
+			o := r.toObject(c.meta.id)
+			o.Props = props[o.Name]
+			list = append(list, o)
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(list) > maxListed {
+		return list, nil
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if c.listed {
+		c.shared = true
+		return c.list, nil
+	}
+	fresh := &calCache{meta: c.meta, list: list, listed: true}
+	clean := true
+	ok := h.replay(home.Change, func(e mutation) {
+		if e.cal == c.meta.row.ID {
+			if e.props {
+				clean = false
+			}
+			fresh.applyList(e)
+		}
+	})
+	if ok && clean {
+		c.list, c.listed, c.shared = fresh.list, true, true
+		cost := listCost(c.list)
+		h.size += cost
+		s.cache.size.Add(cost)
+	}
+	return fresh.list, nil
+}
+
+// ListObjects streams the members of a calendar without their data.
+func (s *Service) ListObjects(ctx context.Context, who Actor, id ID, emit func(*Object) error) (Calendar, error) {
+	const op = "list objects"
+	h, c, r, err := s.calendar(ctx, who, op, id)
+	if err != nil {
+		return Calendar{}, err
+	}
+	if err := need(r.CanRead(), r, op, id); err != nil {
+		return h.describe(c, r), err
+	}
+	list, err := s.listing(ctx, h, c)
+	if err != nil {
+		return Calendar{}, wrap(op, string(id), err)
+	}
+	cal := h.describe(c, r)
+	for _, o := range list {
+		if o.class != 0 && s.masks(o.class, r, who, c.meta) {
+			m := *o
+			m.Masked = true
+			o = &m
+		}
+		if err := emit(o); err != nil {
+			return cal, err
+		}
+	}
+	return cal, nil
+}
+
+// PatchProps changes dead properties of an object, all or none.
+func (s *Service) PatchProps(ctx context.Context, who Actor, ref Ref, changes []PropChange) error {
+	const op = "change properties"
+	_, c, r, err := s.calendar(ctx, who, op, ref.Calendar)
+	if err != nil {
+		return err
+	}
+	if err := need(r.CanWrite(), r, op, ref.Calendar); err != nil {
+		return err
+	}
+	if err := s.checkProps(op, &UpdateCalendarRequest{ID: ref.Calendar, Props: changes}); err != nil {
+		return err
+	}
+	return s.update(ctx, op, ref.Calendar.Owner(), func(w *writer) error {
+		_, ok, err := w.Object(c.meta.row.ID, ref.Name, false)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return fail(NotFound, op, refString(ref))
+		}
+		// The home's number moves so that loads begun before are not kept;
+		// the calendar's does not: its members are as they were.
+		n, err := w.stamp()
+		if err != nil {
+			return err
+		}
+		w.muts = append(w.muts, mutation{change: n, cal: c.meta.row.ID, name: ref.Name, props: true})
+		return s.changeProps(w, op, refString(ref), c.meta.row.ID, ref.Name, changes)
+	})
+}
+
+// hasTag tests a list of entity tags without quotes.
+func hasTag(list []string, o *ObjectRow, masked bool) bool {
+	if len(list) == 0 {
+		return false
+	}
+	tag := (&Object{Change: o.Change, Size: o.Size, Masked: masked}).ETag()
+	return slices.ContainsFunc(list, func(t string) bool {
+		return t == "*" || t == tag || strings.Trim(t, `"`) == tag
+	})
+}
+
+// check decides whether a write on row (or on nothing, when exists is false)
+// may go on. RFC 9110 §13.2.2 gives the order.
+func (p *Precond) check(row *ObjectRow, exists bool) bool {
+	if len(p.IfMatch) > 0 && (!exists || !hasTag(p.IfMatch, row, false)) {
+		return false
+	}
+	if p.IfScheduleTag != "" && (!exists || (&Object{ScheduleTag: row.ScheduleTag}).ScheduleTagValue() != p.IfScheduleTag) {
+		return false
+	}
+	if len(p.IfMatch) == 0 && !p.IfUnmodified.IsZero() && (!exists || row.Modified.Truncate(1e9).After(p.IfUnmodified)) {
+		return false
+	}
+	return len(p.IfNoneMatch) == 0 || !exists || !hasTag(p.IfNoneMatch, row, false)
+}

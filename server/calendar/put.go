@@ -1,0 +1,404 @@
+package calendar
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// PutObject stores a calendar object resource, or a file in a plain
+// collection. The text is kept octet for octet. RFC 4791 §5.3.2.
+func (s *Service) PutObject(ctx context.Context, who Actor, req PutRequest) (PutResult, error) {
+	const op = "put object"
+	id := req.Ref.Calendar
+	if err := s.checkObjectName(op, req.Ref); err != nil {
+		return PutResult{}, err
+	}
+	_, c, r, err := s.calendar(ctx, who, op, id)
+	if err != nil {
+		return PutResult{}, err
+	}
+	if err := need(r.CanWrite(), r, op, id); err != nil {
+		return PutResult{}, err
+	}
+	obj, err := s.parse(op, c.meta, req.Data, req.ContentType)
+	if err != nil {
+		return PutResult{}, err
+	}
+	var res PutResult
+	err = s.update(ctx, op, id.Owner(), func(w *writer) error {
+		if req.Token != "" {
+			if done, ok, err := w.Token(req.Token); err != nil {
+				return err
+			} else if ok {
+				return json.Unmarshal(done, &res)
+			}
+		}
+		var err error
+		if res, err = s.put(w, who, op, req, obj); err != nil || req.Token == "" {
+			return err
+		}
+		done, err := json.Marshal(res)
+		if err != nil {
+			return err
+		}
+		return w.SetToken(req.Token, done, w.now)
+	})
+	return res, err
+}
+
+func (s *Service) checkObjectName(op string, ref Ref) error {
+	if err := CheckName(ref.Name); err != nil {
+		return failMsg(Invalid, "", op, refString(ref), "%v", err)
+	}
+	if strings.ContainsRune(ref.Name, '/') {
+		return failMsg(Denied, "", op, refString(ref), "a calendar holds no collections")
+	}
+	return nil
+}
+
+// put decides and writes, inside the transaction.
+func (s *Service) put(w *writer, who Actor, op string, req PutRequest, obj *parsed) (PutResult, error) {
+	id := req.Ref.Calendar
+	row, ok, err := w.Calendar(id.Name())
+	if err != nil {
+		return PutResult{}, err
+	}
+	if !ok {
+		return PutResult{}, fail(NoCalendar, op, string(id))
+	}
+	r := s.rights(who, id.Owner(), strings.Fields(row.CoOwners), row.ACL)
+	if !r.CanWrite() { // the list may have changed since the first look
+		return PutResult{}, fail(Denied, op, string(id))
+	}
+	name := req.Ref.Name
+	if req.ByUID && obj.uid != "" {
+		if old, ok, err := w.ObjectByUID(row.ID, obj.uid, false); err != nil {
+			return PutResult{}, err
+		} else if ok {
+			name = old.Name
+		}
+	}
+	old, exists, err := w.Object(row.ID, name, false)
+	if err != nil {
+		return PutResult{}, err
+	}
+	if !req.Precond.check(&old, exists) {
+		return PutResult{}, fail(Stale, op, refString(Ref{id, name}))
+	}
+	if exists && s.masks(old.Private, r, who, &calMeta{coOwners: strings.Fields(row.CoOwners)}) {
+		return PutResult{}, failMsg(Denied, "", op, refString(Ref{id, name}), "a private object is changed by its owners only")
+	}
+	if row.Plain {
+		if _, taken, err := w.Calendar(id.Name() + "/" + name); err != nil {
+			return PutResult{}, err
+		} else if taken {
+			return PutResult{}, failMsg(Exists, "", op, refString(Ref{id, name}), "a collection of that name exists")
+		}
+	}
+	return s.write(w, op, row, name, obj, old, exists)
+}
+
+// write stores the parsed object under name in the calendar.
+func (s *Service) write(w *writer, op string, row CalendarRow, name string, obj *parsed, old ObjectRow, exists bool) (PutResult, error) {
+	id := NewID(w.owner, row.Name)
+	ref := refString(Ref{id, name})
+	if exists && old.UID != obj.uid && !row.Plain {
+		// The UID of a resource may change only by deleting it first: clients
+		// would otherwise lose the old object without a tombstone of its UID.
+		if other, ok, err := w.ObjectByUID(row.ID, obj.uid, false); err != nil {
+			return PutResult{}, err
+		} else if ok {
+			return PutResult{}, &Error{Kind: UIDConflict, Op: op, Ref: refString(Ref{id, other.Name}), Msg: "another object of this calendar has the same UID"}
+		}
+	}
+	if limit := s.opt.Limits.HomeBytes; limit > 0 {
+		if home, _, err := w.Home(); err != nil {
+			return PutResult{}, err
+		} else if home.Bytes-int64(old.Size)+int64(len(obj.data)) > limit {
+			return PutResult{}, failMsg(OverQuota, "", op, ref, "the home's quota of %d octets is used up", limit)
+		}
+	}
+	n, err := w.stamp()
+	if err != nil {
+		return PutResult{}, err
+	}
+	o := ObjectRow{Cal: row.ID, Name: name, UID: obj.uid, Component: obj.component, Change: n, ScheduleTag: n,
+		Created: w.now, Modified: w.now, Size: len(obj.data), ContentType: obj.contentType, Private: obj.class,
+		OccHash: obj.occHash, Data: obj.data}
+	if exists {
+		o.Created = old.Created
+	}
+	if row.NoDoubles && !row.Plain {
+		if err := s.checkDoubles(w, op, row, name, obj); err != nil {
+			return PutResult{}, err
+		}
+	}
+	m := mutation{change: n, cal: row.ID, name: name, delta: int64(o.Size)}
+	if exists {
+		m.delta -= int64(old.Size)
+	}
+	if err := w.PutObject(o); err != nil {
+		if errors.Is(err, UIDConflict) {
+			return PutResult{}, s.uidConflict(w, op, row, obj.uid)
+		}
+		return PutResult{}, err
+	}
+	if !exists || old.OccHash != obj.occHash {
+		m.times, m.is = true, obj.occ
+		if exists {
+			if m.was, err = w.ObjectOccurrences(row.ID, name); err != nil {
+				return PutResult{}, err
+			}
+		}
+		if exists || len(obj.occ) > 0 {
+			for i := range obj.occ {
+				obj.occ[i].Name = name
+			}
+			if err := w.SetOccurrences(row.ID, name, obj.occ); err != nil {
+				return PutResult{}, err
+			}
+		}
+	}
+	if !exists {
+		if err := w.DeleteProps(row.ID, name); err != nil {
+			return PutResult{}, err
+		}
+	}
+	if err := w.TouchCalendar(row.ID, n, w.now); err != nil {
+		return PutResult{}, err
+	}
+	out := o.toObject(id)
+	if exists {
+		if out.Props, err = w.Props(row.ID, name); err != nil {
+			return PutResult{}, err
+		}
+	}
+	m.obj = out
+	w.muts = append(w.muts, m)
+	return PutResult{Object: *out.meta(), Created: !exists}, nil
+}
+
+// uidConflict names the object that has the UID. On PostgreSQL the failed
+// statement may have ended the transaction; then the name is left out.
+func (s *Service) uidConflict(w *writer, op string, row CalendarRow, uid string) error {
+	e := &Error{Kind: UIDConflict, Op: op, Ref: string(NewID(w.owner, row.Name)), Msg: "another object of this calendar has the same UID"}
+	if other, ok, err := w.ObjectByUID(row.ID, uid, false); err == nil && ok {
+		e.Ref = refString(Ref{NewID(w.owner, row.Name), other.Name})
+	}
+	return e
+}
+
+// checkDoubles refuses busy time that overlaps busy time of other objects.
+func (s *Service) checkDoubles(w *writer, op string, row CalendarRow, name string, obj *parsed) error {
+	for _, o := range obj.occ {
+		if o.Flags&(OccFree|OccTodo|OccTail) != 0 {
+			continue
+		}
+		clash := ""
+		err := w.Occurrences(row.ID, o.Start, o.End, func(x OccurrenceRow) error {
+			if x.Name != name && x.Flags&(OccFree|OccTodo|OccTail) == 0 && clash == "" {
+				clash = x.Name
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if clash != "" {
+			return failMsg(DoubleBooked, "", op, refString(Ref{NewID(w.owner, row.Name), name}), "the time is taken already")
+		}
+	}
+	return nil
+}
+
+// PutObjects imports objects, each on its own: an item that is refused spoils
+// no other. Text that is there already, octet for octet, is not written again.
+func (s *Service) PutObjects(ctx context.Context, who Actor, req PutObjectsRequest) ([]PutItemResult, error) {
+	const op = "import objects"
+	id := req.Calendar
+	_, c, r, err := s.calendar(ctx, who, op, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := need(r.CanWrite(), r, op, id); err != nil {
+		return nil, err
+	}
+	out := make([]PutItemResult, len(req.Items))
+	objs := make([]*parsed, len(req.Items))
+	for i, it := range req.Items {
+		out[i].Name = it.Name
+		obj, err := s.parse(op, c.meta, it.Data, "")
+		if err == nil && it.Name != "" {
+			err = s.checkObjectName(op, Ref{id, it.Name})
+		}
+		if err != nil {
+			out[i].Err = err
+			continue
+		}
+		objs[i], out[i].UID = obj, obj.uid
+	}
+	for from := 0; from < len(objs); from += 100 {
+		to := min(from+100, len(objs))
+		err := s.update(ctx, op, id.Owner(), func(w *writer) error {
+			row, ok, err := w.Calendar(id.Name())
+			if err != nil {
+				return err
+			}
+			if !ok {
+				return fail(NoCalendar, op, string(id))
+			}
+			for i := from; i < to; i++ {
+				if objs[i] == nil {
+					continue
+				}
+				res, err := s.putItem(w, who, op, row, req, req.Items[i].Name, objs[i])
+				var e *Error
+				if err != nil && !errors.As(err, &e) || e != nil && (e.Kind == Unavailable || e.Kind == Internal || e.Kind == OverQuota) {
+					return err
+				}
+				res.UID, res.Err = objs[i].uid, err
+				out[i] = res
+			}
+			return nil
+		})
+		if err != nil {
+			for i := from; i < to; i++ {
+				if objs[i] != nil {
+					out[i] = PutItemResult{Name: req.Items[i].Name, UID: objs[i].uid, Err: err}
+				}
+			}
+			if k := KindOf(err); k == NoCalendar || k == Canceled || k == ReadOnly {
+				return out, err
+			}
+		}
+	}
+	return out, nil
+}
+
+// putItem stores one item of an import. All that could make a statement fail
+// is asked before, so that the transaction goes on with the next item.
+func (s *Service) putItem(w *writer, who Actor, op string, row CalendarRow, req PutObjectsRequest, name string, obj *parsed) (PutItemResult, error) {
+	id := req.Calendar
+	old, exists, err := w.ObjectByUID(row.ID, obj.uid, true)
+	if err != nil {
+		return PutItemResult{}, err
+	}
+	switch {
+	case exists && name != "" && name != old.Name:
+		return PutItemResult{Name: name}, &Error{Kind: UIDConflict, Op: op, Ref: refString(Ref{id, old.Name}), Msg: "another object of this calendar has the same UID"}
+	case exists:
+		name = old.Name
+		if bytes.Equal(old.Data, obj.data) {
+			return PutItemResult{Name: name, Unchanged: true}, nil
+		}
+		if !req.Replace {
+			return PutItemResult{Name: name}, failMsg(Exists, "", op, refString(Ref{id, name}), "the calendar has an object with this UID")
+		}
+	case name == "":
+		if name, err = w.freeName(row.ID, obj.uid); err != nil {
+			return PutItemResult{}, err
+		}
+	default:
+		if old, exists, err = w.Object(row.ID, name, false); err != nil {
+			return PutItemResult{}, err
+		}
+		if exists && !req.Replace {
+			return PutItemResult{Name: name}, fail(Exists, op, refString(Ref{id, name}))
+		}
+	}
+	res, err := s.write(w, op, row, name, obj, old, exists)
+	return PutItemResult{Name: name, Created: res.Created}, err
+}
+
+// freeName makes a resource name from a UID.
+func (w *writer) freeName(cal int64, uid string) (string, error) {
+	base := strings.Map(func(r rune) rune {
+		if r == '-' || r == '_' || r == '.' || r == '@' || r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' {
+			return r
+		}
+		return '-'
+	}, uid)
+	base = strings.TrimLeft(base, ".")
+	if len(base) > 200 || base == "" {
+		base = fmt.Sprintf("%.180s%016x", base, hashText(uid))
+	}
+	name := base + ".ics"
+	for i := 2; ; i++ {
+		_, taken, err := w.Object(cal, name, false)
+		if err != nil || !taken {
+			return name, err
+		}
+		name = fmt.Sprintf("%s-%d.ics", base, i)
+	}
+}
+
+// DeleteObject removes one object and leaves a tombstone.
+func (s *Service) DeleteObject(ctx context.Context, who Actor, req DeleteRequest) error {
+	const op = "delete object"
+	id := req.Ref.Calendar
+	_, _, r, err := s.calendar(ctx, who, op, id)
+	if err != nil {
+		return err
+	}
+	if err := need(r.CanDelete(), r, op, id); err != nil {
+		return err
+	}
+	return s.update(ctx, op, id.Owner(), func(w *writer) error {
+		row, ok, err := w.Calendar(id.Name())
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return fail(NoCalendar, op, string(id))
+		}
+		old, exists, err := w.Object(row.ID, req.Ref.Name, false)
+		if err != nil {
+			return err
+		}
+		if !exists {
+			if len(req.Precond.IfMatch) > 0 {
+				return fail(Stale, op, refString(req.Ref))
+			}
+			return fail(NotFound, op, refString(req.Ref))
+		}
+		if !req.Precond.check(&old, true) {
+			return fail(Stale, op, refString(req.Ref))
+		}
+		if s.masks(old.Private, r, who, &calMeta{coOwners: strings.Fields(row.CoOwners)}) {
+			return failMsg(Denied, "", op, refString(req.Ref), "a private object is deleted by its owners only")
+		}
+		return w.remove(row, old)
+	})
+}
+
+// remove deletes an object, its occurrences and its dead properties.
+func (w *writer) remove(row CalendarRow, old ObjectRow) error {
+	n, err := w.stamp()
+	if err != nil {
+		return err
+	}
+	m := mutation{change: n, cal: row.ID, name: old.Name, times: true, delta: -int64(old.Size)}
+	if m.was, err = w.ObjectOccurrences(row.ID, old.Name); err != nil {
+		return err
+	}
+	m.was = slices.Clone(m.was)
+	if err := w.DeleteObject(row.ID, old.Name, n, w.now); err != nil {
+		return err
+	}
+	if len(m.was) > 0 {
+		if err := w.SetOccurrences(row.ID, old.Name, nil); err != nil {
+			return err
+		}
+	}
+	if err := w.DeleteProps(row.ID, old.Name); err != nil {
+		return err
+	}
+	m.gone = Tombstone{Calendar: NewID(w.owner, row.Name), Name: old.Name, UID: old.UID, Component: old.Component, Change: n, Deleted: w.now}
+	w.muts = append(w.muts, m)
+	return w.TouchCalendar(row.ID, n, w.now)
+}

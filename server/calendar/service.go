@@ -1,0 +1,272 @@
+package calendar
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"factotum/server/acl"
+	"factotum/server/recur"
+)
+
+// Options are what ics.conf decides for the model. Zero fields get defaults.
+type Options struct {
+	Host    string // the name this back end goes by
+	Version string // of the program
+
+	DefaultACL  acl.List // calstore.calendar.default.acl
+	OwnerACL    acl.List // calstore.calendar.owner.acl, in front of every list
+	ResourceACL acl.List // resource.default.acl
+	GroupACL    acl.List // group.default.acl
+	DefaultTZID string   // calstore.default.timezoneID
+	ShowPrivate bool     // calstore.filterprivateevents="no": do not mask
+
+	Limits Limits
+
+	CacheBytes   int64         // memory for what is read often; 0 = 64 MiB
+	TombstoneAge time.Duration // how long deletions are remembered; 0 = 90 days
+	ReadOnly     bool          // caldb.berkeleydb.readonly
+
+	Now    func() time.Time
+	Logger *slog.Logger
+}
+
+// Limits bound what is stored and answered. Zero fields get the defaults of
+// DefaultLimits.
+type Limits struct {
+	ObjectSize   int       // octets of one object: CALDAV:max-resource-size
+	Attendees    int       // CALDAV:max-attendees-per-instance
+	Instances    int       // instances of one object in one answer: CALDAV:max-instances
+	Results      int       // objects or instances in one answer
+	Calendars    int       // collections in one home
+	PropSize     int       // octets of one property value
+	Props        int       // dead properties of one resource
+	Refs         int       // refs of one multiget
+	HomeBytes    int64     // quota of a home, 0 = none
+	MinDate      time.Time // CALDAV:min-date-time
+	MaxDate      time.Time // CALDAV:max-date-time
+	PlainMaxSize int       // octets of one file of a plain collection
+}
+
+// DefaultLimits are used where Limits has a zero.
+var DefaultLimits = Limits{
+	ObjectSize: 10 << 20, Attendees: 10_000, Instances: 10_000, Results: 200_000, Calendars: 1000,
+	PropSize: 64 << 10, Props: 100, Refs: 10_000, PlainMaxSize: 10 << 20,
+	MinDate: time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), MaxDate: time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC),
+}
+
+func (l Limits) withDefaults() Limits {
+	d := DefaultLimits
+	for _, f := range []struct{ v, d *int }{
+		{&l.ObjectSize, &d.ObjectSize}, {&l.Attendees, &d.Attendees}, {&l.Instances, &d.Instances},
+		{&l.Results, &d.Results}, {&l.Calendars, &d.Calendars}, {&l.PropSize, &d.PropSize},
+		{&l.Props, &d.Props}, {&l.Refs, &d.Refs}, {&l.PlainMaxSize, &d.PlainMaxSize},
+	} {
+		if *f.v <= 0 {
+			*f.v = *f.d
+		}
+	}
+	if l.MinDate.IsZero() {
+		l.MinDate = d.MinDate
+	}
+	if l.MaxDate.IsZero() {
+		l.MaxDate = d.MaxDate
+	}
+	return l
+}
+
+// Service is the model over a Store that this process owns alone: it caches
+// what it reads and trusts that nobody else writes there.
+type Service struct {
+	store   Store
+	people  People
+	opt     Options
+	log     *slog.Logger
+	now     func() time.Time
+	cache   *cache
+	started time.Time
+	lastID  atomic.Int64
+	zone    recur.Zone
+}
+
+var _ Backend = (*Service)(nil)
+
+// NewService returns the model over store. people may be nil: then every
+// well-formed user id may own calendars.
+func NewService(store Store, people People, opt Options) *Service {
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	if opt.Logger == nil {
+		opt.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opt.DefaultACL == nil {
+		opt.DefaultACL = acl.MustParse(acl.DefaultCalendar)
+	}
+	if opt.OwnerACL == nil {
+		opt.OwnerACL = acl.MustParse(acl.DefaultOwner)
+	}
+	if opt.ResourceACL == nil {
+		opt.ResourceACL = acl.MustParse(acl.DefaultResource)
+	}
+	if opt.GroupACL == nil {
+		opt.GroupACL = acl.MustParse(acl.DefaultGroup)
+	}
+	if opt.CacheBytes <= 0 {
+		opt.CacheBytes = 64 << 20
+	}
+	if opt.TombstoneAge <= 0 {
+		opt.TombstoneAge = 90 * 24 * time.Hour
+	}
+	opt.Limits = opt.Limits.withDefaults()
+	s := &Service{store: store, people: people, opt: opt, log: opt.Logger, now: opt.Now, cache: newCache(opt.CacheBytes), started: opt.Now(), zone: recur.UTC}
+	if z, ok := recur.LoadZone(opt.DefaultTZID); ok && opt.DefaultTZID != "" {
+		s.zone = z
+	}
+	return s
+}
+
+// Limits returns what the service enforces, for fronts that announce it.
+func (s *Service) Limits() Limits { return s.opt.Limits }
+
+// Ping reports the store's state.
+func (s *Service) Ping(ctx context.Context) (Status, error) {
+	st, err := s.store.Stat(ctx)
+	if err != nil {
+		return Status{}, wrap("ping", "", err)
+	}
+	return Status{Host: s.opt.Host, Store: st.Engine, Version: s.opt.Version, Started: s.started,
+		Owners: st.Owners, Objects: st.Objects, ReadOnly: s.opt.ReadOnly}, nil
+}
+
+// wrap gives err the Op and Ref of the use case unless it is an *Error already.
+func wrap(op, ref string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		if e.Op == "" {
+			e2 := *e
+			e2.Op, e2.Ref = op, cmpOr(e.Ref, ref)
+			return &e2
+		}
+		return err
+	}
+	return &Error{Kind: KindOf(err), Op: op, Ref: ref, Err: err}
+}
+
+func cmpOr(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// update runs fn in a write transaction of the owner and brings the caches up
+// to date, in commit order, before anyone is told of the success.
+func (s *Service) update(ctx context.Context, op string, owner Owner, fn func(*writer) error) error {
+	if s.opt.ReadOnly {
+		return failMsg(ReadOnly, "", op, string(owner), "the calendar store is in read-only mode")
+	}
+	err := s.store.Update(ctx, owner, func(tx Tx) error {
+		w := &writer{Tx: tx, s: s, owner: owner, now: s.now().UTC().Truncate(time.Microsecond)}
+		if err := fn(w); err != nil {
+			return err
+		}
+		if len(w.muts) > 0 || w.reset {
+			muts, reset := w.muts, w.reset
+			tx.OnCommit(func() { s.cache.apply(owner, w.change, muts, reset) })
+		}
+		return nil
+	})
+	return wrap(op, string(owner), err)
+}
+
+// writer is a write transaction that remembers what it changed.
+type writer struct {
+	Tx
+	s      *Service
+	owner  Owner
+	now    time.Time
+	change int64 // the last one taken
+	muts   []mutation
+	reset  bool // calendars themselves changed: forget the cached home
+}
+
+// stamp takes a change number: each write has its own, so that a limited sync
+// can be cut anywhere.
+func (w *writer) stamp() (int64, error) {
+	n, err := w.NextChange()
+	if err != nil {
+		return 0, fmt.Errorf("take change number: %w", err)
+	}
+	w.change = n
+	return n, nil
+}
+
+// newID makes a calendar id: unique in this store and growing with time.
+func (s *Service) newID() int64 {
+	for {
+		last := s.lastID.Load()
+		id := max(s.now().UnixMicro(), last+1)
+		if s.lastID.CompareAndSwap(last, id) {
+			return id
+		}
+	}
+}
+
+// rights computes what who may do with a calendar.
+func (s *Service) rights(who Actor, owner Owner, coOwners []string, list acl.List) Rights {
+	if who.Admin {
+		return Rights{acl.AllRights, acl.AllRights, true}
+	}
+	domain := ""
+	if !strings.Contains(string(owner), "@") && !strings.Contains(who.User, "@") {
+		domain = who.Domain
+	}
+	c, p := list.RightsOf(acl.Requester{User: who.User, Domain: who.Domain, Groups: who.Groups},
+		acl.Owners{Primary: string(owner), Others: coOwners, Domain: domain})
+	return Rights{c, p, who.User != "" && strings.EqualFold(who.User, string(owner))}
+}
+
+// CanSee reports whether the calendar may be known to exist at all.
+func (r Rights) CanSee() bool {
+	const any = acl.Read | acl.Write | acl.Delete | acl.FreeBusy | acl.Schedule
+	return r.Owner || r.Components&any != 0 || r.Properties&(acl.Read|acl.Write) != 0
+}
+
+// CanRead reports whether objects may be read.
+func (r Rights) CanRead() bool { return r.Components.Has(acl.Read) }
+
+// CanWrite reports whether objects may be created and changed: modifying
+// needs reading too, WCAP "rights needed per operation".
+func (r Rights) CanWrite() bool { return r.Components.Has(acl.Read | acl.Write) }
+
+// CanDelete reports whether objects may be deleted: the modify right plus delete.
+func (r Rights) CanDelete() bool { return r.Components.Has(acl.Read | acl.Write | acl.Delete) }
+
+// CanSeeBusy reports whether busy time may be seen.
+func (r Rights) CanSeeBusy() bool { return r.Components&(acl.FreeBusy|acl.Read) != 0 }
+
+// need turns a missing right into the error that reveals no more than the
+// actor may know.
+func need(ok bool, r Rights, op string, id ID) error {
+	switch {
+	case ok:
+		return nil
+	case !r.CanSee():
+		return fail(NoCalendar, op, string(id))
+	}
+	return failMsg(Denied, "", op, string(id), "your rights on this calendar do not allow this")
+}
+
+// masks tells whether an object of that class is shown to the actor without
+// its details.
+func (s *Service) masks(class uint8, r Rights, who Actor, m *calMeta) bool {
+	return class != 0 && !s.opt.ShowPrivate && !r.Owner && !m.isCoOwner(who)
+}

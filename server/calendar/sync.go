@@ -1,0 +1,177 @@
+package calendar
+
+import "context"
+
+// Sync streams what changed in a calendar since a token: each object once, in
+// its latest state, or its tombstone. Items of a limited answer come in the
+// order of their changes, so that the token of the last one continues it.
+func (s *Service) Sync(ctx context.Context, who Actor, req SyncRequest, emit func(SyncItem) error) (SyncResult, error) {
+	const op = "sync"
+	id := req.Calendar
+	h, c, r, err := s.calendar(ctx, who, op, id)
+	if err != nil {
+		return SyncResult{}, err
+	}
+	if err := need(r.CanRead(), r, op, id); err != nil {
+		return SyncResult{}, err
+	}
+	cal := h.describe(c, r)
+	var since int64
+	if req.Token != "" {
+		inc, n, ok := parseSyncToken(req.Token)
+		if !ok || inc != cal.Incarnation || n > cal.Change || n < c.meta.row.Purged {
+			return SyncResult{Calendar: cal}, fail(BadSyncToken, op, string(id))
+		}
+		since = n
+	}
+	send := func(o *Object) error {
+		if s.masks(o.class, r, who, c.meta) {
+			o = s.mask(o)
+		}
+		return emit(SyncItem{Object: o})
+	}
+	if since == cal.Change && req.Token != "" {
+		return SyncResult{Token: cal.SyncToken(), Calendar: cal}, nil
+	}
+	if req.Token == "" && req.Limit <= 0 && !req.Data {
+		return s.syncAll(ctx, h, c, r, send)
+	}
+	if req.Limit <= 0 && !req.Data && !req.Deleted {
+		if res, ok, err := s.syncLog(h, c, r, since, send, emit); ok {
+			return res, err
+		}
+	}
+	return s.syncStore(ctx, h, c, r, req, since, send, emit)
+}
+
+// syncAll answers a first sync from the listing.
+func (s *Service) syncAll(ctx context.Context, h *homeCache, c *calCache, r Rights, send func(*Object) error) (SyncResult, error) {
+	cal := h.describe(c, r) // before the listing: what comes between is told again
+	list, err := s.listing(ctx, h, c)
+	if err != nil {
+		return SyncResult{}, wrap("sync", string(c.meta.id), err)
+	}
+	for _, o := range list {
+		if err := send(o); err != nil {
+			return SyncResult{}, err
+		}
+	}
+	return SyncResult{Token: cal.SyncToken(), Calendar: cal}, nil
+}
+
+// syncLog answers from the recent commits in memory, if they reach back far
+// enough.
+func (s *Service) syncLog(h *homeCache, c *calCache, r Rights, since int64, send func(*Object) error, emit func(SyncItem) error) (SyncResult, bool, error) {
+	h.mu.RLock()
+	if !h.loaded || since < h.since || since < h.trimmed {
+		h.mu.RUnlock()
+		return SyncResult{}, false, nil
+	}
+	cal := c.meta.describe(r)
+	cal.Change, cal.Modified = c.change, c.modified
+	last := map[string]int{}
+	var items []SyncItem
+	h.replay(since, func(e mutation) {
+		if e.cal != c.meta.row.ID || e.props {
+			return
+		}
+		var it SyncItem
+		if e.obj != nil {
+			it.Object = e.obj.meta()
+		} else {
+			g := e.gone
+			it.Gone = &g
+		}
+		if i, ok := last[e.name]; ok {
+			items[i] = it
+			return
+		}
+		last[e.name] = len(items)
+		items = append(items, it)
+	})
+	h.mu.RUnlock()
+	for _, it := range items {
+		var err error
+		if it.Object != nil {
+			err = send(it.Object)
+		} else {
+			err = emit(it)
+		}
+		if err != nil {
+			return SyncResult{}, true, err
+		}
+	}
+	return SyncResult{Token: cal.SyncToken(), Calendar: cal}, true, nil
+}
+
+func (s *Service) syncStore(ctx context.Context, h *homeCache, c *calCache, r Rights, req SyncRequest, since int64, send func(*Object) error, emit func(SyncItem) error) (SyncResult, error) {
+	const op = "sync"
+	id := req.Calendar
+	var items []SyncItem
+	var change int64
+	limit := 0
+	if req.Limit > 0 {
+		limit = req.Limit + 1
+	}
+	err := s.store.View(ctx, h.owner, func(tx Tx) error {
+		items = nil
+		row, ok, err := tx.Calendar(id.Name())
+		if err != nil {
+			return err
+		}
+		if !ok || row.ID != c.meta.row.ID {
+			return fail(NoCalendar, op, string(id))
+		}
+		if req.Token != "" && since < row.Purged {
+			return fail(BadSyncToken, op, string(id))
+		}
+		change = row.Change
+		return tx.Changes(row.ID, since, limit, req.Data || req.Deleted, func(o *ObjectRow) error {
+			switch {
+			case o.Deleted.IsZero():
+				obj := o.toObject(id)
+				if !req.Data {
+					obj.Data = nil
+				}
+				items = append(items, SyncItem{Object: obj})
+			default:
+				g := &Tombstone{Calendar: id, Name: o.Name, UID: o.UID, Component: o.Component, Change: o.Change, Deleted: o.Deleted}
+				if req.Deleted {
+					g.Data = o.Data
+				}
+				items = append(items, SyncItem{Gone: g})
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return SyncResult{}, wrap(op, string(id), err)
+	}
+	cal := h.describe(c, r)
+	cal.Change = max(change, since)
+	res := SyncResult{Calendar: cal, Token: cal.SyncToken()}
+	if req.Limit > 0 && len(items) > req.Limit {
+		res.More = true
+		res.Token = syncToken(cal.Incarnation, items[req.Limit-1].change())
+		items = items[:req.Limit]
+	}
+	for _, it := range items {
+		switch {
+		case it.Object != nil:
+			err = send(it.Object)
+		case req.Token != "": // a first sync has nothing to remove
+			err = emit(it)
+		}
+		if err != nil {
+			return SyncResult{}, err
+		}
+	}
+	return res, nil
+}
+
+func (it SyncItem) change() int64 {
+	if it.Object != nil {
+		return it.Object.Change
+	}
+	return it.Gone.Change
+}
