@@ -8,18 +8,32 @@ import (
 	"unicode/utf8"
 )
 
-// plain marks the bytes of a path that stay as they are: unreserved ones,
-// "@" and "/". All the rest is percent-encoded, "&" and "'" too, since some
-// clients copy hrefs into XML unescaped. RFC 3986 §3.3.
-var plain = func() (t [256]bool) {
+// coded marks the bytes of a path that are percent-encoded: all but the
+// unreserved ones, "@" and "/". "&" and "'" too, since some clients copy hrefs
+// into XML unescaped. RFC 3986 §3.3.
+var coded = func() (t [256]uint8) {
 	for c := range t {
-		t[c] = c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		t[c] = 1
 	}
-	for _, c := range "-._~@/" {
-		t[c] = true
+	for _, c := range "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~@/" {
+		t[c] = 0
 	}
 	return t
 }()
+
+// nextCoded returns the first place from i on that needs encoding, len(s) if
+// there is none. Most names need none: eight bytes share a branch.
+func nextCoded(s string, i int) int {
+	for ; i+8 <= len(s); i += 8 {
+		p := s[i : i+8]
+		if coded[p[0]]|coded[p[1]]|coded[p[2]]|coded[p[3]]|coded[p[4]]|coded[p[5]]|coded[p[6]]|coded[p[7]] != 0 {
+			break
+		}
+	}
+	for ; i < len(s) && coded[s[i]] == 0; i++ {
+	}
+	return i
+}
 
 const upperHex = "0123456789ABCDEF"
 
@@ -27,24 +41,20 @@ const upperHex = "0123456789ABCDEF"
 // escaping in XML or in a header.
 func AppendPath(dst []byte, path string) []byte {
 	done := 0
-	for i := 0; i < len(path); i++ {
-		if c := path[i]; !plain[c] {
-			dst = append(dst, path[done:i]...)
-			dst = append(dst, '%', upperHex[c>>4], upperHex[c&15])
-			done = i + 1
-		}
+	for i := nextCoded(path, 0); i < len(path); i = nextCoded(path, i+1) {
+		dst = append(dst, path[done:i]...)
+		dst = append(dst, '%', upperHex[path[i]>>4], upperHex[path[i]&15])
+		done = i + 1
 	}
 	return append(dst, path[done:]...)
 }
 
 // EncodePath returns a decoded path in percent-encoding.
 func EncodePath(path string) string {
-	for i := 0; i < len(path); i++ {
-		if !plain[path[i]] {
-			return string(AppendPath(nil, path))
-		}
+	if nextCoded(path, 0) == len(path) {
+		return path
 	}
-	return path
+	return string(AppendPath(nil, path))
 }
 
 // AppendHref appends a DAV:href element for a decoded path given in parts.

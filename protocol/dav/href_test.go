@@ -2,9 +2,11 @@ package dav
 
 import (
 	"errors"
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -89,6 +91,22 @@ func TestEncodePath(t *testing.T) {
 	} {
 		if got := EncodePath(path); got != want {
 			t.Errorf("%q: %q, want %q", path, got, want)
+		}
+	}
+}
+
+// Every byte at every place of the eight that are looked at together.
+func TestEncodePath_EveryByte(t *testing.T) {
+	for c := range 256 {
+		for at := range 20 {
+			s := strings.Repeat("a", at) + string([]byte{byte(c)}) + strings.Repeat("b", 20-at)
+			want := s
+			if !strings.ContainsRune("-._~@/", rune(c)) && !(c < 0x80 && (unicode.IsLetter(rune(c)) || unicode.IsDigit(rune(c)))) {
+				want = fmt.Sprintf("%s%%%02X%s", s[:at], c, s[at+1:])
+			}
+			if got := EncodePath(s); got != want {
+				t.Fatalf("%q: %q, want %q", s, got, want)
+			}
 		}
 	}
 }

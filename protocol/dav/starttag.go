@@ -173,7 +173,11 @@ func (t *Tokenizer) declare(outer *binding, prefix, uri string) error {
 	case NSApple:
 		uri = NSApple
 	}
-	t.ns = &binding{prefix, uri, t.ns, n}
+	// Clients that declare on each of a thousand hrefs declare the same.
+	if l := t.last; l == nil || l.up != t.ns || l.prefix != prefix || l.uri != uri {
+		t.last = &binding{prefix, uri, t.ns, n}
+	}
+	t.ns = t.last
 	return nil
 }
 

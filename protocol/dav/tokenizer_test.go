@@ -115,6 +115,15 @@ func TestXML_Refused(t *testing.T) {
 		"declaration without ":    "<?xml encoding='utf-8'?><a/>",
 		"declaration in disorder": "<?xml encoding='utf-8' version='1.0'?><a/>",
 		"XML 1.1":                 "<?xml version='1.1'?><a/>",
+		"declaration, standalone": "<?xml version='1.0' standalone='maybe'?><a/>",
+		"declaration, no value":   "<?xml version?><a/>",
+		"declaration, no quote":   "<?xml version=1.0?><a/>",
+		"declaration, open quote": "<?xml version='1.0?><a/>",
+		"declaration, no gap":     "<?xml version='1.0'encoding='utf-8'?><a/>",
+		"declaration, unknown":    "<?xml version='1.0' x='y'?><a/>",
+		"empty declaration":       "<?xml ?><a/>",
+		"endless declaration":     "<?xml version='1.0'",
+		"end of the attribute":    "<a b='1></a>",
 		"attribute without value": "<a b/>",
 		"attribute without quote": "<a b=1/>",
 		"attribute twice":         "<a b='1' b='2'/>",
@@ -145,6 +154,21 @@ func TestXML_Refused(t *testing.T) {
 		var e *Error
 		if _, err := flatten(src, Limits{}); !errors.As(err, &e) || e.Status != http.StatusBadRequest {
 			t.Errorf("%s: %q gives %v, want 400", name, src, err)
+		}
+	}
+}
+
+func TestXML_2_3_Names(t *testing.T) {
+	for r, kind := range map[rune]string{
+		'é': "start", 'Ω': "start", 'я': "start", '漢': "start", '\u200C': "start", 'Ⅷ': "start", '\U00010000': "start",
+		'\uF900': "start", '\uFDF0': "start", 'ⰰ': "start", '·': "char", '\u0300': "char", '‿': "char",
+		'×': "none", '÷': "none", '\u037E': "none", '‐': "none", '\u3000': "none", '\uE000': "none", '\u00A0': "none",
+		'\uFDD0': "none", '\U000F0000': "none",
+	} {
+		_, first := flatten("<"+string(r)+"/>", Limits{})
+		_, later := flatten("<a"+string(r)+"/>", Limits{})
+		if (first == nil) != (kind == "start") || (later == nil) != (kind != "none") {
+			t.Errorf("%U: %v, %v; want %s", r, first, later, kind)
 		}
 	}
 }
@@ -190,12 +214,14 @@ func TestLimits(t *testing.T) {
 		status int
 	}{
 		"depth":          {deep, 413},
-		"elements":       {"<a>" + strings.Repeat("<b/>", 70_000) + "</a>", 413},
+		"elements":       {"<a>" + strings.Repeat("<b/>", 140_000) + "</a>", 413},
 		"attributes":     {"<a" + strings.Repeat(" b='1'", 40) + "/>", 413},
-		"nodes":          {"<a>" + strings.Repeat("<b c='' d='' e='' f=''/>", 14_000) + "</a>", 413},
+		"nodes":          {"<a>" + strings.Repeat("<b c='' d='' e='' f=''/>", 28_000) + "</a>", 413},
 		"bytes":          {"<a>" + strings.Repeat(" ", 4<<20) + "</a>", 413},
 		"text":           {"<a>" + strings.Repeat("x", 1<<20+1) + "</a>", 413},
 		"text in pieces": {"<a>" + strings.Repeat("x<!---->", 4<<20/8-10) + "</a>", 0},
+		"100,000 hrefs":  {multiget(100_000), 413},
+		"50,000 hrefs":   {strings.ReplaceAll(multiget(50_000), ` xmlns:A="DAV:">/dav/calendars/anna/calendar`, ` xmlns:A="DAV:">/`), 0},
 		"name":           {"<" + strings.Repeat("x", 257) + "/>", 413},
 		"namespace":      {"<a xmlns='" + strings.Repeat("x", 513) + "'/>", 413},
 		"namespaces":     {decls.String() + "/>", 413},
