@@ -1,0 +1,137 @@
+package directory
+
+import "strings"
+
+// domain is a hosted domain: a name space of its own below its base.
+type domain struct {
+	name   string // lower case; "" is the one nameless domain
+	base   string // DN key below which its entries are, "" = everywhere
+	active bool
+	auth   *filter // inetDomainSearchFilter
+	tzid   string
+	host   string // the first of icsDWPBackEndHosts
+}
+
+// domains are the domains of a directory at one time.
+type domains struct {
+	def    *domain // the default domain: always there
+	byName map[string]*domain
+	list   []*domain
+}
+
+// domainFilter finds the entries of domains.
+var domainFilter = or(equal("objectclass", "inetDomain"), equal("objectclass", "icsCalendarDomain"),
+	equal("objectclass", "sunManagedOrganization"))
+
+// domainAttrs are the attributes of a domain entry that are read.
+var domainAttrs = []string{
+	"objectClass", "o", "sunPreferredDomain", "inetCanonicalDomainName", "associatedDomain", "inetDomainBaseDN",
+	"inetDomainStatus", "inetDomainSearchFilter", "icsStatus", "icsAllowedServiceAccess", "icsTimezone", "icsDWPBackEndHosts",
+}
+
+// newDomains makes domains from their entries. ldap.md §7; with a base of its
+// own (inetDomainBaseDN) an entry is one of schema 1's DC tree.
+func newDomains(found []*entry, defaultName string, firstIsDefault bool, log func(e *entry, err error)) *domains {
+	ds := &domains{byName: map[string]*domain{}}
+	for _, e := range found {
+		names := domainNames(e)
+		if len(names) == 0 {
+			continue
+		}
+		d := &domain{
+			name:   names[0],
+			base:   e.key,
+			active: statusOK(e.one("inetdomainstatus")) && serviceOK(e.one("icsstatus"), e.one("icsallowedserviceaccess")),
+			tzid:   e.one("icstimezone"),
+			host:   fold(e.one("icsdwpbackendhosts")),
+		}
+		if b := e.one("inetdomainbasedn"); b != "" {
+			d.base = dnKey(b)
+		}
+		if s := e.one("inetdomainsearchfilter"); s != "" {
+			if f, err := parseFilter(s); err != nil {
+				log(e, err)
+			} else {
+				d.auth = &f
+			}
+		}
+		ds.list = append(ds.list, d)
+		for _, n := range names {
+			if ds.byName[n] == nil {
+				ds.byName[n] = d
+			}
+		}
+	}
+	if defaultName == "" && firstIsDefault && len(ds.list) > 0 {
+		defaultName = ds.list[0].name
+	}
+	if ds.def = ds.byName[defaultName]; ds.def == nil {
+		ds.def = &domain{name: defaultName, active: true}
+		if defaultName != "" {
+			ds.byName[defaultName] = ds.def
+		}
+	}
+	return ds
+}
+
+// domainNames returns the names of a domain entry, the preferred one first.
+func domainNames(e *entry) (names []string) {
+	for _, a := range []string{"sunpreferreddomain", "inetcanonicaldomainname", "associateddomain"} {
+		for _, v := range e.all(a) {
+			names = append(names, fold(v))
+		}
+	}
+	if len(names) > 0 {
+		return names
+	}
+	var dc []string // dc=sesta,dc=com,o=internet
+	for p := range strings.SplitSeq(e.key, ",") {
+		v, ok := strings.CutPrefix(p, "dc=")
+		if !ok {
+			break
+		}
+		dc = append(dc, v)
+	}
+	switch o := e.one("o"); {
+	case len(dc) > 0:
+		return []string{strings.Join(dc, ".")}
+	case o != "":
+		return []string{fold(o)}
+	}
+	return nil
+}
+
+// of returns the domain an entry is in: the deepest whose base is above it.
+func (ds *domains) of(key string) *domain {
+	var best *domain
+	for _, d := range ds.list {
+		if below(key, d.base) && (best == nil || len(d.base) > len(best.base)) {
+			best = d
+		}
+	}
+	if best == nil {
+		return ds.def
+	}
+	return best
+}
+
+// id joins user and domain to a canonical user id.
+func (ds *domains) id(user string, d *domain) string {
+	if d == ds.def || d.name == "" {
+		return user
+	}
+	return user + "@" + d.name
+}
+
+// split cuts a name with a known domain in two; ok is false if the domain is
+// not ours.
+func (ds *domains) split(name, separators string) (user string, d *domain, ok bool) {
+	for i := range len(separators) {
+		if at := strings.LastIndexByte(name, separators[i]); at > 0 {
+			if d := ds.byName[name[at+1:]]; d != nil {
+				return name[:at], d, true
+			}
+		}
+	}
+	return name, ds.def, false
+}
