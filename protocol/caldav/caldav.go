@@ -1,0 +1,228 @@
+// Package caldav is the CalDAV front: it turns the requests of RFC 4918 (DAV
+// classes 1 and 3), RFC 4791, RFC 3744, RFC 5689 and RFC 6578 into calls of
+// calendar.Backend, and what the calls return into XML.
+//
+// The tree is fixed:
+//
+//	/.well-known/caldav                  a redirect to the root, RFC 6764 §5
+//	/dav/                                the root
+//	/dav/principals/                     the principal collection
+//	/dav/principals/<user>/              a person, group or resource
+//	/dav/calendars/<user>/               a calendar home
+//	/dav/calendars/<user>/<calendar>/    a calendar, or a plain collection
+//	/dav/calendars/<user>/<calendar>/<o> a calendar object resource, or a file
+//
+// Plain collections nest: the name of the inner one is "outer/inner". Clients
+// that know only the host also ask "/" and "/principals/", which answer as the
+// root and the principal collection do.
+//
+// The front decides nothing about calendars: rights, preconditions and limits
+// are the Backend's. It keeps no state, and a handler serves any number of
+// requests at once. Every request is authenticated first, save the redirect.
+package caldav
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"factotum/protocol/dav"
+	"factotum/server/acl"
+	"factotum/server/calendar"
+)
+
+// Options are what a front needs. Backend, People and Login are required.
+type Options struct {
+	Backend calendar.Backend
+	People  calendar.People
+	// Login checks the credentials of a request; remote is the address of the
+	// client. It fails with calendar.LoginFailed, or Unavailable if nobody can
+	// tell. Slowing guesses down is its business.
+	Login    func(ctx context.Context, user, password, remote string) (calendar.Person, error)
+	Logger   *slog.Logger     // nil discards
+	Realm    string           // of the Basic challenge, "" means "Calendar"
+	Limits   Limits           // announced in properties, enforced by the Backend
+	XML      dav.Limits       // of request documents
+	OwnerACL acl.List         // the entries that no client can change, shown as protected; nil = acl.DefaultOwner
+	Now      func() time.Time // nil = time.Now
+}
+
+// Limits are announced as properties of calendars. RFC 4791 §5.2.5–5.2.9.
+type Limits struct {
+	ResourceSize int64 // octets of a calendar object resource, 0 = 10 MiB; larger bodies are not read
+	Instances    int   // CALDAV:max-instances, 0 = not announced
+	Attendees    int   // CALDAV:max-attendees-per-instance, 0 = not announced
+	MultigetRefs int   // hrefs of one calendar-multiget, 0 = 50,000
+	People       int   // principals in one answer, 0 = 500
+}
+
+func (l Limits) orDefault() Limits {
+	if l.ResourceSize <= 0 {
+		l.ResourceSize = 10 << 20
+	}
+	if l.MultigetRefs <= 0 {
+		l.MultigetRefs = 50_000
+	}
+	if l.People <= 0 {
+		l.People = 500
+	}
+	return l
+}
+
+// Handler serves CalDAV. Make it with New.
+type Handler struct {
+	be       calendar.Backend
+	people   calendar.People
+	login    func(ctx context.Context, user, password, remote string) (calendar.Person, error)
+	log      *slog.Logger
+	realm    string
+	limits   Limits
+	xml      dav.Limits
+	ownerACL acl.List
+	now      func() time.Time
+	zones    zoneTexts
+}
+
+// New returns the front.
+func New(o Options) *Handler {
+	h := &Handler{
+		be: o.Backend, people: o.People, login: o.Login, log: o.Logger, realm: o.Realm,
+		limits: o.Limits.orDefault(), xml: o.XML, ownerACL: o.OwnerACL, now: o.Now,
+	}
+	if h.log == nil {
+		h.log = slog.New(slog.DiscardHandler)
+	}
+	if h.realm == "" {
+		h.realm = "Calendar"
+	}
+	if h.ownerACL == nil {
+		h.ownerACL, _ = acl.Parse(acl.DefaultOwner)
+	}
+	if h.now == nil {
+		h.now = time.Now
+	}
+	return h
+}
+
+// The fixed paths of the tree.
+const (
+	wellKnown      = "/.well-known/caldav"
+	rootPath       = "/dav/"
+	principalsPath = "/dav/principals/"
+	calendarsPath  = "/dav/calendars/"
+)
+
+// davHeader lists the compliance classes. Thunderbird throws the first token
+// away, and Apple looks for the calendar tokens on principals too, so every
+// answer has the same. No class 2: nothing is locked.
+const davHeader = "1, 3, access-control, extended-mkcol, calendar-access, " +
+	"calendarserver-principal-property-search, calendarserver-principal-search"
+
+// request is one request on its way through the handler.
+type request struct {
+	*Handler
+	w   http.ResponseWriter
+	r   *http.Request
+	ctx context.Context
+	me  calendar.Person
+	who calendar.Actor
+	at  target
+}
+
+// ServeHTTP answers a request.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == wellKnown || r.URL.Path == wellKnown+"/" {
+		w.Header().Set("Location", rootPath)
+		w.Header().Set("Content-Length", "0")
+		w.WriteHeader(http.StatusMovedPermanently)
+		return
+	}
+	rq := request{Handler: h, w: w, r: r, ctx: r.Context()}
+	w.Header()["Dav"] = davValues
+	if err := rq.authenticate(); err != nil {
+		rq.fail(err)
+		return
+	}
+	path, err := dav.RequestPath(r.URL)
+	if err == nil {
+		rq.at, err = locate(path)
+	}
+	if err == nil {
+		err = rq.serve()
+	}
+	if err != nil {
+		rq.fail(err)
+	}
+}
+
+var davValues = []string{davHeader}
+
+// serve dispatches. What is not found under a name without a slash at its end
+// may be a nested collection.
+func (rq *request) serve() error {
+	err := rq.dispatch()
+	if err == nil || rq.at.place != atObject || !slashMayLack(rq.r.Method) || calendar.KindOf(err) != calendar.NotFound {
+		return err
+	}
+	inner := rq.at.asCollection()
+	if _, notThere := rq.be.Calendar(rq.ctx, rq.who, inner.id()); notThere != nil {
+		return err
+	}
+	rq.at = inner
+	return rq.dispatch()
+}
+
+func slashMayLack(method string) bool {
+	switch method {
+	case "PROPFIND", "DELETE", "COPY", "MOVE":
+		return true
+	}
+	return false
+}
+
+// dispatch calls the method's own file.
+func (rq *request) dispatch() error {
+	switch rq.r.Method {
+	case http.MethodOptions:
+		return rq.options()
+	case http.MethodGet, http.MethodHead:
+		return rq.get()
+	case http.MethodPut:
+		return rq.put()
+	case http.MethodPost:
+		return rq.post()
+	case http.MethodDelete:
+		return rq.delete()
+	case "PROPFIND":
+		return rq.propfind()
+	case "PROPPATCH":
+		return rq.proppatch()
+	case "MKCALENDAR", "MKCOL":
+		return rq.mkcol()
+	case "COPY", "MOVE":
+		return rq.copyMove()
+	case "REPORT":
+		return rq.report()
+	case "ACL":
+		return rq.setACL()
+	case "LOCK", "UNLOCK", http.MethodPatch, http.MethodTrace, http.MethodConnect:
+		return errMethod
+	}
+	return &dav.Error{Status: http.StatusNotImplemented}
+}
+
+var errMethod = &dav.Error{Status: http.StatusMethodNotAllowed}
+
+// xmlBody reads the document of the request, nil if there is none.
+func (rq *request) xmlBody() (*dav.Node, error) { return dav.ReadXML(rq.r, rq.xml) }
+
+// abort ends an answer that was begun: the error is answered if nothing was
+// sent yet, else the connection is cut, so that nobody takes half for whole.
+func (rq *request) abort(mw *dav.Writer, err error) error {
+	if mw.Discard() {
+		return err
+	}
+	rq.note(err)
+	panic(http.ErrAbortHandler)
+}

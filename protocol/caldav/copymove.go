@@ -1,0 +1,194 @@
+package caldav
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"factotum/protocol/dav"
+	"factotum/server/calendar"
+)
+
+// copyMove answers COPY and MOVE. RFC 4918 §9.8, §9.9.
+func (rq *request) copyMove() error {
+	move := rq.r.Method == "MOVE"
+	depth, err := dav.ParseDepth(rq.r.Header, dav.DepthInfinity)
+	if err != nil {
+		return err
+	}
+	overwrite, err := dav.ParseOverwrite(rq.r.Header)
+	if err != nil {
+		return err
+	}
+	path, err := dav.ParseDestination(rq.r)
+	if err != nil {
+		return err
+	}
+	to, err := locate(path)
+	switch {
+	case err != nil:
+		return &dav.Error{Status: http.StatusForbidden, Text: "nothing can be put there"}
+	case rq.at.place != atObject && rq.at.place != atCollection:
+		return errMethod
+	case to.place != atObject && to.place != atCollection:
+		return &dav.Error{Status: http.StatusForbidden, Text: "nothing can be put there"}
+	case depth == dav.Depth1, move && rq.at.place == atCollection && depth != dav.DepthInfinity:
+		return &dav.Error{Status: http.StatusBadRequest, Text: "this Depth has no meaning here"}
+	}
+	cond, err := rq.precond()
+	if err != nil {
+		return err
+	}
+	req := calendar.CopyRequest{Move: move, Overwrite: overwrite, Shallow: depth == dav.Depth0, Precond: cond}
+	if rq.at.place == atCollection {
+		return rq.copyCollection(to, req)
+	}
+	return rq.copyObject(to, req)
+}
+
+func (rq *request) copyCollection(to target, req calendar.CopyRequest) error {
+	if to.place == atObject {
+		to = to.asCollection()
+	}
+	switch {
+	case to.name == rq.at.name && to.user == rq.at.user:
+		return &dav.Error{Status: http.StatusForbidden, Text: "source and destination are the same"} // RFC 4918 §9.8.5
+	case to.user != rq.at.user:
+		return &dav.Error{Status: http.StatusForbidden, Text: "a collection stays with its owner"}
+	case strings.HasPrefix(to.name, rq.at.name+"/"):
+		return &dav.Error{Status: http.StatusForbidden, Text: "the destination is inside the source"}
+	}
+	// A file may stand where the collection goes.
+	replacedFile := false
+	if over, ok := fileAt(to); ok {
+		if _, err := rq.be.Object(rq.ctx, rq.who, over); err == nil {
+			if !req.Overwrite {
+				return &dav.Error{Status: http.StatusPreconditionFailed}
+			}
+			if err := rq.be.DeleteObject(rq.ctx, rq.who, calendar.DeleteRequest{Ref: over}); err != nil {
+				return err
+			}
+			replacedFile = true
+		}
+	}
+	req.From, req.To = calendar.Ref{Calendar: rq.at.id()}, calendar.Ref{Calendar: to.id()}
+	res, err := rq.be.CopyCalendar(rq.ctx, rq.who, req)
+	if err != nil {
+		return rq.copyFailed(err, to)
+	}
+	return rq.copied(res.Replaced || replacedFile, to)
+}
+
+// fileAt is the member of the parent that has the name of the collection t.
+func fileAt(t target) (calendar.Ref, bool) {
+	i := strings.LastIndexByte(t.name, '/')
+	if i < 0 {
+		return calendar.Ref{}, false
+	}
+	return calendar.Ref{Calendar: calendar.NewID(t.owner(), t.name[:i]), Name: t.name[i+1:]}, true
+}
+
+func (rq *request) copyObject(to target, req calendar.CopyRequest) error {
+	replacedCollection := false
+	if to.place == atCollection {
+		// RFC 4918 §9.8.4: a destination that is a collection is deleted first.
+		over, ok := fileAt(to)
+		if !ok {
+			return &dav.Error{Status: http.StatusForbidden, Text: "a home holds collections only"}
+		}
+		if _, err := rq.be.Calendar(rq.ctx, rq.who, to.id()); err == nil {
+			if !req.Overwrite {
+				return &dav.Error{Status: http.StatusPreconditionFailed}
+			}
+			if _, err := rq.be.Object(rq.ctx, rq.who, rq.at.ref()); err != nil {
+				return err
+			}
+			if err := rq.be.DeleteCalendar(rq.ctx, rq.who, calendar.DeleteCalendarRequest{ID: to.id()}); err != nil {
+				return err
+			}
+			replacedCollection = true
+		}
+		to.place, to.name, to.object = atObject, strings.TrimSuffix(to.name, "/"+over.Name), over.Name
+		to.path = objectPath(over)
+	}
+	if to.ref() == rq.at.ref() {
+		return &dav.Error{Status: http.StatusForbidden, Text: "source and destination are the same"}
+	}
+	req.From, req.To = rq.at.ref(), to.ref()
+	if to.user != rq.at.user {
+		return rq.copyAcross(to, req)
+	}
+	res, err := rq.be.CopyObject(rq.ctx, rq.who, req)
+	if err != nil {
+		return rq.copyFailed(err, to)
+	}
+	if res.Object.Change != 0 {
+		rq.w.Header().Set("ETag", dav.ETag(res.Object.ETag()))
+	}
+	return rq.copied(res.Replaced || replacedCollection, to)
+}
+
+// copyAcross copies an object into another owner's calendar, who may live on
+// another back end: read, write, and for MOVE delete what was read.
+func (rq *request) copyAcross(to target, req calendar.CopyRequest) error {
+	o, err := rq.be.Object(rq.ctx, rq.who, req.From)
+	if err != nil {
+		return err
+	}
+	if len(req.Precond.IfMatch) > 0 || len(req.Precond.IfNoneMatch) > 0 {
+		cond, err := dav.ParseConditions(rq.r.Header)
+		if err != nil {
+			return err
+		}
+		if status := cond.Check(rq.r.Method, o.ETag(), true); status != 0 {
+			return &dav.Error{Status: status}
+		}
+	}
+	if o.Masked {
+		return &calendar.Error{Kind: calendar.Denied, Op: "copy object", Msg: "the details of this event are private"}
+	}
+	put := calendar.PutRequest{Ref: req.To, Data: o.Data, ContentType: o.ContentType}
+	if !req.Overwrite {
+		put.Precond.IfNoneMatch = []string{"*"}
+	}
+	res, err := rq.be.PutObject(rq.ctx, rq.who, put)
+	if err != nil {
+		return rq.copyFailed(err, to)
+	}
+	if req.Move {
+		err = rq.be.DeleteObject(rq.ctx, rq.who, calendar.DeleteRequest{Ref: req.From, Precond: calendar.Precond{IfMatch: []string{o.ETag()}}})
+		if err != nil && !notThere(err) {
+			return err
+		}
+	}
+	return rq.copied(!res.Created, to)
+}
+
+// copyFailed settles what depends on the method. RFC 4918 §9.8.5: 409 without
+// a parent at the destination, 412 where something stands that must stay.
+func (rq *request) copyFailed(err error, to target) error {
+	switch {
+	case errors.Is(err, calendar.Exists):
+		return &dav.Error{Status: http.StatusPreconditionFailed}
+	case errors.Is(err, calendar.NoCalendar):
+		p := to.parent()
+		if p.place == atCollection {
+			if _, e := rq.be.Calendar(rq.ctx, rq.who, p.id()); e != nil && notThere(e) {
+				return &dav.Error{Status: http.StatusConflict, Text: "the parent of the destination does not exist"}
+			}
+		}
+	}
+	return err
+}
+
+func (rq *request) copied(replaced bool, to target) error {
+	if replaced {
+		rq.w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	h := rq.w.Header()
+	h.Set("Location", dav.EncodePath(to.path))
+	h["Content-Length"] = zeroLength
+	rq.w.WriteHeader(http.StatusCreated)
+	return nil
+}

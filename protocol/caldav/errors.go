@@ -1,0 +1,160 @@
+package caldav
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"factotum/protocol/dav"
+	"factotum/server/acl"
+	"factotum/server/calendar"
+)
+
+// answer is the status and the precondition element for a failure.
+type answer struct {
+	status int
+	cond   dav.Name
+}
+
+// kinds answers every calendar.Kind. What depends on the method is settled by
+// the method's own file (MKCOL on a mapped URL: 405; PUT without a parent:
+// 409). clients.md §12.3, RFC 4791 §1.3.
+var kinds = map[calendar.Kind]answer{
+	calendar.Internal:     {http.StatusInternalServerError, dav.Name{}},
+	calendar.NoCalendar:   {http.StatusNotFound, dav.Name{}},
+	calendar.NotFound:     {http.StatusNotFound, dav.Name{}},
+	calendar.Denied:       {http.StatusForbidden, dav.D("need-privileges")},
+	calendar.Exists:       {http.StatusForbidden, dav.D("resource-must-be-null")},
+	calendar.UIDConflict:  {http.StatusConflict, dav.C("no-uid-conflict")},
+	calendar.Stale:        {http.StatusPreconditionFailed, dav.Name{}},
+	calendar.Invalid:      {http.StatusForbidden, dav.C("valid-calendar-data")},
+	calendar.Unsupported:  {http.StatusForbidden, dav.C("supported-calendar-component")},
+	calendar.TooLarge:     {http.StatusForbidden, dav.C("max-resource-size")},
+	calendar.NotOrganizer: {http.StatusForbidden, dav.C("allowed-attendee-scheduling-object-change")},
+	calendar.DoubleBooked: {http.StatusConflict, dav.Name{}},
+	calendar.OverQuota:    {http.StatusInsufficientStorage, dav.D("quota-not-exceeded")},
+	calendar.ReadOnly:     {http.StatusServiceUnavailable, dav.Name{}},
+	calendar.BadSyncToken: {http.StatusForbidden, dav.D("valid-sync-token")},
+	calendar.TooMany:      {http.StatusForbidden, dav.D("number-of-matches-within-limits")},
+	calendar.Unavailable:  {http.StatusServiceUnavailable, dav.Name{}},
+	calendar.NoBackend:    {http.StatusServiceUnavailable, dav.Name{}},
+	calendar.LoginFailed:  {http.StatusUnauthorized, dav.Name{}},
+	calendar.Canceled:     {http.StatusServiceUnavailable, dav.Name{}},
+}
+
+// reasons are the answers where the Reason says more than the Kind.
+var reasons = map[calendar.Reason]answer{
+	calendar.SupportedCalendarData: {http.StatusUnsupportedMediaType, dav.C("supported-calendar-data")},
+	calendar.LockTokenMatches:      {http.StatusConflict, dav.D("lock-token-matches-request-uri")},
+}
+
+// retryAfter is what a client is told to wait, in seconds, when the back end
+// does not answer.
+const retryAfter = "10"
+
+// translate turns an error into what the client is told.
+func (rq *request) translate(err error) *dav.Error {
+	var de *dav.Error
+	if errors.As(err, &de) {
+		return de
+	}
+	var ae *acl.DAVError
+	if errors.As(err, &ae) {
+		return dav.NewError(http.StatusForbidden, dav.D(ae.Precondition), ae.Reason)
+	}
+	kind := calendar.KindOf(err)
+	a := kinds[kind]
+	if reason := calendar.ReasonOf(err); reason != "" {
+		special, ok := reasons[reason]
+		switch {
+		case ok:
+			a = special
+		case a.status < 500:
+			a.cond = dav.C(string(reason))
+		}
+	}
+	de = dav.NewError(a.status, a.cond, calendar.MessageOf(err))
+	switch kind {
+	case calendar.Denied:
+		if de.Condition.Name == dav.D("need-privileges") {
+			de.Condition.Inner = needPrivileges(rq.at.path, rq.needed())
+		}
+	case calendar.UIDConflict:
+		if href, ok := rq.hrefOf(err); ok {
+			de.Condition.Inner = string(dav.AppendHref(nil, href))
+		}
+	}
+	return de
+}
+
+// needPrivileges is the content of DAV:need-privileges, RFC 3744 §7.1.1.
+func needPrivileges(path string, priv dav.Name) string {
+	b := append([]byte("<D:resource>"), dav.AppendHref(nil, path)...)
+	prefix := "D:"
+	if priv.Space == dav.NSCalDAV {
+		prefix = "C:"
+	}
+	b = append(b, "<D:privilege><"+prefix+priv.Local+"/></D:privilege></D:resource>"...)
+	return string(b)
+}
+
+// needed is the privilege that the method asks for. RFC 3744 appendix B.
+func (rq *request) needed() dav.Name {
+	switch rq.r.Method {
+	case http.MethodPut:
+		return dav.D("write-content")
+	case http.MethodPost, "MKCOL", "MKCALENDAR", "COPY":
+		return dav.D("bind")
+	case http.MethodDelete, "MOVE":
+		return dav.D("unbind")
+	case "PROPPATCH":
+		return dav.D("write-properties")
+	case "ACL":
+		return dav.D("write-acl")
+	}
+	return dav.D("read")
+}
+
+// hrefOf finds the resource that an error of the model speaks of: its Ref is
+// then calid/name.
+func (rq *request) hrefOf(err error) (string, bool) {
+	var e *calendar.Error
+	if !errors.As(err, &e) {
+		return "", false
+	}
+	id, name, ok := strings.Cut(e.Ref, "/")
+	if !ok || name == "" {
+		return "", false
+	}
+	return objectPath(calendar.Ref{Calendar: calendar.ID(id), Name: name}), true
+}
+
+// fail answers an error.
+func (rq *request) fail(err error) {
+	de := rq.translate(err)
+	h := rq.w.Header()
+	switch de.Status {
+	case http.StatusUnauthorized:
+		rq.challenge()
+		return
+	case http.StatusMethodNotAllowed:
+		h.Set("Allow", allow(rq.at.place))
+	case http.StatusServiceUnavailable:
+		h.Set("Retry-After", retryAfter)
+	case http.StatusRequestEntityTooLarge:
+		h.Set("Connection", "close")
+	}
+	rq.note(err)
+	dav.WriteError(rq.w, de)
+}
+
+// note logs a failure: ours as an error, the client's for debugging.
+func (rq *request) note(err error) {
+	kind := calendar.KindOf(err)
+	var de *dav.Error
+	if errors.As(err, &de) || kind != calendar.Internal {
+		rq.log.DebugContext(rq.ctx, "caldav request refused", "op", rq.r.Method, "user", rq.who.User, "kind", kind, "err", err)
+		return
+	}
+	rq.log.ErrorContext(rq.ctx, "caldav request", "op", rq.r.Method, "user", rq.who.User, "calid", rq.at.id(), "kind", kind, "err", err)
+}

@@ -1,0 +1,69 @@
+package caldav
+
+import (
+	"net/http"
+	"strconv"
+
+	"factotum/protocol/dav"
+	"factotum/server/calendar"
+)
+
+// get answers GET and HEAD.
+func (rq *request) get() error {
+	switch rq.at.place {
+	case atObject:
+		return rq.getObject()
+	case atCollection:
+		return rq.getCalendar()
+	}
+	return errMethod
+}
+
+func (rq *request) getObject() error {
+	cond, err := dav.ParseConditions(rq.r.Header)
+	if err != nil {
+		return err
+	}
+	o, err := rq.be.Object(rq.ctx, rq.who, rq.at.ref())
+	if err != nil {
+		return err
+	}
+	h := rq.w.Header()
+	tag := o.ETag()
+	h["Etag"] = []string{dav.ETag(tag)}
+	if o.ScheduleTag != 0 {
+		h.Set("Schedule-Tag", dav.ETag(o.ScheduleTagValue()))
+	}
+	if status := cond.Check(rq.r.Method, tag, true); status != 0 {
+		rq.w.WriteHeader(status)
+		return nil
+	}
+	if o.UID == "" && o.Component == "" {
+		// A file is whatever its author says it is: no browser may run it.
+		h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
+	}
+	h["X-Content-Type-Options"] = noSniff
+	if !o.Modified.IsZero() {
+		h.Set("Last-Modified", o.Modified.UTC().Format(http.TimeFormat))
+	}
+	h.Set("Content-Type", mediaType(o))
+	h.Set("Content-Length", strconv.Itoa(len(o.Data)))
+	if rq.r.Method == http.MethodHead {
+		rq.w.WriteHeader(http.StatusOK)
+		return nil
+	}
+	// The client hanging up is no failure of ours.
+	_, _ = rq.w.Write(o.Data)
+	return nil
+}
+
+var noSniff = []string{"nosniff"}
+
+// mediaType is the Content-Type of a GET: of calendar objects always
+// iCalendar in UTF-8, whatever was said when it was stored.
+func mediaType(o *calendar.Object) string {
+	if o.Component != "" || o.UID != "" {
+		return "text/calendar; charset=utf-8"
+	}
+	return contentType(o)
+}

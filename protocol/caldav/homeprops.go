@@ -1,0 +1,52 @@
+package caldav
+
+import (
+	"strings"
+
+	"factotum/protocol/dav"
+	"factotum/server/calendar"
+)
+
+// A home has no place of its own for dead properties: they are kept among the
+// owner's preferences, under this prefix and the name in Clark notation.
+// Apple's clients store their default alarms there.
+const homePropPrefix = "dav:"
+
+// homeProps reads the dead properties of the home at hand, if any are asked
+// for. A home without readable preferences has none.
+func (rq *request) homeProps(pl *plan) []calendar.DeadProp {
+	if !pl.wantsDead() {
+		return nil
+	}
+	prefs, err := rq.be.Prefs(rq.ctx, rq.who, rq.at.owner())
+	if err != nil {
+		return nil
+	}
+	var out []calendar.DeadProp
+	for key, value := range prefs {
+		name, ok := strings.CutPrefix(key, homePropPrefix+"{")
+		if !ok {
+			continue
+		}
+		if space, local, ok := strings.Cut(name, "}"); ok {
+			out = append(out, calendar.DeadProp{Space: space, Local: local, Value: value})
+		}
+	}
+	return out
+}
+
+// patchHome sets and removes them.
+func (rq *request) patchHome(changes []dav.PropChange) error {
+	set := map[string]string{}
+	var remove []string
+	for _, c := range changes {
+		key := homePropPrefix + "{" + c.Name.Space + "}" + c.Name.Local
+		if c.Remove {
+			delete(set, key)
+			remove = append(remove, key)
+			continue
+		}
+		set[key] = c.Value
+	}
+	return rq.be.SetPrefs(rq.ctx, rq.who, rq.at.owner(), set, remove)
+}

@@ -1,0 +1,35 @@
+package caldav
+
+import (
+	"net/http"
+
+	"github.com/google/uuid"
+
+	"factotum/protocol/dav"
+	"factotum/server/calendar"
+)
+
+// post answers POST to a collection: a new member under a name that we
+// choose. RFC 5995.
+func (rq *request) post() error {
+	if rq.at.place != atCollection {
+		return errMethod
+	}
+	if !dav.IsCalendar(rq.r.Header.Get("Content-Type")) {
+		return dav.NewError(http.StatusUnsupportedMediaType, dav.C("supported-calendar-data"), "only text/calendar can be added")
+	}
+	body, err := rq.content()
+	if err != nil {
+		return err
+	}
+	ref := calendar.Ref{Calendar: rq.at.id(), Name: uuid.NewString() + ".ics"}
+	res, err := rq.be.PutObject(rq.ctx, rq.who, calendar.PutRequest{
+		Ref: ref, Data: body, ContentType: rq.r.Header.Get("Content-Type"),
+		Precond: calendar.Precond{IfNoneMatch: []string{"*"}},
+	})
+	if err != nil {
+		return err
+	}
+	rq.w.Header().Set("Location", dav.EncodePath(objectPath(ref)))
+	return rq.stored(http.StatusCreated, body, &res.Object)
+}

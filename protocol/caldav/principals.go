@@ -1,0 +1,335 @@
+package caldav
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"factotum/protocol/dav"
+	"factotum/server/acl"
+	"factotum/server/calendar"
+)
+
+// searchableProp is a property that principals can be found by.
+type searchableProp struct {
+	name  dav.Name
+	text  string
+	of    func(*calendar.Person) []string        // the values that a match looks at
+	query func(text string) calendar.PeopleQuery // asks the directory for those that may match
+}
+
+// searchable lists them. RFC 3744 §9.5.
+var searchable = []searchableProp{
+	{dav.D("displayname"), "Name", func(p *calendar.Person) []string { return []string{p.Name} },
+		func(t string) calendar.PeopleQuery { return calendar.PeopleQuery{Name: t} }},
+	{dav.CS("email-address-set"), "Mail address", func(p *calendar.Person) []string { return p.Mails },
+		func(t string) calendar.PeopleQuery { return calendar.PeopleQuery{Mail: t} }},
+	{dav.C("calendar-user-address-set"), "Calendar user address", func(p *calendar.Person) []string { return p.Mails },
+		func(t string) calendar.PeopleQuery { return calendar.PeopleQuery{Mail: withoutMailto(t)} }},
+	{dav.CS("first-name"), "First name", func(p *calendar.Person) []string { return []string{p.Given} },
+		func(t string) calendar.PeopleQuery { return calendar.PeopleQuery{Text: t} }},
+	{dav.CS("last-name"), "Last name", func(p *calendar.Person) []string { return []string{p.Surname} },
+		func(t string) calendar.PeopleQuery { return calendar.PeopleQuery{Text: t} }},
+	{dav.C("calendar-user-type"), "Kind of calendar user", func(p *calendar.Person) []string { return []string{string(kindOf(p))} },
+		func(string) calendar.PeopleQuery { return calendar.PeopleQuery{} }},
+}
+
+func withoutMailto(s string) string {
+	if mail, ok := cutMailto(s); ok {
+		return mail
+	}
+	return s
+}
+
+// searchableProperties answers DAV:principal-search-property-set: 200, no
+// multistatus. RFC 3744 §9.5.
+func (rq *request) searchableProperties() error {
+	mw := dav.NewDocument(rq.w, http.StatusOK, dav.D("principal-search-property-set"))
+	for _, s := range searchable {
+		mw.RawString("<D:principal-search-property><D:prop>")
+		mw.Empty(s.name)
+		mw.RawString("</D:prop>")
+		mw.Start(dav.D("description"), "xml:lang", "en")
+		mw.Chars(s.text)
+		mw.End(dav.D("description"))
+		mw.RawString("</D:principal-search-property>")
+	}
+	return mw.Close()
+}
+
+// term is one DAV:property-search: every property of it must match.
+type term struct {
+	props []int // of searchable
+	text  string
+	how   string // contains, starts-with, ends-with, equals
+	never bool   // a property that nobody has a value of
+}
+
+func (t *term) matches(p *calendar.Person) bool {
+	if t.never {
+		return false
+	}
+	for _, i := range t.props {
+		text := t.text
+		if searchable[i].name == dav.C("calendar-user-address-set") {
+			text = withoutMailto(text)
+		}
+		if !slices.ContainsFunc(searchable[i].of(p), func(v string) bool { return fits(v, text, t.how) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// fits compares without regard to case, as RFC 3744 §9.4 wants it.
+func fits(value, text, how string) bool {
+	value, text = strings.ToLower(value), strings.ToLower(text)
+	switch how {
+	case "starts-with":
+		return strings.HasPrefix(value, text)
+	case "ends-with":
+		return strings.HasSuffix(value, text)
+	case "equals":
+		return value == text
+	}
+	return strings.Contains(value, text)
+}
+
+// searchPrincipals answers DAV:principal-property-search. RFC 3744 §9.4; the
+// test and match-type attributes are Calendar Server's.
+func (rq *request) searchPrincipals(root *dav.Node) error {
+	wanted, err := dav.ParseProps(root)
+	if err != nil {
+		return err
+	}
+	limit, err := limitOf(root)
+	if err != nil {
+		return err
+	}
+	var terms []term
+	for n := range root.Children() {
+		if n.Name != dav.D("property-search") {
+			continue
+		}
+		t, err := parseTerm(n)
+		if err != nil {
+			return err
+		}
+		terms = append(terms, t)
+	}
+	if len(terms) == 0 || len(terms) > 32 {
+		return &dav.Error{Status: http.StatusBadRequest, Text: "one to 32 property-search elements are needed"}
+	}
+	test, _ := root.Attr("test")
+	return rq.findPeople(planFor(wanted), terms, test == "anyof", limit)
+}
+
+func parseTerm(n *dav.Node) (term, error) {
+	m := n.Child(dav.D("match"))
+	t := term{text: m.TrimText()}
+	if m == nil || t.text == "" {
+		return t, &dav.Error{Status: http.StatusBadRequest, Text: "a property-search without something to match"}
+	}
+	t.how, _ = m.Attr("match-type")
+	for p := range n.Child(dav.D("prop")).Children() {
+		i := slices.IndexFunc(searchable, func(s searchableProp) bool { return s.name == p.Name })
+		if i < 0 {
+			t.never = true
+			continue
+		}
+		t.props = append(t.props, i)
+	}
+	if t.props == nil && !t.never {
+		return t, &dav.Error{Status: http.StatusBadRequest, Text: "a property-search without a property"}
+	}
+	return t, nil
+}
+
+// findPeople asks the directory for candidates and answers with those that
+// all terms (or any) match. A search that nothing can match gives an empty
+// answer, which clients take better than a refusal.
+func (rq *request) findPeople(pl plan, terms []term, anyOf bool, limit int) error {
+	most := rq.limits.People
+	if limit > 0 {
+		most = min(most, limit)
+	}
+	seen := map[calendar.UserID]bool{}
+	var people []calendar.Person
+	more := false
+	for i := range terms {
+		if t := &terms[i]; !t.never {
+			q := searchable[t.props[0]].query(t.text)
+			q.Exact = t.how == "equals" && q.Text == ""
+			q.Limit = rq.limits.People
+			found, cut, err := rq.people.Search(rq.ctx, q)
+			if err != nil {
+				return err
+			}
+			more = more || cut
+			for _, p := range found {
+				if !seen[p.ID] && accepts(terms, &p, anyOf) {
+					seen[p.ID] = true
+					people = append(people, p)
+				}
+			}
+		}
+		if !anyOf {
+			break // the first term's candidates hold all there are
+		}
+	}
+	if len(people) > most {
+		people, more = people[:most], true
+	}
+	return rq.writePeople(pl, people, more)
+}
+
+func accepts(terms []term, p *calendar.Person, anyOf bool) bool {
+	for i := range terms {
+		if terms[i].matches(p) == anyOf {
+			return anyOf
+		}
+	}
+	return !anyOf
+}
+
+func (rq *request) writePeople(pl plan, people []calendar.Person, more bool) error {
+	mw := rq.answer()
+	for i := range people {
+		pl.respond(mw, rq.personSubject(&people[i]))
+	}
+	if more {
+		rq.cut(mw)
+	}
+	return mw.Close()
+}
+
+// searchAttendees answers Apple's CS:calendarserver-principal-search: people
+// who match every word somewhere.
+func (rq *request) searchAttendees(root *dav.Node) error {
+	wanted, err := dav.ParseProps(root)
+	if err != nil {
+		return err
+	}
+	limit, err := limitOf(root)
+	if err != nil {
+		return err
+	}
+	var words []string
+	for n := range root.Children() {
+		if w := n.TrimText(); n.Name == dav.CS("search-token") && w != "" {
+			words = append(words, strings.ToLower(w))
+		}
+	}
+	if len(words) == 0 || len(words) > 32 {
+		return &dav.Error{Status: http.StatusBadRequest, Text: "one to 32 search-token elements are needed"}
+	}
+	most := rq.limits.People
+	if limit > 0 {
+		most = min(most, limit)
+	}
+	q := calendar.PeopleQuery{Text: words[0], Limit: rq.limits.People}
+	switch context, _ := root.Attr("context"); context {
+	case "user":
+		q.Kinds = []calendar.PersonKind{calendar.Individual}
+	case "group":
+		q.Kinds = []calendar.PersonKind{calendar.Group}
+	case "location":
+		q.Kinds = []calendar.PersonKind{calendar.Room}
+	case "resource":
+		q.Kinds = []calendar.PersonKind{calendar.Resource}
+	}
+	found, more, err := rq.people.Search(rq.ctx, q)
+	if err != nil {
+		return err
+	}
+	found = slices.DeleteFunc(found, func(p calendar.Person) bool { return !hasWords(&p, words) })
+	if len(found) > most {
+		found, more = found[:most], true
+	}
+	return rq.writePeople(planFor(wanted), found, more)
+}
+
+func hasWords(p *calendar.Person, words []string) bool {
+	text := strings.ToLower(strings.Join(append([]string{p.ID, p.Name, p.Given, p.Surname}, p.Mails...), "\n"))
+	for _, w := range words {
+		if !strings.Contains(text, w) {
+			return false
+		}
+	}
+	return true
+}
+
+// matchPrincipals answers DAV:principal-match: which members are the asking
+// user (DAV:self), or name him in a property. RFC 3744 §9.3.
+func (rq *request) matchPrincipals(root *dav.Node) error {
+	wanted, err := dav.ParseProps(root)
+	if err != nil {
+		return err
+	}
+	pl := planFor(wanted)
+	self := root.Child(dav.D("self"))
+	prop := root.Child(dav.D("principal-property")).FirstChild()
+	if (self == nil) == (prop == nil) {
+		return &dav.Error{Status: http.StatusBadRequest, Text: "one of self and principal-property is needed"}
+	}
+	if self != nil {
+		var people []calendar.Person
+		if rq.at.place == atPrincipals || rq.at.place == atRoot || rq.at.place == atPrincipal && rq.at.user == rq.me.ID {
+			people = append(people, rq.me)
+		}
+		return rq.writePeople(pl, people, false)
+	}
+	if prop.Name != dav.D("owner") {
+		return rq.writePeople(pl, nil, false)
+	}
+	mw := rq.answer()
+	if rq.at.place == atHome {
+		home, err := rq.home(rq.at)
+		if err != nil {
+			return rq.abort(mw, err)
+		}
+		for i := range home.Calendars {
+			if rq.at.user == rq.me.ID {
+				pl.respond(mw, rq.calendarSubject(&home.Calendars[i]))
+			}
+		}
+	}
+	return mw.Close()
+}
+
+// aclPrincipals answers DAV:acl-principal-prop-set: the principals that the
+// list of a calendar names. RFC 3744 §9.2.
+func (rq *request) aclPrincipals(root *dav.Node) error {
+	wanted, err := dav.ParseProps(root)
+	if err != nil {
+		return err
+	}
+	c, err := rq.be.Calendar(rq.ctx, rq.who, rq.at.id())
+	if err != nil {
+		return err
+	}
+	s := rq.calendarSubject(&c)
+	if !s.privileges().Has(acl.PrivReadACL) {
+		return &calendar.Error{Kind: calendar.Denied, Op: "read access control list"}
+	}
+	pl := planFor(wanted)
+	mw := rq.answer()
+	seen := map[string]bool{}
+	for _, a := range s.aces() {
+		id := a.Principal.Name
+		switch {
+		case a.Principal.Kind == acl.PrincipalProperty && id == "owner":
+			id = s.owner
+		case a.Principal.Kind != acl.PrincipalUser:
+			continue
+		}
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
+		if p, err := rq.person(id); err == nil {
+			pl.respond(mw, rq.personSubject(p))
+		}
+	}
+	return mw.Close()
+}

@@ -1,0 +1,198 @@
+package caldav
+
+import (
+	"crypto/sha1"
+	"encoding/hex"
+	"strconv"
+
+	"factotum/protocol/dav"
+	"factotum/server/calendar"
+)
+
+// principalProperties are those of RFC 3744 §4, RFC 4791 §6.2, RFC 6638 §2.4
+// and what Apple asks of people.
+var principalProperties = []property{
+	{name: dav.D("principal-URL"), on: onPrincipal, get: getPrincipalURL},
+	{name: dav.D("alternate-URI-set"), on: onPrincipal, get: getAlternates},
+	{name: dav.D("group-membership"), on: onPrincipal, get: getMembership},
+	{name: dav.D("group-member-set"), on: onPrincipal, get: getMembers},
+	{name: dav.C("calendar-home-set"), on: onPrincipal, get: getHomeSet},
+	{name: dav.C("calendar-user-address-set"), on: onPrincipal, get: getAddresses},
+	{name: dav.C("calendar-user-type"), on: onPrincipal, get: getUserType},
+	{name: dav.CS("email-address-set"), on: onPrincipal, get: getMails},
+	{name: dav.CS("first-name"), on: onPrincipal, get: getFirstName},
+	{name: dav.CS("last-name"), on: onPrincipal, get: getLastName},
+	{name: dav.CS("record-type"), on: onPrincipal, get: getRecordType},
+	{name: dav.CS("allowed-calendar-component-set"), on: onPrincipal, get: getAllowedComponents},
+	{name: dav.CS("calendar-proxy-read-for"), on: onPrincipal, get: getProxyReadFor},
+	{name: dav.CS("calendar-proxy-write-for"), on: onPrincipal, get: getProxyWriteFor},
+}
+
+func getPrincipalURL(mw *dav.Writer, s *subject) bool {
+	mw.Href(dav.D("principal-URL"), s.path)
+	return true
+}
+
+func getAlternates(mw *dav.Writer, s *subject) bool {
+	name := dav.D("alternate-URI-set")
+	mw.Start(name)
+	for _, m := range s.person.Mails {
+		mw.Text(dav.D("href"), "mailto:"+m)
+	}
+	mw.End(name)
+	return true
+}
+
+// getMembership names the groups by their ids; their addresses, which ACEs
+// may use too, are not principals. RFC 3744 §4.4.
+func getMembership(mw *dav.Writer, s *subject) bool {
+	name := dav.D("group-membership")
+	mw.Start(name)
+	for _, g := range s.groups() {
+		mw.RawBytes(dav.AppendHref(nil, principalPath(g)))
+	}
+	mw.End(name)
+	return true
+}
+
+// groups are the ids of the groups that the person is in.
+func (s *subject) groups() []calendar.UserID {
+	var out []calendar.UserID
+	for _, g := range s.person.Groups {
+		if calendar.CheckOwner(calendar.Owner(g)) != nil {
+			continue
+		}
+		if p, err := s.rq.people.Person(s.rq.ctx, g); err == nil && p.Kind == calendar.Group && p.ID == g {
+			out = append(out, g)
+		}
+	}
+	return out
+}
+
+// RFC 3744 §4.3.
+func getMembers(mw *dav.Writer, s *subject) bool {
+	if s.person.Kind != calendar.Group {
+		return false
+	}
+	members, _, err := s.rq.people.Members(s.rq.ctx, s.person.ID, s.rq.limits.People)
+	if err != nil {
+		return false
+	}
+	name := dav.D("group-member-set")
+	mw.Start(name)
+	for _, m := range members {
+		mw.RawBytes(dav.AppendHref(nil, principalPath(m.ID)))
+	}
+	mw.End(name)
+	return true
+}
+
+// getHomeSet has exactly one href: clients take one at random if there are
+// more.
+func getHomeSet(mw *dav.Writer, s *subject) bool {
+	mw.Href(dav.C("calendar-home-set"), homePath(calendar.Owner(s.person.ID)))
+	return true
+}
+
+// getAddresses writes the primary address first and, if there are others,
+// last too: clients differ in which one they take. clients.md §7.2.
+func getAddresses(mw *dav.Writer, s *subject) bool {
+	name := dav.C("calendar-user-address-set")
+	mw.Start(name)
+	mails := s.person.Mails
+	switch len(mails) {
+	case 0:
+		mw.RawBytes(dav.AppendHref(nil, s.path))
+	case 1:
+		mw.Text(dav.D("href"), "mailto:"+mails[0])
+	default:
+		for _, m := range mails {
+			mw.Text(dav.D("href"), "mailto:"+m)
+		}
+		mw.Start(dav.D("href"), "preferred", "1")
+		mw.Chars("mailto:" + mails[0])
+		mw.End(dav.D("href"))
+	}
+	mw.End(name)
+	return true
+}
+
+func getUserType(mw *dav.Writer, s *subject) bool {
+	mw.Text(dav.C("calendar-user-type"), string(kindOf(s.person)))
+	return true
+}
+
+func kindOf(p *calendar.Person) calendar.PersonKind {
+	if p.Kind == "" {
+		return calendar.Individual
+	}
+	return p.Kind
+}
+
+func getMails(mw *dav.Writer, s *subject) bool {
+	name := dav.CS("email-address-set")
+	mw.Start(name)
+	for _, m := range s.person.Mails {
+		mw.Text(dav.CS("email-address"), m)
+	}
+	mw.End(name)
+	return true
+}
+
+func getFirstName(mw *dav.Writer, s *subject) bool {
+	return optional(mw, dav.CS("first-name"), s.person.Given)
+}
+
+func getLastName(mw *dav.Writer, s *subject) bool {
+	return optional(mw, dav.CS("last-name"), s.person.Surname)
+}
+
+func getRecordType(mw *dav.Writer, s *subject) bool {
+	text := "users"
+	switch s.person.Kind {
+	case calendar.Group:
+		text = "groups"
+	case calendar.Room:
+		text = "locations"
+	case calendar.Resource:
+		text = "resources"
+	}
+	mw.Text(dav.CS("record-type"), text)
+	return true
+}
+
+func getAllowedComponents(mw *dav.Writer, _ *subject) bool {
+	writeComponents(mw, dav.CS("allowed-calendar-component-set"), defaultComponents...)
+	return true
+}
+
+// Calendars of others appear in no proxy group: the sets are there and empty,
+// as Apple expects them.
+func getProxyReadFor(mw *dav.Writer, _ *subject) bool {
+	mw.Empty(dav.CS("calendar-proxy-read-for"))
+	return true
+}
+
+func getProxyWriteFor(mw *dav.Writer, _ *subject) bool {
+	mw.Empty(dav.CS("calendar-proxy-write-for"))
+	return true
+}
+
+// getResourceID is made of what stays the same over a rename: the id of the
+// person, or the owner and incarnation of the calendar. RFC 5842 §3.1, RFC
+// 4122 §4.3.
+func getResourceID(mw *dav.Writer, s *subject) bool {
+	what := "principal " + s.owner
+	if s.cal != nil {
+		what = "calendar " + s.owner + " " + strconv.FormatInt(s.cal.Incarnation, 10)
+	}
+	sum := sha1.Sum([]byte("urn:factotum:" + what))
+	u := sum[:16]
+	u[6], u[8] = u[6]&0x0f|0x50, u[8]&0x3f|0x80
+	x := hex.EncodeToString(u)
+	name := dav.D("resource-id")
+	mw.Start(name)
+	mw.Text(dav.D("href"), "urn:uuid:"+x[:8]+"-"+x[8:12]+"-"+x[12:16]+"-"+x[16:20]+"-"+x[20:])
+	mw.End(name)
+	return true
+}

@@ -1,0 +1,112 @@
+package caldav
+
+import (
+	"errors"
+
+	"factotum/protocol/dav"
+	"factotum/server/calendar"
+)
+
+// calendarQuery answers CALDAV:calendar-query on a calendar, or on all of a
+// home. Whatever Depth says, the members are meant: clients send 0, 1 or
+// nothing. RFC 4791 §7.8.
+func (rq *request) calendarQuery(root *dav.Node) error {
+	pl, data, err := reportProps(root)
+	if err != nil {
+		return err
+	}
+	q := calendar.QueryRequest{Data: data}
+	if q.Filter, err = filterOf(root); err != nil {
+		return err
+	}
+	if q.Data.Timezone, err = rq.zoneOf(root); err != nil {
+		return err
+	}
+	limit, err := limitOf(root)
+	if err != nil {
+		return err
+	}
+	mw := rq.answer()
+	left := limit
+	for id, err := range rq.calendars(&pl) {
+		if err == nil {
+			q.Calendar = id.ID
+			err = rq.queryOne(mw, &pl, q, id, limit, &left)
+		}
+		switch {
+		case errors.Is(err, errCut):
+			rq.cut(mw)
+			return mw.Close()
+		case err != nil:
+			return rq.abort(mw, err)
+		}
+	}
+	return mw.Close()
+}
+
+// errCut ends a query whose limit is reached.
+var errCut = errors.New("more matches than wanted")
+
+// queryOne answers for one calendar. One match more than wanted is asked for,
+// to know whether something is left out.
+func (rq *request) queryOne(mw *dav.Writer, pl *plan, q calendar.QueryRequest, in found, limit int, left *int) error {
+	if limit > 0 {
+		q.Limit = *left + 1
+	}
+	s := rq.objects(in.ID, in.Cal)
+	err := rq.be.Query(rq.ctx, rq.who, q, func(o *calendar.Object) error {
+		if limit > 0 {
+			if *left == 0 {
+				return errCut
+			}
+			*left--
+		}
+		s.member(o)
+		mw.Response(s.path, o.Name)
+		pl.write(mw, s)
+		mw.EndResponse()
+		return mw.Err()
+	})
+	if errors.Is(err, calendar.TooMany) {
+		return errCut
+	}
+	return err
+}
+
+// found is a calendar that a report is about; Cal is set if it was fetched.
+type found struct {
+	ID  calendar.ID
+	Cal *calendar.Calendar
+}
+
+// calendars ranges over the calendars that the request's path stands for: one,
+// or all of a home. The calendar itself is fetched only if a property needs
+// it.
+func (rq *request) calendars(pl *plan) func(func(found, error) bool) {
+	return func(yield func(found, error) bool) {
+		if rq.at.place != atHome {
+			in := found{ID: rq.at.id()}
+			if pl.needsCalendar() {
+				c, err := rq.be.Calendar(rq.ctx, rq.who, in.ID)
+				if err != nil {
+					yield(in, err)
+					return
+				}
+				in.Cal = &c
+			}
+			yield(in, nil)
+			return
+		}
+		home, err := rq.home(rq.at)
+		if err != nil {
+			yield(found{}, err)
+			return
+		}
+		for i := range home.Calendars {
+			c := &home.Calendars[i]
+			if !c.Plain && !yield(found{c.ID, c}, nil) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,110 @@
+package caldav
+
+import (
+	"net/http"
+
+	"factotum/protocol/dav"
+)
+
+var errReport = dav.NewError(http.StatusForbidden, dav.D("supported-report"), "this report is not offered here")
+
+// report answers REPORT, RFC 3253 §3.6. The Depth header is no guide: clients
+// send what they like, and every report says itself what it is about.
+func (rq *request) report() error {
+	root, err := rq.xmlBody()
+	if err != nil {
+		return err
+	}
+	if root == nil {
+		return &dav.Error{Status: http.StatusBadRequest, Text: "a report needs a body"}
+	}
+	if _, err := dav.ParseDepth(rq.r.Header, dav.Depth0); err != nil {
+		return err
+	}
+	inHome := rq.at.place == atHome || rq.at.place == atCollection
+	switch root.Name {
+	case dav.C("calendar-query"):
+		if inHome {
+			return rq.calendarQuery(root)
+		}
+	case dav.C("calendar-multiget"):
+		if inHome || rq.at.place == atObject {
+			return rq.multiget(root)
+		}
+	case dav.C("free-busy-query"):
+		if inHome {
+			return rq.freeBusy(root)
+		}
+	case dav.D("sync-collection"):
+		if inHome {
+			return rq.sync(root)
+		}
+	case dav.D("expand-property"):
+		return rq.expandProperty(root)
+	case dav.D("principal-property-search"):
+		return rq.searchPrincipals(root)
+	case dav.CS("calendarserver-principal-search"):
+		return rq.searchAttendees(root)
+	case dav.D("principal-search-property-set"):
+		return rq.searchableProperties()
+	case dav.D("principal-match"):
+		return rq.matchPrincipals(root)
+	case dav.D("acl-principal-prop-set"):
+		if rq.at.place == atCollection || rq.at.place == atObject {
+			return rq.aclPrincipals(root)
+		}
+	}
+	return errReport
+}
+
+// answer begins the multistatus of a report.
+func (rq *request) answer() *dav.Writer {
+	prefer := dav.ParsePrefer(rq.r.Header)
+	prefer.Representation, prefer.NoRoot = false, false
+	prefer.Apply(rq.w.Header())
+	mw := dav.NewMultistatus(rq.w)
+	mw.SetMinimal(prefer.Minimal)
+	return mw
+}
+
+// limitOf reads the largest number of results a client wants: DAV:limit (RFC
+// 5323 §5.17, RFC 6578 §6.5) or the same in the report's own namespace. 0 is
+// no limit.
+func limitOf(report *dav.Node) (int, error) {
+	for _, space := range []string{dav.NSDAV, dav.NSCalDAV, dav.NSCalendarServer} {
+		n := report.Child(dav.Name{Space: space, Local: "limit"}).Child(dav.Name{Space: space, Local: "nresults"})
+		if n == nil {
+			continue
+		}
+		v, ok := number31(n.TrimText())
+		if !ok || v == 0 {
+			return 0, &dav.Error{Status: http.StatusBadRequest, Text: "nresults is not a positive number"}
+		}
+		return v, nil
+	}
+	return 0, nil
+}
+
+// number31 reads decimal digits; what is too large for an int32 is the
+// largest one.
+func number31(s string) (int, bool) {
+	if s == "" {
+		return 0, false
+	}
+	n := 0
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return 0, false
+		}
+		if n < 1<<31-1 {
+			n = min(n*10+int(s[i]-'0'), 1<<31-1)
+		}
+	}
+	return n, true
+}
+
+// cut is the response that tells of results left out. RFC 6578 §3.6, RFC
+// 4791 §7.8.
+func (rq *request) cut(mw *dav.Writer) {
+	mw.StatusCondition(http.StatusInsufficientStorage, dav.Condition{Name: dav.D("number-of-matches-within-limits")}, rq.at.path)
+}

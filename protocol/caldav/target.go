@@ -1,0 +1,134 @@
+package caldav
+
+import (
+	"net/http"
+	"strings"
+
+	"factotum/protocol/dav"
+	"factotum/server/calendar"
+)
+
+// place says which part of the tree a path is in.
+type place uint8
+
+const (
+	atRoot place = iota + 1
+	atPrincipals
+	atPrincipal
+	atHomes
+	atHome
+	atCollection
+	atObject
+)
+
+// target is what a path names; whether it exists is not known here.
+type target struct {
+	place  place
+	user   string // of a principal, or the owner of a home
+	name   string // of the collection in the home, "" above it
+	object string // of the object in the collection
+	path   string // the canonical path, decoded
+	slash  bool   // the path came with a slash at its end
+}
+
+func (t target) owner() calendar.Owner { return calendar.Owner(t.user) }
+func (t target) id() calendar.ID       { return calendar.NewID(t.owner(), t.name) }
+func (t target) ref() calendar.Ref     { return calendar.Ref{Calendar: t.id(), Name: t.object} }
+
+// locate finds the place of a decoded path: 404 for what is outside the tree.
+func locate(path string) (target, error) {
+	notFound := &dav.Error{Status: http.StatusNotFound}
+	t := target{slash: strings.HasSuffix(path, "/")}
+	switch path {
+	case "/", "/principals", "/principals/":
+		// Apple's set-up asks here when it knows the host only.
+		t.place, t.path = atRoot, path
+		if path != "/" {
+			t.place, t.path = atPrincipals, "/principals/"
+		}
+		return t, nil
+	}
+	rest, ok := strings.CutPrefix(path, "/dav")
+	if !ok || rest != "" && rest[0] != '/' {
+		return t, notFound
+	}
+	rest = strings.Trim(rest, "/")
+	top, rest, _ := strings.Cut(rest, "/")
+	switch top {
+	case "":
+		t.place, t.path = atRoot, rootPath
+		return t, nil
+	case "principals":
+		t.place, t.path = atPrincipals, principalsPath
+		if rest == "" {
+			return t, nil
+		}
+		t.place, t.user, t.path = atPrincipal, rest, principalPath(rest)
+		if calendar.CheckOwner(calendar.Owner(rest)) != nil {
+			return t, notFound
+		}
+		return t, nil
+	case "calendars":
+		return t.inHomes(rest)
+	}
+	return t, notFound
+}
+
+// inHomes finds what rest names below the collection of homes.
+func (t target) inHomes(rest string) (target, error) {
+	t.place, t.path = atHomes, calendarsPath
+	if rest == "" {
+		return t, nil
+	}
+	t.user, rest, _ = strings.Cut(rest, "/")
+	t.place, t.path = atHome, homePath(t.owner())
+	if calendar.CheckOwner(t.owner()) != nil {
+		return t, &dav.Error{Status: http.StatusNotFound}
+	}
+	if rest == "" {
+		return t, nil
+	}
+	t.place, t.name = atCollection, rest
+	if i := strings.LastIndexByte(rest, '/'); i > 0 && !t.slash {
+		t.place, t.name, t.object = atObject, rest[:i], rest[i+1:]
+		t.path = collectionPath(t.owner(), t.name) + t.object
+		return t, nil
+	}
+	t.path = collectionPath(t.owner(), t.name)
+	return t, nil
+}
+
+// asCollection takes the name of an object for that of a nested collection.
+func (t target) asCollection() target {
+	t.place, t.name, t.object = atCollection, t.name+"/"+t.object, ""
+	t.path += "/"
+	return t
+}
+
+// parent returns the collection that t is, or would be, a member of; the home
+// for a collection that is not nested.
+func (t target) parent() target {
+	p := target{place: atHome, user: t.user, path: homePath(t.owner()), slash: true}
+	name := t.name
+	if t.place != atObject {
+		i := strings.LastIndexByte(name, '/')
+		if i < 0 {
+			return p
+		}
+		name = name[:i]
+	}
+	p.place, p.name, p.path = atCollection, name, collectionPath(t.owner(), name)
+	return p
+}
+
+func principalPath(user string) string { return principalsPath + user + "/" }
+
+func homePath(owner calendar.Owner) string { return calendarsPath + string(owner) + "/" }
+
+func collectionPath(owner calendar.Owner, name string) string {
+	return calendarsPath + string(owner) + "/" + name + "/"
+}
+
+func calendarPath(id calendar.ID) string { return collectionPath(id.Owner(), id.Name()) }
+
+func objectPath(ref calendar.Ref) string { return calendarPath(ref.Calendar) + ref.Name }
