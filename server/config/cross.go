@@ -1,0 +1,107 @@
+package config
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+// cross checks parameters against each other.
+func (c *Config) cross() []Problem {
+	var out []Problem
+	add := func(s Severity, param, format string, args ...any) {
+		p := Problem{Severity: s, Param: param, Message: fmt.Sprintf(format, args...)}
+		if set, ok := c.set[param]; ok {
+			p.File, p.Line = set.file, set.line
+		}
+		out = append(out, p)
+	}
+	if !c.Store.Enable {
+		add(Warning, "service.store.enable", "csstored is off: nothing that needs the store will start on this host")
+	}
+	if c.Store.Type == "postgres" && c.Store.DSN == "" {
+		add(Error, "factotum.store.dsn", "expected a connection string, since factotum.store.type is postgres")
+	}
+	if c.Directory.Type == "ldap" && c.isSet("local.ugldaphost") && c.LDAP.UserGroup.BaseDN == "" {
+		add(Warning, "local.ugldapbasedn", "expected the base DN of people, since they are in LDAP")
+	}
+	if (c.HTTP.CertFile == "") != (c.HTTP.KeyFile == "") {
+		add(Error, "service.http.ssl.keyfile", "expected both service.http.ssl.certfile and service.http.ssl.keyfile, or neither")
+	}
+	if c.HTTP.Enable && c.HTTP.CertFile != "" && c.HTTP.TLSEnable && c.HTTP.Port == c.HTTP.TLSPort {
+		add(Error, "service.http.ssl.port", "is the same as service.http.port")
+	}
+	if (c.DWP.CertFile == "") != (c.DWP.KeyFile == "") {
+		add(Error, "service.dwp.ssl.keyfile", "expected both service.dwp.ssl.certfile and service.dwp.ssl.keyfile, or neither")
+	}
+	if c.DWP.Enable && (!c.DWP.TLS || c.DWP.CertFile == "" || c.DWP.CAFile == "") && !loopback(c.DWP.Listen) {
+		add(Warning, "service.dwp.ssl.certfile", "without certfile, keyfile and cafile csdwpd serves loopback and unix sockets only")
+	}
+	if c.CLD.Type == "directory" && c.DWP.Default == "" && len(c.DWP.BackEnds) == 0 {
+		add(Warning, "caldb.cld.type", "is directory, but there is no back end: set caldb.dwp.server.<host>.ip and caldb.dwp.server.default")
+	}
+	if c.DWP.Default != "" && !c.hasBackEnd(c.DWP.Default) {
+		add(Warning, "caldb.dwp.server.default", "%s has no parameter caldb.dwp.server.%[1]s.ip", c.DWP.Default)
+	}
+	for _, s := range c.sorted(dwpServer + "<host>") {
+		if s.param.Kind != HostName && !c.hasBackEnd(s.part) {
+			add(Warning, s.name, "has no effect without caldb.dwp.server.%s.ip", s.part)
+		}
+	}
+	hot, archive := &c.Backup.Hot, &c.Backup.Archive
+	if hot.Enable && archive.Enable && hot.Path != "" && hot.Path == archive.Path {
+		add(Error, "caldb.berkeleydb.hotbackup.path", "expected another directory than caldb.berkeleydb.archive.path")
+	}
+	for _, b := range []struct {
+		name string
+		*Copies
+	}{{"hotbackup", hot}, {"archive", archive}} {
+		if b.Min > b.Max {
+			add(Error, "caldb.berkeleydb."+b.name+".mindays", "%d is more than caldb.berkeleydb.%s.maxdays, %d", b.Min, b.name, b.Max)
+		}
+	}
+	if !c.Backup.Circular && (!hot.Enable || hot.Path == "") && (!archive.Enable || archive.Path == "") {
+		add(Warning, "caldb.berkeleydb.circularlogging", "is no, but no automatic backup is configured: transaction logs would never be removed")
+	}
+	if c.Limits.ObjectSize > c.Limits.BodySize {
+		add(Warning, "factotum.limit.objectsize", "is more than factotum.limit.bodysize: no object of that size can be sent")
+	}
+	if c.Domain.Schema > 2 {
+		add(Error, "local.schemaversion", "expected 1 or 2")
+	}
+	return out
+}
+
+func (c *Config) isSet(name string) bool { _, ok := c.set[name]; return ok }
+
+func (c *Config) hasBackEnd(host string) bool {
+	for _, b := range c.DWP.BackEnds {
+		if b.Host == strings.TrimSuffix(host, ".") {
+			return true
+		}
+	}
+	return false
+}
+
+func loopback(addr string) bool {
+	a, err := netip.ParseAddr(addr)
+	return err == nil && a.IsLoopback()
+}
+
+// CheckNames asks the resolver for the back ends' names, which must exist
+// (admin §6.14). It is apart from Parse because it needs the network; lookup is
+// net.Resolver.LookupHost.
+func (c *Config) CheckNames(ctx context.Context, lookup func(context.Context, string) ([]string, error)) Report {
+	var rep Report
+	for _, b := range c.DWP.BackEnds {
+		addrs, err := lookup(ctx, b.Host)
+		if err == nil && len(addrs) > 0 {
+			continue
+		}
+		s := c.set[dwpServer+b.Host+".ip"]
+		rep.add(Problem{Severity: Warning, File: s.file, Line: s.line, Param: dwpServer + b.Host + ".ip",
+			Message: "the resolver does not know " + b.Host})
+	}
+	return rep
+}

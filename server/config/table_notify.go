@@ -1,0 +1,131 @@
+package config
+
+var watcherParams = []Param{
+	used("local.watcher.enable", Bool, "yes", "Watch the roles and restart one that crashes.", func(c *Config) any { return &c.Watcher.Enable }),
+	accepted("local.watcher.port", Port, "49994", "Port of the watcher; it needs none."),
+	accepted("local.watcher.config.file", Path, "watcher.cnf", "Its list of services."),
+	accepted("local.mfagent.enable", Bool, "no", "Agent of the monitoring framework; see factotum.admin.listen."),
+	accepted("local.autorestart", Bool, "y", "Restart failed services; see service.autorestart."),
+	used("local.autorestart.timeout", Seconds, "600", "A role that crashes over and over within this time is given up.", func(c *Config) any { return &c.Watcher.Timeout }, atLeast(1)),
+	used("service.autorestart", Bool, "y", "Restart roles that crash.", func(c *Config) any { return &c.Watcher.Restart }),
+}
+
+var ensParams = []Param{
+	used("service.ens.enable", Bool, "yes", "Start enpd.", func(c *Config) any { return &c.ENS.Enable }),
+	used("service.ens.host", Host, "localhost", "Host of enpd.", func(c *Config) any { return &c.ENS.Host }),
+	used("service.ens.port", Port, "57997", "Its port.", func(c *Config) any { return &c.ENS.Port }),
+	accepted("service.ens.library", String, "xenp", "Client library."),
+	used("factotum.ens.nats", Password, "", "URL of a NATS cluster to publish to instead of the built-in one.", func(c *Config) any { return &c.ENS.NATS }),
+	accepted("ens.startlistener", Bool, "0", "Start a listener."),
+	used("service.notify.enable", Bool, "yes", "Start csnotifyd.", func(c *Config) any { return &c.Notify.Enable }),
+	used("service.notify.maxretrytime", Int, "-1", "Attempts of csnotifyd to reach enpd; -1 is without end.", func(c *Config) any { return &c.Notify.MaxRetries }, atLeast(-1)),
+	used("service.notify.retryinterval", Seconds, "3", "Seconds between them.", func(c *Config) any { return &c.Notify.RetryInterval }, atLeast(1)),
+	used("service.notify.startupretrytime", Seconds, "0", "How long it tries at its start.", func(c *Config) any { return &c.Notify.StartupRetry }),
+}
+
+var alarmParams = []Param{
+	used("caldb.serveralarms", Bool, "yes", "Send reminders.", func(c *Config) any { return &c.Alarms.Enable }),
+	used("caldb.serveralarms.dispatch", Bool, "yes", "Run the dispatcher of reminders.", func(c *Config) any { return &c.Alarms.Dispatch }),
+	used("caldb.serveralarms.dispatchtype", Enum, "ens", "How they go: through ENS, or straight to SMTP.", func(c *Config) any { return &c.Alarms.DispatchType }, words("ens", "smtp")),
+	used("caldb.serveralarms.binary.enable", Bool, "yes", "Reminders go out by mail.", func(c *Config) any { return &c.Alarms.Mail }),
+	used("caldb.serveralarms.binary.url", String, "enp:///ics/alarm", "Topic between csadmind and csnotifyd.", func(c *Config) any { return &c.Alarms.MailURL }),
+	used("caldb.serveralarms.url", String, "", "Topic of one more message per reminder, for pop-ups; empty for none.", func(c *Config) any { return &c.Alarms.URL }),
+	used("caldb.serveralarms.contenttype", Enum, "", "Form of that message; empty sends none.", func(c *Config) any { return &c.Alarms.ContentType }, words("", "text/xml", "text/calendar")),
+	used("caldb.berkeleydb.alarmretrytime", Seconds, "300", "Seconds between attempts to deliver; 0 tries once.", func(c *Config) any { return &c.Alarms.Retry }),
+	used("caldb.serveralarms.acktimeout", Seconds, "30", "How long csnotifyd may take to acknowledge.", func(c *Config) any { return &c.Alarms.AckTimeout }, atLeast(1)),
+	accepted("caldb.serveralarms.initthreads", Int, "10", "Threads at first."),
+	used("caldb.serveralarms.maxthreads", Int, "10", "Reminders that are sent at a time.", func(c *Config) any { return &c.Alarms.Threads }, atLeast(1)),
+	used("caldb.serveralarms.maxretrytime", Int, "-1", "Most attempts; -1 is without end.", func(c *Config) any { return &c.Alarms.MaxRetries }, atLeast(-1)),
+	used("caldb.serveralarms.retryinterval", Seconds, "5", "Seconds between attempts to send.", func(c *Config) any { return &c.Alarms.RetryInterval }, atLeast(1)),
+	accepted("caldb.serveralarms.stacksize", Bytes, "65536", "Stack of a thread."),
+	accepted("caldb.serveralarms.jmqlib", String, "", "Java Message Queue library."),
+	accepted("caldb.serveralarms.jmqhost", String, "", "Its host."),
+	accepted("caldb.serveralarms.jmqport", Port, "7676", "Its port."),
+	accepted("caldb.serveralarms.jmqUser", String, "", "User there."),
+	accepted("caldb.serveralarms.jmqPWD", Password, "", "Password there."),
+	accepted("caldb.serveralarms.jmqTopic", String, "JES-CS", "Topic there."),
+}
+
+var gseParams = []Param{
+	used("gse.autorefreshreplystatus", Bool, "yes", "Pass an attendee's answer on to the other attendees.", func(c *Config) any { return &c.GSE.RefreshReplies }),
+	used("gse.belowthresholdtimeout", Seconds, "3", "Seconds until the queue is looked at again.", func(c *Config) any { return &c.GSE.ScanInterval }, atLeast(1)),
+	used("gse.maxthreads", Int, "10", "Jobs at a time.", func(c *Config) any { return &c.GSE.Threads }, atLeast(1)),
+	used("gse.retryexpiredinterval", Seconds, "86400", "How long a job is tried.", func(c *Config) any { return &c.GSE.RetryExpires }, atLeast(1)),
+	used("gse.retryinterval", Seconds, "300", "Seconds between attempts.", func(c *Config) any { return &c.GSE.RetryInterval }, atLeast(1)),
+	accepted("gse.stacksize", Bytes, "65535", "Stack of a thread."),
+}
+
+// templateNames are the keys of calmail.<key>.fname and the default files.
+var templateNames = [][3]string{
+	{"imipeventpublish", "mail_eventpublish.fmt", "Announcement of an event."},
+	{"imipeventcancel", "mail_eventcancel.fmt", "An event is cancelled."},
+	{"imipeventreply", "mail_eventreply.fmt", "Answer to an invitation."},
+	{"imipeventrequest", "mail_eventrequest.fmt", "Invitation."},
+	{"eventreminder", "mail_eventreminder.fmt", "Reminder of an event."},
+	{"imipeventnotification", "mail_eventnotification.fmt", "Notice of an invitation."},
+	{"imipeventnotificationrecur", "mail_eventnotificationrecur.fmt", "Notice of an invitation to a series."},
+	{"imipeventcancelnotification", "mail_eventcancelnotification.fmt", "Notice of a cancellation."},
+	{"imipeventcancelnotificationrecur", "mail_eventcancelnotificationrecur.fmt", "Notice of the cancellation of a series."},
+	{"imipeventacceptnotification", "mail_eventacceptnotification.fmt", "An attendee accepted."},
+	{"imipeventdeclinenotification", "mail_eventdeclinenotification.fmt", "An attendee declined."},
+	{"imipeventtentativeacceptnotification", "mail_eventtentativeacceptnotification.fmt", "An attendee accepted tentatively."},
+	{"imipeventacceptnotificationrecur", "mail_eventacceptnotificationrecur.fmt", "An attendee accepted a series."},
+	{"imipeventdeclinenotificationrecur", "mail_eventdeclinenotificationrecur.fmt", "An attendee declined a series."},
+	{"imipeventtentativeacceptnotificationrecur", "mail_eventtentativeacceptnotificationrecur.fmt", "An attendee accepted a series tentatively."},
+	{"imiptodopublish", "mail_todopublish.fmt", "Announcement of a task."},
+	{"imiptodocancel", "mail_todocancel.fmt", "A task is cancelled."},
+	{"imiptodoreply", "mail_todoreply.fmt", "Answer about a task."},
+	{"imiptodorequest", "mail_todorequest.fmt", "Assignment of a task."},
+	{"todoreminder", "mail_todoreminder.fmt", "Reminder of a task."},
+}
+
+// entry is a string that belongs into a map.
+type entry struct {
+	m   *map[string]string
+	key string
+}
+
+func mailParams() []Param {
+	ps := []Param{
+		used("caldb.smtphost", Host, "localhost", "SMTP host for reminders, invitations and notices.", func(c *Config) any { return &c.Mail.Host }),
+		used("caldb.smtpport", Port, "25", "Its port.", func(c *Config) any { return &c.Mail.Port }),
+		used("caldb.smtpmsgfmtdir", String, "en", "Language directory of the templates below the directory of ics.conf.", func(c *Config) any { return &c.Mail.TemplateDir }),
+		used("ine.invitation.enable", Bool, "yes", "Mail local users who are invited.", func(c *Config) any { return &c.Mail.Invitations }),
+		used("ine.cancellation.enable", Bool, "yes", "Mail local users when an event is cancelled.", func(c *Config) any { return &c.Mail.Cancellations }),
+		used("ine.reply.enable", Bool, "y", "Mail the organizer when an attendee answers.", func(c *Config) any { return &c.Mail.Replies }),
+	}
+	for _, n := range templateNames {
+		ps = append(ps, used("calmail."+n[0]+".fname", String, n[1], "Template: "+n[2], func(c *Config) any { return entry{&c.Mail.Templates, n[0]} }))
+	}
+	return ps
+}
+
+// topicNames are caldb.berkeleydb.ensmsg.<name> and the topics.
+var topicNames = [][3]string{
+	{"createcal", "enp:///ics/calendarcreate", "a new calendar"},
+	{"deletecal", "enp:///ics/calendardelete", "a deleted calendar"},
+	{"modifycal", "enp:///ics/calendarmodify", "changed properties of a calendar"},
+	{"createevent", "enp:///ics/caleventcreate", "a new event"},
+	{"modifyevent", "enp:///ics/caleventmodify", "a changed event"},
+	{"deleteevent", "enp:///ics/caleventdelete", "a deleted event"},
+	{"createtodo", "enp:///ics/caltodocreate", "a new task"},
+	{"modifytodo", "enp:///ics/caltodomodify", "a changed task"},
+	{"deletetodo", "enp:///ics/caltododelete", "a deleted task"},
+	{"refreshevent", "enp:///ics/caleventrefresh", "an organizer's refresh"},
+	{"replyevent", "enp:///ics/caleventreply", "an attendee's reply"},
+}
+
+func topicParams() []Param {
+	const prefix = "caldb.berkeleydb.ensmsg."
+	ps := []Param{
+		used(prefix+"advancedtopics", Bool, "no", "Replies and refreshes have topics of their own instead of modifyevent's.", func(c *Config) any { return &c.ENS.AdvancedTopics }),
+	}
+	for i, n := range topicNames {
+		ps = append(ps,
+			used(prefix+n[0], Bool, "no", "Publish "+n[2]+".", func(c *Config) any { return &c.ENS.Topics[i].Enable }),
+			used(prefix+n[0]+".url", String, n[1], "Its topic.", func(c *Config) any { return &c.ENS.Topics[i].URL }),
+			used(prefix+n[0]+".contenttype", Enum, "text/xml", "Form of the message.", func(c *Config) any { return &c.ENS.Topics[i].ContentType }, words("text/xml", "text/calendar")),
+		)
+	}
+	return ps
+}
