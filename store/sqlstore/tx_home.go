@@ -1,0 +1,82 @@
+package sqlstore
+
+import "factotum/server/calendar"
+
+// home is the owner's row as the transaction sees it.
+type home struct {
+	loaded, exists, dirty bool
+	change, created       int64
+	bytes, objects        int64
+}
+
+const (
+	sqlHome = `SELECT change, created, bytes, objects FROM owners WHERE owner = $1`
+
+	sqlPutHome = `INSERT INTO owners (owner, change, created, bytes, objects) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (owner) DO UPDATE SET change = excluded.change, bytes = excluded.bytes, objects = excluded.objects`
+)
+
+func (t *tx) loadHome() (err error) {
+	h := &t.home
+	if h.loaded {
+		return nil
+	}
+	h.exists, err = t.row("read the home", sqlHome, args(t.owner), &h.change, &h.created, &h.bytes, &h.objects)
+	h.loaded = err == nil
+	return err
+}
+
+// makeHome prepares the row for a change of it; flushHome writes it.
+func (t *tx) makeHome() error {
+	if err := t.loadHome(); err != nil {
+		return err
+	}
+	h := &t.home
+	if !h.exists {
+		h.exists, h.created = true, t.now
+	}
+	h.dirty = true
+	return nil
+}
+
+func (t *tx) flushHome() error {
+	h := &t.home
+	if !h.dirty {
+		return nil
+	}
+	h.dirty = false
+	return t.exec("write the home", sqlPutHome, t.owner, h.change, h.created, h.bytes, h.objects)
+}
+
+// grow keeps the sums over the owner's live objects.
+func (t *tx) grow(objects, bytes int64) error {
+	if objects == 0 && bytes == 0 && t.home.exists {
+		return nil
+	}
+	if err := t.makeHome(); err != nil {
+		return err
+	}
+	t.home.objects += objects
+	t.home.bytes += bytes
+	return nil
+}
+
+// Home returns the owner's row.
+func (t *tx) Home() (calendar.HomeRow, bool, error) {
+	if err := t.loadHome(); err != nil || !t.home.exists {
+		return calendar.HomeRow{}, false, err
+	}
+	return calendar.HomeRow{Change: t.home.change, Created: fromMicros(t.home.created), Bytes: t.home.bytes}, true, nil
+}
+
+// NextChange takes the owner's next change number, another one at each call.
+func (t *tx) NextChange() (int64, error) {
+	if t.newID == nil {
+		return 0, t.wrap("take a change number", errReadOnly)
+	}
+	if err := t.makeHome(); err != nil {
+		return 0, err
+	}
+	t.home.change++
+	return t.home.change, nil
+}
