@@ -1,0 +1,65 @@
+package calendartest
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"factotum/server/calendar"
+)
+
+// People is a directory of fixed entries, by id.
+type People map[calendar.UserID]calendar.Person
+
+// NewPeople returns active users of these ids, whose mail addresses are
+// id@example.com. "root" is the calendar administrator.
+func NewPeople(ids ...calendar.UserID) People {
+	p := People{}
+	for _, id := range ids {
+		p[id] = calendar.Person{
+			ID: id, Kind: calendar.Individual, Name: strings.ToUpper(id[:1]) + id[1:],
+			Mails: []string{id + "@example.com"}, Active: true, Admin: id == "root",
+		}
+	}
+	return p
+}
+
+// Actor returns the person as one who asks, or the anonymous actor for "".
+func (p People) Actor(id calendar.UserID) calendar.Actor { return p[id].Actor() }
+
+// Person implements calendar.People.
+func (p People) Person(_ context.Context, id calendar.UserID) (calendar.Person, error) {
+	if who, ok := p[id]; ok {
+		return who, nil
+	}
+	return calendar.Person{}, &calendar.Error{Kind: calendar.NotFound, Op: "find person", Ref: id}
+}
+
+// ByMail implements calendar.People.
+func (p People) ByMail(_ context.Context, address string) (calendar.Person, error) {
+	for _, who := range p {
+		if slices.Contains(who.Mails, strings.ToLower(address)) {
+			return who, nil
+		}
+	}
+	return calendar.Person{}, &calendar.Error{Kind: calendar.NotFound, Op: "find person", Ref: address}
+}
+
+// Search implements calendar.People; only Text counts.
+func (p People) Search(_ context.Context, q calendar.PeopleQuery) (found []calendar.Person, more bool, err error) {
+	for _, who := range p {
+		if strings.Contains(strings.ToLower(who.Name+" "+who.ID), strings.ToLower(q.Text)) {
+			found = append(found, who)
+		}
+	}
+	slices.SortFunc(found, func(a, b calendar.Person) int { return strings.Compare(a.Name, b.Name) })
+	if q.Limit > 0 && len(found) > q.Limit {
+		return found[:q.Limit], true, nil
+	}
+	return found, false, nil
+}
+
+// Members implements calendar.People; there are no groups.
+func (p People) Members(context.Context, calendar.UserID, int) ([]calendar.Person, bool, error) {
+	return nil, false, nil
+}
