@@ -46,7 +46,7 @@ type Param struct {
 	Words    []string // of an Enum
 	Synonyms []string // other spellings
 	Fallback string   // the parameter whose value counts while this one is not set
-	Dir      string   // what "." stands for: below the data directory, or @config
+	Dir      string   // what "." stands for below the data directory; @config, @home: what relative paths are below instead
 	Note     string   // a warning for whoever sets it
 	Min      int64    // least number
 	field    func(*Config) any

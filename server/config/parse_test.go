@@ -237,6 +237,7 @@ func TestFallbacksAndPaths(t *testing.T) {
 factotum.data.dir = "data"
 factotum.directory.ldif.path = "/srv/people.ldif"
 caldb.berkeleydb.hotbackup.path = "hot"
+caldb.berkeleydb.homedir.path = "db"
 service.http.ssl.certfile = "cert.pem"
 service.http.ssl.keyfile = "/etc/ssl/key.pem"
 local.ugldaphost = "ldap1.example.com, ldap2.example.com:3890"
@@ -251,8 +252,8 @@ service.http.admins = "calmaster, anna  bob"
 alarm.diskstat.msgalarmwarninginterval = "2"
 `)
 	for _, got := range []struct{ got, want any }{
-		{c.Data, "/etc/factotum/data"}, {c.Directory.LDIF, "/srv/people.ldif"}, {c.Store.Home, "/etc/factotum/data/csdb"},
-		{c.Store.Path, "/etc/factotum/data/csdb/calendar.db"}, {c.Backup.Hot.Path, "/etc/factotum/data/hot"}, {c.Backup.Archive.Path, ""},
+		{c.Data, "/etc/factotum/data"}, {c.Directory.LDIF, "/srv/people.ldif"}, {c.Store.Home, "/etc/factotum/data/db"},
+		{c.Store.Path, "/etc/factotum/data/db/calendar.db"}, {c.Backup.Hot.Path, "/etc/factotum/data/hot"}, {c.Backup.Archive.Path, ""},
 		{c.HTTP.CertFile, "/etc/factotum/cert.pem"}, {c.HTTP.KeyFile, "/etc/ssl/key.pem"}, {c.DWP.CertFile, ""},
 		{fmt.Sprint(c.LDAP.Auth.Hosts), "[ldap1.example.com ldap2.example.com:3890]"}, {c.LDAP.Auth.BaseDN, "o=example"},
 		{c.LDAP.Auth.Port, 2389}, {c.LDAP.Lookup.Port, 1389}, {c.HTTP.Listen, "127.0.0.1"}, {c.DWP.Listen, ""}, {c.Admin.Listen, ""},
@@ -268,7 +269,7 @@ alarm.diskstat.msgalarmwarninginterval = "2"
 func TestSpecDefaults(t *testing.T) {
 	c := Default()
 	for _, got := range []struct{ got, want any }{
-		{c.HTTP.Port, 80}, {c.HTTP.TLSPort, 443}, {c.DWP.Port, 57779}, {c.Group.DoubleBook, true}, {c.HTTP.AllowProxyLogin, true},
+		{c.HTTP.Port, 80}, {c.Store.Path, "/var/lib/factotum/csdb/calendar.db"}, {c.HTTP.TLSPort, 443}, {c.DWP.Port, 57779}, {c.Group.DoubleBook, true}, {c.HTTP.AllowProxyLogin, true},
 		{c.Deleted.Age, 518400 * time.Second}, {c.Backup.Archive.Max, 7}, {c.ENS.Topics[0].Enable, false}, {c.ENS.Port, 57997},
 		{c.Calstore.RecurrenceBound, 60}, {c.Store.Enable, true}, {c.CLD.Type, "local"}, {c.Resource.DoubleBook, false},
 		{c.HTTP.SessionTimeout, 30 * time.Minute}, {c.Lookup.MaxUsers, 200}, {c.Limits.ObjectSize, int64(10485760)},

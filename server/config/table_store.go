@@ -53,7 +53,7 @@ var databaseParams = []Param{
 	used("local.store.enable", Bool, "yes", "The same under its other name; no in either counts.", func(c *Config) any { return &c.Store.localEnable }),
 	used("factotum.store.type", Enum, "sqlite", "Database: the embedded one, or a PostgreSQL server.", func(c *Config) any { return &c.Store.Type }, words("sqlite", "postgres")),
 	used("factotum.store.dsn", Password, "", "Connection string of PostgreSQL.", func(c *Config) any { return &c.Store.DSN }),
-	used("factotum.store.path", Path, "csdb/calendar.db", "Database file of SQLite, below the data directory.", func(c *Config) any { return &c.Store.Path }),
+	used("factotum.store.path", Path, "calendar.db", "Database file of SQLite, below caldb.berkeleydb.homedir.path.", func(c *Config) any { return &c.Store.Path }, under("@home")),
 	used("factotum.store.maxconns", Int, "0", "Most connections to PostgreSQL; 0 lets the server choose.", func(c *Config) any { return &c.Store.MaxConns }),
 	used("factotum.store.socket", Path, "csstored.sock", "Unix socket of csstored, below the data directory.", func(c *Config) any { return &c.Store.Socket }),
 	used("factotum.cache.bytes", Bytes, "67108864", "Memory for calendar objects that are asked for often; 0 for none.", func(c *Config) any { return &c.Store.Cache }),

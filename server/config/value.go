@@ -268,9 +268,14 @@ func (c *Config) path(p *Param, v string) string {
 		return filepath.Clean(v)
 	}
 	base := c.Data
-	if p.Dir == "@config" {
+	switch {
+	case p.Dir == "@config":
 		base = c.Dir
-	} else if v == "." && p.Dir != "" {
+	case p.Dir == "@home":
+		home := byName["caldb.berkeleydb.homedir.path"]
+		dir, _ := c.value(home)
+		base = c.path(home, dir)
+	case v == "." && p.Dir != "":
 		v = p.Dir
 	}
 	return filepath.Join(base, v)
