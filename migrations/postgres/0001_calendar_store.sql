@@ -1,0 +1,164 @@
+-- +goose Up
+
+-- The same tables as in sqlite/, which says why each index is there. Every
+-- table leads with the owner, in its primary key and in every index, so that it
+-- shards as it is: Citus by create_distributed_table(t, 'owner'), CockroachDB
+-- and YugabyteDB by the key. There is no foreign key, sequence or trigger.
+-- Names are compared by octets (COLLATE "C"), as SQLite and the protocols do.
+-- Times are microseconds since 1970 in UTC, 0 for "none"; occurrences count
+-- seconds.
+
+-- One row for each home. change is the counter that ETag, CTag and sync-token
+-- are spelled from; bytes and objects are sums over the live objects, kept by
+-- every write so that quota and statistics never count rows.
+CREATE TABLE owners (
+	owner   TEXT COLLATE "C" NOT NULL,
+	change  BIGINT           NOT NULL,
+	created BIGINT           NOT NULL,
+	bytes   BIGINT           NOT NULL,
+	objects BIGINT           NOT NULL,
+	PRIMARY KEY (owner)
+);
+
+-- A calendar and, with deleted > 0, its tombstone for the sync of the home.
+-- The key is the incarnation: a calendar made again under an old name is
+-- another row. The numbers that each write stamps come first, long texts
+-- last, so that a stamp rewrites the head of the row in place.
+CREATE TABLE calendars (
+	owner       TEXT COLLATE "C" NOT NULL,
+	id          BIGINT           NOT NULL,
+	change      BIGINT           NOT NULL,
+	modified    BIGINT           NOT NULL,
+	metachange  BIGINT           NOT NULL,
+	purged      BIGINT           NOT NULL,
+	deleted     BIGINT           NOT NULL,
+	created     BIGINT           NOT NULL,
+	flags       INTEGER          NOT NULL, -- 1 plain collection, 2 transparent, 4 no double booking
+	name        TEXT COLLATE "C" NOT NULL,
+	displayname TEXT             NOT NULL,
+	color       TEXT             NOT NULL,
+	sortorder   TEXT             NOT NULL,
+	tzid        TEXT             NOT NULL,
+	components  TEXT             NOT NULL,
+	charset     TEXT             NOT NULL,
+	language    TEXT             NOT NULL,
+	coowners    TEXT             NOT NULL,
+	acl         TEXT             NOT NULL,
+	categories  TEXT             NOT NULL,
+	description TEXT             NOT NULL,
+	timezone    TEXT             NOT NULL,
+	PRIMARY KEY (owner, id)
+);
+
+-- A name belongs to one living calendar; every request finds its calendar here.
+CREATE UNIQUE INDEX calendars_name ON calendars (owner, name) WHERE deleted = 0;
+
+-- Calendars deleted since a change number (sync of the home). Tombstones only:
+-- living calendars cost it nothing.
+CREATE INDEX calendars_gone ON calendars (owner, change) WHERE deleted > 0;
+
+-- What is known of an object without its text, in the order in which PROPFIND
+-- lists it. With deleted > 0 it is a tombstone, which keeps uid, component and
+-- body. body is the key of its text in bodies.
+CREATE TABLE objects (
+	owner       TEXT COLLATE "C" NOT NULL,
+	cal         BIGINT           NOT NULL,
+	name        TEXT COLLATE "C" NOT NULL,
+	change      BIGINT           NOT NULL,
+	scheduletag BIGINT           NOT NULL,
+	created     BIGINT           NOT NULL,
+	modified    BIGINT           NOT NULL,
+	deleted     BIGINT           NOT NULL,
+	body        BIGINT           NOT NULL,
+	size        BIGINT           NOT NULL,
+	occhash     BIGINT           NOT NULL,
+	private     INTEGER          NOT NULL,
+	uid         TEXT COLLATE "C" NOT NULL,
+	component   TEXT             NOT NULL,
+	contenttype TEXT             NOT NULL,
+	PRIMARY KEY (owner, cal, name)
+);
+
+-- One living object for a UID in a calendar (RFC 4791 §4.1); iTIP and WCAP
+-- find objects by UID. Files of plain collections have none.
+CREATE UNIQUE INDEX objects_uid ON objects (owner, cal, uid) WHERE deleted = 0 AND uid <> '';
+
+-- sync-collection (RFC 6578) and WCAP's fetch of what changed walk from a
+-- change number upwards: their cost follows the changes, not the calendar.
+CREATE INDEX objects_change ON objects (owner, cal, change);
+
+-- The purge finds old tombstones without reading living objects.
+CREATE INDEX objects_gone ON objects (owner, cal, deleted) WHERE deleted > 0;
+
+-- The texts, octet for octet as they came. Apart from objects, so that a walk
+-- over metadata reads no text. Ids are made by the application in rising order.
+CREATE TABLE bodies (
+	owner TEXT COLLATE "C" NOT NULL,
+	id    BIGINT           NOT NULL,
+	data  BYTEA            NOT NULL,
+	PRIMARY KEY (owner, id)
+);
+
+-- The time index: one row for each instance of an object, and one (a tail) for
+-- the open rest of a series. It can be rebuilt from the texts at any time.
+--
+-- A b-tree cannot search for overlaps, but it can when durations are bounded:
+-- what overlaps [from,to) and lasts no longer than d starts in [from-d,to). So
+-- rows are kept in classes: cls 0 up to 25 hours (a day of the autumn change),
+-- 1 up to 32 days, 2 longer ones and tails. A range is three scans in the
+-- key's order; only the few rows of class 2 are read from the beginning.
+CREATE TABLE occurrences (
+	owner    TEXT COLLATE "C" NOT NULL,
+	cal      BIGINT           NOT NULL,
+	cls      INTEGER          NOT NULL,
+	start_at BIGINT           NOT NULL,
+	name     TEXT COLLATE "C" NOT NULL,
+	seq      INTEGER          NOT NULL,
+	end_at   BIGINT           NOT NULL,
+	flags    INTEGER          NOT NULL,
+	PRIMARY KEY (owner, cal, cls, start_at, name, seq)
+);
+
+-- A write replaces the rows of its object.
+CREATE INDEX occurrences_object ON occurrences (owner, cal, name);
+
+-- Dead properties (RFC 4918 §4.1) of a calendar (name '') or an object.
+CREATE TABLE props (
+	owner TEXT COLLATE "C" NOT NULL,
+	cal   BIGINT           NOT NULL,
+	name  TEXT COLLATE "C" NOT NULL,
+	space TEXT COLLATE "C" NOT NULL,
+	local TEXT COLLATE "C" NOT NULL,
+	value TEXT             NOT NULL,
+	PRIMARY KEY (owner, cal, name, space, local)
+);
+
+-- Preferences of the owner as a user.
+CREATE TABLE prefs (
+	owner TEXT COLLATE "C" NOT NULL,
+	name  TEXT COLLATE "C" NOT NULL,
+	value TEXT             NOT NULL,
+	PRIMARY KEY (owner, name)
+);
+
+-- Outcomes of writes that carried a request token, for their repetition. The
+-- table stays small (an hour's worth), so the purge may read all of it.
+CREATE TABLE tokens (
+	owner  TEXT COLLATE "C" NOT NULL,
+	token  TEXT COLLATE "C" NOT NULL,
+	made   BIGINT           NOT NULL,
+	result BYTEA            NOT NULL,
+	PRIMARY KEY (owner, token)
+);
+
+-- Who serves this store: one row, of owner ''. The holder renews it before it
+-- expires (milliseconds since 1970 by the database's clock), so that two store
+-- daemons never write to one database. A row and not an advisory lock, since
+-- distributed engines and poolers lack those.
+CREATE TABLE leases (
+	owner   TEXT COLLATE "C" NOT NULL,
+	holder  TEXT             NOT NULL,
+	about   TEXT             NOT NULL,
+	expires BIGINT           NOT NULL,
+	PRIMARY KEY (owner)
+);

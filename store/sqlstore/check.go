@@ -1,0 +1,40 @@
+package sqlstore
+
+import (
+	"fmt"
+	"strings"
+
+	"factotum/server/calendar"
+)
+
+// What must hold between the tables. Each counts the rows that break it.
+var rowChecks = []struct{ what, text string }{
+	{"objects without a body", `SELECT count(*) FROM objects o WHERE NOT EXISTS (SELECT 1 FROM bodies b WHERE b.owner = o.owner AND b.id = o.body)`},
+	{"objects whose size is not their body's", `SELECT count(*) FROM objects o JOIN bodies b ON b.owner = o.owner AND b.id = o.body WHERE length(b.data) <> o.size`},
+	{"bodies too many", `SELECT (SELECT count(*) FROM bodies) - (SELECT count(*) FROM objects)`},
+	{"objects without a living calendar", `SELECT count(*) FROM objects o WHERE NOT EXISTS
+(SELECT 1 FROM calendars c WHERE c.owner = o.owner AND c.id = o.cal AND c.deleted = 0)`},
+	{"occurrences without a living object", `SELECT count(*) FROM occurrences x WHERE NOT EXISTS
+(SELECT 1 FROM objects o WHERE o.owner = x.owner AND o.cal = x.cal AND o.name = x.name AND o.deleted = 0)`},
+	{"owners with wrong sums", `SELECT count(*) FROM owners w WHERE w.objects <> (SELECT count(*) FROM objects o WHERE o.owner = w.owner AND o.deleted = 0)
+OR w.bytes <> (SELECT coalesce(sum(o.size), 0) FROM objects o WHERE o.owner = w.owner AND o.deleted = 0)`},
+	{"objects newer than their owner", `SELECT count(*) FROM objects o WHERE o.change > coalesce((SELECT w.change FROM owners w WHERE w.owner = o.owner), 0)`},
+}
+
+// checkRows looks for rows that break what must hold between the tables.
+func checkRows(c conn) error {
+	var found []string
+	for _, check := range rowChecks {
+		var n int64
+		if _, err := c.row(check.text, nil, &n); err != nil {
+			return wrap("check the store", err)
+		}
+		if n != 0 {
+			found = append(found, fmt.Sprintf("%s: %d", check.what, n))
+		}
+	}
+	if len(found) > 0 {
+		return &calendar.Error{Kind: calendar.Internal, Op: "check the store", Msg: strings.Join(found, "; ")}
+	}
+	return nil
+}

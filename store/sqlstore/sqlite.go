@@ -1,0 +1,274 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"factotum/migrations"
+	"factotum/server/calendar"
+
+	_ "modernc.org/sqlite" // the driver that migrations run on
+)
+
+// sqliteFile is the store's file in its directory.
+const sqliteFile = "calendar.db"
+
+// sqliteEngine owns one database file: readers see the last commit, one writer
+// groups what waits. The lock file keeps a second daemon out.
+type sqliteEngine struct {
+	path    string
+	opts    Options
+	lock    *fileLock
+	writer  *sqliteWriter
+	readers chan *sqliteConn // idle ones
+	opened  atomic.Int32     // readers opened so far
+
+	mu     sync.RWMutex // held for reading while in use, so that close waits
+	closed bool
+}
+
+// OpenSQLite opens or makes the store at path: a directory, which then holds
+// calendar.db, or a file name ending in .db. It is refused when another
+// process serves the store, or when a newer release has written it.
+func OpenSQLite(ctx context.Context, path string, opts Options) (*Store, error) {
+	opts.defaults()
+	file, err := sqlitePath(path)
+	if err != nil {
+		return nil, err
+	}
+	lock, err := lockFile(file + ".lock")
+	if err != nil {
+		return nil, err
+	}
+	e := &sqliteEngine{path: file, opts: opts, lock: lock}
+	version, err := e.open(ctx)
+	if err != nil {
+		lock.release()
+		return nil, err
+	}
+	return &Store{engine: e, version: version, now: opts.Now}, nil
+}
+
+// sqlitePath makes the directory and returns the absolute name of the file.
+func sqlitePath(path string) (string, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", fmt.Errorf("find the store: %w", err)
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() || !strings.HasSuffix(path, ".db") {
+		path = filepath.Join(path, sqliteFile)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return "", fmt.Errorf("make the store's directory: %w", err)
+	}
+	return path, nil
+}
+
+func (e *sqliteEngine) open(ctx context.Context) (version int64, err error) {
+	// SQLite gives its log and index the permissions of the file.
+	f, err := os.OpenFile(e.path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return 0, fmt.Errorf("open the store: %w", err)
+	}
+	f.Close()
+
+	w, err := newSQLiteWriter(e.path, e.opts)
+	if err != nil {
+		return 0, err
+	}
+	if version, err = e.migrate(ctx); err == nil {
+		err = syncDir(filepath.Dir(e.path)) // the files' names must last as well
+	}
+	if err == nil {
+		err = w.begin()
+	}
+	if err != nil {
+		w.conn.close()
+		return 0, err
+	}
+	n := e.opts.Readers
+	if n <= 0 {
+		n = max(4, 2*runtime.GOMAXPROCS(0))
+	}
+	e.writer, e.readers = w, make(chan *sqliteConn, n)
+	return version, nil
+}
+
+func (e *sqliteEngine) migrate(ctx context.Context) (int64, error) {
+	dsn := url.URL{Scheme: "file", Path: e.path, RawQuery: "_pragma=busy_timeout(5000)&_pragma=synchronous(FULL)"}
+	db, err := sql.Open("sqlite", dsn.String())
+	if err != nil {
+		return 0, fmt.Errorf("open the store: %w", err)
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	version, err := migrations.Up(ctx, migrations.SQLite, db)
+	if err != nil {
+		return 0, fmt.Errorf("open the store %s: %w", e.path, err)
+	}
+	return version, nil
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("sync the store's directory: %w", err)
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil {
+		return fmt.Errorf("sync the store's directory: %w", err)
+	}
+	return nil
+}
+
+func (e *sqliteEngine) name() string { return "sqlite" }
+
+var errClosed = &calendar.Error{Kind: calendar.Unavailable, Op: "use the store", Msg: "The store is closed."}
+
+// use keeps the engine open until the returned function is called.
+func (e *sqliteEngine) use() (done func(), err error) {
+	e.mu.RLock()
+	if e.closed {
+		e.mu.RUnlock()
+		return nil, errClosed
+	}
+	return e.mu.RUnlock, nil
+}
+
+func (e *sqliteEngine) view(ctx context.Context, owner calendar.Owner, fn func(calendar.Tx) error) error {
+	return e.read(ctx, func(c conn) error {
+		t := newTx(c, owner, 0, nil)
+		if err := call(t, fn); err != nil {
+			return err
+		}
+		return t.broken
+	})
+}
+
+// read runs fn on a reader inside a read transaction: one snapshot.
+func (e *sqliteEngine) read(ctx context.Context, fn func(conn) error) error {
+	done, err := e.use()
+	if err != nil {
+		return err
+	}
+	defer done()
+	c, err := e.reader(ctx)
+	if err != nil {
+		return err
+	}
+	healthy := false
+	defer func() {
+		c.ctx = nil
+		if healthy {
+			e.readers <- c
+			return
+		}
+		c.close()
+		e.opened.Add(-1)
+	}()
+	if err := c.exec("BEGIN"); err != nil {
+		return wrap("begin to read", err)
+	}
+	c.ctx = ctx
+	err = fn(c)
+	healthy = c.exec("COMMIT") == nil
+	return err
+}
+
+// reader takes an idle connection or opens one.
+func (e *sqliteEngine) reader(ctx context.Context) (*sqliteConn, error) {
+	select {
+	case c := <-e.readers:
+		return c, nil
+	default:
+	}
+	if n := e.opened.Add(1); int(n) <= cap(e.readers) {
+		c, err := openSQLiteConn(e.path, "query_only = 1", "cache_size = -4096", "temp_store = memory")
+		if err != nil {
+			e.opened.Add(-1)
+			return nil, wrap("open a reader", err)
+		}
+		return c, nil
+	}
+	e.opened.Add(-1)
+	select {
+	case c := <-e.readers:
+		return c, nil
+	case <-ctx.Done():
+		return nil, wrap("wait for a reader", ctx.Err())
+	}
+}
+
+func (e *sqliteEngine) update(ctx context.Context, owner calendar.Owner, fn func(calendar.Tx) error) error {
+	return e.submit(&job{ctx: ctx, owner: owner, fn: fn})
+}
+
+func (e *sqliteEngine) write(ctx context.Context, fn func(conn) error) error {
+	return e.submit(&job{ctx: ctx, raw: fn})
+}
+
+func (e *sqliteEngine) submit(j *job) error {
+	done, err := e.use()
+	if err != nil {
+		return err
+	}
+	defer done()
+	return e.writer.submit(j)
+}
+
+func (e *sqliteEngine) check(ctx context.Context) error {
+	return e.read(ctx, func(c conn) error {
+		var found []string
+		err := c.query("PRAGMA integrity_check(20)", nil, func(r scanner) error {
+			var line string
+			if err := r.scan(&line); err != nil {
+				return err
+			}
+			if line != "ok" {
+				found = append(found, line)
+			}
+			return nil
+		})
+		if err != nil {
+			return wrap("check the store", err)
+		}
+		if len(found) > 0 {
+			return &calendar.Error{Kind: calendar.Internal, Op: "check the store", Msg: strings.Join(found, "; ")}
+		}
+		return checkRows(c)
+	})
+}
+
+// maintain empties the log. There is no ANALYZE: every query has its index,
+// and statistics could only choose a worse one.
+func (e *sqliteEngine) maintain(context.Context) error {
+	done, err := e.use()
+	if err != nil {
+		return err
+	}
+	defer done()
+	return e.writer.checkpoint("TRUNCATE")
+}
+
+func (e *sqliteEngine) close() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return nil
+	}
+	e.closed = true
+	for range e.opened.Load() {
+		(<-e.readers).close()
+	}
+	err := e.writer.close() // the last connection: SQLite folds the log into the file
+	e.lock.release()
+	return wrap("close the store", err)
+}

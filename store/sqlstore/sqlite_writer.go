@@ -1,0 +1,308 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+
+	"factotum/server/calendar"
+)
+
+// maxGroup is how many Updates share one commit.
+const maxGroup = 128
+
+// job is one Update on its way through the writer.
+type job struct {
+	ctx   context.Context
+	owner calendar.Owner
+	fn    func(calendar.Tx) error
+	raw   func(conn) error // instead of fn: upkeep across owners
+
+	state atomic.Int32 // jobWaiting, then one of the others for good
+	done  chan struct{}
+	err   error
+	hooks []func()
+}
+
+const (
+	jobWaiting int32 = iota
+	jobRunning
+	jobGone // its caller stopped waiting
+)
+
+// start claims the job for running; false if its caller has gone.
+func (j *job) start() bool {
+	return j.state.Load() == jobRunning || j.state.CompareAndSwap(jobWaiting, jobRunning)
+}
+
+func (j *job) answer() { close(j.done) }
+
+// await waits until the job is done, or until ctx ends while it still waits.
+// A job that runs is always waited for: its outcome must be known.
+func (j *job) await() error {
+	select {
+	case <-j.done:
+	case <-j.ctx.Done():
+		if j.state.CompareAndSwap(jobWaiting, jobGone) {
+			return wrap("wait to write", j.ctx.Err())
+		}
+		<-j.done
+	}
+	return j.err
+}
+
+// finish runs the hooks of a job that is committed, and answers it.
+func (j *job) finish(log func(msg string, err error)) {
+	for _, hook := range j.hooks {
+		if err := guard(hook); err != nil {
+			log("run a commit hook", err)
+		}
+	}
+	j.answer()
+}
+
+func guard(fn func()) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &panicError{value: p, stack: stack()}
+		}
+	}()
+	fn()
+	return nil
+}
+
+// sqliteWriter is the one goroutine that writes. It takes all Updates that
+// wait (while it commits, more come), runs each inside a savepoint of one
+// transaction, commits once, which is one wait for the disk, and answers.
+type sqliteWriter struct {
+	path    string
+	opts    Options
+	conn    *sqliteConn // nil after a failure: reopened by the next group
+	queue   chan *job
+	quit    chan struct{}
+	stopped chan struct{}
+	lastID  int64
+	group   []*job // being run
+	log     *walKeeper
+}
+
+func newSQLiteWriter(path string, opts Options) (*sqliteWriter, error) {
+	w := &sqliteWriter{path: path, opts: opts, queue: make(chan *job, maxGroup), quit: make(chan struct{}), stopped: make(chan struct{})}
+	return w, w.connect()
+}
+
+func (w *sqliteWriter) connect() (err error) {
+	sync := "synchronous = FULL"
+	if w.opts.Relaxed {
+		sync = "synchronous = NORMAL"
+	}
+	w.conn, err = openSQLiteConn(w.path,
+		"page_size = 8192", // set before the first table is made; two bodies and many index entries a page
+		"journal_mode = WAL",
+		sync,
+		"wal_autocheckpoint = 0", // not before the answer: see walKeeper
+		"journal_size_limit = 67108864",
+		"cache_size = -16384",
+		"temp_store = memory")
+	return err
+}
+
+// begin starts the goroutine, once the schema is there.
+func (w *sqliteWriter) begin() (err error) {
+	if _, err := w.conn.row("SELECT coalesce(max(id), 0) FROM bodies", nil, &w.lastID); err != nil {
+		return wrap("read the last body", err)
+	}
+	if w.log, err = newWALKeeper(w.path, w.opts.Log); err != nil {
+		return err
+	}
+	go w.run()
+	return nil
+}
+
+func (w *sqliteWriter) submit(j *job) error {
+	j.done = make(chan struct{})
+	select {
+	case w.queue <- j:
+	case <-j.ctx.Done():
+		return wrap("wait to write", j.ctx.Err())
+	}
+	return j.await()
+}
+
+func (w *sqliteWriter) close() error {
+	close(w.quit)
+	<-w.stopped
+	w.log.close()
+	if w.conn == nil {
+		return nil
+	}
+	return w.conn.close()
+}
+
+func (w *sqliteWriter) run() {
+	orderly := false
+	defer func() {
+		if orderly {
+			close(w.stopped)
+			return
+		}
+		// fn has ended this goroutine (runtime.Goexit, as a failing test
+		// does). Nothing of the group is committed.
+		w.disconnect()
+		for _, j := range w.group {
+			j.err = &calendar.Error{Kind: calendar.Internal, Op: "run a transaction", Err: errors.New("a transaction function ended its goroutine")}
+			j.answer()
+		}
+		go w.run()
+	}()
+	for {
+		select {
+		case j := <-w.queue:
+			w.gather(j)
+			w.commit(w.group)
+			w.group = w.group[:0]
+			w.log.tend(w.conn)
+		case <-w.quit:
+			orderly = true
+			return
+		}
+	}
+}
+
+func (w *sqliteWriter) gather(first *job) {
+	w.group = append(w.group[:0], first)
+	for len(w.group) < maxGroup {
+		select {
+		case j := <-w.queue:
+			w.group = append(w.group, j)
+		default:
+			return
+		}
+	}
+}
+
+// commit runs the jobs in one transaction and answers them. When the
+// transaction is lost on the way (a full disk does that), each job is tried
+// again alone, so that one that does not fit takes no other with it.
+func (w *sqliteWriter) commit(group []*job) {
+	err := w.attempt(group)
+	if err == nil {
+		for _, j := range group {
+			if j.state.Load() == jobRunning {
+				j.finish(w.opts.logError)
+			}
+		}
+		return
+	}
+	for i := range group {
+		j := group[i]
+		if !j.start() {
+			continue
+		}
+		if len(group) > 1 {
+			err = w.attempt(group[i : i+1])
+		}
+		if err != nil {
+			j.err, j.hooks = err, nil
+		}
+		j.finish(w.opts.logError)
+	}
+}
+
+// attempt runs the jobs in one transaction. An error means that nothing of it
+// was committed; otherwise each job has its own outcome.
+func (w *sqliteWriter) attempt(group []*job) error {
+	if w.conn == nil {
+		if err := w.connect(); err != nil {
+			return wrap("open the store for writing", err)
+		}
+	}
+	c := w.conn
+	if err := c.exec("BEGIN IMMEDIATE"); err != nil {
+		w.disconnect()
+		return wrap("begin to write", err)
+	}
+	kept := false
+	for _, j := range group {
+		j.err, j.hooks = nil, nil
+		if !j.start() {
+			continue
+		}
+		ok, err := w.one(j, len(group) > 1)
+		if err != nil {
+			w.disconnect()
+			return err
+		}
+		kept = kept || ok
+	}
+	end := "COMMIT"
+	if !kept {
+		end = "ROLLBACK"
+	}
+	if err := c.exec(end); err != nil {
+		w.disconnect()
+		return wrap("commit", err)
+	}
+	return nil
+}
+
+// one runs a job, inside a savepoint if it shares the transaction. The error
+// says that the transaction is lost; the job's own failure is in the job.
+func (w *sqliteWriter) one(j *job, shared bool) (kept bool, err error) {
+	c := w.conn
+	if shared {
+		if err := c.exec("SAVEPOINT one"); err != nil {
+			return false, wrap("begin to write", err)
+		}
+	}
+	c.ctx = j.ctx
+	if j.raw != nil {
+		j.err = j.raw(c)
+	} else {
+		t := newTx(c, j.owner, micros(w.opts.Now()), w.nextID)
+		if j.err = call(t, j.fn); j.err == nil {
+			j.err = t.finish()
+		}
+		j.hooks = t.hooks
+	}
+	c.ctx = nil
+	if !c.inTransaction() {
+		if j.err == nil {
+			j.err = &calendar.Error{Kind: calendar.Internal, Op: "run a transaction", Err: errors.New("the transaction has ended")}
+		}
+		return false, j.err
+	}
+	if j.err != nil {
+		j.hooks = nil
+		if !shared {
+			return false, nil
+		}
+		if err := c.exec("ROLLBACK TO one"); err != nil {
+			return false, wrap("roll back", err)
+		}
+	}
+	if shared {
+		if err := c.exec("RELEASE one"); err != nil {
+			return false, wrap("end a savepoint", err)
+		}
+	}
+	return j.err == nil, nil
+}
+
+func (w *sqliteWriter) nextID() int64 {
+	w.lastID = max(w.lastID+1, w.opts.Now().UnixMicro()<<8)
+	return w.lastID
+}
+
+// disconnect closes a connection whose state is in doubt; what it had not
+// committed is gone.
+func (w *sqliteWriter) disconnect() {
+	if w.conn != nil {
+		w.conn.close()
+		w.conn = nil
+	}
+}
+
+func (o *Options) logError(msg string, err error) { o.Log.Error(msg, "err", err) }
+
+func (w *sqliteWriter) checkpoint(mode string) error { return w.log.checkpoint(mode) }

@@ -1,0 +1,138 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"factotum/server/calendar"
+)
+
+// Options are the choices of both engines; the zero value is right for
+// production.
+type Options struct {
+	// Log receives what the store does on its own (checkpoints that fail, a
+	// lease that is lost); nil discards it.
+	Log *slog.Logger
+	// Now is the clock for request tokens and new homes, time.Now if nil.
+	Now func() time.Time
+	// Readers bounds the connections for reading; 0 chooses by the processors.
+	Readers int
+
+	// Relaxed trades durability for speed: SQLite runs with synchronous=NORMAL
+	// and PostgreSQL may run with synchronous_commit=off. After a power cut
+	// the last acknowledged writes can be missing. For imports and tests.
+	Relaxed bool
+
+	// LeaseTTL is how long a PostgreSQL store stays reserved after its daemon
+	// died without saying so; 0 means 15 s.
+	LeaseTTL time.Duration
+}
+
+func (o *Options) defaults() {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.LeaseTTL <= 0 {
+		o.LeaseTTL = 15 * time.Second
+	}
+}
+
+// Store is a calendar.Store in an SQL database. Open one with OpenSQLite or
+// OpenPostgres.
+type Store struct {
+	engine  engine
+	version int64
+	now     func() time.Time
+}
+
+var _ calendar.Store = (*Store)(nil)
+
+// engine runs transactions. Both engines report failures of their own as
+// *calendar.Error and pass errors of fn through unchanged.
+type engine interface {
+	name() string
+	view(ctx context.Context, owner calendar.Owner, fn func(calendar.Tx) error) error
+	update(ctx context.Context, owner calendar.Owner, fn func(calendar.Tx) error) error
+	// read runs fn on a snapshot of the whole store, across owners.
+	read(ctx context.Context, fn func(conn) error) error
+	// write runs fn in a transaction of its own, for upkeep across owners.
+	write(ctx context.Context, fn func(conn) error) error
+	check(ctx context.Context) error
+	maintain(ctx context.Context) error
+	close() error
+}
+
+// View runs fn on one snapshot of the owner's data, read only.
+func (s *Store) View(ctx context.Context, owner calendar.Owner, fn func(calendar.Tx) error) error {
+	return s.engine.view(ctx, owner, fn)
+}
+
+// Update runs fn in a transaction and returns when it is durable.
+func (s *Store) Update(ctx context.Context, owner calendar.Owner, fn func(calendar.Tx) error) error {
+	return s.engine.update(ctx, owner, fn)
+}
+
+const sqlOwners = `SELECT owner FROM owners WHERE owner > $1 ORDER BY owner LIMIT $2`
+
+// Owners lists the owners that have a home, in order, after the given one, at
+// most limit of them (0 = all).
+func (s *Store) Owners(ctx context.Context, after calendar.Owner, limit int) (owners []calendar.Owner, err error) {
+	err = s.engine.read(ctx, func(c conn) error {
+		owners = owners[:0]
+		var owner string
+		err := c.query(sqlOwners, args(string(after), limitOf(limit)), func(r scanner) error {
+			if err := r.scan(&owner); err != nil {
+				return err
+			}
+			owners = append(owners, calendar.Owner(owner))
+			return nil
+		})
+		return wrap("list owners", err)
+	})
+	return owners, err
+}
+
+const sqlStat = `SELECT count(*), cast(coalesce(sum(objects), 0) AS BIGINT), cast(coalesce(sum(bytes), 0) AS BIGINT) FROM owners`
+
+// Stat tells the engine, the schema version and what the store holds; its cost
+// follows the number of owners, not of objects.
+func (s *Store) Stat(ctx context.Context) (st calendar.StoreStat, err error) {
+	st.Engine, st.Version = s.engine.name(), fmt.Sprint(s.version)
+	err = s.engine.read(ctx, func(c conn) error {
+		var owners int64
+		_, err := c.row(sqlStat, nil, &owners, &st.Objects, &st.Bytes)
+		st.Owners = int(owners)
+		return wrap("count the store", err)
+	})
+	return st, err
+}
+
+// tokenLife is how long the outcome of a write with a request token is kept.
+const tokenLife = time.Hour
+
+const sqlPurgeTokens = `DELETE FROM tokens WHERE made < $1`
+
+// Maintain does the upkeep that wants doing now and then, say every hour: it
+// forgets old request tokens and lets the engine tidy up.
+func (s *Store) Maintain(ctx context.Context) error {
+	before := micros(s.now().Add(-tokenLife))
+	err := s.engine.write(ctx, func(c conn) error {
+		return wrap("purge request tokens", c.exec(sqlPurgeTokens, before))
+	})
+	if err != nil {
+		return err
+	}
+	return s.engine.maintain(ctx)
+}
+
+// Close waits for running transactions and releases the store.
+func (s *Store) Close() error { return s.engine.close() }
+
+// Check verifies the engine's own integrity and what must hold between the
+// tables; it reads everything. The error's message says what is wrong.
+func (s *Store) Check(ctx context.Context) error { return s.engine.check(ctx) }

@@ -1,0 +1,86 @@
+package sqlstore
+
+import (
+	"errors"
+
+	"factotum/server/calendar"
+)
+
+// tx is a transaction over one owner's data: calendar.Tx on a conn.
+type tx struct {
+	conn  conn
+	owner string
+	now   int64        // microseconds, the clock for a new home
+	newID func() int64 // makes ids of bodies; nil in a View
+
+	home  home
+	stub  stub // what the last look-up by name found
+	hooks []func()
+
+	// broken is the first failure of the engine. fn may overlook it; the
+	// transaction must not commit after it.
+	broken error
+}
+
+var _ calendar.Tx = (*tx)(nil)
+
+var errReadOnly = errors.New("a View cannot write")
+
+func newTx(c conn, owner calendar.Owner, now int64, newID func() int64) *tx {
+	return &tx{conn: c, owner: string(owner), now: now, newID: newID}
+}
+
+// OnCommit keeps fn for after the commit.
+func (t *tx) OnCommit(fn func()) { t.hooks = append(t.hooks, fn) }
+
+// finish writes what was gathered during fn. It is called once, after fn
+// returned nil.
+func (t *tx) finish() error {
+	if t.broken != nil {
+		return t.broken
+	}
+	return t.flushHome()
+}
+
+// wrap classifies a failure of the engine and remembers it.
+func (t *tx) wrap(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	err = wrap(op, err)
+	if t.broken == nil {
+		t.broken = err
+	}
+	return err
+}
+
+func (t *tx) exec(op, text string, args ...any) error {
+	if t.newID == nil {
+		return t.wrap(op, errReadOnly)
+	}
+	return t.wrap(op, t.conn.exec(text, args...))
+}
+
+func (t *tx) count(op, text string, args ...any) (int64, error) {
+	if t.newID == nil {
+		return 0, t.wrap(op, errReadOnly)
+	}
+	n, err := t.conn.count(text, args...)
+	return n, t.wrap(op, err)
+}
+
+func (t *tx) row(op, text string, args []any, dest ...any) (bool, error) {
+	ok, err := t.conn.row(text, args, dest...)
+	return ok, t.wrap(op, err)
+}
+
+// collect reads all rows before anything is done with them, so that what is
+// done may use the transaction again. read scans one row.
+func collect[T any](t *tx, op, text string, args []any, into []T, read func(scanner, *T) error) ([]T, error) {
+	err := t.conn.query(text, args, func(r scanner) error {
+		var zero T
+		into = append(into, zero)
+		return read(r, &into[len(into)-1])
+	})
+	return into, t.wrap(op, err)
+}

@@ -1,0 +1,373 @@
+package sqlstore
+
+import (
+	"errors"
+	"math"
+	"time"
+
+	"factotum/server/calendar"
+)
+
+const (
+	objectColumns = `o.cal, o.name, o.change, o.scheduletag, o.created, o.modified, o.deleted, o.body, o.size, o.occhash, o.private,
+o.uid, o.component, o.contenttype`
+	fromObjects = ` FROM objects o WHERE o.owner = $1 AND o.cal = $2`
+	fromBoth    = ` FROM objects o JOIN bodies b ON b.owner = o.owner AND b.id = o.body WHERE o.owner = $1 AND o.cal = $2`
+
+	selectMeta = `SELECT ` + objectColumns + fromObjects
+	selectData = `SELECT ` + objectColumns + `, b.data` + fromBoth
+
+	byName  = ` AND o.name = $3`
+	byUID   = ` AND o.uid = $3 AND o.uid <> '' AND o.deleted = 0`
+	byNames = ` AND o.name = ANY($3) AND o.deleted = 0`
+	listed  = ` AND o.name > $3 AND o.deleted = 0 ORDER BY o.name LIMIT $4`
+
+	// The rows of one change number are its batch, by name: a page begins after
+	// the last row of the page before.
+	changed = ` AND o.change >= $3 AND (o.change > $3 OR o.name > $4) ORDER BY o.change, o.name LIMIT $5`
+)
+
+const (
+	sqlStub = `SELECT body, size, deleted, uid FROM objects WHERE owner = $1 AND cal = $2 AND name = $3`
+
+	sqlUIDTaken = `SELECT cal FROM objects WHERE owner = $1 AND cal = $2 AND uid = $3 AND uid <> '' AND deleted = 0 AND name <> $4`
+
+	sqlInsertObject = `INSERT INTO objects (owner, cal, name, change, scheduletag, created, modified, deleted, body, size, occhash,
+private, uid, component, contenttype)
+VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING`
+
+	sqlUpdateObject = `UPDATE objects SET change = $4, scheduletag = $5, created = $6, modified = $7, deleted = 0, size = $8,
+occhash = $9, private = $10, uid = $11, component = $12, contenttype = $13 WHERE owner = $1 AND cal = $2 AND name = $3`
+
+	sqlInsertBody = `INSERT INTO bodies (owner, id, data) VALUES ($1, $2, $3)`
+	sqlUpdateBody = `UPDATE bodies SET data = $3 WHERE owner = $1 AND id = $2`
+
+	sqlBuryObject = `UPDATE objects SET change = $4, deleted = $5, occhash = 0 WHERE owner = $1 AND cal = $2 AND name = $3`
+
+	sqlHighestGone = `SELECT coalesce(max(change), 0), count(*) FROM objects WHERE owner = $1 AND cal = $2 AND deleted > 0 AND deleted < $3`
+	sqlPurgeBodies = `DELETE FROM bodies WHERE owner = $1 AND id IN
+(SELECT body FROM objects WHERE owner = $1 AND cal = $2 AND deleted > 0 AND deleted < $3)`
+	sqlPurgeObjects = `DELETE FROM objects WHERE owner = $1 AND cal = $2 AND deleted > 0 AND deleted < $3`
+	sqlRaisePurged  = `UPDATE calendars SET purged = $3 WHERE owner = $1 AND id = $2 AND purged < $3`
+)
+
+// stub is what a write must know of the row that it replaces. Reading an
+// object leaves it, so that the write that follows need not look again.
+type stub struct {
+	known   bool
+	cal     int64
+	name    string
+	exists  bool // as an object or a tombstone
+	body    int64
+	size    int64
+	deleted bool
+	uid     string
+}
+
+// readObject scans a row of objectColumns, and its data where wanted.
+func readObject(r scanner, row *calendar.ObjectRow, body *int64, data bool) error {
+	var created, modified, deleted, size, hash, private int64
+	dest := [...]any{&row.Cal, &row.Name, &row.Change, &row.ScheduleTag, &created, &modified, &deleted, body, &size, &hash, &private,
+		&row.UID, &row.Component, &row.ContentType, &row.Data}
+	n := len(dest)
+	if !data {
+		n--
+	}
+	if err := r.scan(dest[:n]...); err != nil {
+		return err
+	}
+	row.Created, row.Modified, row.Deleted = fromMicros(created), fromMicros(modified), fromMicros(deleted)
+	row.Size, row.OccHash, row.Private = int(size), uint64(hash), uint8(private)
+	return nil
+}
+
+// Object returns the live object of that name.
+func (t *tx) Object(cal int64, name string, data bool) (row calendar.ObjectRow, ok bool, err error) {
+	text := selectMeta + byName
+	if data {
+		text = selectData + byName
+	}
+	row, body, ok, err := t.one(text, data, t.owner, cal, name)
+	if err != nil {
+		return row, false, err
+	}
+	live := ok && row.Deleted.IsZero()
+	t.stub = stub{known: true, cal: cal, name: name, exists: ok, body: body, size: int64(row.Size), deleted: ok && !live, uid: row.UID}
+	if !live {
+		return calendar.ObjectRow{}, false, nil
+	}
+	return row, true, nil
+}
+
+// ObjectByUID returns the live object with that UID.
+func (t *tx) ObjectByUID(cal int64, uid string, data bool) (calendar.ObjectRow, bool, error) {
+	text := selectMeta + byUID
+	if data {
+		text = selectData + byUID
+	}
+	row, _, ok, err := t.one(text, data, t.owner, cal, uid)
+	return row, ok, err
+}
+
+func (t *tx) one(text string, data bool, args ...any) (row calendar.ObjectRow, body int64, ok bool, err error) {
+	err = t.conn.query(text, args, func(r scanner) error {
+		ok = true
+		return readObject(r, &row, &body, data)
+	})
+	return row, body, ok, t.wrap("read an object", err)
+}
+
+// ObjectsByName returns the live ones among names.
+func (t *tx) ObjectsByName(cal int64, names []string, data bool) ([]calendar.ObjectRow, error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
+	rows := make([]calendar.ObjectRow, 0, len(names))
+	if t.conn.arrays() {
+		text := selectMeta + byNames
+		if data {
+			text = selectData + byNames
+		}
+		return collect(t, "read objects", text, args(t.owner, cal, names), rows, objectReader(data))
+	}
+	for _, name := range names {
+		row, ok, err := t.Object(cal, name, data)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			rows = append(rows, row)
+		}
+	}
+	return rows, nil
+}
+
+func objectReader(data bool) func(scanner, *calendar.ObjectRow) error {
+	return func(r scanner, row *calendar.ObjectRow) error {
+		var body int64
+		return readObject(r, row, &body, data)
+	}
+}
+
+// Lists are read a page at a time and handed out between pages, so that fn may
+// use the transaction and memory stays bounded: a page ends after so many rows
+// or octets of data.
+const (
+	pageRows   = 512
+	pageOctets = 1 << 20
+)
+
+var errPageFull = errors.New("page full")
+
+// page reads up to n objects into rows; more is false at the end of the list.
+func (t *tx) page(text string, data bool, n int64, rows []calendar.ObjectRow, args ...any) (_ []calendar.ObjectRow, more bool, err error) {
+	var body int64
+	octets := 0
+	rows = rows[:0]
+	err = t.conn.query(text, append(args, n), func(r scanner) error {
+		rows = append(rows, calendar.ObjectRow{})
+		row := &rows[len(rows)-1]
+		if err := readObject(r, row, &body, data); err != nil {
+			return err
+		}
+		if octets += len(row.Data); octets > pageOctets {
+			return errPageFull
+		}
+		return nil
+	})
+	if err == errPageFull {
+		return rows, true, nil
+	}
+	return rows, int64(len(rows)) == n, t.wrap("list objects", err)
+}
+
+// Objects streams the live objects by name, after the given name.
+func (t *tx) Objects(cal int64, after string, data bool, fn func(*calendar.ObjectRow) error) error {
+	text := selectMeta + listed
+	if data {
+		text = selectData + listed
+	}
+	var rows []calendar.ObjectRow
+	for more := true; more; {
+		var err error
+		rows, more, err = t.page(text, data, pageRows, rows, t.owner, cal, after)
+		if err != nil {
+			return err
+		}
+		for i := range rows {
+			if err := fn(&rows[i]); err != nil {
+				return err
+			}
+			after = rows[i].Name
+		}
+	}
+	return nil
+}
+
+// CountObjects counts live objects and their bytes. It reads all of the
+// calendar's metadata.
+func (t *tx) CountObjects(cal int64) (n int, bytes int64, err error) {
+	var count int64
+	_, err = t.row("count objects", sqlCountLive, args(t.owner, cal), &count, &bytes)
+	return int(count), bytes, err
+}
+
+// PutObject inserts or replaces by name; UIDConflict if another live object of
+// the calendar has the UID. Size is taken from Data.
+func (t *tx) PutObject(row calendar.ObjectRow) error {
+	const op = "store an object"
+	if err := t.lookUp(op, row.Cal, row.Name); err != nil {
+		return err
+	}
+	row.Size = len(row.Data)
+	old := &t.stub
+	if !old.exists {
+		return t.insertObject(op, &row)
+	}
+	if row.UID != "" && (old.deleted || old.uid != row.UID) {
+		var cal int64
+		taken, err := t.row(op, sqlUIDTaken, args(t.owner, row.Cal, row.UID, row.Name), &cal)
+		if err != nil {
+			return err
+		}
+		if taken {
+			return &calendar.Error{Kind: calendar.UIDConflict, Op: op, Ref: row.UID}
+		}
+	}
+	err := t.exec(op, sqlUpdateObject, t.owner, row.Cal, row.Name, row.Change, row.ScheduleTag, micros(row.Created), micros(row.Modified),
+		int64(row.Size), int64(row.OccHash), int64(row.Private), row.UID, row.Component, row.ContentType)
+	if err != nil {
+		return err
+	}
+	if err := t.exec(op, sqlUpdateBody, t.owner, old.body, octets(row.Data)); err != nil {
+		return err
+	}
+	objects, bytes := int64(0), int64(row.Size)
+	if old.deleted {
+		objects = 1
+	} else {
+		bytes -= old.size
+	}
+	old.deleted, old.size, old.uid = false, int64(row.Size), row.UID
+	return t.grow(objects, bytes)
+}
+
+func (t *tx) insertObject(op string, row *calendar.ObjectRow) error {
+	if t.newID == nil {
+		return t.wrap(op, errReadOnly)
+	}
+	body := t.newID()
+	n, err := t.count(op, sqlInsertObject, t.owner, row.Cal, row.Name, row.Change, row.ScheduleTag, micros(row.Created),
+		micros(row.Modified), body, int64(row.Size), int64(row.OccHash), int64(row.Private), row.UID, row.Component, row.ContentType)
+	if err != nil {
+		return err
+	}
+	if n == 0 { // the name is free, so it is the UID
+		return &calendar.Error{Kind: calendar.UIDConflict, Op: op, Ref: row.UID}
+	}
+	if err := t.exec(op, sqlInsertBody, t.owner, body, octets(row.Data)); err != nil {
+		return err
+	}
+	t.stub = stub{known: true, cal: row.Cal, name: row.Name, exists: true, body: body, size: int64(row.Size), uid: row.UID}
+	return t.grow(1, int64(row.Size))
+}
+
+// octets makes nil an empty value instead of NULL.
+func octets(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
+
+// lookUp fills the stub for the row that is to be written.
+func (t *tx) lookUp(op string, cal int64, name string) (err error) {
+	if s := &t.stub; s.known && s.cal == cal && s.name == name {
+		return nil
+	}
+	s := stub{cal: cal, name: name}
+	var deleted int64
+	s.exists, err = t.row(op, sqlStub, args(t.owner, cal, name), &s.body, &s.size, &deleted, &s.uid)
+	s.known, s.deleted = err == nil, deleted > 0
+	t.stub = s
+	return err
+}
+
+// DeleteObject turns the object into a tombstone and removes its occurrences
+// and dead properties; NotFound if there is no live object of that name.
+func (t *tx) DeleteObject(cal int64, name string, change int64, when time.Time) error {
+	const op = "delete an object"
+	if err := t.lookUp(op, cal, name); err != nil {
+		return err
+	}
+	old := &t.stub
+	if !old.exists || old.deleted {
+		return &calendar.Error{Kind: calendar.NotFound, Op: op, Ref: name}
+	}
+	if err := t.exec(op, sqlBuryObject, t.owner, cal, name, change, max(micros(when), 1)); err != nil {
+		return err
+	}
+	if err := t.exec(op, sqlDropOccurrences, t.owner, cal, name); err != nil {
+		return err
+	}
+	if err := t.exec(op, sqlDropProps, t.owner, cal, name); err != nil {
+		return err
+	}
+	old.deleted = true
+	return t.grow(-1, -old.size)
+}
+
+// Changes streams live objects and tombstones with a change above since, by
+// change then name, at most limit (0 = all).
+func (t *tx) Changes(cal, since int64, limit int, data bool, fn func(*calendar.ObjectRow) error) error {
+	if since == math.MaxInt64 {
+		return nil
+	}
+	text := selectMeta + changed
+	if data {
+		text = selectData + changed
+	}
+	left := limitOf(limit)
+	from, after := since+1, ""
+	var rows []calendar.ObjectRow
+	for more := true; more && left > 0; {
+		var err error
+		rows, more, err = t.page(text, data, min(pageRows, left), rows, t.owner, cal, from, after)
+		if err != nil {
+			return err
+		}
+		for i := range rows {
+			if err := fn(&rows[i]); err != nil {
+				return err
+			}
+			from, after = rows[i].Change, rows[i].Name
+		}
+		left -= int64(len(rows))
+	}
+	return nil
+}
+
+// Purge removes tombstones older than before: those of the calendar's objects,
+// and those of the owner's calendars.
+func (t *tx) Purge(cal int64, before time.Time) (int, error) {
+	const op = "purge tombstones"
+	limit := micros(before)
+	var highest, n int64
+	if _, err := t.row(op, sqlHighestGone, args(t.owner, cal, limit), &highest, &n); err != nil {
+		return 0, err
+	}
+	t.stub = stub{}
+	if n > 0 {
+		if err := t.exec(op, sqlPurgeBodies, t.owner, cal, limit); err != nil {
+			return 0, err
+		}
+		if err := t.exec(op, sqlPurgeObjects, t.owner, cal, limit); err != nil {
+			return 0, err
+		}
+		if err := t.exec(op, sqlRaisePurged, t.owner, cal, highest); err != nil {
+			return 0, err
+		}
+	}
+	gone, err := t.count(op, sqlPurgeCalendars, t.owner, limit)
+	return int(n + gone), err
+}

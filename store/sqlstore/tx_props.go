@@ -1,0 +1,80 @@
+package sqlstore
+
+import "factotum/server/calendar"
+
+const (
+	sqlProps    = `SELECT space, local, value FROM props WHERE owner = $1 AND cal = $2 AND name = $3 ORDER BY space, local`
+	sqlAllProps = `SELECT name, space, local, value FROM props WHERE owner = $1 AND cal = $2 AND name > '' ORDER BY name, space, local`
+
+	sqlSetProp = `INSERT INTO props (owner, cal, name, space, local, value) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (owner, cal, name, space, local) DO UPDATE SET value = excluded.value`
+
+	sqlDropProp  = `DELETE FROM props WHERE owner = $1 AND cal = $2 AND name = $3 AND space = $4 AND local = $5`
+	sqlDropProps = `DELETE FROM props WHERE owner = $1 AND cal = $2 AND name = $3`
+
+	sqlPrefs    = `SELECT name, value FROM prefs WHERE owner = $1`
+	sqlSetPref  = `INSERT INTO prefs (owner, name, value) VALUES ($1, $2, $3) ON CONFLICT (owner, name) DO UPDATE SET value = excluded.value`
+	sqlDropPref = `DELETE FROM prefs WHERE owner = $1 AND name = $2`
+
+	sqlToken    = `SELECT result FROM tokens WHERE owner = $1 AND token = $2`
+	sqlSetToken = `INSERT INTO tokens (owner, token, made, result) VALUES ($1, $2, $3, $4)
+ON CONFLICT (owner, token) DO UPDATE SET made = excluded.made, result = excluded.result`
+)
+
+// Props lists the dead properties of one object, or with name "" of the
+// calendar itself, by namespace and name.
+func (t *tx) Props(cal int64, name string) ([]calendar.DeadProp, error) {
+	return collect(t, "read properties", sqlProps, args(t.owner, cal, name), nil, func(r scanner, p *calendar.DeadProp) error {
+		return r.scan(&p.Space, &p.Local, &p.Value)
+	})
+}
+
+// AllProps lists the dead properties of all objects of the calendar.
+func (t *tx) AllProps(cal int64) (map[string][]calendar.DeadProp, error) {
+	all := map[string][]calendar.DeadProp{}
+	err := t.conn.query(sqlAllProps, args(t.owner, cal), func(r scanner) error {
+		var name string
+		var p calendar.DeadProp
+		if err := r.scan(&name, &p.Space, &p.Local, &p.Value); err != nil {
+			return err
+		}
+		all[name] = append(all[name], p)
+		return nil
+	})
+	return all, t.wrap("read properties", err)
+}
+
+// SetProp sets one dead property.
+func (t *tx) SetProp(cal int64, name string, p calendar.DeadProp) error {
+	return t.exec("set a property", sqlSetProp, t.owner, cal, name, p.Space, p.Local, p.Value)
+}
+
+// DeleteProp removes one dead property; it need not exist.
+func (t *tx) DeleteProp(cal int64, name, space, local string) error {
+	return t.exec("remove a property", sqlDropProp, t.owner, cal, name, space, local)
+}
+
+// CopyProps makes the dead properties of the second those of the first.
+func (t *tx) CopyProps(fromCal int64, fromName string, toCal int64, toName string) error {
+	if fromCal == toCal && fromName == toName {
+		return nil
+	}
+	props, err := t.Props(fromCal, fromName)
+	if err != nil {
+		return err
+	}
+	if err := t.DeleteProps(toCal, toName); err != nil {
+		return err
+	}
+	for _, p := range props {
+		if err := t.SetProp(toCal, toName, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// DeleteProps removes all dead properties of one object or the calendar itself.
+func (t *tx) DeleteProps(cal int64, name string) error {
+	return t.exec("remove properties", sqlDropProps, t.owner, cal, name)
+}
