@@ -25,6 +25,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"factotum/protocol/dav"
@@ -37,9 +38,10 @@ type Options struct {
 	Backend calendar.Backend
 	People  calendar.People
 	// Login checks the credentials of a request; remote is the address of the
-	// client. It fails with calendar.LoginFailed, or Unavailable if nobody can
-	// tell. Slowing guesses down is its business.
-	Login    func(ctx context.Context, user, password, remote string) (calendar.Person, error)
+	// client (RemoteAddr), invalid if it is none. It fails with
+	// calendar.LoginFailed, or Unavailable if nobody can tell. Slowing guesses
+	// down is its business.
+	Login    func(ctx context.Context, user, password string, remote netip.Addr) (calendar.Person, error)
 	Logger   *slog.Logger     // nil discards
 	Realm    string           // of the Basic challenge, "" means "Calendar"
 	Limits   Limits           // announced in properties, enforced by the Backend
@@ -74,7 +76,7 @@ func (l Limits) orDefault() Limits {
 type Handler struct {
 	be       calendar.Backend
 	people   calendar.People
-	login    func(ctx context.Context, user, password, remote string) (calendar.Person, error)
+	login    func(ctx context.Context, user, password string, remote netip.Addr) (calendar.Person, error)
 	log      *slog.Logger
 	realm    string
 	limits   Limits
@@ -97,7 +99,7 @@ func New(o Options) *Handler {
 		h.realm = "Calendar"
 	}
 	if h.ownerACL == nil {
-		h.ownerACL, _ = acl.Parse(acl.DefaultOwner)
+		h.ownerACL = acl.MustParse(acl.DefaultOwner)
 	}
 	if h.now == nil {
 		h.now = time.Now

@@ -58,58 +58,23 @@ func (rq *request) copyCollection(to target, req calendar.CopyRequest) error {
 	case strings.HasPrefix(to.name, rq.at.name+"/"):
 		return &dav.Error{Status: http.StatusForbidden, Text: "the destination is inside the source"}
 	}
-	// A file may stand where the collection goes.
-	replacedFile := false
-	if over, ok := fileAt(to); ok {
-		if _, err := rq.be.Object(rq.ctx, rq.who, over); err == nil {
-			if !req.Overwrite {
-				return &dav.Error{Status: http.StatusPreconditionFailed}
-			}
-			if err := rq.be.DeleteObject(rq.ctx, rq.who, calendar.DeleteRequest{Ref: over}); err != nil {
-				return err
-			}
-			replacedFile = true
-		}
-	}
 	req.From, req.To = calendar.Ref{Calendar: rq.at.id()}, calendar.Ref{Calendar: to.id()}
 	res, err := rq.be.CopyCalendar(rq.ctx, rq.who, req)
 	if err != nil {
 		return rq.copyFailed(err, to)
 	}
-	return rq.copied(res.Replaced || replacedFile, to)
-}
-
-// fileAt is the member of the parent that has the name of the collection t.
-func fileAt(t target) (calendar.Ref, bool) {
-	i := strings.LastIndexByte(t.name, '/')
-	if i < 0 {
-		return calendar.Ref{}, false
-	}
-	return calendar.Ref{Calendar: calendar.NewID(t.owner(), t.name[:i]), Name: t.name[i+1:]}, true
+	return rq.copied(res.Replaced, to)
 }
 
 func (rq *request) copyObject(to target, req calendar.CopyRequest) error {
-	replacedCollection := false
 	if to.place == atCollection {
-		// RFC 4918 §9.8.4: a destination that is a collection is deleted first.
-		over, ok := fileAt(to)
-		if !ok {
+		// A collection at the destination is replaced: RFC 4918 §9.8.4.
+		i := strings.LastIndexByte(to.name, '/')
+		if i < 0 {
 			return &dav.Error{Status: http.StatusForbidden, Text: "a home holds collections only"}
 		}
-		if _, err := rq.be.Calendar(rq.ctx, rq.who, to.id()); err == nil {
-			if !req.Overwrite {
-				return &dav.Error{Status: http.StatusPreconditionFailed}
-			}
-			if _, err := rq.be.Object(rq.ctx, rq.who, rq.at.ref()); err != nil {
-				return err
-			}
-			if err := rq.be.DeleteCalendar(rq.ctx, rq.who, calendar.DeleteCalendarRequest{ID: to.id()}); err != nil {
-				return err
-			}
-			replacedCollection = true
-		}
-		to.place, to.name, to.object = atObject, strings.TrimSuffix(to.name, "/"+over.Name), over.Name
-		to.path = objectPath(over)
+		to.place, to.name, to.object = atObject, to.name[:i], to.name[i+1:]
+		to.path = objectPath(to.ref())
 	}
 	if to.ref() == rq.at.ref() {
 		return &dav.Error{Status: http.StatusForbidden, Text: "source and destination are the same"}
@@ -125,7 +90,7 @@ func (rq *request) copyObject(to target, req calendar.CopyRequest) error {
 	if res.Object.Change != 0 {
 		rq.w.Header().Set("ETag", dav.ETag(res.Object.ETag()))
 	}
-	return rq.copied(res.Replaced || replacedCollection, to)
+	return rq.copied(res.Replaced, to)
 }
 
 // copyAcross copies an object into another owner's calendar, who may live on
@@ -165,17 +130,18 @@ func (rq *request) copyAcross(to target, req calendar.CopyRequest) error {
 }
 
 // copyFailed settles what depends on the method. RFC 4918 §9.8.5: 409 without
-// a parent at the destination, 412 where something stands that must stay.
+// a parent at the destination, 412 where something stands that must stay. The
+// model calls both Stale, so a look tells them apart.
 func (rq *request) copyFailed(err error, to target) error {
-	switch {
-	case errors.Is(err, calendar.Exists):
+	if errors.Is(err, calendar.Exists) {
 		return &dav.Error{Status: http.StatusPreconditionFailed}
-	case errors.Is(err, calendar.NoCalendar):
-		p := to.parent()
-		if p.place == atCollection {
-			if _, e := rq.be.Calendar(rq.ctx, rq.who, p.id()); e != nil && notThere(e) {
-				return &dav.Error{Status: http.StatusConflict, Text: "the parent of the destination does not exist"}
-			}
+	}
+	if !errors.Is(err, calendar.Stale) && !errors.Is(err, calendar.NoCalendar) {
+		return err
+	}
+	if p := to.parent(); p.place == atCollection {
+		if _, e := rq.be.Calendar(rq.ctx, rq.who, p.id()); e != nil && notThere(e) {
+			return &dav.Error{Status: http.StatusConflict, Text: "the parent of the destination does not exist"}
 		}
 	}
 	return err

@@ -44,7 +44,21 @@ var kinds = map[calendar.Kind]answer{
 
 // reasons are the answers where the Reason says more than the Kind.
 var reasons = map[calendar.Reason]answer{
+	calendar.ValidCalendarData:     {http.StatusForbidden, dav.C("valid-calendar-data")},
+	calendar.ValidCalendarObject:   {http.StatusForbidden, dav.C("valid-calendar-object-resource")},
 	calendar.SupportedCalendarData: {http.StatusUnsupportedMediaType, dav.C("supported-calendar-data")},
+	calendar.SupportedComponent:    {http.StatusForbidden, dav.C("supported-calendar-component")},
+	calendar.MaxResourceSize:       {http.StatusForbidden, dav.C("max-resource-size")},
+	calendar.MinDateTime:           {http.StatusForbidden, dav.C("min-date-time")},
+	calendar.MaxDateTime:           {http.StatusForbidden, dav.C("max-date-time")},
+	calendar.MaxInstances:          {http.StatusForbidden, dav.C("max-instances")},
+	calendar.MaxAttendees:          {http.StatusForbidden, dav.C("max-attendees-per-instance")},
+	calendar.ValidFilter:           {http.StatusForbidden, dav.C("valid-filter")},
+	calendar.SupportedFilter:       {http.StatusForbidden, dav.C("supported-filter")},
+	calendar.SupportedCollation:    {http.StatusForbidden, dav.C("supported-collation")},
+	calendar.ValidTimezone:         {http.StatusForbidden, dav.C("valid-timezone")},
+	calendar.CollectionLocationOK:  {http.StatusForbidden, dav.C("calendar-collection-location-ok")},
+	calendar.DefaultCalendarNeeded: {http.StatusForbidden, dav.C("default-calendar-needed")},
 	calendar.LockTokenMatches:      {http.StatusConflict, dav.D("lock-token-matches-request-uri")},
 }
 
@@ -64,14 +78,8 @@ func (rq *request) translate(err error) *dav.Error {
 	}
 	kind := calendar.KindOf(err)
 	a := kinds[kind]
-	if reason := calendar.ReasonOf(err); reason != "" {
-		special, ok := reasons[reason]
-		switch {
-		case ok:
-			a = special
-		case a.status < 500:
-			a.cond = dav.C(string(reason))
-		}
+	if special, ok := reasons[calendar.ReasonOf(err)]; ok && a.status < 500 {
+		a = special
 	}
 	de = dav.NewError(a.status, a.cond, calendar.MessageOf(err))
 	switch kind {

@@ -3,6 +3,7 @@ package caldav
 import (
 	"io"
 	"net/http"
+	"net/netip"
 	"strings"
 	"unicode/utf8"
 
@@ -17,7 +18,8 @@ func (rq *request) authenticate() error {
 	if !ok || user == "" || badCredential(user) || badCredential(password) {
 		return calendar.LoginFailed
 	}
-	person, err := rq.login(rq.ctx, user, password, rq.r.RemoteAddr)
+	remote, _ := netip.ParseAddrPort(rq.r.RemoteAddr)
+	person, err := rq.login(rq.ctx, user, password, remote.Addr().Unmap())
 	if err != nil {
 		return err
 	}

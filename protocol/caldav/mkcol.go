@@ -49,7 +49,7 @@ func (rq *request) mkcol() error {
 	case errors.Is(err, calendar.Exists):
 		rq.w.Header().Set("Allow", allow(atCollection))
 		return dav.NewError(http.StatusMethodNotAllowed, dav.D("resource-must-be-null"), "there is a resource of that name already")
-	case errors.Is(err, calendar.NoCalendar):
+	case errors.Is(err, calendar.NoCalendar), errors.Is(err, calendar.Stale):
 		e := &dav.Error{Status: http.StatusConflict, Text: "the parent does not exist"}
 		if calendarMethod {
 			e.Condition.Name = dav.C("calendar-collection-location-ok")

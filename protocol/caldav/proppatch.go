@@ -177,6 +177,9 @@ func updateOf(changes []dav.PropChange, req *calendar.UpdateCalendarRequest) []*
 					refused[i] = errTimezone
 					continue
 				}
+				if !knownZone(tzid) {
+					tzid = ""
+				}
 				text += "\r\n"
 			}
 			req.Timezone, req.TZID = &text, &tzid

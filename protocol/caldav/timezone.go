@@ -74,11 +74,10 @@ func (rq *request) zoneOf(report *dav.Node) (string, error) {
 		return n.Text, nil
 	}
 	if n := report.Child(dav.C("timezone-id")); n != nil {
-		text := rq.zones.get(n.TrimText(), rq.now())
-		if text == "" {
-			return "", dav.NewError(403, dav.C("valid-timezone"), "the time zone is not known")
+		if !knownZone(n.TrimText()) {
+			return "", errUnknownZone
 		}
-		return text, nil
+		return n.TrimText(), nil
 	}
 	return "", nil
 }
