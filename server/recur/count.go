@@ -21,20 +21,30 @@ func (s *series) nth(n int64) int64 {
 		return s.nthByDay(n)
 	}
 	steps := math.MaxInt
-	w := counter{c: s.cursor(&steps), n: n}
+	turn := s.turn()
+	once := *s
+	if s.freq < Daily {
+		// Periods that never match must not lead the walk beyond the turn.
+		once.limit = min(s.limit, (s.base+(turn+1)*s.interval)*s.unit-1)
+	}
+	w := counter{c: once.cursor(&steps), n: n}
 	w.c.seek(s.start)
 	// Period 0 is cut at DTSTART, so it stands outside the cycle.
 	if w.through(0) {
 		return w.found
 	}
-	turn, before := s.turn(), w.n
+	before := w.n
 	if w.through(turn) {
 		return w.found
 	}
 	counted := before - w.n
-	if counted == 0 || w.c.done {
-		return maxCivil // nothing more comes
+	switch {
+	case w.c.done && once.limit == s.limit:
+		return maxCivil
+	case counted == 0:
+		return s.start + 400*daySecs // period 0 was all
 	}
+	w.c.s = s
 	turns := (before - 1) / counted
 	if turns > math.MaxInt64/8/turn/s.interval/s.periodSecs() {
 		return maxCivil
@@ -137,21 +147,17 @@ func (s *series) periodSecs() int64 {
 // counts by whole days, since days with the same phase hold the same number.
 func (s *series) nthByDay(n int64) int64 {
 	steps := math.MaxInt
-	c := s.cursor(&steps)
 	day := floorDiv(s.start, daySecs)
+	first := *s
+	first.limit = min(s.limit, (day+1)*daySecs-1)
+	c := first.cursor(&steps)
 	c.seek(s.start)
-	for {
-		at, ok := c.next()
-		if !ok {
-			return maxCivil
-		}
-		if floorDiv(at, daySecs) > day {
-			break
-		}
+	for at, ok := c.next(); ok; at, ok = c.next() {
 		if n--; n == 0 {
 			return at
 		}
 	}
+	c = s.cursor(&steps)
 	perDay := daySecs / s.unit
 	folds := cycle400*perDay%s.interval == 0
 	held := newDayCount(s)
