@@ -102,25 +102,26 @@ CREATE TABLE bodies (
 -- The time index: one row for each instance of an object, and one (a tail) for
 -- the open rest of a series. It can be rebuilt from the texts at any time.
 --
--- A b-tree cannot search for overlaps, but it can when durations are bounded:
--- what overlaps [from,to) and lasts no longer than d starts in [from-d,to). So
--- rows are kept in classes: cls 0 up to 25 hours (a day of the autumn change),
--- 1 up to 32 days, 2 longer ones and tails. A range is three scans in the
--- key's order; only the few rows of class 2 are read from the beginning.
+-- A write replaces the rows of its object, which the key keeps together.
 CREATE TABLE occurrences (
 	owner    TEXT    NOT NULL,
 	cal      BIGINT  NOT NULL,
-	cls      INTEGER NOT NULL,
-	start_at BIGINT  NOT NULL,
 	name     TEXT    NOT NULL,
 	seq      INTEGER NOT NULL,
+	cls      INTEGER NOT NULL,
+	start_at BIGINT  NOT NULL,
 	end_at   BIGINT  NOT NULL,
 	flags    INTEGER NOT NULL,
-	PRIMARY KEY (owner, cal, cls, start_at, name, seq)
+	PRIMARY KEY (owner, cal, name, seq)
 ) WITHOUT ROWID;
 
--- A write replaces the rows of its object.
-CREATE INDEX occurrences_object ON occurrences (owner, cal, name);
+-- A b-tree cannot search for overlaps, but it can when durations are bounded:
+-- what overlaps [from,to) and lasts no longer than d starts in [from-d,to). So
+-- rows are kept in classes: cls 0 up to 25 hours (a day of the autumn change),
+-- 1 up to 32 days, 2 longer ones and tails. A range is three scans of this
+-- index, which holds all that is asked for; only the few rows of class 2 are
+-- read from the beginning.
+CREATE INDEX occurrences_time ON occurrences (owner, cal, cls, start_at, end_at, flags, name);
 
 -- Dead properties (RFC 4918 §4.1) of a calendar (name '') or an object.
 CREATE TABLE props (

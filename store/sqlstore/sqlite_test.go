@@ -22,3 +22,7 @@ func openSQLite(t testing.TB, path string, opts sqlstore.Options) *sqlstore.Stor
 func TestSQLite(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) calendar.Store { return openSQLite(t, t.TempDir(), sqlstore.Options{Relaxed: true}) })
 }
+
+func BenchmarkSQLite(b *testing.B) {
+	storetest.Bench(b, func(b *testing.B) calendar.Store { return openSQLite(b, b.TempDir(), sqlstore.Options{}) })
+}

@@ -1,0 +1,64 @@
+package sqlstore
+
+import (
+	"context"
+	"strings"
+	"testing"
+)
+
+// Every statement finds its rows through the key or an index that begins with
+// all the columns it asks for: cost follows the answer, not the calendar.
+func TestSQLitePlans(t *testing.T) {
+	s, err := OpenSQLite(context.Background(), t.TempDir(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, c := range []struct{ text, want string }{
+		{sqlHome, "owners USING PRIMARY KEY (owner=?)"},
+		{sqlCalendar, "calendars USING INDEX calendars_name (owner=? AND name=?)"},
+		{sqlCalendars, "calendars USING INDEX calendars_name (owner=?)"},
+		{sqlTouchCalendar, "calendars USING PRIMARY KEY (owner=? AND id=?)"},
+		{sqlGoneCalendars, "calendars USING INDEX calendars_gone (owner=? AND change>?) | USE TEMP B-TREE FOR LAST TERM OF ORDER BY"},
+		{sqlStub, "objects USING PRIMARY KEY (owner=? AND cal=? AND name=?)"},
+		{selectMeta + byName, "o USING PRIMARY KEY (owner=? AND cal=? AND name=?)"},
+		{selectData + byName, "o USING PRIMARY KEY (owner=? AND cal=? AND name=?) | b USING INTEGER PRIMARY KEY (rowid=?)"},
+		{selectData + byUID, "o USING INDEX objects_uid (owner=? AND cal=? AND uid=?) | b USING INTEGER PRIMARY KEY (rowid=?)"},
+		{selectMeta + listed, "o USING PRIMARY KEY (owner=? AND cal=? AND name>?)"},
+		{selectData + listed, "o USING PRIMARY KEY (owner=? AND cal=? AND name>?) | b USING INTEGER PRIMARY KEY (rowid=?)"},
+		{selectMeta + changed, "o USING INDEX objects_change (owner=? AND cal=? AND change>?)"},
+		{selectData + changed, "o USING INDEX objects_change (owner=? AND cal=? AND change>?) | b USING INTEGER PRIMARY KEY (rowid=?)"},
+		{sqlUIDTaken, "objects USING COVERING INDEX objects_uid (owner=? AND cal=? AND uid=?)"},
+		{sqlUpdateObject, "objects USING PRIMARY KEY (owner=? AND cal=? AND name=?)"},
+		{sqlUpdateBody, "bodies USING INTEGER PRIMARY KEY (rowid=?)"},
+		{sqlPurgeObjects, "objects USING INDEX objects_gone (owner=? AND cal=? AND deleted>? AND deleted<?)"},
+		{sqlDropOccurrences, "occurrences USING PRIMARY KEY (owner=? AND cal=? AND name=?)"},
+		{sqlObjectOccurrences, "occurrences USING PRIMARY KEY (owner=? AND cal=? AND name=?)"},
+		{sqlOccurrences, "occurrences USING COVERING INDEX occurrences_time (owner=? AND cal=? AND cls=? AND start_at>? AND start_at<?)" +
+			" | occurrences USING COVERING INDEX occurrences_time (owner=? AND cal=? AND cls=? AND start_at>? AND start_at<?)" +
+			" | occurrences USING COVERING INDEX occurrences_time (owner=? AND cal=? AND cls=? AND start_at<?)"},
+		{sqlProps, "props USING PRIMARY KEY (owner=? AND cal=? AND name=?)"},
+		{sqlToken, "tokens USING PRIMARY KEY (owner=? AND token=?)"},
+	} {
+		var steps []string
+		err := s.engine.read(context.Background(), func(conn conn) error {
+			var id, parent, unused int64
+			var detail string
+			return conn.query("EXPLAIN QUERY PLAN "+c.text, nil, func(r scanner) error {
+				if err := r.scan(&id, &parent, &unused, &detail); err != nil {
+					return err
+				}
+				if strings.Contains(detail, "SCAN") || strings.Contains(detail, "SEARCH") || strings.Contains(detail, "TEMP") {
+					steps = append(steps, strings.TrimPrefix(detail, "SEARCH "))
+				}
+				return nil
+			})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(steps, " | "); got != c.want {
+			t.Errorf("%s\n got %s\nwant %s", c.text, got, c.want)
+		}
+	}
+}
