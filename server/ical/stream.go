@@ -9,24 +9,43 @@ import (
 	"iter"
 )
 
-// ParseStream reads VCALENDARs that stand one after the other, as exports do.
-// The limits hold for each. A calendar that does not parse is yielded as a
-// *ParseError, with the line of the whole input, and the next one follows.
-// Errors of r, text outside of calendars and a calendar beyond MaxBytes end
-// the sequence.
-func ParseStream(r io.Reader, lim Limits) iter.Seq2[*Component, error] {
-	return func(yield func(*Component, error) bool) {
+// Piece is one VCALENDAR of a stream.
+type Piece struct {
+	Line     int        // of the stream where it begins, counted from 1
+	Text     []byte     // its octets as they came, good until the next piece
+	Calendar *Component // nil when it does not parse
+	Err      error      // why: a *ParseError with the line of the stream
+}
+
+// Pieces cuts a stream into the VCALENDARs that stand one after the other in
+// it, as exports have them, each with its own text. The limits hold for each.
+// A calendar that does not parse is yielded with its error, and the next one
+// follows. Errors of r, text outside of calendars and a calendar beyond
+// MaxBytes end the sequence with a Piece that has an error and no text.
+func Pieces(r io.Reader, lim Limits) iter.Seq[Piece] {
+	return func(yield func(Piece) bool) {
 		s := splitter{r: bufio.NewReaderSize(r, 64<<10), lim: lim.orDefault()}
 		for {
 			before, err := s.next()
 			if err != nil {
 				if err != io.EOF {
-					yield(nil, err)
+					yield(Piece{Line: s.line, Err: err})
 				}
 				return
 			}
-			cal, err := parseAt(s.buf, s.lim, before)
-			if err != nil && !yield(nil, err) || err == nil && !yield(cal, nil) {
+			p := Piece{Line: before + 1, Text: s.buf}
+			if p.Calendar, p.Err = parseAt(s.buf, s.lim, before); !yield(p) {
+				return
+			}
+		}
+	}
+}
+
+// ParseStream is Pieces without the text: each calendar, or its error.
+func ParseStream(r io.Reader, lim Limits) iter.Seq2[*Component, error] {
+	return func(yield func(*Component, error) bool) {
+		for p := range Pieces(r, lim) {
+			if !yield(p.Calendar, p.Err) {
 				return
 			}
 		}

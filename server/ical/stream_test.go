@@ -3,6 +3,7 @@ package ical
 import (
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -81,5 +82,33 @@ func TestParseStreamStops(t *testing.T) {
 	}
 	if n != 2 {
 		t.Fatal(n)
+	}
+}
+
+func TestPiecesKeepTextAndLines(t *testing.T) {
+	const a = "BEGIN:VCALENDAR\nX-A:1\nEND:VCALENDAR\n"
+	const bad = "begin:vcalendar\r\nnonsense\r\nEND:VCALENDAR\r\n"
+	type piece struct {
+		line int
+		text string
+		ok   bool
+		err  string
+	}
+	var got []piece
+	for p := range Pieces(strings.NewReader(a+"\n\n"+bad+a+"stray"), Limits{}) {
+		err := ""
+		if p.Err != nil {
+			err = p.Err.Error()
+		}
+		got = append(got, piece{p.Line, string(p.Text), p.Calendar != nil, err})
+	}
+	want := []piece{
+		{1, a, true, ""},
+		{6, bad, false, "line 7: the property has no colon and no value"},
+		{9, a, true, ""},
+		{12, "", false, "line 12: expected BEGIN:VCALENDAR"},
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%+v\nwant %+v", got, want)
 	}
 }
