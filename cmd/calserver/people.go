@@ -1,0 +1,118 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strconv"
+
+	"factotum/server/config"
+	"factotum/server/directory"
+)
+
+// openDirectory opens the people that the configuration names.
+func openDirectory(cfg *config.Config, log *slog.Logger) (*directory.Directory, error) {
+	opt, err := directoryOptions(cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	return directory.Open(opt)
+}
+
+// directoryOptions are the directory's part of the configuration.
+func directoryOptions(cfg *config.Config, log *slog.Logger) (directory.Options, error) {
+	a := &cfg.Lookup.Attr
+	opt := directory.Options{
+		DefaultDomain: cfg.Domain.Default,
+		Separators:    cfg.Domain.LoginSeparators,
+		AuthFilter:    cfg.Auth.Filter,
+		ServiceOnly:   !cfg.Local.Autoprovision,
+		SearchLimit:   cfg.Lookup.MaxUsers,
+		Booking: directory.Booking{
+			ResourceDoubles: cfg.Resource.DoubleBook, GroupNoDoubles: !cfg.Group.DoubleBook,
+			ResourceManual: !cfg.Resource.Autoaccept, GroupAuto: cfg.Group.Autoaccept,
+		},
+		Attributes: directory.Attributes{
+			UID: a.UID, GroupID: a.GroupID, CN: a.CN, GivenName: a.GivenName, SN: a.SN, Mail: a.Mail,
+			MailAlt: a.MailAlternate, MailEquiv: a.MailEquivalent, Owner: a.Owner, CoOwner: a.CoOwner,
+			DefaultACL: a.DefaultACL, DoubleBook: a.DoubleBook, AutoAccept: a.AutoAccept, ACLGroup: a.ACLGroup,
+			DWPHost: a.DWPHost, Timezone: a.TimeZone, MemberURL: a.MemberURL, UniqueName: a.UniqueMember,
+			ClassUser: a.ClassUser, ClassRes: a.ClassResource, ClassGroup: a.ClassGroup, ClassPerson: a.ClassPerson,
+		},
+		Log: log,
+	}
+	if opt.SearchLimit == 0 {
+		opt.SearchLimit = -1 // 0 is without limit in ics.conf
+	}
+	if cfg.Admin.OverridesACL {
+		opt.Admins = append(opt.Admins, cfg.Admin.User)
+		if cfg.Domain.Admin != "" {
+			opt.Admins = append(opt.Admins, cfg.Domain.Admin)
+		}
+	}
+	if cfg.Directory.Type == "ldif" {
+		opt.LDIF, opt.PollEvery = cfg.Directory.LDIF, cfg.Directory.LDIFReload
+		return opt, nil
+	}
+	return opt, ldapOptions(cfg, &opt.LDAP)
+}
+
+func ldapOptions(cfg *config.Config, l *directory.LDAPOptions) error {
+	ug := &cfg.LDAP.UserGroup
+	for _, h := range ug.Hosts {
+		if _, _, err := net.SplitHostPort(h); err != nil && ug.Port != 0 {
+			h = net.JoinHostPort(h, strconv.Itoa(ug.Port))
+		}
+		if cfg.LDAP.TLS == "ldaps" {
+			h = "ldaps://" + h
+		}
+		l.Hosts = append(l.Hosts, h)
+	}
+	l.BaseDN, l.BindDN, l.BindCred = ug.BaseDN, ug.BindDN, directory.Secret(ug.BindCred.Reveal())
+	l.MinConns, l.MaxConns = ug.PoolSize, min(ug.MaxPool, 256)
+	l.StartTLS = cfg.LDAP.TLS == "starttls"
+	l.Timeout = cfg.LDAP.Timeout
+	if l.DomainBase = cfg.Domain.Root; cfg.Domain.Schema == 1 {
+		l.DomainBase = cfg.Domain.DCRoot
+	}
+	if cfg.LDAP.Cache.Enable {
+		l.CacheTTL = cfg.LDAP.Cache.TTL
+	}
+	if cfg.LDAP.CAFile != "" {
+		pem, err := os.ReadFile(cfg.LDAP.CAFile)
+		if err != nil {
+			return fmt.Errorf("read factotum.ldap.cafile: %w", err)
+		}
+		pool := x509.NewCertPool()
+		if !pool.AppendCertsFromPEM(pem) {
+			return fmt.Errorf("read factotum.ldap.cafile: %s has no certificate", cfg.LDAP.CAFile)
+		}
+		l.TLS = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	}
+	return nil
+}
+
+// loginOptions are the log-in's part of the configuration.
+func loginOptions(cfg *config.Config) directory.LoginOptions {
+	opt := directory.LoginOptions{CacheTTL: cfg.Auth.CacheTTL, CacheSize: cfg.Auth.CacheSize}
+	if cfg.Auth.CacheSize == 0 || cfg.Auth.CacheTTL == 0 {
+		opt.CacheTTL = -1
+	}
+	if cfg.Auth.AppPasswords {
+		opt.AppPasswords = cfg.Auth.PasswordFile
+	}
+	switch n := cfg.Auth.MaxFailures; {
+	case n == 0:
+		none := directory.Limit{Burst: 1 << 30, Every: 1}
+		opt.PerAddress, opt.PerUser, opt.PerKnown = none, none, none
+	default:
+		every := cfg.Auth.FailWindow / 30
+		opt.PerUser = directory.Limit{Burst: n, Every: every}
+		opt.PerKnown = directory.Limit{Burst: 2 * n, Every: every / 2}
+		opt.PerAddress = directory.Limit{Burst: 3 * n, Every: every / 5}
+	}
+	return opt
+}
