@@ -289,21 +289,28 @@ func (s *Set) InstanceIn(rid ical.DateTime, zones *Zones, float Zone) (Instance,
 		}
 		return Instance{}, false
 	}
-	civ := civilOf(rid)
+	key := s.keyOf(rid, zones)
 	if rid.Kind == ical.Date && !s.master.allDay() {
-		civ = s.onDay(civ)
-	} else {
-		civ = s.civilOfKey(s.keyOf(rid, zones))
+		key = s.keyOfCivil(s.onDay(civilOf(rid)))
 	}
-	if o := s.findOverride(s.keyOfCivil(civ)); o != nil {
+	if o := s.findOverride(key); o != nil {
 		return s.overrideInstance(o, float), true
 	}
 	steps := 10_000
-	w := s.walk(civ, math.MaxInt64, float, &steps)
+	lo := key
+	if s.master.zone != nil {
+		zc := zoneCursor{z: s.master.zone}
+		lo = zc.lowCivil(key) // an original start in a gap is earlier by the wall clock
+	}
+	w := s.walk(lo, math.MaxInt64, float, &steps)
 	m, ok := w.next()
-	if !ok || m.civ != civ {
+	for ok && m.key != key && m.civ < lo+2*maxOffset {
+		m, ok = w.next()
+	}
+	if !ok || m.key != key {
 		return Instance{}, false
 	}
+	civ := m.civ
 	segs := s.segments()
 	seg := segs[0]
 	for _, g := range segs[1:] {

@@ -256,6 +256,16 @@ func (s *Set) civilOfKey(key int64) int64 {
 	return s.master.zone.civil(key)
 }
 
+// civilOfRID returns the original start that a RECURRENCE-ID with that key
+// means; written in the master's zone, it may lie in a gap of the clocks.
+func (s *Set) civilOfRID(rid ical.DateTime, key int64) int64 {
+	m := &s.master
+	if !m.allDay() && (rid.Kind == ical.Floating || rid.Kind == ical.Zoned && rid.TZID == m.start.TZID) {
+		return civilOf(rid)
+	}
+	return s.civilOfKey(key)
+}
+
 func (s *Set) addOverride(c *ical.Component, zones *Zones) error {
 	p := c.Prop("RECURRENCE-ID")
 	rid, err := p.DateTime()
@@ -280,7 +290,7 @@ func (s *Set) addOverride(c *ical.Component, zones *Zones) error {
 		o.rid = s.ridOf(o.ridCiv)
 	default:
 		o.key = s.keyOf(rid, zones)
-		o.ridCiv = s.civilOfKey(o.key)
+		o.ridCiv = s.civilOfRID(rid, o.key)
 		o.rid = s.ridOf(o.ridCiv)
 	}
 	s.overrides = append(s.overrides, o)

@@ -139,15 +139,32 @@ func (s ianaSource) onsets(from, to int64) []onset {
 	_, off := t.Zone()
 	list := []onset{{from, int64(off)}}
 	for len(list) < 10_000 {
-		_, end := t.ZoneBounds()
-		if end.IsZero() || end.Unix() >= to {
+		next, ok := nextBound(t)
+		if !ok || next.Unix() >= to {
 			break
 		}
-		t = end
+		t = next
 		_, off = t.Zone()
 		list = append(list, onset{t.Unix(), int64(off)})
 	}
 	return list
+}
+
+// nextBound returns the end of t's stretch of one offset. The package's bounds
+// beyond the last recorded transition also end with the year, in leap years
+// one day early and then with no progress on that last day.
+func nextBound(t time.Time) (time.Time, bool) {
+	for range 3 {
+		_, end := t.ZoneBounds()
+		if end.IsZero() {
+			return t, false
+		}
+		if end.After(t) {
+			return end, true
+		}
+		t = t.Add(24 * time.Hour)
+	}
+	return t, true
 }
 
 // zoneCursor maps times that come in order; it remembers the stretch that the

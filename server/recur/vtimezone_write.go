@@ -55,7 +55,7 @@ func VTimezone(name string, from, to time.Time) (*ical.Component, error) {
 func changesOf(loc *time.Location, from, to time.Time) (first change, list []change) {
 	t := from.In(loc)
 	abbrev, off := t.Zone()
-	begin, end := t.ZoneBounds()
+	begin, _ := t.ZoneBounds()
 	first = change{at: t.Unix(), from: int64(off), to: int64(off), abbrev: abbrev, dst: t.IsDST()}
 	if !begin.IsZero() {
 		_, before := begin.Add(-time.Second).Zone()
@@ -63,12 +63,16 @@ func changesOf(loc *time.Location, from, to time.Time) (first change, list []cha
 	} else {
 		first.at = from.Unix() - int64(off)
 	}
-	for !end.IsZero() && end.Before(to) && len(list) < 5000 {
-		t = end
-		prev := off
-		abbrev, off = t.Zone()
-		list = append(list, change{at: t.Unix(), from: int64(prev), to: int64(off), abbrev: abbrev, dst: t.IsDST()})
-		_, end = t.ZoneBounds()
+	for len(list) < 5000 {
+		next, ok := nextBound(t)
+		if !ok || !next.Before(to) {
+			break
+		}
+		t = next
+		prev, name := off, abbrev
+		if abbrev, off = t.Zone(); off != prev || abbrev != name {
+			list = append(list, change{at: t.Unix(), from: int64(prev), to: int64(off), abbrev: abbrev, dst: t.IsDST()})
+		}
 	}
 	return first, list
 }
