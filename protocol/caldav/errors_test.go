@@ -1,0 +1,81 @@
+package caldav
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"factotum/protocol/dav"
+	"factotum/server/acl"
+	"factotum/server/calendar"
+)
+
+// Every kind of failure has an answer, and no answer of the table is empty.
+func TestEveryKindHasAnAnswer(t *testing.T) {
+	for _, k := range calendar.Kinds() {
+		if a, ok := kinds[k]; !ok || a.status < 400 {
+			t.Errorf("%v has no answer", k)
+		}
+	}
+	if len(kinds) != len(calendar.Kinds()) {
+		t.Errorf("%d answers for %d kinds", len(kinds), len(calendar.Kinds()))
+	}
+}
+
+func TestRFC4791_1_3_Preconditions(t *testing.T) {
+	rq := func(method string) *request {
+		r := httptest.NewRequest(method, "/dav/calendars/anna/calendar/a.ics", nil)
+		at, err := locate(r.URL.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &request{Handler: New(Options{}), r: r, ctx: r.Context(), at: at}
+	}
+	for _, c := range []struct {
+		method string
+		err    error
+		status int
+		cond   dav.Name
+		inner  string
+	}{
+		{"GET", &calendar.Error{Kind: calendar.NotFound}, 404, dav.Name{}, ""},
+		{"GET", &calendar.Error{Kind: calendar.Denied}, 403, dav.D("need-privileges"),
+			`<D:resource><D:href>/dav/calendars/anna/calendar/a.ics</D:href><D:privilege><D:read/></D:privilege></D:resource>`},
+		{"DELETE", &calendar.Error{Kind: calendar.Denied}, 403, dav.D("need-privileges"),
+			`<D:resource><D:href>/dav/calendars/anna/calendar/a.ics</D:href><D:privilege><D:unbind/></D:privilege></D:resource>`},
+		{"DELETE", &calendar.Error{Kind: calendar.Denied, Reason: calendar.DefaultCalendarNeeded}, 403, dav.C("default-calendar-needed"), ""},
+		{"PUT", &calendar.Error{Kind: calendar.UIDConflict, Ref: "anna:work/x y.ics"}, 409, dav.C("no-uid-conflict"), `<D:href>/dav/calendars/anna/work/x%20y.ics</D:href>`},
+		{"PUT", &calendar.Error{Kind: calendar.Invalid}, 403, dav.C("valid-calendar-data"), ""},
+		{"PUT", &calendar.Error{Kind: calendar.Invalid, Reason: calendar.ValidCalendarObject}, 403, dav.C("valid-calendar-object-resource"), ""},
+		{"PUT", &calendar.Error{Kind: calendar.Unsupported, Reason: calendar.SupportedCalendarData}, 415, dav.C("supported-calendar-data"), ""},
+		{"PUT", &calendar.Error{Kind: calendar.TooLarge, Reason: calendar.MaxAttendees}, 403, dav.C("max-attendees-per-instance"), ""},
+		{"PUT", &calendar.Error{Kind: calendar.OverQuota}, 507, dav.D("quota-not-exceeded"), ""},
+		{"PUT", &calendar.Error{Kind: calendar.Stale, Reason: "overwrite"}, 412, dav.Name{}, ""},
+		{"REPORT", &calendar.Error{Kind: calendar.BadSyncToken}, 403, dav.D("valid-sync-token"), ""},
+		{"REPORT", &calendar.Error{Kind: calendar.Unavailable}, 503, dav.Name{}, ""},
+		{"REPORT", errors.New("disk on fire"), 500, dav.Name{}, ""},
+		{"ACL", &acl.DAVError{Precondition: acl.PreNoInvert}, 403, dav.D("no-invert"), ""},
+	} {
+		got := rq(c.method).translate(c.err)
+		if got.Status != c.status || got.Condition.Name != c.cond || got.Condition.Inner != c.inner {
+			t.Errorf("%s %v: %d %v %q", c.method, c.err, got.Status, got.Condition.Name, got.Condition.Inner)
+		}
+	}
+}
+
+// A back end that is down costs a prompt 503 with Retry-After.
+func TestUnavailableSaysWhenToComeBack(t *testing.T) {
+	s := newSite(t)
+	s.h = newFront(deadBackend{}, s.people, s.clock.now)
+	for _, c := range []struct{ method, path, body string }{
+		{"GET", annasCal + "a.ics", ""},
+		{"PUT", annasCal + "a.ics", "x"},
+		{"PROPFIND", annasHome, ""},
+	} {
+		r := s.do("anna", c.method, c.path, c.body, "Depth: 1").is(http.StatusServiceUnavailable)
+		if r.header.Get("Retry-After") == "" {
+			t.Errorf("%s: no Retry-After", c.method)
+		}
+	}
+}
