@@ -2,6 +2,7 @@ package calendar
 
 import (
 	"context"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -252,7 +253,7 @@ func (s *Service) UpdateCalendar(ctx context.Context, who Actor, req UpdateCalen
 	if err != nil {
 		return Calendar{}, err
 	}
-	onlyACL := req.ACL != nil && req.DisplayName == nil && req.Description == nil && len(req.Props) == 0
+	onlyACL := req.onlyACL()
 	switch {
 	case req.CoOwners != nil && !r.Owner:
 		return Calendar{}, failMsg(Denied, "", op, string(req.ID), "only the primary owner may change the owners")
@@ -272,6 +273,9 @@ func (s *Service) UpdateCalendar(ctx context.Context, who Actor, req UpdateCalen
 		if r := s.rights(who, req.ID.Owner(), strings.Fields(row.CoOwners), row.ACL); !r.Properties.Has(acl.Write) && !onlyACL {
 			return fail(Denied, op, string(req.ID))
 		}
+		if !hasCTag(req.IfMatch, row) {
+			return fail(Stale, op, string(req.ID))
+		}
 		n, err := w.stamp()
 		if err != nil {
 			return err
@@ -288,6 +292,20 @@ func (s *Service) UpdateCalendar(ctx context.Context, who Actor, req UpdateCalen
 		return Calendar{}, err
 	}
 	return s.Calendar(ctx, who, req.ID)
+}
+
+// onlyACL tells that nothing but the list is to be changed, for which other
+// rights are needed.
+func (u UpdateCalendarRequest) onlyACL() bool {
+	given := u.ACL != nil && len(u.Props) == 0
+	u.ID, u.IfMatch, u.ACL, u.Props = "", nil, nil, nil
+	return given && reflect.ValueOf(u).IsZero()
+}
+
+// hasCTag tests If-Match, when there is one, on a collection.
+func hasCTag(match []string, row CalendarRow) bool {
+	tag := (&Calendar{Incarnation: row.ID, Change: row.Change}).CTag()
+	return len(match) == 0 || slices.Contains(match, tag) || slices.Contains(match, "*")
 }
 
 func (s *Service) changeProps(w *writer, op, ref string, cal int64, name string, changes []PropChange) error {
@@ -337,8 +355,7 @@ func (s *Service) DeleteCalendar(ctx context.Context, who Actor, req DeleteCalen
 		if !ok {
 			return fail(NoCalendar, op, string(req.ID))
 		}
-		tag := (&Calendar{Incarnation: row.ID, Change: row.Change}).CTag()
-		if len(req.IfMatch) > 0 && !slices.Contains(req.IfMatch, tag) && !slices.Contains(req.IfMatch, "*") {
+		if !hasCTag(req.IfMatch, row) {
 			return fail(Stale, op, string(req.ID))
 		}
 		return w.deleteTree(row, c.meta.row.Plain)
