@@ -349,6 +349,9 @@ func stream[Q, A any](ctx context.Context, c *Client, op string,
 		}
 		for {
 			m, err := st.Recv()
+			if cerr := ctx.Err(); cerr != nil {
+				return cerr // also when the rest has arrived already
+			}
 			if errors.Is(err, io.EOF) {
 				return nil
 			}

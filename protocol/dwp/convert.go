@@ -53,6 +53,21 @@ func fromTexts[S ~string](in [][]byte) []S {
 	return out
 }
 
+// toList and fromList keep nil apart from the empty list.
+func toList[S ~string](in []S) *wire.Texts {
+	if in == nil {
+		return nil
+	}
+	return &wire.Texts{Texts: toTexts(in)}
+}
+
+func fromList[S ~string](m *wire.Texts) []S {
+	if m == nil {
+		return nil
+	}
+	return append([]S{}, fromTexts[S](m.GetTexts())...)
+}
+
 // toOptional keeps nil apart from the empty text.
 func toOptional(s *string) []byte {
 	if s == nil {
@@ -182,6 +197,20 @@ func fromACE(m *wire.ACE) acl.ACE {
 	}
 }
 
+func toACL(l acl.List) *wire.ACL {
+	if l == nil {
+		return nil
+	}
+	return &wire.ACL{Entries: each(l, toACE)}
+}
+
+func fromACL(m *wire.ACL) acl.List {
+	if m == nil {
+		return nil
+	}
+	return append(acl.List{}, eachOf(m.GetEntries(), fromACE)...)
+}
+
 func toRights(r calendar.Rights) *wire.Rights {
 	return &wire.Rights{Components: uint32(r.Components), Properties: uint32(r.Properties), Owner: r.Owner}
 }
@@ -197,7 +226,7 @@ func toCalendar(c *calendar.Calendar) *wire.Calendar {
 		Id: toText(c.ID), Incarnation: c.Incarnation, Change: c.Change, Plain: c.Plain,
 		DisplayName: toText(c.DisplayName), Description: toText(c.Description),
 		Color: toText(c.Color), Order: toText(c.Order), Tzid: toText(c.TZID), Timezone: toText(c.Timezone),
-		Components: toTexts(c.Components), CoOwners: toTexts(c.CoOwners), Acl: each(c.ACL, toACE),
+		Components: toList(c.Components), CoOwners: toList(c.CoOwners), Acl: toACL(c.ACL),
 		Transparent: c.Transparent, NoDoubles: c.NoDoubles,
 		Categories: toText(c.Categories), Charset: toText(c.Charset), Language: toText(c.Language),
 		Created: toTime(c.Created), Modified: toTime(c.Modified), Count: int64(c.Count),
@@ -211,8 +240,8 @@ func fromCalendar(m *wire.Calendar) calendar.Calendar {
 		DisplayName: string(m.GetDisplayName()), Description: string(m.GetDescription()),
 		Color: string(m.GetColor()), Order: string(m.GetOrder()),
 		TZID: string(m.GetTzid()), Timezone: string(m.GetTimezone()),
-		Components: fromTexts[string](m.GetComponents()), CoOwners: fromTexts[calendar.UserID](m.GetCoOwners()),
-		ACL:         eachOf(m.GetAcl(), fromACE),
+		Components: fromList[string](m.GetComponents()), CoOwners: fromList[calendar.UserID](m.GetCoOwners()),
+		ACL:         fromACL(m.GetAcl()),
 		Transparent: m.GetTransparent(), NoDoubles: m.GetNoDoubles(),
 		Categories: string(m.GetCategories()), Charset: string(m.GetCharset()), Language: string(m.GetLanguage()),
 		Created: fromTime(m.GetCreated()), Modified: fromTime(m.GetModified()), Count: int(m.GetCount()),

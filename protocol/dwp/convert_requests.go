@@ -2,7 +2,6 @@ package dwp
 
 import (
 	"factotum/protocol/dwp/internal/wire"
-	"factotum/server/acl"
 	"factotum/server/calendar"
 )
 
@@ -39,15 +38,15 @@ func fromUpdate(m *wire.UpdateCalendarRequest) calendar.UpdateCalendarRequest {
 		Props: eachOf(m.GetProps(), fromChange),
 	}
 	if t := m.GetComponents(); t != nil {
-		list := fromTexts[string](t.GetTexts())
+		list := fromList[string](t)
 		r.Components = &list
 	}
 	if t := m.GetCoOwners(); t != nil {
-		list := fromTexts[calendar.UserID](t.GetTexts())
+		list := fromList[calendar.UserID](t)
 		r.CoOwners = &list
 	}
 	if t := m.GetAcl(); t != nil {
-		list := acl.List(eachOf(t.GetEntries(), fromACE))
+		list := fromACL(t)
 		r.ACL = &list
 	}
 	return r
