@@ -138,11 +138,24 @@ func inUTC(p *ical.Property) {
 func (s *Set) LimitRecurrenceSet(ctx context.Context, from, to time.Time, float Zone, lim Budget) ([]*ical.Component, error) {
 	win := windowOf(from, to)
 	used := map[*ical.Component]bool{}
-	for o, err := range s.occurrences(ctx, win, float, lim) {
-		if err != nil {
-			return nil, err
+	steps := lim.withDefaults().MaxSteps
+	for _, st := range s.streams(win, float, &steps) {
+		switch {
+		case !st.ok:
+		case st.w == nil:
+			used[st.now.t.comp] = true
+			for _, o := range st.list {
+				used[o.t.comp] = true
+			}
+		case st.seg.from != nil: // the first instance that it extends to is proof enough
+			used[st.seg.t.comp] = true
 		}
-		used[o.t.comp] = true
+	}
+	if steps < 0 {
+		return nil, ErrBudget
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
 	var list []*ical.Component
 	if s.hasMaster {
