@@ -5,11 +5,11 @@ import (
 	"sync"
 )
 
-// Pages in the log (8 KiB each) at which it is folded into the database:
+// Pages in the log (4 KiB each) at which it is folded into the database:
 // beside the writer at first, in its way if the log grows all the same.
 const (
-	walSoft = 2000
-	walHard = 8000
+	walSoft = 4000
+	walHard = 16000
 )
 
 // walKeeper keeps SQLite's write-ahead log short. Folding it into the database

@@ -97,7 +97,7 @@ func (w *sqliteWriter) connect() (err error) {
 		sync = "synchronous = NORMAL"
 	}
 	w.conn, err = openSQLiteConn(w.path,
-		"page_size = 8192", // set before the first table is made; two bodies and many index entries a page
+		"page_size = 4096", // measured: 8 and 16 KiB cost a tenth and a quarter of the write rate
 		"journal_mode = WAL",
 		sync,
 		"wal_autocheckpoint = 0", // not before the answer: see walKeeper
@@ -150,7 +150,7 @@ func (w *sqliteWriter) run() {
 		// does). Nothing of the group is committed.
 		w.disconnect()
 		for _, j := range w.group {
-			j.err = &calendar.Error{Kind: calendar.Internal, Op: "run a transaction", Err: errors.New("a transaction function ended its goroutine")}
+			j.err, j.hooks = errGoexit, nil
 			j.answer()
 		}
 		go w.run()

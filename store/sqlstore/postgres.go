@@ -1,0 +1,252 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"factotum/migrations"
+	"factotum/server/calendar"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+// pgEngine serves one schema of a PostgreSQL database, alone: it holds the
+// lease. Updates of one owner pass through one worker.
+type pgEngine struct {
+	opts    Options
+	pool    *pgxpool.Pool
+	lease   *lease
+	workers []*pgWorker
+	lastID  atomic.Int64
+
+	mu     sync.RWMutex
+	closed bool
+}
+
+// OpenPostgres opens the store in the database of the connection string (a
+// URL or key=value pairs; search_path chooses a schema) and makes its tables
+// if need be. It is refused while another process serves the database, when a
+// newer release has written it, and when synchronous_commit is off.
+func OpenPostgres(ctx context.Context, dsn string, opts Options) (*Store, error) {
+	opts.defaults()
+	config, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		// The driver's error quotes the string, which may hold a password.
+		return nil, &calendar.Error{Kind: calendar.Invalid, Op: "open the store",
+			Msg: "The PostgreSQL connection string is not valid. It is not shown here, since it may hold a password."}
+	}
+	readers := opts.Readers
+	if readers <= 0 {
+		readers = max(8, 4*runtime.GOMAXPROCS(0))
+	}
+	if !strings.Contains(dsn, "pool_max_conns") {
+		config.MaxConns = int32(pgWorkers + readers)
+	}
+	if config.ConnConfig.RuntimeParams["application_name"] == "" {
+		config.ConnConfig.RuntimeParams["application_name"] = "csstored"
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, wrap("open the store", pgError(err))
+	}
+	e := &pgEngine{opts: opts, pool: pool}
+	version, err := e.open(ctx)
+	if err != nil {
+		if e.lease != nil {
+			e.lease.release()
+		}
+		pool.Close()
+		return nil, err
+	}
+	for range pgWorkers {
+		e.workers = append(e.workers, newPGWorker(e))
+	}
+	return &Store{engine: e, version: version, now: opts.Now}, nil
+}
+
+// open checks the server, takes the lease and migrates, in this order: tables
+// must not change under a daemon that serves them. Only a database without
+// the lease's table, a new one, is migrated first.
+func (e *pgEngine) open(ctx context.Context) (version int64, err error) {
+	var commit string
+	if err := e.pool.QueryRow(ctx, "SHOW synchronous_commit").Scan(&commit); err != nil {
+		return 0, wrap("open the store", pgError(err))
+	}
+	if commit == "off" && !e.opts.Relaxed {
+		return 0, &calendar.Error{Kind: calendar.Invalid, Op: "open the store", Msg: "The database has synchronous_commit = off, " +
+			"so that acknowledged writes could be lost. Set it to on for this database or user."}
+	}
+	e.lease, err = acquireLease(ctx, e.pool, &e.opts)
+	if errors.Is(err, errNoLeaseTable) {
+		if version, err = e.migrate(ctx); err != nil {
+			return 0, err
+		}
+		e.lease, err = acquireLease(ctx, e.pool, &e.opts)
+		return version, err
+	}
+	if err != nil {
+		return 0, err
+	}
+	return e.migrate(ctx)
+}
+
+func (e *pgEngine) migrate(ctx context.Context) (int64, error) {
+	db := stdlib.OpenDBFromPool(e.pool)
+	defer db.Close()
+	version, err := migrations.Up(ctx, migrations.Postgres, db)
+	if err != nil {
+		return 0, fmt.Errorf("open the store: %w", err)
+	}
+	return version, nil
+}
+
+func (e *pgEngine) name() string { return "postgres" }
+
+// use keeps the engine open until the returned function is called.
+func (e *pgEngine) use() (done func(), err error) {
+	e.mu.RLock()
+	if e.closed {
+		e.mu.RUnlock()
+		return nil, errClosed
+	}
+	return e.mu.RUnlock, nil
+}
+
+func (e *pgEngine) view(ctx context.Context, owner calendar.Owner, fn func(calendar.Tx) error) error {
+	return e.read(ctx, func(c conn) error {
+		t := newTx(c, owner, 0, nil)
+		if err := call(t, fn); err != nil {
+			return err
+		}
+		return t.broken
+	})
+}
+
+// read runs fn on one snapshot. BEGIN travels with the first query, and nobody
+// waits for the COMMIT: one query is one round trip.
+func (e *pgEngine) read(ctx context.Context, fn func(conn) error) error {
+	done, err := e.use()
+	if err != nil {
+		return err
+	}
+	defer done()
+	pooled, err := e.pool.Acquire(ctx)
+	if err != nil {
+		return wrap("wait for a connection", pgError(err))
+	}
+	c := &pgConn{ctx: ctx, c: pooled.Conn()}
+	c.exec("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+	defer func() {
+		if len(c.pending) > 0 { // nothing was read
+			pooled.Release()
+			return
+		}
+		go func() { // the pool drops a connection that is still in a transaction
+			ctx, cancel := context.WithTimeout(context.Background(), pgPatience)
+			defer cancel()
+			pooled.Exec(ctx, "COMMIT")
+			pooled.Release()
+		}()
+	}()
+	return fn(c)
+}
+
+// pgPatience bounds what the store does on its own behalf.
+const pgPatience = 30 * time.Second
+
+// write runs fn in a transaction of its own, again when the server asks so.
+func (e *pgEngine) write(ctx context.Context, fn func(conn) error) error {
+	done, err := e.use()
+	if err != nil {
+		return err
+	}
+	defer done()
+	return retrying(ctx, func() error {
+		pooled, err := e.pool.Acquire(ctx)
+		if err != nil {
+			return wrap("wait for a connection", pgError(err))
+		}
+		defer pooled.Release()
+		c := &pgConn{ctx: ctx, c: pooled.Conn()}
+		c.exec("BEGIN")
+		if err := fn(c); err != nil {
+			pooled.Exec(ctx, "ROLLBACK")
+			return err
+		}
+		return e.commit(c)
+	})
+}
+
+// commit ends the transaction. It fails, and nothing is written, when the
+// lease has run out: another daemon may serve the database by then.
+func (e *pgEngine) commit(c *pgConn) error {
+	if err := e.lease.held(); err != nil {
+		c.pending = c.pending[:0]
+		c.c.Exec(c.ctx, "ROLLBACK")
+		return err
+	}
+	tag, err := c.tag("COMMIT")
+	if err == nil && tag.String() != "COMMIT" { // the server rolled back instead
+		err = &engineError{kind: calendar.Internal, msg: "COMMIT was answered by " + tag.String()}
+	}
+	if err != nil && !c.c.IsClosed() {
+		c.c.Exec(c.ctx, "ROLLBACK")
+	}
+	return wrap("commit", err)
+}
+
+func (e *pgEngine) update(ctx context.Context, owner calendar.Owner, fn func(calendar.Tx) error) error {
+	done, err := e.use()
+	if err != nil {
+		return err
+	}
+	defer done()
+	return e.worker(owner).submit(&job{ctx: ctx, owner: owner, fn: fn})
+}
+
+// worker chooses by a hash of the owner (FNV-1a).
+func (e *pgEngine) worker(owner calendar.Owner) *pgWorker {
+	h := uint32(2166136261)
+	for i := range len(owner) {
+		h = (h ^ uint32(owner[i])) * 16777619
+	}
+	return e.workers[h%pgWorkers]
+}
+
+// newID makes rising ids; microseconds leave room for 256 of them each.
+func (e *pgEngine) newID() int64 {
+	for {
+		last := e.lastID.Load()
+		id := max(last+1, e.opts.Now().UnixMicro()<<8)
+		if e.lastID.CompareAndSwap(last, id) {
+			return id
+		}
+	}
+}
+
+func (e *pgEngine) check(ctx context.Context) error { return e.read(ctx, checkRows) }
+
+// maintain leaves the tables to autovacuum.
+func (e *pgEngine) maintain(context.Context) error { return nil }
+
+func (e *pgEngine) close() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return nil
+	}
+	e.closed = true
+	for _, w := range e.workers {
+		w.close()
+	}
+	e.lease.release()
+	e.pool.Close()
+	return nil
+}

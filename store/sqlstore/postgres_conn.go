@@ -1,0 +1,145 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"factotum/server/calendar"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// pgConn is a transaction on a PostgreSQL connection. Statements whose outcome
+// nobody waits for are kept and travel with the next one that is read, in one
+// pipeline: a write of six statements is one round trip.
+type pgConn struct {
+	ctx     context.Context
+	c       *pgx.Conn
+	pending []pgStatement
+}
+
+type pgStatement struct {
+	text string
+	args []any
+}
+
+func (c *pgConn) exec(text string, args ...any) error {
+	c.pending = append(c.pending, pgStatement{text, args})
+	return nil
+}
+
+// send ships what is pending with one more statement, whose results the
+// caller reads from the batch and then closes.
+func (c *pgConn) send(text string, args []any) (pgx.BatchResults, error) {
+	var batch pgx.Batch
+	for _, s := range c.pending {
+		batch.Queue(s.text, s.args...)
+	}
+	batch.Queue(text, args...)
+	n := len(c.pending)
+	c.pending = c.pending[:0]
+	results := c.c.SendBatch(c.ctx, &batch)
+	for range n {
+		if _, err := results.Exec(); err != nil {
+			results.Close()
+			return nil, pgError(err)
+		}
+	}
+	return results, nil
+}
+
+func (c *pgConn) count(text string, args ...any) (int64, error) {
+	tag, err := c.tag(text, args...)
+	return tag.RowsAffected(), err
+}
+
+func (c *pgConn) tag(text string, args ...any) (pgconn.CommandTag, error) {
+	results, err := c.send(text, args)
+	if err != nil {
+		return pgconn.CommandTag{}, err
+	}
+	tag, err := results.Exec()
+	return tag, pgError(errors.Join(err, results.Close()))
+}
+
+func (c *pgConn) row(text string, args []any, dest ...any) (ok bool, err error) {
+	err = c.query(text, args, func(r scanner) error {
+		if ok {
+			return nil
+		}
+		ok = true
+		return r.scan(dest...)
+	})
+	return ok, err
+}
+
+func (c *pgConn) query(text string, args []any, fn func(scanner) error) error {
+	results, err := c.send(text, args)
+	if err != nil {
+		return err
+	}
+	rows, err := results.Query()
+	if err == nil {
+		for err == nil && rows.Next() {
+			err = fn(pgRow{rows})
+		}
+		rows.Close()
+	}
+	if fault := errors.Join(rows.Err(), results.Close()); fault != nil {
+		return pgError(fault)
+	}
+	return err
+}
+
+func (c *pgConn) arrays() bool { return true }
+
+type pgRow struct{ rows pgx.Rows }
+
+func (r pgRow) scan(dest ...any) error { return r.rows.Scan(dest...) }
+
+// pgError classifies a failure of the driver by its SQLSTATE.
+func pgError(err error) error {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) { // the connection is lost
+		return &engineError{kind: calendar.Unavailable, msg: "the connection to PostgreSQL failed", cause: err}
+	}
+	e := &engineError{kind: calendar.Internal, code: "SQLSTATE " + pg.Code, msg: pg.Message, cause: err}
+	switch {
+	case pg.Code == "40001", pg.Code == "40P01": // serialization failure, deadlock
+		e.kind, e.retry = calendar.Unavailable, true
+	case pg.Code == "53100": // disk full
+		e.kind = calendar.OverQuota
+	case pg.Code == "25006": // read-only transaction: a stand-by
+		e.kind = calendar.ReadOnly
+	case pg.Code == "22021", pg.Code == "22P05": // octets that are no text
+		e.kind = calendar.Invalid
+	case strings.HasPrefix(pg.Code, "54"): // a value too long for an index
+		e.kind = calendar.TooLarge
+	case strings.HasPrefix(pg.Code, "08"), strings.HasPrefix(pg.Code, "53"), strings.HasPrefix(pg.Code, "57"), pg.Code == "55P03":
+		e.kind = calendar.Unavailable
+	}
+	return e
+}
+
+// fromServer tells whether the server itself refused: then nothing was
+// committed, while a lost connection leaves that open.
+func fromServer(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg)
+}
+
+// flush sends what is pending and waits for its outcome.
+func (c *pgConn) flush() error {
+	if len(c.pending) == 0 {
+		return nil
+	}
+	last := c.pending[len(c.pending)-1]
+	c.pending = c.pending[:len(c.pending)-1]
+	_, err := c.tag(last.text, last.args...)
+	return err
+}
