@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"factotum/server/calendar"
+	"factotum/server/config"
+	"factotum/server/directory"
+)
+
+// toolActor is who the tools act as: the calendar administrator, whose rights
+// no access control list limits. Whoever may open csstored's socket is him.
+func toolActor(cfg *config.Config) calendar.Actor {
+	id := cfg.Admin.User
+	if id == "" {
+		id = "calmaster"
+	}
+	return calendar.Actor{User: id, Domain: cfg.Domain.Default, Admin: true}
+}
+
+// backend is the store as a tool sees it.
+type backend struct {
+	calendar.Backend
+	who   calendar.Actor
+	cfg   *config.Config
+	close func()
+}
+
+// toolLog logs what the layers below say of themselves only with -v; the
+// tools report failures in their own words.
+func (t *tool) toolLog() *slog.Logger {
+	if !t.verbose {
+		return slog.New(slog.DiscardHandler)
+	}
+	return slog.New(slog.NewTextHandler(t.std.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
+
+// load reads the configuration that -C or the environment names.
+func (t *tool) load() (*config.Config, error) {
+	if t.verbose {
+		return loadConfig(t.conf, t.std.err)
+	}
+	return loadConfig(t.conf, nil)
+}
+
+// openBackend reaches the calendars of this host through csstored's socket.
+func (t *tool) openBackend(ctx context.Context) (*backend, error) {
+	cfg, err := t.load()
+	if err != nil {
+		return nil, err
+	}
+	client, err := openStore(ctx, cfg, t.toolLog())
+	if err != nil {
+		return nil, err
+	}
+	return &backend{Backend: client, who: toolActor(cfg), cfg: cfg, close: func() { client.Close() }}, nil
+}
+
+// calendar returns a calendar by its calid. A person's default calendar is
+// made if there is none yet, as his first login would.
+func (b *backend) calendar(ctx context.Context, id calendar.ID) (calendar.Calendar, error) {
+	c, err := b.Calendar(ctx, b.who, id)
+	if errors.Is(err, calendar.NoCalendar) && id.Name() == calendar.DefaultName {
+		return b.CreateCalendar(ctx, b.who, calendar.CreateCalendarRequest{Calendar: calendar.Calendar{ID: id}, DefaultACL: true})
+	}
+	return c, err
+}
+
+// people opens the directory for a look-up.
+func (t *tool) people(cfg *config.Config) (*directory.Directory, error) {
+	return openDirectory(cfg, t.toolLog())
+}
