@@ -73,6 +73,7 @@ type calCache struct {
 	listed   bool
 	shared   bool // list was handed out: copy before changing
 	months   map[int32]*month
+	compiled map[string]*compiledObject // a subset of objs
 }
 
 // month holds the instances that overlap one calendar month (UTC; floating
@@ -188,6 +189,10 @@ func (h *homeCache) shrink(c *cache) {
 	var freed int64
 	want := c.size.Load() - c.budget/2
 	for _, cal := range h.byID {
+		for name, k := range cal.compiled {
+			freed += k.cost
+			delete(cal.compiled, name)
+		}
 		for name, o := range cal.objs {
 			if freed >= want {
 				break
@@ -271,6 +276,10 @@ func (h *homeCache) applyOne(m mutation) (grown int64) {
 	if old := cal.objs[m.name]; old != nil {
 		grown -= objCost(old)
 		delete(cal.objs, m.name)
+	}
+	if old := cal.compiled[m.name]; old != nil {
+		grown -= old.cost
+		delete(cal.compiled, m.name)
 	}
 	if m.props {
 		cal.list, cal.listed = nil, false

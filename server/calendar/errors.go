@@ -92,6 +92,10 @@ const (
 	CollectionLocationOK  Reason = "calendar-collection-location-ok"
 	DefaultCalendarNeeded Reason = "default-calendar-needed"
 	LockTokenMatches      Reason = "lock-token-matches"
+
+	// Hidden goes with NoCalendar: it is there, but the actor may not know.
+	// CalDAV keeps it secret; WCAP tells 28 from 29, as Sun's server did.
+	Hidden Reason = "hidden"
 )
 
 // Error is how the model reports a failure.

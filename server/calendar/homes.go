@@ -105,7 +105,7 @@ func (s *Service) calendar(ctx context.Context, who Actor, op string, id ID) (*h
 	}
 	r := s.rights(who, id.Owner(), c.meta.coOwners, c.meta.row.ACL)
 	if !r.CanSee() {
-		return nil, nil, r, fail(NoCalendar, op, string(id))
+		return nil, nil, r, &Error{Kind: NoCalendar, Reason: Hidden, Op: op, Ref: string(id)}
 	}
 	return h, c, r, nil
 }

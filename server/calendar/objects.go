@@ -177,7 +177,7 @@ func (s *Service) objectsOf(ctx context.Context, who Actor, op string, id ID, re
 		if o == nil {
 			res.Err = fail(NotFound, op, refString(refs[i]))
 		} else {
-			res.Object, res.Err = s.present(ctx, o, c.meta, r, who, shape)
+			res.Object, res.Err = s.present(ctx, h, c, o, r, who, shape)
 		}
 		if err := emit(res); err != nil {
 			return err

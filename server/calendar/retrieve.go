@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 
 	"factotum/server/ical"
 	"factotum/server/recur"
@@ -41,7 +42,8 @@ func (s *Service) newShape(req DataRequest) (*shape, error) {
 }
 
 // present gives an object the form asked for and hides what who may not see.
-func (s *Service) present(ctx context.Context, o *Object, m *calMeta, r Rights, who Actor, sh *shape) (*Object, error) {
+func (s *Service) present(ctx context.Context, h *homeCache, c *calCache, o *Object, r Rights, who Actor, sh *shape) (*Object, error) {
+	m := c.meta
 	masked := s.masks(o.class, r, who, m)
 	if sh.req.None {
 		out := o.meta()
@@ -54,16 +56,26 @@ func (s *Service) present(ctx context.Context, o *Object, m *calMeta, r Rights, 
 	if sh.plain || o.Component == "" {
 		return o, nil
 	}
-	cal, comps, set, err := compile(o.Data)
+	known, err := s.compiled(h, c, o)
 	if err != nil {
 		return o, nil // stored before a rule was added: give what there is
 	}
 	out := *o
+	cal := &ical.Component{Name: known.cal.Name, Props: known.cal.Props, Children: known.cal.Children}
+	set := known.set
+	only := sh.req.Expand != nil && sh.zone == nil && sh.req.LimitBusy == nil && sh.req.Comp == nil && !masked
 	float := s.floating(sh, m)
+	var key expansion
+	if only {
+		key = expansion{sh.req.Expand.From.Unix(), sh.req.Expand.To.Unix()}
+		if out.Data = known.remembered(key); out.Data != nil {
+			return &out, nil
+		}
+	}
 	budget := recur.Budget{MaxInstances: s.opt.Limits.Instances, MaxSteps: 200_000}
 	switch {
 	case sh.req.Expand != nil:
-		comps, err = set.ExpandComponents(ctx, sh.req.Expand.From, sh.req.Expand.To, float, budget)
+		comps, err := set.ExpandComponents(ctx, sh.req.Expand.From, sh.req.Expand.To, float, budget)
 		if errors.Is(err, recur.ErrBudget) {
 			return nil, failMsg(TooMany, MaxInstances, "expand", refString(Ref{o.Calendar, o.Name}), "more than %d instances in the range", s.opt.Limits.Instances)
 		}
@@ -72,21 +84,114 @@ func (s *Service) present(ctx context.Context, o *Object, m *calMeta, r Rights, 
 		}
 		cal.Children = comps
 	case sh.req.LimitRecur != nil:
-		comps, err = set.LimitRecurrenceSet(ctx, sh.req.LimitRecur.From, sh.req.LimitRecur.To, float, budget)
+		comps, err := set.LimitRecurrenceSet(ctx, sh.req.LimitRecur.From, sh.req.LimitRecur.To, float, budget)
 		if err != nil && !errors.Is(err, recur.ErrBudget) {
 			return nil, wrap("limit recurrence set", refString(Ref{o.Calendar, o.Name}), err)
 		}
-		keep := slices.DeleteFunc(cal.Children, func(c *ical.Component) bool { return c.Name != "VTIMEZONE" })
-		cal.Children = append(keep, comps...)
+		var zones []*ical.Component
+		for z := range cal.ChildrenOf("VTIMEZONE") {
+			zones = append(zones, z)
+		}
+		cal.Children = append(zones, comps...)
 	}
 	if w := sh.req.LimitBusy; w != nil {
+		cal = cal.Clone()
 		limitBusy(cal, *w, float)
 	}
 	if sh.req.Comp != nil {
 		cal = selectComp(cal, sh.req.Comp)
 	}
 	out.Data = cal.Append(make([]byte, 0, len(o.Data)))
+	if only && len(out.Data) <= 16<<10 {
+		h.mu.Lock()
+		if c.compiled[o.Name] == known {
+			n := known.remember(key, out.Data)
+			known.cost += n
+			h.size += n
+			s.cache.size.Add(n)
+		}
+		h.mu.Unlock()
+	}
 	return &out, nil
+}
+
+// compiledObject is an object's parsed text with its recurrence worked out. It
+// is shared: read only.
+type compiledObject struct {
+	change int64
+	cal    *ical.Component
+	set    *recur.Set
+	cost   int64
+
+	mu       sync.Mutex
+	expanded map[expansion][]byte // what the last windows gave
+}
+
+type expansion struct {
+	from, to int64
+}
+
+// maxExpanded is how many windows of an object are remembered.
+const maxExpanded = 16
+
+func (k *compiledObject) remembered(e expansion) []byte {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.expanded[e]
+}
+
+// remember keeps the text of a window; it returns the octets this adds.
+func (k *compiledObject) remember(e expansion, text []byte) (grown int64) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.expanded == nil {
+		k.expanded = map[expansion][]byte{}
+	}
+	if len(k.expanded) >= maxExpanded {
+		for old, text := range k.expanded {
+			grown -= int64(len(text)) + 64
+			delete(k.expanded, old)
+			break
+		}
+	}
+	k.expanded[e] = text
+	return grown + int64(len(text)) + 64
+}
+
+// compiled parses the object, or finds it parsed already: reports that expand
+// the same calendar again and again would spend most of their time on it.
+func (s *Service) compiled(h *homeCache, c *calCache, o *Object) (*compiledObject, error) {
+	if !o.Masked {
+		h.mu.RLock()
+		k := c.compiled[o.Name]
+		h.mu.RUnlock()
+		if k != nil && k.change == o.Change {
+			return k, nil
+		}
+	}
+	cal, _, set, err := compile(o.Data)
+	if err != nil {
+		return nil, err
+	}
+	k := &compiledObject{change: o.Change, cal: cal, set: set, cost: int64(4*len(o.Data)) + 2048}
+	if o.Masked || k.cost > 256<<10 {
+		return k, nil
+	}
+	h.mu.Lock()
+	grown := int64(0)
+	if cur := c.objs[o.Name]; cur != nil && cur.Change == o.Change {
+		if c.compiled == nil {
+			c.compiled = map[string]*compiledObject{}
+		}
+		if old := c.compiled[o.Name]; old != nil {
+			grown -= old.cost
+		}
+		c.compiled[o.Name] = k
+		grown += k.cost
+	}
+	h.mu.Unlock()
+	s.cache.grow(h, grown)
+	return k, nil
 }
 
 // limitBusy drops FREEBUSY periods outside the window. RFC 4791 §9.6.7.

@@ -260,7 +260,7 @@ func need(ok bool, r Rights, op string, id ID) error {
 	case ok:
 		return nil
 	case !r.CanSee():
-		return fail(NoCalendar, op, string(id))
+		return &Error{Kind: NoCalendar, Reason: Hidden, Op: op, Ref: string(id)}
 	}
 	return failMsg(Denied, "", op, string(id), "your rights on this calendar do not allow this")
 }
