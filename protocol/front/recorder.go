@@ -1,0 +1,70 @@
+package front
+
+import (
+	"net/http"
+	"time"
+)
+
+// recorder is the answer on its way: it counts, stops the clock of the work
+// when the answer begins, and moves the connection's deadline forward while
+// the client takes it in.
+type recorder struct {
+	http.ResponseWriter
+	rc       *http.ResponseController
+	timer    *time.Timer // of the work
+	start    time.Time
+	extended time.Time
+	patience time.Duration
+	status   int // 0: nothing sent yet
+	bytes    int64
+	user     string
+	cut      bool // the handler panicked: what compression still has is dropped
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// WriteHeader implements http.ResponseWriter.
+func (r *recorder) WriteHeader(status int) {
+	if r.cut {
+		return
+	}
+	if r.status == 0 && status >= 200 {
+		r.status = status
+		r.begin()
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (r *recorder) Write(p []byte) (int, error) {
+	if r.cut {
+		return len(p), nil
+	}
+	if r.status == 0 {
+		r.status = http.StatusOK
+		r.begin()
+	} else if now := time.Now(); now.Sub(r.extended) > r.patience/8 {
+		r.extend(now)
+	}
+	n, err := r.ResponseWriter.Write(p)
+	r.bytes += int64(n)
+	return n, err
+}
+
+// Flush implements http.Flusher.
+func (r *recorder) Flush() {
+	if !r.cut {
+		r.rc.Flush()
+	}
+}
+
+func (r *recorder) begin() {
+	r.timer.Stop()
+	r.extended = r.start // the server's own deadline holds until the first extension
+}
+
+func (r *recorder) extend(now time.Time) {
+	r.extended = now
+	r.rc.SetWriteDeadline(now.Add(r.patience)) // what cannot be set stays as it is
+}

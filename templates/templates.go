@@ -1,0 +1,32 @@
+// Package templates holds the texts that the server shows to people: the page
+// at its address, and later the mails it sends. They are embedded.
+package templates
+
+import (
+	"embed"
+	"fmt"
+	"html/template"
+	"io"
+)
+
+//go:embed *.html
+var files embed.FS
+
+var front = template.Must(template.ParseFS(files, "front.html"))
+
+// FrontPage is what the page at / tells.
+type FrontPage struct {
+	URL    string // as the visitor wrote it, with a slash at the end
+	Host   string
+	TLS    bool
+	CalDAV bool
+	WCAP   bool
+}
+
+// Front writes the page at /.
+func Front(w io.Writer, p FrontPage) error {
+	if err := front.Execute(w, p); err != nil {
+		return fmt.Errorf("write front page: %w", err)
+	}
+	return nil
+}
