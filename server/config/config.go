@@ -55,6 +55,7 @@ type Config struct {
 // Local is this host and this instance.
 type Local struct {
 	Hostname           string // "" means the system's own
+	Processes          string // one or each: how start-cal divides the roles
 	Autoprovision      bool   // make calendars at first login
 	SiteLanguage       string
 	DomainLanguage     string
@@ -223,6 +224,7 @@ type HTTP struct {
 	Gzip            bool
 	TrustedProxies  []string // addresses whose X-Forwarded-For counts
 	MaxConns        int      // 0 without limit
+	MaxPerAddr      int      // of one address; 0 without limit
 	CalDAV          bool
 }
 

@@ -47,6 +47,7 @@ var httpParams = []Param{
 	used("factotum.http.draintimeout", Seconds, "20", "How long requests may go on after the server was told to stop.", func(c *Config) any { return &c.HTTP.DrainTimeout }),
 	used("factotum.http.gzip", Bool, "yes", "Compress answers for clients that ask for it.", func(c *Config) any { return &c.HTTP.Gzip }),
 	used("factotum.http.maxconns", Int, "10000", "Most connections at a time; 0 is without limit.", func(c *Config) any { return &c.HTTP.MaxConns }),
+	used("factotum.http.maxconnsperaddress", Int, "500", "Most connections of one address, this host and trusted proxies apart; 0 is without limit.", func(c *Config) any { return &c.HTTP.MaxPerAddr }),
 	used("factotum.http.trustedproxies", Networks, "", "Addresses and networks of proxies whose X-Forwarded-For is believed.", func(c *Config) any { return &c.HTTP.TrustedProxies }),
 	used("factotum.caldav.enable", Bool, "yes", "Serve CalDAV.", func(c *Config) any { return &c.HTTP.CalDAV }),
 	used("service.http.sessiondir.path", Path, "sessions", "Session database, below the data directory.", func(c *Config) any { return &c.HTTP.SessionDir }, under("sessions")),
