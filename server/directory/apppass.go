@@ -57,6 +57,14 @@ type appRecord struct {
 	used atomic.Int64 // unix seconds, not yet in the file
 }
 
+// lastUse is the last use that this process saw, or the zero time.
+func (r *appRecord) lastUse() time.Time {
+	if u := r.used.Load(); u > 0 {
+		return time.Unix(u, 0).UTC()
+	}
+	return time.Time{}
+}
+
 // Limits on app passwords.
 const (
 	maxAppLabel   = 200
@@ -297,7 +305,7 @@ func (a *AppPasswords) List(user calendar.UserID) []AppPassword {
 		if r.User == fold(user) {
 			p := r.AppPassword
 			p.Hash = ""
-			if u := time.Unix(r.used.Load(), 0).UTC(); u.After(p.LastUsed) {
+			if u := r.lastUse(); u.After(p.LastUsed) {
 				p.LastUsed = u
 			}
 			out = append(out, p)
@@ -359,7 +367,7 @@ func (a *AppPasswords) flush() error {
 	used := map[string]time.Time{}
 	a.mu.RLock()
 	for id, r := range a.byID {
-		if u := time.Unix(r.used.Load(), 0).UTC(); u.After(r.LastUsed) && u.Unix() > 0 {
+		if u := r.lastUse(); u.After(r.LastUsed) {
 			used[id] = u
 		}
 	}
