@@ -1,0 +1,112 @@
+package wcap
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+
+	"factotum/server/calendar"
+	"factotum/server/session"
+)
+
+// cookieName is the cookie that stands for a missing id.
+const cookieName = "wcap-session"
+
+// authenticate finds out who asks. An id that is given must be good; without
+// one the request is anonymous, as far as that is allowed. WCAP §2.7.
+func (c *call) authenticate() error {
+	given := c.takeID()
+	if c.cmd.who == anybody {
+		return nil // the command looks at the id itself, if it does
+	}
+	if !given {
+		if c.cmd.who == users || !c.set.Anonymous {
+			return c.noUser(false)
+		}
+		return nil
+	}
+	s, ok := c.sessions.Use(c.id)
+	if !ok || c.set.BindAddress && s.Remote != c.remote().String() {
+		return LoginFailed
+	}
+	c.sess = s
+	if s.User == "" {
+		if !c.set.Anonymous {
+			return LoginFailed
+		}
+		if c.cmd.who == users {
+			return c.noUser(true)
+		}
+		return nil
+	}
+	p, err := c.Handler.people.Person(c.ctx, s.User)
+	switch {
+	case errors.Is(err, calendar.NotFound) || err == nil && (!p.Active || p.ID != s.User):
+		c.sessions.End(c.id)
+		return LoginFailed
+	case err != nil:
+		return err
+	}
+	c.me, c.who = p, p.Actor()
+	return nil
+}
+
+// noUser answers the anonymous where users are asked for.
+func (c *call) noUser(session bool) error {
+	switch {
+	case c.cmd.denied != 0 && (session || c.set.Anonymous):
+		return c.cmd.denied
+	case session:
+		return AccessDenied
+	}
+	return LoginFailed
+}
+
+// takeID reads the session id: the parameter, or the cookie. A cookie counts
+// for what changes nothing, and for the rest only in a request that the
+// browser says came from one of our own pages: anybody's page can make a
+// browser send it (CSRF).
+func (c *call) takeID() bool {
+	if x, ok := c.p.find("id"); ok && x.raw != "" {
+		c.id = session.ID(x.exact())
+		return true
+	}
+	if !c.set.Cookies {
+		return false
+	}
+	k, err := c.r.Cookie(cookieName)
+	if err != nil || k.Value == "" || c.cmd.writes && !c.sameOrigin() {
+		return false
+	}
+	c.id = session.ID(k.Value)
+	return true
+}
+
+// sameOrigin reports whether the request was made by a page of this host.
+func (c *call) sameOrigin() bool {
+	if site := c.r.Header.Get("Sec-Fetch-Site"); site != "" {
+		return site == "same-origin"
+	}
+	from := c.r.Header.Get("Origin")
+	if from == "" {
+		return false
+	}
+	u, err := url.Parse(from)
+	return err == nil && u.Host != "" && u.Host == c.r.Host
+}
+
+// setCookie gives the browser the session, or takes it back.
+func (c *call) setCookie(id session.ID) {
+	if !c.set.Cookies {
+		return
+	}
+	k := &http.Cookie{Name: cookieName, Value: id.Reveal(), Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode,
+		Secure: c.set.SecureCookies || c.r.TLS != nil || c.set.ForwardedRequest && c.r.Header.Get("X-Forwarded-Proto") == "https"}
+	if id == "" {
+		if _, err := c.r.Cookie(cookieName); err != nil {
+			return
+		}
+		k.MaxAge = -1
+	}
+	http.SetCookie(c.out.w, k)
+}

@@ -1,0 +1,121 @@
+package wcap
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"factotum/server/calendar"
+	"factotum/server/session"
+)
+
+// call is one command on its way through the handler.
+type call struct {
+	*Handler
+	ctx  context.Context
+	r    *http.Request
+	name string
+	cmd  *command
+	p    params
+	body body
+	out  output
+
+	id     session.ID      // as given, by parameter or cookie
+	sess   session.Session // zero when anonymous
+	me     calendar.Person // zero when anonymous
+	who    calendar.Actor
+	people map[calendar.UserID]*calendar.Person // looked up for this call; nil value: nobody
+	asked  int                                  // directory look-ups so far
+}
+
+// serve answers the call.
+func (c *call) serve(w http.ResponseWriter) {
+	c.out = output{w: w, form: c.format}
+	err := c.prepare(w)
+	if err == nil {
+		err = c.cmd.run(c)
+	}
+	if err != nil {
+		c.fail(err)
+	}
+	if err := c.out.close(); err != nil {
+		c.log.DebugContext(c.ctx, "wcap answer not delivered", "req", calendar.RequestID(c.ctx), "op", c.name, "err", err)
+	}
+}
+
+// prepare reads parameters, format and session.
+func (c *call) prepare(w http.ResponseWriter) error {
+	c.p = splitQuery(c.r.URL.RawQuery)
+	bodyErr := c.readBody(w)
+	if want, ok := c.p.opt("fmt-out"); ok && want != "" {
+		form, ok := formatNamed(strings.ToLower(want))
+		if !ok {
+			return NoSuchFormat // and the value is not shown: CVE-2009-1218
+		}
+		c.out.form = form
+	}
+	switch {
+	case c.cmd == nil:
+		return BadCommand
+	case bodyErr != nil:
+		return bodyErr
+	}
+	return c.authenticate()
+}
+
+// fail answers an error with a block of its own; after the middle of an answer
+// it can only cut the connection, so that nobody takes half for whole.
+func (c *call) fail(err error) {
+	n := c.errno(err)
+	if c.out.inside && !c.out.discard() {
+		panic(http.ErrAbortHandler)
+	}
+	c.out.begin("PUBLISH")
+	c.out.errno(n)
+	c.out.end()
+}
+
+// own is the errno of the command's own failure.
+func (c *call) own() Errno {
+	if c.cmd == nil {
+		return BadCommand
+	}
+	return c.cmd.own
+}
+
+// errno translates an error and logs it: ours as an error, the client's for
+// debugging.
+func (c *call) errno(err error) Errno {
+	n := errnoOf(err, c.own())
+	var own Errno
+	if errors.As(err, &own) {
+		return n
+	}
+	kind := calendar.KindOf(err)
+	if kind == calendar.Internal {
+		c.log.ErrorContext(c.ctx, "wcap command", "req", calendar.RequestID(c.ctx), "op", c.name, "user", c.who.User, "kind", kind, "err", err)
+	} else {
+		c.log.DebugContext(c.ctx, "wcap command refused", "req", calendar.RequestID(c.ctx), "op", c.name, "user", c.who.User, "kind", kind, "err", err)
+	}
+	return n
+}
+
+// remote is the address of the client, the zero Addr if it has none.
+func (c *call) remote() netip.Addr {
+	a, err := netip.ParseAddrPort(c.r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return a.Addr().Unmap()
+}
+
+// simple prints a block without components: what print writes, and errno 0.
+func (c *call) simple(method string, print func(*output)) error {
+	c.out.begin(method)
+	print(&c.out)
+	c.out.errno(OK)
+	c.out.end()
+	return nil
+}

@@ -1,0 +1,3 @@
+package wcap
+
+type zoneCache struct{}

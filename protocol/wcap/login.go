@@ -1,0 +1,79 @@
+package wcap
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+
+	"factotum/server/calendar"
+	"factotum/server/session"
+)
+
+// logIn begins a session. The order of the answer matters to clients. WCAP login.
+func (c *call) logIn() error {
+	user := strings.TrimSpace(c.p.text("user"))
+	s := session.Session{Login: user, Remote: c.remote().String(), Lang: c.p.text("lang")}
+	if len(s.Lang) > 35 {
+		s.Lang = ""
+	}
+	calid := c.set.AnonymousCalid
+	id := "anonymous"
+	if strings.EqualFold(user, "anonymous") {
+		if !c.set.Anonymous {
+			return LoginFailed
+		}
+		s.Login = id
+	} else {
+		p, err := c.whoLogsIn(user, &s)
+		if err != nil {
+			return err
+		}
+		// The default calendar is made here, with errno 0: clients take the 2
+		// of Sun's table for a failure.
+		if _, err := c.be.Home(c.ctx, p.Actor(), calendar.HomeRequest{Owner: calendar.Owner(p.ID), Provision: true}); err != nil {
+			if k := calendar.KindOf(err); k != calendar.ReadOnly && k != calendar.NoCalendar {
+				return err
+			}
+		}
+		s.User, id, calid = p.ID, p.ID, p.ID
+	}
+	sid, err := c.sessions.New(s)
+	if err != nil {
+		return err
+	}
+	c.setCookie(sid)
+	return c.simple("PUBLISH", func(o *output) {
+		o.value("X-NSCP-WCAP-SESSION-ID", sid.Reveal())
+		o.text("X-NSCP-WCAP-USER-ID", id)
+		o.text("X-NSCP-WCAP-CALENDAR-ID", calid)
+		o.value("X-NSCP-RECURRENCE-BOUND", strconv.Itoa(c.set.RecurrenceBound))
+	})
+}
+
+// whoLogsIn checks the password; with proxyauth, that of an administrator who
+// logs in for somebody else.
+func (c *call) whoLogsIn(user string, s *session.Session) (calendar.Person, error) {
+	password, _ := c.p.find("password")
+	p, err := c.login(c.ctx, user, password.exact(), c.remote())
+	if err != nil {
+		return p, err
+	}
+	name := strings.TrimSpace(c.p.text("proxyauth"))
+	if name == "" {
+		return p, nil
+	}
+	if !c.set.ProxyLogin || !c.isAdmin(p) {
+		return p, LoginFailed
+	}
+	other, err := c.Handler.people.Person(c.ctx, name)
+	switch {
+	case errors.Is(err, calendar.NotFound):
+		return other, LoginFailed
+	case err != nil:
+		return other, err
+	case !other.Active || other.Kind == calendar.Group:
+		return other, LoginFailed
+	}
+	s.Login, s.By = name, p.ID
+	return other, nil
+}

@@ -1,0 +1,162 @@
+package wcap
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestWCAP_13_Login: the order of the answer, and nothing but errno 1 for who
+// does not get in.
+func TestWCAP_13_Login(t *testing.T) {
+	s := newSite(t)
+	r := s.get("login.wcap?user=anna&password=anna").errno(0)
+	order := []string{"X-NSCP-WCAP-SESSION-ID:", "X-NSCP-WCAP-USER-ID:anna", "X-NSCP-WCAP-CALENDAR-ID:anna", "X-NSCP-RECURRENCE-BOUND:60", "X-NSCP-WCAP-ERRNO:0"}
+	from := 0
+	for _, o := range order {
+		i := strings.Index(r.body[from:], o)
+		if i < 0 {
+			t.Fatalf("no %s in order in\n%s", o, r.body)
+		}
+		from += i
+	}
+	if !strings.Contains(r.body, "\r\nX-NSCP-WCAP-USER-ID") || !strings.HasPrefix(strings.SplitN(r.body, "SESSION-ID:", 2)[1][26:], "\r\nX-NSCP-WCAP-USER-ID") {
+		t.Error("USER-ID does not follow the session id at once")
+	}
+	for _, q := range []string{"user=anna&password=x", "user=nobody&password=nobody", "user=anna", "password=anna", "", "user=room1&password=room1",
+		"user=anna%00&password=ben", "user=anna&password=anna%00"} {
+		s.get("login.wcap?" + q).errno(1).lacks("SESSION-ID")
+		s.get("login.wcap?fmt-out=text/xml&" + q).errno(1).lacks("SESSION-ID")
+	}
+	s.post("login.wcap", "application/x-www-form-urlencoded", "user=anna&password=anna").errno(0)
+	s.post("wcap/login.wcap", "multipart/form-data; boundary=X", "--X\r\nContent-Disposition: form-data; name=\"user\"\r\n\r\nanna\r\n--X\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\nanna\r\n--X--\r\n").errno(0)
+}
+
+func TestProxyLogin(t *testing.T) {
+	s := newSite(t)
+	r := s.get("login.wcap?user=root&password=root&proxyauth=ben").errno(0)
+	if r.value("X-NSCP-WCAP-USER-ID") != "ben" || r.value("X-NSCP-WCAP-CALENDAR-ID") != "ben" {
+		t.Errorf("got\n%s", r.body)
+	}
+	sid := r.value("X-NSCP-WCAP-SESSION-ID")
+	s.get("ping.wcap?id=" + sid).errno(28) // ben's rights, not root's
+	s.get("login.wcap?user=anna&password=anna&proxyauth=ben").errno(1)
+	s.get("login.wcap?user=root&password=wrong&proxyauth=ben").errno(1)
+	s.get("login.wcap?user=root&password=root&proxyauth=nobody").errno(1)
+	off := newSite(t, func(o *Options) { o.Settings.ProxyLogin = false })
+	off.get("login.wcap?user=root&password=root&proxyauth=ben").errno(1)
+}
+
+func TestAnonymous(t *testing.T) {
+	s := newSite(t)
+	r := s.get("login.wcap?user=anonymous&password=whatever").errno(0)
+	if r.value("X-NSCP-WCAP-USER-ID") != "anonymous" {
+		t.Errorf("got\n%s", r.body)
+	}
+	s.get("gettime.wcap").errno(0)
+	s.get("ping.wcap").errno(1)
+	s.get("ping.wcap?id=" + r.value("X-NSCP-WCAP-SESSION-ID")).errno(28)
+	off := newSite(t, func(o *Options) { o.Settings.Anonymous = false })
+	off.get("login.wcap?user=anonymous&password=x").errno(1)
+	off.get("gettime.wcap").errno(1)
+	off.get("version.wcap")
+}
+
+// TestWCAP_13_Sessions: an unknown or expired id is errno 1, for every command.
+func TestWCAP_13_Sessions(t *testing.T) {
+	s := newSite(t)
+	id := s.as("anna")
+	s.get("gettime.wcap?id=" + id).errno(0)
+	for _, bad := range []string{"x", strings.Repeat("a", 26), strings.Repeat("b", 1<<16), "%00", "..%2F" + id, id + "a"} {
+		s.get("gettime.wcap?id=" + bad).errno(1)
+		s.get("check_id.wcap?id=" + bad).contains("X-NSCP-WCAP-CHECK-ID:0")
+	}
+	s.get("check_id.wcap?id=" + id).contains("X-NSCP-WCAP-CHECK-ID:1")
+	s.get("check_id.wcap").contains("X-NSCP-WCAP-CHECK-ID:0")
+	s.clock.add(31 * time.Minute)
+	s.get("gettime.wcap?id=" + id).errno(1)
+	s.get("gettime.wcap?id=" + id + "&fmt-out=text/xml").errno(1)
+}
+
+func TestWCAP_13_Logout(t *testing.T) {
+	s := newSite(t)
+	id := s.as("anna")
+	s.get("logout.wcap?fmt-out=text/xml&id=" + id).errno(-1)
+	s.get("gettime.wcap?id=" + id).errno(1)
+	s.get("logout.wcap?id=" + id).errno(1)
+	s.get("logout.wcap").errno(1)
+}
+
+func TestWCAP_13_Ping(t *testing.T) {
+	s := newSite(t)
+	s.do("root", "ping.wcap").errno(0)
+	s.do("anna", "ping.wcap").errno(28)
+}
+
+func TestDisabledUser(t *testing.T) {
+	s := newSite(t)
+	id := s.as("ben")
+	ben := s.people["ben"]
+	ben.Active = false
+	s.people["ben"] = ben
+	s.get("gettime.wcap?id=" + id).errno(1)
+	ben.Active = true
+	s.people["ben"] = ben
+	s.get("gettime.wcap?id=" + id).errno(1) // the session ended for good
+}
+
+func TestBoundAddress(t *testing.T) {
+	s := newSite(t, func(o *Options) { o.Settings.BindAddress = true })
+	id := s.as("anna")
+	s.get("gettime.wcap?id=" + id).errno(0)
+	r := httptest.NewRequest("GET", "http://cal.example.com/gettime.wcap?id="+id, nil)
+	r.RemoteAddr = "203.0.113.9:1234"
+	s.send(r).errno(1)
+}
+
+func TestCookie(t *testing.T) {
+	s := newSite(t)
+	r := s.get("login.wcap?user=anna&password=anna").errno(0)
+	set := r.header.Get("Set-Cookie")
+	for _, want := range []string{"HttpOnly", "SameSite=Strict", "Path=/"} {
+		if !strings.Contains(set, want) {
+			t.Errorf("cookie %q without %s", set, want)
+		}
+	}
+	ask := func(path string, headers ...string) *reply {
+		q := httptest.NewRequest("GET", "http://cal.example.com/"+path, nil)
+		q.AddCookie(&http.Cookie{Name: cookieName, Value: r.value("X-NSCP-WCAP-SESSION-ID")})
+		for i := 0; i < len(headers); i += 2 {
+			q.Header.Set(headers[i], headers[i+1])
+		}
+		return s.send(q)
+	}
+	ask("gettime.wcap").errno(0)
+	for _, c := range []struct {
+		headers []string
+		errno   int
+	}{
+		{nil, 1},
+		{[]string{"Sec-Fetch-Site", "cross-site"}, 1},
+		{[]string{"Sec-Fetch-Site", "same-site"}, 1},
+		{[]string{"Origin", "https://evil.example"}, 1},
+		{[]string{"Origin", "null"}, 1},
+		{[]string{"Sec-Fetch-Site", "cross-site", "Origin", "http://cal.example.com"}, 1},
+		{[]string{"Origin", "http://cal.example.com"}, -1},
+	} {
+		ask("logout.wcap", c.headers...).errno(c.errno)
+	}
+}
+
+func TestCommandOf(t *testing.T) {
+	for path, want := range map[string]string{
+		"/login.wcap": "login", "/wcap/login.wcap": "login", "/iwc/svc/wcap/login.wcap": "login",
+		"/x/login.wcap": "", "/": "", "/.wcap": "", "/login": "", "/wcap/a/b.wcap": "", "//login.wcap": "", "": "",
+	} {
+		if got, ok := CommandOf(path); got != want && ok || ok != (want != "") {
+			t.Errorf("%q: %q %v", path, got, ok)
+		}
+	}
+}

@@ -1,0 +1,168 @@
+package wcap
+
+import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"factotum/server/ical"
+)
+
+// xmlNames are the elements whose name is not that of the iCalendar property
+// or component. WCAP §10.
+var xmlNames = map[string]string{
+	"VEVENT": "EVENT", "VTODO": "TODO", "VALARM": "ALARM", "VFREEBUSY": "FREEBUSY", "VTIMEZONE": "TIMEZONE", "VJOURNAL": "JOURNAL",
+	"RECURRENCE-ID": "RECURID", "DTSTART": "START", "DTEND": "END", "LAST-MODIFIED": "LAST-MOD",
+	"PERCENT-COMPLETE": "PERCENT", "DESCRIPTION": "DESC", "RELATED-TO": "RELATED", "REQUEST-STATUS": "RSTATUS", "FREEBUSY": "FB",
+}
+
+func elementName(name string) string {
+	if short, ok := xmlNames[name]; ok {
+		return short
+	}
+	return name
+}
+
+// verbatim are the properties whose value is not TEXT; all others lose their
+// iCalendar escaping in XML and JSON.
+var verbatim = map[string]bool{
+	"DTSTART": true, "DTEND": true, "DUE": true, "DTSTAMP": true, "CREATED": true, "LAST-MODIFIED": true, "COMPLETED": true,
+	"RECURRENCE-ID": true, "RRULE": true, "EXRULE": true, "RDATE": true, "EXDATE": true, "DURATION": true, "TRIGGER": true,
+	"ATTACH": true, "URL": true, "ORGANIZER": true, "ATTENDEE": true, "GEO": true, "FREEBUSY": true, "REQUEST-STATUS": true,
+	"TZOFFSETFROM": true, "TZOFFSETTO": true, "SEQUENCE": true, "PRIORITY": true, "PERCENT-COMPLETE": true, "REPEAT": true,
+	"X-NSCP-CALPROPS-ACCESS-CONTROL-ENTRY": true, "X-NSCP-TZCROSS": true,
+}
+
+// plainValues are the values of a property as XML and JSON show them: most
+// have one, those that list several are taken apart or joined.
+func plainValues(p *ical.Property) []string {
+	switch p.Name {
+	case "RDATE", "EXDATE", "FREEBUSY", "X-NSCP-TZCROSS":
+		if strings.Contains(p.Value, ",") {
+			return strings.Split(p.Value, ",")
+		}
+	case "CATEGORIES":
+		return []string{strings.Join(ical.SplitText(p.Value), ",")}
+	case "RESOURCES":
+		return ical.SplitText(p.Value)
+	}
+	if verbatim[p.Name] {
+		return []string{p.Value}
+	}
+	return []string{ical.UnescapeText(p.Value)}
+}
+
+// attributes are the parameters that XML and JSON show, each once. VALUE says
+// what the form of the value says too.
+func attributes(p *ical.Property) []ical.Param {
+	out := p.Params
+	drop := func(i int) bool {
+		q := out[i]
+		return q.Name == "VALUE" || !xmlName(q.Name) || slices.ContainsFunc(out[:i], func(e ical.Param) bool { return e.Name == q.Name })
+	}
+	for i := range out {
+		if drop(i) {
+			kept := slices.Clone(out[:i])
+			for j := i + 1; j < len(out); j++ {
+				if !drop(j) {
+					kept = append(kept, out[j])
+				}
+			}
+			return kept
+		}
+	}
+	return out
+}
+
+// xmlName reports whether a name of iCalendar can be one of XML.
+func xmlName(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		letter := c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
+		if !letter && (i == 0 || !(c >= '0' && c <= '9' || c == '-' || c == '_')) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func appendXML(b []byte, c *ical.Component) []byte {
+	name := elementName(c.Name)
+	if !xmlName(name) {
+		return b
+	}
+	b = append(b, '<')
+	b = append(b, name...)
+	b = append(b, ">\n"...)
+	for i := range c.Props {
+		b = appendXMLProperty(b, &c.Props[i])
+	}
+	for _, k := range c.Children {
+		b = appendXML(b, k)
+	}
+	b = append(b, "</"...)
+	b = append(b, name...)
+	return append(b, ">\n"...)
+}
+
+func appendXMLProperty(b []byte, p *ical.Property) []byte {
+	name := elementName(p.Name)
+	if !xmlName(name) {
+		return b
+	}
+	attrs := attributes(p)
+	for _, v := range plainValues(p) {
+		b = append(b, '<')
+		b = append(b, name...)
+		for _, a := range attrs {
+			b = append(b, ' ')
+			b = append(b, a.Name...)
+			b = append(b, `="`...)
+			b = appendXMLText(b, strings.Join(a.Values, ","))
+			b = append(b, '"')
+		}
+		b = append(b, '>')
+		b = appendXMLText(b, v)
+		b = append(b, "</"...)
+		b = append(b, name...)
+		b = append(b, ">\n"...)
+	}
+	return b
+}
+
+// appendXMLText escapes text for an element or an attribute. Characters that
+// XML 1.0 does not have are left out.
+func appendXMLText(b []byte, s string) []byte {
+	from := 0
+	for i := 0; i < len(s); {
+		c := s[i]
+		n, rep := 1, ""
+		switch {
+		case c == '&':
+			rep = "&amp;"
+		case c == '<':
+			rep = "&lt;"
+		case c == '>':
+			rep = "&gt;"
+		case c == '"':
+			rep = "&quot;"
+		case c == '\r':
+			rep = "&#13;"
+		case c == '\n', c == '\t', c >= ' ' && c < utf8.RuneSelf:
+			i++
+			continue
+		case c < ' ':
+		default:
+			var r rune
+			if r, n = utf8.DecodeRuneInString(s[i:]); r != utf8.RuneError && r != 0xFFFE && r != 0xFFFF || r == utf8.RuneError && n > 1 {
+				i += n
+				continue
+			}
+		}
+		b = append(b, s[from:i]...)
+		b = append(b, rep...)
+		i += n
+		from = i
+	}
+	return append(b, s[from:]...)
+}
