@@ -2562,7 +2562,7 @@ type PutRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Actor         *Actor                 `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
 	Ref           *Ref                   `protobuf:"bytes,2,opt,name=ref,proto3" json:"ref,omitempty"`
-	Data          []byte                 `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`
+	Data          []byte                 `protobuf:"bytes,3,opt,name=data,proto3,oneof" json:"data,omitempty"`
 	ContentType   []byte                 `protobuf:"bytes,4,opt,name=content_type,json=contentType,proto3" json:"content_type,omitempty"`
 	Precond       *Precond               `protobuf:"bytes,5,opt,name=precond,proto3" json:"precond,omitempty"`
 	ByUid         bool                   `protobuf:"varint,6,opt,name=by_uid,json=byUid,proto3" json:"by_uid,omitempty"`
@@ -2775,7 +2775,7 @@ func (x *PutObjectsRequest) GetItems() []*PutItem {
 type PutItem struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          []byte                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Data          []byte                 `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
+	Data          []byte                 `protobuf:"bytes,2,opt,name=data,proto3,oneof" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4706,16 +4706,17 @@ const file_dwp_proto_rawDesc = "" +
 	"ObjectItem\x12&\n" +
 	"\x03ref\x18\x01 \x01(\v2\x14.factotum.dwp.v1.RefR\x03ref\x12/\n" +
 	"\x06object\x18\x02 \x01(\v2\x17.factotum.dwp.v1.ObjectR\x06object\x122\n" +
-	"\afailure\x18\x03 \x01(\v2\x18.factotum.dwp.v1.FailureR\afailure\"\xfa\x01\n" +
+	"\afailure\x18\x03 \x01(\v2\x18.factotum.dwp.v1.FailureR\afailure\"\x88\x02\n" +
 	"\n" +
 	"PutRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12&\n" +
-	"\x03ref\x18\x02 \x01(\v2\x14.factotum.dwp.v1.RefR\x03ref\x12\x12\n" +
-	"\x04data\x18\x03 \x01(\fR\x04data\x12!\n" +
+	"\x03ref\x18\x02 \x01(\v2\x14.factotum.dwp.v1.RefR\x03ref\x12\x17\n" +
+	"\x04data\x18\x03 \x01(\fH\x00R\x04data\x88\x01\x01\x12!\n" +
 	"\fcontent_type\x18\x04 \x01(\fR\vcontentType\x122\n" +
 	"\aprecond\x18\x05 \x01(\v2\x18.factotum.dwp.v1.PrecondR\aprecond\x12\x15\n" +
 	"\x06by_uid\x18\x06 \x01(\bR\x05byUid\x12\x14\n" +
-	"\x05token\x18\a \x01(\fR\x05token\"V\n" +
+	"\x05token\x18\a \x01(\fR\x05tokenB\a\n" +
+	"\x05_data\"V\n" +
 	"\tPutAnswer\x12/\n" +
 	"\x06object\x18\x01 \x01(\v2\x17.factotum.dwp.v1.ObjectR\x06object\x12\x18\n" +
 	"\acreated\x18\x02 \x01(\bR\acreated\"\xa7\x01\n" +
@@ -4723,10 +4724,11 @@ const file_dwp_proto_rawDesc = "" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x1a\n" +
 	"\bcalendar\x18\x02 \x01(\fR\bcalendar\x12\x18\n" +
 	"\areplace\x18\x03 \x01(\bR\areplace\x12.\n" +
-	"\x05items\x18\x04 \x03(\v2\x18.factotum.dwp.v1.PutItemR\x05items\"1\n" +
+	"\x05items\x18\x04 \x03(\v2\x18.factotum.dwp.v1.PutItemR\x05items\"?\n" +
 	"\aPutItem\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\fR\x04name\x12\x12\n" +
-	"\x04data\x18\x02 \x01(\fR\x04data\"H\n" +
+	"\x04name\x18\x01 \x01(\fR\x04name\x12\x17\n" +
+	"\x04data\x18\x02 \x01(\fH\x00R\x04data\x88\x01\x01B\a\n" +
+	"\x05_data\"H\n" +
 	"\x10PutObjectsAnswer\x124\n" +
 	"\x05items\x18\x01 \x03(\v2\x1e.factotum.dwp.v1.PutItemAnswerR\x05items\"\xa1\x01\n" +
 	"\rPutItemAnswer\x12\x12\n" +
@@ -5102,6 +5104,8 @@ func file_dwp_proto_init() {
 	file_dwp_proto_msgTypes[14].OneofWrappers = []any{}
 	file_dwp_proto_msgTypes[15].OneofWrappers = []any{}
 	file_dwp_proto_msgTypes[21].OneofWrappers = []any{}
+	file_dwp_proto_msgTypes[35].OneofWrappers = []any{}
+	file_dwp_proto_msgTypes[38].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

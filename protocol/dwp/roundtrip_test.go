@@ -1,0 +1,396 @@
+package dwp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"factotum/server/calendar"
+)
+
+// echo is a Backend that notes what it was asked and answers what the test
+// chose. Requests and answers are anything the types allow.
+type echo struct {
+	mu     sync.Mutex
+	method string
+	asked  []any
+	answer []any // values of the method's results but the error; emitted items last
+	err    error
+}
+
+func (e *echo) take(method string, asked ...any) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.method, e.asked = method, asked
+}
+
+func result[T any](e *echo, i int) (v T) {
+	if i < len(e.answer) && e.answer[i] != nil {
+		v = e.answer[i].(T)
+	}
+	return v
+}
+
+func emitAll[T any](e *echo, i int, emit func(T) error) error {
+	for _, v := range result[[]T](e, i) {
+		if err := emit(v); err != nil {
+			return err
+		}
+	}
+	return e.err
+}
+
+func (e *echo) Home(_ context.Context, who calendar.Actor, req calendar.HomeRequest) (calendar.Home, error) {
+	e.take("Home", who, req)
+	return result[calendar.Home](e, 0), e.err
+}
+func (e *echo) Calendar(_ context.Context, who calendar.Actor, id calendar.ID) (calendar.Calendar, error) {
+	e.take("Calendar", who, id)
+	return result[calendar.Calendar](e, 0), e.err
+}
+func (e *echo) CreateCalendar(_ context.Context, who calendar.Actor, req calendar.CreateCalendarRequest) (calendar.Calendar, error) {
+	e.take("CreateCalendar", who, req)
+	return result[calendar.Calendar](e, 0), e.err
+}
+func (e *echo) UpdateCalendar(_ context.Context, who calendar.Actor, req calendar.UpdateCalendarRequest) (calendar.Calendar, error) {
+	e.take("UpdateCalendar", who, req)
+	return result[calendar.Calendar](e, 0), e.err
+}
+func (e *echo) DeleteCalendar(_ context.Context, who calendar.Actor, req calendar.DeleteCalendarRequest) error {
+	e.take("DeleteCalendar", who, req)
+	return e.err
+}
+func (e *echo) CopyCalendar(_ context.Context, who calendar.Actor, req calendar.CopyRequest) (calendar.CopyResult, error) {
+	e.take("CopyCalendar", who, req)
+	return result[calendar.CopyResult](e, 0), e.err
+}
+func (e *echo) ListObjects(_ context.Context, who calendar.Actor, id calendar.ID, emit func(*calendar.Object) error) (calendar.Calendar, error) {
+	e.take("ListObjects", who, id)
+	err := emitAll(e, 1, emit)
+	return result[calendar.Calendar](e, 0), err
+}
+func (e *echo) Object(_ context.Context, who calendar.Actor, ref calendar.Ref) (*calendar.Object, error) {
+	e.take("Object", who, ref)
+	return result[*calendar.Object](e, 0), e.err
+}
+func (e *echo) Objects(_ context.Context, who calendar.Actor, req calendar.ObjectsRequest, emit func(calendar.ObjectResult) error) error {
+	e.take("Objects", who, req)
+	return emitAll(e, 0, emit)
+}
+func (e *echo) PutObject(_ context.Context, who calendar.Actor, req calendar.PutRequest) (calendar.PutResult, error) {
+	e.take("PutObject", who, req)
+	return result[calendar.PutResult](e, 0), e.err
+}
+func (e *echo) PutObjects(_ context.Context, who calendar.Actor, req calendar.PutObjectsRequest) ([]calendar.PutItemResult, error) {
+	e.take("PutObjects", who, req)
+	return result[[]calendar.PutItemResult](e, 0), e.err
+}
+func (e *echo) DeleteObject(_ context.Context, who calendar.Actor, req calendar.DeleteRequest) error {
+	e.take("DeleteObject", who, req)
+	return e.err
+}
+func (e *echo) CopyObject(_ context.Context, who calendar.Actor, req calendar.CopyRequest) (calendar.CopyResult, error) {
+	e.take("CopyObject", who, req)
+	return result[calendar.CopyResult](e, 0), e.err
+}
+func (e *echo) PatchProps(_ context.Context, who calendar.Actor, ref calendar.Ref, changes []calendar.PropChange) error {
+	e.take("PatchProps", who, ref, changes)
+	return e.err
+}
+func (e *echo) Query(_ context.Context, who calendar.Actor, req calendar.QueryRequest, emit func(*calendar.Object) error) error {
+	e.take("Query", who, req)
+	return emitAll(e, 0, emit)
+}
+func (e *echo) Sync(_ context.Context, who calendar.Actor, req calendar.SyncRequest, emit func(calendar.SyncItem) error) (calendar.SyncResult, error) {
+	e.take("Sync", who, req)
+	err := emitAll(e, 1, emit)
+	return result[calendar.SyncResult](e, 0), err
+}
+func (e *echo) SyncHome(_ context.Context, who calendar.Actor, req calendar.SyncHomeRequest) (calendar.SyncHomeResult, error) {
+	e.take("SyncHome", who, req)
+	return result[calendar.SyncHomeResult](e, 0), e.err
+}
+func (e *echo) FreeBusy(_ context.Context, who calendar.Actor, req calendar.FreeBusyRequest) ([]calendar.FreeBusyResult, error) {
+	e.take("FreeBusy", who, req)
+	return result[[]calendar.FreeBusyResult](e, 0), e.err
+}
+func (e *echo) Prefs(_ context.Context, who calendar.Actor, owner calendar.Owner) (map[string]string, error) {
+	e.take("Prefs", who, owner)
+	return result[map[string]string](e, 0), e.err
+}
+func (e *echo) SetPrefs(_ context.Context, who calendar.Actor, owner calendar.Owner, set map[string]string, remove []string) error {
+	e.take("SetPrefs", who, owner, set, remove)
+	return e.err
+}
+func (e *echo) Ping(context.Context) (calendar.Status, error) {
+	e.take("Ping")
+	return result[calendar.Status](e, 0), e.err
+}
+
+var (
+	contextType = reflect.TypeFor[context.Context]()
+	errorType   = reflect.TypeFor[error]()
+	timeType    = reflect.TypeFor[time.Time]()
+)
+
+// fill gives every exported field a value that is not zero, nested levels
+// deep; text holds octets that are not UTF-8.
+func fill(v reflect.Value, r *rand.Rand, depth int) {
+	switch v.Type() {
+	case timeType:
+		v.Set(reflect.ValueOf(time.UnixMicro(1 + r.Int64N(4e15)).UTC()))
+		return
+	case errorType:
+		if r.IntN(2) == 0 {
+			kinds := calendar.Kinds()
+			v.Set(reflect.ValueOf(&calendar.Error{Kind: kinds[r.IntN(len(kinds))], Reason: "reason", Op: "op", Ref: "ref\xff", Msg: "msg"}))
+		}
+		return
+	}
+	switch v.Kind() {
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int, reflect.Int64:
+		v.SetInt(1 + r.Int64N(1<<40))
+	case reflect.Uint8, reflect.Uint16:
+		v.SetUint(1 + r.Uint64N(1<<v.Type().Bits()-1))
+	case reflect.String:
+		v.SetString(fmt.Sprintf("%x\xff\x00é", r.Uint64()))
+	case reflect.Slice:
+		n := 1 + r.IntN(3)
+		if depth > 4 {
+			n = 0
+		}
+		v.Set(reflect.MakeSlice(v.Type(), n, n))
+		for i := range n {
+			fill(v.Index(i), r, depth+1)
+		}
+	case reflect.Map:
+		v.Set(reflect.MakeMap(v.Type()))
+		for range 2 {
+			key, val := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
+			fill(key, r, depth)
+			fill(val, r, depth)
+			v.SetMapIndex(key, val)
+		}
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(v.Elem(), r, depth+1)
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				fill(v.Field(i), r, depth)
+			}
+		}
+	default:
+		panic("no value for " + v.Type().String())
+	}
+}
+
+// TestEveryField sends filled requests and answers of every method through
+// the wire and compares: a field that was forgotten shows.
+func TestEveryField(t *testing.T) {
+	e := new(echo)
+	client := reflect.ValueOf(calendar.Backend(newLink().open(t, e)))
+	iface := reflect.TypeFor[calendar.Backend]()
+	opts := cmp.Options{cmpopts.IgnoreUnexported(calendar.Object{}), cmp.Comparer(func(a, b error) bool {
+		x, _ := a.(*calendar.Error)
+		y, _ := b.(*calendar.Error)
+		return sameError(x, y)
+	})}
+	for seed := range uint64(20) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		for i := range iface.NumMethod() {
+			m := iface.Method(i)
+			var args []reflect.Value
+			var asked []any
+			var got []any // emitted
+			var itemType reflect.Type
+			for j := range m.Type.NumIn() {
+				in := m.Type.In(j)
+				switch {
+				case in == contextType:
+					args = append(args, reflect.ValueOf(t.Context()))
+				case in.Kind() == reflect.Func:
+					itemType = in.In(0)
+					args = append(args, reflect.MakeFunc(in, func(a []reflect.Value) []reflect.Value {
+						got = append(got, a[0].Interface())
+						return []reflect.Value{reflect.Zero(errorType)}
+					}))
+				default:
+					v := reflect.New(in).Elem()
+					fill(v, r, 0)
+					args = append(args, v)
+					asked = append(asked, v.Interface())
+				}
+			}
+			e.answer, e.err = nil, nil
+			for j := range m.Type.NumOut() - 1 {
+				v := reflect.New(m.Type.Out(j)).Elem()
+				fill(v, r, 0)
+				e.answer = append(e.answer, v.Interface())
+			}
+			var want []any // to be emitted
+			if itemType != nil {
+				items := reflect.MakeSlice(reflect.SliceOf(itemType), 0, 200)
+				for range 150 {
+					v := reflect.New(itemType).Elem()
+					fill(v, r, 0)
+					items = reflect.Append(items, v)
+					want = append(want, v.Interface())
+				}
+				e.answer = append(e.answer, items.Interface())
+			}
+			fitCounts(asked, e, &want)
+
+			out := client.MethodByName(m.Name).Call(reslice(args, asked))
+			if err, _ := out[len(out)-1].Interface().(error); err != nil {
+				t.Fatalf("%s: %v", m.Name, err)
+			}
+			if e.method != m.Name {
+				t.Fatalf("%s became %s", m.Name, e.method)
+			}
+			if d := cmp.Diff(asked, e.asked, opts, cmpopts.EquateEmpty()); d != "" {
+				t.Errorf("%s, request (-sent +received):\n%s", m.Name, d)
+			}
+			for j := range len(out) - 1 {
+				if d := cmp.Diff(e.answer[j], out[j].Interface(), opts, cmpopts.EquateEmpty()); d != "" {
+					t.Errorf("%s, answer (-sent +received):\n%s", m.Name, d)
+				}
+			}
+			if d := cmp.Diff(want, got, opts, cmpopts.EquateEmpty()); d != "" {
+				t.Errorf("%s, items (-sent +received):\n%s", m.Name, d)
+			}
+			if t.Failed() {
+				return
+			}
+		}
+	}
+}
+
+// fitCounts makes the requests of batches as long as their answers.
+func fitCounts(asked []any, e *echo, want *[]any) {
+	for i, a := range asked {
+		switch req := a.(type) {
+		case calendar.ObjectsRequest:
+			req.Refs = make([]calendar.Ref, len(*want))
+			asked[i] = req
+		case calendar.PutObjectsRequest:
+			results := e.answer[0].([]calendar.PutItemResult)
+			for len(req.Items) < 150 {
+				req.Items = append(req.Items, req.Items[0])
+			}
+			for len(results) < len(req.Items) {
+				results = append(results, results[0])
+			}
+			e.answer[0], asked[i] = results, req
+		case calendar.FreeBusyRequest:
+			results := e.answer[0].([]calendar.FreeBusyResult)
+			n := min(len(results), len(req.Targets))
+			req.Targets = req.Targets[:n]
+			e.answer[0], asked[i] = results[:n], req
+		}
+	}
+}
+
+// reslice puts the changed requests back among the arguments.
+func reslice(args []reflect.Value, asked []any) []reflect.Value {
+	n := 0
+	for i, a := range args {
+		if a.Type().Implements(contextType) || a.Kind() == reflect.Func {
+			continue
+		}
+		args[i] = reflect.ValueOf(asked[n])
+		n++
+	}
+	return args
+}
+
+func sameError(a, b *calendar.Error) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Kind == b.Kind && a.Reason == b.Reason && a.Op == b.Op && a.Ref == b.Ref && a.Msg == b.Msg
+}
+
+// TestAbsent keeps apart what is absent and what is empty.
+func TestAbsent(t *testing.T) {
+	e := new(echo)
+	c := newLink().open(t, e)
+	empty := ""
+	for _, req := range []calendar.UpdateCalendarRequest{{}, {Color: &empty, Components: &[]string{}, CoOwners: &[]string{}}} {
+		if _, err := c.UpdateCalendar(t.Context(), calendar.Actor{}, req); err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(req, e.asked[1]); d != "" {
+			t.Errorf("update (-sent +received):\n%s", d)
+		}
+	}
+	for _, data := range [][]byte{nil, {}} {
+		e.answer = []any{&calendar.Object{Data: data}}
+		o, err := c.Object(t.Context(), calendar.Actor{}, calendar.Ref{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (o.Data == nil) != (data == nil) || !o.Created.IsZero() {
+			t.Errorf("sent %#v, got %#v, created %v", data, o.Data, o.Created)
+		}
+	}
+	e.answer = nil
+	if err := c.Query(t.Context(), calendar.Actor{}, calendar.QueryRequest{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(calendar.QueryRequest{}, e.asked[1]); d != "" {
+		t.Errorf("query (-sent +received):\n%s", d)
+	}
+}
+
+// TestErrors sends every kind through, as the failure of a call, of a stream
+// and of an item, and looks for the cause on the other side.
+func TestErrors(t *testing.T) {
+	e := new(echo)
+	c := newLink().open(t, e)
+	for _, k := range calendar.Kinds() {
+		if _, ok := codeOf[k]; !ok {
+			t.Errorf("%v has no code", k)
+		}
+		cause := &calendar.Error{Kind: k, Reason: "why", Op: "op", Ref: "anna/\xff", Msg: "said", Err: errors.New("SECRET dsn")}
+		e.err = fmt.Errorf("around: %w", cause)
+		_, unary := c.Object(t.Context(), calendar.Actor{}, calendar.Ref{})
+		stream := c.Query(t.Context(), calendar.Actor{}, calendar.QueryRequest{}, func(*calendar.Object) error { return nil })
+		e.err, e.answer = nil, []any{[]calendar.FreeBusyResult{{Err: cause}}}
+		r, err := c.FreeBusy(t.Context(), calendar.Actor{}, calendar.FreeBusyRequest{Targets: make([]calendar.FreeBusyTarget, 1)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for where, err := range map[string]error{"call": unary, "stream": stream, "item": r[0].Err} {
+			var got *calendar.Error
+			if !errors.As(err, &got) || !sameError(got, cause) || !errors.Is(err, k) {
+				t.Errorf("%v of a %s became %#v", k, where, err)
+			} else if strings.Contains(err.Error(), "SECRET") {
+				t.Errorf("the cause crossed: %v", err)
+			}
+		}
+		e.err, e.answer = k, nil // bare
+		if _, err := c.Ping(t.Context()); calendar.KindOf(err) != k {
+			t.Errorf("bare %v became %v", k, err)
+		}
+	}
+	e.err = errors.New("anything")
+	if _, err := c.Ping(t.Context()); calendar.KindOf(err) != calendar.Internal || strings.Contains(err.Error(), "anything") {
+		t.Errorf("an unknown error became %v", err)
+	}
+	e.err = &calendar.Error{Kind: calendar.Invalid, Ref: strings.Repeat("r", 1<<20), Msg: strings.Repeat("\xff", 1<<20)}
+	if _, err := c.Ping(t.Context()); calendar.KindOf(err) != calendar.Invalid || len(err.Error()) > 3*maxErrorText {
+		t.Errorf("a long error became %.200v", err)
+	}
+}
