@@ -62,13 +62,22 @@ func (t *tool) openBackend(ctx context.Context) (*backend, error) {
 // made if there is none yet, as his first login would.
 func (b *backend) calendar(ctx context.Context, id calendar.ID) (calendar.Calendar, error) {
 	c, err := b.Calendar(ctx, b.who, id)
-	if errors.Is(err, calendar.NoCalendar) && id.Name() == calendar.DefaultName {
-		return b.CreateCalendar(ctx, b.who, calendar.CreateCalendarRequest{Calendar: calendar.Calendar{ID: id}, DefaultACL: true})
+	if !errors.Is(err, calendar.NoCalendar) || id.Name() != calendar.DefaultName {
+		return c, err
 	}
-	return c, err
+	if _, err := b.Home(ctx, b.who, calendar.HomeRequest{Owner: id.Owner(), Provision: true}); err != nil {
+		return c, err
+	}
+	return b.Calendar(ctx, b.who, id)
 }
 
-// people opens the directory for a look-up.
+// people opens the directory for look-ups without the limit on answers that
+// clients have.
 func (t *tool) people(cfg *config.Config) (*directory.Directory, error) {
-	return openDirectory(cfg, t.toolLog())
+	opt, err := directoryOptions(cfg, t.toolLog())
+	if err != nil {
+		return nil, err
+	}
+	opt.SearchLimit = -1
+	return directory.Open(opt)
 }

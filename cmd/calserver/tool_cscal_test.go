@@ -1,0 +1,97 @@
+package main
+
+import (
+	"bytes"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"factotum/server/config"
+	"factotum/server/directory"
+)
+
+// testPeople is a directory file with the given users.
+func testPeople(t *testing.T, users ...string) (*directory.Directory, *directory.Editor, *config.Config) {
+	t.Helper()
+	cfg := config.Default()
+	cfg.Directory.Type, cfg.Directory.LDIF = "ldif", filepath.Join(t.TempDir(), "people.ldif")
+	cfg.Domain.Default = "example.com"
+	if err := directory.NewLDIF(cfg.Directory.LDIF, "example.com"); err != nil {
+		t.Fatal(err)
+	}
+	opt, err := directoryOptions(cfg, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ed, err := directory.NewEditor(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range users {
+		if err := ed.Create(directory.NewPerson{ID: u, Given: strings.ToUpper(u), Surname: "Test"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir, err := directory.Open(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { dir.Close() })
+	return dir, ed, cfg
+}
+
+func TestCscal(t *testing.T) {
+	be := testBackend(t)
+	people, _, cfg := testPeople(t, "anna", "bert")
+	be.cfg = cfg
+	// Each step is a call, what is typed, its exit code and what it says.
+	for _, step := range []struct {
+		args  []string
+		typed string
+		code  int
+		says  []string
+	}{
+		{[]string{"-n", "Hobbies", "-o", "Anna", "-g", "sports", "-k", "no", "-y", "bert", "create", "personal"}, "", 0, []string{"anna:personal: made"}},
+		{[]string{"-o", "anna", "create", "personal"}, "", 1, []string{"exists"}},
+		{[]string{"create", "nobody"}, "", 1, []string{"nobody is not in the directory"}},
+		{[]string{"-o", "bert", "create", "anna:x"}, "", 2, []string{"anna:x is not a calendar of bert"}},
+		{[]string{"list", "anna:personal"}, "", 0, []string{"name           Hobbies", "other owners   bert", "categories     sports", "double booking no", "@@o^a^rsf^g"}},
+		{[]string{"-a", "bert^a^rw^g;@^a^f^g", "-d", "our things", "--timezone", "Europe/Berlin", "modify", "anna:personal"}, "", 0, []string{"changed"}},
+		{[]string{"list", "anna:personal"}, "", 0, []string{"bert^a^rw^g", "@^a^f^g", "description    our things", "time zone      Europe/Berlin", "name           Hobbies"}},
+		{[]string{"-k", "yes", "-n", "", "modify", "anna:personal"}, "", 0, nil},
+		{[]string{"list", "anna:personal"}, "", 0, []string{"double booking yes", "description    our things"}},
+		{[]string{"-a", "bert^a", "modify", "anna:personal"}, "", 2, []string{"access control list: entry 1"}},
+		{[]string{"-k", "maybe", "modify", "anna:personal"}, "", 2, []string{"yes or no"}},
+		{[]string{"-m", "x@y", "modify", "anna"}, "", 2, []string{"directory"}},
+		{[]string{"modify", "anna:nothing"}, "", 1, []string{"no such calendar"}},
+		{[]string{"create", "bert"}, "", 0, []string{"bert: made"}},
+		{[]string{"list"}, "", 0, []string{"anna:personal\t\n", "bert\t\n"}},
+		{[]string{"-o", "anna", "list"}, "", 0, []string{"anna:personal\t"}},
+		{[]string{"reset", "anna:personal"}, "no\n", 1, []string{"not confirmed"}},
+		{[]string{"reset", "anna:personal"}, "y\n", 0, []string{"anna:personal: reset"}},
+		{[]string{"list", "anna:personal"}, "", 0, []string{"description    \n", "other owners   \n", "@^p^r^g"}},
+		{[]string{"delete", "anna:personal"}, "", 1, []string{"-q does it without asking"}},
+		{[]string{"delete", "anna:personal"}, "yes\n", 0, []string{"deleted"}},
+		{[]string{"list", "anna:personal"}, "", 1, []string{"no such calendar"}},
+		{[]string{"-q", "-o", "bert", "delete"}, "", 0, nil},
+		{[]string{"-o", "bert", "list"}, "", 0, nil},
+		{[]string{"disable", "bert"}, "", 2, []string{"csuser disable"}},
+		{[]string{"delete"}, "", 2, []string{"delete which"}},
+		{[]string{"frob", "x"}, "", 2, []string{`"frob" is not a command`}},
+	} {
+		var out bytes.Buffer
+		code := cscal(t.Context(), step.args, stdio{strings.NewReader(step.typed), &out, &out},
+			func(*calOptions) (*backend, *directory.Directory, error) { return be, people, nil })
+		if code != step.code {
+			t.Errorf("cscal %q: exit %d, want %d\n%s", step.args, code, step.code, &out)
+		}
+		for _, s := range step.says {
+			if !strings.Contains(out.String(), s) {
+				t.Errorf("cscal %q does not say %q:\n%s", step.args, s, &out)
+			}
+		}
+		if step.code == 0 && step.says == nil && out.Len() > 0 && step.args[0] == "-q" {
+			t.Errorf("cscal %q says %s", step.args, &out)
+		}
+	}
+}
