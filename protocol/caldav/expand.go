@@ -127,6 +127,7 @@ func (e *expander) resource(t target, props []expandProp) {
 		writeStatus(mw, e.rq.translate(err).Status)
 		return
 	}
+	s.inner = true
 	var missed []dav.Name
 	mw.RawString("<D:propstat><D:prop>")
 	for _, p := range props {

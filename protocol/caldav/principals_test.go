@@ -119,3 +119,14 @@ func TestRFC3253_3_8_ExpandProperty(t *testing.T) {
 	}
 	s.do("anna", "REPORT", "/dav/principals/nobody/", xmlHead("D:expand-property")+"</D:expand-property>").is(404)
 }
+
+// What is refused inside an expanded property does not show up outside of it.
+func TestExpandedACL(t *testing.T) {
+	s := newSite(t)
+	s.visit("anna", "ben")
+	r := s.do("ben", "REPORT", "/dav/principals/anna/", xmlHead("D:expand-property")+
+		`<D:property name="calendar-home-set" namespace="urn:ietf:params:xml:ns:caldav"><D:property name="acl"/><D:property name="resourcetype"/></D:property></D:expand-property>`)
+	if m := r.multi(); len(m.at("/dav/principals/anna/").props) != 1 {
+		t.Error(r.body)
+	}
+}

@@ -1,6 +1,8 @@
 package caldav
 
 import (
+	"net/http"
+
 	"factotum/protocol/dav"
 	"factotum/server/acl"
 )
@@ -60,7 +62,10 @@ func getACL(mw *dav.Writer, s *subject) bool {
 		return false
 	}
 	if !s.privileges().Has(acl.PrivReadACL) {
-		mw.Miss(403, name)
+		if s.inner {
+			return false
+		}
+		mw.Miss(http.StatusForbidden, name)
 		return true
 	}
 	mw.Start(name)

@@ -1,6 +1,7 @@
 package caldav
 
 import (
+	"net/http"
 	"strings"
 
 	"factotum/protocol/dav"
@@ -39,6 +40,7 @@ type subject struct {
 	cal    *calendar.Calendar // of an object: only if a property needs it
 	obj    *calendar.Object
 	dead   []calendar.DeadProp
+	inner  bool   // stands inside a property of another: DAV:expand-property
 	buf    []byte // scratch
 }
 
@@ -148,7 +150,7 @@ func (pl *plan) write(mw *dav.Writer, s *subject) {
 		case p != nil && p.on&s.scope != 0 && p.get(mw, s):
 		case len(s.dead) > 0 && writeDead(mw, s.dead, it.name):
 		default:
-			mw.Miss(404, it.name)
+			mw.Miss(http.StatusNotFound, it.name)
 		}
 	}
 }

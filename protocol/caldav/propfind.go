@@ -32,8 +32,9 @@ func (rq *request) propfind() error {
 		case rq.at.place == atHomes && rq.r.Header.Get("Depth") != "":
 			return errFiniteDepth
 		}
-		// Nothing of the upper tree is deeper than its members; a client that
-		// forgets the header gets the resource alone.
+		// Deviation: RFC 4918 §9.1: above the homes, and on objects, a missing
+		// Depth means 0, for clients that forget it while they look around;
+		// infinity goes as deep as there are members to show.
 		depth = dav.Depth0
 		if rq.r.Header.Get("Depth") != "" {
 			depth = dav.Depth1

@@ -8,8 +8,10 @@ import (
 )
 
 // calendarQuery answers CALDAV:calendar-query on a calendar, or on all of a
-// home. Whatever Depth says, the members are meant: clients send 0, 1 or
-// nothing. RFC 4791 §7.8.
+// home. RFC 4791 §7.8.
+//
+// Deviation: RFC 4791 §7.8: whatever Depth says, the members are meant, since
+// clients (Evolution) send 0 or nothing and want them.
 func (rq *request) calendarQuery(root *dav.Node) error {
 	pl, data, err := reportProps(root)
 	if err != nil {

@@ -8,8 +8,10 @@ import (
 
 var errReport = dav.NewError(http.StatusForbidden, dav.D("supported-report"), "this report is not offered here")
 
-// report answers REPORT, RFC 3253 §3.6. The Depth header is no guide: clients
-// send what they like, and every report says itself what it is about.
+// report answers REPORT, RFC 3253 §3.6.
+//
+// Deviation: RFC 3253 §3.6: the Depth header is no guide. Clients send what
+// they like, and every report says itself what it is about.
 func (rq *request) report() error {
 	root, err := rq.xmlBody()
 	if err != nil {

@@ -1,6 +1,7 @@
 package caldav
 
 import (
+	"net/http"
 	"sync"
 	"time"
 
@@ -62,7 +63,7 @@ func checkTimezone(text string) (tzid string, ok bool) {
 	return tzid, tzid != ""
 }
 
-var errTimezone = dav.NewError(403, dav.C("valid-calendar-data"), "the time zone is not an iCalendar object with one VTIMEZONE")
+var errTimezone = dav.NewError(http.StatusForbidden, dav.C("valid-calendar-data"), "the time zone is not an iCalendar object with one VTIMEZONE")
 
 // zoneOf reads CALDAV:timezone or CALDAV:timezone-id among the children of a
 // report: the zone of floating times. RFC 4791 §7.3, RFC 7809 §5.1.1.
@@ -82,7 +83,7 @@ func (rq *request) zoneOf(report *dav.Node) (string, error) {
 	return "", nil
 }
 
-var errUnknownZone = dav.NewError(403, dav.C("valid-timezone"), "the time zone is not known")
+var errUnknownZone = dav.NewError(http.StatusForbidden, dav.C("valid-timezone"), "the time zone is not known")
 
 func knownZone(tzid string) bool {
 	_, ok := recur.LoadZone(tzid)
