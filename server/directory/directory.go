@@ -15,6 +15,9 @@ type source interface {
 	// search returns the entries below base ("" = everywhere) that match, in
 	// any order, at most limit; more tells that there are others.
 	search(ctx context.Context, base string, f filter, limit int) (found []*entry, more bool, err error)
+	// principal returns the entry of a canonical id if the source has an index
+	// for it; nil says nothing.
+	principal(id string) *entry
 	// entries returns the entries with these names, in any order; names
 	// without an entry are left out.
 	entries(ctx context.Context, dns []string) ([]*entry, error)

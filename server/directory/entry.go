@@ -63,14 +63,20 @@ func (e *entry) add(name, value string) {
 // fold prepares a value for comparison as LDAP's case-ignore strings compare:
 // no case, no surrounding blanks, runs of blanks as one. RFC 4518 §2.6.
 func fold(s string) string {
-	if i := strings.IndexByte(s, ' '); i >= 0 && (s[0] == ' ' || s[len(s)-1] == ' ' || strings.Contains(s, "  ")) {
+	if blanks(s) {
 		s = strings.Join(strings.Fields(s), " ")
 	}
 	return strings.ToLower(s)
 }
 
+// blanks tells whether blanks of s do not count.
+func blanks(s string) bool {
+	return strings.IndexByte(s, ' ') >= 0 && (s[0] == ' ' || s[len(s)-1] == ' ' || strings.Contains(s, "  "))
+}
+
+// equalFold is fold(a) == fold(b) without making them.
 func equalFold(a, b string) bool {
-	return strings.EqualFold(a, b) || fold(a) == fold(b)
+	return strings.EqualFold(a, b) || (blanks(a) || blanks(b)) && fold(a) == fold(b)
 }
 
 // dnKey spells a distinguished name so that equal names are equal strings. A

@@ -154,6 +154,8 @@ func fromLDAP(r *ldap.Entry) *entry {
 
 func (s *ldapSource) seconds() int { return max(1, int(s.opt.Timeout/time.Second)) }
 
+func (s *ldapSource) principal(string) *entry { return nil }
+
 // nameChunk is how many entries of one branch are looked up by one search.
 const nameChunk = 100
 

@@ -44,6 +44,7 @@ type snapshot struct {
 	gen     uint64
 	entries []*entry // by name, then key
 	byKey   map[string]*entry
+	byID    map[string]*entry              // principals
 	index   map[string]map[string][]*entry // attribute, folded value (or DN key)
 	ds      *domains
 }
@@ -193,9 +194,7 @@ func (d *Directory) newSnapshot(data []byte) (*snapshot, error) {
 		sn.byKey[e.key] = e
 		sn.entries = append(sn.entries, e)
 	}
-	slices.SortFunc(sn.entries, func(a, b *entry) int {
-		return cmp.Or(strings.Compare(fold(a.one(d.at.CN)), fold(b.one(d.at.CN))), strings.Compare(a.key, b.key))
-	})
+	d.sortByName(sn.entries)
 	for _, a := range []string{
 		d.at.UID, d.at.GroupID, d.at.Mail, d.at.MailAlt, d.at.MailEquiv, d.at.UniqueName, "member",
 	} {
@@ -221,6 +220,23 @@ func (d *Directory) newSnapshot(data []byte) (*snapshot, error) {
 	return sn, d.checkUnique(sn)
 }
 
+func (d *Directory) sortByName(es []*entry) {
+	type named struct {
+		name string
+		e    *entry
+	}
+	list := make([]named, len(es))
+	for i, e := range es {
+		list[i] = named{fold(e.one(d.at.CN)), e}
+	}
+	slices.SortFunc(list, func(a, b named) int {
+		return cmp.Or(strings.Compare(a.name, b.name), strings.Compare(a.e.key, b.e.key))
+	})
+	for i := range list {
+		es[i] = list[i].e
+	}
+}
+
 func newEntry(r *ldifRecord, names map[string]string) *entry {
 	e := &entry{dn: r.dn, key: dnKey(r.dn), line: r.line}
 	for _, l := range r.attrs {
@@ -241,10 +257,10 @@ func indexKey(attr, value string) string {
 	return fold(value)
 }
 
-// checkUnique refuses two principals of one id. ldap.md §1: uid and groupid are
+// checkUnique indexes principals by id and refuses two principals of one id. ldap.md §1: uid and groupid are
 // one name space within a domain.
 func (d *Directory) checkUnique(sn *snapshot) error {
-	seen := make(map[string]*entry, len(sn.entries))
+	sn.byID = make(map[string]*entry, len(sn.entries))
 	for _, e := range sn.entries {
 		kind, ok := d.kindOf(e)
 		if !ok {
@@ -254,14 +270,14 @@ func (d *Directory) checkUnique(sn *snapshot) error {
 		if id == "" {
 			return &LDIFError{e.line, fmt.Sprintf("the entry %s has an id that is not allowed", e.dn)}
 		}
-		if other := seen[id]; other != nil {
+		if other := sn.byID[id]; other != nil {
 			a, b := other, e
 			if a.line > b.line {
 				a, b = b, a
 			}
 			return &LDIFError{b.line, fmt.Sprintf("the id %q is taken already by the entry in line %d", id, a.line)}
 		}
-		seen[id] = e
+		sn.byID[id] = e
 	}
 	return nil
 }
@@ -355,6 +371,8 @@ func (s *ldifSource) entries(_ context.Context, dns []string) (found []*entry, e
 	}
 	return found, nil
 }
+
+func (s *ldifSource) principal(id string) *entry { return s.snap.Load().byID[id] }
 
 func (s *ldifSource) domains(context.Context) (*domains, error) { return s.snap.Load().ds, nil }
 

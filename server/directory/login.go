@@ -184,7 +184,7 @@ func (l *Logins) check(ctx context.Context, key loginKey, user, password string,
 	if !known {
 		who := person.ID
 		if e == nil {
-			who = login
+			who = l.dir.nobody(ctx, login)
 		}
 		if wait, ok := l.limit.of(&try, who, start); !ok {
 			return calendar.Person{}, limited(wait)
@@ -281,6 +281,19 @@ func (d *Directory) byLogin(ctx context.Context, login string) (*entry, error) {
 		return d.byMail(ctx, ds, login)
 	}
 	return e, err
+}
+
+// nobody spells the name of nobody as it would be spelt if it were somebody's,
+// so that all its forms share a bucket as those of a user do.
+func (d *Directory) nobody(ctx context.Context, login string) string {
+	ds, err := d.src.domains(ctx)
+	if err != nil {
+		return login
+	}
+	if user, dom, ok := ds.split(login, d.opt.Separators); ok {
+		return ds.id(user, dom)
+	}
+	return login
 }
 
 // Forget drops every remembered log-in of a user, after a change of password.

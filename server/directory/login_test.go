@@ -276,6 +276,21 @@ func TestFailuresLookAlike(t *testing.T) {
 	}
 }
 
+// The forms of a name share a bucket whether it exists or not: limits do not
+// tell who does.
+func TestLimitsDoNotTellWhoExists(t *testing.T) {
+	for _, user := range []string{"anna", "nobody"} {
+		l := logins(t, annaDirectory(t), LoginOptions{Now: newClock().now, PerUser: Limit{2, time.Hour}})
+		mustFail(t, l, user, "x", here)
+		mustFail(t, l, user+"@sesta.com", "x", here)
+		for _, form := range []string{user, user + "@SESTA.com", user + "+sesta.com"} {
+			if _, limited := mustFail(t, l, form, "x", here); !limited {
+				t.Errorf("%s is not limited", form)
+			}
+		}
+	}
+}
+
 func TestFailuresGetSlower(t *testing.T) {
 	c := newClock()
 	var last time.Duration

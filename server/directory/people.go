@@ -83,6 +83,9 @@ func (d *Directory) ByMail(ctx context.Context, address string) (calendar.Person
 
 // byID finds the entry of a canonical id, given in lower case.
 func (d *Directory) byID(ctx context.Context, ds *domains, id string) (*entry, error) {
+	if e := d.src.principal(id); e != nil {
+		return e, nil
+	}
 	user, dom, _ := ds.split(id, d.opt.Separators)
 	names := []filter{equal(d.at.UID, user), equal(d.at.GroupID, user)}
 	if dom.name != "" {
@@ -203,7 +206,7 @@ func (d *Directory) queryFilter(q calendar.PeopleQuery, ds *domains) filter {
 		return f
 	}
 	mails := func(v string) filter { return anyOf(v, d.at.Mail, d.at.MailAlt, d.at.MailEquiv) }
-	fs := []filter{d.principals(or(d.present(q.Kinds)...))}
+	var fs []filter // what rules out most comes first
 	if q.Name != "" {
 		fs = append(fs, anyOf(q.Name, d.at.CN))
 	}
@@ -216,7 +219,7 @@ func (d *Directory) queryFilter(q calendar.PeopleQuery, ds *domains) filter {
 	if q.Text != "" {
 		fs = append(fs, or(anyOf(q.Text, d.at.CN), mails(q.Text), ids(q.Text)))
 	}
-	return and(fs...)
+	return and(append(fs, d.principals(or(d.present(q.Kinds)...)))...)
 }
 
 // present narrows a search to what entries of the kinds must have.
