@@ -83,8 +83,10 @@ CREATE TABLE objects (
 CREATE UNIQUE INDEX objects_uid ON objects (owner, cal, uid) WHERE deleted = 0 AND uid <> '';
 
 -- sync-collection (RFC 6578) and WCAP's fetch of what changed walk from a
--- change number upwards: their cost follows the changes, not the calendar.
-CREATE INDEX objects_change ON objects (owner, cal, change);
+-- change number upwards: their cost follows the changes, not the calendar. The
+-- condition is always true and only those queries state it: a planner without
+-- statistics must not take this index for its prefix when it looks for a name.
+CREATE INDEX objects_change ON objects (owner, cal, change) WHERE change > 0;
 
 -- The purge finds old tombstones without reading living objects.
 CREATE INDEX objects_gone ON objects (owner, cal, deleted) WHERE deleted > 0;
@@ -120,8 +122,8 @@ CREATE TABLE occurrences (
 -- rows are kept in classes: cls 0 up to 25 hours (a day of the autumn change),
 -- 1 up to 32 days, 2 longer ones and tails. A range is three scans of this
 -- index, which holds all that is asked for; only the few rows of class 2 are
--- read from the beginning.
-CREATE INDEX occurrences_time ON occurrences (owner, cal, cls, start_at, end_at, flags, name);
+-- read from the beginning. The condition is there as for objects_change.
+CREATE INDEX occurrences_time ON occurrences (owner, cal, cls, start_at, end_at, flags, name) WHERE cls >= 0;
 
 -- Dead properties (RFC 4918 §4.1) of a calendar (name '') or an object.
 CREATE TABLE props (

@@ -1,10 +1,44 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"factotum/store/storetest/pgtest"
 )
+
+// planned are the statements whose plan matters and what each is found by on
+// SQLite. What follows the tables' names holds on PostgreSQL too.
+var planned = []struct{ text, want string }{
+	{sqlHome, "owners USING PRIMARY KEY (owner=?)"},
+	{sqlCalendar, "calendars USING INDEX calendars_name (owner=? AND name=?)"},
+	{sqlCalendars, "calendars USING INDEX calendars_name (owner=?)"},
+	{sqlTouchCalendar, "calendars USING PRIMARY KEY (owner=? AND id=?)"},
+	{sqlGoneCalendars, "calendars USING INDEX calendars_gone (owner=? AND change>?) | USE TEMP B-TREE FOR LAST TERM OF ORDER BY"},
+	{sqlStub, "objects USING PRIMARY KEY (owner=? AND cal=? AND name=?)"},
+	{selectMeta + byName, "o USING PRIMARY KEY (owner=? AND cal=? AND name=?)"},
+	{selectData + byName, "o USING PRIMARY KEY (owner=? AND cal=? AND name=?) | b USING INTEGER PRIMARY KEY (rowid=?)"},
+	{selectData + byUID, "o USING INDEX objects_uid (owner=? AND cal=? AND uid=?) | b USING INTEGER PRIMARY KEY (rowid=?)"},
+	{selectMeta + listed, "o USING PRIMARY KEY (owner=? AND cal=? AND name>?)"},
+	{selectData + listed, "o USING PRIMARY KEY (owner=? AND cal=? AND name>?) | b USING INTEGER PRIMARY KEY (rowid=?)"},
+	{selectMeta + changed, "o USING INDEX objects_change (owner=? AND cal=? AND change>?)"},
+	{selectData + changed, "o USING INDEX objects_change (owner=? AND cal=? AND change>?) | b USING INTEGER PRIMARY KEY (rowid=?)"},
+	{sqlUIDTaken, "objects USING COVERING INDEX objects_uid (owner=? AND cal=? AND uid=?)"},
+	{sqlUpdateObject, "objects USING PRIMARY KEY (owner=? AND cal=? AND name=?)"},
+	{sqlUpdateBody, "bodies USING INTEGER PRIMARY KEY (rowid=?)"},
+	{sqlPurgeObjects, "objects USING INDEX objects_gone (owner=? AND cal=? AND deleted>? AND deleted<?)"},
+	{sqlDropOccurrences, "occurrences USING PRIMARY KEY (owner=? AND cal=? AND name=?)"},
+	{sqlObjectOccurrences, "occurrences USING PRIMARY KEY (owner=? AND cal=? AND name=?)"},
+	{sqlOccurrences, "occurrences USING COVERING INDEX occurrences_time (owner=? AND cal=? AND cls=? AND start_at>? AND start_at<?)" +
+		" | occurrences USING COVERING INDEX occurrences_time (owner=? AND cal=? AND cls=? AND start_at>? AND start_at<?)" +
+		" | occurrences USING COVERING INDEX occurrences_time (owner=? AND cal=? AND cls=? AND start_at<?)"},
+	{sqlProps, "props USING PRIMARY KEY (owner=? AND cal=? AND name=?)"},
+	{sqlToken, "tokens USING PRIMARY KEY (owner=? AND token=?)"},
+}
 
 // Every statement finds its rows through the key or an index that begins with
 // all the columns it asks for: cost follows the answer, not the calendar.
@@ -14,32 +48,7 @@ func TestSQLitePlans(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	for _, c := range []struct{ text, want string }{
-		{sqlHome, "owners USING PRIMARY KEY (owner=?)"},
-		{sqlCalendar, "calendars USING INDEX calendars_name (owner=? AND name=?)"},
-		{sqlCalendars, "calendars USING INDEX calendars_name (owner=?)"},
-		{sqlTouchCalendar, "calendars USING PRIMARY KEY (owner=? AND id=?)"},
-		{sqlGoneCalendars, "calendars USING INDEX calendars_gone (owner=? AND change>?) | USE TEMP B-TREE FOR LAST TERM OF ORDER BY"},
-		{sqlStub, "objects USING PRIMARY KEY (owner=? AND cal=? AND name=?)"},
-		{selectMeta + byName, "o USING PRIMARY KEY (owner=? AND cal=? AND name=?)"},
-		{selectData + byName, "o USING PRIMARY KEY (owner=? AND cal=? AND name=?) | b USING INTEGER PRIMARY KEY (rowid=?)"},
-		{selectData + byUID, "o USING INDEX objects_uid (owner=? AND cal=? AND uid=?) | b USING INTEGER PRIMARY KEY (rowid=?)"},
-		{selectMeta + listed, "o USING PRIMARY KEY (owner=? AND cal=? AND name>?)"},
-		{selectData + listed, "o USING PRIMARY KEY (owner=? AND cal=? AND name>?) | b USING INTEGER PRIMARY KEY (rowid=?)"},
-		{selectMeta + changed, "o USING INDEX objects_change (owner=? AND cal=? AND change>?)"},
-		{selectData + changed, "o USING INDEX objects_change (owner=? AND cal=? AND change>?) | b USING INTEGER PRIMARY KEY (rowid=?)"},
-		{sqlUIDTaken, "objects USING COVERING INDEX objects_uid (owner=? AND cal=? AND uid=?)"},
-		{sqlUpdateObject, "objects USING PRIMARY KEY (owner=? AND cal=? AND name=?)"},
-		{sqlUpdateBody, "bodies USING INTEGER PRIMARY KEY (rowid=?)"},
-		{sqlPurgeObjects, "objects USING INDEX objects_gone (owner=? AND cal=? AND deleted>? AND deleted<?)"},
-		{sqlDropOccurrences, "occurrences USING PRIMARY KEY (owner=? AND cal=? AND name=?)"},
-		{sqlObjectOccurrences, "occurrences USING PRIMARY KEY (owner=? AND cal=? AND name=?)"},
-		{sqlOccurrences, "occurrences USING COVERING INDEX occurrences_time (owner=? AND cal=? AND cls=? AND start_at>? AND start_at<?)" +
-			" | occurrences USING COVERING INDEX occurrences_time (owner=? AND cal=? AND cls=? AND start_at>? AND start_at<?)" +
-			" | occurrences USING COVERING INDEX occurrences_time (owner=? AND cal=? AND cls=? AND start_at<?)"},
-		{sqlProps, "props USING PRIMARY KEY (owner=? AND cal=? AND name=?)"},
-		{sqlToken, "tokens USING PRIMARY KEY (owner=? AND token=?)"},
-	} {
+	for _, c := range planned {
 		var steps []string
 		err := s.engine.read(context.Background(), func(conn conn) error {
 			var id, parent, unused int64
@@ -59,6 +68,47 @@ func TestSQLitePlans(t *testing.T) {
 		}
 		if got := strings.Join(steps, " | "); got != c.want {
 			t.Errorf("%s\n got %s\nwant %s", c.text, got, c.want)
+		}
+	}
+}
+
+// PostgreSQL has no statistics in its first minutes, and keeps the plan of a
+// prepared statement: it must be the right one from the beginning.
+func TestPostgresPlans(t *testing.T) {
+	s, err := OpenPostgres(context.Background(), pgtest.Start(t), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	indexes := regexp.MustCompile(`\b(\w+) USING (?:(?:COVERING )?INDEX (\w+)|(?:INTEGER )?PRIMARY KEY)`)
+	used := regexp.MustCompile(`(?:using|Index Scan on) (\w+)|(Seq Scan on \w+)`)
+	for _, c := range planned {
+		var want, got []string
+		for _, m := range indexes.FindAllStringSubmatch(c.want, -1) {
+			name := m[2]
+			if name == "" {
+				name = map[string]string{"o": "objects", "b": "bodies"}[m[1]]
+				name = cmp.Or(name, m[1]) + "_pkey"
+			}
+			want = append(want, name)
+		}
+		text := regexp.MustCompile(`\$\d+`).ReplaceAllString(c.text, "'1'")
+		text = strings.ReplaceAll(strings.ReplaceAll(text, "LIMIT '1'", "LIMIT 500"), "ANY('1')", "ANY('{1}')")
+		err := s.engine.read(context.Background(), func(conn conn) error {
+			return conn.query("EXPLAIN "+text, nil, func(r scanner) error {
+				var line string
+				err := r.scan(&line)
+				if m := used.FindStringSubmatch(line); m != nil {
+					got = append(got, m[1]+m[2])
+				}
+				return err
+			})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s\n got %v\nwant %v", c.text, got, want)
 		}
 	}
 }

@@ -125,10 +125,14 @@ func (w *pgWorker) commit(group []*job) {
 }
 
 func (w *pgWorker) attempts(group []*job) error {
-	ctx, cancel := context.WithTimeout(context.Background(), pgPatience)
+	ctx, cancel := context.WithTimeout(context.Background(), pgLongest)
 	defer cancel()
 	return retrying(ctx, func() error { return w.attempt(ctx, group) })
 }
+
+// pgLongest bounds a transaction, so that a server that has gone silent does
+// not hold the owners of a worker for ever.
+const pgLongest = 5 * time.Minute
 
 // maxTries bounds how often a transaction runs again at the server's wish.
 const maxTries = 5
@@ -159,9 +163,11 @@ func (w *pgWorker) attempt(ctx context.Context, group []*job) error {
 	if err := w.e.lease.held(); err != nil {
 		return err
 	}
-	pooled, err := w.e.pool.Acquire(ctx)
+	soon, cancel := context.WithTimeout(ctx, pgPatience)
+	pooled, err := w.e.pool.Acquire(soon)
+	cancel()
 	if err != nil {
-		return wrap("wait for a connection", pgError(err))
+		return &calendar.Error{Kind: calendar.Unavailable, Op: "wait for a connection", Err: err}
 	}
 	// A connection left inside a transaction is dropped by the pool.
 	defer pooled.Release()

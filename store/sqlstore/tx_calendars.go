@@ -26,7 +26,8 @@ WHERE owner = $1 AND id = $2 AND deleted = 0`
 
 	sqlNameTaken = `SELECT id FROM calendars WHERE owner = $1 AND name = $2 AND deleted = 0 AND id <> $3`
 
-	sqlTouchCalendar = `UPDATE calendars SET change = $3, modified = $4 WHERE owner = $1 AND id = $2 AND deleted = 0`
+	// Not deleted = 0: that is the condition of calendars_name, and the key is better.
+	sqlTouchCalendar = `UPDATE calendars SET change = $3, modified = $4 WHERE owner = $1 AND id = $2 AND deleted < 1`
 
 	sqlCalendarLive = `SELECT id FROM calendars WHERE owner = $1 AND id = $2 AND deleted = 0`
 	sqlBuryCalendar = `UPDATE calendars SET change = $3, deleted = $4, displayname = '', color = '', sortorder = '', tzid = '',

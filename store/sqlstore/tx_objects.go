@@ -24,7 +24,7 @@ o.uid, o.component, o.contenttype`
 
 	// The rows of one change number are its batch, by name: a page begins after
 	// the last row of the page before.
-	changed = ` AND o.change >= $3 AND (o.change > $3 OR o.name > $4) ORDER BY o.change, o.name LIMIT $5`
+	changed = ` AND o.change > 0 AND o.change >= $3 AND (o.change > $3 OR o.name > $4) ORDER BY o.change, o.name LIMIT $5`
 )
 
 const (
@@ -62,6 +62,7 @@ type stub struct {
 	size    int64
 	deleted bool
 	uid     string
+	fresh   bool // made by this transaction: it has no occurrences yet
 }
 
 // readObject scans a row of objectColumns, and its data where wanted.
@@ -268,7 +269,7 @@ func (t *tx) insertObject(op string, row *calendar.ObjectRow) error {
 	if err := t.exec(op, sqlInsertBody, t.owner, body, octets(row.Data)); err != nil {
 		return err
 	}
-	t.stub = stub{known: true, cal: row.Cal, name: row.Name, exists: true, body: body, size: int64(row.Size), uid: row.UID}
+	t.stub = stub{known: true, cal: row.Cal, name: row.Name, exists: true, body: body, size: int64(row.Size), uid: row.UID, fresh: true}
 	return t.grow(1, int64(row.Size))
 }
 

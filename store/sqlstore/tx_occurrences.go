@@ -27,16 +27,19 @@ const (
 	// A zero-length row overlaps where it starts: start_at >= from.
 	overlaps = ` AND start_at < $4 AND (end_at > $3 OR start_at >= $3)`
 	fromOccs = `SELECT name, start_at, end_at, flags FROM occurrences WHERE owner = $1 AND cal = $2`
+	timeOccs = fromOccs + ` AND cls >= 0` // names the index
 
-	sqlOccurrences = fromOccs + ` AND cls = 0 AND start_at >= $5` + overlaps + ` UNION ALL ` +
-		fromOccs + ` AND cls = 1 AND start_at >= $6` + overlaps + ` UNION ALL ` +
-		fromOccs + ` AND cls = 2` + overlaps
+	sqlOccurrences = timeOccs + ` AND cls = 0 AND start_at >= $5` + overlaps + ` UNION ALL ` +
+		timeOccs + ` AND cls = 1 AND start_at >= $6` + overlaps + ` UNION ALL ` +
+		timeOccs + ` AND cls = 2` + overlaps
 
 	sqlObjectOccurrences = fromOccs + ` AND name = $3 ORDER BY seq`
 
 	sqlDropOccurrences = `DELETE FROM occurrences WHERE owner = $1 AND cal = $2 AND name = $3`
 
-	sqlInsertOccurrence = `INSERT INTO occurrences (owner, cal, cls, start_at, name, seq, end_at, flags) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`
+	sqlInsertOccurrence = `INSERT INTO occurrences (owner, cal, cls, start_at, name, seq, end_at, flags) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+ON CONFLICT (owner, cal, name, seq) DO UPDATE SET cls = excluded.cls, start_at = excluded.start_at, end_at = excluded.end_at,
+flags = excluded.flags`
 )
 
 func readOccurrence(r scanner, o *calendar.OccurrenceRow) error {
@@ -77,7 +80,9 @@ func (t *tx) ObjectOccurrences(cal int64, name string) ([]calendar.OccurrenceRow
 // SetOccurrences replaces the rows of one object; the Name in rows is not read.
 func (t *tx) SetOccurrences(cal int64, name string, rows []calendar.OccurrenceRow) error {
 	const op = "index an object"
-	if err := t.exec(op, sqlDropOccurrences, t.owner, cal, name); err != nil {
+	if s := &t.stub; s.fresh && s.cal == cal && s.name == name {
+		s.fresh = false
+	} else if err := t.exec(op, sqlDropOccurrences, t.owner, cal, name); err != nil {
 		return err
 	}
 	for i := range rows {
