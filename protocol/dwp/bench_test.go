@@ -1,0 +1,67 @@
+package dwp
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"factotum/server/calendar"
+	"factotum/server/calendar/calendartest"
+)
+
+// BenchmarkBackend compares a direct call with one over a unix socket and one
+// over TLS on loopback, in one run:
+//
+//	go test -run '^$' -bench Backend ./protocol/dwp
+func BenchmarkBackend(b *testing.B) {
+	people := calendartest.NewPeople("anna")
+	who := people.Actor("anna")
+	service := newService(people)
+	if _, err := service.Home(b.Context(), who, calendar.HomeRequest{Owner: "anna", Provision: true}); err != nil {
+		b.Fatal(err)
+	}
+	var items []calendar.PutItem
+	for i := range 1000 {
+		items = append(items, calendar.PutItem{Name: fmt.Sprintf("e%04d.ics", i), Data: fmt.Appendf(nil,
+			"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VEVENT\r\nUID:e%04d\r\nDTSTAMP:20260101T000000Z\r\n"+
+				"DTSTART:20260901T090000Z\r\nDTEND:20260901T100000Z\r\nDESCRIPTION:%s\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n", i, strings.Repeat("words ", 200))})
+	}
+	if _, err := service.PutObjects(b.Context(), who, calendar.PutObjectsRequest{Calendar: "anna", Items: items}); err != nil {
+		b.Fatal(err)
+	}
+	for _, be := range []struct {
+		name string
+		calendar.Backend
+	}{
+		{"Direct", service},
+		{"Unix", newLink().open(b, service)},
+		{"TLS", tlsLink(b, newAuthority(b)).open(b, service)},
+	} {
+		b.Run("Object/"+be.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := be.Object(b.Context(), who, calendar.Ref{Calendar: "anna", Name: "e0500.ics"}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run("Put/"+be.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := be.PutObject(b.Context(), who, calendar.PutRequest{Ref: calendar.Ref{Calendar: "anna", Name: "e0500.ics"}, Data: items[500].Data}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run("Query1000/"+be.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				n := 0
+				err := be.Query(b.Context(), who, calendar.QueryRequest{Calendar: "anna"}, func(*calendar.Object) error { n++; return nil })
+				if err != nil || n != 1000 {
+					b.Fatal(n, err)
+				}
+			}
+		})
+	}
+}
