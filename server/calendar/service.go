@@ -88,6 +88,7 @@ type Service struct {
 	log     *slog.Logger
 	now     func() time.Time
 	cache   *cache
+	names   nameIndex
 	started time.Time
 	lastID  atomic.Int64
 	zone    recur.Zone
@@ -132,6 +133,9 @@ func NewService(store Store, people People, opt Options) *Service {
 
 // Limits returns what the service enforces, for fronts that announce it.
 func (s *Service) Limits() Limits { return s.opt.Limits }
+
+// CacheSize tells how many octets the cache has in use.
+func (s *Service) CacheSize() int64 { return s.cache.size.Load() }
 
 // Ping reports the store's state.
 func (s *Service) Ping(ctx context.Context) (Status, error) {
@@ -180,7 +184,12 @@ func (s *Service) update(ctx context.Context, op string, owner Owner, fn func(*w
 		}
 		if len(w.muts) > 0 || w.reset {
 			muts, reset := w.muts, w.reset
-			tx.OnCommit(func() { s.cache.apply(owner, w.change, muts, reset) })
+			tx.OnCommit(func() {
+				s.cache.apply(owner, w.change, muts, reset)
+				if reset {
+					s.names.forget(owner)
+				}
+			})
 		}
 		return nil
 	})
