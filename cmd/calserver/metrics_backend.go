@@ -147,6 +147,12 @@ func (c *countedBackend) SyncHome(ctx context.Context, who calendar.Actor, req c
 	return c.be.SyncHome(ctx, who, req)
 }
 
+// SearchCalendars implements calendar.Backend.
+func (c *countedBackend) SearchCalendars(ctx context.Context, who calendar.Actor, req calendar.SearchCalendarsRequest) (res []calendar.Calendar, err error) {
+	defer func(start time.Time) { c.done("search-calendars", start, err) }(time.Now())
+	return c.be.SearchCalendars(ctx, who, req)
+}
+
 // FreeBusy implements calendar.Backend.
 func (c *countedBackend) FreeBusy(ctx context.Context, who calendar.Actor, req calendar.FreeBusyRequest) (res []calendar.FreeBusyResult, err error) {
 	defer func(start time.Time) { c.done("free-busy", start, err) }(time.Now())

@@ -69,6 +69,7 @@ const serviceConfig = `{"methodConfig":[{"name":[` +
 	`{"service":"factotum.dwp.v1.Backend","method":"Object"},` +
 	`{"service":"factotum.dwp.v1.Backend","method":"Objects"},` +
 	`{"service":"factotum.dwp.v1.Backend","method":"Query"},` +
+	`{"service":"factotum.dwp.v1.Backend","method":"SearchCalendars"},` +
 	`{"service":"factotum.dwp.v1.Backend","method":"Sync"},` +
 	`{"service":"factotum.dwp.v1.Backend","method":"SyncHome"},` +
 	`{"service":"factotum.dwp.v1.Backend","method":"FreeBusy"},` +

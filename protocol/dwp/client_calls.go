@@ -118,7 +118,10 @@ func (c *Client) Object(ctx context.Context, who calendar.Actor, ref calendar.Re
 func (c *Client) Objects(ctx context.Context, who calendar.Actor, req calendar.ObjectsRequest, emit func(calendar.ObjectResult) error) error {
 	n := 0
 	err := stream(ctx, c, "objects", c.api.Objects,
-		&wire.ObjectsRequest{Actor: toActor(who), Refs: each(req.Refs, func(r *calendar.Ref) *wire.Ref { return toRef(*r) }), Data: toData(&req.Data)},
+		&wire.ObjectsRequest{
+			Actor: toActor(who), Refs: each(req.Refs, func(r *calendar.Ref) *wire.Ref { return toRef(*r) }), Data: toData(&req.Data),
+			Calendar: toText(req.Calendar), Uids: toTexts(req.UIDs),
+		},
 		func(m *wire.ObjectsAnswer) error {
 			for _, it := range m.GetItems() {
 				n++
@@ -128,7 +131,7 @@ func (c *Client) Objects(ctx context.Context, who calendar.Actor, req calendar.O
 			}
 			return nil
 		})
-	if err == nil && n != len(req.Refs) {
+	if err == nil && n != len(req.Refs)+len(req.UIDs) {
 		err = errCut("objects")
 	}
 	return err
@@ -269,6 +272,15 @@ func (c *Client) SyncHome(ctx context.Context, who calendar.Actor, req calendar.
 	return calendar.SyncHomeResult{
 		Token: string(m.GetToken()), Changed: eachOf(m.GetChanged(), fromCalendar), Removed: fromTexts[calendar.ID](m.GetRemoved()),
 	}, nil
+}
+
+// SearchCalendars implements calendar.Backend.
+func (c *Client) SearchCalendars(ctx context.Context, who calendar.Actor, req calendar.SearchCalendarsRequest) ([]calendar.Calendar, error) {
+	m, err := unary(ctx, c, "search calendars", false, c.api.SearchCalendars, toSearch(who, &req))
+	if err != nil {
+		return nil, err
+	}
+	return eachOf(m.GetCalendars(), fromCalendar), nil
 }
 
 // FreeBusy implements calendar.Backend.

@@ -232,14 +232,28 @@ func fromQuery(m *wire.QueryRequest) (r calendar.QueryRequest, err error) {
 func toSync(who calendar.Actor, r *calendar.SyncRequest) *wire.SyncRequest {
 	return &wire.SyncRequest{
 		Actor: toActor(who), Calendar: toText(r.Calendar), Token: toText(r.Token),
-		Limit: int64(r.Limit), Data: r.Data, Deleted: r.Deleted,
+		Limit: int64(r.Limit), Data: r.Data, Deleted: r.Deleted, Gone: toWindow(r.Gone),
 	}
 }
 
 func fromSync(m *wire.SyncRequest) calendar.SyncRequest {
 	return calendar.SyncRequest{
 		Calendar: calendar.ID(m.GetCalendar()), Token: string(m.GetToken()),
-		Limit: int(m.GetLimit()), Data: m.GetData(), Deleted: m.GetDeleted(),
+		Limit: int(m.GetLimit()), Data: m.GetData(), Deleted: m.GetDeleted(), Gone: fromWindow(m.GetGone()),
+	}
+}
+
+func toSearch(who calendar.Actor, r *calendar.SearchCalendarsRequest) *wire.SearchCalendarsRequest {
+	return &wire.SearchCalendarsRequest{
+		Actor: toActor(who), Text: toText(r.Text), How: uint32(r.How), Id: r.ID, Name: r.Name, Owner: r.Owner,
+		Owners: toTexts(r.Owners), Limit: int64(r.Limit),
+	}
+}
+
+func fromSearch(m *wire.SearchCalendarsRequest) calendar.SearchCalendarsRequest {
+	return calendar.SearchCalendarsRequest{
+		Text: string(m.GetText()), How: calendar.TextMatching(m.GetHow()), ID: m.GetId(), Name: m.GetName(), Owner: m.GetOwner(),
+		Owners: fromTexts[calendar.Owner](m.GetOwners()), Limit: int(m.GetLimit()),
 	}
 }
 

@@ -119,6 +119,10 @@ func (e *echo) SyncHome(_ context.Context, who calendar.Actor, req calendar.Sync
 	e.take("SyncHome", who, req)
 	return result[calendar.SyncHomeResult](e, 0), e.err
 }
+func (e *echo) SearchCalendars(_ context.Context, who calendar.Actor, req calendar.SearchCalendarsRequest) ([]calendar.Calendar, error) {
+	e.take("SearchCalendars", who, req)
+	return result[[]calendar.Calendar](e, 0), e.err
+}
 func (e *echo) FreeBusy(_ context.Context, who calendar.Actor, req calendar.FreeBusyRequest) ([]calendar.FreeBusyResult, error) {
 	e.take("FreeBusy", who, req)
 	return result[[]calendar.FreeBusyResult](e, 0), e.err
@@ -282,7 +286,8 @@ func fitCounts(asked []any, e *echo, want *[]any) {
 	for i, a := range asked {
 		switch req := a.(type) {
 		case calendar.ObjectsRequest:
-			req.Refs = make([]calendar.Ref, len(*want))
+			req.UIDs = req.UIDs[:min(len(req.UIDs), len(*want))]
+			req.Refs = make([]calendar.Ref, len(*want)-len(req.UIDs))
 			asked[i] = req
 		case calendar.PutObjectsRequest:
 			results := e.answer[0].([]calendar.PutItemResult)

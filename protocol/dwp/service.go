@@ -122,6 +122,14 @@ func (s *service) SyncHome(ctx context.Context, m *wire.SyncHomeRequest) (*wire.
 	return &wire.SyncHomeAnswer{Token: toText(r.Token), Changed: each(r.Changed, toCalendar), Removed: toTexts(r.Removed)}, nil
 }
 
+func (s *service) SearchCalendars(ctx context.Context, m *wire.SearchCalendarsRequest) (*wire.SearchCalendarsAnswer, error) {
+	found, err := s.backend.SearchCalendars(ctx, fromActor(m.GetActor()), fromSearch(m))
+	if err != nil {
+		return nil, err
+	}
+	return &wire.SearchCalendarsAnswer{Calendars: each(found, toCalendar)}, nil
+}
+
 func (s *service) FreeBusy(ctx context.Context, m *wire.FreeBusyRequest) (*wire.FreeBusyAnswer, error) {
 	r, err := s.backend.FreeBusy(ctx, fromActor(m.GetActor()), fromFreeBusy(m))
 	if err != nil {
@@ -216,7 +224,9 @@ func (s *service) Objects(m *wire.ObjectsRequest, st grpc.ServerStreamingServer[
 		return err
 	}
 	b := batch[wire.ObjectItem]{send: func(items []*wire.ObjectItem) error { return st.Send(&wire.ObjectsAnswer{Items: items}) }}
-	req := calendar.ObjectsRequest{Refs: eachOf(m.GetRefs(), fromRef), Data: data}
+	req := calendar.ObjectsRequest{
+		Refs: eachOf(m.GetRefs(), fromRef), Data: data, Calendar: calendar.ID(m.GetCalendar()), UIDs: fromTexts[string](m.GetUids()),
+	}
 	err = s.backend.Objects(st.Context(), fromActor(m.GetActor()), req, func(r calendar.ObjectResult) error {
 		size := 0
 		if r.Object != nil {

@@ -52,6 +52,9 @@ type Backend interface {
 	Sync(ctx context.Context, who Actor, req SyncRequest, emit func(SyncItem) error) (SyncResult, error)
 	// SyncHome tells which calendars of a home changed since a token.
 	SyncHome(ctx context.Context, who Actor, req SyncHomeRequest) (SyncHomeResult, error)
+	// SearchCalendars lists the calendars that who may see and that match, by
+	// calid. WCAP search_calprops.
+	SearchCalendars(ctx context.Context, who Actor, req SearchCalendarsRequest) ([]Calendar, error)
 	// FreeBusy merges the busy time of each target. RFC 4791 §7.10, WCAP get_freebusy.
 	FreeBusy(ctx context.Context, who Actor, req FreeBusyRequest) ([]FreeBusyResult, error)
 
@@ -132,10 +135,16 @@ type CopyResult struct {
 	Object   Object
 }
 
-// ObjectsRequest lists what a multiget wants. All refs are of one owner.
+// ObjectsRequest lists what a multiget wants, by name or by UID. All is of one
+// owner.
 type ObjectsRequest struct {
 	Refs []Ref
 	Data DataRequest
+
+	// The objects of one calendar with these UIDs, answered after Refs. The Ref
+	// of an answer has no name when there is no such object.
+	Calendar ID
+	UIDs     []string
 }
 
 // ObjectResult is the answer for one ref: an object, or why not.
@@ -265,6 +274,10 @@ type SyncRequest struct {
 	Limit    int  // most items, 0 = no limit
 	Data     bool // objects with their data
 	Deleted  bool // tombstones with their last text, where kept
+
+	// Gone asks for tombstones only, of deletions in this window; Token,
+	// Limit and Data do not count. WCAP fetch_deletedcomponents.
+	Gone *Window
 }
 
 // SyncItem is a changed object or a tombstone.
@@ -292,6 +305,31 @@ type SyncHomeResult struct {
 	Changed []Calendar
 	Removed []ID
 }
+
+// SearchCalendarsRequest asks for calendars. One matches if a field that is
+// chosen matches Text, upper and lower case alike, or its owner is in Owners.
+type SearchCalendarsRequest struct {
+	Text  string
+	How   TextMatching
+	ID    bool // look in calids
+	Name  bool // look in display names
+	Owner bool // look in the primary owners' user ids
+	// Owners are those that the caller found by other means (the directory):
+	// all their calendars match.
+	Owners []Owner
+	Limit  int // most calendars wanted, 0 = the server's limit
+}
+
+// TextMatching says how a text is compared. WCAP searchOpts.
+type TextMatching uint8
+
+// The values of searchOpts.
+const (
+	Contains TextMatching = iota
+	BeginsWith
+	EndsWith
+	Exactly
+)
 
 // FreeBusyRequest asks for busy time. A target is a calendar, or an owner's
 // whole home (those calendars that count for free/busy) when Home is set.

@@ -130,7 +130,7 @@ func refString(r Ref) string { return string(r.Calendar) + "/" + r.Name }
 // Objects streams one answer for each ref.
 func (s *Service) Objects(ctx context.Context, who Actor, req ObjectsRequest, emit func(ObjectResult) error) error {
 	const op = "get objects"
-	if len(req.Refs) > s.opt.Limits.Refs {
+	if len(req.Refs)+len(req.UIDs) > s.opt.Limits.Refs {
 		return failMsg(TooMany, "", op, "", "at most %d objects in one request", s.opt.Limits.Refs)
 	}
 	shape, err := s.newShape(req.Data)
@@ -148,7 +148,42 @@ func (s *Service) Objects(ctx context.Context, who Actor, req ObjectsRequest, em
 		}
 		req.Refs = req.Refs[n:]
 	}
+	for chunk := range slices.Chunk(req.UIDs, fetchChunk) {
+		refs, err := s.refsOf(ctx, req.Calendar, chunk)
+		if err == nil {
+			err = s.objectsOf(ctx, who, op, req.Calendar, refs, shape, emit)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// refsOf finds the names of objects by their UIDs; they are empty where there
+// is none.
+func (s *Service) refsOf(ctx context.Context, id ID, uids []string) ([]Ref, error) {
+	refs := make([]Ref, len(uids))
+	for i := range refs {
+		refs[i].Calendar = id
+	}
+	err := s.store.View(ctx, id.Owner(), func(tx Tx) error {
+		cal, ok, err := tx.Calendar(id.Name())
+		if err != nil || !ok {
+			return err
+		}
+		for i, uid := range uids {
+			row, ok, err := tx.ObjectByUID(cal.ID, uid, false)
+			if err != nil {
+				return err
+			}
+			if refs[i].Name = ""; ok {
+				refs[i].Name = row.Name
+			}
+		}
+		return nil
+	})
+	return refs, wrap("find objects", string(id), err)
 }
 
 func (s *Service) objectsOf(ctx context.Context, who Actor, op string, id ID, refs []Ref, shape *shape, emit func(ObjectResult) error) error {

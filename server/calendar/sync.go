@@ -16,6 +16,9 @@ func (s *Service) Sync(ctx context.Context, who Actor, req SyncRequest, emit fun
 		return SyncResult{}, err
 	}
 	cal := h.describe(c, r)
+	if req.Gone != nil {
+		return s.syncGone(ctx, h, c, req, cal, emit)
+	}
 	var since int64
 	if req.Token != "" {
 		inc, n, ok := parseSyncToken(req.Token)
@@ -167,6 +170,46 @@ func (s *Service) syncStore(ctx context.Context, h *homeCache, c *calCache, r Ri
 		}
 	}
 	return res, nil
+}
+
+// syncGone answers with the tombstones of a window. Two passes, since most
+// calls find none: the texts are read from the first one of the window on.
+func (s *Service) syncGone(ctx context.Context, h *homeCache, c *calCache, req SyncRequest, cal Calendar, emit func(SyncItem) error) (SyncResult, error) {
+	from, to := req.Gone.From, req.Gone.To
+	var items []SyncItem
+	err := s.store.View(ctx, h.owner, func(tx Tx) error {
+		first := int64(-1)
+		err := tx.Changes(c.meta.row.ID, 0, 0, false, func(o *ObjectRow) error {
+			if first < 0 && !o.Deleted.IsZero() && !o.Deleted.Before(from) && (to.IsZero() || o.Deleted.Before(to)) {
+				first = o.Change
+			}
+			return ctx.Err()
+		})
+		items = nil
+		if err != nil || first < 0 {
+			return err
+		}
+		return tx.Changes(c.meta.row.ID, first-1, 0, req.Deleted, func(o *ObjectRow) error {
+			if o.Deleted.IsZero() || o.Deleted.Before(from) || !to.IsZero() && !o.Deleted.Before(to) {
+				return nil
+			}
+			items = append(items, SyncItem{Gone: &Tombstone{Calendar: req.Calendar, Name: o.Name, UID: o.UID, Component: o.Component,
+				Change: o.Change, Deleted: o.Deleted, Data: o.Data}})
+			return ctx.Err()
+		})
+	})
+	if err != nil {
+		return SyncResult{}, wrap("sync", string(req.Calendar), err)
+	}
+	for _, it := range items {
+		if !req.Deleted {
+			it.Gone.Data = nil
+		}
+		if err := emit(it); err != nil {
+			return SyncResult{}, err
+		}
+	}
+	return SyncResult{Token: cal.SyncToken(), Calendar: cal}, nil
 }
 
 func (it SyncItem) change() int64 {

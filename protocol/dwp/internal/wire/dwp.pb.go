@@ -2399,6 +2399,8 @@ type ObjectsRequest struct {
 	Actor         *Actor                 `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
 	Refs          []*Ref                 `protobuf:"bytes,2,rep,name=refs,proto3" json:"refs,omitempty"`
 	Data          *DataRequest           `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`
+	Calendar      []byte                 `protobuf:"bytes,4,opt,name=calendar,proto3" json:"calendar,omitempty"` // of uids
+	Uids          [][]byte               `protobuf:"bytes,5,rep,name=uids,proto3" json:"uids,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2450,6 +2452,20 @@ func (x *ObjectsRequest) GetRefs() []*Ref {
 func (x *ObjectsRequest) GetData() *DataRequest {
 	if x != nil {
 		return x.Data
+	}
+	return nil
+}
+
+func (x *ObjectsRequest) GetCalendar() []byte {
+	if x != nil {
+		return x.Calendar
+	}
+	return nil
+}
+
+func (x *ObjectsRequest) GetUids() [][]byte {
+	if x != nil {
+		return x.Uids
 	}
 	return nil
 }
@@ -3480,6 +3496,7 @@ type SyncRequest struct {
 	Limit         int64                  `protobuf:"varint,4,opt,name=limit,proto3" json:"limit,omitempty"`
 	Data          bool                   `protobuf:"varint,5,opt,name=data,proto3" json:"data,omitempty"`
 	Deleted       bool                   `protobuf:"varint,6,opt,name=deleted,proto3" json:"deleted,omitempty"`
+	Gone          *Window                `protobuf:"bytes,7,opt,name=gone,proto3" json:"gone,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3554,6 +3571,13 @@ func (x *SyncRequest) GetDeleted() bool {
 		return x.Deleted
 	}
 	return false
+}
+
+func (x *SyncRequest) GetGone() *Window {
+	if x != nil {
+		return x.Gone
+	}
+	return nil
 }
 
 type SyncAnswer struct {
@@ -3840,6 +3864,150 @@ func (x *SyncHomeAnswer) GetRemoved() [][]byte {
 	return nil
 }
 
+type SearchCalendarsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Actor         *Actor                 `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
+	Text          []byte                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	How           uint32                 `protobuf:"varint,3,opt,name=how,proto3" json:"how,omitempty"` // calendar.TextMatching
+	Id            bool                   `protobuf:"varint,4,opt,name=id,proto3" json:"id,omitempty"`
+	Name          bool                   `protobuf:"varint,5,opt,name=name,proto3" json:"name,omitempty"`
+	Owner         bool                   `protobuf:"varint,6,opt,name=owner,proto3" json:"owner,omitempty"`
+	Owners        [][]byte               `protobuf:"bytes,7,rep,name=owners,proto3" json:"owners,omitempty"`
+	Limit         int64                  `protobuf:"varint,8,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SearchCalendarsRequest) Reset() {
+	*x = SearchCalendarsRequest{}
+	mi := &file_dwp_proto_msgTypes[55]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SearchCalendarsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SearchCalendarsRequest) ProtoMessage() {}
+
+func (x *SearchCalendarsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[55]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SearchCalendarsRequest.ProtoReflect.Descriptor instead.
+func (*SearchCalendarsRequest) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{55}
+}
+
+func (x *SearchCalendarsRequest) GetActor() *Actor {
+	if x != nil {
+		return x.Actor
+	}
+	return nil
+}
+
+func (x *SearchCalendarsRequest) GetText() []byte {
+	if x != nil {
+		return x.Text
+	}
+	return nil
+}
+
+func (x *SearchCalendarsRequest) GetHow() uint32 {
+	if x != nil {
+		return x.How
+	}
+	return 0
+}
+
+func (x *SearchCalendarsRequest) GetId() bool {
+	if x != nil {
+		return x.Id
+	}
+	return false
+}
+
+func (x *SearchCalendarsRequest) GetName() bool {
+	if x != nil {
+		return x.Name
+	}
+	return false
+}
+
+func (x *SearchCalendarsRequest) GetOwner() bool {
+	if x != nil {
+		return x.Owner
+	}
+	return false
+}
+
+func (x *SearchCalendarsRequest) GetOwners() [][]byte {
+	if x != nil {
+		return x.Owners
+	}
+	return nil
+}
+
+func (x *SearchCalendarsRequest) GetLimit() int64 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+type SearchCalendarsAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Calendars     []*Calendar            `protobuf:"bytes,1,rep,name=calendars,proto3" json:"calendars,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SearchCalendarsAnswer) Reset() {
+	*x = SearchCalendarsAnswer{}
+	mi := &file_dwp_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SearchCalendarsAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SearchCalendarsAnswer) ProtoMessage() {}
+
+func (x *SearchCalendarsAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SearchCalendarsAnswer.ProtoReflect.Descriptor instead.
+func (*SearchCalendarsAnswer) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{56}
+}
+
+func (x *SearchCalendarsAnswer) GetCalendars() []*Calendar {
+	if x != nil {
+		return x.Calendars
+	}
+	return nil
+}
+
 type FreeBusyRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Actor         *Actor                 `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
@@ -3852,7 +4020,7 @@ type FreeBusyRequest struct {
 
 func (x *FreeBusyRequest) Reset() {
 	*x = FreeBusyRequest{}
-	mi := &file_dwp_proto_msgTypes[55]
+	mi := &file_dwp_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3864,7 +4032,7 @@ func (x *FreeBusyRequest) String() string {
 func (*FreeBusyRequest) ProtoMessage() {}
 
 func (x *FreeBusyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[55]
+	mi := &file_dwp_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3877,7 +4045,7 @@ func (x *FreeBusyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreeBusyRequest.ProtoReflect.Descriptor instead.
 func (*FreeBusyRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{55}
+	return file_dwp_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *FreeBusyRequest) GetActor() *Actor {
@@ -3918,7 +4086,7 @@ type FreeBusyTarget struct {
 
 func (x *FreeBusyTarget) Reset() {
 	*x = FreeBusyTarget{}
-	mi := &file_dwp_proto_msgTypes[56]
+	mi := &file_dwp_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3930,7 +4098,7 @@ func (x *FreeBusyTarget) String() string {
 func (*FreeBusyTarget) ProtoMessage() {}
 
 func (x *FreeBusyTarget) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[56]
+	mi := &file_dwp_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3943,7 +4111,7 @@ func (x *FreeBusyTarget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreeBusyTarget.ProtoReflect.Descriptor instead.
 func (*FreeBusyTarget) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{56}
+	return file_dwp_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *FreeBusyTarget) GetCalendar() []byte {
@@ -3969,7 +4137,7 @@ type FreeBusyAnswer struct {
 
 func (x *FreeBusyAnswer) Reset() {
 	*x = FreeBusyAnswer{}
-	mi := &file_dwp_proto_msgTypes[57]
+	mi := &file_dwp_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3981,7 +4149,7 @@ func (x *FreeBusyAnswer) String() string {
 func (*FreeBusyAnswer) ProtoMessage() {}
 
 func (x *FreeBusyAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[57]
+	mi := &file_dwp_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3994,7 +4162,7 @@ func (x *FreeBusyAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreeBusyAnswer.ProtoReflect.Descriptor instead.
 func (*FreeBusyAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{57}
+	return file_dwp_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *FreeBusyAnswer) GetItems() []*FreeBusyItem {
@@ -4015,7 +4183,7 @@ type FreeBusyItem struct {
 
 func (x *FreeBusyItem) Reset() {
 	*x = FreeBusyItem{}
-	mi := &file_dwp_proto_msgTypes[58]
+	mi := &file_dwp_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4027,7 +4195,7 @@ func (x *FreeBusyItem) String() string {
 func (*FreeBusyItem) ProtoMessage() {}
 
 func (x *FreeBusyItem) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[58]
+	mi := &file_dwp_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4040,7 +4208,7 @@ func (x *FreeBusyItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreeBusyItem.ProtoReflect.Descriptor instead.
 func (*FreeBusyItem) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{58}
+	return file_dwp_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *FreeBusyItem) GetTarget() *FreeBusyTarget {
@@ -4075,7 +4243,7 @@ type Busy struct {
 
 func (x *Busy) Reset() {
 	*x = Busy{}
-	mi := &file_dwp_proto_msgTypes[59]
+	mi := &file_dwp_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4087,7 +4255,7 @@ func (x *Busy) String() string {
 func (*Busy) ProtoMessage() {}
 
 func (x *Busy) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[59]
+	mi := &file_dwp_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4100,7 +4268,7 @@ func (x *Busy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Busy.ProtoReflect.Descriptor instead.
 func (*Busy) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{59}
+	return file_dwp_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *Busy) GetStart() int64 {
@@ -4134,7 +4302,7 @@ type PrefsRequest struct {
 
 func (x *PrefsRequest) Reset() {
 	*x = PrefsRequest{}
-	mi := &file_dwp_proto_msgTypes[60]
+	mi := &file_dwp_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4146,7 +4314,7 @@ func (x *PrefsRequest) String() string {
 func (*PrefsRequest) ProtoMessage() {}
 
 func (x *PrefsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[60]
+	mi := &file_dwp_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4159,7 +4327,7 @@ func (x *PrefsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrefsRequest.ProtoReflect.Descriptor instead.
 func (*PrefsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{60}
+	return file_dwp_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *PrefsRequest) GetActor() *Actor {
@@ -4186,7 +4354,7 @@ type Pref struct {
 
 func (x *Pref) Reset() {
 	*x = Pref{}
-	mi := &file_dwp_proto_msgTypes[61]
+	mi := &file_dwp_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4198,7 +4366,7 @@ func (x *Pref) String() string {
 func (*Pref) ProtoMessage() {}
 
 func (x *Pref) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[61]
+	mi := &file_dwp_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4211,7 +4379,7 @@ func (x *Pref) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pref.ProtoReflect.Descriptor instead.
 func (*Pref) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{61}
+	return file_dwp_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *Pref) GetKey() []byte {
@@ -4237,7 +4405,7 @@ type PrefsAnswer struct {
 
 func (x *PrefsAnswer) Reset() {
 	*x = PrefsAnswer{}
-	mi := &file_dwp_proto_msgTypes[62]
+	mi := &file_dwp_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4249,7 +4417,7 @@ func (x *PrefsAnswer) String() string {
 func (*PrefsAnswer) ProtoMessage() {}
 
 func (x *PrefsAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[62]
+	mi := &file_dwp_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4262,7 +4430,7 @@ func (x *PrefsAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrefsAnswer.ProtoReflect.Descriptor instead.
 func (*PrefsAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{62}
+	return file_dwp_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *PrefsAnswer) GetPrefs() []*Pref {
@@ -4284,7 +4452,7 @@ type SetPrefsRequest struct {
 
 func (x *SetPrefsRequest) Reset() {
 	*x = SetPrefsRequest{}
-	mi := &file_dwp_proto_msgTypes[63]
+	mi := &file_dwp_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4296,7 +4464,7 @@ func (x *SetPrefsRequest) String() string {
 func (*SetPrefsRequest) ProtoMessage() {}
 
 func (x *SetPrefsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[63]
+	mi := &file_dwp_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4309,7 +4477,7 @@ func (x *SetPrefsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPrefsRequest.ProtoReflect.Descriptor instead.
 func (*SetPrefsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{63}
+	return file_dwp_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *SetPrefsRequest) GetActor() *Actor {
@@ -4348,7 +4516,7 @@ type PingRequest struct {
 
 func (x *PingRequest) Reset() {
 	*x = PingRequest{}
-	mi := &file_dwp_proto_msgTypes[64]
+	mi := &file_dwp_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4360,7 +4528,7 @@ func (x *PingRequest) String() string {
 func (*PingRequest) ProtoMessage() {}
 
 func (x *PingRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[64]
+	mi := &file_dwp_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4373,7 +4541,7 @@ func (x *PingRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PingRequest.ProtoReflect.Descriptor instead.
 func (*PingRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{64}
+	return file_dwp_proto_rawDescGZIP(), []int{66}
 }
 
 type PingAnswer struct {
@@ -4391,7 +4559,7 @@ type PingAnswer struct {
 
 func (x *PingAnswer) Reset() {
 	*x = PingAnswer{}
-	mi := &file_dwp_proto_msgTypes[65]
+	mi := &file_dwp_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4403,7 +4571,7 @@ func (x *PingAnswer) String() string {
 func (*PingAnswer) ProtoMessage() {}
 
 func (x *PingAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[65]
+	mi := &file_dwp_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4416,7 +4584,7 @@ func (x *PingAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PingAnswer.ProtoReflect.Descriptor instead.
 func (*PingAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{65}
+	return file_dwp_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *PingAnswer) GetHost() []byte {
@@ -4695,11 +4863,13 @@ const file_dwp_proto_rawDesc = "" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12&\n" +
 	"\x03ref\x18\x02 \x01(\v2\x14.factotum.dwp.v1.RefR\x03ref\"?\n" +
 	"\fObjectAnswer\x12/\n" +
-	"\x06object\x18\x01 \x01(\v2\x17.factotum.dwp.v1.ObjectR\x06object\"\x9a\x01\n" +
+	"\x06object\x18\x01 \x01(\v2\x17.factotum.dwp.v1.ObjectR\x06object\"\xca\x01\n" +
 	"\x0eObjectsRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12(\n" +
 	"\x04refs\x18\x02 \x03(\v2\x14.factotum.dwp.v1.RefR\x04refs\x120\n" +
-	"\x04data\x18\x03 \x01(\v2\x1c.factotum.dwp.v1.DataRequestR\x04data\"B\n" +
+	"\x04data\x18\x03 \x01(\v2\x1c.factotum.dwp.v1.DataRequestR\x04data\x12\x1a\n" +
+	"\bcalendar\x18\x04 \x01(\fR\bcalendar\x12\x12\n" +
+	"\x04uids\x18\x05 \x03(\fR\x04uids\"B\n" +
 	"\rObjectsAnswer\x121\n" +
 	"\x05items\x18\x01 \x03(\v2\x1b.factotum.dwp.v1.ObjectItemR\x05items\"\x99\x01\n" +
 	"\n" +
@@ -4778,14 +4948,15 @@ const file_dwp_proto_rawDesc = "" +
 	"\tcollation\x18\x02 \x01(\fR\tcollation\x12\x16\n" +
 	"\x06negate\x18\x03 \x01(\bR\x06negate\"@\n" +
 	"\vQueryAnswer\x121\n" +
-	"\aobjects\x18\x01 \x03(\v2\x17.factotum.dwp.v1.ObjectR\aobjects\"\xb1\x01\n" +
+	"\aobjects\x18\x01 \x03(\v2\x17.factotum.dwp.v1.ObjectR\aobjects\"\xde\x01\n" +
 	"\vSyncRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x1a\n" +
 	"\bcalendar\x18\x02 \x01(\fR\bcalendar\x12\x14\n" +
 	"\x05token\x18\x03 \x01(\fR\x05token\x12\x14\n" +
 	"\x05limit\x18\x04 \x01(\x03R\x05limit\x12\x12\n" +
 	"\x04data\x18\x05 \x01(\bR\x04data\x12\x18\n" +
-	"\adeleted\x18\x06 \x01(\bR\adeleted\"r\n" +
+	"\adeleted\x18\x06 \x01(\bR\adeleted\x12+\n" +
+	"\x04gone\x18\a \x01(\v2\x17.factotum.dwp.v1.WindowR\x04gone\"r\n" +
 	"\n" +
 	"SyncAnswer\x12/\n" +
 	"\x05items\x18\x01 \x03(\v2\x19.factotum.dwp.v1.SyncItemR\x05items\x123\n" +
@@ -4805,7 +4976,18 @@ const file_dwp_proto_rawDesc = "" +
 	"\x0eSyncHomeAnswer\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\fR\x05token\x123\n" +
 	"\achanged\x18\x02 \x03(\v2\x19.factotum.dwp.v1.CalendarR\achanged\x12\x18\n" +
-	"\aremoved\x18\x03 \x03(\fR\aremoved\"\xc3\x01\n" +
+	"\aremoved\x18\x03 \x03(\fR\aremoved\"\xd4\x01\n" +
+	"\x16SearchCalendarsRequest\x12,\n" +
+	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\fR\x04text\x12\x10\n" +
+	"\x03how\x18\x03 \x01(\rR\x03how\x12\x0e\n" +
+	"\x02id\x18\x04 \x01(\bR\x02id\x12\x12\n" +
+	"\x04name\x18\x05 \x01(\bR\x04name\x12\x14\n" +
+	"\x05owner\x18\x06 \x01(\bR\x05owner\x12\x16\n" +
+	"\x06owners\x18\a \x03(\fR\x06owners\x12\x14\n" +
+	"\x05limit\x18\b \x01(\x03R\x05limit\"P\n" +
+	"\x15SearchCalendarsAnswer\x127\n" +
+	"\tcalendars\x18\x01 \x03(\v2\x19.factotum.dwp.v1.CalendarR\tcalendars\"\xc3\x01\n" +
 	"\x0fFreeBusyRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x129\n" +
 	"\atargets\x18\x02 \x03(\v2\x1f.factotum.dwp.v1.FreeBusyTargetR\atargets\x12/\n" +
@@ -4846,7 +5028,7 @@ const file_dwp_proto_rawDesc = "" +
 	"\astarted\x18\x04 \x01(\x03R\astarted\x12\x16\n" +
 	"\x06owners\x18\x05 \x01(\x03R\x06owners\x12\x18\n" +
 	"\aobjects\x18\x06 \x01(\x03R\aobjects\x12\x1b\n" +
-	"\tread_only\x18\a \x01(\bR\breadOnly2\x92\r\n" +
+	"\tread_only\x18\a \x01(\bR\breadOnly2\xf6\r\n" +
 	"\aBackend\x12D\n" +
 	"\x05Hello\x12\x1d.factotum.dwp.v1.HelloRequest\x1a\x1c.factotum.dwp.v1.HelloAnswer\x12A\n" +
 	"\x04Home\x12\x1c.factotum.dwp.v1.HomeRequest\x1a\x1b.factotum.dwp.v1.HomeAnswer\x12M\n" +
@@ -4868,7 +5050,8 @@ const file_dwp_proto_rawDesc = "" +
 	"PatchProps\x12\".factotum.dwp.v1.PatchPropsRequest\x1a\x15.factotum.dwp.v1.Done\x12F\n" +
 	"\x05Query\x12\x1d.factotum.dwp.v1.QueryRequest\x1a\x1c.factotum.dwp.v1.QueryAnswer0\x01\x12C\n" +
 	"\x04Sync\x12\x1c.factotum.dwp.v1.SyncRequest\x1a\x1b.factotum.dwp.v1.SyncAnswer0\x01\x12M\n" +
-	"\bSyncHome\x12 .factotum.dwp.v1.SyncHomeRequest\x1a\x1f.factotum.dwp.v1.SyncHomeAnswer\x12M\n" +
+	"\bSyncHome\x12 .factotum.dwp.v1.SyncHomeRequest\x1a\x1f.factotum.dwp.v1.SyncHomeAnswer\x12b\n" +
+	"\x0fSearchCalendars\x12'.factotum.dwp.v1.SearchCalendarsRequest\x1a&.factotum.dwp.v1.SearchCalendarsAnswer\x12M\n" +
 	"\bFreeBusy\x12 .factotum.dwp.v1.FreeBusyRequest\x1a\x1f.factotum.dwp.v1.FreeBusyAnswer\x12D\n" +
 	"\x05Prefs\x12\x1d.factotum.dwp.v1.PrefsRequest\x1a\x1c.factotum.dwp.v1.PrefsAnswer\x12C\n" +
 	"\bSetPrefs\x12 .factotum.dwp.v1.SetPrefsRequest\x1a\x15.factotum.dwp.v1.Done\x12A\n" +
@@ -4886,74 +5069,76 @@ func file_dwp_proto_rawDescGZIP() []byte {
 	return file_dwp_proto_rawDescData
 }
 
-var file_dwp_proto_msgTypes = make([]protoimpl.MessageInfo, 66)
+var file_dwp_proto_msgTypes = make([]protoimpl.MessageInfo, 68)
 var file_dwp_proto_goTypes = []any{
-	(*HelloRequest)(nil),          // 0: factotum.dwp.v1.HelloRequest
-	(*HelloAnswer)(nil),           // 1: factotum.dwp.v1.HelloAnswer
-	(*Failure)(nil),               // 2: factotum.dwp.v1.Failure
-	(*Actor)(nil),                 // 3: factotum.dwp.v1.Actor
-	(*Ref)(nil),                   // 4: factotum.dwp.v1.Ref
-	(*Window)(nil),                // 5: factotum.dwp.v1.Window
-	(*Precond)(nil),               // 6: factotum.dwp.v1.Precond
-	(*DeadProp)(nil),              // 7: factotum.dwp.v1.DeadProp
-	(*PropChange)(nil),            // 8: factotum.dwp.v1.PropChange
-	(*ACE)(nil),                   // 9: factotum.dwp.v1.ACE
-	(*ACL)(nil),                   // 10: factotum.dwp.v1.ACL
-	(*Rights)(nil),                // 11: factotum.dwp.v1.Rights
-	(*Texts)(nil),                 // 12: factotum.dwp.v1.Texts
-	(*Calendar)(nil),              // 13: factotum.dwp.v1.Calendar
-	(*Object)(nil),                // 14: factotum.dwp.v1.Object
-	(*Tombstone)(nil),             // 15: factotum.dwp.v1.Tombstone
-	(*HomeRequest)(nil),           // 16: factotum.dwp.v1.HomeRequest
-	(*HomeAnswer)(nil),            // 17: factotum.dwp.v1.HomeAnswer
-	(*CalendarRequest)(nil),       // 18: factotum.dwp.v1.CalendarRequest
-	(*CalendarAnswer)(nil),        // 19: factotum.dwp.v1.CalendarAnswer
-	(*CreateCalendarRequest)(nil), // 20: factotum.dwp.v1.CreateCalendarRequest
-	(*UpdateCalendarRequest)(nil), // 21: factotum.dwp.v1.UpdateCalendarRequest
-	(*DeleteCalendarRequest)(nil), // 22: factotum.dwp.v1.DeleteCalendarRequest
-	(*CopyRequest)(nil),           // 23: factotum.dwp.v1.CopyRequest
-	(*CopyAnswer)(nil),            // 24: factotum.dwp.v1.CopyAnswer
-	(*Done)(nil),                  // 25: factotum.dwp.v1.Done
-	(*DataRequest)(nil),           // 26: factotum.dwp.v1.DataRequest
-	(*CompSelect)(nil),            // 27: factotum.dwp.v1.CompSelect
-	(*PropSelect)(nil),            // 28: factotum.dwp.v1.PropSelect
-	(*ListObjectsAnswer)(nil),     // 29: factotum.dwp.v1.ListObjectsAnswer
-	(*ObjectRequest)(nil),         // 30: factotum.dwp.v1.ObjectRequest
-	(*ObjectAnswer)(nil),          // 31: factotum.dwp.v1.ObjectAnswer
-	(*ObjectsRequest)(nil),        // 32: factotum.dwp.v1.ObjectsRequest
-	(*ObjectsAnswer)(nil),         // 33: factotum.dwp.v1.ObjectsAnswer
-	(*ObjectItem)(nil),            // 34: factotum.dwp.v1.ObjectItem
-	(*PutRequest)(nil),            // 35: factotum.dwp.v1.PutRequest
-	(*PutAnswer)(nil),             // 36: factotum.dwp.v1.PutAnswer
-	(*PutObjectsRequest)(nil),     // 37: factotum.dwp.v1.PutObjectsRequest
-	(*PutItem)(nil),               // 38: factotum.dwp.v1.PutItem
-	(*PutObjectsAnswer)(nil),      // 39: factotum.dwp.v1.PutObjectsAnswer
-	(*PutItemAnswer)(nil),         // 40: factotum.dwp.v1.PutItemAnswer
-	(*DeleteRequest)(nil),         // 41: factotum.dwp.v1.DeleteRequest
-	(*PatchPropsRequest)(nil),     // 42: factotum.dwp.v1.PatchPropsRequest
-	(*QueryRequest)(nil),          // 43: factotum.dwp.v1.QueryRequest
-	(*CompFilter)(nil),            // 44: factotum.dwp.v1.CompFilter
-	(*PropFilter)(nil),            // 45: factotum.dwp.v1.PropFilter
-	(*ParamFilter)(nil),           // 46: factotum.dwp.v1.ParamFilter
-	(*TextMatch)(nil),             // 47: factotum.dwp.v1.TextMatch
-	(*QueryAnswer)(nil),           // 48: factotum.dwp.v1.QueryAnswer
-	(*SyncRequest)(nil),           // 49: factotum.dwp.v1.SyncRequest
-	(*SyncAnswer)(nil),            // 50: factotum.dwp.v1.SyncAnswer
-	(*SyncItem)(nil),              // 51: factotum.dwp.v1.SyncItem
-	(*SyncResult)(nil),            // 52: factotum.dwp.v1.SyncResult
-	(*SyncHomeRequest)(nil),       // 53: factotum.dwp.v1.SyncHomeRequest
-	(*SyncHomeAnswer)(nil),        // 54: factotum.dwp.v1.SyncHomeAnswer
-	(*FreeBusyRequest)(nil),       // 55: factotum.dwp.v1.FreeBusyRequest
-	(*FreeBusyTarget)(nil),        // 56: factotum.dwp.v1.FreeBusyTarget
-	(*FreeBusyAnswer)(nil),        // 57: factotum.dwp.v1.FreeBusyAnswer
-	(*FreeBusyItem)(nil),          // 58: factotum.dwp.v1.FreeBusyItem
-	(*Busy)(nil),                  // 59: factotum.dwp.v1.Busy
-	(*PrefsRequest)(nil),          // 60: factotum.dwp.v1.PrefsRequest
-	(*Pref)(nil),                  // 61: factotum.dwp.v1.Pref
-	(*PrefsAnswer)(nil),           // 62: factotum.dwp.v1.PrefsAnswer
-	(*SetPrefsRequest)(nil),       // 63: factotum.dwp.v1.SetPrefsRequest
-	(*PingRequest)(nil),           // 64: factotum.dwp.v1.PingRequest
-	(*PingAnswer)(nil),            // 65: factotum.dwp.v1.PingAnswer
+	(*HelloRequest)(nil),           // 0: factotum.dwp.v1.HelloRequest
+	(*HelloAnswer)(nil),            // 1: factotum.dwp.v1.HelloAnswer
+	(*Failure)(nil),                // 2: factotum.dwp.v1.Failure
+	(*Actor)(nil),                  // 3: factotum.dwp.v1.Actor
+	(*Ref)(nil),                    // 4: factotum.dwp.v1.Ref
+	(*Window)(nil),                 // 5: factotum.dwp.v1.Window
+	(*Precond)(nil),                // 6: factotum.dwp.v1.Precond
+	(*DeadProp)(nil),               // 7: factotum.dwp.v1.DeadProp
+	(*PropChange)(nil),             // 8: factotum.dwp.v1.PropChange
+	(*ACE)(nil),                    // 9: factotum.dwp.v1.ACE
+	(*ACL)(nil),                    // 10: factotum.dwp.v1.ACL
+	(*Rights)(nil),                 // 11: factotum.dwp.v1.Rights
+	(*Texts)(nil),                  // 12: factotum.dwp.v1.Texts
+	(*Calendar)(nil),               // 13: factotum.dwp.v1.Calendar
+	(*Object)(nil),                 // 14: factotum.dwp.v1.Object
+	(*Tombstone)(nil),              // 15: factotum.dwp.v1.Tombstone
+	(*HomeRequest)(nil),            // 16: factotum.dwp.v1.HomeRequest
+	(*HomeAnswer)(nil),             // 17: factotum.dwp.v1.HomeAnswer
+	(*CalendarRequest)(nil),        // 18: factotum.dwp.v1.CalendarRequest
+	(*CalendarAnswer)(nil),         // 19: factotum.dwp.v1.CalendarAnswer
+	(*CreateCalendarRequest)(nil),  // 20: factotum.dwp.v1.CreateCalendarRequest
+	(*UpdateCalendarRequest)(nil),  // 21: factotum.dwp.v1.UpdateCalendarRequest
+	(*DeleteCalendarRequest)(nil),  // 22: factotum.dwp.v1.DeleteCalendarRequest
+	(*CopyRequest)(nil),            // 23: factotum.dwp.v1.CopyRequest
+	(*CopyAnswer)(nil),             // 24: factotum.dwp.v1.CopyAnswer
+	(*Done)(nil),                   // 25: factotum.dwp.v1.Done
+	(*DataRequest)(nil),            // 26: factotum.dwp.v1.DataRequest
+	(*CompSelect)(nil),             // 27: factotum.dwp.v1.CompSelect
+	(*PropSelect)(nil),             // 28: factotum.dwp.v1.PropSelect
+	(*ListObjectsAnswer)(nil),      // 29: factotum.dwp.v1.ListObjectsAnswer
+	(*ObjectRequest)(nil),          // 30: factotum.dwp.v1.ObjectRequest
+	(*ObjectAnswer)(nil),           // 31: factotum.dwp.v1.ObjectAnswer
+	(*ObjectsRequest)(nil),         // 32: factotum.dwp.v1.ObjectsRequest
+	(*ObjectsAnswer)(nil),          // 33: factotum.dwp.v1.ObjectsAnswer
+	(*ObjectItem)(nil),             // 34: factotum.dwp.v1.ObjectItem
+	(*PutRequest)(nil),             // 35: factotum.dwp.v1.PutRequest
+	(*PutAnswer)(nil),              // 36: factotum.dwp.v1.PutAnswer
+	(*PutObjectsRequest)(nil),      // 37: factotum.dwp.v1.PutObjectsRequest
+	(*PutItem)(nil),                // 38: factotum.dwp.v1.PutItem
+	(*PutObjectsAnswer)(nil),       // 39: factotum.dwp.v1.PutObjectsAnswer
+	(*PutItemAnswer)(nil),          // 40: factotum.dwp.v1.PutItemAnswer
+	(*DeleteRequest)(nil),          // 41: factotum.dwp.v1.DeleteRequest
+	(*PatchPropsRequest)(nil),      // 42: factotum.dwp.v1.PatchPropsRequest
+	(*QueryRequest)(nil),           // 43: factotum.dwp.v1.QueryRequest
+	(*CompFilter)(nil),             // 44: factotum.dwp.v1.CompFilter
+	(*PropFilter)(nil),             // 45: factotum.dwp.v1.PropFilter
+	(*ParamFilter)(nil),            // 46: factotum.dwp.v1.ParamFilter
+	(*TextMatch)(nil),              // 47: factotum.dwp.v1.TextMatch
+	(*QueryAnswer)(nil),            // 48: factotum.dwp.v1.QueryAnswer
+	(*SyncRequest)(nil),            // 49: factotum.dwp.v1.SyncRequest
+	(*SyncAnswer)(nil),             // 50: factotum.dwp.v1.SyncAnswer
+	(*SyncItem)(nil),               // 51: factotum.dwp.v1.SyncItem
+	(*SyncResult)(nil),             // 52: factotum.dwp.v1.SyncResult
+	(*SyncHomeRequest)(nil),        // 53: factotum.dwp.v1.SyncHomeRequest
+	(*SyncHomeAnswer)(nil),         // 54: factotum.dwp.v1.SyncHomeAnswer
+	(*SearchCalendarsRequest)(nil), // 55: factotum.dwp.v1.SearchCalendarsRequest
+	(*SearchCalendarsAnswer)(nil),  // 56: factotum.dwp.v1.SearchCalendarsAnswer
+	(*FreeBusyRequest)(nil),        // 57: factotum.dwp.v1.FreeBusyRequest
+	(*FreeBusyTarget)(nil),         // 58: factotum.dwp.v1.FreeBusyTarget
+	(*FreeBusyAnswer)(nil),         // 59: factotum.dwp.v1.FreeBusyAnswer
+	(*FreeBusyItem)(nil),           // 60: factotum.dwp.v1.FreeBusyItem
+	(*Busy)(nil),                   // 61: factotum.dwp.v1.Busy
+	(*PrefsRequest)(nil),           // 62: factotum.dwp.v1.PrefsRequest
+	(*Pref)(nil),                   // 63: factotum.dwp.v1.Pref
+	(*PrefsAnswer)(nil),            // 64: factotum.dwp.v1.PrefsAnswer
+	(*SetPrefsRequest)(nil),        // 65: factotum.dwp.v1.SetPrefsRequest
+	(*PingRequest)(nil),            // 66: factotum.dwp.v1.PingRequest
+	(*PingAnswer)(nil),             // 67: factotum.dwp.v1.PingAnswer
 }
 var file_dwp_proto_depIdxs = []int32{
 	7,   // 0: factotum.dwp.v1.PropChange.prop:type_name -> factotum.dwp.v1.DeadProp
@@ -5027,73 +5212,78 @@ var file_dwp_proto_depIdxs = []int32{
 	47,  // 68: factotum.dwp.v1.ParamFilter.text:type_name -> factotum.dwp.v1.TextMatch
 	14,  // 69: factotum.dwp.v1.QueryAnswer.objects:type_name -> factotum.dwp.v1.Object
 	3,   // 70: factotum.dwp.v1.SyncRequest.actor:type_name -> factotum.dwp.v1.Actor
-	51,  // 71: factotum.dwp.v1.SyncAnswer.items:type_name -> factotum.dwp.v1.SyncItem
-	52,  // 72: factotum.dwp.v1.SyncAnswer.result:type_name -> factotum.dwp.v1.SyncResult
-	14,  // 73: factotum.dwp.v1.SyncItem.object:type_name -> factotum.dwp.v1.Object
-	15,  // 74: factotum.dwp.v1.SyncItem.gone:type_name -> factotum.dwp.v1.Tombstone
-	13,  // 75: factotum.dwp.v1.SyncResult.calendar:type_name -> factotum.dwp.v1.Calendar
-	3,   // 76: factotum.dwp.v1.SyncHomeRequest.actor:type_name -> factotum.dwp.v1.Actor
-	13,  // 77: factotum.dwp.v1.SyncHomeAnswer.changed:type_name -> factotum.dwp.v1.Calendar
-	3,   // 78: factotum.dwp.v1.FreeBusyRequest.actor:type_name -> factotum.dwp.v1.Actor
-	56,  // 79: factotum.dwp.v1.FreeBusyRequest.targets:type_name -> factotum.dwp.v1.FreeBusyTarget
-	5,   // 80: factotum.dwp.v1.FreeBusyRequest.window:type_name -> factotum.dwp.v1.Window
-	58,  // 81: factotum.dwp.v1.FreeBusyAnswer.items:type_name -> factotum.dwp.v1.FreeBusyItem
-	56,  // 82: factotum.dwp.v1.FreeBusyItem.target:type_name -> factotum.dwp.v1.FreeBusyTarget
-	59,  // 83: factotum.dwp.v1.FreeBusyItem.busy:type_name -> factotum.dwp.v1.Busy
-	2,   // 84: factotum.dwp.v1.FreeBusyItem.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 85: factotum.dwp.v1.PrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	61,  // 86: factotum.dwp.v1.PrefsAnswer.prefs:type_name -> factotum.dwp.v1.Pref
-	3,   // 87: factotum.dwp.v1.SetPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	61,  // 88: factotum.dwp.v1.SetPrefsRequest.set:type_name -> factotum.dwp.v1.Pref
-	0,   // 89: factotum.dwp.v1.Backend.Hello:input_type -> factotum.dwp.v1.HelloRequest
-	16,  // 90: factotum.dwp.v1.Backend.Home:input_type -> factotum.dwp.v1.HomeRequest
-	18,  // 91: factotum.dwp.v1.Backend.Calendar:input_type -> factotum.dwp.v1.CalendarRequest
-	20,  // 92: factotum.dwp.v1.Backend.CreateCalendar:input_type -> factotum.dwp.v1.CreateCalendarRequest
-	21,  // 93: factotum.dwp.v1.Backend.UpdateCalendar:input_type -> factotum.dwp.v1.UpdateCalendarRequest
-	22,  // 94: factotum.dwp.v1.Backend.DeleteCalendar:input_type -> factotum.dwp.v1.DeleteCalendarRequest
-	23,  // 95: factotum.dwp.v1.Backend.CopyCalendar:input_type -> factotum.dwp.v1.CopyRequest
-	18,  // 96: factotum.dwp.v1.Backend.ListObjects:input_type -> factotum.dwp.v1.CalendarRequest
-	30,  // 97: factotum.dwp.v1.Backend.Object:input_type -> factotum.dwp.v1.ObjectRequest
-	32,  // 98: factotum.dwp.v1.Backend.Objects:input_type -> factotum.dwp.v1.ObjectsRequest
-	35,  // 99: factotum.dwp.v1.Backend.PutObject:input_type -> factotum.dwp.v1.PutRequest
-	37,  // 100: factotum.dwp.v1.Backend.PutObjects:input_type -> factotum.dwp.v1.PutObjectsRequest
-	41,  // 101: factotum.dwp.v1.Backend.DeleteObject:input_type -> factotum.dwp.v1.DeleteRequest
-	23,  // 102: factotum.dwp.v1.Backend.CopyObject:input_type -> factotum.dwp.v1.CopyRequest
-	42,  // 103: factotum.dwp.v1.Backend.PatchProps:input_type -> factotum.dwp.v1.PatchPropsRequest
-	43,  // 104: factotum.dwp.v1.Backend.Query:input_type -> factotum.dwp.v1.QueryRequest
-	49,  // 105: factotum.dwp.v1.Backend.Sync:input_type -> factotum.dwp.v1.SyncRequest
-	53,  // 106: factotum.dwp.v1.Backend.SyncHome:input_type -> factotum.dwp.v1.SyncHomeRequest
-	55,  // 107: factotum.dwp.v1.Backend.FreeBusy:input_type -> factotum.dwp.v1.FreeBusyRequest
-	60,  // 108: factotum.dwp.v1.Backend.Prefs:input_type -> factotum.dwp.v1.PrefsRequest
-	63,  // 109: factotum.dwp.v1.Backend.SetPrefs:input_type -> factotum.dwp.v1.SetPrefsRequest
-	64,  // 110: factotum.dwp.v1.Backend.Ping:input_type -> factotum.dwp.v1.PingRequest
-	1,   // 111: factotum.dwp.v1.Backend.Hello:output_type -> factotum.dwp.v1.HelloAnswer
-	17,  // 112: factotum.dwp.v1.Backend.Home:output_type -> factotum.dwp.v1.HomeAnswer
-	19,  // 113: factotum.dwp.v1.Backend.Calendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	19,  // 114: factotum.dwp.v1.Backend.CreateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	19,  // 115: factotum.dwp.v1.Backend.UpdateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	25,  // 116: factotum.dwp.v1.Backend.DeleteCalendar:output_type -> factotum.dwp.v1.Done
-	24,  // 117: factotum.dwp.v1.Backend.CopyCalendar:output_type -> factotum.dwp.v1.CopyAnswer
-	29,  // 118: factotum.dwp.v1.Backend.ListObjects:output_type -> factotum.dwp.v1.ListObjectsAnswer
-	31,  // 119: factotum.dwp.v1.Backend.Object:output_type -> factotum.dwp.v1.ObjectAnswer
-	33,  // 120: factotum.dwp.v1.Backend.Objects:output_type -> factotum.dwp.v1.ObjectsAnswer
-	36,  // 121: factotum.dwp.v1.Backend.PutObject:output_type -> factotum.dwp.v1.PutAnswer
-	39,  // 122: factotum.dwp.v1.Backend.PutObjects:output_type -> factotum.dwp.v1.PutObjectsAnswer
-	25,  // 123: factotum.dwp.v1.Backend.DeleteObject:output_type -> factotum.dwp.v1.Done
-	24,  // 124: factotum.dwp.v1.Backend.CopyObject:output_type -> factotum.dwp.v1.CopyAnswer
-	25,  // 125: factotum.dwp.v1.Backend.PatchProps:output_type -> factotum.dwp.v1.Done
-	48,  // 126: factotum.dwp.v1.Backend.Query:output_type -> factotum.dwp.v1.QueryAnswer
-	50,  // 127: factotum.dwp.v1.Backend.Sync:output_type -> factotum.dwp.v1.SyncAnswer
-	54,  // 128: factotum.dwp.v1.Backend.SyncHome:output_type -> factotum.dwp.v1.SyncHomeAnswer
-	57,  // 129: factotum.dwp.v1.Backend.FreeBusy:output_type -> factotum.dwp.v1.FreeBusyAnswer
-	62,  // 130: factotum.dwp.v1.Backend.Prefs:output_type -> factotum.dwp.v1.PrefsAnswer
-	25,  // 131: factotum.dwp.v1.Backend.SetPrefs:output_type -> factotum.dwp.v1.Done
-	65,  // 132: factotum.dwp.v1.Backend.Ping:output_type -> factotum.dwp.v1.PingAnswer
-	111, // [111:133] is the sub-list for method output_type
-	89,  // [89:111] is the sub-list for method input_type
-	89,  // [89:89] is the sub-list for extension type_name
-	89,  // [89:89] is the sub-list for extension extendee
-	0,   // [0:89] is the sub-list for field type_name
+	5,   // 71: factotum.dwp.v1.SyncRequest.gone:type_name -> factotum.dwp.v1.Window
+	51,  // 72: factotum.dwp.v1.SyncAnswer.items:type_name -> factotum.dwp.v1.SyncItem
+	52,  // 73: factotum.dwp.v1.SyncAnswer.result:type_name -> factotum.dwp.v1.SyncResult
+	14,  // 74: factotum.dwp.v1.SyncItem.object:type_name -> factotum.dwp.v1.Object
+	15,  // 75: factotum.dwp.v1.SyncItem.gone:type_name -> factotum.dwp.v1.Tombstone
+	13,  // 76: factotum.dwp.v1.SyncResult.calendar:type_name -> factotum.dwp.v1.Calendar
+	3,   // 77: factotum.dwp.v1.SyncHomeRequest.actor:type_name -> factotum.dwp.v1.Actor
+	13,  // 78: factotum.dwp.v1.SyncHomeAnswer.changed:type_name -> factotum.dwp.v1.Calendar
+	3,   // 79: factotum.dwp.v1.SearchCalendarsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	13,  // 80: factotum.dwp.v1.SearchCalendarsAnswer.calendars:type_name -> factotum.dwp.v1.Calendar
+	3,   // 81: factotum.dwp.v1.FreeBusyRequest.actor:type_name -> factotum.dwp.v1.Actor
+	58,  // 82: factotum.dwp.v1.FreeBusyRequest.targets:type_name -> factotum.dwp.v1.FreeBusyTarget
+	5,   // 83: factotum.dwp.v1.FreeBusyRequest.window:type_name -> factotum.dwp.v1.Window
+	60,  // 84: factotum.dwp.v1.FreeBusyAnswer.items:type_name -> factotum.dwp.v1.FreeBusyItem
+	58,  // 85: factotum.dwp.v1.FreeBusyItem.target:type_name -> factotum.dwp.v1.FreeBusyTarget
+	61,  // 86: factotum.dwp.v1.FreeBusyItem.busy:type_name -> factotum.dwp.v1.Busy
+	2,   // 87: factotum.dwp.v1.FreeBusyItem.failure:type_name -> factotum.dwp.v1.Failure
+	3,   // 88: factotum.dwp.v1.PrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	63,  // 89: factotum.dwp.v1.PrefsAnswer.prefs:type_name -> factotum.dwp.v1.Pref
+	3,   // 90: factotum.dwp.v1.SetPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	63,  // 91: factotum.dwp.v1.SetPrefsRequest.set:type_name -> factotum.dwp.v1.Pref
+	0,   // 92: factotum.dwp.v1.Backend.Hello:input_type -> factotum.dwp.v1.HelloRequest
+	16,  // 93: factotum.dwp.v1.Backend.Home:input_type -> factotum.dwp.v1.HomeRequest
+	18,  // 94: factotum.dwp.v1.Backend.Calendar:input_type -> factotum.dwp.v1.CalendarRequest
+	20,  // 95: factotum.dwp.v1.Backend.CreateCalendar:input_type -> factotum.dwp.v1.CreateCalendarRequest
+	21,  // 96: factotum.dwp.v1.Backend.UpdateCalendar:input_type -> factotum.dwp.v1.UpdateCalendarRequest
+	22,  // 97: factotum.dwp.v1.Backend.DeleteCalendar:input_type -> factotum.dwp.v1.DeleteCalendarRequest
+	23,  // 98: factotum.dwp.v1.Backend.CopyCalendar:input_type -> factotum.dwp.v1.CopyRequest
+	18,  // 99: factotum.dwp.v1.Backend.ListObjects:input_type -> factotum.dwp.v1.CalendarRequest
+	30,  // 100: factotum.dwp.v1.Backend.Object:input_type -> factotum.dwp.v1.ObjectRequest
+	32,  // 101: factotum.dwp.v1.Backend.Objects:input_type -> factotum.dwp.v1.ObjectsRequest
+	35,  // 102: factotum.dwp.v1.Backend.PutObject:input_type -> factotum.dwp.v1.PutRequest
+	37,  // 103: factotum.dwp.v1.Backend.PutObjects:input_type -> factotum.dwp.v1.PutObjectsRequest
+	41,  // 104: factotum.dwp.v1.Backend.DeleteObject:input_type -> factotum.dwp.v1.DeleteRequest
+	23,  // 105: factotum.dwp.v1.Backend.CopyObject:input_type -> factotum.dwp.v1.CopyRequest
+	42,  // 106: factotum.dwp.v1.Backend.PatchProps:input_type -> factotum.dwp.v1.PatchPropsRequest
+	43,  // 107: factotum.dwp.v1.Backend.Query:input_type -> factotum.dwp.v1.QueryRequest
+	49,  // 108: factotum.dwp.v1.Backend.Sync:input_type -> factotum.dwp.v1.SyncRequest
+	53,  // 109: factotum.dwp.v1.Backend.SyncHome:input_type -> factotum.dwp.v1.SyncHomeRequest
+	55,  // 110: factotum.dwp.v1.Backend.SearchCalendars:input_type -> factotum.dwp.v1.SearchCalendarsRequest
+	57,  // 111: factotum.dwp.v1.Backend.FreeBusy:input_type -> factotum.dwp.v1.FreeBusyRequest
+	62,  // 112: factotum.dwp.v1.Backend.Prefs:input_type -> factotum.dwp.v1.PrefsRequest
+	65,  // 113: factotum.dwp.v1.Backend.SetPrefs:input_type -> factotum.dwp.v1.SetPrefsRequest
+	66,  // 114: factotum.dwp.v1.Backend.Ping:input_type -> factotum.dwp.v1.PingRequest
+	1,   // 115: factotum.dwp.v1.Backend.Hello:output_type -> factotum.dwp.v1.HelloAnswer
+	17,  // 116: factotum.dwp.v1.Backend.Home:output_type -> factotum.dwp.v1.HomeAnswer
+	19,  // 117: factotum.dwp.v1.Backend.Calendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	19,  // 118: factotum.dwp.v1.Backend.CreateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	19,  // 119: factotum.dwp.v1.Backend.UpdateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	25,  // 120: factotum.dwp.v1.Backend.DeleteCalendar:output_type -> factotum.dwp.v1.Done
+	24,  // 121: factotum.dwp.v1.Backend.CopyCalendar:output_type -> factotum.dwp.v1.CopyAnswer
+	29,  // 122: factotum.dwp.v1.Backend.ListObjects:output_type -> factotum.dwp.v1.ListObjectsAnswer
+	31,  // 123: factotum.dwp.v1.Backend.Object:output_type -> factotum.dwp.v1.ObjectAnswer
+	33,  // 124: factotum.dwp.v1.Backend.Objects:output_type -> factotum.dwp.v1.ObjectsAnswer
+	36,  // 125: factotum.dwp.v1.Backend.PutObject:output_type -> factotum.dwp.v1.PutAnswer
+	39,  // 126: factotum.dwp.v1.Backend.PutObjects:output_type -> factotum.dwp.v1.PutObjectsAnswer
+	25,  // 127: factotum.dwp.v1.Backend.DeleteObject:output_type -> factotum.dwp.v1.Done
+	24,  // 128: factotum.dwp.v1.Backend.CopyObject:output_type -> factotum.dwp.v1.CopyAnswer
+	25,  // 129: factotum.dwp.v1.Backend.PatchProps:output_type -> factotum.dwp.v1.Done
+	48,  // 130: factotum.dwp.v1.Backend.Query:output_type -> factotum.dwp.v1.QueryAnswer
+	50,  // 131: factotum.dwp.v1.Backend.Sync:output_type -> factotum.dwp.v1.SyncAnswer
+	54,  // 132: factotum.dwp.v1.Backend.SyncHome:output_type -> factotum.dwp.v1.SyncHomeAnswer
+	56,  // 133: factotum.dwp.v1.Backend.SearchCalendars:output_type -> factotum.dwp.v1.SearchCalendarsAnswer
+	59,  // 134: factotum.dwp.v1.Backend.FreeBusy:output_type -> factotum.dwp.v1.FreeBusyAnswer
+	64,  // 135: factotum.dwp.v1.Backend.Prefs:output_type -> factotum.dwp.v1.PrefsAnswer
+	25,  // 136: factotum.dwp.v1.Backend.SetPrefs:output_type -> factotum.dwp.v1.Done
+	67,  // 137: factotum.dwp.v1.Backend.Ping:output_type -> factotum.dwp.v1.PingAnswer
+	115, // [115:138] is the sub-list for method output_type
+	92,  // [92:115] is the sub-list for method input_type
+	92,  // [92:92] is the sub-list for extension type_name
+	92,  // [92:92] is the sub-list for extension extendee
+	0,   // [0:92] is the sub-list for field type_name
 }
 
 func init() { file_dwp_proto_init() }
@@ -5112,7 +5302,7 @@ func file_dwp_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dwp_proto_rawDesc), len(file_dwp_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   66,
+			NumMessages:   68,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -37,28 +37,29 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Backend_Hello_FullMethodName          = "/factotum.dwp.v1.Backend/Hello"
-	Backend_Home_FullMethodName           = "/factotum.dwp.v1.Backend/Home"
-	Backend_Calendar_FullMethodName       = "/factotum.dwp.v1.Backend/Calendar"
-	Backend_CreateCalendar_FullMethodName = "/factotum.dwp.v1.Backend/CreateCalendar"
-	Backend_UpdateCalendar_FullMethodName = "/factotum.dwp.v1.Backend/UpdateCalendar"
-	Backend_DeleteCalendar_FullMethodName = "/factotum.dwp.v1.Backend/DeleteCalendar"
-	Backend_CopyCalendar_FullMethodName   = "/factotum.dwp.v1.Backend/CopyCalendar"
-	Backend_ListObjects_FullMethodName    = "/factotum.dwp.v1.Backend/ListObjects"
-	Backend_Object_FullMethodName         = "/factotum.dwp.v1.Backend/Object"
-	Backend_Objects_FullMethodName        = "/factotum.dwp.v1.Backend/Objects"
-	Backend_PutObject_FullMethodName      = "/factotum.dwp.v1.Backend/PutObject"
-	Backend_PutObjects_FullMethodName     = "/factotum.dwp.v1.Backend/PutObjects"
-	Backend_DeleteObject_FullMethodName   = "/factotum.dwp.v1.Backend/DeleteObject"
-	Backend_CopyObject_FullMethodName     = "/factotum.dwp.v1.Backend/CopyObject"
-	Backend_PatchProps_FullMethodName     = "/factotum.dwp.v1.Backend/PatchProps"
-	Backend_Query_FullMethodName          = "/factotum.dwp.v1.Backend/Query"
-	Backend_Sync_FullMethodName           = "/factotum.dwp.v1.Backend/Sync"
-	Backend_SyncHome_FullMethodName       = "/factotum.dwp.v1.Backend/SyncHome"
-	Backend_FreeBusy_FullMethodName       = "/factotum.dwp.v1.Backend/FreeBusy"
-	Backend_Prefs_FullMethodName          = "/factotum.dwp.v1.Backend/Prefs"
-	Backend_SetPrefs_FullMethodName       = "/factotum.dwp.v1.Backend/SetPrefs"
-	Backend_Ping_FullMethodName           = "/factotum.dwp.v1.Backend/Ping"
+	Backend_Hello_FullMethodName           = "/factotum.dwp.v1.Backend/Hello"
+	Backend_Home_FullMethodName            = "/factotum.dwp.v1.Backend/Home"
+	Backend_Calendar_FullMethodName        = "/factotum.dwp.v1.Backend/Calendar"
+	Backend_CreateCalendar_FullMethodName  = "/factotum.dwp.v1.Backend/CreateCalendar"
+	Backend_UpdateCalendar_FullMethodName  = "/factotum.dwp.v1.Backend/UpdateCalendar"
+	Backend_DeleteCalendar_FullMethodName  = "/factotum.dwp.v1.Backend/DeleteCalendar"
+	Backend_CopyCalendar_FullMethodName    = "/factotum.dwp.v1.Backend/CopyCalendar"
+	Backend_ListObjects_FullMethodName     = "/factotum.dwp.v1.Backend/ListObjects"
+	Backend_Object_FullMethodName          = "/factotum.dwp.v1.Backend/Object"
+	Backend_Objects_FullMethodName         = "/factotum.dwp.v1.Backend/Objects"
+	Backend_PutObject_FullMethodName       = "/factotum.dwp.v1.Backend/PutObject"
+	Backend_PutObjects_FullMethodName      = "/factotum.dwp.v1.Backend/PutObjects"
+	Backend_DeleteObject_FullMethodName    = "/factotum.dwp.v1.Backend/DeleteObject"
+	Backend_CopyObject_FullMethodName      = "/factotum.dwp.v1.Backend/CopyObject"
+	Backend_PatchProps_FullMethodName      = "/factotum.dwp.v1.Backend/PatchProps"
+	Backend_Query_FullMethodName           = "/factotum.dwp.v1.Backend/Query"
+	Backend_Sync_FullMethodName            = "/factotum.dwp.v1.Backend/Sync"
+	Backend_SyncHome_FullMethodName        = "/factotum.dwp.v1.Backend/SyncHome"
+	Backend_SearchCalendars_FullMethodName = "/factotum.dwp.v1.Backend/SearchCalendars"
+	Backend_FreeBusy_FullMethodName        = "/factotum.dwp.v1.Backend/FreeBusy"
+	Backend_Prefs_FullMethodName           = "/factotum.dwp.v1.Backend/Prefs"
+	Backend_SetPrefs_FullMethodName        = "/factotum.dwp.v1.Backend/SetPrefs"
+	Backend_Ping_FullMethodName            = "/factotum.dwp.v1.Backend/Ping"
 )
 
 // BackendClient is the client API for Backend service.
@@ -86,6 +87,7 @@ type BackendClient interface {
 	Query(ctx context.Context, in *QueryRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[QueryAnswer], error)
 	Sync(ctx context.Context, in *SyncRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[SyncAnswer], error)
 	SyncHome(ctx context.Context, in *SyncHomeRequest, opts ...grpc.CallOption) (*SyncHomeAnswer, error)
+	SearchCalendars(ctx context.Context, in *SearchCalendarsRequest, opts ...grpc.CallOption) (*SearchCalendarsAnswer, error)
 	FreeBusy(ctx context.Context, in *FreeBusyRequest, opts ...grpc.CallOption) (*FreeBusyAnswer, error)
 	Prefs(ctx context.Context, in *PrefsRequest, opts ...grpc.CallOption) (*PrefsAnswer, error)
 	SetPrefs(ctx context.Context, in *SetPrefsRequest, opts ...grpc.CallOption) (*Done, error)
@@ -319,6 +321,16 @@ func (c *backendClient) SyncHome(ctx context.Context, in *SyncHomeRequest, opts 
 	return out, nil
 }
 
+func (c *backendClient) SearchCalendars(ctx context.Context, in *SearchCalendarsRequest, opts ...grpc.CallOption) (*SearchCalendarsAnswer, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SearchCalendarsAnswer)
+	err := c.cc.Invoke(ctx, Backend_SearchCalendars_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *backendClient) FreeBusy(ctx context.Context, in *FreeBusyRequest, opts ...grpc.CallOption) (*FreeBusyAnswer, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(FreeBusyAnswer)
@@ -384,6 +396,7 @@ type BackendServer interface {
 	Query(*QueryRequest, grpc.ServerStreamingServer[QueryAnswer]) error
 	Sync(*SyncRequest, grpc.ServerStreamingServer[SyncAnswer]) error
 	SyncHome(context.Context, *SyncHomeRequest) (*SyncHomeAnswer, error)
+	SearchCalendars(context.Context, *SearchCalendarsRequest) (*SearchCalendarsAnswer, error)
 	FreeBusy(context.Context, *FreeBusyRequest) (*FreeBusyAnswer, error)
 	Prefs(context.Context, *PrefsRequest) (*PrefsAnswer, error)
 	SetPrefs(context.Context, *SetPrefsRequest) (*Done, error)
@@ -451,6 +464,9 @@ func (UnimplementedBackendServer) Sync(*SyncRequest, grpc.ServerStreamingServer[
 }
 func (UnimplementedBackendServer) SyncHome(context.Context, *SyncHomeRequest) (*SyncHomeAnswer, error) {
 	return nil, status.Error(codes.Unimplemented, "method SyncHome not implemented")
+}
+func (UnimplementedBackendServer) SearchCalendars(context.Context, *SearchCalendarsRequest) (*SearchCalendarsAnswer, error) {
+	return nil, status.Error(codes.Unimplemented, "method SearchCalendars not implemented")
 }
 func (UnimplementedBackendServer) FreeBusy(context.Context, *FreeBusyRequest) (*FreeBusyAnswer, error) {
 	return nil, status.Error(codes.Unimplemented, "method FreeBusy not implemented")
@@ -770,6 +786,24 @@ func _Backend_SyncHome_Handler(srv interface{}, ctx context.Context, dec func(in
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Backend_SearchCalendars_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SearchCalendarsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BackendServer).SearchCalendars(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Backend_SearchCalendars_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BackendServer).SearchCalendars(ctx, req.(*SearchCalendarsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Backend_FreeBusy_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(FreeBusyRequest)
 	if err := dec(in); err != nil {
@@ -900,6 +934,10 @@ var Backend_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "SyncHome",
 			Handler:    _Backend_SyncHome_Handler,
+		},
+		{
+			MethodName: "SearchCalendars",
+			Handler:    _Backend_SearchCalendars_Handler,
 		},
 		{
 			MethodName: "FreeBusy",
