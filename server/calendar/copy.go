@@ -288,7 +288,7 @@ func (s *Service) copyOne(w *writer, op string, c CalendarRow, name string, shal
 		if err != nil {
 			return err
 		}
-		obj := &parsed{data: o.Data, contentType: o.ContentType, uid: o.UID, component: o.Component, class: o.Private, occ: occ, occHash: o.OccHash}
+		obj := &parsed{data: o.Data, contentType: o.ContentType, uid: o.UID, component: o.Component, class: o.Private, scheduled: o.ScheduleTag != 0, occ: occ, occHash: o.OccHash}
 		if _, err := s.write(w, op, c, n, obj, ObjectRow{}, false); err != nil {
 			return err
 		}

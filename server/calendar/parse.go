@@ -21,6 +21,7 @@ type parsed struct {
 	uid         string
 	component   string
 	class       uint8
+	scheduled   bool // has an ORGANIZER or ATTENDEE: a scheduling object, RFC 6638 §3.1
 	occ         []OccurrenceRow // Name not yet set
 	occHash     uint64
 }
@@ -88,6 +89,7 @@ func (s *Service) judge(op string, m *calMeta, cal *ical.Component, data []byte)
 		case "CONFIDENTIAL":
 			p.class = max(p.class, 2)
 		}
+		p.scheduled = p.scheduled || c.Prop("ORGANIZER") != nil || c.Prop("ATTENDEE") != nil
 		if n := c.Count("ATTENDEE"); n > lim.Attendees {
 			return nil, failMsg(TooLarge, MaxAttendees, op, ref, "%d attendees are more than %d", n, lim.Attendees)
 		}

@@ -127,11 +127,14 @@ func (s *Service) write(w *writer, op string, row CalendarRow, name string, obj 
 	if err != nil {
 		return PutResult{}, err
 	}
-	o := ObjectRow{Cal: row.ID, Name: name, UID: obj.uid, Component: obj.component, Change: n, ScheduleTag: n,
+	o := ObjectRow{Cal: row.ID, Name: name, UID: obj.uid, Component: obj.component, Change: n,
 		Created: w.now, Modified: w.now, Size: len(obj.data), ContentType: obj.contentType, Private: obj.class,
 		OccHash: obj.occHash, Data: obj.data}
 	if exists {
 		o.Created = old.Created
+	}
+	if obj.scheduled {
+		o.ScheduleTag = n
 	}
 	if row.NoDoubles && !row.Plain {
 		if err := s.checkDoubles(w, op, row, name, obj); err != nil {
