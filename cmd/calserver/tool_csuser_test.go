@@ -1,0 +1,173 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"factotum/server/calendar"
+	"factotum/server/config"
+	"factotum/server/directory"
+	"factotum/server/directory/ldaptest"
+)
+
+// csuserStep runs one call and returns its exit code and what it says.
+func csuserStep(t *testing.T, cfg *config.Config, be *backend, typed string, args ...string) (int, string) {
+	t.Helper()
+	var out bytes.Buffer
+	o := newUserOptions(stdio{strings.NewReader(typed), &out, &out})
+	o.store = func(context.Context) (*backend, error) { return be, nil }
+	code := o.run(t.Context(), args, func(ctx context.Context, words []string) error {
+		if err := o.check(words); err != nil {
+			return err
+		}
+		return o.do(ctx, cfg, words)
+	})
+	return code, out.String()
+}
+
+// mayLogin tries a name and password as a client would.
+func mayLogin(t *testing.T, cfg *config.Config, user, password string) bool {
+	t.Helper()
+	dir, err := openDirectory(cfg, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	opt := loginOptions(cfg)
+	opt.Sleep = func(context.Context, time.Duration) {}
+	l, err := directory.NewLogins(dir, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, err = l.Login(t.Context(), user, password, netip.Addr{})
+	if err != nil && calendar.KindOf(err) != calendar.LoginFailed {
+		t.Fatal(err)
+	}
+	return err == nil
+}
+
+func TestCsuser(t *testing.T) {
+	_, _, cfg := testPeople(t)
+	cfg.Auth.PasswordFile = filepath.Join(t.TempDir(), "apps")
+	be := testBackend(t)
+	secret := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secret, []byte("from-a-file\nsecond line\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	do := func(code int, says, typed string, args ...string) string {
+		t.Helper()
+		got, out := csuserStep(t, cfg, be, typed, args...)
+		if got != code || !strings.Contains(out, says) {
+			t.Errorf("csuser %q: exit %d, want %d and %q\n%s", args, got, code, says, out)
+		}
+		return out
+	}
+	login := func(want bool, user, password string) {
+		t.Helper()
+		if got := mayLogin(t, cfg, user, password); got != want {
+			t.Errorf("login of %s: %v, want %v", user, got, want)
+		}
+	}
+
+	do(0, "tchang: made", "typed-one\n", "-m", "tchang@sesta.com", "-g", "Tony", "-s", "Chang", "create", "tchang")
+	login(true, "tchang", "typed-one")
+	do(1, "taken", "", "-y", "x", "create", "TChang")
+	do(1, "no password was given", "", "create", "empty")
+	do(2, "exclude each other", "", "-y", "x", "--generate", "create", "two")
+	do(2, "cscal", "", "-a", "@^a^r^g", "create", "two")
+	do(2, "csuser", "", "create")
+	do(2, "not a command", "", "check-out", "tchang")
+	do(0, "made", "", "-f", secret, "create", "bert")
+	login(true, "bert", "from-a-file")
+	made := do(0, "password: ", "", "--generate", "password", "bert")
+	login(true, "bert", regexp.MustCompile(`password: (\S+)`).FindStringSubmatch(made)[1])
+	login(false, "bert", "from-a-file")
+	do(0, "Tony Chang", "", "list", "tchang")
+	if out := do(0, "tchang\tTony Chang\ttchang@sesta.com\tenabled\n", "", "list"); strings.Count(out, "\n") != 2 {
+		t.Errorf("list: %s", out)
+	}
+	do(1, "nobody is not in the directory", "", "list", "nobody")
+
+	do(0, "tchang: disabled", "", "disable", "tchang")
+	login(false, "tchang", "typed-one")
+	do(1, "may not use", "", "check", "tchang")
+	do(0, "tchang: enabled", "", "enable", "tchang")
+	do(0, "may use", "", "check", "tchang")
+	login(true, "tchang", "typed-one")
+
+	token := strings.Fields(do(0, "shown this once", "", "app-password", "add", "tchang", "phone"))
+	login(true, "tchang", token[len(token)-1])
+	list := do(0, "phone", "", "app-password", "list", "tchang")
+	id := strings.Fields(list)[0]
+	do(1, "no app password", "", "app-password", "revoke", "bert", id)
+	do(0, "revoked", "", "app-password", "revoke", "tchang", id)
+	login(false, "tchang", token[len(token)-1])
+	do(2, "add, list or revoke", "", "app-password", "show", "tchang")
+
+	importText(t, be, "tchang", false, "a.ics", cal(vevent("1", "A")))
+	if _, err := be.CreateCalendar(t.Context(), be.who, calendar.CreateCalendarRequest{Calendar: calendar.Calendar{ID: "tchang:more"}, DefaultACL: true}); err != nil {
+		t.Fatal(err)
+	}
+	do(1, "not confirmed", "n\n", "delete", "tchang")
+	login(true, "tchang", "typed-one")
+	do(0, "1 other calendars stay", "y\n", "delete", "tchang")
+	login(false, "tchang", "typed-one")
+	if _, err := be.Calendar(t.Context(), be.who, "tchang"); calendar.KindOf(err) != calendar.NoCalendar {
+		t.Errorf("the default calendar: %v", err)
+	}
+	if _, err := be.Calendar(t.Context(), be.who, "tchang:more"); err != nil {
+		t.Errorf("the other calendar: %v", err)
+	}
+	do(0, "", "", "-q", "reset", "bert")
+	do(1, "tchang is not in the directory", "", "-q", "delete", "tchang")
+}
+
+func TestCsuserInLDAP(t *testing.T) {
+	s := ldaptest.Start(t, `dn: uid=bob,o=usergroup
+objectClass: person
+objectClass: organizationalPerson
+objectClass: inetOrgPerson
+objectClass: icsCalendarUser
+uid: bob
+cn: Bob
+sn: Bob
+userPassword: bobs-secret
+`)
+	cfg := config.Default()
+	cfg.Directory.Type = "ldap"
+	cfg.LDAP.UserGroup.Hosts, cfg.LDAP.UserGroup.BaseDN = []string{s.Addr}, ldaptest.BaseDN
+	cfg.LDAP.TLS, cfg.Domain.Root = "none", ""
+	for _, step := range []struct {
+		admin bool
+		code  int
+		says  string
+		args  []string
+	}{
+		{false, 0, "bob\tBob", []string{"list"}},
+		{false, 1, "local.enduseradmindn", []string{"disable", "bob"}},
+		{true, 0, "bob: disabled", []string{"disable", "bob"}},
+		{true, 1, "may not use", []string{"check", "bob"}},
+		{true, 0, "bob: enabled", []string{"enable", "bob"}},
+		{true, 0, "may use", []string{"check", "bob"}},
+		{true, 1, "is not in the directory", []string{"enable", "nobody"}},
+		{true, 1, "ldapadd", []string{"-y", "x", "create", "eve"}},
+		{true, 1, "ldappasswd", []string{"-y", "x", "password", "bob"}},
+		{true, 0, "bob: reset", []string{"reset", "bob"}},
+	} {
+		if cfg.LDAP.PrefsBindDN, cfg.LDAP.PrefsBindCred = "", ""; step.admin {
+			cfg.LDAP.PrefsBindDN, cfg.LDAP.PrefsBindCred = ldaptest.AdminDN, ldaptest.AdminPassword
+		}
+		code, out := csuserStep(t, cfg, nil, "y\n", step.args...)
+		if code != step.code || !strings.Contains(out, step.says) {
+			t.Errorf("csuser %q: exit %d, want %d and %q\n%s", step.args, code, step.code, step.says, out)
+		}
+	}
+}
