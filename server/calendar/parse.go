@@ -21,7 +21,7 @@ type parsed struct {
 	uid         string
 	component   string
 	class       uint8
-	scheduled   bool // has an ORGANIZER or ATTENDEE: a scheduling object, RFC 6638 §3.1
+	scheduled   bool            // has an ORGANIZER or ATTENDEE: a scheduling object, RFC 6638 §3.1
 	occ         []OccurrenceRow // Name not yet set
 	occHash     uint64
 }
