@@ -1,0 +1,386 @@
+package cld
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"factotum/server/acl"
+	"factotum/server/calendar"
+	"factotum/server/calendar/calendartest"
+)
+
+// byLetter puts owners on two hosts and this one, by their first letter.
+type byLetter struct{}
+
+func (byLetter) Locate(_ context.Context, o calendar.Owner) (string, error) {
+	switch {
+	case o == "" || o[0] <= 'a':
+		return "", nil
+	case o[0] <= 'n':
+		return "Calendar1.sesta.com", nil // names have no case
+	}
+	return "calendar2.sesta.com", nil
+}
+
+func newService(people calendar.People) calendar.Backend {
+	return calendar.NewService(calendartest.NewStore(), people, calendar.Options{})
+}
+
+func threeHosts(t *testing.T, people calendar.People) *Router {
+	t.Helper()
+	r, err := New(Options{
+		Locator: byLetter{}, Local: newService(people),
+		Backends: map[string]calendar.Backend{"calendar1.sesta.com": newService(people), "calendar2.sesta.com": newService(people)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestContract(t *testing.T) {
+	t.Run("OneHost", func(t *testing.T) {
+		calendartest.Run(t, func(t *testing.T, people calendar.People) calendar.Backend {
+			r, err := New(Options{Local: newService(people)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return r
+		})
+	})
+	t.Run("ThreeHosts", func(t *testing.T) {
+		calendartest.Run(t, func(t *testing.T, people calendar.People) calendar.Backend { return threeHosts(t, people) })
+	})
+}
+
+// down is a back end that cannot be reached.
+type down struct{ calendar.Backend }
+
+var errDown = &calendar.Error{Kind: calendar.Unavailable, Op: "call"}
+
+func (down) Home(context.Context, calendar.Actor, calendar.HomeRequest) (calendar.Home, error) {
+	return calendar.Home{}, errDown
+}
+
+func (down) Objects(context.Context, calendar.Actor, calendar.ObjectsRequest, func(calendar.ObjectResult) error) error {
+	return errDown
+}
+
+func (down) FreeBusy(context.Context, calendar.Actor, calendar.FreeBusyRequest) ([]calendar.FreeBusyResult, error) {
+	return nil, errDown
+}
+
+func (down) SearchCalendars(context.Context, calendar.Actor, calendar.SearchCalendarsRequest) ([]calendar.Calendar, error) {
+	return nil, errDown
+}
+
+func (down) Ping(context.Context) (calendar.Status, error) { return calendar.Status{}, errDown }
+
+// table is a Locator.
+type table map[calendar.Owner]string
+
+func (t table) Locate(_ context.Context, o calendar.Owner) (string, error) {
+	host, ok := t[o]
+	if !ok {
+		return "", &calendar.Error{Kind: calendar.NoBackend, Op: "find back end", Ref: string(o)}
+	}
+	return host, nil
+}
+
+// TestOneHostDown: who lives elsewhere does not notice.
+func TestOneHostDown(t *testing.T) {
+	people := calendartest.NewPeople("anna", "bert", "carl", "dora", "root")
+	r, err := New(Options{
+		Locator:  table{"anna": "one", "bert": "two", "carl": "three", "eve": "unheard-of"},
+		Backends: map[string]calendar.Backend{"one": newService(people), "two": down{}, "three": newService(people)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, root := t.Context(), people.Actor("root") // the administrator sees all
+	for _, id := range []calendar.UserID{"anna", "carl"} {
+		if _, err := r.Home(ctx, people.Actor(id), calendar.HomeRequest{Owner: calendar.Owner(id), Provision: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(t, r, people, "anna", "a")
+	if _, err := r.Home(ctx, root, calendar.HomeRequest{Owner: "bert"}); !errors.Is(err, calendar.Unavailable) {
+		t.Errorf("the host that is down: %v", err)
+	}
+	if _, err := r.Home(ctx, root, calendar.HomeRequest{Owner: "eve"}); !errors.Is(err, calendar.NoBackend) || strings.Contains(calendar.MessageOf(err), "unheard-of") {
+		t.Errorf("a host that is not configured: %v", err)
+	}
+
+	owners := []calendar.ID{"carl", "bert", "anna", "dora", "bert", "anna", "eve"}
+	kinds := []calendar.Kind{calendar.NotFound, calendar.Unavailable, 0, calendar.NoBackend, calendar.Unavailable, 0, calendar.NoBackend}
+	var refs []calendar.Ref
+	var targets []calendar.FreeBusyTarget
+	for _, o := range owners {
+		refs = append(refs, calendar.Ref{Calendar: o, Name: "a"})
+		targets = append(targets, calendar.FreeBusyTarget{Calendar: o})
+	}
+	check := func(what string, i int, err error, want calendar.Kind) {
+		t.Helper()
+		if want == 0 && err != nil || want != 0 && !errors.Is(err, want) {
+			t.Errorf("%s %d of %s: %v, want %v", what, i, owners[i], err, want)
+		}
+	}
+	n := 0
+	err = r.Objects(ctx, root, calendar.ObjectsRequest{Refs: refs}, func(o calendar.ObjectResult) error {
+		if o.Ref != refs[n] || (o.Err == nil) != (o.Object != nil) {
+			t.Errorf("answer %d is %+v", n, o)
+		}
+		check("object", n, o.Err, kinds[n])
+		n++
+		return nil
+	})
+	if err != nil || n != len(refs) {
+		t.Errorf("%d answers, %v", n, err)
+	}
+	kinds[0] = 0 // carl's calendar is there, though the object is not
+	busy, err := r.FreeBusy(ctx, root, calendar.FreeBusyRequest{Targets: targets, Window: calendar.Window{From: noon, To: noon.AddDate(0, 0, 1)}})
+	if err != nil || len(busy) != len(targets) {
+		t.Fatalf("%d answers, %v", len(busy), err)
+	}
+	for i, b := range busy {
+		if b.Target != targets[i] {
+			t.Errorf("answer %d is for %v", i, b.Target)
+		}
+		check("free/busy", i, b.Err, kinds[i])
+	}
+	if _, err := r.Ping(ctx); !errors.Is(err, calendar.Unavailable) {
+		t.Errorf("ping: %v", err)
+	}
+	// A batch all of whose items are on the host that is down: each item says so, or the call.
+	err = r.Objects(ctx, root, calendar.ObjectsRequest{Refs: refs[1:2]}, func(o calendar.ObjectResult) error { return o.Err })
+	if !errors.Is(err, calendar.Unavailable) {
+		t.Errorf("a batch on the host that is down: %v", err)
+	}
+	found, err := r.SearchCalendars(ctx, root, calendar.SearchCalendarsRequest{Text: "a", ID: true})
+	if err != nil || len(found) != 2 || found[0].ID != "anna" || found[1].ID != "carl" {
+		t.Errorf("search: %v, %v", found, err)
+	}
+	uids := calendar.ObjectsRequest{Refs: refs[:2], Calendar: "anna", UIDs: []string{"none", "a"}}
+	var got []calendar.ObjectResult
+	if err := r.Objects(ctx, root, uids, func(o calendar.ObjectResult) error { got = append(got, o); return nil }); err != nil || len(got) != 4 {
+		t.Fatalf("%d answers, %v", len(got), err)
+	}
+	for i, want := range []calendar.Kind{calendar.NotFound, calendar.Unavailable, calendar.NotFound, 0} {
+		check("by name or UID", i, got[i].Err, want)
+	}
+	if got[3].Ref.Name != "a" || got[1].Ref != refs[1] {
+		t.Errorf("refs %v, %v", got[3].Ref, got[1].Ref)
+	}
+	// A bad request is no host's fault.
+	if _, err := r.FreeBusy(ctx, root, calendar.FreeBusyRequest{Targets: targets}); !errors.Is(err, calendar.Invalid) {
+		t.Errorf("free/busy without a window: %v", err)
+	}
+}
+
+var noon = time.Date(2026, 9, 1, 12, 0, 0, 0, time.UTC)
+
+func event(uid string) []byte {
+	return []byte("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VEVENT\r\nUID:" + uid +
+		"\r\nDTSTAMP:20260801T000000Z\r\nDTSTART:20260901T120000Z\r\nDTEND:20260901T130000Z\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n")
+}
+
+func put(t *testing.T, be calendar.Backend, people calendartest.People, id calendar.ID, name string) calendar.Object {
+	t.Helper()
+	r, err := be.PutObject(t.Context(), people.Actor(string(id.Owner())), calendar.PutRequest{Ref: calendar.Ref{Calendar: id, Name: name}, Data: event(name)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.Object
+}
+
+// stuck cannot delete: the end of a move fails.
+type stuck struct{ calendar.Backend }
+
+func (stuck) DeleteObject(context.Context, calendar.Actor, calendar.DeleteRequest) error {
+	return errDown
+}
+
+func TestCopyBetweenOwners(t *testing.T) {
+	people := calendartest.NewPeople("anna", "bert", "otto", "will")
+	r := threeHosts(t, people)
+	ctx := t.Context()
+	for _, id := range []calendar.UserID{"anna", "bert", "otto"} {
+		_, err := r.CreateCalendar(ctx, people.Actor(id), calendar.CreateCalendarRequest{
+			Calendar: calendar.Calendar{ID: calendar.ID(id), ACL: acl.MustParse("anna^a^rwd^g;will^a^rw^g")},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	anna := people.Actor("anna")
+	do := func(who string, req calendar.CopyRequest, from, to calendar.ID, name string) (calendar.CopyResult, error) {
+		req.From, req.To = calendar.Ref{Calendar: from, Name: name}, calendar.Ref{Calendar: to, Name: name}
+		return r.CopyObject(ctx, people.Actor(who), req)
+	}
+	has := func(id calendar.ID, name string, want bool) {
+		t.Helper()
+		o, err := r.Object(ctx, anna, calendar.Ref{Calendar: id, Name: name})
+		if (err == nil) != want || want && string(o.Data) != string(event(name)) {
+			t.Errorf("%s/%s: %v, want %v", id, name, err, want)
+		}
+	}
+	prop := calendar.DeadProp{Space: "x:", Local: "p", Value: "1"}
+	stored := put(t, r, people, "anna", "a")
+	if err := r.PatchProps(ctx, anna, calendar.Ref{Calendar: "anna", Name: "a"}, []calendar.PropChange{{Prop: prop}}); err != nil {
+		t.Fatal(err)
+	}
+	res, err := do("anna", calendar.CopyRequest{}, "anna", "bert", "a")
+	if err != nil || res.Replaced || res.Object.Name != "a" || res.Object.Calendar != "bert" {
+		t.Fatalf("copy: %+v, %v", res, err)
+	}
+	has("anna", "a", true)
+	has("bert", "a", true)
+	o, err := r.Object(ctx, anna, calendar.Ref{Calendar: "bert", Name: "a"})
+	if err != nil || len(o.Props) != 1 || o.Props[0] != prop {
+		t.Errorf("dead properties %v, %v", o.Props, err)
+	}
+	if _, err := do("anna", calendar.CopyRequest{}, "anna", "bert", "a"); !errors.Is(err, calendar.Stale) || calendar.ReasonOf(err) != "overwrite" {
+		t.Errorf("copy onto another: %v", err)
+	}
+	if res, err := do("anna", calendar.CopyRequest{Overwrite: true}, "anna", "bert", "a"); err != nil || !res.Replaced {
+		t.Errorf("overwrite: %+v, %v", res, err)
+	}
+	for _, c := range []struct {
+		what string
+		who  string
+		req  calendar.CopyRequest
+		to   calendar.ID
+		name string
+		kind calendar.Kind
+	}{
+		{"If-Match", "anna", calendar.CopyRequest{Precond: calendar.Precond{IfMatch: []string{"x"}}}, "otto", "a", calendar.Stale},
+		{"If-Match on the destination", "anna", calendar.CopyRequest{Overwrite: true, IfDest: calendar.Precond{IfMatch: []string{"x"}}}, "otto", "a", calendar.Stale},
+		{"nothing there", "anna", calendar.CopyRequest{}, "otto", "none", calendar.NotFound},
+		{"no such calendar", "anna", calendar.CopyRequest{}, "otto:none", "a", calendar.Stale},
+		{"by a stranger", "otto", calendar.CopyRequest{}, "otto", "a", calendar.NoCalendar},
+		{"a move by one who may not delete", "will", calendar.CopyRequest{Move: true}, "otto", "a", calendar.Denied},
+	} {
+		if _, err := do(c.who, c.req, "anna", c.to, c.name); !errors.Is(err, c.kind) {
+			t.Errorf("%s: %v, want %v", c.what, err, c.kind)
+		}
+	}
+	has("otto", "a", false)
+
+	if _, err := do("anna", calendar.CopyRequest{Move: true, Precond: calendar.Precond{IfMatch: []string{stored.ETag()}}}, "anna", "otto", "a"); err != nil {
+		t.Fatal(err)
+	}
+	has("anna", "a", false)
+	has("otto", "a", true)
+
+	// The delete fails: both remain, and the caller is told.
+	put(t, r, people, "anna", "b")
+	r.local = stuck{r.local}
+	if _, err := do("anna", calendar.CopyRequest{Move: true}, "anna", "bert", "b"); !errors.Is(err, calendar.Unavailable) {
+		t.Errorf("a move that ends half-way: %v", err)
+	}
+	has("anna", "b", true)
+	has("bert", "b", true)
+}
+
+func TestDirectory(t *testing.T) {
+	people := calendartest.NewPeople("anna", "bert", "carl@x.com")
+	p := people["anna"]
+	p.Host = "calendar1.sesta.com"
+	people["anna"] = p
+	d := Directory{People: people, Default: "calendar9.sesta.com", Domain: func(domain string) string {
+		return map[string]string{"x.com": "calendar3.sesta.com"}[domain]
+	}}
+	for owner, want := range map[calendar.Owner]string{
+		"anna": "calendar1.sesta.com", "bert": "calendar9.sesta.com", "carl@x.com": "calendar3.sesta.com", "nobody": "calendar9.sesta.com",
+	} {
+		if got, err := d.Locate(t.Context(), owner); err != nil || got != want {
+			t.Errorf("%s is on %q, %v; want %q", owner, got, err, want)
+		}
+	}
+	if _, err := (Directory{People: people}).Locate(t.Context(), "bert"); !errors.Is(err, calendar.NoBackend) {
+		t.Errorf("without a default: %v", err)
+	}
+	r, err := New(Options{Locator: Directory{People: broken{}}, Local: newService(people)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Home(t.Context(), people.Actor("anna"), calendar.HomeRequest{Owner: "anna"}); !errors.Is(err, calendar.Unavailable) {
+		t.Errorf("while the directory is down: %v", err)
+	}
+}
+
+type broken struct{ calendar.People }
+
+func (broken) Person(context.Context, calendar.UserID) (calendar.Person, error) {
+	return calendar.Person{}, errors.New("LDAP: 52")
+}
+
+// counting says host-1, host-2, …, and counts.
+type counting struct {
+	calls atomic.Int32
+	err   error
+}
+
+func (c *counting) Locate(context.Context, calendar.Owner) (string, error) {
+	return "host-" + string('0'+rune(c.calls.Add(1))), c.err
+}
+
+func TestCache(t *testing.T) {
+	now := noon
+	next := new(counting)
+	c := NewCache(next, 2, time.Minute, func() time.Time { return now })
+	is := func(owner calendar.Owner, want string) {
+		t.Helper()
+		if got, err := c.Locate(t.Context(), owner); err != nil || got != want {
+			t.Errorf("%s: %q, %v; want %q", owner, got, err, want)
+		}
+	}
+	is("anna", "host-1")
+	is("anna", "host-1")
+	now = now.Add(time.Minute)
+	is("anna", "host-2") // expired
+	c.Forget("anna")
+	is("anna", "host-3")
+	is("bert", "host-4")
+	is("carl", "host-5")
+	if n := len(c.entries); n > 2 {
+		t.Errorf("%d entries", n)
+	}
+	is("carl", "host-5")
+	now = now.Add(time.Hour)
+	next.err = errors.New("directory down")
+	is("carl", "host-5") // better than nothing
+	if _, err := c.Locate(t.Context(), "dora"); err == nil {
+		t.Error("an unknown owner was found while the directory is down")
+	}
+	next.err = calendar.NoBackend
+	if _, err := c.Locate(t.Context(), "carl"); !errors.Is(err, calendar.NoBackend) {
+		t.Errorf("an owner without a host any more: %v", err)
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	for _, o := range []Options{
+		{Backends: map[string]calendar.Backend{"": down{}}},
+		{Backends: map[string]calendar.Backend{"x": nil}},
+		{Names: []string{"calendar1.sesta.com"}},
+	} {
+		if _, err := New(o); err == nil {
+			t.Errorf("%+v was taken", o)
+		}
+	}
+	r, err := New(Options{Locator: table{"anna": "HERE.sesta.com"}, Local: down{}, Names: []string{"here.sesta.com"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Ping(t.Context()); !errors.Is(err, calendar.Unavailable) {
+		t.Error(err)
+	}
+	if _, err := r.Home(t.Context(), calendar.Actor{}, calendar.HomeRequest{Owner: "anna"}); !errors.Is(err, calendar.Unavailable) {
+		t.Errorf("by its own name: %v", err)
+	}
+}

@@ -1,0 +1,129 @@
+package cld
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"factotum/server/calendar"
+)
+
+// Locator tells which back end holds an owner's calendars: a host name, or ""
+// for this process.
+type Locator interface {
+	Locate(ctx context.Context, owner calendar.Owner) (host string, err error)
+}
+
+// Local is caldb.cld.type="local": everything is here.
+type Local struct{}
+
+// Locate implements Locator.
+func (Local) Locate(context.Context, calendar.Owner) (string, error) { return "", nil }
+
+// Directory is caldb.cld.type="directory": the host of the person's entry
+// (icsDWPHost), else that of his domain, else the default. Who is in no
+// directory is sent to the default too, which answers as it does for any
+// owner that it does not know.
+type Directory struct {
+	People  calendar.People
+	Domain  func(domain string) string // icsDWPBackEndHosts, "" = none; may be nil
+	Default string                     // caldb.dwp.server.default
+}
+
+// Locate implements Locator. It fails with NoBackend when no rule names a host.
+func (d Directory) Locate(ctx context.Context, owner calendar.Owner) (string, error) {
+	p, err := d.People.Person(ctx, string(owner))
+	if err != nil && !errors.Is(err, calendar.NotFound) {
+		return "", err
+	}
+	host := p.Host
+	if host == "" && d.Domain != nil {
+		domain := p.Domain
+		if _, after, ok := strings.Cut(string(owner), "@"); ok && domain == "" {
+			domain = after
+		}
+		host = d.Domain(domain)
+	}
+	if host == "" {
+		host = d.Default
+	}
+	if host == "" {
+		return "", &calendar.Error{Kind: calendar.NoBackend, Op: "find back end", Ref: string(owner), Msg: "no back end is configured for this user"}
+	}
+	return host, nil
+}
+
+// Cache remembers what a Locator said, for a while and up to a number of
+// owners. While the Locator fails, what it said last is used further.
+type Cache struct {
+	next Locator
+	life time.Duration
+	most int
+	now  func() time.Time
+
+	mu      sync.Mutex
+	entries map[calendar.Owner]entry
+}
+
+type entry struct {
+	host  string
+	until time.Time
+}
+
+// NewCache returns a cache of at most so many owners in front of next. A nil
+// clock is time.Now.
+func NewCache(next Locator, most int, life time.Duration, now func() time.Time) *Cache {
+	if now == nil {
+		now = time.Now
+	}
+	return &Cache{next: next, life: life, most: most, now: now, entries: map[calendar.Owner]entry{}}
+}
+
+// Locate implements Locator.
+func (c *Cache) Locate(ctx context.Context, owner calendar.Owner) (string, error) {
+	now := c.now()
+	c.mu.Lock()
+	e, known := c.entries[owner]
+	c.mu.Unlock()
+	if known && now.Before(e.until) {
+		return e.host, nil
+	}
+	host, err := c.next.Locate(ctx, owner)
+	if err != nil {
+		if known && calendar.KindOf(err) != calendar.NoBackend && ctx.Err() == nil {
+			return e.host, nil
+		}
+		return "", err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !known && len(c.entries) >= c.most {
+		c.evict(now)
+	}
+	c.entries[owner] = entry{host, now.Add(c.life)}
+	return host, nil
+}
+
+// evict drops what has expired, or else any entry.
+func (c *Cache) evict(now time.Time) {
+	for o, e := range c.entries {
+		if !now.Before(e.until) {
+			delete(c.entries, o)
+		}
+	}
+	for o := range c.entries {
+		if len(c.entries) < c.most {
+			return
+		}
+		delete(c.entries, o)
+	}
+}
+
+// Forget drops an owner, who was moved to another back end.
+func (c *Cache) Forget(owner calendar.Owner) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.entries, owner)
+}
