@@ -106,8 +106,12 @@ func testPutRefused(s *suite) {
 
 func testPreconditions(s *suite) {
 	s.home("anna")
-	old := s.put("anna", "a.ics", simple("a")).Object
-	now := s.put("anna", "a.ics", event("a", at(9), at(10), "SUMMARY:2")).Object
+	// A meeting, since only scheduling objects have a schedule tag: RFC 6638 §3.2.10.
+	meeting := func(summary string) []byte {
+		return event("a", at(9), at(10), "SUMMARY:"+summary, "ORGANIZER:mailto:anna@example.com", "ATTENDEE:mailto:bert@example.com")
+	}
+	old := s.put("anna", "a.ics", meeting("1")).Object
+	now := s.put("anna", "a.ics", meeting("2")).Object
 	anna, ref, free := s.as("anna"), calendar.Ref{Calendar: "anna", Name: "a.ics"}, calendar.Ref{Calendar: "anna", Name: "free.ics"}
 	tag := func(o calendar.Object) []string { return []string{o.ETag()} }
 	for _, c := range []struct {
@@ -144,7 +148,7 @@ func testPreconditions(s *suite) {
 		{IfNoneMatch: []string{"other"}},
 		{IfUnmodified: now.Modified.Add(time.Hour)},
 	} {
-		r, err := s.be.PutObject(s.ctx, anna, calendar.PutRequest{Ref: ref, Data: event("a", at(9), at(10), "SUMMARY:2"), Precond: pre})
+		r, err := s.be.PutObject(s.ctx, anna, calendar.PutRequest{Ref: ref, Data: meeting("2"), Precond: pre})
 		s.ok(err)
 		now = r.Object
 		for i := range pre.IfMatch {
