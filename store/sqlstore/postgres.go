@@ -26,6 +26,9 @@ type pgEngine struct {
 	workers []*pgWorker
 	lastID  atomic.Int64
 
+	made, analyzeAt atomic.Int64 // new objects, and how many of them call for statistics
+	background      sync.WaitGroup
+
 	mu     sync.RWMutex
 	closed bool
 }
@@ -57,6 +60,7 @@ func OpenPostgres(ctx context.Context, dsn string, opts Options) (*Store, error)
 		return nil, wrap("open the store", pgError(err))
 	}
 	e := &pgEngine{opts: opts, pool: pool}
+	e.analyzeAt.Store(analyzeFirst)
 	version, err := e.open(ctx)
 	if err != nil {
 		if e.lease != nil {
@@ -222,6 +226,7 @@ func (e *pgEngine) worker(owner calendar.Owner) *pgWorker {
 
 // newID makes rising ids; microseconds leave room for 256 of them each.
 func (e *pgEngine) newID() int64 {
+	e.made.Add(1)
 	for {
 		last := e.lastID.Load()
 		id := max(last+1, e.opts.Now().UnixMicro()<<8)
@@ -246,6 +251,7 @@ func (e *pgEngine) close() error {
 	for _, w := range e.workers {
 		w.close()
 	}
+	e.background.Wait()
 	e.lease.release()
 	e.pool.Close()
 	return nil

@@ -122,6 +122,7 @@ func (w *pgWorker) commit(group []*job) {
 		}
 		j.finish(w.e.opts.logError)
 	}
+	w.e.analyze()
 }
 
 func (w *pgWorker) attempts(group []*job) error {
