@@ -2,12 +2,17 @@ package sqlstore_test
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"testing"
+	"time"
 
 	"factotum/server/calendar"
 	"factotum/store/sqlstore"
 	"factotum/store/storetest"
 	"factotum/store/storetest/pgtest"
+
+	"github.com/jackc/pgx/v5"
 )
 
 func openPostgres(t testing.TB, dsn string, opts sqlstore.Options) *sqlstore.Store {
@@ -20,8 +25,88 @@ func openPostgres(t testing.TB, dsn string, opts sqlstore.Options) *sqlstore.Sto
 	return s
 }
 
+// sqlExec runs a statement beside the store.
+func sqlExec(t testing.TB, dsn, text string) {
+	t.Helper()
+	c, err := pgx.Connect(context.Background(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(context.Background())
+	if _, err := c.Exec(context.Background(), text); err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+}
+
 func TestPostgres(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) calendar.Store { return openPostgres(t, pgtest.Start(t), sqlstore.Options{}) })
+}
+
+func TestPostgresReopen(t *testing.T) {
+	dsn := pgtest.Start(t)
+	storetest.Reopen(t, func() calendar.Store { return openPostgres(t, dsn, sqlstore.Options{}) })
+}
+
+func TestPostgresMaintain(t *testing.T) {
+	dsn := pgtest.Start(t)
+	testMaintain(t, func(o sqlstore.Options) *sqlstore.Store { return openPostgres(t, dsn, o) })
+}
+
+func TestPostgresServedOnce(t *testing.T) {
+	dsn := pgtest.Start(t)
+	opts := sqlstore.Options{LeaseTTL: 300 * time.Millisecond}
+	s := openPostgres(t, dsn, opts)
+	_, err := sqlstore.OpenPostgres(context.Background(), dsn, opts)
+	if !errors.Is(err, calendar.Unavailable) || !strings.Contains(err.Error(), "Another csstored (pid ") {
+		t.Errorf("a second one: %v", err)
+	}
+	s.Close()
+	s = openPostgres(t, dsn, opts)
+
+	// Another schema of the database is another store.
+	sqlExec(t, dsn, "CREATE SCHEMA other")
+	openPostgres(t, dsn+" search_path=other", opts)
+	s.Close()
+
+	// A daemon of another machine that died leaves its lease to expire.
+	sqlExec(t, dsn, "INSERT INTO leases VALUES ('', 'boot/space/1/x', 'elsewhere', cast(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) + 400)")
+	s = openPostgres(t, dsn, opts)
+
+	// Whoever lost the lease does not write.
+	sqlExec(t, dsn, "UPDATE leases SET holder = 'somebody', expires = expires + 3600000 WHERE owner = ''")
+	deadline := time.Now().Add(time.Minute)
+	for err = nil; err == nil && time.Now().Before(deadline); {
+		err = s.Update(context.Background(), "anna", func(calendar.Tx) error { return nil })
+	}
+	if !errors.Is(err, calendar.Unavailable) {
+		t.Errorf("a write without the lease: %v", err)
+	}
+}
+
+func TestPostgresRefused(t *testing.T) {
+	ctx := context.Background()
+	dsn := pgtest.Start(t)
+	s := openPostgres(t, dsn, sqlstore.Options{})
+	s.Close()
+	sqlExec(t, dsn, "INSERT INTO schema_version (version_id, is_applied) VALUES (9999, true)")
+	if _, err := sqlstore.OpenPostgres(ctx, dsn, sqlstore.Options{}); err == nil || !strings.Contains(err.Error(), "schema version 9999") {
+		t.Errorf("a newer store: %v", err)
+	}
+	sqlExec(t, dsn, "DELETE FROM schema_version WHERE version_id = 9999")
+
+	async := dsn + " synchronous_commit=off"
+	if _, err := sqlstore.OpenPostgres(ctx, async, sqlstore.Options{}); !errors.Is(err, calendar.Invalid) {
+		t.Errorf("synchronous_commit = off: %v", err)
+	}
+	openPostgres(t, async, sqlstore.Options{Relaxed: true}).Close()
+
+	for _, bad := range []string{"postgres://u:hush@h:x/db", "host=h password=hush port=x", "postgres://u:hush@127.0.0.1:1/db"} {
+		_, err := sqlstore.OpenPostgres(ctx, bad, sqlstore.Options{})
+		if err == nil || strings.Contains(err.Error(), "hush") {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+	openPostgres(t, dsn, sqlstore.Options{}) // nothing of this has kept the lease
 }
 
 func BenchmarkPostgres(b *testing.B) {

@@ -1,8 +1,11 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"math"
 	"sync/atomic"
 
 	"factotum/server/calendar"
@@ -103,7 +106,8 @@ func (w *sqliteWriter) connect() (err error) {
 		"wal_autocheckpoint = 0", // not before the answer: see walKeeper
 		"journal_size_limit = 67108864",
 		"cache_size = -16384",
-		"temp_store = memory")
+		"temp_store = memory",
+		fmt.Sprint("max_page_count = ", cmp.Or(w.opts.maxPages, math.MaxInt32)))
 	return err
 }
 

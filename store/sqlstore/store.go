@@ -28,6 +28,8 @@ type Options struct {
 	// LeaseTTL is how long a PostgreSQL store stays reserved after its daemon
 	// died without saying so; 0 means 15 s.
 	LeaseTTL time.Duration
+
+	maxPages int // tests: SQLite's max_page_count, a full disk without a disk
 }
 
 func (o *Options) defaults() {
