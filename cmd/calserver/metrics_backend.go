@@ -12,7 +12,7 @@ import (
 // countedBackend counts and times the calls of a calendar.Backend. via says
 // where the calls come from: http, or dwp.
 type countedBackend struct {
-	be  calendar.Backend
+	calendar.Backend
 	via string
 	m   *metrics
 	ok  map[string]counter // by op: what most calls need
@@ -48,131 +48,131 @@ func (c *countedBackend) done(op string, start time.Time, err error) {
 // Home implements calendar.Backend.
 func (c *countedBackend) Home(ctx context.Context, who calendar.Actor, req calendar.HomeRequest) (res calendar.Home, err error) {
 	defer func(start time.Time) { c.done("home", start, err) }(time.Now())
-	return c.be.Home(ctx, who, req)
+	return c.Backend.Home(ctx, who, req)
 }
 
 // Calendar implements calendar.Backend.
 func (c *countedBackend) Calendar(ctx context.Context, who calendar.Actor, id calendar.ID) (res calendar.Calendar, err error) {
 	defer func(start time.Time) { c.done("calendar", start, err) }(time.Now())
-	return c.be.Calendar(ctx, who, id)
+	return c.Backend.Calendar(ctx, who, id)
 }
 
 // CreateCalendar implements calendar.Backend.
 func (c *countedBackend) CreateCalendar(ctx context.Context, who calendar.Actor, req calendar.CreateCalendarRequest) (res calendar.Calendar, err error) {
 	defer func(start time.Time) { c.done("create-calendar", start, err) }(time.Now())
-	return c.be.CreateCalendar(ctx, who, req)
+	return c.Backend.CreateCalendar(ctx, who, req)
 }
 
 // UpdateCalendar implements calendar.Backend.
 func (c *countedBackend) UpdateCalendar(ctx context.Context, who calendar.Actor, req calendar.UpdateCalendarRequest) (res calendar.Calendar, err error) {
 	defer func(start time.Time) { c.done("update-calendar", start, err) }(time.Now())
-	return c.be.UpdateCalendar(ctx, who, req)
+	return c.Backend.UpdateCalendar(ctx, who, req)
 }
 
 // DeleteCalendar implements calendar.Backend.
 func (c *countedBackend) DeleteCalendar(ctx context.Context, who calendar.Actor, req calendar.DeleteCalendarRequest) (err error) {
 	defer func(start time.Time) { c.done("delete-calendar", start, err) }(time.Now())
-	return c.be.DeleteCalendar(ctx, who, req)
+	return c.Backend.DeleteCalendar(ctx, who, req)
 }
 
 // CopyCalendar implements calendar.Backend.
 func (c *countedBackend) CopyCalendar(ctx context.Context, who calendar.Actor, req calendar.CopyRequest) (res calendar.CopyResult, err error) {
 	defer func(start time.Time) { c.done("copy-calendar", start, err) }(time.Now())
-	return c.be.CopyCalendar(ctx, who, req)
+	return c.Backend.CopyCalendar(ctx, who, req)
 }
 
 // ListObjects implements calendar.Backend.
 func (c *countedBackend) ListObjects(ctx context.Context, who calendar.Actor, id calendar.ID, emit func(*calendar.Object) error) (res calendar.Calendar, err error) {
 	defer func(start time.Time) { c.done("list-objects", start, err) }(time.Now())
-	return c.be.ListObjects(ctx, who, id, emit)
+	return c.Backend.ListObjects(ctx, who, id, emit)
 }
 
 // Object implements calendar.Backend.
 func (c *countedBackend) Object(ctx context.Context, who calendar.Actor, ref calendar.Ref) (res *calendar.Object, err error) {
 	defer func(start time.Time) { c.done("object", start, err) }(time.Now())
-	return c.be.Object(ctx, who, ref)
+	return c.Backend.Object(ctx, who, ref)
 }
 
 // Objects implements calendar.Backend.
 func (c *countedBackend) Objects(ctx context.Context, who calendar.Actor, req calendar.ObjectsRequest, emit func(calendar.ObjectResult) error) (err error) {
 	defer func(start time.Time) { c.done("objects", start, err) }(time.Now())
-	return c.be.Objects(ctx, who, req, emit)
+	return c.Backend.Objects(ctx, who, req, emit)
 }
 
 // PutObject implements calendar.Backend.
 func (c *countedBackend) PutObject(ctx context.Context, who calendar.Actor, req calendar.PutRequest) (res calendar.PutResult, err error) {
 	defer func(start time.Time) { c.done("put-object", start, err) }(time.Now())
-	return c.be.PutObject(ctx, who, req)
+	return c.Backend.PutObject(ctx, who, req)
 }
 
 // PutObjects implements calendar.Backend.
 func (c *countedBackend) PutObjects(ctx context.Context, who calendar.Actor, req calendar.PutObjectsRequest) (res []calendar.PutItemResult, err error) {
 	defer func(start time.Time) { c.done("put-objects", start, err) }(time.Now())
-	return c.be.PutObjects(ctx, who, req)
+	return c.Backend.PutObjects(ctx, who, req)
 }
 
 // DeleteObject implements calendar.Backend.
 func (c *countedBackend) DeleteObject(ctx context.Context, who calendar.Actor, req calendar.DeleteRequest) (err error) {
 	defer func(start time.Time) { c.done("delete-object", start, err) }(time.Now())
-	return c.be.DeleteObject(ctx, who, req)
+	return c.Backend.DeleteObject(ctx, who, req)
 }
 
 // CopyObject implements calendar.Backend.
 func (c *countedBackend) CopyObject(ctx context.Context, who calendar.Actor, req calendar.CopyRequest) (res calendar.CopyResult, err error) {
 	defer func(start time.Time) { c.done("copy-object", start, err) }(time.Now())
-	return c.be.CopyObject(ctx, who, req)
+	return c.Backend.CopyObject(ctx, who, req)
 }
 
 // PatchProps implements calendar.Backend.
 func (c *countedBackend) PatchProps(ctx context.Context, who calendar.Actor, ref calendar.Ref, changes []calendar.PropChange) (err error) {
 	defer func(start time.Time) { c.done("patch-props", start, err) }(time.Now())
-	return c.be.PatchProps(ctx, who, ref, changes)
+	return c.Backend.PatchProps(ctx, who, ref, changes)
 }
 
 // Query implements calendar.Backend.
 func (c *countedBackend) Query(ctx context.Context, who calendar.Actor, req calendar.QueryRequest, emit func(*calendar.Object) error) (err error) {
 	defer func(start time.Time) { c.done("query", start, err) }(time.Now())
-	return c.be.Query(ctx, who, req, emit)
+	return c.Backend.Query(ctx, who, req, emit)
 }
 
 // Sync implements calendar.Backend.
 func (c *countedBackend) Sync(ctx context.Context, who calendar.Actor, req calendar.SyncRequest, emit func(calendar.SyncItem) error) (res calendar.SyncResult, err error) {
 	defer func(start time.Time) { c.done("sync", start, err) }(time.Now())
-	return c.be.Sync(ctx, who, req, emit)
+	return c.Backend.Sync(ctx, who, req, emit)
 }
 
 // SyncHome implements calendar.Backend.
 func (c *countedBackend) SyncHome(ctx context.Context, who calendar.Actor, req calendar.SyncHomeRequest) (res calendar.SyncHomeResult, err error) {
 	defer func(start time.Time) { c.done("sync-home", start, err) }(time.Now())
-	return c.be.SyncHome(ctx, who, req)
+	return c.Backend.SyncHome(ctx, who, req)
 }
 
 // SearchCalendars implements calendar.Backend.
 func (c *countedBackend) SearchCalendars(ctx context.Context, who calendar.Actor, req calendar.SearchCalendarsRequest) (res []calendar.Calendar, err error) {
 	defer func(start time.Time) { c.done("search-calendars", start, err) }(time.Now())
-	return c.be.SearchCalendars(ctx, who, req)
+	return c.Backend.SearchCalendars(ctx, who, req)
 }
 
 // FreeBusy implements calendar.Backend.
 func (c *countedBackend) FreeBusy(ctx context.Context, who calendar.Actor, req calendar.FreeBusyRequest) (res []calendar.FreeBusyResult, err error) {
 	defer func(start time.Time) { c.done("free-busy", start, err) }(time.Now())
-	return c.be.FreeBusy(ctx, who, req)
+	return c.Backend.FreeBusy(ctx, who, req)
 }
 
 // Prefs implements calendar.Backend.
 func (c *countedBackend) Prefs(ctx context.Context, who calendar.Actor, owner calendar.Owner) (res map[string]string, err error) {
 	defer func(start time.Time) { c.done("prefs", start, err) }(time.Now())
-	return c.be.Prefs(ctx, who, owner)
+	return c.Backend.Prefs(ctx, who, owner)
 }
 
 // SetPrefs implements calendar.Backend.
 func (c *countedBackend) SetPrefs(ctx context.Context, who calendar.Actor, owner calendar.Owner, set map[string]string, remove []string) (err error) {
 	defer func(start time.Time) { c.done("set-prefs", start, err) }(time.Now())
-	return c.be.SetPrefs(ctx, who, owner, set, remove)
+	return c.Backend.SetPrefs(ctx, who, owner, set, remove)
 }
 
 // Ping implements calendar.Backend.
 func (c *countedBackend) Ping(ctx context.Context) (res calendar.Status, err error) {
 	defer func(start time.Time) { c.done("ping", start, err) }(time.Now())
-	return c.be.Ping(ctx)
+	return c.Backend.Ping(ctx)
 }

@@ -1,0 +1,346 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"factotum/server/calendar"
+	"factotum/server/config"
+)
+
+// adminServer answers on a unix socket that only the server's user can open
+// (status, starting and stopping of roles, checks of the database), and on
+// factotum.admin.listen what needs no protection: metrics and health.
+type adminServer struct {
+	p      *process
+	local  *http.Server
+	public *http.Server
+	addr   net.Addr
+}
+
+// processStatus is what a process says of itself.
+type processStatus struct {
+	Name     string          `json:"name"`
+	PID      int             `json:"pid"`
+	Version  string          `json:"version"`
+	Started  time.Time       `json:"started"`
+	Admin    string          `json:"admin,omitempty"` // address of metrics
+	Roles    []roleStatus    `json:"roles"`
+	Store    *storeStatus    `json:"store,omitempty"`
+	BackEnds []backEndStatus `json:"backends,omitempty"`
+}
+
+type roleStatus struct {
+	Component string    `json:"component"`
+	Program   string    `json:"program"`
+	Since     time.Time `json:"since"`
+	Listen    []string  `json:"listen,omitempty"`
+	Err       string    `json:"err,omitempty"` // why it is not ready
+}
+
+type storeStatus struct {
+	Engine   string `json:"engine"`
+	Schema   string `json:"schema"`
+	Owners   int    `json:"owners"`
+	Objects  int64  `json:"objects"`
+	Bytes    int64  `json:"bytes"`
+	Cache    int64  `json:"cache_bytes"`
+	ReadOnly bool   `json:"read_only,omitempty"`
+}
+
+type backEndStatus struct {
+	Host string `json:"host"`
+	OK   bool   `json:"ok"`
+	Err  string `json:"err,omitempty"`
+}
+
+// dbReport is the answer of /db/check and /db/rebuild.
+type dbReport struct {
+	calendar.CheckReport
+	Err string
+}
+
+func adminSocket(cfg *config.Config, process string) string {
+	return filepath.Join(cfg.Local.PIDDir, process+".admin")
+}
+
+func openAdmin(p *process) (*adminServer, error) {
+	a := &adminServer{p: p}
+	ln, err := listenSocket(adminSocket(p.cfg, p.name))
+	if err != nil {
+		return nil, fmt.Errorf("open the admin socket: %w", err)
+	}
+	mux := http.NewServeMux()
+	a.health(mux)
+	mux.HandleFunc("GET /status", a.status)
+	mux.HandleFunc("POST /start/{component}", a.startRole)
+	mux.HandleFunc("POST /stop/{component}", a.stopRole)
+	mux.HandleFunc("POST /db/check", a.database((*calendar.Service).Check))
+	mux.HandleFunc("POST /db/rebuild", a.database((*calendar.Service).Rebuild))
+	mux.HandleFunc("POST /db/purge", a.purge)
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	a.local = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	go a.local.Serve(ln)
+	if err := a.listen(); err != nil {
+		a.local.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
+// listen serves metrics and health over TCP. Where each role has a process,
+// they take the configured port and those after it.
+func (a *adminServer) listen() error {
+	address := a.p.cfg.Admin.Listen
+	if address == "" {
+		return nil
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("read factotum.admin.listen: %w", err)
+	}
+	for i := range roles {
+		if n, err := strconv.Atoi(port); err == nil && n != 0 && roles[i].program == a.p.name {
+			port = strconv.Itoa(n + i)
+			break
+		}
+	}
+	ln, err := net.Listen("tcp", net.JoinHostPort(host, port))
+	if err != nil {
+		return fmt.Errorf("listen for metrics (factotum.admin.listen): %w", err)
+	}
+	a.addr = ln.Addr()
+	mux := http.NewServeMux()
+	a.health(mux)
+	a.public = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
+		WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10}
+	go a.public.Serve(ln)
+	return nil
+}
+
+func (a *adminServer) health(mux *http.ServeMux) {
+	mux.Handle("GET /metrics", a.p.metrics.handler())
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		if err := a.p.ready(r.Context()); err != nil {
+			http.Error(w, "not ready", http.StatusServiceUnavailable)
+			return
+		}
+		io.WriteString(w, "ready\n")
+	})
+}
+
+func (a *adminServer) close(ctx context.Context) {
+	if a.public != nil {
+		a.public.Close()
+	}
+	a.local.Shutdown(ctx)
+	os.Remove(adminSocket(a.p.cfg, a.p.name))
+}
+
+func answerJSON(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(v)
+}
+
+func (a *adminServer) status(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
+	defer cancel()
+	answerJSON(w, a.p.status(ctx))
+}
+
+// status describes the process and what runs in it.
+func (p *process) status(ctx context.Context) processStatus {
+	st := processStatus{Name: p.name, PID: os.Getpid(), Version: versionString(), Started: p.started}
+	if p.admin.addr != nil {
+		st.Admin = p.admin.addr.String()
+	}
+	p.mu.Lock()
+	run := make(map[string]*runningRole, len(p.running))
+	for k, v := range p.running {
+		run[k] = v
+	}
+	p.mu.Unlock()
+	for i := range roles {
+		r := run[roles[i].component]
+		if r == nil {
+			continue
+		}
+		rs := roleStatus{Component: r.component, Program: r.program, Since: r.since}
+		if c, ok := r.service.(interface{ check(context.Context) error }); ok {
+			if err := c.check(ctx); err != nil {
+				rs.Err = err.Error()
+			}
+		}
+		switch s := r.service.(type) {
+		case *storeService:
+			st.Store = s.status(ctx, p.cfg)
+		case *dwpService:
+			for _, srv := range s.servers {
+				rs.Listen = append(rs.Listen, srv.Addr().String())
+			}
+		case *httpService:
+			for _, addr := range s.addrs {
+				rs.Listen = append(rs.Listen, addr.String())
+			}
+			for _, c := range s.remote {
+				b := backEndStatus{Host: c.Host(), OK: true}
+				if _, err := c.Hello(ctx); err != nil {
+					b.OK, b.Err = false, err.Error()
+				} else if _, err := c.Ping(ctx); err != nil {
+					b.OK, b.Err = false, err.Error()
+				}
+				st.BackEnds = append(st.BackEnds, b)
+			}
+		}
+		st.Roles = append(st.Roles, rs)
+	}
+	return st
+}
+
+func (s *storeService) status(ctx context.Context, cfg *config.Config) *storeStatus {
+	out := &storeStatus{Engine: cfg.Store.Type, Cache: s.model.CacheSize(), ReadOnly: cfg.Store.ReadOnly}
+	if st, err := s.store.Stat(ctx); err == nil {
+		out.Engine, out.Schema, out.Owners, out.Objects, out.Bytes = st.Engine, st.Version, st.Owners, st.Objects, st.Bytes
+	}
+	return out
+}
+
+func (a *adminServer) startRole(w http.ResponseWriter, r *http.Request) {
+	ro, ok := findRole(r.PathValue("component"))
+	if !ok {
+		http.Error(w, "there is no such component", http.StatusNotFound)
+		return
+	}
+	// The role outlives the request.
+	if err := a.p.start(context.WithoutCancel(r.Context()), ro); err != nil {
+		http.Error(w, err.Error(), http.StatusConflict)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (a *adminServer) stopRole(w http.ResponseWriter, r *http.Request) {
+	ro, ok := findRole(r.PathValue("component"))
+	if !ok {
+		http.Error(w, "there is no such component", http.StatusNotFound)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), a.p.cfg.HTTP.DrainTimeout)
+	defer cancel()
+	a.p.stop(ctx, []*role{ro})
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (a *adminServer) storeService() *storeService {
+	a.p.mu.Lock()
+	defer a.p.mu.Unlock()
+	if r := a.p.running["store"]; r != nil {
+		return r.service.(*storeService)
+	}
+	return nil
+}
+
+// database runs csdb check or rebuild.
+func (a *adminServer) database(do func(*calendar.Service, context.Context, func(calendar.Owner)) (calendar.CheckReport, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		s := a.storeService()
+		if s == nil {
+			http.Error(w, "csstored does not run in this process", http.StatusConflict)
+			return
+		}
+		var rep dbReport
+		var err error
+		if rep.CheckReport, err = do(s.model, r.Context(), nil); err != nil {
+			rep.Err = err.Error()
+		}
+		answerJSON(w, rep)
+	}
+}
+
+// purge forgets old deletions now instead of at the end of the day.
+func (a *adminServer) purge(w http.ResponseWriter, r *http.Request) {
+	s := a.storeService()
+	if s == nil {
+		http.Error(w, "csstored does not run in this process", http.StatusConflict)
+		return
+	}
+	n, err := s.model.PurgeAll(r.Context())
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	answerJSON(w, map[string]int{"purged": n})
+}
+
+// errNotRunning says that nobody answers at an admin socket.
+var errNotRunning = errors.New("is not running")
+
+// callAdmin asks a process over its admin socket; out may be nil.
+func callAdmin(ctx context.Context, socket, method, path string, out any) error {
+	name, err := socketPath(socket)
+	if err != nil {
+		return errNotRunning
+	}
+	client := http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "unix", name)
+		},
+	}}
+	req, err := http.NewRequestWithContext(ctx, method, "http://admin"+path, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		var op *net.OpError
+		if errors.As(err, &op) && op.Op == "dial" {
+			return errNotRunning
+		}
+		return fmt.Errorf("ask %s: %w", socket, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode >= 300 {
+		msg, _ := io.ReadAll(io.LimitReader(resp.Body, 8<<10))
+		return errors.New(string(trimNewline(msg)))
+	}
+	if out == nil {
+		return nil
+	}
+	if err := json.NewDecoder(io.LimitReader(resp.Body, 64<<20)).Decode(out); err != nil {
+		return fmt.Errorf("read the answer of %s: %w", socket, err)
+	}
+	return nil
+}
+
+func trimNewline(b []byte) []byte {
+	for len(b) > 0 && b[len(b)-1] == '\n' {
+		b = b[:len(b)-1]
+	}
+	return b
+}
+
+// callStore asks the process in which csstored runs: a process of its own, or
+// the one with all roles.
+func callStore(ctx context.Context, cfg *config.Config, method, path string, out any) error {
+	for _, name := range []string{"csstored", "calserver"} {
+		if err := callAdmin(ctx, adminSocket(cfg, name), method, path, out); !errors.Is(err, errNotRunning) {
+			return err
+		}
+	}
+	return fmt.Errorf("csstored %w: start it with \"start-cal store\", or everything with \"start-cal\"", errNotRunning)
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"factotum/server/config"
+)
+
+func init() {
+	ownCommands = append(ownCommands, configCommand, func(std stdio) *cobra.Command {
+		return &cobra.Command{
+			Use: "version", Short: "Print the release", Args: cobra.NoArgs,
+			RunE: func(*cobra.Command, []string) error {
+				_, err := fmt.Fprintln(std.out, "calserver", versionString())
+				return err
+			},
+		}
+	})
+}
+
+func configCommand(std stdio) *cobra.Command {
+	var conf string
+	var names, changed bool
+	c := &cobra.Command{Use: "config", Short: "Check or show the configuration"}
+	c.PersistentFlags().StringVarP(&conf, "config", "C", "", "the ics.conf")
+	check := &cobra.Command{
+		Use: "check [FILE]", Short: "Find what is wrong in ics.conf", Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				conf = args[0]
+			}
+			return checkConfig(cmd.Context(), conf, names, std)
+		},
+	}
+	check.Flags().BoolVar(&names, "names", false, "ask the resolver for the names of back ends too")
+	show := &cobra.Command{
+		Use: "show", Short: "Print the effective values and where each comes from, secrets redacted", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			cfg, err := loadConfig(conf, std.err)
+			if err != nil {
+				return err
+			}
+			return cfg.Show(std.out, changed)
+		},
+	}
+	show.Flags().BoolVar(&changed, "changed", false, "leave out what nobody set")
+	c.AddCommand(check, show)
+	return c
+}
+
+// checkConfig prints every problem of an ics.conf; those that keep the server
+// from starting make the exit code 1.
+func checkConfig(ctx context.Context, given string, names bool, std stdio) error {
+	path, err := findConfig(given)
+	if err != nil {
+		return err
+	}
+	if path, err = filepath.Abs(path); err != nil {
+		return err
+	}
+	cfg, rep, err := config.Load(path)
+	if err != nil && len(rep.Problems) == 0 {
+		return err
+	}
+	if names && cfg != nil {
+		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+		defer cancel()
+		more := cfg.CheckNames(ctx, net.DefaultResolver.LookupHost)
+		rep.Problems = append(rep.Problems, more.Problems...)
+	}
+	for i := range rep.Problems {
+		fmt.Fprintln(std.err, rep.Problems[i].Error())
+	}
+	if rep.Omitted > 0 {
+		fmt.Fprintf(std.err, "and %d more\n", rep.Omitted)
+	}
+	if err != nil {
+		return exitError(exitFailed)
+	}
+	fmt.Fprintf(std.out, "%s: no errors, %d warnings\n", path, len(rep.Problems)+rep.Omitted)
+	return nil
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/pborman/getopt/v2"
+	"github.com/spf13/cobra"
+)
+
+// A role alone in the foreground, under its own name: what systemd, a
+// container or the watcher runs.
+func init() {
+	for i := range roles {
+		r := &roles[i]
+		register(r.program, r.summary, func(ctx context.Context, args []string, std stdio) int {
+			o, code := parseServer(r.program, "", args, std)
+			if o == nil {
+				return code
+			}
+			return serve(ctx, o, r.program, []string{r.component}, std)
+		})
+	}
+	ownCommands = append(ownCommands, func(std stdio) *cobra.Command {
+		return &cobra.Command{
+			Use: "serve [--config FILE] [component ...]", Short: "Run the enabled roles in the foreground, in one process",
+			DisableFlagParsing: true, Aliases: []string{"run"},
+			RunE: func(cmd *cobra.Command, args []string) error {
+				o, code := parseServer("calserver serve", "[component ...]", args, std)
+				if o != nil {
+					code = serve(cmd.Context(), o, "calserver", o.words, std)
+				}
+				return exitCode(code)
+			},
+		}
+	})
+}
+
+func exitCode(code int) error {
+	if code == 0 {
+		return nil
+	}
+	return exitError(code)
+}
+
+// serverOptions are what every daemon takes.
+type serverOptions struct {
+	config string
+	debug  bool
+	words  []string
+}
+
+// parseServer reads a daemon's options. nil means that the call was answered,
+// with the exit code.
+func parseServer(name, words string, args []string, std stdio) (*serverOptions, int) {
+	var o serverOptions
+	var help bool
+	set := getopt.New()
+	set.SetProgram(name)
+	set.SetParameters(words)
+	set.FlagLong(&o.config, "config", 'C', "the ics.conf", "FILE")
+	set.FlagLong(&o.debug, "debug", 'd', "log everything")
+	set.FlagLong(&help, "help", '?', "print this")
+	if err := set.Getopt(append([]string{name}, args...), nil); err != nil {
+		fmt.Fprintln(std.err, err)
+		set.PrintUsage(std.err)
+		return nil, exitUsage
+	}
+	if help {
+		set.PrintUsage(std.out)
+		return nil, 0
+	}
+	o.words = set.Args()
+	if words == "" && len(o.words) > 0 {
+		fmt.Fprintf(std.err, "%s: unexpected %q\n", name, o.words[0])
+		return nil, exitUsage
+	}
+	return &o, 0
+}
+
+// serve runs roles in this process until a signal comes.
+func serve(ctx context.Context, o *serverOptions, name string, words []string, std stdio) int {
+	fail := func(err error) int {
+		reportStart(err)
+		fmt.Fprintf(std.err, "%s: %v\n", name, err)
+		return exitFailed
+	}
+	cfg, err := loadConfig(o.config, std.err)
+	if err != nil {
+		return fail(err)
+	}
+	which, err := pickRoles(cfg, words)
+	if err != nil {
+		return fail(err)
+	}
+	if len(which) == 0 {
+		return fail(errors.New("no role is enabled: see service.http.enable, service.dwp.enable and service.store.enable in ics.conf"))
+	}
+	supervised := os.Getenv(superviseEnv) != ""
+	if supervised && cfg.Source("factotum.log.target") == "" {
+		cfg.Log.Target = "file" // a daemon in the background has no terminal
+	}
+	ctx, cancel := signals(ctx)
+	defer cancel()
+	if supervised {
+		go followWatcher(os.Stdin, cancel)
+	}
+	lg := openLogs(cfg, std.err, o.debug)
+	p, err := newProcess(cfg, name, lg)
+	if err != nil {
+		return fail(err)
+	}
+	if err := p.run(ctx, which, func() { reportStart(nil) }); err != nil {
+		return fail(err)
+	}
+	return 0
+}
+
+// superviseEnv tells a process that the watcher started it: its standard input
+// is a pipe that ends with the watcher, and file descriptor 3 takes the news
+// whether the start went well.
+const superviseEnv = "CALSERVER_SUPERVISED"
+
+// reportStart tells the watcher how the start went.
+func reportStart(err error) {
+	if os.Getenv(superviseEnv) == "" {
+		return
+	}
+	f := os.NewFile(3, "watcher")
+	if f == nil {
+		return
+	}
+	defer f.Close()
+	if err == nil {
+		io.WriteString(f, "ready\n")
+		return
+	}
+	fmt.Fprintf(f, "failed: %s\n", strings.ReplaceAll(err.Error(), "\n", "; "))
+}
+
+// followWatcher stops the process when the watcher is gone.
+func followWatcher(in io.Reader, stop func()) {
+	io.Copy(io.Discard, bufio.NewReader(in))
+	stop()
+}

@@ -1,0 +1,275 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"factotum/server/calendar"
+	"factotum/server/config"
+	"factotum/server/directory"
+)
+
+// process runs roles: all of a host, or one. What they share is here.
+type process struct {
+	name    string // calserver, or the program of its only role
+	cfg     *config.Config
+	logs    *logs
+	log     *slog.Logger
+	metrics *metrics
+	started time.Time
+	pid     *pidFile
+	admin   *adminServer
+	// httpListener is where cshttpd serves first, opened before; nil: where
+	// ics.conf says.
+	httpListener net.Listener
+
+	mu      sync.Mutex
+	dir     *directory.Directory
+	running map[string]*runningRole // by component
+	failure chan error
+}
+
+type runningRole struct {
+	*role
+	service
+	log   *slog.Logger
+	since time.Time
+	over  chan struct{} // closed when it is stopped
+}
+
+// newProcess takes the name's pid file, opens the logs and the admin socket.
+func newProcess(cfg *config.Config, name string, lg *logs) (p *process, err error) {
+	p = &process{name: name, cfg: cfg, logs: lg, metrics: newMetrics(name), started: time.Now(),
+		running: map[string]*runningRole{}, failure: make(chan error, 8)}
+	if p.log, err = lg.named(name, cfg.Log.Admin); err != nil {
+		return nil, err
+	}
+	if p.pid, err = takePID(cfg, name); err != nil {
+		return nil, err
+	}
+	if p.admin, err = openAdmin(p); err != nil {
+		p.pid.release()
+		return nil, err
+	}
+	setMemoryLimit(cfg)
+	return p, nil
+}
+
+// setMemoryLimit makes the collector work harder before the process grows far
+// beyond its cache; GOMEMLIMIT overrules it.
+func setMemoryLimit(cfg *config.Config) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(max(3*cfg.Store.Cache, 0) + 192<<20)
+	}
+}
+
+// people opens the directory at its first use.
+func (p *process) people() (*directory.Directory, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.dir == nil {
+		dir, err := openDirectory(p.cfg, p.log)
+		if err != nil {
+			return nil, fmt.Errorf("open the directory: %w", err)
+		}
+		p.dir = dir
+	}
+	return p.dir, nil
+}
+
+// local returns the back end of this host: csstored in this process, or
+// through its socket. close ends what was opened for it.
+func (p *process) local(ctx context.Context, log *slog.Logger) (be calendar.Backend, close func(), err error) {
+	p.mu.Lock()
+	r := p.running["store"]
+	p.mu.Unlock()
+	if r != nil {
+		return r.service.(*storeService).backend, func() {}, nil
+	}
+	c, err := openStore(ctx, p.cfg, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	return c, func() { c.Close() }, nil
+}
+
+// start starts a role, unless it runs.
+func (p *process) start(ctx context.Context, r *role) error {
+	p.mu.Lock()
+	_, there := p.running[r.component]
+	p.mu.Unlock()
+	if there {
+		return nil
+	}
+	if r.usesStore(p.cfg) && !p.storeAnswers() {
+		return missingStore(r.program)
+	}
+	log, err := p.logs.named(r.program, r.logName(p.cfg))
+	if err != nil {
+		return err
+	}
+	svc, err := r.open(ctx, p)
+	if err != nil {
+		return fmt.Errorf("start %s: %w", r.program, err)
+	}
+	run := &runningRole{role: r, service: svc, log: log, since: time.Now(), over: make(chan struct{})}
+	p.mu.Lock()
+	p.running[r.component] = run
+	p.mu.Unlock()
+	notice(log, "started", "version", versionString())
+	go func() {
+		select {
+		case err := <-svc.failed():
+			p.failure <- fmt.Errorf("%s: %w", r.program, err)
+		case <-run.over:
+		}
+	}()
+	return nil
+}
+
+// storeAnswers tells whether csstored runs, here or in another process.
+func (p *process) storeAnswers() bool {
+	p.mu.Lock()
+	_, here := p.running["store"]
+	p.mu.Unlock()
+	if here {
+		return true
+	}
+	for _, name := range []string{"csstored", "calserver"} {
+		if pid, err := runningPID(p.cfg, name); err == nil && pid != 0 && name != p.name {
+			return true
+		}
+	}
+	return false
+}
+
+// logFor is the log of a role.
+func (p *process) logFor(r string) *slog.Logger {
+	role, _ := findRole(r)
+	log, err := p.logs.named(role.program, role.logName(p.cfg))
+	if err != nil {
+		return p.log
+	}
+	return log
+}
+
+// stop stops roles in the reverse order, and with csstored all that need it.
+func (p *process) stop(ctx context.Context, which []*role) {
+	if slices.ContainsFunc(which, func(r *role) bool { return r.component == "store" }) {
+		for i := range roles {
+			if roles[i].usesStore(p.cfg) {
+				which = append(which, &roles[i])
+			}
+		}
+	}
+	for i := len(roles) - 1; i >= 0; i-- {
+		r := &roles[i]
+		if !slices.Contains(which, r) {
+			continue
+		}
+		p.mu.Lock()
+		run := p.running[r.component]
+		delete(p.running, r.component)
+		p.mu.Unlock()
+		if run != nil {
+			close(run.over)
+			run.stop(ctx)
+			notice(run.log, "stopped")
+		}
+	}
+}
+
+// close stops everything.
+func (p *process) close(ctx context.Context) {
+	all := make([]*role, len(roles))
+	for i := range roles {
+		all[i] = &roles[i]
+	}
+	p.stop(ctx, all)
+	p.admin.close(ctx)
+	if p.dir != nil {
+		p.dir.Close()
+	}
+	p.pid.release()
+	p.logs.close()
+}
+
+// signals ends ctx at SIGINT and SIGTERM. A second signal ends the program at
+// once.
+func signals(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	c := make(chan os.Signal, 2)
+	signal.Notify(c, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		select {
+		case <-c:
+			cancel()
+			<-c
+			os.Exit(130)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { signal.Stop(c); cancel() }
+}
+
+// run serves until ctx ends or a role fails, and drains then. ready is called
+// when all roles are up.
+func (p *process) run(ctx context.Context, which []*role, ready func()) error {
+	err := p.startAll(ctx, which)
+	if err == nil {
+		sdNotify("READY=1", "STATUS=serving")
+		watch, stop := context.WithCancel(ctx)
+		defer stop()
+		go sdWatchdog(watch, func() bool { return p.ready(watch) == nil })
+		if ready != nil {
+			ready()
+		}
+		select {
+		case <-ctx.Done():
+		case err = <-p.failure:
+			p.log.Error("a role failed", "err", err)
+		}
+	}
+	sdNotify("STOPPING=1")
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.cfg.HTTP.DrainTimeout+5*time.Second)
+	defer cancel()
+	p.close(drain)
+	return err
+}
+
+func (p *process) startAll(ctx context.Context, which []*role) error {
+	for _, r := range which {
+		if err := p.start(ctx, r); err != nil {
+			p.log.Error("not started", "err", err)
+			return err
+		}
+	}
+	return nil
+}
+
+// ready tells whether the roles of this process can work.
+func (p *process) ready(ctx context.Context) error {
+	p.mu.Lock()
+	run := make([]*runningRole, 0, len(p.running))
+	for _, r := range p.running {
+		run = append(run, r)
+	}
+	p.mu.Unlock()
+	for _, r := range run {
+		if c, ok := r.service.(interface{ check(context.Context) error }); ok {
+			if err := c.check(ctx); err != nil {
+				return fmt.Errorf("%s: %w", r.program, err)
+			}
+		}
+	}
+	return nil
+}

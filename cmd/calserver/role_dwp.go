@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+
+	"factotum/protocol/dwp"
+	"factotum/server/config"
+)
+
+// dwpService is csdwpd: it serves the store to front ends on other hosts.
+type dwpService struct {
+	servers []*dwp.Server
+	close   func()
+	errs    chan error
+}
+
+func openDWPRole(ctx context.Context, p *process) (service, error) {
+	cfg, log := p.cfg, p.logFor("dwp")
+	be, closeBackend, err := p.local(ctx, log)
+	if err != nil {
+		return nil, err
+	}
+	s := &dwpService{close: closeBackend, errs: make(chan error, 2)}
+	be = countBackend(be, "dwp", p.metrics)
+	serve := func(ln net.Listener, files *dwp.TLS) error {
+		srv, err := dwp.NewServer(ln, be, dwp.ServerOptions{
+			Names: []string{hostName(cfg)}, TLS: files, User: cfg.DWP.Admin, Password: dwp.Secret(cfg.DWP.Cred.Reveal()),
+			Sessions: cfg.DWP.MaxSessions, Idle: cfg.DWP.IdleTimeout, Logger: log,
+		})
+		if err != nil {
+			ln.Close()
+			return err
+		}
+		s.servers = append(s.servers, srv)
+		go func() {
+			if err := srv.Serve(); err != nil {
+				s.errs <- err
+			}
+		}()
+		return nil
+	}
+	address := net.JoinHostPort(cfg.DWP.Listen, strconv.Itoa(cfg.DWP.Port))
+	ln, err := net.Listen("tcp", address)
+	if err != nil {
+		err = fmt.Errorf("listen for front ends on %s (service.dwp.listenaddr, service.dwp.port): %w", address, err)
+	} else {
+		err = serve(ln, dwpFiles(cfg))
+	}
+	if err == nil && cfg.DWP.Socket != "" {
+		if ln, err = listenSocket(cfg.DWP.Socket); err == nil {
+			err = serve(ln, nil)
+		}
+	}
+	if err != nil {
+		s.stop(ctx)
+		return nil, err
+	}
+	notice(log, "listening", "addr", s.servers[0].Addr().String())
+	return s, nil
+}
+
+// dwpFiles are this host's certificate, key and authority for DWP; nil where
+// it goes without TLS, over loopback only.
+func dwpFiles(cfg *config.Config) *dwp.TLS {
+	if !cfg.DWP.TLS || cfg.DWP.CertFile == "" || cfg.DWP.CAFile == "" {
+		return nil
+	}
+	return &dwp.TLS{Cert: cfg.DWP.CertFile, Key: cfg.DWP.KeyFile, CA: cfg.DWP.CAFile}
+}
+
+func (s *dwpService) failed() <-chan error { return s.errs }
+
+func (s *dwpService) stop(ctx context.Context) {
+	for _, srv := range s.servers {
+		srv.Shutdown(ctx)
+	}
+	s.close()
+}

@@ -1,0 +1,266 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"factotum/protocol/caldav"
+	"factotum/protocol/dav"
+	"factotum/protocol/dwp"
+	"factotum/protocol/front"
+	"factotum/server/acl"
+	"factotum/server/calendar"
+	"factotum/server/cld"
+	"factotum/server/config"
+	"factotum/server/directory"
+)
+
+// httpService is cshttpd: CalDAV over the back ends that hold the calendars.
+type httpService struct {
+	front   *front.Server
+	backend calendar.Backend
+	remote  []*dwp.Client
+	logins  *directory.Logins
+	addrs   []net.Addr
+	log     *slog.Logger
+	release []func()
+}
+
+func openHTTPRole(ctx context.Context, p *process) (svc service, err error) {
+	s := &httpService{log: p.logFor("http")}
+	defer func() {
+		if err != nil {
+			s.closeAll()
+		}
+	}()
+	dir, err := p.people()
+	if err != nil {
+		return nil, err
+	}
+	if s.logins, err = directory.NewLogins(dir, loginOptions(p.cfg)); err != nil {
+		return nil, fmt.Errorf("open the log-ins: %w", err)
+	}
+	be, err := s.backends(ctx, p, dir)
+	if err != nil {
+		return nil, err
+	}
+	s.backend = countBackend(be, "http", p.metrics)
+	opt, err := s.frontOptions(p, dir)
+	if err != nil {
+		return nil, err
+	}
+	s.front = front.New(opt)
+	ready := p.httpListener
+	p.httpListener = nil // a later start opens it anew
+	if err := s.listen(p.cfg, ready); err != nil {
+		return nil, err
+	}
+	s.release = append(s.release, p.metrics.gauge("factotum_http_connections", "Open HTTP connections.",
+		func() float64 { return float64(s.front.Conns()) }))
+	for _, a := range s.addrs {
+		notice(s.log, "listening", "addr", a.String())
+	}
+	return s, nil
+}
+
+// backends puts together who answers: the store of this host, those of others,
+// or a router over both. admin.md §11.
+func (s *httpService) backends(ctx context.Context, p *process, dir *directory.Directory) (calendar.Backend, error) {
+	cfg := p.cfg
+	var local calendar.Backend
+	if !pureFrontEnd(cfg) {
+		be, closeLocal, err := p.local(ctx, s.log)
+		if err != nil {
+			return nil, err
+		}
+		s.release = append(s.release, closeLocal)
+		local = be
+	}
+	if cfg.CLD.Type == "local" {
+		return local, nil
+	}
+	opt := cld.Options{Local: local, Backends: map[string]calendar.Backend{}}
+	self := hostName(cfg)
+	if local != nil {
+		opt.Names = []string{self}
+	}
+	for _, b := range cfg.DWP.BackEnds {
+		if local != nil && strings.EqualFold(b.Host, self) {
+			continue
+		}
+		client, err := dialBackEnd(cfg, b, s.log)
+		if err != nil {
+			return nil, err
+		}
+		s.remote = append(s.remote, client)
+		opt.Backends[b.Host] = client
+	}
+	find := cld.Locator(cld.Directory{People: dir, Default: cfg.DWP.Default})
+	if cfg.CLD.Cache {
+		find = cld.NewCache(find, cfg.CLD.CacheMax, cfg.CLD.CacheTTL, nil)
+	}
+	opt.Locator = find
+	return cld.New(opt)
+}
+
+func dialBackEnd(cfg *config.Config, b config.BackEnd, log *slog.Logger) (*dwp.Client, error) {
+	address := net.JoinHostPort(b.Host, strconv.Itoa(b.Port))
+	client, err := dwp.NewClient(dwp.ClientOptions{
+		Host: b.Host, Address: address, TLS: dwpFiles(cfg), User: b.Admin, Password: dwp.Secret(b.Cred.Reveal()),
+		Timeout: cfg.DWP.Timeout, Logger: log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("back end %s: %w", b.Host, err)
+	}
+	return client, nil
+}
+
+// frontOptions are the HTTP front end's part of the configuration.
+func (s *httpService) frontOptions(p *process, dir *directory.Directory) (front.Options, error) {
+	h, l := &p.cfg.HTTP, &p.cfg.Limits
+	opt := front.Options{
+		Ready: func(ctx context.Context) error { return p.ready(ctx) }, Observe: p.metrics.seen, Logger: s.log,
+		HeaderTimeout: h.HeaderTimeout, ReadTimeout: h.ReadTimeout, RequestTimeout: h.RequestTimeout, WriteTimeout: h.WriteTimeout,
+		IdleTimeout: h.IdleTimeout, HeaderBytes: int(l.HeaderSize), BodyBytes: l.BodySize,
+		MaxConns: h.MaxConns, MaxPerAddr: h.MaxPerAddr, Gzip: h.Gzip,
+		SecureLogin: h.SecureLogin && tlsServed(h), SecurePort: h.TLSPort,
+	}
+	for _, n := range h.TrustedProxies {
+		prefix, err := netip.ParsePrefix(n)
+		if err != nil {
+			a, err := netip.ParseAddr(n)
+			if err != nil {
+				return opt, fmt.Errorf("read factotum.http.trustedproxies: %w", err)
+			}
+			prefix = netip.PrefixFrom(a, a.BitLen())
+		}
+		opt.Proxies = append(opt.Proxies, prefix)
+	}
+	if h.LogAccess {
+		access, err := p.logs.leveled("cshttpd", p.cfg.Log.Access, slog.LevelInfo)
+		if err != nil {
+			return opt, err
+		}
+		opt.Access = access
+	}
+	if h.CalDAV {
+		owner, err := acl.Parse(p.cfg.Calstore.OwnerACL)
+		if err != nil {
+			return opt, fmt.Errorf("read calstore.calendar.owner.acl: %w", err)
+		}
+		opt.CalDAV = caldav.New(caldav.Options{
+			Backend: s.backend, People: dir, Login: s.login(p.metrics), Logger: s.log, OwnerACL: owner,
+			Limits: caldav.Limits{ResourceSize: l.ObjectSize, Instances: l.Instances, Attendees: l.Attendees, MultigetRefs: l.Hrefs},
+			XML:    dav.Limits{Depth: l.XMLDepth, Nodes: l.XMLElements},
+		})
+	}
+	return opt, nil
+}
+
+// login checks credentials, and tells statistics and access log of it.
+func (s *httpService) login(m *metrics) func(context.Context, string, string, netip.Addr) (calendar.Person, error) {
+	return func(ctx context.Context, user, password string, remote netip.Addr) (calendar.Person, error) {
+		person, err := s.logins.Login(ctx, user, password, remote)
+		m.login(err)
+		if err == nil {
+			front.NoteUser(ctx, person.ID)
+		}
+		return person, err
+	}
+}
+
+func tlsServed(h *config.HTTP) bool { return h.TLSEnable && h.CertFile != "" }
+
+// listen opens the ports of ics.conf; ln is the first if it is open already.
+func (s *httpService) listen(cfg *config.Config, ln net.Listener) (err error) {
+	h := &cfg.HTTP
+	if ln == nil {
+		if ln, err = listenHTTP(h.Listen, h.Port, "service.http.port"); err != nil {
+			return err
+		}
+	}
+	s.addrs = append(s.addrs, ln.Addr())
+	s.front.Serve(ln)
+	if !tlsServed(h) {
+		return nil
+	}
+	if ln, err = listenHTTP(h.Listen, h.TLSPort, "service.http.ssl.port"); err != nil {
+		return err
+	}
+	s.addrs = append(s.addrs, ln.Addr())
+	if err := s.front.ServeTLS(ln, h.CertFile, h.KeyFile); err != nil {
+		ln.Close()
+		return err
+	}
+	return nil
+}
+
+// listenHTTP opens a port; the error says what to do where that fails.
+func listenHTTP(host string, port int, param string) (net.Listener, error) {
+	address := net.JoinHostPort(host, strconv.Itoa(port))
+	ln, err := net.Listen("tcp", address)
+	switch {
+	case err == nil:
+		return ln, nil
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("another program listens on %s already: stop it, or choose another port in %s", address, param)
+	case errors.Is(err, syscall.EACCES):
+		return nil, fmt.Errorf("no permission to listen on %s: ports below 1024 need root or CAP_NET_BIND_SERVICE; or choose another port in %s", address, param)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return nil, fmt.Errorf("%s is not an address of this host: see service.http.listenaddr", address)
+	}
+	return nil, fmt.Errorf("listen on %s: %w", address, err)
+}
+
+func (s *httpService) failed() <-chan error { return s.front.Failed() }
+
+// check tells whether calendars can be served: the store of this host, or one
+// back end at least.
+func (s *httpService) check(ctx context.Context) error {
+	if len(s.remote) == 0 {
+		_, err := s.backend.Ping(ctx)
+		return err
+	}
+	var errs []error
+	for _, c := range s.remote {
+		_, err := c.Ping(ctx)
+		if err == nil {
+			return nil
+		}
+		errs = append(errs, fmt.Errorf("%s: %w", c.Host(), err))
+	}
+	return errors.Join(errs...)
+}
+
+func (s *httpService) stop(ctx context.Context) {
+	if err := s.front.Shutdown(ctx); err != nil {
+		s.log.Warn("requests were cut off", "err", err)
+	}
+	s.closeAll()
+}
+
+func (s *httpService) closeAll() {
+	if s.front != nil {
+		done, cancel := context.WithCancel(context.Background())
+		cancel()
+		s.front.Shutdown(done)
+	}
+	for _, c := range s.remote {
+		c.Close()
+	}
+	if s.logins != nil {
+		if err := s.logins.Close(); err != nil {
+			s.log.Error("close the log-ins", "err", err)
+		}
+	}
+	for _, f := range s.release {
+		f()
+	}
+}

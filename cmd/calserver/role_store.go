@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"factotum/protocol/dwp"
+	"factotum/server/acl"
+	"factotum/server/calendar"
+	"factotum/server/config"
+	"factotum/store/sqlstore"
+)
+
+// storeService is csstored: it owns the database, answers the other roles of
+// this process directly, and those of others over its socket.
+type storeService struct {
+	store   *sqlstore.Store
+	model   *calendar.Service
+	backend calendar.Backend // the model, counted
+	server  *dwp.Server
+	log     *slog.Logger
+	cancel  context.CancelFunc
+	upkeep  sync.WaitGroup
+	errs    chan error
+	release []func()
+}
+
+func openStoreRole(ctx context.Context, p *process) (svc service, err error) {
+	s := &storeService{log: p.logFor("store"), errs: make(chan error, 1)}
+	people, err := p.people()
+	if err != nil {
+		return nil, err
+	}
+	if s.store, err = openDatabase(ctx, p.cfg, s.log); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			s.store.Close()
+		}
+	}()
+	opt, err := modelOptions(p.cfg, s.log)
+	if err != nil {
+		return nil, err
+	}
+	s.model = calendar.NewService(countedStore{s.store, p.metrics}, people, opt)
+	s.backend = countBackend(s.model, "store", p.metrics)
+	s.release = append(s.release, p.metrics.gauge("factotum_cache_bytes", "Memory of the cache of calendars.",
+		func() float64 { return float64(s.model.CacheSize()) }))
+
+	ln, err := listenSocket(p.cfg.Store.Socket)
+	if err != nil {
+		return nil, err
+	}
+	s.server, err = dwp.NewServer(ln, s.backend, dwp.ServerOptions{Names: []string{hostName(p.cfg)}, Logger: s.log})
+	if err != nil {
+		ln.Close()
+		return nil, err
+	}
+	go func() {
+		if err := s.server.Serve(); err != nil {
+			s.errs <- err
+		}
+	}()
+	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	s.cancel = cancel
+	s.upkeep.Go(func() { s.maintain(run) })
+	return s, nil
+}
+
+// openDatabase opens the store that ics.conf names, and makes it if need be.
+func openDatabase(ctx context.Context, cfg *config.Config, log *slog.Logger) (*sqlstore.Store, error) {
+	opt := sqlstore.Options{Log: log, Readers: cfg.Store.MaxConns}
+	if cfg.Store.Type == "postgres" {
+		return sqlstore.OpenPostgres(ctx, cfg.Store.DSN.Reveal(), opt)
+	}
+	return sqlstore.OpenSQLite(ctx, cfg.Store.Path, opt)
+}
+
+// modelOptions are the model's part of the configuration.
+func modelOptions(cfg *config.Config, log *slog.Logger) (calendar.Options, error) {
+	l := &cfg.Limits
+	opt := calendar.Options{
+		Host: hostName(cfg), Version: versionString(),
+		DefaultTZID: cfg.Calstore.TimeZone, ShowPrivate: !cfg.Calstore.FilterPrivate,
+		Limits: calendar.Limits{
+			ObjectSize: int(l.ObjectSize), PlainMaxSize: int(l.ObjectSize), Attendees: l.Attendees, Instances: l.Instances,
+			Results: l.Results, Calendars: l.Calendars, Refs: l.Hrefs, HomeBytes: l.Quota,
+		},
+		CacheBytes: max(cfg.Store.Cache, 1), TombstoneAge: cfg.Deleted.TombstoneAge, ReadOnly: cfg.Store.ReadOnly,
+		Logger: log,
+	}
+	for _, a := range []struct {
+		param, text string
+		to          *acl.List
+	}{
+		{"calstore.calendar.default.acl", cfg.Calstore.DefaultACL, &opt.DefaultACL},
+		{"calstore.calendar.owner.acl", cfg.Calstore.OwnerACL, &opt.OwnerACL},
+		{"resource.default.acl", cfg.Resource.DefaultACL, &opt.ResourceACL},
+		{"group.default.acl", cfg.Group.DefaultACL, &opt.GroupACL},
+	} {
+		list, err := acl.Parse(a.text)
+		if err != nil {
+			return opt, fmt.Errorf("read %s: %w", a.param, err)
+		}
+		*a.to = list
+	}
+	return opt, nil
+}
+
+// listenSocket makes a unix socket that only this user can open. One left
+// behind by a crash is replaced; the caller holds the lock that says that
+// nobody serves it.
+func listenSocket(path string) (net.Listener, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("make the socket's directory: %w", err)
+	}
+	name, err := socketPath(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("remove the old socket: %w", err)
+	}
+	ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: name, Net: "unix"})
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", path, err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		ln.Close()
+		return nil, fmt.Errorf("protect the socket %s: %w", path, err)
+	}
+	return ln, nil
+}
+
+// maintain does the upkeep: hourly what the engine wants, and daily the
+// deletions that are older than sync needs to know.
+func (s *storeService) maintain(ctx context.Context) {
+	hour, day := time.NewTicker(time.Hour), time.NewTicker(24*time.Hour)
+	defer hour.Stop()
+	defer day.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hour.C:
+			if err := s.store.Maintain(ctx); err != nil && ctx.Err() == nil {
+				s.log.Error("maintain the store", "err", err)
+			}
+		case <-day.C:
+			n, err := s.model.PurgeAll(ctx)
+			if err != nil && ctx.Err() == nil {
+				s.log.Error("purge deletions", "err", err)
+			} else if n > 0 {
+				s.log.Info("deletions purged", "n", n)
+			}
+		}
+	}
+}
+
+func (s *storeService) failed() <-chan error { return s.errs }
+
+func (s *storeService) check(ctx context.Context) error {
+	_, err := s.model.Ping(ctx)
+	return err
+}
+
+func (s *storeService) stop(ctx context.Context) {
+	s.cancel()
+	s.server.Shutdown(ctx)
+	s.upkeep.Wait()
+	for _, f := range s.release {
+		f()
+	}
+	if err := s.store.Close(); err != nil {
+		s.log.Error("close the store", "err", err)
+	}
+}

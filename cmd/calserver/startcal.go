@@ -1,0 +1,313 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/pborman/getopt/v2"
+
+	"factotum/server/config"
+)
+
+func init() {
+	register("start-cal", "Start the server's enabled roles, or the named ones", startCal)
+	register("stop-cal", "Stop the server's roles, or the named ones", stopCal)
+}
+
+// startCal is start-cal [options...] [components...]. admin.md §4.1.
+func startCal(ctx context.Context, args []string, std stdio) int {
+	var conf string
+	var debug, active, enabled, all, help bool
+	set := getopt.New()
+	set.SetProgram("start-cal")
+	set.SetParameters("[component ...]")
+	set.FlagLong(&conf, "config", 'C', "the ics.conf", "FILE")
+	set.FlagLong(&help, "help", '?', "print this")
+	set.Flag(&debug, 'd', "debugging mode")
+	set.Flag(&active, 'l', "list active services")
+	set.Flag(&enabled, 'L', "list enabled services")
+	set.Flag(&all, 'A', "list all services")
+	if err := set.Getopt(append([]string{"start-cal"}, args...), nil); err != nil || help {
+		return usage(set, err, std)
+	}
+	cfg, err := loadConfig(conf, std.err)
+	if err != nil {
+		return failWith("start-cal", err, std)
+	}
+	switch {
+	case active, enabled, all:
+		return listServices(ctx, cfg, active, enabled, std)
+	}
+	which, err := pickRoles(cfg, slices.DeleteFunc(set.Args(), func(c string) bool { return c == "watcher" }))
+	if err != nil {
+		return failWith("start-cal", err, std)
+	}
+	if !cfg.Store.Enable {
+		fmt.Fprintln(std.err, "start-cal: WARNING: csstored is disabled (service.store.enable or local.store.enable is \"no\"); nothing that needs the store will start")
+	}
+	if err := ensureWatcher(ctx, cfg, debug); err != nil {
+		return failWith("start-cal", err, std)
+	}
+	if slices.Equal(set.Args(), []string{"watcher"}) {
+		return 0
+	}
+	return startComponents(ctx, cfg, which, std)
+}
+
+func startComponents(ctx context.Context, cfg *config.Config, which []*role, std stdio) int {
+	q := url.Values{}
+	for _, r := range which {
+		q.Add("component", r.component)
+	}
+	if len(which) == 0 {
+		return failWith("start-cal", errors.New("nothing is enabled on this host; see service.*.enable in ics.conf"), std)
+	}
+	var results []startResult
+	if err := callAdmin(ctx, adminSocket(cfg, "watcher"), "POST", "/start?"+q.Encode(), &results); err != nil {
+		return failWith("start-cal", err, std)
+	}
+	log := startLog(cfg, "start.log")
+	defer log.Close()
+	code := 0
+	for _, res := range results {
+		r, _ := findRole(res.Component)
+		switch {
+		case res.Err != "":
+			code = exitFailed
+			say(std.err, log, "start-cal: %s", strings.TrimPrefix(res.Err, r.program+": "))
+		case res.Already:
+			say(std.out, log, "%s (%s) is running already, pid %d", r.component, r.program, res.PID)
+		default:
+			say(std.out, log, "%s (%s) started, pid %d", r.component, r.program, res.PID)
+		}
+	}
+	if code != 0 && !slices.ContainsFunc(results, func(r startResult) bool { return r.Err == "" }) {
+		callAdmin(ctx, adminSocket(cfg, "watcher"), "POST", "/stop", nil) // nothing to watch
+	}
+	return code
+}
+
+// startLog keeps what start-cal and stop-cal say. admin.md §4.1.
+func startLog(cfg *config.Config, name string) io.WriteCloser {
+	if f, err := openLogFile(filepath.Join(cfg.Log.Dir, name), &cfg.Log); err == nil {
+		return f
+	}
+	return nopCloser{io.Discard}
+}
+
+type nopCloser struct{ io.Writer }
+
+func (nopCloser) Close() error { return nil }
+
+func say(w, log io.Writer, format string, args ...any) {
+	line := fmt.Sprintf(format, args...)
+	fmt.Fprintln(w, line)
+	fmt.Fprintln(log, time.Now().Format(time.RFC3339), line)
+}
+
+func usage(set *getopt.Set, err error, std stdio) int {
+	if err != nil {
+		fmt.Fprintln(std.err, err)
+		set.PrintUsage(std.err)
+		return exitUsage
+	}
+	set.PrintUsage(std.out)
+	fmt.Fprintf(std.out, "components: watcher %s\n", strings.Join(components(), " "))
+	return 0
+}
+
+func failWith(program string, err error, std stdio) int {
+	fmt.Fprintf(std.err, "%s: %v\n", program, err)
+	return exitFailed
+}
+
+// ensureWatcher starts the watcher in the background unless it runs.
+func ensureWatcher(ctx context.Context, cfg *config.Config, debug bool) error {
+	var units []unitStatus
+	socket := adminSocket(cfg, "watcher")
+	if err := callAdmin(ctx, socket, "GET", "/units", &units); !errors.Is(err, errNotRunning) {
+		return err
+	}
+	for _, name := range []string{"calserver", "csstored", "csdwpd", "cshttpd"} {
+		if pid, err := runningPID(cfg, name); err == nil && pid != 0 && name == "calserver" {
+			return fmt.Errorf("the server runs in the foreground already (calserver, pid %d)", pid)
+		}
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find the program: %w", err)
+	}
+	if err := os.MkdirAll(cfg.Log.Dir, 0o750); err != nil {
+		return fmt.Errorf("make the log directory: %w", err)
+	}
+	out, err := os.OpenFile(filepath.Join(cfg.Log.Dir, "start.log"), os.O_APPEND|os.O_CREATE|os.O_RDWR, 0o640)
+	if err != nil {
+		return fmt.Errorf("open start.log: %w", err)
+	}
+	defer out.Close()
+	from, _ := out.Seek(0, io.SeekEnd)
+	args := []string{"watcher", "--config", cfg.File}
+	if debug {
+		args = append(args, "-d")
+	}
+	cmd := exec.Command(exe, args...)
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("start the watcher: %w", err)
+	}
+	ended := make(chan struct{})
+	go func() { cmd.Wait(); close(ended) }()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(cfg.Admin.StartTime)
+	for {
+		select {
+		case <-ended:
+			b := make([]byte, 4<<10)
+			n, _ := out.ReadAt(b, from)
+			return fmt.Errorf("the watcher did not start: %s", strings.TrimPrefix(strings.TrimSpace(string(b[:n])), "watcher: "))
+		case <-deadline:
+			return errors.New("the watcher does not answer")
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+			if callAdmin(ctx, socket, "GET", "/units", &units) == nil {
+				return nil
+			}
+		}
+	}
+}
+
+// listServices is start-cal -l, -L and -A.
+func listServices(ctx context.Context, cfg *config.Config, active, enabled bool, std stdio) int {
+	pids := map[string]int{}
+	for _, st := range processes(ctx, cfg) {
+		for _, r := range st.Roles {
+			pids[r.Component] = st.PID
+		}
+	}
+	watching, _ := runningPID(cfg, "watcher")
+	line := func(component, program string, pid int, on bool) {
+		state := "stopped"
+		if pid != 0 {
+			state = fmt.Sprintf("running, pid %d", pid)
+		}
+		if !on {
+			state += ", disabled"
+		}
+		switch {
+		case active && pid == 0, enabled && !on:
+		case active, enabled:
+			fmt.Fprintln(std.out, component)
+		default:
+			fmt.Fprintf(std.out, "%-8s %-10s %s\n", component, program, state)
+		}
+	}
+	line("watcher", "watcher", watching, cfg.Watcher.Enable)
+	for i := range roles {
+		r := &roles[i]
+		line(r.component, r.program, pids[r.component], r.enabled(cfg))
+	}
+	if !active && !enabled {
+		for _, c := range []string{"ens", "notify", "admin"} {
+			fmt.Fprintf(std.out, "%-8s %-10s not part of this release\n", c, absentRoles[c])
+		}
+	}
+	return 0
+}
+
+// stopCal is stop-cal [options...] [components...]. admin.md §4.2.
+func stopCal(ctx context.Context, args []string, std stdio) int {
+	var conf string
+	var debug, force, help bool
+	set := getopt.New()
+	set.SetProgram("stop-cal")
+	set.SetParameters("[component ...]")
+	set.FlagLong(&conf, "config", 'C', "the ics.conf", "FILE")
+	set.FlagLong(&help, "help", '?', "print this")
+	set.Flag(&debug, 'd', "debugging mode")
+	set.Flag(&force, 'f', "force: kill instead of asking")
+	if err := set.Getopt(append([]string{"stop-cal"}, args...), nil); err != nil || help {
+		return usage(set, err, std)
+	}
+	cfg, err := loadConfig(conf, nil)
+	if err != nil {
+		return failWith("stop-cal", err, std)
+	}
+	words := set.Args()
+	if len(words) > 0 {
+		if _, err := pickRoles(cfg, words); err != nil {
+			return failWith("stop-cal", err, std)
+		}
+	}
+	log := startLog(cfg, "stop.log")
+	defer log.Close()
+	q := url.Values{"component": words}
+	if force {
+		q.Set("force", "1")
+	}
+	var stopped []string
+	err = callAdmin(ctx, adminSocket(cfg, "watcher"), "POST", "/stop?"+q.Encode(), &stopped)
+	switch {
+	case errors.Is(err, errNotRunning):
+		return stopByPID(cfg, words, force, log, std)
+	case err != nil:
+		return failWith("stop-cal", err, std)
+	case len(words) == 0:
+		say(std.out, log, "stopped")
+	default:
+		say(std.out, log, "stopped: %s", strings.Join(stopped, " "))
+	}
+	return 0
+}
+
+// stopByPID stops what runs without a watcher.
+func stopByPID(cfg *config.Config, words []string, force bool, log io.Writer, std stdio) int {
+	names := []string{"calserver"}
+	for i := range slices.Backward(roles) {
+		if len(words) == 0 || slices.Contains(words, roles[i].component) {
+			names = append(names, roles[i].program)
+		}
+	}
+	found := false
+	for _, name := range names {
+		pid, err := runningPID(cfg, name)
+		if err != nil || pid == 0 || name == "calserver" && len(words) > 0 {
+			continue
+		}
+		found = true
+		sig := syscall.SIGTERM
+		if force {
+			sig = syscall.SIGKILL
+		}
+		if err := syscall.Kill(pid, sig); err != nil {
+			return failWith("stop-cal", fmt.Errorf("stop %s, pid %d: %w", name, pid, err), std)
+		}
+		deadline := time.Now().Add(cfg.HTTP.DrainTimeout + 10*time.Second)
+		for {
+			if now, err := runningPID(cfg, name); err == nil && now == 0 {
+				break
+			}
+			if time.Now().After(deadline) {
+				return failWith("stop-cal", fmt.Errorf("%s, pid %d, does not end; try stop-cal -f", name, pid), std)
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		say(std.out, log, "stopped: %s", name)
+	}
+	if !found {
+		fmt.Fprintln(std.out, "nothing is running")
+	}
+	return 0
+}
