@@ -1,0 +1,75 @@
+package dwp
+
+import (
+	"testing"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"factotum/protocol/dwp/internal/wire"
+	"factotum/server/acl"
+	"factotum/server/calendar"
+)
+
+// TestNumbersStay: these numbers of the model are part of the protocol. One
+// that changes here is a new field in dwp.proto.
+func TestNumbersStay(t *testing.T) {
+	for i, k := range []acl.Kind{acl.User, acl.Domain, acl.Everyone, acl.OwnerDomain, acl.Primary, acl.AnyOwner, acl.NotOwner, acl.Authenticated} {
+		if int(k) != i+1 {
+			t.Errorf("acl.Kind %d became %d", i+1, k)
+		}
+	}
+	for i, r := range []acl.Rights{acl.Read, acl.Write, acl.Delete, acl.Schedule, acl.FreeBusy, acl.Lookup, acl.Reply, acl.Invite, acl.Cancel, acl.SelfAdmin} {
+		if r != 1<<i {
+			t.Errorf("right %v became %d, not %d", r, r, 1<<i)
+		}
+	}
+	for i, m := range []calendar.TextMatching{calendar.Contains, calendar.BeginsWith, calendar.EndsWith, calendar.Exactly} {
+		if int(m) != i {
+			t.Errorf("calendar.TextMatching %d became %d", i, m)
+		}
+	}
+	if acl.Components != 'c' || acl.Properties != 'p' || acl.Whole != 'a' {
+		t.Error("the parts of a calendar have other letters")
+	}
+}
+
+// TestLaterKind: a kind that a newer back end has is what its code says; one
+// without details comes from gRPC itself.
+func TestLaterKind(t *testing.T) {
+	for code, want := range map[codes.Code]calendar.Kind{
+		codes.NotFound: calendar.NotFound, codes.PermissionDenied: calendar.Denied, codes.FailedPrecondition: calendar.Stale,
+		codes.Unavailable: calendar.Unavailable, codes.DataLoss: calendar.Internal,
+	} {
+		st, err := status.New(code, "x").WithDetails(&wire.Failure{Kind: "of-another-release", Reason: "r", Msg: []byte("m")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := errorOf(t.Context(), "op", testHost, st.Err())
+		if calendar.KindOf(got) != want || calendar.ReasonOf(got) != "r" || calendar.MessageOf(got) != "m" {
+			t.Errorf("%v with a later kind: %v", code, got)
+		}
+		if got := errorOf(t.Context(), "op", testHost, status.Error(code, "x")); calendar.KindOf(got) != want {
+			t.Errorf("%v alone: %v", code, got)
+		}
+	}
+	got := errorOf(t.Context(), "op", testHost, status.Error(codes.Unimplemented, "no such method"))
+	if calendar.KindOf(got) != calendar.Internal {
+		t.Errorf("a method that an older back end lacks: %v", got)
+	}
+}
+
+// TestLaterEntry: an entry of a list that this release does not know grants
+// nothing, instead of something else.
+func TestLaterEntry(t *testing.T) {
+	for _, m := range []*wire.ACE{
+		{Who: 256 + uint32(acl.Everyone), What: 'a', How: uint32(acl.AllRights), Grant: true},
+		{Who: uint32(acl.Everyone) + 100, What: 'a', How: uint32(acl.AllRights), Grant: true},
+		{Who: uint32(acl.Everyone), What: 256 + 'a', How: uint32(acl.AllRights), Grant: true},
+	} {
+		c, p := acl.List{fromACE(m)}.RightsOf(acl.Requester{User: "otto"}, acl.Owners{Primary: "anna"})
+		if c|p != 0 {
+			t.Errorf("%v grants %v and %v", m, c, p)
+		}
+	}
+}
