@@ -1,0 +1,13 @@
+// Package crash is tests only: what the server keeps when it is killed, when
+// the power fails, when the disk is full, and when many write at once.
+//
+// A test drives whole servers over HTTP and keeps a ledger of what was
+// acknowledged: a status 2xx, read to its end. Afterwards every object must be
+// in the state of its last acknowledged write or of a later one that nobody
+// answered, octet for octet.
+//
+// The servers run in processes of their own, which can be killed: the test
+// binary called again (process_test.go), wired from the packages alone, and
+// the program calserver itself (calserver_test.go). make crash sets
+// FACTOTUM_LONG=1, which kills a hundred times instead of a few.
+package crash

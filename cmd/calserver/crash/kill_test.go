@@ -1,0 +1,176 @@
+package crash
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"factotum/protocol/dwp"
+	"factotum/server/calendar"
+	"factotum/store/storetest/pgtest"
+)
+
+// kills is how often a test kills: a few times in make check, a hundred times
+// in make crash.
+func kills(few int) int {
+	if os.Getenv("FACTOTUM_LONG") != "" {
+		return 100
+	}
+	return few
+}
+
+// check is csdb check on a store that nobody serves: the engine, every
+// object's text and the time index beside it.
+func check(t testing.TB, store string) {
+	t.Helper()
+	ctx := context.Background()
+	st, err := openStore(ctx, store)
+	if err != nil {
+		t.Fatalf("open the store: %v", err)
+	}
+	defer st.Close()
+	rep, err := calendar.NewService(st, nil, calendar.Options{}).Check(ctx, nil)
+	if err != nil || len(rep.Findings) > 0 {
+		t.Fatalf("check the store: %v %+v", err, rep.Findings)
+	}
+}
+
+// stores runs a test on both engines.
+func stores(t *testing.T, run func(t *testing.T, store string)) {
+	t.Run("SQLite", func(t *testing.T) { run(t, t.TempDir()) })
+	t.Run("PostgreSQL", func(t *testing.T) { run(t, "postgres "+pgtest.Start(t)) })
+}
+
+// server is the processes of a server in the order in which they start.
+type server struct {
+	address   string // of HTTP
+	store     string
+	processes []*process
+	pairs     *pairWatch // nil: nobody imports
+	check     func(t testing.TB)
+}
+
+// killing kills one process after the other at random moments while clients
+// write, and compares what is there with what was acknowledged.
+func killing(t *testing.T, s *server, times int) {
+	for _, p := range s.processes {
+		p.start(t)
+		defer p.kill(t)
+	}
+	l := newLoad(s.address)
+	l.provision(t)
+	l.start()
+	l.await(t, 50)
+	for n := range times {
+		victim := s.processes[rand.IntN(len(s.processes))]
+		time.Sleep(time.Duration(rand.IntN(150)) * time.Millisecond)
+		victim.kill(t)
+		if n%5 == 4 { // again, while it recovers
+			victim.launch(t)
+			time.Sleep(time.Duration(rand.IntN(60)) * time.Millisecond)
+			victim.kill(t)
+		}
+		victim.start(t)
+		l.await(t, 20)
+		if n%3 != 2 && n != times-1 {
+			continue
+		}
+		l.finish()
+		l.verify(t)
+		if s.pairs != nil {
+			s.pairs.verify(t, s.address)
+		}
+		if s.check != nil {
+			s.check(t)
+		}
+		if t.Failed() {
+			t.Fatalf("after kill %d, of %s", n+1, victim.name)
+		}
+		l.start()
+	}
+	l.finish()
+	for _, p := range s.processes {
+		p.kill(t)
+	}
+	check(t, s.store)
+	t.Logf("%d kills, %d writes acknowledged", times, l.acks.Load())
+}
+
+// TestKillOneProcess kills a server that is one process, and checks the store
+// before it is started again every now and then.
+func TestKillOneProcess(t *testing.T) {
+	stores(t, func(t *testing.T, store string) {
+		s := &server{address: freeAddress(t), store: store, pairs: &pairWatch{}}
+		p := partProcess(t, "calserver", part{Store: store, HTTP: s.address, Import: true})
+		p.out.each = s.pairs.line
+		s.processes = []*process{p}
+		s.check = func(t testing.TB) {
+			p.kill(t)
+			check(t, store)
+			p.start(t)
+		}
+		killing(t, s, kills(6))
+	})
+}
+
+// TestKillRoles kills the parts of a server of two hosts: csstored, csdwpd,
+// and the front end, which reaches the back end over mutual TLS.
+func TestKillRoles(t *testing.T) {
+	stores(t, func(t *testing.T, store string) {
+		front, back := certificates(t, "front.sesta.com"), certificates(t, backendHost)
+		front.CA, back.CA = bundle(t, front, back), bundle(t, front, back)
+		s := &server{address: freeAddress(t), store: store, pairs: &pairWatch{}}
+		socket, link := "unix:"+filepath.Join(shortDir(t), "s"), freeAddress(t)
+		csstored := partProcess(t, "csstored", part{Store: store, DWP: socket, Import: true})
+		csstored.out.each = s.pairs.line
+		s.processes = []*process{
+			csstored,
+			partProcess(t, "csdwpd", part{Backend: socket, DWP: link, TLS: back}),
+			partProcess(t, "cshttpd", part{Backend: link, TLS: front, HTTP: s.address}),
+		}
+		killing(t, s, kills(6))
+	})
+}
+
+// shortDir is a directory whose name leaves room for a socket's.
+func shortDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "crash")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+// certificates makes a certificate for a host, signed by itself.
+func certificates(t testing.TB, host string) *dwp.TLS {
+	t.Helper()
+	dir := t.TempDir()
+	files := &dwp.TLS{Cert: filepath.Join(dir, "cert.pem"), Key: filepath.Join(dir, "key.pem")}
+	selfSigned(t, host, files.Cert, files.Key)
+	return files
+}
+
+// bundle is the file of all that are trusted.
+func bundle(t testing.TB, all ...*dwp.TLS) string {
+	t.Helper()
+	var text strings.Builder
+	for _, f := range all {
+		b, err := os.ReadFile(f.Cert)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&text, "%s\n", b)
+	}
+	name := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(name, []byte(text.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
