@@ -25,6 +25,7 @@ type backend struct {
 	calendar.Backend
 	who   calendar.Actor
 	cfg   *config.Config
+	store calendar.Store // where the tool opened it itself
 	close func()
 }
 
@@ -56,6 +57,54 @@ func (t *tool) openBackend(ctx context.Context) (*backend, error) {
 		return nil, err
 	}
 	return &backend{Backend: client, who: toolActor(cfg), cfg: cfg, close: func() { client.Close() }}, nil
+}
+
+// openAnyway is openBackend for the tools that also work while the server is
+// stopped: then they open the store themselves, and keep others out.
+func (t *tool) openAnyway(ctx context.Context) (*backend, error) {
+	be, err := t.openBackend(ctx)
+	if !errors.Is(err, calendar.Unavailable) {
+		return be, err
+	}
+	cfg, err2 := t.load()
+	if err2 != nil {
+		return nil, err2
+	}
+	be, err2 = openStopped(ctx, cfg, t)
+	if errors.Is(err2, calendar.Unavailable) {
+		return nil, err // somebody has the store: csstored, on its way up or down
+	}
+	if err2 == nil {
+		t.tell("csstored does not run: the store is opened directly")
+	}
+	return be, err2
+}
+
+// openStopped opens the store of a server that is stopped.
+func openStopped(ctx context.Context, cfg *config.Config, t *tool) (*backend, error) {
+	people, err := openDirectory(cfg, t.toolLog())
+	if err != nil {
+		return nil, err
+	}
+	opt, err := modelOptions(cfg, t.toolLog())
+	if err != nil {
+		people.Close()
+		return nil, err
+	}
+	store, err := openDatabase(ctx, cfg, t.toolLog())
+	if err != nil {
+		people.Close()
+		return nil, err
+	}
+	return &backend{
+		Backend: calendar.NewService(store, people, opt), who: toolActor(cfg), cfg: cfg, store: store,
+		close: func() {
+			if err := store.Close(); err != nil {
+				t.complain("close the store: %v", err)
+			}
+			people.Close()
+		},
+	}, nil
 }
 
 // calendar returns a calendar by its calid. A person's default calendar is

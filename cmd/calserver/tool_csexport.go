@@ -56,7 +56,7 @@ func runCsexport(ctx context.Context, args []string, std stdio) int {
 		if err := importable(words[1]); err != nil {
 			return t.nothing(err)
 		}
-		be, err := t.openBackend(ctx)
+		be, err := t.openAnyway(ctx)
 		if err != nil {
 			return t.nothing(err)
 		}

@@ -68,7 +68,7 @@ func runCsimport(ctx context.Context, args []string, std stdio) int {
 		if err != nil {
 			return t.nothing(err)
 		}
-		be, err := t.openBackend(ctx)
+		be, err := t.openAnyway(ctx)
 		if err != nil {
 			return t.nothing(err)
 		}

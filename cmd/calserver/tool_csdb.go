@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"factotum/server/calendar"
+	"factotum/server/config"
+)
+
+func init() {
+	register("csdb", "check, rebuild and list the database", runCsdb)
+}
+
+const csdbUsage = `csdb looks after the database.
+
+  csdb [-q|-v] [-t caldb] create|list|check|rebuild [dbdir]
+  csdb version
+
+  -t caldb  the calendar database; there is no other (sessions are in memory,
+            statistics are metrics)
+  -q        print what is wrong only
+  -C file   the ics.conf to use
+
+The commands:
+  create   make an empty database; start-cal does so by itself if there is none
+  list     tell what the database is and holds
+  check    read everything and report what is wrong: the engine, every object's
+           text, and the time index beside it
+  rebuild  write the time index of every object anew from its text
+
+While the server runs csstored does the work, and calendars stay in use. While
+it is stopped csdb opens the database itself and keeps others out. dbdir is the
+directory of another SQLite database than that of ics.conf, such as a copy.
+
+Exit status: 0 nothing wrong, 1 something is, or it could not be done, 2 wrong call.
+`
+
+func runCsdb(ctx context.Context, args []string, std stdio) int {
+	t := newTool("csdb", csdbUsage, std)
+	var group string
+	t.FlagLong(&group, "type", 't')
+	return t.run(ctx, args, func(ctx context.Context, words []string) error {
+		switch words[0] {
+		case "create", "list", "check", "rebuild":
+		case "recover":
+			return misuse("recover: the database recovers by itself when it is opened; check tells whether all is well")
+		case "delete":
+			return misuse("delete: a database is deleted by removing its directory while the server is stopped")
+		default:
+			return misuse("%q is not a command of csdb", words[0])
+		}
+		switch {
+		case len(words) > 2:
+			return misuse("csdb takes one directory")
+		case group == "sessdb" || group == "statdb":
+			return misuse("there is no %s: sessions are in memory, statistics are metrics", group)
+		case group != "" && group != "caldb":
+			return misuse("-t is caldb, not %q", group)
+		}
+		cfg, err := t.load()
+		if err != nil {
+			return err
+		}
+		if len(words) == 2 {
+			if err := useCopy(cfg, words[1], words[0]); err != nil {
+				return err
+			}
+		}
+		return t.database(ctx, cfg, words[0], len(words) == 2)
+	})
+}
+
+// useCopy points the configuration to another SQLite database.
+func useCopy(cfg *config.Config, dir, command string) error {
+	cfg.Store.Type, cfg.Store.Path = "sqlite", filepath.Join(dir, filepath.Base(cfg.Store.Path))
+	_, err := os.Stat(cfg.Store.Path)
+	switch {
+	case command == "create" && err == nil:
+		return fmt.Errorf("%s is there already", cfg.Store.Path)
+	case command != "create" && errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("there is no database in %s", dir)
+	}
+	return nil
+}
+
+// database does a command, in the running server or on the stopped one's store.
+func (t *tool) database(ctx context.Context, cfg *config.Config, command string, other bool) error {
+	if !other {
+		done, err := t.askServer(ctx, cfg, command)
+		if done || err != nil {
+			return err
+		}
+		t.tell("csstored does not run: the database is opened directly")
+	}
+	if _, err := os.Stat(cfg.Store.Path); cfg.Store.Type == "sqlite" && command != "create" && errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no database at %s; start-cal or \"csdb create\" makes it", cfg.Store.Path)
+	}
+	be, err := openStopped(ctx, cfg, t)
+	if err != nil {
+		return err
+	}
+	defer be.close()
+	model := be.Backend.(*calendar.Service)
+	switch command {
+	case "create":
+		t.say("the database is there")
+		return nil
+	case "list":
+		st, err := be.store.Stat(ctx)
+		if err != nil {
+			return err
+		}
+		t.listDatabase(cfg, &storeStatus{Engine: st.Engine, Schema: st.Version, Owners: st.Owners, Objects: st.Objects, Bytes: st.Bytes, ReadOnly: cfg.Store.ReadOnly}, false)
+		return nil
+	}
+	do := model.Check
+	if command == "rebuild" {
+		do = model.Rebuild
+	}
+	bar := t.bar(-1)
+	rep, err := do(ctx, func(calendar.Owner) { bar.Add(1) })
+	bar.Finish()
+	if err != nil {
+		return err
+	}
+	return t.findings(command, rep, false)
+}
+
+// askServer has csstored do it; done is false if it does not run.
+func (t *tool) askServer(ctx context.Context, cfg *config.Config, command string) (done bool, err error) {
+	if command == "list" || command == "create" {
+		var st processStatus
+		err := callStore(ctx, cfg, "GET", "/status", &st)
+		switch {
+		case errors.Is(err, errNotRunning) || err == nil && st.Store == nil:
+			return false, nil
+		case err != nil:
+			return false, err
+		case command == "create":
+			t.say("the database is there, and in use")
+		default:
+			t.listDatabase(cfg, st.Store, true)
+		}
+		return true, nil
+	}
+	bar := t.bar(-1)
+	var rep dbReport
+	err = callStore(ctx, cfg, "POST", "/db/"+command, &rep)
+	bar.Finish()
+	switch {
+	case errors.Is(err, errNotRunning):
+		return false, nil
+	case err != nil:
+		return false, err
+	case rep.Err != "":
+		return true, errors.New(rep.Err)
+	}
+	return true, t.findings(command, rep.CheckReport, true)
+}
+
+// findings prints what a check or rebuild found.
+func (t *tool) findings(command string, rep calendar.CheckReport, running bool) error {
+	for _, f := range rep.Findings {
+		if f.Ref != "" {
+			fmt.Fprintf(t.std.out, "%s: ", printable(f.Ref))
+		}
+		fmt.Fprintln(t.std.out, f.Msg)
+	}
+	where := "server stopped"
+	if running {
+		where = "server running"
+	}
+	what := fmt.Sprintf("%d found wrong", len(rep.Findings))
+	if command == "rebuild" {
+		what = fmt.Sprintf("%d rebuilt, %s", rep.Rebuilt, what)
+	}
+	t.say("%s (%s): %d owners, %d calendars, %d objects; %s", command, where, rep.Owners, rep.Calendars, rep.Objects, what)
+	if len(rep.Findings) > 0 {
+		return exitError(exitFailed)
+	}
+	return nil
+}
+
+func (t *tool) listDatabase(cfg *config.Config, s *storeStatus, running bool) {
+	row := func(name string, value any) { fmt.Fprintf(t.std.out, "%-10s %v\n", name, value) }
+	row("engine", s.Engine)
+	if cfg.Store.Type == "sqlite" {
+		row("path", cfg.Store.Path)
+	}
+	row("schema", s.Schema)
+	row("owners", s.Owners)
+	row("objects", s.Objects)
+	row("octets", s.Bytes)
+	row("server", map[bool]string{true: "running", false: "stopped"}[running])
+	if s.ReadOnly {
+		row("read only", "yes")
+	}
+}
