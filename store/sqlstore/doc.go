@@ -8,8 +8,9 @@
 // serves the same database.
 //
 // The tables and the reason for every index are in package migrations. Rules
-// that callers keep: fn does no I/O, does not start another transaction of the
-// same store (it would wait for itself), and may run more than once. Slices
-// and strings handed out are the caller's to keep; an *ObjectRow passed to a
+// that callers keep: fn does no I/O and may run more than once; neither fn nor
+// what OnCommit runs starts an Update of the same store (it would wait for
+// itself), and the latter is quick, since the writer waits for it. Slices and
+// strings handed out are the caller's to keep; an *ObjectRow passed to a
 // function is valid during the call only.
 package sqlstore

@@ -29,8 +29,7 @@ type pgEngine struct {
 	made, analyzeAt atomic.Int64 // new objects, and how many of them call for statistics
 	background      sync.WaitGroup
 
-	mu     sync.RWMutex
-	closed bool
+	gate gate
 }
 
 // OpenPostgres opens the store in the database of the connection string (a
@@ -113,16 +112,6 @@ func (e *pgEngine) migrate(ctx context.Context) (int64, error) {
 
 func (e *pgEngine) name() string { return "postgres" }
 
-// use keeps the engine open until the returned function is called.
-func (e *pgEngine) use() (done func(), err error) {
-	e.mu.RLock()
-	if e.closed {
-		e.mu.RUnlock()
-		return nil, errClosed
-	}
-	return e.mu.RUnlock, nil
-}
-
 func (e *pgEngine) view(ctx context.Context, owner calendar.Owner, fn func(calendar.Tx) error) error {
 	return e.read(ctx, func(c conn) error {
 		t := newTx(c, owner, 0, nil)
@@ -136,11 +125,10 @@ func (e *pgEngine) view(ctx context.Context, owner calendar.Owner, fn func(calen
 // read runs fn on one snapshot. BEGIN travels with the first query, and nobody
 // waits for the COMMIT: one query is one round trip.
 func (e *pgEngine) read(ctx context.Context, fn func(conn) error) error {
-	done, err := e.use()
-	if err != nil {
+	if err := e.gate.enter(); err != nil {
 		return err
 	}
-	defer done()
+	defer e.gate.leave()
 	pooled, err := e.pool.Acquire(ctx)
 	if err != nil {
 		return wrap("wait for a connection", pgError(err))
@@ -167,11 +155,10 @@ const pgPatience = 30 * time.Second
 
 // write runs fn in a transaction of its own, again when the server asks so.
 func (e *pgEngine) write(ctx context.Context, fn func(conn) error) error {
-	done, err := e.use()
-	if err != nil {
+	if err := e.gate.enter(); err != nil {
 		return err
 	}
-	defer done()
+	defer e.gate.leave()
 	return retrying(ctx, func() error {
 		pooled, err := e.pool.Acquire(ctx)
 		if err != nil {
@@ -207,11 +194,10 @@ func (e *pgEngine) commit(c *pgConn) error {
 }
 
 func (e *pgEngine) update(ctx context.Context, owner calendar.Owner, fn func(calendar.Tx) error) error {
-	done, err := e.use()
-	if err != nil {
+	if err := e.gate.enter(); err != nil {
 		return err
 	}
-	defer done()
+	defer e.gate.leave()
 	return e.worker(owner).submit(&job{ctx: ctx, owner: owner, fn: fn})
 }
 
@@ -242,12 +228,9 @@ func (e *pgEngine) check(ctx context.Context) error { return e.read(ctx, checkRo
 func (e *pgEngine) maintain(context.Context) error { return nil }
 
 func (e *pgEngine) close() error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.closed {
+	if !e.gate.shut() {
 		return nil
 	}
-	e.closed = true
 	for _, w := range e.workers {
 		w.close()
 	}

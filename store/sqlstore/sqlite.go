@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 	"sync/atomic"
 
 	"factotum/migrations"
@@ -30,9 +29,7 @@ type sqliteEngine struct {
 	writer  *sqliteWriter
 	readers chan *sqliteConn // idle ones
 	opened  atomic.Int32     // readers opened so far
-
-	mu     sync.RWMutex // held for reading while in use, so that close waits
-	closed bool
+	gate    gate
 }
 
 // OpenSQLite opens or makes the store at path: a directory, which then holds
@@ -131,18 +128,6 @@ func syncDir(dir string) error {
 
 func (e *sqliteEngine) name() string { return "sqlite" }
 
-var errClosed = &calendar.Error{Kind: calendar.Unavailable, Op: "use the store", Msg: "The store is closed."}
-
-// use keeps the engine open until the returned function is called.
-func (e *sqliteEngine) use() (done func(), err error) {
-	e.mu.RLock()
-	if e.closed {
-		e.mu.RUnlock()
-		return nil, errClosed
-	}
-	return e.mu.RUnlock, nil
-}
-
 func (e *sqliteEngine) view(ctx context.Context, owner calendar.Owner, fn func(calendar.Tx) error) error {
 	return e.read(ctx, func(c conn) error {
 		t := newTx(c, owner, 0, nil)
@@ -155,11 +140,10 @@ func (e *sqliteEngine) view(ctx context.Context, owner calendar.Owner, fn func(c
 
 // read runs fn on a reader inside a read transaction: one snapshot.
 func (e *sqliteEngine) read(ctx context.Context, fn func(conn) error) error {
-	done, err := e.use()
-	if err != nil {
+	if err := e.gate.enter(); err != nil {
 		return err
 	}
-	defer done()
+	defer e.gate.leave()
 	c, err := e.reader(ctx)
 	if err != nil {
 		return err
@@ -216,11 +200,10 @@ func (e *sqliteEngine) write(ctx context.Context, fn func(conn) error) error {
 }
 
 func (e *sqliteEngine) submit(j *job) error {
-	done, err := e.use()
-	if err != nil {
+	if err := e.gate.enter(); err != nil {
 		return err
 	}
-	defer done()
+	defer e.gate.leave()
 	return e.writer.submit(j)
 }
 
@@ -250,21 +233,17 @@ func (e *sqliteEngine) check(ctx context.Context) error {
 // maintain empties the log. There is no ANALYZE: every query has its index,
 // and statistics could only choose a worse one.
 func (e *sqliteEngine) maintain(context.Context) error {
-	done, err := e.use()
-	if err != nil {
+	if err := e.gate.enter(); err != nil {
 		return err
 	}
-	defer done()
+	defer e.gate.leave()
 	return e.writer.checkpoint("TRUNCATE")
 }
 
 func (e *sqliteEngine) close() error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.closed {
+	if !e.gate.shut() {
 		return nil
 	}
-	e.closed = true
 	for range e.opened.Load() {
 		(<-e.readers).close()
 	}
