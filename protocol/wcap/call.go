@@ -27,7 +27,6 @@ type call struct {
 	me     calendar.Person // zero when anonymous
 	who    calendar.Actor
 	people map[calendar.UserID]*calendar.Person // looked up for this call; nil value: nobody
-	asked  int                                  // directory look-ups so far
 }
 
 // serve answers the call.

@@ -12,12 +12,16 @@ func (c *call) getTime() error {
 	if z, ok := recur.LoadZone(c.p.text("tzidout")); ok && c.p.text("tzidout") != "" {
 		text = z.FromUTC(now).Format(civilForm)
 	}
+	if c.p.text("calid") != "" {
+		list, err := c.targets()
+		if err != nil {
+			return err
+		}
+		for i := range list {
+			if _, err := c.readable(&list[i]); err != nil {
+				return err
+			}
+		}
+	}
 	return c.simple("", func(o *output) { o.value("X-NSCP-WCAPTIME", text) })
 }
-
-// The forms of a date-time on the wire.
-const (
-	utcForm   = "20060102T150405Z"
-	civilForm = "20060102T150405"
-	dateForm  = "20060102"
-)

@@ -47,11 +47,29 @@ type output struct {
 	buf  []byte
 	long bool // some of it was sent
 
-	began  bool // the document
-	inside bool // of a block
-	blocks int
-	items  int // of the block, for the commas of JSON
-	err    error
+	began   bool // the document
+	inside  bool // of a block
+	blocks  int
+	items   int // of the block, for the commas of JSON
+	flushes int
+	err     error
+}
+
+// mark is a place between blocks to come back to.
+type mark struct{ at, blocks, flushes int }
+
+func (o *output) mark() mark { return mark{len(o.buf), o.blocks, o.flushes} }
+
+// rewind forgets what was written since, if nothing of it was sent.
+func (o *output) rewind(m mark) bool {
+	if o.flushes != m.flushes {
+		return false
+	}
+	o.buf, o.blocks, o.inside = o.buf[:m.at], m.blocks, false
+	if m.at == 0 && !o.long {
+		o.began = false
+	}
+	return true
 }
 
 // begin opens the block of one calendar. method is the value of METHOD, or "".
@@ -156,6 +174,7 @@ func (o *output) flush() error {
 		o.header()
 		o.long = true
 	}
+	o.flushes++
 	_, o.err = o.w.Write(o.buf)
 	o.buf = o.buf[:0]
 	return o.err

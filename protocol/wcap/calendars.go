@@ -1,0 +1,268 @@
+package wcap
+
+import (
+	"strings"
+
+	"factotum/server/acl"
+	"factotum/server/calendar"
+)
+
+// createCalendar makes a calendar of the user's own. WCAP createcalendar.
+func (c *call) createCalendar() error {
+	asked := strings.TrimSpace(c.p.text("calid"))
+	if asked == "" {
+		return CalidMissing
+	}
+	if !c.set.CreateCalendars && !c.isAdmin(c.me) {
+		return AccessDenied
+	}
+	owner, name := c.me.ID, asked
+	if o, n, ok := strings.Cut(asked, ":"); ok {
+		owner, name = o, n
+		if !strings.EqualFold(owner, c.me.ID) && !strings.EqualFold(owner, c.sess.Login) && !c.who.Admin {
+			return AccessDenied
+		}
+		p, err := c.person(owner)
+		if err != nil {
+			return AccessDenied
+		}
+		owner = p.ID
+	}
+	if !calendarName(name) {
+		return IllegalCalid
+	}
+	req := calendar.CreateCalendarRequest{DefaultACL: true}
+	req.Calendar = calendar.Calendar{
+		ID: calendar.NewID(calendar.Owner(owner), name), DisplayName: name, NoDoubles: !c.p.flag("allowdoublebook", true), TZID: c.me.TZID,
+	}
+	if c.p.flag("set_calprops", false) {
+		u, err := c.changes(c.p)
+		if err != nil {
+			return err
+		}
+		apply(&req, u)
+	}
+	cal, err := c.be.CreateCalendar(c.ctx, c.who, req)
+	switch {
+	case err == nil:
+	case calendar.KindOf(err) == calendar.Exists:
+		return CalendarExists
+	default:
+		return err
+	}
+	t := target{id: cal.ID}
+	if c.p.flag("subscribe", true) && owner == c.me.ID {
+		if err := c.subscribeTo(c.me, []string{subscription(cal.ID, cal.DisplayName)}, true); err != nil {
+			return err
+		}
+	}
+	c.begin(&t, &cal)
+	c.out.errno(OK)
+	c.out.end()
+	return nil
+}
+
+// calendarName reports whether a name may be that of a new calendar. WCAP §3.1.
+func calendarName(s string) bool {
+	if s == "" || len(s) > 128 || s == "." || s == ".." {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '-' || c == '_') {
+			return false
+		}
+	}
+	return true
+}
+
+// apply puts the parameters of set_calprops into a new calendar.
+func apply(req *calendar.CreateCalendarRequest, u calendar.UpdateCalendarRequest) {
+	cal := &req.Calendar
+	for dst, v := range map[*string]*string{&cal.DisplayName: u.DisplayName, &cal.Description: u.Description, &cal.TZID: u.TZID,
+		&cal.Categories: u.Categories, &cal.Charset: u.Charset, &cal.Language: u.Language} {
+		if v != nil {
+			*dst = *v
+		}
+	}
+	if u.ACL != nil {
+		cal.ACL, req.DefaultACL = *u.ACL, false
+	}
+	if u.CoOwners != nil {
+		cal.CoOwners = *u.CoOwners
+	}
+	if u.Transparent != nil {
+		cal.Transparent = *u.Transparent
+	}
+	if u.NoDoubles != nil {
+		cal.NoDoubles = *u.NoDoubles
+	}
+	for _, ch := range u.Props {
+		if !ch.Remove {
+			cal.Props = append(cal.Props, ch.Prop)
+		}
+	}
+}
+
+// deleteCalendar removes a calendar. A name alone is one of the user's own.
+// WCAP deletecalendar.
+func (c *call) deleteCalendar() error {
+	asked := strings.TrimSpace(c.p.text("calid"))
+	if asked == "" {
+		return CalidMissing
+	}
+	if !c.set.DeleteCalendars && !c.isAdmin(c.me) {
+		return AccessDenied
+	}
+	t := c.target(asked)
+	if t.err == nil && !strings.Contains(asked, ":") && !strings.EqualFold(asked, c.me.ID) {
+		own := c.target(c.me.ID + ":" + asked)
+		if _, err := c.calendar(&own); err == nil {
+			t = own
+		}
+	}
+	c.block(&t, func(t *target) error {
+		cal, err := c.calendar(t)
+		if err != nil {
+			return err
+		}
+		if cal.ID.Name() == calendar.DefaultName && cal.Rights.Owner {
+			return DeleteCalendarFailed // other things point at it
+		}
+		if err := c.be.DeleteCalendar(c.ctx, c.who, calendar.DeleteCalendarRequest{ID: cal.ID}); err != nil {
+			return err
+		}
+		if c.p.flag("unsubscribe", true) {
+			if err := c.subscribeTo(c.me, []string{subscription(cal.ID, "")}, false); err != nil {
+				return err
+			}
+		}
+		c.out.begin("PUBLISH")
+		return nil
+	})
+	return nil
+}
+
+// setCalprops changes the properties of a calendar, or with multiple those of
+// several, each described by a parameter cal. WCAP set_calprops.
+func (c *call) setCalprops() error {
+	if c.p.integer("multiple", 0) == 0 {
+		return c.setCalpropsOf(c.p)
+	}
+	n := 0
+	for _, x := range c.p {
+		if x.name != "cal" {
+			continue
+		}
+		if n++; n > min(c.p.integer("multiple", 0), c.set.MaxCalids) {
+			break
+		}
+		if err := c.setCalpropsOf(splitQuery(x.exact())); err != nil {
+			return err
+		}
+	}
+	if n == 0 {
+		return CalidMissing
+	}
+	return nil
+}
+
+func (c *call) setCalpropsOf(p params) error {
+	ids := p.ids("calid")
+	if len(ids) == 0 {
+		return CalidMissing
+	}
+	t := c.target(ids[0])
+	c.block(&t, func(t *target) error {
+		if _, err := c.calendar(t); err != nil {
+			return err
+		}
+		u, err := c.changes(p)
+		if err != nil {
+			return err
+		}
+		u.ID = t.id
+		cal, err := c.be.UpdateCalendar(c.ctx, c.who, u)
+		if err != nil {
+			return err
+		}
+		c.begin(t, &cal)
+		c.fromDirectory(&cal)
+		return nil
+	})
+	return nil
+}
+
+// changes reads the parameters of set_calprops. What is not there stays.
+func (c *call) changes(p params) (u calendar.UpdateCalendarRequest, err error) {
+	bad := func(err error) (calendar.UpdateCalendarRequest, error) {
+		return u, &calendar.Error{Kind: calendar.Invalid, Op: c.name, Err: err}
+	}
+	text := func(name string) *string {
+		if v, ok := p.opt(name); ok {
+			return &v
+		}
+		return nil
+	}
+	u.DisplayName, u.Description, u.Language, u.Charset = text("name"), text("description"), text("lang"), text("charset")
+	if v := text("tzid"); v != nil && *v != "" {
+		u.TZID = v
+	}
+	if p.has("categories") {
+		v := strings.Join(p.list("categories"), ",")
+		u.Categories = &v
+	}
+	if v, ok := p.opt("acl"); ok {
+		list, err := acl.Parse(v)
+		if err != nil {
+			return bad(err)
+		}
+		if !c.set.PublicWritable && publicWrite(list) {
+			return u, AccessDenied
+		}
+		u.ACL = &list
+	}
+	if p.has("owners") {
+		owners, err := c.owners(p.ids("owners"))
+		if err != nil {
+			return bad(err)
+		}
+		u.CoOwners = &owners
+	}
+	if p.text("doublebooking") != "" {
+		v := !p.flag("doublebooking", true)
+		u.NoDoubles = &v
+	}
+	if p.text("fbinclude") != "" {
+		v := !p.flag("fbinclude", true)
+		u.Transparent = &v
+	}
+	if v := text("master"); v != nil {
+		prop := calendar.DeadProp{Space: wcapSpace, Local: "master", Value: xmlEscape.Replace(*v)}
+		u.Props = append(u.Props, calendar.PropChange{Prop: prop, Remove: *v == ""})
+	}
+	return u, nil
+}
+
+// owners finds the people that are to own a calendar too. Unless the site
+// wants them checked, an unknown one is taken as it is.
+func (c *call) owners(names []string) ([]calendar.UserID, error) {
+	out := []calendar.UserID{}
+	for _, n := range names {
+		p, err := c.person(n)
+		switch {
+		case err == nil:
+			n = p.ID
+		case c.set.ValidateOwners || calendar.KindOf(err) != calendar.NotFound:
+			return nil, err
+		}
+		out = append(out, n)
+	}
+	return out, nil
+}
+
+// publicWrite reports whether a list lets everybody write.
+func publicWrite(list acl.List) bool {
+	r, p := list.RightsOf(acl.Requester{}, acl.Owners{Primary: "owner"})
+	return (r|p)&(acl.Write|acl.Delete) != 0
+}

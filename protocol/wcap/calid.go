@@ -1,0 +1,207 @@
+package wcap
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"factotum/server/acl"
+	"factotum/server/calendar"
+)
+
+// target is a calendar that a request names.
+type target struct {
+	asked string      // as the client wrote it
+	id    calendar.ID // canonical
+	mail  string      // of a mailto: calid
+	name  string      // display name, once it is known and may be shown
+	err   error       // why there is none
+}
+
+// maxLookups is how many people one request may ask the directory about.
+const maxLookups = 500
+
+// targets are the calendars of the parameter calid; the user's default
+// calendar if there is none. WCAP §3.1, §3.2.
+func (c *call) targets() ([]target, error) {
+	list := c.p.ids("calid")
+	if len(list) == 0 {
+		list = []string{c.defaultCalid()}
+	}
+	if len(list) > c.set.MaxCalids {
+		return nil, &calendar.Error{Kind: calendar.TooMany, Op: c.name}
+	}
+	out := make([]target, len(list))
+	for i, s := range list {
+		out[i] = c.target(s)
+	}
+	return out, nil
+}
+
+// one is the only calendar of a command that takes one and needs it named.
+func (c *call) one() (target, error) {
+	list := c.p.ids("calid")
+	if len(list) == 0 {
+		return target{}, CalidMissing
+	}
+	t := c.target(list[0])
+	return t, t.err
+}
+
+func (c *call) defaultCalid() string {
+	if c.me.ID == "" {
+		return c.set.AnonymousCalid
+	}
+	return c.me.ID
+}
+
+// target reads a calid.
+func (c *call) target(asked string) target {
+	t := target{asked: asked}
+	if len(asked) > 7 && strings.EqualFold(asked[:7], "mailto:") {
+		t.mail = asked[7:]
+		p, err := c.byMail(t.mail)
+		switch {
+		case errors.Is(err, calendar.NotFound):
+			t.err = NoSuchCalendar
+		case err != nil:
+			t.err = err
+		default:
+			t.id = calendar.ID(p.ID)
+		}
+		return t
+	}
+	id := calendar.ID(asked)
+	if calendar.CheckOwner(id.Owner()) != nil || calendar.CheckName(id.Name()) != nil {
+		t.err = NoSuchCalendar
+		return t
+	}
+	t.id = calendar.NewID(id.Owner(), id.Name())
+	return t
+}
+
+// calendar describes a target. A calid whose owner is written in another way
+// than the canonical one ("JDoe", "jdoe@default.domain") is looked up.
+func (c *call) calendar(t *target) (calendar.Calendar, error) {
+	if t.err != nil {
+		return calendar.Calendar{}, t.err
+	}
+	cal, err := c.be.Calendar(c.ctx, c.who, t.id)
+	if err != nil && calendar.KindOf(err) == calendar.NoCalendar && calendar.ReasonOf(err) != calendar.Hidden {
+		p, perr := c.person(string(t.id.Owner()))
+		if perr == nil && p.ID != string(t.id.Owner()) {
+			t.id = calendar.NewID(calendar.Owner(p.ID), t.id.Name())
+			cal, err = c.be.Calendar(c.ctx, c.who, t.id)
+		}
+	}
+	if err == nil && cal.Plain {
+		err = NoSuchCalendar // a collection of files is no calendar here
+	}
+	if err == nil {
+		t.id = cal.ID
+		if t.name = string(cal.ID); cal.Rights.Properties.Has(acl.Read) && cal.DisplayName != "" {
+			t.name = cal.DisplayName
+		}
+	}
+	return cal, err
+}
+
+// person finds somebody by user id, once for each call.
+func (c *call) person(id calendar.UserID) (calendar.Person, error) {
+	if id == c.me.ID && id != "" {
+		return c.me, nil
+	}
+	return c.lookUp(id, func() (calendar.Person, error) { return c.Handler.people.Person(c.ctx, id) })
+}
+
+// byMail finds somebody by mail address, once for each call.
+func (c *call) byMail(address string) (calendar.Person, error) {
+	address = strings.ToLower(address)
+	return c.lookUp("mailto:"+address, func() (calendar.Person, error) { return c.Handler.people.ByMail(c.ctx, address) })
+}
+
+func (c *call) lookUp(key string, ask func() (calendar.Person, error)) (calendar.Person, error) {
+	p, known := c.people[key]
+	if !known {
+		if len(c.people) >= maxLookups {
+			return calendar.Person{}, calendar.NotFound
+		}
+		found, err := ask()
+		if err != nil && !errors.Is(err, calendar.NotFound) {
+			return calendar.Person{}, err
+		}
+		if err == nil {
+			p = &found
+		}
+		if c.people == nil {
+			c.people = map[calendar.UserID]*calendar.Person{}
+		}
+		c.people[key] = p
+	}
+	if p == nil {
+		return calendar.Person{}, calendar.NotFound
+	}
+	return *p, nil
+}
+
+// each answers a block for each calendar asked for. print opens it with
+// c.begin and fills it; the errno comes from its outcome. WCAP §2.6.4.
+func (c *call) each(print func(*target) error) error {
+	list, err := c.targets()
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		if err := c.ctx.Err(); err != nil && i > 0 {
+			return err
+		}
+		c.block(&list[i], print)
+	}
+	return nil
+}
+
+// block answers for one calendar.
+func (c *call) block(t *target, print func(*target) error) {
+	mark := c.out.mark()
+	err := t.err
+	if err == nil {
+		err = print(t)
+	}
+	if err != nil {
+		n := c.errno(err)
+		if !c.out.rewind(mark) {
+			panic(http.ErrAbortHandler) // half of it is on its way
+		}
+		c.refuse(t, n)
+		return
+	}
+	c.out.errno(OK)
+	c.out.end()
+}
+
+// refuse prints the block of a calendar that cannot be answered for. Clients
+// find out from it which one that is. WCAP §9.15, §10 rule 8.
+func (c *call) refuse(t *target, n Errno) {
+	c.out.begin("PUBLISH")
+	id := string(t.id)
+	if id == "" {
+		id = t.asked
+	}
+	if len(id) <= 1024 {
+		c.email(t)
+		c.out.text("X-NSCP-CALPROPS-RELATIVE-CALID", id)
+		name := t.name
+		if name == "" {
+			name = id
+		}
+		c.out.text("X-NSCP-CALPROPS-NAME", name)
+	}
+	c.out.errno(n)
+	c.out.end()
+}
+
+func (c *call) email(t *target) {
+	if t.mail != "" {
+		c.out.text("X-SICS-EMAIL", t.mail)
+	}
+}

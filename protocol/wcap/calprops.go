@@ -1,0 +1,147 @@
+package wcap
+
+import (
+	"strings"
+	"time"
+
+	"factotum/server/acl"
+	"factotum/server/calendar"
+	"factotum/server/ical"
+)
+
+// wcapSpace is the namespace of dead properties that only WCAP knows.
+const wcapSpace = "urn:factotum:wcap"
+
+// begin opens the block of a calendar with its properties, in the order of
+// Sun's server. WCAP §9-pre, P.2.
+func (c *call) begin(t *target, cal *calendar.Calendar) {
+	c.out.begin("PUBLISH")
+	c.calprops(t, cal)
+}
+
+func (c *call) calprops(t *target, cal *calendar.Calendar) {
+	o := &c.out
+	c.email(t)
+	if !cal.Rights.Properties.Has(acl.Read) { // free/busy only: no more than what it is called
+		o.text("X-NSCP-CALPROPS-RELATIVE-CALID", string(cal.ID))
+		o.text("X-NSCP-CALPROPS-NAME", string(cal.ID))
+		return
+	}
+	o.value("X-NSCP-CALPROPS-LAST-MODIFIED", utc(cal.Modified))
+	o.value("X-NSCP-CALPROPS-CREATED", utc(cal.Created))
+	o.value("X-NSCP-CALPROPS-READ", "999")
+	o.value("X-NSCP-CALPROPS-WRITE", "999")
+	o.text("X-NSCP-CALPROPS-RELATIVE-CALID", string(cal.ID))
+	o.text("X-NSCP-CALPROPS-NAME", cal.DisplayName)
+	if cal.Description != "" {
+		o.text("X-NSCP-CALPROPS-DESCRIPTION", cal.Description)
+	}
+	lang := cal.Language
+	if lang == "" {
+		lang = "en"
+	}
+	o.text("X-NSCP-CALPROPS-LANGUAGE", lang)
+	o.text("X-NSCP-CALPROPS-PRIMARY-OWNER", c.ownerName(cal.ID.Owner()))
+	for _, other := range cal.CoOwners {
+		o.text("X-NSCP-CALPROPS-OWNERS", other)
+	}
+	o.text("X-NSCP-CALPROPS-TZID", c.zoneName(cal))
+	if cal.Categories != "" {
+		o.text("X-NSCP-CALPROPS-CATEGORIES", cal.Categories)
+	}
+	if cal.Charset != "" {
+		o.text("X-NSCP-CALPROPS-CHARSET", cal.Charset)
+	}
+	for _, p := range cal.Props {
+		if p.Space == wcapSpace && p.Local == "master" {
+			o.text("X-NSCP-CALPROPS-MASTER", xmlUnescape.Replace(p.Value))
+		}
+	}
+	for _, e := range cal.ACL {
+		o.value("X-NSCP-CALPROPS-ACCESS-CONTROL-ENTRY", e.String())
+	}
+	resource := "0"
+	if p, err := c.person(string(cal.ID.Owner())); err == nil && (p.Kind == calendar.Resource || p.Kind == calendar.Room) {
+		resource = "1"
+	}
+	o.value("X-NSCP-CALPROPS-RESOURCE", resource)
+	o.value("X-S1CS-CALPROPS-ALLOW-DOUBLEBOOKING", bit(!cal.NoDoubles))
+}
+
+var (
+	xmlEscape   = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
+	xmlUnescape = strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&")
+)
+
+// fromDirectory adds what get_calprops and search_calprops tell besides.
+func (c *call) fromDirectory(cal *calendar.Calendar) {
+	c.out.value("X-S1CS-CALPROPS-FB-INCLUDE", bit(!cal.Transparent))
+	if p, err := c.person(string(cal.ID.Owner())); err == nil && p.Name != "" {
+		c.out.text("X-S1CS-CALPROPS-COMMON-NAME", p.Name)
+	}
+}
+
+// ownerName is how the primary owner is told: a client takes a calendar for
+// its user's own if the name is the one that was typed at login. WCAP P.2.
+func (c *call) ownerName(o calendar.Owner) string {
+	login := c.sess.Login
+	if string(o) == c.me.ID && login != "" {
+		if user, domain, _ := strings.Cut(login, "@"); strings.EqualFold(login, c.me.ID) ||
+			strings.EqualFold(user, c.me.ID) && domain != "" {
+			return login
+		}
+	}
+	return string(o)
+}
+
+// zoneName is the zone of times without one in a calendar.
+func (c *call) zoneName(cal *calendar.Calendar) string {
+	if cal.TZID != "" {
+		return cal.TZID
+	}
+	return c.set.DefaultTZID
+}
+
+func utc(t time.Time) string { return t.UTC().Format(utcForm) }
+
+func bit(b bool) string {
+	if b {
+		return "1"
+	}
+	return "0"
+}
+
+// getCalprops describes calendars. WCAP get_calprops.
+func (c *call) getCalprops() error {
+	count := c.p.flag("invitecount", false)
+	return c.each(func(t *target) error {
+		cal, err := c.calendar(t)
+		if err != nil {
+			return err
+		}
+		if !cal.Rights.Properties.Has(acl.Read) {
+			return AccessDenied
+		}
+		c.begin(t, &cal)
+		c.fromDirectory(&cal)
+		if count {
+			return c.invitations(&cal)
+		}
+		return nil
+	})
+}
+
+// invitations tells how many components wait for the owner's answer.
+func (c *call) invitations(cal *calendar.Calendar) error {
+	if !cal.Rights.CanRead() {
+		return AccessDenied
+	}
+	v := view{events: true, todos: true, recurring: true, states: map[string]bool{"REQUEST-NEEDS-ACTION": true}}
+	n := 0
+	err := c.fetch(&v, cal, calendar.Window{}, func(*ical.Component) error { n++; return nil })
+	if err != nil {
+		return err
+	}
+	c.out.value("X-S1CS-CALPROPS-INVITATION-COUNT", itoa(n))
+	return nil
+}

@@ -1,0 +1,86 @@
+package wcap
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"factotum/server/calendar"
+	"factotum/server/ical"
+	"factotum/server/recur"
+)
+
+// The forms of a date-time on the wire.
+const (
+	utcForm   = "20060102T150405Z"
+	civilForm = "20060102T150405"
+	dateForm  = "20060102"
+)
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// zone is the zone of inputs without "Z": tzid, or the server's. An unknown
+// one is bad, errno 18, for commands that know this errno, and UTC for the
+// others. WCAP §5.
+func (c *call) zone(strict bool) (recur.Zone, error) {
+	name := strings.TrimSpace(c.p.text("tzid"))
+	if name == "" {
+		name = c.set.DefaultTZID
+	}
+	if z, ok := recur.LoadZone(name); ok {
+		return z, nil
+	}
+	if strict {
+		return nil, BadTZID
+	}
+	return recur.UTC, nil
+}
+
+// outZone is the zone tzidout that date-times are shown in, nil for UTC.
+func (c *call) outZone(strict bool) (recur.Zone, error) {
+	name := strings.TrimSpace(c.p.text("tzidout"))
+	if name == "" {
+		return nil, nil
+	}
+	if z, ok := recur.LoadZone(name); ok {
+		return z, nil
+	}
+	if strict {
+		return nil, BadTZID
+	}
+	return nil, nil
+}
+
+// parseTime reads a date-time or date of a parameter; "", "0" and zeros are
+// the zero time.
+func parseTime(s string, zone recur.Zone) (time.Time, error) {
+	s = strings.TrimSpace(s)
+	if strings.Trim(s, "0") == "" {
+		return time.Time{}, nil
+	}
+	d, err := ical.ParseDateTime(s, "", false)
+	if err != nil {
+		return time.Time{}, &calendar.Error{Kind: calendar.Invalid, Op: "read date", Err: err}
+	}
+	if d.Kind == ical.UTC {
+		return d.Civil(), nil
+	}
+	return zone.ToUTC(d.Civil()), nil
+}
+
+// window reads dtstart and dtend.
+func (c *call) window(zone recur.Zone) (w calendar.Window, err error) {
+	if w.From, err = parseTime(c.p.text("dtstart"), zone); err == nil {
+		w.To, err = parseTime(c.p.text("dtend"), zone)
+	}
+	if err == nil && !w.From.IsZero() && !w.To.IsZero() && w.To.Before(w.From) {
+		err = &calendar.Error{Kind: calendar.Invalid, Op: "read range"}
+	}
+	if err == nil && !w.To.IsZero() && w.To.Equal(w.From) {
+		w.To = w.From.Add(time.Second)
+	}
+	return w, err
+}
+
+// open reports whether a window has no bounds.
+func open(w calendar.Window) bool { return w.From.IsZero() && w.To.IsZero() }

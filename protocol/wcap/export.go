@@ -1,0 +1,79 @@
+package wcap
+
+import (
+	"strings"
+
+	"factotum/server/calendar"
+	"factotum/server/ical"
+)
+
+// exportFile sends the components of calendars as one file: whole, as they are
+// stored, with their time zones, so that import restores them. A calendar that
+// cannot be read spoils the file. A GET is answered like a POST. WCAP export.
+func (c *call) exportFile() error {
+	form, ok := formatNamed(strings.ToLower(c.p.text("content-out")))
+	if !ok || form == asJSON {
+		return NoSuchFormat
+	}
+	zone, err := c.zone(false)
+	if err != nil {
+		return err
+	}
+	w, err := c.window(zone)
+	if err != nil {
+		return err
+	}
+	list, err := c.targets()
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		if _, err := c.readable(&list[i]); err != nil {
+			return err
+		}
+	}
+	c.out.form = form
+	name := "export.ics"
+	if form == asXML {
+		name = "export.xml"
+	}
+	c.out.w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
+	c.out.begin("PUBLISH")
+	zones := map[string]bool{}
+	for i := range list {
+		for _, comp := range []string{"VEVENT", "VTODO"} {
+			f := calendar.CompFilter{Name: comp}
+			if !open(w) {
+				f.TimeRange = &w
+			}
+			req := calendar.QueryRequest{Calendar: list[i].id, Filter: &calendar.CompFilter{Name: "VCALENDAR", Comps: []calendar.CompFilter{f}}}
+			if err := c.be.Query(c.ctx, c.who, req, func(o *calendar.Object) error { return c.exportObject(o, zones) }); err != nil {
+				return err
+			}
+		}
+	}
+	c.out.end()
+	return nil
+}
+
+// exportObject prints the components of an object; a zone of each name comes
+// once.
+func (c *call) exportObject(o *calendar.Object, zones map[string]bool) error {
+	tree, err := ical.Parse(o.Data, ical.Limits{})
+	if err != nil {
+		return nil
+	}
+	for _, k := range tree.Children {
+		if k.Name == "VTIMEZONE" {
+			id := k.Value("TZID")
+			if zones[id] {
+				continue
+			}
+			zones[id] = true
+		}
+		if err := c.out.comp(k); err != nil {
+			return err
+		}
+	}
+	return nil
+}

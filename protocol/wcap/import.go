@@ -1,0 +1,125 @@
+package wcap
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+
+	"factotum/server/calendar"
+	"factotum/server/ical"
+	"factotum/server/recur"
+)
+
+// importFile stores the components of a file. A component whose UID is there
+// is replaced. What cannot be stored is left out, and then errno 35 says that
+// the file did not come in whole. WCAP import.
+func (c *call) importFile() error {
+	if c.r.Method != "POST" {
+		return BadImportArguments
+	}
+	t, err := c.one()
+	if err != nil {
+		return err
+	}
+	zone, err := c.zone(false)
+	if err != nil {
+		return err
+	}
+	w, err := c.window(zone)
+	if err != nil {
+		return BadImportArguments
+	}
+	tree, err := c.uploaded()
+	if err != nil {
+		return err
+	}
+	c.block(&t, func(t *target) error {
+		cal, err := c.calendar(t)
+		if err != nil {
+			return err
+		}
+		if !cal.Rights.CanWrite() {
+			return AccessDenied
+		}
+		req := calendar.PutObjectsRequest{Calendar: cal.ID, Replace: true}
+		failed := false
+		split := calendar.Split(tree, nil, func(n int) string { return calendar.MadeUID(string(cal.ID)+"\x00"+tree.Value("PRODID"), n) })
+		for _, item := range split {
+			switch {
+			case item.Err != nil:
+				failed = true
+			case overlaps(item.Data, w, c.floating(&cal)):
+				req.Items = append(req.Items, calendar.PutItem{Data: item.Data})
+			}
+		}
+		results, err := c.be.PutObjects(c.ctx, c.who, req)
+		if err != nil {
+			return err
+		}
+		for _, r := range results {
+			if r.Err != nil {
+				c.errno(r.Err) // for the log
+				failed = true
+			}
+		}
+		if failed {
+			return ImportFailed
+		}
+		c.out.begin("PUBLISH")
+		return nil
+	})
+	return nil
+}
+
+// uploaded reads the file of the request: the first part that is one, or the
+// body itself.
+func (c *call) uploaded() (*ical.Component, error) {
+	var data []byte
+	if i := slices.IndexFunc(c.body.parts, func(p part) bool { return len(p.data) > 0 }); i >= 0 {
+		data = c.body.parts[i].data
+	} else if x, ok := c.p.find("Upload"); ok {
+		data = []byte(x.exact())
+	}
+	if len(bytes.TrimSpace(data)) == 0 {
+		return nil, BadImportArguments
+	}
+	kind := strings.ToLower(c.p.text("content-in"))
+	switch kind {
+	case "text/calendar", "":
+		tree := ical.New("VCALENDAR")
+		for cal, err := range ical.ParseStream(bytes.NewReader(ical.ToUTF8(data)), ical.Limits{}) {
+			if err != nil {
+				return nil, BadImportArguments
+			}
+			if tree.Prop("PRODID") == nil {
+				tree.Props = cal.Props
+			}
+			tree.Children = append(tree.Children, cal.Children...)
+		}
+		return tree, nil
+	case "text/xml":
+		tree, err := parseXML(data)
+		if err != nil {
+			return nil, BadImportArguments
+		}
+		return tree, nil
+	}
+	return nil, BadImportArguments
+}
+
+// overlaps reports whether any instance of an object is in the window.
+func overlaps(data []byte, w calendar.Window, float recur.Zone) bool {
+	if open(w) {
+		return true
+	}
+	tree, err := ical.Parse(data, ical.Limits{})
+	if err != nil {
+		return true // let the back end say what is wrong
+	}
+	set, _, _ := compile(tree)
+	if set == nil {
+		return true
+	}
+	first, last, infinite := set.Span(float)
+	return (w.To.IsZero() || first.Before(w.To)) && (w.From.IsZero() || infinite || last.IsZero() || !last.Before(w.From))
+}

@@ -1,0 +1,104 @@
+package wcap
+
+import (
+	"slices"
+	"strings"
+
+	"factotum/server/ical"
+)
+
+// address is the mail address of a calendar user address, "" if it has none.
+func address(value string) string {
+	if len(value) > 7 && strings.EqualFold(value[:7], "mailto:") {
+		return value[7:]
+	}
+	return ""
+}
+
+// address shows an ORGANIZER or ATTENDEE by calid or by mail address, with the
+// other one in a parameter. WCAP §7.3, §7.4.
+func (s *shower) address(p *ical.Property) ical.Property {
+	q := p.Clone()
+	mail, calid := address(p.Value), ""
+	if mail != "" {
+		if who, err := s.c.byMail(mail); err == nil {
+			calid = who.ID
+		}
+	}
+	if p.Name == "ORGANIZER" {
+		if calid != "" {
+			q.SetParam("X-NSCP-ORGANIZER-UID", calid)
+		}
+	} else if !q.HasParam("X-NSCP-ATTENDEE-GSE-STATUS") {
+		q.SetParam("X-NSCP-ATTENDEE-GSE-STATUS", "2")
+	}
+	switch {
+	case s.v.mail && calid != "":
+		q.SetParam("X-S1CS-CALID", calid)
+	case !s.v.mail && mail != "":
+		q.SetParam("X-S1CS-EMAIL", mail)
+		if calid != "" {
+			q.Value = calid
+		}
+	}
+	return q
+}
+
+// Numbers of the component state: method<<16 | n. WCAP §7.6.
+var stateNumbers = map[string]int{
+	"PUBLISH-COMPLETED":     1<<16 | 2,
+	"REQUEST-PENDING":       2<<16 | 1,
+	"REQUEST-WAITFORREPLY":  2<<16 | 2,
+	"REQUEST-COMPLETED":     2<<16 | 2,
+	"REQUEST-NEEDS-ACTION":  2<<16 | 3,
+	"REQUEST-NEEDSNOACTION": 2<<16 | 4,
+	"REPLY-ACCEPTED":        4<<16 | 5,
+	"REPLY-DECLINED":        4<<16 | 6,
+}
+
+// state tells where a component stands in scheduling, for the owner of its
+// calendar: who organizes it, and who has answered.
+func (s *shower) state(k *ical.Component) (name string, n int) {
+	name = s.stateName(k)
+	return name, stateNumbers[name]
+}
+
+func (s *shower) stateName(k *ical.Component) string {
+	organizer := k.Prop("ORGANIZER")
+	if organizer == nil || k.Prop("ATTENDEE") == nil {
+		return "PUBLISH-COMPLETED"
+	}
+	if s.isOwner(organizer.Value) {
+		for p := range k.All("ATTENDEE") {
+			if part := strings.ToUpper(p.Param("PARTSTAT")); (part == "" || part == "NEEDS-ACTION") && !s.isOwner(p.Value) {
+				return "REQUEST-WAITFORREPLY"
+			}
+		}
+		return "REQUEST-COMPLETED"
+	}
+	for p := range k.All("ATTENDEE") {
+		if !s.isOwner(p.Value) {
+			continue
+		}
+		switch strings.ToUpper(p.Param("PARTSTAT")) {
+		case "DECLINED":
+			return "REPLY-DECLINED"
+		case "", "NEEDS-ACTION":
+			if strings.EqualFold(p.Param("RSVP"), "FALSE") {
+				return "REQUEST-NEEDSNOACTION"
+			}
+			return "REQUEST-NEEDS-ACTION"
+		}
+		return "REPLY-ACCEPTED"
+	}
+	return "REQUEST-NEEDSNOACTION"
+}
+
+// isOwner reports whether an address is one of the calendar's owner.
+func (s *shower) isOwner(value string) bool {
+	mail := address(value)
+	if mail == "" {
+		return value == s.owner.ID && value != ""
+	}
+	return slices.Contains(s.owner.Mails, strings.ToLower(mail))
+}

@@ -1,0 +1,54 @@
+package wcap
+
+import (
+	"factotum/server/acl"
+	"factotum/server/calendar"
+)
+
+// searchCalprops finds calendars by calid, display name or owner. The owner's
+// name is the directory's to search, all else the back end's. WCAP search_calprops.
+func (c *call) searchCalprops() error {
+	text := c.p.text("search-string")
+	if text == "" || len(text) > 1024 {
+		return c.own()
+	}
+	req := calendar.SearchCalendarsRequest{
+		Text: text, Name: c.p.flag("name", false), Owner: c.p.flag("primaryOwner", false), Limit: c.p.integer("maxResults", 200),
+	}
+	req.ID = c.p.flag("calid", !req.Name && !req.Owner)
+	if how := c.p.integer("searchOpts", 0); how <= 3 {
+		req.How = calendar.TextMatching(how)
+	}
+	if req.Owner {
+		q := calendar.PeopleQuery{Text: text, Exact: req.How == calendar.Exactly, Limit: c.set.SearchPeople}
+		found, _, err := c.Handler.people.Search(c.ctx, q)
+		if err != nil {
+			return err
+		}
+		for _, p := range found {
+			req.Owners = append(req.Owners, calendar.Owner(p.ID))
+		}
+	}
+	found, err := c.be.SearchCalendars(c.ctx, c.who, req)
+	if err != nil {
+		return err
+	}
+	n := 0
+	for i := range found {
+		cal := &found[i]
+		if !cal.Rights.Properties.Has(acl.Read) {
+			continue
+		}
+		c.begin(&target{id: cal.ID}, cal)
+		c.fromDirectory(cal)
+		c.out.errno(OK)
+		c.out.end()
+		if n++; c.out.flush() != nil {
+			return nil
+		}
+	}
+	if n == 0 {
+		return c.simple("PUBLISH", func(*output) {})
+	}
+	return nil
+}
