@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,6 +27,7 @@ type metrics struct {
 	callTime *prometheus.HistogramVec
 	commits  *prometheus.CounterVec
 	commit   prometheus.Histogram
+	busy     atomic.Int64 // requests and calls so far
 }
 
 func newMetrics(program string) *metrics {
@@ -70,6 +72,7 @@ func (m *metrics) gauge(name, help string, value func() float64) (remove func())
 
 // seen counts an HTTP request.
 func (m *metrics) seen(s front.Seen) {
+	m.busy.Add(1)
 	m.requests.WithLabelValues(s.Route, s.Method, strconv.Itoa(s.Status/100)+"xx").Inc()
 	m.duration.WithLabelValues(s.Route, s.Method).Observe(s.Took.Seconds())
 	m.sent.WithLabelValues(s.Route).Add(float64(s.Bytes))

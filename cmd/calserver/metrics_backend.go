@@ -10,7 +10,7 @@ import (
 )
 
 // countedBackend counts and times the calls of a calendar.Backend. via says
-// where the calls come from: http, or dwp.
+// where the calls come from: http, dwp, or csstored's own socket.
 type countedBackend struct {
 	calendar.Backend
 	via string
@@ -36,6 +36,7 @@ func countBackend(be calendar.Backend, via string, m *metrics) calendar.Backend 
 }
 
 func (c *countedBackend) done(op string, start time.Time, err error) {
+	c.m.busy.Add(1)
 	k := c.ok[op]
 	k.t.Observe(time.Since(start).Seconds())
 	if err == nil {

@@ -3,21 +3,35 @@ package main
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 
 	"factotum/server/config"
 	"factotum/server/directory"
 )
 
-// openDirectory opens the people that the configuration names.
+// openDirectory opens the people that the configuration names. An LDIF file
+// that is not there is begun, as the database is.
 func openDirectory(cfg *config.Config, log *slog.Logger) (*directory.Directory, error) {
 	opt, err := directoryOptions(cfg, log)
 	if err != nil {
 		return nil, err
+	}
+	if opt.LDIF != "" {
+		if err := os.MkdirAll(filepath.Dir(opt.LDIF), 0o700); err != nil {
+			return nil, fmt.Errorf("make the directory of people: %w", err)
+		}
+		if err := directory.NewLDIF(opt.LDIF, opt.DefaultDomain); err == nil {
+			notice(log, "an empty file of people was made; csuser create adds users", "path", opt.LDIF)
+		} else if !errors.Is(err, fs.ErrExist) {
+			return nil, fmt.Errorf("make the file of people: %w", err)
+		}
 	}
 	return directory.Open(opt)
 }

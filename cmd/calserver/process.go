@@ -229,6 +229,7 @@ func (p *process) run(ctx context.Context, which []*role, ready func()) error {
 		sdNotify("READY=1", "STATUS=serving")
 		watch, stop := context.WithCancel(ctx)
 		defer stop()
+		go p.giveBack(watch)
 		go sdWatchdog(watch, func() bool { return p.ready(watch) == nil })
 		if ready != nil {
 			ready()
@@ -272,4 +273,26 @@ func (p *process) ready(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// giveBack returns memory to the system after the start, and whenever nothing
+// was asked for a while after something was: checking a password alone takes
+// 19 MiB for a moment.
+func (p *process) giveBack(ctx context.Context) {
+	t := time.NewTicker(20 * time.Second)
+	defer t.Stop()
+	debug.FreeOSMemory()
+	for last, freed := int64(0), int64(0); ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+		now := p.metrics.busy.Load()
+		if now == last && now != freed {
+			debug.FreeOSMemory()
+			freed = now
+		}
+		last = now
+	}
 }

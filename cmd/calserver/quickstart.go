@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -100,7 +101,11 @@ func (q *quickstart) run(ctx context.Context, std stdio) error {
 	}
 	ctx, cancel := signals(ctx)
 	defer cancel()
-	p, err := newProcess(cfg, "calserver", openLogs(cfg, std.err, q.debug))
+	lg := openLogs(cfg, std.err, q.debug)
+	if !q.debug && cfg.Source("logfile.loglevel") == "" {
+		lg.level = slog.LevelWarn // the terminal is for what the user needs to know
+	}
+	p, err := newProcess(cfg, "calserver", lg)
 	if err != nil {
 		ln.Close()
 		var running *runningError

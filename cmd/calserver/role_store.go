@@ -24,7 +24,7 @@ import (
 type storeService struct {
 	store   *sqlstore.Store
 	model   *calendar.Service
-	backend calendar.Backend // the model, counted
+	backend calendar.Backend
 	server  *dwp.Server
 	log     *slog.Logger
 	cancel  context.CancelFunc
@@ -52,7 +52,7 @@ func openStoreRole(ctx context.Context, p *process) (svc service, err error) {
 		return nil, err
 	}
 	s.model = calendar.NewService(countedStore{s.store, p.metrics}, people, opt)
-	s.backend = countBackend(s.model, "store", p.metrics)
+	s.backend = s.model
 	s.release = append(s.release, p.metrics.gauge("factotum_cache_bytes", "Memory of the cache of calendars.",
 		func() float64 { return float64(s.model.CacheSize()) }))
 
@@ -60,7 +60,7 @@ func openStoreRole(ctx context.Context, p *process) (svc service, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s.server, err = dwp.NewServer(ln, s.backend, dwp.ServerOptions{Names: []string{hostName(p.cfg)}, Logger: s.log})
+	s.server, err = dwp.NewServer(ln, countBackend(s.model, "socket", p.metrics), dwp.ServerOptions{Names: []string{hostName(p.cfg)}, Logger: s.log})
 	if err != nil {
 		ln.Close()
 		return nil, err

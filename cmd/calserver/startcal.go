@@ -92,7 +92,9 @@ func startComponents(ctx context.Context, cfg *config.Config, which []*role, std
 		}
 	}
 	if code != 0 && !slices.ContainsFunc(results, func(r startResult) bool { return r.Err == "" }) {
-		callAdmin(ctx, adminSocket(cfg, "watcher"), "POST", "/stop", nil) // nothing to watch
+		if callAdmin(ctx, adminSocket(cfg, "watcher"), "POST", "/stop", nil) == nil { // nothing to watch
+			awaitEnd(cfg, "watcher")
+		}
 	}
 	return code
 }
@@ -257,8 +259,11 @@ func stopCal(ctx context.Context, args []string, std stdio) int {
 	if force {
 		q.Set("force", "1")
 	}
-	var stopped []string
-	err = callAdmin(ctx, adminSocket(cfg, "watcher"), "POST", "/stop?"+q.Encode(), &stopped)
+	var res stopResult
+	err = callAdmin(ctx, adminSocket(cfg, "watcher"), "POST", "/stop?"+q.Encode(), &res)
+	if err == nil && res.Quit {
+		err = awaitEnd(cfg, "watcher")
+	}
 	switch {
 	case errors.Is(err, errNotRunning):
 		return stopByPID(cfg, words, force, log, std)
@@ -267,7 +272,7 @@ func stopCal(ctx context.Context, args []string, std stdio) int {
 	case len(words) == 0:
 		say(std.out, log, "stopped")
 	default:
-		say(std.out, log, "stopped: %s", strings.Join(stopped, " "))
+		say(std.out, log, "stopped: %s", strings.Join(res.Stopped, " "))
 	}
 	return 0
 }
@@ -294,15 +299,8 @@ func stopByPID(cfg *config.Config, words []string, force bool, log io.Writer, st
 		if err := syscall.Kill(pid, sig); err != nil {
 			return failWith("stop-cal", fmt.Errorf("stop %s, pid %d: %w", name, pid, err), std)
 		}
-		deadline := time.Now().Add(cfg.HTTP.DrainTimeout + 10*time.Second)
-		for {
-			if now, err := runningPID(cfg, name); err == nil && now == 0 {
-				break
-			}
-			if time.Now().After(deadline) {
-				return failWith("stop-cal", fmt.Errorf("%s, pid %d, does not end; try stop-cal -f", name, pid), std)
-			}
-			time.Sleep(20 * time.Millisecond)
+		if err := awaitEnd(cfg, name); err != nil {
+			return failWith("stop-cal", err, std)
 		}
 		say(std.out, log, "stopped: %s", name)
 	}
@@ -310,4 +308,19 @@ func stopByPID(cfg *config.Config, words []string, force bool, log io.Writer, st
 		fmt.Fprintln(std.out, "nothing is running")
 	}
 	return 0
+}
+
+// awaitEnd waits until a process is gone.
+func awaitEnd(cfg *config.Config, name string) error {
+	deadline := time.Now().Add(cfg.HTTP.DrainTimeout + 10*time.Second)
+	for {
+		pid, err := runningPID(cfg, name)
+		if err == nil && pid == 0 {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%s, pid %d, does not end; try stop-cal -f", name, pid)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 }

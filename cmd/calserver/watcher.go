@@ -44,6 +44,8 @@ type unit struct {
 	roles []string // components that were asked for
 	w     *watcher
 
+	starting sync.Mutex // held by launch
+
 	mu       sync.Mutex
 	cmd      *exec.Cmd
 	leash    io.Closer // the process's standard input
@@ -135,6 +137,12 @@ type startResult struct {
 	Err       string `json:"err,omitempty"`
 }
 
+// stopResult tells what was stopped, and whether the watcher ends as well.
+type stopResult struct {
+	Stopped []string `json:"stopped"`
+	Quit    bool     `json:"quit"`
+}
+
 func (w *watcher) serveUnits(rw http.ResponseWriter, _ *http.Request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -201,7 +209,7 @@ func (w *watcher) startOne(ctx context.Context, r *role) (pid int, already bool,
 		u.mu.Lock()
 		u.roles, u.given, u.wanted = []string{r.component}, "", true
 		u.mu.Unlock()
-		if err := u.launch(ctx); err != nil {
+		if err := u.launch(); err != nil {
 			u.mu.Lock()
 			u.wanted = false
 			u.mu.Unlock()
@@ -241,10 +249,15 @@ func (w *watcher) runs(component string) bool {
 }
 
 // launch starts the unit's process and waits until it is ready.
-func (u *unit) launch(ctx context.Context) error {
+func (u *unit) launch() error {
+	u.starting.Lock()
+	defer u.starting.Unlock()
 	u.mu.Lock()
-	roles := slices.Clone(u.roles)
+	roles, there := slices.Clone(u.roles), u.cmd != nil
 	u.mu.Unlock()
+	if there {
+		return nil // somebody else was faster
+	}
 	exe, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find the program: %w", err)
@@ -358,7 +371,7 @@ func (u *unit) restart(lived time.Duration) {
 		if !wanted {
 			return
 		}
-		err := u.launch(context.Background())
+		err := u.launch()
 		if err == nil {
 			u.w.log.Warn("a process was restarted", "program", u.name, "pid", u.status().PID, "restarts", n)
 			return
@@ -419,7 +432,7 @@ func (w *watcher) serveStop(rw http.ResponseWriter, r *http.Request) {
 	words := r.URL.Query()["component"]
 	if len(words) == 0 {
 		w.stopAll(force)
-		answerJSON(rw, []string{})
+		answerJSON(rw, stopResult{Quit: true})
 		w.quit()
 		return
 	}
@@ -435,8 +448,9 @@ func (w *watcher) serveStop(rw http.ResponseWriter, r *http.Request) {
 		http.Error(rw, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	answerJSON(rw, stopped)
-	if !slices.ContainsFunc(w.units, func(u *unit) bool { return len(u.status().Roles) > 0 }) {
+	quit := !slices.ContainsFunc(w.units, func(u *unit) bool { return len(u.status().Roles) > 0 })
+	answerJSON(rw, stopResult{stopped, quit})
+	if quit {
 		w.quit()
 	}
 }
