@@ -62,6 +62,13 @@ func killing(t *testing.T, s *server, times int) {
 		p.start(t)
 		defer p.kill(t)
 	}
+	defer func() {
+		for _, p := range s.processes {
+			if t.Failed() {
+				t.Logf("%s:\n%s", p.name, p.out.tail())
+			}
+		}
+	}()
 	l := newLoad(s.address)
 	l.provision(t)
 	l.start()

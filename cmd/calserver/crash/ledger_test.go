@@ -200,14 +200,18 @@ func newLoad(address string) *load {
 	return l
 }
 
-// provision makes the calendars, as a first login does.
+// provision makes the calendars, as a first login does. A front end may need a
+// moment to reach its back end.
 func (l *load) provision(t testing.TB) {
 	t.Helper()
 	for _, s := range l.syncers {
-		a, err := s.do("PROPFIND", "/dav/calendars/"+s.user+"/", "", "Depth", "1")
-		if err != nil || a.status != http.StatusMultiStatus {
-			t.Fatalf("first login of %s: %v, status %d: %.300s", s.user, err, a.status, a.body)
-		}
+		eventually(t, "the first login of "+s.user, func() error {
+			a, err := s.do("PROPFIND", "/dav/calendars/"+s.user+"/", "", "Depth", "1")
+			if err == nil && a.status != http.StatusMultiStatus {
+				err = &statusError{"PROPFIND", a}
+			}
+			return err
+		})
 	}
 }
 

@@ -126,7 +126,11 @@ func runPart(text string) error {
 		}
 		be = model
 	} else {
-		c, err := dwp.NewClient(dwp.ClientOptions{Host: backendHost, Address: p.Backend, TLS: p.TLS, Logger: log})
+		opt := dwp.ClientOptions{Host: backendHost, Address: p.Backend, TLS: p.TLS, Logger: log}
+		if strings.HasPrefix(p.Backend, "unix:") {
+			opt.TLS = nil // within a host
+		}
+		c, err := dwp.NewClient(opt)
 		if err != nil {
 			return err
 		}
@@ -332,7 +336,7 @@ func (l *lines) tail() string {
 // eventually waits for something that another process does.
 func eventually(t testing.TB, what string, try func() error) {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(20 * time.Second)
 	for {
 		err := try()
 		if err == nil {
