@@ -73,6 +73,7 @@ const serviceConfig = `{"methodConfig":[{"name":[` +
 	`{"service":"factotum.dwp.v1.Backend","method":"Sync"},` +
 	`{"service":"factotum.dwp.v1.Backend","method":"SyncHome"},` +
 	`{"service":"factotum.dwp.v1.Backend","method":"FreeBusy"},` +
+	`{"service":"factotum.dwp.v1.Backend","method":"Attachment"},` +
 	`{"service":"factotum.dwp.v1.Backend","method":"Prefs"},` +
 	`{"service":"factotum.dwp.v1.Backend","method":"Ping"}],` +
 	`"retryPolicy":{"maxAttempts":2,"initialBackoff":"0.02s","maxBackoff":"0.05s","backoffMultiplier":1,"retryableStatusCodes":["UNAVAILABLE"]}}]}`

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"factotum/server/calendar"
+	"factotum/server/ical"
 )
 
 // echo is a Backend that notes what it was asked and answers what the test
@@ -102,6 +104,14 @@ func (e *echo) CopyObject(_ context.Context, who calendar.Actor, req calendar.Co
 	e.take("CopyObject", who, req)
 	return result[calendar.CopyResult](e, 0), e.err
 }
+func (e *echo) EditObject(_ context.Context, who calendar.Actor, req calendar.EditRequest) (calendar.EditResult, error) {
+	e.take("EditObject", who, req)
+	return result[calendar.EditResult](e, 0), e.err
+}
+func (e *echo) Attachment(_ context.Context, who calendar.Actor, req calendar.AttachmentRequest) (calendar.Attachment, error) {
+	e.take("Attachment", who, req)
+	return result[calendar.Attachment](e, 0), e.err
+}
 func (e *echo) PatchProps(_ context.Context, who calendar.Actor, ref calendar.Ref, changes []calendar.PropChange) error {
 	e.take("PatchProps", who, ref, changes)
 	return e.err
@@ -158,6 +168,20 @@ func fill(v reflect.Value, r *rand.Rand, depth int) {
 			kinds := calendar.Kinds()
 			v.Set(reflect.ValueOf(&calendar.Error{Kind: kinds[r.IntN(len(kinds))], Reason: "reason", Op: "op", Ref: "ref\xff", Msg: "msg"}))
 		}
+		return
+	}
+	switch x := v.Addr().Interface().(type) {
+	case *ical.DateTime:
+		*x = ical.FromCivil(time.Unix(r.Int64N(4e9), 0).UTC(), ical.Kind(r.IntN(4)), fmt.Sprintf("%x\xff", r.Uint64()))
+		if x.Kind == ical.Date {
+			x.Hour, x.Min, x.Sec = 0, 0, 0
+		}
+		return
+	case *ical.Duration:
+		*x = ical.Duration{Neg: r.IntN(2) == 0, Days: 1 + r.IntN(9), Time: time.Duration(r.IntN(86400)) * time.Second}
+		return
+	case *calendar.EditScope, *calendar.EditMode, *calendar.EditRole:
+		v.SetUint(1 + r.Uint64N(3))
 		return
 	}
 	switch v.Kind() {
@@ -298,6 +322,10 @@ func fitCounts(asked []any, e *echo, want *[]any) {
 				results = append(results, results[0])
 			}
 			e.answer[0], asked[i] = results, req
+		case calendar.EditRequest:
+			results := e.answer[0].(calendar.EditResult)
+			req.Items = slices.Repeat(req.Items[:1], len(results.Items))
+			asked[i] = req
 		case calendar.FreeBusyRequest:
 			results := e.answer[0].([]calendar.FreeBusyResult)
 			n := min(len(results), len(req.Targets))

@@ -39,6 +39,11 @@ type Backend interface {
 	PutObject(ctx context.Context, who Actor, req PutRequest) (PutResult, error)
 	// PutObjects stores many into one calendar, each on its own: import.
 	PutObjects(ctx context.Context, who Actor, req PutObjectsRequest) ([]PutItemResult, error)
+	// EditObject changes components by UID, or deletes them, many in one
+	// transaction. WCAP storeevents, storetodos, delete….
+	EditObject(ctx context.Context, who Actor, req EditRequest) (EditResult, error)
+	// Attachment returns a file that belongs to an object. RFC 8607, WCAP fetchattachment.
+	Attachment(ctx context.Context, who Actor, req AttachmentRequest) (Attachment, error)
 	// DeleteObject removes one object and leaves a tombstone.
 	DeleteObject(ctx context.Context, who Actor, req DeleteRequest) error
 	// CopyObject copies or moves an object between calendars of one owner.

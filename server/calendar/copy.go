@@ -100,6 +100,11 @@ func (s *Service) CopyObject(ctx context.Context, who Actor, req CopyRequest) (C
 		if err != nil {
 			return err
 		}
+		if old.Attached { // before the source goes
+			if _, err := s.settle(w, tok.ID, to.Name, obj.attached); err != nil {
+				return err
+			}
+		}
 		if req.Move {
 			if err := w.remove(frow, old); err != nil {
 				return err
@@ -289,6 +294,15 @@ func (s *Service) copyOne(w *writer, op string, c CalendarRow, name string, shal
 			return err
 		}
 		obj := &parsed{data: o.Data, contentType: o.ContentType, uid: o.UID, component: o.Component, class: o.Private, scheduled: o.ScheduleTag != 0, occ: occ, occHash: o.OccHash}
+		if o.Attached {
+			files, err := w.Attachments(old, n)
+			if err != nil {
+				return err
+			}
+			for _, f := range files {
+				obj.attached = append(obj.attached, f.ID)
+			}
+		}
 		if _, err := s.write(w, op, c, n, obj, ObjectRow{}, false); err != nil {
 			return err
 		}

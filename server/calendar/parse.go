@@ -22,6 +22,7 @@ type parsed struct {
 	component   string
 	class       uint8
 	scheduled   bool            // has an ORGANIZER or ATTENDEE: a scheduling object, RFC 6638 §3.1
+	attached    []string        // attachments of the owner that the text names
 	occ         []OccurrenceRow // Name not yet set
 	occHash     uint64
 }
@@ -110,6 +111,7 @@ func (s *Service) judge(op string, m *calMeta, cal *ical.Component, data []byte)
 		}
 	}
 	p.occHash = hashOccurrences(p.occ)
+	p.attached = attachmentsOf(cal, m.id.Owner())
 	return p, nil
 }
 

@@ -141,6 +141,11 @@ func (s *Service) write(w *writer, op string, row CalendarRow, name string, obj 
 			return PutResult{}, err
 		}
 	}
+	if old.Attached || len(obj.attached) > 0 {
+		if o.Attached, err = s.settle(w, row.ID, name, obj.attached); err != nil {
+			return PutResult{}, err
+		}
+	}
 	m := mutation{change: n, cal: row.ID, name: name, delta: int64(o.Size)}
 	if exists {
 		m.delta -= int64(old.Size)
@@ -400,6 +405,11 @@ func (w *writer) remove(row CalendarRow, old ObjectRow) error {
 	}
 	if err := w.DeleteProps(row.ID, old.Name); err != nil {
 		return err
+	}
+	if old.Attached {
+		if err := w.DeleteAttachments(row.ID, old.Name, ""); err != nil {
+			return err
+		}
 	}
 	m.gone = Tombstone{Calendar: NewID(w.owner, row.Name), Name: old.Name, UID: old.UID, Component: old.Component, Change: n, Deleted: w.now}
 	w.muts = append(w.muts, m)

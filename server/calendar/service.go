@@ -25,6 +25,10 @@ type Options struct {
 	DefaultTZID string   // calstore.default.timezoneID
 	ShowPrivate bool     // calstore.filterprivateevents="no": do not mask
 
+	// PublicURL is what clients reach this server by, "https://cal.example.com":
+	// it stands before AttachmentsPath in the addresses of attachments.
+	PublicURL string
+
 	Limits Limits
 
 	CacheBytes   int64         // memory for what is read often; 0 = 64 MiB
@@ -50,12 +54,15 @@ type Limits struct {
 	MinDate      time.Time // CALDAV:min-date-time
 	MaxDate      time.Time // CALDAV:max-date-time
 	PlainMaxSize int       // octets of one file of a plain collection
+
+	AttachmentSize int // octets of one attachment
+	Attachments    int // attachments of one request
 }
 
 // DefaultLimits are used where Limits has a zero.
 var DefaultLimits = Limits{
 	ObjectSize: 10 << 20, Attendees: 10_000, Instances: 10_000, Results: 200_000, Calendars: 1000,
-	PropSize: 64 << 10, Props: 100, Refs: 10_000, PlainMaxSize: 10 << 20,
+	PropSize: 64 << 10, Props: 100, Refs: 10_000, PlainMaxSize: 10 << 20, AttachmentSize: 10 << 20, Attachments: 100,
 	MinDate: time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), MaxDate: time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC),
 }
 
@@ -65,6 +72,7 @@ func (l Limits) withDefaults() Limits {
 		{&l.ObjectSize, &d.ObjectSize}, {&l.Attendees, &d.Attendees}, {&l.Instances, &d.Instances},
 		{&l.Results, &d.Results}, {&l.Calendars, &d.Calendars}, {&l.PropSize, &d.PropSize},
 		{&l.Props, &d.Props}, {&l.Refs, &d.Refs}, {&l.PlainMaxSize, &d.PlainMaxSize},
+		{&l.AttachmentSize, &d.AttachmentSize}, {&l.Attachments, &d.Attachments},
 	} {
 		if *f.v <= 0 {
 			*f.v = *f.d

@@ -102,6 +102,21 @@ type Tx interface {
 	CopyProps(fromCal int64, fromName string, toCal int64, toName string) error
 	DeleteProps(cal int64, name string) error
 
+	// Attachments lists the files of one object, without their data, by id.
+	Attachments(cal int64, name string) ([]AttachmentRow, error)
+	// AttachmentHolders lists the rows of one id in all calendars, without data.
+	AttachmentHolders(id string) ([]AttachmentRow, error)
+	// Attachment returns a file with its data.
+	Attachment(cal int64, name, id string) (row AttachmentRow, ok bool, err error)
+	// PutAttachment inserts or replaces by calendar, name and id, whether there
+	// is an object of that name or not. DeleteCalendar removes the files of all
+	// its objects; DeleteObject leaves them to the caller.
+	PutAttachment(row AttachmentRow) error
+	// DeleteAttachments removes one file of an object, or with id "" all.
+	DeleteAttachments(cal int64, name, id string) error
+	// AttachmentBytes sums up the sizes of all the owner's files.
+	AttachmentBytes() (int64, error)
+
 	// Prefs are the user's preferences. An empty value is a value.
 	Prefs() (map[string]string, error)
 	SetPref(key, value string) error
@@ -167,6 +182,7 @@ type ObjectRow struct {
 	Size        int
 	ContentType string
 	Private     uint8     // 0 public, 1 private, 2 confidential (CLASS)
+	Attached    bool      // has attachments
 	OccHash     uint64    // hash of its occurrence rows: unchanged ones are not rewritten
 	Deleted     time.Time // zero for a live object
 	Data        []byte

@@ -244,3 +244,25 @@ func (r *Router) SetPrefs(ctx context.Context, who calendar.Actor, owner calenda
 	}
 	return be.SetPrefs(ctx, who, owner, set, remove)
 }
+
+// EditObject implements calendar.Backend.
+func (r *Router) EditObject(ctx context.Context, who calendar.Actor, req calendar.EditRequest) (calendar.EditResult, error) {
+	be, err := r.of(ctx, req.Calendar.Owner())
+	if err != nil {
+		return calendar.EditResult{}, err
+	}
+	return be.EditObject(ctx, who, req)
+}
+
+// Attachment implements calendar.Backend.
+func (r *Router) Attachment(ctx context.Context, who calendar.Actor, req calendar.AttachmentRequest) (calendar.Attachment, error) {
+	owner := req.Owner
+	if req.Calendar != "" {
+		owner = req.Calendar.Owner()
+	}
+	be, err := r.of(ctx, owner)
+	if err != nil {
+		return calendar.Attachment{}, err
+	}
+	return be.Attachment(ctx, who, req)
+}

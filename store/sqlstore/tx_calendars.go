@@ -148,7 +148,7 @@ func (t *tx) DeleteCalendar(id, change int64, when time.Time) error {
 		return err
 	}
 	t.stub = stub{}
-	for _, text := range []string{sqlDropBodies, sqlDropObjects, sqlDropOccs, sqlDropAllProps} {
+	for _, text := range []string{sqlDropBodies, sqlDropObjects, sqlDropOccs, sqlDropAllProps, sqlDropAllAttachments} {
 		if err := t.exec(op, text, t.owner, id); err != nil {
 			return err
 		}

@@ -51,6 +51,13 @@ occhash = $9, private = $10, uid = $11, component = $12, contenttype = $13 WHERE
 	sqlRaisePurged  = `UPDATE calendars SET purged = $3 WHERE owner = $1 AND id = $2 AND purged < $3`
 )
 
+// attachedBit stands in the column private: it is not worth one of its own.
+const attachedBit = 4
+
+func privacy(row *calendar.ObjectRow) int64 {
+	return int64(row.Private) | boolBit(row.Attached, attachedBit)
+}
+
 // stub is what a write must know of the row that it replaces. Reading an
 // object leaves it, so that the write that follows need not look again.
 type stub struct {
@@ -78,7 +85,7 @@ func readObject(r scanner, row *calendar.ObjectRow, body *int64, data bool) erro
 		return err
 	}
 	row.Created, row.Modified, row.Deleted = fromMicros(created), fromMicros(modified), fromMicros(deleted)
-	row.Size, row.OccHash, row.Private = int(size), uint64(hash), uint8(private)
+	row.Size, row.OccHash, row.Private, row.Attached = int(size), uint64(hash), uint8(private&^attachedBit), private&attachedBit != 0
 	return nil
 }
 
@@ -236,7 +243,7 @@ func (t *tx) PutObject(row calendar.ObjectRow) error {
 		}
 	}
 	err := t.exec(op, sqlUpdateObject, t.owner, row.Cal, row.Name, row.Change, row.ScheduleTag, micros(row.Created), micros(row.Modified),
-		int64(row.Size), int64(row.OccHash), int64(row.Private), row.UID, row.Component, row.ContentType)
+		int64(row.Size), int64(row.OccHash), privacy(&row), row.UID, row.Component, row.ContentType)
 	if err != nil {
 		return err
 	}
@@ -259,7 +266,7 @@ func (t *tx) insertObject(op string, row *calendar.ObjectRow) error {
 	}
 	body := t.newID()
 	n, err := t.count(op, sqlInsertObject, t.owner, row.Cal, row.Name, row.Change, row.ScheduleTag, micros(row.Created),
-		micros(row.Modified), body, int64(row.Size), int64(row.OccHash), int64(row.Private), row.UID, row.Component, row.ContentType)
+		micros(row.Modified), body, int64(row.Size), int64(row.OccHash), privacy(row), row.UID, row.Component, row.ContentType)
 	if err != nil {
 		return err
 	}

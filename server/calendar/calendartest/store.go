@@ -35,6 +35,7 @@ type collection struct {
 	objs  map[string]calendar.ObjectRow // tombstones too
 	occ   map[string][]calendar.OccurrenceRow
 	props map[string][]calendar.DeadProp
+	files map[string]map[string]calendar.AttachmentRow // by object and id
 }
 
 // NewStore returns an empty store.
@@ -188,6 +189,7 @@ func (t *tx) InsertCalendar(row calendar.CalendarRow) error {
 	}
 	set(t, t.home.cals, row.ID, &collection{
 		row: row, objs: map[string]calendar.ObjectRow{}, occ: map[string][]calendar.OccurrenceRow{}, props: map[string][]calendar.DeadProp{},
+		files: map[string]map[string]calendar.AttachmentRow{},
 	})
 	return nil
 }
@@ -411,6 +413,74 @@ func (t *tx) CopyProps(fromCal int64, fromName string, toCal int64, toName strin
 func (t *tx) DeleteProps(cal int64, name string) error {
 	unset(t, t.home.cals[cal].props, name)
 	return nil
+}
+
+func (t *tx) Attachments(cal int64, name string) (out []calendar.AttachmentRow, err error) {
+	for _, a := range t.home.cals[cal].files[name] {
+		a.Data = nil
+		out = append(out, a)
+	}
+	slices.SortFunc(out, func(a, b calendar.AttachmentRow) int { return strings.Compare(a.ID, b.ID) })
+	return out, nil
+}
+
+func (t *tx) AttachmentHolders(id string) (out []calendar.AttachmentRow, err error) {
+	for _, c := range t.home.cals {
+		for _, files := range c.files {
+			if a, ok := files[id]; ok {
+				a.Data = nil
+				out = append(out, a)
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b calendar.AttachmentRow) int {
+		return cmp.Or(cmp.Compare(a.Cal, b.Cal), strings.Compare(a.Name, b.Name))
+	})
+	return out, nil
+}
+
+func (t *tx) Attachment(cal int64, name, id string) (calendar.AttachmentRow, bool, error) {
+	c := t.home.cals[cal]
+	if c == nil {
+		return calendar.AttachmentRow{}, false, nil
+	}
+	a, ok := c.files[name][id]
+	return a, ok, nil
+}
+
+func (t *tx) PutAttachment(a calendar.AttachmentRow) error {
+	c := t.home.cals[a.Cal]
+	files := maps.Clone(c.files[a.Name])
+	if files == nil {
+		files = map[string]calendar.AttachmentRow{}
+	}
+	a.Size = int64(len(a.Data))
+	files[a.ID] = a
+	set(t, c.files, a.Name, files)
+	return nil
+}
+
+func (t *tx) DeleteAttachments(cal int64, name, id string) error {
+	c := t.home.cals[cal]
+	if id == "" {
+		unset(t, c.files, name)
+		return nil
+	}
+	files := maps.Clone(c.files[name])
+	delete(files, id)
+	set(t, c.files, name, files)
+	return nil
+}
+
+func (t *tx) AttachmentBytes() (n int64, err error) {
+	for _, c := range t.home.cals {
+		for _, files := range c.files {
+			for _, a := range files {
+				n += a.Size
+			}
+		}
+	}
+	return n, nil
 }
 
 func (t *tx) Prefs() (map[string]string, error) { return maps.Clone(t.home.prefs), nil }

@@ -3080,6 +3080,1072 @@ func (x *PatchPropsRequest) GetChanges() []*PropChange {
 	return nil
 }
 
+// A date or date-time as iCalendar writes it; tzid for local time of a zone.
+type Moment struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Value         []byte                 `protobuf:"bytes,1,opt,name=value,proto3" json:"value,omitempty"`
+	Tzid          []byte                 `protobuf:"bytes,2,opt,name=tzid,proto3" json:"tzid,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Moment) Reset() {
+	*x = Moment{}
+	mi := &file_dwp_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Moment) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Moment) ProtoMessage() {}
+
+func (x *Moment) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Moment.ProtoReflect.Descriptor instead.
+func (*Moment) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *Moment) GetValue() []byte {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
+func (x *Moment) GetTzid() []byte {
+	if x != nil {
+		return x.Tzid
+	}
+	return nil
+}
+
+type Moments struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Moments       []*Moment              `protobuf:"bytes,1,rep,name=moments,proto3" json:"moments,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Moments) Reset() {
+	*x = Moments{}
+	mi := &file_dwp_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Moments) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Moments) ProtoMessage() {}
+
+func (x *Moments) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Moments.ProtoReflect.Descriptor instead.
+func (*Moments) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *Moments) GetMoments() []*Moment {
+	if x != nil {
+		return x.Moments
+	}
+	return nil
+}
+
+type Property struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          []byte                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Params        []*Parameter           `protobuf:"bytes,2,rep,name=params,proto3" json:"params,omitempty"`
+	Value         []byte                 `protobuf:"bytes,3,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Property) Reset() {
+	*x = Property{}
+	mi := &file_dwp_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Property) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Property) ProtoMessage() {}
+
+func (x *Property) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Property.ProtoReflect.Descriptor instead.
+func (*Property) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *Property) GetName() []byte {
+	if x != nil {
+		return x.Name
+	}
+	return nil
+}
+
+func (x *Property) GetParams() []*Parameter {
+	if x != nil {
+		return x.Params
+	}
+	return nil
+}
+
+func (x *Property) GetValue() []byte {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
+type Parameter struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          []byte                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Values        [][]byte               `protobuf:"bytes,2,rep,name=values,proto3" json:"values,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Parameter) Reset() {
+	*x = Parameter{}
+	mi := &file_dwp_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Parameter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Parameter) ProtoMessage() {}
+
+func (x *Parameter) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Parameter.ProtoReflect.Descriptor instead.
+func (*Parameter) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *Parameter) GetName() []byte {
+	if x != nil {
+		return x.Name
+	}
+	return nil
+}
+
+func (x *Parameter) GetValues() [][]byte {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
+type EditRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Actor         *Actor                 `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
+	Calendar      []byte                 `protobuf:"bytes,2,opt,name=calendar,proto3" json:"calendar,omitempty"`
+	Component     []byte                 `protobuf:"bytes,3,opt,name=component,proto3" json:"component,omitempty"`
+	Items         []*EditItem            `protobuf:"bytes,4,rep,name=items,proto3" json:"items,omitempty"`
+	Within        *Window                `protobuf:"bytes,5,opt,name=within,proto3" json:"within,omitempty"`
+	Return        bool                   `protobuf:"varint,6,opt,name=return,proto3" json:"return,omitempty"`
+	Bound         int64                  `protobuf:"varint,7,opt,name=bound,proto3" json:"bound,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EditRequest) Reset() {
+	*x = EditRequest{}
+	mi := &file_dwp_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EditRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EditRequest) ProtoMessage() {}
+
+func (x *EditRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EditRequest.ProtoReflect.Descriptor instead.
+func (*EditRequest) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *EditRequest) GetActor() *Actor {
+	if x != nil {
+		return x.Actor
+	}
+	return nil
+}
+
+func (x *EditRequest) GetCalendar() []byte {
+	if x != nil {
+		return x.Calendar
+	}
+	return nil
+}
+
+func (x *EditRequest) GetComponent() []byte {
+	if x != nil {
+		return x.Component
+	}
+	return nil
+}
+
+func (x *EditRequest) GetItems() []*EditItem {
+	if x != nil {
+		return x.Items
+	}
+	return nil
+}
+
+func (x *EditRequest) GetWithin() *Window {
+	if x != nil {
+		return x.Within
+	}
+	return nil
+}
+
+func (x *EditRequest) GetReturn() bool {
+	if x != nil {
+		return x.Return
+	}
+	return false
+}
+
+func (x *EditRequest) GetBound() int64 {
+	if x != nil {
+		return x.Bound
+	}
+	return 0
+}
+
+// scope, mode and role are those of calendar.EditItem.
+type EditItem struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Uid           []byte                 `protobuf:"bytes,1,opt,name=uid,proto3" json:"uid,omitempty"`
+	Rid           *Moment                `protobuf:"bytes,2,opt,name=rid,proto3" json:"rid,omitempty"`
+	Scope         uint32                 `protobuf:"varint,3,opt,name=scope,proto3" json:"scope,omitempty"`
+	Mode          uint32                 `protobuf:"varint,4,opt,name=mode,proto3" json:"mode,omitempty"`
+	Role          uint32                 `protobuf:"varint,5,opt,name=role,proto3" json:"role,omitempty"`
+	Patch         *Patch                 `protobuf:"bytes,6,opt,name=patch,proto3" json:"patch,omitempty"`
+	Attach        []*NewAttachment       `protobuf:"bytes,7,rep,name=attach,proto3" json:"attach,omitempty"`
+	Detach        [][]byte               `protobuf:"bytes,8,rep,name=detach,proto3" json:"detach,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EditItem) Reset() {
+	*x = EditItem{}
+	mi := &file_dwp_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EditItem) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EditItem) ProtoMessage() {}
+
+func (x *EditItem) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EditItem.ProtoReflect.Descriptor instead.
+func (*EditItem) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *EditItem) GetUid() []byte {
+	if x != nil {
+		return x.Uid
+	}
+	return nil
+}
+
+func (x *EditItem) GetRid() *Moment {
+	if x != nil {
+		return x.Rid
+	}
+	return nil
+}
+
+func (x *EditItem) GetScope() uint32 {
+	if x != nil {
+		return x.Scope
+	}
+	return 0
+}
+
+func (x *EditItem) GetMode() uint32 {
+	if x != nil {
+		return x.Mode
+	}
+	return 0
+}
+
+func (x *EditItem) GetRole() uint32 {
+	if x != nil {
+		return x.Role
+	}
+	return 0
+}
+
+func (x *EditItem) GetPatch() *Patch {
+	if x != nil {
+		return x.Patch
+	}
+	return nil
+}
+
+func (x *EditItem) GetAttach() []*NewAttachment {
+	if x != nil {
+		return x.Attach
+	}
+	return nil
+}
+
+func (x *EditItem) GetDetach() [][]byte {
+	if x != nil {
+		return x.Detach
+	}
+	return nil
+}
+
+type Patch struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Tzid          []byte                 `protobuf:"bytes,1,opt,name=tzid,proto3" json:"tzid,omitempty"`
+	AllDay        *bool                  `protobuf:"varint,2,opt,name=all_day,json=allDay,proto3,oneof" json:"all_day,omitempty"`
+	Start         *Moment                `protobuf:"bytes,3,opt,name=start,proto3" json:"start,omitempty"` // with an empty value: to be removed; so are end and due
+	End           *Moment                `protobuf:"bytes,4,opt,name=end,proto3" json:"end,omitempty"`
+	Due           *Moment                `protobuf:"bytes,5,opt,name=due,proto3" json:"due,omitempty"`
+	Duration      []byte                 `protobuf:"bytes,6,opt,name=duration,proto3,oneof" json:"duration,omitempty"`
+	Rrules        *Texts                 `protobuf:"bytes,7,opt,name=rrules,proto3" json:"rrules,omitempty"`
+	Exrules       *Texts                 `protobuf:"bytes,8,opt,name=exrules,proto3" json:"exrules,omitempty"`
+	Rdates        *Moments               `protobuf:"bytes,9,opt,name=rdates,proto3" json:"rdates,omitempty"`
+	Exdates       *Moments               `protobuf:"bytes,10,opt,name=exdates,proto3" json:"exdates,omitempty"`
+	Props         []*PropEdit            `protobuf:"bytes,11,rep,name=props,proto3" json:"props,omitempty"`
+	Alarms        []*AlarmEdit           `protobuf:"bytes,12,rep,name=alarms,proto3" json:"alarms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Patch) Reset() {
+	*x = Patch{}
+	mi := &file_dwp_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Patch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Patch) ProtoMessage() {}
+
+func (x *Patch) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Patch.ProtoReflect.Descriptor instead.
+func (*Patch) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *Patch) GetTzid() []byte {
+	if x != nil {
+		return x.Tzid
+	}
+	return nil
+}
+
+func (x *Patch) GetAllDay() bool {
+	if x != nil && x.AllDay != nil {
+		return *x.AllDay
+	}
+	return false
+}
+
+func (x *Patch) GetStart() *Moment {
+	if x != nil {
+		return x.Start
+	}
+	return nil
+}
+
+func (x *Patch) GetEnd() *Moment {
+	if x != nil {
+		return x.End
+	}
+	return nil
+}
+
+func (x *Patch) GetDue() *Moment {
+	if x != nil {
+		return x.Due
+	}
+	return nil
+}
+
+func (x *Patch) GetDuration() []byte {
+	if x != nil {
+		return x.Duration
+	}
+	return nil
+}
+
+func (x *Patch) GetRrules() *Texts {
+	if x != nil {
+		return x.Rrules
+	}
+	return nil
+}
+
+func (x *Patch) GetExrules() *Texts {
+	if x != nil {
+		return x.Exrules
+	}
+	return nil
+}
+
+func (x *Patch) GetRdates() *Moments {
+	if x != nil {
+		return x.Rdates
+	}
+	return nil
+}
+
+func (x *Patch) GetExdates() *Moments {
+	if x != nil {
+		return x.Exdates
+	}
+	return nil
+}
+
+func (x *Patch) GetProps() []*PropEdit {
+	if x != nil {
+		return x.Props
+	}
+	return nil
+}
+
+func (x *Patch) GetAlarms() []*AlarmEdit {
+	if x != nil {
+		return x.Alarms
+	}
+	return nil
+}
+
+type PropEdit struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          []byte                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Append        bool                   `protobuf:"varint,2,opt,name=append,proto3" json:"append,omitempty"`
+	Props         []*Property            `protobuf:"bytes,3,rep,name=props,proto3" json:"props,omitempty"`
+	Remove        [][]byte               `protobuf:"bytes,4,rep,name=remove,proto3" json:"remove,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PropEdit) Reset() {
+	*x = PropEdit{}
+	mi := &file_dwp_proto_msgTypes[50]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PropEdit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PropEdit) ProtoMessage() {}
+
+func (x *PropEdit) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[50]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PropEdit.ProtoReflect.Descriptor instead.
+func (*PropEdit) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{50}
+}
+
+func (x *PropEdit) GetName() []byte {
+	if x != nil {
+		return x.Name
+	}
+	return nil
+}
+
+func (x *PropEdit) GetAppend() bool {
+	if x != nil {
+		return x.Append
+	}
+	return false
+}
+
+func (x *PropEdit) GetProps() []*Property {
+	if x != nil {
+		return x.Props
+	}
+	return nil
+}
+
+func (x *PropEdit) GetRemove() [][]byte {
+	if x != nil {
+		return x.Remove
+	}
+	return nil
+}
+
+type AlarmEdit struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Action        []byte                 `protobuf:"bytes,1,opt,name=action,proto3" json:"action,omitempty"`
+	Remove        bool                   `protobuf:"varint,2,opt,name=remove,proto3" json:"remove,omitempty"`
+	At            *Moment                `protobuf:"bytes,3,opt,name=at,proto3" json:"at,omitempty"`
+	Before        []byte                 `protobuf:"bytes,4,opt,name=before,proto3,oneof" json:"before,omitempty"`
+	Description   []byte                 `protobuf:"bytes,5,opt,name=description,proto3,oneof" json:"description,omitempty"`
+	Attendees     *Texts                 `protobuf:"bytes,6,opt,name=attendees,proto3" json:"attendees,omitempty"`
+	Append        bool                   `protobuf:"varint,7,opt,name=append,proto3" json:"append,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AlarmEdit) Reset() {
+	*x = AlarmEdit{}
+	mi := &file_dwp_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AlarmEdit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AlarmEdit) ProtoMessage() {}
+
+func (x *AlarmEdit) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AlarmEdit.ProtoReflect.Descriptor instead.
+func (*AlarmEdit) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{51}
+}
+
+func (x *AlarmEdit) GetAction() []byte {
+	if x != nil {
+		return x.Action
+	}
+	return nil
+}
+
+func (x *AlarmEdit) GetRemove() bool {
+	if x != nil {
+		return x.Remove
+	}
+	return false
+}
+
+func (x *AlarmEdit) GetAt() *Moment {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *AlarmEdit) GetBefore() []byte {
+	if x != nil {
+		return x.Before
+	}
+	return nil
+}
+
+func (x *AlarmEdit) GetDescription() []byte {
+	if x != nil {
+		return x.Description
+	}
+	return nil
+}
+
+func (x *AlarmEdit) GetAttendees() *Texts {
+	if x != nil {
+		return x.Attendees
+	}
+	return nil
+}
+
+func (x *AlarmEdit) GetAppend() bool {
+	if x != nil {
+		return x.Append
+	}
+	return false
+}
+
+type NewAttachment struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ClientId      []byte                 `protobuf:"bytes,1,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	Name          []byte                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Type          []byte                 `protobuf:"bytes,3,opt,name=type,proto3" json:"type,omitempty"`
+	Data          []byte                 `protobuf:"bytes,4,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NewAttachment) Reset() {
+	*x = NewAttachment{}
+	mi := &file_dwp_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NewAttachment) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NewAttachment) ProtoMessage() {}
+
+func (x *NewAttachment) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NewAttachment.ProtoReflect.Descriptor instead.
+func (*NewAttachment) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{52}
+}
+
+func (x *NewAttachment) GetClientId() []byte {
+	if x != nil {
+		return x.ClientId
+	}
+	return nil
+}
+
+func (x *NewAttachment) GetName() []byte {
+	if x != nil {
+		return x.Name
+	}
+	return nil
+}
+
+func (x *NewAttachment) GetType() []byte {
+	if x != nil {
+		return x.Type
+	}
+	return nil
+}
+
+func (x *NewAttachment) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+type EditAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Calendar      *Calendar              `protobuf:"bytes,1,opt,name=calendar,proto3" json:"calendar,omitempty"`
+	Items         []*EditItemAnswer      `protobuf:"bytes,2,rep,name=items,proto3" json:"items,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EditAnswer) Reset() {
+	*x = EditAnswer{}
+	mi := &file_dwp_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EditAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EditAnswer) ProtoMessage() {}
+
+func (x *EditAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EditAnswer.ProtoReflect.Descriptor instead.
+func (*EditAnswer) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{53}
+}
+
+func (x *EditAnswer) GetCalendar() *Calendar {
+	if x != nil {
+		return x.Calendar
+	}
+	return nil
+}
+
+func (x *EditAnswer) GetItems() []*EditItemAnswer {
+	if x != nil {
+		return x.Items
+	}
+	return nil
+}
+
+type EditItemAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Uid           []byte                 `protobuf:"bytes,1,opt,name=uid,proto3" json:"uid,omitempty"`
+	Rid           *Moment                `protobuf:"bytes,2,opt,name=rid,proto3" json:"rid,omitempty"`
+	Object        *Object                `protobuf:"bytes,3,opt,name=object,proto3" json:"object,omitempty"`
+	Created       bool                   `protobuf:"varint,4,opt,name=created,proto3" json:"created,omitempty"`
+	Removed       bool                   `protobuf:"varint,5,opt,name=removed,proto3" json:"removed,omitempty"`
+	Detached      int64                  `protobuf:"varint,6,opt,name=detached,proto3" json:"detached,omitempty"`
+	Failure       *Failure               `protobuf:"bytes,7,opt,name=failure,proto3" json:"failure,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EditItemAnswer) Reset() {
+	*x = EditItemAnswer{}
+	mi := &file_dwp_proto_msgTypes[54]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EditItemAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EditItemAnswer) ProtoMessage() {}
+
+func (x *EditItemAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[54]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EditItemAnswer.ProtoReflect.Descriptor instead.
+func (*EditItemAnswer) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{54}
+}
+
+func (x *EditItemAnswer) GetUid() []byte {
+	if x != nil {
+		return x.Uid
+	}
+	return nil
+}
+
+func (x *EditItemAnswer) GetRid() *Moment {
+	if x != nil {
+		return x.Rid
+	}
+	return nil
+}
+
+func (x *EditItemAnswer) GetObject() *Object {
+	if x != nil {
+		return x.Object
+	}
+	return nil
+}
+
+func (x *EditItemAnswer) GetCreated() bool {
+	if x != nil {
+		return x.Created
+	}
+	return false
+}
+
+func (x *EditItemAnswer) GetRemoved() bool {
+	if x != nil {
+		return x.Removed
+	}
+	return false
+}
+
+func (x *EditItemAnswer) GetDetached() int64 {
+	if x != nil {
+		return x.Detached
+	}
+	return 0
+}
+
+func (x *EditItemAnswer) GetFailure() *Failure {
+	if x != nil {
+		return x.Failure
+	}
+	return nil
+}
+
+type AttachmentRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Actor         *Actor                 `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
+	Owner         []byte                 `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`
+	Id            []byte                 `protobuf:"bytes,3,opt,name=id,proto3" json:"id,omitempty"`
+	Calendar      []byte                 `protobuf:"bytes,4,opt,name=calendar,proto3" json:"calendar,omitempty"`
+	Uid           []byte                 `protobuf:"bytes,5,opt,name=uid,proto3" json:"uid,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AttachmentRequest) Reset() {
+	*x = AttachmentRequest{}
+	mi := &file_dwp_proto_msgTypes[55]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AttachmentRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AttachmentRequest) ProtoMessage() {}
+
+func (x *AttachmentRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[55]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AttachmentRequest.ProtoReflect.Descriptor instead.
+func (*AttachmentRequest) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{55}
+}
+
+func (x *AttachmentRequest) GetActor() *Actor {
+	if x != nil {
+		return x.Actor
+	}
+	return nil
+}
+
+func (x *AttachmentRequest) GetOwner() []byte {
+	if x != nil {
+		return x.Owner
+	}
+	return nil
+}
+
+func (x *AttachmentRequest) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *AttachmentRequest) GetCalendar() []byte {
+	if x != nil {
+		return x.Calendar
+	}
+	return nil
+}
+
+func (x *AttachmentRequest) GetUid() []byte {
+	if x != nil {
+		return x.Uid
+	}
+	return nil
+}
+
+type AttachmentAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	ClientId      []byte                 `protobuf:"bytes,2,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	Name          []byte                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	Type          []byte                 `protobuf:"bytes,4,opt,name=type,proto3" json:"type,omitempty"`
+	Modified      int64                  `protobuf:"varint,5,opt,name=modified,proto3" json:"modified,omitempty"`
+	Data          []byte                 `protobuf:"bytes,6,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AttachmentAnswer) Reset() {
+	*x = AttachmentAnswer{}
+	mi := &file_dwp_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AttachmentAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AttachmentAnswer) ProtoMessage() {}
+
+func (x *AttachmentAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AttachmentAnswer.ProtoReflect.Descriptor instead.
+func (*AttachmentAnswer) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{56}
+}
+
+func (x *AttachmentAnswer) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *AttachmentAnswer) GetClientId() []byte {
+	if x != nil {
+		return x.ClientId
+	}
+	return nil
+}
+
+func (x *AttachmentAnswer) GetName() []byte {
+	if x != nil {
+		return x.Name
+	}
+	return nil
+}
+
+func (x *AttachmentAnswer) GetType() []byte {
+	if x != nil {
+		return x.Type
+	}
+	return nil
+}
+
+func (x *AttachmentAnswer) GetModified() int64 {
+	if x != nil {
+		return x.Modified
+	}
+	return 0
+}
+
+func (x *AttachmentAnswer) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
 type QueryRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Actor         *Actor                 `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
@@ -3093,7 +4159,7 @@ type QueryRequest struct {
 
 func (x *QueryRequest) Reset() {
 	*x = QueryRequest{}
-	mi := &file_dwp_proto_msgTypes[43]
+	mi := &file_dwp_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3105,7 +4171,7 @@ func (x *QueryRequest) String() string {
 func (*QueryRequest) ProtoMessage() {}
 
 func (x *QueryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[43]
+	mi := &file_dwp_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3118,7 +4184,7 @@ func (x *QueryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueryRequest.ProtoReflect.Descriptor instead.
 func (*QueryRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{43}
+	return file_dwp_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *QueryRequest) GetActor() *Actor {
@@ -3170,7 +4236,7 @@ type CompFilter struct {
 
 func (x *CompFilter) Reset() {
 	*x = CompFilter{}
-	mi := &file_dwp_proto_msgTypes[44]
+	mi := &file_dwp_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3182,7 +4248,7 @@ func (x *CompFilter) String() string {
 func (*CompFilter) ProtoMessage() {}
 
 func (x *CompFilter) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[44]
+	mi := &file_dwp_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3195,7 +4261,7 @@ func (x *CompFilter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompFilter.ProtoReflect.Descriptor instead.
 func (*CompFilter) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{44}
+	return file_dwp_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *CompFilter) GetName() []byte {
@@ -3254,7 +4320,7 @@ type PropFilter struct {
 
 func (x *PropFilter) Reset() {
 	*x = PropFilter{}
-	mi := &file_dwp_proto_msgTypes[45]
+	mi := &file_dwp_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3266,7 +4332,7 @@ func (x *PropFilter) String() string {
 func (*PropFilter) ProtoMessage() {}
 
 func (x *PropFilter) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[45]
+	mi := &file_dwp_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3279,7 +4345,7 @@ func (x *PropFilter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PropFilter.ProtoReflect.Descriptor instead.
 func (*PropFilter) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{45}
+	return file_dwp_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *PropFilter) GetName() []byte {
@@ -3335,7 +4401,7 @@ type ParamFilter struct {
 
 func (x *ParamFilter) Reset() {
 	*x = ParamFilter{}
-	mi := &file_dwp_proto_msgTypes[46]
+	mi := &file_dwp_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3347,7 +4413,7 @@ func (x *ParamFilter) String() string {
 func (*ParamFilter) ProtoMessage() {}
 
 func (x *ParamFilter) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[46]
+	mi := &file_dwp_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3360,7 +4426,7 @@ func (x *ParamFilter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ParamFilter.ProtoReflect.Descriptor instead.
 func (*ParamFilter) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{46}
+	return file_dwp_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *ParamFilter) GetName() []byte {
@@ -3395,7 +4461,7 @@ type TextMatch struct {
 
 func (x *TextMatch) Reset() {
 	*x = TextMatch{}
-	mi := &file_dwp_proto_msgTypes[47]
+	mi := &file_dwp_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3407,7 +4473,7 @@ func (x *TextMatch) String() string {
 func (*TextMatch) ProtoMessage() {}
 
 func (x *TextMatch) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[47]
+	mi := &file_dwp_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3420,7 +4486,7 @@ func (x *TextMatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TextMatch.ProtoReflect.Descriptor instead.
 func (*TextMatch) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{47}
+	return file_dwp_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *TextMatch) GetText() []byte {
@@ -3453,7 +4519,7 @@ type QueryAnswer struct {
 
 func (x *QueryAnswer) Reset() {
 	*x = QueryAnswer{}
-	mi := &file_dwp_proto_msgTypes[48]
+	mi := &file_dwp_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3465,7 +4531,7 @@ func (x *QueryAnswer) String() string {
 func (*QueryAnswer) ProtoMessage() {}
 
 func (x *QueryAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[48]
+	mi := &file_dwp_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3478,7 +4544,7 @@ func (x *QueryAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueryAnswer.ProtoReflect.Descriptor instead.
 func (*QueryAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{48}
+	return file_dwp_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *QueryAnswer) GetObjects() []*Object {
@@ -3503,7 +4569,7 @@ type SyncRequest struct {
 
 func (x *SyncRequest) Reset() {
 	*x = SyncRequest{}
-	mi := &file_dwp_proto_msgTypes[49]
+	mi := &file_dwp_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3515,7 +4581,7 @@ func (x *SyncRequest) String() string {
 func (*SyncRequest) ProtoMessage() {}
 
 func (x *SyncRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[49]
+	mi := &file_dwp_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3528,7 +4594,7 @@ func (x *SyncRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncRequest.ProtoReflect.Descriptor instead.
 func (*SyncRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{49}
+	return file_dwp_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *SyncRequest) GetActor() *Actor {
@@ -3590,7 +4656,7 @@ type SyncAnswer struct {
 
 func (x *SyncAnswer) Reset() {
 	*x = SyncAnswer{}
-	mi := &file_dwp_proto_msgTypes[50]
+	mi := &file_dwp_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3602,7 +4668,7 @@ func (x *SyncAnswer) String() string {
 func (*SyncAnswer) ProtoMessage() {}
 
 func (x *SyncAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[50]
+	mi := &file_dwp_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3615,7 +4681,7 @@ func (x *SyncAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncAnswer.ProtoReflect.Descriptor instead.
 func (*SyncAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{50}
+	return file_dwp_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *SyncAnswer) GetItems() []*SyncItem {
@@ -3642,7 +4708,7 @@ type SyncItem struct {
 
 func (x *SyncItem) Reset() {
 	*x = SyncItem{}
-	mi := &file_dwp_proto_msgTypes[51]
+	mi := &file_dwp_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3654,7 +4720,7 @@ func (x *SyncItem) String() string {
 func (*SyncItem) ProtoMessage() {}
 
 func (x *SyncItem) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[51]
+	mi := &file_dwp_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3667,7 +4733,7 @@ func (x *SyncItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncItem.ProtoReflect.Descriptor instead.
 func (*SyncItem) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{51}
+	return file_dwp_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *SyncItem) GetObject() *Object {
@@ -3695,7 +4761,7 @@ type SyncResult struct {
 
 func (x *SyncResult) Reset() {
 	*x = SyncResult{}
-	mi := &file_dwp_proto_msgTypes[52]
+	mi := &file_dwp_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3707,7 +4773,7 @@ func (x *SyncResult) String() string {
 func (*SyncResult) ProtoMessage() {}
 
 func (x *SyncResult) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[52]
+	mi := &file_dwp_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3720,7 +4786,7 @@ func (x *SyncResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncResult.ProtoReflect.Descriptor instead.
 func (*SyncResult) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{52}
+	return file_dwp_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *SyncResult) GetToken() []byte {
@@ -3755,7 +4821,7 @@ type SyncHomeRequest struct {
 
 func (x *SyncHomeRequest) Reset() {
 	*x = SyncHomeRequest{}
-	mi := &file_dwp_proto_msgTypes[53]
+	mi := &file_dwp_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3767,7 +4833,7 @@ func (x *SyncHomeRequest) String() string {
 func (*SyncHomeRequest) ProtoMessage() {}
 
 func (x *SyncHomeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[53]
+	mi := &file_dwp_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3780,7 +4846,7 @@ func (x *SyncHomeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncHomeRequest.ProtoReflect.Descriptor instead.
 func (*SyncHomeRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{53}
+	return file_dwp_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *SyncHomeRequest) GetActor() *Actor {
@@ -3815,7 +4881,7 @@ type SyncHomeAnswer struct {
 
 func (x *SyncHomeAnswer) Reset() {
 	*x = SyncHomeAnswer{}
-	mi := &file_dwp_proto_msgTypes[54]
+	mi := &file_dwp_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3827,7 +4893,7 @@ func (x *SyncHomeAnswer) String() string {
 func (*SyncHomeAnswer) ProtoMessage() {}
 
 func (x *SyncHomeAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[54]
+	mi := &file_dwp_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3840,7 +4906,7 @@ func (x *SyncHomeAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncHomeAnswer.ProtoReflect.Descriptor instead.
 func (*SyncHomeAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{54}
+	return file_dwp_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *SyncHomeAnswer) GetToken() []byte {
@@ -3880,7 +4946,7 @@ type SearchCalendarsRequest struct {
 
 func (x *SearchCalendarsRequest) Reset() {
 	*x = SearchCalendarsRequest{}
-	mi := &file_dwp_proto_msgTypes[55]
+	mi := &file_dwp_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3892,7 +4958,7 @@ func (x *SearchCalendarsRequest) String() string {
 func (*SearchCalendarsRequest) ProtoMessage() {}
 
 func (x *SearchCalendarsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[55]
+	mi := &file_dwp_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3905,7 +4971,7 @@ func (x *SearchCalendarsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchCalendarsRequest.ProtoReflect.Descriptor instead.
 func (*SearchCalendarsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{55}
+	return file_dwp_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *SearchCalendarsRequest) GetActor() *Actor {
@@ -3973,7 +5039,7 @@ type SearchCalendarsAnswer struct {
 
 func (x *SearchCalendarsAnswer) Reset() {
 	*x = SearchCalendarsAnswer{}
-	mi := &file_dwp_proto_msgTypes[56]
+	mi := &file_dwp_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3985,7 +5051,7 @@ func (x *SearchCalendarsAnswer) String() string {
 func (*SearchCalendarsAnswer) ProtoMessage() {}
 
 func (x *SearchCalendarsAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[56]
+	mi := &file_dwp_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3998,7 +5064,7 @@ func (x *SearchCalendarsAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchCalendarsAnswer.ProtoReflect.Descriptor instead.
 func (*SearchCalendarsAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{56}
+	return file_dwp_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *SearchCalendarsAnswer) GetCalendars() []*Calendar {
@@ -4020,7 +5086,7 @@ type FreeBusyRequest struct {
 
 func (x *FreeBusyRequest) Reset() {
 	*x = FreeBusyRequest{}
-	mi := &file_dwp_proto_msgTypes[57]
+	mi := &file_dwp_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4032,7 +5098,7 @@ func (x *FreeBusyRequest) String() string {
 func (*FreeBusyRequest) ProtoMessage() {}
 
 func (x *FreeBusyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[57]
+	mi := &file_dwp_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4045,7 +5111,7 @@ func (x *FreeBusyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreeBusyRequest.ProtoReflect.Descriptor instead.
 func (*FreeBusyRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{57}
+	return file_dwp_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *FreeBusyRequest) GetActor() *Actor {
@@ -4086,7 +5152,7 @@ type FreeBusyTarget struct {
 
 func (x *FreeBusyTarget) Reset() {
 	*x = FreeBusyTarget{}
-	mi := &file_dwp_proto_msgTypes[58]
+	mi := &file_dwp_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4098,7 +5164,7 @@ func (x *FreeBusyTarget) String() string {
 func (*FreeBusyTarget) ProtoMessage() {}
 
 func (x *FreeBusyTarget) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[58]
+	mi := &file_dwp_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4111,7 +5177,7 @@ func (x *FreeBusyTarget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreeBusyTarget.ProtoReflect.Descriptor instead.
 func (*FreeBusyTarget) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{58}
+	return file_dwp_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *FreeBusyTarget) GetCalendar() []byte {
@@ -4137,7 +5203,7 @@ type FreeBusyAnswer struct {
 
 func (x *FreeBusyAnswer) Reset() {
 	*x = FreeBusyAnswer{}
-	mi := &file_dwp_proto_msgTypes[59]
+	mi := &file_dwp_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4149,7 +5215,7 @@ func (x *FreeBusyAnswer) String() string {
 func (*FreeBusyAnswer) ProtoMessage() {}
 
 func (x *FreeBusyAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[59]
+	mi := &file_dwp_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4162,7 +5228,7 @@ func (x *FreeBusyAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreeBusyAnswer.ProtoReflect.Descriptor instead.
 func (*FreeBusyAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{59}
+	return file_dwp_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *FreeBusyAnswer) GetItems() []*FreeBusyItem {
@@ -4183,7 +5249,7 @@ type FreeBusyItem struct {
 
 func (x *FreeBusyItem) Reset() {
 	*x = FreeBusyItem{}
-	mi := &file_dwp_proto_msgTypes[60]
+	mi := &file_dwp_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4195,7 +5261,7 @@ func (x *FreeBusyItem) String() string {
 func (*FreeBusyItem) ProtoMessage() {}
 
 func (x *FreeBusyItem) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[60]
+	mi := &file_dwp_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4208,7 +5274,7 @@ func (x *FreeBusyItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreeBusyItem.ProtoReflect.Descriptor instead.
 func (*FreeBusyItem) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{60}
+	return file_dwp_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *FreeBusyItem) GetTarget() *FreeBusyTarget {
@@ -4243,7 +5309,7 @@ type Busy struct {
 
 func (x *Busy) Reset() {
 	*x = Busy{}
-	mi := &file_dwp_proto_msgTypes[61]
+	mi := &file_dwp_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4255,7 +5321,7 @@ func (x *Busy) String() string {
 func (*Busy) ProtoMessage() {}
 
 func (x *Busy) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[61]
+	mi := &file_dwp_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4268,7 +5334,7 @@ func (x *Busy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Busy.ProtoReflect.Descriptor instead.
 func (*Busy) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{61}
+	return file_dwp_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *Busy) GetStart() int64 {
@@ -4302,7 +5368,7 @@ type PrefsRequest struct {
 
 func (x *PrefsRequest) Reset() {
 	*x = PrefsRequest{}
-	mi := &file_dwp_proto_msgTypes[62]
+	mi := &file_dwp_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4314,7 +5380,7 @@ func (x *PrefsRequest) String() string {
 func (*PrefsRequest) ProtoMessage() {}
 
 func (x *PrefsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[62]
+	mi := &file_dwp_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4327,7 +5393,7 @@ func (x *PrefsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrefsRequest.ProtoReflect.Descriptor instead.
 func (*PrefsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{62}
+	return file_dwp_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *PrefsRequest) GetActor() *Actor {
@@ -4354,7 +5420,7 @@ type Pref struct {
 
 func (x *Pref) Reset() {
 	*x = Pref{}
-	mi := &file_dwp_proto_msgTypes[63]
+	mi := &file_dwp_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4366,7 +5432,7 @@ func (x *Pref) String() string {
 func (*Pref) ProtoMessage() {}
 
 func (x *Pref) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[63]
+	mi := &file_dwp_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4379,7 +5445,7 @@ func (x *Pref) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pref.ProtoReflect.Descriptor instead.
 func (*Pref) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{63}
+	return file_dwp_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *Pref) GetKey() []byte {
@@ -4405,7 +5471,7 @@ type PrefsAnswer struct {
 
 func (x *PrefsAnswer) Reset() {
 	*x = PrefsAnswer{}
-	mi := &file_dwp_proto_msgTypes[64]
+	mi := &file_dwp_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4417,7 +5483,7 @@ func (x *PrefsAnswer) String() string {
 func (*PrefsAnswer) ProtoMessage() {}
 
 func (x *PrefsAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[64]
+	mi := &file_dwp_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4430,7 +5496,7 @@ func (x *PrefsAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrefsAnswer.ProtoReflect.Descriptor instead.
 func (*PrefsAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{64}
+	return file_dwp_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *PrefsAnswer) GetPrefs() []*Pref {
@@ -4452,7 +5518,7 @@ type SetPrefsRequest struct {
 
 func (x *SetPrefsRequest) Reset() {
 	*x = SetPrefsRequest{}
-	mi := &file_dwp_proto_msgTypes[65]
+	mi := &file_dwp_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4464,7 +5530,7 @@ func (x *SetPrefsRequest) String() string {
 func (*SetPrefsRequest) ProtoMessage() {}
 
 func (x *SetPrefsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[65]
+	mi := &file_dwp_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4477,7 +5543,7 @@ func (x *SetPrefsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPrefsRequest.ProtoReflect.Descriptor instead.
 func (*SetPrefsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{65}
+	return file_dwp_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *SetPrefsRequest) GetActor() *Actor {
@@ -4516,7 +5582,7 @@ type PingRequest struct {
 
 func (x *PingRequest) Reset() {
 	*x = PingRequest{}
-	mi := &file_dwp_proto_msgTypes[66]
+	mi := &file_dwp_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4528,7 +5594,7 @@ func (x *PingRequest) String() string {
 func (*PingRequest) ProtoMessage() {}
 
 func (x *PingRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[66]
+	mi := &file_dwp_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4541,7 +5607,7 @@ func (x *PingRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PingRequest.ProtoReflect.Descriptor instead.
 func (*PingRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{66}
+	return file_dwp_proto_rawDescGZIP(), []int{80}
 }
 
 type PingAnswer struct {
@@ -4559,7 +5625,7 @@ type PingAnswer struct {
 
 func (x *PingAnswer) Reset() {
 	*x = PingAnswer{}
-	mi := &file_dwp_proto_msgTypes[67]
+	mi := &file_dwp_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4571,7 +5637,7 @@ func (x *PingAnswer) String() string {
 func (*PingAnswer) ProtoMessage() {}
 
 func (x *PingAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[67]
+	mi := &file_dwp_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4584,7 +5650,7 @@ func (x *PingAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PingAnswer.ProtoReflect.Descriptor instead.
 func (*PingAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{67}
+	return file_dwp_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *PingAnswer) GetHost() []byte {
@@ -4914,7 +5980,98 @@ const file_dwp_proto_rawDesc = "" +
 	"\x11PatchPropsRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12&\n" +
 	"\x03ref\x18\x02 \x01(\v2\x14.factotum.dwp.v1.RefR\x03ref\x125\n" +
-	"\achanges\x18\x03 \x03(\v2\x1b.factotum.dwp.v1.PropChangeR\achanges\"\xd5\x01\n" +
+	"\achanges\x18\x03 \x03(\v2\x1b.factotum.dwp.v1.PropChangeR\achanges\"2\n" +
+	"\x06Moment\x12\x14\n" +
+	"\x05value\x18\x01 \x01(\fR\x05value\x12\x12\n" +
+	"\x04tzid\x18\x02 \x01(\fR\x04tzid\"<\n" +
+	"\aMoments\x121\n" +
+	"\amoments\x18\x01 \x03(\v2\x17.factotum.dwp.v1.MomentR\amoments\"h\n" +
+	"\bProperty\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\fR\x04name\x122\n" +
+	"\x06params\x18\x02 \x03(\v2\x1a.factotum.dwp.v1.ParameterR\x06params\x12\x14\n" +
+	"\x05value\x18\x03 \x01(\fR\x05value\"7\n" +
+	"\tParameter\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\fR\x04name\x12\x16\n" +
+	"\x06values\x18\x02 \x03(\fR\x06values\"\x85\x02\n" +
+	"\vEditRequest\x12,\n" +
+	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x1a\n" +
+	"\bcalendar\x18\x02 \x01(\fR\bcalendar\x12\x1c\n" +
+	"\tcomponent\x18\x03 \x01(\fR\tcomponent\x12/\n" +
+	"\x05items\x18\x04 \x03(\v2\x19.factotum.dwp.v1.EditItemR\x05items\x12/\n" +
+	"\x06within\x18\x05 \x01(\v2\x17.factotum.dwp.v1.WindowR\x06within\x12\x16\n" +
+	"\x06return\x18\x06 \x01(\bR\x06return\x12\x14\n" +
+	"\x05bound\x18\a \x01(\x03R\x05bound\"\x83\x02\n" +
+	"\bEditItem\x12\x10\n" +
+	"\x03uid\x18\x01 \x01(\fR\x03uid\x12)\n" +
+	"\x03rid\x18\x02 \x01(\v2\x17.factotum.dwp.v1.MomentR\x03rid\x12\x14\n" +
+	"\x05scope\x18\x03 \x01(\rR\x05scope\x12\x12\n" +
+	"\x04mode\x18\x04 \x01(\rR\x04mode\x12\x12\n" +
+	"\x04role\x18\x05 \x01(\rR\x04role\x12,\n" +
+	"\x05patch\x18\x06 \x01(\v2\x16.factotum.dwp.v1.PatchR\x05patch\x126\n" +
+	"\x06attach\x18\a \x03(\v2\x1e.factotum.dwp.v1.NewAttachmentR\x06attach\x12\x16\n" +
+	"\x06detach\x18\b \x03(\fR\x06detach\"\xa5\x04\n" +
+	"\x05Patch\x12\x12\n" +
+	"\x04tzid\x18\x01 \x01(\fR\x04tzid\x12\x1c\n" +
+	"\aall_day\x18\x02 \x01(\bH\x00R\x06allDay\x88\x01\x01\x12-\n" +
+	"\x05start\x18\x03 \x01(\v2\x17.factotum.dwp.v1.MomentR\x05start\x12)\n" +
+	"\x03end\x18\x04 \x01(\v2\x17.factotum.dwp.v1.MomentR\x03end\x12)\n" +
+	"\x03due\x18\x05 \x01(\v2\x17.factotum.dwp.v1.MomentR\x03due\x12\x1f\n" +
+	"\bduration\x18\x06 \x01(\fH\x01R\bduration\x88\x01\x01\x12.\n" +
+	"\x06rrules\x18\a \x01(\v2\x16.factotum.dwp.v1.TextsR\x06rrules\x120\n" +
+	"\aexrules\x18\b \x01(\v2\x16.factotum.dwp.v1.TextsR\aexrules\x120\n" +
+	"\x06rdates\x18\t \x01(\v2\x18.factotum.dwp.v1.MomentsR\x06rdates\x122\n" +
+	"\aexdates\x18\n" +
+	" \x01(\v2\x18.factotum.dwp.v1.MomentsR\aexdates\x12/\n" +
+	"\x05props\x18\v \x03(\v2\x19.factotum.dwp.v1.PropEditR\x05props\x122\n" +
+	"\x06alarms\x18\f \x03(\v2\x1a.factotum.dwp.v1.AlarmEditR\x06alarmsB\n" +
+	"\n" +
+	"\b_all_dayB\v\n" +
+	"\t_duration\"\x7f\n" +
+	"\bPropEdit\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\fR\x04name\x12\x16\n" +
+	"\x06append\x18\x02 \x01(\bR\x06append\x12/\n" +
+	"\x05props\x18\x03 \x03(\v2\x19.factotum.dwp.v1.PropertyR\x05props\x12\x16\n" +
+	"\x06remove\x18\x04 \x03(\fR\x06remove\"\x91\x02\n" +
+	"\tAlarmEdit\x12\x16\n" +
+	"\x06action\x18\x01 \x01(\fR\x06action\x12\x16\n" +
+	"\x06remove\x18\x02 \x01(\bR\x06remove\x12'\n" +
+	"\x02at\x18\x03 \x01(\v2\x17.factotum.dwp.v1.MomentR\x02at\x12\x1b\n" +
+	"\x06before\x18\x04 \x01(\fH\x00R\x06before\x88\x01\x01\x12%\n" +
+	"\vdescription\x18\x05 \x01(\fH\x01R\vdescription\x88\x01\x01\x124\n" +
+	"\tattendees\x18\x06 \x01(\v2\x16.factotum.dwp.v1.TextsR\tattendees\x12\x16\n" +
+	"\x06append\x18\a \x01(\bR\x06appendB\t\n" +
+	"\a_beforeB\x0e\n" +
+	"\f_description\"h\n" +
+	"\rNewAttachment\x12\x1b\n" +
+	"\tclient_id\x18\x01 \x01(\fR\bclientId\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\fR\x04name\x12\x12\n" +
+	"\x04type\x18\x03 \x01(\fR\x04type\x12\x12\n" +
+	"\x04data\x18\x04 \x01(\fR\x04data\"z\n" +
+	"\n" +
+	"EditAnswer\x125\n" +
+	"\bcalendar\x18\x01 \x01(\v2\x19.factotum.dwp.v1.CalendarR\bcalendar\x125\n" +
+	"\x05items\x18\x02 \x03(\v2\x1f.factotum.dwp.v1.EditItemAnswerR\x05items\"\x82\x02\n" +
+	"\x0eEditItemAnswer\x12\x10\n" +
+	"\x03uid\x18\x01 \x01(\fR\x03uid\x12)\n" +
+	"\x03rid\x18\x02 \x01(\v2\x17.factotum.dwp.v1.MomentR\x03rid\x12/\n" +
+	"\x06object\x18\x03 \x01(\v2\x17.factotum.dwp.v1.ObjectR\x06object\x12\x18\n" +
+	"\acreated\x18\x04 \x01(\bR\acreated\x12\x18\n" +
+	"\aremoved\x18\x05 \x01(\bR\aremoved\x12\x1a\n" +
+	"\bdetached\x18\x06 \x01(\x03R\bdetached\x122\n" +
+	"\afailure\x18\a \x01(\v2\x18.factotum.dwp.v1.FailureR\afailure\"\x95\x01\n" +
+	"\x11AttachmentRequest\x12,\n" +
+	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x14\n" +
+	"\x05owner\x18\x02 \x01(\fR\x05owner\x12\x0e\n" +
+	"\x02id\x18\x03 \x01(\fR\x02id\x12\x1a\n" +
+	"\bcalendar\x18\x04 \x01(\fR\bcalendar\x12\x10\n" +
+	"\x03uid\x18\x05 \x01(\fR\x03uid\"\x97\x01\n" +
+	"\x10AttachmentAnswer\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\x12\x1b\n" +
+	"\tclient_id\x18\x02 \x01(\fR\bclientId\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\fR\x04name\x12\x12\n" +
+	"\x04type\x18\x04 \x01(\fR\x04type\x12\x1a\n" +
+	"\bmodified\x18\x05 \x01(\x03R\bmodified\x12\x12\n" +
+	"\x04data\x18\x06 \x01(\fR\x04data\"\xd5\x01\n" +
 	"\fQueryRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x1a\n" +
 	"\bcalendar\x18\x02 \x01(\fR\bcalendar\x123\n" +
@@ -5028,7 +6185,7 @@ const file_dwp_proto_rawDesc = "" +
 	"\astarted\x18\x04 \x01(\x03R\astarted\x12\x16\n" +
 	"\x06owners\x18\x05 \x01(\x03R\x06owners\x12\x18\n" +
 	"\aobjects\x18\x06 \x01(\x03R\aobjects\x12\x1b\n" +
-	"\tread_only\x18\a \x01(\bR\breadOnly2\xf6\r\n" +
+	"\tread_only\x18\a \x01(\bR\breadOnly2\x94\x0f\n" +
 	"\aBackend\x12D\n" +
 	"\x05Hello\x12\x1d.factotum.dwp.v1.HelloRequest\x1a\x1c.factotum.dwp.v1.HelloAnswer\x12A\n" +
 	"\x04Home\x12\x1c.factotum.dwp.v1.HomeRequest\x1a\x1b.factotum.dwp.v1.HomeAnswer\x12M\n" +
@@ -5044,6 +6201,10 @@ const file_dwp_proto_rawDesc = "" +
 	"\n" +
 	"PutObjects\x12\".factotum.dwp.v1.PutObjectsRequest\x1a!.factotum.dwp.v1.PutObjectsAnswer(\x010\x01\x12E\n" +
 	"\fDeleteObject\x12\x1e.factotum.dwp.v1.DeleteRequest\x1a\x15.factotum.dwp.v1.Done\x12G\n" +
+	"\n" +
+	"EditObject\x12\x1c.factotum.dwp.v1.EditRequest\x1a\x1b.factotum.dwp.v1.EditAnswer\x12S\n" +
+	"\n" +
+	"Attachment\x12\".factotum.dwp.v1.AttachmentRequest\x1a!.factotum.dwp.v1.AttachmentAnswer\x12G\n" +
 	"\n" +
 	"CopyObject\x12\x1c.factotum.dwp.v1.CopyRequest\x1a\x1b.factotum.dwp.v1.CopyAnswer\x12G\n" +
 	"\n" +
@@ -5069,7 +6230,7 @@ func file_dwp_proto_rawDescGZIP() []byte {
 	return file_dwp_proto_rawDescData
 }
 
-var file_dwp_proto_msgTypes = make([]protoimpl.MessageInfo, 68)
+var file_dwp_proto_msgTypes = make([]protoimpl.MessageInfo, 82)
 var file_dwp_proto_goTypes = []any{
 	(*HelloRequest)(nil),           // 0: factotum.dwp.v1.HelloRequest
 	(*HelloAnswer)(nil),            // 1: factotum.dwp.v1.HelloAnswer
@@ -5114,31 +6275,45 @@ var file_dwp_proto_goTypes = []any{
 	(*PutItemAnswer)(nil),          // 40: factotum.dwp.v1.PutItemAnswer
 	(*DeleteRequest)(nil),          // 41: factotum.dwp.v1.DeleteRequest
 	(*PatchPropsRequest)(nil),      // 42: factotum.dwp.v1.PatchPropsRequest
-	(*QueryRequest)(nil),           // 43: factotum.dwp.v1.QueryRequest
-	(*CompFilter)(nil),             // 44: factotum.dwp.v1.CompFilter
-	(*PropFilter)(nil),             // 45: factotum.dwp.v1.PropFilter
-	(*ParamFilter)(nil),            // 46: factotum.dwp.v1.ParamFilter
-	(*TextMatch)(nil),              // 47: factotum.dwp.v1.TextMatch
-	(*QueryAnswer)(nil),            // 48: factotum.dwp.v1.QueryAnswer
-	(*SyncRequest)(nil),            // 49: factotum.dwp.v1.SyncRequest
-	(*SyncAnswer)(nil),             // 50: factotum.dwp.v1.SyncAnswer
-	(*SyncItem)(nil),               // 51: factotum.dwp.v1.SyncItem
-	(*SyncResult)(nil),             // 52: factotum.dwp.v1.SyncResult
-	(*SyncHomeRequest)(nil),        // 53: factotum.dwp.v1.SyncHomeRequest
-	(*SyncHomeAnswer)(nil),         // 54: factotum.dwp.v1.SyncHomeAnswer
-	(*SearchCalendarsRequest)(nil), // 55: factotum.dwp.v1.SearchCalendarsRequest
-	(*SearchCalendarsAnswer)(nil),  // 56: factotum.dwp.v1.SearchCalendarsAnswer
-	(*FreeBusyRequest)(nil),        // 57: factotum.dwp.v1.FreeBusyRequest
-	(*FreeBusyTarget)(nil),         // 58: factotum.dwp.v1.FreeBusyTarget
-	(*FreeBusyAnswer)(nil),         // 59: factotum.dwp.v1.FreeBusyAnswer
-	(*FreeBusyItem)(nil),           // 60: factotum.dwp.v1.FreeBusyItem
-	(*Busy)(nil),                   // 61: factotum.dwp.v1.Busy
-	(*PrefsRequest)(nil),           // 62: factotum.dwp.v1.PrefsRequest
-	(*Pref)(nil),                   // 63: factotum.dwp.v1.Pref
-	(*PrefsAnswer)(nil),            // 64: factotum.dwp.v1.PrefsAnswer
-	(*SetPrefsRequest)(nil),        // 65: factotum.dwp.v1.SetPrefsRequest
-	(*PingRequest)(nil),            // 66: factotum.dwp.v1.PingRequest
-	(*PingAnswer)(nil),             // 67: factotum.dwp.v1.PingAnswer
+	(*Moment)(nil),                 // 43: factotum.dwp.v1.Moment
+	(*Moments)(nil),                // 44: factotum.dwp.v1.Moments
+	(*Property)(nil),               // 45: factotum.dwp.v1.Property
+	(*Parameter)(nil),              // 46: factotum.dwp.v1.Parameter
+	(*EditRequest)(nil),            // 47: factotum.dwp.v1.EditRequest
+	(*EditItem)(nil),               // 48: factotum.dwp.v1.EditItem
+	(*Patch)(nil),                  // 49: factotum.dwp.v1.Patch
+	(*PropEdit)(nil),               // 50: factotum.dwp.v1.PropEdit
+	(*AlarmEdit)(nil),              // 51: factotum.dwp.v1.AlarmEdit
+	(*NewAttachment)(nil),          // 52: factotum.dwp.v1.NewAttachment
+	(*EditAnswer)(nil),             // 53: factotum.dwp.v1.EditAnswer
+	(*EditItemAnswer)(nil),         // 54: factotum.dwp.v1.EditItemAnswer
+	(*AttachmentRequest)(nil),      // 55: factotum.dwp.v1.AttachmentRequest
+	(*AttachmentAnswer)(nil),       // 56: factotum.dwp.v1.AttachmentAnswer
+	(*QueryRequest)(nil),           // 57: factotum.dwp.v1.QueryRequest
+	(*CompFilter)(nil),             // 58: factotum.dwp.v1.CompFilter
+	(*PropFilter)(nil),             // 59: factotum.dwp.v1.PropFilter
+	(*ParamFilter)(nil),            // 60: factotum.dwp.v1.ParamFilter
+	(*TextMatch)(nil),              // 61: factotum.dwp.v1.TextMatch
+	(*QueryAnswer)(nil),            // 62: factotum.dwp.v1.QueryAnswer
+	(*SyncRequest)(nil),            // 63: factotum.dwp.v1.SyncRequest
+	(*SyncAnswer)(nil),             // 64: factotum.dwp.v1.SyncAnswer
+	(*SyncItem)(nil),               // 65: factotum.dwp.v1.SyncItem
+	(*SyncResult)(nil),             // 66: factotum.dwp.v1.SyncResult
+	(*SyncHomeRequest)(nil),        // 67: factotum.dwp.v1.SyncHomeRequest
+	(*SyncHomeAnswer)(nil),         // 68: factotum.dwp.v1.SyncHomeAnswer
+	(*SearchCalendarsRequest)(nil), // 69: factotum.dwp.v1.SearchCalendarsRequest
+	(*SearchCalendarsAnswer)(nil),  // 70: factotum.dwp.v1.SearchCalendarsAnswer
+	(*FreeBusyRequest)(nil),        // 71: factotum.dwp.v1.FreeBusyRequest
+	(*FreeBusyTarget)(nil),         // 72: factotum.dwp.v1.FreeBusyTarget
+	(*FreeBusyAnswer)(nil),         // 73: factotum.dwp.v1.FreeBusyAnswer
+	(*FreeBusyItem)(nil),           // 74: factotum.dwp.v1.FreeBusyItem
+	(*Busy)(nil),                   // 75: factotum.dwp.v1.Busy
+	(*PrefsRequest)(nil),           // 76: factotum.dwp.v1.PrefsRequest
+	(*Pref)(nil),                   // 77: factotum.dwp.v1.Pref
+	(*PrefsAnswer)(nil),            // 78: factotum.dwp.v1.PrefsAnswer
+	(*SetPrefsRequest)(nil),        // 79: factotum.dwp.v1.SetPrefsRequest
+	(*PingRequest)(nil),            // 80: factotum.dwp.v1.PingRequest
+	(*PingAnswer)(nil),             // 81: factotum.dwp.v1.PingAnswer
 }
 var file_dwp_proto_depIdxs = []int32{
 	7,   // 0: factotum.dwp.v1.PropChange.prop:type_name -> factotum.dwp.v1.DeadProp
@@ -5200,90 +6375,120 @@ var file_dwp_proto_depIdxs = []int32{
 	3,   // 56: factotum.dwp.v1.PatchPropsRequest.actor:type_name -> factotum.dwp.v1.Actor
 	4,   // 57: factotum.dwp.v1.PatchPropsRequest.ref:type_name -> factotum.dwp.v1.Ref
 	8,   // 58: factotum.dwp.v1.PatchPropsRequest.changes:type_name -> factotum.dwp.v1.PropChange
-	3,   // 59: factotum.dwp.v1.QueryRequest.actor:type_name -> factotum.dwp.v1.Actor
-	44,  // 60: factotum.dwp.v1.QueryRequest.filter:type_name -> factotum.dwp.v1.CompFilter
-	26,  // 61: factotum.dwp.v1.QueryRequest.data:type_name -> factotum.dwp.v1.DataRequest
-	5,   // 62: factotum.dwp.v1.CompFilter.time_range:type_name -> factotum.dwp.v1.Window
-	45,  // 63: factotum.dwp.v1.CompFilter.props:type_name -> factotum.dwp.v1.PropFilter
-	44,  // 64: factotum.dwp.v1.CompFilter.comps:type_name -> factotum.dwp.v1.CompFilter
-	5,   // 65: factotum.dwp.v1.PropFilter.time_range:type_name -> factotum.dwp.v1.Window
-	47,  // 66: factotum.dwp.v1.PropFilter.text:type_name -> factotum.dwp.v1.TextMatch
-	46,  // 67: factotum.dwp.v1.PropFilter.params:type_name -> factotum.dwp.v1.ParamFilter
-	47,  // 68: factotum.dwp.v1.ParamFilter.text:type_name -> factotum.dwp.v1.TextMatch
-	14,  // 69: factotum.dwp.v1.QueryAnswer.objects:type_name -> factotum.dwp.v1.Object
-	3,   // 70: factotum.dwp.v1.SyncRequest.actor:type_name -> factotum.dwp.v1.Actor
-	5,   // 71: factotum.dwp.v1.SyncRequest.gone:type_name -> factotum.dwp.v1.Window
-	51,  // 72: factotum.dwp.v1.SyncAnswer.items:type_name -> factotum.dwp.v1.SyncItem
-	52,  // 73: factotum.dwp.v1.SyncAnswer.result:type_name -> factotum.dwp.v1.SyncResult
-	14,  // 74: factotum.dwp.v1.SyncItem.object:type_name -> factotum.dwp.v1.Object
-	15,  // 75: factotum.dwp.v1.SyncItem.gone:type_name -> factotum.dwp.v1.Tombstone
-	13,  // 76: factotum.dwp.v1.SyncResult.calendar:type_name -> factotum.dwp.v1.Calendar
-	3,   // 77: factotum.dwp.v1.SyncHomeRequest.actor:type_name -> factotum.dwp.v1.Actor
-	13,  // 78: factotum.dwp.v1.SyncHomeAnswer.changed:type_name -> factotum.dwp.v1.Calendar
-	3,   // 79: factotum.dwp.v1.SearchCalendarsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	13,  // 80: factotum.dwp.v1.SearchCalendarsAnswer.calendars:type_name -> factotum.dwp.v1.Calendar
-	3,   // 81: factotum.dwp.v1.FreeBusyRequest.actor:type_name -> factotum.dwp.v1.Actor
-	58,  // 82: factotum.dwp.v1.FreeBusyRequest.targets:type_name -> factotum.dwp.v1.FreeBusyTarget
-	5,   // 83: factotum.dwp.v1.FreeBusyRequest.window:type_name -> factotum.dwp.v1.Window
-	60,  // 84: factotum.dwp.v1.FreeBusyAnswer.items:type_name -> factotum.dwp.v1.FreeBusyItem
-	58,  // 85: factotum.dwp.v1.FreeBusyItem.target:type_name -> factotum.dwp.v1.FreeBusyTarget
-	61,  // 86: factotum.dwp.v1.FreeBusyItem.busy:type_name -> factotum.dwp.v1.Busy
-	2,   // 87: factotum.dwp.v1.FreeBusyItem.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 88: factotum.dwp.v1.PrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	63,  // 89: factotum.dwp.v1.PrefsAnswer.prefs:type_name -> factotum.dwp.v1.Pref
-	3,   // 90: factotum.dwp.v1.SetPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	63,  // 91: factotum.dwp.v1.SetPrefsRequest.set:type_name -> factotum.dwp.v1.Pref
-	0,   // 92: factotum.dwp.v1.Backend.Hello:input_type -> factotum.dwp.v1.HelloRequest
-	16,  // 93: factotum.dwp.v1.Backend.Home:input_type -> factotum.dwp.v1.HomeRequest
-	18,  // 94: factotum.dwp.v1.Backend.Calendar:input_type -> factotum.dwp.v1.CalendarRequest
-	20,  // 95: factotum.dwp.v1.Backend.CreateCalendar:input_type -> factotum.dwp.v1.CreateCalendarRequest
-	21,  // 96: factotum.dwp.v1.Backend.UpdateCalendar:input_type -> factotum.dwp.v1.UpdateCalendarRequest
-	22,  // 97: factotum.dwp.v1.Backend.DeleteCalendar:input_type -> factotum.dwp.v1.DeleteCalendarRequest
-	23,  // 98: factotum.dwp.v1.Backend.CopyCalendar:input_type -> factotum.dwp.v1.CopyRequest
-	18,  // 99: factotum.dwp.v1.Backend.ListObjects:input_type -> factotum.dwp.v1.CalendarRequest
-	30,  // 100: factotum.dwp.v1.Backend.Object:input_type -> factotum.dwp.v1.ObjectRequest
-	32,  // 101: factotum.dwp.v1.Backend.Objects:input_type -> factotum.dwp.v1.ObjectsRequest
-	35,  // 102: factotum.dwp.v1.Backend.PutObject:input_type -> factotum.dwp.v1.PutRequest
-	37,  // 103: factotum.dwp.v1.Backend.PutObjects:input_type -> factotum.dwp.v1.PutObjectsRequest
-	41,  // 104: factotum.dwp.v1.Backend.DeleteObject:input_type -> factotum.dwp.v1.DeleteRequest
-	23,  // 105: factotum.dwp.v1.Backend.CopyObject:input_type -> factotum.dwp.v1.CopyRequest
-	42,  // 106: factotum.dwp.v1.Backend.PatchProps:input_type -> factotum.dwp.v1.PatchPropsRequest
-	43,  // 107: factotum.dwp.v1.Backend.Query:input_type -> factotum.dwp.v1.QueryRequest
-	49,  // 108: factotum.dwp.v1.Backend.Sync:input_type -> factotum.dwp.v1.SyncRequest
-	53,  // 109: factotum.dwp.v1.Backend.SyncHome:input_type -> factotum.dwp.v1.SyncHomeRequest
-	55,  // 110: factotum.dwp.v1.Backend.SearchCalendars:input_type -> factotum.dwp.v1.SearchCalendarsRequest
-	57,  // 111: factotum.dwp.v1.Backend.FreeBusy:input_type -> factotum.dwp.v1.FreeBusyRequest
-	62,  // 112: factotum.dwp.v1.Backend.Prefs:input_type -> factotum.dwp.v1.PrefsRequest
-	65,  // 113: factotum.dwp.v1.Backend.SetPrefs:input_type -> factotum.dwp.v1.SetPrefsRequest
-	66,  // 114: factotum.dwp.v1.Backend.Ping:input_type -> factotum.dwp.v1.PingRequest
-	1,   // 115: factotum.dwp.v1.Backend.Hello:output_type -> factotum.dwp.v1.HelloAnswer
-	17,  // 116: factotum.dwp.v1.Backend.Home:output_type -> factotum.dwp.v1.HomeAnswer
-	19,  // 117: factotum.dwp.v1.Backend.Calendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	19,  // 118: factotum.dwp.v1.Backend.CreateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	19,  // 119: factotum.dwp.v1.Backend.UpdateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	25,  // 120: factotum.dwp.v1.Backend.DeleteCalendar:output_type -> factotum.dwp.v1.Done
-	24,  // 121: factotum.dwp.v1.Backend.CopyCalendar:output_type -> factotum.dwp.v1.CopyAnswer
-	29,  // 122: factotum.dwp.v1.Backend.ListObjects:output_type -> factotum.dwp.v1.ListObjectsAnswer
-	31,  // 123: factotum.dwp.v1.Backend.Object:output_type -> factotum.dwp.v1.ObjectAnswer
-	33,  // 124: factotum.dwp.v1.Backend.Objects:output_type -> factotum.dwp.v1.ObjectsAnswer
-	36,  // 125: factotum.dwp.v1.Backend.PutObject:output_type -> factotum.dwp.v1.PutAnswer
-	39,  // 126: factotum.dwp.v1.Backend.PutObjects:output_type -> factotum.dwp.v1.PutObjectsAnswer
-	25,  // 127: factotum.dwp.v1.Backend.DeleteObject:output_type -> factotum.dwp.v1.Done
-	24,  // 128: factotum.dwp.v1.Backend.CopyObject:output_type -> factotum.dwp.v1.CopyAnswer
-	25,  // 129: factotum.dwp.v1.Backend.PatchProps:output_type -> factotum.dwp.v1.Done
-	48,  // 130: factotum.dwp.v1.Backend.Query:output_type -> factotum.dwp.v1.QueryAnswer
-	50,  // 131: factotum.dwp.v1.Backend.Sync:output_type -> factotum.dwp.v1.SyncAnswer
-	54,  // 132: factotum.dwp.v1.Backend.SyncHome:output_type -> factotum.dwp.v1.SyncHomeAnswer
-	56,  // 133: factotum.dwp.v1.Backend.SearchCalendars:output_type -> factotum.dwp.v1.SearchCalendarsAnswer
-	59,  // 134: factotum.dwp.v1.Backend.FreeBusy:output_type -> factotum.dwp.v1.FreeBusyAnswer
-	64,  // 135: factotum.dwp.v1.Backend.Prefs:output_type -> factotum.dwp.v1.PrefsAnswer
-	25,  // 136: factotum.dwp.v1.Backend.SetPrefs:output_type -> factotum.dwp.v1.Done
-	67,  // 137: factotum.dwp.v1.Backend.Ping:output_type -> factotum.dwp.v1.PingAnswer
-	115, // [115:138] is the sub-list for method output_type
-	92,  // [92:115] is the sub-list for method input_type
-	92,  // [92:92] is the sub-list for extension type_name
-	92,  // [92:92] is the sub-list for extension extendee
-	0,   // [0:92] is the sub-list for field type_name
+	43,  // 59: factotum.dwp.v1.Moments.moments:type_name -> factotum.dwp.v1.Moment
+	46,  // 60: factotum.dwp.v1.Property.params:type_name -> factotum.dwp.v1.Parameter
+	3,   // 61: factotum.dwp.v1.EditRequest.actor:type_name -> factotum.dwp.v1.Actor
+	48,  // 62: factotum.dwp.v1.EditRequest.items:type_name -> factotum.dwp.v1.EditItem
+	5,   // 63: factotum.dwp.v1.EditRequest.within:type_name -> factotum.dwp.v1.Window
+	43,  // 64: factotum.dwp.v1.EditItem.rid:type_name -> factotum.dwp.v1.Moment
+	49,  // 65: factotum.dwp.v1.EditItem.patch:type_name -> factotum.dwp.v1.Patch
+	52,  // 66: factotum.dwp.v1.EditItem.attach:type_name -> factotum.dwp.v1.NewAttachment
+	43,  // 67: factotum.dwp.v1.Patch.start:type_name -> factotum.dwp.v1.Moment
+	43,  // 68: factotum.dwp.v1.Patch.end:type_name -> factotum.dwp.v1.Moment
+	43,  // 69: factotum.dwp.v1.Patch.due:type_name -> factotum.dwp.v1.Moment
+	12,  // 70: factotum.dwp.v1.Patch.rrules:type_name -> factotum.dwp.v1.Texts
+	12,  // 71: factotum.dwp.v1.Patch.exrules:type_name -> factotum.dwp.v1.Texts
+	44,  // 72: factotum.dwp.v1.Patch.rdates:type_name -> factotum.dwp.v1.Moments
+	44,  // 73: factotum.dwp.v1.Patch.exdates:type_name -> factotum.dwp.v1.Moments
+	50,  // 74: factotum.dwp.v1.Patch.props:type_name -> factotum.dwp.v1.PropEdit
+	51,  // 75: factotum.dwp.v1.Patch.alarms:type_name -> factotum.dwp.v1.AlarmEdit
+	45,  // 76: factotum.dwp.v1.PropEdit.props:type_name -> factotum.dwp.v1.Property
+	43,  // 77: factotum.dwp.v1.AlarmEdit.at:type_name -> factotum.dwp.v1.Moment
+	12,  // 78: factotum.dwp.v1.AlarmEdit.attendees:type_name -> factotum.dwp.v1.Texts
+	13,  // 79: factotum.dwp.v1.EditAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
+	54,  // 80: factotum.dwp.v1.EditAnswer.items:type_name -> factotum.dwp.v1.EditItemAnswer
+	43,  // 81: factotum.dwp.v1.EditItemAnswer.rid:type_name -> factotum.dwp.v1.Moment
+	14,  // 82: factotum.dwp.v1.EditItemAnswer.object:type_name -> factotum.dwp.v1.Object
+	2,   // 83: factotum.dwp.v1.EditItemAnswer.failure:type_name -> factotum.dwp.v1.Failure
+	3,   // 84: factotum.dwp.v1.AttachmentRequest.actor:type_name -> factotum.dwp.v1.Actor
+	3,   // 85: factotum.dwp.v1.QueryRequest.actor:type_name -> factotum.dwp.v1.Actor
+	58,  // 86: factotum.dwp.v1.QueryRequest.filter:type_name -> factotum.dwp.v1.CompFilter
+	26,  // 87: factotum.dwp.v1.QueryRequest.data:type_name -> factotum.dwp.v1.DataRequest
+	5,   // 88: factotum.dwp.v1.CompFilter.time_range:type_name -> factotum.dwp.v1.Window
+	59,  // 89: factotum.dwp.v1.CompFilter.props:type_name -> factotum.dwp.v1.PropFilter
+	58,  // 90: factotum.dwp.v1.CompFilter.comps:type_name -> factotum.dwp.v1.CompFilter
+	5,   // 91: factotum.dwp.v1.PropFilter.time_range:type_name -> factotum.dwp.v1.Window
+	61,  // 92: factotum.dwp.v1.PropFilter.text:type_name -> factotum.dwp.v1.TextMatch
+	60,  // 93: factotum.dwp.v1.PropFilter.params:type_name -> factotum.dwp.v1.ParamFilter
+	61,  // 94: factotum.dwp.v1.ParamFilter.text:type_name -> factotum.dwp.v1.TextMatch
+	14,  // 95: factotum.dwp.v1.QueryAnswer.objects:type_name -> factotum.dwp.v1.Object
+	3,   // 96: factotum.dwp.v1.SyncRequest.actor:type_name -> factotum.dwp.v1.Actor
+	5,   // 97: factotum.dwp.v1.SyncRequest.gone:type_name -> factotum.dwp.v1.Window
+	65,  // 98: factotum.dwp.v1.SyncAnswer.items:type_name -> factotum.dwp.v1.SyncItem
+	66,  // 99: factotum.dwp.v1.SyncAnswer.result:type_name -> factotum.dwp.v1.SyncResult
+	14,  // 100: factotum.dwp.v1.SyncItem.object:type_name -> factotum.dwp.v1.Object
+	15,  // 101: factotum.dwp.v1.SyncItem.gone:type_name -> factotum.dwp.v1.Tombstone
+	13,  // 102: factotum.dwp.v1.SyncResult.calendar:type_name -> factotum.dwp.v1.Calendar
+	3,   // 103: factotum.dwp.v1.SyncHomeRequest.actor:type_name -> factotum.dwp.v1.Actor
+	13,  // 104: factotum.dwp.v1.SyncHomeAnswer.changed:type_name -> factotum.dwp.v1.Calendar
+	3,   // 105: factotum.dwp.v1.SearchCalendarsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	13,  // 106: factotum.dwp.v1.SearchCalendarsAnswer.calendars:type_name -> factotum.dwp.v1.Calendar
+	3,   // 107: factotum.dwp.v1.FreeBusyRequest.actor:type_name -> factotum.dwp.v1.Actor
+	72,  // 108: factotum.dwp.v1.FreeBusyRequest.targets:type_name -> factotum.dwp.v1.FreeBusyTarget
+	5,   // 109: factotum.dwp.v1.FreeBusyRequest.window:type_name -> factotum.dwp.v1.Window
+	74,  // 110: factotum.dwp.v1.FreeBusyAnswer.items:type_name -> factotum.dwp.v1.FreeBusyItem
+	72,  // 111: factotum.dwp.v1.FreeBusyItem.target:type_name -> factotum.dwp.v1.FreeBusyTarget
+	75,  // 112: factotum.dwp.v1.FreeBusyItem.busy:type_name -> factotum.dwp.v1.Busy
+	2,   // 113: factotum.dwp.v1.FreeBusyItem.failure:type_name -> factotum.dwp.v1.Failure
+	3,   // 114: factotum.dwp.v1.PrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	77,  // 115: factotum.dwp.v1.PrefsAnswer.prefs:type_name -> factotum.dwp.v1.Pref
+	3,   // 116: factotum.dwp.v1.SetPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	77,  // 117: factotum.dwp.v1.SetPrefsRequest.set:type_name -> factotum.dwp.v1.Pref
+	0,   // 118: factotum.dwp.v1.Backend.Hello:input_type -> factotum.dwp.v1.HelloRequest
+	16,  // 119: factotum.dwp.v1.Backend.Home:input_type -> factotum.dwp.v1.HomeRequest
+	18,  // 120: factotum.dwp.v1.Backend.Calendar:input_type -> factotum.dwp.v1.CalendarRequest
+	20,  // 121: factotum.dwp.v1.Backend.CreateCalendar:input_type -> factotum.dwp.v1.CreateCalendarRequest
+	21,  // 122: factotum.dwp.v1.Backend.UpdateCalendar:input_type -> factotum.dwp.v1.UpdateCalendarRequest
+	22,  // 123: factotum.dwp.v1.Backend.DeleteCalendar:input_type -> factotum.dwp.v1.DeleteCalendarRequest
+	23,  // 124: factotum.dwp.v1.Backend.CopyCalendar:input_type -> factotum.dwp.v1.CopyRequest
+	18,  // 125: factotum.dwp.v1.Backend.ListObjects:input_type -> factotum.dwp.v1.CalendarRequest
+	30,  // 126: factotum.dwp.v1.Backend.Object:input_type -> factotum.dwp.v1.ObjectRequest
+	32,  // 127: factotum.dwp.v1.Backend.Objects:input_type -> factotum.dwp.v1.ObjectsRequest
+	35,  // 128: factotum.dwp.v1.Backend.PutObject:input_type -> factotum.dwp.v1.PutRequest
+	37,  // 129: factotum.dwp.v1.Backend.PutObjects:input_type -> factotum.dwp.v1.PutObjectsRequest
+	41,  // 130: factotum.dwp.v1.Backend.DeleteObject:input_type -> factotum.dwp.v1.DeleteRequest
+	47,  // 131: factotum.dwp.v1.Backend.EditObject:input_type -> factotum.dwp.v1.EditRequest
+	55,  // 132: factotum.dwp.v1.Backend.Attachment:input_type -> factotum.dwp.v1.AttachmentRequest
+	23,  // 133: factotum.dwp.v1.Backend.CopyObject:input_type -> factotum.dwp.v1.CopyRequest
+	42,  // 134: factotum.dwp.v1.Backend.PatchProps:input_type -> factotum.dwp.v1.PatchPropsRequest
+	57,  // 135: factotum.dwp.v1.Backend.Query:input_type -> factotum.dwp.v1.QueryRequest
+	63,  // 136: factotum.dwp.v1.Backend.Sync:input_type -> factotum.dwp.v1.SyncRequest
+	67,  // 137: factotum.dwp.v1.Backend.SyncHome:input_type -> factotum.dwp.v1.SyncHomeRequest
+	69,  // 138: factotum.dwp.v1.Backend.SearchCalendars:input_type -> factotum.dwp.v1.SearchCalendarsRequest
+	71,  // 139: factotum.dwp.v1.Backend.FreeBusy:input_type -> factotum.dwp.v1.FreeBusyRequest
+	76,  // 140: factotum.dwp.v1.Backend.Prefs:input_type -> factotum.dwp.v1.PrefsRequest
+	79,  // 141: factotum.dwp.v1.Backend.SetPrefs:input_type -> factotum.dwp.v1.SetPrefsRequest
+	80,  // 142: factotum.dwp.v1.Backend.Ping:input_type -> factotum.dwp.v1.PingRequest
+	1,   // 143: factotum.dwp.v1.Backend.Hello:output_type -> factotum.dwp.v1.HelloAnswer
+	17,  // 144: factotum.dwp.v1.Backend.Home:output_type -> factotum.dwp.v1.HomeAnswer
+	19,  // 145: factotum.dwp.v1.Backend.Calendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	19,  // 146: factotum.dwp.v1.Backend.CreateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	19,  // 147: factotum.dwp.v1.Backend.UpdateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	25,  // 148: factotum.dwp.v1.Backend.DeleteCalendar:output_type -> factotum.dwp.v1.Done
+	24,  // 149: factotum.dwp.v1.Backend.CopyCalendar:output_type -> factotum.dwp.v1.CopyAnswer
+	29,  // 150: factotum.dwp.v1.Backend.ListObjects:output_type -> factotum.dwp.v1.ListObjectsAnswer
+	31,  // 151: factotum.dwp.v1.Backend.Object:output_type -> factotum.dwp.v1.ObjectAnswer
+	33,  // 152: factotum.dwp.v1.Backend.Objects:output_type -> factotum.dwp.v1.ObjectsAnswer
+	36,  // 153: factotum.dwp.v1.Backend.PutObject:output_type -> factotum.dwp.v1.PutAnswer
+	39,  // 154: factotum.dwp.v1.Backend.PutObjects:output_type -> factotum.dwp.v1.PutObjectsAnswer
+	25,  // 155: factotum.dwp.v1.Backend.DeleteObject:output_type -> factotum.dwp.v1.Done
+	53,  // 156: factotum.dwp.v1.Backend.EditObject:output_type -> factotum.dwp.v1.EditAnswer
+	56,  // 157: factotum.dwp.v1.Backend.Attachment:output_type -> factotum.dwp.v1.AttachmentAnswer
+	24,  // 158: factotum.dwp.v1.Backend.CopyObject:output_type -> factotum.dwp.v1.CopyAnswer
+	25,  // 159: factotum.dwp.v1.Backend.PatchProps:output_type -> factotum.dwp.v1.Done
+	62,  // 160: factotum.dwp.v1.Backend.Query:output_type -> factotum.dwp.v1.QueryAnswer
+	64,  // 161: factotum.dwp.v1.Backend.Sync:output_type -> factotum.dwp.v1.SyncAnswer
+	68,  // 162: factotum.dwp.v1.Backend.SyncHome:output_type -> factotum.dwp.v1.SyncHomeAnswer
+	70,  // 163: factotum.dwp.v1.Backend.SearchCalendars:output_type -> factotum.dwp.v1.SearchCalendarsAnswer
+	73,  // 164: factotum.dwp.v1.Backend.FreeBusy:output_type -> factotum.dwp.v1.FreeBusyAnswer
+	78,  // 165: factotum.dwp.v1.Backend.Prefs:output_type -> factotum.dwp.v1.PrefsAnswer
+	25,  // 166: factotum.dwp.v1.Backend.SetPrefs:output_type -> factotum.dwp.v1.Done
+	81,  // 167: factotum.dwp.v1.Backend.Ping:output_type -> factotum.dwp.v1.PingAnswer
+	143, // [143:168] is the sub-list for method output_type
+	118, // [118:143] is the sub-list for method input_type
+	118, // [118:118] is the sub-list for extension type_name
+	118, // [118:118] is the sub-list for extension extendee
+	0,   // [0:118] is the sub-list for field type_name
 }
 
 func init() { file_dwp_proto_init() }
@@ -5296,13 +6501,15 @@ func file_dwp_proto_init() {
 	file_dwp_proto_msgTypes[21].OneofWrappers = []any{}
 	file_dwp_proto_msgTypes[35].OneofWrappers = []any{}
 	file_dwp_proto_msgTypes[38].OneofWrappers = []any{}
+	file_dwp_proto_msgTypes[49].OneofWrappers = []any{}
+	file_dwp_proto_msgTypes[51].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dwp_proto_rawDesc), len(file_dwp_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   68,
+			NumMessages:   82,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -50,6 +50,8 @@ const (
 	Backend_PutObject_FullMethodName       = "/factotum.dwp.v1.Backend/PutObject"
 	Backend_PutObjects_FullMethodName      = "/factotum.dwp.v1.Backend/PutObjects"
 	Backend_DeleteObject_FullMethodName    = "/factotum.dwp.v1.Backend/DeleteObject"
+	Backend_EditObject_FullMethodName      = "/factotum.dwp.v1.Backend/EditObject"
+	Backend_Attachment_FullMethodName      = "/factotum.dwp.v1.Backend/Attachment"
 	Backend_CopyObject_FullMethodName      = "/factotum.dwp.v1.Backend/CopyObject"
 	Backend_PatchProps_FullMethodName      = "/factotum.dwp.v1.Backend/PatchProps"
 	Backend_Query_FullMethodName           = "/factotum.dwp.v1.Backend/Query"
@@ -82,6 +84,8 @@ type BackendClient interface {
 	PutObject(ctx context.Context, in *PutRequest, opts ...grpc.CallOption) (*PutAnswer, error)
 	PutObjects(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[PutObjectsRequest, PutObjectsAnswer], error)
 	DeleteObject(ctx context.Context, in *DeleteRequest, opts ...grpc.CallOption) (*Done, error)
+	EditObject(ctx context.Context, in *EditRequest, opts ...grpc.CallOption) (*EditAnswer, error)
+	Attachment(ctx context.Context, in *AttachmentRequest, opts ...grpc.CallOption) (*AttachmentAnswer, error)
 	CopyObject(ctx context.Context, in *CopyRequest, opts ...grpc.CallOption) (*CopyAnswer, error)
 	PatchProps(ctx context.Context, in *PatchPropsRequest, opts ...grpc.CallOption) (*Done, error)
 	Query(ctx context.Context, in *QueryRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[QueryAnswer], error)
@@ -253,6 +257,26 @@ func (c *backendClient) DeleteObject(ctx context.Context, in *DeleteRequest, opt
 	return out, nil
 }
 
+func (c *backendClient) EditObject(ctx context.Context, in *EditRequest, opts ...grpc.CallOption) (*EditAnswer, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(EditAnswer)
+	err := c.cc.Invoke(ctx, Backend_EditObject_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *backendClient) Attachment(ctx context.Context, in *AttachmentRequest, opts ...grpc.CallOption) (*AttachmentAnswer, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AttachmentAnswer)
+	err := c.cc.Invoke(ctx, Backend_Attachment_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *backendClient) CopyObject(ctx context.Context, in *CopyRequest, opts ...grpc.CallOption) (*CopyAnswer, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(CopyAnswer)
@@ -391,6 +415,8 @@ type BackendServer interface {
 	PutObject(context.Context, *PutRequest) (*PutAnswer, error)
 	PutObjects(grpc.BidiStreamingServer[PutObjectsRequest, PutObjectsAnswer]) error
 	DeleteObject(context.Context, *DeleteRequest) (*Done, error)
+	EditObject(context.Context, *EditRequest) (*EditAnswer, error)
+	Attachment(context.Context, *AttachmentRequest) (*AttachmentAnswer, error)
 	CopyObject(context.Context, *CopyRequest) (*CopyAnswer, error)
 	PatchProps(context.Context, *PatchPropsRequest) (*Done, error)
 	Query(*QueryRequest, grpc.ServerStreamingServer[QueryAnswer]) error
@@ -449,6 +475,12 @@ func (UnimplementedBackendServer) PutObjects(grpc.BidiStreamingServer[PutObjects
 }
 func (UnimplementedBackendServer) DeleteObject(context.Context, *DeleteRequest) (*Done, error) {
 	return nil, status.Error(codes.Unimplemented, "method DeleteObject not implemented")
+}
+func (UnimplementedBackendServer) EditObject(context.Context, *EditRequest) (*EditAnswer, error) {
+	return nil, status.Error(codes.Unimplemented, "method EditObject not implemented")
+}
+func (UnimplementedBackendServer) Attachment(context.Context, *AttachmentRequest) (*AttachmentAnswer, error) {
+	return nil, status.Error(codes.Unimplemented, "method Attachment not implemented")
 }
 func (UnimplementedBackendServer) CopyObject(context.Context, *CopyRequest) (*CopyAnswer, error) {
 	return nil, status.Error(codes.Unimplemented, "method CopyObject not implemented")
@@ -710,6 +742,42 @@ func _Backend_DeleteObject_Handler(srv interface{}, ctx context.Context, dec fun
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Backend_EditObject_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(EditRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BackendServer).EditObject(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Backend_EditObject_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BackendServer).EditObject(ctx, req.(*EditRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Backend_Attachment_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AttachmentRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BackendServer).Attachment(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Backend_Attachment_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BackendServer).Attachment(ctx, req.(*AttachmentRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Backend_CopyObject_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(CopyRequest)
 	if err := dec(in); err != nil {
@@ -922,6 +990,14 @@ var Backend_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "DeleteObject",
 			Handler:    _Backend_DeleteObject_Handler,
+		},
+		{
+			MethodName: "EditObject",
+			Handler:    _Backend_EditObject_Handler,
+		},
+		{
+			MethodName: "Attachment",
+			Handler:    _Backend_Attachment_Handler,
 		},
 		{
 			MethodName: "CopyObject",
