@@ -1,0 +1,51 @@
+package directory
+
+import (
+	"context"
+	"net/netip"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// Who is made with csuser can log in at once, not only after the next poll;
+// the same goes for an app password.
+func TestNewUserLogsInAtOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "people.ldif")
+	if err := NewLDIF(path, "example.com"); err != nil {
+		t.Fatal(err)
+	}
+	opt := Options{LDIF: path, PollEvery: time.Hour, DefaultDomain: "example.com"}
+	dir, err := Open(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	logins, err := NewLogins(dir, LoginOptions{Sleep: func(context.Context, time.Duration) {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer logins.Close()
+	ed, err := NewEditor(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := ed.Create(NewPerson{ID: "anna", Password: "a secret"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := logins.Login(context.Background(), "anna", "a secret", netip.Addr{}); err != nil {
+		t.Errorf("log in after csuser create: %v", err)
+	}
+	apps, err := OpenAppPasswords(AppPasswordsPath(path), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer apps.Close()
+	_, token, err := apps.Create("anna", "phone")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := logins.Login(context.Background(), "anna", token, netip.Addr{}); err != nil {
+		t.Errorf("log in after csuser app-password: %v", err)
+	}
+}
