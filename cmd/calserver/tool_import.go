@@ -2,12 +2,14 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"factotum/server/calendar"
@@ -106,62 +108,138 @@ func (im *importer) file(ctx context.Context, name string, data []byte) error {
 		im.refuse(importItem{File: name, Line: 1}, calendar.Invalid, "the file is empty")
 		return nil
 	}
-	if len(parts) == 1 {
-		parts[0].Text = text // with the blank lines around it
+	for _, x := range revisions(parts, len(parts) == 1) {
+		if x.err != nil {
+			im.refuse(importItem{File: name, Line: x.line}, calendar.Invalid, x.err.Error())
+		} else if err := im.piece(ctx, name, x, text); err != nil {
+			return err
+		}
 	}
-	before := 0
+	return nil
+}
+
+// revised is a VCALENDAR of a file with its outdated components taken out.
+type revised struct {
+	ical.Piece
+	line    int // of a fault
+	err     error
+	whole   bool // the file has no other, and nothing was taken out
+	comps   []numbered
+	dropped []numbered
+}
+
+// numbered is a component at its place in the file.
+type numbered struct {
+	*ical.Component
+	number, line int
+	instead      *numbered // the revision that takes its place
+}
+
+// revisions numbers the components of a file and sorts out of several
+// revisions of one all but the newest, or the last: RFC 5546 §2.1.5. Some
+// programs export what they replaced.
+func revisions(parts []ical.Piece, whole bool) []*revised {
+	newest := map[string]*numbered{}
+	var out []*revised
+	n := 0
 	for _, p := range parts {
+		x := &revised{Piece: p, line: p.Line, err: p.Err, whole: whole}
+		out = append(out, x)
 		if p.Err != nil {
-			line := p.Line
 			var pe *ical.ParseError
 			if errors.As(p.Err, &pe) {
-				line = pe.Line
-				im.refuse(importItem{File: name, Line: line}, calendar.Invalid, "not iCalendar: "+pe.Msg)
-			} else {
-				im.refuse(importItem{File: name, Line: line}, calendar.Invalid, p.Err.Error())
+				x.line, x.err = pe.Line, errors.New("not iCalendar: "+pe.Msg)
 			}
 			continue
 		}
-		n, err := im.piece(ctx, name, p, before, len(parts) == 1)
-		if err != nil {
-			return err
+		for _, c := range p.Calendar.Children {
+			if c.Name != "VTIMEZONE" {
+				n++
+				x.comps = append(x.comps, numbered{Component: c, number: n, line: p.Line})
+			}
 		}
-		before += n
+		if lines := componentLines(p.Text, p.Line); len(lines) == len(x.comps) { // not so where a BEGIN is folded
+			for i := range lines {
+				x.comps[i].line = lines[i]
+			}
+		}
+		for i := range x.comps {
+			c := &x.comps[i]
+			if key := c.key(); key != "" && (newest[key] == nil || !newest[key].after(c.Component)) {
+				newest[key] = c
+			}
+		}
 	}
-	return nil
+	for _, x := range out {
+		all := x.comps
+		x.comps = nil
+		for _, c := range all {
+			if best := newest[c.key()]; best != nil && best.number != c.number {
+				c.instead = best
+				x.dropped = append(x.dropped, c)
+			} else {
+				x.comps = append(x.comps, c)
+			}
+		}
+		if len(x.dropped) > 0 {
+			x.whole = false
+			slim := *x.Calendar
+			slim.Children = slices.DeleteFunc(slices.Clone(slim.Children), func(c *ical.Component) bool {
+				return slices.ContainsFunc(x.dropped, func(d numbered) bool { return d.Component == c })
+			})
+			x.Calendar, x.Text = &slim, nil
+		}
+	}
+	return out
+}
+
+// key tells what a calendar can have once: a component of a UID, overrides
+// aside; "" for others.
+func (c *numbered) key() string {
+	uid := strings.TrimSpace(c.Value("UID"))
+	if uid == "" || c.Prop("RECURRENCE-ID") != nil {
+		return ""
+	}
+	return c.Name + "\x00" + uid
+}
+
+// after tells whether it is a newer revision than another one.
+func (c *numbered) after(o *ical.Component) bool {
+	number := func(c *ical.Component) int { n, _ := strconv.Atoi(strings.TrimSpace(c.Value("SEQUENCE"))); return n }
+	return cmp.Or(cmp.Compare(number(c.Component), number(o)), strings.Compare(c.Value("DTSTAMP"), o.Value("DTSTAMP")),
+		strings.Compare(c.Value("LAST-MODIFIED"), o.Value("LAST-MODIFIED"))) > 0
 }
 
 // notCalendars are the methods of messages that hold no calendar of somebody's
 // own. RFC 5546 §1.4.
 var notCalendars = []string{"REPLY", "ADD", "CANCEL", "REFRESH", "COUNTER", "DECLINECOUNTER"}
 
-// piece imports one VCALENDAR and returns how many components it has.
-func (im *importer) piece(ctx context.Context, file string, p ical.Piece, before int, whole bool) (int, error) {
-	first := p.Line
-	if whole {
-		first = 1
+// piece imports one VCALENDAR.
+func (im *importer) piece(ctx context.Context, file string, x *revised, text []byte) error {
+	at := func(c numbered) importItem {
+		return importItem{File: file, Line: c.line, Number: c.number, UID: c.Value("UID")}
 	}
-	lines := componentLines(p.Text, first)
-	at := func(n int) importItem {
-		it := importItem{File: file, Line: p.Line, Number: before + n}
-		if n >= 1 && n <= len(lines) {
-			it.Line = lines[n-1]
+	if m := strings.ToUpper(strings.TrimSpace(x.Calendar.Value("METHOD"))); slices.Contains(notCalendars, m) {
+		im.refuse(importItem{File: file, Line: x.Line}, calendar.Unsupported, fmt.Sprintf("METHOD:%s is a scheduling message, not a calendar", m))
+		return nil
+	}
+	for _, c := range x.dropped {
+		switch best := c.instead; {
+		case ical.Equal(c.Component, best.Component):
+			it := at(c)
+			it.Outcome = itemUnchanged
+			im.done(it)
+		case best.after(c.Component):
+			im.refuse(at(c), calendar.UIDConflict, fmt.Sprintf("a newer revision of it is in line %d", best.line))
+		default:
+			im.refuse(at(c), calendar.UIDConflict, fmt.Sprintf("another version of it is in line %d", best.line))
 		}
-		return it
 	}
-	if m := strings.ToUpper(strings.TrimSpace(p.Calendar.Value("METHOD"))); slices.Contains(notCalendars, m) {
-		it := at(0)
-		it.Number = 0
-		im.refuse(it, calendar.Unsupported, fmt.Sprintf("METHOD:%s is a scheduling message, not a calendar", m))
-		return len(lines), nil
+	if x.whole {
+		x.Text = text // with the blank lines around it
 	}
-	items := calendar.Split(p.Calendar, p.Text, uidsFor(p.Calendar))
-	if len(items) == 0 && whole {
-		// An empty calendar is no failure; there is nothing to say of it.
-		return 0, nil
-	}
-	for _, s := range items {
-		it := at(s.First)
+	for _, s := range calendar.Split(x.Calendar, x.Text, uidsFor(x.Calendar)) {
+		it := at(x.comps[s.First-1])
 		it.UID = s.UID
 		if s.Err != nil {
 			im.refuse(it, calendar.KindOf(s.Err), reasonOf(s.Err))
@@ -186,11 +264,11 @@ func (im *importer) piece(ctx context.Context, file string, p ical.Piece, before
 		im.pending = append(im.pending, pendingItem{it, s.Data})
 		if im.size += it.Size; len(im.pending) >= importBatch || im.size >= importBytes {
 			if err := im.flush(ctx); err != nil {
-				return 0, err
+				return err
 			}
 		}
 	}
-	return len(lines), nil
+	return nil
 }
 
 // flush stores what is pending. An error means that the store cannot take

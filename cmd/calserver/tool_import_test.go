@@ -167,6 +167,31 @@ func TestImportLatin1AndMethod(t *testing.T) {
 	}
 }
 
+// Of several revisions the newest is stored, wherever in the file it stands.
+func TestImportTakesTheNewestRevision(t *testing.T) {
+	be := testBackend(t)
+	old, newer := vevent("a", "old"), vevent("a", "new", "SEQUENCE:2\r\n")
+	override := vevent("a", "moved", "RECURRENCE-ID:20260112T090000Z\r\n")
+	r := importText(t, be, "anna", false, "f.ics", cal(old, newer, override, newer)+cal(vevent("a", "older", "SEQUENCE:1\r\n")), "g.ics", cal(vevent("b", "1"), vevent("b", "2")))
+	want := `f.ics:4: item 1 (UID a) refused: a newer revision of it is in line 24
+f.ics:10: item 2 (UID a) unchanged
+f.ics:35: item 5 (UID a) refused: a newer revision of it is in line 24
+g.ics:4: item 1 (UID b) refused: another version of it is in line 10
+f.ics:17: item 3 (UID a) created
+g.ics:10: item 2 (UID b) created
+`
+	if got := outcomes(r); got != want {
+		t.Errorf("report:\n%s\nwant:\n%s", got, want)
+	}
+	if text := stored(t, be, "anna")["a.ics"]; !strings.Contains(text, "SUMMARY:new") || !strings.Contains(text, "SUMMARY:moved") || strings.Contains(text, "old") {
+		t.Errorf("stored %s", text)
+	}
+	again := importText(t, be, "anna", false, "f.ics", cal(old, newer, override, newer)+cal(vevent("a", "older", "SEQUENCE:1\r\n")))
+	if again.Created+again.Replaced != 0 {
+		t.Errorf("again: %+v", again)
+	}
+}
+
 func TestImportInBatches(t *testing.T) {
 	be := testBackend(t)
 	var b bytes.Buffer
