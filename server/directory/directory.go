@@ -103,6 +103,13 @@ func (d *Directory) Refresh() error {
 // nobody can tell which was meant.
 func (d *Directory) lookup(ctx context.Context, base string, f filter, what string) (*entry, error) {
 	found, _, err := d.src.search(ctx, base, f, 2)
+	if file, ok := d.src.(*ldifSource); ok && err == nil && len(found) == 0 {
+		// Who was made a moment ago is found now, not after the next poll.
+		before := file.generation()
+		if file.poll(); file.generation() != before {
+			found, _, err = d.src.search(ctx, base, f, 2)
+		}
+	}
 	switch {
 	case err != nil:
 		return nil, unavailable("look up "+what, err)

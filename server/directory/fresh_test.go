@@ -33,6 +33,9 @@ func TestNewUserLogsInAtOnce(t *testing.T) {
 	if err := ed.Create(NewPerson{ID: "anna", Password: "a secret"}); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := dir.Person(context.Background(), "anna"); err != nil {
+		t.Errorf("look up after csuser create: %v", err)
+	}
 	if _, err := logins.Login(context.Background(), "anna", "a secret", netip.Addr{}); err != nil {
 		t.Errorf("log in after csuser create: %v", err)
 	}
