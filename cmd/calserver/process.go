@@ -230,7 +230,7 @@ func (p *process) run(ctx context.Context, which []*role, ready func()) error {
 		watch, stop := context.WithCancel(ctx)
 		defer stop()
 		go p.giveBack(watch)
-		go sdWatchdog(watch, func() bool { return p.ready(watch) == nil })
+		go sdWatchdog(watch, func() bool { return p.alive(watch) })
 		if ready != nil {
 			ready()
 		}
@@ -273,6 +273,20 @@ func (p *process) ready(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// alive tells whether what this process itself does still works: other hosts
+// that do not answer are no reason to restart it.
+func (p *process) alive(ctx context.Context) bool {
+	p.mu.Lock()
+	r := p.running["store"]
+	p.mu.Unlock()
+	if r == nil {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	return r.service.(*storeService).check(ctx) == nil
 }
 
 // giveBack returns memory to the system after the start, and whenever nothing

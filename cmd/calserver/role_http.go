@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 
 	"factotum/protocol/caldav"
@@ -31,6 +32,7 @@ type httpService struct {
 	addrs   []net.Addr
 	log     *slog.Logger
 	release []func()
+	known   sync.Map // of user ids: those whose default calendar was seen to
 }
 
 func openHTTPRole(ctx context.Context, p *process) (svc service, err error) {
@@ -156,7 +158,7 @@ func (s *httpService) frontOptions(p *process, dir *directory.Directory) (front.
 			return opt, fmt.Errorf("read calstore.calendar.owner.acl: %w", err)
 		}
 		opt.CalDAV = caldav.New(caldav.Options{
-			Backend: s.backend, People: dir, Login: s.login(p.metrics), Logger: s.log, OwnerACL: owner,
+			Backend: s.backend, People: dir, Login: s.login(p), Logger: s.log, OwnerACL: owner,
 			Limits: caldav.Limits{ResourceSize: l.ObjectSize, Instances: l.Instances, Attendees: l.Attendees, MultigetRefs: l.Hrefs},
 			XML:    dav.Limits{Depth: l.XMLDepth, Nodes: l.XMLElements},
 		})
@@ -164,15 +166,25 @@ func (s *httpService) frontOptions(p *process, dir *directory.Directory) (front.
 	return opt, nil
 }
 
-// login checks credentials, and tells statistics and access log of it.
-func (s *httpService) login(m *metrics) func(context.Context, string, string, netip.Addr) (calendar.Person, error) {
+// login checks credentials, and tells statistics and access log of it. The
+// first login makes the user's default calendar: local.autoprovision.
+func (s *httpService) login(p *process) func(context.Context, string, string, netip.Addr) (calendar.Person, error) {
 	return func(ctx context.Context, user, password string, remote netip.Addr) (calendar.Person, error) {
 		person, err := s.logins.Login(ctx, user, password, remote)
-		m.login(err)
-		if err == nil {
-			front.NoteUser(ctx, person.ID)
+		p.metrics.login(err)
+		if err != nil {
+			return person, err
 		}
-		return person, err
+		front.NoteUser(ctx, person.ID)
+		if _, known := s.known.Load(person.ID); !known && p.cfg.Local.Autoprovision {
+			_, err := s.backend.Home(ctx, person.Actor(), calendar.HomeRequest{Owner: calendar.Owner(person.ID), Provision: true})
+			if err == nil {
+				s.known.Store(person.ID, true)
+			} else { // the request itself will say what is wrong
+				s.log.DebugContext(ctx, "provision at login", "user", person.ID, "err", err)
+			}
+		}
+		return person, nil
 	}
 }
 

@@ -163,6 +163,7 @@ func ensureWatcher(ctx context.Context, cfg *config.Config, debug bool) error {
 		args = append(args, "-d")
 	}
 	cmd := exec.Command(exe, args...)
+	cmd.Args[0] = "calserver" // whatever the file is called
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {

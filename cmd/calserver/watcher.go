@@ -267,6 +267,7 @@ func (u *unit) launch() error {
 		args = append([]string{"serve", "--config", u.w.file}, roles...)
 	}
 	cmd := exec.Command(exe, args...)
+	cmd.Args[0] = "calserver" // whatever the file is called
 	if u.w.debug {
 		cmd.Args = append(cmd.Args[:2], append([]string{"-d"}, cmd.Args[2:]...)...)
 	}
