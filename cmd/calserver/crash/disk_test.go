@@ -275,6 +275,7 @@ func TestPowerCut(t *testing.T) {
 	d := mountDisk(t, image, dir)
 	p.start(t)
 	l := newLoad(address)
+	l.upkeep = true
 	l.provision(t)
 	times, flushes, lost := kills(6), 0, 0
 	for n := range times {
@@ -313,8 +314,8 @@ func TestPowerCut(t *testing.T) {
 	}
 	p.kill(t)
 	check(t, store)
-	if flushes == 0 || lost == 0 {
-		t.Errorf("%d flushes, %d blocks lost: the disk is not what it should be", flushes, lost)
+	if flushes == 0 {
+		t.Error("the disk was never flushed")
 	}
 	t.Logf("%d cuts, %d writes acknowledged, %d flushes, %d blocks lost", times, l.acks.Load(), flushes, lost)
 }

@@ -53,6 +53,7 @@ type server struct {
 	processes []*process
 	pairs     *pairWatch // nil: nobody imports
 	check     func(t testing.TB)
+	upkeep    bool // the process that serves HTTP has the store
 }
 
 // killing kills one process after the other at random moments while clients
@@ -70,6 +71,7 @@ func killing(t *testing.T, s *server, times int) {
 		}
 	}()
 	l := newLoad(s.address)
+	l.upkeep = s.upkeep
 	l.provision(t)
 	l.start()
 	l.await(t, 50)
@@ -112,7 +114,7 @@ func killing(t *testing.T, s *server, times int) {
 // before it is started again every now and then.
 func TestKillOneProcess(t *testing.T) {
 	stores(t, func(t *testing.T, store string) {
-		s := &server{address: freeAddress(t), store: store, pairs: &pairWatch{}}
+		s := &server{address: freeAddress(t), store: store, pairs: &pairWatch{}, upkeep: true}
 		p := partProcess(t, "calserver", part{Store: store, HTTP: s.address, Import: true})
 		p.out.each = s.pairs.line
 		s.processes = []*process{p}

@@ -150,6 +150,7 @@ type load struct {
 	writers []*writer
 	syncers []*syncer
 	acks    atomic.Int64
+	upkeep  bool // have the store fold its log all the time
 	stop    chan struct{}
 	group   sync.WaitGroup
 }
@@ -222,6 +223,24 @@ func (l *load) start() {
 	}
 	for _, s := range l.syncers {
 		l.group.Go(func() { s.run(l.stop) })
+	}
+	if l.upkeep {
+		l.group.Go(func() { l.maintain(l.stop) })
+	}
+}
+
+// maintain asks for the store's upkeep now and then: a part answers it.
+func (l *load) maintain(stop <-chan struct{}) {
+	c := l.syncers[0].client
+	tick := time.NewTicker(30 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case <-tick.C:
+			c.do("POST", "/maintain", "") // by a server that may be dead
+		}
 	}
 }
 
