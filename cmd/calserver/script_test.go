@@ -19,16 +19,6 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// TestMain makes the test binary every program of the server, so that scripts
-// run what users run.
-func TestMain(m *testing.M) {
-	commands := map[string]func(){"calserver": main}
-	for _, name := range programNames() {
-		commands[name] = main
-	}
-	testscript.Main(m, commands)
-}
-
 // TestScripts runs testdata/script/*.txtar: the whole server, as a person and
 // an administrator use it.
 func TestScripts(t *testing.T) {
@@ -82,8 +72,8 @@ func scriptPort(ts *testscript.TestScript, _ bool, args []string) {
 
 const patience = 60 * time.Second
 
-// until polls for a condition that another process brings about.
-func until(ts *testscript.TestScript, what string, ok func() bool) {
+// scriptUntil polls for a condition that another process brings about.
+func scriptUntil(ts *testscript.TestScript, what string, ok func() bool) {
 	for deadline := time.Now().Add(patience); !ok(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			ts.Fatalf("%s: not within %v", what, patience)
@@ -94,7 +84,7 @@ func until(ts *testscript.TestScript, what string, ok func() bool) {
 // scriptAwait is "await URL": until it answers 200; "! await": until nobody
 // listens there.
 func scriptAwait(ts *testscript.TestScript, neg bool, args []string) {
-	until(ts, "await "+args[0], func() bool {
+	scriptUntil(ts, "await "+args[0], func() bool {
 		resp, err := http.Get(args[0])
 		if err != nil {
 			return neg
@@ -153,7 +143,7 @@ func scriptSignal(ts *testscript.TestScript, _ bool, args []string) {
 // in its place; the old number is in $OLDPID.
 func scriptGone(ts *testscript.TestScript, _ bool, args []string) {
 	old := ts.Getenv("OLDPID")
-	until(ts, "gone "+args[0], func() bool {
+	scriptUntil(ts, "gone "+args[0], func() bool {
 		b, err := os.ReadFile(ts.MkAbs(args[0]))
 		now := strings.TrimSpace(string(b))
 		return err != nil || now == "" || now != old
@@ -238,7 +228,7 @@ func scriptSlow(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	scriptSignal(ts, false, []string{"TERM", args[3]})
 	base := args[0][:strings.Index(args[0], "/dav/")]
-	until(ts, "the server takes no more connections", func() bool {
+	scriptUntil(ts, "the server takes no more connections", func() bool {
 		c, err := net.DialTimeout("tcp", strings.TrimPrefix(base, "http://"), time.Second)
 		if err == nil {
 			c.Close()
