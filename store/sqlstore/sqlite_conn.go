@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -314,6 +315,16 @@ func (c *sqliteConn) query(text string, args []any, fn func(scanner) error) erro
 			return c.fail(rc)
 		}
 	}
+}
+
+// logLength tells how many pages the write-ahead log holds and how many of them
+// are folded into the database. The pragma would be compiled at each use.
+func (c *sqliteConn) logLength() (pages, folded int64) {
+	if lib.Xsqlite3_wal_checkpoint_v2(c.tls, c.db, 0, lib.SQLITE_CHECKPOINT_NOOP, c.cell, c.cell+4) != lib.SQLITE_OK {
+		return 0, 0
+	}
+	n := libc.GoBytes(c.cell, 8)
+	return int64(int32(binary.NativeEndian.Uint32(n))), int64(int32(binary.NativeEndian.Uint32(n[4:])))
 }
 
 func (c *sqliteConn) arrays() bool { return false }

@@ -104,7 +104,7 @@ func (w *sqliteWriter) connect() (err error) {
 		"journal_mode = WAL",
 		sync,
 		"wal_autocheckpoint = 0", // not before the answer: see walKeeper
-		"journal_size_limit = 67108864",
+		walLimit,
 		"cache_size = -16384",
 		"temp_store = memory",
 		fmt.Sprint("max_page_count = ", cmp.Or(w.opts.maxPages, math.MaxInt32)))
