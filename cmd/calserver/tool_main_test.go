@@ -28,8 +28,8 @@ import (
 	"factotum/store/storetest/pgtest"
 )
 
-// TestMain makes the test binary the program itself where it is called by one
-// of its names, in scripts and in processes of their own.
+// TestMain makes the test binary every program of the server, so that scripts
+// and processes of their own run what users run.
 func TestMain(m *testing.M) {
 	commands := map[string]func(){"calserver": main}
 	for _, name := range programNames() {
@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, commands)
 }
 
-// program prepares a call of the program by a name of its. With a hosts file
+// testProgram prepares a call of the program by one of its names. With a hosts file
 // it runs in a mount namespace of its own, where that is /etc/hosts.
 func testProgram(t *testing.T, hosts, name string, args ...string) *exec.Cmd {
 	t.Helper()
@@ -118,8 +118,8 @@ func runServer(t *testing.T, cmd *exec.Cmd) (said *lockedBuffer, ended chan stru
 	return said, ended
 }
 
-// until waits for a condition of a server.
-func until(t *testing.T, what string, ended chan struct{}, said *lockedBuffer, cond func() bool) {
+// awaitServer waits for a condition of a server.
+func awaitServer(t *testing.T, what string, ended chan struct{}, said *lockedBuffer, cond func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); !cond(); {
 		select {
@@ -133,7 +133,7 @@ func until(t *testing.T, what string, ended chan struct{}, said *lockedBuffer, c
 	}
 }
 
-func ready(url string) func() bool {
+func answers(url string) func() bool {
 	return func() bool {
 		resp, err := http.Get(url + "/readyz")
 		if err != nil {
@@ -163,7 +163,7 @@ func quickstartSite(t *testing.T) testSite {
 	cmd := testProgram(t, "", "calserver", "quickstart", "--data", dir, "--http", "127.0.0.1:"+port, "--user", "anna:anna-pw")
 	cmd.Env = append(os.Environ(), "HOME="+t.TempDir())
 	said, ended := runServer(t, cmd)
-	until(t, "ready", ended, said, ready(site.url))
+	awaitServer(t, "ready", ended, said, answers(site.url))
 	return site
 }
 
@@ -205,7 +205,7 @@ func splitSite(t *testing.T, store ...string) testSite {
 		`csapi.plugin.calendarlookup = "yes"`, `caldb.cld.type = "directory"`, `caldb.dwp.server.default = "`+back+`"`,
 		`caldb.dwp.server.`+back+`.ip = "`+back+`"`, `service.store.enable = "no"`)
 	said, ended := runServer(t, testProgram(t, hosts, "calserver", "serve", "--config", site.conf))
-	until(t, "serving front ends", ended, said, func() bool {
+	awaitServer(t, "serving front ends", ended, said, func() bool {
 		c, err := net.Dial("tcp", "127.0.0.2:"+dwpPort)
 		if err == nil {
 			c.Close()
@@ -213,7 +213,7 @@ func splitSite(t *testing.T, store ...string) testSite {
 		return err == nil
 	})
 	said, ended = runServer(t, testProgram(t, hosts, "calserver", "serve", "--config", frontConf))
-	until(t, "ready", ended, said, ready(site.url))
+	awaitServer(t, "ready", ended, said, answers(site.url))
 	return site
 }
 

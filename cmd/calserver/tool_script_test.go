@@ -1,0 +1,78 @@
+package main
+
+import (
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// Scripts have the programs by name, and "server start [flags]" and "server
+// stop" for a quickstart server in $WORK/data, whose URL is in $URL.
+func TestToolScripts(t *testing.T) {
+	type key struct{}
+	testscript.Run(t, testscript.Params{
+		Files: must(filepath.Glob("testdata/tool_*.txtar")),
+		Setup: func(env *testscript.Env) error {
+			env.Values[key{}] = &scriptServer{}
+			env.Setenv("HOME", env.WorkDir)
+			return nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"server": func(ts *testscript.TestScript, neg bool, args []string) {
+				s := ts.Value(key{}).(*scriptServer)
+				switch {
+				case neg || len(args) == 0:
+					ts.Fatalf("server start [flags], or server stop")
+				case args[0] == "start":
+					s.start(t, ts, args[1:])
+				case args[0] == "stop":
+					s.stop(ts)
+				}
+			},
+		},
+	})
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// scriptServer is the server of a script.
+type scriptServer struct {
+	cmd   *exec.Cmd
+	ended chan struct{}
+	said  lockedBuffer
+}
+
+func (s *scriptServer) start(t *testing.T, ts *testscript.TestScript, flags []string) {
+	port := freePort(t, "127.0.0.1")
+	url := "http://127.0.0.1:" + port
+	args := append([]string{"quickstart", "--data", ts.MkAbs("data"), "--http", "127.0.0.1:" + port}, flags...)
+	s.cmd, s.ended = testProgram(t, "", "calserver", args...), make(chan struct{})
+	s.cmd.Stdout, s.cmd.Stderr = &s.said, &s.said
+	ts.Check(s.cmd.Start())
+	go func() {
+		s.cmd.Wait()
+		close(s.ended)
+	}()
+	ts.Defer(func() { s.stop(ts) })
+	awaitServer(t, "ready", s.ended, &s.said, answers(url))
+	ts.Setenv("URL", url)
+}
+
+func (s *scriptServer) stop(ts *testscript.TestScript) {
+	s.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-s.ended:
+	case <-time.After(30 * time.Second):
+		s.cmd.Process.Kill()
+		ts.Fatalf("the server does not stop:\n%s", &s.said)
+	}
+}
