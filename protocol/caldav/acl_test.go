@@ -100,3 +100,17 @@ func TestRFC3744_8_1_ACL(t *testing.T) {
 		t.Errorf("acl-principal-prop-set: %q", m.order)
 	}
 }
+
+// Who may see busy time only learns neither the calendar's name nor, by HEAD,
+// what GET refuses.
+func TestFreeBusyOnly(t *testing.T) {
+	s := newSite(t)
+	s.visit("anna")
+	team := annasHome + "team/"
+	s.do("anna", "MKCALENDAR", team, mkcalendar("<D:displayname>Merger</D:displayname><C:calendar-description>Merger</C:calendar-description>")).is(201)
+	s.do("anna", "ACL", team, aclBody(grant("<D:href>/dav/principals/ben/</D:href>", "<C:read-free-busy/>"))).is(200)
+	s.do("ben", "PROPFIND", team, propfind("D:displayname", "C:calendar-description"), "Depth: 0").is(207).lacks("Merger")
+	s.do("ben", "PROPFIND", annasHome, propfind("D:displayname", "C:calendar-description"), "Depth: 1").is(207).lacks("Merger")
+	s.do("ben", "GET", team, "").is(403, "D:need-privileges")
+	s.do("ben", "HEAD", team, "").is(403)
+}

@@ -20,8 +20,12 @@ func (rq *request) getCalendar() error {
 	if err != nil {
 		return err
 	}
-	if c.Plain {
+	switch {
+	case c.Plain:
 		return errMethod
+	case rq.r.Method == http.MethodHead && !c.Rights.CanRead():
+		// A GET learns it from the query. RFC 9110 §9.3.2: HEAD is no other.
+		return &calendar.Error{Kind: calendar.Denied, Op: "get calendar", Ref: string(c.ID)}
 	}
 	h := rq.w.Header()
 	h.Set("ETag", dav.ETag(c.CTag()))

@@ -125,7 +125,7 @@ func (h *homeCache) describe(c *calCache, r Rights) Calendar {
 
 func (m *calMeta) describe(r Rights) Calendar {
 	row := &m.row
-	return Calendar{
+	c := Calendar{
 		ID: m.id, Incarnation: row.ID, Change: row.Change, Plain: row.Plain,
 		DisplayName: row.DisplayName, Description: row.Description, Color: row.Color, Order: row.Order,
 		TZID: row.TZID, Timezone: row.Timezone, Components: m.components, CoOwners: m.coOwners, ACL: row.ACL,
@@ -133,6 +133,11 @@ func (m *calMeta) describe(r Rights) Calendar {
 		Categories: row.Categories, Charset: row.Charset, Language: row.Language,
 		Created: row.Created, Modified: row.Modified, Count: -1, Props: m.props, Rights: r,
 	}
+	if !r.Owner && !r.Components.Has(acl.Read) && !r.Properties.Has(acl.Read) {
+		// Who may see busy time only is not told what the calendar is about.
+		c.DisplayName, c.Description, c.Categories, c.Props = "", "", "", nil
+	}
+	return c
 }
 
 // Home describes a home and the calendars in it that who may see.
