@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"runtime"
@@ -51,9 +52,9 @@ func OpenPostgres(ctx context.Context, dsn string, opts Options) (*Store, error)
 	if !strings.Contains(dsn, "pool_max_conns") {
 		config.MaxConns = int32(pgWorkers + readers)
 	}
-	if config.ConnConfig.RuntimeParams["application_name"] == "" {
-		config.ConnConfig.RuntimeParams["application_name"] = "csstored"
-	}
+	opts.session = rand.Text()
+	params := config.ConnConfig.RuntimeParams
+	params["application_name"] = markSessions(params["application_name"], opts.session)
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, wrap("open the store", pgError(err))

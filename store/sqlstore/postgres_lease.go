@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -23,6 +22,10 @@ import (
 // lease is the exclusive right to serve the database, renewed every third of
 // its life. The database's clock says when it expires; this process counts
 // from before it asked, so that it always stops writing first.
+//
+// What a holder that died, or that sleeps, has sent already could still be
+// committed after the lease went to another. So its sessions, which carry the
+// end of its name in theirs, are ended before the lease is taken from it.
 type lease struct {
 	pool    *pgxpool.Pool
 	log     *slog.Logger
@@ -39,9 +42,9 @@ const (
 
 	sqlTakeLease = `INSERT INTO leases (owner, holder, about, expires) VALUES ('', $1, $2, ` + sqlNow + ` + $3)
 ON CONFLICT (owner) DO UPDATE SET holder = excluded.holder, about = excluded.about, expires = excluded.expires
-WHERE leases.expires < ` + sqlNow + ` OR leases.holder = $4`
+WHERE leases.holder = $4 AND (leases.expires < ` + sqlNow + ` OR $5)`
 
-	sqlReadLease  = `SELECT holder, about, expires FROM leases WHERE owner = ''`
+	sqlReadLease  = `SELECT holder, about, expires, expires < ` + sqlNow + ` FROM leases WHERE owner = ''`
 	sqlRenewLease = `UPDATE leases SET expires = ` + sqlNow + ` + $2 WHERE owner = '' AND holder = $1`
 	sqlDropLease  = `DELETE FROM leases WHERE owner = '' AND holder = $1`
 )
@@ -52,15 +55,15 @@ var errNoLeaseTable = errors.New("the database has no table of leases")
 // unless the process was of this machine; one that is renewed while it waits
 // belongs to a daemon at work, and the store is refused.
 func acquireLease(ctx context.Context, pool *pgxpool.Pool, opts *Options) (*lease, error) {
-	l := &lease{pool: pool, log: opts.Log, ttl: opts.LeaseTTL, holder: processID() + "/" + rand.Text(), start: time.Now(),
+	l := &lease{pool: pool, log: opts.Log, ttl: opts.LeaseTTL, holder: processID() + "/" + opts.session, start: time.Now(),
 		stopped: make(chan struct{})}
 	host, _ := os.Hostname()
 	about := fmt.Sprintf("pid %d on %s", os.Getpid(), host)
-	replace := l.holder
+	replace, dead := l.holder, false
 	var first int64
 	for {
 		asked := time.Now()
-		tag, err := pool.Exec(ctx, sqlTakeLease, l.holder, about, l.ttl.Milliseconds(), replace)
+		tag, err := pool.Exec(ctx, sqlTakeLease, l.holder, about, l.ttl.Milliseconds(), replace, dead)
 		if err != nil {
 			var pg *pgconn.PgError
 			if errors.As(err, &pg) && pg.Code == "42P01" {
@@ -74,7 +77,8 @@ func acquireLease(ctx context.Context, pool *pgxpool.Pool, opts *Options) (*leas
 		}
 		var holder, by string
 		var expires int64
-		err = pool.QueryRow(ctx, sqlReadLease).Scan(&holder, &by, &expires)
+		var over bool
+		err = pool.QueryRow(ctx, sqlReadLease).Scan(&holder, &by, &expires, &over)
 		switch {
 		case errors.Is(err, pgx.ErrNoRows):
 			continue
@@ -84,8 +88,10 @@ func acquireLease(ctx context.Context, pool *pgxpool.Pool, opts *Options) (*leas
 		if first == 0 {
 			first = expires
 		}
-		replace = l.holder
-		if gone(holder) {
+		if dead = gone(holder); dead || over {
+			if err := endSessions(ctx, pool, holder[strings.LastIndex(holder, "/")+1:], 0); err != nil {
+				return nil, err
+			}
 			replace = holder
 			continue
 		}
@@ -103,6 +109,47 @@ func acquireLease(ctx context.Context, pool *pgxpool.Pool, opts *Options) (*leas
 	renew, l.cancel = context.WithCancel(context.Background())
 	go l.keep(renew)
 	return l, nil
+}
+
+const (
+	sqlEndSessions = `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND right(application_name, length(cast($1 AS TEXT))) = $1 AND ($2 = 0 OR pid = $2)`
+	sessionPause = 5 * time.Millisecond
+)
+
+// endSessions ends the sessions with that mark, or only the one that pid says,
+// and waits until they are gone: what they sent is committed then, or never.
+func endSessions(ctx context.Context, pool *pgxpool.Pool, mark string, pid uint32) error {
+	ctx, cancel := context.WithTimeout(ctx, pgPatience)
+	defer cancel()
+	for len(mark) == markLength {
+		var left int
+		if err := pool.QueryRow(ctx, sqlEndSessions, mark, int32(pid)).Scan(&left); err != nil {
+			return wrap("end sessions", pgError(err))
+		}
+		if left == 0 {
+			break
+		}
+		select {
+		case <-time.After(sessionPause):
+		case <-ctx.Done():
+			return wrap("wait for sessions to end", ctx.Err())
+		}
+	}
+	return nil
+}
+
+// markLength is the length of a mark, a text of rand.Text that no other
+// process has.
+const markLength = 26
+
+// markSessions puts the mark at the end of the name that the server shows for
+// the sessions; it cuts names at 63 octets.
+func markSessions(name, mark string) string {
+	if name == "" {
+		name = "csstored"
+	}
+	return strings.ToValidUTF8(name[:min(len(name), 62-len(mark))], "") + " " + mark
 }
 
 func (l *lease) extend(asked time.Time) { l.until.Store(int64(asked.Add(l.ttl).Sub(l.start))) }

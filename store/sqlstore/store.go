@@ -29,6 +29,8 @@ type Options struct {
 	// died without saying so; 0 means 15 s.
 	LeaseTTL time.Duration
 
+	session string // the mark of this process's PostgreSQL sessions
+
 	maxPages int // tests: SQLite's max_page_count, a full disk without a disk
 }
 
