@@ -128,6 +128,20 @@ func (r *reply) responses() (out []*dav.Node) {
 	return out
 }
 
+// statuses are those of the responses, or of their first propstat, without
+// "HTTP/1.1".
+func (r *reply) statuses() (out []string) {
+	r.t.Helper()
+	for _, n := range r.is(207).responses() {
+		st := n.Child(dav.D("status"))
+		if st == nil {
+			st = n.Child(dav.D("propstat")).Child(dav.D("status"))
+		}
+		out = append(out, strings.TrimPrefix(st.TrimText(), "HTTP/1.1 "))
+	}
+	return out
+}
+
 // value is the text of the first property of a name.
 func (r *reply) value(name dav.Name) string {
 	r.t.Helper()

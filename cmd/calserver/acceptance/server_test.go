@@ -74,6 +74,7 @@ type host struct {
 	conf  string
 	base  string // of its HTTP service, without a slash
 	ready string // where it tells whether it is ready
+	store *host  // who keeps the calendars, nil: itself
 	cmd   *exec.Cmd
 	log   *buffer
 	done  chan struct{} // closed when the process has ended
@@ -255,12 +256,20 @@ func (h *host) healthy(t testing.TB) {
 	if !h.isReady() {
 		t.Fatalf("the server is not ready any more:\n%s", h.log)
 	}
-	if out, err := calserver(t, "csdb", "-C", h.conf, "check"); err != nil {
+	if out, err := calserver(t, "csdb", "-C", h.keeper().conf, "check"); err != nil {
 		t.Fatalf("csdb check: %v\n%s", err, out)
 	}
 }
 
-// ticks is the unit of CPU times in /proc: 100 Hz on every Linux.
+// keeper is the host that has the database.
+func (h *host) keeper() *host {
+	if h.store != nil {
+		return h.store
+	}
+	return h
+}
+
+// tick is the unit of CPU times in /proc: 100 Hz on every Linux.
 const tick = 10 * time.Millisecond
 
 // cpu is the processor time that the server has used.
