@@ -172,11 +172,6 @@ func (s *Service) write(w *writer, op string, row CalendarRow, name string, obj 
 			}
 		}
 	}
-	if !exists {
-		if err := w.DeleteProps(row.ID, name); err != nil {
-			return PutResult{}, err
-		}
-	}
 	if err := w.TouchCalendar(row.ID, n, w.now); err != nil {
 		return PutResult{}, err
 	}
@@ -396,14 +391,6 @@ func (w *writer) remove(row CalendarRow, old ObjectRow) error {
 	}
 	m.was = slices.Clone(m.was)
 	if err := w.DeleteObject(row.ID, old.Name, n, w.now); err != nil {
-		return err
-	}
-	if len(m.was) > 0 {
-		if err := w.SetOccurrences(row.ID, old.Name, nil); err != nil {
-			return err
-		}
-	}
-	if err := w.DeleteProps(row.ID, old.Name); err != nil {
 		return err
 	}
 	if old.Attached {

@@ -75,7 +75,7 @@ type Tx interface {
 	// name). UIDConflict if another live object of the calendar has the UID.
 	PutObject(row ObjectRow) error
 	// DeleteObject turns the object into a tombstone that keeps uid, component
-	// and data.
+	// and data, and removes its occurrences and dead properties.
 	DeleteObject(cal int64, name string, change int64, when time.Time) error
 	// Changes streams live objects and tombstones with change above since, by
 	// change then name, at most limit (0 = all). Tombstones have Deleted set.

@@ -178,6 +178,7 @@ func (w *pgWorker) attempt(ctx context.Context, group []*job) error {
 	if h.exists, err = c.row(sqlLockHome, args(string(group[0].owner)), &h.change, &h.created, &h.bytes, &h.objects); err != nil {
 		return wrap("begin to write", err)
 	}
+	h.stored = h.exists
 	kept := false
 	for _, j := range group {
 		j.err, j.hooks = nil, nil

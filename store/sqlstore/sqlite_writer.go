@@ -75,8 +75,8 @@ func guard(fn func()) (err error) {
 }
 
 // sqliteWriter is the one goroutine that writes. It takes all Updates that
-// wait (while it commits, more come), runs each inside a savepoint of one
-// transaction, commits once, which is one wait for the disk, and answers.
+// wait (while it commits, more come), runs them in one transaction, commits
+// once, which is one wait for the disk, and answers.
 type sqliteWriter struct {
 	path    string
 	opts    Options
@@ -85,12 +85,13 @@ type sqliteWriter struct {
 	quit    chan struct{}
 	stopped chan struct{}
 	lastID  int64
+	known   memories
 	group   []*job // being run
 	log     *walKeeper
 }
 
 func newSQLiteWriter(path string, opts Options) (*sqliteWriter, error) {
-	w := &sqliteWriter{path: path, opts: opts, queue: make(chan *job, maxGroup), quit: make(chan struct{}), stopped: make(chan struct{})}
+	w := &sqliteWriter{path: path, opts: opts, queue: make(chan *job, maxGroup), quit: make(chan struct{}), stopped: make(chan struct{}), known: memories{}}
 	return w, w.connect()
 }
 
@@ -189,7 +190,10 @@ func (w *sqliteWriter) gather(first *job) {
 // transaction is lost on the way (a full disk does that), each job is tried
 // again alone, so that one that does not fit takes no other with it.
 func (w *sqliteWriter) commit(group []*job) {
-	err := w.attempt(group)
+	err := w.attempt(group, false)
+	if err == errSpoiled {
+		err = w.attempt(group, true)
+	}
 	if err == nil {
 		for _, j := range group {
 			if j.state.Load() == jobRunning {
@@ -204,7 +208,7 @@ func (w *sqliteWriter) commit(group []*job) {
 			continue
 		}
 		if len(group) > 1 {
-			err = w.attempt(group[i : i+1])
+			err = w.attempt(group[i:i+1], false)
 		}
 		if err != nil {
 			j.err, j.hooks = err, nil
@@ -213,9 +217,14 @@ func (w *sqliteWriter) commit(group []*job) {
 	}
 }
 
+// errSpoiled says that a job of a group failed after it had written.
+var errSpoiled = errors.New("a part of the transaction must be undone")
+
 // attempt runs the jobs in one transaction. An error means that nothing of it
-// was committed; otherwise each job has its own outcome.
-func (w *sqliteWriter) attempt(group []*job) error {
+// was committed; otherwise each job has its own outcome. A job that fails
+// mostly does so before it writes. Only if one fails later, the group is run
+// again, apart: each job inside a savepoint, which costs a copy of every page.
+func (w *sqliteWriter) attempt(group []*job, apart bool) error {
 	if w.conn == nil {
 		if err := w.connect(); err != nil {
 			return wrap("open the store for writing", err)
@@ -232,8 +241,15 @@ func (w *sqliteWriter) attempt(group []*job) error {
 		if !j.start() {
 			continue
 		}
-		ok, err := w.one(j, len(group) > 1)
-		if err != nil {
+		ok, err := w.one(j, apart)
+		if err == errSpoiled && len(group) > 1 {
+			if c.exec("ROLLBACK") != nil {
+				w.disconnect()
+			}
+			clear(w.known)
+			return err
+		}
+		if err != nil && err != errSpoiled {
 			w.disconnect()
 			return err
 		}
@@ -250,24 +266,34 @@ func (w *sqliteWriter) attempt(group []*job) error {
 	return nil
 }
 
-// one runs a job, inside a savepoint if it shares the transaction. The error
-// says that the transaction is lost; the job's own failure is in the job.
-func (w *sqliteWriter) one(j *job, shared bool) (kept bool, err error) {
+// one runs a job, inside a savepoint if it is to stand apart. The error says
+// that the transaction is lost, errSpoiled that what the job wrote must be
+// undone; the job's own failure is in the job.
+func (w *sqliteWriter) one(j *job, apart bool) (kept bool, err error) {
 	c := w.conn
-	if shared {
+	wrote := true
+	if apart {
 		if err := c.exec("SAVEPOINT one"); err != nil {
 			return false, wrap("begin to write", err)
 		}
 	}
 	c.ctx = j.ctx
 	if j.raw != nil {
+		clear(w.known)
 		j.err = j.raw(c)
 	} else {
 		t := newTx(c, j.owner, micros(w.opts.Now()), w.nextID)
+		t.memory = w.known.of(j.owner)
+		t.home = t.memory.home
 		if j.err = call(t, j.fn); j.err == nil {
 			j.err = t.finish()
 		}
-		j.hooks = t.hooks
+		if j.err == nil {
+			t.memory.home = t.home
+		} else {
+			delete(w.known, j.owner)
+		}
+		j.hooks, wrote = t.hooks, t.wrote
 	}
 	c.ctx = nil
 	if !c.inTransaction() {
@@ -278,14 +304,17 @@ func (w *sqliteWriter) one(j *job, shared bool) (kept bool, err error) {
 	}
 	if j.err != nil {
 		j.hooks = nil
-		if !shared {
+		if !apart {
+			if wrote {
+				return false, errSpoiled
+			}
 			return false, nil
 		}
 		if err := c.exec("ROLLBACK TO one"); err != nil {
 			return false, wrap("roll back", err)
 		}
 	}
-	if shared {
+	if apart {
 		if err := c.exec("RELEASE one"); err != nil {
 			return false, wrap("end a savepoint", err)
 		}
@@ -301,6 +330,7 @@ func (w *sqliteWriter) nextID() int64 {
 // disconnect closes a connection whose state is in doubt; what it had not
 // committed is gone.
 func (w *sqliteWriter) disconnect() {
+	clear(w.known)
 	if w.conn != nil {
 		w.conn.close()
 		w.conn = nil

@@ -13,8 +13,12 @@ type tx struct {
 	now   int64        // microseconds, the clock for a new home
 	newID func() int64 // makes ids of bodies; nil in a View
 
-	home  home
-	stub  stub // what the last look-up by name found
+	home   home
+	touch  touch
+	stub   stub    // what the last look-up by name found
+	memory *memory // nil for an engine that keeps none
+	wrote  bool    // something that must be undone if fn fails
+
 	hooks []func()
 
 	// broken is the first failure of the engine. fn may overlook it; the
@@ -39,6 +43,9 @@ func (t *tx) finish() error {
 	if t.broken != nil {
 		return t.broken
 	}
+	if err := t.flushTouch(); err != nil {
+		return err
+	}
 	return t.flushHome()
 }
 
@@ -58,6 +65,7 @@ func (t *tx) exec(op, text string, args ...any) error {
 	if t.newID == nil {
 		return t.wrap(op, errReadOnly)
 	}
+	t.wrote = true
 	return t.wrap(op, t.conn.exec(text, args...))
 }
 
@@ -66,6 +74,7 @@ func (t *tx) count(op, text string, args ...any) (int64, error) {
 		return 0, t.wrap(op, errReadOnly)
 	}
 	n, err := t.conn.count(text, args...)
+	t.wrote = t.wrote || n > 0
 	return n, t.wrap(op, err)
 }
 

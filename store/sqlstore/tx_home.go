@@ -5,6 +5,7 @@ import "factotum/server/calendar"
 // home is the owner's row as the transaction sees it.
 type home struct {
 	loaded, exists, dirty bool
+	stored                bool // the row is in the table
 	change, created       int64
 	bytes, objects        int64
 }
@@ -12,8 +13,8 @@ type home struct {
 const (
 	sqlHome = `SELECT change, created, bytes, objects FROM owners WHERE owner = $1`
 
-	sqlPutHome = `INSERT INTO owners (owner, change, created, bytes, objects) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (owner) DO UPDATE SET change = excluded.change, bytes = excluded.bytes, objects = excluded.objects`
+	sqlInsertHome = `INSERT INTO owners (owner, change, created, bytes, objects) VALUES ($1, $2, $3, $4, $5)`
+	sqlUpdateHome = `UPDATE owners SET change = $2, bytes = $3, objects = $4 WHERE owner = $1`
 )
 
 func (t *tx) loadHome() (err error) {
@@ -22,7 +23,7 @@ func (t *tx) loadHome() (err error) {
 		return nil
 	}
 	h.exists, err = t.row("read the home", sqlHome, args(t.owner), &h.change, &h.created, &h.bytes, &h.objects)
-	h.loaded = err == nil
+	h.loaded, h.stored = err == nil, h.exists
 	return err
 }
 
@@ -45,7 +46,11 @@ func (t *tx) flushHome() error {
 		return nil
 	}
 	h.dirty = false
-	return t.exec("write the home", sqlPutHome, t.owner, h.change, h.created, h.bytes, h.objects)
+	if h.stored {
+		return t.exec("write the home", sqlUpdateHome, t.owner, h.change, h.bytes, h.objects)
+	}
+	h.stored = true
+	return t.exec("write the home", sqlInsertHome, t.owner, h.change, h.created, h.bytes, h.objects)
 }
 
 // grow keeps the sums over the owner's live objects.
