@@ -111,6 +111,13 @@ func TestFreeBusyOnly(t *testing.T) {
 	s.do("anna", "ACL", team, aclBody(grant("<D:href>/dav/principals/ben/</D:href>", "<C:read-free-busy/>"))).is(200)
 	s.do("ben", "PROPFIND", team, propfind("D:displayname", "C:calendar-description"), "Depth: 0").is(207).lacks("Merger")
 	s.do("ben", "PROPFIND", annasHome, propfind("D:displayname", "C:calendar-description"), "Depth: 1").is(207).lacks("Merger")
+	s.do("anna", "MKCALENDAR", annasHome+"open/", "").is(201)
+	s.do("anna", "ACL", annasHome+"open/", aclBody(grant("<D:href>/dav/principals/ben/</D:href>", "<D:read/>"))).is(200)
+	s.do("anna", "PUT", annasHome+"open/a.ics", event("1", "20260301T090000Z", "A")).is(201)
+	s.do("anna", "PUT", team+"b.ics", event("2", "20260301T090000Z", "Merger")).is(201)
+	if m := s.do("ben", "REPORT", annasHome, query(in(march), "D:getetag", "C:calendar-data")).multi(); !slices.Equal(m.order, []string{annasHome + "open/a.ics"}) {
+		t.Errorf("a query on the home finds %q", m.order)
+	}
 	s.do("ben", "GET", team, "").is(403, "D:need-privileges")
 	s.do("ben", "HEAD", team, "").is(403)
 }

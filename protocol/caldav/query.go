@@ -82,8 +82,8 @@ type found struct {
 }
 
 // calendars ranges over the calendars that the request's path stands for: one,
-// or all of a home. The calendar itself is fetched only if a property needs
-// it.
+// or all of a home that may be read. The calendar itself is fetched only if a
+// property needs it.
 func (rq *request) calendars(pl *plan) func(func(found, error) bool) {
 	return func(yield func(found, error) bool) {
 		if rq.at.place != atHome {
@@ -106,7 +106,7 @@ func (rq *request) calendars(pl *plan) func(func(found, error) bool) {
 		}
 		for i := range home.Calendars {
 			c := &home.Calendars[i]
-			if !c.Plain && !yield(found{c.ID, c}, nil) {
+			if !c.Plain && c.Rights.CanRead() && !yield(found{c.ID, c}, nil) {
 				return
 			}
 		}
