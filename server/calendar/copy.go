@@ -90,6 +90,9 @@ func (s *Service) CopyObject(ctx context.Context, who Actor, req CopyRequest) (C
 				if !req.Overwrite {
 					return failMsg(Stale, "overwrite", op, refString(to), "the destination exists")
 				}
+				if frow.ID == sub.ID || strings.HasPrefix(frow.Name, sub.Name+"/") {
+					return failMsg(Denied, "", op, refString(to), "an object cannot replace the collection that it stands in")
+				}
 				if err := w.deleteTree(sub, true); err != nil {
 					return err
 				}
@@ -170,6 +173,8 @@ func (s *Service) CopyCalendar(ctx context.Context, who Actor, req CopyRequest) 
 		return CopyResult{}, failMsg(Unsupported, "", op, string(to), "source and destination are of different owners")
 	case from == to || strings.HasPrefix(name, from.Name()+"/"):
 		return CopyResult{}, failMsg(Denied, "", op, string(to), "a collection cannot go into itself")
+	case strings.HasPrefix(from.Name(), name+"/"):
+		return CopyResult{}, failMsg(Denied, "", op, string(to), "a collection cannot replace one that it stands in")
 	case !r.Owner:
 		return CopyResult{}, failMsg(Denied, "", op, string(from), "only the owner copies or moves a calendar")
 	case req.Move && from.Name() == DefaultName:
@@ -235,6 +240,7 @@ func (s *Service) copyTree(w *writer, op string, req CopyRequest, res *CopyResul
 		return err
 	}
 	w.reset = true
+	n := len(all)
 	for _, c := range all {
 		rest, below := strings.CutPrefix(c.Name, src.Name+"/")
 		if c.ID != src.ID && (!below || req.Shallow && !req.Move) {
@@ -243,6 +249,12 @@ func (s *Service) copyTree(w *writer, op string, req CopyRequest, res *CopyResul
 		name := to.Name()
 		if below {
 			name += "/" + rest
+		}
+		if err := CheckName(name); err != nil {
+			return failMsg(Invalid, CollectionLocationOK, op, string(to), "%v", err)
+		}
+		if n++; !req.Move && n > s.opt.Limits.Calendars {
+			return failMsg(OverQuota, "", op, string(to), "a home holds at most %d collections", s.opt.Limits.Calendars)
 		}
 		if req.Move {
 			err = w.rename(c, name)
@@ -256,13 +268,22 @@ func (s *Service) copyTree(w *writer, op string, req CopyRequest, res *CopyResul
 	return nil
 }
 
+// rename gives a calendar another name and leaves a tombstone of the old one,
+// so that the sync of the home tells of it.
 func (w *writer) rename(c CalendarRow, name string) error {
 	n, err := w.stamp()
 	if err != nil {
 		return err
 	}
+	old := CalendarRow{ID: w.s.newID(), Name: c.Name, Plain: c.Plain, Change: n, MetaChange: n, Created: w.now, Modified: w.now}
 	c.Name, c.MetaChange, c.Change, c.Modified = name, n, n, w.now
-	return w.UpdateCalendar(c)
+	if err := w.UpdateCalendar(c); err != nil {
+		return err
+	}
+	if err := w.InsertCalendar(old); err != nil {
+		return err
+	}
+	return w.DeleteCalendar(old.ID, n, w.now)
 }
 
 func (s *Service) copyOne(w *writer, op string, c CalendarRow, name string, shallow bool) error {
@@ -277,6 +298,7 @@ func (s *Service) copyOne(w *writer, op string, c CalendarRow, name string, shal
 	if shallow {
 		return nil
 	}
+	c.NoDoubles = false // what overlaps in the original may do so in the copy
 	var names []string
 	if err := w.Objects(old, "", false, func(o *ObjectRow) error { names = append(names, o.Name); return nil }); err != nil {
 		return err
