@@ -108,13 +108,9 @@ func (s *Service) write(w *writer, op string, row CalendarRow, name string, obj 
 	id := NewID(w.owner, row.Name)
 	ref := refString(Ref{id, name})
 	if exists && old.UID != obj.uid && !row.Plain {
-		// The UID of a resource may change only by deleting it first: clients
+		// The UID of a resource changes only by deleting it first: clients
 		// would otherwise lose the old object without a tombstone of its UID.
-		if other, ok, err := w.ObjectByUID(row.ID, obj.uid, false); err != nil {
-			return PutResult{}, err
-		} else if ok {
-			return PutResult{}, &Error{Kind: UIDConflict, Op: op, Ref: refString(Ref{id, other.Name}), Msg: "another object of this calendar has the same UID"}
-		}
+		return PutResult{}, &Error{Kind: UIDConflict, Op: op, Ref: ref, Msg: "the object there has another UID"}
 	}
 	if limit := s.opt.Limits.HomeBytes; limit > 0 {
 		if home, _, err := w.Home(); err != nil {
@@ -136,7 +132,7 @@ func (s *Service) write(w *writer, op string, row CalendarRow, name string, obj 
 	if obj.scheduled {
 		o.ScheduleTag = n
 	}
-	if row.NoDoubles && !row.Plain {
+	if row.NoDoubles && !row.Plain && (!exists || old.OccHash != obj.occHash) {
 		if err := s.checkDoubles(w, op, row, name, obj); err != nil {
 			return PutResult{}, err
 		}
@@ -196,29 +192,6 @@ func (s *Service) uidConflict(w *writer, op string, row CalendarRow, uid string)
 	return e
 }
 
-// checkDoubles refuses busy time that overlaps busy time of other objects.
-func (s *Service) checkDoubles(w *writer, op string, row CalendarRow, name string, obj *parsed) error {
-	for _, o := range obj.occ {
-		if o.Flags&(OccFree|OccTodo|OccTail) != 0 {
-			continue
-		}
-		clash := ""
-		err := w.Occurrences(row.ID, o.Start, o.End, func(x OccurrenceRow) error {
-			if x.Name != name && x.Flags&(OccFree|OccTodo|OccTail) == 0 && clash == "" {
-				clash = x.Name
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		if clash != "" {
-			return failMsg(DoubleBooked, "", op, refString(Ref{NewID(w.owner, row.Name), name}), "the time is taken already")
-		}
-	}
-	return nil
-}
-
 // PutObjects imports objects, each on its own: an item that is refused spoils
 // no other. Text that is there already, octet for octet, is not written again.
 func (s *Service) PutObjects(ctx context.Context, who Actor, req PutObjectsRequest) ([]PutItemResult, error) {
@@ -230,6 +203,9 @@ func (s *Service) PutObjects(ctx context.Context, who Actor, req PutObjectsReque
 	}
 	if err := need(r.CanWrite(), r, op, id); err != nil {
 		return nil, err
+	}
+	if c.meta.row.Plain {
+		return nil, failMsg(Unsupported, "", op, string(id), "this collection is not a calendar")
 	}
 	out := make([]PutItemResult, len(req.Items))
 	objs := make([]*parsed, len(req.Items))
@@ -291,7 +267,11 @@ func (s *Service) putItem(w *writer, who Actor, op string, row CalendarRow, req 
 	if err != nil {
 		return PutItemResult{}, err
 	}
+	m := &calMeta{coOwners: strings.Fields(row.CoOwners)}
+	r := s.rights(who, id.Owner(), m.coOwners, row.ACL)
 	switch {
+	case exists && s.masks(old.Private, r, who, m):
+		return PutItemResult{Name: name}, failMsg(Denied, "", op, refString(Ref{id, old.Name}), "a private object is changed by its owners only")
 	case exists && name != "" && name != old.Name:
 		return PutItemResult{Name: name}, &Error{Kind: UIDConflict, Op: op, Ref: refString(Ref{id, old.Name}), Msg: "another object of this calendar has the same UID"}
 	case exists:
