@@ -287,8 +287,8 @@ func (s *Service) SyncHome(ctx context.Context, who Actor, req SyncHomeRequest) 
 	const op = "sync home"
 	var since int64
 	if req.Token != "" {
-		inc, n, ok := parseSyncToken(req.Token)
-		if !ok || inc != 0 {
+		inc, n, start, ok := parseSyncToken(req.Token)
+		if !ok || inc != 0 || start != 0 {
 			return SyncHomeResult{}, fail(BadSyncToken, op, string(req.Owner))
 		}
 		since = n
@@ -311,11 +311,21 @@ func (s *Service) SyncHome(ctx context.Context, who Actor, req SyncHomeRequest) 
 	if since == 0 || since == home.Change {
 		return res, nil
 	}
+	if !home.Rights.Owner {
+		if hidden, err := s.hiddenSince(ctx, req.Owner, visible, since); err != nil {
+			return res, wrap(op, string(req.Owner), err)
+		} else if hidden {
+			return SyncHomeResult{}, fail(BadSyncToken, op, string(req.Owner))
+		}
+	}
 	err = s.store.View(ctx, req.Owner, func(tx Tx) error {
 		res.Removed = nil
 		gone, err := tx.GoneCalendars(since)
 		if err != nil {
 			return err
+		}
+		if len(gone) > 0 && !home.Rights.Owner { // who could see them is not known any more: no names
+			return fail(BadSyncToken, op, string(req.Owner))
 		}
 		for _, g := range gone {
 			if id := NewID(req.Owner, g.Name); !visible[id] && !slices.Contains(res.Removed, id) {
@@ -325,6 +335,23 @@ func (s *Service) SyncHome(ctx context.Context, who Actor, req SyncHomeRequest) 
 		return nil
 	})
 	return res, wrap(op, string(req.Owner), err)
+}
+
+// hiddenSince tells whether a calendar that is not visible had its properties,
+// and so perhaps its list, changed since: it may have gone out of sight.
+func (s *Service) hiddenSince(ctx context.Context, owner Owner, visible map[ID]bool, since int64) (bool, error) {
+	h, err := s.loaded(ctx, owner)
+	if err != nil {
+		return false, err
+	}
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	for _, c := range h.byName {
+		if !visible[c.meta.id] && c.meta.row.MetaChange > since {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // Prefs returns a user's preferences: his own, or anyone's for the

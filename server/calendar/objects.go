@@ -12,7 +12,7 @@ const fetchChunk = 200
 // toObject turns a row into what readers get.
 func (r *ObjectRow) toObject(id ID) *Object {
 	return &Object{Calendar: id, Name: r.Name, UID: r.UID, Component: r.Component, Change: r.Change, ScheduleTag: r.ScheduleTag,
-		Created: r.Created, Modified: r.Modified, Size: r.Size, ContentType: r.ContentType, Data: r.Data, class: r.Private}
+		Created: r.Created, Modified: r.Modified, Size: r.Size, ContentType: r.ContentType, Data: r.Data, class: r.Private, memo: new(memo)}
 }
 
 // fetch returns the live objects of these names with their data, in the order
@@ -266,8 +266,9 @@ func (s *Service) listing(ctx context.Context, h *homeCache, c *calCache) ([]*Ob
 	clean := true
 	ok := h.replay(home.Change, func(e mutation) {
 		if e.cal == c.meta.row.ID {
-			if e.props {
+			if e.props { // this list has the ones before: good for one answer
 				clean = false
+				return
 			}
 			fresh.applyList(e)
 		}
@@ -298,9 +299,7 @@ func (s *Service) ListObjects(ctx context.Context, who Actor, id ID, emit func(*
 	cal := h.describe(c, r)
 	for _, o := range list {
 		if o.class != 0 && s.masks(o.class, r, who, c.meta) {
-			m := *o
-			m.Masked = true
-			o = &m
+			o = s.mask(o)
 		}
 		if err := emit(o); err != nil {
 			return cal, err

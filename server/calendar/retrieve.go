@@ -47,7 +47,9 @@ func (s *Service) present(ctx context.Context, h *homeCache, c *calCache, o *Obj
 	masked := s.masks(o.class, r, who, m)
 	if sh.req.None {
 		out := o.meta()
-		out.Masked = masked
+		if masked {
+			out = s.mask(out)
+		}
 		return out, nil
 	}
 	if masked {
@@ -61,6 +63,7 @@ func (s *Service) present(ctx context.Context, h *homeCache, c *calCache, o *Obj
 		return o, nil // stored before a rule was added: give what there is
 	}
 	out := *o
+	out.memo = nil
 	cal := &ical.Component{Name: known.cal.Name, Props: known.cal.Props, Children: known.cal.Children}
 	set := known.set
 	only := sh.req.Expand != nil && sh.zone == nil && sh.req.LimitBusy == nil && sh.req.Comp == nil && !masked
@@ -268,10 +271,11 @@ var shown = map[string]bool{
 	"SEQUENCE": true, "STATUS": true, "CREATED": true, "LAST-MODIFIED": true,
 }
 
-// mask returns the object without the details of its private components.
+// mask returns the object without the details of its private components. Its
+// size is that of the text that is shown, 0 where none is.
 func (s *Service) mask(o *Object) *Object {
 	out := *o
-	out.Masked = true
+	out.Masked, out.Size, out.ScheduleTag, out.Props = true, 0, 0, nil
 	if o.Data == nil {
 		return &out
 	}
@@ -289,5 +293,6 @@ func (s *Service) mask(o *Object) *Object {
 		c.Children = nil
 	}
 	out.Data = cal.Append(nil)
+	out.Size = len(out.Data)
 	return &out
 }

@@ -17,15 +17,15 @@ func (s *Service) Sync(ctx context.Context, who Actor, req SyncRequest, emit fun
 	}
 	cal := h.describe(c, r)
 	if req.Gone != nil {
-		return s.syncGone(ctx, h, c, req, cal, emit)
+		return s.syncGone(ctx, who, h, c, r, req, cal, emit)
 	}
-	var since int64
+	var since, start int64
 	if req.Token != "" {
-		inc, n, ok := parseSyncToken(req.Token)
-		if !ok || inc != cal.Incarnation || n > cal.Change || n < c.meta.row.Purged {
+		inc, n, began, ok := parseSyncToken(req.Token)
+		if !ok || inc != cal.Incarnation || max(n, began) > cal.Change || max(n, began) < c.meta.row.Purged {
 			return SyncResult{Calendar: cal}, fail(BadSyncToken, op, string(id))
 		}
-		since = n
+		since, start = n, began
 	}
 	send := func(o *Object) error {
 		if s.masks(o.class, r, who, c.meta) {
@@ -39,12 +39,12 @@ func (s *Service) Sync(ctx context.Context, who Actor, req SyncRequest, emit fun
 	if req.Token == "" && req.Limit <= 0 && !req.Data {
 		return s.syncAll(ctx, h, c, r, send)
 	}
-	if req.Limit <= 0 && !req.Data && !req.Deleted {
+	if req.Limit <= 0 && !req.Data && !req.Deleted && start == 0 {
 		if res, ok, err := s.syncLog(h, c, r, since, send, emit); ok {
 			return res, err
 		}
 	}
-	return s.syncStore(ctx, h, c, r, req, since, send, emit)
+	return s.syncStore(ctx, who, h, c, r, req, since, start, send, emit)
 }
 
 // syncAll answers a first sync from the listing.
@@ -107,11 +107,11 @@ func (s *Service) syncLog(h *homeCache, c *calCache, r Rights, since int64, send
 	return SyncResult{Token: cal.SyncToken(), Calendar: cal}, true, nil
 }
 
-func (s *Service) syncStore(ctx context.Context, h *homeCache, c *calCache, r Rights, req SyncRequest, since int64, send func(*Object) error, emit func(SyncItem) error) (SyncResult, error) {
+func (s *Service) syncStore(ctx context.Context, who Actor, h *homeCache, c *calCache, r Rights, req SyncRequest, since, start int64, send func(*Object) error, emit func(SyncItem) error) (SyncResult, error) {
 	const op = "sync"
 	id := req.Calendar
 	var items []SyncItem
-	var change int64
+	var change, began int64
 	limit := 0
 	if req.Limit > 0 {
 		limit = req.Limit + 1
@@ -125,10 +125,13 @@ func (s *Service) syncStore(ctx context.Context, h *homeCache, c *calCache, r Ri
 		if !ok || row.ID != c.meta.row.ID {
 			return fail(NoCalendar, op, string(id))
 		}
-		if req.Token != "" && since < row.Purged {
+		if req.Token != "" && max(since, start) < row.Purged {
 			return fail(BadSyncToken, op, string(id))
 		}
-		change = row.Change
+		change, began = row.Change, start
+		if req.Token == "" {
+			began = row.Change
+		}
 		return tx.Changes(row.ID, since, limit, req.Data || req.Deleted, func(o *ObjectRow) error {
 			switch {
 			case o.Deleted.IsZero():
@@ -140,7 +143,7 @@ func (s *Service) syncStore(ctx context.Context, h *homeCache, c *calCache, r Ri
 			default:
 				g := &Tombstone{Calendar: id, Name: o.Name, UID: o.UID, Component: o.Component, Change: o.Change, Deleted: o.Deleted}
 				if req.Deleted {
-					g.Data = o.Data
+					g.Data = s.lastText(who, r, c.meta, o)
 				}
 				items = append(items, SyncItem{Gone: g})
 			}
@@ -155,14 +158,14 @@ func (s *Service) syncStore(ctx context.Context, h *homeCache, c *calCache, r Ri
 	res := SyncResult{Calendar: cal, Token: cal.SyncToken()}
 	if req.Limit > 0 && len(items) > req.Limit {
 		res.More = true
-		res.Token = syncToken(cal.Incarnation, items[req.Limit-1].change())
+		res.Token = pageToken(cal.Incarnation, items[req.Limit-1].change(), began)
 		items = items[:req.Limit]
 	}
 	for _, it := range items {
 		switch {
 		case it.Object != nil:
 			err = send(it.Object)
-		case req.Token != "": // a first sync has nothing to remove
+		case it.Gone.Change > began: // a first sync has nothing to remove
 			err = emit(it)
 		}
 		if err != nil {
@@ -174,7 +177,7 @@ func (s *Service) syncStore(ctx context.Context, h *homeCache, c *calCache, r Ri
 
 // syncGone answers with the tombstones of a window. Two passes, since most
 // calls find none: the texts are read from the first one of the window on.
-func (s *Service) syncGone(ctx context.Context, h *homeCache, c *calCache, req SyncRequest, cal Calendar, emit func(SyncItem) error) (SyncResult, error) {
+func (s *Service) syncGone(ctx context.Context, who Actor, h *homeCache, c *calCache, r Rights, req SyncRequest, cal Calendar, emit func(SyncItem) error) (SyncResult, error) {
 	from, to := req.Gone.From, req.Gone.To
 	var items []SyncItem
 	err := s.store.View(ctx, h.owner, func(tx Tx) error {
@@ -194,7 +197,7 @@ func (s *Service) syncGone(ctx context.Context, h *homeCache, c *calCache, req S
 				return nil
 			}
 			items = append(items, SyncItem{Gone: &Tombstone{Calendar: req.Calendar, Name: o.Name, UID: o.UID, Component: o.Component,
-				Change: o.Change, Deleted: o.Deleted, Data: o.Data}})
+				Change: o.Change, Deleted: o.Deleted, Data: s.lastText(who, r, c.meta, o)}})
 			return ctx.Err()
 		})
 	})
@@ -210,6 +213,14 @@ func (s *Service) syncGone(ctx context.Context, h *homeCache, c *calCache, req S
 		}
 	}
 	return SyncResult{Token: cal.SyncToken(), Calendar: cal}, nil
+}
+
+// lastText is the text of a deleted object as who may see it.
+func (s *Service) lastText(who Actor, r Rights, m *calMeta, o *ObjectRow) []byte {
+	if o.Data != nil && s.masks(o.Private, r, who, m) {
+		return s.mask(&Object{Data: o.Data}).Data
+	}
+	return o.Data
 }
 
 func (it SyncItem) change() int64 {

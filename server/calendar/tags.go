@@ -15,11 +15,10 @@ func (o *Object) ETag() string {
 func (o *Object) AppendETag(dst []byte) []byte {
 	dst = strconv.AppendInt(dst, o.Change, 36)
 	dst = append(dst, '-')
-	dst = strconv.AppendInt(dst, int64(o.Size), 36)
 	if o.Masked {
-		dst = append(dst, '-', 'm')
+		return append(dst, "0m"...) // the size of what is hidden is hidden too
 	}
-	return dst
+	return strconv.AppendInt(dst, int64(o.Size), 36)
 }
 
 // ScheduleTagValue returns the CALDAV:schedule-tag without quotes.
@@ -47,19 +46,34 @@ func syncToken(incarnation, change int64) string {
 	return syncPrefix + strconv.FormatInt(incarnation, 36) + ":" + strconv.FormatInt(change, 36)
 }
 
-func parseSyncToken(s string) (incarnation, change int64, ok bool) {
+// pageToken is the token between two pages of a first sync: start is the
+// calendar's change number when it began. What was deleted up to then the
+// client has never seen.
+func pageToken(incarnation, change, start int64) string {
+	t := syncToken(incarnation, change)
+	if start > change {
+		t += ":" + strconv.FormatInt(start, 36)
+	}
+	return t
+}
+
+// parseSyncToken takes a token apart; start is 0 where the token has none.
+func parseSyncToken(s string) (incarnation, change, start int64, ok bool) {
 	rest, ok := strings.CutPrefix(s, syncPrefix)
 	if !ok {
-		return 0, 0, false
+		return 0, 0, 0, false
 	}
-	a, b, ok := strings.Cut(rest, ":")
-	if !ok {
-		return 0, 0, false
+	var n [3]int64
+	parts := strings.Split(rest, ":")
+	if len(parts) < 2 || len(parts) > len(n) {
+		return 0, 0, 0, false
 	}
-	incarnation, err := strconv.ParseInt(a, 36, 64)
-	if err != nil {
-		return 0, 0, false
+	for i, p := range parts {
+		v, err := strconv.ParseInt(p, 36, 64)
+		if err != nil || v < 0 {
+			return 0, 0, 0, false
+		}
+		n[i] = v
 	}
-	change, err = strconv.ParseInt(b, 36, 64)
-	return incarnation, change, err == nil && change >= 0
+	return n[0], n[1], n[2], true
 }

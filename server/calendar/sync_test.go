@@ -1,0 +1,118 @@
+package calendar_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"factotum/server/acl"
+	"factotum/server/calendar"
+	"factotum/store/sqlstore"
+)
+
+// A first sync in pages goes on although deletions are purged whose numbers
+// are above that of the page; those that it must hear of end it.
+func TestRFC6578_3_6_FirstSyncInPagesAndPurge(t *testing.T) {
+	ctx := context.Background()
+	st, err := sqlstore.OpenSQLite(ctx, t.TempDir(), sqlstore.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { st.Close() })
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	svc := calendar.NewService(st, nil, calendar.Options{Now: func() time.Time { return now }, TombstoneAge: time.Hour})
+	id := provision(t, svc, anna)
+	for i := range 4 {
+		store(t, svc, id, fmt.Sprintf("o%d", i), event(fmt.Sprint(i), "20260105T090000Z", ""))
+	}
+	del := func(name string) {
+		t.Helper()
+		if err := svc.DeleteObject(ctx, anna, calendar.DeleteRequest{Ref: calendar.Ref{Calendar: id, Name: name}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	del("o3")
+	purge := func() {
+		t.Helper()
+		now = now.Add(2 * time.Hour)
+		if n, err := svc.Purge(ctx, "anna"); err != nil || n != 1 {
+			t.Fatalf("purged %d, %v", n, err)
+		}
+	}
+	var names []string
+	page := func(token string) (calendar.SyncResult, error) {
+		return svc.Sync(ctx, anna, calendar.SyncRequest{Calendar: id, Token: token, Limit: 1}, func(it calendar.SyncItem) error {
+			if it.Gone != nil {
+				t.Errorf("tombstone of %s", it.Gone.Name)
+				return nil
+			}
+			names = append(names, it.Object.Name)
+			return nil
+		})
+	}
+	res, err := page("")
+	purge()
+	for n := 0; err == nil && res.More && n < 10; n++ {
+		res, err = page(res.Token)
+	}
+	if err != nil || !slices.Equal(names, []string{"o0", "o1", "o2"}) {
+		t.Fatalf("first sync: %v, %v", names, err)
+	}
+	if res.Token != res.Calendar.SyncToken() {
+		t.Errorf("token at the end %s, want %s", res.Token, res.Calendar.SyncToken())
+	}
+	if res, err = page(""); err != nil || !res.More {
+		t.Fatal(res, err)
+	}
+	del("o0") // which that page told of
+	purge()
+	if _, err = page(res.Token); !errors.Is(err, calendar.BadSyncToken) {
+		t.Errorf("after the purge of a deletion that counts: %v", err)
+	}
+}
+
+// The sync of another's home tells no names that the asker may not see, and
+// misses nothing that went out of his sight.
+func TestSyncHomeOfOthers(t *testing.T) {
+	ctx := context.Background()
+	svc, _ := openService(t)
+	provision(t, svc, anna)
+	mk := func(id calendar.ID, list string) {
+		t.Helper()
+		if _, err := svc.CreateCalendar(ctx, anna, calendar.CreateCalendarRequest{Calendar: calendar.Calendar{ID: id, ACL: acl.MustParse(list)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mk("anna:open", "rita^a^r^g")
+	mk("anna:hidden", "@@p^a^r^g")
+	token := func() string {
+		t.Helper()
+		h, err := svc.Home(ctx, rita, calendar.HomeRequest{Owner: "anna"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h.SyncToken()
+	}
+	since := token()
+	if err := svc.DeleteCalendar(ctx, anna, calendar.DeleteCalendarRequest{ID: "anna:hidden"}); err != nil {
+		t.Fatal(err)
+	}
+	res, err := svc.SyncHome(ctx, rita, calendar.SyncHomeRequest{Owner: "anna", Token: since})
+	if len(res.Removed) != 0 || err != nil && !errors.Is(err, calendar.BadSyncToken) {
+		t.Errorf("a hidden calendar was deleted: %v, %v", res.Removed, err)
+	}
+	since = token()
+	closed := acl.MustParse("@@p^a^r^g")
+	if _, err := svc.UpdateCalendar(ctx, anna, calendar.UpdateCalendarRequest{ID: "anna:open", ACL: &closed}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = svc.SyncHome(ctx, rita, calendar.SyncHomeRequest{Owner: "anna", Token: since}); !errors.Is(err, calendar.BadSyncToken) {
+		t.Errorf("a calendar went out of sight: %v", err)
+	}
+	if _, err = svc.SyncHome(ctx, anna, calendar.SyncHomeRequest{Owner: "anna", Token: since}); err != nil {
+		t.Errorf("the owner's sync: %v", err)
+	}
+}
