@@ -32,6 +32,12 @@ func (u uidHint) passes(uid string) bool {
 	return !u.on || strings.Contains(foldASCII(uid), u.text)
 }
 
+// hintable tells whether a text-match can be tried on the UID as it is kept in
+// the listing: not unescaped, and letters of ASCII alone regardless of case.
+func hintable(t *TextMatch) bool {
+	return t != nil && !t.Negate && t.Collation != "i;unicode-casemap" && !strings.ContainsAny(t.Text, "\\,;\r\n")
+}
+
 func newFilter(f *CompFilter) (*filter, error) {
 	out := &filter{root: f}
 	if f == nil {
@@ -60,12 +66,12 @@ func newFilter(f *CompFilter) (*filter, error) {
 			return out, nil
 		}
 		out.comp = name
-		if c.TimeRange != nil && !c.AnyOf {
+		if c.TimeRange != nil {
 			out.window = c.TimeRange
 		}
 		for j := range c.Props {
 			p := &c.Props[j]
-			if p.Name == "UID" && !c.AnyOf && !p.IsNotDefined && p.Text != nil && !p.Text.Negate && len(p.Params) == 0 {
+			if p.Name == "UID" && !c.AnyOf && !p.IsNotDefined && !p.AnyOf && hintable(p.Text) {
 				out.uid = uidHint{true, foldASCII(p.Text.Text)}
 			}
 		}
@@ -205,7 +211,7 @@ func (m *matcher) inside(f *CompFilter, c *ical.Component) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if !ok && !f.AnyOf { // the range restricts, also with test="anyof"
+		if !ok { // the range restricts, also with test="anyof"
 			return false, nil
 		}
 	}
