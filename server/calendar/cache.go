@@ -47,6 +47,7 @@ type homeCache struct {
 	byID    map[int64]*calCache
 	log     []mutation
 	trimmed int64 // the log holds every commit with a higher number
+	seen    int64 // the last commit applied
 	since   int64 // … and above this since the home was loaded
 	size    int64
 }
@@ -186,6 +187,9 @@ func (c *cache) evict(keep *homeCache) {
 func (h *homeCache) shrink(c *cache) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.gone.Load() {
+		return
+	}
 	var freed int64
 	want := c.size.Load() - c.budget/2
 	for _, cal := range h.byID {
@@ -222,9 +226,11 @@ func listCost(l []*Object) int64 { return int64(len(l)) * 300 }
 
 func (b *month) cost() int64 { return int64(len(b.short)+len(b.long))*40 + 128 }
 
-// apply brings the owner's entry up to date with a commit. It runs in commit
-// order, before the commit is acknowledged.
-func (c *cache) apply(owner Owner, change int64, muts []mutation, reset bool) {
+// apply brings the owner's entry up to date with a commit, whose change
+// numbers are first to change. It runs in commit order, before the commit is
+// acknowledged. When numbers are missing, a commit whose outcome nobody knew
+// has succeeded after all: then the entry forgets what it holds.
+func (c *cache) apply(owner Owner, first, change int64, muts []mutation, reset bool) {
 	c.mu.RLock()
 	h := c.homes[owner]
 	c.mu.RUnlock()
@@ -232,9 +238,18 @@ func (c *cache) apply(owner Owner, change int64, muts []mutation, reset bool) {
 		return
 	}
 	h.mu.Lock()
-	if reset {
-		h.forget(change)
+	if h.seen == 0 && h.loaded {
+		h.seen = h.change
 	}
+	switch {
+	case reset:
+		h.forget(change)
+	case h.seen == 0: // a load under way must have what came before
+		h.trimmed = max(h.trimmed, first-1)
+	case first > h.seen+1:
+		h.forget(first - 1)
+	}
+	h.seen = max(h.seen, change)
 	var grown int64
 	for _, m := range muts {
 		if len(h.log) >= logLength {
@@ -250,6 +265,23 @@ func (c *cache) apply(owner Owner, change int64, muts []mutation, reset bool) {
 	h.change = max(h.change, change)
 	h.mu.Unlock()
 	c.grow(h, grown)
+}
+
+// drop forgets the owner: it is not known what is stored of him. Loads under
+// way fill the old entry, which nobody finds any more.
+func (c *cache) drop(owner Owner) {
+	c.mu.Lock()
+	h := c.homes[owner]
+	delete(c.homes, owner)
+	c.mu.Unlock()
+	if h == nil {
+		return
+	}
+	h.mu.Lock()
+	h.gone.Store(true)
+	c.size.Add(-h.size)
+	h.size = 0
+	h.mu.Unlock()
 }
 
 // forget drops all but the home's existence; loads begun before change must

@@ -185,15 +185,18 @@ func (s *Service) update(ctx context.Context, op string, owner Owner, fn func(*w
 	if s.opt.ReadOnly {
 		return failMsg(ReadOnly, "", op, string(owner), "the calendar store is in read-only mode")
 	}
+	done := false // fn, and it has changed something
 	err := s.store.Update(ctx, owner, func(tx Tx) error {
+		done = false
 		w := &writer{Tx: tx, s: s, owner: owner, now: s.now().UTC().Truncate(time.Microsecond)}
 		if err := fn(w); err != nil {
 			return err
 		}
+		done = w.change > 0
 		if len(w.muts) > 0 || w.reset {
 			muts, reset := w.muts, w.reset
 			tx.OnCommit(func() {
-				s.cache.apply(owner, w.change, muts, reset)
+				s.cache.apply(owner, w.first, w.change, muts, reset)
 				if reset {
 					s.names.forget(owner)
 				}
@@ -201,6 +204,10 @@ func (s *Service) update(ctx context.Context, op string, owner Owner, fn func(*w
 		}
 		return nil
 	})
+	if err != nil && done { // the commit failed: perhaps only its answer did
+		s.cache.drop(owner)
+		s.names.forget(owner)
+	}
 	return wrap(op, string(owner), err)
 }
 
@@ -210,6 +217,7 @@ type writer struct {
 	s      *Service
 	owner  Owner
 	now    time.Time
+	first  int64 // change number taken
 	change int64 // the last one taken
 	muts   []mutation
 	reset  bool // calendars themselves changed: forget the cached home
@@ -222,7 +230,9 @@ func (w *writer) stamp() (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("take change number: %w", err)
 	}
-	w.change = n
+	if w.change = n; w.first == 0 {
+		w.first = n
+	}
 	return n, nil
 }
 
