@@ -1,0 +1,64 @@
+# make run: a server from nothing. make check: everything CI does.
+SHELL   := /bin/bash
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+export CGO_ENABLED = 0
+
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+# Tests that drive whole servers for minutes: without the race detector's cost.
+WHOLE = factotum/cmd/calserver/acceptance factotum/cmd/calserver/crash
+
+.PHONY: all build run check packages format vet staticcheck test race fuzz bench specs generated image clean
+
+all: build
+
+build:
+	go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/calserver ./cmd/calserver
+
+run:
+	go run ./cmd/calserver quickstart
+
+check: packages format vet staticcheck race fuzz generated
+
+packages:
+	.ci/packages
+
+format:
+	@bad=$$(gofmt -l cmd server store protocol notify migrations templates); \
+	if [ -n "$$bad" ]; then echo "gofmt: $$bad"; exit 1; fi
+
+vet:
+	go vet ./...
+
+staticcheck:
+	go run $(STATICCHECK) ./...
+
+# Quick: no race detector, tests may take what they remember.
+test:
+	go test ./...
+
+race:
+	CGO_ENABLED=1 go test -race -shuffle=on -timeout 30m $$(go list ./... | grep -v -x $(foreach p,$(WHOLE),-e $(p)))
+	go test -shuffle=on -timeout 60m $(WHOLE)
+
+# Every fuzz target for a few seconds.
+fuzz:
+	@set -e; for p in $$(go list ./...); do \
+	  for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
+	    echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime 5s $$p; done; done
+
+bench:
+	go test -run '^$$' -bench . -benchmem ./...
+
+# docs/specs.md from the comments, docs/ics-conf.md from the table.
+specs:
+	go test ./cmd/internal/project -run TestSpecsCurrent -update
+	go test ./server/config -update >/dev/null
+
+generated: specs
+	git diff --exit-code
+
+image:
+	docker build -f docs/docker/Dockerfile --build-arg VERSION=$(VERSION) -t factotum .
+
+clean:
+	rm -rf bin

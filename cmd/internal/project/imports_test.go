@@ -1,0 +1,109 @@
+package project
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// mayImport says which of our packages a package may import: the arrows of
+// docs/architecture.md. A name ending in /... stands for all below it. What is
+// not named may import nothing of ours.
+var mayImport = map[string][]string{
+	"server/ical":                  {},
+	"server/acl":                   {},
+	"server/config":                {},
+	"protocol/dav":                 {},
+	"migrations":                   {},
+	"templates":                    {},
+	"server/recur":                 {"server/ical"},
+	"server/itip":                  {"server/ical", "server/recur"},
+	"server/calendar":              {"server/ical", "server/recur", "server/itip", "server/acl"},
+	"server/calendar/calendartest": {"server/...", "store/..."},
+	"server/directory":             {"server/calendar"},
+	"server/directory/ldaptest":    {"server/..."},
+	"server/cld":                   {"server/calendar"},
+	"server/worker":                {"server/calendar"},
+	"server/session":               {"server/calendar"},
+	"store/sqlstore":               {"server/calendar", "server/acl", "migrations"},
+	"store/archive":                {"server/calendar", "store/sqlstore"},
+	"store/storetest":              {"server/calendar", "server/acl"},
+	"store/storetest/pgtest":       {},
+	"protocol/caldav":              {"protocol/dav", "server/ical", "server/recur", "server/acl", "server/calendar"},
+	"protocol/wcap":                {"server/ical", "server/recur", "server/acl", "server/calendar", "server/session"},
+	"protocol/dwp":                 {"server/calendar", "server/acl", "server/ical", "protocol/dwp/internal/wire"},
+	"protocol/dwp/internal/wire":   {},
+	"protocol/front":               {"server/calendar", "templates"},
+	"notify":                       {"server/...", "templates"},
+	"notify/...":                   {"server/...", "templates", "notify"},
+	"cmd/...":                      {"cmd/...", "notify/...", "protocol/...", "store/...", "server/...", "migrations", "templates", "notify"},
+}
+
+type listed struct {
+	ImportPath string
+	Imports    []string
+}
+
+// TestImportDirections keeps the arrows pointing one way: cmd → notify,
+// protocol, store → server → calendar → recur, itip, acl → ical. The fronts
+// never meet, and the server never imports the store.
+func TestImportDirections(t *testing.T) {
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", "factotum/...")
+	cmd.Dir = root(t)
+	out, err := cmd.Output()
+	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			t.Fatalf("go list: %v\n%s", err, exit.Stderr)
+		}
+		t.Fatal(err)
+	}
+	dec := json.NewDecoder(strings.NewReader(string(out)))
+	seen := 0
+	for {
+		var p listed
+		if err := dec.Decode(&p); err == io.EOF {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		seen++
+		name := strings.TrimPrefix(p.ImportPath, "factotum/")
+		allowed, ok := rule(name)
+		if !ok {
+			t.Errorf("%s has no place in the import rules: give it one, here and in docs/architecture.md", name)
+		}
+		for _, imp := range p.Imports {
+			ours, is := strings.CutPrefix(imp, "factotum/")
+			if is && !slices.ContainsFunc(allowed, func(a string) bool { return matches(a, ours) }) {
+				t.Errorf("%s imports %s, which the import rules do not allow", name, ours)
+			}
+		}
+	}
+	if seen < 10 {
+		t.Fatalf("go list found %d packages", seen)
+	}
+}
+
+// rule is the package's own, or that of the nearest tree it is in.
+func rule(name string) (allowed []string, ok bool) {
+	if a, ok := mayImport[name]; ok {
+		return a, true
+	}
+	best := ""
+	for pattern := range mayImport {
+		if strings.HasSuffix(pattern, "/...") && matches(pattern, name) && len(pattern) > len(best) {
+			best = pattern
+		}
+	}
+	return mayImport[best], best != ""
+}
+
+func matches(pattern, name string) bool {
+	tree, isTree := strings.CutSuffix(pattern, "/...")
+	return pattern == name || isTree && strings.HasPrefix(name, tree+"/")
+}
