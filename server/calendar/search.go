@@ -156,6 +156,7 @@ func (s *Service) namesOf(ctx context.Context, o Owner) ([]calName, error) {
 			id := NewID(o, r.Name)
 			names = append(names, calName{id, strings.ToLower(string(id) + "\x00" + r.DisplayName)})
 		}
+		slices.SortFunc(names, func(a, b calName) int { return strings.Compare(string(a.id), string(b.id)) })
 		return err
 	})
 	if err == nil {
