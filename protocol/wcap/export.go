@@ -2,9 +2,11 @@ package wcap
 
 import (
 	"strings"
+	"time"
 
 	"factotum/server/calendar"
 	"factotum/server/ical"
+	"factotum/server/recur"
 )
 
 // exportFile sends the components of calendars as one file: whole, as they are
@@ -63,17 +65,46 @@ func (c *call) exportObject(o *calendar.Object, zones map[string]bool) error {
 	if err != nil {
 		return nil
 	}
+	var comps []*ical.Component
 	for _, k := range tree.Children {
-		if k.Name == "VTIMEZONE" {
-			id := k.Value("TZID")
+		if k.Name != "VTIMEZONE" {
+			comps = append(comps, k)
+		} else if id := k.Value("TZID"); !zones[id] {
+			zones[id] = true
+			if err := c.out.comp(k); err != nil {
+				return err
+			}
+		}
+	}
+	for _, k := range comps {
+		for id := range zonesIn(k) {
 			if zones[id] {
 				continue
 			}
 			zones[id] = true
+			if z, err := recur.VTimezone(id, time.Time{}, time.Time{}); err == nil {
+				if err := c.out.comp(z); err != nil {
+					return err
+				}
+			}
 		}
 		if err := c.out.comp(k); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// zonesIn are the zones that a component names.
+func zonesIn(k *ical.Component) map[string]bool {
+	out := map[string]bool{}
+	k.Walk(func(k *ical.Component) bool {
+		for i := range k.Props {
+			if id := k.Props[i].Param("TZID"); id != "" {
+				out[id] = true
+			}
+		}
+		return true
+	})
+	return out
 }

@@ -57,21 +57,25 @@ func allZones(from, to int) []*ical.Component {
 // X-NSCP-TZCROSS has them. WCAP §5.
 func crossings(loc *time.Location, from, to int) string {
 	var b strings.Builder
-	t := time.Date(from, 1, 1, 0, 0, 0, 0, time.UTC)
+	t := time.Date(from, 1, 1, 0, 0, 0, 0, time.UTC).In(loc)
 	last := time.Date(to+1, 1, 1, 0, 0, 0, 0, time.UTC)
+	_, off := t.Zone()
 	for {
-		_, next := t.In(loc).ZoneBounds()
+		_, next := t.ZoneBounds()
+		if !next.IsZero() && !next.After(t) { // a stretch that ends before it began, see package time
+			next = t.Add(24 * time.Hour)
+		}
 		if next.IsZero() || !next.Before(last) {
 			return b.String()
 		}
-		_, before := t.In(loc).Zone()
-		if _, after := next.In(loc).Zone(); after != before {
+		t = next
+		before := off
+		if _, off = t.Zone(); off != before {
 			if b.Len() > 0 {
 				b.WriteByte(',')
 			}
-			b.WriteString(utc(next))
+			b.WriteString(utc(t))
 		}
-		t = next
 	}
 }
 

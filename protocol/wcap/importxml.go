@@ -36,6 +36,7 @@ func parseXML(data []byte) (*ical.Component, error) {
 	stack := []*ical.Component{root}
 	var prop *ical.Property
 	var text strings.Builder
+	begun := false
 	for n := 0; ; n++ {
 		tok, err := d.Token()
 		if errors.Is(err, io.EOF) {
@@ -52,6 +53,7 @@ func parseXML(data []byte) (*ical.Component, error) {
 			name := longName(tok.Name.Local)
 			switch {
 			case name == "ICALENDAR" || name == "ICAL":
+				begun = true
 			case prop != nil:
 				return nil, fmt.Errorf("an element inside of a property")
 			case components[name]:
@@ -86,6 +88,9 @@ func parseXML(data []byte) (*ical.Component, error) {
 		case xml.Directive:
 			return nil, errors.New("a document type is not taken")
 		}
+	}
+	if !begun {
+		return nil, errors.New("no iCalendar element")
 	}
 	return root, nil
 }

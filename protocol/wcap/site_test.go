@@ -180,13 +180,20 @@ func (r *reply) wellFormed() {
 	}
 }
 
-var errnoPattern = regexp.MustCompile(`X-NSCP-WCAP-ERRNO(?::|>|","text":")(-?\d+)`)
+var errnoPatterns = map[string]*regexp.Regexp{
+	"text/calendar": regexp.MustCompile(`(?m)^X-NSCP-WCAP-ERRNO:(-?\d+)`),
+	"text/xml":      regexp.MustCompile(`<X-NSCP-WCAP-ERRNO>(-?\d+)`),
+	"text/json":     regexp.MustCompile(`\{"name":"X-NSCP-WCAP-ERRNO","text":"(-?\d+)`),
+}
 
 // errnos are the errnos of the answer's blocks, joined by blanks.
 func (r *reply) errnos() string {
 	var out []string
-	for _, m := range errnoPattern.FindAllStringSubmatch(r.body, -1) {
-		out = append(out, m[1])
+	kind, _, _ := strings.Cut(r.header.Get("Content-Type"), ";")
+	if p := errnoPatterns[kind]; p != nil {
+		for _, m := range p.FindAllStringSubmatch(r.body, -1) {
+			out = append(out, m[1])
+		}
 	}
 	return strings.Join(out, " ")
 }
@@ -253,6 +260,14 @@ func (s *site) put(user string, id calendar.ID, name, text string) {
 	_, err := s.be.PutObject(context.Background(), s.people.Actor(user), calendar.PutRequest{
 		Ref: calendar.Ref{Calendar: id, Name: name}, Data: []byte(strings.ReplaceAll(text, "\n", "\r\n"))})
 	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// remove deletes an object as CalDAV does.
+func (s *site) remove(user string, id calendar.ID, name string) {
+	s.t.Helper()
+	if err := s.be.DeleteObject(context.Background(), s.people.Actor(user), calendar.DeleteRequest{Ref: calendar.Ref{Calendar: id, Name: name}}); err != nil {
 		s.t.Fatal(err)
 	}
 }
