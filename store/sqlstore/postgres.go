@@ -185,14 +185,34 @@ func (e *pgEngine) commit(c *pgConn) error {
 		return err
 	}
 	tag, err := c.tag("COMMIT")
-	if err == nil && tag.String() != "COMMIT" { // the server rolled back instead
+	switch {
+	case tag.String() == "COMMIT":
+		return nil // even if the connection broke after that
+	case err == nil: // the server rolled back instead
 		err = &engineError{kind: calendar.Internal, msg: "COMMIT was answered by " + tag.String()}
+	case c.c.IsClosed():
+		e.settle(c)
+		err = &engineError{kind: calendar.Unavailable, msg: "the connection was lost at COMMIT, whose outcome is not known", cause: unknownOutcome{err}}
 	}
-	if err != nil && !c.c.IsClosed() {
+	if !c.c.IsClosed() {
 		c.c.Exec(c.ctx, "ROLLBACK")
 	}
 	return wrap("commit", err)
 }
+
+// settle waits until a session is over whose connection was lost, so that what
+// it was sent has been committed, or never will be, when others read and write.
+func (e *pgEngine) settle(c *pgConn) {
+	if err := endSessions(context.WithoutCancel(c.ctx), e.pool, e.opts.session, c.c.PgConn().PID()); err != nil {
+		e.opts.Log.Warn("wait for a lost session to end", "err", err)
+	}
+}
+
+// unknownOutcome hides from errors.As that the server may have said why it
+// ended the session: it does so after a commit, too.
+type unknownOutcome struct{ err error }
+
+func (u unknownOutcome) Error() string { return u.err.Error() }
 
 func (e *pgEngine) update(ctx context.Context, owner calendar.Owner, fn func(calendar.Tx) error) error {
 	if err := e.gate.enter(); err != nil {
