@@ -176,8 +176,13 @@ func getCalendarData(mw *dav.Writer, s *subject) bool {
 	if s.obj.Data == nil {
 		return false
 	}
-	mw.Text(dav.C("calendar-data"), view(s.obj.Data))
+	mw.Raw(dav.C("calendar-data"), s.obj.Derived(escaped))
 	return true
+}
+
+// escaped is calendar data as XML text.
+func escaped(data []byte) []byte {
+	return dav.AppendText(make([]byte, 0, len(data)+len(data)/8+16), view(data))
 }
 
 func getCTag(mw *dav.Writer, s *subject) bool {

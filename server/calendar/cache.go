@@ -95,6 +95,8 @@ const (
 	shortInst  = 25 * 3600
 	floatSlack = 15 * 3600 // more than any zone differs from UTC
 	logLength  = 512
+	homeCost   = 1 << 10 // of an entry without anything
+	metaCost   = 2048    // of a calendar without its objects
 	maxListed  = 100_000
 	maxMonths  = 64
 )
@@ -123,11 +125,14 @@ func (c *cache) home(owner Owner) *homeCache {
 	if h == nil {
 		c.mu.Lock()
 		if h = c.homes[owner]; h == nil {
-			h = &homeCache{owner: owner, size: 1 << 10}
+			h = &homeCache{owner: owner, size: homeCost}
 			c.homes[owner] = h
 			c.size.Add(h.size)
 		}
 		c.mu.Unlock()
+		if c.size.Load() > c.budget { // names that nobody has cost memory too
+			c.evict(h)
+		}
 	}
 	h.used.Store(c.tick.Add(1))
 	return h
@@ -136,16 +141,29 @@ func (c *cache) home(owner Owner) *homeCache {
 // grow accounts for n more octets of h, whose lock is not held, and evicts
 // what was used least lately when the budget is spent.
 func (c *cache) grow(h *homeCache, n int64) {
-	if n == 0 || h.gone.Load() {
+	if n == 0 {
 		return
 	}
 	h.mu.Lock()
-	h.size += n
+	c.account(h, n)
 	h.mu.Unlock()
-	if c.size.Add(n) > c.budget {
+	if c.size.Load() > c.budget {
 		c.evict(h)
 	}
 }
+
+// account adds n octets to what h, whose lock is held, has in use. What was
+// evicted does not count.
+func (c *cache) account(h *homeCache, n int64) {
+	if !h.gone.Load() {
+		h.size += n
+		c.size.Add(n)
+	}
+}
+
+// current tells whether cal is still the calendar that h has; what it is not
+// would keep for nobody. The lock is held.
+func (h *homeCache) current(cal *calCache) bool { return h.byID[cal.meta.row.ID] == cal }
 
 func (c *cache) evict(keep *homeCache) {
 	for range 64 {
@@ -216,11 +234,14 @@ func (h *homeCache) shrink(c *cache) {
 			cal.list, cal.listed = nil, false
 		}
 	}
-	h.size -= freed
-	c.size.Add(-freed)
+	c.account(h, -freed)
 }
 
-func objCost(o *Object) int64 { return int64(len(o.Data)+len(o.Name)+len(o.UID)) + 320 }
+// objCost counts the data twice: once for what Derived keeps.
+func objCost(o *Object) int64 { return int64(2*len(o.Data)+len(o.Name)+len(o.UID)) + 400 }
+
+// logCost is what a commit costs in the log, which keeps no data.
+func (m *mutation) logCost() int64 { return int64(len(m.was)+len(m.is))*56 + int64(len(m.name)) + 640 }
 
 func listCost(l []*Object) int64 { return int64(len(l)) * 300 }
 
@@ -243,24 +264,31 @@ func (c *cache) apply(owner Owner, first, change int64, muts []mutation, reset b
 	}
 	switch {
 	case reset:
-		h.forget(change)
+		c.forget(h, change)
 	case h.seen == 0: // a load under way must have what came before
 		h.trimmed = max(h.trimmed, first-1)
 	case first > h.seen+1:
-		h.forget(first - 1)
+		c.forget(h, first-1)
 	}
 	h.seen = max(h.seen, change)
 	var grown int64
 	for _, m := range muts {
-		if len(h.log) >= logLength {
-			cut := logLength / 4
-			h.trimmed = h.log[cut-1].change
-			h.log = append(make([]mutation, 0, logLength), h.log[cut:]...)
-		}
-		h.log = append(h.log, m)
 		if h.loaded && !reset {
 			grown += h.applyOne(m)
 		}
+		if len(h.log) >= logLength {
+			cut := logLength / 4
+			h.trimmed = h.log[cut-1].change
+			for i := range h.log[:cut] {
+				grown -= h.log[i].logCost()
+			}
+			h.log = append(make([]mutation, 0, logLength), h.log[cut:]...)
+		}
+		if m.obj != nil {
+			m.obj = m.obj.meta()
+		}
+		h.log = append(h.log, m)
+		grown += m.logCost()
 	}
 	h.change = max(h.change, change)
 	h.mu.Unlock()
@@ -286,9 +314,10 @@ func (c *cache) drop(owner Owner) {
 
 // forget drops all but the home's existence; loads begun before change must
 // not be installed.
-func (h *homeCache) forget(change int64) {
+func (c *cache) forget(h *homeCache, change int64) {
 	h.loaded, h.byName, h.byID, h.log = false, nil, nil, nil
 	h.trimmed = change
+	c.account(h, homeCost-h.size)
 }
 
 func (h *homeCache) applyOne(m mutation) (grown int64) {
@@ -314,10 +343,13 @@ func (h *homeCache) applyOne(m mutation) (grown int64) {
 		delete(cal.compiled, m.name)
 	}
 	if m.props {
+		if cal.listed {
+			grown -= listCost(cal.list)
+		}
 		cal.list, cal.listed = nil, false
 		return grown
 	}
-	if m.obj != nil && len(m.obj.Data) <= 64<<10 {
+	if m.obj != nil && m.obj.Data != nil && len(m.obj.Data) <= 64<<10 {
 		cal.objs[m.name] = m.obj
 		grown += objCost(m.obj)
 	}
@@ -352,7 +384,7 @@ func (cal *calCache) applyList(m mutation) int64 {
 // meta returns the object without its data.
 func (o *Object) meta() *Object {
 	c := *o
-	c.Data = nil
+	c.Data, c.memo = nil, nil
 	return &c
 }
 

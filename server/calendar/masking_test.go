@@ -129,3 +129,31 @@ func TestImportOverPrivateObjects(t *testing.T) {
 		t.Errorf("the object now: %v %v", o, err)
 	}
 }
+
+// What a front derived of the full text is not handed out with the masked one.
+func TestMaskedObjectsForgetWhatWasDerived(t *testing.T) {
+	ctx := context.Background()
+	svc, _ := openService(t)
+	id := provision(t, svc, anna)
+	list := acl.MustParse("@^a^rs^g")
+	if _, err := svc.UpdateCalendar(ctx, anna, calendar.UpdateCalendarRequest{ID: id, ACL: &list}); err != nil {
+		t.Fatal(err)
+	}
+	ref := calendar.Ref{Calendar: id, Name: "p.ics"}
+	if _, err := svc.PutObject(ctx, anna, calendar.PutRequest{Ref: ref, Data: event("p", "20260105T090000Z", "CLASS:PRIVATE\r\nLOCATION:secret\r\n")}); err != nil {
+		t.Fatal(err)
+	}
+	derived := func(who string) string {
+		o, err := svc.Object(ctx, calendar.Actor{User: who}, ref)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(o.Derived(func(b []byte) []byte { return b }))
+	}
+	if got := derived("anna"); !strings.Contains(got, "secret") {
+		t.Fatalf("the owner reads %s", got)
+	}
+	if got := derived("bob"); strings.Contains(got, "secret") {
+		t.Fatalf("a reader reads %s", got)
+	}
+}

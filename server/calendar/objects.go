@@ -87,7 +87,7 @@ func (s *Service) fetchRows(ctx context.Context, h *homeCache, c *calCache, name
 		o := rows[i].toObject(c.meta.id)
 		o.Props = props[o.Name]
 		found[o.Name] = o
-		if ok && !newer[o.Name] && len(o.Data) <= 64<<10 && c.objs[o.Name] == nil {
+		if ok && h.current(c) && !newer[o.Name] && len(o.Data) <= 64<<10 && c.objs[o.Name] == nil {
 			c.objs[o.Name] = o
 			grown += objCost(o)
 		}
@@ -273,11 +273,9 @@ func (s *Service) listing(ctx context.Context, h *homeCache, c *calCache) ([]*Ob
 			fresh.applyList(e)
 		}
 	})
-	if ok && clean {
+	if ok && clean && h.current(c) {
 		c.list, c.listed, c.shared = fresh.list, true, true
-		cost := listCost(c.list)
-		h.size += cost
-		s.cache.size.Add(cost)
+		s.cache.account(h, listCost(c.list))
 	}
 	return fresh.list, nil
 }

@@ -107,11 +107,10 @@ func (s *Service) present(ctx context.Context, h *homeCache, c *calCache, o *Obj
 	out.Data = cal.Append(make([]byte, 0, len(o.Data)))
 	if only && len(out.Data) <= 16<<10 {
 		h.mu.Lock()
-		if c.compiled[o.Name] == known {
+		if h.current(c) && c.compiled[o.Name] == known {
 			n := known.remember(key, out.Data)
 			known.cost += n
-			h.size += n
-			s.cache.size.Add(n)
+			s.cache.account(h, n)
 		}
 		h.mu.Unlock()
 	}
@@ -182,7 +181,7 @@ func (s *Service) compiled(h *homeCache, c *calCache, o *Object) (*compiledObjec
 	}
 	h.mu.Lock()
 	grown := int64(0)
-	if cur := c.objs[o.Name]; cur != nil && cur.Change == o.Change {
+	if cur := c.objs[o.Name]; h.current(c) && cur != nil && cur.Change == o.Change {
 		if c.compiled == nil {
 			c.compiled = map[string]*compiledObject{}
 		}
@@ -275,7 +274,7 @@ var shown = map[string]bool{
 // size is that of the text that is shown, 0 where none is.
 func (s *Service) mask(o *Object) *Object {
 	out := *o
-	out.Masked, out.Size, out.ScheduleTag, out.Props = true, 0, 0, nil
+	out.Masked, out.Size, out.ScheduleTag, out.Props, out.memo = true, 0, 0, nil, nil
 	if o.Data == nil {
 		return &out
 	}

@@ -77,6 +77,7 @@ type Object struct {
 	Props       []DeadProp
 
 	class uint8 // ObjectRow.Private
+	memo  *memo
 }
 
 // Tombstone tells of a deleted object, for sync-collection and WCAP
