@@ -7,7 +7,7 @@ import (
 )
 
 // Writer streams an XML document as an HTTP answer through a pooled buffer:
-// nothing is sent before some 28 KiB are there or Close is called, so that a
+// nothing is sent before some 124 KiB are there or Close is called, so that a
 // handler that finds an error early can still answer otherwise (Discard).
 //
 // It is no generator of arbitrary XML: the calls come in the order of the
@@ -42,9 +42,11 @@ const (
 )
 
 const (
-	bufferSize = 32 << 10
-	flushAt    = 28 << 10
-	keepSize   = 64 << 10 // larger buffers are left to the collector
+	// Most answers fit into one buffer and so go out in one write with a
+	// Content-Length: a multiget of 50 objects has some 100 KiB.
+	bufferSize = 128 << 10
+	flushAt    = 124 << 10
+	keepSize   = 256 << 10 // larger buffers are left to the collector
 )
 
 var writers = sync.Pool{New: func() any { return &Writer{buf: make([]byte, 0, bufferSize)} }}
