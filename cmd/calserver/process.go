@@ -64,9 +64,14 @@ func newProcess(cfg *config.Config, name string, lg *logs) (p *process, err erro
 	return p, nil
 }
 
-// setMemoryLimit makes the collector work harder before the process grows far
-// beyond its cache; GOMEMLIMIT overrules it.
+// setMemoryLimit lets garbage grow to three times what is in use, since most
+// of it is answers that are gone in a millisecond, and makes the collector work
+// harder before the process grows far beyond its cache. GOGC and GOMEMLIMIT
+// overrule it.
 func setMemoryLimit(cfg *config.Config) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(300)
+	}
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(max(3*cfg.Store.Cache, 0) + 192<<20)
 	}
