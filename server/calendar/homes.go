@@ -74,7 +74,7 @@ func (s *Service) loadHome(ctx context.Context, h *homeCache) (done bool, err er
 	h.loaded = ok
 	h.mu.Unlock()
 	if ok {
-		s.cache.grow(h, int64(len(byName))*2048)
+		s.cache.grow(h, int64(len(byName))*metaCost)
 	}
 	return ok, nil
 }

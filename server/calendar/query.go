@@ -239,7 +239,7 @@ func (s *Service) month(ctx context.Context, h *homeCache, c *calCache, k int32)
 		}
 	})
 	var grown int64
-	if now := fresh.months[k]; clean && now != nil && c.months[k] == nil {
+	if now := fresh.months[k]; clean && h.current(c) && now != nil && c.months[k] == nil {
 		if len(c.months) >= maxMonths {
 			for old, x := range c.months {
 				grown -= x.cost()
