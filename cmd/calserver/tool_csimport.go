@@ -146,6 +146,8 @@ type importJob struct {
 	create bool
 	json   bool
 	bar    *progressbar.ProgressBar
+
+	before, size, within int64 // octets of the files done, of this one, and of its items done
 }
 
 func (j *importJob) run(ctx context.Context, sources []importSource) error {
@@ -162,6 +164,7 @@ func (j *importJob) run(ctx context.Context, sources []importSource) error {
 	j.bar = t.progress(sources)
 	var failed error
 	for _, s := range sources {
+		j.size, j.within = max(s.size, 1), 0
 		data, err := t.readSource(s)
 		if err != nil {
 			j.im.report.Files++
@@ -177,7 +180,7 @@ func (j *importJob) run(ctx context.Context, sources []importSource) error {
 		if failed = j.im.file(ctx, s.path, data); failed != nil {
 			break
 		}
-		j.bar.Add64(max(s.size, 1))
+		j.before += j.size
 	}
 	if failed == nil {
 		failed = j.im.flush(ctx)
@@ -266,6 +269,8 @@ func (t *tool) bar(total int64, more ...progressbar.Option) *progressbar.Progres
 
 // item prints an outcome: refusals always, the others with -v.
 func (j *importJob) item(it *importItem) {
+	j.within += int64(it.Size)
+	j.bar.Set64(j.before + min(j.within, j.size))
 	if j.json || it.Outcome != itemRefused && !j.t.verbose {
 		return
 	}
