@@ -129,7 +129,7 @@ func (c *call) fetchByRange() error {
 				return err
 			}
 		}
-		return c.fetch(v, &cal, w, c.out.comp)
+		return c.fetchShown(v, &cal, w)
 	})
 }
 

@@ -88,8 +88,8 @@ func (s Settings) withDefaults() Settings {
 	return s
 }
 
-// Handler serves WCAP. Make it with New. It keeps no state of its own, and
-// serves any number of requests at once.
+// Handler serves WCAP. Make it with New. It keeps no state of its own but what
+// it can make again, and serves any number of requests at once.
 type Handler struct {
 	be       calendar.Backend
 	people   calendar.People
@@ -100,6 +100,7 @@ type Handler struct {
 	now      func() time.Time
 	format   format
 	zones    zoneCache
+	shown    shown
 }
 
 // New returns the front.
