@@ -86,14 +86,14 @@ func getDisplayName(mw *dav.Writer, s *subject) bool {
 }
 
 func getETag(mw *dav.Writer, s *subject) bool {
-	s.buf = append(s.buf[:0], '"')
+	s.buf = append(s.buf[:0], `<D:getetag>"`...)
 	if s.obj != nil {
 		s.buf = s.obj.AppendETag(s.buf)
 	} else {
 		s.buf = append(s.buf, s.cal.CTag()...)
 	}
-	s.buf = append(s.buf, '"')
-	mw.Raw(dav.D("getetag"), s.buf)
+	s.buf = append(s.buf, `"</D:getetag>`...)
+	mw.Element(view(s.buf)) // every listing asks for it: written as a whole
 	return true
 }
 
@@ -131,6 +131,9 @@ func componentType(component string) string {
 }
 
 func getContentLength(mw *dav.Writer, s *subject) bool {
+	if s.obj.Masked && s.obj.Size == 0 {
+		return false // a list does not work out what would be shown
+	}
 	s.buf = strconv.AppendInt(s.buf[:0], int64(s.obj.Size), 10)
 	mw.Raw(dav.D("getcontentlength"), s.buf)
 	return true

@@ -149,9 +149,10 @@ func (rq *request) findCollection(mw *dav.Writer, pl *plan, self, members bool) 
 		cal = &c
 	}
 	s := rq.objects(rq.at.id(), cal)
+	mw.Base(s.path)
 	c, err := rq.be.ListObjects(rq.ctx, rq.who, rq.at.id(), func(o *calendar.Object) error {
 		s.member(o)
-		mw.Response(s.path, o.Name)
+		mw.Member(o.Name)
 		pl.write(mw, s)
 		mw.EndResponse()
 		return mw.Err()

@@ -56,6 +56,7 @@ func (rq *request) queryOne(mw *dav.Writer, pl *plan, q calendar.QueryRequest, i
 		q.Limit = *left + 1
 	}
 	s := rq.objects(in.ID, in.Cal)
+	mw.Base(s.path)
 	err := rq.be.Query(rq.ctx, rq.who, q, func(o *calendar.Object) error {
 		if limit > 0 {
 			if *left == 0 {
@@ -64,7 +65,7 @@ func (rq *request) queryOne(mw *dav.Writer, pl *plan, q calendar.QueryRequest, i
 			*left--
 		}
 		s.member(o)
-		mw.Response(s.path, o.Name)
+		mw.Member(o.Name)
 		pl.write(mw, s)
 		mw.EndResponse()
 		return mw.Err()

@@ -42,6 +42,7 @@ func (rq *request) sync(root *dav.Node) error {
 	}
 	mw := rq.answer()
 	s := rq.objects(rq.at.id(), cal)
+	mw.Base(s.path)
 	req := calendar.SyncRequest{Calendar: rq.at.id(), Token: token, Limit: limit, Data: !data.None}
 	res, err := rq.be.Sync(rq.ctx, rq.who, req, func(it calendar.SyncItem) error {
 		if it.Gone != nil {
@@ -49,7 +50,7 @@ func (rq *request) sync(root *dav.Node) error {
 			return mw.Err()
 		}
 		s.member(it.Object)
-		mw.Response(s.path, it.Object.Name)
+		mw.Member(it.Object.Name)
 		pl.write(mw, s)
 		mw.EndResponse()
 		return mw.Err()

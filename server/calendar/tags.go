@@ -13,12 +13,12 @@ func (o *Object) ETag() string {
 
 // AppendETag appends the ETag to dst, for writers that do not allocate.
 func (o *Object) AppendETag(dst []byte) []byte {
-	dst = strconv.AppendInt(dst, o.Change, 36)
+	dst = strconv.AppendInt(dst, o.Change, 32)
 	dst = append(dst, '-')
 	if o.Masked {
 		return append(dst, "0m"...) // the size of what is hidden is hidden too
 	}
-	return strconv.AppendInt(dst, int64(o.Size), 36)
+	return strconv.AppendInt(dst, int64(o.Size), 32)
 }
 
 // ScheduleTagValue returns the CALDAV:schedule-tag without quotes.
