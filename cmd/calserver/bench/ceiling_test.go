@@ -67,7 +67,7 @@ func bare(dir string) {
 var address = regexp.MustCompile(`127\.0\.0\.1:\d+`)
 
 // start runs a command until it says where it listens; it ends with b.
-func start(b *testing.B, cmd *exec.Cmd) string {
+func start(b *testing.B, cmd *exec.Cmd) (addr string, pid int) {
 	b.Helper()
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -82,11 +82,11 @@ func start(b *testing.B, cmd *exec.Cmd) string {
 	for lines.Scan() {
 		if a := address.FindString(lines.Text()); a != "" {
 			go io.Copy(io.Discard, out)
-			return a
+			return a, cmd.Process.Pid
 		}
 	}
 	b.Fatal("the server ended before it listened")
-	return ""
+	return "", 0
 }
 
 const auth = "bench1:pass1"
@@ -179,7 +179,7 @@ func BenchmarkCeiling(b *testing.B) {
 	if out, err := build.CombinedOutput(); err != nil {
 		b.Fatalf("%v\n%s", err, out)
 	}
-	ours := start(b, exec.Command(program, "quickstart", "--data", filepath.Join(dir, "data"), "--http", "127.0.0.1:0", "--user", auth))
+	ours, ourPID := start(b, exec.Command(program, "quickstart", "--data", filepath.Join(dir, "data"), "--http", "127.0.0.1:0", "--user", auth))
 	c, err := dial(ours)
 	if err != nil {
 		b.Fatal(err)
@@ -233,20 +233,32 @@ func BenchmarkCeiling(b *testing.B) {
 	}
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), bareEnv+"="+answers)
-	ceiling := start(b, cmd)
+	ceiling, barePID := start(b, cmd)
 	for _, k := range cases {
 		_, rest, _ := strings.Cut(k.req, " ")
 		_, rest, _ = strings.Cut(rest, " ")
 		method, _, _ := strings.Cut(k.req, " ")
-		b.Run(k.name+"/factotum", func(b *testing.B) { drive(b, ours, k.req) })
-		b.Run(k.name+"/bare", func(b *testing.B) { drive(b, ceiling, method+" /"+k.name+" "+rest) })
+		b.Run(k.name+"/factotum", func(b *testing.B) { drive(b, ours, ourPID, k.req) })
+		b.Run(k.name+"/bare", func(b *testing.B) { drive(b, ceiling, barePID, method+" /"+k.name+" "+rest) })
 	}
 }
 
-func drive(b *testing.B, addr, req string) {
+// cpu is the time a process has computed.
+func cpu(b *testing.B, pid int) time.Duration {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		b.Fatal(err)
+	}
+	f := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	user, _ := strconv.Atoi(f[11])
+	system, _ := strconv.Atoi(f[12])
+	return time.Duration(user+system) * 10 * time.Millisecond
+}
+
+func drive(b *testing.B, addr string, pid int, req string) {
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	begin := time.Now()
+	begin, used := time.Now(), cpu(b, pid)
 	for range 16 {
 		wg.Add(1)
 		go func() {
@@ -267,4 +279,5 @@ func drive(b *testing.B, addr, req string) {
 	}
 	wg.Wait()
 	b.ReportMetric(float64(b.N)/time.Since(begin).Seconds(), "req/s")
+	b.ReportMetric(float64((cpu(b, pid)-used).Microseconds())/float64(b.N), "server-µs/req")
 }
