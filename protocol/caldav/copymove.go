@@ -100,6 +100,15 @@ func (rq *request) copyAcross(to target, req calendar.CopyRequest) error {
 	if err != nil {
 		return err
 	}
+	if req.Move { // before anything is written: nobody could take it back
+		c, err := rq.be.Calendar(rq.ctx, rq.who, req.From.Calendar)
+		if err != nil {
+			return err
+		}
+		if !c.Rights.CanDelete() {
+			return &calendar.Error{Kind: calendar.Denied, Op: "move object", Msg: "you may not delete objects of this calendar"}
+		}
+	}
 	if len(req.Precond.IfMatch) > 0 || len(req.Precond.IfNoneMatch) > 0 {
 		cond, err := dav.ParseConditions(rq.r.Header)
 		if err != nil {

@@ -30,6 +30,9 @@ func (rq *request) proppatch() error {
 			_, err = rq.be.UpdateCalendar(rq.ctx, rq.who, req)
 		}
 	case atObject:
+		if err := rq.checkTags(); err != nil {
+			return err
+		}
 		if refused = onlyDead(changes); !anyRefused(refused) {
 			err = rq.be.PatchProps(rq.ctx, rq.who, rq.at.ref(), deadChanges(changes))
 		}
@@ -48,6 +51,23 @@ func (rq *request) proppatch() error {
 		return err
 	}
 	return rq.patched(changes, refused)
+}
+
+// checkTags looks at If-Match and If-None-Match where the Backend does not:
+// dead properties have no entity tag of their own to race for.
+func (rq *request) checkTags() error {
+	cond, err := dav.ParseConditions(rq.r.Header)
+	if err != nil || cond.IfMatch.IsZero() && cond.IfNoneMatch.IsZero() {
+		return err
+	}
+	st, err := rq.state(rq.at)
+	if err != nil {
+		return err
+	}
+	if status := cond.Check(rq.r.Method, st.ETag, st.ETag != ""); status != 0 {
+		return &dav.Error{Status: status}
+	}
+	return nil
 }
 
 // patched answers with one group of properties for each outcome. RFC 4918
