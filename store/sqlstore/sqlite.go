@@ -3,7 +3,9 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -63,10 +65,27 @@ func sqlitePath(path string) (string, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() || !strings.HasSuffix(path, ".db") {
 		path = filepath.Join(path, sqliteFile)
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := makeDir(filepath.Dir(path)); err != nil {
 		return "", fmt.Errorf("make the store's directory: %w", err)
 	}
 	return path, nil
+}
+
+// makeDir makes a directory and those above it, each durable.
+func makeDir(dir string) error {
+	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+		return nil
+	}
+	parent := filepath.Dir(dir)
+	if parent != dir {
+		if err := makeDir(parent); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return syncDir(parent)
 }
 
 func (e *sqliteEngine) open(ctx context.Context) (version int64, err error) {
