@@ -111,6 +111,9 @@ func errnoOf(err error, own Errno) Errno {
 		// there; clients ask for free/busy after 28 and give up after 29.
 		return AccessDenied
 	}
+	if n := ofReason[calendar.ReasonOf(err)]; n != 0 {
+		return n
+	}
 	if n := ofKind[kind]; n != 0 {
 		return n
 	}

@@ -186,6 +186,9 @@ func (s *shower) component(k *ical.Component, in *recur.Instance) *ical.Componen
 	for i := range k.Props {
 		p := &k.Props[i]
 		if q, ok := s.property(p, in != nil); ok && s.inAttrset(p.Name) {
+			if p.Name == "ATTACH" {
+				q = s.attachment(p, k)
+			}
 			out.Props = append(out.Props, q)
 		}
 	}

@@ -103,7 +103,7 @@ func (c *call) queryShown(v *view, cal *calendar.Calendar, w calendar.Window) er
 		var text []byte
 		whole := true
 		err := c.show(&one, cal, o, w, func(k *ical.Component) error {
-			whole = whole && (v.recurring || k.Prop("RECURRENCE-ID") == nil)
+			whole = whole && (v.recurring || k.Prop("RECURRENCE-ID") == nil) && !attached(k)
 			if c.out.form == asXML {
 				text = appendXML(text, k)
 			} else {

@@ -238,6 +238,10 @@ func (e *editor) prop(c *ical.Component, x *PropEdit) error {
 	switch name {
 	case "ATTENDEE":
 		return e.attendees(c, x)
+	case "ORGANIZER":
+		if o := c.Prop(name); o != nil && len(x.Props) == 1 && addressKey(o.Value) == addressKey(x.Props[0].Value) {
+			return nil // with what else is known of him
+		}
 	case "TRANSP":
 		if e.resource && len(x.Props) > 0 && strings.EqualFold(x.Props[0].Value, "TRANSPARENT") {
 			return e.bad(TranspResource, "a resource is never transparent")
@@ -442,7 +446,7 @@ func (e *editor) trigger(cal, c, alarm *ical.Component, x *AlarmEdit) {
 	if before == nil && (c.Prop("RRULE") != nil || c.Prop("RDATE") != nil) {
 		k, ok := clockOf(c, recur.ZonesOf(cal), e.float)
 		ref := moment(c, "DTSTART")
-		if c.Name == "VTODO" && c.Prop("DUE") != nil {
+		if ref.IsZero() {
 			ref = moment(c, "DUE")
 		}
 		if ok && !ref.IsZero() {
@@ -455,7 +459,7 @@ func (e *editor) trigger(cal, c, alarm *ical.Component, x *AlarmEdit) {
 		alarm.Set("TRIGGER", k.keep(*x.At).String(), ical.Param{Name: "VALUE", Values: []string{"DATE-TIME"}})
 		return
 	}
-	if c.Name == "VTODO" && (c.Prop("DUE") != nil || c.Prop("DTSTART") == nil) {
+	if c.Name == "VTODO" && c.Prop("DTSTART") == nil {
 		alarm.Set("TRIGGER", before.String(), ical.Param{Name: "RELATED", Values: []string{"END"}})
 		return
 	}

@@ -101,7 +101,7 @@ type AlarmEdit struct {
 	Action      string         // EMAIL, DISPLAY, AUDIO
 	Remove      bool           // there shall be none
 	At          *ical.DateTime // in UTC, or
-	Before      *ical.Duration // signed, from the start (of a task: from when it is due)
+	Before      *ical.Duration // signed, from the start (of a task without one: from when it is due)
 	Description *string
 	Attendees   []string // addresses with "mailto:"; nil leaves them
 	Append      bool     // Attendees are added

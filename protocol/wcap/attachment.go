@@ -1,0 +1,219 @@
+package wcap
+
+import (
+	"bytes"
+	"encoding/base64"
+	"io"
+	"mime"
+	"mime/multipart"
+	"mime/quotedprintable"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"strings"
+
+	"factotum/server/calendar"
+	"factotum/server/ical"
+)
+
+// files are the attachments that a multipart request brought. WCAP §7.9.
+func (c *call) files() ([]calendar.NewAttachment, error) {
+	if !strings.HasPrefix(strings.ToLower(c.r.Header.Get("Content-Type")), "multipart/") {
+		return nil, nil
+	}
+	var out []calendar.NewAttachment
+	for _, p := range c.body.parts {
+		if p.file == "" && len(p.data) == 0 {
+			continue // a file field that was left empty
+		}
+		kind := p.header.Get("Content-Type")
+		if kind == "" {
+			kind = "application/octet-stream"
+		}
+		kind, _, err := mime.ParseMediaType(kind)
+		if err != nil || !strings.Contains(kind, "/") {
+			return nil, BadMIME
+		}
+		data, err := decodePart(p.header.Get("Content-Transfer-Encoding"), p.data)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, calendar.NewAttachment{
+			ClientID: clean(strings.Trim(p.header.Get("Content-Id"), "<> ")), Name: baseName(clean(p.file)), Type: kind, Data: data,
+		})
+	}
+	return out, nil
+}
+
+// decodePart undoes the transfer encoding of a part. RFC 2045 §6.
+func decodePart(encoding string, data []byte) ([]byte, error) {
+	var in io.Reader
+	switch strings.ToLower(strings.TrimSpace(encoding)) {
+	case "", "7bit", "8bit", "binary":
+		return data, nil
+	case "base64":
+		in = base64.NewDecoder(base64.StdEncoding, bytes.NewReader(data))
+	case "quoted-printable":
+		in = quotedprintable.NewReader(bytes.NewReader(data))
+	default:
+		return nil, BadMIME
+	}
+	out, err := io.ReadAll(in)
+	if err != nil {
+		return nil, InvalidAttachment
+	}
+	return out, nil
+}
+
+// baseName drops the folders that some browsers send along.
+func baseName(s string) string {
+	if i := strings.LastIndexAny(s, `/\`); i >= 0 {
+		s = s[i+1:]
+	}
+	return s
+}
+
+// ours reports whether an address is one that this server gives to a file.
+func ours(v string) bool {
+	return strings.Contains(v, calendar.AttachmentsPath) || strings.Contains(v, "/fetchattachment") && strings.Contains(v, "attach-id=")
+}
+
+// attachment shows an ATTACH: a file of ours by its ids and an address that a
+// session opens, with fetchattach whole. Others stay as they are.
+func (s *shower) attachment(p *ical.Property, k *ical.Component) ical.Property {
+	i := strings.LastIndexByte(p.Value, '/')
+	if !strings.Contains(p.Value, calendar.AttachmentsPath) || i < 0 {
+		return *p
+	}
+	id := p.Value[i+1:]
+	q := ical.Property{Name: "ATTACH"}
+	q.SetParam("X-S1CS-ATTACH-ID", id)
+	if v := p.Param("X-S1CS-CLIENT-ATTACH-ID"); v != "" {
+		q.SetParam("X-S1CS-CLIENT-ATTACH-ID", v)
+	}
+	if v := p.Param("FMTTYPE"); v != "" {
+		q.SetParam("FMTTYPE", v)
+	}
+	if v := p.Param("FILENAME"); v != "" {
+		q.SetParam("X-S1CS-FILENAME", v)
+	}
+	if v := p.Param("SIZE"); v != "" {
+		q.SetParam("X-S1CS-FILESIZE", v)
+	}
+	if s.c.p.flag("fetchattach", false) {
+		a, err := s.c.be.Attachment(s.c.ctx, s.c.who, calendar.AttachmentRequest{Calendar: s.cal.ID, UID: s.obj.UID, ID: id})
+		if err == nil {
+			q.SetParam("ENCODING", "BASE64")
+			q.SetParam("VALUE", "BINARY")
+			q.Value = base64.StdEncoding.EncodeToString(a.Data)
+			return q
+		}
+	}
+	rid := "0"
+	if r := k.Prop("RECURRENCE-ID"); r != nil {
+		rid = s.date(r)
+	}
+	scheme := "http"
+	if s.c.set.SecureCookies || s.c.r.TLS != nil {
+		scheme = "https"
+	}
+	q.Value = scheme + "://" + s.c.r.Host + "/fetchattachments.wcap?calid=" + url.QueryEscape(string(s.cal.ID)) +
+		"&uid=" + url.QueryEscape(s.obj.UID) + "&rid=" + rid + "&attach-id=" + id
+	return q
+}
+
+// attached reports whether a component shows files of ours: their addresses
+// are for one request.
+func attached(k *ical.Component) bool {
+	for p := range k.All("ATTACH") {
+		if p.HasParam("X-S1CS-ATTACH-ID") {
+			return true
+		}
+	}
+	return false
+}
+
+// fetchAttachment returns files, each as a part of a multipart body. WCAP
+// fetchattachment, fetchattachments.
+func (c *call) fetchAttachment() error {
+	ids := c.p.ids("attachid")
+	if len(ids) == 0 {
+		ids = c.p.ids("attach-id")
+	}
+	uid := c.p.text("uid")
+	if len(ids) == 0 || uid == "" {
+		return InsufficientParameters
+	}
+	list, err := c.targets()
+	if err != nil {
+		return err
+	}
+	var files []calendar.Attachment
+	last := error(AttachmentNotFound)
+	size := int64(0)
+	for i := range list {
+		t := &list[i]
+		if t.err != nil {
+			last = t.err
+			continue
+		}
+		for _, id := range ids {
+			a, err := c.be.Attachment(c.ctx, c.who, calendar.AttachmentRequest{Calendar: t.id, UID: uid, ID: strings.ToLower(id)})
+			if err != nil {
+				if calendar.KindOf(err) != calendar.NotFound {
+					last = err
+				}
+				continue
+			}
+			if size += int64(len(a.Data)); size > 4*c.set.MaxBody {
+				return &calendar.Error{Kind: calendar.TooMany, Op: c.name}
+			}
+			files = append(files, a)
+		}
+	}
+	if len(files) == 0 {
+		return last
+	}
+	var body bytes.Buffer
+	mw := multipart.NewWriter(&body)
+	for _, a := range files {
+		kind := a.Type
+		if _, _, err := mime.ParseMediaType(kind); err != nil {
+			kind = "application/octet-stream"
+		}
+		h := textproto.MIMEHeader{}
+		h.Set("Content-Type", kind)
+		h.Set("Content-Transfer-Encoding", "binary")
+		h.Set("Content-Disposition", disposition(a.Name))
+		h.Set("Content-Id", "<"+a.ID+">")
+		w, err := mw.CreatePart(h)
+		if err == nil {
+			_, err = w.Write(a.Data)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := mw.Close(); err != nil {
+		return err
+	}
+	h := c.out.w.Header()
+	h.Set("Content-Type", "multipart/mixed; boundary="+mw.Boundary())
+	noCache(h)
+	c.out.w.WriteHeader(http.StatusOK)
+	if c.r.Method != http.MethodHead {
+		_, _ = c.out.w.Write(body.Bytes()) // the client may be gone
+	}
+	return nil
+}
+
+// disposition names a file without letting its name out of the header.
+func disposition(name string) string {
+	if name == "" {
+		name = "attachment"
+	}
+	if v := mime.FormatMediaType("attachment", map[string]string{"filename": name}); v != "" {
+		return v
+	}
+	return "attachment"
+}

@@ -1,0 +1,91 @@
+package wcap
+
+import "factotum/server/calendar"
+
+func (c *call) deleteEventsByID() error { return c.deleteByID("VEVENT") }
+
+func (c *call) deleteTodosByID() error { return c.deleteByID("VTODO") }
+
+// deleteByID deletes components, or instances of them. The answer has one
+// component for each uid, also when it failed. WCAP deleteevents_by_id,
+// deletetodos_by_id.
+func (c *call) deleteByID(name string) error {
+	t, err := c.one()
+	if err != nil {
+		if t.asked == "" {
+			return err
+		}
+		c.refuse(&t, c.errno(err))
+		return nil
+	}
+	list, err := c.instances()
+	if err != nil {
+		return c.own()
+	}
+	s := &storing{c: c, name: name}
+	s.readZone()
+	req := &calendar.EditRequest{Component: name}
+	for _, in := range list {
+		it, err := s.item(in)
+		if err != nil {
+			return err
+		}
+		it.Mode = calendar.EditDelete
+		req.Items = append(req.Items, it)
+	}
+	res, err := c.edit(&t, req)
+	if err != nil {
+		c.refuse(&t, c.errno(err))
+		return nil
+	}
+	c.out.begin("PUBLISH")
+	all := OK
+	for i := range res.Items {
+		it := &res.Items[i]
+		n := OK
+		if it.Err != nil {
+			n = c.errno(it.Err)
+		}
+		if all == OK {
+			all = n
+		}
+		if err := c.out.comp(brief(name, it, status("Delete", n), &t, c)); err != nil {
+			return err
+		}
+	}
+	c.out.errno(all)
+	c.out.end()
+	return nil
+}
+
+func (c *call) deleteComponentsByRange() error { return c.deleteByRange("") }
+
+func (c *call) deleteEventsByRange() error { return c.deleteByRange("VEVENT") }
+
+func (c *call) deleteTodosByRange() error { return c.deleteByRange("VTODO") }
+
+// deleteByRange deletes what lies completely in a range, with no range all of
+// the kind. WCAP deletecomponents_by_range and its kin.
+func (c *call) deleteByRange(name string) error {
+	zone, err := c.zone(false)
+	if err != nil {
+		return err
+	}
+	w, err := c.window(zone)
+	if err != nil {
+		return err
+	}
+	return c.each(func(t *target) error {
+		res, err := c.edit(t, &calendar.EditRequest{Component: name, Within: &w})
+		if err != nil {
+			return err
+		}
+		for _, it := range res.Items {
+			if it.Err != nil {
+				return it.Err
+			}
+		}
+		c.begin(t, &res.Calendar)
+		return nil
+	})
+}

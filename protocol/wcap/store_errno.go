@@ -1,0 +1,30 @@
+package wcap
+
+import "factotum/server/calendar"
+
+// Errnos of the store commands. WCAP §8.2.
+const (
+	RecurSkip         Errno = 65
+	RecurSameDay      Errno = 66
+	BadOrganizer      Errno = 67
+	RecurPrivacy      Errno = 68
+	AttendeeRequest   Errno = 79
+	TranspNotAllowed  Errno = 80
+	BadMIME           Errno = 82
+	MissingBoundary   Errno = 83
+	InvalidAttachment Errno = 84
+	AttachDeleted     Errno = 85
+	AttachSomeDeleted Errno = 86
+)
+
+// ofReason answers the reasons that WCAP has a number for; the others are
+// answered by their kind.
+var ofReason = map[calendar.Reason]Errno{
+	calendar.RecurSkip:       RecurSkip,
+	calendar.RecurSameDay:    RecurSameDay,
+	calendar.RecurPrivacy:    RecurPrivacy,
+	calendar.OwnerNeeded:     MustBeOwner,
+	calendar.RequestOnModify: AttendeeRequest,
+	calendar.TranspResource:  TranspNotAllowed,
+	calendar.AttachmentGone:  AttachmentNotFound,
+}

@@ -1,0 +1,4 @@
+package wcap
+
+// storeTodos creates or changes tasks. WCAP storetodos.
+func (c *call) storeTodos() error { return c.store("VTODO") }
