@@ -58,7 +58,8 @@ CREATE INDEX calendars_gone ON calendars (owner, change) WHERE deleted > 0;
 
 -- What is known of an object without its text, in the order in which PROPFIND
 -- lists it. With deleted > 0 it is a tombstone, which keeps uid, component and
--- body. body is the key of its text in bodies.
+-- body. body is the key of its text in bodies. occ is the packed list of its
+-- occurrences, from which the keys of its rows there follow, runs their number.
 CREATE TABLE objects (
 	owner       TEXT    NOT NULL,
 	cal         BIGINT  NOT NULL,
@@ -75,6 +76,8 @@ CREATE TABLE objects (
 	uid         TEXT    NOT NULL,
 	component   TEXT    NOT NULL,
 	contenttype TEXT    NOT NULL,
+	runs        INTEGER NOT NULL,
+	occ         BLOB    NOT NULL,
 	PRIMARY KEY (owner, cal, name)
 ) WITHOUT ROWID;
 
@@ -101,29 +104,28 @@ CREATE TABLE bodies (
 	data  BLOB NOT NULL
 );
 
--- The time index: one row for each instance of an object, and one (a tail) for
--- the open rest of a series. It can be rebuilt from the texts at any time.
+-- The time index: a row (a run) for the instances of an object that lie close
+-- together, packed in more unless it is a single one, and one (a tail) for the
+-- open rest of a series. It can be rebuilt from the texts at any time.
 --
--- A write replaces the rows of its object, which the key keeps together.
-CREATE TABLE occurrences (
-	owner    TEXT    NOT NULL,
-	cal      BIGINT  NOT NULL,
-	name     TEXT    NOT NULL,
-	seq      INTEGER NOT NULL,
-	cls      INTEGER NOT NULL,
-	start_at BIGINT  NOT NULL,
-	end_at   BIGINT  NOT NULL,
-	flags    INTEGER NOT NULL,
-	PRIMARY KEY (owner, cal, name, seq)
-) WITHOUT ROWID;
-
 -- A b-tree cannot search for overlaps, but it can when durations are bounded:
 -- what overlaps [from,to) and lasts no longer than d starts in [from-d,to). So
 -- rows are kept in classes: cls 0 up to 25 hours (a day of the autumn change),
--- 1 up to 32 days, 2 longer ones and tails. A range is three scans of this
--- index, which holds all that is asked for; only the few rows of class 2 are
--- read from the beginning. The condition is there as for objects_change.
-CREATE INDEX occurrences_time ON occurrences (owner, cal, cls, start_at, end_at, flags, name) WHERE cls >= 0;
+-- 1 up to 100 days, 2 longer ones and tails. A range is three scans of the key;
+-- only the few rows of class 2 are read from the beginning. There is no index
+-- by name, which would double the cost of a write: objects.occ knows the keys.
+CREATE TABLE occurrences (
+	owner    TEXT    NOT NULL,
+	cal      BIGINT  NOT NULL,
+	cls      INTEGER NOT NULL,
+	start_at BIGINT  NOT NULL,
+	name     TEXT    NOT NULL,
+	seq      INTEGER NOT NULL,
+	end_at   BIGINT  NOT NULL,
+	flags    INTEGER NOT NULL,
+	more     BLOB    NOT NULL,
+	PRIMARY KEY (owner, cal, cls, start_at, name, seq)
+) WITHOUT ROWID;
 
 -- Dead properties (RFC 4918 §4.1) of a calendar (name '') or an object.
 CREATE TABLE props (

@@ -146,27 +146,24 @@ func (s *Service) write(w *writer, op string, row CalendarRow, name string, obj 
 	if exists {
 		m.delta -= int64(old.Size)
 	}
-	if err := w.PutObject(o); err != nil {
-		if errors.Is(err, UIDConflict) {
-			return PutResult{}, s.uidConflict(w, op, row, obj.uid)
-		}
-		return PutResult{}, err
-	}
+	put := w.PutObject
 	if !exists || old.OccHash != obj.occHash {
-		m.times, m.is = true, obj.occ
 		if exists {
 			if m.was, err = w.ObjectOccurrences(row.ID, name); err != nil {
 				return PutResult{}, err
 			}
 		}
-		if exists || len(obj.occ) > 0 {
-			for i := range obj.occ {
-				obj.occ[i].Name = name
-			}
-			if err := w.SetOccurrences(row.ID, name, obj.occ); err != nil {
-				return PutResult{}, err
-			}
+		for i := range obj.occ {
+			obj.occ[i].Name = name
 		}
+		m.times, m.is = true, obj.occ
+		put = func(o ObjectRow) error { return w.PutIndexed(o, obj.occ) }
+	}
+	if err := put(o); err != nil {
+		if errors.Is(err, UIDConflict) {
+			return PutResult{}, s.uidConflict(w, op, row, obj.uid)
+		}
+		return PutResult{}, err
 	}
 	if err := w.TouchCalendar(row.ID, n, w.now); err != nil {
 		return PutResult{}, err

@@ -74,6 +74,8 @@ type Tx interface {
 	// PutObject inserts or replaces by name (clearing a tombstone of that
 	// name). UIDConflict if another live object of the calendar has the UID.
 	PutObject(row ObjectRow) error
+	// PutIndexed is PutObject and SetOccurrences in one, which costs less.
+	PutIndexed(row ObjectRow, occ []OccurrenceRow) error
 	// DeleteObject turns the object into a tombstone that keeps uid, component
 	// and data, and removes its occurrences and dead properties.
 	DeleteObject(cal int64, name string, change int64, when time.Time) error

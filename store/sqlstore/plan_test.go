@@ -31,11 +31,11 @@ var planned = []struct{ text, want string }{
 	{sqlUpdateObject, "objects USING PRIMARY KEY (owner=? AND cal=? AND name=?)"},
 	{sqlUpdateBody, "bodies USING INTEGER PRIMARY KEY (rowid=?)"},
 	{sqlPurgeObjects, "objects USING INDEX objects_gone (owner=? AND cal=? AND deleted>? AND deleted<?)"},
-	{sqlDropOccurrences, "occurrences USING PRIMARY KEY (owner=? AND cal=? AND name=?)"},
-	{sqlObjectOccurrences, "occurrences USING PRIMARY KEY (owner=? AND cal=? AND name=?)"},
-	{sqlOccurrences, "occurrences USING COVERING INDEX occurrences_time (owner=? AND cal=? AND cls=? AND start_at>? AND start_at<?)" +
-		" | occurrences USING COVERING INDEX occurrences_time (owner=? AND cal=? AND cls=? AND start_at>? AND start_at<?)" +
-		" | occurrences USING COVERING INDEX occurrences_time (owner=? AND cal=? AND cls=? AND start_at<?)"},
+	{sqlDropRun, "occurrences USING PRIMARY KEY (owner=? AND cal=? AND cls=? AND start_at=? AND name=? AND seq=?)"},
+	{sqlObjectOccurrences, "objects USING PRIMARY KEY (owner=? AND cal=? AND name=?)"},
+	{sqlOccurrences, "occurrences USING PRIMARY KEY (owner=? AND cal=? AND cls=? AND start_at>? AND start_at<?)" +
+		" | occurrences USING PRIMARY KEY (owner=? AND cal=? AND cls=? AND start_at>? AND start_at<?)" +
+		" | occurrences USING PRIMARY KEY (owner=? AND cal=? AND cls=? AND start_at<?)"},
 	{sqlProps, "props USING PRIMARY KEY (owner=? AND cal=? AND name=?)"},
 	{sqlToken, "tokens USING PRIMARY KEY (owner=? AND token=?)"},
 }

@@ -33,16 +33,20 @@ const (
 	sqlUIDTaken = `SELECT cal FROM objects WHERE owner = $1 AND cal = $2 AND uid = $3 AND uid <> '' AND deleted = 0 AND name <> $4`
 
 	sqlInsertObject = `INSERT INTO objects (owner, cal, name, change, scheduletag, created, modified, deleted, body, size, occhash,
-private, uid, component, contenttype)
-VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING`
+private, uid, component, contenttype, runs, occ)
+VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11, $12, $13, $14, $15, $16) ON CONFLICT DO NOTHING`
 
-	sqlUpdateObject = `UPDATE objects SET change = $4, scheduletag = $5, created = $6, modified = $7, deleted = 0, size = $8,
-occhash = $9, private = $10, uid = $11, component = $12, contenttype = $13 WHERE owner = $1 AND cal = $2 AND name = $3`
+	// Apart, since naming a column costs its indexes a new entry.
+	setObject = `UPDATE objects SET change = $4, scheduletag = $5, created = $6, modified = $7, size = $8, occhash = $9, private = $10,
+component = $11, contenttype = $12`
+	sqlUpdateObject = setObject + ` WHERE owner = $1 AND cal = $2 AND name = $3`
+	sqlIndexObject  = setObject + `, runs = $13, occ = $14 WHERE owner = $1 AND cal = $2 AND name = $3`
+	sqlReviveObject = `UPDATE objects SET deleted = 0, uid = $4 WHERE owner = $1 AND cal = $2 AND name = $3`
 
 	sqlInsertBody = `INSERT INTO bodies (owner, id, data) VALUES ($1, $2, $3)`
 	sqlUpdateBody = `UPDATE bodies SET data = $3 WHERE owner = $1 AND id = $2`
 
-	sqlBuryObject = `UPDATE objects SET change = $4, deleted = $5, occhash = 0 WHERE owner = $1 AND cal = $2 AND name = $3`
+	sqlBuryObject = `UPDATE objects SET change = $4, deleted = $5, occhash = 0, runs = 0, occ = $6 WHERE owner = $1 AND cal = $2 AND name = $3`
 
 	sqlHighestGone = `SELECT coalesce(max(change), 0), count(*) FROM objects WHERE owner = $1 AND cal = $2 AND deleted > 0 AND deleted < $3`
 	sqlPurgeBodies = `DELETE FROM bodies WHERE owner = $1 AND id IN
@@ -69,7 +73,9 @@ type stub struct {
 	size    int64
 	deleted bool
 	uid     string
-	fresh   bool // made by this transaction: it has no occurrences yet
+
+	occ      []byte // the packed list of occurrences, if occKnown
+	occKnown bool
 }
 
 // readObject scans a row of objectColumns, and its data where wanted.
@@ -222,7 +228,14 @@ func (t *tx) CountObjects(cal int64) (n int, bytes int64, err error) {
 
 // PutObject inserts or replaces by name; UIDConflict if another live object of
 // the calendar has the UID. Size is taken from Data.
-func (t *tx) PutObject(row calendar.ObjectRow) error {
+func (t *tx) PutObject(row calendar.ObjectRow) error { return t.put(&row, nil, false) }
+
+// PutIndexed is PutObject and SetOccurrences in one.
+func (t *tx) PutIndexed(row calendar.ObjectRow, occ []calendar.OccurrenceRow) error {
+	return t.put(&row, occ, true)
+}
+
+func (t *tx) put(row *calendar.ObjectRow, occ []calendar.OccurrenceRow, indexed bool) error {
 	const op = "store an object"
 	if err := t.lookUp(op, row.Cal, row.Name); err != nil {
 		return err
@@ -230,21 +243,24 @@ func (t *tx) PutObject(row calendar.ObjectRow) error {
 	row.Size = len(row.Data)
 	old := &t.stub
 	if !old.exists {
-		return t.insertObject(op, &row)
+		return t.insertObject(op, row, occ)
 	}
-	if row.UID != "" && (old.deleted || old.uid != row.UID) {
-		var cal int64
-		taken, err := t.row(op, sqlUIDTaken, args(t.owner, row.Cal, row.UID, row.Name), &cal)
-		if err != nil {
+	if old.deleted || old.uid != row.UID {
+		if err := t.reviveObject(op, row); err != nil {
 			return err
 		}
-		if taken {
-			return &calendar.Error{Kind: calendar.UIDConflict, Op: op, Ref: row.UID}
-		}
 	}
-	err := t.exec(op, sqlUpdateObject, t.owner, row.Cal, row.Name, row.Change, row.ScheduleTag, micros(row.Created), micros(row.Modified),
-		int64(row.Size), int64(row.OccHash), privacy(&row), row.UID, row.Component, row.ContentType)
-	if err != nil {
+	text, values := sqlUpdateObject, args(t.owner, row.Cal, row.Name, row.Change, row.ScheduleTag, micros(row.Created),
+		micros(row.Modified), int64(row.Size), int64(row.OccHash), privacy(row), row.Component, row.ContentType)
+	if indexed {
+		runs, packed := split(occ), pack(occ)
+		if err := t.index(op, row.Cal, row.Name, runs); err != nil {
+			return err
+		}
+		old.occ, old.occKnown = packed, true
+		text, values = sqlIndexObject, append(values, int64(len(runs)), octets(packed))
+	}
+	if err := t.exec(op, text, values...); err != nil {
 		return err
 	}
 	if err := t.exec(op, sqlUpdateBody, t.owner, old.body, octets(row.Data)); err != nil {
@@ -260,13 +276,29 @@ func (t *tx) PutObject(row calendar.ObjectRow) error {
 	return t.grow(objects, bytes)
 }
 
-func (t *tx) insertObject(op string, row *calendar.ObjectRow) error {
+// reviveObject gives a row its UID, and makes an object of a tombstone.
+func (t *tx) reviveObject(op string, row *calendar.ObjectRow) error {
+	if row.UID != "" {
+		var cal int64
+		taken, err := t.row(op, sqlUIDTaken, args(t.owner, row.Cal, row.UID, row.Name), &cal)
+		if err != nil {
+			return err
+		}
+		if taken {
+			return &calendar.Error{Kind: calendar.UIDConflict, Op: op, Ref: row.UID}
+		}
+	}
+	return t.exec(op, sqlReviveObject, t.owner, row.Cal, row.Name, row.UID)
+}
+
+func (t *tx) insertObject(op string, row *calendar.ObjectRow, occ []calendar.OccurrenceRow) error {
 	if t.newID == nil {
 		return t.wrap(op, errReadOnly)
 	}
-	body := t.newID()
+	body, runs, packed := t.newID(), split(occ), pack(occ)
 	n, err := t.count(op, sqlInsertObject, t.owner, row.Cal, row.Name, row.Change, row.ScheduleTag, micros(row.Created),
-		micros(row.Modified), body, int64(row.Size), int64(row.OccHash), privacy(row), row.UID, row.Component, row.ContentType)
+		micros(row.Modified), body, int64(row.Size), int64(row.OccHash), privacy(row), row.UID, row.Component, row.ContentType,
+		int64(len(runs)), octets(packed))
 	if err != nil {
 		return err
 	}
@@ -276,7 +308,11 @@ func (t *tx) insertObject(op string, row *calendar.ObjectRow) error {
 	if err := t.exec(op, sqlInsertBody, t.owner, body, octets(row.Data)); err != nil {
 		return err
 	}
-	t.stub = stub{known: true, cal: row.Cal, name: row.Name, exists: true, body: body, size: int64(row.Size), uid: row.UID, fresh: true}
+	t.stub = stub{known: true, cal: row.Cal, name: row.Name, exists: true, body: body, size: int64(row.Size), uid: row.UID, occKnown: true}
+	if err := t.index(op, row.Cal, row.Name, runs); err != nil {
+		return err
+	}
+	t.stub.occ = packed
 	return t.grow(1, int64(row.Size))
 }
 
@@ -312,16 +348,16 @@ func (t *tx) DeleteObject(cal int64, name string, change int64, when time.Time) 
 	if !old.exists || old.deleted {
 		return &calendar.Error{Kind: calendar.NotFound, Op: op, Ref: name}
 	}
-	if err := t.exec(op, sqlBuryObject, t.owner, cal, name, change, max(micros(when), 1)); err != nil {
+	if err := t.index(op, cal, name, nil); err != nil {
 		return err
 	}
-	if err := t.exec(op, sqlDropOccurrences, t.owner, cal, name); err != nil {
+	if err := t.exec(op, sqlBuryObject, t.owner, cal, name, change, max(micros(when), 1), []byte{}); err != nil {
 		return err
 	}
 	if err := t.exec(op, sqlDropProps, t.owner, cal, name); err != nil {
 		return err
 	}
-	old.deleted = true
+	old.deleted, old.occ, old.occKnown = true, nil, true
 	return t.grow(-1, -old.size)
 }
 

@@ -1,68 +1,51 @@
 package sqlstore
 
 import (
-	"math"
+	"bytes"
 
 	"factotum/server/calendar"
 )
 
-// The longest durations of the classes 0 and 1 in seconds; the schema says why
-// there are classes. A day of the autumn change has 25 hours.
-const (
-	maxDay   = 25 * 3600
-	maxMonth = 32 * 24 * 3600
-)
-
-func classOf(o *calendar.OccurrenceRow) int64 {
-	switch d := o.End - o.Start; {
-	case o.Flags&calendar.OccTail != 0 || d > maxMonth || d < 0 && o.End > o.Start: // the last: overflow
-		return 2
-	case d > maxDay:
-		return 1
-	}
-	return 0
-}
-
 const (
 	// A zero-length row overlaps where it starts: start_at >= from.
-	overlaps = ` AND start_at < $4 AND (end_at > $3 OR start_at >= $3)`
-	fromOccs = `SELECT name, start_at, end_at, flags FROM occurrences WHERE owner = $1 AND cal = $2`
-	timeOccs = fromOccs + ` AND cls >= 0` // names the index
+	inRange  = ` AND start_at < $4 AND (end_at > $3 OR start_at >= $3)`
+	fromRuns = `SELECT name, start_at, end_at, flags, more FROM occurrences WHERE owner = $1 AND cal = $2`
 
-	sqlOccurrences = timeOccs + ` AND cls = 0 AND start_at >= $5` + overlaps + ` UNION ALL ` +
-		timeOccs + ` AND cls = 1 AND start_at >= $6` + overlaps + ` UNION ALL ` +
-		timeOccs + ` AND cls = 2` + overlaps
+	sqlOccurrences = fromRuns + ` AND cls = 0 AND start_at >= $5` + inRange + ` UNION ALL ` +
+		fromRuns + ` AND cls = 1 AND start_at >= $6` + inRange + ` UNION ALL ` +
+		fromRuns + ` AND cls = 2` + inRange
 
-	sqlObjectOccurrences = fromOccs + ` AND name = $3 ORDER BY seq`
+	sqlObjectOccurrences = `SELECT occ FROM objects WHERE owner = $1 AND cal = $2 AND name = $3`
+	sqlSetOccurrences    = `UPDATE objects SET occ = $4, runs = $5 WHERE owner = $1 AND cal = $2 AND name = $3`
 
-	sqlDropOccurrences = `DELETE FROM occurrences WHERE owner = $1 AND cal = $2 AND name = $3`
+	sqlDropRun = `DELETE FROM occurrences WHERE owner = $1 AND cal = $2 AND cls = $3 AND start_at = $4 AND name = $5 AND seq = $6`
 
-	sqlInsertOccurrence = `INSERT INTO occurrences (owner, cal, cls, start_at, name, seq, end_at, flags) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-ON CONFLICT (owner, cal, name, seq) DO UPDATE SET cls = excluded.cls, start_at = excluded.start_at, end_at = excluded.end_at,
-flags = excluded.flags`
+	sqlInsertRun = `INSERT INTO occurrences (owner, cal, cls, start_at, name, seq, end_at, flags, more) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+ON CONFLICT (owner, cal, cls, start_at, name, seq) DO UPDATE SET end_at = excluded.end_at, flags = excluded.flags, more = excluded.more`
 )
-
-func readOccurrence(r scanner, o *calendar.OccurrenceRow) error {
-	var flags int64
-	err := r.scan(&o.Name, &o.Start, &o.End, &flags)
-	o.Flags = int(flags)
-	return err
-}
-
-// before subtracts d without running over the end of the scale.
-func before(from, d int64) int64 {
-	if from < math.MinInt64+d {
-		return math.MinInt64
-	}
-	return from - d
-}
 
 // Occurrences calls fn for the rows that overlap [from,to).
 func (t *tx) Occurrences(cal, from, to int64, fn func(calendar.OccurrenceRow) error) error {
-	rows, err := collect(t, "read a time range", sqlOccurrences,
-		args(t.owner, cal, from, to, before(from, maxDay), before(from, maxMonth)), nil, readOccurrence)
+	var rows []calendar.OccurrenceRow
+	var more []byte
+	var flags int64
+	err := t.conn.query(sqlOccurrences, args(t.owner, cal, from, to, before(from, maxDay), before(from, maxRun)), func(r scanner) error {
+		var o calendar.OccurrenceRow
+		if err := r.scan(&o.Name, &o.Start, &o.End, &flags, &more); err != nil {
+			return err
+		}
+		if o.Flags = int(flags); len(more) == 0 {
+			rows = append(rows, o)
+			return nil
+		}
+		return unpack(more, o.Name, func(o calendar.OccurrenceRow) {
+			if o.Start < to && (o.End > from || o.Start >= from) {
+				rows = append(rows, o)
+			}
+		})
+	})
 	if err != nil {
-		return err
+		return t.wrap("read a time range", err)
 	}
 	for _, o := range rows {
 		if err := fn(o); err != nil {
@@ -73,24 +56,75 @@ func (t *tx) Occurrences(cal, from, to int64, fn func(calendar.OccurrenceRow) er
 }
 
 // ObjectOccurrences lists the rows of one object in the order they were set.
-func (t *tx) ObjectOccurrences(cal int64, name string) ([]calendar.OccurrenceRow, error) {
-	return collect(t, "read occurrences", sqlObjectOccurrences, args(t.owner, cal, name), nil, readOccurrence)
+func (t *tx) ObjectOccurrences(cal int64, name string) (rows []calendar.OccurrenceRow, err error) {
+	const op = "read occurrences"
+	packed, err := t.packed(op, cal, name)
+	if err != nil {
+		return nil, err
+	}
+	err = unpack(packed, name, func(o calendar.OccurrenceRow) { rows = append(rows, o) })
+	return rows, t.wrap(op, err)
+}
+
+// packed reads the list that the object's row holds.
+func (t *tx) packed(op string, cal int64, name string) (occ []byte, err error) {
+	s := &t.stub
+	same := s.known && s.cal == cal && s.name == name
+	if same && s.occKnown {
+		return s.occ, nil
+	}
+	_, err = t.row(op, sqlObjectOccurrences, args(t.owner, cal, name), &occ)
+	if same && err == nil {
+		s.occ, s.occKnown = occ, true
+	}
+	return occ, err
 }
 
 // SetOccurrences replaces the rows of one object; the Name in rows is not read.
+// NotFound if there is no live object of that name.
 func (t *tx) SetOccurrences(cal int64, name string, rows []calendar.OccurrenceRow) error {
 	const op = "index an object"
-	if s := &t.stub; s.fresh && s.cal == cal && s.name == name {
-		s.fresh = false
-	} else if err := t.exec(op, sqlDropOccurrences, t.owner, cal, name); err != nil {
+	if err := t.lookUp(op, cal, name); err != nil {
 		return err
 	}
-	for i := range rows {
-		o := &rows[i]
-		err := t.exec(op, sqlInsertOccurrence, t.owner, cal, classOf(o), o.Start, name, int64(i), o.End, int64(o.Flags))
-		if err != nil {
-			return err
+	if !t.stub.exists || t.stub.deleted {
+		return &calendar.Error{Kind: calendar.NotFound, Op: op, Ref: name}
+	}
+	runs, packed := split(rows), pack(rows)
+	if err := t.index(op, cal, name, runs); err != nil {
+		return err
+	}
+	t.stub.occ, t.stub.occKnown = packed, true
+	return t.exec(op, sqlSetOccurrences, t.owner, cal, name, octets(packed), int64(len(runs)))
+}
+
+// index makes runs those of the object in the time index; the object's row
+// still holds the list that is there now.
+func (t *tx) index(op string, cal int64, name string, runs []run) error {
+	old, err := t.ObjectOccurrences(cal, name)
+	if err != nil {
+		return err
+	}
+	is := split(old)
+	kept := func(a, b []run, i int) bool { return i < len(b) && a[i].same(&b[i]) }
+	for i := range is {
+		if r := &is[i]; !kept(is, runs, i) {
+			if err := t.exec(op, sqlDropRun, t.owner, cal, r.cls, r.start, name, int64(i)); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range runs {
+		if r := &runs[i]; !kept(runs, is, i) {
+			err := t.exec(op, sqlInsertRun, t.owner, cal, r.cls, r.start, name, int64(i), r.end, r.flags, octets(r.more))
+			if err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+func (r *run) same(o *run) bool {
+	return r.cls == o.cls && r.start == o.start && r.end == o.end && r.flags == o.flags && bytes.Equal(r.more, o.more)
 }

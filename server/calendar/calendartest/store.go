@@ -302,6 +302,13 @@ func (t *tx) PutObject(row calendar.ObjectRow) error {
 	return nil
 }
 
+func (t *tx) PutIndexed(row calendar.ObjectRow, occ []calendar.OccurrenceRow) error {
+	if err := t.PutObject(row); err != nil {
+		return err
+	}
+	return t.SetOccurrences(row.Cal, row.Name, occ)
+}
+
 func (t *tx) DeleteObject(cal int64, name string, change int64, when time.Time) error {
 	o, ok, _ := t.Object(cal, name, true)
 	if !ok {
@@ -312,7 +319,10 @@ func (t *tx) DeleteObject(cal int64, name string, change int64, when time.Time) 
 	t.setHome(h)
 	o.Change, o.Deleted = change, when
 	set(t, t.home.cals[cal].objs, name, o)
-	return nil
+	if err := t.SetOccurrences(cal, name, nil); err != nil {
+		return err
+	}
+	return t.DeleteProps(cal, name)
 }
 
 func (t *tx) Changes(cal, since int64, limit int, data bool, fn func(*calendar.ObjectRow) error) error {
