@@ -23,7 +23,7 @@ func (c *call) authenticate() error {
 		if c.cmd.who == users || !c.set.Anonymous {
 			return c.noUser(false)
 		}
-		return nil
+		return c.mayWrite()
 	}
 	s, ok := c.sessions.Use(c.id)
 	if !ok || c.set.BindAddress && s.Remote != c.remote().String() {
@@ -37,7 +37,7 @@ func (c *call) authenticate() error {
 		if c.cmd.who == users {
 			return c.noUser(true)
 		}
-		return nil
+		return c.mayWrite()
 	}
 	p, err := c.Handler.people.Person(c.ctx, s.User)
 	switch {
@@ -48,6 +48,15 @@ func (c *call) authenticate() error {
 		return err
 	}
 	c.me, c.who = p, p.Actor()
+	return nil
+}
+
+// mayWrite refuses what changes something to the anonymous, unless the site
+// lets them; the calendar's list decides then.
+func (c *call) mayWrite() error {
+	if c.cmd.writes && !c.set.AnonymousWrite {
+		return AccessDenied
+	}
 	return nil
 }
 
@@ -95,9 +104,10 @@ func (c *call) sameOrigin() bool {
 	return err == nil && u.Host != "" && u.Host == c.r.Host
 }
 
-// setCookie gives the browser the session, or takes it back.
+// setCookie gives a page of ours the session, or takes it back. Nobody else's
+// page can log a browser in, and other clients use the id.
 func (c *call) setCookie(id session.ID) {
-	if !c.set.Cookies {
+	if !c.set.Cookies || !c.sameOrigin() {
 		return
 	}
 	k := &http.Cookie{Name: cookieName, Value: id.Reveal(), Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode,

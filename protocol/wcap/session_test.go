@@ -118,7 +118,12 @@ func TestBoundAddress(t *testing.T) {
 
 func TestCookie(t *testing.T) {
 	s := newSite(t)
-	r := s.get("login.wcap?user=anna&password=anna").errno(0)
+	if got := s.get("login.wcap?user=anna&password=anna").errno(0).header.Get("Set-Cookie"); got != "" {
+		t.Errorf("a cookie for no page of ours: %s", got)
+	}
+	login := httptest.NewRequest("GET", "http://cal.example.com/login.wcap?user=anna&password=anna", nil)
+	login.Header.Set("Sec-Fetch-Site", "same-origin")
+	r := s.send(login).errno(0)
 	set := r.header.Get("Set-Cookie")
 	for _, want := range []string{"HttpOnly", "SameSite=Strict", "Path=/"} {
 		if !strings.Contains(set, want) {
@@ -147,6 +152,25 @@ func TestCookie(t *testing.T) {
 		{[]string{"Origin", "http://cal.example.com"}, -1},
 	} {
 		ask("logout.wcap", c.headers...).errno(c.errno)
+	}
+}
+
+// TestAnonymousWrite: the anonymous change what a list lets everybody change,
+// if the site wants that.
+func TestAnonymousWrite(t *testing.T) {
+	file := strings.ReplaceAll(simpleEvent("e", "20260303T090000Z"), "\n", "\r\n")
+	for _, allowed := range []bool{true, false} {
+		s := newSite(t, func(o *Options) { o.Settings.AnonymousWrite = allowed })
+		s.do("anna", "set_calprops.wcap?calid=anna&acl=@^a^rw^g").errno(0)
+		want := 28
+		if allowed {
+			want = 0
+		}
+		s.post("import.wcap?calid=anna&content-in=text/calendar", "text/calendar", file).errno(want)
+		anon := s.get("login.wcap?user=anonymous").value("X-NSCP-WCAP-SESSION-ID")
+		s.post("import.wcap?calid=anna&content-in=text/calendar&id="+anon, "text/calendar", file).errno(want)
+		s.do("anna", "set_calprops.wcap?calid=anna&acl=@^a^r^g").errno(0)
+		s.post("import.wcap?calid=anna&content-in=text/calendar", "text/calendar", file).errno(28)
 	}
 }
 

@@ -72,7 +72,7 @@ func newSite(t testing.TB, change ...func(*Options)) *site {
 	opt := Options{
 		Backend: svc, People: people, Sessions: s.sessions, Now: c.now, Login: s.logIn,
 		Settings: Settings{
-			Anonymous: true, ProxyLogin: true, Cookies: true, CreateCalendars: true, DeleteCalendars: true, ModifyPrefs: true,
+			Anonymous: true, AnonymousWrite: true, ProxyLogin: true, Cookies: true, CreateCalendars: true, DeleteCalendars: true, ModifyPrefs: true,
 			PublicWritable: true, ServerVersion: "1.0", Admins: []string{"root"}, DefaultTZID: "Europe/Berlin",
 		},
 	}

@@ -34,6 +34,7 @@ type Settings struct {
 	Admins           []string // service.admin.calmaster.userid, service.http.admins: user ids that are administrators
 	ProxyLogin       bool     // service.http.allowadminproxy: proxyauth of login
 	Anonymous        bool     // service.http.allowanonymouslogin: log in as anonymous, and ask without a session
+	AnonymousWrite   bool     // service.wcap.anonymous.allowpubliccalendarwrite
 	AnonymousCalid   string   // calstore.anonymous.calid; "anonymous"
 	Cookies          bool     // service.http.cookies: login sets one, and it stands for a missing id
 	BindAddress      bool     // service.http.ipsecurity: a session is for the address that logged in
