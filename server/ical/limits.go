@@ -8,7 +8,7 @@ type Limits struct {
 	MaxBytes      int // octets of input
 	MaxDepth      int // components within components; VCALENDAR is the first
 	MaxComponents int
-	MaxProps      int // properties in all; their parameter values may be four times as many
+	MaxProps      int // properties in all; their parameter values may be twice as many
 	MaxLine       int // octets of one content line, unfolded
 }
 
@@ -17,7 +17,7 @@ var DefaultLimits = Limits{
 	MaxBytes:      16 << 20,
 	MaxDepth:      16,
 	MaxComponents: 50_000,
-	MaxProps:      500_000,
+	MaxProps:      150_000,
 	MaxLine:       8 << 20,
 }
 
