@@ -26,6 +26,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"factotum/protocol/dav"
@@ -147,6 +148,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	path, err := dav.RequestPath(r.URL)
+	if rest, ok := strings.CutPrefix(path, calendar.AttachmentsPath); ok && err == nil {
+		if err = rq.attachment(rest); err != nil {
+			rq.fail(err)
+		}
+		return
+	}
 	if err == nil {
 		rq.at, err = locate(path)
 	}
