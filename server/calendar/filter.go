@@ -164,6 +164,8 @@ type matcher struct {
 	lim   Limits
 	set   *recur.Set
 	bad   bool
+
+	ranges map[timed]map[*ical.Component]bool // what within found
 }
 
 func (m *matcher) compiled() *recur.Set {
@@ -234,32 +236,74 @@ func (m *matcher) inside(f *CompFilter, c *ical.Component) (bool, error) {
 
 // inRange applies the overlap rules of RFC 4791 §9.9 to a component or alarm.
 func (m *matcher) inRange(f *CompFilter, c *ical.Component) (bool, error) {
+	key := timed{c.Name == "VALARM", *f.TimeRange}
+	in, known := m.ranges[key]
+	if !known {
+		var err error
+		if in, err = m.within(key); err != nil {
+			return false, err
+		}
+		if m.ranges == nil {
+			m.ranges = map[timed]map[*ical.Component]bool{}
+		}
+		m.ranges[key] = in
+	}
+	return in[c], nil
+}
+
+// timed is a question about the instances, or the alarms, of the object.
+type timed struct {
+	alarms bool
+	window Window
+}
+
+// within finds the components that have an instance, or the alarms that fire,
+// in a window: once for the object, since it may have thousands of overrides.
+// Over the budget the answer is what was found.
+func (m *matcher) within(k timed) (map[*ical.Component]bool, error) {
 	set := m.compiled()
 	if set == nil {
-		return false, nil
+		return nil, nil
 	}
-	w := *f.TimeRange
+	all := 0 // of those that can be found
+	for _, c := range m.cal.Children {
+		if c.Name == "VTIMEZONE" {
+			continue
+		}
+		if !k.alarms {
+			all++
+			continue
+		}
+		for range c.ChildrenOf("VALARM") {
+			all++
+		}
+	}
+	in := map[*ical.Component]bool{}
+	if all == 0 {
+		return in, nil
+	}
 	budget := recur.Budget{MaxInstances: m.lim.Instances, MaxSteps: 100_000}
-	if c.Name == "VALARM" {
+	w := k.window
+	if k.alarms {
 		for a, err := range set.Alarms(m.ctx, w.From, w.To, m.float, budget) {
 			if err != nil {
-				return false, budgetOK(err)
+				return in, budgetOK(err)
 			}
-			if a.Comp == c {
-				return true, nil
+			if in[a.Comp] = true; len(in) == all {
+				break
 			}
 		}
-		return false, nil
+		return in, nil
 	}
-	for in, err := range set.Between(m.ctx, w.From, w.To, m.float, budget) {
+	for i, err := range set.Between(m.ctx, w.From, w.To, m.float, budget) {
 		if err != nil {
-			return false, budgetOK(err)
+			return in, budgetOK(err)
 		}
-		if in.Comp == c {
-			return true, nil
+		if in[i.Comp] = true; len(in) == all {
+			break
 		}
 	}
-	return false, nil
+	return in, nil
 }
 
 func budgetOK(err error) error {

@@ -2,6 +2,9 @@ package calendar_test
 
 import (
 	"context"
+	"fmt"
+	"runtime"
+	"strings"
 	"testing"
 
 	"factotum/server/calendar"
@@ -35,6 +38,43 @@ func TestRFC4791_9_7_Filters(t *testing.T) {
 		req := calendar.QueryRequest{Calendar: id, Filter: &calendar.CompFilter{Name: "VCALENDAR", Comps: []calendar.CompFilter{c.f}}}
 		if err := svc.Query(ctx, anna, req, func(*calendar.Object) error { n++; return nil }); err != nil || (n == 1) != c.want {
 			t.Errorf("%s: %d found, %v", name, n, err)
+		}
+	}
+}
+
+// A series with many overrides is worked out once for a query, not once for
+// each of its components.
+func TestManyOverridesInAQuery(t *testing.T) {
+	ctx := context.Background()
+	svc, _ := openService(t)
+	id := provision(t, svc, anna)
+	const vevent = "BEGIN:VEVENT\r\nUID:a\r\nDTSTAMP:20260101T000000Z\r\n%sDURATION:PT1H\r\n" +
+		"BEGIN:VALARM\r\nACTION:DISPLAY\r\nDESCRIPTION:x\r\nTRIGGER:-PT5M\r\nEND:VALARM\r\nEND:VEVENT\r\n"
+	var b strings.Builder
+	b.WriteString("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\n")
+	fmt.Fprintf(&b, vevent, "DTSTART:20260101T090000Z\r\nRRULE:FREQ=DAILY\r\n")
+	day := window("20260102", "20260103").From
+	for i := range 2000 {
+		d := day.AddDate(0, 0, i).Format("20060102")
+		fmt.Fprintf(&b, vevent, "RECURRENCE-ID:"+d+"T090000Z\r\nDTSTART:"+d+"T100000Z\r\n")
+	}
+	b.WriteString("END:VCALENDAR\r\n")
+	store(t, svc, id, "a.ics", []byte(b.String()))
+	open := &calendar.Window{From: day.AddDate(8, 0, 0)}
+	none := []calendar.PropFilter{{Name: "SUMMARY"}}
+	for name, f := range map[string]calendar.CompFilter{
+		"event": {Name: "VEVENT", TimeRange: open, Props: none},
+		"alarm": {Name: "VEVENT", Comps: []calendar.CompFilter{{Name: "VALARM", TimeRange: open, Props: none}}},
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		req := calendar.QueryRequest{Calendar: id, Filter: &calendar.CompFilter{Name: "VCALENDAR", Comps: []calendar.CompFilter{f}}}
+		if err := svc.Query(ctx, anna, req, func(o *calendar.Object) error { t.Errorf("%s: found %s", name, o.Name); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		runtime.ReadMemStats(&after)
+		if n := after.TotalAlloc - before.TotalAlloc; n > 64<<20 {
+			t.Errorf("%s: %d MiB were allocated", name, n>>20)
 		}
 	}
 }
