@@ -25,7 +25,7 @@ type counter struct {
 
 var backendOps = []string{"home", "calendar", "create-calendar", "update-calendar", "delete-calendar", "copy-calendar",
 	"list-objects", "object", "objects", "put-object", "put-objects", "delete-object", "copy-object", "patch-props",
-	"query", "sync", "sync-home", "free-busy", "prefs", "set-prefs", "ping"}
+	"edit-object", "attachment", "query", "sync", "sync-home", "search-calendars", "free-busy", "prefs", "set-prefs", "ping"}
 
 func countBackend(be calendar.Backend, via string, m *metrics) calendar.Backend {
 	c := &countedBackend{be, via, m, map[string]counter{}}
@@ -176,4 +176,16 @@ func (c *countedBackend) SetPrefs(ctx context.Context, who calendar.Actor, owner
 func (c *countedBackend) Ping(ctx context.Context) (res calendar.Status, err error) {
 	defer func(start time.Time) { c.done("ping", start, err) }(time.Now())
 	return c.Backend.Ping(ctx)
+}
+
+// EditObject implements calendar.Backend.
+func (c *countedBackend) EditObject(ctx context.Context, who calendar.Actor, req calendar.EditRequest) (res calendar.EditResult, err error) {
+	defer func(start time.Time) { c.done("edit-object", start, err) }(time.Now())
+	return c.Backend.EditObject(ctx, who, req)
+}
+
+// Attachment implements calendar.Backend.
+func (c *countedBackend) Attachment(ctx context.Context, who calendar.Actor, req calendar.AttachmentRequest) (res calendar.Attachment, err error) {
+	defer func(start time.Time) { c.done("attachment", start, err) }(time.Now())
+	return c.Backend.Attachment(ctx, who, req)
 }
