@@ -8,7 +8,7 @@ type Limits struct {
 	MaxBytes      int // octets of input
 	MaxDepth      int // components within components; VCALENDAR is the first
 	MaxComponents int
-	MaxProps      int // properties in all; their parameter values may be twice as many
+	MaxProps      int // properties in all; their parameter values, too
 	MaxLine       int // octets of one content line, unfolded
 }
 

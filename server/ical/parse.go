@@ -253,8 +253,8 @@ func (p *parser) line(s string) (Property, string) {
 			}
 			i += n
 			p.values = append(p.values, v)
-			if p.nvals++; p.nvals > 2*p.lim.MaxProps {
-				return Property{}, fmt.Sprintf("more than %d parameter values", 2*p.lim.MaxProps)
+			if p.nvals++; p.nvals > p.lim.MaxProps {
+				return Property{}, fmt.Sprintf("more than %d parameter values", p.lim.MaxProps)
 			}
 		}
 		p.params = append(p.params, Param{Name: pname, Values: take(&p.valueSlab, p.values)})

@@ -207,7 +207,7 @@ func TestParseLimits(t *testing.T) {
 		{"components", strings.Repeat(deep(1), 3), strings.Repeat(deep(1), 4), "more than 4 components"},
 		{"properties", strings.Repeat("X:1\n", 5), strings.Repeat("X:1\n", 6), "more than 5 properties"},
 		{"lines", strings.Repeat("X:1\n", 5), strings.Repeat("X:1\n", 50), "more than 5 properties"},
-		{"values", "X;A=" + strings.Repeat(",", 9) + ":\n", "X;A=" + strings.Repeat(",", 10) + ":\n", "more than 10 parameter values"},
+		{"values", "X;A=" + strings.Repeat(",", 4) + ":\n", "X;A=" + strings.Repeat(",", 5) + ":\n", "more than 5 parameter values"},
 		{"line", "X:" + strings.Repeat("a\n ", 98) + "\n", "X:" + strings.Repeat("a\n ", 99) + "\n", "longer than 100 octets"},
 		{"size", "", strings.Repeat("\n", 500), "larger than 1000 octets"},
 	} {
