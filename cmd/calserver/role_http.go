@@ -23,7 +23,7 @@ import (
 	"factotum/server/directory"
 )
 
-// httpService is cshttpd: CalDAV over the back ends that hold the calendars.
+// httpService is cshttpd: CalDAV and WCAP over the back ends that hold the calendars.
 type httpService struct {
 	front   *front.Server
 	backend calendar.Backend
@@ -163,6 +163,11 @@ func (s *httpService) frontOptions(p *process, dir *directory.Directory) (front.
 			XML:    dav.Limits{Depth: l.XMLDepth, Nodes: l.XMLElements},
 		})
 	}
+	w, err := s.wcapFront(p, dir)
+	if err != nil {
+		return opt, err
+	}
+	opt.WCAP = w
 	return opt, nil
 }
 

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"fmt"
+
+	"factotum/protocol/wcap"
+	"factotum/server/config"
+	"factotum/server/directory"
+	"factotum/server/session"
+)
+
+// wcapFront is the WCAP front and its sessions, as ics.conf wants them.
+func (s *httpService) wcapFront(p *process, dir *directory.Directory) (*wcap.Handler, error) {
+	h := &p.cfg.HTTP
+	sessions, err := session.Open(session.Options{
+		Dir: h.SessionDir, Idle: h.SessionTimeout, Life: h.SessionLife, Max: h.MaxSessions, Logger: s.log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open the sessions: %w", err)
+	}
+	return wcap.New(wcap.Options{
+		Backend: s.backend, People: dir, Login: s.login(p), Sessions: sessions, Settings: wcapSettings(p.cfg), Logger: s.log,
+	}), nil
+}
+
+// wcapSettings translates the configuration.
+func wcapSettings(cfg *config.Config) wcap.Settings {
+	h, w := &cfg.HTTP, &cfg.WCAP
+	set := wcap.Settings{
+		Admins: append([]string{cfg.Admin.User}, h.Admins...), ProxyLogin: h.AllowProxyLogin,
+		Anonymous: h.AllowAnonymous, AnonymousWrite: w.AnonymousWrite, AnonymousCalid: cfg.Calstore.AnonymousCalid,
+		Cookies: h.Cookies, BindAddress: h.IPSecurity, ForwardedRequest: len(h.TrustedProxies) > 0,
+		ModifyPrefs: cfg.Admin.ModifiesPrefs, CreateCalendars: w.CreateCalendars, DeleteCalendars: w.DeleteCalendars,
+		ValidateOwners: w.ValidateOwners, PublicWritable: w.PublicWritable,
+		Format: w.Format, Version: w.Version, ServerVersion: versionString(), DefaultTZID: cfg.Calstore.TimeZone,
+		FreeBusyBegin: w.FreeBusyBegin, FreeBusyEnd: w.FreeBusyEnd, RecurrenceBound: cfg.Calstore.RecurrenceBound,
+		MaxBody: cfg.Limits.BodySize,
+	}
+	for name, allowed := range map[string]bool{
+		"cn": w.SetCN, "givenName": w.SetGivenName, "icsCalendar": w.SetCalendar, "mail": w.SetMail,
+		"preferredlanguage": w.SetLanguage, "sn": w.SetSN,
+	} {
+		if allowed {
+			set.SetPrefs = append(set.SetPrefs, name)
+		}
+	}
+	return set
+}
