@@ -183,3 +183,14 @@ func bundle(t testing.TB, all ...*dwp.TLS) string {
 	}
 	return name
 }
+
+func copyFile(t testing.TB, from, to string) {
+	t.Helper()
+	b, err := os.ReadFile(from)
+	if err == nil {
+		err = os.WriteFile(to, b, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -36,7 +37,11 @@ type writer struct {
 	unsure  bool // the last request had no answer
 	acks    *atomic.Int64
 	errs    []error
-	reads   int
+
+	// full says that a disk may be full: 507 is a plain refusal then, which
+	// changes nothing, and all other failures are wrong.
+	full    bool
+	refused atomic.Int64
 }
 
 func (w *writer) failf(format string, args ...any) {
@@ -78,6 +83,13 @@ func (w *writer) step() {
 			w.failf("%s: %v refused, but nobody else writes it: %.200s", o.name, condition, a.body)
 		}
 		w.unsure = w.learn(o) != nil
+	case w.full && err == nil && a.status == http.StatusInsufficientStorage:
+		if !strings.Contains(string(a.body), "quota-not-exceeded") {
+			w.failf("%s: 507 without DAV:quota-not-exceeded: %.300s", o.name, a.body)
+		}
+		w.refused.Add(1)
+	case w.full:
+		w.failf("%s: %v, status %d: %.300s", o.name, err, a.status, a.body)
 	case err != nil || a.status >= 500:
 		o.open = append(o.open, next)
 		w.unsure = true
@@ -93,7 +105,6 @@ func (w *writer) learn(o *object) error {
 	if err != nil {
 		return err
 	}
-	w.reads++
 	now := state{string(a.body), a.etag}
 	switch {
 	case a.status >= 500:
