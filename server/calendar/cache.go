@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"factotum/server/recur"
 )
 
 // The cache holds, for owners whose calendars are in use, four things that are
@@ -59,6 +61,7 @@ type calMeta struct {
 	components []string
 	coOwners   []string
 	props      []DeadProp
+	zone       recur.Zone // of row.Timezone, nil if it has none
 }
 
 func (m *calMeta) isCoOwner(who Actor) bool {

@@ -216,15 +216,7 @@ func (s *Service) setRow(row *CalendarRow, u *UpdateCalendarRequest) {
 	set(&row.Categories, u.Categories)
 	set(&row.Charset, u.Charset)
 	set(&row.Language, u.Language)
-	set(&row.TZID, u.TZID)
-	if u.Timezone != nil {
-		row.Timezone = *u.Timezone
-		if name, err := timezoneName(*u.Timezone); err == nil {
-			if _, ok := recur.LoadZone(name); ok {
-				row.TZID = name
-			}
-		}
-	}
+	setZone(row, u)
 	if u.Components != nil {
 		row.Components = strings.ToUpper(strings.Join(*u.Components, ","))
 	}
@@ -239,6 +231,30 @@ func (s *Service) setRow(row *CalendarRow, u *UpdateCalendarRequest) {
 	}
 	if u.NoDoubles != nil {
 		row.NoDoubles = *u.NoDoubles
+	}
+}
+
+// setZone sets the zone of floating time, of which the last word counts: a
+// text with its name, if it is a known one, or a name without a text.
+func setZone(row *CalendarRow, u *UpdateCalendarRequest) {
+	switch {
+	case u.Timezone != nil && *u.Timezone != "":
+		row.Timezone, row.TZID = *u.Timezone, ""
+		if u.TZID != nil {
+			row.TZID = *u.TZID
+		}
+		if name, err := timezoneName(row.Timezone); err == nil {
+			if _, ok := recur.LoadZone(name); ok {
+				row.TZID = name
+			}
+		}
+	case u.TZID != nil:
+		if *u.TZID != row.TZID || u.Timezone != nil {
+			row.Timezone = ""
+		}
+		row.TZID = *u.TZID
+	case u.Timezone != nil:
+		row.Timezone, row.TZID = "", ""
 	}
 }
 

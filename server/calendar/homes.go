@@ -85,6 +85,9 @@ func newMeta(tx Tx, owner Owner, r CalendarRow) (*calMeta, error) {
 		return nil, err
 	}
 	m := &calMeta{id: NewID(owner, r.Name), row: r, props: props, coOwners: strings.Fields(r.CoOwners)}
+	if r.Timezone != "" {
+		m.zone = zoneOfText(r.Timezone)
+	}
 	if r.Components != "" {
 		m.components = strings.Split(r.Components, ",")
 	}

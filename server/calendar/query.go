@@ -89,6 +89,9 @@ func (s *Service) floating(sh *shape, m *calMeta) recur.Zone {
 	if sh != nil && sh.zone != nil {
 		return sh.zone
 	}
+	if m.zone != nil {
+		return m.zone
+	}
 	if m.row.Timezone != "" {
 		if z := zoneOfText(m.row.Timezone); z != nil {
 			return z
