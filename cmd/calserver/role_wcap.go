@@ -2,6 +2,9 @@ package main
 
 import (
 	"fmt"
+	"net/http"
+
+	"github.com/klauspost/compress/gzhttp"
 
 	"factotum/protocol/wcap"
 	"factotum/server/config"
@@ -10,7 +13,7 @@ import (
 )
 
 // wcapFront is the WCAP front and its sessions, as ics.conf wants them.
-func (s *httpService) wcapFront(p *process, dir *directory.Directory) (*wcap.Handler, error) {
+func (s *httpService) wcapFront(p *process, dir *directory.Directory) (http.Handler, error) {
 	h := &p.cfg.HTTP
 	sessions, err := session.Open(session.Options{
 		Dir: h.SessionDir, Idle: h.SessionTimeout, Life: h.SessionLife, Max: h.MaxSessions, Logger: s.log,
@@ -18,9 +21,19 @@ func (s *httpService) wcapFront(p *process, dir *directory.Directory) (*wcap.Han
 	if err != nil {
 		return nil, fmt.Errorf("open the sessions: %w", err)
 	}
-	return wcap.New(wcap.Options{
+	w := wcap.New(wcap.Options{
 		Backend: s.backend, People: dir, Login: s.login(p), Sessions: sessions, Settings: wcapSettings(p.cfg), Logger: s.log,
-	}), nil
+	})
+	if !h.Gzip {
+		return w, nil
+	}
+	// The front leaves text/calendar as it is, for CalDAV's sake; here it is
+	// the form of nearly every answer, and a long one.
+	pack, err := gzhttp.NewWrapper(gzhttp.MinSize(1024), gzhttp.CompressionLevel(1), gzhttp.ContentTypes([]string{"text/calendar", "text/json"}))
+	if err != nil {
+		return nil, fmt.Errorf("set up compression: %w", err)
+	}
+	return pack(w), nil
 }
 
 // wcapSettings translates the configuration.
