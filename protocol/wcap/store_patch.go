@@ -112,15 +112,12 @@ func ruleList(p params, name string) []string {
 	if !ok || x.raw == "" {
 		return out
 	}
-	var items []string
-	for _, item := range splitList(x.raw) {
-		if !x.done {
-			item = decode(item)
-		}
-		items = append(items, splitList(clean(item))...)
+	text := x.raw
+	if !x.done {
+		text = decode(text)
 	}
 	var open map[string]bool // keys of a rule that was not quoted
-	for _, item := range items {
+	for _, item := range splitList(clean(text)) {
 		item = strings.TrimSpace(item)
 		if item == "" || item == "0" {
 			continue
