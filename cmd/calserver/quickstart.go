@@ -300,6 +300,7 @@ func (q *quickstart) greet(w io.Writer, cfg *config.Config, addr *net.TCPAddr, u
                    server %[3]s, path /dav/principals/%[1]s/, port %[4]d, no SSL
   DAVx5 (Android)  Add account > Login with URL and user name; base URL %[2]s
   curl             curl -u %[1]s -X PROPFIND -H 'Depth: 1' %[2]sdav/calendars/%[1]s/
+  WCAP             curl -d user=%[1]s -d password=... %[2]slogin.wcap
 `, name, url, host, addr.Port)
 	if addr.IP.IsLoopback() {
 		fmt.Fprintf(w, "  Other devices reach it when started with --http 0.0.0.0:%d; without TLS use that in\n"+
