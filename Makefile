@@ -48,6 +48,7 @@ fuzz:
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...
+	cmd/calserver/bench/peers.sh
 
 # docs/specs.md from the comments, docs/ics-conf.md from the table.
 specs:
