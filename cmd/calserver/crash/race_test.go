@@ -139,7 +139,7 @@ func wholeTransactions(t *testing.T, where string, cached bool) {
 			}
 		}
 	})
-	for n := range 3*kills(10) {
+	for n := range 3 * kills(10) {
 		if err := importPair(ctx, model, n+2); err != nil {
 			t.Fatal(err)
 		}
