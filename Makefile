@@ -7,7 +7,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Tests that drive whole servers for minutes: without the race detector's cost.
 WHOLE = factotum/cmd/calserver/acceptance factotum/cmd/calserver/crash
 
-.PHONY: all build run check packages format vet staticcheck test race fuzz bench specs generated image clean
+.PHONY: all build run check packages format vet staticcheck test race crash fuzz bench specs generated image clean
 
 all: build
 
@@ -39,6 +39,10 @@ test:
 race:
 	CGO_ENABLED=1 go test -race -shuffle=on -timeout 30m $$(go list ./... | grep -v -x $(foreach p,$(WHOLE),-e $(p)))
 	go test -shuffle=on -timeout 60m $(WHOLE)
+
+# A hundred kills of every role, and as many power failures, on both engines.
+crash: packages
+	FACTOTUM_LONG=1 go test -count=1 -v -timeout 3h ./cmd/calserver/crash
 
 # Every fuzz target for a few seconds.
 fuzz:
