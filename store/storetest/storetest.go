@@ -38,6 +38,7 @@ func Run(t *testing.T, open func(t *testing.T) calendar.Store) {
 		{"OccurrencesModel", testOccurrencesModel},
 		{"ObjectsModel", testObjectsModel},
 		{"RFC4918_4_1_Props", testProps},
+		{"Attachments", testAttachments},
 		{"Prefs", testPrefs},
 		{"Tokens", testTokens},
 		{"ViewIsReadOnly", testViewIsReadOnly},
