@@ -135,12 +135,15 @@ func (s *Set) streams(win window, float Zone, steps *int) []stream {
 	if s.hasMaster && s.master.dated() {
 		for _, seg := range s.segments() {
 			st := stream{win: win, seg: seg, zc: seg.t.cursor(float), last: math.MinInt64}
-			lo := seg.loCiv
+			lo, hi := seg.loCiv, int64(math.MaxInt64)
+			if win.to < maxCivil {
+				hi = win.to + 2*daySecs - seg.shift // no zone is further from UTC
+			}
 			if win.from > minCivil {
 				length := max(seg.t.length(), s.maxPeriod)
 				lo = max(lo, st.zc.lowCivil(win.from-length)-seg.shift)
 			}
-			st.w = s.walk(lo, seg.hiKey, float, steps)
+			st.w = s.walk(lo, hi, seg.hiKey, float, steps)
 			streams = append(streams, st)
 		}
 	}
@@ -302,7 +305,7 @@ func (s *Set) InstanceIn(rid ical.DateTime, zones *Zones, float Zone) (Instance,
 		zc := zoneCursor{z: s.master.zone}
 		lo = zc.lowCivil(key) // an original start in a gap is earlier by the wall clock
 	}
-	w := s.walk(lo, math.MaxInt64, float, &steps)
+	w := s.walk(lo, math.MaxInt64, math.MaxInt64, float, &steps)
 	m, ok := w.next()
 	for ok && m.key != key && m.civ < lo+2*maxOffset {
 		m, ok = w.next()

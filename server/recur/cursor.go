@@ -12,6 +12,7 @@ type cursor struct {
 	s     *series
 	steps *int // what is left of the budget; negative when it is spent
 	from  int64
+	hi    int64 // the last civil second that is asked for
 	k     int64 // the next period
 	done  bool
 
@@ -25,10 +26,13 @@ type cursor struct {
 }
 
 func (s *series) cursor(steps *int) *cursor {
-	c := &cursor{s: s, steps: steps, last: math.MinInt64, okDay: math.MinInt64}
+	c := &cursor{s: s, steps: steps, hi: math.MaxInt64, last: math.MinInt64, okDay: math.MinInt64}
 	c.bases = c.single[:0]
 	return c
 }
+
+// limit is the last civil second of the walk.
+func (c *cursor) limit() int64 { return min(c.s.limit, c.hi) }
 
 // seek moves to the first instance at or after civ. It costs a division, not
 // a walk.
@@ -36,7 +40,7 @@ func (c *cursor) seek(civ int64) {
 	s := c.s
 	c.from = max(civ, s.start)
 	c.pos, c.n, c.last = 0, 0, math.MinInt64
-	c.done = s.never || c.from > s.limit
+	c.done = s.never || c.from > c.limit()
 	if c.done {
 		return
 	}
@@ -71,7 +75,7 @@ func (c *cursor) next() (int64, bool) {
 		for c.pos < c.n {
 			civ := c.at(c.pos)
 			c.pos++
-			if civ > c.s.limit {
+			if civ > c.limit() {
 				c.done = true
 				return 0, false
 			}
@@ -112,7 +116,7 @@ func (c *cursor) fill() {
 	switch s.freq {
 	case Weekly:
 		first := s.base + 7*c.k*s.interval
-		if first*daySecs > s.limit {
+		if first*daySecs > c.limit() {
 			c.done = true
 			return
 		}
@@ -125,7 +129,7 @@ func (c *cursor) fill() {
 		c.fillMonth()
 	case Yearly:
 		y := s.base + c.k*s.interval
-		if y > 10000 || (daysOf(y, 1, 1)-16)*daySecs > s.limit {
+		if y > 10000 || (daysOf(y, 1, 1)-16)*daySecs > c.limit() {
 			c.done = true
 			return
 		}
@@ -157,7 +161,7 @@ func (c *cursor) fillMonth() {
 		return
 	}
 	first := daysOf(y, m, 1)
-	if (first-1)*daySecs > s.limit {
+	if (first-1)*daySecs > c.limit() {
 		c.done = true
 		return
 	}
@@ -179,7 +183,7 @@ func (c *cursor) admit() bool {
 	for {
 		unit := s.base + c.k*s.interval
 		sec := unit * s.unit
-		if sec > s.limit {
+		if sec > c.limit() {
 			c.done = true
 			return false
 		}

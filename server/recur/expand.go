@@ -203,7 +203,7 @@ func (s *Set) originally(o *override, win window, float Zone) bool {
 			break
 		}
 	}
-	w := s.walk(lo, hi, float, &steps)
+	w := s.walk(lo, min(win.to, maxCivil)+2*daySecs, hi, float, &steps)
 	for m, ok := w.next(); ok; m, ok = w.next() {
 		if start, _ := zc.utc(m.civ); start > win.to {
 			return false

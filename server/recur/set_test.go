@@ -297,3 +297,27 @@ func TestManyExDates(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
+
+// A rule that does not fire in the window costs what the window does, and
+// DTSTART is there all the same.
+func TestRulesThatNeverFireInTheWindow(t *testing.T) {
+	for _, rule := range []string{
+		"FREQ=HOURLY;INTERVAL=24;BYHOUR=11", "FREQ=SECONDLY;INTERVAL=86400;BYMINUTE=30", "FREQ=MINUTELY;BYSECOND=1;BYSETPOS=366",
+		"FREQ=SECONDLY;BYMONTH=2;BYMONTHDAY=30", "FREQ=SECONDLY;INTERVAL=3600;BYMINUTE=1",
+	} {
+		s := setOf(t, event("DTSTART:20260301T100000Z", "RRULE:"+rule))
+		from := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+		n := 0
+		for in, err := range s.Between(context.Background(), from, from.AddDate(0, 1, 0), UTC, Budget{MaxSteps: 100_000}) {
+			if err != nil {
+				t.Fatalf("%s: %v", rule, err)
+			}
+			if n++; !in.Start.Equal(from.Add(10 * time.Hour)) {
+				t.Errorf("%s: an instance at %v", rule, in.Start)
+			}
+		}
+		if n != 1 {
+			t.Errorf("%s: %d instances", rule, n)
+		}
+	}
+}

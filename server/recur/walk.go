@@ -31,11 +31,12 @@ type head struct {
 
 func (h *head) advance() { h.at, h.ok = h.next() }
 
-// walk begins at the first original start at or after civ.
-func (s *Set) walk(civ, hiKey int64, float Zone, steps *int) *walker {
+// walk begins at the first original start at or after civ. Rules are not
+// followed beyond hiCiv: one that never fires there costs as much as the window.
+func (s *Set) walk(civ, hiCiv, hiKey int64, float Zone, steps *int) *walker {
 	w := &walker{s: s, zc: s.master.cursor(float), start: s.master.civ >= civ, hiKey: hiKey, steps: steps}
-	w.heads = s.heads(s.rules, civ, steps)
-	w.exheads = s.heads(s.exrules, civ, steps)
+	w.heads = s.heads(s.rules, civ, hiCiv, steps)
+	w.exheads = s.heads(s.exrules, civ, hiCiv, steps)
 	// Few objects have many RDATEs, but some have: halve the way to the window.
 	lo, hi := 0, len(s.rdates)
 	for lo < hi {
@@ -49,14 +50,14 @@ func (s *Set) walk(civ, hiKey int64, float Zone, steps *int) *walker {
 	return w
 }
 
-func (s *Set) heads(rules []*series, civ int64, steps *int) []head {
+func (s *Set) heads(rules []*series, civ, hiCiv int64, steps *int) []head {
 	if len(rules) == 0 {
 		return nil
 	}
 	heads := make([]head, len(rules))
 	for i, r := range rules {
 		h := &heads[i]
-		h.cursor = cursor{s: r, steps: steps, okDay: math.MinInt64}
+		h.cursor = cursor{s: r, steps: steps, hi: hiCiv, okDay: math.MinInt64}
 		h.bases = h.single[:0]
 		h.seek(civ)
 		h.advance()
