@@ -144,24 +144,25 @@ func listenSocket(path string) (net.Listener, error) {
 // maintain does the upkeep: hourly what the engine wants, and daily the
 // deletions that are older than sync needs to know.
 func (s *storeService) maintain(ctx context.Context) {
-	hour, day := time.NewTicker(time.Hour), time.NewTicker(24*time.Hour)
+	hour := time.NewTicker(time.Hour)
 	defer hour.Stop()
-	defer day.Stop()
-	for {
+	for n := 0; ; n++ {
 		select {
 		case <-ctx.Done():
 			return
 		case <-hour.C:
-			if err := s.store.Maintain(ctx); err != nil && ctx.Err() == nil {
-				s.log.Error("maintain the store", "err", err)
-			}
-		case <-day.C:
-			n, err := s.model.PurgeAll(ctx)
-			if err != nil && ctx.Err() == nil {
-				s.log.Error("purge deletions", "err", err)
-			} else if n > 0 {
-				s.log.Info("deletions purged", "n", n)
-			}
+		}
+		if err := s.store.Maintain(ctx); err != nil && ctx.Err() == nil {
+			s.log.Error("maintain the store", "err", err)
+		}
+		if n%24 != 0 { // in the first hour too: a process may not live for a day
+			continue
+		}
+		gone, err := s.model.PurgeAll(ctx)
+		if err != nil && ctx.Err() == nil && calendar.KindOf(err) != calendar.ReadOnly {
+			s.log.Error("purge deletions", "err", err)
+		} else if gone > 0 {
+			s.log.Info("deletions purged", "n", gone)
 		}
 	}
 }
