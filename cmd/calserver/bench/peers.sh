@@ -13,6 +13,7 @@ if [ ! -d "$gen" ]; then
   exit 0
 fi
 dir=$(mktemp -d)
+chmod 755 "$dir" # Cyrus runs as a user of its own
 OUT=${OUT:-$dir/runs.jsonl}
 export PEERS=$dir/peers PORT=${PORT:-19008} IMAP=${IMAP:-19143}
 mkdir -p "$PEERS"
