@@ -113,7 +113,30 @@ func TestFullDisk(t *testing.T) {
 
 func fullDisk(t *testing.T, disk, store string) {
 	address := freeAddress(t)
-	p := partProcess(t, "calserver", part{Store: store, HTTP: address})
+	fullDiskOf(t, partProcess(t, "calserver", part{Store: store, HTTP: address}), address, disk, store, !strings.HasPrefix(store, "postgres "))
+}
+
+// TestFullDiskOfCalserver has all that the program writes on the full disk.
+func TestFullDiskOfCalserver(t *testing.T) {
+	disk, address := smallExt4(t, 32), freeAddress(t)
+	data := filepath.Join(disk, "data")
+	dir, conf := install(t, "localhost", setting("service.http", address)...)
+	if err := os.CopyFS(data, os.DirFS(filepath.Join(dir, "data"))); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = append(text, "factotum.data.dir = \""+data+"\"\nfactotum.log.target = \"file\"\n"...)
+	if err := os.WriteFile(conf, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := program(t, "serve", conf, func() error { return httpReady(address) })
+	fullDiskOf(t, p, address, disk, filepath.Join(data, "csdb"), false)
+}
+
+func fullDiskOf(t *testing.T, p *process, address, disk, store string, upkeep bool) {
 	p.start(t)
 	defer p.kill(t)
 	defer func() {
@@ -125,7 +148,7 @@ func fullDisk(t *testing.T, disk, store string) {
 	for _, w := range l.writers {
 		w.full = true
 	}
-	l.upkeep = !strings.HasPrefix(store, "postgres ")
+	l.upkeep = upkeep
 	l.provision(t)
 	l.start()
 	l.await(t, 100)
