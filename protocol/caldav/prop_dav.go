@@ -229,6 +229,9 @@ func getSyncToken(mw *dav.Writer, s *subject) bool {
 
 // RFC 4331 §3, §4.
 func getQuotaUsed(mw *dav.Writer, s *subject) bool {
+	if !s.home.Rights.Owner {
+		return false
+	}
 	s.buf = strconv.AppendInt(s.buf[:0], s.home.UsedBytes, 10)
 	mw.Raw(dav.D("quota-used-bytes"), s.buf)
 	return true

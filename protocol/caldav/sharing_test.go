@@ -65,3 +65,11 @@ func TestRFC4918_9_2_ConditionsOfPropPatch(t *testing.T) {
 	s.do("anna", "PROPPATCH", p, body, "If-Match: "+tag).is(207)
 	s.do("anna", "PROPFIND", p, propfind("{urn:test}x"), "Depth: 0").contains(">v<")
 }
+
+// How much someone stores is for his own eyes.
+func TestRFC4331_3_QuotaOfOthers(t *testing.T) {
+	s := sharedSite(t)
+	ask := propfind("D:quota-used-bytes", "D:quota-available-bytes")
+	s.do("ben", "PROPFIND", annasHome, ask, "Depth: 0").lacks("200 OK")
+	s.do("anna", "PROPFIND", annasHome, ask, "Depth: 0").contains("<D:quota-used-bytes>")
+}

@@ -177,6 +177,8 @@ func (s *Service) Home(ctx context.Context, who Actor, req HomeRequest) (Home, e
 	}
 	if own {
 		out.Rights = Rights{acl.AllRights, acl.AllRights, true}
+	} else { // how much someone has is nobody's business
+		out.UsedBytes, out.MaxBytes = 0, 0
 	}
 	for _, c := range cals {
 		r := s.rights(who, req.Owner, c.meta.coOwners, c.meta.row.ACL)
