@@ -12,6 +12,9 @@ import (
 )
 
 // put answers PUT. RFC 4791 §5.3.2.
+//
+// Deviation: RFC 4791 §5.3.2.1: the text says whether it is iCalendar, whatever
+// Content-Type it came with: simple clients (cadaver) send any.
 func (rq *request) put() error {
 	switch {
 	case rq.at.place == atCollection && rq.at.slash && strings.Contains(rq.at.name, "/"):
