@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"factotum/server/config"
 )
 
 // root is the directory with go.mod.
@@ -41,14 +43,39 @@ func TestTopLevel(t *testing.T) {
 	}
 }
 
-// TestCompose asks docker whether docker-compose.yml is well-formed.
+// TestCompose asks compose, in whichever form it is installed, whether
+// docker-compose.yml is well-formed.
 func TestCompose(t *testing.T) {
-	if out, err := exec.Command("docker", "compose", "version").CombinedOutput(); err != nil {
-		t.Skipf("docker compose is not installed: %s", out)
+	args := []string{"docker", "compose"}
+	if exec.Command("docker", "compose", "version").Run() != nil {
+		args = []string{"docker-compose"}
 	}
-	cmd := exec.Command("docker", "compose", "config", "--quiet")
+	if out, err := exec.Command(args[0], append(args[1:], "version")...).CombinedOutput(); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("compose is not installed: %s %v", out, err)
+		}
+		t.Skipf("compose is not installed: %s %v", out, err)
+	}
+	cmd := exec.Command(args[0], append(args[1:], "-f", "docker-compose.yml", "config", "--quiet")...)
 	cmd.Dir = root(t)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("docker compose config: %v\n%s", err, out)
+		t.Errorf("compose config: %v\n%s", err, out)
+	}
+}
+
+// The configurations of the containers name only parameters that exist, with
+// values that they can have.
+func TestComposeConfigurations(t *testing.T) {
+	for _, name := range []string{"back.conf", "front.conf"} {
+		cfg, report, err := config.Load(filepath.Join(root(t), "docs", "docker", name))
+		if err != nil || cfg == nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for _, p := range report.Problems {
+			if p.Param == "service.store.enable" {
+				continue // a front end has no store, and is told so
+			}
+			t.Errorf("%s: %v", name, p)
+		}
 	}
 }
