@@ -285,8 +285,8 @@ func (s *storing) lists(p *calendar.Patch) error {
 			continue
 		}
 		var items []string
-		for _, v := range s.c.p.list(x.param) {
-			if v = strings.TrimSpace(v); v != "" {
+		for _, v := range textList(s.c.p, x.param) {
+			if strings.TrimSpace(v) != "" {
 				items = append(items, v)
 			}
 		}
@@ -311,6 +311,22 @@ func (s *storing) lists(p *calendar.Patch) error {
 		p.Props = append(p.Props, e)
 	}
 	return nil
+}
+
+// textList is params.list for texts: quotes that came encoded belong to them.
+func textList(p params, name string) []string {
+	x, ok := p.find(name)
+	if !ok || x.raw == "" {
+		return nil
+	}
+	items := splitList(x.raw)
+	for i, s := range items {
+		if s = unquote(s); !x.done {
+			s = decode(s)
+		}
+		items[i] = clean(s)
+	}
+	return items
 }
 
 // tokens reads X- parameters, which become properties. What this server works
