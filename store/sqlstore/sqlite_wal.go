@@ -26,7 +26,7 @@ type walKeeper struct {
 	file   string
 	size   atomic.Int64 // of the file, as far as known
 	next   int64        // pages at which folding the rest is tried again; the writer's
-	mu     sync.Mutex   // guards conn
+	mu     sync.Mutex   // guards conn and the length of the file
 	conn   *sqliteConn
 	wake   chan struct{}
 	finish chan struct{}
@@ -49,14 +49,16 @@ func (k *walKeeper) run() {
 	}
 }
 
-// tend looks at the log's length after a commit, on the writer's connection
-// and goroutine.
+// due tells, after a commit, whether the log wants tending.
+func (k *walKeeper) due(c *sqliteConn) bool {
+	pages, _ := c.logLength()
+	return pages >= walSoft || k.short(pages)
+}
+
+// tend looks after the log, on the writer's connection and in its turn.
 func (k *walKeeper) tend(c *sqliteConn) {
-	if c == nil {
-		return
-	}
+	k.stretch(c)
 	pages, folded := c.logLength()
-	k.stretch(pages)
 	switch {
 	case pages < walSoft:
 		k.next = 0
@@ -86,11 +88,16 @@ const (
 // has grown waits for the file system's own journal too, and costs several
 // times that of a write in place. SQLite takes zeros behind its last frame for
 // the end of the log. No other goroutine writes to the file.
-func (k *walKeeper) stretch(pages int64) {
-	used := pages * walFrame
-	if used+walStep/4 <= k.size.Load() || used >= walFull {
+func (k *walKeeper) stretch(c *sqliteConn) {
+	if !k.mu.TryLock() {
+		return // it is being folded: after the next commit
+	}
+	defer k.mu.Unlock()
+	pages, _ := c.logLength()
+	if !k.short(pages) {
 		return
 	}
+	used := pages * walFrame
 	f, err := os.OpenFile(k.file, os.O_WRONLY, 0)
 	if err != nil {
 		return // SQLite will tell what is wrong with it
@@ -114,6 +121,12 @@ func (k *walKeeper) stretch(pages int64) {
 		}
 	}
 	k.size.Store(size)
+}
+
+// short tells that the log's file will soon be too small for so many pages.
+func (k *walKeeper) short(pages int64) bool {
+	used := pages * walFrame
+	return pages > 0 && used+walStep/4 > k.size.Load() && used < walFull
 }
 
 func (k *walKeeper) fold(mode string) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"sync/atomic"
 
 	"factotum/server/calendar"
@@ -74,14 +75,18 @@ func guard(fn func()) (err error) {
 	return nil
 }
 
-// sqliteWriter is the one goroutine that writes. It takes all Updates that
-// wait (while it commits, more come), runs them in one transaction, commits
-// once, which is one wait for the disk, and answers.
+// sqliteWriter writes for everybody, a group at a time. Who comes while nobody
+// writes does so himself; what comes meanwhile waits in the queue, which a
+// goroutine takes as a whole, runs in one transaction, commits once, which is
+// one wait for the disk, and answers.
 type sqliteWriter struct {
 	path    string
 	opts    Options
 	conn    *sqliteConn // nil after a failure: reopened by the next group
 	queue   chan *job
+	turn    chan struct{} // holds a value while somebody writes
+	upkeep  chan struct{} // the log wants tending
+	busy    atomic.Bool   // the last group had several members
 	quit    chan struct{}
 	stopped chan struct{}
 	lastID  int64
@@ -91,7 +96,7 @@ type sqliteWriter struct {
 }
 
 func newSQLiteWriter(path string, opts Options) (*sqliteWriter, error) {
-	w := &sqliteWriter{path: path, opts: opts, queue: make(chan *job, maxGroup), quit: make(chan struct{}), stopped: make(chan struct{}), known: memories{}}
+	w := &sqliteWriter{path: path, opts: opts, queue: make(chan *job, maxGroup), turn: make(chan struct{}, 1), upkeep: make(chan struct{}, 1), quit: make(chan struct{}), stopped: make(chan struct{}), known: memories{}}
 	return w, w.connect()
 }
 
@@ -125,7 +130,19 @@ func (w *sqliteWriter) begin() (err error) {
 }
 
 func (w *sqliteWriter) submit(j *job) error {
+	if err := j.ctx.Err(); err != nil {
+		return wrap("wait to write", err)
+	}
 	j.done = make(chan struct{})
+	if !w.busy.Load() {
+		select {
+		case w.turn <- struct{}{}: // nobody writes: no need to wake another goroutine
+			w.group = append(w.group[:0], j)
+			w.lead()
+			return j.err
+		default:
+		}
+	}
 	select {
 	case w.queue <- j:
 	case <-j.ctx.Done():
@@ -149,27 +166,54 @@ func (w *sqliteWriter) run() {
 	defer func() {
 		if orderly {
 			close(w.stopped)
-			return
+		} else { // fn has ended this goroutine: see lead
+			go w.run()
 		}
-		// fn has ended this goroutine (runtime.Goexit, as a failing test
-		// does). Nothing of the group is committed.
-		w.disconnect()
-		for _, j := range w.group {
-			j.err, j.hooks = errGoexit, nil
-			j.answer()
-		}
-		go w.run()
 	}()
 	for {
 		select {
 		case j := <-w.queue:
+			w.turn <- struct{}{}
+			if w.busy.Load() {
+				runtime.Gosched() // requests that are about to come get in
+			}
 			w.gather(j)
-			w.commit(w.group)
-			w.group = w.group[:0]
-			w.log.tend(w.conn)
+			w.lead()
+		case <-w.upkeep:
+			w.turn <- struct{}{}
+			if w.conn != nil {
+				w.log.tend(w.conn)
+			}
+			<-w.turn
 		case <-w.quit:
 			orderly = true
 			return
+		}
+	}
+}
+
+// lead writes the group and gives the turn back. fn may end the goroutine
+// (runtime.Goexit, as a failing test does): then nothing of the group is
+// committed. Who writes for himself runs no fn but his own.
+func (w *sqliteWriter) lead() {
+	w.busy.Store(len(w.group) > 1 || len(w.queue) > 0)
+	defer func() {
+		if len(w.group) > 0 {
+			w.disconnect()
+			for _, j := range w.group {
+				j.err, j.hooks = errGoexit, nil
+				j.answer()
+			}
+			w.group = w.group[:0]
+		}
+		<-w.turn
+	}()
+	w.commit(w.group)
+	w.group = w.group[:0]
+	if w.conn != nil && w.log.due(w.conn) {
+		select {
+		case w.upkeep <- struct{}{}:
+		default:
 		}
 	}
 }
