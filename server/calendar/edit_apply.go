@@ -190,7 +190,7 @@ func (e *editor) storeSeries(s *series, it *EditItem) (*ical.Component, error) {
 		}
 		return s.cal, e.finish(s.cal, false)
 	}
-	oldStart := moment(s.master, "DTSTART")
+	before, oldStart := s.master.Clone(), moment(s.master, "DTSTART")
 	oldRules := slices.Concat(ruleTexts(s.master, "RRULE"), ruleTexts(s.master, "EXRULE"), dateTexts(s.master, "RDATE"))
 	if err := e.times(s.cal, s.master, p); err != nil {
 		return nil, err
@@ -203,8 +203,6 @@ func (e *editor) storeSeries(s *series, it *EditItem) (*ical.Component, error) {
 	}
 	rest := *p
 	rest.Start, rest.End, rest.Due, rest.Duration, rest.AllDay = nil, nil, nil, nil, nil
-	before := s.master.Clone()
-	setMoment(before, "DTSTART", oldStart) // so that a move counts for SEQUENCE
 	sequence := s.master.Value("SEQUENCE")
 	if err := e.change(s, s.master, &EditItem{Role: it.Role, Patch: rest}); err != nil {
 		return nil, err
