@@ -9,12 +9,14 @@
 -- seconds.
 
 -- One row for each home. change is the counter that ETag, CTag and sync-token
--- are spelled from; bytes and objects are sums over the live objects, kept by
--- every write so that quota and statistics never count rows.
+-- are spelled from; tombstones of calendars up to purged are gone. bytes and
+-- objects are sums over the live objects, kept by every write so that quota and
+-- statistics never count rows.
 CREATE TABLE owners (
 	owner   TEXT COLLATE "C" NOT NULL,
 	change  BIGINT           NOT NULL,
 	created BIGINT           NOT NULL,
+	purged  BIGINT           NOT NULL,
 	bytes   BIGINT           NOT NULL,
 	objects BIGINT           NOT NULL,
 	PRIMARY KEY (owner)

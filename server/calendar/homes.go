@@ -325,6 +325,11 @@ func (s *Service) SyncHome(ctx context.Context, who Actor, req SyncHomeRequest) 
 	}
 	err = s.store.View(ctx, req.Owner, func(tx Tx) error {
 		res.Removed = nil
+		if row, _, err := tx.Home(); err != nil {
+			return err
+		} else if since < row.Purged { // removals that nobody remembers
+			return fail(BadSyncToken, op, string(req.Owner))
+		}
 		gone, err := tx.GoneCalendars(since)
 		if err != nil {
 			return err

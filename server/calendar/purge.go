@@ -2,8 +2,8 @@ package calendar
 
 import "context"
 
-// Purge forgets deletions older than the purge age in all calendars of an
-// owner (Sun's delete log). It returns how many tombstones went.
+// Purge forgets deletions older than the purge age of an owner's objects
+// and calendars (Sun's delete log). It returns how many tombstones went.
 func (s *Service) Purge(ctx context.Context, owner Owner) (n int, err error) {
 	before := s.now().Add(-s.opt.TombstoneAge)
 	err = s.update(ctx, "purge deletions", owner, func(w *writer) error {
@@ -19,6 +19,11 @@ func (s *Service) Purge(ctx context.Context, owner Owner) (n int, err error) {
 			}
 			n += k
 		}
+		k, err := w.PurgeCalendars(before)
+		if err != nil {
+			return err
+		}
+		n += k
 		if n > 0 {
 			if _, err := w.stamp(); err != nil {
 				return err

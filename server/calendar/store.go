@@ -82,10 +82,12 @@ type Tx interface {
 	// Changes streams live objects and tombstones with change above since, by
 	// change then name, at most limit (0 = all). Tombstones have Deleted set.
 	Changes(cal int64, since int64, limit int, data bool, fn func(*ObjectRow) error) error
-	// Purge removes the calendar's tombstones older than before, of calendars
-	// and objects, and raises the calendar's Purged number to the highest
-	// change removed.
+	// Purge removes the calendar's tombstones older than before and raises its
+	// Purged number to the highest change removed.
 	Purge(cal int64, before time.Time) (n int, err error)
+	// PurgeCalendars does the same with the tombstones of the owner's calendars
+	// and the home's Purged number.
+	PurgeCalendars(before time.Time) (n int, err error)
 
 	// Occurrences of the calendar that overlap [from,to) in Unix seconds, any order.
 	Occurrences(cal int64, from, to int64, fn func(OccurrenceRow) error) error
@@ -133,6 +135,7 @@ type Tx interface {
 // HomeRow is an owner's home.
 type HomeRow struct {
 	Change  int64
+	Purged  int64 // tombstones of calendars up to this change are gone
 	Created time.Time
 	Bytes   int64 // sum of the live objects' sizes, kept by PutObject and DeleteObject
 }
@@ -144,7 +147,7 @@ type CalendarRow struct {
 	Plain       bool
 	Change      int64
 	MetaChange  int64 // change of the last property change
-	Purged      int64 // tombstones up to this change are gone
+	Purged      int64 // sync-tokens below this change are too old: tombstones are gone
 	DisplayName string
 	Description string
 	Color       string

@@ -116,3 +116,49 @@ func TestSyncHomeOfOthers(t *testing.T) {
 		t.Errorf("the owner's sync: %v", err)
 	}
 }
+
+// A home forgets its deleted calendars after the purge age, also when none is
+// left alive, and then refuses tokens that are older than what it forgot.
+func TestRFC6578_3_5_2_PurgedCalendars(t *testing.T) {
+	ctx := context.Background()
+	st, err := sqlstore.OpenSQLite(ctx, t.TempDir(), sqlstore.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { st.Close() })
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	svc := calendar.NewService(st, nil, calendar.Options{Now: func() time.Time { return now }, TombstoneAge: time.Hour})
+	token := func() string {
+		t.Helper()
+		home, err := svc.Home(ctx, anna, calendar.HomeRequest{Owner: "anna"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return home.SyncToken()
+	}
+	since := func(tok string) (calendar.SyncHomeResult, error) {
+		return svc.SyncHome(ctx, anna, calendar.SyncHomeRequest{Owner: "anna", Token: tok})
+	}
+	id := team(t, svc) // the only one
+	old := token()
+	if err := svc.DeleteCalendar(ctx, anna, calendar.DeleteCalendarRequest{ID: id}); err != nil {
+		t.Fatal(err)
+	}
+	knows := token()
+	if res, err := since(old); err != nil || !slices.Equal(res.Removed, []calendar.ID{id}) {
+		t.Fatalf("before the purge: %v %v", res.Removed, err)
+	}
+	now = now.Add(2 * time.Hour)
+	if n, err := svc.Purge(ctx, "anna"); n != 1 || err != nil {
+		t.Fatalf("purged %d, %v", n, err)
+	}
+	if res, err := since(old); !errors.Is(err, calendar.BadSyncToken) {
+		t.Errorf("a token from before the deletion: %v %v", res, err)
+	}
+	if res, err := since(knows); err != nil || len(res.Removed) != 0 {
+		t.Errorf("a token from after the deletion: %v %v", res.Removed, err)
+	}
+	if n, err := svc.Purge(ctx, "anna"); n != 0 || err != nil {
+		t.Errorf("purged again: %d, %v", n, err)
+	}
+}

@@ -19,6 +19,7 @@ var planned = []struct{ text, want string }{
 	{sqlCalendars, "calendars USING INDEX calendars_name (owner=?)"},
 	{sqlTouchCalendar, "calendars USING PRIMARY KEY (owner=? AND id=?)"},
 	{sqlGoneCalendars, "calendars USING INDEX calendars_gone (owner=? AND change>?) | USE TEMP B-TREE FOR LAST TERM OF ORDER BY"},
+	{sqlHighestBuried, "calendars USING INDEX calendars_gone (owner=? AND change>?)"},
 	{sqlStub, "objects USING PRIMARY KEY (owner=? AND cal=? AND name=?)"},
 	{selectMeta + byName, "o USING PRIMARY KEY (owner=? AND cal=? AND name=?)"},
 	{selectData + byName, "o USING PRIMARY KEY (owner=? AND cal=? AND name=?) | b USING INTEGER PRIMARY KEY (rowid=?)"},

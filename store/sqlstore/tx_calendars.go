@@ -39,7 +39,8 @@ WHERE owner = $1 AND id = $2 AND deleted = 0`
 	sqlDropOccs       = `DELETE FROM occurrences WHERE owner = $1 AND cal = $2`
 	sqlDropAllProps   = `DELETE FROM props WHERE owner = $1 AND cal = $2`
 	sqlGoneCalendars  = `SELECT id, name, change, deleted FROM calendars WHERE owner = $1 AND change > $2 AND deleted > 0 ORDER BY change, name`
-	sqlPurgeCalendars = `DELETE FROM calendars WHERE owner = $1 AND deleted > 0 AND deleted < $2`
+	sqlHighestBuried  = `SELECT cast(coalesce(max(change), 0) AS BIGINT), count(*) FROM calendars WHERE owner = $1 AND change > 0 AND deleted > 0 AND deleted < $2`
+	sqlPurgeCalendars = `DELETE FROM calendars WHERE owner = $1 AND change > 0 AND deleted > 0 AND deleted < $2`
 )
 
 const (
@@ -211,4 +212,21 @@ func (t *tx) GoneCalendars(since int64) ([]calendar.GoneCalendar, error) {
 			g.Deleted = fromMicros(deleted)
 			return err
 		})
+}
+
+// PurgeCalendars removes the owner's tombstones of calendars older than before.
+func (t *tx) PurgeCalendars(before time.Time) (int, error) {
+	const op = "purge tombstones of calendars"
+	var highest, n int64
+	if _, err := t.row(op, sqlHighestBuried, args(t.owner, micros(before)), &highest, &n); err != nil || n == 0 {
+		return 0, err
+	}
+	if err := t.exec(op, sqlPurgeCalendars, t.owner, micros(before)); err != nil {
+		return 0, err
+	}
+	if err := t.makeHome(); err != nil {
+		return 0, err
+	}
+	t.home.purged = max(t.home.purged, highest)
+	return int(n), nil
 }

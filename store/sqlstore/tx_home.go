@@ -7,14 +7,15 @@ type home struct {
 	loaded, exists, dirty bool
 	stored                bool // the row is in the table
 	change, created       int64
+	purged                int64
 	bytes, objects        int64
 }
 
 const (
-	sqlHome = `SELECT change, created, bytes, objects FROM owners WHERE owner = $1`
+	sqlHome = `SELECT change, created, purged, bytes, objects FROM owners WHERE owner = $1`
 
-	sqlInsertHome = `INSERT INTO owners (owner, change, created, bytes, objects) VALUES ($1, $2, $3, $4, $5)`
-	sqlUpdateHome = `UPDATE owners SET change = $2, bytes = $3, objects = $4 WHERE owner = $1`
+	sqlInsertHome = `INSERT INTO owners (owner, change, created, purged, bytes, objects) VALUES ($1, $2, $3, $4, $5, $6)`
+	sqlUpdateHome = `UPDATE owners SET change = $2, purged = $3, bytes = $4, objects = $5 WHERE owner = $1`
 )
 
 func (t *tx) loadHome() (err error) {
@@ -22,7 +23,7 @@ func (t *tx) loadHome() (err error) {
 	if h.loaded {
 		return nil
 	}
-	h.exists, err = t.row("read the home", sqlHome, args(t.owner), &h.change, &h.created, &h.bytes, &h.objects)
+	h.exists, err = t.row("read the home", sqlHome, args(t.owner), &h.change, &h.created, &h.purged, &h.bytes, &h.objects)
 	h.loaded, h.stored = err == nil, h.exists
 	return err
 }
@@ -47,10 +48,10 @@ func (t *tx) flushHome() error {
 	}
 	h.dirty = false
 	if h.stored {
-		return t.exec("write the home", sqlUpdateHome, t.owner, h.change, h.bytes, h.objects)
+		return t.exec("write the home", sqlUpdateHome, t.owner, h.change, h.purged, h.bytes, h.objects)
 	}
 	h.stored = true
-	return t.exec("write the home", sqlInsertHome, t.owner, h.change, h.created, h.bytes, h.objects)
+	return t.exec("write the home", sqlInsertHome, t.owner, h.change, h.created, h.purged, h.bytes, h.objects)
 }
 
 // grow keeps the sums over the owner's live objects.
@@ -71,7 +72,8 @@ func (t *tx) Home() (calendar.HomeRow, bool, error) {
 	if err := t.loadHome(); err != nil || !t.home.exists {
 		return calendar.HomeRow{}, false, err
 	}
-	return calendar.HomeRow{Change: t.home.change, Created: fromMicros(t.home.created), Bytes: t.home.bytes}, true, nil
+	h := &t.home
+	return calendar.HomeRow{Change: h.change, Purged: h.purged, Created: fromMicros(h.created), Bytes: h.bytes}, true, nil
 }
 
 // NextChange takes the owner's next change number, another one at each call.

@@ -175,12 +175,25 @@ func testPurge(t *testing.T, s calendar.Store) {
 	remove(t, s, anna, 1, "a", day)
 	last := remove(t, s, anna, 1, "b", day.Add(time.Hour))
 	remove(t, s, anna, 1, "c", day.Add(2*time.Hour))
-	update(t, s, anna, func(tx calendar.Tx) error { return tx.DeleteCalendar(2, 1, day) })
+	gone := next(t, s, anna)
+	update(t, s, anna, func(tx calendar.Tx) error { return tx.DeleteCalendar(2, gone, day) })
 
 	update(t, s, anna, func(tx calendar.Tx) error {
 		n, err := tx.Purge(1, day.Add(2*time.Hour))
-		if n != 3 || err != nil {
-			t.Errorf("Purge: %d %v, want two objects and a calendar", n, err)
+		if n != 2 || err != nil {
+			t.Errorf("Purge: %d %v, want two objects", n, err)
+		}
+		if g, err := tx.GoneCalendars(0); len(g) != 1 || err != nil {
+			t.Errorf("GoneCalendars after Purge: %v %v", g, err)
+		}
+		if n, err := tx.PurgeCalendars(day); n != 0 || err != nil {
+			t.Errorf("PurgeCalendars too early: %d %v", n, err)
+		}
+		if h, _, err := tx.Home(); h.Purged != 0 || err != nil {
+			t.Errorf("Home before its purge: %+v %v", h, err)
+		}
+		if n, err := tx.PurgeCalendars(day.Add(2 * time.Hour)); n != 1 || err != nil {
+			t.Errorf("PurgeCalendars: %d %v, want one", n, err)
 		}
 		n, err = tx.Purge(1, day.Add(2*time.Hour))
 		if n != 0 || err != nil {
@@ -197,9 +210,11 @@ func testPurge(t *testing.T, s calendar.Store) {
 		if !slices.Equal(got, []string{"d@6=d", "c@9-=c"}) {
 			t.Errorf("Changes: %q", got)
 		}
-		gone, err := tx.GoneCalendars(0)
-		if len(gone) != 0 || err != nil {
-			t.Errorf("GoneCalendars: %v %v", gone, err)
+		if g, err := tx.GoneCalendars(0); len(g) != 0 || err != nil {
+			t.Errorf("GoneCalendars: %v %v", g, err)
+		}
+		if h, _, err := tx.Home(); h.Purged != gone || err != nil {
+			t.Errorf("Home %+v, want Purged %d (%v)", h, gone, err)
 		}
 		return nil
 	})

@@ -105,6 +105,16 @@ func object(cal int64, name, uid, data string) calendar.ObjectRow {
 	return calendar.ObjectRow{Cal: cal, Name: name, UID: uid, Component: "VEVENT", Created: day, Modified: day, Data: []byte(data)}
 }
 
+// next takes a change number of the owner's.
+func next(t testing.TB, s calendar.Store, owner calendar.Owner) (n int64) {
+	t.Helper()
+	update(t, s, owner, func(tx calendar.Tx) (err error) {
+		n, err = tx.NextChange()
+		return err
+	})
+	return n
+}
+
 // put stores the object under the owner's next change number, which it returns.
 func put(t testing.TB, s calendar.Store, owner calendar.Owner, row calendar.ObjectRow) (change int64) {
 	t.Helper()

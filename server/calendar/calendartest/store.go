@@ -362,6 +362,21 @@ func (t *tx) Purge(cal int64, before time.Time) (n int, err error) {
 	return n, t.UpdateCalendar(row)
 }
 
+func (t *tx) PurgeCalendars(before time.Time) (n int, err error) {
+	row, old := t.home.row, t.home.gone
+	kept := slices.DeleteFunc(slices.Clone(old), func(g calendar.GoneCalendar) bool {
+		if !g.Deleted.Before(before) {
+			return false
+		}
+		row.Purged = max(row.Purged, g.Change)
+		return true
+	})
+	t.undo = append(t.undo, func() { t.home.gone = old })
+	t.home.gone = kept
+	t.setHome(row)
+	return len(old) - len(kept), nil
+}
+
 func (t *tx) Occurrences(cal, from, to int64, fn func(calendar.OccurrenceRow) error) error {
 	for _, rows := range t.home.cals[cal].occ {
 		for _, r := range rows {
