@@ -2,6 +2,7 @@ package calendar
 
 import (
 	"context"
+	"errors"
 	"reflect"
 	"slices"
 	"strconv"
@@ -296,7 +297,17 @@ func (s *Service) UpdateCalendar(ctx context.Context, who Actor, req UpdateCalen
 		if err != nil {
 			return err
 		}
+		owners := row.CoOwners
 		s.setRow(&row, &req)
+		if row.CoOwners != owners {
+			// Those who join or leave read private objects with other tags
+			// from now on, and no change of the objects would tell them.
+			if hides, err := s.hidesAny(w, row.ID); err != nil {
+				return err
+			} else if hides {
+				row.Purged = n
+			}
+		}
 		row.Change, row.MetaChange, row.Modified = n, n, w.now
 		if err := w.UpdateCalendar(row); err != nil {
 			return err
@@ -308,6 +319,25 @@ func (s *Service) UpdateCalendar(ctx context.Context, who Actor, req UpdateCalen
 		return Calendar{}, err
 	}
 	return s.Calendar(ctx, who, req.ID)
+}
+
+// hidesAny tells whether a calendar has an object that not everyone who reads
+// the calendar sees in full.
+func (s *Service) hidesAny(w *writer, cal int64) (bool, error) {
+	if s.opt.ShowPrivate {
+		return false, nil
+	}
+	found := errors.New("found one")
+	err := w.Objects(cal, "", false, func(o *ObjectRow) error {
+		if o.Private != 0 {
+			return found
+		}
+		return nil
+	})
+	if errors.Is(err, found) {
+		return true, nil
+	}
+	return false, err
 }
 
 // onlyACL tells that nothing but the list is to be changed, for which other

@@ -157,3 +157,62 @@ func TestMaskedObjectsForgetWhatWasDerived(t *testing.T) {
 		t.Fatalf("a reader reads %s", got)
 	}
 }
+
+// Who becomes a co-owner, or is one no more, reads private objects with other
+// tags: sync-tokens from before tell nobody that nothing changed.
+func TestRFC6578_3_8_CoOwnersSeeMore(t *testing.T) {
+	ctx := context.Background()
+	svc, _ := openService(t)
+	id := team(t, svc)
+	store(t, svc, id, "a.ics", event("a", "20260105T090000Z", ""))
+	owners := func(names ...string) {
+		t.Helper()
+		if _, err := svc.UpdateCalendar(ctx, anna, calendar.UpdateCalendarRequest{ID: id, CoOwners: &names}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tag := func() (tag, token string) {
+		t.Helper()
+		res, err := svc.Sync(ctx, rita, calendar.SyncRequest{Calendar: id}, func(it calendar.SyncItem) error {
+			if it.Object.Name == "p.ics" {
+				tag = it.Object.ETag()
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tag, res.Token
+	}
+	still := func(token string) error {
+		_, err := svc.Sync(ctx, rita, calendar.SyncRequest{Calendar: id, Token: token}, func(calendar.SyncItem) error { return nil })
+		return err
+	}
+	_, token := tag()
+	owners("rita")
+	if err := still(token); err != nil {
+		t.Errorf("nothing is hidden, but the token is refused: %v", err)
+	}
+	owners()
+	store(t, svc, id, "p.ics", event("p", "20260106T090000Z", secret))
+	masked, token := tag()
+	owners("rita")
+	if err := still(token); !errors.Is(err, calendar.BadSyncToken) {
+		t.Errorf("a new co-owner is told of no change: %v", err)
+	}
+	full, token := tag()
+	if full == masked {
+		t.Errorf("the tag of a private object in full is that of its masked form: %s", full)
+	}
+	name := "Team"
+	if _, err := svc.UpdateCalendar(ctx, anna, calendar.UpdateCalendarRequest{ID: id, DisplayName: &name}); err != nil {
+		t.Fatal(err)
+	}
+	if err := still(token); err != nil {
+		t.Errorf("another property changed, but the token is refused: %v", err)
+	}
+	owners()
+	if err := still(token); !errors.Is(err, calendar.BadSyncToken) {
+		t.Errorf("a co-owner of yesterday is told of no change: %v", err)
+	}
+}
