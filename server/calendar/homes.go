@@ -140,6 +140,10 @@ func (m *calMeta) describe(r Rights) Calendar {
 		// Who may see busy time only is not told what the calendar is about.
 		c.DisplayName, c.Description, c.Categories, c.Props = "", "", "", nil
 	}
+	if !r.Owner && !r.Properties.Has(acl.Read) && !(r.Components | r.Properties).Has(acl.SelfAdmin) {
+		// Nor does he learn who else may do what. RFC 3744 §3.6, DAV:read-acl.
+		c.ACL, c.CoOwners = nil, nil
+	}
 	return c
 }
 

@@ -216,3 +216,32 @@ func TestRFC6578_3_8_CoOwnersSeeMore(t *testing.T) {
 		t.Errorf("a co-owner of yesterday is told of no change: %v", err)
 	}
 }
+
+// Who sees busy time only does not learn who else may do what.
+func TestRFC3744_3_6_ListsAreForReaders(t *testing.T) {
+	ctx := context.Background()
+	svc, _ := openService(t)
+	list := acl.MustParse("rita^c^r^g;rita^p^r^g;ben^a^f^g;cora^c^r^g;dora^c^r^g;dora^p^z^g")
+	_, err := svc.CreateCalendar(ctx, anna, calendar.CreateCalendarRequest{
+		Calendar: calendar.Calendar{ID: "anna:team", ACL: list, CoOwners: []string{"will"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for user, want := range map[string]bool{"anna": true, "will": true, "rita": true, "ben": false, "cora": false, "dora": true} {
+		who := calendar.Actor{User: user}
+		one, err := svc.Calendar(ctx, who, "anna:team")
+		if err != nil {
+			t.Fatal(user, err)
+		}
+		home, err := svc.Home(ctx, who, calendar.HomeRequest{Owner: "anna"})
+		if err != nil || len(home.Calendars) == 0 {
+			t.Fatal(user, home.Calendars, err)
+		}
+		for _, c := range []calendar.Calendar{one, home.Calendars[len(home.Calendars)-1]} {
+			if (len(c.ACL) > 0) != want || (len(c.CoOwners) > 0) != want {
+				t.Errorf("%s is told %v and %v, want them: %t", user, c.ACL, c.CoOwners, want)
+			}
+		}
+	}
+}
