@@ -2,6 +2,7 @@ package caldav
 
 import (
 	"errors"
+	"net"
 	"net/http"
 	"strings"
 
@@ -160,7 +161,8 @@ func (rq *request) fail(err error) {
 func (rq *request) note(err error) {
 	kind := calendar.KindOf(err)
 	var de *dav.Error
-	if errors.As(err, &de) || kind != calendar.Internal {
+	var hungUp *net.OpError // the client takes no more of the answer; back ends report theirs as Unavailable
+	if errors.As(err, &de) || errors.As(err, &hungUp) || kind != calendar.Internal {
 		rq.log.DebugContext(rq.ctx, "caldav request refused", "op", rq.r.Method, "user", rq.who.User, "kind", kind, "err", err)
 		return
 	}

@@ -1,9 +1,15 @@
 package caldav
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
+	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"strings"
 	"testing"
 
 	"factotum/protocol/dav"
@@ -77,5 +83,36 @@ func TestUnavailableSaysWhenToComeBack(t *testing.T) {
 		if r.header.Get("Retry-After") == "" {
 			t.Errorf("%s: no Retry-After", c.method)
 		}
+	}
+}
+
+// deaf is a client that hung up.
+type deaf struct{ *httptest.ResponseRecorder }
+
+func (deaf) Write([]byte) (int, error) {
+	return 0, &net.OpError{Op: "write", Net: "tcp", Err: os.ErrDeadlineExceeded}
+}
+
+// A client that takes no more of its answer is no failure of ours.
+func TestHangingUpIsNoError(t *testing.T) {
+	s := newSite(t)
+	s.visit("anna")
+	for i := range 20 {
+		s.do("anna", "PUT", fmt.Sprintf("%s%d.ics", annasCal, i), event(fmt.Sprint(i), "20260301T090000Z", strings.Repeat("x", 20_000))).is(201)
+	}
+	var said bytes.Buffer
+	s.h.log = slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	r := newRequest("GET", annasCal, nil)
+	r.SetBasicAuth("anna", "anna")
+	func() {
+		defer func() {
+			if p := recover(); p != http.ErrAbortHandler {
+				t.Errorf("the answer was not cut: %v", p)
+			}
+		}()
+		s.h.ServeHTTP(deaf{httptest.NewRecorder()}, r)
+	}()
+	if strings.Contains(said.String(), "ERROR") || !strings.Contains(said.String(), "DEBUG") {
+		t.Errorf("logged: %s", said.String())
 	}
 }
