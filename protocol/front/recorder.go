@@ -5,6 +5,10 @@ import (
 	"time"
 )
 
+// stride is how much of an answer is sent without looking at the deadline: less
+// than what lies in the buffers of a connection whose client does not read.
+const stride = 128 << 10
+
 // recorder is the answer on its way: it counts, stops the clock of the work
 // when the answer begins, and moves the connection's deadline forward while
 // the client takes it in.
@@ -17,6 +21,7 @@ type recorder struct {
 	patience time.Duration
 	status   int // 0: nothing sent yet
 	bytes    int64
+	counted  int64 // of bytes, at the last extension
 	user     string
 	cut      bool // the handler panicked: what compression still has is dropped
 }
@@ -44,7 +49,7 @@ func (r *recorder) Write(p []byte) (int, error) {
 	if r.status == 0 {
 		r.status = http.StatusOK
 		r.begin()
-	} else if now := time.Now(); now.Sub(r.extended) > r.patience/8 {
+	} else if now := time.Now(); now.Sub(r.extended) > r.patience/8 || r.bytes-r.counted > stride {
 		r.extend(now)
 	}
 	n, err := r.ResponseWriter.Write(p)
@@ -65,6 +70,6 @@ func (r *recorder) begin() {
 }
 
 func (r *recorder) extend(now time.Time) {
-	r.extended = now
+	r.extended, r.counted = now, r.bytes
 	r.rc.SetWriteDeadline(now.Add(r.patience)) // what cannot be set stays as it is
 }
