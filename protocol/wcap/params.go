@@ -40,11 +40,24 @@ func splitQuery(q string) params {
 // takes "component_type" for "component-type", as the guide's text has it.
 func (p params) find(name string) (param, bool) {
 	for _, x := range p {
-		if x.name == name || len(x.name) == len(name) && strings.ReplaceAll(x.name, "_", "-") == strings.ReplaceAll(name, "_", "-") {
+		if x.name == name || sameName(x.name, name) {
 			return x, true
 		}
 	}
 	return param{}, false
+}
+
+// sameName compares names in which "_" is as good as "-".
+func sameName(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range len(a) {
+		if a[i] != b[i] && !(a[i] == '_' && b[i] == '-' || a[i] == '-' && b[i] == '_') {
+			return false
+		}
+	}
+	return true
 }
 
 // has reports whether a parameter is there, be it empty.

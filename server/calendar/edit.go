@@ -129,7 +129,7 @@ func (x *edit) one(items []EditItem, files [][]AttachmentRow, out []EditItemResu
 	if uid == "" {
 		uid = newUID()
 		out[0].UID = uid
-	} else {
+	} else if len(items) > 1 || items[0].Mode != EditCreate || len(files[0]) > 0 { // else the store tells whether the UID is free
 		var err error
 		if old, exists, err = x.w.ObjectByUID(x.row.ID, uid, true); err != nil {
 			return err
@@ -173,6 +173,9 @@ func (x *edit) one(items []EditItem, files [][]AttachmentRow, out []EditItemResu
 		return nil
 	}
 	res, err := x.save(cur, old, exists, uid, added)
+	if errors.Is(err, UIDConflict) && !exists {
+		err = failMsg(Exists, "", x.op, x.ref, "the component exists")
+	}
 	if err != nil {
 		return all(err)
 	}
