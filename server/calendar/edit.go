@@ -278,7 +278,7 @@ func (x *edit) within(ctx context.Context) ([]EditItemResult, error) {
 	}
 	var out []EditItemResult
 	for _, name := range names {
-		o, ok, err := x.w.Object(x.row.ID, name, true)
+		o, ok, err := x.w.Object(x.row.ID, name, !win.From.IsZero() || !win.To.IsZero())
 		if err != nil {
 			return nil, err
 		}
