@@ -175,7 +175,7 @@ func (w *pgWorker) attempt(ctx context.Context, group []*job) error {
 	c := &pgConn{ctx: ctx, c: pooled.Conn()}
 	c.exec("BEGIN")
 	h := home{loaded: true}
-	if h.exists, err = c.row(sqlLockHome, args(string(group[0].owner)), &h.change, &h.created, &h.bytes, &h.objects); err != nil {
+	if h.exists, err = c.row(sqlLockHome, args(string(group[0].owner)), &h.change, &h.created, &h.purged, &h.bytes, &h.objects); err != nil {
 		return wrap("begin to write", err)
 	}
 	h.stored = h.exists
