@@ -117,11 +117,18 @@ func loadZone(name string) *tz {
 	return z
 }
 
+// sunNames are names of Sun's timezones.ics that the zone database does not
+// have: clients of that server are set to them. WCAP §5.
+var sunNames = map[string]string{"Africa/Amman": "Asia/Amman"}
+
 func findLocation(name string) *time.Location {
 	if loc := ianaLocation(name); loc != nil {
 		return loc
 	}
 	if iana, ok := windowsNames()[name]; ok {
+		return ianaLocation(iana)
+	}
+	if iana, ok := sunNames[name]; ok {
 		return ianaLocation(iana)
 	}
 	// /mozilla.org/20070129_1/Europe/Berlin,
