@@ -41,7 +41,8 @@ func allZones(from, to int) []*ical.Component {
 		if err != nil {
 			continue // the zone database of this program is older than the list
 		}
-		loc, err := time.LoadLocation(name)
+		zone, _ := recur.LoadZone(name)
+		loc, err := time.LoadLocation(zone.Name())
 		if err != nil {
 			continue
 		}

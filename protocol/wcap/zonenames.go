@@ -1,8 +1,8 @@
 package wcap
 
 // zoneNames are the zones that get_all_timezones tells: all names of the IANA
-// database that begin with an area, and UTC. Old spellings are among them, since
-// a client may be set to one.
+// database that begin with an area, and UTC. Old spellings are among them, Sun's own
+// too, since a client may be set to one.
 const zoneNames = `
 UTC
 GMT
@@ -10,6 +10,7 @@ Africa/Abidjan
 Africa/Accra
 Africa/Addis_Ababa
 Africa/Algiers
+Africa/Amman
 Africa/Asmara
 Africa/Asmera
 Africa/Bamako

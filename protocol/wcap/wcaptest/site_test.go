@@ -104,7 +104,7 @@ func newSite(t testing.TB, v variant, change ...func(*wcap.Options)) *site {
 		t.Fatal(err)
 	}
 	o := wcap.Options{
-		Backend: s.be, People: people, Sessions: sessions, Now: c.now, Login: s.logIn,
+		Backend: s.be, People: people, Sessions: sessions, Now: c.now, Login: s.logIn, Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Settings: wcap.Settings{
 			Anonymous: true, CreateCalendars: true, DeleteCalendars: true, PublicWritable: true, Admins: []string{"root"}, DefaultTZID: "Europe/Berlin",
 		},
