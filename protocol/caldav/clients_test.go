@@ -252,7 +252,7 @@ func TestClientEvolution(t *testing.T) {
 	if r := c.ask("OPTIONS", cal, "").is(200); !strings.Contains(r.header.Get("DAV"), "calendar-access") || !strings.Contains(r.header.Get("Allow"), "DELETE") {
 		t.Error(r.header)
 	}
-	m = c.ask("PROPFIND", cal, propfind("D:current-user-privilege-set"), "Depth: 0").multi()
+	c.ask("PROPFIND", cal, propfind("D:current-user-privilege-set"), "Depth: 0").multi()
 	c.ask("PROPFIND", cal, propfind("CS:getctag", "D:supported-report-set"), "Depth: 0").multi()
 	m = c.ask("REPORT", cal, syncBody("", "", "D:getetag"), "Depth: 0").multi()
 	token := m.token

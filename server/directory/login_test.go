@@ -394,7 +394,7 @@ func TestRememberedLoginsAreBounded(t *testing.T) {
 	if a.key("u", "p") == b.key("u", "p") {
 		t.Error("two processes share a key")
 	}
-	if a.key("u", "p") != a.key("u", "p") || a.key("up", "") == a.key("u", "p") || a.key("u", "p") == a.key("p", "u") {
+	if again := a.key("u", "p"); again != a.key("u", "p") || a.key("up", "") == a.key("u", "p") || a.key("u", "p") == a.key("p", "u") {
 		t.Error("keys of different log-ins are the same, or those of one differ")
 	}
 }

@@ -33,7 +33,7 @@ func lockFile(path string) (*fileLock, error) {
 		return nil, &calendar.Error{Kind: calendar.Unavailable, Op: "lock the store", Msg: fmt.Sprintf(
 			"Another csstored (pid %s) serves the store in this directory (lock file %s). Stop it first.", pid, path)}
 	}
-	if err := f.Truncate(0); err == nil {
+	if err = f.Truncate(0); err == nil {
 		_, err = fmt.Fprintf(f, "%d\n", os.Getpid())
 	}
 	if err != nil {

@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	code := m.Run()
-
+	removeBinary()
 	os.Exit(code)
 }
 

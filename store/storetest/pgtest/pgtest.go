@@ -30,7 +30,7 @@ var databases atomic.Int64
 
 // held is the pipe that keeps the server alive. It is a variable so that the
 // collector does not close it.
-var held io.WriteCloser
+var held []io.WriteCloser
 
 // Start gives the DSN of a fresh, empty database, which goes with the test.
 // Without PostgreSQL the test is skipped, in CI it fails.
@@ -99,9 +99,11 @@ func start() (dir string, err error) {
 	shell := exec.Command("/bin/sh", append([]string{"-c", script, "pgtest"}, args...)...)
 	shell.Dir = "/"
 	shell.Env = append(os.Environ(), "PGTEST_LOG="+filepath.Join(dir, "log"), "PGTEST_DIR="+dir)
-	if held, err = shell.StdinPipe(); err != nil {
+	pipe, err := shell.StdinPipe()
+	if err != nil {
 		return "", err
 	}
+	held = append(held, pipe)
 	if err := shell.Start(); err != nil {
 		return "", err
 	}
