@@ -94,9 +94,10 @@ func modelOptions(cfg *config.Config, log *slog.Logger) (calendar.Options, error
 		Limits: calendar.Limits{
 			ObjectSize: int(l.ObjectSize), PlainMaxSize: int(l.ObjectSize), Attendees: l.Attendees, Instances: l.Instances,
 			Results: l.Results, Calendars: l.Calendars, Refs: l.Hrefs, HomeBytes: l.Quota,
+			AttachmentSize: int(cfg.WCAP.MaxAttachment), Attachments: cfg.WCAP.MaxAttachments,
 		},
 		CacheBytes: max(cfg.Store.Cache, 1), TombstoneAge: cfg.Deleted.TombstoneAge, ReadOnly: cfg.Store.ReadOnly,
-		Logger: log,
+		PublicURL: publicURL(cfg), Logger: log,
 	}
 	for _, a := range []struct {
 		param, text string
@@ -114,6 +115,18 @@ func modelOptions(cfg *config.Config, log *slog.Logger) (calendar.Options, error
 		*a.to = list
 	}
 	return opt, nil
+}
+
+// publicURL is what clients reach this server by, where ics.conf says so;
+// else addresses in objects are paths.
+func publicURL(cfg *config.Config) string {
+	switch {
+	case cfg.HTTP.TLSSourceURL != "":
+		return "https://" + cfg.HTTP.TLSSourceURL
+	case cfg.HTTP.SourceURL != "":
+		return "http://" + cfg.HTTP.SourceURL
+	}
+	return ""
 }
 
 // listenSocket makes a unix socket that only this user can open. One left

@@ -237,6 +237,9 @@ func (x *edit) save(cal *ical.Component, old ObjectRow, exists bool, uid string,
 	if err != nil {
 		return nil, err
 	}
+	if limit := x.s.opt.Limits.Attachments; len(added) > 0 && len(obj.attached) > limit {
+		return nil, failMsg(TooLarge, "", x.op, x.ref, "more than %d attachments", limit)
+	}
 	name := old.Name
 	if !exists {
 		if name, err = x.w.freeName(x.row.ID, uid); err != nil {

@@ -56,7 +56,7 @@ type Limits struct {
 	PlainMaxSize int       // octets of one file of a plain collection
 
 	AttachmentSize int // octets of one attachment
-	Attachments    int // attachments of one request
+	Attachments    int // attachments of one object
 }
 
 // DefaultLimits are used where Limits has a zero.

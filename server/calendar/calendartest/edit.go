@@ -199,3 +199,18 @@ func testAttachments(s *suite) {
 	s.put("anna:three", "copy.ics", simple("a"))
 	want("anna", ids[0], false)
 }
+
+func testAttachmentLimits(s *suite) {
+	s.home("anna")
+	start := calendar.Patch{Start: moment(at(9))}
+	for what, files := range map[string][]calendar.NewAttachment{
+		"large": {{Name: "x", Data: make([]byte, 10<<20+1)}},
+		"many":  make([]calendar.NewAttachment, 101),
+	} {
+		_, err := s.be.EditObject(s.ctx, s.as("anna"), calendar.EditRequest{Calendar: "anna", Component: "VEVENT", Items: []calendar.EditItem{{UID: what, Patch: start, Attach: files}}})
+		s.kind(err, calendar.TooLarge)
+	}
+	s.ok(s.edit("anna", "anna", calendar.EditItem{UID: "a", Patch: start, Attach: make([]calendar.NewAttachment, 60)})[0].Err)
+	s.kind(s.edit("anna", "anna", calendar.EditItem{UID: "a", Attach: make([]calendar.NewAttachment, 60)})[0].Err, calendar.TooLarge)
+	same(s, "what is stored", s.names("anna"), []string{"a.ics"})
+}

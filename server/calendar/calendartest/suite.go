@@ -41,6 +41,7 @@ func Run(t *testing.T, open func(t *testing.T, people calendar.People) calendar.
 		{"EditRefused", testEditRefused},
 		{"EditWithin", testEditWithin},
 		{"Attachments", testAttachments},
+		{"AttachmentLimits", testAttachmentLimits},
 		{"PatchProps", testPatchProps},
 		{"Query", testQuery},
 		{"QueryData", testQueryData},
