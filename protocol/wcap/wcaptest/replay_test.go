@@ -234,13 +234,17 @@ func TestWCAP_11(t *testing.T) {
 // objectPath finds where CalDAV has an event of anna's.
 func objectPath(s *site, uid string) string {
 	s.t.Helper()
-	body, _ := s.caldav("anna", "REPORT", davPath("anna"), `<C:calendar-query xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:prop><D:getetag/></D:prop>`+
+	return objectPathIn(s, "anna", uid)
+}
+
+func objectPathIn(s *site, calid, uid string) string {
+	s.t.Helper()
+	body, _ := s.caldav("anna", "REPORT", davPath(calid), `<C:calendar-query xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:prop><D:getetag/></D:prop>`+
 		`<C:filter><C:comp-filter name="VCALENDAR"><C:comp-filter name="VEVENT"><C:prop-filter name="UID"><C:text-match>`+uid+
 		`</C:text-match></C:prop-filter></C:comp-filter></C:comp-filter></C:filter></C:calendar-query>`, 207, "Depth", "1")
-	_, href, _ := strings.Cut(body, "<D:href>")
-	href, _, _ = strings.Cut(href, "</D:href>")
-	if !strings.HasPrefix(href, davPath("anna")) {
+	m := hrefPattern.FindStringSubmatch(body)
+	if m == nil {
 		s.t.Fatalf("no object with %s:\n%s", uid, body)
 	}
-	return href
+	return m[1]
 }
