@@ -64,7 +64,7 @@ func (c *call) showAlarmed(v *view, cal *calendar.Calendar, o *calendar.Object, 
 		left = c.set.RecurrenceBound
 	}
 	seen := map[ical.DateTime]bool{}
-	for a, err := range set.Alarms(c.ctx, w.From, w.To, s.float, recur.Budget{MaxInstances: 10_000, MaxSteps: 200_000}) {
+	for a, err := range set.Alarms(c.ctx, w.From, w.To, s.float, recur.Budget{MaxInstances: 2000, MaxSteps: 100_000}) {
 		if errors.Is(err, recur.ErrBudget) || left == 0 {
 			return nil
 		}

@@ -1,6 +1,7 @@
 package wcap
 
 import (
+	"errors"
 	"strings"
 
 	"factotum/server/calendar"
@@ -255,11 +256,15 @@ func (c *call) stored(t *target, v *view, name string, req *calendar.EditRequest
 			if i+1 < len(res.Items) && it.UID == res.Items[i+1].UID && res.Items[i+1].Err == nil {
 				continue // the same object, once
 			}
+			n := 0
 			err := c.show(v, &res.Calendar, it.Object, calendar.Window{}, func(k *ical.Component) error {
+				if n++; n > c.set.RecurrenceBound && !v.recurring {
+					return errEnough // instances of a series that another client made
+				}
 				k.Props = append([]ical.Property{st}, k.Props...)
 				return c.out.comp(k)
 			})
-			if err != nil {
+			if err != nil && !errors.Is(err, errEnough) {
 				return err
 			}
 			continue
