@@ -73,7 +73,7 @@ func setMemoryLimit(cfg *config.Config) {
 		debug.SetGCPercent(300)
 	}
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(max(3*cfg.Store.Cache, 0) + 192<<20)
+		debug.SetMemoryLimit(max(2*cfg.Store.Cache, 0) + 56<<20)
 	}
 }
 
