@@ -291,15 +291,22 @@ func TestDirectory(t *testing.T) {
 	p := people["anna"]
 	p.Host = "calendar1.sesta.com"
 	people["anna"] = p
-	d := Directory{People: people, Default: "calendar9.sesta.com", Domain: func(domain string) string {
-		return map[string]string{"x.com": "calendar3.sesta.com"}[domain]
+	d := Directory{People: people, Default: "calendar9.sesta.com", Domain: func(_ context.Context, domain string) (string, error) {
+		if domain == "down.com" {
+			return "", calendar.Unavailable
+		}
+		return map[string]string{"x.com": "calendar3.sesta.com"}[domain], nil
 	}}
 	for owner, want := range map[calendar.Owner]string{
 		"anna": "calendar1.sesta.com", "bert": "calendar9.sesta.com", "carl@x.com": "calendar3.sesta.com", "nobody": "calendar9.sesta.com",
+		"nobody@x.com": "calendar3.sesta.com",
 	} {
 		if got, err := d.Locate(t.Context(), owner); err != nil || got != want {
 			t.Errorf("%s is on %q, %v; want %q", owner, got, err, want)
 		}
+	}
+	if _, err := d.Locate(t.Context(), "eve@down.com"); !errors.Is(err, calendar.Unavailable) {
+		t.Errorf("a domain that nobody can tell of: %v", err)
 	}
 	if _, err := (Directory{People: people}).Locate(t.Context(), "bert"); !errors.Is(err, calendar.NoBackend) {
 		t.Errorf("without a default: %v", err)

@@ -28,8 +28,11 @@ func (Local) Locate(context.Context, calendar.Owner) (string, error) { return ""
 // owner that it does not know.
 type Directory struct {
 	People  calendar.People
-	Domain  func(domain string) string // icsDWPBackEndHosts, "" = none; may be nil
-	Default string                     // caldb.dwp.server.default
+	Default string // caldb.dwp.server.default
+	// Domain tells the back end of a domain (icsDWPBackEndHosts), "" = none. It
+	// is asked about those who are not, or not yet, in the directory: a person
+	// has his domain's host. It may be nil.
+	Domain func(ctx context.Context, domain string) (host string, err error)
 }
 
 // Locate implements Locator. It fails with NoBackend when no rule names a host.
@@ -44,7 +47,9 @@ func (d Directory) Locate(ctx context.Context, owner calendar.Owner) (string, er
 		if _, after, ok := strings.Cut(string(owner), "@"); ok && domain == "" {
 			domain = after
 		}
-		host = d.Domain(domain)
+		if host, err = d.Domain(ctx, domain); err != nil {
+			return "", err
+		}
 	}
 	if host == "" {
 		host = d.Default

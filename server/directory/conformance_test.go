@@ -158,6 +158,17 @@ func TestStatusOnEverySource(t *testing.T) {
 	})
 }
 
+func TestBackEndOfADomainOnEverySource(t *testing.T) {
+	both(t, func(t *testing.T, opt Options) {
+		d := open(t, opt)
+		for domain, want := range map[string]string{"siroe.com": "calendar2.siroe.com", "SIROE.com": "calendar2.siroe.com", "sesta.com": "", "elsewhere.org": "", "": ""} {
+			if got, err := d.BackEnd(t.Context(), domain); got != want || err != nil {
+				t.Errorf("%q: %q, %v; want %q", domain, got, err, want)
+			}
+		}
+	})
+}
+
 func TestByMailOnEverySource(t *testing.T) {
 	both(t, func(t *testing.T, opt Options) {
 		d := open(t, opt)

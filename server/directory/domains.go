@@ -1,6 +1,9 @@
 package directory
 
-import "strings"
+import (
+	"context"
+	"strings"
+)
 
 // domain is a hosted domain: a name space of its own below its base.
 type domain struct {
@@ -121,6 +124,19 @@ func (ds *domains) id(user string, d *domain) string {
 		return user
 	}
 	return user + "@" + d.name
+}
+
+// BackEnd returns the back end of a domain's new users (icsDWPBackEndHosts),
+// "" if its entry names none. No domain, or one that is not ours, is the default one.
+func (d *Directory) BackEnd(ctx context.Context, name string) (host string, err error) {
+	ds, err := d.src.domains(ctx)
+	if err != nil {
+		return "", unavailable("read domains", err)
+	}
+	if dom := ds.byName[fold(name)]; dom != nil {
+		return dom.host, nil
+	}
+	return ds.def.host, nil
 }
 
 // split cuts a name with a known domain in two; ok is false if the domain is

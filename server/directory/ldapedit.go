@@ -11,7 +11,8 @@ import (
 )
 
 // LDAPEditor changes what the calendar server itself keeps in the entries of
-// an LDAP directory: whether somebody has calendar service. Accounts and
+// an LDAP directory: whether somebody has calendar service, and on which back
+// end his calendars are. Accounts and
 // passwords are made and removed with the directory's own tools.
 type LDAPEditor struct {
 	dir *Directory
@@ -87,6 +88,22 @@ func (ed *LDAPEditor) SetEnabled(ctx context.Context, id string, enabled bool) e
 		case !enabled:
 			m.Replace("icsAllowedServiceAccess", []string{"http"})
 		}
+	})
+}
+
+// SetHost writes the back end that holds the calendars of a user into his
+// entry, unless one is there. An entry without the class that the attribute
+// needs gets it. ldap.md §9.
+func (ed *LDAPEditor) SetHost(ctx context.Context, id, host string) error {
+	at := &ed.dir.at
+	return ed.modify(ctx, "write back end", id, func(e *entry, m *ldap.ModifyRequest) {
+		if e.one(at.DWPHost) != "" {
+			return
+		}
+		if kind, _ := ed.dir.kindOf(e); kind == calendar.Individual && !e.has("objectclass", at.ClassUser) {
+			m.Add("objectClass", []string{at.ClassUser})
+		}
+		m.Add(at.DWPHost, []string{host}) // Add, not Replace: another front end may be first
 	})
 }
 

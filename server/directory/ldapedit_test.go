@@ -80,3 +80,32 @@ func TestLDAPEditor(t *testing.T) {
 		t.Error("an editor without a name")
 	}
 }
+
+// The back end of a first login goes into the entry, once.
+func TestAdmin_11_1_HostIsWritten(t *testing.T) {
+	s := ldaptest.Start(t, changeable+`
+dn: uid=new,ou=People,o=usergroup
+objectClass: person
+objectClass: inetOrgPerson
+uid: new
+cn: New
+sn: New
+`)
+	opt := ldapOptions(s)
+	opt.LDAP.DomainBase = ""
+	ed, err := NewLDAPEditor(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ed.Close()
+	for id, want := range map[string]string{"jdoe": "store.sesta.com", "bob": "calendar1.sesta.com", "new": "calendar1.sesta.com"} {
+		for _, host := range []string{"calendar1.sesta.com", "calendar2.sesta.com"} {
+			if err := ed.SetHost(t.Context(), id, host); err != nil {
+				t.Fatal(id, err)
+			}
+			if p, err := ed.dir.Person(t.Context(), id); err != nil || p.Host != want {
+				t.Errorf("%s is on %q, %v; want %q", id, p.Host, err, want)
+			}
+		}
+	}
+}

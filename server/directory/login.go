@@ -43,6 +43,9 @@ type LoginOptions struct {
 	AppPasswords string
 	// Quantum slows failures: their answers come after a multiple of it; 250 ms.
 	Quantum time.Duration
+	// Pause is a delay before a successful log-in that was not remembered is
+	// answered (service.plaintextloginpause); none.
+	Pause time.Duration
 
 	Now   func() time.Time                           // nil: time.Now
 	Sleep func(ctx context.Context, d time.Duration) // nil: a timer; tests give their own
@@ -198,6 +201,9 @@ func (l *Logins) check(ctx context.Context, key loginKey, user, password string,
 	case err == nil && e != nil && person.Active && person.Kind == calendar.Individual:
 		l.limit.succeeded(&try, login, remote, l.opt.Now())
 		l.keep(key, person, stamp, "")
+		if l.opt.Pause > 0 {
+			l.opt.Sleep(ctx, l.opt.Pause)
+		}
 		return person, nil
 	case err == nil || errors.Is(err, errBadPassword):
 		l.slow(ctx, start, try.worst)

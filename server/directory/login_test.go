@@ -511,3 +511,20 @@ func TestSecretsDoNotShow(t *testing.T) {
 		}
 	}
 }
+
+// service.plaintextloginpause: a log-in that was checked waits, one that is
+// remembered does not.
+func TestPauseAfterLogin(t *testing.T) {
+	c := newClock()
+	var slept []time.Duration
+	l := logins(t, annaDirectory(t), LoginOptions{Now: c.now, Pause: 7 * time.Second,
+		Sleep: func(_ context.Context, d time.Duration) { slept = append(slept, d) }})
+	for range 3 {
+		if _, err := l.Login(t.Context(), "anna", "one", here); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(slept) != 1 || slept[0] != 7*time.Second {
+		t.Errorf("pauses: %v, want one of 7s", slept)
+	}
+}
