@@ -129,7 +129,7 @@ func (rq *request) principalAt(href string) (acl.Principal, error) {
 	if err != nil {
 		return acl.Principal{}, errPrincipal
 	}
-	t, err := locate(path)
+	t, err := rq.locate(path)
 	if err != nil || t.place != atPrincipal {
 		return acl.Principal{}, errPrincipal
 	}

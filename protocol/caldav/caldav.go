@@ -26,6 +26,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -49,6 +50,11 @@ type Options struct {
 	XML      dav.Limits       // of request documents
 	OwnerACL acl.List         // the entries that no client can change, shown as protected; nil = acl.DefaultOwner
 	Now      func() time.Time // nil = time.Now
+	// LowerCase takes user ids in paths for what they are in lower case.
+	LowerCase bool
+	// RetryAfter is what clients are told to wait when the back end or the
+	// directory does not answer; 0 = 10 s.
+	RetryAfter time.Duration
 }
 
 // Limits are announced as properties of calendars. RFC 4791 §5.2.5–5.2.9.
@@ -75,23 +81,26 @@ func (l Limits) orDefault() Limits {
 
 // Handler serves CalDAV. Make it with New.
 type Handler struct {
-	be       calendar.Backend
-	people   calendar.People
-	login    func(ctx context.Context, user, password string, remote netip.Addr) (calendar.Person, error)
-	log      *slog.Logger
-	realm    string
-	limits   Limits
-	xml      dav.Limits
-	ownerACL acl.List
-	now      func() time.Time
-	zones    zoneTexts
+	be        calendar.Backend
+	people    calendar.People
+	login     func(ctx context.Context, user, password string, remote netip.Addr) (calendar.Person, error)
+	log       *slog.Logger
+	realm     string
+	limits    Limits
+	xml       dav.Limits
+	ownerACL  acl.List
+	now       func() time.Time
+	lowerCase bool
+	// retryAfter is the value of the header.
+	retryAfter string
+	zones      zoneTexts
 }
 
 // New returns the front.
 func New(o Options) *Handler {
 	h := &Handler{
 		be: o.Backend, people: o.People, login: o.Login, log: o.Logger, realm: o.Realm,
-		limits: o.Limits.orDefault(), xml: o.XML, ownerACL: o.OwnerACL, now: o.Now,
+		limits: o.Limits.orDefault(), xml: o.XML, ownerACL: o.OwnerACL, now: o.Now, lowerCase: o.LowerCase,
 	}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
@@ -105,6 +114,10 @@ func New(o Options) *Handler {
 	if h.now == nil {
 		h.now = time.Now
 	}
+	if o.RetryAfter <= 0 {
+		o.RetryAfter = 10 * time.Second
+	}
+	h.retryAfter = strconv.FormatInt(int64((o.RetryAfter+time.Second-1)/time.Second), 10)
 	return h
 }
 
@@ -155,7 +168,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err == nil {
-		rq.at, err = locate(path)
+		rq.at, err = rq.locate(path)
 	}
 	if err == nil {
 		err = rq.serve()

@@ -24,7 +24,7 @@ func (rq *request) copyMove() error {
 	if err != nil {
 		return err
 	}
-	to, err := locate(path)
+	to, err := rq.locate(path)
 	switch {
 	case err != nil:
 		return &dav.Error{Status: http.StatusForbidden, Text: "nothing can be put there"}

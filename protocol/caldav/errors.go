@@ -63,10 +63,6 @@ var reasons = map[calendar.Reason]answer{
 	calendar.LockTokenMatches:      {http.StatusConflict, dav.D("lock-token-matches-request-uri")},
 }
 
-// retryAfter is what a client is told to wait, in seconds, when the back end
-// does not answer.
-const retryAfter = "10"
-
 // translate turns an error into what the client is told.
 func (rq *request) translate(err error) *dav.Error {
 	var de *dav.Error
@@ -149,7 +145,7 @@ func (rq *request) fail(err error) {
 	case http.StatusMethodNotAllowed:
 		h.Set("Allow", allow(rq.at.place))
 	case http.StatusServiceUnavailable:
-		h.Set("Retry-After", retryAfter)
+		h.Set("Retry-After", rq.retryAfter)
 	case http.StatusRequestEntityTooLarge:
 		h.Set("Connection", "close")
 	}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"factotum/server/calendar"
 )
@@ -61,6 +62,16 @@ func TestDirectoryDown(t *testing.T) {
 	}
 }
 
+func TestRetryAfterIsConfigured(t *testing.T) {
+	h := New(Options{RetryAfter: 90 * time.Second, Login: func(context.Context, string, string, netip.Addr) (calendar.Person, error) {
+		return calendar.Person{}, &calendar.Error{Kind: calendar.Unavailable, Op: "log in"}
+	}})
+	r := (&site{t: t, h: h}).do("anna", "PROPFIND", "/dav/", "").is(503)
+	if got := r.header.Get("Retry-After"); got != "90" {
+		t.Errorf("Retry-After: %q", got)
+	}
+}
+
 func TestRemoteAddressReachesLogin(t *testing.T) {
 	var got netip.Addr
 	h := New(Options{Login: func(_ context.Context, _, _ string, remote netip.Addr) (calendar.Person, error) {
@@ -73,4 +84,19 @@ func TestRemoteAddressReachesLogin(t *testing.T) {
 	if got != netip.MustParseAddr("192.0.2.7") {
 		t.Errorf("remote %v", got)
 	}
+}
+
+// calstore.calendar.create.lowercase: a user id is what it is in lower case,
+// the rest of a path is what it is.
+func TestUserIDsInLowerCase(t *testing.T) {
+	s := newSite(t)
+	s.visit("anna")
+	s.do("anna", "PUT", annasCal+"A.ics", event("a", "20260310T090000Z", "A"), "Content-Type: text/calendar").is(201)
+	upper := strings.Replace(annasCal, "/anna/", "/Anna/", 1)
+	s.do("anna", "GET", upper+"A.ics", "").is(404)
+	s.h.lowerCase = true
+	s.do("anna", "GET", upper+"A.ics", "").is(200)
+	s.do("anna", "GET", upper+"a.ics", "").is(404)
+	s.do("anna", "PROPFIND", "/dav/principals/ANNA/", "", "Depth: 0").is(207)
+	s.do("anna", "PROPFIND", strings.TrimSuffix(strings.Replace(annasHome, "anna", "ANNA", 1), "/"), "", "Depth: 0").is(207)
 }

@@ -113,7 +113,7 @@ func (rq *request) refOf(text string) (calendar.Ref, bool) {
 			return calendar.Ref{Calendar: rq.at.id(), Name: name}, true
 		}
 	}
-	t, err := locate(path)
+	t, err := rq.locate(path)
 	if err != nil || t.place != atObject || t.user != rq.at.user {
 		return calendar.Ref{}, false
 	}

@@ -75,7 +75,7 @@ func (rq *request) checkIf() (own string, err error) {
 		t := rq.at
 		if path != "" {
 			var err error
-			if t, err = locate(path); err != nil {
+			if t, err = rq.locate(path); err != nil {
 				return dav.State{}, nil
 			}
 		}

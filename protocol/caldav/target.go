@@ -35,6 +35,21 @@ func (t target) owner() calendar.Owner { return calendar.Owner(t.user) }
 func (t target) id() calendar.ID       { return calendar.NewID(t.owner(), t.name) }
 func (t target) ref() calendar.Ref     { return calendar.Ref{Calendar: t.id(), Name: t.object} }
 
+// locate is the function, with the user id as ics.conf wants it.
+func (h *Handler) locate(path string) (target, error) {
+	if h.lowerCase {
+		for _, top := range []string{calendarsPath, principalsPath} {
+			if rest, ok := strings.CutPrefix(path, top); ok {
+				user, rest, deeper := strings.Cut(rest, "/")
+				if path = top + strings.ToLower(user); deeper {
+					path += "/" + rest
+				}
+			}
+		}
+	}
+	return locate(path)
+}
+
 // locate finds the place of a decoded path: 404 for what is outside the tree.
 func locate(path string) (target, error) {
 	notFound := &dav.Error{Status: http.StatusNotFound}

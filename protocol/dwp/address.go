@@ -48,18 +48,15 @@ func Listen(address string) (net.Listener, error) {
 	return net.Listen("tcp", address)
 }
 
-var dialer = net.Dialer{Timeout: connectTimeout, KeepAlive: -1} // HTTP/2 pings instead
-
-func dial(ctx context.Context, address string) (net.Conn, error) {
-	if path, ok := strings.CutPrefix(address, unixPrefix); ok {
-		return dialer.DialContext(ctx, "unix", path)
+func dialer(timeout time.Duration) func(context.Context, string) (net.Conn, error) {
+	d := net.Dialer{Timeout: timeout, KeepAlive: -1} // HTTP/2 pings instead
+	return func(ctx context.Context, address string) (net.Conn, error) {
+		if path, ok := strings.CutPrefix(address, unixPrefix); ok {
+			return d.DialContext(ctx, "unix", path)
+		}
+		return d.DialContext(ctx, "tcp", address)
 	}
-	return dialer.DialContext(ctx, "tcp", address)
 }
-
-// connectTimeout is how long a caller waits for a back end whose state is not
-// known; while it is known to be down nobody waits.
-const connectTimeout = time.Second
 
 // checkHost refuses IP addresses: Sun's parameter is called .ip, but holds the
 // fully qualified name that the certificate and the greeting are checked for.

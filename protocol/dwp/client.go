@@ -34,7 +34,12 @@ type ClientOptions struct {
 	User     string        // caldb.dwp.server.<host>.admin
 	Password Secret        // caldb.dwp.server.<host>.cred
 	Timeout  time.Duration // of calls whose context has no deadline; 0 = 1 min, ten times that for streams
-	Logger   *slog.Logger  // nil = slog.Default()
+	// DialTimeout is how long a connection may take to come up, and a caller
+	// waits for a back end whose state is not known; 0 = 1 s. While it is known
+	// to be down nobody waits.
+	DialTimeout time.Duration
+	KeepAlive   time.Duration // between signs of life on an idle connection; 0 = 10 s, at least that
+	Logger      *slog.Logger  // nil = slog.Default()
 }
 
 // Client is a back end on another host. It connects by itself, and again
@@ -87,6 +92,8 @@ func NewClient(opts ClientOptions) (*Client, error) {
 	}
 	opts.Address = cmp.Or(opts.Address, net.JoinHostPort(opts.Host, strconv.Itoa(Port)))
 	opts.Timeout = cmp.Or(opts.Timeout, time.Minute)
+	opts.DialTimeout = cmp.Or(opts.DialTimeout, time.Second)
+	opts.KeepAlive = cmp.Or(opts.KeepAlive, 10*time.Second)
 	log := opts.Logger
 	if log == nil {
 		log = slog.Default()
@@ -106,14 +113,14 @@ func NewClient(opts ClientOptions) (*Client, error) {
 	conn, err := grpc.NewClient("passthrough:///"+opts.Address,
 		grpc.WithTransportCredentials(creds),
 		grpc.WithAuthority(opts.Host),
-		grpc.WithContextDialer(dial),
+		grpc.WithContextDialer(dialer(opts.DialTimeout)),
 		grpc.WithDisableServiceConfig(), grpc.WithDefaultServiceConfig(serviceConfig),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
 		grpc.WithInitialWindowSize(windowBytes), grpc.WithInitialConnWindowSize(windowBytes),
-		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 3 * time.Second, PermitWithoutStream: true}),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: opts.KeepAlive, Timeout: 3 * time.Second, PermitWithoutStream: true}),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
-			MinConnectTimeout: connectTimeout,
+			MinConnectTimeout: opts.DialTimeout,
 		}),
 		grpc.WithIdleTimeout(0),
 	)

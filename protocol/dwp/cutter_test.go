@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 )
 
 // cutter stands between client and server and can break what goes through.
@@ -32,7 +33,7 @@ func newCutter(t *testing.T, l *link) *cutter {
 			if err != nil {
 				return
 			}
-			back, err := dial(t.Context(), server)
+			back, err := dialer(time.Second)(t.Context(), server)
 			if err != nil {
 				front.Close()
 				continue

@@ -152,7 +152,7 @@ func TestNoSession(t *testing.T) {
 	l := newLink()
 	e := new(echo)
 	l.serve(t, e)
-	conn, err := grpc.NewClient("passthrough:///"+l.client.Address, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithContextDialer(dial))
+	conn, err := grpc.NewClient("passthrough:///"+l.client.Address, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithContextDialer(dialer(time.Second)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -355,6 +355,23 @@ func TestSilent(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
 	defer cancel()
 	if _, err := c.Ping(ctx); calendar.KindOf(err) != calendar.Unavailable {
+		t.Errorf("a silent host: %v", err)
+	}
+}
+
+// TestDialTimeout: how long a caller waits for a silent host is the option's.
+func TestDialTimeout(t *testing.T) {
+	ln, err := Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	l := newLink()
+	l.client.Address, l.client.DialTimeout = ln.Addr().String(), 20*time.Millisecond
+	c := l.connect(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if _, err := c.Ping(ctx); calendar.KindOf(err) != calendar.Unavailable || ctx.Err() != nil {
 		t.Errorf("a silent host: %v", err)
 	}
 }
