@@ -48,6 +48,11 @@ type Options struct {
 	Proxies    []netip.Prefix // whose X-Forwarded-For and X-Forwarded-Proto are believed
 	Gzip       bool
 
+	// Allowed and Denied are whose requests are answered: those of an allowed
+	// address always, those of a denied one not, and the others unless there
+	// is only a list of allowed ones. X-Forwarded-For of a proxy counts.
+	Allowed, Denied []netip.Prefix
+
 	// SecureLogin sends clients that came without TLS to it, on SecurePort,
 	// unless they are on this host or behind a proxy that has TLS.
 	SecureLogin bool

@@ -445,3 +445,38 @@ func TestDrain(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// service.http.domainallowed and domainnotallowed: an allowed address counts
+// before a denied one, and a list of allowed ones alone shuts the rest out.
+func TestAddressesThatAreServed(t *testing.T) {
+	nets := func(list ...string) (out []netip.Prefix) {
+		for _, s := range list {
+			out = append(out, netip.MustParsePrefix(s))
+		}
+		return out
+	}
+	proxy := nets("127.0.0.1/32")
+	for _, c := range []struct {
+		allowed, denied []netip.Prefix
+		from            string
+		want            int
+	}{
+		{nil, nil, "192.0.2.7", 200},
+		{nets("192.0.2.0/24"), nil, "192.0.2.7", 200},
+		{nets("192.0.2.0/24"), nil, "198.51.100.7", 403},
+		{nets("2001:db8::/32"), nil, "2001:db8::7", 200},
+		{nil, nets("192.0.2.0/24"), "192.0.2.7", 403},
+		{nil, nets("192.0.2.0/24"), "198.51.100.7", 200},
+		{nets("192.0.2.7/32"), nets("192.0.2.0/24"), "192.0.2.7", 200},
+		{nets("192.0.2.7/32"), nets("192.0.2.0/24"), "192.0.2.8", 403},
+		{nets("192.0.2.7/32"), nets("192.0.2.0/24"), "198.51.100.7", 200},
+	} {
+		s := serve(t, Options{Proxies: proxy, Allowed: c.allowed, Denied: c.denied}, echo)
+		if resp, _ := s.ask(t, "GET", "/dav/", nil, "X-Forwarded-For", c.from); resp.StatusCode != c.want {
+			t.Errorf("%v, %v: %s gets %d, want %d", c.allowed, c.denied, c.from, resp.StatusCode, c.want)
+		}
+		if resp, _ := s.ask(t, "GET", "/healthz", nil); resp.StatusCode != 200 {
+			t.Errorf("%v, %v: health for this host: %d", c.allowed, c.denied, resp.StatusCode)
+		}
+	}
+}

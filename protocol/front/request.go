@@ -82,6 +82,9 @@ func (s *Server) outer(inner, packed http.Handler) http.Handler {
 // refuse answers what no protocol needs to see.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, secure bool) bool {
 	switch {
+	case !s.welcome(r):
+		w.Header().Set("Connection", "close")
+		text(w, http.StatusForbidden, "This server does not serve your address.")
 	case r.ContentLength > s.opt.BodyBytes:
 		w.Header().Set("Connection", "close")
 		text(w, http.StatusRequestEntityTooLarge, "The request is larger than this server takes.")
@@ -101,6 +104,29 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, secure bool) boo
 		return false
 	}
 	return true
+}
+
+// welcome goes by the client's address; who asks for our health from this
+// host is no client.
+func (s *Server) welcome(r *http.Request) bool {
+	o := &s.opt
+	if len(o.Allowed) == 0 && len(o.Denied) == 0 {
+		return true
+	}
+	if isLocal(r.RemoteAddr) && (r.URL.Path == "/healthz" || r.URL.Path == "/readyz") {
+		return true
+	}
+	a, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return true // a unix socket: no address to go by
+	}
+	switch {
+	case contains(o.Allowed, a.Addr()):
+		return true
+	case contains(o.Denied, a.Addr()):
+		return false
+	}
+	return len(o.Allowed) == 0 || len(o.Denied) > 0
 }
 
 func identity(encoding string) bool {
