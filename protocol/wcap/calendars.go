@@ -31,6 +31,9 @@ func (c *call) createCalendar() error {
 	if !calendarName(name) {
 		return IllegalCalid
 	}
+	if c.set.LowerCase {
+		name = strings.ToLower(name)
+	}
 	req := calendar.CreateCalendarRequest{DefaultACL: true}
 	req.Calendar = calendar.Calendar{
 		ID: calendar.NewID(calendar.Owner(owner), name), DisplayName: name, NoDoubles: !c.p.flag("allowdoublebook", true), TZID: c.me.TZID,

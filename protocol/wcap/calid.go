@@ -72,6 +72,9 @@ func (c *call) target(asked string) target {
 		return t
 	}
 	id := calendar.ID(asked)
+	if c.set.LowerCase {
+		id = calendar.ID(strings.ToLower(asked))
+	}
 	if calendar.CheckOwner(id.Owner()) != nil || calendar.CheckName(id.Name()) != nil {
 		t.err = NoSuchCalendar
 		return t

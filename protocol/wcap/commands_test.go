@@ -285,3 +285,20 @@ func TestWCAP_13_Import(t *testing.T) {
 		s.post("import.wcap?content-in="+form+"&id="+s.as("ben"), form, file.body).errno(38)
 	}
 }
+
+// calstore.calendar.create.lowercase: calids are what they are in lower case,
+// when calendars are made and when they are looked for.
+func TestCalidsInLowerCase(t *testing.T) {
+	for _, lower := range []bool{false, true} {
+		s := newSite(t, func(o *Options) { o.Settings.LowerCase = lower })
+		made := s.do("anna", "createcalendar.wcap?calid=Sports").errno(0).value("X-NSCP-CALPROPS-RELATIVE-CALID")
+		want, missing := "anna:Sports", 29
+		if lower {
+			want, missing = "anna:sports", 0
+		}
+		if made != want {
+			t.Errorf("lower case %t: made %s, want %s", lower, made, want)
+		}
+		s.do("anna", "get_calprops.wcap?calid=ANNA:SPORTS").errno(missing)
+	}
+}

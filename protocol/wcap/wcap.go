@@ -33,6 +33,7 @@ type Options struct {
 type Settings struct {
 	Admins           []string // service.admin.calmaster.userid, service.http.admins: user ids that are administrators
 	ProxyLogin       bool     // service.http.allowadminproxy: proxyauth of login
+	LowerCase        bool     // calstore.calendar.create.lowercase: calids are what they are in lower case
 	Anonymous        bool     // service.http.allowanonymouslogin: log in as anonymous, and ask without a session
 	AnonymousWrite   bool     // service.wcap.anonymous.allowpubliccalendarwrite
 	AnonymousCalid   string   // calstore.anonymous.calid; "anonymous"
