@@ -90,7 +90,7 @@ func modelOptions(cfg *config.Config, log *slog.Logger) (calendar.Options, error
 	l := &cfg.Limits
 	opt := calendar.Options{
 		Host: hostName(cfg), Version: versionString(),
-		DefaultTZID: cfg.Calstore.TimeZone, ShowPrivate: !cfg.Calstore.FilterPrivate,
+		DefaultTZID: cfg.Calstore.TimeZone, ShowPrivate: !cfg.Calstore.FilterPrivate, NoProvision: !cfg.Local.Autoprovision,
 		Limits: calendar.Limits{
 			ObjectSize: int(l.ObjectSize), PlainMaxSize: int(l.ObjectSize), Attendees: l.Attendees, Instances: l.Instances,
 			Results: l.Results, Calendars: l.Calendars, Refs: l.Hrefs, HomeBytes: l.Quota,

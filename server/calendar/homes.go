@@ -161,7 +161,7 @@ func (s *Service) Home(ctx context.Context, who Actor, req HomeRequest) (Home, e
 	h.mu.RLock()
 	def := h.byName[DefaultName]
 	h.mu.RUnlock()
-	if def == nil && req.Provision && own && !s.opt.ReadOnly {
+	if def == nil && req.Provision && own && !s.opt.ReadOnly && (who.Admin || !s.opt.NoProvision) {
 		if h, err = s.provision(ctx, req.Owner); err != nil {
 			return Home{}, err
 		}

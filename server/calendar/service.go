@@ -31,6 +31,8 @@ type Options struct {
 
 	Limits Limits
 
+	NoProvision bool // local.autoprovision="no": only the administrator makes default calendars
+
 	CacheBytes   int64         // memory for what is read often; 0 = 64 MiB
 	TombstoneAge time.Duration // how long deletions are remembered; 0 = 90 days
 	ReadOnly     bool          // caldb.berkeleydb.readonly

@@ -191,3 +191,24 @@ func TestImportKeepsTextAndIsRepeatable(t *testing.T) {
 		}
 	}
 }
+
+// local.autoprovision="no": who has no calendars gets none by asking for his
+// home, unless the administrator asks.
+func TestNoProvision(t *testing.T) {
+	ctx := context.Background()
+	st, err := sqlstore.OpenSQLite(ctx, t.TempDir(), sqlstore.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { st.Close() })
+	svc := calendar.NewService(st, nil, calendar.Options{NoProvision: true})
+	for _, c := range []struct {
+		who  calendar.Actor
+		want int
+	}{{anna, 0}, {calendar.Actor{User: "root", Admin: true}, 1}, {anna, 1}} {
+		h, err := svc.Home(ctx, c.who, calendar.HomeRequest{Owner: "anna", Provision: true})
+		if err != nil || len(h.Calendars) != c.want {
+			t.Errorf("%s: %d calendars, %v; want %d", c.who.User, len(h.Calendars), err, c.want)
+		}
+	}
+}
