@@ -142,7 +142,7 @@ func (c *call) fetchAttachment() error {
 	}
 	uid := c.p.text("uid")
 	if len(ids) == 0 || uid == "" {
-		return InsufficientParameters
+		return c.own()
 	}
 	list, err := c.targets()
 	if err != nil {

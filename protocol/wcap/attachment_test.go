@@ -93,7 +93,7 @@ func TestWCAP_13_Attachments(t *testing.T) {
 	s.do("anna", "fetchattachments.wcap?uid=u&attach-id="+a).fetched()
 	s.do("anna", "fetchattachment.wcap?uid=u&attachid=none").errno(87)
 	s.do("anna", "fetchattachment.wcap?uid=other&attachid="+a).errno(87)
-	s.do("anna", "fetchattachment.wcap?uid=u").errno(46)
+	s.do("anna", "fetchattachment.wcap?uid=u").errno(87)
 	s.as("ben")
 	s.do("ben", "fetchattachment.wcap?calid=anna&uid=u&attachid="+a).errno(87)
 	s.do("anna", "fetchevents_by_id.wcap?calid=anna&uid=u&fetchattach=1").errno(0).contains("ENCODING=BASE64", "VALUE=BINARY", ":AAEC")

@@ -147,7 +147,7 @@ func (c *call) showInstance(v *view, cal *calendar.Calendar, o *calendar.Object,
 	if !s.wanted(one.Comp) {
 		return nil
 	}
-	return emit(s.component(one.Comp, &one))
+	return emit(s.instance(&one))
 }
 
 // compile prepares the recurrence of a stored object; the set is nil if that

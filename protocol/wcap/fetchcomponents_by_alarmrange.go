@@ -77,7 +77,7 @@ func (c *call) showAlarmed(v *view, cal *calendar.Calendar, o *calendar.Object, 
 		}
 		seen[in.RecurrenceID] = true
 		left--
-		if err := emit(s.component(in.Comp, &in)); err != nil {
+		if err := emit(s.instance(&in)); err != nil {
 			return err
 		}
 	}

@@ -79,6 +79,7 @@ type shower struct {
 	zones *recur.Zones
 	float recur.Zone
 	owner calendar.Person
+	once  map[*ical.Component]*ical.Component // see instance
 }
 
 // floating is the zone in which times without one are read.
@@ -125,6 +126,10 @@ func (c *call) show(v *view, cal *calendar.Calendar, o *calendar.Object, w calen
 	return s.expand(comps, w, emit)
 }
 
+// maxInstances is how many instances of one object an answer may have: a day
+// for each of thirteen years.
+const maxInstances = 5000
+
 // expand emits every instance in the window. A rule without end, asked for
 // without an end, gives as many as the recurrence bound.
 func (s *shower) expand(comps []*ical.Component, w calendar.Window, emit func(*ical.Component) error) error {
@@ -136,7 +141,7 @@ func (s *shower) expand(comps []*ical.Component, w calendar.Window, emit func(*i
 	if _, _, infinite := set.Span(s.float); infinite && w.To.IsZero() {
 		left = s.c.set.RecurrenceBound
 	}
-	budget := recur.Budget{MaxInstances: 10_000, MaxSteps: 200_000}
+	budget := recur.Budget{MaxInstances: maxInstances, MaxSteps: 200_000}
 	for in, err := range set.Between(s.c.ctx, w.From, w.To, s.float, budget) {
 		if err != nil {
 			if s.c.ctx.Err() != nil {
@@ -151,7 +156,7 @@ func (s *shower) expand(comps []*ical.Component, w calendar.Window, emit func(*i
 		if !s.wanted(in.Comp) {
 			continue
 		}
-		if err := emit(s.component(in.Comp, &in)); err != nil {
+		if err := emit(s.instance(&in)); err != nil {
 			return err
 		}
 	}
@@ -165,6 +170,24 @@ func (s *shower) wanted(k *ical.Component) bool {
 	}
 	name, _ := s.state(k)
 	return s.v.states[name]
+}
+
+// instance makes the form of the wire for an instance.
+func (s *shower) instance(in *recur.Instance) *ical.Component {
+	k := in.Comp
+	plain, ok := s.once[k]
+	if !ok {
+		// Nothing of the recurrence is shown, and a series may have thousands
+		// of EXDATEs: they are left out once, not for each instance.
+		plain = &ical.Component{Name: k.Name, Children: k.Children, Props: slices.DeleteFunc(slices.Clone(k.Props), func(p ical.Property) bool {
+			return p.Name == "EXDATE" || p.Name == "RDATE" || p.Name == "RRULE" || p.Name == "EXRULE"
+		})}
+		if s.once == nil {
+			s.once = map[*ical.Component]*ical.Component{}
+		}
+		s.once[k] = plain
+	}
+	return s.component(plain, in)
 }
 
 // component makes the form of the wire; in is the instance to show, nil for

@@ -33,6 +33,7 @@ type site struct {
 	sessions *session.Sessions
 	clock    *clock
 	sid      map[string]string
+	costs    func(time.Duration) // is told the CPU time of an answer, if set
 }
 
 // clock stands still unless a test moves it.
@@ -138,7 +139,13 @@ func (s *site) post(path, kind, body string) *reply {
 func (s *site) send(r *http.Request) *reply {
 	s.t.Helper()
 	w := httptest.NewRecorder()
-	s.h.ServeHTTP(w, r)
+	if s.costs != nil {
+		begin := cpuTime(s.t)
+		s.h.ServeHTTP(w, r)
+		s.costs(cpuTime(s.t) - begin)
+	} else {
+		s.h.ServeHTTP(w, r)
+	}
 	rep := &reply{t: s.t, what: r.Method + " " + r.URL.Path, status: w.Code, header: w.Header(), body: w.Body.String()}
 	if w.Code != http.StatusOK {
 		return rep

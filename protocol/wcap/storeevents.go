@@ -82,7 +82,7 @@ func (c *call) edits(t *target, name string) (*calendar.EditRequest, error) {
 	list := []instance{{}}
 	if len(c.p.ids("uid")) > 0 {
 		if list, err = c.instances(); err != nil {
-			return nil, err
+			return nil, c.own()
 		}
 	} else if rids := c.p.ids("rid"); len(rids) > 0 && !(instance{rid: rids[0]}).whole() {
 		return nil, s.bad("an instance needs a uid")
