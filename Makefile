@@ -5,7 +5,7 @@ export CGO_ENABLED = 0
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Tests that drive whole servers for minutes: without the race detector's cost.
-WHOLE = factotum/cmd/calserver/acceptance factotum/cmd/calserver/bench factotum/cmd/calserver/crash
+WHOLE = factotum/cmd/calserver factotum/cmd/calserver/acceptance factotum/cmd/calserver/bench factotum/cmd/calserver/crash
 
 .PHONY: all build run check packages format vet staticcheck test race crash fuzz bench specs generated image clean
 
