@@ -2,6 +2,8 @@ package wcap
 
 import (
 	"errors"
+	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -62,7 +64,7 @@ func (c *call) whoLogsIn(user string, s *session.Session) (calendar.Person, erro
 	if name == "" {
 		return p, nil
 	}
-	if !c.set.ProxyLogin || !c.isAdmin(p) {
+	if !c.set.ProxyLogin || !c.isAdmin(p) || !c.mayProxyFrom(c.remote()) {
 		return p, LoginFailed
 	}
 	other, err := c.Handler.people.Person(c.ctx, name)
@@ -76,4 +78,13 @@ func (c *call) whoLogsIn(user string, s *session.Session) (calendar.Person, erro
 	}
 	s.Login, s.By = name, p.ID
 	return other, nil
+}
+
+// mayProxyFrom tells whether an administrator may log in for others from an
+// address: service.http.proxydomainallowed. A unix socket has none.
+func (c *call) mayProxyFrom(a netip.Addr) bool {
+	if len(c.set.ProxyFrom) == 0 || !a.IsValid() {
+		return true
+	}
+	return slices.ContainsFunc(c.set.ProxyFrom, func(p netip.Prefix) bool { return p.Contains(a.Unmap().WithZone("")) })
 }

@@ -1,6 +1,7 @@
 package wcap
 
 import (
+	"net/netip"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -47,6 +48,11 @@ func TestProxyLogin(t *testing.T) {
 	s.get("login.wcap?user=root&password=root&proxyauth=nobody").errno(1)
 	off := newSite(t, func(o *Options) { o.Settings.ProxyLogin = false })
 	off.get("login.wcap?user=root&password=root&proxyauth=ben").errno(1)
+	for from, errno := range map[string]int{"192.0.2.0/24": 0, "198.51.100.0/24": 1} { // requests come from 192.0.2.1
+		s := newSite(t, func(o *Options) { o.Settings.ProxyFrom = []netip.Prefix{netip.MustParsePrefix(from)} })
+		s.get("login.wcap?user=root&password=root&proxyauth=ben").errno(errno)
+		s.get("login.wcap?user=root&password=root").errno(0)
+	}
 }
 
 func TestAnonymous(t *testing.T) {

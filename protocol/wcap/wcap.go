@@ -31,33 +31,34 @@ type Options struct {
 
 // Settings are what ics.conf decides for WCAP.
 type Settings struct {
-	Admins           []string // service.admin.calmaster.userid, service.http.admins: user ids that are administrators
-	ProxyLogin       bool     // service.http.allowadminproxy: proxyauth of login
-	LowerCase        bool     // calstore.calendar.create.lowercase: calids are what they are in lower case
-	Anonymous        bool     // service.http.allowanonymouslogin: log in as anonymous, and ask without a session
-	AnonymousWrite   bool     // service.wcap.anonymous.allowpubliccalendarwrite
-	AnonymousCalid   string   // calstore.anonymous.calid; "anonymous"
-	Cookies          bool     // service.http.cookies: login sets one, and it stands for a missing id
-	BindAddress      bool     // service.http.ipsecurity: a session is for the address that logged in
-	ModifyPrefs      bool     // service.admin.calmaster.wcap.allowgetmodifyuserprefs
-	CreateCalendars  bool     // service.wcap.allowcreatecalendars
-	DeleteCalendars  bool     // service.wcap.allowdeletecalendars
-	ValidateOwners   bool     // service.wcap.validateowners
-	PublicWritable   bool     // service.wcap.allowpublicwritablecalendars
-	SetPrefs         []string // service.wcap.allowsetprefs.<name>: preferences of the directory that users may change
-	Format           string   // service.wcap.format; "text/calendar"
-	Version          string   // service.wcap.version when it is 3 or more; "4.0.0"
-	ServerVersion    string   // of the program, shown by version
-	DefaultTZID      string   // calstore.default.timezoneID; "UTC"
-	FreeBusyBegin    int      // service.wcap.freebusybegin, days before now
-	FreeBusyEnd      int      // service.wcap.freebusyend, days after now
-	RecurrenceBound  int      // most instances of a rule without end; 60
-	MaxBody          int64    // octets of a request body; 16 MiB
-	MaxCalids        int      // calendars of one request; 1000
-	MaxIDs           int      // uids of one request; 5000
-	SearchPeople     int      // owners that a calendar search takes from the directory; 200
-	SecureCookies    bool     // the service is reached over TLS only
-	ForwardedRequest bool     // a trusted proxy ends TLS: cookies are Secure when X-Forwarded-Proto says https
+	Admins           []string       // service.admin.calmaster.userid, service.http.admins: user ids that are administrators
+	ProxyLogin       bool           // service.http.allowadminproxy: proxyauth of login
+	ProxyFrom        []netip.Prefix // service.http.proxydomainallowed: whence; empty is anywhere
+	LowerCase        bool           // calstore.calendar.create.lowercase: calids are what they are in lower case
+	Anonymous        bool           // service.http.allowanonymouslogin: log in as anonymous, and ask without a session
+	AnonymousWrite   bool           // service.wcap.anonymous.allowpubliccalendarwrite
+	AnonymousCalid   string         // calstore.anonymous.calid; "anonymous"
+	Cookies          bool           // service.http.cookies: login sets one, and it stands for a missing id
+	BindAddress      bool           // service.http.ipsecurity: a session is for the address that logged in
+	ModifyPrefs      bool           // service.admin.calmaster.wcap.allowgetmodifyuserprefs
+	CreateCalendars  bool           // service.wcap.allowcreatecalendars
+	DeleteCalendars  bool           // service.wcap.allowdeletecalendars
+	ValidateOwners   bool           // service.wcap.validateowners
+	PublicWritable   bool           // service.wcap.allowpublicwritablecalendars
+	SetPrefs         []string       // service.wcap.allowsetprefs.<name>: preferences of the directory that users may change
+	Format           string         // service.wcap.format; "text/calendar"
+	Version          string         // service.wcap.version when it is 3 or more; "4.0.0"
+	ServerVersion    string         // of the program, shown by version
+	DefaultTZID      string         // calstore.default.timezoneID; "UTC"
+	FreeBusyBegin    int            // service.wcap.freebusybegin, days before now
+	FreeBusyEnd      int            // service.wcap.freebusyend, days after now
+	RecurrenceBound  int            // most instances of a rule without end; 60
+	MaxBody          int64          // octets of a request body; 16 MiB
+	MaxCalids        int            // calendars of one request; 1000
+	MaxIDs           int            // uids of one request; 5000
+	SearchPeople     int            // owners that a calendar search takes from the directory; 200
+	SecureCookies    bool           // the service is reached over TLS only
+	ForwardedRequest bool           // a trusted proxy ends TLS: cookies are Secure when X-Forwarded-Proto says https
 }
 
 func (s Settings) withDefaults() Settings {
