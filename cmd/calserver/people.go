@@ -111,7 +111,8 @@ func ldapOptions(cfg *config.Config, l *directory.LDAPOptions) error {
 
 // loginOptions are the log-in's part of the configuration.
 func loginOptions(cfg *config.Config) directory.LoginOptions {
-	opt := directory.LoginOptions{CacheTTL: cfg.Auth.CacheTTL, CacheSize: cfg.Auth.CacheSize}
+	opt := directory.LoginOptions{CacheTTL: cfg.Auth.CacheTTL, CacheSize: cfg.Auth.CacheSize, Pause: cfg.Auth.LoginPause,
+		Quantum: max(cfg.Auth.MaxDelay/9, 1)} // a failure takes one to nine of them
 	if cfg.Auth.CacheSize == 0 || cfg.Auth.CacheTTL == 0 {
 		opt.CacheTTL = -1
 	}

@@ -246,7 +246,7 @@ func (p *process) run(ctx context.Context, which []*role, ready func()) error {
 		}
 	}
 	sdNotify("STOPPING=1")
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.cfg.HTTP.DrainTimeout+5*time.Second)
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(p.cfg.HTTP.DrainTimeout+5*time.Second, p.cfg.Admin.StopTime))
 	defer cancel()
 	p.close(drain)
 	return err

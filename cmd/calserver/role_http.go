@@ -32,6 +32,7 @@ type httpService struct {
 	addrs   []net.Addr
 	log     *slog.Logger
 	release []func()
+	hosts   *hostWriter
 	known   sync.Map // of user ids: those whose default calendar was seen to
 }
 
@@ -104,11 +105,12 @@ func (s *httpService) backends(ctx context.Context, p *process, dir *directory.D
 		s.remote = append(s.remote, client)
 		opt.Backends[b.Host] = client
 	}
-	find := cld.Locator(cld.Directory{People: dir, Default: cfg.DWP.Default})
+	find := cld.Locator(cld.Directory{People: dir, Domain: dir.BackEnd, Default: cfg.DWP.Default})
 	if cfg.CLD.Cache {
 		find = cld.NewCache(find, cfg.CLD.CacheMax, cfg.CLD.CacheTTL, nil)
 	}
 	opt.Locator = find
+	s.hosts = openHostWriter(cfg, find, s.log)
 	return cld.New(opt)
 }
 
@@ -116,7 +118,7 @@ func dialBackEnd(cfg *config.Config, b config.BackEnd, log *slog.Logger) (*dwp.C
 	address := net.JoinHostPort(b.Host, strconv.Itoa(b.Port))
 	client, err := dwp.NewClient(dwp.ClientOptions{
 		Host: b.Host, Address: address, TLS: dwpFiles(cfg), User: b.Admin, Password: dwp.Secret(b.Cred.Reveal()),
-		Timeout: cfg.DWP.Timeout, Logger: log,
+		Timeout: cfg.DWP.Timeout, DialTimeout: cfg.DWP.DialTimeout, KeepAlive: cfg.DWP.KeepAlive, Logger: log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("back end %s: %w", b.Host, err)
@@ -134,16 +136,20 @@ func (s *httpService) frontOptions(p *process, dir *directory.Directory) (front.
 		MaxConns: h.MaxConns, MaxPerAddr: h.MaxPerAddr, Gzip: h.Gzip,
 		SecureLogin: h.SecureLogin && tlsServed(h), SecurePort: h.TLSPort,
 	}
-	for _, n := range h.TrustedProxies {
-		prefix, err := netip.ParsePrefix(n)
+	for _, n := range []struct {
+		param string
+		list  []string
+		to    *[]netip.Prefix
+	}{
+		{"factotum.http.trustedproxies", h.TrustedProxies, &opt.Proxies},
+		{"service.http.domainallowed", h.Allowed, &opt.Allowed},
+		{"service.http.domainnotallowed", h.NotAllowed, &opt.Denied},
+	} {
+		nets, err := networks(n.list)
 		if err != nil {
-			a, err := netip.ParseAddr(n)
-			if err != nil {
-				return opt, fmt.Errorf("read factotum.http.trustedproxies: %w", err)
-			}
-			prefix = netip.PrefixFrom(a, a.BitLen())
+			return opt, fmt.Errorf("read %s: %w", n.param, err)
 		}
-		opt.Proxies = append(opt.Proxies, prefix)
+		*n.to = nets
 	}
 	if h.LogAccess {
 		access, err := p.logs.leveled("cshttpd", p.cfg.Log.Access, slog.LevelInfo)
@@ -160,7 +166,7 @@ func (s *httpService) frontOptions(p *process, dir *directory.Directory) (front.
 		opt.CalDAV = caldav.New(caldav.Options{
 			Backend: s.backend, People: dir, Login: s.login(p), Logger: s.log, OwnerACL: owner,
 			Limits: caldav.Limits{ResourceSize: l.ObjectSize, Instances: l.Instances, Attendees: l.Attendees, MultigetRefs: l.Hrefs},
-			XML:    dav.Limits{Depth: l.XMLDepth, Nodes: l.XMLElements},
+			XML:    dav.Limits{Depth: l.XMLDepth, Nodes: l.XMLElements}, LowerCase: p.cfg.Calstore.LowerCase, RetryAfter: p.cfg.DWP.RetryAfter,
 		})
 	}
 	w, err := s.wcapFront(p, dir)
@@ -169,6 +175,22 @@ func (s *httpService) frontOptions(p *process, dir *directory.Directory) (front.
 	}
 	opt.WCAP = w
 	return opt, nil
+}
+
+// networks reads addresses and networks.
+func networks(list []string) (out []netip.Prefix, err error) {
+	for _, n := range list {
+		prefix, err := netip.ParsePrefix(n)
+		if err != nil {
+			a, err := netip.ParseAddr(n)
+			if err != nil {
+				return nil, err
+			}
+			prefix = netip.PrefixFrom(a, a.BitLen())
+		}
+		out = append(out, prefix)
+	}
+	return out, nil
 }
 
 // login checks credentials, and tells statistics and access log of it. The
@@ -181,6 +203,7 @@ func (s *httpService) login(p *process) func(context.Context, string, string, ne
 			return person, err
 		}
 		front.NoteUser(ctx, person.ID)
+		s.hosts.loggedIn(person.ID)
 		if _, known := s.known.Load(person.ID); !known && p.cfg.Local.Autoprovision {
 			_, err := s.backend.Home(ctx, person.Actor(), calendar.HomeRequest{Owner: calendar.Owner(person.ID), Provision: true})
 			if err == nil {
@@ -272,6 +295,7 @@ func (s *httpService) closeAll() {
 	for _, c := range s.remote {
 		c.Close()
 	}
+	s.hosts.stop()
 	if s.logins != nil {
 		if err := s.logins.Close(); err != nil {
 			s.log.Error("close the log-ins", "err", err)

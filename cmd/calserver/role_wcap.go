@@ -21,8 +21,12 @@ func (s *httpService) wcapFront(p *process, dir *directory.Directory) (http.Hand
 	if err != nil {
 		return nil, fmt.Errorf("open the sessions: %w", err)
 	}
+	set := wcapSettings(p.cfg)
+	if set.ProxyFrom, err = networks(h.ProxyAllowed); err != nil {
+		return nil, fmt.Errorf("read service.http.proxydomainallowed: %w", err)
+	}
 	w := wcap.New(wcap.Options{
-		Backend: s.backend, People: dir, Login: s.login(p), Sessions: sessions, Settings: wcapSettings(p.cfg), Logger: s.log,
+		Backend: s.backend, People: dir, Login: s.login(p), Sessions: sessions, Settings: set, Logger: s.log,
 	})
 	if !h.Gzip {
 		return w, nil
@@ -47,7 +51,7 @@ func wcapSettings(cfg *config.Config) wcap.Settings {
 		ValidateOwners: w.ValidateOwners, PublicWritable: w.PublicWritable,
 		Format: w.Format, Version: w.Version, ServerVersion: versionString(), DefaultTZID: cfg.Calstore.TimeZone,
 		FreeBusyBegin: w.FreeBusyBegin, FreeBusyEnd: w.FreeBusyEnd, RecurrenceBound: cfg.Calstore.RecurrenceBound,
-		MaxBody: cfg.Limits.BodySize,
+		MaxBody: cfg.Limits.BodySize, LowerCase: cfg.Calstore.LowerCase,
 	}
 	for name, allowed := range map[string]bool{
 		"cn": w.SetCN, "givenName": w.SetGivenName, "icsCalendar": w.SetCalendar, "mail": w.SetMail,

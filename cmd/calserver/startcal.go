@@ -311,9 +311,15 @@ func stopByPID(cfg *config.Config, words []string, force bool, log io.Writer, st
 	return 0
 }
 
+// stopTime is how long a process may take to end: what draining may take and
+// some more, but no longer than service.admin.stoptime.
+func stopTime(cfg *config.Config) time.Duration {
+	return min(cfg.HTTP.DrainTimeout+10*time.Second, cfg.Admin.StopTime)
+}
+
 // awaitEnd waits until a process is gone.
 func awaitEnd(cfg *config.Config, name string) error {
-	deadline := time.Now().Add(cfg.HTTP.DrainTimeout + 10*time.Second)
+	deadline := time.Now().Add(stopTime(cfg))
 	for {
 		pid, err := runningPID(cfg, name)
 		if err == nil && pid == 0 {

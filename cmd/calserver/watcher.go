@@ -410,7 +410,7 @@ func (u *unit) stop(force bool) {
 	}
 	select {
 	case <-gone:
-	case <-time.After(u.w.cfg.HTTP.DrainTimeout + 10*time.Second):
+	case <-time.After(stopTime(u.w.cfg)):
 		u.w.log.Error("a process did not end and was killed", "program", u.name)
 		cmd.Process.Kill()
 		<-gone

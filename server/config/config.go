@@ -210,9 +210,9 @@ type HTTP struct {
 	AttachDir       string
 	Admins          []string
 	AllowProxyLogin bool
-	ProxyAllowed    string
-	Allowed         string
-	NotAllowed      string
+	ProxyAllowed    []string // addresses and networks
+	Allowed         []string
+	NotAllowed      []string
 	AllowAnonymous  bool
 	Cookies         bool
 	IPSecurity      bool
@@ -266,7 +266,6 @@ type Calstore struct {
 	SubscribedRemove  bool
 	GroupMaxSize      int // 0 any, -1 never expand
 	RecurrenceBound   int
-	DefaultCalendar   string // name of the default calendar in CalDAV paths
 }
 
 // Kindred is what users and resources have in common.
@@ -487,7 +486,6 @@ type Limits struct {
 	Results     int   // objects of one answer; 0 without limit
 	Hrefs       int   // of one multiget
 	Calendars   int   // of one owner
-	Objects     int   // of one calendar; 0 without limit
 	Quota       int64 // octets of one owner; 0 without limit
 	XMLDepth    int
 	XMLElements int

@@ -50,11 +50,13 @@ type Param struct {
 	Note     string   // a warning for whoever sets it
 	Min      int64    // least number
 	field    func(*Config) any
+	idle     bool
+	stands   bool // it is the fallback of one that is obeyed
 }
 
 // Used reports whether the server obeys the parameter. The others are Sun's,
 // accepted so that an old ics.conf can stay as it is, and have no effect.
-func (p *Param) Used() bool { return p.field != nil }
+func (p *Param) Used() bool { return p.field != nil && !p.idle || p.stands }
 
 // option changes a row of the table.
 type option func(*Param)
@@ -65,6 +67,10 @@ func orElse(name string) option   { return func(p *Param) { p.Fallback = name } 
 func under(dir string) option     { return func(p *Param) { p.Dir = dir } }
 func note(text string) option     { return func(p *Param) { p.Note = text } }
 func atLeast(n int64) option      { return func(p *Param) { p.Min = n } }
+
+// idle is a parameter that is read, but belongs to a part of Sun's server that
+// this one does not have (yet).
+func idle() option { return func(p *Param) { p.idle = true } }
 
 // used is a parameter that the server obeys.
 func used(name string, kind Kind, def, doc string, field func(*Config) any, opts ...option) Param {
@@ -105,6 +111,11 @@ func init() {
 				}
 				byName[n] = p
 			}
+		}
+	}
+	for _, p := range params {
+		if p.Used() && p.Fallback != "" {
+			byName[strings.ToLower(p.Fallback)].stands = true
 		}
 	}
 }

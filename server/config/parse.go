@@ -70,7 +70,52 @@ func Parse(r io.Reader, name string) (*Config, Report, error) {
 	for _, p := range c.cross() {
 		rep.add(p)
 	}
+	if p, some := c.useless(); some {
+		rep.add(p)
+	}
 	return c, rep, rep.Err()
+}
+
+// useless names the parameters that were set to something else than their
+// default and have no effect. One warning for all: an ics.conf of Sun's may
+// have a hundred of them.
+func (c *Config) useless() (p Problem, some bool) {
+	var names []string
+	for _, s := range c.set {
+		if !s.param.Used() && s.param.Note == "" && c.otherThanDefault(&s) {
+			names = append(names, s.name)
+		}
+	}
+	if len(names) == 0 {
+		return p, false
+	}
+	slices.Sort(names)
+	text := strings.Join(names[:min(len(names), maxNamed)], ", ")
+	if n := len(names) - maxNamed; n > 0 {
+		text += fmt.Sprintf(" and %d more", n)
+	}
+	return Problem{Severity: Warning, File: c.File, Message: "set, but without effect in this server: " + text}, true
+}
+
+// maxNamed is how many parameters one warning names.
+const maxNamed = 50
+
+// otherThanDefault compares with what would count if the parameter were not
+// set. To switch off what is not there is as good as the default.
+func (c *Config) otherThanDefault(s *setting) bool {
+	switch {
+	case blank(s.value) && s.param.numeric():
+		return false
+	case s.param.Kind == Bool:
+		if yes, _ := parseBool(s.value); !yes {
+			return false
+		}
+	}
+	if s.param.Fallback == "" {
+		return s.param.differs(s.value)
+	}
+	fallback, _ := c.value(byName[strings.ToLower(s.param.Fallback)])
+	return !blank(s.value) && strings.TrimSpace(s.value) != strings.TrimSpace(fallback)
 }
 
 // Default gives the configuration of an empty ics.conf.

@@ -15,12 +15,15 @@ import (
 	"time"
 )
 
+// parse leaves out what is told about all parameters without effect:
+// TestParametersWithoutEffectAreTold.
 func parse(t *testing.T, text string) (*Config, Report) {
 	t.Helper()
 	c, rep, _ := Parse(strings.NewReader(text), "/etc/factotum/ics.conf")
 	if c == nil {
 		t.Fatal("no configuration")
 	}
+	rep.Problems = slices.DeleteFunc(rep.Problems, func(p Problem) bool { return strings.HasPrefix(p.Message, "set, but without effect") })
 	return c, rep
 }
 
@@ -32,6 +35,47 @@ func clean(t *testing.T, text string) *Config {
 		t.Errorf("%v", p.Error())
 	}
 	return c
+}
+
+// What is set and has no effect is told, in one warning; what is set to its
+// default, or has a warning of its own, is not.
+func TestParametersWithoutEffectAreTold(t *testing.T) {
+	report := func(text string) string {
+		t.Helper()
+		_, rep, err := Parse(strings.NewReader(text), "ics.conf")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out []string
+		for _, p := range rep.Problems {
+			out = append(out, p.Error())
+		}
+		return strings.Join(out, "\n")
+	}
+	got := report(`service.ens.enable = "no"
+gse.maxthreads = "12"
+caldb.berkeleydb.ensmsg.createcal = "yes"
+caldb.dwp.md5 = "n"
+service.listenaddr = "127.0.0.1"
+service.http.port = "8080"
+local.ugldaphost = "ldap.example.com"
+local.ugldapbasedn = "o=example.com"
+local.authldaphost = "ldap.example.com"
+local.lookupldaphost = "other.example.com"
+caldb.serveralarms = ""`)
+	want := "ics.conf: warning: set, but without effect in this server: caldb.berkeleydb.ensmsg.createcal, gse.maxthreads, local.lookupldaphost"
+	if got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	var many strings.Builder
+	for _, p := range Params() {
+		if !p.Used() && p.Kind == Int {
+			fmt.Fprintf(&many, "%s = \"77\"\n", p.Name)
+		}
+	}
+	if got := report(many.String()); strings.Count(got, "\n") > 1 || len(got) > 4000 {
+		t.Errorf("many of them: %s", got)
+	}
 }
 
 func TestAdmin_5_Syntax(t *testing.T) {

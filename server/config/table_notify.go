@@ -11,32 +11,32 @@ var watcherParams = []Param{
 }
 
 var ensParams = []Param{
-	used("service.ens.enable", Bool, "yes", "Start enpd.", func(c *Config) any { return &c.ENS.Enable }),
-	used("service.ens.host", Host, "localhost", "Host of enpd.", func(c *Config) any { return &c.ENS.Host }),
-	used("service.ens.port", Port, "57997", "Its port.", func(c *Config) any { return &c.ENS.Port }),
+	used("service.ens.enable", Bool, "yes", "Start enpd.", func(c *Config) any { return &c.ENS.Enable }, idle()),
+	used("service.ens.host", Host, "localhost", "Host of enpd.", func(c *Config) any { return &c.ENS.Host }, idle()),
+	used("service.ens.port", Port, "57997", "Its port.", func(c *Config) any { return &c.ENS.Port }, idle()),
 	accepted("service.ens.library", String, "xenp", "Client library."),
-	used("factotum.ens.nats", Password, "", "URL of a NATS cluster to publish to instead of the built-in one.", func(c *Config) any { return &c.ENS.NATS }),
+	used("factotum.ens.nats", Password, "", "URL of a NATS cluster to publish to instead of the built-in one.", func(c *Config) any { return &c.ENS.NATS }, idle()),
 	accepted("ens.startlistener", Bool, "0", "Start a listener."),
-	used("service.notify.enable", Bool, "yes", "Start csnotifyd.", func(c *Config) any { return &c.Notify.Enable }),
-	used("service.notify.maxretrytime", Int, "-1", "Attempts of csnotifyd to reach enpd; -1 is without end.", func(c *Config) any { return &c.Notify.MaxRetries }, atLeast(-1)),
-	used("service.notify.retryinterval", Seconds, "3", "Seconds between them.", func(c *Config) any { return &c.Notify.RetryInterval }, atLeast(1)),
-	used("service.notify.startupretrytime", Seconds, "0", "How long it tries at its start.", func(c *Config) any { return &c.Notify.StartupRetry }),
+	used("service.notify.enable", Bool, "yes", "Start csnotifyd.", func(c *Config) any { return &c.Notify.Enable }, idle()),
+	used("service.notify.maxretrytime", Int, "-1", "Attempts of csnotifyd to reach enpd; -1 is without end.", func(c *Config) any { return &c.Notify.MaxRetries }, atLeast(-1), idle()),
+	used("service.notify.retryinterval", Seconds, "3", "Seconds between them.", func(c *Config) any { return &c.Notify.RetryInterval }, atLeast(1), idle()),
+	used("service.notify.startupretrytime", Seconds, "0", "How long it tries at its start.", func(c *Config) any { return &c.Notify.StartupRetry }, idle()),
 }
 
 var alarmParams = []Param{
-	used("caldb.serveralarms", Bool, "yes", "Send reminders.", func(c *Config) any { return &c.Alarms.Enable }),
-	used("caldb.serveralarms.dispatch", Bool, "yes", "Run the dispatcher of reminders.", func(c *Config) any { return &c.Alarms.Dispatch }),
-	used("caldb.serveralarms.dispatchtype", Enum, "ens", "How they go: through ENS, or straight to SMTP.", func(c *Config) any { return &c.Alarms.DispatchType }, words("ens", "smtp")),
-	used("caldb.serveralarms.binary.enable", Bool, "yes", "Reminders go out by mail.", func(c *Config) any { return &c.Alarms.Mail }),
-	used("caldb.serveralarms.binary.url", String, "enp:///ics/alarm", "Topic between csadmind and csnotifyd.", func(c *Config) any { return &c.Alarms.MailURL }),
-	used("caldb.serveralarms.url", String, "", "Topic of one more message per reminder, for pop-ups; empty for none.", func(c *Config) any { return &c.Alarms.URL }),
-	used("caldb.serveralarms.contenttype", Enum, "", "Form of that message; empty sends none.", func(c *Config) any { return &c.Alarms.ContentType }, words("", "text/xml", "text/calendar")),
-	used("caldb.berkeleydb.alarmretrytime", Seconds, "300", "Seconds between attempts to deliver; 0 tries once.", func(c *Config) any { return &c.Alarms.Retry }),
-	used("caldb.serveralarms.acktimeout", Seconds, "30", "How long csnotifyd may take to acknowledge.", func(c *Config) any { return &c.Alarms.AckTimeout }, atLeast(1)),
+	used("caldb.serveralarms", Bool, "yes", "Send reminders.", func(c *Config) any { return &c.Alarms.Enable }, idle()),
+	used("caldb.serveralarms.dispatch", Bool, "yes", "Run the dispatcher of reminders.", func(c *Config) any { return &c.Alarms.Dispatch }, idle()),
+	used("caldb.serveralarms.dispatchtype", Enum, "ens", "How they go: through ENS, or straight to SMTP.", func(c *Config) any { return &c.Alarms.DispatchType }, words("ens", "smtp"), idle()),
+	used("caldb.serveralarms.binary.enable", Bool, "yes", "Reminders go out by mail.", func(c *Config) any { return &c.Alarms.Mail }, idle()),
+	used("caldb.serveralarms.binary.url", String, "enp:///ics/alarm", "Topic between csadmind and csnotifyd.", func(c *Config) any { return &c.Alarms.MailURL }, idle()),
+	used("caldb.serveralarms.url", String, "", "Topic of one more message per reminder, for pop-ups; empty for none.", func(c *Config) any { return &c.Alarms.URL }, idle()),
+	used("caldb.serveralarms.contenttype", Enum, "", "Form of that message; empty sends none.", func(c *Config) any { return &c.Alarms.ContentType }, words("", "text/xml", "text/calendar"), idle()),
+	used("caldb.berkeleydb.alarmretrytime", Seconds, "300", "Seconds between attempts to deliver; 0 tries once.", func(c *Config) any { return &c.Alarms.Retry }, idle()),
+	used("caldb.serveralarms.acktimeout", Seconds, "30", "How long csnotifyd may take to acknowledge.", func(c *Config) any { return &c.Alarms.AckTimeout }, atLeast(1), idle()),
 	accepted("caldb.serveralarms.initthreads", Int, "10", "Threads at first."),
-	used("caldb.serveralarms.maxthreads", Int, "10", "Reminders that are sent at a time.", func(c *Config) any { return &c.Alarms.Threads }, atLeast(1)),
-	used("caldb.serveralarms.maxretrytime", Int, "-1", "Most attempts; -1 is without end.", func(c *Config) any { return &c.Alarms.MaxRetries }, atLeast(-1)),
-	used("caldb.serveralarms.retryinterval", Seconds, "5", "Seconds between attempts to send.", func(c *Config) any { return &c.Alarms.RetryInterval }, atLeast(1)),
+	used("caldb.serveralarms.maxthreads", Int, "10", "Reminders that are sent at a time.", func(c *Config) any { return &c.Alarms.Threads }, atLeast(1), idle()),
+	used("caldb.serveralarms.maxretrytime", Int, "-1", "Most attempts; -1 is without end.", func(c *Config) any { return &c.Alarms.MaxRetries }, atLeast(-1), idle()),
+	used("caldb.serveralarms.retryinterval", Seconds, "5", "Seconds between attempts to send.", func(c *Config) any { return &c.Alarms.RetryInterval }, atLeast(1), idle()),
 	accepted("caldb.serveralarms.stacksize", Bytes, "65536", "Stack of a thread."),
 	accepted("caldb.serveralarms.jmqlib", String, "", "Java Message Queue library."),
 	accepted("caldb.serveralarms.jmqhost", String, "", "Its host."),
@@ -47,11 +47,11 @@ var alarmParams = []Param{
 }
 
 var gseParams = []Param{
-	used("gse.autorefreshreplystatus", Bool, "yes", "Pass an attendee's answer on to the other attendees.", func(c *Config) any { return &c.GSE.RefreshReplies }),
-	used("gse.belowthresholdtimeout", Seconds, "3", "Seconds until the queue is looked at again.", func(c *Config) any { return &c.GSE.ScanInterval }, atLeast(1)),
-	used("gse.maxthreads", Int, "10", "Jobs at a time.", func(c *Config) any { return &c.GSE.Threads }, atLeast(1)),
-	used("gse.retryexpiredinterval", Seconds, "86400", "How long a job is tried.", func(c *Config) any { return &c.GSE.RetryExpires }, atLeast(1)),
-	used("gse.retryinterval", Seconds, "300", "Seconds between attempts.", func(c *Config) any { return &c.GSE.RetryInterval }, atLeast(1)),
+	used("gse.autorefreshreplystatus", Bool, "yes", "Pass an attendee's answer on to the other attendees.", func(c *Config) any { return &c.GSE.RefreshReplies }, idle()),
+	used("gse.belowthresholdtimeout", Seconds, "3", "Seconds until the queue is looked at again.", func(c *Config) any { return &c.GSE.ScanInterval }, atLeast(1), idle()),
+	used("gse.maxthreads", Int, "10", "Jobs at a time.", func(c *Config) any { return &c.GSE.Threads }, atLeast(1), idle()),
+	used("gse.retryexpiredinterval", Seconds, "86400", "How long a job is tried.", func(c *Config) any { return &c.GSE.RetryExpires }, atLeast(1), idle()),
+	used("gse.retryinterval", Seconds, "300", "Seconds between attempts.", func(c *Config) any { return &c.GSE.RetryInterval }, atLeast(1), idle()),
 	accepted("gse.stacksize", Bytes, "65535", "Stack of a thread."),
 }
 
@@ -87,15 +87,15 @@ type entry struct {
 
 func mailParams() []Param {
 	ps := []Param{
-		used("caldb.smtphost", Host, "localhost", "SMTP host for reminders, invitations and notices.", func(c *Config) any { return &c.Mail.Host }),
-		used("caldb.smtpport", Port, "25", "Its port.", func(c *Config) any { return &c.Mail.Port }),
-		used("caldb.smtpmsgfmtdir", String, "en", "Language directory of the templates below the directory of ics.conf.", func(c *Config) any { return &c.Mail.TemplateDir }),
-		used("ine.invitation.enable", Bool, "yes", "Mail local users who are invited.", func(c *Config) any { return &c.Mail.Invitations }),
-		used("ine.cancellation.enable", Bool, "yes", "Mail local users when an event is cancelled.", func(c *Config) any { return &c.Mail.Cancellations }),
-		used("ine.reply.enable", Bool, "y", "Mail the organizer when an attendee answers.", func(c *Config) any { return &c.Mail.Replies }),
+		used("caldb.smtphost", Host, "localhost", "SMTP host for reminders, invitations and notices.", func(c *Config) any { return &c.Mail.Host }, idle()),
+		used("caldb.smtpport", Port, "25", "Its port.", func(c *Config) any { return &c.Mail.Port }, idle()),
+		used("caldb.smtpmsgfmtdir", String, "en", "Language directory of the templates below the directory of ics.conf.", func(c *Config) any { return &c.Mail.TemplateDir }, idle()),
+		used("ine.invitation.enable", Bool, "yes", "Mail local users who are invited.", func(c *Config) any { return &c.Mail.Invitations }, idle()),
+		used("ine.cancellation.enable", Bool, "yes", "Mail local users when an event is cancelled.", func(c *Config) any { return &c.Mail.Cancellations }, idle()),
+		used("ine.reply.enable", Bool, "y", "Mail the organizer when an attendee answers.", func(c *Config) any { return &c.Mail.Replies }, idle()),
 	}
 	for _, n := range templateNames {
-		ps = append(ps, used("calmail."+n[0]+".fname", String, n[1], "Template: "+n[2], func(c *Config) any { return entry{&c.Mail.Templates, n[0]} }))
+		ps = append(ps, used("calmail."+n[0]+".fname", String, n[1], "Template: "+n[2], func(c *Config) any { return entry{&c.Mail.Templates, n[0]} }, idle()))
 	}
 	return ps
 }
@@ -118,13 +118,13 @@ var topicNames = [][3]string{
 func topicParams() []Param {
 	const prefix = "caldb.berkeleydb.ensmsg."
 	ps := []Param{
-		used(prefix+"advancedtopics", Bool, "no", "Replies and refreshes have topics of their own instead of modifyevent's.", func(c *Config) any { return &c.ENS.AdvancedTopics }),
+		used(prefix+"advancedtopics", Bool, "no", "Replies and refreshes have topics of their own instead of modifyevent's.", func(c *Config) any { return &c.ENS.AdvancedTopics }, idle()),
 	}
 	for i, n := range topicNames {
 		ps = append(ps,
-			used(prefix+n[0], Bool, "no", "Publish "+n[2]+".", func(c *Config) any { return &c.ENS.Topics[i].Enable }),
-			used(prefix+n[0]+".url", String, n[1], "Its topic.", func(c *Config) any { return &c.ENS.Topics[i].URL }),
-			used(prefix+n[0]+".contenttype", Enum, "text/xml", "Form of the message.", func(c *Config) any { return &c.ENS.Topics[i].ContentType }, words("text/xml", "text/calendar")),
+			used(prefix+n[0], Bool, "no", "Publish "+n[2]+".", func(c *Config) any { return &c.ENS.Topics[i].Enable }, idle()),
+			used(prefix+n[0]+".url", String, n[1], "Its topic.", func(c *Config) any { return &c.ENS.Topics[i].URL }, idle()),
+			used(prefix+n[0]+".contenttype", Enum, "text/xml", "Form of the message.", func(c *Config) any { return &c.ENS.Topics[i].ContentType }, words("text/xml", "text/calendar"), idle()),
 		)
 	}
 	return ps
