@@ -29,7 +29,7 @@ const (
 )
 
 // Port is the default of service.dwp.port.
-const Port = 59979
+const Port = 57779
 
 // Limits of what crosses in one message or batch.
 const (
