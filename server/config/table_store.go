@@ -43,8 +43,8 @@ var dwpParams = []Param{
 	used("service.dwp.ssl.keyfile", Path, "", "PEM file with its key.", func(c *Config) any { return &c.DWP.KeyFile }, under("@config")),
 	used("service.dwp.ssl.cafile", Path, "", "PEM file with the authority of all hosts' DWP certificates.", func(c *Config) any { return &c.DWP.CAFile }, under("@config")),
 	accepted("service.dwp.numprocesses", Int, "", "Processes of csdwpd."),
-	used("service.dwp.idletimeout", Seconds, "86400", "When an unused connection ends.", func(c *Config) any { return &c.DWP.IdleTimeout }, atLeast(1)),
-	used("service.dwp.maxsessions", Int, "1000", "Most calls at a time on one connection.", func(c *Config) any { return &c.DWP.MaxSessions }, atLeast(1)),
+	used("service.dwp.idletimeout", Seconds, "86400", "When the session of a front end that sends no calls ends; it begins another by itself.", func(c *Config) any { return &c.DWP.IdleTimeout }, atLeast(1)),
+	used("service.dwp.maxsessions", Int, "1000", "Most sessions of front ends; the one unused for longest makes room.", func(c *Config) any { return &c.DWP.MaxSessions }, atLeast(1)),
 	accepted("service.dwp.maxthreads", Int, "20", "Threads."),
 }
 
