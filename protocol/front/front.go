@@ -23,6 +23,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -112,6 +113,8 @@ func New(opt Options) *Server {
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: 128},
 		// What clients do wrong below HTTP is their business, not the log's.
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		// Set before anything is served: listeners without TLS read it too.
+		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: s.certificate, NextProtos: []string{"h2", "http/1.1"}},
 	}
 	return s
 }
@@ -138,10 +141,24 @@ func (s *Server) ServeTLS(ln net.Listener, certFile, keyFile string) error {
 	s.mu.Lock()
 	s.tls = append(s.tls, c)
 	s.mu.Unlock()
-	cfg := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get, NextProtos: []string{"h2", "http/1.1"}}
-	s.http.TLSConfig = cfg
 	s.run(func() error { return s.http.ServeTLS(s.conns.listener(ln), "", "") })
 	return nil
+}
+
+// certificate chooses among the certificates given to ServeTLS: the first that
+// fits the name and the client, else the last.
+func (s *Server) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	s.mu.Lock()
+	files := slices.Clone(s.tls)
+	s.mu.Unlock()
+	var cert *tls.Certificate
+	err := errors.New("no certificate")
+	for _, f := range files {
+		if cert, err = f.get(hello); err == nil && hello.SupportsCertificate(cert) == nil {
+			return cert, nil
+		}
+	}
+	return cert, err
 }
 
 func (s *Server) run(serve func() error) {
