@@ -35,6 +35,8 @@ var mayImport = map[string][]string{
 	"store/storetest/pgtest":       {},
 	"protocol/caldav":              {"protocol/dav", "server/ical", "server/recur", "server/acl", "server/calendar"},
 	"protocol/wcap":                {"server/ical", "server/recur", "server/acl", "server/calendar", "server/session"},
+	"protocol/interop":             {"protocol/...", "server/...", "store/..."},
+	"protocol/wcap/wcaptest":       {"protocol/...", "server/...", "store/..."},
 	"protocol/dwp":                 {"server/calendar", "server/acl", "server/ical", "protocol/dwp/internal/wire"},
 	"protocol/dwp/internal/wire":   {},
 	"protocol/front":               {"server/calendar", "templates"},
