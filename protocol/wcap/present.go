@@ -273,8 +273,27 @@ func (s *shower) component(k *ical.Component, in *recur.Instance) *ical.Componen
 			}
 		}
 	}
-	slices.SortStableFunc(out.Props, func(a, b ical.Property) int { return rank(a.Name) - rank(b.Name) })
+	inSunOrder(out.Props)
 	return out
+}
+
+// inSunOrder sorts properties, stably: by insertion, since they are few and
+// mostly in order, with each rank looked up once.
+func inSunOrder(list []ical.Property) {
+	var some [64]int
+	ranks := some[:0]
+	for i := range list {
+		p, r := list[i], rank(list[i].Name)
+		ranks = append(ranks, r)
+		j := i
+		for ; j > 0 && ranks[j-1] > r; j-- {
+			ranks[j] = ranks[j-1]
+		}
+		if ranks[j] = r; j < i {
+			copy(list[j+1:i+1], list[j:i])
+			list[j] = p
+		}
+	}
 }
 
 // sunOrder is the order of properties in the answers of Sun's server; others

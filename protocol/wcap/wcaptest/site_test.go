@@ -48,10 +48,11 @@ func (c *clock) add(d time.Duration) { c.n.Add(int64(d)) }
 type variant struct {
 	name          string
 	postgres, dwp bool
+	durable       bool // as a site runs; tests do not wait for disks
 }
 
 var variants = []variant{
-	{"sqlite", false, false}, {"sqlite-dwp", false, true}, {"postgres", true, false}, {"postgres-dwp", true, true},
+	{name: "sqlite"}, {name: "sqlite-dwp", dwp: true}, {name: "postgres", postgres: true}, {name: "postgres-dwp", postgres: true, dwp: true},
 }
 
 // everywhere runs a test on a fresh site of each kind.
@@ -71,7 +72,7 @@ func newSite(t testing.TB, v variant, change ...func(*wcap.Options)) *site {
 	ctx := context.Background()
 	quiet := slog.New(slog.DiscardHandler)
 	c := &clock{}
-	opts := sqlstore.Options{Relaxed: true, Now: c.now}
+	opts := sqlstore.Options{Relaxed: !v.durable, Now: c.now}
 	var store *sqlstore.Store
 	var err error
 	if v.postgres {
