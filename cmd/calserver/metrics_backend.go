@@ -167,9 +167,9 @@ func (c *countedBackend) Prefs(ctx context.Context, who calendar.Actor, owner ca
 }
 
 // SetPrefs implements calendar.Backend.
-func (c *countedBackend) SetPrefs(ctx context.Context, who calendar.Actor, owner calendar.Owner, set map[string]string, remove []string) (err error) {
+func (c *countedBackend) SetPrefs(ctx context.Context, who calendar.Actor, req calendar.SetPrefsRequest) (err error) {
 	defer func(start time.Time) { c.done("set-prefs", start, err) }(time.Now())
-	return c.Backend.SetPrefs(ctx, who, owner, set, remove)
+	return c.Backend.SetPrefs(ctx, who, req)
 }
 
 // Ping implements calendar.Backend.

@@ -48,5 +48,5 @@ func (rq *request) patchHome(changes []dav.PropChange) error {
 		}
 		set[key] = c.Value
 	}
-	return rq.be.SetPrefs(rq.ctx, rq.who, rq.at.owner(), set, remove)
+	return rq.be.SetPrefs(rq.ctx, rq.who, calendar.SetPrefsRequest{Owner: rq.at.owner(), Set: set, Remove: remove})
 }

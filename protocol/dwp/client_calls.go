@@ -305,9 +305,9 @@ func (c *Client) Prefs(ctx context.Context, who calendar.Actor, owner calendar.O
 }
 
 // SetPrefs implements calendar.Backend.
-func (c *Client) SetPrefs(ctx context.Context, who calendar.Actor, owner calendar.Owner, set map[string]string, remove []string) error {
+func (c *Client) SetPrefs(ctx context.Context, who calendar.Actor, req calendar.SetPrefsRequest) error {
 	_, err := unary(ctx, c, "set preferences", false, c.api.SetPrefs, &wire.SetPrefsRequest{
-		Actor: toActor(who), Owner: toText(owner), Set: toPrefs(set), Remove: toTexts(remove),
+		Actor: toActor(who), Owner: toText(req.Owner), Set: toPrefs(req.Set), Remove: toTexts(req.Remove), Compare: req.Compare, Was: toPrefs(req.Was),
 	})
 	return err
 }

@@ -141,8 +141,8 @@ func (e *echo) Prefs(_ context.Context, who calendar.Actor, owner calendar.Owner
 	e.take("Prefs", who, owner)
 	return result[map[string]string](e, 0), e.err
 }
-func (e *echo) SetPrefs(_ context.Context, who calendar.Actor, owner calendar.Owner, set map[string]string, remove []string) error {
-	e.take("SetPrefs", who, owner, set, remove)
+func (e *echo) SetPrefs(_ context.Context, who calendar.Actor, req calendar.SetPrefsRequest) error {
+	e.take("SetPrefs", who, req)
 	return e.err
 }
 func (e *echo) Ping(context.Context) (calendar.Status, error) {

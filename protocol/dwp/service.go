@@ -147,8 +147,10 @@ func (s *service) Prefs(ctx context.Context, m *wire.PrefsRequest) (*wire.PrefsA
 }
 
 func (s *service) SetPrefs(ctx context.Context, m *wire.SetPrefsRequest) (*wire.Done, error) {
-	return done(s.backend.SetPrefs(ctx, fromActor(m.GetActor()), calendar.Owner(m.GetOwner()),
-		fromPrefs(m.GetSet()), fromTexts[string](m.GetRemove())))
+	return done(s.backend.SetPrefs(ctx, fromActor(m.GetActor()), calendar.SetPrefsRequest{
+		Owner: calendar.Owner(m.GetOwner()), Set: fromPrefs(m.GetSet()), Remove: fromTexts[string](m.GetRemove()),
+		Compare: m.GetCompare(), Was: fromPrefs(m.GetWas()),
+	}))
 }
 
 func (s *service) Ping(ctx context.Context, _ *wire.PingRequest) (*wire.PingAnswer, error) {

@@ -156,10 +156,47 @@ func (c *call) setUserprefs() error {
 	if err != nil {
 		return err
 	}
-	stored, err := c.prefs(p.ID)
+	err = c.changePrefs(p, func(stored map[string]string) (map[string]string, []string, error) { return c.wantedPrefs(p, stored) })
+	if calendar.KindOf(err) == calendar.Denied {
+		return UserprefsAccessDenied
+	}
 	if err != nil {
 		return err
 	}
+	return c.printPrefs(p)
+}
+
+// changePrefs changes preferences from what they are: if somebody else changes
+// them meanwhile, from what they are then, so that nothing is lost.
+func (c *call) changePrefs(p calendar.Person, change func(stored map[string]string) (set map[string]string, remove []string, err error)) error {
+	for try := 0; ; try++ {
+		stored, err := c.prefs(p.ID)
+		if err != nil {
+			return err
+		}
+		req := calendar.SetPrefsRequest{Owner: calendar.Owner(p.ID), Compare: true, Was: map[string]string{}}
+		if req.Set, req.Remove, err = change(stored); err != nil {
+			return err
+		}
+		if len(req.Set)+len(req.Remove) == 0 {
+			return nil
+		}
+		for k, v := range stored {
+			if _, ok := req.Set[k]; ok || slices.Contains(req.Remove, k) {
+				req.Was[k] = v
+			}
+		}
+		if err := c.be.SetPrefs(c.ctx, c.who, req); calendar.KindOf(err) != calendar.Stale || try == maxTries {
+			return err
+		}
+	}
+}
+
+// maxTries is how often a change is tried anew; each time somebody else's was made.
+const maxTries = 100
+
+// wantedPrefs reads what set_userprefs is to set and remove.
+func (c *call) wantedPrefs(p calendar.Person, stored map[string]string) (set map[string]string, remove []string, err error) {
 	now := map[string][]string{}
 	values := func(name string) []string {
 		if v, ok := now[name]; ok {
@@ -183,7 +220,7 @@ func (c *call) setUserprefs() error {
 		}
 		name = strings.TrimSpace(name)
 		if !prefName(name) || guarded[strings.ToLower(name)] && !c.maySet(name) {
-			return SetUserprefsFailed
+			return nil, nil, SetUserprefsFailed
 		}
 		if c.p.flag("convertCalid", false) && (name == "icsSet" || name == "icsSubscribed") {
 			value = strings.ReplaceAll(value, "^", ":")
@@ -201,8 +238,7 @@ func (c *call) setUserprefs() error {
 		}
 		now[name] = have
 	}
-	set := map[string]string{}
-	var remove []string
+	set = map[string]string{}
 	for name, v := range now {
 		if len(v) == 0 && name != "icsSubscribed" {
 			remove = append(remove, name)
@@ -210,15 +246,7 @@ func (c *call) setUserprefs() error {
 			set[name] = strings.Join(v, prefSep)
 		}
 	}
-	if len(now) > 0 {
-		if err := c.be.SetPrefs(c.ctx, c.who, calendar.Owner(p.ID), set, remove); err != nil {
-			if calendar.KindOf(err) == calendar.Denied {
-				return UserprefsAccessDenied
-			}
-			return err
-		}
-	}
-	return c.printPrefs(p)
+	return set, remove, nil
 }
 
 func (c *call) maySet(name string) bool {

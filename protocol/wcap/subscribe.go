@@ -91,10 +91,14 @@ func (c *call) changeSubscriptions(add bool) error {
 
 // subscribeTo changes the list of a person.
 func (c *call) subscribeTo(p calendar.Person, items []string, add bool) error {
-	stored, err := c.prefs(p.ID)
-	if err != nil {
-		return err
-	}
+	return c.changePrefs(p, func(stored map[string]string) (set map[string]string, remove []string, err error) {
+		have, err := c.subscribed(p, stored, items, add)
+		return map[string]string{"icsSubscribed": strings.Join(have, prefSep)}, nil, err
+	})
+}
+
+// subscribed is the list of a person with items added or taken out.
+func (c *call) subscribed(p calendar.Person, stored map[string]string, items []string, add bool) ([]string, error) {
 	have := c.subscriptions(p, stored)
 	for _, item := range items {
 		i := slices.IndexFunc(have, func(s string) bool { return subscribedID(s) == subscribedID(item) })
@@ -106,9 +110,9 @@ func (c *call) subscribeTo(p calendar.Person, items []string, add bool) error {
 		}
 	}
 	if len(have) > c.set.MaxCalids {
-		return &calendar.Error{Kind: calendar.TooMany, Op: c.name}
+		return nil, &calendar.Error{Kind: calendar.TooMany, Op: c.name}
 	}
-	return c.be.SetPrefs(c.ctx, c.who, calendar.Owner(p.ID), map[string]string{"icsSubscribed": strings.Join(have, prefSep)}, nil)
+	return have, nil
 }
 
 // list lists the calendars that a user owns. WCAP list.

@@ -65,7 +65,7 @@ type Backend interface {
 
 	// Prefs and SetPrefs read and change a user's own preferences (WCAP userprefs).
 	Prefs(ctx context.Context, who Actor, owner Owner) (map[string]string, error)
-	SetPrefs(ctx context.Context, who Actor, owner Owner, set map[string]string, remove []string) error
+	SetPrefs(ctx context.Context, who Actor, req SetPrefsRequest) error
 
 	// Ping says whether the store behind answers, and what it is.
 	Ping(ctx context.Context) (Status, error)
@@ -362,6 +362,18 @@ type FreeBusyResult struct {
 type Busy struct {
 	Start, End time.Time
 	Type       string
+}
+
+// SetPrefsRequest changes preferences of an owner, all or none.
+type SetPrefsRequest struct {
+	Owner  Owner
+	Set    map[string]string
+	Remove []string
+	// Compare changes them only if each of Set and Remove is as Was has it, or
+	// absent if Was has nothing of it; else it is Stale. So of two that add to
+	// one list at a time none is lost.
+	Compare bool
+	Was     map[string]string
 }
 
 // Status tells what a back end is.

@@ -384,9 +384,25 @@ func (s *Service) Prefs(ctx context.Context, who Actor, owner Owner) (map[string
 	return prefs, wrap(op, string(owner), err)
 }
 
+// fresh reports whether the preferences to be changed are as the caller read them.
+func (req *SetPrefsRequest) fresh(have map[string]string) bool {
+	same := func(k string) bool {
+		now, is := have[k]
+		was, had := req.Was[k]
+		return is == had && now == was
+	}
+	for k := range req.Set {
+		if !same(k) {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(req.Remove, func(k string) bool { return !same(k) })
+}
+
 // SetPrefs changes a user's preferences, all or none. WCAP set_userprefs.
-func (s *Service) SetPrefs(ctx context.Context, who Actor, owner Owner, set map[string]string, remove []string) error {
+func (s *Service) SetPrefs(ctx context.Context, who Actor, req SetPrefsRequest) error {
 	const op = "set preferences"
+	owner, set, remove := req.Owner, req.Set, req.Remove
 	if !who.Admin && who.User != string(owner) {
 		return fail(Denied, op, string(owner))
 	}
@@ -403,6 +419,9 @@ func (s *Service) SetPrefs(ctx context.Context, who Actor, owner Owner, set map[
 		have, err := w.Prefs()
 		if err != nil {
 			return err
+		}
+		if req.Compare && !req.fresh(have) {
+			return failMsg(Stale, "", op, string(owner), "the preferences have been changed meanwhile")
 		}
 		if len(have)+len(set) > 10*lim.Props {
 			return failMsg(TooLarge, "", op, string(owner), "more than %d preferences", 10*lim.Props)

@@ -237,12 +237,12 @@ func (r *Router) Prefs(ctx context.Context, who calendar.Actor, owner calendar.O
 }
 
 // SetPrefs implements calendar.Backend.
-func (r *Router) SetPrefs(ctx context.Context, who calendar.Actor, owner calendar.Owner, set map[string]string, remove []string) error {
-	be, err := r.of(ctx, owner)
+func (r *Router) SetPrefs(ctx context.Context, who calendar.Actor, req calendar.SetPrefsRequest) error {
+	be, err := r.of(ctx, req.Owner)
 	if err != nil {
 		return err
 	}
-	return be.SetPrefs(ctx, who, owner, set, remove)
+	return be.SetPrefs(ctx, who, req)
 }
 
 // EditObject implements calendar.Backend.

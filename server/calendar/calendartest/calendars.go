@@ -289,8 +289,8 @@ func testPrefs(s *suite) {
 	got, err := s.be.Prefs(s.ctx, anna, "anna")
 	s.ok(err)
 	equal(s, "at first", len(got), 0)
-	s.ok(s.be.SetPrefs(s.ctx, anna, "anna", map[string]string{"ceColorSet": "pref_group4", "ceEmpty": "", "odd": "a\xffb"}, nil))
-	s.ok(s.be.SetPrefs(s.ctx, anna, "anna", map[string]string{"ceFontFace": "Times"}, []string{"ceColorSet", "never-there"}))
+	s.ok(s.be.SetPrefs(s.ctx, anna, calendar.SetPrefsRequest{Owner: "anna", Set: map[string]string{"ceColorSet": "pref_group4", "ceEmpty": "", "odd": "a\xffb"}}))
+	s.ok(s.be.SetPrefs(s.ctx, anna, calendar.SetPrefsRequest{Owner: "anna", Set: map[string]string{"ceFontFace": "Times"}, Remove: []string{"ceColorSet", "never-there"}}))
 	for _, who := range []string{"anna", "root"} {
 		got, err = s.be.Prefs(s.ctx, s.as(who), "anna")
 		s.ok(err)
@@ -298,11 +298,22 @@ func testPrefs(s *suite) {
 			s.Errorf("preferences %q", got)
 		}
 	}
+	// Of two that read the same only the first changes it.
+	change := func(was map[string]string, set map[string]string, remove ...string) error {
+		return s.be.SetPrefs(s.ctx, anna, calendar.SetPrefsRequest{Owner: "anna", Set: set, Remove: remove, Compare: true, Was: was})
+	}
+	s.ok(change(nil, map[string]string{"list": "a"}))
+	s.kind(change(nil, map[string]string{"list": "b"}), calendar.Stale)
+	s.kind(change(map[string]string{"list": ""}, map[string]string{"list": "b"}), calendar.Stale)
+	s.kind(change(map[string]string{"list": "a", "gone": "x"}, map[string]string{"list": "b"}, "gone"), calendar.Stale)
+	s.ok(change(map[string]string{"list": "a", "ceFontFace": "of no matter"}, map[string]string{"list": "a, b"}, "gone"))
+	s.kind(change(map[string]string{"list": "a"}, nil, "list"), calendar.Stale)
+	s.ok(change(map[string]string{"list": "a, b"}, nil, "list"))
 	for _, who := range []string{"bert", ""} {
 		_, err = s.be.Prefs(s.ctx, s.as(who), "anna")
 		s.kind(err, calendar.Denied)
-		s.kind(s.be.SetPrefs(s.ctx, s.as(who), "anna", map[string]string{"a": "b"}, nil), calendar.Denied)
+		s.kind(s.be.SetPrefs(s.ctx, s.as(who), calendar.SetPrefsRequest{Owner: "anna", Set: map[string]string{"a": "b"}}), calendar.Denied)
 	}
-	s.kind(s.be.SetPrefs(s.ctx, anna, "anna", map[string]string{"a": strings.Repeat("x", 1<<20)}, nil), calendar.TooLarge)
-	s.kind(s.be.SetPrefs(s.ctx, s.as("root"), "nobody", map[string]string{"a": "b"}, nil), calendar.NoCalendar)
+	s.kind(s.be.SetPrefs(s.ctx, anna, calendar.SetPrefsRequest{Owner: "anna", Set: map[string]string{"a": strings.Repeat("x", 1<<20)}}), calendar.TooLarge)
+	s.kind(s.be.SetPrefs(s.ctx, s.as("root"), calendar.SetPrefsRequest{Owner: "nobody", Set: map[string]string{"a": "b"}}), calendar.NoCalendar)
 }
