@@ -33,7 +33,7 @@ type Options struct {
 
 	NoProvision bool // local.autoprovision="no": only the administrator makes default calendars
 
-	CacheBytes   int64         // memory for what is read often; 0 = 64 MiB
+	CacheBytes   int64         // memory for what is read often; 0 = 48 MiB
 	TombstoneAge time.Duration // how long deletions are remembered; 0 = 90 days
 	ReadOnly     bool          // caldb.berkeleydb.readonly
 
@@ -128,7 +128,7 @@ func NewService(store Store, people People, opt Options) *Service {
 		opt.GroupACL = acl.MustParse(acl.DefaultGroup)
 	}
 	if opt.CacheBytes <= 0 {
-		opt.CacheBytes = 64 << 20
+		opt.CacheBytes = 48 << 20
 	}
 	if opt.TombstoneAge <= 0 {
 		opt.TombstoneAge = 90 * 24 * time.Hour

@@ -56,7 +56,7 @@ var databaseParams = []Param{
 	used("factotum.store.path", Path, "calendar.db", "Database file of SQLite, below caldb.berkeleydb.homedir.path.", func(c *Config) any { return &c.Store.Path }, under("@home")),
 	used("factotum.store.maxconns", Int, "0", "Most connections to PostgreSQL; 0 lets the server choose.", func(c *Config) any { return &c.Store.MaxConns }),
 	used("factotum.store.socket", Path, "csstored.sock", "Unix socket of csstored, below the data directory.", func(c *Config) any { return &c.Store.Socket }),
-	used("factotum.cache.bytes", Bytes, "67108864", "Memory for calendar objects that are asked for often; 0 for none.", func(c *Config) any { return &c.Store.Cache }),
+	used("factotum.cache.bytes", Bytes, "50331648", "Memory for calendar objects that are asked for often; 0 for none.", func(c *Config) any { return &c.Store.Cache }),
 	used("caldb.berkeleydb.homedir.path", Path, ".", "Directory of the database; . is csdb below the data directory.", func(c *Config) any { return &c.Store.Home }, under("csdb")),
 	used("store.attachment.path", Path, "attachments", "Directory of attachments where they are not in the database, below the data directory.", func(c *Config) any { return &c.Store.Attachments }, idle()),
 	accepted("caldb.berkeleydb.checkpointinterval", Seconds, "60", "Seconds between checkpoints."),
