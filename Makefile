@@ -7,7 +7,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Tests that drive whole servers for minutes: without the race detector's cost.
 WHOLE = factotum/cmd/calserver factotum/cmd/calserver/acceptance factotum/cmd/calserver/bench factotum/cmd/calserver/crash
 
-.PHONY: all build run check packages format vet staticcheck test race crash fuzz bench specs generated image clean
+.PHONY: all build run check packages format vet staticcheck test race crash long fuzz bench specs generated image clean
 
 all: build
 
@@ -43,6 +43,10 @@ race:
 # A hundred kills of every role, and as many power failures, on both engines.
 crash: packages
 	FACTOTUM_LONG=1 go test -count=1 -v -timeout 3h ./cmd/calserver/crash
+
+# What one protocol writes the other reads: ten thousand cases.
+long:
+	FACTOTUM_LONG=1 go test -count=1 -timeout 3h ./protocol/interop ./protocol/wcap/wcaptest
 
 # Every fuzz target for a few seconds.
 fuzz:
