@@ -1,9 +1,9 @@
 package wcap
 
 import (
-	"net/netip"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
