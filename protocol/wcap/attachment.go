@@ -133,6 +133,10 @@ func attached(k *ical.Component) bool {
 	return false
 }
 
+// maxFiles is how many files one request may look for: each is a question to
+// the back end.
+const maxFiles = 200
+
 // fetchAttachment returns files, each as a part of a multipart body. WCAP
 // fetchattachment, fetchattachments.
 func (c *call) fetchAttachment() error {
@@ -147,6 +151,9 @@ func (c *call) fetchAttachment() error {
 	list, err := c.targets()
 	if err != nil {
 		return err
+	}
+	if len(ids)*len(list) > maxFiles {
+		return &calendar.Error{Kind: calendar.TooMany, Op: c.name}
 	}
 	var files []calendar.Attachment
 	last := error(AttachmentNotFound)

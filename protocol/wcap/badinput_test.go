@@ -113,7 +113,9 @@ func TestBadInput(t *testing.T) {
 		}
 		for _, p := range append(strings.Fields(in.params), "fmt-out", "id") {
 			for i := -1; i < len(badValues); i++ {
-				n++
+				if n++; raceFactor > 1 && n%7 != 0 {
+					continue // the race detector has little to find in requests one by one
+				}
 				q := strings.ReplaceAll(in.right, "$N", itoa(n))
 				format := formatNames[n%3]
 				q = without(q, p)
