@@ -17,8 +17,10 @@ import (
 // admin.md §11.1. It works beside the log-in, which waits for nothing and
 // never fails for it.
 type hostWriter struct {
-	find   cld.Locator
-	entry  interface{ SetHost(ctx context.Context, id, host string) error }
+	find  cld.Locator
+	entry interface {
+		SetHost(ctx context.Context, id, host string) error
+	}
 	log    *slog.Logger
 	queue  chan calendar.UserID
 	seen   sync.Map // of user ids: those that were queued
