@@ -2,6 +2,7 @@ package caldav
 
 import (
 	"net/http"
+	"strings"
 
 	"factotum/protocol/dav"
 	"factotum/server/calendar"
@@ -104,6 +105,12 @@ func (rq *request) hrefs(root *dav.Node) ([]href, []calendar.Ref, error) {
 // refOf finds the object that an href names. Most are a plain name below the
 // collection of the request.
 func (rq *request) refOf(text string) (calendar.Ref, bool) {
+	if rq.at.place == atCollection && strings.HasPrefix(text, rq.at.path) {
+		// Nothing is encoded and nothing is nested: the name as it stands.
+		if name := text[len(rq.at.path):]; !strings.ContainsAny(name, "%/?#") && calendar.CheckName(name) == nil {
+			return calendar.Ref{Calendar: rq.at.id(), Name: name}, true
+		}
+	}
 	path, err := dav.DecodeHref(text, rq.r.Host)
 	if err != nil {
 		return calendar.Ref{}, false

@@ -80,7 +80,7 @@ func (s *Service) syncLog(h *homeCache, c *calCache, r Rights, since int64, send
 		}
 		var it SyncItem
 		if e.obj != nil {
-			it.Object = e.obj.meta()
+			it.Object = e.obj // the log holds objects without their data
 		} else {
 			g := e.gone
 			it.Gone = &g
