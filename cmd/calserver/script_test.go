@@ -213,9 +213,14 @@ func scriptSlow(ts *testscript.TestScript, _ bool, args []string) {
 	req.Header.Set("Content-Type", "text/calendar; charset=utf-8")
 	user, password, _ := strings.Cut(args[1], ":")
 	req.SetBasicAuth(user, password)
+	// The body is asked for only once the server has begun to answer: a request
+	// that it has not read yet may meet a closed connection.
+	req.Header.Set("Expect", "100-continue")
+	client := &http.Client{Transport: &http.Transport{ExpectContinueTimeout: time.Minute}}
+	defer client.CloseIdleConnections()
 	status := make(chan string, 1)
 	go func() {
-		resp, err := http.DefaultClient.Do(req)
+		resp, err := client.Do(req)
 		if err != nil {
 			status <- err.Error()
 			return
