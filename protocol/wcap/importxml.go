@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/xml"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 
@@ -35,9 +34,19 @@ func parseXML(data []byte) (*ical.Component, error) {
 	root := ical.NewCalendar(prodID)
 	stack := []*ical.Component{root}
 	var prop *ical.Property
-	var text strings.Builder
+	var text elementText
+	open := func(name string) bool {
+		if len(stack) > 8 {
+			return false
+		}
+		k := ical.New(name)
+		stack[len(stack)-1].AddChild(k)
+		stack = append(stack, k)
+		return true
+	}
 	begun := false
 	for n := 0; ; n++ {
+		from := d.InputOffset()
 		tok, err := d.Token()
 		if errors.Is(err, io.EOF) {
 			break
@@ -54,35 +63,37 @@ func parseXML(data []byte) (*ical.Component, error) {
 			switch {
 			case name == "ICALENDAR" || name == "ICAL":
 				begun = true
-			case prop != nil:
-				return nil, fmt.Errorf("an element inside of a property")
-			case components[name]:
-				if len(stack) > 8 {
+				continue
+			case prop != nil: // it has elements inside: a component of another name
+				if text.trimmed() != "" || !open(prop.Name) {
+					return nil, errors.New("an element inside of a property")
+				}
+				prop = nil
+			}
+			if components[name] {
+				if !open(name) {
 					return nil, errors.New("nested too deep")
 				}
-				k := ical.New(name)
-				stack[len(stack)-1].AddChild(k)
-				stack = append(stack, k)
-			default:
-				prop = &ical.Property{Name: name}
-				for _, a := range tok.Attr {
-					prop.Params = append(prop.Params, ical.Param{Name: strings.ToUpper(a.Name.Local), Values: []string{a.Value}})
-				}
-				text.Reset()
+				continue
 			}
+			prop = &ical.Property{Name: name}
+			for _, a := range tok.Attr {
+				prop.Params = append(prop.Params, ical.Param{Name: strings.ToUpper(a.Name.Local), Values: attributeValues(a.Value)})
+			}
+			text = elementText{}
 		case xml.CharData:
 			if prop != nil {
-				text.Write(tok)
+				text.add(tok, data[from:d.InputOffset()])
 			}
 		case xml.EndElement:
 			name := longName(tok.Name.Local)
 			switch {
 			case prop != nil:
 				if len(stack) > 1 {
-					stack[len(stack)-1].Add(restore(*prop, strings.TrimSpace(text.String())))
+					stack[len(stack)-1].Add(restore(*prop, text.trimmed()))
 				}
 				prop = nil
-			case components[name]:
+			case len(stack) > 1 && stack[len(stack)-1].Name == name:
 				stack = stack[:len(stack)-1]
 			}
 		case xml.Directive:
@@ -93,6 +104,64 @@ func parseXML(data []byte) (*ical.Component, error) {
 		return nil, errors.New("no iCalendar element")
 	}
 	return root, nil
+}
+
+// elementText is the text of an element without the blanks around it, unless
+// they were spelled as characters of their own: then they belong to it.
+type elementText struct {
+	text, raw strings.Builder
+}
+
+// add takes what the parser made of a piece of the file.
+func (e *elementText) add(text, raw []byte) {
+	e.text.Write(text)
+	for i, c := range raw { // the parser makes one line end of two characters
+		switch {
+		case c != '\r':
+			e.raw.WriteByte(c)
+		case i+1 == len(raw) || raw[i+1] != '\n':
+			e.raw.WriteByte('\n')
+		}
+	}
+}
+
+func (e *elementText) trimmed() string {
+	text, raw := e.text.String(), e.raw.String()
+	lead := len(raw) - len(strings.TrimLeft(raw, xmlSpace))
+	if lead == len(raw) {
+		return ""
+	}
+	trail := len(raw) - len(strings.TrimRight(raw, xmlSpace))
+	return text[lead : len(text)-trail]
+}
+
+// attributeValues takes apart the values of a parameter: see appendXMLAttribute.
+func attributeValues(s string) []string {
+	var out []string
+	for rest := s; ; {
+		if !strings.HasPrefix(rest, `"`) {
+			return []string{s}
+		}
+		value := ""
+		for rest = rest[1:]; ; rest = rest[1:] {
+			part, after, closed := strings.Cut(rest, `"`)
+			if !closed {
+				return []string{s}
+			}
+			value += part
+			if rest = after; !strings.HasPrefix(rest, `"`) {
+				break
+			}
+			value += `"`
+		}
+		if out = append(out, value); rest == "" {
+			return out
+		}
+		if rest[0] != ',' {
+			return []string{s}
+		}
+		rest = rest[1:]
+	}
 }
 
 func longName(s string) string {
@@ -108,7 +177,9 @@ func restore(p ical.Property, text string) ical.Property {
 	p.Value = text
 	switch p.Name {
 	case "CATEGORIES":
-		p.Value = ical.JoinText(strings.Split(text, ",")...)
+		if !strings.Contains(text, `\`) { // else it is as in iCalendar
+			p.Value = ical.JoinText(strings.Split(text, ",")...)
+		}
 	case "DTSTART", "DTEND", "DUE", "RECURRENCE-ID", "RDATE", "EXDATE":
 		if len(text) == len(dateForm) {
 			p.SetParam("VALUE", "DATE")
@@ -124,7 +195,7 @@ func restore(p ical.Property, text string) ical.Property {
 			p.SetParam("VALUE", "BINARY")
 		}
 	default:
-		if !verbatim[p.Name] {
+		if !isVerbatim(&p) {
 			p.Value = ical.EscapeText(text)
 		}
 	}

@@ -2,6 +2,7 @@ package wcap
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -29,8 +30,18 @@ var verbatim = map[string]bool{
 	"DTSTART": true, "DTEND": true, "DUE": true, "DTSTAMP": true, "CREATED": true, "LAST-MODIFIED": true, "COMPLETED": true,
 	"RECURRENCE-ID": true, "RRULE": true, "EXRULE": true, "RDATE": true, "EXDATE": true, "DURATION": true, "TRIGGER": true,
 	"ATTACH": true, "URL": true, "ORGANIZER": true, "ATTENDEE": true, "GEO": true, "FREEBUSY": true, "REQUEST-STATUS": true,
-	"TZOFFSETFROM": true, "TZOFFSETTO": true, "SEQUENCE": true, "PRIORITY": true, "PERCENT-COMPLETE": true, "REPEAT": true,
+	"TZURL": true, "TZOFFSETFROM": true, "TZOFFSETTO": true, "SEQUENCE": true, "PRIORITY": true, "PERCENT-COMPLETE": true, "REPEAT": true,
 	"X-NSCP-CALPROPS-ACCESS-CONTROL-ENTRY": true, "X-NSCP-TZCROSS": true,
+}
+
+// isVerbatim reports whether a value has no iCalendar escaping: by the name of
+// the property, or by the type that the property says itself.
+func isVerbatim(p *ical.Property) bool {
+	if verbatim[p.Name] {
+		return true
+	}
+	kind := p.Param("VALUE")
+	return kind != "" && !strings.EqualFold(kind, "TEXT")
 }
 
 // plainValues are the values of a property as XML and JSON show them: most
@@ -42,23 +53,27 @@ func plainValues(p *ical.Property) []string {
 			return strings.Split(p.Value, ",")
 		}
 	case "CATEGORIES":
-		return []string{strings.Join(ical.SplitText(p.Value), ",")}
+		list := ical.SplitText(p.Value)
+		if slices.ContainsFunc(list, func(s string) bool { return strings.ContainsAny(s, `,\`) }) {
+			return []string{p.Value} // or nobody could tell where one ends
+		}
+		return []string{strings.Join(list, ",")}
 	case "RESOURCES":
 		return ical.SplitText(p.Value)
 	}
-	if verbatim[p.Name] {
+	if isVerbatim(p) {
 		return []string{p.Value}
 	}
 	return []string{ical.UnescapeText(p.Value)}
 }
 
-// attributes are the parameters that XML and JSON show, each once. VALUE says
-// what the form of the value says too.
+// attributes are the parameters that XML and JSON show, each once. The VALUE of
+// a property of Sun's is not shown: the form of its value says as much.
 func attributes(p *ical.Property) []ical.Param {
 	out := p.Params
 	drop := func(i int) bool {
 		q := out[i]
-		return q.Name == "VALUE" || !xmlName(q.Name) || slices.ContainsFunc(out[:i], func(e ical.Param) bool { return e.Name == q.Name })
+		return q.Name == "VALUE" && verbatim[p.Name] || !xmlName(q.Name) || slices.ContainsFunc(out[:i], func(e ical.Param) bool { return e.Name == q.Name })
 	}
 	for i := range out {
 		if drop(i) {
@@ -118,16 +133,64 @@ func appendXMLProperty(b []byte, p *ical.Property) []byte {
 			b = append(b, ' ')
 			b = append(b, a.Name...)
 			b = append(b, `="`...)
-			b = appendXMLText(b, strings.Join(a.Values, ","))
+			b = appendXMLAttribute(b, a.Values)
 			b = append(b, '"')
 		}
 		b = append(b, '>')
-		b = appendXMLText(b, v)
+		b = appendXMLValue(b, v)
 		b = append(b, "</"...)
 		b = append(b, name...)
 		b = append(b, ">\n"...)
 	}
 	return b
+}
+
+// appendXMLValue writes the text of an element. Readers trim it, so that blanks
+// and line ends at its ends are spelled as characters of their own.
+func appendXMLValue(b []byte, s string) []byte {
+	core := strings.Trim(s, xmlSpace)
+	if len(core) == len(s) {
+		return appendXMLText(b, s)
+	}
+	lead := len(s) - len(strings.TrimLeft(s, xmlSpace))
+	b = appendXMLRefs(b, s[:lead])
+	b = appendXMLText(b, core)
+	return appendXMLRefs(b, s[lead+len(core):])
+}
+
+// xmlSpace are the characters that XML takes for white space.
+const xmlSpace = " \t\r\n"
+
+func appendXMLRefs(b []byte, s string) []byte {
+	for i := range len(s) {
+		b = append(b, "&#"...)
+		b = strconv.AppendInt(b, int64(s[i]), 10)
+		b = append(b, ';')
+	}
+	return b
+}
+
+// appendXMLAttribute writes the values of a parameter: several are quoted, as
+// in iCalendar, since each may have commas. A parser makes blanks of line ends
+// and tabs in attributes unless they are spelled as characters.
+func appendXMLAttribute(b []byte, values []string) []byte {
+	s := strings.Join(values, ",")
+	if len(values) > 1 || strings.HasPrefix(s, `"`) {
+		list := slices.Clone(values)
+		for i := range list {
+			list[i] = strings.ReplaceAll(list[i], `"`, `""`)
+		}
+		s = `"` + strings.Join(list, `","`) + `"`
+	}
+	for {
+		i := strings.IndexAny(s, "\n\t")
+		if i < 0 {
+			return appendXMLText(b, s)
+		}
+		b = appendXMLText(b, s[:i])
+		b = appendXMLRefs(b, s[i:i+1])
+		s = s[i+1:]
+	}
 }
 
 // appendXMLText escapes text for an element or an attribute. Characters that
