@@ -150,7 +150,7 @@ func TestOddNames(t *testing.T) {
 	k := ical.New("VEVENT")
 	k.Add(ical.Property{Name: "1X", Value: "a"})
 	k.Add(ical.Property{Name: "X-A", Value: `b\,c`, Params: []ical.Param{{Name: "9", Values: []string{"x"}}, {Name: "P", Values: []string{"1", "2"}}, {Name: "P", Values: []string{"3"}}}})
-	if got, want := string(appendXML(nil, k)), "<EVENT>\n<X-A P=\"1,2\">b,c</X-A>\n</EVENT>\n"; got != want {
+	if got, want := string(appendXML(nil, k)), "<EVENT>\n<X-A P=\"&quot;1&quot;,&quot;2&quot;\">b,c</X-A>\n</EVENT>\n"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
