@@ -165,7 +165,11 @@ func (t *tool) askServer(ctx context.Context, cfg *config.Config, command string
 
 // findings prints what a check or rebuild found.
 func (t *tool) findings(command string, rep calendar.CheckReport, running bool) error {
+	wrong := 0
 	for _, f := range rep.Findings {
+		if !f.Mended {
+			wrong++
+		}
 		if f.Ref != "" {
 			fmt.Fprintf(t.std.out, "%s: ", printable(f.Ref))
 		}
@@ -175,12 +179,15 @@ func (t *tool) findings(command string, rep calendar.CheckReport, running bool) 
 	if running {
 		where = "server running"
 	}
-	what := fmt.Sprintf("%d found wrong", len(rep.Findings))
+	what := fmt.Sprintf("%d found wrong", wrong)
+	if mended := len(rep.Findings) - wrong; mended > 0 {
+		what = fmt.Sprintf("%d mended, %s", mended, what)
+	}
 	if command == "rebuild" {
 		what = fmt.Sprintf("%d rebuilt, %s", rep.Rebuilt, what)
 	}
 	t.say("%s (%s): %d owners, %d calendars, %d objects; %s", command, where, rep.Owners, rep.Calendars, rep.Objects, what)
-	if len(rep.Findings) > 0 {
+	if wrong > 0 {
 		return exitError(exitFailed)
 	}
 	return nil

@@ -213,71 +213,83 @@ func clip(s string, n int) string {
 	return s
 }
 
-// putAttachments stores the files of an object that is about to be written.
-func (s *Service) putAttachments(w *writer, op string, row CalendarRow, name string, files []AttachmentRow) error {
-	if len(files) == 0 {
-		return nil
-	}
-	if limit := s.opt.Limits.HomeBytes; limit > 0 {
-		home, _, err := w.Home()
-		if err != nil {
-			return err
-		}
-		used, err := w.AttachmentBytes()
-		if err != nil {
-			return err
-		}
-		for _, f := range files {
-			used += f.Size
-		}
-		if used+home.Bytes > limit {
-			return failMsg(OverQuota, "", op, string(NewID(w.owner, row.Name)), "the home's quota of %d octets is used up", limit)
-		}
-	}
-	for _, f := range files {
-		f.Cal, f.Name, f.Created = row.ID, name, w.now
-		if err := w.PutAttachment(f); err != nil {
-			return err
-		}
-	}
-	return nil
+// filing is what is to be done about the files of one object so that it has
+// those that its text names. It is worked out before the object is written and
+// carried out after, so that a refusal leaves everything as it was.
+type filing struct {
+	drop  []AttachmentRow
+	copy  []AttachmentRow // of other objects of the owner, as they are there
+	store []AttachmentRow // came along with the text
+	grow  int64           // octets
+	kept  bool            // there are files then
 }
 
-// settle makes the files of an object those that its text names.
-func (s *Service) settle(w *writer, cal int64, name string, ids []string) (kept bool, err error) {
+// filing compares the files that an object has with those that its text names.
+func (w *writer) filing(cal int64, name string, obj *parsed) (f filing, err error) {
 	have, err := w.Attachments(cal, name)
 	if err != nil {
-		return false, err
+		return f, err
 	}
 	for _, a := range have {
-		if slices.Contains(ids, a.ID) {
-			kept = true
-		} else if err := w.DeleteAttachments(cal, name, a.ID); err != nil {
-			return false, err
+		if slices.Contains(obj.attached, a.ID) {
+			f.kept = true
+		} else {
+			f.drop, f.grow = append(f.drop, a), f.grow-a.Size
 		}
 	}
-	for _, id := range ids {
-		if slices.ContainsFunc(have, func(a AttachmentRow) bool { return a.ID == id }) {
+	named := func(id string) func(AttachmentRow) bool { return func(a AttachmentRow) bool { return a.ID == id } }
+	for _, id := range obj.attached {
+		if slices.ContainsFunc(have, named(id)) {
+			continue
+		}
+		if i := slices.IndexFunc(obj.files, named(id)); i >= 0 {
+			f.store, f.grow, f.kept = append(f.store, obj.files[i]), f.grow+obj.files[i].Size, true
 			continue
 		}
 		holders, err := w.AttachmentHolders(id)
 		if err != nil {
-			return false, err
+			return f, err
 		}
-		if len(holders) == 0 {
-			continue // of an object that is gone: the text keeps the dead address
-		}
-		a, ok, err := w.Attachment(holders[0].Cal, holders[0].Name, id)
-		if err != nil {
-			return false, err
-		}
-		if ok {
-			a.Cal, a.Name = cal, name
-			if err := w.PutAttachment(a); err != nil {
-				return false, err
-			}
-			kept = true
+		if len(holders) > 0 { // else of an object that is gone: the text keeps the dead address
+			f.copy, f.grow, f.kept = append(f.copy, holders[0]), f.grow+holders[0].Size, true
 		}
 	}
-	return kept, nil
+	return f, nil
+}
+
+// file carries out a filing.
+func (w *writer) file(cal int64, name string, f filing) error {
+	for _, a := range f.drop {
+		if err := w.DeleteAttachments(cal, name, a.ID); err != nil {
+			return err
+		}
+	}
+	for _, from := range f.copy {
+		a, ok, err := w.Attachment(from.Cal, from.Name, from.ID)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return &Error{Kind: Internal, Op: "copy an attachment", Msg: "the file is gone"}
+		}
+		a.Cal, a.Name = cal, name
+		if err := w.PutAttachment(a); err != nil {
+			return err
+		}
+	}
+	for _, a := range f.store {
+		a.Cal, a.Name, a.Created = cal, name, w.now
+		if err := w.PutAttachment(a); err != nil {
+			return err
+		}
+	}
+	w.filed += f.grow
+	return nil
+}
+
+// note keeps a mutation for the caches; with it goes what was filed before.
+func (w *writer) note(m mutation) {
+	m.delta += w.filed
+	w.filed = 0
+	w.muts = append(w.muts, m)
 }

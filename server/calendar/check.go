@@ -8,8 +8,9 @@ import (
 
 // Finding is something wrong with what is stored.
 type Finding struct {
-	Ref string // calid/name
-	Msg string
+	Ref    string // calid/name
+	Msg    string
+	Mended bool // by a rebuild
 }
 
 // CheckReport sums up a check or rebuild of the store.
@@ -19,9 +20,18 @@ type CheckReport struct {
 	Rebuilt                    int // objects whose index rows were written anew
 }
 
+func (r *CheckReport) add(one *CheckReport) {
+	r.Owners += one.Owners
+	r.Calendars += one.Calendars
+	r.Objects += one.Objects
+	r.Rebuilt += one.Rebuilt
+	r.Findings = append(r.Findings, one.Findings...)
+}
+
 // Check verifies the engine, then every object of every owner: that its text
 // is readable, that what is kept beside it (UID, component, size) says the
-// same, and that the time index is what the text gives. csdb check.
+// same, that the time index is what the text gives, and that its attachments
+// are those that the text names. csdb check.
 func (s *Service) Check(ctx context.Context, progress func(Owner)) (CheckReport, error) {
 	var rep CheckReport
 	if err := s.store.Check(ctx); err != nil {
@@ -31,26 +41,38 @@ func (s *Service) Check(ctx context.Context, progress func(Owner)) (CheckReport,
 		if progress != nil {
 			progress(o)
 		}
-		return s.checkOwner(ctx, o, &rep, nil)
+		var one CheckReport
+		err := s.store.View(ctx, o, func(tx Tx) error {
+			one = CheckReport{}
+			return s.checkOwner(ctx, o, tx, &one, nil)
+		})
+		rep.add(&one)
+		return err
 	})
 	return rep, wrap("check", "", err)
 }
 
-// Rebuild writes the time index of every object anew from its text. The
-// objects themselves are not touched. csdb rebuild.
+// Rebuild writes the time index of every object anew from its text, and mends
+// what is wrong with attachments and sums: files that no text names go, copies
+// that are missing are made. The texts are not touched. csdb rebuild.
 func (s *Service) Rebuild(ctx context.Context, progress func(Owner)) (CheckReport, error) {
 	var rep CheckReport
 	err := s.eachOwner(ctx, func(o Owner) error {
 		if progress != nil {
 			progress(o)
 		}
-		return s.update(ctx, "rebuild", o, func(w *writer) error {
-			w.reset = true
+		var one CheckReport
+		err := s.update(ctx, "rebuild", o, func(w *writer) error {
+			w.reset, one = true, CheckReport{}
 			if _, err := w.stamp(); err != nil {
 				return err
 			}
-			return s.checkOwner(ctx, o, &rep, w)
+			return s.checkOwner(ctx, o, w.Tx, &one, w)
 		})
+		if err == nil {
+			rep.add(&one)
+		}
+		return err
 	})
 	return rep, wrap("rebuild", "", err)
 }
@@ -73,59 +95,63 @@ func (s *Service) eachOwner(ctx context.Context, fn func(Owner) error) error {
 	}
 }
 
-// checkOwner examines one owner; with a writer it mends the index.
-func (s *Service) checkOwner(ctx context.Context, owner Owner, rep *CheckReport, w *writer) error {
-	one := CheckReport{}
-	look := func(tx Tx) error {
-		one = CheckReport{Owners: 1}
-		home, ok, err := tx.Home()
-		if err != nil {
-			return err
-		}
-		rows, err := tx.Calendars()
-		if err != nil {
-			return err
-		}
-		var bytes int64
-		for _, row := range rows {
-			one.Calendars++
-			if row.Change > home.Change {
-				one.find(string(NewID(owner, row.Name)), "change number %d is above the home's %d", row.Change, home.Change)
-			}
-			m, err := newMeta(tx, owner, row)
-			if err != nil {
-				return err
-			}
-			n, err := s.checkCalendar(ctx, tx, m, &one, w)
-			if err != nil {
-				return err
-			}
-			bytes += n
-		}
-		if ok && bytes != home.Bytes {
-			one.find(string(owner), "the home counts %d octets, its objects have %d", home.Bytes, bytes)
-		}
-		return nil
+// checkOwner examines one owner; with a writer it mends what it can.
+func (s *Service) checkOwner(ctx context.Context, owner Owner, tx Tx, rep *CheckReport, w *writer) error {
+	rep.Owners++
+	home, ok, err := tx.Home()
+	if err != nil {
+		return err
 	}
-	var err error
+	rows, err := tx.Calendars()
+	if err != nil {
+		return err
+	}
+	files, err := allFiles(tx)
+	if err != nil {
+		return err
+	}
+	bytes := files.bytes
+	for _, row := range rows {
+		rep.Calendars++
+		if row.Change > home.Change {
+			rep.find(string(NewID(owner, row.Name)), "change number %d is above the home's %d", row.Change, home.Change)
+		}
+		m, err := newMeta(tx, owner, row)
+		if err != nil {
+			return err
+		}
+		n, err := s.checkCalendar(ctx, tx, m, files, rep, w)
+		if err != nil {
+			return err
+		}
+		bytes += n
+	}
+	if err := files.checkRest(owner, rep, w); err != nil {
+		return err
+	}
+	if ok && bytes != home.Bytes {
+		rep.mend(w, string(owner), "the home counts %d octets, its objects and their files have %d", home.Bytes, bytes)
+	}
 	if w != nil {
-		err = look(w.Tx)
-	} else {
-		err = s.store.View(ctx, owner, look)
+		return w.Recount()
 	}
-	rep.Owners += one.Owners
-	rep.Calendars += one.Calendars
-	rep.Objects += one.Objects
-	rep.Rebuilt += one.Rebuilt
-	rep.Findings = append(rep.Findings, one.Findings...)
-	return err
+	return nil
 }
 
 func (r *CheckReport) find(ref, format string, args ...any) {
-	r.Findings = append(r.Findings, Finding{ref, fmt.Sprintf(format, args...)})
+	r.Findings = append(r.Findings, Finding{Ref: ref, Msg: fmt.Sprintf(format, args...)})
 }
 
-func (s *Service) checkCalendar(ctx context.Context, tx Tx, m *calMeta, rep *CheckReport, w *writer) (bytes int64, err error) {
+// mend reports what a rebuild mends, or, with a writer, has mended.
+func (r *CheckReport) mend(w *writer, ref, format string, args ...any) {
+	msg := "; csdb rebuild mends it"
+	if w != nil {
+		msg = "; mended"
+	}
+	r.Findings = append(r.Findings, Finding{Ref: ref, Msg: fmt.Sprintf(format, args...) + msg, Mended: w != nil})
+}
+
+func (s *Service) checkCalendar(ctx context.Context, tx Tx, m *calMeta, files *ownerFiles, rep *CheckReport, w *writer) (bytes int64, err error) {
 	var names []string
 	if err := tx.Objects(m.row.ID, "", false, func(o *ObjectRow) error { names = append(names, o.Name); return ctx.Err() }); err != nil {
 		return 0, err
@@ -151,7 +177,7 @@ func (s *Service) checkCalendar(ctx context.Context, tx Tx, m *calMeta, rep *Che
 				rep.find(ref, "has the UID of %s", first)
 			}
 			uids[o.UID] = o.Name
-			if err := s.checkObject(tx, m, o, ref, rep, w); err != nil {
+			if err := s.checkObject(tx, m, o, ref, files, rep, w); err != nil {
 				return 0, err
 			}
 		}
@@ -159,17 +185,21 @@ func (s *Service) checkCalendar(ctx context.Context, tx Tx, m *calMeta, rep *Che
 	return bytes, nil
 }
 
-func (s *Service) checkObject(tx Tx, m *calMeta, o *ObjectRow, ref string, rep *CheckReport, w *writer) error {
+func (s *Service) checkObject(tx Tx, m *calMeta, o *ObjectRow, ref string, files *ownerFiles, rep *CheckReport, w *writer) error {
 	if len(o.Data) != o.Size {
 		rep.find(ref, "has %d octets, not %d", len(o.Data), o.Size)
 	}
 	if o.Change > m.row.Change {
 		rep.find(ref, "change number %d is above the calendar's %d", o.Change, m.row.Change)
 	}
-	_, comps, set, err := compile(o.Data)
+	text, comps, set, err := compile(o.Data)
 	if err != nil {
 		rep.find(ref, "the text cannot be read: %v", err)
+		files.skip(m.row.ID, o.Name)
 		return nil
+	}
+	if err := files.checkObject(o, attachmentsOf(text, m.id.Owner()), ref, rep, w); err != nil {
+		return err
 	}
 	want, err := occurrences(set, comps)
 	if err != nil {
@@ -199,7 +229,7 @@ func (s *Service) checkObject(tx Tx, m *calMeta, o *ObjectRow, ref string, rep *
 		return a.Start == b.Start && a.End == b.End && a.Flags == b.Flags
 	})
 	if !same {
-		rep.find(ref, "the time index has %d rows that the text does not give (it gives %d); csdb rebuild mends it", len(have), len(want))
+		rep.mend(nil, ref, "the time index has %d rows that the text does not give (it gives %d)", len(have), len(want))
 	}
 	return nil
 }

@@ -103,12 +103,16 @@ func (s *Service) CopyObject(ctx context.Context, who Actor, req CopyRequest) (C
 		if err != nil {
 			return err
 		}
-		if old.Attached { // before the source goes
-			if _, err := s.settle(w, tok.ID, to.Name, obj.attached); err != nil {
-				return err
-			}
-		}
 		if req.Move {
+			if old.Attached { // its files must be there before the source goes
+				files, err := w.filing(tok.ID, to.Name, obj)
+				if err != nil {
+					return err
+				}
+				if err := w.file(tok.ID, to.Name, files); err != nil {
+					return err
+				}
+			}
 			if err := w.remove(frow, old); err != nil {
 				return err
 			}

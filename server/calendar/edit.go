@@ -246,9 +246,7 @@ func (x *edit) save(cal *ical.Component, old ObjectRow, exists bool, uid string,
 			return nil, err
 		}
 	}
-	if err := x.s.putAttachments(x.w, x.op, x.row, name, added); err != nil {
-		return nil, err
-	}
+	obj.files = added
 	// The object was found by its UID; the row by its name tells the store what it replaces.
 	if exists {
 		if old, exists, err = x.w.Object(x.row.ID, name, false); err != nil {

@@ -23,6 +23,7 @@ type parsed struct {
 	class       uint8
 	scheduled   bool            // has an ORGANIZER or ATTENDEE: a scheduling object, RFC 6638 §3.1
 	attached    []string        // attachments of the owner that the text names
+	files       []AttachmentRow // those of them that came along, with their data
 	occ         []OccurrenceRow // Name not yet set
 	occHash     uint64
 }

@@ -112,10 +112,18 @@ func (s *Service) write(w *writer, op string, row CalendarRow, name string, obj 
 		// would otherwise lose the old object without a tombstone of its UID.
 		return PutResult{}, &Error{Kind: UIDConflict, Op: op, Ref: ref, Msg: "the object there has another UID"}
 	}
+	var files filing
+	if old.Attached || len(obj.attached) > 0 {
+		var err error
+		if files, err = w.filing(row.ID, name, obj); err != nil {
+			return PutResult{}, err
+		}
+	}
 	if limit := s.opt.Limits.HomeBytes; limit > 0 {
+		grow := int64(len(obj.data)) + files.grow - int64(old.Size)
 		if home, _, err := w.Home(); err != nil {
 			return PutResult{}, err
-		} else if home.Bytes-int64(old.Size)+int64(len(obj.data)) > limit {
+		} else if grow > 0 && home.Bytes+grow > limit {
 			return PutResult{}, failMsg(OverQuota, "", op, ref, "the home's quota of %d octets is used up", limit)
 		}
 	}
@@ -125,7 +133,7 @@ func (s *Service) write(w *writer, op string, row CalendarRow, name string, obj 
 	}
 	o := ObjectRow{Cal: row.ID, Name: name, UID: obj.uid, Component: obj.component, Change: n,
 		Created: w.now, Modified: w.now, Size: len(obj.data), ContentType: obj.contentType, Private: obj.class,
-		OccHash: obj.occHash, Data: obj.data}
+		OccHash: obj.occHash, Attached: files.kept, Data: obj.data}
 	if exists {
 		o.Created = old.Created
 	}
@@ -134,11 +142,6 @@ func (s *Service) write(w *writer, op string, row CalendarRow, name string, obj 
 	}
 	if row.NoDoubles && !row.Plain && (!exists || old.OccHash != obj.occHash) {
 		if err := s.checkDoubles(w, op, row, name, obj); err != nil {
-			return PutResult{}, err
-		}
-	}
-	if old.Attached || len(obj.attached) > 0 {
-		if o.Attached, err = s.settle(w, row.ID, name, obj.attached); err != nil {
 			return PutResult{}, err
 		}
 	}
@@ -165,6 +168,9 @@ func (s *Service) write(w *writer, op string, row CalendarRow, name string, obj 
 		}
 		return PutResult{}, err
 	}
+	if err := w.file(row.ID, name, files); err != nil {
+		return PutResult{}, err
+	}
 	if err := w.TouchCalendar(row.ID, n, w.now); err != nil {
 		return PutResult{}, err
 	}
@@ -175,7 +181,7 @@ func (s *Service) write(w *writer, op string, row CalendarRow, name string, obj 
 		}
 	}
 	m.obj = out
-	w.muts = append(w.muts, m)
+	w.note(m)
 	return PutResult{Object: *out.meta(), Created: !exists}, nil
 }
 
@@ -371,11 +377,15 @@ func (w *writer) remove(row CalendarRow, old ObjectRow) error {
 		return err
 	}
 	if old.Attached {
-		if err := w.DeleteAttachments(row.ID, old.Name, ""); err != nil {
+		files, err := w.filing(row.ID, old.Name, &parsed{})
+		if err != nil {
+			return err
+		}
+		if err := w.file(row.ID, old.Name, files); err != nil {
 			return err
 		}
 	}
 	m.gone = Tombstone{Calendar: NewID(w.owner, row.Name), Name: old.Name, UID: old.UID, Component: old.Component, Change: n, Deleted: w.now}
-	w.muts = append(w.muts, m)
+	w.note(m)
 	return w.TouchCalendar(row.ID, n, w.now)
 }

@@ -222,7 +222,8 @@ type writer struct {
 	first  int64 // change number taken
 	change int64 // the last one taken
 	muts   []mutation
-	reset  bool // calendars themselves changed: forget the cached home
+	filed  int64 // octets of attachments that came or went and are in no mutation yet
+	reset  bool  // calendars themselves changed: forget the cached home
 }
 
 // stamp takes a change number: each write has its own, so that a limited sync

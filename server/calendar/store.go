@@ -45,6 +45,8 @@ type Tx interface {
 
 	// Home returns the owner's row; ok is false when there is none.
 	Home() (h HomeRow, ok bool, err error)
+	// Recount works the home's sums out anew. It reads all of the owner's rows.
+	Recount() error
 	// NextChange takes the owner's next change number, another one at each
 	// call, making the home row if needed.
 	NextChange() (int64, error)
@@ -113,13 +115,16 @@ type Tx interface {
 	// Attachment returns a file with its data.
 	Attachment(cal int64, name, id string) (row AttachmentRow, ok bool, err error)
 	// PutAttachment inserts or replaces by calendar, name and id, whether there
-	// is an object of that name or not. DeleteCalendar removes the files of all
-	// its objects; DeleteObject leaves them to the caller.
+	// is an object of that name or not; its size is that of the data.
+	// DeleteCalendar removes the files of all its objects; DeleteObject leaves
+	// them to the caller.
 	PutAttachment(row AttachmentRow) error
 	// DeleteAttachments removes one file of an object, or with id "" all.
 	DeleteAttachments(cal int64, name, id string) error
-	// AttachmentBytes sums up the sizes of all the owner's files.
-	AttachmentBytes() (int64, error)
+	// AllAttachments streams every file of the owner without data, by calendar,
+	// object and id, with the octets that are really there. fn must not use
+	// the transaction.
+	AllAttachments(fn func(row AttachmentRow, octets int64)) error
 
 	// Prefs are the user's preferences. An empty value is a value.
 	Prefs() (map[string]string, error)
@@ -137,7 +142,7 @@ type HomeRow struct {
 	Change  int64
 	Purged  int64 // tombstones of calendars up to this change are gone
 	Created time.Time
-	Bytes   int64 // sum of the live objects' sizes, kept by PutObject and DeleteObject
+	Bytes   int64 // sum of the sizes of live objects and of attachments, kept by all that writes those
 }
 
 // CalendarRow is a calendar at rest.

@@ -18,7 +18,9 @@ var rowChecks = []struct{ what, text string }{
 (SELECT 1 FROM objects o WHERE o.owner = x.owner AND o.cal = x.cal AND o.name = x.name AND o.deleted = 0)`},
 	{"rows of the time index too many", `SELECT (SELECT count(*) FROM occurrences) - (SELECT coalesce(sum(runs), 0) FROM objects)`},
 	{"owners with wrong sums", `SELECT count(*) FROM owners w WHERE w.objects <> (SELECT count(*) FROM objects o WHERE o.owner = w.owner AND o.deleted = 0)
-OR w.bytes <> (SELECT coalesce(sum(o.size), 0) FROM objects o WHERE o.owner = w.owner AND o.deleted = 0)`},
+OR w.bytes <> (SELECT coalesce(sum(o.size), 0) FROM objects o WHERE o.owner = w.owner AND o.deleted = 0)
++ (SELECT coalesce(sum(a.size), 0) FROM attachments a WHERE a.owner = w.owner)`},
+	{"attachments whose size is not their content's", `SELECT count(*) FROM attachments WHERE length(data) <> size`},
 	{"objects newer than their owner", `SELECT count(*) FROM objects o WHERE o.change > coalesce((SELECT w.change FROM owners w WHERE w.owner = o.owner), 0)`},
 }
 

@@ -86,8 +86,18 @@ func crashPut(s *sqlstore.Store, owner calendar.Owner, name string, version int)
 				return err
 			}
 		}
+		// A file before its object and one after it: all three, or none.
+		file := func(id string) error {
+			return tx.PutAttachment(calendar.AttachmentRow{Cal: 1, Name: name, ID: id, Data: crashData(name+id, version)})
+		}
+		if err := file("one"); err != nil {
+			return err
+		}
 		err = tx.PutObject(calendar.ObjectRow{Cal: 1, Name: name, UID: name, Change: change, ScheduleTag: int64(version), Data: crashData(name, version)})
 		if err != nil {
+			return err
+		}
+		if err := file("two"); err != nil {
 			return err
 		}
 		if err := tx.SetOccurrences(1, name, []calendar.OccurrenceRow{{Start: int64(version), End: int64(version) + 1}}); err != nil {
@@ -173,16 +183,31 @@ func crashVerify(t *testing.T, s *sqlstore.Store, acked map[calendar.Owner]map[s
 	}
 	for i := range crashOwners {
 		owner := calendar.Owner(fmt.Sprint("owner", i))
-		found := map[string]int{}
+		found, files := map[string]int{}, map[string]bool{}
 		err := s.View(ctx, owner, func(tx calendar.Tx) error {
-			return tx.Objects(1, "", true, func(row *calendar.ObjectRow) error {
+			err := tx.Objects(1, "", true, func(row *calendar.ObjectRow) error {
 				version := int(row.ScheduleTag)
 				found[row.Name] = version
 				occs, err := tx.ObjectOccurrences(1, row.Name)
 				if string(row.Data) != string(crashData(row.Name, version)) || len(occs) != 1 || occs[0].Start != row.ScheduleTag {
 					t.Errorf("%s: %s is a mixture: version %d, %v", owner, row.Name, version, occs)
 				}
+				for _, id := range []string{"one", "two"} {
+					a, ok, err := tx.Attachment(1, row.Name, id)
+					if err != nil || !ok || string(a.Data) != string(crashData(row.Name+id, version)) {
+						t.Errorf("%s: the file %s of %s, version %d: %v %v", owner, id, row.Name, version, ok, err)
+					}
+				}
+				files[row.Name] = true
 				return err
+			})
+			if err != nil {
+				return err
+			}
+			return tx.AllAttachments(func(a calendar.AttachmentRow, octets int64) {
+				if !files[a.Name] || a.Size != octets {
+					t.Errorf("%s: a file of %s: the object is there: %v; %d octets of %d", owner, a.Name, files[a.Name], octets, a.Size)
+				}
 			})
 		})
 		if err != nil {

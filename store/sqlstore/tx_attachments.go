@@ -14,10 +14,16 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 ON CONFLICT (owner, cal, name, id) DO UPDATE SET clientid = excluded.clientid, file = excluded.file, contenttype = excluded.contenttype,
 size = excluded.size, created = excluded.created, data = excluded.data`
 
-	sqlDropAttachment     = `DELETE FROM attachments WHERE owner = $1 AND cal = $2 AND name = $3 AND id = $4`
-	sqlDropAttachments    = `DELETE FROM attachments WHERE owner = $1 AND cal = $2 AND name = $3`
-	sqlDropAllAttachments = `DELETE FROM attachments WHERE owner = $1 AND cal = $2`
-	sqlAttachmentBytes    = `SELECT cast(coalesce(sum(size), 0) AS BIGINT) FROM attachments WHERE owner = $1`
+	// length of a BYTEA or BLOB does not read it.
+	sqlAllAttachments = `SELECT ` + attachmentColumns + `, cast(length(data) AS BIGINT) FROM attachments WHERE owner = $1 ORDER BY cal, name, id`
+
+	ofCalendar            = ` WHERE owner = $1 AND cal = $2`
+	ofObject              = ofCalendar + ` AND name = $3`
+	ofFile                = ofObject + ` AND id = $4`
+	sqlAttachmentSize     = `SELECT size FROM attachments` + ofFile
+	sqlSizeOfAttachments  = `SELECT cast(coalesce(sum(size), 0) AS BIGINT) FROM attachments`
+	sqlDropAttachments    = `DELETE FROM attachments`
+	sqlDropAllAttachments = sqlDropAttachments + ofCalendar
 )
 
 func readAttachment(r scanner, a *calendar.AttachmentRow, data bool) error {
@@ -55,20 +61,47 @@ func (t *tx) Attachment(cal int64, name, id string) (row calendar.AttachmentRow,
 
 // PutAttachment inserts or replaces a file. Size is taken from Data.
 func (t *tx) PutAttachment(a calendar.AttachmentRow) error {
-	return t.exec("store an attachment", sqlPutAttachment, t.owner, a.Cal, a.Name, a.ID, a.ClientID, a.File, a.Type,
-		int64(len(a.Data)), micros(a.Created), octets(a.Data))
+	const op = "store an attachment"
+	var old int64
+	if _, err := t.row(op, sqlAttachmentSize, args(t.owner, a.Cal, a.Name, a.ID), &old); err != nil {
+		return err
+	}
+	size := int64(len(a.Data))
+	err := t.exec(op, sqlPutAttachment, t.owner, a.Cal, a.Name, a.ID, a.ClientID, a.File, a.Type, size, micros(a.Created), octets(a.Data))
+	if err != nil {
+		return err
+	}
+	return t.grow(0, size-old)
 }
 
 // DeleteAttachments removes one file of an object, or with id "" all.
 func (t *tx) DeleteAttachments(cal int64, name, id string) error {
-	if id == "" {
-		return t.exec("remove attachments", sqlDropAttachments, t.owner, cal, name)
+	const op = "remove attachments"
+	which, key := ofObject, args(t.owner, cal, name)
+	if id != "" {
+		which, key = ofFile, append(key, id)
 	}
-	return t.exec("remove an attachment", sqlDropAttachment, t.owner, cal, name, id)
+	var n int64
+	if _, err := t.row(op, sqlSizeOfAttachments+which, key, &n); err != nil {
+		return err
+	}
+	if err := t.exec(op, sqlDropAttachments+which, key...); err != nil {
+		return err
+	}
+	return t.grow(0, -n)
 }
 
-// AttachmentBytes sums up the sizes of the owner's files.
-func (t *tx) AttachmentBytes() (n int64, err error) {
-	_, err = t.row("sum up attachments", sqlAttachmentBytes, args(t.owner), &n)
-	return n, err
+// AllAttachments streams every file of the owner without its data.
+func (t *tx) AllAttachments(fn func(row calendar.AttachmentRow, octets int64)) error {
+	err := t.conn.query(sqlAllAttachments, args(t.owner), func(r scanner) error {
+		var a calendar.AttachmentRow
+		var created, octets int64
+		if err := r.scan(&a.Cal, &a.Name, &a.ID, &a.ClientID, &a.File, &a.Type, &a.Size, &created, &octets); err != nil {
+			return err
+		}
+		a.Created = fromMicros(created)
+		fn(a, octets)
+		return nil
+	})
+	return t.wrap("list attachments", err)
 }

@@ -182,13 +182,16 @@ func (t *tx) DeleteCalendar(id, change int64, when time.Time) error {
 		return err
 	}
 	t.memory.forget()
-	var n, objects, bytes int64
+	var n, objects, bytes, files int64
 	if ok, err := t.row(op, sqlCalendarLive, args(t.owner, id), &n); err != nil {
 		return err
 	} else if !ok {
 		return &calendar.Error{Kind: calendar.NoCalendar, Op: op}
 	}
 	if _, err := t.row(op, sqlCountLive, args(t.owner, id), &objects, &bytes); err != nil {
+		return err
+	}
+	if _, err := t.row(op, sqlSizeOfAttachments+ofCalendar, args(t.owner, id), &files); err != nil {
 		return err
 	}
 	t.stub = stub{}
@@ -200,7 +203,7 @@ func (t *tx) DeleteCalendar(id, change int64, when time.Time) error {
 	if err := t.exec(op, sqlBuryCalendar, t.owner, id, change, micros(when)); err != nil {
 		return err
 	}
-	return t.grow(-objects, -bytes)
+	return t.grow(-objects, -bytes-files)
 }
 
 // GoneCalendars lists tombstones with a change above since, by change.

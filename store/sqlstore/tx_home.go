@@ -14,6 +14,9 @@ type home struct {
 const (
 	sqlHome = `SELECT change, created, purged, bytes, objects FROM owners WHERE owner = $1`
 
+	sqlCountHome = `SELECT count(*), cast(coalesce(sum(size), 0) AS BIGINT) FROM objects WHERE owner = $1 AND deleted = 0`
+	sqlFileSizes = sqlSizeOfAttachments + ` WHERE owner = $1`
+
 	sqlInsertHome = `INSERT INTO owners (owner, change, created, purged, bytes, objects) VALUES ($1, $2, $3, $4, $5, $6)`
 	sqlUpdateHome = `UPDATE owners SET change = $2, purged = $3, bytes = $4, objects = $5 WHERE owner = $1`
 )
@@ -64,6 +67,23 @@ func (t *tx) grow(objects, bytes int64) error {
 	}
 	t.home.objects += objects
 	t.home.bytes += bytes
+	return nil
+}
+
+// Recount works the sums of the home out anew.
+func (t *tx) Recount() error {
+	const op = "count the home"
+	if err := t.makeHome(); err != nil {
+		return err
+	}
+	var objects, bytes, files int64
+	if _, err := t.row(op, sqlCountHome, args(t.owner), &objects, &bytes); err != nil {
+		return err
+	}
+	if _, err := t.row(op, sqlFileSizes, args(t.owner), &files); err != nil {
+		return err
+	}
+	t.home.objects, t.home.bytes = objects, bytes+files
 	return nil
 }
 

@@ -53,12 +53,27 @@ func testAttachments(t *testing.T, s calendar.Store) {
 		if d := cmp.Diff(meta(one, other), held); d != "" || err != nil {
 			t.Errorf("AttachmentHolders: %v %s", err, d)
 		}
-		n, err := tx.AttachmentBytes()
-		if n != 6 || err != nil {
-			t.Errorf("AttachmentBytes: %d %v", n, err)
+		var all []calendar.AttachmentRow
+		err = tx.AllAttachments(func(a calendar.AttachmentRow, octets int64) {
+			if all = append(all, a); a.Size != octets {
+				t.Errorf("AllAttachments: %s has %d octets, not %d", a.ID, octets, a.Size)
+			}
+		})
+		if d := cmp.Diff(meta(one, two, other), all); d != "" || err != nil {
+			t.Errorf("AllAttachments: %v %s", err, d)
 		}
 		return nil
 	})
+	sum := func(what string, want int64) {
+		t.Helper()
+		view(t, s, anna, func(tx calendar.Tx) error {
+			if h, _, err := tx.Home(); h.Bytes != want || err != nil {
+				t.Errorf("%s: the home has %d octets, want %d (%v)", what, h.Bytes, want, err)
+			}
+			return nil
+		})
+	}
+	sum("stored", 6)
 	view(t, s, "ben", func(tx calendar.Tx) error {
 		held, err := tx.AttachmentHolders("1")
 		if len(held) != 0 || err != nil {
@@ -68,8 +83,16 @@ func testAttachments(t *testing.T, s calendar.Store) {
 	})
 	update(t, s, anna, func(tx calendar.Tx) error { return tx.DeleteAttachments(1, "a", "1") })
 	want("one deleted", 1, "a", meta(two)...)
+	sum("one deleted", 3)
+	update(t, s, anna, func(tx calendar.Tx) error {
+		longer := two
+		longer.Data = []byte("12345")
+		return tx.PutAttachment(longer)
+	})
+	sum("one replaced", 8)
 	update(t, s, anna, func(tx calendar.Tx) error { return tx.DeleteAttachments(1, "a", "") })
 	want("all deleted", 1, "a")
+	sum("all deleted", 3)
 	row := object(2, "b", "b", "b")
 	row.Attached, row.Private = true, 2
 	change := put(t, s, anna, row)
@@ -82,4 +105,5 @@ func testAttachments(t *testing.T, s calendar.Store) {
 	})
 	update(t, s, anna, func(tx calendar.Tx) error { return tx.DeleteCalendar(2, change+1, day) })
 	want("of a deleted calendar", 2, "b")
+	sum("of a deleted calendar", 0)
 }

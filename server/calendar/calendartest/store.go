@@ -211,9 +211,10 @@ func (t *tx) TouchCalendar(id, change int64, modified time.Time) error {
 func (t *tx) DeleteCalendar(id, change int64, when time.Time) error {
 	c := t.home.cals[id]
 	_, bytes := c.count()
-	row := t.home.row
-	row.Bytes -= bytes
-	t.setHome(row)
+	for name := range c.files {
+		bytes += c.octets(name)
+	}
+	t.grow(-bytes)
 	unset(t, t.home.cals, id)
 	old := t.home.gone
 	t.undo = append(t.undo, func() { t.home.gone = old })
@@ -283,6 +284,35 @@ func (c *collection) count() (n int, bytes int64) {
 		}
 	}
 	return n, bytes
+}
+
+func (t *tx) Recount() error {
+	row := t.home.row
+	row.Bytes = 0
+	for _, c := range t.home.cals {
+		_, n := c.count()
+		row.Bytes += n
+		for name := range c.files {
+			row.Bytes += c.octets(name)
+		}
+	}
+	t.setHome(row)
+	return nil
+}
+
+// octets sums up the files of one object.
+func (c *collection) octets(name string) (n int64) {
+	for _, a := range c.files[name] {
+		n += a.Size
+	}
+	return n
+}
+
+// grow changes the sum of the home.
+func (t *tx) grow(bytes int64) {
+	row := t.home.row
+	row.Bytes += bytes
+	t.setHome(row)
 }
 
 func (t *tx) CountObjects(cal int64) (int, int64, error) {
@@ -480,6 +510,7 @@ func (t *tx) PutAttachment(a calendar.AttachmentRow) error {
 		files = map[string]calendar.AttachmentRow{}
 	}
 	a.Size = int64(len(a.Data))
+	t.grow(a.Size - files[a.ID].Size)
 	files[a.ID] = a
 	set(t, c.files, a.Name, files)
 	return nil
@@ -488,24 +519,33 @@ func (t *tx) PutAttachment(a calendar.AttachmentRow) error {
 func (t *tx) DeleteAttachments(cal int64, name, id string) error {
 	c := t.home.cals[cal]
 	if id == "" {
+		t.grow(-c.octets(name))
 		unset(t, c.files, name)
 		return nil
 	}
 	files := maps.Clone(c.files[name])
+	t.grow(-files[id].Size)
 	delete(files, id)
 	set(t, c.files, name, files)
 	return nil
 }
 
-func (t *tx) AttachmentBytes() (n int64, err error) {
+func (t *tx) AllAttachments(fn func(calendar.AttachmentRow, int64)) error {
+	var all []calendar.AttachmentRow
 	for _, c := range t.home.cals {
 		for _, files := range c.files {
-			for _, a := range files {
-				n += a.Size
-			}
+			all = slices.AppendSeq(all, maps.Values(files))
 		}
 	}
-	return n, nil
+	slices.SortFunc(all, func(a, b calendar.AttachmentRow) int {
+		return cmp.Or(cmp.Compare(a.Cal, b.Cal), strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID))
+	})
+	for _, a := range all {
+		n := int64(len(a.Data))
+		a.Data = nil
+		fn(a, n)
+	}
+	return nil
 }
 
 func (t *tx) Prefs() (map[string]string, error) { return maps.Clone(t.home.prefs), nil }
