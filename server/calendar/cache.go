@@ -34,6 +34,7 @@ type cache struct {
 }
 
 type homeCache struct {
+	cache *cache
 	owner Owner
 	used  atomic.Int64
 	gone  atomic.Bool // evicted
@@ -69,6 +70,7 @@ func (m *calMeta) isCoOwner(who Actor) bool {
 }
 
 type calCache struct {
+	home     *homeCache
 	meta     *calMeta
 	change   int64
 	modified time.Time
@@ -77,7 +79,6 @@ type calCache struct {
 	listed   bool
 	shared   bool // list was handed out: copy before changing
 	months   map[int32]*month
-	compiled map[string]*compiledObject // a subset of objs
 }
 
 // month holds the instances that overlap one calendar month (UTC; floating
@@ -128,7 +129,7 @@ func (c *cache) home(owner Owner) *homeCache {
 	if h == nil {
 		c.mu.Lock()
 		if h = c.homes[owner]; h == nil {
-			h = &homeCache{owner: owner, size: homeCost}
+			h = &homeCache{cache: c, owner: owner, size: homeCost}
 			c.homes[owner] = h
 			c.size.Add(h.size)
 		}
@@ -193,7 +194,7 @@ func (c *cache) evict(keep *homeCache) {
 		}
 		c.mu.Unlock()
 		if victim == nil {
-			keep.shrink(c)
+			keep.shrink(c, c.size.Load()-c.budget+c.budget/8)
 			return
 		}
 		victim.mu.Lock()
@@ -204,27 +205,49 @@ func (c *cache) evict(keep *homeCache) {
 	}
 }
 
-// shrink halves what a single home holds when it alone is over the budget.
-func (h *homeCache) shrink(c *cache) {
+// hold puts an object with its data into the cache; it returns what it costs.
+// The lock of the home is held.
+func (cal *calCache) hold(o *Object) int64 {
+	o.memo = &memo{cal: cal}
+	cal.objs[o.Name] = o
+	return objCost(o)
+}
+
+// shrink makes want octets of room in a home. First goes what is made again
+// from memory and seldom asked for again, the parsed forms; then objects that
+// nobody asked for since the last time; then XML forms, which are made again
+// more quickly than objects are read; then whatever there is.
+func (h *homeCache) shrink(c *cache, want int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.gone.Load() {
 		return
 	}
 	var freed int64
-	want := c.size.Load() - c.budget/2
-	for _, cal := range h.byID {
-		for name, k := range cal.compiled {
-			freed += k.cost
-			delete(cal.compiled, name)
-		}
-		for name, o := range cal.objs {
-			if freed >= want {
-				break
+	each := func(give func(cal *calCache, o *Object) int64) {
+		for _, cal := range h.byID {
+			for _, o := range cal.objs {
+				if freed >= want {
+					return
+				}
+				freed += give(cal, o)
 			}
-			freed += objCost(o)
-			delete(cal.objs, name)
 		}
+	}
+	drop := func(cal *calCache, o *Object) int64 {
+		delete(cal.objs, o.Name)
+		return objCost(o)
+	}
+	each(func(_ *calCache, o *Object) int64 { return o.dropCompiled() })
+	each(func(cal *calCache, o *Object) int64 {
+		if o.memo.used.Swap(false) {
+			return 0
+		}
+		return drop(cal, o)
+	})
+	each(func(_ *calCache, o *Object) int64 { return o.dropText() })
+	each(drop)
+	for _, cal := range h.byID {
 		for m, b := range cal.months {
 			if freed >= want {
 				break
@@ -240,8 +263,15 @@ func (h *homeCache) shrink(c *cache) {
 	c.account(h, -freed)
 }
 
-// objCost counts the data twice: once for what Derived keeps.
-func objCost(o *Object) int64 { return int64(2*len(o.Data)+len(o.Name)+len(o.UID)) + 400 }
+// objCost is about what an object takes on the heap: the structs, its place in
+// the map, the text, the names, and what was worked out of it.
+func objCost(o *Object) int64 {
+	n := 330 + allocCost(len(o.Data)) + allocCost(len(o.Name)) + allocCost(len(o.UID))
+	for i := range o.Props {
+		n += 80 + int64(len(o.Props[i].Space)+len(o.Props[i].Local)+len(o.Props[i].Value))
+	}
+	return n + o.memo.cost
+}
 
 // logCost is what a commit costs in the log, which keeps no data.
 func (m *mutation) logCost() int64 { return int64(len(m.was)+len(m.is))*56 + int64(len(m.name)) + 640 }
@@ -341,10 +371,6 @@ func (h *homeCache) applyOne(m mutation) (grown int64) {
 		grown -= objCost(old)
 		delete(cal.objs, m.name)
 	}
-	if old := cal.compiled[m.name]; old != nil {
-		grown -= old.cost
-		delete(cal.compiled, m.name)
-	}
 	if m.props {
 		if cal.listed {
 			grown -= listCost(cal.list)
@@ -353,8 +379,7 @@ func (h *homeCache) applyOne(m mutation) (grown int64) {
 		return grown
 	}
 	if m.obj != nil && m.obj.Data != nil && len(m.obj.Data) <= 64<<10 {
-		cal.objs[m.name] = m.obj
-		grown += objCost(m.obj)
+		grown += cal.hold(m.obj)
 	}
 	if cal.listed {
 		grown += cal.applyList(m)

@@ -20,9 +20,6 @@ func (s *Service) CacheCount() (n int64) {
 			for _, o := range c.objs {
 				n += objCost(o)
 			}
-			for _, k := range c.compiled {
-				n += k.cost
-			}
 			for _, m := range c.months {
 				n += m.cost()
 			}

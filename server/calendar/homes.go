@@ -57,7 +57,7 @@ func (s *Service) loadHome(ctx context.Context, h *homeCache) (done bool, err er
 			if err != nil {
 				return err
 			}
-			c := &calCache{meta: m, change: r.Change, modified: r.Modified, objs: map[string]*Object{}, months: map[int32]*month{}}
+			c := &calCache{home: h, meta: m, change: r.Change, modified: r.Modified, objs: map[string]*Object{}, months: map[int32]*month{}}
 			byName[r.Name], byID[r.ID] = c, c
 		}
 		return nil

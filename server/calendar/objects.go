@@ -11,8 +11,12 @@ const fetchChunk = 200
 
 // toObject turns a row into what readers get.
 func (r *ObjectRow) toObject(id ID) *Object {
-	return &Object{Calendar: id, Name: r.Name, UID: r.UID, Component: r.Component, Change: r.Change, ScheduleTag: r.ScheduleTag,
-		Created: r.Created, Modified: r.Modified, Size: r.Size, ContentType: r.ContentType, Data: r.Data, class: r.Private, memo: new(memo)}
+	uid := r.UID
+	if strings.HasPrefix(r.Name, uid) { // most clients name an object by its UID: one string will do
+		uid = r.Name[:len(uid)]
+	}
+	return &Object{Calendar: id, Name: r.Name, UID: uid, Component: r.Component, Change: r.Change, ScheduleTag: r.ScheduleTag,
+		Created: r.Created, Modified: r.Modified, Size: r.Size, ContentType: r.ContentType, Data: r.Data, class: r.Private}
 }
 
 // fetch returns the live objects of these names with their data, in the order
@@ -23,6 +27,7 @@ func (s *Service) fetch(ctx context.Context, h *homeCache, c *calCache, names []
 	h.mu.RLock()
 	for i, n := range names {
 		if o := c.objs[n]; o != nil {
+			o.touch()
 			out[i] = o
 		} else {
 			missing = append(missing, n)
@@ -88,8 +93,8 @@ func (s *Service) fetchRows(ctx context.Context, h *homeCache, c *calCache, name
 		o.Props = props[o.Name]
 		found[o.Name] = o
 		if ok && h.current(c) && !newer[o.Name] && len(o.Data) <= 64<<10 && c.objs[o.Name] == nil {
-			c.objs[o.Name] = o
-			grown += objCost(o)
+			grown += c.hold(o)
+			o.touch()
 		}
 	}
 	h.mu.Unlock()
@@ -110,7 +115,9 @@ func (s *Service) Object(ctx context.Context, who Actor, ref Ref) (*Object, erro
 	h.mu.RLock()
 	o := c.objs[ref.Name]
 	h.mu.RUnlock()
-	if o == nil {
+	if o != nil {
+		o.touch()
+	} else {
 		got, err := s.fetch(ctx, h, c, []string{ref.Name})
 		if err != nil {
 			return nil, wrap(op, refString(ref), err)
@@ -212,7 +219,7 @@ func (s *Service) objectsOf(ctx context.Context, who Actor, op string, id ID, re
 		if o == nil {
 			res.Err = fail(NotFound, op, refString(refs[i]))
 		} else {
-			res.Object, res.Err = s.present(ctx, h, c, o, r, who, shape)
+			res.Object, res.Err = s.present(ctx, c.meta, o, r, who, shape)
 		}
 		if err := emit(res); err != nil {
 			return err

@@ -71,7 +71,7 @@ func (s *Service) Query(ctx context.Context, who Actor, req QueryRequest, emit f
 			if n++; n > limit {
 				return failMsg(TooMany, "", op, string(req.Calendar), "more than %d objects match", limit)
 			}
-			out, err := s.present(ctx, h, c, o, r, who, shape)
+			out, err := s.present(ctx, c.meta, o, r, who, shape)
 			if err != nil {
 				return err
 			}

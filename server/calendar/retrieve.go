@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"sync"
 
 	"factotum/server/ical"
 	"factotum/server/recur"
@@ -42,8 +41,7 @@ func (s *Service) newShape(req DataRequest) (*shape, error) {
 }
 
 // present gives an object the form asked for and hides what who may not see.
-func (s *Service) present(ctx context.Context, h *homeCache, c *calCache, o *Object, r Rights, who Actor, sh *shape) (*Object, error) {
-	m := c.meta
+func (s *Service) present(ctx context.Context, m *calMeta, o *Object, r Rights, who Actor, sh *shape) (*Object, error) {
 	masked := s.masks(o.class, r, who, m)
 	if sh.req.None {
 		out := o.meta()
@@ -58,23 +56,21 @@ func (s *Service) present(ctx context.Context, h *homeCache, c *calCache, o *Obj
 	if sh.plain || o.Component == "" {
 		return o, nil
 	}
-	known, err := s.compiled(h, c, o)
-	if err != nil {
-		return o, nil // stored before a rule was added: give what there is
-	}
 	out := *o
 	out.memo = nil
-	cal := &ical.Component{Name: known.cal.Name, Props: known.cal.Props, Children: known.cal.Children}
-	set := known.set
 	only := sh.req.Expand != nil && sh.zone == nil && sh.req.LimitBusy == nil && sh.req.Comp == nil && !masked
-	float := s.floating(sh, m)
-	var key expansion
 	if only {
-		key = expansion{sh.req.Expand.From.Unix(), sh.req.Expand.To.Unix()}
-		if out.Data = known.remembered(key); out.Data != nil {
+		if out.Data = o.expanded(sh.req.Expand); out.Data != nil {
 			return &out, nil
 		}
 	}
+	known, err := s.compiled(o)
+	if err != nil {
+		return o, nil // stored before a rule was added: give what there is
+	}
+	cal := &ical.Component{Name: known.cal.Name, Props: known.cal.Props, Children: known.cal.Children}
+	set := known.set
+	float := s.floating(sh, m)
 	budget := recur.Budget{MaxInstances: s.opt.Limits.Instances, MaxSteps: 200_000}
 	switch {
 	case sh.req.Expand != nil:
@@ -105,95 +101,13 @@ func (s *Service) present(ctx context.Context, h *homeCache, c *calCache, o *Obj
 		cal = selectComp(cal, sh.req.Comp)
 	}
 	out.Data = cal.Append(make([]byte, 0, len(o.Data)))
-	if only && len(out.Data) <= 16<<10 {
-		h.mu.Lock()
-		if h.current(c) && c.compiled[o.Name] == known {
-			n := known.remember(key, out.Data)
-			known.cost += n
-			s.cache.account(h, n)
-		}
-		h.mu.Unlock()
+	if only {
+		o.keepExpanded(ctx, sh.req.Expand, set, float, out.Data)
+	}
+	if !only || set.Recurring() { // what does not recur is not asked for in another form
+		o.keepCompiled(known)
 	}
 	return &out, nil
-}
-
-// compiledObject is an object's parsed text with its recurrence worked out. It
-// is shared: read only.
-type compiledObject struct {
-	change int64
-	cal    *ical.Component
-	set    *recur.Set
-	cost   int64
-
-	mu       sync.Mutex
-	expanded map[expansion][]byte // what the last windows gave
-}
-
-type expansion struct {
-	from, to int64
-}
-
-// maxExpanded is how many windows of an object are remembered.
-const maxExpanded = 16
-
-func (k *compiledObject) remembered(e expansion) []byte {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.expanded[e]
-}
-
-// remember keeps the text of a window; it returns the octets this adds.
-func (k *compiledObject) remember(e expansion, text []byte) (grown int64) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.expanded == nil {
-		k.expanded = map[expansion][]byte{}
-	}
-	if len(k.expanded) >= maxExpanded {
-		for old, text := range k.expanded {
-			grown -= int64(len(text)) + 64
-			delete(k.expanded, old)
-			break
-		}
-	}
-	k.expanded[e] = text
-	return grown + int64(len(text)) + 64
-}
-
-// compiled parses the object, or finds it parsed already: reports that expand
-// the same calendar again and again would spend most of their time on it.
-func (s *Service) compiled(h *homeCache, c *calCache, o *Object) (*compiledObject, error) {
-	if !o.Masked {
-		h.mu.RLock()
-		k := c.compiled[o.Name]
-		h.mu.RUnlock()
-		if k != nil && k.change == o.Change {
-			return k, nil
-		}
-	}
-	cal, _, set, err := compile(o.Data)
-	if err != nil {
-		return nil, err
-	}
-	k := &compiledObject{change: o.Change, cal: cal, set: set, cost: int64(4*len(o.Data)) + 2048}
-	if o.Masked || k.cost > 256<<10 {
-		return k, nil
-	}
-	h.mu.Lock()
-	grown := int64(0)
-	if cur := c.objs[o.Name]; h.current(c) && cur != nil && cur.Change == o.Change {
-		if c.compiled == nil {
-			c.compiled = map[string]*compiledObject{}
-		}
-		if old := c.compiled[o.Name]; old != nil {
-			grown -= old.cost
-		}
-		c.compiled[o.Name] = k
-		grown += k.cost
-	}
-	h.mu.Unlock()
-	s.cache.grow(h, grown)
-	return k, nil
 }
 
 // limitBusy drops FREEBUSY periods outside the window. RFC 4791 §9.6.7.

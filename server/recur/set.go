@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unsafe"
 
 	"factotum/server/ical"
 )
@@ -384,6 +385,19 @@ func (s *Set) excluded(civ, key int64) bool {
 // override, and so instances that need a RECURRENCE-ID.
 func (s *Set) Recurring() bool {
 	return len(s.rules) > 0 || len(s.rdates) > 0 || len(s.overrides) > 0
+}
+
+// Size is about how many octets the compiled form takes, the components it was
+// made of left aside.
+func (s *Set) Size() int {
+	n := int(unsafe.Sizeof(*s)) + len(s.rdates)*int(unsafe.Sizeof(rdate{})) + 8*(len(s.exdates)+len(s.exdays)+len(s.futures)) +
+		len(s.overrides)*int(unsafe.Sizeof(override{}))
+	for _, list := range [][]*series{s.rules, s.exrules} {
+		for _, r := range list {
+			n += 8 + int(unsafe.Sizeof(*r)) + 8*(len(r.times)+len(r.setpos)) + len(r.ords)*int(unsafe.Sizeof(WeekdayNum{}))
+		}
+	}
+	return n
 }
 
 // Span bounds all instances: none starts before min or ends after max. It is
