@@ -71,6 +71,17 @@ func BenchmarkParse(b *testing.B) {
 	}
 }
 
+func BenchmarkReader(b *testing.B) {
+	var r Reader
+	b.SetBytes(int64(len(benchEvent)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := r.Parse(benchEvent, DefaultLimits); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkAppend(b *testing.B) {
 	cal, err := Parse(benchEvent, DefaultLimits)
 	if err != nil {

@@ -2,7 +2,6 @@ package ical
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 )
@@ -19,21 +18,33 @@ func Parse(data []byte, lim Limits) (*Component, error) {
 
 // parseAt is Parse for data that starts after a number of other lines.
 func parseAt(data []byte, lim Limits, before int) (*Component, error) {
-	if len(data) > lim.MaxBytes {
-		return nil, &ParseError{Line: before + 1, Msg: fmt.Sprintf("the object is larger than %d octets", lim.MaxBytes)}
+	p := parsers.Get().(*parser)
+	cal, err := p.parse(data, lim)
+	if err != nil {
+		err.Line += before
+		return nil, err
 	}
-	text, err := unfold(data, lim)
-	if err == nil {
-		p := parsers.Get().(*parser)
-		p.lim = lim
-		var cal *Component
-		if cal, err = p.run(text); err == nil {
-			p.release()
-			return cal, nil
-		}
+	p.release()
+	return cal, nil
+}
+
+// Reader parses one object after another into the same room, for those who
+// are done with each before they read the next. The zero Reader is ready.
+type Reader struct{ p *parser }
+
+// Parse is as the function Parse, but its tree is only good until the next
+// call; the strings in it stay good.
+func (r *Reader) Parse(data []byte, lim Limits) (*Component, error) {
+	if r.p == nil {
+		r.p = new(parser)
 	}
-	err.Line += before
-	return nil, err
+	r.p.reuse()
+	cal, err := r.p.parse(data, lim.orDefault())
+	if err != nil {
+		r.p = nil
+		return nil, err
+	}
+	return cal, nil
 }
 
 // unfolded is the text of an object with one content line a line.
@@ -67,6 +78,7 @@ type parser struct {
 	paramSlab []Param
 	valueSlab []string
 	compSlab  []Component
+	kidSlab   []*Component
 }
 
 var parsers = sync.Pool{New: func() any { return new(parser) }}
@@ -79,6 +91,16 @@ func (p *parser) release() {
 	}
 	*p = parser{open: p.open[:0], props: p.props[:0], kids: p.kids[:0], params: p.params[:0], values: p.values[:0]}
 	parsers.Put(p)
+}
+
+// reuse makes the slabs free for another tree, unless one has grown large.
+func (p *parser) reuse() {
+	if cap(p.propSlab) > 4096 || cap(p.paramSlab) > 4096 || cap(p.valueSlab) > 4096 || cap(p.compSlab) > 4096 || cap(p.kidSlab) > 4096 {
+		*p = parser{}
+		return
+	}
+	p.propSlab, p.paramSlab, p.valueSlab, p.compSlab, p.kidSlab = p.propSlab[:0], p.paramSlab[:0], p.valueSlab[:0], p.compSlab[:0], p.kidSlab[:0]
+	p.nvals = 0
 }
 
 // take moves what is on top of a stack to the slab, with no room to grow into.
@@ -95,9 +117,25 @@ func take[T any](slab *[]T, top []T) []T {
 	return (*slab)[at:len(*slab):len(*slab)]
 }
 
+func (p *parser) parse(data []byte, lim Limits) (*Component, *ParseError) {
+	if len(data) > lim.MaxBytes {
+		return nil, &ParseError{Line: 1, Msg: fmt.Sprintf("the object is larger than %d octets", lim.MaxBytes)}
+	}
+	text, err := unfold(data, lim)
+	if err != nil {
+		return nil, err
+	}
+	p.lim = lim
+	return p.run(text)
+}
+
 func (p *parser) run(u unfolded) (*Component, *ParseError) {
-	p.compSlab = make([]Component, 0, min(u.comps, p.lim.MaxComponents))
-	p.propSlab = make([]Property, 0, max(0, u.lines-2*u.comps))
+	if n := min(u.comps, p.lim.MaxComponents); cap(p.compSlab) < n {
+		p.compSlab = make([]Component, 0, n)
+	}
+	if n := u.lines - 2*u.comps; cap(p.propSlab) < n {
+		p.propSlab = make([]Property, 0, n)
+	}
 	var root *Component
 	rest := u.text
 	comps, props := 0, 0
@@ -150,10 +188,7 @@ func (p *parser) run(u unfolded) (*Component, *ParseError) {
 			p.open = p.open[:len(p.open)-1]
 			f.c.Props = take(&p.propSlab, p.props[f.props:])
 			p.props = p.props[:f.props]
-			if kids := p.kids[f.kids:]; len(kids) > 0 {
-				f.c.Children = slices.Clone(kids)
-				clear(kids)
-			}
+			f.c.Children = take(&p.kidSlab, p.kids[f.kids:])
 			p.kids = p.kids[:f.kids]
 			if len(p.open) > 0 {
 				p.kids = append(p.kids, f.c)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -259,5 +260,24 @@ func TestParseErrorText(t *testing.T) {
 	err := fmt.Errorf("put object: %w", &ParseError{Line: 12, Msg: "not UTF-8"})
 	if err.Error() != "put object: line 12: not UTF-8" {
 		t.Fatal(err)
+	}
+}
+
+// TestReader: what a Reader makes of objects, one after another and with
+// broken ones between them, is what Parse makes of each.
+func TestReader(t *testing.T) {
+	long := "BEGIN:VCALENDAR\nBEGIN:VEVENT\n" + strings.Repeat("X-A;P=1,2;Q=3:v\n", 5000) + "END:VEVENT\nEND:VCALENDAR\n"
+	texts := []string{string(benchEvent), "BEGIN:VCALENDAR\nVERSION:2.0\nEND:VCALENDAR\n", "BEGIN:VCALENDAR\nX;A=\"b:c\n", string(benchEvent), long,
+		"BEGIN:VCALENDAR\nBEGIN:VTODO\nX;A=1;B=2,3:4\nBEGIN:VALARM\nEND:VALARM\nEND:VTODO\nBEGIN:VTODO\nEND:VTODO\nEND:VCALENDAR\n", "", string(benchEvent)}
+	var r Reader
+	for i, text := range texts {
+		want, wantErr := Parse([]byte(text), Limits{})
+		got, err := r.Parse([]byte(text), Limits{})
+		if (err == nil) != (wantErr == nil) || err != nil && err.Error() != wantErr.Error() {
+			t.Fatalf("object %d: error %v, want %v", i, err, wantErr)
+		}
+		if err == nil && !reflect.DeepEqual(got, want) {
+			t.Errorf("object %d:\n%s\nwant\n%s", i, got.Bytes(), want.Bytes())
+		}
 	}
 }
