@@ -51,7 +51,7 @@ END:VCALENDAR
 `
 
 func BenchmarkPut(b *testing.B) {
-	s := newSite(b)
+	s := newSite(b, variants[0])
 	text := strings.ReplaceAll(stored, "\n", "\r\n")
 	n := 0
 	for b.Loop() {
@@ -62,7 +62,7 @@ func BenchmarkPut(b *testing.B) {
 }
 
 func BenchmarkStoreevents(b *testing.B) {
-	s := newSite(b)
+	s := newSite(b, variants[0])
 	n := 0
 	for b.Loop() {
 		n++

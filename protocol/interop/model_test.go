@@ -39,6 +39,7 @@ type item struct {
 	rdates     []time.Time
 	gone       []int // days after the start of instances that were deleted
 	moved      int   // days after the start of an instance that was moved by an hour, 0 = none
+	files      []file
 }
 
 type person struct{ mail, cn, part, role, rsvp string }
@@ -71,6 +72,7 @@ func draw(t *rapid.T, uid string) item {
 	if rapid.Bool().Draw(t, "link") {
 		it.links = []string{"http://example.com/a?b=c;d&e=%20", "ftp://example.com/x"}[:rapid.IntRange(1, 2).Draw(t, "links")]
 	}
+	it.files = drawFiles(t)
 	if it.todo {
 		it.status = rapid.SampledFrom([]string{"NEEDS-ACTION", "IN-PROCESS", "COMPLETED", "CANCELLED"}).Draw(t, "status")
 		it.percent = rapid.IntRange(0, 100).Draw(t, "percent")
@@ -380,7 +382,9 @@ func spell(b *strings.Builder, c *ical.Component) {
 		cats = append(cats, ical.SplitText(p.Value)...)
 	}
 	for p := range c.All("ATTACH") {
-		links = append(links, p.Value)
+		if !uploaded(p) {
+			links = append(links, p.Value)
+		}
 	}
 	for p := range c.All("ATTENDEE") {
 		people = append(people, fmt.Sprintf("%s %q %s %s %s", p.Value, p.Param("CN"), p.Param("PARTSTAT"), p.Param("ROLE"), p.Param("RSVP")))

@@ -2,24 +2,28 @@ package interop
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"factotum/protocol/caldav"
+	"factotum/protocol/dwp"
 	"factotum/protocol/wcap"
 	"factotum/server/calendar"
 	"factotum/server/calendar/calendartest"
 	"factotum/server/session"
 	"factotum/store/sqlstore"
+	"factotum/store/storetest/pgtest"
 )
 
-// site is both fronts over one model on SQLite; anna uses it.
+// site is both fronts over one model; anna uses it.
 type site struct {
 	t      testing.TB
 	wcap   http.Handler
@@ -27,9 +31,25 @@ type site struct {
 	sid    string
 }
 
-func newSite(t testing.TB) *site {
+// variant is a way to build a site.
+type variant struct {
+	name          string
+	postgres, dwp bool
+}
+
+var variants = []variant{{name: "sqlite"}, {name: "sqlite-dwp", dwp: true}, {name: "postgres", postgres: true}, {name: "postgres-dwp", postgres: true, dwp: true}}
+
+const backHost = "calendar1.example.com"
+
+func newSite(t testing.TB, v variant) *site {
 	t.Helper()
-	store, err := sqlstore.OpenSQLite(context.Background(), t.TempDir(), sqlstore.Options{Relaxed: true})
+	var store *sqlstore.Store
+	var err error
+	if v.postgres {
+		store, err = sqlstore.OpenPostgres(context.Background(), pgtest.Start(t), sqlstore.Options{Relaxed: true})
+	} else {
+		store, err = sqlstore.OpenSQLite(context.Background(), t.TempDir(), sqlstore.Options{Relaxed: true})
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +59,10 @@ func newSite(t testing.TB) *site {
 		}
 	})
 	people := calendartest.NewPeople("anna", "ben", "carl")
-	svc := calendar.NewService(store, people, calendar.Options{DefaultTZID: "Europe/Berlin"})
+	var be calendar.Backend = calendar.NewService(store, people, calendar.Options{DefaultTZID: "Europe/Berlin", Host: backHost})
+	if v.dwp {
+		be = overDWP(t, be)
+	}
 	login := func(_ context.Context, user, password string, _ netip.Addr) (calendar.Person, error) {
 		p, ok := people[user]
 		if !ok || password != user {
@@ -52,8 +75,8 @@ func newSite(t testing.TB) *site {
 		t.Fatal(err)
 	}
 	s := &site{t: t,
-		wcap:   wcap.New(wcap.Options{Backend: svc, People: people, Sessions: sessions, Login: login, Settings: wcap.Settings{DefaultTZID: "Europe/Berlin"}}),
-		caldav: caldav.New(caldav.Options{Backend: svc, People: people, Login: login}),
+		wcap:   wcap.New(wcap.Options{Backend: be, People: people, Sessions: sessions, Login: login, Settings: wcap.Settings{DefaultTZID: "Europe/Berlin"}}),
+		caldav: caldav.New(caldav.Options{Backend: be, People: people, Login: login}),
 	}
 	m := regexp.MustCompile(`SESSION-ID:(\w+)`).FindStringSubmatch(s.ask("login.wcap", url.Values{"user": {"anna"}, "password": {"anna"}}))
 	if m == nil {
@@ -61,6 +84,37 @@ func newSite(t testing.TB) *site {
 	}
 	s.sid = m[1]
 	return s
+}
+
+// overDWP puts a DWP server in front of a back end, on a socket, and returns a client.
+func overDWP(t testing.TB, be calendar.Backend) calendar.Backend {
+	t.Helper()
+	address := "unix:" + filepath.Join(t.TempDir(), "s")
+	ln, err := dwp.Listen(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	quiet := slog.New(slog.DiscardHandler)
+	server, err := dwp.NewServer(ln, be, dwp.ServerOptions{Names: []string{backHost}, Logger: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve() }()
+	t.Cleanup(func() {
+		gone, cancel := context.WithCancel(context.Background())
+		cancel()
+		server.Shutdown(gone)
+		if err := <-ended; err != nil {
+			t.Errorf("serve: %v", err)
+		}
+	})
+	client, err := dwp.NewClient(dwp.ClientOptions{Host: backHost, Address: address, Logger: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close() })
+	return client
 }
 
 // fataler is a test or a case of one.
@@ -90,7 +144,10 @@ func (s *site) store(t fataler, command string, p url.Values) string {
 
 // dav sends a CalDAV request.
 func (s *site) dav(t fataler, method, path, body string, want int) string {
-	r := httptest.NewRequest(method, "/dav/calendars/anna/calendar/"+path, strings.NewReader(body))
+	if !strings.HasPrefix(path, "/") {
+		path = "/dav/calendars/anna/calendar/" + path
+	}
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
 	r.Header.Set("Content-Type", "text/calendar; charset=utf-8")
 	r.SetBasicAuth("anna", "anna")
 	w := httptest.NewRecorder()
