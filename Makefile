@@ -7,7 +7,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Tests that drive whole servers for minutes: without the race detector's cost.
 WHOLE = factotum/cmd/calserver factotum/cmd/calserver/acceptance factotum/cmd/calserver/bench factotum/cmd/calserver/crash
 
-.PHONY: all build run check packages format vet staticcheck test race crash long fuzz bench specs generated image clean
+.PHONY: all build run check packages format vet staticcheck test race crash long clients fuzz bench specs generated image clean
 
 all: build
 
@@ -47,6 +47,11 @@ crash: packages
 # What one protocol writes the other reads: ten thousand cases.
 long:
 	FACTOTUM_LONG=1 go test -count=1 -timeout 3h ./protocol/interop ./protocol/wcap/wcaptest
+
+# Thunderbird itself, without a display.
+clients:
+	.ci/packages thunderbird
+	FACTOTUM_LONG=1 go test -count=1 -v -run Thunderbird -timeout 30m ./cmd/calserver/acceptance
 
 # Every fuzz target for a few seconds.
 fuzz:
