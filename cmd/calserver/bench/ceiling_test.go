@@ -3,6 +3,7 @@ package bench
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/base64"
 	"fmt"
 	"io"
@@ -221,6 +222,12 @@ func BenchmarkCeiling(b *testing.B) {
 		{"sync10", request("REPORT", home+"calendar/", xml+"Depth: 0\r\n", syncBody(string(token[1])))},
 		{"syncall", request("REPORT", home+"calendar/", xml+"Depth: 0\r\n", syncBody(""))},
 	}
+	if to := os.Getenv(profileEnv); to != "" {
+		for _, k := range cases {
+			profile(b, filepath.Join(dir, "data", "proc", "calserver.admin"), filepath.Join(to, k.name+".pprof"), ours, k.req)
+		}
+		return
+	}
 	answers := b.TempDir()
 	for _, k := range cases {
 		_, body, err := c.do(k.req, true)
@@ -240,6 +247,56 @@ func BenchmarkCeiling(b *testing.B) {
 		method, _, _ := strings.Cut(k.req, " ")
 		b.Run(k.name+"/factotum", func(b *testing.B) { drive(b, ours, ourPID, k.req) })
 		b.Run(k.name+"/bare", func(b *testing.B) { drive(b, ceiling, barePID, method+" /"+k.name+" "+rest) })
+	}
+}
+
+// profileEnv names a folder: then nothing is measured, and a CPU profile of
+// this server under each request is left there.
+const profileEnv = "FACTOTUM_BENCH_PROFILE"
+
+// profile sends the request over and over while the admin socket takes the
+// profile.
+func profile(b *testing.B, socket, to, addr, req string) {
+	b.Helper()
+	admin := &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+		return net.Dial("unix", socket)
+	}}}
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	for range 16 {
+		wg.Go(func() {
+			c, err := dial(addr)
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			defer c.conn.Close()
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if _, _, err := c.do(req, false); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	defer wg.Wait()
+	defer close(stop)
+	res, err := admin.Get("http://admin/debug/pprof/profile?seconds=5")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err == nil {
+		err = os.WriteFile(to, body, 0o644)
+	}
+	if err != nil {
+		b.Fatal(err)
 	}
 }
 
