@@ -1,6 +1,7 @@
 package calendar
 
 import (
+	"bytes"
 	"math"
 	"slices"
 	"sort"
@@ -209,6 +210,9 @@ func (c *cache) evict(keep *homeCache) {
 // The lock of the home is held.
 func (cal *calCache) hold(o *Object) int64 {
 	o.memo = &memo{cal: cal}
+	if cap(o.Data) > len(o.Data)+len(o.Data)/8+64 { // the buffer that a request was read into
+		o.Data = bytes.Clone(o.Data)
+	}
 	cal.objs[o.Name] = o
 	return objCost(o)
 }

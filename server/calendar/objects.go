@@ -15,7 +15,7 @@ func (r *ObjectRow) toObject(id ID) *Object {
 	if strings.HasPrefix(r.Name, uid) { // most clients name an object by its UID: one string will do
 		uid = r.Name[:len(uid)]
 	}
-	return &Object{Calendar: id, Name: r.Name, UID: uid, Component: r.Component, Change: r.Change, ScheduleTag: r.ScheduleTag,
+	return &Object{Calendar: id, Name: r.Name, UID: uid, Component: intern(r.Component), Change: r.Change, ScheduleTag: r.ScheduleTag,
 		Created: r.Created, Modified: r.Modified, Size: r.Size, ContentType: r.ContentType, Data: r.Data, class: r.Private}
 }
 

@@ -69,7 +69,8 @@ func (s *Service) judge(op string, m *calMeta, cal *ical.Component, data []byte)
 	if err != nil {
 		return nil, bad(ValidCalendarObject, "%v", err)
 	}
-	p := &parsed{data: data, uid: strings.TrimSpace(comps[0].Value("UID")), component: comps[0].Name}
+	// Caches keep these two: they must not keep the whole text.
+	p := &parsed{data: data, uid: strings.Clone(strings.TrimSpace(comps[0].Value("UID"))), component: intern(comps[0].Name)}
 	if len(p.uid) > 1024 {
 		return nil, bad(ValidCalendarObject, "the UID is longer than 1024 octets")
 	}
@@ -114,6 +115,16 @@ func (s *Service) judge(op string, m *calMeta, cal *ical.Component, data []byte)
 	p.occHash = hashOccurrences(p.occ)
 	p.attached = attachmentsOf(cal, m.id.Owner())
 	return p, nil
+}
+
+// intern returns the name of a component as a string that all share.
+func intern(name string) string {
+	for _, known := range [...]string{"VEVENT", "VTODO", "VJOURNAL"} {
+		if name == known {
+			return known
+		}
+	}
+	return strings.Clone(name)
 }
 
 // oneUID returns the components of the object besides its time zones: one
