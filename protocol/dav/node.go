@@ -5,6 +5,7 @@ import (
 	"iter"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // Node is an element of a parsed document. It shares the memory of the
@@ -26,16 +27,54 @@ type Node struct {
 // DAV:no-external-entities (RFC 4918 §16), 413 beyond a limit, 415 for an
 // encoding other than UTF-8.
 func Parse(src string, lim Limits) (*Node, error) {
-	return newTree(NewTokenizer(src, lim), nil)
+	b := builders.Get().(*builder)
+	b.t.reset(src, lim)
+	root, err := b.tree()
+	b.release()
+	return root, err
 }
 
-// newTree builds the tree of t's tokens, with outer as the namespaces around
-// the root.
-func newTree(t *Tokenizer, outer *binding) (*Node, error) {
-	t.ns = outer
-	b := builder{t: t, src: &t.src}
+// builder makes a tree of what its Tokenizer reads. Nodes come in slabs, text
+// that comes in pieces is gathered. Everything but the tree is used again for
+// the next document.
+type builder struct {
+	t     Tokenizer
+	src   *string // of the document: what nodes point to
+	root  *Node
+	stack []open
+	nodes []Node
+	attrs []Attr
+	leaf  leaf
+}
+
+type open struct {
+	node *Node
+	text []byte // set from the second piece on
+}
+
+var builders = sync.Pool{New: func() any { return new(builder) }}
+
+// release keeps the builder for the next document, and nothing of this one.
+func (b *builder) release() {
+	const keep = 64 // of each, the usual ones are this deep at most
+	if cap(b.t.stack) > keep || cap(b.t.attrs) > keep || cap(b.stack) > keep {
+		return
+	}
+	clear(b.t.stack[:cap(b.t.stack)])
+	clear(b.t.attrs[:cap(b.t.attrs)])
+	clear(b.stack[:cap(b.stack)])
+	*b = builder{t: Tokenizer{stack: b.t.stack, attrs: b.t.attrs}, stack: b.stack[:0]}
+	builders.Put(b)
+}
+
+func (b *builder) tree() (*Node, error) {
+	src := b.t.src
+	b.src = &src
 	for {
-		tok, err := t.Next()
+		for b.leaf.open != "" && b.again() {
+		}
+		before := b.t.nodes
+		tok, err := b.t.Next()
 		if err == io.EOF {
 			return b.root, nil
 		}
@@ -45,6 +84,7 @@ func newTree(t *Tokenizer, outer *binding) (*Node, error) {
 		switch tok.Kind {
 		case StartElement:
 			b.startElement(tok)
+			b.leaf = leaf{start: tok.end, cost: b.t.nodes - before}
 		case EndElement:
 			b.endElement(tok)
 		case CharData:
@@ -56,46 +96,83 @@ func newTree(t *Tokenizer, outer *binding) (*Node, error) {
 	}
 }
 
-// builder makes nodes in slabs, and gathers text that comes in pieces.
-type builder struct {
-	t     *Tokenizer
-	src   *string
-	root  *Node
-	stack []open
-	nodes []Node
-	attrs []Attr
+// leaf is the way of long lists. A multiget has a thousand elements that
+// differ in their text alone: where an element without attributes and
+// children was read, one of the same tags that follows it under the same
+// parent has the same name, since the same namespaces are in scope. It needs
+// no tokens, just its text.
+type leaf struct {
+	open, shut string // both tags as written; open is empty when the last element was none
+	start      int    // where the text of the last element began
+	cost       int    // its share of Limits.Nodes
+	name       Name
 }
 
-type open struct {
-	node *Node
-	text []byte // set from the second piece on
+// again reads one more element like the last one. It reports false, and has
+// read nothing, if what follows is anything else or not as simple.
+func (b *builder) again() bool {
+	t, l := &b.t, &b.leaf
+	start := t.pos
+	for start < len(t.src) && isBlank(t.src[start]) {
+		start++ // blanks after a child element are no text
+	}
+	if !strings.HasPrefix(t.src[start:], l.open) {
+		return false
+	}
+	rest := t.src[start+len(l.open):]
+	n := strings.IndexByte(rest, '<')
+	if n < 0 || !strings.HasPrefix(rest[n:], l.shut) {
+		return false
+	}
+	text := rest[:n]
+	if t.cr || len(text) > t.lim.Text || t.nodes+l.cost > t.lim.Nodes || strings.IndexByte(text, '&') >= 0 || strings.IndexByte(text, ']') >= 0 {
+		return false
+	}
+	t.nodes += l.cost
+	t.pos = start + len(l.open) + n + len(l.shut)
+	node := b.node()
+	node.Name, node.Text, node.start, node.end, node.outer = l.name, text, start, t.pos, t.ns
+	b.adopt(node)
+	return true
 }
 
-func (b *builder) startElement(tok Token) {
+// node returns a new node.
+func (b *builder) node() *Node {
 	if len(b.nodes) == cap(b.nodes) {
-		n := 256
+		n := 64
 		if b.root == nil {
-			// One for each start tag; comments count too, which does no harm.
-			n = min(strings.Count(*b.src, "<")-strings.Count(*b.src, "</"), n)
+			// Elements have two tags, or one and are few.
+			n = min(strings.Count(*b.src, "<")/2+4, 256)
 		}
 		b.nodes = make([]Node, 0, n)
 	}
 	b.nodes = b.nodes[:len(b.nodes)+1]
 	n := &b.nodes[len(b.nodes)-1]
-	n.Name, n.doc, n.start = tok.Name, b.src, tok.start
-	n.outer = b.t.stack[len(b.t.stack)-1].outer
+	n.doc = b.src
+	return n
+}
+
+// adopt makes n the last child of the open element, or the root.
+func (b *builder) adopt(n *Node) {
 	if len(b.stack) == 0 {
 		b.root = n
-	} else {
-		parent := b.stack[len(b.stack)-1].node
-		n.Lang = parent.Lang
-		if parent.last == nil {
-			parent.first = n
-		} else {
-			parent.last.next = n
-		}
-		parent.last = n
+		return
 	}
+	parent := b.stack[len(b.stack)-1].node
+	n.Lang = parent.Lang
+	if parent.last == nil {
+		parent.first = n
+	} else {
+		parent.last.next = n
+	}
+	parent.last = n
+}
+
+func (b *builder) startElement(tok Token) {
+	n := b.node()
+	n.Name, n.start = tok.Name, tok.start
+	n.outer = b.t.stack[len(b.t.stack)-1].outer
+	b.adopt(n)
 	if k := len(tok.Attrs); k > 0 {
 		if cap(b.attrs)-len(b.attrs) < k {
 			b.attrs = make([]Attr, 0, max(8, k))
@@ -114,11 +191,17 @@ func (b *builder) startElement(tok Token) {
 
 func (b *builder) endElement(tok Token) {
 	o := &b.stack[len(b.stack)-1]
-	o.node.end = tok.end
+	n := o.node
+	n.end = tok.end
 	if o.text != nil {
-		o.node.Text = string(o.text)
+		n.Text = string(o.text)
 	}
 	b.stack = b.stack[:len(b.stack)-1]
+	if n.first != nil || n.Attrs != nil || tok.start == tok.end || len(b.stack) == 0 {
+		b.leaf.open = ""
+		return
+	}
+	b.leaf.open, b.leaf.shut, b.leaf.name = b.t.src[n.start:b.leaf.start], b.t.src[tok.start:tok.end], n.Name
 }
 
 func (b *builder) charData(s string) error {

@@ -90,6 +90,14 @@ func ParseProps(report *Node) (PropRequest, error) {
 }
 
 func (p *PropRequest) add(prop *Node) error {
+	if p.Names == nil {
+		n := 0
+		for c := prop.FirstChild(); c != nil; c = c.Next() {
+			n++
+		}
+		n = min(n, maxProps)
+		p.Names, p.Nodes = make([]Name, 0, n), make([]*Node, 0, n)
+	}
 	for c := prop.FirstChild(); c != nil; c = c.Next() {
 		if p.Has(c.Name) {
 			continue
