@@ -163,12 +163,18 @@ func (c *call) each(print func(*target) error) error {
 	return nil
 }
 
+// errAnswered says that a block has its errno already.
+var errAnswered = errors.New("answered")
+
 // block answers for one calendar.
 func (c *call) block(t *target, print func(*target) error) {
 	mark := c.out.mark()
 	err := t.err
 	if err == nil {
 		err = print(t)
+	}
+	if errors.Is(err, errAnswered) {
+		return
 	}
 	if err != nil {
 		n := c.errno(err)

@@ -11,8 +11,9 @@ import (
 )
 
 // importFile stores the components of a file. A component whose UID is there
-// is replaced. What cannot be stored is left out, and then errno 35 says that
-// the file did not come in whole. WCAP import.
+// is replaced. What cannot be stored is left out: errno 35 says that the file
+// did not come in whole, and the answer tells which components and why. WCAP
+// import.
 func (c *call) importFile() error {
 	if c.r.Method != "POST" {
 		return BadImportArguments
@@ -42,31 +43,46 @@ func (c *call) importFile() error {
 			return AccessDenied
 		}
 		req := calendar.PutObjectsRequest{Calendar: cal.ID, Replace: true}
-		failed := false
+		comps := slices.DeleteFunc(slices.Clone(tree.Children), func(k *ical.Component) bool { return k.Name == "VTIMEZONE" })
+		var failed []*ical.Component
+		refused := func(item *calendar.SplitItem, err error) {
+			if len(failed) < c.set.MaxIDs {
+				it := calendar.EditItemResult{UID: item.UID}
+				failed = append(failed, brief(comps[item.First-1].Name, &it, status("Import", c.errno(err)), t, c))
+			}
+		}
+		var sent []*calendar.SplitItem // of the items of the request
 		split := calendar.Split(tree, nil, func(n int) string { return calendar.MadeUID(string(cal.ID)+"\x00"+tree.Value("PRODID"), n) })
-		for _, item := range split {
+		for i := range split {
+			item := &split[i]
 			switch {
 			case item.Err != nil:
-				failed = true
+				refused(item, item.Err)
 			case overlaps(item.Data, w, c.floating(&cal)):
-				req.Items = append(req.Items, calendar.PutItem{Data: item.Data})
+				req.Items, sent = append(req.Items, calendar.PutItem{Data: item.Data}), append(sent, item)
 			}
 		}
 		results, err := c.be.PutObjects(c.ctx, c.who, req)
 		if err != nil {
 			return err
 		}
-		for _, r := range results {
+		for i, r := range results {
 			if r.Err != nil {
-				c.errno(r.Err) // for the log
-				failed = true
+				refused(sent[i], r.Err)
 			}
 		}
-		if failed {
-			return ImportFailed
-		}
 		c.out.begin("PUBLISH")
-		return nil
+		if len(failed) == 0 {
+			return nil
+		}
+		c.out.errno(ImportFailed)
+		for _, k := range failed {
+			if err := c.out.comp(k); err != nil {
+				return err
+			}
+		}
+		c.out.end()
+		return errAnswered
 	})
 	return nil
 }

@@ -1,6 +1,10 @@
 package wcap
 
-import "factotum/server/calendar"
+import (
+	"cmp"
+
+	"factotum/server/calendar"
+)
 
 func (c *call) deleteEventsByID() error { return c.deleteByID("VEVENT") }
 
@@ -80,12 +84,32 @@ func (c *call) deleteByRange(name string) error {
 		if err != nil {
 			return err
 		}
-		for _, it := range res.Items {
-			if it.Err != nil {
-				return it.Err
+		c.begin(t, &res.Calendar)
+		all := OK
+		for i := range res.Items {
+			it := &res.Items[i]
+			if it.Err == nil {
+				continue
+			}
+			n := c.errno(it.Err)
+			if all == OK {
+				all = n
+			}
+			if err := c.out.comp(brief(cmp.Or(name, "VEVENT"), it, status("Delete", n), t, c)); err != nil {
+				return err
 			}
 		}
-		c.begin(t, &res.Calendar)
-		return nil
+		return c.partly(all)
 	})
+}
+
+// partly ends the block of a calendar for which some of many things failed:
+// what did not is done, and told in the block, so that it cannot be an error's.
+func (c *call) partly(n Errno) error {
+	if n == OK {
+		return nil
+	}
+	c.out.errno(n)
+	c.out.end()
+	return errAnswered
 }

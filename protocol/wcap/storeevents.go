@@ -202,7 +202,8 @@ func (s *storing) moment(text string) (ical.DateTime, error) {
 	return d, nil
 }
 
-// status is the REQUEST-STATUS of an item. WCAP §8.1.
+// status is the REQUEST-STATUS of an item; that of a failure has the errno of
+// the item in its third part. WCAP §8.1, RFC 5545 §3.8.8.3.
 func status(done string, n Errno) ical.Property {
 	p := ical.Property{Name: "REQUEST-STATUS"}
 	switch n {
@@ -214,6 +215,9 @@ func status(done string, n Errno) ical.Property {
 		p.Value = "3.1;Failed. No such component."
 	default:
 		p.Value = "3.7;Failed. " + done + " failed."
+	}
+	if p.Value[0] != '2' {
+		p.Value += ";" + itoa(int(n))
 	}
 	return p
 }
