@@ -3,6 +3,7 @@ package dwp
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -66,7 +67,7 @@ type Peer struct {
 }
 
 // serviceConfig retries reads once, when the back end could not be reached.
-// Writes are not in it: see Client.PutObject.
+// Writes are not in it: see repeat.
 const serviceConfig = `{"methodConfig":[{"name":[` +
 	`{"service":"factotum.dwp.v1.Backend","method":"Hello"},` +
 	`{"service":"factotum.dwp.v1.Backend","method":"Calendar"},` +
@@ -286,10 +287,20 @@ func (c *Client) begin(ctx context.Context, factor time.Duration) (context.Conte
 
 const forStreams = 10 // times the timeout
 
+// repeat says from which version of the back end on a call is sent once more
+// when the connection broke before the answer.
+type repeat int
+
+const (
+	never     repeat = 0 // not by us: gRPC itself retries reads, see serviceConfig
+	always    repeat = 1 // harmless, or under a token in the request
+	withToken repeat = 2 // under a token in the metadata, which version 1 does not look at
+)
+
 // try runs one attempt under a session, and once more when the back end
-// forgot the session: then nothing was carried out. With again, also when the
-// connection broke.
-func (c *Client) try(ctx context.Context, op string, again bool, attempt func(context.Context) error) error {
+// forgot the session: then nothing was carried out. As again says also when
+// the connection broke.
+func (c *Client) try(ctx context.Context, op string, again repeat, attempt func(context.Context) error) error {
 	for n := 0; ; n++ {
 		g, err := c.greet(ctx)
 		if err == nil {
@@ -302,7 +313,7 @@ func (c *Client) try(ctx context.Context, op string, again bool, attempt func(co
 		case calendar.ReasonOf(fromFailure(failureOf(err))) == noSession:
 			c.forget(g)
 			continue
-		case again && g != nil && g.err == nil && status.Code(err) == codes.Unavailable && failureOf(err) == nil:
+		case again != never && g != nil && g.err == nil && g.peer.Version >= int(again) && status.Code(err) == codes.Unavailable && failureOf(err) == nil:
 			continue
 		}
 		return errorOf(ctx, op, c.opts.Host, err)
@@ -310,6 +321,9 @@ func (c *Client) try(ctx context.Context, op string, again bool, attempt func(co
 }
 
 func withMetadata(ctx context.Context, session string) context.Context {
+	if token := calendar.Token(ctx); token != "" {
+		ctx = metadata.AppendToOutgoingContext(ctx, tokenKey, token)
+	}
 	if id := calendar.RequestID(ctx); id != "" && printable(id) {
 		return metadata.AppendToOutgoingContext(ctx, sessionKey, session, requestIDKey, id)
 	}
@@ -327,11 +341,14 @@ func printable(s string) bool {
 }
 
 // unary makes a call of one answer.
-func unary[Q, A any](ctx context.Context, c *Client, op string, again bool,
+func unary[Q, A any](ctx context.Context, c *Client, op string, again repeat,
 	method func(context.Context, *Q, ...grpc.CallOption) (*A, error), req *Q,
 ) (answer *A, err error) {
 	ctx, cancel := c.begin(ctx, 1)
 	defer cancel()
+	if again == withToken && calendar.Token(ctx) == "" {
+		ctx = calendar.WithToken(ctx, rand.Text())
+	}
 	err = c.try(ctx, op, again, func(ctx context.Context) (err error) {
 		answer, err = method(ctx, req)
 		return err
@@ -351,7 +368,7 @@ func stream[Q, A any](ctx context.Context, c *Client, op string,
 	ctx, cancel := c.begin(ctx, forStreams)
 	defer cancel()
 	var taken error
-	err := c.try(ctx, op, false, func(ctx context.Context) error {
+	err := c.try(ctx, op, never, func(ctx context.Context) error {
 		st, err := method(ctx, req)
 		if err != nil {
 			return err

@@ -13,7 +13,7 @@ import (
 
 // Home implements calendar.Backend.
 func (c *Client) Home(ctx context.Context, who calendar.Actor, req calendar.HomeRequest) (calendar.Home, error) {
-	m, err := unary(ctx, c, "home", !req.Provision, c.api.Home, &wire.HomeRequest{
+	m, err := unary(ctx, c, "home", always, c.api.Home, &wire.HomeRequest{
 		Actor: toActor(who), Owner: toText(req.Owner), Provision: req.Provision, Counts: req.Counts,
 	})
 	if err != nil {
@@ -34,24 +34,24 @@ func oneCalendar(m *wire.CalendarAnswer, err error) (calendar.Calendar, error) {
 
 // Calendar implements calendar.Backend.
 func (c *Client) Calendar(ctx context.Context, who calendar.Actor, id calendar.ID) (calendar.Calendar, error) {
-	return oneCalendar(unary(ctx, c, "calendar", false, c.api.Calendar, &wire.CalendarRequest{Actor: toActor(who), Id: toText(id)}))
+	return oneCalendar(unary(ctx, c, "calendar", never, c.api.Calendar, &wire.CalendarRequest{Actor: toActor(who), Id: toText(id)}))
 }
 
 // CreateCalendar implements calendar.Backend.
 func (c *Client) CreateCalendar(ctx context.Context, who calendar.Actor, req calendar.CreateCalendarRequest) (calendar.Calendar, error) {
-	return oneCalendar(unary(ctx, c, "create calendar", false, c.api.CreateCalendar, &wire.CreateCalendarRequest{
+	return oneCalendar(unary(ctx, c, "create calendar", withToken, c.api.CreateCalendar, &wire.CreateCalendarRequest{
 		Actor: toActor(who), Calendar: toCalendar(&req.Calendar), DefaultAcl: req.DefaultACL,
 	}))
 }
 
 // UpdateCalendar implements calendar.Backend.
 func (c *Client) UpdateCalendar(ctx context.Context, who calendar.Actor, req calendar.UpdateCalendarRequest) (calendar.Calendar, error) {
-	return oneCalendar(unary(ctx, c, "update calendar", false, c.api.UpdateCalendar, toUpdate(who, &req)))
+	return oneCalendar(unary(ctx, c, "update calendar", withToken, c.api.UpdateCalendar, toUpdate(who, &req)))
 }
 
 // DeleteCalendar implements calendar.Backend.
 func (c *Client) DeleteCalendar(ctx context.Context, who calendar.Actor, req calendar.DeleteCalendarRequest) error {
-	_, err := unary(ctx, c, "delete calendar", false, c.api.DeleteCalendar, &wire.DeleteCalendarRequest{
+	_, err := unary(ctx, c, "delete calendar", withToken, c.api.DeleteCalendar, &wire.DeleteCalendarRequest{
 		Actor: toActor(who), Id: toText(req.ID), IfMatch: toTexts(req.IfMatch),
 	})
 	return err
@@ -66,12 +66,12 @@ func oneCopy(m *wire.CopyAnswer, err error) (calendar.CopyResult, error) {
 
 // CopyCalendar implements calendar.Backend.
 func (c *Client) CopyCalendar(ctx context.Context, who calendar.Actor, req calendar.CopyRequest) (calendar.CopyResult, error) {
-	return oneCopy(unary(ctx, c, "copy calendar", false, c.api.CopyCalendar, toCopy(who, &req)))
+	return oneCopy(unary(ctx, c, "copy calendar", withToken, c.api.CopyCalendar, toCopy(who, &req)))
 }
 
 // CopyObject implements calendar.Backend.
 func (c *Client) CopyObject(ctx context.Context, who calendar.Actor, req calendar.CopyRequest) (calendar.CopyResult, error) {
-	return oneCopy(unary(ctx, c, "copy object", false, c.api.CopyObject, toCopy(who, &req)))
+	return oneCopy(unary(ctx, c, "copy object", withToken, c.api.CopyObject, toCopy(who, &req)))
 }
 
 // takeObjects hands a message's objects to emit.
@@ -105,7 +105,7 @@ func (c *Client) ListObjects(ctx context.Context, who calendar.Actor, id calenda
 
 // Object implements calendar.Backend.
 func (c *Client) Object(ctx context.Context, who calendar.Actor, ref calendar.Ref) (*calendar.Object, error) {
-	m, err := unary(ctx, c, "object", false, c.api.Object, &wire.ObjectRequest{Actor: toActor(who), Ref: toRef(ref)})
+	m, err := unary(ctx, c, "object", never, c.api.Object, &wire.ObjectRequest{Actor: toActor(who), Ref: toRef(ref)})
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +144,7 @@ func (c *Client) PutObject(ctx context.Context, who calendar.Actor, req calendar
 	if req.Token == "" {
 		req.Token = rand.Text()
 	}
-	m, err := unary(ctx, c, "put object", true, c.api.PutObject, toPut(who, &req))
+	m, err := unary(ctx, c, "put object", always, c.api.PutObject, toPut(who, &req))
 	if err != nil {
 		return calendar.PutResult{}, err
 	}
@@ -157,7 +157,10 @@ func (c *Client) PutObject(ctx context.Context, who calendar.Actor, req calendar
 func (c *Client) PutObjects(ctx context.Context, who calendar.Actor, req calendar.PutObjectsRequest) (results []calendar.PutItemResult, err error) {
 	ctx, cancel := c.begin(ctx, forStreams)
 	defer cancel()
-	err = c.try(ctx, "put objects", false, func(ctx context.Context) error {
+	if calendar.Token(ctx) == "" {
+		ctx = calendar.WithToken(ctx, rand.Text())
+	}
+	err = c.try(ctx, "put objects", withToken, func(ctx context.Context) error {
 		results, err = c.putObjects(ctx, who, req)
 		return err
 	})
@@ -220,7 +223,7 @@ func (c *Client) putObjects(ctx context.Context, who calendar.Actor, req calenda
 
 // DeleteObject implements calendar.Backend.
 func (c *Client) DeleteObject(ctx context.Context, who calendar.Actor, req calendar.DeleteRequest) error {
-	_, err := unary(ctx, c, "delete object", false, c.api.DeleteObject, &wire.DeleteRequest{
+	_, err := unary(ctx, c, "delete object", withToken, c.api.DeleteObject, &wire.DeleteRequest{
 		Actor: toActor(who), Ref: toRef(req.Ref), Precond: toPrecond(req.Precond),
 	})
 	return err
@@ -228,7 +231,7 @@ func (c *Client) DeleteObject(ctx context.Context, who calendar.Actor, req calen
 
 // PatchProps implements calendar.Backend.
 func (c *Client) PatchProps(ctx context.Context, who calendar.Actor, ref calendar.Ref, changes []calendar.PropChange) error {
-	_, err := unary(ctx, c, "patch properties", false, c.api.PatchProps, &wire.PatchPropsRequest{
+	_, err := unary(ctx, c, "patch properties", withToken, c.api.PatchProps, &wire.PatchPropsRequest{
 		Actor: toActor(who), Ref: toRef(ref), Changes: each(changes, toChange),
 	})
 	return err
@@ -263,7 +266,7 @@ func (c *Client) Sync(ctx context.Context, who calendar.Actor, req calendar.Sync
 
 // SyncHome implements calendar.Backend.
 func (c *Client) SyncHome(ctx context.Context, who calendar.Actor, req calendar.SyncHomeRequest) (calendar.SyncHomeResult, error) {
-	m, err := unary(ctx, c, "sync home", false, c.api.SyncHome, &wire.SyncHomeRequest{
+	m, err := unary(ctx, c, "sync home", never, c.api.SyncHome, &wire.SyncHomeRequest{
 		Actor: toActor(who), Owner: toText(req.Owner), Token: toText(req.Token),
 	})
 	if err != nil {
@@ -276,7 +279,7 @@ func (c *Client) SyncHome(ctx context.Context, who calendar.Actor, req calendar.
 
 // SearchCalendars implements calendar.Backend.
 func (c *Client) SearchCalendars(ctx context.Context, who calendar.Actor, req calendar.SearchCalendarsRequest) ([]calendar.Calendar, error) {
-	m, err := unary(ctx, c, "search calendars", false, c.api.SearchCalendars, toSearch(who, &req))
+	m, err := unary(ctx, c, "search calendars", never, c.api.SearchCalendars, toSearch(who, &req))
 	if err != nil {
 		return nil, err
 	}
@@ -285,7 +288,7 @@ func (c *Client) SearchCalendars(ctx context.Context, who calendar.Actor, req ca
 
 // FreeBusy implements calendar.Backend.
 func (c *Client) FreeBusy(ctx context.Context, who calendar.Actor, req calendar.FreeBusyRequest) ([]calendar.FreeBusyResult, error) {
-	m, err := unary(ctx, c, "free/busy", false, c.api.FreeBusy, toFreeBusy(who, &req))
+	m, err := unary(ctx, c, "free/busy", never, c.api.FreeBusy, toFreeBusy(who, &req))
 	if err == nil && len(m.GetItems()) != len(req.Targets) {
 		err = errCut("free/busy")
 	}
@@ -297,7 +300,7 @@ func (c *Client) FreeBusy(ctx context.Context, who calendar.Actor, req calendar.
 
 // Prefs implements calendar.Backend.
 func (c *Client) Prefs(ctx context.Context, who calendar.Actor, owner calendar.Owner) (map[string]string, error) {
-	m, err := unary(ctx, c, "preferences", false, c.api.Prefs, &wire.PrefsRequest{Actor: toActor(who), Owner: toText(owner)})
+	m, err := unary(ctx, c, "preferences", never, c.api.Prefs, &wire.PrefsRequest{Actor: toActor(who), Owner: toText(owner)})
 	if err != nil {
 		return nil, err
 	}
@@ -306,7 +309,7 @@ func (c *Client) Prefs(ctx context.Context, who calendar.Actor, owner calendar.O
 
 // SetPrefs implements calendar.Backend.
 func (c *Client) SetPrefs(ctx context.Context, who calendar.Actor, req calendar.SetPrefsRequest) error {
-	_, err := unary(ctx, c, "set preferences", false, c.api.SetPrefs, &wire.SetPrefsRequest{
+	_, err := unary(ctx, c, "set preferences", withToken, c.api.SetPrefs, &wire.SetPrefsRequest{
 		Actor: toActor(who), Owner: toText(req.Owner), Set: toPrefs(req.Set), Remove: toTexts(req.Remove), Compare: req.Compare, Was: toPrefs(req.Was),
 	})
 	return err
@@ -314,7 +317,7 @@ func (c *Client) SetPrefs(ctx context.Context, who calendar.Actor, req calendar.
 
 // Ping implements calendar.Backend.
 func (c *Client) Ping(ctx context.Context) (calendar.Status, error) {
-	m, err := unary(ctx, c, "ping", false, c.api.Ping, &wire.PingRequest{})
+	m, err := unary(ctx, c, "ping", never, c.api.Ping, &wire.PingRequest{})
 	if err != nil {
 		return calendar.Status{}, err
 	}

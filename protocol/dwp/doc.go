@@ -14,9 +14,11 @@
 //
 // Failures cross as Kind, Reason, Op, Ref and Msg of a calendar.Error, never
 // with their cause. A back end that cannot be reached is
-// calendar.Unavailable, at once while it is known to be down. Reads are
-// retried once after a broken connection, and so is PutObject, whose token
-// makes that harmless; other writes are not, since they may have happened.
+// calendar.Unavailable, at once while it is known to be down. Calls are
+// repeated once after a broken connection. What a write did is kept under a
+// request token that goes with it (in PutRequest, or in the metadata from
+// version 2 on), so that the back end answers a repetition without writing
+// again; a back end of version 1 gets no repeated writes but PutObject.
 package dwp
 
 //go:generate protoc --go_out=internal/wire --go_opt=module=factotum/protocol/dwp/internal/wire --go-grpc_out=internal/wire --go-grpc_opt=module=factotum/protocol/dwp/internal/wire dwp.proto
@@ -24,7 +26,7 @@ package dwp
 // Version is what this program speaks, Oldest the oldest it understands.
 // See the rules in dwp.proto.
 const (
-	Version = 1
+	Version = 2 // 2: request tokens in the metadata
 	Oldest  = 1
 )
 
@@ -39,10 +41,12 @@ const (
 	windowBytes  = 1 << 20  // HTTP/2 flow control
 	maxNesting   = 32       // levels of filters and selections
 	maxErrorText = 2 << 10  // octets of Ref or Msg
+	maxToken     = 128      // octets of a request token
 )
 
 // Names of our metadata.
 const (
 	sessionKey   = "dwp-session"
 	requestIDKey = "dwp-request-id"
+	tokenKey     = "dwp-token"
 )

@@ -9,7 +9,7 @@ import (
 
 // EditObject implements calendar.Backend.
 func (c *Client) EditObject(ctx context.Context, who calendar.Actor, req calendar.EditRequest) (calendar.EditResult, error) {
-	m, err := unary(ctx, c, "edit object", false, c.api.EditObject, toEdit(who, &req))
+	m, err := unary(ctx, c, "edit object", withToken, c.api.EditObject, toEdit(who, &req))
 	if err == nil && req.Within == nil && len(m.GetItems()) != len(req.Items) {
 		err = errCut("edit object")
 	}
@@ -21,7 +21,7 @@ func (c *Client) EditObject(ctx context.Context, who calendar.Actor, req calenda
 
 // Attachment implements calendar.Backend.
 func (c *Client) Attachment(ctx context.Context, who calendar.Actor, req calendar.AttachmentRequest) (calendar.Attachment, error) {
-	m, err := unary(ctx, c, "attachment", false, c.api.Attachment, &wire.AttachmentRequest{
+	m, err := unary(ctx, c, "attachment", never, c.api.Attachment, &wire.AttachmentRequest{
 		Actor: toActor(who), Owner: toText(req.Owner), Id: toText(req.ID), Calendar: toText(req.Calendar), Uid: toText(req.UID),
 	})
 	if err != nil {

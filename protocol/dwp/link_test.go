@@ -406,13 +406,18 @@ func (b *breaking) Object(context.Context, calendar.Actor, calendar.Ref) (*calen
 	return &calendar.Object{}, nil
 }
 
-func (b *breaking) DeleteObject(context.Context, calendar.Actor, calendar.DeleteRequest) error {
+func (b *breaking) DeleteObject(ctx context.Context, _ calendar.Actor, _ calendar.DeleteRequest) error {
+	b.token.CompareAndSwap(nil, calendar.Token(ctx))
+	if b.token.Load() != calendar.Token(ctx) || calendar.Token(ctx) == "" {
+		return calendar.Internal
+	}
 	b.spoil()
 	return nil
 }
 
-// TestBrokenConnection: reads and puts are sent once more, under the same
-// token; a delete, which may have happened, is not.
+// TestBrokenConnection: reads and writes are sent once more, these under the
+// same token; but not to a back end that does not look at tokens in the
+// metadata: there a delete may have happened.
 func TestBrokenConnection(t *testing.T) {
 	l := newLink()
 	b := new(breaking)
@@ -426,7 +431,18 @@ func TestBrokenConnection(t *testing.T) {
 		_, err := c.PutObject(t.Context(), calendar.Actor{}, calendar.PutRequest{})
 		return err
 	}
-	del := func() error { return c.DeleteObject(t.Context(), calendar.Actor{}, calendar.DeleteRequest{}) }
+	del := func() error {
+		b.token = atomic.Value{}
+		return c.DeleteObject(t.Context(), calendar.Actor{}, calendar.DeleteRequest{})
+	}
+	old := func() error {
+		g, err := c.greet(t.Context())
+		if err != nil {
+			return err
+		}
+		g.peer.Version = 1
+		return del()
+	}
 	for _, x := range []struct {
 		what  string
 		call  func() error
@@ -437,7 +453,9 @@ func TestBrokenConnection(t *testing.T) {
 		{"get", get, 1, 2, true},
 		{"put", put, 1, 2, true},
 		{"put, broken twice", put, 2, 2, false},
-		{"delete", del, 1, 1, false},
+		{"delete", del, 1, 2, true},
+		{"delete, broken twice", del, 2, 2, false},
+		{"delete, by an older back end", old, 1, 1, false},
 	} {
 		within(t, "a connection", func() bool { _, err := c.Ping(t.Context()); return err == nil })
 		b.calls.Store(0)

@@ -162,6 +162,12 @@ func (s *Server) admit(ctx context.Context, method string) (context.Context, fun
 	if id := metadata.ValueFromIncomingContext(ctx, requestIDKey); len(id) > 0 && id[0] != "" {
 		ctx = calendar.WithRequestID(ctx, id[0])
 	}
+	if token := metadata.ValueFromIncomingContext(ctx, tokenKey); len(token) == 1 && token[0] != "" {
+		if len(token[0]) > maxToken {
+			return ctx, nil, status.Error(codes.InvalidArgument, "the request token is too long")
+		}
+		ctx = calendar.WithToken(ctx, token[0])
+	}
 	select {
 	case s.slots <- struct{}{}:
 		return ctx, func() { <-s.slots }, nil

@@ -266,20 +266,27 @@ func (s *Service) UpdateCalendar(ctx context.Context, who Actor, req UpdateCalen
 	if err := s.checkProps(op, &req); err != nil {
 		return Calendar{}, err
 	}
+	if err := s.settled(ctx, op, req.ID.Owner(), nil, s.updateCalendar(ctx, who, op, req)); err != nil {
+		return Calendar{}, err
+	}
+	return s.Calendar(ctx, who, req.ID)
+}
+
+func (s *Service) updateCalendar(ctx context.Context, who Actor, op string, req UpdateCalendarRequest) error {
 	_, _, r, err := s.calendar(ctx, who, op, req.ID)
 	if err != nil {
-		return Calendar{}, err
+		return err
 	}
 	onlyACL := req.onlyACL()
 	switch {
 	case req.CoOwners != nil && !r.Owner:
-		return Calendar{}, failMsg(Denied, "", op, string(req.ID), "only the primary owner may change the owners")
+		return failMsg(Denied, "", op, string(req.ID), "only the primary owner may change the owners")
 	case req.ACL != nil && !r.Properties.Has(acl.SelfAdmin):
-		return Calendar{}, failMsg(Denied, "", op, string(req.ID), "you may not change the access control list")
+		return failMsg(Denied, "", op, string(req.ID), "you may not change the access control list")
 	case !onlyACL && !r.Properties.Has(acl.Write):
-		return Calendar{}, failMsg(Denied, "", op, string(req.ID), "you may not change the properties of this calendar")
+		return failMsg(Denied, "", op, string(req.ID), "you may not change the properties of this calendar")
 	}
-	err = s.update(ctx, op, req.ID.Owner(), func(w *writer) error {
+	return s.update(ctx, op, req.ID.Owner(), func(w *writer) error {
 		row, ok, err := w.Calendar(req.ID.Name())
 		if err != nil {
 			return err
@@ -315,10 +322,6 @@ func (s *Service) UpdateCalendar(ctx context.Context, who Actor, req UpdateCalen
 		w.reset = true
 		return s.changeProps(w, op, string(req.ID), row.ID, "", req.Props)
 	})
-	if err != nil {
-		return Calendar{}, err
-	}
-	return s.Calendar(ctx, who, req.ID)
 }
 
 // hidesAny tells whether a calendar has an object that not everyone who reads
@@ -383,6 +386,10 @@ func (s *Service) changeProps(w *writer, op, ref string, cal int64, name string,
 // the collections below. The default calendar stays: other things point at it.
 func (s *Service) DeleteCalendar(ctx context.Context, who Actor, req DeleteCalendarRequest) error {
 	const op = "delete calendar"
+	return s.settled(ctx, op, req.ID.Owner(), nil, s.deleteCalendar(ctx, who, op, req))
+}
+
+func (s *Service) deleteCalendar(ctx context.Context, who Actor, op string, req DeleteCalendarRequest) error {
 	_, c, r, err := s.calendar(ctx, who, op, req.ID)
 	if err != nil {
 		return err

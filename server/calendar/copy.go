@@ -13,6 +13,12 @@ func (s *Service) CopyObject(ctx context.Context, who Actor, req CopyRequest) (C
 	if req.Move {
 		op = "move object"
 	}
+	res, err := s.copyObject(ctx, who, op, req)
+	err = s.settled(ctx, op, req.From.Calendar.Owner(), &res, err)
+	return res, err
+}
+
+func (s *Service) copyObject(ctx context.Context, who Actor, op string, req CopyRequest) (CopyResult, error) {
 	from, to := req.From, req.To
 	owner := from.Calendar.Owner()
 	if to.Calendar.Owner() != owner {
@@ -57,7 +63,7 @@ func (s *Service) CopyObject(ctx context.Context, who Actor, req CopyRequest) (C
 		return CopyResult{}, err
 	}
 	var res CopyResult
-	err = s.update(ctx, op, owner, func(w *writer) error {
+	err = s.once(ctx, op, owner, &res, func(w *writer) error {
 		res = CopyResult{}
 		frow, tok, err := w.pair(op, from.Calendar, to.Calendar)
 		if err != nil {
@@ -162,6 +168,12 @@ func (s *Service) CopyCalendar(ctx context.Context, who Actor, req CopyRequest) 
 	if req.Move {
 		op = "move calendar"
 	}
+	res, err := s.copyCalendar(ctx, who, op, req)
+	err = s.settled(ctx, op, req.From.Calendar.Owner(), &res, err)
+	return res, err
+}
+
+func (s *Service) copyCalendar(ctx context.Context, who Actor, op string, req CopyRequest) (CopyResult, error) {
 	from, to := req.From.Calendar, req.To.Calendar
 	owner := from.Owner()
 	_, c, r, err := s.calendar(ctx, who, op, from)
@@ -187,7 +199,7 @@ func (s *Service) CopyCalendar(ctx context.Context, who Actor, req CopyRequest) 
 		return CopyResult{}, failMsg(Denied, CollectionLocationOK, op, string(to), "a calendar stands directly in a home")
 	}
 	var res CopyResult
-	err = s.update(ctx, op, owner, func(w *writer) error {
+	err = s.once(ctx, op, owner, &res, func(w *writer) error {
 		res = CopyResult{}
 		return s.copyTree(w, op, req, &res)
 	})

@@ -49,7 +49,8 @@ func (s *Service) EditObject(ctx context.Context, who Actor, req EditRequest) (E
 		return EditResult{}, err
 	}
 	var items []EditItemResult
-	err = s.update(ctx, op, id.Owner(), func(w *writer) error {
+	var saved []savedEdit
+	err = s.once(ctx, op, id.Owner(), &saved, func(w *writer) error {
 		row, ok, err := w.Calendar(id.Name())
 		if err != nil {
 			return err
@@ -62,13 +63,22 @@ func (s *Service) EditObject(ctx context.Context, who Actor, req EditRequest) (E
 		x.rights = s.rights(who, id.Owner(), strings.Fields(row.CoOwners), row.ACL)
 		if req.Within != nil {
 			items, err = x.within(ctx)
-			return err
+		} else {
+			items, err = x.items()
 		}
-		items, err = x.items()
+		if Token(ctx) != "" {
+			saved = saveEdit(items)
+		}
 		return err
 	})
+	if err == nil && items == nil && saved != nil { // done before
+		err = s.store.View(ctx, id.Owner(), func(tx Tx) (err error) {
+			items, err = restoreEdit(tx, c.meta.row, id, saved, req.Return)
+			return err
+		})
+	}
 	if err != nil {
-		return EditResult{}, err
+		return EditResult{}, wrap(op, string(id), err)
 	}
 	return EditResult{Calendar: h.describe(c, r), Items: items}, nil
 }

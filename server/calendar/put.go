@@ -3,7 +3,6 @@ package calendar
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -29,24 +28,14 @@ func (s *Service) PutObject(ctx context.Context, who Actor, req PutRequest) (Put
 	if err != nil {
 		return PutResult{}, err
 	}
+	if req.Token != "" {
+		ctx = WithToken(ctx, req.Token)
+	}
 	var res PutResult
-	err = s.update(ctx, op, id.Owner(), func(w *writer) error {
-		if req.Token != "" {
-			if done, ok, err := w.Token(req.Token); err != nil {
-				return err
-			} else if ok {
-				return json.Unmarshal(done, &res)
-			}
-		}
+	err = s.once(ctx, op, id.Owner(), &res, func(w *writer) error {
 		var err error
-		if res, err = s.put(w, who, op, req, obj); err != nil || req.Token == "" {
-			return err
-		}
-		done, err := json.Marshal(res)
-		if err != nil {
-			return err
-		}
-		return w.SetToken(req.Token, done, w.now)
+		res, err = s.put(w, who, op, req, obj)
+		return err
 	})
 	return res, err
 }
@@ -226,7 +215,8 @@ func (s *Service) PutObjects(ctx context.Context, who Actor, req PutObjectsReque
 	}
 	for from := 0; from < len(objs); from += 100 {
 		to := min(from+100, len(objs))
-		err := s.update(ctx, op, id.Owner(), func(w *writer) error {
+		var saved []savedPut
+		err := s.once(ctx, fmt.Sprint(op, " ", from), id.Owner(), &saved, func(w *writer) error {
 			row, ok, err := w.Calendar(id.Name())
 			if err != nil {
 				return err
@@ -246,8 +236,14 @@ func (s *Service) PutObjects(ctx context.Context, who Actor, req PutObjectsReque
 				res.UID, res.Err = objs[i].uid, err
 				out[i] = res
 			}
+			if Token(ctx) != "" {
+				saved = savePuts(out[from:to])
+			}
 			return nil
 		})
+		if err == nil && saved != nil {
+			restorePuts(saved, out[from:to])
+		}
 		if err != nil {
 			for i := from; i < to; i++ {
 				if objs[i] != nil {

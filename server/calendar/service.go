@@ -181,9 +181,14 @@ func cmpOr(a, b string) string {
 	return b
 }
 
-// update runs fn in a write transaction of the owner and brings the caches up
-// to date, in commit order, before anyone is told of the success.
+// update runs fn in a write transaction of the owner, once for a request token.
 func (s *Service) update(ctx context.Context, op string, owner Owner, fn func(*writer) error) error {
+	return s.once(ctx, op, owner, nil, fn)
+}
+
+// transact runs fn in a write transaction of the owner and brings the caches
+// up to date, in commit order, before anyone is told of the success.
+func (s *Service) transact(ctx context.Context, op string, owner Owner, fn func(*writer) error) error {
 	if s.opt.ReadOnly {
 		return failMsg(ReadOnly, "", op, string(owner), "the calendar store is in read-only mode")
 	}
