@@ -79,6 +79,7 @@ func init() {
 type plan struct {
 	kind  dav.PropKind
 	items []planItem
+	tag   bool // DAV:getetag is all that is asked for
 }
 
 type planItem struct {
@@ -92,6 +93,7 @@ func planFor(p dav.PropRequest) plan {
 	for i, n := range p.Names {
 		pl.items[i] = planItem{n, live[n]}
 	}
+	pl.tag = p.Kind == dav.PropSome && len(p.Names) == 1 && p.Names[0] == dav.D("getetag")
 	return pl
 }
 
@@ -170,6 +172,21 @@ func (pl *plan) respond(mw *dav.Writer, s *subject) {
 	mw.Response(s.path)
 	pl.write(mw, s)
 	mw.EndResponse()
+}
+
+// member writes the response of an object in the collection that s stands for
+// and Writer.Base named.
+func (pl *plan) member(mw *dav.Writer, s *subject, o *calendar.Object) error {
+	if pl.tag { // every member has an ETag
+		s.buf = o.AppendETag(s.buf[:0])
+		mw.MemberTag(o.Name, s.buf)
+		return mw.Err()
+	}
+	s.member(o)
+	mw.Member(o.Name)
+	pl.write(mw, s)
+	mw.EndResponse()
+	return mw.Err()
 }
 
 // top is a resource of the upper tree.

@@ -151,11 +151,7 @@ func (rq *request) findCollection(mw *dav.Writer, pl *plan, self, members bool) 
 	s := rq.objects(rq.at.id(), cal)
 	mw.Base(s.path)
 	c, err := rq.be.ListObjects(rq.ctx, rq.who, rq.at.id(), func(o *calendar.Object) error {
-		s.member(o)
-		mw.Member(o.Name)
-		pl.write(mw, s)
-		mw.EndResponse()
-		return mw.Err()
+		return pl.member(mw, s, o)
 	})
 	if err != nil {
 		return err

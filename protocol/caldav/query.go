@@ -64,11 +64,7 @@ func (rq *request) queryOne(mw *dav.Writer, pl *plan, q calendar.QueryRequest, i
 			}
 			*left--
 		}
-		s.member(o)
-		mw.Member(o.Name)
-		pl.write(mw, s)
-		mw.EndResponse()
-		return mw.Err()
+		return pl.member(mw, s, o)
 	})
 	if errors.Is(err, calendar.TooMany) {
 		return errCut

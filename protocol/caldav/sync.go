@@ -49,11 +49,7 @@ func (rq *request) sync(root *dav.Node) error {
 			mw.Status(http.StatusNotFound, s.path, it.Gone.Name)
 			return mw.Err()
 		}
-		s.member(it.Object)
-		mw.Member(it.Object.Name)
-		pl.write(mw, s)
-		mw.EndResponse()
-		return mw.Err()
+		return pl.member(mw, s, it.Object)
 	})
 	if err != nil {
 		return rq.abort(mw, err)

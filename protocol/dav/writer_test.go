@@ -254,3 +254,31 @@ func TestRFC4918_8_7_ErrorBody(t *testing.T) {
 		t.Error(s)
 	}
 }
+
+// TestWriter_MemberTag holds the short way for listings against the long one.
+func TestWriter_MemberTag(t *testing.T) {
+	write := func(member func(mw *Writer, name, tag string)) string {
+		rec := httptest.NewRecorder()
+		mw := NewMultistatus(rec)
+		mw.Base("/dav/calendars/anna/a & b/")
+		mw.Response("/open")
+		mw.Miss(http.StatusNotFound, D("displayname"))
+		for i, name := range []string{"a.ics", "with blank.ics", "ä<&>%.ics"} {
+			member(mw, name, "tag-"+strconv.Itoa(i))
+			mw.Status(http.StatusNotFound, "/gone")
+		}
+		if err := mw.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return rec.Body.String()
+	}
+	short := write(func(mw *Writer, name, tag string) { mw.MemberTag(name, []byte(tag)) })
+	long := write(func(mw *Writer, name, tag string) {
+		mw.Member(name)
+		mw.Text(D("getetag"), ETag(tag))
+		mw.EndResponse()
+	})
+	if short != long {
+		t.Errorf("short\n%s\nlong\n%s", short, long)
+	}
+}

@@ -37,7 +37,7 @@ func (s *Service) Sync(ctx context.Context, who Actor, req SyncRequest, emit fun
 		return SyncResult{Token: cal.SyncToken(), Calendar: cal}, nil
 	}
 	if req.Token == "" && req.Limit <= 0 && !req.Data {
-		return s.syncAll(ctx, h, c, r, send)
+		return s.syncAll(ctx, who, h, c, r, emit)
 	}
 	if req.Limit <= 0 && !req.Data && !req.Deleted && start == 0 {
 		if res, ok, err := s.syncLog(h, c, r, since, send, emit); ok {
@@ -48,14 +48,17 @@ func (s *Service) Sync(ctx context.Context, who Actor, req SyncRequest, emit fun
 }
 
 // syncAll answers a first sync from the listing.
-func (s *Service) syncAll(ctx context.Context, h *homeCache, c *calCache, r Rights, send func(*Object) error) (SyncResult, error) {
+func (s *Service) syncAll(ctx context.Context, who Actor, h *homeCache, c *calCache, r Rights, emit func(SyncItem) error) (SyncResult, error) {
 	cal := h.describe(c, r) // before the listing: what comes between is told again
 	list, err := s.listing(ctx, h, c)
 	if err != nil {
 		return SyncResult{}, wrap("sync", string(c.meta.id), err)
 	}
 	for _, o := range list {
-		if err := send(o); err != nil {
+		if o.class != 0 && s.masks(o.class, r, who, c.meta) {
+			o = s.mask(o)
+		}
+		if err := emit(SyncItem{Object: o}); err != nil {
 			return SyncResult{}, err
 		}
 	}
