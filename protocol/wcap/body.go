@@ -80,7 +80,7 @@ func (c *call) readParts(in *multipart.Reader) error {
 		kind := p.Header.Get("Content-Type")
 		if name != "" && file == "" && (kind == "" || strings.HasPrefix(kind, "text/plain")) && p.Header.Get("Content-Id") == "" {
 			if len(c.p) < maxParams {
-				c.p = append(c.p, param{name: name, raw: string(data), done: true})
+				c.p = append(c.p, param{name: name, raw: string(data), done: true, enc: charsetOf(kind)})
 			}
 			continue
 		}

@@ -160,7 +160,7 @@ func (c *call) setCalprops() error {
 		if n++; n > min(c.p.integer("multiple", 0), c.set.MaxCalids) {
 			break
 		}
-		if err := c.setCalpropsOf(splitQuery(x.exact())); err != nil {
+		if err := c.setCalpropsOf(x.query()); err != nil {
 			return err
 		}
 	}

@@ -47,7 +47,9 @@ func (c *call) serve(w http.ResponseWriter) {
 // prepare reads parameters, format and session.
 func (c *call) prepare(w http.ResponseWriter) error {
 	c.p = splitQuery(c.r.URL.RawQuery)
+	fromQuery := len(c.p)
 	bodyErr := c.readBody(w)
+	c.setCharset(fromQuery)
 	if want, ok := c.p.opt("fmt-out"); ok && want != "" {
 		form, ok := formatNamed(strings.ToLower(want))
 		if !ok {

@@ -91,8 +91,12 @@ func (c *call) importFile() error {
 // body itself.
 func (c *call) uploaded() (*ical.Component, error) {
 	var data []byte
+	enc := charsetNamed(c.p.text("charset"))
 	if i := slices.IndexFunc(c.body.parts, func(p part) bool { return len(p.data) > 0 }); i >= 0 {
 		data = c.body.parts[i].data
+		if named := charsetOf(c.body.parts[i].header.Get("Content-Type")); named != nil {
+			enc = named
+		}
 	} else if x, ok := c.p.find("Upload"); ok {
 		data = []byte(x.exact())
 	}
@@ -103,7 +107,7 @@ func (c *call) uploaded() (*ical.Component, error) {
 	switch kind {
 	case "text/calendar", "":
 		tree := ical.New("VCALENDAR")
-		for cal, err := range ical.ParseStream(bytes.NewReader(ical.ToUTF8(data)), ical.Limits{}) {
+		for cal, err := range ical.ParseStream(bytes.NewReader(ical.ToUTF8([]byte(toUTF8(string(data), enc)))), ical.Limits{}) {
 			if err != nil {
 				return nil, BadImportArguments
 			}
@@ -114,7 +118,7 @@ func (c *call) uploaded() (*ical.Component, error) {
 		}
 		return tree, nil
 	case "text/xml":
-		tree, err := parseXML(data)
+		tree, err := parseXML(data, enc)
 		if err != nil {
 			return nil, BadImportArguments
 		}

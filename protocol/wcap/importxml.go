@@ -1,13 +1,14 @@
 package wcap
 
 import (
-	"bytes"
 	"encoding/xml"
 	"errors"
 	"io"
 	"strings"
 
 	"factotum/server/ical"
+
+	"golang.org/x/text/encoding"
 )
 
 // icalNames is xmlNames the other way round.
@@ -28,9 +29,10 @@ var components = map[string]bool{
 const maxXMLNodes = 500_000
 
 // parseXML reads a file that export wrote as text/xml: WCAP §10 backwards.
-// Calendar-level properties are left out.
-func parseXML(data []byte) (*ical.Component, error) {
-	d := xml.NewDecoder(bytes.NewReader(data))
+// Calendar-level properties are left out. sent is the character set of a file
+// that neither is UTF-8 nor says what it is.
+func parseXML(data []byte, sent encoding.Encoding) (*ical.Component, error) {
+	d, data := xmlDecoder(data, sent)
 	root := ical.NewCalendar(prodID)
 	stack := []*ical.Component{root}
 	var prop *ical.Property

@@ -12,7 +12,7 @@ import (
 func throughXML(t *testing.T, c *ical.Component) *ical.Component {
 	t.Helper()
 	text := append([]byte("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<iCalendar>\n<iCal>\n"), appendXML(nil, c)...)
-	tree, err := parseXML(append(text, "</iCal>\n</iCalendar>\n"...))
+	tree, err := parseXML(append(text, "</iCal>\n</iCalendar>\n"...), nil)
 	if err != nil {
 		t.Fatalf("%v in\n%s", err, text)
 	}
@@ -68,7 +68,7 @@ func TestWCAP_10_Texts(t *testing.T) {
 
 // TestWCAP_10_Blanks: blanks around a text that Sun's server put there are no part of it.
 func TestWCAP_10_Blanks(t *testing.T) {
-	tree, err := parseXML([]byte("<iCalendar><iCal><EVENT>\r\n<UID>\r\n u \r\n</UID><DESC>\r\n&#32;a\r\nb&#10;\r\n</DESC><LOCATION><![CDATA[ c ]]></LOCATION><SUMMARY/></EVENT></iCal></iCalendar>"))
+	tree, err := parseXML([]byte("<iCalendar><iCal><EVENT>\r\n<UID>\r\n u \r\n</UID><DESC>\r\n&#32;a\r\nb&#10;\r\n</DESC><LOCATION><![CDATA[ c ]]></LOCATION><SUMMARY/></EVENT></iCal></iCalendar>"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func TestWCAP_10_Blanks(t *testing.T) {
 	}
 	for _, bad := range []string{"", "<a/>", "<!DOCTYPE x []><iCalendar/>", "<iCalendar><iCal><EVENT>", "<iCalendar><SUMMARY>text<UID>x</UID></SUMMARY></iCalendar>",
 		"<iCalendar>" + strings.Repeat("<EVENT>", 30) + strings.Repeat("</EVENT>", 30) + "</iCalendar>", "<iCalendar>" + strings.Repeat("<A>", 30) + strings.Repeat("</A>", 30) + "</iCalendar>"} {
-		if _, err := parseXML([]byte(bad)); err == nil {
+		if _, err := parseXML([]byte(bad), nil); err == nil {
 			t.Errorf("%s is taken", bad)
 		}
 	}

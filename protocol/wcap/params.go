@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"golang.org/x/text/encoding"
 )
 
 // params are the parameters of a request in their order, not yet decoded: a
@@ -12,9 +14,10 @@ import (
 type params []param
 
 type param struct {
-	name string // decoded
-	raw  string // as it came
-	done bool   // raw needs no decoding: a part of a multipart form
+	name string            // decoded
+	raw  string            // as it came
+	done bool              // raw needs no decoding: a part of a multipart form
+	enc  encoding.Encoding // of octets that are not UTF-8; nil for ISO 8859-1
 }
 
 // maxParams is how many parameters are looked at.
@@ -79,8 +82,11 @@ func (p params) opt(name string) (string, bool) {
 }
 
 func (x param) text() string {
-	return clean(x.exact())
+	return x.clean(x.exact())
 }
+
+// clean makes a decoded value, or a part of it, text.
+func (x param) clean(s string) string { return clean(toUTF8(s, x.enc)) }
 
 // exact is the decoded value with nothing cleaned out of it: for secrets.
 func (x param) exact() string {
@@ -88,6 +94,15 @@ func (x param) exact() string {
 		return x.raw
 	}
 	return decode(x.raw)
+}
+
+// query takes a parameter apart that holds parameters.
+func (x param) query() params {
+	out := splitQuery(x.exact())
+	for i := range out {
+		out[i].enc = x.enc
+	}
+	return out
 }
 
 // list returns the items of a list: split at ";" outside of quotes, then
@@ -103,7 +118,7 @@ func (p params) list(name string) []string {
 		if !x.done {
 			s = decode(s)
 		}
-		items[i] = clean(unquote(s))
+		items[i] = x.clean(unquote(s))
 	}
 	return items
 }

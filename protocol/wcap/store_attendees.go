@@ -60,7 +60,7 @@ func attendeeFields(x param) [][]string {
 			if !done {
 				f = decode(f)
 			}
-			fields[i] = strings.TrimSpace(clean(f))
+			fields[i] = strings.TrimSpace(x.clean(f))
 		}
 		if len(fields) > 1 || fields[0] != "" {
 			out = append(out, fields)

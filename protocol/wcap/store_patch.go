@@ -324,7 +324,7 @@ func textList(p params, name string) []string {
 		if s = unquote(s); !x.done {
 			s = decode(s)
 		}
-		items[i] = clean(s)
+		items[i] = x.clean(s)
 	}
 	return items
 }
