@@ -102,7 +102,7 @@ func (c *call) zoneName(cal *calendar.Calendar) string {
 	return c.set.DefaultTZID
 }
 
-func utc(t time.Time) string { return t.UTC().Format(utcForm) }
+func utc(t time.Time) string { return ical.FromCivil(t.UTC(), ical.UTC, "").String() }
 
 func bit(b bool) string {
 	if b {

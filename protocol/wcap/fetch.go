@@ -92,8 +92,9 @@ func (c *call) query(v *view, cal *calendar.Calendar, name string, w calendar.Wi
 	req := calendar.QueryRequest{Calendar: cal.ID, Filter: &calendar.CompFilter{Name: "VCALENDAR", Comps: []calendar.CompFilter{f}}}
 	one := *v
 	one.events, one.todos = name == "VEVENT", name == "VTODO"
+	s := c.shower(&one, cal)
 	return c.be.Query(c.ctx, c.who, req, func(o *calendar.Object) error {
-		return c.show(&one, cal, o, w, func(k *ical.Component) error {
+		return s.show(o, w, func(k *ical.Component) error {
 			if name == "VTODO" && !open(w) && k.Prop("DTSTART") == nil && k.Prop("DUE") == nil {
 				return nil // a task without dates is in no bounded range: WCAP §9.15
 			}
@@ -174,13 +175,14 @@ func (c *call) fetchByLastMod() error {
 			return err
 		}
 		c.begin(t, &cal)
+		s := c.shower(v, &cal)
 		return c.limited(v, c.out.comp, func(emit func(*ical.Component) error) error {
 			for chunk := range slices.Chunk(refs, 1000) {
 				if err := c.be.Objects(c.ctx, c.who, calendar.ObjectsRequest{Refs: chunk}, func(r calendar.ObjectResult) error {
 					if r.Err != nil {
 						return nil // deleted meanwhile
 					}
-					return c.show(v, &cal, r.Object, calendar.Window{}, emit)
+					return s.show(r.Object, calendar.Window{}, emit)
 				}); err != nil {
 					return err
 				}

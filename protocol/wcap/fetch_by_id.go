@@ -122,16 +122,13 @@ func (c *call) showInstance(v *view, cal *calendar.Calendar, o *calendar.Object,
 	if set == nil {
 		return nil
 	}
-	float := c.floating(cal)
 	rid, err := ridOf(in.rid, comps, zone)
 	if err != nil {
 		return err
 	}
-	s := &shower{c: c, v: v, obj: o, cal: cal, zones: zones, float: float}
-	if p, err := c.person(string(cal.ID.Owner())); err == nil {
-		s.owner = p
-	}
-	one, ok := set.InstanceIn(rid, zones, float)
+	s := c.shower(v, cal)
+	s.obj, s.zones = o, zones
+	one, ok := set.InstanceIn(rid, zones, s.float)
 	if !ok {
 		return nil
 	}

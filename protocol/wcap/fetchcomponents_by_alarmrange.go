@@ -55,10 +55,8 @@ func (c *call) showAlarmed(v *view, cal *calendar.Calendar, o *calendar.Object, 
 	if v.recurring || set == nil || !set.Recurring() {
 		return c.show(v, cal, o, calendar.Window{}, emit)
 	}
-	s := &shower{c: c, v: v, obj: o, cal: cal, zones: zones, float: c.floating(cal)}
-	if p, err := c.person(string(cal.ID.Owner())); err == nil {
-		s.owner = p
-	}
+	s := c.shower(v, cal)
+	s.obj, s.zones = o, zones
 	left := -1
 	if w.To.IsZero() {
 		left = c.set.RecurrenceBound

@@ -18,30 +18,65 @@ func address(value string) string {
 // address shows an ORGANIZER or ATTENDEE by calid or by mail address, with the
 // other one in a parameter. WCAP §7.3, §7.4.
 func (s *shower) address(p *ical.Property) ical.Property {
-	q := p.Clone()
-	mail, calid := address(p.Value), ""
-	if mail != "" {
-		if who, err := s.c.byMail(mail); err == nil {
-			calid = who.ID
+	q := *p
+	from := len(s.params)
+	s.params = append(s.params, p.Params...)
+	set := func(name string, value []string) {
+		for i := from; i < len(s.params); i++ {
+			if s.params[i].Name == name { // rarely: as SetParam, which copies
+				q.Params = s.params[from:]
+				q.SetParam(name, value...)
+				s.params = append(s.params[:from], q.Params...)
+				return
+			}
 		}
+		s.params = append(s.params, ical.Param{Name: name, Values: value})
 	}
+	who := s.who(p.Value)
 	if p.Name == "ORGANIZER" {
-		if calid != "" {
-			q.SetParam("X-NSCP-ORGANIZER-UID", calid)
+		if who.calid != nil {
+			set("X-NSCP-ORGANIZER-UID", who.calid)
 		}
-	} else if !q.HasParam("X-NSCP-ATTENDEE-GSE-STATUS") {
-		q.SetParam("X-NSCP-ATTENDEE-GSE-STATUS", "2")
+	} else if !p.HasParam("X-NSCP-ATTENDEE-GSE-STATUS") {
+		set("X-NSCP-ATTENDEE-GSE-STATUS", delivered)
 	}
 	switch {
-	case s.v.mail && calid != "":
-		q.SetParam("X-S1CS-CALID", calid)
-	case !s.v.mail && mail != "":
-		q.SetParam("X-S1CS-EMAIL", mail)
-		if calid != "" {
-			q.Value = calid
+	case s.v.mail && who.calid != nil:
+		set("X-S1CS-CALID", who.calid)
+	case !s.v.mail && who.mail != nil:
+		set("X-S1CS-EMAIL", who.mail)
+		if who.calid != nil {
+			q.Value = who.calid[0]
 		}
 	}
+	q.Params = s.params[from:len(s.params):len(s.params)]
 	return q
+}
+
+// delivered is the status of an attendee who needs no attention. Read only.
+var delivered = []string{"2"}
+
+// seenPerson is who has an address, as values of parameters; nil where there
+// is none. Read only.
+type seenPerson struct{ mail, calid []string }
+
+// who finds who has an address, once for a request.
+func (s *shower) who(value string) seenPerson {
+	who, ok := s.people[value]
+	if ok {
+		return who
+	}
+	if mail := address(value); mail != "" {
+		who.mail = []string{mail}
+		if p, err := s.c.byMail(mail); err == nil && p.ID != "" {
+			who.calid = []string{p.ID}
+		}
+	}
+	if s.people == nil || len(s.people) >= maxLookups {
+		s.people = map[string]seenPerson{}
+	}
+	s.people[strings.Clone(value)] = who
+	return who
 }
 
 // Numbers of the component state: method<<16 | n. WCAP §7.6.

@@ -11,9 +11,22 @@ import (
 // stamp prints a moment in the zone of the view.
 func (s *shower) stamp(t time.Time) string {
 	if s.v.out == nil {
-		return t.UTC().Format(utcForm)
+		return utc(t)
 	}
-	return s.v.out.FromUTC(t).Format(civilForm)
+	return ical.FromCivil(s.v.out.FromUTC(t), ical.Floating, "").String()
+}
+
+// day prints the day of a moment in the calendar.
+func (s *shower) day(t time.Time) string {
+	return ical.FromCivil(s.float.FromUTC(t), ical.Date, "").String()
+}
+
+// seenZone is what zoneOf found for a TZID.
+type seenZone struct {
+	zones *recur.Zones
+	tzid  string
+	zone  recur.Zone
+	name  string
 }
 
 // zoneOf finds the zone of a date-time and the name that clients know it by,
@@ -23,18 +36,28 @@ func (s *shower) zoneOf(d ical.DateTime) (recur.Zone, string) {
 	case ical.UTC:
 		return recur.UTC, ""
 	case ical.Zoned:
-		if z, ok := s.zones.Lookup(d.TZID); ok {
-			if known, ok := recur.LoadZone(z.Name()); ok {
-				return z, known.Name()
-			}
-			return z, s.c.zoneName(s.cal)
+		if s.zone.zones != s.zones || s.zone.tzid != d.TZID {
+			z, name := s.lookUpZone(d.TZID)
+			s.zone = seenZone{s.zones, d.TZID, z, name}
 		}
+		return s.zone.zone, s.zone.name
 	}
 	return s.float, s.float.Name()
 }
 
+func (s *shower) lookUpZone(tzid string) (recur.Zone, string) {
+	z, ok := s.zones.Lookup(tzid)
+	if !ok {
+		return s.float, s.float.Name()
+	}
+	if known, ok := recur.LoadZone(z.Name()); ok {
+		return z, known.Name()
+	}
+	return z, s.c.zoneName(s.cal)
+}
+
 // dateTime prints a date-time in the zone of the view, a date as it is.
-func (s *shower) dateTime(d ical.DateTime, tzid string) string {
+func (s *shower) dateTime(d ical.DateTime) string {
 	if d.Kind == ical.Date {
 		return d.String()
 	}
@@ -47,7 +70,7 @@ func (s *shower) date(p *ical.Property) string {
 	if err != nil {
 		return ""
 	}
-	return s.dateTime(d, d.TZID)
+	return s.dateTime(d)
 }
 
 // dates prints RDATE or EXDATE; a period shows as its start.
@@ -59,9 +82,9 @@ func (s *shower) dates(p *ical.Property) ical.Property {
 	out := ical.Property{Name: p.Name}
 	values := make([]string, len(list))
 	for i, d := range list {
-		values[i] = s.dateTime(d, d.TZID)
+		values[i] = s.dateTime(d)
 		if d.Kind == ical.Date {
-			out.Params = []ical.Param{{Name: "VALUE", Values: []string{"DATE"}}}
+			out.Params = valueDate
 		}
 	}
 	out.Value = strings.Join(values, ",")
@@ -110,11 +133,12 @@ func (s *shower) end(k *ical.Component, start time.Time, startZone string, allDa
 		return t, "", false
 	}
 	local := recur.UTC
-	if z, known := recur.LoadZone(startZone); known && startZone != "" {
-		local = z
-	}
 	if allDay {
 		local = s.float
+	} else if startZone != "" {
+		if z, known := recur.LoadZone(startZone); known {
+			local = z
+		}
 	}
 	if p := k.Prop("DURATION"); p != nil {
 		if d, err := p.Duration(); err == nil {

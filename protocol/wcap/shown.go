@@ -1,6 +1,7 @@
 package wcap
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -9,25 +10,22 @@ import (
 )
 
 // shown keeps how events were printed, since clients ask for the same month
-// again and again, and turning an object into this wire's form costs far more
-// than copying the outcome. An entry belongs to one write of one object; it
-// lives a few minutes, since the names of people come from the directory.
+// again and again, and turning an object into this wire's form costs more than
+// copying the outcome. An entry belongs to one write of one object; it lives a
+// few minutes, since the names of people come from the directory.
 type shown struct {
 	mu    sync.RWMutex
-	m     map[shownKey]shownText
+	pages map[pageKey]*page
 	bytes int
 }
 
-// shownKey is all that the text depends on.
-type shownKey struct {
-	id     calendar.ID
-	name   string
-	change int64
-	masked bool
-	form   format
-	out    string // tzidout
-	zone   string // of the calendar
-	flags  viewFlags
+// pageKey is what the text of an object depends on besides the object.
+type pageKey struct {
+	id    calendar.ID
+	form  format
+	out   string // tzidout
+	zone  string // of the calendar
+	flags viewFlags
 }
 
 // viewFlags are the comparable parts of a view.
@@ -36,35 +34,83 @@ type viewFlags struct {
 	attrset                               int
 }
 
+// page is how the objects of one calendar look in one view, by name: as they
+// are, and masked.
+type page [2]map[string]shownText
+
+func (p *page) of(o *calendar.Object) *map[string]shownText {
+	if o.Masked {
+		return &p[1]
+	}
+	return &p[0]
+}
+
 type shownText struct {
-	text []byte // nothing may write to it
-	made time.Time
+	text   []byte // nothing may write to it
+	made   time.Time
+	change int64
 }
 
 const (
 	shownBytes = 8 << 20
 	shownAge   = 5 * time.Minute
-	shownCost  = 300 // of an entry besides its text
+	shownCost  = 200 // of an entry besides its text
 )
 
-func (s *shown) get(k shownKey, now time.Time) ([]byte, bool) {
+// page finds a page, or begins one.
+func (s *shown) page(k pageKey) *page {
 	s.mu.RLock()
-	e, ok := s.m[k]
+	p := s.pages[k]
 	s.mu.RUnlock()
-	return e.text, ok && now.Sub(e.made) < shownAge
+	if p != nil {
+		return p
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p = s.pages[k]; p == nil {
+		if s.pages == nil {
+			s.pages = map[pageKey]*page{}
+		}
+		p = &page{}
+		s.pages[k] = p
+		s.bytes += shownCost
+	}
+	return p
 }
 
-func (s *shown) put(k shownKey, text []byte, now time.Time) {
+func (s *shown) get(p *page, o *calendar.Object, now time.Time) []byte {
+	s.mu.RLock()
+	e := (*p.of(o))[o.Name]
+	s.mu.RUnlock()
+	if e.change != o.Change || now.Sub(e.made) >= shownAge {
+		return nil
+	}
+	return e.text
+}
+
+// put keeps a text, and forgets everything when that is too much.
+func (s *shown) put(p *page, o *calendar.Object, text []byte, now time.Time) {
 	if len(text) > 64<<10 {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.m == nil || s.bytes > shownBytes {
-		s.m, s.bytes = map[shownKey]shownText{}, 0
+	if s.bytes > shownBytes {
+		for _, p := range s.pages {
+			*p = page{} // somebody may be writing on it
+		}
+		s.pages, s.bytes = nil, 0
 	}
-	s.m[k] = shownText{text, now}
-	s.bytes += len(text) + shownCost
+	m := p.of(o)
+	if *m == nil {
+		*m = map[string]shownText{}
+	}
+	old, ok := (*m)[o.Name]
+	if !ok {
+		s.bytes += shownCost
+	}
+	s.bytes += len(text) - len(old.text)
+	(*m)[o.Name] = shownText{text, now, o.Change}
 }
 
 // fetchShown is fetch straight into the answer, through the memory of what was
@@ -87,37 +133,37 @@ func (c *call) fetchShown(v *view, cal *calendar.Calendar, w calendar.Window) er
 
 func (c *call) queryShown(v *view, cal *calendar.Calendar, w calendar.Window) error {
 	now := c.now()
-	key := shownKey{id: cal.ID, form: c.out.form, zone: c.zoneName(cal), flags: viewFlags{v.compressed, v.recurring, v.relative, v.mail, v.attrset}}
+	key := pageKey{id: cal.ID, form: c.out.form, zone: c.zoneName(cal), flags: viewFlags{v.compressed, v.recurring, v.relative, v.mail, v.attrset}}
 	if v.out != nil {
 		key.out = v.out.Name()
 	}
+	page := c.Handler.shown.page(key)
 	one := *v
 	one.events, one.todos = true, false
+	s := c.shower(&one, cal)
 	filter := &calendar.CompFilter{Name: "VCALENDAR", Comps: []calendar.CompFilter{{Name: "VEVENT", TimeRange: &w}}}
 	return c.be.Query(c.ctx, c.who, calendar.QueryRequest{Calendar: cal.ID, Filter: filter}, func(o *calendar.Object) error {
-		key.name, key.change, key.masked = o.Name, o.Change, o.Masked
-		if text, ok := c.Handler.shown.get(key, now); ok {
+		if text := c.Handler.shown.get(page, o, now); text != nil {
 			c.out.buf = append(c.out.buf, text...)
 			return c.out.flush()
 		}
-		var text []byte
+		from := len(c.out.buf)
 		whole := true
-		err := c.show(&one, cal, o, w, func(k *ical.Component) error {
+		err := s.show(o, w, func(k *ical.Component) error {
 			whole = whole && (v.recurring || k.Prop("RECURRENCE-ID") == nil) && !attached(k)
 			if c.out.form == asXML {
-				text = appendXML(text, k)
+				c.out.buf = appendXML(c.out.buf, k)
 			} else {
-				text = k.Append(text)
+				c.out.buf = k.Append(c.out.buf)
 			}
 			return nil
 		})
 		if err != nil {
 			return err
 		}
-		if whole && text != nil { // not a choice of instances, which depends on the range
-			c.Handler.shown.put(key, text, now)
+		if text := c.out.buf[from:]; whole && len(text) > 0 { // not a choice of instances, which depends on the range
+			c.Handler.shown.put(page, o, slices.Clone(text), now)
 		}
-		c.out.buf = append(c.out.buf, text...)
 		return c.out.flush()
 	})
 }

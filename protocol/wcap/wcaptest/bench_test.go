@@ -32,12 +32,15 @@ func (s *site) fill(n int) {
 	s.as("anna")
 	items := make([]calendar.PutItem, n)
 	for i := range items {
-		start := time.Date(2026, 1, 1, 7, 0, 0, 0, time.UTC).AddDate(0, 0, i/10).Add(time.Duration(i%10) * time.Hour)
-		items[i].Data = []byte(wrap(append(berlin, event(fmt.Sprintf("uid-%05d", i), "X", "DESCRIPTION:What there is to say about this meeting\\, at some length\\, so that it looks like a real one.",
-			"LOCATION:Room 1", "ORGANIZER;CN=Anna:mailto:anna@example.com", "ATTENDEE;CN=Ben;PARTSTAT=ACCEPTED:mailto:ben@example.com")...)...))
-		items[i].Data = []byte(strings.Replace(string(items[i].Data), "DTSTART:X", "DTSTART;TZID=Europe/Berlin:"+start.Format("20060102T150405"), 1))
+		items[i].Data = meeting(i, "What there is to say about this meeting")
 	}
-	res, err := s.be.PutObjects(context.Background(), s.people.Actor("anna"), calendar.PutObjectsRequest{Calendar: "anna", Items: items})
+	s.put("anna", items...)
+}
+
+// put stores objects in the default calendar of a user.
+func (s *site) put(user string, items ...calendar.PutItem) {
+	s.t.Helper()
+	res, err := s.be.PutObjects(context.Background(), s.people.Actor(user), calendar.PutObjectsRequest{Calendar: calendar.ID(user), Items: items, Replace: true})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -46,6 +49,14 @@ func (s *site) fill(n int) {
 			s.t.Fatal(r.Err)
 		}
 	}
+}
+
+// meeting is event i of fill.
+func meeting(i int, say string) []byte {
+	start := time.Date(2026, 1, 1, 7, 0, 0, 0, time.UTC).AddDate(0, 0, i/10).Add(time.Duration(i%10) * time.Hour)
+	text := wrap(append(berlin, event(fmt.Sprintf("uid-%05d", i), "X", "DESCRIPTION:"+say+"\\, at some length\\, so that it looks like a real one.",
+		"LOCATION:Room 1", "ORGANIZER;CN=Anna:mailto:anna@example.com", "ATTENDEE;CN=Ben;PARTSTAT=ACCEPTED:mailto:ben@example.com")...)...)
+	return []byte(strings.Replace(text, "DTSTART:X", "DTSTART;TZID=Europe/Berlin:"+start.Format("20060102T150405"), 1))
 }
 
 var berlin = []string{"BEGIN:VTIMEZONE", "TZID:Europe/Berlin",
@@ -62,24 +73,28 @@ func cpu(b testing.TB) time.Duration {
 }
 
 // beside runs two requests in turn, and reports what the first costs of CPU,
-// what the second, and how many times the second the first is.
-func beside(b *testing.B, ours, other func()) {
-	var a, c time.Duration
+// what the second, and how many times the second the first is. Before each
+// runs before, which does not count.
+func beside(b *testing.B, before, ours, other func()) {
+	var spent [2]time.Duration
 	for i := 0; b.Loop(); i++ {
 		for k := range 2 {
+			if before != nil {
+				before()
+			}
+			which := (i + k) % 2 // neither is always first
 			begin := cpu(b)
-			if (i+k)%2 == 0 { // neither is always first
+			if which == 0 {
 				ours()
-				a += cpu(b) - begin
 			} else {
 				other()
-				c += cpu(b) - begin
 			}
+			spent[which] += cpu(b) - begin
 		}
 	}
-	b.ReportMetric(float64(a.Microseconds())/float64(b.N), "wcap-µs/op")
-	b.ReportMetric(float64(c.Microseconds())/float64(b.N), "caldav-µs/op")
-	b.ReportMetric(float64(a)/float64(c), "times-caldav")
+	b.ReportMetric(float64(spent[0].Microseconds())/float64(b.N), "wcap-µs/op")
+	b.ReportMetric(float64(spent[1].Microseconds())/float64(b.N), "caldav-µs/op")
+	b.ReportMetric(float64(spent[0])/float64(spent[1]), "times-caldav")
 }
 
 const query = `<C:calendar-query xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:prop><D:getetag/><C:calendar-data/></D:prop><C:filter><C:comp-filter name="VCALENDAR">` +
@@ -87,31 +102,33 @@ const query = `<C:calendar-query xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:
 
 // BenchmarkMonth: fetchcomponents_by_range of a month in a calendar of 10,000
 // events, beside the calendar-query that returns the same 310. Mark: 1.5 times.
-// "first" is with a front that has not shown the month yet.
+//
+//	warm    both were asked before
+//	write   the same, with an event of the month changed before each request
+//	first   CalDAV was asked before, this front was not
+//	cold    nothing was asked before: all comes from the store
 func BenchmarkMonth(b *testing.B) {
 	for _, v := range variants[:2] {
 		for _, format := range formats[:2] {
-			for _, first := range []bool{false, true} {
-				name := v.name + "/" + strings.TrimPrefix(format, "text/")
-				if first {
-					name += "/first"
+			for _, state := range []string{"warm", "write", "first", "cold"} {
+				if v.dwp && state == "cold" {
+					continue // starting a back end on another socket would be most of it
 				}
-				b.Run(name, func(b *testing.B) {
+				b.Run(v.name+"/"+strings.TrimPrefix(format, "text/")+"/"+state, func(b *testing.B) {
 					var opts wcap.Options
 					s := newSite(b, v, func(o *wcap.Options) { o.Logger = nil; opts = *o })
 					s.fill(10_000)
+					opts.Backend = s.be
 					target := "/fetchcomponents_by_range.wcap?relativealarm=1&compressed=1&recurring=1&emailorcalid=1&component-type=event&dtstart=20270101T000000Z&dtend=20270201T000000Z&calid=anna&id=" +
 						s.as("anna") + "&fmt-out=" + format
-					beside(b, func() {
-						if first {
-							s.wcap = wcap.New(opts)
-						}
+					ours := func() {
 						w := &sink{h: http.Header{}}
 						s.wcap.ServeHTTP(w, request("GET", target, "", ""))
 						if w.n < 200_000 {
 							b.Fatalf("%d octets", w.n)
 						}
-					}, func() {
+					}
+					other := func() {
 						w := &sink{h: http.Header{}}
 						r := httptest.NewRequest("REPORT", davPath("anna"), strings.NewReader(query))
 						r.SetBasicAuth("anna", "anna")
@@ -120,7 +137,18 @@ func BenchmarkMonth(b *testing.B) {
 						if w.n < 200_000 {
 							b.Fatalf("%d octets", w.n)
 						}
-					})
+					}
+					ours()
+					other()
+					n := 0
+					beside(b, map[string]func(){
+						"write": func() {
+							n++
+							s.put("anna", calendar.PutItem{Data: meeting(3650+n%310, fmt.Sprint("What was said the ", n, "th time"))})
+						},
+						"first": func() { s.wcap = wcap.New(opts) },
+						"cold":  s.start,
+					}[state], ours, other)
 				})
 			}
 		}
@@ -135,7 +163,7 @@ func BenchmarkStore(b *testing.B) {
 			s := newSite(b, v, func(o *wcap.Options) { o.Logger = nil })
 			sid := s.as("anna")
 			n := 0
-			beside(b, func() {
+			beside(b, nil, func() {
 				n++
 				w := httptest.NewRecorder()
 				s.wcap.ServeHTTP(w, request("GET", "/storeevents.wcap?appid=mozilla-calendar&id="+sid+"&dtstart=20260310T080000Z&dtend=20260310T090000Z&isAllDay=0&rrules=&rdates=&exrules=&exdates="+
@@ -181,9 +209,7 @@ func BenchmarkFreebusyHundred(b *testing.B) {
 				for d := range items {
 					items[d].Data = []byte(wrap(event(fmt.Sprint("e", d), time.Date(2026, 3, 1+d, 9, 0, 0, 0, time.UTC).Format("20060102T150405Z"))...))
 				}
-				if _, err := s.be.PutObjects(context.Background(), who, calendar.PutObjectsRequest{Calendar: calendar.ID(id), Items: items}); err != nil {
-					b.Fatal(err)
-				}
+				s.put(id, items...)
 			}
 			target := "/get_freebusy.wcap?fmt-out=text/xml&dtstart=20260301T000000Z&dtend=20260401T000000Z&calid=" + strings.Join(list, ";") + "&id=" + s.as("anna")
 			begin := cpu(b)

@@ -33,6 +33,7 @@ type site struct {
 	people calendartest.People
 	clock  *clock
 	sid    map[string]string
+	start  func() // both fronts, on a back end that has nothing in memory yet
 }
 
 // clock stands still unless a test moves it.
@@ -96,16 +97,12 @@ func newSite(t testing.TB, v variant, change ...func(*wcap.Options)) *site {
 	room.Kind = calendar.Resource
 	people["room1"] = room
 	s := &site{t: t, people: people, clock: c, sid: map[string]string{}}
-	s.be = calendar.NewService(store, people, calendar.Options{Now: c.now, Host: backHost})
-	if v.dwp {
-		s.be = overDWP(t, s.be, quiet)
-	}
 	sessions, err := session.Open(session.Options{Dir: t.TempDir(), Now: c.now})
 	if err != nil {
 		t.Fatal(err)
 	}
 	o := wcap.Options{
-		Backend: s.be, People: people, Sessions: sessions, Now: c.now, Login: s.logIn, Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})),
+		People: people, Sessions: sessions, Now: c.now, Login: s.logIn, Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Settings: wcap.Settings{
 			Anonymous: true, CreateCalendars: true, DeleteCalendars: true, PublicWritable: true, Admins: []string{"root"}, DefaultTZID: "Europe/Berlin",
 		},
@@ -113,8 +110,16 @@ func newSite(t testing.TB, v variant, change ...func(*wcap.Options)) *site {
 	for _, f := range change {
 		f(&o)
 	}
-	s.wcap = wcap.New(o)
-	s.dav = caldav.New(caldav.Options{Backend: s.be, People: people, Login: s.logIn, Now: c.now})
+	s.start = func() {
+		s.be = calendar.NewService(store, people, calendar.Options{Now: c.now, Host: backHost})
+		if v.dwp {
+			s.be = overDWP(t, s.be, quiet)
+		}
+		o.Backend = s.be
+		s.wcap = wcap.New(o)
+		s.dav = caldav.New(caldav.Options{Backend: s.be, People: people, Login: s.logIn, Now: c.now})
+	}
+	s.start()
 	return s
 }
 
