@@ -190,14 +190,23 @@ func (c *cache) evict(keep *homeCache) {
 			c.mu.Unlock()
 			continue
 		}
-		if victim != nil {
-			delete(c.homes, victim.owner)
-		}
 		c.mu.Unlock()
 		if victim == nil {
 			keep.shrink(c, c.size.Load()-c.budget+c.budget/8)
 			return
 		}
+		victim.mu.RLock()
+		size := victim.size
+		victim.mu.RUnlock()
+		if size > c.budget/64 { // a large one is in use, perhaps: first goes half of it
+			victim.shrink(c, size/2)
+			continue
+		}
+		c.mu.Lock()
+		if c.homes[victim.owner] == victim {
+			delete(c.homes, victim.owner)
+		}
+		c.mu.Unlock()
 		victim.mu.Lock()
 		victim.gone.Store(true)
 		c.size.Add(-victim.size)
