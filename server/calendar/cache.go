@@ -198,9 +198,8 @@ func (c *cache) evict(keep *homeCache) {
 		victim.mu.RLock()
 		size := victim.size
 		victim.mu.RUnlock()
-		if size > c.budget/64 { // a large one is in use, perhaps: first goes half of it
-			victim.shrink(c, size/2)
-			continue
+		if size > c.budget/64 && victim.shrink(c, size/2) >= size/4 {
+			continue // it may be in use: what was asked for lately stays for now
 		}
 		c.mu.Lock()
 		if c.homes[victim.owner] == victim {
@@ -226,17 +225,16 @@ func (cal *calCache) hold(o *Object) int64 {
 	return objCost(o)
 }
 
-// shrink makes want octets of room in a home. First goes what is made again
+// shrink makes want octets of room in a home; it returns what it made. First goes what is made again
 // from memory and seldom asked for again, the parsed forms; then objects that
 // nobody asked for since the last time; then XML forms, which are made again
 // more quickly than objects are read; then whatever there is.
-func (h *homeCache) shrink(c *cache, want int64) {
+func (h *homeCache) shrink(c *cache, want int64) (freed int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.gone.Load() {
-		return
+		return 0
 	}
-	var freed int64
 	each := func(give func(cal *calCache, o *Object) int64) {
 		for _, cal := range h.byID {
 			for _, o := range cal.objs {
@@ -274,6 +272,7 @@ func (h *homeCache) shrink(c *cache, want int64) {
 		}
 	}
 	c.account(h, -freed)
+	return freed
 }
 
 // objCost is about what an object takes on the heap: the structs, its place in
