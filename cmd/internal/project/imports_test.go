@@ -34,6 +34,7 @@ var mayImport = map[string][]string{
 	"store/storetest":              {"server/calendar", "server/acl"},
 	"store/storetest/pgtest":       {},
 	"protocol/caldav":              {"protocol/dav", "server/ical", "server/recur", "server/acl", "server/calendar"},
+	"protocol/caldav/caldavtest":   {"protocol/dav"},
 	"protocol/wcap":                {"server/ical", "server/recur", "server/acl", "server/calendar", "server/session"},
 	"protocol/interop":             {"protocol/...", "server/...", "store/..."},
 	"protocol/wcap/wcaptest":       {"protocol/...", "server/...", "store/..."},

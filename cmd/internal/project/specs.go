@@ -86,7 +86,7 @@ func collectFile(path, rel string, refs map[key]*places) error {
 		return fmt.Errorf("read sources: %w", err)
 	}
 	defer f.Close()
-	test := strings.HasSuffix(rel, "_test.go") || strings.Contains(rel, "storetest/") || strings.Contains(rel, "calendartest/")
+	test := strings.HasSuffix(rel, "_test.go") || strings.Contains(rel, "storetest/") || strings.Contains(rel, "calendartest/") || strings.Contains(rel, "caldavtest/")
 	sc := bufio.NewScanner(f)
 	sc.Buffer(nil, 4<<20)
 	for sc.Scan() {
