@@ -14,7 +14,7 @@ import (
 )
 
 func init() {
-	register("cscal", "make, list, change and delete calendars", runCscal)
+	register("cscal", "make, list, change, switch off and delete calendars", runCscal)
 }
 
 const cscalUsage = `cscal manages calendars and their properties.
@@ -22,7 +22,8 @@ const cscalUsage = `cscal manages calendars and their properties.
   cscal [-q|-v] [-a aces] [-c charset] [-d description] [-g categories] [-k yes|no]
         [-l langcode] [-n name] [-o owner] [-y otherowners]   create|modify calid
   cscal [-q|-v] [-o owner]                                    delete|reset  calid
-  cscal [-q|-v] [-o owner]                                    list         [calid]
+  cscal [-q|-v] [-o owner]                                    disable|list [calid]
+  cscal [-q|-v] [-k yes|no] [-o owner]                        enable       [calid]
   cscal version
 
   -a aces         access control entries, who^what^how^grant, with semicolons between
@@ -42,6 +43,9 @@ const cscalUsage = `cscal manages calendars and their properties.
 The commands:
   create calid    make a calendar
   delete calid    delete it with all that is in it; with -o and no calid all of the owner's
+  disable [calid] switch one calendar off, those of an owner (-o), or everybody's: it is
+                  kept, and served to nobody but the calendar administrator
+  enable [calid]  switch them on again
   list [calid]    show one calendar, those of an owner (-o), or everybody's;
                   with -v all their properties
   modify calid    change the properties that options name
@@ -127,9 +131,7 @@ func (o *calOptions) check(command, target string) error {
 		if target == "" && o.owner == "" {
 			return misuse("delete which calendar?")
 		}
-	case "list":
-	case "enable", "disable":
-		return misuse("a calendar is not switched off by itself: \"csuser disable\" shuts its owner out, \"cscal -a\" says who may do what")
+	case "list", "enable", "disable":
 	default:
 		return misuse("%q is not a command of cscal", command)
 	}
@@ -204,8 +206,11 @@ func (o *calOptions) do(ctx context.Context, be *backend, people *directory.Dire
 	if target == "" && command == "delete" {
 		return o.deleteAll(ctx, be)
 	}
-	if target == "" {
+	if target == "" && command == "list" {
 		return o.listMany(ctx, be, people)
+	}
+	if target == "" {
+		return o.switchMany(ctx, be, people, command)
 	}
 	id, err := o.id(target)
 	if err != nil {
@@ -223,6 +228,8 @@ func (o *calOptions) do(ctx context.Context, be *backend, people *directory.Dire
 			return err
 		}
 		o.say("%s: changed", id)
+	case "enable", "disable":
+		return o.turn(ctx, be, id, command)
 	case "reset":
 		return o.reset(ctx, be, people, id)
 	case "delete":
@@ -360,8 +367,52 @@ func (o *calOptions) deleteAll(ctx context.Context, be *backend) error {
 	return nil
 }
 
+// turn switches a calendar off, or on again.
+func (o *calOptions) turn(ctx context.Context, be *backend, id calendar.ID, command string) error {
+	u := calendar.UpdateCalendarRequest{ID: id}
+	if command == "enable" && o.IsSet("doublebook") {
+		changes, err := o.changes(id)
+		if err != nil {
+			return err
+		}
+		u.NoDoubles = changes.NoDoubles
+	}
+	off := command == "disable"
+	u.Disabled = &off
+	if _, err := be.UpdateCalendar(ctx, be.who, u); err != nil {
+		return err
+	}
+	o.say("%s: %sd", id, command)
+	return nil
+}
+
+// switchMany switches the calendars of an owner, or of everybody in the
+// directory.
+func (o *calOptions) switchMany(ctx context.Context, be *backend, people *directory.Directory, command string) error {
+	if o.owner == "" {
+		if err := o.confirm("%s the calendars of everybody in the directory?", strings.ToUpper(command[:1])+command[1:]); err != nil {
+			return err
+		}
+	}
+	return o.each(ctx, be, people, func(c calendar.Calendar) error {
+		if c.Disabled == (command == "disable") && !o.IsSet("doublebook") {
+			return nil
+		}
+		return o.turn(ctx, be, c.ID, command)
+	})
+}
+
 // listMany shows the calendars of an owner, or of everybody in the directory.
 func (o *calOptions) listMany(ctx context.Context, be *backend, people *directory.Directory) error {
+	return o.each(ctx, be, people, func(c calendar.Calendar) error {
+		o.print(c, o.verbose)
+		return nil
+	})
+}
+
+// each calls do for the calendars of the owner, or of everybody in the
+// directory. A failure spoils its owner only.
+func (o *calOptions) each(ctx context.Context, be *backend, people *directory.Directory, do func(calendar.Calendar) error) error {
 	owners := []string{strings.ToLower(o.owner)}
 	if o.owner == "" {
 		found, more, err := people.Search(ctx, calendar.PeopleQuery{Limit: maxListed})
@@ -388,7 +439,10 @@ func (o *calOptions) listMany(ctx context.Context, be *backend, people *director
 			continue
 		}
 		for _, c := range home.Calendars {
-			o.print(c, o.verbose)
+			if err := do(c); err != nil {
+				bad++
+				o.complain("%s: %s", c.ID, sentence(err))
+			}
 		}
 	}
 	if bad > 0 {
@@ -404,12 +458,19 @@ const maxListed = 100_000
 func (o *calOptions) print(c calendar.Calendar, full bool) {
 	w := o.std.out
 	if !full {
-		fmt.Fprintf(w, "%s\t%s\n", c.ID, printable(c.DisplayName))
+		fmt.Fprintf(w, "%s\t%s", c.ID, printable(c.DisplayName))
+		if c.Disabled {
+			fmt.Fprint(w, "\tdisabled")
+		}
+		fmt.Fprintln(w)
 		return
 	}
 	row := func(name, value string) { fmt.Fprintf(w, "  %-14s %s\n", name, printable(value)) }
 	fmt.Fprintf(w, "%s\n", c.ID)
 	row("name", c.DisplayName)
+	if c.Disabled {
+		row("disabled", "yes")
+	}
 	row("owner", string(c.ID.Owner()))
 	row("other owners", strings.Join(c.CoOwners, " "))
 	row("description", c.Description)

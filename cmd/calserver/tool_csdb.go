@@ -10,28 +10,35 @@ import (
 
 	"factotum/server/calendar"
 	"factotum/server/config"
+	"factotum/store/sqlstore"
 )
 
 func init() {
-	register("csdb", "check, rebuild and list the database", runCsdb)
+	register("csdb", "check, recover, rebuild and list the database", runCsdb)
 }
 
 const csdbUsage = `csdb looks after the database.
 
-  csdb [-q|-v] [-t caldb] create|list|check|rebuild [dbdir]
+  csdb [-q|-v] [-t caldb]      create|delete|list|check|rebuild [dbdir]
+  csdb [-q|-v] [-t caldb] [-f] recover                          [dbdir]
   csdb version
 
   -t caldb  the calendar database; there is no other (sessions are in memory,
             statistics are metrics)
-  -q        print what is wrong only
+  -f        recover even if nothing is found wrong
+  -q        print what is wrong only, and do not ask
   -C file   the ics.conf to use
 
 The commands:
   create   make an empty database; start-cal does so by itself if there is none
+  delete   delete the database with all calendars; the server must be stopped
   list     tell what the database is and holds
   check    read everything and report what is wrong: the engine, every object's
-           text, and the time index beside it
-  rebuild  write the time index of every object anew from its text
+           text, and the time index and the attachments beside it
+  rebuild  write the time index of every object anew from its text, and mend what
+           is wrong with attachments and sums
+  recover  check, write the database's own indexes anew, remove what belongs to
+           nothing, rebuild, and check again; the server must be stopped
 
 While the server runs csstored does the work, and calendars stay in use. While
 it is stopped csdb opens the database itself and keeps others out. dbdir is the
@@ -43,14 +50,12 @@ Exit status: 0 nothing wrong, 1 something is, or it could not be done, 2 wrong c
 func runCsdb(ctx context.Context, args []string, std stdio) int {
 	t := newTool("csdb", csdbUsage, std)
 	var group string
+	var force bool
 	t.FlagLong(&group, "type", 't')
+	t.FlagLong(&force, "force", 'f')
 	return t.run(ctx, args, func(ctx context.Context, words []string) error {
 		switch words[0] {
-		case "create", "list", "check", "rebuild":
-		case "recover":
-			return misuse("recover: the database recovers by itself when it is opened; check tells whether all is well")
-		case "delete":
-			return misuse("delete: a database is deleted by removing its directory while the server is stopped")
+		case "create", "delete", "list", "check", "rebuild", "recover":
 		default:
 			return misuse("%q is not a command of csdb", words[0])
 		}
@@ -61,6 +66,8 @@ func runCsdb(ctx context.Context, args []string, std stdio) int {
 			return misuse("there is no %s: sessions are in memory, statistics are metrics", group)
 		case group != "" && group != "caldb":
 			return misuse("-t is caldb, not %q", group)
+		case force && words[0] != "recover":
+			return misuse("-f goes with recover")
 		}
 		cfg, err := t.load()
 		if err != nil {
@@ -70,6 +77,12 @@ func runCsdb(ctx context.Context, args []string, std stdio) int {
 			if err := useCopy(cfg, words[1], words[0]); err != nil {
 				return err
 			}
+		}
+		switch words[0] {
+		case "delete":
+			return t.deleteDatabase(ctx, cfg, len(words) == 2)
+		case "recover":
+			return t.recoverDatabase(ctx, cfg, len(words) == 2, force)
 		}
 		return t.database(ctx, cfg, words[0], len(words) == 2)
 	})
@@ -97,8 +110,8 @@ func (t *tool) database(ctx context.Context, cfg *config.Config, command string,
 		}
 		t.tell("csstored does not run: the database is opened directly")
 	}
-	if _, err := os.Stat(cfg.Store.Path); cfg.Store.Type == "sqlite" && command != "create" && errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("there is no database at %s; start-cal or \"csdb create\" makes it", cfg.Store.Path)
+	if err := needDatabase(cfg); command != "create" && err != nil {
+		return err
 	}
 	be, err := openStopped(ctx, cfg, t)
 	if err != nil {
@@ -129,6 +142,99 @@ func (t *tool) database(ctx context.Context, cfg *config.Config, command string,
 		return err
 	}
 	return t.findings(command, rep, false)
+}
+
+func needDatabase(cfg *config.Config) error {
+	if _, err := os.Stat(cfg.Store.Path); cfg.Store.Type == "sqlite" && errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no database at %s; start-cal or \"csdb create\" makes it", cfg.Store.Path)
+	}
+	return nil
+}
+
+// needStopped refuses what cannot be done while csstored has the database.
+func (t *tool) needStopped(ctx context.Context, cfg *config.Config, other bool) error {
+	if other {
+		return nil // its lock tells
+	}
+	var st processStatus
+	switch err := callStore(ctx, cfg, "GET", "/status", &st); {
+	case errors.Is(err, errNotRunning) || err == nil && st.Store == nil:
+		return nil
+	case err != nil:
+		return err
+	}
+	return errors.New("the database is in use; \"stop-cal\" first")
+}
+
+// deleteDatabase removes the database of a server that is stopped.
+func (t *tool) deleteDatabase(ctx context.Context, cfg *config.Config, other bool) error {
+	if err := t.needStopped(ctx, cfg, other); err != nil {
+		return err
+	}
+	if err := needDatabase(cfg); err != nil {
+		return err
+	}
+	where := cfg.Store.Path
+	if cfg.Store.Type == "postgres" {
+		where = "PostgreSQL"
+	}
+	if err := t.confirm("Delete the database (%s) with all calendars of all users?", where); err != nil {
+		return err
+	}
+	var err error
+	if cfg.Store.Type == "postgres" {
+		err = sqlstore.RemovePostgres(ctx, cfg.Store.DSN.Reveal(), sqlstore.Options{Log: t.toolLog()})
+	} else {
+		err = sqlstore.RemoveSQLite(cfg.Store.Path)
+	}
+	if err != nil {
+		return err
+	}
+	t.say("the database is deleted")
+	return nil
+}
+
+// recoverDatabase mends what can be mended. What is left is reported.
+func (t *tool) recoverDatabase(ctx context.Context, cfg *config.Config, other, force bool) error {
+	if err := t.needStopped(ctx, cfg, other); err != nil {
+		return err
+	}
+	if err := needDatabase(cfg); err != nil {
+		return err
+	}
+	be, err := openStopped(ctx, cfg, t)
+	if err != nil {
+		return err
+	}
+	defer be.close()
+	model := be.Backend.(*calendar.Service)
+	rep, err := model.Check(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if len(rep.Findings) == 0 && !force {
+		return t.findings("recover", rep, false)
+	}
+	for _, f := range rep.Findings {
+		t.tell("%s %s", printable(f.Ref), f.Msg)
+	}
+	if err := be.store.(*sqlstore.Store).Recover(ctx); err != nil {
+		return err
+	}
+	mended, err := model.Rebuild(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if rep, err = model.Check(ctx, nil); err != nil {
+		return err
+	}
+	for _, f := range mended.Findings {
+		if f.Mended {
+			rep.Findings = append(rep.Findings, f)
+		}
+	}
+	rep.Rebuilt = mended.Rebuilt
+	return t.findings("recover", rep, false)
 }
 
 // askServer has csstored do it; done is false if it does not run.
@@ -183,7 +289,7 @@ func (t *tool) findings(command string, rep calendar.CheckReport, running bool) 
 	if mended := len(rep.Findings) - wrong; mended > 0 {
 		what = fmt.Sprintf("%d mended, %s", mended, what)
 	}
-	if command == "rebuild" {
+	if rep.Rebuilt > 0 || command == "rebuild" {
 		what = fmt.Sprintf("%d rebuilt, %s", rep.Rebuilt, what)
 	}
 	t.say("%s (%s): %d owners, %d calendars, %d objects; %s", command, where, rep.Owners, rep.Calendars, rep.Objects, what)

@@ -60,6 +60,7 @@ var reasons = map[calendar.Reason]answer{
 	calendar.ValidTimezone:         {http.StatusForbidden, dav.C("valid-timezone")},
 	calendar.CollectionLocationOK:  {http.StatusForbidden, dav.C("calendar-collection-location-ok")},
 	calendar.DefaultCalendarNeeded: {http.StatusForbidden, dav.C("default-calendar-needed")},
+	calendar.Disabled:              {http.StatusForbidden, dav.Name{}}, // no privilege would help
 	calendar.LockTokenMatches:      {http.StatusConflict, dav.D("lock-token-matches-request-uri")},
 }
 

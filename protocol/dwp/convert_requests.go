@@ -11,7 +11,7 @@ func toUpdate(who calendar.Actor, r *calendar.UpdateCalendarRequest) *wire.Updat
 		DisplayName: toOptional(r.DisplayName), Description: toOptional(r.Description),
 		Color: toOptional(r.Color), Order: toOptional(r.Order),
 		Tzid: toOptional(r.TZID), Timezone: toOptional(r.Timezone),
-		Transparent: r.Transparent, NoDoubles: r.NoDoubles,
+		Transparent: r.Transparent, NoDoubles: r.NoDoubles, Disabled: r.Disabled,
 		Categories: toOptional(r.Categories), Charset: toOptional(r.Charset), Language: toOptional(r.Language),
 		Props: each(r.Props, toChange),
 	}
@@ -33,7 +33,7 @@ func fromUpdate(m *wire.UpdateCalendarRequest) calendar.UpdateCalendarRequest {
 		DisplayName: fromOptional(m.DisplayName), Description: fromOptional(m.Description),
 		Color: fromOptional(m.Color), Order: fromOptional(m.Order),
 		TZID: fromOptional(m.Tzid), Timezone: fromOptional(m.Timezone),
-		Transparent: m.Transparent, NoDoubles: m.NoDoubles,
+		Transparent: m.Transparent, NoDoubles: m.NoDoubles, Disabled: m.Disabled,
 		Categories: fromOptional(m.Categories), Charset: fromOptional(m.Charset), Language: fromOptional(m.Language),
 		Props: eachOf(m.GetProps(), fromChange),
 	}

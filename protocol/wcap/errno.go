@@ -37,6 +37,7 @@ const (
 	AccessDenied               Errno = 28
 	NoSuchCalendar             Errno = 29
 	IllegalCalid               Errno = 30
+	CalendarDisabled           Errno = 34
 	ImportFailed               Errno = 35
 	FetchByLastModFailed       Errno = 36
 	CalidMissing               Errno = 38

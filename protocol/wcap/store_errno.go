@@ -27,4 +27,5 @@ var ofReason = map[calendar.Reason]Errno{
 	calendar.RequestOnModify: AttendeeRequest,
 	calendar.TranspResource:  TranspNotAllowed,
 	calendar.AttachmentGone:  AttachmentNotFound,
+	calendar.Disabled:        CalendarDisabled,
 }

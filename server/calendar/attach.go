@@ -84,7 +84,7 @@ func (s *Service) Attachment(ctx context.Context, who Actor, req AttachmentReque
 		h.mu.RLock()
 		c := h.byID[a.Cal]
 		h.mu.RUnlock()
-		if c == nil || req.Calendar != "" && c.meta.id != req.Calendar {
+		if c == nil || req.Calendar != "" && c.meta.id != req.Calendar || c.meta.row.Disabled && !who.Admin {
 			continue
 		}
 		r := s.rights(who, owner, c.meta.coOwners, c.meta.row.ACL)

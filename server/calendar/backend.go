@@ -111,6 +111,7 @@ type UpdateCalendarRequest struct {
 	ACL         *acl.List
 	Transparent *bool
 	NoDoubles   *bool
+	Disabled    *bool // for the calendar administrator only
 	Categories  *string
 	Charset     *string
 	Language    *string

@@ -233,6 +233,9 @@ func (s *Service) setRow(row *CalendarRow, u *UpdateCalendarRequest) {
 	if u.NoDoubles != nil {
 		row.NoDoubles = *u.NoDoubles
 	}
+	if u.Disabled != nil {
+		row.Disabled = *u.Disabled
+	}
 }
 
 // setZone sets the zone of floating time, of which the last word counts: a
@@ -279,6 +282,8 @@ func (s *Service) updateCalendar(ctx context.Context, who Actor, op string, req 
 	}
 	onlyACL := req.onlyACL()
 	switch {
+	case req.Disabled != nil && !who.Admin:
+		return failMsg(Denied, "", op, string(req.ID), "only the calendar administrator may do that")
 	case req.CoOwners != nil && !r.Owner:
 		return failMsg(Denied, "", op, string(req.ID), "only the primary owner may change the owners")
 	case req.ACL != nil && !r.Properties.Has(acl.SelfAdmin):

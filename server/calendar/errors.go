@@ -96,6 +96,10 @@ const (
 	// Hidden goes with NoCalendar: it is there, but the actor may not know.
 	// CalDAV keeps it secret; WCAP tells 28 from 29, as Sun's server did.
 	Hidden Reason = "hidden"
+
+	// Disabled goes with Denied: the administrator has switched the calendar
+	// off. WCAP errno 34.
+	Disabled Reason = "calendar-disabled"
 )
 
 // Error is how the model reports a failure.

@@ -61,7 +61,7 @@ func (s *Service) busy(ctx context.Context, who Actor, op string, t FreeBusyTarg
 	}
 	allowed := 0
 	for _, c := range cals {
-		if c.meta.row.Plain || c.meta.row.Transparent {
+		if c.meta.row.Plain || c.meta.row.Transparent || c.meta.row.Disabled {
 			continue
 		}
 		if r := s.rights(who, owner, c.meta.coOwners, c.meta.row.ACL); !r.CanSeeBusy() {

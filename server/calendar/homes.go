@@ -110,6 +110,9 @@ func (s *Service) calendar(ctx context.Context, who Actor, op string, id ID) (*h
 	if !r.CanSee() {
 		return nil, nil, r, &Error{Kind: NoCalendar, Reason: Hidden, Op: op, Ref: string(id)}
 	}
+	if c.meta.row.Disabled && !who.Admin {
+		return nil, nil, r, failMsg(Denied, Disabled, op, string(id), "this calendar is disabled")
+	}
 	return h, c, r, nil
 }
 
@@ -132,7 +135,7 @@ func (m *calMeta) describe(r Rights) Calendar {
 		ID: m.id, Incarnation: row.ID, Change: row.Change, Plain: row.Plain,
 		DisplayName: row.DisplayName, Description: row.Description, Color: row.Color, Order: row.Order,
 		TZID: row.TZID, Timezone: row.Timezone, Components: m.components, CoOwners: m.coOwners, ACL: row.ACL,
-		Transparent: row.Transparent, NoDoubles: row.NoDoubles,
+		Transparent: row.Transparent, NoDoubles: row.NoDoubles, Disabled: row.Disabled,
 		Categories: row.Categories, Charset: row.Charset, Language: row.Language,
 		Created: row.Created, Modified: row.Modified, Count: -1, Props: m.props, Rights: r,
 	}
@@ -186,7 +189,7 @@ func (s *Service) Home(ctx context.Context, who Actor, req HomeRequest) (Home, e
 	}
 	for _, c := range cals {
 		r := s.rights(who, req.Owner, c.meta.coOwners, c.meta.row.ACL)
-		if !r.Owner && r.Components&(acl.Read|acl.Write|acl.FreeBusy) == 0 && !r.Properties.Has(acl.Read) {
+		if c.meta.row.Disabled && !who.Admin || !r.Owner && r.Components&(acl.Read|acl.Write|acl.FreeBusy) == 0 && !r.Properties.Has(acl.Read) {
 			continue
 		}
 		cal := h.describe(c, r)
@@ -270,6 +273,9 @@ func (s *Service) newRow(p Person, name string) CalendarRow {
 			list = l
 		}
 	}
+	if s.opt.PublicRead && name == DefaultName && p.Kind == Individual {
+		list = append(slices.Clone(list), acl.MustParse("@^a^r^g")...)
+	}
 	owners := p.CoOwners
 	if p.Owner != "" && p.Owner != p.ID {
 		owners = append([]string{p.Owner}, owners...)
@@ -320,15 +326,20 @@ func (s *Service) SyncHome(ctx context.Context, who Actor, req SyncHomeRequest) 
 	if since == 0 || since == home.Change {
 		return res, nil
 	}
-	if !home.Rights.Owner {
+	if home.Rights.Owner {
+		if res.Removed, err = s.disabledSince(ctx, req.Owner, visible, since); err != nil {
+			return res, wrap(op, string(req.Owner), err)
+		}
+	} else {
 		if hidden, err := s.hiddenSince(ctx, req.Owner, visible, since); err != nil {
 			return res, wrap(op, string(req.Owner), err)
 		} else if hidden {
 			return SyncHomeResult{}, fail(BadSyncToken, op, string(req.Owner))
 		}
 	}
+	disabled := res.Removed
 	err = s.store.View(ctx, req.Owner, func(tx Tx) error {
-		res.Removed = nil
+		res.Removed = slices.Clone(disabled)
 		if row, _, err := tx.Home(); err != nil {
 			return err
 		} else if since < row.Purged { // removals that nobody remembers
@@ -366,6 +377,24 @@ func (s *Service) hiddenSince(ctx context.Context, owner Owner, visible map[ID]b
 		}
 	}
 	return false, nil
+}
+
+// disabledSince lists the calendars that were switched off since: their owner
+// no longer sees them.
+func (s *Service) disabledSince(ctx context.Context, owner Owner, visible map[ID]bool, since int64) (ids []ID, err error) {
+	h, err := s.loaded(ctx, owner)
+	if err != nil {
+		return nil, err
+	}
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	for _, c := range h.byName {
+		if c.meta.row.Disabled && !visible[c.meta.id] && c.meta.row.MetaChange > since {
+			ids = append(ids, c.meta.id)
+		}
+	}
+	slices.Sort(ids)
+	return ids, nil
 }
 
 // Prefs returns a user's preferences: his own, or anyone's for the

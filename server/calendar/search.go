@@ -65,7 +65,7 @@ func (s *Service) SearchCalendars(ctx context.Context, who Actor, req SearchCale
 	take := func(id ID) error {
 		h, c, r, err := s.calendar(ctx, who, op, id)
 		switch {
-		case errors.Is(err, NoCalendar):
+		case errors.Is(err, NoCalendar), ReasonOf(err) == Disabled:
 		case err != nil:
 			return err
 		case !c.meta.row.Plain:

@@ -164,6 +164,7 @@ type CalendarRow struct {
 	ACL         acl.List
 	Transparent bool
 	NoDoubles   bool
+	Disabled    bool
 	Categories  string
 	Charset     string
 	Language    string

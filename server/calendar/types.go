@@ -33,6 +33,7 @@ type Calendar struct {
 	ACL         acl.List
 	Transparent bool // CALDAV:schedule-calendar-transp: not in the owner's free/busy
 	NoDoubles   bool // overlapping opaque events are refused (allow-doublebooking 0)
+	Disabled    bool // served to nobody but the calendar administrator: cscal disable
 	Categories  string
 	Charset     string
 	Language    string

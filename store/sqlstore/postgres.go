@@ -39,6 +39,27 @@ type pgEngine struct {
 // newer release has written it, and when synchronous_commit is off.
 func OpenPostgres(ctx context.Context, dsn string, opts Options) (*Store, error) {
 	opts.defaults()
+	e, err := connectPostgres(ctx, dsn, &opts)
+	if err != nil {
+		return nil, err
+	}
+	e.analyzeAt.Store(analyzeFirst)
+	version, err := e.open(ctx)
+	if err != nil {
+		if e.lease != nil {
+			e.lease.release()
+		}
+		e.pool.Close()
+		return nil, err
+	}
+	for range pgWorkers {
+		e.workers = append(e.workers, newPGWorker(e))
+	}
+	return &Store{engine: e, version: version, now: opts.Now}, nil
+}
+
+// connectPostgres makes the engine's pool of connections.
+func connectPostgres(ctx context.Context, dsn string, opts *Options) (*pgEngine, error) {
 	config, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
 		// The driver's error quotes the string, which may hold a password.
@@ -59,20 +80,7 @@ func OpenPostgres(ctx context.Context, dsn string, opts Options) (*Store, error)
 	if err != nil {
 		return nil, wrap("open the store", pgError(err))
 	}
-	e := &pgEngine{opts: opts, pool: pool}
-	e.analyzeAt.Store(analyzeFirst)
-	version, err := e.open(ctx)
-	if err != nil {
-		if e.lease != nil {
-			e.lease.release()
-		}
-		pool.Close()
-		return nil, err
-	}
-	for range pgWorkers {
-		e.workers = append(e.workers, newPGWorker(e))
-	}
-	return &Store{engine: e, version: version, now: opts.Now}, nil
+	return &pgEngine{opts: *opts, pool: pool}, nil
 }
 
 // open checks the server, takes the lease and migrates, in this order: tables

@@ -51,6 +51,12 @@ WHERE leases.holder = $4 AND (leases.expires < ` + sqlNow + ` OR $5)`
 
 var errNoLeaseTable = errors.New("the database has no table of leases")
 
+// noTable tells that a statement failed because its table is not there.
+func noTable(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "42P01"
+}
+
 // acquireLease takes the lease. One that a dead process left is waited for,
 // unless the process was of this machine; one that is renewed while it waits
 // belongs to a daemon at work, and the store is refused.
@@ -65,8 +71,7 @@ func acquireLease(ctx context.Context, pool *pgxpool.Pool, opts *Options) (*leas
 		asked := time.Now()
 		tag, err := pool.Exec(ctx, sqlTakeLease, l.holder, about, l.ttl.Milliseconds(), replace, dead)
 		if err != nil {
-			var pg *pgconn.PgError
-			if errors.As(err, &pg) && pg.Code == "42P01" {
+			if noTable(err) {
 				return nil, errNoLeaseTable
 			}
 			return nil, wrap("take the store's lease", pgError(err))
@@ -200,7 +205,7 @@ func (l *lease) release() {
 	<-l.stopped
 	ctx, cancel := context.WithTimeout(context.Background(), l.ttl/3)
 	defer cancel()
-	if _, err := l.pool.Exec(ctx, sqlDropLease, l.holder); err != nil {
+	if _, err := l.pool.Exec(ctx, sqlDropLease, l.holder); err != nil && !noTable(err) {
 		l.log.Warn("release the store's lease", "err", pgError(err))
 	}
 }

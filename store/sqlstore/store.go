@@ -67,6 +67,7 @@ type engine interface {
 	// write runs fn in a transaction of its own, for upkeep across owners.
 	write(ctx context.Context, fn func(conn) error) error
 	check(ctx context.Context) error
+	reindex() []string // statements that write all indexes anew
 	maintain(ctx context.Context) error
 	close() error
 }

@@ -47,6 +47,7 @@ const (
 	flagPlain int64 = 1 << iota
 	flagTransparent
 	flagNoDoubles
+	flagDisabled
 )
 
 func readCalendar(r scanner, row *calendar.CalendarRow) error {
@@ -62,6 +63,7 @@ func readCalendar(r scanner, row *calendar.CalendarRow) error {
 		return err
 	}
 	row.Plain, row.Transparent, row.NoDoubles = flags&flagPlain != 0, flags&flagTransparent != 0, flags&flagNoDoubles != 0
+	row.Disabled = flags&flagDisabled != 0
 	row.Created, row.Modified = fromMicros(created), fromMicros(modified)
 	return nil
 }
@@ -78,7 +80,8 @@ func parseACL(s string) (acl.List, error) {
 }
 
 func (t *tx) calendarArgs(row *calendar.CalendarRow) []any {
-	flags := boolBit(row.Plain, flagPlain) | boolBit(row.Transparent, flagTransparent) | boolBit(row.NoDoubles, flagNoDoubles)
+	flags := boolBit(row.Plain, flagPlain) | boolBit(row.Transparent, flagTransparent) | boolBit(row.NoDoubles, flagNoDoubles) |
+		boolBit(row.Disabled, flagDisabled)
 	return args(t.owner, row.ID, row.Change, micros(row.Modified), row.MetaChange, row.Purged, micros(row.Created), flags, row.Name,
 		row.DisplayName, row.Color, row.Order, row.TZID, row.Components, row.Charset, row.Language, row.CoOwners, row.ACL.String(),
 		row.Categories, row.Description, row.Timezone)

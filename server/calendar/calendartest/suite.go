@@ -26,6 +26,7 @@ func Run(t *testing.T, open func(t *testing.T, people calendar.People) calendar.
 		{"CreateCalendar", testCreateCalendar},
 		{"UpdateCalendar", testUpdateCalendar},
 		{"DeleteCalendar", testDeleteCalendar},
+		{"Disabled", testDisabled},
 		{"CopyCalendar", testCopyCalendar},
 		{"PutObject", testPutObject},
 		{"PutRefused", testPutRefused},

@@ -874,6 +874,7 @@ type Calendar struct {
 	Count         int64                  `protobuf:"zigzag64,21,opt,name=count,proto3" json:"count,omitempty"`
 	Props         []*DeadProp            `protobuf:"bytes,22,rep,name=props,proto3" json:"props,omitempty"`
 	Rights        *Rights                `protobuf:"bytes,23,opt,name=rights,proto3" json:"rights,omitempty"`
+	Disabled      bool                   `protobuf:"varint,24,opt,name=disabled,proto3" json:"disabled,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1067,6 +1068,13 @@ func (x *Calendar) GetRights() *Rights {
 		return x.Rights
 	}
 	return nil
+}
+
+func (x *Calendar) GetDisabled() bool {
+	if x != nil {
+		return x.Disabled
+	}
+	return false
 }
 
 type Object struct {
@@ -1629,6 +1637,7 @@ type UpdateCalendarRequest struct {
 	Charset       []byte                 `protobuf:"bytes,16,opt,name=charset,proto3,oneof" json:"charset,omitempty"`
 	Language      []byte                 `protobuf:"bytes,17,opt,name=language,proto3,oneof" json:"language,omitempty"`
 	Props         []*PropChange          `protobuf:"bytes,18,rep,name=props,proto3" json:"props,omitempty"`
+	Disabled      *bool                  `protobuf:"varint,19,opt,name=disabled,proto3,oneof" json:"disabled,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1787,6 +1796,13 @@ func (x *UpdateCalendarRequest) GetProps() []*PropChange {
 		return x.Props
 	}
 	return nil
+}
+
+func (x *UpdateCalendarRequest) GetDisabled() bool {
+	if x != nil && x.Disabled != nil {
+		return *x.Disabled
+	}
+	return false
 }
 
 type DeleteCalendarRequest struct {
@@ -5785,7 +5801,7 @@ const file_dwp_proto_rawDesc = "" +
 	"properties\x12\x14\n" +
 	"\x05owner\x18\x03 \x01(\bR\x05owner\"\x1d\n" +
 	"\x05Texts\x12\x14\n" +
-	"\x05texts\x18\x01 \x03(\fR\x05texts\"\xe5\x05\n" +
+	"\x05texts\x18\x01 \x03(\fR\x05texts\"\x81\x06\n" +
 	"\bCalendar\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x03R\vincarnation\x12\x16\n" +
@@ -5815,7 +5831,8 @@ const file_dwp_proto_rawDesc = "" +
 	"\bmodified\x18\x14 \x01(\x03R\bmodified\x12\x14\n" +
 	"\x05count\x18\x15 \x01(\x12R\x05count\x12/\n" +
 	"\x05props\x18\x16 \x03(\v2\x19.factotum.dwp.v1.DeadPropR\x05props\x12/\n" +
-	"\x06rights\x18\x17 \x01(\v2\x17.factotum.dwp.v1.RightsR\x06rights\"\xfb\x02\n" +
+	"\x06rights\x18\x17 \x01(\v2\x17.factotum.dwp.v1.RightsR\x06rights\x12\x1a\n" +
+	"\bdisabled\x18\x18 \x01(\bR\bdisabled\"\xfb\x02\n" +
 	"\x06Object\x12\x1a\n" +
 	"\bcalendar\x18\x01 \x01(\fR\bcalendar\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\fR\x04name\x12\x10\n" +
@@ -5864,7 +5881,7 @@ const file_dwp_proto_rawDesc = "" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x125\n" +
 	"\bcalendar\x18\x02 \x01(\v2\x19.factotum.dwp.v1.CalendarR\bcalendar\x12\x1f\n" +
 	"\vdefault_acl\x18\x03 \x01(\bR\n" +
-	"defaultAcl\"\xb9\x06\n" +
+	"defaultAcl\"\xe7\x06\n" +
 	"\x15UpdateCalendarRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\fR\x02id\x12\x19\n" +
@@ -5890,7 +5907,8 @@ const file_dwp_proto_rawDesc = "" +
 	"\acharset\x18\x10 \x01(\fH\tR\acharset\x88\x01\x01\x12\x1f\n" +
 	"\blanguage\x18\x11 \x01(\fH\n" +
 	"R\blanguage\x88\x01\x01\x121\n" +
-	"\x05props\x18\x12 \x03(\v2\x1b.factotum.dwp.v1.PropChangeR\x05propsB\x0f\n" +
+	"\x05props\x18\x12 \x03(\v2\x1b.factotum.dwp.v1.PropChangeR\x05props\x12\x1f\n" +
+	"\bdisabled\x18\x13 \x01(\bH\vR\bdisabled\x88\x01\x01B\x0f\n" +
 	"\r_display_nameB\x0e\n" +
 	"\f_descriptionB\b\n" +
 	"\x06_colorB\b\n" +
@@ -5902,7 +5920,8 @@ const file_dwp_proto_rawDesc = "" +
 	"\v_categoriesB\n" +
 	"\n" +
 	"\b_charsetB\v\n" +
-	"\t_language\"p\n" +
+	"\t_languageB\v\n" +
+	"\t_disabled\"p\n" +
 	"\x15DeleteCalendarRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\fR\x02id\x12\x19\n" +
