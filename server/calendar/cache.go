@@ -2,6 +2,7 @@ package calendar
 
 import (
 	"bytes"
+	"context"
 	"math"
 	"slices"
 	"sort"
@@ -54,6 +55,7 @@ type homeCache struct {
 	seen    int64 // the last commit applied
 	since   int64 // … and above this since the home was loaded
 	size    int64
+	applied chan struct{} // closed by the next commit, and when the entry goes; nil if nobody waits
 }
 
 // calMeta is a calendar's own state; it is replaced, never changed.
@@ -208,6 +210,7 @@ func (c *cache) evict(keep *homeCache) {
 		c.mu.Unlock()
 		victim.mu.Lock()
 		victim.gone.Store(true)
+		victim.wake()
 		c.size.Add(-victim.size)
 		victim.size = 0
 		victim.mu.Unlock()
@@ -336,8 +339,46 @@ func (c *cache) apply(owner Owner, first, change int64, muts []mutation, reset b
 		grown += m.logCost()
 	}
 	h.change = max(h.change, change)
+	h.wake()
 	h.mu.Unlock()
 	c.grow(h, grown)
+}
+
+// wake lets go on who waits for a commit. The lock is held.
+func (h *homeCache) wake() {
+	if h.applied != nil {
+		close(h.applied)
+		h.applied = nil
+	}
+}
+
+// await waits until the owner's entry has a commit that a reader has met in
+// the store. Without it a reader that was told of a commit before its writer
+// was could find the state before it in memory, the next time.
+func (c *cache) await(ctx context.Context, owner Owner, change int64) error {
+	for {
+		c.mu.RLock()
+		h := c.homes[owner]
+		c.mu.RUnlock()
+		if h == nil {
+			return nil
+		}
+		h.mu.Lock()
+		if !h.loaded || h.change >= change || h.gone.Load() {
+			h.mu.Unlock()
+			return nil
+		}
+		if h.applied == nil {
+			h.applied = make(chan struct{})
+		}
+		applied := h.applied
+		h.mu.Unlock()
+		select {
+		case <-applied:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // drop forgets the owner: it is not known what is stored of him. Loads under
@@ -352,6 +393,7 @@ func (c *cache) drop(owner Owner) {
 	}
 	h.mu.Lock()
 	h.gone.Store(true)
+	h.wake()
 	c.size.Add(-h.size)
 	h.size = 0
 	h.mu.Unlock()

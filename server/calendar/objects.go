@@ -33,15 +33,30 @@ func (s *Service) fetch(ctx context.Context, h *homeCache, c *calCache, names []
 			missing = append(missing, n)
 		}
 	}
+	held := h.change // of the state that they are from
 	h.mu.RUnlock()
 	if len(missing) == 0 {
 		return out, nil
 	}
 	found := make(map[string]*Object, len(missing))
 	for chunk := range slices.Chunk(missing, fetchChunk) {
-		if err := s.fetchRows(ctx, h, c, chunk, found); err != nil {
+		read, err := s.fetchRows(ctx, h, c, chunk, found)
+		if err != nil {
 			return nil, err
 		}
+		if len(missing) == len(names) || h.unchanged(c, names, min(held, read)) {
+			continue
+		}
+		// A commit between the two would be seen half: all are read in one
+		// snapshot.
+		clear(out)
+		clear(found)
+		for chunk := range slices.Chunk(names, fetchChunk) {
+			if _, err := s.fetchRows(ctx, h, c, chunk, found); err != nil {
+				return nil, err
+			}
+		}
+		break
 	}
 	for i, n := range names {
 		if out[i] == nil {
@@ -51,11 +66,23 @@ func (s *Service) fetch(ctx context.Context, h *homeCache, c *calCache, names []
 	return out, nil
 }
 
-func (s *Service) fetchRows(ctx context.Context, h *homeCache, c *calCache, names []string, found map[string]*Object) error {
+// unchanged reports whether no commit after a change touched any of the
+// objects, as far as the log tells.
+func (h *homeCache) unchanged(c *calCache, names []string, change int64) bool {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	same := true
+	ok := h.replay(change, func(e mutation) {
+		same = same && (e.cal != c.meta.row.ID || !slices.Contains(names, e.name))
+	})
+	return ok && same && !h.gone.Load()
+}
+
+func (s *Service) fetchRows(ctx context.Context, h *homeCache, c *calCache, names []string, found map[string]*Object) (change int64, err error) {
 	var rows []ObjectRow
 	var home HomeRow
 	var props map[string][]DeadProp
-	err := s.store.View(ctx, h.owner, func(tx Tx) error {
+	err = s.store.View(ctx, h.owner, func(tx Tx) error {
 		var err error
 		if home, _, err = tx.Home(); err != nil {
 			return err
@@ -78,7 +105,7 @@ func (s *Service) fetchRows(ctx context.Context, h *homeCache, c *calCache, name
 		return err
 	})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	var grown int64
 	h.mu.Lock()
@@ -99,7 +126,7 @@ func (s *Service) fetchRows(ctx context.Context, h *homeCache, c *calCache, name
 	}
 	h.mu.Unlock()
 	s.cache.grow(h, grown)
-	return nil
+	return home.Change, s.cache.await(ctx, h.owner, home.Change)
 }
 
 // Object returns one object with its data, masked as the actor's rights ask.
