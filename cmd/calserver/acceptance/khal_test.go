@@ -10,10 +10,17 @@ import (
 // khal shows what vdirsyncer brought, and what it makes and changes reaches
 // the server.
 func TestKhal(t *testing.T) {
-	t.Parallel()
+	for name, deploy := range outermost() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			showAndMake(t, deploy(t))
+		})
+	}
+}
+
+func showAndMake(t *testing.T, h *host) {
 	path := tool(t, "khal")
 	tool(t, "vdirsyncer")
-	h := installed(t).start(t)
 	h.visit(t, "anna")
 	h.do(t, "anna", "PUT", cal("anna")+"a.ics", event("a", "20260302T100000Z", "Standup", "RRULE:FREQ=DAILY;COUNT=3", "EXDATE:20260303T100000Z")).is(201)
 	h.do(t, "anna", "PUT", cal("anna")+"b.ics", event("b", "20260303T120000Z", "Lunch with Zoë")).is(201)

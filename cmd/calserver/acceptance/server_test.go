@@ -64,7 +64,7 @@ func calserver(t testing.TB, args ...string) (string, error) {
 
 // The people of every installation: example.com's, and one of another domain.
 // A password is the name and "-pw".
-var people = []string{"anna", "ben", "carl", "dora", "eve", "fred", "olga@other.example"}
+var people = append([]string{"anna", "ben", "carl", "dora", "eve", "fred", "olga@other.example"}, clientUsers()...)
 
 func password(user string) string { return user + "-pw" }
 
@@ -75,6 +75,7 @@ type host struct {
 	base  string // of its HTTP service, without a slash
 	ready string // where it tells whether it is ready
 	store *host  // who keeps the calendars, nil: itself
+	hosts string // its /etc/hosts, "" is the system's
 	cmd   *exec.Cmd
 	log   *buffer
 	done  chan struct{} // closed when the process has ended
@@ -99,9 +100,11 @@ func (b *buffer) String() string {
 }
 
 // freePort is a port that nobody listens on now.
-func freePort(t testing.TB) int {
+func freePort(t testing.TB) int { return freePortAt(t, "127.0.0.1") }
+
+func freePortAt(t testing.TB, address string) int {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := net.Listen("tcp", address+":0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,9 +187,13 @@ func (h *host) start(t testing.TB) *host {
 	}
 	h.log, h.done = &buffer{}, make(chan struct{})
 	h.cmd = exec.Command(path, "serve", "-C", h.conf)
-	h.cmd.Stdout, h.cmd.Stderr = h.log, h.log
 	// The server dies with the test process, however that ends.
 	h.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if h.hosts != "" {
+		h.cmd = exec.Command("/bin/sh", "-c", `mount --make-rprivate / && mount --bind "$0" /etc/hosts && exec "$@"`, h.hosts, path, "serve", "-C", h.conf)
+		h.cmd.SysProcAttr = namespace()
+	}
+	h.cmd.Stdout, h.cmd.Stderr = h.log, h.log
 	if err := h.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -52,8 +52,16 @@ func (s *syncer) sync() {
 // vdirsyncer synchronises 200 real events in both directions: first sync,
 // changes on either side, and an upload to an empty calendar.
 func TestVdirsyncer(t *testing.T) {
-	t.Parallel()
-	h := installed(t).start(t)
+	for name, deploy := range outermost() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			syncBothWays(t, deploy)
+		})
+	}
+}
+
+func syncBothWays(t *testing.T, deploy func(testing.TB, ...string) *host) {
+	h := deploy(t)
 	h.visit(t, "anna")
 	want := realEvents(t, 200)
 	h.load(t, "anna", cal("anna"), want)
@@ -116,7 +124,7 @@ func TestVdirsyncer(t *testing.T) {
 	}
 
 	// All of it goes up to a server that has nothing.
-	empty := installed(t).start(t)
+	empty := deploy(t)
 	empty.visit(t, "anna")
 	up := newSyncer(t, empty)
 	for name, text := range readDir(t, s.dir) {

@@ -1,6 +1,9 @@
 package caldavtest
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // iOS: users paste any address, it tries /, /principals/ and more, and
 // Reminders makes a calendar of its own.
@@ -17,7 +20,7 @@ func iOS(c *client) {
 		}
 	}
 	// 404 is the next try; anything else ends the set-up.
-	c.ask("PROPFIND", "/calendar/dav/"+c.User+"/user/", propfindBody(appleStart...), "Depth: 0").is(404)
+	c.send(true, "PROPFIND", "/calendar/dav/"+c.User+"/user/", strings.NewReader(propfindBody(appleStart...)), "Depth: 0").is(404)
 	home, _ := applePrincipalOf(c, prin)
 
 	c.headers[len(c.headers)-1] = "User-Agent: iOS/18.1.1 (22B91) dataaccessd/1.0"
