@@ -97,7 +97,7 @@ func modelOptions(cfg *config.Config, log *slog.Logger) (calendar.Options, error
 			AttachmentSize: int(cfg.WCAP.MaxAttachment), Attachments: cfg.WCAP.MaxAttachments,
 		},
 		CacheBytes: max(cfg.Store.Cache, 1), TombstoneAge: cfg.Deleted.TombstoneAge, ReadOnly: cfg.Store.ReadOnly,
-		PublicURL: publicURL(cfg), Logger: log,
+		PublicURL: publicURL(cfg), PublicRead: cfg.WCAP.LoginPublicRead, Logger: log,
 	}
 	for _, a := range []struct {
 		param, text string

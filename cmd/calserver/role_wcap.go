@@ -51,6 +51,7 @@ func wcapSettings(cfg *config.Config) wcap.Settings {
 		ValidateOwners: w.ValidateOwners, PublicWritable: w.PublicWritable,
 		Format: w.Format, Version: w.Version, ServerVersion: versionString(), DefaultTZID: cfg.Calstore.TimeZone,
 		FreeBusyBegin: w.FreeBusyBegin, FreeBusyEnd: w.FreeBusyEnd, RecurrenceBound: cfg.Calstore.RecurrenceBound,
+		FreeBusyRedirect: w.FreeBusyRedirect, PartsOfOwners: cfg.Lookup.PrimaryOwner != "",
 		MaxBody: cfg.Limits.BodySize, LowerCase: cfg.Calstore.LowerCase,
 	}
 	for name, allowed := range map[string]bool{

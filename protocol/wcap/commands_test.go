@@ -158,20 +158,34 @@ func TestWCAP_13_Search(t *testing.T) {
 		return strings.Join(s.do("ben", "search_calprops.wcap?"+q).values("X-NSCP-CALPROPS-RELATIVE-CALID"), " ")
 	}
 	for q, want := range map[string]string{
-		"search-string=anna:c3&searchOpts=3&calid=1":      "anna:c3",
-		"search-string=anna&searchOpts=3&calid=1":         "anna",
-		"search-string=C&searchOpts=1&calid=1":            "carl",
-		"search-string=:c4&searchOpts=2":                  "anna:c4",
-		"search-string=anna&primaryOwner=1&maxResults=2":  "anna anna:c0",
-		"search-string=Berg&primaryOwner=1&maxResults=1":  "anna",
-		"search-string=BERG&name=1":                       "anna",
-		"search-string=zzz&name=1&calid=1&primaryOwner=1": "",
+		"search-string=anna:c3&searchOpts=3&calid=1":                         "anna:c3",
+		"search-string=anna&searchOpts=3&calid=1":                            "anna",
+		"search-string=C&searchOpts=1&calid=1":                               "carl",
+		"search-string=:c4&searchOpts=2":                                     "anna:c4",
+		"search-string=anna&primaryOwner=1&maxResults=2":                     "anna anna:c0",
+		"search-string=Berg&primaryOwner=1":                                  "",
+		"search-string=ann&primaryOwner=1":                                   "",
+		"search-string=anna%20berg&primaryOwner=1&maxResults=1&searchOpts=1": "anna",
+		"search-string=ann&primaryOwner=1&name=1":                            "anna",
+		"search-string=BERG&name=1":                                          "anna",
+		"search-string=zzz&name=1&calid=1&primaryOwner=1":                    "",
 	} {
 		if got := ids(q); got != want {
 			t.Errorf("%s: %q, want %q", q, got, want)
 		}
 	}
 	s.do("ben", "search_calprops.wcap?search-string=").errno(19)
+
+	s = newSite(t, func(o *Options) { o.Settings.PartsOfOwners = true })
+	s.as("ben")
+	s.as("anna")
+	for q, want := range map[string]string{
+		"search-string=Berg&primaryOwner=1": "anna", "search-string=nn&primaryOwner=1": "anna", "search-string=nn&primaryOwner=1&searchOpts=3": "", "search-string=ben&primaryOwner=1&searchOpts=3": "ben",
+	} {
+		if got := ids(q); got != want {
+			t.Errorf("parts of owners: %s: %q, want %q", q, got, want)
+		}
+	}
 }
 
 // TestWCAP_13_Freebusy: opaque and transparent events, addresses, unknown people.
@@ -197,6 +211,34 @@ func TestWCAP_13_Freebusy(t *testing.T) {
 	s.do("ben", "get_freebusy.wcap?calid=mailto:nobody@example.com").errno(29)
 	s.do("ben", "get_freebusy.wcap?mail=nobody@example.com").errno(29)
 	s.do("ben", "get_freebusy.wcap?calid=anna&dtstart=20260303T000000Z&dtend=20260302T000000Z").errno(39)
+}
+
+// TestFreeBusyRedirect: service.wcap.freebusy.redirecturl, while a site moves.
+// The session stays here.
+func TestFreeBusyRedirect(t *testing.T) {
+	for set, want := range map[string]string{
+		"http://old.example.com/": "http://old.example.com/get_freebusy.wcap?", "https://old.example.com:8443/wcap": "https://old.example.com:8443/wcap/get_freebusy.wcap?",
+		"http://old.example.com/x/get_freebusy.wcap?appid=move": "http://old.example.com/x/get_freebusy.wcap?appid=move&", "": "", "javascript:alert(1)": "", "/here": "",
+	} {
+		s := newSite(t, func(o *Options) { o.Settings.FreeBusyRedirect = set })
+		sid := s.as("anna")
+		q := "get_freebusy.wcap?calid=old%3Bother&id=" + sid + "&dtstart=20260301T000000Z&fmt-out=text/xml&duration=3"
+		r := s.get(q)
+		if want == "" {
+			if r.status != 200 || r.errnos() != "29 29" {
+				t.Errorf("%q: %d %s", set, r.status, r.errnos())
+			}
+			continue
+		}
+		if got := r.header.Get("Location"); r.status != 302 || got != want+"calid=old%3Bother&dtstart=20260301T000000Z&fmt-out=text/xml&duration=3&noredirect=1" || r.body != "" {
+			t.Errorf("%q: %d to %s", set, r.status, got)
+		}
+		s.get(q + "&noredirect=1").contains("<X-NSCP-WCAP-ERRNO>29<")
+		if e := s.do("anna", "get_freebusy.wcap?calid=old;anna").errnos(); e != "29 0" {
+			t.Errorf("one of them is here: %s", e)
+		}
+		s.do("anna", "get_freebusy.wcap?calid=anna").errno(0)
+	}
 }
 
 // TestWCAP_13_Sync: changes and deletions by whatever protocol, since a moment

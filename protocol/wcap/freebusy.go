@@ -1,6 +1,9 @@
 package wcap
 
 import (
+	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"factotum/server/calendar"
@@ -30,14 +33,20 @@ func (c *call) getFreebusy() error {
 	req := calendar.FreeBusyRequest{Window: w}
 	place := make([]int, len(list))
 	cals := make([]calendar.Calendar, len(list))
+	missing := 0
 	home := c.p.text("mail") != "" && len(c.p.ids("calid")) == 0
 	for i := range list {
 		if cals[i], err = c.calendar(&list[i]); err != nil {
-			list[i].err = err
+			if list[i].err = err; errnoOf(err, c.own()) == NoSuchCalendar {
+				missing++
+			}
 			continue
 		}
 		place[i] = len(req.Targets)
 		req.Targets = append(req.Targets, calendar.FreeBusyTarget{Calendar: list[i].id, Home: home})
+	}
+	if missing == len(list) && c.busyElsewhere() {
+		return nil
 	}
 	var busy []calendar.FreeBusyResult
 	if len(req.Targets) > 0 {
@@ -56,6 +65,35 @@ func (c *call) getFreebusy() error {
 		})
 	}
 	return nil
+}
+
+// busyElsewhere sends a client that asked for calendars of which none is here
+// to the server that still has them, while a site moves. The session is none of
+// that server's business, and it is asked not to send the client on.
+func (c *call) busyElsewhere() bool {
+	u, err := url.Parse(c.set.FreeBusyRedirect)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || c.p.flag("noredirect", false) {
+		return false
+	}
+	if !strings.HasSuffix(u.Path, ".wcap") {
+		u.Path = strings.TrimSuffix(u.Path, "/") + "/get_freebusy.wcap"
+	}
+	q := u.RawQuery
+	for _, x := range c.p {
+		if x.name == "id" || x.name == "noredirect" {
+			continue
+		}
+		value := x.raw
+		if x.done {
+			value = url.QueryEscape(value)
+		}
+		q += "&" + url.QueryEscape(x.name) + "=" + value
+	}
+	u.RawQuery = strings.TrimPrefix(q+"&noredirect=1", "&")
+	noCache(c.out.w.Header())
+	c.out.w.Header().Set("Location", u.String())
+	c.out.w.WriteHeader(http.StatusFound)
+	return true
 }
 
 // busyTargets are the calendars of calid, else the owner of the address mail.

@@ -6,21 +6,26 @@ import (
 )
 
 // searchCalprops finds calendars by calid, display name or owner. The owner's
-// name is the directory's to search, all else the back end's. WCAP search_calprops.
+// name is the directory's to search, all else the back end's; it is searched for
+// as it stands, whatever searchOpts says, unless the site wants parts of it
+// found. WCAP search_calprops.
 func (c *call) searchCalprops() error {
 	text := c.p.text("search-string")
 	if text == "" || len(text) > 1024 {
 		return c.own()
 	}
-	req := calendar.SearchCalendarsRequest{
-		Text: text, Name: c.p.flag("name", false), Owner: c.p.flag("primaryOwner", false), Limit: c.p.integer("maxResults", 200),
-	}
-	req.ID = c.p.flag("calid", !req.Name && !req.Owner)
+	req := calendar.SearchCalendarsRequest{Text: text, Name: c.p.flag("name", false), Limit: c.p.integer("maxResults", 200)}
+	owner := c.p.flag("primaryOwner", false)
+	req.ID = c.p.flag("calid", !req.Name && !owner)
 	if how := c.p.integer("searchOpts", 0); how <= 3 {
 		req.How = calendar.TextMatching(how)
 	}
-	if req.Owner {
-		q := calendar.PeopleQuery{Text: text, Exact: req.How == calendar.Exactly, Limit: c.set.SearchPeople}
+	if owner {
+		req.Owner = c.set.PartsOfOwners
+		if req.Owners = []calendar.Owner{}; !req.Owner {
+			req.Owners = append(req.Owners, calendar.Owner(text))
+		}
+		q := calendar.PeopleQuery{Text: text, Exact: !req.Owner || req.How == calendar.Exactly, Limit: c.set.SearchPeople}
 		found, _, err := c.Handler.people.Search(c.ctx, q)
 		if err != nil {
 			return err

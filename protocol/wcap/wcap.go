@@ -52,6 +52,8 @@ type Settings struct {
 	DefaultTZID      string         // calstore.default.timezoneID; "UTC"
 	FreeBusyBegin    int            // service.wcap.freebusybegin, days before now
 	FreeBusyEnd      int            // service.wcap.freebusyend, days after now
+	FreeBusyRedirect string         // service.wcap.freebusy.redirecturl: where get_freebusy goes for calendars that are not here
+	PartsOfOwners    bool           // service.calendarsearch.ldap.primaryownersearchfilter: search_calprops matches parts of owners' names
 	RecurrenceBound  int            // most instances of a rule without end; 60
 	MaxBody          int64          // octets of a request body; 16 MiB
 	MaxCalids        int            // calendars of one request; 1000

@@ -22,6 +22,7 @@ type Options struct {
 	OwnerACL    acl.List // calstore.calendar.owner.acl, in front of every list
 	ResourceACL acl.List // resource.default.acl
 	GroupACL    acl.List // group.default.acl
+	PublicRead  bool     // service.wcap.login.calendar.publicread: everybody may read users' default calendars from the start
 	DefaultTZID string   // calstore.default.timezoneID
 	ShowPrivate bool     // calstore.filterprivateevents="no": do not mask
 

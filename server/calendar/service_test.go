@@ -9,7 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"factotum/server/acl"
 	"factotum/server/calendar"
+	"factotum/server/calendar/calendartest"
 	"factotum/store/sqlstore"
 )
 
@@ -209,6 +211,43 @@ func TestNoProvision(t *testing.T) {
 		h, err := svc.Home(ctx, c.who, calendar.HomeRequest{Owner: "anna", Provision: true})
 		if err != nil || len(h.Calendars) != c.want {
 			t.Errorf("%s: %d calendars, %v; want %d", c.who.User, len(h.Calendars), err, c.want)
+		}
+	}
+}
+
+// service.wcap.login.calendar.publicread: users' default calendars are public
+// from the start; others, and those of resources, are what ics.conf says.
+func TestPublicRead(t *testing.T) {
+	ctx := context.Background()
+	st, err := sqlstore.OpenSQLite(ctx, t.TempDir(), sqlstore.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { st.Close() })
+	people := calendartest.NewPeople("anna", "ben", "room1")
+	room := people["room1"]
+	room.Kind = calendar.Resource
+	people["room1"] = room
+	for i, public := range []bool{false, true} {
+		svc := calendar.NewService(st, people, calendar.Options{PublicRead: public, ResourceACL: acl.MustParse("@^a^f^g")})
+		owner := []calendar.Owner{"ben", "anna"}[i]
+		who := people.Actor(string(owner))
+		if _, err := svc.Home(ctx, who, calendar.HomeRequest{Owner: owner, Provision: true}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := svc.CreateCalendar(ctx, who, calendar.CreateCalendarRequest{DefaultACL: true, Calendar: calendar.Calendar{ID: calendar.NewID(owner, "other")}}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := svc.Home(ctx, calendar.Actor{User: "root", Admin: true}, calendar.HomeRequest{Owner: "room1", Provision: true}); err != nil {
+			t.Fatal(err)
+		}
+		for id, want := range map[calendar.ID]bool{calendar.ID(owner): public, calendar.NewID(owner, "other"): false, "room1": false} {
+			for _, by := range []calendar.Actor{{}, people.Actor([]string{"anna", "ben"}[i])} {
+				c, err := svc.Calendar(ctx, by, id)
+				if err != nil || c.Rights.CanRead() != want || c.Rights.CanWrite() {
+					t.Errorf("public %t: %s for %q: read %t, %v", public, id, by.User, c.Rights.CanRead(), err)
+				}
+			}
 		}
 	}
 }

@@ -33,7 +33,7 @@ var lookupParams = []Param{
 	used("calstore.unqualifiedattendee.fmt2.type", Enum, "mailto", "How an attendee with an @ is read.", func(c *Config) any { return &c.Lookup.WithAt }, words("uid", "cn", "gid", "res", "mailto", "cap"), idle()),
 	used("calstore.unqualifiedattendee.fmt3.type", Enum, "cn", "How an attendee with a blank is read.", func(c *Config) any { return &c.Lookup.WithBlank }, words("uid", "cn", "gid", "res", "cap"), idle()),
 	used("service.calendarsearch.ldap", Bool, "yes", "Search for calendars in the directory first, then in the store.", func(c *Config) any { return &c.Lookup.SearchLDAP }, idle()),
-	used("service.calendarsearch.ldap.primaryownersearchfilter", String, "", "Filter that makes search_calprops match parts of owners' names, for example (&(|(uid=*%s*)(cn=*%s*))(objectclass=icsCalendarUser)).", func(c *Config) any { return &c.Lookup.PrimaryOwner }, idle()),
+	used("service.calendarsearch.ldap.primaryownersearchfilter", String, "", "Set to anything, it makes search_calprops match parts of owners' names and ids; empty, they are searched for as they stand. Sun's line was (&(|(uid=*%s*)(cn=*%s*))(objectclass=icsCalendarUser)).", func(c *Config) any { return &c.Lookup.PrimaryOwner }),
 	used("service.calendarsearch.ldap.secondownersearchfilter", String, "(&(|(icscalendarowned=*%s*))(objectclass=icsCalendarUser))", "Filter that searches for co-owners.", func(c *Config) any { return &c.Lookup.SecondaryOwner }, idle()),
 }
 

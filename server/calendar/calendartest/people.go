@@ -48,7 +48,8 @@ func (p People) ByMail(_ context.Context, address string) (calendar.Person, erro
 // Search implements calendar.People; only Text counts.
 func (p People) Search(_ context.Context, q calendar.PeopleQuery) (found []calendar.Person, more bool, err error) {
 	for _, who := range p {
-		if strings.Contains(strings.ToLower(who.Name+" "+who.ID), strings.ToLower(q.Text)) {
+		if strings.EqualFold(who.Name, q.Text) || strings.EqualFold(who.ID, q.Text) ||
+			!q.Exact && strings.Contains(strings.ToLower(who.Name+" "+who.ID), strings.ToLower(q.Text)) {
 			found = append(found, who)
 		}
 	}
