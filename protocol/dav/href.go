@@ -188,4 +188,13 @@ func bareHost(s string) string {
 
 // RequestPath returns the decoded path of the request, under the rules of
 // DecodePath.
-func RequestPath(u *url.URL) (string, error) { return DecodePath(u.EscapedPath()) }
+func RequestPath(u *url.URL) (string, error) {
+	if u.RawPath == "" && strings.HasPrefix(u.Path, "/") {
+		// The path came in its usual encoding, which has no encoded slashes.
+		if err := checkPath(u.Path); err != nil {
+			return "", err
+		}
+		return u.Path, nil
+	}
+	return DecodePath(u.EscapedPath())
+}

@@ -132,6 +132,13 @@ func FuzzHref(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, href string) {
+		if u, err := url.ParseRequestURI(href); err == nil {
+			got, err := RequestPath(u)
+			want, wantErr := DecodePath(u.EscapedPath())
+			if got != want || (err == nil) != (wantErr == nil) {
+				t.Fatalf("%q as a request: %q, %v; decoded %q, %v", href, got, err, want, wantErr)
+			}
+		}
 		path, err := DecodeHref(href, "example.com")
 		if err != nil {
 			if path != "" {

@@ -7,28 +7,35 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // connTable bounds the open connections, in all and of one address. Where a
 // limit is reached the connection that has been idle for longest gives way, so
-// that many idle or slow clients cannot keep others out.
+// that many idle or slow clients cannot keep others out. Where most connections
+// send bodies, or none is idle, one of those gives way: one that is behind the
+// least rate, else one of an address that has more of them than the newcomer.
 type connTable struct {
 	max, perAddr int
 	exempt       []netip.Prefix
+	now          func() time.Time
 
 	mu    sync.Mutex
 	n     int
-	idle  *list.List // of *trackedConn, longest idle first
+	idle  *list.List                // of *trackedConn, longest idle first
+	recv  map[*trackedConn]struct{} // on which bodies come
 	hosts map[netip.Addr]*hostConns
 }
 
 type hostConns struct {
-	n    int
-	idle *list.List
+	n, recv int
+	idle    *list.List
 }
 
 func newConnTable(max, perAddr int, exempt []netip.Prefix) *connTable {
-	return &connTable{max: max, perAddr: perAddr, exempt: exempt, idle: list.New(), hosts: map[netip.Addr]*hostConns{}}
+	return &connTable{max: max, perAddr: perAddr, exempt: exempt, now: time.Now, idle: list.New(), recv: map[*trackedConn]struct{}{},
+		hosts: map[netip.Addr]*hostConns{}}
 }
 
 func (t *connTable) len() int {
@@ -45,6 +52,10 @@ type trackedConn struct {
 	host        netip.Addr
 	inAll, inBy *list.Element
 	gone        bool
+
+	bodies int       // on their way; more than one over HTTP/2
+	since  time.Time // the first of them began
+	got    atomic.Int64
 }
 
 // Close takes the connection out of the table.
@@ -98,7 +109,16 @@ func (t *connTable) admit(c net.Conn) (admitted, evicted *trackedConn) {
 			return nil, nil
 		}
 	} else if t.max > 0 && t.n >= t.max {
-		if evicted = oldest(t.idle); evicted == nil {
+		if len(t.recv) > t.max/2 {
+			evicted = t.slowest(by)
+		}
+		if evicted == nil {
+			evicted = oldest(t.idle)
+		}
+		if evicted == nil {
+			evicted = t.slowest(by)
+		}
+		if evicted == nil {
 			if by.n == 0 {
 				delete(t.hosts, host)
 			}
@@ -120,6 +140,66 @@ func oldest(l *list.List) *trackedConn {
 		return e.Value.(*trackedConn)
 	}
 	return nil
+}
+
+// slowSample bounds how many connections are compared with each other. The map
+// gives them in random order.
+const slowSample = 256
+
+// slowest chooses among the connections on which bodies come the one that is
+// to make room for a newcomer of the address by.
+func (t *connTable) slowest(by *hostConns) (victim *trackedConn) {
+	var most int
+	var worst int64 // octets behind
+	now, n := t.now(), 0
+	for c := range t.recv {
+		if n++; n > slowSample {
+			break
+		}
+		behind := max(0, int64(now.Sub(c.since)-bodyGrace)*minRate/int64(time.Second)-c.got.Load())
+		share := t.hosts[c.host].recv
+		if behind == 0 && share <= by.recv+1 {
+			continue
+		}
+		if victim == nil || behind > 0 && worst == 0 || (behind > 0) == (worst > 0) && (share > most || share == most && behind > worst) {
+			victim, most, worst = c, share, behind
+		}
+	}
+	return victim
+}
+
+// receiving and received say that a body begins and ends.
+func (t *connTable) receiving(c *trackedConn, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if c.gone {
+		return
+	}
+	if c.bodies++; c.bodies == 1 {
+		c.since = now
+		c.got.Store(0)
+		t.recv[c] = struct{}{}
+		t.hosts[c.host].recv++
+	}
+}
+
+func (t *connTable) received(c *trackedConn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if c.gone {
+		return
+	}
+	if c.bodies--; c.bodies == 0 {
+		t.silence(c)
+	}
+}
+
+// silence takes a connection out of those on which bodies come.
+func (t *connTable) silence(c *trackedConn) {
+	if _, ok := t.recv[c]; ok {
+		delete(t.recv, c)
+		t.hosts[c.host].recv--
+	}
 }
 
 func (t *connTable) rest(c *trackedConn) {
@@ -144,6 +224,7 @@ func (t *connTable) drop(c *trackedConn) {
 		return
 	}
 	t.work(c)
+	t.silence(c)
 	c.gone = true
 	t.n--
 	if by := t.hosts[c.host]; by.n > 1 {

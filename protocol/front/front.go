@@ -37,7 +37,7 @@ type Options struct {
 	Ready func(ctx context.Context) error
 
 	HeaderTimeout  time.Duration // to send a request's header; 10 s
-	ReadTimeout    time.Duration // to send a request; 60 s
+	ReadTimeout    time.Duration // to send a request, or more slowly than 1 KiB/s; 60 s
 	RequestTimeout time.Duration // until an answer begins; 60 s
 	WriteTimeout   time.Duration // without progress in receiving an answer; 120 s
 	IdleTimeout    time.Duration // between requests; 120 s
@@ -110,6 +110,7 @@ func New(opt Options) *Server {
 		IdleTimeout:       opt.IdleTimeout,
 		MaxHeaderBytes:    opt.HeaderBytes,
 		ConnState:         s.conns.state,
+		ConnContext:       withConn,
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: 128},
 		// What clients do wrong below HTTP is their business, not the log's.
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),

@@ -14,8 +14,7 @@ const stride = 128 << 10
 // the client takes it in.
 type recorder struct {
 	http.ResponseWriter
-	rc       *http.ResponseController
-	timer    *time.Timer // of the work
+	work     work // the context of the request
 	start    time.Time
 	extended time.Time
 	patience time.Duration
@@ -60,16 +59,16 @@ func (r *recorder) Write(p []byte) (int, error) {
 // Flush implements http.Flusher.
 func (r *recorder) Flush() {
 	if !r.cut {
-		r.rc.Flush()
+		http.NewResponseController(r.ResponseWriter).Flush()
 	}
 }
 
 func (r *recorder) begin() {
-	r.timer.Stop()
+	r.work.begun()
 	r.extended = r.start // the server's own deadline holds until the first extension
 }
 
 func (r *recorder) extend(now time.Time) {
 	r.extended, r.counted = now, r.bytes
-	r.rc.SetWriteDeadline(now.Add(r.patience)) // what cannot be set stays as it is
+	http.NewResponseController(r.ResponseWriter).SetWriteDeadline(now.Add(r.patience)) // what cannot be set stays as it is
 }

@@ -36,8 +36,6 @@ func newRequestIDs() requestIDs {
 
 func (r *requestIDs) next() string { return r.prefix + strconv.FormatUint(r.n.Add(1), 36) }
 
-type recordKey struct{}
-
 // NoteUser tells the access log who asks, once that is known.
 func NoteUser(ctx context.Context, user string) {
 	if rec, ok := ctx.Value(recordKey{}).(*recorder); ok {
@@ -49,27 +47,26 @@ func NoteUser(ctx context.Context, user string) {
 // limits, log.
 func (s *Server) outer(inner, packed http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		rec := &recorder{ResponseWriter: w, rc: http.NewResponseController(w), start: time.Now(), patience: s.opt.WriteTimeout}
+		rec := &recorder{ResponseWriter: w, start: time.Now(), patience: s.opt.WriteTimeout}
 		id := s.ids.next()
 		remote, secure, trusted := s.client(r)
 		if given := r.Header.Get("X-Request-Id"); trusted && plausibleID(given) {
 			id = given
 		}
-		ctx, cancel := context.WithCancelCause(r.Context())
-		defer cancel(nil)
-		rec.timer = time.AfterFunc(s.opt.RequestTimeout, func() { cancel(context.DeadlineExceeded) })
-		defer rec.timer.Stop()
-		ctx = context.WithValue(calendar.WithRequestID(ctx, id), recordKey{}, rec)
-		r = r.WithContext(ctx)
+		rec.work.Context, rec.work.rec, rec.work.end = calendar.WithRequestID(r.Context(), id), rec, rec.start.Add(s.opt.RequestTimeout)
+		defer rec.work.close()
+		r = r.WithContext(&rec.work)
 		r.RemoteAddr = remote
-		w.Header().Set("X-Request-Id", id)
+		w.Header()["X-Request-Id"] = []string{id}
 		defer s.end(rec, r, id)
 
 		if s.refuse(rec, r, secure) {
 			return
 		}
 		if r.ContentLength != 0 {
-			r.Body = http.MaxBytesReader(w, r.Body, s.opt.BodyBytes)
+			in := s.receive(rec, r)
+			defer in.finish()
+			r.Body = http.MaxBytesReader(w, in, s.opt.BodyBytes)
 		}
 		if acceptsGzip(r) {
 			packed.ServeHTTP(rec, r)

@@ -44,7 +44,19 @@ func (s *Server) routes() http.Handler {
 		}
 		r.Post("/", wcap.ServeHTTP)
 	}
-	return r
+	dav := s.opt.CalDAV
+	if dav == nil {
+		return r
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		// Nearly all requests go to one place: they need no table, and no
+		// copy of the request to carry what was found in it.
+		if strings.HasPrefix(req.URL.Path, "/dav/") && knownMethod(req.Method) != "OTHER" {
+			dav.ServeHTTP(w, req)
+			return
+		}
+		r.ServeHTTP(w, req)
+	})
 }
 
 // handler is the whole chain: the request's record outside, then compression,
