@@ -46,7 +46,7 @@ func (s *Service) checkDoubles(w *writer, op string, row CalendarRow, name strin
 			return err
 		}
 		for i := range rows {
-			rest, err := s.expandTail(context.Background(), &rows[i], from-floatSlack, to+floatSlack, nil)
+			rest, err := s.expandTail(context.Background(), rows[i].toObject(""), from-floatSlack, to+floatSlack, nil)
 			if err != nil {
 				return err
 			}

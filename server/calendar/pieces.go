@@ -14,54 +14,76 @@ type pieces []byte
 
 const (
 	minCopied = 8       // octets that are worth a reference
-	maxLooked = 1 << 20 // octets of the base that are looked through for one text
+	maxLooked = 1 << 19 // lines of the base that are looked at for one text
 )
 
-// cut tells text by base. It works on lines, which are found in the base in
-// order as a rule.
+// cut tells text by base, line by line: they follow in the base in order as a
+// rule.
 func cut(text, base []byte) pieces {
+	starts := lineStarts(make([]int, 0, 128), base)
 	p := binary.AppendUvarint(make([]byte, 0, 64+len(text)/4), uint64(len(text)))
-	lit, from, to := 0, 0, 0 // text[lit:at-(to-from)] stands alone, base[from:to] follows
+	alone, from, to := 0, 0, 0 // text[alone:] is not told yet: octets of its own, and then base[from:to]
 	flush := func(at int) {
-		if alone := text[lit : at-(to-from)]; len(alone) > 0 {
-			p = append(binary.AppendUvarint(p, uint64(2*len(alone))), alone...)
+		if own := text[alone : at-(to-from)]; len(own) > 0 {
+			p = append(binary.AppendUvarint(p, uint64(2*len(own))), own...)
 		}
 		if to > from {
 			p = binary.AppendUvarint(binary.AppendUvarint(p, uint64(2*(to-from)+1)), uint64(from))
 		}
-		lit, from = at, to
+		alone, from = at, to
 	}
-	looked := 0
+	next, looked := 0, 0 // the line of the base that comes after the last one found
+	find := func(line []byte) bool {
+		lines := len(starts) - 1
+		for n := range lines {
+			if looked++; looked > maxLooked {
+				return false
+			}
+			i := next + n
+			if i >= lines {
+				i -= lines
+			}
+			if starts[i+1]-starts[i] == len(line) && bytes.Equal(base[starts[i]:starts[i+1]], line) {
+				next = i
+				return true
+			}
+		}
+		return false
+	}
 	for at := 0; at < len(text); {
 		n := bytes.IndexByte(text[at:], '\n') + 1
 		if n == 0 {
 			n = len(text) - at
 		}
-		line := text[at : at+n]
-		switch found := -1; {
-		case bytes.HasPrefix(base[to:], line) && (to > from || n >= minCopied):
+		open := to > from
+		switch found := (open || n >= minCopied) && find(text[at:at+n]); {
+		case found && open && starts[next] == to:
 			to += n
-		case n >= minCopied && looked < maxLooked:
-			if found = bytes.Index(base[to:], line); found >= 0 {
-				looked += found
-				found += to
-			} else {
-				looked += len(base)
-				found = bytes.Index(base, line)
-			}
-			fallthrough
-		default:
-			if to > from {
-				flush(at)
-			}
-			if found >= 0 {
-				from, to = found, found+n
-			}
+			next++
+		case found && n >= minCopied:
+			flush(at)
+			from, to = starts[next], starts[next]+n
+			next++
+		case open:
+			flush(at)
 		}
 		at += n
 	}
 	flush(len(text))
 	return bytes.Clone(p)
+}
+
+// lineStarts appends where each line of text begins, and where the last ends.
+func lineStarts(starts []int, text []byte) []int {
+	for at := 0; at < len(text); {
+		starts = append(starts, at)
+		n := bytes.IndexByte(text[at:], '\n') + 1
+		if n == 0 {
+			break
+		}
+		at += n
+	}
+	return append(starts, len(text))
 }
 
 // join returns the text again, given the same base.

@@ -271,7 +271,7 @@ func (s *Service) loadInstances(ctx context.Context, h *homeCache, c *calCache, 
 			return err
 		}
 		change = home.Change
-		err = tx.Occurrences(c.meta.row.ID, from, to, func(r OccurrenceRow) error {
+		return tx.Occurrences(c.meta.row.ID, from, to, func(r OccurrenceRow) error {
 			if r.Flags&OccTail != 0 {
 				tails = append(tails, r.Name)
 			} else {
@@ -279,32 +279,37 @@ func (s *Service) loadInstances(ctx context.Context, h *homeCache, c *calCache, 
 			}
 			return ctx.Err()
 		})
-		if err != nil {
-			return err
-		}
-		for chunk := range slices.Chunk(tails, fetchChunk) {
-			rows, err := tx.ObjectsByName(c.meta.row.ID, chunk, true)
-			if err != nil {
-				return err
-			}
-			for i := range rows {
-				if out, err = s.expandTail(ctx, &rows[i], from, to, out); err != nil {
-					return err
-				}
-			}
-		}
-		return nil
 	})
-	return change, out, err
+	if err != nil {
+		return 0, nil, err
+	}
+	// What changed since the snapshot is put right by those who keep the
+	// instances: its commit is in the log.
+	for chunk := range slices.Chunk(tails, fetchChunk) {
+		objs, err := s.fetch(ctx, h, c, chunk)
+		if err != nil {
+			return 0, nil, err
+		}
+		for _, o := range objs {
+			if o == nil {
+				continue
+			}
+			if out, err = s.expandTail(ctx, o, from, to, out); err != nil {
+				return 0, nil, err
+			}
+		}
+	}
+	return change, out, nil
 }
 
 // expandTail appends the instances of a series that overlap the window,
 // floating time taken as UTC. Over the budget the answer is what was found.
-func (s *Service) expandTail(ctx context.Context, row *ObjectRow, from, to int64, out []inst) ([]inst, error) {
-	_, _, set, err := compile(row.Data)
+func (s *Service) expandTail(ctx context.Context, o *Object, from, to int64, out []inst) ([]inst, error) {
+	known, err := s.compiled(o)
 	if err != nil {
 		return out, nil // cannot happen to what parse let in; csdb check reports it
 	}
+	o.keepCompiled(known)
 	var f, t time.Time
 	if from > -62135596800 {
 		f = time.Unix(from, 0).UTC()
@@ -312,7 +317,7 @@ func (s *Service) expandTail(ctx context.Context, row *ObjectRow, from, to int64
 	if to < 253402300800 {
 		t = time.Unix(to, 0).UTC()
 	}
-	for in, err := range set.Between(ctx, f, t, recur.UTC, recur.Budget{MaxInstances: s.opt.Limits.Instances, MaxSteps: 100_000}) {
+	for in, err := range known.set.Between(ctx, f, t, recur.UTC, recur.Budget{MaxInstances: s.opt.Limits.Instances, MaxSteps: 100_000}) {
 		if errors.Is(err, recur.ErrBudget) {
 			break
 		}
@@ -320,7 +325,7 @@ func (s *Service) expandTail(ctx context.Context, row *ObjectRow, from, to int64
 			return out, err
 		}
 		r := rowOf(in)
-		out = append(out, inst{r.Start, r.End, int32(r.Flags), row.Name})
+		out = append(out, inst{r.Start, r.End, int32(r.Flags), o.Name})
 	}
 	return out, nil
 }
