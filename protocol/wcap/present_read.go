@@ -19,13 +19,11 @@ const maxZoneTexts = 8
 // read parses an object. Half of many a text is time zones, the same in
 // thousands of objects: those are taken out first, and parsed once.
 func (s *shower) read(data []byte) (*ical.Component, *recur.Zones, error) {
-	if from, to := leadingZones(data); to > 0 {
-		if zones := s.zonesOf(data[from:to]); zones != nil {
-			s.text = append(append(s.text[:0], data[:from]...), data[to:]...)
-			tree, err := s.parse(s.text)
-			if err == nil && tree.Child("VTIMEZONE") == nil {
-				return tree, zones, nil
-			}
+	if zones, from, to := s.leadingZones(data); zones != nil {
+		s.text = append(append(s.text[:0], data[:from]...), data[to:]...)
+		tree, err := s.parse(s.text)
+		if err == nil && tree.Child("VTIMEZONE") == nil {
+			return tree, zones, nil
 		}
 	}
 	tree, err := s.parse(data)
@@ -39,50 +37,45 @@ func (s *shower) parse(data []byte) (*ical.Component, error) {
 	return ical.Parse(data, ical.Limits{})
 }
 
-// zonesOf reads VTIMEZONEs; nil if they are not readable by themselves.
-func (s *shower) zonesOf(text []byte) *recur.Zones {
+const beginZone, endZone = "BEGIN:VTIMEZONE", "END:VTIMEZONE"
+
+// leadingZones reads the VTIMEZONEs with which an object begins, before any
+// other component: data[from:to]. zones is nil where there are none that are
+// readable by themselves.
+func (s *shower) leadingZones(data []byte) (zones *recur.Zones, from, to int) {
+	for from < len(data) {
+		line, next := lineAt(data, from)
+		if string(line) == beginZone {
+			break
+		}
+		if from > 0 && len(line) > 5 && line[0]|0x20 == 'b' && line[5] == ':' {
+			return nil, 0, 0
+		}
+		from = next
+	}
 	for _, z := range s.zoneTexts {
-		if string(z.text) == string(text) {
-			return z.zones
+		if rest, ok := bytes.CutPrefix(data[from:], z.text); ok && !bytes.HasPrefix(rest, []byte(beginZone)) {
+			return z.zones, from, len(data) - len(rest)
 		}
 	}
-	cal, err := ical.Parse([]byte("BEGIN:VCALENDAR\r\n"+string(text)+"END:VCALENDAR\r\n"), ical.Limits{})
-	var zones *recur.Zones
-	if err == nil {
+	to = from
+	for line, next := lineAt(data, to); string(line) == beginZone; line, next = lineAt(data, to) {
+		for to = next; to < len(data) && string(line) != endZone; to = next {
+			line, next = lineAt(data, to)
+		}
+	}
+	if from == to {
+		return nil, 0, 0
+	}
+	text := data[from:to]
+	if cal, err := ical.Parse([]byte("BEGIN:VCALENDAR\r\n"+string(text)+"END:VCALENDAR\r\n"), ical.Limits{}); err == nil {
 		zones = recur.ZonesOf(cal)
 	}
 	if len(s.zoneTexts) >= maxZoneTexts {
 		s.zoneTexts = s.zoneTexts[:0]
 	}
 	s.zoneTexts = append(s.zoneTexts, zoneText{text, zones})
-	return zones
-}
-
-// leadingZones finds the VTIMEZONEs with which an object begins, before any other
-// component: data[from:to]. to is 0 where there are none.
-func leadingZones(data []byte) (from, to int) {
-	const begin, end = "BEGIN:VTIMEZONE", "END:VTIMEZONE"
-	for at := 0; at < len(data); {
-		line, next := lineAt(data, at)
-		switch {
-		case string(line) == begin:
-			if to == 0 {
-				from = at
-			}
-			for at = next; at < len(data) && string(line) != end; at = next {
-				line, next = lineAt(data, at)
-			}
-			if string(line) != end {
-				return 0, 0
-			}
-			to = at
-		case to > 0, at > 0 && len(line) > 5 && (line[0] == 'B' || line[0] == 'b') && line[5] == ':':
-			return from, to
-		default:
-			at = next
-		}
-	}
-	return 0, 0
+	return zones, from, to
 }
 
 // lineAt is the line of data that begins at a place, without its end, and the

@@ -97,7 +97,7 @@ func appendName(dst []byte, name string) []byte {
 }
 
 func appendValue(dst []byte, v string) []byte {
-	if !hasControl(v) && utf8.ValidString(v) {
+	if high, ok := scanOctets(v); ok && (!high || utf8.ValidString(v)) {
 		return append(dst, v...)
 	}
 	v = strings.ToValidUTF8(strings.ReplaceAll(v, "\r\n", "\n"), "")

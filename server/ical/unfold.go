@@ -2,7 +2,6 @@ package ical
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -85,12 +84,12 @@ func isBegin(line []byte) bool {
 
 // scanOctets reports whether a line has octets above ASCII, and whether it is
 // free of the control characters that RFC 5545 §3.1 bans (all but HTAB).
-func scanOctets(line []byte) (high, ok bool) {
+func scanOctets[T []byte | string](line T) (high, ok bool) {
 	const ones, tops = 0x0101010101010101, 0x8080808080808080
 	var or uint64
 	i := 0
 	for ; i+8 <= len(line); i += 8 {
-		x := binary.LittleEndian.Uint64(line[i:])
+		x := eightOctets(line[i : i+8])
 		or |= x
 		// Some octet below 0x20, or equal to 0x7f; a borrow may mislead, and
 		// the loop below looks closer.
@@ -102,10 +101,16 @@ func scanOctets(line []byte) (high, ok bool) {
 	if hasControl(line[i:]) {
 		return true, false
 	}
-	for _, c := range line[i:] {
-		or |= uint64(c)
+	for ; i < len(line); i++ {
+		or |= uint64(line[i])
 	}
 	return or&tops != 0, true
+}
+
+// eightOctets is one load.
+func eightOctets[T []byte | string](s T) uint64 {
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 | uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 }
 
 func hasControl[T []byte | string](s T) bool {
