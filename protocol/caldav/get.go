@@ -44,10 +44,10 @@ func (rq *request) getObject() error {
 	}
 	h["X-Content-Type-Options"] = noSniff
 	if !o.Modified.IsZero() {
-		h.Set("Last-Modified", o.Modified.UTC().Format(http.TimeFormat))
+		h["Last-Modified"] = []string{o.Modified.UTC().Format(http.TimeFormat)}
 	}
-	h.Set("Content-Type", mediaType(o))
-	h.Set("Content-Length", strconv.Itoa(len(o.Data)))
+	h["Content-Type"] = []string{mediaType(o)}
+	h["Content-Length"] = []string{strconv.Itoa(len(o.Data))}
 	if rq.r.Method == http.MethodHead {
 		rq.w.WriteHeader(http.StatusOK)
 		return nil

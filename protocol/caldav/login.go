@@ -30,7 +30,15 @@ func (rq *request) authenticate() error {
 // badCredential refuses what no directory should see: control characters (RFC
 // 7617 §2), broken UTF-8, and what is longer than any password.
 func badCredential(s string) bool {
-	return len(s) > 1024 || !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
+	if len(s) > 1024 || !utf8.ValidString(s) {
+		return true
+	}
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] == 0x7f {
+			return true
+		}
+	}
+	return false
 }
 
 // challenge answers 401. It comes before anything else, so that anonymous

@@ -88,12 +88,16 @@ func (rq *request) hrefs(root *dav.Node) ([]href, []calendar.Ref, error) {
 		return nil, nil, dav.NewError(http.StatusForbidden, dav.D("number-of-matches-within-limits"), "too many hrefs")
 	}
 	hrefs, refs := make([]href, 0, n), make([]calendar.Ref, 0, n)
+	var id calendar.ID // of the collection of the request
+	if rq.at.place == atCollection {
+		id = rq.at.id()
+	}
 	for c := root.FirstChild(); c != nil; c = c.Next() {
 		if c.Name != (dav.Name{Space: dav.NSDAV, Local: "href"}) {
 			continue
 		}
 		h := href{text: c.TrimText()}
-		if ref, ok := rq.refOf(h.text); ok {
+		if ref, ok := rq.refOf(h.text, id); ok {
 			h.ok = true
 			refs = append(refs, ref)
 		}
@@ -103,21 +107,21 @@ func (rq *request) hrefs(root *dav.Node) ([]href, []calendar.Ref, error) {
 }
 
 // refOf finds the object that an href names. Most are a plain name below the
-// collection of the request.
-func (rq *request) refOf(text string) (calendar.Ref, bool) {
-	if rq.at.place == atCollection && strings.HasPrefix(text, rq.at.path) {
+// collection of the request, whose id is given ("" if it is none).
+func (rq *request) refOf(text string, id calendar.ID) (calendar.Ref, bool) {
+	if id != "" && strings.HasPrefix(text, rq.at.path) && strings.IndexByte(rq.at.path, '%') < 0 {
 		// Nothing is encoded and nothing is nested: the name as it stands.
-		if name := text[len(rq.at.path):]; !strings.ContainsAny(name, "%/?#") && calendar.CheckName(name) == nil {
-			return calendar.Ref{Calendar: rq.at.id(), Name: name}, true
+		if name := text[len(rq.at.path):]; dav.Plain(name) && len(name) <= calendar.MaxNameLen {
+			return calendar.Ref{Calendar: id, Name: name}, true
 		}
 	}
 	path, err := dav.DecodeHref(text, rq.r.Host)
 	if err != nil {
 		return calendar.Ref{}, false
 	}
-	if rq.at.place == atCollection && len(path) > len(rq.at.path) && path[:len(rq.at.path)] == rq.at.path {
+	if id != "" && len(path) > len(rq.at.path) && path[:len(rq.at.path)] == rq.at.path {
 		if name := path[len(rq.at.path):]; calendar.CheckName(name) == nil && isCollectionName(name, "") {
-			return calendar.Ref{Calendar: rq.at.id(), Name: name}, true
+			return calendar.Ref{Calendar: id, Name: name}, true
 		}
 	}
 	t, err := rq.locate(path)

@@ -52,7 +52,6 @@ func (h *Handler) locate(path string) (target, error) {
 
 // locate finds the place of a decoded path: 404 for what is outside the tree.
 func locate(path string) (target, error) {
-	notFound := &dav.Error{Status: http.StatusNotFound}
 	t := target{slash: strings.HasSuffix(path, "/")}
 	switch path {
 	case "/", "/principals", "/principals/":
@@ -63,9 +62,10 @@ func locate(path string) (target, error) {
 		}
 		return t, nil
 	}
+	t.path = path // what it comes from; below it becomes the canonical one
 	rest, ok := strings.CutPrefix(path, "/dav")
 	if !ok || rest != "" && rest[0] != '/' {
-		return t, notFound
+		return t, errNotFound
 	}
 	rest = strings.Trim(rest, "/")
 	top, rest, _ := strings.Cut(rest, "/")
@@ -80,25 +80,28 @@ func locate(path string) (target, error) {
 		}
 		t.place, t.user, t.path = atPrincipal, rest, principalPath(rest)
 		if calendar.CheckOwner(calendar.Owner(rest)) != nil {
-			return t, notFound
+			return t, errNotFound
 		}
 		return t, nil
 	case "calendars":
 		return t.inHomes(rest)
 	}
-	return t, notFound
+	return t, errNotFound
 }
+
+var errNotFound = &dav.Error{Status: http.StatusNotFound}
 
 // inHomes finds what rest names below the collection of homes.
 func (t target) inHomes(rest string) (target, error) {
+	path := t.path
 	t.place, t.path = atHomes, calendarsPath
 	if rest == "" {
 		return t, nil
 	}
 	t.user, rest, _ = strings.Cut(rest, "/")
-	t.place, t.path = atHome, homePath(t.owner())
+	t.place, t.path = atHome, join(path, calendarsPath, t.user, "/")
 	if calendar.CheckOwner(t.owner()) != nil {
-		return t, &dav.Error{Status: http.StatusNotFound}
+		return t, errNotFound
 	}
 	if rest == "" {
 		return t, nil
@@ -106,11 +109,26 @@ func (t target) inHomes(rest string) (target, error) {
 	t.place, t.name = atCollection, rest
 	if i := strings.LastIndexByte(rest, '/'); i > 0 && !t.slash {
 		t.place, t.name, t.object = atObject, rest[:i], rest[i+1:]
-		t.path = collectionPath(t.owner(), t.name) + t.object
+		t.path = join(path, calendarsPath, t.user, "/", t.name, "/", t.object)
 		return t, nil
 	}
-	t.path = collectionPath(t.owner(), t.name)
+	t.path = join(path, calendarsPath, t.user, "/", t.name, "/")
 	return t, nil
+}
+
+// join puts parts together. The path that they were cut from is mostly the
+// same: then it is returned, and nothing is made.
+func join(path string, parts ...string) string {
+	rest, ok := path, true
+	for _, p := range parts {
+		if rest, ok = strings.CutPrefix(rest, p); !ok {
+			return strings.Join(parts, "")
+		}
+	}
+	if rest != "" {
+		return strings.Join(parts, "")
+	}
+	return path
 }
 
 // asCollection takes the name of an object for that of a nested collection.

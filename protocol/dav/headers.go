@@ -104,10 +104,16 @@ func ParsePrefer(h http.Header) Preferences {
 	return p
 }
 
+var vary = []string{"Brief, Prefer"} // shared, see xmlType
+
 // Apply sets Vary and, for the preferences that were asked for and honoured,
 // Preference-Applied (RFC 7240 §3).
 func (p Preferences) Apply(h http.Header) {
-	h.Add("Vary", "Brief, Prefer")
+	if _, ok := h["Vary"]; ok {
+		h.Add("Vary", vary[0])
+	} else {
+		h["Vary"] = vary
+	}
 	var applied []string
 	if p.Minimal {
 		applied = append(applied, "return=minimal")

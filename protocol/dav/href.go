@@ -35,6 +35,12 @@ func nextCoded(s string, i int) int {
 	return i
 }
 
+// Plain reports whether the name of a resource stands in a path as it is: it
+// is one segment, and nothing in it needs encoding.
+func Plain(name string) bool {
+	return name != "" && name != "." && name != ".." && nextCoded(name, 0) == len(name) && strings.IndexByte(name, '/') < 0
+}
+
 const upperHex = "0123456789ABCDEF"
 
 // AppendPath appends a decoded path in percent-encoding; it needs no further

@@ -86,7 +86,7 @@ func (mw *Writer) Close() error {
 	mw.buf = append(mw.buf, mw.root...)
 	mw.buf = append(mw.buf, '>', '\n')
 	if !mw.sent {
-		mw.w.Header().Set("Content-Length", strconv.Itoa(len(mw.buf)))
+		mw.w.Header()["Content-Length"] = []string{strconv.Itoa(len(mw.buf))}
 	}
 	mw.flush()
 	err := mw.err
@@ -114,11 +114,15 @@ func (mw *Writer) release() {
 	writers.Put(mw)
 }
 
+// xmlType is shared by all answers. Its capacity is its length, so that an
+// append makes another.
+var xmlType = []string{"application/xml; charset=utf-8"}
+
 // flush hands the buffer to the connection.
 func (mw *Writer) flush() {
 	if !mw.sent {
 		mw.sent = true
-		mw.w.Header().Set("Content-Type", "application/xml; charset=utf-8")
+		mw.w.Header()["Content-Type"] = xmlType
 		mw.w.WriteHeader(mw.status)
 	}
 	if mw.err == nil && len(mw.buf) > 0 {

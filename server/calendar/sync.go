@@ -1,6 +1,10 @@
 package calendar
 
-import "context"
+import (
+	"context"
+	"slices"
+	"sort"
+)
 
 // Sync streams what changed in a calendar since a token: each object once, in
 // its latest state, or its tombstone. Items of a limited answer come in the
@@ -40,7 +44,7 @@ func (s *Service) Sync(ctx context.Context, who Actor, req SyncRequest, emit fun
 		return s.syncAll(ctx, who, h, c, r, emit)
 	}
 	if req.Limit <= 0 && !req.Data && !req.Deleted && start == 0 {
-		if res, ok, err := s.syncLog(h, c, r, since, send, emit); ok {
+		if res, ok, err := s.syncLog(h, c, cal, since, send, emit); ok {
 			return res, err
 		}
 	}
@@ -67,34 +71,14 @@ func (s *Service) syncAll(ctx context.Context, who Actor, h *homeCache, c *calCa
 
 // syncLog answers from the recent commits in memory, if they reach back far
 // enough.
-func (s *Service) syncLog(h *homeCache, c *calCache, r Rights, since int64, send func(*Object) error, emit func(SyncItem) error) (SyncResult, bool, error) {
+func (s *Service) syncLog(h *homeCache, c *calCache, cal Calendar, since int64, send func(*Object) error, emit func(SyncItem) error) (SyncResult, bool, error) {
 	h.mu.RLock()
 	if !h.loaded || since < h.since || since < h.trimmed {
 		h.mu.RUnlock()
 		return SyncResult{}, false, nil
 	}
-	cal := c.meta.describe(r)
 	cal.Change, cal.Modified = c.change, c.modified
-	last := map[string]int{}
-	var items []SyncItem
-	h.replay(since, func(e mutation) {
-		if e.cal != c.meta.row.ID || e.props {
-			return
-		}
-		var it SyncItem
-		if e.obj != nil {
-			it.Object = e.obj // the log holds objects without their data
-		} else {
-			g := e.gone
-			it.Gone = &g
-		}
-		if i, ok := last[e.name]; ok {
-			items[i] = it
-			return
-		}
-		last[e.name] = len(items)
-		items = append(items, it)
-	})
+	items := changesOf(h.log[sort.Search(len(h.log), func(i int) bool { return h.log[i].change > since }):], c.meta.row.ID)
 	h.mu.RUnlock()
 	for _, it := range items {
 		var err error
@@ -108,6 +92,53 @@ func (s *Service) syncLog(h *homeCache, c *calCache, r Rights, since int64, send
 		}
 	}
 	return SyncResult{Token: cal.SyncToken(), Calendar: cal}, true, nil
+}
+
+// changesOf lists what commits did to the members of a calendar: each once, at
+// the place of its first change, in its latest state.
+func changesOf(log []mutation, cal int64) []SyncItem {
+	items := make([]SyncItem, 0, min(len(log), 64))
+	var at map[string]int // the places by name, once there are too many to look through
+	for i := range log {
+		e := &log[i]
+		if e.cal != cal || e.props {
+			continue
+		}
+		it := SyncItem{Object: e.obj} // the log holds objects without their data
+		if e.obj == nil {
+			gone := e.gone
+			it.Gone = &gone
+		}
+		if at == nil && len(items) == 16 {
+			at = make(map[string]int, len(log))
+			for k := range items {
+				at[items[k].name()] = k
+			}
+		}
+		place, known := -1, false
+		if at != nil {
+			place, known = at[e.name]
+		} else {
+			place = slices.IndexFunc(items, func(it SyncItem) bool { return it.name() == e.name })
+			known = place >= 0
+		}
+		if known {
+			items[place] = it
+			continue
+		}
+		if at != nil {
+			at[e.name] = len(items)
+		}
+		items = append(items, it)
+	}
+	return items
+}
+
+func (it SyncItem) name() string {
+	if it.Object != nil {
+		return it.Object.Name
+	}
+	return it.Gone.Name
 }
 
 func (s *Service) syncStore(ctx context.Context, who Actor, h *homeCache, c *calCache, r Rights, req SyncRequest, since, start int64, send func(*Object) error, emit func(SyncItem) error) (SyncResult, error) {

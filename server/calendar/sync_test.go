@@ -162,3 +162,60 @@ func TestRFC6578_3_5_2_PurgedCalendars(t *testing.T) {
 		t.Errorf("purged again: %d, %v", n, err)
 	}
 }
+
+// TestSyncFromTheLogIsThatOfTheStore: what changed recently is answered from
+// memory. Few changes and many, each object once, and other calendars left out.
+func TestSyncFromTheLogIsThatOfTheStore(t *testing.T) {
+	ctx := context.Background()
+	st, err := sqlstore.OpenSQLite(ctx, t.TempDir(), sqlstore.Options{Relaxed: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { st.Close() })
+	svc := calendar.NewService(st, nil, calendar.Options{})
+	id := provision(t, svc, anna)
+	changes := func(svc *calendar.Service, token string) (list []string) {
+		t.Helper()
+		_, err := svc.Sync(ctx, anna, calendar.SyncRequest{Calendar: id, Token: token}, func(it calendar.SyncItem) error {
+			if it.Gone != nil {
+				list = append(list, fmt.Sprint("-", it.Gone.Name, it.Gone.Change))
+			} else {
+				list = append(list, fmt.Sprint("+", it.Object.Name, it.Object.ETag()))
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		slices.Sort(list)
+		return list
+	}
+	var tokens []string
+	for i := range 60 {
+		tokens = append(tokens, syncToken(t, svc, id))
+		name := fmt.Sprintf("o%d", i*7%23)
+		if i%5 == 4 {
+			err := svc.DeleteObject(ctx, anna, calendar.DeleteRequest{Ref: calendar.Ref{Calendar: id, Name: name}})
+			if err != nil && calendar.KindOf(err) != calendar.NotFound {
+				t.Fatal(err)
+			}
+			continue
+		}
+		store(t, svc, id, name, event(name, "20260105T090000Z", fmt.Sprintf("SUMMARY:%d\r\n", i)))
+	}
+	cold := calendar.NewService(st, nil, calendar.Options{}) // it has no log: it asks the store
+	for i, token := range tokens {
+		if got, want := changes(svc, token), changes(cold, token); !slices.Equal(got, want) {
+			t.Fatalf("since write %d: %v, the store has %v", i, got, want)
+		}
+	}
+}
+
+func syncToken(t *testing.T, svc *calendar.Service, id calendar.ID) string {
+	t.Helper()
+	cal, err := svc.Calendar(context.Background(), anna, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cal.SyncToken()
+}
