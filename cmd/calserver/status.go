@@ -16,7 +16,7 @@ import (
 func init() {
 	ownCommands = append(ownCommands, func(std stdio) *cobra.Command {
 		var conf string
-		var asJSON bool
+		var asJSON, ready bool
 		c := &cobra.Command{
 			Use: "status", Short: "Show what runs on this host", Args: cobra.NoArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error {
@@ -26,10 +26,13 @@ func init() {
 				}
 				list := processes(cmd.Context(), cfg)
 				if asJSON {
-					return json.NewEncoder(std.out).Encode(list)
+					if err := json.NewEncoder(std.out).Encode(list); err != nil {
+						return err
+					}
+				} else {
+					printStatus(std.out, list)
 				}
-				printStatus(std.out, list)
-				if len(list) == 0 {
+				if ready && !allReady(list) || len(list) == 0 && !asJSON {
 					return exitError(exitFailed)
 				}
 				return nil
@@ -37,6 +40,7 @@ func init() {
 		}
 		c.Flags().StringVarP(&conf, "config", "C", "", "the ics.conf")
 		c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+		c.Flags().BoolVar(&ready, "ready", false, "exit with 1 unless something runs and every role of it can work")
 		return c
 	})
 }
@@ -55,6 +59,20 @@ func processes(ctx context.Context, cfg *config.Config) []processStatus {
 		}
 	}
 	return list
+}
+
+// allReady is what a health check asks: something runs, and all of it works.
+func allReady(list []processStatus) bool {
+	roles := 0
+	for _, p := range list {
+		for _, r := range p.Roles {
+			if r.Err != "" {
+				return false
+			}
+			roles++
+		}
+	}
+	return roles > 0
 }
 
 func printStatus(w io.Writer, list []processStatus) {
