@@ -189,6 +189,13 @@ func (x *edit) one(items []EditItem, files [][]AttachmentRow, out []EditItemResu
 	if err != nil {
 		return all(err)
 	}
+	for _, cal := range x.rest {
+		// The other part of a series: without it the call leaves nothing done.
+		if _, err := x.save(cal, ObjectRow{}, false, components(cal)[0].Text("UID"), added); err != nil {
+			return err
+		}
+	}
+	x.rest = nil
 	for i := range out {
 		if out[i].Err == nil {
 			out[i].Object, out[i].Removed = res, false

@@ -13,10 +13,6 @@ import (
 // prodID marks objects that this server wrote.
 const prodID = "-//Factotum//Calendar//EN"
 
-// maxSplit is how many instances an edit of "this and future" may touch one by
-// one before it is one of the whole series.
-const maxSplit = 400
-
 // store applies an item to an object, nil if there is none yet, and returns
 // the new one; cal stays as it was.
 func (e *editor) store(cal *ical.Component, uid string, it *EditItem) (*ical.Component, error) {
@@ -290,57 +286,6 @@ func (e *editor) storeInstance(s *series, it *EditItem) (*ical.Component, error)
 // plain are the values that a property has when it is not there.
 var plain = map[string]string{"CLASS": "PUBLIC", "TRANSP": "OPAQUE"}
 
-// storeSome changes instances one by one, from or up to one of them.
-func (e *editor) storeSome(s *series, it *EditItem) (*ical.Component, error) {
-	list, err := s.some(e, it)
-	if err != nil {
-		return nil, err
-	}
-	if list == nil {
-		return e.storeSeries(s, it)
-	}
-	for _, in := range list {
-		c := s.override(in.RecurrenceID)
-		if c == nil {
-			c = s.split(e, in)
-			s.cal.AddChild(c)
-		}
-		if err := e.change(s, c, it); err != nil {
-			return nil, err
-		}
-	}
-	return s.cal, e.finish(s.cal, false)
-}
-
-// some lists the instances that a scope means; nil when they are all, or too
-// many to be told apart.
-func (s *series) some(e *editor, it *EditItem) ([]recur.Instance, error) {
-	first, ok := s.rid(e, it.RID)
-	if !ok {
-		return nil, failMsg(NotFound, "", e.op, e.ref, "there is no such instance")
-	}
-	pivot := s.clock.civil(first.RecurrenceID)
-	var list []recur.Instance
-	others := false
-	for in, err := range s.set.Between(context.Background(), time.Time{}, time.Time{}, e.float, recur.Budget{MaxInstances: 20_000, MaxSteps: 100_000}) {
-		if err != nil {
-			break
-		}
-		at := s.clock.civil(in.RecurrenceID)
-		if it.Scope == ThisAndFuture && at.Before(pivot) || it.Scope == ThisAndPrior && at.After(pivot) {
-			others = true
-			continue
-		}
-		if list = append(list, in); len(list) > maxSplit {
-			return nil, nil
-		}
-	}
-	if !others {
-		return nil, nil
-	}
-	return list, nil
-}
-
 // remove deletes the instances that an item means; a nil object is gone whole.
 func (e *editor) remove(cal *ical.Component, it *EditItem) (*ical.Component, error) {
 	s, err := e.open(cal.Clone())
@@ -366,11 +311,7 @@ func (e *editor) remove(cal *ical.Component, it *EditItem) (*ical.Component, err
 	case ThisAndFuture:
 		return e.truncate(s, in)
 	}
-	list, err := s.some(e, it)
-	if err != nil || list == nil {
-		return nil, err
-	}
-	return e.without(s, list)
+	return e.removePrior(s, it)
 }
 
 // without excludes instances from a series; the last one takes it along.

@@ -21,6 +21,7 @@ type editor struct {
 	float    recur.Zone // what floating time means in this calendar
 	owner    Person     // of the calendar; Mails are his addresses
 	resource bool
+	rest     []*ical.Component // objects that an item makes besides its own: the later part of a series
 }
 
 func (e *editor) bad(reason Reason, format string, args ...any) error {
