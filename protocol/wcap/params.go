@@ -26,7 +26,10 @@ const maxParams = 2000
 // splitQuery takes a query or an urlencoded body apart: at "&" only, and a
 // pair at its first "=".
 func splitQuery(q string) params {
-	var out params
+	if q == "" {
+		return nil
+	}
+	out := make(params, 0, min(strings.Count(q, "&")+1, maxParams))
 	for len(q) > 0 && len(out) < maxParams {
 		var pair string
 		pair, q, _ = strings.Cut(q, "&")
@@ -42,9 +45,9 @@ func splitQuery(q string) params {
 // find returns the first parameter of a name: a repeated one counts once. It
 // takes "component_type" for "component-type", as the guide's text has it.
 func (p params) find(name string) (param, bool) {
-	for _, x := range p {
-		if x.name == name || sameName(x.name, name) {
-			return x, true
+	for i := range p {
+		if x := &p[i]; len(x.name) == len(name) && (x.name == name || sameName(x.name, name)) {
+			return *x, true
 		}
 	}
 	return param{}, false
@@ -187,7 +190,7 @@ func (p params) integer(name string, or int) int {
 // decode undoes percent-encoding and takes "+" for a blank. A percent sign
 // that begins no code stays as it is.
 func decode(s string) string {
-	if !strings.ContainsAny(s, "%+") {
+	if strings.IndexByte(s, '%') < 0 && strings.IndexByte(s, '+') < 0 {
 		return s
 	}
 	b := make([]byte, 0, len(s))

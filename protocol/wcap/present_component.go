@@ -146,12 +146,17 @@ func (s *shower) component(k *ical.Component, in *recur.Instance) *ical.Componen
 	add := func(at place, value string, params []ical.Param) {
 		out.Props = append(out.Props, ical.Property{Name: placeNames[at], Value: value, Params: params})
 	}
-	date := func(at place, moment time.Time) {
+	// Dates of Sun's own forms are mostly said twice.
+	var start, created string
+	date := func(moment time.Time) string {
 		if t.allDay {
-			add(at, s.day(moment), valueDate)
-		} else {
-			add(at, s.stamp(moment), nil)
+			return s.day(moment)
 		}
+		return s.stamp(moment)
+	}
+	var form []ical.Param
+	if t.allDay {
+		form = valueDate
 	}
 	for at := range numPlaces {
 		if !wanted[at] {
@@ -168,28 +173,32 @@ func (s *shower) component(k *ical.Component, in *recur.Instance) *ical.Componen
 			}
 		case atStart:
 			if !t.start.IsZero() {
-				date(at, t.start)
+				start = date(t.start)
+				add(at, start, form)
 			}
 		case atEnd:
 			if t.hasEnd && k.Name != "VTODO" {
-				date(at, t.end)
+				add(at, date(t.end), form)
 			}
 		case atDue:
 			if t.hasEnd && k.Name == "VTODO" {
-				date(at, t.end)
+				add(at, date(t.end), form)
 			}
 		case atCreated:
-			add(at, utc(s.obj.Created), nil)
+			created = utc(s.obj.Created)
+			add(at, created, nil)
 		case atModified:
-			add(at, utc(s.obj.Modified), nil)
+			if s.obj.Modified.Equal(s.obj.Created) {
+				add(at, created, nil)
+			} else {
+				add(at, utc(s.obj.Modified), nil)
+			}
 		case atOriginal:
 			switch {
 			case t.rid != "":
 				add(at, t.rid, nil)
-			case !t.start.IsZero() && t.allDay:
-				add(at, s.day(t.start), nil)
-			case !t.start.IsZero():
-				add(at, s.stamp(t.start), nil)
+			case start != "":
+				add(at, start, nil)
 			}
 		case atLanguage:
 			lang := "en"

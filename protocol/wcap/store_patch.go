@@ -12,12 +12,16 @@ import (
 // nothing, empty ones delete. WCAP §7.11, §9.35, §9.36.
 func (s *storing) patch() (calendar.Patch, error) {
 	p := calendar.Patch{TZID: s.given}
-	for _, read := range []func(*calendar.Patch) error{s.times, s.recurrence, s.texts, s.numbers, s.lists, s.attendees, s.alarms, s.tokens} {
-		if err := read(&p); err != nil {
+	for _, read := range patchReaders {
+		if err := read(s, &p); err != nil {
 			return p, err
 		}
 	}
 	return p, nil
+}
+
+var patchReaders = [...]func(*storing, *calendar.Patch) error{
+	(*storing).times, (*storing).recurrence, (*storing).texts, (*storing).numbers, (*storing).lists, (*storing).attendees, (*storing).alarms, (*storing).tokens,
 }
 
 // none reports whether a value says that there is none.
@@ -70,18 +74,24 @@ func (s *storing) times(p *calendar.Patch) error {
 
 // recurrence reads rules and dates, which always replace. WCAP §6.
 func (s *storing) recurrence(p *calendar.Patch) error {
-	for name, dst := range map[string]**[]string{"rrules": &p.RRules, "exrules": &p.ExRules} {
-		if s.c.p.has(name) {
-			list := ruleList(s.c.p, name)
-			*dst = &list
+	for _, x := range [...]struct {
+		name string
+		dst  **[]string
+	}{{"rrules", &p.RRules}, {"exrules", &p.ExRules}} {
+		if s.c.p.has(x.name) {
+			list := ruleList(s.c.p, x.name)
+			*x.dst = &list
 		}
 	}
-	for name, dst := range map[string]**[]ical.DateTime{"rdates": &p.RDates, "exdates": &p.ExDates} {
-		if !s.c.p.has(name) {
+	for _, x := range [...]struct {
+		name string
+		dst  **[]ical.DateTime
+	}{{"rdates", &p.RDates}, {"exdates", &p.ExDates}} {
+		if !s.c.p.has(x.name) {
 			continue
 		}
 		list := []ical.DateTime{}
-		for _, v := range s.c.p.ids(name) {
+		for _, v := range s.c.p.ids(x.name) {
 			if none(v) {
 				continue
 			}
@@ -93,7 +103,7 @@ func (s *storing) recurrence(p *calendar.Patch) error {
 				return &calendar.Error{Kind: calendar.TooLarge, Op: s.c.name, Msg: "too many dates"}
 			}
 		}
-		*dst = &list
+		*x.dst = &list
 	}
 	return nil
 }
@@ -333,7 +343,11 @@ func textList(p params, name string) []string {
 // out by itself is not taken from clients. WCAP §7.12.
 func (s *storing) tokens(p *calendar.Patch) error {
 	n := 0
-	for _, x := range s.c.p {
+	for i := range s.c.p {
+		x := &s.c.p[i]
+		if len(x.name) < 2 || x.name[1] != '-' {
+			continue
+		}
 		name := strings.ToUpper(x.name)
 		if !strings.HasPrefix(name, "X-") || !token(name) || strings.HasPrefix(name, "X-NSCP-") || strings.HasPrefix(name, "X-S1CS-") || strings.HasPrefix(name, "X-SICS-") {
 			continue

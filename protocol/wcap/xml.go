@@ -46,7 +46,7 @@ func isVerbatim(p *ical.Property) bool {
 
 // plainValues are the values of a property as XML and JSON show them: most
 // have one, those that list several are taken apart or joined.
-func plainValues(p *ical.Property) []string {
+func plainValues(room []string, p *ical.Property) []string {
 	switch p.Name {
 	case "RDATE", "EXDATE", "FREEBUSY", "X-NSCP-TZCROSS":
 		if strings.Contains(p.Value, ",") {
@@ -55,16 +55,16 @@ func plainValues(p *ical.Property) []string {
 	case "CATEGORIES":
 		list := ical.SplitText(p.Value)
 		if slices.ContainsFunc(list, func(s string) bool { return strings.ContainsAny(s, `,\`) }) {
-			return []string{p.Value} // or nobody could tell where one ends
+			return append(room, p.Value) // or nobody could tell where one ends
 		}
-		return []string{strings.Join(list, ",")}
+		return append(room, strings.Join(list, ","))
 	case "RESOURCES":
 		return ical.SplitText(p.Value)
 	}
 	if isVerbatim(p) {
-		return []string{p.Value}
+		return append(room, p.Value)
 	}
-	return []string{ical.UnescapeText(p.Value)}
+	return append(room, ical.UnescapeText(p.Value))
 }
 
 // attributes are the parameters that XML and JSON show, each once. The VALUE of
@@ -126,7 +126,8 @@ func appendXMLProperty(b []byte, p *ical.Property) []byte {
 		return b
 	}
 	attrs := attributes(p)
-	for _, v := range plainValues(p) {
+	var one [1]string // most have a single value
+	for _, v := range plainValues(one[:0], p) {
 		b = append(b, '<')
 		b = append(b, name...)
 		for _, a := range attrs {
@@ -148,10 +149,10 @@ func appendXMLProperty(b []byte, p *ical.Property) []byte {
 // appendXMLValue writes the text of an element. Readers trim it, so that blanks
 // and line ends at its ends are spelled as characters of their own.
 func appendXMLValue(b []byte, s string) []byte {
-	core := strings.Trim(s, xmlSpace)
-	if len(core) == len(s) {
+	if s == "" || s[0] > ' ' && s[len(s)-1] > ' ' {
 		return appendXMLText(b, s)
 	}
+	core := strings.Trim(s, xmlSpace)
 	lead := len(s) - len(strings.TrimLeft(s, xmlSpace))
 	b = appendXMLRefs(b, s[:lead])
 	b = appendXMLText(b, core)

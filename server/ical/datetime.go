@@ -48,7 +48,7 @@ var errDateTime = errors.New("not a date (YYYYMMDD) or date-time (YYYYMMDDTHHMMS
 // value of eight digits is a DATE too, since many writers forget VALUE=DATE.
 // Z overrides tzid. RFC 5545 §3.3.4, §3.3.5.
 func ParseDateTime(value, tzid string, date bool) (DateTime, error) {
-	v := strings.Trim(value, " \t")
+	v := trimBlanks(value)
 	var d DateTime
 	if len(v) != 8 && len(v) != 15 && len(v) != 16 {
 		return d, errDateTime
@@ -94,7 +94,19 @@ func ParseDateTime(value, tzid string, date bool) (DateTime, error) {
 	return d, nil
 }
 
-func trimTZID(s string) string { return strings.Trim(s, " \t\"") }
+func trimTZID(s string) string {
+	if s == "" || s[0] > '"' && s[len(s)-1] > '"' {
+		return s
+	}
+	return strings.Trim(s, " \t\"")
+}
+
+func trimBlanks(s string) string {
+	if s == "" || s[0] > ' ' && s[len(s)-1] > ' ' {
+		return s
+	}
+	return strings.Trim(s, " \t")
+}
 
 // digits reads a number that has nothing but decimal digits.
 func digits(s string) (int, bool) {
