@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"factotum/cmd/internal/freeport"
 )
 
 // TestScripts runs testdata/script/*.txtar: the whole server, as a person and
@@ -33,7 +35,7 @@ func TestScripts(t *testing.T) {
 		},
 		Condition: scriptCondition,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"port": scriptPort, "await": scriptAwait, "http": scriptHTTP, "signal": scriptSignal, "keep": scriptKeep,
+			"port": scriptPort(t), "await": scriptAwait, "http": scriptHTTP, "signal": scriptSignal, "keep": scriptKeep,
 			"doc": scriptDoc, "gone": scriptGone, "slow": scriptSlow, "busy": scriptBusy, "edit": scriptEdit, "leave": scriptLeave,
 		},
 	})
@@ -61,12 +63,11 @@ func scriptCondition(cond string) (bool, error) {
 }
 
 // scriptPort is "port NAME...": free ports into variables.
-func scriptPort(ts *testscript.TestScript, _ bool, args []string) {
-	for _, name := range args {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		ts.Check(err)
-		defer ln.Close() // held until all are chosen
-		ts.Setenv(name, strconv.Itoa(ln.Addr().(*net.TCPAddr).Port))
+func scriptPort(t *testing.T) func(ts *testscript.TestScript, neg bool, args []string) {
+	return func(ts *testscript.TestScript, _ bool, args []string) {
+		for _, name := range args {
+			ts.Setenv(name, strconv.Itoa(freeport.Take(t, "127.0.0.1")))
+		}
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -24,6 +25,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"factotum/cmd/internal/freeport"
 	"factotum/server/directory"
 	"factotum/store/storetest/pgtest"
 )
@@ -146,13 +148,7 @@ func answers(url string) func() bool {
 
 func freePort(t *testing.T, host string) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", host+":0")
-	if err != nil {
-		t.Skipf("%s is no address of this host: %v", host, err)
-	}
-	defer ln.Close()
-	_, port, _ := net.SplitHostPort(ln.Addr().String())
-	return port
+	return strconv.Itoa(freeport.Take(t, host))
 }
 
 // quickstartSite is what the README's first command gives.

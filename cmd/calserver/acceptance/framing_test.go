@@ -33,7 +33,7 @@ func (h *host) raw(t testing.TB, octets string) []*http.Response {
 	t.Helper()
 	c := h.dial(t)
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(20 * time.Second))
+	c.SetDeadline(time.Now().Add(time.Minute))
 	go io.WriteString(c, octets)
 	b, _ := io.ReadAll(c)
 	var out []*http.Response

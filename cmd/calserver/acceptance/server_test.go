@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -17,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/bcrypt"
+
+	"factotum/cmd/internal/freeport"
 )
 
 // binary builds the program once; TestMain removes it. $CALSERVER_BINARY names
@@ -99,26 +100,13 @@ func (b *buffer) String() string {
 	return b.b.String()
 }
 
-// freePort is a port that nobody listens on now.
-func freePort(t testing.TB) int { return freePortAt(t, "127.0.0.1") }
-
-func freePortAt(t testing.TB, address string) int {
-	t.Helper()
-	ln, err := net.Listen("tcp", address+":0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().(*net.TCPAddr).Port
-}
-
 // installed makes a host with people in an LDIF file and SQLite, and with the
 // given lines in its ics.conf after the usual ones.
 func installed(t testing.TB, lines ...string) *host {
 	t.Helper()
 	dir := t.TempDir()
 	h := &host{dir: dir, conf: filepath.Join(dir, "ics.conf")}
-	port := freePort(t)
+	port := freeport.Take(t, "127.0.0.1")
 	h.base = "http://127.0.0.1:" + strconv.Itoa(port)
 	h.ready = h.base + "/readyz"
 	conf := append([]string{
@@ -209,7 +197,7 @@ func (h *host) start(t testing.TB) *host {
 // await waits until the host is ready.
 func (h *host) await(t testing.TB) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; {
+	for deadline := time.Now().Add(time.Minute); ; {
 		select {
 		case <-h.done:
 			t.Fatalf("the server ended:\n%s", h.log)

@@ -16,7 +16,7 @@ import (
 // before.
 func ended(t testing.TB, c net.Conn) string {
 	t.Helper()
-	c.SetReadDeadline(time.Now().Add(20 * time.Second))
+	c.SetReadDeadline(time.Now().Add(time.Minute))
 	b, err := io.ReadAll(c)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Error("the server keeps the connection")

@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"factotum/cmd/internal/freeport"
 	"factotum/store/storetest/pgtest"
 )
 
@@ -117,7 +118,7 @@ func split(t testing.TB, lines ...string) (front, back *host) {
 	} else {
 		name, address = "localhost", "127.0.0.1"
 	}
-	dwpPort, admin := strconv.Itoa(freePortAt(t, address)), strconv.Itoa(freePort(t))
+	dwpPort, admin := strconv.Itoa(freeport.Take(t, address)), strconv.Itoa(freeport.Take(t, "127.0.0.1"))
 	files := []string{`service.dwp.ssl.certfile = "cert.pem"`, `service.dwp.ssl.keyfile = "key.pem"`, `service.dwp.ssl.cafile = "ca.pem"`}
 	back = installed(t, append(append([]string{
 		fmt.Sprintf(`local.hostname = "%s"`, name),

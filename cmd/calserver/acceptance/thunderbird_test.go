@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"factotum/cmd/internal/freeport"
 )
 
 // thunderbird is the mail and calendar program without a display, driven
@@ -31,7 +33,7 @@ type thunderbird struct {
 // newThunderbird starts it with a profile of its own, which ends with the test.
 func newThunderbird(t testing.TB) *thunderbird {
 	t.Helper()
-	home, port := t.TempDir(), freePort(t)
+	home, port := t.TempDir(), freeport.Take(t, "127.0.0.1")
 	profile := filepath.Join(home, "profile")
 	write(t, filepath.Join(profile, "user.js"), fmt.Sprintf(`user_pref("marionette.port", %d);
 user_pref("datareporting.policy.dataSubmissionEnabled", false);

@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"factotum/cmd/internal/freeport"
 	"factotum/protocol/caldav"
 	"factotum/protocol/dwp"
 	"factotum/protocol/front"
@@ -336,7 +337,7 @@ func (l *lines) tail() string {
 // eventually waits for something that another process does.
 func eventually(t testing.TB, what string, try func() error) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		err := try()
 		if err == nil {
@@ -352,10 +353,5 @@ func eventually(t testing.TB, what string, try func() error) {
 // freeAddress is a loopback address that nobody listens on.
 func freeAddress(t testing.TB) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
+	return fmt.Sprintf("127.0.0.1:%d", freeport.Take(t, "127.0.0.1"))
 }
