@@ -224,6 +224,9 @@ func (c *call) fetchDeleted() error {
 				}
 				return c.showDeleted(v, &cal, it.Gone, emit)
 			})
+			if err == nil {
+				err = c.fetchExcluded(v, &cal, w, emit)
+			}
 			return err
 		})
 	})
@@ -236,19 +239,23 @@ var deletedProps = map[string]bool{
 	"X-NSCP-DTSTART-TZID": true, "X-NSCP-DTEND-TZID": true, "X-NSCP-DUE-TZID": true,
 }
 
+// deletedAs emits components as they are told when they are gone.
+func deletedAs(cal *calendar.Calendar, when time.Time, emit func(*ical.Component) error) func(*ical.Component) error {
+	return func(k *ical.Component) error {
+		k.Props = slices.DeleteFunc(k.Props, func(p ical.Property) bool { return !deletedProps[p.Name] })
+		k.Children = nil
+		k.Set("LAST-MODIFIED", utc(when))
+		k.Set("X-NSCP-TRIGGERED_BY", string(cal.ID.Owner()))
+		return emit(k)
+	}
+}
+
 func (c *call) showDeleted(v *view, cal *calendar.Calendar, g *calendar.Tombstone, emit func(*ical.Component) error) error {
 	shown := *v
 	shown.attrset, shown.compressed, shown.states = 2, true, nil
 	shown.events, shown.todos = g.Component == "VEVENT", g.Component == "VTODO"
 	n := 0
-	print := func(k *ical.Component) error {
-		n++
-		k.Props = slices.DeleteFunc(k.Props, func(p ical.Property) bool { return !deletedProps[p.Name] })
-		k.Children = nil
-		k.Set("LAST-MODIFIED", utc(g.Deleted))
-		k.Set("X-NSCP-TRIGGERED_BY", string(cal.ID.Owner()))
-		return emit(k)
-	}
+	print := deletedAs(cal, g.Deleted, func(k *ical.Component) error { n++; return emit(k) })
 	o := &calendar.Object{Calendar: cal.ID, Name: g.Name, UID: g.UID, Component: g.Component, Created: g.Deleted, Modified: g.Deleted, Data: g.Data}
 	if len(g.Data) > 0 {
 		if err := c.show(&shown, cal, o, calendar.Window{}, print); err != nil {
