@@ -178,8 +178,7 @@ func (pl *plan) respond(mw *dav.Writer, s *subject) {
 // and Writer.Base named.
 func (pl *plan) member(mw *dav.Writer, s *subject, o *calendar.Object) error {
 	if pl.tag { // every member has an ETag
-		s.buf = o.AppendETag(s.buf[:0])
-		mw.MemberTag(o.Name, s.buf)
+		mw.MemberTag(o.Name, o)
 		return mw.Err()
 	}
 	s.member(o)

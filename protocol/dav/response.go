@@ -45,16 +45,16 @@ func (mw *Writer) Member(name string) {
 }
 
 // MemberTag writes the whole response of a member that was asked for nothing
-// but its DAV:getetag. It writes what Member, the property and EndResponse do;
+// but its DAV:getetag, which tag appends without quotes. It writes what Member, the property and EndResponse do;
 // the first sync of a calendar is made of these.
-func (mw *Writer) MemberTag(name string, opaque []byte) {
+func (mw *Writer) MemberTag(name string, tag interface{ AppendETag(dst []byte) []byte }) {
 	if mw.state != inDocument {
 		mw.EndResponse()
 	}
 	buf := append(mw.buf, mw.member...)
 	buf = AppendPath(buf, name)
 	buf = append(buf, `</D:href><D:propstat><D:prop><D:getetag>"`...)
-	buf = append(buf, opaque...)
+	buf = tag.AppendETag(buf)
 	mw.buf = append(buf, `"</D:getetag></D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat></D:response>`...)
 	mw.room()
 }
