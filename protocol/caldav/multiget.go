@@ -88,16 +88,13 @@ func (rq *request) hrefs(root *dav.Node) ([]href, []calendar.Ref, error) {
 		return nil, nil, dav.NewError(http.StatusForbidden, dav.D("number-of-matches-within-limits"), "too many hrefs")
 	}
 	hrefs, refs := make([]href, 0, n), make([]calendar.Ref, 0, n)
-	var id calendar.ID // of the collection of the request
-	if rq.at.place == atCollection {
-		id = rq.at.id()
-	}
+	in := rq.collection()
 	for c := root.FirstChild(); c != nil; c = c.Next() {
 		if c.Name != (dav.Name{Space: dav.NSDAV, Local: "href"}) {
 			continue
 		}
 		h := href{text: c.TrimText()}
-		if ref, ok := rq.refOf(h.text, id); ok {
+		if ref, ok := rq.refOf(h.text, &in); ok {
 			h.ok = true
 			refs = append(refs, ref)
 		}
@@ -106,22 +103,41 @@ func (rq *request) hrefs(root *dav.Node) ([]href, []calendar.Ref, error) {
 	return hrefs, refs, nil
 }
 
+// collection is what the hrefs of a request are mostly below: the id is "" if
+// the request is not on a collection. A path with a percent sign of its own
+// must be decoded to be recognised: then plain is "".
+type collection struct {
+	id    calendar.ID
+	plain string
+}
+
+func (rq *request) collection() (c collection) {
+	if rq.at.place != atCollection {
+		return c
+	}
+	c.id = rq.at.id()
+	if strings.IndexByte(rq.at.path, '%') < 0 {
+		c.plain = rq.at.path
+	}
+	return c
+}
+
 // refOf finds the object that an href names. Most are a plain name below the
-// collection of the request, whose id is given ("" if it is none).
-func (rq *request) refOf(text string, id calendar.ID) (calendar.Ref, bool) {
-	if id != "" && strings.HasPrefix(text, rq.at.path) && strings.IndexByte(rq.at.path, '%') < 0 {
+// collection of the request.
+func (rq *request) refOf(text string, in *collection) (calendar.Ref, bool) {
+	if in.plain != "" && strings.HasPrefix(text, in.plain) {
 		// Nothing is encoded and nothing is nested: the name as it stands.
-		if name := text[len(rq.at.path):]; dav.Plain(name) && len(name) <= calendar.MaxNameLen {
-			return calendar.Ref{Calendar: id, Name: name}, true
+		if name := text[len(in.plain):]; dav.Plain(name) && len(name) <= calendar.MaxNameLen {
+			return calendar.Ref{Calendar: in.id, Name: name}, true
 		}
 	}
 	path, err := dav.DecodeHref(text, rq.r.Host)
 	if err != nil {
 		return calendar.Ref{}, false
 	}
-	if id != "" && len(path) > len(rq.at.path) && path[:len(rq.at.path)] == rq.at.path {
+	if in.id != "" && len(path) > len(rq.at.path) && path[:len(rq.at.path)] == rq.at.path {
 		if name := path[len(rq.at.path):]; calendar.CheckName(name) == nil && isCollectionName(name, "") {
-			return calendar.Ref{Calendar: id, Name: name}, true
+			return calendar.Ref{Calendar: in.id, Name: name}, true
 		}
 	}
 	t, err := rq.locate(path)

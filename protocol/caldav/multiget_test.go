@@ -3,8 +3,6 @@ package caldav
 import (
 	"net/http/httptest"
 	"testing"
-
-	"factotum/server/calendar"
 )
 
 // TestHrefsOfAMultiget: the short way for plain names finds what the long one
@@ -39,11 +37,8 @@ func TestHrefsOfAMultiget(t *testing.T) {
 			t.Errorf("%s is at %s", tc.at, at.path)
 		}
 		rq := &request{Handler: New(Options{}), at: at, r: httptest.NewRequest("REPORT", "http://cal.example.com/", nil)}
-		var id calendar.ID
-		if at.place == atCollection {
-			id = at.id()
-		}
-		ref, ok := rq.refOf(tc.href, id)
+		in := rq.collection()
+		ref, ok := rq.refOf(tc.href, &in)
 		if string(ref.Calendar) != tc.id || ref.Name != tc.name || ok != (tc.name != "") {
 			t.Errorf("%s in %s: %v, %v; want %s %s", tc.href, tc.at, ref, ok, tc.id, tc.name)
 		}

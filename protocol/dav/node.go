@@ -273,7 +273,14 @@ func (n *Node) TrimText() string {
 	if n == nil {
 		return ""
 	}
-	return strings.Trim(n.Text, " \t\r\n")
+	s := n.Text
+	for s != "" && isBlank(s[0]) {
+		s = s[1:]
+	}
+	for s != "" && isBlank(s[len(s)-1]) {
+		s = s[:len(s)-1]
+	}
+	return s
 }
 
 // Attr returns the value of the attribute without a namespace of that name.
