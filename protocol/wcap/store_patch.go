@@ -11,7 +11,7 @@ import (
 // patch reads what is to be changed: parameters that are absent change
 // nothing, empty ones delete. WCAP §7.11, §9.35, §9.36.
 func (s *storing) patch() (calendar.Patch, error) {
-	p := calendar.Patch{TZID: s.given}
+	p := calendar.Patch{TZID: s.given, Props: make([]calendar.PropEdit, 0, 16)}
 	for _, read := range patchReaders {
 		if err := read(s, &p); err != nil {
 			return p, err

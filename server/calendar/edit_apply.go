@@ -74,7 +74,7 @@ func (e *editor) create(uid string, it *EditItem) (*ical.Component, error) {
 		return nil, e.bad("", "an event needs a start")
 	}
 	cal := ical.NewCalendar(prodID)
-	c := ical.New(e.kind)
+	c := &ical.Component{Name: strings.ToUpper(e.kind), Props: make([]ical.Property, 0, 12+len(p.Props))}
 	c.SetText("UID", uid)
 	cal.AddChild(c)
 	now := ical.FromCivil(e.now.UTC(), ical.UTC, "")

@@ -267,8 +267,11 @@ func (e *editor) prop(c *ical.Component, x *PropEdit) error {
 		}
 		return nil
 	}
-	c.Props = slices.DeleteFunc(c.Props, func(p ical.Property) bool { return p.Name == name && replaceable(&p) })
-	fresh := make([]ical.Property, 0, len(x.Props))
+	if len(old) > 0 {
+		c.Props = slices.DeleteFunc(c.Props, func(p ical.Property) bool { return p.Name == name && replaceable(&p) })
+	}
+	var room [2]ical.Property // most have one value
+	fresh := room[:0]
 	for _, p := range x.Props {
 		p = p.Clone()
 		p.Name = name
