@@ -23,6 +23,7 @@ import (
 type pgEngine struct {
 	opts    Options
 	pool    *pgxpool.Pool
+	spread  bool // over nodes: CockroachDB, YugabyteDB
 	lease   *lease
 	workers []*pgWorker
 	lastID  atomic.Int64
@@ -87,8 +88,12 @@ func connectPostgres(ctx context.Context, dsn string, opts *Options) (*pgEngine,
 // must not change under a daemon that serves them. Only a database without
 // the lease's table, a new one, is migrated first.
 func (e *pgEngine) open(ctx context.Context) (version int64, err error) {
+	if err := e.detect(ctx); err != nil {
+		return 0, err
+	}
 	var commit string
-	if err := e.pool.QueryRow(ctx, "SHOW synchronous_commit").Scan(&commit); err != nil {
+	err = e.pool.QueryRow(ctx, "SHOW synchronous_commit").Scan(&commit)
+	if err != nil && !sqlState(err, "42704") { // an engine without the setting is always synchronous
 		return 0, wrap("open the store", pgError(err))
 	}
 	if commit == "off" && !e.opts.Relaxed {
@@ -133,11 +138,18 @@ func (e *pgEngine) view(ctx context.Context, owner calendar.Owner, fn func(calen
 
 // read runs fn on one snapshot. BEGIN travels with the first query, and nobody
 // waits for the COMMIT: one query is one round trip.
+//
+// PostgreSQL itself never refuses it; a distributed engine may, and has it run
+// again.
 func (e *pgEngine) read(ctx context.Context, fn func(conn) error) error {
 	if err := e.gate.enter(); err != nil {
 		return err
 	}
 	defer e.gate.leave()
+	return retrying(ctx, func() error { return e.readOnce(ctx, fn) })
+}
+
+func (e *pgEngine) readOnce(ctx context.Context, fn func(conn) error) error {
 	pooled, err := e.pool.Acquire(ctx)
 	if err != nil {
 		return wrap("wait for a connection", pgError(err))
@@ -175,8 +187,11 @@ func (e *pgEngine) write(ctx context.Context, fn func(conn) error) error {
 		}
 		defer pooled.Release()
 		c := &pgConn{ctx: ctx, c: pooled.Conn()}
-		c.exec("BEGIN")
-		if err := fn(c); err != nil {
+		err = e.begin(c)
+		if err == nil {
+			err = fn(c)
+		}
+		if err != nil {
 			pooled.Exec(ctx, "ROLLBACK")
 			return err
 		}
@@ -211,6 +226,14 @@ func (e *pgEngine) commit(c *pgConn) error {
 // settle waits until a session is over whose connection was lost, so that what
 // it was sent has been committed, or never will be, when others read and write.
 func (e *pgEngine) settle(c *pgConn) {
+	if e.opts.Fenced {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), pgPatience)
+		defer cancel()
+		if err := fence(ctx, e.pool, nil); err != nil {
+			e.opts.Log.Warn("wait for a lost session to end", "err", pgError(err))
+		}
+		return
+	}
 	if err := endSessions(context.WithoutCancel(c.ctx), e.pool, e.opts.session, c.c.PgConn().PID()); err != nil {
 		e.opts.Log.Warn("wait for a lost session to end", "err", err)
 	}

@@ -25,7 +25,8 @@ import (
 //
 // What a holder that died, or that sleeps, has sent already could still be
 // committed after the lease went to another. So its sessions, which carry the
-// end of its name in theirs, are ended before the lease is taken from it.
+// end of its name in theirs, are ended before the lease is taken from it, or,
+// where that cannot be done, waited for: see fence.
 type lease struct {
 	pool    *pgxpool.Pool
 	log     *slog.Logger
@@ -52,9 +53,11 @@ WHERE leases.holder = $4 AND (leases.expires < ` + sqlNow + ` OR $5)`
 var errNoLeaseTable = errors.New("the database has no table of leases")
 
 // noTable tells that a statement failed because its table is not there.
-func noTable(err error) bool {
+func noTable(err error) bool { return sqlState(err, "42P01") }
+
+func sqlState(err error, code string) bool {
 	var pg *pgconn.PgError
-	return errors.As(err, &pg) && pg.Code == "42P01"
+	return errors.As(err, &pg) && pg.Code == code
 }
 
 // acquireLease takes the lease. One that a dead process left is waited for,
@@ -69,7 +72,23 @@ func acquireLease(ctx context.Context, pool *pgxpool.Pool, opts *Options) (*leas
 	var first int64
 	for {
 		asked := time.Now()
-		tag, err := pool.Exec(ctx, sqlTakeLease, l.holder, about, l.ttl.Milliseconds(), replace, dead)
+		var tag pgconn.CommandTag
+		take := func(ctx context.Context, c execer) (err error) {
+			tag, err = c.Exec(ctx, sqlTakeLease, l.holder, about, l.ttl.Milliseconds(), replace, dead)
+			return err
+		}
+		var err error
+		if opts.Fenced && replace != l.holder {
+			err = fence(ctx, pool, take)
+		} else {
+			err = retrying(ctx, func() error {
+				err := take(ctx, pool)
+				if retryable(pgError(err)) {
+					return pgError(err)
+				}
+				return err
+			})
+		}
 		if err != nil {
 			if noTable(err) {
 				return nil, errNoLeaseTable
@@ -94,8 +113,10 @@ func acquireLease(ctx context.Context, pool *pgxpool.Pool, opts *Options) (*leas
 			first = expires
 		}
 		if dead = gone(holder); dead || over {
-			if err := endSessions(ctx, pool, holder[strings.LastIndex(holder, "/")+1:], 0); err != nil {
-				return nil, err
+			if !opts.Fenced {
+				if err := endSessions(ctx, pool, holder[strings.LastIndex(holder, "/")+1:], 0); err != nil {
+					return nil, err
+				}
 			}
 			replace = holder
 			continue

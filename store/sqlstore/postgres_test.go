@@ -42,6 +42,42 @@ func TestPostgres(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) calendar.Store { return openPostgres(t, pgtest.Start(t), sqlstore.Options{}) })
 }
 
+// The fall-back for engines whose sessions cannot be ended.
+func TestPostgresFenced(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) calendar.Store { return openPostgres(t, pgtest.Start(t), sqlstore.Options{Fenced: true}) })
+}
+
+// As distributed engines are: serializable, and refusing every third write.
+func TestPostgresSerializable(t *testing.T) {
+	var refused int64
+	storetest.Run(t, func(t *testing.T) calendar.Store {
+		dsn := pgtest.Start(t)
+		s := openPostgres(t, dsn+" default_transaction_isolation=serializable", sqlstore.Options{Fenced: true})
+		if strings.HasSuffix(t.Name(), "Model") {
+			return s // thousands of writes: the pauses would add up
+		}
+		sqlExec(t, dsn, `CREATE SEQUENCE writes;
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	IF nextval('writes') % 3 = 0 THEN RAISE EXCEPTION 'injected' USING ERRCODE = '40001'; END IF;
+	RETURN NEW;
+END $$;
+CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON owners FOR EACH ROW EXECUTE FUNCTION refuse()`)
+		t.Cleanup(func() {
+			var n int64
+			if c, err := pgx.Connect(context.Background(), dsn); err == nil {
+				c.QueryRow(context.Background(), "SELECT last_value / 3 FROM writes").Scan(&n)
+				c.Close(context.Background())
+			}
+			refused += n
+		})
+		return s
+	})
+	if refused < 20 {
+		t.Errorf("only %d writes were refused", refused)
+	}
+	t.Logf("%d writes were refused, and done in the end", refused)
+}
+
 func TestPostgresReopen(t *testing.T) {
 	dsn := pgtest.Start(t)
 	storetest.Reopen(t, func() calendar.Store { return openPostgres(t, dsn, sqlstore.Options{}) })

@@ -135,8 +135,13 @@ func (w *pgWorker) attempts(group []*job) error {
 // not hold the owners of a worker for ever.
 const pgLongest = 5 * time.Minute
 
-// maxTries bounds how often a transaction runs again at the server's wish.
-const maxTries = 5
+// maxTries bounds how often a transaction runs again at the server's wish, and
+// longestPause how long it waits before: some two seconds in all. Where
+// transactions are serializable, those of all workers can meet in one page.
+const (
+	maxTries     = 25
+	longestPause = 100 * time.Millisecond
+)
 
 // retrying runs try again, after a random and growing pause, while it fails
 // with a serialization failure or a deadlock.
@@ -152,7 +157,7 @@ func retrying(ctx context.Context, try func() error) error {
 		case <-ctx.Done():
 			return err
 		}
-		pause *= 2
+		pause = min(2*pause, longestPause)
 	}
 }
 
@@ -173,7 +178,12 @@ func (w *pgWorker) attempt(ctx context.Context, group []*job) error {
 	// A connection left inside a transaction is dropped by the pool.
 	defer pooled.Release()
 	c := &pgConn{ctx: ctx, c: pooled.Conn()}
-	c.exec("BEGIN")
+	if err := w.e.begin(c); err != nil {
+		if !c.c.IsClosed() {
+			c.c.Exec(ctx, "ROLLBACK")
+		}
+		return err
+	}
 	h := home{loaded: true}
 	if h.exists, err = c.row(sqlLockHome, args(string(group[0].owner)), &h.change, &h.created, &h.purged, &h.bytes, &h.objects); err != nil {
 		return wrap("begin to write", err)

@@ -47,6 +47,9 @@ func (s *Store) Recover(ctx context.Context) error {
 func (e *sqliteEngine) reindex() []string { return []string{"REINDEX"} }
 
 func (e *pgEngine) reindex() (texts []string) {
+	if e.spread { // they have no such statement: an index is as good as its table
+		return nil
+	}
 	for _, table := range tables[:len(tables)-1] { // the lease is in use
 		texts = append(texts, "REINDEX TABLE "+table)
 	}
@@ -88,6 +91,9 @@ func RemovePostgres(ctx context.Context, dsn string, opts Options) error {
 		return err
 	}
 	defer e.pool.Close()
+	if err := e.detect(ctx); err != nil {
+		return err
+	}
 	if e.lease, err = acquireLease(ctx, e.pool, &e.opts); errors.Is(err, errNoLeaseTable) {
 		return &calendar.Error{Kind: calendar.NotFound, Op: op, Msg: "there are no tables of calendars in this database"}
 	} else if err != nil {

@@ -29,6 +29,12 @@ type Options struct {
 	// died without saying so; 0 means 15 s.
 	LeaseTTL time.Duration
 
+	// Fenced makes PostgreSQL transactions prove by a lock on the lease that it
+	// is still held, instead of relying on the sessions of a holder before
+	// being ended. It costs a statement for each, and is switched on by itself
+	// where sessions cannot be ended: on CockroachDB and YugabyteDB.
+	Fenced bool
+
 	session string // the mark of this process's PostgreSQL sessions
 
 	maxPages int // tests: SQLite's max_page_count, a full disk without a disk

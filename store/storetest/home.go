@@ -28,8 +28,9 @@ func testHome(t *testing.T, s calendar.Store) {
 }
 
 func testNextChange(t *testing.T, s calendar.Store) {
-	for want := int64(1); want <= 7; {
+	for first := int64(1); first <= 7; first += 3 {
 		update(t, s, anna, func(tx calendar.Tx) error {
+			want := first // it may run again
 			for range 3 { // another number at each call
 				if n, err := tx.NextChange(); n != want || err != nil {
 					t.Errorf("NextChange: %d %v, want %d", n, err, want)
