@@ -35,7 +35,7 @@ func appendJSONStart(b []byte, name string, items *int) []byte {
 
 func appendJSONProperty(b []byte, p *ical.Property, items *int) []byte {
 	attrs := attributes(p)
-	for _, v := range plainValues(nil, p) {
+	for _, v := range plainValues(nil, p, verbatim[p.Name]) {
 		b = appendJSONStart(b, elementName(p.Name), items)
 		for i, a := range attrs {
 			if i == 0 {

@@ -34,11 +34,45 @@ var verbatim = map[string]bool{
 	"X-NSCP-CALPROPS-ACCESS-CONTROL-ENTRY": true, "X-NSCP-TZCROSS": true,
 }
 
+// element is how a property is spelled in XML.
+type element struct {
+	name     string // "" if XML has no such name
+	verbatim bool
+}
+
+// elements are those of the properties that are shown most.
+var elements = func() map[string]element {
+	m := map[string]element{}
+	for _, name := range placeNames {
+		m[name] = newElement(name)
+	}
+	return m
+}()
+
+func newElement(name string) element {
+	e := element{elementName(name), verbatim[name]}
+	if !xmlName(e.name) {
+		e.name = ""
+	}
+	return e
+}
+
+func elementOf(name string) element {
+	e, ok := elements[name]
+	if !ok {
+		e = newElement(name)
+	}
+	return e
+}
+
 // isVerbatim reports whether a value has no iCalendar escaping: by the name of
 // the property, or by the type that the property says itself.
-func isVerbatim(p *ical.Property) bool {
-	if verbatim[p.Name] {
-		return true
+func isVerbatim(p *ical.Property) bool { return verbatim[p.Name] || typed(p) }
+
+// typed reports whether a property says that its value is not text.
+func typed(p *ical.Property) bool {
+	if len(p.Params) == 0 {
+		return false
 	}
 	kind := p.Param("VALUE")
 	return kind != "" && !strings.EqualFold(kind, "TEXT")
@@ -46,7 +80,7 @@ func isVerbatim(p *ical.Property) bool {
 
 // plainValues are the values of a property as XML and JSON show them: most
 // have one, those that list several are taken apart or joined.
-func plainValues(room []string, p *ical.Property) []string {
+func plainValues(room []string, p *ical.Property, verbatim bool) []string {
 	switch p.Name {
 	case "RDATE", "EXDATE", "FREEBUSY", "X-NSCP-TZCROSS":
 		if strings.Contains(p.Value, ",") {
@@ -61,7 +95,7 @@ func plainValues(room []string, p *ical.Property) []string {
 	case "RESOURCES":
 		return ical.SplitText(p.Value)
 	}
-	if isVerbatim(p) {
+	if verbatim || typed(p) {
 		return append(room, p.Value)
 	}
 	return append(room, ical.UnescapeText(p.Value))
@@ -121,13 +155,14 @@ func appendXML(b []byte, c *ical.Component) []byte {
 }
 
 func appendXMLProperty(b []byte, p *ical.Property) []byte {
-	name := elementName(p.Name)
-	if !xmlName(name) {
+	e := elementOf(p.Name)
+	name := e.name
+	if name == "" {
 		return b
 	}
 	attrs := attributes(p)
 	var one [1]string // most have a single value
-	for _, v := range plainValues(one[:0], p) {
+	for _, v := range plainValues(one[:0], p, e.verbatim) {
 		b = append(b, '<')
 		b = append(b, name...)
 		for _, a := range attrs {
