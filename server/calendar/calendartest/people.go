@@ -49,7 +49,7 @@ func (p People) ByMail(_ context.Context, address string) (calendar.Person, erro
 func (p People) Search(_ context.Context, q calendar.PeopleQuery) (found []calendar.Person, more bool, err error) {
 	for _, who := range p {
 		if strings.EqualFold(who.Name, q.Text) || strings.EqualFold(who.ID, q.Text) ||
-			!q.Exact && strings.Contains(strings.ToLower(who.Name+" "+who.ID), strings.ToLower(q.Text)) {
+			(!q.Exact || q.Text == "") && strings.Contains(strings.ToLower(who.Name+" "+who.ID), strings.ToLower(q.Text)) {
 			found = append(found, who)
 		}
 	}
