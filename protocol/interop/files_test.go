@@ -129,7 +129,7 @@ func (s *site) readFiles(t fataler, it *item, shown, stored string) {
 func (s *site) noFiles(t fataler, it *item, stored string) {
 	ids, props := attachments(t, stored)
 	for i, id := range ids {
-		if answer := s.ask("fetchattachment.wcap", url.Values{"calid": {"anna"}, "uid": {it.uid}, "rid": {"0"}, "attachid": {id}}); !strings.Contains(answer, "X-NSCP-WCAP-ERRNO:87\r\n") {
+		if answer := s.ask("fetchattachment.wcap", url.Values{"calid": {"anna"}, "uid": {it.uid}, "rid": {"0"}, "attachid": {id}}); !strings.Contains(answer, "X-NSCP-WCAP-ERRNO:59\r\n") {
 			t.Fatalf("a deleted file:\n%s", answer)
 		}
 		s.dav(t, "GET", davPath(props[i].Value), "", 404)

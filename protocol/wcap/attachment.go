@@ -3,6 +3,7 @@ package wcap
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -179,7 +180,7 @@ func (c *call) fetchAttachment() error {
 		}
 	}
 	if len(files) == 0 {
-		return last
+		return c.whyNoFile(list, uid, last)
 	}
 	var body bytes.Buffer
 	mw := multipart.NewWriter(&body)
@@ -212,6 +213,29 @@ func (c *call) fetchAttachment() error {
 		_, _ = c.out.w.Write(body.Bytes()) // the client may be gone
 	}
 	return nil
+}
+
+// whyNoFile tells a calendar that is not there or may not be read, and a
+// component that is not there, from a file that is not: by the last calendar
+// that was asked for. WCAP §9.10.
+func (c *call) whyNoFile(list []target, uid string, last error) error {
+	if len(list) == 0 || !errors.Is(last, AttachmentNotFound) {
+		return last
+	}
+	cal, err := c.readable(&list[len(list)-1])
+	if err != nil {
+		return err
+	}
+	err = c.objects(cal.ID, []string{uid}, func(_ int, o *calendar.Object) error {
+		if o == nil {
+			return ComponentNotFound
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return last
 }
 
 // disposition names a file without letting its name out of the header.

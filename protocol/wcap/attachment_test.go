@@ -92,10 +92,13 @@ func TestWCAP_13_Attachments(t *testing.T) {
 	}
 	s.do("anna", "fetchattachments.wcap?uid=u&attach-id="+a).fetched()
 	s.do("anna", "fetchattachment.wcap?uid=u&attachid=none").errno(87)
-	s.do("anna", "fetchattachment.wcap?uid=other&attachid="+a).errno(87)
+	s.do("anna", "storeevents.wcap?calid=anna&uid=bare&dtstart=20260310T090000Z").errno(0)
+	s.do("anna", "fetchattachment.wcap?uid=bare&attachid="+a).errno(87)
+	s.do("anna", "fetchattachment.wcap?uid=other&attachid="+a).errno(59)
+	s.do("anna", "fetchattachment.wcap?calid=nobody&uid=u&attachid="+a).errno(29)
 	s.do("anna", "fetchattachment.wcap?uid=u").errno(87)
 	s.as("ben")
-	s.do("ben", "fetchattachment.wcap?calid=anna&uid=u&attachid="+a).errno(87)
+	s.do("ben", "fetchattachment.wcap?calid=anna&uid=u&attachid="+a).errno(28)
 	s.do("anna", "fetchevents_by_id.wcap?calid=anna&uid=u&fetchattach=1").errno(0).contains("ENCODING=BASE64", "VALUE=BINARY", ":AAEC")
 	// A client that knows addresses only sends back those that it saw.
 	s.do("anna", "storeevents.wcap?uid=u&attachments=http://x/y;http://h/fetchattachments.wcap%3Fuid=u%26attach-id="+a+lightning).errno(0).contains(a, b, "ATTACH:http://x/y")

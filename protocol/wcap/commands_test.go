@@ -126,6 +126,11 @@ func TestWCAP_13_Prefs(t *testing.T) {
 		t.Errorf("answer is not anna's:\n%s", r.body)
 	}
 	s.do("ben", "set_userprefs.wcap?userid=anna&set_attrs=ceX=2").errno(44)
+	s.people["anna@example.com"] = s.people["anna"] // another name that the directory knows her by
+	s.do("anna", "get_userprefs.wcap?userid=anna@example.com").errno(0)
+	s.do("ben", "get_userprefs.wcap?userid=anna@example.com").errno(44)
+	s.do("ben", "get_userprefs.wcap?userid=nobody").errno(44)
+	s.do("root", "get_userprefs.wcap?userid=nobody").errno(61)
 	s.do("anna", "set_userprefs.wcap?set_attrs=ceA=1&set_attrs=mail=x").errno(26)
 	if got := s.do("anna", "get_userprefs.wcap").value("X-NSCP-WCAP-PREF-ceA"); got != "" {
 		t.Error("half of a refused change was made")

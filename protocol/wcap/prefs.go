@@ -28,11 +28,14 @@ func (c *call) whose(denied Errno) (calendar.Person, error) {
 	if id == "" || strings.EqualFold(id, c.me.ID) || strings.EqualFold(id, c.sess.Login) {
 		return c.me, nil
 	}
-	if !c.set.ModifyPrefs || !c.isAdmin(c.me) {
+	p, err := c.person(id)
+	switch {
+	case err == nil && p.ID == c.me.ID:
+		return c.me, nil
+	case !c.set.ModifyPrefs || !c.isAdmin(c.me):
 		return calendar.Person{}, denied
 	}
 	c.who.Admin = true // the option says so, for preferences alone
-	p, err := c.person(id)
 	if errors.Is(err, calendar.NotFound) {
 		return p, c.own()
 	}

@@ -223,7 +223,7 @@ func TestOneTruth_Files(t *testing.T) {
 				s.caldav("anna", "DELETE", path, "", 204)
 			}
 			s.caldav("anna", "GET", url, "", 404)
-			s.do("anna", "fetchattachment.wcap?calid=anna&uid="+uid+"&attachid="+id).errno("87")
+			s.do("anna", "fetchattachment.wcap?calid=anna&uid="+uid+"&attachid="+id).errno("59")
 		}
 	})
 }
