@@ -47,7 +47,7 @@ func (c *call) calprops(t *target, cal *calendar.Calendar) {
 	}
 	o.text("X-NSCP-CALPROPS-TZID", c.zoneName(cal))
 	if cal.Categories != "" {
-		o.text("X-NSCP-CALPROPS-CATEGORIES", cal.Categories)
+		o.value("X-NSCP-CALPROPS-CATEGORIES", ical.JoinText(strings.Split(cal.Categories, ",")...))
 	}
 	if cal.Charset != "" {
 		o.text("X-NSCP-CALPROPS-CHARSET", cal.Charset)

@@ -63,6 +63,9 @@ func TestSetCalpropsMultiple(t *testing.T) {
 	if names := r.values("X-NSCP-CALPROPS-NAME"); r.errnos() != "0 0" || fmt.Sprint(names) != "[One A Two]" {
 		t.Errorf("%s %v", r.errnos(), names)
 	}
+	s.do("anna", "set_calprops.wcap?calid=anna&categories=work;a%3Bb").errno(0).contains("X-NSCP-CALPROPS-CATEGORIES:work,a\\;b\r\n")
+	s.do("anna", "get_calprops.wcap?calid=anna&fmt-out=text/xml").errno(0).contains("<X-NSCP-CALPROPS-CATEGORIES>work,a;b</X-NSCP-CALPROPS-CATEGORIES>")
+	s.do("anna", "set_calprops.wcap?calid=anna&categories=").errno(0).lacks("CATEGORIES")
 }
 
 // TestWCAP_13_Subscriptions: a subscription appears as calid$name.
