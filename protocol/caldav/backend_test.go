@@ -48,6 +48,10 @@ func newFixed(n int) *fixedBackend {
 	return b
 }
 
+func (b *fixedBackend) Home(context.Context, calendar.Actor, calendar.HomeRequest) (calendar.Home, error) {
+	return calendar.Home{Owner: b.cal.ID.Owner()}, nil
+}
+
 func (b *fixedBackend) stream(emit func(*calendar.Object) error) error {
 	for i, o := range b.objs {
 		if b.fail > 0 && i == b.fail {

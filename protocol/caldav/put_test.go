@@ -183,3 +183,22 @@ func TestGetWholeCalendar(t *testing.T) {
 func mkcalendar(props string) string {
 	return xmlHead("C:mkcalendar") + "<D:set><D:prop>" + props + "</D:prop></D:set></C:mkcalendar>"
 }
+
+// A client that is told the calendar's URL never looks at the home.
+func TestFirstVisitOfTheDefaultCalendar(t *testing.T) {
+	s := newSite(t)
+	s.do("anna", "PUT", annasCal+"a.ics", event("1", "20260301T090000Z", "A")).is(201)
+	s.do("ben", "GET", annasCal+"a.ics", "").is(403)
+	s.do("ben", "PUT", "/dav/calendars/carl/calendar/a.ics", event("1", "20260301T090000Z", "A")).is(409)
+	s.do("ben", "MKCALENDAR", "/dav/calendars/ben/calendar/", "").is(201)
+}
+
+func TestRFC6638_3_2_10_WithoutScheduleTag(t *testing.T) {
+	s := newSite(t)
+	s.visit("anna")
+	r := s.do("anna", "PUT", annasCal+"a.ics", event("1", "20260301T090000Z", "A")).is(201)
+	if tag := r.header.Get("Schedule-Tag"); tag != "" {
+		t.Fatalf("an object without attendees has the Schedule-Tag %s", tag)
+	}
+	s.do("anna", "PUT", annasCal+"a.ics", event("1", "20260301T090000Z", "B"), `If-Schedule-Tag-Match: "s0"`).is(412)
+}

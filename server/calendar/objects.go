@@ -389,7 +389,7 @@ func (p *Precond) check(row *ObjectRow, exists bool) bool {
 	if len(p.IfMatch) > 0 && (!exists || !hasTag(p.IfMatch, row, false)) {
 		return false
 	}
-	if p.IfScheduleTag != "" && (!exists || (&Object{ScheduleTag: row.ScheduleTag}).ScheduleTagValue() != p.IfScheduleTag) {
+	if p.IfScheduleTag != "" && (!exists || row.ScheduleTag == 0 || (&Object{ScheduleTag: row.ScheduleTag}).ScheduleTagValue() != p.IfScheduleTag) {
 		return false
 	}
 	if len(p.IfMatch) == 0 && !p.IfUnmodified.IsZero() && (!exists || row.Modified.Truncate(1e9).After(p.IfUnmodified)) {
