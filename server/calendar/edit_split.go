@@ -14,7 +14,7 @@ import (
 // changes one by one. Beyond the first number the series is split in two; one
 // that cannot be, up to the second.
 const (
-	maxSplit  = 400
+	maxSplit   = 400
 	maxSingled = 5000
 )
 
