@@ -102,11 +102,15 @@ func (d *Directory) Refresh() error {
 // lookup finds one entry; several that match are as good as none, since
 // nobody can tell which was meant.
 func (d *Directory) lookup(ctx context.Context, base string, f filter, what string) (*entry, error) {
+	file, polled := d.src.(*ldifSource)
+	var searched uint64
+	if polled {
+		searched = file.generation()
+	}
 	found, _, err := d.src.search(ctx, base, f, 2)
-	if file, ok := d.src.(*ldifSource); ok && err == nil && len(found) == 0 {
+	if polled && err == nil && len(found) == 0 {
 		// Who was made a moment ago is found now, not after the next poll.
-		before := file.generation()
-		if file.poll(); file.generation() != before {
+		if file.poll(); file.generation() != searched {
 			found, _, err = d.src.search(ctx, base, f, 2)
 		}
 	}

@@ -96,10 +96,11 @@ func (ed *Editor) read() (*edit, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, _, err := readLDIFFile(ed.path)
+	f, data, st, err := readLDIFFile(ed.path)
 	if err != nil {
 		return nil, err
 	}
+	f.Close()
 	x := &edit{dir: dir, data: data}
 	if x.records, err = parseLDIF(data); err == nil {
 		x.sn, err = dir.newSnapshot(data)
@@ -107,7 +108,7 @@ func (ed *Editor) read() (*edit, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", ed.path, err)
 	}
-	src := &ldifSource{d: dir, path: ed.path}
+	src := &ldifSource{d: dir, path: ed.path, taken: st}
 	src.snap.Store(x.sn)
 	dir.src = src
 	return x, nil

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"path/filepath"
 	"testing"
@@ -50,5 +51,38 @@ func TestNewUserLogsInAtOnce(t *testing.T) {
 	}
 	if _, err := logins.Login(context.Background(), "anna", token, netip.Addr{}); err != nil {
 		t.Errorf("log in after csuser app-password: %v", err)
+	}
+}
+
+// The file system gives the inode number of a file that was replaced to the
+// next one: that must not look like a file that is being written in place.
+func TestEveryNewUserIsThereAtOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "people.ldif")
+	if err := NewLDIF(path, "example.com"); err != nil {
+		t.Fatal(err)
+	}
+	opt := Options{LDIF: path, PollEvery: time.Hour, DefaultDomain: "example.com"}
+	dir, err := Open(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	ed, err := NewEditor(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 8 {
+		for j := range i % 4 { // unseen versions in between
+			if err := ed.Create(NewPerson{ID: fmt.Sprintf("other%d.%d", i, j), Password: "a secret"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		id := fmt.Sprint("user", i)
+		if err := ed.Create(NewPerson{ID: id, Password: "a secret"}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := dir.Person(context.Background(), id); err != nil {
+			t.Errorf("look up %s after csuser create: %v", id, err)
+		}
 	}
 }

@@ -24,7 +24,8 @@ type ldifSource struct {
 	snap atomic.Pointer[snapshot]
 
 	mu      sync.Mutex // over refresh
-	taken   stamp      // of the file that snap came from
+	held    *os.File   // the file that snap came from: open, no later file gets its inode number
+	taken   stamp      // of that file
 	refused stamp      // of the last file that was not taken: told once
 	pending stamp      // of a file that may still be growing
 	lastErr error      // why refused was refused
@@ -120,12 +121,13 @@ func (s *ldifSource) load() error {
 }
 
 func (s *ldifSource) loadLocked() error {
-	data, st, err := readLDIFFile(s.path)
+	f, data, st, err := readLDIFFile(s.path)
 	if err != nil {
 		return err
 	}
 	snap, err := s.d.newSnapshot(data)
 	if err != nil {
+		f.Close()
 		return fmt.Errorf("read %s: %w", s.path, err)
 	}
 	snap.gen = 1 // 0 is for sources that cannot know
@@ -134,36 +136,43 @@ func (s *ldifSource) loadLocked() error {
 		s.d.opt.Log.Info("directory file read", "path", s.path, "entries", len(snap.entries))
 	}
 	s.snap.Store(snap)
+	if s.held != nil {
+		s.held.Close()
+	}
+	s.held = f
 	s.taken, s.refused, s.pending, s.lastErr = st, stamp{}, stamp{}, nil
 	return nil
 }
 
-// readLDIFFile reads the whole file and makes sure that it did not change meanwhile.
-func readLDIFFile(path string) ([]byte, stamp, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, stamp{}, fmt.Errorf("open directory file: %w", err)
+// readLDIFFile reads the whole file, makes sure that it did not change
+// meanwhile, and returns it open.
+func readLDIFFile(path string) (f *os.File, data []byte, st stamp, err error) {
+	if f, err = os.Open(path); err != nil {
+		return nil, nil, stamp{}, fmt.Errorf("open directory file: %w", err)
 	}
-	defer f.Close()
+	defer func() {
+		if err != nil {
+			f.Close()
+		}
+	}()
 	before, err := f.Stat()
 	if err != nil {
-		return nil, stamp{}, fmt.Errorf("stat directory file: %w", err)
+		return nil, nil, stamp{}, fmt.Errorf("stat directory file: %w", err)
 	}
 	if !before.Mode().IsRegular() {
-		return nil, stamp{}, fmt.Errorf("open directory file: %s is not a regular file", path)
+		return nil, nil, stamp{}, fmt.Errorf("open directory file: %s is not a regular file", path)
 	}
-	data, err := io.ReadAll(io.LimitReader(f, maxLDIFSize+1))
-	if err != nil {
-		return nil, stamp{}, fmt.Errorf("read directory file: %w", err)
+	if data, err = io.ReadAll(io.LimitReader(f, maxLDIFSize+1)); err != nil {
+		return nil, nil, stamp{}, fmt.Errorf("read directory file: %w", err)
 	}
 	after, err := f.Stat()
 	if err != nil {
-		return nil, stamp{}, fmt.Errorf("stat directory file: %w", err)
+		return nil, nil, stamp{}, fmt.Errorf("stat directory file: %w", err)
 	}
 	if fileStamp(before) != fileStamp(after) {
-		return nil, stamp{}, errors.New("the directory file changed while it was read")
+		return nil, nil, stamp{}, errors.New("the directory file changed while it was read")
 	}
-	return data, fileStamp(after), nil
+	return f, data, fileStamp(after), nil
 }
 
 func stampOf(path string) (stamp, error) {
@@ -424,7 +433,12 @@ func (s *ldifSource) close() error {
 	default:
 		close(s.stop)
 	}
+	held := s.held
+	s.held = nil
 	s.mu.Unlock()
 	<-s.done
+	if held != nil {
+		held.Close()
+	}
 	return nil
 }
