@@ -20,9 +20,9 @@ import (
 // onBothEngines runs a test on SQLite and on PostgreSQL; sql runs a statement
 // behind the store's back.
 func onBothEngines(t *testing.T, test func(t *testing.T, st calendar.Store, sql func(string))) {
-	run := func(name string, open func(t *testing.T) (*sqlstore.Store, error, string, string)) {
+	run := func(name string, open func(t *testing.T) (*sqlstore.Store, string, string, error)) {
 		t.Run(name, func(t *testing.T) {
-			st, err, driver, dsn := open(t)
+			st, driver, dsn, err := open(t)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -40,15 +40,15 @@ func onBothEngines(t *testing.T, test func(t *testing.T, st calendar.Store, sql 
 			})
 		})
 	}
-	run("SQLite", func(t *testing.T) (*sqlstore.Store, error, string, string) {
+	run("SQLite", func(t *testing.T) (*sqlstore.Store, string, string, error) {
 		dir := t.TempDir()
 		st, err := sqlstore.OpenSQLite(t.Context(), dir, sqlstore.Options{})
-		return st, err, "sqlite", filepath.Join(dir, "calendar.db")
+		return st, "sqlite", filepath.Join(dir, "calendar.db"), err
 	})
-	run("PostgreSQL", func(t *testing.T) (*sqlstore.Store, error, string, string) {
+	run("PostgreSQL", func(t *testing.T) (*sqlstore.Store, string, string, error) {
 		dsn := pgtest.Start(t)
 		st, err := sqlstore.OpenPostgres(t.Context(), dsn, sqlstore.Options{})
-		return st, err, "pgx", dsn
+		return st, "pgx", dsn, err
 	})
 }
 

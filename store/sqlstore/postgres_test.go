@@ -44,7 +44,9 @@ func TestPostgres(t *testing.T) {
 
 // The fall-back for engines whose sessions cannot be ended.
 func TestPostgresFenced(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) calendar.Store { return openPostgres(t, pgtest.Start(t), sqlstore.Options{Fenced: true}) })
+	storetest.Run(t, func(t *testing.T) calendar.Store {
+		return openPostgres(t, pgtest.Start(t), sqlstore.Options{Fenced: true})
+	})
 }
 
 // As distributed engines are: serializable, and refusing every third write.

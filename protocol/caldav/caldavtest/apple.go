@@ -146,7 +146,6 @@ func appleCalendar(c *client) {
 	m = c.sync(home, "1", homeToken, appleHome...)
 	c.differ("CTag", m.text(cal, "CS:getctag"), ctag)
 	c.same("displayname", m.text(cal, "D:displayname"), "Arbeit & Freizeit")
-	homeToken = m.token
 	m = c.sync(cal, "1", token, "D:getetag", "D:getcontenttype").has(one)
 	c.same("ETag of the sync", m.text(one, "D:getetag"), tag)
 	token = m.token
