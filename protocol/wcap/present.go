@@ -33,7 +33,7 @@ func (c *call) view(strict bool) (*view, error) {
 	v := &view{
 		out: out, compressed: c.p.flag("compressed", false), recurring: c.p.flag("recurring", false),
 		relative: c.p.flag("relativealarm", false), mail: c.p.flag("emailorcalid", false),
-		attrset: c.p.integer("attrset", 2), max: c.p.integer("maxResults", 0), order: -1,
+		attrset: min(c.p.integer("attrset", 2), 2), max: c.p.integer("maxResults", 0), order: -1,
 	}
 	switch strings.ToLower(c.p.text("component-type")) {
 	case "event":

@@ -19,9 +19,12 @@ type shown struct {
 	bytes int
 }
 
-// pageKey is what the text of an object depends on besides the object.
+// pageKey is what the text of an object depends on besides the object. A store
+// that was begun anew counts its changes from the start: its calendars are told
+// from those before by their incarnation.
 type pageKey struct {
 	id    calendar.ID
+	born  int64 // Calendar.Incarnation
 	form  format
 	out   string // tzidout
 	zone  string // of the calendar
@@ -68,6 +71,7 @@ func (s *shown) page(k pageKey) *page {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if p = s.pages[k]; p == nil {
+		s.tidy()
 		if s.pages == nil {
 			s.pages = map[pageKey]*page{}
 		}
@@ -95,12 +99,7 @@ func (s *shown) put(p *page, o *calendar.Object, text []byte, now time.Time) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.bytes > shownBytes {
-		for _, p := range s.pages {
-			*p = page{} // somebody may be writing on it
-		}
-		s.pages, s.bytes = nil, 0
-	}
+	s.tidy()
 	m := p.of(o)
 	if *m == nil {
 		*m = map[string]shownText{}
@@ -111,6 +110,17 @@ func (s *shown) put(p *page, o *calendar.Object, text []byte, now time.Time) {
 	}
 	s.bytes += len(text) - len(old.text)
 	(*m)[o.Name] = shownText{text, now, o.Change}
+}
+
+// tidy forgets everything when it is too much; s.mu is held.
+func (s *shown) tidy() {
+	if s.bytes <= shownBytes {
+		return
+	}
+	for _, p := range s.pages {
+		*p = page{} // somebody may be writing on it
+	}
+	s.pages, s.bytes = nil, 0
 }
 
 // fetchShown is fetch straight into the answer, through the memory of what was
@@ -133,7 +143,7 @@ func (c *call) fetchShown(v *view, cal *calendar.Calendar, w calendar.Window) er
 
 func (c *call) queryShown(v *view, cal *calendar.Calendar, w calendar.Window) error {
 	now := c.now()
-	key := pageKey{id: cal.ID, form: c.out.form, zone: c.zoneName(cal), flags: viewFlags{v.compressed, v.recurring, v.relative, v.mail, v.attrset}}
+	key := pageKey{id: cal.ID, born: cal.Incarnation, form: c.out.form, zone: c.zoneName(cal), flags: viewFlags{v.compressed, v.recurring, v.relative, v.mail, v.attrset}}
 	if v.out != nil {
 		key.out = v.out.Name()
 	}

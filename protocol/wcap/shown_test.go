@@ -3,6 +3,8 @@ package wcap
 import (
 	"testing"
 	"time"
+
+	"factotum/server/calendar"
 )
 
 // TestShownFollowsChanges: what is remembered belongs to one write, one reader's
@@ -28,6 +30,49 @@ func TestShownFollowsChanges(t *testing.T) {
 	}
 	s.do("anna", "set_calprops.wcap?calid=anna&acl=").errno(0)
 	s.do("ben", month).errno(28).lacks("second")
+}
+
+// TestShownForgets: another store, behind the same front, is not taken for the
+// one before it, though its changes have the same numbers.
+func TestShownForgets(t *testing.T) {
+	s := newSite(t)
+	const month = "fetchcomponents_by_range.wcap?calid=anna&dtstart=20260301T000000Z&dtend=20260401T000000Z"
+	s.as("anna")
+	s.put("anna", "anna", "a.ics", simpleEvent("first", "20260303T090000Z"))
+	s.do("anna", month).errno(0).contains("SUMMARY:first")
+	next := newSite(t)
+	next.clock.add(time.Second)
+	next.as("anna")
+	s.be, s.h.be = next.be, next.be
+	s.put("anna", "anna", "a.ics", simpleEvent("second", "20260303T090000Z"))
+	s.do("anna", month).errno(0).contains("SUMMARY:second")
+}
+
+// TestShownIsBounded: neither texts nor ways to ask fill the memory.
+func TestShownIsBounded(t *testing.T) {
+	s := newSite(t)
+	s.as("anna")
+	for i := range 20 {
+		s.do("anna", "fetchcomponents_by_range.wcap?calid=anna&dtstart=20260301T000000Z&dtend=20260401T000000Z&attrset="+itoa(i)).errno(0)
+	}
+	if n := len(s.h.shown.pages); n > 3 {
+		t.Errorf("%d pages for three sets of properties", n)
+	}
+	m, o := &shown{}, &calendar.Object{Name: "a"}
+	most, text := 0, make([]byte, 10<<10)
+	for i := range 3 * shownBytes / shownCost {
+		p := m.page(pageKey{born: int64(i)})
+		if i%100 == 0 {
+			m.put(p, o, text, time.Time{})
+		}
+		most = max(most, len(m.pages))
+		if m.bytes > shownBytes+shownCost+len(text)+shownCost {
+			t.Fatalf("%d octets", m.bytes)
+		}
+	}
+	if most > shownBytes/shownCost+1 {
+		t.Errorf("%d pages", most)
+	}
 }
 
 // TestShownInstances: which instances of a series are shown depends on the
