@@ -156,8 +156,8 @@ func (rq *request) findCollection(mw *dav.Writer, pl *plan, self, members bool) 
 	if err != nil {
 		return err
 	}
-	// The collection comes after its members: what the Backend knows of it is
-	// the state at the end.
+	// The collection comes after its members, with the tags of the state before
+	// them: what changes meanwhile is told the next time.
 	if self {
 		pl.respond(mw, rq.calendarSubject(&c))
 	}

@@ -205,16 +205,22 @@ func (c *cache) evict(keep *homeCache) {
 		}
 		c.mu.Lock()
 		if c.homes[victim.owner] == victim {
-			delete(c.homes, victim.owner)
+			c.leave(victim)
 		}
 		c.mu.Unlock()
-		victim.mu.Lock()
-		victim.gone.Store(true)
-		victim.wake()
-		c.size.Add(-victim.size)
-		victim.size = 0
-		victim.mu.Unlock()
 	}
+}
+
+// leave takes an entry out of the cache. Who still reads from it must know as
+// soon as commits do not reach it any more. The cache's lock is held.
+func (c *cache) leave(h *homeCache) {
+	h.mu.Lock()
+	delete(c.homes, h.owner)
+	h.gone.Store(true)
+	h.wake()
+	c.size.Add(-h.size)
+	h.size = 0
+	h.mu.Unlock()
 }
 
 // hold puts an object with its data into the cache; it returns what it costs.
@@ -321,12 +327,12 @@ func (c *cache) apply(owner Owner, first, change int64, muts []mutation, reset b
 	h.seen = max(h.seen, change)
 	var grown int64
 	for _, m := range muts {
-		if h.loaded && !reset {
+		if h.loaded && !reset && m.change > h.since { // what was loaded has those before
 			grown += h.applyOne(m)
 		}
 		if len(h.log) >= logLength {
 			cut := logLength / 4
-			h.trimmed = h.log[cut-1].change
+			h.trimmed = max(h.trimmed, h.log[cut-1].change)
 			for i := range h.log[:cut] {
 				grown -= h.log[i].logCost()
 			}
@@ -354,7 +360,9 @@ func (h *homeCache) wake() {
 
 // await waits until the owner's entry has a commit that a reader has met in
 // the store. Without it a reader that was told of a commit before its writer
-// was could find the state before it in memory, the next time.
+// was could find the state before it in memory, the next time. What was read
+// is kept and given away after that only: the commits on their way to the
+// entry would else turn it back, one by one.
 func (c *cache) await(ctx context.Context, owner Owner, change int64) error {
 	for {
 		c.mu.RLock()
@@ -364,6 +372,9 @@ func (c *cache) await(ctx context.Context, owner Owner, change int64) error {
 			return nil
 		}
 		h.mu.Lock()
+		if !h.loaded { // a load under way may have begun before that commit
+			h.trimmed = max(h.trimmed, change)
+		}
 		if !h.loaded || h.change >= change || h.gone.Load() {
 			h.mu.Unlock()
 			return nil
@@ -385,18 +396,10 @@ func (c *cache) await(ctx context.Context, owner Owner, change int64) error {
 // way fill the old entry, which nobody finds any more.
 func (c *cache) drop(owner Owner) {
 	c.mu.Lock()
-	h := c.homes[owner]
-	delete(c.homes, owner)
-	c.mu.Unlock()
-	if h == nil {
-		return
+	defer c.mu.Unlock()
+	if h := c.homes[owner]; h != nil {
+		c.leave(h)
 	}
-	h.mu.Lock()
-	h.gone.Store(true)
-	h.wake()
-	c.size.Add(-h.size)
-	h.size = 0
-	h.mu.Unlock()
 }
 
 // forget drops all but the home's existence; loads begun before change must
@@ -546,4 +549,21 @@ func (h *homeCache) replay(change int64, fn func(mutation)) (ok bool) {
 		fn(e)
 	}
 	return true
+}
+
+// still tells whether no commit after a change touched what touches says, as
+// far as memory knows.
+func (h *homeCache) still(change int64, touches func(*mutation) bool) bool {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	same := true
+	ok := h.replay(change, func(e mutation) { same = same && !touches(&e) })
+	return ok && same && !h.gone.Load()
+}
+
+// state is the change number that the entry is at.
+func (h *homeCache) state() int64 {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.change
 }

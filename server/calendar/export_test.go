@@ -7,6 +7,9 @@ func (s *Service) CacheHomes() int {
 	return len(s.cache.homes)
 }
 
+// CacheDrop takes an owner out of the cache, as when room is needed.
+func (s *Service) CacheDrop(owner Owner) { s.cache.drop(owner) }
+
 // CacheCount adds up anew what the cache holds.
 func (s *Service) CacheCount() (n int64) {
 	s.cache.mu.RLock()

@@ -59,6 +59,19 @@ func (s *Service) busy(ctx context.Context, who Actor, op string, t FreeBusyTarg
 	if !exists {
 		return nil, s.known(ctx, op, owner)
 	}
+	for try := 1; ; try++ { // all calendars in one state: what moves between two is in one of them
+		before := h.state()
+		if all, err = s.busyHome(ctx, who, op, owner, h, cals, req); err != nil {
+			return nil, err
+		}
+		if len(cals) == 1 || try == retakes || h.still(before, func(e *mutation) bool { return e.times }) {
+			return mergeBusy(all), nil
+		}
+	}
+}
+
+// busyHome is the busy time of all calendars of a home that who may see.
+func (s *Service) busyHome(ctx context.Context, who Actor, op string, owner Owner, h *homeCache, cals []*calCache, req FreeBusyRequest) (all []Busy, err error) {
 	allowed := 0
 	for _, c := range cals {
 		if c.meta.row.Plain || c.meta.row.Transparent || c.meta.row.Disabled {
@@ -75,7 +88,7 @@ func (s *Service) busy(ctx context.Context, who Actor, op string, t FreeBusyTarg
 	if allowed == 0 && len(cals) > 0 {
 		return nil, fail(Denied, op, string(owner))
 	}
-	return mergeBusy(all), nil
+	return all, nil
 }
 
 func (s *Service) busyOf(ctx context.Context, h *homeCache, c *calCache, req FreeBusyRequest, all []Busy) ([]Busy, error) {

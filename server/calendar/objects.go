@@ -69,13 +69,7 @@ func (s *Service) fetch(ctx context.Context, h *homeCache, c *calCache, names []
 // unchanged reports whether no commit after a change touched any of the
 // objects, as far as the log tells.
 func (h *homeCache) unchanged(c *calCache, names []string, change int64) bool {
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	same := true
-	ok := h.replay(change, func(e mutation) {
-		same = same && (e.cal != c.meta.row.ID || !slices.Contains(names, e.name))
-	})
-	return ok && same && !h.gone.Load()
+	return h.still(change, func(e *mutation) bool { return e.cal == c.meta.row.ID && slices.Contains(names, e.name) })
 }
 
 func (s *Service) fetchRows(ctx context.Context, h *homeCache, c *calCache, names []string, found map[string]*Object) (change int64, err error) {
@@ -104,6 +98,9 @@ func (s *Service) fetchRows(ctx context.Context, h *homeCache, c *calCache, name
 		props, err = tx.AllProps(c.meta.row.ID)
 		return err
 	})
+	if err == nil {
+		err = s.cache.await(ctx, h.owner, home.Change)
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -126,7 +123,7 @@ func (s *Service) fetchRows(ctx context.Context, h *homeCache, c *calCache, name
 	}
 	h.mu.Unlock()
 	s.cache.grow(h, grown)
-	return home.Change, s.cache.await(ctx, h.owner, home.Change)
+	return home.Change, nil
 }
 
 // Object returns one object with its data, masked as the actor's rights ask.
@@ -284,6 +281,9 @@ func (s *Service) listing(ctx context.Context, h *homeCache, c *calCache) ([]*Ob
 			return nil
 		})
 	})
+	if err == nil {
+		err = s.cache.await(ctx, h.owner, home.Change)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -324,11 +324,12 @@ func (s *Service) ListObjects(ctx context.Context, who Actor, id ID, emit func(*
 	if err := need(r.CanRead(), r, op, id); err != nil {
 		return h.describe(c, r), err
 	}
+	cal := h.describe(c, r) // before the listing: a tag must not promise what is not in it
 	list, err := s.listing(ctx, h, c)
 	if err != nil {
 		return Calendar{}, wrap(op, string(id), err)
 	}
-	cal := h.describe(c, r)
+	cal.Count = len(list)
 	for _, o := range list {
 		if o.class != 0 && s.masks(o.class, r, who, c.meta) {
 			o = s.mask(o)

@@ -33,6 +33,7 @@ func (s *Service) Query(ctx context.Context, who Actor, req QueryRequest, emit f
 		return err
 	}
 	float := s.floating(shape, c.meta)
+	chosen := h.state()
 	sel, err := s.candidates(ctx, h, c, f, float)
 	if err != nil {
 		return wrap(op, string(req.Calendar), err)
@@ -54,7 +55,8 @@ func (s *Service) Query(ctx context.Context, who Actor, req QueryRequest, emit f
 			if o == nil || f.comp != "" && o.Component != f.comp {
 				continue
 			}
-			decided := f.indexed && (f.window == nil || o.Component == "VEVENT")
+			// What was changed since it was chosen is looked at again.
+			decided := f.indexed && (f.window == nil || o.Component == "VEVENT") && o.Change <= chosen
 			if masked := s.masks(o.class, r, who, c.meta); !decided {
 				text := o
 				if masked { // a filter must not reveal what reading hides
@@ -192,11 +194,11 @@ func (s *Service) instances(ctx context.Context, h *homeCache, c *calCache, w Wi
 		}
 		return nil
 	}
-	for m := monthOf(lo); m <= monthOf(hi-1); m++ {
-		b, err := s.month(ctx, h, c, m)
-		if err != nil {
-			return err
-		}
+	months, err := s.monthsOf(ctx, h, c, lo, hi)
+	if err != nil {
+		return err
+	}
+	for _, b := range months {
 		begin := sort.Search(len(b.short), func(k int) bool { return b.short[k].start > lo-shortInst })
 		for _, i := range b.short[begin:] {
 			if i.start >= hi {
@@ -209,6 +211,54 @@ func (s *Service) instances(ctx context.Context, h *homeCache, c *calCache, w Wi
 		}
 	}
 	return nil
+}
+
+// retakes is how often a reader of several things tries to find them all in
+// one state.
+const retakes = 4
+
+// retimed tells of commits that moved instances of the calendar.
+func (c *calCache) retimed(e *mutation) bool { return e.times && e.cal == c.meta.row.ID }
+
+// monthsOf returns the months that overlap a range, all of one state: an
+// instance that is moved from one month to another meanwhile would else be
+// met twice, or not at all.
+func (s *Service) monthsOf(ctx context.Context, h *homeCache, c *calCache, lo, hi int64) ([]*month, error) {
+	first, last := monthOf(lo), monthOf(hi-1)
+	months := make([]*month, 0, last-first+1)
+	for try := 1; ; try++ {
+		before := h.state()
+		months = months[:0]
+		for m := first; m <= last; m++ {
+			b, err := s.month(ctx, h, c, m)
+			if err != nil {
+				return nil, err
+			}
+			months = append(months, b)
+		}
+		if len(months) == 1 || h.still(before, c.retimed) {
+			return months, nil
+		}
+		if try < retakes {
+			continue
+		}
+		_, rows, err := s.loadInstances(ctx, h, c, lo, hi) // of one snapshot
+		return []*month{newMonth(rows)}, err
+	}
+}
+
+// newMonth sorts instances into a month.
+func newMonth(rows []inst) *month {
+	b := &month{}
+	slices.SortFunc(rows, func(x, y inst) int { return int(min(max(x.start-y.start, -1), 1)) })
+	for _, i := range rows {
+		if i.end-i.start > shortInst {
+			b.long = append(b.long, i)
+		} else {
+			b.short = append(b.short, i)
+		}
+	}
+	return b
 }
 
 // month returns the instances of one month; the result is read only.
@@ -225,15 +275,7 @@ func (s *Service) month(ctx context.Context, h *homeCache, c *calCache, k int32)
 	if err != nil {
 		return nil, err
 	}
-	b := &month{}
-	slices.SortFunc(rows, func(x, y inst) int { return int(min(max(x.start-y.start, -1), 1)) })
-	for _, i := range rows {
-		if i.end-i.start > shortInst {
-			b.long = append(b.long, i)
-		} else {
-			b.short = append(b.short, i)
-		}
-	}
+	b := newMonth(rows)
 	h.mu.Lock()
 	fresh := &calCache{meta: c.meta, months: map[int32]*month{k: b}}
 	clean := h.replay(change, func(e mutation) {
@@ -263,43 +305,76 @@ func (s *Service) month(ctx context.Context, h *homeCache, c *calCache, k int32)
 // loadInstances reads the time index and expands the open ends of series. The
 // change number is that of the snapshot.
 func (s *Service) loadInstances(ctx context.Context, h *homeCache, c *calCache, from, to int64) (change int64, out []inst, err error) {
-	var tails []string
-	err = s.store.View(ctx, h.owner, func(tx Tx) error {
-		out, tails = nil, nil
-		home, _, err := tx.Home()
-		if err != nil {
-			return err
-		}
-		change = home.Change
-		return tx.Occurrences(c.meta.row.ID, from, to, func(r OccurrenceRow) error {
-			if r.Flags&OccTail != 0 {
-				tails = append(tails, r.Name)
-			} else {
-				out = append(out, inst{r.Start, r.End, int32(r.Flags), r.Name})
+	for try := 1; ; try++ {
+		var tails []string
+		var texts []ObjectRow
+		err = s.store.View(ctx, h.owner, func(tx Tx) error {
+			out, tails, texts = nil, nil, nil
+			home, _, err := tx.Home()
+			if err != nil {
+				return err
 			}
-			return ctx.Err()
+			change = home.Change
+			err = tx.Occurrences(c.meta.row.ID, from, to, func(r OccurrenceRow) error {
+				if r.Flags&OccTail != 0 {
+					tails = append(tails, r.Name)
+				} else {
+					out = append(out, inst{r.Start, r.End, int32(r.Flags), r.Name})
+				}
+				return ctx.Err()
+			})
+			for chunk := range slices.Chunk(tails, fetchChunk) {
+				if err != nil || try < retakes {
+					break
+				}
+				var rows []ObjectRow
+				rows, err = tx.ObjectsByName(c.meta.row.ID, chunk, true)
+				texts = append(texts, rows...)
+			}
+			return err
 		})
-	})
-	if err != nil {
-		return 0, nil, err
-	}
-	// What changed since the snapshot is put right by those who keep the
-	// instances: its commit is in the log.
-	for chunk := range slices.Chunk(tails, fetchChunk) {
-		objs, err := s.fetch(ctx, h, c, chunk)
+		if err == nil {
+			err = s.cache.await(ctx, h.owner, change)
+		}
 		if err != nil {
 			return 0, nil, err
+		}
+		for i := range texts {
+			if out, err = s.expandTail(ctx, texts[i].toObject(c.meta.id), from, to, out); err != nil {
+				return 0, nil, err
+			}
+		}
+		if len(tails) == 0 || try == retakes {
+			return change, out, nil
+		}
+		if out, err = s.expandTails(ctx, h, c, tails, from, to, out); err != nil {
+			return 0, nil, err
+		}
+		// A series that was changed after the snapshot has given instances of
+		// its new text for its open end only.
+		if h.still(change, func(e *mutation) bool { return c.retimed(e) && slices.Contains(tails, e.name) }) {
+			return change, out, nil
+		}
+	}
+}
+
+// expandTails appends the instances of the series of these names.
+func (s *Service) expandTails(ctx context.Context, h *homeCache, c *calCache, names []string, from, to int64, out []inst) ([]inst, error) {
+	for chunk := range slices.Chunk(names, fetchChunk) {
+		objs, err := s.fetch(ctx, h, c, chunk)
+		if err != nil {
+			return nil, err
 		}
 		for _, o := range objs {
 			if o == nil {
 				continue
 			}
 			if out, err = s.expandTail(ctx, o, from, to, out); err != nil {
-				return 0, nil, err
+				return nil, err
 			}
 		}
 	}
-	return change, out, nil
+	return out, nil
 }
 
 // expandTail appends the instances of a series that overlap the window,

@@ -184,6 +184,9 @@ func (s *Service) syncStore(ctx context.Context, who Actor, h *homeCache, c *cal
 			return nil
 		})
 	})
+	if err == nil { // else the new token could be one that memory does not know yet
+		err = s.cache.await(ctx, h.owner, change)
+	}
 	if err != nil {
 		return SyncResult{}, wrap(op, string(id), err)
 	}
