@@ -157,12 +157,25 @@ func (rq *request) copyFailed(err error, to target) error {
 }
 
 func (rq *request) copied(replaced bool, to target) error {
+	h := rq.w.Header()
+	if !replaced {
+		h.Set("Location", dav.EncodePath(to.path))
+	}
+	if to.place == atObject && rq.wantsObject() { // RFC 8144 §3.1
+		if o, err := rq.be.Object(rq.ctx, rq.who, to.ref()); err == nil {
+			status := http.StatusCreated
+			if replaced {
+				status = http.StatusOK
+			}
+			h.Set("ETag", dav.ETag(o.ETag()))
+			rq.represent(status, o, o.Data)
+			return nil
+		}
+	}
 	if replaced {
 		rq.w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
-	h := rq.w.Header()
-	h.Set("Location", dav.EncodePath(to.path))
 	h["Content-Length"] = zeroLength
 	rq.w.WriteHeader(http.StatusCreated)
 	return nil

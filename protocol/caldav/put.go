@@ -60,6 +60,10 @@ func (rq *request) putFailed(err error) error {
 		// whatever comes of the look.
 		if o, e := rq.be.Object(rq.ctx, rq.who, rq.at.ref()); e == nil {
 			rq.w.Header().Set("ETag", dav.ETag(o.ETag()))
+			if rq.wantsObject() { // RFC 8144 §3.2
+				rq.represent(http.StatusPreconditionFailed, o, o.Data)
+				return nil
+			}
 			rq.w.WriteHeader(http.StatusPreconditionFailed)
 			return nil
 		}
@@ -78,12 +82,12 @@ func (rq *request) stored(status int, sent []byte, o *calendar.Object) error {
 	if o.ScheduleTag != 0 {
 		h.Set("Schedule-Tag", dav.ETag(o.ScheduleTagValue()))
 	}
-	if rq.r.Header["Prefer"] == nil || !dav.ParsePrefer(rq.r.Header).Representation {
+	if !rq.wantsObject() {
 		h["Content-Length"] = zeroLength
 		rq.w.WriteHeader(status)
 		return nil
 	}
-	// RFC 7240 §4.2, RFC 8144 §3: the answer holds what is stored now.
+	// RFC 7240 §4.2, RFC 8144 §3.1: the answer holds what is stored now.
 	if !same {
 		now, err := rq.be.Object(rq.ctx, rq.who, calendar.Ref{Calendar: rq.at.id(), Name: o.Name})
 		if err != nil {
@@ -96,14 +100,25 @@ func (rq *request) stored(status int, sent []byte, o *calendar.Object) error {
 	if status == http.StatusNoContent {
 		status = http.StatusOK
 	}
+	rq.represent(status, o, sent)
+	return nil
+}
+
+// wantsObject tells whether the client asks for the object in the answer.
+func (rq *request) wantsObject() bool {
+	return rq.r.Header["Prefer"] != nil && dav.ParsePrefer(rq.r.Header).Representation
+}
+
+// represent answers with an object's text. The ETag is set already.
+func (rq *request) represent(status int, o *calendar.Object, text []byte) {
+	h := rq.w.Header()
 	h.Set("Preference-Applied", "return=representation")
-	h.Set("Content-Location", dav.EncodePath(objectPath(calendar.Ref{Calendar: rq.at.id(), Name: o.Name})))
+	h.Set("Content-Location", dav.EncodePath(objectPath(calendar.Ref{Calendar: o.Calendar, Name: o.Name})))
 	h.Set("Content-Type", mediaType(o))
 	h["X-Content-Type-Options"] = noSniff
-	h.Set("Content-Length", strconv.Itoa(len(sent)))
+	h.Set("Content-Length", strconv.Itoa(len(text)))
 	rq.w.WriteHeader(status)
-	_, _ = rq.w.Write(sent)
-	return nil
+	_, _ = rq.w.Write(text)
 }
 
 var zeroLength = []string{"0"}

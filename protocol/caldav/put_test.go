@@ -137,12 +137,29 @@ func TestRFC4918_10_4_If(t *testing.T) {
 func TestRFC8144_3_ReturnRepresentation(t *testing.T) {
 	s := newSite(t)
 	s.visit("anna")
-	text := event("1", "20260301T090000Z", "A")
-	r := s.do("anna", "PUT", annasCal+"a.ics", text, "Prefer: return=representation").is(201)
-	if r.body != text || r.header.Get("Preference-Applied") != "return=representation" || r.header.Get("Content-Location") != annasCal+"a.ics" {
-		t.Errorf("%v\n%s", r.header, r.body)
+	text, other := event("1", "20260301T090000Z", "A"), event("1", "20260301T090000Z", "B")
+	const a, b = annasCal + "a.ics", annasCal + "b.ics"
+	const prefer = "Prefer: return=representation"
+	check := func(r *reply, at string) {
+		t.Helper()
+		tag := s.do("anna", "GET", at, "").is(200).header.Get("ETag")
+		if r.body != text || r.header.Get("Preference-Applied") != "return=representation" || r.header.Get("Content-Location") != at || r.header.Get("ETag") != tag {
+			t.Errorf("%d %v\n%s", r.status, r.header, r.body)
+		}
 	}
-	s.do("anna", "PUT", annasCal+"a.ics", text, "Prefer: return=representation").is(http.StatusOK)
+	check(s.do("anna", "PUT", a, text, prefer).is(201), a)
+	check(s.do("anna", "PUT", a, text, prefer).is(http.StatusOK), a)
+	// §3.2: who lost a race is given what won.
+	check(s.do("anna", "PUT", a, other, prefer, `If-Match: "old"`).is(412), a)
+	check(s.do("anna", "PUT", a, other, prefer, "If-None-Match: *").is(412), a)
+	if r := s.do("anna", "PUT", a, other, "If-None-Match: *").is(412); r.body != "" {
+		t.Errorf("nobody asked for %s", r.body)
+	}
+	s.do("anna", "PUT", b, other, prefer, `If-Match: "old"`).is(412)
+	check(s.do("anna", "MOVE", a, "", prefer, "Destination: "+b).is(201), b)
+	s.do("anna", "MKCALENDAR", annasHome+"second/", "").is(201)
+	check(s.do("anna", "COPY", b, "", prefer, "Destination: "+annasHome+"second/b.ics").is(201), annasHome+"second/b.ics")
+	check(s.do("anna", "COPY", b, "", prefer, "Destination: "+annasHome+"second/b.ics").is(200), annasHome+"second/b.ics")
 }
 
 // RFC 5995: the server names the member.
