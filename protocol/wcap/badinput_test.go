@@ -79,7 +79,7 @@ var badValues = []struct {
 }{
 	{"empty", "", false},
 	{"64 KiB", strings.Repeat("x", 64<<10), false},
-	{"64 KiB of items", strings.Repeat("a;", 32<<10), true},
+	{"64 KiB of items", strings.Repeat("a;", 32<<10), true}, {"64 KiB of different items", "i" + strings.ReplaceAll(numbers(0, 9999), ",", ";i"), true},
 	{"wrong type", "abc", false}, {"wrong type", "-1", false}, {"wrong type", "1.5", false}, {"wrong type", "99999999999999999999", false},
 	{"out of range", "99999999T999999Z", false}, {"out of range", "20260230T000000Z", false}, {"out of range", "00010101T000000Z", false}, {"out of range", "99991231T235959Z", false},
 	{"unknown tzid", "No/Where", false},

@@ -143,24 +143,23 @@ func (e *editor) change(s *series, c *ical.Component, it *EditItem) error {
 
 // reply sets the owner's own PARTSTAT, and alarms, which are his alone.
 func (e *editor) reply(s *series, c *ical.Component, it *EditItem) error {
-	done := false
+	mine := PropEdit{Name: "ATTENDEE", Append: true}
 	for i := range it.Patch.Props {
 		x := &it.Patch.Props[i]
 		if !strings.EqualFold(x.Name, "ATTENDEE") {
 			continue
 		}
 		for _, p := range x.Props {
-			if !e.isMe(p.Value) {
-				continue
+			if e.isMe(p.Value) {
+				mine.Props = append(mine.Props, p)
 			}
-			if err := e.attendees(c, &PropEdit{Name: "ATTENDEE", Append: true, Props: []ical.Property{p}}); err != nil {
-				return err
-			}
-			done = true
 		}
 	}
-	if !done {
+	if len(mine.Props) == 0 {
 		return e.bad("", "the answer is not one of this calendar's owner")
+	}
+	if err := e.attendees(c, &mine); err != nil {
+		return err
 	}
 	for i := range it.Patch.Alarms {
 		e.alarm(s.cal, c, &it.Patch.Alarms[i])

@@ -262,9 +262,7 @@ func (e *editor) prop(c *ical.Component, x *PropEdit) error {
 		detachFrom(c, x.Remove)
 	}
 	if x.Append {
-		for _, p := range x.Props {
-			appendValue(c, old, p)
-		}
+		appendValues(c, old, x.Props)
 		return nil
 	}
 	if len(old) > 0 {
@@ -272,6 +270,7 @@ func (e *editor) prop(c *ical.Component, x *PropEdit) error {
 	}
 	var room [2]ical.Property // most have one value
 	fresh := room[:0]
+	was := byValue(old)
 	for _, p := range x.Props {
 		p = p.Clone()
 		p.Name = name
@@ -279,8 +278,8 @@ func (e *editor) prop(c *ical.Component, x *PropEdit) error {
 			continue // a file of ours, told by its address: it is there or it is not
 		}
 		// What a client that knows more wrote beside the same value stays.
-		if i := slices.IndexFunc(old, func(o ical.Property) bool { return o.Value == p.Value }); i >= 0 && len(p.Params) == 0 {
-			p = old[i]
+		if o, ok := was[p.Value]; ok && len(p.Params) == 0 {
+			p = *o
 		}
 		fresh = append(fresh, p)
 	}
@@ -296,61 +295,100 @@ func replaceable(p *ical.Property) bool {
 // listed are the properties whose value is a list of texts.
 var listed = map[string]bool{"CATEGORIES": true, "RESOURCES": true}
 
-// appendValue adds what is not there yet.
-func appendValue(c *ical.Component, old []ical.Property, p ical.Property) {
-	if !listed[p.Name] {
-		if !slices.ContainsFunc(old, func(o ical.Property) bool { return o.Value == p.Value }) {
-			c.Add(p.Clone())
-		}
-		return
+// byValue finds properties by their value, of several the first. There may be
+// thousands on either side of a comparison.
+func byValue(list []ical.Property) map[string]*ical.Property {
+	if len(list) == 0 {
+		return nil
 	}
-	var have, add []string
+	m := make(map[string]*ical.Property, len(list))
+	for i := range list {
+		if p := &list[i]; m[p.Value] == nil {
+			m[p.Value] = p
+		}
+	}
+	return m
+}
+
+// appendValues adds what is not there yet.
+func appendValues(c *ical.Component, old, props []ical.Property) {
+	was := byValue(old)
+	have := map[string]bool{} // of lists of texts
 	for i := range old {
-		have = append(have, ical.SplitText(old[i].Value)...)
-	}
-	for _, s := range ical.SplitText(p.Value) {
-		if !slices.Contains(have, s) {
-			have, add = append(have, s), append(add, s)
+		if listed[old[i].Name] {
+			for _, s := range ical.SplitText(old[i].Value) {
+				have[s] = true
+			}
 		}
 	}
-	if len(add) > 0 {
-		c.Add(ical.Property{Name: p.Name, Value: ical.JoinText(add...)})
+	for _, p := range props {
+		if !listed[p.Name] {
+			if was[p.Value] == nil {
+				c.Add(p.Clone())
+			}
+			continue
+		}
+		var add []string
+		for _, s := range ical.SplitText(p.Value) {
+			if !have[s] {
+				have[s] = true
+				add = append(add, s)
+			}
+		}
+		if len(add) > 0 {
+			c.Add(ical.Property{Name: p.Name, Value: ical.JoinText(add...)})
+		}
 	}
 }
 
 // attendees changes the list of attendees. One that was there keeps the
 // parameters that are not given anew. WCAP §7.1, §7.11.
 func (e *editor) attendees(c *ical.Component, x *PropEdit) error {
-	find := func(list []ical.Property, address string) int {
-		key := addressKey(address)
-		return slices.IndexFunc(list, func(p ical.Property) bool { return p.Name == "ATTENDEE" && addressKey(p.Value) == key })
+	was := map[string]ical.Property{} // by address, of several the first
+	for _, p := range c.Props {
+		if p.Name == "ATTENDEE" {
+			if key := addressKey(p.Value); was[key].Name == "" {
+				was[key] = p
+			}
+		}
 	}
-	old := slices.Clone(c.Props)
 	if !x.Append {
 		c.Props = slices.DeleteFunc(c.Props, func(p ical.Property) bool { return p.Name == "ATTENDEE" })
+	}
+	at := map[string]int{} // where in c.Props
+	for i := range c.Props {
+		if p := &c.Props[i]; p.Name == "ATTENDEE" {
+			if _, ok := at[addressKey(p.Value)]; !ok {
+				at[addressKey(p.Value)] = i
+			}
+		}
 	}
 	for _, p := range x.Props {
 		p = p.Clone()
 		p.Name = "ATTENDEE"
-		if i := find(old, p.Value); i >= 0 {
-			was := old[i].Clone()
+		key := addressKey(p.Value)
+		if o, ok := was[key]; ok {
+			o = o.Clone()
 			for _, q := range p.Params {
-				was.SetParam(q.Name, q.Values...)
+				o.SetParam(q.Name, q.Values...)
 			}
-			p = was
+			p = o
 		} else if !p.HasParam("PARTSTAT") {
 			p.SetParam("PARTSTAT", "NEEDS-ACTION")
 		}
-		if i := find(c.Props, p.Value); i >= 0 {
+		if i, ok := at[key]; ok {
 			c.Props[i] = p
 		} else {
+			at[key] = len(c.Props)
 			c.Add(p)
 		}
 	}
-	for _, gone := range x.Remove {
-		if i := find(c.Props, gone); i >= 0 {
-			c.Props = slices.Delete(c.Props, i, i+1)
-		}
+	gone := map[string]bool{}
+	for _, address := range x.Remove {
+		gone[addressKey(address)] = true
+	}
+	if len(gone) > 0 {
+		c.Props = slices.DeleteFunc(c.Props, func(p ical.Property) bool { return p.Name == "ATTENDEE" && gone[addressKey(p.Value)] })
 	}
 	return nil
 }
@@ -432,12 +470,13 @@ func (e *editor) alarmAttendees(alarm *ical.Component, x *AlarmEdit) {
 	if !x.Append {
 		alarm.Del("ATTENDEE")
 	}
+	have := map[string]bool{}
+	for p := range alarm.All("ATTENDEE") {
+		have[addressKey(p.Value)] = true
+	}
 	for _, a := range x.Attendees {
-		dup := false
-		for p := range alarm.All("ATTENDEE") {
-			dup = dup || addressKey(p.Value) == addressKey(a)
-		}
-		if !dup {
+		if key := addressKey(a); !have[key] {
+			have[key] = true
 			alarm.Add(ical.Property{Name: "ATTENDEE", Value: a})
 		}
 	}
