@@ -25,6 +25,7 @@ func (s *Service) Calendar(ctx context.Context, who Actor, id ID) (Calendar, err
 // CreateCalendar makes a collection in the home of the actor, or in any home
 // for the administrator.
 func (s *Service) CreateCalendar(ctx context.Context, who Actor, req CreateCalendarRequest) (Calendar, error) {
+	ctx = bind(ctx, who, req)
 	const op = "create calendar"
 	in := req.Calendar
 	id := in.ID
@@ -265,6 +266,7 @@ func setZone(row *CalendarRow, u *UpdateCalendarRequest) {
 // UpdateCalendar changes properties, all or none. The list needs the
 // self-administration right; the owners only the primary owner may change.
 func (s *Service) UpdateCalendar(ctx context.Context, who Actor, req UpdateCalendarRequest) (Calendar, error) {
+	ctx = bind(ctx, who, req)
 	const op = "update calendar"
 	if err := s.checkProps(op, &req); err != nil {
 		return Calendar{}, err
@@ -390,6 +392,7 @@ func (s *Service) changeProps(w *writer, op, ref string, cal int64, name string,
 // DeleteCalendar removes a collection, what is in it and, for a plain one,
 // the collections below. The default calendar stays: other things point at it.
 func (s *Service) DeleteCalendar(ctx context.Context, who Actor, req DeleteCalendarRequest) error {
+	ctx = bind(ctx, who, req)
 	const op = "delete calendar"
 	return s.settled(ctx, op, req.ID.Owner(), nil, s.deleteCalendar(ctx, who, op, req))
 }

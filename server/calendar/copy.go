@@ -9,6 +9,7 @@ import (
 // inside a calendar keeps the UID and is a rename; a copy inside a calendar
 // would double the UID and is refused. RFC 4918 §§9.8, 9.9, RFC 4791 §5.3.2.1.
 func (s *Service) CopyObject(ctx context.Context, who Actor, req CopyRequest) (CopyResult, error) {
+	ctx = bind(ctx, who, req)
 	op := "copy object"
 	if req.Move {
 		op = "move object"
@@ -164,6 +165,7 @@ func (w *writer) pair(op string, from, to ID) (a, b CalendarRow, err error) {
 // one with the collections below it. A moved calendar keeps its identity: sync
 // tokens stay valid.
 func (s *Service) CopyCalendar(ctx context.Context, who Actor, req CopyRequest) (CopyResult, error) {
+	ctx = bind(ctx, who, req)
 	op := "copy calendar"
 	if req.Move {
 		op = "move calendar"

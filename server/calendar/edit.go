@@ -15,6 +15,7 @@ import (
 // EditObject changes components by UID. Items of one UID that follow one
 // another are one write, so that ten deleted instances are one new ETag.
 func (s *Service) EditObject(ctx context.Context, who Actor, req EditRequest) (EditResult, error) {
+	ctx = bind(ctx, who, req)
 	const op = "edit object"
 	id := req.Calendar
 	h, c, r, err := s.calendar(ctx, who, op, id)

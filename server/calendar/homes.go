@@ -430,6 +430,7 @@ func (req *SetPrefsRequest) fresh(have map[string]string) bool {
 
 // SetPrefs changes a user's preferences, all or none. WCAP set_userprefs.
 func (s *Service) SetPrefs(ctx context.Context, who Actor, req SetPrefsRequest) error {
+	ctx = bind(ctx, who, req)
 	const op = "set preferences"
 	owner, set, remove := req.Owner, req.Set, req.Remove
 	if !who.Admin && who.User != string(owner) {

@@ -344,6 +344,7 @@ func (s *Service) ListObjects(ctx context.Context, who Actor, id ID, emit func(*
 // PatchProps changes dead properties of an object, all or none.
 func (s *Service) PatchProps(ctx context.Context, who Actor, ref Ref, changes []PropChange) error {
 	const op = "change properties"
+	ctx = bind(ctx, who, ref, changes)
 	_, c, r, err := s.calendar(ctx, who, op, ref.Calendar)
 	if err != nil {
 		return err

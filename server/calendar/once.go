@@ -2,8 +2,11 @@ package calendar
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 )
 
 // A write whose answer was lost may have happened. A caller that gives it a
@@ -22,6 +25,24 @@ func WithToken(ctx context.Context, token string) context.Context {
 func Token(ctx context.Context) string {
 	token, _ := ctx.Value(tokenKey{}).(string)
 	return token
+}
+
+// bind ties the request token in ctx, if there is one, to who writes and what:
+// under the same token another user's write, or another text, is another one,
+// and nobody is given the outcome of what he did not ask for.
+func bind(ctx context.Context, who Actor, req ...any) context.Context {
+	token := Token(ctx)
+	if token == "" {
+		return ctx
+	}
+	sum := sha256.New()
+	enc := json.NewEncoder(sum)
+	for _, part := range append(req, token, who.User, who.Admin) {
+		if err := enc.Encode(part); err != nil { // a time that JSON has no form for
+			fmt.Fprintf(sum, "%+v", part)
+		}
+	}
+	return WithToken(ctx, base64.RawURLEncoding.EncodeToString(sum.Sum(nil)))
 }
 
 // onceKey is what an outcome is kept under: the parts of one request that are

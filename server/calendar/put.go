@@ -31,6 +31,7 @@ func (s *Service) PutObject(ctx context.Context, who Actor, req PutRequest) (Put
 	if req.Token != "" {
 		ctx = WithToken(ctx, req.Token)
 	}
+	ctx = bind(ctx, who, req)
 	var res PutResult
 	err = s.once(ctx, op, id.Owner(), &res, func(w *writer) error {
 		var err error
@@ -187,6 +188,7 @@ func (s *Service) uidConflict(w *writer, op string, row CalendarRow, uid string)
 // PutObjects imports objects, each on its own: an item that is refused spoils
 // no other. Text that is there already, octet for octet, is not written again.
 func (s *Service) PutObjects(ctx context.Context, who Actor, req PutObjectsRequest) ([]PutItemResult, error) {
+	ctx = bind(ctx, who, req)
 	const op = "import objects"
 	id := req.Calendar
 	_, c, r, err := s.calendar(ctx, who, op, id)
@@ -321,6 +323,7 @@ func (w *writer) freeName(cal int64, uid string) (string, error) {
 
 // DeleteObject removes one object and leaves a tombstone.
 func (s *Service) DeleteObject(ctx context.Context, who Actor, req DeleteRequest) error {
+	ctx = bind(ctx, who, req)
 	const op = "delete object"
 	id := req.Ref.Calendar
 	_, _, r, err := s.calendar(ctx, who, op, id)
