@@ -134,32 +134,43 @@ func TestRFC4918_10_4_If(t *testing.T) {
 	s.do("anna", "PUT", a, text, `If: ([`+tag+`])`).is(412)
 }
 
-func TestRFC8144_3_ReturnRepresentation(t *testing.T) {
+// represents checks that an answer holds the object at a path, with its tag.
+func (s *site) represents(r *reply, at, text string) {
+	s.t.Helper()
+	tag := s.do("anna", "GET", at, "").is(200).header.Get("ETag")
+	if r.body != text || r.header.Get("Preference-Applied") != "return=representation" || r.header.Get("Content-Location") != at || r.header.Get("ETag") != tag {
+		s.t.Errorf("%d %v\n%s", r.status, r.header, r.body)
+	}
+}
+
+const representation = "Prefer: return=representation"
+
+func TestRFC8144_3_1_ReturnRepresentation(t *testing.T) {
+	s := newSite(t)
+	s.visit("anna")
+	text := event("1", "20260301T090000Z", "A")
+	const a, b, c = annasCal + "a.ics", annasCal + "b.ics", annasHome + "second/b.ics"
+	s.represents(s.do("anna", "PUT", a, text, representation).is(201), a, text)
+	s.represents(s.do("anna", "PUT", a, text, representation).is(http.StatusOK), a, text)
+	s.represents(s.do("anna", "MOVE", a, "", representation, "Destination: "+b).is(201), b, text)
+	s.do("anna", "MKCALENDAR", annasHome+"second/", "").is(201)
+	s.represents(s.do("anna", "COPY", b, "", representation, "Destination: "+c).is(201), c, text)
+	s.represents(s.do("anna", "COPY", b, "", representation, "Destination: "+c).is(http.StatusOK), c, text)
+}
+
+// Who lost a race is given what won.
+func TestRFC8144_3_2_RepresentationOfWhatWon(t *testing.T) {
 	s := newSite(t)
 	s.visit("anna")
 	text, other := event("1", "20260301T090000Z", "A"), event("1", "20260301T090000Z", "B")
-	const a, b = annasCal + "a.ics", annasCal + "b.ics"
-	const prefer = "Prefer: return=representation"
-	check := func(r *reply, at string) {
-		t.Helper()
-		tag := s.do("anna", "GET", at, "").is(200).header.Get("ETag")
-		if r.body != text || r.header.Get("Preference-Applied") != "return=representation" || r.header.Get("Content-Location") != at || r.header.Get("ETag") != tag {
-			t.Errorf("%d %v\n%s", r.status, r.header, r.body)
-		}
-	}
-	check(s.do("anna", "PUT", a, text, prefer).is(201), a)
-	check(s.do("anna", "PUT", a, text, prefer).is(http.StatusOK), a)
-	// §3.2: who lost a race is given what won.
-	check(s.do("anna", "PUT", a, other, prefer, `If-Match: "old"`).is(412), a)
-	check(s.do("anna", "PUT", a, other, prefer, "If-None-Match: *").is(412), a)
+	const a = annasCal + "a.ics"
+	s.do("anna", "PUT", a, text).is(201)
+	s.represents(s.do("anna", "PUT", a, other, representation, `If-Match: "old"`).is(412), a, text)
+	s.represents(s.do("anna", "PUT", a, other, representation, "If-None-Match: *").is(412), a, text)
 	if r := s.do("anna", "PUT", a, other, "If-None-Match: *").is(412); r.body != "" {
 		t.Errorf("nobody asked for %s", r.body)
 	}
-	s.do("anna", "PUT", b, other, prefer, `If-Match: "old"`).is(412)
-	check(s.do("anna", "MOVE", a, "", prefer, "Destination: "+b).is(201), b)
-	s.do("anna", "MKCALENDAR", annasHome+"second/", "").is(201)
-	check(s.do("anna", "COPY", b, "", prefer, "Destination: "+annasHome+"second/b.ics").is(201), annasHome+"second/b.ics")
-	check(s.do("anna", "COPY", b, "", prefer, "Destination: "+annasHome+"second/b.ics").is(200), annasHome+"second/b.ics")
+	s.do("anna", "PUT", annasCal+"b.ics", other, representation, `If-Match: "old"`).is(412)
 }
 
 // RFC 5995: the server names the member.
