@@ -115,7 +115,7 @@ func (s *shower) attachment(p *ical.Property, k *ical.Component) ical.Property {
 		rid = s.date(r)
 	}
 	scheme := "http"
-	if s.c.set.SecureCookies || s.c.r.TLS != nil {
+	if s.c.secure() {
 		scheme = "https"
 	}
 	q.Value = scheme + "://" + s.c.r.Host + "/fetchattachments.wcap?calid=" + url.QueryEscape(string(s.cal.ID)) +

@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"mime/multipart"
+	"net/http/httptest"
 	"net/textproto"
 	"regexp"
 	"strings"
@@ -126,4 +127,18 @@ func TestWCAP_8_2_BadAttachments(t *testing.T) {
 	s.post(path+"&id="+s.as("anna"), "multipart/form-data", "x").errno(83)
 	s.upload("anna", path, [2]string{"Content-Disposition: form-data; name=f; filename=x", strings.Repeat("x", 11<<20)}).errno(14)
 	s.do("anna", "fetchevents_by_id.wcap?calid=anna&uid=u").errno(59)
+}
+
+// TestAttachmentAddress: the address of a file is one that the client can
+// reach: over TLS if a proxy that is trusted says so, and only then.
+func TestAttachmentAddress(t *testing.T) {
+	for _, proxy := range []bool{true, false} {
+		s := newSite(t, func(o *Options) { o.Settings.ForwardedRequest = proxy })
+		s.upload("anna", "storeevents.wcap?calid=anna&uid=e&dtstart=20260310T090000Z", [2]string{"Content-Disposition: form-data; name=\"f\"; filename=\"a.txt\"\nContent-Type: text/plain", "x"}).errno(0)
+		for proto, want := range map[string]string{"": "http://", "http": "http://", "https": map[bool]string{true: "https://", false: "http://"}[proxy]} {
+			r := httptest.NewRequest("GET", "http://cal.example.com/fetchevents_by_id.wcap?calid=anna&uid=e&fmt-out=text/xml&id="+s.as("anna"), nil)
+			r.Header.Set("X-Forwarded-Proto", proto)
+			s.send(r).errno(0).contains(">" + want + "cal.example.com/fetchattachments.wcap?")
+		}
+	}
 }

@@ -104,6 +104,11 @@ func (c *call) sameOrigin() bool {
 	return err == nil && u.Host != "" && u.Host == c.r.Host
 }
 
+// secure reports whether the client reached us over TLS.
+func (c *call) secure() bool {
+	return c.set.SecureCookies || c.r.TLS != nil || c.set.ForwardedRequest && c.r.Header.Get("X-Forwarded-Proto") == "https"
+}
+
 // setCookie gives a page of ours the session, or takes it back. Nobody else's
 // page can log a browser in, and other clients use the id.
 func (c *call) setCookie(id session.ID) {
@@ -111,7 +116,7 @@ func (c *call) setCookie(id session.ID) {
 		return
 	}
 	k := &http.Cookie{Name: cookieName, Value: id.Reveal(), Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode,
-		Secure: c.set.SecureCookies || c.r.TLS != nil || c.set.ForwardedRequest && c.r.Header.Get("X-Forwarded-Proto") == "https"}
+		Secure: c.secure()}
 	if id == "" {
 		if _, err := c.r.Cookie(cookieName); err != nil {
 			return
