@@ -67,7 +67,12 @@ func Parse(r io.Reader, name string) (*Config, Report, error) {
 		}
 	}
 	c.build()
+	address := dwpServer + c.DWP.Default + ".ip"
+	refused := slices.ContainsFunc(rep.Problems, func(p Problem) bool { return p.Severity == Error && p.Param == address })
 	for _, p := range c.cross() {
+		if refused && p.Param == "caldb.dwp.server.default" {
+			continue // it is there, and what is wrong with it was said
+		}
 		rep.add(p)
 	}
 	if p, some := c.useless(); some {

@@ -486,3 +486,17 @@ func BenchmarkParse(b *testing.B) {
 		})
 	}
 }
+
+// What is wrong with a back end's address is said once: that it is missing
+// would be untrue.
+func TestRefusedAddressIsNotMissing(t *testing.T) {
+	const text = "caldb.dwp.server.default = \"b.example.com\"\ncaldb.dwp.server.b.example.com.ip = %q\n"
+	_, rep, err := Parse(strings.NewReader(fmt.Sprintf(text, "10.0.0.1")), "ics.conf")
+	if err == nil || len(rep.Problems) != 1 || rep.Problems[0].Line != 2 {
+		t.Errorf("%+v, %v", rep.Problems, err)
+	}
+	_, rep, err = Parse(strings.NewReader("caldb.dwp.server.default = \"b.example.com\"\n"), "ics.conf")
+	if err != nil || len(rep.Problems) != 1 || !strings.Contains(rep.Problems[0].Message, "has no parameter") {
+		t.Errorf("%+v, %v", rep.Problems, err)
+	}
+}
