@@ -251,7 +251,12 @@ func (c *call) changes(p params) (u calendar.UpdateCalendarRequest, err error) {
 // wants them checked, an unknown one is taken as it is.
 func (c *call) owners(names []string) ([]calendar.UserID, error) {
 	out := []calendar.UserID{}
+	seen := map[calendar.UserID]bool{}
 	for _, n := range names {
+		if seen[n] {
+			continue
+		}
+		seen[n] = true
 		p, err := c.person(n)
 		switch {
 		case err == nil:

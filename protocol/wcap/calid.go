@@ -21,8 +21,8 @@ type target struct {
 // maxLookups is how many people one request may ask the directory about.
 const maxLookups = 500
 
-// targets are the calendars of the parameter calid; the user's default
-// calendar if there is none. WCAP §3.1, §3.2.
+// targets are the calendars of the parameter calid, each once; the user's
+// default calendar if there is none. WCAP §3.1, §3.2.
 func (c *call) targets() ([]target, error) {
 	list := c.p.ids("calid")
 	if len(list) == 0 {
@@ -31,9 +31,13 @@ func (c *call) targets() ([]target, error) {
 	if len(list) > c.set.MaxCalids {
 		return nil, &calendar.Error{Kind: calendar.TooMany, Op: c.name}
 	}
-	out := make([]target, len(list))
-	for i, s := range list {
-		out[i] = c.target(s)
+	out := make([]target, 0, len(list))
+	seen := make(map[string]bool, len(list))
+	for _, s := range list {
+		if !seen[s] {
+			seen[s] = true
+			out = append(out, c.target(s))
+		}
 	}
 	return out, nil
 }

@@ -120,3 +120,22 @@ func TestLongLists(t *testing.T) {
 		s.sound(c.param, "VEVENT")
 	}
 }
+
+// TestNamedOften: a calendar is answered once, however often it is named, and
+// has no more owners than a list has entries.
+func TestNamedOften(t *testing.T) {
+	s := newSite(t)
+	s.do("anna", "createcalendar.wcap?calid=w").errno(0)
+	r := s.do("anna", "get_calprops.wcap?calid="+strings.Repeat("anna:w;anna;", 500))
+	if got := r.values("X-NSCP-CALPROPS-RELATIVE-CALID"); len(got) != 2 || got[0] != "anna:w" || got[1] != "anna" {
+		t.Errorf("answered for %q", got)
+	}
+	s.do("anna", "set_calprops.wcap?calid=anna:w&owners="+strings.Repeat("ben;", 30_000)).errno(0)
+	if got := s.do("anna", "get_calprops.wcap?calid=anna:w").errno(0).values("X-NSCP-CALPROPS-OWNERS"); len(got) != 1 || got[0] != "ben" {
+		t.Errorf("the owners are %.100q", got)
+	}
+	s.do("anna", "set_calprops.wcap?calid=anna:w&owners=u"+strings.ReplaceAll(numbers(0, 9000), ",", ";u")).errno(8)
+	if got := s.do("anna", "get_calprops.wcap?calid=anna:w").values("X-NSCP-CALPROPS-OWNERS"); len(got) != 1 {
+		t.Errorf("refused, but the owners are %.100q", got)
+	}
+}

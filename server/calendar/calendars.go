@@ -168,6 +168,9 @@ func (s *Service) checkProps(op string, u *UpdateCalendarRequest) error {
 		}
 	}
 	if u.CoOwners != nil {
+		if len(*u.CoOwners) > acl.MaxEntries {
+			return failMsg(TooLarge, "", op, ref, "more than %d owners", acl.MaxEntries)
+		}
 		for _, o := range *u.CoOwners {
 			if err := CheckOwner(Owner(o)); err != nil {
 				return failMsg(Invalid, "", op, ref, "owner %q: %v", o, err)
