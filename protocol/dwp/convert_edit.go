@@ -191,7 +191,11 @@ func fromEdit(m *wire.EditRequest) (calendar.EditRequest, error) {
 }
 
 func toEditAnswer(r *calendar.EditResult) *wire.EditAnswer {
-	return &wire.EditAnswer{Calendar: toCalendar(&r.Calendar), Items: each(r.Items, func(it *calendar.EditItemResult) *wire.EditItemAnswer {
+	var cal *wire.Calendar
+	if r.Calendar.ID != "" {
+		cal = toCalendar(&r.Calendar)
+	}
+	return &wire.EditAnswer{Calendar: cal, Items: each(r.Items, func(it *calendar.EditItemResult) *wire.EditItemAnswer {
 		return &wire.EditItemAnswer{
 			Uid: toText(it.UID), Rid: toMoment(it.RID), Object: toObject(it.Object), Created: it.Created, Removed: it.Removed,
 			Detached: int64(it.Detached), Failure: toFailure(it.Err),

@@ -81,7 +81,11 @@ func (s *Service) EditObject(ctx context.Context, who Actor, req EditRequest) (E
 	if err != nil {
 		return EditResult{}, wrap(op, string(id), err)
 	}
-	return EditResult{Calendar: h.describe(c, r), Items: items}, nil
+	res := EditResult{Items: items}
+	if req.Return || req.Within != nil {
+		res.Calendar = h.describe(c, r)
+	}
+	return res, nil
 }
 
 // edit is an EditObject inside its transaction.

@@ -110,7 +110,7 @@ type AlarmEdit struct {
 // EditResult answers an EditRequest: one result for each item, or for each
 // object that Within met.
 type EditResult struct {
-	Calendar Calendar
+	Calendar Calendar // with Return and Within only
 	Items    []EditItemResult
 }
 
