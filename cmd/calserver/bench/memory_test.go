@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -95,10 +96,7 @@ func (s *site) fill(b *testing.B, user, n int) {
 			strings.Repeat("COMMENT:Agenda and notes are kept in the shared folder\\; read them first.\r\n", 5))
 	}
 	fmt.Fprint(w, "END:VCALENDAR\r\n")
-	if err := w.Flush(); err == nil {
-		err = f.Close()
-	}
-	if err != nil {
+	if err := errors.Join(w.Flush(), f.Close()); err != nil {
 		b.Fatal(err)
 	}
 	cmd := exec.Command(s.program, "csimport", "-C", filepath.Join(s.dir, "ics.conf"), "-c", userName(user), "calendar", path)
