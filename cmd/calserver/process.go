@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -10,6 +11,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -32,6 +34,7 @@ type process struct {
 	// ics.conf says.
 	httpListener net.Listener
 
+	up      atomic.Bool // all roles were started
 	mu      sync.Mutex
 	dir     *directory.Directory
 	running map[string]*runningRole // by component
@@ -231,6 +234,7 @@ func signals(ctx context.Context) (context.Context, context.CancelFunc) {
 func (p *process) run(ctx context.Context, which []*role, ready func()) error {
 	err := p.startAll(ctx, which)
 	if err == nil {
+		p.up.Store(true)
 		sdNotify("READY=1", "STATUS=serving")
 		watch, stop := context.WithCancel(ctx)
 		defer stop()
@@ -262,8 +266,12 @@ func (p *process) startAll(ctx context.Context, which []*role) error {
 	return nil
 }
 
-// ready tells whether the roles of this process can work.
+// ready tells whether the roles of this process can work: not before all of
+// them are there.
 func (p *process) ready(ctx context.Context) error {
+	if !p.up.Load() {
+		return errors.New("still starting")
+	}
 	p.mu.Lock()
 	run := make([]*runningRole, 0, len(p.running))
 	for _, r := range p.running {
