@@ -190,7 +190,7 @@ func (p *filterParser) param(n *dav.Node) (f calendar.ParamFilter, err error) {
 	return f, nil
 }
 
-// textMatch reads a text-match. RFC 4791 §9.7.5, collations §7.5.
+// textMatch reads a text-match. RFC 4791 §9.7.5, §7.5 (collations).
 func textMatch(n *dav.Node) (*calendar.TextMatch, error) {
 	m := calendar.TextMatch{Text: n.Text, Collation: "i;ascii-casemap"}
 	if n.FirstChild() != nil {

@@ -68,7 +68,7 @@ func TestPlainTextStaysHere(t *testing.T) {
 }
 
 // The value of caldb.dwp.server.<host>.ip is a name, whatever it is called:
-// admin guide §11.5.
+// admin.md §11.5.
 func TestHostNeedsName(t *testing.T) {
 	for _, host := range []string{"", "192.0.2.1", "2001:db8::1", "[::1]"} {
 		if _, err := NewClient(ClientOptions{Host: host, Address: "unix:/x"}); err == nil {

@@ -152,7 +152,7 @@ func (l List) String() string {
 
 // WithOwner gives l with the entries of owner in front, leaving out those
 // that are there anyway. The owner entries (calstore.calendar.owner.acl)
-// always come first: WCAP "access control", admin §6.6.
+// always come first: WCAP §4.4, admin.md §6.6.
 func (l List) WithOwner(owner List) List {
 	out := make(List, 0, len(owner)+len(l))
 	out = append(out, owner...)

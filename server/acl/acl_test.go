@@ -98,7 +98,7 @@ func TestWCAP_4_2_Evaluation(t *testing.T) {
 		{"bob^a^w^d;@^a^rw^g", bob, Whole, Read, true}, // for every right on its own
 		{"bob^a^w^d;@^a^rw^g", bob, Whole, Write, false},
 		{"bob^a^^d;@^a^r^g", bob, Whole, Read, true}, // an empty how decides nothing
-		{"bob^c^r^g", bob, Whole, Read, false},       // §4.3: c^r^g alone does not work
+		{"bob^c^r^g", bob, Whole, Read, false},       // WCAP §4.3: c^r^g alone does not work
 		{"bob^c^r^g;@^p^r^g", bob, Whole, Read, true},
 		{"bob^p^r^d;@^a^r^g", bob, Whole, Read, false},
 		{"bob^p^r^d;@^a^r^g", bob, Components, Read, true},

@@ -90,7 +90,7 @@ func loopback(addr string) bool {
 }
 
 // CheckNames asks the resolver for the back ends' names, which must exist
-// (admin §6.14). It is apart from Parse because it needs the network; lookup is
+// (admin.md §6.14). It is apart from Parse because it needs the network; lookup is
 // net.Resolver.LookupHost.
 func (c *Config) CheckNames(ctx context.Context, lookup func(context.Context, string) ([]string, error)) Report {
 	var rep Report

@@ -257,7 +257,7 @@ func (c *Config) assign(name, value, file string, line int) []Problem {
 	}
 	if expected := s.param.check(value); expected != "" {
 		if s.param.Kind == Zone {
-			s.value = "UTC" // admin §6.6: an invalid zone means GMT
+			s.value = "UTC" // admin.md §6.6: an invalid zone means GMT
 			c.set[key] = s
 			return at(Warning, quote(clip(value))+": "+expected+"; UTC is used")
 		}
@@ -298,7 +298,7 @@ func (p *Param) differs(v string) bool {
 }
 
 // checkSetting refuses what a front end of 6.3 was configured with by Sun's
-// own tool and could not work: an IP address for a back end (admin §11.5).
+// own tool and could not work: an IP address for a back end (admin.md §11.5).
 func (c *Config) checkSetting(s *setting) string {
 	const mend = "is an IP address; back ends are found and their certificates checked by name: put the fully qualified host name here, "
 	switch {
