@@ -1,16 +1,15 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"strings"
 
 	"github.com/pborman/getopt/v2"
 	"github.com/spf13/cobra"
+
+	"factotum/cmd/internal/watcher"
 )
 
 // A role alone in the foreground, under its own name: what systemd, a
@@ -86,7 +85,7 @@ func parseServer(name, words string, args []string, std stdio) (*serverOptions, 
 // serve runs roles in this process until a signal comes.
 func serve(ctx context.Context, o *serverOptions, name string, words []string, std stdio) int {
 	fail := func(err error) int {
-		reportStart(err)
+		watcher.Report(err)
 		fmt.Fprintf(std.err, "%s: %v\n", name, err)
 		return exitFailed
 	}
@@ -101,50 +100,22 @@ func serve(ctx context.Context, o *serverOptions, name string, words []string, s
 	if len(which) == 0 {
 		return fail(errors.New("no role is enabled: see service.http.enable, service.dwp.enable and service.store.enable in ics.conf"))
 	}
-	supervised := os.Getenv(superviseEnv) != ""
+	supervised := watcher.Supervised()
 	if supervised && cfg.Source("factotum.log.target") == "" {
 		cfg.Log.Target = "file" // a daemon in the background has no terminal
 	}
 	ctx, cancel := signals(ctx)
 	defer cancel()
 	if supervised {
-		go followWatcher(os.Stdin, cancel)
+		go watcher.Follow(os.Stdin, cancel)
 	}
 	lg := openLogs(cfg, std.err, o.debug)
 	p, err := newProcess(cfg, name, lg)
 	if err != nil {
 		return fail(err)
 	}
-	if err := p.run(ctx, which, func() { reportStart(nil) }); err != nil {
+	if err := p.run(ctx, which, func() { watcher.Report(nil) }); err != nil {
 		return fail(err)
 	}
 	return 0
-}
-
-// superviseEnv tells a process that the watcher started it: its standard input
-// is a pipe that ends with the watcher, and file descriptor 3 takes the news
-// whether the start went well.
-const superviseEnv = "CALSERVER_SUPERVISED"
-
-// reportStart tells the watcher how the start went.
-func reportStart(err error) {
-	if os.Getenv(superviseEnv) == "" {
-		return
-	}
-	f := os.NewFile(3, "watcher")
-	if f == nil {
-		return
-	}
-	defer f.Close()
-	if err == nil {
-		io.WriteString(f, "ready\n")
-		return
-	}
-	fmt.Fprintf(f, "failed: %s\n", strings.ReplaceAll(err.Error(), "\n", "; "))
-}
-
-// followWatcher stops the process when the watcher is gone.
-func followWatcher(in io.Reader, stop func()) {
-	io.Copy(io.Discard, bufio.NewReader(in))
-	stop()
 }

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"factotum/cmd/internal/watcher"
 	"factotum/server/calendar"
 	"factotum/server/config"
 	"factotum/server/directory"
@@ -119,7 +120,7 @@ func (p *process) start(ctx context.Context, r *role) error {
 		return nil
 	}
 	if r.usesStore(p.cfg) && !p.storeAnswers() {
-		return missingStore(r.program)
+		return watcher.NoStore(r.program)
 	}
 	log, err := p.logs.named(r.program, r.logName(p.cfg))
 	if err != nil {

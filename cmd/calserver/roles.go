@@ -113,10 +113,3 @@ func components() []string {
 	}
 	return out
 }
-
-// missingStore is said wherever something that needs the store is to start
-// without it.
-func missingStore(program string) error {
-	return fmt.Errorf("%s not started: it needs csstored, which is not running; "+
-		"start it with \"start-cal store\" and see that service.store.enable and local.store.enable are not \"no\"", program)
-}

@@ -43,6 +43,7 @@ var mayImport = map[string][]string{
 	"protocol/front":               {"server/calendar", "templates"},
 	"notify":                       {"server/...", "templates"},
 	"notify/...":                   {"server/...", "templates", "notify"},
+	"cmd/internal/watcher":         {},
 	"cmd/...":                      {"cmd/...", "notify/...", "protocol/...", "store/...", "server/...", "migrations", "templates", "notify"},
 }
 
