@@ -13,34 +13,8 @@ import (
 	"testing"
 
 	"factotum/server/ical"
+	"factotum/server/ical/icaltest"
 )
-
-// sharedCalendars lists the files of a folder of the shared test data.
-func sharedCalendars(t *testing.T, folder string) []string {
-	t.Helper()
-	root, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
-			break
-		}
-		up := filepath.Dir(root)
-		if up == root {
-			t.Fatal("no go.mod above the test")
-		}
-		root = up
-	}
-	names, err := filepath.Glob(filepath.Join(root, "..", "shared", "data", "ics", folder, "*.ics"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(names) == 0 {
-		t.Skipf("the shared calendars (data/ics/%s) are not here", folder)
-	}
-	return names
-}
 
 // What of the shared calendars is refused: place, item and reason. All else
 // is stored.
@@ -86,7 +60,7 @@ var malformedStored = map[string]int{
 // refused for the right reason; what is stored is listed over CalDAV and
 // comes back octet for octet; and going in again changes nothing.
 func TestImportSharedCalendars(t *testing.T) {
-	files := append(append(sharedCalendars(t, "exports"), sharedCalendars(t, "recurring")...), sharedCalendars(t, "malformed")...)
+	files := append(append(icaltest.SharedCalendars(t, "exports"), icaltest.SharedCalendars(t, "recurring")...), icaltest.SharedCalendars(t, "malformed")...)
 	eachSite(t, func(t *testing.T, s testSite) {
 		client, err := newDAVClient(s.url, "anna", "anna-pw", false, nil)
 		if err != nil {

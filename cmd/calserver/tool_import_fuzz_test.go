@@ -8,6 +8,7 @@ import (
 
 	"factotum/server/calendar"
 	"factotum/server/ical"
+	"factotum/server/ical/icaltest"
 )
 
 // sink takes what an importer sends, and looks at it.
@@ -67,7 +68,7 @@ func tryImport(t testing.TB, data []byte) {
 
 // Cut off anywhere, a file is not stored by half.
 func TestImportOfCutFiles(t *testing.T) {
-	for _, file := range append(sharedCalendars(t, "malformed"), sharedCalendars(t, "exports")[:5]...) {
+	for _, file := range append(icaltest.SharedCalendars(t, "malformed"), icaltest.SharedCalendars(t, "exports")[:5]...) {
 		data, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

@@ -9,37 +9,20 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"factotum/server/ical/icaltest"
 )
 
-// sharedFiles reads the calendars of a folder of the shared test data.
-func sharedFiles(t *testing.T, folder string) map[string][]byte {
+// read reads files, by their names.
+func read(t *testing.T, names []string) map[string][]byte {
 	t.Helper()
-	root, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
-			break
-		}
-		up := filepath.Dir(root)
-		if up == root {
-			t.Fatal("no go.mod above the test")
-		}
-		root = up
-	}
-	names, err := filepath.Glob(filepath.Join(root, "..", "shared", "data", "ics", folder, "*.ics"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(names) == 0 {
-		t.Skipf("the shared calendars (data/ics/%s) are not here", folder)
-	}
 	files := map[string][]byte{}
 	for _, n := range names {
-		if files[filepath.Base(n)], err = os.ReadFile(n); err != nil {
+		data, err := os.ReadFile(n)
+		if err != nil {
 			t.Fatal(err)
 		}
+		files[filepath.Base(n)] = data
 	}
 	return files
 }
@@ -97,7 +80,7 @@ func TestSharedExportsAndRecurring(t *testing.T) {
 	}
 	for _, folder := range []string{"exports", "recurring"} {
 		t.Run(folder, func(t *testing.T) {
-			for name, data := range sharedFiles(t, folder) {
+			for name, data := range read(t, icaltest.SharedCalendars(t, folder)) {
 				if got := errorsOnly(outcome(t, data)); got != want[name] {
 					t.Errorf("%s:\n%s\nwant:\n%s", name, got, want[name])
 				}
@@ -108,7 +91,7 @@ func TestSharedExportsAndRecurring(t *testing.T) {
 
 // The importing tools' way in: ToUTF8 mends encodings and nothing else.
 func TestSharedExportsMended(t *testing.T) {
-	data := sharedFiles(t, "exports")["1106817412.ics"]
+	data := read(t, icaltest.SharedCalendars(t, "exports"))["1106817412.ics"]
 	if got := errorsOnly(outcome(t, ToUTF8(data))); got != "" {
 		t.Error(got)
 	}
@@ -116,7 +99,7 @@ func TestSharedExportsMended(t *testing.T) {
 
 // Several calendars in one file are for ParseStream.
 func TestSharedManyCalendars(t *testing.T) {
-	files := sharedFiles(t, "exports")
+	files := read(t, icaltest.SharedCalendars(t, "exports"))
 	for name, want := range map[string]int{"SwedishHolidays2003-2006.ics": 52, "classify.ics": 2, "multiple_calendars.ics": 2} {
 		if _, err := Parse(files[name], Limits{}); err == nil || !strings.Contains(err.Error(), "text after END:VCALENDAR") {
 			t.Errorf("%s: %v", name, err)
@@ -156,7 +139,7 @@ func TestSharedMalformed(t *testing.T) {
 		"twinkle.ics": lines("1x error: VTODO DTSTART: "+badDate, "1x error: VTODO DUE: "+badDate, "5x warning: VALARM ACTION: it is missing",
 			"1x warning: VTODO RRULE: UNTIL should be a date, local or in UTC as DTSTART is"),
 	}
-	files := sharedFiles(t, "malformed")
+	files := read(t, icaltest.SharedCalendars(t, "malformed"))
 	for name, data := range files {
 		w, ok := want[name]
 		if !ok {

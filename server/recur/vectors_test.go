@@ -2,35 +2,12 @@ package recur
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"factotum/server/ical"
+	"factotum/server/ical/icaltest"
 )
-
-// sharedFile finds a file of the reference material, or skips.
-func sharedFile(t testing.TB, path string) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			t.Fatal("no go.mod above the test")
-		}
-		dir = filepath.Dir(dir)
-	}
-	file := filepath.Join(dir, "..", "shared", path)
-	if _, err := os.Stat(file); err != nil {
-		t.Skipf("reference material ../shared/%s is absent", path)
-	}
-	return file
-}
 
 // vector is a block of the vector file. The vectors are about a rule alone: a
 // DTSTART that the rule does not yield is neither listed nor counted.
@@ -39,7 +16,7 @@ type vector struct {
 }
 
 func readVectors(t *testing.T) []vector {
-	data, err := os.ReadFile(sharedFile(t, "data/recurrence/rrule-vectors.txt"))
+	data, err := os.ReadFile(icaltest.Shared(t, "data/recurrence/rrule-vectors.txt"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"factotum/server/ical"
+	"factotum/server/ical/icaltest"
 )
 
 func TestRFC5545_3_3_5_GapsAndOverlaps(t *testing.T) {
@@ -162,11 +163,7 @@ func TestRFC5545_3_6_5_WrittenZones(t *testing.T) {
 }
 
 func TestRealCalendarsCompile(t *testing.T) {
-	dir := sharedFile(t, "data/ics/recurring")
-	files, err := filepath.Glob(filepath.Join(dir, "*.ics"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no calendars in %s: %v", dir, err)
-	}
+	files := icaltest.SharedCalendars(t, "recurring")
 	sets := 0
 	for _, f := range files {
 		data, err := os.ReadFile(f)

@@ -13,30 +13,8 @@ import (
 
 	"factotum/protocol/dav"
 	"factotum/server/ical"
+	"factotum/server/ical/icaltest"
 )
-
-// shared finds a file or directory of the data that lies beside the project.
-func shared(t testing.TB, name string) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			t.Fatal("no go.mod above the test")
-		}
-		dir = filepath.Dir(dir)
-	}
-	full := filepath.Join(dir, "..", "shared", name)
-	if _, err := os.Stat(full); err != nil {
-		t.Skipf("the shared data is absent: %v", err)
-	}
-	return full
-}
 
 // objects are texts by the name of the object.
 type objects map[string]string
@@ -48,18 +26,11 @@ var real objects
 // with csimport, and read back. They are the same in every run.
 func realEvents(t testing.TB, n int) objects {
 	t.Helper()
-	dirs := []string{shared(t, "data/ics/exports"), shared(t, "data/ics/recurring")}
+	found := append(icaltest.SharedCalendars(t, "exports"), icaltest.SharedCalendars(t, "recurring")...)
 	realOnce.Do(func() {
-		var files []string
-		for _, d := range dirs {
-			found, err := filepath.Glob(filepath.Join(d, "*.ics"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			files = append(files, slices.DeleteFunc(found, func(f string) bool {
-				return filepath.Base(f) == "mathBirthdays.ics" // 1,321 of the same kind
-			})...)
-		}
+		files := slices.DeleteFunc(found, func(f string) bool {
+			return filepath.Base(f) == "mathBirthdays.ics" // 1,321 of the same kind
+		})
 		h := installed(t).start(t)
 		h.visit(t, "anna")
 		out, err := calserver(t, append([]string{"csimport", "-C", h.conf, "-q", "-c", "anna:calendar", "calendar"}, files...)...)

@@ -15,6 +15,7 @@ import (
 // not named may import nothing of ours.
 var mayImport = map[string][]string{
 	"server/ical":                  {},
+	"server/ical/icaltest":         {},
 	"server/acl":                   {},
 	"server/config":                {},
 	"protocol/dav":                 {},
