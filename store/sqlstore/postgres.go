@@ -250,7 +250,7 @@ func (e *pgEngine) update(ctx context.Context, owner calendar.Owner, fn func(cal
 		return err
 	}
 	defer e.gate.leave()
-	return e.worker(owner).submit(&job{ctx: ctx, owner: owner, fn: fn})
+	return e.worker(owner).submit(&update{ctx: ctx, owner: owner, fn: fn})
 }
 
 // worker chooses by a hash of the owner (FNV-1a).

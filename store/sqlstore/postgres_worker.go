@@ -17,27 +17,27 @@ const pgWorkers = 16
 // meets another, and a commit serves many.
 type pgWorker struct {
 	e       *pgEngine
-	queue   chan *job
-	waiting []*job // taken from the queue, in order
-	group   []*job // being run
+	queue   chan *update
+	waiting []*update // taken from the queue, in order
+	group   []*update // being run
 	quit    chan struct{}
 	stopped chan struct{}
 }
 
 func newPGWorker(e *pgEngine) *pgWorker {
-	w := &pgWorker{e: e, queue: make(chan *job, maxGroup), quit: make(chan struct{}), stopped: make(chan struct{})}
+	w := &pgWorker{e: e, queue: make(chan *update, maxGroup), quit: make(chan struct{}), stopped: make(chan struct{})}
 	go w.run()
 	return w
 }
 
-func (w *pgWorker) submit(j *job) error {
-	j.done = make(chan struct{})
+func (w *pgWorker) submit(u *update) error {
+	u.done = make(chan struct{})
 	select {
-	case w.queue <- j:
-	case <-j.ctx.Done():
-		return wrap("wait to write", j.ctx.Err())
+	case w.queue <- u:
+	case <-u.ctx.Done():
+		return wrap("wait to write", u.ctx.Err())
 	}
-	return j.await()
+	return u.await()
 }
 
 func (w *pgWorker) close() {
@@ -52,9 +52,9 @@ func (w *pgWorker) run() {
 			close(w.stopped)
 			return
 		}
-		for _, j := range w.group { // fn has ended this goroutine: see sqliteWriter
-			j.err, j.hooks = errGoexit, nil
-			j.answer()
+		for _, u := range w.group { // fn has ended this goroutine: see sqliteWriter
+			u.err, u.hooks = errGoexit, nil
+			u.answer()
 		}
 		w.group = nil
 		go w.run()
@@ -62,8 +62,8 @@ func (w *pgWorker) run() {
 	for {
 		if len(w.waiting) == 0 {
 			select {
-			case j := <-w.queue:
-				w.waiting = append(w.waiting, j)
+			case u := <-w.queue:
+				w.waiting = append(w.waiting, u)
 			case <-w.quit:
 				orderly = true
 				return
@@ -82,8 +82,8 @@ var errGoexit = &calendar.Error{Kind: calendar.Internal, Op: "run a transaction"
 func (w *pgWorker) gather() {
 	for more := true; more; {
 		select {
-		case j := <-w.queue:
-			w.waiting = append(w.waiting, j)
+		case u := <-w.queue:
+			w.waiting = append(w.waiting, u)
 		default:
 			more = false
 		}
@@ -91,24 +91,24 @@ func (w *pgWorker) gather() {
 	owner := w.waiting[0].owner
 	w.group = w.group[:0]
 	rest := w.waiting[:0]
-	for _, j := range w.waiting {
-		if j.owner == owner && len(w.group) < maxGroup {
-			w.group = append(w.group, j)
+	for _, u := range w.waiting {
+		if u.owner == owner && len(w.group) < maxGroup {
+			w.group = append(w.group, u)
 		} else {
-			rest = append(rest, j)
+			rest = append(rest, u)
 		}
 	}
 	clear(w.waiting[len(rest):])
 	w.waiting = rest
 }
 
-// commit runs the jobs in one transaction and answers them. If the server
+// commit runs the updates in one transaction and answers them. If the server
 // refuses it, each is tried alone. When the connection was lost, nobody knows
 // whether it was committed: all of them fail as Unavailable.
-func (w *pgWorker) commit(group []*job) {
+func (w *pgWorker) commit(group []*update) {
 	err := w.attempts(group)
-	for i, j := range group {
-		if !j.start() {
+	for i, u := range group {
+		if !u.start() {
 			continue
 		}
 		if err != nil {
@@ -117,15 +117,15 @@ func (w *pgWorker) commit(group []*job) {
 				alone = w.attempts(group[i : i+1])
 			}
 			if alone != nil {
-				j.err, j.hooks = alone, nil
+				u.err, u.hooks = alone, nil
 			}
 		}
-		j.finish(w.e.opts.logError)
+		u.finish(w.e.opts.logError)
 	}
 	w.e.analyze()
 }
 
-func (w *pgWorker) attempts(group []*job) error {
+func (w *pgWorker) attempts(group []*update) error {
 	ctx, cancel := context.WithTimeout(context.Background(), pgLongest)
 	defer cancel()
 	return retrying(ctx, func() error { return w.attempt(ctx, group) })
@@ -163,9 +163,9 @@ func retrying(ctx context.Context, try func() error) error {
 
 const sqlLockHome = sqlHome + ` FOR UPDATE`
 
-// attempt runs the jobs in one transaction. An error means that the
-// transaction as a whole failed; otherwise each job has its own outcome.
-func (w *pgWorker) attempt(ctx context.Context, group []*job) error {
+// attempt runs the updates in one transaction. An error means that the
+// transaction as a whole failed; otherwise each update has its own outcome.
+func (w *pgWorker) attempt(ctx context.Context, group []*update) error {
 	if err := w.e.lease.held(); err != nil {
 		return err
 	}
@@ -190,12 +190,12 @@ func (w *pgWorker) attempt(ctx context.Context, group []*job) error {
 	}
 	h.stored = h.exists
 	kept := false
-	for _, j := range group {
-		j.err, j.hooks = nil, nil
-		if !j.start() {
+	for _, u := range group {
+		u.err, u.hooks = nil, nil
+		if !u.start() {
 			continue
 		}
-		ok, err := w.one(c, j, &h, len(group) > 1)
+		ok, err := w.one(c, u, &h, len(group) > 1)
 		if err != nil {
 			if !c.c.IsClosed() {
 				c.c.Exec(ctx, "ROLLBACK")
@@ -212,31 +212,31 @@ func (w *pgWorker) attempt(ctx context.Context, group []*job) error {
 	return w.e.commit(c)
 }
 
-// one runs a job, inside a savepoint if it shares the transaction. h is the
-// owner's row before and, if the job is kept, after it.
-func (w *pgWorker) one(c *pgConn, j *job, h *home, shared bool) (kept bool, err error) {
+// one runs an update, inside a savepoint if it shares the transaction. h is the
+// owner's row before and, if the update is kept, after it.
+func (w *pgWorker) one(c *pgConn, u *update, h *home, shared bool) (kept bool, err error) {
 	if shared {
 		c.exec("SAVEPOINT one")
 		if err := c.flush(); err != nil {
 			return false, wrap("begin to write", err)
 		}
 	}
-	t := newTx(c, j.owner, micros(w.e.opts.Now()), w.e.newID)
+	t := newTx(c, u.owner, micros(w.e.opts.Now()), w.e.newID)
 	t.home = *h
-	if j.err = call(t, j.fn); j.err == nil {
-		j.err = t.finish()
+	if u.err = call(t, u.fn); u.err == nil {
+		u.err = t.finish()
 	}
-	if j.err == nil && shared { // its failures must be its own
+	if u.err == nil && shared { // its failures must be its own
 		c.exec("RELEASE SAVEPOINT one")
-		j.err = wrap("write", c.flush())
+		u.err = wrap("write", c.flush())
 	}
-	j.hooks = t.hooks
-	if j.err == nil {
+	u.hooks = t.hooks
+	if u.err == nil {
 		*h = t.home
 		return true, nil
 	}
-	j.hooks = nil
-	for _, err := range []error{j.err, t.broken} {
+	u.hooks = nil
+	for _, err := range []error{u.err, t.broken} {
 		// What concerns the transaction as a whole. Context errors can only
 		// come from the transaction's own time limit or from fn itself.
 		if retryable(err) || c.c.IsClosed() {

@@ -211,19 +211,19 @@ func (e *sqliteEngine) reader(ctx context.Context) (*sqliteConn, error) {
 }
 
 func (e *sqliteEngine) update(ctx context.Context, owner calendar.Owner, fn func(calendar.Tx) error) error {
-	return e.submit(&job{ctx: ctx, owner: owner, fn: fn})
+	return e.submit(&update{ctx: ctx, owner: owner, fn: fn})
 }
 
 func (e *sqliteEngine) write(ctx context.Context, fn func(conn) error) error {
-	return e.submit(&job{ctx: ctx, raw: fn})
+	return e.submit(&update{ctx: ctx, raw: fn})
 }
 
-func (e *sqliteEngine) submit(j *job) error {
+func (e *sqliteEngine) submit(u *update) error {
 	if err := e.gate.enter(); err != nil {
 		return err
 	}
 	defer e.gate.leave()
-	return e.writer.submit(j)
+	return e.writer.submit(u)
 }
 
 func (e *sqliteEngine) check(ctx context.Context) error {

@@ -15,54 +15,54 @@ import (
 // maxGroup is how many Updates share one commit.
 const maxGroup = 128
 
-// job is one Update on its way through the writer.
-type job struct {
+// update is one Update on its way through the writer.
+type update struct {
 	ctx   context.Context
 	owner calendar.Owner
 	fn    func(calendar.Tx) error
 	raw   func(conn) error // instead of fn: upkeep across owners
 
-	state atomic.Int32 // jobWaiting, then one of the others for good
+	state atomic.Int32 // updateWaiting, then one of the others for good
 	done  chan struct{}
 	err   error
 	hooks []func()
 }
 
 const (
-	jobWaiting int32 = iota
-	jobRunning
-	jobGone // its caller stopped waiting
+	updateWaiting int32 = iota
+	updateRunning
+	updateGone // its caller stopped waiting
 )
 
-// start claims the job for running; false if its caller has gone.
-func (j *job) start() bool {
-	return j.state.Load() == jobRunning || j.state.CompareAndSwap(jobWaiting, jobRunning)
+// start claims the update for running; false if its caller has gone.
+func (u *update) start() bool {
+	return u.state.Load() == updateRunning || u.state.CompareAndSwap(updateWaiting, updateRunning)
 }
 
-func (j *job) answer() { close(j.done) }
+func (u *update) answer() { close(u.done) }
 
-// await waits until the job is done, or until ctx ends while it still waits.
-// A job that runs is always waited for: its outcome must be known.
-func (j *job) await() error {
+// await waits until the update is done, or until ctx ends while it still waits.
+// An update that runs is always waited for: its outcome must be known.
+func (u *update) await() error {
 	select {
-	case <-j.done:
-	case <-j.ctx.Done():
-		if j.state.CompareAndSwap(jobWaiting, jobGone) {
-			return wrap("wait to write", j.ctx.Err())
+	case <-u.done:
+	case <-u.ctx.Done():
+		if u.state.CompareAndSwap(updateWaiting, updateGone) {
+			return wrap("wait to write", u.ctx.Err())
 		}
-		<-j.done
+		<-u.done
 	}
-	return j.err
+	return u.err
 }
 
-// finish runs the hooks of a job that is committed, and answers it.
-func (j *job) finish(log func(msg string, err error)) {
-	for _, hook := range j.hooks {
+// finish runs the hooks of an update that is committed, and answers it.
+func (u *update) finish(log func(msg string, err error)) {
+	for _, hook := range u.hooks {
 		if err := guard(hook); err != nil {
 			log("run a commit hook", err)
 		}
 	}
-	j.answer()
+	u.answer()
 }
 
 func guard(fn func()) (err error) {
@@ -83,7 +83,7 @@ type sqliteWriter struct {
 	path    string
 	opts    Options
 	conn    *sqliteConn // nil after a failure: reopened by the next group
-	queue   chan *job
+	queue   chan *update
 	turn    chan struct{} // holds a value while somebody writes
 	upkeep  chan struct{} // the log wants tending
 	busy    atomic.Bool   // the last group had several members
@@ -91,12 +91,12 @@ type sqliteWriter struct {
 	stopped chan struct{}
 	lastID  int64
 	known   memories
-	group   []*job // being run
+	group   []*update // being run
 	log     *walKeeper
 }
 
 func newSQLiteWriter(path string, opts Options) (*sqliteWriter, error) {
-	w := &sqliteWriter{path: path, opts: opts, queue: make(chan *job, maxGroup), turn: make(chan struct{}, 1), upkeep: make(chan struct{}, 1), quit: make(chan struct{}), stopped: make(chan struct{}), known: memories{}}
+	w := &sqliteWriter{path: path, opts: opts, queue: make(chan *update, maxGroup), turn: make(chan struct{}, 1), upkeep: make(chan struct{}, 1), quit: make(chan struct{}), stopped: make(chan struct{}), known: memories{}}
 	return w, w.connect()
 }
 
@@ -129,26 +129,26 @@ func (w *sqliteWriter) begin() (err error) {
 	return nil
 }
 
-func (w *sqliteWriter) submit(j *job) error {
-	if err := j.ctx.Err(); err != nil {
+func (w *sqliteWriter) submit(u *update) error {
+	if err := u.ctx.Err(); err != nil {
 		return wrap("wait to write", err)
 	}
-	j.done = make(chan struct{})
+	u.done = make(chan struct{})
 	if !w.busy.Load() {
 		select {
 		case w.turn <- struct{}{}: // nobody writes: no need to wake another goroutine
-			w.group = append(w.group[:0], j)
+			w.group = append(w.group[:0], u)
 			w.lead()
-			return j.err
+			return u.err
 		default:
 		}
 	}
 	select {
-	case w.queue <- j:
-	case <-j.ctx.Done():
-		return wrap("wait to write", j.ctx.Err())
+	case w.queue <- u:
+	case <-u.ctx.Done():
+		return wrap("wait to write", u.ctx.Err())
 	}
-	return j.await()
+	return u.await()
 }
 
 func (w *sqliteWriter) close() error {
@@ -172,12 +172,12 @@ func (w *sqliteWriter) run() {
 	}()
 	for {
 		select {
-		case j := <-w.queue:
+		case u := <-w.queue:
 			w.turn <- struct{}{}
 			if w.busy.Load() {
 				runtime.Gosched() // requests that are about to come get in
 			}
-			w.gather(j)
+			w.gather(u)
 			w.lead()
 		case <-w.upkeep:
 			w.turn <- struct{}{}
@@ -200,9 +200,9 @@ func (w *sqliteWriter) lead() {
 	defer func() {
 		if len(w.group) > 0 {
 			w.disconnect()
-			for _, j := range w.group {
-				j.err, j.hooks = errGoexit, nil
-				j.answer()
+			for _, u := range w.group {
+				u.err, u.hooks = errGoexit, nil
+				u.answer()
 			}
 			w.group = w.group[:0]
 		}
@@ -218,57 +218,57 @@ func (w *sqliteWriter) lead() {
 	}
 }
 
-func (w *sqliteWriter) gather(first *job) {
+func (w *sqliteWriter) gather(first *update) {
 	w.group = append(w.group[:0], first)
 	for len(w.group) < maxGroup {
 		select {
-		case j := <-w.queue:
-			w.group = append(w.group, j)
+		case u := <-w.queue:
+			w.group = append(w.group, u)
 		default:
 			return
 		}
 	}
 }
 
-// commit runs the jobs in one transaction and answers them. When the
-// transaction is lost on the way (a full disk does that), each job is tried
+// commit runs the updates in one transaction and answers them. When the
+// transaction is lost on the way (a full disk does that), each update is tried
 // again alone, so that one that does not fit takes no other with it.
-func (w *sqliteWriter) commit(group []*job) {
+func (w *sqliteWriter) commit(group []*update) {
 	err := w.attempt(group, false)
 	if err == errSpoiled {
 		err = w.attempt(group, true)
 	}
 	if err == nil {
-		for _, j := range group {
-			if j.state.Load() == jobRunning {
-				j.finish(w.opts.logError)
+		for _, u := range group {
+			if u.state.Load() == updateRunning {
+				u.finish(w.opts.logError)
 			}
 		}
 		return
 	}
 	for i := range group {
-		j := group[i]
-		if !j.start() {
+		u := group[i]
+		if !u.start() {
 			continue
 		}
 		if len(group) > 1 {
 			err = w.attempt(group[i:i+1], false)
 		}
 		if err != nil {
-			j.err, j.hooks = err, nil
+			u.err, u.hooks = err, nil
 		}
-		j.finish(w.opts.logError)
+		u.finish(w.opts.logError)
 	}
 }
 
-// errSpoiled says that a job of a group failed after it had written.
+// errSpoiled says that an update of a group failed after it had written.
 var errSpoiled = errors.New("a part of the transaction must be undone")
 
-// attempt runs the jobs in one transaction. An error means that nothing of it
-// was committed; otherwise each job has its own outcome. A job that fails
+// attempt runs the updates in one transaction. An error means that nothing of it
+// was committed; otherwise each update has its own outcome. An update that fails
 // mostly does so before it writes. Only if one fails later, the group is run
-// again, apart: each job inside a savepoint, which costs a copy of every page.
-func (w *sqliteWriter) attempt(group []*job, apart bool) error {
+// again, apart: each update inside a savepoint, which costs a copy of every page.
+func (w *sqliteWriter) attempt(group []*update, apart bool) error {
 	if w.conn == nil {
 		if err := w.connect(); err != nil {
 			return wrap("open the store for writing", err)
@@ -280,12 +280,12 @@ func (w *sqliteWriter) attempt(group []*job, apart bool) error {
 		return wrap("begin to write", err)
 	}
 	kept := false
-	for _, j := range group {
-		j.err, j.hooks = nil, nil
-		if !j.start() {
+	for _, u := range group {
+		u.err, u.hooks = nil, nil
+		if !u.start() {
 			continue
 		}
-		ok, err := w.one(j, apart)
+		ok, err := w.one(u, apart)
 		if err == errSpoiled && len(group) > 1 {
 			if c.exec("ROLLBACK") != nil {
 				w.disconnect()
@@ -310,10 +310,10 @@ func (w *sqliteWriter) attempt(group []*job, apart bool) error {
 	return nil
 }
 
-// one runs a job, inside a savepoint if it is to stand apart. The error says
-// that the transaction is lost, errSpoiled that what the job wrote must be
-// undone; the job's own failure is in the job.
-func (w *sqliteWriter) one(j *job, apart bool) (kept bool, err error) {
+// one runs an update, inside a savepoint if it is to stand apart. The error says
+// that the transaction is lost, errSpoiled that what the update wrote must be
+// undone; the update's own failure is in the update.
+func (w *sqliteWriter) one(u *update, apart bool) (kept bool, err error) {
 	c := w.conn
 	wrote := true
 	if apart {
@@ -321,33 +321,33 @@ func (w *sqliteWriter) one(j *job, apart bool) (kept bool, err error) {
 			return false, wrap("begin to write", err)
 		}
 	}
-	c.ctx = j.ctx
-	if j.raw != nil {
+	c.ctx = u.ctx
+	if u.raw != nil {
 		clear(w.known)
-		j.err = j.raw(c)
+		u.err = u.raw(c)
 	} else {
-		t := newTx(c, j.owner, micros(w.opts.Now()), w.nextID)
-		t.memory = w.known.of(j.owner)
+		t := newTx(c, u.owner, micros(w.opts.Now()), w.nextID)
+		t.memory = w.known.of(u.owner)
 		t.home = t.memory.home
-		if j.err = call(t, j.fn); j.err == nil {
-			j.err = t.finish()
+		if u.err = call(t, u.fn); u.err == nil {
+			u.err = t.finish()
 		}
-		if j.err == nil {
+		if u.err == nil {
 			t.memory.home = t.home
 		} else {
-			delete(w.known, j.owner)
+			delete(w.known, u.owner)
 		}
-		j.hooks, wrote = t.hooks, t.wrote
+		u.hooks, wrote = t.hooks, t.wrote
 	}
 	c.ctx = nil
 	if !c.inTransaction() {
-		if j.err == nil {
-			j.err = &calendar.Error{Kind: calendar.Internal, Op: "run a transaction", Err: errors.New("the transaction has ended")}
+		if u.err == nil {
+			u.err = &calendar.Error{Kind: calendar.Internal, Op: "run a transaction", Err: errors.New("the transaction has ended")}
 		}
-		return false, j.err
+		return false, u.err
 	}
-	if j.err != nil {
-		j.hooks = nil
+	if u.err != nil {
+		u.hooks = nil
 		if !apart {
 			if wrote {
 				return false, errSpoiled
@@ -363,7 +363,7 @@ func (w *sqliteWriter) one(j *job, apart bool) (kept bool, err error) {
 			return false, wrap("end a savepoint", err)
 		}
 	}
-	return j.err == nil, nil
+	return u.err == nil, nil
 }
 
 func (w *sqliteWriter) nextID() int64 {
