@@ -126,6 +126,37 @@ func TestSQLiteFull(t *testing.T) {
 	fillUp(t, s, func() { limit(1 << 20) })
 }
 
+// What fn writes after the engine has failed, and ended the transaction, is not
+// stored by itself.
+func TestSQLiteWriteAfterFailure(t *testing.T) {
+	s := mustOpenSQLite(t, t.TempDir())
+	if err := putSized(s, "a", 10); err != nil {
+		t.Fatal(err)
+	}
+	err := s.engine.write(bg, func(c conn) error { return c.exec("PRAGMA max_page_count = 100") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.Update(bg, "anna", func(tx calendar.Tx) error {
+		tx.PutObject(calendar.ObjectRow{Cal: 1, Name: "big", UID: "big", Data: make([]byte, 1<<20)})
+		tx.SetPref("a", "b")
+		return nil
+	})
+	if !errors.Is(err, calendar.OverQuota) {
+		t.Errorf("Update: %v", err)
+	}
+	err = s.View(bg, "anna", func(tx calendar.Tx) error {
+		prefs, err := tx.Prefs()
+		if len(prefs) > 0 {
+			t.Errorf("stored: %v", prefs)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 func TestSQLiteDiskFull(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=3m"); err != nil {

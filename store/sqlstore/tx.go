@@ -61,17 +61,27 @@ func (t *tx) wrap(op string, err error) error {
 	return err
 }
 
-func (t *tx) exec(op, text string, args ...any) error {
+// mayWrite refuses every write of a View, and those after a failure of the
+// engine: SQLite has ended the transaction when the disk is full, and a
+// statement that follows would be committed by itself.
+func (t *tx) mayWrite(op string) error {
 	if t.newID == nil {
 		return t.wrap(op, errReadOnly)
+	}
+	return t.broken
+}
+
+func (t *tx) exec(op, text string, args ...any) error {
+	if err := t.mayWrite(op); err != nil {
+		return err
 	}
 	t.wrote = true
 	return t.wrap(op, t.conn.exec(text, args...))
 }
 
 func (t *tx) count(op, text string, args ...any) (int64, error) {
-	if t.newID == nil {
-		return 0, t.wrap(op, errReadOnly)
+	if err := t.mayWrite(op); err != nil {
+		return 0, err
 	}
 	n, err := t.conn.count(text, args...)
 	t.wrote = t.wrote || n > 0
