@@ -19,6 +19,9 @@ type Store interface {
 	Update(ctx context.Context, owner Owner, fn func(Tx) error) error
 	// Owners lists the owners that have a home, in order, after the given one.
 	Owners(ctx context.Context, after Owner, limit int) ([]Owner, error)
+	// Jobs lists the jobs of all owners, without their payload, in the order of
+	// their ids, after the given one, at most limit (0 = all).
+	Jobs(ctx context.Context, after JobID, limit int) ([]Job, error)
 	// Stat says which engine it is and how much it holds (estimates allowed).
 	Stat(ctx context.Context) (StoreStat, error)
 	// Check verifies the engine's own integrity (SQLite integrity_check).
@@ -135,6 +138,16 @@ type Tx interface {
 	// finds it again. Tokens older than an hour may be forgotten.
 	Token(token string) (result []byte, ok bool, err error)
 	SetToken(token string, result []byte, when time.Time) error
+
+	// Jobs lists the owner's jobs by id; Job returns one of them.
+	Jobs() ([]Job, error)
+	Job(change int64, seq int) (job Job, ok bool, err error)
+	// PutJob inserts or replaces by change and seq. job.Owner is the
+	// transaction's or empty.
+	PutJob(job Job) error
+	// DeleteJob removes one; it need not exist. Nothing else removes jobs:
+	// those of a calendar's deletion outlive the calendar.
+	DeleteJob(change int64, seq int) error
 }
 
 // HomeRow is an owner's home.

@@ -86,6 +86,10 @@ func crashPut(s *sqlstore.Store, owner calendar.Owner, name string, version int)
 				return err
 			}
 		}
+		before, _, err := tx.Object(1, name, false)
+		if err != nil {
+			return err
+		}
 		// A file before its object and one after it: all three, or none.
 		file := func(id string) error {
 			return tx.PutAttachment(calendar.AttachmentRow{Cal: 1, Name: name, ID: id, Data: crashData(name+id, version)})
@@ -100,11 +104,24 @@ func crashPut(s *sqlstore.Store, owner calendar.Owner, name string, version int)
 		if err := file("two"); err != nil {
 			return err
 		}
+		if err := crashJob(tx, name, change, before, version); err != nil {
+			return err
+		}
 		if err := tx.SetOccurrences(1, name, []calendar.OccurrenceRow{{Start: int64(version), End: int64(version) + 1}}); err != nil {
 			return err
 		}
 		return tx.TouchCalendar(1, change, time.UnixMicro(change))
 	})
+}
+
+// crashJob keeps one job for each object: that of its last write.
+func crashJob(tx calendar.Tx, name string, change int64, before calendar.ObjectRow, version int) error {
+	if before.Change > 0 {
+		if err := tx.DeleteJob(before.Change, 0); err != nil {
+			return err
+		}
+	}
+	return tx.PutJob(calendar.Job{JobID: calendar.JobID{Change: change}, Kind: "follow", Key: name, Attempts: version, Payload: crashData(name, version)})
 }
 
 func testCrash(t *testing.T, how string) {
@@ -185,7 +202,15 @@ func crashVerify(t *testing.T, s *sqlstore.Store, acked map[calendar.Owner]map[s
 		owner := calendar.Owner(fmt.Sprint("owner", i))
 		found, files := map[string]int{}, map[string]bool{}
 		err := s.View(ctx, owner, func(tx calendar.Tx) error {
-			err := tx.Objects(1, "", true, func(row *calendar.ObjectRow) error {
+			jobs, err := tx.Jobs()
+			if err != nil {
+				return err
+			}
+			byName := map[string]calendar.Job{}
+			for _, j := range jobs {
+				byName[j.Key] = j
+			}
+			err = tx.Objects(1, "", true, func(row *calendar.ObjectRow) error {
 				version := int(row.ScheduleTag)
 				found[row.Name] = version
 				occs, err := tx.ObjectOccurrences(1, row.Name)
@@ -199,10 +224,17 @@ func crashVerify(t *testing.T, s *sqlstore.Store, acked map[calendar.Owner]map[s
 					}
 				}
 				files[row.Name] = true
+				j, ok := byName[row.Name]
+				if !ok || j.Change != row.Change || j.Attempts != version || string(j.Payload) != string(row.Data) {
+					t.Errorf("%s: %s of change %d, version %d, has the job %v %v of version %d", owner, row.Name, row.Change, version, ok, j.JobID, j.Attempts)
+				}
 				return err
 			})
 			if err != nil {
 				return err
+			}
+			if len(jobs) != len(found) {
+				t.Errorf("%s: %d objects and %d jobs", owner, len(found), len(jobs))
 			}
 			return tx.AllAttachments(func(a calendar.AttachmentRow, octets int64) {
 				if !files[a.Name] || a.Size != octets {

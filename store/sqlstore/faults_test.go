@@ -54,8 +54,39 @@ func putSized(s *Store, name string, size int) error {
 				return err
 			}
 		}
-		return tx.PutObject(calendar.ObjectRow{Cal: 1, Name: name, UID: name, Change: change, Data: make([]byte, size)})
+		return errors.Join(
+			tx.PutObject(calendar.ObjectRow{Cal: 1, Name: name, UID: name, Change: change, Data: make([]byte, size)}),
+			tx.PutJob(calendar.Job{JobID: calendar.JobID{Change: change}, Key: name}))
 	})
+}
+
+// eachHasItsJob finds as many jobs as objects, of the same changes.
+func eachHasItsJob(t *testing.T, s *Store) {
+	t.Helper()
+	err := s.View(bg, "anna", func(tx calendar.Tx) error {
+		jobs, err := tx.Jobs()
+		if err != nil {
+			return err
+		}
+		changes := map[int64]string{}
+		for _, j := range jobs {
+			changes[j.Change] = j.Key
+		}
+		n := 0
+		err = tx.Objects(1, "", false, func(row *calendar.ObjectRow) error {
+			if n++; changes[row.Change] != row.Name {
+				t.Errorf("%s of change %d has no job", row.Name, row.Change)
+			}
+			return nil
+		})
+		if len(jobs) != n {
+			t.Errorf("%d objects, %d jobs", n, len(jobs))
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 func hasObject(t *testing.T, s *Store, name string, size int) {
@@ -99,12 +130,14 @@ func fillUp(t *testing.T, s *Store, room func()) {
 	for i := range stored {
 		hasObject(t, s, fmt.Sprint(i), 20_000)
 	}
+	eachHasItsJob(t, s)
 	room()
 	if err := putSized(s, "again", 20_000); err != nil {
 		t.Errorf("with room again: %v", err)
 	}
 	hasObject(t, s, "again", 20_000)
 	hasObject(t, s, "0", 20_000)
+	eachHasItsJob(t, s)
 	if err := s.Check(bg); err != nil {
 		t.Errorf("Check: %v", err)
 	}
@@ -288,6 +321,35 @@ func TestPostgresRetries(t *testing.T) {
 			t.Errorf("%s: %v, want %v", code, err, kind)
 		}
 	}
+}
+
+// A commit that the server refuses takes the job along with its object.
+func TestPostgresFailedCommit(t *testing.T) {
+	s := mustOpenPostgres(t)
+	if err := putSized(s, "before", 10); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{
+		`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+RAISE EXCEPTION 'at the commit' USING ERRCODE = '53100'; END $$`,
+		`CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON bodies DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()`,
+	} {
+		if _, err := s.engine.(*pgEngine).pool.Exec(bg, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := putSized(s, "refused", 10); !errors.Is(err, calendar.OverQuota) {
+		t.Errorf("a commit that fails: %v", err)
+	}
+	hasObject(t, s, "before", 10)
+	eachHasItsJob(t, s)
+	if _, err := s.engine.(*pgEngine).pool.Exec(bg, `DROP TRIGGER refuse ON bodies`); err != nil {
+		t.Fatal(err)
+	}
+	if err := putSized(s, "after", 10); err != nil {
+		t.Error(err)
+	}
+	eachHasItsJob(t, s)
 }
 
 func TestPostgresConnectionLost(t *testing.T) {

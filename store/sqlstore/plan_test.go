@@ -39,6 +39,16 @@ var planned = []struct{ text, want string }{
 		" | occurrences USING PRIMARY KEY (owner=? AND cal=? AND cls=? AND start_at<?)"},
 	{sqlProps, "props USING PRIMARY KEY (owner=? AND cal=? AND name=?)"},
 	{sqlToken, "tokens USING PRIMARY KEY (owner=? AND token=?)"},
+	{sqlJobs, "jobs USING PRIMARY KEY (owner=?)"},
+	{sqlJob, "jobs USING PRIMARY KEY (owner=? AND change=? AND seq=?)"},
+	{sqlDropJob, "jobs USING PRIMARY KEY (owner=? AND change=? AND seq=?)"},
+}
+
+// walked are those over all owners, which PostgreSQL may rather read as a whole
+// while there is little to read.
+var walked = []struct{ text, want string }{
+	{sqlOwners, "owners USING PRIMARY KEY (owner>?)"},
+	{sqlAllJobs, "jobs USING PRIMARY KEY ((owner,change,seq)>(?,?,?))"},
 }
 
 // Every statement finds its rows through the key or an index that begins with
@@ -49,7 +59,7 @@ func TestSQLitePlans(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	for _, c := range planned {
+	for _, c := range slices.Concat(planned, walked) {
 		var steps []string
 		err := s.engine.read(context.Background(), func(conn conn) error {
 			var id, parent, unused int64

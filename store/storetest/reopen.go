@@ -63,6 +63,8 @@ func dump(t *testing.T, s calendar.Store) (out []string) {
 		add("prefs", prefs, err)
 		_, token, err := tx.Token("t")
 		add("token", token, err)
+		jobs, err := tx.Jobs()
+		add("jobs", jobs, err)
 		cals, err := tx.Calendars()
 		add("calendars", cals, err)
 		for _, cal := range cals {

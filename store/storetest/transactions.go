@@ -19,6 +19,8 @@ func testViewIsReadOnly(t *testing.T, s calendar.Store) {
 		"PutObject":      func(tx calendar.Tx) error { return tx.PutObject(object(1, "a", "a", "a")) },
 		"InsertCalendar": func(tx calendar.Tx) error { return tx.InsertCalendar(calendar.CalendarRow{ID: 2, Name: "x"}) },
 		"SetPref":        func(tx calendar.Tx) error { return tx.SetPref("a", "b") },
+		"PutJob":         func(tx calendar.Tx) error { return tx.PutJob(aJob(1, 0)) },
+		"DeleteJob":      func(tx calendar.Tx) error { return tx.DeleteJob(1, 0) },
 	} {
 		err := s.View(context.Background(), anna, func(tx calendar.Tx) error {
 			if write(tx) == nil {
@@ -78,6 +80,7 @@ func writeAll(tx calendar.Tx) error {
 		tx.SetProp(1, "x", calendar.DeadProp{Local: "l"}),
 		tx.SetPref("a", "b"),
 		tx.SetToken("t", nil, day),
+		tx.PutJob(aJob(change, 0)),
 		tx.TouchCalendar(1, change, day),
 	)
 }
@@ -91,9 +94,10 @@ func wantUntouched(t *testing.T, s calendar.Store) {
 		occs, _ := tx.ObjectOccurrences(1, "x")
 		props, _ := tx.Props(1, "x")
 		prefs, _ := tx.Prefs()
+		jobs, _ := tx.Jobs()
 		_, token, err := tx.Token("t")
-		if h.Change != 1 || h.Bytes != 0 || len(cals) != 1 || cals[0].Change != 1 || n+len(occs)+len(props)+len(prefs) != 0 || token || err != nil {
-			t.Errorf("something stayed: %+v %v %d %v %v %v %v %v", h, cals, n, occs, props, prefs, token, err)
+		if h.Change != 1 || h.Bytes != 0 || len(cals) != 1 || cals[0].Change != 1 || n+len(occs)+len(props)+len(prefs)+len(jobs) != 0 || token || err != nil {
+			t.Errorf("something stayed: %+v %v %d %v %v %v %v %v %v", h, cals, n, occs, props, prefs, jobs, token, err)
 		}
 		return nil
 	})

@@ -28,6 +28,7 @@ type home struct {
 	gone   []calendar.GoneCalendar
 	prefs  map[string]string
 	tokens map[string][]byte
+	jobs   map[calendar.JobID]calendar.Job
 }
 
 type collection struct {
@@ -52,7 +53,7 @@ func (s *Store) View(ctx context.Context, owner calendar.Owner, fn func(calendar
 	if h == nil {
 		h = newHome()
 	}
-	return fn(&tx{home: h})
+	return fn(&tx{owner: owner, home: h})
 }
 
 // Update implements calendar.Store.
@@ -67,7 +68,7 @@ func (s *Store) Update(ctx context.Context, owner calendar.Owner, fn func(calend
 		h = newHome()
 		s.homes[owner] = h
 	}
-	t := &tx{home: h}
+	t := &tx{owner: owner, home: h}
 	if err := fn(t); err != nil {
 		for _, undo := range slices.Backward(t.undo) {
 			undo()
@@ -81,7 +82,7 @@ func (s *Store) Update(ctx context.Context, owner calendar.Owner, fn func(calend
 }
 
 func newHome() *home {
-	return &home{cals: map[int64]*collection{}, prefs: map[string]string{}, tokens: map[string][]byte{}}
+	return &home{cals: map[int64]*collection{}, prefs: map[string]string{}, tokens: map[string][]byte{}, jobs: map[calendar.JobID]calendar.Job{}}
 }
 
 // Owners implements calendar.Store.
@@ -97,6 +98,28 @@ func (s *Store) Owners(_ context.Context, after calendar.Owner, limit int) ([]ca
 	slices.Sort(out)
 	return out[:min(len(out), limit)], nil
 }
+
+// Jobs implements calendar.Store.
+func (s *Store) Jobs(_ context.Context, after calendar.JobID, limit int) ([]calendar.Job, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var out []calendar.Job
+	for _, h := range s.homes {
+		for id, j := range h.jobs {
+			if id.Compare(after) > 0 {
+				j.Payload = nil
+				out = append(out, j)
+			}
+		}
+	}
+	slices.SortFunc(out, byID)
+	if limit > 0 {
+		out = out[:min(len(out), limit)]
+	}
+	return out, nil
+}
+
+func byID(a, b calendar.Job) int { return a.JobID.Compare(b.JobID) }
 
 // Stat implements calendar.Store.
 func (s *Store) Stat(context.Context) (calendar.StoreStat, error) {
@@ -124,6 +147,7 @@ func (s *Store) Close() error { return nil }
 
 // tx is a transaction; every change leaves its undoing.
 type tx struct {
+	owner  calendar.Owner
 	home   *home
 	undo   []func()
 	commit []func()
@@ -561,5 +585,28 @@ func (t *tx) Token(token string) ([]byte, bool, error) {
 
 func (t *tx) SetToken(token string, result []byte, _ time.Time) error {
 	set(t, t.home.tokens, token, result)
+	return nil
+}
+
+func (t *tx) Jobs() ([]calendar.Job, error) {
+	return slices.SortedFunc(maps.Values(t.home.jobs), byID), nil
+}
+
+func (t *tx) Job(change int64, seq int) (calendar.Job, bool, error) {
+	j, ok := t.home.jobs[calendar.JobID{Owner: t.owner, Change: change, Seq: seq}]
+	return j, ok, nil
+}
+
+func (t *tx) PutJob(j calendar.Job) error {
+	if j.Owner != "" && j.Owner != t.owner {
+		return &calendar.Error{Kind: calendar.Invalid, Op: "store a job", Ref: j.JobID.String()}
+	}
+	j.Owner = t.owner
+	set(t, t.home.jobs, j.JobID, j)
+	return nil
+}
+
+func (t *tx) DeleteJob(change int64, seq int) error {
+	unset(t, t.home.jobs, calendar.JobID{Owner: t.owner, Change: change, Seq: seq})
 	return nil
 }
