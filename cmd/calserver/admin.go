@@ -16,6 +16,7 @@ import (
 
 	"factotum/server/calendar"
 	"factotum/server/config"
+	"factotum/server/service"
 )
 
 // adminServer answers on a unix socket that only the server's user can open
@@ -66,7 +67,7 @@ type backEndStatus struct {
 
 // dbReport is the answer of /db/check and /db/rebuild.
 type dbReport struct {
-	calendar.CheckReport
+	service.CheckReport
 	Err string
 }
 
@@ -85,8 +86,8 @@ func openAdmin(p *process) (*adminServer, error) {
 	mux.HandleFunc("GET /status", a.status)
 	mux.HandleFunc("POST /start/{component}", a.startRole)
 	mux.HandleFunc("POST /stop/{component}", a.stopRole)
-	mux.HandleFunc("POST /db/check", a.database((*calendar.Service).Check))
-	mux.HandleFunc("POST /db/rebuild", a.database((*calendar.Service).Rebuild))
+	mux.HandleFunc("POST /db/check", a.database((*service.Service).Check))
+	mux.HandleFunc("POST /db/rebuild", a.database((*service.Service).Rebuild))
 	mux.HandleFunc("POST /db/purge", a.purge)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
@@ -179,12 +180,12 @@ func (p *process) status(ctx context.Context) processStatus {
 			continue
 		}
 		rs := roleStatus{Component: r.component, Program: r.program, Since: r.since}
-		if c, ok := r.service.(interface{ check(context.Context) error }); ok {
+		if c, ok := r.running.(interface{ check(context.Context) error }); ok {
 			if err := c.check(ctx); err != nil {
 				rs.Err = err.Error()
 			}
 		}
-		switch s := r.service.(type) {
+		switch s := r.running.(type) {
 		case *storeService:
 			st.Store = s.status(ctx, p.cfg)
 		case *dwpService:
@@ -248,13 +249,13 @@ func (a *adminServer) storeService() *storeService {
 	a.p.mu.Lock()
 	defer a.p.mu.Unlock()
 	if r := a.p.running["store"]; r != nil {
-		return r.service.(*storeService)
+		return r.running.(*storeService)
 	}
 	return nil
 }
 
 // database runs csdb check or rebuild.
-func (a *adminServer) database(do func(*calendar.Service, context.Context, func(calendar.Owner)) (calendar.CheckReport, error)) http.HandlerFunc {
+func (a *adminServer) database(do func(*service.Service, context.Context, func(calendar.Owner)) (service.CheckReport, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		s := a.storeService()
 		if s == nil {

@@ -44,7 +44,7 @@ type process struct {
 
 type runningRole struct {
 	*role
-	service
+	running
 	log   *slog.Logger
 	since time.Time
 	over  chan struct{} // closed when it is stopped
@@ -102,7 +102,7 @@ func (p *process) local(ctx context.Context, log *slog.Logger) (be calendar.Back
 	r := p.running["store"]
 	p.mu.Unlock()
 	if r != nil {
-		return r.service.(*storeService).backend, func() {}, nil
+		return r.running.(*storeService).backend, func() {}, nil
 	}
 	c, err := openStore(ctx, p.cfg, log)
 	if err != nil {
@@ -130,7 +130,7 @@ func (p *process) start(ctx context.Context, r *role) error {
 	if err != nil {
 		return fmt.Errorf("start %s: %w", r.program, err)
 	}
-	run := &runningRole{role: r, service: svc, log: log, since: time.Now(), over: make(chan struct{})}
+	run := &runningRole{role: r, running: svc, log: log, since: time.Now(), over: make(chan struct{})}
 	p.mu.Lock()
 	p.running[r.component] = run
 	p.mu.Unlock()
@@ -280,7 +280,7 @@ func (p *process) ready(ctx context.Context) error {
 	}
 	p.mu.Unlock()
 	for _, r := range run {
-		if c, ok := r.service.(interface{ check(context.Context) error }); ok {
+		if c, ok := r.running.(interface{ check(context.Context) error }); ok {
 			if err := c.check(ctx); err != nil {
 				return fmt.Errorf("%s: %w", r.program, err)
 			}
@@ -300,7 +300,7 @@ func (p *process) alive(ctx context.Context) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	return r.service.(*storeService).check(ctx) == nil
+	return r.running.(*storeService).check(ctx) == nil
 }
 
 // giveBack returns memory to the system after the start, and whenever nothing

@@ -17,7 +17,7 @@ type dwpService struct {
 	errs    chan error
 }
 
-func openDWPRole(ctx context.Context, p *process) (service, error) {
+func openDWPRole(ctx context.Context, p *process) (running, error) {
 	cfg, log := p.cfg, p.logFor("dwp")
 	be, closeBackend, err := p.local(ctx, log)
 	if err != nil {

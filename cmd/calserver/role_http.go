@@ -36,7 +36,7 @@ type httpService struct {
 	known   sync.Map // of user ids: those whose default calendar was seen to
 }
 
-func openHTTPRole(ctx context.Context, p *process) (svc service, err error) {
+func openHTTPRole(ctx context.Context, p *process) (svc running, err error) {
 	s := &httpService{log: p.logFor("http")}
 	defer func() {
 		if err != nil {

@@ -16,6 +16,7 @@ import (
 	"factotum/server/acl"
 	"factotum/server/calendar"
 	"factotum/server/config"
+	"factotum/server/service"
 	"factotum/store/sqlstore"
 )
 
@@ -23,7 +24,7 @@ import (
 // this process directly, and those of others over its socket.
 type storeService struct {
 	store   *sqlstore.Store
-	model   *calendar.Service
+	model   *service.Service
 	backend calendar.Backend
 	server  *dwp.Server
 	log     *slog.Logger
@@ -33,7 +34,7 @@ type storeService struct {
 	release []func()
 }
 
-func openStoreRole(ctx context.Context, p *process) (svc service, err error) {
+func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	s := &storeService{log: p.logFor("store"), errs: make(chan error, 1)}
 	people, err := p.people()
 	if err != nil {
@@ -51,7 +52,7 @@ func openStoreRole(ctx context.Context, p *process) (svc service, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s.model = calendar.NewService(countedStore{s.store, p.metrics}, people, opt)
+	s.model = service.New(countedStore{s.store, p.metrics}, people, opt)
 	s.backend = s.model
 	s.release = append(s.release, p.metrics.gauge("factotum_cache_bytes", "Memory of the cache of calendars.",
 		func() float64 { return float64(s.model.CacheSize()) }))
@@ -86,9 +87,9 @@ func openDatabase(ctx context.Context, cfg *config.Config, log *slog.Logger) (*s
 }
 
 // modelOptions are the model's part of the configuration.
-func modelOptions(cfg *config.Config, log *slog.Logger) (calendar.Options, error) {
+func modelOptions(cfg *config.Config, log *slog.Logger) (service.Options, error) {
 	l := &cfg.Limits
-	opt := calendar.Options{
+	opt := service.Options{
 		Host: hostName(cfg), Version: versionString(),
 		DefaultTZID: cfg.Calstore.TimeZone, ShowPrivate: !cfg.Calstore.FilterPrivate, NoProvision: !cfg.Local.Autoprovision,
 		Limits: calendar.Limits{

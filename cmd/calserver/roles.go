@@ -21,7 +21,7 @@ type role struct {
 }
 
 // open starts a role; it is ready when open returns.
-func (r *role) open(ctx context.Context, p *process) (service, error) {
+func (r *role) open(ctx context.Context, p *process) (running, error) {
 	switch r.component {
 	case "store":
 		return openStoreRole(ctx, p)
@@ -31,8 +31,8 @@ func (r *role) open(ctx context.Context, p *process) (service, error) {
 	return openHTTPRole(ctx, p)
 }
 
-// service is a role that runs.
-type service interface {
+// running is a role that runs.
+type running interface {
 	// stop takes no new work and waits for what is under way, until ctx ends.
 	stop(ctx context.Context)
 	// failed delivers the error that ended it before its time.

@@ -8,6 +8,7 @@ import (
 	"factotum/server/calendar"
 	"factotum/server/config"
 	"factotum/server/directory"
+	"factotum/server/service"
 )
 
 // toolActor is who the tools act as: the calendar administrator, whose rights
@@ -97,7 +98,7 @@ func openStopped(ctx context.Context, cfg *config.Config, t *tool) (*backend, er
 		return nil, err
 	}
 	return &backend{
-		Backend: calendar.NewService(store, people, opt), who: toolActor(cfg), cfg: cfg, store: store,
+		Backend: service.New(store, people, opt), who: toolActor(cfg), cfg: cfg, store: store,
 		close: func() {
 			if err := store.Close(); err != nil {
 				t.complain("close the store: %v", err)

@@ -10,6 +10,7 @@ import (
 
 	"factotum/server/calendar"
 	"factotum/server/config"
+	"factotum/server/service"
 	"factotum/store/sqlstore"
 )
 
@@ -118,7 +119,7 @@ func (t *tool) database(ctx context.Context, cfg *config.Config, command string,
 		return err
 	}
 	defer be.close()
-	model := be.Backend.(*calendar.Service)
+	model := be.Backend.(*service.Service)
 	switch command {
 	case "create":
 		t.say("the database is there")
@@ -207,7 +208,7 @@ func (t *tool) recoverDatabase(ctx context.Context, cfg *config.Config, other, f
 		return err
 	}
 	defer be.close()
-	model := be.Backend.(*calendar.Service)
+	model := be.Backend.(*service.Service)
 	rep, err := model.Check(ctx, nil)
 	if err != nil {
 		return err
@@ -270,7 +271,7 @@ func (t *tool) askServer(ctx context.Context, cfg *config.Config, command string
 }
 
 // findings prints what a check or rebuild found.
-func (t *tool) findings(command string, rep calendar.CheckReport, running bool) error {
+func (t *tool) findings(command string, rep service.CheckReport, running bool) error {
 	wrong := 0
 	for _, f := range rep.Findings {
 		if !f.Mended {

@@ -16,6 +16,7 @@ import (
 	"factotum/protocol/caldav"
 	"factotum/server/calendar"
 	"factotum/server/ical"
+	"factotum/server/service"
 )
 
 // testServer serves a store over CalDAV to the given users, whose password is
@@ -168,7 +169,7 @@ func TestMigrateAgainAndAgain(t *testing.T) {
 	// Without its memory it fetches all again, and doubles nothing.
 	m.dir = filepath.Join(m.dir, "other")
 	m.run(0, "bert: 0 new, 0 changed, 120 unchanged")
-	if rep, err := dst.Backend.(*calendar.Service).Check(ctx, nil); err != nil || len(rep.Findings) > 0 {
+	if rep, err := dst.Backend.(*service.Service).Check(ctx, nil); err != nil || len(rep.Findings) > 0 {
 		t.Errorf("%+v %v", rep, err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"factotum/server/calendar"
 	"factotum/server/ical"
+	"factotum/server/object"
 )
 
 // What becomes of an item of an import.
@@ -238,7 +239,7 @@ func (im *importer) piece(ctx context.Context, file string, x *revised, text []b
 	if x.whole {
 		x.Text = text // with the blank lines around it
 	}
-	for _, s := range calendar.Split(x.Calendar, x.Text, uidsFor(x.Calendar)) {
+	for _, s := range object.Split(x.Calendar, x.Text, uidsFor(x.Calendar)) {
 		it := at(x.comps[s.First-1])
 		it.UID = s.UID
 		if s.Err != nil {
@@ -358,7 +359,7 @@ func uidsFor(cal *ical.Component) func(n int) string {
 		}
 		text := string(c.Bytes())
 		met[text]++
-		return calendar.MadeUID(text, met[text])
+		return object.MadeUID(text, met[text])
 	}
 }
 

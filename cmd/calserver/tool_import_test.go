@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"factotum/server/calendar"
+	"factotum/server/service"
 	"factotum/store/sqlstore"
 )
 
@@ -20,7 +21,7 @@ func testBackend(t *testing.T) *backend {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { st.Close() })
-	svc := calendar.NewService(st, nil, calendar.Options{})
+	svc := service.New(st, nil, service.Options{})
 	return &backend{Backend: svc, who: calendar.Actor{User: "calmaster", Admin: true}, close: func() {}}
 }
 

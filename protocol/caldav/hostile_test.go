@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"factotum/server/calendar"
 	"factotum/server/calendar/calendartest"
+	"factotum/server/service"
 )
 
 // Bodies made to hurt, against every method that reads XML.
@@ -96,7 +96,7 @@ func TestHostileValues(t *testing.T) {
 // Whatever comes, the answer is no 500, and its XML is well-formed.
 func FuzzRequest(f *testing.F) {
 	people := calendartest.NewPeople("anna", "ben")
-	svc := calendar.NewService(calendartest.NewStore(), people, calendar.Options{})
+	svc := service.New(calendartest.NewStore(), people, service.Options{})
 	h := newFront(svc, people, (&clock{}).now)
 	f.Add("PROPFIND", annasCal, propfind("D:getetag"), "1", `(["x"])`)
 	f.Add("REPORT", annasCal, query(in(march), "D:getetag", "C:calendar-data"), "", "")

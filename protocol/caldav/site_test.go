@@ -16,6 +16,7 @@ import (
 	"factotum/protocol/dav"
 	"factotum/server/calendar"
 	"factotum/server/calendar/calendartest"
+	"factotum/server/service"
 	"factotum/store/sqlstore"
 )
 
@@ -54,7 +55,7 @@ func newSite(t testing.TB) *site {
 	anna.Given, anna.Surname, anna.Name = "Anna", "Berg", "Anna Berg"
 	anna.Mails = append(anna.Mails, "a.berg@example.com")
 	people["anna"] = anna
-	svc := calendar.NewService(store, people, calendar.Options{Now: c.now})
+	svc := service.New(store, people, service.Options{Now: c.now})
 	return &site{t: t, h: newFront(svc, people, c.now), be: svc, people: people, clock: c}
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"factotum/server/calendar"
 	"factotum/server/calendar/calendartest"
+	model "factotum/server/service"
 )
 
 const testHost = "calendar1.sesta.com"
@@ -86,8 +87,8 @@ func (l *link) open(t testing.TB, be calendar.Backend) *Client {
 	return l.connect(t)
 }
 
-func newService(people calendar.People) *calendar.Service {
-	return calendar.NewService(calendartest.NewStore(), people, calendar.Options{Host: testHost})
+func newService(people calendar.People) *model.Service {
+	return model.New(calendartest.NewStore(), people, model.Options{Host: testHost})
 }
 
 func TestContract(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"factotum/server/calendar"
 	"factotum/server/calendar/calendartest"
 	"factotum/server/ical"
+	model "factotum/server/service"
 	"factotum/store/sqlstore"
 	"factotum/store/storetest/pgtest"
 )
@@ -117,7 +118,7 @@ func TestDoneOnce(t *testing.T) {
 func testDoneOnce(t *testing.T, store calendar.Store) {
 	people := calendartest.NewPeople("anna")
 	who := people.Actor("anna")
-	be := &cutAfter{Backend: calendar.NewService(store, people, calendar.Options{Host: testHost})}
+	be := &cutAfter{Backend: model.New(store, people, model.Options{Host: testHost})}
 	l := newLink()
 	l.serve(t, be)
 	be.cut = newCutter(t, l).all

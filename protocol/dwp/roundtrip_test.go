@@ -215,7 +215,7 @@ func fill(v reflect.Value, r *rand.Rand, depth int) {
 		fill(v.Elem(), r, depth+1)
 	case reflect.Struct:
 		for i := range v.NumField() {
-			if v.Type().Field(i).IsExported() {
+			if f := v.Type().Field(i); f.IsExported() && f.Tag.Get("dwp") != "-" { // the rest is the model's own
 				fill(v.Field(i), r, depth)
 			}
 		}

@@ -18,6 +18,7 @@ import (
 	"factotum/protocol/wcap"
 	"factotum/server/calendar"
 	"factotum/server/calendar/calendartest"
+	"factotum/server/service"
 	"factotum/server/session"
 	"factotum/store/sqlstore"
 	"factotum/store/storetest/pgtest"
@@ -59,7 +60,7 @@ func newSite(t testing.TB, v variant) *site {
 		}
 	})
 	people := calendartest.NewPeople("anna", "ben", "carl")
-	var be calendar.Backend = calendar.NewService(store, people, calendar.Options{DefaultTZID: "Europe/Berlin", Host: backHost})
+	var be calendar.Backend = service.New(store, people, service.Options{DefaultTZID: "Europe/Berlin", Host: backHost})
 	if v.dwp {
 		be = overDWP(t, be)
 	}

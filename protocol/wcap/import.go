@@ -7,6 +7,7 @@ import (
 
 	"factotum/server/calendar"
 	"factotum/server/ical"
+	"factotum/server/object"
 	"factotum/server/recur"
 )
 
@@ -45,14 +46,14 @@ func (c *call) importFile() error {
 		req := calendar.PutObjectsRequest{Calendar: cal.ID, Replace: true}
 		comps := slices.DeleteFunc(slices.Clone(tree.Children), func(k *ical.Component) bool { return k.Name == "VTIMEZONE" })
 		var failed []*ical.Component
-		refused := func(item *calendar.SplitItem, err error) {
+		refused := func(item *object.Item, err error) {
 			if len(failed) < c.set.MaxIDs {
 				it := calendar.EditItemResult{UID: item.UID}
 				failed = append(failed, brief(comps[item.First-1].Name, &it, status("Import", c.errno(err)), t, c))
 			}
 		}
-		var sent []*calendar.SplitItem // of the items of the request
-		split := calendar.Split(tree, nil, func(n int) string { return calendar.MadeUID(string(cal.ID)+"\x00"+tree.Value("PRODID"), n) })
+		var sent []*object.Item // of the items of the request
+		split := object.Split(tree, nil, func(n int) string { return object.MadeUID(string(cal.ID)+"\x00"+tree.Value("PRODID"), n) })
 		for i := range split {
 			item := &split[i]
 			switch {

@@ -18,6 +18,7 @@ import (
 	"factotum/server/calendar"
 	"factotum/server/calendar/calendartest"
 	"factotum/server/ical"
+	"factotum/server/service"
 	"factotum/server/session"
 	"factotum/store/sqlstore"
 )
@@ -64,7 +65,7 @@ func newSite(t testing.TB, change ...func(*Options)) *site {
 	room := people["room1"]
 	room.Kind = calendar.Resource
 	people["room1"] = room
-	svc := calendar.NewService(store, people, calendar.Options{Now: c.now})
+	svc := service.New(store, people, service.Options{Now: c.now})
 	s := &site{t: t, be: svc, people: people, clock: c, sid: map[string]string{}}
 	s.sessions, err = session.Open(session.Options{Dir: t.TempDir(), Now: c.now})
 	if err != nil {

@@ -169,8 +169,10 @@ func MessageOf(err error) string {
 	return ""
 }
 
-func fail(k Kind, op, ref string) error { return &Error{Kind: k, Op: op, Ref: ref} }
+// Fail makes an Error that its Kind explains.
+func Fail(k Kind, op, ref string) error { return &Error{Kind: k, Op: op, Ref: ref} }
 
-func failMsg(k Kind, r Reason, op, ref, format string, args ...any) error {
+// Failf makes an Error with a Reason and a sentence for the caller.
+func Failf(k Kind, r Reason, op, ref, format string, args ...any) error {
 	return &Error{Kind: k, Reason: r, Op: op, Ref: ref, Msg: fmt.Sprintf(format, args...)}
 }

@@ -60,7 +60,7 @@ func CheckOwner(o Owner) error {
 		return fmt.Errorf("the user id is empty")
 	case len(o) > MaxOwnerLen:
 		return fmt.Errorf("the user id is longer than %d octets", MaxOwnerLen)
-	case strings.ContainsAny(string(o), ":/\\^;") || badText(string(o)):
+	case strings.ContainsAny(string(o), ":/\\^;") || BadText(string(o)):
 		return fmt.Errorf("the user id holds a character that calids do not allow")
 	}
 	return nil
@@ -74,7 +74,7 @@ func CheckName(name string) error {
 		return fmt.Errorf("the name is empty")
 	case len(name) > MaxNameLen:
 		return fmt.Errorf("the name is longer than %d octets", MaxNameLen)
-	case badText(name):
+	case BadText(name):
 		return fmt.Errorf("the name holds a control character or invalid UTF-8")
 	}
 	for part := range strings.SplitSeq(name, "/") {
@@ -85,7 +85,8 @@ func CheckName(name string) error {
 	return nil
 }
 
-func badText(s string) bool {
+// BadText tells whether a name holds a control character or invalid UTF-8.
+func BadText(s string) bool {
 	if !utf8.ValidString(s) {
 		return true
 	}

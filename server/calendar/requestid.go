@@ -15,3 +15,17 @@ func RequestID(ctx context.Context) string {
 	id, _ := ctx.Value(requestIDKey{}).(string)
 	return id
 }
+
+type tokenKey struct{}
+
+// WithToken returns a context that carries the request token of one write. The
+// token must be unguessable and new for each write; DWP makes and passes it on.
+func WithToken(ctx context.Context, token string) context.Context {
+	return context.WithValue(ctx, tokenKey{}, token)
+}
+
+// Token returns the token given to WithToken, or "".
+func Token(ctx context.Context) string {
+	token, _ := ctx.Value(tokenKey{}).(string)
+	return token
+}

@@ -1,6 +1,7 @@
 package calendar
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -68,10 +69,10 @@ func syncToken(incarnation, change int64) string {
 	return syncPrefix + strconv.FormatInt(incarnation, 36) + ":" + strconv.FormatInt(change, 36)
 }
 
-// pageToken is the token between two pages of a first sync: start is the
+// PageToken is the token between two pages of a first sync: start is the
 // calendar's change number when it began. What was deleted up to then the
 // client has never seen.
-func pageToken(incarnation, change, start int64) string {
+func PageToken(incarnation, change, start int64) string {
 	t := syncToken(incarnation, change)
 	if start > change {
 		t += ":" + strconv.FormatInt(start, 36)
@@ -79,8 +80,8 @@ func pageToken(incarnation, change, start int64) string {
 	return t
 }
 
-// parseSyncToken takes a token apart; start is 0 where the token has none.
-func parseSyncToken(s string) (incarnation, change, start int64, ok bool) {
+// ParseSyncToken takes a token apart; start is 0 where the token has none.
+func ParseSyncToken(s string) (incarnation, change, start int64, ok bool) {
 	rest, ok := strings.CutPrefix(s, syncPrefix)
 	if !ok {
 		return 0, 0, 0, false
@@ -98,4 +99,30 @@ func parseSyncToken(s string) (incarnation, change, start int64, ok bool) {
 		n[i] = v
 	}
 	return n[0], n[1], n[2], true
+}
+
+// hasTag tests a list of entity tags without quotes.
+func hasTag(list []string, o *ObjectRow, masked bool) bool {
+	if len(list) == 0 {
+		return false
+	}
+	tag := (&Object{Change: o.Change, Size: o.Size, Masked: masked}).ETag()
+	return slices.ContainsFunc(list, func(t string) bool {
+		return t == "*" || t == tag || strings.Trim(t, `"`) == tag
+	})
+}
+
+// Check decides whether a write on row (or on nothing, when exists is false)
+// may go on. RFC 9110 §13.2.2 gives the order.
+func (p *Precond) Check(row *ObjectRow, exists bool) bool {
+	if len(p.IfMatch) > 0 && (!exists || !hasTag(p.IfMatch, row, false)) {
+		return false
+	}
+	if p.IfScheduleTag != "" && (!exists || row.ScheduleTag == 0 || (&Object{ScheduleTag: row.ScheduleTag}).ScheduleTagValue() != p.IfScheduleTag) {
+		return false
+	}
+	if len(p.IfMatch) == 0 && !p.IfUnmodified.IsZero() && (!exists || row.Modified.Truncate(1e9).After(p.IfUnmodified)) {
+		return false
+	}
+	return len(p.IfNoneMatch) == 0 || !exists || !hasTag(p.IfNoneMatch, row, false)
 }

@@ -1,6 +1,8 @@
 package calendar
 
 import (
+	"math"
+	"strings"
 	"time"
 
 	"factotum/server/acl"
@@ -77,8 +79,8 @@ type Object struct {
 	Data        []byte // nil unless asked for
 	Props       []DeadProp
 
-	class uint8 // ObjectRow.Private
-	memo  *memo
+	Class uint8 `dwp:"-"` // 0 PUBLIC, 1 PRIVATE, 2 CONFIDENTIAL: RFC 5545 §3.8.1.3
+	Memo  Memo  `dwp:"-"` // of the cache that holds the object, or nil
 }
 
 // Tombstone tells of a deleted object, for sync-collection and WCAP
@@ -115,4 +117,72 @@ type Window struct{ From, To time.Time }
 type PropChange struct {
 	Prop   DeadProp
 	Remove bool
+}
+
+// CanSee reports whether the calendar may be known to exist at all.
+func (r Rights) CanSee() bool {
+	const any = acl.Read | acl.Write | acl.Delete | acl.FreeBusy | acl.Schedule
+	return r.Owner || r.Components&any != 0 || r.Properties&(acl.Read|acl.Write) != 0
+}
+
+// CanRead reports whether objects may be read.
+func (r Rights) CanRead() bool { return r.Components.Has(acl.Read) }
+
+// CanWrite reports whether objects may be created and changed: modifying
+// needs reading too, WCAP "rights needed per operation".
+func (r Rights) CanWrite() bool { return r.Components.Has(acl.Read | acl.Write) }
+
+// CanDelete reports whether objects may be deleted: the modify right plus delete.
+func (r Rights) CanDelete() bool { return r.Components.Has(acl.Read | acl.Write | acl.Delete) }
+
+// CanSeeBusy reports whether busy time may be seen.
+func (r Rights) CanSeeBusy() bool { return r.Components&(acl.FreeBusy|acl.Read) != 0 }
+
+// Unix turns a window into seconds; an open end is far away.
+func (w Window) Unix() (from, to int64) {
+	from, to = math.MinInt64/4, math.MaxInt64/4
+	if !w.From.IsZero() {
+		from = w.From.Unix()
+	}
+	if !w.To.IsZero() {
+		to = w.To.Unix()
+	}
+	return from, to
+}
+
+// Intern returns the name of a component as a string that all share.
+func Intern(name string) string {
+	for _, known := range [...]string{"VEVENT", "VTODO", "VJOURNAL"} {
+		if name == known {
+			return known
+		}
+	}
+	return strings.Clone(name)
+}
+
+// String is how errors and logs name an object.
+func (r Ref) String() string { return string(r.Calendar) + "/" + r.Name }
+
+// Meta returns the object without its data.
+func (o *Object) Meta() *Object {
+	c := *o
+	c.Data, c.Memo = nil, nil
+	return &c
+}
+
+// Memo remembers what was worked out of an object's data.
+type Memo interface {
+	Derived(o *Object, make func([]byte) []byte) []byte
+}
+
+// Derived returns make(o.Data), remembered while the object stays in the
+// cache: the XML form of a text is asked for far more often than the text
+// changes. There is one memo, so all callers of a process must pass the same
+// make. The result is read only. Objects from elsewhere (DWP, partial
+// retrieval) are worked out each time.
+func (o *Object) Derived(make func([]byte) []byte) []byte {
+	if o.Memo == nil {
+		return make(o.Data)
+	}
+	return o.Memo.Derived(o, make)
 }

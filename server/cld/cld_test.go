@@ -11,6 +11,7 @@ import (
 	"factotum/server/acl"
 	"factotum/server/calendar"
 	"factotum/server/calendar/calendartest"
+	"factotum/server/service"
 )
 
 // byLetter puts owners on two hosts and this one, by their first letter.
@@ -27,7 +28,7 @@ func (byLetter) Locate(_ context.Context, o calendar.Owner) (string, error) {
 }
 
 func newService(people calendar.People) calendar.Backend {
-	return calendar.NewService(calendartest.NewStore(), people, calendar.Options{})
+	return service.New(calendartest.NewStore(), people, service.Options{})
 }
 
 func threeHosts(t *testing.T, people calendar.People) *Router {

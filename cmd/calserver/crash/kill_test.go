@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"factotum/protocol/dwp"
-	"factotum/server/calendar"
+	"factotum/server/service"
 	"factotum/store/storetest/pgtest"
 )
 
@@ -34,7 +34,7 @@ func check(t testing.TB, store string) {
 		t.Fatalf("open the store: %v", err)
 	}
 	defer st.Close()
-	rep, err := calendar.NewService(st, nil, calendar.Options{}).Check(ctx, nil)
+	rep, err := service.New(st, nil, service.Options{}).Check(ctx, nil)
 	if err != nil || len(rep.Findings) > 0 {
 		t.Fatalf("check the store: %v %+v", err, rep.Findings)
 	}

@@ -25,6 +25,7 @@ import (
 	"factotum/protocol/dwp"
 	"factotum/protocol/front"
 	"factotum/server/calendar"
+	"factotum/server/service"
 	"factotum/store/sqlstore"
 )
 
@@ -114,7 +115,7 @@ func runPart(text string) error {
 			return err
 		}
 		defer st.Close()
-		model := calendar.NewService(st, everybody{}, calendar.Options{Host: backendHost})
+		model := service.New(st, everybody{}, service.Options{Host: backendHost})
 		mux.HandleFunc("/maintain", func(w http.ResponseWriter, r *http.Request) {
 			if err := st.Maintain(r.Context()); err != nil {
 				http.Error(w, err.Error(), http.StatusInternalServerError)

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"factotum/server/calendar"
+	"factotum/server/service"
 	"factotum/store/sqlstore"
 )
 
@@ -94,11 +95,11 @@ func wholeTransactions(t *testing.T, where string, cached bool) {
 		t.Fatal(err)
 	}
 	defer st.Close()
-	opt := calendar.Options{}
+	opt := service.Options{}
 	if !cached {
 		opt.CacheBytes = 1 // everything is read from the store
 	}
-	model := calendar.NewService(st, nil, opt)
+	model := service.New(st, nil, opt)
 	if err := providePair(ctx, model); err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +151,7 @@ func wholeTransactions(t *testing.T, where string, cached bool) {
 }
 
 // pairReaders are the ways to read both objects of the pair at once.
-func pairReaders(st *sqlstore.Store, model *calendar.Service) map[string]func(context.Context) ([2]int, error) {
+func pairReaders(st *sqlstore.Store, model *service.Service) map[string]func(context.Context) ([2]int, error) {
 	of := func(numbers *[2]int) func(*calendar.Object) error {
 		return func(o *calendar.Object) error {
 			for i, name := range pairNames {

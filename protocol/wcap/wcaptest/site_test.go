@@ -18,6 +18,7 @@ import (
 	"factotum/protocol/wcap"
 	"factotum/server/calendar"
 	"factotum/server/calendar/calendartest"
+	"factotum/server/service"
 	"factotum/server/session"
 	"factotum/store/sqlstore"
 	"factotum/store/storetest/pgtest"
@@ -111,7 +112,7 @@ func newSite(t testing.TB, v variant, change ...func(*wcap.Options)) *site {
 		f(&o)
 	}
 	s.start = func() {
-		s.be = calendar.NewService(store, people, calendar.Options{Now: c.now, Host: backHost})
+		s.be = service.New(store, people, service.Options{Now: c.now, Host: backHost})
 		if v.dwp {
 			s.be = overDWP(t, s.be, quiet)
 		}

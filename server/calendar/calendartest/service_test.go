@@ -5,10 +5,11 @@ import (
 
 	"factotum/server/calendar"
 	"factotum/server/calendar/calendartest"
+	"factotum/server/service"
 )
 
 func TestService(t *testing.T) {
 	calendartest.Run(t, func(t *testing.T, people calendar.People) calendar.Backend {
-		return calendar.NewService(calendartest.NewStore(), people, calendar.Options{Host: "calendar1.sesta.com"})
+		return service.New(calendartest.NewStore(), people, service.Options{Host: "calendar1.sesta.com"})
 	})
 }

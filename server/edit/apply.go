@@ -1,0 +1,436 @@
+package edit
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"factotum/server/calendar"
+	"factotum/server/ical"
+	"factotum/server/recur"
+)
+
+// prodID marks objects that this server wrote.
+const prodID = "-//Factotum//Calendar//EN"
+
+// Store applies an item to an object, nil if there is none yet, and returns
+// the new one; cal stays as it was. A series that had to be split has its
+// later part in rest, an object of its own.
+func (e *Editor) Store(cal *ical.Component, uid string, it *calendar.EditItem) (next, rest *ical.Component, err error) {
+	if cal == nil {
+		next, err = e.create(uid, it)
+		return next, nil, err
+	}
+	cal = cal.Clone()
+	s, err := e.open(cal)
+	if err != nil {
+		return nil, nil, err
+	}
+	if s.comps[0].Name != e.Kind {
+		return nil, nil, calendar.Failf(calendar.NotFound, "", e.Op, e.Ref, "the component is a %s", s.comps[0].Name)
+	}
+	if err := e.allowed(s.comps[0], it); err != nil {
+		return nil, nil, err
+	}
+	single := !it.RID.IsZero() && it.Scope != calendar.WholeSeries && (s.recurs() || s.master == nil)
+	switch {
+	case !it.RID.IsZero() && it.Scope == calendar.ThisInstance && !single:
+		if _, ok := s.rid(e, it.RID); !ok {
+			return nil, nil, calendar.Failf(calendar.NotFound, "", e.Op, e.Ref, "there is no such instance")
+		}
+	case single && it.Scope != calendar.ThisInstance:
+		if p := &it.Patch; p.Start == nil && p.End == nil && p.Due == nil && p.Duration == nil && p.RRules == nil && p.RDates == nil && p.ExRules == nil && p.ExDates == nil {
+			return e.storeSome(s, it)
+		}
+		single = false
+	}
+	if single {
+		next, err = e.storeInstance(s, it)
+	} else {
+		next, err = e.storeSeries(s, it)
+	}
+	return next, nil, err
+}
+
+// allowed refuses what only the organizer may do. RFC 5546 §1.4, WCAP §7.5.
+func (e *Editor) allowed(c *ical.Component, it *calendar.EditItem) error {
+	if it.Role == calendar.AsAttendee || it.Role == calendar.OwnCopy {
+		return nil
+	}
+	org := c.Prop("ORGANIZER")
+	if org == nil || e.isMe(org.Value) {
+		return nil
+	}
+	reason := calendar.Reason("")
+	if it.Role == calendar.AsOrganizer {
+		reason = calendar.RequestOnModify
+	}
+	return calendar.Failf(calendar.NotOrganizer, reason, e.Op, e.Ref, "only the organizer may do this")
+}
+
+// create makes a new object.
+func (e *Editor) create(uid string, it *calendar.EditItem) (*ical.Component, error) {
+	p := &it.Patch
+	if it.Role == calendar.AsAttendee {
+		return nil, calendar.Failf(calendar.NotFound, "", e.Op, e.Ref, "there is no invitation to answer")
+	}
+	if e.Kind == "VEVENT" && (p.Start == nil || p.Start.IsZero()) {
+		return nil, e.bad("", "an event needs a start")
+	}
+	cal := ical.NewCalendar(prodID)
+	c := &ical.Component{Name: strings.ToUpper(e.Kind), Props: make([]ical.Property, 0, 12+len(p.Props))}
+	c.SetText("UID", uid)
+	cal.AddChild(c)
+	now := ical.FromCivil(e.Now.UTC(), ical.UTC, "")
+	c.SetDateTime("DTSTAMP", now)
+	c.SetDateTime("CREATED", now)
+	c.Set("SEQUENCE", "0")
+	if p.AllDay != nil && *p.AllDay && !e.Resource && e.Kind == "VEVENT" {
+		c.Set("TRANSP", "TRANSPARENT") // unless the patch says otherwise; WCAP §7.7
+	}
+	foreign := false
+	for i := range p.Props {
+		x := &p.Props[i]
+		foreign = foreign || strings.EqualFold(x.Name, "ORGANIZER") && len(x.Props) > 0 && !e.isMe(x.Props[0].Value)
+	}
+	err := e.times(cal, c, p)
+	if err == nil {
+		err = e.rules(cal, c, p)
+	}
+	for i := range p.Props {
+		if err == nil {
+			err = e.prop(c, &p.Props[i])
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if foreign && c.Prop("ATTENDEE") != nil && it.Role != calendar.OwnCopy {
+		return nil, calendar.Failf(calendar.NotOrganizer, "", e.Op, e.Ref, "only the organizer may do this")
+	}
+	e.organizer(c, p)
+	for i := range p.Alarms {
+		e.alarm(cal, c, &p.Alarms[i])
+	}
+	if it.Role == calendar.AsCanceler {
+		c.Set("STATUS", "CANCELLED")
+	}
+	e.stamp(c, nil, p)
+	if !it.RID.IsZero() && it.Scope == calendar.ThisInstance {
+		k, ok := clockOf(c, recur.ZonesOf(cal), e.Float)
+		if !ok {
+			return nil, e.bad("", "an instance needs a start")
+		}
+		c.SetDateTime("RECURRENCE-ID", k.keep(it.RID))
+	}
+	return cal, e.finish(cal, false)
+}
+
+// change applies the patch as the role has it.
+func (e *Editor) change(s *series, c *ical.Component, it *calendar.EditItem) error {
+	switch it.Role {
+	case calendar.AsAttendee:
+		return e.reply(s, c, it)
+	case calendar.AsCanceler:
+		before := c.Clone()
+		if err := e.apply(s.cal, c, &it.Patch); err != nil {
+			return err
+		}
+		c.Set("STATUS", "CANCELLED")
+		if !strings.EqualFold(before.Value("STATUS"), "CANCELLED") {
+			e.stamp(c, before, &it.Patch)
+		}
+		return nil
+	}
+	return e.apply(s.cal, c, &it.Patch)
+}
+
+// reply sets the owner's own PARTSTAT, and alarms, which are his alone.
+func (e *Editor) reply(s *series, c *ical.Component, it *calendar.EditItem) error {
+	mine := calendar.PropEdit{Name: "ATTENDEE", Append: true}
+	for i := range it.Patch.Props {
+		x := &it.Patch.Props[i]
+		if !strings.EqualFold(x.Name, "ATTENDEE") {
+			continue
+		}
+		for _, p := range x.Props {
+			if e.isMe(p.Value) {
+				mine.Props = append(mine.Props, p)
+			}
+		}
+	}
+	if len(mine.Props) == 0 {
+		return e.bad("", "the answer is not one of this calendar's owner")
+	}
+	if err := e.attendees(c, &mine); err != nil {
+		return err
+	}
+	for i := range it.Patch.Alarms {
+		e.alarm(s.cal, c, &it.Patch.Alarms[i])
+	}
+	now := ical.FromCivil(e.Now.UTC(), ical.UTC, "")
+	c.SetDateTime("DTSTAMP", now)
+	c.SetDateTime("LAST-MODIFIED", now)
+	return nil
+}
+
+// storeSeries changes the master, and where the instances are if its times
+// change. Overrides are what they are; an answer is for them too.
+func (e *Editor) storeSeries(s *series, it *calendar.EditItem) (*ical.Component, error) {
+	p := &it.Patch
+	if s.master == nil || it.Role == calendar.AsAttendee || it.Role == calendar.AsCanceler {
+		if s.master == nil && p.Start != nil && it.Role != calendar.AsAttendee && (p.RRules != nil || it.Mode != calendar.EditModify) {
+			return e.adopt(s, it)
+		}
+		for _, c := range s.comps {
+			if err := e.change(s, c, it); err != nil {
+				return nil, err
+			}
+		}
+		return s.cal, e.finish(s.cal, false)
+	}
+	before, oldStart := s.master.Clone(), moment(s.master, "DTSTART")
+	oldRules := slices.Concat(ruleTexts(s.master, "RRULE"), ruleTexts(s.master, "EXRULE"), dateTexts(s.master, "RDATE"))
+	if err := e.times(s.cal, s.master, p); err != nil {
+		return nil, err
+	}
+	now, _ := clockOf(s.master, s.zones, e.Float)
+	start := moment(s.master, "DTSTART")
+	moved := !start.IsZero() && !oldStart.IsZero() && start != oldStart
+	if moved && s.recurs() {
+		s.shift(now, start.Civil().Sub(s.clock.civil(oldStart)))
+	}
+	rest := *p
+	rest.Start, rest.End, rest.Due, rest.Duration, rest.AllDay = nil, nil, nil, nil, nil
+	sequence := s.master.Value("SEQUENCE")
+	if err := e.change(s, s.master, &calendar.EditItem{Role: it.Role, Patch: rest}); err != nil {
+		return nil, err
+	}
+	if s.master.Value("SEQUENCE") == sequence && consequential(before) != consequential(s.master) {
+		e.stamp(s.master, before, p)
+	}
+	changed := moved || !slices.Equal(oldRules, slices.Concat(ruleTexts(s.master, "RRULE"), ruleTexts(s.master, "EXRULE"), dateTexts(s.master, "RDATE")))
+	return s.cal, e.finish(s.cal, changed)
+}
+
+// adopt makes a master for overrides that came before it.
+func (e *Editor) adopt(s *series, it *calendar.EditItem) (*ical.Component, error) {
+	made, err := e.create(s.comps[0].Text("UID"), &calendar.EditItem{Role: it.Role, Patch: it.Patch})
+	if err != nil {
+		return nil, err
+	}
+	s.cal.AddChild(Components(made)...)
+	for z := range made.ChildrenOf("VTIMEZONE") {
+		s.cal.AddChild(z)
+	}
+	return s.cal, e.finish(s.cal, true)
+}
+
+func dateTexts(c *ical.Component, name string) (out []string) {
+	for p := range c.All(name) {
+		out = append(out, p.Param("TZID")+":"+p.Value)
+	}
+	return out
+}
+
+// storeInstance changes one instance, which becomes an override.
+func (e *Editor) storeInstance(s *series, it *calendar.EditItem) (*ical.Component, error) {
+	in, ok := s.rid(e, it.RID)
+	if !ok {
+		if s.master == nil && it.Role != calendar.AsAttendee && it.Patch.Start != nil { // one more without a master
+			made, err := e.create(s.comps[0].Text("UID"), it)
+			if err != nil {
+				return nil, err
+			}
+			s.cal.AddChild(Components(made)...)
+			return s.cal, e.finish(s.cal, false)
+		}
+		return nil, calendar.Failf(calendar.NotFound, "", e.Op, e.Ref, "there is no such instance")
+	}
+	c := s.override(in.RecurrenceID)
+	fresh := c == nil
+	if fresh {
+		c = s.split(e, in)
+	}
+	p := &it.Patch
+	if p.RRules != nil || p.RDates != nil || p.ExRules != nil || p.ExDates != nil {
+		q := *p // an instance has no rules: clients send empty ones along
+		q.RRules, q.RDates, q.ExRules, q.ExDates = nil, nil, nil, nil
+		one := *it
+		one.Patch = q
+		it = &one
+	}
+	was := c.Clone()
+	if err := e.change(s, c, it); err != nil {
+		return nil, err
+	}
+	if it.Role == calendar.AsPublisher || it.Role == calendar.AsOrganizer {
+		if s.master != nil {
+			for _, name := range []string{"CLASS", "TRANSP"} {
+				if a, b := c.Value(name), was.Value(name); !strings.EqualFold(a, b) && !strings.EqualFold(CmpOr(a, plain[name]), CmpOr(b, plain[name])) {
+					return nil, e.bad(calendar.RecurPrivacy, "%s is one for the whole series", name)
+				}
+			}
+		}
+		k, ok := clockOf(c, s.zones, e.Float)
+		if d := moment(c, "DTSTART"); ok && !d.IsZero() {
+			old := moment(was, "DTSTART")
+			if err := s.neighbours(e, in.RecurrenceID, k.instant(old), k.instant(d)); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if fresh {
+		s.cal.AddChild(c)
+	}
+	return s.cal, e.finish(s.cal, false)
+}
+
+// plain are the values that a property has when it is not there.
+var plain = map[string]string{"CLASS": "PUBLIC", "TRANSP": "OPAQUE"}
+
+// Remove deletes the instances that an item means; a nil object is gone whole.
+func (e *Editor) Remove(cal *ical.Component, it *calendar.EditItem) (*ical.Component, error) {
+	s, err := e.open(cal.Clone())
+	if err != nil {
+		return nil, err
+	}
+	if e.Kind != "" && s.comps[0].Name != e.Kind {
+		return nil, calendar.Failf(calendar.NotFound, "", e.Op, e.Ref, "the component is a %s", s.comps[0].Name)
+	}
+	if it.RID.IsZero() || it.Scope == calendar.WholeSeries {
+		return nil, nil
+	}
+	in, ok := s.rid(e, it.RID)
+	if !ok {
+		return nil, calendar.Failf(calendar.NotFound, "", e.Op, e.Ref, "there is no such instance")
+	}
+	if !s.recurs() {
+		return nil, nil
+	}
+	switch it.Scope {
+	case calendar.ThisInstance:
+		return e.without(s, []recur.Instance{in})
+	case calendar.ThisAndFuture:
+		return e.truncate(s, in)
+	}
+	return e.removePrior(s, it)
+}
+
+// RemoveWithin deletes the instances, at most limit, that lie completely in a
+// window; hit tells whether there are any. A nil object is gone whole. WCAP §9.4.
+func (e *Editor) RemoveWithin(ctx context.Context, cal *ical.Component, win calendar.Window, limit int) (next *ical.Component, hit bool, err error) {
+	s, err := e.open(cal.Clone())
+	if err != nil {
+		return nil, false, nil // stored before a rule was added: left alone
+	}
+	var gone []recur.Instance
+	for in, err := range s.set.Between(ctx, win.From, win.To, e.Float, recur.Budget{MaxInstances: limit, MaxSteps: 100_000}) {
+		if errors.Is(err, recur.ErrBudget) {
+			break
+		}
+		if err != nil {
+			return nil, false, err
+		}
+		if in.Start.IsZero() && in.End.IsZero() || in.Start.Before(win.From) || !win.To.IsZero() && in.End.After(win.To) {
+			continue
+		}
+		gone = append(gone, in)
+	}
+	if len(gone) == 0 || !s.recurs() {
+		return nil, len(gone) > 0, nil
+	}
+	next, err = e.without(s, gone)
+	return next, err == nil, err
+}
+
+// without excludes instances from a series; the last one takes it along.
+func (e *Editor) without(s *series, list []recur.Instance) (*ical.Component, error) {
+	gone := map[time.Time]bool{}
+	for _, in := range list {
+		gone[s.clock.civil(in.RecurrenceID)] = true
+	}
+	s.cal.Children = slices.DeleteFunc(s.cal.Children, func(c *ical.Component) bool {
+		if c.Name == "VTIMEZONE" || c.Prop("RECURRENCE-ID") == nil {
+			return false
+		}
+		return gone[s.clock.civil(moment(c, "RECURRENCE-ID"))]
+	})
+	if s.master != nil {
+		before := s.master.Clone()
+		for _, in := range list {
+			q := ical.Property{Name: "EXDATE"}
+			q.SetDateTime(s.clock.keep(in.RecurrenceID))
+			s.master.Add(q)
+		}
+		e.stamp(s.master, before, &calendar.Patch{})
+	}
+	return e.left(s.cal)
+}
+
+// truncate ends a series before an instance.
+func (e *Editor) truncate(s *series, in recur.Instance) (*ical.Component, error) {
+	pivot := s.clock.civil(in.RecurrenceID)
+	later := func(d ical.DateTime) bool { return !s.clock.civil(d).Before(pivot) }
+	s.cal.Children = slices.DeleteFunc(s.cal.Children, func(c *ical.Component) bool {
+		return c.Name != "VTIMEZONE" && c.Prop("RECURRENCE-ID") != nil && later(moment(c, "RECURRENCE-ID"))
+	})
+	if s.master != nil {
+		if later(moment(s.master, "DTSTART")) {
+			return nil, nil
+		}
+		before := s.master.Clone()
+		step := time.Second
+		if s.clock.kind == ical.Date {
+			step = 24 * time.Hour
+		}
+		until := untilOf(s.clock, s.clock.of(pivot.Add(-step)))
+		var keep []ical.Property
+		for _, p := range s.master.Props {
+			switch p.Name {
+			case "RRULE":
+				if r, err := recur.ParseRule(p.Value); err == nil {
+					if !r.HasUntil || later(r.Until) {
+						r.Count, r.HasUntil, r.Until = 0, true, until
+					}
+					p.Value = r.String()
+				}
+			case "RDATE", "EXDATE":
+				list, err := p.DateTimes()
+				if err != nil || strings.EqualFold(p.Param("VALUE"), "PERIOD") {
+					break
+				}
+				if list = slices.DeleteFunc(list, later); len(list) == 0 {
+					continue
+				}
+				p = p.Clone()
+				setDates(&p, list)
+			}
+			keep = append(keep, p)
+		}
+		s.master.Props = keep
+		e.stamp(s.master, before, &calendar.Patch{})
+	}
+	return e.left(s.cal)
+}
+
+// left finishes an object that lost instances: nil when it has no more.
+func (e *Editor) left(cal *ical.Component) (*ical.Component, error) {
+	comps := Components(cal)
+	if len(comps) == 0 {
+		return nil, nil
+	}
+	set, err := recur.Compile(comps, recur.ZonesOf(cal))
+	if err != nil {
+		return nil, e.bad(calendar.ValidCalendarData, "%v", err)
+	}
+	for _, err := range set.Between(context.Background(), time.Time{}, time.Time{}, e.Float, recur.Budget{MaxInstances: 1}) {
+		if err == nil || err == recur.ErrBudget {
+			return cal, e.finish(cal, false)
+		}
+		return nil, e.bad(calendar.ValidCalendarData, "%v", err)
+	}
+	return nil, nil
+}

@@ -1,0 +1,533 @@
+package edit
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"factotum/server/calendar"
+	"factotum/server/ical"
+	"factotum/server/recur"
+)
+
+// Editor applies edits to the text of one object. It is pure: it knows the
+// time and who owns the calendar, and asks nobody.
+type Editor struct {
+	Op       string
+	Ref      string
+	Kind     string // component that is edited
+	Now      time.Time
+	Bound    int             // COUNT of a rule without end, 0 = none
+	Float    recur.Zone      // what floating time means in this calendar
+	Owner    calendar.Person // of the calendar; Mails are his addresses
+	Resource bool
+}
+
+func (e *Editor) bad(reason calendar.Reason, format string, args ...any) error {
+	return calendar.Failf(calendar.Invalid, reason, e.Op, e.Ref, format, args...)
+}
+
+// isMe reports whether an address is the calendar owner's. Where nobody knows
+// his addresses, every address may be.
+func (e *Editor) isMe(address string) bool {
+	a := addressKey(address)
+	return len(e.Owner.Mails) == 0 || a == strings.ToLower(e.Owner.ID) || slices.Contains(e.Owner.Mails, a)
+}
+
+// addressKey is what makes two calendar addresses the same.
+func addressKey(address string) string {
+	a := strings.ToLower(strings.TrimSpace(address))
+	return strings.TrimPrefix(a, "mailto:")
+}
+
+// structural are the properties that a PropEdit may not touch.
+var structural = map[string]bool{
+	"UID": true, "RECURRENCE-ID": true, "DTSTART": true, "DTEND": true, "DUE": true, "DURATION": true, "RRULE": true, "RDATE": true,
+	"EXRULE": true, "EXDATE": true, "DTSTAMP": true, "CREATED": true, "LAST-MODIFIED": true, "BEGIN": true, "END": true, "": true,
+}
+
+// apply changes one component. Its recurrence is for the caller (series).
+func (e *Editor) apply(cal, c *ical.Component, p *calendar.Patch) error {
+	before := c.Clone()
+	if err := e.times(cal, c, p); err != nil {
+		return err
+	}
+	if err := e.rules(cal, c, p); err != nil {
+		return err
+	}
+	for i := range p.Props {
+		if err := e.prop(c, &p.Props[i]); err != nil {
+			return err
+		}
+	}
+	e.organizer(c, p)
+	for i := range p.Alarms {
+		e.alarm(cal, c, &p.Alarms[i])
+	}
+	e.stamp(c, before, p)
+	return nil
+}
+
+// stamp sets the times of a change, and SEQUENCE if others must hear of it.
+// RFC 5546 §2.1.4.
+func (e *Editor) stamp(c, before *ical.Component, p *calendar.Patch) {
+	now := ical.FromCivil(e.Now.UTC(), ical.UTC, "")
+	c.SetDateTime("DTSTAMP", now)
+	c.SetDateTime("LAST-MODIFIED", now)
+	if before == nil || slices.ContainsFunc(p.Props, func(x calendar.PropEdit) bool { return x.Name == "SEQUENCE" }) {
+		return
+	}
+	if consequential(before) != consequential(c) {
+		n := 0
+		for _, d := range strings.TrimSpace(c.Value("SEQUENCE")) {
+			if d < '0' || d > '9' || n > 1<<28 {
+				break
+			}
+			n = n*10 + int(d-'0')
+		}
+		c.Set("SEQUENCE", strconv.Itoa(n+1))
+	}
+}
+
+// consequential spells what a meeting cannot change without telling anybody.
+func consequential(c *ical.Component) string {
+	var b []byte
+	for i := range c.Props {
+		switch p := &c.Props[i]; p.Name {
+		case "DTSTART", "DTEND", "DUE", "DURATION", "RRULE", "RDATE", "EXRULE", "EXDATE":
+			b = p.Append(b)
+		case "STATUS":
+			if strings.EqualFold(p.Value, "CANCELLED") {
+				b = append(b, "CANCELLED"...)
+			}
+		}
+	}
+	return string(b)
+}
+
+// times sets start and end. One zone is for all of a component's times, so a
+// new one moves the others into it too. WCAP §5.
+func (e *Editor) times(cal, c *ical.Component, p *calendar.Patch) error {
+	if p.Start == nil && p.End == nil && p.Due == nil && p.Duration == nil && p.AllDay == nil {
+		return nil
+	}
+	k, old := e.newClock(cal, c, p)
+	start, oldStart := moment(c, "DTSTART"), moment(c, "DTSTART")
+	switch {
+	case p.Start == nil && !start.IsZero():
+		start = k.keep(start)
+	case p.Start != nil && p.Start.IsZero():
+		start = ical.DateTime{}
+	case p.Start != nil:
+		start = k.keep(*p.Start)
+	}
+	endName, given := "DTEND", p.End
+	if c.Name == "VTODO" {
+		endName, given = "DUE", p.Due
+	}
+	end, oldEnd := moment(c, endName), moment(c, endName)
+	switch {
+	case given != nil && given.IsZero():
+		end = ical.DateTime{}
+		c.Del("DURATION")
+	case given != nil:
+		end = k.keep(*given)
+		c.Del("DURATION")
+	case p.Duration != nil && !start.IsZero():
+		if p.Duration.Neg {
+			return e.bad("", "the duration is negative")
+		}
+		end = k.of(addDuration(start.Civil(), *p.Duration))
+		c.Del("DURATION")
+	case !end.IsZero():
+		end = e.followEnd(k, old, start, oldStart, oldEnd)
+	}
+	if !end.IsZero() && !start.IsZero() {
+		late := k.instant(end).Compare(k.instant(start))
+		switch {
+		case late < 0 && k.kind == ical.Date, late == 0 && c.Name == "VEVENT":
+			end = ical.DateTime{} // a day, or a moment: what a start by itself means
+		case late < 0:
+			return e.bad("", "the end is before the start")
+		}
+	}
+	setMoment(c, "DTSTART", start)
+	setMoment(c, endName, end)
+	return nil
+}
+
+// followEnd is the end of a component of which only the start was changed.
+func (e *Editor) followEnd(k, old *clock, start, oldStart, oldEnd ical.DateTime) ical.DateTime {
+	if k.kind == ical.Date && old.kind != ical.Date {
+		day := old.civil(oldEnd)
+		if !day.Equal(k.day(oldEnd)) {
+			day = day.AddDate(0, 0, 1)
+		}
+		return k.of(day)
+	}
+	end := k.keep(oldEnd)
+	if !start.IsZero() && !oldStart.IsZero() && k.instant(end).Before(k.instant(start)) {
+		return k.of(start.Civil().Add(old.civil(oldEnd).Sub(old.civil(oldStart))))
+	}
+	return end
+}
+
+func setMoment(c *ical.Component, name string, d ical.DateTime) {
+	if d.IsZero() {
+		c.Del(name)
+		return
+	}
+	c.SetDateTime(name, d)
+}
+
+// newClock is the clock that the component keeps after the patch, and the one
+// that it kept before.
+func (e *Editor) newClock(cal, c *ical.Component, p *calendar.Patch) (k, old *clock) {
+	zones := recur.ZonesOf(cal)
+	old, had := clockOf(c, zones, e.Float)
+	k = &clock{zones: zones, float: e.Float}
+	given := ical.DateTime{}
+	for _, d := range []*ical.DateTime{p.Start, p.End, p.Due} {
+		if d != nil && !d.IsZero() {
+			given = *d
+			break
+		}
+	}
+	tzid := p.TZID
+	switch {
+	case tzid != "":
+	case had && old.kind == ical.Zoned:
+		tzid = old.tzid
+	case given.Kind == ical.Zoned && !given.IsZero() && (!had || old.kind == ical.Date):
+		tzid = given.TZID
+	}
+	allDay := had && old.kind == ical.Date || !had && given.Kind == ical.Date && !given.IsZero()
+	if p.AllDay != nil {
+		allDay = *p.AllDay
+	}
+	switch {
+	case tzid != "":
+		k.set(ical.Zoned, tzid)
+	case had && old.kind == ical.Floating:
+		k.set(ical.Floating, "")
+	case had && old.kind == ical.Date && given.IsZero():
+		k.set(ical.Floating, "")
+		k.kind, k.zone = ical.UTC, e.Float
+		if z, ok := recur.LoadZone(e.Float.Name()); ok {
+			k.set(ical.Zoned, z.Name())
+		}
+	default:
+		k.set(ical.UTC, "")
+	}
+	if allDay {
+		zone := k.zone
+		if tzid == "" {
+			zone = e.Float
+		}
+		k.kind, k.tzid, k.zone = ical.Date, "", zone
+	}
+	return k, old
+}
+
+// prop changes the properties of one name.
+func (e *Editor) prop(c *ical.Component, x *calendar.PropEdit) error {
+	name := strings.ToUpper(x.Name)
+	if structural[name] {
+		return e.bad("", "%s is not changed like this", name)
+	}
+	switch name {
+	case "ATTENDEE":
+		return e.attendees(c, x)
+	case "ORGANIZER":
+		if o := c.Prop(name); o != nil && len(x.Props) == 1 && addressKey(o.Value) == addressKey(x.Props[0].Value) {
+			return nil // with what else is known of him
+		}
+	case "TRANSP":
+		if e.Resource && len(x.Props) > 0 && strings.EqualFold(x.Props[0].Value, "TRANSPARENT") {
+			return e.bad(calendar.TranspResource, "a resource is never transparent")
+		}
+	}
+	var old []ical.Property
+	at := len(c.Props)
+	for i := range c.Props {
+		if c.Props[i].Name == name && replaceable(&c.Props[i]) {
+			if len(old) == 0 {
+				at = i - len(old)
+			}
+			old = append(old, c.Props[i])
+		}
+	}
+	if name == "ATTACH" && len(x.Remove) > 0 {
+		detachFrom(c, x.Remove)
+	}
+	if x.Append {
+		appendValues(c, old, x.Props)
+		return nil
+	}
+	if len(old) > 0 {
+		c.Props = slices.DeleteFunc(c.Props, func(p ical.Property) bool { return p.Name == name && replaceable(&p) })
+	}
+	var room [2]ical.Property // most have one value
+	fresh := room[:0]
+	was := byValue(old)
+	for _, p := range x.Props {
+		p = p.Clone()
+		p.Name = name
+		if name == "ATTACH" && calendar.AttachmentID(p.Value) != "" {
+			continue // a file of ours, told by its address: it is there or it is not
+		}
+		// What a client that knows more wrote beside the same value stays.
+		if o, ok := was[p.Value]; ok && len(p.Params) == 0 {
+			p = *o
+		}
+		fresh = append(fresh, p)
+	}
+	c.Props = slices.Insert(c.Props, min(at, len(c.Props)), fresh...)
+	return nil
+}
+
+// replaceable tells attachments by address from those that hold a file.
+func replaceable(p *ical.Property) bool {
+	return p.Name != "ATTACH" || calendar.AttachmentID(p.Value) == "" && !p.HasParam("ENCODING") && !p.HasParam("MANAGED-ID")
+}
+
+// listed are the properties whose value is a list of texts.
+var listed = map[string]bool{"CATEGORIES": true, "RESOURCES": true}
+
+// byValue finds properties by their value, of several the first. There may be
+// thousands on either side of a comparison.
+func byValue(list []ical.Property) map[string]*ical.Property {
+	if len(list) == 0 {
+		return nil
+	}
+	m := make(map[string]*ical.Property, len(list))
+	for i := range list {
+		if p := &list[i]; m[p.Value] == nil {
+			m[p.Value] = p
+		}
+	}
+	return m
+}
+
+// appendValues adds what is not there yet.
+func appendValues(c *ical.Component, old, props []ical.Property) {
+	was := byValue(old)
+	have := map[string]bool{} // of lists of texts
+	for i := range old {
+		if listed[old[i].Name] {
+			for _, s := range ical.SplitText(old[i].Value) {
+				have[s] = true
+			}
+		}
+	}
+	for _, p := range props {
+		if !listed[p.Name] {
+			if was[p.Value] == nil {
+				c.Add(p.Clone())
+			}
+			continue
+		}
+		var add []string
+		for _, s := range ical.SplitText(p.Value) {
+			if !have[s] {
+				have[s] = true
+				add = append(add, s)
+			}
+		}
+		if len(add) > 0 {
+			c.Add(ical.Property{Name: p.Name, Value: ical.JoinText(add...)})
+		}
+	}
+}
+
+// attendees changes the list of attendees. One that was there keeps the
+// parameters that are not given anew. WCAP §7.1, §7.11.
+func (e *Editor) attendees(c *ical.Component, x *calendar.PropEdit) error {
+	was := map[string]ical.Property{} // by address, of several the first
+	for _, p := range c.Props {
+		if p.Name == "ATTENDEE" {
+			if key := addressKey(p.Value); was[key].Name == "" {
+				was[key] = p
+			}
+		}
+	}
+	if !x.Append {
+		c.Props = slices.DeleteFunc(c.Props, func(p ical.Property) bool { return p.Name == "ATTENDEE" })
+	}
+	at := map[string]int{} // where in c.Props
+	for i := range c.Props {
+		if p := &c.Props[i]; p.Name == "ATTENDEE" {
+			if _, ok := at[addressKey(p.Value)]; !ok {
+				at[addressKey(p.Value)] = i
+			}
+		}
+	}
+	for _, p := range x.Props {
+		p = p.Clone()
+		p.Name = "ATTENDEE"
+		key := addressKey(p.Value)
+		if o, ok := was[key]; ok {
+			o = o.Clone()
+			for _, q := range p.Params {
+				o.SetParam(q.Name, q.Values...)
+			}
+			p = o
+		} else if !p.HasParam("PARTSTAT") {
+			p.SetParam("PARTSTAT", "NEEDS-ACTION")
+		}
+		if i, ok := at[key]; ok {
+			c.Props[i] = p
+		} else {
+			at[key] = len(c.Props)
+			c.Add(p)
+		}
+	}
+	gone := map[string]bool{}
+	for _, address := range x.Remove {
+		gone[addressKey(address)] = true
+	}
+	if len(gone) > 0 {
+		c.Props = slices.DeleteFunc(c.Props, func(p ical.Property) bool { return p.Name == "ATTENDEE" && gone[addressKey(p.Value)] })
+	}
+	return nil
+}
+
+// organizer keeps ORGANIZER where attendees are, and nowhere else: a component
+// of one person has none. RFC 5545 §3.8.4.3.
+func (e *Editor) organizer(c *ical.Component, p *calendar.Patch) {
+	touched := slices.ContainsFunc(p.Props, func(x calendar.PropEdit) bool { return x.Name == "ATTENDEE" || x.Name == "ORGANIZER" })
+	if !touched {
+		return
+	}
+	has := c.Prop("ATTENDEE") != nil
+	org := c.Prop("ORGANIZER")
+	switch {
+	case has && org == nil && e.Owner.Mail() != "":
+		o := ical.Property{Name: "ORGANIZER", Value: "mailto:" + e.Owner.Mail()}
+		if e.Owner.Name != "" {
+			o.SetParam("CN", e.Owner.Name)
+		}
+		c.Add(o)
+	case !has && org != nil && len(e.Owner.Mails) > 0 && e.isMe(org.Value):
+		c.Del("ORGANIZER")
+	}
+}
+
+// alarm makes the alarms of one action what the edit says. WCAP §7.8.
+func (e *Editor) alarm(cal, c *ical.Component, x *calendar.AlarmEdit) {
+	action := strings.ToUpper(x.Action)
+	var alarm *ical.Component
+	at := len(c.Children)
+	for i, k := range c.Children {
+		if k.Name == "VALARM" && strings.EqualFold(strings.TrimSpace(k.Value("ACTION")), action) {
+			if alarm == nil {
+				alarm, at = k, i
+			}
+		}
+	}
+	timed := x.At != nil || x.Before != nil
+	drop := func() {
+		c.Children = slices.DeleteFunc(c.Children, func(k *ical.Component) bool {
+			return k.Name == "VALARM" && strings.EqualFold(strings.TrimSpace(k.Value("ACTION")), action)
+		})
+	}
+	if x.Remove {
+		drop()
+		return
+	}
+	if alarm == nil {
+		if !timed || action == "EMAIL" && len(x.Attendees) == 0 {
+			return // nothing to set off, or nobody to tell
+		}
+		alarm = ical.New("VALARM")
+		alarm.Set("ACTION", action)
+		if action != "AUDIO" {
+			alarm.SetText("DESCRIPTION", "This is the alarm description")
+		}
+		if action == "EMAIL" {
+			alarm.SetText("SUMMARY", CmpOr(c.Text("SUMMARY"), "Alarm"))
+		}
+	}
+	if timed {
+		e.trigger(cal, c, alarm, x)
+		drop()
+		at = min(at, len(c.Children))
+		c.Children = slices.Insert(c.Children, at, alarm)
+	}
+	if x.Description != nil && action != "AUDIO" {
+		alarm.SetText("DESCRIPTION", *x.Description)
+	}
+	if x.Attendees != nil {
+		e.alarmAttendees(alarm, x)
+		if alarm.Prop("ATTENDEE") == nil && action == "EMAIL" {
+			drop()
+		}
+	}
+}
+
+func (e *Editor) alarmAttendees(alarm *ical.Component, x *calendar.AlarmEdit) {
+	if !x.Append {
+		alarm.Del("ATTENDEE")
+	}
+	have := map[string]bool{}
+	for p := range alarm.All("ATTENDEE") {
+		have[addressKey(p.Value)] = true
+	}
+	for _, a := range x.Attendees {
+		if key := addressKey(a); !have[key] {
+			have[key] = true
+			alarm.Add(ical.Property{Name: "ATTENDEE", Value: a})
+		}
+	}
+}
+
+// trigger sets when an alarm goes off. In a series a moment becomes the time
+// before the start: it is meant for each instance.
+func (e *Editor) trigger(cal, c, alarm *ical.Component, x *calendar.AlarmEdit) {
+	before := x.Before
+	if before == nil && (c.Prop("RRULE") != nil || c.Prop("RDATE") != nil) {
+		k, ok := clockOf(c, recur.ZonesOf(cal), e.Float)
+		ref := moment(c, "DTSTART")
+		if ref.IsZero() {
+			ref = moment(c, "DUE")
+		}
+		if ok && !ref.IsZero() {
+			d := ical.DurationOf(k.instant(*x.At).Sub(k.instant(ref)))
+			before = &d
+		}
+	}
+	if before == nil {
+		k := clock{zones: recur.ZonesOf(cal), float: e.Float, zone: recur.UTC, kind: ical.UTC}
+		alarm.Set("TRIGGER", k.keep(*x.At).String(), ical.Param{Name: "VALUE", Values: []string{"DATE-TIME"}})
+		return
+	}
+	if c.Name == "VTODO" && c.Prop("DTSTART") == nil {
+		alarm.Set("TRIGGER", before.String(), ical.Param{Name: "RELATED", Values: []string{"END"}})
+		return
+	}
+	alarm.Set("TRIGGER", before.String())
+}
+
+func CmpOr(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// Detach takes the ATTACHes of these ids out of every component.
+func Detach(cal *ical.Component, ids []string) {
+	if len(ids) == 0 {
+		return
+	}
+	for _, c := range Components(cal) {
+		detachFrom(c, ids)
+	}
+}
+
+func detachFrom(c *ical.Component, ids []string) {
+	c.Props = slices.DeleteFunc(c.Props, func(p ical.Property) bool {
+		return p.Name == "ATTACH" && slices.Contains(ids, calendar.AttachmentID(p.Value))
+	})
+}

@@ -1,0 +1,362 @@
+package edit
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"factotum/server/calendar"
+	"factotum/server/ical"
+	"factotum/server/recur"
+)
+
+// Components are those of the object besides its zones.
+func Components(cal *ical.Component) []*ical.Component {
+	var out []*ical.Component
+	for _, c := range cal.Children {
+		if c.Name != "VTIMEZONE" {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+func masterOf(comps []*ical.Component) *ical.Component {
+	for _, c := range comps {
+		if c.Prop("RECURRENCE-ID") == nil {
+			return c
+		}
+	}
+	return nil
+}
+
+// series is an object taken apart for an edit.
+type series struct {
+	cal    *ical.Component
+	comps  []*ical.Component
+	master *ical.Component // nil when there are overrides only
+	zones  *recur.Zones
+	clock  *clock // of the master, or of the first override's RECURRENCE-ID
+	set    *recur.Set
+}
+
+func (e *Editor) open(cal *ical.Component) (*series, error) {
+	s := &series{cal: cal, comps: Components(cal), zones: recur.ZonesOf(cal)}
+	s.master = masterOf(s.comps)
+	base := s.master
+	if base == nil {
+		p := s.comps[0].Prop("RECURRENCE-ID")
+		base = &ical.Component{Name: "X", Props: []ical.Property{*p}}
+	}
+	s.clock, _ = clockOf(base, s.zones, e.Float)
+	var err error
+	if s.set, err = recur.Compile(s.comps, s.zones); err != nil {
+		return nil, e.bad(calendar.ValidCalendarData, "%v", err)
+	}
+	return s, nil
+}
+
+// rid finds the instance that a moment names. Clients that know no dates name
+// days of an all-day series by their midnight in some zone. WCAP §5.
+func (s *series) rid(e *Editor, rid ical.DateTime) (recur.Instance, bool) {
+	tries := []ical.DateTime{s.clock.keep(rid)}
+	if s.clock.kind == ical.Date && rid.Kind == ical.UTC {
+		tries = append(tries, ical.FromCivil(e.Float.FromUTC(rid.Civil()), ical.Date, ""), ical.FromCivil(rid.Civil(), ical.Date, ""))
+		tries[1].Hour, tries[1].Min, tries[1].Sec, tries[2].Hour, tries[2].Min, tries[2].Sec = 0, 0, 0, 0, 0, 0
+	}
+	for _, d := range tries {
+		if in, ok := s.set.InstanceIn(d, s.zones, e.Float); ok {
+			return in, true
+		}
+	}
+	return recur.Instance{}, false
+}
+
+// override is the component that stands for that instance alone, or nil.
+func (s *series) override(rid ical.DateTime) *ical.Component {
+	for _, c := range s.comps {
+		p := c.Prop("RECURRENCE-ID")
+		if p == nil {
+			continue
+		}
+		if d, err := p.DateTime(); err == nil && s.clock.civil(d).Equal(s.clock.civil(rid)) {
+			return c
+		}
+	}
+	return nil
+}
+
+// recurs reports whether the object has more than one instance to tell apart.
+func (s *series) recurs() bool { return s.set.Recurring() }
+
+// split makes an override of one instance out of what it shows.
+func (s *series) split(e *Editor, in recur.Instance) *ical.Component {
+	src := in.Comp
+	c := src.Clone()
+	for _, name := range []string{"RRULE", "RDATE", "EXRULE", "EXDATE"} {
+		c.Del(name)
+	}
+	c.SetDateTime("RECURRENCE-ID", in.RecurrenceID)
+	at := func(name string, t time.Time) {
+		p := c.Prop(name)
+		if p == nil {
+			return
+		}
+		k, _ := clockOf(&ical.Component{Name: "X", Props: []ical.Property{{Name: "DTSTART", Params: p.Params, Value: p.Value}}}, s.zones, e.Float)
+		p.SetDateTime(k.of(k.zone.FromUTC(t)))
+	}
+	at("DTSTART", in.Start)
+	at("DTEND", in.End)
+	at("DUE", in.End)
+	return c
+}
+
+// neighbours refuses to move an instance over or onto the day of another one,
+// as Sun's server did. A series that has several on a day anyway may.
+func (s *series) neighbours(e *Editor, rid ical.DateTime, was, is time.Time) error {
+	if was.Equal(is) {
+		return nil
+	}
+	lo, hi := was, is
+	if is.Before(was) {
+		lo, hi = is, was
+	}
+	day := func(t time.Time) string { return s.clock.zone.FromUTC(t).Format(time.DateOnly) }
+	crowded, taken := false, false
+	for in, err := range s.set.Between(context.Background(), lo.Add(-36*time.Hour), hi.Add(36*time.Hour), e.Float, recur.Budget{MaxInstances: 5000, MaxSteps: 50_000}) {
+		if err != nil {
+			break
+		}
+		if s.clock.civil(in.RecurrenceID).Equal(s.clock.civil(rid)) {
+			continue
+		}
+		switch {
+		case in.Start.After(lo) && in.Start.Before(hi), in.Start.Equal(is):
+			return e.bad(calendar.RecurSkip, "the instance would jump over another one")
+		case day(in.Start) == day(was):
+			crowded = true
+		case day(in.Start) == day(is):
+			taken = true
+		}
+	}
+	if taken && !crowded {
+		return e.bad(calendar.RecurSameDay, "another instance is on that day")
+	}
+	return nil
+}
+
+// shift moves what tells instances apart along with the start of a series:
+// exceptions, further dates, the last date, and what the overrides replace.
+func (s *series) shift(now *clock, by time.Duration) {
+	move := func(d ical.DateTime) ical.DateTime { return now.of(s.clock.civil(d).Add(by)) }
+	for i := range s.master.Props {
+		p := &s.master.Props[i]
+		switch p.Name {
+		case "EXDATE", "RDATE":
+			if strings.EqualFold(p.Param("VALUE"), "PERIOD") {
+				continue
+			}
+			if list, err := p.DateTimes(); err == nil && len(list) > 0 {
+				for j := range list {
+					list[j] = move(list[j])
+				}
+				setDates(p, list)
+			}
+		case "RRULE", "EXRULE":
+			if r, err := recur.ParseRule(p.Value); err == nil && r.HasUntil {
+				until := r.Until
+				if until.Kind == ical.Date && s.clock.kind != ical.Date {
+					continue
+				}
+				r.Until = untilOf(now, move(until))
+				p.Value = r.String()
+			}
+		}
+	}
+	for _, c := range s.comps {
+		if p := c.Prop("RECURRENCE-ID"); p != nil {
+			if d, err := p.DateTime(); err == nil {
+				p.SetDateTime(move(d))
+			}
+		}
+	}
+}
+
+// untilOf is an UNTIL as RFC 5545 §3.3.10 wants it: a date with dates, UTC
+// with a zone, else the form of the start.
+func untilOf(k *clock, d ical.DateTime) ical.DateTime {
+	switch k.kind {
+	case ical.Date:
+		return ical.FromCivil(k.day(d), ical.Date, "")
+	case ical.Floating:
+		return k.keep(d)
+	}
+	if d.Kind == ical.Date { // the whole of the last day counts
+		c := d.Civil()
+		d = k.of(time.Date(c.Year(), c.Month(), c.Day(), 23, 59, 59, 0, time.UTC))
+	}
+	return ical.FromCivil(k.instant(d), ical.UTC, "")
+}
+
+func setDates(p *ical.Property, list []ical.DateTime) {
+	p.SetDateTime(list[0])
+	for _, d := range list[1:] {
+		p.Value += "," + d.String()
+	}
+}
+
+// rules replaces recurrence properties. WCAP §6.3.
+func (e *Editor) rules(cal, c *ical.Component, p *calendar.Patch) error {
+	if p.RRules == nil && p.ExRules == nil && p.RDates == nil && p.ExDates == nil {
+		return nil
+	}
+	k, _ := clockOf(c, recur.ZonesOf(cal), e.Float)
+	for _, x := range []struct {
+		name string
+		list *[]string
+	}{{"RRULE", p.RRules}, {"EXRULE", p.ExRules}} {
+		if x.list == nil {
+			continue
+		}
+		var rules []string
+		for _, text := range *x.list {
+			r, err := recur.ParseRule(text)
+			if err != nil {
+				return e.bad(calendar.ValidCalendarData, "%s: %v", x.name, err)
+			}
+			if r.HasUntil {
+				r.Until = untilOf(k, r.Until)
+			}
+			rules = append(rules, r.String())
+		}
+		if slices.Equal(rules, ruleTexts(c, x.name)) {
+			continue // said again, not changed: a rule without end stays one
+		}
+		c.Del(x.name)
+		for _, text := range rules {
+			if r, err := recur.ParseRule(text); err == nil && x.name == "RRULE" && e.Bound > 0 && r.Count == 0 && !r.HasUntil {
+				r.Count = e.Bound
+				text = r.String()
+			}
+			c.Add(ical.Property{Name: x.name, Value: text})
+		}
+	}
+	for _, x := range []struct {
+		name string
+		list *[]ical.DateTime
+	}{{"RDATE", p.RDates}, {"EXDATE", p.ExDates}} {
+		if x.list == nil {
+			continue
+		}
+		c.Del(x.name)
+		seen := map[ical.DateTime]bool{}
+		for _, d := range *x.list {
+			if d = k.keep(d); !seen[d] {
+				seen[d] = true
+				q := ical.Property{Name: x.name}
+				q.SetDateTime(d)
+				c.Add(q)
+			}
+		}
+	}
+	return nil
+}
+
+func ruleTexts(c *ical.Component, name string) (out []string) {
+	for p := range c.All(name) {
+		text := p.Value
+		if r, err := recur.ParseRule(text); err == nil {
+			text = r.String()
+		}
+		out = append(out, text)
+	}
+	return out
+}
+
+// prune drops overrides of instances that the series no longer has, and zones
+// that no time names any more; it defines those that are named.
+func (e *Editor) finish(cal *ical.Component, recurrenceChanged bool) error {
+	if master := masterOf(Components(cal)); recurrenceChanged && master != nil {
+		zones := recur.ZonesOf(cal)
+		set, err := recur.Compile([]*ical.Component{master}, zones)
+		if err != nil {
+			return e.bad(calendar.ValidCalendarData, "%v", err)
+		}
+		cal.Children = slices.DeleteFunc(cal.Children, func(c *ical.Component) bool {
+			p := c.Prop("RECURRENCE-ID")
+			if c.Name == "VTIMEZONE" || p == nil {
+				return false
+			}
+			d, err := p.DateTime()
+			if err != nil {
+				return true
+			}
+			_, ok := set.InstanceIn(d, zones, e.Float)
+			return !ok
+		})
+	}
+	return defineZones(cal)
+}
+
+// defineZones gives the object a VTIMEZONE for each TZID that it uses and
+// drops those that it does not. RFC 5545 §3.2.19.
+func defineZones(cal *ical.Component) error {
+	used := map[string]time.Time{}
+	var order []string
+	for _, c := range Components(cal) {
+		c.Walk(func(x *ical.Component) bool {
+			for i := range x.Props {
+				id := x.Props[i].Param("TZID")
+				if id == "" {
+					continue
+				}
+				from := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+				if d, err := x.Props[i].DateTime(); err == nil {
+					from = d.Civil()
+				}
+				if old, ok := used[id]; !ok {
+					order = append(order, id)
+					used[id] = from
+				} else if from.Before(old) {
+					used[id] = from
+				}
+			}
+			return true
+		})
+	}
+	cal.Children = slices.DeleteFunc(cal.Children, func(c *ical.Component) bool {
+		id := strings.TrimSpace(c.Value("TZID"))
+		if c.Name != "VTIMEZONE" {
+			return false
+		}
+		if _, ok := used[id]; !ok {
+			return true
+		}
+		delete(used, id)
+		return false
+	})
+	at := 0
+	for _, id := range order {
+		from, missing := used[id]
+		if !missing {
+			continue
+		}
+		z, err := zoneText(id, from.Year())
+		if err != nil {
+			continue // RFC 7809 §3.1.3: a zone by its name alone
+		}
+		cal.Children = slices.Insert(cal.Children, at, z)
+		at++
+	}
+	return nil
+}
+
+// NewUID makes a UID as Sun's server did: hexadecimal digits.
+func NewUID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return fmt.Sprintf("%x", b)
+}

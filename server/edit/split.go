@@ -1,0 +1,278 @@
+package edit
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"factotum/server/calendar"
+	"factotum/server/ical"
+	"factotum/server/recur"
+)
+
+// How many instances an edit of "this and the future" or "this and the past"
+// changes one by one. Beyond the first number the series is split in two; one
+// that cannot be, up to the second.
+const (
+	maxSplit   = 400
+	maxSingled = 5000
+)
+
+// some lists the instances that a scope means; none when they are all. more:
+// they are too many to be told apart.
+func (s *series) some(e *Editor, it *calendar.EditItem, most int) (list []recur.Instance, more bool, err error) {
+	first, ok := s.rid(e, it.RID)
+	if !ok {
+		return nil, false, calendar.Failf(calendar.NotFound, "", e.Op, e.Ref, "there is no such instance")
+	}
+	pivot := s.clock.civil(first.RecurrenceID)
+	others := false
+	for in, err := range s.set.Between(context.Background(), time.Time{}, time.Time{}, e.Float, recur.Budget{MaxInstances: 20_000, MaxSteps: 100_000}) {
+		if err != nil {
+			if it.Scope == calendar.ThisAndPrior && others {
+				break // nothing earlier comes later
+			}
+			return nil, true, nil
+		}
+		at := s.clock.civil(in.RecurrenceID)
+		if it.Scope == calendar.ThisAndFuture && at.Before(pivot) || it.Scope == calendar.ThisAndPrior && at.After(pivot) {
+			others = true
+			continue
+		}
+		if list = append(list, in); len(list) > most {
+			return nil, true, nil
+		}
+	}
+	if !others {
+		list = nil
+	}
+	return list, false, nil
+}
+
+// storeSome changes instances from or up to one of them: one by one, or the
+// part of the series that they are.
+func (e *Editor) storeSome(s *series, it *calendar.EditItem) (next, rest *ical.Component, err error) {
+	list, more, err := s.some(e, it, maxSplit)
+	if err != nil {
+		return nil, nil, err
+	}
+	if more {
+		next, rest, done, err := e.storePart(s, it)
+		if done || err != nil {
+			return next, rest, err
+		}
+		if list, more, err = s.some(e, it, maxSingled); err == nil && more {
+			err = calendar.Failf(calendar.TooLarge, "", e.Op, e.Ref, "more than %d instances", maxSingled)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	if list == nil {
+		next, err = e.storeSeries(s, it)
+		return next, nil, err
+	}
+	for _, in := range list {
+		c := s.override(in.RecurrenceID)
+		if c == nil {
+			c = s.split(e, in)
+			s.cal.AddChild(c)
+		}
+		if err := e.change(s, c, it); err != nil {
+			return nil, nil, err
+		}
+	}
+	return s.cal, nil, e.finish(s.cal, false)
+}
+
+// storePart splits a series at an instance and changes one of the parts. The
+// earlier one stays the object, the later one becomes another, rest. It does
+// not where that could not be done exactly, or where it is not this calendar's
+// owner who says what belongs together.
+func (e *Editor) storePart(s *series, it *calendar.EditItem) (next, rest *ical.Component, done bool, err error) {
+	if s.master == nil || it.Role == calendar.AsAttendee || it.Role == calendar.OwnCopy {
+		return nil, nil, false, nil
+	}
+	if org := s.master.Prop("ORGANIZER"); org != nil && !e.isMe(org.Value) {
+		return nil, nil, false, nil
+	}
+	at, ok, whole := e.cut(s, it)
+	if whole {
+		next, err = e.storeSeries(s, it)
+		return next, nil, true, err
+	}
+	if !ok {
+		return nil, nil, false, nil
+	}
+	later, ok, err := e.tail(s.cal.Clone(), at, NewUID())
+	if !ok || err != nil {
+		return nil, nil, false, err
+	}
+	earlier, err := e.truncate(s, at)
+	if err != nil || earlier == nil {
+		return nil, nil, false, err
+	}
+	changed := earlier
+	if it.Scope == calendar.ThisAndFuture {
+		changed = later
+	}
+	t, err := e.open(changed)
+	if err != nil {
+		return nil, nil, false, err
+	}
+	for _, c := range t.comps {
+		if err := e.change(t, c, it); err != nil {
+			return nil, nil, false, err
+		}
+	}
+	if err := e.finish(changed, false); err != nil {
+		return nil, nil, false, err
+	}
+	return earlier, later, true, nil
+}
+
+// cut finds the first instance of the later part. ok is false if the rule
+// could not go on from there as it does now: it has to be the only one, and
+// the instance one of its own. whole: nothing is on one side.
+func (e *Editor) cut(s *series, it *calendar.EditItem) (at recur.Instance, ok, whole bool) {
+	in, found := s.rid(e, it.RID)
+	if !found || s.master == nil || s.master.Count("RRULE") != 1 || s.master.Count("EXRULE") != 0 {
+		return at, false, false
+	}
+	for _, c := range s.comps {
+		if p := c.Prop("RECURRENCE-ID"); p != nil && p.HasParam("RANGE") {
+			return at, false, false
+		}
+	}
+	rule := s.rule()
+	if rule == nil {
+		return at, false, false
+	}
+	pivot := s.clock.civil(in.RecurrenceID)
+	from := s.clock.instant(in.RecurrenceID)
+	for in, err := range rule.Between(context.Background(), from, time.Time{}, e.Float, recur.Budget{MaxInstances: 1000, MaxSteps: 100_000}) {
+		if err != nil {
+			return at, false, false
+		}
+		switch was := s.clock.civil(in.RecurrenceID); {
+		case was.Before(pivot), it.Scope == calendar.ThisAndPrior && was.Equal(pivot):
+			continue
+		case it.Scope == calendar.ThisAndFuture && !was.Equal(pivot):
+			return at, false, false
+		case it.Scope == calendar.ThisAndFuture && was.Equal(s.clock.civil(moment(s.master, "DTSTART"))):
+			return in, true, true
+		}
+		return in, true, false
+	}
+	return at, false, it.Scope == calendar.ThisAndPrior && s.master.Prop("RDATE") == nil
+}
+
+// rule is what the rule of the master yields, without further dates and
+// exceptions; nil if it cannot be told.
+func (s *series) rule() *recur.Set {
+	c := s.master.Clone()
+	for _, name := range []string{"RDATE", "EXDATE"} {
+		c.Del(name)
+	}
+	c.Children = nil
+	set, err := recur.Compile([]*ical.Component{c}, s.zones)
+	if err != nil {
+		return nil
+	}
+	return set
+}
+
+// tail is the part of a series that begins with an instance of its rule. With
+// a uid it is another series. ok is false if its length cannot be told.
+func (e *Editor) tail(cal *ical.Component, at recur.Instance, uid string) (next *ical.Component, ok bool, err error) {
+	s, err := e.open(cal)
+	if err != nil {
+		return nil, false, err
+	}
+	pivot := s.clock.civil(at.RecurrenceID)
+	earlier := func(d ical.DateTime) bool { return s.clock.civil(d).Before(pivot) }
+	before := s.master.Clone()
+	at.Comp = s.master
+	first := s.split(e, at)
+	passed := 0
+	if rule := s.rule(); rule != nil && strings.Contains(strings.ToUpper(s.master.Value("RRULE")), "COUNT") {
+		for in, err := range rule.Between(context.Background(), time.Time{}, s.clock.instant(at.RecurrenceID), e.Float, recur.Budget{MaxInstances: 100_000, MaxSteps: 1_000_000}) {
+			if err != nil {
+				return nil, false, nil
+			}
+			if earlier(in.RecurrenceID) {
+				passed++
+			}
+		}
+	}
+	var keep []ical.Property
+	for _, p := range s.master.Props {
+		switch p.Name {
+		case "DTSTART", "DTEND", "DUE":
+			p = *first.Prop(p.Name)
+		case "RRULE":
+			r, err := recur.ParseRule(p.Value)
+			if err != nil || r.Count > 0 && r.Count <= passed {
+				return nil, false, nil
+			}
+			if r.Count > 0 {
+				r.Count -= passed
+				p.Value = r.String()
+			}
+		case "RDATE", "EXDATE":
+			list, err := p.DateTimes()
+			if err != nil || strings.EqualFold(p.Param("VALUE"), "PERIOD") {
+				break
+			}
+			if list = slices.DeleteFunc(list, earlier); len(list) == 0 {
+				continue
+			}
+			p = p.Clone()
+			setDates(&p, list)
+		}
+		keep = append(keep, p)
+	}
+	s.master.Props = keep
+	cal.Children = slices.DeleteFunc(cal.Children, func(c *ical.Component) bool {
+		return c.Name != "VTIMEZONE" && c.Prop("RECURRENCE-ID") != nil && earlier(moment(c, "RECURRENCE-ID"))
+	})
+	if uid != "" {
+		for _, c := range Components(cal) {
+			c.SetText("UID", uid)
+		}
+		s.master.Set("SEQUENCE", "0")
+		e.stamp(s.master, nil, &calendar.Patch{})
+	} else {
+		e.stamp(s.master, before, &calendar.Patch{})
+	}
+	next, err = e.left(cal)
+	return next, err == nil && next != nil, err
+}
+
+// removePrior deletes the instances up to one of them.
+func (e *Editor) removePrior(s *series, it *calendar.EditItem) (*ical.Component, error) {
+	list, more, err := s.some(e, it, maxSplit)
+	if err != nil || !more && list == nil {
+		return nil, err
+	}
+	if !more {
+		return e.without(s, list)
+	}
+	at, ok, whole := e.cut(s, it)
+	if whole {
+		return nil, nil
+	}
+	if ok {
+		if next, ok, err := e.tail(s.cal.Clone(), at, ""); ok || err != nil {
+			return next, err
+		}
+	}
+	if list, more, err = s.some(e, it, maxSingled); err == nil && more {
+		err = calendar.Failf(calendar.TooLarge, "", e.Op, e.Ref, "more than %d instances", maxSingled)
+	}
+	if err != nil || list == nil {
+		return nil, err
+	}
+	return e.without(s, list)
+}

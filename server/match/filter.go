@@ -1,0 +1,441 @@
+package match
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"factotum/server/calendar"
+	"factotum/server/ical"
+	"factotum/server/object"
+	"factotum/server/recur"
+)
+
+// Filter is a prepared calendar-query filter.
+type Filter struct {
+	root    *calendar.CompFilter // of VCALENDAR, nil = everything
+	Comp    string               // objects of this component only, "" = any
+	Window  *calendar.Window     // the time index narrows the search to this
+	Indexed bool                 // for events the time index and comp decide alone
+	None    bool                 // nothing can match
+	Uid     uidHint
+}
+
+// uidHint is a UID text-match that the listing can test without the text.
+type uidHint struct {
+	on   bool
+	text string
+}
+
+func (u uidHint) Passes(uid string) bool {
+	return !u.on || strings.Contains(foldASCII(uid), u.text)
+}
+
+// hintable tells whether a text-match can be tried on the UID as it is kept in
+// the listing: not unescaped, and letters of ASCII alone regardless of case.
+func hintable(t *calendar.TextMatch) bool {
+	return t != nil && !t.Negate && t.Collation != "i;unicode-casemap" && !strings.ContainsAny(t.Text, "\\,;\r\n")
+}
+
+func Compile(f *calendar.CompFilter) (*Filter, error) {
+	out := &Filter{root: f}
+	if f == nil {
+		out.Indexed = true
+		return out, nil
+	}
+	if err := checkFilter(f, 0); err != nil {
+		return nil, err
+	}
+	if !strings.EqualFold(f.Name, "VCALENDAR") || f.IsNotDefined {
+		out.None = true
+		return out, nil
+	}
+	if f.AnyOf || len(f.Comps) == 0 && len(f.Props) == 0 {
+		out.Indexed = len(f.Comps) == 0 && len(f.Props) == 0
+		return out, nil
+	}
+	for i := range f.Comps {
+		c := &f.Comps[i]
+		if c.IsNotDefined || strings.EqualFold(c.Name, "VTIMEZONE") {
+			continue
+		}
+		name := strings.ToUpper(c.Name)
+		if out.Comp != "" && out.Comp != name {
+			out.None = true // an object has one type only
+			return out, nil
+		}
+		out.Comp = name
+		if c.TimeRange != nil {
+			out.Window = c.TimeRange
+		}
+		for j := range c.Props {
+			p := &c.Props[j]
+			if p.Name == "UID" && !c.AnyOf && !p.IsNotDefined && !p.AnyOf && hintable(p.Text) {
+				out.Uid = uidHint{true, foldASCII(p.Text.Text)}
+			}
+		}
+	}
+	if len(f.Comps) == 1 && len(f.Props) == 0 && out.Comp != "" {
+		c := &f.Comps[0]
+		out.Indexed = len(c.Comps) == 0 && len(c.Props) == 0
+	}
+	return out, nil
+}
+
+// checkFilter refuses what cannot be evaluated, before anything is answered.
+func checkFilter(f *calendar.CompFilter, depth int) error {
+	const op = "query"
+	if depth > 8 {
+		return calendar.Failf(calendar.Invalid, calendar.ValidFilter, op, "", "the filter is nested too deeply")
+	}
+	if f.TimeRange != nil {
+		if err := CheckWindow(op, *f.TimeRange); err != nil {
+			return err
+		}
+		if depth == 0 || strings.EqualFold(f.Name, "VTIMEZONE") {
+			return calendar.Failf(calendar.Unsupported, calendar.SupportedFilter, op, "", "a time-range on %s", f.Name)
+		}
+	}
+	for i := range f.Props {
+		p := &f.Props[i]
+		if p.TimeRange != nil {
+			if err := CheckWindow(op, *p.TimeRange); err != nil {
+				return err
+			}
+		}
+		if err := checkText(p.Text); err != nil {
+			return err
+		}
+		for j := range p.Params {
+			if err := checkText(p.Params[j].Text); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range f.Comps {
+		if err := checkFilter(&f.Comps[i], depth+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func CheckWindow(op string, w calendar.Window) error {
+	if w.From.IsZero() && w.To.IsZero() {
+		return calendar.Failf(calendar.Invalid, calendar.ValidFilter, op, "", "a time-range needs a start or an end")
+	}
+	if !w.From.IsZero() && !w.To.IsZero() && !w.To.After(w.From) {
+		return calendar.Failf(calendar.Invalid, calendar.ValidFilter, op, "", "the end of a time-range must be after its start")
+	}
+	return nil
+}
+
+func checkText(t *calendar.TextMatch) error {
+	if t == nil {
+		return nil
+	}
+	switch t.Collation {
+	case "", "i;ascii-casemap", "i;octet", "i;unicode-casemap":
+		return nil
+	}
+	return calendar.Failf(calendar.Unsupported, calendar.SupportedCollation, "query", "", "the collation %q is not supported", t.Collation)
+}
+
+// Matches evaluates the whole filter on the text of one object.
+func (f *Filter) Matches(ctx context.Context, data []byte, float recur.Zone, lim calendar.Limits) (bool, error) {
+	if f.root == nil {
+		return true, nil
+	}
+	cal, err := ical.Parse(data, ical.Limits{})
+	if err != nil {
+		return false, nil
+	}
+	m := &matcher{ctx: ctx, cal: cal, float: float, lim: lim}
+	return m.comp(f.root, []*ical.Component{cal})
+}
+
+// matcher evaluates filters on one object, compiling its recurrence when a
+// time-range asks for it.
+type matcher struct {
+	ctx   context.Context
+	cal   *ical.Component
+	float recur.Zone
+	lim   calendar.Limits
+	set   *recur.Set
+	bad   bool
+
+	ranges map[timed]map[*ical.Component]bool // what within found
+}
+
+func (m *matcher) compiled() *recur.Set {
+	if m.set == nil && !m.bad {
+		comps, err := object.Components(m.cal)
+		if err == nil {
+			m.set, err = recur.Compile(comps, recur.ZonesOf(m.cal))
+		}
+		m.bad = err != nil
+	}
+	return m.set
+}
+
+// comp tests a comp-filter against the components of its scope: it matches
+// when one of them passes everything inside. RFC 4791 §9.7.1.
+func (m *matcher) comp(f *calendar.CompFilter, scope []*ical.Component) (bool, error) {
+	found := false
+	for _, c := range scope {
+		if !strings.EqualFold(c.Name, f.Name) {
+			continue
+		}
+		if f.IsNotDefined {
+			return false, nil
+		}
+		ok, err := m.inside(f, c)
+		if err != nil || ok {
+			return ok, err
+		}
+		found = true
+	}
+	return f.IsNotDefined && !found, nil
+}
+
+func (m *matcher) inside(f *calendar.CompFilter, c *ical.Component) (bool, error) {
+	tests, passed := 0, 0
+	note := func(ok bool) bool { // reports whether the outcome is decided
+		tests++
+		if ok {
+			passed++
+		}
+		return ok == f.AnyOf
+	}
+	if f.TimeRange != nil {
+		ok, err := m.inRange(f, c)
+		if err != nil {
+			return false, err
+		}
+		if !ok { // the range restricts, also with test="anyof"
+			return false, nil
+		}
+	}
+	for i := range f.Props {
+		if note(m.prop(&f.Props[i], c)) {
+			return f.AnyOf, nil
+		}
+	}
+	for i := range f.Comps {
+		ok, err := m.comp(&f.Comps[i], c.Children)
+		if err != nil {
+			return false, err
+		}
+		if note(ok) {
+			return f.AnyOf, nil
+		}
+	}
+	return !f.AnyOf || tests == 0 || passed > 0, nil
+}
+
+// inRange applies the overlap rules of RFC 4791 §9.9 to a component or alarm.
+func (m *matcher) inRange(f *calendar.CompFilter, c *ical.Component) (bool, error) {
+	key := timed{c.Name == "VALARM", *f.TimeRange}
+	in, known := m.ranges[key]
+	if !known {
+		var err error
+		if in, err = m.within(key); err != nil {
+			return false, err
+		}
+		if m.ranges == nil {
+			m.ranges = map[timed]map[*ical.Component]bool{}
+		}
+		m.ranges[key] = in
+	}
+	return in[c], nil
+}
+
+// timed is a question about the instances, or the alarms, of the object.
+type timed struct {
+	alarms bool
+	window calendar.Window
+}
+
+// within finds the components that have an instance, or the alarms that fire,
+// in a window: once for the object, since it may have thousands of overrides.
+// Over the budget the answer is what was found.
+func (m *matcher) within(k timed) (map[*ical.Component]bool, error) {
+	set := m.compiled()
+	if set == nil {
+		return nil, nil
+	}
+	all := 0 // of those that can be found
+	for _, c := range m.cal.Children {
+		if c.Name == "VTIMEZONE" {
+			continue
+		}
+		if !k.alarms {
+			all++
+			continue
+		}
+		for range c.ChildrenOf("VALARM") {
+			all++
+		}
+	}
+	in := map[*ical.Component]bool{}
+	if all == 0 {
+		return in, nil
+	}
+	budget := recur.Budget{MaxInstances: m.lim.Instances, MaxSteps: 100_000}
+	w := k.window
+	if k.alarms {
+		for a, err := range set.Alarms(m.ctx, w.From, w.To, m.float, budget) {
+			if err != nil {
+				return in, budgetOK(err)
+			}
+			if in[a.Comp] = true; len(in) == all {
+				break
+			}
+		}
+		return in, nil
+	}
+	for i, err := range set.Between(m.ctx, w.From, w.To, m.float, budget) {
+		if err != nil {
+			return in, budgetOK(err)
+		}
+		if in[i.Comp] = true; len(in) == all {
+			break
+		}
+	}
+	return in, nil
+}
+
+func budgetOK(err error) error {
+	if errors.Is(err, recur.ErrBudget) {
+		return nil
+	}
+	return err
+}
+
+func (m *matcher) prop(f *calendar.PropFilter, c *ical.Component) bool {
+	found := false
+	for p := range c.All(strings.ToUpper(f.Name)) {
+		found = true
+		if f.IsNotDefined {
+			return false
+		}
+		if m.propInside(f, p) {
+			return true
+		}
+	}
+	return f.IsNotDefined && !found
+}
+
+func (m *matcher) propInside(f *calendar.PropFilter, p *ical.Property) bool {
+	ok := []bool{}
+	if f.TimeRange != nil {
+		ok = append(ok, m.propInRange(f.TimeRange, p))
+	}
+	if f.Text != nil {
+		ok = append(ok, textMatches(f.Text, p.Text()))
+	}
+	for i := range f.Params {
+		ok = append(ok, paramMatches(&f.Params[i], p))
+	}
+	if len(ok) == 0 {
+		return true
+	}
+	for _, o := range ok {
+		if o == f.AnyOf {
+			return f.AnyOf
+		}
+	}
+	return !f.AnyOf
+}
+
+func (m *matcher) propInRange(w *calendar.Window, p *ical.Property) bool {
+	d, err := p.DateTime()
+	if err != nil {
+		return false
+	}
+	zone := m.float
+	switch d.Kind {
+	case ical.UTC:
+		zone = recur.UTC
+	case ical.Zoned:
+		if z, ok := recur.ZonesOf(m.cal).Lookup(d.TZID); ok {
+			zone = z
+		}
+	}
+	t := zone.ToUTC(d.Civil())
+	end := t
+	if d.Kind == ical.Date {
+		end = zone.ToUTC(d.Civil().Add(24 * time.Hour))
+	}
+	from, to := w.Unix()
+	return Overlaps(t.Unix(), end.Unix(), from, to)
+}
+
+func paramMatches(f *calendar.ParamFilter, p *ical.Property) bool {
+	name := strings.ToUpper(f.Name)
+	has := p.HasParam(name)
+	if f.IsNotDefined {
+		return !has
+	}
+	if !has {
+		return false
+	}
+	if f.Text == nil {
+		return true
+	}
+	for _, v := range p.ParamValues(name) {
+		if textMatches(f.Text, v) {
+			return true
+		}
+	}
+	return false
+}
+
+// matches is the substring test of a text-match. RFC 4791 §9.7.5.
+func textMatches(t *calendar.TextMatch, s string) bool {
+	var ok bool
+	switch t.Collation {
+	case "i;octet":
+		ok = strings.Contains(s, t.Text)
+	case "i;unicode-casemap":
+		ok = strings.Contains(foldUnicode(s), foldUnicode(t.Text))
+	default:
+		ok = strings.Contains(foldASCII(s), foldASCII(t.Text))
+	}
+	return ok != t.Negate
+}
+
+// foldASCII maps a–z to A–Z and leaves other characters alone. RFC 4790 §9.2.
+func foldASCII(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' {
+			return r - 'a' + 'A'
+		}
+		return r
+	}, s)
+}
+
+// foldUnicode maps to title case, the main part of RFC 5051.
+func foldUnicode(s string) string {
+	b := make([]byte, 0, len(s))
+	for _, r := range s {
+		b = utf8.AppendRune(b, unicode.ToTitle(r))
+	}
+	return string(b)
+}
+
+// matches compares a text with what is looked for, both in lower case.
+func TextIs(m calendar.TextMatching, text, want string) bool {
+	switch m {
+	case calendar.BeginsWith:
+		return strings.HasPrefix(text, want)
+	case calendar.EndsWith:
+		return strings.HasSuffix(text, want)
+	case calendar.Exactly:
+		return text == want
+	}
+	return strings.Contains(text, want)
+}

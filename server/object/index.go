@@ -1,0 +1,118 @@
+package object
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"hash/fnv"
+	"math"
+	"strings"
+	"time"
+
+	"factotum/server/calendar"
+	"factotum/server/ical"
+	"factotum/server/recur"
+)
+
+// FloatSlack is more than any zone differs from UTC, in seconds.
+const FloatSlack = 15 * 3600
+
+// materialized is how many instances of a series the time index holds; a tail
+// row stands for the rest.
+const materialized = 100
+
+// Occurrences makes the time index of an object.
+func Occurrences(set *recur.Set, comps []*ical.Component) ([]calendar.OccurrenceRow, error) {
+	first, last, infinite := set.Span(recur.UTC)
+	if comps[0].Name != "VEVENT" {
+		// The overlap rules of tasks and journals depend on which dates they
+		// have (RFC 4791 §9.9): the index only says where to look.
+		row := calendar.OccurrenceRow{Start: math.MinInt64 / 2, End: math.MaxInt64 / 2, Flags: calendar.OccTodo | calendar.OccFree}
+		return []calendar.OccurrenceRow{row}, nil
+	}
+	if first.IsZero() && last.IsZero() && !infinite {
+		return nil, nil // a series all of whose instances are excluded
+	}
+	var rows []calendar.OccurrenceRow
+	if !set.Recurring() {
+		for in, err := range set.Between(context.Background(), time.Time{}, time.Time{}, recur.UTC, recur.Budget{}) {
+			if err != nil {
+				return nil, err
+			}
+			rows = append(rows, RowOf(in))
+		}
+		return rows, nil
+	}
+	more := false
+	var lastStart int64
+	for in, err := range set.Between(context.Background(), time.Time{}, time.Time{}, recur.UTC, recur.Budget{MaxInstances: materialized + 1, MaxSteps: 20_000}) {
+		if errors.Is(err, recur.ErrBudget) {
+			more = true
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(rows) == materialized {
+			more = true
+			break
+		}
+		rows = append(rows, RowOf(in))
+		lastStart = rows[len(rows)-1].Start
+	}
+	if more {
+		tail := calendar.OccurrenceRow{Start: lastStart, End: last.Unix() + FloatSlack, Flags: calendar.OccTail}
+		if len(rows) == 0 {
+			tail.Start = first.Unix() - FloatSlack
+		}
+		if infinite || last.IsZero() {
+			tail.End = math.MaxInt64 / 2
+		}
+		// Instances that begin with the last materialized one belong to it
+		// too: the tail starts there and queries drop what they have twice.
+		rows = append(rows, tail)
+	}
+	return rows, nil
+}
+
+// RowOf turns an instance, expanded with floating time taken as UTC, into an
+// index row.
+func RowOf(in recur.Instance) calendar.OccurrenceRow {
+	r := calendar.OccurrenceRow{Start: in.Start.Unix(), End: max(in.End.Unix(), in.Start.Unix()), Flags: busyFlags(in.Comp)}
+	if p := in.Comp.Prop("DTSTART"); p != nil {
+		if d, err := p.DateTime(); err == nil {
+			switch d.Kind {
+			case ical.Floating:
+				r.Flags |= calendar.OccFloating
+			case ical.Date:
+				r.Flags |= calendar.OccFloating | calendar.OccAllDay
+			}
+		}
+	}
+	return r
+}
+
+// busyFlags says how a component counts for free/busy. RFC 4791 §7.10.
+func busyFlags(c *ical.Component) int {
+	switch {
+	case strings.EqualFold(c.Value("TRANSP"), "TRANSPARENT"), strings.EqualFold(c.Value("STATUS"), "CANCELLED"):
+		return calendar.OccFree
+	case strings.EqualFold(c.Value("X-MICROSOFT-CDO-BUSYSTATUS"), "OOF"):
+		return calendar.OccUnavailable
+	case strings.EqualFold(c.Value("STATUS"), "TENTATIVE"):
+		return calendar.OccTentative
+	}
+	return 0
+}
+
+func hashOccurrences(rows []calendar.OccurrenceRow) uint64 {
+	h := fnv.New64a()
+	var b [20]byte
+	for _, r := range rows {
+		binary.LittleEndian.PutUint64(b[0:], uint64(r.Start))
+		binary.LittleEndian.PutUint64(b[8:], uint64(r.End))
+		binary.LittleEndian.PutUint32(b[16:], uint32(r.Flags))
+		h.Write(b[:])
+	}
+	return h.Sum64() >> 1 // fits a signed BIGINT
+}

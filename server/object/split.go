@@ -1,0 +1,108 @@
+package object
+
+import (
+	"fmt"
+	"strings"
+
+	"factotum/server/calendar"
+	"factotum/server/ical"
+)
+
+// SplitItem is one object of a calendar file: the components of one UID with
+// the time zones they use.
+type Item struct {
+	UID   string // "" if the component had none; then Data has one made up
+	First int    // place of its first component in the file, counted from 1
+	Data  []byte
+	Err   error // why the component cannot become an object
+}
+
+// Split takes a calendar file apart into calendar object resources, one for
+// each UID, in the order of the file. METHOD and calendar-wide properties that
+// say nothing about an object (X-WR-CALNAME …) are left out; a file with one
+// object and no METHOD is kept octet for octet. makeUID names components that have no UID.
+// RFC 4791 §4.1, WCAP import, csimport.
+func Split(cal *ical.Component, text []byte, makeUID func(n int) string) []Item {
+	type group struct {
+		item  Item
+		comps []*ical.Component
+	}
+	zones := map[string]*ical.Component{}
+	var groups []*group
+	byUID := map[string]*group{}
+	n := 0
+	for _, c := range cal.Children {
+		if c.Name == "VTIMEZONE" {
+			zones[strings.TrimSpace(c.Value("TZID"))] = c
+			continue
+		}
+		n++
+		switch c.Name {
+		case "VEVENT", "VTODO", "VJOURNAL":
+		default:
+			groups = append(groups, &group{item: Item{UID: c.Value("UID"), First: n, Err: calendar.Failf(calendar.Unsupported, calendar.SupportedComponent, "split", "", "a %s is not stored in calendars", c.Name)}})
+			continue
+		}
+		uid := strings.TrimSpace(c.Value("UID"))
+		key := c.Name + "\x00" + uid
+		g := byUID[key]
+		if g == nil || uid == "" {
+			g = &group{item: Item{UID: uid, First: n}}
+			groups = append(groups, g)
+			byUID[key] = g
+		}
+		if uid == "" {
+			c = c.Clone()
+			c.Set("UID", makeUID(n))
+		}
+		g.comps = append(g.comps, c)
+	}
+	out := make([]Item, 0, len(groups))
+	for _, g := range groups {
+		if g.item.Err == nil {
+			if len(groups) == 1 && g.item.UID != "" && cal.Prop("METHOD") == nil && text != nil {
+				g.item.Data = text
+			} else {
+				g.item.Data = objectOf(cal, g.comps, zones).Bytes()
+			}
+		}
+		out = append(out, g.item)
+	}
+	return out
+}
+
+// objectOf wraps components with the zones that they name.
+func objectOf(cal *ical.Component, comps []*ical.Component, zones map[string]*ical.Component) *ical.Component {
+	out := ical.New("VCALENDAR")
+	out.Set("VERSION", "2.0")
+	prodid := cal.Value("PRODID")
+	if prodid == "" {
+		prodid = "-//Factotum//Calendar//EN"
+	}
+	out.Set("PRODID", prodid)
+	if v := cal.Value("CALSCALE"); v != "" {
+		out.Set("CALSCALE", v)
+	}
+	used := map[string]bool{}
+	for _, c := range comps {
+		c.Walk(func(x *ical.Component) bool {
+			for i := range x.Props {
+				if id := strings.TrimSpace(x.Props[i].Param("TZID")); id != "" && !used[id] {
+					used[id] = true
+					if z := zones[id]; z != nil {
+						out.AddChild(z)
+					}
+				}
+			}
+			return true
+		})
+	}
+	out.AddChild(comps...)
+	return out
+}
+
+// MadeUID gives a stable UID to the n-th component of a named source, so that
+// importing the same file again does not double what had no UID.
+func MadeUID(source string, n int) string {
+	return fmt.Sprintf("%016x-%d@factotum.invalid", HashText(source), n)
+}

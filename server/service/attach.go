@@ -1,0 +1,209 @@
+package service
+
+import (
+	"context"
+	"crypto/rand"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"factotum/server/calendar"
+	"factotum/server/ical"
+	"factotum/server/object"
+)
+
+// An attachment is a file that a client sent along with an event or task. It
+// is kept in the back end and goes with the object that refers to it: the
+// object's text has an ATTACH with the file's address, which needs a log-in,
+// and the MANAGED-ID, FILENAME and SIZE parameters of RFC 8607. A text that no
+// longer names a file drops it; a text of the same owner that names it too
+// (copied, or put again by a client) gets a copy of its own. Ids cannot be
+// guessed, so who can write one has read it in some object.
+
+// Attachment returns a file that belongs to an object that who may read.
+func (s *Service) Attachment(ctx context.Context, who calendar.Actor, req calendar.AttachmentRequest) (calendar.Attachment, error) {
+	const op = "get attachment"
+	owner := req.Owner
+	if req.Calendar != "" {
+		owner = req.Calendar.Owner()
+	}
+	missing := calendar.Failf(calendar.NotFound, calendar.AttachmentGone, op, string(owner), "there is no such attachment")
+	var found calendar.AttachmentRow
+	var holders []calendar.AttachmentRow
+	err := s.store.View(ctx, owner, func(tx calendar.Tx) error {
+		var err error
+		holders, err = tx.AttachmentHolders(req.ID)
+		return err
+	})
+	if err != nil {
+		return calendar.Attachment{}, wrap(op, string(owner), err)
+	}
+	if len(holders) == 0 {
+		return calendar.Attachment{}, missing
+	}
+	h, err := s.loaded(ctx, owner)
+	if err != nil {
+		return calendar.Attachment{}, wrap(op, string(owner), err)
+	}
+	for _, a := range holders {
+		h.mu.RLock()
+		c := h.byID[a.Cal]
+		h.mu.RUnlock()
+		if c == nil || req.Calendar != "" && c.meta.id != req.Calendar || c.meta.row.Disabled && !who.Admin {
+			continue
+		}
+		r := s.rights(who, owner, c.meta.coOwners, c.meta.row.ACL)
+		if !r.CanRead() {
+			continue
+		}
+		err := s.store.View(ctx, owner, func(tx calendar.Tx) error {
+			found = calendar.AttachmentRow{}
+			o, ok, err := tx.Object(a.Cal, a.Name, false)
+			if err != nil || !ok || req.UID != "" && o.UID != req.UID || s.masks(o.Private, r, who, c.meta) {
+				return err
+			}
+			row, ok, err := tx.Attachment(a.Cal, a.Name, a.ID)
+			if ok {
+				found = row
+			}
+			return err
+		})
+		if err != nil {
+			return calendar.Attachment{}, wrap(op, string(owner), err)
+		}
+		if found.ID != "" {
+			return calendar.Attachment{ID: found.ID, ClientID: found.ClientID, Name: found.File, Type: found.Type, Modified: found.Created, Data: found.Data}, nil
+		}
+	}
+	return calendar.Attachment{}, missing
+}
+
+// newAttachments gives uploaded files their ids and each item its ATTACHes.
+func (s *Service) newAttachments(op string, id calendar.ID, items []calendar.EditItem) ([][]calendar.AttachmentRow, error) {
+	files := make([][]calendar.AttachmentRow, len(items))
+	lim := s.opt.Limits
+	for i := range items {
+		it := &items[i]
+		if len(it.Attach) == 0 {
+			continue
+		}
+		if len(it.Attach) > lim.Attachments {
+			return nil, calendar.Failf(calendar.TooLarge, "", op, string(id), "more than %d attachments", lim.Attachments)
+		}
+		add := calendar.PropEdit{Name: "ATTACH", Append: true}
+		for _, a := range it.Attach {
+			if len(a.Data) > lim.AttachmentSize {
+				return nil, calendar.Failf(calendar.TooLarge, calendar.MaxResourceSize, op, string(id), "an attachment is larger than %d octets", lim.AttachmentSize)
+			}
+			row := calendar.AttachmentRow{ID: strings.ToLower(rand.Text()), ClientID: clip(a.ClientID, 255), File: clip(a.Name, 255), Type: clip(a.Type, 255),
+				Size: int64(len(a.Data)), Data: a.Data}
+			p := ical.Property{Name: "ATTACH", Value: s.opt.PublicURL + calendar.AttachmentsPath + url.PathEscape(string(id.Owner())) + "/" + row.ID}
+			p.SetParam("MANAGED-ID", row.ID)
+			if row.Type != "" {
+				p.SetParam("FMTTYPE", row.Type)
+			}
+			if row.File != "" {
+				p.SetParam("FILENAME", row.File)
+			}
+			p.SetParam("SIZE", strconv.FormatInt(row.Size, 10))
+			if row.ClientID != "" {
+				p.SetParam("X-S1CS-CLIENT-ATTACH-ID", row.ClientID)
+			}
+			add.Props = append(add.Props, p)
+			files[i] = append(files[i], row)
+		}
+		it.Patch.Props = append(slices.Clone(it.Patch.Props), add)
+	}
+	return files, nil
+}
+
+func clip(s string, n int) string {
+	if len(s) > n {
+		s = strings.ToValidUTF8(s[:n], "")
+	}
+	return s
+}
+
+// filing is what is to be done about the files of one object so that it has
+// those that its text names. It is worked out before the object is written and
+// carried out after, so that a refusal leaves everything as it was.
+type filing struct {
+	drop  []calendar.AttachmentRow
+	copy  []calendar.AttachmentRow // of other objects of the owner, as they are there
+	store []calendar.AttachmentRow // came along with the text
+	grow  int64                    // octets
+	kept  bool                     // there are files then
+}
+
+// filing compares the files that an object has with those that its text names.
+func (w *writer) filing(cal int64, name string, obj *object.Object) (f filing, err error) {
+	have, err := w.Attachments(cal, name)
+	if err != nil {
+		return f, err
+	}
+	for _, a := range have {
+		if slices.Contains(obj.Attached, a.ID) {
+			f.kept = true
+		} else {
+			f.drop, f.grow = append(f.drop, a), f.grow-a.Size
+		}
+	}
+	named := func(id string) func(calendar.AttachmentRow) bool {
+		return func(a calendar.AttachmentRow) bool { return a.ID == id }
+	}
+	for _, id := range obj.Attached {
+		if slices.ContainsFunc(have, named(id)) {
+			continue
+		}
+		if i := slices.IndexFunc(obj.Files, named(id)); i >= 0 {
+			f.store, f.grow, f.kept = append(f.store, obj.Files[i]), f.grow+obj.Files[i].Size, true
+			continue
+		}
+		holders, err := w.AttachmentHolders(id)
+		if err != nil {
+			return f, err
+		}
+		if len(holders) > 0 { // else of an object that is gone: the text keeps the dead address
+			f.copy, f.grow, f.kept = append(f.copy, holders[0]), f.grow+holders[0].Size, true
+		}
+	}
+	return f, nil
+}
+
+// file carries out a filing.
+func (w *writer) file(cal int64, name string, f filing) error {
+	for _, a := range f.drop {
+		if err := w.DeleteAttachments(cal, name, a.ID); err != nil {
+			return err
+		}
+	}
+	for _, from := range f.copy {
+		a, ok, err := w.Attachment(from.Cal, from.Name, from.ID)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return &calendar.Error{Kind: calendar.Internal, Op: "copy an attachment", Msg: "the file is gone"}
+		}
+		a.Cal, a.Name = cal, name
+		if err := w.PutAttachment(a); err != nil {
+			return err
+		}
+	}
+	for _, a := range f.store {
+		a.Cal, a.Name, a.Created = cal, name, w.now
+		if err := w.PutAttachment(a); err != nil {
+			return err
+		}
+	}
+	w.filed += f.grow
+	return nil
+}
+
+// note keeps a mutation for the caches; with it goes what was filed before.
+func (w *writer) note(m mutation) {
+	m.delta += w.filed
+	w.filed = 0
+	w.muts = append(w.muts, m)
+}

@@ -1,0 +1,430 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"slices"
+	"strings"
+
+	"factotum/server/acl"
+	"factotum/server/calendar"
+	"factotum/server/match"
+	"factotum/server/recur"
+)
+
+// Calendar describes one calendar.
+func (s *Service) Calendar(ctx context.Context, who calendar.Actor, id calendar.ID) (calendar.Calendar, error) {
+	h, c, r, err := s.calendar(ctx, who, "calendar", id)
+	if err != nil {
+		return calendar.Calendar{}, err
+	}
+	return h.describe(c, r), nil
+}
+
+// CreateCalendar makes a collection in the home of the actor, or in any home
+// for the administrator.
+func (s *Service) CreateCalendar(ctx context.Context, who calendar.Actor, req calendar.CreateCalendarRequest) (calendar.Calendar, error) {
+	ctx = bind(ctx, who, req)
+	const op = "create calendar"
+	in := req.Calendar
+	id := in.ID
+	owner, name := id.Owner(), id.Name()
+	if err := calendar.CheckOwner(owner); err != nil {
+		return calendar.Calendar{}, calendar.Failf(calendar.Invalid, calendar.CollectionLocationOK, op, string(id), "%v", err)
+	}
+	if err := calendar.CheckName(name); err != nil {
+		return calendar.Calendar{}, calendar.Failf(calendar.Invalid, calendar.CollectionLocationOK, op, string(id), "%v", err)
+	}
+	parent, nested := parentOf(name)
+	if nested && !in.Plain {
+		return calendar.Calendar{}, calendar.Failf(calendar.Denied, calendar.CollectionLocationOK, op, string(id), "a calendar stands directly in a home")
+	}
+	if !who.Admin && !strings.EqualFold(who.User, string(owner)) || who.User == "" && !who.Admin {
+		return calendar.Calendar{}, calendar.Failf(calendar.Denied, "", op, string(id), "calendars are made in one's own home")
+	}
+	p, err := s.person(ctx, op, owner)
+	if err != nil {
+		return calendar.Calendar{}, err
+	}
+	row := s.newRow(p, name)
+	row.Plain = in.Plain
+	if in.Plain {
+		row.Components = ""
+	}
+	set := calendar.UpdateCalendarRequest{ID: id, DisplayName: &in.DisplayName, Description: &in.Description, Color: &in.Color,
+		Order: &in.Order, Transparent: &in.Transparent, Categories: &in.Categories, Charset: &in.Charset, Language: &in.Language}
+	if in.TZID != "" {
+		set.TZID = &in.TZID
+	}
+	if in.Timezone != "" {
+		set.Timezone = &in.Timezone
+	}
+	if in.Components != nil && !in.Plain {
+		set.Components = &in.Components
+	}
+	if in.CoOwners != nil {
+		set.CoOwners = &in.CoOwners
+	}
+	if in.NoDoubles {
+		set.NoDoubles = &in.NoDoubles
+	}
+	if !req.DefaultACL && in.ACL != nil {
+		set.ACL = &in.ACL
+	}
+	for _, dp := range in.Props {
+		set.Props = append(set.Props, calendar.PropChange{Prop: dp})
+	}
+	if err := s.checkProps(op, &set); err != nil {
+		return calendar.Calendar{}, err
+	}
+	s.setRow(&row, &set)
+	err = s.update(ctx, op, owner, func(w *writer) error {
+		if nested {
+			up, ok, err := w.Calendar(parent)
+			if err != nil {
+				return err
+			}
+			if !ok || !up.Plain {
+				return calendar.Failf(calendar.Stale, "", op, string(id), "the collection above does not exist")
+			}
+		}
+		all, err := w.Calendars()
+		if err != nil {
+			return err
+		}
+		if len(all) >= s.opt.Limits.Calendars {
+			return calendar.Failf(calendar.OverQuota, "", op, string(id), "a home holds at most %d collections", s.opt.Limits.Calendars)
+		}
+		if slices.ContainsFunc(all, func(c calendar.CalendarRow) bool { return c.Name == name }) {
+			return calendar.Failf(calendar.Exists, "", op, string(id), "a collection of that name exists")
+		}
+		if nested {
+			if up, _, _ := w.Calendar(parent); up.ID != 0 {
+				if _, ok, err := w.Object(up.ID, lastSegment(name), false); err != nil {
+					return err
+				} else if ok {
+					return calendar.Failf(calendar.Exists, "", op, string(id), "a file of that name exists")
+				}
+			}
+		}
+		if err := w.insertCalendar(row); err != nil {
+			return err
+		}
+		for _, ch := range set.Props {
+			if err := w.SetProp(row.ID, "", ch.Prop); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return calendar.Calendar{}, err
+	}
+	return s.Calendar(ctx, who, id)
+}
+
+// parentOf returns the name of the collection that a nested one stands in.
+func parentOf(name string) (string, bool) {
+	i := strings.LastIndexByte(name, '/')
+	if i < 0 {
+		return "", false
+	}
+	return name[:i], true
+}
+
+func lastSegment(name string) string { return name[strings.LastIndexByte(name, '/')+1:] }
+
+// checkProps validates the new property values of a calendar.
+func (s *Service) checkProps(op string, u *calendar.UpdateCalendarRequest) error {
+	lim := s.opt.Limits
+	ref := string(u.ID)
+	for _, v := range []*string{u.DisplayName, u.Description, u.Color, u.Order, u.TZID, u.Categories, u.Charset, u.Language} {
+		if v == nil {
+			continue
+		}
+		if len(*v) > lim.PropSize {
+			return calendar.Failf(calendar.TooLarge, "", op, ref, "a property value is longer than %d octets", lim.PropSize)
+		}
+		if strings.ContainsRune(*v, 0) {
+			return calendar.Failf(calendar.Invalid, "", op, ref, "a property value holds a NUL")
+		}
+	}
+	if u.Timezone != nil && *u.Timezone != "" {
+		if _, err := match.TimezoneName(*u.Timezone); err != nil {
+			return calendar.Failf(calendar.Invalid, calendar.ValidTimezone, op, ref, "calendar-timezone must be a VCALENDAR with exactly one VTIMEZONE: %v", err)
+		}
+	}
+	if u.TZID != nil && *u.TZID != "" {
+		if _, ok := recur.LoadZone(*u.TZID); !ok {
+			return calendar.Failf(calendar.Invalid, calendar.ValidTimezone, op, ref, "the time zone %q is not known", *u.TZID)
+		}
+	}
+	if u.Components != nil {
+		for _, c := range *u.Components {
+			if !slices.Contains([]string{"VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VAVAILABILITY"}, strings.ToUpper(c)) {
+				return calendar.Failf(calendar.Invalid, calendar.SupportedComponent, op, ref, "the component %q is not supported", c)
+			}
+		}
+	}
+	if u.CoOwners != nil {
+		if len(*u.CoOwners) > acl.MaxEntries {
+			return calendar.Failf(calendar.TooLarge, "", op, ref, "more than %d owners", acl.MaxEntries)
+		}
+		for _, o := range *u.CoOwners {
+			if err := calendar.CheckOwner(calendar.Owner(o)); err != nil {
+				return calendar.Failf(calendar.Invalid, "", op, ref, "owner %q: %v", o, err)
+			}
+		}
+	}
+	if len(u.Props) > lim.Props {
+		return calendar.Failf(calendar.TooLarge, "", op, ref, "more than %d properties", lim.Props)
+	}
+	for _, ch := range u.Props {
+		if len(ch.Prop.Value) > lim.PropSize || len(ch.Prop.Space)+len(ch.Prop.Local) > 1024 {
+			return calendar.Failf(calendar.TooLarge, "", op, ref, "a property is longer than %d octets", lim.PropSize)
+		}
+	}
+	return nil
+}
+
+func (s *Service) setRow(row *calendar.CalendarRow, u *calendar.UpdateCalendarRequest) {
+	set := func(dst *string, v *string) {
+		if v != nil {
+			*dst = *v
+		}
+	}
+	set(&row.DisplayName, u.DisplayName)
+	set(&row.Description, u.Description)
+	set(&row.Color, u.Color)
+	set(&row.Order, u.Order)
+	set(&row.Categories, u.Categories)
+	set(&row.Charset, u.Charset)
+	set(&row.Language, u.Language)
+	setZone(row, u)
+	if u.Components != nil {
+		row.Components = strings.ToUpper(strings.Join(*u.Components, ","))
+	}
+	if u.CoOwners != nil {
+		row.CoOwners = strings.Join(*u.CoOwners, " ")
+	}
+	if u.ACL != nil {
+		row.ACL = u.ACL.WithOwner(s.opt.OwnerACL)
+	}
+	if u.Transparent != nil {
+		row.Transparent = *u.Transparent
+	}
+	if u.NoDoubles != nil {
+		row.NoDoubles = *u.NoDoubles
+	}
+	if u.Disabled != nil {
+		row.Disabled = *u.Disabled
+	}
+}
+
+// setZone sets the zone of floating time, of which the last word counts: a
+// text with its name, if it is a known one, or a name without a text.
+func setZone(row *calendar.CalendarRow, u *calendar.UpdateCalendarRequest) {
+	switch {
+	case u.Timezone != nil && *u.Timezone != "":
+		row.Timezone, row.TZID = *u.Timezone, ""
+		if u.TZID != nil {
+			row.TZID = *u.TZID
+		}
+		if name, err := match.TimezoneName(row.Timezone); err == nil {
+			if _, ok := recur.LoadZone(name); ok {
+				row.TZID = name
+			}
+		}
+	case u.TZID != nil:
+		if *u.TZID != row.TZID || u.Timezone != nil {
+			row.Timezone = ""
+		}
+		row.TZID = *u.TZID
+	case u.Timezone != nil:
+		row.Timezone, row.TZID = "", ""
+	}
+}
+
+// UpdateCalendar changes properties, all or none. The list needs the
+// self-administration right; the owners only the primary owner may change.
+func (s *Service) UpdateCalendar(ctx context.Context, who calendar.Actor, req calendar.UpdateCalendarRequest) (calendar.Calendar, error) {
+	ctx = bind(ctx, who, req)
+	const op = "update calendar"
+	if err := s.checkProps(op, &req); err != nil {
+		return calendar.Calendar{}, err
+	}
+	if err := s.settled(ctx, op, req.ID.Owner(), nil, s.updateCalendar(ctx, who, op, req)); err != nil {
+		return calendar.Calendar{}, err
+	}
+	return s.Calendar(ctx, who, req.ID)
+}
+
+func (s *Service) updateCalendar(ctx context.Context, who calendar.Actor, op string, req calendar.UpdateCalendarRequest) error {
+	_, _, r, err := s.calendar(ctx, who, op, req.ID)
+	if err != nil {
+		return err
+	}
+	aclOnly := onlyACL(req)
+	switch {
+	case req.Disabled != nil && !who.Admin:
+		return calendar.Failf(calendar.Denied, "", op, string(req.ID), "only the calendar administrator may do that")
+	case req.CoOwners != nil && !r.Owner:
+		return calendar.Failf(calendar.Denied, "", op, string(req.ID), "only the primary owner may change the owners")
+	case req.ACL != nil && !r.Properties.Has(acl.SelfAdmin):
+		return calendar.Failf(calendar.Denied, "", op, string(req.ID), "you may not change the access control list")
+	case !aclOnly && !r.Properties.Has(acl.Write):
+		return calendar.Failf(calendar.Denied, "", op, string(req.ID), "you may not change the properties of this calendar")
+	}
+	return s.update(ctx, op, req.ID.Owner(), func(w *writer) error {
+		row, ok, err := w.Calendar(req.ID.Name())
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return calendar.Fail(calendar.NoCalendar, op, string(req.ID))
+		}
+		if r := s.rights(who, req.ID.Owner(), strings.Fields(row.CoOwners), row.ACL); !r.Properties.Has(acl.Write) && !aclOnly {
+			return calendar.Fail(calendar.Denied, op, string(req.ID))
+		}
+		if !hasCTag(req.IfMatch, row) {
+			return calendar.Fail(calendar.Stale, op, string(req.ID))
+		}
+		n, err := w.stamp()
+		if err != nil {
+			return err
+		}
+		owners := row.CoOwners
+		s.setRow(&row, &req)
+		if row.CoOwners != owners {
+			// Those who join or leave read private objects with other tags
+			// from now on, and no change of the objects would tell them.
+			if hides, err := s.hidesAny(w, row.ID); err != nil {
+				return err
+			} else if hides {
+				row.Purged = n
+			}
+		}
+		row.Change, row.MetaChange, row.Modified = n, n, w.now
+		if err := w.UpdateCalendar(row); err != nil {
+			return err
+		}
+		w.reset = true
+		return s.changeProps(w, op, string(req.ID), row.ID, "", req.Props)
+	})
+}
+
+// hidesAny tells whether a calendar has an object that not everyone who reads
+// the calendar sees in full.
+func (s *Service) hidesAny(w *writer, cal int64) (bool, error) {
+	if s.opt.ShowPrivate {
+		return false, nil
+	}
+	found := errors.New("found one")
+	err := w.Objects(cal, "", false, func(o *calendar.ObjectRow) error {
+		if o.Private != 0 {
+			return found
+		}
+		return nil
+	})
+	if errors.Is(err, found) {
+		return true, nil
+	}
+	return false, err
+}
+
+// onlyACL tells that nothing but the list is to be changed, for which other
+// rights are needed.
+func onlyACL(u calendar.UpdateCalendarRequest) bool {
+	given := u.ACL != nil && len(u.Props) == 0
+	u.ID, u.IfMatch, u.ACL, u.Props = "", nil, nil, nil
+	return given && reflect.ValueOf(u).IsZero()
+}
+
+// hasCTag tests If-Match, when there is one, on a collection.
+func hasCTag(match []string, row calendar.CalendarRow) bool {
+	tag := (&calendar.Calendar{Incarnation: row.ID, Change: row.Change}).CTag()
+	return len(match) == 0 || slices.Contains(match, tag) || slices.Contains(match, "*")
+}
+
+func (s *Service) changeProps(w *writer, op, ref string, cal int64, name string, changes []calendar.PropChange) error {
+	for _, ch := range changes {
+		var err error
+		if ch.Remove {
+			err = w.DeleteProp(cal, name, ch.Prop.Space, ch.Prop.Local)
+		} else {
+			err = w.SetProp(cal, name, ch.Prop)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if len(changes) == 0 {
+		return nil
+	}
+	have, err := w.Props(cal, name)
+	if err != nil {
+		return err
+	}
+	if len(have) > s.opt.Limits.Props {
+		return calendar.Failf(calendar.TooLarge, "", op, ref, "a resource keeps at most %d properties", s.opt.Limits.Props)
+	}
+	return nil
+}
+
+// DeleteCalendar removes a collection, what is in it and, for a plain one,
+// the collections below. The default calendar stays: other things point at it.
+func (s *Service) DeleteCalendar(ctx context.Context, who calendar.Actor, req calendar.DeleteCalendarRequest) error {
+	ctx = bind(ctx, who, req)
+	const op = "delete calendar"
+	return s.settled(ctx, op, req.ID.Owner(), nil, s.deleteCalendar(ctx, who, op, req))
+}
+
+func (s *Service) deleteCalendar(ctx context.Context, who calendar.Actor, op string, req calendar.DeleteCalendarRequest) error {
+	_, c, r, err := s.calendar(ctx, who, op, req.ID)
+	if err != nil {
+		return err
+	}
+	if err := need(r.Owner, r, op, req.ID); err != nil {
+		return err
+	}
+	if req.ID.Name() == calendar.DefaultName && !who.Admin {
+		return calendar.Failf(calendar.Denied, calendar.DefaultCalendarNeeded, op, string(req.ID), "the default calendar cannot be deleted")
+	}
+	return s.update(ctx, op, req.ID.Owner(), func(w *writer) error {
+		row, ok, err := w.Calendar(req.ID.Name())
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return calendar.Fail(calendar.NoCalendar, op, string(req.ID))
+		}
+		if !hasCTag(req.IfMatch, row) {
+			return calendar.Fail(calendar.Stale, op, string(req.ID))
+		}
+		return w.deleteTree(row, c.meta.row.Plain)
+	})
+}
+
+// deleteTree removes a collection and those nested below it.
+func (w *writer) deleteTree(row calendar.CalendarRow, tree bool) error {
+	n, err := w.stamp()
+	if err != nil {
+		return err
+	}
+	w.reset = true
+	if tree {
+		all, err := w.Calendars()
+		if err != nil {
+			return err
+		}
+		for _, c := range all {
+			if strings.HasPrefix(c.Name, row.Name+"/") {
+				if err := w.DeleteCalendar(c.ID, n, w.now); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return w.DeleteCalendar(row.ID, n, w.now)
+}

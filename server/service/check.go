@@ -1,0 +1,238 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"factotum/server/calendar"
+	"factotum/server/object"
+)
+
+// Finding is something wrong with what is stored.
+type Finding struct {
+	Ref    string // calid/name
+	Msg    string
+	Mended bool // by a rebuild
+}
+
+// CheckReport sums up a check or rebuild of the store.
+type CheckReport struct {
+	Owners, Calendars, Objects int
+	Findings                   []Finding
+	Rebuilt                    int // objects whose index rows were written anew
+}
+
+func (r *CheckReport) add(one *CheckReport) {
+	r.Owners += one.Owners
+	r.Calendars += one.Calendars
+	r.Objects += one.Objects
+	r.Rebuilt += one.Rebuilt
+	r.Findings = append(r.Findings, one.Findings...)
+}
+
+// Check verifies the engine, then every object of every owner: that its text
+// is readable, that what is kept beside it (UID, component, size) says the
+// same, that the time index is what the text gives, and that its attachments
+// are those that the text names. csdb check.
+func (s *Service) Check(ctx context.Context, progress func(calendar.Owner)) (CheckReport, error) {
+	var rep CheckReport
+	if err := s.store.Check(ctx); err != nil {
+		rep.Findings = append(rep.Findings, Finding{Msg: err.Error()})
+	}
+	err := s.eachOwner(ctx, func(o calendar.Owner) error {
+		if progress != nil {
+			progress(o)
+		}
+		var one CheckReport
+		err := s.store.View(ctx, o, func(tx calendar.Tx) error {
+			one = CheckReport{}
+			return s.checkOwner(ctx, o, tx, &one, nil)
+		})
+		rep.add(&one)
+		return err
+	})
+	return rep, wrap("check", "", err)
+}
+
+// Rebuild writes the time index of every object anew from its text, and mends
+// what is wrong with attachments and sums: files that no text names go, copies
+// that are missing are made. The texts are not touched. csdb rebuild.
+func (s *Service) Rebuild(ctx context.Context, progress func(calendar.Owner)) (CheckReport, error) {
+	var rep CheckReport
+	err := s.eachOwner(ctx, func(o calendar.Owner) error {
+		if progress != nil {
+			progress(o)
+		}
+		var one CheckReport
+		err := s.update(ctx, "rebuild", o, func(w *writer) error {
+			w.reset, one = true, CheckReport{}
+			if _, err := w.stamp(); err != nil {
+				return err
+			}
+			return s.checkOwner(ctx, o, w.Tx, &one, w)
+		})
+		if err == nil {
+			rep.add(&one)
+		}
+		return err
+	})
+	return rep, wrap("rebuild", "", err)
+}
+
+func (s *Service) eachOwner(ctx context.Context, fn func(calendar.Owner) error) error {
+	for after := calendar.Owner(""); ; {
+		owners, err := s.store.Owners(ctx, after, 500)
+		if err != nil || len(owners) == 0 {
+			return err
+		}
+		for _, o := range owners {
+			if err := fn(o); err != nil {
+				return err
+			}
+			after = o
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+}
+
+// checkOwner examines one owner; with a writer it mends what it can.
+func (s *Service) checkOwner(ctx context.Context, owner calendar.Owner, tx calendar.Tx, rep *CheckReport, w *writer) error {
+	rep.Owners++
+	home, ok, err := tx.Home()
+	if err != nil {
+		return err
+	}
+	rows, err := tx.Calendars()
+	if err != nil {
+		return err
+	}
+	files, err := allFiles(tx)
+	if err != nil {
+		return err
+	}
+	bytes := files.bytes
+	for _, row := range rows {
+		rep.Calendars++
+		if row.Change > home.Change {
+			rep.find(string(calendar.NewID(owner, row.Name)), "change number %d is above the home's %d", row.Change, home.Change)
+		}
+		m, err := newMeta(tx, owner, row)
+		if err != nil {
+			return err
+		}
+		n, err := s.checkCalendar(ctx, tx, m, files, rep, w)
+		if err != nil {
+			return err
+		}
+		bytes += n
+	}
+	if err := files.checkRest(owner, rep, w); err != nil {
+		return err
+	}
+	if ok && bytes != home.Bytes {
+		rep.mend(w, string(owner), "the home counts %d octets, its objects and their files have %d", home.Bytes, bytes)
+	}
+	if w != nil {
+		return w.Recount()
+	}
+	return nil
+}
+
+func (r *CheckReport) find(ref, format string, args ...any) {
+	r.Findings = append(r.Findings, Finding{Ref: ref, Msg: fmt.Sprintf(format, args...)})
+}
+
+// mend reports what a rebuild mends, or, with a writer, has mended.
+func (r *CheckReport) mend(w *writer, ref, format string, args ...any) {
+	msg := "; csdb rebuild mends it"
+	if w != nil {
+		msg = "; mended"
+	}
+	r.Findings = append(r.Findings, Finding{Ref: ref, Msg: fmt.Sprintf(format, args...) + msg, Mended: w != nil})
+}
+
+func (s *Service) checkCalendar(ctx context.Context, tx calendar.Tx, m *calMeta, files *ownerFiles, rep *CheckReport, w *writer) (bytes int64, err error) {
+	var names []string
+	if err := tx.Objects(m.row.ID, "", false, func(o *calendar.ObjectRow) error { names = append(names, o.Name); return ctx.Err() }); err != nil {
+		return 0, err
+	}
+	uids := map[string]string{}
+	for chunk := range slices.Chunk(names, fetchChunk) {
+		rows, err := tx.ObjectsByName(m.row.ID, chunk, true)
+		if err != nil {
+			return 0, err
+		}
+		if len(rows) != len(chunk) {
+			rep.find(string(m.id), "%d of %d objects cannot be read back", len(chunk)-len(rows), len(chunk))
+		}
+		for i := range rows {
+			o := &rows[i]
+			bytes += int64(o.Size)
+			rep.Objects++
+			if m.row.Plain {
+				continue
+			}
+			ref := refOf(m.id, o.Name)
+			if first, dup := uids[o.UID]; dup {
+				rep.find(ref, "has the UID of %s", first)
+			}
+			uids[o.UID] = o.Name
+			if err := s.checkObject(tx, m, o, ref, files, rep, w); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return bytes, nil
+}
+
+func (s *Service) checkObject(tx calendar.Tx, m *calMeta, o *calendar.ObjectRow, ref string, files *ownerFiles, rep *CheckReport, w *writer) error {
+	if len(o.Data) != o.Size {
+		rep.find(ref, "has %d octets, not %d", len(o.Data), o.Size)
+	}
+	if o.Change > m.row.Change {
+		rep.find(ref, "change number %d is above the calendar's %d", o.Change, m.row.Change)
+	}
+	text, comps, set, err := object.Compile(o.Data)
+	if err != nil {
+		rep.find(ref, "the text cannot be read: %v", err)
+		files.skip(m.row.ID, o.Name)
+		return nil
+	}
+	if err := files.checkObject(o, object.Attachments(text, m.id.Owner()), ref, rep, w); err != nil {
+		return err
+	}
+	want, err := object.Occurrences(set, comps)
+	if err != nil {
+		rep.find(ref, "the occurrences cannot be worked out: %v", err)
+		return nil
+	}
+	have, err := tx.ObjectOccurrences(m.row.ID, o.Name)
+	if err != nil {
+		return err
+	}
+	if w != nil {
+		for i := range want {
+			want[i].Name = o.Name
+		}
+		rep.Rebuilt++
+		return w.SetOccurrences(m.row.ID, o.Name, want)
+	}
+	order := func(a, b calendar.OccurrenceRow) int {
+		if a.Start != b.Start {
+			return int(min(max(a.Start-b.Start, -1), 1))
+		}
+		return a.Flags - b.Flags
+	}
+	slices.SortFunc(want, order)
+	slices.SortFunc(have, order)
+	same := slices.EqualFunc(want, have, func(a, b calendar.OccurrenceRow) bool {
+		return a.Start == b.Start && a.End == b.End && a.Flags == b.Flags
+	})
+	if !same {
+		rep.mend(nil, ref, "the time index has %d rows that the text does not give (it gives %d)", len(have), len(want))
+	}
+	return nil
+}

@@ -1,0 +1,133 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"factotum/server/calendar"
+	"factotum/server/object"
+	"factotum/server/recur"
+)
+
+// maxBooked is how many instances of a series are looked at when a calendar
+// allows no double booking.
+const maxBooked = 1000
+
+// checkDoubles refuses busy time that overlaps busy time of other objects.
+// WCAP set_calprops, allowdoublebook.
+func (s *Service) checkDoubles(w *writer, op string, row calendar.CalendarRow, name string, obj *object.Object) error {
+	float := s.floating(nil, &calMeta{row: row})
+	own, err := s.booked(obj.Occ, obj.Data, float)
+	if err != nil || len(own) == 0 {
+		return err
+	}
+	from, to := own[0].start, own[0].end
+	for _, i := range own {
+		from, to = min(from, i.start), max(to, i.end)
+	}
+	var others []inst
+	var tails []string
+	err = w.Occurrences(row.ID, from-object.FloatSlack, to+object.FloatSlack, func(x calendar.OccurrenceRow) error {
+		switch {
+		case x.Name == name:
+		case x.Flags&calendar.OccTail != 0:
+			tails = append(tails, x.Name)
+		case takesTime(x.Flags, x.Start, x.End):
+			others = append(others, inst{x.Start, x.End, int32(x.Flags), x.Name}.civil(float))
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for chunk := range slices.Chunk(tails, fetchChunk) {
+		rows, err := w.ObjectsByName(row.ID, chunk, true)
+		if err != nil {
+			return err
+		}
+		for i := range rows {
+			rest, err := s.expandTail(context.Background(), toObject(&rows[i], ""), from-object.FloatSlack, to+object.FloatSlack, nil)
+			if err != nil {
+				return err
+			}
+			for _, x := range rest {
+				if takesTime(int(x.flags), x.start, x.end) {
+					others = append(others, x.civil(float))
+				}
+			}
+		}
+	}
+	if clash(own, others) {
+		return calendar.Failf(calendar.DoubleBooked, "", op, refOf(calendar.NewID(w.owner, row.Name), name), "the time is taken already")
+	}
+	return nil
+}
+
+// takesTime tells whether an instance keeps others out.
+func takesTime(flags int, start, end int64) bool {
+	return flags&(calendar.OccFree|calendar.OccTodo|calendar.OccTail) == 0 && end > start
+}
+
+// civil turns floating time into that of a zone.
+func (i inst) civil(float recur.Zone) inst {
+	if i.flags&calendar.OccFloating != 0 {
+		i.start = float.ToUTC(time.Unix(i.start, 0).UTC()).Unix()
+		i.end = float.ToUTC(time.Unix(i.end, 0).UTC()).Unix()
+	}
+	return i
+}
+
+// booked lists the busy instances of an object, at most maxBooked of a series.
+func (s *Service) booked(occ []calendar.OccurrenceRow, data []byte, float recur.Zone) ([]inst, error) {
+	var out []inst
+	for _, o := range occ {
+		if o.Flags&calendar.OccTail == 0 {
+			if takesTime(o.Flags, o.Start, o.End) {
+				out = append(out, inst{start: o.Start, end: o.End, flags: int32(o.Flags)}.civil(float))
+			}
+			continue
+		}
+		_, _, set, err := object.Compile(data)
+		if err != nil {
+			return nil, err
+		}
+		for in, err := range set.Between(context.Background(), time.Unix(o.Start, 0).UTC(), time.Time{}, recur.UTC, recur.Budget{MaxInstances: maxBooked, MaxSteps: 100_000}) {
+			if errors.Is(err, recur.ErrBudget) {
+				break
+			}
+			if err != nil {
+				return nil, err
+			}
+			if r := object.RowOf(in); takesTime(r.Flags, r.Start, r.End) {
+				out = append(out, inst{start: r.Start, end: r.End, flags: int32(r.Flags)}.civil(float))
+			}
+		}
+	}
+	return out, nil
+}
+
+// clash tells whether an instance of a overlaps one of b. Both are reordered.
+func clash(a, b []inst) bool {
+	byStart := func(x, y inst) int { return int(min(max(x.start-y.start, -1), 1)) }
+	slices.SortFunc(a, byStart)
+	slices.SortFunc(b, byStart)
+	var endA, endB int64 // the latest end of those before
+	for len(a) > 0 && len(b) > 0 {
+		if a[0].start < b[0].start {
+			if a[0].start < endB {
+				return true
+			}
+			endA = max(endA, a[0].end)
+			a = a[1:]
+		} else {
+			if b[0].start < endA {
+				return true
+			}
+			endB = max(endB, b[0].end)
+			b = b[1:]
+		}
+	}
+	return len(a) > 0 && a[0].start < endB || len(b) > 0 && b[0].start < endA
+}

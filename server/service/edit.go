@@ -1,0 +1,372 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"factotum/server/calendar"
+	"factotum/server/edit"
+	"factotum/server/ical"
+	"factotum/server/object"
+)
+
+// EditObject changes components by UID. Items of one UID that follow one
+// another are one write, so that ten deleted instances are one new ETag.
+func (s *Service) EditObject(ctx context.Context, who calendar.Actor, req calendar.EditRequest) (calendar.EditResult, error) {
+	ctx = bind(ctx, who, req)
+	const op = "edit object"
+	id := req.Calendar
+	h, c, r, err := s.calendar(ctx, who, op, id)
+	if err != nil {
+		return calendar.EditResult{}, err
+	}
+	deletes := req.Within != nil || len(req.Items) > 0 && !slices.ContainsFunc(req.Items, func(it calendar.EditItem) bool { return it.Mode != calendar.EditDelete })
+	allowed := r.CanWrite()
+	if deletes {
+		allowed = r.CanDelete()
+	}
+	if err := need(allowed, r, op, id); err != nil {
+		return calendar.EditResult{}, err
+	}
+	if c.meta.row.Plain {
+		return calendar.EditResult{}, calendar.Failf(calendar.Unsupported, "", op, string(id), "this collection is not a calendar")
+	}
+	if len(req.Items) > s.opt.Limits.Refs {
+		return calendar.EditResult{}, calendar.Failf(calendar.TooMany, "", op, string(id), "at most %d components in one request", s.opt.Limits.Refs)
+	}
+	if req.Component == "" && !deletes {
+		return calendar.EditResult{}, calendar.Failf(calendar.Invalid, "", op, string(id), "what is stored must be said: VEVENT or VTODO")
+	}
+	p, err := s.person(ctx, op, id.Owner())
+	if err != nil && calendar.KindOf(err) != calendar.NoCalendar { // who left the directory still has a calendar
+		return calendar.EditResult{}, err
+	}
+	e := edit.Editor{Op: op, Ref: string(id), Kind: req.Component, Bound: req.Bound, Float: s.floating(nil, c.meta), Owner: p,
+		Resource: p.Kind == calendar.Resource || p.Kind == calendar.Room}
+	files, err := s.newAttachments(op, id, req.Items)
+	if err != nil {
+		return calendar.EditResult{}, err
+	}
+	var items []calendar.EditItemResult
+	var saved []savedEdit
+	err = s.once(ctx, op, id.Owner(), &saved, func(w *writer) error {
+		row, ok, err := w.Calendar(id.Name())
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return calendar.Fail(calendar.NoCalendar, op, string(id))
+		}
+		x := &editTx{s: s, w: w, who: who, meta: c.meta, row: row, req: &req, Editor: e, files: files}
+		x.Now = w.now
+		x.rights = s.rights(who, id.Owner(), strings.Fields(row.CoOwners), row.ACL)
+		if req.Within != nil {
+			items, err = x.within(ctx)
+		} else {
+			items, err = x.items()
+		}
+		if calendar.Token(ctx) != "" {
+			saved = saveEdit(items)
+		}
+		return err
+	})
+	if err == nil && items == nil && saved != nil { // done before
+		err = s.store.View(ctx, id.Owner(), func(tx calendar.Tx) (err error) {
+			items, err = restoreEdit(tx, c.meta.row, id, saved, req.Return)
+			return err
+		})
+	}
+	if err != nil {
+		return calendar.EditResult{}, wrap(op, string(id), err)
+	}
+	res := calendar.EditResult{Items: items}
+	if req.Return || req.Within != nil {
+		res.Calendar = h.describe(c, r)
+	}
+	return res, nil
+}
+
+// editTx is an EditObject inside its transaction.
+type editTx struct {
+	edit.Editor
+	s      *Service
+	w      *writer
+	who    calendar.Actor
+	meta   *calMeta
+	row    calendar.CalendarRow
+	rights calendar.Rights
+	req    *calendar.EditRequest
+	files  [][]calendar.AttachmentRow // for each item
+}
+
+// fatal are the failures that end the transaction rather than one item.
+func fatal(err error) bool {
+	var e *calendar.Error
+	return err != nil && (!errors.As(err, &e) || e.Kind == calendar.Unavailable || e.Kind == calendar.Internal || e.Kind == calendar.Canceled)
+}
+
+func (x *editTx) items() ([]calendar.EditItemResult, error) {
+	out := make([]calendar.EditItemResult, len(x.req.Items))
+	for from := 0; from < len(out); {
+		to := from + 1
+		for uid := x.req.Items[from].UID; uid != "" && to < len(out) && x.req.Items[to].UID == uid; {
+			to++
+		}
+		if err := x.one(x.req.Items[from:to], x.files[from:to], out[from:to]); err != nil {
+			return nil, err
+		}
+		from = to
+	}
+	return out, nil
+}
+
+// one carries out the items of one UID.
+func (x *editTx) one(items []calendar.EditItem, files [][]calendar.AttachmentRow, out []calendar.EditItemResult) error {
+	uid := items[0].UID
+	for i := range items {
+		out[i].UID, out[i].RID = uid, items[i].RID
+	}
+	all := func(err error) error {
+		if fatal(err) {
+			return err
+		}
+		for i := range out {
+			if out[i].Err == nil {
+				out[i].Object, out[i].Created, out[i].Removed, out[i].Detached, out[i].Err = nil, false, false, 0, err
+			}
+		}
+		return nil
+	}
+	var old calendar.ObjectRow
+	exists := false
+	if uid == "" {
+		uid = edit.NewUID()
+		out[0].UID = uid
+	} else if len(items) > 1 || items[0].Mode != calendar.EditCreate || len(files[0]) > 0 { // else the store tells whether the UID is free
+		var err error
+		if old, exists, err = x.w.ObjectByUID(x.row.ID, uid, true); err != nil {
+			return err
+		}
+	}
+	x.Ref = refOf(calendar.NewID(x.w.owner, x.row.Name), uid)
+	if exists && x.s.masks(old.Private, x.rights, x.who, &calMeta{coOwners: strings.Fields(x.row.CoOwners)}) {
+		return all(calendar.Failf(calendar.Denied, calendar.OwnerNeeded, x.Op, x.Ref, "a private object is changed by its owners only"))
+	}
+	var cal *ical.Component
+	if exists {
+		var err error
+		if cal, err = ical.Parse(old.Data, ical.Limits{}); err != nil {
+			return all(&calendar.Error{Kind: calendar.Invalid, Op: x.Op, Ref: x.Ref, Msg: "the stored text cannot be read", Err: err})
+		}
+	}
+	cur, dirty := cal, false
+	var added []calendar.AttachmentRow
+	var parts []*ical.Component // later parts of series that were split, objects of their own
+	for i := range items {
+		it := &items[i]
+		next, part, err := x.step(cur, uid, it, &out[i])
+		if err != nil {
+			if fatal(err) {
+				return err
+			}
+			out[i].Err = err
+			continue
+		}
+		out[i].Created = cal == nil && cur == nil
+		out[i].Removed = next == nil
+		added = append(added, files[i]...)
+		if part != nil {
+			parts = append(parts, part)
+		}
+		cur, dirty = next, true
+	}
+	if !dirty {
+		return nil
+	}
+	objs := make([]*object.Object, 0, 1+len(parts)) // all are judged before any is written
+	if cur != nil {
+		parts = append([]*ical.Component{cur}, parts...)
+	}
+	for _, part := range parts {
+		obj, err := x.judge(part, added)
+		if err != nil {
+			return all(err)
+		}
+		objs = append(objs, obj)
+	}
+	var res *calendar.Object
+	if cur == nil {
+		if err := x.w.remove(x.row, old); err != nil {
+			return all(err)
+		}
+	} else {
+		var err error
+		res, err = x.save(objs[0], old.Name, exists, uid)
+		if errors.Is(err, calendar.UIDConflict) && !exists {
+			err = calendar.Failf(calendar.Exists, "", x.Op, x.Ref, "the component exists")
+		}
+		if err != nil {
+			return all(err)
+		}
+		objs = objs[1:]
+	}
+	for _, obj := range objs {
+		// The other part of a series: without it the call leaves nothing done.
+		if _, err := x.save(obj, "", false, obj.Uid); err != nil {
+			return err
+		}
+	}
+	for i := range out {
+		if out[i].Err == nil && res != nil {
+			out[i].Object, out[i].Removed = res, false
+		}
+	}
+	return nil
+}
+
+// step makes the next text of an object, and of the part that it is split off.
+func (x *editTx) step(cur *ical.Component, uid string, it *calendar.EditItem, out *calendar.EditItemResult) (next, part *ical.Component, err error) {
+	switch {
+	case it.Mode == calendar.EditDelete:
+		if cur == nil {
+			return nil, nil, calendar.Failf(calendar.NotFound, "", x.Op, x.Ref, "there is no such component")
+		}
+		if !x.rights.CanDelete() {
+			return nil, nil, calendar.Fail(calendar.Denied, x.Op, x.Ref)
+		}
+		next, err = x.Remove(cur, it)
+		return next, nil, err
+	case !x.rights.CanWrite():
+		return nil, nil, calendar.Fail(calendar.Denied, x.Op, x.Ref)
+	case it.Mode == calendar.EditCreate && cur != nil:
+		return nil, nil, calendar.Failf(calendar.Exists, "", x.Op, x.Ref, "the component exists")
+	case it.Mode == calendar.EditModify && cur == nil:
+		return nil, nil, calendar.Failf(calendar.NotFound, "", x.Op, x.Ref, "there is no such component")
+	}
+	if len(it.Detach) > 0 && cur != nil {
+		one := *it
+		one.Patch.Props = append(slices.Clone(it.Patch.Props), calendar.PropEdit{Name: "ATTACH", Append: true, Remove: it.Detach})
+		known := object.Attachments(cur, x.w.owner)
+		for _, id := range it.Detach {
+			if slices.Contains(known, id) {
+				out.Detached++
+			}
+		}
+		it = &one
+	}
+	next, part, err = x.Store(cur, uid, it)
+	if err != nil {
+		out.Detached = 0
+		return nil, nil, err
+	}
+	if it.Scope == calendar.WholeSeries {
+		edit.Detach(next, it.Detach)
+	}
+	return next, part, nil
+}
+
+// judge is what the model thinks of an object that an edit made. added are the
+// files that came along.
+func (x *editTx) judge(cal *ical.Component, added []calendar.AttachmentRow) (*object.Object, error) {
+	data := cal.Bytes()
+	if len(data) > x.s.opt.Limits.ObjectSize {
+		return nil, calendar.Failf(calendar.TooLarge, calendar.MaxResourceSize, x.Op, x.Ref, "the object is larger than %d octets", x.s.opt.Limits.ObjectSize)
+	}
+	obj, err := object.Judge(x.Op, x.s.rulesOf(x.meta), cal, data)
+	if err != nil {
+		return nil, err
+	}
+	if limit := x.s.opt.Limits.Attachments; len(added) > 0 && len(obj.Attached) > limit {
+		return nil, calendar.Failf(calendar.TooLarge, "", x.Op, x.Ref, "more than %d attachments", limit)
+	}
+	obj.Files = added
+	return obj, nil
+}
+
+// save writes an object that an edit made.
+func (x *editTx) save(obj *object.Object, name string, exists bool, uid string) (*calendar.Object, error) {
+	var old calendar.ObjectRow
+	var err error
+	if !exists {
+		if name, err = x.w.freeName(x.row.ID, uid); err != nil {
+			return nil, err
+		}
+	} else if old, exists, err = x.w.Object(x.row.ID, name, false); err != nil {
+		// The object was found by its UID; the row by its name tells the store what it replaces.
+		return nil, err
+	}
+	res, err := x.s.write(x.w, x.Op, x.row, name, obj, old, exists)
+	if err != nil {
+		return nil, err
+	}
+	o := res.Object
+	if x.req.Return {
+		o.Data = obj.Data
+	}
+	return &o, nil
+}
+
+// within deletes what lies completely in a window. WCAP §9.4.
+func (x *editTx) within(ctx context.Context) ([]calendar.EditItemResult, error) {
+	var names []string
+	win := *x.req.Within
+	err := x.w.Objects(x.row.ID, "", false, func(o *calendar.ObjectRow) error {
+		if x.Kind == "" && o.Component != "VJOURNAL" || o.Component == x.Kind {
+			names = append(names, o.Name)
+		}
+		return ctx.Err()
+	})
+	if err != nil {
+		return nil, err
+	}
+	var out []calendar.EditItemResult
+	for _, name := range names {
+		o, ok, err := x.w.Object(x.row.ID, name, !win.From.IsZero() || !win.To.IsZero())
+		if err != nil {
+			return nil, err
+		}
+		if !ok || x.s.masks(o.Private, x.rights, x.who, &calMeta{coOwners: strings.Fields(x.row.CoOwners)}) {
+			continue
+		}
+		res, err := x.withinOne(ctx, o, win)
+		if err != nil {
+			return nil, err
+		}
+		if res != nil {
+			out = append(out, *res)
+		}
+	}
+	return out, nil
+}
+
+func (x *editTx) withinOne(ctx context.Context, o calendar.ObjectRow, win calendar.Window) (*calendar.EditItemResult, error) {
+	x.Ref = refOf(calendar.NewID(x.w.owner, x.row.Name), o.UID)
+	res := &calendar.EditItemResult{UID: o.UID}
+	if win.From.IsZero() && win.To.IsZero() {
+		res.Removed = true
+		return res, x.w.remove(x.row, o)
+	}
+	cal, err := ical.Parse(o.Data, ical.Limits{})
+	if err != nil {
+		return nil, nil
+	}
+	next, hit, err := x.RemoveWithin(ctx, cal, win, x.s.opt.Limits.Instances)
+	if err != nil || !hit {
+		return nil, err
+	}
+	if next == nil {
+		res.Removed = true
+		return res, x.w.remove(x.row, o)
+	}
+	obj, err := x.judge(next, nil)
+	if err == nil {
+		res.Object, err = x.save(obj, o.Name, true, o.UID)
+	}
+	res.Err = err
+	if fatal(res.Err) {
+		return nil, res.Err
+	}
+	return res, nil
+}

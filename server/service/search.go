@@ -1,0 +1,169 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+
+	"factotum/server/calendar"
+	"factotum/server/match"
+)
+
+// Limits of SearchCalendars.
+const (
+	searchLimit  = 1000   // calendars of one answer
+	searchOwners = 50_000 // owners that one search looks at
+)
+
+// nameIndex remembers the calids and display names of the owners that a search
+// has looked at, since it looks at all of them.
+type nameIndex struct {
+	mu     sync.RWMutex
+	owners map[calendar.Owner][]calName
+	count  int64 // of forget: what was read before it must not be kept
+}
+
+type calName struct {
+	id   calendar.ID
+	text string // calid, NUL, display name; in lower case
+}
+
+func (x *nameIndex) get(o calendar.Owner) (names []calName, count int64, ok bool) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	names, ok = x.owners[o]
+	return names, x.count, ok
+}
+
+func (x *nameIndex) put(o calendar.Owner, names []calName, count int64) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.count != count {
+		return
+	}
+	if x.owners == nil || len(x.owners) >= 2*searchOwners {
+		x.owners = map[calendar.Owner][]calName{}
+	}
+	x.owners[o] = names
+}
+
+func (x *nameIndex) forget(o calendar.Owner) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	delete(x.owners, o)
+	x.count++
+}
+
+// SearchCalendars lists the calendars that match and that who may see. WCAP
+// search_calprops.
+func (s *Service) SearchCalendars(ctx context.Context, who calendar.Actor, req calendar.SearchCalendarsRequest) ([]calendar.Calendar, error) {
+	const op = "search calendars"
+	limit := req.Limit
+	if limit <= 0 || limit > searchLimit {
+		limit = searchLimit
+	}
+	var out []calendar.Calendar
+	take := func(id calendar.ID) error {
+		h, c, r, err := s.calendar(ctx, who, op, id)
+		switch {
+		case errors.Is(err, calendar.NoCalendar), calendar.ReasonOf(err) == calendar.Disabled:
+		case err != nil:
+			return err
+		case !c.meta.row.Plain:
+			out = append(out, h.describe(c, r))
+		}
+		return nil
+	}
+	owned := map[calendar.Owner]bool{}
+	for _, o := range req.Owners {
+		if owned[o] || calendar.CheckOwner(o) != nil {
+			continue
+		}
+		owned[o] = true
+		names, err := s.namesOf(ctx, o)
+		if err != nil {
+			return nil, wrap(op, string(o), err)
+		}
+		for _, n := range names {
+			if len(out) < limit {
+				if err := take(n.id); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+	text := strings.ToLower(req.Text)
+	if (req.ID || req.Name || req.Owner) && text != "" {
+		if err := s.searchOwners(ctx, owned, func(o calendar.Owner, names []calName) error {
+			mine := req.Owner && match.TextIs(req.How, string(o), text)
+			for _, n := range names {
+				id, name, _ := strings.Cut(n.text, "\x00")
+				if !mine && !(req.ID && match.TextIs(req.How, id, text)) && !(req.Name && match.TextIs(req.How, name, text)) {
+					continue
+				}
+				if err := take(n.id); err != nil {
+					return err
+				}
+				if len(out) >= limit {
+					return errEnough
+				}
+			}
+			return nil
+		}); err != nil && err != errEnough {
+			return nil, wrap(op, "", err)
+		}
+	}
+	slices.SortFunc(out, func(a, b calendar.Calendar) int { return strings.Compare(string(a.ID), string(b.ID)) })
+	return out, nil
+}
+
+var errEnough = errors.New("enough")
+
+// searchOwners calls fn for every owner but those of skip, in order.
+func (s *Service) searchOwners(ctx context.Context, skip map[calendar.Owner]bool, fn func(calendar.Owner, []calName) error) error {
+	after := calendar.Owner("")
+	for n := 0; n < searchOwners; {
+		page, err := s.store.Owners(ctx, after, 500)
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		for _, o := range page {
+			if skip[o] {
+				continue
+			}
+			names, err := s.namesOf(ctx, o)
+			if err != nil {
+				return err
+			}
+			if err := fn(o, names); err != nil {
+				return err
+			}
+		}
+		n += len(page)
+		after = page[len(page)-1]
+	}
+	return nil
+}
+
+func (s *Service) namesOf(ctx context.Context, o calendar.Owner) ([]calName, error) {
+	names, count, ok := s.names.get(o)
+	if ok {
+		return names, ctx.Err()
+	}
+	err := s.store.View(ctx, o, func(tx calendar.Tx) error {
+		rows, err := tx.Calendars()
+		names = make([]calName, 0, len(rows))
+		for _, r := range rows {
+			id := calendar.NewID(o, r.Name)
+			names = append(names, calName{id, strings.ToLower(string(id) + "\x00" + r.DisplayName)})
+		}
+		slices.SortFunc(names, func(a, b calName) int { return strings.Compare(string(a.id), string(b.id)) })
+		return err
+	})
+	if err == nil {
+		s.names.put(o, names, count)
+	}
+	return names, err
+}

@@ -1,0 +1,255 @@
+// Package service is the model: the use cases of calendar.Backend over a
+// calendar.Store that this process owns. Access control, preconditions,
+// masking of private events, UID uniqueness, limits, sync changes and free/busy
+// live here, each use case in one transaction.
+//
+// Numbers: each owner has one change counter. A write takes the next number
+// and stamps it on the object, its calendar and the home; ETag, CTag and
+// sync-token are spelled from it.
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"factotum/server/acl"
+	"factotum/server/calendar"
+	"factotum/server/edit"
+	"factotum/server/object"
+	"factotum/server/recur"
+)
+
+// Options are what ics.conf decides for the model. Zero fields get defaults.
+type Options struct {
+	Host    string // the name this back end goes by
+	Version string // of the program
+
+	DefaultACL  acl.List // calstore.calendar.default.acl
+	OwnerACL    acl.List // calstore.calendar.owner.acl, in front of every list
+	ResourceACL acl.List // resource.default.acl
+	GroupACL    acl.List // group.default.acl
+	PublicRead  bool     // service.wcap.login.calendar.publicread: everybody may read users' default calendars from the start
+	DefaultTZID string   // calstore.default.timezoneID
+	ShowPrivate bool     // calstore.filterprivateevents="no": do not mask
+
+	// PublicURL is what clients reach this server by, "https://cal.example.com":
+	// it stands before AttachmentsPath in the addresses of attachments.
+	PublicURL string
+
+	Limits calendar.Limits
+
+	NoProvision bool // local.autoprovision="no": only the administrator makes default calendars
+
+	CacheBytes   int64         // memory for what is read often; 0 = 48 MiB
+	TombstoneAge time.Duration // how long deletions are remembered; 0 = 90 days
+	ReadOnly     bool          // caldb.berkeleydb.readonly
+
+	Now    func() time.Time
+	Logger *slog.Logger
+}
+
+// Service is the model over a Store that this process owns alone: it caches
+// what it reads and trusts that nobody else writes there.
+type Service struct {
+	store   calendar.Store
+	people  calendar.People
+	opt     Options
+	log     *slog.Logger
+	now     func() time.Time
+	cache   *cache
+	names   nameIndex
+	started time.Time
+	lastID  atomic.Int64
+	zone    recur.Zone
+}
+
+var _ calendar.Backend = (*Service)(nil)
+
+// NewService returns the model over store. people may be nil: then every
+// well-formed user id may own calendars.
+func New(store calendar.Store, people calendar.People, opt Options) *Service {
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	if opt.Logger == nil {
+		opt.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opt.DefaultACL == nil {
+		opt.DefaultACL = acl.MustParse(acl.DefaultCalendar)
+	}
+	if opt.OwnerACL == nil {
+		opt.OwnerACL = acl.MustParse(acl.DefaultOwner)
+	}
+	if opt.ResourceACL == nil {
+		opt.ResourceACL = acl.MustParse(acl.DefaultResource)
+	}
+	if opt.GroupACL == nil {
+		opt.GroupACL = acl.MustParse(acl.DefaultGroup)
+	}
+	if opt.CacheBytes <= 0 {
+		opt.CacheBytes = 48 << 20
+	}
+	if opt.TombstoneAge <= 0 {
+		opt.TombstoneAge = 90 * 24 * time.Hour
+	}
+	opt.Limits = opt.Limits.WithDefaults()
+	s := &Service{store: store, people: people, opt: opt, log: opt.Logger, now: opt.Now, cache: newCache(opt.CacheBytes), started: opt.Now(), zone: recur.UTC}
+	if z, ok := recur.LoadZone(opt.DefaultTZID); ok && opt.DefaultTZID != "" {
+		s.zone = z
+	}
+	return s
+}
+
+// Limits returns what the service enforces, for fronts that announce it.
+func (s *Service) Limits() calendar.Limits { return s.opt.Limits }
+
+// CacheSize tells how many octets the cache has in use.
+func (s *Service) CacheSize() int64 { return s.cache.size.Load() }
+
+// Ping reports the store's state.
+func (s *Service) Ping(ctx context.Context) (calendar.Status, error) {
+	st, err := s.store.Stat(ctx)
+	if err != nil {
+		return calendar.Status{}, wrap("ping", "", err)
+	}
+	return calendar.Status{Host: s.opt.Host, Store: st.Engine, Version: s.opt.Version, Started: s.started,
+		Owners: st.Owners, Objects: st.Objects, ReadOnly: s.opt.ReadOnly}, nil
+}
+
+// wrap gives err the Op and Ref of the use case unless it is an *Error already.
+func wrap(op, ref string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var e *calendar.Error
+	if errors.As(err, &e) {
+		if e.Op == "" {
+			e2 := *e
+			e2.Op, e2.Ref = op, edit.CmpOr(e.Ref, ref)
+			return &e2
+		}
+		return err
+	}
+	return &calendar.Error{Kind: calendar.KindOf(err), Op: op, Ref: ref, Err: err}
+}
+
+// update runs fn in a write transaction of the owner, once for a request token.
+func (s *Service) update(ctx context.Context, op string, owner calendar.Owner, fn func(*writer) error) error {
+	return s.once(ctx, op, owner, nil, fn)
+}
+
+// transact runs fn in a write transaction of the owner and brings the caches
+// up to date, in commit order, before anyone is told of the success.
+func (s *Service) transact(ctx context.Context, op string, owner calendar.Owner, fn func(*writer) error) error {
+	if s.opt.ReadOnly {
+		return calendar.Failf(calendar.ReadOnly, "", op, string(owner), "the calendar store is in read-only mode")
+	}
+	done := false // fn, and it has changed something
+	err := s.store.Update(ctx, owner, func(tx calendar.Tx) error {
+		done = false
+		w := &writer{Tx: tx, s: s, owner: owner, now: s.now().UTC().Truncate(time.Microsecond)}
+		if err := fn(w); err != nil {
+			return err
+		}
+		done = w.change > 0
+		if len(w.muts) > 0 || w.reset {
+			muts, reset := w.muts, w.reset
+			tx.OnCommit(func() {
+				s.cache.apply(owner, w.first, w.change, muts, reset)
+				if reset {
+					s.names.forget(owner)
+				}
+			})
+		}
+		return nil
+	})
+	if err != nil && done { // the commit failed: perhaps only its answer did
+		s.cache.drop(owner)
+		s.names.forget(owner)
+	}
+	return wrap(op, string(owner), err)
+}
+
+// writer is a write transaction that remembers what it changed.
+type writer struct {
+	calendar.Tx
+	s      *Service
+	owner  calendar.Owner
+	now    time.Time
+	first  int64 // change number taken
+	change int64 // the last one taken
+	muts   []mutation
+	filed  int64 // octets of attachments that came or went and are in no mutation yet
+	reset  bool  // calendars themselves changed: forget the cached home
+}
+
+// stamp takes a change number: each write has its own, so that a limited sync
+// can be cut anywhere.
+func (w *writer) stamp() (int64, error) {
+	n, err := w.NextChange()
+	if err != nil {
+		return 0, fmt.Errorf("take change number: %w", err)
+	}
+	if w.change = n; w.first == 0 {
+		w.first = n
+	}
+	return n, nil
+}
+
+// newID makes a calendar id: unique in this store and growing with time.
+func (s *Service) newID() int64 {
+	for {
+		last := s.lastID.Load()
+		id := max(s.now().UnixMicro(), last+1)
+		if s.lastID.CompareAndSwap(last, id) {
+			return id
+		}
+	}
+}
+
+// rights computes what who may do with a calendar.
+func (s *Service) rights(who calendar.Actor, owner calendar.Owner, coOwners []string, list acl.List) calendar.Rights {
+	if who.Admin {
+		return calendar.Rights{Components: acl.AllRights, Properties: acl.AllRights, Owner: true}
+	}
+	domain := ""
+	if !strings.Contains(string(owner), "@") && !strings.Contains(who.User, "@") {
+		domain = who.Domain
+	}
+	c, p := list.RightsOf(acl.Requester{User: who.User, Domain: who.Domain, Groups: who.Groups},
+		acl.Owners{Primary: string(owner), Others: coOwners, Domain: domain})
+	return calendar.Rights{Components: c, Properties: p, Owner: who.User != "" && strings.EqualFold(who.User, string(owner))}
+}
+
+// need turns a missing right into the error that reveals no more than the
+// actor may know.
+func need(ok bool, r calendar.Rights, op string, id calendar.ID) error {
+	switch {
+	case ok:
+		return nil
+	case !r.CanSee():
+		return &calendar.Error{Kind: calendar.NoCalendar, Reason: calendar.Hidden, Op: op, Ref: string(id)}
+	}
+	return calendar.Failf(calendar.Denied, "", op, string(id), "your rights on this calendar do not allow this")
+}
+
+// masks tells whether an object of that class is shown to the actor without
+// its details.
+func (s *Service) masks(class uint8, r calendar.Rights, who calendar.Actor, m *calMeta) bool {
+	return class != 0 && !s.opt.ShowPrivate && !r.Owner && !m.isCoOwner(who)
+}
+
+// rulesOf are those of a calendar for its objects.
+func (s *Service) rulesOf(m *calMeta) object.Rules {
+	return object.Rules{ID: m.id, Plain: m.row.Plain, Components: m.components, Limits: s.opt.Limits}
+}
+
+// refOf names an object for errors and logs.
+func refOf(id calendar.ID, name string) string {
+	return calendar.Ref{Calendar: id, Name: name}.String()
+}
