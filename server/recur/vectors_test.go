@@ -15,15 +15,11 @@ type vector struct {
 	name, rule, start, startAt, instances string
 }
 
-func readVectors(t *testing.T) []vector {
-	data, err := os.ReadFile(icaltest.Shared(t, "data/recurrence/rrule-vectors.txt"))
-	if err != nil {
-		t.Fatal(err)
-	}
+func readVectors(t *testing.T, file string) []vector {
 	var list []vector
-	for block := range strings.SplitSeq(strings.ReplaceAll(string(data), "\r\n", "\n"), "\n\n") {
+	for _, block := range readBlocks(t, file) {
 		var v vector
-		for line := range strings.SplitSeq(block, "\n") {
+		for _, line := range block {
 			key, value, _ := strings.Cut(line, ":")
 			switch key {
 			case "RRULE":
@@ -45,6 +41,20 @@ func readVectors(t *testing.T) []vector {
 		}
 	}
 	return list
+}
+
+// readBlocks reads a file of blocks, the lines of each.
+func readBlocks(t *testing.T, file string) (blocks [][]string) {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.TrimRight(strings.ReplaceAll(string(data), "\r\n", "\n"), "\n")
+	for block := range strings.SplitSeq(text, "\n\n") {
+		blocks = append(blocks, strings.Split(block, "\n"))
+	}
+	return blocks
 }
 
 // wrongVectors are those that we answer otherwise on purpose, by RRULE, with
@@ -85,15 +95,24 @@ func ruleInstances(t testing.TB, rule, start, from string, limit int) string {
 	return strings.Join(out, ",")
 }
 
+// TestRules: our own vectors of rules.
+func TestRules(t *testing.T) {
+	checkVectors(t, readVectors(t, "testdata/rules.txt"), 40, nil)
+}
+
+// TestRecurrenceVectors: libical's.
 func TestRecurrenceVectors(t *testing.T) {
-	vectors := readVectors(t)
-	if len(vectors) < 70 {
+	checkVectors(t, readVectors(t, icaltest.Shared(t, "data/recurrence/rrule-vectors.txt")), 70, wrongVectors)
+}
+
+func checkVectors(t *testing.T, vectors []vector, least int, except map[string]string) {
+	if len(vectors) < least {
 		t.Fatalf("only %d vectors read", len(vectors))
 	}
 	for _, v := range vectors {
 		want := v.instances
 		got := ruleInstances(t, v.rule, v.start, "", 1000)
-		reason, wrong := wrongVectors[v.rule]
+		reason, wrong := except[v.rule]
 		switch {
 		case got != want && !wrong:
 			t.Errorf("%s\n%s from %s\n got %s\nwant %s", v.name, v.rule, v.start, got, want)
@@ -112,5 +131,69 @@ func TestRecurrenceVectors(t *testing.T) {
 			t.Errorf("%s from %s at %s\n got %s\nwant %s", v.rule, v.start, v.startAt, got, want)
 		}
 	}
-	t.Logf("%d vectors, %d listed as wrong", len(vectors), len(wrongVectors))
+	t.Logf("%d vectors, %d listed as wrong", len(vectors), len(except))
+}
+
+// TestSets: our own vectors of whole events, with zones and overrides.
+func TestSets(t *testing.T) {
+	n := 0
+	for _, block := range readBlocks(t, "testdata/sets.txt") {
+		var name, lines []string
+		var from, to, want string
+		var overrides [][]string
+		var float Zone
+		shows := false
+		for _, line := range block {
+			key, value, _ := strings.Cut(line, ":")
+			switch {
+			case strings.HasPrefix(line, "#"):
+				name = append(name, strings.TrimPrefix(line, "# "))
+			case key == "FLOAT":
+				float = zone(t, value)
+			case key == "WINDOW":
+				from, to, _ = strings.Cut(value, " ")
+			case key == "SHOWS":
+				want, shows = value, true
+			case strings.HasPrefix(line, "+RECURRENCE-ID"):
+				overrides = append(overrides, []string{line[1:]})
+			case strings.HasPrefix(line, "+"):
+				last := len(overrides) - 1
+				overrides[last] = append(overrides[last], line[1:])
+			default:
+				lines = append(lines, line)
+			}
+		}
+		if !shows { // the head of the file
+			continue
+		}
+		n++
+		t.Run(strings.Join(name, " "), func(t *testing.T) {
+			body := event(lines...)
+			for _, o := range overrides {
+				body += event(o...)
+			}
+			s := setOf(t, body)
+			var out []string
+			for in, err := range s.Between(t.Context(), at(t, from), at(t, to), float, Budget{}) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				v := in.Start.Format("20060102T150405Z")
+				if d := in.End.Sub(in.Start); d != 0 {
+					v += "+" + strings.Replace(strings.TrimSuffix(d.String(), "0s"), "h0m", "h", 1)
+				}
+				if in.Override {
+					v += "!"
+				}
+				out = append(out, v)
+			}
+			if got := strings.Join(out, " "); got != want {
+				t.Errorf("\n got %s\nwant %s\n%s", got, want, body)
+			}
+			checkSpan(t, s, float)
+		})
+	}
+	if n < 45 {
+		t.Errorf("only %d sets read", n)
+	}
 }
