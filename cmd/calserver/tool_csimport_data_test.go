@@ -16,6 +16,27 @@ import (
 	"factotum/server/ical/icaltest"
 )
 
+// What of our own calendars is refused: place, item and reason.
+var ownRefusals = map[string][]string{
+	// programs
+	"free-busy.ics":  {"5: item 1 (UID busy@example.com) refused: a VFREEBUSY is not stored in calendars"},
+	"sun-export.ics": {"51: item 3 (UID revised@example.com) refused: a newer revision of it is in line 65"},
+
+	// malformed
+	"bad-date.ics": {"4: item 1 (UID date@example.com) refused: VEVENT DTSTART: no such day in the calendar"},
+	"bad-rule.ics": {"4: item 1 (UID rule@example.com) refused: VEVENT RRULE: the rule has no known FREQ"},
+	// What is not complete is not stored.
+	"cut.ics":          {"8: refused: not iCalendar: END:VEVENT is missing"},
+	"nested.ics":       {"2: refused: not iCalendar: VCALENDAR within VCALENDAR", "12: refused: not iCalendar: expected BEGIN:VCALENDAR"},
+	"no-start.ics":     {"4: item 1 (UID start@example.com) refused: VEVENT DTSTART: it is missing"},
+	"not-calendar.ics": {"1: refused: not iCalendar: expected BEGIN:VCALENDAR"},
+	// The event before them is stored.
+	"some-good.ics": {"16: item 3 refused: a VALARM is not stored in calendars",
+		"10: item 2 (UID bad@example.com) refused: VEVENT DTSTART: not a date (YYYYMMDD) or date-time (YYYYMMDDTHHMMSS, UTC with Z)"},
+	"unfolded.ics":  {"9: refused: not iCalendar: the property name is followed by neither a colon nor a semicolon"},
+	"wrong-end.ics": {"9: refused: not iCalendar: END:VEVNET where END:VEVENT is due"},
+}
+
 // What of the shared calendars is refused: place, item and reason. All else
 // is stored.
 var refusals = map[string][]string{
@@ -60,7 +81,19 @@ var malformedStored = map[string]int{
 // refused for the right reason; what is stored is listed over CalDAV and
 // comes back octet for octet; and going in again changes nothing.
 func TestImportSharedCalendars(t *testing.T) {
-	files := append(append(icaltest.SharedCalendars(t, "exports"), icaltest.SharedCalendars(t, "recurring")...), icaltest.SharedCalendars(t, "malformed")...)
+	checkImport(t, append(append(icaltest.SharedCalendars(t, "exports"), icaltest.SharedCalendars(t, "recurring")...), icaltest.SharedCalendars(t, "malformed")...),
+		refusals, malformedStored)
+}
+
+// So does every file of ours.
+func TestImportCalendars(t *testing.T) {
+	checkImport(t, append(icaltest.Calendars(t, "programs"), icaltest.Calendars(t, "malformed")...), ownRefusals, map[string]int{
+		"bad-date.ics": 0, "bad-rule.ics": 0, "cut.ics": 0, "latin1.ics": 1, "nested.ics": 0, "no-start.ics": 0, "no-uid.ics": 1,
+		"not-calendar.ics": 0, "some-good.ics": 1, "unfolded.ics": 0, "wrong-end.ics": 0,
+	})
+}
+
+func checkImport(t *testing.T, files []string, refusals map[string][]string, malformedStored map[string]int) {
 	eachSite(t, func(t *testing.T, s testSite) {
 		client, err := newDAVClient(s.url, "anna", "anna-pw", false, nil)
 		if err != nil {

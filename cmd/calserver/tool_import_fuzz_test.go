@@ -68,7 +68,15 @@ func tryImport(t testing.TB, data []byte) {
 
 // Cut off anywhere, a file is not stored by half.
 func TestImportOfCutFiles(t *testing.T) {
-	for _, file := range append(icaltest.SharedCalendars(t, "malformed"), icaltest.SharedCalendars(t, "exports")[:5]...) {
+	cutFiles(t, append(icaltest.Calendars(t, "malformed"), icaltest.Calendars(t, "programs")...))
+}
+
+func TestImportOfCutSharedFiles(t *testing.T) {
+	cutFiles(t, append(icaltest.SharedCalendars(t, "malformed"), icaltest.SharedCalendars(t, "exports")[:5]...))
+}
+
+func cutFiles(t *testing.T, files []string) {
+	for _, file := range files {
 		data, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

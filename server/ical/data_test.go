@@ -60,6 +60,113 @@ func errorsOnly(s string) string {
 	return strings.Join(lines, "\n")
 }
 
+// Our own calendars, in the manner of real programs: they parse, and nothing
+// is amiss.
+func TestCalendars(t *testing.T) {
+	for name, data := range read(t, icaltest.Calendars(t, "programs")) {
+		if got := outcome(t, data); got != "" {
+			t.Errorf("%s:\n%s", name, got)
+		}
+		if mended := ToUTF8(data); !bytes.Equal(mended, data) && name != "folded-octets.ics" {
+			t.Errorf("%s is changed by ToUTF8", name)
+		}
+	}
+}
+
+// What their values are, unfolded, unquoted and unescaped.
+func TestCalendarValues(t *testing.T) {
+	files := read(t, icaltest.Calendars(t, "programs"))
+	for _, c := range []struct{ file, prop, param, want string }{
+		// Folds cut characters in two, and a fold may begin with a tab.
+		{"folded-octets.ics", "SUMMARY", "", "Grüße aus Łódź, 東京 und Αθήνα: ein langer Titel, der mitten in Zeichen umbrochen ist — " + strings.Repeat("🚲", 8)},
+		{"folded-octets.ics", "DESCRIPTION", "", strings.Repeat("é", 64)},
+		{"folded-octets.ics", "LOCATION", "", "x" + strings.Repeat("日本語", 11)},
+		{"folded-octets.ics", "ATTENDEE", "CN", "Zoë Ångström-Ærøskøbing, Vorsitzende der Arbeitsgemeinschaft"},
+		// A fold takes one blank with it; further ones are of the value.
+		{"folded-oddly.ics", "SUMMARY", "", "Folded in names, parameters and values  with  blanks at the folds"},
+		{"folded-oddly.ics", "DTSTART", "TZID", "Europe/London"},
+		{"bare-lf.ics", "DTSTART", "TZID", "Europe/Berlin"},
+		{"outlook-custom-zone.ics", "DTSTART", "TZID", "Customized Time Zone"},
+		{"outlook-custom-zone.ics", "LOCATION", "", "Werkstatt; Halle 2"},
+		{"outlook-custom-zone.ics", "DESCRIPTION", "", "Bitte die Listen mitbringen.\n\nRaum wie immer, im ersten Stock.\n"},
+		{"exchange-meeting.ics", "ATTENDEE", "CN", "Field, Sam"},
+		{"windows-names.ics", "DTSTART", "TZID", "W. Europe Standard Time"},
+		{"apple-alarms.ics", "LOCATION", "", "Am Markt\nAm Markt 1\n8000 Musterstadt, Schweiz"},
+		// RFC 6868 leaves backslashes in parameters alone.
+		{"apple-alarms.ics", "X-APPLE-STRUCTURED-LOCATION", "X-ADDRESS", `Am Markt 1\\n8000 Musterstadt, Schweiz`},
+		{"apple-alarms.ics", "X-APPLE-STRUCTURED-LOCATION", "", "geo:47.370000,8.540000"},
+		{"google-export.ics", "LOCATION", "", ""},
+		{"google-export.ics", "DESCRIPTION", "", "Fifteen minutes.<br><b>Stand.</b>"},
+		{"notes-dates.ics", "RDATE", "TZID", "Eastern"},
+		{"notes-dates.ics", "ORGANIZER", "CN", "Pat Moor/Example"},
+		{"evolution-tasks.ics", "DUE", "TZID", "/freeassociation.sourceforge.net/Europe/Berlin"},
+		{"thunderbird-snooze.ics", "X-MOZ-SNOOZE-TIME-1774594800000000", "", "20260327T065500Z"},
+		{"sun-export.ics", "X-NSCP-GSE-COMPONENT-STATE", "X-NSCP-GSE-COMMENT", "PUBLISH-COMPLETED"},
+		{"attachments.ics", "COMMENT", "", `Un ^ accent, une "citation"; une barre \ et la fin`},
+		{"attachments.ics", "COMMENT", "ALTREP", "cid:part1.0001@example.com"},
+		{"attachments.ics", "ATTACH", "X-FILENAME", "plan.txt"},
+		{"attachments.ics", "URL", "", "https://example.com/fete?lieu=pont;heure=21&page=1"},
+		{"attachments.ics", "X-ABC-GUID", "X-PARAM", "with: colon; semicolon, comma"},
+		{"attachments.ics", "X-ABC-GUID", "", "^'value^n"},
+	} {
+		p := firstProp(t, files[c.file], c.prop)
+		if p == nil {
+			t.Errorf("%s has no %s", c.file, c.prop)
+			continue
+		}
+		got := p.Text()
+		if c.param != "" {
+			got = p.Param(c.param)
+		}
+		if got != c.want {
+			t.Errorf("%s %s %s:\n got %q\nwant %q", c.file, c.prop, c.param, got, c.want)
+		}
+	}
+}
+
+// firstProp is the first property of a name below the first calendar of a file.
+func firstProp(t *testing.T, data []byte, name string) *Property {
+	t.Helper()
+	for cal, err := range ParseStream(bytes.NewReader(data), Limits{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range cal.Children {
+			if p := c.Prop(name); p != nil {
+				return p
+			}
+		}
+		return nil
+	}
+	return nil
+}
+
+// What ours have wrong is refused, or named by Validate.
+func TestMalformed(t *testing.T) {
+	want := map[string]string{
+		"bad-date.ics":     "1x error: VEVENT DTSTART: no such day in the calendar",
+		"bad-rule.ics":     "1x error: VEVENT RRULE: the rule has no known FREQ",
+		"cut.ics":          "line 8: END:VEVENT is missing",
+		"latin1.ics":       "line 8: not UTF-8",
+		"nested.ics":       "line 2: VCALENDAR within VCALENDAR",
+		"no-start.ics":     "1x error: VEVENT DTSTART: it is missing",
+		"no-uid.ics":       "1x error: VEVENT UID: it is missing",
+		"not-calendar.ics": "line 1: expected BEGIN:VCALENDAR",
+		"some-good.ics": lines("1x error: VEVENT DTSTART: not a date (YYYYMMDD) or date-time (YYYYMMDDTHHMMSS, UTC with Z)",
+			"1x warning: VALARM TRIGGER: it counts from a start that is not there", "1x warning: VALARM: it may not stand in VCALENDAR"),
+		"unfolded.ics":  "line 9: the property name is followed by neither a colon nor a semicolon",
+		"wrong-end.ics": "line 9: END:VEVNET where END:VEVENT is due",
+	}
+	files := read(t, icaltest.Calendars(t, "malformed"))
+	checkMalformed(t, files, want)
+	if got := outcome(t, ToUTF8(files["latin1.ics"])); got != "" {
+		t.Errorf("latin1.ics, mended: %s", got)
+	}
+	if p := firstProp(t, ToUTF8(files["latin1.ics"]), "SUMMARY"); p == nil || p.Text() != "Café für Zoë" {
+		t.Errorf("latin1.ics, mended: %v", p)
+	}
+}
+
 // What real programs exported parses and, but for the listed, can be used.
 func TestSharedExportsAndRecurring(t *testing.T) {
 	want := map[string]string{
@@ -139,7 +246,11 @@ func TestSharedMalformed(t *testing.T) {
 		"twinkle.ics": lines("1x error: VTODO DTSTART: "+badDate, "1x error: VTODO DUE: "+badDate, "5x warning: VALARM ACTION: it is missing",
 			"1x warning: VTODO RRULE: UNTIL should be a date, local or in UTC as DTSTART is"),
 	}
-	files := read(t, icaltest.SharedCalendars(t, "malformed"))
+	checkMalformed(t, read(t, icaltest.SharedCalendars(t, "malformed")), want)
+}
+
+func checkMalformed(t *testing.T, files map[string][]byte, want map[string]string) {
+	t.Helper()
 	for name, data := range files {
 		w, ok := want[name]
 		if !ok {

@@ -1,7 +1,9 @@
 package recur
 
 import (
+	"bytes"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -173,21 +175,7 @@ func TestSets(t *testing.T) {
 				body += event(o...)
 			}
 			s := setOf(t, body)
-			var out []string
-			for in, err := range s.Between(t.Context(), at(t, from), at(t, to), float, Budget{}) {
-				if err != nil {
-					t.Fatal(err)
-				}
-				v := in.Start.Format("20060102T150405Z")
-				if d := in.End.Sub(in.Start); d != 0 {
-					v += "+" + strings.Replace(strings.TrimSuffix(d.String(), "0s"), "h0m", "h", 1)
-				}
-				if in.Override {
-					v += "!"
-				}
-				out = append(out, v)
-			}
-			if got := strings.Join(out, " "); got != want {
+			if got := instancesOf(t, s, from, to, float); got != want {
 				t.Errorf("\n got %s\nwant %s\n%s", got, want, body)
 			}
 			checkSpan(t, s, float)
@@ -196,4 +184,84 @@ func TestSets(t *testing.T) {
 	if n < 45 {
 		t.Errorf("only %d sets read", n)
 	}
+}
+
+// instancesOf lists start, length and "!" for an override, in UTC.
+func instancesOf(t *testing.T, s *Set, from, to string, float Zone) string {
+	t.Helper()
+	var out []string
+	for in, err := range s.Between(t.Context(), at(t, from), at(t, to), float, Budget{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := in.Start.Format("20060102T150405Z")
+		if d := in.End.Sub(in.Start); d != 0 {
+			v += "+" + strings.Replace(strings.TrimSuffix(d.String(), "0s"), "h0m", "h", 1)
+		}
+		if in.Override {
+			v += "!"
+		}
+		out = append(out, v)
+	}
+	return strings.Join(out, " ")
+}
+
+// TestCalendars: what our own calendars show, written as real programs do.
+func TestCalendars(t *testing.T) {
+	dir := filepath.Dir(icaltest.Calendars(t, "programs")[0])
+	n := 0
+	for _, block := range readBlocks(t, "testdata/calendars.txt") {
+		field := map[string]string{}
+		for _, line := range block {
+			key, value, _ := strings.Cut(line, ":")
+			field[key] = value
+		}
+		want, ok := field["SHOWS"]
+		if !ok {
+			continue
+		}
+		n++
+		t.Run(field["FILE"]+"/"+field["OF"], func(t *testing.T) {
+			data, err := os.ReadFile(filepath.Join(dir, field["FILE"]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := setOfFile(t, data, field["OF"])
+			from, to, _ := strings.Cut(field["WINDOW"], " ")
+			float := zone(t, "Europe/Berlin")
+			if got := instancesOf(t, s, from, to, float); got != want {
+				t.Errorf("\n got %s\nwant %s", got, want)
+			}
+			checkSpan(t, s, float)
+		})
+	}
+	if n < 25 {
+		t.Errorf("only %d events read", n)
+	}
+}
+
+// setOfFile compiles the series of a file whose first component has a summary.
+func setOfFile(t *testing.T, data []byte, summary string) *Set {
+	t.Helper()
+	for cal, err := range ical.ParseStream(bytes.NewReader(data), ical.DefaultLimits) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		var comps []*ical.Component
+		for _, c := range cal.Children {
+			if c.Name != "VTIMEZONE" && (len(comps) == 0 && ical.UnescapeText(c.Value("SUMMARY")) == summary || len(comps) > 0 && c.Value("UID") == comps[0].Value("UID")) {
+				comps = append(comps, c)
+			}
+		}
+		if len(comps) == 0 {
+			continue
+		}
+		s, err := Compile(comps, ZonesOf(cal))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	t.Fatalf("no %q in the file", summary)
+	return nil
 }

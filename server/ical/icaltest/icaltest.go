@@ -1,6 +1,7 @@
-// Package icaltest finds the calendars that tests read. What real programs
-// exported, and other projects' vectors, are not ours to keep: they lie in a
-// folder "shared" beside the checkout, or where FACTOTUM_SHARED says.
+// Package icaltest finds the calendars that tests read. Our own, in testdata,
+// are written in the manner of real programs and are always here. What real
+// programs exported, and other projects' vectors, are not ours to keep: they
+// lie in a folder "shared" beside the checkout, or where FACTOTUM_SHARED says.
 // A test that needs them skips with the reason where they are absent, and
 // fails where they have to be present: under .ci/run, which names the folder,
 // and where CI is "true".
@@ -57,11 +58,29 @@ func Shared(t testing.TB, name string) string {
 	return path
 }
 
+// HasShared reports whether there is shared data, for tests that can do with
+// our own alone. It says so if not.
+func HasShared(t testing.TB) bool {
+	t.Helper()
+	_, err := find(t, "data")
+	if err != nil {
+		t.Logf("without the shared data: %v", err)
+	}
+	return err == nil
+}
+
 // SharedCalendars lists the files of a folder of real calendars: "exports",
 // "recurring" or "malformed". Without them the test is skipped.
 func SharedCalendars(t testing.TB, folder string) []string {
 	t.Helper()
 	return calendars(t, Shared(t, "data/ics/"+folder))
+}
+
+// Calendars lists the files of a folder of our own: "programs" is in the
+// manner of what programs write, "malformed" is what some get wrong.
+func Calendars(t testing.TB, folder string) []string {
+	t.Helper()
+	return calendars(t, filepath.Join(root(t), "server", "ical", "icaltest", "testdata", folder))
 }
 
 func calendars(t testing.TB, dir string) []string {
