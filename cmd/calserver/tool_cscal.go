@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 
+	"factotum/cmd/internal/plain"
 	"factotum/server/acl"
 	"factotum/server/calendar"
 	"factotum/server/directory"
@@ -435,13 +436,13 @@ func (o *calOptions) each(ctx context.Context, be *backend, people *directory.Di
 		}
 		if err != nil {
 			bad++
-			o.complain("%s: %s", owner, sentence(err))
+			o.complain("%s: %s", owner, plain.Error(err))
 			continue
 		}
 		for _, c := range home.Calendars {
 			if err := do(c); err != nil {
 				bad++
-				o.complain("%s: %s", c.ID, sentence(err))
+				o.complain("%s: %s", c.ID, plain.Error(err))
 			}
 		}
 	}
@@ -458,14 +459,14 @@ const maxListed = 100_000
 func (o *calOptions) print(c calendar.Calendar, full bool) {
 	w := o.std.out
 	if !full {
-		fmt.Fprintf(w, "%s\t%s", c.ID, printable(c.DisplayName))
+		fmt.Fprintf(w, "%s\t%s", c.ID, plain.Text(c.DisplayName))
 		if c.Disabled {
 			fmt.Fprint(w, "\tdisabled")
 		}
 		fmt.Fprintln(w)
 		return
 	}
-	row := func(name, value string) { fmt.Fprintf(w, "  %-14s %s\n", name, printable(value)) }
+	row := func(name, value string) { fmt.Fprintf(w, "  %-14s %s\n", name, plain.Text(value)) }
 	fmt.Fprintf(w, "%s\n", c.ID)
 	row("name", c.DisplayName)
 	if c.Disabled {

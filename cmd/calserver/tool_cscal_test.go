@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"factotum/cmd/internal/tooltest"
+	"factotum/protocol/sitetest"
+	"factotum/server/calendar"
 	"factotum/server/config"
 	"factotum/server/directory"
 )
@@ -40,9 +43,15 @@ func testPeople(t *testing.T, users ...string) (*directory.Directory, *directory
 	return dir, ed, cfg
 }
 
+// testBackend is a store of its own in this process.
+func testBackend(t *testing.T, people calendar.People) *backend {
+	t.Helper()
+	return &backend{Backend: sitetest.New(t, sitetest.Options{People: people}).Backend, who: tooltest.Admin, close: func() {}}
+}
+
 func TestCscal(t *testing.T) {
-	be := testBackend(t)
 	people, _, cfg := testPeople(t, "anna", "bert")
+	be := testBackend(t, people)
 	be.cfg = cfg
 	// Each step is a call, what is typed, its exit code and what it says.
 	for _, step := range []struct {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"factotum/cmd/internal/plain"
 	"factotum/server/calendar"
 	"factotum/server/config"
 	"factotum/server/service"
@@ -217,7 +218,7 @@ func (t *tool) recoverDatabase(ctx context.Context, cfg *config.Config, other, f
 		return t.findings("recover", rep, false)
 	}
 	for _, f := range rep.Findings {
-		t.tell("%s %s", printable(f.Ref), f.Msg)
+		t.tell("%s %s", plain.Text(f.Ref), f.Msg)
 	}
 	if err := be.store.(*sqlstore.Store).Recover(ctx); err != nil {
 		return err
@@ -278,7 +279,7 @@ func (t *tool) findings(command string, rep service.CheckReport, running bool) e
 			wrong++
 		}
 		if f.Ref != "" {
-			fmt.Fprintf(t.std.out, "%s: ", printable(f.Ref))
+			fmt.Fprintf(t.std.out, "%s: ", plain.Text(f.Ref))
 		}
 		fmt.Fprintln(t.std.out, f.Msg)
 	}

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"factotum/cmd/internal/davclient"
+	"factotum/cmd/internal/importer"
 	"factotum/server/ical"
 	"factotum/server/ical/icaltest"
 )
@@ -95,11 +97,11 @@ func TestImportCalendars(t *testing.T) {
 
 func checkImport(t *testing.T, files []string, refusals map[string][]string, malformedStored map[string]int) {
 	eachSite(t, func(t *testing.T, s testSite) {
-		client, err := newDAVClient(s.url, "anna", "anna-pw", false, nil)
+		client, err := davclient.New(davclient.Account{Address: s.url, User: "anna", Password: "anna-pw"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, home, err := client.home(t.Context())
+		_, home, err := client.Home(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,7 +120,7 @@ func checkImport(t *testing.T, files []string, refusals map[string][]string, mal
 			checkShared(t, client, home+url.PathEscape(name)+"/", file, r)
 		}
 		// The home lists them all.
-		list, err := client.calendars(t.Context(), home)
+		list, err := client.Calendars(t.Context(), home)
 		if err != nil || len(list) != len(files)+1 {
 			t.Errorf("%d calendars are listed, %d were imported beside the default one: %v", len(list), len(files), err)
 		}
@@ -135,31 +137,31 @@ func checkImport(t *testing.T, files []string, refusals map[string][]string, mal
 }
 
 // importShared runs csimport on one file and reads its report.
-func importShared(t *testing.T, s testSite, file, calid string) importReport {
+func importShared(t *testing.T, s testSite, file, calid string) importer.Report {
 	t.Helper()
 	code, out, errs := s.tool(t, "csimport", "-j", "-n", "-c", calid, "calendar", file)
-	var r importReport
+	var r importer.Report
 	if err := json.Unmarshal([]byte(out), &r); err != nil {
 		t.Fatalf("csimport %s: exit %d, %v\n%s%s", file, code, err, out, errs)
 	}
 	want := exitDone
 	switch {
-	case r.Refused > 0 && r.stored() == 0:
+	case r.Refused > 0 && r.Stored() == 0:
 		want = exitNothing
 	case r.Refused > 0:
 		want = exitFailed
 	}
-	if code != want || len(r.Items) != r.stored()+r.Refused {
-		t.Errorf("csimport %s: exit %d, want %d; %d items, %d stored, %d refused\n%s", file, code, want, len(r.Items), r.stored(), r.Refused, errs)
+	if code != want || len(r.Items) != r.Stored()+r.Refused {
+		t.Errorf("csimport %s: exit %d, want %d; %d items, %d stored, %d refused\n%s", file, code, want, len(r.Items), r.Stored(), r.Refused, errs)
 	}
 	return r
 }
 
 // refused prints the refusals of a report without the name of the file.
-func refused(r importReport) string {
+func refused(r importer.Report) string {
 	var out []string
 	for _, it := range r.Items {
-		if it.Outcome == itemRefused {
+		if it.Outcome == importer.Refused {
 			out = append(out, strings.ReplaceAll(strings.TrimPrefix(it.String(), it.File+":"), it.File, filepath.Base(it.File)))
 		}
 	}
@@ -168,7 +170,7 @@ func refused(r importReport) string {
 
 // checkShared reads a calendar back over CalDAV and compares it with the
 // report, and with the file itself.
-func checkShared(t *testing.T, client *davClient, collection, file string, r importReport) {
+func checkShared(t *testing.T, client *davclient.Client, collection, file string, r importer.Report) {
 	t.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -177,7 +179,7 @@ func checkShared(t *testing.T, client *davClient, collection, file string, r imp
 	utf8 := ical.ToUTF8(text)
 	var source []*ical.Component // of the file, without zones
 	pieces, method := 0, false
-	for c, err := range ical.ParseStream(bytes.NewReader(utf8), importLimits) {
+	for c, err := range ical.ParseStream(bytes.NewReader(utf8), importer.Limits) {
 		pieces++
 		if err != nil {
 			continue
@@ -189,7 +191,7 @@ func checkShared(t *testing.T, client *davClient, collection, file string, r imp
 			}
 		}
 	}
-	members, err := client.members(t.Context(), collection)
+	members, err := client.Members(t.Context(), collection)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,35 +200,35 @@ func checkShared(t *testing.T, client *davClient, collection, file string, r imp
 	}
 	var hrefs []string
 	for _, it := range r.Items {
-		if it.Outcome != itemCreated {
+		if it.Outcome != importer.Created {
 			continue
 		}
 		href := collection + url.PathEscape(it.Name)
 		hrefs = append(hrefs, href)
-		f := client.get(t.Context(), href)
-		if f.err != nil {
-			t.Errorf("%s:%d: %v", file, it.Line, f.err)
+		f := client.Get(t.Context(), href)
+		if f.Err != nil {
+			t.Errorf("%s:%d: %v", file, it.Line, f.Err)
 			continue
 		}
-		if sum := sha256.Sum256(f.data); hex.EncodeToString(sum[:]) != it.SHA256 {
+		if sum := sha256.Sum256(f.Data); hex.EncodeToString(sum[:]) != it.SHA256 {
 			t.Errorf("%s:%d comes back with other octets than csimport sent", file, it.Line)
 		}
 		one := pieces == 1 && len(r.Items) == 1 && !method && source[0].Prop("UID") != nil
-		if one && !bytes.Equal(f.data, utf8) {
+		if one && !bytes.Equal(f.Data, utf8) {
 			t.Errorf("%s has one object, which is not stored as the file has it", file)
 		}
-		for _, c := range componentsOf(t, f.data) {
+		for _, c := range componentsOf(t, f.Data) {
 			if !inSource(c, source) {
 				t.Errorf("%s:%d: what is stored is not in the file:\n%s", file, it.Line, c.Bytes())
 			}
 		}
 	}
-	got, err := client.multiget(t.Context(), collection, hrefs)
+	got, err := client.Multiget(t.Context(), collection, hrefs)
 	if len(hrefs) > 0 && err != nil {
 		t.Error(err)
 	}
 	for i, href := range hrefs {
-		if f := client.get(t.Context(), href); !bytes.Equal(got[href].data, f.data) {
+		if f := client.Get(t.Context(), href); !bytes.Equal(got[href].Data, f.Data) {
 			t.Errorf("%s: object %d differs between multiget and GET", file, i+1)
 		}
 	}
@@ -234,7 +236,7 @@ func checkShared(t *testing.T, client *davClient, collection, file string, r imp
 
 func componentsOf(t *testing.T, data []byte) (out []*ical.Component) {
 	t.Helper()
-	cal, err := ical.Parse(data, importLimits)
+	cal, err := ical.Parse(data, importer.Limits)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"factotum/cmd/internal/plain"
 	"factotum/server/calendar"
 	"factotum/server/config"
 	"factotum/server/directory"
@@ -356,7 +357,7 @@ func (o *userOptions) list(ctx context.Context, dir *directory.Directory) error 
 		case o.verbose:
 			o.print(p)
 		default:
-			fmt.Fprintf(o.std.out, "%s\t%s\t%s\t%s\n", p.ID, printable(p.Name), p.Mail(), activeWord(p.Active))
+			fmt.Fprintf(o.std.out, "%s\t%s\t%s\t%s\n", p.ID, plain.Text(p.Name), p.Mail(), activeWord(p.Active))
 		}
 	}
 	if more {
@@ -374,7 +375,7 @@ func activeWord(active bool) string {
 
 // print shows a person.
 func (o *userOptions) print(p calendar.Person) {
-	row := func(name, value string) { fmt.Fprintf(o.std.out, "  %-10s %s\n", name, printable(value)) }
+	row := func(name, value string) { fmt.Fprintf(o.std.out, "  %-10s %s\n", name, plain.Text(value)) }
 	fmt.Fprintf(o.std.out, "%s\n", p.ID)
 	row("name", p.Name)
 	row("mail", strings.Join(p.Mails, " "))
@@ -432,7 +433,7 @@ func (o *userOptions) appPassword(ctx context.Context, cfg *config.Config, dir *
 			if !p.LastUsed.IsZero() {
 				used = "last used " + p.LastUsed.Format("2006-01-02 15:04")
 			}
-			fmt.Fprintf(o.std.out, "%s\t%s\t%s\t%s\n", p.ID, p.Created.Format("2006-01-02"), used, printable(p.Label))
+			fmt.Fprintf(o.std.out, "%s\t%s\t%s\t%s\n", p.ID, p.Created.Format("2006-01-02"), used, plain.Text(p.Label))
 		}
 	case "revoke":
 		if err := apps.Revoke(id, words[2]); errors.Is(err, calendar.NotFound) {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"factotum/cmd/internal/tooltest"
 	"factotum/server/calendar"
 	"factotum/server/config"
 	"factotum/server/directory"
@@ -55,9 +56,9 @@ func mayLogin(t *testing.T, cfg *config.Config, user, password string) bool {
 }
 
 func TestCsuser(t *testing.T) {
-	_, _, cfg := testPeople(t)
+	people, _, cfg := testPeople(t)
 	cfg.Auth.PasswordFile = filepath.Join(t.TempDir(), "apps")
-	be := testBackend(t)
+	be := testBackend(t, people)
 	secret := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(secret, []byte("from-a-file\nsecond line\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -112,7 +113,10 @@ func TestCsuser(t *testing.T) {
 	login(false, "tchang", token[len(token)-1])
 	do(2, "add, list or revoke", "", "app-password", "show", "tchang")
 
-	importText(t, be, "tchang", false, "a.ics", cal(vevent("1", "A")))
+	if _, err := be.calendar(t.Context(), "tchang"); err != nil {
+		t.Fatal(err)
+	}
+	tooltest.Import(t, be, "tchang", "a.ics", tooltest.Calendar(tooltest.Event("1", "A")))
 	if _, err := be.CreateCalendar(t.Context(), be.who, calendar.CreateCalendarRequest{Calendar: calendar.Calendar{ID: "tchang:more"}, DefaultACL: true}); err != nil {
 		t.Fatal(err)
 	}

@@ -10,9 +10,10 @@ import (
 	"strings"
 
 	"github.com/pborman/getopt/v2"
+	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
-	"factotum/server/calendar"
+	"factotum/cmd/internal/plain"
 )
 
 // Exit codes of the tools. Sun documents none but 0 for success.
@@ -99,7 +100,7 @@ func (t *tool) run(ctx context.Context, args []string, do func(ctx context.Conte
 		fmt.Fprint(t.std.err, t.usage)
 		return exitUsage
 	}
-	t.complain("%s", sentence(err))
+	t.complain("%s", plain.Error(err))
 	if wrong || errors.As(err, &bad) {
 		fmt.Fprintf(t.std.err, "%s -? shows how it is called.\n", t.name)
 		return exitUsage
@@ -133,42 +134,20 @@ func (t *tool) tell(format string, args ...any) {
 	}
 }
 
-// sentence spells an error for the one at the keyboard.
-func sentence(err error) string {
-	var e *calendar.Error
-	if !errors.As(err, &e) {
-		return err.Error()
-	}
-	s := e.Msg
-	if s == "" {
-		s = kindSentence(e.Kind)
-	}
-	if e.Ref != "" {
-		s = e.Ref + ": " + s
-	}
-	if e.Err != nil && (e.Kind == calendar.Internal || e.Kind == calendar.Unavailable) {
-		s += ": " + e.Err.Error()
-	}
-	return s
+// nothing reports why nothing at all could be done.
+func (t *tool) nothing(err error) error {
+	t.complain("%s", plain.Error(err))
+	return exitError(exitNothing)
 }
 
-// kindSentence says what a Kind means where the error itself does not.
-func kindSentence(k calendar.Kind) string {
-	switch k {
-	case calendar.NoCalendar:
-		return "there is no such calendar"
-	case calendar.NotFound:
-		return "there is no such entry"
-	case calendar.Exists:
-		return "it exists already"
-	case calendar.UIDConflict:
-		return "another object of the calendar has the same UID"
-	case calendar.ReadOnly:
-		return "the calendar store is in read-only mode"
-	case calendar.Unavailable:
-		return "the server does not answer"
+// bar shows how far a run is where a person looks on.
+func (t *tool) bar(total int64, more ...progressbar.Option) *progressbar.ProgressBar {
+	if t.quiet || t.verbose || !isTerminal(t.std.err) {
+		return progressbar.NewOptions64(total, progressbar.OptionSetVisibility(false), progressbar.OptionSetWriter(io.Discard))
 	}
-	return k.String()
+	return progressbar.NewOptions64(total, append(more,
+		progressbar.OptionSetWriter(t.std.err), progressbar.OptionSetDescription(t.name),
+		progressbar.OptionClearOnFinish(), progressbar.OptionSetWidth(30))...)
 }
 
 // confirm asks before something is destroyed. -q answers for the user; where

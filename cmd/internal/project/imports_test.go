@@ -42,6 +42,7 @@ var mayImport = map[string][]string{
 	"protocol/caldav":              {"protocol/dav", "server/ical", "server/recur", "server/acl", "server/calendar"},
 	"protocol/caldav/caldavtest":   {"protocol/dav"},
 	"protocol/wcap":                {"server/ical", "server/recur", "server/acl", "server/calendar", "server/object", "server/session"},
+	"protocol/sitetest":            {"protocol/dwp", "server/...", "store/..."},
 	"protocol/interop":             {"protocol/...", "server/...", "store/..."},
 	"protocol/wcap/wcaptest":       {"protocol/...", "server/...", "store/..."},
 	"protocol/dwp":                 {"server/calendar", "server/acl", "server/ical", "protocol/dwp/internal/wire"},
@@ -50,6 +51,12 @@ var mayImport = map[string][]string{
 	"notify":                       {"server/...", "templates"},
 	"notify/...":                   {"server/...", "templates", "notify"},
 	"cmd/internal/watcher":         {},
+	"cmd/internal/plain":           {"server/calendar"},
+	"cmd/internal/davclient":       {},
+	"cmd/internal/selftest":        {"cmd/internal/davclient"},
+	"cmd/internal/importer":        {"cmd/internal/plain", "server/calendar", "server/object", "server/ical", "server/recur"},
+	"cmd/internal/exporter":        {"cmd/internal/importer", "server/calendar", "server/ical", "server/recur"},
+	"cmd/internal/migrate":         {"cmd/internal/davclient", "cmd/internal/importer", "cmd/internal/plain", "server/calendar"},
 	"cmd/...":                      {"cmd/...", "notify/...", "protocol/...", "store/...", "server/...", "migrations", "templates", "notify"},
 }
 

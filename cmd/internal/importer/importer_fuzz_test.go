@@ -1,4 +1,4 @@
-package main
+package importer_test
 
 import (
 	"context"
@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"factotum/cmd/internal/importer"
+	"factotum/cmd/internal/tooltest"
 	"factotum/server/calendar"
 	"factotum/server/ical"
 	"factotum/server/ical/icaltest"
@@ -13,7 +15,6 @@ import (
 
 // sink takes what an importer sends, and looks at it.
 type sink struct {
-	calendar.Backend
 	t    testing.TB
 	uids map[string]bool
 }
@@ -22,7 +23,7 @@ func (s *sink) PutObjects(_ context.Context, _ calendar.Actor, req calendar.PutO
 	out := make([]calendar.PutItemResult, len(req.Items))
 	for i, it := range req.Items {
 		out[i].Created = true
-		cal, err := ical.Parse(it.Data, importLimits)
+		cal, err := ical.Parse(it.Data, importer.Limits)
 		if err != nil {
 			s.t.Errorf("half an object is sent: %v\n%q", err, it.Data)
 			continue
@@ -48,19 +49,19 @@ func (s *sink) PutObjects(_ context.Context, _ calendar.Actor, req calendar.PutO
 // tryImport imports a file into a sink and checks the report.
 func tryImport(t testing.TB, data []byte) {
 	s := &sink{t: t, uids: map[string]bool{}}
-	im := importer{be: s, id: "anna"}
-	if err := im.file(t.Context(), "f.ics", data); err != nil {
+	im := importer.Importer{Store: s, Calendar: "anna"}
+	if err := im.File(t.Context(), "f.ics", data); err != nil {
 		t.Fatal(err)
 	}
-	if err := im.flush(t.Context()); err != nil {
+	if err := im.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	r := im.report
-	if r.Created != len(s.uids) || len(r.Items) != r.stored()+r.Refused {
-		t.Errorf("%d created of %d sent; %d items, %d stored, %d refused", r.Created, len(s.uids), len(r.Items), r.stored(), r.Refused)
+	r := im.Report
+	if r.Created != len(s.uids) || len(r.Items) != r.Stored()+r.Refused {
+		t.Errorf("%d created of %d sent; %d items, %d stored, %d refused", r.Created, len(s.uids), len(r.Items), r.Stored(), r.Refused)
 	}
 	for i := range r.Items {
-		if it := &r.Items[i]; it.Line < 1 || (it.Outcome == itemRefused) != (it.Reason != "") {
+		if it := &r.Items[i]; it.Line < 1 || (it.Outcome == importer.Refused) != (it.Reason != "") {
 			t.Errorf("%+v", it)
 		}
 	}
@@ -89,9 +90,9 @@ func cutFiles(t *testing.T, files []string) {
 
 func FuzzImportFile(f *testing.F) {
 	for _, s := range []string{
-		"", "x", cal(), cal(vevent("a", "A"), vevent("", "B"), vevent("a", "C", "SEQUENCE:1\r\n")), cal(berlin, zoned("1", "Europe/Berlin")) + cal(vevent("1", "x")),
-		cal("METHOD:CANCEL\r\n", vevent("r", "R")), "BEGIN:VCALENDAR\nBEG\n IN:VEVENT\nEND:VEVENT\nEND:VCALENDAR\n",
-		cal("BEGIN:VALARM\r\nEND:VALARM\r\n"), cal(vevent("a", "A", "RECURRENCE-ID:1\r\n"), "BEGIN:VTODO\r\nUID:a\r\nEND:VTODO\r\n"),
+		"", "x", tooltest.Calendar(), tooltest.Calendar(tooltest.Event("a", "A"), tooltest.Event("", "B"), tooltest.Event("a", "C", "SEQUENCE:1\r\n")), tooltest.Calendar(tooltest.Berlin, tooltest.Zoned("1", "Europe/Berlin")) + tooltest.Calendar(tooltest.Event("1", "x")),
+		tooltest.Calendar("METHOD:CANCEL\r\n", tooltest.Event("r", "R")), "BEGIN:VCALENDAR\nBEG\n IN:VEVENT\nEND:VEVENT\nEND:VCALENDAR\n",
+		tooltest.Calendar("BEGIN:VALARM\r\nEND:VALARM\r\n"), tooltest.Calendar(tooltest.Event("a", "A", "RECURRENCE-ID:1\r\n"), "BEGIN:VTODO\r\nUID:a\r\nEND:VTODO\r\n"),
 	} {
 		f.Add([]byte(s))
 	}

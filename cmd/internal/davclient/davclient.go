@@ -1,4 +1,7 @@
-package main
+// Package davclient is the tools' own view of another CalDAV server. Other
+// clients read calendar data through an XML parser, which loses the CR of every
+// line, and decode it; this one has it octet for octet.
+package davclient
 
 import (
 	"bytes"
@@ -16,41 +19,55 @@ import (
 	"time"
 )
 
-// davClient is the tools' own view of a CalDAV server. Other clients read
-// calendar data through an XML parser, which loses the CR of every line, and
-// decode it; this one has it octet for octet.
-type davClient struct {
-	base           *url.URL
-	user, password string
-	http           *http.Client
+// Client is a user's of one server.
+type Client struct {
+	Base    *url.URL // where it was sent to, or where CalDAV was found there
+	account Account
+	http    *http.Client
+}
+
+// Account is who asks which server.
+type Account struct {
+	Address        string // an http or https URL
+	User, Password string
+	Plain          bool        // the password may go to another host without TLS
+	Trust          *tls.Config // nil: the system's authorities
+	Agent          string      // who we say we are
 }
 
 // Limits on what a server may answer.
 const (
-	maxDAVBody  = 128 << 20
-	maxDAVHops  = 5
-	davDeadline = 2 * time.Minute
+	maxBody  = 128 << 20
+	maxHops  = 5
+	deadline = 2 * time.Minute
 )
 
-// newDAVClient makes a client for an http or https URL. Plain http sends the
-// password in clear; it is for this machine only unless plain says otherwise.
-func newDAVClient(address, user, password string, plain bool, trust *tls.Config) (*davClient, error) {
-	u, err := url.Parse(address)
+// New makes a client. Plain http sends the password in clear; it is for this
+// machine only unless the account says otherwise.
+func New(a Account) (*Client, error) {
+	u, err := url.Parse(a.Address)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("read the address %q: %w", address, err)
+		return nil, fmt.Errorf("read the address %q: %w", a.Address, err)
 	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-		return nil, fmt.Errorf("%q is not an http or https address", address)
-	case u.Scheme == "http" && !plain && !isLoopback(u.Hostname()):
+		return nil, fmt.Errorf("%q is not an http or https address", a.Address)
+	case u.Scheme == "http" && !a.Plain && !isLoopback(u.Hostname()):
 		return nil, fmt.Errorf("%s would get the password in clear: use https, or --plain if you mean it", u.Host)
 	}
 	u.User = nil
 	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.TLSClientConfig = trust
-	return &davClient{base: u, user: user, password: password, http: &http.Client{
-		Transport: t, Timeout: davDeadline,
+	t.TLSClientConfig = a.Trust
+	return &Client{Base: u, account: a, http: &http.Client{
+		Transport: t, Timeout: deadline,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
+}
+
+// Anonymous is the client without its password.
+func (c *Client) Anonymous() *Client {
+	nobody := *c
+	nobody.account.User = ""
+	return &nobody
 }
 
 func isLoopback(host string) bool {
@@ -59,7 +76,7 @@ func isLoopback(host string) bool {
 }
 
 // Do sends a request of go-webdav's, with the password and over redirects.
-func (c *davClient) Do(req *http.Request) (*http.Response, error) {
+func (c *Client) Do(req *http.Request) (*http.Response, error) {
 	var body []byte
 	if req.Body != nil {
 		var err error
@@ -75,8 +92,8 @@ func (c *davClient) Do(req *http.Request) (*http.Response, error) {
 			again.Body = nil
 		}
 		again.GetBody = nil
-		if c.user != "" && c.trusts(again.URL) {
-			again.SetBasicAuth(c.user, c.password)
+		if c.account.User != "" && c.trusts(again.URL) {
+			again.SetBasicAuth(c.account.User, c.account.Password)
 		}
 		resp, err := c.http.Do(again)
 		if err != nil {
@@ -88,7 +105,7 @@ func (c *davClient) Do(req *http.Request) (*http.Response, error) {
 		default:
 			return resp, nil
 		}
-		if to == "" || hop == maxDAVHops {
+		if to == "" || hop == maxHops {
 			return resp, nil
 		}
 		resp.Body.Close()
@@ -103,8 +120,8 @@ func (c *davClient) Do(req *http.Request) (*http.Response, error) {
 
 // trusts tells whether a URL may have the password: the host that the user
 // named, or one of the same domain by https, as large services shard.
-func (c *davClient) trusts(u *url.URL) bool {
-	if u.Host == c.base.Host && (u.Scheme == c.base.Scheme || u.Scheme == "https") {
+func (c *Client) trusts(u *url.URL) bool {
+	if u.Host == c.Base.Host && (u.Scheme == c.Base.Scheme || u.Scheme == "https") {
 		return true
 	}
 	same := func(h string) string {
@@ -113,20 +130,20 @@ func (c *davClient) trusts(u *url.URL) bool {
 		}
 		return h
 	}
-	return u.Scheme == "https" && c.base.Scheme == "https" && net.ParseIP(u.Hostname()) == nil && same(u.Hostname()) == same(c.base.Hostname())
+	return u.Scheme == "https" && c.Base.Scheme == "https" && net.ParseIP(u.Hostname()) == nil && same(u.Hostname()) == same(c.Base.Hostname())
 }
 
-// davReply is a complete answer.
-type davReply struct {
-	url    *url.URL
-	status int
-	header http.Header
-	body   []byte
+// Reply is a complete answer.
+type Reply struct {
+	URL    *url.URL
+	Status int
+	Header http.Header
+	Body   []byte
 }
 
-// send makes a request; headers are names and values in turn.
-func (c *davClient) send(ctx context.Context, method, ref, body string, headers ...string) (*davReply, error) {
-	u, err := c.base.Parse(ref)
+// Send makes a request; headers are names and values in turn.
+func (c *Client) Send(ctx context.Context, method, ref, body string, headers ...string) (*Reply, error) {
+	u, err := c.Base.Parse(ref)
 	if err != nil {
 		return nil, fmt.Errorf("read the href %q: %w", ref, err)
 	}
@@ -137,7 +154,7 @@ func (c *davClient) send(ctx context.Context, method, ref, body string, headers 
 	if strings.HasPrefix(body, "<?xml") {
 		req.Header.Set("Content-Type", "application/xml; charset=utf-8")
 	}
-	req.Header.Set("User-Agent", "Factotum/"+versionString())
+	req.Header.Set("User-Agent", c.account.Agent)
 	for i := 0; i < len(headers); i += 2 {
 		req.Header.Set(headers[i], headers[i+1])
 	}
@@ -150,74 +167,74 @@ func (c *davClient) send(ctx context.Context, method, ref, body string, headers 
 		return nil, fmt.Errorf("%s %s: %w", method, u.Redacted(), err)
 	}
 	defer resp.Body.Close()
-	data, err := io.ReadAll(io.LimitReader(resp.Body, maxDAVBody+1))
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("%s %s: %w", method, u.Redacted(), err)
-	case len(data) > maxDAVBody:
-		return nil, fmt.Errorf("%s %s: the answer is larger than %d octets", method, u.Redacted(), maxDAVBody)
+	case len(data) > maxBody:
+		return nil, fmt.Errorf("%s %s: the answer is larger than %d octets", method, u.Redacted(), maxBody)
 	}
-	return &davReply{resp.Request.URL, resp.StatusCode, resp.Header, data}, nil
+	return &Reply{resp.Request.URL, resp.StatusCode, resp.Header, data}, nil
 }
 
-// want turns an unexpected status into an error.
-func (r *davReply) want(method string, codes ...int) error {
+// Want turns an unexpected status into an error.
+func (r *Reply) Want(method string, codes ...int) error {
 	for _, c := range codes {
-		if r.status == c {
+		if r.Status == c {
 			return nil
 		}
 	}
-	if r.status == http.StatusUnauthorized {
-		return fmt.Errorf("%s %s: the user or password is wrong (401)", method, r.url.Path)
+	if r.Status == http.StatusUnauthorized {
+		return fmt.Errorf("%s %s: the user or password is wrong (401)", method, r.URL.Path)
 	}
-	return fmt.Errorf("%s %s: %d %s", method, r.url.Path, r.status, http.StatusText(r.status))
+	return fmt.Errorf("%s %s: %d %s", method, r.URL.Path, r.Status, http.StatusText(r.Status))
 }
 
-// davResponse is one response of a multistatus.
-type davResponse struct {
-	href   string // as a path, or a URL on another host
-	status int    // of the response as a whole, 0 if its properties have their own
-	props  map[string]davProp
+// Response is one response of a multistatus.
+type Response struct {
+	Href   string // as a path, or a URL on another host
+	Status int    // of the response as a whole, 0 if its properties have their own
+
+	props map[string]property
 }
 
-// davProp is a property with status 200; names are "space local".
-type davProp struct {
+// property is one with status 200; names are "space local".
+type property struct {
 	raw  []byte   // between its tags, as it came
 	text string   // its character data
 	kids []string // names of the elements in it
 	href string   // of its first DAV:href
 }
 
-// multi makes a request that is answered by a multistatus. RFC 4918 §13.
-func (c *davClient) multi(ctx context.Context, method, ref, depth, body string) (out []davResponse, token string, err error) {
-	r, err := c.send(ctx, method, ref, `<?xml version="1.0" encoding="utf-8"?>`+body, "Depth", depth)
+// Multi makes a request that is answered by a multistatus. RFC 4918 §13.
+func (c *Client) Multi(ctx context.Context, method, ref, depth, body string) (out []Response, token string, err error) {
+	r, err := c.Send(ctx, method, ref, `<?xml version="1.0" encoding="utf-8"?>`+body, "Depth", depth)
 	if err == nil {
-		err = r.want(method, http.StatusMultiStatus)
+		err = r.Want(method, http.StatusMultiStatus)
 	}
 	if err != nil {
 		return nil, "", err
 	}
 	out, token, err = readMultistatus(r)
 	if err != nil {
-		return nil, "", fmt.Errorf("%s %s: read the answer: %w", method, r.url.Path, err)
+		return nil, "", fmt.Errorf("%s %s: read the answer: %w", method, r.URL.Path, err)
 	}
 	return out, token, nil
 }
 
 const (
-	nsDAV    = "DAV:"
-	nsCalDAV = "urn:ietf:params:xml:ns:caldav"
-	nsApple  = "http://apple.com/ns/ical/"
-	nsServer = "http://calendarserver.org/ns/"
+	NSDAV    = "DAV:"
+	NSCalDAV = "urn:ietf:params:xml:ns:caldav"
+	NSApple  = "http://apple.com/ns/ical/"
 )
 
 // readMultistatus reads the responses and the sync token.
-func readMultistatus(r *davReply) (out []davResponse, token string, err error) {
-	d := xml.NewDecoder(bytes.NewReader(r.body))
+func readMultistatus(r *Reply) (out []Response, token string, err error) {
+	d := xml.NewDecoder(bytes.NewReader(r.Body))
 	var path []xml.Name
-	var cur davResponse
-	var found map[string]davProp // of the propstat
-	var ok bool                  // its status is 200
+	var cur Response
+	var found map[string]property // of the propstat
+	var ok bool                   // its status is 200
 	for {
 		t, err := d.Token()
 		if err == io.EOF {
@@ -234,11 +251,11 @@ func readMultistatus(r *davReply) (out []davResponse, token string, err error) {
 			}
 			switch {
 			case len(path) == 2 && t.Name.Local == "response":
-				cur = davResponse{props: map[string]davProp{}}
+				cur = Response{props: map[string]property{}}
 			case len(path) == 3 && t.Name.Local == "propstat":
-				found, ok = map[string]davProp{}, false
+				found, ok = map[string]property{}, false
 			case len(path) == 5 && path[3].Local == "prop":
-				p, err := readProp(d, r.body)
+				p, err := readProp(d, r.Body)
 				if err != nil {
 					return nil, "", err
 				}
@@ -262,9 +279,9 @@ func readMultistatus(r *davReply) (out []davResponse, token string, err error) {
 			case n == 2 && path[1].Local == "sync-token":
 				token += text
 			case n == 3 && path[2].Local == "href":
-				cur.href = r.local(text)
+				cur.Href = r.local(text)
 			case n == 3 && path[2].Local == "status":
-				cur.status = statusOf(text)
+				cur.Status = statusOf(text)
 			case n == 4 && path[3].Local == "status":
 				ok = statusOf(text) == 200
 			}
@@ -273,7 +290,7 @@ func readMultistatus(r *davReply) (out []davResponse, token string, err error) {
 }
 
 // readProp reads to the end of a property and remembers what stands there.
-func readProp(d *xml.Decoder, body []byte) (p davProp, err error) {
+func readProp(d *xml.Decoder, body []byte) (p property, err error) {
 	start := d.InputOffset()
 	var text strings.Builder
 	var inHref bool
@@ -313,12 +330,12 @@ func readProp(d *xml.Decoder, body []byte) (p davProp, err error) {
 }
 
 // local gives an href as a path where it is on the host that was asked.
-func (r *davReply) local(href string) string {
-	u, err := r.url.Parse(href)
+func (r *Reply) local(href string) string {
+	u, err := r.URL.Parse(href)
 	if err != nil {
 		return href
 	}
-	if u.Host == r.url.Host {
+	if u.Host == r.URL.Host {
 		return u.EscapedPath()
 	}
 	return u.String()
@@ -335,7 +352,7 @@ func statusOf(line string) int {
 
 // octets returns the character data of a property as the server wrote it: an
 // XML parser would make LF of CRLF. XML 1.0 §§2.4, 2.7, 4.6.
-func (p davProp) octets() []byte {
+func (p property) octets() []byte {
 	raw := p.raw
 	out := make([]byte, 0, len(raw))
 	for len(raw) > 0 {
@@ -387,13 +404,13 @@ func appendEntity(out []byte, name string) []byte {
 	return append(out, string(rune(n))...)
 }
 
-// property returns the text of a property, "" if there is none.
-func (r *davResponse) property(space, local string) string {
+// Text returns the text of a property, "" if there is none.
+func (r *Response) Text(space, local string) string {
 	return r.props[space+" "+local].text
 }
 
-// has tells whether a property has an element of that name in it.
-func (r *davResponse) has(space, local, kidSpace, kid string) bool {
+// Has tells whether a property has an element of that name in it.
+func (r *Response) Has(space, local, kidSpace, kid string) bool {
 	for _, k := range r.props[space+" "+local].kids {
 		if k == kidSpace+" "+kid {
 			return true
@@ -402,8 +419,8 @@ func (r *davResponse) has(space, local, kidSpace, kid string) bool {
 	return false
 }
 
-// xmlText escapes a value.
-func xmlText(s string) string {
+// Escape escapes a value.
+func Escape(s string) string {
 	var b strings.Builder
 	xml.EscapeText(&b, []byte(s))
 	return b.String()
