@@ -1,6 +1,10 @@
 package calendar
 
-import "context"
+import (
+	"context"
+	"net/url"
+	"strings"
+)
 
 // PersonKind is what an entry of the directory is (iCalendar CUTYPE, RFC 5545 §3.2.3).
 type PersonKind string
@@ -42,6 +46,46 @@ func (p Person) Mail() string {
 		return ""
 	}
 	return p.Mails[0]
+}
+
+// PrincipalsPath is where people are: PrincipalsPath + user id + "/". It is the
+// calendar user address of those who have no mail address.
+const PrincipalsPath = "/dav/principals/"
+
+// HasAddress reports whether a calendar user address (the value of an ORGANIZER
+// or ATTENDEE) is one of the person's: any of his mail addresses or his user
+// id, with "mailto:" or without, upper and lower case alike, or the address of
+// his principal. RFC 5545 §3.3.3, RFC 6638 §2.4.1.
+func (p Person) HasAddress(address string) bool {
+	a, mailto := cutMailto(address)
+	if a == "" {
+		return false
+	}
+	if _, id, ok := strings.Cut(a, PrincipalsPath); ok && !mailto {
+		id, err := url.PathUnescape(strings.TrimSuffix(id, "/"))
+		return err == nil && id != "" && strings.EqualFold(id, p.ID)
+	}
+	for _, m := range p.Mails {
+		if strings.EqualFold(a, m) {
+			return true
+		}
+	}
+	return strings.EqualFold(a, p.ID)
+}
+
+// AddressKey is what makes two calendar user addresses the same.
+func AddressKey(address string) string {
+	a, _ := cutMailto(address)
+	return strings.ToLower(a)
+}
+
+func cutMailto(address string) (rest string, mailto bool) {
+	const scheme = "mailto:"
+	a := strings.TrimSpace(address)
+	if len(a) < len(scheme) || !strings.EqualFold(a[:len(scheme)], scheme) {
+		return a, false
+	}
+	return a[len(scheme):], true
 }
 
 // Actor returns the person as one who asks.

@@ -31,14 +31,7 @@ func (e *Editor) bad(reason calendar.Reason, format string, args ...any) error {
 // isMe reports whether an address is the calendar owner's. Where nobody knows
 // his addresses, every address may be.
 func (e *Editor) isMe(address string) bool {
-	a := addressKey(address)
-	return len(e.Owner.Mails) == 0 || a == strings.ToLower(e.Owner.ID) || slices.Contains(e.Owner.Mails, a)
-}
-
-// addressKey is what makes two calendar addresses the same.
-func addressKey(address string) string {
-	a := strings.ToLower(strings.TrimSpace(address))
-	return strings.TrimPrefix(a, "mailto:")
+	return len(e.Owner.Mails) == 0 || e.Owner.HasAddress(address)
 }
 
 // structural are the properties that a PropEdit may not touch.
@@ -240,7 +233,7 @@ func (e *Editor) prop(c *ical.Component, x *calendar.PropEdit) error {
 	case "ATTENDEE":
 		return e.attendees(c, x)
 	case "ORGANIZER":
-		if o := c.Prop(name); o != nil && len(x.Props) == 1 && addressKey(o.Value) == addressKey(x.Props[0].Value) {
+		if o := c.Prop(name); o != nil && len(x.Props) == 1 && calendar.AddressKey(o.Value) == calendar.AddressKey(x.Props[0].Value) {
 			return nil // with what else is known of him
 		}
 	case "TRANSP":
@@ -347,7 +340,7 @@ func (e *Editor) attendees(c *ical.Component, x *calendar.PropEdit) error {
 	was := map[string]ical.Property{} // by address, of several the first
 	for _, p := range c.Props {
 		if p.Name == "ATTENDEE" {
-			if key := addressKey(p.Value); was[key].Name == "" {
+			if key := calendar.AddressKey(p.Value); was[key].Name == "" {
 				was[key] = p
 			}
 		}
@@ -358,15 +351,15 @@ func (e *Editor) attendees(c *ical.Component, x *calendar.PropEdit) error {
 	at := map[string]int{} // where in c.Props
 	for i := range c.Props {
 		if p := &c.Props[i]; p.Name == "ATTENDEE" {
-			if _, ok := at[addressKey(p.Value)]; !ok {
-				at[addressKey(p.Value)] = i
+			if _, ok := at[calendar.AddressKey(p.Value)]; !ok {
+				at[calendar.AddressKey(p.Value)] = i
 			}
 		}
 	}
 	for _, p := range x.Props {
 		p = p.Clone()
 		p.Name = "ATTENDEE"
-		key := addressKey(p.Value)
+		key := calendar.AddressKey(p.Value)
 		if o, ok := was[key]; ok {
 			o = o.Clone()
 			for _, q := range p.Params {
@@ -385,10 +378,10 @@ func (e *Editor) attendees(c *ical.Component, x *calendar.PropEdit) error {
 	}
 	gone := map[string]bool{}
 	for _, address := range x.Remove {
-		gone[addressKey(address)] = true
+		gone[calendar.AddressKey(address)] = true
 	}
 	if len(gone) > 0 {
-		c.Props = slices.DeleteFunc(c.Props, func(p ical.Property) bool { return p.Name == "ATTENDEE" && gone[addressKey(p.Value)] })
+		c.Props = slices.DeleteFunc(c.Props, func(p ical.Property) bool { return p.Name == "ATTENDEE" && gone[calendar.AddressKey(p.Value)] })
 	}
 	return nil
 }
@@ -472,10 +465,10 @@ func (e *Editor) alarmAttendees(alarm *ical.Component, x *calendar.AlarmEdit) {
 	}
 	have := map[string]bool{}
 	for p := range alarm.All("ATTENDEE") {
-		have[addressKey(p.Value)] = true
+		have[calendar.AddressKey(p.Value)] = true
 	}
 	for _, a := range x.Attendees {
-		if key := addressKey(a); !have[key] {
+		if key := calendar.AddressKey(a); !have[key] {
 			have[key] = true
 			alarm.Add(ical.Property{Name: "ATTENDEE", Value: a})
 		}
