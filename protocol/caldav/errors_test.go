@@ -72,8 +72,7 @@ func TestRFC4791_1_3_Preconditions(t *testing.T) {
 
 // A back end that is down costs a prompt 503 with Retry-After.
 func TestUnavailableSaysWhenToComeBack(t *testing.T) {
-	s := newSite(t)
-	s.h = newFront(deadBackend{}, s.people, s.clock.now)
+	s := newSite(t).over(deadBackend{})
 	for _, c := range []struct{ method, path, body string }{
 		{"GET", annasCal + "a.ics", ""},
 		{"PUT", annasCal + "a.ics", "x"},

@@ -7,8 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"factotum/server/calendar/calendartest"
-	"factotum/server/service"
+	"factotum/protocol/sitetest"
 )
 
 // Bodies made to hurt, against every method that reads XML.
@@ -95,9 +94,7 @@ func TestHostileValues(t *testing.T) {
 
 // Whatever comes, the answer is no 500, and its XML is well-formed.
 func FuzzRequest(f *testing.F) {
-	people := calendartest.NewPeople("anna", "ben")
-	svc := service.New(calendartest.NewStore(), people, service.Options{})
-	h := newFront(svc, people, (&clock{}).now)
+	h := openSite(f, sitetest.Options{Engine: sitetest.Memory}).h
 	f.Add("PROPFIND", annasCal, propfind("D:getetag"), "1", `(["x"])`)
 	f.Add("REPORT", annasCal, query(in(march), "D:getetag", "C:calendar-data"), "", "")
 	f.Add("REPORT", annasHome, syncBody("urn:factotum:sync:0:0", "", "D:resourcetype"), "", "")

@@ -204,7 +204,7 @@ func TestBrokenStream(t *testing.T) {
 	for _, n := range []int{3, 4000} {
 		be := newFixed(5000)
 		be.fail = n
-		s := &site{t: t, h: newFront(be, newSite(t).people, (&clock{}).now)}
+		s := newSite(t).over(be)
 		done := make(chan any)
 		go func() {
 			defer func() { done <- recover() }()

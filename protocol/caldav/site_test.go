@@ -1,76 +1,54 @@
 package caldav
 
 import (
-	"context"
-	"encoding/xml"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"factotum/protocol/dav"
+	"factotum/protocol/sitetest"
 	"factotum/server/calendar"
 	"factotum/server/calendar/calendartest"
-	"factotum/server/service"
-	"factotum/store/sqlstore"
 )
 
-// site is a front over the real model on SQLite. The people are anna, ben,
-// carl and root; the password is the name.
+// site is a front on a site, whose people log in by their name.
 type site struct {
 	t      testing.TB
 	h      *Handler
 	be     calendar.Backend
 	people calendartest.People
-	clock  *clock
-}
-
-// clock ticks a second with every look, so that times are the same in every
-// run.
-type clock struct{ n atomic.Int64 }
-
-func (c *clock) now() time.Time {
-	return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC).Add(time.Duration(c.n.Load()) * time.Second)
+	base   *sitetest.Site
 }
 
 func newSite(t testing.TB) *site {
 	t.Helper()
-	c := &clock{}
-	store, err := sqlstore.OpenSQLite(context.Background(), t.TempDir(), sqlstore.Options{Relaxed: true, Now: c.now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := store.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	people := calendartest.NewPeople("anna", "ben", "carl", "root")
-	anna := people["anna"]
-	anna.Given, anna.Surname, anna.Name = "Anna", "Berg", "Anna Berg"
-	anna.Mails = append(anna.Mails, "a.berg@example.com")
-	people["anna"] = anna
-	svc := service.New(store, people, service.Options{Now: c.now})
-	return &site{t: t, h: newFront(svc, people, c.now), be: svc, people: people, clock: c}
+	return openSite(t, sitetest.Options{})
 }
 
-func newFront(be calendar.Backend, people calendartest.People, now func() time.Time) *Handler {
-	return New(Options{
-		Backend: be, People: people, Now: now,
-		Login: func(_ context.Context, user, password string, _ netip.Addr) (calendar.Person, error) {
-			p, ok := people[user]
-			if !ok || password != user {
-				return p, &calendar.Error{Kind: calendar.LoginFailed, Op: "log in"}
-			}
-			return p, nil
-		},
+func openSite(t testing.TB, opt sitetest.Options) *site {
+	t.Helper()
+	opt.Clock = &sitetest.Clock{}
+	opt.Clock.Add(-24 * time.Hour) // to the first of the month, the day of the golden answers
+	base := sitetest.New(t, opt)
+	anna := base.People["anna"]
+	anna.TZID = "" // a calendar says so where its zone is not known
+	base.People["anna"] = anna
+	return (&site{t: t, people: base.People, base: base}).over(base.Backend)
+}
+
+// over is the site with a front over another back end.
+func (s *site) over(be calendar.Backend) *site {
+	front := *s
+	front.be = be
+	front.h = New(Options{
+		Backend: be, People: s.people, Now: s.base.Now, Login: s.base.Login,
 		Limits: Limits{ResourceSize: 100 << 10, Attendees: 100, Instances: 1000},
 	})
+	return &front
 }
 
 // reply is an answer, read whole.
@@ -107,25 +85,12 @@ func (s *site) send(user string, r *http.Request) *reply {
 	s.h.ServeHTTP(w, r)
 	rep := &reply{t: s.t, what: r.Method + " " + r.URL.Path, status: w.Code, header: w.Header(), body: w.Body.String()}
 	if strings.HasPrefix(w.Header().Get("Content-Type"), "application/xml") {
-		rep.wellFormed()
+		sitetest.WellFormed(s.t, rep.what, rep.body)
 	}
 	if v := w.Header().Get("Server"); v != "" {
 		s.t.Errorf("%s: a Server header: %q", rep.what, v)
 	}
 	return rep
-}
-
-// wellFormed checks the body with a parser that is not ours.
-func (r *reply) wellFormed() {
-	r.t.Helper()
-	d := xml.NewDecoder(strings.NewReader(r.body))
-	for {
-		if _, err := d.Token(); err == io.EOF {
-			return
-		} else if err != nil {
-			r.t.Fatalf("%s: %v in\n%s", r.what, err, r.body)
-		}
-	}
 }
 
 // is checks the status and, for errors, the precondition element.

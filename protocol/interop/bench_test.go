@@ -6,6 +6,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"factotum/protocol/sitetest"
 )
 
 // The same event goes in by both protocols: what storeevents costs beside a PUT.
@@ -51,7 +53,7 @@ END:VCALENDAR
 `
 
 func BenchmarkPut(b *testing.B) {
-	s := newSite(b, variants[0])
+	s := newSite(b, sitetest.Variants[0])
 	text := strings.ReplaceAll(stored, "\n", "\r\n")
 	n := 0
 	for b.Loop() {
@@ -62,7 +64,7 @@ func BenchmarkPut(b *testing.B) {
 }
 
 func BenchmarkStoreevents(b *testing.B) {
-	s := newSite(b, variants[0])
+	s := newSite(b, sitetest.Variants[0])
 	n := 0
 	for b.Loop() {
 		n++

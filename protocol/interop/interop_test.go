@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"factotum/protocol/sitetest"
 )
 
 // writeWCAP stores an item as WCAP clients do: the master, then deletions,
@@ -44,8 +46,8 @@ func TestWriteByAReadByB(t *testing.T) {
 	if os.Getenv("FACTOTUM_LONG") != "" {
 		cases = 10_000
 	}
-	for _, v := range variants {
-		t.Run(v.name, func(t *testing.T) {
+	for _, v := range sitetest.Variants {
+		t.Run(v.Name, func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t, v)
 			n, files := 0, 0

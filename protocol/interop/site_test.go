@@ -1,27 +1,17 @@
 package interop
 
 import (
-	"context"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"net/url"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"factotum/protocol/caldav"
-	"factotum/protocol/dwp"
+	"factotum/protocol/sitetest"
 	"factotum/protocol/wcap"
-	"factotum/server/calendar"
-	"factotum/server/calendar/calendartest"
-	"factotum/server/service"
-	"factotum/server/session"
-	"factotum/store/sqlstore"
-	"factotum/store/storetest/pgtest"
 )
 
 // site is both fronts over one model; anna uses it.
@@ -32,52 +22,14 @@ type site struct {
 	sid    string
 }
 
-// variant is a way to build a site.
-type variant struct {
-	name          string
-	postgres, dwp bool
-}
-
-var variants = []variant{{name: "sqlite"}, {name: "sqlite-dwp", dwp: true}, {name: "postgres", postgres: true}, {name: "postgres-dwp", postgres: true, dwp: true}}
-
-const backHost = "calendar1.example.com"
-
-func newSite(t testing.TB, v variant) *site {
+func newSite(t testing.TB, v sitetest.Variant) *site {
 	t.Helper()
-	var store *sqlstore.Store
-	var err error
-	if v.postgres {
-		store, err = sqlstore.OpenPostgres(context.Background(), pgtest.Start(t), sqlstore.Options{Relaxed: true})
-	} else {
-		store, err = sqlstore.OpenSQLite(context.Background(), t.TempDir(), sqlstore.Options{Relaxed: true})
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := store.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	people := calendartest.NewPeople("anna", "ben", "carl")
-	var be calendar.Backend = service.New(store, people, service.Options{DefaultTZID: "Europe/Berlin", Host: backHost})
-	if v.dwp {
-		be = overDWP(t, be)
-	}
-	login := func(_ context.Context, user, password string, _ netip.Addr) (calendar.Person, error) {
-		p, ok := people[user]
-		if !ok || password != user {
-			return p, &calendar.Error{Kind: calendar.LoginFailed}
-		}
-		return p, nil
-	}
-	sessions, err := session.Open(session.Options{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	v.Model.DefaultTZID = "Europe/Berlin"
+	base := sitetest.New(t, v.Options)
 	s := &site{t: t,
-		wcap:   wcap.New(wcap.Options{Backend: be, People: people, Sessions: sessions, Login: login, Settings: wcap.Settings{DefaultTZID: "Europe/Berlin"}}),
-		caldav: caldav.New(caldav.Options{Backend: be, People: people, Login: login}),
+		wcap: wcap.New(wcap.Options{Backend: base.Backend, People: base.People, Sessions: base.Sessions, Login: base.Login,
+			Settings: wcap.Settings{DefaultTZID: "Europe/Berlin"}}),
+		caldav: caldav.New(caldav.Options{Backend: base.Backend, People: base.People, Login: base.Login}),
 	}
 	m := regexp.MustCompile(`SESSION-ID:(\w+)`).FindStringSubmatch(s.ask("login.wcap", url.Values{"user": {"anna"}, "password": {"anna"}}))
 	if m == nil {
@@ -85,37 +37,6 @@ func newSite(t testing.TB, v variant) *site {
 	}
 	s.sid = m[1]
 	return s
-}
-
-// overDWP puts a DWP server in front of a back end, on a socket, and returns a client.
-func overDWP(t testing.TB, be calendar.Backend) calendar.Backend {
-	t.Helper()
-	address := "unix:" + filepath.Join(t.TempDir(), "s")
-	ln, err := dwp.Listen(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	quiet := slog.New(slog.DiscardHandler)
-	server, err := dwp.NewServer(ln, be, dwp.ServerOptions{Names: []string{backHost}, Logger: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve() }()
-	t.Cleanup(func() {
-		gone, cancel := context.WithCancel(context.Background())
-		cancel()
-		server.Shutdown(gone)
-		if err := <-ended; err != nil {
-			t.Errorf("serve: %v", err)
-		}
-	})
-	client, err := dwp.NewClient(dwp.ClientOptions{Host: backHost, Address: address, Logger: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { client.Close() })
-	return client
 }
 
 // fataler is a test or a case of one.

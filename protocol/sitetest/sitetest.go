@@ -6,6 +6,8 @@ package sitetest
 
 import (
 	"context"
+	"encoding/xml"
+	"io"
 	"log/slog"
 	"net/netip"
 	"path/filepath"
@@ -26,17 +28,27 @@ import (
 // Options say what kind of site it is; the zero value is one process with
 // SQLite, by the system's clock.
 type Options struct {
-	Postgres bool // instead of SQLite
-	DWP      bool // the model is reached over a socket
-	Durable  bool // as a site runs; tests do not wait for disks
-	Clock    *Clock
-	People   calendar.People // whom the model asks; nil: the staff
-	Model    service.Options // its clock and host are the site's
+	Engine  Engine
+	DWP     bool // the model is reached over a socket
+	Durable bool // as a site runs; tests do not wait for disks
+	Clock   *Clock
+	People  calendar.People // whom the model asks; nil: the staff
+	Model   service.Options // its clock and host are the site's
 }
+
+// Engine is what keeps the calendars.
+type Engine int
+
+// Engines. Memory is the plain store that the model's own tests use.
+const (
+	SQLite Engine = iota
+	Postgres
+	Memory
+)
 
 // Site is what fronts are opened on.
 type Site struct {
-	Store    *sqlstore.Store
+	Store    calendar.Store
 	Model    *service.Service
 	Backend  calendar.Backend // the model, or the client that reaches it
 	People   calendartest.People
@@ -70,13 +82,17 @@ func New(t testing.TB, opt Options) *Site {
 	return s
 }
 
-func openStore(t testing.TB, opt Options, now func() time.Time) (store *sqlstore.Store) {
+func openStore(t testing.TB, opt Options, now func() time.Time) calendar.Store {
 	t.Helper()
 	o := sqlstore.Options{Relaxed: !opt.Durable, Now: now}
+	var store *sqlstore.Store
 	var err error
-	if opt.Postgres {
+	switch opt.Engine {
+	case Memory:
+		return calendartest.NewStore()
+	case Postgres:
 		store, err = sqlstore.OpenPostgres(context.Background(), pgtest.Start(t), o)
-	} else {
+	default:
 		store, err = sqlstore.OpenSQLite(context.Background(), t.TempDir(), o)
 	}
 	if err != nil {
@@ -156,29 +172,37 @@ func (s *Site) Login(_ context.Context, user, password string, _ netip.Addr) (ca
 	return p, nil
 }
 
-// Clock starts at a time and stands still unless it is moved.
-type Clock struct {
-	Start time.Time
-	moved atomic.Int64
-}
+// Clock stands still unless it is moved, so that times are the same in every
+// run. It begins on a Monday at noon.
+type Clock struct{ moved atomic.Int64 }
 
 // Now tells the time.
-func (c *Clock) Now() time.Time { return c.Start.Add(time.Duration(c.moved.Load())) }
+func (c *Clock) Now() time.Time {
+	return time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC).Add(time.Duration(c.moved.Load()))
+}
 
 // Add moves the clock.
 func (c *Clock) Add(d time.Duration) { c.moved.Add(int64(d)) }
 
-// variants are the kinds of sites by name.
-var variants = []struct {
-	name string
-	opt  Options
-}{
-	{"sqlite", Options{}}, {"sqlite-dwp", Options{DWP: true}}, {"postgres", Options{Postgres: true}}, {"postgres-dwp", Options{Postgres: true, DWP: true}},
+// Variant is a kind of site that users have.
+type Variant struct {
+	Name string
+	Options
 }
 
-// Everywhere runs a test with the options of each kind of site.
-func Everywhere(t *testing.T, test func(t *testing.T, opt Options)) {
-	for _, v := range variants {
-		t.Run(v.name, func(t *testing.T) { test(t, v.opt) })
+// Variants are both engines, in one process and over DWP.
+var Variants = []Variant{
+	{"sqlite", Options{}}, {"sqlite-dwp", Options{DWP: true}}, {"postgres", Options{Engine: Postgres}}, {"postgres-dwp", Options{Engine: Postgres, DWP: true}},
+}
+
+// WellFormed checks an answer in XML with a parser that is not ours.
+func WellFormed(t testing.TB, what, body string) {
+	t.Helper()
+	for d := xml.NewDecoder(strings.NewReader(body)); ; {
+		if _, err := d.Token(); err == io.EOF {
+			return
+		} else if err != nil {
+			t.Fatalf("%s: %v in\n%s", what, err, body)
+		}
 	}
 }

@@ -241,7 +241,7 @@ func TestBadSessions(t *testing.T) {
 	s.do("anna", "subscribe_calendars.wcap?calid=anna:w").errno(0)
 	before := s.mark()
 	expired := s.get("login.wcap?user=carl&password=carl").value("X-NSCP-WCAP-SESSION-ID")
-	s.clock.add(31 * time.Minute)
+	s.clock.Add(31 * time.Minute)
 	clear(s.sid)
 	ben := s.as("ben")
 	for name, cmd := range commands {

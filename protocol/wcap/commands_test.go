@@ -255,9 +255,9 @@ func TestWCAP_13_Sync(t *testing.T) {
 	s := newSite(t)
 	s.put("anna", "anna", "a.ics", simpleEvent("a", "20260303T090000Z"))
 	s.put("anna", "anna", "b.ics", simpleEvent("b", "20260304T090000Z"))
-	s.clock.add(10 * time.Minute)
+	s.clock.Add(10 * time.Minute)
 	since := s.do("anna", "gettime.wcap").value("X-NSCP-WCAPTIME")
-	s.clock.add(time.Second)
+	s.clock.Add(time.Second)
 	s.put("anna", "anna", "a.ics", simpleEvent("a", "20260303T100000Z"))
 	uids := func(q string) string {
 		s.t.Helper()
@@ -272,7 +272,7 @@ func TestWCAP_13_Sync(t *testing.T) {
 	if got := s.do("anna", "fetchevents_by_id.wcap?calid=anna&uid=a").value("CREATED"); got != "20260302T120000Z" {
 		t.Errorf("CREATED %q", got)
 	}
-	s.clock.add(time.Second)
+	s.clock.Add(time.Second)
 	s.remove("anna", "anna", "b.ics")
 	deleted := "fetch_deletedcomponents.wcap?recurring=1&dtstart=" + since + "&dtend=0"
 	r := s.do("anna", deleted).errno(0)

@@ -65,7 +65,7 @@ func runScript(t *testing.T, path string) {
 		}
 		out = append(append(append(out, asked...), got...), "```")
 		i = end
-		s.clock.add(time.Second)
+		s.clock.Add(time.Second)
 	}
 	if *update {
 		if err := os.WriteFile(path, []byte(strings.Join(out, "\n")+"\n"), 0o644); err != nil {

@@ -81,7 +81,7 @@ func TestWCAP_13_Sessions(t *testing.T) {
 	}
 	s.get("check_id.wcap?id=" + id).contains("X-NSCP-WCAP-CHECK-ID:1")
 	s.get("check_id.wcap").contains("X-NSCP-WCAP-CHECK-ID:0")
-	s.clock.add(31 * time.Minute)
+	s.clock.Add(31 * time.Minute)
 	s.get("gettime.wcap?id=" + id).errno(1)
 	s.get("gettime.wcap?id=" + id + "&fmt-out=text/xml").errno(1)
 }

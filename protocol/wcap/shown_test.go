@@ -41,7 +41,7 @@ func TestShownForgets(t *testing.T) {
 	s.put("anna", "anna", "a.ics", simpleEvent("first", "20260303T090000Z"))
 	s.do("anna", month).errno(0).contains("SUMMARY:first")
 	next := newSite(t)
-	next.clock.add(time.Second)
+	next.clock.Add(time.Second)
 	next.as("anna")
 	s.be, s.h.be = next.be, next.be
 	s.put("anna", "anna", "a.ics", simpleEvent("second", "20260303T090000Z"))

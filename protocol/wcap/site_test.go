@@ -3,76 +3,37 @@ package wcap
 import (
 	"context"
 	"encoding/json"
-	"encoding/xml"
-	"io"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"regexp"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
+	"factotum/protocol/sitetest"
 	"factotum/server/calendar"
 	"factotum/server/calendar/calendartest"
 	"factotum/server/ical"
-	"factotum/server/service"
-	"factotum/server/session"
-	"factotum/store/sqlstore"
 )
 
-// site is a front over the real model on SQLite. The people are anna, ben,
-// carl, room1 (a resource) and root, the administrator; the password is the
-// name.
+// site is a front on a site, whose people log in by their name.
 type site struct {
-	t        testing.TB
-	h        *Handler
-	be       calendar.Backend
-	people   calendartest.People
-	sessions *session.Sessions
-	clock    *clock
-	sid      map[string]string
-	costs    func(time.Duration) // is told the CPU time of an answer, if set
+	t      testing.TB
+	h      *Handler
+	be     calendar.Backend
+	people calendartest.People
+	clock  *sitetest.Clock
+	sid    map[string]string
+	costs  func(time.Duration) // is told the CPU time of an answer, if set
 }
-
-// clock stands still unless a test moves it.
-type clock struct{ n atomic.Int64 }
-
-func (c *clock) now() time.Time {
-	return time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC).Add(time.Duration(c.n.Load()))
-}
-
-func (c *clock) add(d time.Duration) { c.n.Add(int64(d)) }
 
 func newSite(t testing.TB, change ...func(*Options)) *site {
 	t.Helper()
-	c := &clock{}
-	store, err := sqlstore.OpenSQLite(context.Background(), t.TempDir(), sqlstore.Options{Relaxed: true, Now: c.now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := store.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	people := calendartest.NewPeople("anna", "ben", "carl", "root", "room1")
-	anna := people["anna"]
-	anna.Given, anna.Surname, anna.Name, anna.TZID, anna.Language = "Anna", "Berg", "Anna Berg", "Europe/Berlin", "en"
-	people["anna"] = anna
-	room := people["room1"]
-	room.Kind = calendar.Resource
-	people["room1"] = room
-	svc := service.New(store, people, service.Options{Now: c.now})
-	s := &site{t: t, be: svc, people: people, clock: c, sid: map[string]string{}}
-	s.sessions, err = session.Open(session.Options{Dir: t.TempDir(), Now: c.now})
-	if err != nil {
-		t.Fatal(err)
-	}
+	clock := &sitetest.Clock{}
+	base := sitetest.New(t, sitetest.Options{Clock: clock})
 	opt := Options{
-		Backend: svc, People: people, Sessions: s.sessions, Now: c.now, Login: s.logIn,
+		Backend: base.Backend, People: base.People, Sessions: base.Sessions, Now: base.Now, Login: base.Login,
 		Settings: Settings{
 			Anonymous: true, AnonymousWrite: true, ProxyLogin: true, Cookies: true, CreateCalendars: true, DeleteCalendars: true, ModifyPrefs: true,
 			PublicWritable: true, ServerVersion: "1.0", Admins: []string{"root"}, DefaultTZID: "Europe/Berlin",
@@ -81,17 +42,7 @@ func newSite(t testing.TB, change ...func(*Options)) *site {
 	for _, f := range change {
 		f(&opt)
 	}
-	s.be = opt.Backend
-	s.h = New(opt)
-	return s
-}
-
-func (s *site) logIn(_ context.Context, user, password string, _ netip.Addr) (calendar.Person, error) {
-	p, ok := s.people[strings.TrimSuffix(user, "@example.com")]
-	if !ok || password != p.ID || p.Kind != calendar.Individual {
-		return calendar.Person{}, &calendar.Error{Kind: calendar.LoginFailed, Op: "log in"}
-	}
-	return p, nil
+	return &site{t: t, h: New(opt), be: opt.Backend, people: base.People, clock: clock, sid: map[string]string{}}
 }
 
 // as returns the session id of a user, who logs in if he has not.
@@ -160,7 +111,7 @@ func (s *site) send(r *http.Request) *reply {
 			}
 		}
 	case strings.HasPrefix(kind, "text/xml"):
-		rep.wellFormed()
+		sitetest.WellFormed(s.t, rep.what, rep.body)
 	case strings.HasPrefix(kind, "text/json"):
 		if !json.Valid([]byte(rep.body)) {
 			s.t.Fatalf("%s: not JSON:\n%s", rep.what, rep.body)
@@ -173,19 +124,6 @@ func (s *site) send(r *http.Request) *reply {
 		s.t.Errorf("%s: may be cached", rep.what)
 	}
 	return rep
-}
-
-// wellFormed checks the body with a parser that is not ours.
-func (r *reply) wellFormed() {
-	r.t.Helper()
-	d := xml.NewDecoder(strings.NewReader(r.body))
-	for {
-		if _, err := d.Token(); err == io.EOF {
-			return
-		} else if err != nil {
-			r.t.Fatalf("%s: %v in\n%s", r.what, err, r.body)
-		}
-	}
 }
 
 var errnoPatterns = map[string]*regexp.Regexp{

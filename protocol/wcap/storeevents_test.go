@@ -72,7 +72,7 @@ func TestWCAP_13_Storeevents(t *testing.T) {
 	s.do("anna", create).errno(63)
 	s.do("anna", "storeevents.wcap?uid=none&storetype=2&summary=x"+lightning).errno(62)
 	s.do("anna", "storeevents.wcap?uid=u1&storetype=2&summary=new"+lightning).errno(0).contains("DESCRIPTION:two", "SUMMARY:new", "SEQUENCE:0")
-	s.clock.add(time.Minute)
+	s.clock.Add(time.Minute)
 	s.do("anna", "storeevents.wcap?uid=u1&storetype=2&mod=4&desc=&dtstart=20260310T110000Z&dtend=20260310T120000Z"+lightning).errno(0).
 		lacks("DESCRIPTION").contains("SUMMARY:new", "DTSTART:20260310T110000Z", "SEQUENCE:1", "X-NSCP-DTSTART-TZID:Europe/Berlin")
 	has(t, s.stored("anna", "anna", "u1"), "DTSTART;TZID=Europe/Berlin:20260310T120000\r\n", "LAST-MODIFIED:20260302T120100Z", "CREATED:20260302T120000Z")

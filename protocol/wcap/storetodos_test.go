@@ -129,7 +129,7 @@ func TestWCAP_7_7_Privacy(t *testing.T) {
 	s.do("ben", "deleteevents_by_id.wcap?uid=p&calid=anna&rid=0&mod=4").errno(47)
 	s.do("ben", "deleteevents_by_range.wcap?calid=anna").errno(0)
 	has(t, s.stored("anna", "anna", "p"), "SUMMARY:secret")
-	s.clock.add(time.Second)
+	s.clock.Add(time.Second)
 	s.do("root", "storeevents.wcap?uid=r&calid=room1&dtstart=20260310T090000Z&transparent=1").errno(29)
 	if _, err := s.be.Home(t.Context(), s.people.Actor("root"), homeOf("room1")); err != nil {
 		t.Fatal(err)

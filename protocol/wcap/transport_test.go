@@ -96,7 +96,7 @@ func TestWCAP_13_Gettime(t *testing.T) {
 	if got := s.do("anna", "gettime.wcap?tzidout=America/Los_Angeles").errno(0).value("X-NSCP-WCAPTIME"); got != "20260302T040000" {
 		t.Error(got)
 	}
-	s.clock.add(time.Second)
+	s.clock.Add(time.Second)
 	if got := s.do("anna", "gettime.wcap?tzidout=No/Where").errno(0).value("X-NSCP-WCAPTIME"); got != "20260302T120001Z" {
 		t.Error(got)
 	}

@@ -38,7 +38,7 @@ func TestBatches(t *testing.T) {
 		if here, moved := strings.Count(r.body, "UID:long\r\n"), strings.Count(r.body, "LOCATION:There\r\n"); here != 3 || moved != 5 {
 			t.Errorf("%d and %d instances:\n%s", here, moved, r.body)
 		}
-		s.clock.add(time.Minute)
+		s.clock.Add(time.Minute)
 		s.do("anna", "deleteevents_by_id.wcap?calid=anna&uid=long&mod=1&rid=20260304T090000Z").errno("0")
 		r = s.do("anna", "fetch_deletedcomponents.wcap?calid=anna&recurring=1").errno("0")
 		if !strings.Contains(r.body, "UID:long\r\nRECURRENCE-ID:20260304T090000Z\r\n") {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"factotum/protocol/sitetest"
 	"factotum/protocol/wcap"
 	"factotum/server/calendar"
 )
@@ -108,13 +109,13 @@ const query = `<C:calendar-query xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:
 //	first   CalDAV was asked before, this front was not
 //	cold    nothing was asked before: all comes from the store
 func BenchmarkMonth(b *testing.B) {
-	for _, v := range variants[:2] {
+	for _, v := range sitetest.Variants[:2] {
 		for _, format := range formats[:2] {
 			for _, state := range []string{"warm", "write", "first", "cold"} {
-				if v.dwp && state == "cold" {
+				if v.DWP && state == "cold" {
 					continue // starting a back end on another socket would be most of it
 				}
-				b.Run(v.name+"/"+strings.TrimPrefix(format, "text/")+"/"+state, func(b *testing.B) {
+				b.Run(v.Name+"/"+strings.TrimPrefix(format, "text/")+"/"+state, func(b *testing.B) {
 					var opts wcap.Options
 					s := newSite(b, v, func(o *wcap.Options) { o.Logger = nil; opts = *o })
 					s.fill(10_000)
@@ -157,9 +158,9 @@ func BenchmarkMonth(b *testing.B) {
 
 // BenchmarkStore: storeevents beside a PUT of the same event. Mark: 1.3 times.
 func BenchmarkStore(b *testing.B) {
-	for _, v := range variants {
-		b.Run(v.name, func(b *testing.B) {
-			v.durable = true
+	for _, v := range sitetest.Variants {
+		b.Run(v.Name, func(b *testing.B) {
+			v.Durable = true
 			s := newSite(b, v, func(o *wcap.Options) { o.Logger = nil })
 			sid := s.as("anna")
 			n := 0
@@ -193,8 +194,8 @@ func BenchmarkStore(b *testing.B) {
 // BenchmarkFreebusyHundred: get_freebusy of 100 people for a month, with a
 // meeting on each day. Mark: 100 ms.
 func BenchmarkFreebusyHundred(b *testing.B) {
-	for _, v := range variants {
-		b.Run(v.name, func(b *testing.B) {
+	for _, v := range sitetest.Variants {
+		b.Run(v.Name, func(b *testing.B) {
 			s := newSite(b, v, func(o *wcap.Options) { o.Logger = nil })
 			list := make([]string, 100)
 			for i := range list {
@@ -228,7 +229,7 @@ func BenchmarkFreebusyHundred(b *testing.B) {
 // TestOneHash: a log-in checks one password once, and a session none.
 func TestOneHash(t *testing.T) {
 	checks := 0
-	s := newSite(t, variants[0], func(o *wcap.Options) {
+	s := newSite(t, sitetest.Variants[0], func(o *wcap.Options) {
 		login := o.Login
 		o.Login = func(ctx context.Context, user, password string, remote netip.Addr) (calendar.Person, error) {
 			checks++

@@ -39,7 +39,7 @@ func TestWCAP_11(t *testing.T) {
 		// What she subscribes to at other times is there the next time.
 		s.do("anna", "createcalendar.wcap?calid=baseball&set_calprops=1&name=Little%20League").errno("0")
 		s.do("anna", "subscribe_calendars.wcap?calid=ben;carl:gone").errno("0")
-		s.clock.add(2 * time.Hour) // the session expires
+		s.clock.Add(2 * time.Hour) // the session expires
 		clear(s.sid)
 		c.call("gettime", "&fmt-out=text%2Fcalendar")
 		if c.logins != 2 || strings.Join(c.subscribed, " ") != "anna anna:baseball ben carl:gone" {
@@ -77,14 +77,14 @@ func TestWCAP_11(t *testing.T) {
 		}
 
 		// 6. The cache: everything at first, then changes only.
-		s.clock.add(10 * time.Second)
+		s.clock.Add(10 * time.Second)
 		if got := c.sync("anna"); got != "new [] changed [] gone []" || len(c.cache) != 3 {
 			t.Errorf("the full fetch: %s, %d components", got, len(c.cache))
 		}
 		c.checkCache("anna")
 
 		// 7. An event, and a series in Berlin's time over the change to summer time.
-		s.clock.add(10 * time.Second)
+		s.clock.Add(10 * time.Second)
 		one := c.store("storeevents", "anna", created("one", "20260310T090000Z", "20260310T100000Z", "", "Größe; one", "&orgCalid=anna")+"&method=1")
 		if len(one) != 1 || one[0].Text("SUMMARY") != "Größe; one" || one[0].Text("DESCRIPTION") != "First\nsecond; third, ö" || one[0].Value("X-NSCP-DTSTART-TZID") != "Europe/Berlin" ||
 			one[0].Value("CATEGORIES") != "Work,Home" || one[0].Child("VALARM").Value("TRIGGER") != "-PT15M" || one[0].Child("VALARM").Value("ACTION") != "EMAIL" {
@@ -141,14 +141,14 @@ func TestWCAP_11(t *testing.T) {
 		if got := c.calendar("fetchtodos_by_id", form+"&uid=todo&calid=anna"); len(got.Children) != 1 {
 			t.Errorf("a task:\n%s", got.Bytes())
 		}
-		s.clock.add(10 * time.Second)
+		s.clock.Add(10 * time.Second)
 		if got := c.sync("anna"); got != "new [one todo weekly] changed [] gone []" {
 			t.Errorf("after the edits: %s", got)
 		}
 		c.checkCache("anna")
 
 		// Others change the calendar by CalDAV, and delete an occurrence.
-		s.clock.add(10 * time.Second)
+		s.clock.Add(10 * time.Second)
 		s.caldav("anna", "PUT", davPath("anna")+"new.ics", wrap(event("new", "20260325T100000Z")...), 201)
 		s.caldav("anna", "PUT", davPath("anna")+"plain.ics", wrap(event("plain", "20260311T113000Z", "LOCATION:elsewhere")...), 204)
 		s.caldav("anna", "DELETE", davPath("anna")+"old.ics", "", 204)
@@ -169,7 +169,7 @@ func TestWCAP_11(t *testing.T) {
 		}
 		master.Add(ical.Property{Name: "EXDATE", Value: "20260406T090000", Params: []ical.Param{{Name: "TZID", Values: []string{"Europe/Berlin"}}}})
 		s.caldav("anna", "PUT", path, string(tree.Bytes()), 204)
-		s.clock.add(10 * time.Second)
+		s.clock.Add(10 * time.Second)
 		if got := c.sync("anna"); got != "new [new] changed [plain weekly] gone [old]" {
 			t.Errorf("after CalDAV's changes: %s", got)
 		}
@@ -206,7 +206,7 @@ func TestWCAP_11(t *testing.T) {
 		}
 
 		// Deletes, which the cache and CalDAV follow.
-		s.clock.add(10 * time.Second)
+		s.clock.Add(10 * time.Second)
 		for _, uid := range []string{"one", "weekly"} {
 			got := c.xml("deleteevents_by_id", "&uid="+uid+"&mod=4&rid=0&fmt-out=text%2Fxml&calid=anna")
 			if child(got[0], "X-NSCP-WCAP-ERRNO") != "0" || got[0].find("VEVENT.REQUEST-STATUS")[0].text != "2.0;Success.  Delete successful." {
@@ -215,7 +215,7 @@ func TestWCAP_11(t *testing.T) {
 		}
 		c.xml("deletetodos_by_id", "&uid=todo&mod=4&rid=0&fmt-out=text%2Fxml&calid=anna")
 		s.caldav("anna", "GET", path, "", 404)
-		s.clock.add(10 * time.Second)
+		s.clock.Add(10 * time.Second)
 		if got := c.sync("anna"); got != "new [] changed [inv] gone [one todo weekly]" {
 			t.Errorf("after the deletes: %s", got)
 		}

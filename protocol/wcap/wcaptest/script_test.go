@@ -277,7 +277,7 @@ func (p *player) step(st step) {
 			fail("got %q", got)
 		}
 	case "now":
-		t, form := p.s.clock.now(), "20060102T150405Z"
+		t, form := p.s.clock.Now(), "20060102T150405Z"
 		if want != "" {
 			shift, f, _ := strings.Cut(want, " ")
 			d, err := time.ParseDuration(shift)
@@ -292,7 +292,7 @@ func (p *player) step(st step) {
 		if err != nil {
 			fail("%v", err)
 		}
-		p.s.clock.add(d)
+		p.s.clock.Add(d)
 		if d > time.Minute {
 			clear(p.s.sid)
 		}

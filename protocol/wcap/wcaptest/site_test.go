@@ -1,109 +1,50 @@
 package wcaptest
 
 import (
-	"context"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
-	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"factotum/protocol/caldav"
-	"factotum/protocol/dwp"
+	"factotum/protocol/sitetest"
 	"factotum/protocol/wcap"
 	"factotum/server/calendar"
 	"factotum/server/calendar/calendartest"
-	"factotum/server/service"
-	"factotum/server/session"
-	"factotum/store/sqlstore"
-	"factotum/store/storetest/pgtest"
 )
 
-// site is a server with both fronts. The people are anna, ben, carl, room1 (a
-// resource) and root, the administrator; the password is the name.
+// site is a site with both fronts, whose people log in by their name.
 type site struct {
 	t      testing.TB
 	wcap   http.Handler
 	dav    http.Handler
 	be     calendar.Backend
 	people calendartest.People
-	clock  *clock
+	clock  *sitetest.Clock
 	sid    map[string]string
 	start  func() // both fronts, on a back end that has nothing in memory yet
 }
 
-// clock stands still unless a test moves it.
-type clock struct{ n atomic.Int64 }
-
-func (c *clock) now() time.Time {
-	return time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC).Add(time.Duration(c.n.Load()))
-}
-
-func (c *clock) add(d time.Duration) { c.n.Add(int64(d)) }
-
-// variant is a way to build a site.
-type variant struct {
-	name          string
-	postgres, dwp bool
-	durable       bool // as a site runs; tests do not wait for disks
-}
-
-var variants = []variant{
-	{name: "sqlite"}, {name: "sqlite-dwp", dwp: true}, {name: "postgres", postgres: true}, {name: "postgres-dwp", postgres: true, dwp: true},
-}
-
 // everywhere runs a test on a fresh site of each kind.
 func everywhere(t *testing.T, test func(t *testing.T, s *site)) {
-	for _, v := range variants {
-		t.Run(v.name, func(t *testing.T) {
+	for _, v := range sitetest.Variants {
+		t.Run(v.Name, func(t *testing.T) {
 			t.Parallel()
 			test(t, newSite(t, v))
 		})
 	}
 }
 
-const backHost = "calendar1.sesta.com"
-
-func newSite(t testing.TB, v variant, change ...func(*wcap.Options)) *site {
+func newSite(t testing.TB, v sitetest.Variant, change ...func(*wcap.Options)) *site {
 	t.Helper()
-	ctx := context.Background()
-	quiet := slog.New(slog.DiscardHandler)
-	c := &clock{}
-	opts := sqlstore.Options{Relaxed: !v.durable, Now: c.now}
-	var store *sqlstore.Store
-	var err error
-	if v.postgres {
-		store, err = sqlstore.OpenPostgres(ctx, pgtest.Start(t), opts)
-	} else {
-		store, err = sqlstore.OpenSQLite(ctx, t.TempDir(), opts)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := store.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	people := calendartest.NewPeople("anna", "ben", "carl", "root", "room1")
-	anna := people["anna"]
-	anna.Given, anna.Surname, anna.Name, anna.TZID, anna.Language = "Anna", "Berg", "Anna Berg", "Europe/Berlin", "en"
-	people["anna"] = anna
-	room := people["room1"]
-	room.Kind = calendar.Resource
-	people["room1"] = room
-	s := &site{t: t, people: people, clock: c, sid: map[string]string{}}
-	sessions, err := session.Open(session.Options{Dir: t.TempDir(), Now: c.now})
-	if err != nil {
-		t.Fatal(err)
-	}
+	v.Clock = &sitetest.Clock{}
+	base := sitetest.New(t, v.Options)
+	s := &site{t: t, people: base.People, clock: v.Clock, sid: map[string]string{}}
 	o := wcap.Options{
-		People: people, Sessions: sessions, Now: c.now, Login: s.logIn, Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})),
+		People: base.People, Sessions: base.Sessions, Now: base.Now, Login: base.Login,
+		Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Settings: wcap.Settings{
 			Anonymous: true, CreateCalendars: true, DeleteCalendars: true, PublicWritable: true, Admins: []string{"root"}, DefaultTZID: "Europe/Berlin",
 		},
@@ -111,55 +52,17 @@ func newSite(t testing.TB, v variant, change ...func(*wcap.Options)) *site {
 	for _, f := range change {
 		f(&o)
 	}
-	s.start = func() {
-		s.be = service.New(store, people, service.Options{Now: c.now, Host: backHost})
-		if v.dwp {
-			s.be = overDWP(t, s.be, quiet)
-		}
-		o.Backend = s.be
+	open := func() {
+		s.be, o.Backend = base.Backend, base.Backend
 		s.wcap = wcap.New(o)
-		s.dav = caldav.New(caldav.Options{Backend: s.be, People: people, Login: s.logIn, Now: c.now})
+		s.dav = caldav.New(caldav.Options{Backend: s.be, People: base.People, Login: base.Login, Now: base.Now})
 	}
-	s.start()
+	s.start = func() {
+		base.Restart()
+		open()
+	}
+	open()
 	return s
-}
-
-// overDWP puts a DWP server in front of a back end, on a socket, and returns a client.
-func overDWP(t testing.TB, be calendar.Backend, quiet *slog.Logger) calendar.Backend {
-	t.Helper()
-	address := "unix:" + filepath.Join(t.TempDir(), "s")
-	ln, err := dwp.Listen(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server, err := dwp.NewServer(ln, be, dwp.ServerOptions{Names: []string{backHost}, Logger: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve() }()
-	t.Cleanup(func() {
-		gone, cancel := context.WithCancel(context.Background())
-		cancel()
-		server.Shutdown(gone)
-		if err := <-ended; err != nil {
-			t.Errorf("serve: %v", err)
-		}
-	})
-	client, err := dwp.NewClient(dwp.ClientOptions{Host: backHost, Address: address, Logger: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { client.Close() })
-	return client
-}
-
-func (s *site) logIn(_ context.Context, user, password string, _ netip.Addr) (calendar.Person, error) {
-	p, ok := s.people[user]
-	if !ok || password != p.ID || p.Kind != calendar.Individual {
-		return calendar.Person{}, &calendar.Error{Kind: calendar.LoginFailed, Op: "log in"}
-	}
-	return p, nil
 }
 
 // as returns the session id of a user, who logs in if he has not.

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"runtime"
 	"testing"
+
+	"factotum/protocol/sitetest"
 )
 
 // held is a ResponseWriter that notes how much memory is in use while an
@@ -31,7 +33,7 @@ func TestStreams(t *testing.T) {
 	if testing.Short() {
 		t.Skip("fills a large calendar")
 	}
-	s := newSite(t, variants[1])
+	s := newSite(t, sitetest.Variants[1])
 	s.fill(10_000)
 	for _, command := range []string{"fetchcomponents_by_range.wcap?", "fetchcomponents_by_lastmod.wcap?dtstart=20200101T000000Z&", "export.wcap?content-out=text/calendar&"} {
 		ask := func() *held {
