@@ -182,7 +182,7 @@ func getCalendarData(mw *dav.Writer, s *subject) bool {
 
 // escaped is calendar data as XML text.
 func escaped(data []byte) []byte {
-	return dav.AppendText(make([]byte, 0, len(data)+len(data)/8+16), view(data))
+	return dav.AppendText(make([]byte, 0, len(data)+len(data)/8+16), string(data))
 }
 
 func getCTag(mw *dav.Writer, s *subject) bool {

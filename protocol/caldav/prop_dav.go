@@ -86,14 +86,14 @@ func getDisplayName(mw *dav.Writer, s *subject) bool {
 }
 
 func getETag(mw *dav.Writer, s *subject) bool {
-	s.buf = append(s.buf[:0], `<D:getetag>"`...)
+	s.buf = append(s.buf[:0], '"')
 	if s.obj != nil {
 		s.buf = s.obj.AppendETag(s.buf)
 	} else {
 		s.buf = append(s.buf, s.cal.CTag()...)
 	}
-	s.buf = append(s.buf, `"</D:getetag>`...)
-	mw.Element(view(s.buf)) // every listing asks for it: written as a whole
+	s.buf = append(s.buf, '"')
+	mw.Raw(dav.D("getetag"), s.buf)
 	return true
 }
 

@@ -1,10 +1,6 @@
 package dav
 
-import (
-	"encoding/binary"
-	"unicode/utf8"
-	"unsafe"
-)
+import "unicode/utf8"
 
 // Classes of ASCII bytes in XML 1.0.
 const (
@@ -92,18 +88,8 @@ func scanNCName(s string, i int) int {
 // byte that is not UTF-8 or not a Char (-1 if there is none), and whether
 // there are carriage returns to be normalised.
 func checkChars(s string) (bad int, cr bool) {
-	b := unsafe.Slice(unsafe.StringData(s), len(s))
-	for i := 0; i < len(b); {
-		// Eight bytes of printable ASCII at a time: none has the high bit, and
-		// none is below a blank.
-		if i+8 <= len(b) {
-			w := binary.LittleEndian.Uint64(b[i:])
-			if (w|(w-ones*0x20))&high == 0 {
-				i += 8
-				continue
-			}
-		}
-		c := b[i]
+	for i := 0; i < len(s); {
+		c := s[i]
 		switch {
 		case c >= 0x20 && c < utf8.RuneSelf, c == '\t', c == '\n':
 			i++

@@ -1,40 +1,23 @@
 package dav
 
-import (
-	"encoding/binary"
-	"math/bits"
-	"unicode/utf8"
-	"unsafe"
-)
-
-const (
-	ones = 0x0101010101010101 // one in each of eight bytes
-	high = 0x80 * ones
-)
+import "unicode/utf8"
 
 // nextSpecial returns the first place from i on that text may not hold as it
 // is: markup, control characters (tabs and line feeds among them), all beyond
-// ASCII; len(s) if there is none. It looks at eight bytes at a time.
+// ASCII; len(s) if there is none.
 func nextSpecial(s string, i int) int {
-	b := unsafe.Slice(unsafe.StringData(s), len(s))
-	for ; i+8 <= len(b); i += 8 {
-		w := binary.LittleEndian.Uint64(b[i:])
-		angle := w&^(2*ones) ^ '<'*ones // zero where "<" or ">" is
-		amp := w ^ '&'*ones
-		// v-ones has the high bit set where v is zero; a borrow can set it
-		// only above such a place, and the lowest one counts.
-		m := (w | (w-0x20*ones)&^w | (angle-ones)&^angle | (amp-ones)&^amp) & high
-		if m != 0 {
-			return i + bits.TrailingZeros64(m)>>3
-		}
-	}
-	for ; i < len(b); i++ {
-		if c := b[i]; c < 0x20 || c >= utf8.RuneSelf || c == '&' || c == '<' || c == '>' {
-			return i
-		}
+	for i < len(s) && !special[s[i]] {
+		i++
 	}
 	return i
 }
+
+var special = func() (t [256]bool) {
+	for c := range t {
+		t[c] = c < 0x20 || c >= utf8.RuneSelf || c == '&' || c == '<' || c == '>'
+	}
+	return t
+}()
 
 // AppendText appends s as XML character data. A carriage return becomes
 // &#13;, since a parser would drop it. What XML cannot hold (control

@@ -11,26 +11,21 @@ import (
 // coded marks the bytes of a path that are percent-encoded: all but the
 // unreserved ones, "@" and "/". "&" and "'" too, since some clients copy hrefs
 // into XML unescaped. RFC 3986 §3.3.
-var coded = func() (t [256]uint8) {
+var coded = func() (t [256]bool) {
 	for c := range t {
-		t[c] = 1
+		t[c] = true
 	}
 	for _, c := range "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~@/" {
-		t[c] = 0
+		t[c] = false
 	}
 	return t
 }()
 
 // nextCoded returns the first place from i on that needs encoding, len(s) if
-// there is none. Most names need none: eight bytes share a branch.
+// there is none.
 func nextCoded(s string, i int) int {
-	for ; i+8 <= len(s); i += 8 {
-		p := s[i : i+8]
-		if coded[p[0]]|coded[p[1]]|coded[p[2]]|coded[p[3]]|coded[p[4]]|coded[p[5]]|coded[p[6]]|coded[p[7]] != 0 {
-			break
-		}
-	}
-	for ; i < len(s) && coded[s[i]] == 0; i++ {
+	for i < len(s) && !coded[s[i]] {
+		i++
 	}
 	return i
 }

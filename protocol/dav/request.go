@@ -6,7 +6,6 @@ import (
 	"mime"
 	"net/http"
 	"strings"
-	"unsafe"
 )
 
 // ReadXML reads and parses the body of a request. It returns nil without an
@@ -28,8 +27,7 @@ func ReadXML(r *http.Request, lim Limits) (*Node, error) {
 	if err := checkXMLType(r.Header); err != nil {
 		return nil, err
 	}
-	// Nobody else holds the bytes.
-	return Parse(unsafe.String(unsafe.SliceData(body), len(body)), lim)
+	return Parse(string(body), lim)
 }
 
 // readBody reads at most limit bytes, and one more to see that there are too
