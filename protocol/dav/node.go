@@ -3,9 +3,9 @@ package dav
 import (
 	"io"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
-	"sync"
 )
 
 // Node is an element of a parsed document. It shares the memory of the
@@ -27,24 +27,18 @@ type Node struct {
 // DAV:no-external-entities (RFC 4918 §16), 413 beyond a limit, 415 for an
 // encoding other than UTF-8.
 func Parse(src string, lim Limits) (*Node, error) {
-	b := builders.Get().(*builder)
-	b.t.reset(src, lim)
-	root, err := b.tree()
-	b.release()
-	return root, err
+	b := builder{t: NewTokenizer(src, lim), src: &src}
+	return b.tree()
 }
 
-// builder makes a tree of what its Tokenizer reads. Nodes come in slabs, text
-// that comes in pieces is gathered. Everything but the tree is used again for
-// the next document.
+// builder makes a tree of what its Tokenizer reads. Nodes come in slabs, since a
+// multiget has a thousand; text that comes in pieces is gathered.
 type builder struct {
-	t     Tokenizer
+	t     *Tokenizer
 	src   *string // of the document: what nodes point to
 	root  *Node
 	stack []open
 	nodes []Node
-	attrs []Attr
-	leaf  leaf
 }
 
 type open struct {
@@ -52,28 +46,8 @@ type open struct {
 	text []byte // set from the second piece on
 }
 
-var builders = sync.Pool{New: func() any { return new(builder) }}
-
-// release keeps the builder for the next document, and nothing of this one.
-func (b *builder) release() {
-	const keep = 64 // of each, the usual ones are this deep at most
-	if cap(b.t.stack) > keep || cap(b.t.attrs) > keep || cap(b.stack) > keep {
-		return
-	}
-	clear(b.t.stack[:cap(b.t.stack)])
-	clear(b.t.attrs[:cap(b.t.attrs)])
-	clear(b.stack[:cap(b.stack)])
-	*b = builder{t: Tokenizer{stack: b.t.stack, attrs: b.t.attrs}, stack: b.stack[:0]}
-	builders.Put(b)
-}
-
 func (b *builder) tree() (*Node, error) {
-	src := b.t.src
-	b.src = &src
 	for {
-		for b.leaf.open != "" && b.again() {
-		}
-		before := b.t.nodes
 		tok, err := b.t.Next()
 		if err == io.EOF {
 			return b.root, nil
@@ -84,7 +58,6 @@ func (b *builder) tree() (*Node, error) {
 		switch tok.Kind {
 		case StartElement:
 			b.startElement(tok)
-			b.leaf = leaf{start: tok.end, cost: b.t.nodes - before}
 		case EndElement:
 			b.endElement(tok)
 		case CharData:
@@ -94,46 +67,6 @@ func (b *builder) tree() (*Node, error) {
 			return nil, err
 		}
 	}
-}
-
-// leaf is the way of long lists. A multiget has a thousand elements that
-// differ in their text alone: where an element without attributes and
-// children was read, one of the same tags that follows it under the same
-// parent has the same name, since the same namespaces are in scope. It needs
-// no tokens, just its text.
-type leaf struct {
-	open, shut string // both tags as written; open is empty when the last element was none
-	start      int    // where the text of the last element began
-	cost       int    // its share of Limits.Nodes
-	name       Name
-}
-
-// again reads one more element like the last one. It reports false, and has
-// read nothing, if what follows is anything else or not as simple.
-func (b *builder) again() bool {
-	t, l := &b.t, &b.leaf
-	start := t.pos
-	for start < len(t.src) && isBlank(t.src[start]) {
-		start++ // blanks after a child element are no text
-	}
-	if !strings.HasPrefix(t.src[start:], l.open) {
-		return false
-	}
-	rest := t.src[start+len(l.open):]
-	n := strings.IndexByte(rest, '<')
-	if n < 0 || !strings.HasPrefix(rest[n:], l.shut) {
-		return false
-	}
-	text := rest[:n]
-	if t.cr || len(text) > t.lim.Text || t.nodes+l.cost > t.lim.Nodes || strings.IndexByte(text, '&') >= 0 || strings.IndexByte(text, ']') >= 0 {
-		return false
-	}
-	t.nodes += l.cost
-	t.pos = start + len(l.open) + n + len(l.shut)
-	node := b.node()
-	node.Name, node.Text, node.start, node.end, node.outer = l.name, text, start, t.pos, t.ns
-	b.adopt(node)
-	return true
 }
 
 // node returns a new node.
@@ -173,17 +106,10 @@ func (b *builder) startElement(tok Token) {
 	n.Name, n.start = tok.Name, tok.start
 	n.outer = b.t.stack[len(b.t.stack)-1].outer
 	b.adopt(n)
-	if k := len(tok.Attrs); k > 0 {
-		if cap(b.attrs)-len(b.attrs) < k {
-			b.attrs = make([]Attr, 0, max(8, k))
-		}
-		from := len(b.attrs)
-		b.attrs = append(b.attrs, tok.Attrs...)
-		n.Attrs = b.attrs[from:len(b.attrs):len(b.attrs)]
-		for _, a := range tok.Attrs {
-			if a.Name == (Name{NSXML, "lang"}) {
-				n.Lang = a.Value
-			}
+	n.Attrs = slices.Clone(tok.Attrs)
+	for _, a := range n.Attrs {
+		if a.Name == (Name{NSXML, "lang"}) {
+			n.Lang = a.Value
 		}
 	}
 	b.stack = append(b.stack, open{node: n})
@@ -197,11 +123,6 @@ func (b *builder) endElement(tok Token) {
 		n.Text = string(o.text)
 	}
 	b.stack = b.stack[:len(b.stack)-1]
-	if n.first != nil || n.Attrs != nil || tok.start == tok.end || len(b.stack) == 0 {
-		b.leaf.open = ""
-		return
-	}
-	b.leaf.open, b.leaf.shut, b.leaf.name = b.t.src[n.start:b.leaf.start], b.t.src[tok.start:tok.end], n.Name
 }
 
 func (b *builder) charData(s string) error {

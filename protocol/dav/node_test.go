@@ -128,3 +128,19 @@ func TestRFC4918_4_3_DeadProperties(t *testing.T) {
 		checkFragment(t, root)
 	}
 }
+
+// TestParseKeepsLimits holds each element and attribute, declarations among
+// them, against the limit.
+func TestParseKeepsLimits(t *testing.T) {
+	src := `<a xmlns:x="u">` + strings.Repeat(`<b xmlns:x="v">text</b>`, 20) + `</a>`
+	for n := 1; n < 50; n++ {
+		if _, err := Parse(src, Limits{Nodes: n}); (err == nil) != (n >= 42) {
+			t.Errorf("42 elements and attributes within a limit of %d: %v", n, err)
+		}
+	}
+	for n := 1; n < 8; n++ {
+		if _, err := Parse(`<a><b>1</b><b>2</b><b>34567</b></a>`, Limits{Text: n}); (err == nil) != (n >= 5) {
+			t.Errorf("a text of 5 within a limit of %d: %v", n, err)
+		}
+	}
+}

@@ -84,15 +84,9 @@ type Tokenizer struct {
 
 // NewTokenizer returns a Tokenizer over src.
 func NewTokenizer(src string, lim Limits) *Tokenizer {
-	t := &Tokenizer{}
-	t.reset(src, lim)
-	return t
-}
-
-// reset begins with another document, in the room that the last one took.
-func (t *Tokenizer) reset(src string, lim Limits) {
-	*t = Tokenizer{src: src, lim: lim.orDefault(), stack: t.stack[:0], attrs: t.attrs[:0]}
+	t := &Tokenizer{src: src, lim: lim.orDefault()}
 	t.failed = t.prolog()
+	return t
 }
 
 // Next returns the next token, or io.EOF after the end of the root element.

@@ -284,6 +284,32 @@ func theirs(src string) ([]string, error) {
 	}
 }
 
+// lists are elements one after the other that differ little, as a multiget has.
+var lists = []string{
+	`<a><b>1</b><b>2</b><b>3</b></a>`,
+	"<a>\n  <b>1</b>\n  <b>2</b>\n  <c>3</c>\n <b>4</b></a>",
+	"<a><b>1</b>\r\n<b>2</b><b>3\r4</b></a>",
+	`<a><b>1</b><b>2&amp;3</b><b>&#13;</b><b>]]></b></a>`,
+	`<a><b>1</b><b>2]</b><b>]]&gt;</b></a>`,
+	`<a><b>1</b><b>2<c/></b><b>3</b></a>`,
+	`<a><b>1</b><b>2<!-- 3 -->4</b><b><![CDATA[5]]></b><b>6</b></a>`,
+	`<a><b>1</b><b>2</b >text<b>3</b></a>`,
+	`<a><b>1</b><b>2</b>`,
+	`<a><b>1</b><b>2</b></a><b>3</b>`,
+	`<a><b>1</b><b>2</a></b>`,
+	`<a><b>1</b><b>2`,
+	`<b>1</b><b>2</b>`,
+	`<a><b/><b/><b></b><b></b><b/></a>`,
+	`<a><b><b>1</b><b>2</b></b><b>3</b><b>4</b></a>`,
+	`<a xmlns="u"><b xmlns="v">1</b><b xmlns="v">2</b><b>3</b><b>4</b></a>`,
+	`<x:a xmlns:x="u" xml:lang="en"><x:b>1</x:b><x:b>2</x:b><x:c xmlns:x="w"><x:b>3</x:b><x:b>4</x:b></x:c><x:b>5</x:b></x:a>`,
+	`<a><b k="1">1</b><b k="1">2</b><b k="2">3</b></a>`,
+	`<a><b xml:lang="de">1</b><b xml:lang="de">2</b></a>`,
+	`<a><x:b xmlns:x="u">1</x:b><x:b>2</x:b></a>`,
+	`<a><b>1</b><bb>2</bb><b >3</b ><b >4</b ></a>`,
+	`<a><b>1</b><!-- x --><b>2</b><?x?><b>3</b></a>`,
+}
+
 // FuzzTokenizer compares with encoding/xml: what we accept, it accepts too
 // and reads the same. The reverse does not hold: it takes document types,
 // undeclared prefixes, several roots and more.
@@ -293,6 +319,9 @@ func FuzzTokenizer(f *testing.F) {
 		"<?xml version='1.0' encoding='utf-8'?><a xmlns='u' xmlns:p='v' p:b='1&#10;'>t<![CDATA[<]]>&amp;\r\n<!-- c --><?pi?></a>",
 		"<é/>", "<!DOCTYPE a><a/>", "<a:b xmlns:a=''/>", "<a xml:lang='x'/>", "\uFEFF<a>\uFFFD</a>",
 	} {
+		f.Add(s)
+	}
+	for _, s := range lists {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, src string) {
