@@ -3,7 +3,6 @@ package ical
 import (
 	"fmt"
 	"strings"
-	"sync"
 )
 
 // Parse reads exactly one VCALENDAR. Lines may end in CRLF or LF; blank lines
@@ -18,13 +17,11 @@ func Parse(data []byte, lim Limits) (*Component, error) {
 
 // parseAt is Parse for data that starts after a number of other lines.
 func parseAt(data []byte, lim Limits, before int) (*Component, error) {
-	p := parsers.Get().(*parser)
-	cal, err := p.parse(data, lim)
+	cal, err := new(parser).parse(data, lim)
 	if err != nil {
 		err.Line += before
 		return nil, err
 	}
-	p.release()
 	return cal, nil
 }
 
@@ -79,18 +76,6 @@ type parser struct {
 	valueSlab []string
 	compSlab  []Component
 	kidSlab   []*Component
-}
-
-var parsers = sync.Pool{New: func() any { return new(parser) }}
-
-// release puts a parser back whose run went well, unless it has grown large.
-// Its stacks are empty, and take has cleared what lay on them.
-func (p *parser) release() {
-	if cap(p.props) > 4096 || cap(p.kids) > 4096 || cap(p.params) > 4096 || cap(p.values) > 4096 {
-		return
-	}
-	*p = parser{open: p.open[:0], props: p.props[:0], kids: p.kids[:0], params: p.params[:0], values: p.values[:0]}
-	parsers.Put(p)
 }
 
 // reuse makes the slabs free for another tree, unless one has grown large.

@@ -85,42 +85,23 @@ func isBegin(line []byte) bool {
 // scanOctets reports whether a line has octets above ASCII, and whether it is
 // free of the control characters that RFC 5545 §3.1 bans (all but HTAB).
 func scanOctets[T []byte | string](line T) (high, ok bool) {
-	const ones, tops = 0x0101010101010101, 0x8080808080808080
-	var or uint64
-	i := 0
-	for ; i+8 <= len(line); i += 8 {
-		x := eightOctets(line[i : i+8])
-		or |= x
-		// Some octet below 0x20, or equal to 0x7f; a borrow may mislead, and
-		// the loop below looks closer.
-		del := x ^ 0x7f*ones
-		if (x-0x20*ones)&^x&tops|(del-ones)&^del&tops != 0 && hasControl(line[i:i+8]) {
-			return true, false
-		}
+	var or, bad byte
+	for i := range len(line) {
+		c := line[i]
+		or |= c
+		bad |= controls[c]
 	}
-	if hasControl(line[i:]) {
-		return true, false
-	}
-	for ; i < len(line); i++ {
-		or |= uint64(line[i])
-	}
-	return or&tops != 0, true
+	return or >= utf8.RuneSelf, bad == 0
 }
 
-// eightOctets is one load.
-func eightOctets[T []byte | string](s T) uint64 {
-	_ = s[7]
-	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 | uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
-}
-
-func hasControl[T []byte | string](s T) bool {
-	for i := range len(s) {
-		if c := s[i]; c < 0x20 && c != '\t' || c == 0x7f {
-			return true
-		}
+// controls has a one for each octet that no line may hold.
+var controls = func() (t [256]byte) {
+	for c := range byte(' ') {
+		t[c] = 1
 	}
-	return false
-}
+	t['\t'], t[0x7f] = 0, 1
+	return t
+}()
 
 // firstInvalid returns the index of the first line of text that is not UTF-8.
 func firstInvalid(text string) int {
