@@ -7,7 +7,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Tests that drive whole servers for minutes: without the race detector's cost.
 WHOLE = factotum/cmd/calserver factotum/cmd/calserver/acceptance factotum/cmd/calserver/bench factotum/cmd/calserver/crash
 
-.PHONY: all build run check packages format vet staticcheck test race crash long clients fuzz bench specs generated image image-check clean
+.PHONY: all build run check packages format vet staticcheck test race crash long clients fuzz bench specs calls generated image image-check clean
 
 all: build
 
@@ -71,7 +71,16 @@ specs:
 	go test ./cmd/internal/project -run TestSpecsCurrent -update
 	go test ./server/config -update >/dev/null
 
-generated: specs
+# Messages of the wire from dwp.proto; from them and calendar.Backend what has a
+# part for each of its methods.
+calls:
+	@if command -v protoc >/dev/null; then \
+	  protoc -I protocol/dwp --plugin=$$(go tool -n protoc-gen-go) --plugin=$$(go tool -n protoc-gen-go-grpc) \
+	    --go_out=. --go_opt=module=factotum --go-grpc_out=. --go-grpc_opt=module=factotum dwp.proto; \
+	else echo "protoc is not installed: the messages stay as they are"; [ "$$CI" != true ]; fi
+	go run ./protocol/dwp/internal/gen
+
+generated: specs calls
 	git diff --exit-code
 
 image:

@@ -3,9 +3,6 @@ package main
 import (
 	"context"
 	"net/http/httptest"
-	"reflect"
-	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -22,21 +19,6 @@ func (silent) Home(context.Context, calendar.Actor, calendar.HomeRequest) (calen
 
 func (silent) Calendar(context.Context, calendar.Actor, calendar.ID) (calendar.Calendar, error) {
 	return calendar.Calendar{}, &calendar.Error{Kind: calendar.NoCalendar}
-}
-
-// Every method of the model has its numbers.
-func TestEveryCallIsCounted(t *testing.T) {
-	typ := reflect.TypeFor[calendar.Backend]()
-	capital := regexp.MustCompile("(.)([A-Z])")
-	for i := range typ.NumMethod() {
-		op := strings.ToLower(capital.ReplaceAllString(typ.Method(i).Name, "$1-$2"))
-		if !slices.Contains(backendOps, op) {
-			t.Errorf("calls of %s (%s) are not counted", typ.Method(i).Name, op)
-		}
-	}
-	if typ.NumMethod() != len(backendOps) {
-		t.Errorf("%d methods, %d names", typ.NumMethod(), len(backendOps))
-	}
 }
 
 func TestMetrics(t *testing.T) {

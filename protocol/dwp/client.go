@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -68,21 +69,22 @@ type Peer struct {
 
 // serviceConfig retries reads once, when the back end could not be reached.
 // Writes are not in it: see repeat.
-const serviceConfig = `{"methodConfig":[{"name":[` +
-	`{"service":"factotum.dwp.v1.Backend","method":"Hello"},` +
-	`{"service":"factotum.dwp.v1.Backend","method":"Calendar"},` +
-	`{"service":"factotum.dwp.v1.Backend","method":"ListObjects"},` +
-	`{"service":"factotum.dwp.v1.Backend","method":"Object"},` +
-	`{"service":"factotum.dwp.v1.Backend","method":"Objects"},` +
-	`{"service":"factotum.dwp.v1.Backend","method":"Query"},` +
-	`{"service":"factotum.dwp.v1.Backend","method":"SearchCalendars"},` +
-	`{"service":"factotum.dwp.v1.Backend","method":"Sync"},` +
-	`{"service":"factotum.dwp.v1.Backend","method":"SyncHome"},` +
-	`{"service":"factotum.dwp.v1.Backend","method":"FreeBusy"},` +
-	`{"service":"factotum.dwp.v1.Backend","method":"Attachment"},` +
-	`{"service":"factotum.dwp.v1.Backend","method":"Prefs"},` +
-	`{"service":"factotum.dwp.v1.Backend","method":"Ping"}],` +
-	`"retryPolicy":{"maxAttempts":2,"initialBackoff":"0.02s","maxBackoff":"0.05s","backoffMultiplier":1,"retryableStatusCodes":["UNAVAILABLE"]}}]}`
+func serviceConfig() string {
+	type name struct {
+		Service string `json:"service"`
+		Method  string `json:"method"`
+	}
+	names := []name{{wire.Backend_ServiceDesc.ServiceName, "Hello"}}
+	for _, m := range reads {
+		names = append(names, name{wire.Backend_ServiceDesc.ServiceName, m})
+	}
+	list, err := json.Marshal(names)
+	if err != nil {
+		panic(err)
+	}
+	return `{"methodConfig":[{"name":` + string(list) + `,"retryPolicy":{"maxAttempts":2,"initialBackoff":"0.02s",` +
+		`"maxBackoff":"0.05s","backoffMultiplier":1,"retryableStatusCodes":["UNAVAILABLE"]}}]}`
+}
 
 // NewClient makes a client and begins to connect. It fails only for options
 // that cannot work: no host name, an IP address for one, plain text to another
@@ -115,7 +117,7 @@ func NewClient(opts ClientOptions) (*Client, error) {
 		grpc.WithTransportCredentials(creds),
 		grpc.WithAuthority(opts.Host),
 		grpc.WithContextDialer(dialer(opts.DialTimeout)),
-		grpc.WithDisableServiceConfig(), grpc.WithDefaultServiceConfig(serviceConfig),
+		grpc.WithDisableServiceConfig(), grpc.WithDefaultServiceConfig(serviceConfig()),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
 		grpc.WithInitialWindowSize(windowBytes), grpc.WithInitialConnWindowSize(windowBytes),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: opts.KeepAlive, Timeout: 3 * time.Second, PermitWithoutStream: true}),

@@ -9,7 +9,8 @@ import (
 )
 
 // Functions to* make messages, from* read them. Messages come from another
-// host: every part may be absent, which the generated getters allow.
+// host: every part may be absent. Those of structs are in convert_gen.go, here
+// and in convert_edit.go is what they are made of and what is special.
 
 // yearOne is -time.Time{}.UnixMicro(): times are counted from year 1, so that
 // 0 is the zero time.
@@ -68,6 +69,18 @@ func fromList[S ~string](m *wire.Texts) []S {
 	return append([]S{}, fromTexts[S](m.GetTexts())...)
 }
 
+// toListOr and fromListOr keep a list that is absent apart from one that is nil.
+func toListOr[S ~string](in *[]S) *wire.Texts {
+	if in == nil {
+		return nil
+	}
+	return &wire.Texts{Texts: toTexts(*in)}
+}
+
+func fromListOr[S ~string](m *wire.Texts) *[]S {
+	return present(m, fromList[S])
+}
+
 // toOptional keeps nil apart from the empty text.
 func toOptional(s *string) []byte {
 	if s == nil {
@@ -108,43 +121,8 @@ func eachOf[A, B any](in []*A, f func(*A) B) []B {
 	return out
 }
 
-func toActor(a calendar.Actor) *wire.Actor {
-	return &wire.Actor{
-		User: toText(a.User), Domain: toText(a.Domain), Groups: toTexts(a.Groups),
-		Mail: toText(a.Mail), Admin: a.Admin,
-	}
-}
-
-func fromActor(m *wire.Actor) calendar.Actor {
-	return calendar.Actor{
-		User: string(m.GetUser()), Domain: string(m.GetDomain()), Groups: fromTexts[string](m.GetGroups()),
-		Mail: string(m.GetMail()), Admin: m.GetAdmin(),
-	}
-}
-
-func toRef(r calendar.Ref) *wire.Ref {
-	return &wire.Ref{Calendar: toText(r.Calendar), Name: toText(r.Name)}
-}
-
-func fromRef(m *wire.Ref) calendar.Ref {
-	return calendar.Ref{Calendar: calendar.ID(m.GetCalendar()), Name: string(m.GetName())}
-}
-
-func toWindow(w *calendar.Window) *wire.Window {
-	if w == nil {
-		return nil
-	}
-	return &wire.Window{From: toTime(w.From), To: toTime(w.To)}
-}
-
-func fromWindow(m *wire.Window) *calendar.Window {
-	if m == nil {
-		return nil
-	}
-	return &calendar.Window{From: fromTime(m.GetFrom()), To: fromTime(m.GetTo())}
-}
-
-func toPrecond(p calendar.Precond) *wire.Precond {
+// toPrecond makes no message of what demands nothing.
+func toPrecond(p *calendar.Precond) *wire.Precond {
 	if p.IfMatch == nil && p.IfNoneMatch == nil && p.IfScheduleTag == "" && p.IfUnmodified.IsZero() {
 		return nil
 	}
@@ -154,27 +132,13 @@ func toPrecond(p calendar.Precond) *wire.Precond {
 	}
 }
 
-func fromPrecond(m *wire.Precond) calendar.Precond {
-	return calendar.Precond{
-		IfMatch: fromTexts[string](m.GetIfMatch()), IfNoneMatch: fromTexts[string](m.GetIfNoneMatch()),
-		IfScheduleTag: string(m.GetIfScheduleTag()), IfUnmodified: fromTime(m.GetIfUnmodified()),
+// present is from for what may be absent.
+func present[A, B any](m *A, from func(*A) B) *B {
+	if m == nil {
+		return nil
 	}
-}
-
-func toProp(p *calendar.DeadProp) *wire.DeadProp {
-	return &wire.DeadProp{Space: toText(p.Space), Local: toText(p.Local), Value: toText(p.Value)}
-}
-
-func fromProp(m *wire.DeadProp) calendar.DeadProp {
-	return calendar.DeadProp{Space: string(m.GetSpace()), Local: string(m.GetLocal()), Value: string(m.GetValue())}
-}
-
-func toChange(c *calendar.PropChange) *wire.PropChange {
-	return &wire.PropChange{Prop: toProp(&c.Prop), Remove: c.Remove}
-}
-
-func fromChange(m *wire.PropChange) calendar.PropChange {
-	return calendar.PropChange{Prop: fromProp(m.GetProp()), Remove: m.GetRemove()}
+	v := from(m)
+	return &v
 }
 
 func toACE(e *acl.ACE) *wire.ACE {
@@ -211,43 +175,14 @@ func fromACL(m *wire.ACL) acl.List {
 	return append(acl.List{}, eachOf(m.GetEntries(), fromACE)...)
 }
 
-func toRights(r calendar.Rights) *wire.Rights {
-	return &wire.Rights{Components: uint32(r.Components), Properties: uint32(r.Properties), Owner: r.Owner}
+func toACLOr(l *acl.List) *wire.ACL {
+	if l == nil {
+		return nil
+	}
+	return &wire.ACL{Entries: each(*l, toACE)}
 }
 
-func fromRights(m *wire.Rights) calendar.Rights {
-	return calendar.Rights{
-		Components: acl.Rights(m.GetComponents()), Properties: acl.Rights(m.GetProperties()), Owner: m.GetOwner(),
-	}
-}
-
-func toCalendar(c *calendar.Calendar) *wire.Calendar {
-	return &wire.Calendar{
-		Id: toText(c.ID), Incarnation: c.Incarnation, Change: c.Change, Plain: c.Plain,
-		DisplayName: toText(c.DisplayName), Description: toText(c.Description),
-		Color: toText(c.Color), Order: toText(c.Order), Tzid: toText(c.TZID), Timezone: toText(c.Timezone),
-		Components: toList(c.Components), CoOwners: toList(c.CoOwners), Acl: toACL(c.ACL),
-		Transparent: c.Transparent, NoDoubles: c.NoDoubles, Disabled: c.Disabled,
-		Categories: toText(c.Categories), Charset: toText(c.Charset), Language: toText(c.Language),
-		Created: toTime(c.Created), Modified: toTime(c.Modified), Count: int64(c.Count),
-		Props: each(c.Props, toProp), Rights: toRights(c.Rights),
-	}
-}
-
-func fromCalendar(m *wire.Calendar) calendar.Calendar {
-	return calendar.Calendar{
-		ID: calendar.ID(m.GetId()), Incarnation: m.GetIncarnation(), Change: m.GetChange(), Plain: m.GetPlain(),
-		DisplayName: string(m.GetDisplayName()), Description: string(m.GetDescription()),
-		Color: string(m.GetColor()), Order: string(m.GetOrder()),
-		TZID: string(m.GetTzid()), Timezone: string(m.GetTimezone()),
-		Components: fromList[string](m.GetComponents()), CoOwners: fromList[calendar.UserID](m.GetCoOwners()),
-		ACL:         fromACL(m.GetAcl()),
-		Transparent: m.GetTransparent(), NoDoubles: m.GetNoDoubles(), Disabled: m.GetDisabled(),
-		Categories: string(m.GetCategories()), Charset: string(m.GetCharset()), Language: string(m.GetLanguage()),
-		Created: fromTime(m.GetCreated()), Modified: fromTime(m.GetModified()), Count: int(m.GetCount()),
-		Props: eachOf(m.GetProps(), fromProp), Rights: fromRights(m.GetRights()),
-	}
-}
+func fromACLOr(m *wire.ACL) *acl.List { return present(m, fromACL) }
 
 // fillObject sets every field of m, which may have carried another object.
 func fillObject(m *wire.Object, o *calendar.Object) {
@@ -256,7 +191,7 @@ func fillObject(m *wire.Object, o *calendar.Object) {
 	m.Change, m.ScheduleTag = o.Change, o.ScheduleTag
 	m.Created, m.Modified = toTime(o.Created), toTime(o.Modified)
 	m.Size, m.ContentType, m.Masked = int64(o.Size), toText(o.ContentType), o.Masked
-	m.Data, m.Props = o.Data, each(o.Props, toProp)
+	m.Data, m.Props = o.Data, each(o.Props, toDeadProp)
 }
 
 func toObject(o *calendar.Object) *wire.Object {
@@ -280,7 +215,7 @@ func readObject(o *calendar.Object, m *wire.Object, like *calendar.Object) {
 		Change: m.GetChange(), ScheduleTag: m.GetScheduleTag(),
 		Created: fromTime(m.GetCreated()), Modified: fromTime(m.GetModified()),
 		Size: int(m.GetSize()), ContentType: sameText(like.ContentType, m.GetContentType()), Masked: m.GetMasked(),
-		Data: m.GetData(), Props: eachOf(m.GetProps(), fromProp),
+		Data: m.GetData(), Props: eachOf(m.GetProps(), fromDeadProp),
 	}
 }
 
@@ -291,31 +226,23 @@ func sameText[S ~string](like S, b []byte) S {
 	return S(b)
 }
 
-func fromObject(m *wire.Object) *calendar.Object {
-	if m == nil {
-		return nil
-	}
-	o := new(calendar.Object)
-	readObject(o, m, nil)
+func fromObject(m *wire.Object) (o calendar.Object) {
+	readObject(&o, m, nil)
 	return o
 }
 
-func toTombstone(t *calendar.Tombstone) *wire.Tombstone {
-	if t == nil {
-		return nil
+func toPrefs(set map[string]string) []*wire.Pref {
+	out := make([]*wire.Pref, 0, len(set))
+	for k, v := range set {
+		out = append(out, &wire.Pref{Key: toText(k), Value: toText(v)})
 	}
-	return &wire.Tombstone{
-		Calendar: toText(t.Calendar), Name: toText(t.Name), Uid: toText(t.UID), Component: toText(t.Component),
-		Change: t.Change, Deleted: toTime(t.Deleted), Data: t.Data,
-	}
+	return out
 }
 
-func fromTombstone(m *wire.Tombstone) *calendar.Tombstone {
-	if m == nil {
-		return nil
+func fromPrefs(in []*wire.Pref) map[string]string {
+	out := make(map[string]string, len(in))
+	for _, p := range in {
+		out[string(p.GetKey())] = string(p.GetValue())
 	}
-	return &calendar.Tombstone{
-		Calendar: calendar.ID(m.GetCalendar()), Name: string(m.GetName()), UID: string(m.GetUid()),
-		Component: string(m.GetComponent()), Change: m.GetChange(), Deleted: fromTime(m.GetDeleted()), Data: m.GetData(),
-	}
+	return out
 }

@@ -21,8 +21,6 @@
 // again; a back end of version 1 gets no repeated writes but PutObject.
 package dwp
 
-//go:generate protoc --go_out=internal/wire --go_opt=module=factotum/protocol/dwp/internal/wire --go-grpc_out=internal/wire --go-grpc_opt=module=factotum/protocol/dwp/internal/wire dwp.proto
-
 // Version is what this program speaks, Oldest the oldest it understands.
 // See the rules in dwp.proto.
 const (

@@ -62,7 +62,7 @@ func TestPlainTextStaysHere(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	if _, err := NewServer(ln, new(echo), ServerOptions{Names: []string{testHost}}); err == nil || !strings.Contains(err.Error(), "needs TLS") {
+	if _, err := NewServer(ln, newEcho(), ServerOptions{Names: []string{testHost}}); err == nil || !strings.Contains(err.Error(), "needs TLS") {
 		t.Errorf("plain text on every address: %v", err)
 	}
 }
@@ -81,7 +81,7 @@ func TestHostNeedsName(t *testing.T) {
 	}
 	defer ln.Close()
 	for _, names := range [][]string{nil, {testHost, "192.0.2.1"}} {
-		if _, err := NewServer(ln, new(echo), ServerOptions{Names: names}); err == nil {
+		if _, err := NewServer(ln, newEcho(), ServerOptions{Names: names}); err == nil {
 			t.Errorf("a server named %q was made", names)
 		}
 	}
@@ -89,7 +89,7 @@ func TestHostNeedsName(t *testing.T) {
 
 func TestHelloNames(t *testing.T) {
 	l := newLink()
-	p, err := l.open(t, new(echo)).Hello(t.Context())
+	p, err := l.open(t, newEcho()).Hello(t.Context())
 	if err != nil || p.Version != Version || len(p.Names) != 2 || p.Names[1] != testHost {
 		t.Fatalf("greeted by %+v, %v", p, err)
 	}
@@ -111,7 +111,7 @@ func TestHelloNames(t *testing.T) {
 // TestHelloVersions: neighbouring releases talk, others say why not.
 func TestHelloVersions(t *testing.T) {
 	l := newLink()
-	s := l.serve(t, new(echo))
+	s := l.serve(t, newEcho())
 	for _, c := range []struct {
 		version, oldest uint32
 		fine            bool
@@ -136,7 +136,7 @@ func TestHelloPassword(t *testing.T) {
 		l := newLink()
 		l.server.User, l.server.Password = "dwp", "s3cret"
 		l.client.User, l.client.Password = c.user, Secret(c.password)
-		client := l.open(t, new(echo))
+		client := l.open(t, newEcho())
 		_, err := client.Ping(t.Context())
 		if (err == nil) != c.fine {
 			t.Errorf("%q %q: %v", c.user, c.password, err)
@@ -150,7 +150,7 @@ func TestHelloPassword(t *testing.T) {
 // TestNoSession: without a greeting nothing is carried out, whatever is sent.
 func TestNoSession(t *testing.T) {
 	l := newLink()
-	e := new(echo)
+	e := newEcho()
 	l.serve(t, e)
 	conn, err := grpc.NewClient("passthrough:///"+l.client.Address, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithContextDialer(dialer(time.Second)))
 	if err != nil {
@@ -181,7 +181,7 @@ func TestSessionEnds(t *testing.T) {
 	var clock atomic.Int64
 	l.server.Now = func() time.Time { return time.Unix(clock.Load(), 0) }
 	l.server.Idle = time.Hour
-	e := new(echo)
+	e := newEcho()
 	c := l.open(t, e)
 	for range 3 {
 		if _, err := c.Ping(t.Context()); err != nil {
@@ -220,7 +220,7 @@ func TestSessionsBounded(t *testing.T) {
 
 // slow is a back end whose calls wait.
 type slow struct {
-	echo
+	*echo
 	entered chan context.Context
 	leave   chan struct{}
 }
@@ -236,7 +236,7 @@ func (s *slow) Ping(ctx context.Context) (calendar.Status, error) {
 }
 
 func newSlow() *slow {
-	return &slow{entered: make(chan context.Context, 100), leave: make(chan struct{})}
+	return &slow{echo: newEcho(), entered: make(chan context.Context, 100), leave: make(chan struct{})}
 }
 
 func TestDeadlineAndRequestIDCross(t *testing.T) {
@@ -338,7 +338,7 @@ func TestDown(t *testing.T) {
 		t.Errorf("a hundred calls took %v", d)
 	}
 	l.listen = l.client.Address
-	l.serve(t, new(echo))
+	l.serve(t, newEcho())
 	within(t, "recovery", func() bool { _, err := c.Ping(t.Context()); return err == nil })
 }
 
@@ -378,7 +378,7 @@ func TestDialTimeout(t *testing.T) {
 
 // breaking cuts the connection in the midst of calls.
 type breaking struct {
-	echo
+	*echo
 	cuts  atomic.Int32 // how many calls to spoil
 	calls atomic.Int32
 	cut   func()
@@ -420,7 +420,7 @@ func (b *breaking) DeleteObject(ctx context.Context, _ calendar.Actor, _ calenda
 // metadata: there a delete may have happened.
 func TestBrokenConnection(t *testing.T) {
 	l := newLink()
-	b := new(breaking)
+	b := &breaking{echo: newEcho()}
 	l.serve(t, b)
 	cut := newCutter(t, l)
 	b.cut = cut.all
@@ -469,7 +469,7 @@ func TestBrokenConnection(t *testing.T) {
 
 func TestTLSNames(t *testing.T) {
 	ca, foreign := newAuthority(t), newAuthority(t)
-	if _, err := tlsLink(t, ca).open(t, new(echo)).Ping(t.Context()); err != nil {
+	if _, err := tlsLink(t, ca).open(t, newEcho()).Ping(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for what, change := range map[string]func(*link){
@@ -481,7 +481,7 @@ func TestTLSNames(t *testing.T) {
 	} {
 		l := tlsLink(t, ca)
 		change(l)
-		if _, err := l.open(t, new(echo)).Ping(t.Context()); kindOf(err) != calendar.Unavailable {
+		if _, err := l.open(t, newEcho()).Ping(t.Context()); kindOf(err) != calendar.Unavailable {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
@@ -498,7 +498,7 @@ func TestTLSReload(t *testing.T) {
 	ca := newAuthority(t)
 	l := tlsLink(t, ca)
 	l.server.TLS = ca.files(t, "calendar9.sesta.com")
-	l.serve(t, new(echo))
+	l.serve(t, newEcho())
 	if _, err := l.connect(t).Ping(t.Context()); kindOf(err) != calendar.Unavailable {
 		t.Fatalf("the wrong name: %v", err)
 	}
@@ -532,7 +532,7 @@ func TestSecretStaysHidden(t *testing.T) {
 	}
 }
 
-type panicking struct{ echo }
+type panicking struct{ *echo }
 
 func (*panicking) Ping(context.Context) (calendar.Status, error) { panic("no") }
 

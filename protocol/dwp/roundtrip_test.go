@@ -16,12 +16,14 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"factotum/server/calendar"
+	"factotum/server/calendar/calendartest"
 	"factotum/server/ical"
 )
 
 // echo is a Backend that notes what it was asked and answers what the test
 // chose. Requests and answers are anything the types allow.
 type echo struct {
+	calendartest.Stub
 	mu     sync.Mutex
 	method string
 	asked  []any
@@ -29,125 +31,36 @@ type echo struct {
 	err    error
 }
 
-func (e *echo) take(method string, asked ...any) {
+func newEcho() *echo {
+	e := new(echo)
+	e.Do = e.do
+	return e
+}
+
+func (e *echo) do(method string, args []any, result any) error {
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.method, e.asked = method, asked
-}
-
-func result[T any](e *echo, i int) (v T) {
-	if i < len(e.answer) && e.answer[i] != nil {
-		v = e.answer[i].(T)
+	e.method, e.asked = method, args
+	answer, err := e.answer, e.err
+	e.mu.Unlock()
+	var emit reflect.Value
+	if n := len(args); n > 0 && reflect.TypeOf(args[n-1]).Kind() == reflect.Func {
+		emit, e.asked = reflect.ValueOf(args[n-1]), args[:n-1]
 	}
-	return v
-}
-
-func emitAll[T any](e *echo, i int, emit func(T) error) error {
-	for _, v := range result[[]T](e, i) {
-		if err := emit(v); err != nil {
-			return err
+	if result != nil && len(answer) > 0 {
+		if answer[0] != nil {
+			reflect.ValueOf(result).Elem().Set(reflect.ValueOf(answer[0]))
+		}
+		answer = answer[1:]
+	}
+	if emit.IsValid() && len(answer) > 0 {
+		items := reflect.ValueOf(answer[0])
+		for i := range items.Len() {
+			if err, _ := emit.Call([]reflect.Value{items.Index(i)})[0].Interface().(error); err != nil {
+				return err
+			}
 		}
 	}
-	return e.err
-}
-
-func (e *echo) Home(_ context.Context, who calendar.Actor, req calendar.HomeRequest) (calendar.Home, error) {
-	e.take("Home", who, req)
-	return result[calendar.Home](e, 0), e.err
-}
-func (e *echo) Calendar(_ context.Context, who calendar.Actor, id calendar.ID) (calendar.Calendar, error) {
-	e.take("Calendar", who, id)
-	return result[calendar.Calendar](e, 0), e.err
-}
-func (e *echo) CreateCalendar(_ context.Context, who calendar.Actor, req calendar.CreateCalendarRequest) (calendar.Calendar, error) {
-	e.take("CreateCalendar", who, req)
-	return result[calendar.Calendar](e, 0), e.err
-}
-func (e *echo) UpdateCalendar(_ context.Context, who calendar.Actor, req calendar.UpdateCalendarRequest) (calendar.Calendar, error) {
-	e.take("UpdateCalendar", who, req)
-	return result[calendar.Calendar](e, 0), e.err
-}
-func (e *echo) DeleteCalendar(_ context.Context, who calendar.Actor, req calendar.DeleteCalendarRequest) error {
-	e.take("DeleteCalendar", who, req)
-	return e.err
-}
-func (e *echo) CopyCalendar(_ context.Context, who calendar.Actor, req calendar.CopyRequest) (calendar.CopyResult, error) {
-	e.take("CopyCalendar", who, req)
-	return result[calendar.CopyResult](e, 0), e.err
-}
-func (e *echo) ListObjects(_ context.Context, who calendar.Actor, id calendar.ID, emit func(*calendar.Object) error) (calendar.Calendar, error) {
-	e.take("ListObjects", who, id)
-	err := emitAll(e, 1, emit)
-	return result[calendar.Calendar](e, 0), err
-}
-func (e *echo) Object(_ context.Context, who calendar.Actor, ref calendar.Ref) (*calendar.Object, error) {
-	e.take("Object", who, ref)
-	return result[*calendar.Object](e, 0), e.err
-}
-func (e *echo) Objects(_ context.Context, who calendar.Actor, req calendar.ObjectsRequest, emit func(calendar.ObjectResult) error) error {
-	e.take("Objects", who, req)
-	return emitAll(e, 0, emit)
-}
-func (e *echo) PutObject(_ context.Context, who calendar.Actor, req calendar.PutRequest) (calendar.PutResult, error) {
-	e.take("PutObject", who, req)
-	return result[calendar.PutResult](e, 0), e.err
-}
-func (e *echo) PutObjects(_ context.Context, who calendar.Actor, req calendar.PutObjectsRequest) ([]calendar.PutItemResult, error) {
-	e.take("PutObjects", who, req)
-	return result[[]calendar.PutItemResult](e, 0), e.err
-}
-func (e *echo) DeleteObject(_ context.Context, who calendar.Actor, req calendar.DeleteRequest) error {
-	e.take("DeleteObject", who, req)
-	return e.err
-}
-func (e *echo) CopyObject(_ context.Context, who calendar.Actor, req calendar.CopyRequest) (calendar.CopyResult, error) {
-	e.take("CopyObject", who, req)
-	return result[calendar.CopyResult](e, 0), e.err
-}
-func (e *echo) EditObject(_ context.Context, who calendar.Actor, req calendar.EditRequest) (calendar.EditResult, error) {
-	e.take("EditObject", who, req)
-	return result[calendar.EditResult](e, 0), e.err
-}
-func (e *echo) Attachment(_ context.Context, who calendar.Actor, req calendar.AttachmentRequest) (calendar.Attachment, error) {
-	e.take("Attachment", who, req)
-	return result[calendar.Attachment](e, 0), e.err
-}
-func (e *echo) PatchProps(_ context.Context, who calendar.Actor, ref calendar.Ref, changes []calendar.PropChange) error {
-	e.take("PatchProps", who, ref, changes)
-	return e.err
-}
-func (e *echo) Query(_ context.Context, who calendar.Actor, req calendar.QueryRequest, emit func(*calendar.Object) error) error {
-	e.take("Query", who, req)
-	return emitAll(e, 0, emit)
-}
-func (e *echo) Sync(_ context.Context, who calendar.Actor, req calendar.SyncRequest, emit func(calendar.SyncItem) error) (calendar.SyncResult, error) {
-	e.take("Sync", who, req)
-	err := emitAll(e, 1, emit)
-	return result[calendar.SyncResult](e, 0), err
-}
-func (e *echo) SyncHome(_ context.Context, who calendar.Actor, req calendar.SyncHomeRequest) (calendar.SyncHomeResult, error) {
-	e.take("SyncHome", who, req)
-	return result[calendar.SyncHomeResult](e, 0), e.err
-}
-func (e *echo) SearchCalendars(_ context.Context, who calendar.Actor, req calendar.SearchCalendarsRequest) ([]calendar.Calendar, error) {
-	e.take("SearchCalendars", who, req)
-	return result[[]calendar.Calendar](e, 0), e.err
-}
-func (e *echo) FreeBusy(_ context.Context, who calendar.Actor, req calendar.FreeBusyRequest) ([]calendar.FreeBusyResult, error) {
-	e.take("FreeBusy", who, req)
-	return result[[]calendar.FreeBusyResult](e, 0), e.err
-}
-func (e *echo) Prefs(_ context.Context, who calendar.Actor, owner calendar.Owner) (map[string]string, error) {
-	e.take("Prefs", who, owner)
-	return result[map[string]string](e, 0), e.err
-}
-func (e *echo) SetPrefs(_ context.Context, who calendar.Actor, req calendar.SetPrefsRequest) error {
-	e.take("SetPrefs", who, req)
-	return e.err
-}
-func (e *echo) Ping(context.Context) (calendar.Status, error) {
-	e.take("Ping")
-	return result[calendar.Status](e, 0), e.err
+	return err
 }
 
 var (
@@ -227,7 +140,7 @@ func fill(v reflect.Value, r *rand.Rand, depth int) {
 // TestEveryField sends filled requests and answers of every method through
 // the wire and compares: a field that was forgotten shows.
 func TestEveryField(t *testing.T) {
-	e := new(echo)
+	e := newEcho()
 	client := reflect.ValueOf(calendar.Backend(newLink().open(t, e)))
 	iface := reflect.TypeFor[calendar.Backend]()
 	opts := cmp.Options{cmpopts.IgnoreUnexported(calendar.Object{}), cmp.Comparer(func(a, b error) bool {
@@ -357,7 +270,7 @@ func sameError(a, b *calendar.Error) bool {
 
 // TestAbsent keeps apart what is absent and what is empty.
 func TestAbsent(t *testing.T) {
-	e := new(echo)
+	e := newEcho()
 	c := newLink().open(t, e)
 	empty := ""
 	for _, req := range []calendar.UpdateCalendarRequest{{}, {Color: &empty, Components: &[]string{}, CoOwners: &[]string{}}} {
@@ -390,7 +303,7 @@ func TestAbsent(t *testing.T) {
 // TestErrors sends every kind through, as the failure of a call, of a stream
 // and of an item, and looks for the cause on the other side.
 func TestErrors(t *testing.T) {
-	e := new(echo)
+	e := newEcho()
 	c := newLink().open(t, e)
 	for _, k := range calendar.Kinds() {
 		if _, ok := codeOf[k]; !ok {

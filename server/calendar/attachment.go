@@ -31,6 +31,14 @@ type AttachmentRequest struct {
 	UID      string
 }
 
+// Holder is whose home the file is in.
+func (r AttachmentRequest) Holder() Owner {
+	if r.Calendar != "" {
+		return r.Calendar.Owner()
+	}
+	return r.Owner
+}
+
 // Attachment is a file as its reader gets it.
 type Attachment struct {
 	ID       string

@@ -12,62 +12,139 @@ import (
 // and fails with an *Error. Slices of results answer per item, so that one bad
 // item spoils no other. Streaming methods call emit in order; when emit fails
 // they stop and return its error. What emit receives is valid after it returns.
+//
+// What other packages have for each method is generated from here and from
+// dwp.proto (make calls). Lines that begin with "backend:" tell whose back end
+// answers, how many items there must be, and what may be sent once more when the
+// connection broke: a read at any time, a write under its request token; repeat
+// is for what is harmless though it writes, or brings a token of its own.
 type Backend interface {
 	// Home describes an owner's calendar home and the calendars in it that who
 	// may see. With Provision it first makes the default calendar of an owner
 	// who asks for his own home and has none (Sun's auto-provisioning).
+	//
+	//backend:owner req.Owner
+	//backend:repeat
 	Home(ctx context.Context, who Actor, req HomeRequest) (Home, error)
 	// Calendar describes one calendar. A calendar who has no right to see at
 	// all is NoCalendar, as if it were not there.
+	//
+	//backend:owner id.Owner()
+	//backend:read
 	Calendar(ctx context.Context, who Actor, id ID) (Calendar, error)
 	// CreateCalendar makes a collection. RFC 4791 §5.3.1, RFC 5689, WCAP createcalendar.
+	//
+	//backend:owner req.Calendar.ID.Owner()
+	//backend:write
 	CreateCalendar(ctx context.Context, who Actor, req CreateCalendarRequest) (Calendar, error)
 	// UpdateCalendar changes properties, all or none. RFC 4918 §9.2, WCAP set_calprops, RFC 3744 §8.1.
+	//
+	//backend:owner req.ID.Owner()
+	//backend:write
 	UpdateCalendar(ctx context.Context, who Actor, req UpdateCalendarRequest) (Calendar, error)
 	// DeleteCalendar removes a collection and all in it.
+	//
+	//backend:owner req.ID.Owner()
+	//backend:write
 	DeleteCalendar(ctx context.Context, who Actor, req DeleteCalendarRequest) error
 	// CopyCalendar copies or moves a collection inside one owner's home.
+	//
+	//backend:owner req.From.Calendar.Owner()
+	//backend:write
 	CopyCalendar(ctx context.Context, who Actor, req CopyRequest) (CopyResult, error)
 
 	// ListObjects streams the members of a calendar without their data, by name.
+	//
+	//backend:owner id.Owner()
+	//backend:read
 	ListObjects(ctx context.Context, who Actor, id ID, emit func(*Object) error) (Calendar, error)
 	// Object returns one object with its data.
+	//
+	//backend:owner ref.Calendar.Owner()
+	//backend:read
 	Object(ctx context.Context, who Actor, ref Ref) (*Object, error)
 	// Objects streams one answer for each ref, in the order asked for. CALDAV:calendar-multiget.
+	//
+	//backend:items len(req.Refs)+len(req.UIDs)
+	//backend:read
 	Objects(ctx context.Context, who Actor, req ObjectsRequest, emit func(ObjectResult) error) error
 	// PutObject stores one object. RFC 4791 §5.3.2.
+	//
+	//backend:owner req.Ref.Calendar.Owner()
+	//backend:repeat
 	PutObject(ctx context.Context, who Actor, req PutRequest) (PutResult, error)
 	// PutObjects stores many into one calendar, each on its own: import.
+	//
+	//backend:owner req.Calendar.Owner()
+	//backend:write
 	PutObjects(ctx context.Context, who Actor, req PutObjectsRequest) ([]PutItemResult, error)
 	// EditObject changes components by UID, or deletes them, many in one
 	// transaction. WCAP storeevents, storetodos, delete….
+	//
+	//backend:owner req.Calendar.Owner()
+	//backend:items len(req.Items) if req.Within == nil
+	//backend:write
 	EditObject(ctx context.Context, who Actor, req EditRequest) (EditResult, error)
 	// Attachment returns a file that belongs to an object. RFC 8607, WCAP fetchattachment.
+	//
+	//backend:owner req.Holder()
+	//backend:read
 	Attachment(ctx context.Context, who Actor, req AttachmentRequest) (Attachment, error)
 	// DeleteObject removes one object and leaves a tombstone.
+	//
+	//backend:owner req.Ref.Calendar.Owner()
+	//backend:write
 	DeleteObject(ctx context.Context, who Actor, req DeleteRequest) error
 	// CopyObject copies or moves an object between calendars of one owner.
+	//
+	//backend:write
 	CopyObject(ctx context.Context, who Actor, req CopyRequest) (CopyResult, error)
 	// PatchProps changes dead properties of an object, all or none.
+	//
+	//backend:owner ref.Calendar.Owner()
+	//backend:write
 	PatchProps(ctx context.Context, who Actor, ref Ref, changes []PropChange) error
 
 	// Query streams the objects of a calendar that match a filter. CALDAV:calendar-query.
+	//
+	//backend:owner req.Calendar.Owner()
+	//backend:read
 	Query(ctx context.Context, who Actor, req QueryRequest, emit func(*Object) error) error
 	// Sync streams what changed in a calendar since a token. RFC 6578.
+	//
+	//backend:owner req.Calendar.Owner()
+	//backend:read
 	Sync(ctx context.Context, who Actor, req SyncRequest, emit func(SyncItem) error) (SyncResult, error)
 	// SyncHome tells which calendars of a home changed since a token.
+	//
+	//backend:owner req.Owner
+	//backend:read
 	SyncHome(ctx context.Context, who Actor, req SyncHomeRequest) (SyncHomeResult, error)
 	// SearchCalendars lists the calendars that who may see and that match, by
 	// calid. WCAP search_calprops.
+	//
+	//backend:read
 	SearchCalendars(ctx context.Context, who Actor, req SearchCalendarsRequest) ([]Calendar, error)
 	// FreeBusy merges the busy time of each target. RFC 4791 §7.10, WCAP get_freebusy.
+	//
+	//backend:items len(req.Targets)
+	//backend:read
 	FreeBusy(ctx context.Context, who Actor, req FreeBusyRequest) ([]FreeBusyResult, error)
 
-	// Prefs and SetPrefs read and change a user's own preferences (WCAP userprefs).
+	// Prefs reads a user's own preferences. WCAP userprefs.
+	//
+	//backend:owner owner
+	//backend:read
 	Prefs(ctx context.Context, who Actor, owner Owner) (map[string]string, error)
+	// SetPrefs changes them.
+	//
+	//backend:owner req.Owner
+	//backend:write
 	SetPrefs(ctx context.Context, who Actor, req SetPrefsRequest) error
 
 	// Ping says whether the store behind answers, and what it is.
+	//
+	//backend:read
 	Ping(ctx context.Context) (Status, error)
 }
 
