@@ -38,31 +38,15 @@ type StoreStat struct {
 	Bytes   int64
 }
 
-// Tx is a transaction over one owner's data. Times have microsecond
-// resolution or better dropped to it. Lists come in the order stated.
-type Tx interface {
-	// OnCommit registers fn to run once after the commit is durable, in commit
-	// order among the owner's transactions, before Update returns. Not called
-	// when the transaction fails.
-	OnCommit(fn func())
-
+// ReadTx is a transaction over one owner's data, seen at one moment. Times have
+// microsecond resolution or better dropped to it. Lists come in the order
+// stated.
+type ReadTx interface {
 	// Home returns the owner's row; ok is false when there is none.
 	Home() (h HomeRow, ok bool, err error)
-	// Recount works the home's sums out anew. It reads all of the owner's rows.
-	Recount() error
-	// NextChange takes the owner's next change number, another one at each
-	// call, making the home row if needed.
-	NextChange() (int64, error)
 
 	Calendars() ([]CalendarRow, error) // by name
 	Calendar(name string) (row CalendarRow, ok bool, err error)
-	InsertCalendar(row CalendarRow) error // Exists if the name is taken
-	UpdateCalendar(row CalendarRow) error // by ID
-	// TouchCalendar stamps change and modified only (the hot path of PutObject).
-	TouchCalendar(id int64, change int64, modified time.Time) error
-	// DeleteCalendar removes the row and everything in it and keeps a
-	// tombstone (name, change) for SyncHome.
-	DeleteCalendar(id int64, change int64, when time.Time) error
 	// GoneCalendars lists tombstones of calendars with a change above since.
 	GoneCalendars(since int64) ([]GoneCalendar, error)
 
@@ -76,6 +60,66 @@ type Tx interface {
 	Objects(cal int64, after string, data bool, fn func(*ObjectRow) error) error
 	// CountObjects counts live objects and their bytes.
 	CountObjects(cal int64) (n int, bytes int64, err error)
+	// Changes streams live objects and tombstones with change above since, by
+	// change then name, at most limit (0 = all). Tombstones have Deleted set.
+	Changes(cal int64, since int64, limit int, data bool, fn func(*ObjectRow) error) error
+
+	// Occurrences of the calendar that overlap [from,to) in Unix seconds, any order.
+	Occurrences(cal int64, from, to int64, fn func(OccurrenceRow) error) error
+	// ObjectOccurrences lists those of one object.
+	ObjectOccurrences(cal int64, name string) ([]OccurrenceRow, error)
+
+	// Props lists dead properties of the calendar's own resource (name "") or
+	// of one object; AllProps of all objects of the calendar.
+	Props(cal int64, name string) ([]DeadProp, error)
+	AllProps(cal int64) (map[string][]DeadProp, error)
+
+	// Attachments lists the files of one object, without their data, by id.
+	Attachments(cal int64, name string) ([]AttachmentRow, error)
+	// AttachmentHolders lists the rows of one id in all calendars, without data.
+	AttachmentHolders(id string) ([]AttachmentRow, error)
+	// Attachment returns a file with its data.
+	Attachment(cal int64, name, id string) (row AttachmentRow, ok bool, err error)
+	// AllAttachments streams every file of the owner without data, by calendar,
+	// object and id, with the octets that are really there. fn must not use
+	// the transaction.
+	AllAttachments(fn func(row AttachmentRow, octets int64)) error
+
+	// Prefs are the user's preferences. An empty value is a value.
+	Prefs() (map[string]string, error)
+
+	// Token finds the outcome of a write with a request token. Those older than
+	// an hour may be forgotten.
+	Token(token string) (result []byte, ok bool, err error)
+
+	// Jobs lists the owner's jobs by id; Job returns one of them.
+	Jobs() ([]Job, error)
+	Job(change int64, seq int) (job Job, ok bool, err error)
+}
+
+// Tx is a transaction that writes.
+type Tx interface {
+	ReadTx
+
+	// OnCommit registers fn to run once after the commit is durable, in commit
+	// order among the owner's transactions, before Update returns. Not called
+	// when the transaction fails.
+	OnCommit(fn func())
+
+	// NextChange takes the owner's next change number, another one at each
+	// call, making the home row if needed.
+	NextChange() (int64, error)
+	// Recount works the home's sums out anew. It reads all of the owner's rows.
+	Recount() error
+
+	InsertCalendar(row CalendarRow) error // Exists if the name is taken
+	UpdateCalendar(row CalendarRow) error // by ID
+	// TouchCalendar stamps change and modified only (the hot path of PutObject).
+	TouchCalendar(id int64, change int64, modified time.Time) error
+	// DeleteCalendar removes the row and everything in it and keeps a
+	// tombstone (name, change) for SyncHome.
+	DeleteCalendar(id int64, change int64, when time.Time) error
+
 	// PutObject inserts or replaces by name (clearing a tombstone of that
 	// name). UIDConflict if another live object of the calendar has the UID.
 	PutObject(row ObjectRow) error
@@ -84,9 +128,6 @@ type Tx interface {
 	// DeleteObject turns the object into a tombstone that keeps uid, component
 	// and data, and removes its occurrences and dead properties.
 	DeleteObject(cal int64, name string, change int64, when time.Time) error
-	// Changes streams live objects and tombstones with change above since, by
-	// change then name, at most limit (0 = all). Tombstones have Deleted set.
-	Changes(cal int64, since int64, limit int, data bool, fn func(*ObjectRow) error) error
 	// Purge removes the calendar's tombstones older than before and raises its
 	// Purged number to the highest change removed.
 	Purge(cal int64, before time.Time) (n int, err error)
@@ -94,29 +135,15 @@ type Tx interface {
 	// and the home's Purged number.
 	PurgeCalendars(before time.Time) (n int, err error)
 
-	// Occurrences of the calendar that overlap [from,to) in Unix seconds, any order.
-	Occurrences(cal int64, from, to int64, fn func(OccurrenceRow) error) error
-	// ObjectOccurrences lists those of one object.
-	ObjectOccurrences(cal int64, name string) ([]OccurrenceRow, error)
 	// SetOccurrences replaces those of one object.
 	SetOccurrences(cal int64, name string, rows []OccurrenceRow) error
 
-	// Props lists dead properties of the calendar's own resource (name "") or
-	// of one object; AllProps of all objects of the calendar.
-	Props(cal int64, name string) ([]DeadProp, error)
-	AllProps(cal int64) (map[string][]DeadProp, error)
 	SetProp(cal int64, name string, p DeadProp) error
 	DeleteProp(cal int64, name string, space, local string) error
-	// MoveProps renames the owner of dead properties; CopyProps copies them.
+	// CopyProps gives a resource the dead properties of another, besides its own.
 	CopyProps(fromCal int64, fromName string, toCal int64, toName string) error
 	DeleteProps(cal int64, name string) error
 
-	// Attachments lists the files of one object, without their data, by id.
-	Attachments(cal int64, name string) ([]AttachmentRow, error)
-	// AttachmentHolders lists the rows of one id in all calendars, without data.
-	AttachmentHolders(id string) ([]AttachmentRow, error)
-	// Attachment returns a file with its data.
-	Attachment(cal int64, name, id string) (row AttachmentRow, ok bool, err error)
 	// PutAttachment inserts or replaces by calendar, name and id, whether there
 	// is an object of that name or not; its size is that of the data.
 	// DeleteCalendar removes the files of all its objects; DeleteObject leaves
@@ -124,24 +151,12 @@ type Tx interface {
 	PutAttachment(row AttachmentRow) error
 	// DeleteAttachments removes one file of an object, or with id "" all.
 	DeleteAttachments(cal int64, name, id string) error
-	// AllAttachments streams every file of the owner without data, by calendar,
-	// object and id, with the octets that are really there. fn must not use
-	// the transaction.
-	AllAttachments(fn func(row AttachmentRow, octets int64)) error
 
-	// Prefs are the user's preferences. An empty value is a value.
-	Prefs() (map[string]string, error)
 	SetPref(key, value string) error
 	DeletePref(key string) error
 
-	// Token remembers the outcome of a write with a request token; TokenResult
-	// finds it again. Tokens older than an hour may be forgotten.
-	Token(token string) (result []byte, ok bool, err error)
 	SetToken(token string, result []byte, when time.Time) error
 
-	// Jobs lists the owner's jobs by id; Job returns one of them.
-	Jobs() ([]Job, error)
-	Job(change int64, seq int) (job Job, ok bool, err error)
 	// PutJob inserts or replaces by change and seq. job.Owner is the
 	// transaction's or empty.
 	PutJob(job Job) error
