@@ -130,7 +130,7 @@ func testDoneOnce(t *testing.T, store calendar.Store) {
 		{"change properties", 1, func() error {
 			return c.PatchProps(ctx, who, ref("anna", "a.ics"), []calendar.PropChange{{Prop: calendar.DeadProp{Space: "s", Local: "l", Value: "v"}}})
 		}},
-		{"preferences", 0, func() error {
+		{"preferences", 1, func() error {
 			return c.SetPrefs(ctx, who, calendar.SetPrefsRequest{Owner: "anna", Set: map[string]string{"a": "b"}, Compare: true})
 		}},
 		{"delete", 1, func() error { return c.DeleteObject(ctx, who, calendar.DeleteRequest{Ref: ref("anna", "a.ics")}) }},

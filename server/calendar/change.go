@@ -42,6 +42,12 @@ type Change struct {
 	MovedFrom *Ref
 	MovedTo   *Ref
 
+	// Members calls fn for each object of a calendar that is deleted, with its
+	// text. It is there while jobs are derived, in the transaction and before
+	// the objects go, and nil at any other time. The version is valid only
+	// during the call.
+	Members func(fn func(*Version) error) error
+
 	Bytes int64 // by how much the sum of the home's octets grew
 }
 
@@ -55,7 +61,7 @@ const (
 	ObjectProps                           // its dead properties, nothing else
 	CalendarCreated                       // with CalendarAfter
 	CalendarChanged                       // its properties, list of rights, owners or name
-	CalendarDeleted                       // and all in it; each object has had a change of its own before
+	CalendarDeleted                       // and all in it, see Members
 	Purged                                // old tombstones are forgotten
 	Rebuilt                               // the time index was made anew
 	PrefsChanged                          // the owner's preferences

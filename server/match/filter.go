@@ -21,7 +21,7 @@ type Filter struct {
 	Window  *calendar.Window     // the time index narrows the search to this
 	Indexed bool                 // for events the time index and comp decide alone
 	None    bool                 // nothing can match
-	Uid     uidHint
+	UID     uidHint
 }
 
 // uidHint is a UID text-match that the listing can test without the text.
@@ -74,7 +74,7 @@ func Compile(f *calendar.CompFilter) (*Filter, error) {
 		for j := range c.Props {
 			p := &c.Props[j]
 			if p.Name == "UID" && !c.AnyOf && !p.IsNotDefined && !p.AnyOf && hintable(p.Text) {
-				out.Uid = uidHint{true, foldASCII(p.Text.Text)}
+				out.UID = uidHint{true, foldASCII(p.Text.Text)}
 			}
 		}
 	}

@@ -14,15 +14,16 @@ import (
 
 // Object is what a write needs to know of an object before its transaction.
 type Object struct {
+	Calendar    *ical.Component // parsed, nil for a file of a plain collection
 	Data        []byte
 	ContentType string
-	Uid         string
+	UID         string
 	Component   string
 	Class       uint8
 	Scheduled   bool                     // has an ORGANIZER or ATTENDEE: a scheduling object, RFC 6638 §3.1
 	Attached    []string                 // attachments of the owner that the text names
 	Files       []calendar.AttachmentRow // those of them that came along, with their data
-	Occ         []calendar.OccurrenceRow // Name not yet set
+	Occurrences []calendar.OccurrenceRow // Name not yet set
 	OccHash     uint64
 }
 
@@ -72,8 +73,8 @@ func Judge(op string, m Rules, cal *ical.Component, data []byte) (*Object, error
 		return nil, bad(calendar.ValidCalendarObject, "%v", err)
 	}
 	// Caches keep these two: they must not keep the whole text.
-	p := &Object{Data: data, Uid: strings.Clone(strings.TrimSpace(comps[0].Value("UID"))), Component: calendar.Intern(comps[0].Name)}
-	if len(p.Uid) > 1024 {
+	p := &Object{Calendar: cal, Data: data, UID: strings.Clone(strings.TrimSpace(comps[0].Value("UID"))), Component: calendar.Intern(comps[0].Name)}
+	if len(p.UID) > 1024 {
 		return nil, bad(calendar.ValidCalendarObject, "the UID is longer than 1024 octets")
 	}
 	if !slices.Contains(m.Components, p.Component) {
@@ -103,10 +104,10 @@ func Judge(op string, m Rules, cal *ical.Component, data []byte) (*Object, error
 	if err != nil {
 		return nil, bad(calendar.ValidCalendarData, "%v", err)
 	}
-	if p.Occ, err = Occurrences(set, comps); err != nil {
+	if p.Occurrences, err = Occurrences(set, comps); err != nil {
 		return nil, bad(calendar.ValidCalendarData, "%v", err)
 	}
-	for _, o := range p.Occ {
+	for _, o := range p.Occurrences {
 		if o.Flags&calendar.OccTodo == 0 && o.Start < lim.MinDate.Unix() {
 			return nil, calendar.Failf(calendar.TooLarge, calendar.MinDateTime, op, ref, "dates begin at %s", lim.MinDate.Format(time.DateOnly))
 		}
@@ -114,7 +115,7 @@ func Judge(op string, m Rules, cal *ical.Component, data []byte) (*Object, error
 			return nil, calendar.Failf(calendar.TooLarge, calendar.MaxDateTime, op, ref, "dates end at %s", lim.MaxDate.Format(time.DateOnly))
 		}
 	}
-	p.OccHash = hashOccurrences(p.Occ)
+	p.OccHash = hashOccurrences(p.Occurrences)
 	p.Attached = Attachments(cal, m.ID.Owner())
 	return p, nil
 }

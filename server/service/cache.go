@@ -109,6 +109,35 @@ const (
 	maxMonths = 64
 )
 
+// mutationsOf is what the cache makes of changes; reset: calendars themselves
+// changed.
+func mutationsOf(changes []*calendar.Change) (muts []mutation, reset bool) {
+	for _, ch := range changes {
+		m := mutation{change: ch.Number, cal: ch.Incarnation, name: ch.Name, delta: ch.Bytes}
+		switch ch.Kind {
+		case calendar.ObjectStored:
+			m.obj = toObject(&ch.After.ObjectRow, ch.Calendar)
+			m.obj.Props = ch.After.Props
+			m.is = ch.After.Occurrences
+		case calendar.ObjectDeleted:
+			m.gone = calendar.Tombstone{Calendar: ch.Calendar, Name: ch.Name, UID: ch.Before.UID, Component: ch.Before.Component, Change: ch.Number, Deleted: ch.When}
+		case calendar.ObjectProps:
+			m.props = true
+		case calendar.PrefsChanged:
+			continue
+		default:
+			reset = true
+			continue
+		}
+		m.times = ch.Retimed()
+		if ch.Before != nil {
+			m.was = ch.Before.Occurrences
+		}
+		muts = append(muts, m)
+	}
+	return muts, reset
+}
+
 // mutation is one change of one object. A nil obj is a deletion.
 type mutation struct {
 	change int64

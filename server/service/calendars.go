@@ -79,7 +79,7 @@ func (s *Service) CreateCalendar(ctx context.Context, who calendar.Actor, req ca
 		return calendar.Calendar{}, err
 	}
 	s.setRow(&row, &set)
-	err = s.update(ctx, op, owner, func(w *writer) error {
+	err = s.write(ctx, who, op, owner, nil, func(w *writer) error {
 		if nested {
 			up, ok, err := w.Calendar(parent)
 			if err != nil {
@@ -87,6 +87,11 @@ func (s *Service) CreateCalendar(ctx context.Context, who calendar.Actor, req ca
 			}
 			if !ok || !up.Plain {
 				return calendar.Failf(calendar.Stale, "", op, string(id), "the collection above does not exist")
+			}
+			if _, ok, err := w.Object(up.ID, lastSegment(name), false); err != nil {
+				return err
+			} else if ok {
+				return calendar.Failf(calendar.Exists, "", op, string(id), "a file of that name exists")
 			}
 		}
 		all, err := w.Calendars()
@@ -99,24 +104,8 @@ func (s *Service) CreateCalendar(ctx context.Context, who calendar.Actor, req ca
 		if slices.ContainsFunc(all, func(c calendar.CalendarRow) bool { return c.Name == name }) {
 			return calendar.Failf(calendar.Exists, "", op, string(id), "a collection of that name exists")
 		}
-		if nested {
-			if up, _, _ := w.Calendar(parent); up.ID != 0 {
-				if _, ok, err := w.Object(up.ID, lastSegment(name), false); err != nil {
-					return err
-				} else if ok {
-					return calendar.Failf(calendar.Exists, "", op, string(id), "a file of that name exists")
-				}
-			}
-		}
-		if err := w.insertCalendar(row); err != nil {
-			return err
-		}
-		for _, ch := range set.Props {
-			if err := w.SetProp(row.ID, "", ch.Prop); err != nil {
-				return err
-			}
-		}
-		return nil
+		_, err = w.createCalendar(row, in.Props)
+		return err
 	})
 	if err != nil {
 		return calendar.Calendar{}, err
@@ -261,57 +250,53 @@ func (s *Service) UpdateCalendar(ctx context.Context, who calendar.Actor, req ca
 }
 
 func (s *Service) updateCalendar(ctx context.Context, who calendar.Actor, op string, req calendar.UpdateCalendarRequest) error {
-	_, _, r, err := s.calendar(ctx, who, op, req.ID)
+	may := mayUpdate(who, op, &req)
+	_, r, err := s.look(ctx, who, op, req.ID, nil)
+	if err == nil {
+		err = may(r)
+	}
 	if err != nil {
 		return err
 	}
-	aclOnly := onlyACL(req)
-	switch {
-	case req.Disabled != nil && !who.Admin:
-		return calendar.Failf(calendar.Denied, "", op, string(req.ID), "only the calendar administrator may do that")
-	case req.CoOwners != nil && !r.Owner:
-		return calendar.Failf(calendar.Denied, "", op, string(req.ID), "only the primary owner may change the owners")
-	case req.ACL != nil && !r.Properties.Has(acl.SelfAdmin):
-		return calendar.Failf(calendar.Denied, "", op, string(req.ID), "you may not change the access control list")
-	case !aclOnly && !r.Properties.Has(acl.Write):
-		return calendar.Failf(calendar.Denied, "", op, string(req.ID), "you may not change the properties of this calendar")
-	}
-	return s.update(ctx, op, req.ID.Owner(), func(w *writer) error {
-		row, ok, err := w.Calendar(req.ID.Name())
+	return s.write(ctx, who, op, req.ID.Owner(), nil, func(w *writer) error {
+		p, err := w.enter(req.ID, nil)
+		if err == nil {
+			err = may(p.rights)
+		}
 		if err != nil {
 			return err
 		}
-		if !ok {
-			return calendar.Fail(calendar.NoCalendar, op, string(req.ID))
-		}
-		if r := s.rights(who, req.ID.Owner(), strings.Fields(row.CoOwners), row.ACL); !r.Properties.Has(acl.Write) && !aclOnly {
-			return calendar.Fail(calendar.Denied, op, string(req.ID))
-		}
-		if !hasCTag(req.IfMatch, row) {
+		if !hasCTag(req.IfMatch, p.row) {
 			return calendar.Fail(calendar.Stale, op, string(req.ID))
 		}
-		n, err := w.stamp()
-		if err != nil {
-			return err
-		}
-		owners := row.CoOwners
+		row := p.row
 		s.setRow(&row, &req)
-		if row.CoOwners != owners {
-			// Those who join or leave read private objects with other tags
-			// from now on, and no change of the objects would tell them.
-			if hides, err := s.hidesAny(w, row.ID); err != nil {
+		regroup := false
+		if row.CoOwners != p.row.CoOwners {
+			if regroup, err = s.hidesAny(w, row.ID); err != nil {
 				return err
-			} else if hides {
-				row.Purged = n
 			}
 		}
-		row.Change, row.MetaChange, row.Modified = n, n, w.now
-		if err := w.UpdateCalendar(row); err != nil {
-			return err
-		}
-		w.reset = true
-		return s.changeProps(w, op, string(req.ID), row.ID, "", req.Props)
+		return w.changeCalendar(p, row, regroup, req.Props)
 	})
+}
+
+// mayUpdate says what is missing for the properties that are to be changed.
+func mayUpdate(who calendar.Actor, op string, req *calendar.UpdateCalendarRequest) func(calendar.Rights) error {
+	aclOnly := onlyACL(*req)
+	return func(r calendar.Rights) error {
+		switch {
+		case req.Disabled != nil && !who.Admin:
+			return calendar.Failf(calendar.Denied, "", op, string(req.ID), "only the calendar administrator may do that")
+		case req.CoOwners != nil && !r.Owner:
+			return calendar.Failf(calendar.Denied, "", op, string(req.ID), "only the primary owner may change the owners")
+		case req.ACL != nil && !r.Properties.Has(acl.SelfAdmin):
+			return calendar.Failf(calendar.Denied, "", op, string(req.ID), "you may not change the access control list")
+		case !aclOnly && !r.Properties.Has(acl.Write):
+			return calendar.Failf(calendar.Denied, "", op, string(req.ID), "you may not change the properties of this calendar")
+		}
+		return nil
+	}
 }
 
 // hidesAny tells whether a calendar has an object that not everyone who reads
@@ -347,31 +332,6 @@ func hasCTag(match []string, row calendar.CalendarRow) bool {
 	return len(match) == 0 || slices.Contains(match, tag) || slices.Contains(match, "*")
 }
 
-func (s *Service) changeProps(w *writer, op, ref string, cal int64, name string, changes []calendar.PropChange) error {
-	for _, ch := range changes {
-		var err error
-		if ch.Remove {
-			err = w.DeleteProp(cal, name, ch.Prop.Space, ch.Prop.Local)
-		} else {
-			err = w.SetProp(cal, name, ch.Prop)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if len(changes) == 0 {
-		return nil
-	}
-	have, err := w.Props(cal, name)
-	if err != nil {
-		return err
-	}
-	if len(have) > s.opt.Limits.Props {
-		return calendar.Failf(calendar.TooLarge, "", op, ref, "a resource keeps at most %d properties", s.opt.Limits.Props)
-	}
-	return nil
-}
-
 // DeleteCalendar removes a collection, what is in it and, for a plain one,
 // the collections below. The default calendar stays: other things point at it.
 func (s *Service) DeleteCalendar(ctx context.Context, who calendar.Actor, req calendar.DeleteCalendarRequest) error {
@@ -381,50 +341,38 @@ func (s *Service) DeleteCalendar(ctx context.Context, who calendar.Actor, req ca
 }
 
 func (s *Service) deleteCalendar(ctx context.Context, who calendar.Actor, op string, req calendar.DeleteCalendarRequest) error {
-	_, c, r, err := s.calendar(ctx, who, op, req.ID)
-	if err != nil {
-		return err
-	}
-	if err := need(r.Owner, r, op, req.ID); err != nil {
+	if _, _, err := s.look(ctx, who, op, req.ID, toOwn); err != nil {
 		return err
 	}
 	if req.ID.Name() == calendar.DefaultName && !who.Admin {
 		return calendar.Failf(calendar.Denied, calendar.DefaultCalendarNeeded, op, string(req.ID), "the default calendar cannot be deleted")
 	}
-	return s.update(ctx, op, req.ID.Owner(), func(w *writer) error {
-		row, ok, err := w.Calendar(req.ID.Name())
+	return s.write(ctx, who, op, req.ID.Owner(), nil, func(w *writer) error {
+		p, err := w.enter(req.ID, toOwn)
 		if err != nil {
 			return err
 		}
-		if !ok {
-			return calendar.Fail(calendar.NoCalendar, op, string(req.ID))
-		}
-		if !hasCTag(req.IfMatch, row) {
+		if !hasCTag(req.IfMatch, p.row) {
 			return calendar.Fail(calendar.Stale, op, string(req.ID))
 		}
-		return w.deleteTree(row, c.meta.row.Plain)
+		return w.deleteTree(p.row)
 	})
 }
 
-// deleteTree removes a collection and those nested below it.
-func (w *writer) deleteTree(row calendar.CalendarRow, tree bool) error {
-	n, err := w.stamp()
-	if err != nil {
-		return err
-	}
-	w.reset = true
-	if tree {
+// deleteTree removes a collection and, of a plain one, those nested below it.
+func (w *writer) deleteTree(row calendar.CalendarRow) error {
+	if row.Plain {
 		all, err := w.Calendars()
 		if err != nil {
 			return err
 		}
 		for _, c := range all {
 			if strings.HasPrefix(c.Name, row.Name+"/") {
-				if err := w.DeleteCalendar(c.ID, n, w.now); err != nil {
+				if err := w.deleteCalendar(c); err != nil {
 					return err
 				}
 			}
 		}
 	}
-	return w.DeleteCalendar(row.ID, n, w.now)
+	return w.deleteCalendar(row)
 }

@@ -65,12 +65,9 @@ func (s *Service) Rebuild(ctx context.Context, progress func(calendar.Owner)) (C
 			progress(o)
 		}
 		var one CheckReport
-		err := s.update(ctx, "rebuild", o, func(w *writer) error {
-			w.reset, one = true, CheckReport{}
-			if _, err := w.stamp(); err != nil {
-				return err
-			}
-			return s.checkOwner(ctx, o, w.Tx, &one, w)
+		err := s.write(ctx, calendar.Actor{}, "rebuild", o, nil, func(w *writer) error {
+			one = CheckReport{}
+			return w.mend(func(m mender) error { return s.checkOwner(ctx, o, w, &one, &m) })
 		})
 		if err == nil {
 			rep.add(&one)
@@ -99,7 +96,7 @@ func (s *Service) eachOwner(ctx context.Context, fn func(calendar.Owner) error) 
 }
 
 // checkOwner examines one owner; with a writer it mends what it can.
-func (s *Service) checkOwner(ctx context.Context, owner calendar.Owner, tx calendar.Tx, rep *CheckReport, w *writer) error {
+func (s *Service) checkOwner(ctx context.Context, owner calendar.Owner, tx calendar.ReadTx, rep *CheckReport, w *mender) error {
 	rep.Owners++
 	home, ok, err := tx.Home()
 	if err != nil {
@@ -135,9 +132,6 @@ func (s *Service) checkOwner(ctx context.Context, owner calendar.Owner, tx calen
 	if ok && bytes != home.Bytes {
 		rep.mend(w, string(owner), "the home counts %d octets, its objects and their files have %d", home.Bytes, bytes)
 	}
-	if w != nil {
-		return w.Recount()
-	}
 	return nil
 }
 
@@ -146,7 +140,7 @@ func (r *CheckReport) find(ref, format string, args ...any) {
 }
 
 // mend reports what a rebuild mends, or, with a writer, has mended.
-func (r *CheckReport) mend(w *writer, ref, format string, args ...any) {
+func (r *CheckReport) mend(w *mender, ref, format string, args ...any) {
 	msg := "; csdb rebuild mends it"
 	if w != nil {
 		msg = "; mended"
@@ -154,7 +148,7 @@ func (r *CheckReport) mend(w *writer, ref, format string, args ...any) {
 	r.Findings = append(r.Findings, Finding{Ref: ref, Msg: fmt.Sprintf(format, args...) + msg, Mended: w != nil})
 }
 
-func (s *Service) checkCalendar(ctx context.Context, tx calendar.Tx, m *calMeta, files *ownerFiles, rep *CheckReport, w *writer) (bytes int64, err error) {
+func (s *Service) checkCalendar(ctx context.Context, tx calendar.ReadTx, m *calMeta, files *ownerFiles, rep *CheckReport, w *mender) (bytes int64, err error) {
 	var names []string
 	if err := tx.Objects(m.row.ID, "", false, func(o *calendar.ObjectRow) error { names = append(names, o.Name); return ctx.Err() }); err != nil {
 		return 0, err
@@ -188,7 +182,7 @@ func (s *Service) checkCalendar(ctx context.Context, tx calendar.Tx, m *calMeta,
 	return bytes, nil
 }
 
-func (s *Service) checkObject(tx calendar.Tx, m *calMeta, o *calendar.ObjectRow, ref string, files *ownerFiles, rep *CheckReport, w *writer) error {
+func (s *Service) checkObject(tx calendar.ReadTx, m *calMeta, o *calendar.ObjectRow, ref string, files *ownerFiles, rep *CheckReport, w *mender) error {
 	if len(o.Data) != o.Size {
 		rep.find(ref, "has %d octets, not %d", len(o.Data), o.Size)
 	}
@@ -218,7 +212,7 @@ func (s *Service) checkObject(tx calendar.Tx, m *calMeta, o *calendar.ObjectRow,
 			want[i].Name = o.Name
 		}
 		rep.Rebuilt++
-		return w.SetOccurrences(m.row.ID, o.Name, want)
+		return w.index(m.row.ID, o.Name, want)
 	}
 	order := func(a, b calendar.OccurrenceRow) int {
 		if a.Start != b.Start {

@@ -29,7 +29,7 @@ type heldFile struct {
 	octets int64
 }
 
-func allFiles(tx calendar.Tx) (*ownerFiles, error) {
+func allFiles(tx calendar.ReadTx) (*ownerFiles, error) {
 	f := &ownerFiles{byObject: map[objectKey][]heldFile{}, byID: map[string]calendar.AttachmentRow{}}
 	err := tx.AllAttachments(func(a calendar.AttachmentRow, octets int64) {
 		k := objectKey{a.Cal, a.Name}
@@ -44,7 +44,7 @@ func allFiles(tx calendar.Tx) (*ownerFiles, error) {
 func (f *ownerFiles) skip(cal int64, name string) { delete(f.byObject, objectKey{cal, name}) }
 
 // checkObject compares the files of an object with those that its text names.
-func (f *ownerFiles) checkObject(o *calendar.ObjectRow, named []string, ref string, rep *CheckReport, w *writer) error {
+func (f *ownerFiles) checkObject(o *calendar.ObjectRow, named []string, ref string, rep *CheckReport, w *mender) error {
 	k := objectKey{o.Cal, o.Name}
 	have := f.byObject[k]
 	delete(f.byObject, k)
@@ -60,6 +60,9 @@ func (f *ownerFiles) checkObject(o *calendar.ObjectRow, named []string, ref stri
 			continue
 		}
 		rep.mend(w, ref, "its file %s has %d octets, not %d", a.ID, a.octets, a.Size)
+		if w == nil {
+			continue
+		}
 		if err := w.copyFile(a.AttachmentRow, k); err != nil {
 			return err
 		}
@@ -74,6 +77,9 @@ func (f *ownerFiles) checkObject(o *calendar.ObjectRow, named []string, ref stri
 		}
 		kept++
 		rep.mend(w, ref, "lacks its copy of the file %s", id)
+		if w == nil {
+			continue
+		}
 		if err := w.copyFile(from, k); err != nil {
 			return err
 		}
@@ -89,13 +95,11 @@ func (f *ownerFiles) checkObject(o *calendar.ObjectRow, named []string, ref stri
 	if w == nil {
 		return nil
 	}
-	row := *o
-	row.Attached = kept > 0
-	return w.PutObject(row)
+	return w.mark(*o, kept > 0)
 }
 
 // checkRest finds the files of what is not there, and removes what is to go.
-func (f *ownerFiles) checkRest(owner calendar.Owner, rep *CheckReport, w *writer) error {
+func (f *ownerFiles) checkRest(owner calendar.Owner, rep *CheckReport, w *mender) error {
 	keys := slices.SortedFunc(maps.Keys(f.byObject), func(a, b objectKey) int {
 		return cmp.Or(cmp.Compare(a.cal, b.cal), strings.Compare(a.name, b.name))
 	})
@@ -109,23 +113,9 @@ func (f *ownerFiles) checkRest(owner calendar.Owner, rep *CheckReport, w *writer
 		return nil
 	}
 	for _, a := range f.drop {
-		if err := w.DeleteAttachments(a.Cal, a.Name, a.ID); err != nil {
+		if err := w.drop(a); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// copyFile stores a file with another object, or again with its own; its size
-// is then that of what is there. Without a writer it does nothing.
-func (w *writer) copyFile(from calendar.AttachmentRow, to objectKey) error {
-	if w == nil {
-		return nil
-	}
-	a, ok, err := w.Attachment(from.Cal, from.Name, from.ID)
-	if err != nil || !ok {
-		return err
-	}
-	a.Cal, a.Name = to.cal, to.name
-	return w.PutAttachment(a)
 }

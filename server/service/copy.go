@@ -34,22 +34,20 @@ func (s *Service) copyObject(ctx context.Context, who calendar.Actor, op string,
 	if err := s.checkObjectName(op, to); err != nil {
 		return calendar.CopyResult{}, err
 	}
+	leave := toRead
+	if req.Move {
+		leave = toDelete
+	}
 	h, c, r, err := s.calendar(ctx, who, op, from.Calendar)
 	if err != nil {
 		return calendar.CopyResult{}, err
 	}
-	if err := need(r.CanRead() && (!req.Move || r.CanDelete()), r, op, from.Calendar); err != nil {
+	if _, err := s.admit(who, op, from.Calendar, &c.meta.row, c.meta.coOwners, leave); err != nil {
 		return calendar.CopyResult{}, err
 	}
-	_, tc, tr, err := s.calendar(ctx, who, op, to.Calendar)
+	tm, _, err := s.look(ctx, who, op, to.Calendar, toWrite)
 	if err != nil {
-		if calendar.KindOf(err) == calendar.NoCalendar { // the parent of the destination: RFC 4918 §9.8.5 wants 409
-			return calendar.CopyResult{}, calendar.Failf(calendar.Stale, "", "destination", string(to.Calendar), "the collection of the destination does not exist")
-		}
-		return calendar.CopyResult{}, err
-	}
-	if err := need(tr.CanWrite(), tr, op, to.Calendar); err != nil {
-		return calendar.CopyResult{}, err
+		return calendar.CopyResult{}, destination(to.Calendar, err)
 	}
 	got, err := s.fetch(ctx, h, c, []string{from.Name})
 	if err != nil {
@@ -62,106 +60,94 @@ func (s *Service) copyObject(ctx context.Context, who calendar.Actor, op string,
 	if s.masks(src.Class, r, who, c.meta) {
 		return calendar.CopyResult{}, calendar.Failf(calendar.Denied, "", op, from.String(), "a private object is copied by its owners only")
 	}
-	obj, err := object.Parse(op, s.rulesOf(tc.meta), src.Data, src.ContentType)
+	obj, err := object.Parse(op, s.rulesOf(tm), src.Data, src.ContentType)
 	if err != nil {
 		return calendar.CopyResult{}, err
 	}
 	var res calendar.CopyResult
-	err = s.once(ctx, op, owner, &res, func(w *writer) error {
-		res = calendar.CopyResult{}
-		frow, tok, err := w.pair(op, from.Calendar, to.Calendar)
-		if err != nil {
-			return err
-		}
-		old, exists, err := w.Object(frow.ID, from.Name, false)
-		if err != nil {
-			return err
-		}
-		if !exists {
-			return calendar.Fail(calendar.NotFound, op, from.String())
-		}
-		if old.Change != src.Change || !req.Precond.Check(&old, true) {
-			return calendar.Fail(calendar.Stale, op, from.String())
-		}
-		dest, taken, err := w.Object(tok.ID, to.Name, false)
-		if err != nil {
-			return err
-		}
-		if taken && !req.Overwrite || !req.IfDest.Check(&dest, taken) {
-			return calendar.Failf(calendar.Stale, "overwrite", op, to.String(), "the destination exists")
-		}
-		if taken && s.masks(dest.Private, tr, who, tc.meta) {
-			return calendar.Fail(calendar.Denied, op, to.String())
-		}
-		if tok.Plain {
-			if sub, ok, err := w.Calendar(to.Calendar.Name() + "/" + to.Name); err != nil {
-				return err
-			} else if ok {
-				if !req.Overwrite {
-					return calendar.Failf(calendar.Stale, "overwrite", op, to.String(), "the destination exists")
-				}
-				if frow.ID == sub.ID || strings.HasPrefix(frow.Name, sub.Name+"/") {
-					return calendar.Failf(calendar.Denied, "", op, to.String(), "an object cannot replace the collection that it stands in")
-				}
-				if err := w.deleteTree(sub, true); err != nil {
-					return err
-				}
-				res.Replaced = true
-			}
-		}
-		props, err := w.Props(frow.ID, from.Name)
-		if err != nil {
-			return err
-		}
-		if req.Move {
-			if old.Attached { // its files must be there before the source goes
-				files, err := w.filing(tok.ID, to.Name, obj)
-				if err != nil {
-					return err
-				}
-				if err := w.file(tok.ID, to.Name, files); err != nil {
-					return err
-				}
-			}
-			if err := w.remove(frow, old); err != nil {
-				return err
-			}
-		}
-		put, err := s.write(w, op, tok, to.Name, obj, dest, taken)
-		if err != nil {
-			return err
-		}
-		if err := w.DeleteProps(tok.ID, to.Name); err != nil {
-			return err
-		}
-		for _, p := range props {
-			if err := w.SetProp(tok.ID, to.Name, p); err != nil {
-				return err
-			}
-		}
-		if n := len(w.muts); n > 0 && w.muts[n-1].obj != nil {
-			w.muts[n-1].obj.Props = props
-		}
-		res.Replaced = res.Replaced || taken
-		res.Object = put.Object
-		return nil
+	err = s.write(ctx, who, op, owner, &res, func(w *writer) (err error) {
+		res, err = w.copyObject(req, leave, src.Change, obj)
+		return err
 	})
 	return res, err
 }
 
-// pair reads the rows of source and destination.
-func (w *writer) pair(op string, from, to calendar.ID) (a, b calendar.CalendarRow, err error) {
-	a, ok, err := w.Calendar(from.Name())
-	if err == nil && !ok {
-		err = calendar.Fail(calendar.NoCalendar, op, string(from))
-	}
+// copyObject copies or moves, inside the transaction, the object whose text
+// was read at a change number.
+func (w *writer) copyObject(req calendar.CopyRequest, leave access, read int64, obj *object.Object) (res calendar.CopyResult, err error) {
+	from, to := req.From, req.To
+	fp, err := w.enter(from.Calendar, leave)
 	if err != nil {
-		return a, b, err
+		return res, err
 	}
-	if b, ok, err = w.Calendar(to.Name()); err == nil && !ok {
-		err = calendar.Failf(calendar.Stale, "", "destination", string(to), "the collection of the destination does not exist")
+	tp, err := w.enterDestination(to.Calendar)
+	if err != nil {
+		return res, err
 	}
-	return a, b, err
+	src, err := w.object(fp, from.Name)
+	switch {
+	case err != nil:
+		return res, err
+	case src == nil:
+		return res, calendar.Fail(calendar.NotFound, w.op, from.String())
+	case src.Change != read || !req.Precond.Check(src, true):
+		return res, calendar.Fail(calendar.Stale, w.op, from.String())
+	case fp.hides(src):
+		return res, calendar.Failf(calendar.Denied, "", w.op, from.String(), "a private object is copied by its owners only")
+	}
+	dest, err := w.object(tp, to.Name)
+	switch {
+	case err != nil:
+		return res, err
+	case dest != nil && !req.Overwrite || !holds(&req.IfDest, dest):
+		return res, calendar.Failf(calendar.Stale, "overwrite", w.op, to.String(), "the destination exists")
+	case dest != nil && tp.hides(dest):
+		return res, calendar.Fail(calendar.Denied, w.op, to.String())
+	}
+	res.Replaced = dest != nil
+	if tp.row.Plain {
+		replaced, err := w.replaceCollection(fp, to, req.Overwrite)
+		if err != nil {
+			return res, err
+		}
+		res.Replaced = res.Replaced || replaced
+	}
+	props, err := w.Props(fp.row.ID, from.Name)
+	if err != nil {
+		return res, err
+	}
+	how := storing{props: &props}
+	if req.Move {
+		how.from = &from
+		if src.Attached { // its files must be there before the source goes
+			files, err := w.filing(tp.row.ID, to.Name, obj)
+			if err != nil {
+				return res, err
+			}
+			if err := w.file(tp.row.ID, to.Name, files); err != nil {
+				return res, err
+			}
+		}
+		if err := w.remove(fp, *src, &to); err != nil {
+			return res, err
+		}
+	}
+	res.Object, err = w.store(tp, to.Name, obj, dest, how)
+	return res, err
+}
+
+// replaceCollection makes room for a file where a collection of that name is.
+func (w *writer) replaceCollection(from *place, to calendar.Ref, overwrite bool) (replaced bool, err error) {
+	sub, ok, err := w.Calendar(to.Calendar.Name() + "/" + to.Name)
+	switch {
+	case err != nil || !ok:
+		return false, err
+	case !overwrite:
+		return false, calendar.Failf(calendar.Stale, "overwrite", w.op, to.String(), "the destination exists")
+	case from.row.ID == sub.ID || strings.HasPrefix(from.row.Name, sub.Name+"/"):
+		return false, calendar.Failf(calendar.Denied, "", w.op, to.String(), "an object cannot replace the collection that it stands in")
+	}
+	return true, w.deleteTree(sub)
 }
 
 // CopyCalendar copies or moves a collection inside one owner's home, a plain
@@ -181,7 +167,7 @@ func (s *Service) CopyCalendar(ctx context.Context, who calendar.Actor, req cale
 func (s *Service) copyCalendar(ctx context.Context, who calendar.Actor, op string, req calendar.CopyRequest) (calendar.CopyResult, error) {
 	from, to := req.From.Calendar, req.To.Calendar
 	owner := from.Owner()
-	_, c, r, err := s.calendar(ctx, who, op, from)
+	m, r, err := s.look(ctx, who, op, from, nil)
 	if err != nil {
 		return calendar.CopyResult{}, err
 	}
@@ -200,26 +186,25 @@ func (s *Service) copyCalendar(ctx context.Context, who calendar.Actor, op strin
 		return calendar.CopyResult{}, calendar.Failf(calendar.Denied, "", op, string(from), "only the owner copies or moves a calendar")
 	case req.Move && from.Name() == calendar.DefaultName:
 		return calendar.CopyResult{}, calendar.Failf(calendar.Denied, calendar.DefaultCalendarNeeded, op, string(from), "the default calendar cannot be moved")
-	case !c.meta.row.Plain && strings.ContainsRune(name, '/'):
+	case !m.row.Plain && strings.ContainsRune(name, '/'):
 		return calendar.CopyResult{}, calendar.Failf(calendar.Denied, calendar.CollectionLocationOK, op, string(to), "a calendar stands directly in a home")
 	}
 	var res calendar.CopyResult
-	err = s.once(ctx, op, owner, &res, func(w *writer) error {
+	err = s.write(ctx, who, op, owner, &res, func(w *writer) error {
 		res = calendar.CopyResult{}
-		return s.copyTree(w, op, req, &res)
+		return w.copyTree(req, &res)
 	})
 	return res, err
 }
 
-func (s *Service) copyTree(w *writer, op string, req calendar.CopyRequest, res *calendar.CopyResult) error {
+func (w *writer) copyTree(req calendar.CopyRequest, res *calendar.CopyResult) error {
+	s, op := w.s, w.op
 	from, to := req.From.Calendar, req.To.Calendar
-	src, ok, err := w.Calendar(from.Name())
+	p, err := w.enter(from, toOwn)
 	if err != nil {
 		return err
 	}
-	if !ok {
-		return calendar.Fail(calendar.NoCalendar, op, string(from))
-	}
+	src := p.row
 	if up, nested := parentOf(to.Name()); nested {
 		parent, ok, err := w.Calendar(up)
 		if err != nil {
@@ -228,13 +213,13 @@ func (s *Service) copyTree(w *writer, op string, req calendar.CopyRequest, res *
 		if !ok || !parent.Plain {
 			return calendar.Failf(calendar.Stale, "", "destination", string(to), "the collection above the destination does not exist")
 		}
-		if file, ok, err := w.Object(parent.ID, lastSegment(to.Name()), false); err != nil {
+		if file, ok, err := w.Object(parent.ID, lastSegment(to.Name()), true); err != nil {
 			return err
 		} else if ok {
 			if !req.Overwrite {
 				return calendar.Failf(calendar.Stale, "overwrite", op, string(to), "the destination exists")
 			}
-			if err := w.remove(parent, file); err != nil {
+			if err := w.remove(w.made(parent), file, nil); err != nil {
 				return err
 			}
 			res.Replaced = true
@@ -251,7 +236,7 @@ func (s *Service) copyTree(w *writer, op string, req calendar.CopyRequest, res *
 		if to.Name() == calendar.DefaultName {
 			return calendar.Failf(calendar.Denied, calendar.DefaultCalendarNeeded, op, string(to), "the default calendar cannot be replaced")
 		}
-		if err := w.deleteTree(dest, true); err != nil {
+		if err := w.deleteTree(dest); err != nil {
 			return err
 		}
 		res.Replaced = true
@@ -260,7 +245,6 @@ func (s *Service) copyTree(w *writer, op string, req calendar.CopyRequest, res *
 	if err != nil {
 		return err
 	}
-	w.reset = true
 	n := len(all)
 	for _, c := range all {
 		rest, below := strings.CutPrefix(c.Name, src.Name+"/")
@@ -278,9 +262,9 @@ func (s *Service) copyTree(w *writer, op string, req calendar.CopyRequest, res *
 			return calendar.Failf(calendar.OverQuota, "", op, string(to), "a home holds at most %d collections", s.opt.Limits.Calendars)
 		}
 		if req.Move {
-			err = w.rename(c, name)
+			err = w.renameCalendar(c, name)
 		} else {
-			err = s.copyOne(w, op, c, name, req.Shallow)
+			err = w.copyCalendar(c, name, req.Shallow)
 		}
 		if err != nil {
 			return err
@@ -289,37 +273,19 @@ func (s *Service) copyTree(w *writer, op string, req calendar.CopyRequest, res *
 	return nil
 }
 
-// rename gives a calendar another name and leaves a tombstone of the old one,
-// so that the sync of the home tells of it.
-func (w *writer) rename(c calendar.CalendarRow, name string) error {
-	n, err := w.stamp()
+// copyCalendar makes a calendar like another one, with what is in it.
+func (w *writer) copyCalendar(c calendar.CalendarRow, name string, shallow bool) error {
+	old := c.ID
+	props, err := w.Props(old, "")
 	if err != nil {
 		return err
 	}
-	old := calendar.CalendarRow{ID: w.s.newID(), Name: c.Name, Plain: c.Plain, Change: n, MetaChange: n, Created: w.now, Modified: w.now}
-	c.Name, c.MetaChange, c.Change, c.Modified = name, n, n, w.now
-	if err := w.UpdateCalendar(c); err != nil {
+	c.ID, c.Name = w.s.newID(), name
+	p, err := w.createCalendar(c, props)
+	if err != nil || shallow {
 		return err
 	}
-	if err := w.InsertCalendar(old); err != nil {
-		return err
-	}
-	return w.DeleteCalendar(old.ID, n, w.now)
-}
-
-func (s *Service) copyOne(w *writer, op string, c calendar.CalendarRow, name string, shallow bool) error {
-	old := c.ID
-	c.ID, c.Name = s.newID(), name
-	if err := w.insertCalendar(c); err != nil {
-		return err
-	}
-	if err := w.CopyProps(old, "", c.ID, ""); err != nil {
-		return err
-	}
-	if shallow {
-		return nil
-	}
-	c.NoDoubles = false // what overlaps in the original may do so in the copy
+	p.row.NoDoubles = false // what overlaps in the original may do so in the copy
 	var names []string
 	if err := w.Objects(old, "", false, func(o *calendar.ObjectRow) error { names = append(names, o.Name); return nil }); err != nil {
 		return err
@@ -332,11 +298,10 @@ func (s *Service) copyOne(w *writer, op string, c calendar.CalendarRow, name str
 		if !ok {
 			continue
 		}
-		occ, err := w.ObjectOccurrences(old, n)
-		if err != nil {
+		obj := &object.Object{Data: o.Data, ContentType: o.ContentType, UID: o.UID, Component: o.Component, Class: o.Private, Scheduled: o.ScheduleTag != 0, OccHash: o.OccHash}
+		if obj.Occurrences, err = w.ObjectOccurrences(old, n); err != nil {
 			return err
 		}
-		obj := &object.Object{Data: o.Data, ContentType: o.ContentType, Uid: o.UID, Component: o.Component, Class: o.Private, Scheduled: o.ScheduleTag != 0, Occ: occ, OccHash: o.OccHash}
 		if o.Attached {
 			files, err := w.Attachments(old, n)
 			if err != nil {
@@ -346,10 +311,11 @@ func (s *Service) copyOne(w *writer, op string, c calendar.CalendarRow, name str
 				obj.Attached = append(obj.Attached, f.ID)
 			}
 		}
-		if _, err := s.write(w, op, c, n, obj, calendar.ObjectRow{}, false); err != nil {
+		props, err := w.Props(old, n)
+		if err != nil {
 			return err
 		}
-		if err := w.CopyProps(old, n, c.ID, n); err != nil {
+		if _, err := w.store(p, n, obj, nil, storing{props: &props}); err != nil {
 			return err
 		}
 	}

@@ -17,9 +17,10 @@ const maxBooked = 1000
 
 // checkDoubles refuses busy time that overlaps busy time of other objects.
 // WCAP set_calprops, allowdoublebook.
-func (s *Service) checkDoubles(w *writer, op string, row calendar.CalendarRow, name string, obj *object.Object) error {
+func (s *Service) checkDoubles(w *writer, p *place, name string, obj *object.Object) error {
+	row := p.row
 	float := s.floating(nil, &calMeta{row: row})
-	own, err := s.booked(obj.Occ, obj.Data, float)
+	own, err := s.booked(obj.Occurrences, obj.Data, float)
 	if err != nil || len(own) == 0 {
 		return err
 	}
@@ -60,7 +61,7 @@ func (s *Service) checkDoubles(w *writer, op string, row calendar.CalendarRow, n
 		}
 	}
 	if clash(own, others) {
-		return calendar.Failf(calendar.DoubleBooked, "", op, refOf(calendar.NewID(w.owner, row.Name), name), "the time is taken already")
+		return calendar.Failf(calendar.DoubleBooked, "", w.op, refOf(p.id, name), "the time is taken already")
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 
 	"factotum/server/calendar"
 	"factotum/server/edit"
@@ -22,12 +21,8 @@ func (s *Service) EditObject(ctx context.Context, who calendar.Actor, req calend
 	if err != nil {
 		return calendar.EditResult{}, err
 	}
-	deletes := req.Within != nil || len(req.Items) > 0 && !slices.ContainsFunc(req.Items, func(it calendar.EditItem) bool { return it.Mode != calendar.EditDelete })
-	allowed := r.CanWrite()
-	if deletes {
-		allowed = r.CanDelete()
-	}
-	if err := need(allowed, r, op, id); err != nil {
+	may := editAccess(&req)
+	if _, err := s.admit(who, op, id, &c.meta.row, c.meta.coOwners, may); err != nil {
 		return calendar.EditResult{}, err
 	}
 	if c.meta.row.Plain {
@@ -36,7 +31,7 @@ func (s *Service) EditObject(ctx context.Context, who calendar.Actor, req calend
 	if len(req.Items) > s.opt.Limits.Refs {
 		return calendar.EditResult{}, calendar.Failf(calendar.TooMany, "", op, string(id), "at most %d components in one request", s.opt.Limits.Refs)
 	}
-	if req.Component == "" && !deletes {
+	if req.Component == "" && !deletes(&req) {
 		return calendar.EditResult{}, calendar.Failf(calendar.Invalid, "", op, string(id), "what is stored must be said: VEVENT or VTODO")
 	}
 	p, err := s.person(ctx, op, id.Owner())
@@ -51,17 +46,13 @@ func (s *Service) EditObject(ctx context.Context, who calendar.Actor, req calend
 	}
 	var items []calendar.EditItemResult
 	var saved []savedEdit
-	err = s.once(ctx, op, id.Owner(), &saved, func(w *writer) error {
-		row, ok, err := w.Calendar(id.Name())
+	err = s.write(ctx, who, op, id.Owner(), &saved, func(w *writer) error {
+		p, err := w.enter(id, may)
 		if err != nil {
 			return err
 		}
-		if !ok {
-			return calendar.Fail(calendar.NoCalendar, op, string(id))
-		}
-		x := &editTx{s: s, w: w, who: who, meta: c.meta, row: row, req: &req, Editor: e, files: files}
+		x := &editTx{writer: w, place: p, Editor: e, req: &req, files: files}
 		x.Now = w.now
-		x.rights = s.rights(who, id.Owner(), strings.Fields(row.CoOwners), row.ACL)
 		if req.Within != nil {
 			items, err = x.within(ctx)
 		} else {
@@ -88,17 +79,27 @@ func (s *Service) EditObject(ctx context.Context, who calendar.Actor, req calend
 	return res, nil
 }
 
+// editAccess is what the items ask for: to delete, or to write. Each is looked
+// at for itself again.
+func editAccess(req *calendar.EditRequest) access {
+	if deletes(req) {
+		return toDelete
+	}
+	return toWrite
+}
+
+// deletes tells whether a request deletes and does nothing else.
+func deletes(req *calendar.EditRequest) bool {
+	return req.Within != nil || len(req.Items) > 0 && !slices.ContainsFunc(req.Items, func(it calendar.EditItem) bool { return it.Mode != calendar.EditDelete })
+}
+
 // editTx is an EditObject inside its transaction.
 type editTx struct {
+	*writer
+	*place
 	edit.Editor
-	s      *Service
-	w      *writer
-	who    calendar.Actor
-	meta   *calMeta
-	row    calendar.CalendarRow
-	rights calendar.Rights
-	req    *calendar.EditRequest
-	files  [][]calendar.AttachmentRow // for each item
+	req   *calendar.EditRequest
+	files [][]calendar.AttachmentRow // for each item
 }
 
 // fatal are the failures that end the transaction rather than one item.
@@ -146,12 +147,12 @@ func (x *editTx) one(items []calendar.EditItem, files [][]calendar.AttachmentRow
 		out[0].UID = uid
 	} else if len(items) > 1 || items[0].Mode != calendar.EditCreate || len(files[0]) > 0 { // else the store tells whether the UID is free
 		var err error
-		if old, exists, err = x.w.ObjectByUID(x.row.ID, uid, true); err != nil {
+		if old, exists, err = x.ObjectByUID(x.row.ID, uid, true); err != nil {
 			return err
 		}
 	}
-	x.Ref = refOf(calendar.NewID(x.w.owner, x.row.Name), uid)
-	if exists && x.s.masks(old.Private, x.rights, x.who, &calMeta{coOwners: strings.Fields(x.row.CoOwners)}) {
+	x.Ref = refOf(calendar.NewID(x.owner, x.row.Name), uid)
+	if exists && x.hides(&old) {
 		return all(calendar.Failf(calendar.Denied, calendar.OwnerNeeded, x.Op, x.Ref, "a private object is changed by its owners only"))
 	}
 	var cal *ical.Component
@@ -198,12 +199,16 @@ func (x *editTx) one(items []calendar.EditItem, files [][]calendar.AttachmentRow
 	}
 	var res *calendar.Object
 	if cur == nil {
-		if err := x.w.remove(x.row, old); err != nil {
+		if err := x.writer.remove(x.place, old, nil); err != nil {
 			return all(err)
 		}
 	} else {
 		var err error
-		res, err = x.save(objs[0], old.Name, exists, uid)
+		var was *calendar.ObjectRow
+		if exists {
+			was = &old
+		}
+		res, err = x.save(objs[0], was)
 		if errors.Is(err, calendar.UIDConflict) && !exists {
 			err = calendar.Failf(calendar.Exists, "", x.Op, x.Ref, "the component exists")
 		}
@@ -214,7 +219,7 @@ func (x *editTx) one(items []calendar.EditItem, files [][]calendar.AttachmentRow
 	}
 	for _, obj := range objs {
 		// The other part of a series: without it the call leaves nothing done.
-		if _, err := x.save(obj, "", false, obj.Uid); err != nil {
+		if _, err := x.save(obj, nil); err != nil {
 			return err
 		}
 	}
@@ -236,7 +241,7 @@ func (x *editTx) step(cur *ical.Component, uid string, it *calendar.EditItem, ou
 		if !x.rights.CanDelete() {
 			return nil, nil, calendar.Fail(calendar.Denied, x.Op, x.Ref)
 		}
-		next, err = x.Remove(cur, it)
+		next, err = x.Editor.Remove(cur, it)
 		return next, nil, err
 	case !x.rights.CanWrite():
 		return nil, nil, calendar.Fail(calendar.Denied, x.Op, x.Ref)
@@ -248,7 +253,7 @@ func (x *editTx) step(cur *ical.Component, uid string, it *calendar.EditItem, ou
 	if len(it.Detach) > 0 && cur != nil {
 		one := *it
 		one.Patch.Props = append(slices.Clone(it.Patch.Props), calendar.PropEdit{Name: "ATTACH", Append: true, Remove: it.Detach})
-		known := object.Attachments(cur, x.w.owner)
+		known := object.Attachments(cur, x.owner)
 		for _, id := range it.Detach {
 			if slices.Contains(known, id) {
 				out.Detached++
@@ -256,7 +261,7 @@ func (x *editTx) step(cur *ical.Component, uid string, it *calendar.EditItem, ou
 		}
 		it = &one
 	}
-	next, part, err = x.Store(cur, uid, it)
+	next, part, err = x.Editor.Store(cur, uid, it)
 	if err != nil {
 		out.Detached = 0
 		return nil, nil, err
@@ -274,7 +279,7 @@ func (x *editTx) judge(cal *ical.Component, added []calendar.AttachmentRow) (*ob
 	if len(data) > x.s.opt.Limits.ObjectSize {
 		return nil, calendar.Failf(calendar.TooLarge, calendar.MaxResourceSize, x.Op, x.Ref, "the object is larger than %d octets", x.s.opt.Limits.ObjectSize)
 	}
-	obj, err := object.Judge(x.Op, x.s.rulesOf(x.meta), cal, data)
+	obj, err := object.Judge(x.Op, x.rules(x.s.opt.Limits), cal, data)
 	if err != nil {
 		return nil, err
 	}
@@ -285,23 +290,24 @@ func (x *editTx) judge(cal *ical.Component, added []calendar.AttachmentRow) (*ob
 	return obj, nil
 }
 
-// save writes an object that an edit made.
-func (x *editTx) save(obj *object.Object, name string, exists bool, uid string) (*calendar.Object, error) {
-	var old calendar.ObjectRow
+// save writes an object that an edit made; old is what it replaces, or nil.
+func (x *editTx) save(obj *object.Object, old *calendar.ObjectRow) (*calendar.Object, error) {
+	var name string
 	var err error
-	if !exists {
-		if name, err = x.w.freeName(x.row.ID, uid); err != nil {
+	if old == nil {
+		if name, err = x.freeName(x.row.ID, obj.UID); err != nil {
 			return nil, err
 		}
-	} else if old, exists, err = x.w.Object(x.row.ID, name, false); err != nil {
+	} else if name = old.Name; true {
 		// The object was found by its UID; the row by its name tells the store what it replaces.
-		return nil, err
+		if old, err = x.object(x.place, name); err != nil {
+			return nil, err
+		}
 	}
-	res, err := x.s.write(x.w, x.Op, x.row, name, obj, old, exists)
+	o, err := x.writer.store(x.place, name, obj, old, storing{})
 	if err != nil {
 		return nil, err
 	}
-	o := res.Object
 	if x.req.Return {
 		o.Data = obj.Data
 	}
@@ -312,7 +318,7 @@ func (x *editTx) save(obj *object.Object, name string, exists bool, uid string) 
 func (x *editTx) within(ctx context.Context) ([]calendar.EditItemResult, error) {
 	var names []string
 	win := *x.req.Within
-	err := x.w.Objects(x.row.ID, "", false, func(o *calendar.ObjectRow) error {
+	err := x.Objects(x.row.ID, "", false, func(o *calendar.ObjectRow) error {
 		if x.Kind == "" && o.Component != "VJOURNAL" || o.Component == x.Kind {
 			names = append(names, o.Name)
 		}
@@ -323,11 +329,11 @@ func (x *editTx) within(ctx context.Context) ([]calendar.EditItemResult, error) 
 	}
 	var out []calendar.EditItemResult
 	for _, name := range names {
-		o, ok, err := x.w.Object(x.row.ID, name, !win.From.IsZero() || !win.To.IsZero())
+		o, ok, err := x.Object(x.row.ID, name, !win.From.IsZero() || !win.To.IsZero())
 		if err != nil {
 			return nil, err
 		}
-		if !ok || x.s.masks(o.Private, x.rights, x.who, &calMeta{coOwners: strings.Fields(x.row.CoOwners)}) {
+		if !ok || x.hides(&o) {
 			continue
 		}
 		res, err := x.withinOne(ctx, o, win)
@@ -342,11 +348,11 @@ func (x *editTx) within(ctx context.Context) ([]calendar.EditItemResult, error) 
 }
 
 func (x *editTx) withinOne(ctx context.Context, o calendar.ObjectRow, win calendar.Window) (*calendar.EditItemResult, error) {
-	x.Ref = refOf(calendar.NewID(x.w.owner, x.row.Name), o.UID)
+	x.Ref = refOf(calendar.NewID(x.owner, x.row.Name), o.UID)
 	res := &calendar.EditItemResult{UID: o.UID}
 	if win.From.IsZero() && win.To.IsZero() {
 		res.Removed = true
-		return res, x.w.remove(x.row, o)
+		return res, x.writer.remove(x.place, o, nil)
 	}
 	cal, err := ical.Parse(o.Data, ical.Limits{})
 	if err != nil {
@@ -358,11 +364,11 @@ func (x *editTx) withinOne(ctx context.Context, o calendar.ObjectRow, win calend
 	}
 	if next == nil {
 		res.Removed = true
-		return res, x.w.remove(x.row, o)
+		return res, x.writer.remove(x.place, o, nil)
 	}
 	obj, err := x.judge(next, nil)
 	if err == nil {
-		res.Object, err = x.save(obj, o.Name, true, o.UID)
+		res.Object, err = x.save(obj, &o)
 	}
 	res.Err = err
 	if fatal(res.Err) {

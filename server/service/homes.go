@@ -81,7 +81,7 @@ func (s *Service) loadHome(ctx context.Context, h *homeCache) (done bool, err er
 	return ok, nil
 }
 
-func newMeta(tx calendar.Tx, owner calendar.Owner, r calendar.CalendarRow) (*calMeta, error) {
+func newMeta(tx calendar.ReadTx, owner calendar.Owner, r calendar.CalendarRow) (*calMeta, error) {
 	props, err := tx.Props(r.ID, "")
 	if err != nil {
 		return nil, err
@@ -249,11 +249,12 @@ func (s *Service) provision(ctx context.Context, owner calendar.Owner) (*homeCac
 	if row.DisplayName == "" {
 		row.DisplayName = string(owner)
 	}
-	err = s.update(ctx, op, owner, func(w *writer) error {
+	err = s.write(ctx, calendar.Actor{}, op, owner, nil, func(w *writer) error {
 		if _, ok, err := w.Calendar(calendar.DefaultName); err != nil || ok {
 			return err // another request was first
 		}
-		return w.insertCalendar(row)
+		_, err := w.createCalendar(row, nil)
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -286,17 +287,6 @@ func (s *Service) newRow(p calendar.Person, name string) calendar.CalendarRow {
 		ID: s.newID(), Name: name, Components: "VEVENT,VTODO,VJOURNAL", ACL: list.WithOwner(s.opt.OwnerACL),
 		TZID: p.TZID, CoOwners: strings.Join(owners, " "), NoDoubles: p.NoDoubles || p.Kind == calendar.Resource || p.Kind == calendar.Room,
 	}
-}
-
-// insertCalendar stores a new calendar.
-func (w *writer) insertCalendar(row calendar.CalendarRow) error {
-	n, err := w.stamp()
-	if err != nil {
-		return err
-	}
-	row.Change, row.MetaChange, row.Created, row.Modified = n, n, w.now, w.now
-	w.reset = true
-	return w.InsertCalendar(row)
 }
 
 // SyncHome tells which calendars of a home changed since a token.
@@ -447,7 +437,7 @@ func (s *Service) SetPrefs(ctx context.Context, who calendar.Actor, req calendar
 			return calendar.Failf(calendar.TooLarge, "", op, string(owner), "a preference name may have 255 octets and its value %d", lim.PropSize)
 		}
 	}
-	return s.update(ctx, op, owner, func(w *writer) error {
+	return s.write(ctx, who, op, owner, nil, func(w *writer) error {
 		have, err := w.Prefs()
 		if err != nil {
 			return err
@@ -458,16 +448,6 @@ func (s *Service) SetPrefs(ctx context.Context, who calendar.Actor, req calendar
 		if len(have)+len(set) > 10*lim.Props {
 			return calendar.Failf(calendar.TooLarge, "", op, string(owner), "more than %d preferences", 10*lim.Props)
 		}
-		for k, v := range set {
-			if err := w.SetPref(k, v); err != nil {
-				return err
-			}
-		}
-		for _, k := range remove {
-			if err := w.DeletePref(k); err != nil {
-				return err
-			}
-		}
-		return nil
+		return w.setPrefs(set, remove)
 	})
 }

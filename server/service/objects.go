@@ -346,31 +346,24 @@ func (s *Service) ListObjects(ctx context.Context, who calendar.Actor, id calend
 func (s *Service) PatchProps(ctx context.Context, who calendar.Actor, ref calendar.Ref, changes []calendar.PropChange) error {
 	const op = "change properties"
 	ctx = bind(ctx, who, ref, changes)
-	_, c, r, err := s.calendar(ctx, who, op, ref.Calendar)
-	if err != nil {
-		return err
-	}
-	if err := need(r.CanWrite(), r, op, ref.Calendar); err != nil {
+	if _, _, err := s.look(ctx, who, op, ref.Calendar, toWrite); err != nil {
 		return err
 	}
 	if err := s.checkProps(op, &calendar.UpdateCalendarRequest{ID: ref.Calendar, Props: changes}); err != nil {
 		return err
 	}
-	return s.update(ctx, op, ref.Calendar.Owner(), func(w *writer) error {
-		_, ok, err := w.Object(c.meta.row.ID, ref.Name, false)
+	return s.write(ctx, who, op, ref.Calendar.Owner(), nil, func(w *writer) error {
+		p, err := w.enter(ref.Calendar, toWrite)
 		if err != nil {
 			return err
 		}
-		if !ok {
+		o, err := w.object(p, ref.Name)
+		if err != nil {
+			return err
+		}
+		if o == nil {
 			return calendar.Fail(calendar.NotFound, op, ref.String())
 		}
-		// The home's number moves so that loads begun before are not kept;
-		// the calendar's does not: its members are as they were.
-		n, err := w.stamp()
-		if err != nil {
-			return err
-		}
-		w.muts = append(w.muts, mutation{change: n, cal: c.meta.row.ID, name: ref.Name, props: true})
-		return s.changeProps(w, op, ref.String(), c.meta.row.ID, ref.Name, changes)
+		return w.changeObjectProps(p, *o, changes)
 	})
 }

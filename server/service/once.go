@@ -42,33 +42,7 @@ func onceKey(ctx context.Context, op string) string {
 	return ""
 }
 
-// once is update for a write that its caller may repeat: fn runs unless a
-// write of that op and token was committed, whose outcome is then put into
-// res. res is a pointer to a value that JSON carries, or nil.
-func (s *Service) once(ctx context.Context, op string, owner calendar.Owner, res any, fn func(*writer) error) error {
-	key := onceKey(ctx, op)
-	if key == "" {
-		return s.transact(ctx, op, owner, fn)
-	}
-	return s.transact(ctx, op, owner, func(w *writer) error {
-		if done, err := recall(w.Tx, key, res); done || err != nil {
-			return err
-		}
-		if err := fn(w); err != nil {
-			return err
-		}
-		text := []byte("null")
-		if res != nil {
-			var err error
-			if text, err = json.Marshal(res); err != nil {
-				return err
-			}
-		}
-		return w.SetToken(key, text, w.now)
-	})
-}
-
-func recall(tx calendar.Tx, key string, res any) (done bool, err error) {
+func recall(tx calendar.ReadTx, key string, res any) (done bool, err error) {
 	text, ok, err := tx.Token(key)
 	if err != nil || !ok || res == nil {
 		return ok, err
@@ -145,7 +119,7 @@ func saveEdit(items []calendar.EditItemResult) []savedEdit {
 
 // restoreEdit makes an outcome of EditObject again. With texts they are those
 // that are stored now: an object that has been changed since is given as it is.
-func restoreEdit(tx calendar.Tx, row calendar.CalendarRow, id calendar.ID, saved []savedEdit, texts bool) ([]calendar.EditItemResult, error) {
+func restoreEdit(tx calendar.ReadTx, row calendar.CalendarRow, id calendar.ID, saved []savedEdit, texts bool) ([]calendar.EditItemResult, error) {
 	out := make([]calendar.EditItemResult, len(saved))
 	for i, it := range saved {
 		out[i] = it.EditItemResult

@@ -10,31 +10,9 @@ import (
 // and calendars (Sun's delete log). It returns how many tombstones went.
 func (s *Service) Purge(ctx context.Context, owner calendar.Owner) (n int, err error) {
 	before := s.now().Add(-s.opt.TombstoneAge)
-	err = s.update(ctx, "purge deletions", owner, func(w *writer) error {
-		n = 0
-		rows, err := w.Calendars()
-		if err != nil {
-			return err
-		}
-		for _, c := range rows {
-			k, err := w.Purge(c.ID, before)
-			if err != nil {
-				return err
-			}
-			n += k
-		}
-		k, err := w.PurgeCalendars(before)
-		if err != nil {
-			return err
-		}
-		n += k
-		if n > 0 {
-			if _, err := w.stamp(); err != nil {
-				return err
-			}
-			w.reset = true
-		}
-		return nil
+	err = s.write(ctx, calendar.Actor{}, "purge deletions", owner, nil, func(w *writer) (err error) {
+		n, err = w.purge(before)
+		return err
 	})
 	return n, err
 }

@@ -132,7 +132,7 @@ func (s *Service) candidates(ctx context.Context, h *homeCache, c *calCache, f *
 	}
 	sel.names = make([]string, 0, len(list))
 	for _, o := range list {
-		if f.Uid.Passes(o.UID) && (f.Comp == "" || o.Component == f.Comp) {
+		if f.UID.Passes(o.UID) && (f.Comp == "" || o.Component == f.Comp) {
 			sel.names = append(sel.names, o.Name)
 		}
 	}

@@ -11,7 +11,6 @@ package service
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"strings"
 	"sync/atomic"
@@ -49,9 +48,18 @@ type Options struct {
 	TombstoneAge time.Duration // how long deletions are remembered; 0 = 90 days
 	ReadOnly     bool          // caldb.berkeleydb.readonly
 
+	// Derive tell what jobs follow from a change, in its transaction: they ask
+	// nobody else and may run more than once. Enqueue is told of those that are
+	// committed.
+	Derive  []Derivation
+	Enqueue func(...calendar.Job)
+
 	Now    func() time.Time
 	Logger *slog.Logger
 }
+
+// Derivation says what jobs follow from a change, their ids left out.
+type Derivation func(calendar.ReadTx, *calendar.Change) ([]calendar.Job, error)
 
 // Service is the model over a Store that this process owns alone: it caches
 // what it reads and trusts that nobody else writes there.
@@ -136,69 +144,6 @@ func wrap(op, ref string, err error) error {
 		return err
 	}
 	return &calendar.Error{Kind: calendar.KindOf(err), Op: op, Ref: ref, Err: err}
-}
-
-// update runs fn in a write transaction of the owner, once for a request token.
-func (s *Service) update(ctx context.Context, op string, owner calendar.Owner, fn func(*writer) error) error {
-	return s.once(ctx, op, owner, nil, fn)
-}
-
-// transact runs fn in a write transaction of the owner and brings the caches
-// up to date, in commit order, before anyone is told of the success.
-func (s *Service) transact(ctx context.Context, op string, owner calendar.Owner, fn func(*writer) error) error {
-	if s.opt.ReadOnly {
-		return calendar.Failf(calendar.ReadOnly, "", op, string(owner), "the calendar store is in read-only mode")
-	}
-	done := false // fn, and it has changed something
-	err := s.store.Update(ctx, owner, func(tx calendar.Tx) error {
-		done = false
-		w := &writer{Tx: tx, s: s, owner: owner, now: s.now().UTC().Truncate(time.Microsecond)}
-		if err := fn(w); err != nil {
-			return err
-		}
-		done = w.change > 0
-		if len(w.muts) > 0 || w.reset {
-			muts, reset := w.muts, w.reset
-			tx.OnCommit(func() {
-				s.cache.apply(owner, w.first, w.change, muts, reset)
-				if reset {
-					s.names.forget(owner)
-				}
-			})
-		}
-		return nil
-	})
-	if err != nil && done { // the commit failed: perhaps only its answer did
-		s.cache.drop(owner)
-		s.names.forget(owner)
-	}
-	return wrap(op, string(owner), err)
-}
-
-// writer is a write transaction that remembers what it changed.
-type writer struct {
-	calendar.Tx
-	s      *Service
-	owner  calendar.Owner
-	now    time.Time
-	first  int64 // change number taken
-	change int64 // the last one taken
-	muts   []mutation
-	filed  int64 // octets of attachments that came or went and are in no mutation yet
-	reset  bool  // calendars themselves changed: forget the cached home
-}
-
-// stamp takes a change number: each write has its own, so that a limited sync
-// can be cut anywhere.
-func (w *writer) stamp() (int64, error) {
-	n, err := w.NextChange()
-	if err != nil {
-		return 0, fmt.Errorf("take change number: %w", err)
-	}
-	if w.change = n; w.first == 0 {
-		w.first = n
-	}
-	return n, nil
 }
 
 // newID makes a calendar id: unique in this store and growing with time.

@@ -1,0 +1,112 @@
+package service
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"factotum/server/calendar"
+	"factotum/server/object"
+)
+
+// place is a calendar that the door let a writer into. Whatever changes a
+// calendar or something in it wants a place, and only enter makes one: so no
+// use case forgets to ask.
+type place struct {
+	id     calendar.ID
+	row    calendar.CalendarRow
+	owners []string // the co-owners
+	rights calendar.Rights
+	masked bool // private objects are hidden from the actor, and not his to change
+}
+
+// access is what a use case wants to do in a calendar.
+type access func(calendar.Rights) bool
+
+// What use cases ask for.
+var (
+	toRead   access = calendar.Rights.CanRead
+	toWrite  access = calendar.Rights.CanWrite
+	toDelete access = calendar.Rights.CanDelete
+	toOwn    access = func(r calendar.Rights) bool { return r.Owner }
+)
+
+// admit is the one rule of who may do what in a calendar: whom it is hidden
+// from does not learn of it, a disabled one is the administrator's, and for the
+// rest the rights decide.
+func (s *Service) admit(who calendar.Actor, op string, id calendar.ID, row *calendar.CalendarRow, owners []string, may access) (calendar.Rights, error) {
+	r := s.rights(who, id.Owner(), owners, row.ACL)
+	switch {
+	case !r.CanSee():
+		return r, &calendar.Error{Kind: calendar.NoCalendar, Reason: calendar.Hidden, Op: op, Ref: string(id)}
+	case row.Disabled && !who.Admin:
+		return r, calendar.Failf(calendar.Denied, calendar.Disabled, op, string(id), "this calendar is disabled")
+	case may != nil && !may(r):
+		return r, calendar.Failf(calendar.Denied, "", op, string(id), "your rights on this calendar do not allow this")
+	}
+	return r, nil
+}
+
+// enter is the door: the calendar exists, and the actor of the write may do
+// this in it, now, in the transaction that does it.
+func (w *writer) enter(id calendar.ID, may access) (*place, error) {
+	row, ok, err := w.Calendar(id.Name())
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, calendar.Fail(calendar.NoCalendar, w.op, string(id))
+	}
+	owners := strings.Fields(row.CoOwners)
+	r, err := w.s.admit(w.who, w.op, id, &row, owners, may)
+	if err != nil {
+		return nil, err
+	}
+	return &place{id: id, row: row, owners: owners, rights: r, masked: w.s.masksFrom(w.who, r, owners)}, nil
+}
+
+// enterDestination is enter for where something is copied or moved to: that
+// it does not exist is a conflict there. RFC 4918 §9.8.5.
+func (w *writer) enterDestination(id calendar.ID) (*place, error) {
+	p, err := w.enter(id, toWrite)
+	return p, destination(id, err)
+}
+
+func destination(id calendar.ID, err error) error {
+	if err != nil && calendar.KindOf(err) == calendar.NoCalendar {
+		return calendar.Failf(calendar.Stale, "", "destination", string(id), "the collection of the destination does not exist")
+	}
+	return err
+}
+
+// hides tells whether an object is one whose details the actor does not see.
+func (p *place) hides(o *calendar.ObjectRow) bool { return p.masked && o.Private != 0 }
+
+// rules are what the calendar asks of objects.
+func (p *place) rules(limits calendar.Limits) object.Rules {
+	var components []string
+	if p.row.Components != "" {
+		components = strings.Split(p.row.Components, ",")
+	}
+	return object.Rules{ID: p.id, Plain: p.row.Plain, Components: components, Limits: limits}
+}
+
+// look is the first look at a calendar, before the transaction: who may not
+// write is told so before his text is read. The door asks again.
+func (s *Service) look(ctx context.Context, who calendar.Actor, op string, id calendar.ID, may access) (*calMeta, calendar.Rights, error) {
+	_, c, r, err := s.calendar(ctx, who, op, id)
+	if err != nil {
+		return nil, r, err
+	}
+	if _, err := s.admit(who, op, id, &c.meta.row, c.meta.coOwners, may); err != nil {
+		return nil, r, err
+	}
+	return c.meta, r, nil
+}
+
+// masksFrom tells whether private objects are shown without details to an
+// actor with these rights.
+func (s *Service) masksFrom(who calendar.Actor, r calendar.Rights, owners []string) bool {
+	co := who.User != "" && slices.ContainsFunc(owners, func(o string) bool { return strings.EqualFold(o, who.User) })
+	return !s.opt.ShowPrivate && !r.Owner && !co
+}

@@ -1,0 +1,497 @@
+package service_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"factotum/server/acl"
+	"factotum/server/calendar"
+	"factotum/server/ical"
+	"factotum/server/service"
+	"factotum/store/sqlstore"
+)
+
+// A use case that writes, as one row of the tables below: prepare makes what
+// it needs, as the owner; do is the write, by whoever.
+type useCase struct {
+	name    string
+	prepare func(c *records)
+	do      func(c *records, who calendar.Actor) error
+	// what it leaves, without numbers: kind, calendar, object, and how.
+	want []string
+	// who is no more than a reader is refused; noRight: it is the owner's anyway.
+	ownerOnly bool
+}
+
+// records is a service whose changes a test sees.
+type records struct {
+	*testing.T
+	*service.Service
+	store   calendar.Store
+	changes []*calendar.Change
+	before  func() // runs once, between the first look of the next write and its transaction
+}
+
+var (
+	bert  = calendar.Actor{User: "bert"}
+	admin = calendar.Actor{User: "calmaster", Admin: true}
+)
+
+func openRecords(t *testing.T) *records {
+	st, err := sqlstore.OpenSQLite(context.Background(), t.TempDir(), sqlstore.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { st.Close() })
+	c := &records{T: t}
+	c.store = beforeUpdate{st, c}
+	c.Service = service.New(c.store, nil, service.Options{Derive: []service.Derivation{c.note}})
+	for _, who := range []calendar.Actor{anna, bert} {
+		provision(t, c, who)
+	}
+	c.create("anna:work", false)
+	c.allow("@@o^a^sdeic^g", "bert^a^rwdeic^g")
+	c.put("anna", "a.ics", event("a", "20260110T100000Z", ""))
+	return c
+}
+
+// note is a derivation that only looks. It copies: a transaction may run again.
+func (c *records) note(_ calendar.ReadTx, ch *calendar.Change) ([]calendar.Job, error) {
+	c.changes = append(c.changes, ch)
+	return nil, nil
+}
+
+type beforeUpdate struct {
+	calendar.Store
+	c *records
+}
+
+func (b beforeUpdate) Update(ctx context.Context, owner calendar.Owner, fn func(calendar.Tx) error) error {
+	if hook := b.c.before; hook != nil {
+		b.c.before = nil
+		hook()
+	}
+	return b.Store.Update(ctx, owner, fn)
+}
+
+func (c *records) must(err error) {
+	c.Helper()
+	if err != nil {
+		c.Fatal(err)
+	}
+}
+
+// allow sets the list of anna's calendars.
+func (c *records) allow(aces ...string) {
+	c.Helper()
+	list, err := acl.Parse(strings.Join(aces, ";"))
+	c.must(err)
+	home, err := c.Home(context.Background(), anna, calendar.HomeRequest{Owner: "anna"})
+	c.must(err)
+	for _, cal := range home.Calendars {
+		_, err = c.UpdateCalendar(context.Background(), anna, calendar.UpdateCalendarRequest{ID: cal.ID, ACL: &list})
+		c.must(err)
+	}
+}
+
+func (c *records) create(id calendar.ID, plain bool) {
+	c.Helper()
+	_, err := c.CreateCalendar(context.Background(), anna, calendar.CreateCalendarRequest{Calendar: calendar.Calendar{ID: id, Plain: plain}, DefaultACL: true})
+	c.must(err)
+}
+
+func (c *records) put(id calendar.ID, name string, data []byte) {
+	c.Helper()
+	_, err := c.PutObject(context.Background(), anna, calendar.PutRequest{Ref: calendar.Ref{Calendar: id, Name: name}, Data: data})
+	c.must(err)
+}
+
+func refTo(id calendar.ID, name string) calendar.Ref { return calendar.Ref{Calendar: id, Name: name} }
+
+func oneItem(items []calendar.EditItemResult, err error) error {
+	if err == nil {
+		err = items[0].Err
+	}
+	return err
+}
+
+// useCases are all of Backend that writes to a calendar.
+var useCases = []useCase{
+	{name: "put a new object", want: []string{"object-stored anna/n.ics new"}, do: func(c *records, who calendar.Actor) error {
+		_, err := c.PutObject(c.Context(), who, calendar.PutRequest{Ref: refTo("anna", "n.ics"), Data: event("n", "20260111T100000Z", "")})
+		return err
+	}},
+	{name: "put an object again", want: []string{"object-stored anna/a.ics changed retimed"}, do: func(c *records, who calendar.Actor) error {
+		_, err := c.PutObject(c.Context(), who, calendar.PutRequest{Ref: refTo("anna", "a.ics"), Data: event("a", "20260111T100000Z", "")})
+		return err
+	}},
+	{name: "put an object with another text only", want: []string{"object-stored anna/a.ics changed"}, do: func(c *records, who calendar.Actor) error {
+		_, err := c.PutObject(c.Context(), who, calendar.PutRequest{Ref: refTo("anna", "a.ics"), Data: event("a", "20260110T100000Z", "LOCATION:x\r\n")})
+		return err
+	}},
+	{name: "import", want: []string{"object-stored anna/x.ics new", "object-stored anna/a.ics changed"}, do: func(c *records, who calendar.Actor) error {
+		res, err := c.PutObjects(c.Context(), who, calendar.PutObjectsRequest{Calendar: "anna", Replace: true, Items: []calendar.PutItem{
+			{Data: event("x", "20260112T100000Z", "")}, {Data: event("a", "20260110T100000Z", "LOCATION:x\r\n")}, {Data: []byte("nothing")}}})
+		if err == nil {
+			err = res[0].Err
+		}
+		return err
+	}},
+	{name: "edit", want: []string{"object-stored anna/a.ics changed"}, do: func(c *records, who calendar.Actor) error {
+		res, err := c.EditObject(c.Context(), who, calendar.EditRequest{Calendar: "anna", Component: "VEVENT", Items: []calendar.EditItem{
+			{UID: "a", Patch: calendar.Patch{Props: []calendar.PropEdit{{Name: "LOCATION", Props: []ical.Property{{Name: "LOCATION", Value: "y"}}}}}}}})
+		return oneItem(res.Items, err)
+	}},
+	{name: "edit to delete", want: []string{"object-deleted anna/a.ics"}, do: func(c *records, who calendar.Actor) error {
+		res, err := c.EditObject(c.Context(), who, calendar.EditRequest{Calendar: "anna", Items: []calendar.EditItem{{UID: "a", Mode: calendar.EditDelete}}})
+		return oneItem(res.Items, err)
+	}},
+	{name: "delete a range", want: []string{"object-deleted anna/a.ics"}, do: func(c *records, who calendar.Actor) error {
+		_, err := c.EditObject(c.Context(), who, calendar.EditRequest{Calendar: "anna", Within: window("20260101", "20260201")})
+		return err
+	}},
+	{name: "delete", want: []string{"object-deleted anna/a.ics"}, do: func(c *records, who calendar.Actor) error {
+		return c.DeleteObject(c.Context(), who, calendar.DeleteRequest{Ref: refTo("anna", "a.ics")})
+	}},
+	{name: "change dead properties", want: []string{"object-props anna/a.ics"}, do: func(c *records, who calendar.Actor) error {
+		return c.PatchProps(c.Context(), who, refTo("anna", "a.ics"), []calendar.PropChange{{Prop: calendar.DeadProp{Space: "s", Local: "l", Value: "v"}}})
+	}},
+	{name: "copy", want: []string{"object-stored anna:work/c.ics new"}, do: func(c *records, who calendar.Actor) error {
+		_, err := c.CopyObject(c.Context(), who, calendar.CopyRequest{From: refTo("anna", "a.ics"), To: refTo("anna:work", "c.ics")})
+		return err
+	}},
+	{name: "move", want: []string{"object-deleted anna/a.ics to anna:work/c.ics", "object-stored anna:work/c.ics new from anna/a.ics"}, do: func(c *records, who calendar.Actor) error {
+		_, err := c.CopyObject(c.Context(), who, calendar.CopyRequest{From: refTo("anna", "a.ics"), To: refTo("anna:work", "c.ics"), Move: true})
+		return err
+	}},
+	{name: "change a calendar", want: []string{"calendar-changed anna"}, do: func(c *records, who calendar.Actor) error {
+		name := "new"
+		_, err := c.UpdateCalendar(c.Context(), who, calendar.UpdateCalendarRequest{ID: "anna", DisplayName: &name})
+		return err
+	}},
+	{name: "change the rights", ownerOnly: true, want: []string{"calendar-changed anna"}, do: func(c *records, who calendar.Actor) error {
+		list, _ := acl.Parse("@@o^a^sdeic^g")
+		_, err := c.UpdateCalendar(c.Context(), who, calendar.UpdateCalendarRequest{ID: "anna", ACL: &list})
+		return err
+	}},
+	{name: "create a calendar", ownerOnly: true, want: []string{"calendar-created anna:new"}, do: func(c *records, who calendar.Actor) error {
+		_, err := c.CreateCalendar(c.Context(), who, calendar.CreateCalendarRequest{Calendar: calendar.Calendar{ID: "anna:new"}, DefaultACL: true})
+		return err
+	}},
+	{name: "copy a calendar", ownerOnly: true, want: []string{"calendar-created anna:copy", "object-stored anna:copy/w.ics new"},
+		prepare: func(c *records) { c.put("anna:work", "w.ics", event("w", "20260110T100000Z", "")) },
+		do: func(c *records, who calendar.Actor) error {
+			_, err := c.CopyCalendar(c.Context(), who, calendar.CopyRequest{From: refTo("anna:work", ""), To: refTo("anna:copy", "")})
+			return err
+		}},
+	{name: "move a calendar", ownerOnly: true, want: []string{"calendar-changed anna:moved from anna:work/"}, do: func(c *records, who calendar.Actor) error {
+		_, err := c.CopyCalendar(c.Context(), who, calendar.CopyRequest{From: refTo("anna:work", ""), To: refTo("anna:moved", ""), Move: true})
+		return err
+	}},
+	{name: "delete a calendar", ownerOnly: true, want: []string{"calendar-deleted anna:work"}, do: func(c *records, who calendar.Actor) error {
+		return c.DeleteCalendar(c.Context(), who, calendar.DeleteCalendarRequest{ID: "anna:work"})
+	}},
+	{name: "delete a tree", ownerOnly: true, want: []string{"calendar-deleted anna:files/sub", "calendar-deleted anna:files"},
+		prepare: func(c *records) { c.create("anna:files", true); c.create("anna:files/sub", true) },
+		do: func(c *records, who calendar.Actor) error {
+			return c.DeleteCalendar(c.Context(), who, calendar.DeleteCalendarRequest{ID: "anna:files"})
+		}},
+	{name: "set preferences", ownerOnly: true, want: []string{"prefs-changed "}, do: func(c *records, who calendar.Actor) error {
+		return c.SetPrefs(c.Context(), who, calendar.SetPrefsRequest{Owner: "anna", Set: map[string]string{"k": "v"}})
+	}},
+}
+
+// told is a change in the words of the tables.
+func told(ch *calendar.Change) string {
+	text := ch.Kind.String() + " " + string(ch.Calendar)
+	if ch.Name != "" {
+		text += "/" + ch.Name
+	}
+	switch {
+	case ch.Kind == calendar.ObjectStored && ch.Before == nil:
+		text += " new"
+	case ch.Kind == calendar.ObjectStored:
+		text += " changed"
+		if ch.Retimed() {
+			text += " retimed"
+		}
+	}
+	if ch.MovedFrom != nil {
+		text += " from " + ch.MovedFrom.String()
+	}
+	if ch.MovedTo != nil {
+		text += " to " + ch.MovedTo.String()
+	}
+	return text
+}
+
+// TestEachWriteLeavesItsRecord: each use case leaves exactly the changes that
+// it made, by whom and under which token, numbered without a gap.
+func TestEachWriteLeavesItsRecord(t *testing.T) {
+	for _, u := range useCases {
+		t.Run(u.name, func(t *testing.T) {
+			c := openRecords(t)
+			if u.prepare != nil {
+				u.prepare(c)
+			}
+			last := c.changes[len(c.changes)-1].Number
+			home := func() (n calendar.HomeRow) {
+				c.must(c.store.View(t.Context(), "anna", func(tx calendar.Tx) (err error) { n, _, err = tx.Home(); return err }))
+				return n
+			}
+			was := home()
+			c.changes = nil
+			c.must(u.do(c, anna))
+			var got []string
+			for i, ch := range c.changes {
+				got = append(got, told(ch))
+				if ch.Number != was.Change+1+int64(i) {
+					t.Errorf("%s has the number %d after %d and %d others", told(ch), ch.Number, last, i)
+				}
+				if ch.Owner != "anna" || ch.By.User != "anna" || ch.When.IsZero() {
+					t.Errorf("%s: of %q by %q at %v", told(ch), ch.Owner, ch.By.User, ch.When)
+				}
+				for _, v := range []*calendar.Version{ch.Before, ch.After} {
+					if v == nil {
+						continue
+					}
+					if cal, err := v.Parsed(); err != nil || !bytes.Contains(v.Data, []byte("UID:"+v.UID)) || len(cal.Children) == 0 {
+						t.Errorf("%s: its object is %q, %v", told(ch), v.Data, err)
+					}
+				}
+			}
+			if !slices.Equal(got, u.want) {
+				t.Errorf("left %q, want %q", got, u.want)
+			}
+			is := home()
+			grown := int64(0)
+			for _, ch := range c.changes {
+				grown += ch.Bytes
+			}
+			if is.Change != was.Change+int64(len(u.want)) || is.Bytes != was.Bytes+grown {
+				t.Errorf("the home went from %d to %d and from %d to %d octets, the changes tell %d", was.Change, is.Change, was.Bytes, is.Bytes, grown)
+			}
+			rep, err := c.Check(t.Context(), nil)
+			if err != nil || len(rep.Findings) > 0 {
+				t.Errorf("check: %v %v", rep.Findings, err)
+			}
+		})
+	}
+}
+
+// TestTheDoorAsksInTheTransaction: rights that are taken away between the first
+// look of a use case and its transaction are not there any more, whatever the
+// use case; and what is refused leaves nothing.
+func TestTheDoorAsksInTheTransaction(t *testing.T) {
+	for _, u := range useCases {
+		if u.ownerOnly { // decided by who he is, not by a list
+			continue
+		}
+		for _, way := range []string{"rights", "disabled", "deleted"} {
+			t.Run(u.name+"/"+way, func(t *testing.T) {
+				c := openRecords(t)
+				if u.prepare != nil {
+					u.prepare(c)
+				}
+				want := calendar.Denied
+				c.before = func() {
+					switch way {
+					case "rights":
+						c.allow("@@o^a^sdeic^g", "bert^a^r^g") // a reader from now on
+					case "disabled":
+						off := true
+						for _, id := range []calendar.ID{"anna", "anna:work"} {
+							_, err := c.UpdateCalendar(t.Context(), admin, calendar.UpdateCalendarRequest{ID: id, Disabled: &off})
+							c.must(err)
+						}
+					default:
+						want = calendar.NoCalendar
+						c.must(c.DeleteCalendar(t.Context(), admin, calendar.DeleteCalendarRequest{ID: "anna"}))
+					}
+					c.changes = nil
+				}
+				err := u.do(c, bert)
+				if c.before != nil {
+					t.Fatalf("refused before its transaction: %v", err)
+				}
+				if !errors.Is(err, want) {
+					t.Errorf("%v, want %v", err, want)
+				}
+				if len(c.changes) > 0 {
+					t.Errorf("left %s", told(c.changes[0]))
+				}
+			})
+		}
+	}
+}
+
+// TestMembersOfADeletedCalendar: what follows from the deletion of a calendar
+// can look at all that was in it, and is stored with it.
+func TestMembersOfADeletedCalendar(t *testing.T) {
+	c := openRecords(t)
+	c.put("anna:work", "one.ics", event("one", "20260110T100000Z", "ATTENDEE:mailto:bert@example.com\r\n"))
+	c.put("anna:work", "two.ics", event("two", "20260110T100000Z", ""))
+	var ran atomic.Int32
+	svc := service.New(c.store, nil, service.Options{Enqueue: func(jobs ...calendar.Job) { ran.Add(int32(len(jobs))) },
+		Derive: []service.Derivation{func(tx calendar.ReadTx, ch *calendar.Change) (jobs []calendar.Job, err error) {
+			if ch.Members == nil {
+				return nil, nil
+			}
+			err = ch.Members(func(v *calendar.Version) error {
+				cal, err := v.Parsed()
+				if err == nil && cal.Child("VEVENT").Prop("ATTENDEE") != nil {
+					jobs = append(jobs, calendar.Job{Kind: "cancel", Key: v.UID, Due: ch.When})
+				}
+				return err
+			})
+			return jobs, err
+		}}})
+	c.must(svc.DeleteCalendar(t.Context(), anna, calendar.DeleteCalendarRequest{ID: "anna:work"}))
+	var jobs []calendar.Job
+	c.must(c.store.View(t.Context(), "anna", func(tx calendar.Tx) (err error) { jobs, err = tx.Jobs(); return err }))
+	if len(jobs) != 1 || jobs[0].Key != "one" || ran.Load() != 1 {
+		t.Errorf("jobs %+v, %d told", jobs, ran.Load())
+	}
+}
+
+// TestAJobLivesAndDiesWithItsChange: a write that fails after its jobs were
+// derived leaves neither.
+func TestAJobLivesAndDiesWithItsChange(t *testing.T) {
+	st, err := sqlstore.OpenSQLite(t.Context(), t.TempDir(), sqlstore.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	var told atomic.Int32
+	no := errors.New("no")
+	svc := service.New(st, nil, service.Options{Enqueue: func(jobs ...calendar.Job) { told.Add(int32(len(jobs))) },
+		Derive: []service.Derivation{
+			func(_ calendar.ReadTx, ch *calendar.Change) ([]calendar.Job, error) {
+				return []calendar.Job{{Kind: "test", Key: ch.Name}, {Kind: "test", Key: ch.Name}}, nil
+			},
+			func(_ calendar.ReadTx, ch *calendar.Change) ([]calendar.Job, error) {
+				if ch.Name == "bad.ics" {
+					return nil, no
+				}
+				return []calendar.Job{{Kind: "other"}}, nil
+			}}})
+	id := provision(t, svc, anna)
+	begun := told.Load()
+	put := func(name string) error {
+		_, err := svc.PutObject(t.Context(), anna, calendar.PutRequest{Ref: refTo(id, name), Data: event(name, "20260110T100000Z", "")})
+		return err
+	}
+	if err := put("bad.ics"); !errors.Is(err, no) {
+		t.Errorf("%v", err)
+	}
+	if err := put("good.ics"); err != nil {
+		t.Fatal(err)
+	}
+	var jobs []calendar.Job
+	if err := st.View(t.Context(), "anna", func(tx calendar.Tx) (err error) { jobs, err = tx.Jobs(); return err }); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	seen := map[calendar.JobID]bool{}
+	for _, j := range jobs {
+		seen[j.JobID] = true
+		if j.Key == "bad.ics" {
+			t.Errorf("a job of the write that failed: %v", j.JobID)
+		}
+		if j.Key == "good.ics" {
+			n++
+		}
+	}
+	if n != 2 || len(seen) != len(jobs) || told.Load()-begun != 3 {
+		t.Errorf("%d jobs of the write, %d of %d ids, %d told", n, len(seen), len(jobs), told.Load()-begun)
+	}
+	if _, err := svc.Object(t.Context(), anna, refTo(id, "bad.ics")); !errors.Is(err, calendar.NotFound) {
+		t.Errorf("the object of the write that failed: %v", err)
+	}
+}
+
+// TestARefusedItemLeavesNothing: of two items of one request, the first splits
+// a series and is refused as too large. The later half is not stored with the
+// second.
+func TestARefusedItemLeavesNothing(t *testing.T) {
+	st, err := sqlstore.OpenSQLite(t.Context(), t.TempDir(), sqlstore.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	svc := service.New(st, nil, service.Options{Limits: calendar.Limits{ObjectSize: 2000}})
+	id := provision(t, svc, anna)
+	series := []byte("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//test//EN\r\nBEGIN:VEVENT\r\nUID:s\r\nDTSTAMP:20200101T000000Z\r\n" +
+		"DTSTART:20200101T100000Z\r\nDURATION:PT1H\r\nRRULE:FREQ=DAILY\r\nSUMMARY:x\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n")
+	if _, err := svc.PutObject(t.Context(), anna, calendar.PutRequest{Ref: refTo(id, "s.ics"), Data: series}); err != nil {
+		t.Fatal(err)
+	}
+	long := calendar.PropEdit{Name: "DESCRIPTION", Props: []ical.Property{{Name: "DESCRIPTION", Value: strings.Repeat("long ", 1000)}}}
+	start := ical.FromCivil(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), ical.UTC, "")
+	rid := ical.FromCivil(time.Date(2026, 1, 1, 10, 0, 0, 0, time.UTC), ical.UTC, "")
+	res, err := svc.EditObject(t.Context(), anna, calendar.EditRequest{Calendar: id, Component: "VEVENT", Items: []calendar.EditItem{
+		{UID: "s", RID: rid, Scope: calendar.ThisAndPrior, Patch: calendar.Patch{Props: []calendar.PropEdit{long}}},
+		{UID: "other", Patch: calendar.Patch{Start: &start}},
+	}})
+	if err != nil || !errors.Is(res.Items[0].Err, calendar.TooLarge) || res.Items[1].Err != nil {
+		t.Fatalf("%v %+v", err, res.Items)
+	}
+	var uids []string
+	if _, err := svc.ListObjects(t.Context(), anna, id, func(o *calendar.Object) error { uids = append(uids, o.UID); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if slices.Sort(uids); !slices.Equal(uids, []string{"other", "s"}) {
+		t.Errorf("stored: %q", uids)
+	}
+}
+
+// TestRecordAloneWrites: outside record.go nothing of this package changes what
+// is stored, and no transaction that writes begins but in write.go.
+func TestRecordAloneWrites(t *testing.T) {
+	files := token.NewFileSet()
+	names, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]int{}
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(files, name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			if x, ok := n.(*ast.SelectorExpr); ok {
+				use := ""
+				switch x.Sel.Name {
+				case "tx":
+					use = "the writing half of a transaction"
+				case "Update":
+					use = "Store.Update"
+				}
+				if use != "" {
+					found[use]++
+					if allowed := map[string]string{"the writing half of a transaction": "record.go", "Store.Update": "write.go"}[use]; name != allowed {
+						t.Errorf("%s: %s, which is for %s alone", files.Position(x.Pos()), use, allowed)
+					}
+				}
+			}
+			return true
+		})
+	}
+	if found["the writing half of a transaction"] < 10 || found["Store.Update"] != 1 {
+		t.Errorf("the test looks for the wrong names: %v", found)
+	}
+}

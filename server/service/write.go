@@ -1,0 +1,86 @@
+package service
+
+import (
+	"context"
+	"time"
+
+	"factotum/server/calendar"
+)
+
+// writer is a write transaction of one owner. It reads as it likes, and comes
+// to a calendar through the door (enter) only. What it changes it changes by
+// the functions of record.go, which leave a calendar.Change for each number.
+type writer struct {
+	calendar.ReadTx
+	tx      calendar.Tx // for record.go alone
+	s       *Service
+	owner   calendar.Owner
+	who     calendar.Actor
+	op      string
+	token   string
+	now     time.Time
+	changes []*calendar.Change
+	jobs    []calendar.Job
+	grown   int64 // octets of files that came or went, for the next change
+}
+
+// write runs fn in a write transaction of the owner, once for a request token:
+// if the write was committed before, what it left in res is put there again.
+// res is a pointer to a value that JSON carries, or nil.
+func (s *Service) write(ctx context.Context, who calendar.Actor, op string, owner calendar.Owner, res any, fn func(*writer) error) error {
+	key := onceKey(ctx, op)
+	return s.transact(ctx, who, op, owner, func(w *writer) error {
+		if key != "" {
+			if done, err := recall(w.ReadTx, key, res); done || err != nil {
+				return err
+			}
+		}
+		if err := fn(w); err != nil || key == "" {
+			return err
+		}
+		return w.keepOutcome(key, res)
+	})
+}
+
+// transact runs fn in a write transaction of the owner. When it is durable,
+// and before anyone is told of the success, its changes are published in
+// commit order and its jobs handed on.
+func (s *Service) transact(ctx context.Context, who calendar.Actor, op string, owner calendar.Owner, fn func(*writer) error) error {
+	if s.opt.ReadOnly {
+		return calendar.Failf(calendar.ReadOnly, "", op, string(owner), "the calendar store is in read-only mode")
+	}
+	changed := false // by fn, which has ended
+	err := s.store.Update(ctx, owner, func(tx calendar.Tx) error {
+		changed = false
+		w := &writer{ReadTx: tx, tx: tx, s: s, owner: owner, who: who, op: op, token: calendar.Token(ctx), now: s.now().UTC().Truncate(time.Microsecond)}
+		if err := fn(w); err != nil {
+			return err
+		}
+		if changed = len(w.changes) > 0; changed {
+			tx.OnCommit(func() { s.publish(w) })
+		}
+		return nil
+	})
+	if err != nil && changed { // the commit failed: perhaps only its answer did
+		s.forget(owner)
+	}
+	return wrap(op, string(owner), err)
+}
+
+// publish tells of what is committed.
+func (s *Service) publish(w *writer) {
+	muts, reset := mutationsOf(w.changes)
+	s.cache.apply(w.owner, w.changes[0].Number, w.changes[len(w.changes)-1].Number, muts, reset)
+	if reset {
+		s.names.forget(w.owner)
+	}
+	if s.opt.Enqueue != nil && len(w.jobs) > 0 {
+		s.opt.Enqueue(w.jobs...)
+	}
+}
+
+// forget drops what memory has of an owner of whom it is not known what is stored.
+func (s *Service) forget(owner calendar.Owner) {
+	s.cache.drop(owner)
+	s.names.forget(owner)
+}
