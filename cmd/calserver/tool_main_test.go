@@ -3,14 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -18,14 +11,15 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"factotum/cmd/internal/certificates"
 	"factotum/cmd/internal/freeport"
+	"factotum/cmd/internal/hosttest"
 	"factotum/server/directory"
 	"factotum/store/storetest/pgtest"
 )
@@ -52,20 +46,7 @@ func testProgram(t *testing.T, hosts, name string, args ...string) *exec.Cmd {
 	if err := os.Symlink(exe, bin); err != nil {
 		t.Fatal(err)
 	}
-	if hosts == "" {
-		cmd := exec.Command(bin, args...)
-		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-		return cmd
-	}
-	const script = `mount --make-rprivate / && mount --bind "$0" /etc/hosts && exec "$@"`
-	cmd := exec.Command("/bin/sh", append([]string{"-c", script, hosts, bin}, args...)...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Cloneflags: syscall.CLONE_NEWNS}
-	if os.Geteuid() != 0 {
-		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
-		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
-		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
-	}
-	return cmd
+	return hosttest.Command(hosts, bin, args...)
 }
 
 // testSite is a running installation: where its clients and its administrator go.
@@ -74,28 +55,10 @@ type testSite struct {
 	conf string // of the host that has the store
 }
 
-// lockedBuffer is what a server says.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
-
 // runServer runs a server until the test ends.
-func runServer(t *testing.T, cmd *exec.Cmd) (said *lockedBuffer, ended chan struct{}) {
+func runServer(t *testing.T, cmd *exec.Cmd) (said *hosttest.Buffer, ended chan struct{}) {
 	t.Helper()
-	said, ended = &lockedBuffer{}, make(chan struct{})
+	said, ended = &hosttest.Buffer{}, make(chan struct{})
 	cmd.Stdout, cmd.Stderr = said, said
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -121,7 +84,7 @@ func runServer(t *testing.T, cmd *exec.Cmd) (said *lockedBuffer, ended chan stru
 }
 
 // awaitServer waits for a condition of a server.
-func awaitServer(t *testing.T, what string, ended chan struct{}, said *lockedBuffer, cond func() bool) {
+func awaitServer(t *testing.T, what string, ended chan struct{}, said *hosttest.Buffer, cond func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); !cond(); {
 		select {
@@ -169,11 +132,13 @@ func splitSite(t *testing.T, store ...string) testSite {
 	const front, back = "front1.sesta.com", "calendar1.sesta.com"
 	dir := t.TempDir()
 	hosts := filepath.Join(dir, "hosts")
-	writeText(t, hosts, "127.0.0.1 localhost "+front+"\n127.0.0.2 "+back+"\n")
+	hosttest.Write(t, hosts, "127.0.0.1 localhost "+front+"\n127.0.0.2 "+back+"\n")
 	if out, err := testProgram(t, hosts, "calserver", "--version").CombinedOutput(); err != nil {
 		t.Skipf("two hosts need mount namespaces: %v %s", err, out)
 	}
-	testCertificates(t, dir, front, back)
+	if _, err := certificates.Make(dir, []string{front, back}, 1); err != nil {
+		t.Fatal(err)
+	}
 	httpPort, dwpPort := freePort(t, "127.0.0.1"), freePort(t, "127.0.0.2")
 	people := filepath.Join(dir, "people.ldif")
 	if err := directory.NewLDIF(people, "sesta.com"); err != nil {
@@ -191,8 +156,8 @@ func splitSite(t *testing.T, store ...string) testSite {
 		lines = append(lines, `factotum.data.dir = "data"`, `factotum.directory.type = "ldif"`, `factotum.directory.ldif.path = "`+people+`"`,
 			`factotum.admin.listen = ""`, `local.hostname = "`+name+`"`, `service.defaultdomain = "sesta.com"`,
 			`service.dwp.port = "`+dwpPort+`"`, `service.dwp.ssl.certfile = "../`+name+`.pem"`,
-			`service.dwp.ssl.keyfile = "../`+name+`.key"`, `service.dwp.ssl.cafile = "../ca.pem"`)
-		writeText(t, path, strings.Join(lines, "\n")+"\n")
+			`service.dwp.ssl.keyfile = "../`+name+`.key"`, `service.dwp.ssl.cafile = "../dwp-ca.pem"`)
+		hosttest.Write(t, path, strings.Join(lines, "\n")+"\n")
 		return path
 	}
 	site := testSite{url: "http://127.0.0.1:" + httpPort}
@@ -211,52 +176,6 @@ func splitSite(t *testing.T, store ...string) testSite {
 	said, ended = runServer(t, testProgram(t, hosts, "calserver", "serve", "--config", frontConf))
 	awaitServer(t, "ready", ended, said, answers(site.url))
 	return site
-}
-
-func writeText(t *testing.T, path, text string) {
-	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// testCertificates makes an authority and a certificate for each host.
-func testCertificates(t *testing.T, dir string, hosts ...string) {
-	t.Helper()
-	must := func(err error) {
-		if err != nil {
-			t.Helper()
-			t.Fatal(err)
-		}
-	}
-	newKey := func() *ecdsa.PrivateKey {
-		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		must(err)
-		return key
-	}
-	template := func(n int64, name string) *x509.Certificate {
-		return &x509.Certificate{SerialNumber: big.NewInt(n), Subject: pkix.Name{CommonName: name},
-			NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), BasicConstraintsValid: true}
-	}
-	ca, caKey := template(1, "authority"), newKey()
-	ca.IsCA, ca.KeyUsage = true, x509.KeyUsageCertSign
-	der, err := x509.CreateCertificate(rand.Reader, ca, ca, &caKey.PublicKey, caKey)
-	must(err)
-	writeText(t, filepath.Join(dir, "ca.pem"), string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
-	for i, host := range hosts {
-		c, key := template(int64(i+2), host), newKey()
-		c.DNSNames, c.KeyUsage = []string{host}, x509.KeyUsageDigitalSignature
-		c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
-		der, err := x509.CreateCertificate(rand.Reader, c, ca, &key.PublicKey, caKey)
-		must(err)
-		secret, err := x509.MarshalPKCS8PrivateKey(key)
-		must(err)
-		writeText(t, filepath.Join(dir, host+".pem"), string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
-		writeText(t, filepath.Join(dir, host+".key"), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})))
-	}
 }
 
 // eachSite runs a test on one process with SQLite, and on two hosts with

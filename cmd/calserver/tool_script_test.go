@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"factotum/cmd/internal/hosttest"
 )
 
 // Scripts have the programs by name, and "server start [flags]" and "server
@@ -48,7 +50,7 @@ func must[T any](v T, err error) T {
 type scriptServer struct {
 	cmd   *exec.Cmd
 	ended chan struct{}
-	said  lockedBuffer
+	said  hosttest.Buffer
 }
 
 func (s *scriptServer) start(t *testing.T, ts *testscript.TestScript, flags []string) {

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"factotum/cmd/internal/hosttest"
 )
 
 // cadaver, the WebDAV shell: a calendar seen as a folder, and a plain
@@ -20,10 +22,10 @@ func TestCadaver(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		write(t, filepath.Join(p.home, ".netrc"), fmt.Sprintf("machine %s\nlogin anna\npassword %s\n", u.Hostname(), password("anna")))
+		hosttest.Write(t, filepath.Join(p.home, ".netrc"), fmt.Sprintf("machine %s\nlogin anna\npassword %s\n", u.Hostname(), password("anna")))
 		text := event("c", "20260302T100000Z", "From cadaver")
-		write(t, filepath.Join(p.home, "c.ics"), text)
-		write(t, filepath.Join(p.home, "note.txt"), "a note\n")
+		hosttest.Write(t, filepath.Join(p.home, "c.ics"), text)
+		hosttest.Write(t, filepath.Join(p.home, "note.txt"), "a note\n")
 
 		// Every line is answered with "succeeded." or an error; the failures that
 		// are meant are counted.

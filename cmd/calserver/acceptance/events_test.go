@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"factotum/cmd/internal/hosttest"
 	"factotum/protocol/dav"
 	"factotum/server/ical"
 	"factotum/server/ical/icaltest"
@@ -72,7 +73,7 @@ func again(t testing.TB, files []string, times int) (out []string) {
 		}
 		for i := range times {
 			copied := filepath.Join(dir, fmt.Sprintf("%d-%s", i, filepath.Base(f)))
-			write(t, copied, uidLine.ReplaceAllString(string(data), fmt.Sprintf("${1}%d-", i)))
+			hosttest.Write(t, copied, uidLine.ReplaceAllString(string(data), fmt.Sprintf("${1}%d-", i)))
 			out = append(out, copied)
 		}
 	}

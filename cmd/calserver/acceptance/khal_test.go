@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"factotum/cmd/internal/hosttest"
 )
 
 // khal shows what vdirsyncer brought, and what it makes and changes reaches
@@ -30,7 +32,7 @@ func showAndMake(t *testing.T, h *host) {
 
 	k := newProgram(t, path)
 	k.args = []string{"-c", filepath.Join(k.home, "config")}
-	write(t, filepath.Join(k.home, "config"), fmt.Sprintf(`[calendars]
+	hosttest.Write(t, filepath.Join(k.home, "config"), fmt.Sprintf(`[calendars]
 [[work]]
 path = %s
 [sqlite]

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"factotum/cmd/internal/hosttest"
 )
 
 // TestReadmeWCAP pastes the WCAP commands of README.md into a shell, beside
@@ -43,10 +45,6 @@ func TestReadmeWCAP(t *testing.T) {
 		t.Fatalf("commands %q, server %q", commands, server)
 	}
 
-	path, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
 	var args []string
 	for _, a := range strings.Fields(server[1]) {
 		switch a {
@@ -57,7 +55,7 @@ func TestReadmeWCAP(t *testing.T) {
 		}
 		args = append(args, a)
 	}
-	cmd := exec.Command(path, args...)
+	cmd := exec.Command(hosttest.Executable(t), args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := cmd.StdoutPipe()
 	if err != nil {

@@ -18,48 +18,21 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"factotum/cmd/internal/freeport"
+	"factotum/cmd/internal/hosttest"
 )
-
-// binary builds the program once; TestMain removes it. $CALSERVER_BINARY names
-// one that is there already, such as a release.
-var binary = sync.OnceValues(func() (string, error) {
-	if path := os.Getenv("CALSERVER_BINARY"); path != "" {
-		return path, nil
-	}
-	dir, err := os.MkdirTemp("", "acceptance")
-	if err != nil {
-		return "", err
-	}
-	built = dir
-	path := filepath.Join(dir, "calserver")
-	cmd := exec.Command("go", "build", "-o", path, "factotum/cmd/calserver")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build calserver: %w\n%s", err, out)
-	}
-	return path, nil
-})
-
-var built string
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if built != "" {
-		os.RemoveAll(built)
-	}
+	hosttest.Remove()
 	os.Exit(code)
 }
 
 // calserver is a command of the program, run to its end.
 func calserver(t testing.TB, args ...string) (string, error) {
 	t.Helper()
-	path, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, path, args...).CombinedOutput()
+	out, err := exec.CommandContext(ctx, hosttest.Executable(t), args...).CombinedOutput()
 	return string(out), err
 }
 
@@ -78,26 +51,8 @@ type host struct {
 	store *host  // who keeps the calendars, nil: itself
 	hosts string // its /etc/hosts, "" is the system's
 	cmd   *exec.Cmd
-	log   *buffer
+	log   *hosttest.Buffer
 	done  chan struct{} // closed when the process has ended
-}
-
-// buffer collects what the server says.
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }
 
 // installed makes a host with people in an LDIF file and SQLite, and with the
@@ -121,19 +76,9 @@ func installed(t testing.TB, lines ...string) *host {
 		`factotum.login.maxfailures = "0"`,
 		`factotum.login.maxdelay = "0"`,
 	}, lines...)
-	write(t, h.conf, strings.Join(conf, "\n")+"\n")
-	write(t, filepath.Join(dir, "data", "people.ldif"), ldif(t))
+	hosttest.Write(t, h.conf, strings.Join(conf, "\n")+"\n")
+	hosttest.Write(t, filepath.Join(dir, "data", "people.ldif"), ldif(t))
 	return h
-}
-
-func write(t testing.TB, path, text string) {
-	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
 }
 
 var hashes = sync.OnceValue(func() map[string]string {
@@ -169,18 +114,8 @@ func ldif(t testing.TB) string {
 // start runs the host's daemons in one process until the test ends.
 func (h *host) start(t testing.TB) *host {
 	t.Helper()
-	path, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.log, h.done = &buffer{}, make(chan struct{})
-	h.cmd = exec.Command(path, "serve", "-C", h.conf)
-	// The server dies with the test process, however that ends.
-	h.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if h.hosts != "" {
-		h.cmd = exec.Command("/bin/sh", "-c", `mount --make-rprivate / && mount --bind "$0" /etc/hosts && exec "$@"`, h.hosts, path, "serve", "-C", h.conf)
-		h.cmd.SysProcAttr = namespace()
-	}
+	h.log, h.done = &hosttest.Buffer{}, make(chan struct{})
+	h.cmd = hosttest.Command(h.hosts, hosttest.Executable(t), "serve", "-C", h.conf)
 	h.cmd.Stdout, h.cmd.Stderr = h.log, h.log
 	if err := h.cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -1,81 +1,19 @@
 package acceptance
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
 	"maps"
-	"math/big"
 	"net"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"sync"
-	"syscall"
 	"testing"
-	"time"
 
+	"factotum/cmd/internal/certificates"
 	"factotum/cmd/internal/freeport"
+	"factotum/cmd/internal/hosttest"
 	"factotum/store/storetest/pgtest"
 )
-
-// authority signs the certificates of the hosts of one test.
-type authority struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-	pem  string
-}
-
-func newAuthority(t testing.TB) *authority {
-	t.Helper()
-	a := &authority{key: newKey(t)}
-	a.cert = &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Test authority"}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour), KeyUsage: x509.KeyUsageCertSign}
-	der, err := x509.CreateCertificate(rand.Reader, a.cert, a.cert, &a.key.PublicKey, a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a.pem = block("CERTIFICATE", der)
-	return a
-}
-
-func newKey(t testing.TB) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-func block(kind string, der []byte) string {
-	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
-}
-
-// issue writes the three files of a host into its directory.
-func (a *authority) issue(t testing.TB, dir, name string) {
-	t.Helper()
-	key := newKey(t)
-	cert := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour), KeyUsage: x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
-	der, err := x509.CreateCertificate(rand.Reader, cert, a.cert, &key.PublicKey, a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(t, filepath.Join(dir, "ca.pem"), a.pem)
-	write(t, filepath.Join(dir, "cert.pem"), block("CERTIFICATE", der))
-	write(t, filepath.Join(dir, "key.pem"), block("PRIVATE KEY", secret))
-}
 
 // Two hosts, each with a name and an address. Where mount namespaces cannot be
 // made, the back end has the only other name that every system knows.
@@ -86,26 +24,13 @@ const (
 
 // named is whether processes can have a hosts file of their own.
 var named = sync.OnceValue(func() bool {
-	probe := exec.Command("/bin/sh", "-c", "mount --make-rprivate / && mount --bind /dev/null /etc/hosts")
-	probe.SysProcAttr = namespace()
 	ln, err := net.Listen("tcp", backAddress+":0")
 	if err != nil {
 		return false
 	}
 	ln.Close()
-	return probe.Run() == nil
+	return hosttest.Command("/dev/null", "true").Run() == nil
 })
-
-// namespace has a process see mounts of its own, and die with the test.
-func namespace() *syscall.SysProcAttr {
-	attr := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Cloneflags: syscall.CLONE_NEWNS}
-	if os.Geteuid() != 0 {
-		attr.Cloneflags |= syscall.CLONE_NEWUSER
-		attr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
-		attr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
-	}
-	return attr
-}
 
 // split starts a front end without a store, and a back end without HTTP, as
 // two hosts of different names in two processes that speak DWP over mutual TLS.
@@ -114,12 +39,19 @@ func split(t testing.TB, lines ...string) (front, back *host) {
 	name, address, hosts := backName, backAddress, ""
 	if named() {
 		hosts = filepath.Join(t.TempDir(), "hosts")
-		write(t, hosts, "127.0.0.1 localhost\n"+frontAddress+" "+frontName+"\n"+backAddress+" "+backName+"\n")
+		hosttest.Write(t, hosts, "127.0.0.1 localhost\n"+frontAddress+" "+frontName+"\n"+backAddress+" "+backName+"\n")
 	} else {
 		name, address = "localhost", "127.0.0.1"
 	}
 	dwpPort, admin := strconv.Itoa(freeport.Take(t, address)), strconv.Itoa(freeport.Take(t, "127.0.0.1"))
-	files := []string{`service.dwp.ssl.certfile = "cert.pem"`, `service.dwp.ssl.keyfile = "key.pem"`, `service.dwp.ssl.cafile = "ca.pem"`}
+	certs := t.TempDir()
+	if _, err := certificates.Make(certs, []string{frontName, name}, 1); err != nil {
+		t.Fatal(err)
+	}
+	files := func(host string) []string {
+		return []string{fmt.Sprintf("service.dwp.ssl.certfile = %q", filepath.Join(certs, host+".pem")), fmt.Sprintf("service.dwp.ssl.keyfile = %q", filepath.Join(certs, host+".key")),
+			fmt.Sprintf("service.dwp.ssl.cafile = %q", filepath.Join(certs, certificates.Authority+".pem"))}
+	}
 	back = installed(t, append(append([]string{
 		fmt.Sprintf(`local.hostname = "%s"`, name),
 		`service.http.enable = "no"`,
@@ -127,7 +59,7 @@ func split(t testing.TB, lines ...string) (front, back *host) {
 		fmt.Sprintf(`service.dwp.listenaddr = "%s"`, address),
 		fmt.Sprintf(`service.dwp.port = "%s"`, dwpPort),
 		fmt.Sprintf(`factotum.admin.listen = "127.0.0.1:%s"`, admin),
-	}, files...), lines...)...)
+	}, files(name)...), lines...)...)
 	back.hosts = hosts
 	back.ready = "http://127.0.0.1:" + admin + "/readyz"
 	front = installed(t, append(append([]string{
@@ -138,11 +70,8 @@ func split(t testing.TB, lines ...string) (front, back *host) {
 		fmt.Sprintf(`caldb.dwp.server.default = "%s"`, name),
 		fmt.Sprintf(`caldb.dwp.server.%[1]s.ip = "%[1]s"`, name),
 		fmt.Sprintf(`caldb.dwp.server.%s.port = "%s"`, name, dwpPort),
-	}, files...), lines...)...)
+	}, files(frontName)...), lines...)...)
 	front.hosts = hosts
-	ca := newAuthority(t)
-	ca.issue(t, back.dir, name)
-	ca.issue(t, front.dir, frontName)
 	back.start(t)
 	front.start(t)
 	front.store = back

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"factotum/cmd/internal/freeport"
+	"factotum/cmd/internal/hosttest"
 )
 
 // thunderbird is the mail and calendar program without a display, driven
@@ -27,7 +28,7 @@ type thunderbird struct {
 	conn net.Conn
 	in   *bufio.Reader
 	last int
-	log  *buffer
+	log  *hosttest.Buffer
 }
 
 // newThunderbird starts it with a profile of its own, which ends with the test.
@@ -35,7 +36,7 @@ func newThunderbird(t testing.TB) *thunderbird {
 	t.Helper()
 	home, port := t.TempDir(), freeport.Take(t, "127.0.0.1")
 	profile := filepath.Join(home, "profile")
-	write(t, filepath.Join(profile, "user.js"), fmt.Sprintf(`user_pref("marionette.port", %d);
+	hosttest.Write(t, filepath.Join(profile, "user.js"), fmt.Sprintf(`user_pref("marionette.port", %d);
 user_pref("datareporting.policy.dataSubmissionEnabled", false);
 user_pref("app.update.enabled", false);
 user_pref("mail.provider.suppress_dialog_on_startup", true);
@@ -43,7 +44,7 @@ user_pref("mailnews.start_page.enabled", false);
 user_pref("services.settings.server", "");
 user_pref("calendar.timezone.local", "Europe/Berlin");
 `, port))
-	b := &thunderbird{t: t, log: &buffer{}}
+	b := &thunderbird{t: t, log: &hosttest.Buffer{}}
 	cmd := exec.Command(tool(t, "thunderbird"), "--profile", profile, "--marionette", "--no-remote", "-remote-allow-system-access")
 	cmd.Env = append(os.Environ(), "HOME="+home, "MOZ_HEADLESS=1")
 	cmd.Stdout, cmd.Stderr = b.log, b.log

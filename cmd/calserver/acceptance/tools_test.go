@@ -4,6 +4,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"factotum/cmd/internal/hosttest"
 )
 
 // selftest plays a client's round trip against the server; csmigrate brings a
@@ -12,7 +14,7 @@ import (
 func TestSelftestAndMigration(t *testing.T) {
 	everywhere(t, func(t *testing.T, h *host) {
 		secret := filepath.Join(t.TempDir(), "password")
-		write(t, secret, password("anna")+"\n")
+		hosttest.Write(t, secret, password("anna")+"\n")
 		out, err := calserver(t, "selftest", h.base, "--user", "anna", "--password-file", secret)
 		if err != nil || strings.Contains(out, "FAIL") || !strings.Contains(out, " passed, 0 failed") {
 			t.Errorf("selftest: %v\n%s", err, out)

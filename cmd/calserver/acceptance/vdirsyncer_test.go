@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"factotum/cmd/internal/hosttest"
 )
 
 // syncer is vdirsyncer between a directory and anna's calendar.
@@ -20,7 +22,7 @@ func newSyncer(t testing.TB, h *host) *syncer {
 	t.Helper()
 	p := newProgram(t, tool(t, "vdirsyncer"))
 	p.args = []string{"-c", filepath.Join(p.home, "config")}
-	write(t, filepath.Join(p.home, "config"), fmt.Sprintf(`[general]
+	hosttest.Write(t, filepath.Join(p.home, "config"), fmt.Sprintf(`[general]
 status_path = "%[1]s/status/"
 [pair work]
 a = "here"
@@ -98,7 +100,7 @@ func syncBothWays(t *testing.T, deploy func(testing.TB, ...string) *host) {
 				t.Fatal(err)
 			}
 			want[name] = edited(t, string(b), "here")
-			write(t, file, want[name])
+			hosttest.Write(t, file, want[name])
 		case i%3 == 1:
 			if err := os.Remove(file); err != nil {
 				t.Fatal(err)
@@ -106,7 +108,7 @@ func syncBothWays(t *testing.T, deploy func(testing.TB, ...string) *host) {
 			delete(want, name)
 		default:
 			want["here-"+name] = event(fmt.Sprintf("here-%d", i), "20260301T100000Z", "New here")
-			write(t, filepath.Join(s.dir, fmt.Sprintf("here-%d.ics", i)), want["here-"+name])
+			hosttest.Write(t, filepath.Join(s.dir, fmt.Sprintf("here-%d.ics", i)), want["here-"+name])
 		}
 	}
 	s.sync()
@@ -128,7 +130,7 @@ func syncBothWays(t *testing.T, deploy func(testing.TB, ...string) *host) {
 	empty.visit(t, "anna")
 	up := newSyncer(t, empty)
 	for name, text := range readDir(t, s.dir) {
-		write(t, filepath.Join(up.dir, name), text)
+		hosttest.Write(t, filepath.Join(up.dir, name), text)
 	}
 	up.ok("y\ny\n", "discover")
 	up.sync()

@@ -9,50 +9,20 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 
+	"factotum/cmd/internal/hosttest"
+	"factotum/protocol/dwp"
 	"factotum/store/storetest/pgtest"
 
 	"golang.org/x/crypto/bcrypt"
 )
 
-var binaryDir string
-
-// executable builds the program once; TestMain removes it. $CALSERVER_BINARY names
-// one that is there already.
-var executable = sync.OnceValues(func() (string, error) {
-	if path := os.Getenv("CALSERVER_BINARY"); path != "" {
-		return path, nil
-	}
-	dir, err := os.MkdirTemp("", "crash")
-	if err != nil {
-		return "", err
-	}
-	binaryDir = dir
-	cmd := exec.Command("go", "build", "-o", filepath.Join(dir, "calserver"), "factotum/cmd/calserver")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build calserver: %w\n%s", err, out)
-	}
-	return filepath.Join(dir, "calserver"), nil
-})
-
-func removeBinary() {
-	if binaryDir != "" {
-		os.RemoveAll(binaryDir)
-	}
-}
-
 // run is a command of the program, run to its end.
 func run(t testing.TB, args ...string) string {
 	t.Helper()
-	exe, err := executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := exec.Command(exe, args...).CombinedOutput()
+	out, err := exec.Command(hosttest.Executable(t), args...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v: %v\n%s", args, err, out)
 	}
@@ -62,11 +32,7 @@ func run(t testing.TB, args ...string) string {
 // program is one of calserver's daemons as a process.
 func program(t testing.TB, name, conf string, ready func() error) *process {
 	t.Helper()
-	exe, err := executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &process{name: name, argv: []string{exe, name, "-C", conf}, ready: ready}
+	return &process{name: name, argv: []string{hosttest.Executable(t), name, "-C", conf}, ready: ready}
 }
 
 // install makes a host's ics.conf and people, with the given lines.
@@ -87,14 +53,8 @@ func install(t testing.TB, host string, lines ...string) (dir, conf string) {
 	lines = append([]string{`factotum.data.dir = "data"`, `factotum.directory.type = "ldif"`, `factotum.admin.listen = ""`,
 		`local.hostname = "` + host + `"`, `service.defaultdomain = "example.com"`, `factotum.login.maxfailures = "0"`}, lines...)
 	conf = filepath.Join(dir, "ics.conf")
-	for name, text := range map[string]string{conf: strings.Join(lines, "\n") + "\n", filepath.Join(dir, "data", "people.ldif"): people} {
-		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	hosttest.Write(t, conf, strings.Join(lines, "\n")+"\n")
+	hosttest.Write(t, filepath.Join(dir, "data", "people.ldif"), people)
 	return dir, conf
 }
 
@@ -135,26 +95,15 @@ func TestKillDaemons(t *testing.T) {
 		const backName, frontName = "localhost", "front.example.com"
 		address, link := freeAddress(t), freeAddress(t)
 		_, port, _ := net.SplitHostPort(link)
-		files := []string{`service.dwp.ssl.certfile = "cert.pem"`, `service.dwp.ssl.keyfile = "key.pem"`, `service.dwp.ssl.cafile = "ca.pem"`}
-		backDir, backConf := install(t, backName, append(append(append(setting("service.dwp", link), files...), lines...),
+		tls := mutual(t, backName, frontName)
+		files := func(f *dwp.TLS) []string {
+			return []string{`service.dwp.ssl.certfile = "` + f.Cert + `"`, `service.dwp.ssl.keyfile = "` + f.Key + `"`, `service.dwp.ssl.cafile = "` + f.CA + `"`}
+		}
+		backDir, backConf := install(t, backName, append(append(append(setting("service.dwp", link), files(tls[backName])...), lines...),
 			`service.http.enable = "no"`, `service.dwp.enable = "yes"`)...)
-		frontDir, frontConf := install(t, frontName, append(append(setting("service.http", address), files...),
+		_, frontConf := install(t, frontName, append(append(setting("service.http", address), files(tls[frontName])...),
 			`service.store.enable = "no"`, `csapi.plugin.calendarlookup = "yes"`, `caldb.cld.type = "directory"`,
 			`caldb.dwp.server.default = "`+backName+`"`, `caldb.dwp.server.`+backName+`.ip = "`+backName+`"`, `caldb.dwp.server.`+backName+`.port = "`+port+`"`)...)
-		trust := ""
-		for dir, name := range map[string]string{backDir: backName, frontDir: frontName} {
-			selfSigned(t, name, filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"))
-			b, err := os.ReadFile(filepath.Join(dir, "cert.pem"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			trust += string(b)
-		}
-		for _, dir := range []string{backDir, frontDir} {
-			if err := os.WriteFile(filepath.Join(dir, "ca.pem"), []byte(trust), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
 		s := &server{address: address, store: store(backDir), processes: []*process{
 			program(t, "csstored", backConf, func() error { return dial("unix", filepath.Join(backDir, "data", "csstored.sock")) }),
 			program(t, "csdwpd", backConf, func() error { return dial("tcp", link) }),

@@ -2,14 +2,13 @@ package crash
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
+	"factotum/cmd/internal/certificates"
 	"factotum/protocol/dwp"
 	"factotum/server/service"
 	"factotum/store/storetest/pgtest"
@@ -131,8 +130,8 @@ func TestKillOneProcess(t *testing.T) {
 // and the front end, which reaches the back end over mutual TLS.
 func TestKillRoles(t *testing.T) {
 	stores(t, func(t *testing.T, store string) {
-		front, back := certificates(t, "front.sesta.com"), certificates(t, backendHost)
-		front.CA, back.CA = bundle(t, front, back), bundle(t, front, back)
+		tls := mutual(t, "front.sesta.com", backendHost)
+		front, back := tls["front.sesta.com"], tls[backendHost]
 		s := &server{address: freeAddress(t), store: store, pairs: &pairWatch{}}
 		socket, link := "unix:"+filepath.Join(shortDir(t), "s"), freeAddress(t)
 		csstored := partProcess(t, "csstored", part{Store: store, DWP: socket, Import: true})
@@ -157,31 +156,18 @@ func shortDir(t testing.TB) string {
 	return dir
 }
 
-// certificates makes a certificate for a host, signed by itself.
-func certificates(t testing.TB, host string) *dwp.TLS {
+// mutual makes the certificates of hosts that trust each other.
+func mutual(t testing.TB, hosts ...string) map[string]*dwp.TLS {
 	t.Helper()
 	dir := t.TempDir()
-	files := &dwp.TLS{Cert: filepath.Join(dir, "cert.pem"), Key: filepath.Join(dir, "key.pem")}
-	selfSigned(t, host, files.Cert, files.Key)
-	return files
-}
-
-// bundle is the file of all that are trusted.
-func bundle(t testing.TB, all ...*dwp.TLS) string {
-	t.Helper()
-	var text strings.Builder
-	for _, f := range all {
-		b, err := os.ReadFile(f.Cert)
-		if err != nil {
-			t.Fatal(err)
-		}
-		fmt.Fprintf(&text, "%s\n", b)
-	}
-	name := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(name, []byte(text.String()), 0o600); err != nil {
+	if _, err := certificates.Make(dir, hosts, 1); err != nil {
 		t.Fatal(err)
 	}
-	return name
+	out := map[string]*dwp.TLS{}
+	for _, h := range hosts {
+		out[h] = &dwp.TLS{Cert: filepath.Join(dir, h+".pem"), Key: filepath.Join(dir, h+".key"), CA: filepath.Join(dir, certificates.Authority+".pem")}
+	}
+	return out
 }
 
 func copyFile(t testing.TB, from, to string) {

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"factotum/cmd/internal/freeport"
+	"factotum/cmd/internal/hosttest"
 	"factotum/protocol/caldav"
 	"factotum/protocol/dwp"
 	"factotum/protocol/front"
@@ -42,7 +43,7 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	code := m.Run()
-	removeBinary()
+	hosttest.Remove()
 	os.Exit(code)
 }
 

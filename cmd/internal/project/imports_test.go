@@ -53,6 +53,8 @@ var mayImport = map[string][]string{
 	"notify":                       {"server/...", "templates"},
 	"notify/...":                   {"server/...", "templates", "notify"},
 	"cmd/internal/watcher":         {},
+	"cmd/internal/certificates":    {},
+	"cmd/internal/hosttest":        {},
 	"cmd/internal/plain":           {"server/calendar"},
 	"cmd/internal/davclient":       {},
 	"cmd/internal/selftest":        {"cmd/internal/davclient"},

@@ -1,0 +1,103 @@
+// Package hosttest has what tests of the whole program share: its binary,
+// hosts of different names on one machine, and what a server says.
+package hosttest
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+var built string // the directory with the program, if it was built here
+
+var executable = sync.OnceValues(func() (string, error) {
+	if path := os.Getenv("CALSERVER_BINARY"); path != "" {
+		return path, nil
+	}
+	dir, err := os.MkdirTemp("", "calserver")
+	if err != nil {
+		return "", err
+	}
+	built = dir
+	path := filepath.Join(dir, "calserver")
+	cmd := exec.Command("go", "build", "-o", path, "factotum/cmd/calserver")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build calserver: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// Executable is the program: the one that $CALSERVER_BINARY names, such as a
+// release, or one that is built at its first use.
+func Executable(t testing.TB) string {
+	t.Helper()
+	path, err := executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// Remove removes what Executable built, after all tests.
+func Remove() {
+	if built != "" {
+		os.RemoveAll(built)
+	}
+}
+
+// Buffer collects what a server says.
+type Buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (b *Buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+// String is what it said so far.
+func (b *Buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// Command is a process that dies with the test, however that ends. With a
+// file of hosts it runs in a mount namespace of its own, where that is
+// /etc/hosts.
+func Command(hosts, name string, args ...string) *exec.Cmd {
+	if hosts == "" {
+		cmd := exec.Command(name, args...)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+		return cmd
+	}
+	const script = `mount --make-rprivate / && mount --bind "$0" /etc/hosts && exec "$@"`
+	cmd := exec.Command("/bin/sh", append([]string{"-c", script, hosts, name}, args...)...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Cloneflags: syscall.CLONE_NEWNS}
+	if os.Geteuid() != 0 {
+		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
+		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
+	}
+	return cmd
+}
+
+// Write writes a file, in a directory that is made if needed.
+func Write(t testing.TB, path, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
