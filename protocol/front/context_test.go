@@ -4,83 +4,69 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
-func newWork(parent context.Context, left time.Duration) *work {
-	return &work{Context: parent, rec: &recorder{}, end: time.Now().Add(left)}
+func TestWorkEndsWithItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newWork(t.Context(), &recorder{}, time.Second)
+		defer c.close()
+		child, cancel := context.WithCancel(context.WithValue(c, recordKey{}, nil))
+		defer cancel()
+		time.Sleep(999 * time.Millisecond)
+		if c.Err() != nil {
+			t.Errorf("too early: %v", c.Err())
+		}
+		<-c.Done()
+		<-child.Done()
+		for _, ctx := range []context.Context{c, child} {
+			if ctx.Err() == nil || context.Cause(ctx) != context.DeadlineExceeded {
+				t.Errorf("%v because of %v", ctx.Err(), context.Cause(ctx))
+			}
+		}
+	})
 }
 
-func TestWorkEndsWithItsTime(t *testing.T) {
-	for name, wait := range map[string]func(*work){
-		"Done": func(c *work) { <-c.Done() },
-		"Err": func(c *work) {
-			for c.Err() == nil {
-				time.Sleep(time.Millisecond)
-			}
-		},
-		"a child": func(c *work) {
-			child, cancel := context.WithCancel(context.WithValue(c, recordKey{}, nil))
-			defer cancel()
-			<-child.Done()
-			if context.Cause(child) != context.DeadlineExceeded {
-				t.Errorf("a child's cause: %v", context.Cause(child))
-			}
-		},
-	} {
-		c := newWork(t.Context(), 5*time.Millisecond)
-		wait(c)
-		if c.Err() == nil || context.Cause(c) != context.DeadlineExceeded {
-			t.Errorf("%s: %v because of %v", name, c.Err(), context.Cause(c))
+func TestWorkThatIsRenewed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		c := newWork(t.Context(), &recorder{}, time.Second)
+		defer c.close()
+		c.renew(begin.Add(time.Minute))
+		<-c.Done()
+		if took := time.Since(begin); took != time.Minute {
+			t.Errorf("ended after %v", took)
 		}
-		select {
-		case <-c.Done():
-		default:
-			t.Errorf("%s: an error, but not done", name)
-		}
-		c.close()
-	}
+	})
 }
 
 func TestWorkGoesOnOnceItsAnswerBegan(t *testing.T) {
-	for _, asked := range []bool{false, true} {
-		c := newWork(t.Context(), time.Hour)
-		if asked {
-			c.Done()
-		}
+	synctest.Test(t, func(t *testing.T) {
+		c := newWork(t.Context(), &recorder{}, time.Second)
 		c.begun()
-		c.end = time.Now().Add(-time.Second)
+		c.renew(time.Now().Add(time.Second)) // says nothing any more
+		time.Sleep(time.Hour)
 		if c.Err() != nil {
-			t.Errorf("asked before: %v; then %v", asked, c.Err())
-		}
-		select {
-		case <-c.Done():
-			t.Errorf("asked before: %v; done", asked)
-		default:
+			t.Errorf("ended because of %v", context.Cause(c))
 		}
 		c.close()
-		never := newWork(t.Context(), time.Hour)
-		never.close()
-		if <-never.Done(); never.Err() == nil {
-			t.Error("closed before it was asked, and goes on")
-		}
 		if <-c.Done(); !errors.Is(c.Err(), context.Canceled) {
 			t.Errorf("closed: %v", c.Err())
 		}
-	}
+	})
 }
 
 func TestWorkEndsWithItsConnection(t *testing.T) {
 	parent, cancel := context.WithCancelCause(t.Context())
-	before, after := newWork(parent, time.Hour), newWork(parent, time.Hour)
-	done := before.Done()
+	before := newWork(parent, &recorder{}, time.Hour)
 	gone := errors.New("the client went away")
 	cancel(gone)
-	<-done
-	<-after.Done()
-	for _, c := range []*work{before, after, newWork(parent, time.Hour)} {
+	<-before.Done()
+	for _, c := range []*work{before, newWork(parent, &recorder{}, time.Hour)} {
 		if c.Err() == nil || context.Cause(c) != gone {
 			t.Errorf("%v because of %v", c.Err(), context.Cause(c))
 		}
+		c.close()
 	}
 }

@@ -14,7 +14,7 @@ const stride = 128 << 10
 // the client takes it in.
 type recorder struct {
 	http.ResponseWriter
-	work     work // the context of the request
+	work     *work // the context of the request
 	start    time.Time
 	extended time.Time
 	patience time.Duration

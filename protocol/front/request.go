@@ -53,9 +53,9 @@ func (s *Server) outer(inner, packed http.Handler) http.Handler {
 		if given := r.Header.Get("X-Request-Id"); trusted && plausibleID(given) {
 			id = given
 		}
-		rec.work.Context, rec.work.rec, rec.work.end = calendar.WithRequestID(r.Context(), id), rec, rec.start.Add(s.opt.RequestTimeout)
+		rec.work = newWork(calendar.WithRequestID(r.Context(), id), rec, s.opt.RequestTimeout)
 		defer rec.work.close()
-		r = r.WithContext(&rec.work)
+		r = r.WithContext(rec.work)
 		r.RemoteAddr = remote
 		w.Header()["X-Request-Id"] = []string{id}
 		defer s.end(rec, r, id)
