@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 
+	lru "github.com/hashicorp/golang-lru/v2"
+
 	"factotum/server/calendar"
 )
 
@@ -43,7 +45,7 @@ type Directory struct {
 	auth   filter // AuthFilter
 	admins map[string]bool
 	src    source
-	cache  *recent[string, cached] // LDAP only
+	cache  *lru.Cache[string, cached] // LDAP only
 }
 
 var _ calendar.People = (*Directory)(nil)
@@ -94,7 +96,7 @@ func (d *Directory) Refresh() error {
 		return f.refresh()
 	}
 	if d.cache != nil {
-		d.cache.clear()
+		d.cache.Purge()
 	}
 	return nil
 }

@@ -69,7 +69,7 @@ func openLDAP(d *Directory) (*ldapSource, error) {
 	}
 	s.memberAttrs = append(append(s.memberAttrs, s.attrs...), d.at.UniqueName, "member")
 	if o.CacheTTL > 0 {
-		d.cache = newRecent[string, cached](o.CacheSize)
+		d.cache = newLRU[string, cached](o.CacheSize)
 	}
 	return s, nil
 }

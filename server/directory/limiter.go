@@ -6,9 +6,10 @@ import (
 	"net/netip"
 	"time"
 
-	"factotum/server/calendar"
-
+	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/time/rate"
+
+	"factotum/server/calendar"
 )
 
 // Limit is a token bucket: Burst failures at once, then one each Every.
@@ -32,9 +33,9 @@ type Limit struct {
 type limiter struct {
 	address, user, pair Limit
 
-	byAddress *recent[netip.Addr, *rate.Limiter]
-	byUser    *recent[string, *rate.Limiter]
-	known     *recent[pairKey, *rate.Limiter]
+	byAddress *lru.Cache[netip.Addr, *rate.Limiter]
+	byUser    *lru.Cache[string, *rate.Limiter]
+	known     *lru.Cache[pairKey, *rate.Limiter]
 }
 
 type pairKey struct {
@@ -47,9 +48,9 @@ const limiterSize = 65536
 func newLimiter(address, user, pair Limit) *limiter {
 	return &limiter{
 		address, user, pair,
-		newRecent[netip.Addr, *rate.Limiter](limiterSize),
-		newRecent[string, *rate.Limiter](limiterSize),
-		newRecent[pairKey, *rate.Limiter](limiterSize),
+		newLRU[netip.Addr, *rate.Limiter](limiterSize),
+		newLRU[string, *rate.Limiter](limiterSize),
+		newLRU[pairKey, *rate.Limiter](limiterSize),
 	}
 }
 
@@ -94,25 +95,25 @@ func addressKey(a netip.Addr) netip.Addr {
 // isKnown says that no other bucket applies.
 func (l *limiter) from(a *attempt, login string, remote netip.Addr, now time.Time) (isKnown bool, wait time.Duration, ok bool) {
 	addr := addressKey(remote)
-	if b, found := l.known.get(pairKey{login, addr}); found {
+	if b, found := l.known.Get(pairKey{login, addr}); found {
 		wait, ok = a.take(b, now)
 		return true, wait, ok
 	}
 	if !addr.IsValid() { // a local socket
 		return false, 0, true
 	}
-	wait, ok = a.take(l.byAddress.getOr(addr, l.address.bucket), now)
+	wait, ok = a.take(getOr(l.byAddress, addr, l.address.bucket), now)
 	return false, wait, ok
 }
 
 // of takes from the bucket of a user, or of a name that is nobody's.
 func (l *limiter) of(a *attempt, user string, now time.Time) (wait time.Duration, ok bool) {
-	return a.take(l.byUser.getOr(user, l.user.bucket), now)
+	return a.take(getOr(l.byUser, user, l.user.bucket), now)
 }
 
 func (l *limiter) succeeded(a *attempt, login string, remote netip.Addr, now time.Time) {
 	a.giveBack(now)
-	l.known.getOr(pairKey{login, addressKey(remote)}, l.pair.bucket)
+	getOr(l.known, pairKey{login, addressKey(remote)}, l.pair.bucket)
 }
 
 // tooMany is the cause of a LoginFailed that came from a limit.

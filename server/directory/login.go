@@ -7,9 +7,12 @@ import (
 	"hash/maphash"
 	"log/slog"
 	"net/netip"
+	"runtime/debug"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"golang.org/x/sync/singleflight"
 
 	"factotum/server/calendar"
 )
@@ -58,7 +61,8 @@ type Logins struct {
 	log   *slog.Logger
 	limit *limiter
 	cache *loginCache
-	apps  *AppPasswords // nil: none
+	calls singleflight.Group // log-ins under way
+	apps  *AppPasswords      // nil: none
 	seed  maphash.Seed
 }
 
@@ -131,28 +135,33 @@ func (l *Logins) Login(ctx context.Context, user, password string, remote netip.
 			return p, nil
 		}
 		// Clients open several connections at once: one of them does the work.
-		call, leader := l.cache.join(key)
-		if leader {
-			return l.lead(ctx, key, call, user, password, remote)
-		}
+		leads := false
+		done := l.calls.DoChan(string(key[:]), func() (any, error) {
+			leads = true
+			return l.lead(ctx, key, user, password, remote)
+		})
 		select {
-		case <-call.done:
-			if k := call.err; k != nil && errors.Is(k, calendar.Canceled) {
+		case res := <-done:
+			if !leads && errors.Is(res.Err, calendar.Canceled) {
 				continue // its caller went away, we did not
 			}
-			return call.person, call.err
+			return res.Val.(calendar.Person), res.Err
 		case <-ctx.Done():
 			return calendar.Person{}, unavailable("log in", ctx.Err())
 		}
 	}
 }
 
-// lead does the work for all who wait for call.
-func (l *Logins) lead(ctx context.Context, key loginKey, call *loginCall, user, password string, remote netip.Addr) (p calendar.Person, err error) {
-	err = errLoginFailed // should check panic
-	defer func() { l.cache.finish(key, call, p, err) }()
-	p, err = l.check(ctx, key, user, password, remote)
-	return p, err
+// lead does the work for all who wait for it. It has a goroutine of its own,
+// where a panic would end the process.
+func (l *Logins) lead(ctx context.Context, key loginKey, user, password string, remote netip.Addr) (p calendar.Person, err error) {
+	defer func() {
+		if what := recover(); what != nil {
+			l.log.ErrorContext(ctx, "log-in panicked", "req", calendar.RequestID(ctx), "err", fmt.Sprint(what), "stack", string(debug.Stack()))
+			p, err = calendar.Person{}, &calendar.Error{Kind: calendar.Internal, Op: "log in"}
+		}
+	}()
+	return l.check(ctx, key, user, password, remote)
 }
 
 // plausible refuses what cannot be a name and a password: empty, too long,
@@ -322,25 +331,25 @@ func (l *Logins) keep(key loginKey, p calendar.Person, stamp uint64, app string)
 	if app != "" {
 		r.appGen.Store(l.apps.generation())
 	}
-	l.cache.put(key, r)
+	l.cache.Add(key, r)
 }
 
 // remembered answers from memory. It looks again at the directory when that
 // has changed (LDIF), or when the last look is Recheck ago (LDAP).
 func (l *Logins) remembered(ctx context.Context, key loginKey, user string) (calendar.Person, bool) {
-	r, ok := l.cache.get(key)
+	r, ok := l.cache.Get(key)
 	if !ok {
 		return calendar.Person{}, false
 	}
 	now := l.opt.Now()
 	if now.After(r.until) {
-		l.cache.drop(key)
+		l.cache.Remove(key)
 		return calendar.Person{}, false
 	}
 	if r.app != "" {
 		if g := l.apps.generation(); r.appGen.Load() != g {
 			if !l.apps.exists(r.app, r.person.ID) {
-				l.cache.drop(key)
+				l.cache.Remove(key)
 				return calendar.Person{}, false
 			}
 			r.appGen.Store(g)
@@ -378,16 +387,16 @@ func (l *Logins) again(ctx context.Context, key loginKey, old *rememberedLogin, 
 	case err != nil && !isNotFound(err):
 		return old.person, true
 	case err != nil, p.ID != old.person.ID, !p.Active, stamp != old.stamp:
-		l.cache.drop(key)
+		l.cache.Remove(key)
 		return calendar.Person{}, false
 	}
 	r := &rememberedLogin{person: p, stamp: stamp, app: old.app, until: old.until}
 	r.gen.Store(gen)
 	r.checked.Store(l.opt.Now().UnixNano())
 	r.appGen.Store(old.appGen.Load())
-	l.cache.put(key, r)
+	l.cache.Add(key, r)
 	return p, true
 }
 
 // String keeps secrets out of logs.
-func (l *Logins) String() string { return fmt.Sprintf("logins(%d remembered)", l.cache.len()) }
+func (l *Logins) String() string { return fmt.Sprintf("logins(%d remembered)", l.cache.Len()) }

@@ -9,21 +9,19 @@ import (
 	"sync/atomic"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
+
 	"factotum/server/calendar"
 )
 
 // loginKey is HMAC-SHA256 over user, NUL and password with a key that the
-// process drew at random: without that key a dump of the map is worth nothing.
+// process drew at random: without that key a dump of the cache is worth nothing.
 type loginKey [sha256.Size]byte
 
-// loginCache remembers successful log-ins. A hit costs the HMAC and a read
-// lock on one of its shards.
+// loginCache remembers successful log-ins.
 type loginCache struct {
-	macs   sync.Pool // *mac
-	shards [16]*recent[loginKey, *rememberedLogin]
-
-	mu    sync.Mutex
-	calls map[loginKey]*loginCall
+	*lru.Cache[loginKey, *rememberedLogin]
+	macs sync.Pool // *mac: to make one costs as much as all the rest of a remembered log-in
 }
 
 type mac struct {
@@ -44,21 +42,11 @@ type rememberedLogin struct {
 	appGen  atomic.Uint64 // of the app passwords
 }
 
-// loginCall is a log-in under way; others with the same key wait for it.
-type loginCall struct {
-	done   chan struct{}
-	person calendar.Person
-	err    error
-}
-
 func newLoginCache(size int) *loginCache {
 	secret := make([]byte, sha256.Size)
 	rand.Read(secret)
-	c := &loginCache{calls: map[loginKey]*loginCall{}}
+	c := &loginCache{Cache: newLRU[loginKey, *rememberedLogin](size)}
 	c.macs.New = func() any { return &mac{Hash: hmac.New(sha256.New, secret)} }
-	for i := range c.shards {
-		c.shards[i] = newRecent[loginKey, *rememberedLogin](size / len(c.shards))
-	}
 	return c
 }
 
@@ -74,45 +62,32 @@ func (c *loginCache) key(user, password string) (k loginKey) {
 	return k
 }
 
-func (c *loginCache) shard(k loginKey) *recent[loginKey, *rememberedLogin] {
-	return c.shards[int(k[0])%len(c.shards)]
-}
-
-func (c *loginCache) get(k loginKey) (*rememberedLogin, bool) { return c.shard(k).get(k) }
-func (c *loginCache) put(k loginKey, r *rememberedLogin)      { c.shard(k).put(k, r) }
-func (c *loginCache) drop(k loginKey)                         { c.shard(k).drop(k) }
-
 // forget drops the log-ins of one user.
 func (c *loginCache) forget(id calendar.UserID) {
-	for _, s := range c.shards {
-		s.dropFunc(func(r *rememberedLogin) bool { return r.person.ID == id })
+	for _, k := range c.Keys() {
+		if r, ok := c.Peek(k); ok && r.person.ID == id {
+			c.Remove(k)
+		}
 	}
 }
 
-func (c *loginCache) len() (n int) {
-	for _, s := range c.shards {
-		n += s.len()
+// newLRU makes a bounded map that forgets what was not asked for the longest.
+func newLRU[K comparable, V any](size int) *lru.Cache[K, V] {
+	c, err := lru.New[K, V](max(size, 1))
+	if err != nil {
+		panic(err) // the size above is one
 	}
-	return n
+	return c
 }
 
-// join returns the call under way for a key, or a new one that the caller
-// must finish.
-func (c *loginCache) join(k loginKey) (call *loginCall, leader bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if call = c.calls[k]; call != nil {
-		return call, false
+// getOr returns the value of k, made by fresh if there is none.
+func getOr[K comparable, V any](c *lru.Cache[K, V], k K, fresh func() V) V {
+	if v, ok := c.Get(k); ok {
+		return v
 	}
-	call = &loginCall{done: make(chan struct{})}
-	c.calls[k] = call
-	return call, true
-}
-
-func (c *loginCache) finish(k loginKey, call *loginCall, p calendar.Person, err error) {
-	c.mu.Lock()
-	delete(c.calls, k)
-	c.mu.Unlock()
-	call.person, call.err = p, err
-	close(call.done)
+	v := fresh()
+	if other, ok, _ := c.PeekOrAdd(k, v); ok {
+		return other // of somebody who came in between
+	}
+	return v
 }

@@ -23,12 +23,12 @@ func (d *Directory) remember(key string, ask func() (calendar.Person, error)) (c
 		return ask()
 	}
 	now := d.opt.Now()
-	if c, ok := d.cache.get(key); ok && now.Before(c.until) {
+	if c, ok := d.cache.Get(key); ok && now.Before(c.until) {
 		return c.person, c.err
 	}
 	p, err := ask()
 	if err == nil || isNotFound(err) {
-		d.cache.put(key, cached{p, err, now.Add(d.opt.LDAP.CacheTTL)})
+		d.cache.Add(key, cached{p, err, now.Add(d.opt.LDAP.CacheTTL)})
 	}
 	return p, err
 }
