@@ -355,7 +355,7 @@ func TestCache(t *testing.T) {
 	is("anna", "host-3")
 	is("bert", "host-4")
 	is("carl", "host-5")
-	if n := len(c.entries); n > 2 {
+	if n := c.entries.Len(); n > 2 {
 		t.Errorf("%d entries", n)
 	}
 	is("carl", "host-5")

@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"sync"
 	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
 
 	"factotum/server/calendar"
 )
@@ -63,13 +64,10 @@ func (d Directory) Locate(ctx context.Context, owner calendar.Owner) (string, er
 // Cache remembers what a Locator said, for a while and up to a number of
 // owners. While the Locator fails, what it said last is used further.
 type Cache struct {
-	next Locator
-	life time.Duration
-	most int
-	now  func() time.Time
-
-	mu      sync.Mutex
-	entries map[calendar.Owner]entry
+	next    Locator
+	life    time.Duration
+	now     func() time.Time
+	entries *lru.Cache[calendar.Owner, entry]
 }
 
 type entry struct {
@@ -83,15 +81,17 @@ func NewCache(next Locator, most int, life time.Duration, now func() time.Time) 
 	if now == nil {
 		now = time.Now
 	}
-	return &Cache{next: next, life: life, most: most, now: now, entries: map[calendar.Owner]entry{}}
+	entries, err := lru.New[calendar.Owner, entry](max(most, 1))
+	if err != nil {
+		panic(err) // the size above is one
+	}
+	return &Cache{next: next, life: life, now: now, entries: entries}
 }
 
 // Locate implements Locator.
 func (c *Cache) Locate(ctx context.Context, owner calendar.Owner) (string, error) {
 	now := c.now()
-	c.mu.Lock()
-	e, known := c.entries[owner]
-	c.mu.Unlock()
+	e, known := c.entries.Get(owner)
 	if known && now.Before(e.until) {
 		return e.host, nil
 	}
@@ -102,33 +102,9 @@ func (c *Cache) Locate(ctx context.Context, owner calendar.Owner) (string, error
 		}
 		return "", err
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !known && len(c.entries) >= c.most {
-		c.evict(now)
-	}
-	c.entries[owner] = entry{host, now.Add(c.life)}
+	c.entries.Add(owner, entry{host, now.Add(c.life)})
 	return host, nil
 }
 
-// evict drops what has expired, or else any entry.
-func (c *Cache) evict(now time.Time) {
-	for o, e := range c.entries {
-		if !now.Before(e.until) {
-			delete(c.entries, o)
-		}
-	}
-	for o := range c.entries {
-		if len(c.entries) < c.most {
-			return
-		}
-		delete(c.entries, o)
-	}
-}
-
 // Forget drops an owner, who was moved to another back end.
-func (c *Cache) Forget(owner calendar.Owner) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.entries, owner)
-}
+func (c *Cache) Forget(owner calendar.Owner) { c.entries.Remove(owner) }
