@@ -11,14 +11,14 @@ import (
 	"factotum/server/service"
 )
 
-// toolActor is who the tools act as: the calendar administrator, whose rights
+// actor is who the tools act as: the calendar administrator, whose rights
 // no access control list limits. Whoever may open csstored's socket is him.
-func toolActor(cfg *config.Config) calendar.Actor {
+func (t *tool) actor(cfg *config.Config) calendar.Actor {
 	id := cfg.Admin.User
 	if id == "" {
 		id = "calmaster"
 	}
-	return calendar.Actor{User: id, Domain: cfg.Domain.Default, Admin: true}
+	return calendar.Actor{User: id, Domain: cfg.Domain.Default, Admin: true, Via: t.name}
 }
 
 // backend is the store as a tool sees it.
@@ -57,7 +57,7 @@ func (t *tool) openBackend(ctx context.Context) (*backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &backend{Backend: client, who: toolActor(cfg), cfg: cfg, close: func() { client.Close() }}, nil
+	return &backend{Backend: client, who: t.actor(cfg), cfg: cfg, close: func() { client.Close() }}, nil
 }
 
 // openAnyway is openBackend for the tools that also work while the server is
@@ -98,7 +98,7 @@ func openStopped(ctx context.Context, cfg *config.Config, t *tool) (*backend, er
 		return nil, err
 	}
 	return &backend{
-		Backend: service.New(store, people, opt), who: toolActor(cfg), cfg: cfg, store: store,
+		Backend: service.New(store, people, opt), who: t.actor(cfg), cfg: cfg, store: store,
 		close: func() {
 			if err := store.Close(); err != nil {
 				t.complain("close the store: %v", err)

@@ -23,7 +23,7 @@ func (rq *request) authenticate() error {
 	if err != nil {
 		return err
 	}
-	rq.me, rq.who = person, person.Actor()
+	rq.me, rq.who = person, person.ActorVia("caldav", rq.r.UserAgent())
 	return nil
 }
 

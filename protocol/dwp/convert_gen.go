@@ -19,6 +19,8 @@ func toActor(v *calendar.Actor) *wire.Actor {
 		Groups: toTexts(v.Groups),
 		Mail:   toText(v.Mail),
 		Admin:  v.Admin,
+		Via:    toText(v.Via),
+		Client: toText(v.Client),
 	}
 }
 
@@ -32,6 +34,8 @@ func fromActor(m *wire.Actor) (v calendar.Actor) {
 		Groups: fromTexts[string](m.Groups),
 		Mail:   string(m.Mail),
 		Admin:  m.Admin,
+		Via:    string(m.Via),
+		Client: string(m.Client),
 	}
 }
 

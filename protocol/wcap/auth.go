@@ -47,7 +47,7 @@ func (c *call) authenticate() error {
 	case err != nil:
 		return err
 	}
-	c.me, c.who = p, p.Actor()
+	c.me, c.who = p, p.ActorVia("wcap", c.r.UserAgent())
 	return nil
 }
 

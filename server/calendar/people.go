@@ -93,6 +93,23 @@ func (p Person) Actor() Actor {
 	return Actor{User: p.ID, Domain: p.Domain, Groups: p.Groups, Mail: p.Mail(), Admin: p.Admin}
 }
 
+// ActorVia returns the person as one who asks by a protocol or tool, with a
+// client that names itself so.
+func (p Person) ActorVia(via, client string) Actor {
+	a := p.Actor()
+	a.Via = via
+	for i := range client { // a name is short, and whole characters
+		if i > 200 {
+			client = client[:i]
+			break
+		}
+	}
+	if !BadText(client) {
+		a.Client = client
+	}
+	return a
+}
+
 // PeopleQuery searches the directory. Empty fields match everything; the
 // non-empty ones must all match as case-insensitive substrings (Exact: whole).
 type PeopleQuery struct {

@@ -16,6 +16,13 @@ type Actor struct {
 	Groups []string // groups the user belongs to, as ACEs name them
 	Mail   string   // primary address, for organizer checks
 	Admin  bool     // calendar administrator whose rights override every ACL
+
+	// Via and Client tell how he came, for the record of what he changes: the
+	// protocol or tool ("caldav", "wcap", "csimport"), and what the client calls
+	// itself. No rule looks at them; both are empty for what the server does of
+	// its own.
+	Via    string
+	Client string
 }
 
 // Calendar is a collection as its reader sees it (Sun's calprops).

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"factotum/server/acl"
 	"factotum/server/calendar"
@@ -493,5 +494,17 @@ func TestRecordAloneWrites(t *testing.T) {
 	}
 	if found["the writing half of a transaction"] < 10 || found["Store.Update"] != 1 {
 		t.Errorf("the test looks for the wrong names: %v", found)
+	}
+}
+
+// TestARecordSaysHowHeCame: the protocol and the client are those of the actor.
+func TestARecordSaysHowHeCame(t *testing.T) {
+	c := openRecords(t)
+	who := calendar.Person{ID: "anna"}.ActorVia("caldav", "A client/1.0 "+strings.Repeat("é", 200))
+	c.changes = nil
+	c.must(c.DeleteObject(calendar.WithToken(t.Context(), "token"), who, calendar.DeleteRequest{Ref: refTo("anna", "a.ics")}))
+	by, token := c.changes[0].By, c.changes[0].Token
+	if by.Via != "caldav" || !strings.HasPrefix(by.Client, "A client/1.0 é") || len(by.Client) > 202 || !utf8.ValidString(by.Client) || token == "" {
+		t.Errorf("by %q with %q (%d octets), token %q", by.Via, by.Client, len(by.Client), token)
 	}
 }

@@ -270,6 +270,8 @@ type Actor struct {
 	Groups        [][]byte               `protobuf:"bytes,3,rep,name=groups,proto3" json:"groups,omitempty"`
 	Mail          []byte                 `protobuf:"bytes,4,opt,name=mail,proto3" json:"mail,omitempty"`
 	Admin         bool                   `protobuf:"varint,5,opt,name=admin,proto3" json:"admin,omitempty"`
+	Via           []byte                 `protobuf:"bytes,6,opt,name=via,proto3" json:"via,omitempty"`
+	Client        []byte                 `protobuf:"bytes,7,opt,name=client,proto3" json:"client,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -337,6 +339,20 @@ func (x *Actor) GetAdmin() bool {
 		return x.Admin
 	}
 	return false
+}
+
+func (x *Actor) GetVia() []byte {
+	if x != nil {
+		return x.Via
+	}
+	return nil
+}
+
+func (x *Actor) GetClient() []byte {
+	if x != nil {
+		return x.Client
+	}
+	return nil
 }
 
 type Ref struct {
@@ -5758,13 +5774,15 @@ const file_dwp_proto_rawDesc = "" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x0e\n" +
 	"\x02op\x18\x03 \x01(\tR\x02op\x12\x10\n" +
 	"\x03ref\x18\x04 \x01(\fR\x03ref\x12\x10\n" +
-	"\x03msg\x18\x05 \x01(\fR\x03msg\"u\n" +
+	"\x03msg\x18\x05 \x01(\fR\x03msg\"\x9f\x01\n" +
 	"\x05Actor\x12\x12\n" +
 	"\x04user\x18\x01 \x01(\fR\x04user\x12\x16\n" +
 	"\x06domain\x18\x02 \x01(\fR\x06domain\x12\x16\n" +
 	"\x06groups\x18\x03 \x03(\fR\x06groups\x12\x12\n" +
 	"\x04mail\x18\x04 \x01(\fR\x04mail\x12\x14\n" +
-	"\x05admin\x18\x05 \x01(\bR\x05admin\"5\n" +
+	"\x05admin\x18\x05 \x01(\bR\x05admin\x12\x10\n" +
+	"\x03via\x18\x06 \x01(\fR\x03via\x12\x16\n" +
+	"\x06client\x18\a \x01(\fR\x06client\"5\n" +
 	"\x03Ref\x12\x1a\n" +
 	"\bcalendar\x18\x01 \x01(\fR\bcalendar\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\fR\x04name\",\n" +
