@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -212,7 +213,7 @@ func TestSQLiteDiskFull(t *testing.T) {
 func TestSQLiteNewer(t *testing.T) {
 	dir := t.TempDir()
 	mustOpenSQLite(t, dir).Close()
-	db, err := sql.Open("sqlite", filepath.Join(dir, sqliteFile))
+	db, err := sql.Open("sqlite3", filepath.Join(dir, sqliteFile))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -439,4 +440,39 @@ func TestLeaseOfTheDead(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Close()
+}
+
+// A long value goes in and out whole, and the connections that carried it are
+// closed: their memory does not shrink.
+func TestSQLiteLongValues(t *testing.T) {
+	s := mustOpenSQLite(t, t.TempDir())
+	e := s.engine.(*sqliteEngine)
+	data := make([]byte, 100<<20)
+	for i := range data {
+		data[i] = byte(i >> 12)
+	}
+	file := calendar.AttachmentRow{Cal: 1, Name: "a", ID: "1", File: "long", Data: data}
+	if err := s.Update(bg, "anna", func(tx calendar.Tx) error { return tx.PutAttachment(file) }); err != nil {
+		t.Fatal(err)
+	}
+	err := s.View(bg, "anna", func(tx calendar.Tx) error {
+		got, ok, err := tx.Attachment(1, "a", "1")
+		if !ok || !bytes.Equal(got.Data, data) {
+			t.Errorf("%v, %d octets", ok, len(got.Data))
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if e.writer.conn != nil || e.opened.Load() != 0 {
+		t.Errorf("the writer's connection is %v, %d readers are open", e.writer.conn, e.opened.Load())
+	}
+	if err := putSized(s, "b", 1000); err != nil {
+		t.Error(err)
+	}
+	hasObject(t, s, "b", 1000)
+	if e.writer.conn == nil || e.opened.Load() != 1 {
+		t.Errorf("afterwards the writer's connection is %v, %d readers are open", e.writer.conn, e.opened.Load())
+	}
 }

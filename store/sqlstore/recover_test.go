@@ -80,7 +80,7 @@ func TestSQLiteRecover(t *testing.T) {
 	}
 	defer s.Close()
 	testRecover(t, s, func(text string) {
-		db, err := sql.Open("sqlite", filepath.Join(dir, "calendar.db"))
+		db, err := sql.Open("sqlite3", filepath.Join(dir, "calendar.db"))
 		if err != nil {
 			t.Fatal(err)
 		}

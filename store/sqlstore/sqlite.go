@@ -16,7 +16,7 @@ import (
 	"factotum/migrations"
 	"factotum/server/calendar"
 
-	_ "modernc.org/sqlite" // the driver that migrations run on
+	_ "github.com/ncruces/go-sqlite3/driver" // migrations run on database/sql
 )
 
 // sqliteFile is the store's file in its directory.
@@ -120,7 +120,7 @@ func (e *sqliteEngine) open(ctx context.Context) (version int64, err error) {
 
 func (e *sqliteEngine) migrate(ctx context.Context) (int64, error) {
 	dsn := url.URL{Scheme: "file", Path: e.path, RawQuery: "_pragma=busy_timeout(5000)&_pragma=synchronous(FULL)"}
-	db, err := sql.Open("sqlite", dsn.String())
+	db, err := sql.Open("sqlite3", dsn.String())
 	if err != nil {
 		return 0, fmt.Errorf("open the store: %w", err)
 	}
@@ -170,7 +170,7 @@ func (e *sqliteEngine) read(ctx context.Context, fn func(conn) error) error {
 	healthy := false
 	defer func() {
 		c.ctx = nil
-		if healthy {
+		if healthy && !c.swollen {
 			e.readers <- c
 			return
 		}

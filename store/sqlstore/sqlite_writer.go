@@ -82,7 +82,7 @@ func guard(fn func()) (err error) {
 type sqliteWriter struct {
 	path    string
 	opts    Options
-	conn    *sqliteConn // nil after a failure: reopened by the next group
+	conn    *sqliteConn // nil after a failure: opened again for the next group
 	queue   chan *update
 	turn    chan struct{} // holds a value while somebody writes
 	upkeep  chan struct{} // the log wants tending
@@ -210,11 +210,17 @@ func (w *sqliteWriter) lead() {
 	}()
 	w.commit(w.group)
 	w.group = w.group[:0]
-	if w.conn != nil && w.log.due(w.conn) {
+	if w.conn == nil {
+		return
+	}
+	if w.log.due(w.conn) {
 		select {
 		case w.upkeep <- struct{}{}:
 		default:
 		}
+	}
+	if w.conn.swollen {
+		w.disconnect()
 	}
 }
 
@@ -371,8 +377,8 @@ func (w *sqliteWriter) nextID() int64 {
 	return w.lastID
 }
 
-// disconnect closes a connection whose state is in doubt; what it had not
-// committed is gone.
+// disconnect closes a connection whose state is in doubt or that holds too much
+// memory; what it had not committed is gone.
 func (w *sqliteWriter) disconnect() {
 	clear(w.known)
 	if w.conn != nil {
