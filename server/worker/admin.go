@@ -1,0 +1,206 @@
+package worker
+
+import (
+	"context"
+	"math"
+	"slices"
+
+	"factotum/server/calendar"
+)
+
+// Filter chooses jobs; what is empty chooses all.
+type Filter struct {
+	Owner  calendar.Owner
+	Kind   string
+	Parked bool             // parked ones only
+	IDs    []calendar.JobID // these only
+}
+
+func (f *Filter) matches(j *calendar.Job) bool {
+	return (f.Owner == "" || j.Owner == f.Owner) && (f.Kind == "" || j.Kind == f.Kind) && (!f.Parked || j.Parked) &&
+		(len(f.IDs) == 0 || slices.Contains(f.IDs, j.JobID))
+}
+
+// owners are the first and the last owner whose jobs may be meant; "" is no
+// bound.
+func (f *Filter) owners() (first, last calendar.Owner) {
+	if f.Owner != "" || len(f.IDs) == 0 {
+		return f.Owner, f.Owner
+	}
+	return slices.MinFunc(f.IDs, calendar.JobID.Compare).Owner, slices.MaxFunc(f.IDs, calendar.JobID.Compare).Owner
+}
+
+// List returns the jobs that a filter chooses, without their payload, by id,
+// after the given one, at most limit of them: none when there are no more.
+func List(ctx context.Context, store calendar.Store, f Filter, after calendar.JobID, limit int) (jobs []calendar.Job, err error) {
+	first, last := f.owners()
+	if after.Owner < first {
+		after = calendar.JobID{Owner: first, Change: math.MinInt64}
+	}
+	for len(jobs) < limit {
+		page, err := store.Jobs(ctx, after, pageOfJobs)
+		if err != nil || len(page) == 0 {
+			return jobs, err
+		}
+		for i := range page {
+			after = page[i].JobID
+			if last != "" && after.Owner > last || len(jobs) == limit {
+				return jobs, nil
+			}
+			if f.matches(&page[i]) {
+				jobs = append(jobs, page[i])
+			}
+		}
+	}
+	return jobs, nil
+}
+
+// Outcome is what a command did to jobs.
+type Outcome struct {
+	Done int
+	Busy int // left alone, since they run at the moment, or are about to be deleted
+}
+
+// Retry has failed jobs tried again, parked or not: now, and with all attempts
+// before them. What has not failed keeps its time.
+func (w *Worker) Retry(ctx context.Context, f Filter) (Outcome, error) {
+	return w.change(ctx, f, func(j *calendar.Job) (meant, keep bool) {
+		if !j.Parked && j.Attempts == 0 {
+			return false, true
+		}
+		j.Parked, j.Attempts, j.Due = false, 0, w.opt.Now()
+		return true, true
+	})
+}
+
+// Drop forgets jobs without doing them.
+func (w *Worker) Drop(ctx context.Context, f Filter) (Outcome, error) {
+	return w.change(ctx, f, func(*calendar.Job) (meant, keep bool) { return true, false })
+}
+
+// changeAtOnce is how many jobs of one owner are changed in a transaction.
+const changeAtOnce = 200
+
+// change edits or deletes the jobs that a filter chooses. It works before Start
+// too, on the table alone.
+func (w *Worker) change(ctx context.Context, f Filter, edit func(*calendar.Job) (meant, keep bool)) (all Outcome, err error) {
+	for after := (calendar.JobID{}); ; {
+		page, err := List(ctx, w.store, f, after, changeAtOnce)
+		if err != nil || len(page) == 0 {
+			return all, err
+		}
+		owner := page[0].Owner
+		if i := slices.IndexFunc(page, func(j calendar.Job) bool { return j.Owner != owner }); i > 0 {
+			page = page[:i]
+		}
+		after = page[len(page)-1].JobID
+		one, err := w.changeOwners(ctx, f, page, edit)
+		all.Done += one.Done
+		all.Busy += one.Busy
+		if err != nil {
+			return all, err
+		}
+	}
+}
+
+// changeOwners edits jobs of one owner. Meanwhile those in memory are held, so
+// that none begins to run.
+func (w *Worker) changeOwners(ctx context.Context, f Filter, jobs []calendar.Job, edit func(*calendar.Job) (meant, keep bool)) (out Outcome, err error) {
+	held := map[calendar.JobID]*entry{}
+	dues := map[*entry]int64{}
+	w.mu.Lock()
+	jobs = slices.DeleteFunc(slices.Clone(jobs), func(j calendar.Job) bool {
+		e, _ := w.queue.find(&j)
+		if e == nil {
+			return false
+		}
+		if _, run := w.unsettled[e]; run || e.state == stateRunning {
+			out.Busy++
+			return true
+		}
+		held[j.JobID], dues[e] = e, e.due
+		w.queue.hold(e)
+		return false
+	})
+	w.mu.Unlock()
+	if len(jobs) == 0 {
+		return out, nil
+	}
+	var seen []edited
+	err = w.store.Update(ctx, jobs[0].Owner, func(tx calendar.Tx) (err error) {
+		seen, err = editJobs(tx, jobs, f, edit)
+		return err
+	})
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err == nil {
+		for i := range seen {
+			c := &seen[i]
+			if c.meant {
+				out.Done++
+			}
+			if w.reads() {
+				w.edited(c, held[c.was.JobID])
+				delete(held, c.was.JobID)
+			}
+		}
+	}
+	for _, e := range held {
+		w.queue.back(e, dues[e])
+	}
+	w.nudge()
+	return out, err
+}
+
+// edited is a job before and after a command.
+type edited struct {
+	was, is     calendar.Job
+	meant, keep bool
+}
+
+// editJobs edits those of the jobs that are still as they were chosen.
+func editJobs(tx calendar.Tx, jobs []calendar.Job, f Filter, edit func(*calendar.Job) (meant, keep bool)) (seen []edited, err error) {
+	for i := range jobs {
+		now, ok, err := tx.Job(jobs[i].Change, jobs[i].Seq)
+		if err != nil {
+			return nil, err
+		}
+		if !ok || !f.matches(&now) {
+			continue
+		}
+		c := edited{was: now, is: now}
+		c.meant, c.keep = edit(&c.is)
+		switch {
+		case !c.meant:
+		case c.keep:
+			err = tx.PutJob(c.is)
+		default:
+			err = tx.DeleteJob(now.Change, now.Seq)
+		}
+		if err != nil {
+			return nil, err
+		}
+		seen = append(seen, c)
+	}
+	return seen, nil
+}
+
+// edited brings memory up to date with a job; e is its entry, held, or nil.
+func (w *Worker) edited(c *edited, e *entry) {
+	switch {
+	case e != nil && !c.meant:
+		w.queue.back(e, dueOf(&c.is))
+		return
+	case e != nil:
+		w.queue.remove(e)
+	case c.was.Parked && !w.kind(c.was.Kind).Blocks:
+		w.parked--
+	}
+	// One that was not meant may be here because nobody knew that it is stored.
+	if c.keep {
+		w.take(&c.is)
+	}
+}
+
+// reads tells whether memory knows what is in the table.
+func (w *Worker) reads() bool { return w.phase == loading || w.phase == working }

@@ -1,0 +1,424 @@
+// Package worker does the jobs that follow from changes.
+//
+// A job is stored in the transaction of its change (calendar.Job), and who
+// stored it tells the Worker of it after the commit (Add). The Worker belongs
+// to the one daemon that owns the store: it reads the table of jobs once, when
+// it starts, and knows from then on what there is and when it is due. So nothing
+// is polled, and no row is claimed or locked. In memory a job is some 120
+// octets, whatever its payload, which is read when its turn comes: a million
+// pending jobs are 120 MB.
+//
+// What is kept:
+//
+//   - A job is done at least once, and exactly once unless the process ends
+//     between the handler's return and the deletion of the job. So a handler is
+//     harmless when it runs again.
+//   - Jobs of one owner and key run one after another in the order of their ids;
+//     one that tries again later holds up those behind it.
+//   - One that is parked does so only where its kind says so (Kind.Blocks).
+//   - Owners take turns, and none has more than its share of what runs at once.
+//   - A failure, a panic too, is followed by another attempt after a pause that
+//     doubles, until the attempts are used up: then the job is parked, which
+//     means that it stays in the table for an administrator (csdb jobs).
+//   - Stop lets what runs come to its end. What it has to cut short is not a
+//     failure, and runs again after the next start.
+package worker
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"factotum/server/calendar"
+)
+
+// Handler does a job. An error says that it is to be tried again, unless it is
+// Permanent; its text is stored, and shown to administrators, so it does not
+// quote what an event says. Handlers run at once with others, and again after a
+// crash.
+type Handler func(ctx context.Context, job calendar.Job) error
+
+// Kind is how jobs of one kind are done.
+type Kind struct {
+	Run      Handler
+	Attempts int           // before a job is parked; 0: Options.Attempts
+	Timeout  time.Duration // of one attempt; 0: Options.Timeout
+	// Blocks says that a parked job holds up those behind it, of the same owner
+	// and key, until an administrator has it tried again or drops it.
+	Blocks bool
+}
+
+// Options are choices; the zero value is right for production.
+type Options struct {
+	Log *slog.Logger     // nil discards
+	Now func() time.Time // the clock, time.Now if nil
+
+	Concurrency int           // jobs that run at once; 0: 8
+	PerOwner    int           // of one owner; 0: 2
+	Attempts    int           // before a job is parked; 0: 20, which is half a day
+	First, Max  time.Duration // the pause after a first failure, and the longest; 0: 15 seconds, an hour
+	Timeout     time.Duration // of one attempt; 0: 5 minutes
+	// Jitter gives how much of the second half of a pause is waited, in [0,1);
+	// nil: at random.
+	Jitter func() float64
+}
+
+func (o *Options) defaults() {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Jitter == nil {
+		o.Jitter = rand.Float64
+	}
+	for _, d := range []struct {
+		to    *int
+		value int
+	}{{&o.Concurrency, 8}, {&o.PerOwner, 2}, {&o.Attempts, 20}} {
+		if *d.to <= 0 {
+			*d.to = d.value
+		}
+	}
+	for _, d := range []struct {
+		to    *time.Duration
+		value time.Duration
+	}{{&o.First, 15 * time.Second}, {&o.Max, time.Hour}, {&o.Timeout, 5 * time.Minute}} {
+		if *d.to <= 0 {
+			*d.to = d.value
+		}
+	}
+}
+
+// Worker does the jobs of one store.
+type Worker struct {
+	store calendar.Store
+	opt   Options
+
+	ctx  context.Context // of the handlers
+	cut  context.CancelFunc
+	quit chan struct{} // closed by Stop
+	wake chan struct{}
+	busy sync.WaitGroup // the dispatcher and what runs
+
+	mu        sync.Mutex
+	phase     phase
+	kinds     map[string]*kind // not changed after Start
+	unknown   kind             // all that nobody handles
+	queue     *queue
+	running   int
+	parked    int // that are in the table only
+	unsettled map[*entry]attempt
+	strangers map[string]bool // kinds without a handler that were told of
+}
+
+type phase uint8
+
+const (
+	idle     phase = iota // not started: what is added is in the table
+	loading               // the table is being read, nothing runs
+	working               //
+	stopping              // nothing new is begun
+)
+
+// kind is a Kind and what became of its jobs.
+type kind struct {
+	Kind
+	done, failed, parked uint64
+}
+
+// New returns a Worker that does nothing before Start.
+func New(store calendar.Store, opt Options) *Worker {
+	opt.defaults()
+	return &Worker{
+		store: store, opt: opt, quit: make(chan struct{}), wake: make(chan struct{}, 1), kinds: map[string]*kind{},
+		queue: newQueue(opt.PerOwner), unsettled: map[*entry]attempt{}, strangers: map[string]bool{},
+	}
+}
+
+// Handle says how jobs of a kind are done. All kinds are named before Start.
+func (w *Worker) Handle(name string, k Kind) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, twice := w.kinds[name]; twice || w.phase != idle || k.Run == nil {
+		panic(fmt.Sprintf("worker: kind %q: named twice, too late, or without a handler", name))
+	}
+	if k.Attempts <= 0 {
+		k.Attempts = w.opt.Attempts
+	}
+	if k.Timeout <= 0 {
+		k.Timeout = w.opt.Timeout
+	}
+	w.kinds[name] = &kind{Kind: k}
+}
+
+// pageOfJobs is how many jobs are read at once.
+const pageOfJobs = 1000
+
+// Start reads the table and begins to work. Jobs that are added meanwhile are
+// not missed, and none runs before the table is read: it might have one that
+// comes first.
+func (w *Worker) Start(ctx context.Context) error {
+	w.mu.Lock()
+	if w.phase != idle {
+		w.mu.Unlock()
+		panic("worker: started twice")
+	}
+	w.phase = loading
+	w.ctx, w.cut = context.WithCancel(context.WithoutCancel(ctx))
+	w.mu.Unlock()
+	err := eachPage(ctx, w.store, calendar.JobID{}, func(page []calendar.Job) error {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		for i := range page {
+			w.take(&page[i])
+		}
+		return nil
+	})
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err != nil {
+		w.phase, w.queue, w.parked = idle, newQueue(w.opt.PerOwner), 0
+		w.cut()
+		return fmt.Errorf("read the jobs: %w", err)
+	}
+	w.phase = working
+	w.busy.Go(w.dispatch)
+	for owner := range w.queue.held {
+		w.busy.Go(func() { w.reread(owner) })
+	}
+	return nil
+}
+
+// eachPage walks over the jobs of all owners.
+func eachPage(ctx context.Context, store calendar.Store, after calendar.JobID, fn func([]calendar.Job) error) error {
+	for {
+		page, err := store.Jobs(ctx, after, pageOfJobs)
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		after = page[len(page)-1].JobID
+		if err := fn(page); err != nil {
+			return err
+		}
+	}
+}
+
+// Add tells of jobs that are committed: it is what a transaction calls from
+// OnCommit, with the owner in each id. It does no I/O. A job that is known
+// already has the new Due from now on.
+func (w *Worker) Add(jobs ...calendar.Job) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.reads() {
+		return // the table has them
+	}
+	for i := range jobs {
+		w.take(&jobs[i])
+	}
+	w.nudge()
+}
+
+// take puts a job into the queue; a parked one only if it blocks others.
+func (w *Worker) take(j *calendar.Job) {
+	if j.Parked && !w.kind(j.Kind).Blocks {
+		w.parked++
+		return
+	}
+	w.queue.add(j)
+}
+
+// Doubt tells of a transaction of which it is not known whether it was
+// committed: its jobs may be in the table without Add having been called. They
+// are looked for as soon as the store answers; until then none of the owner's
+// jobs begins, since one of those might come first.
+func (w *Worker) Doubt(owner calendar.Owner) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.reads() {
+		return
+	}
+	w.queue.held[owner]++
+	if w.queue.held[owner] == 1 && w.phase == working {
+		w.busy.Go(func() { w.reread(owner) })
+	}
+}
+
+// reread takes in what the table has of an owner who is in doubt.
+func (w *Worker) reread(owner calendar.Owner) {
+	for failed := 0; ; {
+		w.mu.Lock()
+		doubts := w.queue.held[owner]
+		w.mu.Unlock()
+		err := w.rereadOnce(owner)
+		if err == nil {
+			w.mu.Lock()
+			certain := w.queue.held[owner] == doubts // none came while it was read
+			if certain {
+				w.queue.letGo(owner)
+				w.nudge()
+			}
+			w.mu.Unlock()
+			if certain {
+				return
+			}
+			continue
+		}
+		failed++
+		w.opt.Log.Error("read an owner's jobs", "user", string(owner), "err", err)
+		select {
+		case <-time.After(w.pause(failed).Sub(w.opt.Now())):
+		case <-w.quit:
+			return
+		}
+	}
+}
+
+func (w *Worker) rereadOnce(owner calendar.Owner) error {
+	ctx, cancel := context.WithTimeout(w.ctx, patience)
+	defer cancel()
+	for after := (calendar.JobID{}); ; {
+		page, err := List(ctx, w.store, Filter{Owner: owner}, after, pageOfJobs)
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		after = page[len(page)-1].JobID
+		w.mu.Lock()
+		for i := range page {
+			if !page[i].Parked {
+				w.take(&page[i])
+			}
+		}
+		w.nudge()
+		w.mu.Unlock()
+	}
+}
+
+// nudge has the dispatcher look at the queue.
+func (w *Worker) nudge() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// longestSleep bounds how late a job is after the machine slept or its clock
+// was set: timers know nothing of either.
+const longestSleep = time.Minute
+
+// advanceAtOnce is how many jobs become ready while the lock is held, which
+// Add, and so a commit, waits for.
+const advanceAtOnce = 1000
+
+// dispatch begins what is due, as far as there is room.
+func (w *Worker) dispatch() {
+	timer := time.NewTimer(longestSleep)
+	defer timer.Stop()
+	for {
+		w.mu.Lock()
+		if w.phase != working {
+			w.mu.Unlock()
+			return
+		}
+		now := w.opt.Now()
+		w.queue.advance(now, advanceAtOnce)
+		for w.running < w.opt.Concurrency {
+			e := w.queue.pick()
+			if e == nil {
+				break
+			}
+			w.running++
+			w.busy.Go(func() { w.run(e) })
+		}
+		sleep := longestSleep
+		if due, ok := w.queue.next(); ok {
+			sleep = min(sleep, due.Sub(now))
+		}
+		w.mu.Unlock()
+		if sleep <= 0 {
+			continue
+		}
+		timer.Reset(sleep)
+		select {
+		case <-timer.C:
+		case <-w.wake:
+		case <-w.quit:
+		}
+	}
+}
+
+// grace is how long Stop waits for handlers that it has cut short.
+const grace = time.Second
+
+// Stop begins nothing new and waits for what runs. When ctx ends, handlers are
+// told so by theirs, and waited for a second more; what they were doing stays in
+// the table.
+func (w *Worker) Stop(ctx context.Context) error {
+	w.mu.Lock()
+	if w.phase != working {
+		w.mu.Unlock()
+		return nil
+	}
+	w.phase = stopping
+	close(w.quit)
+	w.mu.Unlock()
+	over := make(chan struct{})
+	go func() {
+		w.busy.Wait()
+		close(over)
+	}()
+	defer w.cut()
+	select {
+	case <-over:
+	case <-ctx.Done():
+		w.cut()
+		select {
+		case <-over:
+		case <-time.After(grace):
+			return fmt.Errorf("stop the worker: a job does not end: %w", ctx.Err())
+		}
+	}
+	w.settleRest(ctx)
+	return nil
+}
+
+// Stats is what a Worker has to do and has done.
+type Stats struct {
+	Pending int           // all but parked ones
+	Due     int           // whose time has come, and nothing but room is missing
+	Running int           //
+	Parked  int           // given up
+	Oldest  time.Duration // since the oldest of Due was due
+	Kinds   []KindStats
+}
+
+// KindStats counts what became of jobs of one kind since the start.
+type KindStats struct {
+	Kind                 string
+	Done, Failed, Parked uint64 // failed attempts; jobs given up
+}
+
+// Stats tells what there is to do.
+func (w *Worker) Stats() Stats {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	blocking := w.queue.count[stateParked]
+	s := Stats{Pending: w.queue.size - blocking, Due: w.queue.count[stateReady], Running: w.running, Parked: w.parked + blocking}
+	if s.Due > 0 {
+		s.Oldest = max(w.opt.Now().Sub(w.queue.oldest()), 0)
+	}
+	for _, name := range slices.Sorted(maps.Keys(w.kinds)) {
+		k := w.kinds[name]
+		s.Kinds = append(s.Kinds, KindStats{Kind: name, Done: k.done, Failed: k.failed, Parked: k.parked})
+	}
+	if n := w.unknown.parked; n > 0 {
+		s.Kinds = append(s.Kinds, KindStats{Kind: "unknown", Parked: n})
+	}
+	return s
+}
