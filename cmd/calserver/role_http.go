@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 
 	"factotum/protocol/caldav"
@@ -33,7 +32,6 @@ type httpService struct {
 	log     *slog.Logger
 	release []func()
 	hosts   *hostWriter
-	known   sync.Map // of user ids: those whose default calendar was seen to
 }
 
 func openHTTPRole(ctx context.Context, p *process) (svc running, err error) {
@@ -193,8 +191,7 @@ func networks(list []string) (out []netip.Prefix, err error) {
 	return out, nil
 }
 
-// login checks credentials, and tells statistics and access log of it. The
-// first login makes the user's default calendar: local.autoprovision.
+// login checks credentials, and tells statistics and access log of it.
 func (s *httpService) login(p *process) func(context.Context, string, string, netip.Addr) (calendar.Person, error) {
 	return func(ctx context.Context, user, password string, remote netip.Addr) (calendar.Person, error) {
 		person, err := s.logins.Login(ctx, user, password, remote)
@@ -204,14 +201,6 @@ func (s *httpService) login(p *process) func(context.Context, string, string, ne
 		}
 		front.NoteUser(ctx, person.ID)
 		s.hosts.loggedIn(person.ID)
-		if _, known := s.known.Load(person.ID); !known && p.cfg.Local.Autoprovision {
-			_, err := s.backend.Home(ctx, person.Actor(), calendar.HomeRequest{Owner: calendar.Owner(person.ID), Provision: true})
-			if err == nil {
-				s.known.Store(person.ID, true)
-			} else { // the request itself will say what is wrong
-				s.log.DebugContext(ctx, "provision at login", "user", person.ID, "err", err)
-			}
-		}
 		return person, nil
 	}
 }

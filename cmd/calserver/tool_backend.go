@@ -115,10 +115,9 @@ func (b *backend) calendar(ctx context.Context, id calendar.ID) (calendar.Calend
 	if !errors.Is(err, calendar.NoCalendar) || id.Name() != calendar.DefaultName {
 		return c, err
 	}
-	if _, err := b.Home(ctx, b.who, calendar.HomeRequest{Owner: id.Owner(), Provision: true}); err != nil {
-		return c, err
-	}
-	return b.Calendar(ctx, b.who, id)
+	owner := b.who // and still the administrator
+	owner.User = string(id.Owner())
+	return b.Calendar(ctx, owner, id)
 }
 
 // people opens the directory for look-ups without the limit on answers that

@@ -94,7 +94,6 @@ type Handler struct {
 	// retryAfter is the value of the header.
 	retryAfter string
 	zones      zoneTexts
-	visitors   visitors
 }
 
 // New returns the front.
@@ -184,7 +183,6 @@ var davValues = []string{davHeader}
 // serve dispatches. What is not found under a name without a slash at its end
 // may be a nested collection.
 func (rq *request) serve() error {
-	rq.visit()
 	err := rq.dispatch()
 	if err == nil || rq.at.place != atObject || !slashMayLack(rq.r.Method) || calendar.KindOf(err) != calendar.NotFound {
 		return err

@@ -82,7 +82,7 @@ func (rq *request) findTop(mw *dav.Writer, pl *plan, self, members bool) {
 	case atHomes:
 		// The home's own properties need the Backend; its type does not.
 		home := calendar.Home{Owner: calendar.Owner(rq.me.ID)}
-		if h, err := rq.be.Home(rq.ctx, rq.who, calendar.HomeRequest{Owner: home.Owner, Provision: true}); err == nil {
+		if h, err := rq.be.Home(rq.ctx, rq.who, calendar.HomeRequest{Owner: home.Owner}); err == nil {
 			home = h
 		}
 		pl.respond(mw, rq.homeSubject(&home, nil))
@@ -107,9 +107,9 @@ func (rq *request) findPrincipal(mw *dav.Writer, pl *plan) error {
 	return nil
 }
 
-// home fetches the home at a path. The owner's first visit makes it.
+// home fetches the home at a path.
 func (rq *request) home(t target) (calendar.Home, error) {
-	return rq.be.Home(rq.ctx, rq.who, calendar.HomeRequest{Owner: t.owner(), Provision: t.user == rq.me.ID})
+	return rq.be.Home(rq.ctx, rq.who, calendar.HomeRequest{Owner: t.owner()})
 }
 
 func (rq *request) findHome(mw *dav.Writer, pl *plan, self, members bool) error {

@@ -17,7 +17,7 @@ func BenchmarkBackend(b *testing.B) {
 	people := calendartest.NewPeople("anna")
 	who := people.Actor("anna")
 	service := newService(people)
-	if _, err := service.Home(b.Context(), who, calendar.HomeRequest{Owner: "anna", Provision: true}); err != nil {
+	if _, err := service.Home(b.Context(), who, calendar.HomeRequest{Owner: "anna"}); err != nil {
 		b.Fatal(err)
 	}
 	var items []calendar.PutItem

@@ -13,6 +13,7 @@ import (
 
 // reads are the calls that gRPC itself may send once more.
 var reads = []string{
+	"Home",
 	"Calendar",
 	"ListObjects",
 	"Object",
@@ -31,7 +32,7 @@ var reads = []string{
 func (c *Client) Home(ctx context.Context, who calendar.Actor, req calendar.HomeRequest) (res calendar.Home, err error) {
 	q := toHomeRequest(&req)
 	q.Actor = toActor(&who)
-	a, err := unary(ctx, c, "home", always, c.api.Home, q)
+	a, err := unary(ctx, c, "home", never, c.api.Home, q)
 	if err != nil {
 		return res, err
 	}

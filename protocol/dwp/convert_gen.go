@@ -618,9 +618,8 @@ func toHomeRequest(v *calendar.HomeRequest) *wire.HomeRequest {
 		return nil
 	}
 	return &wire.HomeRequest{
-		Owner:     toText(v.Owner),
-		Provision: v.Provision,
-		Counts:    v.Counts,
+		Owner:  toText(v.Owner),
+		Counts: v.Counts,
 	}
 }
 
@@ -629,9 +628,8 @@ func fromHomeRequest(m *wire.HomeRequest) (v calendar.HomeRequest) {
 		return v
 	}
 	return calendar.HomeRequest{
-		Owner:     calendar.Owner(m.Owner),
-		Provision: m.Provision,
-		Counts:    m.Counts,
+		Owner:  calendar.Owner(m.Owner),
+		Counts: m.Counts,
 	}
 }
 

@@ -86,7 +86,7 @@ func testDoneOnce(t *testing.T, store calendar.Store) {
 		call    func() error
 	}{
 		{"provision", 1, func() error {
-			h, err := c.Home(ctx, who, calendar.HomeRequest{Owner: "anna", Provision: true})
+			h, err := c.Home(ctx, who, calendar.HomeRequest{Owner: "anna"})
 			return check(len(h.Calendars) == 1, err)
 		}},
 		{"create a calendar", 1, func() error {

@@ -15,10 +15,6 @@ import (
 	"factotum/server/calendar"
 )
 
-func homeOf(owner string) calendar.HomeRequest {
-	return calendar.HomeRequest{Owner: calendar.Owner(owner), Provision: true}
-}
-
 // upload posts a store with parts: headers and text.
 func (s *site) upload(user, path string, parts ...[2]string) *reply {
 	s.t.Helper()

@@ -30,12 +30,11 @@ func (c *call) logIn() error {
 		if err != nil {
 			return err
 		}
-		// The default calendar is made here, with errno 0: clients take the 2
-		// of Sun's table for a failure.
-		if _, err := c.be.Home(c.ctx, p.Actor(), calendar.HomeRequest{Owner: calendar.Owner(p.ID), Provision: true}); err != nil {
-			if k := calendar.KindOf(err); k != calendar.ReadOnly && k != calendar.NoCalendar {
-				return err
-			}
+		// Who has come this far goes home. If the default calendar was made
+		// for it, errno is 0 still: clients take the 2 of Sun's table for a failure.
+		_, err = c.be.Home(c.ctx, p.Actor(), calendar.HomeRequest{Owner: calendar.Owner(p.ID)})
+		if err != nil && calendar.KindOf(err) != calendar.NoCalendar {
+			return err
 		}
 		s.User, id, calid = p.ID, p.ID, p.ID
 	}

@@ -3,6 +3,8 @@ package wcap
 import (
 	"testing"
 	"time"
+
+	"factotum/server/calendar"
 )
 
 // TestWCAP_13_Storetodos: due without a start, progress there and back.
@@ -131,7 +133,7 @@ func TestWCAP_7_7_Privacy(t *testing.T) {
 	has(t, s.stored("anna", "anna", "p"), "SUMMARY:secret")
 	s.clock.Add(time.Second)
 	s.do("root", "storeevents.wcap?uid=r&calid=room1&dtstart=20260310T090000Z&transparent=1").errno(29)
-	if _, err := s.be.Home(t.Context(), s.people.Actor("root"), homeOf("room1")); err != nil {
+	if _, err := s.be.CreateCalendar(t.Context(), s.people.Actor("root"), calendar.CreateCalendarRequest{Calendar: calendar.Calendar{ID: "room1"}, DefaultACL: true}); err != nil {
 		t.Fatal(err)
 	}
 	s.do("root", "storeevents.wcap?uid=r&calid=room1&dtstart=20260310T090000Z&transparent=1").errno(80)

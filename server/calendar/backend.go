@@ -20,11 +20,12 @@ import (
 // is for what is harmless though it writes, or brings a token of its own.
 type Backend interface {
 	// Home describes an owner's calendar home and the calendars in it that who
-	// may see. With Provision it first makes the default calendar of an owner
-	// who asks for his own home and has none (Sun's auto-provisioning).
+	// may see. An owner who comes to his own home, or to his default calendar
+	// by whatever method, is given that calendar if he has none (Sun's
+	// auto-provisioning).
 	//
 	//backend:owner req.Owner
-	//backend:repeat
+	//backend:read
 	Home(ctx context.Context, who Actor, req HomeRequest) (Home, error)
 	// Calendar describes one calendar. A calendar who has no right to see at
 	// all is NoCalendar, as if it were not there.
@@ -150,9 +151,8 @@ type Backend interface {
 
 // HomeRequest asks for a home.
 type HomeRequest struct {
-	Owner     Owner
-	Provision bool
-	Counts    bool // fill Calendar.Count
+	Owner  Owner
+	Counts bool // fill Calendar.Count
 }
 
 // Home is the collection of an owner's calendars.

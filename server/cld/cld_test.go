@@ -104,7 +104,7 @@ func TestOneHostDown(t *testing.T) {
 	}
 	ctx, root := t.Context(), people.Actor("root") // the administrator sees all
 	for _, id := range []calendar.UserID{"anna", "carl"} {
-		if _, err := r.Home(ctx, people.Actor(id), calendar.HomeRequest{Owner: calendar.Owner(id), Provision: true}); err != nil {
+		if _, err := r.Home(ctx, people.Actor(id), calendar.HomeRequest{Owner: calendar.Owner(id)}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -56,7 +56,7 @@ type Config struct {
 type Local struct {
 	Hostname           string // "" means the system's own
 	Processes          string // one or each: how start-cal divides the roles
-	Autoprovision      bool   // make calendars at first login
+	Autoprovision      bool   // make default calendars when their owners first come to them
 	SiteLanguage       string
 	DomainLanguage     string
 	SupportedLanguages []string

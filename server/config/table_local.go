@@ -38,7 +38,7 @@ var sections = []section{
 var localParams = []Param{
 	used("factotum.data.dir", Path, "/var/lib/factotum", "Directory of everything the server writes; relative to the directory of ics.conf.", func(c *Config) any { return &c.Data }, under("@config")),
 	used("factotum.processes", Enum, "one", "What start-cal starts: one process with all roles, or each role in a process of its own.", func(c *Config) any { return &c.Local.Processes }, words("one", "each")),
-	used("local.autoprovision", Bool, "yes", "Make a calendar at the first login of a user; no lets in only those whose entry has the class icsCalendarUser. Where there are front ends, it counts on both sides.", func(c *Config) any { return &c.Local.Autoprovision }),
+	used("local.autoprovision", Bool, "yes", "Make the default calendar of a user when he first comes to it; no lets in only those whose entry has the class icsCalendarUser. Where there are front ends, it counts on both sides.", func(c *Config) any { return &c.Local.Autoprovision }),
 	used("local.domain.language", String, "en", "Default language of domains.", func(c *Config) any { return &c.Local.DomainLanguage }, idle()),
 	used("local.hostname", HostName, "", "Fully qualified name of this host; empty asks the system.", func(c *Config) any { return &c.Local.Hostname }),
 	accepted("local.installeddir", Path, "", "Installation directory; the server is one binary and needs none."),

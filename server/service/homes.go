@@ -105,6 +105,14 @@ func (s *Service) calendar(ctx context.Context, who calendar.Actor, op string, i
 	h.mu.RLock()
 	c := h.byName[id.Name()]
 	h.mu.RUnlock()
+	if c == nil && id.Name() == calendar.DefaultName && s.provisions(who, id.Owner()) {
+		if h, err = s.provision(ctx, who, id.Owner()); err != nil {
+			return nil, nil, calendar.Rights{}, wrap(op, string(id), err)
+		}
+		h.mu.RLock()
+		c = h.byName[id.Name()]
+		h.mu.RUnlock()
+	}
 	if c == nil {
 		return nil, nil, calendar.Rights{}, calendar.Fail(calendar.NoCalendar, op, string(id))
 	}
@@ -166,9 +174,13 @@ func (s *Service) Home(ctx context.Context, who calendar.Actor, req calendar.Hom
 	h.mu.RLock()
 	def := h.byName[calendar.DefaultName]
 	h.mu.RUnlock()
-	if def == nil && req.Provision && own && !s.opt.ReadOnly && (who.Admin || !s.opt.NoProvision) {
-		if h, err = s.provision(ctx, req.Owner); err != nil {
+	if def == nil && s.provisions(who, req.Owner) {
+		made, err := s.provision(ctx, who, req.Owner)
+		if err != nil && calendar.KindOf(err) != calendar.NoCalendar {
 			return calendar.Home{}, err
+		}
+		if err == nil {
+			h = made
 		}
 	}
 	h.mu.RLock()
@@ -235,31 +247,6 @@ func (s *Service) person(ctx context.Context, op string, owner calendar.Owner) (
 		return p, calendar.Failf(calendar.NoCalendar, "", op, string(owner), "this account is not active")
 	}
 	return p, nil
-}
-
-// provision makes the default calendar of an owner who has none.
-func (s *Service) provision(ctx context.Context, owner calendar.Owner) (*homeCache, error) {
-	const op = "create default calendar"
-	p, err := s.person(ctx, op, owner)
-	if err != nil {
-		return nil, err
-	}
-	row := s.newRow(p, calendar.DefaultName)
-	row.DisplayName = p.Name
-	if row.DisplayName == "" {
-		row.DisplayName = string(owner)
-	}
-	err = s.write(ctx, calendar.Actor{}, op, owner, nil, func(w *writer) error {
-		if _, ok, err := w.Calendar(calendar.DefaultName); err != nil || ok {
-			return err // another request was first
-		}
-		_, err := w.createCalendar(row, nil)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return s.loaded(ctx, owner)
 }
 
 // newRow gives a calendar the defaults that ics.conf and the directory set.

@@ -35,7 +35,7 @@ func event(uid, start, more string) []byte {
 
 func provision(t testing.TB, be calendar.Backend, who calendar.Actor) calendar.ID {
 	t.Helper()
-	if _, err := be.Home(context.Background(), who, calendar.HomeRequest{Owner: calendar.Owner(who.User), Provision: true}); err != nil {
+	if _, err := be.Home(context.Background(), who, calendar.HomeRequest{Owner: calendar.Owner(who.User)}); err != nil {
 		t.Fatal(err)
 	}
 	return calendar.ID(who.User)
@@ -196,7 +196,7 @@ func TestImportKeepsTextAndIsRepeatable(t *testing.T) {
 }
 
 // local.autoprovision="no": who has no calendars gets none by asking for his
-// home, unless the administrator asks.
+// home, only from the administrator.
 func TestNoProvision(t *testing.T) {
 	ctx := context.Background()
 	st, err := sqlstore.OpenSQLite(ctx, t.TempDir(), sqlstore.Options{})
@@ -205,14 +205,27 @@ func TestNoProvision(t *testing.T) {
 	}
 	t.Cleanup(func() { st.Close() })
 	svc := service.New(st, nil, service.Options{NoProvision: true})
-	for _, c := range []struct {
-		who  calendar.Actor
-		want int
-	}{{anna, 0}, {calendar.Actor{User: "root", Admin: true}, 1}, {anna, 1}} {
-		h, err := svc.Home(ctx, c.who, calendar.HomeRequest{Owner: "anna", Provision: true})
-		if err != nil || len(h.Calendars) != c.want {
-			t.Errorf("%s: %d calendars, %v; want %d", c.who.User, len(h.Calendars), err, c.want)
+	root := calendar.Actor{User: "root", Admin: true}
+	has := func(owner calendar.Owner, who calendar.Actor, want int) {
+		t.Helper()
+		h, err := svc.Home(ctx, who, calendar.HomeRequest{Owner: owner})
+		if err != nil || len(h.Calendars) != want {
+			t.Errorf("%s: %d calendars, %v; want %d", who.User, len(h.Calendars), err, want)
 		}
+	}
+	has("anna", anna, 0)
+	if _, err := svc.Calendar(ctx, anna, "anna"); !errors.Is(err, calendar.NoCalendar) {
+		t.Errorf("her calendar: %v", err)
+	}
+	has("anna", root, 0)
+	if _, err := svc.CreateCalendar(ctx, root, calendar.CreateCalendarRequest{Calendar: calendar.Calendar{ID: "anna"}, DefaultACL: true}); err != nil {
+		t.Fatal(err)
+	}
+	has("anna", anna, 1)
+	has("root", root, 1) // the administrator's own comes by itself
+	readOnly := service.New(st, nil, service.Options{ReadOnly: true})
+	if h, err := readOnly.Home(ctx, calendar.Actor{User: "ben"}, calendar.HomeRequest{Owner: "ben"}); err != nil || len(h.Calendars) != 0 {
+		t.Errorf("read only: %d calendars, %v", len(h.Calendars), err)
 	}
 }
 
@@ -233,14 +246,17 @@ func TestPublicRead(t *testing.T) {
 		svc := service.New(st, people, service.Options{PublicRead: public, ResourceACL: acl.MustParse("@^a^f^g")})
 		owner := []calendar.Owner{"ben", "anna"}[i]
 		who := people.Actor(string(owner))
-		if _, err := svc.Home(ctx, who, calendar.HomeRequest{Owner: owner, Provision: true}); err != nil {
+		if _, err := svc.Home(ctx, who, calendar.HomeRequest{Owner: owner}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := svc.CreateCalendar(ctx, who, calendar.CreateCalendarRequest{DefaultACL: true, Calendar: calendar.Calendar{ID: calendar.NewID(owner, "other")}}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := svc.Home(ctx, calendar.Actor{User: "root", Admin: true}, calendar.HomeRequest{Owner: "room1", Provision: true}); err != nil {
-			t.Fatal(err)
+		if i == 0 {
+			root := calendar.Actor{User: "root", Admin: true}
+			if _, err := svc.CreateCalendar(ctx, root, calendar.CreateCalendarRequest{DefaultACL: true, Calendar: calendar.Calendar{ID: "room1"}}); err != nil {
+				t.Fatal(err)
+			}
 		}
 		for id, want := range map[calendar.ID]bool{calendar.ID(owner): public, calendar.NewID(owner, "other"): false, "room1": false} {
 			for _, by := range []calendar.Actor{{}, people.Actor([]string{"anna", "ben"}[i])} {

@@ -46,7 +46,7 @@ func TestCacheOfUnknownOutcome(t *testing.T) {
 	store := &mute{Store: calendartest.NewStore()}
 	svc := service.New(store, nil, service.Options{})
 	id := calendar.NewID(calendar.Owner(anna.User), calendar.DefaultName)
-	if _, err := svc.Home(context.Background(), anna, calendar.HomeRequest{Owner: id.Owner(), Provision: true}); err != nil {
+	if _, err := svc.Home(context.Background(), anna, calendar.HomeRequest{Owner: id.Owner()}); err != nil {
 		t.Fatal(err)
 	}
 	same := func(what string) {

@@ -66,7 +66,7 @@ func importPair(ctx context.Context, be calendar.Backend, n int) error {
 }
 
 func providePair(ctx context.Context, be calendar.Backend) error {
-	_, err := be.Home(ctx, pairActor, calendar.HomeRequest{Owner: pairOwner, Provision: true})
+	_, err := be.Home(ctx, pairActor, calendar.HomeRequest{Owner: pairOwner})
 	return err
 }
 

@@ -20,7 +20,7 @@ func Backend(t testing.TB) calendar.Backend {
 	t.Helper()
 	be := sitetest.New(t, sitetest.Options{}).Backend
 	for _, owner := range []calendar.Owner{"anna", "ben"} {
-		if _, err := be.Home(t.Context(), Admin, calendar.HomeRequest{Owner: owner, Provision: true}); err != nil {
+		if _, err := be.Home(t.Context(), calendar.Actor{User: string(owner)}, calendar.HomeRequest{Owner: owner}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -203,7 +203,7 @@ func BenchmarkFreebusyHundred(b *testing.B) {
 				list[i] = id
 				s.people[id] = calendar.Person{ID: id, Kind: calendar.Individual, Name: id, Mails: []string{id + "@example.com"}, Active: true}
 				who := s.people.Actor(id)
-				if _, err := s.be.Home(context.Background(), who, calendar.HomeRequest{Owner: calendar.Owner(id), Provision: true}); err != nil {
+				if _, err := s.be.Home(context.Background(), who, calendar.HomeRequest{Owner: calendar.Owner(id)}); err != nil {
 					b.Fatal(err)
 				}
 				items := make([]calendar.PutItem, 31)

@@ -19,15 +19,17 @@ func testPing(s *suite) {
 
 func testHome(s *suite) {
 	anna := s.as("anna")
-	h, err := s.be.Home(s.ctx, anna, calendar.HomeRequest{Owner: "anna"})
-	s.ok(err)
-	equal(s, "calendars before provisioning", len(h.Calendars), 0)
-	_, err = s.be.Home(s.ctx, s.as("bert"), calendar.HomeRequest{Owner: "anna", Provision: true})
-	s.ok(err)
-	_, err = s.be.Calendar(s.ctx, anna, "anna")
-	s.kind(err, calendar.NoCalendar) // provisioning is for one's own home
+	for _, other := range []string{"bert", "root"} { // provisioning is for one's own home
+		h, err := s.be.Home(s.ctx, s.as(other), calendar.HomeRequest{Owner: "anna"})
+		s.ok(err)
+		equal(s, "calendars before provisioning", len(h.Calendars), 0)
+		_, err = s.be.Calendar(s.ctx, s.as(other), "anna")
+		s.kind(err, calendar.NoCalendar)
+	}
+	_, err := s.be.Calendar(s.ctx, anna, "anna:other")
+	s.kind(err, calendar.NoCalendar) // and of the default calendar
 
-	h, err = s.be.Home(s.ctx, anna, calendar.HomeRequest{Owner: "anna", Provision: true, Counts: true})
+	h, err := s.be.Home(s.ctx, anna, calendar.HomeRequest{Owner: "anna", Counts: true})
 	s.ok(err)
 	if len(h.Calendars) != 1 || h.Calendars[0].ID != "anna" || h.Calendars[0].Count != 0 {
 		s.Fatalf("provisioned home: %+v", h.Calendars)
@@ -37,7 +39,7 @@ func testHome(s *suite) {
 	equal(s, "display name", c.DisplayName, "Anna")
 	same(s, "components", c.Components, []string{"VEVENT", "VTODO", "VJOURNAL"})
 	equal(s, "rights", c.Rights.Owner && h.Rights.Owner, true)
-	again, err := s.be.Home(s.ctx, anna, calendar.HomeRequest{Owner: "anna", Provision: true})
+	again, err := s.be.Home(s.ctx, anna, calendar.HomeRequest{Owner: "anna"})
 	s.ok(err)
 	equal(s, "second provisioning", again.Calendars[0].Incarnation, c.Incarnation)
 
@@ -60,9 +62,59 @@ func testHome(s *suite) {
 	}
 	equal(s, "a stranger's rights on the home", h.Rights.Owner, false)
 	for _, owner := range []calendar.Owner{"nobody", "gone", "", "a:b", "../x"} {
-		_, err := s.be.Home(s.ctx, s.as("root"), calendar.HomeRequest{Owner: owner, Provision: true})
+		_, err := s.be.Home(s.ctx, s.as("root"), calendar.HomeRequest{Owner: owner})
 		s.kind(err, calendar.NoCalendar)
 	}
+}
+
+// testProvision: whatever an owner does first to his default calendar finds it.
+func testProvision(s *suite) {
+	first := map[string]func(who calendar.Actor, id calendar.ID) error{
+		"anna": func(who calendar.Actor, id calendar.ID) error {
+			_, err := s.be.Calendar(s.ctx, who, id)
+			return err
+		},
+		"bert": func(who calendar.Actor, id calendar.ID) error {
+			_, err := s.be.PutObject(calendar.WithToken(s.ctx, "first"), who, calendar.PutRequest{Ref: calendar.Ref{Calendar: id, Name: "a.ics"}, Data: simple("a")})
+			return err
+		},
+		"carl": func(who calendar.Actor, id calendar.ID) error {
+			_, err := s.be.EditObject(s.ctx, who, calendar.EditRequest{Calendar: id, Component: "VEVENT", Items: []calendar.EditItem{
+				{UID: "a", Patch: calendar.Patch{Start: moment(at(9)), End: moment(at(10))}},
+			}})
+			return err
+		},
+		"rita": func(who calendar.Actor, id calendar.ID) error {
+			return s.be.Query(s.ctx, who, calendar.QueryRequest{Calendar: id}, func(*calendar.Object) error { return nil })
+		},
+		"will": func(who calendar.Actor, id calendar.ID) error {
+			name := "Will"
+			_, err := s.be.UpdateCalendar(s.ctx, who, calendar.UpdateCalendarRequest{ID: id, DisplayName: &name})
+			return err
+		},
+		"fred": func(who calendar.Actor, id calendar.ID) error {
+			_, err := s.be.SyncHome(s.ctx, who, calendar.SyncHomeRequest{Owner: id.Owner()})
+			return err
+		},
+	}
+	for user, do := range first {
+		id := calendar.ID(user)
+		_, err := s.be.Calendar(s.ctx, s.as("root"), id)
+		s.kind(err, calendar.NoCalendar)
+		if err := do(s.as(user), id); err != nil {
+			s.Errorf("%s: %v", user, err)
+		}
+		c, err := s.be.Calendar(s.ctx, s.as("root"), id)
+		s.ok(err)
+		equal(s, "the name of "+user+"'s calendar", c.DisplayName, s.people[user].Name)
+		_, err = s.be.CreateCalendar(s.ctx, s.as(user), calendar.CreateCalendarRequest{Calendar: calendar.Calendar{ID: id}, DefaultACL: true})
+		s.kind(err, calendar.Exists)
+	}
+	// One that the administrator took away is made again.
+	s.ok(s.be.DeleteCalendar(s.ctx, s.as("root"), calendar.DeleteCalendarRequest{ID: "anna"}))
+	h, err := s.be.Home(s.ctx, s.as("anna"), calendar.HomeRequest{Owner: "anna"})
+	s.ok(err)
+	equal(s, "calendars after the default one was deleted", len(h.Calendars), 1)
 }
 
 func testCreateCalendar(s *suite) {

@@ -9,7 +9,7 @@ import (
 
 func testSearchCalendars(s *suite) {
 	for _, u := range []string{"anna", "bert", "carl"} {
-		_, err := s.be.Home(s.ctx, s.as(u), calendar.HomeRequest{Owner: calendar.Owner(u), Provision: true})
+		_, err := s.be.Home(s.ctx, s.as(u), calendar.HomeRequest{Owner: calendar.Owner(u)})
 		s.ok(err)
 	}
 	create := func(id calendar.ID, name, list string) {

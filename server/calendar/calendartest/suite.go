@@ -23,6 +23,7 @@ func Run(t *testing.T, open func(t *testing.T, people calendar.People) calendar.
 	}{
 		{"Ping", testPing},
 		{"Home", testHome},
+		{"Provision", testProvision},
 		{"CreateCalendar", testCreateCalendar},
 		{"UpdateCalendar", testUpdateCalendar},
 		{"DeleteCalendar", testDeleteCalendar},
@@ -123,7 +124,7 @@ func same[T comparable](s *suite, what string, got, want []T) {
 // home makes the default calendar of an owner.
 func (s *suite) home(id string) calendar.ID {
 	s.Helper()
-	_, err := s.be.Home(s.ctx, s.as(id), calendar.HomeRequest{Owner: calendar.Owner(id), Provision: true})
+	_, err := s.be.Home(s.ctx, s.as(id), calendar.HomeRequest{Owner: calendar.Owner(id)})
 	s.ok(err)
 	return calendar.ID(id)
 }

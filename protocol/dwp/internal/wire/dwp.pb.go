@@ -1329,7 +1329,6 @@ type HomeRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Actor         *Actor                 `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
 	Owner         []byte                 `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`
-	Provision     bool                   `protobuf:"varint,3,opt,name=provision,proto3" json:"provision,omitempty"`
 	Counts        bool                   `protobuf:"varint,4,opt,name=counts,proto3" json:"counts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1377,13 +1376,6 @@ func (x *HomeRequest) GetOwner() []byte {
 		return x.Owner
 	}
 	return nil
-}
-
-func (x *HomeRequest) GetProvision() bool {
-	if x != nil {
-		return x.Provision
-	}
-	return false
 }
 
 func (x *HomeRequest) GetCounts() bool {
@@ -5875,12 +5867,11 @@ const file_dwp_proto_rawDesc = "" +
 	"\x06change\x18\x05 \x01(\x03R\x06change\x12\x18\n" +
 	"\adeleted\x18\x06 \x01(\x03R\adeleted\x12\x17\n" +
 	"\x04data\x18\a \x01(\fH\x00R\x04data\x88\x01\x01B\a\n" +
-	"\x05_data\"\x87\x01\n" +
+	"\x05_data\"o\n" +
 	"\vHomeRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x14\n" +
-	"\x05owner\x18\x02 \x01(\fR\x05owner\x12\x1c\n" +
-	"\tprovision\x18\x03 \x01(\bR\tprovision\x12\x16\n" +
-	"\x06counts\x18\x04 \x01(\bR\x06counts\"\xe0\x01\n" +
+	"\x05owner\x18\x02 \x01(\fR\x05owner\x12\x16\n" +
+	"\x06counts\x18\x04 \x01(\bR\x06countsJ\x04\b\x03\x10\x04\"\xe0\x01\n" +
 	"\n" +
 	"HomeAnswer\x12\x14\n" +
 	"\x05owner\x18\x01 \x01(\fR\x05owner\x12\x16\n" +
