@@ -136,7 +136,7 @@ func (c *call) invitations(cal *calendar.Calendar) error {
 	if !cal.Rights.CanRead() {
 		return AccessDenied
 	}
-	v := view{events: true, todos: true, recurring: true, states: map[string]bool{"REQUEST-NEEDS-ACTION": true}}
+	v := presentation{events: true, todos: true, recurring: true, states: map[string]bool{"REQUEST-NEEDS-ACTION": true}}
 	n := 0
 	err := c.fetch(&v, cal, calendar.Window{}, func(*ical.Component) error { n++; return nil })
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 var errEnough = errors.New("enough")
 
 // fetch calls emit for the components of a calendar that overlap a window: as
-// the back end finds them, or sorted by their start if the view asks.
-func (c *call) fetch(v *view, cal *calendar.Calendar, w calendar.Window, emit func(*ical.Component) error) error {
+// the back end finds them, or sorted by their start if the presentation asks.
+func (c *call) fetch(v *presentation, cal *calendar.Calendar, w calendar.Window, emit func(*ical.Component) error) error {
 	return c.limited(v, emit, func(emit func(*ical.Component) error) error {
 		for _, name := range []string{"VEVENT", "VTODO"} {
 			if !v.takes(name) {
@@ -29,7 +29,7 @@ func (c *call) fetch(v *view, cal *calendar.Calendar, w calendar.Window, emit fu
 }
 
 // limited applies maxResults and fetchorder to what run emits.
-func (c *call) limited(v *view, emit func(*ical.Component) error, run func(func(*ical.Component) error) error) error {
+func (c *call) limited(v *presentation, emit func(*ical.Component) error, run func(func(*ical.Component) error) error) error {
 	n := 0
 	count := func(k *ical.Component) error {
 		if v.max > 0 && n >= v.max {
@@ -84,7 +84,7 @@ func compareStart(a, b *ical.Component) int {
 }
 
 // query fetches the components of one type.
-func (c *call) query(v *view, cal *calendar.Calendar, name string, w calendar.Window, emit func(*ical.Component) error) error {
+func (c *call) query(v *presentation, cal *calendar.Calendar, name string, w calendar.Window, emit func(*ical.Component) error) error {
 	f := calendar.CompFilter{Name: name}
 	if !open(w) {
 		f.TimeRange = &w
@@ -134,12 +134,12 @@ func (c *call) fetchByRange() error {
 	})
 }
 
-func (c *call) fetchParams(strict bool) (*view, calendar.Window, error) {
+func (c *call) fetchParams(strict bool) (*presentation, calendar.Window, error) {
 	zone, err := c.zone(strict)
 	if err != nil {
 		return nil, calendar.Window{}, err
 	}
-	v, err := c.view(strict)
+	v, err := c.presentation(strict)
 	if err != nil {
 		return nil, calendar.Window{}, err
 	}
@@ -250,7 +250,7 @@ func deletedAs(cal *calendar.Calendar, when time.Time, emit func(*ical.Component
 	}
 }
 
-func (c *call) showDeleted(v *view, cal *calendar.Calendar, g *calendar.Tombstone, emit func(*ical.Component) error) error {
+func (c *call) showDeleted(v *presentation, cal *calendar.Calendar, g *calendar.Tombstone, emit func(*ical.Component) error) error {
 	shown := *v
 	shown.attrset, shown.compressed, shown.states = 2, true, nil
 	shown.events, shown.todos = g.Component == "VEVENT", g.Component == "VTODO"

@@ -74,7 +74,7 @@ func (c *call) fetchByID(name string) error {
 	if err != nil {
 		return err
 	}
-	v, err := c.view(true)
+	v, err := c.presentation(true)
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func (c *call) fetchByID(name string) error {
 
 // showInstance shows the instance that in names, with mod 2 and 3 those after
 // or before it too.
-func (c *call) showInstance(v *view, cal *calendar.Calendar, o *calendar.Object, in instance, zone recur.Zone, emit func(*ical.Component) error) error {
+func (c *call) showInstance(v *presentation, cal *calendar.Calendar, o *calendar.Object, in instance, zone recur.Zone, emit func(*ical.Component) error) error {
 	tree, err := ical.Parse(o.Data, ical.Limits{})
 	if err != nil {
 		return nil

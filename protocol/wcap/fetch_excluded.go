@@ -12,7 +12,7 @@ import (
 // window: no log has the single instances, but what was deleted is an EXDATE
 // of the object, and the object's last change is when at the latest. WCAP
 // fetch_deletedcomponents, §6.5.
-func (c *call) fetchExcluded(v *view, cal *calendar.Calendar, w calendar.Window, emit func(*ical.Component) error) error {
+func (c *call) fetchExcluded(v *presentation, cal *calendar.Calendar, w calendar.Window, emit func(*ical.Component) error) error {
 	var refs []calendar.Ref
 	_, err := c.be.ListObjects(c.ctx, c.who, cal.ID, func(o *calendar.Object) error {
 		if v.takes(o.Component) && o.Modified.After(o.Created) && within(o.Modified, w) {
@@ -37,7 +37,7 @@ func (c *call) fetchExcluded(v *view, cal *calendar.Calendar, w calendar.Window,
 }
 
 // showExcluded emits the instances that the EXDATEs of an object took out.
-func (c *call) showExcluded(v *view, cal *calendar.Calendar, o *calendar.Object, emit func(*ical.Component) error) error {
+func (c *call) showExcluded(v *presentation, cal *calendar.Calendar, o *calendar.Object, emit func(*ical.Component) error) error {
 	tree, err := ical.Parse(o.Data, ical.Limits{})
 	if err != nil {
 		return nil

@@ -46,7 +46,7 @@ func (c *call) fetchByAlarmRange() error {
 }
 
 // showAlarmed shows an object as a whole, or the instances whose alarms go off.
-func (c *call) showAlarmed(v *view, cal *calendar.Calendar, o *calendar.Object, w calendar.Window, emit func(*ical.Component) error) error {
+func (c *call) showAlarmed(v *presentation, cal *calendar.Calendar, o *calendar.Object, w calendar.Window, emit func(*ical.Component) error) error {
 	tree, err := ical.Parse(o.Data, ical.Limits{})
 	if err != nil {
 		return nil

@@ -12,7 +12,7 @@ import (
 // be told: delivery leaves a status beside him. WCAP
 // fetchcomponents_by_attendee_error.
 func (c *call) fetchByAttendeeError() error {
-	v, err := c.view(false)
+	v, err := c.presentation(false)
 	if err != nil {
 		return err
 	}

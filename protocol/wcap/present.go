@@ -9,8 +9,8 @@ import (
 	"factotum/server/recur"
 )
 
-// view is how a request wants components to be shown. WCAP §2.5.
-type view struct {
+// presentation is how a request wants components to be shown. WCAP §2.5.
+type presentation struct {
 	events, todos bool
 	out           recur.Zone      // tzidout, nil = UTC
 	compressed    bool            // with RRULE, RDATE, EXRULE, EXDATE
@@ -23,14 +23,14 @@ type view struct {
 	order         int             // fetchorder: -1 as they come, 0 by start, 1 by start backwards
 }
 
-// view reads the parameters that all fetches have in common. strict: errno 18
-// for an unknown tzidout.
-func (c *call) view(strict bool) (*view, error) {
+// presentation reads the parameters that all fetches have in common. strict:
+// errno 18 for an unknown tzidout.
+func (c *call) presentation(strict bool) (*presentation, error) {
 	out, err := c.outZone(strict)
 	if err != nil {
 		return nil, err
 	}
-	v := &view{
+	v := &presentation{
 		out: out, compressed: c.p.flag("compressed", false), recurring: c.p.flag("recurring", false),
 		relative: c.p.flag("relativealarm", false), mail: c.p.flag("emailorcalid", false),
 		attrset: min(c.p.integer("attrset", 2), 2), max: c.p.integer("maxResults", 0), order: -1,
@@ -63,7 +63,7 @@ func (c *call) view(strict bool) (*view, error) {
 }
 
 // takes reports whether components of a name are wanted.
-func (v *view) takes(name string) bool {
+func (v *presentation) takes(name string) bool {
 	return name == "VEVENT" && v.events || name == "VTODO" && v.todos
 }
 
@@ -72,10 +72,10 @@ func (v *view) takes(name string) bool {
 // properties that Sun's server adds. WCAP §5, §7, P.3.
 //
 // One shows all objects of a request. What it shows is good until it shows the
-// next component, unless the view sorts them.
+// next component, unless the presentation sorts them.
 type shower struct {
 	c     *call
-	v     *view
+	v     *presentation
 	cal   *calendar.Calendar
 	float recur.Zone
 	owner calendar.Person
@@ -95,7 +95,7 @@ type shower struct {
 }
 
 // shower prepares to show objects of a calendar.
-func (c *call) shower(v *view, cal *calendar.Calendar) *shower {
+func (c *call) shower(v *presentation, cal *calendar.Calendar) *shower {
 	s := &shower{c: c, v: v, cal: cal, float: c.floating(cal)}
 	if p, err := c.person(string(cal.ID.Owner())); err == nil {
 		s.owner = p
@@ -115,11 +115,11 @@ func (c *call) floating(cal *calendar.Calendar) recur.Zone {
 }
 
 // show is shower.show for a single object.
-func (c *call) show(v *view, cal *calendar.Calendar, o *calendar.Object, w calendar.Window, emit func(*ical.Component) error) error {
+func (c *call) show(v *presentation, cal *calendar.Calendar, o *calendar.Object, w calendar.Window, emit func(*ical.Component) error) error {
 	return c.shower(v, cal).show(o, w, emit)
 }
 
-// show calls emit for the components of an object that the view asks for and
+// show calls emit for the components of an object that the presentation asks for and
 // that overlap the window.
 func (s *shower) show(o *calendar.Object, w calendar.Window, emit func(*ical.Component) error) error {
 	v := s.v

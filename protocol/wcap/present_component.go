@@ -125,7 +125,7 @@ func (s *shower) times(k *ical.Component, in *recur.Instance) (t times) {
 // component makes the form of the wire; in is the instance to show, nil for
 // the component itself.
 func (s *shower) component(k *ical.Component, in *recur.Instance) *ical.Component {
-	out := s.sheet(k)
+	out := s.blank(k)
 	t := s.times(k, in)
 	wanted := &attrsets[min(max(s.v.attrset, 0), 2)]
 
@@ -256,9 +256,9 @@ func (s *shower) component(k *ical.Component, in *recur.Instance) *ical.Componen
 	return out
 }
 
-// sheet is an empty component like k: the last one again, where it is not
+// blank is an empty component like k: the last one again, where it is not
 // needed any more.
-func (s *shower) sheet(k *ical.Component) *ical.Component {
+func (s *shower) blank(k *ical.Component) *ical.Component {
 	out := &s.out
 	if !s.passing() {
 		out, s.params = &ical.Component{}, nil

@@ -41,7 +41,7 @@ func TestReadLikeParse(t *testing.T) {
 		"empty":            "",
 	}
 	for _, order := range []int{-1, 0} { // the same room again, and not
-		s := &shower{v: &view{order: order}, cal: &calendar.Calendar{}}
+		s := &shower{v: &presentation{order: order}, cal: &calendar.Calendar{}}
 		for name, text := range texts {
 			for _, eol := range []string{"\n", "\r\n"} {
 				data := []byte(strings.ReplaceAll(text, "\n", eol))

@@ -8,7 +8,7 @@ import (
 	"factotum/server/recur"
 )
 
-// stamp prints a moment in the zone of the view.
+// stamp prints a moment in the zone of the presentation.
 func (s *shower) stamp(t time.Time) string {
 	if s.v.out == nil {
 		return utc(t)
@@ -56,7 +56,7 @@ func (s *shower) lookUpZone(tzid string) (recur.Zone, string) {
 	return z, s.c.zoneName(s.cal)
 }
 
-// dateTime prints a date-time in the zone of the view, a date as it is.
+// dateTime prints a date-time in the zone of the presentation, a date as it is.
 func (s *shower) dateTime(d ical.DateTime) string {
 	if d.Kind == ical.Date {
 		return d.String()

@@ -28,16 +28,16 @@ type pageKey struct {
 	form  format
 	out   string // tzidout
 	zone  string // of the calendar
-	flags viewFlags
+	flags presentationFlags
 }
 
-// viewFlags are the comparable parts of a view.
-type viewFlags struct {
+// presentationFlags are the comparable parts of a presentation.
+type presentationFlags struct {
 	compressed, recurring, relative, mail bool
 	attrset                               int
 }
 
-// page is how the objects of one calendar look in one view, by name: as they
+// page is how the objects of one calendar look in one presentation, by name: as they
 // are, and masked.
 type page [2]map[string]shownText
 
@@ -126,7 +126,7 @@ func (s *shown) tidy() {
 // fetchShown is fetch straight into the answer, through the memory of what was
 // shown where that is possible: events of a range, unsorted and unfiltered.
 // A fetch of everything does not crowd it out.
-func (c *call) fetchShown(v *view, cal *calendar.Calendar, w calendar.Window) error {
+func (c *call) fetchShown(v *presentation, cal *calendar.Calendar, w calendar.Window) error {
 	if open(w) || v.states != nil || v.order >= 0 || v.max > 0 || c.out.form == asJSON {
 		return c.fetch(v, cal, w, c.out.comp)
 	}
@@ -141,9 +141,9 @@ func (c *call) fetchShown(v *view, cal *calendar.Calendar, w calendar.Window) er
 	return nil
 }
 
-func (c *call) queryShown(v *view, cal *calendar.Calendar, w calendar.Window) error {
+func (c *call) queryShown(v *presentation, cal *calendar.Calendar, w calendar.Window) error {
 	now := c.now()
-	key := pageKey{id: cal.ID, born: cal.Incarnation, form: c.out.form, zone: c.zoneName(cal), flags: viewFlags{v.compressed, v.recurring, v.relative, v.mail, v.attrset}}
+	key := pageKey{id: cal.ID, born: cal.Incarnation, form: c.out.form, zone: c.zoneName(cal), flags: presentationFlags{v.compressed, v.recurring, v.relative, v.mail, v.attrset}}
 	if v.out != nil {
 		key.out = v.out.Name()
 	}

@@ -23,7 +23,7 @@ func (c *call) store(name string) error {
 		c.refuse(&t, c.errno(err))
 		return nil
 	}
-	v, err := c.view(false)
+	v, err := c.presentation(false)
 	if err != nil {
 		return err
 	}
@@ -224,7 +224,7 @@ func status(done string, n Errno) ical.Property {
 
 // stored prints the answer: errno first, then each component with its status,
 // or whole if fetch asks for it.
-func (c *call) stored(t *target, v *view, name string, req *calendar.EditRequest, res *calendar.EditResult) error {
+func (c *call) stored(t *target, v *presentation, name string, req *calendar.EditRequest, res *calendar.EditResult) error {
 	errnos := make([]Errno, len(res.Items))
 	all := OK
 	failed := 0

@@ -243,7 +243,7 @@ func (s *Service) UpdateCalendar(ctx context.Context, who calendar.Actor, req ca
 	if err := s.checkProps(op, &req); err != nil {
 		return calendar.Calendar{}, err
 	}
-	if err := s.settled(ctx, op, req.ID.Owner(), nil, s.updateCalendar(ctx, who, op, req)); err != nil {
+	if err := s.unlessDone(ctx, op, req.ID.Owner(), nil, s.updateCalendar(ctx, who, op, req)); err != nil {
 		return calendar.Calendar{}, err
 	}
 	return s.Calendar(ctx, who, req.ID)
@@ -337,7 +337,7 @@ func hasCTag(match []string, row calendar.CalendarRow) bool {
 func (s *Service) DeleteCalendar(ctx context.Context, who calendar.Actor, req calendar.DeleteCalendarRequest) error {
 	ctx = bind(ctx, who, req)
 	const op = "delete calendar"
-	return s.settled(ctx, op, req.ID.Owner(), nil, s.deleteCalendar(ctx, who, op, req))
+	return s.unlessDone(ctx, op, req.ID.Owner(), nil, s.deleteCalendar(ctx, who, op, req))
 }
 
 func (s *Service) deleteCalendar(ctx context.Context, who calendar.Actor, op string, req calendar.DeleteCalendarRequest) error {

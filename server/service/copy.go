@@ -18,7 +18,7 @@ func (s *Service) CopyObject(ctx context.Context, who calendar.Actor, req calend
 		op = "move object"
 	}
 	res, err := s.copyObject(ctx, who, op, req)
-	err = s.settled(ctx, op, req.From.Calendar.Owner(), &res, err)
+	err = s.unlessDone(ctx, op, req.From.Calendar.Owner(), &res, err)
 	return res, err
 }
 
@@ -160,7 +160,7 @@ func (s *Service) CopyCalendar(ctx context.Context, who calendar.Actor, req cale
 		op = "move calendar"
 	}
 	res, err := s.copyCalendar(ctx, who, op, req)
-	err = s.settled(ctx, op, req.From.Calendar.Owner(), &res, err)
+	err = s.unlessDone(ctx, op, req.From.Calendar.Owner(), &res, err)
 	return res, err
 }
 

@@ -50,10 +50,10 @@ func recall(tx calendar.ReadTx, key string, res any) (done bool, err error) {
 	return true, json.Unmarshal(text, res)
 }
 
-// settled looks at a failure of a write that has a token: when it is repeated
+// unlessDone looks at a failure of a write that has a token: when it is repeated
 // after it was committed, what it took away may be missed before its
 // transaction begins. It is nil if the write was done.
-func (s *Service) settled(ctx context.Context, op string, owner calendar.Owner, res any, err error) error {
+func (s *Service) unlessDone(ctx context.Context, op string, owner calendar.Owner, res any, err error) error {
 	key := onceKey(ctx, op)
 	if err == nil || key == "" {
 		return err

@@ -49,14 +49,14 @@ func (k *walKeeper) run() {
 	}
 }
 
-// due tells, after a commit, whether the log wants tending.
+// due tells, after a commit, whether the log wants maintenance.
 func (k *walKeeper) due(c *sqliteConn) bool {
 	pages, _ := c.logLength()
 	return pages >= walSoft || k.short(pages)
 }
 
-// tend looks after the log, on the writer's connection and in its turn.
-func (k *walKeeper) tend(c *sqliteConn) {
+// maintain looks after the log, on the writer's connection and in its turn.
+func (k *walKeeper) maintain(c *sqliteConn) {
 	k.stretch(c)
 	pages, folded := c.logLength()
 	switch {

@@ -85,7 +85,7 @@ type sqliteWriter struct {
 	conn    *sqliteConn // nil after a failure: opened again for the next group
 	queue   chan *update
 	turn    chan struct{} // holds a value while somebody writes
-	upkeep  chan struct{} // the log wants tending
+	upkeep  chan struct{} // the log wants it
 	busy    atomic.Bool   // the last group had several members
 	quit    chan struct{}
 	stopped chan struct{}
@@ -182,7 +182,7 @@ func (w *sqliteWriter) run() {
 		case <-w.upkeep:
 			w.turn <- struct{}{}
 			if w.conn != nil {
-				w.log.tend(w.conn)
+				w.log.maintain(w.conn)
 			}
 			<-w.turn
 		case <-w.quit:
