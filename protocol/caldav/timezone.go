@@ -7,7 +7,7 @@ import (
 
 	"factotum/protocol/dav"
 	"factotum/server/ical"
-	"factotum/server/recur"
+	"factotum/server/zone"
 )
 
 // zoneTexts keeps the CALDAV:calendar-timezone of the zones that calendars
@@ -29,7 +29,7 @@ func (z *zoneTexts) get(tzid string, now time.Time) string {
 		return s
 	}
 	s := ""
-	if vtz, err := recur.VTimezone(tzid, now.AddDate(-1, 0, 0), now.AddDate(5, 0, 0)); err == nil && vtz != nil {
+	if vtz, err := zone.VTimezone(tzid, now.AddDate(-1, 0, 0), now.AddDate(5, 0, 0)); err == nil && vtz != nil {
 		cal := ical.NewCalendar(prodID)
 		cal.AddChild(vtz)
 		s = string(cal.Bytes())
@@ -86,6 +86,6 @@ func (rq *request) zoneOf(report *dav.Node) (string, error) {
 var errUnknownZone = dav.NewError(http.StatusForbidden, dav.C("valid-timezone"), "the time zone is not known")
 
 func knownZone(tzid string) bool {
-	_, ok := recur.LoadZone(tzid)
+	_, ok := zone.Load(tzid)
 	return ok
 }

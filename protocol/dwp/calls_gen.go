@@ -15,11 +15,13 @@ import (
 var reads = []string{
 	"Home",
 	"Calendar",
+	"Calendars",
 	"ListObjects",
 	"Object",
 	"Objects",
 	"Attachment",
 	"Query",
+	"Occurrences",
 	"Sync",
 	"SyncHome",
 	"SearchCalendars",
@@ -63,6 +65,28 @@ func (s *service) Calendar(ctx context.Context, m *wire.CalendarRequest) (*wire.
 		return nil, err
 	}
 	return &wire.CalendarAnswer{Calendar: toCalendar(&res)}, nil
+}
+
+// Calendars implements calendar.Backend.
+func (c *Client) Calendars(ctx context.Context, who calendar.Actor, req calendar.CalendarsRequest) (res []calendar.CalendarResult, err error) {
+	q := toCalendarsRequest(&req)
+	q.Actor = toActor(&who)
+	a, err := unary(ctx, c, "calendars", never, c.api.Calendars, q)
+	if err == nil && len(a.GetItems()) != len(req.IDs) {
+		err = errCut("calendars")
+	}
+	if err != nil {
+		return res, err
+	}
+	return eachOf(a.Items, fromCalendarResult), nil
+}
+
+func (s *service) Calendars(ctx context.Context, m *wire.CalendarsRequest) (*wire.CalendarsAnswer, error) {
+	res, err := s.backend.Calendars(ctx, fromActor(m.Actor), fromCalendarsRequest(m))
+	if err != nil {
+		return nil, err
+	}
+	return &wire.CalendarsAnswer{Items: each(res, toCalendarResult)}, nil
 }
 
 // CreateCalendar implements calendar.Backend.
@@ -333,6 +357,29 @@ func (s *service) Query(m *wire.QueryRequest, st grpc.ServerStreamingServer[wire
 	var b objectBatch
 	b.send = func(items []*wire.Object) error { return st.Send(&wire.QueryAnswer{Objects: items}) }
 	err := s.backend.Query(st.Context(), fromActor(m.Actor), fromQueryRequest(m), b.emit)
+	if err != nil {
+		return err
+	}
+	return b.flush()
+}
+
+// Occurrences implements calendar.Backend.
+func (c *Client) Occurrences(ctx context.Context, who calendar.Actor, req calendar.OccurrencesRequest, emit func(calendar.OccurrencesResult) error) (err error) {
+	q := toOccurrencesRequest(&req)
+	q.Actor = toActor(&who)
+	err = stream(ctx, c, "occurrences", c.api.Occurrences, q, func(a *wire.OccurrencesAnswer) error {
+		return emitEach(a.Items, fromOccurrencesResult, emit)
+	})
+	return err
+}
+
+func (s *service) Occurrences(m *wire.OccurrencesRequest, st grpc.ServerStreamingServer[wire.OccurrencesAnswer]) error {
+	if err := checkOccurrencesRequest(m); err != nil {
+		return err
+	}
+	b := batch[wire.OccurrencesItem]{}
+	b.send = func(items []*wire.OccurrencesItem) error { return st.Send(&wire.OccurrencesAnswer{Items: items}) }
+	err := s.backend.Occurrences(st.Context(), fromActor(m.Actor), fromOccurrencesRequest(m), func(v calendar.OccurrencesResult) error { return b.put(toOccurrencesResult(&v)) })
 	if err != nil {
 		return err
 	}

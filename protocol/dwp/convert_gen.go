@@ -207,6 +207,48 @@ func fromCalendar(m *wire.Calendar) (v calendar.Calendar) {
 	}
 }
 
+func toCalendarResult(v *calendar.CalendarResult) *wire.CalendarItem {
+	if v == nil {
+		return nil
+	}
+	return &wire.CalendarItem{
+		Calendar:    toCalendar(&v.Calendar),
+		Invitations: int64(v.Invitations),
+		Failure:     toFailure(v.Err),
+	}
+}
+
+func fromCalendarResult(m *wire.CalendarItem) (v calendar.CalendarResult) {
+	if m == nil {
+		return v
+	}
+	return calendar.CalendarResult{
+		Calendar:    fromCalendar(m.Calendar),
+		Invitations: int(m.Invitations),
+		Err:         fromFailure(m.Failure),
+	}
+}
+
+func toCalendarsRequest(v *calendar.CalendarsRequest) *wire.CalendarsRequest {
+	if v == nil {
+		return nil
+	}
+	return &wire.CalendarsRequest{
+		Ids:         toTexts(v.IDs),
+		Invitations: v.Invitations,
+	}
+}
+
+func fromCalendarsRequest(m *wire.CalendarsRequest) (v calendar.CalendarsRequest) {
+	if m == nil {
+		return v
+	}
+	return calendar.CalendarsRequest{
+		IDs:         fromTexts[calendar.ID](m.Ids),
+		Invitations: m.Invitations,
+	}
+}
+
 func toCompFilter(v *calendar.CompFilter) *wire.CompFilter {
 	if v == nil {
 		return nil
@@ -700,6 +742,104 @@ func fromObjectsRequest(m *wire.ObjectsRequest) (v calendar.ObjectsRequest) {
 		Data:     fromDataRequest(m.Data),
 		Calendar: calendar.ID(m.Calendar),
 		UIDs:     fromTexts[string](m.Uids),
+	}
+}
+
+func toOccurrenceRef(v *calendar.OccurrenceRef) *wire.OccurrenceRef {
+	if v == nil {
+		return nil
+	}
+	return &wire.OccurrenceRef{
+		Uid:   toText(v.UID),
+		Rid:   toMoment(v.RID),
+		Scope: uint32(v.Scope),
+	}
+}
+
+func fromOccurrenceRef(m *wire.OccurrenceRef) (v calendar.OccurrenceRef) {
+	if m == nil {
+		return v
+	}
+	return calendar.OccurrenceRef{
+		UID:   string(m.Uid),
+		RID:   fromMoment(m.Rid),
+		Scope: calendar.EditScope(m.Scope),
+	}
+}
+
+func toOccurrencesRequest(v *calendar.OccurrencesRequest) *wire.OccurrencesRequest {
+	if v == nil {
+		return nil
+	}
+	return &wire.OccurrencesRequest{
+		Calendars:   toTexts(v.Calendars),
+		Components:  toTexts(v.Components),
+		Select:      uint32(v.Select),
+		Window:      toWindow(&v.Window),
+		Refs:        each(v.Refs, toOccurrenceRef),
+		Attendee:    toText(v.Attendee),
+		Series:      v.Series,
+		None:        v.None,
+		Invitations: v.Invitations,
+		Zone:        toText(v.Zone),
+		Instances:   int64(v.Instances),
+		Bound:       int64(v.Bound),
+	}
+}
+
+func fromOccurrencesRequest(m *wire.OccurrencesRequest) (v calendar.OccurrencesRequest) {
+	if m == nil {
+		return v
+	}
+	return calendar.OccurrencesRequest{
+		Calendars:   fromTexts[calendar.ID](m.Calendars),
+		Components:  fromTexts[string](m.Components),
+		Select:      calendar.Selection(m.Select),
+		Window:      fromWindow(m.Window),
+		Refs:        eachOf(m.Refs, fromOccurrenceRef),
+		Attendee:    string(m.Attendee),
+		Series:      m.Series,
+		None:        m.None,
+		Invitations: m.Invitations,
+		Zone:        string(m.Zone),
+		Instances:   int(m.Instances),
+		Bound:       int(m.Bound),
+	}
+}
+
+func toOccurrencesResult(v *calendar.OccurrencesResult) *wire.OccurrencesItem {
+	if v == nil {
+		return nil
+	}
+	return &wire.OccurrencesItem{
+		Index:       int64(v.Index),
+		Failure:     toFailure(v.Err),
+		Calendar:    toCalendar(v.Calendar),
+		Float:       toText(v.Float),
+		Invitations: int64(v.Invitations),
+		Ref:         int64(v.Ref),
+		Object:      toObject(v.Object),
+		Gone:        toTombstone(v.Gone),
+		Occurrences: toOccurrences(v.Occurrences),
+		Excluded:    v.Excluded,
+	}
+}
+
+func fromOccurrencesResult(m *wire.OccurrencesItem) (v calendar.OccurrencesResult) {
+	if m == nil {
+		return v
+	}
+	return calendar.OccurrencesResult{
+		Index:       int(m.Index),
+		Err:         fromFailure(m.Failure),
+		Calendar:    present(m.Calendar, fromCalendar),
+		Float:       string(m.Float),
+		Invitations: int(m.Invitations),
+		Ref:         int(m.Ref),
+		Object:      present(m.Object, fromObject),
+		Gone:        present(m.Gone, fromTombstone),
+		Occurrences: fromOccurrences(m.Occurrences),
+		Excluded:    m.Excluded,
 	}
 }
 

@@ -57,3 +57,18 @@ func checkEditRequest(m *wire.EditRequest) error {
 	}
 	return nil
 }
+
+// checkOccurrencesRequest refuses what this program does not know: to guess
+// would show something else.
+func checkOccurrencesRequest(m *wire.OccurrencesRequest) error {
+	unknown := m.GetSelect() > uint32(calendar.Undelivered)
+	for _, r := range m.GetRefs() {
+		if unknown = unknown || r.GetScope() > uint32(calendar.ThisAndPrior); len(r.GetRid().GetValue()) > 0 && fromMoment(r.GetRid()).IsZero() {
+			return &calendar.Error{Kind: calendar.Invalid, Op: "occurrences", Msg: "what should be a date is none"}
+		}
+	}
+	if unknown {
+		return &calendar.Error{Kind: calendar.Unsupported, Op: "occurrences", Msg: "the front end asks for what this back end does not know"}
+	}
+	return nil
+}

@@ -15,6 +15,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"google.golang.org/protobuf/proto"
+
+	"factotum/protocol/dwp/internal/wire"
 	"factotum/server/calendar"
 	"factotum/server/calendar/calendartest"
 	"factotum/server/ical"
@@ -92,6 +95,17 @@ func fill(v reflect.Value, r *rand.Rand, depth int) {
 		return
 	case *ical.Duration:
 		*x = ical.Duration{Neg: r.IntN(2) == 0, Days: 1 + r.IntN(9), Time: time.Duration(r.IntN(86400)) * time.Second}
+		return
+	case *calendar.Occurrence: // whole seconds, and an original start in UTC or of a day
+		x.Start = time.Unix(r.Int64N(4e9), 0).UTC()
+		x.End, x.Part = x.Start.Add(time.Duration(r.IntN(1e6))*time.Second), r.IntN(10)
+		x.RID = ical.FromCivil(time.Unix(r.Int64N(4e9), 0).UTC(), ical.UTC, "")
+		if r.IntN(2) == 0 {
+			x.RID = ical.DateTime{Year: 2026, Month: 1, Day: 1 + r.IntN(28), Kind: ical.Date}
+		}
+		return
+	case *calendar.Selection:
+		v.SetUint(1 + r.Uint64N(4))
 		return
 	case *calendar.EditScope, *calendar.EditMode, *calendar.EditRole:
 		v.SetUint(1 + r.Uint64N(3))
@@ -239,6 +253,11 @@ func fitCounts(asked []any, e *echo, want *[]any) {
 			results := e.answer[0].(calendar.EditResult)
 			req.Items = slices.Repeat(req.Items[:1], len(results.Items))
 			asked[i] = req
+		case calendar.CalendarsRequest:
+			results := e.answer[0].([]calendar.CalendarResult)
+			n := min(len(results), len(req.IDs))
+			req.IDs = req.IDs[:n]
+			e.answer[0], asked[i] = results[:n], req
 		case calendar.FreeBusyRequest:
 			results := e.answer[0].([]calendar.FreeBusyResult)
 			n := min(len(results), len(req.Targets))
@@ -338,5 +357,29 @@ func TestErrors(t *testing.T) {
 	e.err = &calendar.Error{Kind: calendar.Invalid, Ref: strings.Repeat("r", 1<<20), Msg: strings.Repeat("\xff", 1<<20)}
 	if _, err := c.Ping(t.Context()); calendar.KindOf(err) != calendar.Invalid || len(err.Error()) > 3*maxErrorText {
 		t.Errorf("a long error became %.200v", err)
+	}
+}
+
+// TestOccurrences: what a list of occurrences may hold comes back, in few octets.
+func TestOccurrences(t *testing.T) {
+	day := time.Date(2026, 9, 1, 9, 0, 0, 0, time.UTC)
+	utc := func(t time.Time) ical.DateTime { return ical.FromCivil(t, ical.UTC, "") }
+	list := []calendar.Occurrence{
+		{}, {Part: 3}, {Start: day, End: day}, {Start: day.Add(-time.Hour), End: day, RID: utc(day)},
+		{Start: day, End: day.AddDate(0, 0, 1), RID: ical.FromCivil(day.AddDate(0, 0, -3), ical.Date, ""), Part: 70_000},
+		{RID: utc(day)}, {Start: time.Date(1, 1, 1, 0, 0, 1, 0, time.UTC), End: time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)},
+	}
+	if diff := cmp.Diff(list, fromOccurrences(toOccurrences(list))); diff != "" {
+		t.Error(diff)
+	}
+	if toOccurrences(nil) != nil || fromOccurrences([]int64{1, 2, 3}) != nil {
+		t.Error("something out of nothing")
+	}
+	daily := make([]calendar.Occurrence, 1000)
+	for i := range daily {
+		daily[i] = calendar.Occurrence{Start: day.AddDate(0, 0, i), End: day.AddDate(0, 0, i).Add(time.Hour), RID: utc(day.AddDate(0, 0, i))}
+	}
+	if n := proto.Size(&wire.OccurrencesItem{Occurrences: toOccurrences(daily)}); n > 8*len(daily) {
+		t.Errorf("%d octets for %d occurrences", n, len(daily))
 	}
 }

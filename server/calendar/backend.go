@@ -33,6 +33,11 @@ type Backend interface {
 	//backend:owner id.Owner()
 	//backend:read
 	Calendar(ctx context.Context, who Actor, id ID) (Calendar, error)
+	// Calendars is Calendar for many, of any owners.
+	//
+	//backend:items len(req.IDs)
+	//backend:read
+	Calendars(ctx context.Context, who Actor, req CalendarsRequest) ([]CalendarResult, error)
 	// CreateCalendar makes a collection. RFC 4791 §5.3.1, RFC 5689, WCAP createcalendar.
 	//
 	//backend:owner req.Calendar.ID.Owner()
@@ -111,6 +116,12 @@ type Backend interface {
 	//backend:owner req.Calendar.Owner()
 	//backend:read
 	Query(ctx context.Context, who Actor, req QueryRequest, emit func(*Object) error) error
+	// Occurrences streams what takes place in calendars, of any owners: events and
+	// tasks, and which of their instances. Each calendar is answered for itself.
+	// WCAP fetchcomponents_by_range and its kin.
+	//
+	//backend:read
+	Occurrences(ctx context.Context, who Actor, req OccurrencesRequest, emit func(OccurrencesResult) error) error
 	// Sync streams what changed in a calendar since a token. RFC 6578.
 	//
 	//backend:owner req.Calendar.Owner()

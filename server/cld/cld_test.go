@@ -79,7 +79,94 @@ func (down) SearchCalendars(context.Context, calendar.Actor, calendar.SearchCale
 	return nil, errDown
 }
 
+func (down) Occurrences(context.Context, calendar.Actor, calendar.OccurrencesRequest, func(calendar.OccurrencesResult) error) error {
+	return errDown
+}
+
+func (down) Calendars(context.Context, calendar.Actor, calendar.CalendarsRequest) ([]calendar.CalendarResult, error) {
+	return nil, errDown
+}
+
 func (down) Ping(context.Context) (calendar.Status, error) { return calendar.Status{}, errDown }
+
+// leaving goes away after so many answers to Occurrences.
+type leaving struct {
+	calendar.Backend
+	after int
+}
+
+func (l leaving) Occurrences(ctx context.Context, who calendar.Actor, req calendar.OccurrencesRequest, emit func(calendar.OccurrencesResult) error) error {
+	n := 0
+	err := l.Backend.Occurrences(ctx, who, req, func(r calendar.OccurrencesResult) error {
+		if n++; n > l.after {
+			return errDown
+		}
+		return emit(r)
+	})
+	return err
+}
+
+// TestOccurrencesCut: of a back end that goes away in the middle each calendar
+// that was not told of whole says so; and alone or among others a request for
+// something that cannot be is no back end's fault.
+func TestOccurrencesCut(t *testing.T) {
+	people := calendartest.NewPeople("anna", "bert", "carl", "root")
+	ctx, root := t.Context(), people.Actor("root")
+	one := newService(people)
+	for _, id := range []calendar.UserID{"anna", "bert"} {
+		if _, err := one.Home(ctx, people.Actor(id), calendar.HomeRequest{Owner: calendar.Owner(id)}); err != nil {
+			t.Fatal(err)
+		}
+		put(t, one, people, calendar.ID(id), "a")
+	}
+	two := newService(people)
+	if _, err := two.Home(ctx, people.Actor("carl"), calendar.HomeRequest{Owner: "carl"}); err != nil {
+		t.Fatal(err)
+	}
+	put(t, two, people, "carl", "a")
+	for _, ids := range [][]calendar.ID{{"anna", "bert"}, {"anna", "carl", "bert"}} {
+		for after := range 6 {
+			r, err := New(Options{Locator: table{"anna": "one", "bert": "one", "carl": "two"}, Backends: map[string]calendar.Backend{"one": leaving{one, after}, "two": two}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var first, rest []string
+			err = r.Occurrences(ctx, root, calendar.OccurrencesRequest{Calendars: ids}, func(o calendar.OccurrencesResult) error {
+				word := string(ids[o.Index])
+				if o.Err != nil {
+					word += "!"
+				} else if o.Object != nil {
+					word += "/" + o.Object.Name
+				}
+				if len(first) < len(ids) {
+					first = append(first, word)
+				} else {
+					rest = append(rest, word)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := [...]string{ // of anna and bert: two openings and an object of each
+				"anna! bert! | ", "anna bert! | anna!", "anna bert | anna! bert!", "anna bert | anna/a anna! bert!", "anna bert | anna/a bert/a", "anna bert | anna/a bert/a",
+			}[after]
+			if len(ids) == 3 {
+				want = [...]string{
+					"anna! carl bert! | carl/a", "anna carl bert! | anna! carl/a", "anna carl bert | anna! carl/a bert!", "anna carl bert | anna/a anna! carl/a bert!",
+					"anna carl bert | anna/a carl/a bert/a", "anna carl bert | anna/a carl/a bert/a",
+				}[after]
+			}
+			if got := strings.Join(first, " ") + " | " + strings.Join(rest, " "); got != want {
+				t.Errorf("%v, gone after %d: %s, want %s", ids, after, got, want)
+			}
+			err = r.Occurrences(ctx, root, calendar.OccurrencesRequest{Calendars: ids, Components: []string{"X"}}, func(calendar.OccurrencesResult) error { return nil })
+			if !errors.Is(err, calendar.Unsupported) {
+				t.Errorf("a component that there is not: %v", err)
+			}
+		}
+	}
+}
 
 // table is a Locator.
 type table map[calendar.Owner]string
@@ -152,6 +239,31 @@ func TestOneHostDown(t *testing.T) {
 			t.Errorf("answer %d is for %v", i, b.Target)
 		}
 		check("free/busy", i, b.Err, kinds[i])
+	}
+	var ids []calendar.ID
+	ids = append(ids, owners...)
+	described, err := r.Calendars(ctx, root, calendar.CalendarsRequest{IDs: ids})
+	if err != nil || len(described) != len(ids) {
+		t.Fatalf("%d answers, %v", len(described), err)
+	}
+	for i, c := range described {
+		check("calendar", i, c.Err, kinds[i])
+	}
+	opened, members := 0, 0
+	err = r.Occurrences(ctx, root, calendar.OccurrencesRequest{Calendars: ids}, func(o calendar.OccurrencesResult) error {
+		if opened < len(ids) {
+			check("occurrences", opened, o.Err, kinds[opened])
+			if o.Index != opened || o.Err == nil && o.Calendar.ID != ids[opened] {
+				t.Errorf("answer %d: %+v", opened, o)
+			}
+			opened++
+		} else if members++; o.Object == nil || ids[o.Index] != "anna" {
+			t.Errorf("found %+v", o)
+		}
+		return nil
+	})
+	if err != nil || opened != len(ids) || members != 2 {
+		t.Errorf("%d calendars, %d objects, %v", opened, members, err)
 	}
 	if _, err := r.Ping(ctx); !errors.Is(err, calendar.Unavailable) {
 		t.Errorf("ping: %v", err)

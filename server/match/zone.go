@@ -4,23 +4,7 @@ import (
 	"strconv"
 
 	"factotum/server/ical"
-	"factotum/server/recur"
 )
-
-func ZoneOfText(text string) recur.Zone {
-	cal, err := ical.Parse([]byte(text), ical.Limits{})
-	if err != nil {
-		return nil
-	}
-	for _, c := range cal.Children {
-		if c.Name == "VTIMEZONE" {
-			if z, ok := recur.ZonesOf(cal).Lookup(c.Value("TZID")); ok {
-				return z
-			}
-		}
-	}
-	return nil
-}
 
 // Overlaps is the VEVENT rule of RFC 4791 §9.9: half open, but a zero-length
 // instance counts at its start.

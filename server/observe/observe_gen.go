@@ -14,6 +14,7 @@ import (
 var Operations = []string{
 	"home",
 	"calendar",
+	"calendars",
 	"create-calendar",
 	"update-calendar",
 	"delete-calendar",
@@ -29,6 +30,7 @@ var Operations = []string{
 	"copy-object",
 	"patch-props",
 	"query",
+	"occurrences",
 	"sync",
 	"sync-home",
 	"search-calendars",
@@ -60,6 +62,13 @@ func (o *observed) Calendar(ctx context.Context, who calendar.Actor, id calendar
 	start := time.Now()
 	res, err = o.be.Calendar(ctx, who, id)
 	o.seen("calendar", time.Since(start), err)
+	return res, err
+}
+
+func (o *observed) Calendars(ctx context.Context, who calendar.Actor, req calendar.CalendarsRequest) (res []calendar.CalendarResult, err error) {
+	start := time.Now()
+	res, err = o.be.Calendars(ctx, who, req)
+	o.seen("calendars", time.Since(start), err)
 	return res, err
 }
 
@@ -165,6 +174,13 @@ func (o *observed) Query(ctx context.Context, who calendar.Actor, req calendar.Q
 	start := time.Now()
 	err = o.be.Query(ctx, who, req, emit)
 	o.seen("query", time.Since(start), err)
+	return err
+}
+
+func (o *observed) Occurrences(ctx context.Context, who calendar.Actor, req calendar.OccurrencesRequest, emit func(calendar.OccurrencesResult) error) (err error) {
+	start := time.Now()
+	err = o.be.Occurrences(ctx, who, req, emit)
+	o.seen("occurrences", time.Since(start), err)
 	return err
 }
 

@@ -342,3 +342,26 @@ func (s *Set) overrideInstance(o *override, float Zone) Instance {
 	}
 	return s.instance(at)
 }
+
+// OriginalStart is the RecurrenceID of an instance in UTC, or the date that it
+// is; times without a zone are taken in float.
+func (s *Set) OriginalStart(in Instance, float Zone) ical.DateTime {
+	rid := in.RecurrenceID
+	if rid.Kind == ical.Date || rid.Kind == ical.UTC {
+		return rid
+	}
+	z := s.master.zone
+	if !s.hasMaster || !s.master.dated() {
+		for i := range s.overrides {
+			if s.overrides[i].comp == in.Comp {
+				z = s.overrides[i].ridZone
+			}
+		}
+	}
+	zc := zoneCursor{z: z}
+	if z == nil {
+		zc = cursorOf(float)
+	}
+	u, _ := zc.utc(civilOf(rid))
+	return dateTimeOf(u, ical.UTC, "")
+}

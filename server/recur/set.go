@@ -40,10 +40,11 @@ type rdate struct {
 // override is a component with RECURRENCE-ID.
 type override struct {
 	timing
-	rid    ical.DateTime // in the master's form
-	ridCiv int64
-	key    int64
-	future bool
+	rid     ical.DateTime // in the master's form
+	ridCiv  int64
+	ridZone *tz // of an override alone
+	key     int64
+	future  bool
 }
 
 // Compile compiles the VEVENTs, VTODOs or VJOURNALs of one UID; zones resolves
@@ -282,8 +283,8 @@ func (s *Set) addOverride(c *ical.Component, zones *Zones) error {
 		// Alone, an override is known by its own words.
 		o.rid, o.ridCiv = rid, civilOf(rid)
 		o.key = o.ridCiv
-		if z := zoneOf(rid, zones); z != nil {
-			o.key, _, _ = z.utc(o.ridCiv)
+		if o.ridZone = zoneOf(rid, zones); o.ridZone != nil {
+			o.key, _, _ = o.ridZone.utc(o.ridCiv)
 		}
 	case rid.Kind == ical.Date && !s.master.allDay():
 		o.ridCiv = s.onDay(civilOf(rid))

@@ -8,7 +8,7 @@ import (
 
 	"factotum/server/acl"
 	"factotum/server/calendar"
-	"factotum/server/match"
+	"factotum/server/zone"
 )
 
 // loaded returns the owner's home with its calendars in memory.
@@ -88,7 +88,7 @@ func newMeta(tx calendar.ReadTx, owner calendar.Owner, r calendar.CalendarRow) (
 	}
 	m := &calMeta{id: calendar.NewID(owner, r.Name), row: r, props: props, coOwners: strings.Fields(r.CoOwners)}
 	if r.Timezone != "" {
-		m.zone = match.ZoneOfText(r.Timezone)
+		m.zone = zone.OfText(r.Timezone)
 	}
 	if r.Components != "" {
 		m.components = strings.Split(r.Components, ",")

@@ -11,6 +11,7 @@ import (
 	"factotum/server/match"
 	"factotum/server/object"
 	"factotum/server/recur"
+	"factotum/server/zone"
 )
 
 // Query streams the objects of a calendar that match a filter. A time range on
@@ -95,17 +96,7 @@ func (s *Service) floating(sh *shape, m *calMeta) recur.Zone {
 	if m.zone != nil {
 		return m.zone
 	}
-	if m.row.Timezone != "" {
-		if z := match.ZoneOfText(m.row.Timezone); z != nil {
-			return z
-		}
-	}
-	if m.row.TZID != "" {
-		if z, ok := recur.LoadZone(m.row.TZID); ok {
-			return z
-		}
-	}
-	return s.zone
+	return zone.Floating("", m.row.TZID, s.zone)
 }
 
 // selection is what may match a query: all that does, and perhaps more.

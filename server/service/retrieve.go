@@ -8,6 +8,7 @@ import (
 	"factotum/server/ical"
 	"factotum/server/match"
 	"factotum/server/recur"
+	"factotum/server/zone"
 )
 
 // shape is a prepared DataRequest.
@@ -28,7 +29,7 @@ func (s *Service) newShape(req calendar.DataRequest) (*shape, error) {
 		}
 	}
 	if req.Timezone != "" {
-		if sh.zone = match.ZoneOfText(req.Timezone); sh.zone == nil {
+		if sh.zone = zone.OfText(req.Timezone); sh.zone == nil {
 			z, ok := recur.LoadZone(req.Timezone)
 			if !ok {
 				return nil, calendar.Failf(calendar.Invalid, calendar.ValidTimezone, "retrieve", "", "the time zone of the request is not a VTIMEZONE or a known name")

@@ -52,6 +52,15 @@ func (s *suite) streams(names []string) map[string]func(context.Context, func(na
 		"Query": func(ctx context.Context, emit func(string) error) error {
 			return s.be.Query(ctx, anna, calendar.QueryRequest{Calendar: "anna"}, func(o *calendar.Object) error { return emit(o.Name) })
 		},
+		"Occurrences": func(ctx context.Context, emit func(string) error) error {
+			return s.be.Occurrences(ctx, anna, calendar.OccurrencesRequest{Calendars: []calendar.ID{"anna"}}, func(r calendar.OccurrencesResult) error {
+				s.ok(r.Err)
+				if r.Object == nil {
+					return nil
+				}
+				return emit(r.Object.Name)
+			})
+		},
 		"Sync": func(ctx context.Context, emit func(string) error) error {
 			_, err := s.be.Sync(ctx, anna, calendar.SyncRequest{Calendar: "anna", Data: true}, func(it calendar.SyncItem) error { return emit(it.Object.Name) })
 			return err

@@ -27,6 +27,12 @@ func (s Stub) Calendar(ctx context.Context, who calendar.Actor, id calendar.ID) 
 	return res, err
 }
 
+// Calendars implements calendar.Backend.
+func (s Stub) Calendars(ctx context.Context, who calendar.Actor, req calendar.CalendarsRequest) (res []calendar.CalendarResult, err error) {
+	err = s.Do("Calendars", []any{who, req}, &res)
+	return res, err
+}
+
 // CreateCalendar implements calendar.Backend.
 func (s Stub) CreateCalendar(ctx context.Context, who calendar.Actor, req calendar.CreateCalendarRequest) (res calendar.Calendar, err error) {
 	err = s.Do("CreateCalendar", []any{who, req}, &res)
@@ -114,6 +120,12 @@ func (s Stub) PatchProps(ctx context.Context, who calendar.Actor, ref calendar.R
 // Query implements calendar.Backend.
 func (s Stub) Query(ctx context.Context, who calendar.Actor, req calendar.QueryRequest, emit func(*calendar.Object) error) (err error) {
 	err = s.Do("Query", []any{who, req, emit}, nil)
+	return err
+}
+
+// Occurrences implements calendar.Backend.
+func (s Stub) Occurrences(ctx context.Context, who calendar.Actor, req calendar.OccurrencesRequest, emit func(calendar.OccurrencesResult) error) (err error) {
+	err = s.Do("Occurrences", []any{who, req, emit}, nil)
 	return err
 }
 

@@ -15,7 +15,7 @@ import (
 var special = map[string]string{
 	"time.Time": "Time", "error": "Failure", "map[string]string": "Prefs", "*string": "Optional",
 	"ical.DateTime": "Moment", "*ical.DateTime": "MomentOr", "*[]ical.DateTime": "Moments", "*ical.Duration": "Span",
-	"acl.List": "ACL", "*acl.List": "ACLOr",
+	"[]calendar.Occurrence": "Occurrences", "acl.List": "ACL", "*acl.List": "ACLOr",
 }
 
 // converter gathers the pairs of structs that the calls need.

@@ -1565,6 +1565,170 @@ func (x *CalendarAnswer) GetCalendar() *Calendar {
 	return nil
 }
 
+type CalendarsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Actor         *Actor                 `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
+	Ids           [][]byte               `protobuf:"bytes,2,rep,name=ids,proto3" json:"ids,omitempty"`
+	Invitations   bool                   `protobuf:"varint,3,opt,name=invitations,proto3" json:"invitations,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CalendarsRequest) Reset() {
+	*x = CalendarsRequest{}
+	mi := &file_dwp_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CalendarsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CalendarsRequest) ProtoMessage() {}
+
+func (x *CalendarsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CalendarsRequest.ProtoReflect.Descriptor instead.
+func (*CalendarsRequest) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *CalendarsRequest) GetActor() *Actor {
+	if x != nil {
+		return x.Actor
+	}
+	return nil
+}
+
+func (x *CalendarsRequest) GetIds() [][]byte {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+func (x *CalendarsRequest) GetInvitations() bool {
+	if x != nil {
+		return x.Invitations
+	}
+	return false
+}
+
+type CalendarsAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Items         []*CalendarItem        `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CalendarsAnswer) Reset() {
+	*x = CalendarsAnswer{}
+	mi := &file_dwp_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CalendarsAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CalendarsAnswer) ProtoMessage() {}
+
+func (x *CalendarsAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CalendarsAnswer.ProtoReflect.Descriptor instead.
+func (*CalendarsAnswer) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *CalendarsAnswer) GetItems() []*CalendarItem {
+	if x != nil {
+		return x.Items
+	}
+	return nil
+}
+
+type CalendarItem struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Calendar      *Calendar              `protobuf:"bytes,1,opt,name=calendar,proto3" json:"calendar,omitempty"`
+	Invitations   int64                  `protobuf:"varint,2,opt,name=invitations,proto3" json:"invitations,omitempty"`
+	Failure       *Failure               `protobuf:"bytes,3,opt,name=failure,proto3" json:"failure,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CalendarItem) Reset() {
+	*x = CalendarItem{}
+	mi := &file_dwp_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CalendarItem) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CalendarItem) ProtoMessage() {}
+
+func (x *CalendarItem) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CalendarItem.ProtoReflect.Descriptor instead.
+func (*CalendarItem) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *CalendarItem) GetCalendar() *Calendar {
+	if x != nil {
+		return x.Calendar
+	}
+	return nil
+}
+
+func (x *CalendarItem) GetInvitations() int64 {
+	if x != nil {
+		return x.Invitations
+	}
+	return 0
+}
+
+func (x *CalendarItem) GetFailure() *Failure {
+	if x != nil {
+		return x.Failure
+	}
+	return nil
+}
+
 type CreateCalendarRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Actor         *Actor                 `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
@@ -1576,7 +1740,7 @@ type CreateCalendarRequest struct {
 
 func (x *CreateCalendarRequest) Reset() {
 	*x = CreateCalendarRequest{}
-	mi := &file_dwp_proto_msgTypes[20]
+	mi := &file_dwp_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1588,7 +1752,7 @@ func (x *CreateCalendarRequest) String() string {
 func (*CreateCalendarRequest) ProtoMessage() {}
 
 func (x *CreateCalendarRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[20]
+	mi := &file_dwp_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1601,7 +1765,7 @@ func (x *CreateCalendarRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateCalendarRequest.ProtoReflect.Descriptor instead.
 func (*CreateCalendarRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{20}
+	return file_dwp_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *CreateCalendarRequest) GetActor() *Actor {
@@ -1652,7 +1816,7 @@ type UpdateCalendarRequest struct {
 
 func (x *UpdateCalendarRequest) Reset() {
 	*x = UpdateCalendarRequest{}
-	mi := &file_dwp_proto_msgTypes[21]
+	mi := &file_dwp_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1664,7 +1828,7 @@ func (x *UpdateCalendarRequest) String() string {
 func (*UpdateCalendarRequest) ProtoMessage() {}
 
 func (x *UpdateCalendarRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[21]
+	mi := &file_dwp_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1677,7 +1841,7 @@ func (x *UpdateCalendarRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateCalendarRequest.ProtoReflect.Descriptor instead.
 func (*UpdateCalendarRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{21}
+	return file_dwp_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *UpdateCalendarRequest) GetActor() *Actor {
@@ -1824,7 +1988,7 @@ type DeleteCalendarRequest struct {
 
 func (x *DeleteCalendarRequest) Reset() {
 	*x = DeleteCalendarRequest{}
-	mi := &file_dwp_proto_msgTypes[22]
+	mi := &file_dwp_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1836,7 +2000,7 @@ func (x *DeleteCalendarRequest) String() string {
 func (*DeleteCalendarRequest) ProtoMessage() {}
 
 func (x *DeleteCalendarRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[22]
+	mi := &file_dwp_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1849,7 +2013,7 @@ func (x *DeleteCalendarRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteCalendarRequest.ProtoReflect.Descriptor instead.
 func (*DeleteCalendarRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{22}
+	return file_dwp_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *DeleteCalendarRequest) GetActor() *Actor {
@@ -1889,7 +2053,7 @@ type CopyRequest struct {
 
 func (x *CopyRequest) Reset() {
 	*x = CopyRequest{}
-	mi := &file_dwp_proto_msgTypes[23]
+	mi := &file_dwp_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1901,7 +2065,7 @@ func (x *CopyRequest) String() string {
 func (*CopyRequest) ProtoMessage() {}
 
 func (x *CopyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[23]
+	mi := &file_dwp_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1914,7 +2078,7 @@ func (x *CopyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyRequest.ProtoReflect.Descriptor instead.
 func (*CopyRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{23}
+	return file_dwp_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *CopyRequest) GetActor() *Actor {
@@ -1983,7 +2147,7 @@ type CopyAnswer struct {
 
 func (x *CopyAnswer) Reset() {
 	*x = CopyAnswer{}
-	mi := &file_dwp_proto_msgTypes[24]
+	mi := &file_dwp_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1995,7 +2159,7 @@ func (x *CopyAnswer) String() string {
 func (*CopyAnswer) ProtoMessage() {}
 
 func (x *CopyAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[24]
+	mi := &file_dwp_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2008,7 +2172,7 @@ func (x *CopyAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyAnswer.ProtoReflect.Descriptor instead.
 func (*CopyAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{24}
+	return file_dwp_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *CopyAnswer) GetReplaced() bool {
@@ -2033,7 +2197,7 @@ type Done struct {
 
 func (x *Done) Reset() {
 	*x = Done{}
-	mi := &file_dwp_proto_msgTypes[25]
+	mi := &file_dwp_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2045,7 +2209,7 @@ func (x *Done) String() string {
 func (*Done) ProtoMessage() {}
 
 func (x *Done) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[25]
+	mi := &file_dwp_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2058,7 +2222,7 @@ func (x *Done) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Done.ProtoReflect.Descriptor instead.
 func (*Done) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{25}
+	return file_dwp_proto_rawDescGZIP(), []int{28}
 }
 
 type DataRequest struct {
@@ -2075,7 +2239,7 @@ type DataRequest struct {
 
 func (x *DataRequest) Reset() {
 	*x = DataRequest{}
-	mi := &file_dwp_proto_msgTypes[26]
+	mi := &file_dwp_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2087,7 +2251,7 @@ func (x *DataRequest) String() string {
 func (*DataRequest) ProtoMessage() {}
 
 func (x *DataRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[26]
+	mi := &file_dwp_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2100,7 +2264,7 @@ func (x *DataRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DataRequest.ProtoReflect.Descriptor instead.
 func (*DataRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{26}
+	return file_dwp_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *DataRequest) GetNone() bool {
@@ -2158,7 +2322,7 @@ type CompSelect struct {
 
 func (x *CompSelect) Reset() {
 	*x = CompSelect{}
-	mi := &file_dwp_proto_msgTypes[27]
+	mi := &file_dwp_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2170,7 +2334,7 @@ func (x *CompSelect) String() string {
 func (*CompSelect) ProtoMessage() {}
 
 func (x *CompSelect) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[27]
+	mi := &file_dwp_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2183,7 +2347,7 @@ func (x *CompSelect) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompSelect.ProtoReflect.Descriptor instead.
 func (*CompSelect) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{27}
+	return file_dwp_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *CompSelect) GetName() []byte {
@@ -2231,7 +2395,7 @@ type PropSelect struct {
 
 func (x *PropSelect) Reset() {
 	*x = PropSelect{}
-	mi := &file_dwp_proto_msgTypes[28]
+	mi := &file_dwp_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2243,7 +2407,7 @@ func (x *PropSelect) String() string {
 func (*PropSelect) ProtoMessage() {}
 
 func (x *PropSelect) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[28]
+	mi := &file_dwp_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2256,7 +2420,7 @@ func (x *PropSelect) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PropSelect.ProtoReflect.Descriptor instead.
 func (*PropSelect) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{28}
+	return file_dwp_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *PropSelect) GetName() []byte {
@@ -2283,7 +2447,7 @@ type ListObjectsAnswer struct {
 
 func (x *ListObjectsAnswer) Reset() {
 	*x = ListObjectsAnswer{}
-	mi := &file_dwp_proto_msgTypes[29]
+	mi := &file_dwp_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2295,7 +2459,7 @@ func (x *ListObjectsAnswer) String() string {
 func (*ListObjectsAnswer) ProtoMessage() {}
 
 func (x *ListObjectsAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[29]
+	mi := &file_dwp_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2308,7 +2472,7 @@ func (x *ListObjectsAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListObjectsAnswer.ProtoReflect.Descriptor instead.
 func (*ListObjectsAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{29}
+	return file_dwp_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ListObjectsAnswer) GetObjects() []*Object {
@@ -2335,7 +2499,7 @@ type ObjectRequest struct {
 
 func (x *ObjectRequest) Reset() {
 	*x = ObjectRequest{}
-	mi := &file_dwp_proto_msgTypes[30]
+	mi := &file_dwp_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2347,7 +2511,7 @@ func (x *ObjectRequest) String() string {
 func (*ObjectRequest) ProtoMessage() {}
 
 func (x *ObjectRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[30]
+	mi := &file_dwp_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2360,7 +2524,7 @@ func (x *ObjectRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectRequest.ProtoReflect.Descriptor instead.
 func (*ObjectRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{30}
+	return file_dwp_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ObjectRequest) GetActor() *Actor {
@@ -2386,7 +2550,7 @@ type ObjectAnswer struct {
 
 func (x *ObjectAnswer) Reset() {
 	*x = ObjectAnswer{}
-	mi := &file_dwp_proto_msgTypes[31]
+	mi := &file_dwp_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2398,7 +2562,7 @@ func (x *ObjectAnswer) String() string {
 func (*ObjectAnswer) ProtoMessage() {}
 
 func (x *ObjectAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[31]
+	mi := &file_dwp_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2411,7 +2575,7 @@ func (x *ObjectAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectAnswer.ProtoReflect.Descriptor instead.
 func (*ObjectAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{31}
+	return file_dwp_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ObjectAnswer) GetObject() *Object {
@@ -2434,7 +2598,7 @@ type ObjectsRequest struct {
 
 func (x *ObjectsRequest) Reset() {
 	*x = ObjectsRequest{}
-	mi := &file_dwp_proto_msgTypes[32]
+	mi := &file_dwp_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2446,7 +2610,7 @@ func (x *ObjectsRequest) String() string {
 func (*ObjectsRequest) ProtoMessage() {}
 
 func (x *ObjectsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[32]
+	mi := &file_dwp_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2459,7 +2623,7 @@ func (x *ObjectsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectsRequest.ProtoReflect.Descriptor instead.
 func (*ObjectsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{32}
+	return file_dwp_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ObjectsRequest) GetActor() *Actor {
@@ -2506,7 +2670,7 @@ type ObjectsAnswer struct {
 
 func (x *ObjectsAnswer) Reset() {
 	*x = ObjectsAnswer{}
-	mi := &file_dwp_proto_msgTypes[33]
+	mi := &file_dwp_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2518,7 +2682,7 @@ func (x *ObjectsAnswer) String() string {
 func (*ObjectsAnswer) ProtoMessage() {}
 
 func (x *ObjectsAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[33]
+	mi := &file_dwp_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2531,7 +2695,7 @@ func (x *ObjectsAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectsAnswer.ProtoReflect.Descriptor instead.
 func (*ObjectsAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{33}
+	return file_dwp_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ObjectsAnswer) GetItems() []*ObjectItem {
@@ -2552,7 +2716,7 @@ type ObjectItem struct {
 
 func (x *ObjectItem) Reset() {
 	*x = ObjectItem{}
-	mi := &file_dwp_proto_msgTypes[34]
+	mi := &file_dwp_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2564,7 +2728,7 @@ func (x *ObjectItem) String() string {
 func (*ObjectItem) ProtoMessage() {}
 
 func (x *ObjectItem) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[34]
+	mi := &file_dwp_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2577,7 +2741,7 @@ func (x *ObjectItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectItem.ProtoReflect.Descriptor instead.
 func (*ObjectItem) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{34}
+	return file_dwp_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ObjectItem) GetRef() *Ref {
@@ -2616,7 +2780,7 @@ type PutRequest struct {
 
 func (x *PutRequest) Reset() {
 	*x = PutRequest{}
-	mi := &file_dwp_proto_msgTypes[35]
+	mi := &file_dwp_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2628,7 +2792,7 @@ func (x *PutRequest) String() string {
 func (*PutRequest) ProtoMessage() {}
 
 func (x *PutRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[35]
+	mi := &file_dwp_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2641,7 +2805,7 @@ func (x *PutRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutRequest.ProtoReflect.Descriptor instead.
 func (*PutRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{35}
+	return file_dwp_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *PutRequest) GetActor() *Actor {
@@ -2703,7 +2867,7 @@ type PutAnswer struct {
 
 func (x *PutAnswer) Reset() {
 	*x = PutAnswer{}
-	mi := &file_dwp_proto_msgTypes[36]
+	mi := &file_dwp_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2715,7 +2879,7 @@ func (x *PutAnswer) String() string {
 func (*PutAnswer) ProtoMessage() {}
 
 func (x *PutAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[36]
+	mi := &file_dwp_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2728,7 +2892,7 @@ func (x *PutAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutAnswer.ProtoReflect.Descriptor instead.
 func (*PutAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{36}
+	return file_dwp_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *PutAnswer) GetObject() *Object {
@@ -2759,7 +2923,7 @@ type PutObjectsRequest struct {
 
 func (x *PutObjectsRequest) Reset() {
 	*x = PutObjectsRequest{}
-	mi := &file_dwp_proto_msgTypes[37]
+	mi := &file_dwp_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2771,7 +2935,7 @@ func (x *PutObjectsRequest) String() string {
 func (*PutObjectsRequest) ProtoMessage() {}
 
 func (x *PutObjectsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[37]
+	mi := &file_dwp_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2784,7 +2948,7 @@ func (x *PutObjectsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutObjectsRequest.ProtoReflect.Descriptor instead.
 func (*PutObjectsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{37}
+	return file_dwp_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *PutObjectsRequest) GetActor() *Actor {
@@ -2825,7 +2989,7 @@ type PutItem struct {
 
 func (x *PutItem) Reset() {
 	*x = PutItem{}
-	mi := &file_dwp_proto_msgTypes[38]
+	mi := &file_dwp_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2837,7 +3001,7 @@ func (x *PutItem) String() string {
 func (*PutItem) ProtoMessage() {}
 
 func (x *PutItem) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[38]
+	mi := &file_dwp_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2850,7 +3014,7 @@ func (x *PutItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutItem.ProtoReflect.Descriptor instead.
 func (*PutItem) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{38}
+	return file_dwp_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *PutItem) GetName() []byte {
@@ -2876,7 +3040,7 @@ type PutObjectsAnswer struct {
 
 func (x *PutObjectsAnswer) Reset() {
 	*x = PutObjectsAnswer{}
-	mi := &file_dwp_proto_msgTypes[39]
+	mi := &file_dwp_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2888,7 +3052,7 @@ func (x *PutObjectsAnswer) String() string {
 func (*PutObjectsAnswer) ProtoMessage() {}
 
 func (x *PutObjectsAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[39]
+	mi := &file_dwp_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2901,7 +3065,7 @@ func (x *PutObjectsAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutObjectsAnswer.ProtoReflect.Descriptor instead.
 func (*PutObjectsAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{39}
+	return file_dwp_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *PutObjectsAnswer) GetItems() []*PutItemAnswer {
@@ -2924,7 +3088,7 @@ type PutItemAnswer struct {
 
 func (x *PutItemAnswer) Reset() {
 	*x = PutItemAnswer{}
-	mi := &file_dwp_proto_msgTypes[40]
+	mi := &file_dwp_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2936,7 +3100,7 @@ func (x *PutItemAnswer) String() string {
 func (*PutItemAnswer) ProtoMessage() {}
 
 func (x *PutItemAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[40]
+	mi := &file_dwp_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2949,7 +3113,7 @@ func (x *PutItemAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutItemAnswer.ProtoReflect.Descriptor instead.
 func (*PutItemAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{40}
+	return file_dwp_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *PutItemAnswer) GetName() []byte {
@@ -2998,7 +3162,7 @@ type DeleteRequest struct {
 
 func (x *DeleteRequest) Reset() {
 	*x = DeleteRequest{}
-	mi := &file_dwp_proto_msgTypes[41]
+	mi := &file_dwp_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3010,7 +3174,7 @@ func (x *DeleteRequest) String() string {
 func (*DeleteRequest) ProtoMessage() {}
 
 func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[41]
+	mi := &file_dwp_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3023,7 +3187,7 @@ func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRequest.ProtoReflect.Descriptor instead.
 func (*DeleteRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{41}
+	return file_dwp_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *DeleteRequest) GetActor() *Actor {
@@ -3058,7 +3222,7 @@ type PatchPropsRequest struct {
 
 func (x *PatchPropsRequest) Reset() {
 	*x = PatchPropsRequest{}
-	mi := &file_dwp_proto_msgTypes[42]
+	mi := &file_dwp_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3070,7 +3234,7 @@ func (x *PatchPropsRequest) String() string {
 func (*PatchPropsRequest) ProtoMessage() {}
 
 func (x *PatchPropsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[42]
+	mi := &file_dwp_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3083,7 +3247,7 @@ func (x *PatchPropsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PatchPropsRequest.ProtoReflect.Descriptor instead.
 func (*PatchPropsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{42}
+	return file_dwp_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *PatchPropsRequest) GetActor() *Actor {
@@ -3118,7 +3282,7 @@ type Moment struct {
 
 func (x *Moment) Reset() {
 	*x = Moment{}
-	mi := &file_dwp_proto_msgTypes[43]
+	mi := &file_dwp_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3130,7 +3294,7 @@ func (x *Moment) String() string {
 func (*Moment) ProtoMessage() {}
 
 func (x *Moment) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[43]
+	mi := &file_dwp_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3143,7 +3307,7 @@ func (x *Moment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Moment.ProtoReflect.Descriptor instead.
 func (*Moment) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{43}
+	return file_dwp_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Moment) GetValue() []byte {
@@ -3169,7 +3333,7 @@ type Moments struct {
 
 func (x *Moments) Reset() {
 	*x = Moments{}
-	mi := &file_dwp_proto_msgTypes[44]
+	mi := &file_dwp_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3181,7 +3345,7 @@ func (x *Moments) String() string {
 func (*Moments) ProtoMessage() {}
 
 func (x *Moments) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[44]
+	mi := &file_dwp_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3194,7 +3358,7 @@ func (x *Moments) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Moments.ProtoReflect.Descriptor instead.
 func (*Moments) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{44}
+	return file_dwp_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Moments) GetMoments() []*Moment {
@@ -3215,7 +3379,7 @@ type Property struct {
 
 func (x *Property) Reset() {
 	*x = Property{}
-	mi := &file_dwp_proto_msgTypes[45]
+	mi := &file_dwp_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3227,7 +3391,7 @@ func (x *Property) String() string {
 func (*Property) ProtoMessage() {}
 
 func (x *Property) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[45]
+	mi := &file_dwp_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3240,7 +3404,7 @@ func (x *Property) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Property.ProtoReflect.Descriptor instead.
 func (*Property) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{45}
+	return file_dwp_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Property) GetName() []byte {
@@ -3274,7 +3438,7 @@ type Parameter struct {
 
 func (x *Parameter) Reset() {
 	*x = Parameter{}
-	mi := &file_dwp_proto_msgTypes[46]
+	mi := &file_dwp_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3286,7 +3450,7 @@ func (x *Parameter) String() string {
 func (*Parameter) ProtoMessage() {}
 
 func (x *Parameter) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[46]
+	mi := &file_dwp_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3299,7 +3463,7 @@ func (x *Parameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Parameter.ProtoReflect.Descriptor instead.
 func (*Parameter) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{46}
+	return file_dwp_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *Parameter) GetName() []byte {
@@ -3331,7 +3495,7 @@ type EditRequest struct {
 
 func (x *EditRequest) Reset() {
 	*x = EditRequest{}
-	mi := &file_dwp_proto_msgTypes[47]
+	mi := &file_dwp_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3343,7 +3507,7 @@ func (x *EditRequest) String() string {
 func (*EditRequest) ProtoMessage() {}
 
 func (x *EditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[47]
+	mi := &file_dwp_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3356,7 +3520,7 @@ func (x *EditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditRequest.ProtoReflect.Descriptor instead.
 func (*EditRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{47}
+	return file_dwp_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *EditRequest) GetActor() *Actor {
@@ -3425,7 +3589,7 @@ type EditItem struct {
 
 func (x *EditItem) Reset() {
 	*x = EditItem{}
-	mi := &file_dwp_proto_msgTypes[48]
+	mi := &file_dwp_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3437,7 +3601,7 @@ func (x *EditItem) String() string {
 func (*EditItem) ProtoMessage() {}
 
 func (x *EditItem) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[48]
+	mi := &file_dwp_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3450,7 +3614,7 @@ func (x *EditItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditItem.ProtoReflect.Descriptor instead.
 func (*EditItem) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{48}
+	return file_dwp_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *EditItem) GetUid() []byte {
@@ -3529,7 +3693,7 @@ type Patch struct {
 
 func (x *Patch) Reset() {
 	*x = Patch{}
-	mi := &file_dwp_proto_msgTypes[49]
+	mi := &file_dwp_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3541,7 +3705,7 @@ func (x *Patch) String() string {
 func (*Patch) ProtoMessage() {}
 
 func (x *Patch) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[49]
+	mi := &file_dwp_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3554,7 +3718,7 @@ func (x *Patch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Patch.ProtoReflect.Descriptor instead.
 func (*Patch) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{49}
+	return file_dwp_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Patch) GetTzid() []byte {
@@ -3653,7 +3817,7 @@ type PropEdit struct {
 
 func (x *PropEdit) Reset() {
 	*x = PropEdit{}
-	mi := &file_dwp_proto_msgTypes[50]
+	mi := &file_dwp_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3665,7 +3829,7 @@ func (x *PropEdit) String() string {
 func (*PropEdit) ProtoMessage() {}
 
 func (x *PropEdit) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[50]
+	mi := &file_dwp_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3678,7 +3842,7 @@ func (x *PropEdit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PropEdit.ProtoReflect.Descriptor instead.
 func (*PropEdit) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{50}
+	return file_dwp_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *PropEdit) GetName() []byte {
@@ -3724,7 +3888,7 @@ type AlarmEdit struct {
 
 func (x *AlarmEdit) Reset() {
 	*x = AlarmEdit{}
-	mi := &file_dwp_proto_msgTypes[51]
+	mi := &file_dwp_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3736,7 +3900,7 @@ func (x *AlarmEdit) String() string {
 func (*AlarmEdit) ProtoMessage() {}
 
 func (x *AlarmEdit) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[51]
+	mi := &file_dwp_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3749,7 +3913,7 @@ func (x *AlarmEdit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AlarmEdit.ProtoReflect.Descriptor instead.
 func (*AlarmEdit) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{51}
+	return file_dwp_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *AlarmEdit) GetAction() []byte {
@@ -3813,7 +3977,7 @@ type NewAttachment struct {
 
 func (x *NewAttachment) Reset() {
 	*x = NewAttachment{}
-	mi := &file_dwp_proto_msgTypes[52]
+	mi := &file_dwp_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3825,7 +3989,7 @@ func (x *NewAttachment) String() string {
 func (*NewAttachment) ProtoMessage() {}
 
 func (x *NewAttachment) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[52]
+	mi := &file_dwp_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3838,7 +4002,7 @@ func (x *NewAttachment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewAttachment.ProtoReflect.Descriptor instead.
 func (*NewAttachment) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{52}
+	return file_dwp_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *NewAttachment) GetClientId() []byte {
@@ -3879,7 +4043,7 @@ type EditAnswer struct {
 
 func (x *EditAnswer) Reset() {
 	*x = EditAnswer{}
-	mi := &file_dwp_proto_msgTypes[53]
+	mi := &file_dwp_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3891,7 +4055,7 @@ func (x *EditAnswer) String() string {
 func (*EditAnswer) ProtoMessage() {}
 
 func (x *EditAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[53]
+	mi := &file_dwp_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3904,7 +4068,7 @@ func (x *EditAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditAnswer.ProtoReflect.Descriptor instead.
 func (*EditAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{53}
+	return file_dwp_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *EditAnswer) GetCalendar() *Calendar {
@@ -3936,7 +4100,7 @@ type EditItemAnswer struct {
 
 func (x *EditItemAnswer) Reset() {
 	*x = EditItemAnswer{}
-	mi := &file_dwp_proto_msgTypes[54]
+	mi := &file_dwp_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3948,7 +4112,7 @@ func (x *EditItemAnswer) String() string {
 func (*EditItemAnswer) ProtoMessage() {}
 
 func (x *EditItemAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[54]
+	mi := &file_dwp_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3961,7 +4125,7 @@ func (x *EditItemAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditItemAnswer.ProtoReflect.Descriptor instead.
 func (*EditItemAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{54}
+	return file_dwp_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *EditItemAnswer) GetUid() []byte {
@@ -4026,7 +4190,7 @@ type AttachmentRequest struct {
 
 func (x *AttachmentRequest) Reset() {
 	*x = AttachmentRequest{}
-	mi := &file_dwp_proto_msgTypes[55]
+	mi := &file_dwp_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4038,7 +4202,7 @@ func (x *AttachmentRequest) String() string {
 func (*AttachmentRequest) ProtoMessage() {}
 
 func (x *AttachmentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[55]
+	mi := &file_dwp_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4051,7 +4215,7 @@ func (x *AttachmentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttachmentRequest.ProtoReflect.Descriptor instead.
 func (*AttachmentRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{55}
+	return file_dwp_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *AttachmentRequest) GetActor() *Actor {
@@ -4103,7 +4267,7 @@ type AttachmentAnswer struct {
 
 func (x *AttachmentAnswer) Reset() {
 	*x = AttachmentAnswer{}
-	mi := &file_dwp_proto_msgTypes[56]
+	mi := &file_dwp_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4115,7 +4279,7 @@ func (x *AttachmentAnswer) String() string {
 func (*AttachmentAnswer) ProtoMessage() {}
 
 func (x *AttachmentAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[56]
+	mi := &file_dwp_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4128,7 +4292,7 @@ func (x *AttachmentAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttachmentAnswer.ProtoReflect.Descriptor instead.
 func (*AttachmentAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{56}
+	return file_dwp_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *AttachmentAnswer) GetId() []byte {
@@ -4186,7 +4350,7 @@ type QueryRequest struct {
 
 func (x *QueryRequest) Reset() {
 	*x = QueryRequest{}
-	mi := &file_dwp_proto_msgTypes[57]
+	mi := &file_dwp_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4198,7 +4362,7 @@ func (x *QueryRequest) String() string {
 func (*QueryRequest) ProtoMessage() {}
 
 func (x *QueryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[57]
+	mi := &file_dwp_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4211,7 +4375,7 @@ func (x *QueryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueryRequest.ProtoReflect.Descriptor instead.
 func (*QueryRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{57}
+	return file_dwp_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *QueryRequest) GetActor() *Actor {
@@ -4263,7 +4427,7 @@ type CompFilter struct {
 
 func (x *CompFilter) Reset() {
 	*x = CompFilter{}
-	mi := &file_dwp_proto_msgTypes[58]
+	mi := &file_dwp_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4275,7 +4439,7 @@ func (x *CompFilter) String() string {
 func (*CompFilter) ProtoMessage() {}
 
 func (x *CompFilter) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[58]
+	mi := &file_dwp_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4288,7 +4452,7 @@ func (x *CompFilter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompFilter.ProtoReflect.Descriptor instead.
 func (*CompFilter) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{58}
+	return file_dwp_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *CompFilter) GetName() []byte {
@@ -4347,7 +4511,7 @@ type PropFilter struct {
 
 func (x *PropFilter) Reset() {
 	*x = PropFilter{}
-	mi := &file_dwp_proto_msgTypes[59]
+	mi := &file_dwp_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4359,7 +4523,7 @@ func (x *PropFilter) String() string {
 func (*PropFilter) ProtoMessage() {}
 
 func (x *PropFilter) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[59]
+	mi := &file_dwp_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4372,7 +4536,7 @@ func (x *PropFilter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PropFilter.ProtoReflect.Descriptor instead.
 func (*PropFilter) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{59}
+	return file_dwp_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *PropFilter) GetName() []byte {
@@ -4428,7 +4592,7 @@ type ParamFilter struct {
 
 func (x *ParamFilter) Reset() {
 	*x = ParamFilter{}
-	mi := &file_dwp_proto_msgTypes[60]
+	mi := &file_dwp_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4440,7 +4604,7 @@ func (x *ParamFilter) String() string {
 func (*ParamFilter) ProtoMessage() {}
 
 func (x *ParamFilter) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[60]
+	mi := &file_dwp_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4453,7 +4617,7 @@ func (x *ParamFilter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ParamFilter.ProtoReflect.Descriptor instead.
 func (*ParamFilter) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{60}
+	return file_dwp_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *ParamFilter) GetName() []byte {
@@ -4488,7 +4652,7 @@ type TextMatch struct {
 
 func (x *TextMatch) Reset() {
 	*x = TextMatch{}
-	mi := &file_dwp_proto_msgTypes[61]
+	mi := &file_dwp_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4500,7 +4664,7 @@ func (x *TextMatch) String() string {
 func (*TextMatch) ProtoMessage() {}
 
 func (x *TextMatch) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[61]
+	mi := &file_dwp_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4513,7 +4677,7 @@ func (x *TextMatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TextMatch.ProtoReflect.Descriptor instead.
 func (*TextMatch) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{61}
+	return file_dwp_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *TextMatch) GetText() []byte {
@@ -4546,7 +4710,7 @@ type QueryAnswer struct {
 
 func (x *QueryAnswer) Reset() {
 	*x = QueryAnswer{}
-	mi := &file_dwp_proto_msgTypes[62]
+	mi := &file_dwp_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4558,7 +4722,7 @@ func (x *QueryAnswer) String() string {
 func (*QueryAnswer) ProtoMessage() {}
 
 func (x *QueryAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[62]
+	mi := &file_dwp_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4571,7 +4735,7 @@ func (x *QueryAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueryAnswer.ProtoReflect.Descriptor instead.
 func (*QueryAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{62}
+	return file_dwp_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *QueryAnswer) GetObjects() []*Object {
@@ -4579,6 +4743,370 @@ func (x *QueryAnswer) GetObjects() []*Object {
 		return x.Objects
 	}
 	return nil
+}
+
+type OccurrencesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Actor         *Actor                 `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
+	Calendars     [][]byte               `protobuf:"bytes,2,rep,name=calendars,proto3" json:"calendars,omitempty"`
+	Components    [][]byte               `protobuf:"bytes,3,rep,name=components,proto3" json:"components,omitempty"`
+	Select        uint32                 `protobuf:"varint,4,opt,name=select,proto3" json:"select,omitempty"` // calendar.Selection
+	Window        *Window                `protobuf:"bytes,5,opt,name=window,proto3" json:"window,omitempty"`
+	Refs          []*OccurrenceRef       `protobuf:"bytes,6,rep,name=refs,proto3" json:"refs,omitempty"`
+	Attendee      []byte                 `protobuf:"bytes,7,opt,name=attendee,proto3" json:"attendee,omitempty"`
+	Series        bool                   `protobuf:"varint,8,opt,name=series,proto3" json:"series,omitempty"`
+	None          bool                   `protobuf:"varint,9,opt,name=none,proto3" json:"none,omitempty"`
+	Invitations   bool                   `protobuf:"varint,10,opt,name=invitations,proto3" json:"invitations,omitempty"`
+	Zone          []byte                 `protobuf:"bytes,11,opt,name=zone,proto3" json:"zone,omitempty"`
+	Instances     int64                  `protobuf:"varint,12,opt,name=instances,proto3" json:"instances,omitempty"`
+	Bound         int64                  `protobuf:"varint,13,opt,name=bound,proto3" json:"bound,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OccurrencesRequest) Reset() {
+	*x = OccurrencesRequest{}
+	mi := &file_dwp_proto_msgTypes[66]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OccurrencesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OccurrencesRequest) ProtoMessage() {}
+
+func (x *OccurrencesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[66]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OccurrencesRequest.ProtoReflect.Descriptor instead.
+func (*OccurrencesRequest) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{66}
+}
+
+func (x *OccurrencesRequest) GetActor() *Actor {
+	if x != nil {
+		return x.Actor
+	}
+	return nil
+}
+
+func (x *OccurrencesRequest) GetCalendars() [][]byte {
+	if x != nil {
+		return x.Calendars
+	}
+	return nil
+}
+
+func (x *OccurrencesRequest) GetComponents() [][]byte {
+	if x != nil {
+		return x.Components
+	}
+	return nil
+}
+
+func (x *OccurrencesRequest) GetSelect() uint32 {
+	if x != nil {
+		return x.Select
+	}
+	return 0
+}
+
+func (x *OccurrencesRequest) GetWindow() *Window {
+	if x != nil {
+		return x.Window
+	}
+	return nil
+}
+
+func (x *OccurrencesRequest) GetRefs() []*OccurrenceRef {
+	if x != nil {
+		return x.Refs
+	}
+	return nil
+}
+
+func (x *OccurrencesRequest) GetAttendee() []byte {
+	if x != nil {
+		return x.Attendee
+	}
+	return nil
+}
+
+func (x *OccurrencesRequest) GetSeries() bool {
+	if x != nil {
+		return x.Series
+	}
+	return false
+}
+
+func (x *OccurrencesRequest) GetNone() bool {
+	if x != nil {
+		return x.None
+	}
+	return false
+}
+
+func (x *OccurrencesRequest) GetInvitations() bool {
+	if x != nil {
+		return x.Invitations
+	}
+	return false
+}
+
+func (x *OccurrencesRequest) GetZone() []byte {
+	if x != nil {
+		return x.Zone
+	}
+	return nil
+}
+
+func (x *OccurrencesRequest) GetInstances() int64 {
+	if x != nil {
+		return x.Instances
+	}
+	return 0
+}
+
+func (x *OccurrencesRequest) GetBound() int64 {
+	if x != nil {
+		return x.Bound
+	}
+	return 0
+}
+
+type OccurrenceRef struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Uid           []byte                 `protobuf:"bytes,1,opt,name=uid,proto3" json:"uid,omitempty"`
+	Rid           *Moment                `protobuf:"bytes,2,opt,name=rid,proto3" json:"rid,omitempty"`
+	Scope         uint32                 `protobuf:"varint,3,opt,name=scope,proto3" json:"scope,omitempty"` // calendar.EditScope
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OccurrenceRef) Reset() {
+	*x = OccurrenceRef{}
+	mi := &file_dwp_proto_msgTypes[67]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OccurrenceRef) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OccurrenceRef) ProtoMessage() {}
+
+func (x *OccurrenceRef) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[67]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OccurrenceRef.ProtoReflect.Descriptor instead.
+func (*OccurrenceRef) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{67}
+}
+
+func (x *OccurrenceRef) GetUid() []byte {
+	if x != nil {
+		return x.Uid
+	}
+	return nil
+}
+
+func (x *OccurrenceRef) GetRid() *Moment {
+	if x != nil {
+		return x.Rid
+	}
+	return nil
+}
+
+func (x *OccurrenceRef) GetScope() uint32 {
+	if x != nil {
+		return x.Scope
+	}
+	return 0
+}
+
+type OccurrencesAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Items         []*OccurrencesItem     `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OccurrencesAnswer) Reset() {
+	*x = OccurrencesAnswer{}
+	mi := &file_dwp_proto_msgTypes[68]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OccurrencesAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OccurrencesAnswer) ProtoMessage() {}
+
+func (x *OccurrencesAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[68]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OccurrencesAnswer.ProtoReflect.Descriptor instead.
+func (*OccurrencesAnswer) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{68}
+}
+
+func (x *OccurrencesAnswer) GetItems() []*OccurrencesItem {
+	if x != nil {
+		return x.Items
+	}
+	return nil
+}
+
+type OccurrencesItem struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Index       int64                  `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	Failure     *Failure               `protobuf:"bytes,2,opt,name=failure,proto3" json:"failure,omitempty"`
+	Calendar    *Calendar              `protobuf:"bytes,3,opt,name=calendar,proto3" json:"calendar,omitempty"`
+	Float       []byte                 `protobuf:"bytes,4,opt,name=float,proto3" json:"float,omitempty"`
+	Invitations int64                  `protobuf:"varint,5,opt,name=invitations,proto3" json:"invitations,omitempty"`
+	Ref         int64                  `protobuf:"varint,6,opt,name=ref,proto3" json:"ref,omitempty"`
+	Object      *Object                `protobuf:"bytes,7,opt,name=object,proto3" json:"object,omitempty"`
+	Gone        *Tombstone             `protobuf:"bytes,8,opt,name=gone,proto3" json:"gone,omitempty"`
+	// Four numbers for each: seconds since the start of the one before (of the
+	// first one, since year 1), the length in seconds, the original start in
+	// seconds after the start, and 8 * part + 4 if there is no start + 2 if there is
+	// no original start + 1 if that is a date.
+	Occurrences   []int64 `protobuf:"zigzag64,9,rep,packed,name=occurrences,proto3" json:"occurrences,omitempty"`
+	Excluded      bool    `protobuf:"varint,10,opt,name=excluded,proto3" json:"excluded,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OccurrencesItem) Reset() {
+	*x = OccurrencesItem{}
+	mi := &file_dwp_proto_msgTypes[69]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OccurrencesItem) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OccurrencesItem) ProtoMessage() {}
+
+func (x *OccurrencesItem) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[69]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OccurrencesItem.ProtoReflect.Descriptor instead.
+func (*OccurrencesItem) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{69}
+}
+
+func (x *OccurrencesItem) GetIndex() int64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *OccurrencesItem) GetFailure() *Failure {
+	if x != nil {
+		return x.Failure
+	}
+	return nil
+}
+
+func (x *OccurrencesItem) GetCalendar() *Calendar {
+	if x != nil {
+		return x.Calendar
+	}
+	return nil
+}
+
+func (x *OccurrencesItem) GetFloat() []byte {
+	if x != nil {
+		return x.Float
+	}
+	return nil
+}
+
+func (x *OccurrencesItem) GetInvitations() int64 {
+	if x != nil {
+		return x.Invitations
+	}
+	return 0
+}
+
+func (x *OccurrencesItem) GetRef() int64 {
+	if x != nil {
+		return x.Ref
+	}
+	return 0
+}
+
+func (x *OccurrencesItem) GetObject() *Object {
+	if x != nil {
+		return x.Object
+	}
+	return nil
+}
+
+func (x *OccurrencesItem) GetGone() *Tombstone {
+	if x != nil {
+		return x.Gone
+	}
+	return nil
+}
+
+func (x *OccurrencesItem) GetOccurrences() []int64 {
+	if x != nil {
+		return x.Occurrences
+	}
+	return nil
+}
+
+func (x *OccurrencesItem) GetExcluded() bool {
+	if x != nil {
+		return x.Excluded
+	}
+	return false
 }
 
 type SyncRequest struct {
@@ -4596,7 +5124,7 @@ type SyncRequest struct {
 
 func (x *SyncRequest) Reset() {
 	*x = SyncRequest{}
-	mi := &file_dwp_proto_msgTypes[63]
+	mi := &file_dwp_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4608,7 +5136,7 @@ func (x *SyncRequest) String() string {
 func (*SyncRequest) ProtoMessage() {}
 
 func (x *SyncRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[63]
+	mi := &file_dwp_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4621,7 +5149,7 @@ func (x *SyncRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncRequest.ProtoReflect.Descriptor instead.
 func (*SyncRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{63}
+	return file_dwp_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *SyncRequest) GetActor() *Actor {
@@ -4683,7 +5211,7 @@ type SyncAnswer struct {
 
 func (x *SyncAnswer) Reset() {
 	*x = SyncAnswer{}
-	mi := &file_dwp_proto_msgTypes[64]
+	mi := &file_dwp_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4695,7 +5223,7 @@ func (x *SyncAnswer) String() string {
 func (*SyncAnswer) ProtoMessage() {}
 
 func (x *SyncAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[64]
+	mi := &file_dwp_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4708,7 +5236,7 @@ func (x *SyncAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncAnswer.ProtoReflect.Descriptor instead.
 func (*SyncAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{64}
+	return file_dwp_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *SyncAnswer) GetItems() []*SyncItem {
@@ -4735,7 +5263,7 @@ type SyncItem struct {
 
 func (x *SyncItem) Reset() {
 	*x = SyncItem{}
-	mi := &file_dwp_proto_msgTypes[65]
+	mi := &file_dwp_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4747,7 +5275,7 @@ func (x *SyncItem) String() string {
 func (*SyncItem) ProtoMessage() {}
 
 func (x *SyncItem) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[65]
+	mi := &file_dwp_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4760,7 +5288,7 @@ func (x *SyncItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncItem.ProtoReflect.Descriptor instead.
 func (*SyncItem) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{65}
+	return file_dwp_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *SyncItem) GetObject() *Object {
@@ -4788,7 +5316,7 @@ type SyncResult struct {
 
 func (x *SyncResult) Reset() {
 	*x = SyncResult{}
-	mi := &file_dwp_proto_msgTypes[66]
+	mi := &file_dwp_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4800,7 +5328,7 @@ func (x *SyncResult) String() string {
 func (*SyncResult) ProtoMessage() {}
 
 func (x *SyncResult) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[66]
+	mi := &file_dwp_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4813,7 +5341,7 @@ func (x *SyncResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncResult.ProtoReflect.Descriptor instead.
 func (*SyncResult) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{66}
+	return file_dwp_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *SyncResult) GetToken() []byte {
@@ -4848,7 +5376,7 @@ type SyncHomeRequest struct {
 
 func (x *SyncHomeRequest) Reset() {
 	*x = SyncHomeRequest{}
-	mi := &file_dwp_proto_msgTypes[67]
+	mi := &file_dwp_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4860,7 +5388,7 @@ func (x *SyncHomeRequest) String() string {
 func (*SyncHomeRequest) ProtoMessage() {}
 
 func (x *SyncHomeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[67]
+	mi := &file_dwp_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4873,7 +5401,7 @@ func (x *SyncHomeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncHomeRequest.ProtoReflect.Descriptor instead.
 func (*SyncHomeRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{67}
+	return file_dwp_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *SyncHomeRequest) GetActor() *Actor {
@@ -4908,7 +5436,7 @@ type SyncHomeAnswer struct {
 
 func (x *SyncHomeAnswer) Reset() {
 	*x = SyncHomeAnswer{}
-	mi := &file_dwp_proto_msgTypes[68]
+	mi := &file_dwp_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4920,7 +5448,7 @@ func (x *SyncHomeAnswer) String() string {
 func (*SyncHomeAnswer) ProtoMessage() {}
 
 func (x *SyncHomeAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[68]
+	mi := &file_dwp_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4933,7 +5461,7 @@ func (x *SyncHomeAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncHomeAnswer.ProtoReflect.Descriptor instead.
 func (*SyncHomeAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{68}
+	return file_dwp_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *SyncHomeAnswer) GetToken() []byte {
@@ -4973,7 +5501,7 @@ type SearchCalendarsRequest struct {
 
 func (x *SearchCalendarsRequest) Reset() {
 	*x = SearchCalendarsRequest{}
-	mi := &file_dwp_proto_msgTypes[69]
+	mi := &file_dwp_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4985,7 +5513,7 @@ func (x *SearchCalendarsRequest) String() string {
 func (*SearchCalendarsRequest) ProtoMessage() {}
 
 func (x *SearchCalendarsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[69]
+	mi := &file_dwp_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4998,7 +5526,7 @@ func (x *SearchCalendarsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchCalendarsRequest.ProtoReflect.Descriptor instead.
 func (*SearchCalendarsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{69}
+	return file_dwp_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *SearchCalendarsRequest) GetActor() *Actor {
@@ -5066,7 +5594,7 @@ type SearchCalendarsAnswer struct {
 
 func (x *SearchCalendarsAnswer) Reset() {
 	*x = SearchCalendarsAnswer{}
-	mi := &file_dwp_proto_msgTypes[70]
+	mi := &file_dwp_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5078,7 +5606,7 @@ func (x *SearchCalendarsAnswer) String() string {
 func (*SearchCalendarsAnswer) ProtoMessage() {}
 
 func (x *SearchCalendarsAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[70]
+	mi := &file_dwp_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5091,7 +5619,7 @@ func (x *SearchCalendarsAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchCalendarsAnswer.ProtoReflect.Descriptor instead.
 func (*SearchCalendarsAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{70}
+	return file_dwp_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *SearchCalendarsAnswer) GetCalendars() []*Calendar {
@@ -5113,7 +5641,7 @@ type FreeBusyRequest struct {
 
 func (x *FreeBusyRequest) Reset() {
 	*x = FreeBusyRequest{}
-	mi := &file_dwp_proto_msgTypes[71]
+	mi := &file_dwp_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5125,7 +5653,7 @@ func (x *FreeBusyRequest) String() string {
 func (*FreeBusyRequest) ProtoMessage() {}
 
 func (x *FreeBusyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[71]
+	mi := &file_dwp_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5138,7 +5666,7 @@ func (x *FreeBusyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreeBusyRequest.ProtoReflect.Descriptor instead.
 func (*FreeBusyRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{71}
+	return file_dwp_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *FreeBusyRequest) GetActor() *Actor {
@@ -5179,7 +5707,7 @@ type FreeBusyTarget struct {
 
 func (x *FreeBusyTarget) Reset() {
 	*x = FreeBusyTarget{}
-	mi := &file_dwp_proto_msgTypes[72]
+	mi := &file_dwp_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5191,7 +5719,7 @@ func (x *FreeBusyTarget) String() string {
 func (*FreeBusyTarget) ProtoMessage() {}
 
 func (x *FreeBusyTarget) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[72]
+	mi := &file_dwp_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5204,7 +5732,7 @@ func (x *FreeBusyTarget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreeBusyTarget.ProtoReflect.Descriptor instead.
 func (*FreeBusyTarget) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{72}
+	return file_dwp_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *FreeBusyTarget) GetCalendar() []byte {
@@ -5230,7 +5758,7 @@ type FreeBusyAnswer struct {
 
 func (x *FreeBusyAnswer) Reset() {
 	*x = FreeBusyAnswer{}
-	mi := &file_dwp_proto_msgTypes[73]
+	mi := &file_dwp_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5242,7 +5770,7 @@ func (x *FreeBusyAnswer) String() string {
 func (*FreeBusyAnswer) ProtoMessage() {}
 
 func (x *FreeBusyAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[73]
+	mi := &file_dwp_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5255,7 +5783,7 @@ func (x *FreeBusyAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreeBusyAnswer.ProtoReflect.Descriptor instead.
 func (*FreeBusyAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{73}
+	return file_dwp_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *FreeBusyAnswer) GetItems() []*FreeBusyItem {
@@ -5276,7 +5804,7 @@ type FreeBusyItem struct {
 
 func (x *FreeBusyItem) Reset() {
 	*x = FreeBusyItem{}
-	mi := &file_dwp_proto_msgTypes[74]
+	mi := &file_dwp_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5288,7 +5816,7 @@ func (x *FreeBusyItem) String() string {
 func (*FreeBusyItem) ProtoMessage() {}
 
 func (x *FreeBusyItem) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[74]
+	mi := &file_dwp_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5301,7 +5829,7 @@ func (x *FreeBusyItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreeBusyItem.ProtoReflect.Descriptor instead.
 func (*FreeBusyItem) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{74}
+	return file_dwp_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *FreeBusyItem) GetTarget() *FreeBusyTarget {
@@ -5336,7 +5864,7 @@ type Busy struct {
 
 func (x *Busy) Reset() {
 	*x = Busy{}
-	mi := &file_dwp_proto_msgTypes[75]
+	mi := &file_dwp_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5348,7 +5876,7 @@ func (x *Busy) String() string {
 func (*Busy) ProtoMessage() {}
 
 func (x *Busy) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[75]
+	mi := &file_dwp_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5361,7 +5889,7 @@ func (x *Busy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Busy.ProtoReflect.Descriptor instead.
 func (*Busy) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{75}
+	return file_dwp_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *Busy) GetStart() int64 {
@@ -5395,7 +5923,7 @@ type PrefsRequest struct {
 
 func (x *PrefsRequest) Reset() {
 	*x = PrefsRequest{}
-	mi := &file_dwp_proto_msgTypes[76]
+	mi := &file_dwp_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5407,7 +5935,7 @@ func (x *PrefsRequest) String() string {
 func (*PrefsRequest) ProtoMessage() {}
 
 func (x *PrefsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[76]
+	mi := &file_dwp_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5420,7 +5948,7 @@ func (x *PrefsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrefsRequest.ProtoReflect.Descriptor instead.
 func (*PrefsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{76}
+	return file_dwp_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *PrefsRequest) GetActor() *Actor {
@@ -5447,7 +5975,7 @@ type Pref struct {
 
 func (x *Pref) Reset() {
 	*x = Pref{}
-	mi := &file_dwp_proto_msgTypes[77]
+	mi := &file_dwp_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5459,7 +5987,7 @@ func (x *Pref) String() string {
 func (*Pref) ProtoMessage() {}
 
 func (x *Pref) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[77]
+	mi := &file_dwp_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5472,7 +6000,7 @@ func (x *Pref) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pref.ProtoReflect.Descriptor instead.
 func (*Pref) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{77}
+	return file_dwp_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *Pref) GetKey() []byte {
@@ -5498,7 +6026,7 @@ type PrefsAnswer struct {
 
 func (x *PrefsAnswer) Reset() {
 	*x = PrefsAnswer{}
-	mi := &file_dwp_proto_msgTypes[78]
+	mi := &file_dwp_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5510,7 +6038,7 @@ func (x *PrefsAnswer) String() string {
 func (*PrefsAnswer) ProtoMessage() {}
 
 func (x *PrefsAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[78]
+	mi := &file_dwp_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5523,7 +6051,7 @@ func (x *PrefsAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrefsAnswer.ProtoReflect.Descriptor instead.
 func (*PrefsAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{78}
+	return file_dwp_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *PrefsAnswer) GetPrefs() []*Pref {
@@ -5547,7 +6075,7 @@ type SetPrefsRequest struct {
 
 func (x *SetPrefsRequest) Reset() {
 	*x = SetPrefsRequest{}
-	mi := &file_dwp_proto_msgTypes[79]
+	mi := &file_dwp_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5559,7 +6087,7 @@ func (x *SetPrefsRequest) String() string {
 func (*SetPrefsRequest) ProtoMessage() {}
 
 func (x *SetPrefsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[79]
+	mi := &file_dwp_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5572,7 +6100,7 @@ func (x *SetPrefsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPrefsRequest.ProtoReflect.Descriptor instead.
 func (*SetPrefsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{79}
+	return file_dwp_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *SetPrefsRequest) GetActor() *Actor {
@@ -5625,7 +6153,7 @@ type PingRequest struct {
 
 func (x *PingRequest) Reset() {
 	*x = PingRequest{}
-	mi := &file_dwp_proto_msgTypes[80]
+	mi := &file_dwp_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5637,7 +6165,7 @@ func (x *PingRequest) String() string {
 func (*PingRequest) ProtoMessage() {}
 
 func (x *PingRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[80]
+	mi := &file_dwp_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5650,7 +6178,7 @@ func (x *PingRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PingRequest.ProtoReflect.Descriptor instead.
 func (*PingRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{80}
+	return file_dwp_proto_rawDescGZIP(), []int{87}
 }
 
 type PingAnswer struct {
@@ -5668,7 +6196,7 @@ type PingAnswer struct {
 
 func (x *PingAnswer) Reset() {
 	*x = PingAnswer{}
-	mi := &file_dwp_proto_msgTypes[81]
+	mi := &file_dwp_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5680,7 +6208,7 @@ func (x *PingAnswer) String() string {
 func (*PingAnswer) ProtoMessage() {}
 
 func (x *PingAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[81]
+	mi := &file_dwp_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5693,7 +6221,7 @@ func (x *PingAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PingAnswer.ProtoReflect.Descriptor instead.
 func (*PingAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{81}
+	return file_dwp_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *PingAnswer) GetHost() []byte {
@@ -5885,7 +6413,17 @@ const file_dwp_proto_rawDesc = "" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\fR\x02id\"G\n" +
 	"\x0eCalendarAnswer\x125\n" +
-	"\bcalendar\x18\x01 \x01(\v2\x19.factotum.dwp.v1.CalendarR\bcalendar\"\x9d\x01\n" +
+	"\bcalendar\x18\x01 \x01(\v2\x19.factotum.dwp.v1.CalendarR\bcalendar\"t\n" +
+	"\x10CalendarsRequest\x12,\n" +
+	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x10\n" +
+	"\x03ids\x18\x02 \x03(\fR\x03ids\x12 \n" +
+	"\vinvitations\x18\x03 \x01(\bR\vinvitations\"F\n" +
+	"\x0fCalendarsAnswer\x123\n" +
+	"\x05items\x18\x01 \x03(\v2\x1d.factotum.dwp.v1.CalendarItemR\x05items\"\x9b\x01\n" +
+	"\fCalendarItem\x125\n" +
+	"\bcalendar\x18\x01 \x01(\v2\x19.factotum.dwp.v1.CalendarR\bcalendar\x12 \n" +
+	"\vinvitations\x18\x02 \x01(\x03R\vinvitations\x122\n" +
+	"\afailure\x18\x03 \x01(\v2\x18.factotum.dwp.v1.FailureR\afailure\"\x9d\x01\n" +
 	"\x15CreateCalendarRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x125\n" +
 	"\bcalendar\x18\x02 \x01(\v2\x19.factotum.dwp.v1.CalendarR\bcalendar\x12\x1f\n" +
@@ -6152,7 +6690,42 @@ const file_dwp_proto_rawDesc = "" +
 	"\tcollation\x18\x02 \x01(\fR\tcollation\x12\x16\n" +
 	"\x06negate\x18\x03 \x01(\bR\x06negate\"@\n" +
 	"\vQueryAnswer\x121\n" +
-	"\aobjects\x18\x01 \x03(\v2\x17.factotum.dwp.v1.ObjectR\aobjects\"\xde\x01\n" +
+	"\aobjects\x18\x01 \x03(\v2\x17.factotum.dwp.v1.ObjectR\aobjects\"\xaf\x03\n" +
+	"\x12OccurrencesRequest\x12,\n" +
+	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x1c\n" +
+	"\tcalendars\x18\x02 \x03(\fR\tcalendars\x12\x1e\n" +
+	"\n" +
+	"components\x18\x03 \x03(\fR\n" +
+	"components\x12\x16\n" +
+	"\x06select\x18\x04 \x01(\rR\x06select\x12/\n" +
+	"\x06window\x18\x05 \x01(\v2\x17.factotum.dwp.v1.WindowR\x06window\x122\n" +
+	"\x04refs\x18\x06 \x03(\v2\x1e.factotum.dwp.v1.OccurrenceRefR\x04refs\x12\x1a\n" +
+	"\battendee\x18\a \x01(\fR\battendee\x12\x16\n" +
+	"\x06series\x18\b \x01(\bR\x06series\x12\x12\n" +
+	"\x04none\x18\t \x01(\bR\x04none\x12 \n" +
+	"\vinvitations\x18\n" +
+	" \x01(\bR\vinvitations\x12\x12\n" +
+	"\x04zone\x18\v \x01(\fR\x04zone\x12\x1c\n" +
+	"\tinstances\x18\f \x01(\x03R\tinstances\x12\x14\n" +
+	"\x05bound\x18\r \x01(\x03R\x05bound\"b\n" +
+	"\rOccurrenceRef\x12\x10\n" +
+	"\x03uid\x18\x01 \x01(\fR\x03uid\x12)\n" +
+	"\x03rid\x18\x02 \x01(\v2\x17.factotum.dwp.v1.MomentR\x03rid\x12\x14\n" +
+	"\x05scope\x18\x03 \x01(\rR\x05scope\"K\n" +
+	"\x11OccurrencesAnswer\x126\n" +
+	"\x05items\x18\x01 \x03(\v2 .factotum.dwp.v1.OccurrencesItemR\x05items\"\xfb\x02\n" +
+	"\x0fOccurrencesItem\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x03R\x05index\x122\n" +
+	"\afailure\x18\x02 \x01(\v2\x18.factotum.dwp.v1.FailureR\afailure\x125\n" +
+	"\bcalendar\x18\x03 \x01(\v2\x19.factotum.dwp.v1.CalendarR\bcalendar\x12\x14\n" +
+	"\x05float\x18\x04 \x01(\fR\x05float\x12 \n" +
+	"\vinvitations\x18\x05 \x01(\x03R\vinvitations\x12\x10\n" +
+	"\x03ref\x18\x06 \x01(\x03R\x03ref\x12/\n" +
+	"\x06object\x18\a \x01(\v2\x17.factotum.dwp.v1.ObjectR\x06object\x12.\n" +
+	"\x04gone\x18\b \x01(\v2\x1a.factotum.dwp.v1.TombstoneR\x04gone\x12 \n" +
+	"\voccurrences\x18\t \x03(\x12R\voccurrences\x12\x1a\n" +
+	"\bexcluded\x18\n" +
+	" \x01(\bR\bexcluded\"\xde\x01\n" +
 	"\vSyncRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x1a\n" +
 	"\bcalendar\x18\x02 \x01(\fR\bcalendar\x12\x14\n" +
@@ -6234,11 +6807,12 @@ const file_dwp_proto_rawDesc = "" +
 	"\astarted\x18\x04 \x01(\x03R\astarted\x12\x16\n" +
 	"\x06owners\x18\x05 \x01(\x03R\x06owners\x12\x18\n" +
 	"\aobjects\x18\x06 \x01(\x03R\aobjects\x12\x1b\n" +
-	"\tread_only\x18\a \x01(\bR\breadOnly2\x94\x0f\n" +
+	"\tread_only\x18\a \x01(\bR\breadOnly2\xc0\x10\n" +
 	"\aBackend\x12D\n" +
 	"\x05Hello\x12\x1d.factotum.dwp.v1.HelloRequest\x1a\x1c.factotum.dwp.v1.HelloAnswer\x12A\n" +
 	"\x04Home\x12\x1c.factotum.dwp.v1.HomeRequest\x1a\x1b.factotum.dwp.v1.HomeAnswer\x12M\n" +
-	"\bCalendar\x12 .factotum.dwp.v1.CalendarRequest\x1a\x1f.factotum.dwp.v1.CalendarAnswer\x12Y\n" +
+	"\bCalendar\x12 .factotum.dwp.v1.CalendarRequest\x1a\x1f.factotum.dwp.v1.CalendarAnswer\x12P\n" +
+	"\tCalendars\x12!.factotum.dwp.v1.CalendarsRequest\x1a .factotum.dwp.v1.CalendarsAnswer\x12Y\n" +
 	"\x0eCreateCalendar\x12&.factotum.dwp.v1.CreateCalendarRequest\x1a\x1f.factotum.dwp.v1.CalendarAnswer\x12Y\n" +
 	"\x0eUpdateCalendar\x12&.factotum.dwp.v1.UpdateCalendarRequest\x1a\x1f.factotum.dwp.v1.CalendarAnswer\x12O\n" +
 	"\x0eDeleteCalendar\x12&.factotum.dwp.v1.DeleteCalendarRequest\x1a\x15.factotum.dwp.v1.Done\x12I\n" +
@@ -6258,7 +6832,8 @@ const file_dwp_proto_rawDesc = "" +
 	"CopyObject\x12\x1c.factotum.dwp.v1.CopyRequest\x1a\x1b.factotum.dwp.v1.CopyAnswer\x12G\n" +
 	"\n" +
 	"PatchProps\x12\".factotum.dwp.v1.PatchPropsRequest\x1a\x15.factotum.dwp.v1.Done\x12F\n" +
-	"\x05Query\x12\x1d.factotum.dwp.v1.QueryRequest\x1a\x1c.factotum.dwp.v1.QueryAnswer0\x01\x12C\n" +
+	"\x05Query\x12\x1d.factotum.dwp.v1.QueryRequest\x1a\x1c.factotum.dwp.v1.QueryAnswer0\x01\x12X\n" +
+	"\vOccurrences\x12#.factotum.dwp.v1.OccurrencesRequest\x1a\".factotum.dwp.v1.OccurrencesAnswer0\x01\x12C\n" +
 	"\x04Sync\x12\x1c.factotum.dwp.v1.SyncRequest\x1a\x1b.factotum.dwp.v1.SyncAnswer0\x01\x12M\n" +
 	"\bSyncHome\x12 .factotum.dwp.v1.SyncHomeRequest\x1a\x1f.factotum.dwp.v1.SyncHomeAnswer\x12b\n" +
 	"\x0fSearchCalendars\x12'.factotum.dwp.v1.SearchCalendarsRequest\x1a&.factotum.dwp.v1.SearchCalendarsAnswer\x12M\n" +
@@ -6279,7 +6854,7 @@ func file_dwp_proto_rawDescGZIP() []byte {
 	return file_dwp_proto_rawDescData
 }
 
-var file_dwp_proto_msgTypes = make([]protoimpl.MessageInfo, 82)
+var file_dwp_proto_msgTypes = make([]protoimpl.MessageInfo, 89)
 var file_dwp_proto_goTypes = []any{
 	(*HelloRequest)(nil),           // 0: factotum.dwp.v1.HelloRequest
 	(*HelloAnswer)(nil),            // 1: factotum.dwp.v1.HelloAnswer
@@ -6301,68 +6876,75 @@ var file_dwp_proto_goTypes = []any{
 	(*HomeAnswer)(nil),             // 17: factotum.dwp.v1.HomeAnswer
 	(*CalendarRequest)(nil),        // 18: factotum.dwp.v1.CalendarRequest
 	(*CalendarAnswer)(nil),         // 19: factotum.dwp.v1.CalendarAnswer
-	(*CreateCalendarRequest)(nil),  // 20: factotum.dwp.v1.CreateCalendarRequest
-	(*UpdateCalendarRequest)(nil),  // 21: factotum.dwp.v1.UpdateCalendarRequest
-	(*DeleteCalendarRequest)(nil),  // 22: factotum.dwp.v1.DeleteCalendarRequest
-	(*CopyRequest)(nil),            // 23: factotum.dwp.v1.CopyRequest
-	(*CopyAnswer)(nil),             // 24: factotum.dwp.v1.CopyAnswer
-	(*Done)(nil),                   // 25: factotum.dwp.v1.Done
-	(*DataRequest)(nil),            // 26: factotum.dwp.v1.DataRequest
-	(*CompSelect)(nil),             // 27: factotum.dwp.v1.CompSelect
-	(*PropSelect)(nil),             // 28: factotum.dwp.v1.PropSelect
-	(*ListObjectsAnswer)(nil),      // 29: factotum.dwp.v1.ListObjectsAnswer
-	(*ObjectRequest)(nil),          // 30: factotum.dwp.v1.ObjectRequest
-	(*ObjectAnswer)(nil),           // 31: factotum.dwp.v1.ObjectAnswer
-	(*ObjectsRequest)(nil),         // 32: factotum.dwp.v1.ObjectsRequest
-	(*ObjectsAnswer)(nil),          // 33: factotum.dwp.v1.ObjectsAnswer
-	(*ObjectItem)(nil),             // 34: factotum.dwp.v1.ObjectItem
-	(*PutRequest)(nil),             // 35: factotum.dwp.v1.PutRequest
-	(*PutAnswer)(nil),              // 36: factotum.dwp.v1.PutAnswer
-	(*PutObjectsRequest)(nil),      // 37: factotum.dwp.v1.PutObjectsRequest
-	(*PutItem)(nil),                // 38: factotum.dwp.v1.PutItem
-	(*PutObjectsAnswer)(nil),       // 39: factotum.dwp.v1.PutObjectsAnswer
-	(*PutItemAnswer)(nil),          // 40: factotum.dwp.v1.PutItemAnswer
-	(*DeleteRequest)(nil),          // 41: factotum.dwp.v1.DeleteRequest
-	(*PatchPropsRequest)(nil),      // 42: factotum.dwp.v1.PatchPropsRequest
-	(*Moment)(nil),                 // 43: factotum.dwp.v1.Moment
-	(*Moments)(nil),                // 44: factotum.dwp.v1.Moments
-	(*Property)(nil),               // 45: factotum.dwp.v1.Property
-	(*Parameter)(nil),              // 46: factotum.dwp.v1.Parameter
-	(*EditRequest)(nil),            // 47: factotum.dwp.v1.EditRequest
-	(*EditItem)(nil),               // 48: factotum.dwp.v1.EditItem
-	(*Patch)(nil),                  // 49: factotum.dwp.v1.Patch
-	(*PropEdit)(nil),               // 50: factotum.dwp.v1.PropEdit
-	(*AlarmEdit)(nil),              // 51: factotum.dwp.v1.AlarmEdit
-	(*NewAttachment)(nil),          // 52: factotum.dwp.v1.NewAttachment
-	(*EditAnswer)(nil),             // 53: factotum.dwp.v1.EditAnswer
-	(*EditItemAnswer)(nil),         // 54: factotum.dwp.v1.EditItemAnswer
-	(*AttachmentRequest)(nil),      // 55: factotum.dwp.v1.AttachmentRequest
-	(*AttachmentAnswer)(nil),       // 56: factotum.dwp.v1.AttachmentAnswer
-	(*QueryRequest)(nil),           // 57: factotum.dwp.v1.QueryRequest
-	(*CompFilter)(nil),             // 58: factotum.dwp.v1.CompFilter
-	(*PropFilter)(nil),             // 59: factotum.dwp.v1.PropFilter
-	(*ParamFilter)(nil),            // 60: factotum.dwp.v1.ParamFilter
-	(*TextMatch)(nil),              // 61: factotum.dwp.v1.TextMatch
-	(*QueryAnswer)(nil),            // 62: factotum.dwp.v1.QueryAnswer
-	(*SyncRequest)(nil),            // 63: factotum.dwp.v1.SyncRequest
-	(*SyncAnswer)(nil),             // 64: factotum.dwp.v1.SyncAnswer
-	(*SyncItem)(nil),               // 65: factotum.dwp.v1.SyncItem
-	(*SyncResult)(nil),             // 66: factotum.dwp.v1.SyncResult
-	(*SyncHomeRequest)(nil),        // 67: factotum.dwp.v1.SyncHomeRequest
-	(*SyncHomeAnswer)(nil),         // 68: factotum.dwp.v1.SyncHomeAnswer
-	(*SearchCalendarsRequest)(nil), // 69: factotum.dwp.v1.SearchCalendarsRequest
-	(*SearchCalendarsAnswer)(nil),  // 70: factotum.dwp.v1.SearchCalendarsAnswer
-	(*FreeBusyRequest)(nil),        // 71: factotum.dwp.v1.FreeBusyRequest
-	(*FreeBusyTarget)(nil),         // 72: factotum.dwp.v1.FreeBusyTarget
-	(*FreeBusyAnswer)(nil),         // 73: factotum.dwp.v1.FreeBusyAnswer
-	(*FreeBusyItem)(nil),           // 74: factotum.dwp.v1.FreeBusyItem
-	(*Busy)(nil),                   // 75: factotum.dwp.v1.Busy
-	(*PrefsRequest)(nil),           // 76: factotum.dwp.v1.PrefsRequest
-	(*Pref)(nil),                   // 77: factotum.dwp.v1.Pref
-	(*PrefsAnswer)(nil),            // 78: factotum.dwp.v1.PrefsAnswer
-	(*SetPrefsRequest)(nil),        // 79: factotum.dwp.v1.SetPrefsRequest
-	(*PingRequest)(nil),            // 80: factotum.dwp.v1.PingRequest
-	(*PingAnswer)(nil),             // 81: factotum.dwp.v1.PingAnswer
+	(*CalendarsRequest)(nil),       // 20: factotum.dwp.v1.CalendarsRequest
+	(*CalendarsAnswer)(nil),        // 21: factotum.dwp.v1.CalendarsAnswer
+	(*CalendarItem)(nil),           // 22: factotum.dwp.v1.CalendarItem
+	(*CreateCalendarRequest)(nil),  // 23: factotum.dwp.v1.CreateCalendarRequest
+	(*UpdateCalendarRequest)(nil),  // 24: factotum.dwp.v1.UpdateCalendarRequest
+	(*DeleteCalendarRequest)(nil),  // 25: factotum.dwp.v1.DeleteCalendarRequest
+	(*CopyRequest)(nil),            // 26: factotum.dwp.v1.CopyRequest
+	(*CopyAnswer)(nil),             // 27: factotum.dwp.v1.CopyAnswer
+	(*Done)(nil),                   // 28: factotum.dwp.v1.Done
+	(*DataRequest)(nil),            // 29: factotum.dwp.v1.DataRequest
+	(*CompSelect)(nil),             // 30: factotum.dwp.v1.CompSelect
+	(*PropSelect)(nil),             // 31: factotum.dwp.v1.PropSelect
+	(*ListObjectsAnswer)(nil),      // 32: factotum.dwp.v1.ListObjectsAnswer
+	(*ObjectRequest)(nil),          // 33: factotum.dwp.v1.ObjectRequest
+	(*ObjectAnswer)(nil),           // 34: factotum.dwp.v1.ObjectAnswer
+	(*ObjectsRequest)(nil),         // 35: factotum.dwp.v1.ObjectsRequest
+	(*ObjectsAnswer)(nil),          // 36: factotum.dwp.v1.ObjectsAnswer
+	(*ObjectItem)(nil),             // 37: factotum.dwp.v1.ObjectItem
+	(*PutRequest)(nil),             // 38: factotum.dwp.v1.PutRequest
+	(*PutAnswer)(nil),              // 39: factotum.dwp.v1.PutAnswer
+	(*PutObjectsRequest)(nil),      // 40: factotum.dwp.v1.PutObjectsRequest
+	(*PutItem)(nil),                // 41: factotum.dwp.v1.PutItem
+	(*PutObjectsAnswer)(nil),       // 42: factotum.dwp.v1.PutObjectsAnswer
+	(*PutItemAnswer)(nil),          // 43: factotum.dwp.v1.PutItemAnswer
+	(*DeleteRequest)(nil),          // 44: factotum.dwp.v1.DeleteRequest
+	(*PatchPropsRequest)(nil),      // 45: factotum.dwp.v1.PatchPropsRequest
+	(*Moment)(nil),                 // 46: factotum.dwp.v1.Moment
+	(*Moments)(nil),                // 47: factotum.dwp.v1.Moments
+	(*Property)(nil),               // 48: factotum.dwp.v1.Property
+	(*Parameter)(nil),              // 49: factotum.dwp.v1.Parameter
+	(*EditRequest)(nil),            // 50: factotum.dwp.v1.EditRequest
+	(*EditItem)(nil),               // 51: factotum.dwp.v1.EditItem
+	(*Patch)(nil),                  // 52: factotum.dwp.v1.Patch
+	(*PropEdit)(nil),               // 53: factotum.dwp.v1.PropEdit
+	(*AlarmEdit)(nil),              // 54: factotum.dwp.v1.AlarmEdit
+	(*NewAttachment)(nil),          // 55: factotum.dwp.v1.NewAttachment
+	(*EditAnswer)(nil),             // 56: factotum.dwp.v1.EditAnswer
+	(*EditItemAnswer)(nil),         // 57: factotum.dwp.v1.EditItemAnswer
+	(*AttachmentRequest)(nil),      // 58: factotum.dwp.v1.AttachmentRequest
+	(*AttachmentAnswer)(nil),       // 59: factotum.dwp.v1.AttachmentAnswer
+	(*QueryRequest)(nil),           // 60: factotum.dwp.v1.QueryRequest
+	(*CompFilter)(nil),             // 61: factotum.dwp.v1.CompFilter
+	(*PropFilter)(nil),             // 62: factotum.dwp.v1.PropFilter
+	(*ParamFilter)(nil),            // 63: factotum.dwp.v1.ParamFilter
+	(*TextMatch)(nil),              // 64: factotum.dwp.v1.TextMatch
+	(*QueryAnswer)(nil),            // 65: factotum.dwp.v1.QueryAnswer
+	(*OccurrencesRequest)(nil),     // 66: factotum.dwp.v1.OccurrencesRequest
+	(*OccurrenceRef)(nil),          // 67: factotum.dwp.v1.OccurrenceRef
+	(*OccurrencesAnswer)(nil),      // 68: factotum.dwp.v1.OccurrencesAnswer
+	(*OccurrencesItem)(nil),        // 69: factotum.dwp.v1.OccurrencesItem
+	(*SyncRequest)(nil),            // 70: factotum.dwp.v1.SyncRequest
+	(*SyncAnswer)(nil),             // 71: factotum.dwp.v1.SyncAnswer
+	(*SyncItem)(nil),               // 72: factotum.dwp.v1.SyncItem
+	(*SyncResult)(nil),             // 73: factotum.dwp.v1.SyncResult
+	(*SyncHomeRequest)(nil),        // 74: factotum.dwp.v1.SyncHomeRequest
+	(*SyncHomeAnswer)(nil),         // 75: factotum.dwp.v1.SyncHomeAnswer
+	(*SearchCalendarsRequest)(nil), // 76: factotum.dwp.v1.SearchCalendarsRequest
+	(*SearchCalendarsAnswer)(nil),  // 77: factotum.dwp.v1.SearchCalendarsAnswer
+	(*FreeBusyRequest)(nil),        // 78: factotum.dwp.v1.FreeBusyRequest
+	(*FreeBusyTarget)(nil),         // 79: factotum.dwp.v1.FreeBusyTarget
+	(*FreeBusyAnswer)(nil),         // 80: factotum.dwp.v1.FreeBusyAnswer
+	(*FreeBusyItem)(nil),           // 81: factotum.dwp.v1.FreeBusyItem
+	(*Busy)(nil),                   // 82: factotum.dwp.v1.Busy
+	(*PrefsRequest)(nil),           // 83: factotum.dwp.v1.PrefsRequest
+	(*Pref)(nil),                   // 84: factotum.dwp.v1.Pref
+	(*PrefsAnswer)(nil),            // 85: factotum.dwp.v1.PrefsAnswer
+	(*SetPrefsRequest)(nil),        // 86: factotum.dwp.v1.SetPrefsRequest
+	(*PingRequest)(nil),            // 87: factotum.dwp.v1.PingRequest
+	(*PingAnswer)(nil),             // 88: factotum.dwp.v1.PingAnswer
 }
 var file_dwp_proto_depIdxs = []int32{
 	7,   // 0: factotum.dwp.v1.PropChange.prop:type_name -> factotum.dwp.v1.DeadProp
@@ -6378,167 +6960,184 @@ var file_dwp_proto_depIdxs = []int32{
 	11,  // 10: factotum.dwp.v1.HomeAnswer.rights:type_name -> factotum.dwp.v1.Rights
 	3,   // 11: factotum.dwp.v1.CalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
 	13,  // 12: factotum.dwp.v1.CalendarAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
-	3,   // 13: factotum.dwp.v1.CreateCalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
-	13,  // 14: factotum.dwp.v1.CreateCalendarRequest.calendar:type_name -> factotum.dwp.v1.Calendar
-	3,   // 15: factotum.dwp.v1.UpdateCalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
-	12,  // 16: factotum.dwp.v1.UpdateCalendarRequest.components:type_name -> factotum.dwp.v1.Texts
-	12,  // 17: factotum.dwp.v1.UpdateCalendarRequest.co_owners:type_name -> factotum.dwp.v1.Texts
-	10,  // 18: factotum.dwp.v1.UpdateCalendarRequest.acl:type_name -> factotum.dwp.v1.ACL
-	8,   // 19: factotum.dwp.v1.UpdateCalendarRequest.props:type_name -> factotum.dwp.v1.PropChange
-	3,   // 20: factotum.dwp.v1.DeleteCalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
-	3,   // 21: factotum.dwp.v1.CopyRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 22: factotum.dwp.v1.CopyRequest.from:type_name -> factotum.dwp.v1.Ref
-	4,   // 23: factotum.dwp.v1.CopyRequest.to:type_name -> factotum.dwp.v1.Ref
-	6,   // 24: factotum.dwp.v1.CopyRequest.precond:type_name -> factotum.dwp.v1.Precond
-	6,   // 25: factotum.dwp.v1.CopyRequest.if_dest:type_name -> factotum.dwp.v1.Precond
-	14,  // 26: factotum.dwp.v1.CopyAnswer.object:type_name -> factotum.dwp.v1.Object
-	5,   // 27: factotum.dwp.v1.DataRequest.expand:type_name -> factotum.dwp.v1.Window
-	5,   // 28: factotum.dwp.v1.DataRequest.limit_recur:type_name -> factotum.dwp.v1.Window
-	5,   // 29: factotum.dwp.v1.DataRequest.limit_busy:type_name -> factotum.dwp.v1.Window
-	27,  // 30: factotum.dwp.v1.DataRequest.comp:type_name -> factotum.dwp.v1.CompSelect
-	28,  // 31: factotum.dwp.v1.CompSelect.props:type_name -> factotum.dwp.v1.PropSelect
-	27,  // 32: factotum.dwp.v1.CompSelect.comps:type_name -> factotum.dwp.v1.CompSelect
-	14,  // 33: factotum.dwp.v1.ListObjectsAnswer.objects:type_name -> factotum.dwp.v1.Object
-	13,  // 34: factotum.dwp.v1.ListObjectsAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
-	3,   // 35: factotum.dwp.v1.ObjectRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 36: factotum.dwp.v1.ObjectRequest.ref:type_name -> factotum.dwp.v1.Ref
-	14,  // 37: factotum.dwp.v1.ObjectAnswer.object:type_name -> factotum.dwp.v1.Object
-	3,   // 38: factotum.dwp.v1.ObjectsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 39: factotum.dwp.v1.ObjectsRequest.refs:type_name -> factotum.dwp.v1.Ref
-	26,  // 40: factotum.dwp.v1.ObjectsRequest.data:type_name -> factotum.dwp.v1.DataRequest
-	34,  // 41: factotum.dwp.v1.ObjectsAnswer.items:type_name -> factotum.dwp.v1.ObjectItem
-	4,   // 42: factotum.dwp.v1.ObjectItem.ref:type_name -> factotum.dwp.v1.Ref
-	14,  // 43: factotum.dwp.v1.ObjectItem.object:type_name -> factotum.dwp.v1.Object
-	2,   // 44: factotum.dwp.v1.ObjectItem.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 45: factotum.dwp.v1.PutRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 46: factotum.dwp.v1.PutRequest.ref:type_name -> factotum.dwp.v1.Ref
-	6,   // 47: factotum.dwp.v1.PutRequest.precond:type_name -> factotum.dwp.v1.Precond
-	14,  // 48: factotum.dwp.v1.PutAnswer.object:type_name -> factotum.dwp.v1.Object
-	3,   // 49: factotum.dwp.v1.PutObjectsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	38,  // 50: factotum.dwp.v1.PutObjectsRequest.items:type_name -> factotum.dwp.v1.PutItem
-	40,  // 51: factotum.dwp.v1.PutObjectsAnswer.items:type_name -> factotum.dwp.v1.PutItemAnswer
-	2,   // 52: factotum.dwp.v1.PutItemAnswer.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 53: factotum.dwp.v1.DeleteRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 54: factotum.dwp.v1.DeleteRequest.ref:type_name -> factotum.dwp.v1.Ref
-	6,   // 55: factotum.dwp.v1.DeleteRequest.precond:type_name -> factotum.dwp.v1.Precond
-	3,   // 56: factotum.dwp.v1.PatchPropsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 57: factotum.dwp.v1.PatchPropsRequest.ref:type_name -> factotum.dwp.v1.Ref
-	8,   // 58: factotum.dwp.v1.PatchPropsRequest.changes:type_name -> factotum.dwp.v1.PropChange
-	43,  // 59: factotum.dwp.v1.Moments.moments:type_name -> factotum.dwp.v1.Moment
-	46,  // 60: factotum.dwp.v1.Property.params:type_name -> factotum.dwp.v1.Parameter
-	3,   // 61: factotum.dwp.v1.EditRequest.actor:type_name -> factotum.dwp.v1.Actor
-	48,  // 62: factotum.dwp.v1.EditRequest.items:type_name -> factotum.dwp.v1.EditItem
-	5,   // 63: factotum.dwp.v1.EditRequest.within:type_name -> factotum.dwp.v1.Window
-	43,  // 64: factotum.dwp.v1.EditItem.rid:type_name -> factotum.dwp.v1.Moment
-	49,  // 65: factotum.dwp.v1.EditItem.patch:type_name -> factotum.dwp.v1.Patch
-	52,  // 66: factotum.dwp.v1.EditItem.attach:type_name -> factotum.dwp.v1.NewAttachment
-	43,  // 67: factotum.dwp.v1.Patch.start:type_name -> factotum.dwp.v1.Moment
-	43,  // 68: factotum.dwp.v1.Patch.end:type_name -> factotum.dwp.v1.Moment
-	43,  // 69: factotum.dwp.v1.Patch.due:type_name -> factotum.dwp.v1.Moment
-	12,  // 70: factotum.dwp.v1.Patch.rrules:type_name -> factotum.dwp.v1.Texts
-	12,  // 71: factotum.dwp.v1.Patch.exrules:type_name -> factotum.dwp.v1.Texts
-	44,  // 72: factotum.dwp.v1.Patch.rdates:type_name -> factotum.dwp.v1.Moments
-	44,  // 73: factotum.dwp.v1.Patch.exdates:type_name -> factotum.dwp.v1.Moments
-	50,  // 74: factotum.dwp.v1.Patch.props:type_name -> factotum.dwp.v1.PropEdit
-	51,  // 75: factotum.dwp.v1.Patch.alarms:type_name -> factotum.dwp.v1.AlarmEdit
-	45,  // 76: factotum.dwp.v1.PropEdit.props:type_name -> factotum.dwp.v1.Property
-	43,  // 77: factotum.dwp.v1.AlarmEdit.at:type_name -> factotum.dwp.v1.Moment
-	12,  // 78: factotum.dwp.v1.AlarmEdit.attendees:type_name -> factotum.dwp.v1.Texts
-	13,  // 79: factotum.dwp.v1.EditAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
-	54,  // 80: factotum.dwp.v1.EditAnswer.items:type_name -> factotum.dwp.v1.EditItemAnswer
-	43,  // 81: factotum.dwp.v1.EditItemAnswer.rid:type_name -> factotum.dwp.v1.Moment
-	14,  // 82: factotum.dwp.v1.EditItemAnswer.object:type_name -> factotum.dwp.v1.Object
-	2,   // 83: factotum.dwp.v1.EditItemAnswer.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 84: factotum.dwp.v1.AttachmentRequest.actor:type_name -> factotum.dwp.v1.Actor
-	3,   // 85: factotum.dwp.v1.QueryRequest.actor:type_name -> factotum.dwp.v1.Actor
-	58,  // 86: factotum.dwp.v1.QueryRequest.filter:type_name -> factotum.dwp.v1.CompFilter
-	26,  // 87: factotum.dwp.v1.QueryRequest.data:type_name -> factotum.dwp.v1.DataRequest
-	5,   // 88: factotum.dwp.v1.CompFilter.time_range:type_name -> factotum.dwp.v1.Window
-	59,  // 89: factotum.dwp.v1.CompFilter.props:type_name -> factotum.dwp.v1.PropFilter
-	58,  // 90: factotum.dwp.v1.CompFilter.comps:type_name -> factotum.dwp.v1.CompFilter
-	5,   // 91: factotum.dwp.v1.PropFilter.time_range:type_name -> factotum.dwp.v1.Window
-	61,  // 92: factotum.dwp.v1.PropFilter.text:type_name -> factotum.dwp.v1.TextMatch
-	60,  // 93: factotum.dwp.v1.PropFilter.params:type_name -> factotum.dwp.v1.ParamFilter
-	61,  // 94: factotum.dwp.v1.ParamFilter.text:type_name -> factotum.dwp.v1.TextMatch
-	14,  // 95: factotum.dwp.v1.QueryAnswer.objects:type_name -> factotum.dwp.v1.Object
-	3,   // 96: factotum.dwp.v1.SyncRequest.actor:type_name -> factotum.dwp.v1.Actor
-	5,   // 97: factotum.dwp.v1.SyncRequest.gone:type_name -> factotum.dwp.v1.Window
-	65,  // 98: factotum.dwp.v1.SyncAnswer.items:type_name -> factotum.dwp.v1.SyncItem
-	66,  // 99: factotum.dwp.v1.SyncAnswer.result:type_name -> factotum.dwp.v1.SyncResult
-	14,  // 100: factotum.dwp.v1.SyncItem.object:type_name -> factotum.dwp.v1.Object
-	15,  // 101: factotum.dwp.v1.SyncItem.gone:type_name -> factotum.dwp.v1.Tombstone
-	13,  // 102: factotum.dwp.v1.SyncResult.calendar:type_name -> factotum.dwp.v1.Calendar
-	3,   // 103: factotum.dwp.v1.SyncHomeRequest.actor:type_name -> factotum.dwp.v1.Actor
-	13,  // 104: factotum.dwp.v1.SyncHomeAnswer.changed:type_name -> factotum.dwp.v1.Calendar
-	3,   // 105: factotum.dwp.v1.SearchCalendarsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	13,  // 106: factotum.dwp.v1.SearchCalendarsAnswer.calendars:type_name -> factotum.dwp.v1.Calendar
-	3,   // 107: factotum.dwp.v1.FreeBusyRequest.actor:type_name -> factotum.dwp.v1.Actor
-	72,  // 108: factotum.dwp.v1.FreeBusyRequest.targets:type_name -> factotum.dwp.v1.FreeBusyTarget
-	5,   // 109: factotum.dwp.v1.FreeBusyRequest.window:type_name -> factotum.dwp.v1.Window
-	74,  // 110: factotum.dwp.v1.FreeBusyAnswer.items:type_name -> factotum.dwp.v1.FreeBusyItem
-	72,  // 111: factotum.dwp.v1.FreeBusyItem.target:type_name -> factotum.dwp.v1.FreeBusyTarget
-	75,  // 112: factotum.dwp.v1.FreeBusyItem.busy:type_name -> factotum.dwp.v1.Busy
-	2,   // 113: factotum.dwp.v1.FreeBusyItem.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 114: factotum.dwp.v1.PrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	77,  // 115: factotum.dwp.v1.PrefsAnswer.prefs:type_name -> factotum.dwp.v1.Pref
-	3,   // 116: factotum.dwp.v1.SetPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	77,  // 117: factotum.dwp.v1.SetPrefsRequest.set:type_name -> factotum.dwp.v1.Pref
-	77,  // 118: factotum.dwp.v1.SetPrefsRequest.was:type_name -> factotum.dwp.v1.Pref
-	0,   // 119: factotum.dwp.v1.Backend.Hello:input_type -> factotum.dwp.v1.HelloRequest
-	16,  // 120: factotum.dwp.v1.Backend.Home:input_type -> factotum.dwp.v1.HomeRequest
-	18,  // 121: factotum.dwp.v1.Backend.Calendar:input_type -> factotum.dwp.v1.CalendarRequest
-	20,  // 122: factotum.dwp.v1.Backend.CreateCalendar:input_type -> factotum.dwp.v1.CreateCalendarRequest
-	21,  // 123: factotum.dwp.v1.Backend.UpdateCalendar:input_type -> factotum.dwp.v1.UpdateCalendarRequest
-	22,  // 124: factotum.dwp.v1.Backend.DeleteCalendar:input_type -> factotum.dwp.v1.DeleteCalendarRequest
-	23,  // 125: factotum.dwp.v1.Backend.CopyCalendar:input_type -> factotum.dwp.v1.CopyRequest
-	18,  // 126: factotum.dwp.v1.Backend.ListObjects:input_type -> factotum.dwp.v1.CalendarRequest
-	30,  // 127: factotum.dwp.v1.Backend.Object:input_type -> factotum.dwp.v1.ObjectRequest
-	32,  // 128: factotum.dwp.v1.Backend.Objects:input_type -> factotum.dwp.v1.ObjectsRequest
-	35,  // 129: factotum.dwp.v1.Backend.PutObject:input_type -> factotum.dwp.v1.PutRequest
-	37,  // 130: factotum.dwp.v1.Backend.PutObjects:input_type -> factotum.dwp.v1.PutObjectsRequest
-	41,  // 131: factotum.dwp.v1.Backend.DeleteObject:input_type -> factotum.dwp.v1.DeleteRequest
-	47,  // 132: factotum.dwp.v1.Backend.EditObject:input_type -> factotum.dwp.v1.EditRequest
-	55,  // 133: factotum.dwp.v1.Backend.Attachment:input_type -> factotum.dwp.v1.AttachmentRequest
-	23,  // 134: factotum.dwp.v1.Backend.CopyObject:input_type -> factotum.dwp.v1.CopyRequest
-	42,  // 135: factotum.dwp.v1.Backend.PatchProps:input_type -> factotum.dwp.v1.PatchPropsRequest
-	57,  // 136: factotum.dwp.v1.Backend.Query:input_type -> factotum.dwp.v1.QueryRequest
-	63,  // 137: factotum.dwp.v1.Backend.Sync:input_type -> factotum.dwp.v1.SyncRequest
-	67,  // 138: factotum.dwp.v1.Backend.SyncHome:input_type -> factotum.dwp.v1.SyncHomeRequest
-	69,  // 139: factotum.dwp.v1.Backend.SearchCalendars:input_type -> factotum.dwp.v1.SearchCalendarsRequest
-	71,  // 140: factotum.dwp.v1.Backend.FreeBusy:input_type -> factotum.dwp.v1.FreeBusyRequest
-	76,  // 141: factotum.dwp.v1.Backend.Prefs:input_type -> factotum.dwp.v1.PrefsRequest
-	79,  // 142: factotum.dwp.v1.Backend.SetPrefs:input_type -> factotum.dwp.v1.SetPrefsRequest
-	80,  // 143: factotum.dwp.v1.Backend.Ping:input_type -> factotum.dwp.v1.PingRequest
-	1,   // 144: factotum.dwp.v1.Backend.Hello:output_type -> factotum.dwp.v1.HelloAnswer
-	17,  // 145: factotum.dwp.v1.Backend.Home:output_type -> factotum.dwp.v1.HomeAnswer
-	19,  // 146: factotum.dwp.v1.Backend.Calendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	19,  // 147: factotum.dwp.v1.Backend.CreateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	19,  // 148: factotum.dwp.v1.Backend.UpdateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	25,  // 149: factotum.dwp.v1.Backend.DeleteCalendar:output_type -> factotum.dwp.v1.Done
-	24,  // 150: factotum.dwp.v1.Backend.CopyCalendar:output_type -> factotum.dwp.v1.CopyAnswer
-	29,  // 151: factotum.dwp.v1.Backend.ListObjects:output_type -> factotum.dwp.v1.ListObjectsAnswer
-	31,  // 152: factotum.dwp.v1.Backend.Object:output_type -> factotum.dwp.v1.ObjectAnswer
-	33,  // 153: factotum.dwp.v1.Backend.Objects:output_type -> factotum.dwp.v1.ObjectsAnswer
-	36,  // 154: factotum.dwp.v1.Backend.PutObject:output_type -> factotum.dwp.v1.PutAnswer
-	39,  // 155: factotum.dwp.v1.Backend.PutObjects:output_type -> factotum.dwp.v1.PutObjectsAnswer
-	25,  // 156: factotum.dwp.v1.Backend.DeleteObject:output_type -> factotum.dwp.v1.Done
-	53,  // 157: factotum.dwp.v1.Backend.EditObject:output_type -> factotum.dwp.v1.EditAnswer
-	56,  // 158: factotum.dwp.v1.Backend.Attachment:output_type -> factotum.dwp.v1.AttachmentAnswer
-	24,  // 159: factotum.dwp.v1.Backend.CopyObject:output_type -> factotum.dwp.v1.CopyAnswer
-	25,  // 160: factotum.dwp.v1.Backend.PatchProps:output_type -> factotum.dwp.v1.Done
-	62,  // 161: factotum.dwp.v1.Backend.Query:output_type -> factotum.dwp.v1.QueryAnswer
-	64,  // 162: factotum.dwp.v1.Backend.Sync:output_type -> factotum.dwp.v1.SyncAnswer
-	68,  // 163: factotum.dwp.v1.Backend.SyncHome:output_type -> factotum.dwp.v1.SyncHomeAnswer
-	70,  // 164: factotum.dwp.v1.Backend.SearchCalendars:output_type -> factotum.dwp.v1.SearchCalendarsAnswer
-	73,  // 165: factotum.dwp.v1.Backend.FreeBusy:output_type -> factotum.dwp.v1.FreeBusyAnswer
-	78,  // 166: factotum.dwp.v1.Backend.Prefs:output_type -> factotum.dwp.v1.PrefsAnswer
-	25,  // 167: factotum.dwp.v1.Backend.SetPrefs:output_type -> factotum.dwp.v1.Done
-	81,  // 168: factotum.dwp.v1.Backend.Ping:output_type -> factotum.dwp.v1.PingAnswer
-	144, // [144:169] is the sub-list for method output_type
-	119, // [119:144] is the sub-list for method input_type
-	119, // [119:119] is the sub-list for extension type_name
-	119, // [119:119] is the sub-list for extension extendee
-	0,   // [0:119] is the sub-list for field type_name
+	3,   // 13: factotum.dwp.v1.CalendarsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	22,  // 14: factotum.dwp.v1.CalendarsAnswer.items:type_name -> factotum.dwp.v1.CalendarItem
+	13,  // 15: factotum.dwp.v1.CalendarItem.calendar:type_name -> factotum.dwp.v1.Calendar
+	2,   // 16: factotum.dwp.v1.CalendarItem.failure:type_name -> factotum.dwp.v1.Failure
+	3,   // 17: factotum.dwp.v1.CreateCalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
+	13,  // 18: factotum.dwp.v1.CreateCalendarRequest.calendar:type_name -> factotum.dwp.v1.Calendar
+	3,   // 19: factotum.dwp.v1.UpdateCalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
+	12,  // 20: factotum.dwp.v1.UpdateCalendarRequest.components:type_name -> factotum.dwp.v1.Texts
+	12,  // 21: factotum.dwp.v1.UpdateCalendarRequest.co_owners:type_name -> factotum.dwp.v1.Texts
+	10,  // 22: factotum.dwp.v1.UpdateCalendarRequest.acl:type_name -> factotum.dwp.v1.ACL
+	8,   // 23: factotum.dwp.v1.UpdateCalendarRequest.props:type_name -> factotum.dwp.v1.PropChange
+	3,   // 24: factotum.dwp.v1.DeleteCalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
+	3,   // 25: factotum.dwp.v1.CopyRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 26: factotum.dwp.v1.CopyRequest.from:type_name -> factotum.dwp.v1.Ref
+	4,   // 27: factotum.dwp.v1.CopyRequest.to:type_name -> factotum.dwp.v1.Ref
+	6,   // 28: factotum.dwp.v1.CopyRequest.precond:type_name -> factotum.dwp.v1.Precond
+	6,   // 29: factotum.dwp.v1.CopyRequest.if_dest:type_name -> factotum.dwp.v1.Precond
+	14,  // 30: factotum.dwp.v1.CopyAnswer.object:type_name -> factotum.dwp.v1.Object
+	5,   // 31: factotum.dwp.v1.DataRequest.expand:type_name -> factotum.dwp.v1.Window
+	5,   // 32: factotum.dwp.v1.DataRequest.limit_recur:type_name -> factotum.dwp.v1.Window
+	5,   // 33: factotum.dwp.v1.DataRequest.limit_busy:type_name -> factotum.dwp.v1.Window
+	30,  // 34: factotum.dwp.v1.DataRequest.comp:type_name -> factotum.dwp.v1.CompSelect
+	31,  // 35: factotum.dwp.v1.CompSelect.props:type_name -> factotum.dwp.v1.PropSelect
+	30,  // 36: factotum.dwp.v1.CompSelect.comps:type_name -> factotum.dwp.v1.CompSelect
+	14,  // 37: factotum.dwp.v1.ListObjectsAnswer.objects:type_name -> factotum.dwp.v1.Object
+	13,  // 38: factotum.dwp.v1.ListObjectsAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
+	3,   // 39: factotum.dwp.v1.ObjectRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 40: factotum.dwp.v1.ObjectRequest.ref:type_name -> factotum.dwp.v1.Ref
+	14,  // 41: factotum.dwp.v1.ObjectAnswer.object:type_name -> factotum.dwp.v1.Object
+	3,   // 42: factotum.dwp.v1.ObjectsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 43: factotum.dwp.v1.ObjectsRequest.refs:type_name -> factotum.dwp.v1.Ref
+	29,  // 44: factotum.dwp.v1.ObjectsRequest.data:type_name -> factotum.dwp.v1.DataRequest
+	37,  // 45: factotum.dwp.v1.ObjectsAnswer.items:type_name -> factotum.dwp.v1.ObjectItem
+	4,   // 46: factotum.dwp.v1.ObjectItem.ref:type_name -> factotum.dwp.v1.Ref
+	14,  // 47: factotum.dwp.v1.ObjectItem.object:type_name -> factotum.dwp.v1.Object
+	2,   // 48: factotum.dwp.v1.ObjectItem.failure:type_name -> factotum.dwp.v1.Failure
+	3,   // 49: factotum.dwp.v1.PutRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 50: factotum.dwp.v1.PutRequest.ref:type_name -> factotum.dwp.v1.Ref
+	6,   // 51: factotum.dwp.v1.PutRequest.precond:type_name -> factotum.dwp.v1.Precond
+	14,  // 52: factotum.dwp.v1.PutAnswer.object:type_name -> factotum.dwp.v1.Object
+	3,   // 53: factotum.dwp.v1.PutObjectsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	41,  // 54: factotum.dwp.v1.PutObjectsRequest.items:type_name -> factotum.dwp.v1.PutItem
+	43,  // 55: factotum.dwp.v1.PutObjectsAnswer.items:type_name -> factotum.dwp.v1.PutItemAnswer
+	2,   // 56: factotum.dwp.v1.PutItemAnswer.failure:type_name -> factotum.dwp.v1.Failure
+	3,   // 57: factotum.dwp.v1.DeleteRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 58: factotum.dwp.v1.DeleteRequest.ref:type_name -> factotum.dwp.v1.Ref
+	6,   // 59: factotum.dwp.v1.DeleteRequest.precond:type_name -> factotum.dwp.v1.Precond
+	3,   // 60: factotum.dwp.v1.PatchPropsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 61: factotum.dwp.v1.PatchPropsRequest.ref:type_name -> factotum.dwp.v1.Ref
+	8,   // 62: factotum.dwp.v1.PatchPropsRequest.changes:type_name -> factotum.dwp.v1.PropChange
+	46,  // 63: factotum.dwp.v1.Moments.moments:type_name -> factotum.dwp.v1.Moment
+	49,  // 64: factotum.dwp.v1.Property.params:type_name -> factotum.dwp.v1.Parameter
+	3,   // 65: factotum.dwp.v1.EditRequest.actor:type_name -> factotum.dwp.v1.Actor
+	51,  // 66: factotum.dwp.v1.EditRequest.items:type_name -> factotum.dwp.v1.EditItem
+	5,   // 67: factotum.dwp.v1.EditRequest.within:type_name -> factotum.dwp.v1.Window
+	46,  // 68: factotum.dwp.v1.EditItem.rid:type_name -> factotum.dwp.v1.Moment
+	52,  // 69: factotum.dwp.v1.EditItem.patch:type_name -> factotum.dwp.v1.Patch
+	55,  // 70: factotum.dwp.v1.EditItem.attach:type_name -> factotum.dwp.v1.NewAttachment
+	46,  // 71: factotum.dwp.v1.Patch.start:type_name -> factotum.dwp.v1.Moment
+	46,  // 72: factotum.dwp.v1.Patch.end:type_name -> factotum.dwp.v1.Moment
+	46,  // 73: factotum.dwp.v1.Patch.due:type_name -> factotum.dwp.v1.Moment
+	12,  // 74: factotum.dwp.v1.Patch.rrules:type_name -> factotum.dwp.v1.Texts
+	12,  // 75: factotum.dwp.v1.Patch.exrules:type_name -> factotum.dwp.v1.Texts
+	47,  // 76: factotum.dwp.v1.Patch.rdates:type_name -> factotum.dwp.v1.Moments
+	47,  // 77: factotum.dwp.v1.Patch.exdates:type_name -> factotum.dwp.v1.Moments
+	53,  // 78: factotum.dwp.v1.Patch.props:type_name -> factotum.dwp.v1.PropEdit
+	54,  // 79: factotum.dwp.v1.Patch.alarms:type_name -> factotum.dwp.v1.AlarmEdit
+	48,  // 80: factotum.dwp.v1.PropEdit.props:type_name -> factotum.dwp.v1.Property
+	46,  // 81: factotum.dwp.v1.AlarmEdit.at:type_name -> factotum.dwp.v1.Moment
+	12,  // 82: factotum.dwp.v1.AlarmEdit.attendees:type_name -> factotum.dwp.v1.Texts
+	13,  // 83: factotum.dwp.v1.EditAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
+	57,  // 84: factotum.dwp.v1.EditAnswer.items:type_name -> factotum.dwp.v1.EditItemAnswer
+	46,  // 85: factotum.dwp.v1.EditItemAnswer.rid:type_name -> factotum.dwp.v1.Moment
+	14,  // 86: factotum.dwp.v1.EditItemAnswer.object:type_name -> factotum.dwp.v1.Object
+	2,   // 87: factotum.dwp.v1.EditItemAnswer.failure:type_name -> factotum.dwp.v1.Failure
+	3,   // 88: factotum.dwp.v1.AttachmentRequest.actor:type_name -> factotum.dwp.v1.Actor
+	3,   // 89: factotum.dwp.v1.QueryRequest.actor:type_name -> factotum.dwp.v1.Actor
+	61,  // 90: factotum.dwp.v1.QueryRequest.filter:type_name -> factotum.dwp.v1.CompFilter
+	29,  // 91: factotum.dwp.v1.QueryRequest.data:type_name -> factotum.dwp.v1.DataRequest
+	5,   // 92: factotum.dwp.v1.CompFilter.time_range:type_name -> factotum.dwp.v1.Window
+	62,  // 93: factotum.dwp.v1.CompFilter.props:type_name -> factotum.dwp.v1.PropFilter
+	61,  // 94: factotum.dwp.v1.CompFilter.comps:type_name -> factotum.dwp.v1.CompFilter
+	5,   // 95: factotum.dwp.v1.PropFilter.time_range:type_name -> factotum.dwp.v1.Window
+	64,  // 96: factotum.dwp.v1.PropFilter.text:type_name -> factotum.dwp.v1.TextMatch
+	63,  // 97: factotum.dwp.v1.PropFilter.params:type_name -> factotum.dwp.v1.ParamFilter
+	64,  // 98: factotum.dwp.v1.ParamFilter.text:type_name -> factotum.dwp.v1.TextMatch
+	14,  // 99: factotum.dwp.v1.QueryAnswer.objects:type_name -> factotum.dwp.v1.Object
+	3,   // 100: factotum.dwp.v1.OccurrencesRequest.actor:type_name -> factotum.dwp.v1.Actor
+	5,   // 101: factotum.dwp.v1.OccurrencesRequest.window:type_name -> factotum.dwp.v1.Window
+	67,  // 102: factotum.dwp.v1.OccurrencesRequest.refs:type_name -> factotum.dwp.v1.OccurrenceRef
+	46,  // 103: factotum.dwp.v1.OccurrenceRef.rid:type_name -> factotum.dwp.v1.Moment
+	69,  // 104: factotum.dwp.v1.OccurrencesAnswer.items:type_name -> factotum.dwp.v1.OccurrencesItem
+	2,   // 105: factotum.dwp.v1.OccurrencesItem.failure:type_name -> factotum.dwp.v1.Failure
+	13,  // 106: factotum.dwp.v1.OccurrencesItem.calendar:type_name -> factotum.dwp.v1.Calendar
+	14,  // 107: factotum.dwp.v1.OccurrencesItem.object:type_name -> factotum.dwp.v1.Object
+	15,  // 108: factotum.dwp.v1.OccurrencesItem.gone:type_name -> factotum.dwp.v1.Tombstone
+	3,   // 109: factotum.dwp.v1.SyncRequest.actor:type_name -> factotum.dwp.v1.Actor
+	5,   // 110: factotum.dwp.v1.SyncRequest.gone:type_name -> factotum.dwp.v1.Window
+	72,  // 111: factotum.dwp.v1.SyncAnswer.items:type_name -> factotum.dwp.v1.SyncItem
+	73,  // 112: factotum.dwp.v1.SyncAnswer.result:type_name -> factotum.dwp.v1.SyncResult
+	14,  // 113: factotum.dwp.v1.SyncItem.object:type_name -> factotum.dwp.v1.Object
+	15,  // 114: factotum.dwp.v1.SyncItem.gone:type_name -> factotum.dwp.v1.Tombstone
+	13,  // 115: factotum.dwp.v1.SyncResult.calendar:type_name -> factotum.dwp.v1.Calendar
+	3,   // 116: factotum.dwp.v1.SyncHomeRequest.actor:type_name -> factotum.dwp.v1.Actor
+	13,  // 117: factotum.dwp.v1.SyncHomeAnswer.changed:type_name -> factotum.dwp.v1.Calendar
+	3,   // 118: factotum.dwp.v1.SearchCalendarsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	13,  // 119: factotum.dwp.v1.SearchCalendarsAnswer.calendars:type_name -> factotum.dwp.v1.Calendar
+	3,   // 120: factotum.dwp.v1.FreeBusyRequest.actor:type_name -> factotum.dwp.v1.Actor
+	79,  // 121: factotum.dwp.v1.FreeBusyRequest.targets:type_name -> factotum.dwp.v1.FreeBusyTarget
+	5,   // 122: factotum.dwp.v1.FreeBusyRequest.window:type_name -> factotum.dwp.v1.Window
+	81,  // 123: factotum.dwp.v1.FreeBusyAnswer.items:type_name -> factotum.dwp.v1.FreeBusyItem
+	79,  // 124: factotum.dwp.v1.FreeBusyItem.target:type_name -> factotum.dwp.v1.FreeBusyTarget
+	82,  // 125: factotum.dwp.v1.FreeBusyItem.busy:type_name -> factotum.dwp.v1.Busy
+	2,   // 126: factotum.dwp.v1.FreeBusyItem.failure:type_name -> factotum.dwp.v1.Failure
+	3,   // 127: factotum.dwp.v1.PrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	84,  // 128: factotum.dwp.v1.PrefsAnswer.prefs:type_name -> factotum.dwp.v1.Pref
+	3,   // 129: factotum.dwp.v1.SetPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	84,  // 130: factotum.dwp.v1.SetPrefsRequest.set:type_name -> factotum.dwp.v1.Pref
+	84,  // 131: factotum.dwp.v1.SetPrefsRequest.was:type_name -> factotum.dwp.v1.Pref
+	0,   // 132: factotum.dwp.v1.Backend.Hello:input_type -> factotum.dwp.v1.HelloRequest
+	16,  // 133: factotum.dwp.v1.Backend.Home:input_type -> factotum.dwp.v1.HomeRequest
+	18,  // 134: factotum.dwp.v1.Backend.Calendar:input_type -> factotum.dwp.v1.CalendarRequest
+	20,  // 135: factotum.dwp.v1.Backend.Calendars:input_type -> factotum.dwp.v1.CalendarsRequest
+	23,  // 136: factotum.dwp.v1.Backend.CreateCalendar:input_type -> factotum.dwp.v1.CreateCalendarRequest
+	24,  // 137: factotum.dwp.v1.Backend.UpdateCalendar:input_type -> factotum.dwp.v1.UpdateCalendarRequest
+	25,  // 138: factotum.dwp.v1.Backend.DeleteCalendar:input_type -> factotum.dwp.v1.DeleteCalendarRequest
+	26,  // 139: factotum.dwp.v1.Backend.CopyCalendar:input_type -> factotum.dwp.v1.CopyRequest
+	18,  // 140: factotum.dwp.v1.Backend.ListObjects:input_type -> factotum.dwp.v1.CalendarRequest
+	33,  // 141: factotum.dwp.v1.Backend.Object:input_type -> factotum.dwp.v1.ObjectRequest
+	35,  // 142: factotum.dwp.v1.Backend.Objects:input_type -> factotum.dwp.v1.ObjectsRequest
+	38,  // 143: factotum.dwp.v1.Backend.PutObject:input_type -> factotum.dwp.v1.PutRequest
+	40,  // 144: factotum.dwp.v1.Backend.PutObjects:input_type -> factotum.dwp.v1.PutObjectsRequest
+	44,  // 145: factotum.dwp.v1.Backend.DeleteObject:input_type -> factotum.dwp.v1.DeleteRequest
+	50,  // 146: factotum.dwp.v1.Backend.EditObject:input_type -> factotum.dwp.v1.EditRequest
+	58,  // 147: factotum.dwp.v1.Backend.Attachment:input_type -> factotum.dwp.v1.AttachmentRequest
+	26,  // 148: factotum.dwp.v1.Backend.CopyObject:input_type -> factotum.dwp.v1.CopyRequest
+	45,  // 149: factotum.dwp.v1.Backend.PatchProps:input_type -> factotum.dwp.v1.PatchPropsRequest
+	60,  // 150: factotum.dwp.v1.Backend.Query:input_type -> factotum.dwp.v1.QueryRequest
+	66,  // 151: factotum.dwp.v1.Backend.Occurrences:input_type -> factotum.dwp.v1.OccurrencesRequest
+	70,  // 152: factotum.dwp.v1.Backend.Sync:input_type -> factotum.dwp.v1.SyncRequest
+	74,  // 153: factotum.dwp.v1.Backend.SyncHome:input_type -> factotum.dwp.v1.SyncHomeRequest
+	76,  // 154: factotum.dwp.v1.Backend.SearchCalendars:input_type -> factotum.dwp.v1.SearchCalendarsRequest
+	78,  // 155: factotum.dwp.v1.Backend.FreeBusy:input_type -> factotum.dwp.v1.FreeBusyRequest
+	83,  // 156: factotum.dwp.v1.Backend.Prefs:input_type -> factotum.dwp.v1.PrefsRequest
+	86,  // 157: factotum.dwp.v1.Backend.SetPrefs:input_type -> factotum.dwp.v1.SetPrefsRequest
+	87,  // 158: factotum.dwp.v1.Backend.Ping:input_type -> factotum.dwp.v1.PingRequest
+	1,   // 159: factotum.dwp.v1.Backend.Hello:output_type -> factotum.dwp.v1.HelloAnswer
+	17,  // 160: factotum.dwp.v1.Backend.Home:output_type -> factotum.dwp.v1.HomeAnswer
+	19,  // 161: factotum.dwp.v1.Backend.Calendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	21,  // 162: factotum.dwp.v1.Backend.Calendars:output_type -> factotum.dwp.v1.CalendarsAnswer
+	19,  // 163: factotum.dwp.v1.Backend.CreateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	19,  // 164: factotum.dwp.v1.Backend.UpdateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	28,  // 165: factotum.dwp.v1.Backend.DeleteCalendar:output_type -> factotum.dwp.v1.Done
+	27,  // 166: factotum.dwp.v1.Backend.CopyCalendar:output_type -> factotum.dwp.v1.CopyAnswer
+	32,  // 167: factotum.dwp.v1.Backend.ListObjects:output_type -> factotum.dwp.v1.ListObjectsAnswer
+	34,  // 168: factotum.dwp.v1.Backend.Object:output_type -> factotum.dwp.v1.ObjectAnswer
+	36,  // 169: factotum.dwp.v1.Backend.Objects:output_type -> factotum.dwp.v1.ObjectsAnswer
+	39,  // 170: factotum.dwp.v1.Backend.PutObject:output_type -> factotum.dwp.v1.PutAnswer
+	42,  // 171: factotum.dwp.v1.Backend.PutObjects:output_type -> factotum.dwp.v1.PutObjectsAnswer
+	28,  // 172: factotum.dwp.v1.Backend.DeleteObject:output_type -> factotum.dwp.v1.Done
+	56,  // 173: factotum.dwp.v1.Backend.EditObject:output_type -> factotum.dwp.v1.EditAnswer
+	59,  // 174: factotum.dwp.v1.Backend.Attachment:output_type -> factotum.dwp.v1.AttachmentAnswer
+	27,  // 175: factotum.dwp.v1.Backend.CopyObject:output_type -> factotum.dwp.v1.CopyAnswer
+	28,  // 176: factotum.dwp.v1.Backend.PatchProps:output_type -> factotum.dwp.v1.Done
+	65,  // 177: factotum.dwp.v1.Backend.Query:output_type -> factotum.dwp.v1.QueryAnswer
+	68,  // 178: factotum.dwp.v1.Backend.Occurrences:output_type -> factotum.dwp.v1.OccurrencesAnswer
+	71,  // 179: factotum.dwp.v1.Backend.Sync:output_type -> factotum.dwp.v1.SyncAnswer
+	75,  // 180: factotum.dwp.v1.Backend.SyncHome:output_type -> factotum.dwp.v1.SyncHomeAnswer
+	77,  // 181: factotum.dwp.v1.Backend.SearchCalendars:output_type -> factotum.dwp.v1.SearchCalendarsAnswer
+	80,  // 182: factotum.dwp.v1.Backend.FreeBusy:output_type -> factotum.dwp.v1.FreeBusyAnswer
+	85,  // 183: factotum.dwp.v1.Backend.Prefs:output_type -> factotum.dwp.v1.PrefsAnswer
+	28,  // 184: factotum.dwp.v1.Backend.SetPrefs:output_type -> factotum.dwp.v1.Done
+	88,  // 185: factotum.dwp.v1.Backend.Ping:output_type -> factotum.dwp.v1.PingAnswer
+	159, // [159:186] is the sub-list for method output_type
+	132, // [132:159] is the sub-list for method input_type
+	132, // [132:132] is the sub-list for extension type_name
+	132, // [132:132] is the sub-list for extension extendee
+	0,   // [0:132] is the sub-list for field type_name
 }
 
 func init() { file_dwp_proto_init() }
@@ -6548,18 +7147,18 @@ func file_dwp_proto_init() {
 	}
 	file_dwp_proto_msgTypes[14].OneofWrappers = []any{}
 	file_dwp_proto_msgTypes[15].OneofWrappers = []any{}
-	file_dwp_proto_msgTypes[21].OneofWrappers = []any{}
-	file_dwp_proto_msgTypes[35].OneofWrappers = []any{}
+	file_dwp_proto_msgTypes[24].OneofWrappers = []any{}
 	file_dwp_proto_msgTypes[38].OneofWrappers = []any{}
-	file_dwp_proto_msgTypes[49].OneofWrappers = []any{}
-	file_dwp_proto_msgTypes[51].OneofWrappers = []any{}
+	file_dwp_proto_msgTypes[41].OneofWrappers = []any{}
+	file_dwp_proto_msgTypes[52].OneofWrappers = []any{}
+	file_dwp_proto_msgTypes[54].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dwp_proto_rawDesc), len(file_dwp_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   82,
+			NumMessages:   89,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -43,6 +43,7 @@ const (
 	Backend_Hello_FullMethodName           = "/factotum.dwp.v1.Backend/Hello"
 	Backend_Home_FullMethodName            = "/factotum.dwp.v1.Backend/Home"
 	Backend_Calendar_FullMethodName        = "/factotum.dwp.v1.Backend/Calendar"
+	Backend_Calendars_FullMethodName       = "/factotum.dwp.v1.Backend/Calendars"
 	Backend_CreateCalendar_FullMethodName  = "/factotum.dwp.v1.Backend/CreateCalendar"
 	Backend_UpdateCalendar_FullMethodName  = "/factotum.dwp.v1.Backend/UpdateCalendar"
 	Backend_DeleteCalendar_FullMethodName  = "/factotum.dwp.v1.Backend/DeleteCalendar"
@@ -58,6 +59,7 @@ const (
 	Backend_CopyObject_FullMethodName      = "/factotum.dwp.v1.Backend/CopyObject"
 	Backend_PatchProps_FullMethodName      = "/factotum.dwp.v1.Backend/PatchProps"
 	Backend_Query_FullMethodName           = "/factotum.dwp.v1.Backend/Query"
+	Backend_Occurrences_FullMethodName     = "/factotum.dwp.v1.Backend/Occurrences"
 	Backend_Sync_FullMethodName            = "/factotum.dwp.v1.Backend/Sync"
 	Backend_SyncHome_FullMethodName        = "/factotum.dwp.v1.Backend/SyncHome"
 	Backend_SearchCalendars_FullMethodName = "/factotum.dwp.v1.Backend/SearchCalendars"
@@ -77,6 +79,7 @@ type BackendClient interface {
 	Hello(ctx context.Context, in *HelloRequest, opts ...grpc.CallOption) (*HelloAnswer, error)
 	Home(ctx context.Context, in *HomeRequest, opts ...grpc.CallOption) (*HomeAnswer, error)
 	Calendar(ctx context.Context, in *CalendarRequest, opts ...grpc.CallOption) (*CalendarAnswer, error)
+	Calendars(ctx context.Context, in *CalendarsRequest, opts ...grpc.CallOption) (*CalendarsAnswer, error)
 	CreateCalendar(ctx context.Context, in *CreateCalendarRequest, opts ...grpc.CallOption) (*CalendarAnswer, error)
 	UpdateCalendar(ctx context.Context, in *UpdateCalendarRequest, opts ...grpc.CallOption) (*CalendarAnswer, error)
 	DeleteCalendar(ctx context.Context, in *DeleteCalendarRequest, opts ...grpc.CallOption) (*Done, error)
@@ -92,6 +95,7 @@ type BackendClient interface {
 	CopyObject(ctx context.Context, in *CopyRequest, opts ...grpc.CallOption) (*CopyAnswer, error)
 	PatchProps(ctx context.Context, in *PatchPropsRequest, opts ...grpc.CallOption) (*Done, error)
 	Query(ctx context.Context, in *QueryRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[QueryAnswer], error)
+	Occurrences(ctx context.Context, in *OccurrencesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[OccurrencesAnswer], error)
 	Sync(ctx context.Context, in *SyncRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[SyncAnswer], error)
 	SyncHome(ctx context.Context, in *SyncHomeRequest, opts ...grpc.CallOption) (*SyncHomeAnswer, error)
 	SearchCalendars(ctx context.Context, in *SearchCalendarsRequest, opts ...grpc.CallOption) (*SearchCalendarsAnswer, error)
@@ -133,6 +137,16 @@ func (c *backendClient) Calendar(ctx context.Context, in *CalendarRequest, opts 
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(CalendarAnswer)
 	err := c.cc.Invoke(ctx, Backend_Calendar_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *backendClient) Calendars(ctx context.Context, in *CalendarsRequest, opts ...grpc.CallOption) (*CalendarsAnswer, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CalendarsAnswer)
+	err := c.cc.Invoke(ctx, Backend_Calendars_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -319,9 +333,28 @@ func (c *backendClient) Query(ctx context.Context, in *QueryRequest, opts ...grp
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Backend_QueryClient = grpc.ServerStreamingClient[QueryAnswer]
 
+func (c *backendClient) Occurrences(ctx context.Context, in *OccurrencesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[OccurrencesAnswer], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Backend_ServiceDesc.Streams[4], Backend_Occurrences_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[OccurrencesRequest, OccurrencesAnswer]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Backend_OccurrencesClient = grpc.ServerStreamingClient[OccurrencesAnswer]
+
 func (c *backendClient) Sync(ctx context.Context, in *SyncRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[SyncAnswer], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Backend_ServiceDesc.Streams[4], Backend_Sync_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Backend_ServiceDesc.Streams[5], Backend_Sync_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -408,6 +441,7 @@ type BackendServer interface {
 	Hello(context.Context, *HelloRequest) (*HelloAnswer, error)
 	Home(context.Context, *HomeRequest) (*HomeAnswer, error)
 	Calendar(context.Context, *CalendarRequest) (*CalendarAnswer, error)
+	Calendars(context.Context, *CalendarsRequest) (*CalendarsAnswer, error)
 	CreateCalendar(context.Context, *CreateCalendarRequest) (*CalendarAnswer, error)
 	UpdateCalendar(context.Context, *UpdateCalendarRequest) (*CalendarAnswer, error)
 	DeleteCalendar(context.Context, *DeleteCalendarRequest) (*Done, error)
@@ -423,6 +457,7 @@ type BackendServer interface {
 	CopyObject(context.Context, *CopyRequest) (*CopyAnswer, error)
 	PatchProps(context.Context, *PatchPropsRequest) (*Done, error)
 	Query(*QueryRequest, grpc.ServerStreamingServer[QueryAnswer]) error
+	Occurrences(*OccurrencesRequest, grpc.ServerStreamingServer[OccurrencesAnswer]) error
 	Sync(*SyncRequest, grpc.ServerStreamingServer[SyncAnswer]) error
 	SyncHome(context.Context, *SyncHomeRequest) (*SyncHomeAnswer, error)
 	SearchCalendars(context.Context, *SearchCalendarsRequest) (*SearchCalendarsAnswer, error)
@@ -448,6 +483,9 @@ func (UnimplementedBackendServer) Home(context.Context, *HomeRequest) (*HomeAnsw
 }
 func (UnimplementedBackendServer) Calendar(context.Context, *CalendarRequest) (*CalendarAnswer, error) {
 	return nil, status.Error(codes.Unimplemented, "method Calendar not implemented")
+}
+func (UnimplementedBackendServer) Calendars(context.Context, *CalendarsRequest) (*CalendarsAnswer, error) {
+	return nil, status.Error(codes.Unimplemented, "method Calendars not implemented")
 }
 func (UnimplementedBackendServer) CreateCalendar(context.Context, *CreateCalendarRequest) (*CalendarAnswer, error) {
 	return nil, status.Error(codes.Unimplemented, "method CreateCalendar not implemented")
@@ -493,6 +531,9 @@ func (UnimplementedBackendServer) PatchProps(context.Context, *PatchPropsRequest
 }
 func (UnimplementedBackendServer) Query(*QueryRequest, grpc.ServerStreamingServer[QueryAnswer]) error {
 	return status.Error(codes.Unimplemented, "method Query not implemented")
+}
+func (UnimplementedBackendServer) Occurrences(*OccurrencesRequest, grpc.ServerStreamingServer[OccurrencesAnswer]) error {
+	return status.Error(codes.Unimplemented, "method Occurrences not implemented")
 }
 func (UnimplementedBackendServer) Sync(*SyncRequest, grpc.ServerStreamingServer[SyncAnswer]) error {
 	return status.Error(codes.Unimplemented, "method Sync not implemented")
@@ -586,6 +627,24 @@ func _Backend_Calendar_Handler(srv interface{}, ctx context.Context, dec func(in
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(BackendServer).Calendar(ctx, req.(*CalendarRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Backend_Calendars_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CalendarsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BackendServer).Calendars(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Backend_Calendars_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BackendServer).Calendars(ctx, req.(*CalendarsRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -828,6 +887,17 @@ func _Backend_Query_Handler(srv interface{}, stream grpc.ServerStream) error {
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Backend_QueryServer = grpc.ServerStreamingServer[QueryAnswer]
 
+func _Backend_Occurrences_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(OccurrencesRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(BackendServer).Occurrences(m, &grpc.GenericServerStream[OccurrencesRequest, OccurrencesAnswer]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Backend_OccurrencesServer = grpc.ServerStreamingServer[OccurrencesAnswer]
+
 func _Backend_Sync_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(SyncRequest)
 	if err := stream.RecvMsg(m); err != nil {
@@ -967,6 +1037,10 @@ var Backend_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _Backend_Calendar_Handler,
 		},
 		{
+			MethodName: "Calendars",
+			Handler:    _Backend_Calendars_Handler,
+		},
+		{
 			MethodName: "CreateCalendar",
 			Handler:    _Backend_CreateCalendar_Handler,
 		},
@@ -1055,6 +1129,11 @@ var Backend_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "Query",
 			Handler:       _Backend_Query_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "Occurrences",
+			Handler:       _Backend_Occurrences_Handler,
 			ServerStreams: true,
 		},
 		{

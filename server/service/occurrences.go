@@ -1,0 +1,425 @@
+package service
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"factotum/server/calendar"
+	"factotum/server/match"
+	"factotum/server/object"
+	"factotum/server/recur"
+)
+
+// eventsAndTasks are the components that Occurrences knows.
+var eventsAndTasks = []string{"VEVENT", "VTODO"}
+
+// Occurrences streams what takes place in calendars: an index and a text decide
+// as in Query, and what recurs is worked out here and nowhere else.
+func (s *Service) Occurrences(ctx context.Context, who calendar.Actor, req calendar.OccurrencesRequest, emit func(calendar.OccurrencesResult) error) error {
+	const op = "occurrences"
+	if len(req.Calendars) > s.opt.Limits.Refs || len(req.Refs) > s.opt.Limits.Refs {
+		return calendar.Failf(calendar.TooMany, "", op, "", "at most %d calendars, and of each so many components, in one request", s.opt.Limits.Refs)
+	}
+	if req.Select > calendar.Undelivered {
+		return calendar.Failf(calendar.Unsupported, "", op, "", "what is to be selected is not known here")
+	}
+	if len(req.Components) == 0 {
+		req.Components = eventsAndTasks
+	}
+	for _, name := range req.Components {
+		if !slices.Contains(eventsAndTasks, name) {
+			return calendar.Failf(calendar.Unsupported, calendar.SupportedFilter, op, "", "%s is neither VEVENT nor VTODO", name)
+		}
+	}
+	look := &lookUp{s: s, who: who, req: &req, emit: emit, bounds: match.Bounds{Most: s.opt.Limits.Instances, Endless: req.Bound}, day: recur.UTC}
+	if req.Instances > 0 {
+		look.bounds.Most = min(req.Instances, look.bounds.Most)
+	}
+	if z, ok := recur.LoadZone(req.Zone); ok {
+		look.day = z
+	}
+	metas := make([]*calMeta, len(req.Calendars)) // of those that can be read
+	for i, id := range req.Calendars {
+		res := calendar.OccurrencesResult{Index: i}
+		h, c, r, err := s.calendar(ctx, who, op, id)
+		if err == nil {
+			err = need(r.CanRead(), r, op, id)
+		}
+		if res.Err = err; err == nil {
+			cal := h.describe(c, r)
+			res.Calendar, metas[i] = &cal, c.meta
+			_, res.Float = s.float(c.meta)
+			if req.Invitations {
+				res.Invitations, res.Err = s.invitations(ctx, who, id)
+			}
+		}
+		if res.Err != nil {
+			res.Calendar, metas[i] = nil, nil
+		}
+		if err := emit(res); err != nil {
+			return err
+		}
+	}
+	for i, m := range metas {
+		if m == nil {
+			continue
+		}
+		look.index, look.id = i, req.Calendars[i]
+		look.float, _ = s.float(m)
+		err := look.calendar(ctx)
+		switch {
+		case look.stopped != nil:
+			return look.stopped
+		case ctx.Err() != nil:
+			return wrap(op, string(look.id), ctx.Err())
+		case err != nil:
+			if err := emit(calendar.OccurrencesResult{Index: i, Err: err}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// invitations counts the components of a calendar that wait for an answer of
+// its owner.
+func (s *Service) invitations(ctx context.Context, who calendar.Actor, id calendar.ID) (n int, err error) {
+	var owner calendar.Person
+	if s.people != nil {
+		if owner, err = s.people.Person(ctx, string(id.Owner())); err != nil && calendar.KindOf(err) != calendar.NotFound {
+			return 0, err
+		}
+	}
+	for _, name := range eventsAndTasks {
+		filter := &calendar.CompFilter{Name: "VCALENDAR", Comps: []calendar.CompFilter{{Name: name, Props: []calendar.PropFilter{{Name: "ORGANIZER"}}}}}
+		err := s.Query(ctx, who, calendar.QueryRequest{Calendar: id, Filter: filter}, func(o *calendar.Object) error {
+			known, err := s.compiled(o)
+			if err != nil {
+				return nil
+			}
+			for k := range known.cal.ChildrenOf(name) {
+				if object.StateOf(k, owner) == object.NeedsAction {
+					n++
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
+	return n, nil
+}
+
+// Calendars describes calendars.
+func (s *Service) Calendars(ctx context.Context, who calendar.Actor, req calendar.CalendarsRequest) ([]calendar.CalendarResult, error) {
+	const op = "get calendars"
+	if len(req.IDs) > s.opt.Limits.Refs {
+		return nil, calendar.Failf(calendar.TooMany, "", op, "", "at most %d calendars in one request", s.opt.Limits.Refs)
+	}
+	out := make([]calendar.CalendarResult, len(req.IDs))
+	for i, id := range req.IDs {
+		res := &out[i]
+		if res.Calendar, res.Err = s.Calendar(ctx, who, id); res.Err != nil || !req.Invitations {
+			continue
+		}
+		if r := res.Calendar.Rights; !r.CanRead() {
+			res.Err = need(false, r, op, id)
+		} else {
+			res.Invitations, res.Err = s.invitations(ctx, who, id)
+		}
+		if res.Err != nil {
+			res.Calendar = calendar.Calendar{}
+		}
+	}
+	return out, wrap(op, "", ctx.Err())
+}
+
+// float is the zone in which floating time of a calendar is read, and how a
+// front is told of it.
+func (s *Service) float(m *calMeta) (zone recur.Zone, text string) {
+	zone = s.floating(nil, m)
+	if zone == m.zone {
+		return zone, m.row.Timezone
+	}
+	return zone, zone.Name()
+}
+
+// lookUp is an Occurrences request on its way through the calendars.
+type lookUp struct {
+	s       *Service
+	who     calendar.Actor
+	req     *calendar.OccurrencesRequest
+	emit    func(calendar.OccurrencesResult) error
+	stopped error // what emit said
+	bounds  match.Bounds
+	day     recur.Zone // of the client
+
+	index int // the calendar at hand
+	id    calendar.ID
+	float recur.Zone
+}
+
+// send emits a result for the calendar at hand.
+func (l *lookUp) send(res calendar.OccurrencesResult) error {
+	res.Index = l.index
+	l.stopped = l.emit(res)
+	return l.stopped
+}
+
+func (l *lookUp) calendar(ctx context.Context) error {
+	if len(l.req.Refs) > 0 {
+		return l.named(ctx)
+	}
+	switch l.req.Select {
+	case calendar.Changed:
+		return l.written(ctx, func(o *calendar.Object) bool { return true }, l.whole)
+	case calendar.Deleted:
+		if err := l.deleted(ctx); err != nil {
+			return err
+		}
+		return l.written(ctx, func(o *calendar.Object) bool { return o.Modified.After(o.Created) }, l.excluded)
+	}
+	for _, name := range l.req.Components {
+		if err := l.query(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// query finds the components of one type by a filter.
+func (l *lookUp) query(ctx context.Context, name string) error {
+	f := calendar.CompFilter{Name: name}
+	show := l.overlapping
+	var within *calendar.Window
+	if w := &l.req.Window; !w.From.IsZero() || !w.To.IsZero() {
+		within = w
+	}
+	switch l.req.Select {
+	case calendar.Alarmed:
+		f.Comps = []calendar.CompFilter{{Name: "VALARM", TimeRange: within}}
+		show = l.alarmed
+	case calendar.Undelivered:
+		f.Props = []calendar.PropFilter{{Name: "ATTENDEE"}}
+		show = l.undelivered
+	default:
+		f.TimeRange = within
+	}
+	filter := &calendar.CompFilter{Name: "VCALENDAR", Comps: []calendar.CompFilter{f}}
+	return l.s.Query(ctx, l.who, calendar.QueryRequest{Calendar: l.id, Filter: filter}, func(o *calendar.Object) error { return show(ctx, o) })
+}
+
+// object sends an object with its occurrences; with none, as it stands.
+func (l *lookUp) object(o *calendar.Object, list []calendar.Occurrence) error {
+	if l.req.None {
+		o, list = o.Meta(), nil
+	}
+	return l.send(calendar.OccurrencesResult{Object: o, Occurrences: list})
+}
+
+// series prepares the recurrence of an object; nil if it stands for itself. What
+// was stored by other means and cannot be compiled has no instances: csdb check
+// tells of it.
+func (l *lookUp) series(o *calendar.Object) (series *match.Series, alone bool) {
+	if l.req.Series || !match.MayRecur(o.Data) {
+		return nil, true
+	}
+	return l.compiled(o)
+}
+
+func (l *lookUp) compiled(o *calendar.Object) (series *match.Series, alone bool) {
+	known, err := l.s.compiled(o)
+	if err != nil {
+		return nil, false
+	}
+	if !match.Recurs(known.cal) {
+		return nil, true
+	}
+	keepCompiled(o, known)
+	return &match.Series{Cal: known.cal, Set: known.set, Float: l.float}, false
+}
+
+// instances sends an object with those of its instances that find finds, if any.
+func (l *lookUp) instances(o *calendar.Object, find func(*match.Series) ([]calendar.Occurrence, error)) error {
+	series, alone := l.series(o)
+	if alone {
+		return l.object(o, nil)
+	}
+	if series == nil {
+		return nil
+	}
+	list, err := find(series)
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	return l.object(o, list)
+}
+
+func (l *lookUp) overlapping(ctx context.Context, o *calendar.Object) error {
+	return l.instances(o, func(series *match.Series) ([]calendar.Occurrence, error) {
+		return series.Within(ctx, l.req.Window, l.bounds)
+	})
+}
+
+func (l *lookUp) alarmed(ctx context.Context, o *calendar.Object) error {
+	return l.instances(o, func(series *match.Series) ([]calendar.Occurrence, error) {
+		return series.Alarmed(ctx, l.req.Window, l.bounds)
+	})
+}
+
+// whole sends an object with its instances of all times.
+func (l *lookUp) whole(ctx context.Context, o *calendar.Object) error {
+	return l.instances(o, func(series *match.Series) ([]calendar.Occurrence, error) {
+		return series.Within(ctx, calendar.Window{}, l.bounds)
+	})
+}
+
+func (l *lookUp) undelivered(ctx context.Context, o *calendar.Object) error {
+	known, err := l.s.compiled(o)
+	if err != nil || !match.Undelivered(known.cal, l.req.Attendee) {
+		return nil
+	}
+	return l.whole(ctx, o)
+}
+
+// written goes through the objects that were last written in the window and
+// that pass.
+func (l *lookUp) written(ctx context.Context, pass func(*calendar.Object) bool, show func(context.Context, *calendar.Object) error) error {
+	var refs []calendar.Ref
+	_, err := l.s.ListObjects(ctx, l.who, l.id, func(o *calendar.Object) error {
+		if slices.Contains(l.req.Components, o.Component) && pass(o) && match.Written(o.Modified, l.req.Window) {
+			refs = append(refs, calendar.Ref{Calendar: l.id, Name: o.Name})
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for chunk := range slices.Chunk(refs, fetchChunk) {
+		err := l.s.Objects(ctx, l.who, calendar.ObjectsRequest{Refs: chunk}, func(r calendar.ObjectResult) error {
+			if r.Err != nil {
+				return nil // deleted meanwhile
+			}
+			return show(ctx, r.Object)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deleted sends the tombstones of the window, with the instances of what was
+// deleted.
+func (l *lookUp) deleted(ctx context.Context) error {
+	gone := calendar.Window{From: l.req.Window.From}
+	if !l.req.Window.To.IsZero() {
+		gone.To = l.req.Window.To.Add(time.Second)
+	}
+	req := calendar.SyncRequest{Calendar: l.id, Gone: &gone, Deleted: true}
+	_, err := l.s.Sync(ctx, l.who, req, func(it calendar.SyncItem) error {
+		if it.Gone == nil || !slices.Contains(l.req.Components, it.Gone.Component) {
+			return nil
+		}
+		res := calendar.OccurrencesResult{Gone: it.Gone}
+		series, alone := l.series(&calendar.Object{Data: it.Gone.Data})
+		switch {
+		case alone:
+		case series == nil:
+			res.Gone = withoutText(it.Gone)
+		default:
+			list, err := series.Within(ctx, calendar.Window{}, l.bounds)
+			if err != nil {
+				return err
+			}
+			if res.Occurrences = list; len(list) == 0 {
+				res.Gone = withoutText(it.Gone)
+			}
+		}
+		return l.send(res)
+	})
+	return err
+}
+
+// withoutText is a tombstone of what had no instances.
+func withoutText(g *calendar.Tombstone) *calendar.Tombstone {
+	out := *g
+	out.Data = nil
+	return &out
+}
+
+// excluded sends a series with the instances that it lacks: no log has the
+// single ones, but the object's last change is when they went at the latest.
+func (l *lookUp) excluded(_ context.Context, o *calendar.Object) error {
+	if !match.MayRecur(o.Data) {
+		return nil
+	}
+	known, err := l.s.compiled(o)
+	if err != nil {
+		return nil
+	}
+	series := &match.Series{Cal: known.cal, Set: known.set, Float: l.float}
+	list := series.Excluded(l.bounds.Most)
+	if len(list) == 0 {
+		return nil
+	}
+	return l.send(calendar.OccurrencesResult{Object: o, Occurrences: list, Excluded: true})
+}
+
+// named answers Refs.
+func (l *lookUp) named(ctx context.Context) error {
+	uids := make([]string, len(l.req.Refs))
+	for i := range uids {
+		uids[i] = l.req.Refs[i].UID
+	}
+	i := -1
+	return l.s.Objects(ctx, l.who, calendar.ObjectsRequest{Calendar: l.id, UIDs: uids}, func(r calendar.ObjectResult) error {
+		i++
+		switch {
+		case r.Err != nil && calendar.KindOf(r.Err) == calendar.NotFound:
+			return nil
+		case r.Err != nil:
+			return r.Err
+		case !slices.Contains(l.req.Components, r.Object.Component):
+			return nil
+		}
+		return l.oneOf(ctx, i, r.Object)
+	})
+}
+
+func (l *lookUp) oneOf(ctx context.Context, i int, o *calendar.Object) error {
+	ref := l.req.Refs[i]
+	res := calendar.OccurrencesResult{Ref: i, Object: o}
+	var list []calendar.Occurrence
+	var err error
+	switch {
+	case !ref.RID.IsZero() && ref.Scope != calendar.WholeSeries:
+		known, bad := l.s.compiled(o)
+		if bad != nil {
+			return nil
+		}
+		keepCompiled(o, known)
+		series := &match.Series{Cal: known.cal, Set: known.set, Float: l.float}
+		if list, err = series.Named(ctx, ref, l.day, l.bounds); err != nil || len(list) == 0 {
+			return err
+		}
+	case !l.req.None:
+		series, alone := l.series(o)
+		if !alone {
+			if series == nil {
+				return nil
+			}
+			if list, err = series.Within(ctx, calendar.Window{}, l.bounds); err != nil || len(list) == 0 {
+				return err
+			}
+		}
+	}
+	if l.req.None {
+		res.Object = o.Meta()
+	} else {
+		res.Occurrences = list
+	}
+	return l.send(res)
+}
