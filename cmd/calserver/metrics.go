@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -29,28 +28,11 @@ type metrics struct {
 	commits  *prometheus.CounterVec
 	commit   prometheus.Histogram
 	busy     atomic.Int64 // requests and calls so far
-
-	mu    sync.RWMutex
-	kinds map[requestKind]requestNumbers
-}
-
-// requestKind are the labels of a request; there are few.
-type requestKind struct {
-	route, method string
-	class         int
-}
-
-// requestNumbers are those of one kind of request, found once: to look three
-// of them up by their labels takes longer than to count.
-type requestNumbers struct {
-	n, sent prometheus.Counter
-	took    prometheus.Observer
 }
 
 func newMetrics(program string) *metrics {
 	m := &metrics{
-		reg:   prometheus.NewRegistry(),
-		kinds: map[requestKind]requestNumbers{},
+		reg: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "factotum_http_requests_total",
 			Help: "HTTP requests answered."}, []string{"route", "method", "class"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "factotum_http_request_seconds",
@@ -91,23 +73,9 @@ func (m *metrics) gauge(name, help string, value func() float64) (remove func())
 // seen counts an HTTP request.
 func (m *metrics) seen(s front.Seen) {
 	m.busy.Add(1)
-	kind := requestKind{s.Route, s.Method, s.Status / 100}
-	m.mu.RLock()
-	k, ok := m.kinds[kind]
-	m.mu.RUnlock()
-	if !ok {
-		k = requestNumbers{
-			n:    m.requests.WithLabelValues(s.Route, s.Method, strconv.Itoa(kind.class)+"xx"),
-			sent: m.sent.WithLabelValues(s.Route),
-			took: m.duration.WithLabelValues(s.Route, s.Method),
-		}
-		m.mu.Lock()
-		m.kinds[kind] = k
-		m.mu.Unlock()
-	}
-	k.n.Inc()
-	k.took.Observe(s.Took.Seconds())
-	k.sent.Add(float64(s.Bytes))
+	m.requests.WithLabelValues(s.Route, s.Method, strconv.Itoa(s.Status/100)+"xx").Inc()
+	m.duration.WithLabelValues(s.Route, s.Method).Observe(s.Took.Seconds())
+	m.sent.WithLabelValues(s.Route).Add(float64(s.Bytes))
 }
 
 // login counts a log-in.
