@@ -21,7 +21,7 @@ func (rq *request) getCalendar() error {
 		return err
 	}
 	switch {
-	case c.Plain:
+	case c.Kind != calendar.CalendarCollection:
 		return errMethod
 	case rq.r.Method == http.MethodHead && !c.Rights.CanRead():
 		// A GET learns it from the query. RFC 9110 §9.3.2: HEAD is no other.

@@ -37,11 +37,11 @@ func (rq *request) mkcol() error {
 		return err
 	}
 	req := calendar.CreateCalendarRequest{DefaultACL: true}
-	req.Calendar = calendar.Calendar{ID: rq.at.id(), Plain: !calendarMethod}
+	req.Calendar = calendar.Calendar{ID: rq.at.id(), Kind: collectionKind(calendarMethod)}
 	if refused := creation(changes, calendarMethod, &req.Calendar); anyRefused(refused) {
 		return rq.mkcolRefused(changes, refused)
 	}
-	if !req.Calendar.Plain && strings.Contains(rq.at.name, "/") {
+	if !req.Calendar.Kind.Rules().Nests && strings.Contains(rq.at.name, "/") {
 		return dav.NewError(http.StatusForbidden, dav.C("calendar-collection-location-ok"), "calendars are made directly in a home")
 	}
 	c, err := rq.be.CreateCalendar(rq.ctx, rq.who, req)
@@ -119,8 +119,15 @@ func resourceType(n *dav.Node, calendarMethod bool, c *calendar.Calendar) *dav.E
 	if !collection && !calendarMethod {
 		return errResourceType
 	}
-	c.Plain = !isCalendar
+	c.Kind = collectionKind(isCalendar)
 	return nil
+}
+
+func collectionKind(isCalendar bool) calendar.CollectionKind {
+	if isCalendar {
+		return calendar.CalendarCollection
+	}
+	return calendar.PlainCollection
 }
 
 // componentSet reads CALDAV:supported-calendar-component-set. RFC 4791 §5.2.3.

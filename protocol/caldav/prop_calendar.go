@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"factotum/protocol/dav"
+	"factotum/server/calendar"
 )
 
 // calendarProperties are those of RFC 4791, RFC 6638 and RFC 7809, Calendar
@@ -31,7 +32,7 @@ var calendarProperties = []property{
 }
 
 // defaultComponents are what a calendar takes that does not say otherwise.
-var defaultComponents = []string{"VEVENT", "VTODO", "VJOURNAL"}
+var defaultComponents = calendar.CalendarCollection.Rules().Components
 
 func getComponents(mw *dav.Writer, s *subject) bool {
 	list := s.cal.Components

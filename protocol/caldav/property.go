@@ -210,7 +210,7 @@ func (rq *request) homeSubject(h *calendar.Home, dead []calendar.DeadProp) *subj
 
 func (rq *request) calendarSubject(c *calendar.Calendar) *subject {
 	s := &subject{rq: rq, scope: onCalendar, path: calendarPath(c.ID), owner: string(c.ID.Owner()), cal: c, dead: c.Props}
-	if c.Plain {
+	if c.Kind != calendar.CalendarCollection {
 		s.scope = onPlain
 	}
 	return s

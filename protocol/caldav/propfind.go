@@ -161,7 +161,7 @@ func (rq *request) findCollection(mw *dav.Writer, pl *plan, self, members bool) 
 	if self {
 		pl.respond(mw, rq.calendarSubject(&c))
 	}
-	if c.Plain {
+	if c.Kind.Rules().Nests {
 		return rq.findNested(mw, pl)
 	}
 	return nil

@@ -103,7 +103,7 @@ func (rq *request) calendars(pl *plan) func(func(found, error) bool) {
 		}
 		for i := range home.Calendars {
 			c := &home.Calendars[i]
-			if !c.Plain && c.Rights.CanRead() && !yield(found{c.ID, c}, nil) {
+			if c.Kind == calendar.CalendarCollection && c.Rights.CanRead() && !yield(found{c.ID, c}, nil) {
 				return
 			}
 		}

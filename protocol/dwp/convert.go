@@ -184,6 +184,21 @@ func toACLOr(l *acl.List) *wire.ACL {
 
 func fromACLOr(m *wire.ACL) *acl.List { return present(m, fromACL) }
 
+// olderCalendar makes every collection that is no calendar a plain one for who
+// does not know kinds.
+func olderCalendar(m *wire.Calendar, c *calendar.Calendar) {
+	m.Plain = c.Kind != calendar.CalendarCollection
+}
+
+func fromOlderCalendar(c *calendar.Calendar, m *wire.Calendar) {
+	switch {
+	case m.Plain && m.Kind == 0:
+		c.Kind = calendar.PlainCollection
+	case m.Kind > 0xff: // not known, rather than what the truncated number would mean
+		c.Kind = 0xff
+	}
+}
+
 // fillObject sets every field of m, which may have carried another object.
 func fillObject(m *wire.Object, o *calendar.Object) {
 	m.Calendar, m.Name = toText(o.Calendar), toText(o.Name)

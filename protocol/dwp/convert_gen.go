@@ -147,11 +147,11 @@ func toCalendar(v *calendar.Calendar) *wire.Calendar {
 	if v == nil {
 		return nil
 	}
-	return &wire.Calendar{
+	m := &wire.Calendar{
 		Id:          toText(v.ID),
 		Incarnation: v.Incarnation,
 		Change:      v.Change,
-		Plain:       v.Plain,
+		Kind:        uint32(v.Kind),
 		DisplayName: toText(v.DisplayName),
 		Description: toText(v.Description),
 		Color:       toText(v.Color),
@@ -173,17 +173,19 @@ func toCalendar(v *calendar.Calendar) *wire.Calendar {
 		Props:       each(v.Props, toDeadProp),
 		Rights:      toRights(&v.Rights),
 	}
+	olderCalendar(m, v)
+	return m
 }
 
 func fromCalendar(m *wire.Calendar) (v calendar.Calendar) {
 	if m == nil {
 		return v
 	}
-	return calendar.Calendar{
+	v = calendar.Calendar{
 		ID:          calendar.ID(m.Id),
 		Incarnation: m.Incarnation,
 		Change:      m.Change,
-		Plain:       m.Plain,
+		Kind:        calendar.CollectionKind(m.Kind),
 		DisplayName: string(m.DisplayName),
 		Description: string(m.Description),
 		Color:       string(m.Color),
@@ -205,6 +207,8 @@ func fromCalendar(m *wire.Calendar) (v calendar.Calendar) {
 		Props:       eachOf(m.Props, fromDeadProp),
 		Rights:      fromRights(m.Rights),
 	}
+	fromOlderCalendar(&v, m)
+	return v
 }
 
 func toCalendarResult(v *calendar.CalendarResult) *wire.CalendarItem {

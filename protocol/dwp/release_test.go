@@ -29,6 +29,12 @@ func TestNumbersStay(t *testing.T) {
 			t.Errorf("calendar.TextMatching %d became %d", i, m)
 		}
 	}
+	for i, k := range []calendar.CollectionKind{calendar.CalendarCollection, calendar.PlainCollection, calendar.InboxCollection,
+		calendar.OutboxCollection, calendar.NotificationCollection} {
+		if int(k) != i {
+			t.Errorf("%v became %d, not %d", k, k, i)
+		}
+	}
 	if acl.Components != 'c' || acl.Properties != 'p' || acl.Whole != 'a' {
 		t.Error("the parts of a calendar have other letters")
 	}
@@ -70,6 +76,34 @@ func TestLaterEntry(t *testing.T) {
 		c, p := acl.List{fromACE(m)}.RightsOf(acl.Requester{User: "otto"}, acl.Owners{Primary: "anna"})
 		if c|p != 0 {
 			t.Errorf("%v grants %v and %v", m, c, p)
+		}
+	}
+}
+
+// TestKindOfCollection: the release before knows calendars and plain
+// collections, and must take no other for a calendar; nor must this one take
+// for a calendar what it does not know.
+func TestKindOfCollection(t *testing.T) {
+	for _, k := range calendar.CollectionKinds() {
+		m := toCalendar(&calendar.Calendar{ID: "anna", Kind: k})
+		if m.Plain != (k != calendar.CalendarCollection) {
+			t.Errorf("%v is plain for others: %v", k, m.Plain)
+		}
+		if got := fromCalendar(m).Kind; got != k {
+			t.Errorf("%v became %v", k, got)
+		}
+	}
+	for _, tc := range []struct {
+		m    *wire.Calendar
+		want calendar.CollectionKind
+	}{
+		{&wire.Calendar{}, calendar.CalendarCollection},
+		{&wire.Calendar{Plain: true}, calendar.PlainCollection},
+		{&wire.Calendar{Plain: true, Kind: 77}, 77},
+		{&wire.Calendar{Plain: true, Kind: 256}, 255},
+	} {
+		if got := fromCalendar(tc.m).Kind; got != tc.want {
+			t.Errorf("%v became %v, not %v", tc.m, got, tc.want)
 		}
 	}
 }

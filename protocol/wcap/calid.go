@@ -101,7 +101,7 @@ func (c *call) calendar(t *target) (calendar.Calendar, error) {
 			cal, err = c.be.Calendar(c.ctx, c.who, t.id)
 		}
 	}
-	if err == nil && cal.Plain {
+	if err == nil && cal.Kind != calendar.CalendarCollection {
 		err = NoSuchCalendar // a collection of files is no calendar here
 	}
 	if err == nil {

@@ -80,7 +80,7 @@ func (c *call) printPrefs(p calendar.Person) error {
 	all["icsSubscribed"] = strings.Join(c.subscriptions(p, stored), prefSep)
 	var owned []string
 	for _, cal := range home.Calendars {
-		if !cal.Plain {
+		if cal.Kind == calendar.CalendarCollection {
 			owned = append(owned, subscription(cal.ID, cal.DisplayName))
 		}
 	}

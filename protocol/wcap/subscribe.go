@@ -127,7 +127,7 @@ func (c *call) list() error {
 	}
 	return c.simple("PUBLISH", func(o *output) {
 		for _, cal := range home.Calendars {
-			if !cal.Plain {
+			if cal.Kind == calendar.CalendarCollection {
 				o.text("X-S1CS-CALPROPS-OWNED-CALENDAR", string(cal.ID))
 			}
 		}

@@ -67,7 +67,7 @@ func CheckOwner(o Owner) error {
 }
 
 // CheckName says what is wrong with the name of a calendar or object
-// resource, or nil. A slash separates nested plain collections.
+// resource, or nil. A slash separates collections that stand in one another.
 func CheckName(name string) error {
 	switch {
 	case name == "":

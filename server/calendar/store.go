@@ -177,7 +177,7 @@ type HomeRow struct {
 type CalendarRow struct {
 	ID          int64 // unique for each creation, made by the Service
 	Name        string
-	Plain       bool
+	Kind        CollectionKind
 	Change      int64
 	MetaChange  int64 // change of the last property change
 	Purged      int64 // sync-tokens below this change are too old: tombstones are gone

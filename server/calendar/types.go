@@ -28,9 +28,9 @@ type Actor struct {
 // Calendar is a collection as its reader sees it (Sun's calprops).
 type Calendar struct {
 	ID          ID
-	Incarnation int64  // unique for each creation; part of sync tokens
-	Change      int64  // the owner's change number of the last change inside
-	Plain       bool   // a WebDAV collection without calendar semantics
+	Incarnation int64 // unique for each creation; part of sync tokens
+	Change      int64 // the owner's change number of the last change inside
+	Kind        CollectionKind
 	DisplayName string // DAV:displayname, WCAP name
 	Description string
 	Color       string // apple:calendar-color as written

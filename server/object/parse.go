@@ -30,17 +30,19 @@ type Object struct {
 // Rules are what a collection asks of the objects stored in it.
 type Rules struct {
 	ID         calendar.ID
-	Plain      bool     // a collection of files: everything goes
+	Kind       calendar.CollectionKind
 	Components []string // that it takes
 	Limits     calendar.Limits
 }
 
-// Parse reads and judges the text of a write. Files of plain collections are
-// taken as they are.
+// Parse reads and judges the text of a write. Files are taken as they are.
 func Parse(op string, m Rules, data []byte, contentType string) (*Object, error) {
 	ref := string(m.ID)
 	lim := m.Limits
-	if m.Plain {
+	switch kind := m.Kind.Rules(); {
+	case !kind.Files && !kind.Objects:
+		return nil, calendar.Failf(calendar.Denied, "", op, ref, "clients store nothing in this collection")
+	case kind.Files:
 		if len(data) > lim.PlainMaxSize {
 			return nil, calendar.Failf(calendar.TooLarge, calendar.MaxResourceSize, op, ref, "the file is larger than %d octets", lim.PlainMaxSize)
 		}

@@ -36,8 +36,12 @@ func (s *Service) CreateCalendar(ctx context.Context, who calendar.Actor, req ca
 	if err := calendar.CheckName(name); err != nil {
 		return calendar.Calendar{}, calendar.Failf(calendar.Invalid, calendar.CollectionLocationOK, op, string(id), "%v", err)
 	}
+	kind := in.Kind.Rules()
+	if !kind.Made {
+		return calendar.Calendar{}, calendar.Failf(calendar.Denied, "", op, string(id), "clients make no collections of this kind")
+	}
 	parent, nested := parentOf(name)
-	if nested && !in.Plain {
+	if nested && !kind.Nests {
 		return calendar.Calendar{}, calendar.Failf(calendar.Denied, calendar.CollectionLocationOK, op, string(id), "a calendar stands directly in a home")
 	}
 	if !who.Admin && !strings.EqualFold(who.User, string(owner)) || who.User == "" && !who.Admin {
@@ -48,10 +52,7 @@ func (s *Service) CreateCalendar(ctx context.Context, who calendar.Actor, req ca
 		return calendar.Calendar{}, err
 	}
 	row := s.newRow(p, name)
-	row.Plain = in.Plain
-	if in.Plain {
-		row.Components = ""
-	}
+	row.Kind, row.Components = in.Kind, strings.Join(kind.Components, ",")
 	set := calendar.UpdateCalendarRequest{ID: id, DisplayName: &in.DisplayName, Description: &in.Description, Color: &in.Color,
 		Order: &in.Order, Transparent: &in.Transparent, Categories: &in.Categories, Charset: &in.Charset, Language: &in.Language}
 	if in.TZID != "" {
@@ -60,7 +61,7 @@ func (s *Service) CreateCalendar(ctx context.Context, who calendar.Actor, req ca
 	if in.Timezone != "" {
 		set.Timezone = &in.Timezone
 	}
-	if in.Components != nil && !in.Plain {
+	if in.Components != nil && kind.Objects {
 		set.Components = &in.Components
 	}
 	if in.CoOwners != nil {
@@ -85,7 +86,7 @@ func (s *Service) CreateCalendar(ctx context.Context, who calendar.Actor, req ca
 			if err != nil {
 				return err
 			}
-			if !ok || !up.Plain {
+			if !ok || !up.Kind.Rules().Nests {
 				return calendar.Failf(calendar.Stale, "", op, string(id), "the collection above does not exist")
 			}
 			if _, ok, err := w.Object(up.ID, lastSegment(name), false); err != nil {
@@ -150,8 +151,9 @@ func (s *Service) checkProps(op string, u *calendar.UpdateCalendarRequest) error
 		}
 	}
 	if u.Components != nil {
+		kind := calendar.CalendarCollection.Rules()
 		for _, c := range *u.Components {
-			if !slices.Contains([]string{"VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VAVAILABILITY"}, strings.ToUpper(c)) {
+			if name := strings.ToUpper(c); !slices.Contains(kind.Components, name) && !slices.Contains(kind.Also, name) {
 				return calendar.Failf(calendar.Invalid, calendar.SupportedComponent, op, ref, "the component %q is not supported", c)
 			}
 		}
@@ -359,9 +361,9 @@ func (s *Service) deleteCalendar(ctx context.Context, who calendar.Actor, op str
 	})
 }
 
-// deleteTree removes a collection and, of a plain one, those nested below it.
+// deleteTree removes a collection and those nested below it.
 func (w *writer) deleteTree(row calendar.CalendarRow) error {
-	if row.Plain {
+	if row.Kind.Rules().Nests {
 		all, err := w.Calendars()
 		if err != nil {
 			return err

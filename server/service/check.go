@@ -166,7 +166,7 @@ func (s *Service) checkCalendar(ctx context.Context, tx calendar.ReadTx, m *calM
 			o := &rows[i]
 			bytes += int64(o.Size)
 			rep.Objects++
-			if m.row.Plain {
+			if !m.row.Kind.Rules().Objects {
 				continue
 			}
 			ref := refOf(m.id, o.Name)

@@ -105,7 +105,7 @@ func (w *writer) copyObject(req calendar.CopyRequest, leave access, read int64, 
 		return res, calendar.Fail(calendar.Denied, w.op, to.String())
 	}
 	res.Replaced = dest != nil
-	if tp.row.Plain {
+	if tp.row.Kind.Rules().Nests {
 		replaced, err := w.replaceCollection(fp, to, req.Overwrite)
 		if err != nil {
 			return res, err
@@ -186,7 +186,9 @@ func (s *Service) copyCalendar(ctx context.Context, who calendar.Actor, op strin
 		return calendar.CopyResult{}, calendar.Failf(calendar.Denied, "", op, string(from), "only the owner copies or moves a calendar")
 	case req.Move && from.Name() == calendar.DefaultName:
 		return calendar.CopyResult{}, calendar.Failf(calendar.Denied, calendar.DefaultCalendarNeeded, op, string(from), "the default calendar cannot be moved")
-	case !m.row.Plain && strings.ContainsRune(name, '/'):
+	case !req.Move && !m.row.Kind.Rules().Made:
+		return calendar.CopyResult{}, calendar.Failf(calendar.Denied, "", op, string(from), "clients make no collections of this kind")
+	case !m.row.Kind.Rules().Nests && strings.ContainsRune(name, '/'):
 		return calendar.CopyResult{}, calendar.Failf(calendar.Denied, calendar.CollectionLocationOK, op, string(to), "a calendar stands directly in a home")
 	}
 	var res calendar.CopyResult
@@ -210,7 +212,7 @@ func (w *writer) copyTree(req calendar.CopyRequest, res *calendar.CopyResult) er
 		if err != nil {
 			return err
 		}
-		if !ok || !parent.Plain {
+		if !ok || !parent.Kind.Rules().Nests {
 			return calendar.Failf(calendar.Stale, "", "destination", string(to), "the collection above the destination does not exist")
 		}
 		if file, ok, err := w.Object(parent.ID, lastSegment(to.Name()), true); err != nil {

@@ -16,7 +16,7 @@ func plain(t testing.TB, be calendar.Backend, names ...string) {
 	t.Helper()
 	for _, n := range names {
 		_, err := be.CreateCalendar(context.Background(), anna, calendar.CreateCalendarRequest{
-			Calendar: calendar.Calendar{ID: calendar.NewID("anna", n), Plain: true}, DefaultACL: true,
+			Calendar: calendar.Calendar{ID: calendar.NewID("anna", n), Kind: calendar.PlainCollection}, DefaultACL: true,
 		})
 		if err != nil {
 			t.Fatal(err)

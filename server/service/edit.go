@@ -25,7 +25,7 @@ func (s *Service) EditObject(ctx context.Context, who calendar.Actor, req calend
 	if _, err := s.admit(who, op, id, &c.meta.row, c.meta.coOwners, may); err != nil {
 		return calendar.EditResult{}, err
 	}
-	if c.meta.row.Plain {
+	if !c.meta.row.Kind.Rules().Objects {
 		return calendar.EditResult{}, calendar.Failf(calendar.Unsupported, "", op, string(id), "this collection is not a calendar")
 	}
 	if len(req.Items) > s.opt.Limits.Refs {

@@ -75,7 +75,7 @@ func (s *Service) busy(ctx context.Context, who calendar.Actor, op string, t cal
 func (s *Service) busyHome(ctx context.Context, who calendar.Actor, op string, owner calendar.Owner, h *homeCache, cals []*calCache, req calendar.FreeBusyRequest) (all []calendar.Busy, err error) {
 	allowed := 0
 	for _, c := range cals {
-		if c.meta.row.Plain || c.meta.row.Transparent || c.meta.row.Disabled {
+		if !c.meta.row.Kind.Rules().Objects || c.meta.row.Transparent || c.meta.row.Disabled {
 			continue
 		}
 		if r := s.rights(who, owner, c.meta.coOwners, c.meta.row.ACL); !r.CanSeeBusy() {

@@ -142,7 +142,7 @@ func (h *homeCache) describe(c *calCache, r calendar.Rights) calendar.Calendar {
 func (m *calMeta) describe(r calendar.Rights) calendar.Calendar {
 	row := &m.row
 	c := calendar.Calendar{
-		ID: m.id, Incarnation: row.ID, Change: row.Change, Plain: row.Plain,
+		ID: m.id, Incarnation: row.ID, Change: row.Change, Kind: row.Kind,
 		DisplayName: row.DisplayName, Description: row.Description, Color: row.Color, Order: row.Order,
 		TZID: row.TZID, Timezone: row.Timezone, Components: m.components, CoOwners: m.coOwners, ACL: row.ACL,
 		Transparent: row.Transparent, NoDoubles: row.NoDoubles, Disabled: row.Disabled,
@@ -271,7 +271,7 @@ func (s *Service) newRow(p calendar.Person, name string) calendar.CalendarRow {
 		owners = append([]string{p.Owner}, owners...)
 	}
 	return calendar.CalendarRow{
-		ID: s.newID(), Name: name, Components: "VEVENT,VTODO,VJOURNAL", ACL: list.WithOwner(s.opt.OwnerACL),
+		ID: s.newID(), Name: name, Components: strings.Join(calendar.CalendarCollection.Rules().Components, ","), ACL: list.WithOwner(s.opt.OwnerACL),
 		TZID: p.TZID, CoOwners: strings.Join(owners, " "), NoDoubles: p.NoDoubles || p.Kind == calendar.Resource || p.Kind == calendar.Room,
 	}
 }

@@ -75,7 +75,7 @@ func (w *writer) put(req calendar.PutRequest, obj *object.Object) (calendar.PutR
 	if old != nil && p.hides(old) {
 		return calendar.PutResult{}, calendar.Failf(calendar.Denied, "", w.op, ref, "a private object is changed by its owners only")
 	}
-	if p.row.Plain {
+	if p.row.Kind.Rules().Nests {
 		if _, taken, err := w.Calendar(p.id.Name() + "/" + name); err != nil {
 			return calendar.PutResult{}, err
 		} else if taken {
@@ -113,7 +113,7 @@ func (s *Service) PutObjects(ctx context.Context, who calendar.Actor, req calend
 	if err != nil {
 		return nil, err
 	}
-	if m.row.Plain {
+	if !m.row.Kind.Rules().Objects {
 		return nil, calendar.Failf(calendar.Unsupported, "", op, string(id), "this collection is not a calendar")
 	}
 	out := make([]calendar.PutItemResult, len(req.Items))

@@ -72,7 +72,7 @@ func (w *writer) store(p *place, name string, obj *object.Object, old *calendar.
 	s, row := w.s, &p.row
 	ref := refOf(p.id, name)
 	exists := old != nil
-	if exists && old.UID != obj.UID && !row.Plain {
+	if exists && old.UID != obj.UID && row.Kind.Rules().Objects {
 		// The UID of a resource changes only by deleting it first: clients
 		// would otherwise lose the old object without a tombstone of its UID.
 		return calendar.Object{}, &calendar.Error{Kind: calendar.UIDConflict, Op: w.op, Ref: ref, Msg: "the object there has another UID"}
@@ -97,7 +97,7 @@ func (w *writer) store(p *place, name string, obj *object.Object, old *calendar.
 		}
 	}
 	retimed := !exists || had.OccHash != obj.OccHash
-	if row.NoDoubles && !row.Plain && retimed {
+	if row.NoDoubles && row.Kind.Rules().Objects && retimed {
 		if err := s.checkDoubles(w, p, name, obj); err != nil {
 			return calendar.Object{}, err
 		}
@@ -340,7 +340,7 @@ func (w *writer) renameCalendar(row calendar.CalendarRow, name string) error {
 		return err
 	}
 	ch.MovedFrom = &calendar.Ref{Calendar: calendar.NewID(w.owner, before.Name)}
-	gone := calendar.CalendarRow{ID: w.s.newID(), Name: before.Name, Plain: row.Plain, Change: ch.Number, MetaChange: ch.Number, Created: w.now, Modified: w.now}
+	gone := calendar.CalendarRow{ID: w.s.newID(), Name: before.Name, Kind: row.Kind, Change: ch.Number, MetaChange: ch.Number, Created: w.now, Modified: w.now}
 	row.MetaChange, row.Change, row.Modified = ch.Number, ch.Number, w.now
 	if err := w.tx.UpdateCalendar(row); err != nil {
 		return err

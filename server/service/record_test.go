@@ -60,7 +60,7 @@ func openRecords(t *testing.T) *records {
 	for _, who := range []calendar.Actor{anna, bert} {
 		provision(t, c, who)
 	}
-	c.create("anna:work", false)
+	c.create("anna:work", calendar.CalendarCollection)
 	c.allow("@@o^a^sdeic^g", "bert^a^rwdeic^g")
 	c.put("anna", "a.ics", event("a", "20260110T100000Z", ""))
 	return c
@@ -105,9 +105,9 @@ func (c *records) allow(aces ...string) {
 	}
 }
 
-func (c *records) create(id calendar.ID, plain bool) {
+func (c *records) create(id calendar.ID, kind calendar.CollectionKind) {
 	c.Helper()
-	_, err := c.CreateCalendar(context.Background(), anna, calendar.CreateCalendarRequest{Calendar: calendar.Calendar{ID: id, Plain: plain}, DefaultACL: true})
+	_, err := c.CreateCalendar(context.Background(), anna, calendar.CreateCalendarRequest{Calendar: calendar.Calendar{ID: id, Kind: kind}, DefaultACL: true})
 	c.must(err)
 }
 
@@ -203,7 +203,10 @@ var useCases = []useCase{
 		return c.DeleteCalendar(c.Context(), who, calendar.DeleteCalendarRequest{ID: "anna:work"})
 	}},
 	{name: "delete a tree", ownerOnly: true, want: []string{"calendar-deleted anna:files/sub", "calendar-deleted anna:files"},
-		prepare: func(c *records) { c.create("anna:files", true); c.create("anna:files/sub", true) },
+		prepare: func(c *records) {
+			c.create("anna:files", calendar.PlainCollection)
+			c.create("anna:files/sub", calendar.PlainCollection)
+		},
 		do: func(c *records, who calendar.Actor) error {
 			return c.DeleteCalendar(c.Context(), who, calendar.DeleteCalendarRequest{ID: "anna:files"})
 		}},

@@ -71,7 +71,7 @@ func (s *Service) SearchCalendars(ctx context.Context, who calendar.Actor, req c
 		case errors.Is(err, calendar.NoCalendar), calendar.ReasonOf(err) == calendar.Disabled:
 		case err != nil:
 			return err
-		case !c.meta.row.Plain:
+		case c.meta.row.Kind == calendar.CalendarCollection:
 			out = append(out, h.describe(c, r))
 		}
 		return nil

@@ -43,12 +43,33 @@ WHERE owner = $1 AND id = $2 AND deleted = 0`
 	sqlPurgeCalendars = `DELETE FROM calendars WHERE owner = $1 AND change > 0 AND deleted > 0 AND deleted < $2`
 )
 
+// The column flags. The kind of a collection is in kindBits, but for the plain
+// one, which had a flag before there were others.
 const (
 	flagPlain int64 = 1 << iota
 	flagTransparent
 	flagNoDoubles
 	flagDisabled
+
+	kindShift = 8
+	kindBits  = 0xff << kindShift
 )
+
+func flagsOf(row *calendar.CalendarRow) int64 {
+	flags := int64(row.Kind) << kindShift
+	if row.Kind == calendar.PlainCollection {
+		flags = flagPlain
+	}
+	return flags | boolBit(row.Transparent, flagTransparent) | boolBit(row.NoDoubles, flagNoDoubles) | boolBit(row.Disabled, flagDisabled)
+}
+
+func setFlags(row *calendar.CalendarRow, flags int64) {
+	row.Kind = calendar.CollectionKind(flags & kindBits >> kindShift)
+	if flags&flagPlain != 0 {
+		row.Kind = calendar.PlainCollection
+	}
+	row.Transparent, row.NoDoubles, row.Disabled = flags&flagTransparent != 0, flags&flagNoDoubles != 0, flags&flagDisabled != 0
+}
 
 func readCalendar(r scanner, row *calendar.CalendarRow) error {
 	var flags, created, modified int64
@@ -62,8 +83,7 @@ func readCalendar(r scanner, row *calendar.CalendarRow) error {
 	if row.ACL, err = parseACL(list); err != nil {
 		return err
 	}
-	row.Plain, row.Transparent, row.NoDoubles = flags&flagPlain != 0, flags&flagTransparent != 0, flags&flagNoDoubles != 0
-	row.Disabled = flags&flagDisabled != 0
+	setFlags(row, flags)
 	row.Created, row.Modified = fromMicros(created), fromMicros(modified)
 	return nil
 }
@@ -80,9 +100,7 @@ func parseACL(s string) (acl.List, error) {
 }
 
 func (t *tx) calendarArgs(row *calendar.CalendarRow) []any {
-	flags := boolBit(row.Plain, flagPlain) | boolBit(row.Transparent, flagTransparent) | boolBit(row.NoDoubles, flagNoDoubles) |
-		boolBit(row.Disabled, flagDisabled)
-	return args(t.owner, row.ID, row.Change, micros(row.Modified), row.MetaChange, row.Purged, micros(row.Created), flags, row.Name,
+	return args(t.owner, row.ID, row.Change, micros(row.Modified), row.MetaChange, row.Purged, micros(row.Created), flagsOf(row), row.Name,
 		row.DisplayName, row.Color, row.Order, row.TZID, row.Components, row.Charset, row.Language, row.CoOwners, row.ACL.String(),
 		row.Categories, row.Description, row.Timezone)
 }

@@ -18,7 +18,7 @@ func fullCalendar(id int64, name string) calendar.CalendarRow {
 		panic(err)
 	}
 	return calendar.CalendarRow{
-		ID: id, Name: name, Plain: true, Change: 7, MetaChange: 6, Purged: 5, DisplayName: "Baseball ⚾", Description: "a\r\nb",
+		ID: id, Name: name, Kind: calendar.PlainCollection, Change: 7, MetaChange: 6, Purged: 5, DisplayName: "Baseball ⚾", Description: "a\r\nb",
 		Color: "#FF0000FF", Order: "3", TZID: "Europe/Berlin", Timezone: "BEGIN:VCALENDAR\r\n", Components: "VEVENT,VTODO",
 		CoOwners: "ben carla", ACL: list, Transparent: true, NoDoubles: true, Categories: "x,y", Charset: "utf-8", Language: "de",
 		Created: day, Modified: day.Add(time.Hour),
@@ -54,9 +54,15 @@ func testCalendars(t *testing.T, s calendar.Store) {
 	}
 	want("inserted", bare, full)
 
-	full.Plain, full.Transparent, full.ACL, full.Timezone, full.Description = false, false, nil, "", "it's \"new\""
+	full.Kind, full.Transparent, full.ACL, full.Timezone, full.Description = calendar.CalendarCollection, false, nil, "", "it's \"new\""
 	update(t, s, anna, func(tx calendar.Tx) error { return tx.UpdateCalendar(full) })
 	want("updated", bare, full)
+
+	for _, kind := range calendar.CollectionKinds() {
+		full.Kind = kind
+		update(t, s, anna, func(tx calendar.Tx) error { return tx.UpdateCalendar(full) })
+		want(kind.String(), bare, full)
+	}
 
 	bare.Change, bare.Modified = 99, day.Add(time.Minute)
 	update(t, s, anna, func(tx calendar.Tx) error { return tx.TouchCalendar(bare.ID, bare.Change, bare.Modified) })

@@ -182,7 +182,7 @@ func testPlain(s *suite) {
 	s.home("anna")
 	anna := s.as("anna")
 	make := func(id calendar.ID) error {
-		_, err := s.be.CreateCalendar(s.ctx, anna, calendar.CreateCalendarRequest{Calendar: calendar.Calendar{ID: id, Plain: true}, DefaultACL: true})
+		_, err := s.be.CreateCalendar(s.ctx, anna, calendar.CreateCalendarRequest{Calendar: calendar.Calendar{ID: id, Kind: calendar.PlainCollection}, DefaultACL: true})
 		return err
 	}
 	s.ok(make("anna:files"))

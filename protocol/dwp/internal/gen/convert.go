@@ -68,7 +68,7 @@ func (c *converter) write(name string, p pair) (string, error) {
 	if c.hand[to] && c.hand[from] {
 		return "", nil
 	}
-	var write, read text
+	var writes, reads text
 	used := map[string]bool{"Actor": true} // the caller's
 	for _, f := range exported(p.value) {
 		w, ok := field(p.message, f.Name)
@@ -80,20 +80,28 @@ func (c *converter) write(name string, p pair) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", f.Name, err)
 		}
-		write.f("%s: %s,", w.Name, t)
-		read.f("%s: %s,", f.Name, r)
+		writes.f("%s: %s,", w.Name, t)
+		reads.f("%s: %s,", f.Name, r)
 	}
+	older := c.hand["older"+name] && c.hand["fromOlder"+name]
 	for _, f := range exported(p.message) {
-		if !used[f.Name] {
+		if !used[f.Name] && !older {
 			return "", fmt.Errorf("it has no field for %s of message %s", f.Name, p.message.Name())
 		}
 	}
+	write := "&wire." + p.message.Name() + "{\n" + writes.String() + "}"
+	read := p.value.String() + "{\n" + reads.String() + "}"
+	if older {
+		write, read = "m := "+write+"\nolder"+name+"(m, v)\nreturn m", "v = "+read+"\nfromOlder"+name+"(&v, m)\nreturn v"
+	} else {
+		write, read = "return "+write, "return "+read
+	}
 	var t text
 	if !c.hand[to] {
-		t.f("func %s(v *%v) *wire.%s {\nif v == nil {\nreturn nil\n}\nreturn &wire.%s{\n%s}\n}\n", to, p.value, p.message.Name(), p.message.Name(), &write)
+		t.f("func %s(v *%v) *wire.%s {\nif v == nil {\nreturn nil\n}\n%s\n}\n", to, p.value, p.message.Name(), write)
 	}
 	if !c.hand[from] {
-		t.f("func %s(m *wire.%s) (v %v) {\nif m == nil {\nreturn v\n}\nreturn %v{\n%s}\n}\n", from, p.message.Name(), p.value, p.value, &read)
+		t.f("func %s(m *wire.%s) (v %v) {\nif m == nil {\nreturn v\n}\n%s\n}\n", from, p.message.Name(), p.value, read)
 	}
 	return t.String(), nil
 }

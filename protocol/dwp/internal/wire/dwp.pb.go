@@ -870,7 +870,7 @@ type Calendar struct {
 	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	Incarnation   int64                  `protobuf:"varint,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
 	Change        int64                  `protobuf:"varint,3,opt,name=change,proto3" json:"change,omitempty"`
-	Plain         bool                   `protobuf:"varint,4,opt,name=plain,proto3" json:"plain,omitempty"`
+	Plain         bool                   `protobuf:"varint,4,opt,name=plain,proto3" json:"plain,omitempty"` // not a calendar; of those who do not know kind, plain
 	DisplayName   []byte                 `protobuf:"bytes,5,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
 	Description   []byte                 `protobuf:"bytes,6,opt,name=description,proto3" json:"description,omitempty"`
 	Color         []byte                 `protobuf:"bytes,7,opt,name=color,proto3" json:"color,omitempty"`
@@ -891,6 +891,7 @@ type Calendar struct {
 	Props         []*DeadProp            `protobuf:"bytes,22,rep,name=props,proto3" json:"props,omitempty"`
 	Rights        *Rights                `protobuf:"bytes,23,opt,name=rights,proto3" json:"rights,omitempty"`
 	Disabled      bool                   `protobuf:"varint,24,opt,name=disabled,proto3" json:"disabled,omitempty"`
+	Kind          uint32                 `protobuf:"varint,25,opt,name=kind,proto3" json:"kind,omitempty"` // calendar.CollectionKind
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1091,6 +1092,13 @@ func (x *Calendar) GetDisabled() bool {
 		return x.Disabled
 	}
 	return false
+}
+
+func (x *Calendar) GetKind() uint32 {
+	if x != nil {
+		return x.Kind
+	}
+	return 0
 }
 
 type Object struct {
@@ -6339,7 +6347,7 @@ const file_dwp_proto_rawDesc = "" +
 	"properties\x12\x14\n" +
 	"\x05owner\x18\x03 \x01(\bR\x05owner\"\x1d\n" +
 	"\x05Texts\x12\x14\n" +
-	"\x05texts\x18\x01 \x03(\fR\x05texts\"\x81\x06\n" +
+	"\x05texts\x18\x01 \x03(\fR\x05texts\"\x95\x06\n" +
 	"\bCalendar\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x03R\vincarnation\x12\x16\n" +
@@ -6370,7 +6378,8 @@ const file_dwp_proto_rawDesc = "" +
 	"\x05count\x18\x15 \x01(\x12R\x05count\x12/\n" +
 	"\x05props\x18\x16 \x03(\v2\x19.factotum.dwp.v1.DeadPropR\x05props\x12/\n" +
 	"\x06rights\x18\x17 \x01(\v2\x17.factotum.dwp.v1.RightsR\x06rights\x12\x1a\n" +
-	"\bdisabled\x18\x18 \x01(\bR\bdisabled\"\xfb\x02\n" +
+	"\bdisabled\x18\x18 \x01(\bR\bdisabled\x12\x12\n" +
+	"\x04kind\x18\x19 \x01(\rR\x04kind\"\xfb\x02\n" +
 	"\x06Object\x12\x1a\n" +
 	"\bcalendar\x18\x01 \x01(\fR\bcalendar\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\fR\x04name\x12\x10\n" +
