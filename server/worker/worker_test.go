@@ -181,7 +181,9 @@ func TestFairness(t *testing.T) {
 		start(t, w)
 		commit(t, s, w, "anna", slices.Repeat([]calendar.Job{{Kind: "k"}}, 1000)...)
 		sleep(10*time.Second + time.Millisecond)
+		mu.Lock()
 		mark := len(order)
+		mu.Unlock()
 		if mark != 22 || most != 2 {
 			t.Errorf("alone, anna had %d jobs done, %d at once", mark, most)
 		}
@@ -189,11 +191,13 @@ func TestFairness(t *testing.T) {
 		commit(t, s, w, "carl", calendar.Job{Kind: "k"})
 		commit(t, s, w, "dora", calendar.Job{Kind: "k"})
 		sleep(2 * time.Second)
+		mu.Lock()
 		for _, o := range []calendar.Owner{"bert", "carl", "dora"} {
 			if !slices.Contains(order[mark:], o) {
 				t.Errorf("%s waits for anna: %v", o, order[mark:])
 			}
 		}
+		mu.Unlock()
 		sleep(time.Hour)
 		if len(stored(t, s)) != 0 || len(order) != 1004 {
 			t.Errorf("%d done, %d left", len(order), len(stored(t, s)))
@@ -379,14 +383,32 @@ func TestStop(t *testing.T) {
 	})
 }
 
+// diary is what jobs note of themselves.
+type diary struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (d *diary) note(line string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.lines = append(d.lines, line)
+}
+
+func (d *diary) all() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.lines)
+}
+
 // A job that is stored anew while it runs runs again as it is then.
 func TestReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := calendartest.NewStore()
 		w := worker.New(s, worker.Options{})
-		var ran []string
+		var ran diary
 		w.Handle("k", worker.Kind{Run: func(_ context.Context, j calendar.Job) error {
-			ran = append(ran, string(j.Payload))
+			ran.note(string(j.Payload))
 			time.Sleep(time.Minute)
 			return nil
 		}})
@@ -398,12 +420,12 @@ func TestReplaced(t *testing.T) {
 			t.Fatal(err)
 		}
 		sleep(59 * time.Minute)
-		if len(ran) != 1 || len(stored(t, s)) != 1 {
-			t.Errorf("ran %v, left %+v", ran, stored(t, s))
+		if len(ran.all()) != 1 || len(stored(t, s)) != 1 {
+			t.Errorf("ran %v, left %+v", ran.all(), stored(t, s))
 		}
 		sleep(time.Hour)
-		if !slices.Equal(ran, []string{"old", "new"}) || len(stored(t, s)) != 0 {
-			t.Errorf("ran %v, left %+v", ran, stored(t, s))
+		if !slices.Equal(ran.all(), []string{"old", "new"}) || len(stored(t, s)) != 0 {
+			t.Errorf("ran %v, left %+v", ran.all(), stored(t, s))
 		}
 		stop(t, w)
 	})
@@ -415,11 +437,11 @@ func TestLateComer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := calendartest.NewStore()
 		w := worker.New(s, worker.Options{Jitter: func() float64 { return 0 }})
-		var ran []string
+		var ran diary
 		bad := true
 		w.Handle("k", worker.Kind{Run: func(_ context.Context, j calendar.Job) error {
 			name := string(j.Payload)
-			ran = append(ran, name)
+			ran.note(name)
 			if name == "first" && bad {
 				return worker.Permanent(errors.New("bad"))
 			}
@@ -439,8 +461,8 @@ func TestLateComer(t *testing.T) {
 		}
 		w.Add(jobs[0]) // which is known
 		sleep(time.Hour)
-		if want := []string{"first", "second", "first", "second", "second", "third"}; !slices.Equal(ran, want) || len(stored(t, s)) != 0 {
-			t.Errorf("ran %v, want %v; left %+v", ran, want, stored(t, s))
+		if want := []string{"first", "second", "first", "second", "second", "third"}; !slices.Equal(ran.all(), want) || len(stored(t, s)) != 0 {
+			t.Errorf("ran %v, want %v; left %+v", ran.all(), want, stored(t, s))
 		}
 		stop(t, w)
 	})
