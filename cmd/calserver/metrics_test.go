@@ -2,12 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"factotum/protocol/front"
 	"factotum/server/calendar"
+	"factotum/server/calendar/calendartest"
+	"factotum/server/worker"
 )
 
 // silent is a backend whose methods answer nothing.
@@ -49,4 +53,42 @@ func TestMetrics(t *testing.T) {
 	}
 	remove()
 	m.gauge("factotum_cache_bytes", "help", func() float64 { return 6 }) // a role that starts again
+}
+
+// What a worker has to do and has done is shown while it is there.
+func TestJobMetrics(t *testing.T) {
+	m := newMetrics("csstored")
+	st := calendartest.NewStore()
+	ids := calendar.JobID{Owner: "anna", Change: 1}
+	err := st.Update(t.Context(), "anna", func(tx calendar.Tx) error {
+		return errors.Join(
+			tx.PutJob(calendar.Job{JobID: ids, Kind: "test", Due: time.Now().Add(time.Hour)}),
+			tx.PutJob(calendar.Job{JobID: calendar.JobID{Change: 2}, Kind: "test", Parked: true}))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := worker.New(st, worker.Options{})
+	w.Handle("test", worker.Kind{Run: func(context.Context, calendar.Job) error { return nil }})
+	if err := w.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer w.Stop(context.Background())
+	remove := m.jobs(w)
+	shown := func() string {
+		rec := httptest.NewRecorder()
+		m.handler().ServeHTTP(rec, httptest.NewRequest("GET", "/metrics", nil))
+		return rec.Body.String()
+	}
+	for _, want := range []string{"factotum_jobs_pending 1", "factotum_jobs_due 0", "factotum_jobs_running 0", "factotum_jobs_parked 1",
+		"factotum_jobs_oldest_due_seconds 0", `factotum_jobs_outcomes_total{kind="test",outcome="done"} 0`} {
+		if !strings.Contains(shown(), want) {
+			t.Errorf("the metrics have no %s", want)
+		}
+	}
+	remove()
+	if strings.Contains(shown(), "factotum_jobs") {
+		t.Error("the numbers of a worker that is gone are still shown")
+	}
+	m.jobs(w)()
 }

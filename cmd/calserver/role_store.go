@@ -17,6 +17,7 @@ import (
 	"factotum/server/calendar"
 	"factotum/server/config"
 	"factotum/server/service"
+	"factotum/server/worker"
 	"factotum/store/sqlstore"
 )
 
@@ -25,6 +26,7 @@ import (
 type storeService struct {
 	store   *sqlstore.Store
 	model   *service.Service
+	jobs    *worker.Worker
 	backend calendar.Backend
 	server  *dwp.Server
 	log     *slog.Logger
@@ -33,6 +35,9 @@ type storeService struct {
 	errs    chan error
 	release []func()
 }
+
+// jobKinds are the kinds of jobs that this release knows, and who does them.
+var jobKinds = map[string]func(*storeService) worker.Kind{}
 
 func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	s := &storeService{log: p.logFor("store"), errs: make(chan error, 1)}
@@ -45,16 +50,27 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	}
 	defer func() {
 		if err != nil {
-			s.store.Close()
+			s.close(ctx)
 		}
 	}()
 	opt, err := modelOptions(p.cfg, s.log)
 	if err != nil {
 		return nil, err
 	}
-	s.model = service.New(countedStore{s.store, p.metrics}, people, opt)
+	counted := countedStore{s.store, p.metrics}
+	s.jobs = worker.New(counted, worker.Options{Log: s.log})
+	opt.Outbox = s.jobs
+	s.model = service.New(counted, people, opt)
 	s.backend = s.model
-	s.release = append(s.release, p.metrics.gauge("factotum_cache_bytes", "Memory of the cache of calendars.",
+	for name, kind := range jobKinds {
+		s.jobs.Handle(name, kind(s))
+	}
+	if !p.cfg.Store.ReadOnly { // each outcome would be a write
+		if err := s.jobs.Start(ctx); err != nil {
+			return nil, err
+		}
+	}
+	s.release = append(s.release, p.metrics.jobs(s.jobs), p.metrics.gauge("factotum_cache_bytes", "Memory of the cache of calendars.",
 		func() float64 { return float64(s.model.CacheSize()) }))
 
 	ln, err := listenSocket(p.cfg.Store.Socket)
@@ -192,6 +208,16 @@ func (s *storeService) stop(ctx context.Context) {
 	s.cancel()
 	s.server.Shutdown(ctx)
 	s.upkeep.Wait()
+	s.close(ctx)
+}
+
+// close lets jobs under way come to their end and closes the store.
+func (s *storeService) close(ctx context.Context) {
+	if s.jobs != nil {
+		if err := s.jobs.Stop(ctx); err != nil {
+			s.log.Error("stop the jobs", "err", err)
+		}
+	}
 	for _, f := range s.release {
 		f()
 	}

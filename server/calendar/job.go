@@ -30,6 +30,16 @@ type Job struct {
 	Payload  []byte // what the kind makes of it
 }
 
+// Outbox is told of jobs, and has them done: server/worker.
+type Outbox interface {
+	// Add tells of jobs that are committed, with the owner in each id. A
+	// transaction calls it from OnCommit.
+	Add(jobs ...Job)
+	// Doubt tells of a transaction that failed at its commit, so that its jobs
+	// may be stored all the same.
+	Doubt(owner Owner)
+}
+
 // JobID is the key of a job: the change that it follows from, and its place
 // among those that follow from the same.
 type JobID struct {

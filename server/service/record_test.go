@@ -339,14 +339,20 @@ func TestTheDoorAsksInTheTransaction(t *testing.T) {
 	}
 }
 
+// outbox counts what it is told of.
+type outbox struct{ told, doubted atomic.Int32 }
+
+func (o *outbox) Add(jobs ...calendar.Job) { o.told.Add(int32(len(jobs))) }
+func (o *outbox) Doubt(calendar.Owner)     { o.doubted.Add(1) }
+
 // TestMembersOfADeletedCalendar: what follows from the deletion of a calendar
 // can look at all that was in it, and is stored with it.
 func TestMembersOfADeletedCalendar(t *testing.T) {
 	c := openRecords(t)
 	c.put("anna:work", "one.ics", event("one", "20260110T100000Z", "ATTENDEE:mailto:bert@example.com\r\n"))
 	c.put("anna:work", "two.ics", event("two", "20260110T100000Z", ""))
-	var ran atomic.Int32
-	svc := service.New(c.store, nil, service.Options{Enqueue: func(jobs ...calendar.Job) { ran.Add(int32(len(jobs))) },
+	var ran outbox
+	svc := service.New(c.store, nil, service.Options{Outbox: &ran,
 		Derive: []service.Derivation{func(tx calendar.ReadTx, ch *calendar.Change) (jobs []calendar.Job, err error) {
 			if ch.Members == nil {
 				return nil, nil
@@ -363,8 +369,8 @@ func TestMembersOfADeletedCalendar(t *testing.T) {
 	c.must(svc.DeleteCalendar(t.Context(), anna, calendar.DeleteCalendarRequest{ID: "anna:work"}))
 	var jobs []calendar.Job
 	c.must(c.store.View(t.Context(), "anna", func(tx calendar.Tx) (err error) { jobs, err = tx.Jobs(); return err }))
-	if len(jobs) != 1 || jobs[0].Key != "one" || ran.Load() != 1 {
-		t.Errorf("jobs %+v, %d told", jobs, ran.Load())
+	if len(jobs) != 1 || jobs[0].Key != "one" || ran.told.Load() != 1 {
+		t.Errorf("jobs %+v, %d told", jobs, ran.told.Load())
 	}
 }
 
@@ -376,9 +382,9 @@ func TestAJobLivesAndDiesWithItsChange(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer st.Close()
-	var told atomic.Int32
+	var out outbox
 	no := errors.New("no")
-	svc := service.New(st, nil, service.Options{Enqueue: func(jobs ...calendar.Job) { told.Add(int32(len(jobs))) },
+	svc := service.New(st, nil, service.Options{Outbox: &out,
 		Derive: []service.Derivation{
 			func(_ calendar.ReadTx, ch *calendar.Change) ([]calendar.Job, error) {
 				return []calendar.Job{{Kind: "test", Key: ch.Name}, {Kind: "test", Key: ch.Name}}, nil
@@ -390,7 +396,7 @@ func TestAJobLivesAndDiesWithItsChange(t *testing.T) {
 				return []calendar.Job{{Kind: "other"}}, nil
 			}}})
 	id := provision(t, svc, anna)
-	begun := told.Load()
+	begun := out.told.Load()
 	put := func(name string) error {
 		_, err := svc.PutObject(t.Context(), anna, calendar.PutRequest{Ref: refTo(id, name), Data: event(name, "20260110T100000Z", "")})
 		return err
@@ -416,8 +422,8 @@ func TestAJobLivesAndDiesWithItsChange(t *testing.T) {
 			n++
 		}
 	}
-	if n != 2 || len(seen) != len(jobs) || told.Load()-begun != 3 {
-		t.Errorf("%d jobs of the write, %d of %d ids, %d told", n, len(seen), len(jobs), told.Load()-begun)
+	if n != 2 || len(seen) != len(jobs) || out.told.Load()-begun != 3 {
+		t.Errorf("%d jobs of the write, %d of %d ids, %d told", n, len(seen), len(jobs), out.told.Load()-begun)
 	}
 	if _, err := svc.Object(t.Context(), anna, refTo(id, "bad.ics")); !errors.Is(err, calendar.NotFound) {
 		t.Errorf("the object of the write that failed: %v", err)

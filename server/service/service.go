@@ -49,10 +49,10 @@ type Options struct {
 	ReadOnly     bool          // caldb.berkeleydb.readonly
 
 	// Derive tell what jobs follow from a change, in its transaction: they ask
-	// nobody else and may run more than once. Enqueue is told of those that are
-	// committed.
-	Derive  []Derivation
-	Enqueue func(...calendar.Job)
+	// nobody else and may run more than once. Outbox, unless nil, is told of
+	// those that are committed.
+	Derive []Derivation
+	Outbox calendar.Outbox
 
 	Now    func() time.Time
 	Logger *slog.Logger

@@ -44,7 +44,8 @@ func putPlain(t *testing.T, be calendar.Backend, id calendar.ID, n int, summary 
 
 func TestCacheOfUnknownOutcome(t *testing.T) {
 	store := &mute{Store: calendartest.NewStore()}
-	svc := service.New(store, nil, service.Options{})
+	var out outbox
+	svc := service.New(store, nil, service.Options{Outbox: &out})
 	id := calendar.NewID(calendar.Owner(anna.User), calendar.DefaultName)
 	if _, err := svc.Home(context.Background(), anna, calendar.HomeRequest{Owner: id.Owner()}); err != nil {
 		t.Fatal(err)
@@ -71,6 +72,9 @@ func TestCacheOfUnknownOutcome(t *testing.T) {
 	}
 	store.on = false
 	same("after commits that nobody heard of")
+	if n := out.doubted.Load(); n != 2 {
+		t.Errorf("the outbox hears of %d commits of unknown outcome, want 2", n)
+	}
 
 	// One that the cache learns of by the number that is missing.
 	if err := putPlain(t, service.New(store, nil, service.Options{}), id, 3, "by another"); err != nil {

@@ -74,8 +74,8 @@ func (s *Service) publish(w *writer) {
 	if reset {
 		s.names.forget(w.owner)
 	}
-	if s.opt.Enqueue != nil && len(w.jobs) > 0 {
-		s.opt.Enqueue(w.jobs...)
+	if s.opt.Outbox != nil && len(w.jobs) > 0 {
+		s.opt.Outbox.Add(w.jobs...)
 	}
 }
 
@@ -83,4 +83,7 @@ func (s *Service) publish(w *writer) {
 func (s *Service) forget(owner calendar.Owner) {
 	s.cache.drop(owner)
 	s.names.forget(owner)
+	if s.opt.Outbox != nil {
+		s.opt.Outbox.Doubt(owner)
+	}
 }

@@ -118,6 +118,8 @@ type Worker struct {
 	strangers map[string]bool // kinds without a handler that were told of
 }
 
+var _ calendar.Outbox = (*Worker)(nil)
+
 type phase uint8
 
 const (
