@@ -53,7 +53,7 @@ func (c *call) importFile() error {
 			}
 		}
 		var sent []*object.Item // of the items of the request
-		split := object.Split(tree, nil, func(n int) string { return object.MadeUID(string(cal.ID)+"\x00"+tree.Value("PRODID"), n) })
+		split := object.Split(tree, nil, func(n int) string { return object.DerivedUID(string(cal.ID)+"\x00"+tree.Value("PRODID"), n) })
 		for i := range split {
 			item := &split[i]
 			switch {

@@ -176,3 +176,9 @@ func Fail(k Kind, op, ref string) error { return &Error{Kind: k, Op: op, Ref: re
 func Failf(k Kind, r Reason, op, ref, format string, args ...any) error {
 	return &Error{Kind: k, Reason: r, Op: op, Ref: ref, Msg: fmt.Sprintf(format, args...)}
 }
+
+// Errorf makes an Error of a rule, which does not know for what and about what
+// it was asked: the use case fills in Op and Ref.
+func Errorf(k Kind, r Reason, format string, args ...any) error {
+	return Failf(k, r, "", "", format, args...)
+}

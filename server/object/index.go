@@ -14,15 +14,17 @@ import (
 	"factotum/server/recur"
 )
 
-// FloatSlack is more than any zone differs from UTC, in seconds.
-const FloatSlack = 15 * 3600
+// FloatingSlack is more than any zone differs from UTC, in seconds: so much wider
+// than the window is the search for rows of floating time.
+const FloatingSlack = 15 * 3600
 
 // materialized is how many instances of a series the time index holds; a tail
 // row stands for the rest.
 const materialized = 100
 
-// Occurrences makes the time index of an object.
-func Occurrences(set *recur.Set, comps []*ical.Component) ([]calendar.OccurrenceRow, error) {
+// IndexRows makes the time index of an object. Floating time is taken as UTC. A
+// task or journal has one row, which is everywhere.
+func IndexRows(set *recur.Set, comps []*ical.Component) ([]calendar.OccurrenceRow, error) {
 	first, last, infinite := set.Span(recur.UTC)
 	if comps[0].Name != "VEVENT" {
 		// The overlap rules of tasks and journals depend on which dates they
@@ -39,7 +41,7 @@ func Occurrences(set *recur.Set, comps []*ical.Component) ([]calendar.Occurrence
 			if err != nil {
 				return nil, err
 			}
-			rows = append(rows, RowOf(in))
+			rows = append(rows, IndexRow(in))
 		}
 		return rows, nil
 	}
@@ -57,13 +59,13 @@ func Occurrences(set *recur.Set, comps []*ical.Component) ([]calendar.Occurrence
 			more = true
 			break
 		}
-		rows = append(rows, RowOf(in))
+		rows = append(rows, IndexRow(in))
 		lastStart = rows[len(rows)-1].Start
 	}
 	if more {
-		tail := calendar.OccurrenceRow{Start: lastStart, End: last.Unix() + FloatSlack, Flags: calendar.OccTail}
+		tail := calendar.OccurrenceRow{Start: lastStart, End: last.Unix() + FloatingSlack, Flags: calendar.OccTail}
 		if len(rows) == 0 {
-			tail.Start = first.Unix() - FloatSlack
+			tail.Start = first.Unix() - FloatingSlack
 		}
 		if infinite || last.IsZero() {
 			tail.End = math.MaxInt64 / 2
@@ -75,9 +77,9 @@ func Occurrences(set *recur.Set, comps []*ical.Component) ([]calendar.Occurrence
 	return rows, nil
 }
 
-// RowOf turns an instance, expanded with floating time taken as UTC, into an
-// index row.
-func RowOf(in recur.Instance) calendar.OccurrenceRow {
+// IndexRow is the row of an instance that was expanded with floating time taken
+// as UTC.
+func IndexRow(in recur.Instance) calendar.OccurrenceRow {
 	r := calendar.OccurrenceRow{Start: in.Start.Unix(), End: max(in.End.Unix(), in.Start.Unix()), Flags: busyFlags(in.Comp)}
 	if p := in.Comp.Prop("DTSTART"); p != nil {
 		if d, err := p.DateTime(); err == nil {

@@ -2,7 +2,6 @@ package object
 
 import (
 	"errors"
-	"hash/fnv"
 	"slices"
 	"strings"
 	"time"
@@ -12,8 +11,9 @@ import (
 	"factotum/server/recur"
 )
 
-// Object is what a write needs to know of an object before its transaction.
-type Object struct {
+// Resource is a calendar object resource that may be stored, or a file of
+// another collection: what a write needs to know of it before its transaction.
+type Resource struct {
 	Calendar    *ical.Component // parsed, nil for a file of a plain collection
 	Data        []byte
 	ContentType string
@@ -23,107 +23,109 @@ type Object struct {
 	Scheduled   bool                     // has an ORGANIZER or ATTENDEE: a scheduling object, RFC 6638 §3.1
 	Attached    []string                 // attachments of the owner that the text names
 	Files       []calendar.AttachmentRow // those of them that came along, with their data
-	Occurrences []calendar.OccurrenceRow // Name not yet set
-	OccHash     uint64
+	Occurrences []calendar.OccurrenceRow // the time index, Name not yet set
+	OccHash     uint64                   // of the time index
 }
 
-// Rules are what a collection asks of the objects stored in it.
+// Rules are what a collection asks of what is stored in it.
 type Rules struct {
-	ID         calendar.ID
+	Owner      calendar.Owner // of the collection, and of attachments that a text names
 	Kind       calendar.CollectionKind
 	Components []string // that it takes
 	Limits     calendar.Limits
 }
 
-// Parse reads and judges the text of a write. Files are taken as they are.
-func Parse(op string, m Rules, data []byte, contentType string) (*Object, error) {
-	ref := string(m.ID)
-	lim := m.Limits
-	switch kind := m.Kind.Rules(); {
+// Parse reads and judges what is to be stored. Files are taken as they are. Its
+// errors have neither Op nor Ref.
+func Parse(rules Rules, data []byte, contentType string) (*Resource, error) {
+	lim := rules.Limits
+	switch kind := rules.Kind.Rules(); {
 	case !kind.Files && !kind.Objects:
-		return nil, calendar.Failf(calendar.Denied, "", op, ref, "clients store nothing in this collection")
+		return nil, calendar.Errorf(calendar.Denied, "", "clients store nothing in this collection")
 	case kind.Files:
 		if len(data) > lim.PlainMaxSize {
-			return nil, calendar.Failf(calendar.TooLarge, calendar.MaxResourceSize, op, ref, "the file is larger than %d octets", lim.PlainMaxSize)
+			return nil, calendar.Errorf(calendar.TooLarge, calendar.MaxResourceSize, "the file is larger than %d octets", lim.PlainMaxSize)
 		}
 		if contentType == "" {
 			contentType = "application/octet-stream"
 		}
-		return &Object{Data: data, ContentType: contentType}, nil
+		return &Resource{Data: data, ContentType: contentType}, nil
 	}
 	if len(data) > lim.ObjectSize {
-		return nil, calendar.Failf(calendar.TooLarge, calendar.MaxResourceSize, op, ref, "the object is larger than %d octets", lim.ObjectSize)
+		return nil, calendar.Errorf(calendar.TooLarge, calendar.MaxResourceSize, "the object is larger than %d octets", lim.ObjectSize)
 	}
 	cal, err := ical.Parse(data, ical.Limits{})
 	if err != nil {
-		return nil, calendar.Failf(calendar.Invalid, calendar.ValidCalendarData, op, ref, "the text is not a valid iCalendar object: %v", err)
+		return nil, calendar.Errorf(calendar.Invalid, calendar.ValidCalendarData, "the text is not a valid iCalendar object: %v", err)
 	}
-	return Judge(op, m, cal, data)
+	return Judge(rules, cal, data)
 }
 
-// Judge applies the rules for calendar object resources. RFC 4791 §§4.1, 5.3.2.1.
-func Judge(op string, m Rules, cal *ical.Component, data []byte) (*Object, error) {
-	ref, lim := string(m.ID), m.Limits
-	bad := func(reason calendar.Reason, format string, args ...any) error {
-		return calendar.Failf(calendar.Invalid, reason, op, ref, format, args...)
+// Judge is Parse for a text that is parsed already, and not for files: the rules
+// for calendar object resources. RFC 4791 §§4.1, 5.3.2.1.
+func Judge(rules Rules, cal *ical.Component, data []byte) (*Resource, error) {
+	lim := rules.Limits
+	invalid := func(reason calendar.Reason, format string, args ...any) error {
+		return calendar.Errorf(calendar.Invalid, reason, format, args...)
 	}
 	if cal.Prop("METHOD") != nil {
-		return nil, bad(calendar.ValidCalendarObject, "a stored object has no METHOD property")
+		return nil, invalid(calendar.ValidCalendarObject, "a stored object has no METHOD property")
 	}
 	comps, err := Components(cal)
 	if err != nil {
-		return nil, bad(calendar.ValidCalendarObject, "%v", err)
+		return nil, invalid(calendar.ValidCalendarObject, "%v", err)
 	}
 	// Caches keep these two: they must not keep the whole text.
-	p := &Object{Calendar: cal, Data: data, UID: strings.Clone(strings.TrimSpace(comps[0].Value("UID"))), Component: calendar.Intern(comps[0].Name)}
-	if len(p.UID) > 1024 {
-		return nil, bad(calendar.ValidCalendarObject, "the UID is longer than 1024 octets")
+	res := &Resource{Calendar: cal, Data: data, UID: strings.Clone(strings.TrimSpace(comps[0].Value("UID"))), Component: calendar.Intern(comps[0].Name)}
+	if len(res.UID) > 1024 {
+		return nil, invalid(calendar.ValidCalendarObject, "the UID is longer than 1024 octets")
 	}
-	if !slices.Contains(m.Components, p.Component) {
-		return nil, calendar.Failf(calendar.Unsupported, calendar.SupportedComponent, op, ref, "this calendar takes %s, not %s", strings.Join(m.Components, ", "), p.Component)
+	if !slices.Contains(rules.Components, res.Component) {
+		return nil, calendar.Errorf(calendar.Unsupported, calendar.SupportedComponent, "this calendar takes %s, not %s", strings.Join(rules.Components, ", "), res.Component)
 	}
 	if v := cal.Value("VERSION"); v != "" && v != "2.0" {
-		return nil, calendar.Failf(calendar.Unsupported, calendar.SupportedCalendarData, op, ref, "VERSION must be 2.0, not %q", v)
+		return nil, calendar.Errorf(calendar.Unsupported, calendar.SupportedCalendarData, "VERSION must be 2.0, not %q", v)
 	}
 	for _, pr := range ical.Validate(cal) {
 		if pr.Severity == ical.Error {
-			return nil, bad(calendar.ValidCalendarData, "%s", pr.Error())
+			return nil, invalid(calendar.ValidCalendarData, "%s", pr.Error())
 		}
 	}
 	for _, c := range comps {
 		switch strings.ToUpper(c.Value("CLASS")) {
 		case "PRIVATE":
-			p.Class = max(p.Class, 1)
+			res.Class = max(res.Class, 1)
 		case "CONFIDENTIAL":
-			p.Class = max(p.Class, 2)
+			res.Class = max(res.Class, 2)
 		}
-		p.Scheduled = p.Scheduled || c.Prop("ORGANIZER") != nil || c.Prop("ATTENDEE") != nil
+		res.Scheduled = res.Scheduled || c.Prop("ORGANIZER") != nil || c.Prop("ATTENDEE") != nil
 		if n := c.Count("ATTENDEE"); n > lim.Attendees {
-			return nil, calendar.Failf(calendar.TooLarge, calendar.MaxAttendees, op, ref, "%d attendees are more than %d", n, lim.Attendees)
+			return nil, calendar.Errorf(calendar.TooLarge, calendar.MaxAttendees, "%d attendees are more than %d", n, lim.Attendees)
 		}
 	}
 	set, err := recur.Compile(comps, recur.ZonesOf(cal))
 	if err != nil {
-		return nil, bad(calendar.ValidCalendarData, "%v", err)
+		return nil, invalid(calendar.ValidCalendarData, "%v", err)
 	}
-	if p.Occurrences, err = Occurrences(set, comps); err != nil {
-		return nil, bad(calendar.ValidCalendarData, "%v", err)
+	if res.Occurrences, err = IndexRows(set, comps); err != nil {
+		return nil, invalid(calendar.ValidCalendarData, "%v", err)
 	}
-	for _, o := range p.Occurrences {
+	for _, o := range res.Occurrences {
 		if o.Flags&calendar.OccTodo == 0 && o.Start < lim.MinDate.Unix() {
-			return nil, calendar.Failf(calendar.TooLarge, calendar.MinDateTime, op, ref, "dates begin at %s", lim.MinDate.Format(time.DateOnly))
+			return nil, calendar.Errorf(calendar.TooLarge, calendar.MinDateTime, "dates begin at %s", lim.MinDate.Format(time.DateOnly))
 		}
 		if o.Flags&(calendar.OccTodo|calendar.OccTail) == 0 && o.End > lim.MaxDate.Unix()+86400 {
-			return nil, calendar.Failf(calendar.TooLarge, calendar.MaxDateTime, op, ref, "dates end at %s", lim.MaxDate.Format(time.DateOnly))
+			return nil, calendar.Errorf(calendar.TooLarge, calendar.MaxDateTime, "dates end at %s", lim.MaxDate.Format(time.DateOnly))
 		}
 	}
-	p.OccHash = hashOccurrences(p.Occurrences)
-	p.Attached = Attachments(cal, m.ID.Owner())
-	return p, nil
+	res.OccHash = hashOccurrences(res.Occurrences)
+	res.Attached = Attachments(cal, rules.Owner)
+	return res, nil
 }
 
-// Components returns the components of the object besides its time zones: one
-// type, one UID, at most one without RECURRENCE-ID. RFC 4791 §4.1.
+// Components returns the components of the object besides its time zones, if
+// they are what an object may hold: of one type, with one UID, at most one
+// without RECURRENCE-ID. RFC 4791 §4.1.
 func Components(cal *ical.Component) ([]*ical.Component, error) {
 	var comps []*ical.Component
 	masters := 0
@@ -152,13 +154,8 @@ func Components(cal *ical.Component) ([]*ical.Component, error) {
 	return comps, nil
 }
 
-func HashText(s string) uint64 {
-	h := fnv.New64a()
-	h.Write([]byte(s))
-	return h.Sum64()
-}
-
-// Compile parses stored text again.
+// Compile parses the text of an object that is stored, and compiles its
+// recurrence.
 func Compile(data []byte) (*ical.Component, []*ical.Component, *recur.Set, error) {
 	cal, err := ical.Parse(data, ical.Limits{})
 	if err != nil {

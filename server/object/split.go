@@ -2,13 +2,14 @@ package object
 
 import (
 	"fmt"
+	"hash/fnv"
 	"strings"
 
 	"factotum/server/calendar"
 	"factotum/server/ical"
 )
 
-// SplitItem is one object of a calendar file: the components of one UID with
+// Item is one object of a calendar file: the components of one UID with
 // the time zones they use.
 type Item struct {
 	UID   string // "" if the component had none; then Data has one made up
@@ -20,8 +21,8 @@ type Item struct {
 // Split takes a calendar file apart into calendar object resources, one for
 // each UID, in the order of the file. METHOD and calendar-wide properties that
 // say nothing about an object (X-WR-CALNAME …) are left out; a file with one
-// object and no METHOD is kept octet for octet. makeUID names components that have no UID.
-// RFC 4791 §4.1, WCAP import, csimport.
+// object and no METHOD is kept octet for octet where its text is given. makeUID
+// names components that have no UID, counted from 1. RFC 4791 §4.1.
 func Split(cal *ical.Component, text []byte, makeUID func(n int) string) []Item {
 	type group struct {
 		item  Item
@@ -40,7 +41,7 @@ func Split(cal *ical.Component, text []byte, makeUID func(n int) string) []Item 
 		switch c.Name {
 		case "VEVENT", "VTODO", "VJOURNAL":
 		default:
-			groups = append(groups, &group{item: Item{UID: c.Value("UID"), First: n, Err: calendar.Failf(calendar.Unsupported, calendar.SupportedComponent, "split", "", "a %s is not stored in calendars", c.Name)}})
+			groups = append(groups, &group{item: Item{UID: c.Value("UID"), First: n, Err: calendar.Errorf(calendar.Unsupported, calendar.SupportedComponent, "a %s is not stored in calendars", c.Name)}})
 			continue
 		}
 		uid := strings.TrimSpace(c.Value("UID"))
@@ -101,8 +102,30 @@ func objectOf(cal *ical.Component, comps []*ical.Component, zones map[string]*ic
 	return out
 }
 
-// MadeUID gives a stable UID to the n-th component of a named source, so that
-// importing the same file again does not double what had no UID.
-func MadeUID(source string, n int) string {
-	return fmt.Sprintf("%016x-%d@factotum.invalid", HashText(source), n)
+// DerivedUID is the UID of the n-th component of a source that has none: the same
+// each time, so that importing a file again does not double it.
+func DerivedUID(source string, n int) string {
+	return fmt.Sprintf("%016x-%d@factotum.invalid", hashText(source), n)
+}
+
+// NameFor is the resource name that an object with that UID gets from the server,
+// without the extension.
+func NameFor(uid string) string {
+	name := strings.Map(func(r rune) rune {
+		if r == '-' || r == '_' || r == '.' || r == '@' || r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' {
+			return r
+		}
+		return '-'
+	}, uid)
+	name = strings.TrimLeft(name, ".")
+	if len(name) > 200 || name == "" {
+		name = fmt.Sprintf("%.180s%016x", name, hashText(uid))
+	}
+	return name
+}
+
+func hashText(s string) uint64 {
+	h := fnv.New64a()
+	h.Write([]byte(s))
+	return h.Sum64()
 }

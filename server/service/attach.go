@@ -137,7 +137,7 @@ type filing struct {
 }
 
 // filing compares the files that an object has with those that its text names.
-func (w *writer) filing(cal int64, name string, obj *object.Object) (f filing, err error) {
+func (w *writer) filing(cal int64, name string, obj *object.Resource) (f filing, err error) {
 	have, err := w.Attachments(cal, name)
 	if err != nil {
 		return f, err

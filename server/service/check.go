@@ -198,7 +198,7 @@ func (s *Service) checkObject(tx calendar.ReadTx, m *calMeta, o *calendar.Object
 	if err := files.checkObject(o, object.Attachments(text, m.id.Owner()), ref, rep, w); err != nil {
 		return err
 	}
-	want, err := object.Occurrences(set, comps)
+	want, err := object.IndexRows(set, comps)
 	if err != nil {
 		rep.find(ref, "the occurrences cannot be worked out: %v", err)
 		return nil

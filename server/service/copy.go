@@ -60,9 +60,9 @@ func (s *Service) copyObject(ctx context.Context, who calendar.Actor, op string,
 	if s.masks(src.Class, r, who, c.meta) {
 		return calendar.CopyResult{}, calendar.Failf(calendar.Denied, "", op, from.String(), "a private object is copied by its owners only")
 	}
-	obj, err := object.Parse(op, s.rulesOf(tm), src.Data, src.ContentType)
+	obj, err := object.Parse(s.rulesOf(tm), src.Data, src.ContentType)
 	if err != nil {
-		return calendar.CopyResult{}, err
+		return calendar.CopyResult{}, wrap(op, string(to.Calendar), err)
 	}
 	var res calendar.CopyResult
 	err = s.write(ctx, who, op, owner, &res, func(w *writer) (err error) {
@@ -74,7 +74,7 @@ func (s *Service) copyObject(ctx context.Context, who calendar.Actor, op string,
 
 // copyObject copies or moves, inside the transaction, the object whose text
 // was read at a change number.
-func (w *writer) copyObject(req calendar.CopyRequest, leave access, read int64, obj *object.Object) (res calendar.CopyResult, err error) {
+func (w *writer) copyObject(req calendar.CopyRequest, leave access, read int64, obj *object.Resource) (res calendar.CopyResult, err error) {
 	from, to := req.From, req.To
 	fp, err := w.enter(from.Calendar, leave)
 	if err != nil {
@@ -300,7 +300,7 @@ func (w *writer) copyCalendar(c calendar.CalendarRow, name string, shallow bool)
 		if !ok {
 			continue
 		}
-		obj := &object.Object{Data: o.Data, ContentType: o.ContentType, UID: o.UID, Component: o.Component, Class: o.Private, Scheduled: o.ScheduleTag != 0, OccHash: o.OccHash}
+		obj := &object.Resource{Data: o.Data, ContentType: o.ContentType, UID: o.UID, Component: o.Component, Class: o.Private, Scheduled: o.ScheduleTag != 0, OccHash: o.OccHash}
 		if obj.Occurrences, err = w.ObjectOccurrences(old, n); err != nil {
 			return err
 		}

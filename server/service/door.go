@@ -88,7 +88,7 @@ func (p *place) rules(limits calendar.Limits) object.Rules {
 	if p.row.Components != "" {
 		components = strings.Split(p.row.Components, ",")
 	}
-	return object.Rules{ID: p.id, Kind: p.row.Kind, Components: components, Limits: limits}
+	return object.Rules{Owner: p.id.Owner(), Kind: p.row.Kind, Components: components, Limits: limits}
 }
 
 // look is the first look at a calendar, before the transaction: who may not

@@ -17,7 +17,7 @@ const maxBooked = 1000
 
 // checkDoubles refuses busy time that overlaps busy time of other objects.
 // WCAP set_calprops, allowdoublebook.
-func (s *Service) checkDoubles(w *writer, p *place, name string, obj *object.Object) error {
+func (s *Service) checkDoubles(w *writer, p *place, name string, obj *object.Resource) error {
 	row := p.row
 	float := s.floating(nil, &calMeta{row: row})
 	own, err := s.booked(obj.Occurrences, obj.Data, float)
@@ -30,7 +30,7 @@ func (s *Service) checkDoubles(w *writer, p *place, name string, obj *object.Obj
 	}
 	var others []inst
 	var tails []string
-	err = w.Occurrences(row.ID, from-object.FloatSlack, to+object.FloatSlack, func(x calendar.OccurrenceRow) error {
+	err = w.Occurrences(row.ID, from-object.FloatingSlack, to+object.FloatingSlack, func(x calendar.OccurrenceRow) error {
 		switch {
 		case x.Name == name:
 		case x.Flags&calendar.OccTail != 0:
@@ -49,7 +49,7 @@ func (s *Service) checkDoubles(w *writer, p *place, name string, obj *object.Obj
 			return err
 		}
 		for i := range rows {
-			rest, err := s.expandTail(context.Background(), toObject(&rows[i], ""), from-object.FloatSlack, to+object.FloatSlack, nil)
+			rest, err := s.expandTail(context.Background(), toObject(&rows[i], ""), from-object.FloatingSlack, to+object.FloatingSlack, nil)
 			if err != nil {
 				return err
 			}
@@ -101,7 +101,7 @@ func (s *Service) booked(occ []calendar.OccurrenceRow, data []byte, float recur.
 			if err != nil {
 				return nil, err
 			}
-			if r := object.RowOf(in); takesTime(r.Flags, r.Start, r.End) {
+			if r := object.IndexRow(in); takesTime(r.Flags, r.Start, r.End) {
 				out = append(out, inst{start: r.Start, end: r.End, flags: int32(r.Flags)}.civil(float))
 			}
 		}

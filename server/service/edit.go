@@ -186,7 +186,7 @@ func (x *editTx) one(items []calendar.EditItem, files [][]calendar.AttachmentRow
 	if !dirty {
 		return nil
 	}
-	objs := make([]*object.Object, 0, 1+len(parts)) // all are judged before any is written
+	objs := make([]*object.Resource, 0, 1+len(parts)) // all are judged before any is written
 	if cur != nil {
 		parts = append([]*ical.Component{cur}, parts...)
 	}
@@ -274,14 +274,14 @@ func (x *editTx) step(cur *ical.Component, uid string, it *calendar.EditItem, ou
 
 // judge is what the model thinks of an object that an edit made. added are the
 // files that came along.
-func (x *editTx) judge(cal *ical.Component, added []calendar.AttachmentRow) (*object.Object, error) {
+func (x *editTx) judge(cal *ical.Component, added []calendar.AttachmentRow) (*object.Resource, error) {
 	data := cal.Bytes()
 	if len(data) > x.s.opt.Limits.ObjectSize {
 		return nil, calendar.Failf(calendar.TooLarge, calendar.MaxResourceSize, x.Op, x.Ref, "the object is larger than %d octets", x.s.opt.Limits.ObjectSize)
 	}
-	obj, err := object.Judge(x.Op, x.rules(x.s.opt.Limits), cal, data)
+	obj, err := object.Judge(x.rules(x.s.opt.Limits), cal, data)
 	if err != nil {
-		return nil, err
+		return nil, wrap(x.Op, x.Ref, err)
 	}
 	if limit := x.s.opt.Limits.Attachments; len(added) > 0 && len(obj.Attached) > limit {
 		return nil, calendar.Failf(calendar.TooLarge, "", x.Op, x.Ref, "more than %d attachments", limit)
@@ -291,7 +291,7 @@ func (x *editTx) judge(cal *ical.Component, added []calendar.AttachmentRow) (*ob
 }
 
 // save writes an object that an edit made; old is what it replaces, or nil.
-func (x *editTx) save(obj *object.Object, old *calendar.ObjectRow) (*calendar.Object, error) {
+func (x *editTx) save(obj *object.Resource, old *calendar.ObjectRow) (*calendar.Object, error) {
 	var name string
 	var err error
 	if old == nil {

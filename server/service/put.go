@@ -23,9 +23,9 @@ func (s *Service) PutObject(ctx context.Context, who calendar.Actor, req calenda
 	if err != nil {
 		return calendar.PutResult{}, err
 	}
-	obj, err := object.Parse(op, s.rulesOf(m), req.Data, req.ContentType)
+	obj, err := object.Parse(s.rulesOf(m), req.Data, req.ContentType)
 	if err != nil {
-		return calendar.PutResult{}, err
+		return calendar.PutResult{}, wrap(op, string(id), err)
 	}
 	if req.Token != "" {
 		ctx = calendar.WithToken(ctx, req.Token)
@@ -51,7 +51,7 @@ func (s *Service) checkObjectName(op string, ref calendar.Ref) error {
 }
 
 // put decides and writes, inside the transaction.
-func (w *writer) put(req calendar.PutRequest, obj *object.Object) (calendar.PutResult, error) {
+func (w *writer) put(req calendar.PutRequest, obj *object.Resource) (calendar.PutResult, error) {
 	p, err := w.enter(req.Ref.Calendar, toWrite)
 	if err != nil {
 		return calendar.PutResult{}, err
@@ -117,10 +117,11 @@ func (s *Service) PutObjects(ctx context.Context, who calendar.Actor, req calend
 		return nil, calendar.Failf(calendar.Unsupported, "", op, string(id), "this collection is not a calendar")
 	}
 	out := make([]calendar.PutItemResult, len(req.Items))
-	objs := make([]*object.Object, len(req.Items))
+	objs := make([]*object.Resource, len(req.Items))
 	for i, it := range req.Items {
 		out[i].Name = it.Name
-		obj, err := object.Parse(op, s.rulesOf(m), it.Data, "")
+		obj, err := object.Parse(s.rulesOf(m), it.Data, "")
+		err = wrap(op, string(id), err)
 		if err == nil && it.Name != "" {
 			err = s.checkObjectName(op, calendar.Ref{Calendar: id, Name: it.Name})
 		}
@@ -175,7 +176,7 @@ func (s *Service) PutObjects(ctx context.Context, who calendar.Actor, req calend
 
 // putItem stores one item of an import. All that could make a statement fail
 // is asked before, so that the transaction goes on with the next item.
-func (w *writer) putItem(p *place, req calendar.PutObjectsRequest, name string, obj *object.Object) (calendar.PutItemResult, error) {
+func (w *writer) putItem(p *place, req calendar.PutObjectsRequest, name string, obj *object.Resource) (calendar.PutItemResult, error) {
 	refuse := func(k calendar.Kind, name, msg string) (calendar.PutItemResult, error) {
 		return calendar.PutItemResult{Name: name}, &calendar.Error{Kind: k, Op: w.op, Ref: refOf(p.id, name), Msg: msg}
 	}
@@ -219,16 +220,7 @@ func (w *writer) putItem(p *place, req calendar.PutObjectsRequest, name string, 
 
 // freeName makes a resource name from a UID.
 func (w *writer) freeName(cal int64, uid string) (string, error) {
-	base := strings.Map(func(r rune) rune {
-		if r == '-' || r == '_' || r == '.' || r == '@' || r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' {
-			return r
-		}
-		return '-'
-	}, uid)
-	base = strings.TrimLeft(base, ".")
-	if len(base) > 200 || base == "" {
-		base = fmt.Sprintf("%.180s%016x", base, object.HashText(uid))
-	}
+	base := object.NameFor(uid)
 	name := base + ".ics"
 	for i := 2; ; i++ {
 		_, taken, err := w.Object(cal, name, false)

@@ -148,7 +148,7 @@ func (s *Service) instances(ctx context.Context, h *homeCache, c *calCache, w ca
 			fn(i)
 		}
 	}
-	lo, hi := from-object.FloatSlack, to+object.FloatSlack
+	lo, hi := from-object.FloatingSlack, to+object.FloatingSlack
 	if hi-lo > 430*86400 || hi <= lo || from < -62135596800 || to > 253402300800 {
 		_, rows, err := s.loadInstances(ctx, h, c, lo, hi)
 		if err != nil {
@@ -364,7 +364,7 @@ func (s *Service) expandTail(ctx context.Context, o *calendar.Object, from, to i
 		if err != nil {
 			return out, err
 		}
-		r := object.RowOf(in)
+		r := object.IndexRow(in)
 		out = append(out, inst{r.Start, r.End, int32(r.Flags), o.Name})
 	}
 	return out, nil

@@ -68,7 +68,7 @@ type storing struct {
 
 // store makes or replaces an object. old is what the place has under that
 // name, with its text, or nil.
-func (w *writer) store(p *place, name string, obj *object.Object, old *calendar.ObjectRow, how storing) (calendar.Object, error) {
+func (w *writer) store(p *place, name string, obj *object.Resource, old *calendar.ObjectRow, how storing) (calendar.Object, error) {
 	s, row := w.s, &p.row
 	ref := refOf(p.id, name)
 	exists := old != nil
@@ -206,7 +206,7 @@ func (w *writer) remove(p *place, old calendar.ObjectRow, to *calendar.Ref) erro
 		return err
 	}
 	if old.Attached {
-		files, err := w.filing(p.row.ID, old.Name, &object.Object{})
+		files, err := w.filing(p.row.ID, old.Name, &object.Resource{})
 		if err != nil {
 			return err
 		}

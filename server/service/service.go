@@ -191,7 +191,7 @@ func (s *Service) masks(class uint8, r calendar.Rights, who calendar.Actor, m *c
 
 // rulesOf are those of a calendar for its objects.
 func (s *Service) rulesOf(m *calMeta) object.Rules {
-	return object.Rules{ID: m.id, Kind: m.row.Kind, Components: m.components, Limits: s.opt.Limits}
+	return object.Rules{Owner: m.id.Owner(), Kind: m.row.Kind, Components: m.components, Limits: s.opt.Limits}
 }
 
 // refOf names an object for errors and logs.

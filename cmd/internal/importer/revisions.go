@@ -122,7 +122,7 @@ func uidsFor(cal *ical.Component) func(n int) string {
 		}
 		text := string(c.Bytes())
 		met[text]++
-		return object.MadeUID(text, met[text])
+		return object.DerivedUID(text, met[text])
 	}
 }
 
