@@ -14,47 +14,57 @@ import (
 	"factotum/server/recur"
 )
 
-// Filter is a prepared calendar-query filter.
+// Filter is a CALDAV:filter made ready to be asked of many objects. It never
+// changes. The zero Filter passes everything. RFC 4791 §9.7.
+//
+// Three things are known of an object, each dearer than the last: what the
+// listing of its calendar has of it, its rows of the time index, its text. So
+// there is a question for each of them.
 type Filter struct {
-	root    *calendar.CompFilter // of VCALENDAR, nil = everything
-	Comp    string               // objects of this component only, "" = any
-	Window  *calendar.Window     // the time index narrows the search to this
-	Indexed bool                 // for events the time index and comp decide alone
-	None    bool                 // nothing can match
-	UID     uidHint
+	root      *calendar.CompFilter // of VCALENDAR, nil = everything
+	component string               // that all which pass have, "" = any
+	window    *calendar.Window     // that all which pass overlap, nil = any
+	whole     bool                 // component and window are all that it asks
+	never     bool                 // nothing passes
+	uid       uidHint
 }
 
-// uidHint is a UID text-match that the listing can test without the text.
+// uidHint is a text-match on UID that can be tried without the text.
 type uidHint struct {
 	on   bool
-	text string
-}
-
-func (u uidHint) Passes(uid string) bool {
-	return !u.on || strings.Contains(foldASCII(uid), u.text)
+	text string // in upper case
 }
 
 // hintable tells whether a text-match can be tried on the UID as it is kept in
-// the listing: not unescaped, and letters of ASCII alone regardless of case.
+// the listing: not unescaped, without blanks around it, and letters of ASCII
+// alone regardless of case.
 func hintable(t *calendar.TextMatch) bool {
-	return t != nil && !t.Negate && t.Collation != "i;unicode-casemap" && !strings.ContainsAny(t.Text, "\\,;\r\n")
+	return t != nil && !t.Negate && t.Collation != "i;unicode-casemap" && !strings.ContainsAny(t.Text, "\\,;\r\n") && t.Text == strings.TrimSpace(t.Text)
 }
 
+// passes errs on the side of yes.
+func (h *uidHint) passes(uid string) bool {
+	return !h.on || strings.Contains(foldASCII(uid), h.text) || strings.Contains(uid, "\\")
+}
+
+// Compile checks a filter of VCALENDAR, nil for one that everything passes. It
+// refuses what cannot be answered: RFC 4791 §7.8, valid-filter,
+// supported-filter, supported-collation.
 func Compile(f *calendar.CompFilter) (*Filter, error) {
 	out := &Filter{root: f}
 	if f == nil {
-		out.Indexed = true
+		out.whole = true
 		return out, nil
 	}
 	if err := checkFilter(f, 0); err != nil {
 		return nil, err
 	}
 	if !strings.EqualFold(f.Name, "VCALENDAR") || f.IsNotDefined {
-		out.None = true
+		out.never = true
 		return out, nil
 	}
 	if f.AnyOf || len(f.Comps) == 0 && len(f.Props) == 0 {
-		out.Indexed = len(f.Comps) == 0 && len(f.Props) == 0
+		out.whole = len(f.Comps) == 0 && len(f.Props) == 0
 		return out, nil
 	}
 	for i := range f.Comps {
@@ -63,46 +73,64 @@ func Compile(f *calendar.CompFilter) (*Filter, error) {
 			continue
 		}
 		name := strings.ToUpper(c.Name)
-		if out.Comp != "" && out.Comp != name {
-			out.None = true // an object has one type only
+		if out.component != "" && out.component != name {
+			out.never = true // an object has one type only
 			return out, nil
 		}
-		out.Comp = name
+		out.component = name
 		if c.TimeRange != nil {
-			out.Window = c.TimeRange
+			out.window = c.TimeRange
 		}
 		for j := range c.Props {
 			p := &c.Props[j]
 			if p.Name == "UID" && !c.AnyOf && !p.IsNotDefined && !p.AnyOf && hintable(p.Text) {
-				out.UID = uidHint{true, foldASCII(p.Text.Text)}
+				out.uid = uidHint{true, foldASCII(p.Text.Text)}
 			}
 		}
 	}
-	if len(f.Comps) == 1 && len(f.Props) == 0 && out.Comp != "" {
+	if len(f.Comps) == 1 && len(f.Props) == 0 && out.component != "" {
 		c := &f.Comps[0]
-		out.Indexed = len(c.Comps) == 0 && len(c.Props) == 0
+		out.whole = len(c.Comps) == 0 && len(c.Props) == 0
 	}
 	return out, nil
 }
 
+// Never tells that nothing passes, whatever there is.
+func (f *Filter) Never() bool { return f.never }
+
+// Window is the range that every event which passes overlaps, by the time
+// index; nil where the filter asks for none.
+func (f *Filter) Window() *calendar.Window { return f.window }
+
+// MayPass tells from what the listing has of an object whether it may pass.
+func (f *Filter) MayPass(o *calendar.Object) bool {
+	return !f.never && (f.component == "" || o.Component == f.component) && f.uid.passes(o.UID)
+}
+
+// Decides tells whether an object that may pass, and overlaps Window by the time
+// index, does pass, so that nobody need look at its text. The index knows when
+// events are; of tasks and journals it says where to look. RFC 4791 §9.9.
+func (f *Filter) Decides(o *calendar.Object) bool {
+	return f.whole && (f.window == nil || o.Component == "VEVENT")
+}
+
 // checkFilter refuses what cannot be evaluated, before anything is answered.
 func checkFilter(f *calendar.CompFilter, depth int) error {
-	const op = "query"
 	if depth > 8 {
-		return calendar.Failf(calendar.Invalid, calendar.ValidFilter, op, "", "the filter is nested too deeply")
+		return calendar.Errorf(calendar.Invalid, calendar.ValidFilter, "the filter is nested too deeply")
 	}
 	if f.TimeRange != nil {
-		if err := CheckWindow(op, *f.TimeRange); err != nil {
+		if err := CheckWindow(*f.TimeRange); err != nil {
 			return err
 		}
 		if depth == 0 || strings.EqualFold(f.Name, "VTIMEZONE") {
-			return calendar.Failf(calendar.Unsupported, calendar.SupportedFilter, op, "", "a time-range on %s", f.Name)
+			return calendar.Errorf(calendar.Unsupported, calendar.SupportedFilter, "a time-range on %s", f.Name)
 		}
 	}
 	for i := range f.Props {
 		p := &f.Props[i]
 		if p.TimeRange != nil {
-			if err := CheckWindow(op, *p.TimeRange); err != nil {
+			if err := CheckWindow(*p.TimeRange); err != nil {
 				return err
 			}
 		}
@@ -123,12 +151,13 @@ func checkFilter(f *calendar.CompFilter, depth int) error {
 	return nil
 }
 
-func CheckWindow(op string, w calendar.Window) error {
+// CheckWindow refuses a time-range that is empty or open at both ends. RFC 4791 §9.9.
+func CheckWindow(w calendar.Window) error {
 	if w.From.IsZero() && w.To.IsZero() {
-		return calendar.Failf(calendar.Invalid, calendar.ValidFilter, op, "", "a time-range needs a start or an end")
+		return calendar.Errorf(calendar.Invalid, calendar.ValidFilter, "a time-range needs a start or an end")
 	}
 	if !w.From.IsZero() && !w.To.IsZero() && !w.To.After(w.From) {
-		return calendar.Failf(calendar.Invalid, calendar.ValidFilter, op, "", "the end of a time-range must be after its start")
+		return calendar.Errorf(calendar.Invalid, calendar.ValidFilter, "the end of a time-range must be after its start")
 	}
 	return nil
 }
@@ -141,11 +170,13 @@ func checkText(t *calendar.TextMatch) error {
 	case "", "i;ascii-casemap", "i;octet", "i;unicode-casemap":
 		return nil
 	}
-	return calendar.Failf(calendar.Unsupported, calendar.SupportedCollation, "query", "", "the collation %q is not supported", t.Collation)
+	return calendar.Errorf(calendar.Unsupported, calendar.SupportedCollation, "the collation %q is not supported", t.Collation)
 }
 
-// Matches evaluates the whole filter on the text of one object.
-func (f *Filter) Matches(ctx context.Context, data []byte, float recur.Zone, lim calendar.Limits) (bool, error) {
+// Passes evaluates the whole filter on the text of one object. Floating time is
+// read in a zone; of a series that has more than so many instances in a
+// time-range, those are looked at. A text that cannot be read does not pass.
+func (f *Filter) Passes(ctx context.Context, data []byte, floating recur.Zone, instances int) (bool, error) {
 	if f.root == nil {
 		return true, nil
 	}
@@ -153,19 +184,19 @@ func (f *Filter) Matches(ctx context.Context, data []byte, float recur.Zone, lim
 	if err != nil {
 		return false, nil
 	}
-	m := &matcher{ctx: ctx, cal: cal, float: float, lim: lim}
+	m := &matcher{ctx: ctx, cal: cal, floating: floating, instances: instances}
 	return m.comp(f.root, []*ical.Component{cal})
 }
 
 // matcher evaluates filters on one object, compiling its recurrence when a
 // time-range asks for it.
 type matcher struct {
-	ctx   context.Context
-	cal   *ical.Component
-	float recur.Zone
-	lim   calendar.Limits
-	set   *recur.Set
-	bad   bool
+	ctx       context.Context // of the one call that the matcher is for
+	cal       *ical.Component
+	floating  recur.Zone
+	instances int        // most that are looked at
+	set       *recur.Set // compiled when first needed
+	bad       bool       // it could not be
 
 	ranges map[timed]map[*ical.Component]bool // what within found
 }
@@ -284,10 +315,10 @@ func (m *matcher) within(k timed) (map[*ical.Component]bool, error) {
 	if all == 0 {
 		return in, nil
 	}
-	budget := recur.Budget{MaxInstances: m.lim.Instances, MaxSteps: 100_000}
+	budget := recur.Budget{MaxInstances: m.instances, MaxSteps: 100_000}
 	w := k.window
 	if k.alarms {
-		for a, err := range set.Alarms(m.ctx, w.From, w.To, m.float, budget) {
+		for a, err := range set.Alarms(m.ctx, w.From, w.To, m.floating, budget) {
 			if err != nil {
 				return in, budgetOK(err)
 			}
@@ -297,7 +328,7 @@ func (m *matcher) within(k timed) (map[*ical.Component]bool, error) {
 		}
 		return in, nil
 	}
-	for i, err := range set.Between(m.ctx, w.From, w.To, m.float, budget) {
+	for i, err := range set.Between(m.ctx, w.From, w.To, m.floating, budget) {
 		if err != nil {
 			return in, budgetOK(err)
 		}
@@ -356,7 +387,7 @@ func (m *matcher) propInRange(w *calendar.Window, p *ical.Property) bool {
 	if err != nil {
 		return false
 	}
-	zone := m.float
+	zone := m.floating
 	switch d.Kind {
 	case ical.UTC:
 		zone = recur.UTC
@@ -394,7 +425,7 @@ func paramMatches(f *calendar.ParamFilter, p *ical.Property) bool {
 	return false
 }
 
-// matches is the substring test of a text-match. RFC 4791 §9.7.5.
+// textMatches is the substring test of a text-match. RFC 4791 §9.7.5.
 func textMatches(t *calendar.TextMatch, s string) bool {
 	var ok bool
 	switch t.Collation {
@@ -427,9 +458,10 @@ func foldUnicode(s string) string {
 	return string(b)
 }
 
-// matches compares a text with what is looked for, both in lower case.
-func TextIs(m calendar.TextMatching, text, want string) bool {
-	switch m {
+// Text compares a text with what is looked for, both in lower case. WCAP
+// search_calprops, searchOpts.
+func Text(how calendar.TextMatching, text, want string) bool {
+	switch how {
 	case calendar.BeginsWith:
 		return strings.HasPrefix(text, want)
 	case calendar.EndsWith:

@@ -6,11 +6,10 @@ import (
 
 	"factotum/server/calendar"
 	"factotum/server/ical"
-	"factotum/server/recur"
 )
 
-// LimitBusy drops FREEBUSY periods outside the window. RFC 4791 §9.6.7.
-func LimitBusy(cal *ical.Component, w calendar.Window, float recur.Zone) {
+// LimitFreeBusy drops FREEBUSY periods outside the window. RFC 4791 §9.6.7.
+func LimitFreeBusy(cal *ical.Component, w calendar.Window) {
 	for _, c := range cal.Children {
 		if c.Name != "VFREEBUSY" {
 			continue
@@ -41,7 +40,8 @@ func LimitBusy(cal *ical.Component, w calendar.Window, float recur.Zone) {
 	}
 }
 
-// Select copies what partial retrieval asks for. RFC 4791 §9.6.1.
+// Select copies what partial retrieval asks for; properties are shared with the
+// original. RFC 4791 §9.6.1.
 func Select(c *ical.Component, sel *calendar.CompSelect) *ical.Component {
 	out := &ical.Component{Name: c.Name}
 	for _, p := range c.Props {

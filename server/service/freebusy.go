@@ -16,8 +16,8 @@ func (s *Service) FreeBusy(ctx context.Context, who calendar.Actor, req calendar
 	if req.Window.From.IsZero() || req.Window.To.IsZero() {
 		return nil, calendar.Failf(calendar.Invalid, calendar.ValidFilter, op, "", "a free/busy request needs a start and an end")
 	}
-	if err := match.CheckWindow(op, req.Window); err != nil {
-		return nil, err
+	if err := match.CheckWindow(req.Window); err != nil {
+		return nil, wrap(op, "", err)
 	}
 	out := make([]calendar.FreeBusyResult, len(req.Targets))
 	for i, t := range req.Targets {

@@ -32,7 +32,7 @@ func (s *Service) Query(ctx context.Context, who calendar.Actor, req calendar.Qu
 	}
 	f, err := match.Compile(req.Filter)
 	if err != nil {
-		return err
+		return wrap(op, "", err)
 	}
 	float := s.floating(shape, c.meta)
 	chosen := h.state()
@@ -54,17 +54,17 @@ func (s *Service) Query(ctx context.Context, who calendar.Actor, req calendar.Qu
 			return wrap(op, string(req.Calendar), err)
 		}
 		for _, o := range objs {
-			if o == nil || f.Comp != "" && o.Component != f.Comp {
+			if o == nil || !f.MayPass(o) {
 				continue
 			}
 			// What was changed since it was chosen is looked at again.
-			decided := f.Indexed && (f.Window == nil || o.Component == "VEVENT") && o.Change <= chosen
+			decided := f.Decides(o) && o.Change <= chosen
 			if masked := s.masks(o.Class, r, who, c.meta); !decided {
 				text := o
 				if masked { // a filter must not reveal what reading hides
 					text = match.Mask(o)
 				}
-				ok, err := f.Matches(ctx, text.Data, float, s.opt.Limits)
+				ok, err := f.Passes(ctx, text.Data, float, s.opt.Limits.Instances)
 				if err != nil {
 					return wrap(op, refOf(req.Calendar, o.Name), err)
 				}
@@ -104,12 +104,12 @@ type selection struct{ names []string }
 
 func (s *Service) candidates(ctx context.Context, h *homeCache, c *calCache, f *match.Filter, float recur.Zone) (selection, error) {
 	var sel selection
-	if f.None {
+	if f.Never() {
 		return sel, nil
 	}
-	if f.Window != nil {
+	if w := f.Window(); w != nil {
 		seen := make(map[string]struct{}, 64)
-		err := s.instances(ctx, h, c, *f.Window, float, func(i inst) {
+		err := s.instances(ctx, h, c, *w, float, func(i inst) {
 			if _, dup := seen[i.name]; !dup {
 				seen[i.name] = struct{}{}
 				sel.names = append(sel.names, i.name)
@@ -123,7 +123,7 @@ func (s *Service) candidates(ctx context.Context, h *homeCache, c *calCache, f *
 	}
 	sel.names = make([]string, 0, len(list))
 	for _, o := range list {
-		if f.UID.Passes(o.UID) && (f.Comp == "" || o.Component == f.Comp) {
+		if f.MayPass(o) {
 			sel.names = append(sel.names, o.Name)
 		}
 	}

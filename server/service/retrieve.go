@@ -96,7 +96,7 @@ func (s *Service) present(ctx context.Context, m *calMeta, o *calendar.Object, r
 	}
 	if w := sh.req.LimitBusy; w != nil {
 		cal = cal.Clone()
-		match.LimitBusy(cal, *w, float)
+		match.LimitFreeBusy(cal, *w)
 	}
 	if sh.req.Comp != nil {
 		cal = match.Select(cal, sh.req.Comp)

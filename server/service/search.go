@@ -97,10 +97,10 @@ func (s *Service) SearchCalendars(ctx context.Context, who calendar.Actor, req c
 	text := strings.ToLower(req.Text)
 	if (req.ID || req.Name || req.Owner) && text != "" {
 		if err := s.searchOwners(ctx, owned, func(o calendar.Owner, names []calName) error {
-			mine := req.Owner && match.TextIs(req.How, string(o), text)
+			mine := req.Owner && match.Text(req.How, string(o), text)
 			for _, n := range names {
 				id, name, _ := strings.Cut(n.text, "\x00")
-				if !mine && !(req.ID && match.TextIs(req.How, id, text)) && !(req.Name && match.TextIs(req.How, name, text)) {
+				if !mine && !(req.ID && match.Text(req.How, id, text)) && !(req.Name && match.Text(req.How, name, text)) {
 					continue
 				}
 				if err := take(n.id); err != nil {
