@@ -20,12 +20,7 @@ func observeFile(methods []method) string {
 	t.f(`// Package observe tells of the calls of a calendar.Backend.
 package observe
 
-import (
-	"context"
-	"time"
-
-	"factotum/server/calendar"
-)
+IMPORTS
 
 // Operations are the names that Calls gives to them.
 var Operations = []string{`)
@@ -56,11 +51,7 @@ func stubFile(methods []method) string {
 	var t text
 	t.f(`package calendartest
 
-import (
-	"context"
-
-	"factotum/server/calendar"
-)
+IMPORTS
 
 // Stub is a calendar.Backend that hands each call to Do: the name of the
 // method, its arguments without the context, and a pointer to its result if it
@@ -82,7 +73,7 @@ type Stub struct {
 
 func routerFile(methods []method, hand map[string]bool) string {
 	var t text
-	t.f("package cld\n\nimport (\n\"context\"\n\n\"factotum/server/calendar\"\n)\n")
+	t.f("package cld\n\nIMPORTS\n")
 	for _, m := range methods {
 		if hand["Router."+m.name] || m.owner == "" {
 			continue
@@ -95,7 +86,7 @@ func routerFile(methods []method, hand map[string]bool) string {
 
 func callsFile(methods []method, hand map[string]bool, conv *converter) (string, error) {
 	var t text
-	t.f("package dwp\n\nimport (\n\"context\"\n\n\"google.golang.org/grpc\"\n\n\"factotum/protocol/dwp/internal/wire\"\n\"factotum/server/calendar\"\n)\n")
+	t.f("package dwp\n\nIMPORTS\n")
 	t.f("// reads are the calls that gRPC itself may send once more.\nvar reads = []string{")
 	for _, m := range methods {
 		if m.retry == "read" {

@@ -56,7 +56,7 @@ func (c *converter) file() (string, error) {
 		texts[name] = s
 	}
 	var t text
-	t.f("package dwp\n\nimport (\n\"factotum/protocol/dwp/internal/wire\"\n\"factotum/server/acl\"\n\"factotum/server/calendar\"\n\"factotum/server/ical\"\n)\n")
+	t.f("package dwp\n\nIMPORTS\n")
 	for _, name := range slices.Sorted(maps.Keys(texts)) {
 		t.WriteString(texts[name])
 	}
