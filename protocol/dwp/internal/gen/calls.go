@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"factotum/protocol/dwp/internal/wire"
@@ -112,6 +113,9 @@ type call struct {
 }
 
 func (c *call) write() error {
+	if name := "check" + c.request.Name(); nests(c.request, nil) && !c.hand[name] {
+		return fmt.Errorf("message %s nests without end: bound it by %s", c.request.Name(), name)
+	}
 	ask, args, err := c.arguments()
 	if err != nil {
 		return err
@@ -124,6 +128,17 @@ func (c *call) write() error {
 		return c.stream(ask, args)
 	}
 	return c.unary(ask, args)
+}
+
+// nests tells whether a message can hold another of the same type.
+func nests(m reflect.Type, above []reflect.Type) bool {
+	for slices.Contains([]reflect.Kind{reflect.Pointer, reflect.Slice}, m.Kind()) {
+		m = m.Elem()
+	}
+	if m.Kind() != reflect.Struct || slices.Contains(above, m) {
+		return m.Kind() == reflect.Struct
+	}
+	return slices.ContainsFunc(exported(m), func(f reflect.StructField) bool { return nests(f.Type, append(above, m)) })
 }
 
 // arguments returns the statements that make message q of them, and the

@@ -17,13 +17,13 @@
 // Fields of a value and of its message are paired by name, whatever their case.
 // What a package has by hand is not generated, be it a method of Router, Client
 // or service, or the conversion toX or fromX of a type X. By hand there may also
-// be checkQ(*wire.Q) error, which refuses a request Q before it is read. Fields
-// of a message that no value has any more are for olderX(*wire.X, *calendar.X),
-// which sets them for peers of the release before, and fromOlderX, which reads
-// theirs.
+// be checkQ(*wire.Q) error, which refuses a request Q before it is read, and must
+// be where messages nest without end. Fields of a message that no value has any
+// more are for olderX(*wire.X, *calendar.X), which sets them for peers of the
+// release before, and fromOlderX, which reads theirs.
 //
 // It lives here because only packages below protocol/dwp may see the messages.
-// Run it by make generated, after protoc, in any directory of the module.
+// Run it by make calls, after protoc, in any directory of the module.
 package main
 
 import (
