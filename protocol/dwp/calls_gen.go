@@ -180,9 +180,9 @@ func (c *Client) ListObjects(ctx context.Context, who calendar.Actor, id calenda
 }
 
 func (s *service) ListObjects(m *wire.CalendarRequest, st grpc.ServerStreamingServer[wire.ListObjectsAnswer]) error {
-	var b objectBatch
+	var b batch[wire.Object]
 	b.send = func(items []*wire.Object) error { return st.Send(&wire.ListObjectsAnswer{Objects: items}) }
-	res, err := s.backend.ListObjects(st.Context(), fromActor(m.Actor), calendar.ID(m.Id), b.emit)
+	res, err := s.backend.ListObjects(st.Context(), fromActor(m.Actor), calendar.ID(m.Id), func(o *calendar.Object) error { return b.add(toObject(o), len(o.Data)) })
 	if err != nil {
 		return err
 	}
@@ -354,9 +354,9 @@ func (s *service) Query(m *wire.QueryRequest, st grpc.ServerStreamingServer[wire
 	if err := checkQueryRequest(m); err != nil {
 		return err
 	}
-	var b objectBatch
+	var b batch[wire.Object]
 	b.send = func(items []*wire.Object) error { return st.Send(&wire.QueryAnswer{Objects: items}) }
-	err := s.backend.Query(st.Context(), fromActor(m.Actor), fromQueryRequest(m), b.emit)
+	err := s.backend.Query(st.Context(), fromActor(m.Actor), fromQueryRequest(m), func(o *calendar.Object) error { return b.add(toObject(o), len(o.Data)) })
 	if err != nil {
 		return err
 	}

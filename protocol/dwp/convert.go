@@ -199,51 +199,23 @@ func fromOlderCalendar(c *calendar.Calendar, m *wire.Calendar) {
 	}
 }
 
-// fillObject sets every field of m, which may have carried another object.
-func fillObject(m *wire.Object, o *calendar.Object) {
-	m.Calendar, m.Name = toText(o.Calendar), toText(o.Name)
-	m.Uid, m.Component = toText(o.UID), toText(o.Component)
-	m.Change, m.ScheduleTag = o.Change, o.ScheduleTag
-	m.Created, m.Modified = toTime(o.Created), toTime(o.Modified)
-	m.Size, m.ContentType, m.Masked = int64(o.Size), toText(o.ContentType), o.Masked
-	m.Data, m.Props = o.Data, each(o.Props, toDeadProp)
-}
-
 func toObject(o *calendar.Object) *wire.Object {
 	if o == nil {
 		return nil
 	}
-	m := new(wire.Object)
-	fillObject(m, o)
-	return m
-}
-
-// readObject fills o. What like has in common with it (calendar, component,
-// media type) is shared instead of made anew; like may be nil.
-func readObject(o *calendar.Object, m *wire.Object, like *calendar.Object) {
-	if like == nil {
-		like = o
-	}
-	*o = calendar.Object{
-		Calendar: sameText(like.Calendar, m.GetCalendar()), Name: string(m.GetName()),
-		UID: string(m.GetUid()), Component: sameText(like.Component, m.GetComponent()),
-		Change: m.GetChange(), ScheduleTag: m.GetScheduleTag(),
-		Created: fromTime(m.GetCreated()), Modified: fromTime(m.GetModified()),
-		Size: int(m.GetSize()), ContentType: sameText(like.ContentType, m.GetContentType()), Masked: m.GetMasked(),
-		Data: m.GetData(), Props: eachOf(m.GetProps(), fromDeadProp),
+	return &wire.Object{
+		Calendar: toText(o.Calendar), Name: toText(o.Name), Uid: toText(o.UID), Component: toText(o.Component),
+		Change: o.Change, ScheduleTag: o.ScheduleTag, Created: toTime(o.Created), Modified: toTime(o.Modified),
+		Size: int64(o.Size), ContentType: toText(o.ContentType), Masked: o.Masked, Data: o.Data, Props: each(o.Props, toDeadProp),
 	}
 }
 
-func sameText[S ~string](like S, b []byte) S {
-	if string(b) == string(like) {
-		return like
+func fromObject(m *wire.Object) calendar.Object {
+	return calendar.Object{
+		Calendar: calendar.ID(m.GetCalendar()), Name: string(m.GetName()), UID: string(m.GetUid()), Component: string(m.GetComponent()),
+		Change: m.GetChange(), ScheduleTag: m.GetScheduleTag(), Created: fromTime(m.GetCreated()), Modified: fromTime(m.GetModified()),
+		Size: int(m.GetSize()), ContentType: string(m.GetContentType()), Masked: m.GetMasked(), Data: m.GetData(), Props: eachOf(m.GetProps(), fromDeadProp),
 	}
-	return S(b)
-}
-
-func fromObject(m *wire.Object) (o calendar.Object) {
-	readObject(&o, m, nil)
-	return o
 }
 
 func toPrefs(set map[string]string) []*wire.Pref {

@@ -42,22 +42,6 @@ func (b *batch[T]) flush() error {
 	return nil
 }
 
-// objectBatch is a batch that uses its messages again: once sent they are
-// encoded.
-type objectBatch struct {
-	batch[wire.Object]
-	used []*wire.Object
-}
-
-func (b *objectBatch) emit(o *calendar.Object) error {
-	n := len(b.items)
-	if n == len(b.used) {
-		b.used = append(b.used, new(wire.Object))
-	}
-	fillObject(b.used[n], o)
-	return b.add(b.used[n], len(o.Data))
-}
-
 // emitEach hands a message's items to emit.
 func emitEach[A, B any](in []*A, from func(*A) B, emit func(B) error) error {
 	for _, m := range in {
@@ -68,12 +52,11 @@ func emitEach[A, B any](in []*A, from func(*A) B, emit func(B) error) error {
 	return nil
 }
 
-// takeObjects is emitEach for objects, which have much in common.
+// takeObjects is emitEach for objects, which are handed on by pointer.
 func takeObjects(in []*wire.Object, emit func(*calendar.Object) error) error {
-	objects := make([]calendar.Object, len(in))
-	for i, m := range in {
-		readObject(&objects[i], m, &objects[max(i-1, 0)])
-		if err := emit(&objects[i]); err != nil {
+	for _, m := range in {
+		o := fromObject(m)
+		if err := emit(&o); err != nil {
 			return err
 		}
 	}

@@ -286,7 +286,8 @@ func (c *call) stream(ask string, args []string) error {
 	take := fmt.Sprintf("emitEach(a.%s, from%s, emit)", items.Name, c.emits.Name())
 	batch, emit := "b := batch[wire."+item+"]{}", fmt.Sprintf("func(v %s) error { return b.put(to%s(&v)) }", c.emits, c.emits.Name())
 	if c.emits == reflect.TypeFor[*calendar.Object]() {
-		take, batch, emit = "takeObjects(a."+items.Name+", emit)", "var b objectBatch", "b.emit"
+		take, batch, emit = "takeObjects(a."+items.Name+", emit)", "var b batch[wire.Object]",
+			"func(o *calendar.Object) error { return b.add(toObject(o), len(o.Data)) }"
 	} else {
 		c.conv.add(c.emits, items.Type.Elem().Elem())
 	}
