@@ -17,6 +17,7 @@ import (
 	"factotum/server/calendar"
 	"factotum/server/config"
 	"factotum/server/service"
+	"factotum/server/worker"
 )
 
 // adminServer answers on a unix socket that only the server's user can open
@@ -89,6 +90,9 @@ func openAdmin(p *process) (*adminServer, error) {
 	mux.HandleFunc("POST /db/check", a.database((*service.Service).Check))
 	mux.HandleFunc("POST /db/rebuild", a.database((*service.Service).Rebuild))
 	mux.HandleFunc("POST /db/purge", a.purge)
+	mux.HandleFunc("GET /jobs", a.listJobs)
+	mux.HandleFunc("POST /jobs/retry", a.changeJobs((*worker.Worker).Retry))
+	mux.HandleFunc("POST /jobs/drop", a.changeJobs((*worker.Worker).Drop))
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)

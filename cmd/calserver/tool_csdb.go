@@ -16,13 +16,15 @@ import (
 )
 
 func init() {
-	register("csdb", "check, recover, rebuild and list the database", runCsdb)
+	register("csdb", "check, recover, rebuild and list the database and its jobs", runCsdb)
 }
 
 const csdbUsage = `csdb looks after the database.
 
   csdb [-q|-v] [-t caldb]      create|delete|list|check|rebuild [dbdir]
   csdb [-q|-v] [-t caldb] [-f] recover                          [dbdir]
+  csdb [-q|-v] [--owner who] [--kind kind] [--job id] [--parked] [--json]
+                               jobs [list|retry|drop [dbdir]]
   csdb version
 
   -t caldb  the calendar database; there is no other (sessions are in memory,
@@ -30,6 +32,10 @@ const csdbUsage = `csdb looks after the database.
   -f        recover even if nothing is found wrong
   -q        print what is wrong only, and do not ask
   -C file   the ics.conf to use
+  --owner who, --kind kind, --parked, --job owner/change/number
+            which jobs: someone's, of one kind, those given up, single ones;
+            -o, -k, -p, -J for short, and -J may stand several times
+  --json    print each job as an object of JSON
 
 The commands:
   create   make an empty database; start-cal does so by itself if there is none
@@ -41,6 +47,11 @@ The commands:
            is wrong with attachments and sums
   recover  check, write the database's own indexes anew, remove what belongs to
            nothing, rebuild, and check again; the server must be stopped
+  jobs     list what is still to be done because of changes, such as messages to
+           be sent: id, kind, what it is about, when it is due or that it is
+           parked, failed attempts, and what was wrong. "jobs retry" has those
+           that failed tried again, now and as if for the first time; "jobs drop"
+           forgets some, after it has asked
 
 While the server runs csstored does the work, and calendars stay in use. While
 it is stopped csdb opens the database itself and keeps others out. dbdir is the
@@ -55,14 +66,16 @@ func runCsdb(ctx context.Context, args []string, std stdio) int {
 	var force bool
 	t.FlagLong(&group, "type", 't')
 	t.FlagLong(&force, "force", 'f')
+	var jobs jobOptions
+	jobs.declare(t)
 	return t.run(ctx, args, func(ctx context.Context, words []string) error {
 		switch words[0] {
-		case "create", "delete", "list", "check", "rebuild", "recover":
+		case "create", "delete", "list", "check", "rebuild", "recover", "jobs":
 		default:
 			return misuse("%q is not a command of csdb", words[0])
 		}
 		switch {
-		case len(words) > 2:
+		case len(words) > 2 && words[0] != "jobs":
 			return misuse("csdb takes one directory")
 		case group == "sessdb" || group == "statdb":
 			return misuse("there is no %s: sessions are in memory, statistics are metrics", group)
@@ -70,6 +83,10 @@ func runCsdb(ctx context.Context, args []string, std stdio) int {
 			return misuse("-t is caldb, not %q", group)
 		case force && words[0] != "recover":
 			return misuse("-f goes with recover")
+		case jobs.given() && words[0] != "jobs":
+			return misuse("--owner, --kind, --job, --parked and --json go with jobs")
+		case words[0] == "jobs":
+			return t.jobs(ctx, &jobs, words[1:])
 		}
 		cfg, err := t.load()
 		if err != nil {
