@@ -14,7 +14,7 @@ import (
 // editorFor edits events of anna, in Berlin, on 1 March 2026.
 func editorFor() *Editor {
 	z, _ := recur.LoadZone("Europe/Berlin")
-	return &Editor{Op: "edit", Kind: "VEVENT", Now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), Bound: 60, Float: z,
+	return &Editor{Component: "VEVENT", Now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), RecurrenceBound: 60, Floating: z,
 		Owner: calendar.Person{ID: "anna", Name: "Anna", Mails: []string{"anna@example.com"}}}
 }
 
@@ -71,7 +71,7 @@ func plainText(cal *ical.Component) string {
 		return "gone"
 	}
 	var out []string
-	for _, c := range Components(cal) {
+	for _, c := range components(cal) {
 		for i := range c.Props {
 			switch p := &c.Props[i]; p.Name {
 			case "UID", "DTSTAMP", "CREATED", "LAST-MODIFIED", "SEQUENCE":
@@ -162,7 +162,7 @@ func check(t *testing.T, old string, it *calendar.EditItem, want string) {
 	if _, err := object.Components(got); err != nil {
 		t.Error(err)
 	}
-	for _, c := range Components(got) {
+	for _, c := range components(got) {
 		for i := range c.Props {
 			if id := c.Props[i].Param("TZID"); id != "" && got.Child("VTIMEZONE") == nil {
 				t.Errorf("no VTIMEZONE for %s", id)
@@ -264,7 +264,7 @@ func TestRFC5546_2_1_4_Sequence(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return Components(cal)[0].Value("SEQUENCE")
+		return components(cal)[0].Value("SEQUENCE")
 	}
 	meeting := zoned + "SEQUENCE:3\nORGANIZER:mailto:x@y.z\nATTENDEE:mailto:anna@example.com\n"
 	own := zoned + "SEQUENCE:3\n"
@@ -308,7 +308,7 @@ func FuzzEdit(f *testing.F) {
 			if _, err := recur.Compile(comps, recur.ZonesOf(cal)); err != nil {
 				return
 			}
-			e.Kind = comps[0].Name
+			e.Component = comps[0].Name
 		}
 		it := &calendar.EditItem{Scope: calendar.EditScope(how & 3), Mode: calendar.EditMode(how >> 2 & 3), Role: calendar.EditRole(how >> 4 % 5)}
 		if d, err := ical.ParseDateTime(rid, "", false); err == nil {

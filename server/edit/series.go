@@ -2,8 +2,6 @@ package edit
 
 import (
 	"context"
-	"crypto/rand"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -13,8 +11,8 @@ import (
 	"factotum/server/recur"
 )
 
-// Components are those of the object besides its zones.
-func Components(cal *ical.Component) []*ical.Component {
+// components are those of the object besides its zones.
+func components(cal *ical.Component) []*ical.Component {
 	var out []*ical.Component
 	for _, c := range cal.Children {
 		if c.Name != "VTIMEZONE" {
@@ -44,31 +42,32 @@ type series struct {
 }
 
 func (e *Editor) open(cal *ical.Component) (*series, error) {
-	s := &series{cal: cal, comps: Components(cal), zones: recur.ZonesOf(cal)}
+	s := &series{cal: cal, comps: components(cal), zones: recur.ZonesOf(cal)}
 	s.master = masterOf(s.comps)
 	base := s.master
 	if base == nil {
 		p := s.comps[0].Prop("RECURRENCE-ID")
 		base = &ical.Component{Name: "X", Props: []ical.Property{*p}}
 	}
-	s.clock, _ = clockOf(base, s.zones, e.Float)
+	s.clock, _ = clockOf(base, s.zones, e.Floating)
 	var err error
 	if s.set, err = recur.Compile(s.comps, s.zones); err != nil {
-		return nil, e.bad(calendar.ValidCalendarData, "%v", err)
+		return nil, invalid(calendar.ValidCalendarData, "%v", err)
 	}
 	return s, nil
 }
 
-// rid finds the instance that a moment names. Clients that know no dates name
-// days of an all-day series by their midnight in some zone. WCAP §5.
-func (s *series) rid(e *Editor, rid ical.DateTime) (recur.Instance, bool) {
+// instance finds the one that a moment names, its original start. Clients that
+// know no dates name days of an all-day series by their midnight in some zone.
+// WCAP §5.
+func (s *series) instance(rid ical.DateTime) (recur.Instance, bool) {
 	tries := []ical.DateTime{s.clock.keep(rid)}
 	if s.clock.kind == ical.Date && rid.Kind == ical.UTC {
-		tries = append(tries, ical.FromCivil(e.Float.FromUTC(rid.Civil()), ical.Date, ""), ical.FromCivil(rid.Civil(), ical.Date, ""))
+		tries = append(tries, ical.FromCivil(s.clock.floating.FromUTC(rid.Civil()), ical.Date, ""), ical.FromCivil(rid.Civil(), ical.Date, ""))
 		tries[1].Hour, tries[1].Min, tries[1].Sec, tries[2].Hour, tries[2].Min, tries[2].Sec = 0, 0, 0, 0, 0, 0
 	}
 	for _, d := range tries {
-		if in, ok := s.set.InstanceIn(d, s.zones, e.Float); ok {
+		if in, ok := s.set.InstanceIn(d, s.zones, s.clock.floating); ok {
 			return in, true
 		}
 	}
@@ -92,8 +91,9 @@ func (s *series) override(rid ical.DateTime) *ical.Component {
 // recurs reports whether the object has more than one instance to tell apart.
 func (s *series) recurs() bool { return s.set.Recurring() }
 
-// split makes an override of one instance out of what it shows.
-func (s *series) split(e *Editor, in recur.Instance) *ical.Component {
+// newOverride makes an override of an instance out of what it shows. RFC 5545
+// §3.8.4.4.
+func (s *series) newOverride(in recur.Instance) *ical.Component {
 	src := in.Comp
 	c := src.Clone()
 	for _, name := range []string{"RRULE", "RDATE", "EXRULE", "EXDATE"} {
@@ -105,7 +105,7 @@ func (s *series) split(e *Editor, in recur.Instance) *ical.Component {
 		if p == nil {
 			return
 		}
-		k, _ := clockOf(&ical.Component{Name: "X", Props: []ical.Property{{Name: "DTSTART", Params: p.Params, Value: p.Value}}}, s.zones, e.Float)
+		k, _ := clockOf(&ical.Component{Name: "X", Props: []ical.Property{{Name: "DTSTART", Params: p.Params, Value: p.Value}}}, s.zones, s.clock.floating)
 		p.SetDateTime(k.of(k.zone.FromUTC(t)))
 	}
 	at("DTSTART", in.Start)
@@ -114,9 +114,9 @@ func (s *series) split(e *Editor, in recur.Instance) *ical.Component {
 	return c
 }
 
-// neighbours refuses to move an instance over or onto the day of another one,
+// checkNeighbours refuses to move an instance over or onto the day of another one,
 // as Sun's server did. A series that has several on a day anyway may.
-func (s *series) neighbours(e *Editor, rid ical.DateTime, was, is time.Time) error {
+func (s *series) checkNeighbours(rid ical.DateTime, was, is time.Time) error {
 	if was.Equal(is) {
 		return nil
 	}
@@ -126,7 +126,7 @@ func (s *series) neighbours(e *Editor, rid ical.DateTime, was, is time.Time) err
 	}
 	day := func(t time.Time) string { return s.clock.zone.FromUTC(t).Format(time.DateOnly) }
 	crowded, taken := false, false
-	for in, err := range s.set.Between(context.Background(), lo.Add(-36*time.Hour), hi.Add(36*time.Hour), e.Float, recur.Budget{MaxInstances: 5000, MaxSteps: 50_000}) {
+	for in, err := range s.set.Between(context.Background(), lo.Add(-36*time.Hour), hi.Add(36*time.Hour), s.clock.floating, recur.Budget{MaxInstances: 5000, MaxSteps: 50_000}) {
 		if err != nil {
 			break
 		}
@@ -135,7 +135,7 @@ func (s *series) neighbours(e *Editor, rid ical.DateTime, was, is time.Time) err
 		}
 		switch {
 		case in.Start.After(lo) && in.Start.Before(hi), in.Start.Equal(is):
-			return e.bad(calendar.RecurSkip, "the instance would jump over another one")
+			return invalid(calendar.RecurSkip, "the instance would jump over another one")
 		case day(in.Start) == day(was):
 			crowded = true
 		case day(in.Start) == day(is):
@@ -143,7 +143,7 @@ func (s *series) neighbours(e *Editor, rid ical.DateTime, was, is time.Time) err
 		}
 	}
 	if taken && !crowded {
-		return e.bad(calendar.RecurSameDay, "another instance is on that day")
+		return invalid(calendar.RecurSameDay, "another instance is on that day")
 	}
 	return nil
 }
@@ -213,7 +213,7 @@ func (e *Editor) rules(cal, c *ical.Component, p *calendar.Patch) error {
 	if p.RRules == nil && p.ExRules == nil && p.RDates == nil && p.ExDates == nil {
 		return nil
 	}
-	k, _ := clockOf(c, recur.ZonesOf(cal), e.Float)
+	k, _ := clockOf(c, recur.ZonesOf(cal), e.Floating)
 	for _, x := range []struct {
 		name string
 		list *[]string
@@ -225,7 +225,7 @@ func (e *Editor) rules(cal, c *ical.Component, p *calendar.Patch) error {
 		for _, text := range *x.list {
 			r, err := recur.ParseRule(text)
 			if err != nil {
-				return e.bad(calendar.ValidCalendarData, "%s: %v", x.name, err)
+				return invalid(calendar.ValidCalendarData, "%s: %v", x.name, err)
 			}
 			if r.HasUntil {
 				r.Until = untilOf(k, r.Until)
@@ -237,8 +237,8 @@ func (e *Editor) rules(cal, c *ical.Component, p *calendar.Patch) error {
 		}
 		c.Del(x.name)
 		for _, text := range rules {
-			if r, err := recur.ParseRule(text); err == nil && x.name == "RRULE" && e.Bound > 0 && r.Count == 0 && !r.HasUntil {
-				r.Count = e.Bound
+			if r, err := recur.ParseRule(text); err == nil && x.name == "RRULE" && e.RecurrenceBound > 0 && r.Count == 0 && !r.HasUntil {
+				r.Count = e.RecurrenceBound
 				text = r.String()
 			}
 			c.Add(ical.Property{Name: x.name, Value: text})
@@ -276,14 +276,14 @@ func ruleTexts(c *ical.Component, name string) (out []string) {
 	return out
 }
 
-// prune drops overrides of instances that the series no longer has, and zones
+// finish drops overrides of instances that the series no longer has, and zones
 // that no time names any more; it defines those that are named.
 func (e *Editor) finish(cal *ical.Component, recurrenceChanged bool) error {
-	if master := masterOf(Components(cal)); recurrenceChanged && master != nil {
+	if master := masterOf(components(cal)); recurrenceChanged && master != nil {
 		zones := recur.ZonesOf(cal)
 		set, err := recur.Compile([]*ical.Component{master}, zones)
 		if err != nil {
-			return e.bad(calendar.ValidCalendarData, "%v", err)
+			return invalid(calendar.ValidCalendarData, "%v", err)
 		}
 		cal.Children = slices.DeleteFunc(cal.Children, func(c *ical.Component) bool {
 			p := c.Prop("RECURRENCE-ID")
@@ -294,7 +294,7 @@ func (e *Editor) finish(cal *ical.Component, recurrenceChanged bool) error {
 			if err != nil {
 				return true
 			}
-			_, ok := set.InstanceIn(d, zones, e.Float)
+			_, ok := set.InstanceIn(d, zones, e.Floating)
 			return !ok
 		})
 	}
@@ -306,7 +306,7 @@ func (e *Editor) finish(cal *ical.Component, recurrenceChanged bool) error {
 func defineZones(cal *ical.Component) error {
 	used := map[string]time.Time{}
 	var order []string
-	for _, c := range Components(cal) {
+	for _, c := range components(cal) {
 		c.Walk(func(x *ical.Component) bool {
 			for i := range x.Props {
 				id := x.Props[i].Param("TZID")
@@ -352,11 +352,4 @@ func defineZones(cal *ical.Component) error {
 		at++
 	}
 	return nil
-}
-
-// NewUID makes a UID as Sun's server did: hexadecimal digits.
-func NewUID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails
-	return fmt.Sprintf("%x", b)
 }

@@ -2,6 +2,8 @@ package service
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"slices"
 
@@ -38,8 +40,7 @@ func (s *Service) EditObject(ctx context.Context, who calendar.Actor, req calend
 	if err != nil && calendar.KindOf(err) != calendar.NoCalendar { // who left the directory still has a calendar
 		return calendar.EditResult{}, err
 	}
-	e := edit.Editor{Op: op, Ref: string(id), Kind: req.Component, Bound: req.Bound, Float: s.floating(nil, c.meta), Owner: p,
-		Resource: p.Kind == calendar.Resource || p.Kind == calendar.Room}
+	editor := edit.Editor{Component: req.Component, Owner: p, Floating: s.floating(nil, c.meta), RecurrenceBound: req.Bound}
 	files, err := s.newAttachments(op, id, req.Items)
 	if err != nil {
 		return calendar.EditResult{}, err
@@ -51,8 +52,8 @@ func (s *Service) EditObject(ctx context.Context, who calendar.Actor, req calend
 		if err != nil {
 			return err
 		}
-		x := &editTx{writer: w, place: p, Editor: e, req: &req, files: files}
-		x.Now = w.now
+		x := &editTx{writer: w, place: p, editor: editor, req: &req, files: files}
+		x.editor.Now = w.now
 		if req.Within != nil {
 			items, err = x.within(ctx)
 		} else {
@@ -97,9 +98,10 @@ func deletes(req *calendar.EditRequest) bool {
 type editTx struct {
 	*writer
 	*place
-	edit.Editor
-	req   *calendar.EditRequest
-	files [][]calendar.AttachmentRow // for each item
+	editor edit.Editor
+	req    *calendar.EditRequest
+	files  [][]calendar.AttachmentRow // for each item
+	ref    string                     // of the object at hand
 }
 
 // fatal are the failures that end the transaction rather than one item.
@@ -143,7 +145,7 @@ func (x *editTx) one(items []calendar.EditItem, files [][]calendar.AttachmentRow
 	var old calendar.ObjectRow
 	exists := false
 	if uid == "" {
-		uid = edit.NewUID()
+		uid = newUID()
 		out[0].UID = uid
 	} else if len(items) > 1 || items[0].Mode != calendar.EditCreate || len(files[0]) > 0 { // else the store tells whether the UID is free
 		var err error
@@ -151,20 +153,20 @@ func (x *editTx) one(items []calendar.EditItem, files [][]calendar.AttachmentRow
 			return err
 		}
 	}
-	x.Ref = refOf(calendar.NewID(x.owner, x.row.Name), uid)
+	x.ref = refOf(calendar.NewID(x.owner, x.row.Name), uid)
 	if exists && x.hides(&old) {
-		return all(calendar.Failf(calendar.Denied, calendar.OwnerNeeded, x.Op, x.Ref, "a private object is changed by its owners only"))
+		return all(calendar.Failf(calendar.Denied, calendar.OwnerNeeded, x.op, x.ref, "a private object is changed by its owners only"))
 	}
 	var cal *ical.Component
 	if exists {
 		var err error
 		if cal, err = ical.Parse(old.Data, ical.Limits{}); err != nil {
-			return all(&calendar.Error{Kind: calendar.Invalid, Op: x.Op, Ref: x.Ref, Msg: "the stored text cannot be read", Err: err})
+			return all(&calendar.Error{Kind: calendar.Invalid, Op: x.op, Ref: x.ref, Msg: "the stored text cannot be read", Err: err})
 		}
 	}
 	cur, dirty := cal, false
 	var added []calendar.AttachmentRow
-	var parts []*ical.Component // later parts of series that were split, objects of their own
+	var parts []*ical.Component // later parts of divided series, objects of their own
 	for i := range items {
 		it := &items[i]
 		next, part, err := x.step(cur, uid, it, &out[i])
@@ -210,7 +212,7 @@ func (x *editTx) one(items []calendar.EditItem, files [][]calendar.AttachmentRow
 		}
 		res, err = x.save(objs[0], was)
 		if errors.Is(err, calendar.UIDConflict) && !exists {
-			err = calendar.Failf(calendar.Exists, "", x.Op, x.Ref, "the component exists")
+			err = calendar.Failf(calendar.Exists, "", x.op, x.ref, "the component exists")
 		}
 		if err != nil {
 			return all(err)
@@ -231,45 +233,49 @@ func (x *editTx) one(items []calendar.EditItem, files [][]calendar.AttachmentRow
 	return nil
 }
 
-// step makes the next text of an object, and of the part that it is split off.
-func (x *editTx) step(cur *ical.Component, uid string, it *calendar.EditItem, out *calendar.EditItemResult) (next, part *ical.Component, err error) {
+// step makes the next text of an object, and the later part of a series that had
+// to be divided for it.
+func (x *editTx) step(cur *ical.Component, uid string, it *calendar.EditItem, out *calendar.EditItemResult) (next, later *ical.Component, err error) {
 	switch {
 	case it.Mode == calendar.EditDelete:
 		if cur == nil {
-			return nil, nil, calendar.Failf(calendar.NotFound, "", x.Op, x.Ref, "there is no such component")
+			return nil, nil, calendar.Failf(calendar.NotFound, "", x.op, x.ref, "there is no such component")
 		}
 		if !x.rights.CanDelete() {
-			return nil, nil, calendar.Fail(calendar.Denied, x.Op, x.Ref)
+			return nil, nil, calendar.Fail(calendar.Denied, x.op, x.ref)
 		}
-		next, err = x.Editor.Remove(cur, it)
-		return next, nil, err
+		next, err = x.editor.Remove(cur, it)
+		return next, nil, wrap(x.op, x.ref, err)
 	case !x.rights.CanWrite():
-		return nil, nil, calendar.Fail(calendar.Denied, x.Op, x.Ref)
+		return nil, nil, calendar.Fail(calendar.Denied, x.op, x.ref)
 	case it.Mode == calendar.EditCreate && cur != nil:
-		return nil, nil, calendar.Failf(calendar.Exists, "", x.Op, x.Ref, "the component exists")
+		return nil, nil, calendar.Failf(calendar.Exists, "", x.op, x.ref, "the component exists")
 	case it.Mode == calendar.EditModify && cur == nil:
-		return nil, nil, calendar.Failf(calendar.NotFound, "", x.Op, x.Ref, "there is no such component")
+		return nil, nil, calendar.Failf(calendar.NotFound, "", x.op, x.ref, "there is no such component")
+	}
+	if cur != nil {
+		uid = newUID() // for a later part
+	}
+	next, later, err = x.editor.Store(cur, uid, it)
+	if err != nil {
+		return nil, nil, wrap(x.op, x.ref, err)
 	}
 	if len(it.Detach) > 0 && cur != nil {
-		one := *it
-		one.Patch.Props = append(slices.Clone(it.Patch.Props), calendar.PropEdit{Name: "ATTACH", Append: true, Remove: it.Detach})
 		known := object.Attachments(cur, x.owner)
 		for _, id := range it.Detach {
 			if slices.Contains(known, id) {
 				out.Detached++
 			}
 		}
-		it = &one
 	}
-	next, part, err = x.Editor.Store(cur, uid, it)
-	if err != nil {
-		out.Detached = 0
-		return nil, nil, err
-	}
-	if it.Scope == calendar.WholeSeries {
-		edit.Detach(next, it.Detach)
-	}
-	return next, part, nil
+	return next, later, nil
+}
+
+// newUID makes a UID as Sun's server did: hexadecimal digits.
+func newUID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
 }
 
 // judge is what the model thinks of an object that an edit made. added are the
@@ -277,14 +283,14 @@ func (x *editTx) step(cur *ical.Component, uid string, it *calendar.EditItem, ou
 func (x *editTx) judge(cal *ical.Component, added []calendar.AttachmentRow) (*object.Resource, error) {
 	data := cal.Bytes()
 	if len(data) > x.s.opt.Limits.ObjectSize {
-		return nil, calendar.Failf(calendar.TooLarge, calendar.MaxResourceSize, x.Op, x.Ref, "the object is larger than %d octets", x.s.opt.Limits.ObjectSize)
+		return nil, calendar.Failf(calendar.TooLarge, calendar.MaxResourceSize, x.op, x.ref, "the object is larger than %d octets", x.s.opt.Limits.ObjectSize)
 	}
 	obj, err := object.Judge(x.rules(x.s.opt.Limits), cal, data)
 	if err != nil {
-		return nil, wrap(x.Op, x.Ref, err)
+		return nil, wrap(x.op, x.ref, err)
 	}
 	if limit := x.s.opt.Limits.Attachments; len(added) > 0 && len(obj.Attached) > limit {
-		return nil, calendar.Failf(calendar.TooLarge, "", x.Op, x.Ref, "more than %d attachments", limit)
+		return nil, calendar.Failf(calendar.TooLarge, "", x.op, x.ref, "more than %d attachments", limit)
 	}
 	obj.Files = added
 	return obj, nil
@@ -319,7 +325,7 @@ func (x *editTx) within(ctx context.Context) ([]calendar.EditItemResult, error) 
 	var names []string
 	win := *x.req.Within
 	err := x.Objects(x.row.ID, "", false, func(o *calendar.ObjectRow) error {
-		if x.Kind == "" && o.Component != "VJOURNAL" || o.Component == x.Kind {
+		if x.editor.Component == "" && o.Component != "VJOURNAL" || o.Component == x.editor.Component {
 			names = append(names, o.Name)
 		}
 		return ctx.Err()
@@ -348,7 +354,7 @@ func (x *editTx) within(ctx context.Context) ([]calendar.EditItemResult, error) 
 }
 
 func (x *editTx) withinOne(ctx context.Context, o calendar.ObjectRow, win calendar.Window) (*calendar.EditItemResult, error) {
-	x.Ref = refOf(calendar.NewID(x.owner, x.row.Name), o.UID)
+	x.ref = refOf(calendar.NewID(x.owner, x.row.Name), o.UID)
 	res := &calendar.EditItemResult{UID: o.UID}
 	if win.From.IsZero() && win.To.IsZero() {
 		res.Removed = true
@@ -358,9 +364,9 @@ func (x *editTx) withinOne(ctx context.Context, o calendar.ObjectRow, win calend
 	if err != nil {
 		return nil, nil
 	}
-	next, hit, err := x.RemoveWithin(ctx, cal, win, x.s.opt.Limits.Instances)
+	next, hit, err := x.editor.RemoveWithin(ctx, cal, win, x.s.opt.Limits.Instances)
 	if err != nil || !hit {
-		return nil, err
+		return nil, wrap(x.op, x.ref, err)
 	}
 	if next == nil {
 		res.Removed = true

@@ -9,6 +9,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -18,7 +19,6 @@ import (
 
 	"factotum/server/acl"
 	"factotum/server/calendar"
-	"factotum/server/edit"
 	"factotum/server/object"
 	"factotum/server/recur"
 )
@@ -138,7 +138,7 @@ func wrap(op, ref string, err error) error {
 	if errors.As(err, &e) {
 		if e.Op == "" {
 			e2 := *e
-			e2.Op, e2.Ref = op, edit.CmpOr(e.Ref, ref)
+			e2.Op, e2.Ref = op, cmp.Or(e.Ref, ref)
 			return &e2
 		}
 		return err

@@ -10,11 +10,11 @@ import (
 
 // clock turns moments into the form that a component keeps them in.
 type clock struct {
-	kind  ical.Kind // of DTSTART
-	tzid  string    // of Zoned
-	zone  recur.Zone
-	zones *recur.Zones // of the object
-	float recur.Zone   // of the calendar: what floating time means
+	kind     ical.Kind // of DTSTART
+	tzid     string    // of Zoned
+	zone     recur.Zone
+	zones    *recur.Zones // of the object
+	floating recur.Zone   // of the calendar: what floating time means
 }
 
 // instant maps a moment to UTC. Dates begin at midnight of the clock's zone.
@@ -31,7 +31,7 @@ func (k *clock) instant(d ical.DateTime) time.Time {
 			return k.zone.ToUTC(d.Civil())
 		}
 	}
-	return k.float.ToUTC(d.Civil())
+	return k.floating.ToUTC(d.Civil())
 }
 
 // keep returns a moment in the clock's form.
@@ -49,7 +49,7 @@ func (k *clock) keep(d ical.DateTime) ical.DateTime {
 	case ical.Zoned:
 		return ical.FromCivil(k.zone.FromUTC(t), ical.Zoned, k.tzid)
 	}
-	return ical.FromCivil(k.float.FromUTC(t), ical.Floating, "")
+	return ical.FromCivil(k.floating.FromUTC(t), ical.Floating, "")
 }
 
 // day is the calendar day of a moment. Midnight in UTC is what a client writes
@@ -59,7 +59,7 @@ func (k *clock) day(d ical.DateTime) time.Time {
 	if d.Kind == ical.UTC && (c.Hour() != 0 || c.Minute() != 0 || c.Second() != 0) {
 		z := k.zone
 		if z == nil {
-			z = k.float
+			z = k.floating
 		}
 		c = z.FromUTC(c)
 	}
@@ -81,8 +81,8 @@ func (k *clock) of(civil time.Time) ical.DateTime {
 
 // clockOf is the clock that a component keeps now; ok is false when it has no
 // date at all.
-func clockOf(c *ical.Component, zones *recur.Zones, float recur.Zone) (*clock, bool) {
-	k := &clock{kind: ical.UTC, zones: zones, float: float, zone: recur.UTC}
+func clockOf(c *ical.Component, zones *recur.Zones, floating recur.Zone) (*clock, bool) {
+	k := &clock{kind: ical.UTC, zones: zones, floating: floating, zone: recur.UTC}
 	for _, name := range [...]string{"DTSTART", "DUE", "DTEND", "RECURRENCE-ID"} {
 		p := c.Prop(name)
 		if p == nil {
@@ -99,7 +99,7 @@ func clockOf(c *ical.Component, zones *recur.Zones, float recur.Zone) (*clock, b
 }
 
 func (k *clock) set(kind ical.Kind, tzid string) {
-	k.kind, k.tzid, k.zone = kind, "", k.float
+	k.kind, k.tzid, k.zone = kind, "", k.floating
 	switch kind {
 	case ical.UTC:
 		k.zone = recur.UTC

@@ -12,23 +12,23 @@ import (
 )
 
 // How many instances an edit of "this and the future" or "this and the past"
-// changes one by one. Beyond the first number the series is split in two; one
-// that cannot be, up to the second.
+// changes one by one, each by an override or EXDATE. Beyond the first number the
+// series is divided in two; one that cannot be, up to the second.
 const (
-	maxSplit   = 400
-	maxSingled = 5000
+	maxOverrides = 400
+	maxUndivided = 5000
 )
 
-// some lists the instances that a scope means; none when they are all. more:
+// inScope lists the instances that a scope means; none when they are all. more:
 // they are too many to be told apart.
-func (s *series) some(e *Editor, it *calendar.EditItem, most int) (list []recur.Instance, more bool, err error) {
-	first, ok := s.rid(e, it.RID)
+func (s *series) inScope(it *calendar.EditItem, most int) (list []recur.Instance, more bool, err error) {
+	first, ok := s.instance(it.RID)
 	if !ok {
-		return nil, false, calendar.Failf(calendar.NotFound, "", e.Op, e.Ref, "there is no such instance")
+		return nil, false, errNoInstance
 	}
 	pivot := s.clock.civil(first.RecurrenceID)
 	others := false
-	for in, err := range s.set.Between(context.Background(), time.Time{}, time.Time{}, e.Float, recur.Budget{MaxInstances: 20_000, MaxSteps: 100_000}) {
+	for in, err := range s.set.Between(context.Background(), time.Time{}, time.Time{}, s.clock.floating, recur.Budget{MaxInstances: 20_000, MaxSteps: 100_000}) {
 		if err != nil {
 			if it.Scope == calendar.ThisAndPrior && others {
 				break // nothing earlier comes later
@@ -50,20 +50,20 @@ func (s *series) some(e *Editor, it *calendar.EditItem, most int) (list []recur.
 	return list, false, nil
 }
 
-// storeSome changes instances from or up to one of them: one by one, or the
+// storeScope changes instances from or up to one of them: one by one, or the
 // part of the series that they are.
-func (e *Editor) storeSome(s *series, it *calendar.EditItem) (next, rest *ical.Component, err error) {
-	list, more, err := s.some(e, it, maxSplit)
+func (e *Editor) storeScope(s *series, uid string, it *calendar.EditItem) (next, later *ical.Component, err error) {
+	list, more, err := s.inScope(it, maxOverrides)
 	if err != nil {
 		return nil, nil, err
 	}
 	if more {
-		next, rest, done, err := e.storePart(s, it)
+		next, later, done, err := e.storeDivided(s, uid, it)
 		if done || err != nil {
-			return next, rest, err
+			return next, later, err
 		}
-		if list, more, err = s.some(e, it, maxSingled); err == nil && more {
-			err = calendar.Failf(calendar.TooLarge, "", e.Op, e.Ref, "more than %d instances", maxSingled)
+		if list, more, err = s.inScope(it, maxUndivided); err == nil && more {
+			err = calendar.Errorf(calendar.TooLarge, "", "more than %d instances", maxUndivided)
 		}
 		if err != nil {
 			return nil, nil, err
@@ -76,7 +76,7 @@ func (e *Editor) storeSome(s *series, it *calendar.EditItem) (next, rest *ical.C
 	for _, in := range list {
 		c := s.override(in.RecurrenceID)
 		if c == nil {
-			c = s.split(e, in)
+			c = s.newOverride(in)
 			s.cal.AddChild(c)
 		}
 		if err := e.change(s, c, it); err != nil {
@@ -86,18 +86,18 @@ func (e *Editor) storeSome(s *series, it *calendar.EditItem) (next, rest *ical.C
 	return s.cal, nil, e.finish(s.cal, false)
 }
 
-// storePart splits a series at an instance and changes one of the parts. The
-// earlier one stays the object, the later one becomes another, rest. It does
-// not where that could not be done exactly, or where it is not this calendar's
-// owner who says what belongs together.
-func (e *Editor) storePart(s *series, it *calendar.EditItem) (next, rest *ical.Component, done bool, err error) {
+// storeDivided divides a series at an instance and changes one of the parts. The
+// earlier one stays the object, the later one becomes another. It does not where
+// that could not be done exactly, or where it is not this calendar's owner who
+// says what belongs together.
+func (e *Editor) storeDivided(s *series, uid string, it *calendar.EditItem) (next, later *ical.Component, done bool, err error) {
 	if s.master == nil || it.Role == calendar.AsAttendee || it.Role == calendar.OwnCopy {
 		return nil, nil, false, nil
 	}
-	if org := s.master.Prop("ORGANIZER"); org != nil && !e.isMe(org.Value) {
+	if org := s.master.Prop("ORGANIZER"); org != nil && !e.isOwner(org.Value) {
 		return nil, nil, false, nil
 	}
-	at, ok, whole := e.cut(s, it)
+	at, ok, whole := s.divider(it)
 	if whole {
 		next, err = e.storeSeries(s, it)
 		return next, nil, true, err
@@ -105,11 +105,11 @@ func (e *Editor) storePart(s *series, it *calendar.EditItem) (next, rest *ical.C
 	if !ok {
 		return nil, nil, false, nil
 	}
-	later, ok, err := e.tail(s.cal.Clone(), at, NewUID())
+	later, ok, err = e.laterPart(s.cal.Clone(), at, uid)
 	if !ok || err != nil {
 		return nil, nil, false, err
 	}
-	earlier, err := e.truncate(s, at)
+	earlier, err := e.earlierPart(s, at)
 	if err != nil || earlier == nil {
 		return nil, nil, false, err
 	}
@@ -132,11 +132,11 @@ func (e *Editor) storePart(s *series, it *calendar.EditItem) (next, rest *ical.C
 	return earlier, later, true, nil
 }
 
-// cut finds the first instance of the later part. ok is false if the rule
+// divider finds the first instance of the later part. ok is false if the rule
 // could not go on from there as it does now: it has to be the only one, and
 // the instance one of its own. whole: nothing is on one side.
-func (e *Editor) cut(s *series, it *calendar.EditItem) (at recur.Instance, ok, whole bool) {
-	in, found := s.rid(e, it.RID)
+func (s *series) divider(it *calendar.EditItem) (at recur.Instance, ok, whole bool) {
+	in, found := s.instance(it.RID)
 	if !found || s.master == nil || s.master.Count("RRULE") != 1 || s.master.Count("EXRULE") != 0 {
 		return at, false, false
 	}
@@ -151,7 +151,7 @@ func (e *Editor) cut(s *series, it *calendar.EditItem) (at recur.Instance, ok, w
 	}
 	pivot := s.clock.civil(in.RecurrenceID)
 	from := s.clock.instant(in.RecurrenceID)
-	for in, err := range rule.Between(context.Background(), from, time.Time{}, e.Float, recur.Budget{MaxInstances: 1000, MaxSteps: 100_000}) {
+	for in, err := range rule.Between(context.Background(), from, time.Time{}, s.clock.floating, recur.Budget{MaxInstances: 1000, MaxSteps: 100_000}) {
 		if err != nil {
 			return at, false, false
 		}
@@ -183,9 +183,9 @@ func (s *series) rule() *recur.Set {
 	return set
 }
 
-// tail is the part of a series that begins with an instance of its rule. With
-// a uid it is another series. ok is false if its length cannot be told.
-func (e *Editor) tail(cal *ical.Component, at recur.Instance, uid string) (next *ical.Component, ok bool, err error) {
+// laterPart is the part of a series that begins with an instance of its rule.
+// With a uid it is another series. ok is false if its length cannot be told.
+func (e *Editor) laterPart(cal *ical.Component, at recur.Instance, uid string) (next *ical.Component, ok bool, err error) {
 	s, err := e.open(cal)
 	if err != nil {
 		return nil, false, err
@@ -194,10 +194,10 @@ func (e *Editor) tail(cal *ical.Component, at recur.Instance, uid string) (next 
 	earlier := func(d ical.DateTime) bool { return s.clock.civil(d).Before(pivot) }
 	before := s.master.Clone()
 	at.Comp = s.master
-	first := s.split(e, at)
+	first := s.newOverride(at)
 	passed := 0
 	if rule := s.rule(); rule != nil && strings.Contains(strings.ToUpper(s.master.Value("RRULE")), "COUNT") {
-		for in, err := range rule.Between(context.Background(), time.Time{}, s.clock.instant(at.RecurrenceID), e.Float, recur.Budget{MaxInstances: 100_000, MaxSteps: 1_000_000}) {
+		for in, err := range rule.Between(context.Background(), time.Time{}, s.clock.instant(at.RecurrenceID), e.Floating, recur.Budget{MaxInstances: 100_000, MaxSteps: 1_000_000}) {
 			if err != nil {
 				return nil, false, nil
 			}
@@ -238,7 +238,7 @@ func (e *Editor) tail(cal *ical.Component, at recur.Instance, uid string) (next 
 		return c.Name != "VTIMEZONE" && c.Prop("RECURRENCE-ID") != nil && earlier(moment(c, "RECURRENCE-ID"))
 	})
 	if uid != "" {
-		for _, c := range Components(cal) {
+		for _, c := range components(cal) {
 			c.SetText("UID", uid)
 		}
 		s.master.Set("SEQUENCE", "0")
@@ -246,33 +246,33 @@ func (e *Editor) tail(cal *ical.Component, at recur.Instance, uid string) (next 
 	} else {
 		e.stamp(s.master, before, &calendar.Patch{})
 	}
-	next, err = e.left(cal)
+	next, err = e.remainder(cal)
 	return next, err == nil && next != nil, err
 }
 
 // removePrior deletes the instances up to one of them.
 func (e *Editor) removePrior(s *series, it *calendar.EditItem) (*ical.Component, error) {
-	list, more, err := s.some(e, it, maxSplit)
+	list, more, err := s.inScope(it, maxOverrides)
 	if err != nil || !more && list == nil {
 		return nil, err
 	}
 	if !more {
-		return e.without(s, list)
+		return e.exclude(s, list)
 	}
-	at, ok, whole := e.cut(s, it)
+	at, ok, whole := s.divider(it)
 	if whole {
 		return nil, nil
 	}
 	if ok {
-		if next, ok, err := e.tail(s.cal.Clone(), at, ""); ok || err != nil {
+		if next, ok, err := e.laterPart(s.cal.Clone(), at, ""); ok || err != nil {
 			return next, err
 		}
 	}
-	if list, more, err = s.some(e, it, maxSingled); err == nil && more {
-		err = calendar.Failf(calendar.TooLarge, "", e.Op, e.Ref, "more than %d instances", maxSingled)
+	if list, more, err = s.inScope(it, maxUndivided); err == nil && more {
+		err = calendar.Errorf(calendar.TooLarge, "", "more than %d instances", maxUndivided)
 	}
 	if err != nil || list == nil {
 		return nil, err
 	}
-	return e.without(s, list)
+	return e.exclude(s, list)
 }

@@ -1,38 +1,15 @@
 package edit
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"factotum/server/calendar"
 	"factotum/server/ical"
 	"factotum/server/recur"
 )
-
-// Editor applies edits to the text of one object. It is pure: it knows the
-// time and who owns the calendar, and asks nobody.
-type Editor struct {
-	Op       string
-	Ref      string
-	Kind     string // component that is edited
-	Now      time.Time
-	Bound    int             // COUNT of a rule without end, 0 = none
-	Float    recur.Zone      // what floating time means in this calendar
-	Owner    calendar.Person // of the calendar; Mails are his addresses
-	Resource bool
-}
-
-func (e *Editor) bad(reason calendar.Reason, format string, args ...any) error {
-	return calendar.Failf(calendar.Invalid, reason, e.Op, e.Ref, format, args...)
-}
-
-// isMe reports whether an address is the calendar owner's. Where nobody knows
-// his addresses, every address may be.
-func (e *Editor) isMe(address string) bool {
-	return len(e.Owner.Mails) == 0 || e.Owner.HasAddress(address)
-}
 
 // structural are the properties that a PropEdit may not touch.
 var structural = map[string]bool{
@@ -40,7 +17,8 @@ var structural = map[string]bool{
 	"EXRULE": true, "EXDATE": true, "DTSTAMP": true, "CREATED": true, "LAST-MODIFIED": true, "BEGIN": true, "END": true, "": true,
 }
 
-// apply changes one component. Its recurrence is for the caller (series).
+// apply changes one component. Where a change of times moves the instances of a
+// series, that is for the caller (storeSeries).
 func (e *Editor) apply(cal, c *ical.Component, p *calendar.Patch) error {
 	before := c.Clone()
 	if err := e.times(cal, c, p); err != nil {
@@ -83,7 +61,8 @@ func (e *Editor) stamp(c, before *ical.Component, p *calendar.Patch) {
 	}
 }
 
-// consequential spells what a meeting cannot change without telling anybody.
+// consequential spells what cannot change without the attendees being told anew.
+// RFC 5546 §2.1.4.
 func consequential(c *ical.Component) string {
 	var b []byte
 	for i := range c.Props {
@@ -129,7 +108,7 @@ func (e *Editor) times(cal, c *ical.Component, p *calendar.Patch) error {
 		c.Del("DURATION")
 	case p.Duration != nil && !start.IsZero():
 		if p.Duration.Neg {
-			return e.bad("", "the duration is negative")
+			return invalid("", "the duration is negative")
 		}
 		end = k.of(addDuration(start.Civil(), *p.Duration))
 		c.Del("DURATION")
@@ -142,7 +121,7 @@ func (e *Editor) times(cal, c *ical.Component, p *calendar.Patch) error {
 		case late < 0 && k.kind == ical.Date, late == 0 && c.Name == "VEVENT":
 			end = ical.DateTime{} // a day, or a moment: what a start by itself means
 		case late < 0:
-			return e.bad("", "the end is before the start")
+			return invalid("", "the end is before the start")
 		}
 	}
 	setMoment(c, "DTSTART", start)
@@ -178,8 +157,8 @@ func setMoment(c *ical.Component, name string, d ical.DateTime) {
 // that it kept before.
 func (e *Editor) newClock(cal, c *ical.Component, p *calendar.Patch) (k, old *clock) {
 	zones := recur.ZonesOf(cal)
-	old, had := clockOf(c, zones, e.Float)
-	k = &clock{zones: zones, float: e.Float}
+	old, had := clockOf(c, zones, e.Floating)
+	k = &clock{zones: zones, floating: e.Floating}
 	given := ical.DateTime{}
 	for _, d := range []*ical.DateTime{p.Start, p.End, p.Due} {
 		if d != nil && !d.IsZero() {
@@ -206,8 +185,8 @@ func (e *Editor) newClock(cal, c *ical.Component, p *calendar.Patch) (k, old *cl
 		k.set(ical.Floating, "")
 	case had && old.kind == ical.Date && given.IsZero():
 		k.set(ical.Floating, "")
-		k.kind, k.zone = ical.UTC, e.Float
-		if z, ok := recur.LoadZone(e.Float.Name()); ok {
+		k.kind, k.zone = ical.UTC, e.Floating
+		if z, ok := recur.LoadZone(e.Floating.Name()); ok {
 			k.set(ical.Zoned, z.Name())
 		}
 	default:
@@ -216,7 +195,7 @@ func (e *Editor) newClock(cal, c *ical.Component, p *calendar.Patch) (k, old *cl
 	if allDay {
 		zone := k.zone
 		if tzid == "" {
-			zone = e.Float
+			zone = e.Floating
 		}
 		k.kind, k.tzid, k.zone = ical.Date, "", zone
 	}
@@ -227,7 +206,7 @@ func (e *Editor) newClock(cal, c *ical.Component, p *calendar.Patch) (k, old *cl
 func (e *Editor) prop(c *ical.Component, x *calendar.PropEdit) error {
 	name := strings.ToUpper(x.Name)
 	if structural[name] {
-		return e.bad("", "%s is not changed like this", name)
+		return invalid("", "%s is not changed like this", name)
 	}
 	switch name {
 	case "ATTENDEE":
@@ -237,8 +216,8 @@ func (e *Editor) prop(c *ical.Component, x *calendar.PropEdit) error {
 			return nil // with what else is known of him
 		}
 	case "TRANSP":
-		if e.Resource && len(x.Props) > 0 && strings.EqualFold(x.Props[0].Value, "TRANSPARENT") {
-			return e.bad(calendar.TranspResource, "a resource is never transparent")
+		if e.forResource() && len(x.Props) > 0 && strings.EqualFold(x.Props[0].Value, "TRANSPARENT") {
+			return invalid(calendar.TranspResource, "a resource is never transparent")
 		}
 	}
 	var old []ical.Property
@@ -252,7 +231,7 @@ func (e *Editor) prop(c *ical.Component, x *calendar.PropEdit) error {
 		}
 	}
 	if name == "ATTACH" && len(x.Remove) > 0 {
-		detachFrom(c, x.Remove)
+		detach(c, x.Remove)
 	}
 	if x.Append {
 		appendValues(c, old, x.Props)
@@ -402,7 +381,7 @@ func (e *Editor) organizer(c *ical.Component, p *calendar.Patch) {
 			o.SetParam("CN", e.Owner.Name)
 		}
 		c.Add(o)
-	case !has && org != nil && len(e.Owner.Mails) > 0 && e.isMe(org.Value):
+	case !has && org != nil && len(e.Owner.Mails) > 0 && e.isOwner(org.Value):
 		c.Del("ORGANIZER")
 	}
 }
@@ -439,7 +418,7 @@ func (e *Editor) alarm(cal, c *ical.Component, x *calendar.AlarmEdit) {
 			alarm.SetText("DESCRIPTION", "This is the alarm description")
 		}
 		if action == "EMAIL" {
-			alarm.SetText("SUMMARY", CmpOr(c.Text("SUMMARY"), "Alarm"))
+			alarm.SetText("SUMMARY", cmp.Or(c.Text("SUMMARY"), "Alarm"))
 		}
 	}
 	if timed {
@@ -480,7 +459,7 @@ func (e *Editor) alarmAttendees(alarm *ical.Component, x *calendar.AlarmEdit) {
 func (e *Editor) trigger(cal, c, alarm *ical.Component, x *calendar.AlarmEdit) {
 	before := x.Before
 	if before == nil && (c.Prop("RRULE") != nil || c.Prop("RDATE") != nil) {
-		k, ok := clockOf(c, recur.ZonesOf(cal), e.Float)
+		k, ok := clockOf(c, recur.ZonesOf(cal), e.Floating)
 		ref := moment(c, "DTSTART")
 		if ref.IsZero() {
 			ref = moment(c, "DUE")
@@ -491,7 +470,7 @@ func (e *Editor) trigger(cal, c, alarm *ical.Component, x *calendar.AlarmEdit) {
 		}
 	}
 	if before == nil {
-		k := clock{zones: recur.ZonesOf(cal), float: e.Float, zone: recur.UTC, kind: ical.UTC}
+		k := clock{zones: recur.ZonesOf(cal), floating: e.Floating, zone: recur.UTC, kind: ical.UTC}
 		alarm.Set("TRIGGER", k.keep(*x.At).String(), ical.Param{Name: "VALUE", Values: []string{"DATE-TIME"}})
 		return
 	}
@@ -502,24 +481,8 @@ func (e *Editor) trigger(cal, c, alarm *ical.Component, x *calendar.AlarmEdit) {
 	alarm.Set("TRIGGER", before.String())
 }
 
-func CmpOr(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
-}
-
-// Detach takes the ATTACHes of these ids out of every component.
-func Detach(cal *ical.Component, ids []string) {
-	if len(ids) == 0 {
-		return
-	}
-	for _, c := range Components(cal) {
-		detachFrom(c, ids)
-	}
-}
-
-func detachFrom(c *ical.Component, ids []string) {
+// detach takes the ATTACHes of these ids out of a component.
+func detach(c *ical.Component, ids []string) {
 	c.Props = slices.DeleteFunc(c.Props, func(p ical.Property) bool {
 		return p.Name == "ATTACH" && slices.Contains(ids, calendar.AttachmentID(p.Value))
 	})

@@ -1,6 +1,7 @@
 package edit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -15,43 +16,109 @@ import (
 // prodID marks objects that this server wrote.
 const prodID = "-//Factotum//Calendar//EN"
 
-// Store applies an item to an object, nil if there is none yet, and returns
-// the new one; cal stays as it was. A series that had to be split has its
-// later part in rest, an object of its own.
-func (e *Editor) Store(cal *ical.Component, uid string, it *calendar.EditItem) (next, rest *ical.Component, err error) {
+// Editor is all that there is to know besides the object and what is to become
+// of it. One Editor does for all items of a request: it never changes, so that
+// no item leaves anything behind for the next. Its errors have neither Op nor
+// Ref.
+type Editor struct {
+	// Component is the name of what is edited: VEVENT or VTODO. An object of
+	// another kind is not found. For deletions "" is any.
+	Component string
+	// Owner is whose calendar it is. He is the organizer of what others are
+	// invited to, and the attendee that answers are of. A resource or room has
+	// rules of its own.
+	Owner calendar.Person
+	// Floating is the zone that floating time is read in.
+	Floating recur.Zone
+	// Now is the time of the edit.
+	Now time.Time
+	// RecurrenceBound is the COUNT that a new rule without end gets, 0 for none.
+	// WCAP §6.3.
+	RecurrenceBound int
+}
+
+// Store makes or changes an object as an item says, and returns what it is
+// then. cal is the object, or nil if there is none; it stays as it was.
+//
+// uid names the object that comes into being: the new one where cal is nil, else
+// the later part of a series that has to be divided, which is an object of its
+// own then, and nil otherwise.
+func (e *Editor) Store(cal *ical.Component, uid string, it *calendar.EditItem) (next, later *ical.Component, err error) {
+	if len(it.Detach) > 0 && cal != nil {
+		one := *it
+		one.Patch.Props = append(slices.Clone(it.Patch.Props), calendar.PropEdit{Name: "ATTACH", Append: true, Remove: it.Detach})
+		it = &one
+	}
 	if cal == nil {
 		next, err = e.create(uid, it)
-		return next, nil, err
+	} else {
+		next, later, err = e.modify(cal.Clone(), uid, it)
 	}
-	cal = cal.Clone()
+	if err != nil {
+		return nil, nil, err
+	}
+	if it.Scope == calendar.WholeSeries && len(it.Detach) > 0 {
+		for _, c := range components(next) { // overrides name the files too
+			detach(c, it.Detach)
+		}
+	}
+	return next, later, nil
+}
+
+// modify is Store for an object that is there.
+func (e *Editor) modify(cal *ical.Component, uid string, it *calendar.EditItem) (next, later *ical.Component, err error) {
 	s, err := e.open(cal)
 	if err != nil {
 		return nil, nil, err
 	}
-	if s.comps[0].Name != e.Kind {
-		return nil, nil, calendar.Failf(calendar.NotFound, "", e.Op, e.Ref, "the component is a %s", s.comps[0].Name)
+	if s.comps[0].Name != e.Component {
+		return nil, nil, notFound("the component is a %s", s.comps[0].Name)
 	}
 	if err := e.allowed(s.comps[0], it); err != nil {
 		return nil, nil, err
 	}
-	single := !it.RID.IsZero() && it.Scope != calendar.WholeSeries && (s.recurs() || s.master == nil)
+	one := !it.RID.IsZero() && it.Scope != calendar.WholeSeries && (s.recurs() || s.master == nil)
 	switch {
-	case !it.RID.IsZero() && it.Scope == calendar.ThisInstance && !single:
-		if _, ok := s.rid(e, it.RID); !ok {
-			return nil, nil, calendar.Failf(calendar.NotFound, "", e.Op, e.Ref, "there is no such instance")
-		}
-	case single && it.Scope != calendar.ThisInstance:
-		if p := &it.Patch; p.Start == nil && p.End == nil && p.Due == nil && p.Duration == nil && p.RRules == nil && p.RDates == nil && p.ExRules == nil && p.ExDates == nil {
-			return e.storeSome(s, it)
-		}
-		single = false
-	}
-	if single {
+	case one && it.Scope == calendar.ThisInstance:
 		next, err = e.storeInstance(s, it)
-	} else {
-		next, err = e.storeSeries(s, it)
+		return next, nil, err
+	case one && !retimes(&it.Patch):
+		return e.storeScope(s, uid, it)
+	case !it.RID.IsZero() && it.Scope == calendar.ThisInstance:
+		if _, ok := s.instance(it.RID); !ok {
+			return nil, nil, errNoInstance
+		}
 	}
+	next, err = e.storeSeries(s, it)
 	return next, nil, err
+}
+
+// retimes tells whether a patch says when something takes place. From or up to
+// an instance, that is said of the series as a whole.
+func retimes(p *calendar.Patch) bool {
+	return p.Start != nil || p.End != nil || p.Due != nil || p.Duration != nil || p.RRules != nil || p.RDates != nil || p.ExRules != nil || p.ExDates != nil
+}
+
+// invalid refuses what an item asks for.
+func invalid(reason calendar.Reason, format string, args ...any) error {
+	return calendar.Errorf(calendar.Invalid, reason, format, args...)
+}
+
+func notFound(format string, args ...any) error {
+	return calendar.Errorf(calendar.NotFound, "", format, args...)
+}
+
+var errNoInstance = notFound("there is no such instance")
+
+// isOwner reports whether an address is the calendar owner's. Where nobody knows
+// his addresses, every address may be.
+func (e *Editor) isOwner(address string) bool {
+	return len(e.Owner.Mails) == 0 || e.Owner.HasAddress(address)
+}
+
+// forResource tells whether the calendar is that of a resource or room.
+func (e *Editor) forResource() bool {
+	return e.Owner.Kind == calendar.Resource || e.Owner.Kind == calendar.Room
 }
 
 // allowed refuses what only the organizer may do. RFC 5546 §1.4, WCAP §7.5.
@@ -60,40 +127,40 @@ func (e *Editor) allowed(c *ical.Component, it *calendar.EditItem) error {
 		return nil
 	}
 	org := c.Prop("ORGANIZER")
-	if org == nil || e.isMe(org.Value) {
+	if org == nil || e.isOwner(org.Value) {
 		return nil
 	}
 	reason := calendar.Reason("")
 	if it.Role == calendar.AsOrganizer {
 		reason = calendar.RequestOnModify
 	}
-	return calendar.Failf(calendar.NotOrganizer, reason, e.Op, e.Ref, "only the organizer may do this")
+	return calendar.Errorf(calendar.NotOrganizer, reason, "only the organizer may do this")
 }
 
 // create makes a new object.
 func (e *Editor) create(uid string, it *calendar.EditItem) (*ical.Component, error) {
 	p := &it.Patch
 	if it.Role == calendar.AsAttendee {
-		return nil, calendar.Failf(calendar.NotFound, "", e.Op, e.Ref, "there is no invitation to answer")
+		return nil, notFound("there is no invitation to answer")
 	}
-	if e.Kind == "VEVENT" && (p.Start == nil || p.Start.IsZero()) {
-		return nil, e.bad("", "an event needs a start")
+	if e.Component == "VEVENT" && (p.Start == nil || p.Start.IsZero()) {
+		return nil, invalid("", "an event needs a start")
 	}
 	cal := ical.NewCalendar(prodID)
-	c := &ical.Component{Name: strings.ToUpper(e.Kind), Props: make([]ical.Property, 0, 12+len(p.Props))}
+	c := &ical.Component{Name: strings.ToUpper(e.Component), Props: make([]ical.Property, 0, 12+len(p.Props))}
 	c.SetText("UID", uid)
 	cal.AddChild(c)
 	now := ical.FromCivil(e.Now.UTC(), ical.UTC, "")
 	c.SetDateTime("DTSTAMP", now)
 	c.SetDateTime("CREATED", now)
 	c.Set("SEQUENCE", "0")
-	if p.AllDay != nil && *p.AllDay && !e.Resource && e.Kind == "VEVENT" {
+	if p.AllDay != nil && *p.AllDay && !e.forResource() && e.Component == "VEVENT" {
 		c.Set("TRANSP", "TRANSPARENT") // unless the patch says otherwise; WCAP §7.7
 	}
 	foreign := false
 	for i := range p.Props {
 		x := &p.Props[i]
-		foreign = foreign || strings.EqualFold(x.Name, "ORGANIZER") && len(x.Props) > 0 && !e.isMe(x.Props[0].Value)
+		foreign = foreign || strings.EqualFold(x.Name, "ORGANIZER") && len(x.Props) > 0 && !e.isOwner(x.Props[0].Value)
 	}
 	err := e.times(cal, c, p)
 	if err == nil {
@@ -108,7 +175,7 @@ func (e *Editor) create(uid string, it *calendar.EditItem) (*ical.Component, err
 		return nil, err
 	}
 	if foreign && c.Prop("ATTENDEE") != nil && it.Role != calendar.OwnCopy {
-		return nil, calendar.Failf(calendar.NotOrganizer, "", e.Op, e.Ref, "only the organizer may do this")
+		return nil, calendar.Errorf(calendar.NotOrganizer, "", "only the organizer may do this")
 	}
 	e.organizer(c, p)
 	for i := range p.Alarms {
@@ -119,9 +186,9 @@ func (e *Editor) create(uid string, it *calendar.EditItem) (*ical.Component, err
 	}
 	e.stamp(c, nil, p)
 	if !it.RID.IsZero() && it.Scope == calendar.ThisInstance {
-		k, ok := clockOf(c, recur.ZonesOf(cal), e.Float)
+		k, ok := clockOf(c, recur.ZonesOf(cal), e.Floating)
 		if !ok {
-			return nil, e.bad("", "an instance needs a start")
+			return nil, invalid("", "an instance needs a start")
 		}
 		c.SetDateTime("RECURRENCE-ID", k.keep(it.RID))
 	}
@@ -156,13 +223,13 @@ func (e *Editor) reply(s *series, c *ical.Component, it *calendar.EditItem) erro
 			continue
 		}
 		for _, p := range x.Props {
-			if e.isMe(p.Value) {
+			if e.isOwner(p.Value) {
 				mine.Props = append(mine.Props, p)
 			}
 		}
 	}
 	if len(mine.Props) == 0 {
-		return e.bad("", "the answer is not one of this calendar's owner")
+		return invalid("", "the answer is not one of this calendar's owner")
 	}
 	if err := e.attendees(c, &mine); err != nil {
 		return err
@@ -196,16 +263,16 @@ func (e *Editor) storeSeries(s *series, it *calendar.EditItem) (*ical.Component,
 	if err := e.times(s.cal, s.master, p); err != nil {
 		return nil, err
 	}
-	now, _ := clockOf(s.master, s.zones, e.Float)
+	now, _ := clockOf(s.master, s.zones, e.Floating)
 	start := moment(s.master, "DTSTART")
 	moved := !start.IsZero() && !oldStart.IsZero() && start != oldStart
 	if moved && s.recurs() {
 		s.shift(now, start.Civil().Sub(s.clock.civil(oldStart)))
 	}
-	rest := *p
-	rest.Start, rest.End, rest.Due, rest.Duration, rest.AllDay = nil, nil, nil, nil, nil
+	others := *p
+	others.Start, others.End, others.Due, others.Duration, others.AllDay = nil, nil, nil, nil, nil
 	sequence := s.master.Value("SEQUENCE")
-	if err := e.change(s, s.master, &calendar.EditItem{Role: it.Role, Patch: rest}); err != nil {
+	if err := e.change(s, s.master, &calendar.EditItem{Role: it.Role, Patch: others}); err != nil {
 		return nil, err
 	}
 	if s.master.Value("SEQUENCE") == sequence && consequential(before) != consequential(s.master) {
@@ -221,7 +288,7 @@ func (e *Editor) adopt(s *series, it *calendar.EditItem) (*ical.Component, error
 	if err != nil {
 		return nil, err
 	}
-	s.cal.AddChild(Components(made)...)
+	s.cal.AddChild(components(made)...)
 	for z := range made.ChildrenOf("VTIMEZONE") {
 		s.cal.AddChild(z)
 	}
@@ -237,22 +304,22 @@ func dateTexts(c *ical.Component, name string) (out []string) {
 
 // storeInstance changes one instance, which becomes an override.
 func (e *Editor) storeInstance(s *series, it *calendar.EditItem) (*ical.Component, error) {
-	in, ok := s.rid(e, it.RID)
+	in, ok := s.instance(it.RID)
 	if !ok {
 		if s.master == nil && it.Role != calendar.AsAttendee && it.Patch.Start != nil { // one more without a master
 			made, err := e.create(s.comps[0].Text("UID"), it)
 			if err != nil {
 				return nil, err
 			}
-			s.cal.AddChild(Components(made)...)
+			s.cal.AddChild(components(made)...)
 			return s.cal, e.finish(s.cal, false)
 		}
-		return nil, calendar.Failf(calendar.NotFound, "", e.Op, e.Ref, "there is no such instance")
+		return nil, errNoInstance
 	}
 	c := s.override(in.RecurrenceID)
 	fresh := c == nil
 	if fresh {
-		c = s.split(e, in)
+		c = s.newOverride(in)
 	}
 	p := &it.Patch
 	if p.RRules != nil || p.RDates != nil || p.ExRules != nil || p.ExDates != nil {
@@ -269,15 +336,15 @@ func (e *Editor) storeInstance(s *series, it *calendar.EditItem) (*ical.Componen
 	if it.Role == calendar.AsPublisher || it.Role == calendar.AsOrganizer {
 		if s.master != nil {
 			for _, name := range []string{"CLASS", "TRANSP"} {
-				if a, b := c.Value(name), was.Value(name); !strings.EqualFold(a, b) && !strings.EqualFold(CmpOr(a, plain[name]), CmpOr(b, plain[name])) {
-					return nil, e.bad(calendar.RecurPrivacy, "%s is one for the whole series", name)
+				if a, b := c.Value(name), was.Value(name); !strings.EqualFold(a, b) && !strings.EqualFold(cmp.Or(a, defaults[name]), cmp.Or(b, defaults[name])) {
+					return nil, invalid(calendar.RecurPrivacy, "%s is one for the whole series", name)
 				}
 			}
 		}
-		k, ok := clockOf(c, s.zones, e.Float)
+		k, ok := clockOf(c, s.zones, e.Floating)
 		if d := moment(c, "DTSTART"); ok && !d.IsZero() {
 			old := moment(was, "DTSTART")
-			if err := s.neighbours(e, in.RecurrenceID, k.instant(old), k.instant(d)); err != nil {
+			if err := s.checkNeighbours(in.RecurrenceID, k.instant(old), k.instant(d)); err != nil {
 				return nil, err
 			}
 		}
@@ -288,46 +355,48 @@ func (e *Editor) storeInstance(s *series, it *calendar.EditItem) (*ical.Componen
 	return s.cal, e.finish(s.cal, false)
 }
 
-// plain are the values that a property has when it is not there.
-var plain = map[string]string{"CLASS": "PUBLIC", "TRANSP": "OPAQUE"}
+// defaults are the values that a property has when it is not there.
+var defaults = map[string]string{"CLASS": "PUBLIC", "TRANSP": "OPAQUE"}
 
-// Remove deletes the instances that an item means; a nil object is gone whole.
+// Remove deletes the instances that an item means and returns what is left, nil
+// if nothing is. cal stays as it was.
 func (e *Editor) Remove(cal *ical.Component, it *calendar.EditItem) (*ical.Component, error) {
 	s, err := e.open(cal.Clone())
 	if err != nil {
 		return nil, err
 	}
-	if e.Kind != "" && s.comps[0].Name != e.Kind {
-		return nil, calendar.Failf(calendar.NotFound, "", e.Op, e.Ref, "the component is a %s", s.comps[0].Name)
+	if e.Component != "" && s.comps[0].Name != e.Component {
+		return nil, notFound("the component is a %s", s.comps[0].Name)
 	}
 	if it.RID.IsZero() || it.Scope == calendar.WholeSeries {
 		return nil, nil
 	}
-	in, ok := s.rid(e, it.RID)
+	in, ok := s.instance(it.RID)
 	if !ok {
-		return nil, calendar.Failf(calendar.NotFound, "", e.Op, e.Ref, "there is no such instance")
+		return nil, errNoInstance
 	}
 	if !s.recurs() {
 		return nil, nil
 	}
 	switch it.Scope {
 	case calendar.ThisInstance:
-		return e.without(s, []recur.Instance{in})
+		return e.exclude(s, []recur.Instance{in})
 	case calendar.ThisAndFuture:
-		return e.truncate(s, in)
+		return e.earlierPart(s, in)
 	}
 	return e.removePrior(s, it)
 }
 
 // RemoveWithin deletes the instances, at most limit, that lie completely in a
-// window; hit tells whether there are any. A nil object is gone whole. WCAP §9.4.
+// window, and returns what is left, nil if nothing is; hit tells whether there
+// were any. cal stays as it was. WCAP §9.4.
 func (e *Editor) RemoveWithin(ctx context.Context, cal *ical.Component, win calendar.Window, limit int) (next *ical.Component, hit bool, err error) {
 	s, err := e.open(cal.Clone())
 	if err != nil {
 		return nil, false, nil // stored before a rule was added: left alone
 	}
 	var gone []recur.Instance
-	for in, err := range s.set.Between(ctx, win.From, win.To, e.Float, recur.Budget{MaxInstances: limit, MaxSteps: 100_000}) {
+	for in, err := range s.set.Between(ctx, win.From, win.To, e.Floating, recur.Budget{MaxInstances: limit, MaxSteps: 100_000}) {
 		if errors.Is(err, recur.ErrBudget) {
 			break
 		}
@@ -342,12 +411,12 @@ func (e *Editor) RemoveWithin(ctx context.Context, cal *ical.Component, win cale
 	if len(gone) == 0 || !s.recurs() {
 		return nil, len(gone) > 0, nil
 	}
-	next, err = e.without(s, gone)
+	next, err = e.exclude(s, gone)
 	return next, err == nil, err
 }
 
-// without excludes instances from a series; the last one takes it along.
-func (e *Editor) without(s *series, list []recur.Instance) (*ical.Component, error) {
+// exclude takes instances out of a series; the last one takes it along.
+func (e *Editor) exclude(s *series, list []recur.Instance) (*ical.Component, error) {
 	gone := map[time.Time]bool{}
 	for _, in := range list {
 		gone[s.clock.civil(in.RecurrenceID)] = true
@@ -367,11 +436,11 @@ func (e *Editor) without(s *series, list []recur.Instance) (*ical.Component, err
 		}
 		e.stamp(s.master, before, &calendar.Patch{})
 	}
-	return e.left(s.cal)
+	return e.remainder(s.cal)
 }
 
-// truncate ends a series before an instance.
-func (e *Editor) truncate(s *series, in recur.Instance) (*ical.Component, error) {
+// earlierPart ends a series before an instance.
+func (e *Editor) earlierPart(s *series, in recur.Instance) (*ical.Component, error) {
 	pivot := s.clock.civil(in.RecurrenceID)
 	later := func(d ical.DateTime) bool { return !s.clock.civil(d).Before(pivot) }
 	s.cal.Children = slices.DeleteFunc(s.cal.Children, func(c *ical.Component) bool {
@@ -413,24 +482,24 @@ func (e *Editor) truncate(s *series, in recur.Instance) (*ical.Component, error)
 		s.master.Props = keep
 		e.stamp(s.master, before, &calendar.Patch{})
 	}
-	return e.left(s.cal)
+	return e.remainder(s.cal)
 }
 
-// left finishes an object that lost instances: nil when it has no more.
-func (e *Editor) left(cal *ical.Component) (*ical.Component, error) {
-	comps := Components(cal)
+// remainder finishes an object that lost instances: nil when it has no more.
+func (e *Editor) remainder(cal *ical.Component) (*ical.Component, error) {
+	comps := components(cal)
 	if len(comps) == 0 {
 		return nil, nil
 	}
 	set, err := recur.Compile(comps, recur.ZonesOf(cal))
 	if err != nil {
-		return nil, e.bad(calendar.ValidCalendarData, "%v", err)
+		return nil, invalid(calendar.ValidCalendarData, "%v", err)
 	}
-	for _, err := range set.Between(context.Background(), time.Time{}, time.Time{}, e.Float, recur.Budget{MaxInstances: 1}) {
-		if err == nil || err == recur.ErrBudget {
+	for _, err := range set.Between(context.Background(), time.Time{}, time.Time{}, e.Floating, recur.Budget{MaxInstances: 1}) {
+		if err == nil || errors.Is(err, recur.ErrBudget) {
 			return cal, e.finish(cal, false)
 		}
-		return nil, e.bad(calendar.ValidCalendarData, "%v", err)
+		return nil, invalid(calendar.ValidCalendarData, "%v", err)
 	}
 	return nil, nil
 }
