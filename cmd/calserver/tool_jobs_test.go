@@ -6,11 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/rogpeppe/go-internal/testscript"
 
 	"factotum/server/calendar"
 	"factotum/server/worker"
@@ -38,28 +37,43 @@ func init() {
 	}
 }
 
-// scriptJob is "job OWNER KIND KEY [FILE] [in DURATION]": a change of the owner's with a
-// job, in the database of a server that is stopped.
-func scriptJob(ts *testscript.TestScript, _ bool, args []string) {
+// putJob is the program "job OWNER KIND KEY [FILE] [in DURATION]" of scripts: a
+// change of the owner's with a job, in the database of a server that is stopped.
+func putJob() {
+	if err := putJobOf(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func putJobOf(args []string) error {
 	due := time.Now()
 	if n := len(args); n > 2 && args[n-2] == "in" {
 		d, err := time.ParseDuration(args[n-1])
-		ts.Check(err)
+		if err != nil {
+			return err
+		}
 		due, args = due.Add(d), args[:n-2]
 	}
 	j := calendar.Job{Kind: args[1], Key: args[2], Due: due, Created: time.Now()}
 	if len(args) > 3 {
-		j.Payload = []byte(ts.MkAbs(args[3]))
+		file, err := filepath.Abs(args[3])
+		if err != nil {
+			return err
+		}
+		j.Payload = []byte(file)
 	}
-	s, err := sqlstore.OpenSQLite(context.Background(), ts.MkAbs("data/csdb/calendar.db"), sqlstore.Options{})
-	ts.Check(err)
+	s, err := sqlstore.OpenSQLite(context.Background(), "data/csdb/calendar.db", sqlstore.Options{})
+	if err != nil {
+		return err
+	}
 	defer s.Close()
-	ts.Check(s.Update(context.Background(), calendar.Owner(args[0]), func(tx calendar.Tx) (err error) {
+	return s.Update(context.Background(), calendar.Owner(args[0]), func(tx calendar.Tx) (err error) {
 		if j.Change, err = tx.NextChange(); err != nil {
 			return err
 		}
 		return tx.PutJob(j)
-	}))
+	})
 }
 
 func TestCsdbJobsCalls(t *testing.T) {

@@ -24,7 +24,6 @@ func TestToolScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"job": scriptJob,
 			"server": func(ts *testscript.TestScript, neg bool, args []string) {
 				s := ts.Value(key{}).(*scriptServer)
 				switch {
