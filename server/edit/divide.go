@@ -109,9 +109,17 @@ func (e *Editor) storeDivided(s *series, uid string, it *calendar.EditItem) (nex
 	if !ok || err != nil {
 		return nil, nil, false, err
 	}
-	earlier, err := e.earlierPart(s, at)
-	if err != nil || earlier == nil {
+	first, err := e.open(s.cal.Clone()) // s is still needed if this comes to nothing
+	if err != nil {
 		return nil, nil, false, err
+	}
+	earlier, err := e.earlierPart(first, at)
+	if err != nil {
+		return nil, nil, false, err
+	}
+	if earlier == nil { // what was before is excluded
+		next, err = e.storeSeries(s, it)
+		return next, nil, true, err
 	}
 	changed := earlier
 	if it.Scope == calendar.ThisAndFuture {

@@ -145,3 +145,25 @@ func TestWCAP_6_2_Undividable(t *testing.T) {
 		t.Errorf("%d instances in\n%s", n, got.Bytes())
 	}
 }
+
+// TestWCAP_6_2_NothingBefore: a long series whose first instances are all taken
+// out is changed as a whole from the next one on; none is lost.
+func TestWCAP_6_2_NothingBefore(t *testing.T) {
+	rid, err := ical.ParseDateTime("20260306T100000", "Europe/Berlin", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := text(t, zoned+"RRULE:FREQ=DAILY;COUNT=1500\nEXDATE;TZID=Europe/Berlin:20260304T100000,20260305T100000\n")
+	loc := calendar.Patch{Props: []calendar.PropEdit{{Name: "LOCATION", Props: []ical.Property{{Name: "LOCATION", Value: "x"}}}}}
+	next, later, err := editorFor().Store(old, "later", &calendar.EditItem{RID: rid, Scope: calendar.ThisAndFuture, Patch: loc})
+	if err != nil || later != nil {
+		t.Fatal(later, err)
+	}
+	begin, end := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2060, 1, 1, 0, 0, 0, 0, time.UTC)
+	is := shownBetween(t, begin, end, next)
+	for at, v := range shownBetween(t, begin, end, old) {
+		if is[at] != v+"x" {
+			t.Fatalf("%s is %q, want %q", at, is[at], v+"x")
+		}
+	}
+}
