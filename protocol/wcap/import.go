@@ -53,9 +53,9 @@ func (c *call) importFile() error {
 			}
 		}
 		var sent []*object.Item // of the items of the request
-		split := object.Split(tree, nil, func(n int) string { return object.DerivedUID(string(cal.ID)+"\x00"+tree.Value("PRODID"), n) })
-		for i := range split {
-			item := &split[i]
+		items := object.Split(tree, nil, func(n int) string { return object.DerivedUID(string(cal.ID)+"\x00"+tree.Value("PRODID"), n) })
+		for i := range items {
+			item := &items[i]
 			switch {
 			case item.Err != nil:
 				refused(item, item.Err)

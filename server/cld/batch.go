@@ -17,8 +17,9 @@ type share struct {
 	places []int
 }
 
-// split deals n items to back ends. errs holds those without one, by place.
-func (r *Router) split(ctx context.Context, n int, owner func(i int) calendar.Owner) (shares []*share, errs map[int]error) {
+// deal gives each of n items to the back end of its owner. errs holds those
+// without one, by place.
+func (r *Router) deal(ctx context.Context, n int, owner func(i int) calendar.Owner) (shares []*share, errs map[int]error) {
 	type found struct {
 		to  *share
 		err error
@@ -67,7 +68,7 @@ func (r *Router) Objects(ctx context.Context, who calendar.Actor, req calendar.O
 		return calendar.Ref{Calendar: req.Calendar}
 	}
 	total := len(req.Refs) + len(req.UIDs)
-	shares, errs := r.split(ctx, total, func(i int) calendar.Owner { return ref(i).Calendar.Owner() })
+	shares, errs := r.deal(ctx, total, func(i int) calendar.Owner { return ref(i).Calendar.Owner() })
 	switch {
 	case total == 0:
 		return nil
@@ -141,7 +142,7 @@ func objectsOfOne(ctx context.Context, who calendar.Actor, be calendar.Backend, 
 
 // FreeBusy implements calendar.Backend.
 func (r *Router) FreeBusy(ctx context.Context, who calendar.Actor, req calendar.FreeBusyRequest) ([]calendar.FreeBusyResult, error) {
-	shares, errs := r.split(ctx, len(req.Targets), func(i int) calendar.Owner { return req.Targets[i].Calendar.Owner() })
+	shares, errs := r.deal(ctx, len(req.Targets), func(i int) calendar.Owner { return req.Targets[i].Calendar.Owner() })
 	results := make([]calendar.FreeBusyResult, len(req.Targets))
 	for i, err := range errs {
 		results[i].Err = err

@@ -10,7 +10,7 @@ import (
 
 // Calendars implements calendar.Backend.
 func (r *Router) Calendars(ctx context.Context, who calendar.Actor, req calendar.CalendarsRequest) ([]calendar.CalendarResult, error) {
-	shares, errs := r.split(ctx, len(req.IDs), func(i int) calendar.Owner { return req.IDs[i].Owner() })
+	shares, errs := r.deal(ctx, len(req.IDs), func(i int) calendar.Owner { return req.IDs[i].Owner() })
 	results := make([]calendar.CalendarResult, len(req.IDs))
 	for i, err := range errs {
 		results[i].Err = err
@@ -47,7 +47,7 @@ func (r *Router) Calendars(ctx context.Context, who calendar.Actor, req calendar
 // time; what they answer is told in the order of the request, so that one that
 // is ahead of its turn waits.
 func (r *Router) Occurrences(ctx context.Context, who calendar.Actor, req calendar.OccurrencesRequest, emit func(calendar.OccurrencesResult) error) error {
-	shares, errs := r.split(ctx, len(req.Calendars), func(i int) calendar.Owner { return req.Calendars[i].Owner() })
+	shares, errs := r.deal(ctx, len(req.Calendars), func(i int) calendar.Owner { return req.Calendars[i].Owner() })
 	if len(shares) == 1 && len(errs) == 0 {
 		return occurrencesOfOne(ctx, who, shares[0].be, req, emit)
 	}
