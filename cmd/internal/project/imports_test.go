@@ -3,9 +3,14 @@ package project
 import (
 	"encoding/json"
 	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io"
 	"os/exec"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -63,6 +68,63 @@ var mayImport = map[string][]string{
 	"cmd/internal/exporter":        {"cmd/internal/importer", "server/calendar", "server/ical", "server/recur"},
 	"cmd/internal/migrate":         {"cmd/internal/davclient", "cmd/internal/importer", "cmd/internal/plain", "server/calendar"},
 	"cmd/...":                      {"cmd/...", "notify/...", "protocol/...", "store/...", "server/...", "migrations", "templates", "notify"},
+}
+
+// pure are the rooms of rules: values in, values and errors out. What they need
+// of the world, the time and new names, their callers give them.
+var pure = []string{"server/object", "server/edit", "server/match", "server/itip"}
+
+// worldly are the packages of the standard library, with all below them, that
+// reach beyond the values that one is given.
+var worldly = []string{"net", "os", "database", "syscall", "log", "math/rand", "crypto/rand", "runtime", "plugin", "testing"}
+
+// clocks is what of package time does so too.
+var clocks = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTicker", "NewTimer", "Local", "LoadLocation"}
+
+// TestImportNothingOfTheWorld: pure packages ask neither the system nor the
+// clock nor chance, and import no library but ours and Go's.
+func TestImportNothingOfTheWorld(t *testing.T) {
+	for _, name := range pure {
+		dir := filepath.Join(root(t), filepath.FromSlash(name))
+		paths, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(paths) == 0 && name != "server/itip" { // which is still to come
+			t.Errorf("%s has no files", name)
+		}
+		for _, path := range paths {
+			if strings.HasSuffix(path, "_test.go") {
+				continue
+			}
+			files := token.NewFileSet()
+			file, err := parser.ParseFile(files, path, nil, parser.SkipObjectResolution)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, spec := range file.Imports {
+				imp, err := strconv.Unquote(spec.Path.Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				first, _, _ := strings.Cut(imp, "/")
+				switch {
+				case slices.ContainsFunc(worldly, func(w string) bool { return imp == w || matches(w+"/...", imp) }) && imp != "net/url":
+					t.Errorf("%s: %s is pure and imports %s", files.Position(spec.Pos()), name, imp)
+				case strings.Contains(first, "."):
+					t.Errorf("%s: %s imports %s, which is neither ours nor Go's", files.Position(spec.Pos()), name, imp)
+				}
+			}
+			ast.Inspect(file, func(n ast.Node) bool {
+				if sel, ok := n.(*ast.SelectorExpr); ok {
+					if x, ok := sel.X.(*ast.Ident); ok && x.Name == "time" && slices.Contains(clocks, sel.Sel.Name) {
+						t.Errorf("%s: %s is pure and uses time.%s", files.Position(n.Pos()), name, sel.Sel.Name)
+					}
+				}
+				return true
+			})
+		}
+	}
 }
 
 type listed struct {
