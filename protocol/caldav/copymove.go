@@ -1,7 +1,6 @@
 package caldav
 
 import (
-	"errors"
 	"net/http"
 	"strings"
 
@@ -53,15 +52,13 @@ func (rq *request) copyCollection(to target, req calendar.CopyRequest) error {
 	switch {
 	case to.name == rq.at.name && to.user == rq.at.user:
 		return &dav.Error{Status: http.StatusForbidden, Text: "source and destination are the same"} // RFC 4918 §9.8.5
-	case to.user != rq.at.user:
-		return &dav.Error{Status: http.StatusForbidden, Text: "a collection stays with its owner"}
-	case strings.HasPrefix(to.name, rq.at.name+"/"):
+	case strings.HasPrefix(to.name, rq.at.name+"/") && to.user == rq.at.user:
 		return &dav.Error{Status: http.StatusForbidden, Text: "the destination is inside the source"}
 	}
 	req.From, req.To = calendar.Ref{Calendar: rq.at.id()}, calendar.Ref{Calendar: to.id()}
 	res, err := rq.be.CopyCalendar(rq.ctx, rq.who, req)
 	if err != nil {
-		return rq.copyFailed(err, to)
+		return err
 	}
 	return rq.copied(res.Replaced, to)
 }
@@ -80,80 +77,14 @@ func (rq *request) copyObject(to target, req calendar.CopyRequest) error {
 		return &dav.Error{Status: http.StatusForbidden, Text: "source and destination are the same"}
 	}
 	req.From, req.To = rq.at.ref(), to.ref()
-	if to.user != rq.at.user {
-		return rq.copyAcross(to, req)
-	}
 	res, err := rq.be.CopyObject(rq.ctx, rq.who, req)
 	if err != nil {
-		return rq.copyFailed(err, to)
+		return err
 	}
 	if res.Object.Change != 0 {
 		rq.w.Header().Set("ETag", dav.ETag(res.Object.ETag()))
 	}
 	return rq.copied(res.Replaced, to)
-}
-
-// copyAcross copies an object into another owner's calendar, who may live on
-// another back end: read, write, and for MOVE delete what was read.
-func (rq *request) copyAcross(to target, req calendar.CopyRequest) error {
-	o, err := rq.be.Object(rq.ctx, rq.who, req.From)
-	if err != nil {
-		return err
-	}
-	if req.Move { // before anything is written: nobody could take it back
-		c, err := rq.be.Calendar(rq.ctx, rq.who, req.From.Calendar)
-		if err != nil {
-			return err
-		}
-		if !c.Rights.CanDelete() {
-			return &calendar.Error{Kind: calendar.Denied, Op: "move object", Msg: "you may not delete objects of this calendar"}
-		}
-	}
-	if len(req.Precond.IfMatch) > 0 || len(req.Precond.IfNoneMatch) > 0 {
-		cond, err := dav.ParseConditions(rq.r.Header)
-		if err != nil {
-			return err
-		}
-		if status := cond.Check(rq.r.Method, o.ETag(), true); status != 0 {
-			return &dav.Error{Status: status}
-		}
-	}
-	if o.Masked {
-		return &calendar.Error{Kind: calendar.Denied, Op: "copy object", Msg: "the details of this event are private"}
-	}
-	put := calendar.PutRequest{Ref: req.To, Data: o.Data, ContentType: o.ContentType}
-	if !req.Overwrite {
-		put.Precond.IfNoneMatch = []string{"*"}
-	}
-	res, err := rq.be.PutObject(rq.ctx, rq.who, put)
-	if err != nil {
-		return rq.copyFailed(err, to)
-	}
-	if req.Move {
-		err = rq.be.DeleteObject(rq.ctx, rq.who, calendar.DeleteRequest{Ref: req.From, Precond: calendar.Precond{IfMatch: []string{o.ETag()}}})
-		if err != nil && !notThere(err) {
-			return err
-		}
-	}
-	return rq.copied(!res.Created, to)
-}
-
-// copyFailed settles what depends on the method. RFC 4918 §9.8.5: 409 without
-// a parent at the destination, 412 where something stands that must stay. The
-// model calls both Stale, so a look tells them apart.
-func (rq *request) copyFailed(err error, to target) error {
-	if errors.Is(err, calendar.Exists) {
-		return &dav.Error{Status: http.StatusPreconditionFailed}
-	}
-	if !errors.Is(err, calendar.Stale) && !errors.Is(err, calendar.NoCalendar) {
-		return err
-	}
-	if p := to.parent(); p.place == atCollection {
-		if _, e := rq.be.Calendar(rq.ctx, rq.who, p.id()); e != nil && notThere(e) {
-			return &dav.Error{Status: http.StatusConflict, Text: "the parent of the destination does not exist"}
-		}
-	}
-	return err
 }
 
 func (rq *request) copied(replaced bool, to target) error {

@@ -61,6 +61,7 @@ var reasons = map[calendar.Reason]answer{
 	calendar.CollectionLocationOK:  {http.StatusForbidden, dav.C("calendar-collection-location-ok")},
 	calendar.DefaultCalendarNeeded: {http.StatusForbidden, dav.C("default-calendar-needed")},
 	calendar.Disabled:              {http.StatusForbidden, dav.Name{}}, // no privilege would help
+	calendar.NoDestination:         {http.StatusConflict, dav.Name{}},
 	calendar.LockTokenMatches:      {http.StatusConflict, dav.D("lock-token-matches-request-uri")},
 }
 

@@ -20,6 +20,7 @@ var reads = []string{
 	"Object",
 	"Objects",
 	"Attachment",
+	"CopyOut",
 	"Query",
 	"Occurrences",
 	"Sync",
@@ -319,6 +320,44 @@ func (c *Client) CopyObject(ctx context.Context, who calendar.Actor, req calenda
 
 func (s *service) CopyObject(ctx context.Context, m *wire.CopyRequest) (*wire.CopyAnswer, error) {
 	res, err := s.backend.CopyObject(ctx, fromActor(m.Actor), fromCopyRequest(m))
+	if err != nil {
+		return nil, err
+	}
+	return toCopyResult(&res), nil
+}
+
+// CopyOut implements calendar.Backend.
+func (c *Client) CopyOut(ctx context.Context, who calendar.Actor, req calendar.CopyRequest) (res calendar.Parcel, err error) {
+	q := toCopyRequest(&req)
+	q.Actor = toActor(&who)
+	a, err := unary(ctx, c, "copy out", never, c.api.CopyOut, q)
+	if err != nil {
+		return res, err
+	}
+	return fromParcel(a), nil
+}
+
+func (s *service) CopyOut(ctx context.Context, m *wire.CopyRequest) (*wire.CopyOutAnswer, error) {
+	res, err := s.backend.CopyOut(ctx, fromActor(m.Actor), fromCopyRequest(m))
+	if err != nil {
+		return nil, err
+	}
+	return toParcel(&res), nil
+}
+
+// CopyIn implements calendar.Backend.
+func (c *Client) CopyIn(ctx context.Context, who calendar.Actor, req calendar.CopyInRequest) (res calendar.CopyResult, err error) {
+	q := toCopyInRequest(&req)
+	q.Actor = toActor(&who)
+	a, err := unary(ctx, c, "copy in", withToken, c.api.CopyIn, q)
+	if err != nil {
+		return res, err
+	}
+	return fromCopyResult(a), nil
+}
+
+func (s *service) CopyIn(ctx context.Context, m *wire.CopyInRequest) (*wire.CopyAnswer, error) {
+	res, err := s.backend.CopyIn(ctx, fromActor(m.Actor), fromCopyInRequest(m))
 	if err != nil {
 		return nil, err
 	}

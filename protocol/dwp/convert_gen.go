@@ -307,6 +307,26 @@ func fromCompSelect(m *wire.CompSelect) (v calendar.CompSelect) {
 	}
 }
 
+func toCopyInRequest(v *calendar.CopyInRequest) *wire.CopyInRequest {
+	if v == nil {
+		return nil
+	}
+	return &wire.CopyInRequest{
+		Copy:   toCopyRequest(&v.Copy),
+		Parcel: toParcel(&v.Parcel),
+	}
+}
+
+func fromCopyInRequest(m *wire.CopyInRequest) (v calendar.CopyInRequest) {
+	if m == nil {
+		return v
+	}
+	return calendar.CopyInRequest{
+		Copy:   fromCopyRequest(m.Copy),
+		Parcel: fromParcel(m.Parcel),
+	}
+}
+
 func toCopyRequest(v *calendar.CopyRequest) *wire.CopyRequest {
 	if v == nil {
 		return nil
@@ -454,6 +474,7 @@ func toDeleteRequest(v *calendar.DeleteRequest) *wire.DeleteRequest {
 	return &wire.DeleteRequest{
 		Ref:     toRef(&v.Ref),
 		Precond: toPrecond(&v.Precond),
+		MovedTo: toMoved(v.MovedTo),
 	}
 }
 
@@ -464,6 +485,7 @@ func fromDeleteRequest(m *wire.DeleteRequest) (v calendar.DeleteRequest) {
 	return calendar.DeleteRequest{
 		Ref:     fromRef(m.Ref),
 		Precond: fromPrecond(m.Precond),
+		MovedTo: present(m.MovedTo, fromMoved),
 	}
 }
 
@@ -679,6 +701,26 @@ func fromHomeRequest(m *wire.HomeRequest) (v calendar.HomeRequest) {
 	}
 }
 
+func toMoved(v *calendar.Moved) *wire.Moved {
+	if v == nil {
+		return nil
+	}
+	return &wire.Moved{
+		To:     toRef(&v.To),
+		Result: toCopyResult(&v.Result),
+	}
+}
+
+func fromMoved(m *wire.Moved) (v calendar.Moved) {
+	if m == nil {
+		return v
+	}
+	return calendar.Moved{
+		To:     fromRef(m.To),
+		Result: fromCopyResult(m.Result),
+	}
+}
+
 func toNewAttachment(v *calendar.NewAttachment) *wire.NewAttachment {
 	if v == nil {
 		return nil
@@ -886,6 +928,28 @@ func fromParamFilter(m *wire.ParamFilter) (v calendar.ParamFilter) {
 		Name:         string(m.Name),
 		IsNotDefined: m.IsNotDefined,
 		Text:         present(m.Text, fromTextMatch),
+	}
+}
+
+func toParcel(v *calendar.Parcel) *wire.CopyOutAnswer {
+	if v == nil {
+		return nil
+	}
+	return &wire.CopyOutAnswer{
+		Object: toObject(&v.Object),
+		Files:  each(v.Files, toAttachment),
+		Done:   toCopyResult(v.Done),
+	}
+}
+
+func fromParcel(m *wire.CopyOutAnswer) (v calendar.Parcel) {
+	if m == nil {
+		return v
+	}
+	return calendar.Parcel{
+		Object: fromObject(m.Object),
+		Files:  eachOf(m.Files, fromAttachment),
+		Done:   present(m.Done, fromCopyResult),
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"factotum/server/calendar"
 	"factotum/server/calendar/calendartest"
+	"factotum/server/cld"
 	model "factotum/server/service"
 )
 
@@ -102,6 +103,17 @@ func TestContract(t *testing.T) {
 		calendartest.Run(t, func(t *testing.T, people calendar.People) calendar.Backend {
 			return tlsLink(t, ca).open(t, newService(people))
 		})
+	})
+}
+
+// TestCopies: what goes to another owner crosses the wire twice.
+func TestCopies(t *testing.T) {
+	calendartest.RunCopies(t, func(t *testing.T, people calendar.People) calendar.Backend {
+		r, err := cld.New(cld.Options{Local: newLink().open(t, newService(people))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
 	})
 }
 

@@ -19,6 +19,7 @@ import (
 	"factotum/protocol/dwp"
 	"factotum/server/calendar"
 	"factotum/server/calendar/calendartest"
+	"factotum/server/cld"
 	"factotum/server/service"
 	"factotum/server/session"
 	"factotum/store/sqlstore"
@@ -50,7 +51,7 @@ const (
 type Site struct {
 	Store    calendar.Store
 	Model    *service.Service
-	Backend  calendar.Backend // the model, or the client that reaches it
+	Backend  calendar.Backend // the Router over the model, or over the client that reaches it
 	People   calendartest.People
 	Sessions *session.Sessions
 	Now      func() time.Time
@@ -111,10 +112,15 @@ func openStore(t testing.TB, opt Options, now func() time.Time) calendar.Store {
 func (s *Site) Restart() {
 	s.t.Helper()
 	s.Model = service.New(s.Store, s.opt.People, s.opt.Model)
-	s.Backend = s.Model
+	var local calendar.Backend = s.Model
 	if s.opt.DWP {
-		s.Backend = OverDWP(s.t, s.Model)
+		local = OverDWP(s.t, s.Model)
 	}
+	router, err := cld.New(cld.Options{Local: local})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.Backend = router
 }
 
 // OverDWP puts a DWP server in front of a back end, on a socket, and returns

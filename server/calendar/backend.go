@@ -101,10 +101,23 @@ type Backend interface {
 	//backend:owner req.Ref.Calendar.Owner()
 	//backend:write
 	DeleteObject(ctx context.Context, who Actor, req DeleteRequest) error
-	// CopyObject copies or moves an object between calendars of one owner.
+	// CopyObject copies or moves an object. Between owners, whose data may be
+	// on different hosts, only the Router does it, by the two that follow and
+	// for a move DeleteObject: no transaction spans two owners.
 	//
 	//backend:write
 	CopyObject(ctx context.Context, who Actor, req CopyRequest) (CopyResult, error)
+	// CopyOut reads what a copy or move to another owner takes along. Who may
+	// not carry it out is refused here, before anything is written.
+	//
+	//backend:owner req.From.Calendar.Owner()
+	//backend:read
+	CopyOut(ctx context.Context, who Actor, req CopyRequest) (Parcel, error)
+	// CopyIn stores what CopyOut read.
+	//
+	//backend:owner req.Copy.To.Calendar.Owner()
+	//backend:write
+	CopyIn(ctx context.Context, who Actor, req CopyInRequest) (CopyResult, error)
 	// PatchProps changes dead properties of an object, all or none.
 	//
 	//backend:owner ref.Calendar.Owner()
@@ -212,8 +225,8 @@ type DeleteCalendarRequest struct {
 	IfMatch []string
 }
 
-// CopyRequest copies From to To, or moves it. Name is empty for collections.
-// Both are of one owner; the fronts do the rest by get and put.
+// CopyRequest copies From to To, or moves it. Name is empty for collections,
+// which stay with their owner.
 type CopyRequest struct {
 	From, To  Ref
 	Move      bool
@@ -316,6 +329,7 @@ type PutItemResult struct {
 type DeleteRequest struct {
 	Ref     Ref
 	Precond Precond
+	MovedTo *Moved // set by the Router alone
 }
 
 // QueryRequest is a calendar-query. A nil Filter matches everything.

@@ -93,6 +93,12 @@ const (
 	DefaultCalendarNeeded Reason = "default-calendar-needed"
 	LockTokenMatches      Reason = "lock-token-matches"
 
+	// NoDestination and Overwrite go with Stale when something is copied or
+	// moved: there is no collection for it, or something stands there already.
+	// RFC 4918 §9.8.5.
+	NoDestination Reason = "destination"
+	Overwrite     Reason = "overwrite"
+
 	// Hidden goes with NoCalendar: it is there, but the actor may not know.
 	// CalDAV keeps it secret; WCAP tells 28 from 29, as Sun's server did.
 	Hidden Reason = "hidden"

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"factotum/server/acl"
 	"factotum/server/calendar"
 	"factotum/server/calendar/calendartest"
 	"factotum/server/service"
@@ -55,6 +54,22 @@ func TestContract(t *testing.T) {
 	})
 	t.Run("ThreeHosts", func(t *testing.T) {
 		calendartest.Run(t, func(t *testing.T, people calendar.People) calendar.Backend { return threeHosts(t, people) })
+	})
+}
+
+// TestCopies: anna is at home here; bert, with three hosts, elsewhere.
+func TestCopies(t *testing.T) {
+	t.Run("OneHost", func(t *testing.T) {
+		calendartest.RunCopies(t, func(t *testing.T, people calendar.People) calendar.Backend {
+			r, err := New(Options{Local: newService(people)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return r
+		})
+	})
+	t.Run("ThreeHosts", func(t *testing.T) {
+		calendartest.RunCopies(t, func(t *testing.T, people calendar.People) calendar.Backend { return threeHosts(t, people) })
 	})
 }
 
@@ -308,95 +323,6 @@ func put(t *testing.T, be calendar.Backend, people calendartest.People, id calen
 		t.Fatal(err)
 	}
 	return r.Object
-}
-
-// stuck cannot delete: the end of a move fails.
-type stuck struct{ calendar.Backend }
-
-func (stuck) DeleteObject(context.Context, calendar.Actor, calendar.DeleteRequest) error {
-	return errDown
-}
-
-func TestCopyBetweenOwners(t *testing.T) {
-	people := calendartest.NewPeople("anna", "bert", "otto", "will")
-	r := threeHosts(t, people)
-	ctx := t.Context()
-	for _, id := range []calendar.UserID{"anna", "bert", "otto"} {
-		_, err := r.CreateCalendar(ctx, people.Actor(id), calendar.CreateCalendarRequest{
-			Calendar: calendar.Calendar{ID: calendar.ID(id), ACL: acl.MustParse("anna^a^rwd^g;will^a^rw^g")},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	anna := people.Actor("anna")
-	do := func(who string, req calendar.CopyRequest, from, to calendar.ID, name string) (calendar.CopyResult, error) {
-		req.From, req.To = calendar.Ref{Calendar: from, Name: name}, calendar.Ref{Calendar: to, Name: name}
-		return r.CopyObject(ctx, people.Actor(who), req)
-	}
-	has := func(id calendar.ID, name string, want bool) {
-		t.Helper()
-		o, err := r.Object(ctx, anna, calendar.Ref{Calendar: id, Name: name})
-		if (err == nil) != want || want && string(o.Data) != string(event(name)) {
-			t.Errorf("%s/%s: %v, want %v", id, name, err, want)
-		}
-	}
-	prop := calendar.DeadProp{Space: "x:", Local: "p", Value: "1"}
-	stored := put(t, r, people, "anna", "a")
-	if err := r.PatchProps(ctx, anna, calendar.Ref{Calendar: "anna", Name: "a"}, []calendar.PropChange{{Prop: prop}}); err != nil {
-		t.Fatal(err)
-	}
-	res, err := do("anna", calendar.CopyRequest{}, "anna", "bert", "a")
-	if err != nil || res.Replaced || res.Object.Name != "a" || res.Object.Calendar != "bert" {
-		t.Fatalf("copy: %+v, %v", res, err)
-	}
-	has("anna", "a", true)
-	has("bert", "a", true)
-	o, err := r.Object(ctx, anna, calendar.Ref{Calendar: "bert", Name: "a"})
-	if err != nil || len(o.Props) != 1 || o.Props[0] != prop {
-		t.Errorf("dead properties %v, %v", o.Props, err)
-	}
-	if _, err := do("anna", calendar.CopyRequest{}, "anna", "bert", "a"); !errors.Is(err, calendar.Stale) || calendar.ReasonOf(err) != "overwrite" {
-		t.Errorf("copy onto another: %v", err)
-	}
-	if res, err := do("anna", calendar.CopyRequest{Overwrite: true}, "anna", "bert", "a"); err != nil || !res.Replaced {
-		t.Errorf("overwrite: %+v, %v", res, err)
-	}
-	for _, c := range []struct {
-		what string
-		who  string
-		req  calendar.CopyRequest
-		to   calendar.ID
-		name string
-		kind calendar.Kind
-	}{
-		{"If-Match", "anna", calendar.CopyRequest{Precond: calendar.Precond{IfMatch: []string{"x"}}}, "otto", "a", calendar.Stale},
-		{"If-Match on the destination", "anna", calendar.CopyRequest{Overwrite: true, IfDest: calendar.Precond{IfMatch: []string{"x"}}}, "otto", "a", calendar.Stale},
-		{"nothing there", "anna", calendar.CopyRequest{}, "otto", "none", calendar.NotFound},
-		{"no such calendar", "anna", calendar.CopyRequest{}, "otto:none", "a", calendar.Stale},
-		{"by a stranger", "otto", calendar.CopyRequest{}, "otto", "a", calendar.NoCalendar},
-		{"a move by one who may not delete", "will", calendar.CopyRequest{Move: true}, "otto", "a", calendar.Denied},
-	} {
-		if _, err := do(c.who, c.req, "anna", c.to, c.name); !errors.Is(err, c.kind) {
-			t.Errorf("%s: %v, want %v", c.what, err, c.kind)
-		}
-	}
-	has("otto", "a", false)
-
-	if _, err := do("anna", calendar.CopyRequest{Move: true, Precond: calendar.Precond{IfMatch: []string{stored.ETag()}}}, "anna", "otto", "a"); err != nil {
-		t.Fatal(err)
-	}
-	has("anna", "a", false)
-	has("otto", "a", true)
-
-	// The delete fails: both remain, and the caller is told.
-	put(t, r, people, "anna", "b")
-	r.local = stuck{r.local}
-	if _, err := do("anna", calendar.CopyRequest{Move: true}, "anna", "bert", "b"); !errors.Is(err, calendar.Unavailable) {
-		t.Errorf("a move that ends half-way: %v", err)
-	}
-	has("anna", "b", true)
-	has("bert", "b", true)
 }
 
 func TestDirectory(t *testing.T) {

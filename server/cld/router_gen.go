@@ -125,6 +125,24 @@ func (r *Router) DeleteObject(ctx context.Context, who calendar.Actor, req calen
 	return be.DeleteObject(ctx, who, req)
 }
 
+// CopyOut implements calendar.Backend.
+func (r *Router) CopyOut(ctx context.Context, who calendar.Actor, req calendar.CopyRequest) (res calendar.Parcel, err error) {
+	be, err := r.of(ctx, req.From.Calendar.Owner())
+	if err != nil {
+		return res, err
+	}
+	return be.CopyOut(ctx, who, req)
+}
+
+// CopyIn implements calendar.Backend.
+func (r *Router) CopyIn(ctx context.Context, who calendar.Actor, req calendar.CopyInRequest) (res calendar.CopyResult, err error) {
+	be, err := r.of(ctx, req.Copy.To.Calendar.Owner())
+	if err != nil {
+		return res, err
+	}
+	return be.CopyIn(ctx, who, req)
+}
+
 // PatchProps implements calendar.Backend.
 func (r *Router) PatchProps(ctx context.Context, who calendar.Actor, ref calendar.Ref, changes []calendar.PropChange) (err error) {
 	be, err := r.of(ctx, ref.Calendar.Owner())

@@ -28,6 +28,8 @@ var Operations = []string{
 	"attachment",
 	"delete-object",
 	"copy-object",
+	"copy-out",
+	"copy-in",
 	"patch-props",
 	"query",
 	"occurrences",
@@ -160,6 +162,20 @@ func (o *observed) CopyObject(ctx context.Context, who calendar.Actor, req calen
 	start := time.Now()
 	res, err = o.be.CopyObject(ctx, who, req)
 	o.seen("copy-object", time.Since(start), err)
+	return res, err
+}
+
+func (o *observed) CopyOut(ctx context.Context, who calendar.Actor, req calendar.CopyRequest) (res calendar.Parcel, err error) {
+	start := time.Now()
+	res, err = o.be.CopyOut(ctx, who, req)
+	o.seen("copy-out", time.Since(start), err)
+	return res, err
+}
+
+func (o *observed) CopyIn(ctx context.Context, who calendar.Actor, req calendar.CopyInRequest) (res calendar.CopyResult, err error) {
+	start := time.Now()
+	res, err = o.be.CopyIn(ctx, who, req)
+	o.seen("copy-in", time.Since(start), err)
 	return res, err
 }
 

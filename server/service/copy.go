@@ -8,15 +8,13 @@ import (
 	"factotum/server/object"
 )
 
-// CopyObject copies or moves an object between calendars of one owner. A move
+// CopyObject copies or moves an object between calendars of one owner; what
+// goes to another is for CopyOut and CopyIn. A move
 // inside a calendar keeps the UID and is a rename; a copy inside a calendar
 // would double the UID and is refused. RFC 4918 §§9.8, 9.9, RFC 4791 §5.3.2.1.
 func (s *Service) CopyObject(ctx context.Context, who calendar.Actor, req calendar.CopyRequest) (calendar.CopyResult, error) {
 	ctx = bind(ctx, who, req)
-	op := "copy object"
-	if req.Move {
-		op = "move object"
-	}
+	op := moveOp(req.Move)
 	res, err := s.copyObject(ctx, who, op, req)
 	err = s.unlessDone(ctx, op, req.From.Calendar.Owner(), &res, err)
 	return res, err
@@ -34,10 +32,7 @@ func (s *Service) copyObject(ctx context.Context, who calendar.Actor, op string,
 	if err := s.checkObjectName(op, to); err != nil {
 		return calendar.CopyResult{}, err
 	}
-	leave := toRead
-	if req.Move {
-		leave = toDelete
-	}
+	leave := toLeave(req.Move)
 	h, c, r, err := s.calendar(ctx, who, op, from.Calendar)
 	if err != nil {
 		return calendar.CopyResult{}, err
@@ -45,20 +40,17 @@ func (s *Service) copyObject(ctx context.Context, who calendar.Actor, op string,
 	if _, err := s.admit(who, op, from.Calendar, &c.meta.row, c.meta.coOwners, leave); err != nil {
 		return calendar.CopyResult{}, err
 	}
-	tm, _, err := s.look(ctx, who, op, to.Calendar, toWrite)
-	if err != nil {
-		return calendar.CopyResult{}, destination(to.Calendar, err)
-	}
 	got, err := s.fetch(ctx, h, c, []string{from.Name})
 	if err != nil {
 		return calendar.CopyResult{}, wrap(op, from.String(), err)
 	}
 	src := got[0]
-	if src == nil {
-		return calendar.CopyResult{}, calendar.Fail(calendar.NotFound, op, from.String())
+	if err := leaves(op, &req, stampOf(src), src != nil && s.masks(src.Class, r, who, c.meta)); err != nil {
+		return calendar.CopyResult{}, err
 	}
-	if s.masks(src.Class, r, who, c.meta) {
-		return calendar.CopyResult{}, calendar.Failf(calendar.Denied, "", op, from.String(), "a private object is copied by its owners only")
+	tm, _, err := s.look(ctx, who, op, to.Calendar, toWrite)
+	if err != nil {
+		return calendar.CopyResult{}, destination(op, to.Calendar, err)
 	}
 	obj, err := object.Parse(s.rulesOf(tm), src.Data, src.ContentType)
 	if err != nil {
@@ -70,6 +62,27 @@ func (s *Service) copyObject(ctx context.Context, who calendar.Actor, op string,
 		return err
 	})
 	return res, err
+}
+
+// stampOf is of an object what conditions are about, nil for none.
+func stampOf(o *calendar.Object) *calendar.ObjectRow {
+	if o == nil {
+		return nil
+	}
+	return &calendar.ObjectRow{Change: o.Change, ScheduleTag: o.ScheduleTag, Modified: o.Modified, Size: o.Size}
+}
+
+// leaves decides whether an object may be copied or moved from where it is.
+func leaves(op string, req *calendar.CopyRequest, src *calendar.ObjectRow, hidden bool) error {
+	switch {
+	case src == nil:
+		return calendar.Fail(calendar.NotFound, op, req.From.String())
+	case hidden:
+		return calendar.Failf(calendar.Denied, "", op, req.From.String(), "a private object is copied by its owners only")
+	case !req.Precond.Check(src, true):
+		return calendar.Fail(calendar.Stale, op, req.From.String())
+	}
+	return nil
 }
 
 // copyObject copies or moves, inside the transaction, the object whose text
@@ -85,32 +98,18 @@ func (w *writer) copyObject(req calendar.CopyRequest, leave access, read int64, 
 		return res, err
 	}
 	src, err := w.object(fp, from.Name)
-	switch {
-	case err != nil:
+	if err != nil {
 		return res, err
-	case src == nil:
-		return res, calendar.Fail(calendar.NotFound, w.op, from.String())
-	case src.Change != read || !req.Precond.Check(src, true):
+	}
+	if err := leaves(w.op, &req, src, src != nil && fp.hides(src)); err != nil {
+		return res, err
+	}
+	if src.Change != read {
 		return res, calendar.Fail(calendar.Stale, w.op, from.String())
-	case fp.hides(src):
-		return res, calendar.Failf(calendar.Denied, "", w.op, from.String(), "a private object is copied by its owners only")
 	}
-	dest, err := w.object(tp, to.Name)
-	switch {
-	case err != nil:
+	dest, err := w.room(tp, fp, &req, &res)
+	if err != nil {
 		return res, err
-	case dest != nil && !req.Overwrite || !holds(&req.IfDest, dest):
-		return res, calendar.Failf(calendar.Stale, "overwrite", w.op, to.String(), "the destination exists")
-	case dest != nil && tp.hides(dest):
-		return res, calendar.Fail(calendar.Denied, w.op, to.String())
-	}
-	res.Replaced = dest != nil
-	if tp.row.Kind.Rules().Nests {
-		replaced, err := w.replaceCollection(fp, to, req.Overwrite)
-		if err != nil {
-			return res, err
-		}
-		res.Replaced = res.Replaced || replaced
 	}
 	props, err := w.Props(fp.row.ID, from.Name)
 	if err != nil {
@@ -136,6 +135,31 @@ func (w *writer) copyObject(req calendar.CopyRequest, leave access, read int64, 
 	return res, err
 }
 
+// room makes room for what is copied or moved to a place: it returns the object
+// that will be replaced, or nil. from is the place where it comes from, nil if
+// that is in another home.
+func (w *writer) room(p, from *place, req *calendar.CopyRequest, res *calendar.CopyResult) (dest *calendar.ObjectRow, err error) {
+	to := req.To
+	dest, err = w.object(p, to.Name)
+	switch {
+	case err != nil:
+		return nil, err
+	case dest != nil && !req.Overwrite || !holds(&req.IfDest, dest):
+		return nil, calendar.Failf(calendar.Stale, calendar.Overwrite, w.op, to.String(), "the destination exists")
+	case dest != nil && p.hides(dest):
+		return nil, calendar.Fail(calendar.Denied, w.op, to.String())
+	}
+	res.Replaced = dest != nil
+	if p.row.Kind.Rules().Nests {
+		replaced, err := w.replaceCollection(from, to, req.Overwrite)
+		if err != nil {
+			return nil, err
+		}
+		res.Replaced = res.Replaced || replaced
+	}
+	return dest, nil
+}
+
 // replaceCollection makes room for a file where a collection of that name is.
 func (w *writer) replaceCollection(from *place, to calendar.Ref, overwrite bool) (replaced bool, err error) {
 	sub, ok, err := w.Calendar(to.Calendar.Name() + "/" + to.Name)
@@ -143,8 +167,8 @@ func (w *writer) replaceCollection(from *place, to calendar.Ref, overwrite bool)
 	case err != nil || !ok:
 		return false, err
 	case !overwrite:
-		return false, calendar.Failf(calendar.Stale, "overwrite", w.op, to.String(), "the destination exists")
-	case from.row.ID == sub.ID || strings.HasPrefix(from.row.Name, sub.Name+"/"):
+		return false, calendar.Failf(calendar.Stale, calendar.Overwrite, w.op, to.String(), "the destination exists")
+	case from != nil && (from.row.ID == sub.ID || strings.HasPrefix(from.row.Name, sub.Name+"/")):
 		return false, calendar.Failf(calendar.Denied, "", w.op, to.String(), "an object cannot replace the collection that it stands in")
 	}
 	return true, w.deleteTree(sub)
@@ -177,7 +201,7 @@ func (s *Service) copyCalendar(ctx context.Context, who calendar.Actor, op strin
 	}
 	switch {
 	case to.Owner() != owner:
-		return calendar.CopyResult{}, calendar.Failf(calendar.Unsupported, "", op, string(to), "source and destination are of different owners")
+		return calendar.CopyResult{}, calendar.Failf(calendar.Unsupported, calendar.CollectionLocationOK, op, string(to), "a collection stays with its owner")
 	case from == to || strings.HasPrefix(name, from.Name()+"/"):
 		return calendar.CopyResult{}, calendar.Failf(calendar.Denied, "", op, string(to), "a collection cannot go into itself")
 	case strings.HasPrefix(from.Name(), name+"/"):
@@ -213,13 +237,13 @@ func (w *writer) copyTree(req calendar.CopyRequest, res *calendar.CopyResult) er
 			return err
 		}
 		if !ok || !parent.Kind.Rules().Nests {
-			return calendar.Failf(calendar.Stale, "", "destination", string(to), "the collection above the destination does not exist")
+			return calendar.Failf(calendar.Stale, calendar.NoDestination, op, string(to), "the collection above the destination does not exist")
 		}
 		if file, ok, err := w.Object(parent.ID, lastSegment(to.Name()), true); err != nil {
 			return err
 		} else if ok {
 			if !req.Overwrite {
-				return calendar.Failf(calendar.Stale, "overwrite", op, string(to), "the destination exists")
+				return calendar.Failf(calendar.Stale, calendar.Overwrite, op, string(to), "the destination exists")
 			}
 			if err := w.remove(w.made(parent), file, nil); err != nil {
 				return err
@@ -233,7 +257,7 @@ func (w *writer) copyTree(req calendar.CopyRequest, res *calendar.CopyResult) er
 	}
 	if taken {
 		if !req.Overwrite {
-			return calendar.Failf(calendar.Stale, "overwrite", op, string(to), "the destination exists")
+			return calendar.Failf(calendar.Stale, calendar.Overwrite, op, string(to), "the destination exists")
 		}
 		if to.Name() == calendar.DefaultName {
 			return calendar.Failf(calendar.Denied, calendar.DefaultCalendarNeeded, op, string(to), "the default calendar cannot be replaced")

@@ -31,6 +31,14 @@ var (
 	toOwn    access = func(r calendar.Rights) bool { return r.Owner }
 )
 
+// toLeave is asked of where something is copied or moved from.
+func toLeave(move bool) access {
+	if move {
+		return toDelete
+	}
+	return toRead
+}
+
 // admit is the one rule of who may do what in a calendar: whom it is hidden
 // from does not learn of it, a disabled one is the administrator's, and for the
 // rest the rights decide.
@@ -69,12 +77,12 @@ func (w *writer) enter(id calendar.ID, may access) (*place, error) {
 // it does not exist is a conflict there. RFC 4918 §9.8.5.
 func (w *writer) enterDestination(id calendar.ID) (*place, error) {
 	p, err := w.enter(id, toWrite)
-	return p, destination(id, err)
+	return p, destination(w.op, id, err)
 }
 
-func destination(id calendar.ID, err error) error {
+func destination(op string, id calendar.ID, err error) error {
 	if err != nil && calendar.KindOf(err) == calendar.NoCalendar {
-		return calendar.Failf(calendar.Stale, "", "destination", string(id), "the collection of the destination does not exist")
+		return calendar.Failf(calendar.Stale, calendar.NoDestination, op, string(id), "the collection of the destination does not exist")
 	}
 	return err
 }

@@ -233,30 +233,40 @@ func (w *writer) freeName(cal int64, uid string) (string, error) {
 
 // DeleteObject removes one object and leaves a tombstone.
 func (s *Service) DeleteObject(ctx context.Context, who calendar.Actor, req calendar.DeleteRequest) error {
+	if req.MovedTo != nil {
+		return s.moveOut(ctx, who, req)
+	}
 	ctx = bind(ctx, who, req)
 	const op = "delete object"
 	id := req.Ref.Calendar
 	if _, _, err := s.look(ctx, who, op, id, toDelete); err != nil {
 		return err
 	}
-	return s.write(ctx, who, op, id.Owner(), nil, func(w *writer) error {
-		p, err := w.enter(id, toDelete)
-		if err != nil {
-			return err
-		}
-		old, err := w.object(p, req.Ref.Name)
-		switch {
-		case err != nil:
-			return err
-		case old == nil && len(req.Precond.IfMatch) > 0:
-			return calendar.Fail(calendar.Stale, op, req.Ref.String())
-		case old == nil:
-			return calendar.Fail(calendar.NotFound, op, req.Ref.String())
-		case !req.Precond.Check(old, true):
-			return calendar.Fail(calendar.Stale, op, req.Ref.String())
-		case p.hides(old):
-			return calendar.Failf(calendar.Denied, "", op, req.Ref.String(), "a private object is deleted by its owners only")
-		}
-		return w.remove(p, *old, nil)
-	})
+	return s.write(ctx, who, op, id.Owner(), nil, func(w *writer) error { return w.delete(req) })
+}
+
+// delete decides and deletes, inside the transaction.
+func (w *writer) delete(req calendar.DeleteRequest) error {
+	p, err := w.enter(req.Ref.Calendar, toDelete)
+	if err != nil {
+		return err
+	}
+	old, err := w.object(p, req.Ref.Name)
+	switch {
+	case err != nil:
+		return err
+	case old == nil && len(req.Precond.IfMatch) > 0:
+		return calendar.Fail(calendar.Stale, w.op, req.Ref.String())
+	case old == nil:
+		return calendar.Fail(calendar.NotFound, w.op, req.Ref.String())
+	case !req.Precond.Check(old, true):
+		return calendar.Fail(calendar.Stale, w.op, req.Ref.String())
+	case p.hides(old):
+		return calendar.Failf(calendar.Denied, "", w.op, req.Ref.String(), "a private object is deleted by its owners only")
+	}
+	var to *calendar.Ref
+	if req.MovedTo != nil {
+		to = &req.MovedTo.To
+	}
+	return w.remove(p, *old, to)
 }

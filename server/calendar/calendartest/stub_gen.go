@@ -111,6 +111,18 @@ func (s Stub) CopyObject(ctx context.Context, who calendar.Actor, req calendar.C
 	return res, err
 }
 
+// CopyOut implements calendar.Backend.
+func (s Stub) CopyOut(ctx context.Context, who calendar.Actor, req calendar.CopyRequest) (res calendar.Parcel, err error) {
+	err = s.Do("CopyOut", []any{who, req}, &res)
+	return res, err
+}
+
+// CopyIn implements calendar.Backend.
+func (s Stub) CopyIn(ctx context.Context, who calendar.Actor, req calendar.CopyInRequest) (res calendar.CopyResult, err error) {
+	err = s.Do("CopyIn", []any{who, req}, &res)
+	return res, err
+}
+
 // PatchProps implements calendar.Backend.
 func (s Stub) PatchProps(ctx context.Context, who calendar.Actor, ref calendar.Ref, changes []calendar.PropChange) (err error) {
 	err = s.Do("PatchProps", []any{who, ref, changes}, nil)

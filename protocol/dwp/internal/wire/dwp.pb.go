@@ -2197,6 +2197,178 @@ func (x *CopyAnswer) GetObject() *Object {
 	return nil
 }
 
+type CopyOutAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Object        *Object                `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
+	Files         []*AttachmentAnswer    `protobuf:"bytes,2,rep,name=files,proto3" json:"files,omitempty"`
+	Done          *CopyAnswer            `protobuf:"bytes,3,opt,name=done,proto3" json:"done,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CopyOutAnswer) Reset() {
+	*x = CopyOutAnswer{}
+	mi := &file_dwp_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CopyOutAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CopyOutAnswer) ProtoMessage() {}
+
+func (x *CopyOutAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CopyOutAnswer.ProtoReflect.Descriptor instead.
+func (*CopyOutAnswer) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *CopyOutAnswer) GetObject() *Object {
+	if x != nil {
+		return x.Object
+	}
+	return nil
+}
+
+func (x *CopyOutAnswer) GetFiles() []*AttachmentAnswer {
+	if x != nil {
+		return x.Files
+	}
+	return nil
+}
+
+func (x *CopyOutAnswer) GetDone() *CopyAnswer {
+	if x != nil {
+		return x.Done
+	}
+	return nil
+}
+
+type CopyInRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Actor         *Actor                 `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
+	Copy          *CopyRequest           `protobuf:"bytes,2,opt,name=copy,proto3" json:"copy,omitempty"`
+	Parcel        *CopyOutAnswer         `protobuf:"bytes,3,opt,name=parcel,proto3" json:"parcel,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CopyInRequest) Reset() {
+	*x = CopyInRequest{}
+	mi := &file_dwp_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CopyInRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CopyInRequest) ProtoMessage() {}
+
+func (x *CopyInRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CopyInRequest.ProtoReflect.Descriptor instead.
+func (*CopyInRequest) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *CopyInRequest) GetActor() *Actor {
+	if x != nil {
+		return x.Actor
+	}
+	return nil
+}
+
+func (x *CopyInRequest) GetCopy() *CopyRequest {
+	if x != nil {
+		return x.Copy
+	}
+	return nil
+}
+
+func (x *CopyInRequest) GetParcel() *CopyOutAnswer {
+	if x != nil {
+		return x.Parcel
+	}
+	return nil
+}
+
+type Moved struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	To            *Ref                   `protobuf:"bytes,1,opt,name=to,proto3" json:"to,omitempty"`
+	Result        *CopyAnswer            `protobuf:"bytes,2,opt,name=result,proto3" json:"result,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Moved) Reset() {
+	*x = Moved{}
+	mi := &file_dwp_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Moved) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Moved) ProtoMessage() {}
+
+func (x *Moved) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Moved.ProtoReflect.Descriptor instead.
+func (*Moved) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *Moved) GetTo() *Ref {
+	if x != nil {
+		return x.To
+	}
+	return nil
+}
+
+func (x *Moved) GetResult() *CopyAnswer {
+	if x != nil {
+		return x.Result
+	}
+	return nil
+}
+
 type Done struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -2205,7 +2377,7 @@ type Done struct {
 
 func (x *Done) Reset() {
 	*x = Done{}
-	mi := &file_dwp_proto_msgTypes[28]
+	mi := &file_dwp_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2217,7 +2389,7 @@ func (x *Done) String() string {
 func (*Done) ProtoMessage() {}
 
 func (x *Done) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[28]
+	mi := &file_dwp_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2230,7 +2402,7 @@ func (x *Done) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Done.ProtoReflect.Descriptor instead.
 func (*Done) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{28}
+	return file_dwp_proto_rawDescGZIP(), []int{31}
 }
 
 type DataRequest struct {
@@ -2247,7 +2419,7 @@ type DataRequest struct {
 
 func (x *DataRequest) Reset() {
 	*x = DataRequest{}
-	mi := &file_dwp_proto_msgTypes[29]
+	mi := &file_dwp_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2259,7 +2431,7 @@ func (x *DataRequest) String() string {
 func (*DataRequest) ProtoMessage() {}
 
 func (x *DataRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[29]
+	mi := &file_dwp_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2272,7 +2444,7 @@ func (x *DataRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DataRequest.ProtoReflect.Descriptor instead.
 func (*DataRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{29}
+	return file_dwp_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *DataRequest) GetNone() bool {
@@ -2330,7 +2502,7 @@ type CompSelect struct {
 
 func (x *CompSelect) Reset() {
 	*x = CompSelect{}
-	mi := &file_dwp_proto_msgTypes[30]
+	mi := &file_dwp_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2342,7 +2514,7 @@ func (x *CompSelect) String() string {
 func (*CompSelect) ProtoMessage() {}
 
 func (x *CompSelect) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[30]
+	mi := &file_dwp_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2355,7 +2527,7 @@ func (x *CompSelect) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompSelect.ProtoReflect.Descriptor instead.
 func (*CompSelect) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{30}
+	return file_dwp_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *CompSelect) GetName() []byte {
@@ -2403,7 +2575,7 @@ type PropSelect struct {
 
 func (x *PropSelect) Reset() {
 	*x = PropSelect{}
-	mi := &file_dwp_proto_msgTypes[31]
+	mi := &file_dwp_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2415,7 +2587,7 @@ func (x *PropSelect) String() string {
 func (*PropSelect) ProtoMessage() {}
 
 func (x *PropSelect) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[31]
+	mi := &file_dwp_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2428,7 +2600,7 @@ func (x *PropSelect) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PropSelect.ProtoReflect.Descriptor instead.
 func (*PropSelect) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{31}
+	return file_dwp_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *PropSelect) GetName() []byte {
@@ -2455,7 +2627,7 @@ type ListObjectsAnswer struct {
 
 func (x *ListObjectsAnswer) Reset() {
 	*x = ListObjectsAnswer{}
-	mi := &file_dwp_proto_msgTypes[32]
+	mi := &file_dwp_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2467,7 +2639,7 @@ func (x *ListObjectsAnswer) String() string {
 func (*ListObjectsAnswer) ProtoMessage() {}
 
 func (x *ListObjectsAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[32]
+	mi := &file_dwp_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2480,7 +2652,7 @@ func (x *ListObjectsAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListObjectsAnswer.ProtoReflect.Descriptor instead.
 func (*ListObjectsAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{32}
+	return file_dwp_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ListObjectsAnswer) GetObjects() []*Object {
@@ -2507,7 +2679,7 @@ type ObjectRequest struct {
 
 func (x *ObjectRequest) Reset() {
 	*x = ObjectRequest{}
-	mi := &file_dwp_proto_msgTypes[33]
+	mi := &file_dwp_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2519,7 +2691,7 @@ func (x *ObjectRequest) String() string {
 func (*ObjectRequest) ProtoMessage() {}
 
 func (x *ObjectRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[33]
+	mi := &file_dwp_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2532,7 +2704,7 @@ func (x *ObjectRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectRequest.ProtoReflect.Descriptor instead.
 func (*ObjectRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{33}
+	return file_dwp_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ObjectRequest) GetActor() *Actor {
@@ -2558,7 +2730,7 @@ type ObjectAnswer struct {
 
 func (x *ObjectAnswer) Reset() {
 	*x = ObjectAnswer{}
-	mi := &file_dwp_proto_msgTypes[34]
+	mi := &file_dwp_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2570,7 +2742,7 @@ func (x *ObjectAnswer) String() string {
 func (*ObjectAnswer) ProtoMessage() {}
 
 func (x *ObjectAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[34]
+	mi := &file_dwp_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2583,7 +2755,7 @@ func (x *ObjectAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectAnswer.ProtoReflect.Descriptor instead.
 func (*ObjectAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{34}
+	return file_dwp_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ObjectAnswer) GetObject() *Object {
@@ -2606,7 +2778,7 @@ type ObjectsRequest struct {
 
 func (x *ObjectsRequest) Reset() {
 	*x = ObjectsRequest{}
-	mi := &file_dwp_proto_msgTypes[35]
+	mi := &file_dwp_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2618,7 +2790,7 @@ func (x *ObjectsRequest) String() string {
 func (*ObjectsRequest) ProtoMessage() {}
 
 func (x *ObjectsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[35]
+	mi := &file_dwp_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2631,7 +2803,7 @@ func (x *ObjectsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectsRequest.ProtoReflect.Descriptor instead.
 func (*ObjectsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{35}
+	return file_dwp_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ObjectsRequest) GetActor() *Actor {
@@ -2678,7 +2850,7 @@ type ObjectsAnswer struct {
 
 func (x *ObjectsAnswer) Reset() {
 	*x = ObjectsAnswer{}
-	mi := &file_dwp_proto_msgTypes[36]
+	mi := &file_dwp_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2690,7 +2862,7 @@ func (x *ObjectsAnswer) String() string {
 func (*ObjectsAnswer) ProtoMessage() {}
 
 func (x *ObjectsAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[36]
+	mi := &file_dwp_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2703,7 +2875,7 @@ func (x *ObjectsAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectsAnswer.ProtoReflect.Descriptor instead.
 func (*ObjectsAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{36}
+	return file_dwp_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ObjectsAnswer) GetItems() []*ObjectItem {
@@ -2724,7 +2896,7 @@ type ObjectItem struct {
 
 func (x *ObjectItem) Reset() {
 	*x = ObjectItem{}
-	mi := &file_dwp_proto_msgTypes[37]
+	mi := &file_dwp_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2736,7 +2908,7 @@ func (x *ObjectItem) String() string {
 func (*ObjectItem) ProtoMessage() {}
 
 func (x *ObjectItem) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[37]
+	mi := &file_dwp_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2749,7 +2921,7 @@ func (x *ObjectItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectItem.ProtoReflect.Descriptor instead.
 func (*ObjectItem) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{37}
+	return file_dwp_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ObjectItem) GetRef() *Ref {
@@ -2788,7 +2960,7 @@ type PutRequest struct {
 
 func (x *PutRequest) Reset() {
 	*x = PutRequest{}
-	mi := &file_dwp_proto_msgTypes[38]
+	mi := &file_dwp_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2800,7 +2972,7 @@ func (x *PutRequest) String() string {
 func (*PutRequest) ProtoMessage() {}
 
 func (x *PutRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[38]
+	mi := &file_dwp_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2813,7 +2985,7 @@ func (x *PutRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutRequest.ProtoReflect.Descriptor instead.
 func (*PutRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{38}
+	return file_dwp_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *PutRequest) GetActor() *Actor {
@@ -2875,7 +3047,7 @@ type PutAnswer struct {
 
 func (x *PutAnswer) Reset() {
 	*x = PutAnswer{}
-	mi := &file_dwp_proto_msgTypes[39]
+	mi := &file_dwp_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2887,7 +3059,7 @@ func (x *PutAnswer) String() string {
 func (*PutAnswer) ProtoMessage() {}
 
 func (x *PutAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[39]
+	mi := &file_dwp_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2900,7 +3072,7 @@ func (x *PutAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutAnswer.ProtoReflect.Descriptor instead.
 func (*PutAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{39}
+	return file_dwp_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *PutAnswer) GetObject() *Object {
@@ -2931,7 +3103,7 @@ type PutObjectsRequest struct {
 
 func (x *PutObjectsRequest) Reset() {
 	*x = PutObjectsRequest{}
-	mi := &file_dwp_proto_msgTypes[40]
+	mi := &file_dwp_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2943,7 +3115,7 @@ func (x *PutObjectsRequest) String() string {
 func (*PutObjectsRequest) ProtoMessage() {}
 
 func (x *PutObjectsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[40]
+	mi := &file_dwp_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2956,7 +3128,7 @@ func (x *PutObjectsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutObjectsRequest.ProtoReflect.Descriptor instead.
 func (*PutObjectsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{40}
+	return file_dwp_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *PutObjectsRequest) GetActor() *Actor {
@@ -2997,7 +3169,7 @@ type PutItem struct {
 
 func (x *PutItem) Reset() {
 	*x = PutItem{}
-	mi := &file_dwp_proto_msgTypes[41]
+	mi := &file_dwp_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3009,7 +3181,7 @@ func (x *PutItem) String() string {
 func (*PutItem) ProtoMessage() {}
 
 func (x *PutItem) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[41]
+	mi := &file_dwp_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3022,7 +3194,7 @@ func (x *PutItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutItem.ProtoReflect.Descriptor instead.
 func (*PutItem) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{41}
+	return file_dwp_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *PutItem) GetName() []byte {
@@ -3048,7 +3220,7 @@ type PutObjectsAnswer struct {
 
 func (x *PutObjectsAnswer) Reset() {
 	*x = PutObjectsAnswer{}
-	mi := &file_dwp_proto_msgTypes[42]
+	mi := &file_dwp_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3060,7 +3232,7 @@ func (x *PutObjectsAnswer) String() string {
 func (*PutObjectsAnswer) ProtoMessage() {}
 
 func (x *PutObjectsAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[42]
+	mi := &file_dwp_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3073,7 +3245,7 @@ func (x *PutObjectsAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutObjectsAnswer.ProtoReflect.Descriptor instead.
 func (*PutObjectsAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{42}
+	return file_dwp_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *PutObjectsAnswer) GetItems() []*PutItemAnswer {
@@ -3096,7 +3268,7 @@ type PutItemAnswer struct {
 
 func (x *PutItemAnswer) Reset() {
 	*x = PutItemAnswer{}
-	mi := &file_dwp_proto_msgTypes[43]
+	mi := &file_dwp_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3108,7 +3280,7 @@ func (x *PutItemAnswer) String() string {
 func (*PutItemAnswer) ProtoMessage() {}
 
 func (x *PutItemAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[43]
+	mi := &file_dwp_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3121,7 +3293,7 @@ func (x *PutItemAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutItemAnswer.ProtoReflect.Descriptor instead.
 func (*PutItemAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{43}
+	return file_dwp_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *PutItemAnswer) GetName() []byte {
@@ -3164,13 +3336,14 @@ type DeleteRequest struct {
 	Actor         *Actor                 `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
 	Ref           *Ref                   `protobuf:"bytes,2,opt,name=ref,proto3" json:"ref,omitempty"`
 	Precond       *Precond               `protobuf:"bytes,3,opt,name=precond,proto3" json:"precond,omitempty"`
+	MovedTo       *Moved                 `protobuf:"bytes,4,opt,name=moved_to,json=movedTo,proto3" json:"moved_to,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DeleteRequest) Reset() {
 	*x = DeleteRequest{}
-	mi := &file_dwp_proto_msgTypes[44]
+	mi := &file_dwp_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3182,7 +3355,7 @@ func (x *DeleteRequest) String() string {
 func (*DeleteRequest) ProtoMessage() {}
 
 func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[44]
+	mi := &file_dwp_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3195,7 +3368,7 @@ func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRequest.ProtoReflect.Descriptor instead.
 func (*DeleteRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{44}
+	return file_dwp_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *DeleteRequest) GetActor() *Actor {
@@ -3219,6 +3392,13 @@ func (x *DeleteRequest) GetPrecond() *Precond {
 	return nil
 }
 
+func (x *DeleteRequest) GetMovedTo() *Moved {
+	if x != nil {
+		return x.MovedTo
+	}
+	return nil
+}
+
 type PatchPropsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Actor         *Actor                 `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
@@ -3230,7 +3410,7 @@ type PatchPropsRequest struct {
 
 func (x *PatchPropsRequest) Reset() {
 	*x = PatchPropsRequest{}
-	mi := &file_dwp_proto_msgTypes[45]
+	mi := &file_dwp_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3242,7 +3422,7 @@ func (x *PatchPropsRequest) String() string {
 func (*PatchPropsRequest) ProtoMessage() {}
 
 func (x *PatchPropsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[45]
+	mi := &file_dwp_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3255,7 +3435,7 @@ func (x *PatchPropsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PatchPropsRequest.ProtoReflect.Descriptor instead.
 func (*PatchPropsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{45}
+	return file_dwp_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *PatchPropsRequest) GetActor() *Actor {
@@ -3290,7 +3470,7 @@ type Moment struct {
 
 func (x *Moment) Reset() {
 	*x = Moment{}
-	mi := &file_dwp_proto_msgTypes[46]
+	mi := &file_dwp_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3302,7 +3482,7 @@ func (x *Moment) String() string {
 func (*Moment) ProtoMessage() {}
 
 func (x *Moment) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[46]
+	mi := &file_dwp_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3315,7 +3495,7 @@ func (x *Moment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Moment.ProtoReflect.Descriptor instead.
 func (*Moment) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{46}
+	return file_dwp_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *Moment) GetValue() []byte {
@@ -3341,7 +3521,7 @@ type Moments struct {
 
 func (x *Moments) Reset() {
 	*x = Moments{}
-	mi := &file_dwp_proto_msgTypes[47]
+	mi := &file_dwp_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3353,7 +3533,7 @@ func (x *Moments) String() string {
 func (*Moments) ProtoMessage() {}
 
 func (x *Moments) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[47]
+	mi := &file_dwp_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3366,7 +3546,7 @@ func (x *Moments) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Moments.ProtoReflect.Descriptor instead.
 func (*Moments) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{47}
+	return file_dwp_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *Moments) GetMoments() []*Moment {
@@ -3387,7 +3567,7 @@ type Property struct {
 
 func (x *Property) Reset() {
 	*x = Property{}
-	mi := &file_dwp_proto_msgTypes[48]
+	mi := &file_dwp_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3399,7 +3579,7 @@ func (x *Property) String() string {
 func (*Property) ProtoMessage() {}
 
 func (x *Property) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[48]
+	mi := &file_dwp_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3412,7 +3592,7 @@ func (x *Property) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Property.ProtoReflect.Descriptor instead.
 func (*Property) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{48}
+	return file_dwp_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *Property) GetName() []byte {
@@ -3446,7 +3626,7 @@ type Parameter struct {
 
 func (x *Parameter) Reset() {
 	*x = Parameter{}
-	mi := &file_dwp_proto_msgTypes[49]
+	mi := &file_dwp_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3458,7 +3638,7 @@ func (x *Parameter) String() string {
 func (*Parameter) ProtoMessage() {}
 
 func (x *Parameter) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[49]
+	mi := &file_dwp_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3471,7 +3651,7 @@ func (x *Parameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Parameter.ProtoReflect.Descriptor instead.
 func (*Parameter) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{49}
+	return file_dwp_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Parameter) GetName() []byte {
@@ -3503,7 +3683,7 @@ type EditRequest struct {
 
 func (x *EditRequest) Reset() {
 	*x = EditRequest{}
-	mi := &file_dwp_proto_msgTypes[50]
+	mi := &file_dwp_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3515,7 +3695,7 @@ func (x *EditRequest) String() string {
 func (*EditRequest) ProtoMessage() {}
 
 func (x *EditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[50]
+	mi := &file_dwp_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3528,7 +3708,7 @@ func (x *EditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditRequest.ProtoReflect.Descriptor instead.
 func (*EditRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{50}
+	return file_dwp_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *EditRequest) GetActor() *Actor {
@@ -3597,7 +3777,7 @@ type EditItem struct {
 
 func (x *EditItem) Reset() {
 	*x = EditItem{}
-	mi := &file_dwp_proto_msgTypes[51]
+	mi := &file_dwp_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3609,7 +3789,7 @@ func (x *EditItem) String() string {
 func (*EditItem) ProtoMessage() {}
 
 func (x *EditItem) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[51]
+	mi := &file_dwp_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3622,7 +3802,7 @@ func (x *EditItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditItem.ProtoReflect.Descriptor instead.
 func (*EditItem) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{51}
+	return file_dwp_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *EditItem) GetUid() []byte {
@@ -3701,7 +3881,7 @@ type Patch struct {
 
 func (x *Patch) Reset() {
 	*x = Patch{}
-	mi := &file_dwp_proto_msgTypes[52]
+	mi := &file_dwp_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3713,7 +3893,7 @@ func (x *Patch) String() string {
 func (*Patch) ProtoMessage() {}
 
 func (x *Patch) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[52]
+	mi := &file_dwp_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3726,7 +3906,7 @@ func (x *Patch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Patch.ProtoReflect.Descriptor instead.
 func (*Patch) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{52}
+	return file_dwp_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Patch) GetTzid() []byte {
@@ -3825,7 +4005,7 @@ type PropEdit struct {
 
 func (x *PropEdit) Reset() {
 	*x = PropEdit{}
-	mi := &file_dwp_proto_msgTypes[53]
+	mi := &file_dwp_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3837,7 +4017,7 @@ func (x *PropEdit) String() string {
 func (*PropEdit) ProtoMessage() {}
 
 func (x *PropEdit) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[53]
+	mi := &file_dwp_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3850,7 +4030,7 @@ func (x *PropEdit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PropEdit.ProtoReflect.Descriptor instead.
 func (*PropEdit) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{53}
+	return file_dwp_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *PropEdit) GetName() []byte {
@@ -3896,7 +4076,7 @@ type AlarmEdit struct {
 
 func (x *AlarmEdit) Reset() {
 	*x = AlarmEdit{}
-	mi := &file_dwp_proto_msgTypes[54]
+	mi := &file_dwp_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3908,7 +4088,7 @@ func (x *AlarmEdit) String() string {
 func (*AlarmEdit) ProtoMessage() {}
 
 func (x *AlarmEdit) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[54]
+	mi := &file_dwp_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3921,7 +4101,7 @@ func (x *AlarmEdit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AlarmEdit.ProtoReflect.Descriptor instead.
 func (*AlarmEdit) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{54}
+	return file_dwp_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *AlarmEdit) GetAction() []byte {
@@ -3985,7 +4165,7 @@ type NewAttachment struct {
 
 func (x *NewAttachment) Reset() {
 	*x = NewAttachment{}
-	mi := &file_dwp_proto_msgTypes[55]
+	mi := &file_dwp_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3997,7 +4177,7 @@ func (x *NewAttachment) String() string {
 func (*NewAttachment) ProtoMessage() {}
 
 func (x *NewAttachment) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[55]
+	mi := &file_dwp_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4010,7 +4190,7 @@ func (x *NewAttachment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewAttachment.ProtoReflect.Descriptor instead.
 func (*NewAttachment) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{55}
+	return file_dwp_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *NewAttachment) GetClientId() []byte {
@@ -4051,7 +4231,7 @@ type EditAnswer struct {
 
 func (x *EditAnswer) Reset() {
 	*x = EditAnswer{}
-	mi := &file_dwp_proto_msgTypes[56]
+	mi := &file_dwp_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4063,7 +4243,7 @@ func (x *EditAnswer) String() string {
 func (*EditAnswer) ProtoMessage() {}
 
 func (x *EditAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[56]
+	mi := &file_dwp_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4076,7 +4256,7 @@ func (x *EditAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditAnswer.ProtoReflect.Descriptor instead.
 func (*EditAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{56}
+	return file_dwp_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *EditAnswer) GetCalendar() *Calendar {
@@ -4108,7 +4288,7 @@ type EditItemAnswer struct {
 
 func (x *EditItemAnswer) Reset() {
 	*x = EditItemAnswer{}
-	mi := &file_dwp_proto_msgTypes[57]
+	mi := &file_dwp_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4120,7 +4300,7 @@ func (x *EditItemAnswer) String() string {
 func (*EditItemAnswer) ProtoMessage() {}
 
 func (x *EditItemAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[57]
+	mi := &file_dwp_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4133,7 +4313,7 @@ func (x *EditItemAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditItemAnswer.ProtoReflect.Descriptor instead.
 func (*EditItemAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{57}
+	return file_dwp_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *EditItemAnswer) GetUid() []byte {
@@ -4198,7 +4378,7 @@ type AttachmentRequest struct {
 
 func (x *AttachmentRequest) Reset() {
 	*x = AttachmentRequest{}
-	mi := &file_dwp_proto_msgTypes[58]
+	mi := &file_dwp_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4210,7 +4390,7 @@ func (x *AttachmentRequest) String() string {
 func (*AttachmentRequest) ProtoMessage() {}
 
 func (x *AttachmentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[58]
+	mi := &file_dwp_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4223,7 +4403,7 @@ func (x *AttachmentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttachmentRequest.ProtoReflect.Descriptor instead.
 func (*AttachmentRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{58}
+	return file_dwp_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *AttachmentRequest) GetActor() *Actor {
@@ -4275,7 +4455,7 @@ type AttachmentAnswer struct {
 
 func (x *AttachmentAnswer) Reset() {
 	*x = AttachmentAnswer{}
-	mi := &file_dwp_proto_msgTypes[59]
+	mi := &file_dwp_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4287,7 +4467,7 @@ func (x *AttachmentAnswer) String() string {
 func (*AttachmentAnswer) ProtoMessage() {}
 
 func (x *AttachmentAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[59]
+	mi := &file_dwp_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4300,7 +4480,7 @@ func (x *AttachmentAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttachmentAnswer.ProtoReflect.Descriptor instead.
 func (*AttachmentAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{59}
+	return file_dwp_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *AttachmentAnswer) GetId() []byte {
@@ -4358,7 +4538,7 @@ type QueryRequest struct {
 
 func (x *QueryRequest) Reset() {
 	*x = QueryRequest{}
-	mi := &file_dwp_proto_msgTypes[60]
+	mi := &file_dwp_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4370,7 +4550,7 @@ func (x *QueryRequest) String() string {
 func (*QueryRequest) ProtoMessage() {}
 
 func (x *QueryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[60]
+	mi := &file_dwp_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4383,7 +4563,7 @@ func (x *QueryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueryRequest.ProtoReflect.Descriptor instead.
 func (*QueryRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{60}
+	return file_dwp_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *QueryRequest) GetActor() *Actor {
@@ -4435,7 +4615,7 @@ type CompFilter struct {
 
 func (x *CompFilter) Reset() {
 	*x = CompFilter{}
-	mi := &file_dwp_proto_msgTypes[61]
+	mi := &file_dwp_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4447,7 +4627,7 @@ func (x *CompFilter) String() string {
 func (*CompFilter) ProtoMessage() {}
 
 func (x *CompFilter) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[61]
+	mi := &file_dwp_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4460,7 +4640,7 @@ func (x *CompFilter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompFilter.ProtoReflect.Descriptor instead.
 func (*CompFilter) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{61}
+	return file_dwp_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *CompFilter) GetName() []byte {
@@ -4519,7 +4699,7 @@ type PropFilter struct {
 
 func (x *PropFilter) Reset() {
 	*x = PropFilter{}
-	mi := &file_dwp_proto_msgTypes[62]
+	mi := &file_dwp_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4531,7 +4711,7 @@ func (x *PropFilter) String() string {
 func (*PropFilter) ProtoMessage() {}
 
 func (x *PropFilter) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[62]
+	mi := &file_dwp_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4544,7 +4724,7 @@ func (x *PropFilter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PropFilter.ProtoReflect.Descriptor instead.
 func (*PropFilter) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{62}
+	return file_dwp_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *PropFilter) GetName() []byte {
@@ -4600,7 +4780,7 @@ type ParamFilter struct {
 
 func (x *ParamFilter) Reset() {
 	*x = ParamFilter{}
-	mi := &file_dwp_proto_msgTypes[63]
+	mi := &file_dwp_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4612,7 +4792,7 @@ func (x *ParamFilter) String() string {
 func (*ParamFilter) ProtoMessage() {}
 
 func (x *ParamFilter) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[63]
+	mi := &file_dwp_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4625,7 +4805,7 @@ func (x *ParamFilter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ParamFilter.ProtoReflect.Descriptor instead.
 func (*ParamFilter) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{63}
+	return file_dwp_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *ParamFilter) GetName() []byte {
@@ -4660,7 +4840,7 @@ type TextMatch struct {
 
 func (x *TextMatch) Reset() {
 	*x = TextMatch{}
-	mi := &file_dwp_proto_msgTypes[64]
+	mi := &file_dwp_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4672,7 +4852,7 @@ func (x *TextMatch) String() string {
 func (*TextMatch) ProtoMessage() {}
 
 func (x *TextMatch) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[64]
+	mi := &file_dwp_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4685,7 +4865,7 @@ func (x *TextMatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TextMatch.ProtoReflect.Descriptor instead.
 func (*TextMatch) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{64}
+	return file_dwp_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *TextMatch) GetText() []byte {
@@ -4718,7 +4898,7 @@ type QueryAnswer struct {
 
 func (x *QueryAnswer) Reset() {
 	*x = QueryAnswer{}
-	mi := &file_dwp_proto_msgTypes[65]
+	mi := &file_dwp_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4730,7 +4910,7 @@ func (x *QueryAnswer) String() string {
 func (*QueryAnswer) ProtoMessage() {}
 
 func (x *QueryAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[65]
+	mi := &file_dwp_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4743,7 +4923,7 @@ func (x *QueryAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueryAnswer.ProtoReflect.Descriptor instead.
 func (*QueryAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{65}
+	return file_dwp_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *QueryAnswer) GetObjects() []*Object {
@@ -4774,7 +4954,7 @@ type OccurrencesRequest struct {
 
 func (x *OccurrencesRequest) Reset() {
 	*x = OccurrencesRequest{}
-	mi := &file_dwp_proto_msgTypes[66]
+	mi := &file_dwp_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4786,7 +4966,7 @@ func (x *OccurrencesRequest) String() string {
 func (*OccurrencesRequest) ProtoMessage() {}
 
 func (x *OccurrencesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[66]
+	mi := &file_dwp_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4799,7 +4979,7 @@ func (x *OccurrencesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OccurrencesRequest.ProtoReflect.Descriptor instead.
 func (*OccurrencesRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{66}
+	return file_dwp_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *OccurrencesRequest) GetActor() *Actor {
@@ -4904,7 +5084,7 @@ type OccurrenceRef struct {
 
 func (x *OccurrenceRef) Reset() {
 	*x = OccurrenceRef{}
-	mi := &file_dwp_proto_msgTypes[67]
+	mi := &file_dwp_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4916,7 +5096,7 @@ func (x *OccurrenceRef) String() string {
 func (*OccurrenceRef) ProtoMessage() {}
 
 func (x *OccurrenceRef) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[67]
+	mi := &file_dwp_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4929,7 +5109,7 @@ func (x *OccurrenceRef) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OccurrenceRef.ProtoReflect.Descriptor instead.
 func (*OccurrenceRef) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{67}
+	return file_dwp_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *OccurrenceRef) GetUid() []byte {
@@ -4962,7 +5142,7 @@ type OccurrencesAnswer struct {
 
 func (x *OccurrencesAnswer) Reset() {
 	*x = OccurrencesAnswer{}
-	mi := &file_dwp_proto_msgTypes[68]
+	mi := &file_dwp_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4974,7 +5154,7 @@ func (x *OccurrencesAnswer) String() string {
 func (*OccurrencesAnswer) ProtoMessage() {}
 
 func (x *OccurrencesAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[68]
+	mi := &file_dwp_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4987,7 +5167,7 @@ func (x *OccurrencesAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OccurrencesAnswer.ProtoReflect.Descriptor instead.
 func (*OccurrencesAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{68}
+	return file_dwp_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *OccurrencesAnswer) GetItems() []*OccurrencesItem {
@@ -5019,7 +5199,7 @@ type OccurrencesItem struct {
 
 func (x *OccurrencesItem) Reset() {
 	*x = OccurrencesItem{}
-	mi := &file_dwp_proto_msgTypes[69]
+	mi := &file_dwp_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5031,7 +5211,7 @@ func (x *OccurrencesItem) String() string {
 func (*OccurrencesItem) ProtoMessage() {}
 
 func (x *OccurrencesItem) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[69]
+	mi := &file_dwp_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5044,7 +5224,7 @@ func (x *OccurrencesItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OccurrencesItem.ProtoReflect.Descriptor instead.
 func (*OccurrencesItem) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{69}
+	return file_dwp_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *OccurrencesItem) GetIndex() int64 {
@@ -5132,7 +5312,7 @@ type SyncRequest struct {
 
 func (x *SyncRequest) Reset() {
 	*x = SyncRequest{}
-	mi := &file_dwp_proto_msgTypes[70]
+	mi := &file_dwp_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5144,7 +5324,7 @@ func (x *SyncRequest) String() string {
 func (*SyncRequest) ProtoMessage() {}
 
 func (x *SyncRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[70]
+	mi := &file_dwp_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5157,7 +5337,7 @@ func (x *SyncRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncRequest.ProtoReflect.Descriptor instead.
 func (*SyncRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{70}
+	return file_dwp_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *SyncRequest) GetActor() *Actor {
@@ -5219,7 +5399,7 @@ type SyncAnswer struct {
 
 func (x *SyncAnswer) Reset() {
 	*x = SyncAnswer{}
-	mi := &file_dwp_proto_msgTypes[71]
+	mi := &file_dwp_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5231,7 +5411,7 @@ func (x *SyncAnswer) String() string {
 func (*SyncAnswer) ProtoMessage() {}
 
 func (x *SyncAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[71]
+	mi := &file_dwp_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5244,7 +5424,7 @@ func (x *SyncAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncAnswer.ProtoReflect.Descriptor instead.
 func (*SyncAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{71}
+	return file_dwp_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *SyncAnswer) GetItems() []*SyncItem {
@@ -5271,7 +5451,7 @@ type SyncItem struct {
 
 func (x *SyncItem) Reset() {
 	*x = SyncItem{}
-	mi := &file_dwp_proto_msgTypes[72]
+	mi := &file_dwp_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5283,7 +5463,7 @@ func (x *SyncItem) String() string {
 func (*SyncItem) ProtoMessage() {}
 
 func (x *SyncItem) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[72]
+	mi := &file_dwp_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5296,7 +5476,7 @@ func (x *SyncItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncItem.ProtoReflect.Descriptor instead.
 func (*SyncItem) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{72}
+	return file_dwp_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *SyncItem) GetObject() *Object {
@@ -5324,7 +5504,7 @@ type SyncResult struct {
 
 func (x *SyncResult) Reset() {
 	*x = SyncResult{}
-	mi := &file_dwp_proto_msgTypes[73]
+	mi := &file_dwp_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5336,7 +5516,7 @@ func (x *SyncResult) String() string {
 func (*SyncResult) ProtoMessage() {}
 
 func (x *SyncResult) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[73]
+	mi := &file_dwp_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5349,7 +5529,7 @@ func (x *SyncResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncResult.ProtoReflect.Descriptor instead.
 func (*SyncResult) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{73}
+	return file_dwp_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *SyncResult) GetToken() []byte {
@@ -5384,7 +5564,7 @@ type SyncHomeRequest struct {
 
 func (x *SyncHomeRequest) Reset() {
 	*x = SyncHomeRequest{}
-	mi := &file_dwp_proto_msgTypes[74]
+	mi := &file_dwp_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5396,7 +5576,7 @@ func (x *SyncHomeRequest) String() string {
 func (*SyncHomeRequest) ProtoMessage() {}
 
 func (x *SyncHomeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[74]
+	mi := &file_dwp_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5409,7 +5589,7 @@ func (x *SyncHomeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncHomeRequest.ProtoReflect.Descriptor instead.
 func (*SyncHomeRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{74}
+	return file_dwp_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *SyncHomeRequest) GetActor() *Actor {
@@ -5444,7 +5624,7 @@ type SyncHomeAnswer struct {
 
 func (x *SyncHomeAnswer) Reset() {
 	*x = SyncHomeAnswer{}
-	mi := &file_dwp_proto_msgTypes[75]
+	mi := &file_dwp_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5456,7 +5636,7 @@ func (x *SyncHomeAnswer) String() string {
 func (*SyncHomeAnswer) ProtoMessage() {}
 
 func (x *SyncHomeAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[75]
+	mi := &file_dwp_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5469,7 +5649,7 @@ func (x *SyncHomeAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncHomeAnswer.ProtoReflect.Descriptor instead.
 func (*SyncHomeAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{75}
+	return file_dwp_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *SyncHomeAnswer) GetToken() []byte {
@@ -5509,7 +5689,7 @@ type SearchCalendarsRequest struct {
 
 func (x *SearchCalendarsRequest) Reset() {
 	*x = SearchCalendarsRequest{}
-	mi := &file_dwp_proto_msgTypes[76]
+	mi := &file_dwp_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5521,7 +5701,7 @@ func (x *SearchCalendarsRequest) String() string {
 func (*SearchCalendarsRequest) ProtoMessage() {}
 
 func (x *SearchCalendarsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[76]
+	mi := &file_dwp_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5534,7 +5714,7 @@ func (x *SearchCalendarsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchCalendarsRequest.ProtoReflect.Descriptor instead.
 func (*SearchCalendarsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{76}
+	return file_dwp_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *SearchCalendarsRequest) GetActor() *Actor {
@@ -5602,7 +5782,7 @@ type SearchCalendarsAnswer struct {
 
 func (x *SearchCalendarsAnswer) Reset() {
 	*x = SearchCalendarsAnswer{}
-	mi := &file_dwp_proto_msgTypes[77]
+	mi := &file_dwp_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5614,7 +5794,7 @@ func (x *SearchCalendarsAnswer) String() string {
 func (*SearchCalendarsAnswer) ProtoMessage() {}
 
 func (x *SearchCalendarsAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[77]
+	mi := &file_dwp_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5627,7 +5807,7 @@ func (x *SearchCalendarsAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchCalendarsAnswer.ProtoReflect.Descriptor instead.
 func (*SearchCalendarsAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{77}
+	return file_dwp_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *SearchCalendarsAnswer) GetCalendars() []*Calendar {
@@ -5649,7 +5829,7 @@ type FreeBusyRequest struct {
 
 func (x *FreeBusyRequest) Reset() {
 	*x = FreeBusyRequest{}
-	mi := &file_dwp_proto_msgTypes[78]
+	mi := &file_dwp_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5661,7 +5841,7 @@ func (x *FreeBusyRequest) String() string {
 func (*FreeBusyRequest) ProtoMessage() {}
 
 func (x *FreeBusyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[78]
+	mi := &file_dwp_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5674,7 +5854,7 @@ func (x *FreeBusyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreeBusyRequest.ProtoReflect.Descriptor instead.
 func (*FreeBusyRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{78}
+	return file_dwp_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *FreeBusyRequest) GetActor() *Actor {
@@ -5715,7 +5895,7 @@ type FreeBusyTarget struct {
 
 func (x *FreeBusyTarget) Reset() {
 	*x = FreeBusyTarget{}
-	mi := &file_dwp_proto_msgTypes[79]
+	mi := &file_dwp_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5727,7 +5907,7 @@ func (x *FreeBusyTarget) String() string {
 func (*FreeBusyTarget) ProtoMessage() {}
 
 func (x *FreeBusyTarget) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[79]
+	mi := &file_dwp_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5740,7 +5920,7 @@ func (x *FreeBusyTarget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreeBusyTarget.ProtoReflect.Descriptor instead.
 func (*FreeBusyTarget) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{79}
+	return file_dwp_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *FreeBusyTarget) GetCalendar() []byte {
@@ -5766,7 +5946,7 @@ type FreeBusyAnswer struct {
 
 func (x *FreeBusyAnswer) Reset() {
 	*x = FreeBusyAnswer{}
-	mi := &file_dwp_proto_msgTypes[80]
+	mi := &file_dwp_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5778,7 +5958,7 @@ func (x *FreeBusyAnswer) String() string {
 func (*FreeBusyAnswer) ProtoMessage() {}
 
 func (x *FreeBusyAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[80]
+	mi := &file_dwp_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5791,7 +5971,7 @@ func (x *FreeBusyAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreeBusyAnswer.ProtoReflect.Descriptor instead.
 func (*FreeBusyAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{80}
+	return file_dwp_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *FreeBusyAnswer) GetItems() []*FreeBusyItem {
@@ -5812,7 +5992,7 @@ type FreeBusyItem struct {
 
 func (x *FreeBusyItem) Reset() {
 	*x = FreeBusyItem{}
-	mi := &file_dwp_proto_msgTypes[81]
+	mi := &file_dwp_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5824,7 +6004,7 @@ func (x *FreeBusyItem) String() string {
 func (*FreeBusyItem) ProtoMessage() {}
 
 func (x *FreeBusyItem) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[81]
+	mi := &file_dwp_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5837,7 +6017,7 @@ func (x *FreeBusyItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreeBusyItem.ProtoReflect.Descriptor instead.
 func (*FreeBusyItem) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{81}
+	return file_dwp_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *FreeBusyItem) GetTarget() *FreeBusyTarget {
@@ -5872,7 +6052,7 @@ type Busy struct {
 
 func (x *Busy) Reset() {
 	*x = Busy{}
-	mi := &file_dwp_proto_msgTypes[82]
+	mi := &file_dwp_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5884,7 +6064,7 @@ func (x *Busy) String() string {
 func (*Busy) ProtoMessage() {}
 
 func (x *Busy) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[82]
+	mi := &file_dwp_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5897,7 +6077,7 @@ func (x *Busy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Busy.ProtoReflect.Descriptor instead.
 func (*Busy) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{82}
+	return file_dwp_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *Busy) GetStart() int64 {
@@ -5931,7 +6111,7 @@ type PrefsRequest struct {
 
 func (x *PrefsRequest) Reset() {
 	*x = PrefsRequest{}
-	mi := &file_dwp_proto_msgTypes[83]
+	mi := &file_dwp_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5943,7 +6123,7 @@ func (x *PrefsRequest) String() string {
 func (*PrefsRequest) ProtoMessage() {}
 
 func (x *PrefsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[83]
+	mi := &file_dwp_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5956,7 +6136,7 @@ func (x *PrefsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrefsRequest.ProtoReflect.Descriptor instead.
 func (*PrefsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{83}
+	return file_dwp_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *PrefsRequest) GetActor() *Actor {
@@ -5983,7 +6163,7 @@ type Pref struct {
 
 func (x *Pref) Reset() {
 	*x = Pref{}
-	mi := &file_dwp_proto_msgTypes[84]
+	mi := &file_dwp_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5995,7 +6175,7 @@ func (x *Pref) String() string {
 func (*Pref) ProtoMessage() {}
 
 func (x *Pref) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[84]
+	mi := &file_dwp_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6008,7 +6188,7 @@ func (x *Pref) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pref.ProtoReflect.Descriptor instead.
 func (*Pref) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{84}
+	return file_dwp_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *Pref) GetKey() []byte {
@@ -6034,7 +6214,7 @@ type PrefsAnswer struct {
 
 func (x *PrefsAnswer) Reset() {
 	*x = PrefsAnswer{}
-	mi := &file_dwp_proto_msgTypes[85]
+	mi := &file_dwp_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6046,7 +6226,7 @@ func (x *PrefsAnswer) String() string {
 func (*PrefsAnswer) ProtoMessage() {}
 
 func (x *PrefsAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[85]
+	mi := &file_dwp_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6059,7 +6239,7 @@ func (x *PrefsAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrefsAnswer.ProtoReflect.Descriptor instead.
 func (*PrefsAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{85}
+	return file_dwp_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *PrefsAnswer) GetPrefs() []*Pref {
@@ -6083,7 +6263,7 @@ type SetPrefsRequest struct {
 
 func (x *SetPrefsRequest) Reset() {
 	*x = SetPrefsRequest{}
-	mi := &file_dwp_proto_msgTypes[86]
+	mi := &file_dwp_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6095,7 +6275,7 @@ func (x *SetPrefsRequest) String() string {
 func (*SetPrefsRequest) ProtoMessage() {}
 
 func (x *SetPrefsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[86]
+	mi := &file_dwp_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6108,7 +6288,7 @@ func (x *SetPrefsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPrefsRequest.ProtoReflect.Descriptor instead.
 func (*SetPrefsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{86}
+	return file_dwp_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *SetPrefsRequest) GetActor() *Actor {
@@ -6161,7 +6341,7 @@ type PingRequest struct {
 
 func (x *PingRequest) Reset() {
 	*x = PingRequest{}
-	mi := &file_dwp_proto_msgTypes[87]
+	mi := &file_dwp_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6173,7 +6353,7 @@ func (x *PingRequest) String() string {
 func (*PingRequest) ProtoMessage() {}
 
 func (x *PingRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[87]
+	mi := &file_dwp_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6186,7 +6366,7 @@ func (x *PingRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PingRequest.ProtoReflect.Descriptor instead.
 func (*PingRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{87}
+	return file_dwp_proto_rawDescGZIP(), []int{90}
 }
 
 type PingAnswer struct {
@@ -6204,7 +6384,7 @@ type PingAnswer struct {
 
 func (x *PingAnswer) Reset() {
 	*x = PingAnswer{}
-	mi := &file_dwp_proto_msgTypes[88]
+	mi := &file_dwp_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6216,7 +6396,7 @@ func (x *PingAnswer) String() string {
 func (*PingAnswer) ProtoMessage() {}
 
 func (x *PingAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[88]
+	mi := &file_dwp_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6229,7 +6409,7 @@ func (x *PingAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PingAnswer.ProtoReflect.Descriptor instead.
 func (*PingAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{88}
+	return file_dwp_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *PingAnswer) GetHost() []byte {
@@ -6494,7 +6674,18 @@ const file_dwp_proto_rawDesc = "" +
 	"\n" +
 	"CopyAnswer\x12\x1a\n" +
 	"\breplaced\x18\x01 \x01(\bR\breplaced\x12/\n" +
-	"\x06object\x18\x02 \x01(\v2\x17.factotum.dwp.v1.ObjectR\x06object\"\x06\n" +
+	"\x06object\x18\x02 \x01(\v2\x17.factotum.dwp.v1.ObjectR\x06object\"\xaa\x01\n" +
+	"\rCopyOutAnswer\x12/\n" +
+	"\x06object\x18\x01 \x01(\v2\x17.factotum.dwp.v1.ObjectR\x06object\x127\n" +
+	"\x05files\x18\x02 \x03(\v2!.factotum.dwp.v1.AttachmentAnswerR\x05files\x12/\n" +
+	"\x04done\x18\x03 \x01(\v2\x1b.factotum.dwp.v1.CopyAnswerR\x04done\"\xa7\x01\n" +
+	"\rCopyInRequest\x12,\n" +
+	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x120\n" +
+	"\x04copy\x18\x02 \x01(\v2\x1c.factotum.dwp.v1.CopyRequestR\x04copy\x126\n" +
+	"\x06parcel\x18\x03 \x01(\v2\x1e.factotum.dwp.v1.CopyOutAnswerR\x06parcel\"b\n" +
+	"\x05Moved\x12$\n" +
+	"\x02to\x18\x01 \x01(\v2\x14.factotum.dwp.v1.RefR\x02to\x123\n" +
+	"\x06result\x18\x02 \x01(\v2\x1b.factotum.dwp.v1.CopyAnswerR\x06result\"\x06\n" +
 	"\x04Done\"\x91\x02\n" +
 	"\vDataRequest\x12\x12\n" +
 	"\x04none\x18\x01 \x01(\bR\x04none\x12/\n" +
@@ -6566,11 +6757,12 @@ const file_dwp_proto_rawDesc = "" +
 	"\x03uid\x18\x02 \x01(\fR\x03uid\x12\x18\n" +
 	"\acreated\x18\x03 \x01(\bR\acreated\x12\x1c\n" +
 	"\tunchanged\x18\x04 \x01(\bR\tunchanged\x122\n" +
-	"\afailure\x18\x05 \x01(\v2\x18.factotum.dwp.v1.FailureR\afailure\"\x99\x01\n" +
+	"\afailure\x18\x05 \x01(\v2\x18.factotum.dwp.v1.FailureR\afailure\"\xcc\x01\n" +
 	"\rDeleteRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12&\n" +
 	"\x03ref\x18\x02 \x01(\v2\x14.factotum.dwp.v1.RefR\x03ref\x122\n" +
-	"\aprecond\x18\x03 \x01(\v2\x18.factotum.dwp.v1.PrecondR\aprecond\"\xa0\x01\n" +
+	"\aprecond\x18\x03 \x01(\v2\x18.factotum.dwp.v1.PrecondR\aprecond\x121\n" +
+	"\bmoved_to\x18\x04 \x01(\v2\x16.factotum.dwp.v1.MovedR\amovedTo\"\xa0\x01\n" +
 	"\x11PatchPropsRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12&\n" +
 	"\x03ref\x18\x02 \x01(\v2\x14.factotum.dwp.v1.RefR\x03ref\x125\n" +
@@ -6816,7 +7008,7 @@ const file_dwp_proto_rawDesc = "" +
 	"\astarted\x18\x04 \x01(\x03R\astarted\x12\x16\n" +
 	"\x06owners\x18\x05 \x01(\x03R\x06owners\x12\x18\n" +
 	"\aobjects\x18\x06 \x01(\x03R\aobjects\x12\x1b\n" +
-	"\tread_only\x18\a \x01(\bR\breadOnly2\xc0\x10\n" +
+	"\tread_only\x18\a \x01(\bR\breadOnly2\xd0\x11\n" +
 	"\aBackend\x12D\n" +
 	"\x05Hello\x12\x1d.factotum.dwp.v1.HelloRequest\x1a\x1c.factotum.dwp.v1.HelloAnswer\x12A\n" +
 	"\x04Home\x12\x1c.factotum.dwp.v1.HomeRequest\x1a\x1b.factotum.dwp.v1.HomeAnswer\x12M\n" +
@@ -6839,6 +7031,8 @@ const file_dwp_proto_rawDesc = "" +
 	"Attachment\x12\".factotum.dwp.v1.AttachmentRequest\x1a!.factotum.dwp.v1.AttachmentAnswer\x12G\n" +
 	"\n" +
 	"CopyObject\x12\x1c.factotum.dwp.v1.CopyRequest\x1a\x1b.factotum.dwp.v1.CopyAnswer\x12G\n" +
+	"\aCopyOut\x12\x1c.factotum.dwp.v1.CopyRequest\x1a\x1e.factotum.dwp.v1.CopyOutAnswer\x12E\n" +
+	"\x06CopyIn\x12\x1e.factotum.dwp.v1.CopyInRequest\x1a\x1b.factotum.dwp.v1.CopyAnswer\x12G\n" +
 	"\n" +
 	"PatchProps\x12\".factotum.dwp.v1.PatchPropsRequest\x1a\x15.factotum.dwp.v1.Done\x12F\n" +
 	"\x05Query\x12\x1d.factotum.dwp.v1.QueryRequest\x1a\x1c.factotum.dwp.v1.QueryAnswer0\x01\x12X\n" +
@@ -6863,7 +7057,7 @@ func file_dwp_proto_rawDescGZIP() []byte {
 	return file_dwp_proto_rawDescData
 }
 
-var file_dwp_proto_msgTypes = make([]protoimpl.MessageInfo, 89)
+var file_dwp_proto_msgTypes = make([]protoimpl.MessageInfo, 92)
 var file_dwp_proto_goTypes = []any{
 	(*HelloRequest)(nil),           // 0: factotum.dwp.v1.HelloRequest
 	(*HelloAnswer)(nil),            // 1: factotum.dwp.v1.HelloAnswer
@@ -6893,67 +7087,70 @@ var file_dwp_proto_goTypes = []any{
 	(*DeleteCalendarRequest)(nil),  // 25: factotum.dwp.v1.DeleteCalendarRequest
 	(*CopyRequest)(nil),            // 26: factotum.dwp.v1.CopyRequest
 	(*CopyAnswer)(nil),             // 27: factotum.dwp.v1.CopyAnswer
-	(*Done)(nil),                   // 28: factotum.dwp.v1.Done
-	(*DataRequest)(nil),            // 29: factotum.dwp.v1.DataRequest
-	(*CompSelect)(nil),             // 30: factotum.dwp.v1.CompSelect
-	(*PropSelect)(nil),             // 31: factotum.dwp.v1.PropSelect
-	(*ListObjectsAnswer)(nil),      // 32: factotum.dwp.v1.ListObjectsAnswer
-	(*ObjectRequest)(nil),          // 33: factotum.dwp.v1.ObjectRequest
-	(*ObjectAnswer)(nil),           // 34: factotum.dwp.v1.ObjectAnswer
-	(*ObjectsRequest)(nil),         // 35: factotum.dwp.v1.ObjectsRequest
-	(*ObjectsAnswer)(nil),          // 36: factotum.dwp.v1.ObjectsAnswer
-	(*ObjectItem)(nil),             // 37: factotum.dwp.v1.ObjectItem
-	(*PutRequest)(nil),             // 38: factotum.dwp.v1.PutRequest
-	(*PutAnswer)(nil),              // 39: factotum.dwp.v1.PutAnswer
-	(*PutObjectsRequest)(nil),      // 40: factotum.dwp.v1.PutObjectsRequest
-	(*PutItem)(nil),                // 41: factotum.dwp.v1.PutItem
-	(*PutObjectsAnswer)(nil),       // 42: factotum.dwp.v1.PutObjectsAnswer
-	(*PutItemAnswer)(nil),          // 43: factotum.dwp.v1.PutItemAnswer
-	(*DeleteRequest)(nil),          // 44: factotum.dwp.v1.DeleteRequest
-	(*PatchPropsRequest)(nil),      // 45: factotum.dwp.v1.PatchPropsRequest
-	(*Moment)(nil),                 // 46: factotum.dwp.v1.Moment
-	(*Moments)(nil),                // 47: factotum.dwp.v1.Moments
-	(*Property)(nil),               // 48: factotum.dwp.v1.Property
-	(*Parameter)(nil),              // 49: factotum.dwp.v1.Parameter
-	(*EditRequest)(nil),            // 50: factotum.dwp.v1.EditRequest
-	(*EditItem)(nil),               // 51: factotum.dwp.v1.EditItem
-	(*Patch)(nil),                  // 52: factotum.dwp.v1.Patch
-	(*PropEdit)(nil),               // 53: factotum.dwp.v1.PropEdit
-	(*AlarmEdit)(nil),              // 54: factotum.dwp.v1.AlarmEdit
-	(*NewAttachment)(nil),          // 55: factotum.dwp.v1.NewAttachment
-	(*EditAnswer)(nil),             // 56: factotum.dwp.v1.EditAnswer
-	(*EditItemAnswer)(nil),         // 57: factotum.dwp.v1.EditItemAnswer
-	(*AttachmentRequest)(nil),      // 58: factotum.dwp.v1.AttachmentRequest
-	(*AttachmentAnswer)(nil),       // 59: factotum.dwp.v1.AttachmentAnswer
-	(*QueryRequest)(nil),           // 60: factotum.dwp.v1.QueryRequest
-	(*CompFilter)(nil),             // 61: factotum.dwp.v1.CompFilter
-	(*PropFilter)(nil),             // 62: factotum.dwp.v1.PropFilter
-	(*ParamFilter)(nil),            // 63: factotum.dwp.v1.ParamFilter
-	(*TextMatch)(nil),              // 64: factotum.dwp.v1.TextMatch
-	(*QueryAnswer)(nil),            // 65: factotum.dwp.v1.QueryAnswer
-	(*OccurrencesRequest)(nil),     // 66: factotum.dwp.v1.OccurrencesRequest
-	(*OccurrenceRef)(nil),          // 67: factotum.dwp.v1.OccurrenceRef
-	(*OccurrencesAnswer)(nil),      // 68: factotum.dwp.v1.OccurrencesAnswer
-	(*OccurrencesItem)(nil),        // 69: factotum.dwp.v1.OccurrencesItem
-	(*SyncRequest)(nil),            // 70: factotum.dwp.v1.SyncRequest
-	(*SyncAnswer)(nil),             // 71: factotum.dwp.v1.SyncAnswer
-	(*SyncItem)(nil),               // 72: factotum.dwp.v1.SyncItem
-	(*SyncResult)(nil),             // 73: factotum.dwp.v1.SyncResult
-	(*SyncHomeRequest)(nil),        // 74: factotum.dwp.v1.SyncHomeRequest
-	(*SyncHomeAnswer)(nil),         // 75: factotum.dwp.v1.SyncHomeAnswer
-	(*SearchCalendarsRequest)(nil), // 76: factotum.dwp.v1.SearchCalendarsRequest
-	(*SearchCalendarsAnswer)(nil),  // 77: factotum.dwp.v1.SearchCalendarsAnswer
-	(*FreeBusyRequest)(nil),        // 78: factotum.dwp.v1.FreeBusyRequest
-	(*FreeBusyTarget)(nil),         // 79: factotum.dwp.v1.FreeBusyTarget
-	(*FreeBusyAnswer)(nil),         // 80: factotum.dwp.v1.FreeBusyAnswer
-	(*FreeBusyItem)(nil),           // 81: factotum.dwp.v1.FreeBusyItem
-	(*Busy)(nil),                   // 82: factotum.dwp.v1.Busy
-	(*PrefsRequest)(nil),           // 83: factotum.dwp.v1.PrefsRequest
-	(*Pref)(nil),                   // 84: factotum.dwp.v1.Pref
-	(*PrefsAnswer)(nil),            // 85: factotum.dwp.v1.PrefsAnswer
-	(*SetPrefsRequest)(nil),        // 86: factotum.dwp.v1.SetPrefsRequest
-	(*PingRequest)(nil),            // 87: factotum.dwp.v1.PingRequest
-	(*PingAnswer)(nil),             // 88: factotum.dwp.v1.PingAnswer
+	(*CopyOutAnswer)(nil),          // 28: factotum.dwp.v1.CopyOutAnswer
+	(*CopyInRequest)(nil),          // 29: factotum.dwp.v1.CopyInRequest
+	(*Moved)(nil),                  // 30: factotum.dwp.v1.Moved
+	(*Done)(nil),                   // 31: factotum.dwp.v1.Done
+	(*DataRequest)(nil),            // 32: factotum.dwp.v1.DataRequest
+	(*CompSelect)(nil),             // 33: factotum.dwp.v1.CompSelect
+	(*PropSelect)(nil),             // 34: factotum.dwp.v1.PropSelect
+	(*ListObjectsAnswer)(nil),      // 35: factotum.dwp.v1.ListObjectsAnswer
+	(*ObjectRequest)(nil),          // 36: factotum.dwp.v1.ObjectRequest
+	(*ObjectAnswer)(nil),           // 37: factotum.dwp.v1.ObjectAnswer
+	(*ObjectsRequest)(nil),         // 38: factotum.dwp.v1.ObjectsRequest
+	(*ObjectsAnswer)(nil),          // 39: factotum.dwp.v1.ObjectsAnswer
+	(*ObjectItem)(nil),             // 40: factotum.dwp.v1.ObjectItem
+	(*PutRequest)(nil),             // 41: factotum.dwp.v1.PutRequest
+	(*PutAnswer)(nil),              // 42: factotum.dwp.v1.PutAnswer
+	(*PutObjectsRequest)(nil),      // 43: factotum.dwp.v1.PutObjectsRequest
+	(*PutItem)(nil),                // 44: factotum.dwp.v1.PutItem
+	(*PutObjectsAnswer)(nil),       // 45: factotum.dwp.v1.PutObjectsAnswer
+	(*PutItemAnswer)(nil),          // 46: factotum.dwp.v1.PutItemAnswer
+	(*DeleteRequest)(nil),          // 47: factotum.dwp.v1.DeleteRequest
+	(*PatchPropsRequest)(nil),      // 48: factotum.dwp.v1.PatchPropsRequest
+	(*Moment)(nil),                 // 49: factotum.dwp.v1.Moment
+	(*Moments)(nil),                // 50: factotum.dwp.v1.Moments
+	(*Property)(nil),               // 51: factotum.dwp.v1.Property
+	(*Parameter)(nil),              // 52: factotum.dwp.v1.Parameter
+	(*EditRequest)(nil),            // 53: factotum.dwp.v1.EditRequest
+	(*EditItem)(nil),               // 54: factotum.dwp.v1.EditItem
+	(*Patch)(nil),                  // 55: factotum.dwp.v1.Patch
+	(*PropEdit)(nil),               // 56: factotum.dwp.v1.PropEdit
+	(*AlarmEdit)(nil),              // 57: factotum.dwp.v1.AlarmEdit
+	(*NewAttachment)(nil),          // 58: factotum.dwp.v1.NewAttachment
+	(*EditAnswer)(nil),             // 59: factotum.dwp.v1.EditAnswer
+	(*EditItemAnswer)(nil),         // 60: factotum.dwp.v1.EditItemAnswer
+	(*AttachmentRequest)(nil),      // 61: factotum.dwp.v1.AttachmentRequest
+	(*AttachmentAnswer)(nil),       // 62: factotum.dwp.v1.AttachmentAnswer
+	(*QueryRequest)(nil),           // 63: factotum.dwp.v1.QueryRequest
+	(*CompFilter)(nil),             // 64: factotum.dwp.v1.CompFilter
+	(*PropFilter)(nil),             // 65: factotum.dwp.v1.PropFilter
+	(*ParamFilter)(nil),            // 66: factotum.dwp.v1.ParamFilter
+	(*TextMatch)(nil),              // 67: factotum.dwp.v1.TextMatch
+	(*QueryAnswer)(nil),            // 68: factotum.dwp.v1.QueryAnswer
+	(*OccurrencesRequest)(nil),     // 69: factotum.dwp.v1.OccurrencesRequest
+	(*OccurrenceRef)(nil),          // 70: factotum.dwp.v1.OccurrenceRef
+	(*OccurrencesAnswer)(nil),      // 71: factotum.dwp.v1.OccurrencesAnswer
+	(*OccurrencesItem)(nil),        // 72: factotum.dwp.v1.OccurrencesItem
+	(*SyncRequest)(nil),            // 73: factotum.dwp.v1.SyncRequest
+	(*SyncAnswer)(nil),             // 74: factotum.dwp.v1.SyncAnswer
+	(*SyncItem)(nil),               // 75: factotum.dwp.v1.SyncItem
+	(*SyncResult)(nil),             // 76: factotum.dwp.v1.SyncResult
+	(*SyncHomeRequest)(nil),        // 77: factotum.dwp.v1.SyncHomeRequest
+	(*SyncHomeAnswer)(nil),         // 78: factotum.dwp.v1.SyncHomeAnswer
+	(*SearchCalendarsRequest)(nil), // 79: factotum.dwp.v1.SearchCalendarsRequest
+	(*SearchCalendarsAnswer)(nil),  // 80: factotum.dwp.v1.SearchCalendarsAnswer
+	(*FreeBusyRequest)(nil),        // 81: factotum.dwp.v1.FreeBusyRequest
+	(*FreeBusyTarget)(nil),         // 82: factotum.dwp.v1.FreeBusyTarget
+	(*FreeBusyAnswer)(nil),         // 83: factotum.dwp.v1.FreeBusyAnswer
+	(*FreeBusyItem)(nil),           // 84: factotum.dwp.v1.FreeBusyItem
+	(*Busy)(nil),                   // 85: factotum.dwp.v1.Busy
+	(*PrefsRequest)(nil),           // 86: factotum.dwp.v1.PrefsRequest
+	(*Pref)(nil),                   // 87: factotum.dwp.v1.Pref
+	(*PrefsAnswer)(nil),            // 88: factotum.dwp.v1.PrefsAnswer
+	(*SetPrefsRequest)(nil),        // 89: factotum.dwp.v1.SetPrefsRequest
+	(*PingRequest)(nil),            // 90: factotum.dwp.v1.PingRequest
+	(*PingAnswer)(nil),             // 91: factotum.dwp.v1.PingAnswer
 }
 var file_dwp_proto_depIdxs = []int32{
 	7,   // 0: factotum.dwp.v1.PropChange.prop:type_name -> factotum.dwp.v1.DeadProp
@@ -6987,166 +7184,179 @@ var file_dwp_proto_depIdxs = []int32{
 	6,   // 28: factotum.dwp.v1.CopyRequest.precond:type_name -> factotum.dwp.v1.Precond
 	6,   // 29: factotum.dwp.v1.CopyRequest.if_dest:type_name -> factotum.dwp.v1.Precond
 	14,  // 30: factotum.dwp.v1.CopyAnswer.object:type_name -> factotum.dwp.v1.Object
-	5,   // 31: factotum.dwp.v1.DataRequest.expand:type_name -> factotum.dwp.v1.Window
-	5,   // 32: factotum.dwp.v1.DataRequest.limit_recur:type_name -> factotum.dwp.v1.Window
-	5,   // 33: factotum.dwp.v1.DataRequest.limit_busy:type_name -> factotum.dwp.v1.Window
-	30,  // 34: factotum.dwp.v1.DataRequest.comp:type_name -> factotum.dwp.v1.CompSelect
-	31,  // 35: factotum.dwp.v1.CompSelect.props:type_name -> factotum.dwp.v1.PropSelect
-	30,  // 36: factotum.dwp.v1.CompSelect.comps:type_name -> factotum.dwp.v1.CompSelect
-	14,  // 37: factotum.dwp.v1.ListObjectsAnswer.objects:type_name -> factotum.dwp.v1.Object
-	13,  // 38: factotum.dwp.v1.ListObjectsAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
-	3,   // 39: factotum.dwp.v1.ObjectRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 40: factotum.dwp.v1.ObjectRequest.ref:type_name -> factotum.dwp.v1.Ref
-	14,  // 41: factotum.dwp.v1.ObjectAnswer.object:type_name -> factotum.dwp.v1.Object
-	3,   // 42: factotum.dwp.v1.ObjectsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 43: factotum.dwp.v1.ObjectsRequest.refs:type_name -> factotum.dwp.v1.Ref
-	29,  // 44: factotum.dwp.v1.ObjectsRequest.data:type_name -> factotum.dwp.v1.DataRequest
-	37,  // 45: factotum.dwp.v1.ObjectsAnswer.items:type_name -> factotum.dwp.v1.ObjectItem
-	4,   // 46: factotum.dwp.v1.ObjectItem.ref:type_name -> factotum.dwp.v1.Ref
-	14,  // 47: factotum.dwp.v1.ObjectItem.object:type_name -> factotum.dwp.v1.Object
-	2,   // 48: factotum.dwp.v1.ObjectItem.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 49: factotum.dwp.v1.PutRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 50: factotum.dwp.v1.PutRequest.ref:type_name -> factotum.dwp.v1.Ref
-	6,   // 51: factotum.dwp.v1.PutRequest.precond:type_name -> factotum.dwp.v1.Precond
-	14,  // 52: factotum.dwp.v1.PutAnswer.object:type_name -> factotum.dwp.v1.Object
-	3,   // 53: factotum.dwp.v1.PutObjectsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	41,  // 54: factotum.dwp.v1.PutObjectsRequest.items:type_name -> factotum.dwp.v1.PutItem
-	43,  // 55: factotum.dwp.v1.PutObjectsAnswer.items:type_name -> factotum.dwp.v1.PutItemAnswer
-	2,   // 56: factotum.dwp.v1.PutItemAnswer.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 57: factotum.dwp.v1.DeleteRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 58: factotum.dwp.v1.DeleteRequest.ref:type_name -> factotum.dwp.v1.Ref
-	6,   // 59: factotum.dwp.v1.DeleteRequest.precond:type_name -> factotum.dwp.v1.Precond
-	3,   // 60: factotum.dwp.v1.PatchPropsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 61: factotum.dwp.v1.PatchPropsRequest.ref:type_name -> factotum.dwp.v1.Ref
-	8,   // 62: factotum.dwp.v1.PatchPropsRequest.changes:type_name -> factotum.dwp.v1.PropChange
-	46,  // 63: factotum.dwp.v1.Moments.moments:type_name -> factotum.dwp.v1.Moment
-	49,  // 64: factotum.dwp.v1.Property.params:type_name -> factotum.dwp.v1.Parameter
-	3,   // 65: factotum.dwp.v1.EditRequest.actor:type_name -> factotum.dwp.v1.Actor
-	51,  // 66: factotum.dwp.v1.EditRequest.items:type_name -> factotum.dwp.v1.EditItem
-	5,   // 67: factotum.dwp.v1.EditRequest.within:type_name -> factotum.dwp.v1.Window
-	46,  // 68: factotum.dwp.v1.EditItem.rid:type_name -> factotum.dwp.v1.Moment
-	52,  // 69: factotum.dwp.v1.EditItem.patch:type_name -> factotum.dwp.v1.Patch
-	55,  // 70: factotum.dwp.v1.EditItem.attach:type_name -> factotum.dwp.v1.NewAttachment
-	46,  // 71: factotum.dwp.v1.Patch.start:type_name -> factotum.dwp.v1.Moment
-	46,  // 72: factotum.dwp.v1.Patch.end:type_name -> factotum.dwp.v1.Moment
-	46,  // 73: factotum.dwp.v1.Patch.due:type_name -> factotum.dwp.v1.Moment
-	12,  // 74: factotum.dwp.v1.Patch.rrules:type_name -> factotum.dwp.v1.Texts
-	12,  // 75: factotum.dwp.v1.Patch.exrules:type_name -> factotum.dwp.v1.Texts
-	47,  // 76: factotum.dwp.v1.Patch.rdates:type_name -> factotum.dwp.v1.Moments
-	47,  // 77: factotum.dwp.v1.Patch.exdates:type_name -> factotum.dwp.v1.Moments
-	53,  // 78: factotum.dwp.v1.Patch.props:type_name -> factotum.dwp.v1.PropEdit
-	54,  // 79: factotum.dwp.v1.Patch.alarms:type_name -> factotum.dwp.v1.AlarmEdit
-	48,  // 80: factotum.dwp.v1.PropEdit.props:type_name -> factotum.dwp.v1.Property
-	46,  // 81: factotum.dwp.v1.AlarmEdit.at:type_name -> factotum.dwp.v1.Moment
-	12,  // 82: factotum.dwp.v1.AlarmEdit.attendees:type_name -> factotum.dwp.v1.Texts
-	13,  // 83: factotum.dwp.v1.EditAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
-	57,  // 84: factotum.dwp.v1.EditAnswer.items:type_name -> factotum.dwp.v1.EditItemAnswer
-	46,  // 85: factotum.dwp.v1.EditItemAnswer.rid:type_name -> factotum.dwp.v1.Moment
-	14,  // 86: factotum.dwp.v1.EditItemAnswer.object:type_name -> factotum.dwp.v1.Object
-	2,   // 87: factotum.dwp.v1.EditItemAnswer.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 88: factotum.dwp.v1.AttachmentRequest.actor:type_name -> factotum.dwp.v1.Actor
-	3,   // 89: factotum.dwp.v1.QueryRequest.actor:type_name -> factotum.dwp.v1.Actor
-	61,  // 90: factotum.dwp.v1.QueryRequest.filter:type_name -> factotum.dwp.v1.CompFilter
-	29,  // 91: factotum.dwp.v1.QueryRequest.data:type_name -> factotum.dwp.v1.DataRequest
-	5,   // 92: factotum.dwp.v1.CompFilter.time_range:type_name -> factotum.dwp.v1.Window
-	62,  // 93: factotum.dwp.v1.CompFilter.props:type_name -> factotum.dwp.v1.PropFilter
-	61,  // 94: factotum.dwp.v1.CompFilter.comps:type_name -> factotum.dwp.v1.CompFilter
-	5,   // 95: factotum.dwp.v1.PropFilter.time_range:type_name -> factotum.dwp.v1.Window
-	64,  // 96: factotum.dwp.v1.PropFilter.text:type_name -> factotum.dwp.v1.TextMatch
-	63,  // 97: factotum.dwp.v1.PropFilter.params:type_name -> factotum.dwp.v1.ParamFilter
-	64,  // 98: factotum.dwp.v1.ParamFilter.text:type_name -> factotum.dwp.v1.TextMatch
-	14,  // 99: factotum.dwp.v1.QueryAnswer.objects:type_name -> factotum.dwp.v1.Object
-	3,   // 100: factotum.dwp.v1.OccurrencesRequest.actor:type_name -> factotum.dwp.v1.Actor
-	5,   // 101: factotum.dwp.v1.OccurrencesRequest.window:type_name -> factotum.dwp.v1.Window
-	67,  // 102: factotum.dwp.v1.OccurrencesRequest.refs:type_name -> factotum.dwp.v1.OccurrenceRef
-	46,  // 103: factotum.dwp.v1.OccurrenceRef.rid:type_name -> factotum.dwp.v1.Moment
-	69,  // 104: factotum.dwp.v1.OccurrencesAnswer.items:type_name -> factotum.dwp.v1.OccurrencesItem
-	2,   // 105: factotum.dwp.v1.OccurrencesItem.failure:type_name -> factotum.dwp.v1.Failure
-	13,  // 106: factotum.dwp.v1.OccurrencesItem.calendar:type_name -> factotum.dwp.v1.Calendar
-	14,  // 107: factotum.dwp.v1.OccurrencesItem.object:type_name -> factotum.dwp.v1.Object
-	15,  // 108: factotum.dwp.v1.OccurrencesItem.gone:type_name -> factotum.dwp.v1.Tombstone
-	3,   // 109: factotum.dwp.v1.SyncRequest.actor:type_name -> factotum.dwp.v1.Actor
-	5,   // 110: factotum.dwp.v1.SyncRequest.gone:type_name -> factotum.dwp.v1.Window
-	72,  // 111: factotum.dwp.v1.SyncAnswer.items:type_name -> factotum.dwp.v1.SyncItem
-	73,  // 112: factotum.dwp.v1.SyncAnswer.result:type_name -> factotum.dwp.v1.SyncResult
-	14,  // 113: factotum.dwp.v1.SyncItem.object:type_name -> factotum.dwp.v1.Object
-	15,  // 114: factotum.dwp.v1.SyncItem.gone:type_name -> factotum.dwp.v1.Tombstone
-	13,  // 115: factotum.dwp.v1.SyncResult.calendar:type_name -> factotum.dwp.v1.Calendar
-	3,   // 116: factotum.dwp.v1.SyncHomeRequest.actor:type_name -> factotum.dwp.v1.Actor
-	13,  // 117: factotum.dwp.v1.SyncHomeAnswer.changed:type_name -> factotum.dwp.v1.Calendar
-	3,   // 118: factotum.dwp.v1.SearchCalendarsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	13,  // 119: factotum.dwp.v1.SearchCalendarsAnswer.calendars:type_name -> factotum.dwp.v1.Calendar
-	3,   // 120: factotum.dwp.v1.FreeBusyRequest.actor:type_name -> factotum.dwp.v1.Actor
-	79,  // 121: factotum.dwp.v1.FreeBusyRequest.targets:type_name -> factotum.dwp.v1.FreeBusyTarget
-	5,   // 122: factotum.dwp.v1.FreeBusyRequest.window:type_name -> factotum.dwp.v1.Window
-	81,  // 123: factotum.dwp.v1.FreeBusyAnswer.items:type_name -> factotum.dwp.v1.FreeBusyItem
-	79,  // 124: factotum.dwp.v1.FreeBusyItem.target:type_name -> factotum.dwp.v1.FreeBusyTarget
-	82,  // 125: factotum.dwp.v1.FreeBusyItem.busy:type_name -> factotum.dwp.v1.Busy
-	2,   // 126: factotum.dwp.v1.FreeBusyItem.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 127: factotum.dwp.v1.PrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	84,  // 128: factotum.dwp.v1.PrefsAnswer.prefs:type_name -> factotum.dwp.v1.Pref
-	3,   // 129: factotum.dwp.v1.SetPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	84,  // 130: factotum.dwp.v1.SetPrefsRequest.set:type_name -> factotum.dwp.v1.Pref
-	84,  // 131: factotum.dwp.v1.SetPrefsRequest.was:type_name -> factotum.dwp.v1.Pref
-	0,   // 132: factotum.dwp.v1.Backend.Hello:input_type -> factotum.dwp.v1.HelloRequest
-	16,  // 133: factotum.dwp.v1.Backend.Home:input_type -> factotum.dwp.v1.HomeRequest
-	18,  // 134: factotum.dwp.v1.Backend.Calendar:input_type -> factotum.dwp.v1.CalendarRequest
-	20,  // 135: factotum.dwp.v1.Backend.Calendars:input_type -> factotum.dwp.v1.CalendarsRequest
-	23,  // 136: factotum.dwp.v1.Backend.CreateCalendar:input_type -> factotum.dwp.v1.CreateCalendarRequest
-	24,  // 137: factotum.dwp.v1.Backend.UpdateCalendar:input_type -> factotum.dwp.v1.UpdateCalendarRequest
-	25,  // 138: factotum.dwp.v1.Backend.DeleteCalendar:input_type -> factotum.dwp.v1.DeleteCalendarRequest
-	26,  // 139: factotum.dwp.v1.Backend.CopyCalendar:input_type -> factotum.dwp.v1.CopyRequest
-	18,  // 140: factotum.dwp.v1.Backend.ListObjects:input_type -> factotum.dwp.v1.CalendarRequest
-	33,  // 141: factotum.dwp.v1.Backend.Object:input_type -> factotum.dwp.v1.ObjectRequest
-	35,  // 142: factotum.dwp.v1.Backend.Objects:input_type -> factotum.dwp.v1.ObjectsRequest
-	38,  // 143: factotum.dwp.v1.Backend.PutObject:input_type -> factotum.dwp.v1.PutRequest
-	40,  // 144: factotum.dwp.v1.Backend.PutObjects:input_type -> factotum.dwp.v1.PutObjectsRequest
-	44,  // 145: factotum.dwp.v1.Backend.DeleteObject:input_type -> factotum.dwp.v1.DeleteRequest
-	50,  // 146: factotum.dwp.v1.Backend.EditObject:input_type -> factotum.dwp.v1.EditRequest
-	58,  // 147: factotum.dwp.v1.Backend.Attachment:input_type -> factotum.dwp.v1.AttachmentRequest
-	26,  // 148: factotum.dwp.v1.Backend.CopyObject:input_type -> factotum.dwp.v1.CopyRequest
-	45,  // 149: factotum.dwp.v1.Backend.PatchProps:input_type -> factotum.dwp.v1.PatchPropsRequest
-	60,  // 150: factotum.dwp.v1.Backend.Query:input_type -> factotum.dwp.v1.QueryRequest
-	66,  // 151: factotum.dwp.v1.Backend.Occurrences:input_type -> factotum.dwp.v1.OccurrencesRequest
-	70,  // 152: factotum.dwp.v1.Backend.Sync:input_type -> factotum.dwp.v1.SyncRequest
-	74,  // 153: factotum.dwp.v1.Backend.SyncHome:input_type -> factotum.dwp.v1.SyncHomeRequest
-	76,  // 154: factotum.dwp.v1.Backend.SearchCalendars:input_type -> factotum.dwp.v1.SearchCalendarsRequest
-	78,  // 155: factotum.dwp.v1.Backend.FreeBusy:input_type -> factotum.dwp.v1.FreeBusyRequest
-	83,  // 156: factotum.dwp.v1.Backend.Prefs:input_type -> factotum.dwp.v1.PrefsRequest
-	86,  // 157: factotum.dwp.v1.Backend.SetPrefs:input_type -> factotum.dwp.v1.SetPrefsRequest
-	87,  // 158: factotum.dwp.v1.Backend.Ping:input_type -> factotum.dwp.v1.PingRequest
-	1,   // 159: factotum.dwp.v1.Backend.Hello:output_type -> factotum.dwp.v1.HelloAnswer
-	17,  // 160: factotum.dwp.v1.Backend.Home:output_type -> factotum.dwp.v1.HomeAnswer
-	19,  // 161: factotum.dwp.v1.Backend.Calendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	21,  // 162: factotum.dwp.v1.Backend.Calendars:output_type -> factotum.dwp.v1.CalendarsAnswer
-	19,  // 163: factotum.dwp.v1.Backend.CreateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	19,  // 164: factotum.dwp.v1.Backend.UpdateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	28,  // 165: factotum.dwp.v1.Backend.DeleteCalendar:output_type -> factotum.dwp.v1.Done
-	27,  // 166: factotum.dwp.v1.Backend.CopyCalendar:output_type -> factotum.dwp.v1.CopyAnswer
-	32,  // 167: factotum.dwp.v1.Backend.ListObjects:output_type -> factotum.dwp.v1.ListObjectsAnswer
-	34,  // 168: factotum.dwp.v1.Backend.Object:output_type -> factotum.dwp.v1.ObjectAnswer
-	36,  // 169: factotum.dwp.v1.Backend.Objects:output_type -> factotum.dwp.v1.ObjectsAnswer
-	39,  // 170: factotum.dwp.v1.Backend.PutObject:output_type -> factotum.dwp.v1.PutAnswer
-	42,  // 171: factotum.dwp.v1.Backend.PutObjects:output_type -> factotum.dwp.v1.PutObjectsAnswer
-	28,  // 172: factotum.dwp.v1.Backend.DeleteObject:output_type -> factotum.dwp.v1.Done
-	56,  // 173: factotum.dwp.v1.Backend.EditObject:output_type -> factotum.dwp.v1.EditAnswer
-	59,  // 174: factotum.dwp.v1.Backend.Attachment:output_type -> factotum.dwp.v1.AttachmentAnswer
-	27,  // 175: factotum.dwp.v1.Backend.CopyObject:output_type -> factotum.dwp.v1.CopyAnswer
-	28,  // 176: factotum.dwp.v1.Backend.PatchProps:output_type -> factotum.dwp.v1.Done
-	65,  // 177: factotum.dwp.v1.Backend.Query:output_type -> factotum.dwp.v1.QueryAnswer
-	68,  // 178: factotum.dwp.v1.Backend.Occurrences:output_type -> factotum.dwp.v1.OccurrencesAnswer
-	71,  // 179: factotum.dwp.v1.Backend.Sync:output_type -> factotum.dwp.v1.SyncAnswer
-	75,  // 180: factotum.dwp.v1.Backend.SyncHome:output_type -> factotum.dwp.v1.SyncHomeAnswer
-	77,  // 181: factotum.dwp.v1.Backend.SearchCalendars:output_type -> factotum.dwp.v1.SearchCalendarsAnswer
-	80,  // 182: factotum.dwp.v1.Backend.FreeBusy:output_type -> factotum.dwp.v1.FreeBusyAnswer
-	85,  // 183: factotum.dwp.v1.Backend.Prefs:output_type -> factotum.dwp.v1.PrefsAnswer
-	28,  // 184: factotum.dwp.v1.Backend.SetPrefs:output_type -> factotum.dwp.v1.Done
-	88,  // 185: factotum.dwp.v1.Backend.Ping:output_type -> factotum.dwp.v1.PingAnswer
-	159, // [159:186] is the sub-list for method output_type
-	132, // [132:159] is the sub-list for method input_type
-	132, // [132:132] is the sub-list for extension type_name
-	132, // [132:132] is the sub-list for extension extendee
-	0,   // [0:132] is the sub-list for field type_name
+	14,  // 31: factotum.dwp.v1.CopyOutAnswer.object:type_name -> factotum.dwp.v1.Object
+	62,  // 32: factotum.dwp.v1.CopyOutAnswer.files:type_name -> factotum.dwp.v1.AttachmentAnswer
+	27,  // 33: factotum.dwp.v1.CopyOutAnswer.done:type_name -> factotum.dwp.v1.CopyAnswer
+	3,   // 34: factotum.dwp.v1.CopyInRequest.actor:type_name -> factotum.dwp.v1.Actor
+	26,  // 35: factotum.dwp.v1.CopyInRequest.copy:type_name -> factotum.dwp.v1.CopyRequest
+	28,  // 36: factotum.dwp.v1.CopyInRequest.parcel:type_name -> factotum.dwp.v1.CopyOutAnswer
+	4,   // 37: factotum.dwp.v1.Moved.to:type_name -> factotum.dwp.v1.Ref
+	27,  // 38: factotum.dwp.v1.Moved.result:type_name -> factotum.dwp.v1.CopyAnswer
+	5,   // 39: factotum.dwp.v1.DataRequest.expand:type_name -> factotum.dwp.v1.Window
+	5,   // 40: factotum.dwp.v1.DataRequest.limit_recur:type_name -> factotum.dwp.v1.Window
+	5,   // 41: factotum.dwp.v1.DataRequest.limit_busy:type_name -> factotum.dwp.v1.Window
+	33,  // 42: factotum.dwp.v1.DataRequest.comp:type_name -> factotum.dwp.v1.CompSelect
+	34,  // 43: factotum.dwp.v1.CompSelect.props:type_name -> factotum.dwp.v1.PropSelect
+	33,  // 44: factotum.dwp.v1.CompSelect.comps:type_name -> factotum.dwp.v1.CompSelect
+	14,  // 45: factotum.dwp.v1.ListObjectsAnswer.objects:type_name -> factotum.dwp.v1.Object
+	13,  // 46: factotum.dwp.v1.ListObjectsAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
+	3,   // 47: factotum.dwp.v1.ObjectRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 48: factotum.dwp.v1.ObjectRequest.ref:type_name -> factotum.dwp.v1.Ref
+	14,  // 49: factotum.dwp.v1.ObjectAnswer.object:type_name -> factotum.dwp.v1.Object
+	3,   // 50: factotum.dwp.v1.ObjectsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 51: factotum.dwp.v1.ObjectsRequest.refs:type_name -> factotum.dwp.v1.Ref
+	32,  // 52: factotum.dwp.v1.ObjectsRequest.data:type_name -> factotum.dwp.v1.DataRequest
+	40,  // 53: factotum.dwp.v1.ObjectsAnswer.items:type_name -> factotum.dwp.v1.ObjectItem
+	4,   // 54: factotum.dwp.v1.ObjectItem.ref:type_name -> factotum.dwp.v1.Ref
+	14,  // 55: factotum.dwp.v1.ObjectItem.object:type_name -> factotum.dwp.v1.Object
+	2,   // 56: factotum.dwp.v1.ObjectItem.failure:type_name -> factotum.dwp.v1.Failure
+	3,   // 57: factotum.dwp.v1.PutRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 58: factotum.dwp.v1.PutRequest.ref:type_name -> factotum.dwp.v1.Ref
+	6,   // 59: factotum.dwp.v1.PutRequest.precond:type_name -> factotum.dwp.v1.Precond
+	14,  // 60: factotum.dwp.v1.PutAnswer.object:type_name -> factotum.dwp.v1.Object
+	3,   // 61: factotum.dwp.v1.PutObjectsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	44,  // 62: factotum.dwp.v1.PutObjectsRequest.items:type_name -> factotum.dwp.v1.PutItem
+	46,  // 63: factotum.dwp.v1.PutObjectsAnswer.items:type_name -> factotum.dwp.v1.PutItemAnswer
+	2,   // 64: factotum.dwp.v1.PutItemAnswer.failure:type_name -> factotum.dwp.v1.Failure
+	3,   // 65: factotum.dwp.v1.DeleteRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 66: factotum.dwp.v1.DeleteRequest.ref:type_name -> factotum.dwp.v1.Ref
+	6,   // 67: factotum.dwp.v1.DeleteRequest.precond:type_name -> factotum.dwp.v1.Precond
+	30,  // 68: factotum.dwp.v1.DeleteRequest.moved_to:type_name -> factotum.dwp.v1.Moved
+	3,   // 69: factotum.dwp.v1.PatchPropsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 70: factotum.dwp.v1.PatchPropsRequest.ref:type_name -> factotum.dwp.v1.Ref
+	8,   // 71: factotum.dwp.v1.PatchPropsRequest.changes:type_name -> factotum.dwp.v1.PropChange
+	49,  // 72: factotum.dwp.v1.Moments.moments:type_name -> factotum.dwp.v1.Moment
+	52,  // 73: factotum.dwp.v1.Property.params:type_name -> factotum.dwp.v1.Parameter
+	3,   // 74: factotum.dwp.v1.EditRequest.actor:type_name -> factotum.dwp.v1.Actor
+	54,  // 75: factotum.dwp.v1.EditRequest.items:type_name -> factotum.dwp.v1.EditItem
+	5,   // 76: factotum.dwp.v1.EditRequest.within:type_name -> factotum.dwp.v1.Window
+	49,  // 77: factotum.dwp.v1.EditItem.rid:type_name -> factotum.dwp.v1.Moment
+	55,  // 78: factotum.dwp.v1.EditItem.patch:type_name -> factotum.dwp.v1.Patch
+	58,  // 79: factotum.dwp.v1.EditItem.attach:type_name -> factotum.dwp.v1.NewAttachment
+	49,  // 80: factotum.dwp.v1.Patch.start:type_name -> factotum.dwp.v1.Moment
+	49,  // 81: factotum.dwp.v1.Patch.end:type_name -> factotum.dwp.v1.Moment
+	49,  // 82: factotum.dwp.v1.Patch.due:type_name -> factotum.dwp.v1.Moment
+	12,  // 83: factotum.dwp.v1.Patch.rrules:type_name -> factotum.dwp.v1.Texts
+	12,  // 84: factotum.dwp.v1.Patch.exrules:type_name -> factotum.dwp.v1.Texts
+	50,  // 85: factotum.dwp.v1.Patch.rdates:type_name -> factotum.dwp.v1.Moments
+	50,  // 86: factotum.dwp.v1.Patch.exdates:type_name -> factotum.dwp.v1.Moments
+	56,  // 87: factotum.dwp.v1.Patch.props:type_name -> factotum.dwp.v1.PropEdit
+	57,  // 88: factotum.dwp.v1.Patch.alarms:type_name -> factotum.dwp.v1.AlarmEdit
+	51,  // 89: factotum.dwp.v1.PropEdit.props:type_name -> factotum.dwp.v1.Property
+	49,  // 90: factotum.dwp.v1.AlarmEdit.at:type_name -> factotum.dwp.v1.Moment
+	12,  // 91: factotum.dwp.v1.AlarmEdit.attendees:type_name -> factotum.dwp.v1.Texts
+	13,  // 92: factotum.dwp.v1.EditAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
+	60,  // 93: factotum.dwp.v1.EditAnswer.items:type_name -> factotum.dwp.v1.EditItemAnswer
+	49,  // 94: factotum.dwp.v1.EditItemAnswer.rid:type_name -> factotum.dwp.v1.Moment
+	14,  // 95: factotum.dwp.v1.EditItemAnswer.object:type_name -> factotum.dwp.v1.Object
+	2,   // 96: factotum.dwp.v1.EditItemAnswer.failure:type_name -> factotum.dwp.v1.Failure
+	3,   // 97: factotum.dwp.v1.AttachmentRequest.actor:type_name -> factotum.dwp.v1.Actor
+	3,   // 98: factotum.dwp.v1.QueryRequest.actor:type_name -> factotum.dwp.v1.Actor
+	64,  // 99: factotum.dwp.v1.QueryRequest.filter:type_name -> factotum.dwp.v1.CompFilter
+	32,  // 100: factotum.dwp.v1.QueryRequest.data:type_name -> factotum.dwp.v1.DataRequest
+	5,   // 101: factotum.dwp.v1.CompFilter.time_range:type_name -> factotum.dwp.v1.Window
+	65,  // 102: factotum.dwp.v1.CompFilter.props:type_name -> factotum.dwp.v1.PropFilter
+	64,  // 103: factotum.dwp.v1.CompFilter.comps:type_name -> factotum.dwp.v1.CompFilter
+	5,   // 104: factotum.dwp.v1.PropFilter.time_range:type_name -> factotum.dwp.v1.Window
+	67,  // 105: factotum.dwp.v1.PropFilter.text:type_name -> factotum.dwp.v1.TextMatch
+	66,  // 106: factotum.dwp.v1.PropFilter.params:type_name -> factotum.dwp.v1.ParamFilter
+	67,  // 107: factotum.dwp.v1.ParamFilter.text:type_name -> factotum.dwp.v1.TextMatch
+	14,  // 108: factotum.dwp.v1.QueryAnswer.objects:type_name -> factotum.dwp.v1.Object
+	3,   // 109: factotum.dwp.v1.OccurrencesRequest.actor:type_name -> factotum.dwp.v1.Actor
+	5,   // 110: factotum.dwp.v1.OccurrencesRequest.window:type_name -> factotum.dwp.v1.Window
+	70,  // 111: factotum.dwp.v1.OccurrencesRequest.refs:type_name -> factotum.dwp.v1.OccurrenceRef
+	49,  // 112: factotum.dwp.v1.OccurrenceRef.rid:type_name -> factotum.dwp.v1.Moment
+	72,  // 113: factotum.dwp.v1.OccurrencesAnswer.items:type_name -> factotum.dwp.v1.OccurrencesItem
+	2,   // 114: factotum.dwp.v1.OccurrencesItem.failure:type_name -> factotum.dwp.v1.Failure
+	13,  // 115: factotum.dwp.v1.OccurrencesItem.calendar:type_name -> factotum.dwp.v1.Calendar
+	14,  // 116: factotum.dwp.v1.OccurrencesItem.object:type_name -> factotum.dwp.v1.Object
+	15,  // 117: factotum.dwp.v1.OccurrencesItem.gone:type_name -> factotum.dwp.v1.Tombstone
+	3,   // 118: factotum.dwp.v1.SyncRequest.actor:type_name -> factotum.dwp.v1.Actor
+	5,   // 119: factotum.dwp.v1.SyncRequest.gone:type_name -> factotum.dwp.v1.Window
+	75,  // 120: factotum.dwp.v1.SyncAnswer.items:type_name -> factotum.dwp.v1.SyncItem
+	76,  // 121: factotum.dwp.v1.SyncAnswer.result:type_name -> factotum.dwp.v1.SyncResult
+	14,  // 122: factotum.dwp.v1.SyncItem.object:type_name -> factotum.dwp.v1.Object
+	15,  // 123: factotum.dwp.v1.SyncItem.gone:type_name -> factotum.dwp.v1.Tombstone
+	13,  // 124: factotum.dwp.v1.SyncResult.calendar:type_name -> factotum.dwp.v1.Calendar
+	3,   // 125: factotum.dwp.v1.SyncHomeRequest.actor:type_name -> factotum.dwp.v1.Actor
+	13,  // 126: factotum.dwp.v1.SyncHomeAnswer.changed:type_name -> factotum.dwp.v1.Calendar
+	3,   // 127: factotum.dwp.v1.SearchCalendarsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	13,  // 128: factotum.dwp.v1.SearchCalendarsAnswer.calendars:type_name -> factotum.dwp.v1.Calendar
+	3,   // 129: factotum.dwp.v1.FreeBusyRequest.actor:type_name -> factotum.dwp.v1.Actor
+	82,  // 130: factotum.dwp.v1.FreeBusyRequest.targets:type_name -> factotum.dwp.v1.FreeBusyTarget
+	5,   // 131: factotum.dwp.v1.FreeBusyRequest.window:type_name -> factotum.dwp.v1.Window
+	84,  // 132: factotum.dwp.v1.FreeBusyAnswer.items:type_name -> factotum.dwp.v1.FreeBusyItem
+	82,  // 133: factotum.dwp.v1.FreeBusyItem.target:type_name -> factotum.dwp.v1.FreeBusyTarget
+	85,  // 134: factotum.dwp.v1.FreeBusyItem.busy:type_name -> factotum.dwp.v1.Busy
+	2,   // 135: factotum.dwp.v1.FreeBusyItem.failure:type_name -> factotum.dwp.v1.Failure
+	3,   // 136: factotum.dwp.v1.PrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	87,  // 137: factotum.dwp.v1.PrefsAnswer.prefs:type_name -> factotum.dwp.v1.Pref
+	3,   // 138: factotum.dwp.v1.SetPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	87,  // 139: factotum.dwp.v1.SetPrefsRequest.set:type_name -> factotum.dwp.v1.Pref
+	87,  // 140: factotum.dwp.v1.SetPrefsRequest.was:type_name -> factotum.dwp.v1.Pref
+	0,   // 141: factotum.dwp.v1.Backend.Hello:input_type -> factotum.dwp.v1.HelloRequest
+	16,  // 142: factotum.dwp.v1.Backend.Home:input_type -> factotum.dwp.v1.HomeRequest
+	18,  // 143: factotum.dwp.v1.Backend.Calendar:input_type -> factotum.dwp.v1.CalendarRequest
+	20,  // 144: factotum.dwp.v1.Backend.Calendars:input_type -> factotum.dwp.v1.CalendarsRequest
+	23,  // 145: factotum.dwp.v1.Backend.CreateCalendar:input_type -> factotum.dwp.v1.CreateCalendarRequest
+	24,  // 146: factotum.dwp.v1.Backend.UpdateCalendar:input_type -> factotum.dwp.v1.UpdateCalendarRequest
+	25,  // 147: factotum.dwp.v1.Backend.DeleteCalendar:input_type -> factotum.dwp.v1.DeleteCalendarRequest
+	26,  // 148: factotum.dwp.v1.Backend.CopyCalendar:input_type -> factotum.dwp.v1.CopyRequest
+	18,  // 149: factotum.dwp.v1.Backend.ListObjects:input_type -> factotum.dwp.v1.CalendarRequest
+	36,  // 150: factotum.dwp.v1.Backend.Object:input_type -> factotum.dwp.v1.ObjectRequest
+	38,  // 151: factotum.dwp.v1.Backend.Objects:input_type -> factotum.dwp.v1.ObjectsRequest
+	41,  // 152: factotum.dwp.v1.Backend.PutObject:input_type -> factotum.dwp.v1.PutRequest
+	43,  // 153: factotum.dwp.v1.Backend.PutObjects:input_type -> factotum.dwp.v1.PutObjectsRequest
+	47,  // 154: factotum.dwp.v1.Backend.DeleteObject:input_type -> factotum.dwp.v1.DeleteRequest
+	53,  // 155: factotum.dwp.v1.Backend.EditObject:input_type -> factotum.dwp.v1.EditRequest
+	61,  // 156: factotum.dwp.v1.Backend.Attachment:input_type -> factotum.dwp.v1.AttachmentRequest
+	26,  // 157: factotum.dwp.v1.Backend.CopyObject:input_type -> factotum.dwp.v1.CopyRequest
+	26,  // 158: factotum.dwp.v1.Backend.CopyOut:input_type -> factotum.dwp.v1.CopyRequest
+	29,  // 159: factotum.dwp.v1.Backend.CopyIn:input_type -> factotum.dwp.v1.CopyInRequest
+	48,  // 160: factotum.dwp.v1.Backend.PatchProps:input_type -> factotum.dwp.v1.PatchPropsRequest
+	63,  // 161: factotum.dwp.v1.Backend.Query:input_type -> factotum.dwp.v1.QueryRequest
+	69,  // 162: factotum.dwp.v1.Backend.Occurrences:input_type -> factotum.dwp.v1.OccurrencesRequest
+	73,  // 163: factotum.dwp.v1.Backend.Sync:input_type -> factotum.dwp.v1.SyncRequest
+	77,  // 164: factotum.dwp.v1.Backend.SyncHome:input_type -> factotum.dwp.v1.SyncHomeRequest
+	79,  // 165: factotum.dwp.v1.Backend.SearchCalendars:input_type -> factotum.dwp.v1.SearchCalendarsRequest
+	81,  // 166: factotum.dwp.v1.Backend.FreeBusy:input_type -> factotum.dwp.v1.FreeBusyRequest
+	86,  // 167: factotum.dwp.v1.Backend.Prefs:input_type -> factotum.dwp.v1.PrefsRequest
+	89,  // 168: factotum.dwp.v1.Backend.SetPrefs:input_type -> factotum.dwp.v1.SetPrefsRequest
+	90,  // 169: factotum.dwp.v1.Backend.Ping:input_type -> factotum.dwp.v1.PingRequest
+	1,   // 170: factotum.dwp.v1.Backend.Hello:output_type -> factotum.dwp.v1.HelloAnswer
+	17,  // 171: factotum.dwp.v1.Backend.Home:output_type -> factotum.dwp.v1.HomeAnswer
+	19,  // 172: factotum.dwp.v1.Backend.Calendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	21,  // 173: factotum.dwp.v1.Backend.Calendars:output_type -> factotum.dwp.v1.CalendarsAnswer
+	19,  // 174: factotum.dwp.v1.Backend.CreateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	19,  // 175: factotum.dwp.v1.Backend.UpdateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	31,  // 176: factotum.dwp.v1.Backend.DeleteCalendar:output_type -> factotum.dwp.v1.Done
+	27,  // 177: factotum.dwp.v1.Backend.CopyCalendar:output_type -> factotum.dwp.v1.CopyAnswer
+	35,  // 178: factotum.dwp.v1.Backend.ListObjects:output_type -> factotum.dwp.v1.ListObjectsAnswer
+	37,  // 179: factotum.dwp.v1.Backend.Object:output_type -> factotum.dwp.v1.ObjectAnswer
+	39,  // 180: factotum.dwp.v1.Backend.Objects:output_type -> factotum.dwp.v1.ObjectsAnswer
+	42,  // 181: factotum.dwp.v1.Backend.PutObject:output_type -> factotum.dwp.v1.PutAnswer
+	45,  // 182: factotum.dwp.v1.Backend.PutObjects:output_type -> factotum.dwp.v1.PutObjectsAnswer
+	31,  // 183: factotum.dwp.v1.Backend.DeleteObject:output_type -> factotum.dwp.v1.Done
+	59,  // 184: factotum.dwp.v1.Backend.EditObject:output_type -> factotum.dwp.v1.EditAnswer
+	62,  // 185: factotum.dwp.v1.Backend.Attachment:output_type -> factotum.dwp.v1.AttachmentAnswer
+	27,  // 186: factotum.dwp.v1.Backend.CopyObject:output_type -> factotum.dwp.v1.CopyAnswer
+	28,  // 187: factotum.dwp.v1.Backend.CopyOut:output_type -> factotum.dwp.v1.CopyOutAnswer
+	27,  // 188: factotum.dwp.v1.Backend.CopyIn:output_type -> factotum.dwp.v1.CopyAnswer
+	31,  // 189: factotum.dwp.v1.Backend.PatchProps:output_type -> factotum.dwp.v1.Done
+	68,  // 190: factotum.dwp.v1.Backend.Query:output_type -> factotum.dwp.v1.QueryAnswer
+	71,  // 191: factotum.dwp.v1.Backend.Occurrences:output_type -> factotum.dwp.v1.OccurrencesAnswer
+	74,  // 192: factotum.dwp.v1.Backend.Sync:output_type -> factotum.dwp.v1.SyncAnswer
+	78,  // 193: factotum.dwp.v1.Backend.SyncHome:output_type -> factotum.dwp.v1.SyncHomeAnswer
+	80,  // 194: factotum.dwp.v1.Backend.SearchCalendars:output_type -> factotum.dwp.v1.SearchCalendarsAnswer
+	83,  // 195: factotum.dwp.v1.Backend.FreeBusy:output_type -> factotum.dwp.v1.FreeBusyAnswer
+	88,  // 196: factotum.dwp.v1.Backend.Prefs:output_type -> factotum.dwp.v1.PrefsAnswer
+	31,  // 197: factotum.dwp.v1.Backend.SetPrefs:output_type -> factotum.dwp.v1.Done
+	91,  // 198: factotum.dwp.v1.Backend.Ping:output_type -> factotum.dwp.v1.PingAnswer
+	170, // [170:199] is the sub-list for method output_type
+	141, // [141:170] is the sub-list for method input_type
+	141, // [141:141] is the sub-list for extension type_name
+	141, // [141:141] is the sub-list for extension extendee
+	0,   // [0:141] is the sub-list for field type_name
 }
 
 func init() { file_dwp_proto_init() }
@@ -7157,17 +7367,17 @@ func file_dwp_proto_init() {
 	file_dwp_proto_msgTypes[14].OneofWrappers = []any{}
 	file_dwp_proto_msgTypes[15].OneofWrappers = []any{}
 	file_dwp_proto_msgTypes[24].OneofWrappers = []any{}
-	file_dwp_proto_msgTypes[38].OneofWrappers = []any{}
 	file_dwp_proto_msgTypes[41].OneofWrappers = []any{}
-	file_dwp_proto_msgTypes[52].OneofWrappers = []any{}
-	file_dwp_proto_msgTypes[54].OneofWrappers = []any{}
+	file_dwp_proto_msgTypes[44].OneofWrappers = []any{}
+	file_dwp_proto_msgTypes[55].OneofWrappers = []any{}
+	file_dwp_proto_msgTypes[57].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dwp_proto_rawDesc), len(file_dwp_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   89,
+			NumMessages:   92,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -57,6 +57,8 @@ const (
 	Backend_EditObject_FullMethodName      = "/factotum.dwp.v1.Backend/EditObject"
 	Backend_Attachment_FullMethodName      = "/factotum.dwp.v1.Backend/Attachment"
 	Backend_CopyObject_FullMethodName      = "/factotum.dwp.v1.Backend/CopyObject"
+	Backend_CopyOut_FullMethodName         = "/factotum.dwp.v1.Backend/CopyOut"
+	Backend_CopyIn_FullMethodName          = "/factotum.dwp.v1.Backend/CopyIn"
 	Backend_PatchProps_FullMethodName      = "/factotum.dwp.v1.Backend/PatchProps"
 	Backend_Query_FullMethodName           = "/factotum.dwp.v1.Backend/Query"
 	Backend_Occurrences_FullMethodName     = "/factotum.dwp.v1.Backend/Occurrences"
@@ -93,6 +95,8 @@ type BackendClient interface {
 	EditObject(ctx context.Context, in *EditRequest, opts ...grpc.CallOption) (*EditAnswer, error)
 	Attachment(ctx context.Context, in *AttachmentRequest, opts ...grpc.CallOption) (*AttachmentAnswer, error)
 	CopyObject(ctx context.Context, in *CopyRequest, opts ...grpc.CallOption) (*CopyAnswer, error)
+	CopyOut(ctx context.Context, in *CopyRequest, opts ...grpc.CallOption) (*CopyOutAnswer, error)
+	CopyIn(ctx context.Context, in *CopyInRequest, opts ...grpc.CallOption) (*CopyAnswer, error)
 	PatchProps(ctx context.Context, in *PatchPropsRequest, opts ...grpc.CallOption) (*Done, error)
 	Query(ctx context.Context, in *QueryRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[QueryAnswer], error)
 	Occurrences(ctx context.Context, in *OccurrencesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[OccurrencesAnswer], error)
@@ -304,6 +308,26 @@ func (c *backendClient) CopyObject(ctx context.Context, in *CopyRequest, opts ..
 	return out, nil
 }
 
+func (c *backendClient) CopyOut(ctx context.Context, in *CopyRequest, opts ...grpc.CallOption) (*CopyOutAnswer, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CopyOutAnswer)
+	err := c.cc.Invoke(ctx, Backend_CopyOut_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *backendClient) CopyIn(ctx context.Context, in *CopyInRequest, opts ...grpc.CallOption) (*CopyAnswer, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CopyAnswer)
+	err := c.cc.Invoke(ctx, Backend_CopyIn_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *backendClient) PatchProps(ctx context.Context, in *PatchPropsRequest, opts ...grpc.CallOption) (*Done, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(Done)
@@ -455,6 +479,8 @@ type BackendServer interface {
 	EditObject(context.Context, *EditRequest) (*EditAnswer, error)
 	Attachment(context.Context, *AttachmentRequest) (*AttachmentAnswer, error)
 	CopyObject(context.Context, *CopyRequest) (*CopyAnswer, error)
+	CopyOut(context.Context, *CopyRequest) (*CopyOutAnswer, error)
+	CopyIn(context.Context, *CopyInRequest) (*CopyAnswer, error)
 	PatchProps(context.Context, *PatchPropsRequest) (*Done, error)
 	Query(*QueryRequest, grpc.ServerStreamingServer[QueryAnswer]) error
 	Occurrences(*OccurrencesRequest, grpc.ServerStreamingServer[OccurrencesAnswer]) error
@@ -525,6 +551,12 @@ func (UnimplementedBackendServer) Attachment(context.Context, *AttachmentRequest
 }
 func (UnimplementedBackendServer) CopyObject(context.Context, *CopyRequest) (*CopyAnswer, error) {
 	return nil, status.Error(codes.Unimplemented, "method CopyObject not implemented")
+}
+func (UnimplementedBackendServer) CopyOut(context.Context, *CopyRequest) (*CopyOutAnswer, error) {
+	return nil, status.Error(codes.Unimplemented, "method CopyOut not implemented")
+}
+func (UnimplementedBackendServer) CopyIn(context.Context, *CopyInRequest) (*CopyAnswer, error) {
+	return nil, status.Error(codes.Unimplemented, "method CopyIn not implemented")
 }
 func (UnimplementedBackendServer) PatchProps(context.Context, *PatchPropsRequest) (*Done, error) {
 	return nil, status.Error(codes.Unimplemented, "method PatchProps not implemented")
@@ -858,6 +890,42 @@ func _Backend_CopyObject_Handler(srv interface{}, ctx context.Context, dec func(
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Backend_CopyOut_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CopyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BackendServer).CopyOut(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Backend_CopyOut_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BackendServer).CopyOut(ctx, req.(*CopyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Backend_CopyIn_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CopyInRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BackendServer).CopyIn(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Backend_CopyIn_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BackendServer).CopyIn(ctx, req.(*CopyInRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Backend_PatchProps_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(PatchPropsRequest)
 	if err := dec(in); err != nil {
@@ -1079,6 +1147,14 @@ var Backend_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "CopyObject",
 			Handler:    _Backend_CopyObject_Handler,
+		},
+		{
+			MethodName: "CopyOut",
+			Handler:    _Backend_CopyOut_Handler,
+		},
+		{
+			MethodName: "CopyIn",
+			Handler:    _Backend_CopyIn_Handler,
 		},
 		{
 			MethodName: "PatchProps",
