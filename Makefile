@@ -43,6 +43,7 @@ race:
 # A hundred kills of every role, and as many power failures, on both engines.
 crash: packages
 	FACTOTUM_LONG=1 go test -count=1 -v -timeout 3h ./cmd/calserver/crash
+	FACTOTUM_LONG=1 go test -count=1 -v -run Crash -timeout 1h ./store/sqlstore ./server/worker
 
 # What one protocol writes the other reads: ten thousand cases on SQLite and on
 # PostgreSQL, in one process and over DWP; about a quarter of an hour.
