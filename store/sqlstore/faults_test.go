@@ -476,3 +476,39 @@ func TestSQLiteLongValues(t *testing.T) {
 		t.Errorf("afterwards the writer's connection is %v, %d readers are open", e.writer.conn, e.opened.Load())
 	}
 }
+
+// Of a group, those that fail after they wrote leave nothing, and the others
+// lose nothing.
+func TestSQLiteSpoiledGroups(t *testing.T) {
+	s := mustOpenSQLite(t, t.TempDir())
+	boom := errors.New("boom")
+	var all sync.WaitGroup
+	for i := range 200 {
+		all.Go(func() {
+			err := s.Update(bg, "anna", func(tx calendar.Tx) error {
+				if _, err := tx.NextChange(); err != nil {
+					return err
+				}
+				if err := tx.SetPref(fmt.Sprint(i), "x"); err != nil || i%4 != 0 {
+					return err
+				}
+				return boom
+			})
+			if i%4 == 0 && err != boom || i%4 != 0 && err != nil {
+				t.Errorf("%d: %v", i, err)
+			}
+		})
+	}
+	all.Wait()
+	err := s.View(bg, "anna", func(tx calendar.Tx) error {
+		prefs, err := tx.Prefs()
+		home, _, _ := tx.Home()
+		if len(prefs) != 150 || home.Change != 150 || prefs["4"] != "" || prefs["5"] != "x" {
+			t.Errorf("%d preferences, change %d", len(prefs), home.Change)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}

@@ -90,13 +90,12 @@ type sqliteWriter struct {
 	quit    chan struct{}
 	stopped chan struct{}
 	lastID  int64
-	known   memories
 	group   []*update // being run
 	log     *walKeeper
 }
 
 func newSQLiteWriter(path string, opts Options) (*sqliteWriter, error) {
-	w := &sqliteWriter{path: path, opts: opts, queue: make(chan *update, maxGroup), turn: make(chan struct{}, 1), upkeep: make(chan struct{}, 1), quit: make(chan struct{}), stopped: make(chan struct{}), known: memories{}}
+	w := &sqliteWriter{path: path, opts: opts, queue: make(chan *update, maxGroup), turn: make(chan struct{}, 1), upkeep: make(chan struct{}, 1), quit: make(chan struct{}), stopped: make(chan struct{})}
 	return w, w.connect()
 }
 
@@ -296,7 +295,6 @@ func (w *sqliteWriter) attempt(group []*update, apart bool) error {
 			if c.exec("ROLLBACK") != nil {
 				w.disconnect()
 			}
-			clear(w.known)
 			return err
 		}
 		if err != nil && err != errSpoiled {
@@ -329,19 +327,11 @@ func (w *sqliteWriter) one(u *update, apart bool) (kept bool, err error) {
 	}
 	c.ctx = u.ctx
 	if u.raw != nil {
-		clear(w.known)
 		u.err = u.raw(c)
 	} else {
 		t := newTx(c, u.owner, micros(w.opts.Now()), w.nextID)
-		t.memory = w.known.of(u.owner)
-		t.home = t.memory.home
 		if u.err = call(t, u.fn); u.err == nil {
 			u.err = t.finish()
-		}
-		if u.err == nil {
-			t.memory.home = t.home
-		} else {
-			delete(w.known, u.owner)
 		}
 		u.hooks, wrote = t.hooks, t.wrote
 	}
@@ -380,7 +370,6 @@ func (w *sqliteWriter) nextID() int64 {
 // disconnect closes a connection whose state is in doubt or that holds too much
 // memory; what it had not committed is gone.
 func (w *sqliteWriter) disconnect() {
-	clear(w.known)
 	if w.conn != nil {
 		w.conn.close()
 		w.conn = nil

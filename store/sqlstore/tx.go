@@ -13,11 +13,9 @@ type tx struct {
 	now   int64        // microseconds, the clock for a new home
 	newID func() int64 // makes ids of bodies; nil in a View
 
-	home   home
-	touch  touch
-	stub   stub    // what the last look-up by name found
-	memory *memory // nil for an engine that keeps none
-	wrote  bool    // something that must be undone if fn fails
+	home  home
+	stub  stub // what the last look-up by name found
+	wrote bool // something that must be undone if fn fails
 
 	hooks []func()
 
@@ -42,9 +40,6 @@ func (t *tx) OnCommit(fn func()) { t.hooks = append(t.hooks, fn) }
 func (t *tx) finish() error {
 	if t.broken != nil {
 		return t.broken
-	}
-	if err := t.flushTouch(); err != nil {
-		return err
 	}
 	return t.flushHome()
 }

@@ -107,27 +107,15 @@ func (t *tx) calendarArgs(row *calendar.CalendarRow) []any {
 
 // Calendars lists the living calendars by name.
 func (t *tx) Calendars() ([]calendar.CalendarRow, error) {
-	if err := t.flushTouch(); err != nil {
-		return nil, err
-	}
 	return collect(t, "list calendars", sqlCalendars, args(t.owner), nil, readCalendar)
 }
 
 // Calendar returns the living calendar of that name.
 func (t *tx) Calendar(name string) (row calendar.CalendarRow, ok bool, err error) {
-	if row, ok = t.memory.calendar(name); ok {
-		return row, true, nil
-	}
-	if err := t.flushTouch(); err != nil {
-		return row, false, err
-	}
 	err = t.conn.query(sqlCalendar, args(t.owner, name), func(r scanner) error {
 		ok = true
 		return readCalendar(r, &row)
 	})
-	if ok && err == nil {
-		t.memory.keep(row)
-	}
 	return row, ok, t.wrap("read a calendar", err)
 }
 
@@ -147,10 +135,6 @@ func (t *tx) InsertCalendar(row calendar.CalendarRow) error {
 // none, Exists if another has the name.
 func (t *tx) UpdateCalendar(row calendar.CalendarRow) error {
 	const op = "update a calendar"
-	if err := t.flushTouch(); err != nil {
-		return err
-	}
-	t.memory.forget()
 	var other int64
 	taken, err := t.row(op, sqlNameTaken, args(t.owner, row.Name, row.ID), &other)
 	if err != nil {
@@ -169,40 +153,13 @@ func (t *tx) UpdateCalendar(row calendar.CalendarRow) error {
 // TouchCalendar stamps the calendar with the change number and time of a write
 // to one of its objects.
 func (t *tx) TouchCalendar(id, change int64, modified time.Time) error {
-	if t.newID == nil {
-		return t.wrap("stamp a calendar", errReadOnly)
-	}
-	if t.touch.id != id {
-		if err := t.flushTouch(); err != nil {
-			return err
-		}
-	}
-	t.touch = touch{id, change, micros(modified)}
-	t.memory.touch(t.touch)
-	return nil
-}
-
-// touch is a stamp that is not written yet: many writes to one calendar in a
-// transaction write the last one. id 0 is none.
-type touch struct{ id, change, modified int64 }
-
-func (t *tx) flushTouch() error {
-	s := t.touch
-	if s.id == 0 {
-		return nil
-	}
-	t.touch = touch{}
-	return t.exec("stamp a calendar", sqlTouchCalendar, t.owner, s.id, s.change, s.modified)
+	return t.exec("stamp a calendar", sqlTouchCalendar, t.owner, id, change, micros(modified))
 }
 
 // DeleteCalendar removes the calendar with all it holds and leaves a tombstone;
 // NoCalendar if there is none.
 func (t *tx) DeleteCalendar(id, change int64, when time.Time) error {
 	const op = "delete a calendar"
-	if err := t.flushTouch(); err != nil {
-		return err
-	}
-	t.memory.forget()
 	var n, objects, bytes, files int64
 	if ok, err := t.row(op, sqlCalendarLive, args(t.owner, id), &n); err != nil {
 		return err

@@ -400,7 +400,6 @@ func (t *tx) Purge(cal int64, before time.Time) (int, error) {
 		return 0, err
 	}
 	t.stub = stub{}
-	t.memory.forget()
 	if n > 0 {
 		if err := t.exec(op, sqlPurgeBodies, t.owner, cal, limit); err != nil {
 			return 0, err
