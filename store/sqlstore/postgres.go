@@ -250,7 +250,7 @@ func (e *pgEngine) update(ctx context.Context, owner calendar.Owner, fn func(cal
 		return err
 	}
 	defer e.gate.leave()
-	return e.worker(owner).submit(&update{ctx: ctx, owner: owner, fn: fn})
+	return (&update{ctx: ctx, owner: owner, fn: fn}).submit(e.worker(owner).queue)
 }
 
 // worker chooses by a hash of the owner (FNV-1a).

@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"time"
 
@@ -30,16 +29,6 @@ func newPGWorker(e *pgEngine) *pgWorker {
 	return w
 }
 
-func (w *pgWorker) submit(u *update) error {
-	u.done = make(chan struct{})
-	select {
-	case w.queue <- u:
-	case <-u.ctx.Done():
-		return wrap("wait to write", u.ctx.Err())
-	}
-	return u.await()
-}
-
 func (w *pgWorker) close() {
 	close(w.quit)
 	<-w.stopped
@@ -52,10 +41,7 @@ func (w *pgWorker) run() {
 			close(w.stopped)
 			return
 		}
-		for _, u := range w.group { // fn has ended this goroutine: see sqliteWriter
-			u.err, u.hooks = errGoexit, nil
-			u.answer()
-		}
+		abandon(w.group)
 		w.group = nil
 		go w.run()
 	}()
@@ -74,9 +60,6 @@ func (w *pgWorker) run() {
 		w.group = w.group[:0]
 	}
 }
-
-var errGoexit = &calendar.Error{Kind: calendar.Internal, Op: "run a transaction",
-	Err: errors.New("a transaction function ended its goroutine")}
 
 // gather makes a group of what waits for the first one's owner.
 func (w *pgWorker) gather() {

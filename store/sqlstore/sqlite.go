@@ -223,7 +223,7 @@ func (e *sqliteEngine) submit(u *update) error {
 		return err
 	}
 	defer e.gate.leave()
-	return e.writer.submit(u)
+	return u.submit(e.writer.queue)
 }
 
 func (e *sqliteEngine) check(ctx context.Context) error {

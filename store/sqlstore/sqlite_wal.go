@@ -2,9 +2,7 @@ package sqlstore
 
 import (
 	"log/slog"
-	"os"
 	"sync"
-	"sync/atomic"
 )
 
 // Pages in the log (4 KiB each) at which it is folded into the database: beside
@@ -23,21 +21,19 @@ const (
 // happens while the writer runs ahead: the last pages are folded in its way.
 type walKeeper struct {
 	log    *slog.Logger
-	file   string
-	size   atomic.Int64 // of the file, as far as known
-	next   int64        // pages at which folding the rest is tried again; the writer's
-	mu     sync.Mutex   // guards conn and the length of the file
+	next   int64      // pages at which folding the rest is tried again; the writer's
+	mu     sync.Mutex // guards conn
 	conn   *sqliteConn
 	wake   chan struct{}
 	finish chan struct{}
 }
 
 func newWALKeeper(path string, log *slog.Logger) (*walKeeper, error) {
-	c, err := openSQLiteConn(path, "wal_autocheckpoint = 0", walLimit, "synchronous = FULL", "cache_size = -512")
+	c, err := openSQLiteConn(path, "wal_autocheckpoint = 0", "synchronous = FULL", "cache_size = -512")
 	if err != nil {
 		return nil, wrap("open the log", err)
 	}
-	k := &walKeeper{log: log, file: path + "-wal", conn: c, wake: make(chan struct{}, 1), finish: make(chan struct{})}
+	k := &walKeeper{log: log, conn: c, wake: make(chan struct{}, 1), finish: make(chan struct{})}
 	go k.run()
 	return k, nil
 }
@@ -49,15 +45,8 @@ func (k *walKeeper) run() {
 	}
 }
 
-// due tells, after a commit, whether the log wants maintenance.
-func (k *walKeeper) due(c *sqliteConn) bool {
-	pages, _ := c.logLength()
-	return pages >= walSoft || k.short(pages)
-}
-
-// maintain looks after the log, on the writer's connection and in its turn.
+// maintain looks after the log, in the writer's goroutine after each commit.
 func (k *walKeeper) maintain(c *sqliteConn) {
-	k.stretch(c)
 	pages, folded := c.logLength()
 	switch {
 	case pages < walSoft:
@@ -75,60 +64,6 @@ func (k *walKeeper) maintain(c *sqliteConn) {
 	}
 }
 
-// The log's file: it is made longer in such steps while fewer octets than
-// walStep/4 are left in it, up to what it needs between two beginnings.
-const (
-	walFrame = 4096 + 24
-	walStep  = 4 << 20
-	walFull  = (walSoft + walSoft/4) * walFrame
-	walLimit = "journal_size_limit = 67108864" // above walFull: SQLite must not cut it
-)
-
-// stretch makes the log's file longer before SQLite does. A sync of a file that
-// has grown waits for the file system's own journal too, and costs several
-// times that of a write in place. SQLite takes zeros behind its last frame for
-// the end of the log. No other goroutine writes to the file.
-func (k *walKeeper) stretch(c *sqliteConn) {
-	if !k.mu.TryLock() {
-		return // it is being folded: after the next commit
-	}
-	defer k.mu.Unlock()
-	pages, _ := c.logLength()
-	if !k.short(pages) {
-		return
-	}
-	used := pages * walFrame
-	f, err := os.OpenFile(k.file, os.O_WRONLY, 0)
-	if err != nil {
-		return // SQLite will tell what is wrong with it
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return
-	}
-	size := info.Size()
-	if used+walStep/4 > size {
-		// A full disk is for SQLite to meet: it may need less than a step.
-		zeros := make([]byte, walStep/16)
-		for range 16 {
-			n, err := f.WriteAt(zeros, size)
-			size += int64(n)
-			if err != nil {
-				size += walStep / 4 // not again at every commit
-				break
-			}
-		}
-	}
-	k.size.Store(size)
-}
-
-// short tells that the log's file will soon be too small for so many pages.
-func (k *walKeeper) short(pages int64) bool {
-	used := pages * walFrame
-	return pages > 0 && used+walStep/4 > k.size.Load() && used < walFull
-}
-
 func (k *walKeeper) fold(mode string) {
 	if err := k.checkpoint(mode); err != nil {
 		k.log.Warn("fold the log", "err", err)
@@ -141,9 +76,6 @@ func (k *walKeeper) checkpoint(mode string) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	var busy, pages, done int64
-	if mode == "TRUNCATE" {
-		defer k.size.Store(0)
-	}
 	_, err := k.conn.row("PRAGMA wal_checkpoint("+mode+")", nil, &busy, &pages, &done)
 	return wrap("fold the log", err)
 }

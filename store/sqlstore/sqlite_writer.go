@@ -75,18 +75,45 @@ func guard(fn func()) (err error) {
 	return nil
 }
 
-// sqliteWriter writes for everybody, a group at a time. Who comes while nobody
-// writes does so himself; what comes meanwhile waits in the queue, which a
-// goroutine takes as a whole, runs in one transaction, commits once, which is
-// one wait for the disk, and answers.
+// submit hands the update to whoever takes from the queue, and waits for its
+// outcome.
+func (u *update) submit(queue chan<- *update) error {
+	if err := u.ctx.Err(); err != nil {
+		return wrap("wait to write", err)
+	}
+	u.done = make(chan struct{})
+	select {
+	case queue <- u:
+	case <-u.ctx.Done():
+		return wrap("wait to write", u.ctx.Err())
+	}
+	return u.await()
+}
+
+// abandon answers those of a group whose goroutine has been ended under it
+// (by runtime.Goexit, as a failing test does).
+func abandon(group []*update) {
+	for _, u := range group {
+		select {
+		case <-u.done:
+		default:
+			u.err, u.hooks = errGoexit, nil
+			u.answer()
+		}
+	}
+}
+
+var errGoexit = &calendar.Error{Kind: calendar.Internal, Op: "run a transaction",
+	Err: errors.New("a transaction function ended its goroutine")}
+
+// sqliteWriter writes for everybody, a group at a time: its goroutine takes what
+// waits in the queue, runs it in one transaction, commits once, which is one
+// wait for the disk, and answers.
 type sqliteWriter struct {
 	path    string
 	opts    Options
 	conn    *sqliteConn // nil after a failure: opened again for the next group
 	queue   chan *update
-	turn    chan struct{} // holds a value while somebody writes
-	upkeep  chan struct{} // the log wants it
-	busy    atomic.Bool   // the last group had several members
 	quit    chan struct{}
 	stopped chan struct{}
 	lastID  int64
@@ -95,7 +122,7 @@ type sqliteWriter struct {
 }
 
 func newSQLiteWriter(path string, opts Options) (*sqliteWriter, error) {
-	w := &sqliteWriter{path: path, opts: opts, queue: make(chan *update, maxGroup), turn: make(chan struct{}, 1), upkeep: make(chan struct{}, 1), quit: make(chan struct{}), stopped: make(chan struct{})}
+	w := &sqliteWriter{path: path, opts: opts, queue: make(chan *update, maxGroup), quit: make(chan struct{}), stopped: make(chan struct{})}
 	return w, w.connect()
 }
 
@@ -108,8 +135,8 @@ func (w *sqliteWriter) connect() (err error) {
 		"page_size = 4096", // measured: 8 and 16 KiB cost a tenth and a quarter of the write rate
 		"journal_mode = WAL",
 		sync,
-		"wal_autocheckpoint = 0", // not before the answer: see walKeeper
-		walLimit,
+		"wal_autocheckpoint = 0",        // not before the answer: see walKeeper
+		"journal_size_limit = 67108864", // of the log, after it was folded
 		"cache_size = -16384",
 		"temp_store = memory",
 		fmt.Sprint("max_page_count = ", cmp.Or(w.opts.maxPages, math.MaxInt32)))
@@ -128,28 +155,6 @@ func (w *sqliteWriter) begin() (err error) {
 	return nil
 }
 
-func (w *sqliteWriter) submit(u *update) error {
-	if err := u.ctx.Err(); err != nil {
-		return wrap("wait to write", err)
-	}
-	u.done = make(chan struct{})
-	if !w.busy.Load() {
-		select {
-		case w.turn <- struct{}{}: // nobody writes: no need to wake another goroutine
-			w.group = append(w.group[:0], u)
-			w.lead()
-			return u.err
-		default:
-		}
-	}
-	select {
-	case w.queue <- u:
-	case <-u.ctx.Done():
-		return wrap("wait to write", u.ctx.Err())
-	}
-	return u.await()
-}
-
 func (w *sqliteWriter) close() error {
 	close(w.quit)
 	<-w.stopped
@@ -165,25 +170,21 @@ func (w *sqliteWriter) run() {
 	defer func() {
 		if orderly {
 			close(w.stopped)
-		} else { // fn has ended this goroutine: see lead
-			go w.run()
+			return
 		}
+		w.disconnect() // nothing of the group is committed
+		abandon(w.group)
+		go w.run()
 	}()
 	for {
 		select {
 		case u := <-w.queue:
-			w.turn <- struct{}{}
-			if w.busy.Load() {
-				runtime.Gosched() // requests that are about to come get in
+			if len(w.group) > 1 { // the last one was a group: more are about to come
+				runtime.Gosched()
 			}
 			w.gather(u)
-			w.lead()
-		case <-w.upkeep:
-			w.turn <- struct{}{}
-			if w.conn != nil {
-				w.log.maintain(w.conn)
-			}
-			<-w.turn
+			w.commit(w.group)
+			w.tidy()
 		case <-w.quit:
 			orderly = true
 			return
@@ -191,33 +192,12 @@ func (w *sqliteWriter) run() {
 	}
 }
 
-// lead writes the group and gives the turn back. fn may end the goroutine
-// (runtime.Goexit, as a failing test does): then nothing of the group is
-// committed. Who writes for himself runs no fn but his own.
-func (w *sqliteWriter) lead() {
-	w.busy.Store(len(w.group) > 1 || len(w.queue) > 0)
-	defer func() {
-		if len(w.group) > 0 {
-			w.disconnect()
-			for _, u := range w.group {
-				u.err, u.hooks = errGoexit, nil
-				u.answer()
-			}
-			w.group = w.group[:0]
-		}
-		<-w.turn
-	}()
-	w.commit(w.group)
-	w.group = w.group[:0]
+// tidy does what need not be done before the answers.
+func (w *sqliteWriter) tidy() {
 	if w.conn == nil {
 		return
 	}
-	if w.log.due(w.conn) {
-		select {
-		case w.upkeep <- struct{}{}:
-		default:
-		}
-	}
+	w.log.maintain(w.conn)
 	if w.conn.swollen {
 		w.disconnect()
 	}
