@@ -100,7 +100,7 @@ func zonesIn(k *ical.Component) map[string]bool {
 	out := map[string]bool{}
 	k.Walk(func(k *ical.Component) bool {
 		for i := range k.Props {
-			if id := k.Props[i].Param("TZID"); id != "" {
+			if id := k.Props[i].TZID(); id != "" {
 				out[id] = true
 			}
 		}

@@ -297,7 +297,7 @@ func (e *Editor) adopt(s *series, it *calendar.EditItem) (*ical.Component, error
 
 func dateTexts(c *ical.Component, name string) (out []string) {
 	for p := range c.All(name) {
-		out = append(out, p.Param("TZID")+":"+p.Value)
+		out = append(out, p.TZID()+":"+p.Value)
 	}
 	return out
 }

@@ -309,7 +309,7 @@ func defineZones(cal *ical.Component) error {
 	for _, c := range components(cal) {
 		c.Walk(func(x *ical.Component) bool {
 			for i := range x.Props {
-				id := x.Props[i].Param("TZID")
+				id := x.Props[i].TZID()
 				if id == "" {
 					continue
 				}
@@ -327,16 +327,16 @@ func defineZones(cal *ical.Component) error {
 			return true
 		})
 	}
+	zones := recur.ZonesOf(cal)
+	var kept []*ical.Component
+	for id := range used {
+		if z := zones.Definition(id); z != nil {
+			kept = append(kept, z)
+			delete(used, id)
+		}
+	}
 	cal.Children = slices.DeleteFunc(cal.Children, func(c *ical.Component) bool {
-		id := strings.TrimSpace(c.Value("TZID"))
-		if c.Name != "VTIMEZONE" {
-			return false
-		}
-		if _, ok := used[id]; !ok {
-			return true
-		}
-		delete(used, id)
-		return false
+		return c.Name == "VTIMEZONE" && !slices.Contains(kept, c)
 	})
 	at := 0
 	for _, id := range order {

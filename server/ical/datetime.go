@@ -180,16 +180,30 @@ func FromCivil(t time.Time, k Kind, tzid string) DateTime {
 	return dt
 }
 
+// TZID returns the TZID parameter without blanks and quotes, "" if there is
+// none. A name has one value: one that was written without the quotes that its
+// commas ask for is put together again. RFC 5545 §3.2.19.
+func (p *Property) TZID() string {
+	v := p.ParamValues("TZID")
+	switch len(v) {
+	case 0:
+		return ""
+	case 1:
+		return trimTZID(v[0])
+	}
+	return trimTZID(strings.Join(v, ","))
+}
+
 // DateTime reads the value with the property's VALUE and TZID parameters.
 func (p *Property) DateTime() (DateTime, error) {
-	return ParseDateTime(p.Value, p.Param("TZID"), p.valueIs("DATE"))
+	return ParseDateTime(p.Value, p.TZID(), p.valueIs("DATE"))
 }
 
 // DateTimes reads a comma list, as in EXDATE and RDATE; empty places in it,
 // which some writers leave, are skipped. Of a list of periods it returns the
 // starts.
 func (p *Property) DateTimes() ([]DateTime, error) {
-	tzid, date, period := p.Param("TZID"), p.valueIs("DATE"), p.valueIs("PERIOD")
+	tzid, date, period := p.TZID(), p.valueIs("DATE"), p.valueIs("PERIOD")
 	list := make([]DateTime, 0, 1+strings.Count(p.Value, ","))
 	for v := range strings.SplitSeq(p.Value, ",") {
 		if strings.Trim(v, " \t") == "" {

@@ -52,7 +52,7 @@ func (p Period) String() string {
 // Periods reads a comma list, as in FREEBUSY and RDATE;VALUE=PERIOD;
 // empty places in it are skipped.
 func (p *Property) Periods() ([]Period, error) {
-	tzid := p.Param("TZID")
+	tzid := p.TZID()
 	list := make([]Period, 0, 1+strings.Count(p.Value, ","))
 	for v := range strings.SplitSeq(p.Value, ",") {
 		if strings.Trim(v, " \t") == "" {

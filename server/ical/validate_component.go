@@ -95,7 +95,7 @@ func (v *validator) dates(c *Component, start DateTime, hasStart bool) {
 		switch p.Name {
 		case "EXDATE", "RDATE":
 			first, _, _ := strings.Cut(p.Value, ",")
-			d, err := ParseDateTime(first, p.Param("TZID"), p.valueIs("DATE"))
+			d, err := ParseDateTime(first, p.TZID(), p.valueIs("DATE"))
 			if err == nil && (d.Kind == Date) != (start.Kind == Date) {
 				v.add(Warning, p.Name, "it should be a date or a date-time as DTSTART is")
 			}

@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"factotum/server/ical"
+	"factotum/server/recur"
 )
 
 // Overlaps is the VEVENT rule of RFC 4791 §9.9: half open, but a zero-length
@@ -25,7 +26,7 @@ func TimezoneName(text string) (string, error) {
 	n := 0
 	for _, c := range cal.Children {
 		if c.Name == "VTIMEZONE" {
-			name = c.Value("TZID")
+			name = recur.NameOf(c)
 			n++
 		}
 	}

@@ -3,10 +3,12 @@ package object
 import (
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"strings"
 
 	"factotum/server/calendar"
 	"factotum/server/ical"
+	"factotum/server/recur"
 )
 
 // Item is one object of a calendar file: the components of one UID with
@@ -28,13 +30,12 @@ func Split(cal *ical.Component, text []byte, makeUID func(n int) string) []Item 
 		item  Item
 		comps []*ical.Component
 	}
-	zones := map[string]*ical.Component{}
+	zones := recur.ZonesOf(cal)
 	var groups []*group
 	byUID := map[string]*group{}
 	n := 0
 	for _, c := range cal.Children {
 		if c.Name == "VTIMEZONE" {
-			zones[strings.TrimSpace(c.Value("TZID"))] = c
 			continue
 		}
 		n++
@@ -73,7 +74,7 @@ func Split(cal *ical.Component, text []byte, makeUID func(n int) string) []Item 
 }
 
 // objectOf wraps components with the zones that they name.
-func objectOf(cal *ical.Component, comps []*ical.Component, zones map[string]*ical.Component) *ical.Component {
+func objectOf(cal *ical.Component, comps []*ical.Component, zones *recur.Zones) *ical.Component {
 	out := ical.New("VCALENDAR")
 	out.Set("VERSION", "2.0")
 	prodid := cal.Value("PRODID")
@@ -88,9 +89,9 @@ func objectOf(cal *ical.Component, comps []*ical.Component, zones map[string]*ic
 	for _, c := range comps {
 		c.Walk(func(x *ical.Component) bool {
 			for i := range x.Props {
-				if id := strings.TrimSpace(x.Props[i].Param("TZID")); id != "" && !used[id] {
+				if id := x.Props[i].TZID(); id != "" && !used[id] {
 					used[id] = true
-					if z := zones[id]; z != nil {
+					if z := zones.Definition(id); z != nil && !slices.Contains(out.Children, z) {
 						out.AddChild(z)
 					}
 				}

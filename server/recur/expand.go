@@ -118,7 +118,7 @@ func (s *Set) utcRID(o occurrence, in Instance) ical.DateTime {
 // inUTC turns any other value with a known TZID into UTC, since the VTIMEZONE
 // does not come along.
 func inUTC(p *ical.Property) {
-	tzid := p.Param("TZID")
+	tzid := p.TZID()
 	if tzid == "" {
 		return
 	}

@@ -97,7 +97,7 @@ func compileVTimezone(c *ical.Component) *tz {
 	if len(src) == 0 {
 		return nil
 	}
-	z := &tz{name: strings.Clone(cleanTZID(c.Value("TZID"))), source: src}
+	z := &tz{name: strings.Clone(NameOf(c)), source: src}
 	if known := loadZone(z.name); known != nil && agree(src, known.source, begin) {
 		return known
 	}

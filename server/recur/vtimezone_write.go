@@ -40,7 +40,7 @@ func VTimezone(name string, from, to time.Time) (*ical.Component, error) {
 		to = limit
 	}
 	tz := ical.New("VTIMEZONE")
-	tz.Set("TZID", name)
+	tz.SetText("TZID", name)
 	first, changes := changesOf(loc, from, to)
 	tz.AddChild(observanceOf(first, nil))
 	for len(changes) > 0 {

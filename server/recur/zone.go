@@ -18,14 +18,23 @@ var UTC Zone = utcZone
 // Zones resolves the TZIDs of one calendar object. It may be used by several
 // goroutines.
 type Zones struct {
-	cal  *ical.Component
-	mu   sync.Mutex
-	seen []namedZone
+	cal   *ical.Component
+	mu    sync.Mutex
+	seen  []namedZone
+	defs  []zoneDef // the VTIMEZONEs among so many children of cal
+	count int
 }
 
 type namedZone struct {
 	id   string
-	zone *tz // nil when there is none
+	zone *tz             // nil when there is none
+	def  *ical.Component // the VTIMEZONE that the name means, or nil
+}
+
+// zoneDef is a VTIMEZONE with its name, as it is written and as it is read.
+type zoneDef struct {
+	comp      *ical.Component
+	raw, text string
 }
 
 // ZonesOf looks at the VTIMEZONEs of a VCALENDAR, none if it is nil. They are
@@ -51,33 +60,82 @@ func (z *Zones) lookup(tzid string) *tz {
 	if z == nil {
 		return loadZone(tzid)
 	}
+	return z.find(tzid).zone
+}
+
+// Definition returns the VTIMEZONE of the object that a TZID names, nil if none
+// does. TZID is TEXT in a VTIMEZONE, where commas are escaped, and a parameter
+// elsewhere, where they are not; some programs escape both and some neither. So
+// what is equal as it is written counts before what is equal as it is read, and
+// that before what differs in case or by the slash of a global name. Of
+// several, the first that can be used counts. RFC 5545 §3.2.19, §3.8.3.1.
+func (z *Zones) Definition(tzid string) *ical.Component {
+	if z == nil {
+		return nil
+	}
+	return z.find(tzid).def
+}
+
+func (z *Zones) find(tzid string) namedZone {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	for _, s := range z.seen {
 		if s.id == tzid {
-			return s.zone
+			return s
 		}
 	}
-	var found *tz
-	if z.cal != nil {
-		for _, c := range z.cal.Children {
-			if c.Name == "VTIMEZONE" && cleanTZID(c.Value("TZID")) == cleanTZID(tzid) {
-				if found = readVTimezone(c); found != nil {
-					break
-				}
-			}
-		}
-	}
-	if found == nil {
-		found = loadZone(tzid)
+	found := namedZone{id: tzid}
+	found.def, found.zone = z.define(cleanTZID(tzid))
+	if found.zone == nil {
+		found.zone = loadZone(tzid)
 	}
 	if len(z.seen) < 64 {
-		z.seen = append(z.seen, namedZone{tzid, found})
+		z.seen = append(z.seen, found)
 	}
 	return found
 }
 
+// define chooses among the VTIMEZONEs; zone is nil if the best cannot be used.
+func (z *Zones) define(raw string) (def *ical.Component, zone *tz) {
+	if z.cal == nil {
+		return nil, nil
+	}
+	if z.count != len(z.cal.Children) {
+		z.defs, z.count = z.defs[:0], len(z.cal.Children)
+		for _, c := range z.cal.Children {
+			if c.Name == "VTIMEZONE" {
+				raw := cleanTZID(c.Value("TZID"))
+				z.defs = append(z.defs, zoneDef{c, raw, cleanTZID(ical.UnescapeText(raw))})
+			}
+		}
+	}
+	text := cleanTZID(ical.UnescapeText(raw))
+	for _, same := range [...]func(d *zoneDef) bool{
+		func(d *zoneDef) bool { return d.raw == raw },
+		func(d *zoneDef) bool { return d.text == text },
+		func(d *zoneDef) bool {
+			return strings.EqualFold(strings.TrimPrefix(d.text, "/"), strings.TrimPrefix(text, "/"))
+		},
+	} {
+		for i := range z.defs {
+			if !same(&z.defs[i]) {
+				continue
+			}
+			if zone = readVTimezone(z.defs[i].comp); zone != nil {
+				return z.defs[i].comp, zone
+			}
+			if def == nil {
+				def = z.defs[i].comp
+			}
+		}
+	}
+	return def, nil
+}
+
 func cleanTZID(s string) string { return strings.Trim(s, " \t\"") }
+
+// NameOf is the name that a VTIMEZONE gives its zone, as plain text.
+func NameOf(vtimezone *ical.Component) string { return cleanTZID(vtimezone.Text("TZID")) }
 
 // LoadZone finds a zone by its IANA or Windows name, for the whole process.
 func LoadZone(name string) (Zone, bool) {

@@ -33,7 +33,7 @@ func OfText(text string) Zone {
 		return nil
 	}
 	for c := range cal.ChildrenOf("VTIMEZONE") {
-		if z, ok := Of(cal).Lookup(c.Value("TZID")); ok {
+		if z, ok := Of(cal).Lookup(recur.NameOf(c)); ok {
 			return z
 		}
 	}

@@ -195,7 +195,7 @@ func (c *mergedCalendar) take(zones, comps []*ical.Component) bool {
 		texts[i] = string(z.Bytes())
 		have, ok := c.zones[z.Value("TZID")]
 		if ok && have != texts[i] {
-			if _, known := recur.LoadZone(z.Value("TZID")); !known {
+			if _, known := recur.LoadZone(recur.NameOf(z)); !known {
 				return false
 			}
 		}
