@@ -69,7 +69,7 @@ func fromSpan(b []byte) *ical.Duration {
 
 // toEditResult sends a calendar only where there is one.
 func toEditResult(r *calendar.EditResult) *wire.EditAnswer {
-	m := &wire.EditAnswer{Items: each(r.Items, toEditItemResult)}
+	m := &wire.EditAnswer{Items: each(r.Items, toEditItemResult), Float: toText(r.Float)}
 	if r.Calendar.ID != "" {
 		m.Calendar = toCalendar(&r.Calendar)
 	}

@@ -526,13 +526,14 @@ func toEditItemResult(v *calendar.EditItemResult) *wire.EditItemAnswer {
 		return nil
 	}
 	return &wire.EditItemAnswer{
-		Uid:      toText(v.UID),
-		Rid:      toMoment(v.RID),
-		Object:   toObject(v.Object),
-		Created:  v.Created,
-		Removed:  v.Removed,
-		Detached: int64(v.Detached),
-		Failure:  toFailure(v.Err),
+		Uid:         toText(v.UID),
+		Rid:         toMoment(v.RID),
+		Object:      toObject(v.Object),
+		Created:     v.Created,
+		Removed:     v.Removed,
+		Detached:    int64(v.Detached),
+		Failure:     toFailure(v.Err),
+		Occurrences: toOccurrences(v.Occurrences),
 	}
 }
 
@@ -541,13 +542,14 @@ func fromEditItemResult(m *wire.EditItemAnswer) (v calendar.EditItemResult) {
 		return v
 	}
 	return calendar.EditItemResult{
-		UID:      string(m.Uid),
-		RID:      fromMoment(m.Rid),
-		Object:   present(m.Object, fromObject),
-		Created:  m.Created,
-		Removed:  m.Removed,
-		Detached: int(m.Detached),
-		Err:      fromFailure(m.Failure),
+		UID:         string(m.Uid),
+		RID:         fromMoment(m.Rid),
+		Object:      present(m.Object, fromObject),
+		Created:     m.Created,
+		Removed:     m.Removed,
+		Detached:    int(m.Detached),
+		Err:         fromFailure(m.Failure),
+		Occurrences: fromOccurrences(m.Occurrences),
 	}
 }
 
@@ -561,6 +563,7 @@ func toEditRequest(v *calendar.EditRequest) *wire.EditRequest {
 		Items:     each(v.Items, toEditItem),
 		Within:    toWindow(v.Within),
 		Return:    v.Return,
+		Instances: int64(v.Instances),
 		Bound:     int64(v.Bound),
 	}
 }
@@ -575,6 +578,7 @@ func fromEditRequest(m *wire.EditRequest) (v calendar.EditRequest) {
 		Items:     eachOf(m.Items, fromEditItem),
 		Within:    present(m.Within, fromWindow),
 		Return:    m.Return,
+		Instances: int(m.Instances),
 		Bound:     int(m.Bound),
 	}
 }
@@ -585,6 +589,7 @@ func fromEditResult(m *wire.EditAnswer) (v calendar.EditResult) {
 	}
 	return calendar.EditResult{
 		Calendar: fromCalendar(m.Calendar),
+		Float:    string(m.Float),
 		Items:    eachOf(m.Items, fromEditItemResult),
 	}
 }
@@ -594,9 +599,10 @@ func toFreeBusyRequest(v *calendar.FreeBusyRequest) *wire.FreeBusyRequest {
 		return nil
 	}
 	return &wire.FreeBusyRequest{
-		Targets: each(v.Targets, toFreeBusyTarget),
-		Window:  toWindow(&v.Window),
-		Ignore:  toText(v.Ignore),
+		Targets:  each(v.Targets, toFreeBusyTarget),
+		Window:   toWindow(&v.Window),
+		Ignore:   toText(v.Ignore),
+		Describe: v.Describe,
 	}
 }
 
@@ -605,9 +611,10 @@ func fromFreeBusyRequest(m *wire.FreeBusyRequest) (v calendar.FreeBusyRequest) {
 		return v
 	}
 	return calendar.FreeBusyRequest{
-		Targets: eachOf(m.Targets, fromFreeBusyTarget),
-		Window:  fromWindow(m.Window),
-		Ignore:  string(m.Ignore),
+		Targets:  eachOf(m.Targets, fromFreeBusyTarget),
+		Window:   fromWindow(m.Window),
+		Ignore:   string(m.Ignore),
+		Describe: m.Describe,
 	}
 }
 
@@ -616,9 +623,10 @@ func toFreeBusyResult(v *calendar.FreeBusyResult) *wire.FreeBusyItem {
 		return nil
 	}
 	return &wire.FreeBusyItem{
-		Target:  toFreeBusyTarget(&v.Target),
-		Busy:    each(v.Busy, toBusy),
-		Failure: toFailure(v.Err),
+		Target:   toFreeBusyTarget(&v.Target),
+		Busy:     each(v.Busy, toBusy),
+		Failure:  toFailure(v.Err),
+		Calendar: toCalendar(v.Calendar),
 	}
 }
 
@@ -627,9 +635,10 @@ func fromFreeBusyResult(m *wire.FreeBusyItem) (v calendar.FreeBusyResult) {
 		return v
 	}
 	return calendar.FreeBusyResult{
-		Target: fromFreeBusyTarget(m.Target),
-		Busy:   eachOf(m.Busy, fromBusy),
-		Err:    fromFailure(m.Failure),
+		Target:   fromFreeBusyTarget(m.Target),
+		Busy:     eachOf(m.Busy, fromBusy),
+		Err:      fromFailure(m.Failure),
+		Calendar: present(m.Calendar, fromCalendar),
 	}
 }
 
@@ -1148,6 +1157,7 @@ func toPutItemResult(v *calendar.PutItemResult) *wire.PutItemAnswer {
 		Uid:       toText(v.UID),
 		Created:   v.Created,
 		Unchanged: v.Unchanged,
+		Outside:   v.Outside,
 		Failure:   toFailure(v.Err),
 	}
 }
@@ -1161,6 +1171,7 @@ func fromPutItemResult(m *wire.PutItemAnswer) (v calendar.PutItemResult) {
 		UID:       string(m.Uid),
 		Created:   m.Created,
 		Unchanged: m.Unchanged,
+		Outside:   m.Outside,
 		Err:       fromFailure(m.Failure),
 	}
 }
@@ -1173,6 +1184,7 @@ func toPutObjectsRequest(v *calendar.PutObjectsRequest) *wire.PutObjectsRequest 
 		Calendar: toText(v.Calendar),
 		Items:    each(v.Items, toPutItem),
 		Replace:  v.Replace,
+		Within:   toWindow(v.Within),
 	}
 }
 
@@ -1184,6 +1196,7 @@ func fromPutObjectsRequest(m *wire.PutObjectsRequest) (v calendar.PutObjectsRequ
 		Calendar: calendar.ID(m.Calendar),
 		Items:    eachOf(m.Items, fromPutItem),
 		Replace:  m.Replace,
+		Within:   present(m.Within, fromWindow),
 	}
 }
 

@@ -48,7 +48,7 @@ func (c *Client) putObjects(ctx context.Context, who calendar.Actor, req calenda
 	if err != nil {
 		return nil, err
 	}
-	head := toPutObjectsRequest(&calendar.PutObjectsRequest{Calendar: req.Calendar, Replace: req.Replace})
+	head := toPutObjectsRequest(&calendar.PutObjectsRequest{Calendar: req.Calendar, Replace: req.Replace, Within: req.Within})
 	head.Actor = toActor(&who)
 	b := batch[wire.PutItem]{send: func(items []*wire.PutItem) error {
 		head.Items = items
@@ -99,7 +99,8 @@ func (s *service) PutObjects(st grpc.BidiStreamingServer[wire.PutObjectsRequest,
 	if err != nil {
 		return err
 	}
-	req := calendar.PutObjectsRequest{Calendar: calendar.ID(first.Calendar), Replace: first.Replace}
+	req := fromPutObjectsRequest(first)
+	req.Items = nil
 	total := 0
 	for m := first; ; {
 		for _, it := range m.Items {

@@ -61,7 +61,7 @@ func checkEditRequest(m *wire.EditRequest) error {
 // checkOccurrencesRequest refuses what this program does not know: to guess
 // would show something else.
 func checkOccurrencesRequest(m *wire.OccurrencesRequest) error {
-	unknown := m.GetSelect() > uint32(calendar.Undelivered)
+	unknown := m.GetSelect() > uint32(calendar.Named)
 	for _, r := range m.GetRefs() {
 		if unknown = unknown || r.GetScope() > uint32(calendar.ThisAndPrior); len(r.GetRid().GetValue()) > 0 && fromMoment(r.GetRid()).IsZero() {
 			return &calendar.Error{Kind: calendar.Invalid, Op: "occurrences", Msg: "what should be a date is none"}

@@ -105,7 +105,7 @@ func fill(v reflect.Value, r *rand.Rand, depth int) {
 		}
 		return
 	case *calendar.Selection:
-		v.SetUint(1 + r.Uint64N(4))
+		v.SetUint(1 + r.Uint64N(5))
 		return
 	case *calendar.EditScope, *calendar.EditMode, *calendar.EditRole:
 		v.SetUint(1 + r.Uint64N(3))

@@ -2,6 +2,7 @@ package wcap
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"io"
@@ -222,20 +223,18 @@ func (c *call) whyNoFile(list []target, uid string, last error) error {
 	if len(list) == 0 || !errors.Is(last, AttachmentNotFound) {
 		return last
 	}
-	cal, err := c.readable(&list[len(list)-1])
-	if err != nil {
-		return err
-	}
-	err = c.objects(cal.ID, []string{uid}, func(_ int, o *calendar.Object) error {
-		if o == nil {
-			return ComponentNotFound
-		}
-		return nil
+	t := list[len(list)-1:]
+	last = cmp.Or[error](t[0].err, last)
+	opened := func([]calendar.OccurrencesResult) error { return t[0].err }
+	found := ComponentNotFound
+	err := c.occurrences(t, calendar.OccurrencesRequest{Select: calendar.Named, Refs: []calendar.OccurrenceRef{{UID: uid}}, None: true}, opened, func(_ int, r *calendar.OccurrencesResult) error {
+		found = AttachmentNotFound
+		return r.Err
 	})
 	if err != nil {
 		return err
 	}
-	return last
+	return found
 }
 
 // disposition names a file without letting its name out of the header.

@@ -87,30 +87,98 @@ func (c *call) target(asked string) target {
 	return t
 }
 
-// calendar describes a target. A calid whose owner is written in another way
-// than the canonical one ("JDoe", "jdoe@default.domain") is looked up.
+// calendar describes a target.
 func (c *call) calendar(t *target) (calendar.Calendar, error) {
 	if t.err != nil {
 		return calendar.Calendar{}, t.err
 	}
 	cal, err := c.be.Calendar(c.ctx, c.who, t.id)
-	if err != nil && calendar.KindOf(err) == calendar.NoCalendar && calendar.ReasonOf(err) != calendar.Hidden {
-		p, perr := c.person(string(t.id.Owner()))
-		if perr == nil && p.ID != string(t.id.Owner()) {
-			t.id = calendar.NewID(calendar.Owner(p.ID), t.id.Name())
-			cal, err = c.be.Calendar(c.ctx, c.who, t.id)
-		}
-	}
-	if err == nil && cal.Kind != calendar.CalendarCollection {
-		err = NoSuchCalendar // a collection of files is no calendar here
+	if err != nil && c.respell(t, err) {
+		cal, err = c.be.Calendar(c.ctx, c.who, t.id)
 	}
 	if err == nil {
-		t.id = cal.ID
-		if t.name = string(cal.ID); cal.Rights.Properties.Has(acl.Read) && cal.DisplayName != "" {
-			t.name = cal.DisplayName
-		}
+		err = c.known(t, &cal)
 	}
 	return cal, err
+}
+
+// calendars describes targets, all at once. Their errors are in the list.
+func (c *call) calendars(list []target, invitations bool) ([]calendar.CalendarResult, error) {
+	found := make([]calendar.CalendarResult, len(list))
+	asked := make([]int, 0, len(list))
+	for i := range list {
+		if list[i].err == nil {
+			asked = append(asked, i)
+		}
+	}
+	for again := false; len(asked) > 0; again = true {
+		req := calendar.CalendarsRequest{Invitations: invitations}
+		for _, i := range asked {
+			req.IDs = append(req.IDs, list[i].id)
+		}
+		got, err := c.be.Calendars(c.ctx, c.who, req)
+		if err != nil {
+			return nil, err
+		}
+		var respelled []int
+		for k, i := range asked {
+			t := &list[i]
+			found[i] = got[k]
+			if err := got[k].Err; err != nil && !again && c.respell(t, err) {
+				respelled = append(respelled, i)
+			} else {
+				t.err = c.knownOr(t, seen(&found[i].Calendar), err)
+			}
+		}
+		asked = respelled
+	}
+	return found, nil
+}
+
+// respell looks up the owner of a calendar that is not there: a calid may write
+// him in another way than the canonical one ("JDoe", "jdoe@default.domain"). It
+// reports whether the target is another calendar now.
+func (c *call) respell(t *target, err error) bool {
+	if calendar.KindOf(err) != calendar.NoCalendar || calendar.ReasonOf(err) == calendar.Hidden {
+		return false
+	}
+	p, err := c.person(string(t.id.Owner()))
+	if err != nil || p.ID == string(t.id.Owner()) {
+		return false
+	}
+	t.id = calendar.NewID(calendar.Owner(p.ID), t.id.Name())
+	return true
+}
+
+// known notes what a target is called. A collection of files is no calendar here.
+func (c *call) known(t *target, cal *calendar.Calendar) error {
+	if cal.Kind != calendar.CalendarCollection {
+		return NoSuchCalendar
+	}
+	t.id = cal.ID
+	if t.name = string(cal.ID); cal.Rights.Properties.Has(acl.Read) && cal.DisplayName != "" {
+		t.name = cal.DisplayName
+	}
+	return nil
+}
+
+// knownOr is known for a calendar that may be described although it does not
+// answer.
+func (c *call) knownOr(t *target, cal *calendar.Calendar, err error) error {
+	if cal != nil {
+		if plain := c.known(t, cal); plain != nil {
+			return plain
+		}
+	}
+	return err
+}
+
+// seen is a calendar, nil if it is none.
+func seen(cal *calendar.Calendar) *calendar.Calendar {
+	if cal.ID == "" {
+		return nil
+	}
+	return cal
 }
 
 // person finds somebody by user id, once for each call.
@@ -177,12 +245,18 @@ func (c *call) block(t *target, print func(*target) error) {
 	if err == nil {
 		err = print(t)
 	}
+	c.endBlock(t, mark, err)
+}
+
+// endBlock ends the block of a calendar that began at a mark: with an error it
+// is that of the error alone.
+func (c *call) endBlock(t *target, at mark, err error) {
 	if errors.Is(err, errAnswered) {
 		return
 	}
 	if err != nil {
 		n := c.errno(err)
-		if !c.out.rewind(mark) {
+		if !c.out.rewind(at) {
 			panic(http.ErrAbortHandler) // half of it is on its way
 		}
 		c.refuse(t, n)

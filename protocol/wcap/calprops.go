@@ -114,34 +114,35 @@ func bit(b bool) string {
 // getCalprops describes calendars. WCAP get_calprops.
 func (c *call) getCalprops() error {
 	count := c.p.flag("invitecount", false)
-	return c.each(func(t *target) error {
-		cal, err := c.calendar(t)
-		if err != nil {
-			return err
-		}
-		if !cal.Rights.Properties.Has(acl.Read) {
-			return AccessDenied
-		}
-		c.begin(t, &cal)
-		c.fromDirectory(&cal)
-		if count {
-			return c.invitations(&cal)
-		}
-		return nil
-	})
-}
-
-// invitations tells how many components wait for the owner's answer.
-func (c *call) invitations(cal *calendar.Calendar) error {
-	if !cal.Rights.CanRead() {
-		return AccessDenied
-	}
-	v := presentation{events: true, todos: true, recurring: true, states: map[string]bool{"REQUEST-NEEDS-ACTION": true}}
-	n := 0
-	err := c.fetch(&v, cal, calendar.Window{}, func(*ical.Component) error { n++; return nil })
+	list, err := c.targets()
 	if err != nil {
 		return err
 	}
-	c.out.value("X-S1CS-CALPROPS-INVITATION-COUNT", itoa(n))
+	found, err := c.calendars(list, count)
+	for i := range list {
+		if err != nil && c.ctx.Err() != nil && i > 0 {
+			return err
+		}
+		c.block(&list[i], func(t *target) error {
+			if err != nil {
+				return err
+			}
+			r := &found[i]
+			if !r.Calendar.Rights.Properties.Has(acl.Read) {
+				return AccessDenied
+			}
+			c.begin(t, &r.Calendar)
+			c.fromDirectory(&r.Calendar)
+			if count {
+				c.invitations(r.Invitations)
+			}
+			return nil
+		})
+	}
 	return nil
+}
+
+// invitations tells how many components wait for the owner's answer.
+func (c *call) invitations(n int) {
+	c.out.value("X-S1CS-CALPROPS-INVITATION-COUNT", itoa(n))
 }

@@ -7,7 +7,7 @@ import (
 
 	"factotum/server/calendar"
 	"factotum/server/ical"
-	"factotum/server/recur"
+	"factotum/server/zone"
 )
 
 // The forms of a date-time on the wire.
@@ -22,27 +22,27 @@ func itoa(n int) string { return strconv.Itoa(n) }
 // zone is the zone of inputs without "Z": tzid, or the server's. An unknown
 // one is bad, errno 18, for commands that know this errno, and UTC for the
 // others. WCAP §5.
-func (c *call) zone(strict bool) (recur.Zone, error) {
+func (c *call) zone(strict bool) (zone.Zone, error) {
 	name := strings.TrimSpace(c.p.text("tzid"))
 	if name == "" {
 		name = c.set.DefaultTZID
 	}
-	if z, ok := recur.LoadZone(name); ok {
+	if z, ok := zone.Load(name); ok {
 		return z, nil
 	}
 	if strict {
 		return nil, BadTZID
 	}
-	return recur.UTC, nil
+	return zone.UTC, nil
 }
 
 // outZone is the zone tzidout that date-times are shown in, nil for UTC.
-func (c *call) outZone(strict bool) (recur.Zone, error) {
+func (c *call) outZone(strict bool) (zone.Zone, error) {
 	name := strings.TrimSpace(c.p.text("tzidout"))
 	if name == "" {
 		return nil, nil
 	}
-	if z, ok := recur.LoadZone(name); ok {
+	if z, ok := zone.Load(name); ok {
 		return z, nil
 	}
 	if strict {
@@ -53,7 +53,7 @@ func (c *call) outZone(strict bool) (recur.Zone, error) {
 
 // parseTime reads a date-time or date of a parameter; "", "0" and zeros are
 // the zero time.
-func parseTime(s string, zone recur.Zone) (time.Time, error) {
+func parseTime(s string, zone zone.Zone) (time.Time, error) {
 	s = strings.TrimSpace(s)
 	if strings.Trim(s, "0") == "" {
 		return time.Time{}, nil
@@ -69,7 +69,7 @@ func parseTime(s string, zone recur.Zone) (time.Time, error) {
 }
 
 // window reads dtstart and dtend.
-func (c *call) window(zone recur.Zone) (w calendar.Window, err error) {
+func (c *call) window(zone zone.Zone) (w calendar.Window, err error) {
 	if w.From, err = parseTime(c.p.text("dtstart"), zone); err == nil {
 		w.To, err = parseTime(c.p.text("dtend"), zone)
 	}

@@ -6,7 +6,7 @@ import (
 
 	"factotum/server/calendar"
 	"factotum/server/ical"
-	"factotum/server/recur"
+	"factotum/server/zone"
 )
 
 // exportFile sends the components of calendars as one file: whole, as they are
@@ -29,30 +29,29 @@ func (c *call) exportFile() error {
 	if err != nil {
 		return err
 	}
-	for i := range list {
-		if _, err := c.readable(&list[i]); err != nil {
-			return err
-		}
-	}
-	c.out.form = form
-	name := "export.ics"
-	if form == asXML {
-		name = "export.xml"
-	}
-	c.out.w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
-	c.out.begin("PUBLISH")
 	zones := map[string]bool{}
-	for i := range list {
-		for _, comp := range []string{"VEVENT", "VTODO"} {
-			f := calendar.CompFilter{Name: comp}
-			if !open(w) {
-				f.TimeRange = &w
-			}
-			req := calendar.QueryRequest{Calendar: list[i].id, Filter: &calendar.CompFilter{Name: "VCALENDAR", Comps: []calendar.CompFilter{f}}}
-			if err := c.be.Query(c.ctx, c.who, req, func(o *calendar.Object) error { return c.exportObject(o, zones) }); err != nil {
-				return err
+	req := calendar.OccurrencesRequest{Window: w, Series: true}
+	err = c.occurrences(list, req, func([]calendar.OccurrencesResult) error {
+		for i := range list {
+			if list[i].err != nil {
+				return list[i].err
 			}
 		}
+		name := "export.ics"
+		if c.out.form = form; form == asXML {
+			name = "export.xml"
+		}
+		c.out.w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
+		c.out.begin("PUBLISH")
+		return nil
+	}, func(_ int, r *calendar.OccurrencesResult) error {
+		if r.Err != nil {
+			return r.Err
+		}
+		return c.exportObject(r.Object, zones)
+	})
+	if err != nil {
+		return err
 	}
 	c.out.end()
 	return nil
@@ -82,7 +81,7 @@ func (c *call) exportObject(o *calendar.Object, zones map[string]bool) error {
 				continue
 			}
 			zones[id] = true
-			if z, err := recur.VTimezone(id, time.Time{}, time.Time{}); err == nil {
+			if z, err := zone.VTimezone(id, time.Time{}, time.Time{}); err == nil {
 				if err := c.out.comp(z); err != nil {
 					return err
 				}

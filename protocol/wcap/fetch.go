@@ -3,6 +3,7 @@ package wcap
 import (
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"factotum/server/calendar"
@@ -12,53 +13,157 @@ import (
 // errEnough ends a fetch at maxResults.
 var errEnough = errors.New("enough")
 
-// fetch calls emit for the components of a calendar that overlap a window: as
-// the back end finds them, or sorted by their start if the presentation asks.
-func (c *call) fetch(v *presentation, cal *calendar.Calendar, w calendar.Window, emit func(*ical.Component) error) error {
-	return c.limited(v, emit, func(emit func(*ical.Component) error) error {
-		for _, name := range []string{"VEVENT", "VTODO"} {
-			if !v.takes(name) {
-				continue
-			}
-			if err := c.query(v, cal, name, w, emit); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+// fetch is a question about what takes place in the calendars of a request, and
+// the answer on its way: a block for each calendar, all from one stream.
+type fetch struct {
+	c   *call
+	v   *presentation
+	req calendar.OccurrencesRequest
+	// open prints what comes between the properties of a calendar and its
+	// components; it may be nil.
+	open func(*calendar.OccurrencesResult)
+	// print shows what was found, if not show does.
+	print func(*shower, *calendar.OccurrencesResult, func(*ical.Component) error) error
+	// done is told how many components a calendar had; it may be nil.
+	done func(n int) error
+
+	list  []target
+	heads []calendar.OccurrencesResult // by target; nil until all are known
+
+	at     int     // the target whose block is open or next
+	opened bool    // its block
+	mark   mark    // before it
+	n      int     // its components
+	failed error   // why it has none
+	show   *shower // of its components
+	page   *page   // where they may have been shown before
+	sorted []*ical.Component
 }
 
-// limited applies maxResults and fetchorder to what run emits.
-func (c *call) limited(v *presentation, emit func(*ical.Component) error, run func(func(*ical.Component) error) error) error {
-	n := 0
-	count := func(k *ical.Component) error {
-		if v.max > 0 && n >= v.max {
-			return errEnough
-		}
-		n++
-		return emit(k)
-	}
-	if v.order < 0 {
-		if err := run(count); !errors.Is(err, errEnough) {
-			return err
-		}
-		return nil
-	}
-	var all []*ical.Component
-	if err := run(func(k *ical.Component) error { all = append(all, k); return nil }); err != nil {
+// run asks and answers.
+func (f *fetch) run() error {
+	var err error
+	if f.list, err = f.c.targets(); err != nil {
 		return err
 	}
-	slices.SortStableFunc(all, func(a, b *ical.Component) int {
-		if v.order == 1 {
+	f.req.Components = f.v.components()
+	f.req.Series = f.v.recurring
+	f.req.Instances, f.req.Bound = maxInstances, f.c.set.RecurrenceBound
+	err = f.c.occurrences(f.list, f.req, func(heads []calendar.OccurrencesResult) error { f.heads = heads; return nil }, f.take)
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	if err != nil && f.c.ctx.Err() != nil && f.at > 0 {
+		return err
+	}
+	for f.at < len(f.list) {
+		if f.failed == nil {
+			f.failed = err
+		}
+		f.close()
+	}
+	return nil
+}
+
+// take answers with one thing that was found.
+func (f *fetch) take(i int, r *calendar.OccurrencesResult) error {
+	for f.at < i {
+		f.close()
+	}
+	switch {
+	case f.failed != nil:
+		return nil
+	case r.Err != nil:
+		f.failed = r.Err
+		return nil
+	}
+	f.begin()
+	err := f.found(r)
+	if errors.Is(err, errEnough) && i+1 < len(f.list) {
+		return nil // the others are still to come
+	}
+	return err
+}
+
+// begin opens the block of the calendar at hand.
+func (f *fetch) begin() {
+	if f.opened {
+		return
+	}
+	h := &f.heads[f.at]
+	f.opened, f.mark = true, f.c.out.mark()
+	f.c.begin(&f.list[f.at], h.Calendar)
+	if f.open != nil {
+		f.open(h)
+	}
+	f.show = f.c.shower(f.v, h.Calendar, h.Float)
+	f.page = f.pageOf(h)
+}
+
+// close ends the block of the calendar at hand, and goes on to the next.
+func (f *fetch) close() {
+	t := &f.list[f.at]
+	err := t.err
+	if err == nil {
+		err = f.failed
+	}
+	if err == nil {
+		f.begin()
+		if err = f.order(); err == nil && f.done != nil {
+			err = f.done(f.n)
+		}
+	}
+	if !f.opened {
+		f.mark = f.c.out.mark()
+	}
+	f.c.endBlock(t, f.mark, err)
+	f.at++
+	f.opened, f.n, f.failed, f.show, f.page, f.sorted = false, 0, nil, nil, nil, nil
+}
+
+// found shows one thing that was found.
+func (f *fetch) found(r *calendar.OccurrencesResult) error {
+	switch {
+	case f.print != nil:
+		return f.print(f.show, r, f.component)
+	case f.page != nil && r.Object.Component == "VEVENT" && len(r.Occurrences) == 0:
+		return f.remembered(r.Object)
+	}
+	return f.show.show(r.Object, r.Occurrences, f.component)
+}
+
+// component answers with a component, or keeps it where the answer is sorted.
+func (f *fetch) component(k *ical.Component) error {
+	switch {
+	case k.Name == "VTODO" && f.req.Select == calendar.Overlapping && !open(f.req.Window) && k.Prop("DTSTART") == nil && k.Prop("DUE") == nil:
+		return nil // a task without dates is in no bounded range: WCAP §9.15
+	case f.v.order >= 0:
+		f.n++
+		f.sorted = append(f.sorted, k)
+		return nil
+	case f.v.max > 0 && f.n >= f.v.max:
+		return errEnough
+	}
+	f.n++
+	return f.c.out.comp(k)
+}
+
+// order answers with what was kept, sorted by its start.
+func (f *fetch) order() error {
+	if f.v.order < 0 {
+		return nil
+	}
+	slices.SortStableFunc(f.sorted, func(a, b *ical.Component) int {
+		if f.v.order == 1 {
 			a, b = b, a
 		}
 		return compareStart(a, b)
 	})
-	for _, k := range all {
-		if err := count(k); err != nil {
-			if errors.Is(err, errEnough) {
-				return nil
-			}
+	for i, k := range f.sorted {
+		if f.v.max > 0 && i >= f.v.max {
+			return nil
+		}
+		if err := f.c.out.comp(k); err != nil {
 			return err
 		}
 	}
@@ -83,55 +188,17 @@ func compareStart(a, b *ical.Component) int {
 	return 0
 }
 
-// query fetches the components of one type.
-func (c *call) query(v *presentation, cal *calendar.Calendar, name string, w calendar.Window, emit func(*ical.Component) error) error {
-	f := calendar.CompFilter{Name: name}
-	if !open(w) {
-		f.TimeRange = &w
-	}
-	req := calendar.QueryRequest{Calendar: cal.ID, Filter: &calendar.CompFilter{Name: "VCALENDAR", Comps: []calendar.CompFilter{f}}}
-	one := *v
-	one.events, one.todos = name == "VEVENT", name == "VTODO"
-	s := c.shower(&one, cal)
-	return c.be.Query(c.ctx, c.who, req, func(o *calendar.Object) error {
-		return s.show(o, w, func(k *ical.Component) error {
-			if name == "VTODO" && !open(w) && k.Prop("DTSTART") == nil && k.Prop("DUE") == nil {
-				return nil // a task without dates is in no bounded range: WCAP §9.15
-			}
-			return emit(k)
-		})
-	})
-}
-
-// readable finds a calendar whose components may be read.
-func (c *call) readable(t *target) (calendar.Calendar, error) {
-	cal, err := c.calendar(t)
-	if err == nil && !cal.Rights.CanRead() {
-		err = AccessDenied
-	}
-	return cal, err
-}
-
 // fetchByRange is the main fetch. WCAP fetchcomponents_by_range.
 func (c *call) fetchByRange() error {
 	v, w, err := c.fetchParams(true)
 	if err != nil {
 		return err
 	}
-	count := c.p.flag("invitecount", false)
-	return c.each(func(t *target) error {
-		cal, err := c.readable(t)
-		if err != nil {
-			return err
-		}
-		c.begin(t, &cal)
-		if count {
-			if err := c.invitations(&cal); err != nil {
-				return err
-			}
-		}
-		return c.fetchShown(v, &cal, w)
-	})
+	f := &fetch{c: c, v: v, req: calendar.OccurrencesRequest{Window: w}}
+	if f.req.Invitations = c.p.flag("invitecount", false); f.req.Invitations {
+		f.open = func(h *calendar.OccurrencesResult) { c.invitations(h.Invitations) }
+	}
+	return f.run()
 }
 
 func (c *call) fetchParams(strict bool) (*presentation, calendar.Window, error) {
@@ -155,49 +222,39 @@ func (c *call) fetchByLastMod() error {
 	if err != nil {
 		return err
 	}
-	return c.each(func(t *target) error {
-		cal, err := c.readable(t)
-		if err != nil {
-			return err
-		}
-		if open(w) {
-			c.begin(t, &cal)
-			return c.fetch(v, &cal, w, c.out.comp)
-		}
-		var refs []calendar.Ref
-		cal, err = c.be.ListObjects(c.ctx, c.who, cal.ID, func(o *calendar.Object) error {
-			if v.takes(o.Component) && within(o.Modified, w) {
-				refs = append(refs, calendar.Ref{Calendar: o.Calendar, Name: o.Name})
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		c.begin(t, &cal)
-		s := c.shower(v, &cal)
-		return c.limited(v, c.out.comp, func(emit func(*ical.Component) error) error {
-			for chunk := range slices.Chunk(refs, 1000) {
-				if err := c.be.Objects(c.ctx, c.who, calendar.ObjectsRequest{Refs: chunk}, func(r calendar.ObjectResult) error {
-					if r.Err != nil {
-						return nil // deleted meanwhile
-					}
-					return s.show(r.Object, calendar.Window{}, emit)
-				}); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	})
+	f := &fetch{c: c, v: v, req: calendar.OccurrencesRequest{Window: w}}
+	if !open(w) {
+		f.req.Select = calendar.Changed
+	}
+	return f.run()
 }
 
-// within is inclusive at both ends: clients use the end of one range as the
-// start of the next, and rather see a change twice than never. Wire times
-// have whole seconds.
-func within(t time.Time, w calendar.Window) bool {
-	t = t.Truncate(time.Second)
-	return !t.Before(w.From) && (w.To.IsZero() || !t.After(w.To))
+// fetchByAlarmRange fetches the components that an alarm of goes off in a
+// period, and of a series the instances that it is for. WCAP
+// fetchcomponents_by_alarmrange.
+func (c *call) fetchByAlarmRange() error {
+	v, w, err := c.fetchParams(false)
+	if err != nil {
+		return err
+	}
+	return (&fetch{c: c, v: v, req: calendar.OccurrencesRequest{Select: calendar.Alarmed, Window: w}}).run()
+}
+
+// fetchByAttendeeError fetches the components of which an attendee could not
+// be told: delivery leaves a status beside him. WCAP
+// fetchcomponents_by_attendee_error.
+func (c *call) fetchByAttendeeError() error {
+	v, err := c.presentation(false)
+	if err != nil {
+		return err
+	}
+	req := calendar.OccurrencesRequest{Select: calendar.Undelivered}
+	if asked := strings.TrimSpace(c.p.text("attendee")); asked != "" {
+		if req.Attendee, err = c.calAddress(asked); err != nil {
+			req.Attendee = asked // nobody known: a value that was stored as it came
+		}
+	}
+	return (&fetch{c: c, v: v, req: req}).run()
 }
 
 // fetchDeleted fetches what was deleted in a period. WCAP fetch_deletedcomponents.
@@ -206,30 +263,11 @@ func (c *call) fetchDeleted() error {
 	if err != nil {
 		return err
 	}
-	gone := calendar.Window{From: w.From}
-	if !w.To.IsZero() {
-		gone.To = w.To.Add(time.Second)
-	}
-	return c.each(func(t *target) error {
-		cal, err := c.readable(t)
-		if err != nil {
-			return err
-		}
-		c.begin(t, &cal)
-		c.out.value("X-NSCP-WCAPTIME", utc(c.now()))
-		return c.limited(v, c.out.comp, func(emit func(*ical.Component) error) error {
-			_, err := c.be.Sync(c.ctx, c.who, calendar.SyncRequest{Calendar: cal.ID, Gone: &gone, Deleted: true}, func(it calendar.SyncItem) error {
-				if it.Gone == nil || !v.takes(it.Gone.Component) {
-					return nil
-				}
-				return c.showDeleted(v, &cal, it.Gone, emit)
-			})
-			if err == nil {
-				err = c.fetchExcluded(v, &cal, w, emit)
-			}
-			return err
-		})
-	})
+	shown := *v
+	shown.attrset, shown.compressed, shown.states = 2, true, nil
+	f := &fetch{c: c, v: &shown, req: calendar.OccurrencesRequest{Select: calendar.Deleted, Window: w}, print: printDeleted}
+	f.open = func(*calendar.OccurrencesResult) { c.out.value("X-NSCP-WCAPTIME", utc(c.now())) }
+	return f.run()
 }
 
 // deletedProps are what is told of a deleted component: when it was, not what.
@@ -239,33 +277,31 @@ var deletedProps = map[string]bool{
 	"X-NSCP-DTSTART-TZID": true, "X-NSCP-DTEND-TZID": true, "X-NSCP-DUE-TZID": true,
 }
 
-// deletedAs emits components as they are told when they are gone.
-func deletedAs(cal *calendar.Calendar, when time.Time, emit func(*ical.Component) error) func(*ical.Component) error {
-	return func(k *ical.Component) error {
+// printDeleted shows an object that is gone, or the instances that one lacks.
+func printDeleted(s *shower, r *calendar.OccurrencesResult, emit func(*ical.Component) error) error {
+	o, when := r.Object, time.Time{}
+	if g := r.Gone; g != nil {
+		o = &calendar.Object{Calendar: g.Calendar, Name: g.Name, UID: g.UID, Component: g.Component, Created: g.Deleted, Modified: g.Deleted, Data: g.Data}
+	}
+	when = o.Modified
+	n := 0
+	print := func(k *ical.Component) error {
+		n++
 		k.Props = slices.DeleteFunc(k.Props, func(p ical.Property) bool { return !deletedProps[p.Name] })
 		k.Children = nil
 		k.Set("LAST-MODIFIED", utc(when))
-		k.Set("X-NSCP-TRIGGERED_BY", string(cal.ID.Owner()))
+		k.Set("X-NSCP-TRIGGERED_BY", string(s.cal.ID.Owner()))
 		return emit(k)
 	}
-}
-
-func (c *call) showDeleted(v *presentation, cal *calendar.Calendar, g *calendar.Tombstone, emit func(*ical.Component) error) error {
-	shown := *v
-	shown.attrset, shown.compressed, shown.states = 2, true, nil
-	shown.events, shown.todos = g.Component == "VEVENT", g.Component == "VTODO"
-	n := 0
-	print := deletedAs(cal, g.Deleted, func(k *ical.Component) error { n++; return emit(k) })
-	o := &calendar.Object{Calendar: cal.ID, Name: g.Name, UID: g.UID, Component: g.Component, Created: g.Deleted, Modified: g.Deleted, Data: g.Data}
-	if len(g.Data) > 0 {
-		if err := c.show(&shown, cal, o, calendar.Window{}, print); err != nil {
+	if len(o.Data) > 0 {
+		if err := s.show(o, r.Occurrences, print); err != nil {
 			return err
 		}
 	}
-	if n == 0 { // its text is not kept, or had no instance
-		k := ical.New(g.Component)
-		k.Set("UID", g.UID)
-		k.Set("DTSTAMP", utc(g.Deleted))
+	if n == 0 && r.Gone != nil { // its text is not kept, or had no instance
+		k := ical.New(o.Component)
+		k.Set("UID", o.UID)
+		k.Set("DTSTAMP", utc(when))
 		return print(k)
 	}
 	return nil

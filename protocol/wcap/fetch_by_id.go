@@ -5,7 +5,6 @@ import (
 
 	"factotum/server/calendar"
 	"factotum/server/ical"
-	"factotum/server/recur"
 )
 
 // instance is one of the pairs of uid and rid that a request lists.
@@ -50,16 +49,26 @@ func (c *call) instances() ([]instance, error) {
 	return out, nil
 }
 
-// objects calls fn with the object of each uid, nil where there is none.
-func (c *call) objects(id calendar.ID, uids []string, fn func(i int, o *calendar.Object) error) error {
-	i := 0
-	return c.be.Objects(c.ctx, c.who, calendar.ObjectsRequest{Calendar: id, UIDs: uids}, func(r calendar.ObjectResult) error {
-		i++
-		if r.Err != nil && calendar.KindOf(r.Err) != calendar.NotFound {
-			return r.Err
-		}
-		return fn(i-1, r.Object)
-	})
+// ref names an instance for the model. Without a zone it is in that of the
+// request. WCAP §6.2.
+func (i instance) ref() (calendar.OccurrenceRef, error) {
+	r := calendar.OccurrenceRef{UID: i.uid}
+	if i.whole() || i.mod == 4 {
+		return r, nil
+	}
+	var err error
+	if r.RID, err = ical.ParseDateTime(strings.TrimSpace(i.rid), "", false); err != nil {
+		return r, &calendar.Error{Kind: calendar.NotFound, Op: "read rid", Err: err}
+	}
+	switch i.mod {
+	case 2:
+		r.Scope = calendar.ThisAndFuture
+	case 3:
+		r.Scope = calendar.ThisAndPrior
+	default:
+		r.Scope = calendar.ThisInstance
+	}
+	return r, nil
 }
 
 func (c *call) fetchEventsByID() error { return c.fetchByID("VEVENT") }
@@ -78,115 +87,25 @@ func (c *call) fetchByID(name string) error {
 	if err != nil {
 		return err
 	}
-	v.events, v.todos = name == "VEVENT", name == "VTODO"
+	v.events, v.todos, v.max, v.order = name == "VEVENT", name == "VTODO", 0, -1
 	list, err := c.instances()
 	if err != nil {
 		return c.own()
 	}
-	uids := make([]string, len(list))
-	for i := range list {
-		uids[i] = list[i].uid
-	}
-	return c.each(func(t *target) error {
-		cal, err := c.readable(t)
+	f := &fetch{c: c, v: v, req: calendar.OccurrencesRequest{Select: calendar.Named, Zone: zone.Name()}}
+	unreadable := error(nil)
+	for _, in := range list {
+		r, err := in.ref()
 		if err != nil {
-			return err
+			unreadable = err
 		}
-		c.begin(t, &cal)
-		found := 0
-		err = c.objects(cal.ID, uids, func(i int, o *calendar.Object) error {
-			if o == nil || o.Component != name {
-				return nil
-			}
-			count := func(k *ical.Component) error { found++; return c.out.comp(k) }
-			if in := list[i]; !in.whole() && in.mod != 4 {
-				return c.showInstance(v, &cal, o, in, zone, count)
-			}
-			return c.show(v, &cal, o, calendar.Window{}, count)
-		})
-		if err == nil && found == 0 {
-			err = ComponentNotFound
+		f.req.Refs = append(f.req.Refs, r)
+	}
+	f.done = func(n int) error {
+		if unreadable == nil && n == 0 {
+			return ComponentNotFound
 		}
-		return err
-	})
-}
-
-// showInstance shows the instance that in names, with mod 2 and 3 those after
-// or before it too.
-func (c *call) showInstance(v *presentation, cal *calendar.Calendar, o *calendar.Object, in instance, zone recur.Zone, emit func(*ical.Component) error) error {
-	tree, err := ical.Parse(o.Data, ical.Limits{})
-	if err != nil {
-		return nil
+		return unreadable
 	}
-	set, zones, comps := compile(tree)
-	if set == nil {
-		return nil
-	}
-	rid, err := ridOf(in.rid, comps, zone)
-	if err != nil {
-		return err
-	}
-	s := c.shower(v, cal)
-	s.obj, s.zones = o, zones
-	one, ok := set.InstanceIn(rid, zones, s.float)
-	if !ok {
-		return nil
-	}
-	if in.mod == 2 || in.mod == 3 {
-		w := calendar.Window{From: one.Start}
-		if in.mod == 3 {
-			w = calendar.Window{To: one.End}
-		}
-		wide := *v
-		wide.recurring = false
-		return c.show(&wide, cal, o, w, emit)
-	}
-	if !s.wanted(one.Comp) {
-		return nil
-	}
-	return emit(s.instance(&one))
-}
-
-// compile prepares the recurrence of a stored object; the set is nil if that
-// cannot be done.
-func compile(tree *ical.Component) (*recur.Set, *recur.Zones, []*ical.Component) {
-	var comps []*ical.Component
-	for _, k := range tree.Children {
-		if k.Name != "VTIMEZONE" {
-			comps = append(comps, k)
-		}
-	}
-	zones := recur.ZonesOf(tree)
-	set, err := recur.Compile(comps, zones)
-	if err != nil {
-		return nil, zones, comps
-	}
-	return set, zones, comps
-}
-
-// ridOf reads a rid: a date-time, in UTC or in the zone given, or a date. Of
-// an all-day series it is the day that it falls on there.
-func ridOf(s string, comps []*ical.Component, zone recur.Zone) (ical.DateTime, error) {
-	d, err := ical.ParseDateTime(strings.TrimSpace(s), "", false)
-	if err != nil {
-		return d, &calendar.Error{Kind: calendar.NotFound, Op: "read rid", Err: err}
-	}
-	allDay := false
-	for _, k := range comps {
-		if p := k.Prop("DTSTART"); p != nil {
-			if first, err := p.DateTime(); err == nil && first.Kind == ical.Date {
-				allDay = true
-			}
-			break
-		}
-	}
-	switch {
-	case allDay && d.Kind == ical.UTC && (d.Hour != 0 || d.Min != 0 || d.Sec != 0):
-		return ical.FromCivil(zone.FromUTC(d.Civil()), ical.Date, ""), nil
-	case allDay:
-		return ical.FromCivil(d.Civil(), ical.Date, ""), nil
-	case d.Kind == ical.UTC:
-		return d, nil
-	}
-	return ical.FromCivil(zone.ToUTC(d.Civil()), ical.UTC, ""), nil
+	return f.run()
 }

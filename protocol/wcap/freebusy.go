@@ -3,12 +3,13 @@ package wcap
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"factotum/server/calendar"
 	"factotum/server/ical"
-	"factotum/server/recur"
+	"factotum/server/zone"
 )
 
 // getFreebusy tells when people are busy; all of them in one question to the
@@ -30,41 +31,56 @@ func (c *call) getFreebusy() error {
 	if err != nil {
 		return err
 	}
-	req := calendar.FreeBusyRequest{Window: w}
-	place := make([]int, len(list))
-	cals := make([]calendar.Calendar, len(list))
-	missing := 0
-	home := c.p.text("mail") != "" && len(c.p.ids("calid")) == 0
-	for i := range list {
-		if cals[i], err = c.calendar(&list[i]); err != nil {
-			if list[i].err = err; errnoOf(err, c.own()) == NoSuchCalendar {
-				missing++
-			}
-			continue
-		}
-		place[i] = len(req.Targets)
-		req.Targets = append(req.Targets, calendar.FreeBusyTarget{Calendar: list[i].id, Home: home})
+	busy, err := c.busy(list, w)
+	if err != nil {
+		return err
 	}
-	if missing == len(list) && c.busyElsewhere() {
+	missing := func(t target) bool { return t.err != nil && errnoOf(t.err, c.own()) == NoSuchCalendar }
+	if !slices.ContainsFunc(list, func(t target) bool { return !missing(t) }) && c.busyElsewhere() {
 		return nil
-	}
-	var busy []calendar.FreeBusyResult
-	if len(req.Targets) > 0 {
-		if busy, err = c.be.FreeBusy(c.ctx, c.who, req); err != nil {
-			return err
-		}
 	}
 	for i := range list {
 		c.block(&list[i], func(t *target) error {
-			res := busy[place[i]]
-			if res.Err != nil {
-				return res.Err
-			}
-			c.begin(t, &cals[i])
-			return c.out.comp(freeBusy(w, res.Busy, out, !c.p.flag("busyonly", true)))
+			c.begin(t, busy[i].Calendar)
+			return c.out.comp(freeBusy(w, busy[i].Busy, out, !c.p.flag("busyonly", true)))
 		})
 	}
 	return nil
+}
+
+// busy asks when the calendars of a list are busy; why one does not say is in
+// the list.
+func (c *call) busy(list []target, w calendar.Window) ([]calendar.FreeBusyResult, error) {
+	home := c.p.text("mail") != "" && len(c.p.ids("calid")) == 0
+	found := make([]calendar.FreeBusyResult, len(list))
+	asked := make([]int, 0, len(list))
+	for i := range list {
+		if list[i].err == nil {
+			asked = append(asked, i)
+		}
+	}
+	for again := false; len(asked) > 0; again = true {
+		req := calendar.FreeBusyRequest{Window: w, Describe: true}
+		for _, i := range asked {
+			req.Targets = append(req.Targets, calendar.FreeBusyTarget{Calendar: list[i].id, Home: home})
+		}
+		got, err := c.be.FreeBusy(c.ctx, c.who, req)
+		if err != nil {
+			return nil, err
+		}
+		var respelled []int
+		for k, i := range asked {
+			t := &list[i]
+			found[i] = got[k]
+			if err := got[k].Err; err != nil && !again && c.respell(t, err) {
+				respelled = append(respelled, i)
+			} else {
+				t.err = c.knownOr(t, got[k].Calendar, err)
+			}
+		}
+		asked = respelled
+	}
+	return found, nil
 }
 
 // busyElsewhere sends a client that asked for calendars of which none is here
@@ -106,7 +122,7 @@ func (c *call) busyTargets() ([]target, error) {
 
 // busyWindow is the period asked about: duration, or dtstart and dtend, or
 // days around now.
-func (c *call) busyWindow(zone recur.Zone) (calendar.Window, error) {
+func (c *call) busyWindow(zone zone.Zone) (calendar.Window, error) {
 	const day = 24 * time.Hour
 	now := c.now().UTC().Truncate(time.Second)
 	if n := c.p.integer("duration", 0); n > 0 {
@@ -133,7 +149,7 @@ const maxBusyDays = 3700
 
 // freeBusy makes the component: periods with two ends, each with its type,
 // since clients know no other form.
-func freeBusy(w calendar.Window, busy []calendar.Busy, out recur.Zone, free bool) *ical.Component {
+func freeBusy(w calendar.Window, busy []calendar.Busy, out zone.Zone, free bool) *ical.Component {
 	stamp := func(t time.Time) string {
 		if out != nil {
 			return out.FromUTC(t).Format(civilForm)

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"factotum/server/ical"
-	"factotum/server/recur"
+	"factotum/server/zone"
 )
 
 // The years that Sun's list of changes covers.
@@ -37,11 +37,11 @@ func (z *zoneCache) get(from, to int) []*ical.Component {
 func allZones(from, to int) []*ical.Component {
 	var out []*ical.Component
 	for name := range strings.FieldsSeq(zoneNames) {
-		tz, err := recur.VTimezone(name, time.Date(firstZoneYear, 1, 1, 0, 0, 0, 0, time.UTC), time.Time{})
+		tz, err := zone.VTimezone(name, time.Date(firstZoneYear, 1, 1, 0, 0, 0, 0, time.UTC), time.Time{})
 		if err != nil {
 			continue // the zone database of this program is older than the list
 		}
-		zone, _ := recur.LoadZone(name)
+		zone, _ := zone.Load(name)
 		loc, err := time.LoadLocation(zone.Name())
 		if err != nil {
 			continue

@@ -1,7 +1,7 @@
 package wcap
 
 import (
-	"factotum/server/recur"
+	"factotum/server/zone"
 )
 
 // getTime tells the server's time, in UTC or in the zone tzidout. Calendars
@@ -9,7 +9,7 @@ import (
 func (c *call) getTime() error {
 	now := c.now().UTC()
 	text := now.Format(utcForm)
-	if z, ok := recur.LoadZone(c.p.text("tzidout")); ok && c.p.text("tzidout") != "" {
+	if z, ok := zone.Load(c.p.text("tzidout")); ok && c.p.text("tzidout") != "" {
 		text = z.FromUTC(now).Format(civilForm)
 	}
 	if c.p.text("calid") != "" {
@@ -17,9 +17,16 @@ func (c *call) getTime() error {
 		if err != nil {
 			return err
 		}
+		found, err := c.calendars(list, false)
+		if err != nil {
+			return err
+		}
 		for i := range list {
-			if _, err := c.readable(&list[i]); err != nil {
-				return err
+			switch {
+			case list[i].err != nil:
+				return list[i].err
+			case !found[i].Calendar.Rights.CanRead():
+				return AccessDenied
 			}
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"factotum/server/calendar"
 	"factotum/server/ical"
 	"factotum/server/object"
-	"factotum/server/recur"
 )
 
 // importFile stores the components of a file. A component whose UID is there
@@ -36,14 +35,10 @@ func (c *call) importFile() error {
 		return err
 	}
 	c.block(&t, func(t *target) error {
-		cal, err := c.calendar(t)
-		if err != nil {
-			return err
+		req := calendar.PutObjectsRequest{Replace: true}
+		if !open(w) {
+			req.Within = &w
 		}
-		if !cal.Rights.CanWrite() {
-			return AccessDenied
-		}
-		req := calendar.PutObjectsRequest{Calendar: cal.ID, Replace: true}
 		comps := slices.DeleteFunc(slices.Clone(tree.Children), func(k *ical.Component) bool { return k.Name == "VTIMEZONE" })
 		var failed []*ical.Component
 		refused := func(item *object.Item, err error) {
@@ -53,19 +48,31 @@ func (c *call) importFile() error {
 			}
 		}
 		var sent []*object.Item // of the items of the request
-		items := object.Split(tree, nil, func(n int) string { return object.DerivedUID(string(cal.ID)+"\x00"+tree.Value("PRODID"), n) })
-		for i := range items {
-			item := &items[i]
-			switch {
-			case item.Err != nil:
-				refused(item, item.Err)
-			case overlaps(item.Data, w, c.floating(&cal)):
-				req.Items, sent = append(req.Items, calendar.PutItem{Data: item.Data}), append(sent, item)
+		var split []object.Item
+		put := func() ([]calendar.PutItemResult, error) {
+			req.Calendar, req.Items, sent = t.id, nil, nil
+			split = object.Split(tree, nil, func(n int) string { return object.DerivedUID(string(t.id)+"\x00"+tree.Value("PRODID"), n) })
+			for i := range split {
+				if item := &split[i]; item.Err == nil {
+					req.Items, sent = append(req.Items, calendar.PutItem{Data: item.Data}), append(sent, item)
+				}
 			}
+			return c.be.PutObjects(c.ctx, c.who, req)
 		}
-		results, err := c.be.PutObjects(c.ctx, c.who, req)
+		results, err := put()
+		if err != nil && c.respell(t, err) {
+			results, err = put()
+		}
+		if calendar.KindOf(err) == calendar.Unsupported {
+			err = NoSuchCalendar // a collection of files is no calendar here
+		}
 		if err != nil {
 			return err
+		}
+		for i := range split {
+			if split[i].Err != nil {
+				refused(&split[i], split[i].Err)
+			}
 		}
 		for i, r := range results {
 			if r.Err != nil {
@@ -126,21 +133,4 @@ func (c *call) uploaded() (*ical.Component, error) {
 		return tree, nil
 	}
 	return nil, BadImportArguments
-}
-
-// overlaps reports whether any instance of an object is in the window.
-func overlaps(data []byte, w calendar.Window, float recur.Zone) bool {
-	if open(w) {
-		return true
-	}
-	tree, err := ical.Parse(data, ical.Limits{})
-	if err != nil {
-		return true // let the back end say what is wrong
-	}
-	set, _, _ := compile(tree)
-	if set == nil {
-		return true
-	}
-	first, last, infinite := set.Span(float)
-	return (w.To.IsZero() || first.Before(w.To)) && (w.From.IsZero() || infinite || last.IsZero() || !last.Before(w.From))
 }

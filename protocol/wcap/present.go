@@ -6,13 +6,13 @@ import (
 
 	"factotum/server/calendar"
 	"factotum/server/ical"
-	"factotum/server/recur"
+	"factotum/server/zone"
 )
 
 // presentation is how a request wants components to be shown. WCAP §2.5.
 type presentation struct {
 	events, todos bool
-	out           recur.Zone      // tzidout, nil = UTC
+	out           zone.Zone       // tzidout, nil = UTC
 	compressed    bool            // with RRULE, RDATE, EXRULE, EXDATE
 	recurring     bool            // master and exceptions instead of instances
 	relative      bool            // alarms as durations from the start
@@ -23,8 +23,8 @@ type presentation struct {
 	order         int             // fetchorder: -1 as they come, 0 by start, 1 by start backwards
 }
 
-// presentation reads the parameters that all fetches have in common. strict:
-// errno 18 for an unknown tzidout.
+// presentation reads the parameters that all fetches have in common. strict: errno 18
+// for an unknown tzidout.
 func (c *call) presentation(strict bool) (*presentation, error) {
 	out, err := c.outZone(strict)
 	if err != nil {
@@ -62,6 +62,16 @@ func (c *call) presentation(strict bool) (*presentation, error) {
 	return v, nil
 }
 
+// components are the names of those that are wanted.
+func (v *presentation) components() (names []string) {
+	for _, name := range [...]string{"VEVENT", "VTODO"} {
+		if v.takes(name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // takes reports whether components of a name are wanted.
 func (v *presentation) takes(name string) bool {
 	return name == "VEVENT" && v.events || name == "VTODO" && v.todos
@@ -69,34 +79,39 @@ func (v *presentation) takes(name string) bool {
 
 // shower turns the components of objects into the form of this wire: times in
 // UTC with the zone beside them, people by calid or address, and the
-// properties that Sun's server adds. WCAP §5, §7, P.3.
+// properties that Sun's server adds. Which instances there are it is told.
+// WCAP §5, §7, P.3.
 //
-// One shows all objects of a request. What it shows is good until it shows the
+// One shows all objects of a calendar. What it shows is good until it shows the
 // next component, unless the presentation sorts them.
 type shower struct {
-	c     *call
-	v     *presentation
-	cal   *calendar.Calendar
-	float recur.Zone
-	owner calendar.Person
+	c         *call
+	v         *presentation
+	cal       *calendar.Calendar
+	float     zone.Zone
+	floatName string
+	owner     calendar.Person
 
 	obj   *calendar.Object // at hand
-	zones *recur.Zones
+	zones *zone.Zones
+	comps []*ical.Component
 	once  map[*ical.Component]*ical.Component // see instance
 
 	reader    ical.Reader
 	text      []byte // see read
 	zoneTexts []zoneText
-	zone      seenZone
+	seen      seenZone
 	people    map[string]seenPerson // by address, as it is written
 	next      []int32               // see component
 	params    []ical.Param          // room for those of the component
 	out       ical.Component        // the component
 }
 
-// shower prepares to show objects of a calendar.
-func (c *call) shower(v *presentation, cal *calendar.Calendar) *shower {
-	s := &shower{c: c, v: v, cal: cal, float: c.floating(cal)}
+// shower prepares to show objects of a calendar, whose times without a zone are
+// in float, as the back end tells it.
+func (c *call) shower(v *presentation, cal *calendar.Calendar, float string) *shower {
+	s := &shower{c: c, v: v, cal: cal, float: zone.Read(float)}
+	s.floatName = s.zoneName(s.float)
 	if p, err := c.person(string(cal.ID.Owner())); err == nil {
 		s.owner = p
 	}
@@ -106,42 +121,24 @@ func (c *call) shower(v *presentation, cal *calendar.Calendar) *shower {
 // passing reports whether what is shown is done with before the next is.
 func (s *shower) passing() bool { return s.v.order < 0 }
 
-// floating is the zone in which times without one are read.
-func (c *call) floating(cal *calendar.Calendar) recur.Zone {
-	if z, ok := recur.LoadZone(c.zoneName(cal)); ok {
-		return z
-	}
-	return recur.UTC
-}
-
-// show is shower.show for a single object.
-func (c *call) show(v *presentation, cal *calendar.Calendar, o *calendar.Object, w calendar.Window, emit func(*ical.Component) error) error {
-	return c.shower(v, cal).show(o, w, emit)
-}
-
-// show calls emit for the components of an object that the presentation asks for and
-// that overlap the window.
-func (s *shower) show(o *calendar.Object, w calendar.Window, emit func(*ical.Component) error) error {
-	v := s.v
+// show calls emit for the components of an object that the presentation asks for: those
+// that the occurrences name, or, where there are none, all that it has.
+func (s *shower) show(o *calendar.Object, list []calendar.Occurrence, emit func(*ical.Component) error) error {
 	tree, zones, err := s.read(o.Data)
 	if err != nil {
 		return nil // stored by other means; csdb check tells
 	}
 	s.obj, s.zones, s.once = o, zones, nil
-	var comps []*ical.Component
-	repeats := false
+	comps := s.comps[:0]
 	for _, k := range tree.Children {
-		if v.takes(k.Name) {
+		if k.Name != "VTIMEZONE" {
 			comps = append(comps, k)
-			repeats = repeats || k.Prop("RRULE") != nil || k.Prop("RDATE") != nil || k.Prop("RECURRENCE-ID") != nil
 		}
 	}
-	if len(comps) == 0 {
-		return nil
-	}
-	if v.recurring || !repeats {
+	s.comps = comps
+	if len(list) == 0 {
 		for _, k := range comps {
-			if !s.wanted(k) {
+			if !s.v.takes(k.Name) || !s.wanted(k) {
 				continue
 			}
 			if err := emit(s.component(k, nil)); err != nil {
@@ -150,45 +147,21 @@ func (s *shower) show(o *calendar.Object, w calendar.Window, emit func(*ical.Com
 		}
 		return nil
 	}
-	return s.expand(comps, w, emit)
-}
-
-// maxInstances is how many instances of one object an answer may have: a day
-// for each of thirteen years.
-const maxInstances = 5000
-
-// expand emits every instance in the window. A rule without end, asked for
-// without an end, gives as many as the recurrence bound.
-func (s *shower) expand(comps []*ical.Component, w calendar.Window, emit func(*ical.Component) error) error {
-	set, err := recur.Compile(comps, s.zones)
-	if err != nil {
-		return nil
-	}
-	left := -1
-	if _, _, infinite := set.Span(s.float); infinite && w.To.IsZero() {
-		left = s.c.set.RecurrenceBound
-	}
-	budget := recur.Budget{MaxInstances: maxInstances, MaxSteps: 200_000}
-	for in, err := range set.Between(s.c.ctx, w.From, w.To, s.float, budget) {
-		if err != nil {
-			if s.c.ctx.Err() != nil {
-				return err
-			}
-			return nil // over the budget: what was found stands
-		}
-		if left == 0 {
-			return nil
-		}
-		left--
-		if !s.wanted(in.Comp) {
+	for i := range list {
+		in := &list[i]
+		if in.Part < 0 || in.Part >= len(comps) || !s.wanted(comps[in.Part]) {
 			continue
 		}
-		if err := emit(s.instance(&in)); err != nil {
+		if err := emit(s.instance(comps[in.Part], in)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// maxInstances is how many instances of one object an answer may have: a day
+// for each of thirteen years.
+const maxInstances = 5000
 
 // wanted applies the filter compstate.
 func (s *shower) wanted(k *ical.Component) bool {
@@ -199,9 +172,8 @@ func (s *shower) wanted(k *ical.Component) bool {
 	return s.v.states[name]
 }
 
-// instance makes the form of the wire for an instance.
-func (s *shower) instance(in *recur.Instance) *ical.Component {
-	k := in.Comp
+// instance makes the form of the wire for an instance of k.
+func (s *shower) instance(k *ical.Component, in *calendar.Occurrence) *ical.Component {
 	plain, ok := s.once[k]
 	if !ok {
 		// Nothing of the recurrence is shown, and a series may have thousands

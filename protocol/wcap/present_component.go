@@ -3,8 +3,8 @@ package wcap
 import (
 	"time"
 
+	"factotum/server/calendar"
 	"factotum/server/ical"
-	"factotum/server/recur"
 )
 
 // place is where a property stands in a component: the order of Sun's server,
@@ -101,22 +101,21 @@ var (
 
 // times are the dates of a component as they are shown.
 type times struct {
-	start, end         time.Time // UTC
-	startZone, endZone string
-	hasEnd, allDay     bool
-	rid                string
+	start, end     entered
+	hasEnd, allDay bool
+	rid            string
 }
 
-func (s *shower) times(k *ical.Component, in *recur.Instance) (t times) {
-	t.start, t.startZone, t.allDay = s.start(k)
-	t.end, t.endZone, t.hasEnd = s.end(k, t.start, t.startZone, t.allDay)
+func (s *shower) times(k *ical.Component, in *calendar.Occurrence) (t times) {
+	t.start, t.allDay = s.start(k)
+	t.end, t.hasEnd = s.end(k, t.start, t.allDay)
 	if p := k.Prop("RECURRENCE-ID"); p != nil {
 		t.rid = s.date(p)
 	}
 	if in != nil {
-		t.start, t.end, t.hasEnd = in.Start, in.End, t.hasEnd || k.Name == "VEVENT"
-		if in.HasRID {
-			t.rid = s.dateTime(in.RecurrenceID)
+		t.start.at, t.end.at, t.hasEnd = in.Start, in.End, t.hasEnd || k.Name == "VEVENT"
+		if !in.RID.IsZero() {
+			t.rid = s.dateTime(in.RID)
 		}
 	}
 	return t
@@ -124,7 +123,7 @@ func (s *shower) times(k *ical.Component, in *recur.Instance) (t times) {
 
 // component makes the form of the wire; in is the instance to show, nil for
 // the component itself.
-func (s *shower) component(k *ical.Component, in *recur.Instance) *ical.Component {
+func (s *shower) component(k *ical.Component, in *calendar.Occurrence) *ical.Component {
 	out := s.blank(k)
 	t := s.times(k, in)
 	wanted := &attrsets[min(max(s.v.attrset, 0), 2)]
@@ -172,17 +171,17 @@ func (s *shower) component(k *ical.Component, in *recur.Instance) *ical.Componen
 				add(at, t.rid, nil)
 			}
 		case atStart:
-			if !t.start.IsZero() {
-				start = date(t.start)
+			if !t.start.at.IsZero() {
+				start = date(t.start.at)
 				add(at, start, form)
 			}
 		case atEnd:
 			if t.hasEnd && k.Name != "VTODO" {
-				add(at, date(t.end), form)
+				add(at, date(t.end.at), form)
 			}
 		case atDue:
 			if t.hasEnd && k.Name == "VTODO" {
-				add(at, date(t.end), form)
+				add(at, date(t.end.at), form)
 			}
 		case atCreated:
 			created = utc(s.obj.Created)
@@ -207,16 +206,16 @@ func (s *shower) component(k *ical.Component, in *recur.Instance) *ical.Componen
 			}
 			add(at, lang, nil)
 		case atStartZone:
-			if t.startZone != "" && !t.start.IsZero() && !t.allDay {
-				add(at, t.startZone, nil)
+			if t.start.name != "" && !t.start.at.IsZero() && !t.allDay {
+				add(at, t.start.name, nil)
 			}
 		case atEndZone:
-			if t.endZone != "" && t.hasEnd && !t.allDay && k.Name != "VTODO" {
-				add(at, t.endZone, nil)
+			if t.end.name != "" && t.hasEnd && !t.allDay && k.Name != "VTODO" {
+				add(at, t.end.name, nil)
 			}
 		case atDueZone:
-			if t.endZone != "" && t.hasEnd && !t.allDay && k.Name == "VTODO" {
-				add(at, t.endZone, nil)
+			if t.end.name != "" && t.hasEnd && !t.allDay && k.Name == "VTODO" {
+				add(at, t.end.name, nil)
 			}
 		case atTombstone, atOngoing:
 			add(at, "0", nil)
@@ -248,7 +247,7 @@ func (s *shower) component(k *ical.Component, in *recur.Instance) *ical.Componen
 	if s.v.attrset >= 1 && !s.obj.Masked {
 		for _, a := range k.Children {
 			if a.Name == "VALARM" {
-				a = s.alarm(a, t.start, t.end)
+				a = s.alarm(a, t.start.at, t.end.at)
 			}
 			out.Children = append(out.Children, a)
 		}

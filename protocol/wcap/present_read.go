@@ -4,13 +4,13 @@ import (
 	"bytes"
 
 	"factotum/server/ical"
-	"factotum/server/recur"
+	"factotum/server/zone"
 )
 
 // zoneText is the VTIMEZONEs of an object, as they are written, and what they say.
 type zoneText struct {
 	text  []byte
-	zones *recur.Zones
+	zones *zone.Zones
 }
 
 // maxZoneTexts is how many zones a request remembers.
@@ -18,7 +18,7 @@ const maxZoneTexts = 8
 
 // read parses an object. Half of many a text is time zones, the same in
 // thousands of objects: those are taken out first, and parsed once.
-func (s *shower) read(data []byte) (*ical.Component, *recur.Zones, error) {
+func (s *shower) read(data []byte) (*ical.Component, *zone.Zones, error) {
 	if zones, from, to := s.leadingZones(data); zones != nil {
 		s.text = append(append(s.text[:0], data[:from]...), data[to:]...)
 		tree, err := s.parse(s.text)
@@ -27,7 +27,7 @@ func (s *shower) read(data []byte) (*ical.Component, *recur.Zones, error) {
 		}
 	}
 	tree, err := s.parse(data)
-	return tree, recur.ZonesOf(tree), err
+	return tree, zone.Of(tree), err
 }
 
 func (s *shower) parse(data []byte) (*ical.Component, error) {
@@ -42,7 +42,7 @@ const beginZone, endZone = "BEGIN:VTIMEZONE", "END:VTIMEZONE"
 // leadingZones reads the VTIMEZONEs with which an object begins, before any
 // other component: data[from:to]. zones is nil where there are none that are
 // readable by themselves.
-func (s *shower) leadingZones(data []byte) (zones *recur.Zones, from, to int) {
+func (s *shower) leadingZones(data []byte) (zones *zone.Zones, from, to int) {
 	for from < len(data) {
 		line, next := lineAt(data, from)
 		if string(line) == beginZone {
@@ -69,7 +69,7 @@ func (s *shower) leadingZones(data []byte) (zones *recur.Zones, from, to int) {
 	}
 	text := data[from:to]
 	if cal, err := ical.Parse([]byte("BEGIN:VCALENDAR\r\n"+string(text)+"END:VCALENDAR\r\n"), ical.Limits{}); err == nil {
-		zones = recur.ZonesOf(cal)
+		zones = zone.Of(cal)
 	}
 	if len(s.zoneTexts) >= maxZoneTexts {
 		s.zoneTexts = s.zoneTexts[:0]

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"factotum/server/ical"
-	"factotum/server/recur"
+	"factotum/server/zone"
 )
 
 // stamp prints a moment in the zone of the presentation.
@@ -23,37 +23,43 @@ func (s *shower) day(t time.Time) string {
 
 // seenZone is what zoneOf found for a TZID.
 type seenZone struct {
-	zones *recur.Zones
+	zones *zone.Zones
 	tzid  string
-	zone  recur.Zone
+	zone  zone.Zone
 	name  string
 }
 
 // zoneOf finds the zone of a date-time and the name that clients know it by,
 // "" for UTC.
-func (s *shower) zoneOf(d ical.DateTime) (recur.Zone, string) {
+func (s *shower) zoneOf(d ical.DateTime) (zone.Zone, string) {
 	switch d.Kind {
 	case ical.UTC:
-		return recur.UTC, ""
+		return zone.UTC, ""
 	case ical.Zoned:
-		if s.zone.zones != s.zones || s.zone.tzid != d.TZID {
+		if s.seen.zones != s.zones || s.seen.tzid != d.TZID {
 			z, name := s.lookUpZone(d.TZID)
-			s.zone = seenZone{s.zones, d.TZID, z, name}
+			s.seen = seenZone{s.zones, d.TZID, z, name}
 		}
-		return s.zone.zone, s.zone.name
+		return s.seen.zone, s.seen.name
 	}
-	return s.float, s.float.Name()
+	return s.float, s.floatName
 }
 
-func (s *shower) lookUpZone(tzid string) (recur.Zone, string) {
+func (s *shower) lookUpZone(tzid string) (zone.Zone, string) {
 	z, ok := s.zones.Lookup(tzid)
 	if !ok {
-		return s.float, s.float.Name()
+		return s.float, s.floatName
 	}
-	if known, ok := recur.LoadZone(z.Name()); ok {
-		return z, known.Name()
+	return z, s.zoneName(z)
+}
+
+// zoneName is the name that clients know a zone by: of one that is only a text
+// it is the calendar's.
+func (s *shower) zoneName(z zone.Zone) string {
+	if known, ok := zone.Load(z.Name()); ok {
+		return known.Name()
 	}
-	return z, s.c.zoneName(s.cal)
+	return s.c.zoneName(s.cal)
 }
 
 // dateTime prints a date-time in the zone of the presentation, a date as it is.
@@ -91,67 +97,72 @@ func (s *shower) dates(p *ical.Property) ical.Property {
 	return out
 }
 
-// start returns when a component begins, in UTC, and the zone it was entered in.
-func (s *shower) start(k *ical.Component) (t time.Time, zone string, allDay bool) {
+// entered is a moment and the zone in which it was entered, with the name that
+// clients know that by.
+type entered struct {
+	at   time.Time // UTC
+	zone zone.Zone
+	name string
+}
+
+func (s *shower) entered(d ical.DateTime) entered {
+	if d.Kind == ical.Date {
+		return entered{s.float.ToUTC(d.Civil()), s.float, ""}
+	}
+	z, name := s.zoneOf(d)
+	return entered{z.ToUTC(d.Civil()), z, name}
+}
+
+// start returns when a component begins, the zero time if it does not say.
+func (s *shower) start(k *ical.Component) (start entered, allDay bool) {
 	p := k.Prop("DTSTART")
+	said := p != nil
+	if !said && k.Name == "VTODO" {
+		p = k.Prop("DUE")
+	}
 	if p == nil {
-		if p = k.Prop("DUE"); p != nil && k.Name == "VTODO" {
-			if d, err := p.DateTime(); err == nil {
-				return time.Time{}, "", d.Kind == ical.Date
-			}
-		}
-		return time.Time{}, "", false
+		return start, false
 	}
 	d, err := p.DateTime()
 	if err != nil {
-		return time.Time{}, "", false
+		return start, false
 	}
-	if d.Kind == ical.Date {
-		return s.float.ToUTC(d.Civil()), "", true
+	if said {
+		start = s.entered(d)
 	}
-	z, name := s.zoneOf(d)
-	return z.ToUTC(d.Civil()), name, false
+	return start, d.Kind == ical.Date
 }
 
 // end returns when a component ends or is due; an event that does not say
 // ends when it begins, or with its day. RFC 5545 §3.6.1.
-func (s *shower) end(k *ical.Component, start time.Time, startZone string, allDay bool) (t time.Time, zone string, ok bool) {
+func (s *shower) end(k *ical.Component, start entered, allDay bool) (end entered, ok bool) {
 	name := "DTEND"
 	if k.Name == "VTODO" {
 		name = "DUE"
 	}
 	if p := k.Prop(name); p != nil {
 		if d, err := p.DateTime(); err == nil {
-			if d.Kind == ical.Date {
-				return s.float.ToUTC(d.Civil()), "", true
-			}
-			z, zone := s.zoneOf(d)
-			return z.ToUTC(d.Civil()), zone, true
+			return s.entered(d), true
 		}
 	}
-	if start.IsZero() {
-		return t, "", false
+	if start.at.IsZero() {
+		return end, false
 	}
-	local := recur.UTC
-	if allDay {
-		local = s.float
-	} else if startZone != "" {
-		if z, known := recur.LoadZone(startZone); known {
-			local = z
-		}
-	}
+	end = start
+	days := func(n int) time.Time { return start.zone.ToUTC(start.zone.FromUTC(start.at).AddDate(0, 0, n)) }
 	if p := k.Prop("DURATION"); p != nil {
 		if d, err := p.Duration(); err == nil {
-			return local.ToUTC(local.FromUTC(start).AddDate(0, 0, d.NominalDays())).Add(d.Exact()), startZone, true
+			end.at = days(d.NominalDays()).Add(d.Exact())
+			return end, true
 		}
 	}
 	if k.Name == "VTODO" {
-		return t, "", false
+		return entered{}, false
 	}
 	if allDay {
-		return local.ToUTC(local.FromUTC(start).AddDate(0, 0, 1)), "", true
+		end.at = days(1)
 	}
-	return start, startZone, true
+	return end, true
 }
 
 // alarm prints a VALARM: its trigger as a moment, or with relativealarm as a

@@ -27,7 +27,8 @@ type pageKey struct {
 	born  int64 // Calendar.Incarnation
 	form  format
 	out   string // tzidout
-	zone  string // of the calendar
+	zone  string // of the calendar: what it is called
+	float string // and what it is
 	flags presentationFlags
 }
 
@@ -123,57 +124,44 @@ func (s *shown) tidy() {
 	s.pages, s.bytes = nil, 0
 }
 
-// fetchShown is fetch straight into the answer, through the memory of what was
-// shown where that is possible: events of a range, unsorted and unfiltered.
-// A fetch of everything does not crowd it out.
-func (c *call) fetchShown(v *presentation, cal *calendar.Calendar, w calendar.Window) error {
-	if open(w) || v.states != nil || v.order >= 0 || v.max > 0 || c.out.form == asJSON {
-		return c.fetch(v, cal, w, c.out.comp)
+// pageOf is where the events of a calendar may have been shown before, nil
+// where that is of no use: with a choice among them, in another order, or all
+// that there are, which would crowd out the rest.
+func (f *fetch) pageOf(h *calendar.OccurrencesResult) *page {
+	c, v := f.c, f.v
+	if f.req.Select != calendar.Overlapping || open(f.req.Window) || v.states != nil || v.order >= 0 || v.max > 0 || c.out.form == asJSON {
+		return nil
 	}
-	if v.takes("VEVENT") {
-		if err := c.queryShown(v, cal, w); err != nil {
-			return err
-		}
-	}
-	if v.takes("VTODO") {
-		return c.query(v, cal, "VTODO", w, c.out.comp)
-	}
-	return nil
-}
-
-func (c *call) queryShown(v *presentation, cal *calendar.Calendar, w calendar.Window) error {
-	now := c.now()
-	key := pageKey{id: cal.ID, born: cal.Incarnation, form: c.out.form, zone: c.zoneName(cal), flags: presentationFlags{v.compressed, v.recurring, v.relative, v.mail, v.attrset}}
+	key := pageKey{id: h.Calendar.ID, born: h.Calendar.Incarnation, form: c.out.form, zone: c.zoneName(h.Calendar), float: h.Float,
+		flags: presentationFlags{v.compressed, v.recurring, v.relative, v.mail, v.attrset}}
 	if v.out != nil {
 		key.out = v.out.Name()
 	}
-	page := c.Handler.shown.page(key)
-	one := *v
-	one.events, one.todos = true, false
-	s := c.shower(&one, cal)
-	filter := &calendar.CompFilter{Name: "VCALENDAR", Comps: []calendar.CompFilter{{Name: "VEVENT", TimeRange: &w}}}
-	return c.be.Query(c.ctx, c.who, calendar.QueryRequest{Calendar: cal.ID, Filter: filter}, func(o *calendar.Object) error {
-		if text := c.Handler.shown.get(page, o, now); text != nil {
-			c.out.buf = append(c.out.buf, text...)
-			return c.out.flush()
-		}
-		from := len(c.out.buf)
-		whole := true
-		err := s.show(o, w, func(k *ical.Component) error {
-			whole = whole && (v.recurring || k.Prop("RECURRENCE-ID") == nil) && !attached(k)
-			if c.out.form == asXML {
-				c.out.buf = appendXML(c.out.buf, k)
-			} else {
-				c.out.buf = k.Append(c.out.buf)
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		if text := c.out.buf[from:]; whole && len(text) > 0 { // not a choice of instances, which depends on the range
-			c.Handler.shown.put(page, o, slices.Clone(text), now)
-		}
+	return c.Handler.shown.page(key)
+}
+
+// remembered answers with an event that stands for itself.
+func (f *fetch) remembered(o *calendar.Object) error {
+	c, now := f.c, f.c.now()
+	if text := c.Handler.shown.get(f.page, o, now); text != nil {
+		f.n++
+		c.out.buf = append(c.out.buf, text...)
 		return c.out.flush()
+	}
+	from := len(c.out.buf)
+	whole := true
+	err := f.show.show(o, nil, func(k *ical.Component) error {
+		f.n++
+		whole = whole && !attached(k)
+		if c.out.form == asXML {
+			c.out.buf = appendXML(c.out.buf, k)
+		} else {
+			c.out.buf = k.Append(c.out.buf)
+		}
+		return nil
 	})
+	if text := c.out.buf[from:]; err == nil && whole && len(text) > 0 {
+		c.Handler.shown.put(f.page, o, slices.Clone(text), now)
+	}
+	return c.out.flush()
 }

@@ -8,6 +8,7 @@ import (
 
 	"factotum/server/calendar"
 	"factotum/server/ical"
+	"factotum/server/object"
 )
 
 // storeParams are all parameters of the store commands.
@@ -71,8 +72,8 @@ func (s *site) sound(what, kind string) {
 		if len(comps) != 1 || comps[0].Name != kind || comps[0].Prop("X-EVIL") != nil || strings.Contains(string(o.Data), "\nX-EVIL") {
 			s.t.Fatalf("%s: stored\n%s", what, o.Data)
 		}
-		if set, _, _ := compile(cal); set == nil {
-			s.t.Fatalf("%s: cannot recur:\n%s", what, o.Data)
+		if _, _, _, err := object.Compile(o.Data); err != nil {
+			s.t.Fatalf("%s: cannot recur: %v\n%s", what, err, o.Data)
 		}
 		return nil
 	})

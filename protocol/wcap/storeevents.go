@@ -1,12 +1,11 @@
 package wcap
 
 import (
-	"errors"
 	"strings"
 
 	"factotum/server/calendar"
 	"factotum/server/ical"
-	"factotum/server/recur"
+	"factotum/server/zone"
 )
 
 // storeEvents creates or changes events. WCAP storeevents.
@@ -32,6 +31,9 @@ func (c *call) store(name string) error {
 	if err != nil {
 		c.refuse(&t, c.errno(err))
 		return nil
+	}
+	if !v.recurring {
+		req.Instances = c.set.RecurrenceBound // of a series that another client made there may be more
 	}
 	res, err := c.edit(&t, req)
 	if err != nil {
@@ -103,9 +105,9 @@ type storing struct {
 	c       *call
 	name    string // VEVENT or VTODO
 	replace bool
-	zone    recur.Zone // of inputs without Z
-	tzid    string     // what zone is called, "" for UTC
-	given   string     // the zone that components are to be kept in, "" if none was asked for
+	zone    zone.Zone // of inputs without Z
+	tzid    string    // what zone is called, "" for UTC
+	given   string    // the zone that components are to be kept in, "" if none was asked for
 }
 
 func (s *storing) bad(msg string) error {
@@ -126,10 +128,10 @@ func (s *storing) readZone() {
 	if !asked {
 		name = s.c.set.DefaultTZID
 	}
-	s.zone = recur.UTC
-	if z, ok := recur.LoadZone(name); ok {
+	s.zone = zone.UTC
+	if z, ok := zone.Load(name); ok {
 		s.zone = z
-		if s.tzid = z.Name(); s.tzid == recur.UTC.Name() {
+		if s.tzid = z.Name(); s.tzid == zone.UTC.Name() {
 			s.tzid = ""
 		}
 		if asked {
@@ -260,15 +262,11 @@ func (c *call) stored(t *target, v *presentation, name string, req *calendar.Edi
 			if i+1 < len(res.Items) && it.UID == res.Items[i+1].UID && res.Items[i+1].Err == nil {
 				continue // the same object, once
 			}
-			n := 0
-			err := c.show(v, &res.Calendar, it.Object, calendar.Window{}, func(k *ical.Component) error {
-				if n++; n > c.set.RecurrenceBound && !v.recurring {
-					return errEnough // instances of a series that another client made
-				}
+			err := c.shower(v, &res.Calendar, res.Float).show(it.Object, it.Occurrences, func(k *ical.Component) error {
 				k.Props = append([]ical.Property{st}, k.Props...)
 				return c.out.comp(k)
 			})
-			if err != nil && !errors.Is(err, errEnough) {
+			if err != nil {
 				return err
 			}
 			continue
@@ -299,7 +297,7 @@ func brief(name string, it *calendar.EditItemResult, st ical.Property, t *target
 	if !it.RID.IsZero() {
 		value := it.RID.String()
 		if it.RID.Kind == ical.Zoned {
-			if z, ok := recur.LoadZone(it.RID.TZID); ok {
+			if z, ok := zone.Load(it.RID.TZID); ok {
 				value = utc(z.ToUTC(it.RID.Civil()))
 			}
 		}

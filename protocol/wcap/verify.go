@@ -29,34 +29,40 @@ func (c *call) verify(name string) error {
 	if ids := c.p.ids("calid"); len(ids) > 0 {
 		t = c.target(ids[0])
 	}
-	c.block(&t, func(t *target) error {
-		cal, err := c.readable(t)
+	req := calendar.OccurrencesRequest{Select: calendar.Named, Components: []string{name}, None: true, Zone: zone.Name()}
+	asked := make([]int, 0, len(uids)) // of uids, by place in the request
+	for i := range uids {
+		if r, err := (instance{uid: uids[i], rid: rids[i]}).ref(); err == nil {
+			req.Refs, asked = append(req.Refs, r), append(asked, i)
+		}
+	}
+	list := []target{t}
+	found := make([]bool, len(uids))
+	err = c.occurrences(list, req, func([]calendar.OccurrencesResult) error { return nil }, func(_ int, r *calendar.OccurrencesResult) error {
+		if r.Err == nil {
+			found[asked[r.Ref]] = true
+		}
+		return r.Err
+	})
+	c.block(&list[0], func(t *target) error {
 		if err != nil {
 			return err
 		}
 		c.out.begin("")
-		return c.objects(cal.ID, uids, func(i int, o *calendar.Object) error {
-			in := instance{uid: uids[i], rid: rids[i]}
-			if o != nil && o.Component == name {
-				if in.whole() {
-					return nil
-				}
-				if tree, err := ical.Parse(o.Data, ical.Limits{}); err == nil {
-					set, zones, comps := compile(tree)
-					if rid, err := ridOf(in.rid, comps, zone); err == nil && set != nil {
-						if _, ok := set.InstanceIn(rid, zones, c.floating(&cal)); ok {
-							return nil
-						}
-					}
-				}
+		for i := range uids {
+			if found[i] {
+				continue
 			}
 			missing := ical.New(name)
-			missing.SetText("UID", in.uid)
-			if !in.whole() {
+			missing.SetText("UID", uids[i])
+			if in := (instance{rid: rids[i]}); !in.whole() {
 				missing.Set("RECURRENCE-ID", ical.EscapeText(in.rid))
 			}
-			return c.out.comp(missing)
-		})
+			if err := c.out.comp(missing); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	return nil
 }

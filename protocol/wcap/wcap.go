@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"factotum/server/calendar"
-	"factotum/server/recur"
 	"factotum/server/session"
+	"factotum/server/zone"
 )
 
 // Options are what a front needs. Backend, People, Login and Sessions are
@@ -87,7 +87,7 @@ func (s Settings) withDefaults() Settings {
 	if s.ServerVersion == "" {
 		s.ServerVersion = "6.3"
 	}
-	if _, ok := recur.LoadZone(s.DefaultTZID); !ok {
+	if _, ok := zone.Load(s.DefaultTZID); !ok {
 		s.DefaultTZID = "UTC"
 	}
 	return s

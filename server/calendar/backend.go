@@ -308,6 +308,9 @@ type PutObjectsRequest struct {
 	Calendar ID
 	Items    []PutItem
 	Replace  bool // an existing object with the UID is replaced, else Exists
+	// Within leaves out what lies outside of a window, series by their first and
+	// last instance; nil takes all.
+	Within *Window
 }
 
 // PutItem is one object of an import.
@@ -322,6 +325,7 @@ type PutItemResult struct {
 	UID       string
 	Created   bool
 	Unchanged bool // the same text was there already
+	Outside   bool // not stored: it is not in the window
 	Err       error
 }
 
@@ -445,6 +449,9 @@ type FreeBusyRequest struct {
 	Targets []FreeBusyTarget
 	Window  Window
 	Ignore  string // UID left out: RFC 6638 mask-uid
+	// Describe wants the calendars of the targets described; what may not be
+	// seen at all is not told of either.
+	Describe bool
 }
 
 // FreeBusyTarget names whose busy time is wanted.
@@ -458,6 +465,8 @@ type FreeBusyResult struct {
 	Target FreeBusyTarget
 	Busy   []Busy
 	Err    error
+
+	Calendar *Calendar // asked for
 }
 
 // Busy is a merged busy period. Type is BUSY, BUSY-TENTATIVE or

@@ -17,7 +17,10 @@ type EditRequest struct {
 	Within *Window
 
 	Return bool // answers have the objects with their data
-	Bound  int  // COUNT given to a new rule that has neither COUNT nor UNTIL, 0 = none
+	// With Return objects that recur come with their first instances, at most
+	// so many; with none, as they are.
+	Instances int
+	Bound     int // COUNT given to a new rule that has neither COUNT nor UNTIL, 0 = none
 }
 
 // EditItem is what happens to one component, or to the whole series of a UID.
@@ -111,6 +114,7 @@ type AlarmEdit struct {
 // object that Within met.
 type EditResult struct {
 	Calendar Calendar // with Return and Within only
+	Float    string   // with Return: the zone of floating times, see OccurrencesResult
 	Items    []EditItemResult
 }
 
@@ -123,6 +127,8 @@ type EditItemResult struct {
 	Removed  bool // the whole object is gone
 	Detached int  // attachments deleted, of those that Detach names
 	Err      error
+
+	Occurrences []Occurrence // of Object, where instances were asked for and it recurs
 }
 
 // NewAttachment is a file to be stored with an object.

@@ -12,10 +12,8 @@ type OccurrencesRequest struct {
 	Components []string // VEVENT, VTODO: in this order; nil is both
 
 	Select Selection
-	Window Window // of Select; open ends are allowed
-	// Refs asks for components by their UIDs, and instances of them, in each of
-	// the calendars, instead of Select and Window.
-	Refs []OccurrenceRef
+	Window Window          // of Select; open ends are allowed
+	Refs   []OccurrenceRef // of Named, in each of the calendars
 	// Attendee is whom Undelivered is about, "" for anybody.
 	Attendee string
 
@@ -42,6 +40,7 @@ const (
 	Changed                      // what was last written in it, both its ends included
 	Deleted                      // what was deleted in it, both ends included: objects, and instances taken out of series
 	Undelivered                  // what an attendee could not be told of; at any time
+	Named                        // what Refs name; at any time
 )
 
 // OccurrenceRef names a component, or instances of it.
@@ -52,9 +51,9 @@ type OccurrenceRef struct {
 }
 
 // OccurrencesResult is one answer of the stream. First comes one for each
-// calendar, in the order of the request, with Calendar or Err. Then, for one
-// calendar after the other, come the things found. Err ends what is said of its
-// calendar.
+// calendar, in the order of the request, with Calendar, unless it may not be
+// seen. Then, for one calendar after the other, come the things found. Err ends
+// what is said of its calendar.
 type OccurrencesResult struct {
 	Index int // of the calendar in the request
 	Err   error

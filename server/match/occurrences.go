@@ -10,6 +10,7 @@ import (
 
 	"factotum/server/calendar"
 	"factotum/server/ical"
+	"factotum/server/object"
 	"factotum/server/recur"
 )
 
@@ -91,30 +92,38 @@ func (s *Series) Named(ctx context.Context, ref calendar.OccurrenceRef, day recu
 }
 
 // named reads an original start that a client names: of an all-day series it
-// is the day that it falls on there.
+// is the day that it falls on there, of a floating one the time in Float.
 func (s *Series) named(d ical.DateTime, day recur.Zone) ical.DateTime {
-	switch {
-	case s.allDay() && d.Kind == ical.UTC && (d.Hour != 0 || d.Min != 0 || d.Sec != 0):
-		return ical.FromCivil(day.FromUTC(d.Civil()), ical.Date, "")
-	case s.allDay():
+	kind := s.kind()
+	if kind == ical.Date {
+		if d.Kind == ical.UTC && (d.Hour != 0 || d.Min != 0 || d.Sec != 0) {
+			return ical.FromCivil(day.FromUTC(d.Civil()), ical.Date, "")
+		}
 		return ical.FromCivil(d.Civil(), ical.Date, "")
-	case d.Kind == ical.UTC:
-		return d
 	}
-	return ical.FromCivil(day.ToUTC(d.Civil()), ical.UTC, "")
+	if d.Kind != ical.UTC {
+		d = ical.FromCivil(day.ToUTC(d.Civil()), ical.UTC, "")
+	}
+	if kind == ical.Floating {
+		return ical.FromCivil(s.Float.FromUTC(d.Civil()), ical.Floating, "")
+	}
+	return d
 }
 
-func (s *Series) allDay() bool {
+// kind is the form in which the object says when it begins.
+func (s *Series) kind() ical.Kind {
 	for _, k := range s.Cal.Children {
 		if k.Name == "VTIMEZONE" {
 			continue
 		}
 		if p := k.Prop("DTSTART"); p != nil {
-			d, err := p.DateTime()
-			return err == nil && d.Kind == ical.Date
+			if d, err := p.DateTime(); err == nil {
+				return d.Kind
+			}
+			break
 		}
 	}
-	return false
+	return ical.UTC
 }
 
 // Excluded returns the instances that the EXDATEs of a series took out, most at
@@ -212,6 +221,17 @@ func undelivered(p *ical.Property) bool {
 func Written(t time.Time, w calendar.Window) bool {
 	t = t.Truncate(time.Second)
 	return !t.Before(w.From) && (w.To.IsZero() || !t.After(w.To))
+}
+
+// MaySpan reports whether a window overlaps the time from the first instance of
+// an object to its last.
+func MaySpan(data []byte, w calendar.Window, float recur.Zone) bool {
+	_, _, set, err := object.Compile(data)
+	if err != nil {
+		return true
+	}
+	first, last, infinite := set.Span(float)
+	return (w.To.IsZero() || first.Before(w.To)) && (w.From.IsZero() || infinite || last.IsZero() || !last.Before(w.From))
 }
 
 // MayRecur reports whether an object may have instances: a component besides

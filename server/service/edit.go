@@ -77,7 +77,11 @@ func (s *Service) EditObject(ctx context.Context, who calendar.Actor, req calend
 	if req.Return || req.Within != nil {
 		res.Calendar = h.describe(c, r)
 	}
-	return res, nil
+	if req.Return {
+		_, res.Float = s.float(c.meta)
+		err = s.firstInstances(ctx, c.meta, res.Items, req.Instances)
+	}
+	return res, wrap(op, string(id), err)
 }
 
 // editAccess is what the items ask for: to delete, or to write. Each is looked

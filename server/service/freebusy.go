@@ -23,6 +23,13 @@ func (s *Service) FreeBusy(ctx context.Context, who calendar.Actor, req calendar
 	for i, t := range req.Targets {
 		out[i] = calendar.FreeBusyResult{Target: t}
 		out[i].Busy, out[i].Err = s.busy(ctx, who, op, t, req)
+		if req.Describe {
+			if cal, err := s.Calendar(ctx, who, t.Calendar); err == nil {
+				out[i].Calendar = &cal
+			} else {
+				out[i].Busy, out[i].Err = nil, err
+			}
+		}
 		if err := ctx.Err(); err != nil {
 			return nil, wrap(op, "", err)
 		}

@@ -11,6 +11,25 @@ import (
 	"factotum/server/recur"
 )
 
+// firstInstances tells of the objects of an edit which instances they have.
+func (s *Service) firstInstances(ctx context.Context, m *calMeta, items []calendar.EditItemResult, most int) error {
+	for i := range items {
+		o := items[i].Object
+		if most <= 0 || o == nil || !match.MayRecur(o.Data) {
+			continue
+		}
+		known, err := s.compiled(o)
+		if err != nil || !match.Recurs(known.cal) {
+			continue
+		}
+		series := match.Series{Cal: known.cal, Set: known.set, Float: s.floating(nil, m)}
+		if items[i].Occurrences, err = series.Within(ctx, calendar.Window{}, match.Bounds{Most: min(most, s.opt.Limits.Instances)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // eventsAndTasks are the components that Occurrences knows.
 var eventsAndTasks = []string{"VEVENT", "VTODO"}
 
@@ -21,7 +40,7 @@ func (s *Service) Occurrences(ctx context.Context, who calendar.Actor, req calen
 	if len(req.Calendars) > s.opt.Limits.Refs || len(req.Refs) > s.opt.Limits.Refs {
 		return calendar.Failf(calendar.TooMany, "", op, "", "at most %d calendars, and of each so many components, in one request", s.opt.Limits.Refs)
 	}
-	if req.Select > calendar.Undelivered {
+	if req.Select > calendar.Named {
 		return calendar.Failf(calendar.Unsupported, "", op, "", "what is to be selected is not known here")
 	}
 	if len(req.Components) == 0 {
@@ -44,18 +63,16 @@ func (s *Service) Occurrences(ctx context.Context, who calendar.Actor, req calen
 		res := calendar.OccurrencesResult{Index: i}
 		h, c, r, err := s.calendar(ctx, who, op, id)
 		if err == nil {
+			cal := h.describe(c, r)
+			res.Calendar = &cal
+			_, res.Float = s.float(c.meta)
 			err = need(r.CanRead(), r, op, id)
 		}
-		if res.Err = err; err == nil {
-			cal := h.describe(c, r)
-			res.Calendar, metas[i] = &cal, c.meta
-			_, res.Float = s.float(c.meta)
-			if req.Invitations {
-				res.Invitations, res.Err = s.invitations(ctx, who, id)
-			}
+		if err == nil && req.Invitations {
+			res.Invitations, err = s.invitations(ctx, who, id)
 		}
-		if res.Err != nil {
-			res.Calendar, metas[i] = nil, nil
+		if res.Err = err; err == nil {
+			metas[i] = c.meta
 		}
 		if err := emit(res); err != nil {
 			return err
@@ -129,9 +146,6 @@ func (s *Service) Calendars(ctx context.Context, who calendar.Actor, req calenda
 		} else {
 			res.Invitations, res.Err = s.invitations(ctx, who, id)
 		}
-		if res.Err != nil {
-			res.Calendar = calendar.Calendar{}
-		}
 	}
 	return out, wrap(op, "", ctx.Err())
 }
@@ -169,10 +183,9 @@ func (l *lookUp) send(res calendar.OccurrencesResult) error {
 }
 
 func (l *lookUp) calendar(ctx context.Context) error {
-	if len(l.req.Refs) > 0 {
-		return l.named(ctx)
-	}
 	switch l.req.Select {
+	case calendar.Named:
+		return l.named(ctx)
 	case calendar.Changed:
 		return l.written(ctx, func(o *calendar.Object) bool { return true }, l.whole)
 	case calendar.Deleted:

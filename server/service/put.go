@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"factotum/server/calendar"
+	"factotum/server/match"
 	"factotum/server/object"
 )
 
@@ -118,6 +119,7 @@ func (s *Service) PutObjects(ctx context.Context, who calendar.Actor, req calend
 	}
 	out := make([]calendar.PutItemResult, len(req.Items))
 	objs := make([]*object.Resource, len(req.Items))
+	float := s.floating(nil, m)
 	for i, it := range req.Items {
 		out[i].Name = it.Name
 		obj, err := object.Parse(s.rulesOf(m), it.Data, "")
@@ -129,7 +131,11 @@ func (s *Service) PutObjects(ctx context.Context, who calendar.Actor, req calend
 			out[i].Err = err
 			continue
 		}
-		objs[i], out[i].UID = obj, obj.UID
+		if out[i].UID = obj.UID; req.Within != nil && !match.MaySpan(it.Data, *req.Within, float) {
+			out[i].Outside = true
+			continue
+		}
+		objs[i] = obj
 	}
 	for from := 0; from < len(objs); from += 100 {
 		to := min(from+100, len(objs))

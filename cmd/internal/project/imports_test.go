@@ -48,7 +48,7 @@ var mayImport = map[string][]string{
 	"store/storetest/pgtest":       {},
 	"protocol/caldav":              {"protocol/dav", "server/ical", "server/zone", "server/acl", "server/calendar"},
 	"protocol/caldav/caldavtest":   {"protocol/dav"},
-	"protocol/wcap":                {"server/ical", "server/recur", "server/acl", "server/calendar", "server/object", "server/session"},
+	"protocol/wcap":                {"server/ical", "server/zone", "server/acl", "server/calendar", "server/object", "server/session"},
 	"protocol/sitetest":            {"protocol/dwp", "server/...", "store/..."},
 	"protocol/interop":             {"protocol/...", "server/..."},
 	"protocol/wcap/wcaptest":       {"protocol/...", "server/..."},

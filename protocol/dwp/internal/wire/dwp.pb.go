@@ -3097,6 +3097,7 @@ type PutObjectsRequest struct {
 	Calendar      []byte                 `protobuf:"bytes,2,opt,name=calendar,proto3" json:"calendar,omitempty"`
 	Replace       bool                   `protobuf:"varint,3,opt,name=replace,proto3" json:"replace,omitempty"`
 	Items         []*PutItem             `protobuf:"bytes,4,rep,name=items,proto3" json:"items,omitempty"`
+	Within        *Window                `protobuf:"bytes,5,opt,name=within,proto3" json:"within,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3155,6 +3156,13 @@ func (x *PutObjectsRequest) GetReplace() bool {
 func (x *PutObjectsRequest) GetItems() []*PutItem {
 	if x != nil {
 		return x.Items
+	}
+	return nil
+}
+
+func (x *PutObjectsRequest) GetWithin() *Window {
+	if x != nil {
+		return x.Within
 	}
 	return nil
 }
@@ -3262,6 +3270,7 @@ type PutItemAnswer struct {
 	Created       bool                   `protobuf:"varint,3,opt,name=created,proto3" json:"created,omitempty"`
 	Unchanged     bool                   `protobuf:"varint,4,opt,name=unchanged,proto3" json:"unchanged,omitempty"`
 	Failure       *Failure               `protobuf:"bytes,5,opt,name=failure,proto3" json:"failure,omitempty"`
+	Outside       bool                   `protobuf:"varint,6,opt,name=outside,proto3" json:"outside,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3329,6 +3338,13 @@ func (x *PutItemAnswer) GetFailure() *Failure {
 		return x.Failure
 	}
 	return nil
+}
+
+func (x *PutItemAnswer) GetOutside() bool {
+	if x != nil {
+		return x.Outside
+	}
+	return false
 }
 
 type DeleteRequest struct {
@@ -3677,6 +3693,7 @@ type EditRequest struct {
 	Within        *Window                `protobuf:"bytes,5,opt,name=within,proto3" json:"within,omitempty"`
 	Return        bool                   `protobuf:"varint,6,opt,name=return,proto3" json:"return,omitempty"`
 	Bound         int64                  `protobuf:"varint,7,opt,name=bound,proto3" json:"bound,omitempty"`
+	Instances     int64                  `protobuf:"varint,8,opt,name=instances,proto3" json:"instances,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3756,6 +3773,13 @@ func (x *EditRequest) GetReturn() bool {
 func (x *EditRequest) GetBound() int64 {
 	if x != nil {
 		return x.Bound
+	}
+	return 0
+}
+
+func (x *EditRequest) GetInstances() int64 {
+	if x != nil {
+		return x.Instances
 	}
 	return 0
 }
@@ -4225,6 +4249,7 @@ type EditAnswer struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Calendar      *Calendar              `protobuf:"bytes,1,opt,name=calendar,proto3" json:"calendar,omitempty"`
 	Items         []*EditItemAnswer      `protobuf:"bytes,2,rep,name=items,proto3" json:"items,omitempty"`
+	Float         []byte                 `protobuf:"bytes,3,opt,name=float,proto3" json:"float,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4273,6 +4298,13 @@ func (x *EditAnswer) GetItems() []*EditItemAnswer {
 	return nil
 }
 
+func (x *EditAnswer) GetFloat() []byte {
+	if x != nil {
+		return x.Float
+	}
+	return nil
+}
+
 type EditItemAnswer struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Uid           []byte                 `protobuf:"bytes,1,opt,name=uid,proto3" json:"uid,omitempty"`
@@ -4282,6 +4314,7 @@ type EditItemAnswer struct {
 	Removed       bool                   `protobuf:"varint,5,opt,name=removed,proto3" json:"removed,omitempty"`
 	Detached      int64                  `protobuf:"varint,6,opt,name=detached,proto3" json:"detached,omitempty"`
 	Failure       *Failure               `protobuf:"bytes,7,opt,name=failure,proto3" json:"failure,omitempty"`
+	Occurrences   []int64                `protobuf:"zigzag64,8,rep,packed,name=occurrences,proto3" json:"occurrences,omitempty"` // as in OccurrencesItem
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4361,6 +4394,13 @@ func (x *EditItemAnswer) GetDetached() int64 {
 func (x *EditItemAnswer) GetFailure() *Failure {
 	if x != nil {
 		return x.Failure
+	}
+	return nil
+}
+
+func (x *EditItemAnswer) GetOccurrences() []int64 {
+	if x != nil {
+		return x.Occurrences
 	}
 	return nil
 }
@@ -5823,6 +5863,7 @@ type FreeBusyRequest struct {
 	Targets       []*FreeBusyTarget      `protobuf:"bytes,2,rep,name=targets,proto3" json:"targets,omitempty"`
 	Window        *Window                `protobuf:"bytes,3,opt,name=window,proto3" json:"window,omitempty"`
 	Ignore        []byte                 `protobuf:"bytes,4,opt,name=ignore,proto3" json:"ignore,omitempty"`
+	Describe      bool                   `protobuf:"varint,5,opt,name=describe,proto3" json:"describe,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5883,6 +5924,13 @@ func (x *FreeBusyRequest) GetIgnore() []byte {
 		return x.Ignore
 	}
 	return nil
+}
+
+func (x *FreeBusyRequest) GetDescribe() bool {
+	if x != nil {
+		return x.Describe
+	}
+	return false
 }
 
 type FreeBusyTarget struct {
@@ -5986,6 +6034,7 @@ type FreeBusyItem struct {
 	Target        *FreeBusyTarget        `protobuf:"bytes,1,opt,name=target,proto3" json:"target,omitempty"`
 	Busy          []*Busy                `protobuf:"bytes,2,rep,name=busy,proto3" json:"busy,omitempty"`
 	Failure       *Failure               `protobuf:"bytes,3,opt,name=failure,proto3" json:"failure,omitempty"`
+	Calendar      *Calendar              `protobuf:"bytes,4,opt,name=calendar,proto3" json:"calendar,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -6037,6 +6086,13 @@ func (x *FreeBusyItem) GetBusy() []*Busy {
 func (x *FreeBusyItem) GetFailure() *Failure {
 	if x != nil {
 		return x.Failure
+	}
+	return nil
+}
+
+func (x *FreeBusyItem) GetCalendar() *Calendar {
+	if x != nil {
+		return x.Calendar
 	}
 	return nil
 }
@@ -6740,24 +6796,26 @@ const file_dwp_proto_rawDesc = "" +
 	"\x05_data\"V\n" +
 	"\tPutAnswer\x12/\n" +
 	"\x06object\x18\x01 \x01(\v2\x17.factotum.dwp.v1.ObjectR\x06object\x12\x18\n" +
-	"\acreated\x18\x02 \x01(\bR\acreated\"\xa7\x01\n" +
+	"\acreated\x18\x02 \x01(\bR\acreated\"\xd8\x01\n" +
 	"\x11PutObjectsRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x1a\n" +
 	"\bcalendar\x18\x02 \x01(\fR\bcalendar\x12\x18\n" +
 	"\areplace\x18\x03 \x01(\bR\areplace\x12.\n" +
-	"\x05items\x18\x04 \x03(\v2\x18.factotum.dwp.v1.PutItemR\x05items\"?\n" +
+	"\x05items\x18\x04 \x03(\v2\x18.factotum.dwp.v1.PutItemR\x05items\x12/\n" +
+	"\x06within\x18\x05 \x01(\v2\x17.factotum.dwp.v1.WindowR\x06within\"?\n" +
 	"\aPutItem\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\fR\x04name\x12\x17\n" +
 	"\x04data\x18\x02 \x01(\fH\x00R\x04data\x88\x01\x01B\a\n" +
 	"\x05_data\"H\n" +
 	"\x10PutObjectsAnswer\x124\n" +
-	"\x05items\x18\x01 \x03(\v2\x1e.factotum.dwp.v1.PutItemAnswerR\x05items\"\xa1\x01\n" +
+	"\x05items\x18\x01 \x03(\v2\x1e.factotum.dwp.v1.PutItemAnswerR\x05items\"\xbb\x01\n" +
 	"\rPutItemAnswer\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\fR\x04name\x12\x10\n" +
 	"\x03uid\x18\x02 \x01(\fR\x03uid\x12\x18\n" +
 	"\acreated\x18\x03 \x01(\bR\acreated\x12\x1c\n" +
 	"\tunchanged\x18\x04 \x01(\bR\tunchanged\x122\n" +
-	"\afailure\x18\x05 \x01(\v2\x18.factotum.dwp.v1.FailureR\afailure\"\xcc\x01\n" +
+	"\afailure\x18\x05 \x01(\v2\x18.factotum.dwp.v1.FailureR\afailure\x12\x18\n" +
+	"\aoutside\x18\x06 \x01(\bR\aoutside\"\xcc\x01\n" +
 	"\rDeleteRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12&\n" +
 	"\x03ref\x18\x02 \x01(\v2\x14.factotum.dwp.v1.RefR\x03ref\x122\n" +
@@ -6778,7 +6836,7 @@ const file_dwp_proto_rawDesc = "" +
 	"\x05value\x18\x03 \x01(\fR\x05value\"7\n" +
 	"\tParameter\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\fR\x04name\x12\x16\n" +
-	"\x06values\x18\x02 \x03(\fR\x06values\"\x85\x02\n" +
+	"\x06values\x18\x02 \x03(\fR\x06values\"\xa3\x02\n" +
 	"\vEditRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x1a\n" +
 	"\bcalendar\x18\x02 \x01(\fR\bcalendar\x12\x1c\n" +
@@ -6786,7 +6844,8 @@ const file_dwp_proto_rawDesc = "" +
 	"\x05items\x18\x04 \x03(\v2\x19.factotum.dwp.v1.EditItemR\x05items\x12/\n" +
 	"\x06within\x18\x05 \x01(\v2\x17.factotum.dwp.v1.WindowR\x06within\x12\x16\n" +
 	"\x06return\x18\x06 \x01(\bR\x06return\x12\x14\n" +
-	"\x05bound\x18\a \x01(\x03R\x05bound\"\x83\x02\n" +
+	"\x05bound\x18\a \x01(\x03R\x05bound\x12\x1c\n" +
+	"\tinstances\x18\b \x01(\x03R\tinstances\"\x83\x02\n" +
 	"\bEditItem\x12\x10\n" +
 	"\x03uid\x18\x01 \x01(\fR\x03uid\x12)\n" +
 	"\x03rid\x18\x02 \x01(\v2\x17.factotum.dwp.v1.MomentR\x03rid\x12\x14\n" +
@@ -6832,11 +6891,12 @@ const file_dwp_proto_rawDesc = "" +
 	"\tclient_id\x18\x01 \x01(\fR\bclientId\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\fR\x04name\x12\x12\n" +
 	"\x04type\x18\x03 \x01(\fR\x04type\x12\x12\n" +
-	"\x04data\x18\x04 \x01(\fR\x04data\"z\n" +
+	"\x04data\x18\x04 \x01(\fR\x04data\"\x90\x01\n" +
 	"\n" +
 	"EditAnswer\x125\n" +
 	"\bcalendar\x18\x01 \x01(\v2\x19.factotum.dwp.v1.CalendarR\bcalendar\x125\n" +
-	"\x05items\x18\x02 \x03(\v2\x1f.factotum.dwp.v1.EditItemAnswerR\x05items\"\x82\x02\n" +
+	"\x05items\x18\x02 \x03(\v2\x1f.factotum.dwp.v1.EditItemAnswerR\x05items\x12\x14\n" +
+	"\x05float\x18\x03 \x01(\fR\x05float\"\xa4\x02\n" +
 	"\x0eEditItemAnswer\x12\x10\n" +
 	"\x03uid\x18\x01 \x01(\fR\x03uid\x12)\n" +
 	"\x03rid\x18\x02 \x01(\v2\x17.factotum.dwp.v1.MomentR\x03rid\x12/\n" +
@@ -6844,7 +6904,8 @@ const file_dwp_proto_rawDesc = "" +
 	"\acreated\x18\x04 \x01(\bR\acreated\x12\x18\n" +
 	"\aremoved\x18\x05 \x01(\bR\aremoved\x12\x1a\n" +
 	"\bdetached\x18\x06 \x01(\x03R\bdetached\x122\n" +
-	"\afailure\x18\a \x01(\v2\x18.factotum.dwp.v1.FailureR\afailure\"\x95\x01\n" +
+	"\afailure\x18\a \x01(\v2\x18.factotum.dwp.v1.FailureR\afailure\x12 \n" +
+	"\voccurrences\x18\b \x03(\x12R\voccurrences\"\x95\x01\n" +
 	"\x11AttachmentRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x14\n" +
 	"\x05owner\x18\x02 \x01(\fR\x05owner\x12\x0e\n" +
@@ -6965,21 +7026,23 @@ const file_dwp_proto_rawDesc = "" +
 	"\x06owners\x18\a \x03(\fR\x06owners\x12\x14\n" +
 	"\x05limit\x18\b \x01(\x03R\x05limit\"P\n" +
 	"\x15SearchCalendarsAnswer\x127\n" +
-	"\tcalendars\x18\x01 \x03(\v2\x19.factotum.dwp.v1.CalendarR\tcalendars\"\xc3\x01\n" +
+	"\tcalendars\x18\x01 \x03(\v2\x19.factotum.dwp.v1.CalendarR\tcalendars\"\xdf\x01\n" +
 	"\x0fFreeBusyRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x129\n" +
 	"\atargets\x18\x02 \x03(\v2\x1f.factotum.dwp.v1.FreeBusyTargetR\atargets\x12/\n" +
 	"\x06window\x18\x03 \x01(\v2\x17.factotum.dwp.v1.WindowR\x06window\x12\x16\n" +
-	"\x06ignore\x18\x04 \x01(\fR\x06ignore\"@\n" +
+	"\x06ignore\x18\x04 \x01(\fR\x06ignore\x12\x1a\n" +
+	"\bdescribe\x18\x05 \x01(\bR\bdescribe\"@\n" +
 	"\x0eFreeBusyTarget\x12\x1a\n" +
 	"\bcalendar\x18\x01 \x01(\fR\bcalendar\x12\x12\n" +
 	"\x04home\x18\x02 \x01(\bR\x04home\"E\n" +
 	"\x0eFreeBusyAnswer\x123\n" +
-	"\x05items\x18\x01 \x03(\v2\x1d.factotum.dwp.v1.FreeBusyItemR\x05items\"\xa6\x01\n" +
+	"\x05items\x18\x01 \x03(\v2\x1d.factotum.dwp.v1.FreeBusyItemR\x05items\"\xdd\x01\n" +
 	"\fFreeBusyItem\x127\n" +
 	"\x06target\x18\x01 \x01(\v2\x1f.factotum.dwp.v1.FreeBusyTargetR\x06target\x12)\n" +
 	"\x04busy\x18\x02 \x03(\v2\x15.factotum.dwp.v1.BusyR\x04busy\x122\n" +
-	"\afailure\x18\x03 \x01(\v2\x18.factotum.dwp.v1.FailureR\afailure\"B\n" +
+	"\afailure\x18\x03 \x01(\v2\x18.factotum.dwp.v1.FailureR\afailure\x125\n" +
+	"\bcalendar\x18\x04 \x01(\v2\x19.factotum.dwp.v1.CalendarR\bcalendar\"B\n" +
 	"\x04Busy\x12\x14\n" +
 	"\x05start\x18\x01 \x01(\x03R\x05start\x12\x10\n" +
 	"\x03end\x18\x02 \x01(\x03R\x03end\x12\x12\n" +
@@ -7216,147 +7279,149 @@ var file_dwp_proto_depIdxs = []int32{
 	14,  // 60: factotum.dwp.v1.PutAnswer.object:type_name -> factotum.dwp.v1.Object
 	3,   // 61: factotum.dwp.v1.PutObjectsRequest.actor:type_name -> factotum.dwp.v1.Actor
 	44,  // 62: factotum.dwp.v1.PutObjectsRequest.items:type_name -> factotum.dwp.v1.PutItem
-	46,  // 63: factotum.dwp.v1.PutObjectsAnswer.items:type_name -> factotum.dwp.v1.PutItemAnswer
-	2,   // 64: factotum.dwp.v1.PutItemAnswer.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 65: factotum.dwp.v1.DeleteRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 66: factotum.dwp.v1.DeleteRequest.ref:type_name -> factotum.dwp.v1.Ref
-	6,   // 67: factotum.dwp.v1.DeleteRequest.precond:type_name -> factotum.dwp.v1.Precond
-	30,  // 68: factotum.dwp.v1.DeleteRequest.moved_to:type_name -> factotum.dwp.v1.Moved
-	3,   // 69: factotum.dwp.v1.PatchPropsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 70: factotum.dwp.v1.PatchPropsRequest.ref:type_name -> factotum.dwp.v1.Ref
-	8,   // 71: factotum.dwp.v1.PatchPropsRequest.changes:type_name -> factotum.dwp.v1.PropChange
-	49,  // 72: factotum.dwp.v1.Moments.moments:type_name -> factotum.dwp.v1.Moment
-	52,  // 73: factotum.dwp.v1.Property.params:type_name -> factotum.dwp.v1.Parameter
-	3,   // 74: factotum.dwp.v1.EditRequest.actor:type_name -> factotum.dwp.v1.Actor
-	54,  // 75: factotum.dwp.v1.EditRequest.items:type_name -> factotum.dwp.v1.EditItem
-	5,   // 76: factotum.dwp.v1.EditRequest.within:type_name -> factotum.dwp.v1.Window
-	49,  // 77: factotum.dwp.v1.EditItem.rid:type_name -> factotum.dwp.v1.Moment
-	55,  // 78: factotum.dwp.v1.EditItem.patch:type_name -> factotum.dwp.v1.Patch
-	58,  // 79: factotum.dwp.v1.EditItem.attach:type_name -> factotum.dwp.v1.NewAttachment
-	49,  // 80: factotum.dwp.v1.Patch.start:type_name -> factotum.dwp.v1.Moment
-	49,  // 81: factotum.dwp.v1.Patch.end:type_name -> factotum.dwp.v1.Moment
-	49,  // 82: factotum.dwp.v1.Patch.due:type_name -> factotum.dwp.v1.Moment
-	12,  // 83: factotum.dwp.v1.Patch.rrules:type_name -> factotum.dwp.v1.Texts
-	12,  // 84: factotum.dwp.v1.Patch.exrules:type_name -> factotum.dwp.v1.Texts
-	50,  // 85: factotum.dwp.v1.Patch.rdates:type_name -> factotum.dwp.v1.Moments
-	50,  // 86: factotum.dwp.v1.Patch.exdates:type_name -> factotum.dwp.v1.Moments
-	56,  // 87: factotum.dwp.v1.Patch.props:type_name -> factotum.dwp.v1.PropEdit
-	57,  // 88: factotum.dwp.v1.Patch.alarms:type_name -> factotum.dwp.v1.AlarmEdit
-	51,  // 89: factotum.dwp.v1.PropEdit.props:type_name -> factotum.dwp.v1.Property
-	49,  // 90: factotum.dwp.v1.AlarmEdit.at:type_name -> factotum.dwp.v1.Moment
-	12,  // 91: factotum.dwp.v1.AlarmEdit.attendees:type_name -> factotum.dwp.v1.Texts
-	13,  // 92: factotum.dwp.v1.EditAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
-	60,  // 93: factotum.dwp.v1.EditAnswer.items:type_name -> factotum.dwp.v1.EditItemAnswer
-	49,  // 94: factotum.dwp.v1.EditItemAnswer.rid:type_name -> factotum.dwp.v1.Moment
-	14,  // 95: factotum.dwp.v1.EditItemAnswer.object:type_name -> factotum.dwp.v1.Object
-	2,   // 96: factotum.dwp.v1.EditItemAnswer.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 97: factotum.dwp.v1.AttachmentRequest.actor:type_name -> factotum.dwp.v1.Actor
-	3,   // 98: factotum.dwp.v1.QueryRequest.actor:type_name -> factotum.dwp.v1.Actor
-	64,  // 99: factotum.dwp.v1.QueryRequest.filter:type_name -> factotum.dwp.v1.CompFilter
-	32,  // 100: factotum.dwp.v1.QueryRequest.data:type_name -> factotum.dwp.v1.DataRequest
-	5,   // 101: factotum.dwp.v1.CompFilter.time_range:type_name -> factotum.dwp.v1.Window
-	65,  // 102: factotum.dwp.v1.CompFilter.props:type_name -> factotum.dwp.v1.PropFilter
-	64,  // 103: factotum.dwp.v1.CompFilter.comps:type_name -> factotum.dwp.v1.CompFilter
-	5,   // 104: factotum.dwp.v1.PropFilter.time_range:type_name -> factotum.dwp.v1.Window
-	67,  // 105: factotum.dwp.v1.PropFilter.text:type_name -> factotum.dwp.v1.TextMatch
-	66,  // 106: factotum.dwp.v1.PropFilter.params:type_name -> factotum.dwp.v1.ParamFilter
-	67,  // 107: factotum.dwp.v1.ParamFilter.text:type_name -> factotum.dwp.v1.TextMatch
-	14,  // 108: factotum.dwp.v1.QueryAnswer.objects:type_name -> factotum.dwp.v1.Object
-	3,   // 109: factotum.dwp.v1.OccurrencesRequest.actor:type_name -> factotum.dwp.v1.Actor
-	5,   // 110: factotum.dwp.v1.OccurrencesRequest.window:type_name -> factotum.dwp.v1.Window
-	70,  // 111: factotum.dwp.v1.OccurrencesRequest.refs:type_name -> factotum.dwp.v1.OccurrenceRef
-	49,  // 112: factotum.dwp.v1.OccurrenceRef.rid:type_name -> factotum.dwp.v1.Moment
-	72,  // 113: factotum.dwp.v1.OccurrencesAnswer.items:type_name -> factotum.dwp.v1.OccurrencesItem
-	2,   // 114: factotum.dwp.v1.OccurrencesItem.failure:type_name -> factotum.dwp.v1.Failure
-	13,  // 115: factotum.dwp.v1.OccurrencesItem.calendar:type_name -> factotum.dwp.v1.Calendar
-	14,  // 116: factotum.dwp.v1.OccurrencesItem.object:type_name -> factotum.dwp.v1.Object
-	15,  // 117: factotum.dwp.v1.OccurrencesItem.gone:type_name -> factotum.dwp.v1.Tombstone
-	3,   // 118: factotum.dwp.v1.SyncRequest.actor:type_name -> factotum.dwp.v1.Actor
-	5,   // 119: factotum.dwp.v1.SyncRequest.gone:type_name -> factotum.dwp.v1.Window
-	75,  // 120: factotum.dwp.v1.SyncAnswer.items:type_name -> factotum.dwp.v1.SyncItem
-	76,  // 121: factotum.dwp.v1.SyncAnswer.result:type_name -> factotum.dwp.v1.SyncResult
-	14,  // 122: factotum.dwp.v1.SyncItem.object:type_name -> factotum.dwp.v1.Object
-	15,  // 123: factotum.dwp.v1.SyncItem.gone:type_name -> factotum.dwp.v1.Tombstone
-	13,  // 124: factotum.dwp.v1.SyncResult.calendar:type_name -> factotum.dwp.v1.Calendar
-	3,   // 125: factotum.dwp.v1.SyncHomeRequest.actor:type_name -> factotum.dwp.v1.Actor
-	13,  // 126: factotum.dwp.v1.SyncHomeAnswer.changed:type_name -> factotum.dwp.v1.Calendar
-	3,   // 127: factotum.dwp.v1.SearchCalendarsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	13,  // 128: factotum.dwp.v1.SearchCalendarsAnswer.calendars:type_name -> factotum.dwp.v1.Calendar
-	3,   // 129: factotum.dwp.v1.FreeBusyRequest.actor:type_name -> factotum.dwp.v1.Actor
-	82,  // 130: factotum.dwp.v1.FreeBusyRequest.targets:type_name -> factotum.dwp.v1.FreeBusyTarget
-	5,   // 131: factotum.dwp.v1.FreeBusyRequest.window:type_name -> factotum.dwp.v1.Window
-	84,  // 132: factotum.dwp.v1.FreeBusyAnswer.items:type_name -> factotum.dwp.v1.FreeBusyItem
-	82,  // 133: factotum.dwp.v1.FreeBusyItem.target:type_name -> factotum.dwp.v1.FreeBusyTarget
-	85,  // 134: factotum.dwp.v1.FreeBusyItem.busy:type_name -> factotum.dwp.v1.Busy
-	2,   // 135: factotum.dwp.v1.FreeBusyItem.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 136: factotum.dwp.v1.PrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	87,  // 137: factotum.dwp.v1.PrefsAnswer.prefs:type_name -> factotum.dwp.v1.Pref
-	3,   // 138: factotum.dwp.v1.SetPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	87,  // 139: factotum.dwp.v1.SetPrefsRequest.set:type_name -> factotum.dwp.v1.Pref
-	87,  // 140: factotum.dwp.v1.SetPrefsRequest.was:type_name -> factotum.dwp.v1.Pref
-	0,   // 141: factotum.dwp.v1.Backend.Hello:input_type -> factotum.dwp.v1.HelloRequest
-	16,  // 142: factotum.dwp.v1.Backend.Home:input_type -> factotum.dwp.v1.HomeRequest
-	18,  // 143: factotum.dwp.v1.Backend.Calendar:input_type -> factotum.dwp.v1.CalendarRequest
-	20,  // 144: factotum.dwp.v1.Backend.Calendars:input_type -> factotum.dwp.v1.CalendarsRequest
-	23,  // 145: factotum.dwp.v1.Backend.CreateCalendar:input_type -> factotum.dwp.v1.CreateCalendarRequest
-	24,  // 146: factotum.dwp.v1.Backend.UpdateCalendar:input_type -> factotum.dwp.v1.UpdateCalendarRequest
-	25,  // 147: factotum.dwp.v1.Backend.DeleteCalendar:input_type -> factotum.dwp.v1.DeleteCalendarRequest
-	26,  // 148: factotum.dwp.v1.Backend.CopyCalendar:input_type -> factotum.dwp.v1.CopyRequest
-	18,  // 149: factotum.dwp.v1.Backend.ListObjects:input_type -> factotum.dwp.v1.CalendarRequest
-	36,  // 150: factotum.dwp.v1.Backend.Object:input_type -> factotum.dwp.v1.ObjectRequest
-	38,  // 151: factotum.dwp.v1.Backend.Objects:input_type -> factotum.dwp.v1.ObjectsRequest
-	41,  // 152: factotum.dwp.v1.Backend.PutObject:input_type -> factotum.dwp.v1.PutRequest
-	43,  // 153: factotum.dwp.v1.Backend.PutObjects:input_type -> factotum.dwp.v1.PutObjectsRequest
-	47,  // 154: factotum.dwp.v1.Backend.DeleteObject:input_type -> factotum.dwp.v1.DeleteRequest
-	53,  // 155: factotum.dwp.v1.Backend.EditObject:input_type -> factotum.dwp.v1.EditRequest
-	61,  // 156: factotum.dwp.v1.Backend.Attachment:input_type -> factotum.dwp.v1.AttachmentRequest
-	26,  // 157: factotum.dwp.v1.Backend.CopyObject:input_type -> factotum.dwp.v1.CopyRequest
-	26,  // 158: factotum.dwp.v1.Backend.CopyOut:input_type -> factotum.dwp.v1.CopyRequest
-	29,  // 159: factotum.dwp.v1.Backend.CopyIn:input_type -> factotum.dwp.v1.CopyInRequest
-	48,  // 160: factotum.dwp.v1.Backend.PatchProps:input_type -> factotum.dwp.v1.PatchPropsRequest
-	63,  // 161: factotum.dwp.v1.Backend.Query:input_type -> factotum.dwp.v1.QueryRequest
-	69,  // 162: factotum.dwp.v1.Backend.Occurrences:input_type -> factotum.dwp.v1.OccurrencesRequest
-	73,  // 163: factotum.dwp.v1.Backend.Sync:input_type -> factotum.dwp.v1.SyncRequest
-	77,  // 164: factotum.dwp.v1.Backend.SyncHome:input_type -> factotum.dwp.v1.SyncHomeRequest
-	79,  // 165: factotum.dwp.v1.Backend.SearchCalendars:input_type -> factotum.dwp.v1.SearchCalendarsRequest
-	81,  // 166: factotum.dwp.v1.Backend.FreeBusy:input_type -> factotum.dwp.v1.FreeBusyRequest
-	86,  // 167: factotum.dwp.v1.Backend.Prefs:input_type -> factotum.dwp.v1.PrefsRequest
-	89,  // 168: factotum.dwp.v1.Backend.SetPrefs:input_type -> factotum.dwp.v1.SetPrefsRequest
-	90,  // 169: factotum.dwp.v1.Backend.Ping:input_type -> factotum.dwp.v1.PingRequest
-	1,   // 170: factotum.dwp.v1.Backend.Hello:output_type -> factotum.dwp.v1.HelloAnswer
-	17,  // 171: factotum.dwp.v1.Backend.Home:output_type -> factotum.dwp.v1.HomeAnswer
-	19,  // 172: factotum.dwp.v1.Backend.Calendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	21,  // 173: factotum.dwp.v1.Backend.Calendars:output_type -> factotum.dwp.v1.CalendarsAnswer
-	19,  // 174: factotum.dwp.v1.Backend.CreateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	19,  // 175: factotum.dwp.v1.Backend.UpdateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	31,  // 176: factotum.dwp.v1.Backend.DeleteCalendar:output_type -> factotum.dwp.v1.Done
-	27,  // 177: factotum.dwp.v1.Backend.CopyCalendar:output_type -> factotum.dwp.v1.CopyAnswer
-	35,  // 178: factotum.dwp.v1.Backend.ListObjects:output_type -> factotum.dwp.v1.ListObjectsAnswer
-	37,  // 179: factotum.dwp.v1.Backend.Object:output_type -> factotum.dwp.v1.ObjectAnswer
-	39,  // 180: factotum.dwp.v1.Backend.Objects:output_type -> factotum.dwp.v1.ObjectsAnswer
-	42,  // 181: factotum.dwp.v1.Backend.PutObject:output_type -> factotum.dwp.v1.PutAnswer
-	45,  // 182: factotum.dwp.v1.Backend.PutObjects:output_type -> factotum.dwp.v1.PutObjectsAnswer
-	31,  // 183: factotum.dwp.v1.Backend.DeleteObject:output_type -> factotum.dwp.v1.Done
-	59,  // 184: factotum.dwp.v1.Backend.EditObject:output_type -> factotum.dwp.v1.EditAnswer
-	62,  // 185: factotum.dwp.v1.Backend.Attachment:output_type -> factotum.dwp.v1.AttachmentAnswer
-	27,  // 186: factotum.dwp.v1.Backend.CopyObject:output_type -> factotum.dwp.v1.CopyAnswer
-	28,  // 187: factotum.dwp.v1.Backend.CopyOut:output_type -> factotum.dwp.v1.CopyOutAnswer
-	27,  // 188: factotum.dwp.v1.Backend.CopyIn:output_type -> factotum.dwp.v1.CopyAnswer
-	31,  // 189: factotum.dwp.v1.Backend.PatchProps:output_type -> factotum.dwp.v1.Done
-	68,  // 190: factotum.dwp.v1.Backend.Query:output_type -> factotum.dwp.v1.QueryAnswer
-	71,  // 191: factotum.dwp.v1.Backend.Occurrences:output_type -> factotum.dwp.v1.OccurrencesAnswer
-	74,  // 192: factotum.dwp.v1.Backend.Sync:output_type -> factotum.dwp.v1.SyncAnswer
-	78,  // 193: factotum.dwp.v1.Backend.SyncHome:output_type -> factotum.dwp.v1.SyncHomeAnswer
-	80,  // 194: factotum.dwp.v1.Backend.SearchCalendars:output_type -> factotum.dwp.v1.SearchCalendarsAnswer
-	83,  // 195: factotum.dwp.v1.Backend.FreeBusy:output_type -> factotum.dwp.v1.FreeBusyAnswer
-	88,  // 196: factotum.dwp.v1.Backend.Prefs:output_type -> factotum.dwp.v1.PrefsAnswer
-	31,  // 197: factotum.dwp.v1.Backend.SetPrefs:output_type -> factotum.dwp.v1.Done
-	91,  // 198: factotum.dwp.v1.Backend.Ping:output_type -> factotum.dwp.v1.PingAnswer
-	170, // [170:199] is the sub-list for method output_type
-	141, // [141:170] is the sub-list for method input_type
-	141, // [141:141] is the sub-list for extension type_name
-	141, // [141:141] is the sub-list for extension extendee
-	0,   // [0:141] is the sub-list for field type_name
+	5,   // 63: factotum.dwp.v1.PutObjectsRequest.within:type_name -> factotum.dwp.v1.Window
+	46,  // 64: factotum.dwp.v1.PutObjectsAnswer.items:type_name -> factotum.dwp.v1.PutItemAnswer
+	2,   // 65: factotum.dwp.v1.PutItemAnswer.failure:type_name -> factotum.dwp.v1.Failure
+	3,   // 66: factotum.dwp.v1.DeleteRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 67: factotum.dwp.v1.DeleteRequest.ref:type_name -> factotum.dwp.v1.Ref
+	6,   // 68: factotum.dwp.v1.DeleteRequest.precond:type_name -> factotum.dwp.v1.Precond
+	30,  // 69: factotum.dwp.v1.DeleteRequest.moved_to:type_name -> factotum.dwp.v1.Moved
+	3,   // 70: factotum.dwp.v1.PatchPropsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 71: factotum.dwp.v1.PatchPropsRequest.ref:type_name -> factotum.dwp.v1.Ref
+	8,   // 72: factotum.dwp.v1.PatchPropsRequest.changes:type_name -> factotum.dwp.v1.PropChange
+	49,  // 73: factotum.dwp.v1.Moments.moments:type_name -> factotum.dwp.v1.Moment
+	52,  // 74: factotum.dwp.v1.Property.params:type_name -> factotum.dwp.v1.Parameter
+	3,   // 75: factotum.dwp.v1.EditRequest.actor:type_name -> factotum.dwp.v1.Actor
+	54,  // 76: factotum.dwp.v1.EditRequest.items:type_name -> factotum.dwp.v1.EditItem
+	5,   // 77: factotum.dwp.v1.EditRequest.within:type_name -> factotum.dwp.v1.Window
+	49,  // 78: factotum.dwp.v1.EditItem.rid:type_name -> factotum.dwp.v1.Moment
+	55,  // 79: factotum.dwp.v1.EditItem.patch:type_name -> factotum.dwp.v1.Patch
+	58,  // 80: factotum.dwp.v1.EditItem.attach:type_name -> factotum.dwp.v1.NewAttachment
+	49,  // 81: factotum.dwp.v1.Patch.start:type_name -> factotum.dwp.v1.Moment
+	49,  // 82: factotum.dwp.v1.Patch.end:type_name -> factotum.dwp.v1.Moment
+	49,  // 83: factotum.dwp.v1.Patch.due:type_name -> factotum.dwp.v1.Moment
+	12,  // 84: factotum.dwp.v1.Patch.rrules:type_name -> factotum.dwp.v1.Texts
+	12,  // 85: factotum.dwp.v1.Patch.exrules:type_name -> factotum.dwp.v1.Texts
+	50,  // 86: factotum.dwp.v1.Patch.rdates:type_name -> factotum.dwp.v1.Moments
+	50,  // 87: factotum.dwp.v1.Patch.exdates:type_name -> factotum.dwp.v1.Moments
+	56,  // 88: factotum.dwp.v1.Patch.props:type_name -> factotum.dwp.v1.PropEdit
+	57,  // 89: factotum.dwp.v1.Patch.alarms:type_name -> factotum.dwp.v1.AlarmEdit
+	51,  // 90: factotum.dwp.v1.PropEdit.props:type_name -> factotum.dwp.v1.Property
+	49,  // 91: factotum.dwp.v1.AlarmEdit.at:type_name -> factotum.dwp.v1.Moment
+	12,  // 92: factotum.dwp.v1.AlarmEdit.attendees:type_name -> factotum.dwp.v1.Texts
+	13,  // 93: factotum.dwp.v1.EditAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
+	60,  // 94: factotum.dwp.v1.EditAnswer.items:type_name -> factotum.dwp.v1.EditItemAnswer
+	49,  // 95: factotum.dwp.v1.EditItemAnswer.rid:type_name -> factotum.dwp.v1.Moment
+	14,  // 96: factotum.dwp.v1.EditItemAnswer.object:type_name -> factotum.dwp.v1.Object
+	2,   // 97: factotum.dwp.v1.EditItemAnswer.failure:type_name -> factotum.dwp.v1.Failure
+	3,   // 98: factotum.dwp.v1.AttachmentRequest.actor:type_name -> factotum.dwp.v1.Actor
+	3,   // 99: factotum.dwp.v1.QueryRequest.actor:type_name -> factotum.dwp.v1.Actor
+	64,  // 100: factotum.dwp.v1.QueryRequest.filter:type_name -> factotum.dwp.v1.CompFilter
+	32,  // 101: factotum.dwp.v1.QueryRequest.data:type_name -> factotum.dwp.v1.DataRequest
+	5,   // 102: factotum.dwp.v1.CompFilter.time_range:type_name -> factotum.dwp.v1.Window
+	65,  // 103: factotum.dwp.v1.CompFilter.props:type_name -> factotum.dwp.v1.PropFilter
+	64,  // 104: factotum.dwp.v1.CompFilter.comps:type_name -> factotum.dwp.v1.CompFilter
+	5,   // 105: factotum.dwp.v1.PropFilter.time_range:type_name -> factotum.dwp.v1.Window
+	67,  // 106: factotum.dwp.v1.PropFilter.text:type_name -> factotum.dwp.v1.TextMatch
+	66,  // 107: factotum.dwp.v1.PropFilter.params:type_name -> factotum.dwp.v1.ParamFilter
+	67,  // 108: factotum.dwp.v1.ParamFilter.text:type_name -> factotum.dwp.v1.TextMatch
+	14,  // 109: factotum.dwp.v1.QueryAnswer.objects:type_name -> factotum.dwp.v1.Object
+	3,   // 110: factotum.dwp.v1.OccurrencesRequest.actor:type_name -> factotum.dwp.v1.Actor
+	5,   // 111: factotum.dwp.v1.OccurrencesRequest.window:type_name -> factotum.dwp.v1.Window
+	70,  // 112: factotum.dwp.v1.OccurrencesRequest.refs:type_name -> factotum.dwp.v1.OccurrenceRef
+	49,  // 113: factotum.dwp.v1.OccurrenceRef.rid:type_name -> factotum.dwp.v1.Moment
+	72,  // 114: factotum.dwp.v1.OccurrencesAnswer.items:type_name -> factotum.dwp.v1.OccurrencesItem
+	2,   // 115: factotum.dwp.v1.OccurrencesItem.failure:type_name -> factotum.dwp.v1.Failure
+	13,  // 116: factotum.dwp.v1.OccurrencesItem.calendar:type_name -> factotum.dwp.v1.Calendar
+	14,  // 117: factotum.dwp.v1.OccurrencesItem.object:type_name -> factotum.dwp.v1.Object
+	15,  // 118: factotum.dwp.v1.OccurrencesItem.gone:type_name -> factotum.dwp.v1.Tombstone
+	3,   // 119: factotum.dwp.v1.SyncRequest.actor:type_name -> factotum.dwp.v1.Actor
+	5,   // 120: factotum.dwp.v1.SyncRequest.gone:type_name -> factotum.dwp.v1.Window
+	75,  // 121: factotum.dwp.v1.SyncAnswer.items:type_name -> factotum.dwp.v1.SyncItem
+	76,  // 122: factotum.dwp.v1.SyncAnswer.result:type_name -> factotum.dwp.v1.SyncResult
+	14,  // 123: factotum.dwp.v1.SyncItem.object:type_name -> factotum.dwp.v1.Object
+	15,  // 124: factotum.dwp.v1.SyncItem.gone:type_name -> factotum.dwp.v1.Tombstone
+	13,  // 125: factotum.dwp.v1.SyncResult.calendar:type_name -> factotum.dwp.v1.Calendar
+	3,   // 126: factotum.dwp.v1.SyncHomeRequest.actor:type_name -> factotum.dwp.v1.Actor
+	13,  // 127: factotum.dwp.v1.SyncHomeAnswer.changed:type_name -> factotum.dwp.v1.Calendar
+	3,   // 128: factotum.dwp.v1.SearchCalendarsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	13,  // 129: factotum.dwp.v1.SearchCalendarsAnswer.calendars:type_name -> factotum.dwp.v1.Calendar
+	3,   // 130: factotum.dwp.v1.FreeBusyRequest.actor:type_name -> factotum.dwp.v1.Actor
+	82,  // 131: factotum.dwp.v1.FreeBusyRequest.targets:type_name -> factotum.dwp.v1.FreeBusyTarget
+	5,   // 132: factotum.dwp.v1.FreeBusyRequest.window:type_name -> factotum.dwp.v1.Window
+	84,  // 133: factotum.dwp.v1.FreeBusyAnswer.items:type_name -> factotum.dwp.v1.FreeBusyItem
+	82,  // 134: factotum.dwp.v1.FreeBusyItem.target:type_name -> factotum.dwp.v1.FreeBusyTarget
+	85,  // 135: factotum.dwp.v1.FreeBusyItem.busy:type_name -> factotum.dwp.v1.Busy
+	2,   // 136: factotum.dwp.v1.FreeBusyItem.failure:type_name -> factotum.dwp.v1.Failure
+	13,  // 137: factotum.dwp.v1.FreeBusyItem.calendar:type_name -> factotum.dwp.v1.Calendar
+	3,   // 138: factotum.dwp.v1.PrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	87,  // 139: factotum.dwp.v1.PrefsAnswer.prefs:type_name -> factotum.dwp.v1.Pref
+	3,   // 140: factotum.dwp.v1.SetPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	87,  // 141: factotum.dwp.v1.SetPrefsRequest.set:type_name -> factotum.dwp.v1.Pref
+	87,  // 142: factotum.dwp.v1.SetPrefsRequest.was:type_name -> factotum.dwp.v1.Pref
+	0,   // 143: factotum.dwp.v1.Backend.Hello:input_type -> factotum.dwp.v1.HelloRequest
+	16,  // 144: factotum.dwp.v1.Backend.Home:input_type -> factotum.dwp.v1.HomeRequest
+	18,  // 145: factotum.dwp.v1.Backend.Calendar:input_type -> factotum.dwp.v1.CalendarRequest
+	20,  // 146: factotum.dwp.v1.Backend.Calendars:input_type -> factotum.dwp.v1.CalendarsRequest
+	23,  // 147: factotum.dwp.v1.Backend.CreateCalendar:input_type -> factotum.dwp.v1.CreateCalendarRequest
+	24,  // 148: factotum.dwp.v1.Backend.UpdateCalendar:input_type -> factotum.dwp.v1.UpdateCalendarRequest
+	25,  // 149: factotum.dwp.v1.Backend.DeleteCalendar:input_type -> factotum.dwp.v1.DeleteCalendarRequest
+	26,  // 150: factotum.dwp.v1.Backend.CopyCalendar:input_type -> factotum.dwp.v1.CopyRequest
+	18,  // 151: factotum.dwp.v1.Backend.ListObjects:input_type -> factotum.dwp.v1.CalendarRequest
+	36,  // 152: factotum.dwp.v1.Backend.Object:input_type -> factotum.dwp.v1.ObjectRequest
+	38,  // 153: factotum.dwp.v1.Backend.Objects:input_type -> factotum.dwp.v1.ObjectsRequest
+	41,  // 154: factotum.dwp.v1.Backend.PutObject:input_type -> factotum.dwp.v1.PutRequest
+	43,  // 155: factotum.dwp.v1.Backend.PutObjects:input_type -> factotum.dwp.v1.PutObjectsRequest
+	47,  // 156: factotum.dwp.v1.Backend.DeleteObject:input_type -> factotum.dwp.v1.DeleteRequest
+	53,  // 157: factotum.dwp.v1.Backend.EditObject:input_type -> factotum.dwp.v1.EditRequest
+	61,  // 158: factotum.dwp.v1.Backend.Attachment:input_type -> factotum.dwp.v1.AttachmentRequest
+	26,  // 159: factotum.dwp.v1.Backend.CopyObject:input_type -> factotum.dwp.v1.CopyRequest
+	26,  // 160: factotum.dwp.v1.Backend.CopyOut:input_type -> factotum.dwp.v1.CopyRequest
+	29,  // 161: factotum.dwp.v1.Backend.CopyIn:input_type -> factotum.dwp.v1.CopyInRequest
+	48,  // 162: factotum.dwp.v1.Backend.PatchProps:input_type -> factotum.dwp.v1.PatchPropsRequest
+	63,  // 163: factotum.dwp.v1.Backend.Query:input_type -> factotum.dwp.v1.QueryRequest
+	69,  // 164: factotum.dwp.v1.Backend.Occurrences:input_type -> factotum.dwp.v1.OccurrencesRequest
+	73,  // 165: factotum.dwp.v1.Backend.Sync:input_type -> factotum.dwp.v1.SyncRequest
+	77,  // 166: factotum.dwp.v1.Backend.SyncHome:input_type -> factotum.dwp.v1.SyncHomeRequest
+	79,  // 167: factotum.dwp.v1.Backend.SearchCalendars:input_type -> factotum.dwp.v1.SearchCalendarsRequest
+	81,  // 168: factotum.dwp.v1.Backend.FreeBusy:input_type -> factotum.dwp.v1.FreeBusyRequest
+	86,  // 169: factotum.dwp.v1.Backend.Prefs:input_type -> factotum.dwp.v1.PrefsRequest
+	89,  // 170: factotum.dwp.v1.Backend.SetPrefs:input_type -> factotum.dwp.v1.SetPrefsRequest
+	90,  // 171: factotum.dwp.v1.Backend.Ping:input_type -> factotum.dwp.v1.PingRequest
+	1,   // 172: factotum.dwp.v1.Backend.Hello:output_type -> factotum.dwp.v1.HelloAnswer
+	17,  // 173: factotum.dwp.v1.Backend.Home:output_type -> factotum.dwp.v1.HomeAnswer
+	19,  // 174: factotum.dwp.v1.Backend.Calendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	21,  // 175: factotum.dwp.v1.Backend.Calendars:output_type -> factotum.dwp.v1.CalendarsAnswer
+	19,  // 176: factotum.dwp.v1.Backend.CreateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	19,  // 177: factotum.dwp.v1.Backend.UpdateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	31,  // 178: factotum.dwp.v1.Backend.DeleteCalendar:output_type -> factotum.dwp.v1.Done
+	27,  // 179: factotum.dwp.v1.Backend.CopyCalendar:output_type -> factotum.dwp.v1.CopyAnswer
+	35,  // 180: factotum.dwp.v1.Backend.ListObjects:output_type -> factotum.dwp.v1.ListObjectsAnswer
+	37,  // 181: factotum.dwp.v1.Backend.Object:output_type -> factotum.dwp.v1.ObjectAnswer
+	39,  // 182: factotum.dwp.v1.Backend.Objects:output_type -> factotum.dwp.v1.ObjectsAnswer
+	42,  // 183: factotum.dwp.v1.Backend.PutObject:output_type -> factotum.dwp.v1.PutAnswer
+	45,  // 184: factotum.dwp.v1.Backend.PutObjects:output_type -> factotum.dwp.v1.PutObjectsAnswer
+	31,  // 185: factotum.dwp.v1.Backend.DeleteObject:output_type -> factotum.dwp.v1.Done
+	59,  // 186: factotum.dwp.v1.Backend.EditObject:output_type -> factotum.dwp.v1.EditAnswer
+	62,  // 187: factotum.dwp.v1.Backend.Attachment:output_type -> factotum.dwp.v1.AttachmentAnswer
+	27,  // 188: factotum.dwp.v1.Backend.CopyObject:output_type -> factotum.dwp.v1.CopyAnswer
+	28,  // 189: factotum.dwp.v1.Backend.CopyOut:output_type -> factotum.dwp.v1.CopyOutAnswer
+	27,  // 190: factotum.dwp.v1.Backend.CopyIn:output_type -> factotum.dwp.v1.CopyAnswer
+	31,  // 191: factotum.dwp.v1.Backend.PatchProps:output_type -> factotum.dwp.v1.Done
+	68,  // 192: factotum.dwp.v1.Backend.Query:output_type -> factotum.dwp.v1.QueryAnswer
+	71,  // 193: factotum.dwp.v1.Backend.Occurrences:output_type -> factotum.dwp.v1.OccurrencesAnswer
+	74,  // 194: factotum.dwp.v1.Backend.Sync:output_type -> factotum.dwp.v1.SyncAnswer
+	78,  // 195: factotum.dwp.v1.Backend.SyncHome:output_type -> factotum.dwp.v1.SyncHomeAnswer
+	80,  // 196: factotum.dwp.v1.Backend.SearchCalendars:output_type -> factotum.dwp.v1.SearchCalendarsAnswer
+	83,  // 197: factotum.dwp.v1.Backend.FreeBusy:output_type -> factotum.dwp.v1.FreeBusyAnswer
+	88,  // 198: factotum.dwp.v1.Backend.Prefs:output_type -> factotum.dwp.v1.PrefsAnswer
+	31,  // 199: factotum.dwp.v1.Backend.SetPrefs:output_type -> factotum.dwp.v1.Done
+	91,  // 200: factotum.dwp.v1.Backend.Ping:output_type -> factotum.dwp.v1.PingAnswer
+	172, // [172:201] is the sub-list for method output_type
+	143, // [143:172] is the sub-list for method input_type
+	143, // [143:143] is the sub-list for extension type_name
+	143, // [143:143] is the sub-list for extension extendee
+	0,   // [0:143] is the sub-list for field type_name
 }
 
 func init() { file_dwp_proto_init() }

@@ -1,0 +1,46 @@
+package wcap
+
+import (
+	"strings"
+	"testing"
+
+	"factotum/server/calendar"
+)
+
+// TestFloatingInOwnZone: a calendar whose zone is a text of its own, as CalDAV
+// clients set it, shows its floating times in that zone, and finds them there.
+// WCAP §5, RFC 4791 §5.2.2.
+func TestFloatingInOwnZone(t *testing.T) {
+	s := newSite(t)
+	who := s.people.Actor("anna")
+	text := strings.ReplaceAll(`BEGIN:VCALENDAR
+VERSION:2.0
+PRODID:x
+BEGIN:VTIMEZONE
+TZID:Far West
+BEGIN:STANDARD
+DTSTART:19700101T000000
+TZOFFSETFROM:-0700
+TZOFFSETTO:-0700
+END:STANDARD
+END:VTIMEZONE
+END:VCALENDAR
+`, "\n", "\r\n")
+	if _, err := s.be.UpdateCalendar(t.Context(), who, calendar.UpdateCalendarRequest{ID: "anna", Timezone: &text}); err != nil {
+		t.Fatal(err)
+	}
+	s.put("anna", "anna", "one.ics", simpleEvent("one", "20260303T080000"))
+	s.put("anna", "anna", "daily.ics", strings.Replace(simpleEvent("daily", "20260302T081500", "RRULE:FREQ=DAILY"), "PT1H", "PT15M", 1))
+	s.put("anna", "anna", "days.ics", strings.Replace(simpleEvent("days", "20260302T010000"), "PT1H", "P1DT1H", 1))
+	const window = "&dtstart=20260303T144500Z&dtend=20260303T160000Z"
+	for _, form := range []string{"", "&fmt-out=text/xml", "&fmt-out=text/json", "&maxResults=9", "&fetchorder=0"} {
+		for range 2 { // remembered, too
+			r := s.do("anna", "fetchcomponents_by_range.wcap?calid=anna"+window+form).errno(0)
+			r.contains("20260303T150000Z", "20260303T151500Z", "20260303T153000Z", "Europe/Berlin").lacks("T080000", "T081500", "days")
+		}
+	}
+	s.do("anna", "fetchevents_by_id.wcap?calid=anna&uid=days&rid=0").errno(0).contains("DTSTART:20260302T080000Z", "DTEND:20260303T090000Z", "X-NSCP-DTSTART-TZID:Europe/Berlin")
+	s.do("anna", "fetchevents_by_id.wcap?calid=anna&uid=daily&rid=20260304T151500Z&mod=1").errno(0).contains("RECURRENCE-ID:20260304T151500Z", "DTSTART:20260304T151500Z")
+	s.do("anna", "storeevents.wcap?calid=anna&uid=daily&summary=x&fetch=1&storetype=2").errno(0).contains("DTSTART:20260302T151500Z", "SUMMARY:x")
+	s.do("anna", "verifyevents_by_ids.wcap?calid=anna&uid=daily&rid=20260304T151500Z").lacks("VEVENT")
+}
