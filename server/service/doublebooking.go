@@ -74,8 +74,7 @@ func takesTime(flags int, start, end int64) bool {
 // civil turns floating time into that of a zone.
 func (i inst) civil(float recur.Zone) inst {
 	if i.flags&calendar.OccFloating != 0 {
-		i.start = float.ToUTC(time.Unix(i.start, 0).UTC()).Unix()
-		i.end = float.ToUTC(time.Unix(i.end, 0).UTC()).Unix()
+		i.start, i.end = object.InZone(i.start, i.end, float)
 	}
 	return i
 }

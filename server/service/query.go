@@ -141,8 +141,7 @@ func (s *Service) instances(ctx context.Context, h *homeCache, c *calCache, w ca
 			return
 		}
 		if i.flags&calendar.OccFloating != 0 {
-			i.start = float.ToUTC(time.Unix(i.start, 0).UTC()).Unix()
-			i.end = float.ToUTC(time.Unix(i.end, 0).UTC()).Unix()
+			i.start, i.end = object.InZone(i.start, i.end, float)
 		}
 		if match.Overlaps(i.start, i.end, from, to) {
 			fn(i)

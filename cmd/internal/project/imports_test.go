@@ -31,6 +31,7 @@ var mayImport = map[string][]string{
 	"server/itip":                  {"server/ical", "server/recur"},
 	"server/calendar":              {"server/ical", "server/acl"},
 	"server/object":                {"server/ical", "server/recur", "server/calendar"},
+	"server/object/objecttest":     {"server/ical", "server/recur"},
 	"server/edit":                  {"server/ical", "server/recur", "server/calendar", "server/object"},
 	"server/match":                 {"server/ical", "server/recur", "server/calendar", "server/object", "server/zone"},
 	"server/cache":                 {"server/calendar"},
