@@ -216,7 +216,7 @@ func (p *process) status(ctx context.Context) processStatus {
 }
 
 func (s *storeService) status(ctx context.Context, cfg *config.Config) *storeStatus {
-	out := &storeStatus{Engine: cfg.Store.Type, Cache: s.model.CacheSize(), ReadOnly: cfg.Store.ReadOnly}
+	out := &storeStatus{Engine: cfg.Store.Type, Cache: s.model.Cache().Size(), ReadOnly: cfg.Store.ReadOnly}
 	if st, err := s.store.Stat(ctx); err == nil {
 		out.Engine, out.Schema, out.Owners, out.Objects, out.Bytes = st.Engine, st.Version, st.Owners, st.Objects, st.Bytes
 	}

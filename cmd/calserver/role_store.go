@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,7 +72,9 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 		}
 	}
 	s.release = append(s.release, p.metrics.jobs(s.jobs), p.metrics.gauge("factotum_cache_bytes", "Memory of the cache of calendars.",
-		func() float64 { return float64(s.model.CacheSize()) }))
+		func() float64 { return float64(s.model.Cache().Size()) }))
+	s.release = append(s.release, p.metrics.gauge("factotum_store_foreign_writes", "How often another program has written to the calendar store.",
+		func() float64 { return float64(s.model.Cache().ForeignWrites()) }))
 
 	ln, err := listenSocket(p.cfg.Store.Socket)
 	if err != nil {
@@ -113,7 +116,7 @@ func modelOptions(cfg *config.Config, log *slog.Logger) (service.Options, error)
 			Results: l.Results, Calendars: l.Calendars, Refs: l.Hrefs, HomeBytes: l.Quota,
 			AttachmentSize: int(cfg.WCAP.MaxAttachment), Attachments: cfg.WCAP.MaxAttachments,
 		},
-		CacheBytes: max(cfg.Store.Cache, 1), TombstoneAge: cfg.Deleted.TombstoneAge, ReadOnly: cfg.Store.ReadOnly,
+		CacheBytes: cmp.Or(cfg.Store.Cache, -1), TombstoneAge: cfg.Deleted.TombstoneAge, ReadOnly: cfg.Store.ReadOnly,
 		PublicURL: publicURL(cfg), PublicRead: cfg.WCAP.LoginPublicRead, Logger: log,
 	}
 	for _, a := range []struct {

@@ -177,13 +177,8 @@ func getCalendarData(mw *dav.Writer, s *subject) bool {
 	if s.obj.Data == nil {
 		return false
 	}
-	mw.Raw(dav.C("calendar-data"), s.obj.Derived(escaped))
+	mw.TextBytes(dav.C("calendar-data"), s.obj.Data)
 	return true
-}
-
-// escaped is calendar data as XML text.
-func escaped(data []byte) []byte {
-	return dav.AppendText(make([]byte, 0, len(data)+len(data)/8+16), string(data))
 }
 
 func getCTag(mw *dav.Writer, s *subject) bool {

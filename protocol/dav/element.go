@@ -15,7 +15,7 @@ func (mw *Writer) Text(name Name, value string) {
 	prefix := prefixOf(name.Space)
 	if prefix == "" || len(value) > 256 {
 		mw.open(name)
-		mw.chars(value)
+		chars(mw, value)
 		mw.shut(name)
 		return
 	}
@@ -31,6 +31,13 @@ func (mw *Writer) Text(name Name, value string) {
 	buf = append(buf, name.Local...)
 	mw.buf = append(buf, '>')
 	mw.room()
+}
+
+// TextBytes is Text for octets.
+func (mw *Writer) TextBytes(name Name, value []byte) {
+	mw.open(name)
+	chars(mw, value)
+	mw.shut(name)
 }
 
 // Raw writes <name>inner</name>; inner is well-formed XML or escaped text.
@@ -75,7 +82,7 @@ func (mw *Writer) Element(fragment string) {
 }
 
 // Chars writes character data, escaped.
-func (mw *Writer) Chars(s string) { mw.chars(s) }
+func (mw *Writer) Chars(s string) { chars(mw, s) }
 
 // RawBytes writes bytes that are well-formed XML or escaped text already.
 func (mw *Writer) RawBytes(b []byte) {
@@ -117,7 +124,7 @@ func (mw *Writer) shut(name Name) {
 
 // chars escapes s in pieces, so that a large value does not make the buffer
 // grow.
-func (mw *Writer) chars(s string) {
+func chars[T string | []byte](mw *Writer, s T) {
 	const piece = 8 << 10
 	for len(s) > piece {
 		n := piece

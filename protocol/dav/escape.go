@@ -5,7 +5,7 @@ import "unicode/utf8"
 // nextSpecial returns the first place from i on that text may not hold as it
 // is: markup, control characters (tabs and line feeds among them), all beyond
 // ASCII; len(s) if there is none.
-func nextSpecial(s string, i int) int {
+func nextSpecial[T string | []byte](s T, i int) int {
 	for i < len(s) && !special[s[i]] {
 		i++
 	}
@@ -22,7 +22,7 @@ var special = func() (t [256]bool) {
 // AppendText appends s as XML character data. A carriage return becomes
 // &#13;, since a parser would drop it. What XML cannot hold (control
 // characters, invalid UTF-8) becomes U+FFFD.
-func AppendText(dst []byte, s string) []byte {
+func AppendText[T string | []byte](dst []byte, s T) []byte {
 	done := 0
 	for i := nextSpecial(s, 0); i < len(s); i = nextSpecial(s, i) {
 		c := s[i]
@@ -41,7 +41,7 @@ func AppendText(dst []byte, s string) []byte {
 			esc = "&gt;"
 		case c >= utf8.RuneSelf:
 			var r rune
-			r, n = utf8.DecodeRuneInString(s[i:])
+			r, n = utf8.DecodeRuneInString(string(s[i:min(i+utf8.UTFMax, len(s))]))
 			if isChar(r) && (r != utf8.RuneError || n > 1) {
 				i += n
 				continue

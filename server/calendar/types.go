@@ -87,7 +87,6 @@ type Object struct {
 	Props       []DeadProp
 
 	Class uint8 `dwp:"-"` // 0 PUBLIC, 1 PRIVATE, 2 CONFIDENTIAL: RFC 5545 §3.8.1.3
-	Memo  Memo  `dwp:"-"` // of the cache that holds the object, or nil
 }
 
 // Tombstone tells of a deleted object, for sync-collection and WCAP
@@ -173,23 +172,6 @@ func (r Ref) String() string { return string(r.Calendar) + "/" + r.Name }
 // Meta returns the object without its data.
 func (o *Object) Meta() *Object {
 	c := *o
-	c.Data, c.Memo = nil, nil
+	c.Data = nil
 	return &c
-}
-
-// Memo remembers what was worked out of an object's data.
-type Memo interface {
-	Derived(o *Object, make func([]byte) []byte) []byte
-}
-
-// Derived returns make(o.Data), remembered while the object stays in the
-// cache: the XML form of a text is asked for far more often than the text
-// changes. There is one memo, so all callers of a process must pass the same
-// make. The result is read only. Objects from elsewhere (DWP, partial
-// retrieval) are worked out each time.
-func (o *Object) Derived(make func([]byte) []byte) []byte {
-	if o.Memo == nil {
-		return make(o.Data)
-	}
-	return o.Memo.Derived(o, make)
 }

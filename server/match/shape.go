@@ -87,7 +87,7 @@ var shown = map[string]bool{
 // size is that of the text that is shown, 0 where none is.
 func Mask(o *calendar.Object) *calendar.Object {
 	out := *o
-	out.Masked, out.Size, out.ScheduleTag, out.Props, out.Memo = true, 0, 0, nil, nil
+	out.Masked, out.Size, out.ScheduleTag, out.Props = true, 0, 0, nil
 	if o.Data == nil {
 		return &out
 	}

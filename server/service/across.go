@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"factotum/server/cache"
 	"factotum/server/calendar"
 	"factotum/server/object"
 )
@@ -69,32 +70,30 @@ func (s *Service) copyOut(ctx context.Context, who calendar.Actor, op string, re
 	if err := s.checkObjectName(op, req.To); err != nil {
 		return p, err
 	}
-	m, r, err := s.look(ctx, who, op, from.Calendar, toLeave(req.Move))
-	if err != nil {
-		return p, err
-	}
-	if req.Move && s.opt.ReadOnly { // or a copy would remain
-		return p, calendar.Failf(calendar.ReadOnly, "", op, string(from.Calendar.Owner()), "the calendar store is in read-only mode")
-	}
-	err = s.store.View(ctx, from.Calendar.Owner(), func(tx calendar.Tx) error {
-		p = calendar.Parcel{}
-		row, exists, err := tx.Object(m.row.ID, from.Name, true)
-		if err != nil {
+	err = s.readCalendar(ctx, who, op, from.Calendar, toLeave(req.Move), func(v cache.View, cal *cache.Calendar, r calendar.Rights) error {
+		if req.Move && s.opt.ReadOnly { // or a copy would remain
+			return calendar.Failf(calendar.ReadOnly, "", op, string(from.Calendar.Owner()), "the calendar store is in read-only mode")
+		}
+		return v.Tx(ctx, cal, func(tx calendar.ReadTx) error {
+			p = calendar.Parcel{}
+			row, exists, err := tx.Object(cal.Row.ID, from.Name, true)
+			if err != nil {
+				return err
+			}
+			src := &row
+			if !exists {
+				src = nil
+			}
+			if err := leaves(op, &req, src, s.hides(row.Private, r, who, cal)); err != nil {
+				return err
+			}
+			p.Object = *cache.ObjectOf(&row, cal.ID, nil)
+			if p.Object.Props, err = tx.Props(cal.Row.ID, from.Name); err != nil || !row.Attached {
+				return err
+			}
+			p.Files, err = filesOf(tx, op, from, cal.Row.ID)
 			return err
-		}
-		src := &row
-		if !exists {
-			src = nil
-		}
-		if err := leaves(op, &req, src, s.masks(row.Private, r, who, m)); err != nil {
-			return err
-		}
-		p.Object = *toObject(&row, m.id)
-		if p.Object.Props, err = tx.Props(m.row.ID, from.Name); err != nil || !row.Attached {
-			return err
-		}
-		p.Files, err = filesOf(tx, op, from, m.row.ID)
-		return err
+		})
 	})
 	return p, wrap(op, from.String(), err)
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"factotum/server/cache"
 	"factotum/server/calendar"
 	"factotum/server/ical"
 	"factotum/server/object"
@@ -28,55 +29,55 @@ func (s *Service) Attachment(ctx context.Context, who calendar.Actor, req calend
 	if req.Calendar != "" {
 		owner = req.Calendar.Owner()
 	}
-	missing := calendar.Failf(calendar.NotFound, calendar.AttachmentGone, op, string(owner), "there is no such attachment")
-	var found calendar.AttachmentRow
-	var holders []calendar.AttachmentRow
-	err := s.store.View(ctx, owner, func(tx calendar.Tx) error {
-		var err error
-		holders, err = tx.AttachmentHolders(req.ID)
-		return err
-	})
-	if err != nil {
-		return calendar.Attachment{}, wrap(op, string(owner), err)
-	}
-	if len(holders) == 0 {
-		return calendar.Attachment{}, missing
-	}
-	h, err := s.loaded(ctx, owner)
-	if err != nil {
-		return calendar.Attachment{}, wrap(op, string(owner), err)
-	}
-	for _, a := range holders {
-		h.mu.RLock()
-		c := h.byID[a.Cal]
-		h.mu.RUnlock()
-		if c == nil || req.Calendar != "" && c.meta.id != req.Calendar || c.meta.row.Disabled && !who.Admin {
-			continue
+	var found *calendar.AttachmentRow
+	err := s.read(ctx, who, op, string(owner), owner, func(v cache.View) error {
+		found = nil
+		cals, err := v.Calendars()
+		if err != nil {
+			return err
 		}
-		r := s.rights(who, owner, c.meta.coOwners, c.meta.row.ACL)
-		if !r.CanRead() {
-			continue
-		}
-		err := s.store.View(ctx, owner, func(tx calendar.Tx) error {
-			found = calendar.AttachmentRow{}
-			o, ok, err := tx.Object(a.Cal, a.Name, false)
-			if err != nil || !ok || req.UID != "" && o.UID != req.UID || s.masks(o.Private, r, who, c.meta) {
-				return err
-			}
-			row, ok, err := tx.Attachment(a.Cal, a.Name, a.ID)
-			if ok {
-				found = row
-			}
+		return v.Tx(ctx, nil, func(tx calendar.ReadTx) error {
+			found, err = s.findAttachment(tx, who, req, cals)
 			return err
 		})
-		if err != nil {
-			return calendar.Attachment{}, wrap(op, string(owner), err)
+	})
+	if err != nil {
+		return calendar.Attachment{}, err
+	}
+	if found == nil {
+		return calendar.Attachment{}, calendar.Failf(calendar.NotFound, calendar.AttachmentGone, op, string(owner), "there is no such attachment")
+	}
+	return calendar.Attachment{ID: found.ID, ClientID: found.ClientID, Name: found.File, Type: found.Type, Modified: found.Created, Data: found.Data}, nil
+}
+
+// findAttachment returns a file of an object that who may read, or nil.
+func (s *Service) findAttachment(tx calendar.ReadTx, who calendar.Actor, req calendar.AttachmentRequest, cals []*cache.Calendar) (*calendar.AttachmentRow, error) {
+	holders, err := tx.AttachmentHolders(req.ID)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range holders {
+		at := slices.IndexFunc(cals, func(c *cache.Calendar) bool { return c.Row.ID == a.Cal })
+		if at < 0 {
+			continue
 		}
-		if found.ID != "" {
-			return calendar.Attachment{ID: found.ID, ClientID: found.ClientID, Name: found.File, Type: found.Type, Modified: found.Created, Data: found.Data}, nil
+		cal := cals[at]
+		r := s.rightsOn(who, cal)
+		if req.Calendar != "" && cal.ID != req.Calendar || cal.Row.Disabled && !who.Admin || !r.CanRead() {
+			continue
+		}
+		o, ok, err := tx.Object(a.Cal, a.Name, false)
+		if err != nil {
+			return nil, err
+		}
+		if !ok || req.UID != "" && o.UID != req.UID || s.hides(o.Private, r, who, cal) {
+			continue
+		}
+		if row, ok, err := tx.Attachment(a.Cal, a.Name, a.ID); err != nil || ok {
+			return &row, err
 		}
 	}
-	return calendar.Attachment{}, missing
+	return nil, nil
 }
 
 // newAttachments gives uploaded files their ids and each item its ATTACHes.

@@ -44,7 +44,7 @@ func onBothEngines(t *testing.T, test func(t *testing.T, st calendar.Store, sql 
 	run("SQLite", func(t *testing.T) (*sqlstore.Store, string, string, error) {
 		dir := t.TempDir()
 		st, err := sqlstore.OpenSQLite(t.Context(), dir, sqlstore.Options{})
-		return st, "sqlite", filepath.Join(dir, "calendar.db"), err
+		return st, "sqlite3", filepath.Join(dir, "calendar.db"), err
 	})
 	run("PostgreSQL", func(t *testing.T) (*sqlstore.Store, string, string, error) {
 		dsn := pgtest.Start(t)

@@ -13,15 +13,6 @@ import (
 	"factotum/server/recur"
 )
 
-// Calendar describes one calendar.
-func (s *Service) Calendar(ctx context.Context, who calendar.Actor, id calendar.ID) (calendar.Calendar, error) {
-	h, c, r, err := s.calendar(ctx, who, "calendar", id)
-	if err != nil {
-		return calendar.Calendar{}, err
-	}
-	return h.describe(c, r), nil
-}
-
 // CreateCalendar makes a collection in the home of the actor, or in any home
 // for the administrator.
 func (s *Service) CreateCalendar(ctx context.Context, who calendar.Actor, req calendar.CreateCalendarRequest) (calendar.Calendar, error) {

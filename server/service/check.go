@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"factotum/server/cache"
 	"factotum/server/calendar"
 	"factotum/server/object"
 )
@@ -116,10 +117,7 @@ func (s *Service) checkOwner(ctx context.Context, owner calendar.Owner, tx calen
 		if row.Change > home.Change {
 			rep.find(string(calendar.NewID(owner, row.Name)), "change number %d is above the home's %d", row.Change, home.Change)
 		}
-		m, err := newMeta(tx, owner, row)
-		if err != nil {
-			return err
-		}
+		m := cache.NewCalendar(owner, row, nil)
 		n, err := s.checkCalendar(ctx, tx, m, files, rep, w)
 		if err != nil {
 			return err
@@ -148,28 +146,28 @@ func (r *CheckReport) mend(w *mender, ref, format string, args ...any) {
 	r.Findings = append(r.Findings, Finding{Ref: ref, Msg: fmt.Sprintf(format, args...) + msg, Mended: w != nil})
 }
 
-func (s *Service) checkCalendar(ctx context.Context, tx calendar.ReadTx, m *calMeta, files *ownerFiles, rep *CheckReport, w *mender) (bytes int64, err error) {
+func (s *Service) checkCalendar(ctx context.Context, tx calendar.ReadTx, m *cache.Calendar, files *ownerFiles, rep *CheckReport, w *mender) (bytes int64, err error) {
 	var names []string
-	if err := tx.Objects(m.row.ID, "", false, func(o *calendar.ObjectRow) error { names = append(names, o.Name); return ctx.Err() }); err != nil {
+	if err := tx.Objects(m.Row.ID, "", false, func(o *calendar.ObjectRow) error { names = append(names, o.Name); return ctx.Err() }); err != nil {
 		return 0, err
 	}
 	uids := map[string]string{}
 	for chunk := range slices.Chunk(names, fetchChunk) {
-		rows, err := tx.ObjectsByName(m.row.ID, chunk, true)
+		rows, err := tx.ObjectsByName(m.Row.ID, chunk, true)
 		if err != nil {
 			return 0, err
 		}
 		if len(rows) != len(chunk) {
-			rep.find(string(m.id), "%d of %d objects cannot be read back", len(chunk)-len(rows), len(chunk))
+			rep.find(string(m.ID), "%d of %d objects cannot be read back", len(chunk)-len(rows), len(chunk))
 		}
 		for i := range rows {
 			o := &rows[i]
 			bytes += int64(o.Size)
 			rep.Objects++
-			if !m.row.Kind.Rules().Objects {
+			if !m.Row.Kind.Rules().Objects {
 				continue
 			}
-			ref := refOf(m.id, o.Name)
+			ref := refOf(m.ID, o.Name)
 			if first, dup := uids[o.UID]; dup {
 				rep.find(ref, "has the UID of %s", first)
 			}
@@ -182,20 +180,20 @@ func (s *Service) checkCalendar(ctx context.Context, tx calendar.ReadTx, m *calM
 	return bytes, nil
 }
 
-func (s *Service) checkObject(tx calendar.ReadTx, m *calMeta, o *calendar.ObjectRow, ref string, files *ownerFiles, rep *CheckReport, w *mender) error {
+func (s *Service) checkObject(tx calendar.ReadTx, m *cache.Calendar, o *calendar.ObjectRow, ref string, files *ownerFiles, rep *CheckReport, w *mender) error {
 	if len(o.Data) != o.Size {
 		rep.find(ref, "has %d octets, not %d", len(o.Data), o.Size)
 	}
-	if o.Change > m.row.Change {
-		rep.find(ref, "change number %d is above the calendar's %d", o.Change, m.row.Change)
+	if o.Change > m.Row.Change {
+		rep.find(ref, "change number %d is above the calendar's %d", o.Change, m.Row.Change)
 	}
 	text, comps, set, err := object.Compile(o.Data)
 	if err != nil {
 		rep.find(ref, "the text cannot be read: %v", err)
-		files.skip(m.row.ID, o.Name)
+		files.skip(m.Row.ID, o.Name)
 		return nil
 	}
-	if err := files.checkObject(o, object.Attachments(text, m.id.Owner()), ref, rep, w); err != nil {
+	if err := files.checkObject(o, object.Attachments(text, m.ID.Owner()), ref, rep, w); err != nil {
 		return err
 	}
 	want, err := object.IndexRows(set, comps)
@@ -203,7 +201,7 @@ func (s *Service) checkObject(tx calendar.ReadTx, m *calMeta, o *calendar.Object
 		rep.find(ref, "the occurrences cannot be worked out: %v", err)
 		return nil
 	}
-	have, err := tx.ObjectOccurrences(m.row.ID, o.Name)
+	have, err := tx.ObjectOccurrences(m.Row.ID, o.Name)
 	if err != nil {
 		return err
 	}
@@ -212,7 +210,7 @@ func (s *Service) checkObject(tx calendar.ReadTx, m *calMeta, o *calendar.Object
 			want[i].Name = o.Name
 		}
 		rep.Rebuilt++
-		return w.index(m.row.ID, o.Name, want)
+		return w.index(m.Row.ID, o.Name, want)
 	}
 	order := func(a, b calendar.OccurrenceRow) int {
 		if a.Start != b.Start {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"factotum/server/cache"
 	"factotum/server/calendar"
 	"factotum/server/object"
 )
@@ -33,19 +34,8 @@ func (s *Service) copyObject(ctx context.Context, who calendar.Actor, op string,
 		return calendar.CopyResult{}, err
 	}
 	leave := toLeave(req.Move)
-	h, c, r, err := s.calendar(ctx, who, op, from.Calendar)
+	src, err := s.source(ctx, who, op, &req, leave)
 	if err != nil {
-		return calendar.CopyResult{}, err
-	}
-	if _, err := s.admit(who, op, from.Calendar, &c.meta.row, c.meta.coOwners, leave); err != nil {
-		return calendar.CopyResult{}, err
-	}
-	got, err := s.fetch(ctx, h, c, []string{from.Name})
-	if err != nil {
-		return calendar.CopyResult{}, wrap(op, from.String(), err)
-	}
-	src := got[0]
-	if err := leaves(op, &req, stampOf(src), src != nil && s.masks(src.Class, r, who, c.meta)); err != nil {
 		return calendar.CopyResult{}, err
 	}
 	tm, _, err := s.look(ctx, who, op, to.Calendar, toWrite)
@@ -62,6 +52,23 @@ func (s *Service) copyObject(ctx context.Context, who calendar.Actor, op string,
 		return err
 	})
 	return res, err
+}
+
+// source is the object that is to be copied or moved.
+func (s *Service) source(ctx context.Context, who calendar.Actor, op string, req *calendar.CopyRequest, leave access) (src *calendar.Object, err error) {
+	from := req.From
+	err = s.readCalendar(ctx, who, op, from.Calendar, leave, func(v cache.View, cal *cache.Calendar, r calendar.Rights) error {
+		o, err := v.Object(ctx, cal, from.Name)
+		if err != nil {
+			return wrap(op, from.String(), err)
+		}
+		if o == nil {
+			return leaves(op, req, nil, false)
+		}
+		src = o.Object
+		return leaves(op, req, stampOf(src), s.hides(o.Class, r, who, cal))
+	})
+	return src, err
 }
 
 // stampOf is of an object what conditions are about, nil for none.
@@ -210,9 +217,9 @@ func (s *Service) copyCalendar(ctx context.Context, who calendar.Actor, op strin
 		return calendar.CopyResult{}, calendar.Failf(calendar.Denied, "", op, string(from), "only the owner copies or moves a calendar")
 	case req.Move && from.Name() == calendar.DefaultName:
 		return calendar.CopyResult{}, calendar.Failf(calendar.Denied, calendar.DefaultCalendarNeeded, op, string(from), "the default calendar cannot be moved")
-	case !req.Move && !m.row.Kind.Rules().Made:
+	case !req.Move && !m.Row.Kind.Rules().Made:
 		return calendar.CopyResult{}, calendar.Failf(calendar.Denied, "", op, string(from), "clients make no collections of this kind")
-	case !m.row.Kind.Rules().Nests && strings.ContainsRune(name, '/'):
+	case !m.Row.Kind.Rules().Nests && strings.ContainsRune(name, '/'):
 		return calendar.CopyResult{}, calendar.Failf(calendar.Denied, calendar.CollectionLocationOK, op, string(to), "a calendar stands directly in a home")
 	}
 	var res calendar.CopyResult

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"factotum/server/cache"
 	"factotum/server/calendar"
 	"factotum/server/object"
 )
@@ -101,15 +102,12 @@ func (p *place) rules(limits calendar.Limits) object.Rules {
 
 // look is the first look at a calendar, before the transaction: who may not
 // write is told so before his text is read. The door asks again.
-func (s *Service) look(ctx context.Context, who calendar.Actor, op string, id calendar.ID, may access) (*calMeta, calendar.Rights, error) {
-	_, c, r, err := s.calendar(ctx, who, op, id)
-	if err != nil {
-		return nil, r, err
-	}
-	if _, err := s.admit(who, op, id, &c.meta.row, c.meta.coOwners, may); err != nil {
-		return nil, r, err
-	}
-	return c.meta, r, nil
+func (s *Service) look(ctx context.Context, who calendar.Actor, op string, id calendar.ID, may access) (c *cache.Calendar, r calendar.Rights, err error) {
+	err = s.readCalendar(ctx, who, op, id, may, func(_ cache.View, cal *cache.Calendar, rights calendar.Rights) error {
+		c, r = cal, rights
+		return nil
+	})
+	return c, r, err
 }
 
 // masksFrom tells whether private objects are shown without details to an

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"factotum/server/cache"
 	"factotum/server/calendar"
 	"factotum/server/object"
 	"factotum/server/recur"
@@ -19,16 +20,16 @@ const maxBooked = 1000
 // WCAP set_calprops, allowdoublebook.
 func (s *Service) checkDoubles(w *writer, p *place, name string, obj *object.Resource) error {
 	row := p.row
-	float := s.floating(nil, &calMeta{row: row})
+	float := s.floatingOf(nil, cache.NewCalendar(w.owner, row, nil))
 	own, err := s.booked(obj.Occurrences, obj.Data, float)
 	if err != nil || len(own) == 0 {
 		return err
 	}
-	from, to := own[0].start, own[0].end
+	from, to := own[0].Start, own[0].End
 	for _, i := range own {
-		from, to = min(from, i.start), max(to, i.end)
+		from, to = min(from, i.Start), max(to, i.End)
 	}
-	var others []inst
+	var others []cache.Instance
 	var tails []string
 	err = w.Occurrences(row.ID, from-object.FloatingSlack, to+object.FloatingSlack, func(x calendar.OccurrenceRow) error {
 		switch {
@@ -36,7 +37,7 @@ func (s *Service) checkDoubles(w *writer, p *place, name string, obj *object.Res
 		case x.Flags&calendar.OccTail != 0:
 			tails = append(tails, x.Name)
 		case takesTime(x.Flags, x.Start, x.End):
-			others = append(others, inst{x.Start, x.End, int32(x.Flags), x.Name}.civil(float))
+			others = append(others, inZone(cache.Instance{Start: x.Start, End: x.End, Flags: int32(x.Flags), Name: x.Name}, float))
 		}
 		return nil
 	})
@@ -49,13 +50,13 @@ func (s *Service) checkDoubles(w *writer, p *place, name string, obj *object.Res
 			return err
 		}
 		for i := range rows {
-			rest, err := s.expandTail(context.Background(), toObject(&rows[i], ""), from-object.FloatingSlack, to+object.FloatingSlack, nil)
+			rest, err := cache.Expand(context.Background(), &rows[i], from-object.FloatingSlack, to+object.FloatingSlack, s.opt.Limits.Instances, nil)
 			if err != nil {
 				return err
 			}
 			for _, x := range rest {
-				if takesTime(int(x.flags), x.start, x.end) {
-					others = append(others, x.civil(float))
+				if takesTime(int(x.Flags), x.Start, x.End) {
+					others = append(others, inZone(x, float))
 				}
 			}
 		}
@@ -71,21 +72,21 @@ func takesTime(flags int, start, end int64) bool {
 	return flags&(calendar.OccFree|calendar.OccTodo|calendar.OccTail) == 0 && end > start
 }
 
-// civil turns floating time into that of a zone.
-func (i inst) civil(float recur.Zone) inst {
-	if i.flags&calendar.OccFloating != 0 {
-		i.start, i.end = object.InZone(i.start, i.end, float)
+// inZone turns floating time into that of a zone.
+func inZone(i cache.Instance, float recur.Zone) cache.Instance {
+	if i.Flags&calendar.OccFloating != 0 {
+		i.Start, i.End = object.InZone(i.Start, i.End, float)
 	}
 	return i
 }
 
 // booked lists the busy instances of an object, at most maxBooked of a series.
-func (s *Service) booked(occ []calendar.OccurrenceRow, data []byte, float recur.Zone) ([]inst, error) {
-	var out []inst
+func (s *Service) booked(occ []calendar.OccurrenceRow, data []byte, float recur.Zone) ([]cache.Instance, error) {
+	var out []cache.Instance
 	for _, o := range occ {
 		if o.Flags&calendar.OccTail == 0 {
 			if takesTime(o.Flags, o.Start, o.End) {
-				out = append(out, inst{start: o.Start, end: o.End, flags: int32(o.Flags)}.civil(float))
+				out = append(out, inZone(cache.Instance{Start: o.Start, End: o.End, Flags: int32(o.Flags)}, float))
 			}
 			continue
 		}
@@ -101,7 +102,7 @@ func (s *Service) booked(occ []calendar.OccurrenceRow, data []byte, float recur.
 				return nil, err
 			}
 			if r := object.IndexRow(in); takesTime(r.Flags, r.Start, r.End) {
-				out = append(out, inst{start: r.Start, end: r.End, flags: int32(r.Flags)}.civil(float))
+				out = append(out, inZone(cache.Instance{Start: r.Start, End: r.End, Flags: int32(r.Flags)}, float))
 			}
 		}
 	}
@@ -109,25 +110,25 @@ func (s *Service) booked(occ []calendar.OccurrenceRow, data []byte, float recur.
 }
 
 // clash tells whether an instance of a overlaps one of b. Both are reordered.
-func clash(a, b []inst) bool {
-	byStart := func(x, y inst) int { return int(min(max(x.start-y.start, -1), 1)) }
+func clash(a, b []cache.Instance) bool {
+	byStart := func(x, y cache.Instance) int { return int(min(max(x.Start-y.Start, -1), 1)) }
 	slices.SortFunc(a, byStart)
 	slices.SortFunc(b, byStart)
 	var endA, endB int64 // the latest end of those before
 	for len(a) > 0 && len(b) > 0 {
-		if a[0].start < b[0].start {
-			if a[0].start < endB {
+		if a[0].Start < b[0].Start {
+			if a[0].Start < endB {
 				return true
 			}
-			endA = max(endA, a[0].end)
+			endA = max(endA, a[0].End)
 			a = a[1:]
 		} else {
-			if b[0].start < endA {
+			if b[0].Start < endA {
 				return true
 			}
-			endB = max(endB, b[0].end)
+			endB = max(endB, b[0].End)
 			b = b[1:]
 		}
 	}
-	return len(a) > 0 && a[0].start < endB || len(b) > 0 && b[0].start < endA
+	return len(a) > 0 && a[0].Start < endB || len(b) > 0 && b[0].Start < endA
 }

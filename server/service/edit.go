@@ -19,15 +19,12 @@ func (s *Service) EditObject(ctx context.Context, who calendar.Actor, req calend
 	ctx = bind(ctx, who, req)
 	const op = "edit object"
 	id := req.Calendar
-	h, c, r, err := s.calendar(ctx, who, op, id)
+	may := editAccess(&req)
+	c, r, err := s.look(ctx, who, op, id, may)
 	if err != nil {
 		return calendar.EditResult{}, err
 	}
-	may := editAccess(&req)
-	if _, err := s.admit(who, op, id, &c.meta.row, c.meta.coOwners, may); err != nil {
-		return calendar.EditResult{}, err
-	}
-	if !c.meta.row.Kind.Rules().Objects {
+	if !c.Row.Kind.Rules().Objects {
 		return calendar.EditResult{}, calendar.Failf(calendar.Unsupported, "", op, string(id), "this collection is not a calendar")
 	}
 	if len(req.Items) > s.opt.Limits.Refs {
@@ -40,7 +37,7 @@ func (s *Service) EditObject(ctx context.Context, who calendar.Actor, req calend
 	if err != nil && calendar.KindOf(err) != calendar.NoCalendar { // who left the directory still has a calendar
 		return calendar.EditResult{}, err
 	}
-	editor := edit.Editor{Component: req.Component, Owner: p, Floating: s.floating(nil, c.meta), RecurrenceBound: req.Bound}
+	editor := edit.Editor{Component: req.Component, Owner: p, Floating: s.floatingOf(nil, c), RecurrenceBound: req.Bound}
 	files, err := s.newAttachments(op, id, req.Items)
 	if err != nil {
 		return calendar.EditResult{}, err
@@ -66,7 +63,7 @@ func (s *Service) EditObject(ctx context.Context, who calendar.Actor, req calend
 	})
 	if err == nil && items == nil && saved != nil { // done before
 		err = s.store.View(ctx, id.Owner(), func(tx calendar.Tx) (err error) {
-			items, err = restoreEdit(tx, c.meta.row, id, saved, req.Return)
+			items, err = restoreEdit(tx, c.Row, id, saved, req.Return)
 			return err
 		})
 	}
@@ -75,11 +72,14 @@ func (s *Service) EditObject(ctx context.Context, who calendar.Actor, req calend
 	}
 	res := calendar.EditResult{Items: items}
 	if req.Return || req.Within != nil {
-		res.Calendar = h.describe(c, r)
+		var gone error
+		if res.Calendar, gone = s.Calendar(ctx, who, id); gone != nil { // meanwhile
+			res.Calendar = describe(c, r)
+		}
 	}
 	if req.Return {
-		_, res.Float = s.float(c.meta)
-		err = s.firstInstances(ctx, c.meta, res.Items, req.Instances)
+		_, res.Float = s.float(c)
+		err = s.firstInstances(ctx, c, res.Items, req.Instances)
 	}
 	return res, wrap(op, string(id), err)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"factotum/server/cache"
 	"factotum/server/calendar"
 	"factotum/server/match"
 )
@@ -37,60 +38,44 @@ func (s *Service) FreeBusy(ctx context.Context, who calendar.Actor, req calendar
 	return out, nil
 }
 
-func (s *Service) busy(ctx context.Context, who calendar.Actor, op string, t calendar.FreeBusyTarget, req calendar.FreeBusyRequest) ([]calendar.Busy, error) {
-	var all []calendar.Busy
+func (s *Service) busy(ctx context.Context, who calendar.Actor, op string, t calendar.FreeBusyTarget, req calendar.FreeBusyRequest) (all []calendar.Busy, err error) {
+	id, owner := t.Calendar, t.Calendar.Owner()
 	if !t.Home {
-		h, c, r, err := s.calendar(ctx, who, op, t.Calendar)
-		if err != nil {
-			return nil, err
+		err = s.readCalendar(ctx, who, op, id, calendar.Rights.CanSeeBusy, func(v cache.View, cal *cache.Calendar, r calendar.Rights) (err error) {
+			all, err = s.busyOf(ctx, v, cal, req, nil)
+			return err
+		})
+	} else {
+		exists := false
+		err = s.read(ctx, who, op, string(owner), owner, func(v cache.View) (err error) {
+			exists = v.Home().Exists
+			all, err = s.busyHome(ctx, v, who, op, owner, req)
+			return err
+		})
+		if err == nil && !exists {
+			return nil, s.known(ctx, op, owner)
 		}
-		if err := need(r.CanSeeBusy(), r, op, t.Calendar); err != nil {
-			return nil, err
-		}
-		if all, err = s.busyOf(ctx, h, c, req, all); err != nil {
-			return nil, wrap(op, string(t.Calendar), err)
-		}
-		return match.MergeBusy(all), nil
 	}
-	owner := t.Calendar.Owner()
-	h, err := s.loaded(ctx, owner)
 	if err != nil {
-		return nil, wrap(op, string(owner), err)
+		return nil, err
 	}
-	h.mu.RLock()
-	cals := make([]*calCache, 0, len(h.byName))
-	for _, c := range h.byName {
-		cals = append(cals, c)
-	}
-	exists := h.exists
-	h.mu.RUnlock()
-	if !exists {
-		return nil, s.known(ctx, op, owner)
-	}
-	for try := 1; ; try++ { // all calendars in one state: what moves between two is in one of them
-		before := h.state()
-		if all, err = s.busyHome(ctx, who, op, owner, h, cals, req); err != nil {
-			return nil, err
-		}
-		if len(cals) == 1 || try == retakes || h.still(before, func(e *mutation) bool { return e.times }) {
-			return match.MergeBusy(all), nil
-		}
-	}
+	return match.MergeBusy(all), nil
 }
 
 // busyHome is the busy time of all calendars of a home that who may see.
-func (s *Service) busyHome(ctx context.Context, who calendar.Actor, op string, owner calendar.Owner, h *homeCache, cals []*calCache, req calendar.FreeBusyRequest) (all []calendar.Busy, err error) {
+func (s *Service) busyHome(ctx context.Context, v cache.View, who calendar.Actor, op string, owner calendar.Owner, req calendar.FreeBusyRequest) (all []calendar.Busy, err error) {
+	cals, err := v.Calendars()
+	if err != nil {
+		return nil, err
+	}
 	allowed := 0
 	for _, c := range cals {
-		if !c.meta.row.Kind.Rules().Objects || c.meta.row.Transparent || c.meta.row.Disabled {
-			continue
-		}
-		if r := s.rights(who, owner, c.meta.coOwners, c.meta.row.ACL); !r.CanSeeBusy() {
+		if !c.Row.Kind.Rules().Objects || c.Row.Transparent || c.Row.Disabled || !s.rightsOn(who, c).CanSeeBusy() {
 			continue
 		}
 		allowed++
-		if all, err = s.busyOf(ctx, h, c, req, all); err != nil {
-			return nil, wrap(op, string(c.meta.id), err)
+		if all, err = s.busyOf(ctx, v, c, req, all); err != nil {
+			return nil, wrap(op, string(c.ID), err)
 		}
 	}
 	if allowed == 0 && len(cals) > 0 {
@@ -99,33 +84,31 @@ func (s *Service) busyHome(ctx context.Context, who calendar.Actor, op string, o
 	return all, nil
 }
 
-func (s *Service) busyOf(ctx context.Context, h *homeCache, c *calCache, req calendar.FreeBusyRequest, all []calendar.Busy) ([]calendar.Busy, error) {
+func (s *Service) busyOf(ctx context.Context, v cache.View, cal *cache.Calendar, req calendar.FreeBusyRequest, all []calendar.Busy) ([]calendar.Busy, error) {
 	ignore := ""
 	if req.Ignore != "" {
-		var row calendar.ObjectRow
-		err := s.store.View(ctx, h.owner, func(tx calendar.Tx) error {
-			var err error
-			row, _, err = tx.ObjectByUID(c.meta.row.ID, req.Ignore, false)
+		err := v.Tx(ctx, cal, func(tx calendar.ReadTx) error {
+			row, _, err := tx.ObjectByUID(cal.Row.ID, req.Ignore, false)
+			ignore = row.Name
 			return err
 		})
 		if err != nil {
 			return nil, err
 		}
-		ignore = row.Name
 	}
 	from, to := req.Window.Unix()
-	err := s.instances(ctx, h, c, req.Window, s.floating(nil, c.meta), func(i inst) {
-		if i.flags&(calendar.OccFree|calendar.OccTodo) != 0 || i.end <= i.start || ignore != "" && i.name == ignore {
+	err := instances(ctx, v, cal, req.Window, s.floatingOf(nil, cal), func(i cache.Instance) {
+		if i.Flags&(calendar.OccFree|calendar.OccTodo) != 0 || i.End <= i.Start || ignore != "" && i.Name == ignore {
 			return
 		}
 		typ := "BUSY"
 		switch {
-		case i.flags&calendar.OccUnavailable != 0:
+		case i.Flags&calendar.OccUnavailable != 0:
 			typ = "BUSY-UNAVAILABLE"
-		case i.flags&calendar.OccTentative != 0:
+		case i.Flags&calendar.OccTentative != 0:
 			typ = "BUSY-TENTATIVE"
 		}
-		all = append(all, calendar.Busy{Start: time.Unix(max(i.start, from), 0).UTC(), End: time.Unix(min(i.end, to), 0).UTC(), Type: typ})
+		all = append(all, calendar.Busy{Start: time.Unix(max(i.Start, from), 0).UTC(), End: time.Unix(min(i.End, to), 0).UTC(), Type: typ})
 	})
 	return all, err
 }

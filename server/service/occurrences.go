@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"factotum/server/cache"
 	"factotum/server/calendar"
 	"factotum/server/match"
 	"factotum/server/object"
@@ -12,17 +13,17 @@ import (
 )
 
 // firstInstances tells of the objects of an edit which instances they have.
-func (s *Service) firstInstances(ctx context.Context, m *calMeta, items []calendar.EditItemResult, most int) error {
+func (s *Service) firstInstances(ctx context.Context, c *cache.Calendar, items []calendar.EditItemResult, most int) error {
 	for i := range items {
 		o := items[i].Object
 		if most <= 0 || o == nil || !match.MayRecur(o.Data) {
 			continue
 		}
-		known, err := s.compiled(o)
-		if err != nil || !match.Recurs(known.cal) {
+		known, err := (&cache.Object{Object: o}).Parsed()
+		if err != nil || !match.Recurs(known.Cal) {
 			continue
 		}
-		series := match.Series{Cal: known.cal, Set: known.set, Float: s.floating(nil, m)}
+		series := match.Series{Cal: known.Cal, Set: known.Set, Float: s.floatingOf(nil, c)}
 		if items[i].Occurrences, err = series.Within(ctx, calendar.Window{}, match.Bounds{Most: min(most, s.opt.Limits.Instances)}); err != nil {
 			return err
 		}
@@ -58,32 +59,32 @@ func (s *Service) Occurrences(ctx context.Context, who calendar.Actor, req calen
 	if z, ok := recur.LoadZone(req.Zone); ok {
 		look.day = z
 	}
-	metas := make([]*calMeta, len(req.Calendars)) // of those that can be read
+	cals := make([]*cache.Calendar, len(req.Calendars)) // those that can be read
 	for i, id := range req.Calendars {
 		res := calendar.OccurrencesResult{Index: i}
-		h, c, r, err := s.calendar(ctx, who, op, id)
+		c, r, err := s.look(ctx, who, op, id, nil)
 		if err == nil {
-			cal := h.describe(c, r)
+			cal := describe(c, r)
 			res.Calendar = &cal
-			_, res.Float = s.float(c.meta)
-			err = need(r.CanRead(), r, op, id)
+			_, res.Float = s.float(c)
+			_, err = s.admit(who, op, id, &c.Row, c.CoOwners, toRead)
 		}
 		if err == nil && req.Invitations {
 			res.Invitations, err = s.invitations(ctx, who, id)
 		}
 		if res.Err = err; err == nil {
-			metas[i] = c.meta
+			cals[i] = c
 		}
 		if err := emit(res); err != nil {
 			return err
 		}
 	}
-	for i, m := range metas {
-		if m == nil {
+	for i, c := range cals {
+		if c == nil {
 			continue
 		}
 		look.index, look.id = i, req.Calendars[i]
-		look.float, _ = s.float(m)
+		look.float, _ = s.float(c)
 		err := look.calendar(ctx)
 		switch {
 		case look.stopped != nil:
@@ -110,12 +111,12 @@ func (s *Service) invitations(ctx context.Context, who calendar.Actor, id calend
 	}
 	for _, name := range eventsAndTasks {
 		filter := &calendar.CompFilter{Name: "VCALENDAR", Comps: []calendar.CompFilter{{Name: name, Props: []calendar.PropFilter{{Name: "ORGANIZER"}}}}}
-		err := s.Query(ctx, who, calendar.QueryRequest{Calendar: id, Filter: filter}, func(o *calendar.Object) error {
-			known, err := s.compiled(o)
+		err := s.query(ctx, who, &calendar.QueryRequest{Calendar: id, Filter: filter}, nil, func(q *query, o *cache.Object) error {
+			known, err := s.shown(q.cal, o, q.rights, who).Parsed()
 			if err != nil {
 				return nil
 			}
-			for k := range known.cal.ChildrenOf(name) {
+			for k := range known.Cal.ChildrenOf(name) {
 				if object.StateOf(k, owner) == object.NeedsAction {
 					n++
 				}
@@ -141,9 +142,7 @@ func (s *Service) Calendars(ctx context.Context, who calendar.Actor, req calenda
 		if res.Calendar, res.Err = s.Calendar(ctx, who, id); res.Err != nil || !req.Invitations {
 			continue
 		}
-		if r := res.Calendar.Rights; !r.CanRead() {
-			res.Err = need(false, r, op, id)
-		} else {
+		if _, _, res.Err = s.look(ctx, who, op, id, toRead); res.Err == nil {
 			res.Invitations, res.Err = s.invitations(ctx, who, id)
 		}
 	}
@@ -152,10 +151,10 @@ func (s *Service) Calendars(ctx context.Context, who calendar.Actor, req calenda
 
 // float is the zone in which floating time of a calendar is read, and how a
 // front is told of it.
-func (s *Service) float(m *calMeta) (zone recur.Zone, text string) {
-	zone = s.floating(nil, m)
-	if zone == m.zone {
-		return zone, m.row.Timezone
+func (s *Service) float(c *cache.Calendar) (zone recur.Zone, text string) {
+	zone = s.floatingOf(nil, c)
+	if zone == c.Zone {
+		return zone, c.Row.Timezone
 	}
 	return zone, zone.Name()
 }
@@ -221,41 +220,43 @@ func (l *lookUp) query(ctx context.Context, name string) error {
 		f.TimeRange = within
 	}
 	filter := &calendar.CompFilter{Name: "VCALENDAR", Comps: []calendar.CompFilter{f}}
-	return l.s.Query(ctx, l.who, calendar.QueryRequest{Calendar: l.id, Filter: filter}, func(o *calendar.Object) error { return show(ctx, o) })
+	return l.s.query(ctx, l.who, &calendar.QueryRequest{Calendar: l.id, Filter: filter}, nil, func(q *query, o *cache.Object) error {
+		return show(ctx, l.s.shown(q.cal, o, q.rights, l.who))
+	})
 }
 
 // object sends an object with its occurrences; with none, as it stands.
-func (l *lookUp) object(o *calendar.Object, list []calendar.Occurrence) error {
+func (l *lookUp) object(o *cache.Object, list []calendar.Occurrence) error {
 	if l.req.None {
-		o, list = o.Meta(), nil
+		return l.send(calendar.OccurrencesResult{Object: o.Meta()})
 	}
-	return l.send(calendar.OccurrencesResult{Object: o, Occurrences: list})
+	return l.send(calendar.OccurrencesResult{Object: o.Object, Occurrences: list})
 }
 
 // series prepares the recurrence of an object; nil if it stands for itself. What
 // was stored by other means and cannot be compiled has no instances: csdb check
 // tells of it.
-func (l *lookUp) series(o *calendar.Object) (series *match.Series, alone bool) {
+func (l *lookUp) series(o *cache.Object) (series *match.Series, alone bool) {
 	if l.req.Series || !match.MayRecur(o.Data) {
 		return nil, true
 	}
 	return l.compiled(o)
 }
 
-func (l *lookUp) compiled(o *calendar.Object) (series *match.Series, alone bool) {
-	known, err := l.s.compiled(o)
+func (l *lookUp) compiled(o *cache.Object) (series *match.Series, alone bool) {
+	known, err := o.Parsed()
 	if err != nil {
 		return nil, false
 	}
-	if !match.Recurs(known.cal) {
+	if !match.Recurs(known.Cal) {
 		return nil, true
 	}
-	keepCompiled(o, known)
-	return &match.Series{Cal: known.cal, Set: known.set, Float: l.float}, false
+	o.Keep(known)
+	return &match.Series{Cal: known.Cal, Set: known.Set, Float: l.float}, false
 }
 
 // instances sends an object with those of its instances that find finds, if any.
-func (l *lookUp) instances(o *calendar.Object, find func(*match.Series) ([]calendar.Occurrence, error)) error {
+func (l *lookUp) instances(o *cache.Object, find func(*match.Series) ([]calendar.Occurrence, error)) error {
 	series, alone := l.series(o)
 	if alone {
 		return l.object(o, nil)
@@ -270,28 +271,28 @@ func (l *lookUp) instances(o *calendar.Object, find func(*match.Series) ([]calen
 	return l.object(o, list)
 }
 
-func (l *lookUp) overlapping(ctx context.Context, o *calendar.Object) error {
+func (l *lookUp) overlapping(ctx context.Context, o *cache.Object) error {
 	return l.instances(o, func(series *match.Series) ([]calendar.Occurrence, error) {
 		return series.Within(ctx, l.req.Window, l.bounds)
 	})
 }
 
-func (l *lookUp) alarmed(ctx context.Context, o *calendar.Object) error {
+func (l *lookUp) alarmed(ctx context.Context, o *cache.Object) error {
 	return l.instances(o, func(series *match.Series) ([]calendar.Occurrence, error) {
 		return series.Alarmed(ctx, l.req.Window, l.bounds)
 	})
 }
 
 // whole sends an object with its instances of all times.
-func (l *lookUp) whole(ctx context.Context, o *calendar.Object) error {
+func (l *lookUp) whole(ctx context.Context, o *cache.Object) error {
 	return l.instances(o, func(series *match.Series) ([]calendar.Occurrence, error) {
 		return series.Within(ctx, calendar.Window{}, l.bounds)
 	})
 }
 
-func (l *lookUp) undelivered(ctx context.Context, o *calendar.Object) error {
-	known, err := l.s.compiled(o)
-	if err != nil || !match.Undelivered(known.cal, l.req.Attendee) {
+func (l *lookUp) undelivered(ctx context.Context, o *cache.Object) error {
+	known, err := o.Parsed()
+	if err != nil || !match.Undelivered(known.Cal, l.req.Attendee) {
 		return nil
 	}
 	return l.whole(ctx, o)
@@ -299,7 +300,7 @@ func (l *lookUp) undelivered(ctx context.Context, o *calendar.Object) error {
 
 // written goes through the objects that were last written in the window and
 // that pass.
-func (l *lookUp) written(ctx context.Context, pass func(*calendar.Object) bool, show func(context.Context, *calendar.Object) error) error {
+func (l *lookUp) written(ctx context.Context, pass func(*calendar.Object) bool, show func(context.Context, *cache.Object) error) error {
 	var refs []calendar.Ref
 	_, err := l.s.ListObjects(ctx, l.who, l.id, func(o *calendar.Object) error {
 		if slices.Contains(l.req.Components, o.Component) && pass(o) && match.Written(o.Modified, l.req.Window) {
@@ -311,11 +312,11 @@ func (l *lookUp) written(ctx context.Context, pass func(*calendar.Object) bool, 
 		return err
 	}
 	for chunk := range slices.Chunk(refs, fetchChunk) {
-		err := l.s.Objects(ctx, l.who, calendar.ObjectsRequest{Refs: chunk}, func(r calendar.ObjectResult) error {
-			if r.Err != nil {
+		err := l.s.objects(ctx, l.who, &calendar.ObjectsRequest{Refs: chunk}, func(in *readable, _ calendar.Ref, o *cache.Object, err error) error {
+			if err != nil {
 				return nil // deleted meanwhile
 			}
-			return show(ctx, r.Object)
+			return show(ctx, l.s.shown(in.cal, o, in.rights, l.who))
 		})
 		if err != nil {
 			return err
@@ -337,7 +338,7 @@ func (l *lookUp) deleted(ctx context.Context) error {
 			return nil
 		}
 		res := calendar.OccurrencesResult{Gone: it.Gone}
-		series, alone := l.series(&calendar.Object{Data: it.Gone.Data})
+		series, alone := l.series(&cache.Object{Object: &calendar.Object{Data: it.Gone.Data}})
 		switch {
 		case alone:
 		case series == nil:
@@ -365,20 +366,20 @@ func withoutText(g *calendar.Tombstone) *calendar.Tombstone {
 
 // excluded sends a series with the instances that it lacks: no log has the
 // single ones, but the object's last change is when they went at the latest.
-func (l *lookUp) excluded(_ context.Context, o *calendar.Object) error {
+func (l *lookUp) excluded(_ context.Context, o *cache.Object) error {
 	if !match.MayRecur(o.Data) {
 		return nil
 	}
-	known, err := l.s.compiled(o)
+	known, err := o.Parsed()
 	if err != nil {
 		return nil
 	}
-	series := &match.Series{Cal: known.cal, Set: known.set, Float: l.float}
+	series := &match.Series{Cal: known.Cal, Set: known.Set, Float: l.float}
 	list := series.Excluded(l.bounds.Most)
 	if len(list) == 0 {
 		return nil
 	}
-	return l.send(calendar.OccurrencesResult{Object: o, Occurrences: list, Excluded: true})
+	return l.send(calendar.OccurrencesResult{Object: o.Object, Occurrences: list, Excluded: true})
 }
 
 // named answers Refs.
@@ -388,33 +389,33 @@ func (l *lookUp) named(ctx context.Context) error {
 		uids[i] = l.req.Refs[i].UID
 	}
 	i := -1
-	return l.s.Objects(ctx, l.who, calendar.ObjectsRequest{Calendar: l.id, UIDs: uids}, func(r calendar.ObjectResult) error {
+	return l.s.objects(ctx, l.who, &calendar.ObjectsRequest{Calendar: l.id, UIDs: uids}, func(in *readable, _ calendar.Ref, o *cache.Object, err error) error {
 		i++
 		switch {
-		case r.Err != nil && calendar.KindOf(r.Err) == calendar.NotFound:
+		case err != nil && calendar.KindOf(err) == calendar.NotFound:
 			return nil
-		case r.Err != nil:
-			return r.Err
-		case !slices.Contains(l.req.Components, r.Object.Component):
+		case err != nil:
+			return err
+		case !slices.Contains(l.req.Components, o.Component):
 			return nil
 		}
-		return l.oneOf(ctx, i, r.Object)
+		return l.oneOf(ctx, i, l.s.shown(in.cal, o, in.rights, l.who))
 	})
 }
 
-func (l *lookUp) oneOf(ctx context.Context, i int, o *calendar.Object) error {
+func (l *lookUp) oneOf(ctx context.Context, i int, o *cache.Object) error {
 	ref := l.req.Refs[i]
-	res := calendar.OccurrencesResult{Ref: i, Object: o}
+	res := calendar.OccurrencesResult{Ref: i, Object: o.Object}
 	var list []calendar.Occurrence
 	var err error
 	switch {
 	case !ref.RID.IsZero() && ref.Scope != calendar.WholeSeries:
-		known, bad := l.s.compiled(o)
+		known, bad := o.Parsed()
 		if bad != nil {
 			return nil
 		}
-		keepCompiled(o, known)
-		series := &match.Series{Cal: known.cal, Set: known.set, Float: l.float}
+		o.Keep(known)
+		series := &match.Series{Cal: known.Cal, Set: known.Set, Float: l.float}
 		if list, err = series.Named(ctx, ref, l.day, l.bounds); err != nil || len(list) == 0 {
 			return err
 		}

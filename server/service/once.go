@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 
+	"factotum/server/cache"
 	"factotum/server/calendar"
 )
 
@@ -132,7 +133,7 @@ func restoreEdit(tx calendar.ReadTx, row calendar.CalendarRow, id calendar.ID, s
 			return nil, err
 		}
 		if ok {
-			out[i].Object = toObject(&o, id)
+			out[i].Object = cache.ObjectOf(&o, id, nil)
 		}
 	}
 	return out, nil

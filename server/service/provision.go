@@ -17,25 +17,21 @@ func (s *Service) provisions(who calendar.Actor, owner calendar.Owner) bool {
 // provision makes the default calendar of an owner who has none. It is a write
 // of its own, done before the one that came upon it, and needs no request
 // token: who repeats it finds it done.
-func (s *Service) provision(ctx context.Context, who calendar.Actor, owner calendar.Owner) (*homeCache, error) {
+func (s *Service) provision(ctx context.Context, who calendar.Actor, owner calendar.Owner) error {
 	const op = "create default calendar"
 	p, err := s.person(ctx, op, owner)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	row := s.newRow(p, calendar.DefaultName)
 	if row.DisplayName = p.Name; row.DisplayName == "" {
 		row.DisplayName = string(owner)
 	}
-	err = s.transact(calendar.WithToken(ctx, ""), who, op, owner, func(w *writer) error {
+	return s.transact(calendar.WithToken(ctx, ""), who, op, owner, func(w *writer) error {
 		if _, ok, err := w.Calendar(calendar.DefaultName); err != nil || ok {
 			return err // another request was first
 		}
 		_, err := w.createCalendar(row, nil)
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return s.loaded(ctx, owner)
 }

@@ -114,12 +114,12 @@ func (s *Service) PutObjects(ctx context.Context, who calendar.Actor, req calend
 	if err != nil {
 		return nil, err
 	}
-	if !m.row.Kind.Rules().Objects {
+	if !m.Row.Kind.Rules().Objects {
 		return nil, calendar.Failf(calendar.Unsupported, "", op, string(id), "this collection is not a calendar")
 	}
 	out := make([]calendar.PutItemResult, len(req.Items))
 	objs := make([]*object.Resource, len(req.Items))
-	float := s.floating(nil, m)
+	float := s.floatingOf(nil, m)
 	for i, it := range req.Items {
 		out[i].Name = it.Name
 		obj, err := object.Parse(s.rulesOf(m), it.Data, "")

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"factotum/server/cache"
 	"factotum/server/calendar"
 	"factotum/server/object"
 )
@@ -164,7 +165,7 @@ func (w *writer) store(p *place, name string, obj *object.Resource, old *calenda
 	}
 	ch.After = calendar.NewVersion(o, is, obj.Calendar)
 	ch.After.Props = props
-	return *toObject(&o, p.id).Meta(), w.end(ch)
+	return *cache.ObjectOf(&o, p.id, nil).Meta(), w.end(ch)
 }
 
 func nonNil(rows []calendar.OccurrenceRow) []calendar.OccurrenceRow {

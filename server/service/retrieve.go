@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"factotum/server/cache"
 	"factotum/server/calendar"
 	"factotum/server/ical"
 	"factotum/server/match"
@@ -42,8 +43,9 @@ func (s *Service) newShape(req calendar.DataRequest) (*shape, error) {
 }
 
 // present gives an object the form asked for and hides what who may not see.
-func (s *Service) present(ctx context.Context, m *calMeta, o *calendar.Object, r calendar.Rights, who calendar.Actor, sh *shape) (*calendar.Object, error) {
-	masked := s.masks(o.Class, r, who, m)
+func (s *Service) present(ctx context.Context, of *cache.Calendar, known *cache.Object, r calendar.Rights, who calendar.Actor, sh *shape) (*calendar.Object, error) {
+	o := known.Object
+	masked := s.hides(o.Class, r, who, of)
 	if sh.req.None {
 		out := o.Meta()
 		if masked {
@@ -53,25 +55,18 @@ func (s *Service) present(ctx context.Context, m *calMeta, o *calendar.Object, r
 	}
 	if masked {
 		o = match.Mask(o)
+		known = &cache.Object{Object: o}
 	}
 	if sh.plain || o.Component == "" {
 		return o, nil
 	}
-	out := *o
-	out.Memo = nil
-	only := sh.req.Expand != nil && sh.zone == nil && sh.req.LimitBusy == nil && sh.req.Comp == nil && !masked
-	if only {
-		if out.Data = expanded(o, sh.req.Expand); out.Data != nil {
-			return &out, nil
-		}
-	}
-	known, err := s.compiled(o)
+	parsed, err := known.Parsed()
 	if err != nil {
 		return o, nil // stored before a rule was added: give what there is
 	}
-	cal := &ical.Component{Name: known.cal.Name, Props: known.cal.Props, Children: known.cal.Children}
-	set := known.set
-	float := s.floating(sh, m)
+	cal := &ical.Component{Name: parsed.Cal.Name, Props: parsed.Cal.Props, Children: parsed.Cal.Children}
+	set := parsed.Set
+	float := s.floatingOf(sh, of)
 	budget := recur.Budget{MaxInstances: s.opt.Limits.Instances, MaxSteps: 200_000}
 	switch {
 	case sh.req.Expand != nil:
@@ -101,12 +96,8 @@ func (s *Service) present(ctx context.Context, m *calMeta, o *calendar.Object, r
 	if sh.req.Comp != nil {
 		cal = match.Select(cal, sh.req.Comp)
 	}
+	out := *o
 	out.Data = cal.Append(make([]byte, 0, len(o.Data)))
-	if only {
-		keepExpanded(ctx, o, sh.req.Expand, set, float, out.Data)
-	}
-	if !only || set.Recurring() { // what does not recur is not asked for in another form
-		keepCompiled(o, known)
-	}
+	known.Keep(parsed)
 	return &out, nil
 }

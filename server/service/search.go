@@ -66,13 +66,13 @@ func (s *Service) SearchCalendars(ctx context.Context, who calendar.Actor, req c
 	}
 	var out []calendar.Calendar
 	take := func(id calendar.ID) error {
-		h, c, r, err := s.calendar(ctx, who, op, id)
+		cal, err := s.Calendar(ctx, who, id)
 		switch {
 		case errors.Is(err, calendar.NoCalendar), calendar.ReasonOf(err) == calendar.Disabled:
 		case err != nil:
-			return err
-		case c.meta.row.Kind == calendar.CalendarCollection:
-			out = append(out, h.describe(c, r))
+			return wrap(op, string(id), err)
+		case cal.Kind == calendar.CalendarCollection:
+			out = append(out, cal)
 		}
 		return nil
 	}

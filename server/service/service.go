@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"factotum/server/acl"
+	"factotum/server/cache"
 	"factotum/server/calendar"
 	"factotum/server/object"
 	"factotum/server/recur"
@@ -44,7 +45,7 @@ type Options struct {
 
 	NoProvision bool // local.autoprovision="no": only the administrator makes default calendars
 
-	CacheBytes   int64         // memory for what is read often; 0 = 48 MiB
+	CacheBytes   int64         // memory for what is read often; 0 = 48 MiB, less: none
 	TombstoneAge time.Duration // how long deletions are remembered; 0 = 90 days
 	ReadOnly     bool          // caldb.berkeleydb.readonly
 
@@ -69,7 +70,7 @@ type Service struct {
 	opt     Options
 	log     *slog.Logger
 	now     func() time.Time
-	cache   *cache
+	cache   *cache.Cache
 	names   nameIndex
 	started time.Time
 	lastID  atomic.Int64
@@ -99,14 +100,15 @@ func New(store calendar.Store, people calendar.People, opt Options) *Service {
 	if opt.GroupACL == nil {
 		opt.GroupACL = acl.MustParse(acl.DefaultGroup)
 	}
-	if opt.CacheBytes <= 0 {
+	if opt.CacheBytes == 0 {
 		opt.CacheBytes = 48 << 20
 	}
 	if opt.TombstoneAge <= 0 {
 		opt.TombstoneAge = 90 * 24 * time.Hour
 	}
 	opt.Limits = opt.Limits.WithDefaults()
-	s := &Service{store: store, people: people, opt: opt, log: opt.Logger, now: opt.Now, cache: newCache(opt.CacheBytes), started: opt.Now(), zone: recur.UTC}
+	s := &Service{store: store, people: people, opt: opt, log: opt.Logger, now: opt.Now, started: opt.Now(), zone: recur.UTC}
+	s.cache = cache.New(store, cache.Options{Bytes: opt.CacheBytes, Instances: opt.Limits.Instances, Logger: opt.Logger})
 	if z, ok := recur.LoadZone(opt.DefaultTZID); ok && opt.DefaultTZID != "" {
 		s.zone = z
 	}
@@ -116,8 +118,8 @@ func New(store calendar.Store, people calendar.People, opt Options) *Service {
 // Limits returns what the service enforces, for fronts that announce it.
 func (s *Service) Limits() calendar.Limits { return s.opt.Limits }
 
-// CacheSize tells how many octets the cache has in use.
-func (s *Service) CacheSize() int64 { return s.cache.size.Load() }
+// Cache is what the Service reads by.
+func (s *Service) Cache() *cache.Cache { return s.cache }
 
 // Ping reports the store's state.
 func (s *Service) Ping(ctx context.Context) (calendar.Status, error) {
@@ -171,27 +173,9 @@ func (s *Service) rights(who calendar.Actor, owner calendar.Owner, coOwners []st
 	return calendar.Rights{Components: c, Properties: p, Owner: who.User != "" && strings.EqualFold(who.User, string(owner))}
 }
 
-// need turns a missing right into the error that reveals no more than the
-// actor may know.
-func need(ok bool, r calendar.Rights, op string, id calendar.ID) error {
-	switch {
-	case ok:
-		return nil
-	case !r.CanSee():
-		return &calendar.Error{Kind: calendar.NoCalendar, Reason: calendar.Hidden, Op: op, Ref: string(id)}
-	}
-	return calendar.Failf(calendar.Denied, "", op, string(id), "your rights on this calendar do not allow this")
-}
-
-// masks tells whether an object of that class is shown to the actor without
-// its details.
-func (s *Service) masks(class uint8, r calendar.Rights, who calendar.Actor, m *calMeta) bool {
-	return class != 0 && !s.opt.ShowPrivate && !r.Owner && !m.isCoOwner(who)
-}
-
 // rulesOf are those of a calendar for its objects.
-func (s *Service) rulesOf(m *calMeta) object.Rules {
-	return object.Rules{Owner: m.id.Owner(), Kind: m.row.Kind, Components: m.components, Limits: s.opt.Limits}
+func (s *Service) rulesOf(c *cache.Calendar) object.Rules {
+	return object.Rules{Owner: c.ID.Owner(), Kind: c.Row.Kind, Components: c.Components, Limits: s.opt.Limits}
 }
 
 // refOf names an object for errors and logs.

@@ -2,9 +2,8 @@ package service
 
 import (
 	"context"
-	"slices"
-	"sort"
 
+	"factotum/server/cache"
 	"factotum/server/calendar"
 	"factotum/server/match"
 )
@@ -15,252 +14,155 @@ import (
 func (s *Service) Sync(ctx context.Context, who calendar.Actor, req calendar.SyncRequest, emit func(calendar.SyncItem) error) (calendar.SyncResult, error) {
 	const op = "sync"
 	id := req.Calendar
-	h, c, r, err := s.calendar(ctx, who, op, id)
-	if err != nil {
-		return calendar.SyncResult{}, err
-	}
-	if err := need(r.CanRead(), r, op, id); err != nil {
-		return calendar.SyncResult{}, err
-	}
-	cal := h.describe(c, r)
-	if req.Gone != nil {
-		return s.syncGone(ctx, who, h, c, r, req, cal, emit)
-	}
-	var since, start int64
-	if req.Token != "" {
-		inc, n, began, ok := calendar.ParseSyncToken(req.Token)
-		if !ok || inc != cal.Incarnation || max(n, began) > cal.Change || max(n, began) < c.meta.row.Purged {
-			return calendar.SyncResult{Calendar: cal}, calendar.Fail(calendar.BadSyncToken, op, string(id))
+	var y syncing
+	err := s.readCalendar(ctx, who, op, id, toRead, func(v cache.View, cal *cache.Calendar, r calendar.Rights) (err error) {
+		y = syncing{Service: s, who: who, req: &req, cal: cal, rights: r}
+		y.res.Calendar = describe(cal, r)
+		y.res.Token = y.res.Calendar.SyncToken()
+		if req.Gone != nil {
+			return y.gone(ctx, v)
 		}
-		since, start = n, began
+		if req.Token != "" {
+			inc, n, began, ok := calendar.ParseSyncToken(req.Token)
+			if !ok || inc != cal.Row.ID || max(n, began) > cal.Row.Change || max(n, began) < cal.Row.Purged {
+				y.res.Token = ""
+				return calendar.Fail(calendar.BadSyncToken, op, string(id))
+			}
+			y.since, y.began = n, began
+		}
+		inMemory := req.Limit <= 0 && !req.Data && !req.Deleted && y.began == 0
+		switch {
+		case req.Token != "" && y.since == cal.Row.Change:
+			return nil
+		case req.Token == "" && req.Limit <= 0 && !req.Data:
+			y.all, err = v.List(ctx, cal)
+			return err
+		case req.Token == "":
+			y.began = cal.Row.Change
+		case inMemory:
+			var ok bool
+			if y.items, ok = v.Changes(cal, y.since); ok {
+				return nil
+			}
+		}
+		return y.changes(ctx, v)
+	})
+	if err != nil {
+		return y.res, err
 	}
+	return y.res, y.give(emit)
+}
+
+// syncing is a Sync under way.
+type syncing struct {
+	*Service
+	who          calendar.Actor
+	req          *calendar.SyncRequest
+	cal          *cache.Calendar
+	rights       calendar.Rights
+	since, began int64
+	all          []*calendar.Object  // the answer of a first one
+	items        []calendar.SyncItem // of others
+	res          calendar.SyncResult
+}
+
+// give emits what was found.
+func (y *syncing) give(emit func(calendar.SyncItem) error) error {
 	send := func(o *calendar.Object) error {
-		if s.masks(o.Class, r, who, c.meta) {
+		if o.Class != 0 && y.hides(o.Class, y.rights, y.who, y.cal) {
 			o = match.Mask(o)
 		}
 		return emit(calendar.SyncItem{Object: o})
 	}
-	if since == cal.Change && req.Token != "" {
-		return calendar.SyncResult{Token: cal.SyncToken(), Calendar: cal}, nil
-	}
-	if req.Token == "" && req.Limit <= 0 && !req.Data {
-		return s.syncAll(ctx, who, h, c, r, emit)
-	}
-	if req.Limit <= 0 && !req.Data && !req.Deleted && start == 0 {
-		if res, ok, err := s.syncLog(h, c, cal, since, send, emit); ok {
-			return res, err
+	for _, o := range y.all {
+		if err := send(o); err != nil {
+			return err
 		}
 	}
-	return s.syncStore(ctx, who, h, c, r, req, since, start, send, emit)
-}
-
-// syncAll answers a first sync from the listing.
-func (s *Service) syncAll(ctx context.Context, who calendar.Actor, h *homeCache, c *calCache, r calendar.Rights, emit func(calendar.SyncItem) error) (calendar.SyncResult, error) {
-	cal := h.describe(c, r) // before the listing: what comes between is told again
-	list, err := s.listing(ctx, h, c)
-	if err != nil {
-		return calendar.SyncResult{}, wrap("sync", string(c.meta.id), err)
-	}
-	for _, o := range list {
-		if o.Class != 0 && s.masks(o.Class, r, who, c.meta) {
-			o = match.Mask(o)
-		}
-		if err := emit(calendar.SyncItem{Object: o}); err != nil {
-			return calendar.SyncResult{}, err
-		}
-	}
-	return calendar.SyncResult{Token: cal.SyncToken(), Calendar: cal}, nil
-}
-
-// syncLog answers from the recent commits in memory, if they reach back far
-// enough.
-func (s *Service) syncLog(h *homeCache, c *calCache, cal calendar.Calendar, since int64, send func(*calendar.Object) error, emit func(calendar.SyncItem) error) (calendar.SyncResult, bool, error) {
-	h.mu.RLock()
-	if !h.loaded || since < h.since || since < h.trimmed {
-		h.mu.RUnlock()
-		return calendar.SyncResult{}, false, nil
-	}
-	cal.Change, cal.Modified = c.change, c.modified
-	items := changesOf(h.log[sort.Search(len(h.log), func(i int) bool { return h.log[i].change > since }):], c.meta.row.ID)
-	h.mu.RUnlock()
-	for _, it := range items {
+	for _, it := range y.items {
 		var err error
-		if it.Object != nil {
+		switch {
+		case it.Object != nil:
 			err = send(it.Object)
-		} else {
+		case it.Gone.Change > y.began || y.req.Gone != nil: // a first sync has nothing to remove
 			err = emit(it)
 		}
 		if err != nil {
-			return calendar.SyncResult{}, true, err
+			return err
 		}
 	}
-	return calendar.SyncResult{Token: cal.SyncToken(), Calendar: cal}, true, nil
+	return nil
 }
 
-// changesOf lists what commits did to the members of a calendar: each once, at
-// the place of its first change, in its latest state.
-func changesOf(log []mutation, cal int64) []calendar.SyncItem {
-	items := make([]calendar.SyncItem, 0, min(len(log), 64))
-	var at map[string]int // the places by name, once there are too many to look through
-	for i := range log {
-		e := &log[i]
-		if e.cal != cal || e.props {
-			continue
-		}
-		it := calendar.SyncItem{Object: e.obj} // the log holds objects without their data
-		if e.obj == nil {
-			gone := e.gone
-			it.Gone = &gone
-		}
-		if at == nil && len(items) == 16 {
-			at = make(map[string]int, len(log))
-			for k := range items {
-				at[nameOf(items[k])] = k
-			}
-		}
-		place, known := -1, false
-		if at != nil {
-			place, known = at[e.name]
-		} else {
-			place = slices.IndexFunc(items, func(it calendar.SyncItem) bool { return nameOf(it) == e.name })
-			known = place >= 0
-		}
-		if known {
-			items[place] = it
-			continue
-		}
-		if at != nil {
-			at[e.name] = len(items)
-		}
-		items = append(items, it)
-	}
-	return items
-}
-
-func nameOf(it calendar.SyncItem) string {
-	if it.Object != nil {
-		return it.Object.Name
-	}
-	return it.Gone.Name
-}
-
-func (s *Service) syncStore(ctx context.Context, who calendar.Actor, h *homeCache, c *calCache, r calendar.Rights, req calendar.SyncRequest, since, start int64, send func(*calendar.Object) error, emit func(calendar.SyncItem) error) (calendar.SyncResult, error) {
-	const op = "sync"
-	id := req.Calendar
-	var items []calendar.SyncItem
-	var change, began int64
+// changes reads from the store what changed, up to the limit.
+func (y *syncing) changes(ctx context.Context, v cache.View) error {
+	req, id := y.req, y.req.Calendar
 	limit := 0
 	if req.Limit > 0 {
 		limit = req.Limit + 1
 	}
-	err := s.store.View(ctx, h.owner, func(tx calendar.Tx) error {
-		items = nil
-		row, ok, err := tx.Calendar(id.Name())
-		if err != nil {
-			return err
-		}
-		if !ok || row.ID != c.meta.row.ID {
-			return calendar.Fail(calendar.NoCalendar, op, string(id))
-		}
-		if req.Token != "" && max(since, start) < row.Purged {
-			return calendar.Fail(calendar.BadSyncToken, op, string(id))
-		}
-		change, began = row.Change, start
-		if req.Token == "" {
-			began = row.Change
-		}
-		return tx.Changes(row.ID, since, limit, req.Data || req.Deleted, func(o *calendar.ObjectRow) error {
-			switch {
-			case o.Deleted.IsZero():
-				obj := toObject(o, id)
-				if !req.Data {
-					obj.Data = nil
-				}
-				items = append(items, calendar.SyncItem{Object: obj})
-			default:
-				g := &calendar.Tombstone{Calendar: id, Name: o.Name, UID: o.UID, Component: o.Component, Change: o.Change, Deleted: o.Deleted}
-				if req.Deleted {
-					g.Data = s.lastText(who, r, c.meta, o)
-				}
-				items = append(items, calendar.SyncItem{Gone: g})
+	err := v.Tx(ctx, y.cal, func(tx calendar.ReadTx) error {
+		y.items = nil
+		return tx.Changes(y.cal.Row.ID, y.since, limit, req.Data || req.Deleted, func(o *calendar.ObjectRow) error {
+			if !o.Deleted.IsZero() {
+				y.items = append(y.items, calendar.SyncItem{Gone: y.tombstone(o)})
+				return ctx.Err()
 			}
-			return nil
+			obj := cache.ObjectOf(o, id, nil)
+			if !req.Data {
+				obj.Data = nil
+			}
+			y.items = append(y.items, calendar.SyncItem{Object: obj})
+			return ctx.Err()
 		})
 	})
-	if err == nil { // else the new token could be one that memory does not know yet
-		err = s.cache.await(ctx, h.owner, change)
+	if err == nil && req.Limit > 0 && len(y.items) > req.Limit {
+		y.items = y.items[:req.Limit]
+		y.res.More = true
+		y.res.Token = calendar.PageToken(y.cal.Row.ID, changeOf(y.items[req.Limit-1]), y.began)
 	}
-	if err != nil {
-		return calendar.SyncResult{}, wrap(op, string(id), err)
-	}
-	cal := h.describe(c, r)
-	cal.Change = max(change, since)
-	res := calendar.SyncResult{Calendar: cal, Token: cal.SyncToken()}
-	if req.Limit > 0 && len(items) > req.Limit {
-		res.More = true
-		res.Token = calendar.PageToken(cal.Incarnation, changeOf(items[req.Limit-1]), began)
-		items = items[:req.Limit]
-	}
-	for _, it := range items {
-		switch {
-		case it.Object != nil:
-			err = send(it.Object)
-		case it.Gone.Change > began: // a first sync has nothing to remove
-			err = emit(it)
-		}
-		if err != nil {
-			return calendar.SyncResult{}, err
-		}
-	}
-	return res, nil
+	return err
 }
 
-// syncGone answers with the tombstones of a window. Two passes, since most
-// calls find none: the texts are read from the first one of the window on.
-func (s *Service) syncGone(ctx context.Context, who calendar.Actor, h *homeCache, c *calCache, r calendar.Rights, req calendar.SyncRequest, cal calendar.Calendar, emit func(calendar.SyncItem) error) (calendar.SyncResult, error) {
-	from, to := req.Gone.From, req.Gone.To
-	var items []calendar.SyncItem
-	err := s.store.View(ctx, h.owner, func(tx calendar.Tx) error {
+// gone reads the tombstones of a window. Two passes, since most calls find
+// none: the texts are read from the first one of the window on.
+func (y *syncing) gone(ctx context.Context, v cache.View) error {
+	id := y.cal.Row.ID
+	from, to := y.req.Gone.From, y.req.Gone.To
+	within := func(o *calendar.ObjectRow) bool {
+		return !o.Deleted.IsZero() && !o.Deleted.Before(from) && (to.IsZero() || o.Deleted.Before(to))
+	}
+	return v.Tx(ctx, y.cal, func(tx calendar.ReadTx) error {
+		y.items = nil
 		first := int64(-1)
-		err := tx.Changes(c.meta.row.ID, 0, 0, false, func(o *calendar.ObjectRow) error {
-			if first < 0 && !o.Deleted.IsZero() && !o.Deleted.Before(from) && (to.IsZero() || o.Deleted.Before(to)) {
+		err := tx.Changes(id, 0, 0, false, func(o *calendar.ObjectRow) error {
+			if first < 0 && within(o) {
 				first = o.Change
 			}
 			return ctx.Err()
 		})
-		items = nil
 		if err != nil || first < 0 {
 			return err
 		}
-		return tx.Changes(c.meta.row.ID, first-1, 0, req.Deleted, func(o *calendar.ObjectRow) error {
-			if o.Deleted.IsZero() || o.Deleted.Before(from) || !to.IsZero() && !o.Deleted.Before(to) {
-				return nil
+		return tx.Changes(id, first-1, 0, y.req.Deleted, func(o *calendar.ObjectRow) error {
+			if within(o) {
+				y.items = append(y.items, calendar.SyncItem{Gone: y.tombstone(o)})
 			}
-			items = append(items, calendar.SyncItem{Gone: &calendar.Tombstone{Calendar: req.Calendar, Name: o.Name, UID: o.UID, Component: o.Component,
-				Change: o.Change, Deleted: o.Deleted, Data: s.lastText(who, r, c.meta, o)}})
 			return ctx.Err()
 		})
 	})
-	if err != nil {
-		return calendar.SyncResult{}, wrap("sync", string(req.Calendar), err)
-	}
-	for _, it := range items {
-		if !req.Deleted {
-			it.Gone.Data = nil
-		}
-		if err := emit(it); err != nil {
-			return calendar.SyncResult{}, err
-		}
-	}
-	return calendar.SyncResult{Token: cal.SyncToken(), Calendar: cal}, nil
 }
 
-// lastText is the text of a deleted object as who may see it.
-func (s *Service) lastText(who calendar.Actor, r calendar.Rights, m *calMeta, o *calendar.ObjectRow) []byte {
-	if o.Data != nil && s.masks(o.Private, r, who, m) {
-		return match.Mask(&calendar.Object{Data: o.Data}).Data
+// tombstone is that of a deleted object, with the last text as who may see it
+// if it was asked for.
+func (y *syncing) tombstone(o *calendar.ObjectRow) *calendar.Tombstone {
+	g := &calendar.Tombstone{Calendar: y.req.Calendar, Name: o.Name, UID: o.UID, Component: o.Component, Change: o.Change, Deleted: o.Deleted}
+	if y.req.Deleted {
+		if g.Data = o.Data; o.Data != nil && y.hides(o.Private, y.rights, y.who, y.cal) {
+			g.Data = match.Mask(&calendar.Object{Data: o.Data}).Data
+		}
 	}
-	return o.Data
+	return g
 }
 
 func changeOf(it calendar.SyncItem) int64 {

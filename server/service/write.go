@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"factotum/server/calendar"
@@ -49,6 +50,7 @@ func (s *Service) transact(ctx context.Context, who calendar.Actor, op string, o
 	if s.opt.ReadOnly {
 		return calendar.Failf(calendar.ReadOnly, "", op, string(owner), "the calendar store is in read-only mode")
 	}
+	defer s.cache.Writing(owner)()
 	changed := false // by fn, which has ended
 	err := s.store.Update(ctx, owner, func(tx calendar.Tx) error {
 		changed = false
@@ -69,9 +71,8 @@ func (s *Service) transact(ctx context.Context, who calendar.Actor, op string, o
 
 // publish tells of what is committed.
 func (s *Service) publish(w *writer) {
-	muts, reset := mutationsOf(w.changes)
-	s.cache.apply(w.owner, w.changes[0].Number, w.changes[len(w.changes)-1].Number, muts, reset)
-	if reset {
+	s.cache.Commit(w.owner, w.changes)
+	if slices.ContainsFunc(w.changes, func(c *calendar.Change) bool { return c.Name == "" }) {
 		s.names.forget(w.owner)
 	}
 	if s.opt.Outbox != nil && len(w.jobs) > 0 {
@@ -81,7 +82,7 @@ func (s *Service) publish(w *writer) {
 
 // forget drops what memory has of an owner of whom it is not known what is stored.
 func (s *Service) forget(owner calendar.Owner) {
-	s.cache.drop(owner)
+	s.cache.Forget(owner)
 	s.names.forget(owner)
 	if s.opt.Outbox != nil {
 		s.opt.Outbox.Doubt(owner)

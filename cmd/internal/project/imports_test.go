@@ -34,7 +34,7 @@ var mayImport = map[string][]string{
 	"server/object/objecttest":     {"server/ical", "server/recur"},
 	"server/edit":                  {"server/ical", "server/recur", "server/calendar", "server/object"},
 	"server/match":                 {"server/ical", "server/recur", "server/calendar", "server/object", "server/zone"},
-	"server/cache":                 {"server/calendar"},
+	"server/cache":                 {"server/ical", "server/recur", "server/zone", "server/calendar", "server/object", "server/match"},
 	"server/service":               {"server/ical", "server/recur", "server/acl", "server/calendar", "server/object", "server/edit", "server/match", "server/cache", "server/zone"},
 	"server/calendar/calendartest": {"server/...", "store/..."},
 	"server/directory":             {"server/calendar"},

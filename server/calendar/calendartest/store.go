@@ -250,6 +250,14 @@ func (t *tx) GoneCalendars(since int64) ([]calendar.GoneCalendar, error) {
 	return slices.DeleteFunc(slices.Clone(t.home.gone), func(g calendar.GoneCalendar) bool { return g.Change <= since }), nil
 }
 
+// collection is a calendar, an empty one if it is gone.
+func (t *tx) collection(id int64) *collection {
+	if c := t.home.cals[id]; c != nil {
+		return c
+	}
+	return &collection{}
+}
+
 func (t *tx) Object(cal int64, name string, data bool) (calendar.ObjectRow, bool, error) {
 	c := t.home.cals[cal]
 	if c == nil {
@@ -340,7 +348,7 @@ func (t *tx) grow(bytes int64) {
 }
 
 func (t *tx) CountObjects(cal int64) (int, int64, error) {
-	n, bytes := t.home.cals[cal].count()
+	n, bytes := t.collection(cal).count()
 	return n, bytes, nil
 }
 
@@ -381,7 +389,7 @@ func (t *tx) DeleteObject(cal int64, name string, change int64, when time.Time) 
 
 func (t *tx) Changes(cal, since int64, limit int, data bool, fn func(*calendar.ObjectRow) error) error {
 	var rows []calendar.ObjectRow
-	for _, o := range t.home.cals[cal].objs {
+	for _, o := range t.collection(cal).objs {
 		if o.Change > since {
 			rows = append(rows, o)
 		}
@@ -432,7 +440,7 @@ func (t *tx) PurgeCalendars(before time.Time) (n int, err error) {
 }
 
 func (t *tx) Occurrences(cal, from, to int64, fn func(calendar.OccurrenceRow) error) error {
-	for _, rows := range t.home.cals[cal].occ {
+	for _, rows := range t.collection(cal).occ {
 		for _, r := range rows {
 			if r.Start < to && (r.End > from || r.Start == r.End && r.Start >= from) {
 				if err := fn(r); err != nil {
@@ -445,7 +453,7 @@ func (t *tx) Occurrences(cal, from, to int64, fn func(calendar.OccurrenceRow) er
 }
 
 func (t *tx) ObjectOccurrences(cal int64, name string) ([]calendar.OccurrenceRow, error) {
-	return slices.Clone(t.home.cals[cal].occ[name]), nil
+	return slices.Clone(t.collection(cal).occ[name]), nil
 }
 
 func (t *tx) SetOccurrences(cal int64, name string, rows []calendar.OccurrenceRow) error {
@@ -454,11 +462,11 @@ func (t *tx) SetOccurrences(cal int64, name string, rows []calendar.OccurrenceRo
 }
 
 func (t *tx) Props(cal int64, name string) ([]calendar.DeadProp, error) {
-	return slices.Clone(t.home.cals[cal].props[name]), nil
+	return slices.Clone(t.collection(cal).props[name]), nil
 }
 
 func (t *tx) AllProps(cal int64) (map[string][]calendar.DeadProp, error) {
-	out := maps.Clone(t.home.cals[cal].props)
+	out := maps.Clone(t.collection(cal).props)
 	delete(out, "")
 	return out, nil
 }

@@ -1,0 +1,108 @@
+package cache
+
+import (
+	"context"
+
+	"factotum/server/calendar"
+)
+
+// View is one state of an owner's home.
+type View interface {
+	Home() Home
+	// Calendars are all of them, by name; Calendar is one, or nil.
+	Calendars() ([]*Calendar, error)
+	Calendar(name string) (*Calendar, error)
+
+	// Object is one object with its text, or nil.
+	Object(ctx context.Context, cal *Calendar, name string) (*Object, error)
+	// Objects are those of these names, in the order asked for, nil for those
+	// that there are not.
+	Objects(ctx context.Context, cal *Calendar, names []string) ([]*Object, error)
+	// List has all members of a calendar without their texts, by name.
+	List(ctx context.Context, cal *Calendar) ([]*calendar.Object, error)
+	// Instances calls fn for the instances that overlap [from,to), floating
+	// times taken as UTC, and some that are near. One may come twice.
+	Instances(ctx context.Context, cal *Calendar, from, to int64, fn func(Instance)) error
+	// Changes tells what happened to the members of a calendar after a change:
+	// each once, at the place of its first change, as it is now, without its
+	// text. ok is false if that is too long ago for the View to know.
+	Changes(cal *Calendar, since int64) (items []calendar.SyncItem, ok bool)
+	// Tx asks the store something else about a calendar, or with nil about any
+	// part of the home. fn may run more than once.
+	Tx(ctx context.Context, cal *Calendar, fn func(calendar.ReadTx) error) error
+}
+
+// chunk is how many objects one read transaction brings.
+const chunk = 200
+
+// plain is the View that is a transaction.
+type plain struct {
+	tx        calendar.ReadTx
+	owner     calendar.Owner
+	row       calendar.HomeRow
+	exists    bool
+	instances int
+}
+
+func (p *plain) Home() Home { return Home{p.exists, p.row.Change, p.row.Bytes} }
+
+func (p *plain) Calendars() ([]*Calendar, error) { return readCalendars(p.tx, p.owner) }
+
+func (p *plain) Calendar(name string) (*Calendar, error) {
+	row, ok, err := p.tx.Calendar(name)
+	if err != nil || !ok {
+		return nil, err
+	}
+	props, err := p.tx.Props(row.ID, "")
+	return NewCalendar(p.owner, row, props), err
+}
+
+func (p *plain) Object(_ context.Context, cal *Calendar, name string) (*Object, error) {
+	objs, err := readObjects(p.tx, cal, []string{name})
+	if err != nil || len(objs) == 0 {
+		return nil, err
+	}
+	return &Object{Object: objs[0]}, nil
+}
+
+func (p *plain) Objects(_ context.Context, cal *Calendar, names []string) ([]*Object, error) {
+	objs, err := readObjects(p.tx, cal, names)
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[string]*Object, len(objs))
+	for _, o := range objs {
+		found[o.Name] = &Object{Object: o}
+	}
+	out := make([]*Object, len(names))
+	for i, n := range names {
+		out[i] = found[n]
+	}
+	return out, nil
+}
+
+func (p *plain) List(ctx context.Context, cal *Calendar) ([]*calendar.Object, error) {
+	return readList(ctx, p.tx, cal)
+}
+
+func (p *plain) Instances(ctx context.Context, cal *Calendar, from, to int64, fn func(Instance)) error {
+	out, series, err := readInstances(ctx, p.tx, cal, from, to, nil)
+	if err != nil {
+		return err
+	}
+	for _, o := range series {
+		if out, err = o.expand(ctx, from, to, p.instances, out); err != nil {
+			return err
+		}
+	}
+	for _, i := range out {
+		fn(i)
+	}
+	return nil
+}
+
+func (p *plain) Changes(*Calendar, int64) ([]calendar.SyncItem, bool) { return nil, false }
+
+func (p *plain) Tx(_ context.Context, _ *Calendar, fn func(calendar.ReadTx) error) error {
+	return fn(p.tx)
+}

@@ -1,0 +1,192 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"factotum/server/acl"
+	"factotum/server/cache"
+	"factotum/server/calendar"
+)
+
+// Home describes a home and the calendars in it that who may see.
+func (s *Service) Home(ctx context.Context, who calendar.Actor, req calendar.HomeRequest) (calendar.Home, error) {
+	const op = "home"
+	if err := calendar.CheckOwner(req.Owner); err != nil {
+		return calendar.Home{}, calendar.Failf(calendar.NoCalendar, "", op, string(req.Owner), "%v", err)
+	}
+	var out calendar.Home
+	err := s.readHome(ctx, who, op, req.Owner, func(v cache.View, cals []*cache.Calendar) (err error) {
+		out, err = s.home(ctx, v, who, req, cals)
+		return err
+	})
+	if err != nil {
+		return calendar.Home{}, err
+	}
+	return out, nil
+}
+
+// readHome is read for a home and its calendars, after the default calendar is
+// made if it is to be. Who has no home must be known.
+func (s *Service) readHome(ctx context.Context, who calendar.Actor, op string, owner calendar.Owner, fn func(cache.View, []*cache.Calendar) error) error {
+	may := s.provisions(who, owner)
+	exists := false
+	run := func() error {
+		return s.cache.Read(ctx, owner, func(v cache.View) error {
+			cals, err := v.Calendars()
+			if err != nil {
+				return err
+			}
+			exists = v.Home().Exists
+			if may && !slices.ContainsFunc(cals, func(c *cache.Calendar) bool { return c.Row.Name == calendar.DefaultName }) {
+				return errNoDefault
+			}
+			return fn(v, cals)
+		})
+	}
+	err := run()
+	if errors.Is(err, errNoDefault) {
+		if err := s.provision(ctx, who, owner); err != nil && calendar.KindOf(err) != calendar.NoCalendar {
+			return err
+		}
+		may = false
+		err = run()
+	}
+	if !exists && (err == nil || calendar.KindOf(err) == calendar.BadSyncToken) {
+		if err := s.known(ctx, "home", owner); err != nil {
+			return err
+		}
+	}
+	return wrap(op, string(owner), err)
+}
+
+func isOwner(who calendar.Actor, owner calendar.Owner) bool {
+	return who.Admin || strings.EqualFold(who.User, string(owner)) && who.User != ""
+}
+
+// home describes a home in one state.
+func (s *Service) home(ctx context.Context, v cache.View, who calendar.Actor, req calendar.HomeRequest, cals []*cache.Calendar) (calendar.Home, error) {
+	now := v.Home()
+	out := calendar.Home{Owner: req.Owner, Change: now.Change}
+	if isOwner(who, req.Owner) { // how much someone has is nobody else's business
+		out.UsedBytes, out.MaxBytes = now.Bytes, s.opt.Limits.HomeBytes
+		out.Rights = calendar.Rights{Components: acl.AllRights, Properties: acl.AllRights, Owner: true}
+	}
+	for _, c := range cals {
+		r := s.rightsOn(who, c)
+		if c.Row.Disabled && !who.Admin || !r.Owner && r.Components&(acl.Read|acl.Write|acl.FreeBusy) == 0 && !r.Properties.Has(acl.Read) {
+			continue
+		}
+		cal := describe(c, r)
+		if req.Counts {
+			err := v.Tx(ctx, c, func(tx calendar.ReadTx) (err error) {
+				cal.Count, _, err = tx.CountObjects(c.Row.ID)
+				return err
+			})
+			if err != nil {
+				return out, err
+			}
+		}
+		out.Calendars = append(out.Calendars, cal)
+	}
+	slices.SortFunc(out.Calendars, func(a, b calendar.Calendar) int { return strings.Compare(string(a.ID), string(b.ID)) })
+	return out, nil
+}
+
+// SyncHome tells which calendars of a home changed since a token.
+func (s *Service) SyncHome(ctx context.Context, who calendar.Actor, req calendar.SyncHomeRequest) (calendar.SyncHomeResult, error) {
+	const op = "sync home"
+	owner := req.Owner
+	bad := calendar.Fail(calendar.BadSyncToken, op, string(owner))
+	var since int64
+	if req.Token != "" {
+		inc, n, start, ok := calendar.ParseSyncToken(req.Token)
+		if !ok || inc != 0 || start != 0 {
+			return calendar.SyncHomeResult{}, bad
+		}
+		since = n
+	}
+	if err := calendar.CheckOwner(owner); err != nil {
+		return calendar.SyncHomeResult{}, calendar.Failf(calendar.NoCalendar, "", "home", string(owner), "%v", err)
+	}
+	var res calendar.SyncHomeResult
+	err := s.readHome(ctx, who, op, owner, func(v cache.View, cals []*cache.Calendar) error {
+		home, err := s.home(ctx, v, who, calendar.HomeRequest{Owner: owner}, cals)
+		if err == nil {
+			res, err = s.syncHome(ctx, v, home, cals, since, bad)
+		}
+		return err
+	})
+	if err != nil {
+		return calendar.SyncHomeResult{}, err
+	}
+	return res, nil
+}
+
+func (s *Service) syncHome(ctx context.Context, v cache.View, home calendar.Home, cals []*cache.Calendar, since int64, bad error) (calendar.SyncHomeResult, error) {
+	res := calendar.SyncHomeResult{Token: home.SyncToken()}
+	if since > home.Change {
+		return res, bad
+	}
+	visible := map[calendar.ID]bool{}
+	for _, c := range home.Calendars {
+		visible[c.ID] = true
+		if c.Change > since {
+			res.Changed = append(res.Changed, c)
+		}
+	}
+	if since == 0 || since == home.Change {
+		return res, nil
+	}
+	for _, c := range cals { // what was changed and is not visible may have gone out of sight
+		switch {
+		case visible[c.ID] || c.Row.MetaChange <= since:
+		case !home.Rights.Owner:
+			return res, bad
+		case c.Row.Disabled:
+			res.Removed = append(res.Removed, c.ID)
+		}
+	}
+	disabled := slices.Clip(res.Removed)
+	slices.Sort(disabled)
+	err := v.Tx(ctx, nil, func(tx calendar.ReadTx) error {
+		res.Removed = disabled
+		if row, _, err := tx.Home(); err != nil {
+			return err
+		} else if since < row.Purged { // removals that nobody remembers
+			return bad
+		}
+		gone, err := tx.GoneCalendars(since)
+		if err != nil {
+			return err
+		}
+		if len(gone) > 0 && !home.Rights.Owner { // who could see them is not known any more: no names
+			return bad
+		}
+		for _, g := range gone {
+			if id := calendar.NewID(home.Owner, g.Name); !visible[id] && !slices.Contains(res.Removed, id) {
+				res.Removed = append(res.Removed, id)
+			}
+		}
+		return nil
+	})
+	return res, err
+}
+
+// Prefs returns a user's preferences: his own, or anyone's for the
+// administrator. WCAP get_userprefs.
+func (s *Service) Prefs(ctx context.Context, who calendar.Actor, owner calendar.Owner) (map[string]string, error) {
+	const op = "read preferences"
+	if !who.Admin && who.User != string(owner) {
+		return nil, calendar.Fail(calendar.Denied, op, string(owner))
+	}
+	prefs := map[string]string{}
+	err := s.store.View(ctx, owner, func(tx calendar.Tx) error {
+		var err error
+		prefs, err = tx.Prefs()
+		return err
+	})
+	return prefs, wrap(op, string(owner), err)
+}

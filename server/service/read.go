@@ -1,0 +1,110 @@
+package service
+
+import (
+	"context"
+	"errors"
+
+	"factotum/server/acl"
+	"factotum/server/cache"
+	"factotum/server/calendar"
+	"factotum/server/match"
+)
+
+// errNoDefault says that a default calendar is missing that is to be made.
+var errNoDefault = errors.New("no default calendar")
+
+// read runs fn over one state of a home, perhaps more than once: fn forgets
+// what an earlier run left, and gives nothing away. If it comes upon a default
+// calendar that is to be made, it is made, and fn runs again.
+func (s *Service) read(ctx context.Context, who calendar.Actor, op, ref string, owner calendar.Owner, fn func(cache.View) error) error {
+	err := s.cache.Read(ctx, owner, fn)
+	if errors.Is(err, errNoDefault) {
+		if err = s.provision(ctx, who, owner); err == nil {
+			err = s.cache.Read(ctx, owner, fn)
+		}
+		if errors.Is(err, errNoDefault) { // and taken away again meanwhile
+			err = calendar.Fail(calendar.NoCalendar, op, ref)
+		}
+	}
+	return wrap(op, ref, err)
+}
+
+// readCalendar is read for a use case about one calendar, in which who may do
+// this.
+func (s *Service) readCalendar(ctx context.Context, who calendar.Actor, op string, id calendar.ID, may access, fn func(cache.View, *cache.Calendar, calendar.Rights) error) error {
+	return s.read(ctx, who, op, string(id), id.Owner(), func(v cache.View) error {
+		cal, r, err := s.find(v, who, op, id, may)
+		if err != nil {
+			return err
+		}
+		return fn(v, cal, r)
+	})
+}
+
+// find finds a calendar in which who may do this, and what else he may do.
+func (s *Service) find(v cache.View, who calendar.Actor, op string, id calendar.ID, may access) (*cache.Calendar, calendar.Rights, error) {
+	cal, err := v.Calendar(id.Name())
+	if err != nil {
+		return nil, calendar.Rights{}, err
+	}
+	if cal == nil && id.Name() == calendar.DefaultName && s.provisions(who, id.Owner()) {
+		return nil, calendar.Rights{}, errNoDefault
+	}
+	if cal == nil {
+		return nil, calendar.Rights{}, calendar.Fail(calendar.NoCalendar, op, string(id))
+	}
+	r, err := s.admit(who, op, id, &cal.Row, cal.CoOwners, may)
+	if err != nil {
+		return nil, r, err
+	}
+	return cal, r, nil
+}
+
+func (s *Service) rightsOn(who calendar.Actor, cal *cache.Calendar) calendar.Rights {
+	return s.rights(who, cal.ID.Owner(), cal.CoOwners, cal.Row.ACL)
+}
+
+// hides tells whether an object of that class is shown to the actor without
+// its details.
+func (s *Service) hides(class uint8, r calendar.Rights, who calendar.Actor, cal *cache.Calendar) bool {
+	return class != 0 && s.masksFrom(who, r, cal.CoOwners)
+}
+
+// shown is an object as who sees it.
+func (s *Service) shown(cal *cache.Calendar, o *cache.Object, r calendar.Rights, who calendar.Actor) *cache.Object {
+	if s.hides(o.Class, r, who, cal) {
+		return &cache.Object{Object: match.Mask(o.Object)}
+	}
+	return o
+}
+
+// describe returns the calendar as who has those rights sees it.
+func describe(cal *cache.Calendar, r calendar.Rights) calendar.Calendar {
+	row := &cal.Row
+	c := calendar.Calendar{
+		ID: cal.ID, Incarnation: row.ID, Change: row.Change, Kind: row.Kind,
+		DisplayName: row.DisplayName, Description: row.Description, Color: row.Color, Order: row.Order,
+		TZID: row.TZID, Timezone: row.Timezone, Components: cal.Components, CoOwners: cal.CoOwners, ACL: row.ACL,
+		Transparent: row.Transparent, NoDoubles: row.NoDoubles, Disabled: row.Disabled,
+		Categories: row.Categories, Charset: row.Charset, Language: row.Language,
+		Created: row.Created, Modified: row.Modified, Count: -1, Props: cal.Props, Rights: r,
+	}
+	if !r.Owner && !r.Components.Has(acl.Read) && !r.Properties.Has(acl.Read) {
+		// Who may see busy time only is not told what the calendar is about.
+		c.DisplayName, c.Description, c.Categories, c.Props = "", "", "", nil
+	}
+	if !r.Owner && !r.Properties.Has(acl.Read) && !(r.Components | r.Properties).Has(acl.SelfAdmin) {
+		// Nor does he learn who else may do what. RFC 3744 §3.6, DAV:read-acl.
+		c.ACL, c.CoOwners = nil, nil
+	}
+	return c
+}
+
+// Calendar describes one calendar.
+func (s *Service) Calendar(ctx context.Context, who calendar.Actor, id calendar.ID) (c calendar.Calendar, err error) {
+	err = s.readCalendar(ctx, who, "calendar", id, nil, func(_ cache.View, cal *cache.Calendar, r calendar.Rights) error {
+		c = describe(cal, r)
+		return nil
+	})
+	return c, err
+}
