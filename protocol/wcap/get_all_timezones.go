@@ -36,7 +36,7 @@ func (z *zoneCache) get(from, to int) []*ical.Component {
 // allZones makes the components.
 func allZones(from, to int) []*ical.Component {
 	var out []*ical.Component
-	for name := range strings.FieldsSeq(zoneNames) {
+	for _, name := range zone.Names() {
 		tz, err := zone.VTimezone(name, time.Date(firstZoneYear, 1, 1, 0, 0, 0, 0, time.UTC), time.Time{})
 		if err != nil {
 			continue // the zone database of this program is older than the list

@@ -135,7 +135,14 @@ func TestRFC5545_3_3_14_Offset(t *testing.T) {
 			t.Errorf("%s: %v %v %s", in, d, err, FormatOffset(d))
 		}
 	}
-	for _, bad := range []string{"", "+", "5", "+05:00", "+2400", "+0060", "+000060", "++0500", "+05000"} {
+	for in, want := range map[string]time.Duration{
+		"-400": -4 * time.Hour, "+530": 5*time.Hour + 30*time.Minute, "-0000": 0, "0100": time.Hour, " +0100 ": time.Hour,
+		"+05:30": 5*time.Hour + 30*time.Minute, "-4:00": -4 * time.Hour, "+05:30:10": 5*time.Hour + 30*time.Minute + 10*time.Second, "-4": -4 * time.Hour, "+05": 5 * time.Hour} {
+		if d, err := ParseOffset(in); err != nil || d != want {
+			t.Errorf("%q: %v %v", in, d, err)
+		}
+	}
+	for _, bad := range []string{"", "+", "5", "500", "+05:0", "+5:", "+:", "+05:30:", "+2400", "+0060", "+000060", "++0500", "+05000"} {
 		if d, err := ParseOffset(bad); err == nil {
 			t.Errorf("%q is read as %v", bad, d)
 		}

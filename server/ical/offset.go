@@ -9,18 +9,34 @@ import (
 var errOffset = errors.New("not an offset from UTC such as +0100 or -053000")
 
 // ParseOffset reads a UTC-OFFSET value. RFC 5545 §3.3.14 has no -0000; it is
-// taken for zero, and a missing sign for plus.
+// taken for zero, and a missing sign for plus. Behind a sign the first zero may
+// be missing (-400), or the minutes (+5), and colons are no harm (+05:30): these
+// can only be meant one way.
 func ParseOffset(s string) (time.Duration, error) {
 	s = strings.Trim(s, " \t")
 	neg := strings.HasPrefix(s, "-")
-	if s != "" && (s[0] == '+' || s[0] == '-') {
+	signed := s != "" && (s[0] == '+' || s[0] == '-')
+	if signed {
 		s = s[1:]
+	}
+	if strings.IndexByte(s, ':') >= 0 {
+		parts := strings.Split(s, ":")
+		for i, p := range parts {
+			if len(p) != 2 && (i > 0 || len(p) != 1) {
+				return 0, errOffset
+			}
+		}
+		s = strings.Join(parts, "")
 	}
 	n, ok := digits(s)
 	switch {
 	case !ok:
 		return 0, errOffset
-	case len(s) == 4:
+	case len(s) < 4 && !signed:
+		return 0, errOffset
+	case len(s) == 1 || len(s) == 2:
+		n *= 10000
+	case len(s) == 3 || len(s) == 4:
 		n *= 100
 	case len(s) != 6:
 		return 0, errOffset

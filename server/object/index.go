@@ -81,15 +81,11 @@ func IndexRows(set *recur.Set, comps []*ical.Component) ([]calendar.OccurrenceRo
 // as UTC.
 func IndexRow(in recur.Instance) calendar.OccurrenceRow {
 	r := calendar.OccurrenceRow{Start: in.Start.Unix(), End: max(in.End.Unix(), in.Start.Unix()), Flags: busyFlags(in.Comp)}
-	if p := in.Comp.Prop("DTSTART"); p != nil {
-		if d, err := p.DateTime(); err == nil {
-			switch d.Kind {
-			case ical.Floating:
-				r.Flags |= calendar.OccFloating
-			case ical.Date:
-				r.Flags |= calendar.OccFloating | calendar.OccAllDay
-			}
-		}
+	if in.Floating {
+		r.Flags |= calendar.OccFloating
+	}
+	if in.AllDay {
+		r.Flags |= calendar.OccAllDay
 	}
 	return r
 }

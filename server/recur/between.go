@@ -61,7 +61,7 @@ func (s *Set) Between(ctx context.Context, from, to time.Time, float Zone, lim B
 }
 
 func (s *Set) instance(o occurrence) Instance {
-	in := Instance{Comp: o.t.comp, AllDay: o.t.dated() && o.t.allDay(), Override: o.over != nil}
+	in := Instance{Comp: o.t.comp, AllDay: o.t.dated() && o.t.allDay(), Floating: o.t.dated() && o.t.zone == nil, Override: o.over != nil}
 	if o.start != noTime {
 		in.Start, in.End = time.Unix(o.start, 0).UTC(), time.Unix(o.end, 0).UTC()
 	}

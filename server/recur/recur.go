@@ -51,6 +51,7 @@ type Instance struct {
 	RecurrenceID ical.DateTime // original start in the form of the master's DTSTART
 	HasRID       bool          // the component recurs, or is an override
 	AllDay       bool
+	Floating     bool            // it has no zone, or one that nobody knows: Start and End depend on the viewer
 	Comp         *ical.Component // the override, or the master
 	Override     bool            // Comp is an override (also one that a THISANDFUTURE override extends to)
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"factotum/server/ical"
 )
@@ -173,31 +174,10 @@ func readObservance(c *ical.Component) (o observance, ok bool) {
 	return o, true
 }
 
-// parseOffset reads a UTC-OFFSET, also one without its sign. RFC 5545 §3.3.14.
+// parseOffset reads a UTC-OFFSET in seconds.
 func parseOffset(s string) (int64, bool) {
-	s = strings.TrimSpace(s)
-	sign := int64(1)
-	if s != "" && (s[0] == '+' || s[0] == '-') {
-		if s[0] == '-' {
-			sign = -1
-		}
-		s = s[1:]
-	}
-	s = strings.ReplaceAll(s, ":", "")
-	if len(s) != 4 && len(s) != 6 {
-		return 0, false
-	}
-	var n [3]int64
-	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
-			return 0, false
-		}
-		n[i/2] = n[i/2]*10 + int64(s[i]-'0')
-	}
-	if n[0] > 24 || n[1] > 59 || n[2] > 59 {
-		return 0, false
-	}
-	return sign * (n[0]*3600 + n[1]*60 + n[2]), true
+	d, err := ical.ParseOffset(s)
+	return int64(d / time.Second), err == nil
 }
 
 func (src vtzSource) onsets(from, to int64) []onset {

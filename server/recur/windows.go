@@ -150,11 +150,12 @@ Yakutsk~=Asia/Yakutsk
 Yukon~=America/Whitehorse
 `
 
+// windowsNames is by small letters.
 var windowsNames = sync.OnceValue(func() map[string]string {
 	names := make(map[string]string, 160)
 	for line := range strings.SplitSeq(strings.TrimSpace(windowsZones), "\n") {
 		win, iana, _ := strings.Cut(line, "=")
-		names[strings.Replace(win, "~", " Standard Time", 1)] = iana
+		names[strings.ToLower(strings.Replace(win, "~", " Standard Time", 1))] = iana
 	}
 	return names
 })

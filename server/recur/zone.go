@@ -42,8 +42,8 @@ type zoneDef struct {
 func ZonesOf(cal *ical.Component) *Zones { return &Zones{cal: cal} }
 
 // Lookup finds the zone of a TZID: the object's own VTIMEZONE, then an IANA
-// name, then a Windows name; blanks around it and the prefixes of some vendors
-// do not matter. Times of an unknown TZID are to be taken as floating.
+// name, then a Windows name, then a distance from UTC; case, blanks around it and
+// the prefixes of some vendors do not matter. Times of an unknown TZID are to be taken as floating.
 // RFC 5545 §3.2.19.
 //
 // A VTIMEZONE that says the same as the zone database, from where its own
@@ -177,31 +177,97 @@ func loadZone(name string) *tz {
 
 // sunNames are names of Sun's timezones.ics that the zone database does not
 // have: clients of that server are set to them. WCAP §5.
-var sunNames = map[string]string{"Africa/Amman": "Asia/Amman"}
+var sunNames = map[string]string{"africa/amman": "Asia/Amman"}
 
+// findLocation finds what a name means: one of the database or of Windows, a
+// distance from UTC, or one of these behind what a vendor put in front.
 func findLocation(name string) *time.Location {
+	if loc := databaseZone(name); loc != nil {
+		return loc
+	}
+	return behindPrefix(name, otherZone)
+}
+
+// databaseZone finds a zone by a name of the database, written in any case,
+// also behind a prefix.
+func databaseZone(name string) *time.Location {
+	if loc := spelledZone(name); loc != nil {
+		return loc
+	}
+	return behindPrefix(name, spelledZone)
+}
+
+func spelledZone(name string) *time.Location {
 	if loc := ianaLocation(name); loc != nil {
 		return loc
 	}
-	if iana, ok := windowsNames()[name]; ok {
+	if known, ok := spelled()[strings.ToLower(name)]; ok {
+		return ianaLocation(known)
+	}
+	return nil
+}
+
+// otherZone finds a zone by a name that others than the database give it.
+func otherZone(name string) *time.Location {
+	lower := strings.ToLower(name)
+	if iana, ok := windowsNames()[lower]; ok {
 		return ianaLocation(iana)
 	}
-	if iana, ok := sunNames[name]; ok {
+	if iana, ok := sunNames[lower]; ok {
 		return ianaLocation(iana)
 	}
-	// /mozilla.org/20070129_1/Europe/Berlin,
-	// /freeassociation.sourceforge.net/Tzfile/America/Argentina/Ushuaia
-	if strings.HasPrefix(name, "/") {
-		parts := strings.Split(name[1:], "/")
-		for n := min(3, len(parts)-1); n >= 1; n-- {
-			if loc := ianaLocation(strings.Join(parts[len(parts)-n:], "/")); loc != nil {
-				return loc
-			}
+	switch lower {
+	case "z", "tzone://microsoft/utc":
+		return time.UTC
+	}
+	return offsetZone(name)
+}
+
+// offsetZone reads a distance from UTC, as Google writes it: GMT+05:30. What
+// may be meant in two ways is not read: GMT+5 is east or, in the manner of
+// POSIX, west of Greenwich.
+func offsetZone(name string) *time.Location {
+	rest := strings.ToUpper(name)
+	utc := strings.HasPrefix(rest, "UTC")
+	if utc || strings.HasPrefix(rest, "GMT") {
+		rest = rest[3:]
+	}
+	if len(rest) < 2 || rest[0] != '+' && rest[0] != '-' || !utc && len(rest) < 4 {
+		return nil
+	}
+	off, ok := parseOffset(rest)
+	switch {
+	case !ok:
+		return nil
+	case off == 0:
+		return time.UTC
+	}
+	text := offsetString(off)
+	return time.FixedZone("UTC"+text[:3]+":"+text[3:], int(off))
+}
+
+// behindPrefix looks for a name at the end of a longer one, the longest first:
+// /Europe/Berlin, posix/Europe/Berlin, /usr/share/zoneinfo/Europe/Berlin,
+// /mozilla.org/20070129_1/Europe/Berlin. Behind what is no global name (RFC 5545
+// §3.8.3.1: one that begins with a slash) one word may be anything.
+func behindPrefix(name string, find func(string) *time.Location) *time.Location {
+	if loc := find(name); loc != nil {
+		return loc
+	}
+	if !strings.Contains(name, "/") || len(name) > 256 {
+		return nil
+	}
+	least := 2
+	for _, prefix := range [...]string{"/", "posix/", "right/"} {
+		if len(name) > len(prefix) && strings.EqualFold(name[:len(prefix)], prefix) {
+			least = 1
 		}
 	}
-	switch strings.ToUpper(name) {
-	case "UTC", "GMT", "Z", "UCT", "ETC/UTC", "ETC/GMT", "GMT+0000", "TZONE://MICROSOFT/UTC":
-		return time.UTC
+	parts := strings.Split(strings.TrimPrefix(name, "/"), "/")
+	for n := min(3, len(parts)); n >= least; n-- {
+		if loc := find(strings.Join(parts[len(parts)-n:], "/")); loc != nil {
+			return loc
+		}
 	}
 	return nil
 }

@@ -63,11 +63,26 @@ func TestRFC5545_3_2_19_Lookup(t *testing.T) {
 		"/freeassociation.sourceforge.net/Tzfile/Europe/Berlin": "Europe/Berlin",
 		"/mozilla.org/20070129_1/America/Argentina/Ushuaia":     "America/Argentina/Ushuaia",
 		"GMT Standard Time": "Europe/London", "UTC": "UTC",
+		"/Europe/Stockholm": "Europe/Stockholm", "/America/Argentina/Ushuaia": "America/Argentina/Ushuaia", "/UTC": "UTC", "/Japan": "Japan",
+		"posix/Europe/Stockholm": "Europe/Stockholm", "right/Europe/Stockholm": "Europe/Stockholm", "posix/Japan": "Japan", "Posix/europe/stockholm": "Europe/Stockholm",
+		"/usr/share/zoneinfo/posix/Europe/Berlin": "Europe/Berlin", "mozilla.org/20070129_1/Europe/Berlin": "Europe/Berlin",
+		"europe/berlin": "Europe/Berlin", "EUROPE/BERLIN": "Europe/Berlin", "america/port-au-prince": "America/Port-au-Prince", "utc": "UTC", "Utc": "UTC",
+		"africa/DAR_ES_SALAAM": "Africa/Dar_es_Salaam", "antarctica/dumontdurville": "Antarctica/DumontDUrville", "est5edt": "EST5EDT", "etc/gmt+5": "Etc/GMT+5",
+		"w. europe standard time": "Europe/Berlin", "/W. Europe Standard Time": "Europe/Berlin", "/example.com/x/w. Europe standard time": "Europe/Berlin",
+		"Africa/Amman": "Asia/Amman", "africa/amman": "Asia/Amman", "tzone://Microsoft/Utc": "UTC",
+		"GMT+05:30": "UTC+05:30", "UTC+0530": "UTC+05:30", "-03:00": "UTC-03:00", "UTC-3": "UTC-03:00", "gmt-0330": "UTC-03:30", "GMT+00:00": "UTC", "GMT+0000": "UTC",
+		"GMT+5": "", "+5": "", "GMT+25:00": "", "UTC+05:60": "", "Example/Japan": "", "x/Stockholm": "", "/": "", "//": "", "posix/": "", "a/b/c/d": "",
 		"": "", "Local": "", "../../etc/passwd": "", "Nowhere": "", "/etc/localtime": "",
 	} {
 		z, ok := ZonesOf(nil).Lookup(tzid)
 		if ok != (want != "") || ok && z.Name() != want {
 			t.Errorf("Lookup(%q) = %v %v, want %q", tzid, z, ok, want)
+		}
+	}
+	for _, name := range append(ZoneNames(), strings.Fields(otherNames)...) {
+		z, ok := LoadZone(strings.ToLower(name))
+		if want, known := LoadZone(name); !ok || !known || z != want {
+			t.Errorf("%s: %v in small letters, %v", name, z, want)
 		}
 	}
 	for win, iana := range windowsNames() {

@@ -22,6 +22,9 @@ var UTC = recur.UTC
 // Load finds a zone by its IANA or Windows name.
 func Load(name string) (Zone, bool) { return recur.LoadZone(name) }
 
+// Names lists the names of zones that clients are told.
+func Names() []string { return recur.ZoneNames() }
+
 // Of looks at the VTIMEZONEs of a VCALENDAR.
 func Of(cal *ical.Component) *Zones { return recur.ZonesOf(cal) }
 

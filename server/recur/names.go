@@ -1,9 +1,16 @@
-package wcap
+package recur
 
-// zoneNames are the zones that get_all_timezones tells: all names of the IANA
-// database that begin with an area, and UTC. Old spellings are among them, Sun's own
-// too, since a client may be set to one.
-const zoneNames = `
+import (
+	"strings"
+	"sync"
+)
+
+// ZoneNames lists the names of zones: all of the IANA database that begin with
+// an area, and UTC. Old spellings are among them, Sun's own too, since a client
+// may be set to one.
+func ZoneNames() []string { return strings.Fields(areaNames) }
+
+const areaNames = `
 UTC
 GMT
 Africa/Abidjan
@@ -497,3 +504,30 @@ Pacific/Wake
 Pacific/Wallis
 Pacific/Yap
 `
+
+// otherNames are the rest of the IANA database: of countries, abbreviations
+// and distances from Greenwich.
+const otherNames = `
+Brazil/Acre Brazil/DeNoronha Brazil/East Brazil/West CET CST6CDT Canada/Atlantic Canada/Central Canada/Eastern
+Canada/Mountain Canada/Newfoundland Canada/Pacific Canada/Saskatchewan Canada/Yukon Chile/Continental
+Chile/EasterIsland Cuba EET EST EST5EDT Egypt Eire Etc/GMT Etc/GMT+0 Etc/GMT+1 Etc/GMT+10 Etc/GMT+11
+Etc/GMT+12 Etc/GMT+2 Etc/GMT+3 Etc/GMT+4 Etc/GMT+5 Etc/GMT+6 Etc/GMT+7 Etc/GMT+8 Etc/GMT+9 Etc/GMT-0 Etc/GMT-1
+Etc/GMT-10 Etc/GMT-11 Etc/GMT-12 Etc/GMT-13 Etc/GMT-14 Etc/GMT-2 Etc/GMT-3 Etc/GMT-4 Etc/GMT-5 Etc/GMT-6
+Etc/GMT-7 Etc/GMT-8 Etc/GMT-9 Etc/GMT0 Etc/Greenwich Etc/UCT Etc/UTC Etc/Universal Etc/Zulu GB GB-Eire GMT+0
+GMT-0 GMT0 Greenwich HST Hongkong Iceland Iran Israel Jamaica Japan Kwajalein Libya MET MST MST7MDT
+Mexico/BajaNorte Mexico/BajaSur Mexico/General NZ NZ-CHAT Navajo PRC PST8PDT Poland Portugal ROC ROK Singapore
+Turkey UCT US/Alaska US/Aleutian US/Arizona US/Central US/East-Indiana US/Eastern US/Hawaii US/Indiana-Starke
+US/Michigan US/Mountain US/Pacific US/Samoa Universal W-SU WET Zulu
+`
+
+// spelled are the names of the database by their small letters, since some
+// programs write them in another case.
+var spelled = sync.OnceValue(func() map[string]string {
+	names := make(map[string]string, 640)
+	for _, list := range [...]string{areaNames, otherNames} {
+		for name := range strings.FieldsSeq(list) {
+			names[strings.ToLower(name)] = name
+		}
+	}
+	return names
+})
