@@ -547,6 +547,44 @@ func (s *service) SetPrefs(ctx context.Context, m *wire.SetPrefsRequest) (*wire.
 	return &wire.Done{}, nil
 }
 
+// EditPrefs implements calendar.Backend.
+func (c *Client) EditPrefs(ctx context.Context, who calendar.Actor, req calendar.EditPrefsRequest) (res map[string]string, err error) {
+	q := toEditPrefsRequest(&req)
+	q.Actor = toActor(&who)
+	a, err := unary(ctx, c, "edit prefs", withToken, c.api.EditPrefs, q)
+	if err != nil {
+		return res, err
+	}
+	return fromPrefs(a.Prefs), nil
+}
+
+func (s *service) EditPrefs(ctx context.Context, m *wire.EditPrefsRequest) (*wire.PrefsAnswer, error) {
+	res, err := s.backend.EditPrefs(ctx, fromActor(m.Actor), fromEditPrefsRequest(m))
+	if err != nil {
+		return nil, err
+	}
+	return &wire.PrefsAnswer{Prefs: toPrefs(res)}, nil
+}
+
+// Subscribe implements calendar.Backend.
+func (c *Client) Subscribe(ctx context.Context, who calendar.Actor, req calendar.SubscribeRequest) (res calendar.Subscribed, err error) {
+	q := toSubscribeRequest(&req)
+	q.Actor = toActor(&who)
+	a, err := unary(ctx, c, "subscribe", withToken, c.api.Subscribe, q)
+	if err != nil {
+		return res, err
+	}
+	return fromSubscribed(a), nil
+}
+
+func (s *service) Subscribe(ctx context.Context, m *wire.SubscribeRequest) (*wire.SubscribeAnswer, error) {
+	res, err := s.backend.Subscribe(ctx, fromActor(m.Actor), fromSubscribeRequest(m))
+	if err != nil {
+		return nil, err
+	}
+	return toSubscribed(&res), nil
+}
+
 // Ping implements calendar.Backend.
 func (c *Client) Ping(ctx context.Context) (res calendar.Status, err error) {
 	q := &wire.PingRequest{}

@@ -240,6 +240,7 @@ func toCalendarsRequest(v *calendar.CalendarsRequest) *wire.CalendarsRequest {
 	return &wire.CalendarsRequest{
 		Ids:         toTexts(v.IDs),
 		Invitations: v.Invitations,
+		Properties:  v.Properties,
 	}
 }
 
@@ -250,6 +251,7 @@ func fromCalendarsRequest(m *wire.CalendarsRequest) (v calendar.CalendarsRequest
 	return calendar.CalendarsRequest{
 		IDs:         fromTexts[calendar.ID](m.Ids),
 		Invitations: m.Invitations,
+		Properties:  m.Properties,
 	}
 }
 
@@ -550,6 +552,26 @@ func fromEditItemResult(m *wire.EditItemAnswer) (v calendar.EditItemResult) {
 		Detached:    int(m.Detached),
 		Err:         fromFailure(m.Failure),
 		Occurrences: fromOccurrences(m.Occurrences),
+	}
+}
+
+func toEditPrefsRequest(v *calendar.EditPrefsRequest) *wire.EditPrefsRequest {
+	if v == nil {
+		return nil
+	}
+	return &wire.EditPrefsRequest{
+		Owner: toText(v.Owner),
+		Edits: each(v.Edits, toPrefEdit),
+	}
+}
+
+func fromEditPrefsRequest(m *wire.EditPrefsRequest) (v calendar.EditPrefsRequest) {
+	if m == nil {
+		return v
+	}
+	return calendar.EditPrefsRequest{
+		Owner: calendar.Owner(m.Owner),
+		Edits: eachOf(m.Edits, fromPrefEdit),
 	}
 }
 
@@ -1014,6 +1036,28 @@ func fromPrecond(m *wire.Precond) (v calendar.Precond) {
 	}
 }
 
+func toPrefEdit(v *calendar.PrefEdit) *wire.PrefEdit {
+	if v == nil {
+		return nil
+	}
+	return &wire.PrefEdit{
+		Name:   toText(v.Name),
+		How:    uint32(v.How),
+		Values: toTexts(v.Values),
+	}
+}
+
+func fromPrefEdit(m *wire.PrefEdit) (v calendar.PrefEdit) {
+	if m == nil {
+		return v
+	}
+	return calendar.PrefEdit{
+		Name:   string(m.Name),
+		How:    calendar.PrefHow(m.How),
+		Values: fromTexts[string](m.Values),
+	}
+}
+
 func toPropChange(v *calendar.PropChange) *wire.PropChange {
 	if v == nil {
 		return nil
@@ -1349,11 +1393,9 @@ func toSetPrefsRequest(v *calendar.SetPrefsRequest) *wire.SetPrefsRequest {
 		return nil
 	}
 	return &wire.SetPrefsRequest{
-		Owner:   toText(v.Owner),
-		Set:     toPrefs(v.Set),
-		Remove:  toTexts(v.Remove),
-		Compare: v.Compare,
-		Was:     toPrefs(v.Was),
+		Owner:  toText(v.Owner),
+		Set:    toPrefs(v.Set),
+		Remove: toTexts(v.Remove),
 	}
 }
 
@@ -1362,11 +1404,9 @@ func fromSetPrefsRequest(m *wire.SetPrefsRequest) (v calendar.SetPrefsRequest) {
 		return v
 	}
 	return calendar.SetPrefsRequest{
-		Owner:   calendar.Owner(m.Owner),
-		Set:     fromPrefs(m.Set),
-		Remove:  fromTexts[string](m.Remove),
-		Compare: m.Compare,
-		Was:     fromPrefs(m.Was),
+		Owner:  calendar.Owner(m.Owner),
+		Set:    fromPrefs(m.Set),
+		Remove: fromTexts[string](m.Remove),
 	}
 }
 
@@ -1397,6 +1437,46 @@ func fromStatus(m *wire.PingAnswer) (v calendar.Status) {
 		Owners:   int(m.Owners),
 		Objects:  m.Objects,
 		ReadOnly: m.ReadOnly,
+	}
+}
+
+func toSubscribeRequest(v *calendar.SubscribeRequest) *wire.SubscribeRequest {
+	if v == nil {
+		return nil
+	}
+	return &wire.SubscribeRequest{
+		Owner:  toText(v.Owner),
+		Add:    toTexts(v.Add),
+		Remove: toTexts(v.Remove),
+	}
+}
+
+func fromSubscribeRequest(m *wire.SubscribeRequest) (v calendar.SubscribeRequest) {
+	if m == nil {
+		return v
+	}
+	return calendar.SubscribeRequest{
+		Owner:  calendar.Owner(m.Owner),
+		Add:    fromTexts[calendar.Subscription](m.Add),
+		Remove: fromTexts[calendar.ID](m.Remove),
+	}
+}
+
+func toSubscribed(v *calendar.Subscribed) *wire.SubscribeAnswer {
+	if v == nil {
+		return nil
+	}
+	return &wire.SubscribeAnswer{
+		List: toTexts(v.List),
+	}
+}
+
+func fromSubscribed(m *wire.SubscribeAnswer) (v calendar.Subscribed) {
+	if m == nil {
+		return v
+	}
+	return calendar.Subscribed{
+		List: fromTexts[calendar.Subscription](m.List),
 	}
 }
 

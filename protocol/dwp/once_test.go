@@ -131,7 +131,25 @@ func testDoneOnce(t *testing.T, store calendar.Store) {
 			return c.PatchProps(ctx, who, ref("anna", "a.ics"), []calendar.PropChange{{Prop: calendar.DeadProp{Space: "s", Local: "l", Value: "v"}}})
 		}},
 		{"preferences", 1, func() error {
-			return c.SetPrefs(ctx, who, calendar.SetPrefsRequest{Owner: "anna", Set: map[string]string{"a": "b"}, Compare: true})
+			return c.SetPrefs(ctx, who, calendar.SetPrefsRequest{Owner: "anna", Set: map[string]string{"a": "b"}})
+		}},
+		{"edit preferences", 1, func() error {
+			r, err := c.EditPrefs(ctx, who, calendar.EditPrefsRequest{Owner: "anna", Edits: []calendar.PrefEdit{{Name: "a", How: calendar.PrefAdd, Values: []string{"c"}}}})
+			return check(r["a"] == "b\nc", err)
+		}},
+		{"subscribe", 1, func() error {
+			r, err := c.Subscribe(ctx, who, calendar.SubscribeRequest{Owner: "anna", Add: []calendar.Subscription{"bert"}, Remove: []calendar.ID{"anna"}})
+			return check(len(r.List) == 1, err)
+		}},
+		{"copy in", 1, func() error {
+			r, err := c.CopyIn(ctx, who, calendar.CopyInRequest{
+				Copy:   calendar.CopyRequest{From: ref("bert", "in.ics"), To: ref("anna:work", "in.ics"), Move: true},
+				Parcel: calendar.Parcel{Object: calendar.Object{Data: text("in", "1")}},
+			})
+			return check(!r.Replaced && r.Object.Name == "in.ics", err)
+		}},
+		{"the end of a move", 1, func() error {
+			return c.DeleteObject(ctx, who, calendar.DeleteRequest{Ref: ref("anna:work", "in.ics"), MovedTo: &calendar.Moved{To: ref("bert", "in.ics")}})
 		}},
 		{"delete", 1, func() error { return c.DeleteObject(ctx, who, calendar.DeleteRequest{Ref: ref("anna", "a.ics")}) }},
 		{"copy a calendar", 4, func() error {

@@ -55,7 +55,7 @@ func (c *call) createCalendar() error {
 	}
 	t := target{id: cal.ID}
 	if c.p.flag("subscribe", true) && owner == c.me.ID {
-		if err := c.subscribeTo(c.me, []string{subscription(cal.ID, cal.DisplayName)}, true); err != nil {
+		if _, err := c.be.Subscribe(c.ctx, c.who, calendar.SubscribeRequest{Owner: cal.ID.Owner(), Add: []calendar.Subscription{calendar.NewSubscription(cal.ID, cal.DisplayName)}}); err != nil {
 			return err
 		}
 	}
@@ -136,7 +136,7 @@ func (c *call) deleteCalendar() error {
 			return err
 		}
 		if c.p.flag("unsubscribe", true) {
-			if err := c.subscribeTo(c.me, []string{subscription(cal.ID, "")}, false); err != nil {
+			if _, err := c.be.Subscribe(c.ctx, c.who, calendar.SubscribeRequest{Owner: calendar.Owner(c.me.ID), Remove: []calendar.ID{cal.ID}}); err != nil {
 				return err
 			}
 		}

@@ -11,7 +11,7 @@ import (
 
 // A preference is a name with one or more values. The back end keeps a string
 // for each name; its lines are the values.
-const prefSep = "\n"
+const prefSep = calendar.PrefSeparator
 
 // maxPref is the longest name of a preference.
 const maxPref = 128
@@ -47,7 +47,11 @@ func (c *call) getUserprefs() error {
 	if err != nil {
 		return err
 	}
-	return c.printPrefs(p)
+	stored, err := c.prefs(p.ID)
+	if err != nil {
+		return err
+	}
+	return c.printPrefs(p, stored)
 }
 
 // prefOrder is the order of a real answer. WCAP P.4. Other names follow in
@@ -64,11 +68,7 @@ func fromEntry(p calendar.Person) map[string]string {
 }
 
 // printPrefs prints the preferences of a person and the server's settings.
-func (c *call) printPrefs(p calendar.Person) error {
-	stored, err := c.prefs(p.ID)
-	if err != nil {
-		return err
-	}
+func (c *call) printPrefs(p calendar.Person, stored map[string]string) error {
 	home, err := c.be.Home(c.ctx, c.who, calendar.HomeRequest{Owner: calendar.Owner(p.ID)})
 	if err != nil && calendar.KindOf(err) != calendar.NoCalendar {
 		return err
@@ -77,11 +77,15 @@ func (c *call) printPrefs(p calendar.Person) error {
 	for k, v := range stored {
 		all[k] = v
 	}
-	all["icsSubscribed"] = strings.Join(c.subscriptions(p, stored), prefSep)
+	var subscribed []string
+	for _, item := range calendar.Subscriptions(stored, p) {
+		subscribed = append(subscribed, string(item))
+	}
+	all[calendar.SubscribedPref] = strings.Join(subscribed, prefSep)
 	var owned []string
 	for _, cal := range home.Calendars {
 		if cal.Kind == calendar.CalendarCollection {
-			owned = append(owned, subscription(cal.ID, cal.DisplayName))
+			owned = append(owned, string(calendar.NewSubscription(cal.ID, cal.DisplayName)))
 		}
 	}
 	all["icsCalendarOwned"] = strings.Join(owned, prefSep)
@@ -159,97 +163,52 @@ func (c *call) setUserprefs() error {
 	if err != nil {
 		return err
 	}
-	err = c.changePrefs(p, func(stored map[string]string) (map[string]string, []string, error) { return c.wantedPrefs(p, stored) })
+	edits, err := c.prefEdits()
+	if err != nil {
+		return err
+	}
+	var stored map[string]string
+	if len(edits) == 0 {
+		stored, err = c.prefs(p.ID)
+	} else {
+		stored, err = c.be.EditPrefs(c.ctx, c.who, calendar.EditPrefsRequest{Owner: calendar.Owner(p.ID), Edits: edits})
+	}
 	if calendar.KindOf(err) == calendar.Denied {
 		return UserprefsAccessDenied
 	}
 	if err != nil {
 		return err
 	}
-	return c.printPrefs(p)
+	return c.printPrefs(p, stored)
 }
 
-// changePrefs changes preferences from what they are: if somebody else changes
-// them meanwhile, from what they are then, so that nothing is lost.
-func (c *call) changePrefs(p calendar.Person, change func(stored map[string]string) (set map[string]string, remove []string, err error)) error {
-	for try := 0; ; try++ {
-		stored, err := c.prefs(p.ID)
-		if err != nil {
-			return err
-		}
-		req := calendar.SetPrefsRequest{Owner: calendar.Owner(p.ID), Compare: true, Was: map[string]string{}}
-		if req.Set, req.Remove, err = change(stored); err != nil {
-			return err
-		}
-		if len(req.Set)+len(req.Remove) == 0 {
-			return nil
-		}
-		for k, v := range stored {
-			if _, ok := req.Set[k]; ok || slices.Contains(req.Remove, k) {
-				req.Was[k] = v
-			}
-		}
-		if err := c.be.SetPrefs(c.ctx, c.who, req); calendar.KindOf(err) != calendar.Stale || try == maxTries {
-			return err
-		}
-	}
-}
-
-// maxTries is how often a change is tried anew; each time somebody else's was made.
-const maxTries = 100
-
-// wantedPrefs reads what set_userprefs is to set and remove.
-func (c *call) wantedPrefs(p calendar.Person, stored map[string]string) (set map[string]string, remove []string, err error) {
-	now := map[string][]string{}
-	values := func(name string) []string {
-		if v, ok := now[name]; ok {
-			return v
-		}
-		if name == "icsSubscribed" {
-			return c.subscriptions(p, stored)
-		}
-		if v, ok := stored[name]; ok {
-			return strings.Split(v, prefSep)
-		}
-		return nil
-	}
+// prefEdits reads what set_userprefs is to change.
+func (c *call) prefEdits() (edits []calendar.PrefEdit, err error) {
 	for _, x := range c.p {
-		if x.name != "add_attrs" && x.name != "set_attrs" && x.name != "del_attrs" {
+		e := calendar.PrefEdit{}
+		switch x.name {
+		case "set_attrs":
+		case "add_attrs":
+			e.How = calendar.PrefAdd
+		case "del_attrs":
+			e.How = calendar.PrefDrop
+		default:
 			continue
 		}
 		name, value, _ := strings.Cut(x.text(), "=")
-		if x.name == "del_attrs" {
-			value = ""
+		e.Name = strings.TrimSpace(name)
+		if !prefName(e.Name) || guarded[strings.ToLower(e.Name)] && !c.maySet(e.Name) {
+			return nil, SetUserprefsFailed
 		}
-		name = strings.TrimSpace(name)
-		if !prefName(name) || guarded[strings.ToLower(name)] && !c.maySet(name) {
-			return nil, nil, SetUserprefsFailed
-		}
-		if c.p.flag("convertCalid", false) && (name == "icsSet" || name == "icsSubscribed") {
+		if c.p.flag("convertCalid", false) && (e.Name == "icsSet" || e.Name == calendar.SubscribedPref) {
 			value = strings.ReplaceAll(value, "^", ":")
 		}
-		have := slices.Clone(values(name))
-		switch x.name {
-		case "add_attrs":
-			have = append(have, strings.Split(value, prefSep)...)
-		case "set_attrs":
-			have = strings.Split(value, prefSep)
-		default:
-			if len(have) > 0 {
-				have = have[1:]
-			}
+		if e.How != calendar.PrefDrop {
+			e.Values = strings.Split(value, prefSep)
 		}
-		now[name] = have
+		edits = append(edits, e)
 	}
-	set = map[string]string{}
-	for name, v := range now {
-		if len(v) == 0 && name != "icsSubscribed" {
-			remove = append(remove, name)
-		} else {
-			set[name] = strings.Join(v, prefSep)
-		}
-	}
-	return set, remove, nil
+	return edits, nil
 }
 
 func (c *call) maySet(name string) bool {

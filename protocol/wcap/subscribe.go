@@ -1,56 +1,13 @@
 package wcap
 
-import (
-	"slices"
-	"strings"
-
-	"factotum/server/acl"
-	"factotum/server/calendar"
-)
-
-// subscription is an item of icsSubscribed and icsCalendarOwned: calid and
-// display name. A client cuts at "," and "$", which cannot be escaped there.
-func subscription(id calendar.ID, name string) string {
-	if name == "" {
-		name = string(id)
-	}
-	name = strings.Map(func(r rune) rune {
-		if r == ',' || r == '$' || r < ' ' {
-			return ' '
-		}
-		return r
-	}, name)
-	return string(id) + "$" + name
-}
-
-// subscriptions are the items of a person's list. Whoever has never changed it
-// is subscribed to his own calendar.
-func (c *call) subscriptions(p calendar.Person, stored map[string]string) []string {
-	v, ok := stored["icsSubscribed"]
-	if !ok {
-		return []string{subscription(calendar.ID(p.ID), p.Name)}
-	}
-	var out []string
-	for item := range strings.FieldsFuncSeq(v, func(r rune) bool { return r == ',' || r == '\n' }) {
-		if item = strings.TrimSpace(item); item != "" {
-			out = append(out, item)
-		}
-	}
-	return out
-}
-
-func subscribedID(item string) string {
-	id, _, _ := strings.Cut(item, "$")
-	return id
-}
+import "factotum/server/calendar"
 
 func (c *call) subscribe() error { return c.changeSubscriptions(true) }
 
 func (c *call) unsubscribe() error { return c.changeSubscriptions(false) }
 
-// changeSubscriptions adds calendars to a user's list, or takes them out.
-// Adding needs the right to read a calendar's properties; one that does not
-// exist is not asked about. WCAP subscribe_calendars, unsubscribe_calendars.
+// changeSubscriptions adds calendars to a user's list, or takes them out. WCAP
+// subscribe_calendars, unsubscribe_calendars.
 func (c *call) changeSubscriptions(add bool) error {
 	p, err := c.whose(ListAccessDenied)
 	if err != nil {
@@ -63,56 +20,31 @@ func (c *call) changeSubscriptions(add bool) error {
 	if err != nil {
 		return err
 	}
-	var items []string
+	req := calendar.SubscribeRequest{Owner: calendar.Owner(p.ID)}
 	for i := range list {
 		t := &list[i]
-		if t.err != nil {
+		switch {
+		case t.err != nil:
 			return t.err
+		case add:
+			req.Add = append(req.Add, calendar.Subscription(c.canonical(t.id)))
+		default:
+			req.Remove = append(req.Remove, t.id)
 		}
-		name := ""
-		if add {
-			cal, err := c.calendar(t)
-			switch {
-			case err == nil && !cal.Rights.Properties.Has(acl.Read):
-				return AccessDenied
-			case err == nil:
-				name = t.name
-			case errnoOf(err, c.own()) != NoSuchCalendar:
-				return err
-			}
-		}
-		items = append(items, subscription(t.id, name))
 	}
-	if err := c.subscribeTo(p, items, add); err != nil {
+	if _, err := c.be.Subscribe(c.ctx, c.who, req); err != nil {
 		return err
 	}
 	return c.simple("PUBLISH", func(*output) {})
 }
 
-// subscribeTo changes the list of a person.
-func (c *call) subscribeTo(p calendar.Person, items []string, add bool) error {
-	return c.changePrefs(p, func(stored map[string]string) (set map[string]string, remove []string, err error) {
-		have, err := c.subscribed(p, stored, items, add)
-		return map[string]string{"icsSubscribed": strings.Join(have, prefSep)}, nil, err
-	})
-}
-
-// subscribed is the list of a person with items added or taken out.
-func (c *call) subscribed(p calendar.Person, stored map[string]string, items []string, add bool) ([]string, error) {
-	have := c.subscriptions(p, stored)
-	for _, item := range items {
-		i := slices.IndexFunc(have, func(s string) bool { return subscribedID(s) == subscribedID(item) })
-		switch {
-		case add && i < 0:
-			have = append(have, item)
-		case !add && i >= 0:
-			have = slices.Delete(have, i, i+1)
-		}
+// canonical is a calid with its owner's user id as the directory has it
+// ("JDoe", "jdoe@default.domain").
+func (c *call) canonical(id calendar.ID) calendar.ID {
+	if p, err := c.person(string(id.Owner())); err == nil {
+		return calendar.NewID(calendar.Owner(p.ID), id.Name())
 	}
-	if len(have) > c.set.MaxCalids {
-		return nil, &calendar.Error{Kind: calendar.TooMany, Op: c.name}
-	}
-	return have, nil
+	return id
 }
 
 // list lists the calendars that a user owns. WCAP list.
@@ -145,8 +77,8 @@ func (c *call) listSubscribed() error {
 		return err
 	}
 	return c.simple("PUBLISH", func(o *output) {
-		for _, item := range c.subscriptions(p, stored) {
-			o.text("X-S1CS-CALPROPS-SUBSCRIBED-CALENDAR", subscribedID(item))
+		for _, item := range calendar.Subscriptions(stored, p) {
+			o.text("X-S1CS-CALPROPS-SUBSCRIBED-CALENDAR", string(item.ID()))
 		}
 	})
 }

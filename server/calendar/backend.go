@@ -161,11 +161,22 @@ type Backend interface {
 	//backend:owner owner
 	//backend:read
 	Prefs(ctx context.Context, who Actor, owner Owner) (map[string]string, error)
-	// SetPrefs changes them.
+	// SetPrefs changes them, whatever they are.
 	//
 	//backend:owner req.Owner
 	//backend:write
 	SetPrefs(ctx context.Context, who Actor, req SetPrefsRequest) error
+	// EditPrefs changes them from what they are, and answers them all.
+	//
+	//backend:owner req.Owner
+	//backend:write
+	EditPrefs(ctx context.Context, who Actor, req EditPrefsRequest) (map[string]string, error)
+	// Subscribe changes the list of calendars that a user is subscribed to, and
+	// answers it. Who subscribes to a calendar may read its properties, if it is
+	// there. WCAP subscribe_calendars, unsubscribe_calendars.
+	//
+	//backend:write
+	Subscribe(ctx context.Context, who Actor, req SubscribeRequest) (Subscribed, error)
 
 	// Ping says whether the store behind answers, and what it is.
 	//
@@ -481,11 +492,6 @@ type SetPrefsRequest struct {
 	Owner  Owner
 	Set    map[string]string
 	Remove []string
-	// Compare changes them only if each of Set and Remove is as Was has it, or
-	// absent if Was has nothing of it; else it is Stale. So of two that add to
-	// one list at a time none is lost.
-	Compare bool
-	Was     map[string]string
 }
 
 // Status tells what a back end is.

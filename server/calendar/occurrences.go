@@ -84,6 +84,7 @@ type Occurrence struct {
 type CalendarsRequest struct {
 	IDs         []ID
 	Invitations bool // see OccurrencesRequest; it needs the right to read
+	Properties  bool // who may not read their properties is refused
 }
 
 // CalendarResult is the answer for one calendar, in order.

@@ -3,11 +3,13 @@ package cld
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"factotum/server/acl"
 	"factotum/server/calendar"
 	"factotum/server/calendar/calendartest"
 	"factotum/server/service"
@@ -428,5 +430,34 @@ func TestNewRefuses(t *testing.T) {
 	}
 	if _, err := r.Home(t.Context(), calendar.Actor{}, calendar.HomeRequest{Owner: "anna"}); !errors.Is(err, calendar.Unavailable) {
 		t.Errorf("by its own name: %v", err)
+	}
+}
+
+// TestSubscribe: each calendar is asked about where it is.
+func TestSubscribe(t *testing.T) {
+	people := calendartest.NewPeople("anna", "bert", "otto")
+	r := threeHosts(t, people)
+	ctx := t.Context()
+	create := func(id calendar.ID, name, list string) {
+		_, err := r.CreateCalendar(ctx, people.Actor(string(id.Owner())), calendar.CreateCalendarRequest{Calendar: calendar.Calendar{ID: id, DisplayName: name, ACL: acl.MustParse(list)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	create("bert", "Bert", "anna^a^r^g")
+	create("bert:busy", "Busy", "anna^c^f^g")
+	create("otto", "", "anna^p^r^g")
+	create("otto:secret", "Secret", "@@p^a^r^g")
+	subscribe := func(add ...calendar.Subscription) (calendar.Subscribed, error) {
+		return r.Subscribe(ctx, people.Actor("anna"), calendar.SubscribeRequest{Owner: "anna", Add: add})
+	}
+	for id, want := range map[calendar.Subscription]calendar.Kind{"bert:busy": calendar.Denied, "otto:secret": calendar.NoCalendar} {
+		if _, err := subscribe("bert", id); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", id, err, want)
+		}
+	}
+	got, err := subscribe("bert", "otto", "otto:none")
+	if want := []calendar.Subscription{"anna$Anna", "bert$Bert", "otto$otto", "otto:none$otto:none"}; err != nil || !slices.Equal(got.List, want) {
+		t.Errorf("%q, %v; want %q", got.List, err, want)
 	}
 }

@@ -196,3 +196,12 @@ func (r *Router) SetPrefs(ctx context.Context, who calendar.Actor, req calendar.
 	}
 	return be.SetPrefs(ctx, who, req)
 }
+
+// EditPrefs implements calendar.Backend.
+func (r *Router) EditPrefs(ctx context.Context, who calendar.Actor, req calendar.EditPrefsRequest) (res map[string]string, err error) {
+	be, err := r.of(ctx, req.Owner)
+	if err != nil {
+		return res, err
+	}
+	return be.EditPrefs(ctx, who, req)
+}

@@ -39,6 +39,8 @@ var Operations = []string{
 	"free-busy",
 	"prefs",
 	"set-prefs",
+	"edit-prefs",
+	"subscribe",
 	"ping",
 }
 
@@ -240,6 +242,20 @@ func (o *observed) SetPrefs(ctx context.Context, who calendar.Actor, req calenda
 	err = o.be.SetPrefs(ctx, who, req)
 	o.seen("set-prefs", time.Since(start), err)
 	return err
+}
+
+func (o *observed) EditPrefs(ctx context.Context, who calendar.Actor, req calendar.EditPrefsRequest) (res map[string]string, err error) {
+	start := time.Now()
+	res, err = o.be.EditPrefs(ctx, who, req)
+	o.seen("edit-prefs", time.Since(start), err)
+	return res, err
+}
+
+func (o *observed) Subscribe(ctx context.Context, who calendar.Actor, req calendar.SubscribeRequest) (res calendar.Subscribed, err error) {
+	start := time.Now()
+	res, err = o.be.Subscribe(ctx, who, req)
+	o.seen("subscribe", time.Since(start), err)
+	return res, err
 }
 
 func (o *observed) Ping(ctx context.Context) (res calendar.Status, err error) {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"factotum/server/acl"
 	"factotum/server/cache"
 	"factotum/server/calendar"
 	"factotum/server/object"
@@ -26,10 +27,11 @@ type access func(calendar.Rights) bool
 
 // What use cases ask for.
 var (
-	toRead   access = calendar.Rights.CanRead
-	toWrite  access = calendar.Rights.CanWrite
-	toDelete access = calendar.Rights.CanDelete
-	toOwn    access = func(r calendar.Rights) bool { return r.Owner }
+	toRead      access = calendar.Rights.CanRead
+	toWrite     access = calendar.Rights.CanWrite
+	toDelete    access = calendar.Rights.CanDelete
+	toReadProps access = func(r calendar.Rights) bool { return r.Properties.Has(acl.Read) }
+	toOwn       access = func(r calendar.Rights) bool { return r.Owner }
 )
 
 // toLeave is asked of where something is copied or moved from.

@@ -174,19 +174,3 @@ func (s *Service) syncHome(ctx context.Context, v cache.View, home calendar.Home
 	})
 	return res, err
 }
-
-// Prefs returns a user's preferences: his own, or anyone's for the
-// administrator. WCAP get_userprefs.
-func (s *Service) Prefs(ctx context.Context, who calendar.Actor, owner calendar.Owner) (map[string]string, error) {
-	const op = "read preferences"
-	if !who.Admin && who.User != string(owner) {
-		return nil, calendar.Fail(calendar.Denied, op, string(owner))
-	}
-	prefs := map[string]string{}
-	err := s.store.View(ctx, owner, func(tx calendar.Tx) error {
-		var err error
-		prefs, err = tx.Prefs()
-		return err
-	})
-	return prefs, wrap(op, string(owner), err)
-}

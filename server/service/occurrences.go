@@ -139,10 +139,14 @@ func (s *Service) Calendars(ctx context.Context, who calendar.Actor, req calenda
 	out := make([]calendar.CalendarResult, len(req.IDs))
 	for i, id := range req.IDs {
 		res := &out[i]
-		if res.Calendar, res.Err = s.Calendar(ctx, who, id); res.Err != nil || !req.Invitations {
-			continue
-		}
-		if _, _, res.Err = s.look(ctx, who, op, id, toRead); res.Err == nil {
+		may := access(func(r calendar.Rights) bool {
+			return (!req.Properties || toReadProps(r)) && (!req.Invitations || toRead(r))
+		})
+		res.Err = s.readCalendar(ctx, who, op, id, may, func(_ cache.View, cal *cache.Calendar, r calendar.Rights) error {
+			res.Calendar = describe(cal, r)
+			return nil
+		})
+		if res.Err == nil && req.Invitations {
 			res.Invitations, res.Err = s.invitations(ctx, who, id)
 		}
 	}

@@ -32,6 +32,8 @@ type useCase struct {
 	want []string
 	// who is no more than a reader is refused; noRight: it is the owner's anyway.
 	ownerOnly bool
+	// missing is what it says where the calendar is not there, if not NoCalendar.
+	missing calendar.Kind
 }
 
 // records is a service whose changes a test sees.
@@ -126,6 +128,15 @@ func oneItem(items []calendar.EditItemResult, err error) error {
 	return err
 }
 
+// copyIn stores what was read at another owner's.
+func copyIn(c *records, who calendar.Actor, move bool) error {
+	_, err := c.CopyIn(c.Context(), who, calendar.CopyInRequest{
+		Copy:   calendar.CopyRequest{From: refTo("ben", "b.ics"), To: refTo("anna", "c.ics"), Move: move},
+		Parcel: calendar.Parcel{Object: calendar.Object{Data: event("c", "20260111T100000Z", "")}},
+	})
+	return err
+}
+
 // useCases are all of Backend that writes to a calendar.
 var useCases = []useCase{
 	{name: "put a new object", want: []string{"object-stored anna/n.ics new"}, do: func(c *records, who calendar.Actor) error {
@@ -175,6 +186,15 @@ var useCases = []useCase{
 		_, err := c.CopyObject(c.Context(), who, calendar.CopyRequest{From: refTo("anna", "a.ics"), To: refTo("anna:work", "c.ics"), Move: true})
 		return err
 	}},
+	{name: "copy from another owner", missing: calendar.Stale, want: []string{"object-stored anna/c.ics new"}, do: func(c *records, who calendar.Actor) error {
+		return copyIn(c, who, false)
+	}},
+	{name: "move from another owner", missing: calendar.Stale, want: []string{"object-stored anna/c.ics new from ben/b.ics"}, do: func(c *records, who calendar.Actor) error {
+		return copyIn(c, who, true)
+	}},
+	{name: "end of a move to another owner", want: []string{"object-deleted anna/a.ics to ben/b.ics"}, do: func(c *records, who calendar.Actor) error {
+		return c.DeleteObject(c.Context(), who, calendar.DeleteRequest{Ref: refTo("anna", "a.ics"), MovedTo: &calendar.Moved{To: refTo("ben", "b.ics")}})
+	}},
 	{name: "change a calendar", want: []string{"calendar-changed anna"}, do: func(c *records, who calendar.Actor) error {
 		name := "new"
 		_, err := c.UpdateCalendar(c.Context(), who, calendar.UpdateCalendarRequest{ID: "anna", DisplayName: &name})
@@ -210,6 +230,14 @@ var useCases = []useCase{
 		do: func(c *records, who calendar.Actor) error {
 			return c.DeleteCalendar(c.Context(), who, calendar.DeleteCalendarRequest{ID: "anna:files"})
 		}},
+	{name: "edit preferences", ownerOnly: true, want: []string{"prefs-changed "}, do: func(c *records, who calendar.Actor) error {
+		_, err := c.EditPrefs(c.Context(), who, calendar.EditPrefsRequest{Owner: "anna", Edits: []calendar.PrefEdit{{Name: "k", Values: []string{"v"}}, {Name: "k", How: calendar.PrefAdd, Values: []string{"w"}}}})
+		return err
+	}},
+	{name: "subscribe", ownerOnly: true, want: []string{"prefs-changed "}, do: func(c *records, who calendar.Actor) error {
+		_, err := c.Subscribe(c.Context(), who, calendar.SubscribeRequest{Owner: "anna", Add: []calendar.Subscription{"bert"}, Remove: []calendar.ID{"anna"}})
+		return err
+	}},
 	{name: "set preferences", ownerOnly: true, want: []string{"prefs-changed "}, do: func(c *records, who calendar.Actor) error {
 		return c.SetPrefs(c.Context(), who, calendar.SetPrefsRequest{Owner: "anna", Set: map[string]string{"k": "v"}})
 	}},
@@ -319,7 +347,9 @@ func TestTheDoorAsksInTheTransaction(t *testing.T) {
 							c.must(err)
 						}
 					default:
-						want = calendar.NoCalendar
+						if want = u.missing; want == 0 {
+							want = calendar.NoCalendar
+						}
 						c.must(c.DeleteCalendar(t.Context(), admin, calendar.DeleteCalendarRequest{ID: "anna"}))
 					}
 					c.changes = nil

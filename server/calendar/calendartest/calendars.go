@@ -1,8 +1,11 @@
 package calendartest
 
 import (
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"factotum/server/acl"
 	"factotum/server/calendar"
@@ -350,22 +353,94 @@ func testPrefs(s *suite) {
 			s.Errorf("preferences %q", got)
 		}
 	}
-	// Of two that read the same only the first changes it.
-	change := func(was map[string]string, set map[string]string, remove ...string) error {
-		return s.be.SetPrefs(s.ctx, anna, calendar.SetPrefsRequest{Owner: "anna", Set: set, Remove: remove, Compare: true, Was: was})
+	// Edits start from what is there.
+	edit := func(name string, how calendar.PrefHow, values ...string) calendar.PrefEdit {
+		return calendar.PrefEdit{Name: name, How: how, Values: values}
 	}
-	s.ok(change(nil, map[string]string{"list": "a"}))
-	s.kind(change(nil, map[string]string{"list": "b"}), calendar.Stale)
-	s.kind(change(map[string]string{"list": ""}, map[string]string{"list": "b"}), calendar.Stale)
-	s.kind(change(map[string]string{"list": "a", "gone": "x"}, map[string]string{"list": "b"}, "gone"), calendar.Stale)
-	s.ok(change(map[string]string{"list": "a", "ceFontFace": "of no matter"}, map[string]string{"list": "a, b"}, "gone"))
-	s.kind(change(map[string]string{"list": "a"}, nil, "list"), calendar.Stale)
-	s.ok(change(map[string]string{"list": "a, b"}, nil, "list"))
+	got, err = s.be.EditPrefs(s.ctx, anna, calendar.EditPrefsRequest{Owner: "anna", Edits: []calendar.PrefEdit{
+		edit("list", calendar.PrefAdd, "a"), edit("list", calendar.PrefAdd, "b", "c"), edit("list", calendar.PrefDrop),
+		edit("ceFontFace", calendar.PrefSet, "Arial"), edit("gone", calendar.PrefDrop), edit("ceEmpty", calendar.PrefDrop),
+		edit("icsSubscribed", calendar.PrefAdd, "bert$Bert"),
+	}})
+	s.ok(err)
+	want := map[string]string{"list": "b\nc", "ceFontFace": "Arial", "odd": "a\xffb", "icsSubscribed": "anna$Anna\nbert$Bert"}
+	if !maps.Equal(got, want) {
+		s.Errorf("edited: %q, want %q", got, want)
+	}
+	got, err = s.be.EditPrefs(s.ctx, anna, calendar.EditPrefsRequest{Owner: "anna", Edits: []calendar.PrefEdit{
+		edit("list", calendar.PrefDrop), edit("list", calendar.PrefDrop), edit("icsSubscribed", calendar.PrefDrop), edit("icsSubscribed", calendar.PrefDrop),
+	}})
+	s.ok(err)
+	if _, ok := got["list"]; ok || got["icsSubscribed"] != "" || len(got) != 3 {
+		s.Errorf("taken out: %q", got)
+	}
+	now, err := s.be.Prefs(s.ctx, anna, "anna")
+	s.ok(err)
+	if !maps.Equal(got, now) {
+		s.Errorf("answered %q, are %q", got, now)
+	}
+	_, err = s.be.EditPrefs(s.ctx, anna, calendar.EditPrefsRequest{Owner: "anna", Edits: []calendar.PrefEdit{edit("a", calendar.PrefSet, "1"), edit("b", calendar.PrefSet, strings.Repeat("x", 1<<20))}})
+	s.kind(err, calendar.TooLarge)
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			_, err := s.be.EditPrefs(s.ctx, anna, calendar.EditPrefsRequest{Owner: "anna", Edits: []calendar.PrefEdit{edit("many", calendar.PrefAdd, fmt.Sprint(i))}})
+			if err != nil {
+				s.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	now, err = s.be.Prefs(s.ctx, anna, "anna")
+	s.ok(err)
+	equal(s, "values set at the same time", len(strings.Split(now["many"], "\n")), 8)
+	if _, ok := now["a"]; ok {
+		s.Error("a part of a refused edit was made")
+	}
 	for _, who := range []string{"bert", ""} {
 		_, err = s.be.Prefs(s.ctx, s.as(who), "anna")
 		s.kind(err, calendar.Denied)
 		s.kind(s.be.SetPrefs(s.ctx, s.as(who), calendar.SetPrefsRequest{Owner: "anna", Set: map[string]string{"a": "b"}}), calendar.Denied)
+		_, err = s.be.EditPrefs(s.ctx, s.as(who), calendar.EditPrefsRequest{Owner: "anna", Edits: []calendar.PrefEdit{edit("a", calendar.PrefSet, "b")}})
+		s.kind(err, calendar.Denied)
+		_, err = s.be.Subscribe(s.ctx, s.as(who), calendar.SubscribeRequest{Owner: "anna", Add: []calendar.Subscription{"anna"}})
+		s.kind(err, calendar.Denied)
 	}
 	s.kind(s.be.SetPrefs(s.ctx, anna, calendar.SetPrefsRequest{Owner: "anna", Set: map[string]string{"a": strings.Repeat("x", 1<<20)}}), calendar.TooLarge)
 	s.kind(s.be.SetPrefs(s.ctx, s.as("root"), calendar.SetPrefsRequest{Owner: "nobody", Set: map[string]string{"a": "b"}}), calendar.NoCalendar)
+}
+
+func testSubscribe(s *suite) {
+	s.home("anna")
+	s.calendar("anna:work", closed)
+	name := "Wörk, $5"
+	_, err := s.be.UpdateCalendar(s.ctx, s.as("anna"), calendar.UpdateCalendarRequest{ID: "anna:work", DisplayName: &name})
+	s.ok(err)
+	anna := s.as("anna")
+	change := func(add []calendar.Subscription, remove ...calendar.ID) []calendar.Subscription {
+		s.Helper()
+		res, err := s.be.Subscribe(s.ctx, anna, calendar.SubscribeRequest{Owner: "anna", Add: add, Remove: remove})
+		s.ok(err)
+		prefs, err := s.be.Prefs(s.ctx, anna, "anna")
+		s.ok(err)
+		same(s, "the stored list", calendar.Subscriptions(prefs, s.people["anna"]), res.List)
+		return res.List
+	}
+	list := func(items ...calendar.Subscription) []calendar.Subscription { return items }
+	same(s, "one's own", change(nil), list("anna$Anna"))
+	same(s, "added", change(list("anna:work", "bert:none")), list("anna$Anna", "anna:work$Wörk   5", "bert:none$bert:none"))
+	same(s, "again", change(list("anna:work", "anna")), list("anna$Anna", "anna:work$Wörk   5", "bert:none$bert:none"))
+	same(s, "taken out", change(nil, "anna", "anna:none"), list("anna:work$Wörk   5", "bert:none$bert:none"))
+	same(s, "both", change(list("anna:none"), "bert:none", "anna:work"), list("anna:none$anna:none"))
+	same(s, "nothing left", change(nil, "anna:none"), nil)
+	same(s, "and that stays", change(nil), nil)
+	var many []calendar.Subscription
+	for i := range calendar.MaxSubscriptions + 1 {
+		many = append(many, calendar.Subscription(fmt.Sprintf("anna:n%d", i)))
+	}
+	_, err = s.be.Subscribe(s.ctx, anna, calendar.SubscribeRequest{Owner: "anna", Add: many})
+	s.kind(err, calendar.TooMany)
+	_, err = s.be.Subscribe(s.ctx, s.as("root"), calendar.SubscribeRequest{Owner: "anna", Add: list("anna")})
+	s.ok(err)
+	same(s, "by the administrator", change(nil), list("anna$Anna"))
 }

@@ -177,6 +177,18 @@ func (s Stub) SetPrefs(ctx context.Context, who calendar.Actor, req calendar.Set
 	return err
 }
 
+// EditPrefs implements calendar.Backend.
+func (s Stub) EditPrefs(ctx context.Context, who calendar.Actor, req calendar.EditPrefsRequest) (res map[string]string, err error) {
+	err = s.Do("EditPrefs", []any{who, req}, &res)
+	return res, err
+}
+
+// Subscribe implements calendar.Backend.
+func (s Stub) Subscribe(ctx context.Context, who calendar.Actor, req calendar.SubscribeRequest) (res calendar.Subscribed, err error) {
+	err = s.Do("Subscribe", []any{who, req}, &res)
+	return res, err
+}
+
 // Ping implements calendar.Backend.
 func (s Stub) Ping(ctx context.Context) (res calendar.Status, err error) {
 	err = s.Do("Ping", []any{}, &res)

@@ -57,6 +57,7 @@ func Run(t *testing.T, open func(t *testing.T, people calendar.People) calendar.
 		{"OccurrencesFloat", testOccurrencesFloat},
 		{"OccurrencesSelect", testOccurrencesSelect},
 		{"Prefs", testPrefs},
+		{"Subscribe", testSubscribe},
 		{"Rights", testRights},
 		{"Masking", testMasking},
 		{"OddText", testOddText},

@@ -1578,6 +1578,7 @@ type CalendarsRequest struct {
 	Actor         *Actor                 `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
 	Ids           [][]byte               `protobuf:"bytes,2,rep,name=ids,proto3" json:"ids,omitempty"`
 	Invitations   bool                   `protobuf:"varint,3,opt,name=invitations,proto3" json:"invitations,omitempty"`
+	Properties    bool                   `protobuf:"varint,4,opt,name=properties,proto3" json:"properties,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1629,6 +1630,13 @@ func (x *CalendarsRequest) GetIds() [][]byte {
 func (x *CalendarsRequest) GetInvitations() bool {
 	if x != nil {
 		return x.Invitations
+	}
+	return false
+}
+
+func (x *CalendarsRequest) GetProperties() bool {
+	if x != nil {
+		return x.Properties
 	}
 	return false
 }
@@ -6311,8 +6319,6 @@ type SetPrefsRequest struct {
 	Owner         []byte                 `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`
 	Set           []*Pref                `protobuf:"bytes,3,rep,name=set,proto3" json:"set,omitempty"`
 	Remove        [][]byte               `protobuf:"bytes,4,rep,name=remove,proto3" json:"remove,omitempty"`
-	Compare       bool                   `protobuf:"varint,5,opt,name=compare,proto3" json:"compare,omitempty"`
-	Was           []*Pref                `protobuf:"bytes,6,rep,name=was,proto3" json:"was,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -6375,16 +6381,236 @@ func (x *SetPrefsRequest) GetRemove() [][]byte {
 	return nil
 }
 
-func (x *SetPrefsRequest) GetCompare() bool {
-	if x != nil {
-		return x.Compare
-	}
-	return false
+// VERSION 3.
+type EditPrefsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Actor         *Actor                 `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
+	Owner         []byte                 `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`
+	Edits         []*PrefEdit            `protobuf:"bytes,3,rep,name=edits,proto3" json:"edits,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
-func (x *SetPrefsRequest) GetWas() []*Pref {
+func (x *EditPrefsRequest) Reset() {
+	*x = EditPrefsRequest{}
+	mi := &file_dwp_proto_msgTypes[90]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EditPrefsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EditPrefsRequest) ProtoMessage() {}
+
+func (x *EditPrefsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[90]
 	if x != nil {
-		return x.Was
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EditPrefsRequest.ProtoReflect.Descriptor instead.
+func (*EditPrefsRequest) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{90}
+}
+
+func (x *EditPrefsRequest) GetActor() *Actor {
+	if x != nil {
+		return x.Actor
+	}
+	return nil
+}
+
+func (x *EditPrefsRequest) GetOwner() []byte {
+	if x != nil {
+		return x.Owner
+	}
+	return nil
+}
+
+func (x *EditPrefsRequest) GetEdits() []*PrefEdit {
+	if x != nil {
+		return x.Edits
+	}
+	return nil
+}
+
+type PrefEdit struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          []byte                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	How           uint32                 `protobuf:"varint,2,opt,name=how,proto3" json:"how,omitempty"`
+	Values        [][]byte               `protobuf:"bytes,3,rep,name=values,proto3" json:"values,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PrefEdit) Reset() {
+	*x = PrefEdit{}
+	mi := &file_dwp_proto_msgTypes[91]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PrefEdit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PrefEdit) ProtoMessage() {}
+
+func (x *PrefEdit) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[91]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PrefEdit.ProtoReflect.Descriptor instead.
+func (*PrefEdit) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{91}
+}
+
+func (x *PrefEdit) GetName() []byte {
+	if x != nil {
+		return x.Name
+	}
+	return nil
+}
+
+func (x *PrefEdit) GetHow() uint32 {
+	if x != nil {
+		return x.How
+	}
+	return 0
+}
+
+func (x *PrefEdit) GetValues() [][]byte {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
+// VERSION 3.
+type SubscribeRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Actor         *Actor                 `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
+	Owner         []byte                 `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`
+	Add           [][]byte               `protobuf:"bytes,3,rep,name=add,proto3" json:"add,omitempty"`
+	Remove        [][]byte               `protobuf:"bytes,4,rep,name=remove,proto3" json:"remove,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubscribeRequest) Reset() {
+	*x = SubscribeRequest{}
+	mi := &file_dwp_proto_msgTypes[92]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubscribeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubscribeRequest) ProtoMessage() {}
+
+func (x *SubscribeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[92]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubscribeRequest.ProtoReflect.Descriptor instead.
+func (*SubscribeRequest) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{92}
+}
+
+func (x *SubscribeRequest) GetActor() *Actor {
+	if x != nil {
+		return x.Actor
+	}
+	return nil
+}
+
+func (x *SubscribeRequest) GetOwner() []byte {
+	if x != nil {
+		return x.Owner
+	}
+	return nil
+}
+
+func (x *SubscribeRequest) GetAdd() [][]byte {
+	if x != nil {
+		return x.Add
+	}
+	return nil
+}
+
+func (x *SubscribeRequest) GetRemove() [][]byte {
+	if x != nil {
+		return x.Remove
+	}
+	return nil
+}
+
+type SubscribeAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	List          [][]byte               `protobuf:"bytes,1,rep,name=list,proto3" json:"list,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubscribeAnswer) Reset() {
+	*x = SubscribeAnswer{}
+	mi := &file_dwp_proto_msgTypes[93]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubscribeAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubscribeAnswer) ProtoMessage() {}
+
+func (x *SubscribeAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[93]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubscribeAnswer.ProtoReflect.Descriptor instead.
+func (*SubscribeAnswer) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{93}
+}
+
+func (x *SubscribeAnswer) GetList() [][]byte {
+	if x != nil {
+		return x.List
 	}
 	return nil
 }
@@ -6397,7 +6623,7 @@ type PingRequest struct {
 
 func (x *PingRequest) Reset() {
 	*x = PingRequest{}
-	mi := &file_dwp_proto_msgTypes[90]
+	mi := &file_dwp_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6409,7 +6635,7 @@ func (x *PingRequest) String() string {
 func (*PingRequest) ProtoMessage() {}
 
 func (x *PingRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[90]
+	mi := &file_dwp_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6422,7 +6648,7 @@ func (x *PingRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PingRequest.ProtoReflect.Descriptor instead.
 func (*PingRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{90}
+	return file_dwp_proto_rawDescGZIP(), []int{94}
 }
 
 type PingAnswer struct {
@@ -6440,7 +6666,7 @@ type PingAnswer struct {
 
 func (x *PingAnswer) Reset() {
 	*x = PingAnswer{}
-	mi := &file_dwp_proto_msgTypes[91]
+	mi := &file_dwp_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6452,7 +6678,7 @@ func (x *PingAnswer) String() string {
 func (*PingAnswer) ProtoMessage() {}
 
 func (x *PingAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[91]
+	mi := &file_dwp_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6465,7 +6691,7 @@ func (x *PingAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PingAnswer.ProtoReflect.Descriptor instead.
 func (*PingAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{91}
+	return file_dwp_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *PingAnswer) GetHost() []byte {
@@ -6658,11 +6884,14 @@ const file_dwp_proto_rawDesc = "" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\fR\x02id\"G\n" +
 	"\x0eCalendarAnswer\x125\n" +
-	"\bcalendar\x18\x01 \x01(\v2\x19.factotum.dwp.v1.CalendarR\bcalendar\"t\n" +
+	"\bcalendar\x18\x01 \x01(\v2\x19.factotum.dwp.v1.CalendarR\bcalendar\"\x94\x01\n" +
 	"\x10CalendarsRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x10\n" +
 	"\x03ids\x18\x02 \x03(\fR\x03ids\x12 \n" +
-	"\vinvitations\x18\x03 \x01(\bR\vinvitations\"F\n" +
+	"\vinvitations\x18\x03 \x01(\bR\vinvitations\x12\x1e\n" +
+	"\n" +
+	"properties\x18\x04 \x01(\bR\n" +
+	"properties\"F\n" +
 	"\x0fCalendarsAnswer\x123\n" +
 	"\x05items\x18\x01 \x03(\v2\x1d.factotum.dwp.v1.CalendarItemR\x05items\"\x9b\x01\n" +
 	"\fCalendarItem\x125\n" +
@@ -7054,14 +7283,27 @@ const file_dwp_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\fR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\fR\x05value\":\n" +
 	"\vPrefsAnswer\x12+\n" +
-	"\x05prefs\x18\x01 \x03(\v2\x15.factotum.dwp.v1.PrefR\x05prefs\"\xd9\x01\n" +
+	"\x05prefs\x18\x01 \x03(\v2\x15.factotum.dwp.v1.PrefR\x05prefs\"\xa2\x01\n" +
 	"\x0fSetPrefsRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x14\n" +
 	"\x05owner\x18\x02 \x01(\fR\x05owner\x12'\n" +
 	"\x03set\x18\x03 \x03(\v2\x15.factotum.dwp.v1.PrefR\x03set\x12\x16\n" +
-	"\x06remove\x18\x04 \x03(\fR\x06remove\x12\x18\n" +
-	"\acompare\x18\x05 \x01(\bR\acompare\x12'\n" +
-	"\x03was\x18\x06 \x03(\v2\x15.factotum.dwp.v1.PrefR\x03was\"\r\n" +
+	"\x06remove\x18\x04 \x03(\fR\x06removeJ\x04\b\x05\x10\x06J\x04\b\x06\x10\a\"\x87\x01\n" +
+	"\x10EditPrefsRequest\x12,\n" +
+	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x14\n" +
+	"\x05owner\x18\x02 \x01(\fR\x05owner\x12/\n" +
+	"\x05edits\x18\x03 \x03(\v2\x19.factotum.dwp.v1.PrefEditR\x05edits\"H\n" +
+	"\bPrefEdit\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\fR\x04name\x12\x10\n" +
+	"\x03how\x18\x02 \x01(\rR\x03how\x12\x16\n" +
+	"\x06values\x18\x03 \x03(\fR\x06values\"\x80\x01\n" +
+	"\x10SubscribeRequest\x12,\n" +
+	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x14\n" +
+	"\x05owner\x18\x02 \x01(\fR\x05owner\x12\x10\n" +
+	"\x03add\x18\x03 \x03(\fR\x03add\x12\x16\n" +
+	"\x06remove\x18\x04 \x03(\fR\x06remove\"%\n" +
+	"\x0fSubscribeAnswer\x12\x12\n" +
+	"\x04list\x18\x01 \x03(\fR\x04list\"\r\n" +
 	"\vPingRequest\"\xb9\x01\n" +
 	"\n" +
 	"PingAnswer\x12\x12\n" +
@@ -7071,7 +7313,7 @@ const file_dwp_proto_rawDesc = "" +
 	"\astarted\x18\x04 \x01(\x03R\astarted\x12\x16\n" +
 	"\x06owners\x18\x05 \x01(\x03R\x06owners\x12\x18\n" +
 	"\aobjects\x18\x06 \x01(\x03R\aobjects\x12\x1b\n" +
-	"\tread_only\x18\a \x01(\bR\breadOnly2\xd0\x11\n" +
+	"\tread_only\x18\a \x01(\bR\breadOnly2\xf0\x12\n" +
 	"\aBackend\x12D\n" +
 	"\x05Hello\x12\x1d.factotum.dwp.v1.HelloRequest\x1a\x1c.factotum.dwp.v1.HelloAnswer\x12A\n" +
 	"\x04Home\x12\x1c.factotum.dwp.v1.HomeRequest\x1a\x1b.factotum.dwp.v1.HomeAnswer\x12M\n" +
@@ -7105,7 +7347,9 @@ const file_dwp_proto_rawDesc = "" +
 	"\x0fSearchCalendars\x12'.factotum.dwp.v1.SearchCalendarsRequest\x1a&.factotum.dwp.v1.SearchCalendarsAnswer\x12M\n" +
 	"\bFreeBusy\x12 .factotum.dwp.v1.FreeBusyRequest\x1a\x1f.factotum.dwp.v1.FreeBusyAnswer\x12D\n" +
 	"\x05Prefs\x12\x1d.factotum.dwp.v1.PrefsRequest\x1a\x1c.factotum.dwp.v1.PrefsAnswer\x12C\n" +
-	"\bSetPrefs\x12 .factotum.dwp.v1.SetPrefsRequest\x1a\x15.factotum.dwp.v1.Done\x12A\n" +
+	"\bSetPrefs\x12 .factotum.dwp.v1.SetPrefsRequest\x1a\x15.factotum.dwp.v1.Done\x12L\n" +
+	"\tEditPrefs\x12!.factotum.dwp.v1.EditPrefsRequest\x1a\x1c.factotum.dwp.v1.PrefsAnswer\x12P\n" +
+	"\tSubscribe\x12!.factotum.dwp.v1.SubscribeRequest\x1a .factotum.dwp.v1.SubscribeAnswer\x12A\n" +
 	"\x04Ping\x12\x1c.factotum.dwp.v1.PingRequest\x1a\x1b.factotum.dwp.v1.PingAnswerB%Z#factotum/protocol/dwp/internal/wireb\x06proto3"
 
 var (
@@ -7120,7 +7364,7 @@ func file_dwp_proto_rawDescGZIP() []byte {
 	return file_dwp_proto_rawDescData
 }
 
-var file_dwp_proto_msgTypes = make([]protoimpl.MessageInfo, 92)
+var file_dwp_proto_msgTypes = make([]protoimpl.MessageInfo, 96)
 var file_dwp_proto_goTypes = []any{
 	(*HelloRequest)(nil),           // 0: factotum.dwp.v1.HelloRequest
 	(*HelloAnswer)(nil),            // 1: factotum.dwp.v1.HelloAnswer
@@ -7212,8 +7456,12 @@ var file_dwp_proto_goTypes = []any{
 	(*Pref)(nil),                   // 87: factotum.dwp.v1.Pref
 	(*PrefsAnswer)(nil),            // 88: factotum.dwp.v1.PrefsAnswer
 	(*SetPrefsRequest)(nil),        // 89: factotum.dwp.v1.SetPrefsRequest
-	(*PingRequest)(nil),            // 90: factotum.dwp.v1.PingRequest
-	(*PingAnswer)(nil),             // 91: factotum.dwp.v1.PingAnswer
+	(*EditPrefsRequest)(nil),       // 90: factotum.dwp.v1.EditPrefsRequest
+	(*PrefEdit)(nil),               // 91: factotum.dwp.v1.PrefEdit
+	(*SubscribeRequest)(nil),       // 92: factotum.dwp.v1.SubscribeRequest
+	(*SubscribeAnswer)(nil),        // 93: factotum.dwp.v1.SubscribeAnswer
+	(*PingRequest)(nil),            // 94: factotum.dwp.v1.PingRequest
+	(*PingAnswer)(nil),             // 95: factotum.dwp.v1.PingAnswer
 }
 var file_dwp_proto_depIdxs = []int32{
 	7,   // 0: factotum.dwp.v1.PropChange.prop:type_name -> factotum.dwp.v1.DeadProp
@@ -7358,70 +7606,76 @@ var file_dwp_proto_depIdxs = []int32{
 	87,  // 139: factotum.dwp.v1.PrefsAnswer.prefs:type_name -> factotum.dwp.v1.Pref
 	3,   // 140: factotum.dwp.v1.SetPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
 	87,  // 141: factotum.dwp.v1.SetPrefsRequest.set:type_name -> factotum.dwp.v1.Pref
-	87,  // 142: factotum.dwp.v1.SetPrefsRequest.was:type_name -> factotum.dwp.v1.Pref
-	0,   // 143: factotum.dwp.v1.Backend.Hello:input_type -> factotum.dwp.v1.HelloRequest
-	16,  // 144: factotum.dwp.v1.Backend.Home:input_type -> factotum.dwp.v1.HomeRequest
-	18,  // 145: factotum.dwp.v1.Backend.Calendar:input_type -> factotum.dwp.v1.CalendarRequest
-	20,  // 146: factotum.dwp.v1.Backend.Calendars:input_type -> factotum.dwp.v1.CalendarsRequest
-	23,  // 147: factotum.dwp.v1.Backend.CreateCalendar:input_type -> factotum.dwp.v1.CreateCalendarRequest
-	24,  // 148: factotum.dwp.v1.Backend.UpdateCalendar:input_type -> factotum.dwp.v1.UpdateCalendarRequest
-	25,  // 149: factotum.dwp.v1.Backend.DeleteCalendar:input_type -> factotum.dwp.v1.DeleteCalendarRequest
-	26,  // 150: factotum.dwp.v1.Backend.CopyCalendar:input_type -> factotum.dwp.v1.CopyRequest
-	18,  // 151: factotum.dwp.v1.Backend.ListObjects:input_type -> factotum.dwp.v1.CalendarRequest
-	36,  // 152: factotum.dwp.v1.Backend.Object:input_type -> factotum.dwp.v1.ObjectRequest
-	38,  // 153: factotum.dwp.v1.Backend.Objects:input_type -> factotum.dwp.v1.ObjectsRequest
-	41,  // 154: factotum.dwp.v1.Backend.PutObject:input_type -> factotum.dwp.v1.PutRequest
-	43,  // 155: factotum.dwp.v1.Backend.PutObjects:input_type -> factotum.dwp.v1.PutObjectsRequest
-	47,  // 156: factotum.dwp.v1.Backend.DeleteObject:input_type -> factotum.dwp.v1.DeleteRequest
-	53,  // 157: factotum.dwp.v1.Backend.EditObject:input_type -> factotum.dwp.v1.EditRequest
-	61,  // 158: factotum.dwp.v1.Backend.Attachment:input_type -> factotum.dwp.v1.AttachmentRequest
-	26,  // 159: factotum.dwp.v1.Backend.CopyObject:input_type -> factotum.dwp.v1.CopyRequest
-	26,  // 160: factotum.dwp.v1.Backend.CopyOut:input_type -> factotum.dwp.v1.CopyRequest
-	29,  // 161: factotum.dwp.v1.Backend.CopyIn:input_type -> factotum.dwp.v1.CopyInRequest
-	48,  // 162: factotum.dwp.v1.Backend.PatchProps:input_type -> factotum.dwp.v1.PatchPropsRequest
-	63,  // 163: factotum.dwp.v1.Backend.Query:input_type -> factotum.dwp.v1.QueryRequest
-	69,  // 164: factotum.dwp.v1.Backend.Occurrences:input_type -> factotum.dwp.v1.OccurrencesRequest
-	73,  // 165: factotum.dwp.v1.Backend.Sync:input_type -> factotum.dwp.v1.SyncRequest
-	77,  // 166: factotum.dwp.v1.Backend.SyncHome:input_type -> factotum.dwp.v1.SyncHomeRequest
-	79,  // 167: factotum.dwp.v1.Backend.SearchCalendars:input_type -> factotum.dwp.v1.SearchCalendarsRequest
-	81,  // 168: factotum.dwp.v1.Backend.FreeBusy:input_type -> factotum.dwp.v1.FreeBusyRequest
-	86,  // 169: factotum.dwp.v1.Backend.Prefs:input_type -> factotum.dwp.v1.PrefsRequest
-	89,  // 170: factotum.dwp.v1.Backend.SetPrefs:input_type -> factotum.dwp.v1.SetPrefsRequest
-	90,  // 171: factotum.dwp.v1.Backend.Ping:input_type -> factotum.dwp.v1.PingRequest
-	1,   // 172: factotum.dwp.v1.Backend.Hello:output_type -> factotum.dwp.v1.HelloAnswer
-	17,  // 173: factotum.dwp.v1.Backend.Home:output_type -> factotum.dwp.v1.HomeAnswer
-	19,  // 174: factotum.dwp.v1.Backend.Calendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	21,  // 175: factotum.dwp.v1.Backend.Calendars:output_type -> factotum.dwp.v1.CalendarsAnswer
-	19,  // 176: factotum.dwp.v1.Backend.CreateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	19,  // 177: factotum.dwp.v1.Backend.UpdateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	31,  // 178: factotum.dwp.v1.Backend.DeleteCalendar:output_type -> factotum.dwp.v1.Done
-	27,  // 179: factotum.dwp.v1.Backend.CopyCalendar:output_type -> factotum.dwp.v1.CopyAnswer
-	35,  // 180: factotum.dwp.v1.Backend.ListObjects:output_type -> factotum.dwp.v1.ListObjectsAnswer
-	37,  // 181: factotum.dwp.v1.Backend.Object:output_type -> factotum.dwp.v1.ObjectAnswer
-	39,  // 182: factotum.dwp.v1.Backend.Objects:output_type -> factotum.dwp.v1.ObjectsAnswer
-	42,  // 183: factotum.dwp.v1.Backend.PutObject:output_type -> factotum.dwp.v1.PutAnswer
-	45,  // 184: factotum.dwp.v1.Backend.PutObjects:output_type -> factotum.dwp.v1.PutObjectsAnswer
-	31,  // 185: factotum.dwp.v1.Backend.DeleteObject:output_type -> factotum.dwp.v1.Done
-	59,  // 186: factotum.dwp.v1.Backend.EditObject:output_type -> factotum.dwp.v1.EditAnswer
-	62,  // 187: factotum.dwp.v1.Backend.Attachment:output_type -> factotum.dwp.v1.AttachmentAnswer
-	27,  // 188: factotum.dwp.v1.Backend.CopyObject:output_type -> factotum.dwp.v1.CopyAnswer
-	28,  // 189: factotum.dwp.v1.Backend.CopyOut:output_type -> factotum.dwp.v1.CopyOutAnswer
-	27,  // 190: factotum.dwp.v1.Backend.CopyIn:output_type -> factotum.dwp.v1.CopyAnswer
-	31,  // 191: factotum.dwp.v1.Backend.PatchProps:output_type -> factotum.dwp.v1.Done
-	68,  // 192: factotum.dwp.v1.Backend.Query:output_type -> factotum.dwp.v1.QueryAnswer
-	71,  // 193: factotum.dwp.v1.Backend.Occurrences:output_type -> factotum.dwp.v1.OccurrencesAnswer
-	74,  // 194: factotum.dwp.v1.Backend.Sync:output_type -> factotum.dwp.v1.SyncAnswer
-	78,  // 195: factotum.dwp.v1.Backend.SyncHome:output_type -> factotum.dwp.v1.SyncHomeAnswer
-	80,  // 196: factotum.dwp.v1.Backend.SearchCalendars:output_type -> factotum.dwp.v1.SearchCalendarsAnswer
-	83,  // 197: factotum.dwp.v1.Backend.FreeBusy:output_type -> factotum.dwp.v1.FreeBusyAnswer
-	88,  // 198: factotum.dwp.v1.Backend.Prefs:output_type -> factotum.dwp.v1.PrefsAnswer
-	31,  // 199: factotum.dwp.v1.Backend.SetPrefs:output_type -> factotum.dwp.v1.Done
-	91,  // 200: factotum.dwp.v1.Backend.Ping:output_type -> factotum.dwp.v1.PingAnswer
-	172, // [172:201] is the sub-list for method output_type
-	143, // [143:172] is the sub-list for method input_type
-	143, // [143:143] is the sub-list for extension type_name
-	143, // [143:143] is the sub-list for extension extendee
-	0,   // [0:143] is the sub-list for field type_name
+	3,   // 142: factotum.dwp.v1.EditPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	91,  // 143: factotum.dwp.v1.EditPrefsRequest.edits:type_name -> factotum.dwp.v1.PrefEdit
+	3,   // 144: factotum.dwp.v1.SubscribeRequest.actor:type_name -> factotum.dwp.v1.Actor
+	0,   // 145: factotum.dwp.v1.Backend.Hello:input_type -> factotum.dwp.v1.HelloRequest
+	16,  // 146: factotum.dwp.v1.Backend.Home:input_type -> factotum.dwp.v1.HomeRequest
+	18,  // 147: factotum.dwp.v1.Backend.Calendar:input_type -> factotum.dwp.v1.CalendarRequest
+	20,  // 148: factotum.dwp.v1.Backend.Calendars:input_type -> factotum.dwp.v1.CalendarsRequest
+	23,  // 149: factotum.dwp.v1.Backend.CreateCalendar:input_type -> factotum.dwp.v1.CreateCalendarRequest
+	24,  // 150: factotum.dwp.v1.Backend.UpdateCalendar:input_type -> factotum.dwp.v1.UpdateCalendarRequest
+	25,  // 151: factotum.dwp.v1.Backend.DeleteCalendar:input_type -> factotum.dwp.v1.DeleteCalendarRequest
+	26,  // 152: factotum.dwp.v1.Backend.CopyCalendar:input_type -> factotum.dwp.v1.CopyRequest
+	18,  // 153: factotum.dwp.v1.Backend.ListObjects:input_type -> factotum.dwp.v1.CalendarRequest
+	36,  // 154: factotum.dwp.v1.Backend.Object:input_type -> factotum.dwp.v1.ObjectRequest
+	38,  // 155: factotum.dwp.v1.Backend.Objects:input_type -> factotum.dwp.v1.ObjectsRequest
+	41,  // 156: factotum.dwp.v1.Backend.PutObject:input_type -> factotum.dwp.v1.PutRequest
+	43,  // 157: factotum.dwp.v1.Backend.PutObjects:input_type -> factotum.dwp.v1.PutObjectsRequest
+	47,  // 158: factotum.dwp.v1.Backend.DeleteObject:input_type -> factotum.dwp.v1.DeleteRequest
+	53,  // 159: factotum.dwp.v1.Backend.EditObject:input_type -> factotum.dwp.v1.EditRequest
+	61,  // 160: factotum.dwp.v1.Backend.Attachment:input_type -> factotum.dwp.v1.AttachmentRequest
+	26,  // 161: factotum.dwp.v1.Backend.CopyObject:input_type -> factotum.dwp.v1.CopyRequest
+	26,  // 162: factotum.dwp.v1.Backend.CopyOut:input_type -> factotum.dwp.v1.CopyRequest
+	29,  // 163: factotum.dwp.v1.Backend.CopyIn:input_type -> factotum.dwp.v1.CopyInRequest
+	48,  // 164: factotum.dwp.v1.Backend.PatchProps:input_type -> factotum.dwp.v1.PatchPropsRequest
+	63,  // 165: factotum.dwp.v1.Backend.Query:input_type -> factotum.dwp.v1.QueryRequest
+	69,  // 166: factotum.dwp.v1.Backend.Occurrences:input_type -> factotum.dwp.v1.OccurrencesRequest
+	73,  // 167: factotum.dwp.v1.Backend.Sync:input_type -> factotum.dwp.v1.SyncRequest
+	77,  // 168: factotum.dwp.v1.Backend.SyncHome:input_type -> factotum.dwp.v1.SyncHomeRequest
+	79,  // 169: factotum.dwp.v1.Backend.SearchCalendars:input_type -> factotum.dwp.v1.SearchCalendarsRequest
+	81,  // 170: factotum.dwp.v1.Backend.FreeBusy:input_type -> factotum.dwp.v1.FreeBusyRequest
+	86,  // 171: factotum.dwp.v1.Backend.Prefs:input_type -> factotum.dwp.v1.PrefsRequest
+	89,  // 172: factotum.dwp.v1.Backend.SetPrefs:input_type -> factotum.dwp.v1.SetPrefsRequest
+	90,  // 173: factotum.dwp.v1.Backend.EditPrefs:input_type -> factotum.dwp.v1.EditPrefsRequest
+	92,  // 174: factotum.dwp.v1.Backend.Subscribe:input_type -> factotum.dwp.v1.SubscribeRequest
+	94,  // 175: factotum.dwp.v1.Backend.Ping:input_type -> factotum.dwp.v1.PingRequest
+	1,   // 176: factotum.dwp.v1.Backend.Hello:output_type -> factotum.dwp.v1.HelloAnswer
+	17,  // 177: factotum.dwp.v1.Backend.Home:output_type -> factotum.dwp.v1.HomeAnswer
+	19,  // 178: factotum.dwp.v1.Backend.Calendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	21,  // 179: factotum.dwp.v1.Backend.Calendars:output_type -> factotum.dwp.v1.CalendarsAnswer
+	19,  // 180: factotum.dwp.v1.Backend.CreateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	19,  // 181: factotum.dwp.v1.Backend.UpdateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	31,  // 182: factotum.dwp.v1.Backend.DeleteCalendar:output_type -> factotum.dwp.v1.Done
+	27,  // 183: factotum.dwp.v1.Backend.CopyCalendar:output_type -> factotum.dwp.v1.CopyAnswer
+	35,  // 184: factotum.dwp.v1.Backend.ListObjects:output_type -> factotum.dwp.v1.ListObjectsAnswer
+	37,  // 185: factotum.dwp.v1.Backend.Object:output_type -> factotum.dwp.v1.ObjectAnswer
+	39,  // 186: factotum.dwp.v1.Backend.Objects:output_type -> factotum.dwp.v1.ObjectsAnswer
+	42,  // 187: factotum.dwp.v1.Backend.PutObject:output_type -> factotum.dwp.v1.PutAnswer
+	45,  // 188: factotum.dwp.v1.Backend.PutObjects:output_type -> factotum.dwp.v1.PutObjectsAnswer
+	31,  // 189: factotum.dwp.v1.Backend.DeleteObject:output_type -> factotum.dwp.v1.Done
+	59,  // 190: factotum.dwp.v1.Backend.EditObject:output_type -> factotum.dwp.v1.EditAnswer
+	62,  // 191: factotum.dwp.v1.Backend.Attachment:output_type -> factotum.dwp.v1.AttachmentAnswer
+	27,  // 192: factotum.dwp.v1.Backend.CopyObject:output_type -> factotum.dwp.v1.CopyAnswer
+	28,  // 193: factotum.dwp.v1.Backend.CopyOut:output_type -> factotum.dwp.v1.CopyOutAnswer
+	27,  // 194: factotum.dwp.v1.Backend.CopyIn:output_type -> factotum.dwp.v1.CopyAnswer
+	31,  // 195: factotum.dwp.v1.Backend.PatchProps:output_type -> factotum.dwp.v1.Done
+	68,  // 196: factotum.dwp.v1.Backend.Query:output_type -> factotum.dwp.v1.QueryAnswer
+	71,  // 197: factotum.dwp.v1.Backend.Occurrences:output_type -> factotum.dwp.v1.OccurrencesAnswer
+	74,  // 198: factotum.dwp.v1.Backend.Sync:output_type -> factotum.dwp.v1.SyncAnswer
+	78,  // 199: factotum.dwp.v1.Backend.SyncHome:output_type -> factotum.dwp.v1.SyncHomeAnswer
+	80,  // 200: factotum.dwp.v1.Backend.SearchCalendars:output_type -> factotum.dwp.v1.SearchCalendarsAnswer
+	83,  // 201: factotum.dwp.v1.Backend.FreeBusy:output_type -> factotum.dwp.v1.FreeBusyAnswer
+	88,  // 202: factotum.dwp.v1.Backend.Prefs:output_type -> factotum.dwp.v1.PrefsAnswer
+	31,  // 203: factotum.dwp.v1.Backend.SetPrefs:output_type -> factotum.dwp.v1.Done
+	88,  // 204: factotum.dwp.v1.Backend.EditPrefs:output_type -> factotum.dwp.v1.PrefsAnswer
+	93,  // 205: factotum.dwp.v1.Backend.Subscribe:output_type -> factotum.dwp.v1.SubscribeAnswer
+	95,  // 206: factotum.dwp.v1.Backend.Ping:output_type -> factotum.dwp.v1.PingAnswer
+	176, // [176:207] is the sub-list for method output_type
+	145, // [145:176] is the sub-list for method input_type
+	145, // [145:145] is the sub-list for extension type_name
+	145, // [145:145] is the sub-list for extension extendee
+	0,   // [0:145] is the sub-list for field type_name
 }
 
 func init() { file_dwp_proto_init() }
@@ -7442,7 +7696,7 @@ func file_dwp_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dwp_proto_rawDesc), len(file_dwp_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   92,
+			NumMessages:   96,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

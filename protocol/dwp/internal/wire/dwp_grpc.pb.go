@@ -68,6 +68,8 @@ const (
 	Backend_FreeBusy_FullMethodName        = "/factotum.dwp.v1.Backend/FreeBusy"
 	Backend_Prefs_FullMethodName           = "/factotum.dwp.v1.Backend/Prefs"
 	Backend_SetPrefs_FullMethodName        = "/factotum.dwp.v1.Backend/SetPrefs"
+	Backend_EditPrefs_FullMethodName       = "/factotum.dwp.v1.Backend/EditPrefs"
+	Backend_Subscribe_FullMethodName       = "/factotum.dwp.v1.Backend/Subscribe"
 	Backend_Ping_FullMethodName            = "/factotum.dwp.v1.Backend/Ping"
 )
 
@@ -106,6 +108,8 @@ type BackendClient interface {
 	FreeBusy(ctx context.Context, in *FreeBusyRequest, opts ...grpc.CallOption) (*FreeBusyAnswer, error)
 	Prefs(ctx context.Context, in *PrefsRequest, opts ...grpc.CallOption) (*PrefsAnswer, error)
 	SetPrefs(ctx context.Context, in *SetPrefsRequest, opts ...grpc.CallOption) (*Done, error)
+	EditPrefs(ctx context.Context, in *EditPrefsRequest, opts ...grpc.CallOption) (*PrefsAnswer, error)
+	Subscribe(ctx context.Context, in *SubscribeRequest, opts ...grpc.CallOption) (*SubscribeAnswer, error)
 	Ping(ctx context.Context, in *PingRequest, opts ...grpc.CallOption) (*PingAnswer, error)
 }
 
@@ -445,6 +449,26 @@ func (c *backendClient) SetPrefs(ctx context.Context, in *SetPrefsRequest, opts 
 	return out, nil
 }
 
+func (c *backendClient) EditPrefs(ctx context.Context, in *EditPrefsRequest, opts ...grpc.CallOption) (*PrefsAnswer, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PrefsAnswer)
+	err := c.cc.Invoke(ctx, Backend_EditPrefs_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *backendClient) Subscribe(ctx context.Context, in *SubscribeRequest, opts ...grpc.CallOption) (*SubscribeAnswer, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SubscribeAnswer)
+	err := c.cc.Invoke(ctx, Backend_Subscribe_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *backendClient) Ping(ctx context.Context, in *PingRequest, opts ...grpc.CallOption) (*PingAnswer, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(PingAnswer)
@@ -490,6 +514,8 @@ type BackendServer interface {
 	FreeBusy(context.Context, *FreeBusyRequest) (*FreeBusyAnswer, error)
 	Prefs(context.Context, *PrefsRequest) (*PrefsAnswer, error)
 	SetPrefs(context.Context, *SetPrefsRequest) (*Done, error)
+	EditPrefs(context.Context, *EditPrefsRequest) (*PrefsAnswer, error)
+	Subscribe(context.Context, *SubscribeRequest) (*SubscribeAnswer, error)
 	Ping(context.Context, *PingRequest) (*PingAnswer, error)
 	mustEmbedUnimplementedBackendServer()
 }
@@ -584,6 +610,12 @@ func (UnimplementedBackendServer) Prefs(context.Context, *PrefsRequest) (*PrefsA
 }
 func (UnimplementedBackendServer) SetPrefs(context.Context, *SetPrefsRequest) (*Done, error) {
 	return nil, status.Error(codes.Unimplemented, "method SetPrefs not implemented")
+}
+func (UnimplementedBackendServer) EditPrefs(context.Context, *EditPrefsRequest) (*PrefsAnswer, error) {
+	return nil, status.Error(codes.Unimplemented, "method EditPrefs not implemented")
+}
+func (UnimplementedBackendServer) Subscribe(context.Context, *SubscribeRequest) (*SubscribeAnswer, error) {
+	return nil, status.Error(codes.Unimplemented, "method Subscribe not implemented")
 }
 func (UnimplementedBackendServer) Ping(context.Context, *PingRequest) (*PingAnswer, error) {
 	return nil, status.Error(codes.Unimplemented, "method Ping not implemented")
@@ -1067,6 +1099,42 @@ func _Backend_SetPrefs_Handler(srv interface{}, ctx context.Context, dec func(in
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Backend_EditPrefs_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(EditPrefsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BackendServer).EditPrefs(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Backend_EditPrefs_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BackendServer).EditPrefs(ctx, req.(*EditPrefsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Backend_Subscribe_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SubscribeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BackendServer).Subscribe(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Backend_Subscribe_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BackendServer).Subscribe(ctx, req.(*SubscribeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Backend_Ping_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(PingRequest)
 	if err := dec(in); err != nil {
@@ -1179,6 +1247,14 @@ var Backend_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "SetPrefs",
 			Handler:    _Backend_SetPrefs_Handler,
+		},
+		{
+			MethodName: "EditPrefs",
+			Handler:    _Backend_EditPrefs_Handler,
+		},
+		{
+			MethodName: "Subscribe",
+			Handler:    _Backend_Subscribe_Handler,
 		},
 		{
 			MethodName: "Ping",
