@@ -12,16 +12,9 @@ import (
 // Apple's clients store their default alarms there.
 const homePropPrefix = "dav:"
 
-// homeProps reads the dead properties of the home at hand, if any are asked
-// for. A home without readable preferences has none.
-func (rq *request) homeProps(pl *plan) []calendar.DeadProp {
-	if !pl.wantsDead() {
-		return nil
-	}
-	prefs, err := rq.be.Prefs(rq.ctx, rq.who, rq.at.owner())
-	if err != nil {
-		return nil
-	}
+// homeProps are the dead properties among preferences. A home without readable
+// preferences has none.
+func homeProps(prefs map[string]string) []calendar.DeadProp {
 	var out []calendar.DeadProp
 	for key, value := range prefs {
 		name, ok := strings.CutPrefix(key, homePropPrefix+"{")

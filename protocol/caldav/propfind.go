@@ -113,12 +113,12 @@ func (rq *request) home(t target) (calendar.Home, error) {
 }
 
 func (rq *request) findHome(mw *dav.Writer, pl *plan, self, members bool) error {
-	home, err := rq.home(rq.at)
+	home, err := rq.be.Home(rq.ctx, rq.who, calendar.HomeRequest{Owner: rq.at.owner(), Prefs: self && pl.wantsDead()})
 	if err != nil {
 		return err
 	}
 	if self {
-		pl.respond(mw, rq.homeSubject(&home, rq.homeProps(pl)))
+		pl.respond(mw, rq.homeSubject(&home, homeProps(home.Prefs)))
 	}
 	if !members {
 		return nil

@@ -454,8 +454,9 @@ func toDeleteCalendarRequest(v *calendar.DeleteCalendarRequest) *wire.DeleteCale
 		return nil
 	}
 	return &wire.DeleteCalendarRequest{
-		Id:      toText(v.ID),
-		IfMatch: toTexts(v.IfMatch),
+		Id:       toText(v.ID),
+		IfMatch:  toTexts(v.IfMatch),
+		OnlyKind: v.OnlyKind,
 	}
 }
 
@@ -464,8 +465,9 @@ func fromDeleteCalendarRequest(m *wire.DeleteCalendarRequest) (v calendar.Delete
 		return v
 	}
 	return calendar.DeleteCalendarRequest{
-		ID:      calendar.ID(m.Id),
-		IfMatch: fromTexts[string](m.IfMatch),
+		ID:       calendar.ID(m.Id),
+		IfMatch:  fromTexts[string](m.IfMatch),
+		OnlyKind: m.OnlyKind,
 	}
 }
 
@@ -695,6 +697,7 @@ func toHome(v *calendar.Home) *wire.HomeAnswer {
 		UsedBytes: v.UsedBytes,
 		MaxBytes:  v.MaxBytes,
 		Rights:    toRights(&v.Rights),
+		Prefs:     toPrefs(v.Prefs),
 	}
 }
 
@@ -709,6 +712,7 @@ func fromHome(m *wire.HomeAnswer) (v calendar.Home) {
 		UsedBytes: m.UsedBytes,
 		MaxBytes:  m.MaxBytes,
 		Rights:    fromRights(m.Rights),
+		Prefs:     fromPrefs(m.Prefs),
 	}
 }
 
@@ -719,6 +723,7 @@ func toHomeRequest(v *calendar.HomeRequest) *wire.HomeRequest {
 	return &wire.HomeRequest{
 		Owner:  toText(v.Owner),
 		Counts: v.Counts,
+		Prefs:  v.Prefs,
 	}
 }
 
@@ -729,6 +734,7 @@ func fromHomeRequest(m *wire.HomeRequest) (v calendar.HomeRequest) {
 	return calendar.HomeRequest{
 		Owner:  calendar.Owner(m.Owner),
 		Counts: m.Counts,
+		Prefs:  m.Prefs,
 	}
 }
 
@@ -1651,6 +1657,7 @@ func toUpdateCalendarRequest(v *calendar.UpdateCalendarRequest) *wire.UpdateCale
 	return &wire.UpdateCalendarRequest{
 		Id:          toText(v.ID),
 		IfMatch:     toTexts(v.IfMatch),
+		OnlyKind:    v.OnlyKind,
 		DisplayName: toOptional(v.DisplayName),
 		Description: toOptional(v.Description),
 		Color:       toOptional(v.Color),
@@ -1677,6 +1684,7 @@ func fromUpdateCalendarRequest(m *wire.UpdateCalendarRequest) (v calendar.Update
 	return calendar.UpdateCalendarRequest{
 		ID:          calendar.ID(m.Id),
 		IfMatch:     fromTexts[string](m.IfMatch),
+		OnlyKind:    m.OnlyKind,
 		DisplayName: fromOptional(m.DisplayName),
 		Description: fromOptional(m.Description),
 		Color:       fromOptional(m.Color),

@@ -1,6 +1,7 @@
 package wcap
 
 import (
+	"cmp"
 	"strings"
 
 	"factotum/server/acl"
@@ -118,25 +119,24 @@ func (c *call) deleteCalendar() error {
 		return AccessDenied
 	}
 	t := c.target(asked)
-	if t.err == nil && !strings.Contains(asked, ":") && !strings.EqualFold(asked, c.me.ID) {
-		own := c.target(c.me.ID + ":" + asked)
-		if _, err := c.calendar(&own); err == nil {
-			t = own
+	err := t.err
+	if err == nil {
+		tries := []target{t}
+		if own := c.target(c.me.ID + ":" + asked); !strings.Contains(asked, ":") && !strings.EqualFold(asked, c.me.ID) && own.err == nil {
+			tries = []target{own, t}
+		}
+		for _, t = range tries {
+			if err = c.remove(&t); err == nil || errnoOf(err, c.own()) != NoSuchCalendar {
+				break
+			}
 		}
 	}
 	c.block(&t, func(t *target) error {
-		cal, err := c.calendar(t)
 		if err != nil {
 			return err
 		}
-		if cal.ID.Name() == calendar.DefaultName && cal.Rights.Owner {
-			return DeleteCalendarFailed // other things point at it
-		}
-		if err := c.be.DeleteCalendar(c.ctx, c.who, calendar.DeleteCalendarRequest{ID: cal.ID}); err != nil {
-			return err
-		}
 		if c.p.flag("unsubscribe", true) {
-			if _, err := c.be.Subscribe(c.ctx, c.who, calendar.SubscribeRequest{Owner: calendar.Owner(c.me.ID), Remove: []calendar.ID{cal.ID}}); err != nil {
+			if _, err := c.be.Subscribe(c.ctx, c.who, calendar.SubscribeRequest{Owner: calendar.Owner(c.me.ID), Remove: []calendar.ID{t.id}}); err != nil {
 				return err
 			}
 		}
@@ -144,6 +144,39 @@ func (c *call) deleteCalendar() error {
 		return nil
 	})
 	return nil
+}
+
+// remove deletes a calendar, but no default one: other things point at it.
+func (c *call) remove(t *target) error {
+	if t.id.Name() == calendar.DefaultName {
+		cal, err := c.calendar(t)
+		if err == nil && cal.Rights.Owner {
+			err = DeleteCalendarFailed
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return c.change(t, func(id calendar.ID) error {
+		return c.be.DeleteCalendar(c.ctx, c.who, calendar.DeleteCalendarRequest{ID: id, OnlyKind: true})
+	})
+}
+
+// change changes a calendar. Only where that fails it is looked up, under
+// another spelling or for what it is called.
+func (c *call) change(t *target, do func(calendar.ID) error) error {
+	asked := t.id
+	err := do(asked)
+	if err == nil {
+		return nil
+	}
+	if _, missing := c.calendar(t); missing != nil {
+		return missing
+	}
+	if t.id != asked {
+		return do(t.id)
+	}
+	return err
 }
 
 // setCalprops changes the properties of a calendar, or with multiple those of
@@ -177,15 +210,14 @@ func (c *call) setCalpropsOf(p params) error {
 	}
 	t := c.target(ids[0])
 	c.block(&t, func(t *target) error {
-		if _, err := c.calendar(t); err != nil {
-			return err
-		}
-		u, err := c.changes(p)
-		if err != nil {
-			return err
-		}
-		u.ID = t.id
-		cal, err := c.be.UpdateCalendar(c.ctx, c.who, u)
+		u, bad := c.changes(p)
+		var cal calendar.Calendar
+		err := c.change(t, func(id calendar.ID) (err error) {
+			if u.ID, u.OnlyKind = id, true; bad == nil {
+				cal, err = c.be.UpdateCalendar(c.ctx, c.who, u)
+			}
+			return cmp.Or(bad, err)
+		})
 		if err != nil {
 			return err
 		}

@@ -47,11 +47,7 @@ func (c *call) getUserprefs() error {
 	if err != nil {
 		return err
 	}
-	stored, err := c.prefs(p.ID)
-	if err != nil {
-		return err
-	}
-	return c.printPrefs(p, stored)
+	return c.printPrefs(p, nil)
 }
 
 // prefOrder is the order of a real answer. WCAP P.4. Other names follow in
@@ -68,9 +64,18 @@ func fromEntry(p calendar.Person) map[string]string {
 }
 
 // printPrefs prints the preferences of a person and the server's settings.
+// They are read with his home, unless they are given.
 func (c *call) printPrefs(p calendar.Person, stored map[string]string) error {
-	home, err := c.be.Home(c.ctx, c.who, calendar.HomeRequest{Owner: calendar.Owner(p.ID)})
-	if err != nil && calendar.KindOf(err) != calendar.NoCalendar {
+	home, err := c.be.Home(c.ctx, c.who, calendar.HomeRequest{Owner: calendar.Owner(p.ID), Prefs: stored == nil})
+	if stored == nil {
+		stored = home.Prefs
+	}
+	if err != nil && calendar.KindOf(err) == calendar.NoCalendar {
+		if err = nil; stored == nil { // he has no home, but preferences perhaps
+			stored, err = c.be.Prefs(c.ctx, c.who, calendar.Owner(p.ID))
+		}
+	}
+	if err != nil {
 		return err
 	}
 	all := fromEntry(p)
@@ -168,9 +173,7 @@ func (c *call) setUserprefs() error {
 		return err
 	}
 	var stored map[string]string
-	if len(edits) == 0 {
-		stored, err = c.prefs(p.ID)
-	} else {
+	if len(edits) > 0 {
 		stored, err = c.be.EditPrefs(c.ctx, c.who, calendar.EditPrefsRequest{Owner: calendar.Owner(p.ID), Edits: edits})
 	}
 	if calendar.KindOf(err) == calendar.Denied {

@@ -188,6 +188,7 @@ type Backend interface {
 type HomeRequest struct {
 	Owner  Owner
 	Counts bool // fill Calendar.Count
+	Prefs  bool // fill Home.Prefs
 }
 
 // Home is the collection of an owner's calendars.
@@ -198,6 +199,8 @@ type Home struct {
 	UsedBytes int64  // DAV:quota-used-bytes
 	MaxBytes  int64  // 0 = unlimited
 	Rights    Rights // of the actor on the home itself
+
+	Prefs map[string]string // asked for, of him who may read them
 }
 
 // CreateCalendarRequest holds the wanted calendar; ID is required, the rest
@@ -212,6 +215,7 @@ type CreateCalendarRequest struct {
 type UpdateCalendarRequest struct {
 	ID          ID
 	IfMatch     []string // ETags of the collection, see Precond
+	OnlyKind    bool     // only a calendar: a collection of another kind is NoCalendar
 	DisplayName *string
 	Description *string
 	Color       *string
@@ -232,8 +236,9 @@ type UpdateCalendarRequest struct {
 
 // DeleteCalendarRequest names the collection to delete.
 type DeleteCalendarRequest struct {
-	ID      ID
-	IfMatch []string
+	ID       ID
+	IfMatch  []string
+	OnlyKind bool // as in UpdateCalendarRequest
 }
 
 // CopyRequest copies From to To, or moves it. Name is empty for collections,

@@ -256,6 +256,9 @@ func (s *Service) updateCalendar(ctx context.Context, who calendar.Actor, op str
 		if err == nil {
 			err = may(p.rights)
 		}
+		if err == nil {
+			err = onlyKind(op, req.OnlyKind, p)
+		}
 		if err != nil {
 			return err
 		}
@@ -342,6 +345,9 @@ func (s *Service) deleteCalendar(ctx context.Context, who calendar.Actor, op str
 	}
 	return s.write(ctx, who, op, req.ID.Owner(), nil, func(w *writer) error {
 		p, err := w.enter(req.ID, toOwn)
+		if err == nil {
+			err = onlyKind(op, req.OnlyKind, p)
+		}
 		if err != nil {
 			return err
 		}
@@ -350,6 +356,14 @@ func (s *Service) deleteCalendar(ctx context.Context, who calendar.Actor, op str
 		}
 		return w.deleteTree(p.row)
 	})
+}
+
+// onlyKind takes no other collection for a calendar where only is set.
+func onlyKind(op string, only bool, p *place) error {
+	if only && p.row.Kind != calendar.CalendarCollection {
+		return calendar.Fail(calendar.NoCalendar, op, string(p.id))
+	}
+	return nil
 }
 
 // deleteTree removes a collection and those nested below it.

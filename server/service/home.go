@@ -22,6 +22,9 @@ func (s *Service) Home(ctx context.Context, who calendar.Actor, req calendar.Hom
 		out, err = s.home(ctx, v, who, req, cals)
 		return err
 	})
+	if err == nil && req.Prefs && isOwner(who, req.Owner) {
+		out.Prefs, err = s.Prefs(ctx, who, req.Owner)
+	}
 	if err != nil {
 		return calendar.Home{}, err
 	}

@@ -1338,6 +1338,7 @@ type HomeRequest struct {
 	Actor         *Actor                 `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
 	Owner         []byte                 `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`
 	Counts        bool                   `protobuf:"varint,4,opt,name=counts,proto3" json:"counts,omitempty"`
+	Prefs         bool                   `protobuf:"varint,5,opt,name=prefs,proto3" json:"prefs,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1393,6 +1394,13 @@ func (x *HomeRequest) GetCounts() bool {
 	return false
 }
 
+func (x *HomeRequest) GetPrefs() bool {
+	if x != nil {
+		return x.Prefs
+	}
+	return false
+}
+
 type HomeAnswer struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Owner         []byte                 `protobuf:"bytes,1,opt,name=owner,proto3" json:"owner,omitempty"`
@@ -1401,6 +1409,7 @@ type HomeAnswer struct {
 	UsedBytes     int64                  `protobuf:"varint,4,opt,name=used_bytes,json=usedBytes,proto3" json:"used_bytes,omitempty"`
 	MaxBytes      int64                  `protobuf:"varint,5,opt,name=max_bytes,json=maxBytes,proto3" json:"max_bytes,omitempty"`
 	Rights        *Rights                `protobuf:"bytes,6,opt,name=rights,proto3" json:"rights,omitempty"`
+	Prefs         []*Pref                `protobuf:"bytes,7,rep,name=prefs,proto3" json:"prefs,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1473,6 +1482,13 @@ func (x *HomeAnswer) GetMaxBytes() int64 {
 func (x *HomeAnswer) GetRights() *Rights {
 	if x != nil {
 		return x.Rights
+	}
+	return nil
+}
+
+func (x *HomeAnswer) GetPrefs() []*Pref {
+	if x != nil {
+		return x.Prefs
 	}
 	return nil
 }
@@ -1826,6 +1842,7 @@ type UpdateCalendarRequest struct {
 	Language      []byte                 `protobuf:"bytes,17,opt,name=language,proto3,oneof" json:"language,omitempty"`
 	Props         []*PropChange          `protobuf:"bytes,18,rep,name=props,proto3" json:"props,omitempty"`
 	Disabled      *bool                  `protobuf:"varint,19,opt,name=disabled,proto3,oneof" json:"disabled,omitempty"`
+	OnlyKind      bool                   `protobuf:"varint,20,opt,name=only_kind,json=onlyKind,proto3" json:"only_kind,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1993,11 +2010,19 @@ func (x *UpdateCalendarRequest) GetDisabled() bool {
 	return false
 }
 
+func (x *UpdateCalendarRequest) GetOnlyKind() bool {
+	if x != nil {
+		return x.OnlyKind
+	}
+	return false
+}
+
 type DeleteCalendarRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Actor         *Actor                 `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
 	Id            []byte                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
 	IfMatch       [][]byte               `protobuf:"bytes,3,rep,name=if_match,json=ifMatch,proto3" json:"if_match,omitempty"`
+	OnlyKind      bool                   `protobuf:"varint,4,opt,name=only_kind,json=onlyKind,proto3" json:"only_kind,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2051,6 +2076,13 @@ func (x *DeleteCalendarRequest) GetIfMatch() [][]byte {
 		return x.IfMatch
 	}
 	return nil
+}
+
+func (x *DeleteCalendarRequest) GetOnlyKind() bool {
+	if x != nil {
+		return x.OnlyKind
+	}
+	return false
 }
 
 type CopyRequest struct {
@@ -6866,11 +6898,12 @@ const file_dwp_proto_rawDesc = "" +
 	"\x06change\x18\x05 \x01(\x03R\x06change\x12\x18\n" +
 	"\adeleted\x18\x06 \x01(\x03R\adeleted\x12\x17\n" +
 	"\x04data\x18\a \x01(\fH\x00R\x04data\x88\x01\x01B\a\n" +
-	"\x05_data\"o\n" +
+	"\x05_data\"\x85\x01\n" +
 	"\vHomeRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x14\n" +
 	"\x05owner\x18\x02 \x01(\fR\x05owner\x12\x16\n" +
-	"\x06counts\x18\x04 \x01(\bR\x06countsJ\x04\b\x03\x10\x04\"\xe0\x01\n" +
+	"\x06counts\x18\x04 \x01(\bR\x06counts\x12\x14\n" +
+	"\x05prefs\x18\x05 \x01(\bR\x05prefsJ\x04\b\x03\x10\x04\"\x8d\x02\n" +
 	"\n" +
 	"HomeAnswer\x12\x14\n" +
 	"\x05owner\x18\x01 \x01(\fR\x05owner\x12\x16\n" +
@@ -6879,7 +6912,8 @@ const file_dwp_proto_rawDesc = "" +
 	"\n" +
 	"used_bytes\x18\x04 \x01(\x03R\tusedBytes\x12\x1b\n" +
 	"\tmax_bytes\x18\x05 \x01(\x03R\bmaxBytes\x12/\n" +
-	"\x06rights\x18\x06 \x01(\v2\x17.factotum.dwp.v1.RightsR\x06rights\"O\n" +
+	"\x06rights\x18\x06 \x01(\v2\x17.factotum.dwp.v1.RightsR\x06rights\x12+\n" +
+	"\x05prefs\x18\a \x03(\v2\x15.factotum.dwp.v1.PrefR\x05prefs\"O\n" +
 	"\x0fCalendarRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\fR\x02id\"G\n" +
@@ -6902,7 +6936,7 @@ const file_dwp_proto_rawDesc = "" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x125\n" +
 	"\bcalendar\x18\x02 \x01(\v2\x19.factotum.dwp.v1.CalendarR\bcalendar\x12\x1f\n" +
 	"\vdefault_acl\x18\x03 \x01(\bR\n" +
-	"defaultAcl\"\xe7\x06\n" +
+	"defaultAcl\"\x84\a\n" +
 	"\x15UpdateCalendarRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\fR\x02id\x12\x19\n" +
@@ -6929,7 +6963,8 @@ const file_dwp_proto_rawDesc = "" +
 	"\blanguage\x18\x11 \x01(\fH\n" +
 	"R\blanguage\x88\x01\x01\x121\n" +
 	"\x05props\x18\x12 \x03(\v2\x1b.factotum.dwp.v1.PropChangeR\x05props\x12\x1f\n" +
-	"\bdisabled\x18\x13 \x01(\bH\vR\bdisabled\x88\x01\x01B\x0f\n" +
+	"\bdisabled\x18\x13 \x01(\bH\vR\bdisabled\x88\x01\x01\x12\x1b\n" +
+	"\tonly_kind\x18\x14 \x01(\bR\bonlyKindB\x0f\n" +
 	"\r_display_nameB\x0e\n" +
 	"\f_descriptionB\b\n" +
 	"\x06_colorB\b\n" +
@@ -6942,11 +6977,12 @@ const file_dwp_proto_rawDesc = "" +
 	"\n" +
 	"\b_charsetB\v\n" +
 	"\t_languageB\v\n" +
-	"\t_disabled\"p\n" +
+	"\t_disabled\"\x8d\x01\n" +
 	"\x15DeleteCalendarRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\fR\x02id\x12\x19\n" +
-	"\bif_match\x18\x03 \x03(\fR\aifMatch\"\xbe\x02\n" +
+	"\bif_match\x18\x03 \x03(\fR\aifMatch\x12\x1b\n" +
+	"\tonly_kind\x18\x04 \x01(\bR\bonlyKind\"\xbe\x02\n" +
 	"\vCopyRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12(\n" +
 	"\x04from\x18\x02 \x01(\v2\x14.factotum.dwp.v1.RefR\x04from\x12$\n" +
@@ -7475,207 +7511,208 @@ var file_dwp_proto_depIdxs = []int32{
 	3,   // 8: factotum.dwp.v1.HomeRequest.actor:type_name -> factotum.dwp.v1.Actor
 	13,  // 9: factotum.dwp.v1.HomeAnswer.calendars:type_name -> factotum.dwp.v1.Calendar
 	11,  // 10: factotum.dwp.v1.HomeAnswer.rights:type_name -> factotum.dwp.v1.Rights
-	3,   // 11: factotum.dwp.v1.CalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
-	13,  // 12: factotum.dwp.v1.CalendarAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
-	3,   // 13: factotum.dwp.v1.CalendarsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	22,  // 14: factotum.dwp.v1.CalendarsAnswer.items:type_name -> factotum.dwp.v1.CalendarItem
-	13,  // 15: factotum.dwp.v1.CalendarItem.calendar:type_name -> factotum.dwp.v1.Calendar
-	2,   // 16: factotum.dwp.v1.CalendarItem.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 17: factotum.dwp.v1.CreateCalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
-	13,  // 18: factotum.dwp.v1.CreateCalendarRequest.calendar:type_name -> factotum.dwp.v1.Calendar
-	3,   // 19: factotum.dwp.v1.UpdateCalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
-	12,  // 20: factotum.dwp.v1.UpdateCalendarRequest.components:type_name -> factotum.dwp.v1.Texts
-	12,  // 21: factotum.dwp.v1.UpdateCalendarRequest.co_owners:type_name -> factotum.dwp.v1.Texts
-	10,  // 22: factotum.dwp.v1.UpdateCalendarRequest.acl:type_name -> factotum.dwp.v1.ACL
-	8,   // 23: factotum.dwp.v1.UpdateCalendarRequest.props:type_name -> factotum.dwp.v1.PropChange
-	3,   // 24: factotum.dwp.v1.DeleteCalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
-	3,   // 25: factotum.dwp.v1.CopyRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 26: factotum.dwp.v1.CopyRequest.from:type_name -> factotum.dwp.v1.Ref
-	4,   // 27: factotum.dwp.v1.CopyRequest.to:type_name -> factotum.dwp.v1.Ref
-	6,   // 28: factotum.dwp.v1.CopyRequest.precond:type_name -> factotum.dwp.v1.Precond
-	6,   // 29: factotum.dwp.v1.CopyRequest.if_dest:type_name -> factotum.dwp.v1.Precond
-	14,  // 30: factotum.dwp.v1.CopyAnswer.object:type_name -> factotum.dwp.v1.Object
-	14,  // 31: factotum.dwp.v1.CopyOutAnswer.object:type_name -> factotum.dwp.v1.Object
-	62,  // 32: factotum.dwp.v1.CopyOutAnswer.files:type_name -> factotum.dwp.v1.AttachmentAnswer
-	27,  // 33: factotum.dwp.v1.CopyOutAnswer.done:type_name -> factotum.dwp.v1.CopyAnswer
-	3,   // 34: factotum.dwp.v1.CopyInRequest.actor:type_name -> factotum.dwp.v1.Actor
-	26,  // 35: factotum.dwp.v1.CopyInRequest.copy:type_name -> factotum.dwp.v1.CopyRequest
-	28,  // 36: factotum.dwp.v1.CopyInRequest.parcel:type_name -> factotum.dwp.v1.CopyOutAnswer
-	4,   // 37: factotum.dwp.v1.Moved.to:type_name -> factotum.dwp.v1.Ref
-	27,  // 38: factotum.dwp.v1.Moved.result:type_name -> factotum.dwp.v1.CopyAnswer
-	5,   // 39: factotum.dwp.v1.DataRequest.expand:type_name -> factotum.dwp.v1.Window
-	5,   // 40: factotum.dwp.v1.DataRequest.limit_recur:type_name -> factotum.dwp.v1.Window
-	5,   // 41: factotum.dwp.v1.DataRequest.limit_busy:type_name -> factotum.dwp.v1.Window
-	33,  // 42: factotum.dwp.v1.DataRequest.comp:type_name -> factotum.dwp.v1.CompSelect
-	34,  // 43: factotum.dwp.v1.CompSelect.props:type_name -> factotum.dwp.v1.PropSelect
-	33,  // 44: factotum.dwp.v1.CompSelect.comps:type_name -> factotum.dwp.v1.CompSelect
-	14,  // 45: factotum.dwp.v1.ListObjectsAnswer.objects:type_name -> factotum.dwp.v1.Object
-	13,  // 46: factotum.dwp.v1.ListObjectsAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
-	3,   // 47: factotum.dwp.v1.ObjectRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 48: factotum.dwp.v1.ObjectRequest.ref:type_name -> factotum.dwp.v1.Ref
-	14,  // 49: factotum.dwp.v1.ObjectAnswer.object:type_name -> factotum.dwp.v1.Object
-	3,   // 50: factotum.dwp.v1.ObjectsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 51: factotum.dwp.v1.ObjectsRequest.refs:type_name -> factotum.dwp.v1.Ref
-	32,  // 52: factotum.dwp.v1.ObjectsRequest.data:type_name -> factotum.dwp.v1.DataRequest
-	40,  // 53: factotum.dwp.v1.ObjectsAnswer.items:type_name -> factotum.dwp.v1.ObjectItem
-	4,   // 54: factotum.dwp.v1.ObjectItem.ref:type_name -> factotum.dwp.v1.Ref
-	14,  // 55: factotum.dwp.v1.ObjectItem.object:type_name -> factotum.dwp.v1.Object
-	2,   // 56: factotum.dwp.v1.ObjectItem.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 57: factotum.dwp.v1.PutRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 58: factotum.dwp.v1.PutRequest.ref:type_name -> factotum.dwp.v1.Ref
-	6,   // 59: factotum.dwp.v1.PutRequest.precond:type_name -> factotum.dwp.v1.Precond
-	14,  // 60: factotum.dwp.v1.PutAnswer.object:type_name -> factotum.dwp.v1.Object
-	3,   // 61: factotum.dwp.v1.PutObjectsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	44,  // 62: factotum.dwp.v1.PutObjectsRequest.items:type_name -> factotum.dwp.v1.PutItem
-	5,   // 63: factotum.dwp.v1.PutObjectsRequest.within:type_name -> factotum.dwp.v1.Window
-	46,  // 64: factotum.dwp.v1.PutObjectsAnswer.items:type_name -> factotum.dwp.v1.PutItemAnswer
-	2,   // 65: factotum.dwp.v1.PutItemAnswer.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 66: factotum.dwp.v1.DeleteRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 67: factotum.dwp.v1.DeleteRequest.ref:type_name -> factotum.dwp.v1.Ref
-	6,   // 68: factotum.dwp.v1.DeleteRequest.precond:type_name -> factotum.dwp.v1.Precond
-	30,  // 69: factotum.dwp.v1.DeleteRequest.moved_to:type_name -> factotum.dwp.v1.Moved
-	3,   // 70: factotum.dwp.v1.PatchPropsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 71: factotum.dwp.v1.PatchPropsRequest.ref:type_name -> factotum.dwp.v1.Ref
-	8,   // 72: factotum.dwp.v1.PatchPropsRequest.changes:type_name -> factotum.dwp.v1.PropChange
-	49,  // 73: factotum.dwp.v1.Moments.moments:type_name -> factotum.dwp.v1.Moment
-	52,  // 74: factotum.dwp.v1.Property.params:type_name -> factotum.dwp.v1.Parameter
-	3,   // 75: factotum.dwp.v1.EditRequest.actor:type_name -> factotum.dwp.v1.Actor
-	54,  // 76: factotum.dwp.v1.EditRequest.items:type_name -> factotum.dwp.v1.EditItem
-	5,   // 77: factotum.dwp.v1.EditRequest.within:type_name -> factotum.dwp.v1.Window
-	49,  // 78: factotum.dwp.v1.EditItem.rid:type_name -> factotum.dwp.v1.Moment
-	55,  // 79: factotum.dwp.v1.EditItem.patch:type_name -> factotum.dwp.v1.Patch
-	58,  // 80: factotum.dwp.v1.EditItem.attach:type_name -> factotum.dwp.v1.NewAttachment
-	49,  // 81: factotum.dwp.v1.Patch.start:type_name -> factotum.dwp.v1.Moment
-	49,  // 82: factotum.dwp.v1.Patch.end:type_name -> factotum.dwp.v1.Moment
-	49,  // 83: factotum.dwp.v1.Patch.due:type_name -> factotum.dwp.v1.Moment
-	12,  // 84: factotum.dwp.v1.Patch.rrules:type_name -> factotum.dwp.v1.Texts
-	12,  // 85: factotum.dwp.v1.Patch.exrules:type_name -> factotum.dwp.v1.Texts
-	50,  // 86: factotum.dwp.v1.Patch.rdates:type_name -> factotum.dwp.v1.Moments
-	50,  // 87: factotum.dwp.v1.Patch.exdates:type_name -> factotum.dwp.v1.Moments
-	56,  // 88: factotum.dwp.v1.Patch.props:type_name -> factotum.dwp.v1.PropEdit
-	57,  // 89: factotum.dwp.v1.Patch.alarms:type_name -> factotum.dwp.v1.AlarmEdit
-	51,  // 90: factotum.dwp.v1.PropEdit.props:type_name -> factotum.dwp.v1.Property
-	49,  // 91: factotum.dwp.v1.AlarmEdit.at:type_name -> factotum.dwp.v1.Moment
-	12,  // 92: factotum.dwp.v1.AlarmEdit.attendees:type_name -> factotum.dwp.v1.Texts
-	13,  // 93: factotum.dwp.v1.EditAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
-	60,  // 94: factotum.dwp.v1.EditAnswer.items:type_name -> factotum.dwp.v1.EditItemAnswer
-	49,  // 95: factotum.dwp.v1.EditItemAnswer.rid:type_name -> factotum.dwp.v1.Moment
-	14,  // 96: factotum.dwp.v1.EditItemAnswer.object:type_name -> factotum.dwp.v1.Object
-	2,   // 97: factotum.dwp.v1.EditItemAnswer.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 98: factotum.dwp.v1.AttachmentRequest.actor:type_name -> factotum.dwp.v1.Actor
-	3,   // 99: factotum.dwp.v1.QueryRequest.actor:type_name -> factotum.dwp.v1.Actor
-	64,  // 100: factotum.dwp.v1.QueryRequest.filter:type_name -> factotum.dwp.v1.CompFilter
-	32,  // 101: factotum.dwp.v1.QueryRequest.data:type_name -> factotum.dwp.v1.DataRequest
-	5,   // 102: factotum.dwp.v1.CompFilter.time_range:type_name -> factotum.dwp.v1.Window
-	65,  // 103: factotum.dwp.v1.CompFilter.props:type_name -> factotum.dwp.v1.PropFilter
-	64,  // 104: factotum.dwp.v1.CompFilter.comps:type_name -> factotum.dwp.v1.CompFilter
-	5,   // 105: factotum.dwp.v1.PropFilter.time_range:type_name -> factotum.dwp.v1.Window
-	67,  // 106: factotum.dwp.v1.PropFilter.text:type_name -> factotum.dwp.v1.TextMatch
-	66,  // 107: factotum.dwp.v1.PropFilter.params:type_name -> factotum.dwp.v1.ParamFilter
-	67,  // 108: factotum.dwp.v1.ParamFilter.text:type_name -> factotum.dwp.v1.TextMatch
-	14,  // 109: factotum.dwp.v1.QueryAnswer.objects:type_name -> factotum.dwp.v1.Object
-	3,   // 110: factotum.dwp.v1.OccurrencesRequest.actor:type_name -> factotum.dwp.v1.Actor
-	5,   // 111: factotum.dwp.v1.OccurrencesRequest.window:type_name -> factotum.dwp.v1.Window
-	70,  // 112: factotum.dwp.v1.OccurrencesRequest.refs:type_name -> factotum.dwp.v1.OccurrenceRef
-	49,  // 113: factotum.dwp.v1.OccurrenceRef.rid:type_name -> factotum.dwp.v1.Moment
-	72,  // 114: factotum.dwp.v1.OccurrencesAnswer.items:type_name -> factotum.dwp.v1.OccurrencesItem
-	2,   // 115: factotum.dwp.v1.OccurrencesItem.failure:type_name -> factotum.dwp.v1.Failure
-	13,  // 116: factotum.dwp.v1.OccurrencesItem.calendar:type_name -> factotum.dwp.v1.Calendar
-	14,  // 117: factotum.dwp.v1.OccurrencesItem.object:type_name -> factotum.dwp.v1.Object
-	15,  // 118: factotum.dwp.v1.OccurrencesItem.gone:type_name -> factotum.dwp.v1.Tombstone
-	3,   // 119: factotum.dwp.v1.SyncRequest.actor:type_name -> factotum.dwp.v1.Actor
-	5,   // 120: factotum.dwp.v1.SyncRequest.gone:type_name -> factotum.dwp.v1.Window
-	75,  // 121: factotum.dwp.v1.SyncAnswer.items:type_name -> factotum.dwp.v1.SyncItem
-	76,  // 122: factotum.dwp.v1.SyncAnswer.result:type_name -> factotum.dwp.v1.SyncResult
-	14,  // 123: factotum.dwp.v1.SyncItem.object:type_name -> factotum.dwp.v1.Object
-	15,  // 124: factotum.dwp.v1.SyncItem.gone:type_name -> factotum.dwp.v1.Tombstone
-	13,  // 125: factotum.dwp.v1.SyncResult.calendar:type_name -> factotum.dwp.v1.Calendar
-	3,   // 126: factotum.dwp.v1.SyncHomeRequest.actor:type_name -> factotum.dwp.v1.Actor
-	13,  // 127: factotum.dwp.v1.SyncHomeAnswer.changed:type_name -> factotum.dwp.v1.Calendar
-	3,   // 128: factotum.dwp.v1.SearchCalendarsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	13,  // 129: factotum.dwp.v1.SearchCalendarsAnswer.calendars:type_name -> factotum.dwp.v1.Calendar
-	3,   // 130: factotum.dwp.v1.FreeBusyRequest.actor:type_name -> factotum.dwp.v1.Actor
-	82,  // 131: factotum.dwp.v1.FreeBusyRequest.targets:type_name -> factotum.dwp.v1.FreeBusyTarget
-	5,   // 132: factotum.dwp.v1.FreeBusyRequest.window:type_name -> factotum.dwp.v1.Window
-	84,  // 133: factotum.dwp.v1.FreeBusyAnswer.items:type_name -> factotum.dwp.v1.FreeBusyItem
-	82,  // 134: factotum.dwp.v1.FreeBusyItem.target:type_name -> factotum.dwp.v1.FreeBusyTarget
-	85,  // 135: factotum.dwp.v1.FreeBusyItem.busy:type_name -> factotum.dwp.v1.Busy
-	2,   // 136: factotum.dwp.v1.FreeBusyItem.failure:type_name -> factotum.dwp.v1.Failure
-	13,  // 137: factotum.dwp.v1.FreeBusyItem.calendar:type_name -> factotum.dwp.v1.Calendar
-	3,   // 138: factotum.dwp.v1.PrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	87,  // 139: factotum.dwp.v1.PrefsAnswer.prefs:type_name -> factotum.dwp.v1.Pref
-	3,   // 140: factotum.dwp.v1.SetPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	87,  // 141: factotum.dwp.v1.SetPrefsRequest.set:type_name -> factotum.dwp.v1.Pref
-	3,   // 142: factotum.dwp.v1.EditPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	91,  // 143: factotum.dwp.v1.EditPrefsRequest.edits:type_name -> factotum.dwp.v1.PrefEdit
-	3,   // 144: factotum.dwp.v1.SubscribeRequest.actor:type_name -> factotum.dwp.v1.Actor
-	0,   // 145: factotum.dwp.v1.Backend.Hello:input_type -> factotum.dwp.v1.HelloRequest
-	16,  // 146: factotum.dwp.v1.Backend.Home:input_type -> factotum.dwp.v1.HomeRequest
-	18,  // 147: factotum.dwp.v1.Backend.Calendar:input_type -> factotum.dwp.v1.CalendarRequest
-	20,  // 148: factotum.dwp.v1.Backend.Calendars:input_type -> factotum.dwp.v1.CalendarsRequest
-	23,  // 149: factotum.dwp.v1.Backend.CreateCalendar:input_type -> factotum.dwp.v1.CreateCalendarRequest
-	24,  // 150: factotum.dwp.v1.Backend.UpdateCalendar:input_type -> factotum.dwp.v1.UpdateCalendarRequest
-	25,  // 151: factotum.dwp.v1.Backend.DeleteCalendar:input_type -> factotum.dwp.v1.DeleteCalendarRequest
-	26,  // 152: factotum.dwp.v1.Backend.CopyCalendar:input_type -> factotum.dwp.v1.CopyRequest
-	18,  // 153: factotum.dwp.v1.Backend.ListObjects:input_type -> factotum.dwp.v1.CalendarRequest
-	36,  // 154: factotum.dwp.v1.Backend.Object:input_type -> factotum.dwp.v1.ObjectRequest
-	38,  // 155: factotum.dwp.v1.Backend.Objects:input_type -> factotum.dwp.v1.ObjectsRequest
-	41,  // 156: factotum.dwp.v1.Backend.PutObject:input_type -> factotum.dwp.v1.PutRequest
-	43,  // 157: factotum.dwp.v1.Backend.PutObjects:input_type -> factotum.dwp.v1.PutObjectsRequest
-	47,  // 158: factotum.dwp.v1.Backend.DeleteObject:input_type -> factotum.dwp.v1.DeleteRequest
-	53,  // 159: factotum.dwp.v1.Backend.EditObject:input_type -> factotum.dwp.v1.EditRequest
-	61,  // 160: factotum.dwp.v1.Backend.Attachment:input_type -> factotum.dwp.v1.AttachmentRequest
-	26,  // 161: factotum.dwp.v1.Backend.CopyObject:input_type -> factotum.dwp.v1.CopyRequest
-	26,  // 162: factotum.dwp.v1.Backend.CopyOut:input_type -> factotum.dwp.v1.CopyRequest
-	29,  // 163: factotum.dwp.v1.Backend.CopyIn:input_type -> factotum.dwp.v1.CopyInRequest
-	48,  // 164: factotum.dwp.v1.Backend.PatchProps:input_type -> factotum.dwp.v1.PatchPropsRequest
-	63,  // 165: factotum.dwp.v1.Backend.Query:input_type -> factotum.dwp.v1.QueryRequest
-	69,  // 166: factotum.dwp.v1.Backend.Occurrences:input_type -> factotum.dwp.v1.OccurrencesRequest
-	73,  // 167: factotum.dwp.v1.Backend.Sync:input_type -> factotum.dwp.v1.SyncRequest
-	77,  // 168: factotum.dwp.v1.Backend.SyncHome:input_type -> factotum.dwp.v1.SyncHomeRequest
-	79,  // 169: factotum.dwp.v1.Backend.SearchCalendars:input_type -> factotum.dwp.v1.SearchCalendarsRequest
-	81,  // 170: factotum.dwp.v1.Backend.FreeBusy:input_type -> factotum.dwp.v1.FreeBusyRequest
-	86,  // 171: factotum.dwp.v1.Backend.Prefs:input_type -> factotum.dwp.v1.PrefsRequest
-	89,  // 172: factotum.dwp.v1.Backend.SetPrefs:input_type -> factotum.dwp.v1.SetPrefsRequest
-	90,  // 173: factotum.dwp.v1.Backend.EditPrefs:input_type -> factotum.dwp.v1.EditPrefsRequest
-	92,  // 174: factotum.dwp.v1.Backend.Subscribe:input_type -> factotum.dwp.v1.SubscribeRequest
-	94,  // 175: factotum.dwp.v1.Backend.Ping:input_type -> factotum.dwp.v1.PingRequest
-	1,   // 176: factotum.dwp.v1.Backend.Hello:output_type -> factotum.dwp.v1.HelloAnswer
-	17,  // 177: factotum.dwp.v1.Backend.Home:output_type -> factotum.dwp.v1.HomeAnswer
-	19,  // 178: factotum.dwp.v1.Backend.Calendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	21,  // 179: factotum.dwp.v1.Backend.Calendars:output_type -> factotum.dwp.v1.CalendarsAnswer
-	19,  // 180: factotum.dwp.v1.Backend.CreateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	19,  // 181: factotum.dwp.v1.Backend.UpdateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	31,  // 182: factotum.dwp.v1.Backend.DeleteCalendar:output_type -> factotum.dwp.v1.Done
-	27,  // 183: factotum.dwp.v1.Backend.CopyCalendar:output_type -> factotum.dwp.v1.CopyAnswer
-	35,  // 184: factotum.dwp.v1.Backend.ListObjects:output_type -> factotum.dwp.v1.ListObjectsAnswer
-	37,  // 185: factotum.dwp.v1.Backend.Object:output_type -> factotum.dwp.v1.ObjectAnswer
-	39,  // 186: factotum.dwp.v1.Backend.Objects:output_type -> factotum.dwp.v1.ObjectsAnswer
-	42,  // 187: factotum.dwp.v1.Backend.PutObject:output_type -> factotum.dwp.v1.PutAnswer
-	45,  // 188: factotum.dwp.v1.Backend.PutObjects:output_type -> factotum.dwp.v1.PutObjectsAnswer
-	31,  // 189: factotum.dwp.v1.Backend.DeleteObject:output_type -> factotum.dwp.v1.Done
-	59,  // 190: factotum.dwp.v1.Backend.EditObject:output_type -> factotum.dwp.v1.EditAnswer
-	62,  // 191: factotum.dwp.v1.Backend.Attachment:output_type -> factotum.dwp.v1.AttachmentAnswer
-	27,  // 192: factotum.dwp.v1.Backend.CopyObject:output_type -> factotum.dwp.v1.CopyAnswer
-	28,  // 193: factotum.dwp.v1.Backend.CopyOut:output_type -> factotum.dwp.v1.CopyOutAnswer
-	27,  // 194: factotum.dwp.v1.Backend.CopyIn:output_type -> factotum.dwp.v1.CopyAnswer
-	31,  // 195: factotum.dwp.v1.Backend.PatchProps:output_type -> factotum.dwp.v1.Done
-	68,  // 196: factotum.dwp.v1.Backend.Query:output_type -> factotum.dwp.v1.QueryAnswer
-	71,  // 197: factotum.dwp.v1.Backend.Occurrences:output_type -> factotum.dwp.v1.OccurrencesAnswer
-	74,  // 198: factotum.dwp.v1.Backend.Sync:output_type -> factotum.dwp.v1.SyncAnswer
-	78,  // 199: factotum.dwp.v1.Backend.SyncHome:output_type -> factotum.dwp.v1.SyncHomeAnswer
-	80,  // 200: factotum.dwp.v1.Backend.SearchCalendars:output_type -> factotum.dwp.v1.SearchCalendarsAnswer
-	83,  // 201: factotum.dwp.v1.Backend.FreeBusy:output_type -> factotum.dwp.v1.FreeBusyAnswer
-	88,  // 202: factotum.dwp.v1.Backend.Prefs:output_type -> factotum.dwp.v1.PrefsAnswer
-	31,  // 203: factotum.dwp.v1.Backend.SetPrefs:output_type -> factotum.dwp.v1.Done
-	88,  // 204: factotum.dwp.v1.Backend.EditPrefs:output_type -> factotum.dwp.v1.PrefsAnswer
-	93,  // 205: factotum.dwp.v1.Backend.Subscribe:output_type -> factotum.dwp.v1.SubscribeAnswer
-	95,  // 206: factotum.dwp.v1.Backend.Ping:output_type -> factotum.dwp.v1.PingAnswer
-	176, // [176:207] is the sub-list for method output_type
-	145, // [145:176] is the sub-list for method input_type
-	145, // [145:145] is the sub-list for extension type_name
-	145, // [145:145] is the sub-list for extension extendee
-	0,   // [0:145] is the sub-list for field type_name
+	87,  // 11: factotum.dwp.v1.HomeAnswer.prefs:type_name -> factotum.dwp.v1.Pref
+	3,   // 12: factotum.dwp.v1.CalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
+	13,  // 13: factotum.dwp.v1.CalendarAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
+	3,   // 14: factotum.dwp.v1.CalendarsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	22,  // 15: factotum.dwp.v1.CalendarsAnswer.items:type_name -> factotum.dwp.v1.CalendarItem
+	13,  // 16: factotum.dwp.v1.CalendarItem.calendar:type_name -> factotum.dwp.v1.Calendar
+	2,   // 17: factotum.dwp.v1.CalendarItem.failure:type_name -> factotum.dwp.v1.Failure
+	3,   // 18: factotum.dwp.v1.CreateCalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
+	13,  // 19: factotum.dwp.v1.CreateCalendarRequest.calendar:type_name -> factotum.dwp.v1.Calendar
+	3,   // 20: factotum.dwp.v1.UpdateCalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
+	12,  // 21: factotum.dwp.v1.UpdateCalendarRequest.components:type_name -> factotum.dwp.v1.Texts
+	12,  // 22: factotum.dwp.v1.UpdateCalendarRequest.co_owners:type_name -> factotum.dwp.v1.Texts
+	10,  // 23: factotum.dwp.v1.UpdateCalendarRequest.acl:type_name -> factotum.dwp.v1.ACL
+	8,   // 24: factotum.dwp.v1.UpdateCalendarRequest.props:type_name -> factotum.dwp.v1.PropChange
+	3,   // 25: factotum.dwp.v1.DeleteCalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
+	3,   // 26: factotum.dwp.v1.CopyRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 27: factotum.dwp.v1.CopyRequest.from:type_name -> factotum.dwp.v1.Ref
+	4,   // 28: factotum.dwp.v1.CopyRequest.to:type_name -> factotum.dwp.v1.Ref
+	6,   // 29: factotum.dwp.v1.CopyRequest.precond:type_name -> factotum.dwp.v1.Precond
+	6,   // 30: factotum.dwp.v1.CopyRequest.if_dest:type_name -> factotum.dwp.v1.Precond
+	14,  // 31: factotum.dwp.v1.CopyAnswer.object:type_name -> factotum.dwp.v1.Object
+	14,  // 32: factotum.dwp.v1.CopyOutAnswer.object:type_name -> factotum.dwp.v1.Object
+	62,  // 33: factotum.dwp.v1.CopyOutAnswer.files:type_name -> factotum.dwp.v1.AttachmentAnswer
+	27,  // 34: factotum.dwp.v1.CopyOutAnswer.done:type_name -> factotum.dwp.v1.CopyAnswer
+	3,   // 35: factotum.dwp.v1.CopyInRequest.actor:type_name -> factotum.dwp.v1.Actor
+	26,  // 36: factotum.dwp.v1.CopyInRequest.copy:type_name -> factotum.dwp.v1.CopyRequest
+	28,  // 37: factotum.dwp.v1.CopyInRequest.parcel:type_name -> factotum.dwp.v1.CopyOutAnswer
+	4,   // 38: factotum.dwp.v1.Moved.to:type_name -> factotum.dwp.v1.Ref
+	27,  // 39: factotum.dwp.v1.Moved.result:type_name -> factotum.dwp.v1.CopyAnswer
+	5,   // 40: factotum.dwp.v1.DataRequest.expand:type_name -> factotum.dwp.v1.Window
+	5,   // 41: factotum.dwp.v1.DataRequest.limit_recur:type_name -> factotum.dwp.v1.Window
+	5,   // 42: factotum.dwp.v1.DataRequest.limit_busy:type_name -> factotum.dwp.v1.Window
+	33,  // 43: factotum.dwp.v1.DataRequest.comp:type_name -> factotum.dwp.v1.CompSelect
+	34,  // 44: factotum.dwp.v1.CompSelect.props:type_name -> factotum.dwp.v1.PropSelect
+	33,  // 45: factotum.dwp.v1.CompSelect.comps:type_name -> factotum.dwp.v1.CompSelect
+	14,  // 46: factotum.dwp.v1.ListObjectsAnswer.objects:type_name -> factotum.dwp.v1.Object
+	13,  // 47: factotum.dwp.v1.ListObjectsAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
+	3,   // 48: factotum.dwp.v1.ObjectRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 49: factotum.dwp.v1.ObjectRequest.ref:type_name -> factotum.dwp.v1.Ref
+	14,  // 50: factotum.dwp.v1.ObjectAnswer.object:type_name -> factotum.dwp.v1.Object
+	3,   // 51: factotum.dwp.v1.ObjectsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 52: factotum.dwp.v1.ObjectsRequest.refs:type_name -> factotum.dwp.v1.Ref
+	32,  // 53: factotum.dwp.v1.ObjectsRequest.data:type_name -> factotum.dwp.v1.DataRequest
+	40,  // 54: factotum.dwp.v1.ObjectsAnswer.items:type_name -> factotum.dwp.v1.ObjectItem
+	4,   // 55: factotum.dwp.v1.ObjectItem.ref:type_name -> factotum.dwp.v1.Ref
+	14,  // 56: factotum.dwp.v1.ObjectItem.object:type_name -> factotum.dwp.v1.Object
+	2,   // 57: factotum.dwp.v1.ObjectItem.failure:type_name -> factotum.dwp.v1.Failure
+	3,   // 58: factotum.dwp.v1.PutRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 59: factotum.dwp.v1.PutRequest.ref:type_name -> factotum.dwp.v1.Ref
+	6,   // 60: factotum.dwp.v1.PutRequest.precond:type_name -> factotum.dwp.v1.Precond
+	14,  // 61: factotum.dwp.v1.PutAnswer.object:type_name -> factotum.dwp.v1.Object
+	3,   // 62: factotum.dwp.v1.PutObjectsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	44,  // 63: factotum.dwp.v1.PutObjectsRequest.items:type_name -> factotum.dwp.v1.PutItem
+	5,   // 64: factotum.dwp.v1.PutObjectsRequest.within:type_name -> factotum.dwp.v1.Window
+	46,  // 65: factotum.dwp.v1.PutObjectsAnswer.items:type_name -> factotum.dwp.v1.PutItemAnswer
+	2,   // 66: factotum.dwp.v1.PutItemAnswer.failure:type_name -> factotum.dwp.v1.Failure
+	3,   // 67: factotum.dwp.v1.DeleteRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 68: factotum.dwp.v1.DeleteRequest.ref:type_name -> factotum.dwp.v1.Ref
+	6,   // 69: factotum.dwp.v1.DeleteRequest.precond:type_name -> factotum.dwp.v1.Precond
+	30,  // 70: factotum.dwp.v1.DeleteRequest.moved_to:type_name -> factotum.dwp.v1.Moved
+	3,   // 71: factotum.dwp.v1.PatchPropsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 72: factotum.dwp.v1.PatchPropsRequest.ref:type_name -> factotum.dwp.v1.Ref
+	8,   // 73: factotum.dwp.v1.PatchPropsRequest.changes:type_name -> factotum.dwp.v1.PropChange
+	49,  // 74: factotum.dwp.v1.Moments.moments:type_name -> factotum.dwp.v1.Moment
+	52,  // 75: factotum.dwp.v1.Property.params:type_name -> factotum.dwp.v1.Parameter
+	3,   // 76: factotum.dwp.v1.EditRequest.actor:type_name -> factotum.dwp.v1.Actor
+	54,  // 77: factotum.dwp.v1.EditRequest.items:type_name -> factotum.dwp.v1.EditItem
+	5,   // 78: factotum.dwp.v1.EditRequest.within:type_name -> factotum.dwp.v1.Window
+	49,  // 79: factotum.dwp.v1.EditItem.rid:type_name -> factotum.dwp.v1.Moment
+	55,  // 80: factotum.dwp.v1.EditItem.patch:type_name -> factotum.dwp.v1.Patch
+	58,  // 81: factotum.dwp.v1.EditItem.attach:type_name -> factotum.dwp.v1.NewAttachment
+	49,  // 82: factotum.dwp.v1.Patch.start:type_name -> factotum.dwp.v1.Moment
+	49,  // 83: factotum.dwp.v1.Patch.end:type_name -> factotum.dwp.v1.Moment
+	49,  // 84: factotum.dwp.v1.Patch.due:type_name -> factotum.dwp.v1.Moment
+	12,  // 85: factotum.dwp.v1.Patch.rrules:type_name -> factotum.dwp.v1.Texts
+	12,  // 86: factotum.dwp.v1.Patch.exrules:type_name -> factotum.dwp.v1.Texts
+	50,  // 87: factotum.dwp.v1.Patch.rdates:type_name -> factotum.dwp.v1.Moments
+	50,  // 88: factotum.dwp.v1.Patch.exdates:type_name -> factotum.dwp.v1.Moments
+	56,  // 89: factotum.dwp.v1.Patch.props:type_name -> factotum.dwp.v1.PropEdit
+	57,  // 90: factotum.dwp.v1.Patch.alarms:type_name -> factotum.dwp.v1.AlarmEdit
+	51,  // 91: factotum.dwp.v1.PropEdit.props:type_name -> factotum.dwp.v1.Property
+	49,  // 92: factotum.dwp.v1.AlarmEdit.at:type_name -> factotum.dwp.v1.Moment
+	12,  // 93: factotum.dwp.v1.AlarmEdit.attendees:type_name -> factotum.dwp.v1.Texts
+	13,  // 94: factotum.dwp.v1.EditAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
+	60,  // 95: factotum.dwp.v1.EditAnswer.items:type_name -> factotum.dwp.v1.EditItemAnswer
+	49,  // 96: factotum.dwp.v1.EditItemAnswer.rid:type_name -> factotum.dwp.v1.Moment
+	14,  // 97: factotum.dwp.v1.EditItemAnswer.object:type_name -> factotum.dwp.v1.Object
+	2,   // 98: factotum.dwp.v1.EditItemAnswer.failure:type_name -> factotum.dwp.v1.Failure
+	3,   // 99: factotum.dwp.v1.AttachmentRequest.actor:type_name -> factotum.dwp.v1.Actor
+	3,   // 100: factotum.dwp.v1.QueryRequest.actor:type_name -> factotum.dwp.v1.Actor
+	64,  // 101: factotum.dwp.v1.QueryRequest.filter:type_name -> factotum.dwp.v1.CompFilter
+	32,  // 102: factotum.dwp.v1.QueryRequest.data:type_name -> factotum.dwp.v1.DataRequest
+	5,   // 103: factotum.dwp.v1.CompFilter.time_range:type_name -> factotum.dwp.v1.Window
+	65,  // 104: factotum.dwp.v1.CompFilter.props:type_name -> factotum.dwp.v1.PropFilter
+	64,  // 105: factotum.dwp.v1.CompFilter.comps:type_name -> factotum.dwp.v1.CompFilter
+	5,   // 106: factotum.dwp.v1.PropFilter.time_range:type_name -> factotum.dwp.v1.Window
+	67,  // 107: factotum.dwp.v1.PropFilter.text:type_name -> factotum.dwp.v1.TextMatch
+	66,  // 108: factotum.dwp.v1.PropFilter.params:type_name -> factotum.dwp.v1.ParamFilter
+	67,  // 109: factotum.dwp.v1.ParamFilter.text:type_name -> factotum.dwp.v1.TextMatch
+	14,  // 110: factotum.dwp.v1.QueryAnswer.objects:type_name -> factotum.dwp.v1.Object
+	3,   // 111: factotum.dwp.v1.OccurrencesRequest.actor:type_name -> factotum.dwp.v1.Actor
+	5,   // 112: factotum.dwp.v1.OccurrencesRequest.window:type_name -> factotum.dwp.v1.Window
+	70,  // 113: factotum.dwp.v1.OccurrencesRequest.refs:type_name -> factotum.dwp.v1.OccurrenceRef
+	49,  // 114: factotum.dwp.v1.OccurrenceRef.rid:type_name -> factotum.dwp.v1.Moment
+	72,  // 115: factotum.dwp.v1.OccurrencesAnswer.items:type_name -> factotum.dwp.v1.OccurrencesItem
+	2,   // 116: factotum.dwp.v1.OccurrencesItem.failure:type_name -> factotum.dwp.v1.Failure
+	13,  // 117: factotum.dwp.v1.OccurrencesItem.calendar:type_name -> factotum.dwp.v1.Calendar
+	14,  // 118: factotum.dwp.v1.OccurrencesItem.object:type_name -> factotum.dwp.v1.Object
+	15,  // 119: factotum.dwp.v1.OccurrencesItem.gone:type_name -> factotum.dwp.v1.Tombstone
+	3,   // 120: factotum.dwp.v1.SyncRequest.actor:type_name -> factotum.dwp.v1.Actor
+	5,   // 121: factotum.dwp.v1.SyncRequest.gone:type_name -> factotum.dwp.v1.Window
+	75,  // 122: factotum.dwp.v1.SyncAnswer.items:type_name -> factotum.dwp.v1.SyncItem
+	76,  // 123: factotum.dwp.v1.SyncAnswer.result:type_name -> factotum.dwp.v1.SyncResult
+	14,  // 124: factotum.dwp.v1.SyncItem.object:type_name -> factotum.dwp.v1.Object
+	15,  // 125: factotum.dwp.v1.SyncItem.gone:type_name -> factotum.dwp.v1.Tombstone
+	13,  // 126: factotum.dwp.v1.SyncResult.calendar:type_name -> factotum.dwp.v1.Calendar
+	3,   // 127: factotum.dwp.v1.SyncHomeRequest.actor:type_name -> factotum.dwp.v1.Actor
+	13,  // 128: factotum.dwp.v1.SyncHomeAnswer.changed:type_name -> factotum.dwp.v1.Calendar
+	3,   // 129: factotum.dwp.v1.SearchCalendarsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	13,  // 130: factotum.dwp.v1.SearchCalendarsAnswer.calendars:type_name -> factotum.dwp.v1.Calendar
+	3,   // 131: factotum.dwp.v1.FreeBusyRequest.actor:type_name -> factotum.dwp.v1.Actor
+	82,  // 132: factotum.dwp.v1.FreeBusyRequest.targets:type_name -> factotum.dwp.v1.FreeBusyTarget
+	5,   // 133: factotum.dwp.v1.FreeBusyRequest.window:type_name -> factotum.dwp.v1.Window
+	84,  // 134: factotum.dwp.v1.FreeBusyAnswer.items:type_name -> factotum.dwp.v1.FreeBusyItem
+	82,  // 135: factotum.dwp.v1.FreeBusyItem.target:type_name -> factotum.dwp.v1.FreeBusyTarget
+	85,  // 136: factotum.dwp.v1.FreeBusyItem.busy:type_name -> factotum.dwp.v1.Busy
+	2,   // 137: factotum.dwp.v1.FreeBusyItem.failure:type_name -> factotum.dwp.v1.Failure
+	13,  // 138: factotum.dwp.v1.FreeBusyItem.calendar:type_name -> factotum.dwp.v1.Calendar
+	3,   // 139: factotum.dwp.v1.PrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	87,  // 140: factotum.dwp.v1.PrefsAnswer.prefs:type_name -> factotum.dwp.v1.Pref
+	3,   // 141: factotum.dwp.v1.SetPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	87,  // 142: factotum.dwp.v1.SetPrefsRequest.set:type_name -> factotum.dwp.v1.Pref
+	3,   // 143: factotum.dwp.v1.EditPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	91,  // 144: factotum.dwp.v1.EditPrefsRequest.edits:type_name -> factotum.dwp.v1.PrefEdit
+	3,   // 145: factotum.dwp.v1.SubscribeRequest.actor:type_name -> factotum.dwp.v1.Actor
+	0,   // 146: factotum.dwp.v1.Backend.Hello:input_type -> factotum.dwp.v1.HelloRequest
+	16,  // 147: factotum.dwp.v1.Backend.Home:input_type -> factotum.dwp.v1.HomeRequest
+	18,  // 148: factotum.dwp.v1.Backend.Calendar:input_type -> factotum.dwp.v1.CalendarRequest
+	20,  // 149: factotum.dwp.v1.Backend.Calendars:input_type -> factotum.dwp.v1.CalendarsRequest
+	23,  // 150: factotum.dwp.v1.Backend.CreateCalendar:input_type -> factotum.dwp.v1.CreateCalendarRequest
+	24,  // 151: factotum.dwp.v1.Backend.UpdateCalendar:input_type -> factotum.dwp.v1.UpdateCalendarRequest
+	25,  // 152: factotum.dwp.v1.Backend.DeleteCalendar:input_type -> factotum.dwp.v1.DeleteCalendarRequest
+	26,  // 153: factotum.dwp.v1.Backend.CopyCalendar:input_type -> factotum.dwp.v1.CopyRequest
+	18,  // 154: factotum.dwp.v1.Backend.ListObjects:input_type -> factotum.dwp.v1.CalendarRequest
+	36,  // 155: factotum.dwp.v1.Backend.Object:input_type -> factotum.dwp.v1.ObjectRequest
+	38,  // 156: factotum.dwp.v1.Backend.Objects:input_type -> factotum.dwp.v1.ObjectsRequest
+	41,  // 157: factotum.dwp.v1.Backend.PutObject:input_type -> factotum.dwp.v1.PutRequest
+	43,  // 158: factotum.dwp.v1.Backend.PutObjects:input_type -> factotum.dwp.v1.PutObjectsRequest
+	47,  // 159: factotum.dwp.v1.Backend.DeleteObject:input_type -> factotum.dwp.v1.DeleteRequest
+	53,  // 160: factotum.dwp.v1.Backend.EditObject:input_type -> factotum.dwp.v1.EditRequest
+	61,  // 161: factotum.dwp.v1.Backend.Attachment:input_type -> factotum.dwp.v1.AttachmentRequest
+	26,  // 162: factotum.dwp.v1.Backend.CopyObject:input_type -> factotum.dwp.v1.CopyRequest
+	26,  // 163: factotum.dwp.v1.Backend.CopyOut:input_type -> factotum.dwp.v1.CopyRequest
+	29,  // 164: factotum.dwp.v1.Backend.CopyIn:input_type -> factotum.dwp.v1.CopyInRequest
+	48,  // 165: factotum.dwp.v1.Backend.PatchProps:input_type -> factotum.dwp.v1.PatchPropsRequest
+	63,  // 166: factotum.dwp.v1.Backend.Query:input_type -> factotum.dwp.v1.QueryRequest
+	69,  // 167: factotum.dwp.v1.Backend.Occurrences:input_type -> factotum.dwp.v1.OccurrencesRequest
+	73,  // 168: factotum.dwp.v1.Backend.Sync:input_type -> factotum.dwp.v1.SyncRequest
+	77,  // 169: factotum.dwp.v1.Backend.SyncHome:input_type -> factotum.dwp.v1.SyncHomeRequest
+	79,  // 170: factotum.dwp.v1.Backend.SearchCalendars:input_type -> factotum.dwp.v1.SearchCalendarsRequest
+	81,  // 171: factotum.dwp.v1.Backend.FreeBusy:input_type -> factotum.dwp.v1.FreeBusyRequest
+	86,  // 172: factotum.dwp.v1.Backend.Prefs:input_type -> factotum.dwp.v1.PrefsRequest
+	89,  // 173: factotum.dwp.v1.Backend.SetPrefs:input_type -> factotum.dwp.v1.SetPrefsRequest
+	90,  // 174: factotum.dwp.v1.Backend.EditPrefs:input_type -> factotum.dwp.v1.EditPrefsRequest
+	92,  // 175: factotum.dwp.v1.Backend.Subscribe:input_type -> factotum.dwp.v1.SubscribeRequest
+	94,  // 176: factotum.dwp.v1.Backend.Ping:input_type -> factotum.dwp.v1.PingRequest
+	1,   // 177: factotum.dwp.v1.Backend.Hello:output_type -> factotum.dwp.v1.HelloAnswer
+	17,  // 178: factotum.dwp.v1.Backend.Home:output_type -> factotum.dwp.v1.HomeAnswer
+	19,  // 179: factotum.dwp.v1.Backend.Calendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	21,  // 180: factotum.dwp.v1.Backend.Calendars:output_type -> factotum.dwp.v1.CalendarsAnswer
+	19,  // 181: factotum.dwp.v1.Backend.CreateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	19,  // 182: factotum.dwp.v1.Backend.UpdateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	31,  // 183: factotum.dwp.v1.Backend.DeleteCalendar:output_type -> factotum.dwp.v1.Done
+	27,  // 184: factotum.dwp.v1.Backend.CopyCalendar:output_type -> factotum.dwp.v1.CopyAnswer
+	35,  // 185: factotum.dwp.v1.Backend.ListObjects:output_type -> factotum.dwp.v1.ListObjectsAnswer
+	37,  // 186: factotum.dwp.v1.Backend.Object:output_type -> factotum.dwp.v1.ObjectAnswer
+	39,  // 187: factotum.dwp.v1.Backend.Objects:output_type -> factotum.dwp.v1.ObjectsAnswer
+	42,  // 188: factotum.dwp.v1.Backend.PutObject:output_type -> factotum.dwp.v1.PutAnswer
+	45,  // 189: factotum.dwp.v1.Backend.PutObjects:output_type -> factotum.dwp.v1.PutObjectsAnswer
+	31,  // 190: factotum.dwp.v1.Backend.DeleteObject:output_type -> factotum.dwp.v1.Done
+	59,  // 191: factotum.dwp.v1.Backend.EditObject:output_type -> factotum.dwp.v1.EditAnswer
+	62,  // 192: factotum.dwp.v1.Backend.Attachment:output_type -> factotum.dwp.v1.AttachmentAnswer
+	27,  // 193: factotum.dwp.v1.Backend.CopyObject:output_type -> factotum.dwp.v1.CopyAnswer
+	28,  // 194: factotum.dwp.v1.Backend.CopyOut:output_type -> factotum.dwp.v1.CopyOutAnswer
+	27,  // 195: factotum.dwp.v1.Backend.CopyIn:output_type -> factotum.dwp.v1.CopyAnswer
+	31,  // 196: factotum.dwp.v1.Backend.PatchProps:output_type -> factotum.dwp.v1.Done
+	68,  // 197: factotum.dwp.v1.Backend.Query:output_type -> factotum.dwp.v1.QueryAnswer
+	71,  // 198: factotum.dwp.v1.Backend.Occurrences:output_type -> factotum.dwp.v1.OccurrencesAnswer
+	74,  // 199: factotum.dwp.v1.Backend.Sync:output_type -> factotum.dwp.v1.SyncAnswer
+	78,  // 200: factotum.dwp.v1.Backend.SyncHome:output_type -> factotum.dwp.v1.SyncHomeAnswer
+	80,  // 201: factotum.dwp.v1.Backend.SearchCalendars:output_type -> factotum.dwp.v1.SearchCalendarsAnswer
+	83,  // 202: factotum.dwp.v1.Backend.FreeBusy:output_type -> factotum.dwp.v1.FreeBusyAnswer
+	88,  // 203: factotum.dwp.v1.Backend.Prefs:output_type -> factotum.dwp.v1.PrefsAnswer
+	31,  // 204: factotum.dwp.v1.Backend.SetPrefs:output_type -> factotum.dwp.v1.Done
+	88,  // 205: factotum.dwp.v1.Backend.EditPrefs:output_type -> factotum.dwp.v1.PrefsAnswer
+	93,  // 206: factotum.dwp.v1.Backend.Subscribe:output_type -> factotum.dwp.v1.SubscribeAnswer
+	95,  // 207: factotum.dwp.v1.Backend.Ping:output_type -> factotum.dwp.v1.PingAnswer
+	177, // [177:208] is the sub-list for method output_type
+	146, // [146:177] is the sub-list for method input_type
+	146, // [146:146] is the sub-list for extension type_name
+	146, // [146:146] is the sub-list for extension extendee
+	0,   // [0:146] is the sub-list for field type_name
 }
 
 func init() { file_dwp_proto_init() }

@@ -1,0 +1,69 @@
+package sitetest
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"factotum/server/calendar"
+	"factotum/server/cld"
+	"factotum/server/observe"
+)
+
+// Hosts is a site with two back ends, each reached over DWP, that counts the
+// calls to either. People whose name begins with one of a to m are on the
+// first, the others on the second.
+type Hosts struct {
+	*Site // of the first host, but for its Backend: the Router over both
+
+	mu    sync.Mutex
+	calls [2][]string
+}
+
+// NewHosts builds one that is there until the test ends.
+func NewHosts(t testing.TB, opt Options) *Hosts {
+	t.Helper()
+	opt.DWP = true
+	h := &Hosts{Site: New(t, opt)}
+	backends := map[string]calendar.Backend{}
+	for i, s := range []*Site{h.Site, New(t, opt)} {
+		backends[fmt.Sprint("host", i)] = observe.Calls(s.Backend, func(op string, _ time.Duration, _ error) {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.calls[i] = append(h.calls[i], op)
+		})
+	}
+	router, err := cld.New(cld.Options{Locator: byName{}, Backends: backends})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Backend = router
+	return h
+}
+
+type byName struct{}
+
+func (byName) Locate(_ context.Context, o calendar.Owner) (string, error) {
+	if o >= "n" {
+		return "host1", nil
+	}
+	return "host0", nil
+}
+
+// Reset forgets the calls so far.
+func (h *Hosts) Reset() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.calls = [2][]string{}
+}
+
+// Most tells how many calls there were, since the last Reset, to the back end
+// that had most of them, and which calls there were.
+func (h *Hosts) Most() (n int, which string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return max(len(h.calls[0]), len(h.calls[1])), strings.Join(h.calls[0], " ") + " | " + strings.Join(h.calls[1], " ")
+}
