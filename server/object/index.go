@@ -91,16 +91,10 @@ func IndexRow(in recur.Instance) calendar.OccurrenceRow {
 }
 
 // InZone reads the times of a row of floating time in a zone, as expansion does:
-// whole days are days there, what is left is an exact length. So an event of the
-// night in which the clocks change ends after it began. RFC 5545 §3.8.5.3.
+// both by the clock there. In the hour that a clock leaves out nothing lasts.
 func InZone(start, end int64, zone recur.Zone) (from, to int64) {
-	const day = 86400
 	from = zone.ToUTC(time.Unix(start, 0).UTC()).Unix()
-	length := end - start
-	if length < day {
-		return from, from + length
-	}
-	return from, zone.ToUTC(time.Unix(start+length/day*day, 0).UTC()).Unix() + length%day
+	return from, max(from, zone.ToUTC(time.Unix(end, 0).UTC()).Unix())
 }
 
 // busyFlags says how a component counts for free/busy. RFC 4791 §7.10.

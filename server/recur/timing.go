@@ -136,8 +136,8 @@ func readTiming(c *ical.Component, zones *Zones) (t timing, err error) {
 }
 
 // setEnd works out the length that an end means. RFC 5545 §3.8.5.3: DTEND
-// gives every instance the same exact length; where no zone is known, and
-// between dates, whole days are days.
+// gives every instance the same exact length; where no zone is known the same
+// by the clock, and between dates whole days.
 func (t *timing) setEnd(end ical.DateTime, zones *Zones) {
 	civ := civilOf(end)
 	zone := t.zone
@@ -183,8 +183,13 @@ func (t *timing) readUndated() error {
 	return nil
 }
 
-// end returns when an instance that starts at civ, which is utc, is over.
+// end returns when an instance that starts at civ, which is utc, is over. The
+// length of floating time is by the clock, so that a DTEND is what it says.
 func (t *timing) end(civ, utc int64, zc *zoneCursor) int64 {
+	if t.zone == nil && t.days|t.exact != 0 {
+		end, _ := zc.utc(civ + t.days*daySecs + t.exact)
+		return max(utc, end) // in the hour that a clock leaves out
+	}
 	if t.days != 0 {
 		utc, _ = zc.utc(civ + t.days*daySecs)
 	}
@@ -193,7 +198,7 @@ func (t *timing) end(civ, utc int64, zc *zoneCursor) int64 {
 
 // length is at least how long any instance takes.
 func (t *timing) length() int64 {
-	if t.days != 0 {
+	if t.days != 0 || t.zone == nil && t.exact != 0 {
 		return t.days*daySecs + t.exact + maxOffset
 	}
 	return t.exact
