@@ -153,7 +153,7 @@ func (s *series) divider(it *calendar.EditItem) (at recur.Instance, ok, whole bo
 			return at, false, false
 		}
 	}
-	rule := s.rule()
+	rule := s.ruleAlone(s.master.Prop("RRULE"))
 	if rule == nil {
 		return at, false, false
 	}
@@ -176,19 +176,37 @@ func (s *series) divider(it *calendar.EditItem) (at recur.Instance, ok, whole bo
 	return at, false, it.Scope == calendar.ThisAndPrior && s.master.Prop("RDATE") == nil
 }
 
-// rule is what the rule of the master yields, without further dates and
-// exceptions; nil if it cannot be told.
-func (s *series) rule() *recur.Set {
-	c := s.master.Clone()
-	for _, name := range []string{"RDATE", "EXDATE"} {
+// ruleAlone is what a rule of the master yields, without the other rules, further
+// dates and exceptions; nil if it cannot be told.
+func (s *series) ruleAlone(rule *ical.Property) *recur.Set {
+	if rule == nil {
+		return nil
+	}
+	c := &ical.Component{Name: s.master.Name, Props: slices.Clone(s.master.Props)}
+	for _, name := range []string{"RRULE", "EXRULE", "RDATE", "EXDATE"} {
 		c.Del(name)
 	}
-	c.Children = nil
+	c.Add(*rule)
 	set, err := recur.Compile([]*ical.Component{c}, s.zones)
 	if err != nil {
 		return nil
 	}
 	return set
+}
+
+// reaches tells whether a rule yields an instance at a moment of the clock or
+// after it.
+func (s *series) reaches(rule *ical.Property, pivot time.Time) bool {
+	set := s.ruleAlone(rule)
+	if set == nil {
+		return true
+	}
+	for in, err := range set.Between(context.Background(), s.clock.instant(s.clock.of(pivot)), time.Time{}, s.clock.floating, recur.Budget{MaxInstances: 1000, MaxSteps: 100_000}) {
+		if err != nil || !s.clock.civil(in.RecurrenceID).Before(pivot) {
+			return true
+		}
+	}
+	return false
 }
 
 // laterPart is the part of a series that begins with an instance of its rule.
@@ -204,7 +222,7 @@ func (e *Editor) laterPart(cal *ical.Component, at recur.Instance, uid string) (
 	at.Comp = s.master
 	first := s.newOverride(at)
 	passed := 0
-	if rule := s.rule(); rule != nil && strings.Contains(strings.ToUpper(s.master.Value("RRULE")), "COUNT") {
+	if rule := s.ruleAlone(s.master.Prop("RRULE")); rule != nil && strings.Contains(strings.ToUpper(s.master.Value("RRULE")), "COUNT") {
 		for in, err := range rule.Between(context.Background(), time.Time{}, s.clock.instant(at.RecurrenceID), e.Floating, recur.Budget{MaxInstances: 100_000, MaxSteps: 1_000_000}) {
 			if err != nil {
 				return nil, false, nil
@@ -218,7 +236,11 @@ func (e *Editor) laterPart(cal *ical.Component, at recur.Instance, uid string) (
 	for _, p := range s.master.Props {
 		switch p.Name {
 		case "DTSTART", "DTEND", "DUE":
-			p = *first.Prop(p.Name)
+			q := first.Prop(p.Name)
+			if q == nil {
+				q = first.Prop("DURATION") // in place of an end
+			}
+			p = *q
 		case "RRULE":
 			r, err := recur.ParseRule(p.Value)
 			if err != nil || r.Count > 0 && r.Count <= passed {

@@ -223,6 +223,7 @@ func TestWCAP_6_Series(t *testing.T) {
 		{"delete the only one", zoned, gone("20260304T090000Z", calendar.ThisInstance), "gone"},
 		{"delete the last one", zoned + "RRULE:FREQ=DAILY;COUNT=2\nEXDATE:20260305T090000Z\n", gone("20260304T090000Z", calendar.ThisInstance), "gone"},
 		{"delete this and the future", changed, gone("20260305T100000", calendar.ThisAndFuture), "DTSTART;B:20260304T100000\nDTEND;B:20260304T110000\nRRULE:FREQ=DAILY;UNTIL=20260305T085959Z"},
+		{"delete the future of a rule that is over", zoned + "RRULE:FREQ=DAILY;COUNT=3\nRDATE;TZID=Europe/Berlin:20260401T100000\n", gone("20260401T100000", calendar.ThisAndFuture), "DTSTART;B:20260304T100000\nDTEND;B:20260304T110000\nRRULE:FREQ=DAILY;COUNT=3"},
 		{"delete this and the past", zoned + "RRULE:FREQ=DAILY;COUNT=3\n", gone("20260305T100000", calendar.ThisAndPrior), "DTSTART;B:20260304T100000\nDTEND;B:20260304T110000\nRRULE:FREQ=DAILY;COUNT=3\nEXDATE;B:20260304T100000\nEXDATE;B:20260305T100000"},
 		{"delete a day", "DTSTART;VALUE=DATE:20260304\nRRULE:FREQ=DAILY;COUNT=3\n", gone("20260304T230000Z", calendar.ThisInstance), "DTSTART;VALUE=DATE:20260304\nRRULE:FREQ=DAILY;COUNT=3\nEXDATE;VALUE=DATE:20260305"},
 	} {
@@ -341,4 +342,13 @@ func FuzzEdit(f *testing.F) {
 			t.Fatalf("%v\n%s", err, got.Bytes())
 		}
 	})
+}
+
+// TestRFC5545_3_8_5_3_EndInARepeatedHour: the override of an instance that ends
+// in an hour that the clock shows twice lasts as long as the instance.
+func TestRFC5545_3_8_5_3_EndInARepeatedHour(t *testing.T) {
+	old := "DTSTART;TZID=Europe/Berlin:20261021T030000\nDTEND;TZID=Europe/Berlin:20261022T030000\nRRULE:FREQ=DAILY;COUNT=9\n"
+	it := &calendar.EditItem{RID: *at("20261024T030000"), Scope: calendar.ThisInstance, Patch: calendar.Patch{Props: []calendar.PropEdit{{Name: "LOCATION", Props: []ical.Property{{Name: "LOCATION", Value: "x"}}}}}}
+	check(t, old, it, strings.ReplaceAll(strings.TrimSuffix(old, "\n"), "TZID=Europe/Berlin", "B")+
+		"\n--\nDTSTART;B:20261024T030000\nRECURRENCE-ID;B:20261024T030000\nDURATION:PT24H\nLOCATION:x")
 }

@@ -461,7 +461,7 @@ func (e *Editor) earlierPart(s *series, in recur.Instance) (*ical.Component, err
 			switch p.Name {
 			case "RRULE":
 				if r, err := recur.ParseRule(p.Value); err == nil {
-					if !r.HasUntil || later(r.Until) {
+					if !r.HasUntil && s.reaches(&p, pivot) || r.HasUntil && later(r.Until) {
 						r.Count, r.HasUntil, r.Until = 0, true, until
 					}
 					p.Value = r.String()

@@ -106,7 +106,18 @@ func (s *series) newOverride(in recur.Instance) *ical.Component {
 			return
 		}
 		k, _ := clockOf(&ical.Component{Name: "X", Props: []ical.Property{{Name: "DTSTART", Params: p.Params, Value: p.Value}}}, s.zones, s.clock.floating)
-		p.SetDateTime(k.of(k.zone.FromUTC(t)))
+		d := k.of(k.zone.FromUTC(t))
+		if is, was := moment(c, "DTSTART"), moment(src, "DTSTART"); name != "DTSTART" && !is.IsZero() {
+			switch {
+			case k.kind == ical.Floating && was.Kind == ical.Floating: // its length is by the clock, whatever the zone
+				d = k.of(moment(c, name).Civil().Add(is.Civil().Sub(was.Civil())))
+			case k.kind == ical.Zoned && !k.instant(d).Equal(t): // an hour that the clock shows twice, and the second is meant
+				c.Del(name)
+				c.Set("DURATION", ical.DurationOf(in.End.Sub(in.Start)).String())
+				return
+			}
+		}
+		p.SetDateTime(d)
 	}
 	at("DTSTART", in.Start)
 	at("DTEND", in.End)
