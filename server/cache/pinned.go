@@ -277,6 +277,9 @@ func (p *pinned) Changes(cal *Calendar, since int64) ([]calendar.SyncItem, bool)
 	var at map[string]int // the places by name, once there are too many to look through
 	for i := range part {
 		r := &part[i]
+		if r.reset && r.of(cal.Row.ID) { // it has another name since
+			return nil, false
+		}
 		if r.cal != cal.Row.ID || r.props || r.object == nil && r.gone == nil {
 			continue
 		}

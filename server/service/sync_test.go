@@ -220,3 +220,32 @@ func syncToken(t *testing.T, svc *service.Service, id calendar.ID) string {
 	}
 	return cal.SyncToken()
 }
+
+// TestSyncAfterAMoveOfTheCalendar: what changed before the calendar got another
+// name is told under the name that it has.
+func TestSyncAfterAMoveOfTheCalendar(t *testing.T) {
+	c := openRecords(t)
+	sync := func(id calendar.ID, token string) (out []string, next string) {
+		t.Helper()
+		res, err := c.Sync(t.Context(), anna, calendar.SyncRequest{Calendar: id, Token: token}, func(it calendar.SyncItem) error {
+			if it.Object != nil {
+				out = append(out, refTo(it.Object.Calendar, it.Object.Name).String())
+			} else {
+				out = append(out, "no "+refTo(it.Gone.Calendar, it.Gone.Name).String())
+			}
+			return nil
+		})
+		c.must(err)
+		slices.Sort(out)
+		return out, res.Token
+	}
+	c.put("anna:work", "gone.ics", event("gone", "20260110T100000Z", ""))
+	_, token := sync("anna:work", "")
+	c.put("anna:work", "w.ics", event("w", "20260110T100000Z", ""))
+	c.must(c.DeleteObject(t.Context(), anna, calendar.DeleteRequest{Ref: refTo("anna:work", "gone.ics")}))
+	_, err := c.CopyCalendar(t.Context(), anna, calendar.CopyRequest{From: refTo("anna:work", ""), To: refTo("anna:moved", ""), Move: true})
+	c.must(err)
+	if got, _ := sync("anna:moved", token); !slices.Equal(got, []string{"anna:moved/w.ics", "no anna:moved/gone.ics"}) {
+		t.Errorf("%q", got)
+	}
+}
