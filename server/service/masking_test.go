@@ -124,6 +124,10 @@ func TestImportOverPrivateObjects(t *testing.T) {
 			t.Errorf("%s: %+v %v", name, res, err)
 		}
 	}
+	prop := calendar.PropChange{Prop: calendar.DeadProp{Space: "x:", Local: "note", Value: "<x:note xmlns:x='x:'>mine now</x:note>"}}
+	if err := svc.PatchProps(ctx, will, calendar.Ref{Calendar: id, Name: "p.ics"}, []calendar.PropChange{prop}); !errors.Is(err, calendar.Denied) {
+		t.Errorf("a property by a writer: %v", err)
+	}
 	o, err := svc.Object(ctx, anna, calendar.Ref{Calendar: id, Name: "p.ics"})
 	if err != nil || string(o.Data) != string(mine) {
 		t.Errorf("the object now: %v %v", o, err)

@@ -28,6 +28,9 @@ func (s *Service) PatchProps(ctx context.Context, who calendar.Actor, ref calend
 		if o == nil {
 			return calendar.Fail(calendar.NotFound, op, ref.String())
 		}
+		if p.hides(o) {
+			return calendar.Failf(calendar.Denied, "", op, ref.String(), "a private object is changed by its owners only")
+		}
 		return w.changeObjectProps(p, *o, changes)
 	})
 }
