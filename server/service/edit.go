@@ -148,10 +148,11 @@ func (x *editTx) one(items []calendar.EditItem, files [][]calendar.AttachmentRow
 	}
 	var old calendar.ObjectRow
 	exists := false
+	creates := uid != "" && len(items) == 1 && items[0].Mode == calendar.EditCreate && len(files[0]) == 0 // needs no text that is there
 	if uid == "" {
 		uid = newUID()
 		out[0].UID = uid
-	} else if len(items) > 1 || items[0].Mode != calendar.EditCreate || len(files[0]) > 0 { // else the store tells whether the UID is free
+	} else if !creates {
 		var err error
 		if old, exists, err = x.ObjectByUID(x.row.ID, uid, true); err != nil {
 			return err
@@ -203,6 +204,13 @@ func (x *editTx) one(items []calendar.EditItem, files [][]calendar.AttachmentRow
 		}
 		objs = append(objs, obj)
 	}
+	if creates { // before anything is written: the transaction goes on with the next item
+		if _, taken, err := x.ObjectByUID(x.row.ID, uid, false); err != nil {
+			return err
+		} else if taken {
+			return all(calendar.Failf(calendar.Exists, "", x.op, x.ref, "the component exists"))
+		}
+	}
 	var res *calendar.Object
 	if cur == nil {
 		if err := x.writer.remove(x.place, old, nil); err != nil {
@@ -215,9 +223,6 @@ func (x *editTx) one(items []calendar.EditItem, files [][]calendar.AttachmentRow
 			was = &old
 		}
 		res, err = x.save(objs[0], was)
-		if errors.Is(err, calendar.UIDConflict) && !exists {
-			err = calendar.Failf(calendar.Exists, "", x.op, x.ref, "the component exists")
-		}
 		if err != nil {
 			return all(err)
 		}

@@ -25,6 +25,7 @@ func (w *writer) begin(kind calendar.ChangeKind, row *calendar.CalendarRow) (*ca
 	if err != nil {
 		return nil, fmt.Errorf("take change number: %w", err)
 	}
+	w.begun++
 	ch := &calendar.Change{Owner: w.owner, Number: n, Kind: kind, When: w.now, By: w.who, Token: w.token}
 	if row != nil {
 		ch.Calendar, ch.Incarnation = calendar.NewID(w.owner, row.Name), row.ID
@@ -35,8 +36,11 @@ func (w *writer) begin(kind calendar.ChangeKind, row *calendar.CalendarRow) (*ca
 // end completes a record: what follows from it is derived, and its jobs stored.
 func (w *writer) end(ch *calendar.Change) error {
 	ch.Bytes, w.grown = ch.Bytes+w.grown, 0
+	if err := w.derive(ch); err != nil {
+		return err
+	}
 	w.changes = append(w.changes, ch)
-	return w.derive(ch)
+	return nil
 }
 
 // derive asks what jobs follow from a change. What a calendar that is deleted

@@ -547,3 +547,70 @@ func TestARecordSaysHowHeCame(t *testing.T) {
 		t.Errorf("by %q with %q (%d octets), token %q", by.Via, by.Client, len(by.Client), token)
 	}
 }
+
+// TestARefusalTakesNoNumber: an item that is refused because its UID is taken
+// leaves the numbers of the home as they are, whatever else the request does.
+func TestARefusalTakesNoNumber(t *testing.T) {
+	c := openRecords(t)
+	read := func(name string) {
+		t.Helper()
+		_, err := c.Object(t.Context(), anna, refTo("anna", name))
+		c.must(err)
+	}
+	home := func() (n calendar.HomeRow) {
+		c.must(c.store.View(t.Context(), "anna", func(tx calendar.Tx) (err error) { n, _, err = tx.Home(); return err }))
+		return n
+	}
+	start := ical.FromCivil(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), ical.UTC, "")
+	create := func(uids ...string) []calendar.EditItemResult {
+		t.Helper()
+		req := calendar.EditRequest{Calendar: "anna", Component: "VEVENT"}
+		for _, uid := range uids {
+			req.Items = append(req.Items, calendar.EditItem{UID: uid, Mode: calendar.EditCreate, Patch: calendar.Patch{Start: &start}})
+		}
+		res, err := c.EditObject(t.Context(), anna, req)
+		c.must(err)
+		return res.Items
+	}
+	read("a.ics")
+	c.changes = nil
+	was := home()
+	if res := create("a", "b"); !errors.Is(res[0].Err, calendar.Exists) || res[1].Err != nil {
+		t.Fatalf("%+v", res)
+	}
+	if now := home(); len(c.changes) != 1 || now.Change != was.Change+1 {
+		t.Errorf("the home went from %d to %d by %d changes", was.Change, now.Change, len(c.changes))
+	}
+	if res := create("a"); !errors.Is(res[0].Err, calendar.Exists) {
+		t.Fatalf("%+v", res)
+	}
+	read("b.ics")
+	if n := c.Cache().ForeignWrites(); n != 0 {
+		t.Errorf("taken for another program %d times", n)
+	}
+}
+
+// TestNothingIsOverlooked: a derivation that fails fails the write, also where
+// the failure of an item spoils no other.
+func TestNothingIsOverlooked(t *testing.T) {
+	st, err := sqlstore.OpenSQLite(t.Context(), t.TempDir(), sqlstore.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	svc := service.New(st, nil, service.Options{Derive: []service.Derivation{func(_ calendar.ReadTx, ch *calendar.Change) ([]calendar.Job, error) {
+		if ch.After != nil && ch.After.UID == "bad" {
+			return nil, calendar.Failf(calendar.TooLarge, "", "derive", "", "no")
+		}
+		return nil, nil
+	}}})
+	id := provision(t, svc, anna)
+	res, err := svc.PutObjects(t.Context(), anna, calendar.PutObjectsRequest{Calendar: id, Items: []calendar.PutItem{
+		{Data: event("bad", "20260110T100000Z", "")}, {Data: event("good", "20260110T100000Z", "")}}})
+	if err != nil || res[0].Err == nil || res[1].Err == nil {
+		t.Errorf("%v %+v", err, res)
+	}
+	if got := inRange(t, svc, anna, id, window("20260101", "20260201")); len(got) > 0 {
+		t.Errorf("stored: %q", got)
+	}
+}

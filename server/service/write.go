@@ -20,6 +20,7 @@ type writer struct {
 	op      string
 	token   string
 	now     time.Time
+	begun   int // changes that have a number
 	changes []*calendar.Change
 	jobs    []calendar.Job
 	grown   int64 // octets of files that came or went, for the next change
@@ -57,6 +58,9 @@ func (s *Service) transact(ctx context.Context, who calendar.Actor, op string, o
 		w := &writer{ReadTx: tx, tx: tx, s: s, owner: owner, who: who, op: op, token: calendar.Token(ctx), now: s.now().UTC().Truncate(time.Microsecond)}
 		if err := fn(w); err != nil {
 			return err
+		}
+		if w.begun != len(w.changes) { // nothing may be overlooked that failed half-way
+			return &calendar.Error{Kind: calendar.Internal, Op: op, Msg: "a change has no record"}
 		}
 		if changed = len(w.changes) > 0; changed {
 			tx.OnCommit(func() { s.publish(w) })
