@@ -178,7 +178,14 @@ func (w *writer) replaceCollection(from *place, to calendar.Ref, overwrite bool)
 	case from != nil && (from.row.ID == sub.ID || strings.HasPrefix(from.row.Name, sub.Name+"/")):
 		return false, calendar.Failf(calendar.Denied, "", w.op, to.String(), "an object cannot replace the collection that it stands in")
 	}
-	return true, w.deleteTree(sub)
+	p, err := w.enter(calendar.NewID(w.owner, sub.Name), toOwn)
+	if calendar.KindOf(err) == calendar.NoCalendar { // there is one that he may not know of
+		err = calendar.Fail(calendar.Denied, w.op, to.String())
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, w.deleteTree(p.row)
 }
 
 // CopyCalendar copies or moves a collection inside one owner's home, a plain

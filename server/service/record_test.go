@@ -614,3 +614,24 @@ func TestNothingIsOverlooked(t *testing.T) {
 		t.Errorf("stored: %q", got)
 	}
 }
+
+// TestADoorBelow: who may write files into a collection may not have one take
+// the place of a collection in it that he may not delete.
+func TestADoorBelow(t *testing.T) {
+	c := openRecords(t)
+	c.create("anna:files", calendar.PlainCollection)
+	c.create("anna:files/sub", calendar.PlainCollection)
+	c.put("anna:files", "x.txt", []byte("x"))
+	c.allow("@@o^a^sdeic^g", "bert^a^rwdeic^g")
+	_, err := c.CopyObject(t.Context(), bert, calendar.CopyRequest{From: refTo("anna:files", "x.txt"), To: refTo("anna:files", "sub"), Overwrite: true})
+	if !errors.Is(err, calendar.Denied) {
+		t.Errorf("by a writer: %v", err)
+	}
+	if _, err := c.Calendar(t.Context(), anna, "anna:files/sub"); err != nil {
+		t.Error(err)
+	}
+	res, err := c.CopyObject(t.Context(), anna, calendar.CopyRequest{From: refTo("anna:files", "x.txt"), To: refTo("anna:files", "sub"), Overwrite: true})
+	if err != nil || !res.Replaced {
+		t.Errorf("by the owner: %v %+v", err, res)
+	}
+}
