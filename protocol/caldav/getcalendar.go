@@ -16,16 +16,13 @@ func (rq *request) getCalendar() error {
 	if err != nil {
 		return err
 	}
-	c, err := rq.be.Calendar(rq.ctx, rq.who, rq.at.id())
-	if err != nil {
-		return err
-	}
+	// A GET learns from the query who may not. RFC 9110 §9.3.2: HEAD is no other.
+	c, err := rq.calendar(calendar.CalendarsRequest{Objects: rq.r.Method == http.MethodHead})
 	switch {
-	case c.Kind != calendar.CalendarCollection:
+	case c.ID != "" && c.Kind != calendar.CalendarCollection:
 		return errMethod
-	case rq.r.Method == http.MethodHead && !c.Rights.CanRead():
-		// A GET learns it from the query. RFC 9110 §9.3.2: HEAD is no other.
-		return &calendar.Error{Kind: calendar.Denied, Op: "get calendar", Ref: string(c.ID)}
+	case err != nil:
+		return err
 	}
 	h := rq.w.Header()
 	h.Set("ETag", dav.ETag(c.CTag()))

@@ -107,6 +107,17 @@ func (rq *request) findPrincipal(mw *dav.Writer, pl *plan) error {
 	return nil
 }
 
+// calendar fetches the calendar at the request's path, if who may read of it
+// what is asked for. It is described also if he may not.
+func (rq *request) calendar(req calendar.CalendarsRequest) (calendar.Calendar, error) {
+	req.IDs = []calendar.ID{rq.at.id()}
+	found, err := rq.be.Calendars(rq.ctx, rq.who, req)
+	if err != nil {
+		return calendar.Calendar{}, err
+	}
+	return found[0].Calendar, found[0].Err
+}
+
 // home fetches the home at a path.
 func (rq *request) home(t target) (calendar.Home, error) {
 	return rq.be.Home(rq.ctx, rq.who, calendar.HomeRequest{Owner: t.owner()})

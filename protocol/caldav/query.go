@@ -96,14 +96,14 @@ func (rq *request) calendars(pl *plan) func(func(found, error) bool) {
 			yield(in, nil)
 			return
 		}
-		home, err := rq.home(rq.at)
+		home, err := rq.be.Home(rq.ctx, rq.who, calendar.HomeRequest{Owner: rq.at.owner(), Objects: true})
 		if err != nil {
 			yield(found{}, err)
 			return
 		}
 		for i := range home.Calendars {
 			c := &home.Calendars[i]
-			if c.Kind == calendar.CalendarCollection && c.Rights.CanRead() && !yield(found{c.ID, c}, nil) {
+			if c.Kind == calendar.CalendarCollection && !yield(found{c.ID, c}, nil) {
 				return
 			}
 		}

@@ -241,6 +241,8 @@ func toCalendarsRequest(v *calendar.CalendarsRequest) *wire.CalendarsRequest {
 		Ids:         toTexts(v.IDs),
 		Invitations: v.Invitations,
 		Properties:  v.Properties,
+		Objects:     v.Objects,
+		Acl:         v.ACL,
 	}
 }
 
@@ -252,6 +254,8 @@ func fromCalendarsRequest(m *wire.CalendarsRequest) (v calendar.CalendarsRequest
 		IDs:         fromTexts[calendar.ID](m.Ids),
 		Invitations: m.Invitations,
 		Properties:  m.Properties,
+		Objects:     m.Objects,
+		ACL:         m.Acl,
 	}
 }
 
@@ -454,9 +458,10 @@ func toDeleteCalendarRequest(v *calendar.DeleteCalendarRequest) *wire.DeleteCale
 		return nil
 	}
 	return &wire.DeleteCalendarRequest{
-		Id:       toText(v.ID),
-		IfMatch:  toTexts(v.IfMatch),
-		OnlyKind: v.OnlyKind,
+		Id:          toText(v.ID),
+		IfMatch:     toTexts(v.IfMatch),
+		OnlyKind:    v.OnlyKind,
+		KeepDefault: v.KeepDefault,
 	}
 }
 
@@ -465,9 +470,10 @@ func fromDeleteCalendarRequest(m *wire.DeleteCalendarRequest) (v calendar.Delete
 		return v
 	}
 	return calendar.DeleteCalendarRequest{
-		ID:       calendar.ID(m.Id),
-		IfMatch:  fromTexts[string](m.IfMatch),
-		OnlyKind: m.OnlyKind,
+		ID:          calendar.ID(m.Id),
+		IfMatch:     fromTexts[string](m.IfMatch),
+		OnlyKind:    m.OnlyKind,
+		KeepDefault: m.KeepDefault,
 	}
 }
 
@@ -721,9 +727,10 @@ func toHomeRequest(v *calendar.HomeRequest) *wire.HomeRequest {
 		return nil
 	}
 	return &wire.HomeRequest{
-		Owner:  toText(v.Owner),
-		Counts: v.Counts,
-		Prefs:  v.Prefs,
+		Owner:   toText(v.Owner),
+		Counts:  v.Counts,
+		Prefs:   v.Prefs,
+		Objects: v.Objects,
 	}
 }
 
@@ -732,9 +739,10 @@ func fromHomeRequest(m *wire.HomeRequest) (v calendar.HomeRequest) {
 		return v
 	}
 	return calendar.HomeRequest{
-		Owner:  calendar.Owner(m.Owner),
-		Counts: m.Counts,
-		Prefs:  m.Prefs,
+		Owner:   calendar.Owner(m.Owner),
+		Counts:  m.Counts,
+		Prefs:   m.Prefs,
+		Objects: m.Objects,
 	}
 }
 
@@ -1369,13 +1377,14 @@ func toSearchCalendarsRequest(v *calendar.SearchCalendarsRequest) *wire.SearchCa
 		return nil
 	}
 	return &wire.SearchCalendarsRequest{
-		Text:   toText(v.Text),
-		How:    uint32(v.How),
-		Id:     v.ID,
-		Name:   v.Name,
-		Owner:  v.Owner,
-		Owners: toTexts(v.Owners),
-		Limit:  int64(v.Limit),
+		Text:       toText(v.Text),
+		How:        uint32(v.How),
+		Id:         v.ID,
+		Name:       v.Name,
+		Owner:      v.Owner,
+		Owners:     toTexts(v.Owners),
+		Properties: v.Properties,
+		Limit:      int64(v.Limit),
 	}
 }
 
@@ -1384,13 +1393,14 @@ func fromSearchCalendarsRequest(m *wire.SearchCalendarsRequest) (v calendar.Sear
 		return v
 	}
 	return calendar.SearchCalendarsRequest{
-		Text:   string(m.Text),
-		How:    calendar.TextMatching(m.How),
-		ID:     m.Id,
-		Name:   m.Name,
-		Owner:  m.Owner,
-		Owners: fromTexts[calendar.Owner](m.Owners),
-		Limit:  int(m.Limit),
+		Text:       string(m.Text),
+		How:        calendar.TextMatching(m.How),
+		ID:         m.Id,
+		Name:       m.Name,
+		Owner:      m.Owner,
+		Owners:     fromTexts[calendar.Owner](m.Owners),
+		Properties: m.Properties,
+		Limit:      int(m.Limit),
 	}
 }
 

@@ -103,7 +103,7 @@ func (c *call) calendar(t *target) (calendar.Calendar, error) {
 }
 
 // calendars describes targets, all at once. Their errors are in the list.
-func (c *call) calendars(list []target, invitations bool) ([]calendar.CalendarResult, error) {
+func (c *call) calendars(list []target, req calendar.CalendarsRequest) ([]calendar.CalendarResult, error) {
 	found := make([]calendar.CalendarResult, len(list))
 	asked := make([]int, 0, len(list))
 	for i := range list {
@@ -112,7 +112,7 @@ func (c *call) calendars(list []target, invitations bool) ([]calendar.CalendarRe
 		}
 	}
 	for again := false; len(asked) > 0; again = true {
-		req := calendar.CalendarsRequest{Invitations: invitations}
+		req.IDs = nil
 		for _, i := range asked {
 			req.IDs = append(req.IDs, list[i].id)
 		}

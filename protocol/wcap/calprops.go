@@ -118,7 +118,7 @@ func (c *call) getCalprops() error {
 	if err != nil {
 		return err
 	}
-	found, err := c.calendars(list, count)
+	found, err := c.calendars(list, calendar.CalendarsRequest{Invitations: count, Properties: true})
 	for i := range list {
 		if err != nil && c.ctx.Err() != nil && i > 0 {
 			return err
@@ -128,9 +128,6 @@ func (c *call) getCalprops() error {
 				return err
 			}
 			r := &found[i]
-			if !r.Calendar.Rights.Properties.Has(acl.Read) {
-				return AccessDenied
-			}
 			c.begin(t, &r.Calendar)
 			c.fromDirectory(&r.Calendar)
 			if count {

@@ -1,6 +1,7 @@
 package wcap
 
 import (
+	"factotum/server/calendar"
 	"factotum/server/zone"
 )
 
@@ -17,16 +18,13 @@ func (c *call) getTime() error {
 		if err != nil {
 			return err
 		}
-		found, err := c.calendars(list, false)
+		_, err = c.calendars(list, calendar.CalendarsRequest{Objects: true})
 		if err != nil {
 			return err
 		}
 		for i := range list {
-			switch {
-			case list[i].err != nil:
+			if list[i].err != nil {
 				return list[i].err
-			case !found[i].Calendar.Rights.CanRead():
-				return AccessDenied
 			}
 		}
 	}

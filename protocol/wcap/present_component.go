@@ -92,8 +92,8 @@ var (
 	valueDate   = []ical.Param{{Name: "VALUE", Values: []string{"DATE"}}}
 	stateParams = func() map[string][]ical.Param {
 		m := map[string][]ical.Param{}
-		for name := range stateNumbers {
-			m[name] = []ical.Param{{Name: "X-NSCP-GSE-COMMENT", Values: []string{name}}}
+		for _, s := range componentStates {
+			m[s.name] = []ical.Param{{Name: "X-NSCP-GSE-COMMENT", Values: []string{s.name}}}
 		}
 		return m
 	}()

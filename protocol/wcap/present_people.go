@@ -1,10 +1,10 @@
 package wcap
 
 import (
-	"slices"
 	"strings"
 
 	"factotum/server/ical"
+	"factotum/server/object"
 )
 
 // address is the mail address of a calendar user address, "" if it has none.
@@ -79,61 +79,25 @@ func (s *shower) who(value string) seenPerson {
 	return who
 }
 
-// Numbers of the component state: method<<16 | n. WCAP §7.6.
-var stateNumbers = map[string]int{
-	"PUBLISH-COMPLETED":     1<<16 | 2,
-	"REQUEST-PENDING":       2<<16 | 1,
-	"REQUEST-WAITFORREPLY":  2<<16 | 2,
-	"REQUEST-COMPLETED":     2<<16 | 2,
-	"REQUEST-NEEDS-ACTION":  2<<16 | 3,
-	"REQUEST-NEEDSNOACTION": 2<<16 | 4,
-	"REPLY-ACCEPTED":        4<<16 | 5,
-	"REPLY-DECLINED":        4<<16 | 6,
+// componentState is what clients know a state in scheduling by: a keyword, and
+// a number, method<<16 | n. WCAP §7.6.
+type componentState struct {
+	name string
+	n    int
 }
 
-// state tells where a component stands in scheduling, for the owner of its
-// calendar: who organizes it, and who has answered.
+var componentStates = [...]componentState{
+	object.Unscheduled:   {"PUBLISH-COMPLETED", 1<<16 | 2},
+	object.AwaitsReplies: {"REQUEST-WAITFORREPLY", 2<<16 | 2},
+	object.Answered:      {"REQUEST-COMPLETED", 2<<16 | 2},
+	object.NeedsAction:   {"REQUEST-NEEDS-ACTION", 2<<16 | 3},
+	object.NeedsNoAction: {"REQUEST-NEEDSNOACTION", 2<<16 | 4},
+	object.Accepted:      {"REPLY-ACCEPTED", 4<<16 | 5},
+	object.Declined:      {"REPLY-DECLINED", 4<<16 | 6},
+}
+
+// state tells where a component stands for the owner of its calendar.
 func (s *shower) state(k *ical.Component) (name string, n int) {
-	name = s.stateName(k)
-	return name, stateNumbers[name]
-}
-
-func (s *shower) stateName(k *ical.Component) string {
-	organizer := k.Prop("ORGANIZER")
-	if organizer == nil || k.Prop("ATTENDEE") == nil {
-		return "PUBLISH-COMPLETED"
-	}
-	if s.isOwner(organizer.Value) {
-		for p := range k.All("ATTENDEE") {
-			if part := strings.ToUpper(p.Param("PARTSTAT")); (part == "" || part == "NEEDS-ACTION") && !s.isOwner(p.Value) {
-				return "REQUEST-WAITFORREPLY"
-			}
-		}
-		return "REQUEST-COMPLETED"
-	}
-	for p := range k.All("ATTENDEE") {
-		if !s.isOwner(p.Value) {
-			continue
-		}
-		switch strings.ToUpper(p.Param("PARTSTAT")) {
-		case "DECLINED":
-			return "REPLY-DECLINED"
-		case "", "NEEDS-ACTION":
-			if strings.EqualFold(p.Param("RSVP"), "FALSE") {
-				return "REQUEST-NEEDSNOACTION"
-			}
-			return "REQUEST-NEEDS-ACTION"
-		}
-		return "REPLY-ACCEPTED"
-	}
-	return "REQUEST-NEEDSNOACTION"
-}
-
-// isOwner reports whether an address is one of the calendar's owner.
-func (s *shower) isOwner(value string) bool {
-	mail := address(value)
-	if mail == "" {
-		return value == s.owner.ID && value != ""
-	}
-	return slices.Contains(s.owner.Mails, strings.ToLower(mail))
+	st := &componentStates[object.StateOf(k, s.owner)]
+	return st.name, st.n
 }

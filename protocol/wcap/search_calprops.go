@@ -1,7 +1,6 @@
 package wcap
 
 import (
-	"factotum/server/acl"
 	"factotum/server/calendar"
 )
 
@@ -14,7 +13,7 @@ func (c *call) searchCalprops() error {
 	if text == "" || len(text) > 1024 {
 		return c.own()
 	}
-	req := calendar.SearchCalendarsRequest{Text: text, Name: c.p.flag("name", false), Limit: c.p.integer("maxResults", 200)}
+	req := calendar.SearchCalendarsRequest{Text: text, Name: c.p.flag("name", false), Properties: true, Limit: c.p.integer("maxResults", 200)}
 	owner := c.p.flag("primaryOwner", false)
 	req.ID = c.p.flag("calid", !req.Name && !owner)
 	if how := c.p.integer("searchOpts", 0); how <= 3 {
@@ -41,9 +40,6 @@ func (c *call) searchCalprops() error {
 	n := 0
 	for i := range found {
 		cal := &found[i]
-		if !cal.Rights.Properties.Has(acl.Read) {
-			continue
-		}
 		c.begin(&target{id: cal.ID}, cal)
 		c.fromDirectory(cal)
 		c.out.errno(OK)

@@ -28,4 +28,6 @@ var ofReason = map[calendar.Reason]Errno{
 	calendar.TranspResource:  TranspNotAllowed,
 	calendar.AttachmentGone:  AttachmentNotFound,
 	calendar.Disabled:        CalendarDisabled,
+
+	calendar.DefaultCalendarNeeded: DeleteCalendarFailed,
 }

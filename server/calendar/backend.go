@@ -186,9 +186,10 @@ type Backend interface {
 
 // HomeRequest asks for a home.
 type HomeRequest struct {
-	Owner  Owner
-	Counts bool // fill Calendar.Count
-	Prefs  bool // fill Home.Prefs
+	Owner   Owner
+	Counts  bool // fill Calendar.Count
+	Prefs   bool // fill Home.Prefs
+	Objects bool // only calendars whose objects who may read
 }
 
 // Home is the collection of an owner's calendars.
@@ -239,6 +240,9 @@ type DeleteCalendarRequest struct {
 	ID       ID
 	IfMatch  []string
 	OnlyKind bool // as in UpdateCalendarRequest
+	// KeepDefault: not the default calendar, which only the administrator can
+	// delete, not even by him.
+	KeepDefault bool
 }
 
 // CopyRequest copies From to To, or moves it. Name is empty for collections,
@@ -444,8 +448,9 @@ type SearchCalendarsRequest struct {
 	Owner bool // look in the primary owners' user ids
 	// Owners are those that the caller found by other means (the directory):
 	// all their calendars match.
-	Owners []Owner
-	Limit  int // most calendars wanted, 0 = the server's limit
+	Owners     []Owner
+	Properties bool // only those whose properties who may read
+	Limit      int  // most calendars wanted, 0 = the server's limit
 }
 
 // TextMatching says how a text is compared. WCAP searchOpts.

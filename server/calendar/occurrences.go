@@ -84,7 +84,9 @@ type Occurrence struct {
 type CalendarsRequest struct {
 	IDs         []ID
 	Invitations bool // see OccurrencesRequest; it needs the right to read
-	Properties  bool // who may not read their properties is refused
+	// Who may not read the properties, objects or access control list of a
+	// calendar is refused.
+	Properties, Objects, ACL bool
 }
 
 // CalendarResult is the answer for one calendar, in order.

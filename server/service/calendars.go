@@ -340,7 +340,7 @@ func (s *Service) deleteCalendar(ctx context.Context, who calendar.Actor, op str
 	if _, _, err := s.look(ctx, who, op, req.ID, toOwn); err != nil {
 		return err
 	}
-	if req.ID.Name() == calendar.DefaultName && !who.Admin {
+	if req.ID.Name() == calendar.DefaultName && (!who.Admin || req.KeepDefault) {
 		return calendar.Failf(calendar.Denied, calendar.DefaultCalendarNeeded, op, string(req.ID), "the default calendar cannot be deleted")
 	}
 	return s.write(ctx, who, op, req.ID.Owner(), nil, func(w *writer) error {

@@ -31,6 +31,7 @@ var (
 	toWrite     access = calendar.Rights.CanWrite
 	toDelete    access = calendar.Rights.CanDelete
 	toReadProps access = func(r calendar.Rights) bool { return r.Properties.Has(acl.Read) }
+	toReadACL   access = func(r calendar.Rights) bool { return acl.Privileges(r.Components, r.Properties).Has(acl.PrivReadACL) }
 	toOwn       access = func(r calendar.Rights) bool { return r.Owner }
 )
 

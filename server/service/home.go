@@ -82,6 +82,9 @@ func (s *Service) home(ctx context.Context, v cache.View, who calendar.Actor, re
 		if c.Row.Disabled && !who.Admin || !r.Owner && r.Components&(acl.Read|acl.Write|acl.FreeBusy) == 0 && !r.Properties.Has(acl.Read) {
 			continue
 		}
+		if req.Objects && !toRead(r) {
+			continue
+		}
 		cal := describe(c, r)
 		if req.Counts {
 			err := v.Tx(ctx, c, func(tx calendar.ReadTx) (err error) {

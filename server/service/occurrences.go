@@ -140,11 +140,12 @@ func (s *Service) Calendars(ctx context.Context, who calendar.Actor, req calenda
 	for i, id := range req.IDs {
 		res := &out[i]
 		may := access(func(r calendar.Rights) bool {
-			return (!req.Properties || toReadProps(r)) && (!req.Invitations || toRead(r))
+			return (!req.Properties || toReadProps(r)) && (!req.Objects && !req.Invitations || toRead(r)) && (!req.ACL || toReadACL(r))
 		})
-		res.Err = s.readCalendar(ctx, who, op, id, may, func(_ cache.View, cal *cache.Calendar, r calendar.Rights) error {
-			res.Calendar = describe(cal, r)
-			return nil
+		res.Err = s.readCalendar(ctx, who, op, id, nil, func(_ cache.View, cal *cache.Calendar, r calendar.Rights) error {
+			res.Calendar = describe(cal, r) // also if it is refused: the caller says which one that is
+			_, err := s.admit(who, op, id, &cal.Row, cal.CoOwners, may)
+			return err
 		})
 		if res.Err == nil && req.Invitations {
 			res.Invitations, res.Err = s.invitations(ctx, who, id)

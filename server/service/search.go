@@ -71,7 +71,7 @@ func (s *Service) SearchCalendars(ctx context.Context, who calendar.Actor, req c
 		case errors.Is(err, calendar.NoCalendar), calendar.ReasonOf(err) == calendar.Disabled:
 		case err != nil:
 			return wrap(op, string(id), err)
-		case cal.Kind == calendar.CalendarCollection:
+		case cal.Kind == calendar.CalendarCollection && (!req.Properties || toReadProps(cal.Rights)):
 			out = append(out, cal)
 		}
 		return nil

@@ -2,6 +2,7 @@ package calendartest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"factotum/server/acl"
@@ -203,4 +204,55 @@ func testOddText(s *suite) {
 	s.kind(err, calendar.NoCalendar)
 	got := s.find("anna", inCalendar(calendar.CompFilter{Name: "VEVENT", Props: []calendar.PropFilter{{Name: "SUMMARY", Text: &calendar.TextMatch{Text: odd}}}}))
 	equal(s, "found", len(got), 0)
+}
+
+// testAskedFor: who may not read what he asks for is refused by the model, and
+// each calendar for itself.
+func testAskedFor(s *suite) {
+	s.home("anna")
+	s.calendar("anna:read", "rita^a^r^g;rita^a^z^g") // z: sees the list
+	s.calendar("anna:props", "rita^p^r^g")
+	s.calendar("anna:busy", "rita^c^f^g")
+	s.calendar("anna:closed", closed)
+	rita, ids := s.as("rita"), []calendar.ID{"anna:read", "anna:props", "anna:busy", "anna:closed"}
+	hidden := calendar.NoCalendar
+	for what, c := range map[string]struct {
+		req  calendar.CalendarsRequest
+		want [4]calendar.Kind // 0: answered
+	}{
+		"nothing":    {calendar.CalendarsRequest{}, [4]calendar.Kind{0, 0, 0, hidden}},
+		"properties": {calendar.CalendarsRequest{Properties: true}, [4]calendar.Kind{0, 0, calendar.Denied, hidden}},
+		"objects":    {calendar.CalendarsRequest{Objects: true}, [4]calendar.Kind{0, calendar.Denied, calendar.Denied, hidden}},
+		"the list":   {calendar.CalendarsRequest{ACL: true}, [4]calendar.Kind{0, calendar.Denied, calendar.Denied, hidden}},
+	} {
+		c.req.IDs = ids
+		got, err := s.be.Calendars(s.ctx, rita, c.req)
+		s.ok(err)
+		for i, res := range got {
+			if c.want[i] == 0 && res.Err == nil || c.want[i] != 0 && calendar.KindOf(res.Err) == c.want[i] {
+				continue
+			}
+			s.Errorf("%s of %s: %v, want %v", what, ids[i], res.Err, c.want[i])
+		}
+		if got[2].Calendar.ID != "anna:busy" {
+			s.Errorf("%s: a calendar that is refused is not described: %+v", what, got[2])
+		}
+	}
+	names := func(list []calendar.Calendar) (out []calendar.ID) {
+		for _, c := range list {
+			if c.ID != "anna" {
+				out = append(out, c.ID)
+			}
+		}
+		slices.Sort(out)
+		return out
+	}
+	h, err := s.be.Home(s.ctx, rita, calendar.HomeRequest{Owner: "anna", Objects: true})
+	s.ok(err)
+	same(s, "with objects to read", names(h.Calendars), []calendar.ID{"anna:read"})
+	found, err := s.be.SearchCalendars(s.ctx, rita, calendar.SearchCalendarsRequest{Text: "anna:", ID: true, Properties: true})
+	s.ok(err)
+	same(s, "with properties to read", names(found), []calendar.ID{"anna:props", "anna:read"})
+	s.reason(s.be.DeleteCalendar(s.ctx, s.as("root"), calendar.DeleteCalendarRequest{ID: "anna", KeepDefault: true}), calendar.Denied, calendar.DefaultCalendarNeeded)
+	s.ok(s.be.DeleteCalendar(s.ctx, s.as("root"), calendar.DeleteCalendarRequest{ID: "anna:read", KeepDefault: true}))
 }

@@ -59,6 +59,7 @@ func Run(t *testing.T, open func(t *testing.T, people calendar.People) calendar.
 		{"Prefs", testPrefs},
 		{"Subscribe", testSubscribe},
 		{"Rights", testRights},
+		{"AskedFor", testAskedFor},
 		{"Masking", testMasking},
 		{"OddText", testOddText},
 		{"EmitFails", testEmitFails},

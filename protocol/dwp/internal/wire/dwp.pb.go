@@ -1339,6 +1339,7 @@ type HomeRequest struct {
 	Owner         []byte                 `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`
 	Counts        bool                   `protobuf:"varint,4,opt,name=counts,proto3" json:"counts,omitempty"`
 	Prefs         bool                   `protobuf:"varint,5,opt,name=prefs,proto3" json:"prefs,omitempty"`
+	Objects       bool                   `protobuf:"varint,6,opt,name=objects,proto3" json:"objects,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1397,6 +1398,13 @@ func (x *HomeRequest) GetCounts() bool {
 func (x *HomeRequest) GetPrefs() bool {
 	if x != nil {
 		return x.Prefs
+	}
+	return false
+}
+
+func (x *HomeRequest) GetObjects() bool {
+	if x != nil {
+		return x.Objects
 	}
 	return false
 }
@@ -1595,6 +1603,8 @@ type CalendarsRequest struct {
 	Ids           [][]byte               `protobuf:"bytes,2,rep,name=ids,proto3" json:"ids,omitempty"`
 	Invitations   bool                   `protobuf:"varint,3,opt,name=invitations,proto3" json:"invitations,omitempty"`
 	Properties    bool                   `protobuf:"varint,4,opt,name=properties,proto3" json:"properties,omitempty"`
+	Objects       bool                   `protobuf:"varint,5,opt,name=objects,proto3" json:"objects,omitempty"`
+	Acl           bool                   `protobuf:"varint,6,opt,name=acl,proto3" json:"acl,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1653,6 +1663,20 @@ func (x *CalendarsRequest) GetInvitations() bool {
 func (x *CalendarsRequest) GetProperties() bool {
 	if x != nil {
 		return x.Properties
+	}
+	return false
+}
+
+func (x *CalendarsRequest) GetObjects() bool {
+	if x != nil {
+		return x.Objects
+	}
+	return false
+}
+
+func (x *CalendarsRequest) GetAcl() bool {
+	if x != nil {
+		return x.Acl
 	}
 	return false
 }
@@ -2023,6 +2047,7 @@ type DeleteCalendarRequest struct {
 	Id            []byte                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
 	IfMatch       [][]byte               `protobuf:"bytes,3,rep,name=if_match,json=ifMatch,proto3" json:"if_match,omitempty"`
 	OnlyKind      bool                   `protobuf:"varint,4,opt,name=only_kind,json=onlyKind,proto3" json:"only_kind,omitempty"`
+	KeepDefault   bool                   `protobuf:"varint,5,opt,name=keep_default,json=keepDefault,proto3" json:"keep_default,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2081,6 +2106,13 @@ func (x *DeleteCalendarRequest) GetIfMatch() [][]byte {
 func (x *DeleteCalendarRequest) GetOnlyKind() bool {
 	if x != nil {
 		return x.OnlyKind
+	}
+	return false
+}
+
+func (x *DeleteCalendarRequest) GetKeepDefault() bool {
+	if x != nil {
+		return x.KeepDefault
 	}
 	return false
 }
@@ -5763,6 +5795,7 @@ type SearchCalendarsRequest struct {
 	Owner         bool                   `protobuf:"varint,6,opt,name=owner,proto3" json:"owner,omitempty"`
 	Owners        [][]byte               `protobuf:"bytes,7,rep,name=owners,proto3" json:"owners,omitempty"`
 	Limit         int64                  `protobuf:"varint,8,opt,name=limit,proto3" json:"limit,omitempty"`
+	Properties    bool                   `protobuf:"varint,9,opt,name=properties,proto3" json:"properties,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5851,6 +5884,13 @@ func (x *SearchCalendarsRequest) GetLimit() int64 {
 		return x.Limit
 	}
 	return 0
+}
+
+func (x *SearchCalendarsRequest) GetProperties() bool {
+	if x != nil {
+		return x.Properties
+	}
+	return false
 }
 
 type SearchCalendarsAnswer struct {
@@ -6898,12 +6938,13 @@ const file_dwp_proto_rawDesc = "" +
 	"\x06change\x18\x05 \x01(\x03R\x06change\x12\x18\n" +
 	"\adeleted\x18\x06 \x01(\x03R\adeleted\x12\x17\n" +
 	"\x04data\x18\a \x01(\fH\x00R\x04data\x88\x01\x01B\a\n" +
-	"\x05_data\"\x85\x01\n" +
+	"\x05_data\"\x9f\x01\n" +
 	"\vHomeRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x14\n" +
 	"\x05owner\x18\x02 \x01(\fR\x05owner\x12\x16\n" +
 	"\x06counts\x18\x04 \x01(\bR\x06counts\x12\x14\n" +
-	"\x05prefs\x18\x05 \x01(\bR\x05prefsJ\x04\b\x03\x10\x04\"\x8d\x02\n" +
+	"\x05prefs\x18\x05 \x01(\bR\x05prefs\x12\x18\n" +
+	"\aobjects\x18\x06 \x01(\bR\aobjectsJ\x04\b\x03\x10\x04\"\x8d\x02\n" +
 	"\n" +
 	"HomeAnswer\x12\x14\n" +
 	"\x05owner\x18\x01 \x01(\fR\x05owner\x12\x16\n" +
@@ -6918,14 +6959,16 @@ const file_dwp_proto_rawDesc = "" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\fR\x02id\"G\n" +
 	"\x0eCalendarAnswer\x125\n" +
-	"\bcalendar\x18\x01 \x01(\v2\x19.factotum.dwp.v1.CalendarR\bcalendar\"\x94\x01\n" +
+	"\bcalendar\x18\x01 \x01(\v2\x19.factotum.dwp.v1.CalendarR\bcalendar\"\xc0\x01\n" +
 	"\x10CalendarsRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x10\n" +
 	"\x03ids\x18\x02 \x03(\fR\x03ids\x12 \n" +
 	"\vinvitations\x18\x03 \x01(\bR\vinvitations\x12\x1e\n" +
 	"\n" +
 	"properties\x18\x04 \x01(\bR\n" +
-	"properties\"F\n" +
+	"properties\x12\x18\n" +
+	"\aobjects\x18\x05 \x01(\bR\aobjects\x12\x10\n" +
+	"\x03acl\x18\x06 \x01(\bR\x03acl\"F\n" +
 	"\x0fCalendarsAnswer\x123\n" +
 	"\x05items\x18\x01 \x03(\v2\x1d.factotum.dwp.v1.CalendarItemR\x05items\"\x9b\x01\n" +
 	"\fCalendarItem\x125\n" +
@@ -6977,12 +7020,13 @@ const file_dwp_proto_rawDesc = "" +
 	"\n" +
 	"\b_charsetB\v\n" +
 	"\t_languageB\v\n" +
-	"\t_disabled\"\x8d\x01\n" +
+	"\t_disabled\"\xb0\x01\n" +
 	"\x15DeleteCalendarRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\fR\x02id\x12\x19\n" +
 	"\bif_match\x18\x03 \x03(\fR\aifMatch\x12\x1b\n" +
-	"\tonly_kind\x18\x04 \x01(\bR\bonlyKind\"\xbe\x02\n" +
+	"\tonly_kind\x18\x04 \x01(\bR\bonlyKind\x12!\n" +
+	"\fkeep_default\x18\x05 \x01(\bR\vkeepDefault\"\xbe\x02\n" +
 	"\vCopyRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12(\n" +
 	"\x04from\x18\x02 \x01(\v2\x14.factotum.dwp.v1.RefR\x04from\x12$\n" +
@@ -7280,7 +7324,7 @@ const file_dwp_proto_rawDesc = "" +
 	"\x0eSyncHomeAnswer\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\fR\x05token\x123\n" +
 	"\achanged\x18\x02 \x03(\v2\x19.factotum.dwp.v1.CalendarR\achanged\x12\x18\n" +
-	"\aremoved\x18\x03 \x03(\fR\aremoved\"\xd4\x01\n" +
+	"\aremoved\x18\x03 \x03(\fR\aremoved\"\xf4\x01\n" +
 	"\x16SearchCalendarsRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\fR\x04text\x12\x10\n" +
@@ -7289,7 +7333,10 @@ const file_dwp_proto_rawDesc = "" +
 	"\x04name\x18\x05 \x01(\bR\x04name\x12\x14\n" +
 	"\x05owner\x18\x06 \x01(\bR\x05owner\x12\x16\n" +
 	"\x06owners\x18\a \x03(\fR\x06owners\x12\x14\n" +
-	"\x05limit\x18\b \x01(\x03R\x05limit\"P\n" +
+	"\x05limit\x18\b \x01(\x03R\x05limit\x12\x1e\n" +
+	"\n" +
+	"properties\x18\t \x01(\bR\n" +
+	"properties\"P\n" +
 	"\x15SearchCalendarsAnswer\x127\n" +
 	"\tcalendars\x18\x01 \x03(\v2\x19.factotum.dwp.v1.CalendarR\tcalendars\"\xdf\x01\n" +
 	"\x0fFreeBusyRequest\x12,\n" +
