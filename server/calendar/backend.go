@@ -27,8 +27,8 @@ type Backend interface {
 	//backend:owner req.Owner
 	//backend:read
 	Home(ctx context.Context, who Actor, req HomeRequest) (Home, error)
-	// Calendar describes one calendar. A calendar who has no right to see at
-	// all is NoCalendar, as if it were not there.
+	// Calendar describes one calendar. To whom it may not be known at all it is
+	// NoCalendar, as if it were not there.
 	//
 	//backend:owner id.Owner()
 	//backend:read

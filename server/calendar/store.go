@@ -175,7 +175,7 @@ type HomeRow struct {
 
 // CalendarRow is a calendar at rest.
 type CalendarRow struct {
-	ID          int64 // unique for each creation, made by the Service
+	ID          int64 // unique for each creation, made by the model
 	Name        string
 	Kind        CollectionKind
 	Change      int64

@@ -2,7 +2,6 @@ package match
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"time"
 	"unicode"
@@ -320,7 +319,7 @@ func (m *matcher) within(k timed) (map[*ical.Component]bool, error) {
 	if k.alarms {
 		for a, err := range set.Alarms(m.ctx, w.From, w.To, m.floating, budget) {
 			if err != nil {
-				return in, budgetOK(err)
+				return in, unlessSpent(err)
 			}
 			if in[a.Comp] = true; len(in) == all {
 				break
@@ -330,20 +329,13 @@ func (m *matcher) within(k timed) (map[*ical.Component]bool, error) {
 	}
 	for i, err := range set.Between(m.ctx, w.From, w.To, m.floating, budget) {
 		if err != nil {
-			return in, budgetOK(err)
+			return in, unlessSpent(err)
 		}
 		if in[i.Comp] = true; len(in) == all {
 			break
 		}
 	}
 	return in, nil
-}
-
-func budgetOK(err error) error {
-	if errors.Is(err, recur.ErrBudget) {
-		return nil
-	}
-	return err
 }
 
 func (m *matcher) prop(f *calendar.PropFilter, c *ical.Component) bool {

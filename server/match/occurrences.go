@@ -15,11 +15,11 @@ import (
 )
 
 // Series is an object whose instances are asked for: its text, parsed, and its
-// compiled recurrence. Floating time is read in Float.
+// compiled recurrence.
 type Series struct {
-	Cal   *ical.Component
-	Set   *recur.Set
-	Float recur.Zone
+	Cal      *ical.Component
+	Set      *recur.Set
+	Floating recur.Zone // that floating time is read in
 
 	parts map[*ical.Component]int // where there are several
 }
@@ -37,11 +37,11 @@ type Bounds struct {
 // answer is what was found.
 func (s *Series) Within(ctx context.Context, w calendar.Window, b Bounds) ([]calendar.Occurrence, error) {
 	most := b.Most
-	if _, _, infinite := s.Set.Span(s.Float); infinite && w.To.IsZero() && b.Endless > 0 {
+	if _, _, infinite := s.Set.Span(s.Floating); infinite && w.To.IsZero() && b.Endless > 0 {
 		most = min(most, b.Endless)
 	}
 	var list []calendar.Occurrence
-	for in, err := range s.Set.Between(ctx, w.From, w.To, s.Float, recur.Budget{MaxInstances: most, MaxSteps: maxSteps}) {
+	for in, err := range s.Set.Between(ctx, w.From, w.To, s.Floating, recur.Budget{MaxInstances: most, MaxSteps: maxSteps}) {
 		if err != nil {
 			return list, unlessSpent(err)
 		}
@@ -59,7 +59,7 @@ func (s *Series) Alarmed(ctx context.Context, w calendar.Window, b Bounds) ([]ca
 	}
 	var list []calendar.Occurrence
 	seen := map[ical.DateTime]bool{}
-	for a, err := range s.Set.Alarms(ctx, w.From, w.To, s.Float, recur.Budget{MaxInstances: 2000, MaxSteps: maxSteps / 2}) {
+	for a, err := range s.Set.Alarms(ctx, w.From, w.To, s.Floating, recur.Budget{MaxInstances: 2000, MaxSteps: maxSteps / 2}) {
 		if err != nil {
 			return list, unlessSpent(err)
 		}
@@ -78,7 +78,7 @@ func (s *Series) Alarmed(ctx context.Context, w calendar.Window, b Bounds) ([]ca
 // Named returns the instance that ref names, with its scope those before or
 // after it too. day is the zone of the client, see OccurrencesRequest.Zone.
 func (s *Series) Named(ctx context.Context, ref calendar.OccurrenceRef, day recur.Zone, b Bounds) ([]calendar.Occurrence, error) {
-	in, ok := s.Set.InstanceIn(s.named(ref.RID, day), recur.ZonesOf(s.Cal), s.Float)
+	in, ok := s.Set.InstanceIn(s.named(ref.RID, day), recur.ZonesOf(s.Cal), s.Floating)
 	if !ok {
 		return nil, nil
 	}
@@ -105,7 +105,7 @@ func (s *Series) named(d ical.DateTime, day recur.Zone) ical.DateTime {
 		d = ical.FromCivil(day.ToUTC(d.Civil()), ical.UTC, "")
 	}
 	if kind == ical.Floating {
-		return ical.FromCivil(s.Float.FromUTC(d.Civil()), ical.Floating, "")
+		return ical.FromCivil(s.Floating.FromUTC(d.Civil()), ical.Floating, "")
 	}
 	return d
 }
@@ -151,8 +151,8 @@ func (s *Series) Excluded(most int) []calendar.Occurrence {
 	}
 	var list []calendar.Occurrence
 	for _, d := range dates[:min(len(dates), most)] {
-		if in, ok := set.InstanceIn(d, zones, s.Float); ok {
-			list = append(list, calendar.Occurrence{Start: in.Start, End: in.End, RID: set.OriginalStart(in, s.Float), Part: s.part(master)})
+		if in, ok := set.InstanceIn(d, zones, s.Floating); ok {
+			list = append(list, calendar.Occurrence{Start: in.Start, End: in.End, RID: set.OriginalStart(in, s.Floating), Part: s.part(master)})
 		}
 	}
 	return list
@@ -161,7 +161,7 @@ func (s *Series) Excluded(most int) []calendar.Occurrence {
 func (s *Series) occurrence(in *recur.Instance) calendar.Occurrence {
 	o := calendar.Occurrence{Start: in.Start, End: in.End, Part: s.part(in.Comp)}
 	if in.HasRID {
-		o.RID = s.Set.OriginalStart(*in, s.Float)
+		o.RID = s.Set.OriginalStart(*in, s.Floating)
 	}
 	return o
 }
@@ -179,6 +179,7 @@ func (s *Series) part(k *ical.Component) int {
 	return s.parts[k]
 }
 
+// unlessSpent is the error, if it is another one than a spent budget.
 func unlessSpent(err error) error {
 	if errors.Is(err, recur.ErrBudget) {
 		return nil
@@ -232,6 +233,15 @@ func MaySpan(data []byte, w calendar.Window, float recur.Zone) bool {
 	}
 	first, last, infinite := set.Span(float)
 	return (w.To.IsZero() || first.Before(w.To)) && (w.From.IsZero() || infinite || last.IsZero() || !last.Before(w.From))
+}
+
+// Overlaps is the VEVENT rule of RFC 4791 §9.9: half open, but a zero-length
+// instance counts at its start.
+func Overlaps(start, end, from, to int64) bool {
+	if start == end {
+		return start >= from && start < to
+	}
+	return start < to && end > from
 }
 
 // MayRecur reports whether an object may have instances: a component besides

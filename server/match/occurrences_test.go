@@ -47,3 +47,18 @@ func TestMayRecur(t *testing.T) {
 		}
 	}
 }
+
+// TestRFC4791_9_9_Overlaps: half open at both ends, but for a moment.
+func TestRFC4791_9_9_Overlaps(t *testing.T) {
+	for _, c := range []struct {
+		start, end int64
+		want       bool
+	}{
+		{0, 10, false}, {0, 11, true}, {10, 20, true}, {19, 30, true}, {20, 30, false}, {0, 30, true}, {12, 13, true},
+		{9, 9, false}, {10, 10, true}, {19, 19, true}, {20, 20, false},
+	} {
+		if got := Overlaps(c.start, c.end, 10, 20); got != c.want {
+			t.Errorf("%d to %d: %t", c.start, c.end, got)
+		}
+	}
+}

@@ -43,14 +43,14 @@ func (s *Service) Object(ctx context.Context, who calendar.Actor, ref calendar.R
 // Objects streams one answer for each ref. Up to readChunk refs of a calendar
 // that follow one another are answered from one state.
 func (s *Service) Objects(ctx context.Context, who calendar.Actor, req calendar.ObjectsRequest, emit func(calendar.ObjectResult) error) error {
-	shape, err := s.newShape(req.Data)
+	form, err := match.NewForm(req.Data)
 	if err != nil {
-		return err
+		return wrap("get objects", "", err)
 	}
 	return s.objects(ctx, who, &req, func(in *readable, ref calendar.Ref, o *cache.Object, err error) error {
 		res := calendar.ObjectResult{Ref: ref, Err: err}
 		if err == nil {
-			res.Object, res.Err = s.present(ctx, in.cal, o, in.rights, who, shape)
+			res.Object, res.Err = s.present(ctx, in.cal, o, in.rights, who, form)
 		}
 		return emit(res)
 	})

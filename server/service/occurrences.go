@@ -23,7 +23,7 @@ func (s *Service) firstInstances(ctx context.Context, c *cache.Calendar, items [
 		if err != nil || !match.Recurs(known.Cal) {
 			continue
 		}
-		series := match.Series{Cal: known.Cal, Set: known.Set, Float: s.floatingOf(nil, c)}
+		series := match.Series{Cal: known.Cal, Set: known.Set, Floating: s.floatingOf(nil, c)}
 		if items[i].Occurrences, err = series.Within(ctx, calendar.Window{}, match.Bounds{Most: min(most, s.opt.Limits.Instances)}); err != nil {
 			return err
 		}
@@ -257,7 +257,7 @@ func (l *lookUp) compiled(o *cache.Object) (series *match.Series, alone bool) {
 		return nil, true
 	}
 	o.Keep(known)
-	return &match.Series{Cal: known.Cal, Set: known.Set, Float: l.float}, false
+	return &match.Series{Cal: known.Cal, Set: known.Set, Floating: l.float}, false
 }
 
 // instances sends an object with those of its instances that find finds, if any.
@@ -379,7 +379,7 @@ func (l *lookUp) excluded(_ context.Context, o *cache.Object) error {
 	if err != nil {
 		return nil
 	}
-	series := &match.Series{Cal: known.Cal, Set: known.Set, Float: l.float}
+	series := &match.Series{Cal: known.Cal, Set: known.Set, Floating: l.float}
 	list := series.Excluded(l.bounds.Most)
 	if len(list) == 0 {
 		return nil
@@ -420,7 +420,7 @@ func (l *lookUp) oneOf(ctx context.Context, i int, o *cache.Object) error {
 			return nil
 		}
 		o.Keep(known)
-		series := &match.Series{Cal: known.Cal, Set: known.Set, Float: l.float}
+		series := &match.Series{Cal: known.Cal, Set: known.Set, Floating: l.float}
 		if list, err = series.Named(ctx, ref, l.day, l.bounds); err != nil || len(list) == 0 {
 			return err
 		}

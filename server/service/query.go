@@ -17,15 +17,15 @@ import (
 // state. Of more, the candidates are, and what was changed since is looked at
 // again. RFC 4791 §7.8.
 func (s *Service) Query(ctx context.Context, who calendar.Actor, req calendar.QueryRequest, emit func(*calendar.Object) error) error {
-	shape, err := s.newShape(req.Data)
+	form, err := match.NewForm(req.Data)
 	if err != nil { // unless he may not know of the calendar
 		if _, _, err := s.look(ctx, who, "query", req.Calendar, toRead); err != nil {
 			return err
 		}
-		return err
+		return wrap("query", "", err)
 	}
-	return s.query(ctx, who, &req, shape, func(q *query, o *cache.Object) error {
-		out, err := s.present(ctx, q.cal, o, q.rights, who, shape)
+	return s.query(ctx, who, &req, form, func(q *query, o *cache.Object) error {
+		out, err := s.present(ctx, q.cal, o, q.rights, who, form)
 		if err != nil {
 			return err
 		}
@@ -35,7 +35,7 @@ func (s *Service) Query(ctx context.Context, who calendar.Actor, req calendar.Qu
 
 // query is Query with another answer: take is given what matches as it is, and
 // unmasked.
-func (s *Service) query(ctx context.Context, who calendar.Actor, req *calendar.QueryRequest, shape *shape, take func(*query, *cache.Object) error) error {
+func (s *Service) query(ctx context.Context, who calendar.Actor, req *calendar.QueryRequest, form *match.Form, take func(*query, *cache.Object) error) error {
 	const op = "query"
 	q := &query{s: s, who: who, take: take, left: req.Limit}
 	if q.left <= 0 || q.left > s.opt.Limits.Results {
@@ -49,7 +49,7 @@ func (s *Service) query(ctx context.Context, who calendar.Actor, req *calendar.Q
 			return wrap(op, "", err)
 		}
 		q.cal, q.rights, q.chosen = cal, r, v.Home().Change
-		q.float = s.floatingOf(shape, cal)
+		q.float = s.floatingOf(form, cal)
 		if names, err = candidates(ctx, v, cal, q.filter, q.float); err != nil {
 			return err
 		}
@@ -120,9 +120,9 @@ func (q *query) give(ctx context.Context, objs []*cache.Object) error {
 
 // floatingOf returns the zone in which floating time is read: the request's,
 // the calendar's, the server's. RFC 4791 §9.8.
-func (s *Service) floatingOf(sh *shape, cal *cache.Calendar) recur.Zone {
-	if sh != nil && sh.zone != nil {
-		return sh.zone
+func (s *Service) floatingOf(form *match.Form, cal *cache.Calendar) recur.Zone {
+	if form != nil && form.Zone() != nil {
+		return form.Zone()
 	}
 	if cal.Zone != nil {
 		return cal.Zone

@@ -1,0 +1,152 @@
+package match
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"factotum/server/calendar"
+	"factotum/server/ical"
+	"factotum/server/recur"
+	"factotum/server/zone"
+)
+
+// Form is a DataRequest made ready: how calendar data is wanted. RFC 4791 §9.6.
+type Form struct {
+	req  calendar.DataRequest
+	zone recur.Zone
+}
+
+// NewForm checks what is wanted.
+func NewForm(req calendar.DataRequest) (*Form, error) {
+	for _, w := range []*calendar.Window{req.Expand, req.LimitRecur, req.LimitBusy} {
+		if w != nil && (w.From.IsZero() || w.To.IsZero() || !w.To.After(w.From)) {
+			return nil, calendar.Errorf(calendar.Invalid, calendar.ValidFilter, "expand and limit-* need a start and a later end")
+		}
+	}
+	f := &Form{req: req}
+	if req.Timezone != "" {
+		if f.zone = zone.OfText(req.Timezone); f.zone == nil {
+			z, ok := recur.LoadZone(req.Timezone)
+			if !ok {
+				return nil, calendar.Errorf(calendar.Invalid, calendar.ValidTimezone, "the time zone of the request is not a VTIMEZONE or a known name")
+			}
+			f.zone = z
+		}
+	}
+	return f, nil
+}
+
+// Zone is the one in which the request wants floating time read, or nil. RFC
+// 4791 §9.8.
+func (f *Form) Zone() recur.Zone { return f.zone }
+
+// NoData tells that objects are wanted without their text.
+func (f *Form) NoData() bool { return f.req.None }
+
+// AsStored tells that the text is wanted as it is.
+func (f *Form) AsStored() bool {
+	return f.req.Expand == nil && f.req.LimitRecur == nil && f.req.LimitBusy == nil && f.req.Comp == nil
+}
+
+// Of gives an object, parsed and compiled, the form: expanded (§9.6.5), with the
+// recurrence set limited (§9.6.6) or the busy time (§9.6.7), and the parts that
+// are wanted (§9.6.1). The object stays as it is, and shares with the answer
+// what they have in common. More instances than so many are TooMany.
+func (f *Form) Of(ctx context.Context, stored *ical.Component, set *recur.Set, floating recur.Zone, instances int) (*ical.Component, error) {
+	cal := &ical.Component{Name: stored.Name, Props: stored.Props, Children: stored.Children}
+	budget := recur.Budget{MaxInstances: instances, MaxSteps: maxSteps}
+	switch {
+	case f.req.Expand != nil:
+		comps, err := set.ExpandComponents(ctx, f.req.Expand.From, f.req.Expand.To, floating, budget)
+		if errors.Is(err, recur.ErrBudget) {
+			return nil, calendar.Errorf(calendar.TooMany, calendar.MaxInstances, "more than %d instances in the range", instances)
+		}
+		if err != nil {
+			return nil, err
+		}
+		cal.Children = comps
+	case f.req.LimitRecur != nil:
+		comps, err := set.LimitRecurrenceSet(ctx, f.req.LimitRecur.From, f.req.LimitRecur.To, floating, budget)
+		if unlessSpent(err) != nil {
+			return nil, err
+		}
+		cal.Children = append(slices.Collect(stored.ChildrenOf("VTIMEZONE")), comps...)
+	}
+	if w := f.req.LimitBusy; w != nil {
+		cal = cal.Clone()
+		limitFreeBusy(cal, *w)
+	}
+	if f.req.Comp != nil {
+		cal = choose(cal, f.req.Comp)
+	}
+	return cal, nil
+}
+
+// limitFreeBusy drops FREEBUSY periods outside the window. RFC 4791 §9.6.7.
+func limitFreeBusy(cal *ical.Component, w calendar.Window) {
+	for _, c := range cal.Children {
+		if c.Name != "VFREEBUSY" {
+			continue
+		}
+		for i := range c.Props {
+			p := &c.Props[i]
+			if p.Name != "FREEBUSY" {
+				continue
+			}
+			ps, err := p.Periods()
+			if err != nil {
+				continue
+			}
+			var keep []string
+			for _, x := range ps {
+				start := x.Start.Civil()
+				end := x.End.Civil()
+				if x.HasDur {
+					end = start.AddDate(0, 0, x.Dur.NominalDays()).Add(x.Dur.Exact())
+				}
+				if start.Before(w.To) && end.After(w.From) {
+					keep = append(keep, x.String())
+				}
+			}
+			p.Value = strings.Join(keep, ",")
+		}
+		c.Props = slices.DeleteFunc(c.Props, func(p ical.Property) bool { return p.Name == "FREEBUSY" && p.Value == "" })
+	}
+}
+
+// choose copies what partial retrieval asks for; properties are shared with the
+// original. RFC 4791 §9.6.1.
+func choose(c *ical.Component, sel *calendar.CompSelect) *ical.Component {
+	out := &ical.Component{Name: c.Name}
+	for _, p := range c.Props {
+		if sel.AllProps {
+			out.Props = append(out.Props, p)
+			continue
+		}
+		for _, want := range sel.Props {
+			if strings.EqualFold(want.Name, p.Name) {
+				q := p
+				if want.NoValue {
+					q.Value = ""
+				}
+				out.Props = append(out.Props, q)
+				break
+			}
+		}
+	}
+	for _, k := range c.Children {
+		if sel.AllComps {
+			out.Children = append(out.Children, k)
+			continue
+		}
+		for i := range sel.Comps {
+			if strings.EqualFold(sel.Comps[i].Name, k.Name) {
+				out.Children = append(out.Children, choose(k, &sel.Comps[i]))
+				break
+			}
+		}
+	}
+	return out
+}
