@@ -32,7 +32,7 @@ func (p *pinned) load(ctx context.Context, fn func(calendar.ReadTx) error) (at i
 		return fn(tx)
 	})
 	switch {
-	case !seen || ctx.Err() != nil:
+	case !seen:
 		return at, err
 	case at < p.st.Change:
 		p.h.report("the store is older than what was read from it", at, p.st.Change)
@@ -318,13 +318,14 @@ func nameOf(it calendar.SyncItem) string {
 
 func (p *pinned) Tx(ctx context.Context, cal *Calendar, fn func(calendar.ReadTx) error) error {
 	at, err := p.load(ctx, fn)
-	if at > p.st.Change && ctx.Err() == nil {
-		p.h.mu.RLock()
-		mine := p.untouched(at, func(*record) bool { return true }, cal)
-		p.h.mu.RUnlock()
-		if !mine {
-			return errMoved
-		}
+	if at <= p.st.Change || err != nil && ctx.Err() != nil {
+		return err
+	}
+	p.h.mu.RLock()
+	mine := p.untouched(at, func(*record) bool { return true }, cal)
+	p.h.mu.RUnlock()
+	if !mine {
+		return errMoved
 	}
 	return err
 }

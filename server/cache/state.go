@@ -159,13 +159,13 @@ func recordOf(c *calendar.Change) record {
 func (r *record) of(cal int64) bool { return r.cal == cal || r.cal == 0 && r.reset }
 
 // between returns the records of a log above one number up to another. ok is
-// false if the log, which has every change above reach, does not go back that
-// far.
+// false if the log, which has every change above reach, does not go back or on
+// that far.
 func between(log []record, reach, from, to int64) (part []record, ok bool) {
 	if from >= to {
 		return nil, true
 	}
-	if from < reach || len(log) == 0 {
+	if from < reach || len(log) == 0 || log[len(log)-1].number < to {
 		return nil, false
 	}
 	first := log[0].number
