@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sort"
@@ -100,7 +101,12 @@ const (
 type month struct {
 	key   int32
 	short []Instance // by start
-	long  []Instance
+	long  []Instance // too
+}
+
+// compare orders instances by their start.
+func (i Instance) compare(k Instance) int {
+	return cmp.Or(cmp.Compare(i.Start, k.Start), strings.Compare(i.Name, k.Name), cmp.Compare(i.End, k.End))
 }
 
 func monthOf(unix int64) int32 {
@@ -116,7 +122,7 @@ func monthBounds(m int32) (from, to int64) {
 // newMonth sorts instances into a month.
 func newMonth(key int32, rows []Instance) *month {
 	m := &month{key: key}
-	slices.SortFunc(rows, func(x, y Instance) int { return int(min(max(x.Start-y.Start, -1), 1)) })
+	slices.SortFunc(rows, Instance.compare)
 	for _, i := range rows {
 		if i.End-i.Start > shortest {
 			m.long = append(m.long, i)
@@ -163,12 +169,12 @@ func (m *month) next(log []record) derived {
 }
 
 func (m *month) add(i Instance) {
+	list := &m.short
 	if i.End-i.Start > shortest {
-		m.long = append(m.long, i)
-		return
+		list = &m.long
 	}
-	at := sort.Search(len(m.short), func(k int) bool { return m.short[k].Start > i.Start })
-	m.short = slices.Insert(m.short, at, i)
+	at, _ := slices.BinarySearchFunc(*list, i, Instance.compare)
+	*list = slices.Insert(*list, at, i)
 }
 
 // each calls fn for the instances that may overlap [from,to).
@@ -183,6 +189,14 @@ func (m *month) each(from, to int64, fn func(Instance)) {
 	for _, i := range m.long {
 		fn(i)
 	}
+}
+
+// longestKept is the longest window that is answered month by month.
+const longestKept = 430 * 86400
+
+// byMonth tells whether a window is answered month by month.
+func byMonth(from, to int64) bool {
+	return from >= firstSecond && from < to && to <= lastSecond && to-from <= longestKept
 }
 
 // readInstances reads the time index: the instances that overlap a range, and

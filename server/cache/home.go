@@ -15,7 +15,7 @@ type home struct {
 	owner   calendar.Owner
 	used    atomic.Int64
 	state   atomic.Pointer[state] // nil when it must be read
-	loading sync.Mutex            // one reader of it at a time
+	loading chan struct{}         // full while it is read
 	writers int                   // transactions under way; the cache's lock guards it
 
 	mu     sync.RWMutex
@@ -43,12 +43,11 @@ type values struct {
 
 const (
 	listKey      = -1 << 31
-	longestKept  = 430 * 86400 // a longer window is not answered from months
-	maxDerived   = 65          // of a calendar
-	maxListed    = 100_000     // a longer list is not kept
-	largestKept  = 64 << 10    // octets of a text
-	homeCost     = 1 << 10     // of an entry without anything
-	calendarCost = 2048        // without its objects
+	maxDerived   = 65       // of a calendar
+	maxListed    = 100_000  // a longer list is not kept
+	largestKept  = 64 << 10 // octets of a text
+	homeCost     = 1 << 10  // of an entry without anything
+	calendarCost = 2048     // without its objects
 )
 
 func (v *values) object(name string) *Object {
@@ -80,8 +79,12 @@ func (h *home) current(ctx context.Context) (*state, error) {
 	if st := h.state.Load(); st != nil {
 		return st, nil
 	}
-	h.loading.Lock()
-	defer h.loading.Unlock()
+	select {
+	case h.loading <- struct{}{}:
+		defer func() { <-h.loading }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	for {
 		if st := h.state.Load(); st != nil {
 			return st, nil

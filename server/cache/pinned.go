@@ -207,7 +207,7 @@ func (p *pinned) List(ctx context.Context, cal *Calendar) ([]*calendar.Object, e
 }
 
 func (p *pinned) Instances(ctx context.Context, cal *Calendar, from, to int64, fn func(Instance)) error {
-	if to-from > longestKept || to <= from || from < firstSecond || to > lastSecond {
+	if !byMonth(from, to) {
 		rows, at, err := p.loadInstances(ctx, cal, from, to)
 		if err != nil {
 			return err
@@ -280,7 +280,7 @@ func (p *pinned) Changes(cal *Calendar, since int64) ([]calendar.SyncItem, bool)
 		if r.reset && r.of(cal.Row.ID) { // it has another name since
 			return nil, false
 		}
-		if r.cal != cal.Row.ID || r.props || r.object == nil && r.gone == nil {
+		if r.cal != cal.Row.ID || r.object == nil && r.gone == nil {
 			continue
 		}
 		place, known := -1, false
@@ -293,6 +293,9 @@ func (p *pinned) Changes(cal *Calendar, since int64) ([]calendar.SyncItem, bool)
 		it := calendar.SyncItem{Object: r.object, Gone: r.gone}
 		if known {
 			items[place] = it
+			continue
+		}
+		if r.props { // which by themselves are no change of a member
 			continue
 		}
 		if at == nil && len(items) == 16 {

@@ -2,8 +2,10 @@ package cache
 
 import (
 	"context"
+	"slices"
 
 	"factotum/server/calendar"
+	"factotum/server/match"
 )
 
 // View is one state of an owner's home.
@@ -21,7 +23,8 @@ type View interface {
 	// List has all members of a calendar without their texts, by name.
 	List(ctx context.Context, cal *Calendar) ([]*calendar.Object, error)
 	// Instances calls fn for the instances that overlap [from,to), floating
-	// times taken as UTC, and some that are near. One may come twice.
+	// times taken as UTC, and some that are near, in an order that is the same
+	// for all Views. One may come twice.
 	Instances(ctx context.Context, cal *Calendar, from, to int64, fn func(Instance)) error
 	// Changes tells what happened to the members of a calendar after a change:
 	// each once, at the place of its first change, as it is now, without its
@@ -95,8 +98,16 @@ func (p *plain) Instances(ctx context.Context, cal *Calendar, from, to int64, fn
 			return err
 		}
 	}
-	for _, i := range out {
-		fn(i)
+	if !byMonth(from, to) {
+		for _, i := range out {
+			fn(i)
+		}
+		return nil
+	}
+	for k := monthOf(from); k <= monthOf(to-1); k++ { // in the order of the other View
+		first, last := monthBounds(k)
+		rows := slices.DeleteFunc(slices.Clone(out), func(i Instance) bool { return !match.Overlaps(i.Start, i.End, first, last) })
+		newMonth(k, rows).each(from, to, fn)
 	}
 	return nil
 }

@@ -103,12 +103,16 @@ func (y *syncing) changes(ctx context.Context, v cache.View) error {
 	}
 	err := v.Tx(ctx, y.cal, func(tx calendar.ReadTx) error {
 		y.items = nil
+		props, err := tx.AllProps(y.cal.Row.ID)
+		if err != nil {
+			return err
+		}
 		return tx.Changes(y.cal.Row.ID, y.since, limit, req.Data || req.Deleted, func(o *calendar.ObjectRow) error {
 			if !o.Deleted.IsZero() {
 				y.items = append(y.items, calendar.SyncItem{Gone: y.tombstone(o)})
 				return ctx.Err()
 			}
-			obj := cache.ObjectOf(o, id, nil)
+			obj := cache.ObjectOf(o, id, props[o.Name])
 			if !req.Data {
 				obj.Data = nil
 			}
