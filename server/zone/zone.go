@@ -28,6 +28,9 @@ func Names() []string { return recur.ZoneNames() }
 // Of looks at the VTIMEZONEs of a VCALENDAR.
 func Of(cal *ical.Component) *Zones { return recur.ZonesOf(cal) }
 
+// NameOf is the name that a VTIMEZONE gives its zone.
+func NameOf(vtimezone *ical.Component) string { return recur.NameOf(vtimezone) }
+
 // OfText is the zone that the first VTIMEZONE of a VCALENDAR describes, nil if
 // there is none: CALDAV:calendar-timezone.
 func OfText(text string) Zone {

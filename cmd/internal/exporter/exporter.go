@@ -17,7 +17,7 @@ import (
 	"factotum/cmd/internal/importer"
 	"factotum/server/calendar"
 	"factotum/server/ical"
-	"factotum/server/recur"
+	"factotum/server/zone"
 )
 
 // Store has what is exported.
@@ -195,7 +195,7 @@ func (c *mergedCalendar) take(zones, comps []*ical.Component) bool {
 		texts[i] = string(z.Bytes())
 		have, ok := c.zones[z.Value("TZID")]
 		if ok && have != texts[i] {
-			if _, known := recur.LoadZone(recur.NameOf(z)); !known {
+			if _, known := zone.Load(zone.NameOf(z)); !known {
 				return false
 			}
 		}

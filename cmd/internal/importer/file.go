@@ -10,7 +10,7 @@ import (
 
 	"factotum/server/calendar"
 	"factotum/server/ical"
-	"factotum/server/recur"
+	"factotum/server/zone"
 )
 
 // Limits bound one VCALENDAR of a file. An export of a large calendar
@@ -110,9 +110,9 @@ func calendarOf(data []byte) (c calendar.Calendar) {
 		c.DisplayName = first("NAME", "X-WR-CALNAME")
 		c.Description = first("DESCRIPTION", "X-WR-CALDESC")
 		c.Color = first("X-APPLE-CALENDAR-COLOR", "COLOR")
-		if zone := first("X-WR-TIMEZONE"); zone != "" {
-			if _, ok := recur.LoadZone(zone); ok {
-				c.TZID = zone
+		if tzid := first("X-WR-TIMEZONE"); tzid != "" {
+			if _, ok := zone.Load(tzid); ok {
+				c.TZID = tzid
 			}
 		}
 		break
