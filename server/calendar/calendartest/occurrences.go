@@ -261,3 +261,70 @@ func laterOf(a, b time.Time) time.Time {
 	}
 	return a
 }
+
+// testMore: what answers carry along where it is asked for, so that nobody need
+// ask twice.
+func testMore(s *suite) {
+	s.share(s.home("anna"))
+	s.home("bert")
+	anna, bert := s.as("anna"), s.as("bert")
+	s.put("anna", "1", event("1", at(9), at(10), "SUMMARY:secret", "CLASS:PRIVATE", "RRULE:FREQ=DAILY"))
+
+	// Occurrences are masked as all else is.
+	s.ok(s.be.Occurrences(s.ctx, bert, calendar.OccurrencesRequest{Calendars: []calendar.ID{"anna"}, Window: calendar.Window{From: day, To: at(24)}}, func(r calendar.OccurrencesResult) error {
+		if o := r.Object; o != nil && (!o.Masked || strings.Contains(string(o.Data), "secret") || len(r.Occurrences) != 1 || !r.Occurrences[0].Start.Equal(at(9))) {
+			s.Errorf("of another: %+v\n%s", r, o.Data)
+		}
+		return nil
+	}))
+
+	// Free/busy with its calendars.
+	busy, err := s.be.FreeBusy(s.ctx, bert, calendar.FreeBusyRequest{Describe: true, Window: calendar.Window{From: day, To: at(24)},
+		Targets: []calendar.FreeBusyTarget{{Calendar: "anna"}, {Calendar: "anna:none"}, {Calendar: "anna", Home: true}}})
+	s.ok(err)
+	for i, b := range busy {
+		if i == 1 {
+			s.kind(b.Err, calendar.NoCalendar)
+			equal(s, "a calendar that is not there", b.Calendar == nil, true)
+		} else if b.Err != nil || b.Calendar == nil || b.Calendar.ID != "anna" || len(b.Busy) != 1 {
+			s.Errorf("busy: %+v", b)
+		}
+	}
+
+	// A home with its owner's preferences, for him alone.
+	s.ok(s.be.SetPrefs(s.ctx, anna, calendar.SetPrefsRequest{Owner: "anna", Set: map[string]string{"a": "b"}}))
+	for who, want := range map[string]string{"anna": "b", "root": "b", "bert": ""} {
+		h, err := s.be.Home(s.ctx, s.as(who), calendar.HomeRequest{Owner: "anna", Prefs: true})
+		s.ok(err)
+		equal(s, "preferences for "+who, h.Prefs["a"], want)
+	}
+
+	// An edit with the instances of what it made.
+	for _, n := range []int{0, 3} {
+		res, err := s.be.EditObject(s.ctx, anna, calendar.EditRequest{Calendar: "anna", Component: "VEVENT", Return: true, Instances: n,
+			Items: []calendar.EditItem{{UID: "1", Patch: calendar.Patch{Props: []calendar.PropEdit{text("SUMMARY", "x")}}}}})
+		s.ok(err)
+		s.ok(res.Items[0].Err)
+		equal(s, "instances", len(res.Items[0].Occurrences), n)
+		equal(s, "zone", res.Float, "UTC")
+	}
+
+	// An import of a period.
+	r, err := s.be.PutObjects(s.ctx, anna, calendar.PutObjectsRequest{Calendar: "anna", Within: &calendar.Window{From: at(24), To: at(48)}, Items: []calendar.PutItem{
+		{Data: event("before", at(1), at(2))}, {Data: event("in", at(30), at(31))}, {Data: event("series", at(1), at(2), "RRULE:FREQ=WEEKLY")}, {Data: []byte("nothing")}}})
+	s.ok(err)
+	for i, outside := range []bool{true, false, false, false} {
+		equal(s, "outside", r[i].Outside, outside)
+		equal(s, "stored", r[i].Created, !outside && i < 3)
+		equal(s, "refused", r[i].Err != nil, i == 3)
+	}
+
+	// Changes of what is a calendar only.
+	_, err = s.be.CreateCalendar(s.ctx, anna, calendar.CreateCalendarRequest{Calendar: calendar.Calendar{ID: "anna:files", Kind: calendar.PlainCollection}})
+	s.ok(err)
+	name := "x"
+	_, err = s.be.UpdateCalendar(s.ctx, anna, calendar.UpdateCalendarRequest{ID: "anna:files", DisplayName: &name, OnlyKind: true})
+	s.kind(err, calendar.NoCalendar)
+	s.kind(s.be.DeleteCalendar(s.ctx, anna, calendar.DeleteCalendarRequest{ID: "anna:files", OnlyKind: true}), calendar.NoCalendar)
+	s.ok(s.be.DeleteCalendar(s.ctx, anna, calendar.DeleteCalendarRequest{ID: "anna:files"}))
+}

@@ -56,6 +56,7 @@ func Run(t *testing.T, open func(t *testing.T, people calendar.People) calendar.
 		{"Occurrences", testOccurrences},
 		{"OccurrencesFloat", testOccurrencesFloat},
 		{"OccurrencesSelect", testOccurrencesSelect},
+		{"More", testMore},
 		{"Prefs", testPrefs},
 		{"Subscribe", testSubscribe},
 		{"Rights", testRights},
