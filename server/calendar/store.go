@@ -236,6 +236,12 @@ const (
 	OccTentative               // BUSY-TENTATIVE
 	OccUnavailable             // BUSY-UNAVAILABLE
 	OccTodo                    // a VTODO or VJOURNAL: RFC 4791 §9.9 has rules of its own
+	// Of a floating one so many days count by the clock on the wall (the bits from
+	// OccDays on), and the rest of its length as time passes: a DURATION with
+	// hours. Otherwise both Start and End are civil times. RFC 5545 §3.3.6.
+	OccExact
+
+	OccDays = iota // where the days of OccExact begin
 )
 
 // OccurrenceRow is one entry of the rebuildable time index: an instance of an

@@ -100,28 +100,40 @@ func (s *series) newOverride(in recur.Instance) *ical.Component {
 		c.Del(name)
 	}
 	c.SetDateTime("RECURRENCE-ID", in.RecurrenceID)
-	at := func(name string, t time.Time) {
+	at := func(name string, t, stands time.Time) {
 		p := c.Prop(name)
 		if p == nil {
 			return
 		}
 		k, _ := clockOf(&ical.Component{Name: "X", Props: []ical.Property{{Name: "DTSTART", Params: p.Params, Value: p.Value}}}, s.zones, s.clock.floating)
+		if in.Floating && k.kind != ical.UTC && k.kind != ical.Zoned {
+			p.SetDateTime(k.of(stands)) // its length is by the clock, whatever the zone
+			return
+		}
 		d := k.of(k.zone.FromUTC(t))
-		if is, was := moment(c, "DTSTART"), moment(src, "DTSTART"); name != "DTSTART" && !is.IsZero() {
-			switch {
-			case k.kind == ical.Floating && was.Kind == ical.Floating: // its length is by the clock, whatever the zone
-				d = k.of(moment(c, name).Civil().Add(is.Civil().Sub(was.Civil())))
-			case k.kind == ical.Zoned && !k.instant(d).Equal(t): // an hour that the clock shows twice, and the second is meant
+		if k.kind == ical.Zoned && !k.instant(d).Equal(t) { // an hour that the clock shows twice, and the second is meant
+			if name != "DTSTART" && c.Prop("DTSTART") != nil {
 				c.Del(name)
 				c.Set("DURATION", ical.DurationOf(in.End.Sub(in.Start)).String())
 				return
 			}
+			d = ical.FromCivil(t, ical.UTC, "")
 		}
 		p.SetDateTime(d)
 	}
-	at("DTSTART", in.Start)
-	at("DTEND", in.End)
-	at("DUE", in.End)
+	end := "DTEND"
+	if c.Name == "VTODO" {
+		end = "DUE"
+	}
+	if start := c.Prop("DTSTART"); in.Period && start != nil && c.Prop(end) == nil {
+		c.Del("DURATION") // that of an RDATE which is a period is another
+		p := start.Clone()
+		p.Name = end
+		c.Add(p)
+	}
+	start, stop := in.Stands()
+	at("DTSTART", in.Start, start)
+	at(end, in.End, stop)
 	return c
 }
 

@@ -348,9 +348,7 @@ func TestRangeAgreesWithIndex(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := object.IndexRow(in)
-			if r.Flags&calendar.OccFloating != 0 {
-				r.Start, r.End = object.InZone(r.Start, r.End, zone)
-			}
+			r.Start, r.End = object.InZone(r.Start, r.End, r.Flags, zone)
 			want = want || Overlaps(r.Start, r.End, lo, hi)
 		}
 		if got != want {

@@ -84,17 +84,33 @@ func IndexRow(in recur.Instance) calendar.OccurrenceRow {
 	if in.Floating {
 		r.Flags |= calendar.OccFloating
 	}
+	if in.Exact > 0 {
+		r.Flags |= calendar.OccExact | int(in.Wall/(24*time.Hour))<<calendar.OccDays
+	}
 	if in.AllDay {
 		r.Flags |= calendar.OccAllDay
 	}
 	return r
 }
 
-// InZone reads the times of a row of floating time in a zone, as expansion does:
-// both by the clock there. In the hour that a clock leaves out nothing lasts.
-func InZone(start, end int64, zone recur.Zone) (from, to int64) {
-	from = zone.ToUTC(time.Unix(start, 0).UTC()).Unix()
-	return from, max(from, zone.ToUTC(time.Unix(end, 0).UTC()).Unix())
+// InZone reads the times of a row in a zone if they float, as expansion does: by
+// the clock on the wall there, but for what is an exact length. RFC 5545 §3.3.6.
+func InZone(start, end int64, flags int, zone recur.Zone) (from, to int64) {
+	if flags&calendar.OccFloating == 0 {
+		return start, end
+	}
+	utc := func(civil int64) int64 { return zone.ToUTC(time.Unix(civil, 0).UTC()).Unix() }
+	const day = 86400
+	wall, exact := end-start, int64(0)
+	if flags&calendar.OccExact != 0 {
+		wall = int64(flags>>calendar.OccDays) * day
+		exact = end - start - wall
+	}
+	from = utc(start)
+	if to = utc(start + wall); to <= from && wall < day {
+		to = from + wall // in the night in which the clocks change, too, it ends after it began
+	}
+	return from, to + exact
 }
 
 // busyFlags says how a component counts for free/busy. RFC 4791 §7.10.

@@ -49,10 +49,13 @@ func spell(r calendar.OccurrenceRow) string {
 		return time.Unix(unix, 0).UTC().Format("0102T1504")
 	}
 	s := at(r.Start) + " " + at(r.End)
-	for i, name := range []string{"tail", "floating", "day", "free", "tentative", "unavailable", "todo"} {
+	for i, name := range []string{"tail", "floating", "day", "free", "tentative", "unavailable", "todo", "exact"} {
 		if r.Flags&(1<<i) != 0 {
 			s += " " + name
 		}
+	}
+	if days := r.Flags >> calendar.OccDays; days > 0 {
+		s += fmt.Sprintf(" %d", days)
 	}
 	return s
 }
@@ -67,6 +70,8 @@ func TestRFC4791_9_9_IndexRows(t *testing.T) {
 	}{
 		{"UTC", []string{"VEVENT\nUID:u\nDTSTART:20260105T090000Z\nDTEND:20260105T100000Z"}, []string{"0105T0900 0105T1000"}},
 		{"a zone", []string{berlin, "VEVENT\nUID:u\nDTSTART;TZID=Europe/Berlin:20260705T090000\nDURATION:PT1H"}, []string{"0705T0700 0705T0800"}},
+		{"floating, as time passes", []string{"VEVENT\nUID:u\nDTSTART:20260105T090000\nDURATION:PT1H"}, []string{"0105T0900 0105T1000 floating exact"}},
+		{"floating, days by the clock", []string{"VEVENT\nUID:u\nDTSTART:20260105T090000\nDURATION:P2DT1H"}, []string{"0105T0900 0107T1000 floating exact 2"}},
 		{"floating time is taken as UTC", []string{"VEVENT\nUID:u\nDTSTART:20260105T090000\nDTEND:20260105T100000"}, []string{"0105T0900 0105T1000 floating"}},
 		{"a moment", []string{"VEVENT\nUID:u\nDTSTART:20260105T090000Z"}, []string{"0105T0900 0105T0900"}},
 		{"a day", []string{"VEVENT\nUID:u\nDTSTART;VALUE=DATE:20260105"}, []string{"0105T0000 0106T0000 floating day"}},
@@ -192,9 +197,7 @@ func fromIndex(t *rapid.T, rows []calendar.OccurrenceRow, set *recur.Set, win ca
 	}
 	out := map[span]bool{}
 	for _, r := range near {
-		if r.Flags&calendar.OccFloating != 0 {
-			r.Start, r.End = InZone(r.Start, r.End, zone)
-		}
+		r.Start, r.End = InZone(r.Start, r.End, r.Flags, zone)
 		if s := (span{r.Start, r.End, r.Flags}); s.overlaps(from, to) {
 			out[s] = true
 		}
@@ -207,6 +210,7 @@ func fromIndex(t *rapid.T, rows []calendar.OccurrenceRow, set *recur.Set, win ca
 func TestIndexAgreesWithExpansion(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		cal, zone := objecttest.Event(t), objecttest.Zone(t)
+		objecttest.Periods(t, cal)
 		from := objecttest.Day.AddDate(0, 0, rapid.IntRange(-2, 500).Draw(t, "from")).Add(time.Duration(rapid.IntRange(0, 47).Draw(t, "from half hour")) * 30 * time.Minute)
 		win := calendar.Window{From: from, To: from.Add(time.Duration(rapid.SampledFrom([]int{1, 24, 168, 5000}).Draw(t, "hours")) * time.Hour)}
 		comps, err := Components(cal)
@@ -262,13 +266,15 @@ func TestOccHash(t *testing.T) {
 	}
 }
 
-// TestRFC5545_3_3_5_FloatingTime: floating time in a zone whose clocks change.
+// TestRFC5545_3_3_5_FloatingTime: floating time in a zone whose clocks change
+// is what the clock on the wall shows.
 func TestRFC5545_3_3_5_FloatingTime(t *testing.T) {
 	zone, _ := recur.LoadZone("Europe/Berlin") // on 29 March 2026, 2:00 is 3:00
 	for _, c := range []struct{ name, start, end, want string }{
 		{"in winter", "20260105T090000Z", "20260105T100000Z", "0105T0800 0105T0900"},
 		{"over the change", "20260328T230000Z", "20260329T050000Z", "0328T2200 0329T0300"},
-		{"in the hour that is not", "20260329T023000Z", "20260329T030000Z", "0329T0130 0329T0130"},
+		{"from a time that is not", "20260329T024500Z", "20260329T031500Z", "0329T0145 0329T0215"},
+		{"in the hour that is not", "20260329T023000Z", "20260329T030000Z", "0329T0130 0329T0200"},
 		{"a day of 23 hours", "20260329T000000Z", "20260330T000000Z", "0328T2300 0329T2200"},
 		{"a day and an hour", "20260328T230000Z", "20260330T000000Z", "0328T2200 0329T2200"},
 		{"a moment", "20260329T040000Z", "20260329T040000Z", "0329T0200 0329T0200"},
@@ -280,7 +286,7 @@ func TestRFC5545_3_3_5_FloatingTime(t *testing.T) {
 			}
 			return d.Civil().Unix()
 		}
-		from, to := InZone(at(c.start), at(c.end), zone)
+		from, to := InZone(at(c.start), at(c.end), calendar.OccFloating, zone)
 		if got := spell(calendar.OccurrenceRow{Start: from, End: to}); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}

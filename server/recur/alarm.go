@@ -173,8 +173,7 @@ func (a *alarms) add(t *timing, over *override) {
 		o := occurrence{t: t, over: over, alone: over != nil, start: noTime, ridCiv: t.civ}
 		if t.dated() {
 			zc := t.cursor(a.float)
-			o.start, _ = zc.utc(t.civ)
-			o.end = t.end(t.civ, o.start, &zc)
+			o.place(t.civ, t.length, &zc)
 		}
 		a.fire(g, g.at, o)
 	}
@@ -199,13 +198,16 @@ func (a *alarms) push(o occurrence) {
 		if g.absolute {
 			continue
 		}
-		at := o.start
+		at, civ := o.start, o.civ
 		if g.fromEnd {
-			at = o.end
+			at, civ = o.end, o.civ+o.wall
 		}
 		if g.days != 0 {
 			zc := o.t.cursor(a.float)
-			at, _ = zc.utc(zc.civil(at) + g.days*daySecs)
+			if g.fromEnd && o.exact != 0 {
+				civ = zc.civil(at)
+			}
+			at, _ = zc.utc(civ + g.days*daySecs)
 		}
 		a.fire(g, at+g.exact, o)
 	}

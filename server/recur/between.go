@@ -13,14 +13,32 @@ import (
 // occurrence is an instance before it is dressed up: UTC seconds.
 type occurrence struct {
 	start, end int64
-	ridCiv     int64
-	t          *timing
-	over       *override // the override that it is, or stems from
-	alone      bool      // over itself, not an instance that it extends to
+	// The start by the clock on the wall, and the length from there, as they stand:
+	// where there is no zone, the viewer's may not have these times.
+	civ int64
+	length
+	ridCiv, key int64
+	again       bool // see moment
+	period      bool // it has a length of its own
+	t           *timing
+	over        *override // the override that it is, or stems from
+	alone       bool      // over itself, not an instance that it extends to
 }
 
 // window is [from,to) in UTC seconds.
 type window struct{ from, to int64 }
+
+// place puts an occurrence to a time by the clock on the wall. gap tells that
+// the clocks jump over it.
+func (o *occurrence) place(civ int64, l length, zc *zoneCursor) (gap bool) {
+	o.civ, o.length = civ, l
+	o.start, gap = zc.utc(civ)
+	if o.again && o.over == nil {
+		o.start = o.key
+	}
+	o.end = l.end(civ, o.start, zc)
+	return gap
+}
 
 func windowOf(from, to time.Time) window {
 	w := window{math.MinInt64 / 4, math.MaxInt64 / 4}
@@ -45,7 +63,8 @@ func windowOf(from, to time.Time) window {
 // Budget means the default one. The last pair may carry an error instead:
 // ErrBudget, or ctx's.
 //
-// Two starts that the clocks change onto one moment are one instance.
+// Two starts that the clocks of a zone change onto one moment are one instance;
+// without a zone each is shown as it stands.
 func (s *Set) Between(ctx context.Context, from, to time.Time, float Zone, lim Budget) iter.Seq2[Instance, error] {
 	return func(yield func(Instance, error) bool) {
 		for o, err := range s.occurrences(ctx, windowOf(from, to), float, lim) {
@@ -61,7 +80,7 @@ func (s *Set) Between(ctx context.Context, from, to time.Time, float Zone, lim B
 }
 
 func (s *Set) instance(o occurrence) Instance {
-	in := Instance{Comp: o.t.comp, AllDay: o.t.dated() && o.t.allDay(), Floating: o.t.dated() && o.t.zone == nil, Override: o.over != nil}
+	in := Instance{Comp: o.t.comp, AllDay: o.t.dated() && o.t.allDay(), Floating: o.t.dated() && o.t.zone == nil, Override: o.over != nil, Period: o.period, civ: o.civ}
 	if o.start != noTime {
 		in.Start, in.End = time.Unix(o.start, 0).UTC(), time.Unix(o.end, 0).UTC()
 	}
@@ -69,7 +88,12 @@ func (s *Set) instance(o occurrence) Instance {
 	case o.alone:
 		in.RecurrenceID, in.HasRID = o.over.rid, true
 	case s.Recurring() && o.t.dated():
-		in.RecurrenceID, in.HasRID = s.ridOf(o.ridCiv), true
+		if in.RecurrenceID, in.HasRID = s.ridOf(o.ridCiv), true; o.again {
+			in.RecurrenceID = dateTimeOf(o.key, ical.UTC, "")
+		}
+	}
+	if in.Floating {
+		in.Wall, in.Exact = time.Duration(o.wall)*time.Second, time.Duration(o.exact)*time.Second
 	}
 	return in
 }
@@ -119,8 +143,9 @@ type stream struct {
 	seg  segment
 	zc   zoneCursor
 	done bool
-	// held are occurrences out of a gap of the clocks: they move to after the
-	// ones that follow them by the wall clock.
+	// held are occurrences out of a gap of the clocks, or of the second time that
+	// they show an hour: they move to after the ones that follow them by the wall
+	// clock.
 	held  []occurrence
 	after occurrence // read already, comes after held
 	last  int64      // start of the last one
@@ -140,7 +165,7 @@ func (s *Set) streams(win window, float Zone, steps *int) []stream {
 				hi = win.to + 2*daySecs - seg.shift // no zone is further from UTC
 			}
 			if win.from > minCivil {
-				length := max(seg.t.length(), s.maxPeriod)
+				length := max(seg.t.most(), s.maxPeriod)
 				lo = max(lo, st.zc.lowCivil(win.from-length)-seg.shift)
 			}
 			st.w = s.walk(lo, hi, seg.hiKey, float, steps)
@@ -174,11 +199,10 @@ func (s *Set) singles(win window, float Zone) []occurrence {
 			at.start, at.end = noTime, noTime
 		default:
 			zc := t.cursor(float)
-			at.start, _ = zc.utc(t.civ)
-			at.end = t.end(t.civ, at.start, &zc)
+			at.place(t.civ, t.length, &zc)
 			at.ridCiv = t.civ
 		}
-		if t.overlaps(at.start, at.end, win.from, win.to) {
+		if at.overlaps(win) {
 			list = append(list, at)
 		}
 	}
@@ -214,11 +238,11 @@ func (st *stream) advance() {
 			st.ok = false
 			return
 		}
-		if o.start == st.last {
+		if o.start == st.last && st.seg.t.zone != nil {
 			continue
 		}
 		st.last = o.start
-		if st.seg.t.overlaps(o.start, o.end, st.win.from, st.win.to) {
+		if o.overlaps(st.win) {
 			st.now, st.ok = o, true
 			return
 		}
@@ -230,7 +254,7 @@ func (st *stream) advance() {
 func (st *stream) pull() (occurrence, bool) {
 	for {
 		if st.ready || st.done {
-			if len(st.held) > 0 && (st.done || st.held[0].start < st.after.start) {
+			if len(st.held) > 0 && (st.done || st.held[0].start < st.after.start || st.held[0].start == st.after.start && st.seg.t.zone == nil) {
 				o := st.held[0]
 				st.held = st.held[1:]
 				return o, true
@@ -253,26 +277,34 @@ func (st *stream) pull() (occurrence, bool) {
 		if civ < minCivil || civ > maxCivil {
 			continue
 		}
-		o := occurrence{ridCiv: m.civ, t: st.seg.t}
-		if st.seg.from != nil {
-			o.over = st.seg.from
-		}
-		var gap bool
-		o.start, gap = st.zc.utc(civ)
-		if m.length >= 0 {
-			if st.w.s.master.zone != nil && st.seg.shift == 0 && st.seg.from == nil {
-				o.start = m.key
+		o := st.seg.occurrence(m)
+		if o.place(civ, o.lasts(m), &st.zc) || o.again {
+			at := len(st.held)
+			for at > 0 && st.held[at-1].start > o.start {
+				at--
 			}
-			o.end = o.start + m.length
-		} else {
-			o.end = st.seg.t.end(civ, o.start, &st.zc)
-		}
-		if gap {
-			st.held = append(st.held, o)
+			st.held = slices.Insert(st.held, at, o)
 			continue
 		}
 		st.after, st.ready = o, true
 	}
+}
+
+// occurrence is what a segment makes of an original start; it has no place yet.
+func (g *segment) occurrence(m moment) occurrence {
+	o := occurrence{ridCiv: m.civ, key: m.key, again: m.again, period: m.period, t: g.t}
+	if g.from != nil {
+		o.over = g.from
+	}
+	return o
+}
+
+// lasts is how long an occurrence takes.
+func (o *occurrence) lasts(m moment) length {
+	if m.period {
+		return m.length
+	}
+	return o.t.length
 }
 
 // Instance tells whether rid names an instance, an overridden one included,
@@ -322,14 +354,8 @@ func (s *Set) InstanceIn(rid ical.DateTime, zones *Zones, float Zone) (Instance,
 		}
 	}
 	zc := seg.t.cursor(float)
-	o := occurrence{ridCiv: civ, t: seg.t}
-	if seg.from != nil {
-		o.over = seg.from
-	}
-	o.start, _ = zc.utc(civ + seg.shift)
-	if o.end = seg.t.end(civ+seg.shift, o.start, &zc); m.length >= 0 {
-		o.end = o.start + m.length
-	}
+	o := seg.occurrence(m)
+	o.place(civ+seg.shift, o.lasts(m), &zc)
 	return s.instance(o), true
 }
 
@@ -337,8 +363,7 @@ func (s *Set) overrideInstance(o *override, float Zone) Instance {
 	at := occurrence{t: &o.timing, over: o, alone: true, start: noTime}
 	if o.dated() {
 		zc := o.cursor(float)
-		at.start, _ = zc.utc(o.civ)
-		at.end = o.end(o.civ, at.start, &zc)
+		at.place(o.civ, o.length, &zc)
 	}
 	return s.instance(at)
 }

@@ -30,13 +30,13 @@ func (s *Set) expandOne(o occurrence, float Zone) *ical.Component {
 		c.Children = append(c.Children, k.Clone())
 	}
 	in := s.instance(o)
-	zc := o.t.cursor(float)
-	value := func(utc int64) ical.DateTime {
+	// Without a zone times are shown as they stand, whoever looks.
+	value := func(utc, civ int64) ical.DateTime {
 		switch {
 		case o.t.allDay():
-			return dateTimeOf(zc.civil(utc), ical.Date, "")
+			return dateTimeOf(civ, ical.Date, "")
 		case o.t.zone == nil:
-			return dateTimeOf(zc.civil(utc), ical.Floating, "")
+			return dateTimeOf(civ, ical.Floating, "")
 		}
 		return dateTimeOf(utc, ical.UTC, "")
 	}
@@ -45,6 +45,17 @@ func (s *Set) expandOne(o occurrence, float Zone) *ical.Component {
 		p := ical.Property{Name: name}
 		p.SetDateTime(d)
 		c.Props = append(c.Props, p)
+	}
+	endName := "DTEND"
+	if src.Name == "VTODO" {
+		endName = "DUE"
+	}
+	ended := false
+	putEnd := func() {
+		if !ended {
+			put(endName, value(o.end, o.civ+o.wall+o.exact))
+		}
+		ended = true
 	}
 	for i := range src.Props {
 		p := &src.Props[i]
@@ -55,58 +66,54 @@ func (s *Set) expandOne(o occurrence, float Zone) *ical.Component {
 			continue // written below
 		case "DTSTART":
 			if dated {
-				put("DTSTART", value(o.start))
+				put("DTSTART", value(o.start, o.civ))
 				if in.HasRID {
 					put("RECURRENCE-ID", s.utcRID(o, in))
 				}
 				continue
 			}
-		case "DTEND":
-			if dated && src.Name != "VTODO" {
-				put("DTEND", value(o.end))
-				continue
-			}
-		case "DUE":
-			if dated && src.Name == "VTODO" {
-				put("DUE", value(o.end))
+		case "DTEND", "DUE":
+			if dated && p.Name == endName {
+				putEnd()
 				if in.HasRID && o.t.form == formTodoOnly {
 					put("RECURRENCE-ID", s.utcRID(o, in))
 				}
 				continue
 			}
 		case "DURATION":
-			// In UTC a nominal day no longer knows how long it is.
-			if o.t.days != 0 && o.t.zone != nil && o.t.zone != utcZone && o.t.form <= formTodoDur {
-				end := "DTEND"
-				if src.Name == "VTODO" {
-					end = "DUE"
-				}
-				put(end, value(o.end))
+			switch {
+			case o.period: // that of a period is another
+				putEnd()
+				continue
+			case o.t.wall != 0 && o.t.zone != nil && o.t.zone != utcZone && o.t.form <= formTodoDur:
+				// In UTC a nominal day no longer knows how long it is.
+				putEnd()
 				continue
 			}
 		}
 		q := p.Clone()
-		inUTC(&q)
+		s.inUTC(&q)
 		c.Props = append(c.Props, q)
 	}
 	if in.HasRID && c.Prop("RECURRENCE-ID") == nil {
 		put("RECURRENCE-ID", s.utcRID(o, in))
 	}
+	if o.period {
+		putEnd()
+	}
 	return c
 }
 
-// utcRID is the RECURRENCE-ID of an occurrence, in UTC if it is of a zone.
+// utcRID is the RECURRENCE-ID of an occurrence, in UTC if it is of a zone. That
+// of an override without a master is of its own zone, not DTSTART's.
 func (s *Set) utcRID(o occurrence, in Instance) ical.DateTime {
 	rid := in.RecurrenceID
 	if rid.Kind != ical.Zoned {
 		return rid
 	}
 	z := s.master.zone
-	if !s.hasMaster || z == nil {
-		z = o.t.zone // an override without a master: its own zone
-	}
-	if o.alone && z != nil && rid.TZID == s.master.start.TZID {
-		return dateTimeOf(o.over.key, ical.UTC, "")
+	if !s.hasMaster || !s.master.dated() {
+		z = o.over.ridZone
 	}
 	if z == nil {
 		return dateTimeOf(civilOf(rid), ical.Floating, "")
@@ -117,16 +124,15 @@ func (s *Set) utcRID(o occurrence, in Instance) ical.DateTime {
 
 // inUTC turns any other value with a known TZID into UTC, since the VTIMEZONE
 // does not come along.
-func inUTC(p *ical.Property) {
-	tzid := p.TZID()
-	if tzid == "" {
+func (s *Set) inUTC(p *ical.Property) {
+	if p.TZID() == "" {
 		return
 	}
 	d, err := p.DateTime()
 	if err != nil || d.Kind != ical.Zoned {
 		return
 	}
-	if z := loadZone(tzid); z != nil {
+	if z := ZonesOf(s.cal).lookup(d.TZID); z != nil {
 		u, _, _ := z.utc(civilOf(d))
 		p.SetDateTime(dateTimeOf(u, ical.UTC, ""))
 	}
@@ -179,12 +185,27 @@ func (s *Set) originally(o *override, win window, float Zone) bool {
 	if !t.dated() {
 		return false
 	}
-	overlaps := func(t *timing, civ int64) bool {
+	overlaps := func(m moment) bool {
+		x := occurrence{t: t, key: m.key, again: m.again, period: m.period}
 		zc := t.cursor(float)
-		start, _ := zc.utc(civ)
-		return t.overlaps(start, t.end(civ, start, &zc), win.from, win.to)
+		x.place(m.civ, x.lasts(m), &zc)
+		return x.overlaps(win)
 	}
-	if overlaps(t, o.ridCiv) {
+	orig := moment{civ: o.ridCiv, key: o.key}
+	switch {
+	case t == &o.timing:
+		// Alone, it says by its own zone when that was.
+		at := cursorOf(float)
+		if o.ridZone != nil {
+			at = zoneCursor{z: o.ridZone}
+		}
+		utc, _ := at.utc(o.ridCiv)
+		zc := t.cursor(float)
+		orig.civ = zc.civil(utc)
+	case t.zone != nil:
+		orig.again = s.keyOfCivil(o.ridCiv) != o.key
+	}
+	if overlaps(orig) {
 		return true
 	}
 	if !o.future || !s.hasMaster || !s.master.dated() {
@@ -194,7 +215,7 @@ func (s *Set) originally(o *override, win window, float Zone) bool {
 	zc := s.master.cursor(float)
 	lo := o.ridCiv
 	if win.from > minCivil {
-		lo = max(lo, zc.lowCivil(win.from-s.master.length()))
+		lo = max(lo, zc.lowCivil(win.from-s.master.most()))
 	}
 	hi := int64(1<<63 - 1)
 	for _, i := range s.futures {
@@ -208,7 +229,7 @@ func (s *Set) originally(o *override, win window, float Zone) bool {
 		if start, _ := zc.utc(m.civ); start > win.to {
 			return false
 		}
-		if m.key > o.key && overlaps(&s.master, m.civ) {
+		if m.key > o.key && overlaps(m) {
 			return true
 		}
 	}

@@ -52,8 +52,19 @@ type Instance struct {
 	HasRID       bool          // the component recurs, or is an override
 	AllDay       bool
 	Floating     bool            // it has no zone, or one that nobody knows: Start and End depend on the viewer
+	Wall, Exact  time.Duration   // the length of a floating one: by the clock on the wall, and then as time passes
 	Comp         *ical.Component // the override, or the master
 	Override     bool            // Comp is an override (also one that a THISANDFUTURE override extends to)
+	Period       bool            // an RDATE with a length of its own, whatever Comp says
+
+	civ int64
+}
+
+// Stands returns start and end of a floating instance as they are written, which
+// the viewer's clocks may not show.
+func (in *Instance) Stands() (start, end time.Time) {
+	start = time.Unix(in.civ, 0).UTC()
+	return start, start.Add(in.Wall + in.Exact)
 }
 
 // Alarm is one firing of a VALARM. RFC 5545 §3.6.6.

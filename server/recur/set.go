@@ -18,13 +18,14 @@ import (
 // Instances are told apart by a key, their original start: UTC seconds where
 // the master has a zone, civil seconds where it is floating or all-day.
 type Set struct {
-	name      string // VEVENT, VTODO or VJOURNAL
+	name      string          // VEVENT, VTODO or VJOURNAL
+	cal       *ical.Component // with its VTIMEZONEs, may be nil
 	hasMaster bool
 	master    timing
 	rules     []*series
 	exrules   []*series
 	rdates    []rdate
-	maxPeriod int64   // the longest RDATE period, seconds
+	maxPeriod int64   // the longest RDATE period, in seconds
 	exdates   []int64 // keys, sorted
 	exdays    []int64 // civil days of DATE values against a DATE-TIME series, sorted
 	overrides []override
@@ -34,7 +35,8 @@ type Set struct {
 // rdate is an RDATE that is not DTSTART.
 type rdate struct {
 	civ, key int64
-	length   int64 // of a PERIOD in seconds, else -1
+	period   bool // it has a length of its own
+	length
 }
 
 // override is a component with RECURRENCE-ID.
@@ -56,6 +58,9 @@ func Compile(comps []*ical.Component, zones *Zones) (*Set, error) {
 		return nil, fmt.Errorf("no component to compile")
 	}
 	s := &Set{name: comps[0].Name}
+	if zones != nil {
+		s.cal = zones.cal
+	}
 	for _, c := range comps {
 		if c.Name != s.name {
 			return nil, fmt.Errorf("%s and %s with one UID", s.name, c.Name)
@@ -113,9 +118,9 @@ func (s *Set) compileMaster(c *ical.Component, zones *Zones) (err error) {
 	slices.Sort(s.exdays)
 	slices.SortFunc(s.rdates, func(a, b rdate) int {
 		switch {
-		case a.civ < b.civ:
+		case a.civ < b.civ, a.civ == b.civ && a.key < b.key:
 			return -1
-		case a.civ > b.civ:
+		case a.civ > b.civ, a.key > b.key:
 			return 1
 		}
 		return 0
@@ -168,23 +173,13 @@ func (s *Set) addRDates(p *ical.Property, zones *Zones) error {
 			return err
 		}
 		for _, per := range list {
-			t := timing{start: per.Start, civ: civilOf(per.Start), zone: zoneOf(per.Start, zones)}
-			if t.zone == nil {
-				t.zone = s.master.zone
-			}
-			if per.HasDur {
-				t.days, t.exact = int64(max(0, per.Dur.NominalDays())), int64(max(0, per.Dur.Exact()).Seconds())
-			} else {
-				t.setEnd(per.End, zones)
-			}
 			key := s.keyOf(per.Start, zones)
-			rd := rdate{civ: s.civilOfKey(key), key: key, length: t.days*daySecs + t.exact}
-			if t.zone != nil && t.days != 0 {
-				zc := cursorOf(t.zone)
-				from, _ := zc.utc(t.civ)
-				rd.length = t.end(t.civ, from, &zc) - from
+			rd := rdate{civ: s.civilOfKey(key), key: key}
+			// A journal has no length, nor a task that is only due.
+			if rd.period = s.name != "VJOURNAL" && s.master.form != formTodoOnly; rd.period {
+				rd.length = s.periodOf(per, zones)
+				s.maxPeriod = max(s.maxPeriod, rd.most())
 			}
-			s.maxPeriod = max(s.maxPeriod, rd.length)
 			s.rdates = append(s.rdates, rd)
 		}
 		return nil
@@ -197,13 +192,36 @@ func (s *Set) addRDates(p *ical.Property, zones *Zones) error {
 		if d.Kind == ical.Date && !s.master.allDay() {
 			// A bare date means DTSTART's time on that day.
 			civ := civilOf(d) + floorMod(s.master.civ, daySecs)
-			s.rdates = append(s.rdates, rdate{civ: civ, key: s.keyOfCivil(civ), length: -1})
+			s.rdates = append(s.rdates, rdate{civ: civ, key: s.keyOfCivil(civ)})
 			continue
 		}
 		key := s.keyOf(d, zones)
-		s.rdates = append(s.rdates, rdate{civ: s.civilOfKey(key), key: key, length: -1})
+		s.rdates = append(s.rdates, rdate{civ: s.civilOfKey(key), key: key})
 	}
 	return nil
+}
+
+// periodOf is how long a period takes: exactly so long, where there is a zone,
+// and whole days of an all-day series.
+func (s *Set) periodOf(per ical.Period, zones *Zones) length {
+	t := timing{start: per.Start, civ: civilOf(per.Start), zone: zoneOf(per.Start, zones)}
+	if t.zone == nil {
+		t.zone = s.master.zone
+	}
+	if per.HasDur {
+		t.length = lengthOf(per.Dur)
+	} else {
+		t.setEnd(per.End, zones)
+	}
+	switch {
+	case s.master.allDay():
+		return length{wall: max(1, ceilDiv(t.wall+t.exact, daySecs)) * daySecs}
+	case t.zone != nil && t.wall != 0:
+		zc := cursorOf(t.zone)
+		from, _ := zc.utc(t.civ)
+		return length{exact: t.end(t.civ, from, &zc) - from}
+	}
+	return t.length
 }
 
 // addExDates collects exceptions. A DATE against a series of DATE-TIMEs takes
@@ -293,7 +311,9 @@ func (s *Set) addOverride(c *ical.Component, zones *Zones) error {
 	default:
 		o.key = s.keyOf(rid, zones)
 		o.ridCiv = s.civilOfRID(rid, o.key)
-		o.rid = s.ridOf(o.ridCiv)
+		if o.rid = s.ridOf(o.ridCiv); s.keyOfCivil(o.ridCiv) != o.key {
+			o.rid = dateTimeOf(o.key, ical.UTC, "")
+		}
 	}
 	s.overrides = append(s.overrides, o)
 	return nil
@@ -452,8 +472,11 @@ func (s *Set) Span(float Zone) (min, max time.Time, infinite bool) {
 		}
 		zc := s.master.cursor(float)
 		for _, rd := range s.rdates {
-			u, _ := zc.utc(rd.civ)
-			add(u, u+larger(rd.length, 0))
+			u := rd.key
+			if s.master.zone == nil {
+				u, _ = zc.utc(rd.civ)
+			}
+			add(u, rd.end(rd.civ, u, &zc))
 			last = larger(last, rd.civ)
 		}
 		if last > math.MinInt64 && !infinite {

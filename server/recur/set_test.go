@@ -323,15 +323,17 @@ func TestRulesThatNeverFireInTheWindow(t *testing.T) {
 }
 
 // TestRFC5545_3_3_5_FloatingLength: an event of floating time ends when the
-// clock shows its end, also in the night in which the clocks change.
+// clock shows its end, also in the night in which the clocks change; the hours of
+// a DURATION pass (§3.3.6).
 func TestRFC5545_3_3_5_FloatingLength(t *testing.T) {
 	zone, _ := LoadZone("Europe/Berlin") // on 29 March 2026, 2:00 is 3:00
 	for lines, want := range map[string]string{
 		"DTSTART:20260328T220000\r\nDTEND:20260329T060000":                             "0328T2100 0329T0400",
 		"DTSTART:20260327T220000\r\nDTEND:20260328T060000\r\nRRULE:FREQ=DAILY;COUNT=2": "0327T2100 0328T0500, 0328T2100 0329T0400",
-		"DTSTART:20260328T220000\r\nDURATION:PT8H":                                     "0328T2100 0329T0400",
+		"DTSTART:20260328T220000\r\nDURATION:PT8H":                                     "0328T2100 0329T0500",
+		"DTSTART:20260328T220000\r\nDURATION:P1DT8H":                                   "0328T2100 0330T0400",
 		"DTSTART:20260328T060000\r\nDTEND:20260329T070000":                             "0328T0500 0329T0500",
-		"DTSTART:20260329T023000\r\nDTEND:20260329T030000":                             "0329T0130 0329T0130",
+		"DTSTART:20260329T023000\r\nDTEND:20260329T030000":                             "0329T0130 0329T0200",
 	} {
 		cal, err := ical.Parse([]byte("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VEVENT\r\nUID:u\r\nDTSTAMP:20260101T000000Z\r\n"+lines+"\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"), ical.Limits{})
 		if err != nil {

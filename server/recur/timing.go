@@ -3,6 +3,7 @@ package recur
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"factotum/server/ical"
 )
@@ -29,10 +30,42 @@ type timing struct {
 	start ical.DateTime
 	civ   int64 // start, civil
 	zone  *tz   // nil: the viewer's
-	days  int64 // the length: nominal days …
-	exact int64 // … and then exact seconds. RFC 5545 §3.3.6, §3.8.5.3.
+	length
 
 	done, created int64 // UTC, of formDone and formCreated
+}
+
+// length is how long something takes, in seconds: by the clock on the wall, as
+// the days of a DURATION count and everything that has no zone, and then as time
+// passes. RFC 5545 §3.3.6, §3.8.5.3.
+type length struct{ wall, exact int64 }
+
+// end returns when what starts at civ, which is utc, is over.
+func (l length) end(civ, utc int64, zc *zoneCursor) int64 {
+	if l.wall != 0 {
+		end, _ := zc.utc(civ + l.wall)
+		if end <= utc && l.wall < daySecs {
+			end = utc + l.wall // it began in a gap of the clocks, and ends after that
+		}
+		utc = end
+	}
+	return utc + l.exact
+}
+
+// most is at least how long that takes anywhere.
+func (l length) most() int64 {
+	if l.wall != 0 {
+		return l.wall + l.exact + maxOffset
+	}
+	return l.exact
+}
+
+// lengthOf is that of a DURATION; none is negative.
+func lengthOf(d ical.Duration) length {
+	if d.Neg {
+		return length{}
+	}
+	return length{int64(d.NominalDays()) * daySecs, int64(d.Exact() / time.Second)}
 }
 
 // dated tells whether there is anything that could recur.
@@ -120,24 +153,22 @@ func readTiming(c *ical.Component, zones *Zones) (t timing, err error) {
 			t.form = formTodoDue
 		}
 	case hasDur:
-		if !dur.Neg {
-			t.days, t.exact = int64(dur.NominalDays()), int64(dur.Exact().Seconds())
-		}
+		t.length = lengthOf(dur)
 		if c.Name == "VTODO" {
 			t.form = formTodoDur
 		}
 	}
 	// A day is the least that an all-day event or entry takes: RFC 5545 §3.6.1
 	// for a missing DTEND, and clients that write DTEND like DTSTART.
-	if t.allDay() && c.Name != "VTODO" && t.days == 0 && t.exact == 0 {
-		t.days = 1
+	if t.allDay() && c.Name != "VTODO" && t.length == (length{}) {
+		t.wall = daySecs
 	}
 	return t, nil
 }
 
 // setEnd works out the length that an end means. RFC 5545 §3.8.5.3: DTEND
-// gives every instance the same exact length; where no zone is known the same
-// by the clock, and between dates whole days.
+// gives every instance the same exact length; where no zone is known, and
+// between dates, that is one of the clock on the wall.
 func (t *timing) setEnd(end ical.DateTime, zones *Zones) {
 	civ := civilOf(end)
 	zone := t.zone
@@ -145,10 +176,8 @@ func (t *timing) setEnd(end ical.DateTime, zones *Zones) {
 		zone = zoneOf(end, zones)
 	}
 	if t.zone == nil || t.allDay() {
-		if n := max(0, civ-t.civ); t.allDay() {
-			t.days = ceilDiv(n, daySecs)
-		} else {
-			t.days, t.exact = n/daySecs, n%daySecs
+		if t.wall = max(0, civ-t.civ); t.allDay() {
+			t.wall = ceilDiv(t.wall, daySecs) * daySecs
 		}
 		return
 	}
@@ -183,31 +212,22 @@ func (t *timing) readUndated() error {
 	return nil
 }
 
-// end returns when an instance that starts at civ, which is utc, is over. The
-// length of floating time is by the clock, so that a DTEND is what it says.
-func (t *timing) end(civ, utc int64, zc *zoneCursor) int64 {
-	if t.zone == nil && t.days|t.exact != 0 {
-		end, _ := zc.utc(civ + t.days*daySecs + t.exact)
-		return max(utc, end) // in the hour that a clock leaves out
-	}
-	if t.days != 0 {
-		utc, _ = zc.utc(civ + t.days*daySecs)
-	}
-	return utc + t.exact
-}
-
-// length is at least how long any instance takes.
-func (t *timing) length() int64 {
-	if t.days != 0 || t.zone == nil && t.exact != 0 {
-		return t.days*daySecs + t.exact + maxOffset
-	}
-	return t.exact
-}
-
-// overlaps is the condition of RFC 4791 §9.9 for an instance of this form and
-// the range [from,to), all in UTC seconds.
+// overlaps is the condition of RFC 4791 §9.9 for an instance and the range
+// [from,to), all in UTC seconds.
 func (t *timing) overlaps(start, end, from, to int64) bool {
-	switch t.form {
+	return t.overlapsAs(t.form, start, end, from, to)
+}
+
+func (o *occurrence) overlaps(win window) bool {
+	form := o.t.form
+	if o.period && (form == formTodoDur || form == formTodoStart) {
+		form = formTodoDue // that is how it is shown
+	}
+	return o.t.overlapsAs(form, o.start, o.end, win.from, win.to)
+}
+
+func (t *timing) overlapsAs(form form, start, end, from, to int64) bool {
+	switch form {
 	case formTodoDur:
 		return from <= end && (to > start || to >= end)
 	case formTodoDue:

@@ -79,6 +79,24 @@ func TestRFC4791_9_9_Overlap(t *testing.T) {
 	}
 }
 
+// Alarms of what has no zone go by the viewer's clock. RFC 5545 §3.8.6.3.
+func TestRFC5545_3_8_6_3_FloatingAlarms(t *testing.T) {
+	for _, c := range []struct{ name, body, want string }{
+		{"from an end over the clocks put forward", event("DTSTART:20260328T220000", "DTEND:20260329T040000", alarm("TRIGGER;RELATED=END:-PT15M")), "0329T0145"},
+		{"from an end over the clocks put back", event("DTSTART:20261024T220000", "DTEND:20261025T040000", alarm("TRIGGER;RELATED=END:PT0S")), "1025T0300"},
+		{"a day before an end", event("DTSTART:20260328T220000", "DTEND:20260329T040000", alarm("TRIGGER;RELATED=END:-P1D")), "0328T0300"},
+		{"a day before an end as time passes", event("DTSTART:20260328T220000", "DURATION:PT6H", alarm("TRIGGER;RELATED=END:-P1D")), "0328T0400"},
+		{"a day before a time in the gap", event("DTSTART:20260329T023000", alarm("TRIGGER:-P1D")), "0328T0130"},
+		{"of an all-day event", event("DTSTART;VALUE=DATE:20260329", alarm("TRIGGER;RELATED=END:-PT1H")), "0329T2100"},
+		{"of a task", "BEGIN:VTODO\nUID:1\nDTSTART:20260328T220000\nDUE:20260329T040000\n" + alarm("TRIGGER;RELATED=END:-PT15M") + "\nEND:VTODO", "0329T0145"},
+		{"of a period", event("DTSTART:20260301T090000", "RDATE;VALUE=PERIOD:20260328T220000/20260329T040000", alarm("TRIGGER;RELATED=END:PT0S")), "0301T0800 0329T0200"},
+	} {
+		if got := alarmsIn(t, setOf(t, c.body), "", "", zone(t, "Europe/Berlin")); got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+}
+
 // alarmsIn lists what fires in a window.
 func alarmsIn(t *testing.T, s *Set, from, to string, float Zone) string {
 	t.Helper()

@@ -5,7 +5,9 @@ import "math"
 // moment is an original start.
 type moment struct {
 	civ, key int64
-	length   int64 // of an RDATE period, else -1
+	again    bool // the second time that civ is, when the clocks are put back
+	period   bool // an RDATE with a length of its own
+	length
 }
 
 // walker merges DTSTART, rules and RDATEs in civil order, without doubles,
@@ -68,7 +70,7 @@ func (s *Set) heads(rules []*series, civ, hiCiv int64, steps *int) []head {
 func (w *walker) next() (moment, bool) {
 	s := w.s
 	for {
-		m := moment{civ: math.MaxInt64, length: -1}
+		m := moment{civ: math.MaxInt64}
 		if w.start {
 			m.civ = s.master.civ
 		}
@@ -83,24 +85,32 @@ func (w *walker) next() (moment, bool) {
 		if m.civ == math.MaxInt64 {
 			return m, false
 		}
+		regular := false
 		if w.start && m.civ == s.master.civ {
-			w.start = false
+			w.start, regular = false, true
 		}
 		for i := range w.heads {
 			if h := &w.heads[i]; h.ok && h.at == m.civ {
 				h.advance()
+				regular = true
 			}
 		}
 		m.key = m.civ
 		if s.master.zone != nil {
 			m.key, _ = w.zc.utc(m.civ)
 		}
-		for ; w.rdate < len(s.rdates) && s.rdates[w.rdate].civ == m.civ; w.rdate++ {
-			// The second of two equal local times keeps its own moment.
-			rd := &s.rdates[w.rdate]
-			m.key, m.length = rd.key, max(m.length, rd.length)
+		if !regular && s.rdates[w.rdate].key != m.key {
+			m.key, m.again = s.rdates[w.rdate].key, true
+		}
+		for ; w.rdate < len(s.rdates) && s.rdates[w.rdate].civ == m.civ && s.rdates[w.rdate].key == m.key; w.rdate++ {
+			if rd := &s.rdates[w.rdate]; rd.period && (!m.period || rd.most() > m.most()) {
+				m.period, m.length = true, rd.length
+			}
 		}
 		if m.key >= w.hiKey {
+			if m.again {
+				continue
+			}
 			return m, false
 		}
 		if *w.steps--; *w.steps < 0 {

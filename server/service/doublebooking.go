@@ -74,9 +74,7 @@ func takesTime(flags int, start, end int64) bool {
 
 // inZone turns floating time into that of a zone.
 func inZone(i cache.Instance, float recur.Zone) cache.Instance {
-	if i.Flags&calendar.OccFloating != 0 {
-		i.Start, i.End = object.InZone(i.Start, i.End, float)
-	}
+	i.Start, i.End = object.InZone(i.Start, i.End, int(i.Flags), float)
 	return i
 }
 

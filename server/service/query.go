@@ -169,9 +169,7 @@ func instances(ctx context.Context, v cache.View, cal *cache.Calendar, w calenda
 			fn(i)
 			return
 		}
-		if i.Flags&calendar.OccFloating != 0 {
-			i.Start, i.End = object.InZone(i.Start, i.End, float)
-		}
+		i.Start, i.End = object.InZone(i.Start, i.End, int(i.Flags), float)
 		if match.Overlaps(i.Start, i.End, from, to) {
 			fn(i)
 		}

@@ -18,7 +18,7 @@ var Day = time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC)
 
 // Zone draws the zone of a reader.
 func Zone(t *rapid.T) recur.Zone {
-	z, _ := recur.LoadZone(rapid.SampledFrom([]string{"UTC", "Europe/Berlin", "America/New_York", "Asia/Tokyo", "Pacific/Kiritimati"}).Draw(t, "reader"))
+	z, _ := recur.LoadZone(rapid.SampledFrom([]string{"UTC", "Europe/Berlin", "America/New_York", "Asia/Tokyo", "Pacific/Kiritimati", "Australia/Lord_Howe"}).Draw(t, "reader"))
 	return z
 }
 
@@ -46,7 +46,8 @@ func Event(t *rapid.T) *ical.Component {
 		cal.AddChild(z)
 	}
 	length := time.Duration(rapid.SampledFrom([]int{0, 1, 2, 16, 48, 52, 240}).Draw(t, "half hours")) * 30 * time.Minute
-	if kind == ical.Date {
+	duration := rapid.Bool().Draw(t, "duration")
+	if kind == ical.Date && !duration {
 		length = length.Round(24 * time.Hour)
 	}
 	start := Day.AddDate(0, 0, rapid.IntRange(0, 400).Draw(t, "day")).Add(time.Duration(rapid.IntRange(0, 47).Draw(t, "half hour")) * 30 * time.Minute)
@@ -56,7 +57,12 @@ func Event(t *rapid.T) *ical.Component {
 		c.Set("DTSTAMP", "20260101T000000Z")
 		c.SetText("SUMMARY", summary)
 		c.SetDateTime("DTSTART", at(start))
-		if length > 0 {
+		switch {
+		case length > 0 && duration:
+			d := ical.DurationOf(length % (24 * time.Hour))
+			d.Days = int(length / (24 * time.Hour))
+			c.Set("DURATION", d.String())
+		case length > 0:
 			c.SetDateTime("DTEND", at(start.Add(length)))
 		}
 		return c
@@ -95,6 +101,19 @@ func Event(t *rapid.T) *ical.Component {
 		}
 	}
 	return cal
+}
+
+// Periods draws lengths for further dates of an event that Event drew.
+func Periods(t *rapid.T, cal *ical.Component) {
+	for p := range cal.Child("VEVENT").All("RDATE") {
+		d, err := p.DateTime()
+		if err != nil || d.Kind == ical.Date || rapid.Bool().Draw(t, "no period") {
+			continue
+		}
+		p.SetParam("VALUE", "PERIOD")
+		end := ical.FromCivil(d.Civil().Add(26*time.Hour), d.Kind, d.TZID)
+		p.Value += "/" + rapid.SampledFrom([]string{"PT30M", "P1DT2H", end.String()}).Draw(t, "length")
+	}
 }
 
 // first lists the original starts of the first instances of a series.
