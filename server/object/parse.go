@@ -91,13 +91,8 @@ func Judge(rules Rules, cal *ical.Component, data []byte) (*Resource, error) {
 			return nil, invalid(calendar.ValidCalendarData, "%s", pr.Error())
 		}
 	}
+	res.Class = Class(comps)
 	for _, c := range comps {
-		switch strings.ToUpper(c.Value("CLASS")) {
-		case "PRIVATE":
-			res.Class = max(res.Class, 1)
-		case "CONFIDENTIAL":
-			res.Class = max(res.Class, 2)
-		}
 		res.Scheduled = res.Scheduled || c.Prop("ORGANIZER") != nil || c.Prop("ATTENDEE") != nil
 		if n := c.Count("ATTENDEE"); n > lim.Attendees {
 			return nil, calendar.Errorf(calendar.TooLarge, calendar.MaxAttendees, "%d attendees are more than %d", n, lim.Attendees)

@@ -33,8 +33,8 @@ func (r *CheckReport) add(one *CheckReport) {
 }
 
 // Check verifies the engine, then every object of every owner: that its text
-// is readable, that what is kept beside it (UID, component, size) says the
-// same, that the time index is what the text gives, and that its attachments
+// is readable, that what is kept beside it (UID, component, size, class) says
+// the same, that the time index is what the text gives, and that its attachments
 // are those that the text names. csdb check.
 func (s *Service) Check(ctx context.Context, progress func(calendar.Owner)) (CheckReport, error) {
 	var rep CheckReport
@@ -57,7 +57,7 @@ func (s *Service) Check(ctx context.Context, progress func(calendar.Owner)) (Che
 }
 
 // Rebuild writes the time index of every object anew from its text, and mends
-// what is wrong with attachments and sums: files that no text names go, copies
+// what is wrong with its class, with attachments and sums: files that no text names go, copies
 // that are missing are made. The texts are not touched. csdb rebuild.
 func (s *Service) Rebuild(ctx context.Context, progress func(calendar.Owner)) (CheckReport, error) {
 	var rep CheckReport
@@ -180,6 +180,8 @@ func (s *Service) checkCalendar(ctx context.Context, tx calendar.ReadTx, m *cach
 	return bytes, nil
 }
 
+var classes = [...]string{"public", "private", "confidential"}
+
 func (s *Service) checkObject(tx calendar.ReadTx, m *cache.Calendar, o *calendar.ObjectRow, ref string, files *ownerFiles, rep *CheckReport, w *mender) error {
 	if len(o.Data) != o.Size {
 		rep.find(ref, "has %d octets, not %d", len(o.Data), o.Size)
@@ -192,6 +194,15 @@ func (s *Service) checkObject(tx calendar.ReadTx, m *cache.Calendar, o *calendar
 		rep.find(ref, "the text cannot be read: %v", err)
 		files.skip(m.Row.ID, o.Name)
 		return nil
+	}
+	if class := object.Class(comps); class != o.Private {
+		if w != nil {
+			if err := w.classify(*o, class); err != nil {
+				return err
+			}
+		}
+		rep.mend(w, ref, "it is kept as %s, and its CLASS counts as %s", classes[o.Private%3], classes[class])
+		o.Private = class
 	}
 	if err := files.checkObject(o, object.Attachments(text, m.ID.Owner()), ref, rep, w); err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 
 	"factotum/server/acl"
 	"factotum/server/calendar"
+	"factotum/server/service"
 )
 
 var rita, will = calendar.Actor{User: "rita"}, calendar.Actor{User: "will"}
@@ -250,4 +251,43 @@ func TestRFC3744_3_6_ListsAreForReaders(t *testing.T) {
 			}
 		}
 	}
+}
+
+// What an earlier release kept as public, since it did not know the CLASS, is
+// found by csdb check and mended by csdb rebuild.
+func TestRebuildMendsTheClass(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, st calendar.Store, sql func(string)) {
+		ctx := t.Context()
+		svc := service.New(st, nil, service.Options{})
+		id := team(t, svc)
+		ref := calendar.Ref{Calendar: id, Name: "p.ics"}
+		store(t, svc, id, ref.Name, event("p", "20260105T090000Z", strings.Replace(secret, "PRIVATE", "X-HOUSE-ONLY", 1)))
+		reads := func() bool {
+			t.Helper()
+			o, err := svc.Object(ctx, rita, ref)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return strings.Contains(string(o.Data), "Clinic")
+		}
+		if reads() {
+			t.Error("an unknown class is shown")
+		}
+		sql(`UPDATE objects SET private = 0`)
+		svc = service.New(st, nil, service.Options{})
+		if !reads() {
+			t.Fatal("nothing to mend")
+		}
+		rep, err := svc.Check(ctx, nil)
+		if err != nil || len(rep.Findings) != 1 || !strings.Contains(rep.Findings[0].Msg, "kept as public, and its CLASS counts as private; csdb rebuild") {
+			t.Errorf("check: %v %v", rep.Findings, err)
+		}
+		rep, err = svc.Rebuild(ctx, nil)
+		if err != nil || len(rep.Findings) != 1 || !rep.Findings[0].Mended || reads() {
+			t.Errorf("rebuild: %v %v", rep.Findings, err)
+		}
+		if rep, err = svc.Check(ctx, nil); err != nil || len(rep.Findings) > 0 {
+			t.Errorf("a second check: %v %v", rep.Findings, err)
+		}
+	})
 }

@@ -493,6 +493,12 @@ func (m mender) index(cal int64, name string, rows []calendar.OccurrenceRow) err
 	return m.tx.SetOccurrences(cal, name, rows)
 }
 
+// classify notes what the CLASS of an object counts as.
+func (m mender) classify(o calendar.ObjectRow, class uint8) error {
+	o.Private = class
+	return m.tx.PutObject(o)
+}
+
 // mark notes whether an object has files.
 func (m mender) mark(o calendar.ObjectRow, attached bool) error {
 	o.Attached = attached

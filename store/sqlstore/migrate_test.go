@@ -1,0 +1,77 @@
+package sqlstore_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"factotum/server/calendar"
+	"factotum/store/sqlstore"
+	"factotum/store/storetest/pgtest"
+)
+
+// Objects of before schema 5 have an unknown CLASS as public. After the
+// upgrade whoever does not say PUBLIC is private.
+func TestMigrateClass(t *testing.T) {
+	test := func(t *testing.T, open func() *sqlstore.Store, exec func(string)) {
+		lines := []struct {
+			text string
+			want uint8
+		}{
+			{"SUMMARY:x\r\n CLASS:PRIVATE", 0}, {"CLASS:PUBLIC", 0}, {"Class:Public", 0}, {"SUMMARY:\x80\\ CLASS:PRIVATE", 0},
+			{"CLASS:X-HOUSE-ONLY", 1}, {"CLASS: PRIVATE", 1}, {"CLASS:PUBLIC\r\nCLASS:PRIVATE", 1}, {"class:restricted", 1}, {"CLASS:\"PRIVATE\"", 1},
+		}
+		s := open()
+		err := s.Update(t.Context(), "anna", func(tx calendar.Tx) error {
+			if err := tx.InsertCalendar(calendar.CalendarRow{ID: 1, Name: "anna", Created: time.Unix(1, 0), Modified: time.Unix(1, 0)}); err != nil {
+				return err
+			}
+			for i, l := range lines {
+				name := fmt.Sprint(i)
+				data := []byte("BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\n" + l.text + "\r\nEND:VEVENT\r\n")
+				if err := tx.PutObject(calendar.ObjectRow{Cal: 1, Name: name, UID: name, Component: "VEVENT", Data: data, Size: len(data), Attached: i%2 == 0}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Close()
+		exec("DELETE FROM schema_version WHERE version_id >= 5")
+		s = open()
+		err = s.View(t.Context(), "anna", func(tx calendar.Tx) error {
+			for i, l := range lines {
+				o, ok, err := tx.Object(1, fmt.Sprint(i), false)
+				if err != nil || !ok || o.Private != l.want || o.Attached != (i%2 == 0) {
+					t.Errorf("%q: class %d, want %d; %t %v", l.text, o.Private, l.want, ok, err)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Run("sqlite", func(t *testing.T) {
+		dir := t.TempDir()
+		test(t, func() *sqlstore.Store { return openSQLite(t, dir, sqlstore.Options{}) }, func(q string) {
+			db, err := sql.Open("sqlite3", filepath.Join(dir, "calendar.db"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			if _, err := db.ExecContext(context.Background(), q); err != nil {
+				t.Fatal(err)
+			}
+		})
+	})
+	t.Run("postgres", func(t *testing.T) {
+		dsn := pgtest.Start(t)
+		test(t, func() *sqlstore.Store { return openPostgres(t, dsn, sqlstore.Options{}) }, func(q string) { sqlExec(t, dsn, q) })
+	})
+}
