@@ -71,8 +71,8 @@ func openHTTPRole(ctx context.Context, p *process) (svc running, err error) {
 	return s, nil
 }
 
-// backends puts together who answers: the store of this host, those of others,
-// or a router over both. admin.md §11.
+// backends puts together who answers: a router over the store of this host,
+// those of others, or both. admin.md §11.
 func (s *httpService) backends(ctx context.Context, p *process, dir *directory.Directory) (calendar.Backend, error) {
 	cfg := p.cfg
 	var local calendar.Backend
@@ -85,7 +85,7 @@ func (s *httpService) backends(ctx context.Context, p *process, dir *directory.D
 		local = be
 	}
 	if cfg.CLD.Type == "local" {
-		return local, nil
+		return cld.New(cld.Options{Local: local})
 	}
 	opt := cld.Options{Local: local, Backends: map[string]calendar.Backend{}}
 	self := hostName(cfg)

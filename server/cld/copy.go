@@ -30,7 +30,7 @@ func (r *Router) CopyObject(ctx context.Context, who calendar.Actor, req calenda
 	parcel, err := from.CopyOut(ctx, who, req)
 	switch {
 	case err != nil:
-		return calendar.CopyResult{}, err
+		return calendar.CopyResult{}, refusedBy(ctx, who, to, req, err)
 	case parcel.Done != nil:
 		return *parcel.Done, nil
 	}
@@ -41,4 +41,16 @@ func (r *Router) CopyObject(ctx context.Context, who calendar.Actor, req calenda
 	return res, from.DeleteObject(ctx, who, calendar.DeleteRequest{
 		Ref: req.From, Precond: calendar.Precond{IfMatch: []string{parcel.Object.ETag()}}, MovedTo: &calendar.Moved{To: req.To, Result: res},
 	})
+}
+
+// refusedBy is the refusal of a source, unless there is no destination: that
+// comes first, as within one home.
+func refusedBy(ctx context.Context, who calendar.Actor, to calendar.Backend, req calendar.CopyRequest, refused error) error {
+	switch calendar.KindOf(refused) {
+	case calendar.NoCalendar, calendar.NotFound, calendar.Denied, calendar.Stale:
+		if _, err := to.Calendar(ctx, who, req.To.Calendar); calendar.KindOf(err) == calendar.NoCalendar {
+			return calendar.Failf(calendar.Stale, calendar.NoDestination, "copy object", string(req.To.Calendar), "the collection of the destination does not exist")
+		}
+	}
+	return refused
 }

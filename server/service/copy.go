@@ -33,14 +33,18 @@ func (s *Service) copyObject(ctx context.Context, who calendar.Actor, op string,
 	if err := s.checkObjectName(op, to); err != nil {
 		return calendar.CopyResult{}, err
 	}
+	// That there is no destination comes first, whatever the source is like.
+	tm, _, refused := s.look(ctx, who, op, to.Calendar, toWrite)
+	if calendar.KindOf(refused) == calendar.NoCalendar {
+		return calendar.CopyResult{}, destination(op, to.Calendar, refused)
+	}
 	leave := toLeave(req.Move)
 	src, err := s.source(ctx, who, op, &req, leave)
+	if err == nil {
+		err = refused
+	}
 	if err != nil {
 		return calendar.CopyResult{}, err
-	}
-	tm, _, err := s.look(ctx, who, op, to.Calendar, toWrite)
-	if err != nil {
-		return calendar.CopyResult{}, destination(op, to.Calendar, err)
 	}
 	obj, err := object.Parse(s.rulesOf(tm), src.Data, src.ContentType)
 	if err != nil {

@@ -90,7 +90,7 @@ func (s *copies) refused() {
 	}{
 		{what: "nothing there", from: "none.ics", kind: calendar.NotFound},
 		{what: "no such source calendar", from: "anna:none/a.ics", kind: calendar.NoCalendar},
-		{what: "a source that is hidden", who: "otto", kind: calendar.NoCalendar, reason: calendar.Hidden},
+		{what: "a source that is hidden", who: "otto", to: "open/a.ics", kind: calendar.NoCalendar, reason: calendar.Hidden},
 		{what: "a source of free and busy time", from: "anna:busy/a.ics", kind: calendar.Denied},
 		{what: "a source that is disabled", from: "anna:off/a.ics", kind: calendar.Denied, reason: calendar.Disabled},
 		{what: "a move by one who may not delete", who: "will", req: calendar.CopyRequest{Move: true}, kind: calendar.Denied},
@@ -112,11 +112,15 @@ func (s *copies) refused() {
 		{what: "a private object stands there", req: calendar.CopyRequest{Overwrite: true}, to: "full/private.ics", kind: calendar.Denied},
 		{what: "conditions on the destination", req: calendar.CopyRequest{Overwrite: true, IfDest: tags("x")}, to: "full/b.ics", kind: calendar.Stale, reason: calendar.Overwrite},
 		{what: "a collection stands there", from: "anna:files/f.txt", to: "nest/sub", kind: calendar.Stale, reason: calendar.Overwrite},
+		{what: "a collection of another's stands there", req: calendar.CopyRequest{Overwrite: true}, from: "anna:files/f.txt", to: "nest/sub", kind: calendar.Denied},
 		{what: "a file for a calendar", from: "anna:files/f.txt", to: "full/f.ics", kind: calendar.Invalid, reason: calendar.ValidCalendarData},
 		{what: "double booking", to: "quiet/a.ics", kind: calendar.DoubleBooked},
-		// Two faults at once: the source comes first.
-		{what: "nothing there, and no destination", from: "none.ics", to: "none/a.ics", kind: calendar.NotFound},
-		{what: "If-Match, and no destination", req: calendar.CopyRequest{Precond: tags("x")}, to: "none/a.ics", kind: calendar.Stale},
+		// Two faults at once: that there is no destination comes first.
+		{what: "nothing there, and no destination", from: "none.ics", to: "none/a.ics", kind: calendar.Stale, reason: calendar.NoDestination},
+		{what: "If-Match, and no destination", req: calendar.CopyRequest{Precond: tags("x")}, to: "none/a.ics", kind: calendar.Stale, reason: calendar.NoDestination},
+		{what: "a source that is hidden, and no destination", who: "otto", to: "none/a.ics", kind: calendar.Stale, reason: calendar.NoDestination},
+		{what: "a source of busy time, and no destination", from: "anna:busy/a.ics", to: "none/a.ics", kind: calendar.Stale, reason: calendar.NoDestination},
+		{what: "a private object, and no destination", from: "private.ics", to: "none/a.ics", kind: calendar.Stale, reason: calendar.NoDestination},
 		{what: "nothing there, and a bad name", from: "none.ics", to: "tasks/..", kind: calendar.Invalid},
 	} {
 		if s.n == 0 {
@@ -166,6 +170,7 @@ func (s *copies) stage() {
 	s.calendar("anna:off", all)
 	s.put("anna:off", "a.ics", oddText("a"))
 	s.calendar(s.id("hidden"), closed)
+	s.calendar(s.id("open"), "otto^a^rwd^g")
 	s.calendar(s.id("off2"), all)
 	off := true
 	for _, id := range []calendar.ID{"anna:off", s.id("off2")} {
@@ -283,7 +288,7 @@ func (s *copies) plain() {
 	s.ok(err)
 	for i, move := range []bool{false, true} {
 		dest := calendar.Ref{Calendar: s.id("box2"), Name: []string{"g", "x"}[i]}
-		res, err := s.copy("carl", calendar.CopyRequest{Move: move, Overwrite: true}, src, dest)
+		res, err := s.copy("root", calendar.CopyRequest{Move: move, Overwrite: true}, src, dest)
 		s.ok(err)
 		equal(s.suite, "replaced", res.Replaced, dest.Name == "x")
 		o := s.seen(dest)
