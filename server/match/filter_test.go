@@ -123,8 +123,8 @@ func TestRFC4791_9_7_1_Components(t *testing.T) {
 	}
 }
 
-// TestRFC4791_9_7_2_Properties: property and parameter filters, §9.7.3 and
-// is-not-defined, §9.7.4.
+// TestRFC4791_9_7_2_Properties: property and parameter filters, RFC 4791 §9.7.3 and
+// is-not-defined, RFC 4791 §9.7.4.
 func TestRFC4791_9_7_2_Properties(t *testing.T) {
 	event := vcalendar("VEVENT\nUID:u\nDTSTART:20260105T090000Z\nORGANIZER:mailto:o@x\nATTENDEE;PARTSTAT=ACCEPTED;MEMBER=\"mailto:g@x\",\"mailto:h@x\":mailto:a@x\nATTENDEE;PARTSTAT=DECLINED:mailto:b@x")
 	with := func(props ...calendar.PropFilter) calendar.CompFilter { return calendar.CompFilter{Props: props} }

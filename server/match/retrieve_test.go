@@ -27,7 +27,7 @@ func lines(data []byte) string {
 }
 
 // TestRFC4791_9_6_1_PartialRetrieval: which components and properties, and
-// whether with their values (§9.6.4).
+// whether with their values (RFC 4791 §9.6.4).
 func TestRFC4791_9_6_1_PartialRetrieval(t *testing.T) {
 	event := parse(t, vcalendar("VEVENT\nUID:u\nDTSTART;X=1:20260105T090000Z\nSUMMARY:s\nATTENDEE:mailto:a@x\nATTENDEE:mailto:b@x\nBEGIN:VALARM\nACTION:AUDIO\nTRIGGER:-PT5M\nEND:VALARM"))
 	before := string(event.Bytes())
@@ -81,7 +81,7 @@ func TestRFC4791_9_6_7_LimitFreeBusySet(t *testing.T) {
 	}
 }
 
-// TestRFC4791_9_6_5_Forms: expand, limit-recurrence-set (§9.6.6), and both with
+// TestRFC4791_9_6_5_Forms: expand, limit-recurrence-set (RFC 4791 §9.6.6), and both with
 // partial retrieval. The object stays as it was.
 func TestRFC4791_9_6_5_Forms(t *testing.T) {
 	const zone = "VTIMEZONE\nTZID:Home\nBEGIN:STANDARD\nDTSTART:19700101T000000\nTZOFFSETFROM:+0100\nTZOFFSETTO:+0100\nEND:STANDARD"

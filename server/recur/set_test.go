@@ -324,7 +324,7 @@ func TestRulesThatNeverFireInTheWindow(t *testing.T) {
 
 // TestRFC5545_3_3_5_FloatingLength: an event of floating time ends when the
 // clock shows its end, also in the night in which the clocks change; the hours of
-// a DURATION pass (§3.3.6).
+// a DURATION pass (RFC 5545 §3.3.6).
 func TestRFC5545_3_3_5_FloatingLength(t *testing.T) {
 	zone, _ := LoadZone("Europe/Berlin") // on 29 March 2026, 2:00 is 3:00
 	for lines, want := range map[string]string{
