@@ -50,11 +50,11 @@ func (f *Form) AsStored() bool {
 	return f.req.Expand == nil && f.req.LimitRecur == nil && f.req.LimitBusy == nil && f.req.Comp == nil
 }
 
-// Of gives an object, parsed and compiled, the form of RFC 4791 §9.6.5
-// (expanded), §9.6.6 (the recurrence set limited), §9.6.7 (the busy time
-// limited) and §9.6.1 (the parts that are wanted). The object stays as it is,
-// and shares with the answer what they have in common. More instances than so
-// many are TooMany.
+// Of gives an object, parsed and compiled, the form that was asked for:
+// expanded, with the recurrence set or the busy time limited, with the parts
+// that are wanted. RFC 4791 §9.6.1, §9.6.5, §9.6.6, §9.6.7. The object stays as
+// it is, and shares with the answer what they have in common. More instances
+// than so many are TooMany.
 func (f *Form) Of(ctx context.Context, stored *ical.Component, set *recur.Set, floating recur.Zone, instances int) (*ical.Component, error) {
 	cal := &ical.Component{Name: stored.Name, Props: stored.Props, Children: stored.Children}
 	budget := recur.Budget{MaxInstances: instances, MaxSteps: maxSteps}
