@@ -2,6 +2,7 @@ package recur
 
 import (
 	"hash/maphash"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -99,18 +100,64 @@ func compileVTimezone(c *ical.Component) *tz {
 		return nil
 	}
 	z := &tz{name: strings.Clone(NameOf(c)), source: src}
-	if known := loadZone(z.name); known != nil && agree(src, known.source, begin) {
+	known := loadZone(z.name)
+	if known == nil {
+		return z
+	}
+	until := validUntil(c)
+	switch {
+	case src.wanting(c) && databaseZone(z.name) != nil:
 		return known
+	case agree(src, known.source, begin, until):
+		return known
+	case until < endless:
+		z.source = joined{src, known.source, until}
 	}
 	return z
 }
 
+const endless = math.MaxInt64
+
+// validUntil is TZUNTIL, from when on a VTIMEZONE says nothing. RFC 7808 §7.1.
+func validUntil(c *ical.Component) int64 {
+	if d, ok, err := propTime(c, "TZUNTIL"); ok && err == nil {
+		return civilOf(d)
+	}
+	return endless
+}
+
+// wanting tells whether observances leave open what holds in the end: none has
+// a rule that goes on, or all are of daylight saving time. Programs write such
+// for the one event at hand.
+func (src vtzSource) wanting(c *ical.Component) bool {
+	goesOn := slices.ContainsFunc(src, func(o observance) bool {
+		return slices.ContainsFunc(o.rules, func(s *series) bool { return s.limit >= maxCivil })
+	})
+	return !goesOn || c.Child("STANDARD") == nil
+}
+
+// joined is a zone up to a moment and another from then on.
+type joined struct {
+	before, after tzSource
+	at            int64
+}
+
+func (j joined) onsets(from, to int64) []onset {
+	switch {
+	case to <= j.at:
+		return j.before.onsets(from, to)
+	case from >= j.at:
+		return j.after.onsets(from, to)
+	}
+	return append(j.before.onsets(from, j.at), j.after.onsets(j.at, to)...)
+}
+
 // agree compares two zones from the time when all observances of a are in
-// force until 2037. From then on, both repeat.
-func agree(a, b tzSource, begin int64) bool {
-	end := daysOf(2038, 1, 1) * daySecs
+// force until 2037, or for as long as a says anything. From 2037 on, both repeat.
+func agree(a, b tzSource, begin, until int64) bool {
+	end := min(until, daysOf(2038, 1, 1)*daySecs)
 	begin += maxOffset
-	if begin >= daysOf(2030, 1, 1)*daySecs {
+	if begin >= min(end, daysOf(2030, 1, 1)*daySecs) {
 		return false
 	}
 	changes := func(list []onset) []onset {

@@ -134,6 +134,56 @@ func TestVTimezoneBeforeDatabase(t *testing.T) {
 	}
 }
 
+// vtimezone writes a VTIMEZONE of observances, each of lines but for its name.
+func vtimezone(tzid string, more string, observances ...string) string {
+	text := "BEGIN:VTIMEZONE\nTZID:" + tzid + "\n" + more
+	for _, o := range observances {
+		name, lines, _ := strings.Cut(o, "\n")
+		text += "BEGIN:" + name + "\n" + lines + "\nEND:" + name + "\n"
+	}
+	return text + "END:VTIMEZONE\n"
+}
+
+// What a VTIMEZONE leaves open is the database's, where it knows the name.
+func TestRFC5545_3_6_5_VTimezonesThatEnd(t *testing.T) {
+	const winter, summer = "STANDARD\nDTSTART:20001029T030000\nTZOFFSETFROM:+0200\nTZOFFSETTO:+0100", "DAYLIGHT\nDTSTART:20000326T020000\nTZOFFSETFROM:+0100\nTZOFFSETTO:+0200"
+	const inOctober, inMarch = "\nRRULE:FREQ=YEARLY;BYMONTH=10;BYDAY=-1SU", "\nRRULE:FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU"
+	odd := strings.NewReplacer("+0200", "+0500", "+0100", "+0400")
+	for _, c := range []struct{ name, tzid, zone, civil, want string }{
+		{"one change each", "Europe/Berlin", vtimezone("Europe/Berlin", "", winter, summer), "20260701T120000Z", "20260701T100000Z"},
+		{"and long before", "Europe/Berlin", vtimezone("Europe/Berlin", "", winter, summer), "19900701T120000Z", "19900701T100000Z"},
+		{"winter alone", "Europe/Berlin", vtimezone("Europe/Berlin", "", winter), "20260701T120000Z", "20260701T100000Z"},
+		{"summer alone", "Europe/Berlin", vtimezone("Europe/Berlin", "", summer), "20260101T120000Z", "20260101T110000Z"},
+		{"summer alone, with a rule", "Europe/Berlin", vtimezone("Europe/Berlin", "", summer+inMarch), "20260101T120000Z", "20260101T110000Z"},
+		{"rules with an end", "Europe/Berlin", vtimezone("Europe/Berlin", "", winter+inOctober+";UNTIL=20101031T010000Z", summer+inMarch+";UNTIL=20100328T010000Z"), "20260701T120000Z", "20260701T100000Z"},
+		{"rules with COUNT", "Europe/Berlin", vtimezone("Europe/Berlin", "", winter+inOctober+";COUNT=5", summer+inMarch+";COUNT=5"), "20260701T120000Z", "20260701T100000Z"},
+		{"dates", "Europe/Berlin", vtimezone("Europe/Berlin", "", winter+"\nRDATE:20011028T030000", summer+"\nRDATE:20010325T020000"), "20260701T120000Z", "20260701T100000Z"},
+		{"by a global name", "/example.com/1/Europe/Berlin", vtimezone("/example.com/1/Europe/Berlin", "", winter), "20260701T120000Z", "20260701T100000Z"},
+		{"in another case", "europe/berlin", vtimezone("europe/berlin", "", winter), "20260701T120000Z", "20260701T100000Z"},
+		{"a name of nobody else's", "Office", vtimezone("Office", "", winter), "20260701T120000Z", "20260701T110000Z"},
+		{"of nobody else's, summer alone", "Office", vtimezone("Office", "", summer+inMarch), "20260101T120000Z", "20260101T100000Z"},
+		{"Windows' name, winter alone", "W. Europe Standard Time", vtimezone("W. Europe Standard Time", "", winter), "20260701T120000Z", "20260701T110000Z"},
+		{"rules that go on are followed", "Europe/Berlin", odd.Replace(vtimezone("Europe/Berlin", "", winter+inOctober, summer+inMarch)), "20260701T120000Z", "20260701T070000Z"},
+		{"RFC 7808 §7.1, before TZUNTIL", "Europe/Berlin", odd.Replace(vtimezone("Europe/Berlin", "TZUNTIL:20200101T000000Z\n", winter+inOctober, summer+inMarch)), "20190701T120000Z", "20190701T070000Z"},
+		{"RFC 7808 §7.1, behind TZUNTIL", "Europe/Berlin", odd.Replace(vtimezone("Europe/Berlin", "TZUNTIL:20200101T000000Z\n", winter+inOctober, summer+inMarch)), "20260701T120000Z", "20260701T100000Z"},
+		{"RFC 7808 §7.1, at TZUNTIL", "Europe/Berlin", odd.Replace(vtimezone("Europe/Berlin", "TZUNTIL:20200101T000000Z\n", winter+inOctober, summer+inMarch)), "20200101T043000Z", "20200101T033000Z"},
+		{"RFC 7808 §7.1, a zone that has changed since", "Europe/Moscow", vtimezone("Europe/Moscow", "TZUNTIL:20110101T000000Z\n", strings.NewReplacer("+0200", "+0400", "+0100", "+0300").Replace(winter+inOctober), strings.NewReplacer("+0200", "+0400", "+0100", "+0300").Replace(summer+inMarch)), "20260701T120000Z", "20260701T090000Z"},
+		{"RFC 7808 §7.1, Windows' name", "W. Europe Standard Time", odd.Replace(vtimezone("W. Europe Standard Time", "TZUNTIL:20200101T000000Z\n", winter+inOctober, summer+inMarch)), "20260701T120000Z", "20260701T100000Z"},
+		{"RFC 7808 §7.1, nobody else's name", "Office", odd.Replace(vtimezone("Office", "TZUNTIL:20200101T000000Z\n", winter+inOctober, summer+inMarch)), "20260701T120000Z", "20260701T070000Z"},
+		{"TZUNTIL that cannot be read", "Europe/Berlin", odd.Replace(vtimezone("Europe/Berlin", "TZUNTIL:soon\n", winter+inOctober, summer+inMarch)), "20260701T120000Z", "20260701T070000Z"},
+		{"an offset without its zero", "Office", vtimezone("Office", "", "STANDARD\nDTSTART:20000101T000000\nTZOFFSETFROM:-400\nTZOFFSETTO:-400"), "20260701T120000Z", "20260701T160000Z"},
+	} {
+		z, ok := ZonesOf(calendarOf(t, c.zone)).Lookup(c.tzid)
+		if !ok {
+			t.Errorf("%s: no zone", c.name)
+			continue
+		}
+		if got := z.ToUTC(at(t, c.civil)); !got.Equal(at(t, c.want)) {
+			t.Errorf("%s: %s is %v, want %s", c.name, c.civil, got, c.want)
+		}
+	}
+}
+
 func TestVTimezoneOnceOnly(t *testing.T) {
 	z, ok := ZonesOf(calendarOf(t, "BEGIN:VTIMEZONE\nTZID:X\nBEGIN:STANDARD\nDTSTART:20000101T000000\nTZOFFSETFROM:-0330\nTZOFFSETTO:-0330\nEND:STANDARD\nEND:VTIMEZONE\n")).Lookup("X")
 	if !ok || !z.ToUTC(at(t, "20300101T000000Z")).Equal(at(t, "20300101T033000Z")) {
