@@ -212,11 +212,14 @@ func (x *editTx) one(items []calendar.EditItem, files [][]calendar.AttachmentRow
 		}
 	}
 	var res *calendar.Object
-	if cur == nil {
+	switch {
+	case cur == nil && !exists: // made and taken away again
+		return all(calendar.Fail(calendar.NotFound, x.op, x.ref))
+	case cur == nil:
 		if err := x.writer.remove(x.place, old, nil); err != nil {
 			return all(err)
 		}
-	} else {
+	default:
 		var err error
 		var was *calendar.ObjectRow
 		if exists {
