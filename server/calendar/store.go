@@ -140,8 +140,6 @@ type Tx interface {
 
 	SetProp(cal int64, name string, p DeadProp) error
 	DeleteProp(cal int64, name string, space, local string) error
-	// CopyProps gives a resource the dead properties of another, besides its own.
-	CopyProps(fromCal int64, fromName string, toCal int64, toName string) error
 	DeleteProps(cal int64, name string) error
 
 	// PutAttachment inserts or replaces by calendar, name and id, whether there

@@ -54,26 +54,6 @@ func (t *tx) DeleteProp(cal int64, name, space, local string) error {
 	return t.exec("remove a property", sqlDropProp, t.owner, cal, name, space, local)
 }
 
-// CopyProps makes the dead properties of the second those of the first.
-func (t *tx) CopyProps(fromCal int64, fromName string, toCal int64, toName string) error {
-	if fromCal == toCal && fromName == toName {
-		return nil
-	}
-	props, err := t.Props(fromCal, fromName)
-	if err != nil {
-		return err
-	}
-	if err := t.DeleteProps(toCal, toName); err != nil {
-		return err
-	}
-	for _, p := range props {
-		if err := t.SetProp(toCal, toName, p); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // DeleteProps removes all dead properties of one object or the calendar itself.
 func (t *tx) DeleteProps(cal int64, name string) error {
 	return t.exec("remove properties", sqlDropProps, t.owner, cal, name)

@@ -488,15 +488,6 @@ func (t *tx) DeleteProp(cal int64, name, space, local string) error {
 	return nil
 }
 
-func (t *tx) CopyProps(fromCal int64, fromName string, toCal int64, toName string) error {
-	list, _ := t.Props(fromCal, fromName)
-	if len(list) == 0 {
-		return nil
-	}
-	set(t, t.home.cals[toCal].props, toName, list)
-	return nil
-}
-
 func (t *tx) DeleteProps(cal int64, name string) error {
 	unset(t, t.home.cals[cal].props, name)
 	return nil
