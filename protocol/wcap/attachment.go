@@ -2,7 +2,6 @@ package wcap
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/base64"
 	"errors"
 	"io"
@@ -224,7 +223,6 @@ func (c *call) whyNoFile(list []target, uid string, last error) error {
 		return last
 	}
 	t := list[len(list)-1:]
-	last = cmp.Or[error](t[0].err, last)
 	opened := func([]calendar.OccurrencesResult) error { return t[0].err }
 	found := ComponentNotFound
 	err := c.occurrences(t, calendar.OccurrencesRequest{Select: calendar.Named, Refs: []calendar.OccurrenceRef{{UID: uid}}, None: true}, opened, func(_ int, r *calendar.OccurrencesResult) error {
