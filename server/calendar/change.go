@@ -32,9 +32,15 @@ type Change struct {
 	Before *Version // nil where there was no object
 	After  *Version // nil where there is none any more
 
-	// The calendar itself, for the kinds that say so.
+	// The calendar itself and its own dead properties, for the kinds that say so.
 	CalendarBefore *CalendarRow
 	CalendarAfter  *CalendarRow
+	PropsBefore    []DeadProp
+	PropsAfter     []DeadProp
+
+	// All preferences of the owner, his subscriptions among them, of PrefsChanged.
+	PrefsBefore map[string]string
+	PrefsAfter  map[string]string
 
 	// MovedFrom and MovedTo tell the two halves of a move: an object, or a
 	// calendar under another name, that went elsewhere. The calendar may be

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -298,7 +299,7 @@ func (w *writer) createCalendar(row calendar.CalendarRow, props []calendar.DeadP
 	if err := w.replaceProps(row.ID, "", false, props); err != nil {
 		return nil, err
 	}
-	ch.CalendarAfter = &row
+	ch.CalendarAfter, ch.PropsAfter = &row, props
 	if err := w.end(ch); err != nil {
 		return nil, err
 	}
@@ -328,7 +329,10 @@ func (w *writer) changeCalendar(p *place, row calendar.CalendarRow, regroup bool
 	if err := w.tx.UpdateCalendar(row); err != nil {
 		return err
 	}
-	if _, err := w.changeProps(row.ID, "", string(p.id), changes); err != nil {
+	if ch.PropsBefore, err = w.Props(row.ID, ""); err != nil {
+		return err
+	}
+	if ch.PropsAfter, err = w.changeProps(row.ID, "", string(p.id), changes); err != nil {
 		return err
 	}
 	ch.CalendarBefore, ch.CalendarAfter = &p.row, &row
@@ -345,6 +349,10 @@ func (w *writer) renameCalendar(row calendar.CalendarRow, name string) error {
 		return err
 	}
 	ch.MovedFrom = &calendar.Ref{Calendar: calendar.NewID(w.owner, before.Name)}
+	if ch.PropsBefore, err = w.Props(row.ID, ""); err != nil {
+		return err
+	}
+	ch.PropsAfter = ch.PropsBefore
 	gone := calendar.CalendarRow{ID: w.s.newID(), Name: before.Name, Kind: row.Kind, Change: ch.Number, MetaChange: ch.Number, Created: w.now, Modified: w.now}
 	row.MetaChange, row.Change, row.Modified = ch.Number, ch.Number, w.now
 	if err := w.tx.UpdateCalendar(row); err != nil {
@@ -367,6 +375,9 @@ func (w *writer) deleteCalendar(row calendar.CalendarRow) error {
 		return err
 	}
 	ch.CalendarBefore = &row
+	if ch.PropsBefore, err = w.Props(row.ID, ""); err != nil {
+		return err
+	}
 	ch.Members = func(fn func(*calendar.Version) error) error {
 		return w.Objects(row.ID, "", true, func(o *calendar.ObjectRow) error { return fn(calendar.NewVersion(*o, nil, nil)) })
 	}
@@ -412,12 +423,19 @@ func (w *writer) purge(before time.Time) (n int, err error) {
 
 // setPrefs changes preferences.
 func (w *writer) setPrefs(set map[string]string, remove []string) error {
+	before, err := w.Prefs()
+	if err != nil {
+		return err
+	}
+	after := maps.Clone(before)
 	for k, v := range set {
+		after[k] = v
 		if err := w.tx.SetPref(k, v); err != nil {
 			return err
 		}
 	}
 	for _, k := range remove {
+		delete(after, k)
 		if err := w.tx.DeletePref(k); err != nil {
 			return err
 		}
@@ -426,6 +444,7 @@ func (w *writer) setPrefs(set map[string]string, remove []string) error {
 	if err != nil {
 		return err
 	}
+	ch.PrefsBefore, ch.PrefsAfter = before, after
 	return w.end(ch)
 }
 

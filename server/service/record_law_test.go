@@ -27,11 +27,13 @@ type replica struct {
 	*testing.T
 	number, octets int64
 	cals           map[int64]*member
+	prefs          map[string]string
 }
 
 // member is a calendar of a replica.
 type member struct {
 	row     calendar.CalendarRow
+	props   []calendar.DeadProp
 	objects map[string]held
 }
 
@@ -108,7 +110,7 @@ func (r *replica) apply(ch *calendar.Change) {
 		delete(m.objects, ch.Name)
 		m.row.Change, m.row.Modified = ch.Number, ch.When
 	case calendar.CalendarCreated:
-		r.cals[ch.Incarnation] = &member{*ch.CalendarAfter, map[string]held{}}
+		r.cals[ch.Incarnation] = &member{*ch.CalendarAfter, ch.PropsAfter, map[string]held{}}
 	case calendar.CalendarChanged:
 		if d := cmp.Diff(m.row, *ch.CalendarBefore, sameRows); d != "" {
 			r.Errorf("%s: the calendar was not this: %s", what, d)
@@ -116,9 +118,20 @@ func (r *replica) apply(ch *calendar.Change) {
 		if (ch.MovedFrom != nil) != (ch.CalendarBefore.Name != ch.CalendarAfter.Name) || ch.MovedFrom != nil && ch.MovedFrom.Calendar.Name() != ch.CalendarBefore.Name {
 			r.Errorf("%s: from %v", what, ch.MovedFrom)
 		}
-		m.row = *ch.CalendarAfter
+		if d := cmp.Diff(m.props, ch.PropsBefore, sameRows); d != "" {
+			r.Errorf("%s: its properties were not these: %s", what, d)
+		}
+		m.row, m.props = *ch.CalendarAfter, ch.PropsAfter
 	case calendar.CalendarDeleted:
+		if d := cmp.Diff(m.row, *ch.CalendarBefore, sameRows) + cmp.Diff(m.props, ch.PropsBefore, sameRows); d != "" {
+			r.Errorf("%s: the calendar was not this: %s", what, d)
+		}
 		delete(r.cals, ch.Incarnation)
+	case calendar.PrefsChanged:
+		if d := cmp.Diff(r.prefs, ch.PrefsBefore, sameRows); d != "" {
+			r.Errorf("%s: they were not these: %s", what, d)
+		}
+		r.prefs = ch.PrefsAfter
 	}
 	if m := r.cals[ch.Incarnation]; m != nil && ch.Calendar.Name() != m.row.Name {
 		r.Errorf("%s: it is called %q", what, m.row.Name)
@@ -133,6 +146,10 @@ func (r *replica) compare(st calendar.Store) {
 		if err != nil || home.Change != r.number || home.Bytes != r.octets {
 			r.Errorf("the home is at %d with %d octets, the changes tell %d and %d; %v", home.Change, home.Bytes, r.number, r.octets, err)
 		}
+		prefs, err := tx.Prefs()
+		if d := cmp.Diff(r.prefs, prefs, sameRows); d != "" || err != nil {
+			r.Errorf("preferences: %s %v", d, err)
+		}
 		rows, err := tx.Calendars()
 		if err != nil || len(rows) != len(r.cals) {
 			return fmt.Errorf("%d calendars, want %d: %v", len(rows), len(r.cals), err)
@@ -146,6 +163,10 @@ func (r *replica) compare(st calendar.Store) {
 				r.Errorf("%s: %s", row.Name, d)
 			}
 			m.row.Purged = row.Purged
+			own, err := tx.Props(row.ID, "")
+			if d := cmp.Diff(m.props, own, sameRows); d != "" || err != nil {
+				r.Errorf("%s: properties: %s %v", row.Name, d, err)
+			}
 			props, err := tx.AllProps(row.ID)
 			if err != nil {
 				return err
@@ -301,7 +322,8 @@ func sumOfChanges(t *testing.T, st calendar.Store, r *rand.Rand, steps int) {
 				}
 				_, err = svc.CreateCalendar(ctx, anna, calendar.CreateCalendarRequest{Calendar: calendar.Calendar{ID: id, Kind: kind}, DefaultACL: true})
 			} else {
-				_, err = svc.UpdateCalendar(ctx, anna, calendar.UpdateCalendarRequest{ID: cal(), DisplayName: &text})
+				_, err = svc.UpdateCalendar(ctx, anna, calendar.UpdateCalendarRequest{ID: cal(), DisplayName: &text,
+					Props: []calendar.PropChange{{Prop: calendar.DeadProp{Space: "s", Local: fmt.Sprint(r.Intn(3)), Value: text}, Remove: r.Intn(4) == 0}}})
 			}
 		case 14:
 			what = "copy, move or delete a calendar"
@@ -319,7 +341,7 @@ func sumOfChanges(t *testing.T, st calendar.Store, r *rand.Rand, steps int) {
 			case 1:
 				_, err = svc.Rebuild(ctx, nil)
 			default:
-				err = svc.SetPrefs(ctx, anna, calendar.SetPrefsRequest{Owner: "anna", Set: map[string]string{"k": "v"}})
+				err = svc.SetPrefs(ctx, anna, calendar.SetPrefsRequest{Owner: "anna", Set: map[string]string{fmt.Sprint(r.Intn(3)): fmt.Sprint(r.Intn(9))}, Remove: []string{fmt.Sprint(3 + r.Intn(2)), "x"}})
 			}
 		}
 		if err == nil {
