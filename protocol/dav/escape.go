@@ -5,12 +5,30 @@ import "unicode/utf8"
 // nextSpecial returns the first place from i on that text may not hold as it
 // is: markup, control characters (tabs and line feeds among them), all beyond
 // ASCII; len(s) if there is none.
+//
+// It looks at eight octets at a time, as one number: calendar data is escaped
+// for each answer that has it.
 func nextSpecial[T string | []byte](s T, i int) int {
+	for ; i+8 <= len(s); i += 8 {
+		w := s[i : i+8]
+		x := uint64(w[0]) | uint64(w[1])<<8 | uint64(w[2])<<16 | uint64(w[3])<<24 | uint64(w[4])<<32 | uint64(w[5])<<40 | uint64(w[6])<<48 | uint64(w[7])<<56
+		// < and > differ in one bit only. What has its highest bit set
+		// afterwards may be special.
+		if (x|(x-eight*0x20)|zeros(x^eight*'&')|zeros(x&^(eight*2)^eight*'<'))&(eight*0x80) != 0 {
+			break
+		}
+	}
 	for i < len(s) && !special[s[i]] {
 		i++
 	}
 	return i
 }
+
+const eight = 0x01_01_01_01_01_01_01_01 // times an octet: eight of it
+
+// zeros sets the highest bits of the octets that are zero, and perhaps of some
+// above one that is.
+func zeros(x uint64) uint64 { return (x - eight) &^ x }
 
 var special = func() (t [256]bool) {
 	for c := range t {
