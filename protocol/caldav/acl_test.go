@@ -4,6 +4,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"factotum/server/acl"
+	"factotum/server/calendar"
 )
 
 func aclBody(aces ...string) string { return xmlHead("D:acl") + strings.Join(aces, "") + "</D:acl>" }
@@ -120,4 +123,77 @@ func TestFreeBusyOnly(t *testing.T) {
 	}
 	s.do("ben", "GET", team, "").is(403, "D:need-privileges")
 	s.do("ben", "HEAD", team, "").is(403)
+}
+
+// Without DAV:read a calendar shows what it is called, what it is, whose, and
+// what one may do with it; nothing tells what is in it, or that it changes.
+// Half of the right, c^r or p^r, does not do. WCAP §4.3, RFC 3744 §3.1.
+func TestRFC3744_3_1_WithoutRead(t *testing.T) {
+	open := []string{"D:resourcetype", "D:displayname", "D:owner", "D:current-user-privilege-set", "C:supported-calendar-component-set", "D:supported-report-set"}
+	closed := []string{"C:calendar-description", "C:calendar-timezone", "C:calendar-timezone-id", "A:calendar-color", "A:calendar-order", "D:getetag", "CS:getctag",
+		"D:sync-token", "D:getlastmodified", "D:creationdate", "D:resource-id", "C:schedule-calendar-transp"}
+	for list, named := range map[string]bool{"ben^c^r^g": false, "ben^a^f^g": false, "ben^c^rwd^g": false, "ben^p^r^g": true, "ben^a^fs^g;ben^p^r^g": true} {
+		s := newSite(t)
+		s.visit("anna", "ben")
+		team := annasHome + "team/"
+		s.do("anna", "MKCALENDAR", team, mkcalendar("<D:displayname>Merger</D:displayname><C:calendar-description>Sell it</C:calendar-description><A:calendar-color>#123456</A:calendar-color>")).is(201)
+		s.do("anna", "PROPPATCH", team, xmlHead("D:propertyupdate")+"<D:set><D:prop><x:note xmlns:x='x:'>Sell it</x:note></D:prop></D:set></D:propertyupdate>").is(207)
+		acl := acl.MustParse(list)
+		if _, err := s.be.UpdateCalendar(t.Context(), calendar.Actor{User: "anna"}, calendar.UpdateCalendarRequest{ID: "anna:team", ACL: &acl}); err != nil {
+			t.Fatal(err)
+		}
+		ask := propfind(append(open, closed...)...)
+		for _, r := range []*reply{
+			s.do("ben", "PROPFIND", team, ask, "Depth: 0"),
+			s.do("ben", "PROPFIND", annasHome, ask, "Depth: 1"),
+			s.do("ben", "REPORT", annasHome, xmlHead("D:sync-collection")+"<D:sync-token/>"+strings.TrimSuffix(strings.TrimPrefix(ask, xmlHead("D:propfind")), "</D:propfind>")+"</D:sync-collection>"),
+		} {
+			m := r.multi().at(team)
+			for _, name := range open {
+				if m.props[name].status != 200 {
+					t.Errorf("%s: %s: %s is %d", list, r.what, name, m.props[name].status)
+				}
+			}
+			for _, name := range closed {
+				if m.props[name].status != 403 {
+					t.Errorf("%s: %s: %s is %d", list, r.what, name, m.props[name].status)
+				}
+			}
+			if strings.Contains(r.body, "Sell it") || strings.Contains(r.body, "Merger") != named {
+				t.Errorf("%s: %s", list, r.body)
+			}
+		}
+		for _, body := range []string{xmlHead("D:propfind") + "<D:allprop/></D:propfind>", xmlHead("D:propfind") + "<D:propname/></D:propfind>"} {
+			s.do("ben", "PROPFIND", team, body, "Depth: 0").is(207).lacks("Sell it", "note", "getetag", "getctag", "getlastmodified", "creationdate")
+		}
+		for _, r := range []*reply{
+			s.do("ben", "GET", team, ""), s.do("ben", "HEAD", team, ""), s.do("ben", "PROPFIND", team, ask, "Depth: 1"),
+			s.do("ben", "REPORT", team, query(in(march), "D:getetag")), s.do("ben", "PUT", team+"b.ics", event("2", "20260301T090000Z", "B")),
+			s.do("ben", "REPORT", team, xmlHead("D:sync-collection")+"<D:sync-token/>"+props("D:getetag")+"</D:sync-collection>"),
+		} {
+			if r.is(403); r.header.Get("ETag") != "" {
+				t.Errorf("%s: %s has the ETag %s", list, r.what, r.header.Get("ETag"))
+			}
+		}
+		// What is written in it shows nowhere in the home.
+		tags := func() string {
+			return s.do("ben", "PROPFIND", annasHome, propfind("CS:getctag", "D:sync-token"), "Depth: 0").is(207).body
+		}
+		before := tags()
+		token := s.do("ben", "REPORT", annasHome, xmlHead("D:sync-collection")+"<D:sync-token/>"+props("D:displayname")+"</D:sync-collection>").multi().token
+		s.do("anna", "PUT", team+"a.ics", event("1", "20260301T090000Z", "A")).is(201)
+		if after := tags(); after != before {
+			t.Errorf("%s: the home tells of a change:\n%s\n%s", list, before, after)
+		}
+		m := s.do("ben", "REPORT", annasHome, xmlHead("D:sync-collection")+"<D:sync-token>"+token+"</D:sync-token>"+props("D:displayname")+"</D:sync-collection>").multi()
+		if len(m.order) > 0 || m.token != token {
+			t.Errorf("%s: sync-collection tells of %q", list, m.order)
+		}
+		// A calendar less is told, and the next token goes on from there.
+		s.do("anna", "MKCALENDAR", annasHome+"gone/", "").is(201)
+		s.do("anna", "DELETE", annasHome+"gone/", "").is(204)
+		s.do("ben", "REPORT", annasHome, xmlHead("D:sync-collection")+"<D:sync-token>"+token+"</D:sync-token>"+props("D:displayname")+"</D:sync-collection>").is(403, "D:valid-sync-token")
+		token = s.do("ben", "REPORT", annasHome, xmlHead("D:sync-collection")+"<D:sync-token/>"+props("D:displayname")+"</D:sync-collection>").multi().token
+		s.do("ben", "REPORT", annasHome, xmlHead("D:sync-collection")+"<D:sync-token>"+token+"</D:sync-token>"+props("D:displayname")+"</D:sync-collection>").is(207)
+	}
 }

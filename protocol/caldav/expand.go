@@ -94,7 +94,7 @@ func validName(s string) bool {
 // property writes one property, with its hrefs expanded if it has inner ones.
 func (e *expander) property(s *subject, p expandProp) bool {
 	lp := live[p.name]
-	if lp == nil || lp.on&s.scope == 0 {
+	if lp == nil || !s.has(lp) {
 		return writeDead(e.mw, s.dead, p.name)
 	}
 	if len(p.inner) == 0 {

@@ -47,6 +47,7 @@ func (rq *request) getCalendar() error {
 	}
 	if !m.sent {
 		h.Del("Content-Type")
+		h.Del("ETag")
 		return err
 	}
 	rq.note(err)

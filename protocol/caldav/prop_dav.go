@@ -14,33 +14,33 @@ import (
 // davProperties are those of RFC 4918, 3744, 3253, 4331, 5397, 5842, 5995 and
 // 6578.
 var davProperties = []property{
-	{name: dav.D("resourcetype"), on: everywhere, all: true, get: getResourceType},
-	{name: dav.D("displayname"), on: everywhere &^ onMembers, all: true, get: getDisplayName},
+	{name: dav.D("resourcetype"), on: everywhere, open: true, all: true, get: getResourceType},
+	{name: dav.D("displayname"), on: everywhere &^ onMembers, open: true, all: true, get: getDisplayName},
 	{name: dav.D("getetag"), on: onCollections | onMembers, all: true, get: getETag},
 	{name: dav.D("getcontenttype"), on: onMembers, all: true, get: getContentType},
 	{name: dav.D("getcontentlength"), on: onMembers, all: true, get: getContentLength},
 	{name: dav.D("getlastmodified"), on: onCollections | onMembers, all: true, get: getLastModified},
 	{name: dav.D("creationdate"), on: onCollections | onMembers, all: true, get: getCreationDate},
-	{name: dav.D("owner"), on: onHome | onCollections | onMembers, get: getOwner},
-	{name: dav.D("current-user-principal"), on: everywhere, get: getCurrentUser},
-	{name: dav.D("principal-collection-set"), on: everywhere, get: getPrincipalCollections},
-	{name: dav.D("current-user-privilege-set"), on: everywhere, cal: true, get: getPrivileges},
-	{name: dav.D("supported-privilege-set"), on: onHome | onCollections | onMembers, get: getSupportedPrivileges},
-	{name: dav.D("acl"), on: onHome | onCollections | onMembers, cal: true, get: getACL},
-	{name: dav.D("acl-restrictions"), on: onHome | onCollections | onMembers, get: getACLRestrictions},
-	{name: dav.D("inherited-acl-set"), on: onHome | onCollections | onMembers, get: getInheritedACL},
-	{name: dav.D("supported-report-set"), on: everywhere, get: getReports},
-	{name: dav.D("supported-method-set"), on: everywhere, get: getMethods},
+	{name: dav.D("owner"), on: onHome | onCollections | onMembers, open: true, get: getOwner},
+	{name: dav.D("current-user-principal"), on: everywhere, open: true, get: getCurrentUser},
+	{name: dav.D("principal-collection-set"), on: everywhere, open: true, get: getPrincipalCollections},
+	{name: dav.D("current-user-privilege-set"), on: everywhere, open: true, cal: true, get: getPrivileges},
+	{name: dav.D("supported-privilege-set"), on: onHome | onCollections | onMembers, open: true, get: getSupportedPrivileges},
+	{name: dav.D("acl"), on: onHome | onCollections | onMembers, open: true, cal: true, get: getACL},
+	{name: dav.D("acl-restrictions"), on: onHome | onCollections | onMembers, open: true, get: getACLRestrictions},
+	{name: dav.D("inherited-acl-set"), on: onHome | onCollections | onMembers, open: true, get: getInheritedACL},
+	{name: dav.D("supported-report-set"), on: everywhere, open: true, get: getReports},
+	{name: dav.D("supported-method-set"), on: everywhere, open: true, get: getMethods},
 	{name: dav.D("sync-token"), on: onHome | onCollections, get: getSyncToken},
 	{name: dav.D("quota-used-bytes"), on: onHome, get: getQuotaUsed},
 	{name: dav.D("quota-available-bytes"), on: onHome, get: getQuotaAvailable},
-	{name: dav.D("add-member"), on: onCollections, get: getAddMember},
+	{name: dav.D("add-member"), on: onCollections, open: true, get: getAddMember},
 	{name: dav.D("resource-id"), on: onPrincipal | onCollections, get: getResourceID},
 }
 
 func init() {
 	// In init, since it lists the table that it is in. RFC 3253 §3.1.4.
-	register([]property{{name: dav.D("supported-live-property-set"), on: everywhere, get: getLiveSet}})
+	register([]property{{name: dav.D("supported-live-property-set"), on: everywhere, open: true, get: getLiveSet}})
 }
 
 func getResourceType(mw *dav.Writer, s *subject) bool {
@@ -266,7 +266,7 @@ func getLiveSet(mw *dav.Writer, s *subject) bool {
 	name := dav.D("supported-live-property-set")
 	mw.Start(name)
 	for _, p := range liveOrder {
-		if p.on&s.scope != 0 {
+		if s.has(p) {
 			mw.RawString("<D:supported-live-property><D:prop>")
 			mw.Empty(p.name)
 			mw.RawString("</D:prop></D:supported-live-property>")

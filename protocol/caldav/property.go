@@ -41,6 +41,7 @@ type subject struct {
 	obj    *calendar.Object
 	dead   []calendar.DeadProp
 	inner  bool   // stands inside a property of another: DAV:expand-property
+	closed bool   // a collection that is not the user's to read
 	buf    []byte // scratch
 }
 
@@ -50,6 +51,7 @@ type property struct {
 	on   scope
 	all  bool // part of DAV:allprop, RFC 4918 §9.1
 	cal  bool // on objects it needs the calendar too
+	open bool // shown without DAV:read: what the collection is called, what it is, whose, and what one may do with it
 	// get writes the whole element, or returns false if s does not have it.
 	get func(mw *dav.Writer, s *subject) bool
 }
@@ -126,7 +128,7 @@ func (pl *plan) write(mw *dav.Writer, s *subject) {
 	switch pl.kind {
 	case dav.PropAll:
 		for _, p := range liveOrder {
-			if p.all && p.on&s.scope != 0 {
+			if p.all && s.has(p) {
 				p.get(mw, s)
 			}
 		}
@@ -135,7 +137,7 @@ func (pl *plan) write(mw *dav.Writer, s *subject) {
 		}
 	case dav.PropNames:
 		for _, p := range liveOrder {
-			if p.on&s.scope != 0 {
+			if s.has(p) {
 				mw.Empty(p.name)
 			}
 		}
@@ -149,13 +151,22 @@ func (pl *plan) write(mw *dav.Writer, s *subject) {
 		switch p := it.prop; {
 		case pl.kind == dav.PropAll && (p == nil || p.all):
 			// DAV:include of what was written already.
-		case p != nil && p.on&s.scope != 0 && p.get(mw, s):
+		case p != nil && p.on&s.scope != 0 && s.closed && !p.open:
+			mw.Miss(http.StatusForbidden, it.name)
+		case p != nil && s.has(p) && p.get(mw, s):
 		case len(s.dead) > 0 && writeDead(mw, s.dead, it.name):
 		default:
 			mw.Miss(http.StatusNotFound, it.name)
 		}
 	}
 }
+
+// has reports whether the subject has such a property, and shows it.
+func (s *subject) has(p *property) bool { return p.on&s.scope != 0 && (p.open || !s.closed) }
+
+// closed reports whether somebody may not read a calendar: he is told no more
+// than what it is. RFC 3744 §3.1.
+func closed(c *calendar.Calendar) bool { return !c.Rights.CanRead() }
 
 func writeDead(mw *dav.Writer, dead []calendar.DeadProp, name dav.Name) bool {
 	for i := range dead {
@@ -209,7 +220,7 @@ func (rq *request) homeSubject(h *calendar.Home, dead []calendar.DeadProp) *subj
 }
 
 func (rq *request) calendarSubject(c *calendar.Calendar) *subject {
-	s := &subject{rq: rq, scope: onCalendar, path: calendarPath(c.ID), owner: string(c.ID.Owner()), cal: c, dead: c.Props}
+	s := &subject{rq: rq, scope: onCalendar, path: calendarPath(c.ID), owner: string(c.ID.Owner()), cal: c, dead: c.Props, closed: closed(c)}
 	if c.Kind != calendar.CalendarCollection {
 		s.scope = onPlain
 	}

@@ -131,18 +131,19 @@ func (r Rights) CanSee() bool {
 	return r.Owner || r.Components&any != 0 || r.Properties&(acl.Read|acl.Write) != 0
 }
 
-// CanRead reports whether objects may be read.
-func (r Rights) CanRead() bool { return r.Components.Has(acl.Read) }
+// CanRead reports whether objects may be read: that of both parts is needed,
+// c^r^g does not do. WCAP §4.3.
+func (r Rights) CanRead() bool { return r.Components.Has(acl.Read) && r.Properties.Has(acl.Read) }
 
 // CanWrite reports whether objects may be created and changed: modifying
 // needs reading too, WCAP "rights needed per operation".
-func (r Rights) CanWrite() bool { return r.Components.Has(acl.Read | acl.Write) }
+func (r Rights) CanWrite() bool { return r.CanRead() && r.Components.Has(acl.Write) }
 
 // CanDelete reports whether objects may be deleted: the modify right plus delete.
-func (r Rights) CanDelete() bool { return r.Components.Has(acl.Read | acl.Write | acl.Delete) }
+func (r Rights) CanDelete() bool { return r.CanWrite() && r.Components.Has(acl.Delete) }
 
 // CanSeeBusy reports whether busy time may be seen.
-func (r Rights) CanSeeBusy() bool { return r.Components&(acl.FreeBusy|acl.Read) != 0 }
+func (r Rights) CanSeeBusy() bool { return r.Components.Has(acl.FreeBusy) || r.CanRead() }
 
 // Unix turns a window into seconds; an open end is far away.
 func (w Window) Unix() (from, to int64) {

@@ -76,6 +76,11 @@ func (s *Service) home(ctx context.Context, v cache.View, who calendar.Actor, re
 	if isOwner(who, req.Owner) { // how much someone has is nobody else's business
 		out.UsedBytes, out.MaxBytes = now.Bytes, s.opt.Limits.HomeBytes
 		out.Rights = calendar.Rights{Components: acl.AllRights, Properties: acl.AllRights, Owner: true}
+	} else {
+		var err error
+		if out.Change, err = s.changeFor(ctx, v, who, cals); err != nil {
+			return out, err
+		}
 	}
 	for _, c := range cals {
 		r := s.rightsOn(who, c)
@@ -99,6 +104,31 @@ func (s *Service) home(ctx context.Context, v cache.View, who calendar.Actor, re
 	}
 	slices.SortFunc(out.Calendars, func(a, b calendar.Calendar) int { return strings.Compare(string(a.ID), string(b.ID)) })
 	return out, nil
+}
+
+// changeFor is the home's change number as somebody else is told it: that
+// something was written in a calendar which he does not read is none of his
+// business. That there is another calendar, or one less, may show.
+func (s *Service) changeFor(ctx context.Context, v cache.View, who calendar.Actor, cals []*cache.Calendar) (int64, error) {
+	last := int64(0)
+	for _, c := range cals {
+		if last = max(last, c.Row.MetaChange); toRead(s.rightsOn(who, c)) {
+			last = max(last, c.Row.Change)
+		}
+	}
+	err := v.Tx(ctx, nil, func(tx calendar.ReadTx) error {
+		row, _, err := tx.Home()
+		if err != nil {
+			return err
+		}
+		last = max(last, row.Purged)
+		gone, err := tx.GoneCalendars(last)
+		for _, g := range gone {
+			last = max(last, g.Change)
+		}
+		return err
+	})
+	return last, err
 }
 
 // SyncHome tells which calendars of a home changed since a token.

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"errors"
+	"time"
 
 	"factotum/server/acl"
 	"factotum/server/cache"
@@ -89,9 +90,17 @@ func describe(cal *cache.Calendar, r calendar.Rights) calendar.Calendar {
 		Categories: row.Categories, Charset: row.Charset, Language: row.Language,
 		Created: row.Created, Modified: row.Modified, Count: -1, Props: cal.Props, Rights: r,
 	}
-	if !r.Owner && !r.Components.Has(acl.Read) && !r.Properties.Has(acl.Read) {
+	if !r.Owner && !r.CanRead() {
+		// Who may not read is not told what changes inside, and when: a change of
+		// the calendar's own properties is all that he learns of.
+		c.Change, c.Modified = row.MetaChange, row.Created
+		c.Color, c.Order, c.Props = "", "", nil
+	}
+	if !r.Owner && !r.Properties.Has(acl.Read) {
 		// Who may see busy time only is not told what the calendar is about.
-		c.DisplayName, c.Description, c.Categories, c.Props = "", "", "", nil
+		c.DisplayName, c.Description, c.Categories = "", "", ""
+		c.TZID, c.Timezone, c.Charset, c.Language = "", "", "", ""
+		c.Created, c.Modified = time.Time{}, time.Time{}
 	}
 	if !r.Owner && !r.Properties.Has(acl.Read) && !(r.Components | r.Properties).Has(acl.SelfAdmin) {
 		// Nor does he learn who else may do what. RFC 3744 §3.6, DAV:read-acl.

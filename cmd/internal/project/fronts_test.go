@@ -15,6 +15,7 @@ import (
 // may do the model says, which refuses him. These functions look at them all the
 // same, each for a reason.
 var looksAtRights = map[string]string{
+	"protocol/caldav closed":       "shown: what a calendar is called and whose it is, and 403 for the rest of its properties, for who may not read",
 	"protocol/caldav getACL":       "shown: the property is 403 beside the others for who may not see it; the model gives him no list",
 	"protocol/caldav privileges":   "shown: DAV:current-user-privilege-set",
 	"protocol/caldav getQuotaUsed": "shown: what somebody has used is missing for others; the model does not tell them",
