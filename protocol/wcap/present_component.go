@@ -247,7 +247,7 @@ func (s *shower) component(k *ical.Component, in *calendar.Occurrence) *ical.Com
 	if s.v.attrset >= 1 && !s.obj.Masked {
 		for _, a := range k.Children {
 			if a.Name == "VALARM" {
-				a = s.alarm(a, t.start.at, t.end.at)
+				a = s.alarm(a, t.start, t.end)
 			}
 			out.Children = append(out.Children, a)
 		}

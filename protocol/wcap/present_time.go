@@ -167,35 +167,38 @@ func (s *shower) end(k *ical.Component, start entered, allDay bool) (end entered
 
 // alarm prints a VALARM: its trigger as a moment, or with relativealarm as a
 // duration from the start (of a task without one, from when it is due). WCAP §7.8.
-func (s *shower) alarm(a *ical.Component, start, end time.Time) *ical.Component {
-	if start.IsZero() {
+func (s *shower) alarm(a *ical.Component, start, end entered) *ical.Component {
+	if start.at.IsZero() {
 		start = end
 	}
 	p := a.Prop("TRIGGER")
-	if p == nil || start.IsZero() {
+	if p == nil || start.at.IsZero() {
 		return a
 	}
-	at := start
-	if strings.EqualFold(p.Param("VALUE"), "DATE-TIME") {
-		d, err := p.DateTime()
-		if err != nil {
-			return a
+	var at time.Time
+	switch d, moment, absolute, err := p.Trigger(); {
+	case err != nil:
+		return a
+	case absolute:
+		z, _ := s.zoneOf(moment)
+		at = z.ToUTC(moment.Civil())
+	default:
+		from := start
+		if p.ParamIs("RELATED", "END") && !end.at.IsZero() {
+			from = end
 		}
-		z, _ := s.zoneOf(d)
-		at = z.ToUTC(d.Civil())
-	} else {
-		d, err := p.Duration()
-		if err != nil {
-			return a
+		if at = from.at; d.NominalDays() != 0 { // days of its zone. RFC 5545 §3.3.6
+			z := from.zone
+			if z == nil { // an instance of what does not say when it begins
+				z = s.float
+			}
+			at = z.ToUTC(z.FromUTC(at).AddDate(0, 0, d.NominalDays()))
 		}
-		if strings.EqualFold(p.Param("RELATED"), "END") && !end.IsZero() {
-			at = end
-		}
-		at = at.AddDate(0, 0, d.NominalDays()).Add(d.Exact())
+		at = at.Add(d.Exact())
 	}
 	out := a.Clone()
 	if s.v.relative {
-		out.Set("TRIGGER", ical.DurationOf(at.Sub(start)).String())
+		out.Set("TRIGGER", ical.DurationOf(at.Sub(start.at)).String())
 	} else {
 		out.Set("TRIGGER", s.stamp(at), ical.Param{Name: "VALUE", Values: []string{"DATE-TIME"}})
 	}

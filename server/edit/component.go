@@ -107,7 +107,7 @@ func (e *Editor) times(cal, c *ical.Component, p *calendar.Patch) error {
 		end = k.keep(*given)
 		c.Del("DURATION")
 	case p.Duration != nil && !start.IsZero():
-		if p.Duration.Neg {
+		if p.Duration.Neg && !p.Duration.IsZero() {
 			return invalid("", "the duration is negative")
 		}
 		end = k.of(addDuration(start.Civil(), *p.Duration))
@@ -392,7 +392,7 @@ func (e *Editor) alarm(cal, c *ical.Component, x *calendar.AlarmEdit) {
 	var alarm *ical.Component
 	at := len(c.Children)
 	for i, k := range c.Children {
-		if k.Name == "VALARM" && strings.EqualFold(strings.TrimSpace(k.Value("ACTION")), action) {
+		if k.Name == "VALARM" && strings.EqualFold(k.Word("ACTION"), action) {
 			if alarm == nil {
 				alarm, at = k, i
 			}
@@ -401,7 +401,7 @@ func (e *Editor) alarm(cal, c *ical.Component, x *calendar.AlarmEdit) {
 	timed := x.At != nil || x.Before != nil
 	drop := func() {
 		c.Children = slices.DeleteFunc(c.Children, func(k *ical.Component) bool {
-			return k.Name == "VALARM" && strings.EqualFold(strings.TrimSpace(k.Value("ACTION")), action)
+			return k.Name == "VALARM" && strings.EqualFold(k.Word("ACTION"), action)
 		})
 	}
 	if x.Remove {

@@ -252,7 +252,7 @@ func (e *Editor) laterPart(cal *ical.Component, at recur.Instance, uid string) (
 			}
 		case "RDATE", "EXDATE":
 			list, err := p.DateTimes()
-			if err != nil || strings.EqualFold(p.Param("VALUE"), "PERIOD") {
+			if err != nil || p.ParamIs("VALUE", "PERIOD") {
 				break
 			}
 			if list = slices.DeleteFunc(list, earlier); len(list) == 0 {

@@ -206,7 +206,7 @@ func (e *Editor) change(s *series, c *ical.Component, it *calendar.EditItem) err
 			return err
 		}
 		c.Set("STATUS", "CANCELLED")
-		if !strings.EqualFold(before.Value("STATUS"), "CANCELLED") {
+		if before.Word("STATUS") != "CANCELLED" {
 			e.stamp(c, before, &it.Patch)
 		}
 		return nil
@@ -336,7 +336,7 @@ func (e *Editor) storeInstance(s *series, it *calendar.EditItem) (*ical.Componen
 	if it.Role == calendar.AsPublisher || it.Role == calendar.AsOrganizer {
 		if s.master != nil {
 			for _, name := range []string{"CLASS", "TRANSP"} {
-				if a, b := c.Value(name), was.Value(name); !strings.EqualFold(a, b) && !strings.EqualFold(cmp.Or(a, defaults[name]), cmp.Or(b, defaults[name])) {
+				if a, b := c.Word(name), was.Word(name); cmp.Or(a, defaults[name]) != cmp.Or(b, defaults[name]) {
 					return nil, invalid(calendar.RecurPrivacy, "%s is one for the whole series", name)
 				}
 			}
@@ -468,7 +468,7 @@ func (e *Editor) earlierPart(s *series, in recur.Instance) (*ical.Component, err
 				}
 			case "RDATE", "EXDATE":
 				list, err := p.DateTimes()
-				if err != nil || strings.EqualFold(p.Param("VALUE"), "PERIOD") {
+				if err != nil || p.ParamIs("VALUE", "PERIOD") {
 					break
 				}
 				if list = slices.DeleteFunc(list, later); len(list) == 0 {

@@ -3,7 +3,6 @@ package edit
 import (
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	"factotum/server/calendar"
@@ -179,7 +178,7 @@ func (s *series) shift(now *clock, by time.Duration) {
 		p := &s.master.Props[i]
 		switch p.Name {
 		case "EXDATE", "RDATE":
-			if strings.EqualFold(p.Param("VALUE"), "PERIOD") {
+			if p.ParamIs("VALUE", "PERIOD") {
 				continue
 			}
 			if list, err := p.DateTimes(); err == nil && len(list) > 0 {

@@ -94,6 +94,12 @@ func (c *Component) Value(name string) string {
 	return ""
 }
 
+// Word returns the first property's value as one of an enumeration, or "": in
+// capitals and without the blanks that some programs write behind it.
+func (c *Component) Word(name string) string {
+	return strings.ToUpper(trimBlanks(c.Value(name)))
+}
+
 // Text returns the first property's value as plain text, or "".
 // RFC 5545 §3.3.11.
 func (c *Component) Text(name string) string {
@@ -211,6 +217,12 @@ func (p *Property) Param(name string) string {
 		return v[0]
 	}
 	return ""
+}
+
+// ParamIs reports whether the first value of a parameter (upper case) is that
+// word of an enumeration, whatever its case and with blanks around it.
+func (p *Property) ParamIs(name, word string) bool {
+	return strings.EqualFold(trimBlanks(p.Param(name)), word)
 }
 
 // ParamValues returns all values of the first parameter of that name (upper

@@ -43,13 +43,17 @@ type DateTime struct {
 
 var errDateTime = errors.New("not a date (YYYYMMDD) or date-time (YYYYMMDDTHHMMSS, UTC with Z)")
 
-// ParseDateTime reads a DATE or DATE-TIME value. With date, a DATE is wanted:
-// midnight is taken for the date, another time is an error. Without it, a
-// value of eight digits is a DATE too, since many writers forget VALUE=DATE.
-// Z overrides tzid. RFC 5545 §3.3.4, §3.3.5.
+// ParseDateTime reads a DATE or DATE-TIME value. With date, a DATE is promised:
+// midnight is taken for the date, another time is one all the same, as it would
+// not have been written otherwise. Without it, a value of eight digits is a DATE
+// too, since many writers forget VALUE=DATE, also one with a Z. Z overrides tzid.
+// RFC 5545 §3.3.4, §3.3.5.
 func ParseDateTime(value, tzid string, date bool) (DateTime, error) {
 	v := trimBlanks(value)
 	var d DateTime
+	if len(v) == 9 && v[8]|0x20 == 'z' {
+		v = v[:8] // no zone changes what day that is
+	}
 	if len(v) != 8 && len(v) != 15 && len(v) != 16 {
 		return d, errDateTime
 	}
@@ -76,10 +80,7 @@ func ParseDateTime(value, tzid string, date bool) (DateTime, error) {
 	if h > 23 || min > 59 || s > 60 {
 		return DateTime{}, errors.New("no such time of day")
 	}
-	if date {
-		if h+min+s != 0 {
-			return DateTime{}, errors.New("a date-time where VALUE=DATE promises a date")
-		}
+	if date && h+min+s == 0 {
 		return d, nil
 	}
 	d.Hour, d.Min, d.Sec = h, min, s
@@ -243,5 +244,5 @@ func (c *Component) SetDateTime(name string, d DateTime) {
 
 // valueIs reports whether the VALUE parameter names that type.
 func (p *Property) valueIs(typ string) bool {
-	return strings.EqualFold(p.Param("VALUE"), typ)
+	return p.ParamIs("VALUE", typ)
 }

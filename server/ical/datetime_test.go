@@ -8,7 +8,7 @@ import (
 
 func TestRFC5545_3_3_4_Date(t *testing.T) {
 	for _, in := range []string{"DTSTART;VALUE=DATE:19970714", "DTSTART;VALUE=date:19970714", "DTSTART:19970714",
-		"DTSTART;VALUE=DATE;TZID=Europe/Berlin:19970714", "DTSTART;VALUE=DATE:19970714T000000", "DTSTART: 19970714 "} {
+		"DTSTART;VALUE=DATE;TZID=Europe/Berlin:19970714", "DTSTART;VALUE=DATE:19970714T000000", "DTSTART: 19970714 ", "DTSTART:19970714Z", "DTSTART;VALUE=DATE:19970714Z", "DTSTART;VALUE=DATE :19970714"} {
 		d, err := oneProp(t, in).DateTime()
 		if err != nil || d != (DateTime{Year: 1997, Month: time.July, Day: 14}) || d.String() != "19970714" {
 			t.Errorf("%s: %+v %v", in, d, err)
@@ -44,8 +44,11 @@ func TestRFC5545_3_3_5_DateTime(t *testing.T) {
 			t.Errorf("%q is read as %v", bad, d)
 		}
 	}
-	if d, err := ParseDateTime("19970714T133000", "", true); err == nil {
-		t.Errorf("a date-time is read as the date %v", d)
+	// VALUE=DATE, which two real feeds write before times.
+	for value, want := range map[string]DateTime{"19970714T133000": with(base, Floating, ""), "19970714T133000Z": with(base, UTC, "")} {
+		if d, err := ParseDateTime(value, "", true); err != nil || d != want {
+			t.Errorf("%s, promised as a date: %+v %v", value, d, err)
+		}
 	}
 }
 
@@ -120,7 +123,7 @@ func TestRFC5545_3_3_9_Periods(t *testing.T) {
 	if !slices.Equal(got, []string{"19970308T160000Z/PT8H30M", "19970308T230000Z/19970309T000000Z"}) {
 		t.Errorf("%q", got)
 	}
-	for _, bad := range []string{"19970308T160000Z", "19970308T160000Z/", "/PT1H", "19970308/P1D", "19970308T160000Z/19970309", "19970308T160000Z/PT"} {
+	for _, bad := range []string{"19970308T160000Z", "19970308T160000Z/", "/PT1H", "19970308/P1D", "19970308T160000Z/19970309", "19970308T160000Z/-"} {
 		if p, err := ParsePeriod(bad, ""); err == nil {
 			t.Errorf("%q is read as %v", bad, p)
 		}

@@ -19,7 +19,8 @@ type Duration struct {
 var errDuration = errors.New("not a duration such as P1W, P2D, PT1H30M or -PT15M")
 
 // ParseDuration reads a DURATION value. Weeks may stand together with days and
-// time, which RFC 5545 §3.3.6 does not provide for but some clients write.
+// time, and nothing may follow the P or T (P1DT, PT), which RFC 5545 §3.3.6 does
+// not provide for but some clients write.
 func ParseDuration(s string) (Duration, error) {
 	var d Duration
 	s = strings.Trim(s, " \t")
@@ -27,7 +28,7 @@ func ParseDuration(s string) (Duration, error) {
 		d.Neg = s[0] == '-'
 		s = s[1:]
 	}
-	if len(s) < 2 || s[0]|0x20 != 'p' {
+	if s == "" || s[0]|0x20 != 'p' {
 		return Duration{}, errDuration
 	}
 	s = s[1:]
@@ -36,7 +37,7 @@ func ParseDuration(s string) (Duration, error) {
 	var sec int64
 	for s != "" {
 		if s[0]|0x20 == 't' {
-			if inTime || len(s) == 1 {
+			if inTime {
 				return Duration{}, errDuration
 			}
 			units, inTime, s = timeUnits, true, s[1:]
@@ -132,5 +133,5 @@ func (d Duration) Exact() time.Duration {
 	return d.Time
 }
 
-// Duration reads the value of a property such as DURATION or TRIGGER.
+// Duration reads the value of a property such as DURATION.
 func (p *Property) Duration() (Duration, error) { return ParseDuration(p.Value) }

@@ -22,6 +22,11 @@ func TestRFC5545_3_3_6_Duration(t *testing.T) {
 		{"PT1H5S", Duration{Time: time.Hour + 5*time.Second}, ""},
 		{"P1W2DT3H", Duration{Weeks: 1, Days: 2, Time: 3 * time.Hour}, ""},
 		{" pt1h ", Duration{Time: time.Hour}, "PT1H"},
+		{"P1DT", Duration{Days: 1}, "P1D"},
+		{"P", Duration{}, "PT0S"},
+		{"PT", Duration{}, "PT0S"},
+		{"-P", Duration{Neg: true}, "-PT0S"},
+		{"-PT0S", Duration{Neg: true}, ""},
 		{"PT999999H", Duration{Time: 999_999 * time.Hour}, ""},
 	} {
 		d, err := ParseDuration(tc.in)
@@ -35,7 +40,7 @@ func TestRFC5545_3_3_6_Duration(t *testing.T) {
 			t.Errorf("%q: printed as %q", tc.in, got)
 		}
 	}
-	for _, bad := range []string{"", "P", "-", "PT", "P1DT", "1D", "P1", "P1H", "PT1D", "PD", "P-1D", "P1D2D", "P1D1W", "PT1S1M",
+	for _, bad := range []string{"", "-", "T", "P1DT1HT", "PTT", "1D", "P1", "P1H", "PT1D", "PD", "P-1D", "P1D2D", "P1D1W", "PT1S1M",
 		"PT1HT1M", "--P1D", "P1.5D", "PT1000000H", "-PT919999995M", "PT999999999S1", "PT999999H999999M", "P999999999W", "P3660001D", "PT99999999999999999999S", "P1Dé"} {
 		if d, err := ParseDuration(bad); err == nil {
 			t.Errorf("%q is read as %v", bad, d)

@@ -34,9 +34,9 @@ func decodeParam(s string) string {
 }
 
 // appendParamValue prints one parameter value: RFC 6868 §3.1, and quotes
-// where RFC 5545 §3.2 asks for them.
-func appendParamValue(dst []byte, v string) []byte {
-	quote, encode := false, false
+// where RFC 5545 §3.2 asks for them, or the caller.
+func appendParamValue(dst []byte, v string, quote bool) []byte {
+	encode := false
 	for i := range len(v) {
 		switch c := v[i]; {
 		case c == ':' || c == ';' || c == ',':

@@ -257,10 +257,13 @@ func (p *parser) line(s string) (Property, string) {
 		return Property{}, "the property name is followed by neither a colon nor a semicolon"
 	}
 	p.params = p.params[:0]
+	tzid := 0 // where its value begins
 	for s[i] == ';' {
 		i++
 		pname, n := scanName(s[i:])
-		i += n
+		if i += n; pname == "TZID" {
+			tzid = i + 1
+		}
 		if n == 0 || i == len(s) || s[i] != '=' {
 			return Property{}, "a parameter is not of the form NAME=VALUE"
 		}
@@ -279,7 +282,41 @@ func (p *parser) line(s string) (Property, string) {
 		}
 		p.params = append(p.params, Param{Name: pname, Values: take(&p.valueSlab, p.values)})
 	}
+	if tzid > 0 && isTimed(name) && strings.IndexByte(s[i+1:], ':') >= 0 {
+		if quoted := quoteTZID(s, tzid); quoted != "" {
+			return p.line(quoted)
+		}
+	}
 	return Property{Name: name, Params: take(&p.paramSlab, p.params), Value: s[i+1:]}, ""
+}
+
+// isTimed tells the properties whose values are date-times of a zone.
+func isTimed(name string) bool {
+	switch name {
+	case "DTSTART", "DTEND", "DUE", "RECURRENCE-ID", "EXDATE", "RDATE":
+		return true
+	}
+	return false
+}
+
+// quoteTZID puts the quotes around a TZID that it needs, since it has a colon,
+// and that Google does not write: TZID=GMT+05:30. The values of what has a TZID
+// have no colon, and begin with a date. It returns "" where that is not so.
+func quoteTZID(s string, from int) string {
+	end := strings.LastIndexByte(s, ':')
+	if value := trimBlanks(s[end+1:]); len(value) < 8 {
+		return ""
+	} else if _, ok := digits(value[:8]); !ok {
+		return ""
+	}
+	tzid, rest := s[from:end], s[end:]
+	if i := strings.IndexByte(tzid, ';'); i >= 0 {
+		tzid, rest = tzid[:i], tzid[i:]+rest
+	}
+	if strings.IndexByte(tzid, ':') < 0 || strings.IndexByte(tzid, '"') >= 0 {
+		return ""
+	}
+	return s[:from] + `"` + tzid + `"` + rest
 }
 
 // scanParamValue reads one value, quoted or not, and returns it with its

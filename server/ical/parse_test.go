@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -279,5 +280,39 @@ func TestReader(t *testing.T) {
 		if err == nil && !reflect.DeepEqual(got, want) {
 			t.Errorf("object %d:\n%s\nwant\n%s", i, got.Bytes(), want.Bytes())
 		}
+	}
+}
+
+// A TZID with a colon and without the quotes that it needs, as Google writes
+// GMT+05:30, can only be meant one way where the value is a date.
+func TestRFC5545_3_2_TZIDWithColon(t *testing.T) {
+	for line, want := range map[string]Property{
+		"DTSTART;TZID=GMT+05:30:20260301T090000":                 {Value: "20260301T090000", Params: []Param{{"TZID", []string{"GMT+05:30"}}}},
+		"DTSTART;TZID=GMT-03:30: 20260301T090000 ":               {Value: " 20260301T090000 ", Params: []Param{{"TZID", []string{"GMT-03:30"}}}},
+		"EXDATE;TZID=GMT+05:30:20260301T090000,20260302T090000":  {Value: "20260301T090000,20260302T090000", Params: []Param{{"TZID", []string{"GMT+05:30"}}}},
+		"RDATE;VALUE=PERIOD;TZID=GMT+05:30:20260301T090000/PT1H": {Value: "20260301T090000/PT1H", Params: []Param{{"VALUE", []string{"PERIOD"}}, {"TZID", []string{"GMT+05:30"}}}},
+		"DTSTART;TZID=GMT+05:30;VALUE=DATE-TIME:20260301T090000": {Value: "20260301T090000", Params: []Param{{"TZID", []string{"GMT+05:30"}}, {"VALUE", []string{"DATE-TIME"}}}},
+		"DTSTART;TZID=(UTC+00:00) Dublin, Lisbon:20260301":       {Value: "20260301", Params: []Param{{"TZID", []string{"(UTC+00:00) Dublin, Lisbon"}}}},
+		"DTSTART;TZID=\"GMT+05:30\":20260301T090000":             {Value: "20260301T090000", Params: []Param{{"TZID", []string{"GMT+05:30"}}}},
+		"DTSTART;TZID=tzone://Microsoft/Utc:20260301T090000":     {Value: "20260301T090000", Params: []Param{{"TZID", []string{"tzone://Microsoft/Utc"}}}},
+		// Otherwise the first colon counts, as the RFC has it.
+		"X-A;TZID=B:30:20260301":           {Value: "30:20260301", Params: []Param{{"TZID", []string{"B"}}}},
+		"X-A;TZID=B:a:b":                   {Value: "a:b", Params: []Param{{"TZID", []string{"B"}}}},
+		"DTSTART;TZID=GMT+05:30:soon":      {Value: "30:soon", Params: []Param{{"TZID", []string{"GMT+05"}}}},
+		"DTSTART;TZID=\"A\":B:20260301":    {Value: "B:20260301", Params: []Param{{"TZID", []string{"A"}}}},
+		"X-A;VALUE=B:c:20260301":           {Value: "c:20260301", Params: []Param{{"VALUE", []string{"B"}}}},
+		"DTSTART;X=a;TZID=B;Y=c:20260301":  {Value: "20260301", Params: []Param{{"X", []string{"a"}}, {"TZID", []string{"B"}}, {"Y", []string{"c"}}}},
+		"DTSTART;TZID=A,B:20260301T090000": {Value: "20260301T090000", Params: []Param{{"TZID", []string{"A", "B"}}}},
+	} {
+		p := oneProp(t, line)
+		if p.Value != want.Value || !slices.EqualFunc(p.Params, want.Params, func(a, b Param) bool { return a.Name == b.Name && slices.Equal(a.Values, b.Values) }) {
+			t.Errorf("%s: %+v", line, p)
+		}
+		if again := oneProp(t, strings.TrimSpace(string(p.Append(nil)))); again.TZID() != p.TZID() || strings.TrimSpace(again.Value) != strings.TrimSpace(p.Value) {
+			t.Errorf("%s: printed as %s", line, p.Append(nil))
+		}
+	}
+	if p := oneProp(t, "DTSTART;TZID=Dublin, Lisbon:20260301T090000"); p.TZID() != "Dublin, Lisbon" {
+		t.Errorf("without quotes: %q", p.TZID())
 	}
 }

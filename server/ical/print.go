@@ -74,7 +74,8 @@ func (p *Property) Append(dst []byte) []byte {
 			} else {
 				dst = append(dst, ',')
 			}
-			dst = appendParamValue(dst, v)
+			// See quoteTZID: what follows the first colon is no part of a name.
+			dst = appendParamValue(dst, v, a.Name == "TZID" && isTimed(p.Name) && strings.IndexByte(p.Value, ':') >= 0)
 		}
 	}
 	dst = append(dst, ':')

@@ -64,7 +64,7 @@ func (v *validator) end(c *Component, name string, start DateTime, hasStart bool
 		if end, err := p.DateTime(); err == nil && hasStart {
 			switch {
 			case (end.Kind == Date) != (start.Kind == Date):
-				v.add(Error, name, "it has to be a date or a date-time as DTSTART is")
+				v.add(Warning, name, "it has to be a date or a date-time as DTSTART is")
 			case end.Kind == start.Kind && end.TZID == start.TZID && end.Civil().Before(start.Civil()):
 				v.add(Warning, name, "it is before DTSTART")
 			}
@@ -144,7 +144,7 @@ func checkAlarm(v *validator, c, parent *Component) {
 			v.add(Warning, name, "it is missing")
 		}
 	}
-	switch strings.ToUpper(c.Value("ACTION")) {
+	switch c.Word("ACTION") {
 	case "AUDIO":
 		if c.Count("ATTACH") > 1 {
 			v.add(Warning, "ATTACH", "it may not occur more than once")
@@ -161,11 +161,14 @@ func checkAlarm(v *validator, c, parent *Component) {
 	}
 	// §3.8.6.3: what a relative trigger counts from has to be there.
 	t := c.Prop("TRIGGER")
-	if t == nil || t.valueIs("DATE-TIME") || parent == nil {
+	if t == nil || parent == nil {
+		return
+	}
+	if _, _, absolute, err := t.Trigger(); absolute || err != nil {
 		return
 	}
 	has := func(name string) bool { return parent.Prop(name) != nil }
-	if strings.EqualFold(t.Param("RELATED"), "END") {
+	if t.ParamIs("RELATED", "END") {
 		if !has("DTEND") && !has("DUE") && !(has("DTSTART") && has("DURATION")) {
 			v.add(Warning, "TRIGGER", "it counts from an end that is not there")
 		}

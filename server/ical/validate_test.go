@@ -86,7 +86,7 @@ func TestValidateProblems(t *testing.T) {
 		{"3.8.6.3", alarm("ACTION:AUDIO\nTRIGGER;VALUE=DATE-TIME:20260907T090000\n"), "warning: VALARM TRIGGER: it has to be a date-time in UTC"},
 		{"3.8.6.3", alarm("ACTION:AUDIO\nTRIGGER;RELATED=END:PT5M\n"), "warning: VALARM TRIGGER: it counts from an end that is not there"},
 		{"3.8.6.3", todo("BEGIN:VALARM\nACTION:AUDIO\nTRIGGER:PT5M\nEND:VALARM\n"), "warning: VALARM TRIGGER: it counts from a start that is not there"},
-		{"3.8.2.2", event("DTEND;VALUE=DATE:20260908\n"), "error: VEVENT DTEND: it has to be a date or a date-time as DTSTART is"},
+		{"3.8.2.2", event("DTEND;VALUE=DATE:20260908\n"), "warning: VEVENT DTEND: it has to be a date or a date-time as DTSTART is"},
 		{"3.8.2.2", event("DTEND:20260907T090000Z\n"), "warning: VEVENT DTEND: it is before DTSTART"},
 		{"3.8.2.2", event("DTEND:20260907T2\n"), "error: VEVENT DTEND: " + badDate},
 		{"3.8.2.5", event("DURATION:1 hour\n"), "error: VEVENT DURATION: not a duration such as P1W, P2D, PT1H30M or -PT15M"},

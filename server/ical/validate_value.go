@@ -40,7 +40,7 @@ func checkPeriods(p *Property) string {
 	ps, err := p.Periods()
 	for _, per := range ps {
 		// §3.3.9: the start is before the end. Compare what is comparable.
-		if per.HasDur && per.Dur.Neg || !per.HasDur && per.Start.Kind == per.End.Kind && per.End.Civil().Before(per.Start.Civil()) {
+		if per.HasDur && per.Dur.Neg && !per.Dur.IsZero() || !per.HasDur && per.Start.Kind == per.End.Kind && per.End.Civil().Before(per.Start.Civil()) {
 			return "a period ends before it starts"
 		}
 	}
@@ -53,10 +53,11 @@ func checkDuration(p *Property) string {
 }
 
 func checkTrigger(p *Property) string {
-	if p.valueIs("DATE-TIME") {
-		return checkUTC(p) // §3.8.6.3
+	_, at, absolute, err := p.Trigger()
+	if err == nil && absolute && at.Kind != UTC {
+		return "it has to be a date-time in UTC" // §3.8.6.3
 	}
-	return checkDuration(p)
+	return errText(err)
 }
 
 func checkUID(p *Property) string {
@@ -76,7 +77,7 @@ func checkAddress(p *Property) string {
 
 // checkAttach wants binary values to say their encoding. §3.3.1.
 func checkAttach(p *Property) string {
-	if p.valueIs("BINARY") != strings.EqualFold(p.Param("ENCODING"), "BASE64") {
+	if p.valueIs("BINARY") != p.ParamIs("ENCODING", "BASE64") {
 		return "VALUE=BINARY and ENCODING=BASE64 go together"
 	}
 	return ""

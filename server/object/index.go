@@ -6,7 +6,6 @@ import (
 	"errors"
 	"hash/fnv"
 	"math"
-	"strings"
 	"time"
 
 	"factotum/server/calendar"
@@ -116,11 +115,11 @@ func InZone(start, end int64, flags int, zone recur.Zone) (from, to int64) {
 // busyFlags says how a component counts for free/busy. RFC 4791 §7.10.
 func busyFlags(c *ical.Component) int {
 	switch {
-	case strings.EqualFold(c.Value("TRANSP"), "TRANSPARENT"), strings.EqualFold(c.Value("STATUS"), "CANCELLED"):
+	case c.Word("TRANSP") == "TRANSPARENT", c.Word("STATUS") == "CANCELLED":
 		return calendar.OccFree
-	case strings.EqualFold(c.Value("X-MICROSOFT-CDO-BUSYSTATUS"), "OOF"):
+	case c.Word("X-MICROSOFT-CDO-BUSYSTATUS") == "OOF":
 		return calendar.OccUnavailable
-	case strings.EqualFold(c.Value("STATUS"), "TENTATIVE"):
+	case c.Word("STATUS") == "TENTATIVE":
 		return calendar.OccTentative
 	}
 	return 0

@@ -146,6 +146,12 @@ func TestRFC4791_7_10_BusyTypes(t *testing.T) {
 		"TRANSP:transparent":                   " free",
 		"TRANSP:TRANSPARENT\nSTATUS:TENTATIVE": " free",
 		"X-MICROSOFT-CDO-BUSYSTATUS:OOF":       " unavailable",
+		"X-MICROSOFT-CDO-BUSYSTATUS:OOF ":      " unavailable",
+		"TRANSP:TRANSPARENT ":                  " free",
+		"TRANSP: Transparent\t":                " free",
+		"STATUS:CANCELLED ":                    " free",
+		"STATUS:TENTATIVE ":                    " tentative",
+		"TRANSP:OPAQUE ":                       "",
 		"X-MICROSOFT-CDO-BUSYSTATUS:BUSY":      "",
 	} {
 		_, comps, set, err := Compile(textOf("VEVENT\nUID:u\nDTSTART:20260105T090000Z\n" + line))

@@ -83,7 +83,7 @@ func Judge(rules Rules, cal *ical.Component, data []byte) (*Resource, error) {
 	if !slices.Contains(rules.Components, res.Component) {
 		return nil, calendar.Errorf(calendar.Unsupported, calendar.SupportedComponent, "this calendar takes %s, not %s", strings.Join(rules.Components, ", "), res.Component)
 	}
-	if v := cal.Value("VERSION"); v != "" && v != "2.0" {
+	if v := cal.Word("VERSION"); v != "" && v != "2.0" {
 		return nil, calendar.Errorf(calendar.Unsupported, calendar.SupportedCalendarData, "VERSION must be 2.0, not %q", v)
 	}
 	for _, pr := range ical.Validate(cal) {

@@ -129,3 +129,53 @@ func TestRFC8607_Attachments(t *testing.T) {
 		t.Error(d)
 	}
 }
+
+// TestRealFeeds: what programs write against RFC 5545, and can only be meant one
+// way, is taken and found; the text stays. What may mean two things is refused.
+func TestRealFeeds(t *testing.T) {
+	const start = "VEVENT\nUID:u\nDTSTART:20260105T090000Z\n"
+	for lines, want := range map[string]string{
+		start + "DURATION:P1DT":                                              "0105T0900 0106T0900",
+		start + "DURATION:P":                                                 "0105T0900 0105T0900",
+		start + "DURATION:PT":                                                "0105T0900 0105T0900",
+		start + "DURATION:-PT0S":                                             "0105T0900 0105T0900",
+		start + "DTEND;VALUE=DATE:20260106":                                  "0105T0900 0106T0000",
+		start + "DURATION:PT1H\nRDATE:20260107Z":                             "0105T0900 0105T1000, 0107T0900 0107T1000",
+		start + "RDATE;VALUE=PERIOD:20260107T090000Z/-PT0S":                  "0105T0900 0105T0900, 0107T0900 0107T0900",
+		"VEVENT\nUID:u\nDTSTART:20260105Z":                                   "0105T0000 0106T0000 floating day",
+		"VEVENT\nUID:u\nDTSTART;VALUE=DATE:20260105\nDTEND:20260106T120000Z": "0105T0000 0107T0000 floating day",
+		"VEVENT\nUID:u\nDTSTART;VALUE=DATE:20260105T090000Z\nDTEND;VALUE=DATE:20260105T100000Z":       "0105T0900 0105T1000",
+		"VEVENT\nUID:u\nDTSTART;VALUE=DATE:20260105T000000\nDTEND;VALUE=DATE:20260106T000000":         "0105T0000 0106T0000 floating day",
+		"VEVENT\nUID:u\nDTSTART;TZID=GMT+05:30:20260105T090000\nDTEND;TZID=GMT+05:30:20260105T100000": "0105T0330 0105T0430",
+		"VEVENT\nUID:u\nDTSTART;TZID=UTC+05:30:20260105T090000\nDURATION:PT1H":                        "0105T0330 0105T0430",
+		start + "BEGIN:VALARM\nACTION:DISPLAY\nTRIGGER:20260105T080000Z\nDESCRIPTION:x\nEND:VALARM":   "0105T0900 0105T0900",
+		"VTODO\nUID:u\nDTSTART:20260105T090000Z\nDUE;VALUE=DATE:20260107":                             "ever ever free todo",
+		"VTODO\nUID:u\nDTSTART;VALUE=DATE:20260105\nDUE:20260107T090000Z\nPERCENT-COMPLETE:50 ":       "ever ever free todo",
+		start + "DURATION:1D":                          "refused",
+		start + "DURATION:P1":                          "refused",
+		start + "DTEND:20260105T1000":                  "refused",
+		start + "DTEND;TZID=GMT+05:30:tomorrow":        "refused",
+		start + "RDATE:201301Z":                        "refused",
+		"VEVENT\nUID:u\nDTSTART;VALUE=DATE:2026-01-05": "refused",
+	} {
+		data := textOf(lines)
+		res, err := Parse(rules, data, "text/calendar")
+		got := "refused"
+		if err == nil {
+			var rows []string
+			for _, r := range res.Occurrences {
+				rows = append(rows, spell(r))
+			}
+			got = strings.Join(rows, ", ")
+			if string(res.Data) != string(data) {
+				t.Errorf("%s: the text was changed", lines)
+			}
+		}
+		if got != want {
+			t.Errorf("%s: %s (%v), want %s", lines, got, err, want)
+		}
+	}
+	if _, err := Parse(rules, []byte(strings.Replace(string(textOf(start+"SUMMARY:x")), "VERSION:2.0", "VERSION:2.0 ", 1)), "text/calendar"); err != nil {
+		t.Errorf("VERSION with a blank: %v", err)
+	}
+}

@@ -1,8 +1,6 @@
 package object
 
 import (
-	"strings"
-
 	"factotum/server/calendar"
 	"factotum/server/ical"
 )
@@ -37,11 +35,11 @@ func StateOf(k *ical.Component, owner calendar.Person) State {
 			return AwaitsReplies
 		case own || !mine:
 		case !unanswered(p):
-			if strings.EqualFold(p.Param("PARTSTAT"), "DECLINED") {
+			if p.ParamIs("PARTSTAT", "DECLINED") {
 				return Declined
 			}
 			return Accepted
-		case strings.EqualFold(p.Param("RSVP"), "FALSE"):
+		case p.ParamIs("RSVP", "FALSE"):
 			return NeedsNoAction
 		default:
 			return NeedsAction
@@ -55,6 +53,5 @@ func StateOf(k *ical.Component, owner calendar.Person) State {
 
 // unanswered reports whether an attendee has not said whether he comes. RFC 5545 §3.2.12.
 func unanswered(attendee *ical.Property) bool {
-	part := attendee.Param("PARTSTAT")
-	return part == "" || strings.EqualFold(part, "NEEDS-ACTION")
+	return attendee.ParamIs("PARTSTAT", "") || attendee.ParamIs("PARTSTAT", "NEEDS-ACTION")
 }

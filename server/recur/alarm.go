@@ -16,7 +16,7 @@ import (
 type trigger struct {
 	comp     *ical.Component
 	absolute bool
-	at       int64 // of an absolute one, UTC seconds
+	at       ical.DateTime // of an absolute one: UTC by the RFC, local time of those who forget the Z
 	fromEnd  bool
 	days     int64 // nominal, signed
 	exact    int64
@@ -51,18 +51,14 @@ func readTrigger(c *ical.Component) (t trigger, err error) {
 		return t, fmt.Errorf("VALARM has no TRIGGER")
 	}
 	t.comp = c
-	if strings.EqualFold(p.Param("VALUE"), "DATE-TIME") {
-		d, err := p.DateTime()
-		if err != nil {
-			return t, fmt.Errorf("TRIGGER: %w", err)
-		}
-		t.absolute, t.at = true, civilOf(d) // UTC by RFC 5545 §3.8.6.3
+	d, at, absolute, err := p.Trigger()
+	if err != nil {
+		return t, fmt.Errorf("TRIGGER: %w", err)
+	}
+	if t.absolute = absolute; absolute {
+		t.at = at
 	} else {
-		d, err := p.Duration()
-		if err != nil {
-			return t, fmt.Errorf("TRIGGER: %w", err)
-		}
-		t.fromEnd = strings.EqualFold(p.Param("RELATED"), "END")
+		t.fromEnd = p.ParamIs("RELATED", "END")
 		t.days, t.exact = int64(d.NominalDays()), int64(d.Exact()/time.Second)
 	}
 	n, err := parseNumber(strings.TrimSpace(c.Value("REPEAT")))
@@ -175,7 +171,12 @@ func (a *alarms) add(t *timing, over *override) {
 			zc := t.cursor(a.float)
 			o.place(t.civ, t.length, &zc)
 		}
-		a.fire(g, g.at, o)
+		zc := cursorOf(a.float)
+		if z := zoneOf(g.at, ZonesOf(a.s.cal)); z != nil {
+			zc = zoneCursor{z: z}
+		}
+		at, _ := zc.utc(civilOf(g.at))
+		a.fire(g, at, o)
 	}
 }
 

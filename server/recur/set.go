@@ -167,7 +167,7 @@ func (s *Set) addRule(p *ical.Property, list *[]*series, counts bool) error {
 }
 
 func (s *Set) addRDates(p *ical.Property, zones *Zones) error {
-	if strings.EqualFold(p.Param("VALUE"), "PERIOD") || strings.Contains(p.Value, "/") {
+	if p.ParamIs("VALUE", "PERIOD") || strings.Contains(p.Value, "/") {
 		list, err := p.Periods()
 		if err != nil {
 			return err
@@ -292,7 +292,7 @@ func (s *Set) addOverride(c *ical.Component, zones *Zones) error {
 	if err != nil {
 		return fmt.Errorf("RECURRENCE-ID: %w", err)
 	}
-	o := override{future: strings.EqualFold(p.Param("RANGE"), "THISANDFUTURE")}
+	o := override{future: p.ParamIs("RANGE", "THISANDFUTURE")}
 	if o.timing, err = readTiming(c, zones); err != nil {
 		return err
 	}

@@ -355,3 +355,28 @@ func TestRFC5545_3_3_5_FloatingLength(t *testing.T) {
 		}
 	}
 }
+
+// DTEND or DUE is a DATE where DTSTART has a time, or the other way round: what
+// RFC 5545 §3.8.2.2 forbids, and everybody reads.
+func TestRFC5545_3_8_2_2_EndOfAnotherKind(t *testing.T) {
+	todo := func(lines string) string { return "BEGIN:VTODO\nUID:1\n" + lines + "\nEND:VTODO\n" }
+	for _, c := range []struct{ name, body, want, shown string }{
+		{"a date behind a time", event("DTSTART;TZID=Europe/Berlin:20260301T090000", "DTEND;VALUE=DATE:20260303"), "0301T0800+39h", "20260301T080000Z -20260302T230000Z"},
+		{"its own day", event("DTSTART;TZID=Europe/Berlin:20260301T090000", "DTEND;VALUE=DATE:20260301"), "0301T0800", "20260301T080000Z -20260301T080000Z"},
+		{"behind UTC", event("DTSTART:20260301T090000Z", "DTEND;VALUE=DATE:20260302"), "0301T0900+15h", "20260301T090000Z -20260302T000000Z"},
+		{"behind floating time", event("DTSTART:20260301T090000", "DTEND;VALUE=DATE:20260302"), "0301T0800+15h", "20260301T090000 -20260302T000000"},
+		{"a time behind a date", event("DTSTART;VALUE=DATE:20260301", "DTEND:20260302T100000"), "0228T2300+48h", "20260301 -20260303"},
+		{"midnight behind a date", event("DTSTART;VALUE=DATE:20260301", "DTEND:20260302T000000Z"), "0228T2300+24h", "20260301 -20260302"},
+		{"on its own day", event("DTSTART;VALUE=DATE:20260301", "DTEND;TZID=Europe/Berlin:20260301T100000"), "0228T2300+24h", "20260301 -20260302"},
+		{"a task", todo("DTSTART:20260301T090000Z\nDUE;VALUE=DATE:20260302"), "0301T0900+15h", "20260301T090000Z due 20260302T000000Z"},
+		{"a task of a day", todo("DTSTART;VALUE=DATE:20260301\nDUE:20260302T100000Z"), "0228T2300+48h", "20260301 due 20260303"},
+	} {
+		s := setOf(t, c.body)
+		if got := starts(t, s, "", "", zone(t, "Europe/Berlin")); got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+		if got := expanded(t, c.body, "", "", zone(t, "Europe/Berlin")); got != c.shown {
+			t.Errorf("%s is shown as %s, want %s", c.name, got, c.shown)
+		}
+	}
+}

@@ -11,7 +11,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
-	"strings"
 
 	"factotum/cmd/internal/plain"
 	"factotum/server/calendar"
@@ -93,7 +92,7 @@ func (im *Importer) piece(ctx context.Context, file string, x *revised, text []b
 	at := func(c numbered) Item {
 		return Item{File: file, Line: c.line, Number: c.number, UID: c.Value("UID")}
 	}
-	if m := strings.ToUpper(strings.TrimSpace(x.Calendar.Value("METHOD"))); slices.Contains(notCalendars, m) {
+	if m := x.Calendar.Word("METHOD"); slices.Contains(notCalendars, m) {
 		im.Refuse(Item{File: file, Line: x.Line}, calendar.Unsupported, fmt.Sprintf("METHOD:%s is a scheduling message, not a calendar", m))
 		return nil
 	}
