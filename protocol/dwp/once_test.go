@@ -164,7 +164,7 @@ func testDoneOnce(t *testing.T, store calendar.Store) {
 	} {
 		within(t, "a connection", func() bool { _, err := c.Ping(ctx); return err == nil })
 		change := func() (n int64) {
-			err := store.View(ctx, "anna", func(tx calendar.Tx) error {
+			err := store.View(ctx, "anna", func(tx calendar.ReadTx) error {
 				h, _, err := tx.Home()
 				n = h.Change
 				return err
@@ -183,7 +183,7 @@ func testDoneOnce(t *testing.T, store calendar.Store) {
 		}
 	}
 	var files int
-	err := store.View(ctx, "anna", func(tx calendar.Tx) error {
+	err := store.View(ctx, "anna", func(tx calendar.ReadTx) error {
 		return tx.AllAttachments(func(calendar.AttachmentRow, int64) { files++ })
 	})
 	if err != nil || files != 1 {

@@ -17,7 +17,7 @@ type snapshots struct {
 	after func()
 }
 
-func (s *snapshots) View(ctx context.Context, owner calendar.Owner, fn func(calendar.Tx) error) error {
+func (s *snapshots) View(ctx context.Context, owner calendar.Owner, fn func(calendar.ReadTx) error) error {
 	err := s.Store.View(ctx, owner, fn)
 	if s.after != nil {
 		s.after()

@@ -77,7 +77,7 @@ func (c *Cache) ReadStore(ctx context.Context, owner calendar.Owner, fn func(Vie
 		known = c.published(owner)
 	}
 	var at int64
-	err := c.store.View(ctx, owner, func(tx calendar.Tx) error {
+	err := c.store.View(ctx, owner, func(tx calendar.ReadTx) error {
 		row, exists, err := tx.Home()
 		if err != nil {
 			return err

@@ -21,7 +21,7 @@ type swapped struct {
 	after func() // the next View calls it when it has its snapshot
 }
 
-func (s *swapped) View(ctx context.Context, owner calendar.Owner, fn func(calendar.Tx) error) error {
+func (s *swapped) View(ctx context.Context, owner calendar.Owner, fn func(calendar.ReadTx) error) error {
 	err := s.Store.View(ctx, owner, fn)
 	s.mu.Lock()
 	after := s.after

@@ -101,7 +101,7 @@ func (h *home) current(ctx context.Context) (*state, error) {
 func (h *home) load(ctx context.Context) (*state, error) {
 	known := h.cache.published(h.owner)
 	st := &state{}
-	err := h.cache.store.View(ctx, h.owner, func(tx calendar.Tx) error {
+	err := h.cache.store.View(ctx, h.owner, func(tx calendar.ReadTx) error {
 		row, exists, err := tx.Home()
 		if err != nil {
 			return err

@@ -101,7 +101,7 @@ func (m *model) run(actors ...func()) {
 	}
 }
 
-func (m *model) View(ctx context.Context, owner calendar.Owner, fn func(calendar.Tx) error) error {
+func (m *model) View(ctx context.Context, owner calendar.Owner, fn func(calendar.ReadTx) error) error {
 	m.stop()
 	err := m.Store.View(ctx, owner, fn)
 	m.stop()

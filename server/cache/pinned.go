@@ -23,7 +23,7 @@ func (p *pinned) Calendar(name string) (*Calendar, error) { return p.st.calendar
 // View's.
 func (p *pinned) load(ctx context.Context, fn func(calendar.ReadTx) error) (at int64, err error) {
 	seen := false
-	err = p.h.cache.store.View(ctx, p.h.owner, func(tx calendar.Tx) error {
+	err = p.h.cache.store.View(ctx, p.h.owner, func(tx calendar.ReadTx) error {
 		row, _, err := tx.Home()
 		if err != nil {
 			return err

@@ -15,7 +15,7 @@ import (
 // are reported as *Error of kind Unavailable (connection lost, busy), OverQuota
 // (disk full), ReadOnly or Internal.
 type Store interface {
-	View(ctx context.Context, owner Owner, fn func(Tx) error) error
+	View(ctx context.Context, owner Owner, fn func(ReadTx) error) error
 	Update(ctx context.Context, owner Owner, fn func(Tx) error) error
 	// Owners lists the owners that have a home, in order, after the given one.
 	Owners(ctx context.Context, after Owner, limit int) ([]Owner, error)

@@ -52,7 +52,7 @@ func (s *Service) moved(ctx context.Context, op string, owner calendar.Owner) (*
 	}
 	var res calendar.CopyResult
 	ended := false
-	err := s.store.View(ctx, owner, func(tx calendar.Tx) (err error) {
+	err := s.store.View(ctx, owner, func(tx calendar.ReadTx) (err error) {
 		ended, err = recall(tx, key, &res)
 		return err
 	})

@@ -56,7 +56,7 @@ func onBothEngines(t *testing.T, test func(t *testing.T, st calendar.Store, sql 
 // storedFiles lists the ids of an owner's files and sums up their octets.
 func storedFiles(t *testing.T, st calendar.Store, owner calendar.Owner) (ids []string, octets int64) {
 	t.Helper()
-	err := st.View(context.Background(), owner, func(tx calendar.Tx) error {
+	err := st.View(context.Background(), owner, func(tx calendar.ReadTx) error {
 		ids, octets = nil, 0
 		return tx.AllAttachments(func(a calendar.AttachmentRow, n int64) {
 			ids = append(ids, a.ID)

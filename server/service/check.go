@@ -46,7 +46,7 @@ func (s *Service) Check(ctx context.Context, progress func(calendar.Owner)) (Che
 			progress(o)
 		}
 		var one CheckReport
-		err := s.store.View(ctx, o, func(tx calendar.Tx) error {
+		err := s.store.View(ctx, o, func(tx calendar.ReadTx) error {
 			one = CheckReport{}
 			return s.checkOwner(ctx, o, tx, &one, nil)
 		})

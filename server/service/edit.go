@@ -62,7 +62,7 @@ func (s *Service) EditObject(ctx context.Context, who calendar.Actor, req calend
 		return err
 	})
 	if err == nil && items == nil && saved != nil { // done before
-		err = s.store.View(ctx, id.Owner(), func(tx calendar.Tx) (err error) {
+		err = s.store.View(ctx, id.Owner(), func(tx calendar.ReadTx) (err error) {
 			items, err = restoreEdit(tx, c.Row, id, saved, req.Return)
 			return err
 		})

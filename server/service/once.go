@@ -63,7 +63,7 @@ func (s *Service) unlessDone(ctx context.Context, op string, owner calendar.Owne
 		return err
 	}
 	done := false
-	looked := s.store.View(ctx, owner, func(tx calendar.Tx) (err error) {
+	looked := s.store.View(ctx, owner, func(tx calendar.ReadTx) (err error) {
 		done, err = recall(tx, key, res)
 		return err
 	})

@@ -16,7 +16,7 @@ func (s *Service) Prefs(ctx context.Context, who calendar.Actor, owner calendar.
 		return nil, err
 	}
 	prefs := map[string]string{}
-	err := s.store.View(ctx, owner, func(tx calendar.Tx) error {
+	err := s.store.View(ctx, owner, func(tx calendar.ReadTx) error {
 		var err error
 		prefs, err = tx.Prefs()
 		return err

@@ -43,7 +43,7 @@ func (p *paced) set(which *func(), fn func()) {
 	p.mu.Unlock()
 }
 
-func (p *paced) View(ctx context.Context, owner calendar.Owner, fn func(calendar.Tx) error) error {
+func (p *paced) View(ctx context.Context, owner calendar.Owner, fn func(calendar.ReadTx) error) error {
 	p.take(&p.before)
 	err := p.Store.View(ctx, owner, fn)
 	p.take(&p.after)

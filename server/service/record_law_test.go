@@ -141,7 +141,7 @@ func (r *replica) apply(ch *calendar.Change) {
 // compare looks whether the store has what the replica has.
 func (r *replica) compare(st calendar.Store) {
 	r.Helper()
-	err := st.View(context.Background(), "anna", func(tx calendar.Tx) error {
+	err := st.View(context.Background(), "anna", func(tx calendar.ReadTx) error {
 		home, _, err := tx.Home()
 		if err != nil || home.Change != r.number || home.Bytes != r.octets {
 			r.Errorf("the home is at %d with %d octets, the changes tell %d and %d; %v", home.Change, home.Bytes, r.number, r.octets, err)

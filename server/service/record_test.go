@@ -278,7 +278,7 @@ func TestEachWriteLeavesItsRecord(t *testing.T) {
 			}
 			last := c.changes[len(c.changes)-1].Number
 			home := func() (n calendar.HomeRow) {
-				c.must(c.store.View(t.Context(), "anna", func(tx calendar.Tx) (err error) { n, _, err = tx.Home(); return err }))
+				c.must(c.store.View(t.Context(), "anna", func(tx calendar.ReadTx) (err error) { n, _, err = tx.Home(); return err }))
 				return n
 			}
 			was := home()
@@ -398,7 +398,7 @@ func TestMembersOfADeletedCalendar(t *testing.T) {
 		}}})
 	c.must(svc.DeleteCalendar(t.Context(), anna, calendar.DeleteCalendarRequest{ID: "anna:work"}))
 	var jobs []calendar.Job
-	c.must(c.store.View(t.Context(), "anna", func(tx calendar.Tx) (err error) { jobs, err = tx.Jobs(); return err }))
+	c.must(c.store.View(t.Context(), "anna", func(tx calendar.ReadTx) (err error) { jobs, err = tx.Jobs(); return err }))
 	if len(jobs) != 1 || jobs[0].Key != "one" || ran.told.Load() != 1 {
 		t.Errorf("jobs %+v, %d told", jobs, ran.told.Load())
 	}
@@ -438,7 +438,7 @@ func TestAJobLivesAndDiesWithItsChange(t *testing.T) {
 		t.Fatal(err)
 	}
 	var jobs []calendar.Job
-	if err := st.View(t.Context(), "anna", func(tx calendar.Tx) (err error) { jobs, err = tx.Jobs(); return err }); err != nil {
+	if err := st.View(t.Context(), "anna", func(tx calendar.ReadTx) (err error) { jobs, err = tx.Jobs(); return err }); err != nil {
 		t.Fatal(err)
 	}
 	n := 0
@@ -558,7 +558,7 @@ func TestARefusalTakesNoNumber(t *testing.T) {
 		c.must(err)
 	}
 	home := func() (n calendar.HomeRow) {
-		c.must(c.store.View(t.Context(), "anna", func(tx calendar.Tx) (err error) { n, _, err = tx.Home(); return err }))
+		c.must(c.store.View(t.Context(), "anna", func(tx calendar.ReadTx) (err error) { n, _, err = tx.Home(); return err }))
 		return n
 	}
 	start := ical.FromCivil(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), ical.UTC, "")

@@ -152,7 +152,7 @@ func (s *Service) namesOf(ctx context.Context, o calendar.Owner) ([]calName, err
 	if ok {
 		return names, ctx.Err()
 	}
-	err := s.store.View(ctx, o, func(tx calendar.Tx) error {
+	err := s.store.View(ctx, o, func(tx calendar.ReadTx) error {
 		rows, err := tx.Calendars()
 		names = make([]calName, 0, len(rows))
 		for _, r := range rows {

@@ -142,7 +142,7 @@ func testCrash(t *testing.T, how string) {
 	objects := 0
 	for i := range 3 {
 		owner := fmt.Sprint("owner", i)
-		err := s.View(bg, calendar.Owner(owner), func(tx calendar.Tx) error {
+		err := s.View(bg, calendar.Owner(owner), func(tx calendar.ReadTx) error {
 			return tx.Objects(1, "", false, func(o *calendar.ObjectRow) error {
 				if objects++; !noted[owner+" "+o.Name] {
 					t.Errorf("%s has no job", o.Name)

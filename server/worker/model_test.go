@@ -59,7 +59,7 @@ func (f *faulty) fail(list []failure) {
 	f.failures = list
 }
 
-func (f *faulty) View(ctx context.Context, o calendar.Owner, fn func(calendar.Tx) error) error {
+func (f *faulty) View(ctx context.Context, o calendar.Owner, fn func(calendar.ReadTx) error) error {
 	if f.next() != works {
 		return errStore
 	}

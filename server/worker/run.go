@@ -64,7 +64,7 @@ func (w *Worker) run(e *entry) {
 func (w *Worker) attempt(e *entry) (a attempt, ok bool) {
 	id := e.id()
 	ctx, cancel := context.WithTimeout(w.ctx, patience)
-	err := w.store.View(ctx, id.Owner, func(tx calendar.Tx) (err error) {
+	err := w.store.View(ctx, id.Owner, func(tx calendar.ReadTx) (err error) {
 		a.job, ok, err = tx.Job(id.Change, id.Seq)
 		return err
 	})

@@ -104,13 +104,13 @@ func retryable(err error) bool {
 
 // call runs fn and turns a panic into an Internal error, so that one faulty
 // use case cannot end the goroutine that writes for everybody.
-func call(tx *tx, fn func(calendar.Tx) error) (err error) {
+func call(fn func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = &calendar.Error{Kind: calendar.Internal, Op: "run a transaction", Err: &panicError{value: p, stack: stack()}}
 		}
 	}()
-	return fn(tx)
+	return fn()
 }
 
 // panicError carries a panic of fn to whoever logs the failure.

@@ -201,7 +201,7 @@ func crashVerify(t *testing.T, s *sqlstore.Store, acked map[calendar.Owner]map[s
 	for i := range crashOwners {
 		owner := calendar.Owner(fmt.Sprint("owner", i))
 		found, files := map[string]int{}, map[string]bool{}
-		err := s.View(ctx, owner, func(tx calendar.Tx) error {
+		err := s.View(ctx, owner, func(tx calendar.ReadTx) error {
 			jobs, err := tx.Jobs()
 			if err != nil {
 				return err

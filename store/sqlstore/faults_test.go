@@ -64,7 +64,7 @@ func putSized(s *Store, name string, size int) error {
 // eachHasItsJob finds as many jobs as objects, of the same changes.
 func eachHasItsJob(t *testing.T, s *Store) {
 	t.Helper()
-	err := s.View(bg, "anna", func(tx calendar.Tx) error {
+	err := s.View(bg, "anna", func(tx calendar.ReadTx) error {
 		jobs, err := tx.Jobs()
 		if err != nil {
 			return err
@@ -92,7 +92,7 @@ func eachHasItsJob(t *testing.T, s *Store) {
 
 func hasObject(t *testing.T, s *Store, name string, size int) {
 	t.Helper()
-	err := s.View(bg, "anna", func(tx calendar.Tx) error {
+	err := s.View(bg, "anna", func(tx calendar.ReadTx) error {
 		row, ok, err := tx.Object(1, name, true)
 		if !ok || len(row.Data) != size {
 			t.Errorf("%s: %v, %d octets, want %d", name, ok, len(row.Data), size)
@@ -179,7 +179,7 @@ func TestSQLiteWriteAfterFailure(t *testing.T) {
 	if !errors.Is(err, calendar.OverQuota) {
 		t.Errorf("Update: %v", err)
 	}
-	err = s.View(bg, "anna", func(tx calendar.Tx) error {
+	err = s.View(bg, "anna", func(tx calendar.ReadTx) error {
 		prefs, err := tx.Prefs()
 		if len(prefs) > 0 {
 			t.Errorf("stored: %v", prefs)
@@ -306,7 +306,7 @@ func TestPostgresRetries(t *testing.T) {
 			t.Errorf("%s for ever: %v after %d tries", code, err, tries)
 		}
 	}
-	err := s.View(bg, "anna", func(tx calendar.Tx) error {
+	err := s.View(bg, "anna", func(tx calendar.ReadTx) error {
 		h, _, err := tx.Home()
 		if h.Change != 2 {
 			t.Errorf("change %d: a failed try took a number", h.Change)
@@ -375,7 +375,7 @@ func TestPostgresConnectionLost(t *testing.T) {
 	if !errors.Is(err, calendar.Unavailable) {
 		t.Errorf("Update: %v", err)
 	}
-	err = s.View(bg, "anna", func(t calendar.Tx) error {
+	err = s.View(bg, "anna", func(t calendar.ReadTx) error {
 		drop(t.(*tx))
 		_, err := t.Prefs()
 		return err
@@ -455,7 +455,7 @@ func TestSQLiteLongValues(t *testing.T) {
 	if err := s.Update(bg, "anna", func(tx calendar.Tx) error { return tx.PutAttachment(file) }); err != nil {
 		t.Fatal(err)
 	}
-	err := s.View(bg, "anna", func(tx calendar.Tx) error {
+	err := s.View(bg, "anna", func(tx calendar.ReadTx) error {
 		got, ok, err := tx.Attachment(1, "a", "1")
 		if !ok || !bytes.Equal(got.Data, data) {
 			t.Errorf("%v, %d octets", ok, len(got.Data))
@@ -509,7 +509,7 @@ func TestSQLiteSpoiledGroups(t *testing.T) {
 		})
 	}
 	all.Wait()
-	err := s.View(bg, "anna", func(tx calendar.Tx) error {
+	err := s.View(bg, "anna", func(tx calendar.ReadTx) error {
 		prefs, err := tx.Prefs()
 		home, _, _ := tx.Home()
 		if len(prefs) != 150 || home.Change != 150 || prefs["4"] != "" || prefs["5"] != "x" {

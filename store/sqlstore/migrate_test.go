@@ -44,7 +44,7 @@ func TestMigrateClass(t *testing.T) {
 		s.Close()
 		exec("DELETE FROM schema_version WHERE version_id >= 5")
 		s = open()
-		err = s.View(t.Context(), "anna", func(tx calendar.Tx) error {
+		err = s.View(t.Context(), "anna", func(tx calendar.ReadTx) error {
 			for i, l := range lines {
 				o, ok, err := tx.Object(1, fmt.Sprint(i), false)
 				if err != nil || !ok || o.Private != l.want || o.Attached != (i%2 == 0) {

@@ -126,10 +126,10 @@ func (e *pgEngine) migrate(ctx context.Context) (int64, error) {
 
 func (e *pgEngine) name() string { return "postgres" }
 
-func (e *pgEngine) view(ctx context.Context, owner calendar.Owner, fn func(calendar.Tx) error) error {
+func (e *pgEngine) view(ctx context.Context, owner calendar.Owner, fn func(calendar.ReadTx) error) error {
 	return e.read(ctx, func(c conn) error {
 		t := newTx(c, owner, 0, nil)
-		if err := call(t, fn); err != nil {
+		if err := call(func() error { return fn(t) }); err != nil {
 			return err
 		}
 		return t.broken

@@ -91,7 +91,7 @@ func TestFenceWaits(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer next.Close()
-	look := next.View(bg, "anna", func(tx calendar.Tx) error {
+	look := next.View(bg, "anna", func(tx calendar.ReadTx) error {
 		prefs, perr := tx.Prefs()
 		if (prefs["late"] == "yes") != (err == nil) {
 			t.Errorf("preferences %v after the write ended with %v", prefs, err)
@@ -117,7 +117,7 @@ func TestPostgresRetriesReads(t *testing.T) {
 		t.Fatal(err)
 	}
 	tries := 0
-	err := s.View(bg, "anna", func(in calendar.Tx) error {
+	err := s.View(bg, "anna", func(in calendar.ReadTx) error {
 		if tries++; tries < 3 {
 			var n int64
 			in.(*tx).row("raise", "SELECT raised()", nil, &n) // overlooked by fn, not by the store

@@ -56,7 +56,7 @@ func TestLeaseEndsSessions(t *testing.T) {
 	if err := <-ended; err == nil {
 		t.Error("the daemon before has written after its end")
 	}
-	err = next.View(bg, "anna", func(tx calendar.Tx) error {
+	err = next.View(bg, "anna", func(tx calendar.ReadTx) error {
 		if prefs, err := tx.Prefs(); len(prefs) != 0 || err != nil {
 			t.Errorf("preferences %v, %v", prefs, err)
 		}

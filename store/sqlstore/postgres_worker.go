@@ -206,7 +206,7 @@ func (w *pgWorker) one(c *pgConn, u *update, h *home, shared bool) (kept bool, e
 	}
 	t := newTx(c, u.owner, micros(w.e.opts.Now()), w.e.newID)
 	t.home = *h
-	if u.err = call(t, u.fn); u.err == nil {
+	if u.err = call(func() error { return u.fn(t) }); u.err == nil {
 		u.err = t.finish()
 	}
 	if u.err == nil && shared { // its failures must be its own

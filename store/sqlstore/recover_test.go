@@ -30,7 +30,7 @@ SELECT owner, cal, cls, start_at, 'nobody', seq, end_at, flags, more FROM occurr
 	if err := s.Check(ctx); err != nil {
 		t.Errorf("after the recovery: %v", err)
 	}
-	err := s.View(ctx, "anna", func(tx calendar.Tx) error {
+	err := s.View(ctx, "anna", func(tx calendar.ReadTx) error {
 		o, ok, err := tx.Object(1, "a", true)
 		occ, _ := tx.ObjectOccurrences(1, "a")
 		if !ok || string(o.Data) != string(crashData("a", 1)) || len(occ) != 1 {

@@ -147,10 +147,10 @@ func syncDir(dir string) error {
 
 func (e *sqliteEngine) name() string { return "sqlite" }
 
-func (e *sqliteEngine) view(ctx context.Context, owner calendar.Owner, fn func(calendar.Tx) error) error {
+func (e *sqliteEngine) view(ctx context.Context, owner calendar.Owner, fn func(calendar.ReadTx) error) error {
 	return e.read(ctx, func(c conn) error {
 		t := newTx(c, owner, 0, nil)
-		if err := call(t, fn); err != nil {
+		if err := call(func() error { return fn(t) }); err != nil {
 			return err
 		}
 		return t.broken

@@ -98,7 +98,7 @@ func testMaintain(t *testing.T, open func(sqlstore.Options) *sqlstore.Store) {
 	if err := s.Maintain(ctx); err != nil {
 		t.Fatal(err)
 	}
-	err = s.View(ctx, "anna", func(tx calendar.Tx) error {
+	err = s.View(ctx, "anna", func(tx calendar.ReadTx) error {
 		for token, want := range map[string]bool{"old": false, "new": true} {
 			if _, ok, err := tx.Token(token); ok != want || err != nil {
 				t.Errorf("token %s: %v %v", token, ok, err)

@@ -310,7 +310,7 @@ func (w *sqliteWriter) one(u *update, apart bool) (kept bool, err error) {
 		u.err = u.raw(c)
 	} else {
 		t := newTx(c, u.owner, micros(w.opts.Now()), w.nextID)
-		if u.err = call(t, u.fn); u.err == nil {
+		if u.err = call(func() error { return u.fn(t) }); u.err == nil {
 			u.err = t.finish()
 		}
 		u.hooks, wrote = t.hooks, t.wrote

@@ -66,7 +66,7 @@ var _ calendar.Store = (*Store)(nil)
 // *calendar.Error and pass errors of fn through unchanged.
 type engine interface {
 	name() string
-	view(ctx context.Context, owner calendar.Owner, fn func(calendar.Tx) error) error
+	view(ctx context.Context, owner calendar.Owner, fn func(calendar.ReadTx) error) error
 	update(ctx context.Context, owner calendar.Owner, fn func(calendar.Tx) error) error
 	// read runs fn on a snapshot of the whole store, across owners.
 	read(ctx context.Context, fn func(conn) error) error
@@ -79,7 +79,7 @@ type engine interface {
 }
 
 // View runs fn on one snapshot of the owner's data, read only.
-func (s *Store) View(ctx context.Context, owner calendar.Owner, fn func(calendar.Tx) error) error {
+func (s *Store) View(ctx context.Context, owner calendar.Owner, fn func(calendar.ReadTx) error) error {
 	return s.engine.view(ctx, owner, fn)
 }
 

@@ -32,7 +32,7 @@ func testAttachments(t *testing.T, s calendar.Store) {
 	}
 	want := func(what string, cal int64, name string, want ...calendar.AttachmentRow) {
 		t.Helper()
-		view(t, s, anna, func(tx calendar.Tx) error {
+		view(t, s, anna, func(tx calendar.ReadTx) error {
 			got, err := tx.Attachments(cal, name)
 			if d := cmp.Diff(want, got); d != "" || err != nil {
 				t.Errorf("%s: %v %s", what, err, d)
@@ -41,7 +41,7 @@ func testAttachments(t *testing.T, s calendar.Store) {
 		})
 	}
 	want("stored", 1, "a", meta(one, two)...)
-	view(t, s, anna, func(tx calendar.Tx) error {
+	view(t, s, anna, func(tx calendar.ReadTx) error {
 		got, ok, err := tx.Attachment(1, "a", "1")
 		if d := cmp.Diff(one, got); d != "" || !ok || err != nil {
 			t.Errorf("Attachment: %v %v %s", ok, err, d)
@@ -66,7 +66,7 @@ func testAttachments(t *testing.T, s calendar.Store) {
 	})
 	sum := func(what string, want int64) {
 		t.Helper()
-		view(t, s, anna, func(tx calendar.Tx) error {
+		view(t, s, anna, func(tx calendar.ReadTx) error {
 			if h, _, err := tx.Home(); h.Bytes != want || err != nil {
 				t.Errorf("%s: the home has %d octets, want %d (%v)", what, h.Bytes, want, err)
 			}
@@ -74,7 +74,7 @@ func testAttachments(t *testing.T, s calendar.Store) {
 		})
 	}
 	sum("stored", 6)
-	view(t, s, "ben", func(tx calendar.Tx) error {
+	view(t, s, "ben", func(tx calendar.ReadTx) error {
 		held, err := tx.AttachmentHolders("1")
 		if len(held) != 0 || err != nil {
 			t.Errorf("of another owner: %v %v", held, err)
@@ -96,7 +96,7 @@ func testAttachments(t *testing.T, s calendar.Store) {
 	row := object(2, "b", "b", "b")
 	row.Attached, row.Private = true, 2
 	change := put(t, s, anna, row)
-	view(t, s, anna, func(tx calendar.Tx) error {
+	view(t, s, anna, func(tx calendar.ReadTx) error {
 		got, ok, err := tx.Object(2, "b", false)
 		if !ok || err != nil || !got.Attached || got.Private != 2 {
 			t.Errorf("the mark of an object: %+v %v", got, err)

@@ -126,7 +126,7 @@ func benchRead(b *testing.B, s calendar.Store) {
 	start := cpuTime()
 	for b.Loop() {
 		name := fmt.Sprintf("%05d.ics", rand.IntN(benchSize))
-		err := s.View(context.Background(), anna, func(tx calendar.Tx) error {
+		err := s.View(context.Background(), anna, func(tx calendar.ReadTx) error {
 			row, _, err := tx.Object(1, name, true)
 			if len(row.Data) != len(benchData) {
 				b.Error("no data")
@@ -147,7 +147,7 @@ func benchMonth(b *testing.B, s calendar.Store) {
 	start := cpuTime()
 	for b.Loop() {
 		n := 0
-		err := s.View(context.Background(), anna, func(tx calendar.Tx) error {
+		err := s.View(context.Background(), anna, func(tx calendar.ReadTx) error {
 			return tx.Occurrences(1, from, from+31*hour, func(calendar.OccurrenceRow) error { n++; return nil })
 		})
 		if err != nil || n < 31 {

@@ -35,7 +35,7 @@ func testCalendars(t *testing.T, s calendar.Store) {
 	})
 	want := func(what string, rows ...calendar.CalendarRow) {
 		t.Helper()
-		view(t, s, anna, func(tx calendar.Tx) error {
+		view(t, s, anna, func(tx calendar.ReadTx) error {
 			got, err := tx.Calendars()
 			if err != nil {
 				return err
@@ -71,7 +71,7 @@ func testCalendars(t *testing.T, s calendar.Store) {
 	full.Name = "aikido"
 	update(t, s, anna, func(tx calendar.Tx) error { return tx.UpdateCalendar(full) })
 	want("renamed", bare, full)
-	view(t, s, anna, func(tx calendar.Tx) error {
+	view(t, s, anna, func(tx calendar.ReadTx) error {
 		if _, ok, err := tx.Calendar("baseball"); ok || err != nil {
 			t.Errorf("the old name: %v %v", ok, err)
 		}
@@ -91,7 +91,7 @@ func testCalendarNames(t *testing.T, s calendar.Store) {
 		// A refusal is no failure of the transaction.
 		return tx.InsertCalendar(calendar.CalendarRow{ID: 3, Name: "home"})
 	})
-	view(t, s, anna, func(tx calendar.Tx) error {
+	view(t, s, anna, func(tx calendar.ReadTx) error {
 		rows, err := tx.Calendars()
 		if len(rows) != 3 || err != nil {
 			t.Errorf("Calendars: %+v %v", rows, err)
@@ -122,7 +122,7 @@ func testDeleteCalendar(t *testing.T, s calendar.Store) {
 		return tx.DeleteCalendar(1, change, day)
 	})
 	var change int64
-	view(t, s, anna, func(tx calendar.Tx) error {
+	view(t, s, anna, func(tx calendar.ReadTx) error {
 		h, _, _ := tx.Home()
 		change = h.Change
 		if _, ok, err := tx.Calendar("calendar"); ok || err != nil {
@@ -207,7 +207,7 @@ func testPurge(t *testing.T, s calendar.Store) {
 		}
 		return nil
 	})
-	view(t, s, anna, func(tx calendar.Tx) error {
+	view(t, s, anna, func(tx calendar.ReadTx) error {
 		row, _, err := tx.Calendar("calendar")
 		if row.Purged != last || err != nil {
 			t.Errorf("Purged %d, want %d (%v)", row.Purged, last, err)
@@ -231,7 +231,7 @@ func testClosed(t *testing.T, s calendar.Store) {
 		t.Fatal(err)
 	}
 	never := func(calendar.Tx) error { t.Error("fn ran"); return nil }
-	wantKind(t, "View", s.View(context.Background(), anna, never), calendar.Unavailable)
+	wantKind(t, "View", s.View(context.Background(), anna, func(calendar.ReadTx) error { return never(nil) }), calendar.Unavailable)
 	wantKind(t, "Update", s.Update(context.Background(), anna, never), calendar.Unavailable)
 	if err := s.Close(); err != nil {
 		t.Errorf("Close twice: %v", err)

@@ -10,7 +10,7 @@ import (
 )
 
 func testHome(t *testing.T, s calendar.Store) {
-	view(t, s, anna, func(tx calendar.Tx) error {
+	view(t, s, anna, func(tx calendar.ReadTx) error {
 		h, ok, err := tx.Home()
 		if ok || err != nil || h != (calendar.HomeRow{}) {
 			t.Errorf("Home before any write: %+v %v %v", h, ok, err)
@@ -18,7 +18,7 @@ func testHome(t *testing.T, s calendar.Store) {
 		return nil
 	})
 	makeCalendar(t, s, anna, 1, "calendar")
-	view(t, s, anna, func(tx calendar.Tx) error {
+	view(t, s, anna, func(tx calendar.ReadTx) error {
 		h, ok, err := tx.Home()
 		if !ok || err != nil || h.Change != 1 || h.Bytes != 0 || h.Created.IsZero() {
 			t.Errorf("Home: %+v %v %v", h, ok, err)
@@ -50,7 +50,7 @@ func testNextChange(t *testing.T, s calendar.Store) {
 		return nil
 	})
 	update(t, s, anna, func(tx calendar.Tx) error { return tx.SetPref("a", "b") })
-	view(t, s, anna, func(tx calendar.Tx) error {
+	view(t, s, anna, func(tx calendar.ReadTx) error {
 		if h, _, err := tx.Home(); h.Change != 9 || err != nil {
 			t.Errorf("a write without NextChange: %+v %v", h, err)
 		}
@@ -61,7 +61,7 @@ func testNextChange(t *testing.T, s calendar.Store) {
 func testBytes(t *testing.T, s calendar.Store) {
 	want := func(what string, bytes, objects int64) {
 		t.Helper()
-		view(t, s, anna, func(tx calendar.Tx) error {
+		view(t, s, anna, func(tx calendar.ReadTx) error {
 			if h, _, err := tx.Home(); h.Bytes != bytes || err != nil {
 				t.Errorf("%s: %d bytes, want %d (%v)", what, h.Bytes, bytes, err)
 			}

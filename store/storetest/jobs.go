@@ -24,7 +24,7 @@ func aJob(change int64, seq int) calendar.Job {
 
 func wantJobs(t *testing.T, s calendar.Store, owner calendar.Owner, want ...calendar.Job) {
 	t.Helper()
-	view(t, s, owner, func(tx calendar.Tx) error {
+	view(t, s, owner, func(tx calendar.ReadTx) error {
 		got, err := tx.Jobs()
 		if d := cmp.Diff(want, got, cmpopts.EquateEmpty()); d != "" {
 			t.Errorf("jobs of %s: %s", owner, d)
@@ -64,7 +64,7 @@ func testJobs(t *testing.T, s calendar.Store) {
 		return errors.Join(tx.DeleteJob(3, 0), tx.DeleteJob(3, 1), tx.DeleteJob(99, 0))
 	})
 	wantJobs(t, s, anna, first, changed, tenth)
-	view(t, s, anna, func(tx calendar.Tx) error {
+	view(t, s, anna, func(tx calendar.ReadTx) error {
 		if _, ok, err := tx.Job(3, 0); ok || err != nil {
 			t.Errorf("a deleted job: %v %v", ok, err)
 		}
@@ -199,7 +199,7 @@ func testJobsCommit(t *testing.T, s calendar.Store) {
 		stored[o.name] = o.err == nil
 	}
 	close(told)
-	view(t, s, anna, func(tx calendar.Tx) error {
+	view(t, s, anna, func(tx calendar.ReadTx) error {
 		jobs, err := tx.Jobs()
 		if err != nil {
 			return err

@@ -41,7 +41,7 @@ func testObjects(t *testing.T, s calendar.Store) {
 	})
 	want := func(what string, want calendar.ObjectRow) {
 		t.Helper()
-		view(t, s, anna, func(tx calendar.Tx) error {
+		view(t, s, anna, func(tx calendar.ReadTx) error {
 			for _, data := range []bool{true, false} {
 				if !data {
 					want.Data = nil
@@ -83,7 +83,7 @@ func testObjects(t *testing.T, s calendar.Store) {
 		wantKind(t, "delete none", tx.DeleteObject(1, "b.ics", 9, day), calendar.NotFound)
 		return nil
 	})
-	view(t, s, anna, func(tx calendar.Tx) error {
+	view(t, s, anna, func(tx calendar.ReadTx) error {
 		return tx.Changes(1, 0, 0, true, func(got *calendar.ObjectRow) error {
 			tomb := stored
 			tomb.Change, tomb.Deleted = change, day
@@ -107,7 +107,7 @@ func testObjectLists(t *testing.T, s calendar.Store) {
 	}
 	put(t, s, anna, object(2, "e", "e", "e"))
 	remove(t, s, anna, 1, "gone", day)
-	view(t, s, anna, func(tx calendar.Tx) error {
+	view(t, s, anna, func(tx calendar.ReadTx) error {
 		objects := func(after string, data bool) []string {
 			return list(t, func(fn func(*calendar.ObjectRow) error) error { return tx.Objects(1, after, data, fn) })
 		}
@@ -206,7 +206,7 @@ func testChanges(t *testing.T, s calendar.Store) {
 		}
 		return nil
 	})
-	view(t, s, anna, func(tx calendar.Tx) error {
+	view(t, s, anna, func(tx calendar.ReadTx) error {
 		for _, c := range []struct {
 			since int64
 			limit int
@@ -248,7 +248,7 @@ func testLongLists(t *testing.T, s calendar.Store) {
 		}
 		return err
 	})
-	view(t, s, anna, func(tx calendar.Tx) error {
+	view(t, s, anna, func(tx calendar.ReadTx) error {
 		for _, data := range []bool{false, true} {
 			i := 0
 			err := tx.Objects(1, "", data, func(row *calendar.ObjectRow) error {
@@ -297,7 +297,7 @@ func testBigData(t *testing.T, s calendar.Store) {
 		put(t, s, anna, row)
 	}
 	got := map[string][]byte{}
-	view(t, s, anna, func(tx calendar.Tx) error {
+	view(t, s, anna, func(tx calendar.ReadTx) error {
 		return tx.Objects(1, "", true, func(row *calendar.ObjectRow) error {
 			got[row.Name] = row.Data
 			return nil
@@ -325,7 +325,7 @@ func testOddNames(t *testing.T, s calendar.Store) {
 		}
 		put(t, s, anna, row)
 	}
-	view(t, s, anna, func(tx calendar.Tx) error {
+	view(t, s, anna, func(tx calendar.ReadTx) error {
 		for i, name := range oddNames {
 			cal, ok, err := tx.Calendar(name)
 			if cal.ID != int64(i+1) || !ok || err != nil {
@@ -358,7 +358,7 @@ func testOwnersApart(t *testing.T, s calendar.Store) {
 	}
 	update(t, s, "ann", func(tx calendar.Tx) error { return tx.DeleteCalendar(1, 3, day) })
 	for _, o := range []calendar.Owner{"anna", "Anna"} {
-		view(t, s, o, func(tx calendar.Tx) error {
+		view(t, s, o, func(tx calendar.ReadTx) error {
 			row, ok, err := tx.ObjectByUID(1, "uid", true)
 			if string(row.Data) != string(o) || !ok || err != nil {
 				t.Errorf("%s: %+v %v %v", o, row, ok, err)
@@ -433,7 +433,7 @@ func testObjectsModel(t *testing.T, s calendar.Store) {
 		}
 		got := map[string]entry{}
 		var size, want int64
-		view(t, s, owner, func(tx calendar.Tx) error {
+		view(t, s, owner, func(tx calendar.ReadTx) error {
 			h, _, err := tx.Home()
 			if err != nil {
 				return err

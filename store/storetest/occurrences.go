@@ -22,7 +22,7 @@ func overlaps(o calendar.OccurrenceRow, from, to int64) bool {
 
 func inRange(t testing.TB, s calendar.Store, owner calendar.Owner, cal, from, to int64) (out []calendar.OccurrenceRow) {
 	t.Helper()
-	view(t, s, owner, func(tx calendar.Tx) error {
+	view(t, s, owner, func(tx calendar.ReadTx) error {
 		return tx.Occurrences(cal, from, to, func(o calendar.OccurrenceRow) error {
 			out = append(out, o)
 			return nil
@@ -74,7 +74,7 @@ func testOccurrences(t *testing.T, s calendar.Store) {
 			t.Errorf("[%d,%d): %s, want %s", c.from, c.to, got, c.want)
 		}
 	}
-	view(t, s, anna, func(tx calendar.Tx) error {
+	view(t, s, anna, func(tx calendar.ReadTx) error {
 		for name, want := range rows {
 			got, err := tx.ObjectOccurrences(1, name)
 			if d := cmp.Diff(want, got); d != "" || err != nil {

@@ -19,7 +19,7 @@ func testProps(t *testing.T, s calendar.Store) {
 	three := calendar.DeadProp{Space: one.Space, Local: "three", Value: "3"}
 	want := func(what string, cal int64, name string, want ...calendar.DeadProp) {
 		t.Helper()
-		view(t, s, anna, func(tx calendar.Tx) error {
+		view(t, s, anna, func(tx calendar.ReadTx) error {
 			got, err := tx.Props(cal, name)
 			if d := cmp.Diff(want, got); d != "" || err != nil {
 				t.Errorf("%s: %v %s", what, err, d)
@@ -53,7 +53,7 @@ func testProps(t *testing.T, s calendar.Store) {
 	update(t, s, anna, func(tx calendar.Tx) error { return tx.SetProp(2, "b", two) })
 	want("of another object", 2, "b", two)
 	want("still", 1, "a", one)
-	view(t, s, anna, func(tx calendar.Tx) error {
+	view(t, s, anna, func(tx calendar.ReadTx) error {
 		got, err := tx.AllProps(1)
 		if d := cmp.Diff(map[string][]calendar.DeadProp{"a": {one}}, got); d != "" || err != nil {
 			t.Errorf("AllProps: %v %s", err, d)
@@ -81,14 +81,14 @@ func testPrefs(t *testing.T, s calendar.Store) {
 		}
 		return tx.DeletePref("none")
 	})
-	view(t, s, anna, func(tx calendar.Tx) error {
+	view(t, s, anna, func(tx calendar.ReadTx) error {
 		got, err := tx.Prefs()
 		if !maps.Equal(got, map[string]string{"ceDefaultView": "day", "empty": ""}) || err != nil {
 			t.Errorf("Prefs: %v %v", got, err)
 		}
 		return nil
 	})
-	view(t, s, "ben", func(tx calendar.Tx) error {
+	view(t, s, "ben", func(tx calendar.ReadTx) error {
 		if got, err := tx.Prefs(); len(got) != 0 || err != nil {
 			t.Errorf("Prefs of another: %v %v", got, err)
 		}
@@ -106,7 +106,7 @@ func testTokens(t *testing.T, s calendar.Store) {
 		}
 		return tx.SetToken("t", []byte("result\x00"), time.Now())
 	})
-	view(t, s, anna, func(tx calendar.Tx) error {
+	view(t, s, anna, func(tx calendar.ReadTx) error {
 		got, ok, err := tx.Token("t")
 		if string(got) != "result\x00" || !ok || err != nil {
 			t.Errorf("Token: %q %v %v", got, ok, err)
@@ -117,7 +117,7 @@ func testTokens(t *testing.T, s calendar.Store) {
 		}
 		return nil
 	})
-	view(t, s, "ben", func(tx calendar.Tx) error {
+	view(t, s, "ben", func(tx calendar.ReadTx) error {
 		if _, ok, err := tx.Token("t"); ok || err != nil {
 			t.Errorf("Token of another: %v %v", ok, err)
 		}

@@ -53,7 +53,7 @@ func dump(t *testing.T, s calendar.Store) (out []string) {
 		}
 		out = append(out, fmt.Sprintf("%s %+v", what, v))
 	}
-	view(t, s, anna, func(tx calendar.Tx) error {
+	view(t, s, anna, func(tx calendar.ReadTx) error {
 		h, _, err := tx.Home()
 		h.Change, h.Bytes = 0, 0
 		add("home", h, err)

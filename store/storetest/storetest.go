@@ -79,7 +79,7 @@ func update(t testing.TB, s calendar.Store, owner calendar.Owner, fn func(tx cal
 	}
 }
 
-func view(t testing.TB, s calendar.Store, owner calendar.Owner, fn func(tx calendar.Tx) error) {
+func view(t testing.TB, s calendar.Store, owner calendar.Owner, fn func(tx calendar.ReadTx) error) {
 	t.Helper()
 	if err := s.View(context.Background(), owner, fn); err != nil {
 		t.Fatalf("View: %v", err)

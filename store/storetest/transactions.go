@@ -22,8 +22,8 @@ func testViewIsReadOnly(t *testing.T, s calendar.Store) {
 		"PutJob":         func(tx calendar.Tx) error { return tx.PutJob(aJob(1, 0)) },
 		"DeleteJob":      func(tx calendar.Tx) error { return tx.DeleteJob(1, 0) },
 	} {
-		err := s.View(context.Background(), anna, func(tx calendar.Tx) error {
-			if write(tx) == nil {
+		err := s.View(context.Background(), anna, func(tx calendar.ReadTx) error {
+			if w, ok := tx.(calendar.Tx); ok && write(w) == nil { // an engine may well hand out both halves
 				t.Errorf("%s in a View succeeds", name)
 			}
 			return nil
@@ -32,7 +32,7 @@ func testViewIsReadOnly(t *testing.T, s calendar.Store) {
 			t.Errorf("%s: the View succeeds", name)
 		}
 	}
-	view(t, s, anna, func(tx calendar.Tx) error {
+	view(t, s, anna, func(tx calendar.ReadTx) error {
 		if n, _, err := tx.CountObjects(1); n != 0 || err != nil {
 			t.Errorf("CountObjects: %d %v", n, err)
 		}
@@ -43,7 +43,7 @@ func testViewIsReadOnly(t *testing.T, s calendar.Store) {
 func testViewIsSnapshot(t *testing.T, s calendar.Store) {
 	makeCalendar(t, s, anna, 1, "calendar")
 	put(t, s, anna, object(1, "a", "a", "old"))
-	view(t, s, anna, func(tx calendar.Tx) error {
+	view(t, s, anna, func(tx calendar.ReadTx) error {
 		if _, _, err := tx.Object(1, "a", true); err != nil {
 			return err
 		}
@@ -54,7 +54,7 @@ func testViewIsSnapshot(t *testing.T, s calendar.Store) {
 		}
 		return err
 	})
-	view(t, s, anna, func(tx calendar.Tx) error {
+	view(t, s, anna, func(tx calendar.ReadTx) error {
 		row, _, err := tx.Object(1, "a", true)
 		if string(row.Data) != "new" {
 			t.Errorf("a later View: %q", row.Data)
@@ -87,7 +87,7 @@ func writeAll(tx calendar.Tx) error {
 
 func wantUntouched(t *testing.T, s calendar.Store) {
 	t.Helper()
-	view(t, s, anna, func(tx calendar.Tx) error {
+	view(t, s, anna, func(tx calendar.ReadTx) error {
 		h, _, _ := tx.Home()
 		cals, _ := tx.Calendars()
 		n, _, _ := tx.CountObjects(1)
@@ -130,7 +130,7 @@ func testPanic(t *testing.T, s calendar.Store) {
 	})
 	wantKind(t, "Update", err, calendar.Internal)
 	wantUntouched(t, s)
-	wantKind(t, "View", s.View(context.Background(), anna, func(tx calendar.Tx) error { panic("boom") }), calendar.Internal)
+	wantKind(t, "View", s.View(context.Background(), anna, func(tx calendar.ReadTx) error { panic("boom") }), calendar.Internal)
 	err = s.Update(context.Background(), anna, func(tx calendar.Tx) error {
 		tx.OnCommit(func() { panic("in a hook") })
 		return writeAll(tx)
@@ -195,7 +195,7 @@ func testOnCommit(t *testing.T, s calendar.Store) {
 				if err != nil || !ran {
 					t.Errorf("Update: %v, hooks ran before it returned: %v", err, ran)
 				}
-				view(t, s, anna, func(tx calendar.Tx) error {
+				view(t, s, anna, func(tx calendar.ReadTx) error {
 					if h, _, err := tx.Home(); h.Change < change || err != nil {
 						t.Errorf("an acknowledged write is not seen: %+v %v", h, err)
 					}
@@ -251,7 +251,7 @@ func testGroupIsolation(t *testing.T, s calendar.Store) {
 	}
 	close(release)
 	wg.Wait()
-	view(t, s, anna, func(tx calendar.Tx) error {
+	view(t, s, anna, func(tx calendar.ReadTx) error {
 		h, _, _ := tx.Home()
 		if h.Change != 1+n/4 || committed != n/4 {
 			t.Errorf("change %d, %d hooks: a failed Update took a number", h.Change, committed)
@@ -290,7 +290,7 @@ func testRaceOnOneObject(t *testing.T, s calendar.Store) {
 		wg.Go(func() {
 			for range rounds {
 				var seen int64
-				view(t, s, anna, func(tx calendar.Tx) error {
+				view(t, s, anna, func(tx calendar.ReadTx) error {
 					row, _, err := tx.Object(1, "a", false)
 					seen = row.Change
 					return err
@@ -326,7 +326,7 @@ func testRaceOnOneObject(t *testing.T, s calendar.Store) {
 			t.Errorf("version %d has %d winners", version, n)
 		}
 	}
-	view(t, s, anna, func(tx calendar.Tx) error {
+	view(t, s, anna, func(tx calendar.ReadTx) error {
 		row, _, err := tx.Object(1, "a", true)
 		if got := strings.Count(string(row.Data), "+"); got != len(wins) || len(wins) < rounds {
 			t.Errorf("%d writes in the data, %d winners", got, len(wins))
@@ -354,7 +354,7 @@ func testManyOwners(t *testing.T, s calendar.Store) {
 		t.Errorf("Stat: %+v %v", st, err)
 	}
 	for i := range owners {
-		view(t, s, calendar.Owner(fmt.Sprint("owner", i)), func(tx calendar.Tx) error {
+		view(t, s, calendar.Owner(fmt.Sprint("owner", i)), func(tx calendar.ReadTx) error {
 			if h, _, err := tx.Home(); h.Change != each+1 || err != nil {
 				t.Errorf("Home: %+v %v", h, err)
 			}

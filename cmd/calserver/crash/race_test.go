@@ -164,7 +164,7 @@ func pairReaders(st *sqlstore.Store, model *service.Service) map[string]func(con
 	}
 	return map[string]func(context.Context) ([2]int, error){
 		"transaction": func(ctx context.Context) (n [2]int, err error) {
-			err = st.View(ctx, pairOwner, func(tx calendar.Tx) error {
+			err = st.View(ctx, pairOwner, func(tx calendar.ReadTx) error {
 				row, _, err := tx.Calendar(pairCalendar.Name())
 				for i, name := range pairNames {
 					if err != nil {

@@ -43,7 +43,7 @@ type collection struct {
 func NewStore() *Store { return &Store{homes: map[calendar.Owner]*home{}} }
 
 // View implements calendar.Store.
-func (s *Store) View(ctx context.Context, owner calendar.Owner, fn func(calendar.Tx) error) error {
+func (s *Store) View(ctx context.Context, owner calendar.Owner, fn func(calendar.ReadTx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
