@@ -185,12 +185,8 @@ func (c *call) fetchAttachment() error {
 	var body bytes.Buffer
 	mw := multipart.NewWriter(&body)
 	for _, a := range files {
-		kind := a.Type
-		if _, _, err := mime.ParseMediaType(kind); err != nil {
-			kind = "application/octet-stream"
-		}
 		h := textproto.MIMEHeader{}
-		h.Set("Content-Type", kind)
+		h.Set("Content-Type", mediaType(a.Type))
 		h.Set("Content-Transfer-Encoding", "binary")
 		h.Set("Content-Disposition", disposition(a.Name))
 		h.Set("Content-Id", "<"+a.ID+">")
@@ -233,6 +229,17 @@ func (c *call) whyNoFile(list []target, uid string, last error) error {
 		return err
 	}
 	return found
+}
+
+// mediaType is the type of a file, spelled anew: parts have no other guard
+// against a line that its author put into it.
+func mediaType(kind string) string {
+	if name, params, err := mime.ParseMediaType(kind); err == nil {
+		if kind = mime.FormatMediaType(name, params); kind != "" {
+			return kind
+		}
+	}
+	return "application/octet-stream"
 }
 
 // disposition names a file without letting its name out of the header.

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"unicode"
 
 	"factotum/server/acl"
 	"factotum/server/calendar"
@@ -176,13 +177,18 @@ func (s *Service) setRow(row *calendar.CalendarRow, u *calendar.UpdateCalendarRe
 			*dst = *v
 		}
 	}
-	set(&row.DisplayName, u.DisplayName)
+	setLine := func(dst *string, v *string) {
+		if v != nil {
+			*dst = oneLine(*v)
+		}
+	}
+	setLine(&row.DisplayName, u.DisplayName)
 	set(&row.Description, u.Description)
-	set(&row.Color, u.Color)
-	set(&row.Order, u.Order)
-	set(&row.Categories, u.Categories)
-	set(&row.Charset, u.Charset)
-	set(&row.Language, u.Language)
+	setLine(&row.Color, u.Color)
+	setLine(&row.Order, u.Order)
+	setLine(&row.Categories, u.Categories)
+	setLine(&row.Charset, u.Charset)
+	setLine(&row.Language, u.Language)
 	setZone(row, u)
 	if u.Components != nil {
 		row.Components = strings.ToUpper(strings.Join(*u.Components, ","))
@@ -204,6 +210,16 @@ func (s *Service) setRow(row *calendar.CalendarRow, u *calendar.UpdateCalendarRe
 	}
 }
 
+// oneLine makes one line of a text that is one, a name: what would begin
+// another line, somewhere, is a blank. Printers see to it as well.
+func oneLine(s string) string {
+	breaks := func(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }
+	if !strings.ContainsFunc(s, breaks) {
+		return s
+	}
+	return strings.Join(strings.FieldsFunc(s, breaks), " ")
+}
+
 // setZone sets the zone of floating time, of which the last word counts: a
 // text with its name, if it is a known one, or a name without a text.
 func setZone(row *calendar.CalendarRow, u *calendar.UpdateCalendarRequest) {
@@ -211,7 +227,7 @@ func setZone(row *calendar.CalendarRow, u *calendar.UpdateCalendarRequest) {
 	case u.Timezone != nil && *u.Timezone != "":
 		row.Timezone, row.TZID = *u.Timezone, ""
 		if u.TZID != nil {
-			row.TZID = *u.TZID
+			row.TZID = oneLine(*u.TZID)
 		}
 		if name, err := match.TimezoneName(row.Timezone); err == nil {
 			if _, ok := recur.LoadZone(name); ok {
@@ -222,7 +238,7 @@ func setZone(row *calendar.CalendarRow, u *calendar.UpdateCalendarRequest) {
 		if *u.TZID != row.TZID || u.Timezone != nil {
 			row.Timezone = ""
 		}
-		row.TZID = *u.TZID
+		row.TZID = oneLine(*u.TZID)
 	case u.Timezone != nil:
 		row.Timezone, row.TZID = "", ""
 	}

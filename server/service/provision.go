@@ -24,7 +24,7 @@ func (s *Service) provision(ctx context.Context, who calendar.Actor, owner calen
 		return err
 	}
 	row := s.newRow(p, calendar.DefaultName)
-	if row.DisplayName = p.Name; row.DisplayName == "" {
+	if row.DisplayName = oneLine(p.Name); row.DisplayName == "" {
 		row.DisplayName = string(owner)
 	}
 	return s.transact(calendar.WithToken(ctx, ""), who, op, owner, func(w *writer) error {
