@@ -95,7 +95,10 @@ func (s *Service) copyOut(ctx context.Context, who calendar.Actor, op string, re
 			return err
 		})
 	})
-	return p, wrap(op, from.String(), err)
+	if err != nil { // a state that moved on may have been read before this refused
+		return calendar.Parcel{}, wrap(op, from.String(), err)
+	}
+	return p, nil
 }
 
 // filesOf reads the files of an object.

@@ -30,8 +30,10 @@ type useCase struct {
 	do      func(c *records, who calendar.Actor) error
 	// what it leaves, without numbers: kind, calendar, object, and how.
 	want []string
-	// who is no more than a reader is refused; noRight: it is the owner's anyway.
+	// decided by who he is, not by a list
 	ownerOnly bool
+	// it looks and then reads in a transaction, and writes nothing
+	reads bool
 	// missing is what it says where the calendar is not there, if not NoCalendar.
 	missing calendar.Kind
 }
@@ -42,7 +44,8 @@ type records struct {
 	*service.Service
 	store   calendar.Store
 	changes []*calendar.Change
-	before  func() // runs once, between the first look of the next write and its transaction
+	before  func() // runs once, between the first look of the next use case and its transaction
+	reads   bool   // which is one that reads
 }
 
 var (
@@ -57,7 +60,7 @@ func openRecords(t *testing.T) *records {
 	}
 	t.Cleanup(func() { st.Close() })
 	c := &records{T: t}
-	c.store = beforeUpdate{st, c}
+	c.store = between{st, c}
 	c.Service = service.New(c.store, nil, service.Options{Derive: []service.Derivation{c.note}})
 	for _, who := range []calendar.Actor{anna, bert} {
 		provision(t, c, who)
@@ -74,16 +77,26 @@ func (c *records) note(_ calendar.ReadTx, ch *calendar.Change) ([]calendar.Job, 
 	return nil, nil
 }
 
-type beforeUpdate struct {
+// between is a store that runs what is to come between a look and a transaction.
+type between struct {
 	calendar.Store
 	c *records
 }
 
-func (b beforeUpdate) Update(ctx context.Context, owner calendar.Owner, fn func(calendar.Tx) error) error {
-	if hook := b.c.before; hook != nil {
+func (b between) begin(reads bool) {
+	if hook := b.c.before; hook != nil && reads == b.c.reads {
 		b.c.before = nil
 		hook()
 	}
+}
+
+func (b between) View(ctx context.Context, owner calendar.Owner, fn func(calendar.ReadTx) error) error {
+	b.begin(true)
+	return b.Store.View(ctx, owner, fn)
+}
+
+func (b between) Update(ctx context.Context, owner calendar.Owner, fn func(calendar.Tx) error) error {
+	b.begin(false)
 	return b.Store.Update(ctx, owner, fn)
 }
 
@@ -137,7 +150,8 @@ func copyIn(c *records, who calendar.Actor, move bool) error {
 	return err
 }
 
-// useCases are all of Backend that writes to a calendar.
+// useCases are all of Backend that writes, in each of its ways
+// (TestEveryWriteHasItsRow), and what a write at another owner's begins with.
 var useCases = []useCase{
 	{name: "put a new object", want: []string{"object-stored anna/n.ics new"}, do: func(c *records, who calendar.Actor) error {
 		_, err := c.PutObject(c.Context(), who, calendar.PutRequest{Ref: refTo("anna", "n.ics"), Data: event("n", "20260111T100000Z", "")})
@@ -192,6 +206,13 @@ var useCases = []useCase{
 	{name: "move from another owner", missing: calendar.Stale, want: []string{"object-stored anna/c.ics new from ben/b.ics"}, do: func(c *records, who calendar.Actor) error {
 		return copyIn(c, who, true)
 	}},
+	{name: "beginning of a move to another owner", reads: true, do: func(c *records, who calendar.Actor) error {
+		p, err := c.CopyOut(c.Context(), who, calendar.CopyRequest{From: refTo("anna", "a.ics"), To: refTo("ben", "b.ics"), Move: true})
+		if err != nil && p.Object.Data != nil {
+			c.Errorf("refused, and the text is told all the same")
+		}
+		return err
+	}},
 	{name: "end of a move to another owner", want: []string{"object-deleted anna/a.ics to ben/b.ics"}, do: func(c *records, who calendar.Actor) error {
 		return c.DeleteObject(c.Context(), who, calendar.DeleteRequest{Ref: refTo("anna", "a.ics"), MovedTo: &calendar.Moved{To: refTo("ben", "b.ics")}})
 	}},
@@ -209,6 +230,17 @@ var useCases = []useCase{
 		_, err := c.CreateCalendar(c.Context(), who, calendar.CreateCalendarRequest{Calendar: calendar.Calendar{ID: "anna:new"}, DefaultACL: true})
 		return err
 	}},
+	{name: "come to a home without a default calendar", ownerOnly: true, want: []string{"calendar-created anna"},
+		prepare: func(c *records) {
+			c.must(c.DeleteCalendar(c.Context(), admin, calendar.DeleteCalendarRequest{ID: "anna"}))
+		},
+		do: func(c *records, who calendar.Actor) error {
+			home, err := c.Home(c.Context(), who, calendar.HomeRequest{Owner: "anna"})
+			if err == nil && len(home.Calendars) != 2 {
+				c.Errorf("calendars: %v", home.Calendars)
+			}
+			return err
+		}},
 	{name: "copy a calendar", ownerOnly: true, want: []string{"calendar-created anna:copy", "object-stored anna:copy/w.ics new"},
 		prepare: func(c *records) { c.put("anna:work", "w.ics", event("w", "20260110T100000Z", "")) },
 		do: func(c *records, who calendar.Actor) error {
@@ -326,7 +358,7 @@ func TestEachWriteLeavesItsRecord(t *testing.T) {
 // use case; and what is refused leaves nothing.
 func TestTheDoorAsksInTheTransaction(t *testing.T) {
 	for _, u := range useCases {
-		if u.ownerOnly { // decided by who he is, not by a list
+		if u.ownerOnly {
 			continue
 		}
 		for _, way := range []string{"rights", "disabled", "deleted"} {
@@ -335,7 +367,11 @@ func TestTheDoorAsksInTheTransaction(t *testing.T) {
 				if u.prepare != nil {
 					u.prepare(c)
 				}
+				if u.reads { // so that the first look needs no transaction
+					c.must(u.do(c, bert))
+				}
 				want := calendar.Denied
+				c.reads = u.reads
 				c.before = func() {
 					switch way {
 					case "rights":
@@ -366,6 +402,62 @@ func TestTheDoorAsksInTheTransaction(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestEveryWriteHasItsRow: each method of Backend that writes by its directive
+// is called in the table above, so that none is forgotten there.
+func TestEveryWriteHasItsRow(t *testing.T) {
+	parse := func(name string) *ast.File {
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	called := map[string]bool{}
+	var collect func(ast.Node)
+	rows := parse("record_test.go")
+	collect = func(n ast.Node) {
+		ast.Inspect(n, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok {
+				return true
+			}
+			switch f := call.Fun.(type) {
+			case *ast.SelectorExpr:
+				if x, ok := f.X.(*ast.Ident); ok && x.Name == "c" {
+					called[f.Sel.Name] = true
+				}
+			case *ast.Ident:
+				if helper := rows.Scope.Lookup(f.Name); helper != nil && helper.Kind == ast.Fun {
+					collect(helper.Decl.(*ast.FuncDecl).Body)
+				}
+			}
+			return true
+		})
+	}
+	ast.Inspect(rows.Scope.Lookup("useCases").Decl.(ast.Node), func(n ast.Node) bool {
+		if kv, ok := n.(*ast.KeyValueExpr); ok {
+			if key, ok := kv.Key.(*ast.Ident); ok && key.Name == "do" {
+				collect(kv.Value)
+			}
+		}
+		return true
+	})
+	backend := parse("../calendar/backend.go").Scope.Lookup("Backend").Decl.(*ast.TypeSpec).Type.(*ast.InterfaceType)
+	writes := 0
+	for _, m := range backend.Methods.List {
+		if !slices.ContainsFunc(m.Doc.List, func(c *ast.Comment) bool { return c.Text == "//backend:write" || c.Text == "//backend:repeat" }) {
+			continue
+		}
+		writes++
+		if name := m.Names[0].Name; !called[name] {
+			t.Errorf("%s writes, and no row of useCases calls it", name)
+		}
+	}
+	if writes < 10 {
+		t.Errorf("the test sees %d methods that write", writes)
 	}
 }
 
