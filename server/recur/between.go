@@ -13,6 +13,7 @@ import (
 // occurrence is an instance before it is dressed up: UTC seconds.
 type occurrence struct {
 	start, end int64
+	reach      int64 // the end, or that of the day that it is due on
 	// The start by the clock on the wall, and the length from there, as they stand:
 	// where there is no zone, the viewer's may not have these times.
 	civ int64
@@ -37,6 +38,9 @@ func (o *occurrence) place(civ int64, l length, zc *zoneCursor) (gap bool) {
 		o.start = o.key
 	}
 	o.end = l.end(civ, o.start, zc)
+	if o.reach = o.end; o.t.dueDay && !o.period {
+		o.reach, _ = zc.utc((floorDiv(civ+l.wall, daySecs) + 1) * daySecs)
+	}
 	return gap
 }
 
@@ -165,7 +169,7 @@ func (s *Set) streams(win window, float Zone, steps *int) []stream {
 				hi = win.to + 2*daySecs - seg.shift // no zone is further from UTC
 			}
 			if win.from > minCivil {
-				length := max(seg.t.most(), s.maxPeriod)
+				length := max(seg.t.farthest(), s.maxPeriod)
 				lo = max(lo, st.zc.lowCivil(win.from-length)-seg.shift)
 			}
 			st.w = s.walk(lo, hi, seg.hiKey, float, steps)

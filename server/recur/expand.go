@@ -2,7 +2,6 @@ package recur
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"factotum/server/ical"
@@ -215,7 +214,7 @@ func (s *Set) originally(o *override, win window, float Zone) bool {
 	zc := s.master.cursor(float)
 	lo := o.ridCiv
 	if win.from > minCivil {
-		lo = max(lo, zc.lowCivil(win.from-s.master.most()))
+		lo = max(lo, zc.lowCivil(win.from-s.master.farthest()))
 	}
 	hi := int64(1<<63 - 1)
 	for _, i := range s.futures {
@@ -234,20 +233,4 @@ func (s *Set) originally(o *override, win window, float Zone) bool {
 		}
 	}
 	return false
-}
-
-// OverlapsTodo is the table for VTODO of RFC 4791 §9.9 for a component by
-// itself, its recurrence left aside. A zero from or to leaves that side open.
-func OverlapsTodo(c *ical.Component, zones *Zones, from, to time.Time, float Zone) (bool, error) {
-	t, err := readTiming(c, zones)
-	if err != nil {
-		return false, err
-	}
-	win := windowOf(from, to)
-	if !t.dated() {
-		return strings.EqualFold(c.Name, "VTODO") && t.overlaps(0, 0, win.from, win.to), nil
-	}
-	zc := t.cursor(float)
-	start, _ := zc.utc(t.civ)
-	return t.overlaps(start, t.end(t.civ, start, &zc), win.from, win.to), nil
 }

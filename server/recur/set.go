@@ -449,9 +449,9 @@ func (s *Set) Span(float Zone) (min, max time.Time, infinite bool) {
 			infinite = true
 		case formNeverShown:
 		default:
-			zc := t.cursor(float)
-			u, _ := zc.utc(t.civ)
-			add(u, t.end(t.civ, u, &zc))
+			o, zc := occurrence{t: t}, t.cursor(float)
+			o.place(t.civ, t.length, &zc)
+			add(o.start, o.reach)
 		}
 	}
 	if s.hasMaster {
@@ -483,10 +483,9 @@ func (s *Set) Span(float Zone) (min, max time.Time, infinite bool) {
 			for _, st := range s.segments() {
 				// The first instance of a segment may be moved to before what
 				// has been seen; an override that starts it has been.
-				z := st.t.cursor(float)
-				u, _ := z.utc(last + st.shift)
-				if e := st.t.end(last+st.shift, u, &z); e > hi {
-					hi = e
+				o, zc := occurrence{t: st.t}, st.t.cursor(float)
+				if o.place(last+st.shift, st.t.length, &zc); o.reach > hi {
+					hi = o.reach
 				}
 			}
 		}

@@ -31,6 +31,7 @@ type timing struct {
 	civ   int64 // start, civil
 	zone  *tz   // nil: the viewer's
 	length
+	dueDay bool // a task that is due on a day, which is its last or only one
 
 	done, created int64 // UTC, of formDone and formCreated
 }
@@ -58,6 +59,14 @@ func (l length) most() int64 {
 		return l.wall + l.exact + maxOffset
 	}
 	return l.exact
+}
+
+// farthest is at least how long after its start a range finds an instance.
+func (t *timing) farthest() int64 {
+	if t.dueDay {
+		return t.most() + daySecs + maxOffset
+	}
+	return t.most()
 }
 
 // lengthOf is that of a DURATION; none is negative.
@@ -133,6 +142,9 @@ func readTiming(c *ical.Component, zones *Zones) (t timing, err error) {
 		}
 	}
 	t.start, t.civ, t.zone = start, civilOf(start), zoneOf(start, zones)
+	if c.Name == "VTODO" && hasEnd && end.Kind == ical.Date {
+		t.dueDay = floorDiv(civilOf(end), daySecs) <= floorDiv(t.civ, daySecs)
+	}
 	if !hasStart {
 		return t, nil
 	}
@@ -212,30 +224,23 @@ func (t *timing) readUndated() error {
 	return nil
 }
 
-// overlaps is the condition of RFC 4791 §9.9 for an instance and the range
-// [from,to), all in UTC seconds.
-func (t *timing) overlaps(start, end, from, to int64) bool {
-	return t.overlapsAs(t.form, start, end, from, to)
-}
-
+// overlaps is the condition of RFC 4791 §9.9 for an instance and a range. A task
+// that is due on a day is found on that day too, and not only before.
 func (o *occurrence) overlaps(win window) bool {
-	form := o.t.form
+	t, form := o.t, o.t.form
 	if o.period && (form == formTodoDur || form == formTodoStart) {
 		form = formTodoDue // that is how it is shown
 	}
-	return o.t.overlapsAs(form, o.start, o.end, win.from, win.to)
-}
-
-func (t *timing) overlapsAs(form form, start, end, from, to int64) bool {
+	start, end, from, to := o.start, o.end, win.from, win.to
 	switch form {
 	case formTodoDur:
 		return from <= end && (to > start || to >= end)
 	case formTodoDue:
-		return (from < end || from <= start) && (to > start || to >= end)
+		return (from < o.reach || from <= start) && (to > start || to >= end)
 	case formTodoStart:
 		return from <= start && to > start
 	case formTodoOnly:
-		return from < end && to >= end
+		return from < o.reach && to >= end
 	case formDone:
 		return (from <= t.created || from <= t.done) && (to >= t.created || to >= t.done)
 	case formCreated:
