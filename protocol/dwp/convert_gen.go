@@ -19,6 +19,7 @@ func toActor(v *calendar.Actor) *wire.Actor {
 		Groups: toTexts(v.Groups),
 		Mail:   toText(v.Mail),
 		Admin:  v.Admin,
+		Proxy:  toText(v.Proxy),
 		Via:    toText(v.Via),
 		Client: toText(v.Client),
 	}
@@ -34,6 +35,7 @@ func fromActor(m *wire.Actor) (v calendar.Actor) {
 		Groups: fromTexts[string](m.Groups),
 		Mail:   string(m.Mail),
 		Admin:  m.Admin,
+		Proxy:  string(m.Proxy),
 		Via:    string(m.Via),
 		Client: string(m.Client),
 	}

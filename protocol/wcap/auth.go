@@ -48,6 +48,7 @@ func (c *call) authenticate() error {
 		return err
 	}
 	c.me, c.who = p, p.ActorVia("wcap", c.r.UserAgent())
+	c.who.Proxy = s.By
 	return nil
 }
 

@@ -17,10 +17,14 @@ type Actor struct {
 	Mail   string   // primary address, for organizer checks
 	Admin  bool     // calendar administrator whose rights override every ACL
 
+	// Proxy is the administrator who logged in for him, "" if he did himself:
+	// WCAP login with proxyauth. Like the next two it is for the record of what
+	// is changed, and no rule looks at it.
+	Proxy UserID
+
 	// Via and Client tell how he came, for the record of what he changes: the
 	// protocol or tool ("caldav", "wcap", "csimport"), and what the client calls
-	// itself. No rule looks at them; both are empty for what the server does of
-	// its own.
+	// itself. Both are empty for what the server does of its own.
 	Via    string
 	Client string
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"slices"
 
+	"factotum/server/cache"
 	"factotum/server/calendar"
 	"factotum/server/edit"
 	"factotum/server/ical"
@@ -19,32 +20,77 @@ func (s *Service) EditObject(ctx context.Context, who calendar.Actor, req calend
 	ctx = bind(ctx, who, req)
 	const op = "edit object"
 	id := req.Calendar
-	may := editAccess(&req)
-	c, r, err := s.look(ctx, who, op, id, may)
+	c, r, items, err := s.editItems(ctx, who, op, req)
 	if err != nil {
-		return calendar.EditResult{}, err
+		return calendar.EditResult{}, wrap(op, string(id), err)
 	}
-	if !c.Row.Kind.Rules().Objects {
-		return calendar.EditResult{}, calendar.Failf(calendar.Unsupported, "", op, string(id), "this collection is not a calendar")
+	res := calendar.EditResult{Items: items}
+	if req.Return || req.Within != nil {
+		var gone error
+		if res.Calendar, gone = s.Calendar(ctx, who, id); gone != nil && c != nil { // meanwhile
+			res.Calendar = describe(c, r)
+		}
 	}
-	if len(req.Items) > s.opt.Limits.Refs {
-		return calendar.EditResult{}, calendar.Failf(calendar.TooMany, "", op, string(id), "at most %d components in one request", s.opt.Limits.Refs)
+	if req.Return && c != nil {
+		_, res.Float = s.float(c)
+		err = s.firstInstances(ctx, c, res.Items, req.Instances)
 	}
-	if req.Component == "" && !deletes(&req) {
-		return calendar.EditResult{}, calendar.Failf(calendar.Invalid, "", op, string(id), "what is stored must be said: VEVENT or VTODO")
+	return res, wrap(op, string(id), err)
+}
+
+// editItems carries the items out, once for a request token. The calendar is
+// nil where that was done before, and the actor has no access any more.
+func (s *Service) editItems(ctx context.Context, who calendar.Actor, op string, req calendar.EditRequest) (c *cache.Calendar, r calendar.Rights, items []calendar.EditItemResult, err error) {
+	id := req.Calendar
+	var saved []savedEdit
+	c, r, items, done, err := s.tryEdit(ctx, who, op, req, &saved)
+	if err != nil {
+		failed := err
+		if err = s.unlessDone(ctx, op, id.Owner(), &saved, err); err != nil {
+			return c, r, nil, failed
+		}
+		done = true
+	}
+	if done {
+		var row calendar.CalendarRow
+		if c != nil {
+			row = c.Row
+		}
+		err = s.store.View(ctx, id.Owner(), func(tx calendar.ReadTx) (err error) {
+			items, err = restoreEdit(tx, row, id, saved, req.Return)
+			return err
+		})
+	}
+	return c, r, items, err
+}
+
+func (s *Service) tryEdit(ctx context.Context, who calendar.Actor, op string, req calendar.EditRequest, saved *[]savedEdit) (c *cache.Calendar, r calendar.Rights, items []calendar.EditItemResult, done bool, err error) {
+	id := req.Calendar
+	may := editAccess(&req)
+	if c, r, err = s.look(ctx, who, op, id, may); err != nil {
+		return nil, r, nil, false, err
+	}
+	switch {
+	case !c.Row.Kind.Rules().Objects:
+		err = calendar.Failf(calendar.Unsupported, "", op, string(id), "this collection is not a calendar")
+	case len(req.Items) > s.opt.Limits.Refs:
+		err = calendar.Failf(calendar.TooMany, "", op, string(id), "at most %d components in one request", s.opt.Limits.Refs)
+	case req.Component == "" && !deletes(&req):
+		err = calendar.Failf(calendar.Invalid, "", op, string(id), "what is stored must be said: VEVENT or VTODO")
+	}
+	if err != nil {
+		return c, r, nil, false, err
 	}
 	p, err := s.person(ctx, op, id.Owner())
 	if err != nil && calendar.KindOf(err) != calendar.NoCalendar { // who left the directory still has a calendar
-		return calendar.EditResult{}, err
+		return c, r, nil, false, err
 	}
 	editor := edit.Editor{Component: req.Component, Owner: p, Floating: s.floatingOf(nil, c), RecurrenceBound: req.Bound}
 	files, err := s.newAttachments(op, id, req.Items)
 	if err != nil {
-		return calendar.EditResult{}, err
+		return c, r, nil, false, err
 	}
-	var items []calendar.EditItemResult
-	var saved []savedEdit
-	err = s.write(ctx, who, op, id.Owner(), &saved, func(w *writer) error {
+	done, err = s.writeOnce(ctx, who, op, id.Owner(), saved, func(w *writer) error {
 		p, err := w.enter(id, may)
 		if err != nil {
 			return err
@@ -57,31 +103,11 @@ func (s *Service) EditObject(ctx context.Context, who calendar.Actor, req calend
 			items, err = x.items()
 		}
 		if calendar.Token(ctx) != "" {
-			saved = saveEdit(items)
+			*saved = saveEdit(items)
 		}
 		return err
 	})
-	if err == nil && items == nil && saved != nil { // done before
-		err = s.store.View(ctx, id.Owner(), func(tx calendar.ReadTx) (err error) {
-			items, err = restoreEdit(tx, c.Row, id, saved, req.Return)
-			return err
-		})
-	}
-	if err != nil {
-		return calendar.EditResult{}, wrap(op, string(id), err)
-	}
-	res := calendar.EditResult{Items: items}
-	if req.Return || req.Within != nil {
-		var gone error
-		if res.Calendar, gone = s.Calendar(ctx, who, id); gone != nil { // meanwhile
-			res.Calendar = describe(c, r)
-		}
-	}
-	if req.Return {
-		_, res.Float = s.float(c)
-		err = s.firstInstances(ctx, c, res.Items, req.Instances)
-	}
-	return res, wrap(op, string(id), err)
+	return c, r, items, done, err
 }
 
 // editAccess is what the items ask for: to delete, or to write. Each is looked

@@ -62,3 +62,46 @@ func TestTokenIsOfOneUserAndOneRequest(t *testing.T) {
 		t.Errorf("the second deletion under the token was not carried out: %v", err)
 	}
 }
+
+// TestARepetitionNeedsNoRights: what was done under a request token is answered
+// again with what it was, though rights, or the calendar, went meanwhile.
+func TestARepetitionNeedsNoRights(t *testing.T) {
+	for _, u := range useCases {
+		if u.ownerOnly {
+			continue
+		}
+		for _, way := range []string{"rights", "calendars"} {
+			t.Run(u.name+"/"+way, func(t *testing.T) {
+				c := openRecords(t)
+				if u.prepare != nil {
+					u.prepare(c)
+				}
+				c.token = "a token of its own"
+				c.must(u.do(c, bert))
+				if way == "rights" {
+					c.allow("@@o^a^sdeic^g")
+				} else {
+					for _, id := range []calendar.ID{"anna", "anna:work"} {
+						c.must(c.DeleteCalendar(t.Context(), admin, calendar.DeleteCalendarRequest{ID: id}))
+					}
+				}
+				c.changes = nil
+				err := u.do(c, bert)
+				if u.name == "change a calendar" { // it is shown with the answer, and that needs a right
+					if err == nil {
+						t.Error("a calendar that he may not see was shown")
+					}
+				} else if err != nil {
+					t.Errorf("again: %v", err)
+				}
+				if len(c.changes) > 0 {
+					t.Errorf("again: %s", told(c.changes[0]))
+				}
+				c.token = "another"
+				if err := u.do(c, bert); err == nil {
+					t.Error("under another token he may")
+				}
+			})
+		}
+	}
+}

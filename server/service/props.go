@@ -10,6 +10,10 @@ import (
 func (s *Service) PatchProps(ctx context.Context, who calendar.Actor, ref calendar.Ref, changes []calendar.PropChange) error {
 	const op = "change properties"
 	ctx = bind(ctx, who, ref, changes)
+	return s.unlessDone(ctx, op, ref.Calendar.Owner(), nil, s.patchProps(ctx, who, op, ref, changes))
+}
+
+func (s *Service) patchProps(ctx context.Context, who calendar.Actor, op string, ref calendar.Ref, changes []calendar.PropChange) error {
 	if _, _, err := s.look(ctx, who, op, ref.Calendar, toWrite); err != nil {
 		return err
 	}

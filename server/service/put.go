@@ -16,25 +16,29 @@ import (
 // collection. The text is kept octet for octet. RFC 4791 §5.3.2.
 func (s *Service) PutObject(ctx context.Context, who calendar.Actor, req calendar.PutRequest) (calendar.PutResult, error) {
 	const op = "put object"
-	id := req.Ref.Calendar
-	if err := s.checkObjectName(op, req.Ref); err != nil {
-		return calendar.PutResult{}, err
-	}
-	m, _, err := s.look(ctx, who, op, id, toWrite)
-	if err != nil {
-		return calendar.PutResult{}, err
-	}
-	obj, err := object.Parse(s.rulesOf(m), req.Data, req.ContentType)
-	if err != nil {
-		return calendar.PutResult{}, wrap(op, string(id), err)
-	}
 	if req.Token != "" {
 		ctx = calendar.WithToken(ctx, req.Token)
 	}
 	ctx = bind(ctx, who, req)
-	var res calendar.PutResult
-	err = s.write(ctx, who, op, id.Owner(), &res, func(w *writer) error {
-		var err error
+	res, err := s.putObject(ctx, who, op, req)
+	err = s.unlessDone(ctx, op, req.Ref.Calendar.Owner(), &res, err)
+	return res, err
+}
+
+func (s *Service) putObject(ctx context.Context, who calendar.Actor, op string, req calendar.PutRequest) (res calendar.PutResult, err error) {
+	id := req.Ref.Calendar
+	if err := s.checkObjectName(op, req.Ref); err != nil {
+		return res, err
+	}
+	m, _, err := s.look(ctx, who, op, id, toWrite)
+	if err != nil {
+		return res, err
+	}
+	obj, err := object.Parse(s.rulesOf(m), req.Data, req.ContentType)
+	if err != nil {
+		return res, wrap(op, string(id), err)
+	}
+	err = s.write(ctx, who, op, id.Owner(), &res, func(w *writer) (err error) {
 		res, err = w.put(req, obj)
 		return err
 	})
@@ -112,6 +116,9 @@ func (s *Service) PutObjects(ctx context.Context, who calendar.Actor, req calend
 	id := req.Calendar
 	m, _, err := s.look(ctx, who, op, id, toWrite)
 	if err != nil {
+		if out, done := s.importDone(ctx, op, id.Owner(), len(req.Items)); done {
+			return out, nil
+		}
 		return nil, err
 	}
 	if !m.Row.Kind.Rules().Objects {
@@ -137,10 +144,10 @@ func (s *Service) PutObjects(ctx context.Context, who calendar.Actor, req calend
 		}
 		objs[i] = obj
 	}
-	for from := 0; from < len(objs); from += 100 {
-		to := min(from+100, len(objs))
+	for from := 0; from < len(objs); from += importStep {
+		to := min(from+importStep, len(objs))
 		var saved []savedPut
-		err := s.write(ctx, who, fmt.Sprint(op, " ", from), id.Owner(), &saved, func(w *writer) error {
+		done, err := s.writeOnce(ctx, who, importOp(op, from), id.Owner(), &saved, func(w *writer) error {
 			w.op = op
 			p, err := w.enter(id, toWrite)
 			if err != nil {
@@ -163,7 +170,7 @@ func (s *Service) PutObjects(ctx context.Context, who calendar.Actor, req calend
 			}
 			return nil
 		})
-		if err == nil && saved != nil {
+		if err == nil && done {
 			restorePuts(saved, out[from:to])
 		}
 		if err != nil {
@@ -178,6 +185,37 @@ func (s *Service) PutObjects(ctx context.Context, who calendar.Actor, req calend
 		}
 	}
 	return out, nil
+}
+
+// importStep is how many items of an import share a transaction.
+const importStep = 100
+
+// importOp is the op of a step of an import, which has an outcome of its own.
+func importOp(op string, from int) string { return fmt.Sprint(op, " ", from) }
+
+// importDone finds the outcome of an import that was done, all of it, under the
+// request token.
+func (s *Service) importDone(ctx context.Context, op string, owner calendar.Owner, items int) ([]calendar.PutItemResult, bool) {
+	if calendar.Token(ctx) == "" || items == 0 {
+		return nil, false
+	}
+	out := make([]calendar.PutItemResult, items)
+	all := true
+	err := s.store.View(ctx, owner, func(tx calendar.ReadTx) error {
+		all = true
+		for from := 0; from < items && all; from += importStep {
+			var saved []savedPut
+			done, err := recall(tx, onceKey(ctx, importOp(op, from)), &saved)
+			if err != nil {
+				return err
+			}
+			if all = done && len(saved) == min(importStep, items-from); all {
+				restorePuts(saved, out[from:])
+			}
+		}
+		return nil
+	})
+	return out, err == nil && all
 }
 
 // putItem stores one item of an import. All that could make a statement fail
@@ -245,10 +283,11 @@ func (s *Service) DeleteObject(ctx context.Context, who calendar.Actor, req cale
 	ctx = bind(ctx, who, req)
 	const op = "delete object"
 	id := req.Ref.Calendar
-	if _, _, err := s.look(ctx, who, op, id, toDelete); err != nil {
-		return err
+	_, _, err := s.look(ctx, who, op, id, toDelete)
+	if err == nil {
+		err = s.write(ctx, who, op, id.Owner(), nil, func(w *writer) error { return w.delete(req) })
 	}
-	return s.write(ctx, who, op, id.Owner(), nil, func(w *writer) error { return w.delete(req) })
+	return s.unlessDone(ctx, op, id.Owner(), nil, err)
 }
 
 // delete decides and deletes, inside the transaction.

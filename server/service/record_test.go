@@ -44,6 +44,7 @@ type records struct {
 	*service.Service
 	store   calendar.Store
 	changes []*calendar.Change
+	token   string // of the writes of a use case, "" for none
 	before  func() // runs once, between the first look of the next use case and its transaction
 	reads   bool   // which is one that reads
 }
@@ -98,6 +99,14 @@ func (b between) View(ctx context.Context, owner calendar.Owner, fn func(calenda
 func (b between) Update(ctx context.Context, owner calendar.Owner, fn func(calendar.Tx) error) error {
 	b.begin(false)
 	return b.Store.Update(ctx, owner, fn)
+}
+
+// Context carries the token.
+func (c *records) Context() context.Context {
+	if c.token == "" {
+		return c.T.Context()
+	}
+	return calendar.WithToken(c.T.Context(), c.token)
 }
 
 func (c *records) must(err error) {

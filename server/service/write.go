@@ -30,10 +30,18 @@ type writer struct {
 // if the write was committed before, what it left in res is put there again.
 // res is a pointer to a value that JSON carries, or nil.
 func (s *Service) write(ctx context.Context, who calendar.Actor, op string, owner calendar.Owner, res any, fn func(*writer) error) error {
+	_, err := s.writeOnce(ctx, who, op, owner, res, fn)
+	return err
+}
+
+// writeOnce is write for those who make their answer of more than res: done
+// tells that the write was committed before, and fn left nothing that counts.
+func (s *Service) writeOnce(ctx context.Context, who calendar.Actor, op string, owner calendar.Owner, res any, fn func(*writer) error) (done bool, err error) {
 	key := onceKey(ctx, op)
-	return s.transact(ctx, who, op, owner, func(w *writer) error {
+	err = s.transact(ctx, who, op, owner, func(w *writer) (err error) {
+		done = false
 		if key != "" {
-			if done, err := recall(w.ReadTx, key, res); done || err != nil {
+			if done, err = recall(w.ReadTx, key, res); done || err != nil {
 				return err
 			}
 		}
@@ -42,6 +50,7 @@ func (s *Service) write(ctx context.Context, who calendar.Actor, op string, owne
 		}
 		return w.keepOutcome(key, res)
 	})
+	return done, err
 }
 
 // transact runs fn in a write transaction of the owner. When it is durable,
