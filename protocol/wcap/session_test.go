@@ -1,6 +1,8 @@
 package wcap
 
 import (
+	"context"
+	"factotum/server/calendar"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -188,5 +190,32 @@ func TestCommandOf(t *testing.T) {
 		if got, ok := CommandOf(path); got != want && ok || ok != (want != "") {
 			t.Errorf("%q: %q %v", path, got, ok)
 		}
+	}
+}
+
+// actorSeen passes on, and remembers who edited.
+type actorSeen struct {
+	calendar.Backend
+	who calendar.Actor
+}
+
+func (b *actorSeen) EditObject(ctx context.Context, who calendar.Actor, req calendar.EditRequest) (calendar.EditResult, error) {
+	b.who = who
+	return b.Backend.EditObject(ctx, who, req)
+}
+
+// TestTheModelIsToldWhoActs: the user, the administrator who logged in for him,
+// and how he came.
+func TestTheModelIsToldWhoActs(t *testing.T) {
+	var be *actorSeen
+	s := newSite(t, func(o *Options) { be = &actorSeen{Backend: o.Backend}; o.Backend = be })
+	sid := s.get("login.wcap?user=root&password=root&proxyauth=ben").errno(0).value("X-NSCP-WCAP-SESSION-ID")
+	s.get("storeevents.wcap?id=" + sid + "&calid=ben&dtstart=20260110T100000Z&summary=x").errno(0)
+	if be.who.User != "ben" || be.who.Proxy != "root" || be.who.Via != "wcap" || be.who.Admin {
+		t.Errorf("by proxy: %+v", be.who)
+	}
+	s.get("storeevents.wcap?id=" + s.as("anna") + "&calid=anna&dtstart=20260110T100000Z&summary=x").errno(0)
+	if be.who.User != "anna" || be.who.Proxy != "" {
+		t.Errorf("by himself: %+v", be.who)
 	}
 }
