@@ -83,6 +83,7 @@ func (rq *request) copyObject(to target, req calendar.CopyRequest) error {
 	}
 	if res.Object.Change != 0 {
 		rq.w.Header().Set("ETag", dav.ETag(res.Object.ETag()))
+		setScheduleTag(rq.w.Header(), &res.Object)
 	}
 	return rq.copied(res.Replaced, to)
 }

@@ -31,9 +31,7 @@ func (rq *request) getObject() error {
 	h := rq.w.Header()
 	tag := o.ETag()
 	h["Etag"] = []string{dav.ETag(tag)}
-	if o.ScheduleTag != 0 {
-		h.Set("Schedule-Tag", dav.ETag(o.ScheduleTagValue()))
-	}
+	setScheduleTag(h, o)
 	if status := cond.Check(rq.r.Method, tag, true); status != 0 {
 		rq.w.WriteHeader(status)
 		return nil

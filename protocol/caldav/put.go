@@ -79,9 +79,7 @@ func (rq *request) stored(status int, sent []byte, o *calendar.Object) error {
 	if same {
 		h["Etag"] = []string{dav.ETag(o.ETag())}
 	}
-	if o.ScheduleTag != 0 {
-		h.Set("Schedule-Tag", dav.ETag(o.ScheduleTagValue()))
-	}
+	setScheduleTag(h, o)
 	if !rq.wantsObject() {
 		h["Content-Length"] = zeroLength
 		rq.w.WriteHeader(status)
@@ -102,6 +100,14 @@ func (rq *request) stored(status int, sent []byte, o *calendar.Object) error {
 	}
 	rq.represent(status, o, sent)
 	return nil
+}
+
+// setScheduleTag tells the tag of an object, which only scheduling objects
+// have. RFC 6638 §§3.2.10, 8.2.
+func setScheduleTag(h http.Header, o *calendar.Object) {
+	if o.ScheduleTag != 0 {
+		h.Set("Schedule-Tag", dav.ETag(o.ScheduleTagValue()))
+	}
 }
 
 // wantsObject tells whether the client asks for the object in the answer.

@@ -230,3 +230,40 @@ func TestRFC6638_3_2_10_WithoutScheduleTag(t *testing.T) {
 	}
 	s.do("anna", "PUT", annasCal+"a.ics", event("1", "20260301T090000Z", "B"), `If-Schedule-Tag-Match: "s0"`).is(412)
 }
+
+// Every answer that gives a scheduling object its text or its place tells its
+// tag; PROPPATCH leaves it.
+func TestRFC6638_3_2_10_ScheduleTag(t *testing.T) {
+	s := newSite(t)
+	s.visit("anna")
+	s.do("anna", "MKCALENDAR", annasHome+"work/", "").is(201)
+	meeting := event("1", "20260301T090000Z", "A", "ORGANIZER:mailto:anna@example.com", "ATTENDEE:mailto:ben@example.com")
+	last := ""
+	stored := func(status int, path, method, from, body string, headers ...string) {
+		t.Helper()
+		tag := s.do("anna", method, from, body, headers...).is(status).header.Get("Schedule-Tag")
+		if tag == "" || tag == last {
+			t.Errorf("%s: the tag was %s and is %s", method, last, tag)
+		}
+		last = tag
+		if got := s.do("anna", "GET", path, "").is(200).header.Get("Schedule-Tag"); got != tag {
+			t.Errorf("%s: told %s, there is %s", method, tag, got)
+		}
+		if got := s.do("anna", "PROPFIND", path, propfind("C:schedule-tag"), "Depth: 0").multi().text(path, "C:schedule-tag"); got != tag {
+			t.Errorf("%s: told %s, the property is %s", method, tag, got)
+		}
+	}
+	to := func(path string) string { return "Destination: http://cal.example.com" + path }
+	a, b := annasCal+"a.ics", annasHome+"work/b.ics"
+	stored(201, a, "PUT", a, meeting)
+	s.do("anna", "PROPPATCH", a, patch("<t:x xmlns:t='urn:t'>y</t:x>")).is(207)
+	stored(204, a, "PUT", a, meeting, "If-Schedule-Tag-Match: "+last)
+	tag := last
+	stored(201, b, "COPY", a, "", to(b), "If-Schedule-Tag-Match: "+tag)
+	stored(204, b, "MOVE", a, "", to(b), "If-Schedule-Tag-Match: "+tag)
+	s.do("anna", "MOVE", b, "", to(a), "If-Schedule-Tag-Match: "+tag).is(412)
+	s.do("anna", "PUT", a, event("2", "20260301T090000Z", "B")).is(201)
+	if tag := s.do("anna", "MOVE", a, "", to(annasCal+"c.ics")).is(201).header.Get("Schedule-Tag"); tag != "" {
+		t.Errorf("a plain event has the tag %s", tag)
+	}
+}
