@@ -7,6 +7,7 @@ import (
 	"factotum/protocol/dav"
 	"factotum/server/calendar"
 	"factotum/server/ical"
+	"factotum/server/zone"
 )
 
 // getCalendar answers GET of a calendar with all of it as one iCalendar
@@ -36,7 +37,7 @@ func (rq *request) getCalendar() error {
 		rq.w.WriteHeader(http.StatusOK)
 		return nil
 	}
-	m := merger{w: rq.w, zones: map[string]bool{}}
+	m := merger{w: rq.w}
 	m.begin(&c)
 	err = rq.be.Query(rq.ctx, rq.who, calendar.QueryRequest{Calendar: c.ID}, m.object)
 	if err == nil {
@@ -59,7 +60,7 @@ func (rq *request) getCalendar() error {
 type merger struct {
 	w     http.ResponseWriter
 	buf   []byte
-	zones map[string]bool
+	zones zone.Merger
 	sent  bool
 }
 
@@ -83,14 +84,7 @@ func (m *merger) object(o *calendar.Object) error {
 	if err != nil {
 		return nil // stored before today's limits: the rest is still worth reading
 	}
-	for _, c := range cal.Children {
-		if c.Name == "VTIMEZONE" {
-			tzid := c.Value("TZID")
-			if m.zones[tzid] {
-				continue
-			}
-			m.zones[tzid] = true
-		}
+	for _, c := range m.zones.Add(cal) {
 		m.buf = c.Append(m.buf)
 	}
 	if len(m.buf) < mergeFlush {

@@ -2,7 +2,6 @@ package wcap
 
 import (
 	"strings"
-	"time"
 
 	"factotum/server/calendar"
 	"factotum/server/ical"
@@ -17,11 +16,11 @@ func (c *call) exportFile() error {
 	if !ok || form == asJSON {
 		return NoSuchFormat
 	}
-	zone, err := c.zone(false)
+	in, err := c.zone(false)
 	if err != nil {
 		return err
 	}
-	w, err := c.window(zone)
+	w, err := c.window(in)
 	if err != nil {
 		return err
 	}
@@ -29,7 +28,7 @@ func (c *call) exportFile() error {
 	if err != nil {
 		return err
 	}
-	zones := map[string]bool{}
+	zones := &zone.Merger{Whole: true}
 	req := calendar.OccurrencesRequest{Window: w, Series: true}
 	err = c.occurrences(list, req, func([]calendar.OccurrencesResult) error {
 		for i := range list {
@@ -57,53 +56,17 @@ func (c *call) exportFile() error {
 	return nil
 }
 
-// exportObject prints the components of an object; a zone of each name comes
-// once.
-func (c *call) exportObject(o *calendar.Object, zones map[string]bool) error {
+// exportObject prints the components of an object, with the zones that are not
+// in the file yet.
+func (c *call) exportObject(o *calendar.Object, zones *zone.Merger) error {
 	tree, err := ical.Parse(o.Data, ical.Limits{})
 	if err != nil {
 		return nil
 	}
-	var comps []*ical.Component
-	for _, k := range tree.Children {
-		if k.Name != "VTIMEZONE" {
-			comps = append(comps, k)
-		} else if id := k.Value("TZID"); !zones[id] {
-			zones[id] = true
-			if err := c.out.comp(k); err != nil {
-				return err
-			}
-		}
-	}
-	for _, k := range comps {
-		for id := range zonesIn(k) {
-			if zones[id] {
-				continue
-			}
-			zones[id] = true
-			if z, err := zone.VTimezone(id, time.Time{}, time.Time{}); err == nil {
-				if err := c.out.comp(z); err != nil {
-					return err
-				}
-			}
-		}
+	for _, k := range zones.Add(tree) {
 		if err := c.out.comp(k); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// zonesIn are the zones that a component names.
-func zonesIn(k *ical.Component) map[string]bool {
-	out := map[string]bool{}
-	k.Walk(func(k *ical.Component) bool {
-		for i := range k.Props {
-			if id := k.Props[i].TZID(); id != "" {
-				out[id] = true
-			}
-		}
-		return true
-	})
-	return out
 }

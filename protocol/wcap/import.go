@@ -8,6 +8,7 @@ import (
 	"factotum/server/calendar"
 	"factotum/server/ical"
 	"factotum/server/object"
+	"factotum/server/zone"
 )
 
 // importFile stores the components of a file. A component whose UID is there
@@ -22,11 +23,11 @@ func (c *call) importFile() error {
 	if err != nil {
 		return err
 	}
-	zone, err := c.zone(false)
+	in, err := c.zone(false)
 	if err != nil {
 		return err
 	}
-	w, err := c.window(zone)
+	w, err := c.window(in)
 	if err != nil {
 		return BadImportArguments
 	}
@@ -115,6 +116,7 @@ func (c *call) uploaded() (*ical.Component, error) {
 	switch kind {
 	case "text/calendar", "":
 		tree := ical.New("VCALENDAR")
+		var zones zone.Merger
 		for cal, err := range ical.ParseStream(bytes.NewReader(ical.ToUTF8([]byte(toUTF8(string(data), enc)))), ical.Limits{}) {
 			if err != nil {
 				return nil, BadImportArguments
@@ -122,7 +124,7 @@ func (c *call) uploaded() (*ical.Component, error) {
 			if tree.Prop("PRODID") == nil {
 				tree.Props = cal.Props
 			}
-			tree.Children = append(tree.Children, cal.Children...)
+			tree.AddChild(zones.Add(cal)...)
 		}
 		return tree, nil
 	case "text/xml":

@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"factotum/cmd/internal/importer"
@@ -141,9 +142,9 @@ type merge struct {
 }
 
 type mergedCalendar struct {
-	zones map[string]string // TZID: VTIMEZONE as printed
-	order []*ical.Component
-	comps []*ical.Component
+	merger zone.Merger
+	zones  []*ical.Component
+	comps  []*ical.Component
 }
 
 func newMerge(c calendar.Calendar) *merge {
@@ -168,46 +169,27 @@ func (m *merge) add(data []byte) error {
 	if err != nil {
 		return err
 	}
-	var zones, comps []*ical.Component
-	for _, c := range obj.Children {
-		if c.Name == "VTIMEZONE" {
-			zones = append(zones, c)
-		} else {
-			comps = append(comps, c)
-		}
-	}
 	m.objects++
 	for i := 0; ; i++ {
 		if i == len(m.cals) {
-			m.cals = append(m.cals, &mergedCalendar{zones: map[string]string{}})
+			m.cals = append(m.cals, &mergedCalendar{})
 		}
-		if m.cals[i].take(zones, comps) {
+		if c := m.cals[i]; c.merger.Fits(obj) {
+			c.take(obj)
 			return nil
 		}
 	}
 }
 
-// take adds components if their zones mean what they mean here already.
-// Programs spell well-known zones in many ways; those are all the same.
-func (c *mergedCalendar) take(zones, comps []*ical.Component) bool {
-	texts := make([]string, len(zones))
-	for i, z := range zones {
-		texts[i] = string(z.Bytes())
-		have, ok := c.zones[z.Value("TZID")]
-		if ok && have != texts[i] {
-			if _, known := zone.Load(zone.NameOf(z)); !known {
-				return false
-			}
+// take adds components whose zones mean what they mean here already.
+func (c *mergedCalendar) take(obj *ical.Component) {
+	for _, x := range c.merger.Add(obj) {
+		if x.Name == "VTIMEZONE" {
+			c.zones = append(c.zones, x)
+		} else {
+			c.comps = append(c.comps, x)
 		}
 	}
-	for i, z := range zones {
-		if id := z.Value("TZID"); c.zones[id] == "" {
-			c.zones[id] = texts[i]
-			c.order = append(c.order, z)
-		}
-	}
-	c.comps = append(c.comps, comps...)
-	return true
 }
 
 func (m *merge) writeTo(w io.Writer) {
@@ -220,7 +202,7 @@ func (m *merge) writeTo(w io.Writer) {
 		head.Write((&ical.Component{Name: "VCALENDAR", Props: m.head}).Bytes())
 		const end = "END:VCALENDAR\r\n"
 		w.Write(bytes.TrimSuffix(head.Bytes(), []byte(end)))
-		for _, x := range append(c.order, c.comps...) {
+		for _, x := range slices.Concat(c.zones, c.comps) {
 			w.Write(x.Bytes())
 		}
 		fmt.Fprint(w, end)
