@@ -144,7 +144,7 @@ func reports(s scope) []dav.Name {
 		list = append(list, dav.D("acl-principal-prop-set"))
 	}
 	if s == onObject {
-		list = append(list, dav.C("calendar-multiget"))
+		list = append(list, dav.C("calendar-query"), dav.C("calendar-multiget"))
 	}
 	return list
 }

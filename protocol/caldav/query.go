@@ -7,8 +7,8 @@ import (
 	"factotum/server/calendar"
 )
 
-// calendarQuery answers CALDAV:calendar-query on a calendar, or on all of a
-// home. RFC 4791 §7.8.
+// calendarQuery answers CALDAV:calendar-query on a calendar, on all of a home or
+// on one object. RFC 4791 §7, §7.8.
 //
 // Deviation: RFC 4791 §7.8: whatever Depth says, the members are meant, since
 // clients (Evolution) send 0 or nothing and want them.
@@ -17,7 +17,7 @@ func (rq *request) calendarQuery(root *dav.Node) error {
 	if err != nil {
 		return err
 	}
-	q := calendar.QueryRequest{Data: data}
+	q := calendar.QueryRequest{Object: rq.at.object, Data: data}
 	if q.Filter, err = filterOf(root); err != nil {
 		return err
 	}

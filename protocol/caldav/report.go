@@ -26,7 +26,7 @@ func (rq *request) report() error {
 	inHome := rq.at.place == atHome || rq.at.place == atCollection
 	switch root.Name {
 	case dav.C("calendar-query"):
-		if inHome {
+		if inHome || rq.at.place == atObject {
 			return rq.calendarQuery(root)
 		}
 	case dav.C("calendar-multiget"):

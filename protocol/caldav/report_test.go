@@ -84,6 +84,17 @@ func TestRFC4791_7_8_CalendarQuery(t *testing.T) {
 	}
 	m.node(annasCal+"march.ics", "D:current-user-privilege-set")
 
+	// On an object, RFC 4791 §7: that one, if it matches.
+	for object, want := range map[string]string{"march.ics": "march.ics", "daily.ics": "daily.ics", "may.ics": "", "todo.ics": ""} {
+		m := s.do("anna", "REPORT", annasCal+object, query(in(march), "D:getetag"), "Depth: 0").multi()
+		if got := strings.Join(names(m), " "); got != want {
+			t.Errorf("on %s: %q", object, got)
+		}
+	}
+	s.do("anna", "REPORT", annasCal+"none.ics", query(in(march), "D:getetag")).is(404)
+	s.do("ben", "REPORT", annasCal+"march.ics", query(in(march), "D:getetag")).is(403, "D:need-privileges")
+	s.do("anna", "PROPFIND", annasCal+"march.ics", xmlHead("D:propfind")+props("D:supported-report-set")+"</D:propfind>", "Depth: 0").contains("calendar-query")
+
 	for _, c := range []struct {
 		body   string
 		status int

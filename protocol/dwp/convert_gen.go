@@ -1314,6 +1314,7 @@ func toQueryRequest(v *calendar.QueryRequest) *wire.QueryRequest {
 	}
 	return &wire.QueryRequest{
 		Calendar: toText(v.Calendar),
+		Object:   toText(v.Object),
 		Filter:   toCompFilter(v.Filter),
 		Data:     toDataRequest(&v.Data),
 		Limit:    int64(v.Limit),
@@ -1326,6 +1327,7 @@ func fromQueryRequest(m *wire.QueryRequest) (v calendar.QueryRequest) {
 	}
 	return calendar.QueryRequest{
 		Calendar: calendar.ID(m.Calendar),
+		Object:   string(m.Object),
 		Filter:   present(m.Filter, fromCompFilter),
 		Data:     fromDataRequest(m.Data),
 		Limit:    int(m.Limit),

@@ -359,6 +359,7 @@ type DeleteRequest struct {
 // QueryRequest is a calendar-query. A nil Filter matches everything.
 type QueryRequest struct {
 	Calendar ID
+	Object   string      // the one that is asked about, "" = all. RFC 4791 §7
 	Filter   *CompFilter // of VCALENDAR
 	Data     DataRequest
 	Limit    int // most objects wanted, 0 = the server's limit

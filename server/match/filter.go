@@ -2,10 +2,13 @@ package match
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 
 	"factotum/server/calendar"
 	"factotum/server/ical"
@@ -197,7 +200,8 @@ type matcher struct {
 	set       *recur.Set // compiled when first needed
 	bad       bool       // it could not be
 
-	ranges map[timed]map[*ical.Component]bool // what within found
+	ranges map[timed]map[*ical.Component]bool     // what within found
+	props  map[timedProp]map[*ical.Component]bool // what having found
 }
 
 func (m *matcher) compiled() *recur.Set {
@@ -340,22 +344,26 @@ func (m *matcher) within(k timed) (map[*ical.Component]bool, error) {
 
 func (m *matcher) prop(f *calendar.PropFilter, c *ical.Component) bool {
 	found := false
-	for p := range c.All(strings.ToUpper(f.Name)) {
+	name := strings.ToUpper(f.Name)
+	for p := range c.All(name) {
 		found = true
 		if f.IsNotDefined {
 			return false
 		}
-		if m.propInside(f, p) {
+		if m.propInside(f, c, p) {
 			return true
 		}
+	}
+	if !found && f.TimeRange != nil && m.hasEffective(c, name) {
+		return m.propInside(f, c, &ical.Property{Name: name})
 	}
 	return f.IsNotDefined && !found
 }
 
-func (m *matcher) propInside(f *calendar.PropFilter, p *ical.Property) bool {
+func (m *matcher) propInside(f *calendar.PropFilter, c *ical.Component, p *ical.Property) bool {
 	ok := []bool{}
 	if f.TimeRange != nil {
-		ok = append(ok, m.propInRange(f.TimeRange, p))
+		ok = append(ok, m.propInRange(f.TimeRange, c, p))
 	}
 	if f.Text != nil {
 		ok = append(ok, textMatches(f.Text, p.Text()))
@@ -374,27 +382,97 @@ func (m *matcher) propInside(f *calendar.PropFilter, p *ical.Property) bool {
 	return !f.AnyOf
 }
 
-func (m *matcher) propInRange(w *calendar.Window, p *ical.Property) bool {
+// hasEffective tells whether every instance of a component has that property,
+// written or not: one that has a DURATION has an end. RFC 4791 §9.9.
+func (m *matcher) hasEffective(c *ical.Component, name string) bool {
+	switch {
+	case !slices.Contains(m.cal.Children, c):
+		return false
+	case name == "DTSTART", name == "DUE" && c.Name == "VTODO", name == "DTEND" && c.Name == "VEVENT":
+	default:
+		return false
+	}
+	return c.Prop(name) != nil || name != "DTSTART" && c.Prop("DTSTART") != nil && c.Prop("DURATION") != nil
+}
+
+// propInRange tests one property: of what recurs its value in every instance.
+// RFC 4791 §9.9.
+func (m *matcher) propInRange(w *calendar.Window, c *ical.Component, p *ical.Property) bool {
+	if m.hasEffective(c, p.Name) && m.compiled() != nil {
+		key := timedProp{p.Name, *w}
+		in, known := m.props[key]
+		if !known {
+			in = m.having(key)
+			if m.props == nil {
+				m.props = map[timedProp]map[*ical.Component]bool{}
+			}
+			m.props[key] = in
+		}
+		return in[c]
+	}
 	d, err := p.DateTime()
 	if err != nil {
 		return false
 	}
-	zone := m.floating
+	z := m.floating
 	switch d.Kind {
 	case ical.UTC:
-		zone = recur.UTC
+		z = recur.UTC
 	case ical.Zoned:
-		if z, ok := recur.ZonesOf(m.cal).Lookup(d.TZID); ok {
-			zone = z
+		if known, ok := recur.ZonesOf(m.cal).Lookup(d.TZID); ok {
+			z = known
 		}
 	}
-	t := zone.ToUTC(d.Civil())
+	return m.valueIn(w, z.ToUTC(d.Civil()), d.Kind == ical.Date)
+}
+
+// valueIn tests a moment, or a day of the reader's that begins with it.
+func (m *matcher) valueIn(w *calendar.Window, t time.Time, day bool) bool {
 	end := t
-	if d.Kind == ical.Date {
-		end = zone.ToUTC(d.Civil().Add(24 * time.Hour))
+	if day {
+		end = m.floating.ToUTC(m.floating.FromUTC(t).Add(24 * time.Hour))
 	}
 	from, to := w.Unix()
 	return Overlaps(t.Unix(), end.Unix(), from, to)
+}
+
+// timedProp is a question about DTSTART, DTEND or DUE of the instances.
+type timedProp struct {
+	name   string
+	window calendar.Window
+}
+
+// having finds the components that have an instance with a property in a
+// window: once for the object, as within. What begins or ends in the window
+// overlaps one that is a little wider.
+func (m *matcher) having(k timedProp) map[*ical.Component]bool {
+	wide := k.window
+	if !wide.From.IsZero() {
+		wide.From = wide.From.Add(-30 * time.Hour)
+	}
+	if !wide.To.IsZero() {
+		wide.To = wide.To.Add(30 * time.Hour)
+	}
+	all := 0
+	for _, c := range m.cal.Children {
+		if m.hasEffective(c, k.name) {
+			all++
+		}
+	}
+	in := map[*ical.Component]bool{}
+	for i, err := range m.set.Between(m.ctx, wide.From, wide.To, m.floating, recur.Budget{MaxInstances: m.instances, MaxSteps: 100_000}) {
+		if err != nil || len(in) == all {
+			break
+		}
+		t := i.Start
+		if k.name != "DTSTART" {
+			t = i.End
+		}
+		if !in[i.Comp] && m.hasEffective(i.Comp, k.name) && m.valueIn(&k.window, t, i.AllDay) {
+			in[i.Comp] = true
+		}
+	}
+	return in
 }
 
 func paramMatches(f *calendar.ParamFilter, p *ical.Property) bool {
@@ -441,13 +519,14 @@ func foldASCII(s string) string {
 	}, s)
 }
 
-// foldUnicode maps to title case, the main part of RFC 5051.
+// foldUnicode maps to title case and takes characters apart, so that é is found
+// however it is written. RFC 5051 §2.
 func foldUnicode(s string) string {
 	b := make([]byte, 0, len(s))
 	for _, r := range s {
 		b = utf8.AppendRune(b, unicode.ToTitle(r))
 	}
-	return string(b)
+	return string(norm.NFKD.Bytes(b))
 }
 
 // Text compares a text with what is looked for, both in lower case. WCAP

@@ -357,6 +357,92 @@ func TestRangeAgreesWithIndex(t *testing.T) {
 	})
 }
 
+// TestRFC4791_9_9_PropertyRange: a range of DTSTART, DTEND or DUE is about every
+// instance, and about an end that DURATION says.
+func TestRFC4791_9_9_PropertyRange(t *testing.T) {
+	day := window("20260105", "20260106")
+	const daily = "\nRRULE:FREQ=DAILY;COUNT=10"
+	for _, c := range []struct {
+		name, text, prop string
+		want             bool
+	}{
+		{"DTSTART", "VEVENT\nUID:u\nDTSTART:20260105T090000Z", "DTSTART", true},
+		{"DTSTART at the start of the range", "VEVENT\nUID:u\nDTSTART:20260105T000000Z", "DTSTART", true},
+		{"DTSTART at its end", "VEVENT\nUID:u\nDTSTART:20260106T000000Z", "DTSTART", false},
+		{"DTSTART before, but running", "VEVENT\nUID:u\nDTSTART:20260104T230000Z\nDURATION:PT3H", "DTSTART", false},
+		{"DTSTART of an instance", "VEVENT\nUID:u\nDTSTART:20260101T090000Z" + daily, "DTSTART", true},
+		{"DTSTART of no instance", "VEVENT\nUID:u\nDTSTART:20260101T090000Z\nRRULE:FREQ=WEEKLY", "DTSTART", false},
+		{"DTSTART of one that is taken out", "VEVENT\nUID:u\nDTSTART:20260101T090000Z" + daily + "\nEXDATE:20260105T090000Z", "DTSTART", false},
+		{"DTSTART in a zone", "VEVENT\nUID:u\nDTSTART;TZID=America/New_York:20260104T200000", "DTSTART", true},
+		{"DTEND", "VEVENT\nUID:u\nDTSTART:20260104T090000Z\nDTEND:20260105T090000Z", "DTEND", true},
+		{"DTEND at the start of the range", "VEVENT\nUID:u\nDTSTART:20260104T090000Z\nDTEND:20260105T000000Z", "DTEND", true},
+		{"DTEND at its end", "VEVENT\nUID:u\nDTSTART:20260105T090000Z\nDTEND:20260106T000000Z", "DTEND", false},
+		{"DTEND by DURATION", "VEVENT\nUID:u\nDTSTART:20260104T090000Z\nDURATION:P1D", "DTEND", true},
+		{"DTEND by DURATION, outside", "VEVENT\nUID:u\nDTSTART:20260105T090000Z\nDURATION:P1D", "DTEND", false},
+		{"DTEND of an instance", "VEVENT\nUID:u\nDTSTART:20260101T090000Z\nDTEND:20260101T100000Z" + daily, "DTEND", true},
+		{"DTEND of an instance by DURATION", "VEVENT\nUID:u\nDTSTART:20260101T090000Z\nDURATION:PT1H" + daily, "DTEND", true},
+		{"no end", "VEVENT\nUID:u\nDTSTART:20260105T090000Z", "DTEND", false},
+		{"DTEND of a long event", "VEVENT\nUID:u\nDTSTART:20251001T090000Z\nDTEND:20260105T100000Z", "DTEND", true},
+		{"DUE", "VTODO\nUID:u\nDUE:20260105T090000Z", "DUE", true},
+		{"DUE by DURATION", "VTODO\nUID:u\nDTSTART:20260104T090000Z\nDURATION:P1D", "DUE", true},
+		{"DUE of an instance", "VTODO\nUID:u\nDUE:20260101T090000Z" + daily, "DUE", true},
+		{"DUE of an instance with DTSTART", "VTODO\nUID:u\nDTSTART:20260101T080000Z\nDUE:20260101T090000Z\nRRULE:FREQ=WEEKLY;INTERVAL=4", "DUE", false},
+		{"DUE as a date", "VTODO\nUID:u\nDUE;VALUE=DATE:20260105", "DUE", true},
+		{"no DUE", "VTODO\nUID:u\nDTSTART:20260105T090000Z", "DUE", false},
+		{"DTEND of a task", "VTODO\nUID:u\nDTSTART:20260104T090000Z\nDURATION:P1D", "DTEND", false},
+		{"DTSTART of a journal's instance", "VJOURNAL\nUID:u\nDTSTART;VALUE=DATE:20260101" + daily, "DTSTART", true},
+		{"COMPLETED", "VTODO\nUID:u\nCOMPLETED:20260105T090000Z", "COMPLETED", true},
+		{"COMPLETED of what recurs", "VTODO\nUID:u\nDTSTART:20260101T080000Z\nCOMPLETED:20260104T090000Z" + daily, "COMPLETED", false},
+	} {
+		component, _, _ := strings.Cut(c.text, "\n")
+		f, err := Compile(in(component, prop(calendar.PropFilter{TimeRange: day}, c.prop)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := f.Passes(context.Background(), vcalendar(c.text), recur.UTC, 1000); err != nil || got != c.want {
+			t.Errorf("%s: %t %v", c.name, got, err)
+		}
+	}
+	// An override is a component of its own.
+	text := vcalendar("VEVENT\nUID:u\nDTSTART:20260101T090000Z\nRRULE:FREQ=WEEKLY\nSUMMARY:x", "VEVENT\nUID:u\nRECURRENCE-ID:20260108T090000Z\nDTSTART:20260105T090000Z\nSUMMARY:y")
+	for summary, want := range map[string]bool{"x": false, "y": true} {
+		f, err := Compile(in("VEVENT", calendar.CompFilter{Props: []calendar.PropFilter{{Name: "DTSTART", TimeRange: day}, {Name: "SUMMARY", Text: &calendar.TextMatch{Text: summary}}}}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := f.Passes(context.Background(), text, recur.UTC, 1000); err != nil || got != want {
+			t.Errorf("%s: %t %v", summary, got, err)
+		}
+	}
+}
+
+// TestRFC5051_Decomposition: i;unicode-casemap finds a letter however it is put
+// together, the other collations do not.
+func TestRFC5051_Decomposition(t *testing.T) {
+	for _, c := range []struct {
+		collation, text, want string
+		found                 bool
+	}{
+		{"i;unicode-casemap", "caf\u00e9", "CAFE\u0301", true},
+		{"i;unicode-casemap", "cafe\u0301", "Caf\u00e9", true},
+		{"i;unicode-casemap", "\u1ed6", "\u00f4\u0303", true}, // two marks
+		{"i;unicode-casemap", "q\u0307\u0323", "Q\u0323\u0307", true},
+		{"i;unicode-casemap", "\uff21\uff22", "ab", true}, // wide letters
+		{"i;unicode-casemap", "\uac00", "\u1100\u1161", true},
+		{"i;unicode-casemap", "caf\u00e9", "cafx", false},
+		{"i;ascii-casemap", "caf\u00e9", "CAFE\u0301", false},
+		{"i;octet", "caf\u00e9", "cafe\u0301", false},
+	} {
+		f, err := Compile(in("VEVENT", prop(calendar.PropFilter{Text: &calendar.TextMatch{Text: c.want, Collation: c.collation}}, "SUMMARY")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := f.Passes(context.Background(), vcalendar("VEVENT\nUID:u\nDTSTART:20260105T090000Z\nSUMMARY:"+c.text), recur.UTC, 1000); err != nil || got != c.found {
+			t.Errorf("%s: %q in %q: %t %v", c.collation, c.want, c.text, got, err)
+		}
+	}
+}
+
 // A series with many overrides is worked out once for a filter, not once for
 // each of its components.
 func TestManyOverrides(t *testing.T) {

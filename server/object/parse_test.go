@@ -98,7 +98,7 @@ func TestParsed(t *testing.T) {
 		{"public by default, RFC 5545 §3.8.1.3", []string{"VEVENT\nUID:u\nDTSTART:20260105T090000Z"}, 0, false},
 		{"private", []string{"VEVENT\nUID:u\nDTSTART:20260105T090000Z\nCLASS:private"}, 1, false},
 		{"confidential", []string{"VEVENT\nUID:u\nDTSTART:20260105T090000Z\nCLASS:CONFIDENTIAL"}, 2, false},
-		{"an unknown class", []string{"VEVENT\nUID:u\nDTSTART:20260105T090000Z\nCLASS:X-SECRET"}, 0, false},
+		{"an unknown class", []string{"VEVENT\nUID:u\nDTSTART:20260105T090000Z\nCLASS:X-SECRET"}, 1, false},
 		{"the closest of all components", []string{"VEVENT\nUID:u\nDTSTART:20260105T090000Z\nRRULE:FREQ=DAILY;COUNT=3", "VEVENT\nUID:u\nRECURRENCE-ID:20260106T090000Z\nDTSTART:20260106T100000Z\nCLASS:CONFIDENTIAL", "VEVENT\nUID:u\nRECURRENCE-ID:20260107T090000Z\nDTSTART:20260107T100000Z\nCLASS:PRIVATE"}, 2, false},
 		{"an organizer, RFC 6638 §3.1", []string{"VEVENT\nUID:u\nDTSTART:20260105T090000Z\nORGANIZER:mailto:a@x"}, 0, true},
 		{"attendees", []string{"VEVENT\nUID:u\nDTSTART:20260105T090000Z\nORGANIZER:mailto:a@x\nATTENDEE:mailto:b@x"}, 0, true},

@@ -50,10 +50,15 @@ func (s *Service) query(ctx context.Context, who calendar.Actor, req *calendar.Q
 		}
 		q.cal, q.rights, q.chosen = cal, r, v.Home().Change
 		q.float = s.floatingOf(form, cal)
-		if names, err = candidates(ctx, v, cal, q.filter, q.float); err != nil {
+		if req.Object != "" {
+			names, q.chosen = []string{req.Object}, -1 // whatever it was in any index, its text decides
+		} else if names, err = candidates(ctx, v, cal, q.filter, q.float); err != nil {
 			return err
 		}
 		objs, err = v.Objects(ctx, cal, names[:min(len(names), readChunk)])
+		if err == nil && req.Object != "" && objs[0] == nil {
+			return calendar.Fail(calendar.NotFound, op, refOf(cal.ID, req.Object))
+		}
 		return err
 	})
 	for err == nil {

@@ -71,6 +71,14 @@ func testQuery(s *suite) {
 			s.Errorf("%s: got %q, want %q", c.what, got, c.want)
 		}
 	}
+	for name, want := range map[string]string{"day1": "day1", "day2": "", "daily": "daily", "task": ""} {
+		req := calendar.QueryRequest{Calendar: "anna", Object: name, Filter: inCalendar(calendar.CompFilter{Name: "VEVENT", TimeRange: window(0, 24)})}
+		got := ""
+		s.ok(s.be.Query(s.ctx, s.as("anna"), req, func(o *calendar.Object) error { got += o.Name; return nil }))
+		if got != want {
+			s.Errorf("of %s alone: got %q, want %q", name, got, want)
+		}
+	}
 	for _, c := range []struct {
 		what   string
 		req    calendar.QueryRequest
@@ -79,6 +87,7 @@ func testQuery(s *suite) {
 	}{
 		{"limit", calendar.QueryRequest{Calendar: "anna", Limit: 3}, calendar.TooMany, ""},
 		{"no such calendar", calendar.QueryRequest{Calendar: "anna:none"}, calendar.NoCalendar, ""},
+		{"no such object", calendar.QueryRequest{Calendar: "anna", Object: "none"}, calendar.NotFound, ""},
 		{"empty range", calendar.QueryRequest{Calendar: "anna", Filter: inCalendar(calendar.CompFilter{Name: "VEVENT", TimeRange: &calendar.Window{}})}, calendar.Invalid, calendar.ValidFilter},
 		{"range backwards", calendar.QueryRequest{Calendar: "anna", Filter: inCalendar(calendar.CompFilter{Name: "VEVENT", TimeRange: window(2, 1)})}, calendar.Invalid, calendar.ValidFilter},
 		{"collation", calendar.QueryRequest{Calendar: "anna", Filter: inCalendar(calendar.CompFilter{Name: "VEVENT", Props: []calendar.PropFilter{

@@ -4652,6 +4652,7 @@ type QueryRequest struct {
 	Filter        *CompFilter            `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
 	Data          *DataRequest           `protobuf:"bytes,4,opt,name=data,proto3" json:"data,omitempty"`
 	Limit         int64                  `protobuf:"varint,5,opt,name=limit,proto3" json:"limit,omitempty"`
+	Object        []byte                 `protobuf:"bytes,6,opt,name=object,proto3" json:"object,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4719,6 +4720,13 @@ func (x *QueryRequest) GetLimit() int64 {
 		return x.Limit
 	}
 	return 0
+}
+
+func (x *QueryRequest) GetObject() []byte {
+	if x != nil {
+		return x.Object
+	}
+	return nil
 }
 
 type CompFilter struct {
@@ -7236,13 +7244,14 @@ const file_dwp_proto_rawDesc = "" +
 	"\x04name\x18\x03 \x01(\fR\x04name\x12\x12\n" +
 	"\x04type\x18\x04 \x01(\fR\x04type\x12\x1a\n" +
 	"\bmodified\x18\x05 \x01(\x03R\bmodified\x12\x12\n" +
-	"\x04data\x18\x06 \x01(\fR\x04data\"\xd5\x01\n" +
+	"\x04data\x18\x06 \x01(\fR\x04data\"\xed\x01\n" +
 	"\fQueryRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x1a\n" +
 	"\bcalendar\x18\x02 \x01(\fR\bcalendar\x123\n" +
 	"\x06filter\x18\x03 \x01(\v2\x1b.factotum.dwp.v1.CompFilterR\x06filter\x120\n" +
 	"\x04data\x18\x04 \x01(\v2\x1c.factotum.dwp.v1.DataRequestR\x04data\x12\x14\n" +
-	"\x05limit\x18\x05 \x01(\x03R\x05limit\"\xfb\x01\n" +
+	"\x05limit\x18\x05 \x01(\x03R\x05limit\x12\x16\n" +
+	"\x06object\x18\x06 \x01(\fR\x06object\"\xfb\x01\n" +
 	"\n" +
 	"CompFilter\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\fR\x04name\x12$\n" +
