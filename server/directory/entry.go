@@ -2,19 +2,22 @@ package directory
 
 import (
 	"strings"
+	"sync/atomic"
 
 	"github.com/go-ldap/ldap/v3"
+
+	"factotum/server/calendar"
 )
 
-// entry is an entry of the directory, whichever source it came from. It does
-// not change after it was made.
+// entry is an entry of the directory, whichever source it came from. What it
+// says does not change after it was made.
 type entry struct {
 	dn    string // as written
 	key   string // as compared: dnKey(dn)
 	line  int    // of the LDIF file, 0 from LDAP
 	attrs []attribute
 
-	memo memo // what the mapping made of it (LDIF only; an LDAP entry lives for one call)
+	person atomic.Pointer[calendar.Person] // what the mapping made of it (LDIF only; an LDAP entry lives for one call)
 }
 
 type attribute struct {

@@ -4,15 +4,9 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"sync/atomic"
 
 	"factotum/server/calendar"
 )
-
-// memo keeps what the mapping made of an entry that stays in memory.
-type memo struct {
-	person atomic.Pointer[calendar.Person]
-}
 
 // kindOf says what an entry is; ok is false if it cannot have calendars.
 func (d *Directory) kindOf(e *entry) (kind calendar.PersonKind, ok bool) {
@@ -154,7 +148,7 @@ func serviceOK(status, access string) bool {
 
 // full maps an entry to a Person with groups, owner and co-owners.
 func (d *Directory) full(ctx context.Context, e *entry, ds *domains) (calendar.Person, error) {
-	if p := e.memo.person.Load(); p != nil {
+	if p := e.person.Load(); p != nil {
 		return *p, nil
 	}
 	p, ok := d.basic(e, ds)
@@ -183,7 +177,7 @@ func (d *Directory) full(ctx context.Context, e *entry, ds *domains) (calendar.P
 		}
 	}
 	p.Mails, p.Groups, p.CoOwners = slices.Clip(p.Mails), slices.Clip(p.Groups), slices.Clip(p.CoOwners)
-	e.memo.person.Store(&p)
+	e.person.Store(&p)
 	return p, nil
 }
 

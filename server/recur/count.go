@@ -195,7 +195,7 @@ type dayCount struct {
 	s       *series
 	perDay  int64
 	perUnit int64
-	memo    []int64 // by phase; -1 is not known yet
+	byPhase []int64 // the answers; -1 is not known yet
 }
 
 func newDayCount(s *series) *dayCount {
@@ -205,9 +205,9 @@ func newDayCount(s *series) *dayCount {
 	c.bases = append(c.bases, 0)
 	c.choose()
 	d.perUnit = c.n
-	d.memo = make([]int64, min(s.interval, d.perDay))
-	for i := range d.memo {
-		d.memo[i] = -1
+	d.byPhase = make([]int64, min(s.interval, d.perDay))
+	for i := range d.byPhase {
+		d.byPhase[i] = -1
 	}
 	return d
 }
@@ -218,14 +218,14 @@ func (d *dayCount) of(day int64) int64 {
 	if phase >= d.perDay {
 		return 0
 	}
-	if d.memo[phase] < 0 {
+	if d.byPhase[phase] < 0 {
 		n := int64(0)
 		for u := phase; u < d.perDay; u += d.s.interval {
 			if _, ok := d.s.timeOK(u * d.s.unit); ok {
 				n += d.perUnit
 			}
 		}
-		d.memo[phase] = n
+		d.byPhase[phase] = n
 	}
-	return d.memo[phase]
+	return d.byPhase[phase]
 }
