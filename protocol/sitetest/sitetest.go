@@ -11,6 +11,8 @@ import (
 	"log/slog"
 	"net/netip"
 	"path/filepath"
+	"reflect"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -32,6 +34,7 @@ type Options struct {
 	Engine  Engine
 	DWP     bool // the model is reached over a socket
 	Durable bool // as a site runs; tests do not wait for disks
+	NoCache bool // nothing is kept in memory, as with factotum.cache.bytes=0
 	Clock   *Clock
 	People  calendar.People // whom the model asks; nil: the staff
 	Model   service.Options // its clock and host are the site's
@@ -73,6 +76,14 @@ func New(t testing.TB, opt Options) *Site {
 	s.opt.Model.Now, s.opt.Model.Host = s.Now, host
 	if opt.People == nil {
 		s.opt.People = s.People
+	}
+	if opt.NoCache || withoutCache.Load() {
+		s.opt.Model.CacheBytes = -1
+		t.Cleanup(func() {
+			if n := s.Model.Cache().Size(); n != 0 {
+				t.Errorf("%d octets are kept where nothing is to be", n)
+			}
+		})
 	}
 	s.Store = openStore(t, opt, s.Now)
 	var err error
@@ -196,9 +207,28 @@ type Variant struct {
 	Options
 }
 
-// Variants are both engines, in one process and over DWP.
+// Variants are both engines, in one process and over DWP, and one that keeps
+// nothing in memory.
 var Variants = []Variant{
 	{"sqlite", Options{}}, {"sqlite-dwp", Options{DWP: true}}, {"postgres", Options{Engine: Postgres}}, {"postgres-dwp", Options{Engine: Postgres, DWP: true}},
+	{"sqlite-nocache", Options{NoCache: true}},
+}
+
+// withoutCache is set while WithoutCache runs.
+var withoutCache atomic.Bool
+
+// WithoutCache runs tests of a package once more, where each site that they
+// build keeps nothing in memory: every answer is the same. No other test may
+// run at the time, so that it is not for parallel ones.
+func WithoutCache(t *testing.T, tests ...func(*testing.T)) {
+	if !withoutCache.CompareAndSwap(false, true) {
+		t.Fatal("WithoutCache in WithoutCache")
+	}
+	t.Cleanup(func() { withoutCache.Store(false) })
+	for _, test := range tests {
+		name := runtime.FuncForPC(reflect.ValueOf(test).Pointer()).Name()
+		t.Run(name[strings.LastIndexByte(name, '.')+1:], test)
+	}
 }
 
 // WellFormed checks an answer in XML with a parser that is not ours.
