@@ -8,6 +8,7 @@ import (
 
 	"factotum/server/calendar"
 	"factotum/server/ical"
+	"factotum/server/object"
 )
 
 // errEnough ends a fetch at maxResults.
@@ -135,8 +136,8 @@ func (f *fetch) found(r *calendar.OccurrencesResult) error {
 // component answers with a component, or keeps it where the answer is sorted.
 func (f *fetch) component(k *ical.Component) error {
 	switch {
-	case k.Name == "VTODO" && f.req.Select == calendar.Overlapping && !open(f.req.Window) && k.Prop("DTSTART") == nil && k.Prop("DUE") == nil:
-		return nil // a task without dates is in no bounded range: WCAP §9.15
+	case f.req.Select == calendar.Overlapping && !open(f.req.Window) && !object.Dated(k):
+		return nil
 	case f.v.order >= 0:
 		f.n++
 		f.sorted = append(f.sorted, k)
@@ -300,7 +301,7 @@ func printDeleted(s *shower, r *calendar.OccurrencesResult, emit func(*ical.Comp
 	}
 	if n == 0 && r.Gone != nil { // its text is not kept, or had no instance
 		k := ical.New(o.Component)
-		k.Set("UID", o.UID)
+		k.SetText("UID", o.UID)
 		k.Set("DTSTAMP", utc(when))
 		return print(k)
 	}

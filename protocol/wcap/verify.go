@@ -18,7 +18,7 @@ func (c *call) verify(name string) error {
 	if err != nil {
 		return err
 	}
-	uids, rids := commas(c.p.list("uid")), commas(c.p.list("rid"))
+	uids, rids := pairs(c.p.list("uid"), c.p.list("rid"))
 	switch {
 	case len(uids) == 0 || len(uids) != len(rids):
 		return InsufficientParameters
@@ -67,10 +67,15 @@ func (c *call) verify(name string) error {
 	return nil
 }
 
-// commas splits a list that came as one item at its commas: the guide has both.
-func commas(list []string) []string {
-	if len(list) == 1 && strings.Contains(list[0], ",") {
-		return strings.Split(list[0], ",")
+// pairs splits lists that came as one item each at their commas, since the
+// guide has both: where the rids, which have none themselves, say that the
+// commas of the uid part uids.
+func pairs(uids, rids []string) ([]string, []string) {
+	if len(uids) != 1 || len(rids) != 1 {
+		return uids, rids
 	}
-	return list
+	if n := strings.Count(rids[0], ","); n > 0 && n == strings.Count(uids[0], ",") {
+		return strings.Split(uids[0], ","), strings.Split(rids[0], ",")
+	}
+	return uids, rids
 }

@@ -10,6 +10,7 @@ import (
 
 	"factotum/server/calendar"
 	"factotum/server/ical"
+	"factotum/server/object"
 	"factotum/server/recur"
 )
 
@@ -403,7 +404,7 @@ func (e *Editor) RemoveWithin(ctx context.Context, cal *ical.Component, win cale
 		if err != nil {
 			return nil, false, err
 		}
-		if in.Start.IsZero() && in.End.IsZero() || in.Start.Before(win.From) || !win.To.IsZero() && in.End.After(win.To) {
+		if !object.Dated(in.Comp) || in.Start.IsZero() && in.End.IsZero() || in.Start.Before(win.From) || !win.To.IsZero() && in.End.After(win.To) {
 			continue
 		}
 		gone = append(gone, in)

@@ -46,7 +46,7 @@ func hintable(t *calendar.TextMatch) bool {
 
 // passes errs on the side of yes.
 func (h *uidHint) passes(uid string) bool {
-	return !h.on || strings.Contains(foldASCII(uid), h.text) || strings.Contains(uid, "\\")
+	return !h.on || strings.Contains(foldASCII(uid), h.text) || strings.ContainsAny(uid, "\\,;\n")
 }
 
 // Compile checks a filter of VCALENDAR, nil for one that everything passes. It

@@ -227,9 +227,18 @@ func Written(t time.Time, w calendar.Window) bool {
 // MaySpan reports whether a window overlaps the time from the first instance of
 // an object to its last.
 func MaySpan(data []byte, w calendar.Window, float recur.Zone) bool {
-	_, _, set, err := object.Compile(data)
+	cal, comps, set, err := object.Compile(data)
 	if err != nil {
 		return true
+	}
+	if !slices.ContainsFunc(comps, object.Dated) {
+		return false
+	}
+	if !Recurs(cal) {
+		for range set.Between(context.Background(), w.From, w.To, float, recur.Budget{MaxInstances: 1, MaxSteps: maxSteps}) {
+			return true
+		}
+		return false
 	}
 	first, last, infinite := set.Span(float)
 	return (w.To.IsZero() || first.Before(w.To)) && (w.From.IsZero() || infinite || last.IsZero() || !last.Before(w.From))

@@ -76,7 +76,7 @@ func Judge(rules Rules, cal *ical.Component, data []byte) (*Resource, error) {
 		return nil, invalid(calendar.ValidCalendarObject, "%v", err)
 	}
 	// Caches keep these two: they must not keep the whole text.
-	res := &Resource{Calendar: cal, Data: data, UID: strings.Clone(strings.TrimSpace(comps[0].Value("UID"))), Component: calendar.Intern(comps[0].Name)}
+	res := &Resource{Calendar: cal, Data: data, UID: strings.Clone(UID(comps[0])), Component: calendar.Intern(comps[0].Name)}
 	if len(res.UID) > 1024 {
 		return nil, invalid(calendar.ValidCalendarObject, "the UID is longer than 1024 octets")
 	}
@@ -128,11 +128,11 @@ func Components(cal *ical.Component) ([]*ical.Component, error) {
 		switch {
 		case c.Name == "VTIMEZONE":
 			continue
-		case strings.TrimSpace(c.Value("UID")) == "":
+		case UID(c) == "":
 			return nil, errors.New("a " + c.Name + " has no UID")
 		case len(comps) > 0 && c.Name != comps[0].Name:
 			return nil, errors.New("an object holds components of one type, not " + comps[0].Name + " and " + c.Name)
-		case len(comps) > 0 && strings.TrimSpace(c.Value("UID")) != strings.TrimSpace(comps[0].Value("UID")):
+		case len(comps) > 0 && UID(c) != UID(comps[0]):
 			return nil, errors.New("an object holds components of one UID")
 		}
 		if c.Prop("RECURRENCE-ID") == nil {
@@ -147,6 +147,18 @@ func Components(cal *ical.Component) ([]*ical.Component, error) {
 		return nil, errors.New("two components with the same UID have no RECURRENCE-ID")
 	}
 	return comps, nil
+}
+
+// UID is the UID of a component as it is read: it is TEXT, in which commas,
+// semicolons and backslashes are escaped, or should be. RFC 5545 §3.8.4.7.
+func UID(c *ical.Component) string { return strings.TrimSpace(c.Text("UID")) }
+
+// Dated reports whether a component has a place in time: a task with neither
+// DTSTART nor DUE is in no range that has an end, for whatever asks for one by
+// WCAP: fetch, delete, export or import. WCAP §9.15. Calendar-query has its own
+// rule, RFC 4791 §9.9.
+func Dated(c *ical.Component) bool {
+	return c.Name != "VTODO" || c.Prop("DTSTART") != nil || c.Prop("DUE") != nil
 }
 
 // Compile parses the text of an object that is stored, and compiles its

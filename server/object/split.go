@@ -42,10 +42,10 @@ func Split(cal *ical.Component, text []byte, makeUID func(n int) string) []Item 
 		switch c.Name {
 		case "VEVENT", "VTODO", "VJOURNAL":
 		default:
-			groups = append(groups, &group{item: Item{UID: c.Value("UID"), First: n, Err: calendar.Errorf(calendar.Unsupported, calendar.SupportedComponent, "a %s is not stored in calendars", c.Name)}})
+			groups = append(groups, &group{item: Item{UID: UID(c), First: n, Err: calendar.Errorf(calendar.Unsupported, calendar.SupportedComponent, "a %s is not stored in calendars", c.Name)}})
 			continue
 		}
-		uid := strings.TrimSpace(c.Value("UID"))
+		uid := UID(c)
 		key := c.Name + "\x00" + uid
 		g := byUID[key]
 		if g == nil || uid == "" {
@@ -55,7 +55,7 @@ func Split(cal *ical.Component, text []byte, makeUID func(n int) string) []Item 
 		}
 		if uid == "" {
 			c = c.Clone()
-			c.Set("UID", makeUID(n))
+			c.SetText("UID", makeUID(n))
 		}
 		g.comps = append(g.comps, c)
 	}

@@ -195,6 +195,21 @@ func (s *Service) checkObject(tx calendar.ReadTx, m *cache.Calendar, o *calendar
 		files.skip(m.Row.ID, o.Name)
 		return nil
 	}
+	if uid := object.UID(comps[0]); uid != o.UID {
+		was := o.UID
+		if w != nil {
+			err := w.rename(*o, uid)
+			if calendar.KindOf(err) == calendar.UIDConflict {
+				rep.find(ref, "it is kept as UID %q, and %q of its text is another object's", was, uid)
+				uid = was
+			} else if err != nil {
+				return err
+			}
+		}
+		if o.UID = uid; uid != was || w == nil {
+			rep.mend(w, ref, "it is kept as UID %q, and its text has %q", was, object.UID(comps[0]))
+		}
+	}
 	if class := object.Class(comps); class != o.Private {
 		if w != nil {
 			if err := w.classify(*o, class); err != nil {

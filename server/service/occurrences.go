@@ -7,6 +7,7 @@ import (
 
 	"factotum/server/cache"
 	"factotum/server/calendar"
+	"factotum/server/ical"
 	"factotum/server/match"
 	"factotum/server/object"
 	"factotum/server/recur"
@@ -226,9 +227,16 @@ func (l *lookUp) query(ctx context.Context, name string) error {
 	}
 	filter := &calendar.CompFilter{Name: "VCALENDAR", Comps: []calendar.CompFilter{f}}
 	return l.s.query(ctx, l.who, &calendar.QueryRequest{Calendar: l.id, Filter: filter}, nil, func(q *query, o *cache.Object) error {
+		if l.req.Select == calendar.Overlapping && within != nil && o.Component == "VTODO" {
+			if known, err := o.Parsed(); err != nil || !slices.ContainsFunc(known.Cal.Children, isDated) {
+				return nil
+			}
+		}
 		return show(ctx, l.s.shown(q.cal, o, q.rights, l.who))
 	})
 }
+
+func isDated(c *ical.Component) bool { return c.Name != "VTIMEZONE" && object.Dated(c) }
 
 // object sends an object with its occurrences; with none, as it stands.
 func (l *lookUp) object(o *cache.Object, list []calendar.Occurrence) error {

@@ -512,6 +512,12 @@ func (m mender) index(cal int64, name string, rows []calendar.OccurrenceRow) err
 	return m.tx.SetOccurrences(cal, name, rows)
 }
 
+// rename notes the UID of an object.
+func (m mender) rename(o calendar.ObjectRow, uid string) error {
+	o.UID = uid
+	return m.tx.PutObject(o)
+}
+
 // classify notes what the CLASS of an object counts as.
 func (m mender) classify(o calendar.ObjectRow, class uint8) error {
 	o.Private = class

@@ -13,9 +13,10 @@ import (
 	"factotum/store/storetest/pgtest"
 )
 
-// Objects of before schema 5 have an unknown CLASS as public. After the
-// upgrade whoever does not say PUBLIC is private.
-func TestMigrateClass(t *testing.T) {
+// Objects of before schema 5 have an unknown CLASS as public; after the upgrade
+// whoever does not say PUBLIC is private. Before schema 6 the UID was kept with
+// its escapes; two objects that would share one stay as they are.
+func TestMigrateObjects(t *testing.T) {
 	test := func(t *testing.T, open func() *sqlstore.Store, exec func(string)) {
 		lines := []struct {
 			text string
@@ -42,13 +43,16 @@ func TestMigrateClass(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.Close()
+		exec(`UPDATE objects SET uid = 'a\,b\;c\\d' WHERE name = '0'`)
+		exec(`UPDATE objects SET uid = 'same\,' WHERE name = '1'`)
+		exec(`UPDATE objects SET uid = 'same,' WHERE name = '2'`)
 		exec("DELETE FROM schema_version WHERE version_id >= 5")
 		s = open()
 		err = s.View(t.Context(), "anna", func(tx calendar.ReadTx) error {
 			for i, l := range lines {
 				o, ok, err := tx.Object(1, fmt.Sprint(i), false)
-				if err != nil || !ok || o.Private != l.want || o.Attached != (i%2 == 0) {
-					t.Errorf("%q: class %d, want %d; %t %v", l.text, o.Private, l.want, ok, err)
+				if err != nil || !ok || o.Private != l.want || o.Attached != (i%2 == 0) || i < 3 && o.UID != [...]string{`a,b;c\d`, `same\,`, "same,"}[i] {
+					t.Errorf("%q: class %d, want %d; UID %q; %t %v", l.text, o.Private, l.want, o.UID, ok, err)
 				}
 			}
 			return nil

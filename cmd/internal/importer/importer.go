@@ -90,7 +90,7 @@ var notCalendars = []string{"REPLY", "ADD", "CANCEL", "REFRESH", "COUNTER", "DEC
 // piece imports one VCALENDAR.
 func (im *Importer) piece(ctx context.Context, file string, x *revised, text []byte) error {
 	at := func(c numbered) Item {
-		return Item{File: file, Line: c.line, Number: c.number, UID: c.Value("UID")}
+		return Item{File: file, Line: c.line, Number: c.number, UID: object.UID(c.Component)}
 	}
 	if m := x.Calendar.Word("METHOD"); slices.Contains(notCalendars, m) {
 		im.Refuse(Item{File: file, Line: x.Line}, calendar.Unsupported, fmt.Sprintf("METHOD:%s is a scheduling message, not a calendar", m))

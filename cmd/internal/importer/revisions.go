@@ -90,7 +90,7 @@ func revisions(parts []ical.Piece, whole bool) []*revised {
 // key tells what a calendar can have once: a component of a UID, overrides
 // aside; "" for others.
 func (c *numbered) key() string {
-	uid := strings.TrimSpace(c.Value("UID"))
+	uid := object.UID(c.Component)
 	if uid == "" || c.Prop("RECURRENCE-ID") != nil {
 		return ""
 	}
@@ -134,7 +134,7 @@ func UIDOf(data []byte) string {
 	}
 	for _, c := range cal.Children {
 		if c.Name != "VTIMEZONE" {
-			return c.Value("UID")
+			return object.UID(c)
 		}
 	}
 	return ""
