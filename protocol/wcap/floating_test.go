@@ -36,11 +36,36 @@ END:VCALENDAR
 	for _, form := range []string{"", "&fmt-out=text/xml", "&fmt-out=text/json", "&maxResults=9", "&fetchorder=0"} {
 		for range 2 { // remembered, too
 			r := s.do("anna", "fetchcomponents_by_range.wcap?calid=anna"+window+form).errno(0)
-			r.contains("20260303T150000Z", "20260303T151500Z", "20260303T153000Z", "Europe/Berlin").lacks("T080000", "T081500", "days")
+			r.contains("20260303T150000Z", "20260303T151500Z", "20260303T153000Z", "America/Phoenix").lacks("T080000", "T081500", "days")
 		}
 	}
-	s.do("anna", "fetchevents_by_id.wcap?calid=anna&uid=days&rid=0").errno(0).contains("DTSTART:20260302T080000Z", "DTEND:20260303T090000Z", "X-NSCP-DTSTART-TZID:Europe/Berlin")
+	s.do("anna", "fetchevents_by_id.wcap?calid=anna&uid=days&rid=0").errno(0).contains("DTSTART:20260302T080000Z", "DTEND:20260303T090000Z", "X-NSCP-DTSTART-TZID:America/Phoenix")
 	s.do("anna", "fetchevents_by_id.wcap?calid=anna&uid=daily&rid=20260304T151500Z&mod=1").errno(0).contains("RECURRENCE-ID:20260304T151500Z", "DTSTART:20260304T151500Z")
 	s.do("anna", "storeevents.wcap?calid=anna&uid=daily&summary=x&fetch=1&storetype=2").errno(0).contains("DTSTART:20260302T151500Z", "SUMMARY:x")
 	s.do("anna", "verifyevents_by_ids.wcap?calid=anna&uid=daily&rid=20260304T151500Z").lacks("VEVENT")
+}
+
+// TestNamedZones: clients know zones by name, so that times of a zone that is
+// only a text are told with one of the database that has the same hours. WCAP §5.
+func TestNamedZones(t *testing.T) {
+	s := newSite(t)
+	const eu = "BEGIN:STANDARD\r\nDTSTART:16011028T030000\r\nRRULE:FREQ=YEARLY;BYMONTH=10;BYDAY=-1SU\r\nTZOFFSETFROM:+0200\r\nTZOFFSETTO:+0100\r\nEND:STANDARD\r\n" +
+		"BEGIN:DAYLIGHT\r\nDTSTART:16010325T020000\r\nRRULE:FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU\r\nTZOFFSETFROM:+0100\r\nTZOFFSETTO:+0200\r\nEND:DAYLIGHT\r\n"
+	const fixed = "BEGIN:STANDARD\r\nDTSTART:16010101T000000\r\nTZOFFSETFROM:+0800\r\nTZOFFSETTO:+0800\r\nEND:STANDARD\r\n"
+	for _, c := range []struct{ tzid, zone, start, want string }{
+		{"Customized Time Zone", fixed, "20260305T010000Z", "Asia/Shanghai"},
+		{"Customized Time Zone 1", eu, "20260305T080000Z", "Europe/Berlin"},
+		{`(UTC+01:00) Stockholm\, Rome`, eu, "20260305T080000Z", "Europe/Berlin"}, // that of the calendar
+		{"tzone://Microsoft/Custom", fixed, "20260305T010000Z", "Asia/Shanghai"},
+		{"W. Europe Standard Time", eu, "20260305T080000Z", "Europe/Berlin"},
+		{"Europe/Paris", eu, "20260305T080000Z", "Europe/Berlin"},
+	} {
+		name := strings.ReplaceAll(c.tzid, `\`, "")
+		for _, shape := range []string{"DTEND;TZID=\"" + name + "\":20260305T100000", "DURATION:PT1H\r\nRRULE:FREQ=DAILY;COUNT=2"} {
+			s.put("anna", "anna", "e.ics", "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VTIMEZONE\r\nTZID:"+c.tzid+"\r\n"+c.zone+"END:VTIMEZONE\r\n"+
+				"BEGIN:VEVENT\r\nUID:e\r\nDTSTAMP:20260101T000000Z\r\nDTSTART;TZID=\""+name+"\":20260305T090000\r\n"+shape+"\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n")
+			s.do("anna", "fetchcomponents_by_range.wcap?calid=anna&dtstart=20260305T000000Z&dtend=20260306T000000Z").errno(0).
+				contains("DTSTART:"+c.start, "X-NSCP-DTSTART-TZID:"+c.want, "X-NSCP-DTEND-TZID:"+c.want).lacks("TZID:UTC")
+		}
+	}
 }

@@ -54,8 +54,12 @@ func (s *shower) lookUpZone(tzid string) (zone.Zone, string) {
 }
 
 // zoneName is the name that clients know a zone by: of one that is only a text
-// it is the calendar's.
+// that of a zone with the same hours. Where there is none, it is the calendar's.
 func (s *shower) zoneName(z zone.Zone) string {
+	favourite, _ := zone.Load(s.c.zoneName(s.cal))
+	if name := zone.NameAlike(z, favourite); name != "" {
+		return name
+	}
 	if known, ok := zone.Load(z.Name()); ok {
 		return known.Name()
 	}

@@ -3,6 +3,7 @@ package recur
 import (
 	"math"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -17,6 +18,11 @@ type onset struct {
 type tz struct {
 	name   string
 	source tzSource
+	hints  []string // zones of the database that its text names
+
+	twinOnce sync.Once
+	twin     *tz // see Alike
+
 	blocks [numBlocks]atomic.Pointer[tzBlock]
 }
 

@@ -58,7 +58,7 @@ func appendContent(b []byte, c *ical.Component) []byte {
 	b = append(append(b, c.Name...), 1)
 	for i := range c.Props {
 		p := &c.Props[i]
-		if strings.HasPrefix(p.Name, "X-") || p.Name == "LAST-MODIFIED" {
+		if strings.HasPrefix(p.Name, "X-") && p.Name != "X-LIC-LOCATION" || p.Name == "LAST-MODIFIED" {
 			continue
 		}
 		b = append(append(b, p.Name...), 2)
@@ -100,6 +100,11 @@ func compileVTimezone(c *ical.Component) *tz {
 		return nil
 	}
 	z := &tz{name: strings.Clone(NameOf(c)), source: src}
+	for _, name := range [...]string{"TZID-ALIAS-OF", "X-LIC-LOCATION"} { // RFC 7808 §7.2
+		if loc := databaseZone(cleanTZID(c.Text(name))); loc != nil {
+			z.hints = append(z.hints, loc.String())
+		}
+	}
 	known := loadZone(z.name)
 	if known == nil {
 		return z

@@ -71,6 +71,15 @@ func Read(text string) Zone {
 	return Floating(text, "", UTC)
 }
 
+// NameAlike is the name of a zone of the database with the hours of another, the
+// favourite if that agrees; "" if there is none.
+func NameAlike(z, favourite Zone) string {
+	if known, ok := recur.Alike(z, favourite); ok {
+		return known.Name()
+	}
+	return ""
+}
+
 // VTimezone writes a zone of the database as a VTIMEZONE that holds for a
 // stretch of time; open ends are allowed.
 func VTimezone(tzid string, from, to time.Time) (*ical.Component, error) {
