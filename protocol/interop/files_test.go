@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"factotum/protocol/sitetest"
 	"factotum/server/calendar"
 	"factotum/server/ical"
 
@@ -43,7 +44,7 @@ func drawFiles(t *rapid.T) []file {
 }
 
 // upload sends a store command, with its files if there are some.
-func (s *site) upload(t fataler, command string, p url.Values, raw string, files []file) {
+func (s *site) upload(t sitetest.Fataler, command string, p url.Values, raw string, files []file) {
 	p.Set("id", s.sid)
 	target := "/" + command + "?" + strings.ReplaceAll(p.Encode(), "+", "%20") + raw
 	r := httptest.NewRequest("GET", target, nil)
@@ -83,7 +84,7 @@ func uploaded(p *ical.Property) bool {
 }
 
 // attachments are the files that the components of a text tell of, each once.
-func attachments(t fataler, text string) (ids []string, props []ical.Property) {
+func attachments(t sitetest.Fataler, text string) (ids []string, props []ical.Property) {
 	cal, err := ical.Parse([]byte(text), ical.Limits{})
 	if err != nil {
 		t.Fatalf("%v in\n%s", err, text)
@@ -101,7 +102,7 @@ func attachments(t fataler, text string) (ids []string, props []ical.Property) {
 
 // readFiles compares the files of an item with what both protocols tell of
 // them and give for them, octet for octet.
-func (s *site) readFiles(t fataler, it *item, shown, stored string) {
+func (s *site) readFiles(t sitetest.Fataler, it *item, shown, stored string) {
 	ids, byWCAP := attachments(t, shown)
 	same, byDAV := attachments(t, stored)
 	if len(ids) != len(it.files) || !slices.Equal(ids, same) {
@@ -126,7 +127,7 @@ func (s *site) readFiles(t fataler, it *item, shown, stored string) {
 }
 
 // noFiles checks that the files went with their item.
-func (s *site) noFiles(t fataler, it *item, stored string) {
+func (s *site) noFiles(t sitetest.Fataler, it *item, stored string) {
 	ids, props := attachments(t, stored)
 	for i, id := range ids {
 		if answer := s.ask("fetchattachment.wcap", url.Values{"calid": {"anna"}, "uid": {it.uid}, "rid": {"0"}, "attachid": {id}}); !strings.Contains(answer, "X-NSCP-WCAP-ERRNO:59\r\n") {
@@ -137,7 +138,7 @@ func (s *site) noFiles(t fataler, it *item, stored string) {
 }
 
 // fetchFile is fetchattachment of one file.
-func (s *site) fetchFile(t fataler, it *item, id string) string {
+func (s *site) fetchFile(t sitetest.Fataler, it *item, id string) string {
 	w := httptest.NewRecorder()
 	q := url.Values{"calid": {"anna"}, "uid": {it.uid}, "rid": {"0"}, "attachid": {id}, "id": {s.sid}}
 	s.wcap.ServeHTTP(w, httptest.NewRequest("GET", "/fetchattachment.wcap?"+q.Encode(), nil))

@@ -14,7 +14,7 @@ import (
 
 // writeWCAP stores an item as WCAP clients do: the master, then deletions,
 // then the exception.
-func (s *site) writeWCAP(t fataler, it *item) {
+func (s *site) writeWCAP(t sitetest.Fataler, it *item) {
 	store := it.command("storeevents.wcap", "storetodos.wcap")
 	p, raw := it.params()
 	s.upload(t, store, p, raw, it.files)
@@ -34,7 +34,7 @@ func (s *site) writeWCAP(t fataler, it *item) {
 
 const hour = 3600_000_000_000
 
-func (s *site) readWCAP(t fataler, it *item) string {
+func (s *site) readWCAP(t sitetest.Fataler, it *item) string {
 	return s.store(t, it.command("fetchevents_by_id.wcap", "fetchtodos_by_id.wcap"), url.Values{"calid": {"anna"}, "uid": {it.uid}, "recurring": {"1"}, "compressed": {"1"}, "relativealarm": {"1"}, "emailorcalid": {"1"}})
 }
 
@@ -67,7 +67,7 @@ func TestWriteByAReadByB(t *testing.T) {
 }
 
 // exchange is one case.
-func (s *site) exchange(t fataler, it *item, even bool) {
+func (s *site) exchange(t sitetest.Fataler, it *item, even bool) {
 	want := read(t, it.text(), false)
 	differ := func(what, got string) {
 		if got != want {

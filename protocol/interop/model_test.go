@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"factotum/protocol/sitetest"
 	"factotum/server/ical"
 	"factotum/server/recur"
 
@@ -295,7 +296,7 @@ func (it *item) params() (p url.Values, raw string) {
 
 // read spells what an iCalendar text means. wcap: times are in UTC with the
 // zone beside them, as that protocol's clients read it.
-func read(t fataler, text string, wcap bool) string {
+func read(t sitetest.Fataler, text string, wcap bool) string {
 	cal, err := ical.Parse([]byte(text), ical.Limits{})
 	if err != nil {
 		t.Fatalf("%v in\n%s", err, text)

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -31,24 +30,13 @@ func newSite(t testing.TB, v sitetest.Variant) *site {
 			Settings: wcap.Settings{DefaultTZID: "Europe/Berlin"}}),
 		caldav: caldav.New(caldav.Options{Backend: base.Backend, People: base.People, Login: base.Login}),
 	}
-	m := regexp.MustCompile(`SESSION-ID:(\w+)`).FindStringSubmatch(s.ask("login.wcap", url.Values{"user": {"anna"}, "password": {"anna"}}))
-	if m == nil {
-		t.Fatal("no session")
-	}
-	s.sid = m[1]
+	s.sid = sitetest.SessionIDs{}.Of(t, s.wcap, "anna")
 	return s
-}
-
-// fataler is a test or a case of one.
-type fataler interface {
-	Fatalf(format string, args ...any)
 }
 
 // ask sends a WCAP command and returns its answer unfolded.
 func (s *site) ask(command string, p url.Values) string {
-	if s.sid != "" {
-		p.Set("id", s.sid)
-	}
+	p.Set("id", s.sid)
 	r := httptest.NewRequest("GET", "/"+command+"?"+strings.ReplaceAll(p.Encode(), "+", "%20"), nil)
 	w := httptest.NewRecorder()
 	s.wcap.ServeHTTP(w, r)
@@ -56,7 +44,7 @@ func (s *site) ask(command string, p url.Values) string {
 }
 
 // store sends a command that has to succeed.
-func (s *site) store(t fataler, command string, p url.Values) string {
+func (s *site) store(t sitetest.Fataler, command string, p url.Values) string {
 	answer := s.ask(command, p)
 	if !strings.Contains(answer, "X-NSCP-WCAP-ERRNO:0\r\n") {
 		t.Fatalf("%s of %v:\n%s", command, p, answer)
@@ -65,19 +53,12 @@ func (s *site) store(t fataler, command string, p url.Values) string {
 }
 
 // dav sends a CalDAV request.
-func (s *site) dav(t fataler, method, path, body string, want int) string {
+func (s *site) dav(t sitetest.Fataler, method, path, body string, want int) string {
 	if !strings.HasPrefix(path, "/") {
 		path = "/dav/calendars/anna/calendar/" + path
 	}
-	r := httptest.NewRequest(method, path, strings.NewReader(body))
-	r.Header.Set("Content-Type", "text/calendar; charset=utf-8")
-	r.SetBasicAuth("anna", "anna")
-	w := httptest.NewRecorder()
-	s.caldav.ServeHTTP(w, r)
-	if w.Code != want {
-		t.Fatalf("%s %s: %d\n%s\n%s", method, path, w.Code, w.Body, body)
-	}
-	return w.Body.String()
+	text, _ := sitetest.DAV(t, s.caldav, "anna", method, path, body, want)
+	return text
 }
 
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)

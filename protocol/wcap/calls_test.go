@@ -17,7 +17,7 @@ import (
 // reason, and named in docs/architecture.md.
 func TestCallsPerCommand(t *testing.T) {
 	hosts := sitetest.NewHosts(t, sitetest.Options{Clock: &sitetest.Clock{}})
-	s := &site{t: t, be: hosts.Backend, people: hosts.People, clock: nil, sid: map[string]string{}, h: New(Options{
+	s := &site{t: t, be: hosts.Backend, people: hosts.People, clock: nil, sid: sitetest.SessionIDs{}, h: New(Options{
 		Backend: hosts.Backend, People: hosts.People, Sessions: hosts.Sessions, Now: hosts.Now, Login: hosts.Login,
 		Settings: Settings{Anonymous: true, CreateCalendars: true, DeleteCalendars: true, ModifyPrefs: true, PublicWritable: true, Admins: []string{"root"}},
 	})}

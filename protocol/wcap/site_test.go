@@ -24,7 +24,7 @@ type site struct {
 	be     calendar.Backend
 	people calendartest.People
 	clock  *sitetest.Clock
-	sid    map[string]string
+	sid    sitetest.SessionIDs
 	costs  func(time.Duration) // is told the CPU time of an answer, if set
 }
 
@@ -42,16 +42,13 @@ func newSite(t testing.TB, change ...func(*Options)) *site {
 	for _, f := range change {
 		f(&opt)
 	}
-	return &site{t: t, h: New(opt), be: opt.Backend, people: base.People, clock: clock, sid: map[string]string{}}
+	return &site{t: t, h: New(opt), be: opt.Backend, people: base.People, clock: clock, sid: sitetest.SessionIDs{}}
 }
 
 // as returns the session id of a user, who logs in if he has not.
 func (s *site) as(user string) string {
 	s.t.Helper()
-	if s.sid[user] == "" {
-		s.sid[user] = s.get("login.wcap?user=" + user + "&password=" + user).errno(0).value("X-NSCP-WCAP-SESSION-ID")
-	}
-	return s.sid[user]
+	return s.sid.Of(s.t, s.h, user)
 }
 
 // reply is an answer, read whole.
@@ -72,11 +69,7 @@ func (s *site) get(path string) *reply {
 // do sends a GET as a user: command?parameters.
 func (s *site) do(user, path string) *reply {
 	s.t.Helper()
-	sep := "?"
-	if strings.Contains(path, "?") {
-		sep = "&"
-	}
-	return s.get(path + sep + "id=" + s.as(user))
+	return s.get(sitetest.WithSession(path, s.as(user)))
 }
 
 // post sends a body with its type.
@@ -153,13 +146,12 @@ func (r *reply) errno(n int) *reply {
 	return r
 }
 
+func (r *reply) unfolded() string { return strings.ReplaceAll(r.body, "\r\n ", "") }
+
 // value is the value of a property in a text/calendar answer, "" if it has none.
 func (r *reply) value(name string) string {
-	for line := range strings.SplitSeq(strings.ReplaceAll(r.body, "\r\n ", ""), "\r\n") {
-		n, v, _ := strings.Cut(line, ":")
-		if n == name || strings.HasPrefix(n, name+";") {
-			return v
-		}
+	if all := r.values(name); len(all) > 0 {
+		return all[0]
 	}
 	return ""
 }
@@ -167,7 +159,7 @@ func (r *reply) value(name string) string {
 // values are all of them.
 func (r *reply) values(name string) []string {
 	var out []string
-	for line := range strings.SplitSeq(strings.ReplaceAll(r.body, "\r\n ", ""), "\r\n") {
+	for line := range strings.SplitSeq(r.unfolded(), "\r\n") {
 		n, v, _ := strings.Cut(line, ":")
 		if n == name || strings.HasPrefix(n, name+";") {
 			out = append(out, v)
@@ -179,7 +171,7 @@ func (r *reply) values(name string) []string {
 // contains checks the body for texts; folds do not count.
 func (r *reply) contains(texts ...string) *reply {
 	r.t.Helper()
-	body := strings.ReplaceAll(r.body, "\r\n ", "")
+	body := r.unfolded()
 	for _, s := range texts {
 		if !strings.Contains(body, s) {
 			r.t.Fatalf("%s: no %q in\n%s", r.what, s, r.body)
@@ -190,7 +182,7 @@ func (r *reply) contains(texts ...string) *reply {
 
 func (r *reply) lacks(texts ...string) *reply {
 	r.t.Helper()
-	body := strings.ReplaceAll(r.body, "\r\n ", "")
+	body := r.unfolded()
 	for _, s := range texts {
 		if strings.Contains(body, s) {
 			r.t.Fatalf("%s: %q in\n%s", r.what, s, r.body)

@@ -1,7 +1,6 @@
 package wcaptest
 
 import (
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -23,7 +22,7 @@ type site struct {
 	be     calendar.Backend
 	people calendartest.People
 	clock  *sitetest.Clock
-	sid    map[string]string
+	sid    sitetest.SessionIDs
 	start  func() // both fronts, on a back end that has nothing in memory yet
 }
 
@@ -41,7 +40,7 @@ func newSite(t testing.TB, v sitetest.Variant, change ...func(*wcap.Options)) *s
 	t.Helper()
 	v.Clock = &sitetest.Clock{}
 	base := sitetest.New(t, v.Options)
-	s := &site{t: t, people: base.People, clock: v.Clock, sid: map[string]string{}}
+	s := &site{t: t, people: base.People, clock: v.Clock, sid: sitetest.SessionIDs{}}
 	o := wcap.Options{
 		People: base.People, Sessions: base.Sessions, Now: base.Now, Login: base.Login,
 		Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -68,10 +67,7 @@ func newSite(t testing.TB, v sitetest.Variant, change ...func(*wcap.Options)) *s
 // as returns the session id of a user, who logs in if he has not.
 func (s *site) as(user string) string {
 	s.t.Helper()
-	if s.sid[user] == "" {
-		s.sid[user] = s.get("login.wcap?user=" + user + "&password=" + user).errno("0").value("X-NSCP-WCAP-SESSION-ID")
-	}
-	return s.sid[user]
+	return s.sid.Of(s.t, s.wcap, user)
 }
 
 // get sends a GET, as it stands.
@@ -83,11 +79,7 @@ func (s *site) get(path string) *answer {
 // do sends a GET with the session of a user.
 func (s *site) do(user, path string) *answer {
 	s.t.Helper()
-	sep := "?"
-	if strings.Contains(path, "?") {
-		sep = "&"
-	}
-	return s.get(path + sep + "id=" + s.as(user))
+	return s.get(sitetest.WithSession(path, s.as(user)))
 }
 
 // request makes a request whose target is what the client wrote, byte for byte.
@@ -112,24 +104,7 @@ func (s *site) send(r *http.Request) *answer {
 // caldav asks the CalDAV front, and checks the status.
 func (s *site) caldav(user, method, path, body string, status int, headers ...string) (text string, header http.Header) {
 	s.t.Helper()
-	r := httptest.NewRequest(method, path, strings.NewReader(body))
-	r.SetBasicAuth(user, user)
-	if method == "PUT" {
-		r.Header.Set("Content-Type", "text/calendar")
-	}
-	for i := 0; i < len(headers); i += 2 {
-		r.Header.Set(headers[i], headers[i+1])
-	}
-	w := httptest.NewRecorder()
-	s.dav.ServeHTTP(w, r)
-	got, err := io.ReadAll(w.Result().Body)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	if w.Code != status {
-		s.t.Fatalf("%s %s: %d, want %d\n%s", method, path, w.Code, status, got)
-	}
-	return string(got), w.Header()
+	return sitetest.DAV(s.t, s.dav, user, method, path, body, status, headers...)
 }
 
 // davPath is where CalDAV has a calendar.
