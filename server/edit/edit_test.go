@@ -187,6 +187,14 @@ func TestWCAP_6_Series(t *testing.T) {
 		return &calendar.EditItem{RID: *at(rid), Scope: s, Mode: calendar.EditDelete}
 	}
 	loc := calendar.Patch{Props: []calendar.PropEdit{{Name: "LOCATION", Props: []ical.Property{{Name: "LOCATION", Value: "x"}}}}}
+	from := func(rid string, s calendar.EditScope, start, end string) *calendar.EditItem {
+		it := &calendar.EditItem{RID: *at(rid), Scope: s, Patch: calendar.Patch{Start: at(start)}}
+		if end != "" {
+			it.Patch.End = at(end)
+		}
+		return it
+	}
+	const later = "DTSTART;B:20260304T120000\nDTEND;B:20260304T130000\nRRULE:FREQ=DAILY;COUNT=5\n--\nRECURRENCE-ID;B:20260305T120000\nDTSTART;B:20260305T130000\nSUMMARY:moved"
 	for _, c := range []struct {
 		name, old string
 		item      *calendar.EditItem
@@ -205,6 +213,15 @@ func TestWCAP_6_Series(t *testing.T) {
 		{"and its last date", zoned + "RRULE:FREQ=DAILY;UNTIL=20260307T090000Z\nEXDATE;TZID=Europe/Berlin:20260305T100000\n", all(calendar.Patch{Start: at("20260305T110000"), End: at("20260305T120000")}), "DTSTART;B:20260305T110000\nDTEND;B:20260305T120000\nRRULE:FREQ=DAILY;UNTIL=20260308T100000Z\nEXDATE;B:20260306T110000"},
 		{"over the change of the clocks", "DTSTART;TZID=Europe/Berlin:20260328T100000\nRRULE:FREQ=DAILY;COUNT=5\nEXDATE;TZID=Europe/Berlin:20260330T100000\n", all(calendar.Patch{Start: at("20260328T100000Z")}), "DTSTART;B:20260328T110000\nRRULE:FREQ=DAILY;COUNT=5\nEXDATE;B:20260330T110000"},
 		{"to all day", daily + "EXDATE;TZID=Europe/Berlin:20260306T100000\n", all(calendar.Patch{AllDay: yes(true)}), "DTSTART;VALUE=DATE:20260304\nDTEND;VALUE=DATE:20260305\nRRULE:FREQ=DAILY;COUNT=5\nEXDATE;VALUE=DATE:20260306"},
+		{"a series moves with its periods", zoned + "RDATE;VALUE=PERIOD;TZID=Europe/Berlin:20260306T100000/PT3H,20260310T100000/20260310T120000\n", all(calendar.Patch{Start: at("20260304T120000"), End: at("20260304T130000")}), "DTSTART;B:20260304T120000\nDTEND;B:20260304T130000\nRDATE;B;VALUE=PERIOD:20260306T120000/PT3H,20260310T120000/\n 20260310T140000"},
+		{"all, from an instance", changed, from("20260306T100000", calendar.WholeSeries, "20260306T120000", "20260306T130000"), later},
+		{"all, from an instance in UTC", changed, from("20260306T090000Z", calendar.WholeSeries, "20260306T110000Z", "20260306T120000Z"), later},
+		{"the future with its times", changed, from("20260306T100000", calendar.ThisAndFuture, "20260306T120000", "20260306T130000"), later},
+		{"the past with its times", changed, from("20260306T100000", calendar.ThisAndPrior, "20260306T120000", "20260306T130000"), later},
+		{"all, from an instance that was moved", changed, from("20260305T100000", calendar.WholeSeries, "20260305T120000", "20260305T130000"), later},
+		{"all, from the first", changed, from("20260304T100000", calendar.WholeSeries, "20260304T120000", "20260304T130000"), later},
+		{"all, from an instance behind the change of the clocks", "DTSTART;TZID=Europe/Berlin:20260328T100000\nRRULE:FREQ=DAILY;COUNT=5\n", from("20260330T080000Z", calendar.WholeSeries, "20260330T090000Z", ""), "DTSTART;B:20260328T110000\nRRULE:FREQ=DAILY;COUNT=5"},
+		{"all days, from one of them", "DTSTART;VALUE=DATE:20260304\nRRULE:FREQ=DAILY;COUNT=3\n", from("20260306", calendar.WholeSeries, "20260307", ""), "DTSTART;VALUE=DATE:20260305\nRRULE:FREQ=DAILY;COUNT=3"},
 		{"an instance", daily, one("20260306T090000Z", loc), master + "\n--\nDTSTART;B:20260306T100000\nDTEND;B:20260306T110000\nRECURRENCE-ID;B:20260306T100000\nLOCATION:x"},
 		{"an instance again", changed, one("20260305T100000", loc), master + "\n--\nRECURRENCE-ID;B:20260305T100000\nDTSTART;B:20260305T130000\nSUMMARY:moved\nLOCATION:x"},
 		{"a period", "DTSTART;TZID=Europe/Berlin:20260304T100000\nDURATION:PT1H\nRDATE;VALUE=PERIOD:20260306T090000Z/PT3H\n", one("20260306T100000", loc),

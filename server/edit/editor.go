@@ -90,7 +90,7 @@ func (e *Editor) modify(cal *ical.Component, uid string, it *calendar.EditItem) 
 			return nil, nil, errNoInstance
 		}
 	}
-	next, err = e.storeSeries(s, it)
+	next, err = e.storeSeries(s, s.fromStart(it))
 	return next, nil, err
 }
 

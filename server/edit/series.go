@@ -3,6 +3,7 @@ package edit
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"factotum/server/calendar"
@@ -179,6 +180,7 @@ func (s *series) shift(now *clock, by time.Duration) {
 		switch p.Name {
 		case "EXDATE", "RDATE":
 			if p.ParamIs("VALUE", "PERIOD") {
+				movePeriods(p, now, move)
 				continue
 			}
 			if list, err := p.DateTimes(); err == nil && len(list) > 0 {
@@ -206,6 +208,67 @@ func (s *series) shift(now *clock, by time.Duration) {
 		}
 	}
 }
+
+// movePeriods moves periods. A start with an end keeps the length that its
+// clock shows.
+func movePeriods(p *ical.Property, now *clock, move func(ical.DateTime) ical.DateTime) {
+	list, err := p.Periods()
+	if err != nil || len(list) == 0 || now.kind == ical.Date {
+		return
+	}
+	texts := make([]string, len(list))
+	for i := range list {
+		x := &list[i]
+		x.Start = move(x.Start)
+		if !x.HasDur {
+			x.End = move(x.End)
+		}
+		texts[i] = x.String()
+	}
+	p.SetDateTime(list[0].Start)
+	p.SetParam("VALUE", "PERIOD")
+	p.Value = strings.Join(texts, ",")
+}
+
+// fromStart is an edit of the whole series that was made at one of its
+// instances, as the same edit made at its start: times are moved back by what
+// lies between the two.
+func (s *series) fromStart(it *calendar.EditItem) *calendar.EditItem {
+	if it.RID.IsZero() || s.master == nil || !s.recurs() {
+		return it
+	}
+	in, ok := s.instance(it.RID)
+	start := moment(s.master, "DTSTART")
+	if !ok || start.IsZero() {
+		return it
+	}
+	from, to := s.clock.civil(start), s.clock.civil(in.RecurrenceID)
+	back := to.Sub(from)
+	if back == 0 {
+		return it
+	}
+	days := int(midnight(to).Sub(midnight(from)) / (24 * time.Hour))
+	moved := func(d *ical.DateTime) *ical.DateTime {
+		if d == nil || d.IsZero() {
+			return d
+		}
+		var out ical.DateTime
+		switch {
+		case d.Kind == ical.Date || s.clock.kind == ical.Date:
+			out = ical.FromCivil(d.Civil().AddDate(0, 0, -days), d.Kind, d.TZID)
+		case d.Kind == ical.UTC:
+			out = ical.FromCivil(s.clock.instant(s.clock.of(s.clock.civil(*d).Add(-back))), ical.UTC, "")
+		default:
+			out = ical.FromCivil(d.Civil().Add(-back), d.Kind, d.TZID)
+		}
+		return &out
+	}
+	next := *it
+	next.Patch.Start, next.Patch.End, next.Patch.Due = moved(it.Patch.Start), moved(it.Patch.End), moved(it.Patch.Due)
+	return &next
+}
+
+func midnight(t time.Time) time.Time { return t.Truncate(24 * time.Hour) }
 
 // untilOf is an UNTIL as RFC 5545 §3.3.10 wants it: a date with dates, UTC
 // with a zone, else the form of the start.
