@@ -84,9 +84,9 @@ type observance struct {
 // vtzSource works out onsets from observances, for any year.
 type vtzSource []observance
 
-func compileVTimezone(c *ical.Component) *tz {
-	var src vtzSource
-	begin := minCivil
+// readObservances returns those of a VTIMEZONE, and when all of them are in force.
+func readObservances(c *ical.Component) (src vtzSource, begin int64) {
+	begin = minCivil
 	for _, k := range c.Children {
 		if k.Name != "STANDARD" && k.Name != "DAYLIGHT" || len(src) >= 500 {
 			continue
@@ -96,6 +96,19 @@ func compileVTimezone(c *ical.Component) *tz {
 			begin = max(begin, o.dates[0])
 		}
 	}
+	return src, begin
+}
+
+// LeavesOpen tells whether a VTIMEZONE says too little, so that the database's
+// zone counts for it: it is of no use to other events.
+func LeavesOpen(c *ical.Component) bool {
+	src, begin := readObservances(c)
+	known := loadZone(NameOf(c))
+	return len(src) > 0 && known != nil && readVTimezone(c) == known && !agree(src, known.source, begin, validUntil(c))
+}
+
+func compileVTimezone(c *ical.Component) *tz {
+	src, begin := readObservances(c)
 	if len(src) == 0 {
 		return nil
 	}

@@ -114,14 +114,18 @@ func (z *mergedZone) is(u *usedZone) bool {
 	return z.zone == u.zone || z.text != "" && z.text == u.text
 }
 
-// written is the VTIMEZONE of a zone, nil if it has none.
+// written is the VTIMEZONE of a zone, nil if it has none. One that was written
+// for a single event gives way to that of the database, which counts for it.
 func (u *usedZone) written(whole bool) *ical.Component {
-	if u.def != nil || !whole || u.zone == nil {
+	switch {
+	case u.def != nil && !recur.LeavesOpen(u.def):
 		return u.def
-	}
-	z, err := recur.VTimezone(u.id, time.Time{}, time.Time{})
-	if err != nil {
+	case u.def == nil && (!whole || u.zone == nil):
 		return nil
+	}
+	z, err := recur.VTimezone(u.name, time.Time{}, time.Time{})
+	if err != nil {
+		return u.def
 	}
 	return z
 }

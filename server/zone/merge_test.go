@@ -91,3 +91,17 @@ func start(t *testing.T, cal, k *ical.Component) string {
 	}
 	return z.ToUTC(d.Civil()).String()
 }
+
+// A VTIMEZONE that was written for one event does not become that of others.
+func TestMergedZonesLeaveNothingOpen(t *testing.T) {
+	winter := "BEGIN:VTIMEZONE\r\nTZID:Europe/Berlin\r\nBEGIN:STANDARD\r\nDTSTART:20251026T030000\r\nTZOFFSETFROM:+0200\r\nTZOFFSETTO:+0100\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n"
+	var m Merger
+	first := m.Add(object(t, winter, "u", "Europe/Berlin"))
+	second := m.Add(object(t, "", "v", "Europe/Berlin"))
+	if len(first) != 2 || len(second) != 1 || first[0].Child("DAYLIGHT") == nil || first[0].Value("TZID") != "Europe/Berlin" {
+		t.Errorf("%d and %d components, the zone is\n%s", len(first), len(second), first[0].Bytes())
+	}
+	if tokyo := "BEGIN:VTIMEZONE\r\nTZID:Asia/Tokyo\r\nBEGIN:STANDARD\r\nDTSTART:19700101T000000\r\nTZOFFSETFROM:+0900\r\nTZOFFSETTO:+0900\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n"; string(m.Add(object(t, tokyo, "w", "Asia/Tokyo"))[0].Bytes()) != tokyo {
+		t.Error("a zone in which nothing changes was rewritten")
+	}
+}
