@@ -32,6 +32,10 @@ func (c *Config) cross() []Problem {
 	if c.HTTP.Enable && c.HTTP.CertFile != "" && c.HTTP.TLSEnable && c.HTTP.Port == c.HTTP.TLSPort {
 		add(Error, "service.http.ssl.port", "is the same as service.http.port")
 	}
+	if name := c.wantsTLS(); name != "" && c.HTTP.CertFile == "" && c.HTTP.KeyFile == "" {
+		add(Error, name, "asks for TLS, and there is no certificate: export it and its key from the certificate database to PEM files, and name these in "+
+			"service.http.ssl.certfile and service.http.ssl.keyfile; or set service.http.ssl.port.enable = \"no\" to serve without TLS")
+	}
 	if (c.DWP.CertFile == "") != (c.DWP.KeyFile == "") {
 		add(Error, "service.dwp.ssl.keyfile", "expected both service.dwp.ssl.certfile and service.dwp.ssl.keyfile, or neither")
 	}
@@ -71,6 +75,28 @@ func (c *Config) cross() []Problem {
 		add(Error, "local.schemaversion", "expected 1 or 2")
 	}
 	return out
+}
+
+// wantsTLS is the first parameter that says that HTTP is served with TLS, ""
+// if none does: those of Sun's server among them, which have no other meaning
+// here. Whoever switches the port off means it.
+func (c *Config) wantsTLS() string {
+	if !c.HTTP.Enable || !c.HTTP.TLSEnable {
+		return ""
+	}
+	for _, name := range []string{
+		"encryption.rsa.nssslactivation", "service.http.sslusessl", "service.http.ssl.port.enable", "service.http.ssl.port", "service.http.ssl.securelogin",
+		"service.http.ssl.certdb.path", "service.http.ssl.certdb.password", "encryption.rsa.nssslpersonalityssl", "service.http.ssl.sourceurl",
+	} {
+		set, ok := c.set[name]
+		if !ok || strings.TrimSpace(set.value) == "" {
+			continue
+		}
+		if on, known := parseBool(set.value); set.param.Kind != Bool || known && on {
+			return set.name
+		}
+	}
+	return ""
 }
 
 func (c *Config) isSet(name string) bool { _, ok := c.set[name]; return ok }

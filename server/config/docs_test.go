@@ -100,8 +100,15 @@ func TestSampleGolden(t *testing.T) {
 		t.Errorf("the sample says %v", c.set)
 	}
 	// With the comment marks away it is right too, but for what a site must fill in.
-	if _, rep := parse(t, strings.ReplaceAll(b.String(), "!!", "")); rep.Err() == nil || !strings.Contains(rep.Err().Error(), "<host>") || strings.Contains(rep.Err().Error(), "\n") {
+	if _, rep := parse(t, strings.ReplaceAll(b.String(), "!!", "")+"service.http.ssl.port.enable = \"no\"\n"); rep.Err() == nil || !strings.Contains(rep.Err().Error(), "<host>") || strings.Contains(rep.Err().Error(), "\n") {
 		t.Errorf("uncommented: %v", rep.Err())
+	}
+	for _, s := range sample {
+		for _, name := range s.names {
+			if p := byName[strings.ToLower(name)]; !p.Used() {
+				t.Errorf("%q promises %s, which has no effect", s.heading, name)
+			}
+		}
 	}
 	for _, bad := range []map[string]string{{"service.http.port": "x"}, {"factotum.data.dir": "a\nb"}, {"gse.maxthreads": "1"}} {
 		if err := WriteSample(&bytes.Buffer{}, bad); err == nil {

@@ -83,7 +83,7 @@ func TestAdmin_5_Syntax(t *testing.T) {
 		"!!service.http.port = \"1\"\r\n\r\n\t \n"+
 		"service.http.port=\"8080\"\r\n"+
 		"service.http.idletimeout\t = \t\"60\" ! seconds\n"+
-		"Service.HTTP.SSL.Port = \"8443\"\n"+
+		"Service.HTTP.SSL.Port = \"8443\"\nservice.http.ssl.port.enable = \"no\"\n"+
 		"calstore.default.timezoneid = \"Europe/Berlin\"\n"+
 		"calstore.calendar.owner.acl = \"@@o^a^rsf^g;@@o^c^wdeic^g\"\n"+
 		"alarm.msgalarmnoticetemplate = \"of \\\"%s\\\" is \\n\"\n"+
@@ -276,6 +276,35 @@ func TestCrossChecks(t *testing.T) {
 	}
 }
 
+// A configuration of Sun's that serves TLS does not become one that serves
+// without it.
+func TestTLSIsNotLost(t *testing.T) {
+	const cert = "\nservice.http.ssl.certfile = \"a.pem\"\nservice.http.ssl.keyfile = \"b.pem\""
+	const off = "\nservice.http.ssl.port.enable = \"no\""
+	for line, wants := range map[string]bool{
+		`encryption.rsa.nssslactivation = "on"`: true, `encryption.rsa.nssslactivation = "off"`: false,
+		`service.http.sslusessl = "yes"`: true, `service.http.sslusessl = "no"`: false,
+		`service.http.ssl.port.enable = "yes"`: true, `service.http.ssl.port = "8443"`: true, `service.http.ssl.securelogin = "yes"`: true,
+		`service.http.ssl.certdb.path = "/etc/alias"`: true, `encryption.rsa.nssslpersonalityssl = "SampleSSLServerCert"`: true,
+		`service.http.ssl.cachesize = "10"`: false, `service.http.ssl.certdb.path = ""`: false,
+	} {
+		name, _, _ := strings.Cut(line, " ")
+		_, rep := parse(t, line)
+		if err := rep.Err(); (err != nil) != wants || wants && (!strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "service.http.ssl.certfile and service.http.ssl.keyfile")) {
+			t.Errorf("%s: %v", line, err)
+		}
+		if _, rep := parse(t, line+cert); rep.Err() != nil {
+			t.Errorf("%s with a certificate: %v", line, rep.Err())
+		}
+		if _, rep := parse(t, line+off); rep.Err() != nil {
+			t.Errorf("%s, switched off: %v", line, rep.Err())
+		}
+		if _, rep := parse(t, line+"\nservice.http.enable = \"no\""); rep.Err() != nil {
+			t.Errorf("%s without HTTP: %v", line, rep.Err())
+		}
+	}
+}
+
 func TestFallbacksAndPaths(t *testing.T) {
 	c := clean(t, `
 factotum.data.dir = "data"
@@ -458,7 +487,8 @@ func FuzzParse(f *testing.F) {
 		if err := c.Show(&out, false); err != nil {
 			t.Fatal(err)
 		}
-		again, rep, _ := Parse(strings.NewReader(out.String()), "/etc/ics.conf")
+		// With all defaults written out it asks for TLS.
+		again, rep, _ := Parse(strings.NewReader(out.String()+"\nservice.http.ssl.port.enable = \"no\"\n"), "/etc/ics.conf")
 		for _, p := range rep.Problems {
 			if p.Severity == Error && (err == nil || !strings.Contains(err.Error(), p.Param)) {
 				t.Fatalf("%v in\n%s", p.Error(), out.String())

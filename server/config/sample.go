@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// sample is what an administrator looks at first: a parameter, and whether it
-// is written as a comment.
+// sample is what an administrator looks at first. What has no effect is not in
+// it: a section promises something.
 var sample = []struct {
 	heading string
 	names   []string
@@ -17,12 +17,10 @@ var sample = []struct {
 	{"The web service: WCAP at /, CalDAV at /dav/.", []string{"service.http.port", "service.http.listenaddr", "service.http.ssl.certfile", "service.http.ssl.keyfile", "service.http.ssl.port", "service.http.allowanonymouslogin"}},
 	{"Metrics, health, status.", []string{"factotum.admin.listen"}},
 	{"People: an LDIF file, or LDAP.", []string{"factotum.directory.type", "factotum.directory.ldif.path", "local.ugldaphost", "local.ugldapbasedn", "local.ugldapbinddn", "local.ugldapbindcred", "factotum.ldap.tls", "service.defaultdomain"}},
-	{"The administrator.", []string{"service.admin.calmaster.userid", "service.admin.calmaster.cred", "caldb.calmaster"}},
+	{"The administrator.", []string{"service.admin.calmaster.userid"}},
 	{"The database: SQLite, or PostgreSQL.", []string{"factotum.store.type", "factotum.store.dsn"}},
-	{"Backups.", []string{"caldb.berkeleydb.hotbackup.path", "caldb.berkeleydb.archive.path"}},
 	{"Calendars.", []string{"calstore.default.timezoneID", "calstore.calendar.default.acl"}},
 	{"Front ends and back ends; docs/admin.md has the steps.", []string{"caldb.cld.type", "caldb.dwp.server.default", "caldb.dwp.server.<host>.ip", "service.dwp.enable", "service.dwp.port", "service.dwp.ssl.certfile", "service.dwp.ssl.keyfile", "service.dwp.ssl.cafile"}},
-	{"Mail.", []string{"caldb.smtphost", "caldb.smtpport", "service.notify.enable", "service.ens.enable"}},
 	{"Messages.", []string{"logfile.loglevel", "service.http.logaccess"}},
 }
 
