@@ -3,9 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"strings"
 
 	"factotum/server/calendar"
+	"factotum/server/cld"
 	"factotum/server/config"
 	"factotum/server/directory"
 	"factotum/server/service"
@@ -58,6 +61,33 @@ func (t *tool) openBackend(ctx context.Context) (*backend, error) {
 		return nil, err
 	}
 	return &backend{Backend: client, who: t.actor(cfg), cfg: cfg, close: func() { client.Close() }}, nil
+}
+
+// here refuses to look for an owner's calendars in the store of this host where
+// another one serves them: what is done here nobody would see. It is asked
+// before the store is opened, which would make one.
+func (t *tool) here(ctx context.Context, owner calendar.Owner) error {
+	cfg, err := t.load()
+	if err != nil || cfg.CLD.Type != "directory" {
+		return err
+	}
+	people, err := t.people(cfg)
+	if err != nil {
+		return err
+	}
+	defer people.Close()
+	return servedHere(ctx, cfg, people, owner)
+}
+
+func servedHere(ctx context.Context, cfg *config.Config, people *directory.Directory, owner calendar.Owner) error {
+	host, err := cld.Directory{People: people, Domain: people.BackEnd, Default: cfg.DWP.Default}.Locate(ctx, owner)
+	switch {
+	case err != nil && (pureFrontEnd(cfg) || calendar.KindOf(err) != calendar.NoBackend):
+		return fmt.Errorf("find the back end of %s: %w", owner, err)
+	case err != nil || !pureFrontEnd(cfg) && strings.EqualFold(host, hostName(cfg)):
+		return nil
+	}
+	return fmt.Errorf("the calendars of %s are on the back end %s, and this is %s: run the command there", owner, host, hostName(cfg))
 }
 
 // openAnyway is openBackend for the tools that also work while the server is

@@ -61,10 +61,17 @@ The commands:
 type calOptions struct {
 	*tool
 	acl, charset, description, categories, double, language, name, owner, others, color, zone string
+
+	about calendar.Owner // whose calendars the call is about, "" for everybody's
 }
 
 func runCscal(ctx context.Context, args []string, std stdio) int {
 	return cscal(ctx, args, std, func(o *calOptions) (*backend, *directory.Directory, error) {
+		if o.about != "" {
+			if err := o.here(ctx, o.about); err != nil {
+				return nil, nil, err
+			}
+		}
 		be, err := o.openBackend(ctx)
 		if err != nil {
 			return nil, nil, err
@@ -110,6 +117,11 @@ func cscal(ctx context.Context, args []string, std stdio, open func(*calOptions)
 		}
 		if err := o.check(words[0], target); err != nil {
 			return err
+		}
+		if o.about = calendar.Owner(strings.ToLower(o.owner)); target != "" {
+			if id, err := o.id(target); err == nil {
+				o.about = id.Owner()
+			}
 		}
 		be, people, err := open(o)
 		if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 
 	"factotum/cmd/internal/exporter"
 	"factotum/cmd/internal/importer"
@@ -47,6 +48,9 @@ func runCsexport(ctx context.Context, args []string, std stdio) int {
 		}
 		target := words[1]
 		if err := importer.Importable(target); err != nil {
+			return t.nothing(err)
+		}
+		if err := t.here(ctx, calendar.Owner(strings.ToLower(string(calendar.ID(calid).Owner())))); err != nil {
 			return t.nothing(err)
 		}
 		be, err := t.openAnyway(ctx)

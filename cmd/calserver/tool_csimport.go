@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/schollz/progressbar/v3"
 
@@ -61,6 +62,9 @@ func runCsimport(ctx context.Context, args []string, std stdio) int {
 		}
 		sources, err := importer.Sources(words[1:])
 		if err != nil {
+			return t.nothing(err)
+		}
+		if err := t.here(ctx, calendar.Owner(strings.ToLower(string(calendar.ID(calid).Owner())))); err != nil {
 			return t.nothing(err)
 		}
 		be, err := t.openAnyway(ctx)

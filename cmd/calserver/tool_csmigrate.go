@@ -72,6 +72,9 @@ func runCsmigrate(ctx context.Context, args []string, std stdio) int {
 		case user == "" || owner == "":
 			return misuse("-u is the user there, -o the owner here")
 		}
+		if err := t.here(ctx, calendar.Owner(strings.ToLower(owner))); err != nil {
+			return t.nothing(err)
+		}
 		be, err := t.openBackend(ctx)
 		if err != nil {
 			return t.nothing(err)

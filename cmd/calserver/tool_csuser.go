@@ -21,7 +21,8 @@ const csuserUsage = `csuser manages the users of the calendar.
   csuser [-q|-v] [-m email] [-d domain] [-f file|-y password|--generate] [-g givenname]
          [-s surname] [-l langcode] [--timezone tzid] [-h host]  create userid
   csuser [-q|-v] [-d domain] [-h host]                           list [userid]
-  csuser [-q|-v] [-d domain]                check|delete|disable|enable|reset userid
+  csuser [-q|-v] [-d domain]                check|disable|enable|reset userid
+  csuser [-q|-v] [-d domain] [--with-calendars]                  delete userid
   csuser [-q|-v] [-f file|-y password|--generate]                password userid
   csuser [-q|-v] app-password add userid [label]
   csuser [-q|-v] app-password list userid
@@ -33,6 +34,8 @@ const csuserUsage = `csuser manages the users of the calendar.
   -f file       file whose first line is the password
   -y password   the password (others on this host can see it: prefer -f)
   --generate    make a password and print it
+  --with-calendars  delete: all calendars of the user go, not only the default one;
+                create: a new user gets those of an earlier one of that name
   -g, -s        given name and surname
   -l langcode   preferred language
   --timezone    time zone of the user's calendars
@@ -43,8 +46,8 @@ const csuserUsage = `csuser manages the users of the calendar.
 The commands:
   create        add an entry with calendar service; a password left out is asked for
   check         tell whether the user may use the calendar; exit status 1: no
-  delete        delete the entry and the default calendar; other calendars stay,
-                "cscal -o userid delete" removes them first or later
+  delete        delete the entry and the default calendar, and name the other
+                calendars, which stay: "cscal -o userid delete" removes them
   disable       shut the user out; enable lets him in again
   list          show a user, or all who have calendar service
   reset         take calendar service from the entry; calendars stay
@@ -63,7 +66,7 @@ type userOptions struct {
 	*tool
 	newUser             directory.NewPerson
 	file, given, domain string
-	generate            bool
+	generate, all       bool
 
 	store func(ctx context.Context) (*backend, error) // for delete
 }
@@ -91,6 +94,7 @@ func newUserOptions(std stdio) *userOptions {
 	o.FlagLong(&o.file, "password-file", 'f')
 	o.FlagLong(&o.given, "password", 'y')
 	o.FlagLong(&o.generate, "generate", 0)
+	o.FlagLong(&o.all, "with-calendars", 0)
 	o.FlagLong(&p.Given, "givenname", 'g')
 	o.FlagLong(&p.Surname, "surname", 's')
 	o.FlagLong(&p.Language, "language", 'l')
@@ -214,7 +218,7 @@ func (o *userOptions) changeLDIF(ctx context.Context, cfg *config.Config, ed *di
 	}
 	switch command {
 	case "create":
-		return o.create(ed, id)
+		return o.create(ctx, ed, id)
 	case "password":
 		secret, err := o.newPassword()
 		if err != nil {
@@ -244,7 +248,10 @@ func (o *userOptions) changeLDIF(ctx context.Context, cfg *config.Config, ed *di
 	return nil
 }
 
-func (o *userOptions) create(ed *directory.Editor, id string) error {
+func (o *userOptions) create(ctx context.Context, ed *directory.Editor, id string) error {
+	if err := o.inherits(ctx, id); err != nil {
+		return err
+	}
 	p := o.newUser
 	p.ID, p.Domain = id, o.domain
 	var err error
@@ -256,6 +263,29 @@ func (o *userOptions) create(ed *directory.Editor, id string) error {
 	}
 	o.say("%s: made", strings.ToLower(id))
 	return o.show(p.Password)
+}
+
+// inherits refuses to give a new user the calendars of an earlier one of that
+// name, unless that is wanted. Where no store answers nobody knows.
+func (o *userOptions) inherits(ctx context.Context, id string) error {
+	if o.all {
+		return nil
+	}
+	be, err := o.store(ctx)
+	if err != nil {
+		o.tell("the store was not asked for calendars of an earlier %s: %v", id, err)
+		return nil
+	}
+	defer be.close()
+	owner := calendar.Owner(strings.ToLower(id))
+	home, err := be.Home(ctx, be.who, calendar.HomeRequest{Owner: owner})
+	if errors.Is(err, calendar.NoCalendar) || err == nil && len(home.Calendars) == 0 {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("there are calendars of an earlier %s, %s among them: \"cscal -o %[1]s delete\" removes them, and --with-calendars gives them to the new one", owner, home.Calendars[0].ID)
 }
 
 // newPassword is the one given, made or typed.
@@ -282,12 +312,28 @@ func (o *userOptions) show(secret string) error {
 // delete removes the entry, what opens it, and the default calendar. The
 // store is opened first: without it nothing is done.
 func (o *userOptions) delete(ctx context.Context, cfg *config.Config, ed *directory.Editor, id string) error {
+	owner := calendar.Owner(strings.ToLower(id))
+	if cfg.CLD.Type == "directory" {
+		people, err := o.people(cfg)
+		if err != nil {
+			return err
+		}
+		err = servedHere(ctx, cfg, people, owner)
+		people.Close()
+		if err != nil {
+			return err
+		}
+	}
 	be, err := o.store(ctx)
 	if err != nil {
 		return err
 	}
 	defer be.close()
-	if err := o.confirm("Delete %s and the default calendar of that name?", id); err != nil {
+	what := "the default calendar of that name"
+	if o.all {
+		what = "all calendars of that name"
+	}
+	if err := o.confirm("Delete %s and %s?", id, what); err != nil {
 		return err
 	}
 	if err := ed.Delete(id); err != nil {
@@ -303,14 +349,27 @@ func (o *userOptions) delete(ctx context.Context, cfg *config.Config, ed *direct
 			return err
 		}
 	}
-	err = be.DeleteCalendar(ctx, be.who, calendar.DeleteCalendarRequest{ID: calendar.ID(id)})
+	err = be.DeleteCalendar(ctx, be.who, calendar.DeleteCalendarRequest{ID: calendar.ID(owner)})
 	if err != nil && !errors.Is(err, calendar.NoCalendar) {
 		return err
 	}
 	o.say("%s: deleted", id)
-	home, err := be.Home(ctx, be.who, calendar.HomeRequest{Owner: calendar.Owner(id)})
-	if err == nil && len(home.Calendars) > 0 {
-		o.say("%d other calendars stay; \"cscal -o %s delete\" removes them", len(home.Calendars), id)
+	home, err := be.Home(ctx, be.who, calendar.HomeRequest{Owner: owner})
+	if err != nil && !errors.Is(err, calendar.NoCalendar) {
+		return err
+	}
+	for _, c := range home.Calendars {
+		if !o.all {
+			o.say("%s stays", c.ID)
+			continue
+		}
+		if err := be.DeleteCalendar(ctx, be.who, calendar.DeleteCalendarRequest{ID: c.ID}); err != nil && !errors.Is(err, calendar.NoCalendar) {
+			return err
+		}
+		o.say("%s: deleted", c.ID)
+	}
+	if n := len(home.Calendars); n > 0 && !o.all {
+		o.say("%d other calendars stay; \"cscal -o %s delete\" removes them, before another %[2]s gets them", n, id)
 	}
 	return nil
 }

@@ -130,8 +130,41 @@ func TestCsuser(t *testing.T) {
 	if _, err := be.Calendar(t.Context(), be.who, "tchang:more"); err != nil {
 		t.Errorf("the other calendar: %v", err)
 	}
+	do(1, "calendars of an earlier tchang, tchang:more among them", "", "--generate", "create", "TChang")
+	login(false, "tchang", "typed-one")
+	do(0, "made", "", "-y", "long enough 1", "--with-calendars", "create", "tchang")
+	do(0, "tchang:more: deleted", "y\n", "--with-calendars", "delete", "tchang")
+	if _, err := be.Calendar(t.Context(), be.who, "tchang:more"); calendar.KindOf(err) != calendar.NoCalendar {
+		t.Errorf("the other calendar is left: %v", err)
+	}
+	do(0, "made", "", "-y", "long enough 1", "create", "tchang")
+	do(0, "deleted", "y\n", "delete", "tchang")
 	do(0, "", "", "-q", "reset", "bert")
 	do(1, "tchang is not in the directory", "", "-q", "delete", "tchang")
+}
+
+// A tool does nothing to calendars that another host serves.
+func TestToolsGoToTheBackEnd(t *testing.T) {
+	people, _, cfg := testPeople(t, "anna")
+	cfg.Local.Hostname = "front.example.com"
+	cfg.CLD.Type, cfg.DWP.Default = "directory", "back.example.com"
+	cfg.DWP.BackEnds = []config.BackEnd{{Host: "back.example.com"}}
+	for _, backEnd := range []bool{false, true} {
+		cfg.DWP.Enable = backEnd
+		for _, owner := range []calendar.Owner{"anna", "nobody"} {
+			if err := servedHere(t.Context(), cfg, people, owner); err == nil || !strings.Contains(err.Error(), "back end back.example.com") {
+				t.Errorf("%s: %v", owner, err)
+			}
+		}
+	}
+	cfg.Local.Hostname = "Back.example.com"
+	if err := servedHere(t.Context(), cfg, people, "anna"); err != nil {
+		t.Error(err)
+	}
+	cfg.DWP.Default = ""
+	if err := servedHere(t.Context(), cfg, people, "anna"); err != nil {
+		t.Errorf("no back end is named: %v", err)
+	}
 }
 
 func TestCsuserInLDAP(t *testing.T) {
