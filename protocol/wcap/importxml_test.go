@@ -56,7 +56,7 @@ func TestWCAP_10_Texts(t *testing.T) {
 		got := throughXML(t, c).Prop("SUMMARY")
 		return ical.UnescapeText(got.Value) == s && got.Param("X-P") == s
 	}
-	for _, s := range []string{"", " ", "\n", "a\n", "\t a \t", " \n x y \n ", `"`, `""`, `","`, `"a","b"`, "]]>", "\U0001F600 "} {
+	for _, s := range []string{"", " ", "\n", "a\n", "\t a \t", " \n x y \n ", `"`, `""`, `","`, `"a","b"`, "]]>", "\U0001F600 ", "a\uFFFE\uFFFFb"} {
 		if !same(s) {
 			t.Errorf("%q is lost", s)
 		}

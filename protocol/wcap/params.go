@@ -224,7 +224,7 @@ func unhex(c byte) byte {
 
 // clean makes a decoded value text: octets that are not UTF-8 are taken for
 // ISO 8859-1, line ends become "\n", and control characters that no text has
-// (NUL above all) are dropped.
+// (NUL above all) are dropped, and so are the two that XML has no place for.
 func clean(s string) string {
 	plain := true
 	for i := range len(s) {
@@ -249,7 +249,7 @@ func clean(s string) string {
 			if i+1 == len(s) || s[i+1] != '\n' {
 				b.WriteByte('\n')
 			}
-		case r == '\n', r == '\t', r >= ' ' && r != 0x7f && (r < 0x80 || r > 0x9f):
+		case r == '\n', r == '\t', r >= ' ' && r != 0x7f && (r < 0x80 || r > 0x9f) && r != 0xFFFE && r != 0xFFFF:
 			b.WriteRune(r)
 		}
 		i += n

@@ -16,7 +16,6 @@ import (
 	"factotum/cmd/internal/tooltest"
 	"factotum/server/calendar"
 	"factotum/server/ical"
-	"factotum/server/service"
 )
 
 // run is a migration of anna's calendars there to ben's here.
@@ -75,7 +74,8 @@ func force(m *migrate.Migration)  { m.Force = true }
 
 func TestMigrateAgainAndAgain(t *testing.T) {
 	ctx := t.Context()
-	src, dst := tooltest.Backend(t), tooltest.Backend(t)
+	src, site := tooltest.Backend(t), tooltest.Site(t)
+	dst := site.Backend
 	url, requests := tooltest.Serve(t, src)
 	m := &run{t, dst, url, t.TempDir()}
 	var files []string
@@ -155,7 +155,7 @@ func TestMigrateAgainAndAgain(t *testing.T) {
 	// Without its memory it fetches all again, and doubles nothing.
 	m.dir = filepath.Join(m.dir, "other")
 	m.run("0 new, 0 changed, 120 unchanged, 0 deleted there, 0 refused")
-	if rep, err := dst.(*service.Service).Check(ctx, nil); err != nil || len(rep.Findings) > 0 {
+	if rep, err := site.Model.Check(ctx, nil); err != nil || len(rep.Findings) > 0 {
 		t.Errorf("%+v %v", rep, err)
 	}
 }

@@ -18,13 +18,20 @@ var Admin = calendar.Actor{User: "calmaster", Admin: true}
 // home.
 func Backend(t testing.TB) calendar.Backend {
 	t.Helper()
-	be := sitetest.New(t, sitetest.Options{}).Backend
+	return Site(t).Backend
+}
+
+// Site is Backend for those who look behind it.
+func Site(t testing.TB) *sitetest.Site {
+	t.Helper()
+	site := sitetest.New(t, sitetest.Options{})
+	be := site.Backend
 	for _, owner := range []calendar.Owner{"anna", "ben"} {
 		if _, err := be.Home(t.Context(), calendar.Actor{User: string(owner)}, calendar.HomeRequest{Owner: owner}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return be
+	return site
 }
 
 // Import stores files given by name and text.
