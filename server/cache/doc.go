@@ -49,5 +49,6 @@
 // ahead of all that this process has under way, or it is behind what was
 // published, as when an old copy of the store is put in its place. Then the
 // home is forgotten, an error is logged and counted, and the answer comes from
-// the store.
+// the store. What goes unnoticed is another writer who stops at exactly the
+// published number: there the locks of the store are the only guard.
 package cache
