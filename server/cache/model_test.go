@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -466,8 +467,9 @@ func logger(to io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(to,
 // open makes a model with something in it.
 func open(t *testing.T, seed int64, opt service.Options) *model {
 	m := &model{Store: calendartest.NewStore(), t: t, rand: rand.New(rand.NewSource(seed)), writing: make(chan struct{}, 1)}
-	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	opt.Now = func() time.Time { now = now.Add(time.Second); return now }
+	var ticks atomic.Int64 // writers take turns with the store, not with the clock
+	begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	opt.Now = func() time.Time { return begin.Add(time.Duration(ticks.Add(1)) * time.Second) }
 	opt.TombstoneAge = time.Minute
 	m.opt = opt
 	m.svc = service.New(m, nil, opt)
