@@ -120,6 +120,9 @@ func (p *parser) run(u unfolded) (*Component, *ParseError) {
 	}
 	if n := u.lines - 2*u.comps; cap(p.propSlab) < n {
 		p.propSlab = make([]Property, 0, n)
+		if n > 256 && cap(p.props) < n { // growing step by step would take five times the room
+			p.props = make([]Property, 0, n)
+		}
 	}
 	var root *Component
 	rest := u.text

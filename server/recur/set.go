@@ -229,16 +229,26 @@ func (s *Set) periodOf(per ical.Period, zones *Zones) length {
 // equal types, but clients write this and mean the day. A DATE-TIME against
 // an all-day series counts by its date as written.
 func (s *Set) addExDates(p *ical.Property, zones *Zones) error {
-	list, err := p.DateTimes()
-	if err != nil {
-		return err
-	}
-	for _, d := range list {
+	add := func(d ical.DateTime) {
 		if d.Kind == ical.Date && !s.master.allDay() {
 			s.exdays = append(s.exdays, floorDiv(civilOf(d), daySecs))
 		} else {
 			s.exdates = append(s.exdates, s.keyOf(d, zones))
 		}
+	}
+	if !strings.ContainsAny(p.Value, ",/") { // one, as most write it: a series may have a hundred thousand
+		d, err := p.DateTime()
+		if err == nil {
+			add(d)
+		}
+		return err
+	}
+	list, err := p.DateTimes()
+	if err != nil {
+		return err
+	}
+	for _, d := range list {
+		add(d)
 	}
 	return nil
 }
