@@ -142,27 +142,43 @@ func objectsOfOne(ctx context.Context, who calendar.Actor, be calendar.Backend, 
 
 // FreeBusy implements calendar.Backend.
 func (r *Router) FreeBusy(ctx context.Context, who calendar.Actor, req calendar.FreeBusyRequest) ([]calendar.FreeBusyResult, error) {
-	shares, errs := r.deal(ctx, len(req.Targets), func(i int) calendar.Owner { return req.Targets[i].Calendar.Owner() })
-	results := make([]calendar.FreeBusyResult, len(req.Targets))
+	results, err := gather(ctx, r, req.Targets, func(t calendar.FreeBusyTarget) calendar.Owner { return t.Calendar.Owner() },
+		func(be calendar.Backend, part []calendar.FreeBusyTarget) ([]calendar.FreeBusyResult, error) {
+			some := req
+			some.Targets = part
+			return be.FreeBusy(ctx, who, some)
+		},
+		func(err error) calendar.FreeBusyResult { return calendar.FreeBusyResult{Err: err} })
+	for i := range results {
+		results[i].Target = req.Targets[i]
+	}
+	return results, err
+}
+
+// gather asks each back end about its part of the items, all at the same time,
+// and puts the answers together in the order of the items. What cannot be asked
+// spoils its own items only, for which failed makes an answer.
+func gather[T, A any](ctx context.Context, r *Router, items []T, owner func(T) calendar.Owner, ask func(calendar.Backend, []T) ([]A, error), failed func(error) A) ([]A, error) {
+	shares, errs := r.deal(ctx, len(items), func(i int) calendar.Owner { return owner(items[i]) })
+	results := make([]A, len(items))
 	for i, err := range errs {
-		results[i].Err = err
+		results[i] = failed(err)
 	}
 	err := each(shares, func(s *share) error {
-		part := req
-		part.Targets = make([]calendar.FreeBusyTarget, len(s.places))
+		part := make([]T, len(s.places))
 		for i, p := range s.places {
-			part.Targets[i] = req.Targets[p]
+			part[i] = items[p]
 		}
-		got, err := s.be.FreeBusy(ctx, who, part)
-		if err == nil && len(got) != len(s.places) {
-			err = &calendar.Error{Kind: calendar.Internal, Op: "free/busy", Err: errors.New("answers are missing")}
+		got, err := ask(s.be, part)
+		if err == nil && len(got) != len(part) {
+			err = errOrder
 		}
 		if err != nil && !ofItems(err) {
 			return err
 		}
 		for i, p := range s.places {
 			if err != nil {
-				results[p].Err = err
+				results[p] = failed(err)
 			} else {
 				results[p] = got[i]
 			}
@@ -171,9 +187,6 @@ func (r *Router) FreeBusy(ctx context.Context, who calendar.Actor, req calendar.
 	})
 	if err != nil {
 		return nil, err
-	}
-	for i := range results {
-		results[i].Target = req.Targets[i]
 	}
 	return results, nil
 }

@@ -10,37 +10,13 @@ import (
 
 // Calendars implements calendar.Backend.
 func (r *Router) Calendars(ctx context.Context, who calendar.Actor, req calendar.CalendarsRequest) ([]calendar.CalendarResult, error) {
-	shares, errs := r.deal(ctx, len(req.IDs), func(i int) calendar.Owner { return req.IDs[i].Owner() })
-	results := make([]calendar.CalendarResult, len(req.IDs))
-	for i, err := range errs {
-		results[i].Err = err
-	}
-	err := each(shares, func(s *share) error {
-		part := req
-		part.IDs = make([]calendar.ID, len(s.places))
-		for i, p := range s.places {
-			part.IDs[i] = req.IDs[p]
-		}
-		got, err := s.be.Calendars(ctx, who, part)
-		if err == nil && len(got) != len(s.places) {
-			err = errOrder
-		}
-		if err != nil && !ofItems(err) {
-			return err
-		}
-		for i, p := range s.places {
-			if err != nil {
-				results[p].Err = err
-			} else {
-				results[p] = got[i]
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return results, nil
+	return gather(ctx, r, req.IDs, calendar.ID.Owner,
+		func(be calendar.Backend, part []calendar.ID) ([]calendar.CalendarResult, error) {
+			some := req
+			some.IDs = part
+			return be.Calendars(ctx, who, some)
+		},
+		func(err error) calendar.CalendarResult { return calendar.CalendarResult{Err: err} })
 }
 
 // Occurrences implements calendar.Backend. The back ends are asked at the same
