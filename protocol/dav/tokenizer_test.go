@@ -318,6 +318,7 @@ func FuzzTokenizer(f *testing.F) {
 		multiget(3), propfindBody,
 		"<?xml version='1.0' encoding='utf-8'?><a xmlns='u' xmlns:p='v' p:b='1&#10;'>t<![CDATA[<]]>&amp;\r\n<!-- c --><?pi?></a>",
 		"<é/>", "<!DOCTYPE a><a/>", "<a:b xmlns:a=''/>", "<a xml:lang='x'/>", "\uFEFF<a>\uFFFD</a>",
+		"<b:a xmlns:b='\n'></b:a>",
 	} {
 		f.Add(s)
 	}
@@ -345,10 +346,11 @@ func FuzzTokenizer(f *testing.F) {
 			}
 			t.Fatalf("we accept %q, encoding/xml: %v", src, err)
 		}
-		// encoding/xml does not normalise blanks in attributes (XML 1.0 §3.3.3).
+		// encoding/xml does not normalise blanks in attributes (XML 1.0 §3.3.3),
+		// and so not in the names of namespaces, which an end carries too.
 		for _, list := range [][]string{got, want} {
 			for i, s := range list {
-				if strings.HasPrefix(s, "start ") {
+				if strings.HasPrefix(s, "start ") || strings.HasPrefix(s, "end ") {
 					list[i] = strings.NewReplacer("\n", " ", "\t", " ", "\r", " ").Replace(s)
 				}
 			}
