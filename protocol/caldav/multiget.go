@@ -29,8 +29,13 @@ func (rq *request) multiget(root *dav.Node) error {
 	// skip answers for the hrefs that name nothing we could ask for.
 	skip := func() {
 		for ; next < len(hrefs) && !hrefs[next].ok; next++ {
-			mw.StatusEncoded(http.StatusNotFound, hrefs[next].text)
+			mw.StatusEncoded(http.StatusNotFound, dav.Condition{}, hrefs[next].text)
 		}
+	}
+	refuse := func(href string, err error) error {
+		de := rq.translate(err)
+		mw.StatusEncoded(de.Status, de.Condition, href)
+		return mw.Err()
 	}
 	emit := func(r calendar.ObjectResult) error {
 		if skip(); next == len(hrefs) {
@@ -39,13 +44,12 @@ func (rq *request) multiget(root *dav.Node) error {
 		href := hrefs[next].text
 		next++
 		if r.Err != nil {
-			mw.StatusEncoded(rq.translate(r.Err).Status, href)
-			return mw.Err()
+			return refuse(href, r.Err)
 		}
 		if needCal && (s.cal == nil || s.cal.ID != r.Ref.Calendar) {
 			c, err := rq.be.Calendar(rq.ctx, rq.who, r.Ref.Calendar)
 			if err != nil {
-				return err
+				return refuse(href, err)
 			}
 			s.cal = &c
 		}

@@ -186,10 +186,16 @@ func (pl *plan) respond(mw *dav.Writer, s *subject) {
 }
 
 // member writes the response of an object in the collection that s stands for
-// and Writer.Base named.
+// and Writer.Base named: one that cannot be given as it was asked for is refused
+// by itself.
 func (pl *plan) member(mw *dav.Writer, s *subject, o *calendar.Object) error {
 	if pl.tag { // every member has an ETag
 		mw.MemberTag(o.Name, o)
+		return mw.Err()
+	}
+	if o.Refused != nil {
+		de := s.rq.translate(o.Refused)
+		mw.StatusCondition(de.Status, de.Condition, s.path, o.Name)
 		return mw.Err()
 	}
 	s.member(o)

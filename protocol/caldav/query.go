@@ -29,24 +29,32 @@ func (rq *request) calendarQuery(root *dav.Node) error {
 		return err
 	}
 	mw := rq.answer()
-	left := limit
+	left, cut := limit, false
 	for id, err := range rq.calendars(&pl) {
 		if err == nil {
 			q.Calendar = id.ID
 			err = rq.queryOne(mw, &pl, q, id, limit, &left)
 		}
 		switch {
+		case err == nil:
 		case errors.Is(err, errCut):
-			rq.cut(mw)
-			return mw.Close()
-		case err != nil:
+			if cut = true; limit > 0 && left == 0 {
+				rq.cut(mw)
+				return mw.Close()
+			}
+		case rq.at.place == atHome && (notThere(err) || errors.Is(err, calendar.Denied)): // taken away, or closed, since the home was listed
+		default:
 			return rq.abort(mw, err)
 		}
+	}
+	if cut {
+		rq.cut(mw)
 	}
 	return mw.Close()
 }
 
-// errCut ends a query whose limit is reached.
+// errCut ends the query of a calendar that has more matches than wanted, or
+// than the server gives.
 var errCut = errors.New("more matches than wanted")
 
 // queryOne answers for one calendar. One match more than wanted is asked for,

@@ -160,7 +160,8 @@ type multi struct {
 }
 
 type res struct {
-	status int // of the response, 0 if it has propstats
+	status int    // of the response, 0 if it has propstats
+	cond   string // the precondition beside it
 	props  map[string]prop
 }
 
@@ -203,6 +204,9 @@ func (r *reply) response(n *dav.Node) *res {
 	out := &res{props: map[string]prop{}}
 	if st := n.Child(dav.D("status")); st != nil {
 		out.status = r.statusLine(st.TrimText())
+		if c := n.Child(dav.D("error")).FirstChild(); c != nil {
+			out.cond = short(c.Name)
+		}
 		return out
 	}
 	first := true

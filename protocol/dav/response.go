@@ -163,10 +163,10 @@ func (mw *Writer) Status(code int, parts ...string) {
 	mw.endStatus(code, Condition{})
 }
 
-// StatusEncoded is Status for an href that is percent-encoded already.
-func (mw *Writer) StatusEncoded(code int, href string) {
+// StatusEncoded is StatusCondition for an href that is percent-encoded already.
+func (mw *Writer) StatusEncoded(code int, c Condition, href string) {
 	mw.ResponseEncoded(href)
-	mw.endStatus(code, Condition{})
+	mw.endStatus(code, c)
 }
 
 // StatusCondition is Status with a precondition element, such as 507 with

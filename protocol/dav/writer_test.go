@@ -91,7 +91,7 @@ func TestRFC4918_13_Multistatus(t *testing.T) {
 			mw.Member("é.ics")
 			mw.Text(D("getetag"), "1")
 			mw.Status(404, "/c/", "gone.ics")
-			mw.StatusEncoded(404, "/c/%40<.ics")
+			mw.StatusEncoded(404, Condition{}, "/c/%40<.ics")
 			mw.StatusCondition(507, Condition{Name: D("number-of-matches-within-limits")}, "/c/")
 			mw.SyncToken("data:,1&2")
 		}, "<D:response><D:href>/c/%C3%A9.ics</D:href><D:propstat><D:prop><D:getetag>1</D:getetag></D:prop>" + ok + "</D:propstat></D:response>" +

@@ -207,6 +207,7 @@ func toObject(o *calendar.Object) *wire.Object {
 		Calendar: toText(o.Calendar), Name: toText(o.Name), Uid: toText(o.UID), Component: toText(o.Component),
 		Change: o.Change, ScheduleTag: o.ScheduleTag, Created: toTime(o.Created), Modified: toTime(o.Modified),
 		Size: int64(o.Size), ContentType: toText(o.ContentType), Masked: o.Masked, Data: o.Data, Props: each(o.Props, toDeadProp),
+		Refused: toFailure(o.Refused),
 	}
 }
 
@@ -215,6 +216,7 @@ func fromObject(m *wire.Object) calendar.Object {
 		Calendar: calendar.ID(m.GetCalendar()), Name: string(m.GetName()), UID: string(m.GetUid()), Component: string(m.GetComponent()),
 		Change: m.GetChange(), ScheduleTag: m.GetScheduleTag(), Created: fromTime(m.GetCreated()), Modified: fromTime(m.GetModified()),
 		Size: int(m.GetSize()), ContentType: string(m.GetContentType()), Masked: m.GetMasked(), Data: m.GetData(), Props: eachOf(m.GetProps(), fromDeadProp),
+		Refused: fromFailure(m.GetRefused()),
 	}
 }
 

@@ -90,6 +90,10 @@ type Object struct {
 	Data        []byte // nil unless asked for
 	Props       []DeadProp
 
+	// Refused is why Data is not there in the form that a Query asked for, such as
+	// a series expanded: the objects beside it are answered.
+	Refused error
+
 	Class uint8 `dwp:"-"` // 0 PUBLIC, 1 PRIVATE, 2 CONFIDENTIAL: RFC 5545 §3.8.1.3
 }
 

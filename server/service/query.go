@@ -15,7 +15,8 @@ import (
 // a component is answered from the time index; the rest of the filter is
 // tested on the text of what remains. Up to readChunk candidates are of one
 // state. Of more, the candidates are, and what was changed since is looked at
-// again. RFC 4791 §7.8.
+// again. An object that cannot be given as it is asked for is Refused, alone.
+// RFC 4791 §7.8.
 func (s *Service) Query(ctx context.Context, who calendar.Actor, req calendar.QueryRequest, emit func(*calendar.Object) error) error {
 	form, err := match.NewForm(req.Data)
 	if err != nil { // unless he may not know of the calendar
@@ -27,7 +28,11 @@ func (s *Service) Query(ctx context.Context, who calendar.Actor, req calendar.Qu
 	return s.query(ctx, who, &req, form, func(q *query, o *cache.Object) error {
 		out, err := s.present(ctx, q.cal, o, q.rights, who, form)
 		if err != nil {
-			return err
+			if ctx.Err() != nil {
+				return err
+			}
+			out = s.meta(q.cal, o, q.rights, who)
+			out.Refused = err
 		}
 		return emit(out)
 	})

@@ -10,16 +10,11 @@ import (
 
 // present gives an object the form asked for and hides what who may not see.
 func (s *Service) present(ctx context.Context, of *cache.Calendar, known *cache.Object, r calendar.Rights, who calendar.Actor, form *match.Form) (*calendar.Object, error) {
-	o := known.Object
-	masked := s.hides(o.Class, r, who, of)
 	if form.NoData() {
-		out := o.Meta()
-		if masked {
-			out = match.Mask(out)
-		}
-		return out, nil
+		return s.meta(of, known, r, who), nil
 	}
-	if masked {
+	o := known.Object
+	if s.hides(o.Class, r, who, of) {
 		o = match.Mask(o)
 		known = &cache.Object{Object: o}
 	}
@@ -38,4 +33,13 @@ func (s *Service) present(ctx context.Context, of *cache.Calendar, known *cache.
 	out.Data = cal.Append(make([]byte, 0, len(o.Data)))
 	known.Keep(parsed)
 	return &out, nil
+}
+
+// meta is an object without its text, as who may see it.
+func (s *Service) meta(of *cache.Calendar, known *cache.Object, r calendar.Rights, who calendar.Actor) *calendar.Object {
+	out := known.Meta()
+	if s.hides(out.Class, r, who, of) {
+		out = match.Mask(out)
+	}
+	return out
 }

@@ -138,6 +138,27 @@ func testQueryData(s *suite) {
 	}}).Data)
 	equal(s, "selected", strings.Contains(part, "UID:daily"), true)
 	equal(s, "left out", strings.Contains(part, "RRULE") || strings.Contains(part, "Lunch"), false)
+
+	// A series that is too long to be expanded is refused, and spoils no other.
+	s.put("anna", "always", event("always", at(0), at(0), "SUMMARY:Always", "RRULE:FREQ=MINUTELY"))
+	s.put("anna", "zuletzt", event("zuletzt", at(33), at(34)))
+	month := &calendar.Window{From: at(0), To: at(24 * 30)}
+	req := calendar.QueryRequest{Calendar: "anna", Data: calendar.DataRequest{Expand: month}}
+	var found []string
+	s.ok(s.be.Query(s.ctx, s.as("anna"), req, func(o *calendar.Object) error {
+		found = append(found, o.Name)
+		if o.Name != "always" {
+			s.ok(o.Refused)
+			equal(s, "data of "+o.Name, len(o.Data) > 0, true)
+			return nil
+		}
+		equal(s, "kind", calendar.KindOf(o.Refused), calendar.TooMany)
+		equal(s, "reason", calendar.ReasonOf(o.Refused), calendar.MaxInstances)
+		equal(s, "data", o.Data == nil && o.Change > 0, true)
+		return nil
+	}))
+	slices.Sort(found)
+	same(s, "beside an endless series", found, []string{"always", "daily", "zuletzt"})
 }
 
 func testSync(s *suite) {

@@ -1124,6 +1124,7 @@ type Object struct {
 	Masked        bool                   `protobuf:"varint,11,opt,name=masked,proto3" json:"masked,omitempty"`
 	Data          []byte                 `protobuf:"bytes,12,opt,name=data,proto3,oneof" json:"data,omitempty"` // absent: not asked for
 	Props         []*DeadProp            `protobuf:"bytes,13,rep,name=props,proto3" json:"props,omitempty"`
+	Refused       *Failure               `protobuf:"bytes,14,opt,name=refused,proto3" json:"refused,omitempty"` // why data is absent though it was asked for
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1245,6 +1246,13 @@ func (x *Object) GetData() []byte {
 func (x *Object) GetProps() []*DeadProp {
 	if x != nil {
 		return x.Props
+	}
+	return nil
+}
+
+func (x *Object) GetRefused() *Failure {
+	if x != nil {
+		return x.Refused
 	}
 	return nil
 }
@@ -6930,7 +6938,7 @@ const file_dwp_proto_rawDesc = "" +
 	"\x05props\x18\x16 \x03(\v2\x19.factotum.dwp.v1.DeadPropR\x05props\x12/\n" +
 	"\x06rights\x18\x17 \x01(\v2\x17.factotum.dwp.v1.RightsR\x06rights\x12\x1a\n" +
 	"\bdisabled\x18\x18 \x01(\bR\bdisabled\x12\x12\n" +
-	"\x04kind\x18\x19 \x01(\rR\x04kind\"\xfb\x02\n" +
+	"\x04kind\x18\x19 \x01(\rR\x04kind\"\xaf\x03\n" +
 	"\x06Object\x12\x1a\n" +
 	"\bcalendar\x18\x01 \x01(\fR\bcalendar\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\fR\x04name\x12\x10\n" +
@@ -6945,7 +6953,8 @@ const file_dwp_proto_rawDesc = "" +
 	" \x01(\fR\vcontentType\x12\x16\n" +
 	"\x06masked\x18\v \x01(\bR\x06masked\x12\x17\n" +
 	"\x04data\x18\f \x01(\fH\x00R\x04data\x88\x01\x01\x12/\n" +
-	"\x05props\x18\r \x03(\v2\x19.factotum.dwp.v1.DeadPropR\x05propsB\a\n" +
+	"\x05props\x18\r \x03(\v2\x19.factotum.dwp.v1.DeadPropR\x05props\x122\n" +
+	"\arefused\x18\x0e \x01(\v2\x18.factotum.dwp.v1.FailureR\arefusedB\a\n" +
 	"\x05_data\"\xbf\x01\n" +
 	"\tTombstone\x12\x1a\n" +
 	"\bcalendar\x18\x01 \x01(\fR\bcalendar\x12\x12\n" +
@@ -7573,211 +7582,212 @@ var file_dwp_proto_depIdxs = []int32{
 	7,   // 5: factotum.dwp.v1.Calendar.props:type_name -> factotum.dwp.v1.DeadProp
 	11,  // 6: factotum.dwp.v1.Calendar.rights:type_name -> factotum.dwp.v1.Rights
 	7,   // 7: factotum.dwp.v1.Object.props:type_name -> factotum.dwp.v1.DeadProp
-	3,   // 8: factotum.dwp.v1.HomeRequest.actor:type_name -> factotum.dwp.v1.Actor
-	13,  // 9: factotum.dwp.v1.HomeAnswer.calendars:type_name -> factotum.dwp.v1.Calendar
-	11,  // 10: factotum.dwp.v1.HomeAnswer.rights:type_name -> factotum.dwp.v1.Rights
-	87,  // 11: factotum.dwp.v1.HomeAnswer.prefs:type_name -> factotum.dwp.v1.Pref
-	3,   // 12: factotum.dwp.v1.CalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
-	13,  // 13: factotum.dwp.v1.CalendarAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
-	3,   // 14: factotum.dwp.v1.CalendarsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	22,  // 15: factotum.dwp.v1.CalendarsAnswer.items:type_name -> factotum.dwp.v1.CalendarItem
-	13,  // 16: factotum.dwp.v1.CalendarItem.calendar:type_name -> factotum.dwp.v1.Calendar
-	2,   // 17: factotum.dwp.v1.CalendarItem.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 18: factotum.dwp.v1.CreateCalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
-	13,  // 19: factotum.dwp.v1.CreateCalendarRequest.calendar:type_name -> factotum.dwp.v1.Calendar
-	3,   // 20: factotum.dwp.v1.UpdateCalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
-	12,  // 21: factotum.dwp.v1.UpdateCalendarRequest.components:type_name -> factotum.dwp.v1.Texts
-	12,  // 22: factotum.dwp.v1.UpdateCalendarRequest.co_owners:type_name -> factotum.dwp.v1.Texts
-	10,  // 23: factotum.dwp.v1.UpdateCalendarRequest.acl:type_name -> factotum.dwp.v1.ACL
-	8,   // 24: factotum.dwp.v1.UpdateCalendarRequest.props:type_name -> factotum.dwp.v1.PropChange
-	3,   // 25: factotum.dwp.v1.DeleteCalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
-	3,   // 26: factotum.dwp.v1.CopyRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 27: factotum.dwp.v1.CopyRequest.from:type_name -> factotum.dwp.v1.Ref
-	4,   // 28: factotum.dwp.v1.CopyRequest.to:type_name -> factotum.dwp.v1.Ref
-	6,   // 29: factotum.dwp.v1.CopyRequest.precond:type_name -> factotum.dwp.v1.Precond
-	6,   // 30: factotum.dwp.v1.CopyRequest.if_dest:type_name -> factotum.dwp.v1.Precond
-	14,  // 31: factotum.dwp.v1.CopyAnswer.object:type_name -> factotum.dwp.v1.Object
-	14,  // 32: factotum.dwp.v1.CopyOutAnswer.object:type_name -> factotum.dwp.v1.Object
-	62,  // 33: factotum.dwp.v1.CopyOutAnswer.files:type_name -> factotum.dwp.v1.AttachmentAnswer
-	27,  // 34: factotum.dwp.v1.CopyOutAnswer.done:type_name -> factotum.dwp.v1.CopyAnswer
-	3,   // 35: factotum.dwp.v1.CopyInRequest.actor:type_name -> factotum.dwp.v1.Actor
-	26,  // 36: factotum.dwp.v1.CopyInRequest.copy:type_name -> factotum.dwp.v1.CopyRequest
-	28,  // 37: factotum.dwp.v1.CopyInRequest.parcel:type_name -> factotum.dwp.v1.CopyOutAnswer
-	4,   // 38: factotum.dwp.v1.Moved.to:type_name -> factotum.dwp.v1.Ref
-	27,  // 39: factotum.dwp.v1.Moved.result:type_name -> factotum.dwp.v1.CopyAnswer
-	5,   // 40: factotum.dwp.v1.DataRequest.expand:type_name -> factotum.dwp.v1.Window
-	5,   // 41: factotum.dwp.v1.DataRequest.limit_recur:type_name -> factotum.dwp.v1.Window
-	5,   // 42: factotum.dwp.v1.DataRequest.limit_busy:type_name -> factotum.dwp.v1.Window
-	33,  // 43: factotum.dwp.v1.DataRequest.comp:type_name -> factotum.dwp.v1.CompSelect
-	34,  // 44: factotum.dwp.v1.CompSelect.props:type_name -> factotum.dwp.v1.PropSelect
-	33,  // 45: factotum.dwp.v1.CompSelect.comps:type_name -> factotum.dwp.v1.CompSelect
-	14,  // 46: factotum.dwp.v1.ListObjectsAnswer.objects:type_name -> factotum.dwp.v1.Object
-	13,  // 47: factotum.dwp.v1.ListObjectsAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
-	3,   // 48: factotum.dwp.v1.ObjectRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 49: factotum.dwp.v1.ObjectRequest.ref:type_name -> factotum.dwp.v1.Ref
-	14,  // 50: factotum.dwp.v1.ObjectAnswer.object:type_name -> factotum.dwp.v1.Object
-	3,   // 51: factotum.dwp.v1.ObjectsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 52: factotum.dwp.v1.ObjectsRequest.refs:type_name -> factotum.dwp.v1.Ref
-	32,  // 53: factotum.dwp.v1.ObjectsRequest.data:type_name -> factotum.dwp.v1.DataRequest
-	40,  // 54: factotum.dwp.v1.ObjectsAnswer.items:type_name -> factotum.dwp.v1.ObjectItem
-	4,   // 55: factotum.dwp.v1.ObjectItem.ref:type_name -> factotum.dwp.v1.Ref
-	14,  // 56: factotum.dwp.v1.ObjectItem.object:type_name -> factotum.dwp.v1.Object
-	2,   // 57: factotum.dwp.v1.ObjectItem.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 58: factotum.dwp.v1.PutRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 59: factotum.dwp.v1.PutRequest.ref:type_name -> factotum.dwp.v1.Ref
-	6,   // 60: factotum.dwp.v1.PutRequest.precond:type_name -> factotum.dwp.v1.Precond
-	14,  // 61: factotum.dwp.v1.PutAnswer.object:type_name -> factotum.dwp.v1.Object
-	3,   // 62: factotum.dwp.v1.PutObjectsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	44,  // 63: factotum.dwp.v1.PutObjectsRequest.items:type_name -> factotum.dwp.v1.PutItem
-	5,   // 64: factotum.dwp.v1.PutObjectsRequest.within:type_name -> factotum.dwp.v1.Window
-	46,  // 65: factotum.dwp.v1.PutObjectsAnswer.items:type_name -> factotum.dwp.v1.PutItemAnswer
-	2,   // 66: factotum.dwp.v1.PutItemAnswer.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 67: factotum.dwp.v1.DeleteRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 68: factotum.dwp.v1.DeleteRequest.ref:type_name -> factotum.dwp.v1.Ref
-	6,   // 69: factotum.dwp.v1.DeleteRequest.precond:type_name -> factotum.dwp.v1.Precond
-	30,  // 70: factotum.dwp.v1.DeleteRequest.moved_to:type_name -> factotum.dwp.v1.Moved
-	3,   // 71: factotum.dwp.v1.PatchPropsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 72: factotum.dwp.v1.PatchPropsRequest.ref:type_name -> factotum.dwp.v1.Ref
-	8,   // 73: factotum.dwp.v1.PatchPropsRequest.changes:type_name -> factotum.dwp.v1.PropChange
-	49,  // 74: factotum.dwp.v1.Moments.moments:type_name -> factotum.dwp.v1.Moment
-	52,  // 75: factotum.dwp.v1.Property.params:type_name -> factotum.dwp.v1.Parameter
-	3,   // 76: factotum.dwp.v1.EditRequest.actor:type_name -> factotum.dwp.v1.Actor
-	54,  // 77: factotum.dwp.v1.EditRequest.items:type_name -> factotum.dwp.v1.EditItem
-	5,   // 78: factotum.dwp.v1.EditRequest.within:type_name -> factotum.dwp.v1.Window
-	49,  // 79: factotum.dwp.v1.EditItem.rid:type_name -> factotum.dwp.v1.Moment
-	55,  // 80: factotum.dwp.v1.EditItem.patch:type_name -> factotum.dwp.v1.Patch
-	58,  // 81: factotum.dwp.v1.EditItem.attach:type_name -> factotum.dwp.v1.NewAttachment
-	49,  // 82: factotum.dwp.v1.Patch.start:type_name -> factotum.dwp.v1.Moment
-	49,  // 83: factotum.dwp.v1.Patch.end:type_name -> factotum.dwp.v1.Moment
-	49,  // 84: factotum.dwp.v1.Patch.due:type_name -> factotum.dwp.v1.Moment
-	12,  // 85: factotum.dwp.v1.Patch.rrules:type_name -> factotum.dwp.v1.Texts
-	12,  // 86: factotum.dwp.v1.Patch.exrules:type_name -> factotum.dwp.v1.Texts
-	50,  // 87: factotum.dwp.v1.Patch.rdates:type_name -> factotum.dwp.v1.Moments
-	50,  // 88: factotum.dwp.v1.Patch.exdates:type_name -> factotum.dwp.v1.Moments
-	56,  // 89: factotum.dwp.v1.Patch.props:type_name -> factotum.dwp.v1.PropEdit
-	57,  // 90: factotum.dwp.v1.Patch.alarms:type_name -> factotum.dwp.v1.AlarmEdit
-	51,  // 91: factotum.dwp.v1.PropEdit.props:type_name -> factotum.dwp.v1.Property
-	49,  // 92: factotum.dwp.v1.AlarmEdit.at:type_name -> factotum.dwp.v1.Moment
-	12,  // 93: factotum.dwp.v1.AlarmEdit.attendees:type_name -> factotum.dwp.v1.Texts
-	13,  // 94: factotum.dwp.v1.EditAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
-	60,  // 95: factotum.dwp.v1.EditAnswer.items:type_name -> factotum.dwp.v1.EditItemAnswer
-	49,  // 96: factotum.dwp.v1.EditItemAnswer.rid:type_name -> factotum.dwp.v1.Moment
-	14,  // 97: factotum.dwp.v1.EditItemAnswer.object:type_name -> factotum.dwp.v1.Object
-	2,   // 98: factotum.dwp.v1.EditItemAnswer.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 99: factotum.dwp.v1.AttachmentRequest.actor:type_name -> factotum.dwp.v1.Actor
-	3,   // 100: factotum.dwp.v1.QueryRequest.actor:type_name -> factotum.dwp.v1.Actor
-	64,  // 101: factotum.dwp.v1.QueryRequest.filter:type_name -> factotum.dwp.v1.CompFilter
-	32,  // 102: factotum.dwp.v1.QueryRequest.data:type_name -> factotum.dwp.v1.DataRequest
-	5,   // 103: factotum.dwp.v1.CompFilter.time_range:type_name -> factotum.dwp.v1.Window
-	65,  // 104: factotum.dwp.v1.CompFilter.props:type_name -> factotum.dwp.v1.PropFilter
-	64,  // 105: factotum.dwp.v1.CompFilter.comps:type_name -> factotum.dwp.v1.CompFilter
-	5,   // 106: factotum.dwp.v1.PropFilter.time_range:type_name -> factotum.dwp.v1.Window
-	67,  // 107: factotum.dwp.v1.PropFilter.text:type_name -> factotum.dwp.v1.TextMatch
-	66,  // 108: factotum.dwp.v1.PropFilter.params:type_name -> factotum.dwp.v1.ParamFilter
-	67,  // 109: factotum.dwp.v1.ParamFilter.text:type_name -> factotum.dwp.v1.TextMatch
-	14,  // 110: factotum.dwp.v1.QueryAnswer.objects:type_name -> factotum.dwp.v1.Object
-	3,   // 111: factotum.dwp.v1.OccurrencesRequest.actor:type_name -> factotum.dwp.v1.Actor
-	5,   // 112: factotum.dwp.v1.OccurrencesRequest.window:type_name -> factotum.dwp.v1.Window
-	70,  // 113: factotum.dwp.v1.OccurrencesRequest.refs:type_name -> factotum.dwp.v1.OccurrenceRef
-	49,  // 114: factotum.dwp.v1.OccurrenceRef.rid:type_name -> factotum.dwp.v1.Moment
-	72,  // 115: factotum.dwp.v1.OccurrencesAnswer.items:type_name -> factotum.dwp.v1.OccurrencesItem
-	2,   // 116: factotum.dwp.v1.OccurrencesItem.failure:type_name -> factotum.dwp.v1.Failure
-	13,  // 117: factotum.dwp.v1.OccurrencesItem.calendar:type_name -> factotum.dwp.v1.Calendar
-	14,  // 118: factotum.dwp.v1.OccurrencesItem.object:type_name -> factotum.dwp.v1.Object
-	15,  // 119: factotum.dwp.v1.OccurrencesItem.gone:type_name -> factotum.dwp.v1.Tombstone
-	3,   // 120: factotum.dwp.v1.SyncRequest.actor:type_name -> factotum.dwp.v1.Actor
-	5,   // 121: factotum.dwp.v1.SyncRequest.gone:type_name -> factotum.dwp.v1.Window
-	75,  // 122: factotum.dwp.v1.SyncAnswer.items:type_name -> factotum.dwp.v1.SyncItem
-	76,  // 123: factotum.dwp.v1.SyncAnswer.result:type_name -> factotum.dwp.v1.SyncResult
-	14,  // 124: factotum.dwp.v1.SyncItem.object:type_name -> factotum.dwp.v1.Object
-	15,  // 125: factotum.dwp.v1.SyncItem.gone:type_name -> factotum.dwp.v1.Tombstone
-	13,  // 126: factotum.dwp.v1.SyncResult.calendar:type_name -> factotum.dwp.v1.Calendar
-	3,   // 127: factotum.dwp.v1.SyncHomeRequest.actor:type_name -> factotum.dwp.v1.Actor
-	13,  // 128: factotum.dwp.v1.SyncHomeAnswer.changed:type_name -> factotum.dwp.v1.Calendar
-	3,   // 129: factotum.dwp.v1.SearchCalendarsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	13,  // 130: factotum.dwp.v1.SearchCalendarsAnswer.calendars:type_name -> factotum.dwp.v1.Calendar
-	3,   // 131: factotum.dwp.v1.FreeBusyRequest.actor:type_name -> factotum.dwp.v1.Actor
-	82,  // 132: factotum.dwp.v1.FreeBusyRequest.targets:type_name -> factotum.dwp.v1.FreeBusyTarget
-	5,   // 133: factotum.dwp.v1.FreeBusyRequest.window:type_name -> factotum.dwp.v1.Window
-	84,  // 134: factotum.dwp.v1.FreeBusyAnswer.items:type_name -> factotum.dwp.v1.FreeBusyItem
-	82,  // 135: factotum.dwp.v1.FreeBusyItem.target:type_name -> factotum.dwp.v1.FreeBusyTarget
-	85,  // 136: factotum.dwp.v1.FreeBusyItem.busy:type_name -> factotum.dwp.v1.Busy
-	2,   // 137: factotum.dwp.v1.FreeBusyItem.failure:type_name -> factotum.dwp.v1.Failure
-	13,  // 138: factotum.dwp.v1.FreeBusyItem.calendar:type_name -> factotum.dwp.v1.Calendar
-	3,   // 139: factotum.dwp.v1.PrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	87,  // 140: factotum.dwp.v1.PrefsAnswer.prefs:type_name -> factotum.dwp.v1.Pref
-	3,   // 141: factotum.dwp.v1.SetPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	87,  // 142: factotum.dwp.v1.SetPrefsRequest.set:type_name -> factotum.dwp.v1.Pref
-	3,   // 143: factotum.dwp.v1.EditPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	91,  // 144: factotum.dwp.v1.EditPrefsRequest.edits:type_name -> factotum.dwp.v1.PrefEdit
-	3,   // 145: factotum.dwp.v1.SubscribeRequest.actor:type_name -> factotum.dwp.v1.Actor
-	0,   // 146: factotum.dwp.v1.Backend.Hello:input_type -> factotum.dwp.v1.HelloRequest
-	16,  // 147: factotum.dwp.v1.Backend.Home:input_type -> factotum.dwp.v1.HomeRequest
-	18,  // 148: factotum.dwp.v1.Backend.Calendar:input_type -> factotum.dwp.v1.CalendarRequest
-	20,  // 149: factotum.dwp.v1.Backend.Calendars:input_type -> factotum.dwp.v1.CalendarsRequest
-	23,  // 150: factotum.dwp.v1.Backend.CreateCalendar:input_type -> factotum.dwp.v1.CreateCalendarRequest
-	24,  // 151: factotum.dwp.v1.Backend.UpdateCalendar:input_type -> factotum.dwp.v1.UpdateCalendarRequest
-	25,  // 152: factotum.dwp.v1.Backend.DeleteCalendar:input_type -> factotum.dwp.v1.DeleteCalendarRequest
-	26,  // 153: factotum.dwp.v1.Backend.CopyCalendar:input_type -> factotum.dwp.v1.CopyRequest
-	18,  // 154: factotum.dwp.v1.Backend.ListObjects:input_type -> factotum.dwp.v1.CalendarRequest
-	36,  // 155: factotum.dwp.v1.Backend.Object:input_type -> factotum.dwp.v1.ObjectRequest
-	38,  // 156: factotum.dwp.v1.Backend.Objects:input_type -> factotum.dwp.v1.ObjectsRequest
-	41,  // 157: factotum.dwp.v1.Backend.PutObject:input_type -> factotum.dwp.v1.PutRequest
-	43,  // 158: factotum.dwp.v1.Backend.PutObjects:input_type -> factotum.dwp.v1.PutObjectsRequest
-	47,  // 159: factotum.dwp.v1.Backend.DeleteObject:input_type -> factotum.dwp.v1.DeleteRequest
-	53,  // 160: factotum.dwp.v1.Backend.EditObject:input_type -> factotum.dwp.v1.EditRequest
-	61,  // 161: factotum.dwp.v1.Backend.Attachment:input_type -> factotum.dwp.v1.AttachmentRequest
-	26,  // 162: factotum.dwp.v1.Backend.CopyObject:input_type -> factotum.dwp.v1.CopyRequest
-	26,  // 163: factotum.dwp.v1.Backend.CopyOut:input_type -> factotum.dwp.v1.CopyRequest
-	29,  // 164: factotum.dwp.v1.Backend.CopyIn:input_type -> factotum.dwp.v1.CopyInRequest
-	48,  // 165: factotum.dwp.v1.Backend.PatchProps:input_type -> factotum.dwp.v1.PatchPropsRequest
-	63,  // 166: factotum.dwp.v1.Backend.Query:input_type -> factotum.dwp.v1.QueryRequest
-	69,  // 167: factotum.dwp.v1.Backend.Occurrences:input_type -> factotum.dwp.v1.OccurrencesRequest
-	73,  // 168: factotum.dwp.v1.Backend.Sync:input_type -> factotum.dwp.v1.SyncRequest
-	77,  // 169: factotum.dwp.v1.Backend.SyncHome:input_type -> factotum.dwp.v1.SyncHomeRequest
-	79,  // 170: factotum.dwp.v1.Backend.SearchCalendars:input_type -> factotum.dwp.v1.SearchCalendarsRequest
-	81,  // 171: factotum.dwp.v1.Backend.FreeBusy:input_type -> factotum.dwp.v1.FreeBusyRequest
-	86,  // 172: factotum.dwp.v1.Backend.Prefs:input_type -> factotum.dwp.v1.PrefsRequest
-	89,  // 173: factotum.dwp.v1.Backend.SetPrefs:input_type -> factotum.dwp.v1.SetPrefsRequest
-	90,  // 174: factotum.dwp.v1.Backend.EditPrefs:input_type -> factotum.dwp.v1.EditPrefsRequest
-	92,  // 175: factotum.dwp.v1.Backend.Subscribe:input_type -> factotum.dwp.v1.SubscribeRequest
-	94,  // 176: factotum.dwp.v1.Backend.Ping:input_type -> factotum.dwp.v1.PingRequest
-	1,   // 177: factotum.dwp.v1.Backend.Hello:output_type -> factotum.dwp.v1.HelloAnswer
-	17,  // 178: factotum.dwp.v1.Backend.Home:output_type -> factotum.dwp.v1.HomeAnswer
-	19,  // 179: factotum.dwp.v1.Backend.Calendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	21,  // 180: factotum.dwp.v1.Backend.Calendars:output_type -> factotum.dwp.v1.CalendarsAnswer
-	19,  // 181: factotum.dwp.v1.Backend.CreateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	19,  // 182: factotum.dwp.v1.Backend.UpdateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	31,  // 183: factotum.dwp.v1.Backend.DeleteCalendar:output_type -> factotum.dwp.v1.Done
-	27,  // 184: factotum.dwp.v1.Backend.CopyCalendar:output_type -> factotum.dwp.v1.CopyAnswer
-	35,  // 185: factotum.dwp.v1.Backend.ListObjects:output_type -> factotum.dwp.v1.ListObjectsAnswer
-	37,  // 186: factotum.dwp.v1.Backend.Object:output_type -> factotum.dwp.v1.ObjectAnswer
-	39,  // 187: factotum.dwp.v1.Backend.Objects:output_type -> factotum.dwp.v1.ObjectsAnswer
-	42,  // 188: factotum.dwp.v1.Backend.PutObject:output_type -> factotum.dwp.v1.PutAnswer
-	45,  // 189: factotum.dwp.v1.Backend.PutObjects:output_type -> factotum.dwp.v1.PutObjectsAnswer
-	31,  // 190: factotum.dwp.v1.Backend.DeleteObject:output_type -> factotum.dwp.v1.Done
-	59,  // 191: factotum.dwp.v1.Backend.EditObject:output_type -> factotum.dwp.v1.EditAnswer
-	62,  // 192: factotum.dwp.v1.Backend.Attachment:output_type -> factotum.dwp.v1.AttachmentAnswer
-	27,  // 193: factotum.dwp.v1.Backend.CopyObject:output_type -> factotum.dwp.v1.CopyAnswer
-	28,  // 194: factotum.dwp.v1.Backend.CopyOut:output_type -> factotum.dwp.v1.CopyOutAnswer
-	27,  // 195: factotum.dwp.v1.Backend.CopyIn:output_type -> factotum.dwp.v1.CopyAnswer
-	31,  // 196: factotum.dwp.v1.Backend.PatchProps:output_type -> factotum.dwp.v1.Done
-	68,  // 197: factotum.dwp.v1.Backend.Query:output_type -> factotum.dwp.v1.QueryAnswer
-	71,  // 198: factotum.dwp.v1.Backend.Occurrences:output_type -> factotum.dwp.v1.OccurrencesAnswer
-	74,  // 199: factotum.dwp.v1.Backend.Sync:output_type -> factotum.dwp.v1.SyncAnswer
-	78,  // 200: factotum.dwp.v1.Backend.SyncHome:output_type -> factotum.dwp.v1.SyncHomeAnswer
-	80,  // 201: factotum.dwp.v1.Backend.SearchCalendars:output_type -> factotum.dwp.v1.SearchCalendarsAnswer
-	83,  // 202: factotum.dwp.v1.Backend.FreeBusy:output_type -> factotum.dwp.v1.FreeBusyAnswer
-	88,  // 203: factotum.dwp.v1.Backend.Prefs:output_type -> factotum.dwp.v1.PrefsAnswer
-	31,  // 204: factotum.dwp.v1.Backend.SetPrefs:output_type -> factotum.dwp.v1.Done
-	88,  // 205: factotum.dwp.v1.Backend.EditPrefs:output_type -> factotum.dwp.v1.PrefsAnswer
-	93,  // 206: factotum.dwp.v1.Backend.Subscribe:output_type -> factotum.dwp.v1.SubscribeAnswer
-	95,  // 207: factotum.dwp.v1.Backend.Ping:output_type -> factotum.dwp.v1.PingAnswer
-	177, // [177:208] is the sub-list for method output_type
-	146, // [146:177] is the sub-list for method input_type
-	146, // [146:146] is the sub-list for extension type_name
-	146, // [146:146] is the sub-list for extension extendee
-	0,   // [0:146] is the sub-list for field type_name
+	2,   // 8: factotum.dwp.v1.Object.refused:type_name -> factotum.dwp.v1.Failure
+	3,   // 9: factotum.dwp.v1.HomeRequest.actor:type_name -> factotum.dwp.v1.Actor
+	13,  // 10: factotum.dwp.v1.HomeAnswer.calendars:type_name -> factotum.dwp.v1.Calendar
+	11,  // 11: factotum.dwp.v1.HomeAnswer.rights:type_name -> factotum.dwp.v1.Rights
+	87,  // 12: factotum.dwp.v1.HomeAnswer.prefs:type_name -> factotum.dwp.v1.Pref
+	3,   // 13: factotum.dwp.v1.CalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
+	13,  // 14: factotum.dwp.v1.CalendarAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
+	3,   // 15: factotum.dwp.v1.CalendarsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	22,  // 16: factotum.dwp.v1.CalendarsAnswer.items:type_name -> factotum.dwp.v1.CalendarItem
+	13,  // 17: factotum.dwp.v1.CalendarItem.calendar:type_name -> factotum.dwp.v1.Calendar
+	2,   // 18: factotum.dwp.v1.CalendarItem.failure:type_name -> factotum.dwp.v1.Failure
+	3,   // 19: factotum.dwp.v1.CreateCalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
+	13,  // 20: factotum.dwp.v1.CreateCalendarRequest.calendar:type_name -> factotum.dwp.v1.Calendar
+	3,   // 21: factotum.dwp.v1.UpdateCalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
+	12,  // 22: factotum.dwp.v1.UpdateCalendarRequest.components:type_name -> factotum.dwp.v1.Texts
+	12,  // 23: factotum.dwp.v1.UpdateCalendarRequest.co_owners:type_name -> factotum.dwp.v1.Texts
+	10,  // 24: factotum.dwp.v1.UpdateCalendarRequest.acl:type_name -> factotum.dwp.v1.ACL
+	8,   // 25: factotum.dwp.v1.UpdateCalendarRequest.props:type_name -> factotum.dwp.v1.PropChange
+	3,   // 26: factotum.dwp.v1.DeleteCalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
+	3,   // 27: factotum.dwp.v1.CopyRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 28: factotum.dwp.v1.CopyRequest.from:type_name -> factotum.dwp.v1.Ref
+	4,   // 29: factotum.dwp.v1.CopyRequest.to:type_name -> factotum.dwp.v1.Ref
+	6,   // 30: factotum.dwp.v1.CopyRequest.precond:type_name -> factotum.dwp.v1.Precond
+	6,   // 31: factotum.dwp.v1.CopyRequest.if_dest:type_name -> factotum.dwp.v1.Precond
+	14,  // 32: factotum.dwp.v1.CopyAnswer.object:type_name -> factotum.dwp.v1.Object
+	14,  // 33: factotum.dwp.v1.CopyOutAnswer.object:type_name -> factotum.dwp.v1.Object
+	62,  // 34: factotum.dwp.v1.CopyOutAnswer.files:type_name -> factotum.dwp.v1.AttachmentAnswer
+	27,  // 35: factotum.dwp.v1.CopyOutAnswer.done:type_name -> factotum.dwp.v1.CopyAnswer
+	3,   // 36: factotum.dwp.v1.CopyInRequest.actor:type_name -> factotum.dwp.v1.Actor
+	26,  // 37: factotum.dwp.v1.CopyInRequest.copy:type_name -> factotum.dwp.v1.CopyRequest
+	28,  // 38: factotum.dwp.v1.CopyInRequest.parcel:type_name -> factotum.dwp.v1.CopyOutAnswer
+	4,   // 39: factotum.dwp.v1.Moved.to:type_name -> factotum.dwp.v1.Ref
+	27,  // 40: factotum.dwp.v1.Moved.result:type_name -> factotum.dwp.v1.CopyAnswer
+	5,   // 41: factotum.dwp.v1.DataRequest.expand:type_name -> factotum.dwp.v1.Window
+	5,   // 42: factotum.dwp.v1.DataRequest.limit_recur:type_name -> factotum.dwp.v1.Window
+	5,   // 43: factotum.dwp.v1.DataRequest.limit_busy:type_name -> factotum.dwp.v1.Window
+	33,  // 44: factotum.dwp.v1.DataRequest.comp:type_name -> factotum.dwp.v1.CompSelect
+	34,  // 45: factotum.dwp.v1.CompSelect.props:type_name -> factotum.dwp.v1.PropSelect
+	33,  // 46: factotum.dwp.v1.CompSelect.comps:type_name -> factotum.dwp.v1.CompSelect
+	14,  // 47: factotum.dwp.v1.ListObjectsAnswer.objects:type_name -> factotum.dwp.v1.Object
+	13,  // 48: factotum.dwp.v1.ListObjectsAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
+	3,   // 49: factotum.dwp.v1.ObjectRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 50: factotum.dwp.v1.ObjectRequest.ref:type_name -> factotum.dwp.v1.Ref
+	14,  // 51: factotum.dwp.v1.ObjectAnswer.object:type_name -> factotum.dwp.v1.Object
+	3,   // 52: factotum.dwp.v1.ObjectsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 53: factotum.dwp.v1.ObjectsRequest.refs:type_name -> factotum.dwp.v1.Ref
+	32,  // 54: factotum.dwp.v1.ObjectsRequest.data:type_name -> factotum.dwp.v1.DataRequest
+	40,  // 55: factotum.dwp.v1.ObjectsAnswer.items:type_name -> factotum.dwp.v1.ObjectItem
+	4,   // 56: factotum.dwp.v1.ObjectItem.ref:type_name -> factotum.dwp.v1.Ref
+	14,  // 57: factotum.dwp.v1.ObjectItem.object:type_name -> factotum.dwp.v1.Object
+	2,   // 58: factotum.dwp.v1.ObjectItem.failure:type_name -> factotum.dwp.v1.Failure
+	3,   // 59: factotum.dwp.v1.PutRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 60: factotum.dwp.v1.PutRequest.ref:type_name -> factotum.dwp.v1.Ref
+	6,   // 61: factotum.dwp.v1.PutRequest.precond:type_name -> factotum.dwp.v1.Precond
+	14,  // 62: factotum.dwp.v1.PutAnswer.object:type_name -> factotum.dwp.v1.Object
+	3,   // 63: factotum.dwp.v1.PutObjectsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	44,  // 64: factotum.dwp.v1.PutObjectsRequest.items:type_name -> factotum.dwp.v1.PutItem
+	5,   // 65: factotum.dwp.v1.PutObjectsRequest.within:type_name -> factotum.dwp.v1.Window
+	46,  // 66: factotum.dwp.v1.PutObjectsAnswer.items:type_name -> factotum.dwp.v1.PutItemAnswer
+	2,   // 67: factotum.dwp.v1.PutItemAnswer.failure:type_name -> factotum.dwp.v1.Failure
+	3,   // 68: factotum.dwp.v1.DeleteRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 69: factotum.dwp.v1.DeleteRequest.ref:type_name -> factotum.dwp.v1.Ref
+	6,   // 70: factotum.dwp.v1.DeleteRequest.precond:type_name -> factotum.dwp.v1.Precond
+	30,  // 71: factotum.dwp.v1.DeleteRequest.moved_to:type_name -> factotum.dwp.v1.Moved
+	3,   // 72: factotum.dwp.v1.PatchPropsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 73: factotum.dwp.v1.PatchPropsRequest.ref:type_name -> factotum.dwp.v1.Ref
+	8,   // 74: factotum.dwp.v1.PatchPropsRequest.changes:type_name -> factotum.dwp.v1.PropChange
+	49,  // 75: factotum.dwp.v1.Moments.moments:type_name -> factotum.dwp.v1.Moment
+	52,  // 76: factotum.dwp.v1.Property.params:type_name -> factotum.dwp.v1.Parameter
+	3,   // 77: factotum.dwp.v1.EditRequest.actor:type_name -> factotum.dwp.v1.Actor
+	54,  // 78: factotum.dwp.v1.EditRequest.items:type_name -> factotum.dwp.v1.EditItem
+	5,   // 79: factotum.dwp.v1.EditRequest.within:type_name -> factotum.dwp.v1.Window
+	49,  // 80: factotum.dwp.v1.EditItem.rid:type_name -> factotum.dwp.v1.Moment
+	55,  // 81: factotum.dwp.v1.EditItem.patch:type_name -> factotum.dwp.v1.Patch
+	58,  // 82: factotum.dwp.v1.EditItem.attach:type_name -> factotum.dwp.v1.NewAttachment
+	49,  // 83: factotum.dwp.v1.Patch.start:type_name -> factotum.dwp.v1.Moment
+	49,  // 84: factotum.dwp.v1.Patch.end:type_name -> factotum.dwp.v1.Moment
+	49,  // 85: factotum.dwp.v1.Patch.due:type_name -> factotum.dwp.v1.Moment
+	12,  // 86: factotum.dwp.v1.Patch.rrules:type_name -> factotum.dwp.v1.Texts
+	12,  // 87: factotum.dwp.v1.Patch.exrules:type_name -> factotum.dwp.v1.Texts
+	50,  // 88: factotum.dwp.v1.Patch.rdates:type_name -> factotum.dwp.v1.Moments
+	50,  // 89: factotum.dwp.v1.Patch.exdates:type_name -> factotum.dwp.v1.Moments
+	56,  // 90: factotum.dwp.v1.Patch.props:type_name -> factotum.dwp.v1.PropEdit
+	57,  // 91: factotum.dwp.v1.Patch.alarms:type_name -> factotum.dwp.v1.AlarmEdit
+	51,  // 92: factotum.dwp.v1.PropEdit.props:type_name -> factotum.dwp.v1.Property
+	49,  // 93: factotum.dwp.v1.AlarmEdit.at:type_name -> factotum.dwp.v1.Moment
+	12,  // 94: factotum.dwp.v1.AlarmEdit.attendees:type_name -> factotum.dwp.v1.Texts
+	13,  // 95: factotum.dwp.v1.EditAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
+	60,  // 96: factotum.dwp.v1.EditAnswer.items:type_name -> factotum.dwp.v1.EditItemAnswer
+	49,  // 97: factotum.dwp.v1.EditItemAnswer.rid:type_name -> factotum.dwp.v1.Moment
+	14,  // 98: factotum.dwp.v1.EditItemAnswer.object:type_name -> factotum.dwp.v1.Object
+	2,   // 99: factotum.dwp.v1.EditItemAnswer.failure:type_name -> factotum.dwp.v1.Failure
+	3,   // 100: factotum.dwp.v1.AttachmentRequest.actor:type_name -> factotum.dwp.v1.Actor
+	3,   // 101: factotum.dwp.v1.QueryRequest.actor:type_name -> factotum.dwp.v1.Actor
+	64,  // 102: factotum.dwp.v1.QueryRequest.filter:type_name -> factotum.dwp.v1.CompFilter
+	32,  // 103: factotum.dwp.v1.QueryRequest.data:type_name -> factotum.dwp.v1.DataRequest
+	5,   // 104: factotum.dwp.v1.CompFilter.time_range:type_name -> factotum.dwp.v1.Window
+	65,  // 105: factotum.dwp.v1.CompFilter.props:type_name -> factotum.dwp.v1.PropFilter
+	64,  // 106: factotum.dwp.v1.CompFilter.comps:type_name -> factotum.dwp.v1.CompFilter
+	5,   // 107: factotum.dwp.v1.PropFilter.time_range:type_name -> factotum.dwp.v1.Window
+	67,  // 108: factotum.dwp.v1.PropFilter.text:type_name -> factotum.dwp.v1.TextMatch
+	66,  // 109: factotum.dwp.v1.PropFilter.params:type_name -> factotum.dwp.v1.ParamFilter
+	67,  // 110: factotum.dwp.v1.ParamFilter.text:type_name -> factotum.dwp.v1.TextMatch
+	14,  // 111: factotum.dwp.v1.QueryAnswer.objects:type_name -> factotum.dwp.v1.Object
+	3,   // 112: factotum.dwp.v1.OccurrencesRequest.actor:type_name -> factotum.dwp.v1.Actor
+	5,   // 113: factotum.dwp.v1.OccurrencesRequest.window:type_name -> factotum.dwp.v1.Window
+	70,  // 114: factotum.dwp.v1.OccurrencesRequest.refs:type_name -> factotum.dwp.v1.OccurrenceRef
+	49,  // 115: factotum.dwp.v1.OccurrenceRef.rid:type_name -> factotum.dwp.v1.Moment
+	72,  // 116: factotum.dwp.v1.OccurrencesAnswer.items:type_name -> factotum.dwp.v1.OccurrencesItem
+	2,   // 117: factotum.dwp.v1.OccurrencesItem.failure:type_name -> factotum.dwp.v1.Failure
+	13,  // 118: factotum.dwp.v1.OccurrencesItem.calendar:type_name -> factotum.dwp.v1.Calendar
+	14,  // 119: factotum.dwp.v1.OccurrencesItem.object:type_name -> factotum.dwp.v1.Object
+	15,  // 120: factotum.dwp.v1.OccurrencesItem.gone:type_name -> factotum.dwp.v1.Tombstone
+	3,   // 121: factotum.dwp.v1.SyncRequest.actor:type_name -> factotum.dwp.v1.Actor
+	5,   // 122: factotum.dwp.v1.SyncRequest.gone:type_name -> factotum.dwp.v1.Window
+	75,  // 123: factotum.dwp.v1.SyncAnswer.items:type_name -> factotum.dwp.v1.SyncItem
+	76,  // 124: factotum.dwp.v1.SyncAnswer.result:type_name -> factotum.dwp.v1.SyncResult
+	14,  // 125: factotum.dwp.v1.SyncItem.object:type_name -> factotum.dwp.v1.Object
+	15,  // 126: factotum.dwp.v1.SyncItem.gone:type_name -> factotum.dwp.v1.Tombstone
+	13,  // 127: factotum.dwp.v1.SyncResult.calendar:type_name -> factotum.dwp.v1.Calendar
+	3,   // 128: factotum.dwp.v1.SyncHomeRequest.actor:type_name -> factotum.dwp.v1.Actor
+	13,  // 129: factotum.dwp.v1.SyncHomeAnswer.changed:type_name -> factotum.dwp.v1.Calendar
+	3,   // 130: factotum.dwp.v1.SearchCalendarsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	13,  // 131: factotum.dwp.v1.SearchCalendarsAnswer.calendars:type_name -> factotum.dwp.v1.Calendar
+	3,   // 132: factotum.dwp.v1.FreeBusyRequest.actor:type_name -> factotum.dwp.v1.Actor
+	82,  // 133: factotum.dwp.v1.FreeBusyRequest.targets:type_name -> factotum.dwp.v1.FreeBusyTarget
+	5,   // 134: factotum.dwp.v1.FreeBusyRequest.window:type_name -> factotum.dwp.v1.Window
+	84,  // 135: factotum.dwp.v1.FreeBusyAnswer.items:type_name -> factotum.dwp.v1.FreeBusyItem
+	82,  // 136: factotum.dwp.v1.FreeBusyItem.target:type_name -> factotum.dwp.v1.FreeBusyTarget
+	85,  // 137: factotum.dwp.v1.FreeBusyItem.busy:type_name -> factotum.dwp.v1.Busy
+	2,   // 138: factotum.dwp.v1.FreeBusyItem.failure:type_name -> factotum.dwp.v1.Failure
+	13,  // 139: factotum.dwp.v1.FreeBusyItem.calendar:type_name -> factotum.dwp.v1.Calendar
+	3,   // 140: factotum.dwp.v1.PrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	87,  // 141: factotum.dwp.v1.PrefsAnswer.prefs:type_name -> factotum.dwp.v1.Pref
+	3,   // 142: factotum.dwp.v1.SetPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	87,  // 143: factotum.dwp.v1.SetPrefsRequest.set:type_name -> factotum.dwp.v1.Pref
+	3,   // 144: factotum.dwp.v1.EditPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	91,  // 145: factotum.dwp.v1.EditPrefsRequest.edits:type_name -> factotum.dwp.v1.PrefEdit
+	3,   // 146: factotum.dwp.v1.SubscribeRequest.actor:type_name -> factotum.dwp.v1.Actor
+	0,   // 147: factotum.dwp.v1.Backend.Hello:input_type -> factotum.dwp.v1.HelloRequest
+	16,  // 148: factotum.dwp.v1.Backend.Home:input_type -> factotum.dwp.v1.HomeRequest
+	18,  // 149: factotum.dwp.v1.Backend.Calendar:input_type -> factotum.dwp.v1.CalendarRequest
+	20,  // 150: factotum.dwp.v1.Backend.Calendars:input_type -> factotum.dwp.v1.CalendarsRequest
+	23,  // 151: factotum.dwp.v1.Backend.CreateCalendar:input_type -> factotum.dwp.v1.CreateCalendarRequest
+	24,  // 152: factotum.dwp.v1.Backend.UpdateCalendar:input_type -> factotum.dwp.v1.UpdateCalendarRequest
+	25,  // 153: factotum.dwp.v1.Backend.DeleteCalendar:input_type -> factotum.dwp.v1.DeleteCalendarRequest
+	26,  // 154: factotum.dwp.v1.Backend.CopyCalendar:input_type -> factotum.dwp.v1.CopyRequest
+	18,  // 155: factotum.dwp.v1.Backend.ListObjects:input_type -> factotum.dwp.v1.CalendarRequest
+	36,  // 156: factotum.dwp.v1.Backend.Object:input_type -> factotum.dwp.v1.ObjectRequest
+	38,  // 157: factotum.dwp.v1.Backend.Objects:input_type -> factotum.dwp.v1.ObjectsRequest
+	41,  // 158: factotum.dwp.v1.Backend.PutObject:input_type -> factotum.dwp.v1.PutRequest
+	43,  // 159: factotum.dwp.v1.Backend.PutObjects:input_type -> factotum.dwp.v1.PutObjectsRequest
+	47,  // 160: factotum.dwp.v1.Backend.DeleteObject:input_type -> factotum.dwp.v1.DeleteRequest
+	53,  // 161: factotum.dwp.v1.Backend.EditObject:input_type -> factotum.dwp.v1.EditRequest
+	61,  // 162: factotum.dwp.v1.Backend.Attachment:input_type -> factotum.dwp.v1.AttachmentRequest
+	26,  // 163: factotum.dwp.v1.Backend.CopyObject:input_type -> factotum.dwp.v1.CopyRequest
+	26,  // 164: factotum.dwp.v1.Backend.CopyOut:input_type -> factotum.dwp.v1.CopyRequest
+	29,  // 165: factotum.dwp.v1.Backend.CopyIn:input_type -> factotum.dwp.v1.CopyInRequest
+	48,  // 166: factotum.dwp.v1.Backend.PatchProps:input_type -> factotum.dwp.v1.PatchPropsRequest
+	63,  // 167: factotum.dwp.v1.Backend.Query:input_type -> factotum.dwp.v1.QueryRequest
+	69,  // 168: factotum.dwp.v1.Backend.Occurrences:input_type -> factotum.dwp.v1.OccurrencesRequest
+	73,  // 169: factotum.dwp.v1.Backend.Sync:input_type -> factotum.dwp.v1.SyncRequest
+	77,  // 170: factotum.dwp.v1.Backend.SyncHome:input_type -> factotum.dwp.v1.SyncHomeRequest
+	79,  // 171: factotum.dwp.v1.Backend.SearchCalendars:input_type -> factotum.dwp.v1.SearchCalendarsRequest
+	81,  // 172: factotum.dwp.v1.Backend.FreeBusy:input_type -> factotum.dwp.v1.FreeBusyRequest
+	86,  // 173: factotum.dwp.v1.Backend.Prefs:input_type -> factotum.dwp.v1.PrefsRequest
+	89,  // 174: factotum.dwp.v1.Backend.SetPrefs:input_type -> factotum.dwp.v1.SetPrefsRequest
+	90,  // 175: factotum.dwp.v1.Backend.EditPrefs:input_type -> factotum.dwp.v1.EditPrefsRequest
+	92,  // 176: factotum.dwp.v1.Backend.Subscribe:input_type -> factotum.dwp.v1.SubscribeRequest
+	94,  // 177: factotum.dwp.v1.Backend.Ping:input_type -> factotum.dwp.v1.PingRequest
+	1,   // 178: factotum.dwp.v1.Backend.Hello:output_type -> factotum.dwp.v1.HelloAnswer
+	17,  // 179: factotum.dwp.v1.Backend.Home:output_type -> factotum.dwp.v1.HomeAnswer
+	19,  // 180: factotum.dwp.v1.Backend.Calendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	21,  // 181: factotum.dwp.v1.Backend.Calendars:output_type -> factotum.dwp.v1.CalendarsAnswer
+	19,  // 182: factotum.dwp.v1.Backend.CreateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	19,  // 183: factotum.dwp.v1.Backend.UpdateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	31,  // 184: factotum.dwp.v1.Backend.DeleteCalendar:output_type -> factotum.dwp.v1.Done
+	27,  // 185: factotum.dwp.v1.Backend.CopyCalendar:output_type -> factotum.dwp.v1.CopyAnswer
+	35,  // 186: factotum.dwp.v1.Backend.ListObjects:output_type -> factotum.dwp.v1.ListObjectsAnswer
+	37,  // 187: factotum.dwp.v1.Backend.Object:output_type -> factotum.dwp.v1.ObjectAnswer
+	39,  // 188: factotum.dwp.v1.Backend.Objects:output_type -> factotum.dwp.v1.ObjectsAnswer
+	42,  // 189: factotum.dwp.v1.Backend.PutObject:output_type -> factotum.dwp.v1.PutAnswer
+	45,  // 190: factotum.dwp.v1.Backend.PutObjects:output_type -> factotum.dwp.v1.PutObjectsAnswer
+	31,  // 191: factotum.dwp.v1.Backend.DeleteObject:output_type -> factotum.dwp.v1.Done
+	59,  // 192: factotum.dwp.v1.Backend.EditObject:output_type -> factotum.dwp.v1.EditAnswer
+	62,  // 193: factotum.dwp.v1.Backend.Attachment:output_type -> factotum.dwp.v1.AttachmentAnswer
+	27,  // 194: factotum.dwp.v1.Backend.CopyObject:output_type -> factotum.dwp.v1.CopyAnswer
+	28,  // 195: factotum.dwp.v1.Backend.CopyOut:output_type -> factotum.dwp.v1.CopyOutAnswer
+	27,  // 196: factotum.dwp.v1.Backend.CopyIn:output_type -> factotum.dwp.v1.CopyAnswer
+	31,  // 197: factotum.dwp.v1.Backend.PatchProps:output_type -> factotum.dwp.v1.Done
+	68,  // 198: factotum.dwp.v1.Backend.Query:output_type -> factotum.dwp.v1.QueryAnswer
+	71,  // 199: factotum.dwp.v1.Backend.Occurrences:output_type -> factotum.dwp.v1.OccurrencesAnswer
+	74,  // 200: factotum.dwp.v1.Backend.Sync:output_type -> factotum.dwp.v1.SyncAnswer
+	78,  // 201: factotum.dwp.v1.Backend.SyncHome:output_type -> factotum.dwp.v1.SyncHomeAnswer
+	80,  // 202: factotum.dwp.v1.Backend.SearchCalendars:output_type -> factotum.dwp.v1.SearchCalendarsAnswer
+	83,  // 203: factotum.dwp.v1.Backend.FreeBusy:output_type -> factotum.dwp.v1.FreeBusyAnswer
+	88,  // 204: factotum.dwp.v1.Backend.Prefs:output_type -> factotum.dwp.v1.PrefsAnswer
+	31,  // 205: factotum.dwp.v1.Backend.SetPrefs:output_type -> factotum.dwp.v1.Done
+	88,  // 206: factotum.dwp.v1.Backend.EditPrefs:output_type -> factotum.dwp.v1.PrefsAnswer
+	93,  // 207: factotum.dwp.v1.Backend.Subscribe:output_type -> factotum.dwp.v1.SubscribeAnswer
+	95,  // 208: factotum.dwp.v1.Backend.Ping:output_type -> factotum.dwp.v1.PingAnswer
+	178, // [178:209] is the sub-list for method output_type
+	147, // [147:178] is the sub-list for method input_type
+	147, // [147:147] is the sub-list for extension type_name
+	147, // [147:147] is the sub-list for extension extendee
+	0,   // [0:147] is the sub-list for field type_name
 }
 
 func init() { file_dwp_proto_init() }
