@@ -83,6 +83,10 @@ func checkConfig(ctx context.Context, given string, names bool, std stdio) error
 	if err != nil {
 		return exitError(exitFailed)
 	}
-	fmt.Fprintf(std.out, "%s: no errors, %d warnings\n", path, len(rep.Problems)+rep.Omitted)
+	fmt.Fprintf(std.out, "%s: no errors, %d warnings", path, len(rep.Problems)+rep.Omitted)
+	if n := rep.Count(config.Serious); n > 0 {
+		fmt.Fprintf(std.out, ", %d of them serious", n)
+	}
+	fmt.Fprintln(std.out)
 	return nil
 }

@@ -67,7 +67,7 @@ func loadConfig(given string, w io.Writer) (*config.Config, error) {
 	cfg, rep, err := config.Load(path)
 	if w != nil {
 		for i := range rep.Problems {
-			if rep.Problems[i].Severity == config.Warning {
+			if rep.Problems[i].Severity != config.Error {
 				fmt.Fprintln(w, rep.Problems[i].Error())
 			}
 		}

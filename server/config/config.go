@@ -5,7 +5,8 @@
 // default, a sentence, and the field of Config that it fills. Parsing,
 // checking, "config show", the sample file and docs/ics-conf.md all work from
 // that table. Parameters of Sun's that have no field are accepted and have no
-// effect, so that an old ics.conf can be used as it is.
+// effect, so that an old ics.conf can be used as it is; effects.go says why, and
+// which of them somebody relies on.
 //
 // A Config is read once, at the start, and not changed after that.
 package config
@@ -410,8 +411,10 @@ type Alerts struct {
 // Watcher restarts roles that crashed.
 type Watcher struct {
 	Enable  bool
-	Restart bool
+	Restart bool          // both service.autorestart and local.autorestart
 	Timeout time.Duration // a second crash within it is final
+
+	localRestart bool
 }
 
 // ENS is the event notification service.

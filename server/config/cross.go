@@ -53,50 +53,14 @@ func (c *Config) cross() []Problem {
 			add(Warning, s.name, "has no effect without caldb.dwp.server.%s.ip", s.part)
 		}
 	}
-	hot, archive := &c.Backup.Hot, &c.Backup.Archive
-	if hot.Enable && archive.Enable && hot.Path != "" && hot.Path == archive.Path {
-		add(Error, "caldb.berkeleydb.hotbackup.path", "expected another directory than caldb.berkeleydb.archive.path")
-	}
-	for _, b := range []struct {
-		name string
-		*Copies
-	}{{"hotbackup", hot}, {"archive", archive}} {
-		if b.Min > b.Max {
-			add(Error, "caldb.berkeleydb."+b.name+".mindays", "%d is more than caldb.berkeleydb.%s.maxdays, %d", b.Min, b.name, b.Max)
-		}
-	}
-	if !c.Backup.Circular && (!hot.Enable || hot.Path == "") && (!archive.Enable || archive.Path == "") {
-		add(Warning, "caldb.berkeleydb.circularlogging", "is no, but no automatic backup is configured: transaction logs would never be removed")
-	}
 	if c.Limits.ObjectSize > c.Limits.BodySize {
 		add(Warning, "factotum.limit.objectsize", "is more than factotum.limit.bodysize: no object of that size can be sent")
 	}
+	c.exposed(add)
 	if c.Domain.Schema > 2 {
 		add(Error, "local.schemaversion", "expected 1 or 2")
 	}
 	return out
-}
-
-// wantsTLS is the first parameter that says that HTTP is served with TLS, ""
-// if none does: those of Sun's server among them, which have no other meaning
-// here. Whoever switches the port off means it.
-func (c *Config) wantsTLS() string {
-	if !c.HTTP.Enable || !c.HTTP.TLSEnable {
-		return ""
-	}
-	for _, name := range []string{
-		"encryption.rsa.nssslactivation", "service.http.sslusessl", "service.http.ssl.port.enable", "service.http.ssl.port", "service.http.ssl.securelogin",
-		"service.http.ssl.certdb.path", "service.http.ssl.certdb.password", "encryption.rsa.nssslpersonalityssl", "service.http.ssl.sourceurl",
-	} {
-		set, ok := c.set[name]
-		if !ok || strings.TrimSpace(set.value) == "" {
-			continue
-		}
-		if on, known := parseBool(set.value); set.param.Kind != Bool || known && on {
-			return set.name
-		}
-	}
-	return ""
 }
 
 func (c *Config) isSet(name string) bool { _, ok := c.set[name]; return ok }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -34,12 +35,30 @@ func WriteDocs(w io.Writer) error {
 		for _, s := range p.Synonyms {
 			doc += " Also " + code(s) + "."
 		}
-		if !p.Used() {
-			doc += " *Accepted, without effect.*"
+		if s := p.standing(); s != "" {
+			doc += " *" + cell(s) + "*"
 		}
 		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", code(p.Name), cell(kind), def, doc)
 	}
 	return b.Flush()
+}
+
+// standing says what the server makes of a parameter that it does not obey.
+func (p *Param) standing() string {
+	if p.Used() {
+		return ""
+	}
+	if slices.Contains(tlsParameters, p.Name) {
+		return "Asks for TLS: an error where there is no service.http.ssl.certfile. Otherwise without effect, since " + p.absent() + "."
+	}
+	s := "Accepted, without effect, since " + p.absent() + "."
+	if n := p.neglect(); n != nil {
+		if s = "Not obeyed, and told at the start: "; n.severity == Error {
+			s = "Not obeyed, so that the server does not start where it counts: "
+		}
+		s += n.says + "."
+	}
+	return s
 }
 
 const docsHead = `# ics.conf
@@ -56,7 +75,9 @@ when the server is started again.
 values and where each comes from.
 
 Relative paths are below ` + "`factotum.data.dir`" + `, those of certificates below the directory of
-` + "`ics.conf`" + `. Parameters marked *accepted* are Sun's: a file that has them can stay as it is. Those that
+` + "`ics.conf`" + `. Parameters marked *accepted* are Sun's: a file that has them can stay as it is; ` + "`config check`" + `
+says which have no effect and why. Where somebody would be let in, or something lost, because Sun's
+server did what this one does not, the start says so or fails. Those that
 begin with ` + "`factotum.`" + `, and the ` + "`certfile`, `keyfile`, `cafile`, `listenaddr` and `socket`" + ` of DWP and
 TLS, are new here.
 `

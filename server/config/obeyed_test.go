@@ -24,6 +24,7 @@ const self = "factotum/server/config"
 var readHere = []string{
 	"factotum.data.dir",             // what relative paths are below
 	"local.store.enable",            // the other spelling of service.store.enable
+	"local.autorestart",             // the other spelling of service.autorestart
 	"caldb.berkeleydb.homedir.path", // what factotum.store.path is below
 }
 

@@ -75,35 +75,11 @@ func Parse(r io.Reader, name string) (*Config, Report, error) {
 		}
 		rep.add(p)
 	}
-	if p, some := c.useless(); some {
+	for _, p := range c.ineffective() {
 		rep.add(p)
 	}
 	return c, rep, rep.Err()
 }
-
-// useless names the parameters that were set to something else than their
-// default and have no effect. One warning for all: an ics.conf of Sun's may
-// have a hundred of them.
-func (c *Config) useless() (p Problem, some bool) {
-	var names []string
-	for _, s := range c.set {
-		if !s.param.Used() && s.param.Note == "" && c.otherThanDefault(&s) {
-			names = append(names, s.name)
-		}
-	}
-	if len(names) == 0 {
-		return p, false
-	}
-	slices.Sort(names)
-	text := strings.Join(names[:min(len(names), maxNamed)], ", ")
-	if n := len(names) - maxNamed; n > 0 {
-		text += fmt.Sprintf(" and %d more", n)
-	}
-	return Problem{Severity: Warning, File: c.File, Message: "set, but without effect in this server: " + text}, true
-}
-
-// maxNamed is how many parameters one warning names.
-const maxNamed = 50
 
 // otherThanDefault compares with what would count if the parameter were not
 // set. To switch off what is not there is as good as the default.
@@ -244,8 +220,12 @@ func (c *Config) assign(name, value, file string, line int) []Problem {
 		if c.suggested++; c.suggested > maxProblems {
 			return at(Warning, message)
 		}
-		if near := nearest(name); near != "" {
+		near := nearest(name)
+		if near != "" {
 			message += "; did you mean " + near + "?"
+		}
+		if p := byName[strings.ToLower(near)]; p != nil && p.guard() {
+			return at(Error, message+" That one decides who gets in, or what others see")
 		}
 		return at(Warning, message)
 	}
@@ -368,6 +348,7 @@ func (c *Config) build() {
 		p.store(p.field(c), v, c.path)
 	}
 	c.Store.Enable = c.Store.Enable && c.Store.localEnable
+	c.Watcher.Restart = c.Watcher.Restart && c.Watcher.localRestart
 	c.HTTP.Admins = slices.Compact(c.HTTP.Admins)
 	c.buildBackEnds()
 	c.buildApps()

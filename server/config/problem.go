@@ -12,14 +12,12 @@ type Severity uint8
 // The severities.
 const (
 	Warning Severity = iota // the server starts; the parameter has no effect, or perhaps another than meant
+	Serious                 // the server starts, and is not what it was told to be: it is open, keeps less, or does less
 	Error                   // the server does not start
 )
 
 func (s Severity) String() string {
-	if s == Error {
-		return "error"
-	}
-	return "warning"
+	return [...]string{"warning", "serious warning", "error"}[s]
 }
 
 // Problem is something wrong in a configuration. It never holds the value of
@@ -70,19 +68,26 @@ func (r *Report) Err() error {
 	return errors.Join(errs...)
 }
 
-// add keeps a problem. Errors push warnings out of a full report, so that a
-// flood of warnings cannot hide what forbids the start.
+// Count is how many problems are of a severity.
+func (r *Report) Count(s Severity) (n int) {
+	for i := range r.Problems {
+		if r.Problems[i].Severity == s {
+			n++
+		}
+	}
+	return n
+}
+
+// add keeps a problem. Worse ones push lesser ones out of a full report, so that
+// a flood of warnings cannot hide what forbids the start.
 func (r *Report) add(p Problem) {
 	if len(r.Problems) < maxProblems {
 		r.Problems = append(r.Problems, p)
 		return
 	}
 	r.Omitted++
-	if p.Severity != Error {
-		return
-	}
 	for i := len(r.Problems) - 1; i >= 0; i-- {
-		if r.Problems[i].Severity == Warning {
+		if r.Problems[i].Severity < p.Severity {
 			r.Problems[i] = p
 			return
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -27,6 +28,9 @@ func (c *Config) Show(w io.Writer, onlyChanged bool) error {
 		}
 		if source == "" {
 			source = "default"
+		}
+		if !p.Used() && !slices.Contains(tlsParameters, p.Name) {
+			source += ", without effect"
 		}
 		fmt.Fprintf(b, "%s = %s  ! %s\n", name, quote(value), source)
 	}

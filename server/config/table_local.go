@@ -54,7 +54,7 @@ var localParams = []Param{
 	used("local.smtp.defaultdomain", String, "", "Domain appended to an attendee that has none.", func(c *Config) any { return &c.Local.DefaultMailDomain }, idle()),
 	used("local.supportedlanguages", List, "en", "Supported languages.", func(c *Config) any { return &c.Local.SupportedLanguages }, idle()),
 	accepted("local.caldb.deadlock.autodetect", Bool, "no", "Check for a deadlock at every lock conflict."),
-	accepted("local.ssldbpath", Path, "", "Certificate database; certificates are PEM files here, see service.http.ssl.certfile."),
+	accepted("local.ssldbpath", Path, "", "Certificate database."),
 }
 
 var ugParams = []Param{

@@ -5,7 +5,7 @@ var watcherParams = []Param{
 	accepted("local.watcher.port", Port, "49994", "Port of the watcher; it needs none."),
 	accepted("local.watcher.config.file", Path, "watcher.cnf", "Its list of services."),
 	accepted("local.mfagent.enable", Bool, "no", "Agent of the monitoring framework; see factotum.admin.listen."),
-	accepted("local.autorestart", Bool, "y", "Restart failed services; see service.autorestart."),
+	used("local.autorestart", Bool, "y", "The same as service.autorestart under its other name; no in either counts.", func(c *Config) any { return &c.Watcher.localRestart }),
 	used("local.autorestart.timeout", Seconds, "600", "A role that crashes over and over within this time is given up.", func(c *Config) any { return &c.Watcher.Timeout }, atLeast(1)),
 	used("service.autorestart", Bool, "y", "Restart roles that crash.", func(c *Config) any { return &c.Watcher.Restart }),
 }

@@ -69,7 +69,7 @@ var httpParams = []Param{
 	used("service.http.logaccess", Bool, "no", "Write the access log.", func(c *Config) any { return &c.HTTP.LogAccess }),
 	accepted("service.http.commandlog", Bool, "no", "Log commands, for debugging."),
 	accepted("service.http.commandlog.all", Bool, "no", "Log all requests, for debugging."),
-	accepted("service.http.sslusessl", Bool, "yes", "Use TLS; see service.http.ssl.certfile."),
+	accepted("service.http.sslusessl", Bool, "no", "Use TLS."),
 }
 
 var tlsParams = []Param{
@@ -81,14 +81,14 @@ var tlsParams = []Param{
 	used("service.http.ssl.sourceurl", String, "", "Host and port in https URLs, where a proxy is in front.", func(c *Config) any { return &c.HTTP.TLSSourceURL }),
 	accepted("service.http.ssl.cachedir", Path, "", "Cache of TLS sessions."),
 	accepted("service.http.ssl.cachesize", Int, "10000", "Its size."),
-	accepted("service.http.ssl.certdb.path", Path, "", "Certificate database of old releases.", note("has no effect: give PEM files in service.http.ssl.certfile and service.http.ssl.keyfile")),
+	accepted("service.http.ssl.certdb.path", Path, "", "Certificate database of old releases."),
 	accepted("service.http.ssl.certdb.password", Password, "", "Its password."),
 	accepted("service.http.ssl.ssl2.ciphers", String, "", "Ciphers of SSL 2.", note("has no effect: TLS 1.2 and later only, with their own ciphers")),
 	accepted("service.http.ssl.ssl2.sessiontimeout", Seconds, "0", "Life of SSL 2 sessions."),
 	accepted("service.http.ssl.ssl3.ciphers", String, "", "Ciphers of SSL 3.", note("has no effect: TLS 1.2 and later only, with their own ciphers")),
 	accepted("service.http.ssl.ssl3.sessiontimeout", Seconds, "0", "Life of SSL 3 sessions."),
-	accepted("encryption.rsa.nssslactivation", Bool, "on", "RSA ciphers."),
-	accepted("encryption.rsa.nssslpersonalityssl", String, "", "Nickname of the certificate; see service.http.ssl.certfile."),
+	accepted("encryption.rsa.nssslactivation", Bool, "off", "RSA ciphers."),
+	accepted("encryption.rsa.nssslpersonalityssl", String, "", "Nickname of the certificate."),
 	accepted("encryption.rsa.nsssltoken", String, "internal", "Token of the certificate database."),
 }
 
@@ -137,7 +137,7 @@ var logParams = []Param{
 }
 
 var domainParams = []Param{
-	accepted("service.virtualdomain.support", Bool, "yes", "Several domains; always on.", note("must not be changed: the server always serves domains")),
+	accepted("service.virtualdomain.support", Bool, "yes", "Several domains; always on."),
 	used("service.virtualdomain.scope", Enum, "select", "How far searches for users reach.", func(c *Config) any { return &c.Domain.Scope }, words("primary", "select"), idle()),
 	used("local.schemaversion", Int, "1", "LDAP schema, 1 or 2.", func(c *Config) any { return &c.Domain.Schema }, atLeast(1)),
 	used("service.dcroot", String, "", "Root of the DC tree, for schema 1.", func(c *Config) any { return &c.Domain.DCRoot }),
