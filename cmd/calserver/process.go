@@ -300,7 +300,7 @@ func (p *process) alive(ctx context.Context) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	return r.running.(*storeService).check(ctx) == nil
+	return r.running.(*storeService).alive(ctx)
 }
 
 // giveBack returns memory to the system after the start, and whenever nothing

@@ -46,7 +46,7 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.store, err = openDatabase(ctx, p.cfg, s.log); err != nil {
+	if s.store, err = openDatabase(ctx, p.cfg, s.log, s.fail); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -87,7 +87,7 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	}
 	go func() {
 		if err := s.server.Serve(); err != nil {
-			s.errs <- err
+			s.fail(err)
 		}
 	}()
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -97,8 +97,9 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 }
 
 // openDatabase opens the store that ics.conf names, and makes it if need be.
-func openDatabase(ctx context.Context, cfg *config.Config, log *slog.Logger) (*sqlstore.Store, error) {
-	opt := sqlstore.Options{Log: log, Readers: cfg.Store.MaxConns}
+// failed is told when it must be opened anew, by another process.
+func openDatabase(ctx context.Context, cfg *config.Config, log *slog.Logger, failed func(error)) (*sqlstore.Store, error) {
+	opt := sqlstore.Options{Log: log, Readers: cfg.Store.MaxConns, Failed: failed}
 	if cfg.Store.Type == "postgres" {
 		return sqlstore.OpenPostgres(ctx, cfg.Store.DSN.Reveal(), opt)
 	}
@@ -202,9 +203,27 @@ func (s *storeService) maintain(ctx context.Context) {
 
 func (s *storeService) failed() <-chan error { return s.errs }
 
+// fail ends the role: one reason is enough.
+func (s *storeService) fail(err error) {
+	select {
+	case s.errs <- err:
+	default:
+	}
+}
+
+// check tells whether the store can serve. It does not ask every node of a
+// distributed database, of which one may be away.
 func (s *storeService) check(ctx context.Context) error {
+	if err := s.store.Health().Err; err != nil {
+		return err
+	}
 	_, err := s.model.Ping(ctx)
 	return err
+}
+
+// alive tells whether a new start would help: not where PostgreSQL is away.
+func (s *storeService) alive(ctx context.Context) bool {
+	return s.store.Health().Err != nil || s.check(ctx) == nil
 }
 
 func (s *storeService) stop(ctx context.Context) {

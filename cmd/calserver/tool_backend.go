@@ -122,7 +122,7 @@ func openStopped(ctx context.Context, cfg *config.Config, t *tool) (*backend, er
 		people.Close()
 		return nil, err
 	}
-	store, err := openDatabase(ctx, cfg, t.toolLog())
+	store, err := openDatabase(ctx, cfg, t.toolLog(), nil)
 	if err != nil {
 		people.Close()
 		return nil, err

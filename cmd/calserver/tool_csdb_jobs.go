@@ -134,7 +134,7 @@ func (t *tool) openJobs(ctx context.Context, cfg *config.Config, other bool) (ta
 	if err := needDatabase(cfg); err != nil {
 		return nil, nil, err
 	}
-	store, err := openDatabase(ctx, cfg, t.toolLog())
+	store, err := openDatabase(ctx, cfg, t.toolLog(), nil)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -56,6 +56,9 @@ const restarts = 4
 // View is good until fn returns, what it gave is so for ever, and read only.
 func (c *Cache) Read(ctx context.Context, owner calendar.Owner, fn func(View) error) error {
 	if c.on() {
+		if err := c.store.Held(); err != nil {
+			return err
+		}
 		for range restarts {
 			h := c.home(owner)
 			st, err := h.current(ctx)

@@ -22,6 +22,9 @@ type Store interface {
 	// Jobs lists the jobs of all owners, without their payload, in the order of
 	// their ids, after the given one, at most limit (0 = all).
 	Jobs(ctx context.Context, after JobID, limit int) ([]Job, error)
+	// Held is nil while this process may answer for the store, from what it
+	// remembers too; Unavailable when somebody else may have written there.
+	Held() error
 	// Stat says which engine it is and how much it holds (estimates allowed).
 	Stat(ctx context.Context) (StoreStat, error)
 	// Check verifies the engine's own integrity (SQLite integrity_check).

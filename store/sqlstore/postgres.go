@@ -27,6 +27,7 @@ type pgEngine struct {
 	lease   *lease
 	workers []*pgWorker
 	lastID  atomic.Int64
+	counted atomic.Pointer[calendar.StoreStat] // what a stat found last
 
 	made, analyzeAt atomic.Int64 // new objects, and how many of them call for statistics
 	background      sync.WaitGroup
@@ -126,6 +127,38 @@ func (e *pgEngine) migrate(ctx context.Context) (int64, error) {
 
 func (e *pgEngine) name() string { return "postgres" }
 
+func (e *pgEngine) health() Health { return e.lease.state() }
+
+func (e *pgEngine) held() error { return e.lease.held() }
+
+// statPatience is how long a stat waits for what is counted: on a distributed
+// database every node has a part of it, and one of them may be away.
+const statPatience = time.Second
+
+// stat fails as Health does. Of the sums it tells the last ones where they
+// cannot be had soon.
+func (e *pgEngine) stat(ctx context.Context) (calendar.StoreStat, error) {
+	if h := e.health(); h.Err != nil {
+		return calendar.StoreStat{}, h.Err
+	}
+	ctx, cancel := context.WithTimeout(ctx, statPatience)
+	defer cancel()
+	err := e.read(ctx, func(c conn) error {
+		st, err := countOwners(c)
+		if err == nil {
+			e.counted.Store(&st)
+		}
+		return err
+	})
+	if errors.Is(err, errClosed) {
+		return calendar.StoreStat{}, err
+	}
+	if st := e.counted.Load(); st != nil {
+		return *st, nil
+	}
+	return calendar.StoreStat{}, nil
+}
+
 func (e *pgEngine) view(ctx context.Context, owner calendar.Owner, fn func(calendar.ReadTx) error) error {
 	return e.read(ctx, func(c conn) error {
 		t := newTx(c, owner, 0, nil)
@@ -146,6 +179,9 @@ func (e *pgEngine) read(ctx context.Context, fn func(conn) error) error {
 		return err
 	}
 	defer e.gate.leave()
+	if err := e.lease.held(); err != nil {
+		return err
+	}
 	return retrying(ctx, func() error { return e.readOnce(ctx, fn) })
 }
 

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -19,9 +19,11 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// lease is the exclusive right to serve the database, renewed every third of
-// its life. The database's clock says when it expires; this process counts
-// from before it asked, so that it always stops writing first.
+// lease is the exclusive right to serve the database, renewed five times in
+// its life on a connection of its own, which nobody else can hang. The
+// database's clock says when it expires; this process counts from before it
+// asked, so that it always stops first: writing, and reading from memory too,
+// since others may have written then.
 //
 // What a holder that died, or that sleeps, has sent already could still be
 // committed after the lease went to another. So its sessions, which carry the
@@ -29,13 +31,17 @@ import (
 // where that cannot be done, waited for: see fence.
 type lease struct {
 	pool    *pgxpool.Pool
-	log     *slog.Logger
+	own     *pgx.Conn // for keep alone; nil or closed: it makes another
+	opts    *Options
 	ttl     time.Duration
 	holder  string
-	until   atomic.Int64 // nanoseconds since start (monotonic)
-	start   time.Time
+	asked   atomic.Pointer[time.Time] // when the lease in force was asked for; nil: it is another's
 	cancel  context.CancelFunc
 	stopped chan struct{}
+
+	mu     sync.Mutex
+	health Health
+	failed int // renewals in a row that were not answered
 }
 
 const (
@@ -64,8 +70,8 @@ func sqlState(err error, code string) bool {
 // unless the process was of this machine; one that is renewed while it waits
 // belongs to a daemon at work, and the store is refused.
 func acquireLease(ctx context.Context, pool *pgxpool.Pool, opts *Options) (*lease, error) {
-	l := &lease{pool: pool, log: opts.Log, ttl: opts.LeaseTTL, holder: processID() + "/" + opts.session, start: time.Now(),
-		stopped: make(chan struct{})}
+	l := &lease{pool: pool, opts: opts, ttl: opts.LeaseTTL, holder: processID() + "/" + opts.session,
+		health: Health{Since: opts.Now()}, stopped: make(chan struct{})}
 	host, _ := os.Hostname()
 	about := fmt.Sprintf("pid %d on %s", os.Getpid(), host)
 	replace, dead := l.holder, false
@@ -96,7 +102,7 @@ func acquireLease(ctx context.Context, pool *pgxpool.Pool, opts *Options) (*leas
 			return nil, wrap("take the store's lease", pgError(err))
 		}
 		if tag.RowsAffected() == 1 {
-			l.extend(asked)
+			l.asked.Store(&asked)
 			break
 		}
 		var holder, by string
@@ -178,14 +184,13 @@ func markSessions(name, mark string) string {
 	return strings.ToValidUTF8(name[:min(len(name), 62-len(mark))], "") + " " + mark
 }
 
-func (l *lease) extend(asked time.Time) { l.until.Store(int64(asked.Add(l.ttl).Sub(l.start))) }
-
 // keep renews the lease until it is released. What fails is tried again: the
 // lease counts as lost only when its time is up, and is then taken back when
-// nobody else has it.
+// nobody else has had it.
 func (l *lease) keep(ctx context.Context) {
 	defer close(l.stopped)
-	pause := l.ttl / 3
+	defer l.hangUp()
+	pause := l.ttl / 5
 	for {
 		select {
 		case <-ctx.Done():
@@ -193,41 +198,159 @@ func (l *lease) keep(ctx context.Context) {
 		case <-time.After(pause):
 		}
 		asked := time.Now()
-		limited, cancel := context.WithTimeout(ctx, l.ttl/3)
-		tag, err := l.pool.Exec(limited, sqlRenewLease, l.holder, l.ttl.Milliseconds())
-		cancel()
-		pause = l.ttl / 3
+		ours, err := l.renew(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		pause = l.ttl / 5
 		switch {
 		case err != nil:
-			if ctx.Err() == nil {
-				l.log.Warn("renew the store's lease", "err", pgError(err))
+			if l.failed++; l.failed > 1 { // one may have met a connection that hung
+				l.report(Health{Err: &calendar.Error{Kind: calendar.Unavailable, Op: "reach the database",
+					Msg: "PostgreSQL does not answer.", Err: pgError(err)}})
+				pause = l.ttl / 15
+			} else {
+				pause = 0
 			}
-			pause = l.ttl / 15
-		case tag.RowsAffected() == 0:
-			l.until.Store(0)
-			l.log.Error("another process has taken the store's lease")
-		default:
-			l.extend(asked)
+			continue
+		case !ours:
+			l.asked.Store(nil)
+			l.report(Health{Taken: true, Err: errLeaseTaken})
+			l.await(ctx)
+			return
+		}
+		l.asked.Store(&asked)
+		l.failed = 0
+		l.report(Health{})
+	}
+}
+
+// renew asks for the lease on the connection that only it uses.
+func (l *lease) renew(ctx context.Context) (ours bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, l.ttl/7)
+	defer cancel()
+	if err := l.connect(ctx); err != nil {
+		return false, err
+	}
+	tag, err := l.own.Exec(ctx, sqlRenewLease, l.holder, l.ttl.Milliseconds())
+	return tag.RowsAffected() > 0, err
+}
+
+func (l *lease) connect(ctx context.Context) (err error) {
+	if l.own != nil && !l.own.IsClosed() {
+		return nil
+	}
+	l.own, err = pgx.ConnectConfig(ctx, l.pool.Config().ConnConfig)
+	return err
+}
+
+func (l *lease) hangUp() {
+	if l.own == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	l.own.Close(ctx)
+}
+
+// await waits until whoever has taken the lease is gone. What this process
+// remembers is of no use then: it asks to be started anew.
+func (l *lease) await(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(l.ttl / 5):
+		}
+		free, err := l.free(ctx)
+		if err == nil && free && ctx.Err() == nil {
+			l.opts.Failed(fmt.Errorf("%w, and is gone: a new start is needed", errLeaseTaken))
+			return
 		}
 	}
 }
 
-// held is nil while this process may write. A tenth of the lease's life is
-// kept back for clocks that run at different speeds and a commit on its way.
+func (l *lease) free(ctx context.Context) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, l.ttl/7)
+	defer cancel()
+	if err := l.connect(ctx); err != nil {
+		return false, err
+	}
+	var holder, by string
+	var expires int64
+	var over bool
+	err := l.own.QueryRow(ctx, sqlReadLease).Scan(&holder, &by, &expires, &over)
+	if errors.Is(err, pgx.ErrNoRows) || noTable(err) {
+		return true, nil
+	}
+	return over || gone(holder), err
+}
+
+var errLeaseTaken = &calendar.Error{Kind: calendar.Unavailable, Op: "serve the database",
+	Msg: "Another csstored has taken over this database."}
+
+// report notes how the database gets on, and logs when that changes.
+func (l *lease) report(h Health) {
+	l.mu.Lock()
+	was := l.health
+	same := (h.Err == nil) == (was.Err == nil) && h.Taken == was.Taken
+	h.Since = l.opts.Now()
+	if same {
+		h.Since = was.Since
+	}
+	l.health = h
+	l.mu.Unlock()
+	switch {
+	case same:
+	case h.Taken:
+		l.opts.Log.Error("another process has taken the store's lease: nothing is answered any more")
+	case h.Err != nil:
+		l.opts.Log.Error("PostgreSQL does not answer", "err", h.Err)
+	default:
+		l.opts.Log.Warn("PostgreSQL answers again", "dur", h.Since.Sub(was.Since))
+	}
+}
+
+// state is how the database gets on.
+func (l *lease) state() Health {
+	l.mu.Lock()
+	h := l.health
+	l.mu.Unlock()
+	if err := l.held(); err != nil && h.Err == nil {
+		h.Err = err
+	}
+	return h
+}
+
+// held is nil while this process may write, and answer from what it remembers.
+// A tenth of the lease's life is kept back for clocks that run at different
+// speeds and a commit on its way.
 func (l *lease) held() error {
-	if time.Since(l.start) < time.Duration(l.until.Load())-l.ttl/10 {
+	asked := l.asked.Load()
+	if asked == nil {
+		return errLeaseTaken
+	}
+	if age(*asked, time.Now()) < l.ttl-l.ttl/10 {
 		return nil
 	}
-	return &calendar.Error{Kind: calendar.Unavailable, Op: "write", Err: errors.New("the lease of the database is not held")}
+	return &calendar.Error{Kind: calendar.Unavailable, Op: "serve the database", Msg: "PostgreSQL does not answer.",
+		Err: errors.New("the lease of the database has run out")}
+}
+
+// age is how long ago a moment was: the longer of what both clocks say, since
+// the monotonic one stands still while the machine sleeps, and the other may be
+// set back.
+func age(then, now time.Time) time.Duration {
+	return max(now.Sub(then), now.Round(0).Sub(then.Round(0)))
 }
 
 func (l *lease) release() {
 	l.cancel()
 	<-l.stopped
-	ctx, cancel := context.WithTimeout(context.Background(), l.ttl/3)
+	ctx, cancel := context.WithTimeout(context.Background(), l.ttl/5)
 	defer cancel()
 	if _, err := l.pool.Exec(ctx, sqlDropLease, l.holder); err != nil && !noTable(err) {
-		l.log.Warn("release the store's lease", "err", pgError(err))
+		l.opts.Log.Warn("release the store's lease", "err", pgError(err))
 	}
 }
 

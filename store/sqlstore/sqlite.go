@@ -147,6 +147,19 @@ func syncDir(dir string) error {
 
 func (e *sqliteEngine) name() string { return "sqlite" }
 
+func (e *sqliteEngine) stat(ctx context.Context) (st calendar.StoreStat, err error) {
+	err = e.read(ctx, func(c conn) (err error) {
+		st, err = countOwners(c)
+		return err
+	})
+	return st, err
+}
+
+func (e *sqliteEngine) health() Health { return Health{} }
+
+// held needs no lease: the lock of the file lasts as long as the process.
+func (e *sqliteEngine) held() error { return nil }
+
 func (e *sqliteEngine) view(ctx context.Context, owner calendar.Owner, fn func(calendar.ReadTx) error) error {
 	return e.read(ctx, func(c conn) error {
 		t := newTx(c, owner, 0, nil)

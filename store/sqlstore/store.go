@@ -35,6 +35,10 @@ type Options struct {
 	// where sessions cannot be ended: on CockroachDB and YugabyteDB.
 	Fenced bool
 
+	// Failed is told when the store can only go on by being opened anew, by
+	// another process: its lease went to somebody, who has left again.
+	Failed func(error)
+
 	session string // the mark of this process's PostgreSQL sessions
 
 	maxPages int // tests: SQLite's max_page_count, a full disk without a disk
@@ -46,6 +50,9 @@ func (o *Options) defaults() {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Failed == nil {
+		o.Failed = func(error) {}
 	}
 	if o.LeaseTTL <= 0 {
 		o.LeaseTTL = 15 * time.Second
@@ -72,6 +79,11 @@ type engine interface {
 	read(ctx context.Context, fn func(conn) error) error
 	// write runs fn in a transaction of its own, for upkeep across owners.
 	write(ctx context.Context, fn func(conn) error) error
+	// stat counts owners, objects and octets; where that would take long, it
+	// tells what it knows.
+	stat(ctx context.Context) (calendar.StoreStat, error)
+	health() Health
+	held() error
 	check(ctx context.Context) error
 	reindex() []string // statements that write all indexes anew
 	maintain(ctx context.Context) error
@@ -111,17 +123,36 @@ func (s *Store) Owners(ctx context.Context, after calendar.Owner, limit int) (ow
 const sqlStat = `SELECT count(*), cast(coalesce(sum(objects), 0) AS BIGINT), cast(coalesce(sum(bytes), 0) AS BIGINT) FROM owners`
 
 // Stat tells the engine, the schema version and what the store holds; its cost
-// follows the number of owners, not of objects.
-func (s *Store) Stat(ctx context.Context) (st calendar.StoreStat, err error) {
+// follows the number of owners, not of objects. It fails while the store cannot
+// serve.
+func (s *Store) Stat(ctx context.Context) (calendar.StoreStat, error) {
+	st, err := s.engine.stat(ctx)
 	st.Engine, st.Version = s.engine.name(), fmt.Sprint(s.version)
-	err = s.engine.read(ctx, func(c conn) error {
-		var owners int64
-		_, err := c.row(sqlStat, nil, &owners, &st.Objects, &st.Bytes)
-		st.Owners = int(owners)
-		return wrap("count the store", err)
-	})
 	return st, err
 }
+
+// countOwners is what a stat counts.
+func countOwners(c conn) (st calendar.StoreStat, err error) {
+	var owners int64
+	_, err = c.row(sqlStat, nil, &owners, &st.Objects, &st.Bytes)
+	st.Owners = int(owners)
+	return st, wrap("count the store", err)
+}
+
+// Health is how a store gets on with its database. SQLite's, which is a file,
+// is always there.
+type Health struct {
+	Err   error     // why nothing can be stored at the moment, nil if it can
+	Since time.Time // since when it is so; zero for SQLite
+	Taken bool      // another process serves the database now
+}
+
+// Health asks nobody: it tells what is known.
+func (s *Store) Health() Health { return s.engine.health() }
+
+// Held is nil while this process may answer for the store, from memory too:
+// nobody else writes to it.
+func (s *Store) Held() error { return s.engine.held() }
 
 // tokenLife is how long the outcome of a write with a request token is kept.
 const tokenLife = time.Hour

@@ -145,6 +145,9 @@ func (s *Store) Check(context.Context) error { return nil }
 // Close implements calendar.Store.
 func (s *Store) Close() error { return nil }
 
+// Held is nil: nobody else has it.
+func (s *Store) Held() error { return nil }
+
 // tx is a transaction; every change leaves its undoing.
 type tx struct {
 	owner  calendar.Owner
