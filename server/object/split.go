@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"hash/fnv"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"factotum/server/calendar"
 	"factotum/server/ical"
@@ -22,13 +24,17 @@ type Item struct {
 
 // Split takes a calendar file apart into calendar object resources, one for
 // each UID, in the order of the file. METHOD and calendar-wide properties that
-// say nothing about an object (X-WR-CALNAME …) are left out; a file with one
+// say nothing about an object (X-WR-CALNAME …) are left out. Where a file has the
+// same component twice the newer one counts: that of the higher SEQUENCE, then
+// of the later DTSTAMP, then the last (RFC 5546 §2.1.5). A file with one
 // object and no METHOD is kept octet for octet where its text is given. makeUID
 // names components that have no UID, counted from 1. RFC 4791 §4.1.
 func Split(cal *ical.Component, text []byte, makeUID func(n int) string) []Item {
 	type group struct {
 		item  Item
 		comps []*ical.Component
+		at    map[string]int // by instanceKey
+		twice bool           // some were there more than once
 	}
 	zones := recur.ZonesOf(cal)
 	var groups []*group
@@ -49,7 +55,7 @@ func Split(cal *ical.Component, text []byte, makeUID func(n int) string) []Item 
 		key := c.Name + "\x00" + uid
 		g := byUID[key]
 		if g == nil || uid == "" {
-			g = &group{item: Item{UID: uid, First: n}}
+			g = &group{item: Item{UID: uid, First: n}, at: map[string]int{}}
 			groups = append(groups, g)
 			byUID[key] = g
 		}
@@ -57,12 +63,20 @@ func Split(cal *ical.Component, text []byte, makeUID func(n int) string) []Item 
 			c = c.Clone()
 			c.SetText("UID", makeUID(n))
 		}
+		key = instanceKey(c, zones)
+		if i, there := g.at[key]; there {
+			if g.twice = true; !older(c, g.comps[i]) {
+				g.comps[i] = c
+			}
+			continue
+		}
+		g.at[key] = len(g.comps)
 		g.comps = append(g.comps, c)
 	}
 	out := make([]Item, 0, len(groups))
 	for _, g := range groups {
 		if g.item.Err == nil {
-			if len(groups) == 1 && g.item.UID != "" && cal.Prop("METHOD") == nil && text != nil {
+			if len(groups) == 1 && !g.twice && g.item.UID != "" && cal.Prop("METHOD") == nil && text != nil {
 				g.item.Data = text
 			} else {
 				g.item.Data = objectOf(cal, g.comps, zones).Bytes()
@@ -71,6 +85,49 @@ func Split(cal *ical.Component, text []byte, makeUID func(n int) string) []Item 
 		out = append(out, g.item)
 	}
 	return out
+}
+
+// instanceKey tells the components of one UID apart: the master, and what each
+// override replaces.
+func instanceKey(c *ical.Component, zones *recur.Zones) string {
+	p := c.Prop("RECURRENCE-ID")
+	if p == nil {
+		return ""
+	}
+	d, err := p.DateTime()
+	if err != nil {
+		return p.Param("RANGE") + " " + p.Value
+	}
+	if d.Kind == ical.Zoned {
+		if z, ok := zones.Lookup(d.TZID); ok {
+			d = ical.FromCivil(z.ToUTC(d.Civil()), ical.UTC, "")
+		}
+	}
+	return p.Param("RANGE") + " " + d.String()
+}
+
+// older reports whether a component is an earlier version of another.
+func older(a, b *ical.Component) bool {
+	if x, y := sequence(a), sequence(b); x != y {
+		return x < y
+	}
+	x, err1 := stampOf(a)
+	y, err2 := stampOf(b)
+	return err1 == nil && err2 == nil && x.Before(y)
+}
+
+func sequence(c *ical.Component) int {
+	n, _ := strconv.Atoi(strings.TrimSpace(c.Value("SEQUENCE")))
+	return n
+}
+
+func stampOf(c *ical.Component) (time.Time, error) {
+	p := c.Prop("DTSTAMP")
+	if p == nil {
+		return time.Time{}, nil
+	}
+	d, err := p.DateTime()
+	return d.Civil(), err
 }
 
 // objectOf wraps components with the zones that they name.

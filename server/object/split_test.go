@@ -30,6 +30,12 @@ func TestRFC4791_4_1_Split(t *testing.T) {
 		{"zones go where they are named", []string{berlin, event("a", ""), zoned}, []string{"a 1 VEVENT", "z 2 VTIMEZONE VEVENT"}},
 		{"no UID: each is its own", []string{nameless, nameless}, []string{" 1 VEVENT made-1", " 2 VEVENT made-2"}},
 		{"what calendars do not hold", []string{"VFREEBUSY\nUID:f", event("a", "")}, []string{"f 1 supported-calendar-component", "a 2 VEVENT"}},
+		{"twice: the higher SEQUENCE", []string{event("a", "\nSEQUENCE:2\nSUMMARY:new"), event("b", ""), event("a", "\nSEQUENCE:1\nSUMMARY:old")}, []string{"a 1 VEVENT new", "b 2 VEVENT"}},
+		{"twice: alone in the file", []string{event("a", "\nSEQUENCE:9\nSUMMARY:old"), event("a", "\nSEQUENCE:10\nSUMMARY:new")}, []string{"a 1 VEVENT new"}},
+		{"twice: the later DTSTAMP", []string{event("a", "\nDTSTAMP:20260102T000000Z\nSUMMARY:new"), event("a", "\nDTSTAMP:20260101T000000Z\nSUMMARY:old")}, []string{"a 1 VEVENT new"}},
+		{"twice: the last", []string{event("a", "\nSUMMARY:old"), event("a", "\nSUMMARY:new")}, []string{"a 1 VEVENT new"}},
+		{"an override twice, spelled in two zones", []string{berlin, event("a", "\nSUMMARY:m"), event("a", "\nRECURRENCE-ID:20260106T090000Z\nSEQUENCE:1\nSUMMARY:new"), event("a", "\nRECURRENCE-ID;TZID=Europe/Berlin:20260106T100000\nSUMMARY:old")},
+			[]string{"a 1 VEVENT m VEVENT new"}},
 		{"nothing", nil, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -51,7 +57,7 @@ func TestRFC4791_4_1_Split(t *testing.T) {
 					t.Fatal(err)
 				}
 				for _, k := range part.Children {
-					s += " " + k.Name
+					s = strings.TrimRight(s+" "+k.Name+" "+k.Value("SUMMARY"), " ")
 				}
 				if it.UID == "" {
 					s += " " + part.Children[0].Value("UID")
