@@ -1,6 +1,7 @@
 package wcap
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -47,12 +48,16 @@ func (c *call) readBody(w http.ResponseWriter) error {
 		if err != nil {
 			return bodyError(err)
 		}
+		if c.name == "import" && isFile(text) { // curl --data-binary says that it is a form
+			c.body.parts = append(c.body.parts, part{header: textproto.MIMEHeader{}, data: text})
+			return nil
+		}
 		c.p = append(c.p, splitQuery(strings.TrimRight(string(text), "\r\n"))...)
 	case strings.HasPrefix(kind, "multipart/"):
 		if opt["boundary"] == "" {
-			return Errno(83) // MISSING_BOUNDARY
+			return MissingBoundary
 		}
-		return c.readParts(multipart.NewReader(in, opt["boundary"]))
+		return c.readParts(in, opt["boundary"])
 	default:
 		data, err := io.ReadAll(in)
 		if err != nil {
@@ -63,23 +68,40 @@ func (c *call) readBody(w http.ResponseWriter) error {
 	return nil
 }
 
-func (c *call) readParts(in *multipart.Reader) error {
+// isFile reports whether a body is a calendar file and no list of parameters.
+func isFile(text []byte) bool {
+	text = bytes.TrimLeft(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")), " \t\r\n")
+	return len(text) > 0 && text[0] == '<' || len(text) > 6 && strings.EqualFold(string(text[:6]), "BEGIN:")
+}
+
+// readParts reads a multipart body. One without its last boundary was cut off on
+// its way, and nothing of it is taken: errno 84, and 82 for a head that cannot
+// be read. WCAP §7.9.
+func (c *call) readParts(in io.Reader, boundary string) error {
+	text, err := io.ReadAll(in)
+	if err != nil {
+		return bodyError(err)
+	}
+	if !bytes.Contains(text, []byte("--"+boundary+"--")) {
+		return InvalidAttachment
+	}
+	parts := multipart.NewReader(bytes.NewReader(text), boundary)
 	for range maxParts {
-		p, err := in.NextRawPart()
+		p, err := parts.NextRawPart()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
-			return bodyError(err)
+			return BadMIME
 		}
 		data, err := io.ReadAll(p)
 		if err != nil {
-			return bodyError(err)
+			return InvalidAttachment
 		}
 		name, file := p.FormName(), p.FileName()
 		kind := p.Header.Get("Content-Type")
 		if name != "" && file == "" && (kind == "" || strings.HasPrefix(kind, "text/plain")) && p.Header.Get("Content-Id") == "" {
-			if len(c.p) < maxParams {
+			if !c.p.overfull() {
 				c.p = append(c.p, param{name: name, raw: string(data), done: true, enc: charsetOf(kind)})
 			}
 			continue
