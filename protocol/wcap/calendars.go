@@ -14,7 +14,10 @@ func (c *call) createCalendar() error {
 	if asked == "" {
 		return CalidMissing
 	}
-	if !c.set.CreateCalendars && !c.isAdmin(c.me) {
+	switch {
+	case c.isAdmin(c.me):
+		c.who.Admin = true // for anybody. WCAP §9.2
+	case !c.set.CreateCalendars:
 		return AccessDenied
 	}
 	owner, name := c.me.ID, asked
@@ -112,7 +115,10 @@ func (c *call) deleteCalendar() error {
 	if asked == "" {
 		return CalidMissing
 	}
-	if !c.set.DeleteCalendars && !c.isAdmin(c.me) {
+	switch {
+	case c.isAdmin(c.me):
+		c.who.Admin = true // whatever the lists say. WCAP §9.3
+	case !c.set.DeleteCalendars:
 		return AccessDenied
 	}
 	t := c.target(asked)
@@ -173,20 +179,24 @@ func (c *call) setCalprops() error {
 	if c.p.integer("multiple", 0) == 0 {
 		return c.setCalpropsOf(c.p)
 	}
-	n := 0
+	var list []params
 	for _, x := range c.p {
-		if x.name != "cal" {
-			continue
-		}
-		if n++; n > min(c.p.integer("multiple", 0), c.set.MaxCalids) {
-			break
-		}
-		if err := c.setCalpropsOf(x.query()); err != nil {
-			return err
+		if x.name == "cal" {
+			list = append(list, x.query())
 		}
 	}
-	if n == 0 {
+	switch n := c.p.integer("multiple", 0); {
+	case len(list) == 0:
 		return CalidMissing
+	case len(list) < n: // the request was cut on its way
+		return InsufficientParameters
+	case len(list) > c.set.MaxCalids:
+		return &calendar.Error{Kind: calendar.TooMany, Op: c.name}
+	}
+	for _, p := range list {
+		if err := c.setCalpropsOf(p); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -220,6 +230,12 @@ func (c *call) setCalpropsOf(p params) error {
 func (c *call) changes(p params) (u calendar.UpdateCalendarRequest, err error) {
 	bad := func(err error) (calendar.UpdateCalendarRequest, error) {
 		return u, &calendar.Error{Kind: calendar.Invalid, Op: c.name, Err: err}
+	}
+	if p.overfull() {
+		return bad(calendar.TooMany)
+	}
+	if err := c.checkValues(p, calValues); err != nil {
+		return u, err
 	}
 	text := func(name string) *string {
 		if v, ok := p.opt(name); ok {

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strings"
 
-	"factotum/server/acl"
 	"factotum/server/calendar"
 )
 
@@ -14,7 +13,6 @@ type target struct {
 	asked string      // as the client wrote it
 	id    calendar.ID // canonical
 	mail  string      // of a mailto: calid
-	name  string      // display name, once it is known and may be shown
 	err   error       // why there is none
 }
 
@@ -150,15 +148,12 @@ func (c *call) respell(t *target, err error) bool {
 	return true
 }
 
-// known notes what a target is called. A collection of files is no calendar here.
+// known notes which calendar a target is. A collection of files is none here.
 func (c *call) known(t *target, cal *calendar.Calendar) error {
 	if cal.Kind != calendar.CalendarCollection {
 		return NoSuchCalendar
 	}
 	t.id = cal.ID
-	if t.name = string(cal.ID); cal.Rights.Properties.Has(acl.Read) && cal.DisplayName != "" {
-		t.name = cal.DisplayName
-	}
 	return nil
 }
 
@@ -267,7 +262,8 @@ func (c *call) endBlock(t *target, at mark, err error) {
 }
 
 // refuse prints the block of a calendar that cannot be answered for. Clients
-// find out from it which one that is. WCAP §9.15, §10 rule 8.
+// find out from it which one that is, some from RELATIVE-CALID and some from
+// NAME. WCAP §9.15, §10 rule 8.
 func (c *call) refuse(t *target, n Errno) {
 	c.out.begin("PUBLISH")
 	id := string(t.id)
@@ -277,11 +273,7 @@ func (c *call) refuse(t *target, n Errno) {
 	if len(id) <= 1024 {
 		c.email(t)
 		c.out.text("X-NSCP-CALPROPS-RELATIVE-CALID", id)
-		name := t.name
-		if name == "" {
-			name = id
-		}
-		c.out.text("X-NSCP-CALPROPS-NAME", name)
+		c.out.text("X-NSCP-CALPROPS-NAME", id) // clients know the calendar by it
 	}
 	c.out.errno(n)
 	c.out.end()

@@ -62,8 +62,13 @@ func (c *call) prepare(w http.ResponseWriter) error {
 		return BadCommand
 	case bodyErr != nil:
 		return bodyErr
+	case c.p.overfull():
+		return &calendar.Error{Kind: calendar.TooMany, Op: c.name}
 	}
-	return c.authenticate()
+	if err := c.authenticate(); err != nil {
+		return err
+	}
+	return c.checkValues(c.p, c.cmd.values)
 }
 
 // fail answers an error with a block of its own; after the middle of an answer

@@ -5,8 +5,9 @@ type command struct {
 	run    func(*call) error
 	own    Errno // what it answers for failures without an errno of their own
 	who    asker
-	writes bool  // changes something: not by a cookie from elsewhere
-	denied Errno // for the anonymous where users are asked for; 0 = AccessDenied
+	writes bool   // changes something: not by a cookie from elsewhere
+	denied Errno  // for the anonymous where users are asked for; 0 = AccessDenied
+	values string // its parameters of which it refuses wrong ones, see values.go
 }
 
 // asker says who may ask.
@@ -25,44 +26,44 @@ var commands map[string]*command
 func init() {
 	commands = map[string]*command{
 		"check_id":                          {run: (*call).checkID, own: LoginFailed},
-		"createcalendar":                    {run: (*call).createCalendar, own: CreateCalendarFailed, who: users, writes: true},
-		"deletecalendar":                    {run: (*call).deleteCalendar, own: DeleteCalendarFailed, who: users, writes: true},
-		"deletecomponents_by_range":         {run: (*call).deleteComponentsByRange, own: DeleteComponentsFailed, who: public, writes: true},
-		"deleteevents_by_id":                {run: (*call).deleteEventsByID, own: DeleteEventsFailed, who: public, writes: true},
-		"deleteevents_by_range":             {run: (*call).deleteEventsByRange, own: DeleteEventsByRangeFailed, who: public, writes: true},
-		"deletetodos_by_id":                 {run: (*call).deleteTodosByID, own: DeleteTodosFailed, who: public, writes: true},
-		"deletetodos_by_range":              {run: (*call).deleteTodosByRange, own: DeleteTodosByRangeFailed, who: public, writes: true},
-		"fetchattachment":                   {run: (*call).fetchAttachment, own: AttachmentNotFound, who: public},
-		"fetchattachments":                  {run: (*call).fetchAttachment, own: AttachmentNotFound, who: public},
-		"export":                            {run: (*call).exportFile, own: ExportFailed, who: public},
-		"fetch_deletedcomponents":           {run: (*call).fetchDeleted, own: FetchDeletedFailed, who: public},
-		"fetchcomponents_by_alarmrange":     {run: (*call).fetchByAlarmRange, own: FetchByAlarmRangeFailed, who: public},
-		"fetchcomponents_by_attendee_error": {run: (*call).fetchByAttendeeError, own: FetchByAttendeeErrorFailed, who: public},
-		"fetchcomponents_by_lastmod":        {run: (*call).fetchByLastMod, own: FetchByLastModFailed, who: public},
-		"fetchcomponents_by_range":          {run: (*call).fetchByRange, own: FetchByRangeFailed, who: public},
-		"fetchevents_by_id":                 {run: (*call).fetchEventsByID, own: FetchEventsFailed, who: public},
-		"fetchtodos_by_id":                  {run: (*call).fetchTodosByID, own: FetchTodosFailed, who: public},
+		"createcalendar":                    {run: (*call).createCalendar, own: CreateCalendarFailed, who: users, writes: true, values: "allowdoublebook set_calprops subscribe"},
+		"deletecalendar":                    {run: (*call).deleteCalendar, own: DeleteCalendarFailed, who: users, writes: true, values: "unsubscribe"},
+		"deletecomponents_by_range":         {run: (*call).deleteComponentsByRange, own: DeleteComponentsFailed, who: public, writes: true, values: deleteValues},
+		"deleteevents_by_id":                {run: (*call).deleteEventsByID, own: DeleteEventsFailed, who: public, writes: true, values: deleteValues},
+		"deleteevents_by_range":             {run: (*call).deleteEventsByRange, own: DeleteEventsByRangeFailed, who: public, writes: true, values: deleteValues},
+		"deletetodos_by_id":                 {run: (*call).deleteTodosByID, own: DeleteTodosFailed, who: public, writes: true, values: deleteValues},
+		"deletetodos_by_range":              {run: (*call).deleteTodosByRange, own: DeleteTodosByRangeFailed, who: public, writes: true, values: deleteValues},
+		"fetchattachment":                   {run: (*call).fetchAttachment, own: AttachmentNotFound, who: public, values: "tzid"},
+		"fetchattachments":                  {run: (*call).fetchAttachment, own: AttachmentNotFound, who: public, values: "tzid"},
+		"export":                            {run: (*call).exportFile, own: ExportFailed, who: public, values: "tzid"},
+		"fetch_deletedcomponents":           {run: (*call).fetchDeleted, own: FetchDeletedFailed, who: public, values: fetchValues},
+		"fetchcomponents_by_alarmrange":     {run: (*call).fetchByAlarmRange, own: FetchByAlarmRangeFailed, who: public, values: fetchValues},
+		"fetchcomponents_by_attendee_error": {run: (*call).fetchByAttendeeError, own: FetchByAttendeeErrorFailed, who: public, values: fetchValues},
+		"fetchcomponents_by_lastmod":        {run: (*call).fetchByLastMod, own: FetchByLastModFailed, who: public, values: fetchValues},
+		"fetchcomponents_by_range":          {run: (*call).fetchByRange, own: FetchByRangeFailed, who: public, values: fetchValues + " attrset invitecount"},
+		"fetchevents_by_id":                 {run: (*call).fetchEventsByID, own: FetchEventsFailed, who: public, values: fetchValues},
+		"fetchtodos_by_id":                  {run: (*call).fetchTodosByID, own: FetchTodosFailed, who: public, values: fetchValues},
 		"get_all_timezones":                 {run: (*call).getAllTimezones, own: GetAllTimezonesFailed, who: public},
-		"get_calprops":                      {run: (*call).getCalprops, own: GetCalpropsFailed, who: public},
-		"get_freebusy":                      {run: (*call).getFreebusy, own: GetFreebusyFailed, who: public},
-		"get_guids":                         {run: (*call).getGUIDs, own: BadCommand},
+		"get_calprops":                      {run: (*call).getCalprops, own: GetCalpropsFailed, who: public, values: "invitecount"},
+		"get_freebusy":                      {run: (*call).getFreebusy, own: GetFreebusyFailed, who: public, values: "duration freebusybegin freebusyend busyonly noredirect tzid tzidout"},
+		"get_guids":                         {run: (*call).getGUIDs, own: BadArguments, values: "guidCount"},
 		"get_userprefs":                     {run: (*call).getUserprefs, own: GetUserprefsFailed, who: users},
-		"gettime":                           {run: (*call).getTime, own: GettimeFailed, who: public},
-		"import":                            {run: (*call).importFile, own: ImportFailed, who: public, writes: true},
+		"gettime":                           {run: (*call).getTime, own: GettimeFailed, who: public, values: "tzidout"},
+		"import":                            {run: (*call).importFile, own: ImportFailed, who: public, writes: true, values: "tzid"},
 		"list":                              {run: (*call).list, own: ListFailed, who: users, denied: AnonymousNotAllowed},
 		"list_subscribed":                   {run: (*call).listSubscribed, own: ListSubscribedFailed, who: users, denied: AnonymousNotAllowed},
 		"login":                             {run: (*call).logIn, own: LoginFailed},
 		"logout":                            {run: (*call).logOut, own: LoginFailed, writes: true},
 		"ping":                              {run: (*call).ping, own: LoginFailed, who: users},
-		"search_calprops":                   {run: (*call).searchCalprops, own: SearchCalpropsFailed, who: public},
-		"set_calprops":                      {run: (*call).setCalprops, own: SetCalpropsFailed, who: public, writes: true},
-		"set_userprefs":                     {run: (*call).setUserprefs, own: SetUserprefsFailed, who: users, writes: true},
-		"storeevents":                       {run: (*call).storeEvents, own: StoreEventsFailed, who: public, writes: true},
-		"storetodos":                        {run: (*call).storeTodos, own: StoreTodosFailed, who: public, writes: true},
+		"search_calprops":                   {run: (*call).searchCalprops, own: SearchCalpropsFailed, who: public, values: "calid name primaryOwner searchOpts maxResults"},
+		"set_calprops":                      {run: (*call).setCalprops, own: SetCalpropsFailed, who: public, writes: true, values: "multiple"},
+		"set_userprefs":                     {run: (*call).setUserprefs, own: SetUserprefsFailed, who: users, writes: true, values: "convertCalid"},
+		"storeevents":                       {run: (*call).storeEvents, own: StoreEventsFailed, who: public, writes: true, values: storeValues},
+		"storetodos":                        {run: (*call).storeTodos, own: StoreTodosFailed, who: public, writes: true, values: storeValues},
 		"subscribe_calendars":               {run: (*call).subscribe, own: SubscribeFailed, who: users, writes: true, denied: AnonymousNotAllowed},
 		"unsubscribe_calendars":             {run: (*call).unsubscribe, own: UnsubscribeFailed, who: users, writes: true, denied: AnonymousNotAllowed},
-		"verifyevents_by_ids":               {run: (*call).verifyEvents, own: FetchEventsFailed, who: public},
-		"verifytodos_by_ids":                {run: (*call).verifyTodos, own: FetchTodosFailed, who: public},
+		"verifyevents_by_ids":               {run: (*call).verifyEvents, own: FetchEventsFailed, who: public, values: "tzid"},
+		"verifytodos_by_ids":                {run: (*call).verifyTodos, own: FetchTodosFailed, who: public, values: "tzid"},
 		"version":                           {run: (*call).version, own: BadCommand},
 	}
 }

@@ -20,35 +20,26 @@ const (
 func itoa(n int) string { return strconv.Itoa(n) }
 
 // zone is the zone of inputs without "Z": tzid, or the server's. An unknown
-// one is bad, errno 18, for commands that know this errno, and UTC for the
-// others. WCAP §5.
-func (c *call) zone(strict bool) (zone.Zone, error) {
+// one has been refused, see checkValues. WCAP §5.
+func (c *call) zone() zone.Zone {
 	name := strings.TrimSpace(c.p.text("tzid"))
 	if name == "" {
 		name = c.set.DefaultTZID
 	}
 	if z, ok := zone.Load(name); ok {
-		return z, nil
+		return z
 	}
-	if strict {
-		return nil, BadTZID
-	}
-	return zone.UTC, nil
+	return zone.UTC
 }
 
 // outZone is the zone tzidout that date-times are shown in, nil for UTC.
-func (c *call) outZone(strict bool) (zone.Zone, error) {
-	name := strings.TrimSpace(c.p.text("tzidout"))
-	if name == "" {
-		return nil, nil
+func (c *call) outZone() zone.Zone {
+	if name := strings.TrimSpace(c.p.text("tzidout")); name != "" {
+		if z, ok := zone.Load(name); ok {
+			return z
+		}
 	}
-	if z, ok := zone.Load(name); ok {
-		return z, nil
-	}
-	if strict {
-		return nil, BadTZID
-	}
-	return nil, nil
+	return nil
 }
 
 // parseTime reads a date-time or date of a parameter; "", "0" and zeros are

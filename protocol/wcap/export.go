@@ -16,10 +16,7 @@ func (c *call) exportFile() error {
 	if !ok || form == asJSON {
 		return NoSuchFormat
 	}
-	in, err := c.zone(false)
-	if err != nil {
-		return err
-	}
+	in := c.zone()
 	w, err := c.window(in)
 	if err != nil {
 		return err

@@ -191,7 +191,7 @@ func compareStart(a, b *ical.Component) int {
 
 // fetchByRange is the main fetch. WCAP fetchcomponents_by_range.
 func (c *call) fetchByRange() error {
-	v, w, err := c.fetchParams(true)
+	v, w, err := c.fetchParams()
 	if err != nil {
 		return err
 	}
@@ -202,24 +202,16 @@ func (c *call) fetchByRange() error {
 	return f.run()
 }
 
-func (c *call) fetchParams(strict bool) (*presentation, calendar.Window, error) {
-	zone, err := c.zone(strict)
-	if err != nil {
-		return nil, calendar.Window{}, err
-	}
-	v, err := c.presentation(strict)
-	if err != nil {
-		return nil, calendar.Window{}, err
-	}
-	w, err := c.window(zone)
-	return v, w, err
+func (c *call) fetchParams() (*presentation, calendar.Window, error) {
+	w, err := c.window(c.zone())
+	return c.presentation(), w, err
 }
 
 // fetchByLastMod fetches what was changed in a period. An object's moment is
 // that of the server's last write, whatever protocol it came by. WCAP
 // fetchcomponents_by_lastmod.
 func (c *call) fetchByLastMod() error {
-	v, w, err := c.fetchParams(false)
+	v, w, err := c.fetchParams()
 	if err != nil {
 		return err
 	}
@@ -234,7 +226,7 @@ func (c *call) fetchByLastMod() error {
 // period, and of a series the instances that it is for. WCAP
 // fetchcomponents_by_alarmrange.
 func (c *call) fetchByAlarmRange() error {
-	v, w, err := c.fetchParams(false)
+	v, w, err := c.fetchParams()
 	if err != nil {
 		return err
 	}
@@ -245,22 +237,19 @@ func (c *call) fetchByAlarmRange() error {
 // be told: delivery leaves a status beside him. WCAP
 // fetchcomponents_by_attendee_error.
 func (c *call) fetchByAttendeeError() error {
-	v, err := c.presentation(false)
-	if err != nil {
-		return err
-	}
 	req := calendar.OccurrencesRequest{Select: calendar.Undelivered}
 	if asked := strings.TrimSpace(c.p.text("attendee")); asked != "" {
+		var err error
 		if req.Attendee, err = c.calAddress(asked); err != nil {
 			req.Attendee = asked // nobody known: a value that was stored as it came
 		}
 	}
-	return (&fetch{c: c, v: v, req: req}).run()
+	return (&fetch{c: c, v: c.presentation(), req: req}).run()
 }
 
 // fetchDeleted fetches what was deleted in a period. WCAP fetch_deletedcomponents.
 func (c *call) fetchDeleted() error {
-	v, w, err := c.fetchParams(false)
+	v, w, err := c.fetchParams()
 	if err != nil {
 		return err
 	}

@@ -42,8 +42,12 @@ func (c *call) instances() ([]instance, error) {
 	out := make([]instance, n)
 	for i := range out {
 		out[i] = instance{uid: pick(uids, i), rid: pick(rids, i)}
-		if m := pick(mods, i); len(m) == 1 && m[0] >= '1' && m[0] <= '4' {
+		switch m := pick(mods, i); {
+		case m == "":
+		case len(m) == 1 && m[0] >= '1' && m[0] <= '4':
 			out[i].mod = int(m[0] - '0')
+		default:
+			return nil, &calendar.Error{Kind: calendar.Invalid, Op: c.name, Msg: "mod is 1, 2, 3 or 4"}
 		}
 	}
 	return out, nil
@@ -79,14 +83,8 @@ func (c *call) fetchTodosByID() error { return c.fetchByID("VTODO") }
 // not there, or is of the other type, is errno 59: a client then asks for the
 // other type. WCAP fetchevents_by_id, fetchtodos_by_id.
 func (c *call) fetchByID(name string) error {
-	zone, err := c.zone(true)
-	if err != nil {
-		return err
-	}
-	v, err := c.presentation(true)
-	if err != nil {
-		return err
-	}
+	zone := c.zone()
+	v := c.presentation()
 	v.events, v.todos, v.max, v.order = name == "VEVENT", name == "VTODO", 0, -1
 	list, err := c.instances()
 	if err != nil {

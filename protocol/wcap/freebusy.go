@@ -15,14 +15,8 @@ import (
 // getFreebusy tells when people are busy; all of them in one question to the
 // back end. WCAP get_freebusy, §7.10.
 func (c *call) getFreebusy() error {
-	zone, err := c.zone(false)
-	if err != nil {
-		return err
-	}
-	out, err := c.outZone(false)
-	if err != nil {
-		return err
-	}
+	zone := c.zone()
+	out := c.outZone()
 	w, err := c.busyWindow(zone)
 	if err != nil {
 		return err
@@ -126,26 +120,36 @@ func (c *call) busyWindow(zone zone.Zone) (calendar.Window, error) {
 	const day = 24 * time.Hour
 	now := c.now().UTC().Truncate(time.Second)
 	if n := c.p.integer("duration", 0); n > 0 {
-		return calendar.Window{From: now, To: now.Add(time.Duration(min(n, maxBusyDays)) * day)}, nil
+		if n > maxBusyDays {
+			return calendar.Window{}, tooLong
+		}
+		return calendar.Window{From: now, To: now.Add(time.Duration(n) * day)}, nil
+	}
+	before, after := c.p.integer("freebusybegin", c.set.FreeBusyBegin), c.p.integer("freebusyend", c.set.FreeBusyEnd)
+	if max(before, after) > maxBusyDays {
+		return calendar.Window{}, tooLong
 	}
 	w, err := c.window(zone)
 	if err != nil {
 		return w, err
 	}
 	if w.From.IsZero() {
-		w.From = now.Add(-time.Duration(min(c.p.integer("freebusybegin", c.set.FreeBusyBegin), maxBusyDays)) * day)
+		w.From = now.Add(-time.Duration(before) * day)
 	}
 	if w.To.IsZero() {
-		w.To = now.Add(time.Duration(min(c.p.integer("freebusyend", c.set.FreeBusyEnd), maxBusyDays)) * day)
+		w.To = now.Add(time.Duration(after) * day)
 	}
 	if !w.To.After(w.From) || w.To.Sub(w.From) > maxBusyDays*day {
-		return w, &calendar.Error{Kind: calendar.Invalid, Op: "read range"}
+		return w, tooLong
 	}
 	return w, nil
 }
 
-// maxBusyDays is the longest period of one question.
+// maxBusyDays is the longest period of one question; for a longer one the
+// answer is no other period.
 const maxBusyDays = 3700
+
+var tooLong = &calendar.Error{Kind: calendar.Invalid, Op: "read range", Msg: "the range is empty, or longer than ten years"}
 
 // freeBusy makes the component: periods with two ends, each with its type,
 // since clients know no other form.

@@ -83,8 +83,9 @@ func crossings(loc *time.Location, from, to int) string {
 // getAllTimezones tells every zone, with the properties of a calendar that
 // there is not, as Sun's server did. WCAP get_all_timezones.
 func (c *call) getAllTimezones() error {
-	from, to := year(c.p.text("dtstart"), firstZoneYear), year(c.p.text("dtend"), lastZoneYear)
-	if from > to {
+	from, ok1 := year(c.p.text("dtstart"), firstZoneYear)
+	to, ok2 := year(c.p.text("dtend"), lastZoneYear)
+	if !ok1 || !ok2 || from > to {
 		return c.own()
 	}
 	o := &c.out
@@ -105,12 +106,18 @@ func (c *call) getAllTimezones() error {
 	return nil
 }
 
-// year reads a year, the first four digits of a date.
-func year(s string, or int) int {
-	if len(s) >= 4 {
-		if n, err := strconv.Atoi(s[:4]); err == nil && n > 0 {
-			return min(max(n, firstZoneYear), lastZoneYear)
+// year reads a year, the first four digits of a date; there is a list for those
+// of Sun's only.
+func year(s string, or int) (n int, ok bool) {
+	s = strings.TrimSpace(s)
+	if strings.Trim(s, "0") == "" {
+		return or, true
+	}
+	if len(s) != 4 {
+		if _, err := ical.ParseDateTime(s, "", false); err != nil {
+			return 0, false
 		}
 	}
-	return or
+	n, err := strconv.Atoi(s[:4])
+	return min(max(n, firstZoneYear), lastZoneYear), err == nil && n > 0
 }

@@ -2,7 +2,6 @@ package wcap
 
 import (
 	"factotum/server/calendar"
-	"factotum/server/zone"
 )
 
 // getTime tells the server's time, in UTC or in the zone tzidout. Calendars
@@ -10,7 +9,7 @@ import (
 func (c *call) getTime() error {
 	now := c.now().UTC()
 	text := now.Format(utcForm)
-	if z, ok := zone.Load(c.p.text("tzidout")); ok && c.p.text("tzidout") != "" {
+	if z := c.outZone(); z != nil {
 		text = z.FromUTC(now).Format(civilForm)
 	}
 	if c.p.text("calid") != "" {

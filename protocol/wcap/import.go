@@ -23,10 +23,7 @@ func (c *call) importFile() error {
 	if err != nil {
 		return err
 	}
-	in, err := c.zone(false)
-	if err != nil {
-		return err
-	}
+	in := c.zone()
 	w, err := c.window(in)
 	if err != nil {
 		return BadImportArguments

@@ -20,8 +20,11 @@ type param struct {
 	enc  encoding.Encoding // of octets that are not UTF-8; nil for ISO 8859-1
 }
 
-// maxParams is how many parameters are looked at.
+// maxParams is how many parameters a request may have.
 const maxParams = 2000
+
+// overfull reports whether there were more than that.
+func (p params) overfull() bool { return len(p) > maxParams }
 
 // splitQuery takes a query or an urlencoded body apart: at "&" only, and a
 // pair at its first "=".
@@ -29,8 +32,8 @@ func splitQuery(q string) params {
 	if q == "" {
 		return nil
 	}
-	out := make(params, 0, min(strings.Count(q, "&")+1, maxParams))
-	for len(q) > 0 && len(out) < maxParams {
+	out := make(params, 0, min(strings.Count(q, "&")+1, maxParams+1))
+	for len(q) > 0 && !out.overfull() {
 		var pair string
 		pair, q, _ = strings.Cut(q, "&")
 		if pair == "" {
@@ -165,20 +168,18 @@ func unquote(s string) string {
 	return s
 }
 
-// flag reads 0 or 1.
+// bits are the spellings of a flag.
+var bits = map[string]bool{"1": true, "yes": true, "true": true, "0": false, "no": false, "false": false}
+
+// flag reads 0 or 1; see checkValues.
 func (p params) flag(name string, or bool) bool {
-	switch strings.ToLower(strings.TrimSpace(p.text(name))) {
-	case "":
-		return or
-	case "1", "yes", "true":
-		return true
-	case "0", "no", "false":
-		return false
+	if v, ok := bits[strings.ToLower(strings.TrimSpace(p.text(name)))]; ok {
+		return v
 	}
 	return or
 }
 
-// integer reads a number that is not negative; nonsense counts as missing.
+// integer reads a number that is not negative; see checkValues.
 func (p params) integer(name string, or int) int {
 	n, err := strconv.Atoi(strings.TrimSpace(p.text(name)))
 	if err != nil || n < 0 {

@@ -55,6 +55,9 @@ func (c *call) getUserprefs() error {
 var prefOrder = []string{"cn", "givenName", "mail", "preferredlanguage", "sn", "icsCalendar", "icsTimezone", "icsDefaultSet", "icsFirstDay", "icsSet",
 	"icsSubscribed", "icsFreeBusy", "icsCalendarOwned", "nswcalCALID"}
 
+// alarmEmailPref is the preference that says whom alarms are sent to.
+const alarmEmailPref = "ceDefaultAlarmEmail"
+
 // fromEntry are the preferences that the directory tells.
 func fromEntry(p calendar.Person) map[string]string {
 	return map[string]string{
@@ -81,6 +84,9 @@ func (c *call) printPrefs(p calendar.Person, stored map[string]string) error {
 	all := fromEntry(p)
 	for k, v := range stored {
 		all[k] = v
+	}
+	if all[alarmEmailPref] == "" && p.Mail() != "" { // clients store no alarm without an address to send it to
+		all[alarmEmailPref] = all["mail"]
 	}
 	var subscribed []string
 	for _, item := range calendar.Subscriptions(stored, p) {

@@ -23,17 +23,12 @@ type presentation struct {
 	order         int             // fetchorder: -1 as they come, 0 by start, 1 by start backwards
 }
 
-// presentation reads the parameters that all fetches have in common. strict: errno 18
-// for an unknown tzidout.
-func (c *call) presentation(strict bool) (*presentation, error) {
-	out, err := c.outZone(strict)
-	if err != nil {
-		return nil, err
-	}
+// presentation reads the parameters that all fetches have in common.
+func (c *call) presentation() *presentation {
 	v := &presentation{
-		out: out, compressed: c.p.flag("compressed", false), recurring: c.p.flag("recurring", false),
+		out: c.outZone(), compressed: c.p.flag("compressed", false), recurring: c.p.flag("recurring", false),
 		relative: c.p.flag("relativealarm", false), mail: c.p.flag("emailorcalid", false),
-		attrset: min(c.p.integer("attrset", 2), 2), max: c.p.integer("maxResults", 0), order: -1,
+		attrset: c.p.integer("attrset", 2), max: c.p.integer("maxResults", 0), order: -1,
 	}
 	switch strings.ToLower(c.p.text("component-type")) {
 	case "event":
@@ -44,7 +39,7 @@ func (c *call) presentation(strict bool) (*presentation, error) {
 		v.events, v.todos = true, true
 	}
 	if c.p.text("fetchorder") != "" {
-		v.order = min(c.p.integer("fetchorder", 0), 1)
+		v.order = c.p.integer("fetchorder", 0)
 	}
 	for _, s := range c.p.list("compstate") {
 		s = strings.ToUpper(strings.ReplaceAll(strings.TrimSpace(s), "_", "-"))
@@ -59,7 +54,7 @@ func (c *call) presentation(strict bool) (*presentation, error) {
 			v.states[s] = true
 		}
 	}
-	return v, nil
+	return v
 }
 
 // components are the names of those that are wanted.

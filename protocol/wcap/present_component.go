@@ -307,9 +307,13 @@ func (s *shower) property(k *ical.Component, p *ical.Property, expanded bool) (i
 		return s.dates(p), true
 	case "ORGANIZER", "ATTENDEE":
 		return s.address(p), true
-	case "DTSTAMP", "COMPLETED":
-		q := ical.Property{Name: p.Name, Value: s.date(p)}
-		return q, q.Value != ""
+	case "DTSTAMP", "COMPLETED": // UTC whatever tzidout is. RFC 5545 §3.8.7.2, §3.8.2.1
+		d, err := p.DateTime()
+		if err != nil {
+			return *p, false
+		}
+		z, _ := s.zoneOf(d)
+		return ical.Property{Name: p.Name, Value: utc(z.ToUTC(d.Civil()))}, true
 	case "ATTACH":
 		return s.attachment(p, k), true
 	case "DURATION":

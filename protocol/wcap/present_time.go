@@ -169,7 +169,7 @@ func (s *shower) end(k *ical.Component, start entered, allDay bool) (end entered
 	return end, true
 }
 
-// alarm prints a VALARM: its trigger as a moment, or with relativealarm as a
+// alarm prints a VALARM: its trigger as a moment in UTC (RFC 5545 §3.8.6.3), or with relativealarm as a
 // duration from the start (of a task without one, from when it is due). WCAP §7.8.
 func (s *shower) alarm(a *ical.Component, start, end entered) *ical.Component {
 	if start.at.IsZero() {
@@ -204,7 +204,7 @@ func (s *shower) alarm(a *ical.Component, start, end entered) *ical.Component {
 	if s.v.relative {
 		out.Set("TRIGGER", ical.DurationOf(at.Sub(start.at)).String())
 	} else {
-		out.Set("TRIGGER", s.stamp(at), ical.Param{Name: "VALUE", Values: []string{"DATE-TIME"}})
+		out.Set("TRIGGER", utc(at), ical.Param{Name: "VALUE", Values: []string{"DATE-TIME"}})
 	}
 	return out
 }

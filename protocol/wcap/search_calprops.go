@@ -16,9 +16,7 @@ func (c *call) searchCalprops() error {
 	req := calendar.SearchCalendarsRequest{Text: text, Name: c.p.flag("name", false), Properties: true, Limit: c.p.integer("maxResults", 200)}
 	owner := c.p.flag("primaryOwner", false)
 	req.ID = c.p.flag("calid", !req.Name && !owner)
-	if how := c.p.integer("searchOpts", 0); how <= 3 {
-		req.How = calendar.TextMatching(how)
-	}
+	req.How = calendar.TextMatching(c.p.integer("searchOpts", 0))
 	if owner {
 		req.Owner = c.set.PartsOfOwners
 		if req.Owners = []calendar.Owner{}; !req.Owner {

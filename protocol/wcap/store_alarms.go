@@ -2,6 +2,7 @@ package wcap
 
 import (
 	"strings"
+	"unicode"
 
 	"factotum/server/calendar"
 	"factotum/server/ical"
@@ -76,8 +77,11 @@ func (s *storing) trigger(e *calendar.AlarmEdit, v string) error {
 // emails reads who is to get mail. None with replace is no alarm.
 func (s *storing) emails(e *calendar.AlarmEdit) error {
 	e.Append = !s.replace
+	var list []string // preferences have commas between addresses, people blanks. WCAP P.4
 	for _, v := range s.c.p.list("alarmEmails") {
-		v = strings.TrimSpace(v)
+		list = append(list, strings.FieldsFunc(v, func(r rune) bool { return r == ',' || r == ';' || unicode.IsSpace(r) })...)
+	}
+	for _, v := range list {
 		if len(v) > 7 && strings.EqualFold(v[:7], "mailto:") {
 			v = v[7:]
 		}

@@ -69,6 +69,15 @@ func attendeeFields(x param) [][]string {
 	return out
 }
 
+// attendeeWords are the values of parameters that have few. WCAP §7.1, RFC 5545 §3.2.
+var attendeeWords = map[string][]string{
+	"PARTSTAT":      {"NEEDS-ACTION", "ACCEPTED", "DECLINED", "TENTATIVE", "DELEGATED", "COMPLETED", "IN-PROCESS"},
+	"RSVP":          {"TRUE", "FALSE"},
+	"CUTYPE":        {"INDIVIDUAL", "GROUP", "RESOURCE", "ROOM", "UNKNOWN"},
+	"ROLE":          {"REQ-PARTICIPANT", "OPT-PARTICIPANT", "CHAIR", "NON-PARTICIPANT"},
+	"X-S1CS-EXPAND": {"TRUE", "FALSE"},
+}
+
 // attendee makes an ATTENDEE of the fields of an attendee string, the last of
 // which is the address. gone: the attendee is to be taken out.
 func attendee(fields []string) (p ical.Property, gone bool, err error) {
@@ -92,11 +101,11 @@ func attendee(fields []string) (p ical.Property, gone bool, err error) {
 				gone = true
 				continue
 			}
-			if !token(value) {
+			if !oneOf(value, attendeeWords[name]...) {
 				return p, false, BadArguments
 			}
 		case "RSVP", "CUTYPE", "ROLE", "X-S1CS-EXPAND":
-			if value = strings.ToUpper(value); !token(value) {
+			if value = strings.ToUpper(value); !oneOf(value, attendeeWords[name]...) {
 				return p, false, BadArguments
 			}
 		case "LANG":

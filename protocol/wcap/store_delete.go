@@ -27,7 +27,9 @@ func (c *call) deleteByID(name string) error {
 		return c.own()
 	}
 	s := &storing{c: c, name: name}
-	s.readZone()
+	if err := s.readZone(); err != nil {
+		return err
+	}
 	req := &calendar.EditRequest{Component: name}
 	for _, in := range list {
 		it, err := s.item(in)
@@ -71,10 +73,7 @@ func (c *call) deleteTodosByRange() error { return c.deleteByRange("VTODO") }
 // deleteByRange deletes what lies completely in a range, with no range all of
 // the kind. WCAP deletecomponents_by_range and its kin.
 func (c *call) deleteByRange(name string) error {
-	zone, err := c.zone(false)
-	if err != nil {
-		return err
-	}
+	zone := c.zone()
 	w, err := c.window(zone)
 	if err != nil {
 		return err

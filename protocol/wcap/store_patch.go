@@ -1,6 +1,8 @@
 package wcap
 
 import (
+	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -62,12 +64,18 @@ func (s *storing) times(p *calendar.Patch) error {
 		}
 		*x.dst = &d
 	}
-	if v := strings.TrimSpace(s.c.p.text("duration")); v != "" && (p.End == nil || p.End.IsZero()) && !todo {
+	end := &p.End
+	if todo {
+		end = &p.Due
+	}
+	if v := strings.TrimSpace(s.c.p.text("duration")); v != "" && v != "0" {
 		d, err := ical.ParseDuration(v)
 		if err != nil {
 			return s.bad("the duration cannot be read")
 		}
-		p.Duration, p.End = &d, nil
+		if *end == nil || (*end).IsZero() { // the end counts where both are said
+			p.Duration, *end = &d, nil
+		}
 	}
 	return nil
 }
@@ -80,6 +88,9 @@ func (s *storing) recurrence(p *calendar.Patch) error {
 	}{{"rrules", &p.RRules}, {"exrules", &p.ExRules}} {
 		if s.c.p.has(x.name) {
 			list := ruleList(s.c.p, x.name)
+			if len(list) > maxRules {
+				return &calendar.Error{Kind: calendar.TooLarge, Op: s.c.name, Msg: "too many rules"}
+			}
 			*x.dst = &list
 		}
 	}
@@ -132,9 +143,6 @@ func ruleList(p params, name string) []string {
 		if item == "" || item == "0" {
 			continue
 		}
-		if len(out) >= maxRules {
-			break
-		}
 		if item[0] == '"' {
 			out, open = append(out, unquote(item)), nil
 			continue
@@ -171,7 +179,7 @@ func (s *storing) texts(p *calendar.Patch) error {
 	}
 	if v, ok := s.c.p.opt("icsClass"); ok {
 		v = strings.ToUpper(strings.TrimSpace(v))
-		if v != "" && !token(v) {
+		if v != "" && !oneOf(v, "PUBLIC", "PRIVATE", "CONFIDENTIAL") {
 			return s.bad("icsClass is PUBLIC, PRIVATE or CONFIDENTIAL")
 		}
 		set(p, "CLASS", v, v != "")
@@ -188,6 +196,17 @@ func (s *storing) texts(p *calendar.Patch) error {
 // token reports whether a text is a name of iCalendar.
 func token(v string) bool {
 	return v != "" && len(v) <= 255 && strings.Trim(v, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") == ""
+}
+
+// oneOf reports whether a text is one of some names, or one of a client's own.
+func oneOf(v string, names ...string) bool {
+	return slices.Contains(names, v) || len(v) > 2 && strings.HasPrefix(v, "X-") && token(v)
+}
+
+// degrees reports whether a text is a part of a GEO. RFC 5545 §3.8.1.6.
+func degrees(v string, most float64) bool {
+	f, err := strconv.ParseFloat(v, 64)
+	return err == nil && math.Abs(f) <= most && len(v) <= 32 && strings.Trim(v, "+-.0123456789") == ""
 }
 
 var statusNames = []string{"CONFIRMED", "CANCELLED", "TENTATIVE", "NEEDS-ACTION", "COMPLETED", "IN-PROCESS", "DRAFT", "FINAL"}
@@ -226,10 +245,8 @@ func (s *storing) numbers(p *calendar.Patch) error {
 	}
 	if v, ok := s.c.p.opt("geo"); ok {
 		v = strings.TrimSpace(v)
-		lat, long, two := strings.Cut(v, ";")
-		_, err1 := strconv.ParseFloat(lat, 64)
-		_, err2 := strconv.ParseFloat(long, 64)
-		if v != "" && (!two || err1 != nil || err2 != nil || len(v) > 64) {
+		lat, long, _ := strings.Cut(v, ";")
+		if v != "" && (!degrees(lat, 90) || !degrees(long, 180)) {
 			return s.bad("geo is latitude;longitude")
 		}
 		set(p, "GEO", v, v != "")
@@ -239,7 +256,7 @@ func (s *storing) numbers(p *calendar.Patch) error {
 		if n, err := strconv.Atoi(status); err == nil && n >= 0 && n < len(statusNames) {
 			status = statusNames[n]
 		}
-		if status != "" && !token(status) || status != "" && status[0] <= '9' {
+		if status != "" && !oneOf(status, statusNames...) {
 			return s.bad("status is 0 to 7")
 		}
 		set(p, "STATUS", status, status != "")
@@ -262,11 +279,15 @@ func (s *storing) progress(p *calendar.Patch, hasStatus bool, number func(name, 
 	}
 	if none(v) {
 		set(p, "COMPLETED", "", false)
+		percent, hasPercent := s.c.p.opt("percent")
+		word := "NEEDS-ACTION"
+		switch {
+		case hasPercent && !none(percent):
+			word = "IN-PROCESS"
+		case !hasPercent && !slices.Contains([]string{"5", "IN-PROCESS"}, strings.ToUpper(strings.TrimSpace(s.c.p.text("status")))):
+			set(p, "PERCENT-COMPLETE", "", false)
+		}
 		if !hasStatus {
-			word := "NEEDS-ACTION"
-			if s.c.p.integer("percent", 0) > 0 {
-				word = "IN-PROCESS"
-			}
 			set(p, "STATUS", word, true)
 		}
 		return nil

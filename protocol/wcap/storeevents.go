@@ -22,10 +22,7 @@ func (c *call) store(name string) error {
 		c.refuse(&t, c.errno(err))
 		return nil
 	}
-	v, err := c.presentation(false)
-	if err != nil {
-		return err
-	}
+	v := c.presentation()
 	v.events, v.todos, v.max, v.order, v.states, v.attrset = name == "VEVENT", name == "VTODO", 0, -1, nil, 2
 	req, err := c.edits(&t, name)
 	if err != nil {
@@ -64,7 +61,9 @@ func (c *call) edit(t *target, req *calendar.EditRequest) (calendar.EditResult, 
 // edits reads the parameters of a store command.
 func (c *call) edits(t *target, name string) (*calendar.EditRequest, error) {
 	s := &storing{c: c, name: name, replace: c.p.flag("replace", false)}
-	s.readZone()
+	if err := s.readZone(); err != nil {
+		return nil, err
+	}
 	patch, err := s.patch()
 	if err != nil {
 		return nil, err
@@ -115,8 +114,9 @@ func (s *storing) bad(msg string) error {
 }
 
 // readZone reads tzid, or the zone that old clients write as a property of the
-// component. An unknown one is UTC. WCAP §5, §7.12.
-func (s *storing) readZone() {
+// component. An unknown one is errno 18: what is kept would be at other hours.
+// WCAP §5, §7.12.
+func (s *storing) readZone() error {
 	name := strings.TrimSpace(s.c.p.text("tzid"))
 	for _, token := range [...]string{"X-NSCP-DTSTART-TZID", "X-NSCP-DUE-TZID", "X-NSCP-DTEND-TZID"} {
 		if name == "" {
@@ -128,16 +128,18 @@ func (s *storing) readZone() {
 	if !asked {
 		name = s.c.set.DefaultTZID
 	}
-	s.zone = zone.UTC
-	if z, ok := zone.Load(name); ok {
-		s.zone = z
-		if s.tzid = z.Name(); s.tzid == zone.UTC.Name() {
-			s.tzid = ""
-		}
-		if asked {
-			s.given = z.Name()
-		}
+	z, ok := zone.Load(name)
+	if !ok {
+		return BadTZID
 	}
+	s.zone = z
+	if s.tzid = z.Name(); s.tzid == zone.UTC.Name() {
+		s.tzid = ""
+	}
+	if asked {
+		s.given = z.Name()
+	}
+	return nil
 }
 
 // how reads storetype and method.

@@ -14,10 +14,7 @@ func (c *call) verifyTodos() error { return c.verify("VTODO") }
 // verify lists those pairs of uid and rid that do not exist. WCAP
 // verifyevents_by_ids, verifytodos_by_ids.
 func (c *call) verify(name string) error {
-	zone, err := c.zone(false)
-	if err != nil {
-		return err
-	}
+	zone := c.zone()
 	uids, rids := pairs(c.p.list("uid"), c.p.list("rid"))
 	switch {
 	case len(uids) == 0 || len(uids) != len(rids):
@@ -38,7 +35,7 @@ func (c *call) verify(name string) error {
 	}
 	list := []target{t}
 	found := make([]bool, len(uids))
-	err = c.occurrences(list, req, func([]calendar.OccurrencesResult) error { return nil }, func(_ int, r *calendar.OccurrencesResult) error {
+	err := c.occurrences(list, req, func([]calendar.OccurrencesResult) error { return nil }, func(_ int, r *calendar.OccurrencesResult) error {
 		if r.Err == nil {
 			found[asked[r.Ref]] = true
 		}

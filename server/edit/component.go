@@ -106,7 +106,9 @@ func (e *Editor) times(cal, c *ical.Component, p *calendar.Patch) error {
 	case given != nil:
 		end = k.keep(*given)
 		c.Del("DURATION")
-	case p.Duration != nil && !start.IsZero():
+	case p.Duration != nil && start.IsZero():
+		return invalid("", "a duration needs a start")
+	case p.Duration != nil:
 		if p.Duration.Neg && !p.Duration.IsZero() {
 			return invalid("", "the duration is negative")
 		}
