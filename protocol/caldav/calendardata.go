@@ -136,13 +136,22 @@ func window(n *dav.Node, both bool) (*calendar.Window, error) {
 	if hasStart && hasEnd && !w.To.After(w.From) {
 		return nil, badFilter("a time range that ends before it starts")
 	}
+	if hasStart {
+		w.From = calendar.Bound(w.From)
+	}
+	if hasEnd {
+		w.To = calendar.Bound(w.To)
+	}
 	return &w, nil
 }
 
 func utcTime(s string) (time.Time, error) {
-	t, err := time.Parse("20060102T150405Z", strings.TrimSpace(s))
-	if err != nil || t.Year() < 1 {
+	t, err := time.Parse(utcLayout, strings.TrimSpace(s))
+	if err != nil {
 		return t, badFilter("a time that is not UTC: 20060102T150405Z is the form")
+	}
+	if t.Year() < 1 {
+		return t, dav.NewError(http.StatusForbidden, dav.C("min-date-time"), "times begin at "+minDateTime)
 	}
 	return t, nil
 }

@@ -53,7 +53,7 @@ func freeBusyText(w calendar.Window, busy []calendar.Busy, now time.Time) []byte
 	fb := ical.New("VFREEBUSY")
 	fb.Set("UID", uuid.NewString())
 	fb.Set("DTSTAMP", utcText(now))
-	fb.Set("DTSTART", utcText(w.From))
+	fb.Set("DTSTART", max(utcText(w.From), minDateTime))
 	fb.Set("DTEND", utcText(w.To))
 	for _, kind := range []string{"BUSY", "BUSY-TENTATIVE", "BUSY-UNAVAILABLE"} {
 		var list []byte

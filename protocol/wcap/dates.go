@@ -59,10 +59,20 @@ func parseTime(s string, zone zone.Zone) (time.Time, error) {
 	return zone.ToUTC(d.Civil()), nil
 }
 
+// bound reads a parameter as a side of a range.
+func (c *call) bound(name string, zone zone.Zone) (time.Time, error) {
+	v := c.p.text(name)
+	t, err := parseTime(v, zone)
+	if none(v) {
+		return t, err
+	}
+	return calendar.Bound(t), err
+}
+
 // window reads dtstart and dtend.
 func (c *call) window(zone zone.Zone) (w calendar.Window, err error) {
-	if w.From, err = parseTime(c.p.text("dtstart"), zone); err == nil {
-		w.To, err = parseTime(c.p.text("dtend"), zone)
+	if w.From, err = c.bound("dtstart", zone); err == nil {
+		w.To, err = c.bound("dtend", zone)
 	}
 	if err == nil && !w.From.IsZero() && !w.To.IsZero() && w.To.Before(w.From) {
 		err = &calendar.Error{Kind: calendar.Invalid, Op: "read range"}

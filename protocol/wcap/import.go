@@ -93,6 +93,10 @@ func (c *call) importFile() error {
 	return nil
 }
 
+// importLimits let a file in that has as many components as its size, which the
+// limit of the request bounds, has room for: what export gives.
+var importLimits = ical.Limits{MaxBytes: 1 << 30, MaxComponents: 500_000, MaxProps: 2_000_000}
+
 // uploaded reads the file of the request: the first part that is one, or the
 // body itself.
 func (c *call) uploaded() (*ical.Component, error) {
@@ -114,7 +118,7 @@ func (c *call) uploaded() (*ical.Component, error) {
 	case "text/calendar", "":
 		tree := ical.New("VCALENDAR")
 		var zones zone.Merger
-		for cal, err := range ical.ParseStream(bytes.NewReader(ical.ToUTF8([]byte(toUTF8(string(data), enc)))), ical.Limits{}) {
+		for cal, err := range ical.ParseStream(bytes.NewReader(ical.ToUTF8([]byte(toUTF8(string(data), enc)))), importLimits) {
 			if err != nil {
 				return nil, BadImportArguments
 			}

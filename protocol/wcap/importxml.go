@@ -25,8 +25,8 @@ var components = map[string]bool{
 	"VEVENT": true, "VTODO": true, "VALARM": true, "VFREEBUSY": true, "VTIMEZONE": true, "VJOURNAL": true, "STANDARD": true, "DAYLIGHT": true,
 }
 
-// maxXMLNodes bounds an imported file.
-const maxXMLNodes = 500_000
+// maxXMLNodes bounds an imported file: its elements, their ends, and texts.
+const maxXMLNodes = 5_000_000
 
 // parseXML reads a file that export wrote as text/xml: WCAP §10 backwards.
 // Calendar-level properties are left out. sent is the character set of a file

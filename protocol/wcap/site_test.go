@@ -98,7 +98,7 @@ func (s *site) send(r *http.Request) *reply {
 	kind := w.Header().Get("Content-Type")
 	switch {
 	case strings.HasPrefix(kind, "text/calendar"):
-		for _, err := range ical.ParseStream(strings.NewReader(rep.body), ical.Limits{}) {
+		for _, err := range ical.ParseStream(strings.NewReader(rep.body), importLimits) {
 			if err != nil {
 				s.t.Fatalf("%s: %v in\n%s", rep.what, err, rep.body)
 			}

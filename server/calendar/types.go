@@ -127,6 +127,16 @@ type Precond struct {
 // Window is a time range in UTC, half open; a zero end is unbounded.
 type Window struct{ From, To time.Time }
 
+// Bound is a moment as a side of a Window: the zero time stands for an open
+// side, so the first second of the year 1 (min-date-time) becomes the one
+// before, in which there is nothing.
+func Bound(t time.Time) time.Time {
+	if t.IsZero() {
+		return t.Add(-time.Second)
+	}
+	return t
+}
+
 // PropChange is one instruction of a PROPPATCH on dead properties.
 type PropChange struct {
 	Prop   DeadProp

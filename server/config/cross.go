@@ -7,6 +7,9 @@ import (
 	"strings"
 )
 
+// maxObject is ical.MaxObject: no larger object is read.
+const maxObject = 48 << 20
+
 // cross checks parameters against each other.
 func (c *Config) cross() []Problem {
 	var out []Problem
@@ -55,6 +58,9 @@ func (c *Config) cross() []Problem {
 	}
 	if c.Limits.ObjectSize > c.Limits.BodySize {
 		add(Warning, "factotum.limit.objectsize", "is more than factotum.limit.bodysize: no object of that size can be sent")
+	}
+	if c.Limits.ObjectSize > maxObject {
+		add(Error, "factotum.limit.objectsize", "expected at most %d", maxObject)
 	}
 	c.exposed(add)
 	if c.Domain.Schema > 2 {

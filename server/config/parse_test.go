@@ -254,18 +254,19 @@ caldb.dwp.server.default          = "Calendar1.sesta.com"
 
 func TestCrossChecks(t *testing.T) {
 	for text, want := range map[string]string{
-		`service.store.enable = "no"`:                                       "warning: service.store.enable: csstored is off",
-		`local.store.enable = "no"` + "\n" + `service.store.enable = "yes"`: "warning: service.store.enable: csstored is off",
-		`factotum.store.type = "postgres"`:                                  "error: factotum.store.dsn: expected a connection string",
-		`local.ugldaphost = "localhost"`:                                    "warning: local.ugldapbasedn",
-		`service.http.ssl.certfile = "a.pem"`:                               "error: service.http.ssl.keyfile",
-		`service.dwp.ssl.keyfile = "a.pem"`:                                 "error: service.dwp.ssl.keyfile",
-		`service.dwp.enable = "yes"`:                                        "warning: service.dwp.ssl.certfile: without",
-		`caldb.cld.type = "directory"`:                                      "warning: caldb.cld.type: is directory, but",
-		`caldb.dwp.server.default = "a.example.com"`:                        "caldb.dwp.server.default: a.example.com has no parameter caldb.dwp.server.a.example.com.ip",
-		`caldb.dwp.server.a.example.com.port = "1"`:                         "warning: caldb.dwp.server.a.example.com.port: has no effect",
-		`factotum.limit.objectsize = "99999999"`:                            "warning: factotum.limit.objectsize",
-		`local.schemaversion = "3"`:                                         "error: local.schemaversion: expected 1 or 2",
+		`service.store.enable = "no"`:                                                                "warning: service.store.enable: csstored is off",
+		`local.store.enable = "no"` + "\n" + `service.store.enable = "yes"`:                          "warning: service.store.enable: csstored is off",
+		`factotum.store.type = "postgres"`:                                                           "error: factotum.store.dsn: expected a connection string",
+		`local.ugldaphost = "localhost"`:                                                             "warning: local.ugldapbasedn",
+		`service.http.ssl.certfile = "a.pem"`:                                                        "error: service.http.ssl.keyfile",
+		`service.dwp.ssl.keyfile = "a.pem"`:                                                          "error: service.dwp.ssl.keyfile",
+		`service.dwp.enable = "yes"`:                                                                 "warning: service.dwp.ssl.certfile: without",
+		`caldb.cld.type = "directory"`:                                                               "warning: caldb.cld.type: is directory, but",
+		`caldb.dwp.server.default = "a.example.com"`:                                                 "caldb.dwp.server.default: a.example.com has no parameter caldb.dwp.server.a.example.com.ip",
+		`caldb.dwp.server.a.example.com.port = "1"`:                                                  "warning: caldb.dwp.server.a.example.com.port: has no effect",
+		`factotum.limit.objectsize = "49999999"`:                                                     "warning: factotum.limit.objectsize",
+		`local.schemaversion = "3"`:                                                                  "error: local.schemaversion: expected 1 or 2",
+		"factotum.limit.objectsize = \"99999999\"\nfactotum.limit.bodysize = \"99999999\"":           "error: factotum.limit.objectsize",
 		"service.http.ssl.certfile=\"a\"\nservice.http.ssl.keyfile=\"b\"\nservice.http.port=\"443\"": "error: service.http.ssl.port: is the same",
 	} {
 		_, rep := parse(t, text)

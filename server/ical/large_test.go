@@ -47,7 +47,7 @@ func TestLargeInputsRefused(t *testing.T) {
 		"nesting":    {"BEGIN:VCALENDAR\n" + strings.Repeat("BEGIN:A\n", n), "nest deeper than 16"},
 		"components": {string(cal(strings.Repeat("BEGIN:A\nEND:A\n", n/2))), "more than 50000 components"},
 		"properties": {string(cal(strings.Repeat("A:\n", n+1))), "more than 150000 properties"},
-		"size":       {strings.Repeat("\n", 17<<20), "larger than 16777216 octets"},
+		"size":       {strings.Repeat("\n", MaxObject+1), "larger than 50331648 octets"},
 	} {
 		if _, err := Parse([]byte(tc.in), DefaultLimits); err == nil || !strings.Contains(err.Error(), tc.msg) {
 			t.Errorf("%s: %v", name, err)

@@ -13,13 +13,19 @@ type Limits struct {
 }
 
 // DefaultLimits suit what clients store and mail; importing tools may raise them.
+// Whoever takes in a text bounds its octets before: here is the largest object
+// that a site can allow, and a line may be all of it.
 var DefaultLimits = Limits{
-	MaxBytes:      16 << 20,
+	MaxBytes:      MaxObject,
 	MaxDepth:      16,
 	MaxComponents: 50_000,
 	MaxProps:      150_000,
-	MaxLine:       8 << 20,
+	MaxLine:       MaxObject,
 }
+
+// MaxObject is the largest calendar object that is read, in octets. A message
+// of DWP holds it.
+const MaxObject = 48 << 20
 
 func (l Limits) orDefault() Limits {
 	or := func(v *int, def int) {

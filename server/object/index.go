@@ -31,10 +31,10 @@ func IndexRows(set *recur.Set, comps []*ical.Component) ([]calendar.OccurrenceRo
 		row := calendar.OccurrenceRow{Start: math.MinInt64 / 2, End: math.MaxInt64 / 2, Flags: calendar.OccTodo | calendar.OccFree}
 		return []calendar.OccurrenceRow{row}, nil
 	}
-	if first.IsZero() && last.IsZero() && !infinite {
+	var rows []calendar.OccurrenceRow
+	if first.IsZero() && last.IsZero() && !infinite && set.Recurring() {
 		return nil, nil // a series all of whose instances are excluded
 	}
-	var rows []calendar.OccurrenceRow
 	if !set.Recurring() {
 		for in, err := range set.Between(context.Background(), time.Time{}, time.Time{}, recur.UTC, recur.Budget{}) {
 			if err != nil {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"time"
 
 	"factotum/server/calendar"
 	"factotum/server/ical"
@@ -98,6 +97,9 @@ func Judge(rules Rules, cal *ical.Component, data []byte) (*Resource, error) {
 			return nil, calendar.Errorf(calendar.TooLarge, calendar.MaxAttendees, "%d attendees are more than %d", n, lim.Attendees)
 		}
 	}
+	if err := checkDates(cal, comps, &lim); err != nil {
+		return nil, err
+	}
 	set, err := recur.Compile(comps, recur.ZonesOf(cal))
 	if err != nil {
 		return nil, invalid(calendar.ValidCalendarData, "%v", err)
@@ -107,10 +109,10 @@ func Judge(rules Rules, cal *ical.Component, data []byte) (*Resource, error) {
 	}
 	for _, o := range res.Occurrences {
 		if o.Flags&calendar.OccTodo == 0 && o.Start < lim.MinDate.Unix() {
-			return nil, calendar.Errorf(calendar.TooLarge, calendar.MinDateTime, "dates begin at %s", lim.MinDate.Format(time.DateOnly))
+			return nil, tooEarly(&lim)
 		}
 		if o.Flags&(calendar.OccTodo|calendar.OccTail) == 0 && o.End > lim.MaxDate.Unix()+86400 {
-			return nil, calendar.Errorf(calendar.TooLarge, calendar.MaxDateTime, "dates end at %s", lim.MaxDate.Format(time.DateOnly))
+			return nil, tooLate(&lim)
 		}
 	}
 	res.OccHash = hashOccurrences(res.Occurrences)

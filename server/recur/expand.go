@@ -29,15 +29,16 @@ func (s *Set) expandOne(o occurrence, float Zone) *ical.Component {
 		c.Children = append(c.Children, k.Clone())
 	}
 	in := s.instance(o)
-	// Without a zone times are shown as they stand, whoever looks.
+	// Without a zone times are shown as they stand, whoever looks. What ends after
+	// the last date that can be written ends with it.
 	value := func(utc, civ int64) ical.DateTime {
 		switch {
 		case o.t.allDay():
-			return dateTimeOf(civ, ical.Date, "")
+			return dateTimeOf(min(civ, maxCivil), ical.Date, "")
 		case o.t.zone == nil:
-			return dateTimeOf(civ, ical.Floating, "")
+			return dateTimeOf(min(civ, maxCivil), ical.Floating, "")
 		}
-		return dateTimeOf(utc, ical.UTC, "")
+		return dateTimeOf(min(utc, maxCivil), ical.UTC, "")
 	}
 	dated := o.t.dated()
 	put := func(name string, d ical.DateTime) {
