@@ -30,7 +30,7 @@ func TestHostileDocuments(t *testing.T) {
 			"wide":            {"<a>" + strings.Repeat("<b/>", 200_000) + "</a>", 413},
 			"NUL":             {"<a>\x00</a>", 400},
 			"not UTF-8":       {"<a>\xff</a>", 400},
-			"UTF-16":          {"\xff\xfe<\x00a\x00/\x00>\x00", 415},
+			"UTF-32":          {"\xff\xfe\x00\x00<\x00\x00\x00", 415},
 			"not closed":      {"<a><b></a>", 400},
 			"text":            {"hello", 400},
 		} {

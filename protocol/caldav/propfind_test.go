@@ -34,7 +34,7 @@ func TestRFC4918_9_1_PropfindForms(t *testing.T) {
 		s.do("anna", "PROPFIND", a, bad, "Depth: 0").is(400)
 	}
 	s.do("anna", "PROPFIND", a, "", "Depth: 2").is(400)
-	s.do("anna", "PROPFIND", a, propfind("D:getetag"), "Depth: 0", "Content-Type: text/plain").is(415)
+	s.do("anna", "PROPFIND", a, propfind("D:getetag"), "Depth: 0", "Content-Type: application/json").is(415)
 	s.do("anna", "PROPFIND", a, `<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><x>&e;</x>`, "Depth: 0").is(403, "D:no-external-entities")
 	s.do("anna", "PROPFIND", a, strings.Repeat("<a>", 100_000), "Depth: 0").is(413)
 }

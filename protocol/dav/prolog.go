@@ -68,7 +68,7 @@ func (t *Tokenizer) declaration() error {
 			}
 			next = 1
 		case key == "encoding" && next == 1:
-			if !utf8Label(value) {
+			if !utf8Label(value) && !utf16Label(value) {
 				return badEncoding(value)
 			}
 			next = 2

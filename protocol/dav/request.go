@@ -10,8 +10,9 @@ import (
 
 // ReadXML reads and parses the body of a request. It returns nil without an
 // error if the body is empty, which PROPFIND, MKCOL and MKCALENDAR allow.
-// Besides the errors of Parse: 415 for a Content-Type that is not XML or a
-// Content-Encoding, 413 before the body is read if Content-Length says so.
+// Besides the errors of Parse: 415 for a body that is not XML or a
+// Content-Encoding, 413 before the body is read if Content-Length says so. It
+// may be in UTF-16 too.
 func ReadXML(r *http.Request, lim Limits) (*Node, error) {
 	lim = lim.orDefault()
 	if r.ContentLength > int64(lim.Bytes) {
@@ -24,10 +25,14 @@ func ReadXML(r *http.Request, lim Limits) (*Node, error) {
 	if len(bytes.TrimLeft(body, " \t\r\n")) == 0 {
 		return nil, nil
 	}
-	if err := checkXMLType(r.Header); err != nil {
+	text, err := inUTF8(body)
+	if err == nil {
+		err = checkXMLType(r.Header, text)
+	}
+	if err != nil {
 		return nil, err
 	}
-	return Parse(string(body), lim)
+	return Parse(text, lim)
 }
 
 // readBody reads at most limit bytes, and one more to see that there are too
@@ -65,8 +70,10 @@ func bodySize(length int64, limit int) int {
 }
 
 // checkXMLType looks at Content-Type and Content-Encoding. RFC 4918 §8.2: both
-// text/xml and application/xml; a request without a type is taken for XML.
-func checkXMLType(h http.Header) error {
+// text/xml and application/xml; a request without a type is taken for XML, and
+// so is what looks like it under a type that programs give to anything (curl:
+// a form).
+func checkXMLType(h http.Header, text string) error {
 	if enc := h.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
 		return &Error{Status: http.StatusUnsupportedMediaType, Text: "a content encoding is not accepted here"}
 	}
@@ -75,23 +82,34 @@ func checkXMLType(h http.Header) error {
 		return nil
 	}
 	kind, charset := mediaType(value)
-	if kind != "text/xml" && kind != "application/xml" && !strings.HasSuffix(kind, "+xml") {
+	if kind != "text/xml" && kind != "application/xml" && !strings.HasSuffix(kind, "+xml") && !(vague(kind) && looksLikeXML(text)) {
 		return &Error{Status: http.StatusUnsupportedMediaType, Text: "the body must be text/xml or application/xml"}
 	}
-	if charset != "" && !utf8Label(charset) {
+	if charset != "" && !utf8Label(charset) && !utf16Label(charset) {
 		return badEncoding(charset)
 	}
 	return nil
 }
 
-// IsCalendar reports whether a Content-Type names iCalendar in UTF-8:
-// text/calendar with any component or method. None at all counts too.
+func vague(kind string) bool {
+	return strings.HasPrefix(kind, "text/") || kind == "application/octet-stream" || kind == "application/x-www-form-urlencoded"
+}
+
+func looksLikeXML(text string) bool {
+	return strings.HasPrefix(strings.TrimLeft(text, "\uFEFF \t\r\n"), "<")
+}
+
+// IsCalendar reports whether a Content-Type names iCalendar: text/calendar with
+// any component, method or charset. None at all counts too.
 func IsCalendar(contentType string) bool {
-	if contentType == "" {
-		return true
-	}
-	kind, charset := mediaType(contentType)
-	return kind == "text/calendar" && (charset == "" || utf8Label(charset))
+	kind, _ := mediaType(contentType)
+	return contentType == "" || kind == "text/calendar"
+}
+
+// IsUTF8 reports whether a Content-Type names no character set but UTF-8.
+func IsUTF8(contentType string) bool {
+	_, charset := mediaType(contentType)
+	return charset == "" || utf8Label(charset)
 }
 
 // mediaType takes a Content-Type apart. The usual spellings do not need the

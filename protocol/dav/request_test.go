@@ -1,6 +1,8 @@
 package dav
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 	"net/http"
@@ -9,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf16"
 )
 
 // endless is a body without an end and without a Content-Length.
@@ -44,7 +47,21 @@ func TestRFC4918_8_2_ReadXML(t *testing.T) {
 		{"no body", "", nil, 0, ""},
 		{"empty body", "text/plain", strings.NewReader(""), 0, ""},
 		{"blank body", "text/xml", strings.NewReader(" \r\n"), 0, ""},
-		{"other type", "text/plain", strings.NewReader("<a/>"), 415, ""},
+		{"text/plain", "text/plain", strings.NewReader("<a/>"), 0, "a"},
+		{"text/calendar", "text/calendar; charset=utf-8", strings.NewReader(" <?xml version='1.0'?><a/>"[1:]), 0, "a"},
+		{"curl", "application/x-www-form-urlencoded", strings.NewReader("\uFEFF<a/>"), 0, "a"},
+		{"octets", "application/octet-stream", strings.NewReader("<a/>"), 0, "a"},
+		{"plain text", "text/plain", strings.NewReader("a"), 415, ""},
+		{"another type", "xzy-foo/bar-512", strings.NewReader("<a/>"), 415, ""},
+		{"UTF-16", "text/xml; charset=utf-16", utf16Of(binary.BigEndian, "\uFEFF<?xml version='1.0' encoding='utf-16'?><a>\U0001F4C5</a>"), 0, "a"},
+		{"UTF-16 in another order", "text/xml", utf16Of(binary.LittleEndian, "\uFEFF<?xml version='1.0' encoding='UTF-16'?><a/>"), 0, "a"},
+		{"UTF-16 without a mark", "application/xml", utf16Of(binary.LittleEndian, "<a/>"), 0, "a"},
+		{"UTF-16 as text/plain", "text/plain", utf16Of(binary.BigEndian, "<a/>"), 0, "a"},
+		{"called UTF-16", "text/xml; charset=utf-16", strings.NewReader("<a/>"), 0, "a"},
+		{"half a character", "text/xml", strings.NewReader("\xFE\xFF\x00<\x00"), 400, ""},
+		{"half a pair", "text/xml", strings.NewReader("\xFE\xFF\xD8\x00\x00a"), 400, ""},
+		{"half a pair at the end", "text/xml", strings.NewReader("\xFE\xFF\xD8\x00"), 400, ""},
+		{"UTF-32", "text/xml", strings.NewReader("\x00\x00\xFE\xFF\x00\x00\x00<"), 415, ""},
 		{"JSON", "application/json", strings.NewReader("{}"), 415, ""},
 		{"other charset", "text/xml; charset=iso-8859-1", strings.NewReader("<a/>"), 415, ""},
 		{"malformed", "text/xml", strings.NewReader("<a>"), 400, ""},
@@ -71,10 +88,18 @@ func TestRFC4918_8_2_ReadXML(t *testing.T) {
 	}
 }
 
+func utf16Of(order binary.AppendByteOrder, s string) io.Reader {
+	var b []byte
+	for _, u := range utf16.Encode([]rune(s)) {
+		b = order.AppendUint16(b, u)
+	}
+	return bytes.NewReader(b)
+}
+
 func TestIsCalendar(t *testing.T) {
 	for v, want := range map[string]bool{
 		"": true, "text/calendar": true, "Text/Calendar; charset=\"utf-8\"": true, "text/calendar;component=vevent": true,
-		"text/calendar; charset=utf-8; method=REPLY": true, "text/calendar; charset=latin1": false, "text/plain": false,
+		"text/calendar; charset=utf-8; method=REPLY": true, "text/calendar; charset=latin1": true, "text/plain": false,
 		"application/octet-stream": false,
 	} {
 		if got := IsCalendar(v); got != want {
