@@ -79,6 +79,7 @@ const (
 	ValidCalendarData     Reason = "valid-calendar-data"
 	ValidCalendarObject   Reason = "valid-calendar-object-resource"
 	SupportedCalendarData Reason = "supported-calendar-data"
+	SupportedRScale       Reason = "supported-rscale" // RFC 7529 §10
 	SupportedComponent    Reason = "supported-calendar-component"
 	MaxResourceSize       Reason = "max-resource-size"
 	MinDateTime           Reason = "min-date-time"

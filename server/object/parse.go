@@ -50,11 +50,15 @@ func Parse(rules Rules, data []byte, contentType string) (*Resource, error) {
 		}
 		return &Resource{Data: data, ContentType: contentType}, nil
 	}
+	data = inUTF8(data, contentType)
 	if len(data) > lim.ObjectSize {
 		return nil, calendar.Errorf(calendar.TooLarge, calendar.MaxResourceSize, "the object is larger than %d octets", lim.ObjectSize)
 	}
 	cal, err := ical.Parse(data, ical.Limits{})
-	if err != nil {
+	switch {
+	case err != nil && otherMedia(contentType):
+		return nil, calendar.Errorf(calendar.Unsupported, calendar.SupportedCalendarData, "only text/calendar is stored in a calendar")
+	case err != nil:
 		return nil, calendar.Errorf(calendar.Invalid, calendar.ValidCalendarData, "the text is not a valid iCalendar object: %v", err)
 	}
 	return Judge(rules, cal, data)
@@ -101,7 +105,10 @@ func Judge(rules Rules, cal *ical.Component, data []byte) (*Resource, error) {
 		return nil, err
 	}
 	set, err := recur.Compile(comps, recur.ZonesOf(cal))
-	if err != nil {
+	switch {
+	case errors.Is(err, recur.ErrScale):
+		return nil, invalid(calendar.SupportedRScale, "%v", err)
+	case err != nil:
 		return nil, invalid(calendar.ValidCalendarData, "%v", err)
 	}
 	if res.Occurrences, err = IndexRows(set, comps); err != nil {

@@ -1,6 +1,7 @@
 package recur
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -80,6 +81,9 @@ const (
 	maxNumber  = 1 << 31 // a larger COUNT or INTERVAL has the same effect
 	maxByItems = 1000    // values in one BY part
 )
+
+// ErrScale is of a rule that goes by another calendar. RFC 7529 §10.
+var ErrScale = errors.New("only the GREGORIAN calendar scale is supported")
 
 // ParseRule reads a RECUR value. It forgives lower case, blanks, empty parts
 // (a trailing semicolon) and unknown X- parts; what it cannot mean it refuses
@@ -187,7 +191,7 @@ func (r *Rule) setPart(name, value string) (err error) {
 		r.WeekStart = time.Weekday(d)
 	case "RSCALE":
 		if value != "GREGORIAN" {
-			return fmt.Errorf("calendar scale %.30q is not supported, only GREGORIAN", value)
+			return fmt.Errorf("%w, not %.30q", ErrScale, value)
 		}
 		r.RScale = value
 	case "SKIP":

@@ -78,8 +78,11 @@ func (s *Service) CreateCalendar(ctx context.Context, who calendar.Actor, req ca
 			if err != nil {
 				return err
 			}
-			if !ok || !up.Kind.Rules().Nests {
+			if !ok {
 				return calendar.Failf(calendar.Stale, "", op, string(id), "the collection above does not exist")
+			}
+			if !up.Kind.Rules().Nests {
+				return calendar.Failf(calendar.Denied, calendar.CollectionLocationOK, op, string(id), "this collection holds no others")
 			}
 			if _, ok, err := w.Object(up.ID, lastSegment(name), false); err != nil {
 				return err

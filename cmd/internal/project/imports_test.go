@@ -83,7 +83,7 @@ var worldly = []string{"net", "os", "database", "syscall", "log", "math/rand", "
 var clocks = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTicker", "NewTimer", "Local", "LoadLocation"}
 
 // tables are libraries that are nothing but that.
-var tables = []string{"golang.org/x/text/unicode/norm"}
+var tables = []string{"golang.org/x/text/unicode/norm", "golang.org/x/text/encoding", "golang.org/x/text/encoding/htmlindex", "golang.org/x/text/encoding/unicode"}
 
 // TestImportNothingOfTheWorld: pure packages ask neither the system nor the
 // clock nor chance, and import no library but ours, Go's and tables.

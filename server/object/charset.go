@@ -1,0 +1,56 @@
+package object
+
+import (
+	"bytes"
+	"mime"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/htmlindex"
+	"golang.org/x/text/encoding/unicode"
+)
+
+// inUTF8 is a text in the character set in which objects are stored and shown,
+// if its media type names another one. What is UTF-8 as it stands stays so:
+// programs name a charset in which they do not write. RFC 5545 §§3.1.4, 8.1.
+func inUTF8(data []byte, contentType string) []byte {
+	enc := charsetOf(contentType)
+	if enc == nil || utf8.Valid(data) && bytes.IndexByte(data, 0) < 0 {
+		return data
+	}
+	text, err := enc.NewDecoder().Bytes(data)
+	if err != nil {
+		return data
+	}
+	return text
+}
+
+// charsetOf is the character set that a media type names, nil for UTF-8 and for
+// one that nobody knows.
+func charsetOf(contentType string) encoding.Encoding {
+	if !strings.Contains(contentType, "=") {
+		return nil
+	}
+	_, params, err := mime.ParseMediaType(contentType)
+	name := strings.ToLower(params["charset"])
+	switch {
+	case err != nil || name == "" || len(name) > 40:
+		return nil
+	case name == "utf-16":
+		return unicode.UTF16(unicode.BigEndian, unicode.UseBOM)
+	}
+	enc, err := htmlindex.Get(name)
+	if err != nil || enc == encoding.Replacement || enc == unicode.UTF8 {
+		return nil
+	}
+	return enc
+}
+
+// otherMedia reports whether a media type promises something else than
+// iCalendar.
+func otherMedia(contentType string) bool {
+	kind, _, _ := strings.Cut(contentType, ";")
+	kind = strings.TrimSpace(kind)
+	return kind != "" && !strings.EqualFold(kind, "text/calendar")
+}
