@@ -150,6 +150,7 @@ type request struct {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == wellKnown || r.URL.Path == wellKnown+"/" {
 		w.Header().Set("Location", rootPath)
+		w.Header().Set("Cache-Control", "max-age=3600") // RFC 6764 §5
 		w.Header().Set("Content-Length", "0")
 		w.WriteHeader(http.StatusMovedPermanently)
 		return
@@ -168,7 +169,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err == nil {
-		rq.at, err = rq.locate(path)
+		if rq.at, err = rq.locate(path); err != nil {
+			err = rq.outside(path, err)
+		}
 	}
 	if err == nil {
 		err = rq.serve()
@@ -176,6 +179,25 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		rq.fail(err)
 	}
+}
+
+// outside answers for a path where nothing is and nothing can be made: what
+// would make it is told that, or that what is to hold it is missing first. RFC
+// 4918 §§9.3.1, 9.7.1, RFC 4791 §5.3.1.1.
+func (rq *request) outside(path string, err error) error {
+	switch rq.r.Method {
+	case http.MethodPut, "MKCOL", "MKCALENDAR":
+	default:
+		return err
+	}
+	path = strings.TrimRight(path, "/")
+	if _, noParent := rq.locate(path[:strings.LastIndexByte(path, '/')+1]); noParent != nil {
+		return &dav.Error{Status: http.StatusConflict, Text: "the collection above does not exist"}
+	}
+	if rq.r.Method == http.MethodPut {
+		return &dav.Error{Status: http.StatusForbidden, Text: "nothing can be put there"}
+	}
+	return errLocation
 }
 
 var davValues = []string{davHeader}

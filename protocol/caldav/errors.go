@@ -47,7 +47,8 @@ var kinds = map[calendar.Kind]answer{
 var reasons = map[calendar.Reason]answer{
 	calendar.ValidCalendarData:     {http.StatusForbidden, dav.C("valid-calendar-data")},
 	calendar.ValidCalendarObject:   {http.StatusForbidden, dav.C("valid-calendar-object-resource")},
-	calendar.SupportedCalendarData: {http.StatusUnsupportedMediaType, dav.C("supported-calendar-data")},
+	calendar.SupportedCalendarData: {http.StatusForbidden, dav.C("supported-calendar-data")},
+	calendar.SupportedRScale:       {http.StatusForbidden, dav.C("supported-rscale")},
 	calendar.SupportedComponent:    {http.StatusForbidden, dav.C("supported-calendar-component")},
 	calendar.MaxResourceSize:       {http.StatusForbidden, dav.C("max-resource-size")},
 	calendar.MinDateTime:           {http.StatusForbidden, dav.C("min-date-time")},
@@ -84,7 +85,7 @@ func (rq *request) translate(err error) *dav.Error {
 	switch kind {
 	case calendar.Denied:
 		if de.Condition.Name == dav.D("need-privileges") {
-			de.Condition.Inner = needPrivileges(rq.at.path, rq.needed())
+			de.Condition.Inner = needPrivileges(rq.lacking(), rq.needed())
 		}
 	case calendar.UIDConflict:
 		if href, ok := rq.hrefOf(err); ok {
@@ -120,6 +121,16 @@ func (rq *request) needed() dav.Name {
 		return dav.D("write-acl")
 	}
 	return dav.D("read")
+}
+
+// lacking is the resource on which it is asked for: what binds or unbinds a
+// member needs it on the collection. RFC 3744 appendix B.
+func (rq *request) lacking() string {
+	if n := rq.needed(); (n == dav.D("bind") || n == dav.D("unbind")) && rq.r.Method != http.MethodPost &&
+		(rq.at.place == atObject || rq.at.place == atCollection) {
+		return rq.at.parent().path
+	}
+	return rq.at.path
 }
 
 // hrefOf finds the resource that an error of the model speaks of: its Ref is

@@ -16,11 +16,12 @@ import (
 func (rq *request) freeBusy(root *dav.Node) error {
 	n := root.Child(dav.C("time-range"))
 	if n == nil {
-		return badFilter("a free-busy-query needs a time range")
+		return &dav.Error{Status: http.StatusBadRequest, Text: "a free-busy-query needs a time range"}
 	}
 	w, err := window(n, true)
 	if err != nil {
-		return err
+		// There is no filter to be valid here.
+		return &dav.Error{Status: http.StatusBadRequest, Text: rq.translate(err).Text}
 	}
 	req := calendar.FreeBusyRequest{
 		Targets: []calendar.FreeBusyTarget{{Calendar: rq.at.id(), Home: rq.at.place == atHome}},

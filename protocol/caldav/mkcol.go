@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strings"
 
 	"factotum/protocol/dav"
 	"factotum/server/calendar"
@@ -27,28 +26,37 @@ func (rq *request) mkcol() error {
 	if err != nil {
 		return err
 	}
+	at := rq.at
 	if rq.at.place == atObject {
 		rq.at = rq.at.asCollection()
-	}
-	if rq.at.place != atCollection {
-		return errMethod
 	}
 	if _, err := rq.precond(); err != nil {
 		return err
 	}
 	req := calendar.CreateCalendarRequest{DefaultACL: true}
 	req.Calendar = calendar.Calendar{ID: rq.at.id(), Kind: collectionKind(calendarMethod)}
-	if refused := creation(changes, calendarMethod, &req.Calendar); anyRefused(refused) {
-		return rq.mkcolRefused(changes, refused)
+	refused := creation(changes, calendarMethod, &req.Calendar)
+	var c calendar.Calendar
+	switch {
+	case rq.at.place != atCollection:
+		err = errLocation
+	case !anyRefused(refused):
+		c, err = rq.be.CreateCalendar(rq.ctx, rq.who, req)
 	}
-	if !req.Calendar.Kind.Rules().Nests && strings.Contains(rq.at.name, "/") {
-		return dav.NewError(http.StatusForbidden, dav.C("calendar-collection-location-ok"), "calendars are made directly in a home")
+	if anyRefused(refused) || err == errLocation || calendar.ReasonOf(err) == calendar.CollectionLocationOK {
+		// What stands there is told before what is wrong with the request.
+		switch there, unknown := rq.mapped(at); {
+		case unknown != nil:
+			return unknown
+		case there:
+			return taken(root != nil || calendarMethod)
+		case err == nil:
+			return rq.mkcolRefused(changes, refused)
+		}
 	}
-	c, err := rq.be.CreateCalendar(rq.ctx, rq.who, req)
 	switch {
 	case errors.Is(err, calendar.Exists):
-		rq.w.Header().Set("Allow", allow(atCollection))
-		return dav.NewError(http.StatusMethodNotAllowed, dav.D("resource-must-be-null"), "there is a resource of that name already")
+		return taken(root != nil || calendarMethod)
 	case errors.Is(err, calendar.NoCalendar), errors.Is(err, calendar.Stale):
 		e := &dav.Error{Status: http.StatusConflict, Text: "the parent does not exist"}
 		if calendarMethod {
@@ -65,6 +73,41 @@ func (rq *request) mkcol() error {
 	rq.w.WriteHeader(http.StatusCreated)
 	return nil
 }
+
+// mapped reports whether there is a resource, as far as the user may know.
+func (rq *request) mapped(at target) (bool, error) {
+	var err error
+	switch at.place {
+	case atPrincipal:
+		_, err = rq.person(at.user)
+	case atHome:
+		_, err = rq.home(at)
+	case atCollection:
+		_, err = rq.be.Calendar(rq.ctx, rq.who, at.id())
+	case atObject:
+		if _, err = rq.be.Object(rq.ctx, rq.who, at.ref()); err != nil {
+			_, err = rq.be.Calendar(rq.ctx, rq.who, at.asCollection().id())
+		}
+	}
+	if err != nil && notThere(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// taken refuses to make something where something is. MKCOL without a body is
+// WebDAV's of old, and has a status of its own: RFC 4918 §9.3.1. Else it is a
+// precondition like others: RFC 4791 §§1.3, 5.3.1.
+func taken(extended bool) error {
+	status := http.StatusMethodNotAllowed
+	if extended {
+		status = http.StatusForbidden
+	}
+	return dav.NewError(status, dav.D("resource-must-be-null"), "there is a resource of that name already")
+}
+
+// errLocation: RFC 4791 §5.3.1.
+var errLocation error = dav.NewError(http.StatusForbidden, dav.C("calendar-collection-location-ok"), "collections are made in a calendar home")
 
 // creation fills the new collection from the properties of the body.
 func creation(changes []dav.PropChange, calendarMethod bool, c *calendar.Calendar) []*dav.Error {
@@ -145,14 +188,18 @@ func componentSet(n *dav.Node, c *calendar.Calendar) *dav.Error {
 	return nil
 }
 
-// mkcolRefused says which properties stood in the way. RFC 5689 §3.1, RFC
-// 4791 §9.3.
+// mkcolRefused says which properties stood in the way. To a MKCALENDAR that is
+// a multistatus (RFC 4791 §5.3.1.1), to a MKCOL an element of its own (RFC 5689 §3).
 func (rq *request) mkcolRefused(changes []dav.PropChange, refused []*dav.Error) error {
-	root := dav.D("mkcol-response")
+	rq.w.Header().Set("Cache-Control", "no-cache")
 	if rq.r.Method == "MKCALENDAR" {
-		root = dav.C("mkcalendar-response")
+		mw := dav.NewMultistatus(rq.w)
+		mw.Response(rq.at.path)
+		writeOutcome(mw, changes, refused)
+		mw.EndResponse()
+		return mw.Close()
 	}
-	mw := dav.NewDocument(rq.w, http.StatusForbidden, root)
+	mw := dav.NewDocument(rq.w, http.StatusMultiStatus, dav.D("mkcol-response"))
 	for i, c := range changes {
 		status, cond := http.StatusFailedDependency, ""
 		if refused[i] != nil {

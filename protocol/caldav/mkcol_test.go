@@ -17,12 +17,12 @@ func TestRFC4791_5_3_1_Mkcalendar(t *testing.T) {
 		m.text(work, "A:calendar-color") != "#1BADF8FF" || m.children(work, "C:supported-calendar-component-set") != "C:comp" || m.text(work, "{urn:t}x") != "dead" {
 		t.Error(m.r.body)
 	}
-	s.do("anna", "MKCALENDAR", work, "").is(405, "D:resource-must-be-null")
+	s.do("anna", "MKCALENDAR", work, "").is(403, "D:resource-must-be-null")
 	s.do("anna", "MKCALENDAR", annasHome+"plainly", "").is(201)
 	s.do("anna", "MKCALENDAR", work+"inner/", "").is(403, "C:calendar-collection-location-ok")
 	s.do("anna", "MKCALENDAR", "/dav/calendars/ben/x/", "").is(403, "D:need-privileges")
 	s.do("anna", "MKCALENDAR", annasHome+"bad/", mkcalendar(`<C:supported-calendar-component-set><C:comp name="VPOLL"/></C:supported-calendar-component-set><D:displayname>B</D:displayname>`)).
-		is(403).contains("mkcalendar-response", "<C:supported-calendar-component/>", "424 Failed Dependency")
+		is(207).contains("<C:supported-calendar-component/>", "424 Failed Dependency")
 	s.do("anna", "PROPFIND", annasHome+"bad/", "", "Depth: 0").is(404)
 	s.do("anna", "MKCALENDAR", annasHome+"y/", xmlHead("D:mkcol")+"</D:mkcol>").is(415)
 	s.do("anna", "MKCALENDAR", annasHome+"y/", "<x").is(400)
@@ -45,7 +45,7 @@ func TestRFC5689_ExtendedMkcol(t *testing.T) {
 		t.Error(m.r.body)
 	}
 	s.do("anna", "MKCOL", annasHome+"ab/", mkcol("<D:resourcetype><D:collection/><CR:addressbook xmlns:CR='urn:ietf:params:xml:ns:carddav'/></D:resourcetype><D:displayname>K</D:displayname>")).
-		is(403).contains("<D:mkcol-response", "<D:valid-resourcetype/>", "424")
+		is(207).contains("<D:mkcol-response", "<D:valid-resourcetype/>", "424")
 	s.do("anna", "MKCOL", annasHome+"ab/", "garbage", "Content-Type: xzy-foo/bar-512").is(415)
 	p := annasHome + "files/"
 	s.do("anna", "MKCOL", p, "").is(201)

@@ -16,7 +16,7 @@ func (rq *request) post() error {
 		return errMethod
 	}
 	if !dav.IsCalendar(rq.r.Header.Get("Content-Type")) {
-		return dav.NewError(http.StatusUnsupportedMediaType, dav.C("supported-calendar-data"), "only text/calendar can be added")
+		return dav.NewError(http.StatusForbidden, dav.C("supported-calendar-data"), "only text/calendar can be added")
 	}
 	body, err := rq.content()
 	if err != nil {

@@ -14,6 +14,7 @@ var calendarProperties = []property{
 	{name: dav.C("supported-calendar-component-set"), on: onCalendar, open: true, get: getComponents},
 	{name: dav.C("supported-calendar-component-sets"), on: onHome, get: getComponentSets},
 	{name: dav.C("supported-calendar-data"), on: onCalendar, open: true, get: getCalendarTypes},
+	{name: dav.C("supported-rscale-set"), on: onCalendar | onHome, open: true, get: getScales},
 	{name: dav.C("supported-collation-set"), on: onCalendar | onHome, open: true, get: getCollations},
 	{name: dav.C("calendar-description"), on: onCalendar, get: getDescription},
 	{name: dav.C("calendar-timezone"), on: onCalendar, get: getTimezone},
@@ -68,6 +69,15 @@ func getCalendarTypes(mw *dav.Writer, _ *subject) bool {
 	name := dav.C("supported-calendar-data")
 	mw.Start(name)
 	mw.Empty(dav.C("calendar-data"), "content-type", "text/calendar", "version", "2.0")
+	mw.End(name)
+	return true
+}
+
+// getScales tells which calendars rules may go by. RFC 7529 §10.1.
+func getScales(mw *dav.Writer, _ *subject) bool {
+	name := dav.C("supported-rscale-set")
+	mw.Start(name)
+	mw.Text(dav.C("supported-rscale"), "GREGORIAN")
 	mw.End(name)
 	return true
 }

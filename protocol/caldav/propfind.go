@@ -26,19 +26,14 @@ func (rq *request) propfind() error {
 		return err
 	}
 	if depth == dav.DepthInfinity {
-		switch {
-		case rq.at.place == atHome || rq.at.place == atCollection:
-			return errFiniteDepth
-		case rq.at.place == atHomes && rq.r.Header.Get("Depth") != "":
+		switch said := rq.r.Header["Depth"] != nil; {
+		case rq.at.place == atObject, rq.at.place == atPrincipal:
+		case said, rq.at.place == atHome, rq.at.place == atCollection:
 			return errFiniteDepth
 		}
-		// Deviation: RFC 4918 §9.1: above the homes, and on objects, a missing
-		// Depth means 0, for clients that forget it while they look around;
-		// infinity goes as deep as there are members to show.
+		// Deviation: RFC 4918 §9.1: above the homes a missing Depth means 0, for
+		// clients that forget it while they look around.
 		depth = dav.Depth0
-		if rq.r.Header.Get("Depth") != "" {
-			depth = dav.Depth1
-		}
 	}
 	prefer := dav.ParsePrefer(rq.r.Header)
 	prefer.Representation = false

@@ -75,7 +75,7 @@ func (rq *request) putFailed(err error) error {
 // was sent: otherwise clients must fetch it. clients.md rule 16.
 func (rq *request) stored(status int, sent []byte, o *calendar.Object) error {
 	h := rq.w.Header()
-	same := o.Size == len(sent)
+	same := o.Size == len(sent) && dav.IsUTF8(rq.r.Header.Get("Content-Type"))
 	if same {
 		h["Etag"] = []string{dav.ETag(o.ETag())}
 	}

@@ -186,7 +186,7 @@ func TestRFC5995_AddMember(t *testing.T) {
 		t.Errorf("ETag %q", got)
 	}
 	s.do("anna", "POST", annasCal, event("1", "20260301T090000Z", "A"), "Content-Type: text/calendar").is(409, "C:no-uid-conflict")
-	s.do("anna", "POST", annasCal, "<x/>", "Content-Type: text/xml").is(415)
+	s.do("anna", "POST", annasCal, "<x/>", "Content-Type: text/xml").is(403, "C:supported-calendar-data")
 }
 
 // GET of a calendar: one VCALENDAR of all, each zone once.

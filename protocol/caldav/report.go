@@ -10,8 +10,8 @@ var errReport = dav.NewError(http.StatusForbidden, dav.D("supported-report"), "t
 
 // report answers REPORT, RFC 3253 §3.6.
 //
-// Deviation: RFC 3253 §3.6: the Depth header is no guide. Clients send what
-// they like, and every report says itself what it is about.
+// Deviation: RFC 3253 §3.6: the Depth header is no guide to calendar reports.
+// Clients send what they like, and every report says itself what it is about.
 func (rq *request) report() error {
 	root, err := rq.xmlBody()
 	if err != nil {
@@ -20,7 +20,7 @@ func (rq *request) report() error {
 	if root == nil {
 		return &dav.Error{Status: http.StatusBadRequest, Text: "a report needs a body"}
 	}
-	if _, err := dav.ParseDepth(rq.r.Header, dav.Depth0); err != nil {
+	if err := rq.checkDepth(root.Name); err != nil {
 		return err
 	}
 	inHome := rq.at.place == atHome || rq.at.place == atCollection
@@ -57,6 +57,28 @@ func (rq *request) report() error {
 		}
 	}
 	return errReport
+}
+
+// checkDepth refuses a Depth with which a report is not defined: those on
+// principals and their properties know 0 alone. RFC 3744 §§9.2–9.5.
+//
+// Deviation: RFC 3744 §9.4: a principal-property-search may say 1, as
+// Thunderbird does, since it always means all principals.
+func (rq *request) checkDepth(report dav.Name) error {
+	depth, err := dav.ParseDepth(rq.r.Header, dav.Depth0)
+	if err != nil || depth == dav.Depth0 {
+		return err
+	}
+	switch report {
+	case dav.D("principal-property-search"), dav.CS("calendarserver-principal-search"):
+		if depth == dav.Depth1 {
+			return nil
+		}
+	case dav.D("acl-principal-prop-set"), dav.D("principal-match"), dav.D("principal-search-property-set"), dav.D("expand-property"):
+	default:
+		return nil
+	}
+	return &dav.Error{Status: http.StatusBadRequest, Text: "this report is not defined with that Depth"}
 }
 
 // answer begins the multistatus of a report.

@@ -22,6 +22,7 @@ type site struct {
 	be     calendar.Backend
 	people calendartest.People
 	base   *sitetest.Site
+	url    string // where the front is served over HTTP, "" if requests go to it at once
 }
 
 func newSite(t testing.TB) *site {
@@ -81,16 +82,49 @@ func (s *site) send(user string, r *http.Request) *reply {
 	if user != "" {
 		r.SetBasicAuth(user, user)
 	}
-	w := httptest.NewRecorder()
-	s.h.ServeHTTP(w, r)
-	rep := &reply{t: s.t, what: r.Method + " " + r.URL.Path, status: w.Code, header: w.Header(), body: w.Body.String()}
-	if strings.HasPrefix(w.Header().Get("Content-Type"), "application/xml") {
+	rep := &reply{t: s.t, what: r.Method + " " + r.URL.Path}
+	if s.url != "" {
+		rep.overHTTP(s.url, r)
+	} else {
+		w := httptest.NewRecorder()
+		s.h.ServeHTTP(w, r)
+		rep.status, rep.header, rep.body = w.Code, w.Header(), w.Body.String()
+	}
+	if strings.HasPrefix(rep.header.Get("Content-Type"), "application/xml") {
 		sitetest.WellFormed(s.t, rep.what, rep.body)
 	}
-	if v := w.Header().Get("Server"); v != "" {
+	if v := rep.header.Get("Server"); v != "" {
 		s.t.Errorf("%s: a Server header: %q", rep.what, v)
 	}
 	return rep
+}
+
+// served is the site with requests that go over HTTP.
+func (s *site) served() *site {
+	srv := httptest.NewServer(s.h)
+	s.t.Cleanup(srv.Close)
+	s.url = srv.URL
+	return s
+}
+
+// overHTTP sends a request made for the front to the server at a URL.
+func (r *reply) overHTTP(url string, made *http.Request) {
+	r.t.Helper()
+	req, err := http.NewRequestWithContext(r.t.Context(), made.Method, url+made.URL.RequestURI(), made.Body)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	req.Host, req.Header, req.ContentLength = made.Host, made.Header, made.ContentLength
+	res, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.status, r.header, r.body = res.StatusCode, res.Header, string(body)
 }
 
 // is checks the status and, for errors, the precondition element.
@@ -109,7 +143,7 @@ func (r *reply) is(status int, precondition ...string) *reply {
 
 func (r *reply) precondition() string {
 	root, err := dav.Parse(r.body, dav.Limits{})
-	if err != nil || root.Name != dav.D("error") || root.FirstChild().Name.Local == "message" {
+	if err != nil || root.Name != dav.D("error") || root.FirstChild().Name.Local == "error-description" {
 		return ""
 	}
 	return short(root.FirstChild().Name)

@@ -25,7 +25,7 @@ func WriteError(w http.ResponseWriter, err error) {
 		mw.buf = appendCondition(mw.buf, e.Condition)
 	}
 	if e.Text != "" {
-		mw.Text(Name{nsMessage, "message"}, e.Text)
+		mw.Text(description, e.Text)
 	}
 	mw.Close()
 }

@@ -230,8 +230,8 @@ func TestRFC4918_8_7_ErrorBody(t *testing.T) {
 		{NewError(403, D("valid-sync-token"), ""), 403, "<D:valid-sync-token/>"},
 		{&Error{Status: 409, Condition: Condition{C("no-uid-conflict"), string(AppendHref(nil, "/a/", "b&.ics"))}, Text: "a<b"}, 409,
 			"<C:no-uid-conflict><D:href>/a/b%26.ics</D:href></C:no-uid-conflict>" +
-				`<X:message xmlns:X="urn:factotum:calendar">a&lt;b</X:message>`},
-		{badRequest("why"), 400, `<X:message xmlns:X="urn:factotum:calendar">why</X:message>`},
+				`<X:error-description xmlns:X="http://twistedmatrix.com/xml_namespace/dav/">a&lt;b</X:error-description>`},
+		{badRequest("why"), 400, `<X:error-description xmlns:X="http://twistedmatrix.com/xml_namespace/dav/">why</X:error-description>`},
 		{&Error{Status: 412}, 412, ""},
 		{errors.New("a secret of the store"), 500, ""},
 	} {

@@ -1,0 +1,309 @@
+package caldav
+
+import (
+	"encoding/binary"
+	"strings"
+	"testing"
+	"unicode/utf16"
+
+	"factotum/protocol/dav"
+)
+
+// letter is a request over HTTP and what must come back: what the RFCs, Apple's
+// conformance scripts and real clients expect to the letter.
+type letter struct {
+	what, user, method, path, body string
+	headers                        []string
+	status                         int
+	condition                      string   // the precondition element, "" for none
+	has, lacks                     []string // parts of the body
+}
+
+// letters sends them in order.
+func (s *site) letters(rows []letter) {
+	all := s.t.(*testing.T)
+	defer func() { s.t = all }()
+	for _, l := range rows {
+		all.Run(l.what, func(t *testing.T) {
+			s.t = t
+			r := s.do(l.user, l.method, l.path, l.body, l.headers...).is(l.status)
+			if got := r.precondition(); got != l.condition {
+				t.Errorf("precondition %q, want %q\n%s", got, l.condition, r.body)
+			}
+			r.contains(l.has...).lacks(l.lacks...)
+		})
+	}
+}
+
+func mkcolBody(props string) string {
+	return xmlHead("D:mkcol") + "<D:set><D:prop>" + props + "</D:prop></D:set></D:mkcol>"
+}
+
+// What MKCALENDAR and MKCOL refuse, and with which words. RFC 4791 §5.3.1, RFC
+// 4918 §9.3.1, RFC 5689 §3; mkcalendar.xml and errors.xml of Apple's scripts.
+func TestRFC4791_5_3_1_WhereNothingIsMade(t *testing.T) {
+	s := newSite(t).served()
+	s.visit("anna", "ben")
+	s.do("anna", "PUT", annasCal+"a.ics", event("a", "20260310T090000Z", "A")).is(201)
+	s.do("anna", "MKCOL", annasHome+"files/", "").is(201)
+	s.do("anna", "PUT", annasHome+"files/f", "x").is(201)
+	const null, location = "D:resource-must-be-null", "C:calendar-collection-location-ok"
+	unsettable := "<D:getetag>x</D:getetag><D:displayname>X</D:displayname>"
+	isCalendar := "<D:resourcetype><D:collection/><C:calendar/></D:resourcetype>"
+	badZone := "<C:calendar-timezone>BEGIN:VCALENDAR\nEND:VCALENDAR</C:calendar-timezone>"
+	multi := "<D:multistatus "
+	s.letters([]letter{
+		{"MKCALENDAR on a calendar", "anna", "MKCALENDAR", annasCal, "", nil, 403, null, nil, nil},
+		{"without its slash", "anna", "MKCALENDAR", strings.TrimSuffix(annasCal, "/"), "", nil, 403, null, nil, nil},
+		{"with a body", "anna", "MKCALENDAR", annasCal, mkcalendar("<D:displayname>X</D:displayname>"), nil, 403, null, nil, nil},
+		{"existence before bad properties", "anna", "MKCALENDAR", annasCal, mkcalendar(unsettable), nil, 403, null, nil, nil},
+		{"on an object", "anna", "MKCALENDAR", annasCal + "a.ics", "", nil, 403, null, nil, nil},
+		{"on an object, with bad properties", "anna", "MKCALENDAR", annasCal + "a.ics", mkcalendar(unsettable), nil, 403, null, nil, nil},
+		{"on a file", "anna", "MKCALENDAR", annasHome + "files/f", "", nil, 403, null, nil, nil},
+		{"on the home", "anna", "MKCALENDAR", annasHome, "", nil, 403, null, nil, nil},
+		{"on the homes", "anna", "MKCALENDAR", "/dav/calendars/", "", nil, 403, null, nil, nil},
+		{"on the root", "anna", "MKCALENDAR", "/dav/", "", nil, 403, null, nil, nil},
+		{"on a principal", "anna", "MKCALENDAR", "/dav/principals/anna/", "", nil, 403, null, nil, nil},
+		{"on another's calendar", "anna", "MKCALENDAR", "/dav/calendars/ben/calendar/", mkcalendar(unsettable), nil, 403, null, nil, nil},
+		{"into a calendar", "anna", "MKCALENDAR", annasCal + "inner/", "", nil, 403, location, nil, nil},
+		{"into a collection", "anna", "MKCALENDAR", annasHome + "files/inner/", "", nil, 403, location, nil, nil},
+		{"into another's home", "anna", "MKCALENDAR", "/dav/calendars/ben/x/", "", nil, 403, "D:need-privileges", []string{"<D:href>/dav/calendars/ben/</D:href>", "<D:bind/>"}, nil},
+		{"outside of homes", "anna", "MKCALENDAR", "/dav/x/", "", nil, 403, location, nil, nil},
+		{"deeper outside of homes", "anna", "MKCALENDAR", "/dav/x/y/", "", nil, 409, "", nil, nil},
+		{"among the principals", "anna", "MKCALENDAR", "/dav/principals/nobody/", "", nil, 403, location, nil, nil},
+		{"among the homes", "anna", "MKCALENDAR", "/dav/calendars/nobody/", "", nil, 403, location, nil, nil},
+		{"an unsettable property", "anna", "MKCALENDAR", annasHome + "new/", mkcalendar(unsettable), nil, 207, "",
+			[]string{multi, "<D:href>/dav/calendars/anna/new/</D:href>", "<D:getetag/></D:prop><D:status>HTTP/1.1 403", "<D:cannot-modify-protected-property/>", "<D:displayname/></D:prop><D:status>HTTP/1.1 424"}, nil},
+		{"a component that calendars do not hold", "anna", "MKCALENDAR", annasHome + "new/", mkcalendar(`<C:supported-calendar-component-set><C:comp name="VCARD"/></C:supported-calendar-component-set>`), nil, 207, "",
+			[]string{multi, "<C:supported-calendar-component/>"}, nil},
+		{"a zone that is none", "anna", "MKCALENDAR", annasHome + "new/", mkcalendar(badZone), nil, 207, "", []string{multi, "<C:valid-calendar-data/>"}, nil},
+		{"nothing was made", "anna", "PROPFIND", annasHome + "new/", "", []string{"Depth: 0"}, 404, "", nil, nil},
+		{"another body", "anna", "MKCALENDAR", annasHome + "new/", mkcolBody(isCalendar), nil, 415, "", nil, nil},
+
+		{"MKCOL on a calendar", "anna", "MKCOL", annasCal, "", nil, 405, null, nil, nil},
+		{"MKCOL on a collection", "anna", "MKCOL", annasHome + "files/", "", nil, 405, null, nil, nil},
+		{"MKCOL on a file", "anna", "MKCOL", annasHome + "files/f", "", nil, 405, null, nil, nil},
+		{"MKCOL on the home", "anna", "MKCOL", annasHome, "", nil, 405, null, nil, nil},
+		{"extended MKCOL on a calendar", "anna", "MKCOL", annasCal, mkcolBody(isCalendar), nil, 403, null, nil, nil},
+		{"extended MKCOL, existence first", "anna", "MKCOL", annasCal, mkcolBody(isCalendar + unsettable), nil, 403, null, nil, nil},
+		{"MKCOL into a calendar", "anna", "MKCOL", annasCal + "inner/", "", nil, 403, location, nil, nil},
+		{"extended MKCOL into a calendar", "anna", "MKCOL", annasCal + "inner/", mkcolBody(isCalendar), nil, 403, location, nil, nil},
+		{"MKCOL below nothing", "anna", "MKCOL", annasHome + "none/inner/", "", nil, 409, "", nil, nil},
+		{"MKCOL outside of homes", "anna", "MKCOL", "/dav/x/", "", nil, 403, location, nil, nil},
+		{"MKCOL into another's home", "anna", "MKCOL", "/dav/calendars/ben/x/", "", nil, 403, "D:need-privileges", nil, nil},
+		{"extended MKCOL, an unsettable property", "anna", "MKCOL", annasHome + "new/", mkcolBody(isCalendar + unsettable), nil, 207, "",
+			[]string{"<D:mkcol-response ", "<D:getetag/></D:prop><D:status>HTTP/1.1 403", "<D:cannot-modify-protected-property/>", "<D:displayname/></D:prop><D:status>HTTP/1.1 424"}, nil},
+		{"extended MKCOL, an unknown type", "anna", "MKCOL", annasHome + "new/", mkcolBody("<D:resourcetype><D:collection/><D:principal/></D:resourcetype>"), nil, 207, "",
+			[]string{"<D:mkcol-response ", "<D:valid-resourcetype/>"}, nil},
+		{"nothing was made by MKCOL", "anna", "PROPFIND", annasHome + "new/", "", []string{"Depth: 0"}, 404, "", nil, nil},
+		{"a body that nobody knows", "anna", "MKCOL", annasHome + "new/", "x", []string{"Content-Type: xzy-foo/bar-512"}, 415, "", nil, nil},
+
+		{"PUT outside of homes", "anna", "PUT", "/dav/x.ics", event("x", "20260310T090000Z", "X"), nil, 403, "", nil, nil},
+		{"PUT below nothing", "anna", "PUT", "/dav/x/y.ics", event("x", "20260310T090000Z", "X"), nil, 409, "", nil, nil},
+	})
+}
+
+// The letters of reports on principals: RFC 3744 §9, and Apple's aclreports.xml
+// and expandproperty.xml.
+func TestRFC3744_9_Depth(t *testing.T) {
+	s := newSite(t).served()
+	s.visit("anna")
+	self := xmlHead("D:principal-match") + "<D:self/></D:principal-match>"
+	acl := xmlHead("D:acl-principal-prop-set") + props("D:displayname") + "</D:acl-principal-prop-set>"
+	set := xmlHead("D:principal-search-property-set") + "</D:principal-search-property-set>"
+	expand := xmlHead("D:expand-property") + `<D:property name="owner"/></D:expand-property>`
+	find := search("", match("D:displayname", "contains", "anna"))
+	apple := xmlHead("CS:calendarserver-principal-search") + "<CS:search-token>anna</CS:search-token></CS:calendarserver-principal-search>"
+	const people = "/dav/principals/"
+	var rows []letter
+	for _, c := range []struct {
+		what, path, body       string
+		zero, one, deep, query int // the status; query: without a Depth
+	}{
+		{"principal-match", people, self, 207, 400, 400, 207},
+		{"acl-principal-prop-set", annasCal, acl, 207, 400, 400, 207},
+		{"principal-search-property-set", people, set, 200, 400, 400, 200},
+		{"expand-property", annasCal, expand, 207, 400, 400, 207},
+		{"principal-property-search", people, find, 207, 207, 400, 207},
+		{"calendarserver-principal-search", people, apple, 207, 207, 400, 207},
+		{"calendar-query", annasCal, query(in(march), "D:getetag"), 207, 207, 207, 207},
+		{"sync-collection", annasCal, syncBody("", "", "D:getetag"), 207, 207, 207, 207},
+	} {
+		for depth, status := range map[string]int{"Depth: 0": c.zero, "Depth: 1": c.one, "Depth: infinity": c.deep, "X: y": c.query} {
+			rows = append(rows, letter{c.what + ", " + depth, "anna", "REPORT", c.path, c.body, []string{depth}, status, "", nil, nil})
+		}
+	}
+	s.letters(rows)
+}
+
+// Depth: infinity is answered in full or refused. RFC 4918 §9.1.
+func TestRFC4918_9_1_DepthInfinity(t *testing.T) {
+	s := newSite(t).served()
+	s.visit("anna")
+	s.do("anna", "PUT", annasCal+"a.ics", event("a", "20260310T090000Z", "A")).is(201)
+	deep := []string{"Depth: infinity"}
+	var rows []letter
+	for _, path := range []string{"/", "/dav/", "/principals/", "/dav/principals/", "/dav/calendars/", annasHome, annasCal} {
+		rows = append(rows, letter{path, "anna", "PROPFIND", path, "", deep, 403, "D:propfind-finite-depth", nil, nil})
+	}
+	for _, path := range []string{"/dav/principals/anna/", annasCal + "a.ics"} {
+		rows = append(rows, letter{path, "anna", "PROPFIND", path, "", deep, 207, "", []string{path}, nil})
+	}
+	for _, path := range []string{"/", "/dav/", "/dav/principals/", "/dav/calendars/"} {
+		rows = append(rows, letter{path + " without Depth", "anna", "PROPFIND", path, propfind("D:current-user-principal"), nil, 207, "", []string{"/dav/principals/anna/"}, nil})
+	}
+	s.letters(rows)
+}
+
+// Times of a free-busy-query are UTC, both, and in order; else it is a bad
+// request: it has no filter that could be valid. RFC 4791 §7.10.
+func TestRFC4791_7_10_BadTimes(t *testing.T) {
+	s := newSite(t).served()
+	s.visit("anna")
+	var rows []letter
+	for what, r := range map[string]string{
+		"no range": "", "no end": `<C:time-range start="20260310T000000Z"/>`, "no start": `<C:time-range end="20260310T000000Z"/>`,
+		"dates": `<C:time-range start="20260310" end="20260311"/>`, "floating": `<C:time-range start="20260310T000000" end="20260311T000000"/>`,
+		"backwards": `<C:time-range start="20260311T000000Z" end="20260310T000000Z"/>`, "empty": `<C:time-range start="20260310T000000Z" end="20260310T000000Z"/>`,
+		"no such day": `<C:time-range start="20260230T000000Z" end="20260310T000000Z"/>`, "words": `<C:time-range start="now" end="then"/>`,
+	} {
+		rows = append(rows, letter{what, "anna", "REPORT", annasCal, xmlHead("C:free-busy-query") + r + "</C:free-busy-query>", nil, 400, "", nil, nil})
+	}
+	s.letters(rows)
+}
+
+// What is stored in a calendar, and what is told of the rest. RFC 4791
+// §5.3.2.1, RFC 7529 §10; errors.xml, nonascii.xml and rscale.xml of Apple's.
+func TestRFC4791_5_3_2_1_UnsupportedData(t *testing.T) {
+	s := newSite(t).served()
+	s.visit("anna")
+	s.do("anna", "MKCOL", annasHome+"files/", "").is(201)
+	for name, ct := range map[string]string{"doc": "text/xml", "picture": "image/png", "broken.ics": "text/calendar"} {
+		s.do("anna", "PUT", annasHome+"files/"+name, "<doc/>", "Content-Type: "+ct).is(201)
+	}
+	put := func(what, ct, body string, status int, cond string) letter {
+		var h []string
+		if ct != "" {
+			h = []string{"Content-Type: " + ct}
+		}
+		return letter{what, "anna", "PUT", annasCal + "x.ics", body, h, status, cond, nil, nil}
+	}
+	scale := func(s string) string {
+		return event("scale", "20260310T090000Z", "S", "RRULE:RSCALE="+s+";FREQ=YEARLY")
+	}
+	to := func(name string) []string { return []string{"Destination: " + annasCal + name + ".ics"} }
+	s.letters([]letter{
+		put("XML", "text/xml; charset=utf-8", "<doc/>", 403, "C:supported-calendar-data"),
+		put("a picture", "image/png", "\x89PNG\r\n", 403, "C:supported-calendar-data"),
+		put("JSON", "application/calendar+json", `["vcalendar",[],[]]`, 403, "C:supported-calendar-data"),
+		put("a vCard", "text/vcard", "BEGIN:VCARD\r\nEND:VCARD\r\n", 403, "C:supported-calendar-data"),
+		put("no iCalendar", "text/calendar; charset=utf-8", "<doc/>", 403, "C:valid-calendar-data"),
+		put("no iCalendar, no type", "", "<doc/>", 403, "C:valid-calendar-data"),
+		put("vCalendar 1.0", "text/calendar", strings.Replace(event("x", "20260310T090000Z", "X"), "2.0", "1.0", 1), 403, "C:supported-calendar-data"),
+		put("another calendar", "text/calendar", scale("CHINESE"), 403, "C:supported-rscale"),
+		put("another calendar, in small letters", "text/calendar", scale("hebrew"), 403, "C:supported-rscale"),
+		put("a calendar that nobody knows", "text/calendar", scale("MARTIAN"), 403, "C:supported-rscale"),
+		put("a rule that is none", "text/calendar", event("x", "20260310T090000Z", "X", "RRULE:FREQ=NEVER"), 403, "C:valid-calendar-data"),
+		put("the Gregorian one", "text/calendar", scale("GREGORIAN"), 201, ""),
+		{"COPY of XML", "anna", "COPY", annasHome + "files/doc", "", to("doc"), 403, "C:supported-calendar-data", nil, nil},
+		{"MOVE of a picture", "anna", "MOVE", annasHome + "files/picture", "", to("picture"), 403, "C:supported-calendar-data", nil, nil},
+		{"COPY of what is no iCalendar", "anna", "COPY", annasHome + "files/broken.ics", "", to("broken"), 403, "C:valid-calendar-data", nil, nil},
+		{"POST of XML", "anna", "POST", annasCal, "<doc/>", []string{"Content-Type: text/xml"}, 403, "C:supported-calendar-data", nil, nil},
+		{"POST in another calendar", "anna", "POST", annasCal, scale("CHINESE"), []string{"Content-Type: text/calendar"}, 403, "C:supported-rscale", nil, nil},
+		{"supported-rscale-set of a calendar", "anna", "PROPFIND", annasCal, propfind("C:supported-rscale-set"), []string{"Depth: 0"}, 207, "",
+			[]string{"<C:supported-rscale-set><C:supported-rscale>GREGORIAN</C:supported-rscale></C:supported-rscale-set>"}, nil},
+		{"supported-rscale-set of a home", "anna", "PROPFIND", annasHome, propfind("C:supported-rscale-set"), []string{"Depth: 0"}, 207, "", []string{"GREGORIAN"}, nil},
+		{"not in allprop", "anna", "PROPFIND", annasCal, "", []string{"Depth: 0"}, 207, "", nil, []string{"rscale"}},
+		{"not to be set", "anna", "PROPPATCH", annasCal, patch("<C:supported-rscale-set/>"), nil, 207, "", []string{"<D:cannot-modify-protected-property/>"}, nil},
+	})
+}
+
+func utf16Of(order binary.AppendByteOrder, s string) string {
+	var b []byte
+	for _, u := range utf16.Encode([]rune(s)) {
+		b = order.AppendUint16(b, u)
+	}
+	return string(b)
+}
+
+// Character sets: XML in UTF-16 (XML 1.0 §4.3.3), XML under other names, and
+// objects in the set that their type names. RFC 5545 §3.1.4.
+func TestCharsets(t *testing.T) {
+	s := newSite(t).served()
+	s.visit("anna")
+	ask := strings.Replace(propfind("D:displayname"), "utf-8", "utf-16", 1)
+	doc := func(what, ct, body string, status int) letter {
+		return letter{what, "anna", "PROPFIND", annasCal, body, []string{"Depth: 0", "Content-Type: " + ct}, status, "", nil, nil}
+	}
+	s.letters([]letter{
+		doc("UTF-16", "application/xml; charset=utf-16", utf16Of(binary.BigEndian, "\uFEFF"+ask), 207),
+		doc("UTF-16, the other order", "text/xml", utf16Of(binary.LittleEndian, "\uFEFF"+ask), 207),
+		doc("UTF-16, no mark", "text/xml; charset=\"utf-16le\"", utf16Of(binary.LittleEndian, ask), 207),
+		doc("text/plain", "text/plain", propfind("D:displayname"), 207),
+		doc("text/calendar", "text/calendar; charset=utf-8", propfind("D:displayname"), 207),
+		doc("a form", "application/x-www-form-urlencoded", propfind("D:displayname"), 207),
+		doc("JSON", "application/json", "{}", 415),
+		doc("Latin-1", "text/xml; charset=iso-8859-1", propfind("D:displayname"), 415),
+		{"REPORT in UTF-16", "anna", "REPORT", annasCal, utf16Of(binary.BigEndian, "\uFEFF"+query(in(march), "D:getetag")), []string{"Content-Type: text/xml"}, 207, "", nil, nil},
+		{"PROPPATCH in UTF-16", "anna", "PROPPATCH", annasCal, utf16Of(binary.BigEndian, "\uFEFF"+patch("<D:displayname>Bücher 📅</D:displayname>")), []string{"Content-Type: text/xml"}, 207, "", []string{"200 OK"}, nil},
+		{"what it set", "anna", "PROPFIND", annasCal, propfind("D:displayname"), []string{"Depth: 0"}, 207, "", []string{"Bücher 📅"}, nil},
+	})
+	latin := func(s string) string {
+		var b []byte
+		for _, r := range s {
+			b = append(b, byte(r))
+		}
+		return string(b)
+	}
+	want := event("c", "20260310T090000Z", "Café über")
+	for _, c := range []struct{ what, ct, body string }{
+		{"ISO-8859-1", "text/calendar; charset=iso-8859-1", latin(want)},
+		{"Latin-1 in quotes", `text/calendar; component=VEVENT; charset="ISO_8859-1"`, latin(want)},
+		{"Windows-1252", "text/calendar;charset=windows-1252", latin(want)},
+		{"UTF-16", "text/calendar; charset=utf-16", utf16Of(binary.BigEndian, "\uFEFF"+want)},
+		{"UTF-8 that is called ISO-8859-1", "text/calendar; charset=iso-8859-1", want},
+	} {
+		s.do("anna", "DELETE", annasCal+"c.ics", "")
+		r := s.do("anna", "PUT", annasCal+"c.ics", c.body, "Content-Type: "+c.ct).is(201)
+		if r.header.Get("ETag") != "" {
+			t.Errorf("%s: an ETag for what was not sent", c.what)
+		}
+		if got := s.do("anna", "GET", annasCal+"c.ics", "").is(200); got.body != want || got.header.Get("Content-Type") != "text/calendar; charset=utf-8" {
+			t.Errorf("%s: %q", c.what, got.body)
+		}
+	}
+	s.letters([]letter{
+		{"octets that are not UTF-8", "anna", "PUT", annasCal + "d.ics", latin(want), []string{"Content-Type: text/calendar"}, 403, "C:valid-calendar-data", nil, nil},
+		{"octets that are not the UTF-8 they promise", "anna", "PUT", annasCal + "d.ics", latin(want), []string{"Content-Type: text/calendar; charset=utf-8"}, 403, "C:valid-calendar-data", nil, nil},
+		{"a charset that nobody knows", "anna", "PUT", annasCal + "d.ics", latin(want), []string{"Content-Type: text/calendar; charset=x-none"}, 403, "C:valid-calendar-data", nil, nil},
+	})
+	s.do("anna", "DELETE", annasCal+"c.ics", "").is(204)
+	r := s.do("anna", "POST", annasCal, latin(want), "Content-Type: text/calendar; charset=iso-8859-1").is(201)
+	if r.header.Get("ETag") != "" || s.do("anna", "GET", r.header.Get("Location"), "").is(200).body != want {
+		t.Error("POST")
+	}
+	// A file is what it is.
+	s.do("anna", "MKCOL", annasHome+"files/", "").is(201)
+	s.do("anna", "PUT", annasHome+"files/f.txt", latin("é"), "Content-Type: text/plain; charset=iso-8859-1").is(201)
+	if got := s.do("anna", "GET", annasHome+"files/f.txt", "").is(200).body; got != latin("é") {
+		t.Errorf("the file is %q", got)
+	}
+}
+
+// The elements of an error are those that the RFC names, with a text that
+// Apple's scripts pass over.
+func TestRFC4918_8_7_ErrorElements(t *testing.T) {
+	s := newSite(t).served()
+	s.visit("anna")
+	root, err := dav.Parse(s.do("anna", "MKCALENDAR", annasCal, "").body, dav.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for n := range root.Children() {
+		names = append(names, short(n.Name))
+	}
+	if got := strings.Join(names, " "); got != "D:resource-must-be-null {http://twistedmatrix.com/xml_namespace/dav/}error-description" {
+		t.Errorf("%s", got)
+	}
+}
