@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"time"
 
+	"factotum/cmd/internal/plain"
 	"factotum/server/calendar"
 	"factotum/server/config"
 	"factotum/server/service"
@@ -186,7 +187,7 @@ func (p *process) status(ctx context.Context) processStatus {
 		rs := roleStatus{Component: r.component, Program: r.program, Since: r.since}
 		if c, ok := r.running.(interface{ check(context.Context) error }); ok {
 			if err := c.check(ctx); err != nil {
-				rs.Err = err.Error()
+				rs.Err = plain.Error(err)
 			}
 		}
 		switch s := r.running.(type) {
@@ -203,9 +204,9 @@ func (p *process) status(ctx context.Context) processStatus {
 			for _, c := range s.remote {
 				b := backEndStatus{Host: c.Host(), OK: true}
 				if _, err := c.Hello(ctx); err != nil {
-					b.OK, b.Err = false, err.Error()
+					b.OK, b.Err = false, plain.Error(err)
 				} else if _, err := c.Ping(ctx); err != nil {
-					b.OK, b.Err = false, err.Error()
+					b.OK, b.Err = false, plain.Error(err)
 				}
 				st.BackEnds = append(st.BackEnds, b)
 			}
@@ -231,7 +232,7 @@ func (a *adminServer) startRole(w http.ResponseWriter, r *http.Request) {
 	}
 	// The role outlives the request.
 	if err := a.p.start(context.WithoutCancel(r.Context()), ro); err != nil {
-		http.Error(w, err.Error(), http.StatusConflict)
+		http.Error(w, plain.Error(err), http.StatusConflict)
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -269,7 +270,7 @@ func (a *adminServer) database(do func(*service.Service, context.Context, func(c
 		var rep dbReport
 		var err error
 		if rep.CheckReport, err = do(s.model, r.Context(), nil); err != nil {
-			rep.Err = err.Error()
+			rep.Err = plain.Error(err)
 		}
 		answerJSON(w, rep)
 	}
@@ -284,7 +285,7 @@ func (a *adminServer) purge(w http.ResponseWriter, r *http.Request) {
 	}
 	n, err := s.model.PurgeAll(r.Context())
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
+		http.Error(w, plain.Error(err), http.StatusInternalServerError)
 		return
 	}
 	answerJSON(w, map[string]int{"purged": n})

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"time"
 
+	"factotum/cmd/internal/plain"
 	"factotum/server/calendar"
 	"factotum/server/worker"
 )
@@ -109,12 +110,12 @@ func (a *adminServer) jobs(w http.ResponseWriter, r *http.Request, do func(*stor
 	}
 	f, err := jobFilter(r.URL.Query())
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
+		http.Error(w, plain.Error(err), http.StatusBadRequest)
 		return
 	}
 	answer, err := do(s, f)
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
+		http.Error(w, plain.Error(err), http.StatusInternalServerError)
 		return
 	}
 	answerJSON(w, answer)

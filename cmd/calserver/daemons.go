@@ -9,6 +9,7 @@ import (
 	"github.com/pborman/getopt/v2"
 	"github.com/spf13/cobra"
 
+	"factotum/cmd/internal/plain"
 	"factotum/cmd/internal/watcher"
 )
 
@@ -85,8 +86,9 @@ func parseServer(name, words string, args []string, std stdio) (*serverOptions, 
 // serve runs roles in this process until a signal comes.
 func serve(ctx context.Context, o *serverOptions, name string, words []string, std stdio) int {
 	fail := func(err error) int {
-		watcher.Report(err)
-		fmt.Fprintf(std.err, "%s: %v\n", name, err)
+		text := plain.Error(err)
+		watcher.Report(errors.New(text))
+		fmt.Fprintf(std.err, "%s: %s\n", name, text)
 		return exitFailed
 	}
 	cfg, err := loadConfig(o.config, std.err)

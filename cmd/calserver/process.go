@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"factotum/cmd/internal/plain"
 	"factotum/cmd/internal/watcher"
 	"factotum/server/calendar"
 	"factotum/server/config"
@@ -128,7 +129,7 @@ func (p *process) start(ctx context.Context, r *role) error {
 	}
 	svc, err := r.open(ctx, p)
 	if err != nil {
-		return fmt.Errorf("start %s: %w", r.program, err)
+		return &startError{r.program, err}
 	}
 	run := &runningRole{role: r, running: svc, log: log, since: time.Now(), over: make(chan struct{})}
 	p.mu.Lock()
@@ -144,6 +145,16 @@ func (p *process) start(ctx context.Context, r *role) error {
 	}()
 	return nil
 }
+
+// startError says which role did not start.
+type startError struct {
+	program string
+	err     error
+}
+
+func (e *startError) Error() string { return e.program + " did not start: " + plain.Error(e.err) }
+func (e *startError) Plain() string { return e.Error() }
+func (e *startError) Unwrap() error { return e.err }
 
 // storeAnswers tells whether csstored runs, here or in another process.
 func (p *process) storeAnswers() bool {
@@ -247,7 +258,7 @@ func (p *process) run(ctx context.Context, which []*role, ready func()) error {
 		select {
 		case <-ctx.Done():
 		case err = <-p.failure:
-			p.log.Error("a role failed", "err", err)
+			p.log.Error("a role failed", "err", plain.Error(err))
 		}
 	}
 	sdNotify("STOPPING=1")
@@ -260,7 +271,8 @@ func (p *process) run(ctx context.Context, which []*role, ready func()) error {
 func (p *process) startAll(ctx context.Context, which []*role) error {
 	for _, r := range which {
 		if err := p.start(ctx, r); err != nil {
-			p.log.Error("not started", "err", err)
+			p.log.Error("not started", "program", r.program, "err", plain.Error(err))
+			p.log.Debug("not started", "program", r.program, "cause", err)
 			return err
 		}
 	}

@@ -263,7 +263,7 @@ func (s *httpService) check(ctx context.Context) error {
 		if err == nil {
 			return nil
 		}
-		errs = append(errs, fmt.Errorf("%s: %w", c.Host(), err))
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/pborman/getopt/v2"
 
+	"factotum/cmd/internal/plain"
 	"factotum/cmd/internal/watcher"
 	"factotum/server/config"
 )
@@ -129,7 +130,7 @@ func usage(set *getopt.Set, err error, std stdio) int {
 }
 
 func failWith(program string, err error, std stdio) int {
-	fmt.Fprintf(std.err, "%s: %v\n", program, err)
+	fmt.Fprintf(std.err, "%s: %s\n", program, plain.Error(err))
 	return exitFailed
 }
 

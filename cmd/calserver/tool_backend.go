@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 
+	"factotum/cmd/internal/plain"
 	"factotum/server/calendar"
 	"factotum/server/cld"
 	"factotum/server/config"
@@ -131,7 +132,7 @@ func openStopped(ctx context.Context, cfg *config.Config, t *tool) (*backend, er
 		Backend: service.New(store, people, opt), who: t.actor(cfg), cfg: cfg, store: store,
 		close: func() {
 			if err := store.Close(); err != nil {
-				t.complain("close the store: %v", err)
+				t.complain("close the store: %s", plain.Error(err))
 			}
 			people.Close()
 		},

@@ -140,7 +140,7 @@ func (t *tool) openJobs(ctx context.Context, cfg *config.Config, other bool) (ta
 	}
 	return stoppedJobs{store}, func() {
 		if err := store.Close(); err != nil {
-			t.complain("close the store: %v", err)
+			t.complain("close the store: %s", plain.Error(err))
 		}
 	}, nil
 }

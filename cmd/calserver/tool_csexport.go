@@ -61,7 +61,7 @@ func runCsexport(ctx context.Context, args []string, std stdio) int {
 		bad, n := 0, 0
 		e := &exporter.Export{Store: be, Who: be.who, Calendar: calendar.ID(calid),
 			Written: func(name string) { t.tell("%s", name) },
-			Bad:     func(err error) { bad++; t.complain("%v", err) }}
+			Bad:     func(err error) { bad++; t.complain("%s", plain.Error(err)) }}
 		if exporter.IsFolder(target) {
 			n, err = e.Folder(ctx, target)
 		} else {

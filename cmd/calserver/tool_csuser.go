@@ -273,7 +273,7 @@ func (o *userOptions) inherits(ctx context.Context, id string) error {
 	}
 	be, err := o.store(ctx)
 	if err != nil {
-		o.tell("the store was not asked for calendars of an earlier %s: %v", id, err)
+		o.tell("the store was not asked for calendars of an earlier %s: %s", id, plain.Error(err))
 		return nil
 	}
 	defer be.close()

@@ -60,6 +60,7 @@ var reasons = map[calendar.Reason]answer{
 	calendar.SupportedCollation:    {http.StatusForbidden, dav.C("supported-collation")},
 	calendar.ValidTimezone:         {http.StatusForbidden, dav.C("valid-timezone")},
 	calendar.CollectionLocationOK:  {http.StatusForbidden, dav.C("calendar-collection-location-ok")},
+	calendar.DiskFull:              {http.StatusInsufficientStorage, dav.D("sufficient-disk-space")},
 	calendar.DefaultCalendarNeeded: {http.StatusForbidden, dav.C("default-calendar-needed")},
 	calendar.Disabled:              {http.StatusForbidden, dav.Name{}}, // no privilege would help
 	calendar.NoDestination:         {http.StatusConflict, dav.Name{}},
@@ -78,7 +79,7 @@ func (rq *request) translate(err error) *dav.Error {
 	}
 	kind := calendar.KindOf(err)
 	a := kinds[kind]
-	if special, ok := reasons[calendar.ReasonOf(err)]; ok && a.status < 500 {
+	if special, ok := reasons[calendar.ReasonOf(err)]; ok && (a.status < 500 || kind == calendar.OverQuota) {
 		a = special
 	}
 	de = dav.NewError(a.status, a.cond, calendar.MessageOf(err))

@@ -57,6 +57,8 @@ func TestRFC4791_1_3_Preconditions(t *testing.T) {
 		{"PUT", &calendar.Error{Kind: calendar.Unsupported, Reason: calendar.SupportedCalendarData}, 403, dav.C("supported-calendar-data"), ""},
 		{"PUT", &calendar.Error{Kind: calendar.TooLarge, Reason: calendar.MaxAttendees}, 403, dav.C("max-attendees-per-instance"), ""},
 		{"PUT", &calendar.Error{Kind: calendar.OverQuota}, 507, dav.D("quota-not-exceeded"), ""},
+		{"PUT", &calendar.Error{Kind: calendar.OverQuota, Reason: calendar.DiskFull}, 507, dav.D("sufficient-disk-space"), ""},
+		{"DELETE", &calendar.Error{Kind: calendar.OverQuota, Reason: calendar.DiskFull}, 507, dav.D("sufficient-disk-space"), ""},
 		{"PUT", &calendar.Error{Kind: calendar.Stale, Reason: "overwrite"}, 412, dav.Name{}, ""},
 		{"REPORT", &calendar.Error{Kind: calendar.BadSyncToken}, 403, dav.D("valid-sync-token"), ""},
 		{"REPORT", &calendar.Error{Kind: calendar.Unavailable}, 503, dav.Name{}, ""},

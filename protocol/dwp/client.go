@@ -270,7 +270,7 @@ func (c *Client) hello(g *greeting) {
 	if g.err != nil {
 		g.refused = true
 		g.err = &calendar.Error{
-			Kind: calendar.Unavailable, Op: "greet", Msg: "the back end does not answer; try again",
+			Kind: calendar.Unavailable, Op: "greet", Msg: noAnswer(c.opts.Host),
 			Err: &hostError{c.opts.Host, g.err},
 		}
 		return

@@ -125,11 +125,14 @@ func errorOf(ctx context.Context, op, host string, err error) error {
 	case ctx.Err() != nil:
 		e.Kind, e.Err = calendar.Canceled, ctx.Err()
 	case e.Kind == calendar.Unavailable:
-		e.Msg = "the back end does not answer; try again"
+		e.Msg = noAnswer(host)
 		e.Err = &hostError{host, err}
 	}
 	return e
 }
+
+// noAnswer is what clients are told of a back end that is down.
+func noAnswer(host string) string { return "the back end " + host + " does not answer; try again" }
 
 // hostError says which back end a failure of the connection is about.
 type hostError struct {

@@ -118,5 +118,8 @@ func errnoOf(err error, own Errno) Errno {
 	if n := ofKind[kind]; n != 0 {
 		return n
 	}
+	if own == LoginFailed && (kind == calendar.Internal || kind == calendar.Canceled || kind == calendar.OverQuota) {
+		return CannotConnect // a failure of the server's is no wrong password
+	}
 	return own
 }

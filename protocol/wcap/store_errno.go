@@ -28,6 +28,7 @@ var ofReason = map[calendar.Reason]Errno{
 	calendar.TranspResource:  TranspNotAllowed,
 	calendar.AttachmentGone:  AttachmentNotFound,
 	calendar.Disabled:        CalendarDisabled,
+	calendar.DiskFull:        ReadOnlyDatabase,
 
 	calendar.DefaultCalendarNeeded: DeleteCalendarFailed,
 }

@@ -82,6 +82,17 @@ func TestKinds(t *testing.T) {
 	if n := errnoOf(&calendar.Error{Kind: calendar.NoCalendar, Reason: calendar.Hidden}, StoreEventsFailed); n != AccessDenied {
 		t.Errorf("hidden: %d", n)
 	}
+	// A full disk is neither a quota nor a wrong password, and nor is a fault of ours.
+	for _, own := range []Errno{StoreEventsFailed, LoginFailed, ImportFailed} {
+		if n := errnoOf(&calendar.Error{Kind: calendar.OverQuota, Reason: calendar.DiskFull}, own); n != ReadOnlyDatabase {
+			t.Errorf("a full disk is errno %d where the command's own is %d", n, own)
+		}
+	}
+	for _, k := range []calendar.Kind{calendar.Internal, calendar.Canceled, calendar.OverQuota, calendar.Unavailable, calendar.NoBackend} {
+		if n := errnoOf(&calendar.Error{Kind: k}, LoginFailed); n == LoginFailed || n == OK {
+			t.Errorf("a log-in that failed with %v is errno %d", k, n)
+		}
+	}
 	if n := errnoOf(Errno(66), StoreEventsFailed); n != 66 {
 		t.Errorf("errno of its own: %d", n)
 	}

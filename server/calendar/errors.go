@@ -104,6 +104,10 @@ const (
 	// CalDAV keeps it secret; WCAP tells 28 from 29, as Sun's server did.
 	Hidden Reason = "hidden"
 
+	// DiskFull goes with OverQuota: it is the server that has no room, whoever
+	// asks. RFC 4331 §6.
+	DiskFull Reason = "sufficient-disk-space"
+
 	// Disabled goes with Denied: the administrator has switched the calendar
 	// off. WCAP errno 34.
 	Disabled Reason = "calendar-disabled"

@@ -179,7 +179,7 @@ func (s *Service) PutObjects(ctx context.Context, who calendar.Actor, req calend
 					out[i] = calendar.PutItemResult{Name: req.Items[i].Name, UID: objs[i].UID, Err: err}
 				}
 			}
-			if k := calendar.KindOf(err); k == calendar.NoCalendar || k == calendar.Canceled || k == calendar.ReadOnly {
+			if k := calendar.KindOf(err); k == calendar.NoCalendar || k == calendar.Canceled || k == calendar.ReadOnly || calendar.ReasonOf(err) == calendar.DiskFull {
 				return out, err
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -53,6 +54,7 @@ type Sessions struct {
 type entry struct {
 	Session
 	used time.Time
+	here bool // it has no file, since the disk was full: this process alone knows it
 }
 
 // Open prepares the directory and reads what sessions it holds.
@@ -100,10 +102,15 @@ func (s *Sessions) New(of Session) (ID, error) {
 	}
 	id := newID()
 	name := id.file()
-	if err := s.write(name, text, now); err != nil {
+	err = s.write(name, text, now)
+	full := errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+	if err != nil && !full {
 		return "", fmt.Errorf("write session: %w", err)
 	}
-	s.known[name] = &entry{of, now}
+	if full { // who only wants to read, or to make room, gets in
+		s.opt.Logger.Warn("the disk of the sessions is full: this one ends with the server", "err", err)
+	}
+	s.known[name] = &entry{of, now, full}
 	return id, nil
 }
 
@@ -184,6 +191,17 @@ func (s *Sessions) find(id ID, use bool) (Session, bool) {
 	info, err := os.Stat(s.path(name))
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if e := s.known[name]; err != nil && e != nil && e.here {
+		now := s.opt.Now()
+		if s.over(e, now) {
+			delete(s.known, name)
+			return Session{}, false
+		}
+		if use {
+			e.used = now
+		}
+		return e.Session, true
+	}
 	if err != nil {
 		delete(s.known, name)
 		if !errors.Is(err, fs.ErrNotExist) {
@@ -240,8 +258,9 @@ func (s *Sessions) End(id ID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	name := id.file()
+	e := s.known[name]
 	delete(s.known, name)
-	return os.Remove(s.path(name)) == nil
+	return os.Remove(s.path(name)) == nil || e != nil && e.here
 }
 
 // EndUser ends every session of a user, when the account is shut or the
@@ -299,8 +318,8 @@ func (s *Sessions) sweep() error {
 			s.remove(name)
 		}
 	}
-	for name := range s.known {
-		if !seen[name] {
+	for name, e := range s.known {
+		if !seen[name] && (!e.here || s.over(e, now)) {
 			delete(s.known, name)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -48,6 +49,48 @@ func TestIDForm(t *testing.T) {
 			t.Fatalf("id %q", id.Reveal())
 		}
 		seen[id] = true
+	}
+}
+
+// A full disk keeps nobody out: the session lives in memory, by the same rules.
+func TestFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
+		t.Skipf("a small disk cannot be mounted here: %v", err)
+	}
+	t.Cleanup(func() { syscall.Unmount(dir, syscall.MNT_DETACH) })
+	if err := os.WriteFile(filepath.Join(dir, "ballast"), make([]byte, 1<<20), 0o600); err == nil {
+		t.Fatal("the disk is not full")
+	}
+	c := start()
+	s := open(t, dir, c, nil)
+	id := begin(t, s, "anna")
+	for range 5 {
+		c.t = c.t.Add(20 * time.Minute)
+		if got, ok := s.Use(id); !ok || got.User != "anna" {
+			t.Fatalf("in use: %v %v", got, ok)
+		}
+		begin(t, s, "bert") // and the directory is looked through
+	}
+	c.t = c.t.Add(31 * time.Minute)
+	if _, ok := s.Use(id); ok {
+		t.Error("it has no end")
+	}
+	id = begin(t, s, "anna")
+	if n, err := s.EndUser("anna"); n != 1 || err != nil {
+		t.Errorf("ended: %d, %v", n, err)
+	}
+	if _, ok := s.Use(id); ok {
+		t.Error("ended, and it goes on")
+	}
+	if id = begin(t, s, "anna"); !s.End(id) {
+		t.Error("there was none to end")
+	}
+	if err := os.Remove(filepath.Join(dir, "ballast")); err != nil {
+		t.Fatal(err)
+	}
+	if id = begin(t, s, "anna"); !s.End(id) {
+		t.Error("with room again")
 	}
 }
 

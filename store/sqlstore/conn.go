@@ -80,6 +80,12 @@ func (e *engineError) Error() string {
 
 func (e *engineError) Unwrap() error { return e.cause }
 
+// What everybody may know of it.
+const (
+	diskFull   = "the disk of the calendar store is full"
+	noDatabase = "the calendar database does not answer; try again"
+)
+
 // wrap makes the model's error of an engine's, saying what was being done.
 func wrap(op string, err error) error {
 	if err == nil {
@@ -91,7 +97,14 @@ func wrap(op string, err error) error {
 	}
 	var e *engineError
 	if errors.As(err, &e) {
-		return &calendar.Error{Kind: e.kind, Op: op, Err: err}
+		out := &calendar.Error{Kind: e.kind, Op: op, Err: err}
+		switch {
+		case e.kind == calendar.OverQuota: // quotas are the model's: here it is the disk
+			out.Reason, out.Msg = calendar.DiskFull, diskFull
+		case e.kind == calendar.Unavailable && !e.retry:
+			out.Msg = noDatabase
+		}
+		return out
 	}
 	return &calendar.Error{Kind: calendar.KindOf(err), Op: op, Err: err}
 }

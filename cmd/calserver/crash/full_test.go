@@ -69,7 +69,7 @@ func fill(t *testing.T, dir string) (free func()) {
 }
 
 // TestFullDisk fills the disk under a load of writers, twice: they are refused
-// with 507 and DAV:quota-not-exceeded (RFC 4331 §6), nothing is lost, reads
+// with 507 and DAV:sufficient-disk-space (RFC 4331 §6), nothing is lost, reads
 // go on, and when there is room again so do writes, without a restart.
 func TestFullDisk(t *testing.T) {
 	t.Run("SQLite/tmpfs", func(t *testing.T) {

@@ -84,8 +84,8 @@ func (w *writer) step() {
 		}
 		w.unsure = w.learn(o) != nil
 	case w.full && err == nil && a.status == http.StatusInsufficientStorage:
-		if !strings.Contains(string(a.body), "quota-not-exceeded") {
-			w.failf("%s: 507 without DAV:quota-not-exceeded: %.300s", o.name, a.body)
+		if !strings.Contains(string(a.body), "sufficient-disk-space") {
+			w.failf("%s: 507 without DAV:sufficient-disk-space: %.300s", o.name, a.body)
 		}
 		w.refused.Add(1)
 	case w.full:
