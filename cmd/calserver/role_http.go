@@ -164,7 +164,7 @@ func (s *httpService) frontOptions(p *process, dir *directory.Directory) (front.
 		opt.CalDAV = caldav.New(caldav.Options{
 			Backend: s.backend, People: dir, Login: s.login(p), Logger: s.log, OwnerACL: owner,
 			Limits: caldav.Limits{ResourceSize: l.ObjectSize, Instances: l.Instances, Attendees: l.Attendees, MultigetRefs: l.Hrefs},
-			XML:    dav.Limits{Depth: l.XMLDepth, Nodes: l.XMLElements}, LowerCase: p.cfg.Calstore.LowerCase, RetryAfter: p.cfg.DWP.RetryAfter,
+			XML:    dav.Limits{Depth: l.XMLDepth, Nodes: l.XMLElements}, RetryAfter: p.cfg.DWP.RetryAfter,
 		})
 	}
 	w, err := s.wcapFront(p, dir)

@@ -23,11 +23,20 @@ func (rq *request) attachment(rest string) error {
 	case rq.r.Method != http.MethodGet && rq.r.Method != http.MethodHead:
 		return errMethod
 	}
+	cond, err := dav.ParseConditions(rq.r.Header)
+	if err != nil {
+		return err
+	}
 	a, err := rq.be.Attachment(rq.ctx, rq.who, calendar.AttachmentRequest{Owner: calendar.Owner(owner), ID: id})
 	if err != nil {
 		return err
 	}
 	h := rq.w.Header()
+	h.Set("Cache-Control", "private")
+	h.Set("Etag", dav.ETag(a.ID))
+	if rq.conditional(cond, a.ID, a.Modified) {
+		return nil
+	}
 	h.Set("Content-Type", "application/octet-stream")
 	if a.Type != "" && !strings.ContainsAny(a.Type, "\r\n") {
 		h.Set("Content-Type", a.Type)
@@ -40,8 +49,6 @@ func (rq *request) attachment(rest string) error {
 	// A file is whatever its sender says it is: no browser may run it.
 	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
 	h["X-Content-Type-Options"] = noSniff
-	h.Set("Cache-Control", "private")
-	h.Set("Etag", dav.ETag(a.ID))
 	h.Set("Content-Length", strconv.Itoa(len(a.Data)))
 	rq.w.WriteHeader(http.StatusOK)
 	if rq.r.Method == http.MethodGet {

@@ -50,8 +50,6 @@ type Options struct {
 	XML      dav.Limits       // of request documents
 	OwnerACL acl.List         // the entries that no client can change, shown as protected; nil = acl.DefaultOwner
 	Now      func() time.Time // nil = time.Now
-	// LowerCase takes user ids in paths for what they are in lower case.
-	LowerCase bool
 	// RetryAfter is what clients are told to wait when the back end or the
 	// directory does not answer; 0 = 10 s.
 	RetryAfter time.Duration
@@ -81,16 +79,15 @@ func (l Limits) orDefault() Limits {
 
 // Handler serves CalDAV. Make it with New.
 type Handler struct {
-	be        calendar.Backend
-	people    calendar.People
-	login     func(ctx context.Context, user, password string, remote netip.Addr) (calendar.Person, error)
-	log       *slog.Logger
-	realm     string
-	limits    Limits
-	xml       dav.Limits
-	ownerACL  acl.List
-	now       func() time.Time
-	lowerCase bool
+	be       calendar.Backend
+	people   calendar.People
+	login    func(ctx context.Context, user, password string, remote netip.Addr) (calendar.Person, error)
+	log      *slog.Logger
+	realm    string
+	limits   Limits
+	xml      dav.Limits
+	ownerACL acl.List
+	now      func() time.Time
 	// retryAfter is the value of the header.
 	retryAfter string
 	zones      zoneTexts
@@ -100,7 +97,7 @@ type Handler struct {
 func New(o Options) *Handler {
 	h := &Handler{
 		be: o.Backend, people: o.People, login: o.Login, log: o.Logger, realm: o.Realm,
-		limits: o.Limits.orDefault(), xml: o.XML, ownerACL: o.OwnerACL, now: o.Now, lowerCase: o.LowerCase,
+		limits: o.Limits.orDefault(), xml: o.XML, ownerACL: o.OwnerACL, now: o.Now,
 	}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)

@@ -73,7 +73,7 @@ func TestRFC4791_7_8_FilterPreconditions(t *testing.T) {
 		in(`<C:time-range start="20260301T000000"/>`):                                                         "valid-filter",
 		in(`<C:time-range start="20260301"/>`):                                                                "valid-filter",
 		in(`<C:time-range start="20260302T000000Z" end="20260302T000000Z"/>`):                                 "valid-filter",
-		in(`<C:time-range start="00000101T000000Z"/>`):                                                        "valid-filter",
+		in(`<C:time-range start="00000101T000000Z"/>`):                                                        "min-date-time",
 		in(`<C:is-not-defined/><C:time-range start="20260302T000000Z"/>`):                                     "valid-filter",
 		in(`<C:prop-filter name="SUMMARY"><C:time-range start="20260302T000000Z"/></C:prop-filter>`):          "valid-filter",
 		in(`<C:prop-filter/>`):                                                                                "valid-filter",

@@ -3,6 +3,7 @@ package caldav
 import (
 	"net/http"
 	"strconv"
+	"time"
 
 	"factotum/protocol/dav"
 	"factotum/server/calendar"
@@ -32,8 +33,7 @@ func (rq *request) getObject() error {
 	tag := o.ETag()
 	h["Etag"] = []string{dav.ETag(tag)}
 	setScheduleTag(h, o)
-	if status := cond.Check(rq.r.Method, tag, true); status != 0 {
-		rq.w.WriteHeader(status)
+	if rq.conditional(cond, tag, o.Modified) {
 		return nil
 	}
 	if o.UID == "" && o.Component == "" {
@@ -41,9 +41,6 @@ func (rq *request) getObject() error {
 		h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
 	}
 	h["X-Content-Type-Options"] = noSniff
-	if !o.Modified.IsZero() {
-		h["Last-Modified"] = []string{o.Modified.UTC().Format(http.TimeFormat)}
-	}
 	h["Content-Type"] = []string{mediaType(o)}
 	h["Content-Length"] = []string{strconv.Itoa(len(o.Data))}
 	if rq.r.Method == http.MethodHead {
@@ -53,6 +50,22 @@ func (rq *request) getObject() error {
 	// The client hanging up is no failure of ours.
 	_, _ = rq.w.Write(o.Data)
 	return nil
+}
+
+// conditional tells when a resource was modified, and answers if the conditions
+// of a GET or HEAD are such that it is not sent. RFC 9110 §13.
+func (rq *request) conditional(cond dav.Conditions, tag string, modified time.Time) bool {
+	if !modified.IsZero() {
+		rq.w.Header()["Last-Modified"] = []string{modified.UTC().Format(http.TimeFormat)}
+	}
+	status := cond.Check(rq.r.Method, tag, true)
+	if status == 0 {
+		status = dav.CheckDates(rq.r.Header, modified)
+	}
+	if status != 0 {
+		rq.w.WriteHeader(status)
+	}
+	return status != 0
 }
 
 var noSniff = []string{"nosniff"}

@@ -27,8 +27,7 @@ func (rq *request) getCalendar() error {
 	}
 	h := rq.w.Header()
 	h.Set("ETag", dav.ETag(c.CTag()))
-	if status := cond.Check(rq.r.Method, c.CTag(), true); status != 0 {
-		rq.w.WriteHeader(status)
+	if rq.conditional(cond, c.CTag(), c.Modified) {
 		return nil
 	}
 	h.Set("Content-Type", "text/calendar; charset=utf-8")
@@ -49,6 +48,7 @@ func (rq *request) getCalendar() error {
 	if !m.sent {
 		h.Del("Content-Type")
 		h.Del("ETag")
+		h.Del("Last-Modified")
 		return err
 	}
 	rq.note(err)

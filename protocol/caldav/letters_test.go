@@ -2,8 +2,10 @@ package caldav
 
 import (
 	"encoding/binary"
+	"net/http"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf16"
 
 	"factotum/protocol/dav"
@@ -305,5 +307,100 @@ func TestRFC4918_8_7_ErrorElements(t *testing.T) {
 	}
 	if got := strings.Join(names, " "); got != "D:resource-must-be-null {http://twistedmatrix.com/xml_namespace/dav/}error-description" {
 		t.Errorf("%s", got)
+	}
+}
+
+// A GET with If-Modified-Since, for those who know no entity tags: of an
+// object, of a calendar, of a file. RFC 9110 §13.1.3.
+func TestRFC9110_13_1_3_IfModifiedSince(t *testing.T) {
+	s := newSite(t).served()
+	s.visit("anna")
+	obj := annasCal + "a.ics"
+	s.do("anna", "PUT", obj, event("a", "20260310T090000Z", "A")).is(201)
+	s.do("anna", "PUT", annasCal+"b.ics", event("b", "20260310T090000Z", "B")).is(201)
+	file := attach(t, s, "c", "c.txt", "c")
+	for _, path := range []string{obj, annasCal, file} {
+		r := s.do("anna", "GET", path, "").is(200)
+		when := r.header.Get("Last-Modified")
+		at, err := http.ParseTime(when)
+		if err != nil {
+			t.Fatalf("%s: Last-Modified %q", path, when)
+		}
+		since := func(d time.Duration) string { return "If-Modified-Since: " + at.Add(d).Format(http.TimeFormat) }
+		before := "If-Unmodified-Since: " + at.Add(-time.Second).Format(http.TimeFormat)
+		etag := "ETag of " + path
+		for _, c := range []struct {
+			what    string
+			headers []string
+			status  int
+		}{
+			{"the same second", []string{since(0)}, 304},
+			{"later", []string{since(time.Hour)}, 304},
+			{"earlier", []string{since(-time.Second)}, 200},
+			{"no date", []string{"If-Modified-Since: yesterday"}, 200},
+			{"an entity tag says more", []string{since(0), `If-None-Match: "other"`}, 200},
+			{"the entity tag", []string{since(-time.Hour), "If-None-Match: " + r.header.Get("ETag")}, 304},
+			{"changed since", []string{before}, 412},
+			{"changed since, but the tag matches", []string{before, "If-Match: " + r.header.Get("ETag")}, 200},
+		} {
+			for _, method := range []string{"GET", "HEAD"} {
+				got := s.do("anna", method, path, "", c.headers...)
+				if got.status != c.status || c.status == 304 && (got.body != "" || got.header.Get("ETag") != r.header.Get("ETag") || got.header.Get("Last-Modified") != when) {
+					t.Errorf("%s of %s, %s: %d %v", method, etag, c.what, got.status, got.header)
+				}
+			}
+		}
+	}
+	// Whatever changes in a calendar changes its date.
+	last := s.do("anna", "HEAD", annasCal, "").header.Get("Last-Modified")
+	for _, c := range []struct{ method, path, body string }{
+		{"PUT", obj, event("a", "20260310T090000Z", "A2")}, {"DELETE", annasCal + "b.ics", ""}, {"PROPPATCH", annasCal, patch("<D:displayname>New</D:displayname>")},
+	} {
+		s.clock.Add(time.Minute)
+		s.do("anna", c.method, c.path, c.body)
+		r := s.do("anna", "GET", annasCal, "", "If-Modified-Since: "+last).is(200)
+		if last = r.header.Get("Last-Modified"); s.do("anna", "GET", annasCal, "", "If-Modified-Since: "+last).status != 304 {
+			t.Errorf("after %s: %s", c.method, last)
+		}
+	}
+	// It is of GET and HEAD alone.
+	s.do("anna", "PROPFIND", annasCal, "", "Depth: 0", "If-Modified-Since: "+last).is(207)
+}
+
+// Paths: several slashes are one, and owners are found as principals are: in
+// upper case, or by an address. Answers have the path by which all know them.
+func TestPathsOfCalendars(t *testing.T) {
+	s := newSite(t).served()
+	s.visit("anna", "ben")
+	s.do("anna", "PUT", annasCal+"a.ics", event("a", "20260310T090000Z", "A")).is(201)
+	mail := s.people["anna"].Mails[0]
+	depth0 := []string{"Depth: 0"}
+	find := propfind("D:resourcetype")
+	var rows []letter
+	for _, path := range []string{"//dav//calendars/anna//", "/dav/calendars/ANNA/", "/dav/calendars/Anna", "/dav/calendars/" + mail + "/"} {
+		for _, user := range []string{"anna", "ben"} {
+			rows = append(rows, letter{user + " " + path, user, "PROPFIND", path, find, depth0, 207, "", []string{"<D:href>" + annasHome + "</D:href>"}, nil})
+		}
+	}
+	for _, path := range []string{"//", "///", "/dav//", "//dav/"} {
+		rows = append(rows, letter{path, "anna", "PROPFIND", path, find, depth0, 207, "", []string{"<D:collection/>"}, nil})
+	}
+	s.letters(append(rows, []letter{
+		{"GET", "anna", "GET", "/dav/calendars/Anna//calendar/a.ics", "", nil, 200, "", []string{"UID:a"}, nil},
+		{"multiget", "anna", "REPORT", "/dav/calendars/ANNA/calendar/", multiget([]string{"C:calendar-data"}, "/dav/calendars/Anna/calendar//a.ics"), nil, 207, "", []string{"UID:a"}, nil},
+		{"multiget by the usual path", "anna", "REPORT", annasCal, multiget([]string{"C:calendar-data"}, "/dav/calendars/ANNA/calendar/a.ics"), nil, 207, "", []string{"UID:a"}, nil},
+		{"MKCALENDAR", "anna", "MKCALENDAR", "/dav/calendars/ANNA/work/", "", nil, 201, "", nil, nil},
+		{"where it is", "anna", "PROPFIND", annasHome + "work/", find, depth0, 207, "", []string{"<C:calendar/>"}, nil},
+		{"MOVE", "anna", "MOVE", annasCal + "a.ics", "", []string{"Destination: http://cal.example.com//dav/calendars/aNNa/work/a.ics"}, 201, "", nil, nil},
+		{"PUT", "anna", "PUT", "/dav/calendars/ANNA/work/b.ics", event("b", "20260310T090000Z", "B"), nil, 201, "", nil, nil},
+		{"a principal in upper case", "anna", "PROPFIND", "/dav/principals/ANNA/", find, depth0, 207, "", []string{"<D:href>/dav/principals/anna/</D:href>"}, nil},
+		{"the rest of a path is what it is", "anna", "GET", annasHome + "work/B.ics", "", nil, 404, "", nil, nil},
+		{"nobody", "anna", "PROPFIND", "/dav/calendars/NOBODY/", find, depth0, 404, "", nil, nil},
+		{"an encoded slash", "anna", "PROPFIND", "/dav/calendars/anna%2Fcalendar/", find, depth0, 400, "", nil, nil},
+		{"the parent", "anna", "PROPFIND", "/dav/calendars//../calendars/", find, depth0, 400, "", nil, nil},
+		{"well-known", "", "GET", "/.well-known/caldav", "", nil, 301, "", nil, nil},
+	}...))
+	if cc := s.do("", "PROPFIND", "/.well-known/caldav", "").is(301).header.Get("Cache-Control"); cc != "max-age=3600" {
+		t.Errorf("Cache-Control %q", cc)
 	}
 }

@@ -85,18 +85,3 @@ func TestRemoteAddressReachesLogin(t *testing.T) {
 		t.Errorf("remote %v", got)
 	}
 }
-
-// calstore.calendar.create.lowercase: a user id is what it is in lower case,
-// the rest of a path is what it is.
-func TestUserIDsInLowerCase(t *testing.T) {
-	s := newSite(t)
-	s.visit("anna")
-	s.do("anna", "PUT", annasCal+"A.ics", event("a", "20260310T090000Z", "A"), "Content-Type: text/calendar").is(201)
-	upper := strings.Replace(annasCal, "/anna/", "/Anna/", 1)
-	s.do("anna", "GET", upper+"A.ics", "").is(404)
-	s.h.lowerCase = true
-	s.do("anna", "GET", upper+"A.ics", "").is(200)
-	s.do("anna", "GET", upper+"a.ics", "").is(404)
-	s.do("anna", "PROPFIND", "/dav/principals/ANNA/", "", "Depth: 0").is(207)
-	s.do("anna", "PROPFIND", strings.TrimSuffix(strings.Replace(annasHome, "anna", "ANNA", 1), "/"), "", "Depth: 0").is(207)
-}

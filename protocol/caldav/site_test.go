@@ -22,6 +22,7 @@ type site struct {
 	be     calendar.Backend
 	people calendartest.People
 	base   *sitetest.Site
+	clock  *sitetest.Clock
 	url    string // where the front is served over HTTP, "" if requests go to it at once
 }
 
@@ -38,7 +39,7 @@ func openSite(t testing.TB, opt sitetest.Options) *site {
 	anna := base.People["anna"]
 	anna.TZID = "" // a calendar says so where its zone is not known
 	base.People["anna"] = anna
-	return (&site{t: t, people: base.People, base: base}).over(base.Backend)
+	return (&site{t: t, people: base.People, base: base, clock: opt.Clock}).over(base.Backend)
 }
 
 // over is the site with a front over another back end.

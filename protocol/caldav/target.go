@@ -35,19 +35,37 @@ func (t target) owner() calendar.Owner { return calendar.Owner(t.user) }
 func (t target) id() calendar.ID       { return calendar.NewID(t.owner(), t.name) }
 func (t target) ref() calendar.Ref     { return calendar.Ref{Calendar: t.id(), Name: t.object} }
 
-// locate is the function, with the user id as ics.conf wants it.
-func (h *Handler) locate(path string) (target, error) {
-	if h.lowerCase {
-		for _, top := range []string{calendarsPath, principalsPath} {
-			if rest, ok := strings.CutPrefix(path, top); ok {
-				user, rest, deeper := strings.Cut(rest, "/")
-				if path = top + strings.ToLower(user); deeper {
-					path += "/" + rest
-				}
-			}
+// locate is the function, with the user as the directory calls him: paths may
+// have him in upper case, or by his address, as those of principals may.
+func (rq *request) locate(path string) (target, error) {
+	t, err := locate(path)
+	if err != nil || t.user == "" || t.user == rq.me.ID || t.user[0] == '@' {
+		return t, err
+	}
+	id := rq.me.ID
+	if !strings.EqualFold(t.user, id) {
+		if id = t.user; strings.ToLower(id) == id && strings.IndexByte(id, '@') < 0 {
+			return t, nil
+		}
+		if p, err := rq.people.Person(rq.ctx, id); err == nil {
+			id = p.ID
 		}
 	}
-	return locate(path)
+	return t.of(id), nil
+}
+
+// of is the same place of somebody else.
+func (t target) of(user string) target {
+	if t.user == user {
+		return t
+	}
+	top := principalsPath
+	if t.place != atPrincipal {
+		top = calendarsPath
+	}
+	t.path = top + user + strings.TrimPrefix(t.path, top+t.user)
+	t.user = user
+	return t
 }
 
 // locate finds the place of a decoded path: 404 for what is outside the tree.

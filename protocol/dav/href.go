@@ -70,13 +70,14 @@ func AppendHref(dst []byte, parts ...string) []byte {
 // DecodePath decodes a percent-encoded absolute path. Bytes that need
 // encoding but came without are taken as they are, as Apple sends them. It
 // refuses with 400 what could name two things or leave the tree: an encoded
-// slash, the segments "." and ".." in any spelling, empty segments, control
-// characters, invalid UTF-8, malformed escapes.
+// slash, the segments "." and ".." in any spelling, control characters, invalid
+// UTF-8, malformed escapes. Several slashes are one.
 func DecodePath(escaped string) (string, error) {
 	if escaped == "" || escaped[0] != '/' {
 		return "", badRequest("the path is not absolute")
 	}
-	path := escaped
+	path := oneSlash(escaped)
+	escaped = path
 	if strings.IndexByte(path, '%') >= 0 {
 		buf := make([]byte, 0, len(path))
 		for i := 0; i < len(path); i++ {
@@ -101,6 +102,22 @@ func DecodePath(escaped string) (string, error) {
 	return path, nil
 }
 
+// oneSlash takes several slashes in a row for one, as programs mean them that
+// put paths together.
+func oneSlash(path string) string {
+	i := strings.Index(path, "//")
+	if i < 0 {
+		return path
+	}
+	b := append(make([]byte, 0, len(path)), path[:i+1]...)
+	for i++; i < len(path); i++ {
+		if path[i] != '/' || path[i-1] != '/' {
+			b = append(b, path[i])
+		}
+	}
+	return string(b)
+}
+
 // checkPath looks at a decoded path.
 func checkPath(path string) error {
 	start := 1 // of the segment
@@ -112,8 +129,8 @@ func checkPath(path string) error {
 			continue
 		}
 		seg := path[start:i]
-		if seg == "." || seg == ".." || seg == "" && i < len(path) {
-			return badRequest("empty or relative segment in a path")
+		if seg == "." || seg == ".." {
+			return badRequest("relative segment in a path")
 		}
 		start = i + 1
 	}
@@ -192,10 +209,11 @@ func bareHost(s string) string {
 func RequestPath(u *url.URL) (string, error) {
 	if u.RawPath == "" && strings.HasPrefix(u.Path, "/") {
 		// The path came in its usual encoding, which has no encoded slashes.
-		if err := checkPath(u.Path); err != nil {
+		path := oneSlash(u.Path)
+		if err := checkPath(path); err != nil {
 			return "", err
 		}
-		return u.Path, nil
+		return path, nil
 	}
 	return DecodePath(u.EscapedPath())
 }

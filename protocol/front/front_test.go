@@ -136,11 +136,15 @@ func TestRoutes(t *testing.T) {
 		{"GET", "/.well-known/caldav", "dav GET"}, {"PROPFIND", "/.well-known/caldav", "dav PROPFIND"},
 		{"GET", "/login.wcap", "wcap GET"}, {"POST", "/", "wcap POST"}, {"POST", "/wcap/login.wcap", "wcap POST"},
 		{"GET", "/iwc/svc/wcap/login.wcap", "wcap GET"},
+		{"PROPFIND", "//", "dav PROPFIND"}, {"PROPFIND", "//dav//x", "dav PROPFIND"}, {"GET", "/.well-known//caldav", "dav GET"}, {"POST", "/wcap//login.wcap", "wcap POST"},
 		{"GET", "/healthz", "ok\n"}, {"GET", "/readyz", "ready\n"},
 	} {
 		if _, got := s.ask(t, c.method, c.path, nil); got != c.want {
 			t.Errorf("%s %s: %q, want %q", c.method, c.path, got, c.want)
 		}
+	}
+	if _, page := s.ask(t, "GET", "//", nil); !strings.Contains(page, "Thunderbird") {
+		t.Errorf("the page at //: %s", page)
 	}
 	resp, page := s.ask(t, "GET", "/", nil)
 	if resp.StatusCode != 200 || !strings.Contains(page, s.url+"/") || !strings.Contains(page, "Thunderbird") {
@@ -477,6 +481,18 @@ func TestAddressesThatAreServed(t *testing.T) {
 		}
 		if resp, _ := s.ask(t, "GET", "/healthz", nil); resp.StatusCode != 200 {
 			t.Errorf("%v, %v: health for this host: %d", c.allowed, c.denied, resp.StatusCode)
+		}
+	}
+}
+
+// TestSlashes: several are one for whoever answers; what is encoded stays so.
+func TestSlashes(t *testing.T) {
+	s := serve(t, Options{}, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.URL.EscapedPath()) })
+	for path, want := range map[string]string{
+		"/dav//calendars///anna/": "/dav/calendars/anna/", "/dav//a%20b//": "/dav/a%20b/", "/dav/a%2F/b": "/dav/a%2F/b", "/dav//a%2Fb": "/dav/a%2Fb", "/dav/%2F%2Fb": "/dav/%2F%2Fb",
+	} {
+		if _, got := s.ask(t, "PROPFIND", path, nil); got != want {
+			t.Errorf("%s: %s", path, got)
 		}
 	}
 }

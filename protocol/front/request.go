@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
+	"regexp"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -57,6 +59,7 @@ func (s *Server) outer(inner, packed http.Handler) http.Handler {
 		defer rec.work.close()
 		r = r.WithContext(rec.work)
 		r.RemoteAddr = remote
+		r.URL = oneSlash(r.URL)
 		w.Header()["X-Request-Id"] = []string{id}
 		defer s.end(rec, r, id)
 
@@ -75,6 +78,28 @@ func (s *Server) outer(inner, packed http.Handler) http.Handler {
 		}
 	})
 }
+
+// oneSlash takes several slashes in a row for one, as programs mean them that
+// put addresses together. What is encoded stays so, for the protocols to judge.
+func oneSlash(u *url.URL) *url.URL {
+	if !strings.Contains(u.Path, "//") {
+		return u
+	}
+	short := *u
+	if u.RawPath == "" {
+		short.Path = slashes.ReplaceAllLiteralString(u.Path, "/")
+		return &short
+	}
+	short.RawPath = slashes.ReplaceAllLiteralString(u.RawPath, "/")
+	path, err := url.PathUnescape(short.RawPath)
+	if err != nil {
+		return u
+	}
+	short.Path = path
+	return &short
+}
+
+var slashes = regexp.MustCompile("//+")
 
 // refuse answers what no protocol needs to see.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, secure bool) bool {

@@ -69,7 +69,7 @@ var attrParams = []Param{
 
 var calstoreParams = []Param{
 	used("calstore.anonymous.calid", String, "anonymous", "Calendar id of anonymous logins.", func(c *Config) any { return &c.Calstore.AnonymousCalid }),
-	used("calstore.calendar.create.lowercase", Bool, "no", "Turn calids to lower case when calendars are made or looked up; in CalDAV's paths, the user ids.", func(c *Config) any { return &c.Calstore.LowerCase }),
+	used("calstore.calendar.create.lowercase", Bool, "no", "Turn calids to lower case when calendars are made or looked up. CalDAV finds owners in any case.", func(c *Config) any { return &c.Calstore.LowerCase }),
 	used("calstore.calendar.default.acl", ACL, "@@o^a^r^g;@@o^c^wdeic^g;@^a^fs^g;@^c^^g;@^p^r^g", "Access list of a new calendar.", func(c *Config) any { return &c.Calstore.DefaultACL }),
 	used("calstore.calendar.owner.acl", ACL, "@@o^a^rsf^g;@@o^c^wdeic^g", "Rights of owners, in front of every access list.", func(c *Config) any { return &c.Calstore.OwnerACL }),
 	used("calstore.default.timezoneID", Zone, "America/New_York", "Time zone where none is given or the one given is not known.", func(c *Config) any { return &c.Calstore.TimeZone }),

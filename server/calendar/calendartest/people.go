@@ -28,9 +28,12 @@ func NewPeople(ids ...calendar.UserID) People {
 func (p People) Actor(id calendar.UserID) calendar.Actor { return p[id].Actor() }
 
 // Person implements calendar.People.
-func (p People) Person(_ context.Context, id calendar.UserID) (calendar.Person, error) {
-	if who, ok := p[id]; ok {
+func (p People) Person(ctx context.Context, id calendar.UserID) (calendar.Person, error) {
+	if who, ok := p[strings.ToLower(id)]; ok {
 		return who, nil
+	}
+	if strings.Contains(id, "@") {
+		return p.ByMail(ctx, id)
 	}
 	return calendar.Person{}, &calendar.Error{Kind: calendar.NotFound, Op: "find person", Ref: id}
 }
