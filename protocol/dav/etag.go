@@ -85,7 +85,7 @@ func (t Tags) IsZero() bool { return !t.Any && len(t.List) == 0 }
 const maxTags = 256
 
 // ParseTags reads the values of an If-Match or If-None-Match header; 400 if
-// they are malformed. RFC 9110 §13.1.1.
+// they are malformed, 431 if there are too many. RFC 9110 §13.1.1.
 func ParseTags(values []string) (Tags, error) {
 	var t Tags
 	for _, v := range values {
@@ -100,8 +100,11 @@ func ParseTags(values []string) (Tags, error) {
 		for rest != "" {
 			tag, after, ok := cutTag(rest)
 			trimmed := strings.TrimLeft(after, " \t")
-			if !ok || trimmed != "" && trimmed[0] != ',' || len(t.List) == maxTags {
+			if !ok || trimmed != "" && trimmed[0] != ',' {
 				return t, badRequest("a malformed list of entity tags")
+			}
+			if len(t.List) == maxTags {
+				return t, tooMany("entity tags")
 			}
 			t.List = append(t.List, tag)
 			rest = strings.TrimLeft(trimmed, ", \t")

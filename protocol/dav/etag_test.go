@@ -31,7 +31,7 @@ func TestRFC9110_13_1_Tags(t *testing.T) {
 		{[]string{`*`, `"a"`}, Tags{}, 400},
 		{[]string{`a"b`}, Tags{}, 400},
 		{[]string{"\"a\x01\""}, Tags{}, 400},
-		{[]string{strings.Repeat(`"a",`, 300)}, Tags{}, 400},
+		{[]string{strings.Repeat(`"a",`, 300)}, Tags{}, 431},
 	} {
 		got, err := ParseTags(tc.values)
 		if status(err) != tc.code || err == nil && (got.Any != tc.want.Any || !slices.Equal(got.List, tc.want.List)) {

@@ -36,7 +36,7 @@ type State struct {
 const maxIfConds = 128
 
 // ParseIf reads the If header of a request; 400 if it is malformed, or mixes
-// tagged and untagged lists. RFC 4918 §10.4.2.
+// tagged and untagged lists, 431 if there are too many conditions. RFC 4918 §10.4.2.
 func ParseIf(r *http.Request) (If, error) {
 	values := r.Header["If"]
 	switch len(values) {
@@ -74,7 +74,7 @@ func parseIf(s, host string) (If, error) {
 				return f, err
 			}
 			if conds += len(list.Conds); conds > maxIfConds {
-				return f, badRequest("too many conditions in the If header")
+				return f, tooMany("conditions in the If header")
 			}
 			f.Lists, s = append(f.Lists, list), rest
 		default:

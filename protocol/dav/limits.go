@@ -41,3 +41,7 @@ func (l Limits) orDefault() Limits {
 func tooLarge(what string) error {
 	return &Error{Status: http.StatusRequestEntityTooLarge, Text: what}
 }
+
+func tooMany(what string) error {
+	return &Error{Status: http.StatusRequestHeaderFieldsTooLarge, Text: "too many " + what}
+}

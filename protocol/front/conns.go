@@ -21,11 +21,12 @@ type connTable struct {
 	exempt       []netip.Prefix
 	now          func() time.Time
 
-	mu    sync.Mutex
-	n     int
-	idle  *list.List                // of *trackedConn, longest idle first
-	recv  map[*trackedConn]struct{} // on which bodies come
-	hosts map[netip.Addr]*hostConns
+	mu     sync.Mutex
+	n      int
+	idle   *list.List                // of *trackedConn, longest idle first
+	linger *list.List                // of those that are closed when their clients have read why
+	recv   map[*trackedConn]struct{} // on which bodies come
+	hosts  map[netip.Addr]*hostConns
 }
 
 type hostConns struct {
@@ -34,7 +35,7 @@ type hostConns struct {
 }
 
 func newConnTable(max, perAddr int, exempt []netip.Prefix) *connTable {
-	return &connTable{max: max, perAddr: perAddr, exempt: exempt, now: time.Now, idle: list.New(), recv: map[*trackedConn]struct{}{},
+	return &connTable{max: max, perAddr: perAddr, exempt: exempt, now: time.Now, idle: list.New(), linger: list.New(), recv: map[*trackedConn]struct{}{},
 		hosts: map[netip.Addr]*hostConns{}}
 }
 
@@ -51,19 +52,52 @@ type trackedConn struct {
 	table       *connTable
 	host        netip.Addr
 	inAll, inBy *list.Element
+	lingering   *list.Element
 	gone        bool
+	sending     sending
 
 	bodies int       // on their way; more than one over HTTP/2
 	since  time.Time // the first of them began
 	got    atomic.Int64
 }
 
-// Close takes the connection out of the table.
+// Close takes the connection out of the table. One whose client may still be
+// sending stays there until he has read his answer: see linger.
 func (c *trackedConn) Close() error {
-	c.table.mu.Lock()
-	c.table.drop(c)
-	c.table.mu.Unlock()
+	t := c.table
+	t.mu.Lock()
+	if c.lingering != nil {
+		t.mu.Unlock()
+		return nil
+	}
+	var over *trackedConn
+	lingers := !c.gone && c.inAll == nil && c.sending.lingers()
+	if lingers {
+		over = t.stay(c)
+	} else {
+		t.drop(c)
+	}
+	t.mu.Unlock()
+	if over != nil {
+		over.Conn.Close()
+	}
+	if lingers {
+		go c.linger()
+		return nil
+	}
 	return c.Conn.Close()
+}
+
+// stay puts a connection among those that linger; where these are too many the
+// oldest is to be closed.
+func (t *connTable) stay(c *trackedConn) (over *trackedConn) {
+	t.silence(c)
+	c.lingering = t.linger.PushBack(c)
+	if t.linger.Len() > maxLingering {
+		over = oldest(t.linger)
+		t.drop(over)
+	}
+	return over
 }
 
 // limitedListener accepts what the table admits.
@@ -109,7 +143,7 @@ func (t *connTable) admit(c net.Conn) (admitted, evicted *trackedConn) {
 			return nil, nil
 		}
 	} else if t.max > 0 && t.n >= t.max {
-		if len(t.recv) > t.max/2 {
+		if evicted = oldest(t.linger); evicted == nil && len(t.recv) > t.max/2 {
 			evicted = t.slowest(by)
 		}
 		if evicted == nil {
@@ -225,6 +259,9 @@ func (t *connTable) drop(c *trackedConn) {
 	}
 	t.work(c)
 	t.silence(c)
+	if c.lingering != nil {
+		t.linger.Remove(c.lingering)
+	}
 	c.gone = true
 	t.n--
 	if by := t.hosts[c.host]; by.n > 1 {
@@ -248,11 +285,14 @@ func (t *connTable) state(c net.Conn, st http.ConnState) {
 	defer t.mu.Unlock()
 	switch st {
 	case http.StateActive:
+		tc.sending.reset()
 		t.work(tc)
 	case http.StateIdle:
 		t.rest(tc)
 	case http.StateClosed, http.StateHijacked:
-		t.drop(tc)
+		if tc.lingering == nil {
+			t.drop(tc)
+		}
 	}
 }
 

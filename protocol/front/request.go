@@ -63,12 +63,20 @@ func (s *Server) outer(inner, packed http.Handler) http.Handler {
 		w.Header()["X-Request-Id"] = []string{id}
 		defer s.end(rec, r, id)
 
+		read := func(bool) {}
+		if c, ok := r.Context().Value(connKey{}).(*trackedConn); ok {
+			read = c.serving(r)
+		}
 		if s.refuse(rec, r, secure) {
+			read(r.ContentLength == 0)
 			return
 		}
 		if r.ContentLength != 0 {
 			in := s.receive(rec, r)
-			defer in.finish()
+			defer func() {
+				read(in.done)
+				in.finish()
+			}()
 			r.Body = http.MaxBytesReader(w, in, s.opt.BodyBytes)
 		}
 		if acceptsGzip(r) {

@@ -114,7 +114,7 @@ func (c *call) readParts(in io.Reader, boundary string) error {
 func bodyError(err error) error {
 	var big *http.MaxBytesError
 	if errors.As(err, &big) {
-		return &calendar.Error{Kind: calendar.TooLarge, Op: "read request", Msg: fmt.Sprintf("the body is larger than %d octets", big.Limit)}
+		return &calendar.Error{Kind: calendar.TooLarge, Op: "read request", Msg: fmt.Sprintf("the body is larger than %d octets", big.Limit), Err: err}
 	}
 	return &calendar.Error{Kind: calendar.Invalid, Op: "read request", Err: err}
 }

@@ -33,6 +33,11 @@ type call struct {
 func (c *call) serve(w http.ResponseWriter) {
 	c.out = output{w: w, form: c.format}
 	err := c.prepare(w)
+	var big *http.MaxBytesError
+	if errors.As(err, &big) { // as the front answers one that says so before
+		http.Error(w, calendar.MessageOf(err), http.StatusRequestEntityTooLarge)
+		return
+	}
 	if err == nil {
 		err = c.cmd.run(c)
 	}

@@ -128,3 +128,14 @@ func TestWCAP_13_GUIDs(t *testing.T) {
 		t.Errorf("%d octets", len(r.body))
 	}
 }
+
+// A body that is too large is 413, whether it says so or not.
+func TestBodyTooLarge(t *testing.T) {
+	s := newSite(t, func(o *Options) { o.Settings.MaxBody = 1000 })
+	sid := s.as("anna")
+	for _, kind := range []string{"application/x-www-form-urlencoded", "text/calendar", "multipart/form-data; boundary=X"} {
+		if r := s.post("storeevents.wcap?id="+sid, kind, "--X\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n"+strings.Repeat("x", 1000)); r.status != 413 {
+			t.Errorf("%s: %d %s", kind, r.status, r.body)
+		}
+	}
+}
