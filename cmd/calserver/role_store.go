@@ -99,7 +99,7 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 // openDatabase opens the store that ics.conf names, and makes it if need be.
 // failed is told when it must be opened anew, by another process.
 func openDatabase(ctx context.Context, cfg *config.Config, log *slog.Logger, failed func(error)) (*sqlstore.Store, error) {
-	opt := sqlstore.Options{Log: log, Readers: cfg.Store.MaxConns, Failed: failed}
+	opt := sqlstore.Options{Log: log, MaxConns: cfg.Store.MaxConns, Patience: cfg.Store.Patience, Failed: failed}
 	if cfg.Store.Type == "postgres" {
 		return sqlstore.OpenPostgres(ctx, cfg.Store.DSN.Reveal(), opt)
 	}

@@ -54,6 +54,7 @@ type Client struct {
 	log    *slog.Logger
 	cancel context.CancelFunc
 	done   chan struct{}
+	pulse
 
 	mu       sync.Mutex
 	greeting *greeting
@@ -132,7 +133,9 @@ func NewClient(opts ClientOptions) (*Client, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &Client{opts: opts, conn: conn, api: wire.NewBackendClient(conn), log: log, cancel: cancel, done: make(chan struct{})}
+	c.pulse.life.Store(newLife())
 	go c.watch(ctx)
+	go c.feel(ctx)
 	return c, nil
 }
 
@@ -303,14 +306,22 @@ const (
 // forgot the session: then nothing was carried out. As again says also when
 // the connection broke.
 func (c *Client) try(ctx context.Context, op string, again repeat, attempt func(context.Context) error) error {
+	inner, leave := c.living(ctx)
+	defer leave()
 	for n := 0; ; n++ {
-		g, err := c.greet(ctx)
+		g, err := c.greet(inner)
 		if err == nil {
-			err = attempt(withMetadata(ctx, g.session))
+			err = attempt(withMetadata(inner, g.session))
 		}
+		if err == nil || failureOf(err) != nil {
+			c.heard.Store(time.Now().UnixNano())
+		}
+		stopped := c.stopped(inner, op)
 		switch {
 		case err == nil:
 			return nil
+		case stopped != nil && ctx.Err() == nil:
+			return stopped
 		case n > 0 || ctx.Err() != nil:
 		case calendar.ReasonOf(fromFailure(failureOf(err))) == noSession:
 			c.forget(g)

@@ -3,9 +3,11 @@ package dwp
 import (
 	"context"
 	"errors"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -559,3 +561,88 @@ func kindOf(err error) calendar.Kind {
 	}
 	return calendar.KindOf(err)
 }
+
+// A back end that has stopped, and whose kernel goes on acknowledging, costs its
+// callers no more than some seconds, and those after them nothing; when it goes
+// on, so do they, over the same connection.
+func TestBackEndStops(t *testing.T) {
+	l := newLink()
+	l.serve(t, newEcho())
+	gate := newGate(t, l.client.Address)
+	l.client.Address = gate.address
+	c := l.connect(t)
+	if _, err := c.Ping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	gate.shut()
+	if _, err := c.Ping(t.Context()); calendar.KindOf(err) != calendar.Unavailable || !strings.Contains(err.Error(), testHost) {
+		t.Errorf("who waits: %v", err)
+	}
+	if err := c.Query(t.Context(), calendar.Actor{}, calendar.QueryRequest{}, nil); calendar.KindOf(err) != calendar.Unavailable {
+		t.Errorf("a stream: %v", err)
+	}
+	gate.open()
+	within(t, "an answer", func() bool { _, err := c.Ping(t.Context()); return err == nil })
+	if n := gate.conns.Load(); n != 1 { // gRPC itself, which needs 13 seconds, would make another
+		t.Errorf("%d connections", n)
+	}
+}
+
+// gate is a way to a server that can be shut without the client's knowledge.
+type gate struct {
+	address string
+	conns   atomic.Int32
+	mu      sync.RWMutex // held while it is shut
+}
+
+func newGate(t *testing.T, to string) *gate {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	g := &gate{address: ln.Addr().String()}
+	network := "tcp"
+	if path, ok := strings.CutPrefix(to, "unix:"); ok {
+		network, to = "unix", path
+	}
+	go func() {
+		for {
+			in, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial(network, to)
+			if err != nil {
+				in.Close()
+				continue
+			}
+			g.conns.Add(1)
+			go g.pump(in, out)
+			go g.pump(out, in)
+		}
+	}()
+	return g
+}
+
+func (g *gate) pump(from, to net.Conn) {
+	defer from.Close()
+	defer to.Close()
+	b := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(b)
+		if err != nil {
+			return
+		}
+		g.mu.RLock()
+		_, err = to.Write(b[:n])
+		g.mu.RUnlock()
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (g *gate) shut() { g.mu.Lock() }
+func (g *gate) open() { g.mu.Unlock() }

@@ -332,6 +332,7 @@ type Store struct {
 	Path        string // of the SQLite database
 	Home        string // caldb.berkeleydb.homedir.path
 	MaxConns    int    // 0 chooses
+	Patience    time.Duration
 	ReadOnly    bool
 	Socket      string // of csstored
 	Cache       int64

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"factotum/server/cache"
 	"factotum/server/calendar"
@@ -51,6 +52,9 @@ func recall(tx calendar.ReadTx, key string, res any) (done bool, err error) {
 	return true, json.Unmarshal(text, res)
 }
 
+// outcomePatience is how long a write whose outcome is not known looks for it.
+const outcomePatience = 2 * time.Second
+
 // unlessDone looks at a failure of a write that has a token: when it is repeated
 // after it was committed, what it took away may be missed before its
 // transaction begins. It is nil if the write was done.
@@ -59,8 +63,13 @@ func (s *Service) unlessDone(ctx context.Context, op string, owner calendar.Owne
 	if err == nil || key == "" {
 		return err
 	}
-	if k := calendar.KindOf(err); k == calendar.Unavailable || k == calendar.Canceled {
+	switch calendar.KindOf(err) {
+	case calendar.Canceled:
 		return err
+	case calendar.Unavailable: // a commit whose answer was lost: if it is soon known what came of it
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, outcomePatience)
+		defer cancel()
 	}
 	done := false
 	looked := s.store.View(ctx, owner, func(tx calendar.ReadTx) (err error) {

@@ -22,6 +22,8 @@ type conn interface {
 	row(text string, args []any, dest ...any) (ok bool, err error)
 	// query calls fn for each row. fn must not use the connection.
 	query(text string, args []any, fn func(scanner) error) error
+	// patient says that what follows may take long.
+	patient()
 	// arrays tells whether a []string is an argument (= ANY).
 	arrays() bool
 }

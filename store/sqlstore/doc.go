@@ -4,8 +4,8 @@
 // talks to its engine through the small interface conn. What differs lies
 // below: the SQLite engine owns its file, lets one goroutine write and groups
 // what waits into one durable commit; the PostgreSQL engine does the same for
-// each owner in a few workers, and holds a lease so that no second daemon
-// serves the same database.
+// each owner, waits for no owner's sake on another, and holds a lease so that no
+// second daemon serves the same database.
 //
 // The tables and the reason for every index are in package migrations. Rules
 // that callers keep: fn does no I/O and may run more than once; neither fn nor

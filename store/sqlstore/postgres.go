@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -19,18 +20,26 @@ import (
 )
 
 // pgEngine serves one schema of a PostgreSQL database, alone: it holds the
-// lease. Updates of one owner pass through one worker.
+// lease. Updates of one owner pass through one queue.
 type pgEngine struct {
 	opts    Options
 	pool    *pgxpool.Pool
 	spread  bool // over nodes: CockroachDB, YugabyteDB
 	lease   *lease
-	workers []*pgWorker
+	writers *slots
+	readers *slots
+	few     *slots // for owners of whom nothing is heard
 	lastID  atomic.Int64
+
+	mu      sync.Mutex
+	queues  map[calendar.Owner]*pgQueue
+	doubts  map[calendar.Owner]*doubt
+	silent  map[calendar.Owner]time.Time       // since when nothing was heard of an owner
 	counted atomic.Pointer[calendar.StoreStat] // what a stat found last
 
 	made, analyzeAt atomic.Int64 // new objects, and how many of them call for statistics
 	background      sync.WaitGroup
+	quit            chan struct{}
 
 	gate gate
 }
@@ -54,9 +63,6 @@ func OpenPostgres(ctx context.Context, dsn string, opts Options) (*Store, error)
 		e.pool.Close()
 		return nil, err
 	}
-	for range pgWorkers {
-		e.workers = append(e.workers, newPGWorker(e))
-	}
 	return &Store{engine: e, version: version, now: opts.Now}, nil
 }
 
@@ -72,9 +78,19 @@ func connectPostgres(ctx context.Context, dsn string, opts *Options) (*pgEngine,
 	if readers <= 0 {
 		readers = max(8, 4*runtime.GOMAXPROCS(0))
 	}
-	if !strings.Contains(dsn, "pool_max_conns") {
-		config.MaxConns = int32(pgWorkers + readers)
+	writers := pgWriters
+	if opts.MaxConns > 0 {
+		config.MaxConns = int32(max(4, opts.MaxConns-1)) // and the lease's
 	}
+	if opts.MaxConns > 0 || strings.Contains(dsn, "pool_max_conns") {
+		n := max(2, int(config.MaxConns)*3/4) // some are for owners of whom nothing is heard, and for upkeep
+		readers = min(readers, max(1, n/3))
+		writers = min(writers, n-readers)
+	} else {
+		// Others take the places of those that hang, while these are taken down.
+		config.MaxConns = int32(2*(writers+readers+fewSlots) + 4)
+	}
+	config.ConnConfig.ConnectTimeout = cmp.Or(config.ConnConfig.ConnectTimeout, opts.Patience)
 	opts.session = rand.Text()
 	params := config.ConnConfig.RuntimeParams
 	params["application_name"] = markSessions(params["application_name"], opts.session)
@@ -82,7 +98,9 @@ func connectPostgres(ctx context.Context, dsn string, opts *Options) (*pgEngine,
 	if err != nil {
 		return nil, wrap("open the store", pgError(err))
 	}
-	return &pgEngine{opts: *opts, pool: pool}, nil
+	return &pgEngine{opts: *opts, pool: pool, writers: newSlots(writers), readers: newSlots(readers), few: newSlots(fewSlots),
+		silent: map[calendar.Owner]time.Time{},
+		queues: map[calendar.Owner]*pgQueue{}, doubts: map[calendar.Owner]*doubt{}, quit: make(chan struct{})}, nil
 }
 
 // open checks the server, takes the lease and migrates, in this order: tables
@@ -160,7 +178,10 @@ func (e *pgEngine) stat(ctx context.Context) (calendar.StoreStat, error) {
 }
 
 func (e *pgEngine) view(ctx context.Context, owner calendar.Owner, fn func(calendar.ReadTx) error) error {
-	return e.read(ctx, func(c conn) error {
+	if err := e.settled(ctx, owner); err != nil {
+		return err
+	}
+	return e.readOf(ctx, owner, func(c conn) error {
 		t := newTx(c, owner, 0, nil)
 		if err := call(func() error { return fn(t) }); err != nil {
 			return err
@@ -169,12 +190,16 @@ func (e *pgEngine) view(ctx context.Context, owner calendar.Owner, fn func(calen
 	})
 }
 
-// read runs fn on one snapshot. BEGIN travels with the first query, and nobody
+func (e *pgEngine) read(ctx context.Context, fn func(conn) error) error {
+	return e.readOf(ctx, "", fn)
+}
+
+// readOf runs fn on one snapshot. BEGIN travels with the first query, and nobody
 // waits for the COMMIT: one query is one round trip.
 //
 // PostgreSQL itself never refuses it; a distributed engine may, and has it run
 // again.
-func (e *pgEngine) read(ctx context.Context, fn func(conn) error) error {
+func (e *pgEngine) readOf(ctx context.Context, owner calendar.Owner, fn func(conn) error) error {
 	if err := e.gate.enter(); err != nil {
 		return err
 	}
@@ -182,26 +207,26 @@ func (e *pgEngine) read(ctx context.Context, fn func(conn) error) error {
 	if err := e.lease.held(); err != nil {
 		return err
 	}
-	return retrying(ctx, func() error { return e.readOnce(ctx, fn) })
+	return retrying(ctx, func() error { return e.readOnce(ctx, owner, fn) })
 }
 
-func (e *pgEngine) readOnce(ctx context.Context, fn func(conn) error) error {
-	pooled, err := e.pool.Acquire(ctx)
+func (e *pgEngine) readOnce(ctx context.Context, owner calendar.Owner, fn func(conn) error) error {
+	c, err := e.take(ctx, e.readers, owner)
 	if err != nil {
-		return wrap("wait for a connection", pgError(err))
+		return err
 	}
-	c := &pgConn{ctx: ctx, c: pooled.Conn()}
 	c.exec("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
 	defer func() {
 		if len(c.pending) > 0 { // nothing was read
-			pooled.Release()
+			c.release()
 			return
 		}
+		c.detach()  // from the caller, who does not wait
 		go func() { // the pool drops a connection that is still in a transaction
-			ctx, cancel := context.WithTimeout(context.Background(), pgPatience)
-			defer cancel()
-			pooled.Exec(ctx, "COMMIT")
-			pooled.Release()
+			defer c.release()
+			if !c.c.IsClosed() {
+				c.tag("COMMIT")
+			}
 		}()
 	}()
 	return fn(c)
@@ -210,37 +235,38 @@ func (e *pgEngine) readOnce(ctx context.Context, fn func(conn) error) error {
 // pgPatience bounds what the store does on its own behalf.
 const pgPatience = 30 * time.Second
 
-// write runs fn in a transaction of its own, again when the server asks so.
+// write runs fn in a transaction of its own, again when the server asks so. It
+// may take long.
 func (e *pgEngine) write(ctx context.Context, fn func(conn) error) error {
 	if err := e.gate.enter(); err != nil {
 		return err
 	}
 	defer e.gate.leave()
 	return retrying(ctx, func() error {
-		pooled, err := e.pool.Acquire(ctx)
+		c, err := e.take(ctx, e.writers, "")
 		if err != nil {
-			return wrap("wait for a connection", pgError(err))
+			return err
 		}
-		defer pooled.Release()
-		c := &pgConn{ctx: ctx, c: pooled.Conn()}
+		defer c.release()
+		c.patient()
 		err = e.begin(c)
 		if err == nil {
 			err = fn(c)
 		}
 		if err != nil {
-			pooled.Exec(ctx, "ROLLBACK")
+			c.rollBack()
 			return err
 		}
-		return e.commit(c)
+		return e.commit(c, "")
 	})
 }
 
-// commit ends the transaction. It fails, and nothing is written, when the
-// lease has run out: another daemon may serve the database by then.
-func (e *pgEngine) commit(c *pgConn) error {
+// commit ends the transaction, of an owner or of upkeep. It fails, and nothing
+// is written, when the lease has run out: another daemon may serve the database
+// by then.
+func (e *pgEngine) commit(c *pgConn, owner calendar.Owner) error {
 	if err := e.lease.held(); err != nil {
-		c.pending = c.pending[:0]
-		c.c.Exec(c.ctx, "ROLLBACK")
+		c.rollBack()
 		return err
 	}
 	tag, err := c.tag("COMMIT")
@@ -250,29 +276,13 @@ func (e *pgEngine) commit(c *pgConn) error {
 	case err == nil: // the server rolled back instead
 		err = &engineError{kind: calendar.Internal, msg: "COMMIT was answered by " + tag.String()}
 	case c.c.IsClosed():
-		e.settle(c)
+		if owner != "" {
+			e.doubt(owner, c.c.PgConn().PID())
+		}
 		err = &engineError{kind: calendar.Unavailable, msg: "the connection was lost at COMMIT, whose outcome is not known", cause: unknownOutcome{err}}
 	}
-	if !c.c.IsClosed() {
-		c.c.Exec(c.ctx, "ROLLBACK")
-	}
+	c.rollBack()
 	return wrap("commit", err)
-}
-
-// settle waits until a session is over whose connection was lost, so that what
-// it was sent has been committed, or never will be, when others read and write.
-func (e *pgEngine) settle(c *pgConn) {
-	if e.opts.Fenced {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), pgPatience)
-		defer cancel()
-		if err := fence(ctx, e.pool, nil); err != nil {
-			e.opts.Log.Warn("wait for a lost session to end", "err", pgError(err))
-		}
-		return
-	}
-	if err := endSessions(context.WithoutCancel(c.ctx), e.pool, e.opts.session, c.c.PgConn().PID()); err != nil {
-		e.opts.Log.Warn("wait for a lost session to end", "err", err)
-	}
 }
 
 // unknownOutcome hides from errors.As that the server may have said why it
@@ -280,23 +290,6 @@ func (e *pgEngine) settle(c *pgConn) {
 type unknownOutcome struct{ err error }
 
 func (u unknownOutcome) Error() string { return u.err.Error() }
-
-func (e *pgEngine) update(ctx context.Context, owner calendar.Owner, fn func(calendar.Tx) error) error {
-	if err := e.gate.enter(); err != nil {
-		return err
-	}
-	defer e.gate.leave()
-	return (&update{ctx: ctx, owner: owner, fn: fn}).submit(e.worker(owner).queue)
-}
-
-// worker chooses by a hash of the owner (FNV-1a).
-func (e *pgEngine) worker(owner calendar.Owner) *pgWorker {
-	h := uint32(2166136261)
-	for i := range len(owner) {
-		h = (h ^ uint32(owner[i])) * 16777619
-	}
-	return e.workers[h%pgWorkers]
-}
 
 // newID makes rising ids; microseconds leave room for 256 of them each.
 func (e *pgEngine) newID() int64 {
@@ -310,7 +303,12 @@ func (e *pgEngine) newID() int64 {
 	}
 }
 
-func (e *pgEngine) check(ctx context.Context) error { return e.read(ctx, checkRows) }
+func (e *pgEngine) check(ctx context.Context) error {
+	return e.read(ctx, func(c conn) error {
+		c.patient()
+		return checkRows(c)
+	})
+}
 
 // maintain leaves the tables to autovacuum.
 func (e *pgEngine) maintain(context.Context) error { return nil }
@@ -319,9 +317,7 @@ func (e *pgEngine) close() error {
 	if !e.gate.shut() {
 		return nil
 	}
-	for _, w := range e.workers {
-		w.close()
-	}
+	close(e.quit)
 	e.background.Wait()
 	e.lease.release()
 	e.pool.Close()

@@ -4,20 +4,34 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"factotum/server/calendar"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // pgConn is a transaction on a PostgreSQL connection. Statements whose outcome
 // nobody waits for are kept and travel with the next one that is read, in one
 // pipeline: a write of six statements is one round trip.
 type pgConn struct {
-	ctx     context.Context
+	ctx     context.Context // ends with the caller's, and when the server is silent for too long
+	cut     context.CancelCauseFunc
+	leave   func() bool // parts ctx from the caller's
+	e       *pgEngine
+	owner   calendar.Owner
 	c       *pgx.Conn
+	pooled  *pgxpool.Conn
+	slots   *slots
 	pending []pgStatement
+
+	limit time.Duration // of the server's silence
+	timer *time.Timer   // runs while an answer is due, and cuts
+	since atomic.Int64  // since when the server is silent, in Unix nanoseconds; 0: nothing is due
+	slow  atomic.Bool   // what is asked may take long
 }
 
 type pgStatement struct {
@@ -40,12 +54,14 @@ func (c *pgConn) send(text string, args []any) (pgx.BatchResults, error) {
 	batch.Queue(text, args...)
 	n := len(c.pending)
 	c.pending = c.pending[:0]
+	c.ask()
 	results := c.c.SendBatch(c.ctx, &batch)
 	for range n {
 		if _, err := results.Exec(); err != nil {
 			results.Close()
-			return nil, pgError(err)
+			return nil, c.error(err)
 		}
+		c.ask()
 	}
 	return results, nil
 }
@@ -56,12 +72,13 @@ func (c *pgConn) count(text string, args ...any) (int64, error) {
 }
 
 func (c *pgConn) tag(text string, args ...any) (pgconn.CommandTag, error) {
+	defer c.rest()
 	results, err := c.send(text, args)
 	if err != nil {
 		return pgconn.CommandTag{}, err
 	}
 	tag, err := results.Exec()
-	return tag, pgError(errors.Join(err, results.Close()))
+	return tag, c.error(errors.Join(err, results.Close()))
 }
 
 func (c *pgConn) row(text string, args []any, dest ...any) (ok bool, err error) {
@@ -76,6 +93,7 @@ func (c *pgConn) row(text string, args []any, dest ...any) (ok bool, err error) 
 }
 
 func (c *pgConn) query(text string, args []any, fn func(scanner) error) error {
+	defer c.rest()
 	results, err := c.send(text, args)
 	if err != nil {
 		return err
@@ -84,13 +102,22 @@ func (c *pgConn) query(text string, args []any, fn func(scanner) error) error {
 	if err == nil {
 		for err == nil && rows.Next() {
 			err = fn(pgRow{rows})
+			c.ask()
 		}
 		rows.Close()
 	}
 	if fault := errors.Join(rows.Err(), results.Close()); fault != nil {
-		return pgError(fault)
+		return c.error(fault)
 	}
 	return err
+}
+
+// error classifies a failure, and says when it is the server's silence.
+func (c *pgConn) error(err error) error {
+	if err != nil && context.Cause(c.ctx) == errSilent {
+		return &engineError{kind: calendar.Unavailable, msg: errSilent.Error(), cause: unknownOutcome{err}}
+	}
+	return pgError(err)
 }
 
 func (c *pgConn) arrays() bool { return true }

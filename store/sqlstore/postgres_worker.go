@@ -3,93 +3,91 @@ package sqlstore
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"factotum/server/calendar"
 )
 
-// pgWorkers is how many transactions write at a time.
-const pgWorkers = 16
+// pgWriters is how many transactions write at a time.
+const pgWriters = 16
 
-// pgWorker runs the Updates of its share of the owners, one owner at a time:
-// those of one owner that wait share a transaction, so that none of them
-// meets another, and a commit serves many.
-type pgWorker struct {
+// pgQueue has the Updates of one owner that wait. While there are any, one
+// goroutine runs them, group by group: those that wait share a transaction, so
+// that none of them meets another, and a commit serves many. Owners do not wait
+// for each other, but for a connection.
+type pgQueue struct {
 	e       *pgEngine
-	queue   chan *update
-	waiting []*update // taken from the queue, in order
+	owner   calendar.Owner
+	waiting []*update // the engine's lock guards it
 	group   []*update // being run
-	quit    chan struct{}
-	stopped chan struct{}
 }
 
-func newPGWorker(e *pgEngine) *pgWorker {
-	w := &pgWorker{e: e, queue: make(chan *update, maxGroup), quit: make(chan struct{}), stopped: make(chan struct{})}
-	go w.run()
-	return w
+// update runs fn in a transaction that it shares with what waits for the same
+// owner.
+func (e *pgEngine) update(ctx context.Context, owner calendar.Owner, fn func(calendar.Tx) error) error {
+	if err := e.gate.enter(); err != nil {
+		return err
+	}
+	defer e.gate.leave()
+	if err := ctx.Err(); err != nil {
+		return wrap("wait to write", err)
+	}
+	u := &update{ctx: ctx, owner: owner, fn: fn, done: make(chan struct{})}
+	e.mu.Lock()
+	q := e.queues[owner]
+	idle := q == nil
+	if idle {
+		q = &pgQueue{e: e, owner: owner}
+		e.queues[owner] = q
+	}
+	q.waiting = append(q.waiting, u)
+	e.mu.Unlock()
+	if idle {
+		e.background.Go(q.run)
+	}
+	return u.await()
 }
 
-func (w *pgWorker) close() {
-	close(w.quit)
-	<-w.stopped
-}
-
-func (w *pgWorker) run() {
+// run does what waits, until nothing does.
+func (q *pgQueue) run() {
 	orderly := false
 	defer func() {
 		if orderly {
-			close(w.stopped)
 			return
 		}
-		abandon(w.group)
-		w.group = nil
-		go w.run()
+		abandon(q.group) // fn ended this goroutine
+		q.group = nil
+		q.e.background.Go(q.run)
 	}()
-	for {
-		if len(w.waiting) == 0 {
-			select {
-			case u := <-w.queue:
-				w.waiting = append(w.waiting, u)
-			case <-w.quit:
-				orderly = true
-				return
-			}
-		}
-		w.gather()
-		w.commit(w.group)
-		w.group = w.group[:0]
+	for q.gather() {
+		q.commit(q.group)
+		clear(q.group)
 	}
+	orderly = true
 }
 
-// gather makes a group of what waits for the first one's owner.
-func (w *pgWorker) gather() {
-	for more := true; more; {
-		select {
-		case u := <-w.queue:
-			w.waiting = append(w.waiting, u)
-		default:
-			more = false
-		}
+// gather makes a group of what waits; false if nothing does, and the queue is
+// gone.
+func (q *pgQueue) gather() bool {
+	e := q.e
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(q.waiting) == 0 {
+		delete(e.queues, q.owner)
+		return false
 	}
-	owner := w.waiting[0].owner
-	w.group = w.group[:0]
-	rest := w.waiting[:0]
-	for _, u := range w.waiting {
-		if u.owner == owner && len(w.group) < maxGroup {
-			w.group = append(w.group, u)
-		} else {
-			rest = append(rest, u)
-		}
-	}
-	clear(w.waiting[len(rest):])
-	w.waiting = rest
+	n := min(len(q.waiting), maxGroup)
+	q.group = append(q.group[:0], q.waiting[:n]...)
+	q.waiting = slices.Delete(q.waiting, 0, n)
+	return true
 }
 
 // commit runs the updates in one transaction and answers them. If the server
 // refuses it, each is tried alone. When the connection was lost, nobody knows
 // whether it was committed: all of them fail as Unavailable.
-func (w *pgWorker) commit(group []*update) {
-	err := w.attempts(group)
+func (q *pgQueue) commit(group []*update) {
+	err := q.attempts(group)
 	for i, u := range group {
 		if !u.start() {
 			continue
@@ -97,30 +95,30 @@ func (w *pgWorker) commit(group []*update) {
 		if err != nil {
 			alone := err
 			if len(group) > 1 && fromServer(err) {
-				alone = w.attempts(group[i : i+1])
+				alone = q.attempts(group[i : i+1])
 			}
 			if alone != nil {
 				u.err, u.hooks = alone, nil
 			}
 		}
-		u.finish(w.e.opts.logError)
+		u.finish(q.e.opts.logError)
 	}
-	w.e.analyze()
+	q.e.analyze()
 }
 
-func (w *pgWorker) attempts(group []*update) error {
+func (q *pgQueue) attempts(group []*update) error {
 	ctx, cancel := context.WithTimeout(context.Background(), pgLongest)
 	defer cancel()
-	return retrying(ctx, func() error { return w.attempt(ctx, group) })
+	return retrying(ctx, func() error { return q.attempt(ctx, group) })
 }
 
-// pgLongest bounds a transaction, so that a server that has gone silent does
-// not hold the owners of a worker for ever.
+// pgLongest bounds a transaction, and the silence of a statement that has much
+// to do.
 const pgLongest = 5 * time.Minute
 
 // maxTries bounds how often a transaction runs again at the server's wish, and
 // longestPause how long it waits before: some two seconds in all. Where
-// transactions are serializable, those of all workers can meet in one page.
+// transactions are serializable, those of all owners can meet in one page.
 const (
 	maxTries     = 25
 	longestPause = 100 * time.Millisecond
@@ -148,27 +146,22 @@ const sqlLockHome = sqlHome + ` FOR UPDATE`
 
 // attempt runs the updates in one transaction. An error means that the
 // transaction as a whole failed; otherwise each update has its own outcome.
-func (w *pgWorker) attempt(ctx context.Context, group []*update) error {
-	if err := w.e.lease.held(); err != nil {
+func (q *pgQueue) attempt(ctx context.Context, group []*update) error {
+	e := q.e
+	if err := e.settled(ctx, q.owner); err != nil {
 		return err
 	}
-	soon, cancel := context.WithTimeout(ctx, pgPatience)
-	pooled, err := w.e.pool.Acquire(soon)
-	cancel()
+	c, err := e.take(ctx, e.writers, q.owner)
 	if err != nil {
-		return &calendar.Error{Kind: calendar.Unavailable, Op: "wait for a connection", Err: err}
+		return err
 	}
-	// A connection left inside a transaction is dropped by the pool.
-	defer pooled.Release()
-	c := &pgConn{ctx: ctx, c: pooled.Conn()}
-	if err := w.e.begin(c); err != nil {
-		if !c.c.IsClosed() {
-			c.c.Exec(ctx, "ROLLBACK")
-		}
+	defer c.release()
+	if err := e.begin(c); err != nil {
+		c.rollBack()
 		return err
 	}
 	h := home{loaded: true}
-	if h.exists, err = c.row(sqlLockHome, args(string(group[0].owner)), &h.change, &h.created, &h.purged, &h.bytes, &h.objects); err != nil {
+	if h.exists, err = c.row(sqlLockHome, args(string(q.owner)), &h.change, &h.created, &h.purged, &h.bytes, &h.objects); err != nil {
 		return wrap("begin to write", err)
 	}
 	h.stored = h.exists
@@ -178,33 +171,30 @@ func (w *pgWorker) attempt(ctx context.Context, group []*update) error {
 		if !u.start() {
 			continue
 		}
-		ok, err := w.one(c, u, &h, len(group) > 1)
+		ok, err := q.one(c, u, &h, len(group) > 1)
 		if err != nil {
-			if !c.c.IsClosed() {
-				c.c.Exec(ctx, "ROLLBACK")
-			}
+			c.rollBack()
 			return err
 		}
 		kept = kept || ok
 	}
 	if !kept {
-		c.pending = c.pending[:0]
-		c.exec("ROLLBACK")
-		return wrap("roll back", c.flush())
+		c.rollBack()
+		return nil
 	}
-	return w.e.commit(c)
+	return e.commit(c, q.owner)
 }
 
 // one runs an update, inside a savepoint if it shares the transaction. h is the
 // owner's row before and, if the update is kept, after it.
-func (w *pgWorker) one(c *pgConn, u *update, h *home, shared bool) (kept bool, err error) {
+func (q *pgQueue) one(c *pgConn, u *update, h *home, shared bool) (kept bool, err error) {
 	if shared {
 		c.exec("SAVEPOINT one")
 		if err := c.flush(); err != nil {
 			return false, wrap("begin to write", err)
 		}
 	}
-	t := newTx(c, u.owner, micros(w.e.opts.Now()), w.e.newID)
+	t := newTx(c, u.owner, micros(q.e.opts.Now()), q.e.newID)
 	t.home = *h
 	if u.err = call(func() error { return u.fn(t) }); u.err == nil {
 		u.err = t.finish()

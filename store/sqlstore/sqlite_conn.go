@@ -246,6 +246,8 @@ func (c *sqliteConn) logLength() (pages, folded int64) {
 	return int64(n), int64(done)
 }
 
+func (c *sqliteConn) patient() {}
+
 func (c *sqliteConn) arrays() bool { return false }
 
 // inTransaction is false when SQLite has rolled back on its own, as it does

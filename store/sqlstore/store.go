@@ -19,11 +19,19 @@ type Options struct {
 	Now func() time.Time
 	// Readers bounds the connections for reading; 0 chooses by the processors.
 	Readers int
+	// MaxConns bounds all connections to PostgreSQL; 0 leaves it to what the
+	// connection string says, or to the engine.
+	MaxConns int
 
 	// Relaxed trades durability for speed: SQLite runs with synchronous=NORMAL
 	// and PostgreSQL may run with synchronous_commit=off. After a power cut
 	// the last acknowledged writes can be missing. For imports and tests.
 	Relaxed bool
+
+	// Patience is how long PostgreSQL may be silent when it is asked something,
+	// before the request fails; 0 means 5 s. What has much to do, as the
+	// deletion of a calendar, is given more.
+	Patience time.Duration
 
 	// LeaseTTL is how long a PostgreSQL store stays reserved after its daemon
 	// died without saying so; 0 means 15 s.
@@ -53,6 +61,9 @@ func (o *Options) defaults() {
 	}
 	if o.Failed == nil {
 		o.Failed = func(error) {}
+	}
+	if o.Patience <= 0 {
+		o.Patience = 5 * time.Second
 	}
 	if o.LeaseTTL <= 0 {
 		o.LeaseTTL = 15 * time.Second

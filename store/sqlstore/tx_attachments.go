@@ -93,6 +93,7 @@ func (t *tx) DeleteAttachments(cal int64, name, id string) error {
 
 // AllAttachments streams every file of the owner without its data.
 func (t *tx) AllAttachments(fn func(row calendar.AttachmentRow, octets int64)) error {
+	t.conn.patient()
 	err := t.conn.query(sqlAllAttachments, args(t.owner), func(r scanner) error {
 		var a calendar.AttachmentRow
 		var created, octets int64

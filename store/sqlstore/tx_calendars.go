@@ -160,6 +160,7 @@ func (t *tx) TouchCalendar(id, change int64, modified time.Time) error {
 // NoCalendar if there is none.
 func (t *tx) DeleteCalendar(id, change int64, when time.Time) error {
 	const op = "delete a calendar"
+	t.conn.patient()
 	var n, objects, bytes, files int64
 	if ok, err := t.row(op, sqlCalendarLive, args(t.owner, id), &n); err != nil {
 		return err

@@ -73,6 +73,7 @@ func (t *tx) grow(objects, bytes int64) error {
 // Recount works the sums of the home out anew.
 func (t *tx) Recount() error {
 	const op = "count the home"
+	t.conn.patient()
 	if err := t.makeHome(); err != nil {
 		return err
 	}

@@ -221,6 +221,7 @@ func (t *tx) Objects(cal int64, after string, data bool, fn func(*calendar.Objec
 // CountObjects counts live objects and their bytes. It reads all of the
 // calendar's metadata.
 func (t *tx) CountObjects(cal int64) (n int, bytes int64, err error) {
+	t.conn.patient()
 	var count int64
 	_, err = t.row("count objects", sqlCountLive, args(t.owner, cal), &count, &bytes)
 	return int(count), bytes, err
@@ -394,6 +395,7 @@ func (t *tx) Changes(cal, since int64, limit int, data bool, fn func(*calendar.O
 // Purge removes the tombstones of the calendar's objects older than before.
 func (t *tx) Purge(cal int64, before time.Time) (int, error) {
 	const op = "purge tombstones"
+	t.conn.patient()
 	limit := micros(before)
 	var highest, n int64
 	if _, err := t.row(op, sqlHighestGone, args(t.owner, cal, limit), &highest, &n); err != nil {

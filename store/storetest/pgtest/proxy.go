@@ -32,6 +32,7 @@ type Link struct {
 
 	mu      sync.Mutex
 	frozen  bool
+	mute    bool // for what the server says
 	thawed  sync.Cond
 	answers bool // the last octets came from the server
 }
@@ -96,7 +97,7 @@ func (l *Link) pump(from, to net.Conn, asks bool) {
 			watch(l, b[:n])
 		}
 		l.mu.Lock()
-		for l.frozen {
+		for l.frozen || l.mute && !asks {
 			l.thawed.Wait()
 		}
 		if asks && l.answers {
@@ -112,15 +113,18 @@ func (l *Link) pump(from, to net.Conn, asks bool) {
 
 // Freeze lets nothing through this connection any more, as if the other side
 // had stopped.
-func (l *Link) Freeze() { l.set(true) }
+func (l *Link) Freeze() { l.set(true, false) }
+
+// Mute lets no answer through any more, but what is asked.
+func (l *Link) Mute() { l.set(false, true) }
 
 // Thaw lets go on what waits.
-func (l *Link) Thaw() { l.set(false) }
+func (l *Link) Thaw() { l.set(false, false) }
 
-func (l *Link) set(frozen bool) {
+func (l *Link) set(frozen, mute bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.frozen = frozen
+	l.frozen, l.mute = frozen, mute
 	l.thawed.Broadcast()
 }
 
