@@ -113,7 +113,7 @@ func (s *copies) refused() {
 		{what: "conditions on the destination", req: calendar.CopyRequest{Overwrite: true, IfDest: tags("x")}, to: "full/b.ics", kind: calendar.Stale, reason: calendar.Overwrite},
 		{what: "a collection stands there", from: "anna:files/f.txt", to: "nest/sub", kind: calendar.Stale, reason: calendar.Overwrite},
 		{what: "a collection of another's stands there", req: calendar.CopyRequest{Overwrite: true}, from: "anna:files/f.txt", to: "nest/sub", kind: calendar.Denied},
-		{what: "a file for a calendar", from: "anna:files/f.txt", to: "full/f.ics", kind: calendar.Invalid, reason: calendar.ValidCalendarData},
+		{what: "a file for a calendar", from: "anna:files/f.txt", to: "full/f.ics", kind: calendar.Unsupported, reason: calendar.SupportedCalendarData},
 		{what: "double booking", to: "quiet/a.ics", kind: calendar.DoubleBooked},
 		// Two faults at once: that there is no destination comes first.
 		{what: "nothing there, and no destination", from: "none.ics", to: "none/a.ics", kind: calendar.Stale, reason: calendar.NoDestination},
