@@ -15,6 +15,7 @@ func toActor(v *calendar.Actor) *wire.Actor {
 	}
 	return &wire.Actor{
 		User:   toText(v.User),
+		Entry:  toText(v.Entry),
 		Domain: toText(v.Domain),
 		Groups: toTexts(v.Groups),
 		Mail:   toText(v.Mail),
@@ -31,6 +32,7 @@ func fromActor(m *wire.Actor) (v calendar.Actor) {
 	}
 	return calendar.Actor{
 		User:   string(m.User),
+		Entry:  string(m.Entry),
 		Domain: string(m.Domain),
 		Groups: fromTexts[string](m.Groups),
 		Mail:   string(m.Mail),

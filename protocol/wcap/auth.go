@@ -41,7 +41,7 @@ func (c *call) authenticate() error {
 	}
 	p, err := c.Handler.people.Person(c.ctx, s.User)
 	switch {
-	case errors.Is(err, calendar.NotFound) || err == nil && (!p.Active || p.ID != s.User):
+	case errors.Is(err, calendar.NotFound) || err == nil && (!p.Active || p.ID != s.User || !calendar.SameEntry(s.Entry, p.Entry)):
 		c.sessions.End(c.id)
 		return LoginFailed
 	case err != nil:

@@ -36,7 +36,7 @@ func (c *call) logIn() error {
 		if err != nil && calendar.KindOf(err) != calendar.NoCalendar {
 			return err
 		}
-		s.User, id, calid = p.ID, p.ID, p.ID
+		s.User, s.Entry, id, calid = p.ID, p.Entry, p.ID, p.ID
 	}
 	sid, err := c.sessions.New(s)
 	if err != nil {

@@ -106,7 +106,7 @@ func (h *home) load(ctx context.Context) (*state, error) {
 		if err != nil {
 			return err
 		}
-		st.Home = Home{exists, row.Change, row.Bytes}
+		st.Home = Home{exists, row.Change, row.Bytes, row.Entry}
 		st.cals, err = readCalendars(tx, h.owner)
 		return err
 	})

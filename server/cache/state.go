@@ -15,6 +15,7 @@ type Home struct {
 	Exists bool
 	Change int64
 	Bytes  int64
+	Entry  string // HomeRow.Entry
 }
 
 // Calendar is a calendar in one state.

@@ -47,7 +47,7 @@ type plain struct {
 	instances int
 }
 
-func (p *plain) Home() Home { return Home{p.exists, p.row.Change, p.row.Bytes} }
+func (p *plain) Home() Home { return Home{p.exists, p.row.Change, p.row.Bytes, p.row.Entry} }
 
 func (p *plain) Calendars() ([]*Calendar, error) { return readCalendars(p.tx, p.owner) }
 

@@ -21,6 +21,7 @@ const (
 // the fronts need to know. Secrets are not part of it.
 type Person struct {
 	ID        UserID // canonical: the key of the home
+	Entry     string // what the directory calls this very entry, another one after it was deleted and made anew; "" = it does not say
 	Kind      PersonKind
 	Domain    string
 	Name      string   // full name (cn)
@@ -46,6 +47,16 @@ func (p Person) Mail() string {
 		return ""
 	}
 	return p.Mails[0]
+}
+
+// SameEntry tells whether the entry that the directory has under a name now can
+// be the one of which Person.Entry was noted. It can unless both are known, by
+// the same attribute, and differ: what another attribute says, after a move to
+// another directory, cannot be compared.
+func SameEntry(noted, now string) bool {
+	kind, _, _ := strings.Cut(noted, ":")
+	other, _, _ := strings.Cut(now, ":")
+	return noted == now || noted == "" || now == "" || kind != other
 }
 
 // PrincipalsPath is where people are: PrincipalsPath + user id + "/". It is the
@@ -90,7 +101,7 @@ func cutMailto(address string) (rest string, mailto bool) {
 
 // Actor returns the person as one who asks.
 func (p Person) Actor() Actor {
-	return Actor{User: p.ID, Domain: p.Domain, Groups: p.Groups, Mail: p.Mail(), Admin: p.Admin}
+	return Actor{User: p.ID, Entry: p.Entry, Domain: p.Domain, Groups: p.Groups, Mail: p.Mail(), Admin: p.Admin}
 }
 
 // ActorVia returns the person as one who asks by a protocol or tool, with a
@@ -119,7 +130,8 @@ type PeopleQuery struct {
 	ID    string
 	Kinds []PersonKind // nil = all
 	Exact bool
-	Limit int // 0 = the directory's limit (calstore.userlookup.maxsize)
+	All   bool // those too who may not use the calendar
+	Limit int  // 0 = the directory's limit (calstore.userlookup.maxsize)
 }
 
 // People is what the model and the fronts ask of the directory.

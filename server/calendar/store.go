@@ -112,6 +112,9 @@ type Tx interface {
 	// NextChange takes the owner's next change number, another one at each
 	// call, making the home row if needed.
 	NextChange() (int64, error)
+	// SetEntry notes whose home it is, making the row if needed. It takes no
+	// change number: no client sees it.
+	SetEntry(entry string) error
 	// Recount works the home's sums out anew. It reads all of the owner's rows.
 	Recount() error
 
@@ -171,7 +174,8 @@ type HomeRow struct {
 	Change  int64
 	Purged  int64 // tombstones of calendars up to this change are gone
 	Created time.Time
-	Bytes   int64 // sum of the sizes of live objects and of attachments, kept by all that writes those
+	Bytes   int64  // sum of the sizes of live objects and of attachments, kept by all that writes those
+	Entry   string // of the directory, whose home it is (Person.Entry); "" = not known
 }
 
 // CalendarRow is a calendar at rest.

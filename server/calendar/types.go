@@ -12,6 +12,7 @@ import (
 // The zero Actor is anonymous.
 type Actor struct {
 	User   UserID   // canonical user id, "" when anonymous
+	Entry  string   // Person.Entry: tells him from an earlier user of that id
 	Domain string   // the user's domain, "" when there is one domain only
 	Groups []string // groups the user belongs to, as ACEs name them
 	Mail   string   // primary address, for organizer checks

@@ -86,6 +86,7 @@ type Directory struct {
 	Type       string // ldif or ldap
 	LDIF       string // path of the LDIF file
 	LDIFReload time.Duration
+	Identity   []string // attributes
 }
 
 // LDAPServer is one use of an LDAP directory.

@@ -61,6 +61,7 @@ var ugParams = []Param{
 	used("factotum.directory.type", Enum, "ldap", "Where people come from: an LDAP directory, or a local LDIF file.", func(c *Config) any { return &c.Directory.Type }, words("ldap", "ldif")),
 	used("factotum.directory.ldif.path", Path, "people.ldif", "LDIF file with people, groups and resources, below the data directory.", func(c *Config) any { return &c.Directory.LDIF }),
 	used("factotum.directory.ldif.reload", Seconds, "5", "How often the LDIF file is looked at for changes.", func(c *Config) any { return &c.Directory.LDIFReload }, atLeast(1)),
+	used("factotum.directory.identity", List, "entryUUID nsUniqueId ipaUniqueID objectGUID", "Attributes that tell an entry from another one that is made later under the same name; the first that an entry has counts. Who is given the name of a deleted user is kept out of his calendars by it, until csuser inherit. Empty: nobody looks.", func(c *Config) any { return &c.Directory.Identity }),
 	used("factotum.ldap.tls", Enum, "none", "Encryption of LDAP connections.", func(c *Config) any { return &c.LDAP.TLS }, words("none", "starttls", "ldaps")),
 	used("factotum.ldap.cafile", Path, "", "PEM file with the authorities that LDAP servers are checked against; empty trusts the system's.", func(c *Config) any { return &c.LDAP.CAFile }, under("@config")),
 	used("factotum.ldap.timeout", Seconds, "10", "Longest time for one LDAP operation.", func(c *Config) any { return &c.LDAP.Timeout }, atLeast(1)),

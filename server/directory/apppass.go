@@ -27,6 +27,7 @@ import (
 type AppPassword struct {
 	ID       string          `json:"id"`
 	User     calendar.UserID `json:"user"`
+	Entry    string          `json:"entry,omitempty"` // calendar.Person.Entry: it opens nothing of who has the name later
 	Label    string          `json:"label"`
 	Hash     string          `json:"sha256"` // hex; the secret is random, so a fast hash is enough
 	Created  time.Time       `json:"created"`
@@ -244,6 +245,13 @@ func (a *AppPasswords) update(change func(list []AppPassword) ([]AppPassword, er
 // Create makes an app password for a user and returns it with its token,
 // which is not kept.
 func (a *AppPasswords) Create(user calendar.UserID, label string) (AppPassword, string, error) {
+	return a.CreateFor(calendar.Person{ID: user}, label)
+}
+
+// CreateFor is Create for somebody whom the directory tells from another one who
+// is given his name later.
+func (a *AppPasswords) CreateFor(person calendar.Person, label string) (AppPassword, string, error) {
+	user := person.ID
 	label = strings.TrimSpace(label)
 	if err := calendar.CheckOwner(calendar.Owner(user)); err != nil {
 		return AppPassword{}, "", &calendar.Error{Kind: calendar.Invalid, Op: "create app password", Ref: user, Msg: err.Error()}
@@ -256,7 +264,7 @@ func (a *AppPasswords) Create(user calendar.UserID, label string) (AppPassword, 
 	token := appPrefix + id + "-" + secret
 	hash := sha256.Sum256([]byte(token))
 	p := AppPassword{
-		ID: id, User: fold(user), Label: label, Hash: hex.EncodeToString(hash[:]),
+		ID: id, User: fold(user), Entry: person.Entry, Label: label, Hash: hex.EncodeToString(hash[:]),
 		Created: a.now().UTC().Truncate(time.Second),
 	}
 	err := a.update(func(list []AppPassword) ([]AppPassword, error) {
@@ -341,6 +349,16 @@ func (a *AppPasswords) check(token string) (user calendar.UserID, id string, ok 
 	}
 	a.used(id, a.now())
 	return r.User, id, true
+}
+
+// entry is the one that an app password was made for.
+func (a *AppPasswords) entry(id string) string {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	if r := a.byID[id]; r != nil {
+		return r.Entry
+	}
+	return ""
 }
 
 func (a *AppPasswords) generation() uint64 { return a.gen.Load() }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/go-ldap/ldap/v3"
+	"github.com/google/uuid"
 
 	"factotum/server/calendar"
 )
@@ -170,7 +171,7 @@ func (ed *Editor) Create(p NewPerson) error {
 		dom := x.sn.ds.def
 		if p.Domain != "" {
 			if dom = x.sn.ds.byName[fold(p.Domain)]; dom == nil {
-				return nil, &calendar.Error{Kind: calendar.NotFound, Op: op, Ref: p.Domain, Msg: "there is no such domain"}
+				return nil, noDomain(p.Domain)
 			}
 		}
 		id := x.sn.ds.id(fold(p.ID), dom)
@@ -216,6 +217,25 @@ func (ed *Editor) Create(p NewPerson) error {
 		}
 		return x.appendEntry(all), nil
 	})
+}
+
+// ID is the canonical id that a new entry would have.
+func (ed *Editor) ID(user, domain string) (calendar.UserID, error) {
+	x, err := ed.read()
+	if err != nil {
+		return "", err
+	}
+	dom := x.sn.ds.def
+	if domain != "" {
+		if dom = x.sn.ds.byName[fold(domain)]; dom == nil {
+			return "", noDomain(domain)
+		}
+	}
+	return x.sn.ds.id(fold(user), dom), nil
+}
+
+func noDomain(domain string) error {
+	return &calendar.Error{Kind: calendar.NotFound, Op: "create user", Ref: domain, Msg: "the directory has no such domain"}
 }
 
 // entryLines makes the attributes that do not depend on the file; the password is hashed here,
@@ -270,6 +290,8 @@ func (ed *Editor) entryLines(p *NewPerson) (lines [][2]string, err error) {
 	for _, m := range p.Alternates {
 		add("mailAlternateAddress", fold(m))
 	}
+	// Not the same as that of an earlier entry of the name: Options.Identity.
+	add("entryUUID", uuid.NewString())
 	add("preferredLanguage", p.Language)
 	add("icsStatus", "active")
 	add("icsDWPHost", fold(p.Host))

@@ -64,7 +64,7 @@ func openLDAP(d *Directory) (*ldapSource, error) {
 		d: d, opt: o,
 		searches: newPool(o, hosts, true, d.opt.Log, d.opt.Now),
 		logins:   newPool(o, hosts, false, d.opt.Log, d.opt.Now),
-		attrs:    d.at.wanted(),
+		attrs:    d.opt.wanted(),
 		reading:  make(chan struct{}, 1),
 	}
 	s.memberAttrs = append(append(s.memberAttrs, s.attrs...), d.at.UniqueName, "member")

@@ -278,7 +278,7 @@ func (l *Logins) byApp(ctx context.Context, user, password string) (p calendar.P
 		return p, "", false
 	}
 	p, err := l.dir.Person(ctx, user)
-	if err != nil || p.ID != owner || !p.Active || p.Kind != calendar.Individual {
+	if err != nil || p.ID != owner || !p.Active || p.Kind != calendar.Individual || !calendar.SameEntry(l.apps.entry(app), p.Entry) {
 		return calendar.Person{}, "", false
 	}
 	return p, app, true
@@ -386,7 +386,7 @@ func (l *Logins) again(ctx context.Context, key loginKey, old *rememberedLogin, 
 	switch {
 	case err != nil && !isNotFound(err):
 		return old.person, true
-	case err != nil, p.ID != old.person.ID, !p.Active, stamp != old.stamp:
+	case err != nil, p.ID != old.person.ID, !calendar.SameEntry(old.person.Entry, p.Entry), !p.Active, stamp != old.stamp:
 		l.cache.Remove(key)
 		return calendar.Person{}, false
 	}

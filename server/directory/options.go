@@ -3,6 +3,7 @@ package directory
 import (
 	"crypto/tls"
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -31,6 +32,9 @@ type Options struct {
 	// ServiceOnly refuses people whose entry has no calendar service yet, that is
 	// not the class icsCalendarUser (local.autoprovision = "no").
 	ServiceOnly bool
+	// Identity are attributes that tell an entry from one that is made later under
+	// the same name, the first that an entry has counts (factotum.directory.identity).
+	Identity []string
 	// Admins are the user ids whose Person is marked Admin
 	// (service.admin.calmaster.userid, service.siteadmin.userid, with
 	// service.admin.calmaster.overrides.accesscontrol = "yes").
@@ -160,13 +164,14 @@ func (a Attributes) withDefaults() Attributes {
 }
 
 // wanted lists the attributes a search asks the LDAP server for.
-func (a Attributes) wanted() []string {
-	return []string{
+func (o *Options) wanted() []string {
+	a := &o.Attributes
+	return append([]string{
 		"objectClass", a.UID, a.GroupID, a.CN, a.GivenName, a.SN, a.Mail, a.MailAlt, a.MailEquiv,
 		a.Owner, a.CoOwner, a.DefaultACL, a.DoubleBook, a.AutoAccept, a.ACLGroup, a.DWPHost, a.Timezone,
 		a.MemberURL, a.Status, a.Access, a.UserStatus, a.Language, "icsCapacity",
 		"modifyTimestamp", "pwdChangedTime", "pwdAccountLockedTime",
-	}
+	}, o.Identity...)
 }
 
 func (o Options) withDefaults() Options {
@@ -184,6 +189,10 @@ func (o Options) withDefaults() Options {
 	def(&o.LDAP.CacheSize, 10_000)
 	o.DefaultDomain = fold(o.DefaultDomain)
 	o.Attributes = o.Attributes.withDefaults()
+	o.Identity = slices.Clone(o.Identity)
+	for i, a := range o.Identity {
+		o.Identity[i] = fold(a)
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}

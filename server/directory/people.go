@@ -152,7 +152,8 @@ func (d *Directory) byMail(ctx context.Context, ds *domains, addr string) (*entr
 // maxSearch is the most entries a search reads from the source.
 const maxSearch = 5000
 
-// Search lists active people, groups and resources by name. Their Groups are
+// Search lists people, groups and resources by name, active ones unless all are
+// asked for. Their Groups are
 // only those named in their own entries, their owners are not filled in.
 func (d *Directory) Search(ctx context.Context, q calendar.PeopleQuery) (found []calendar.Person, more bool, err error) {
 	for _, s := range []string{q.Text, q.Name, q.Mail, q.ID} {
@@ -164,13 +165,17 @@ func (d *Directory) Search(ctx context.Context, q calendar.PeopleQuery) (found [
 	if err != nil {
 		return nil, false, unavailable("read domains", err)
 	}
-	entries, more, err := d.src.search(ctx, "", d.queryFilter(q, ds), maxSearch)
+	most := maxSearch
+	if d.opt.SearchLimit < 0 { // a tool, which says itself how many it takes
+		most = max(most, q.Limit)
+	}
+	entries, more, err := d.src.search(ctx, "", d.queryFilter(q, ds), most)
 	if err != nil {
 		return nil, false, unavailable("search people", err)
 	}
 	for _, e := range entries {
 		p, ok := d.basic(e, ds)
-		if !ok || !p.Active || len(q.Kinds) > 0 && !slices.Contains(q.Kinds, p.Kind) {
+		if !ok || !p.Active && !q.All || len(q.Kinds) > 0 && !slices.Contains(q.Kinds, p.Kind) {
 			continue
 		}
 		found = append(found, p)

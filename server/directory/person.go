@@ -2,8 +2,10 @@ package directory
 
 import (
 	"context"
+	"encoding/hex"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"factotum/server/calendar"
 )
@@ -70,6 +72,7 @@ func (d *Directory) basic(e *entry, ds *domains) (p calendar.Person, ok bool) {
 	}
 	p = calendar.Person{
 		ID:       id,
+		Entry:    d.identity(e),
 		Kind:     kind,
 		Domain:   dom.name,
 		Name:     e.one(d.at.CN),
@@ -96,6 +99,26 @@ func (d *Directory) basic(e *entry, ds *domains) (p calendar.Person, ok bool) {
 		d.booking(&p, e)
 	}
 	return p, true
+}
+
+// identity is what the directory calls this very entry, with the name of the
+// attribute in front: what another one says cannot be compared with it. A value
+// that is no text (objectGUID) is spelled in hexadecimal.
+func (d *Directory) identity(e *entry) string {
+	for _, a := range d.opt.Identity {
+		v := e.one(a)
+		if v == "" || len(v) > 200 {
+			continue
+		}
+		if !utf8.ValidString(v) || badText(v) {
+			v = hex.EncodeToString([]byte(e.all(a)[0]))
+		}
+		if d.opt.LDIF != "" { // where an import into LDAP gives it another one
+			a = "ldif-" + a
+		}
+		return a + ":" + strings.ToLower(v)
+	}
+	return ""
 }
 
 // booking fills what groups and resources have of their own. ldap.md §§5.2, 6.3.

@@ -37,7 +37,7 @@ func (s *Service) readHome(ctx context.Context, who calendar.Actor, op string, o
 	may := s.provisions(who, owner)
 	exists := false
 	run := func() error {
-		return s.cache.Read(ctx, owner, func(v cache.View) error {
+		return s.readHomeOf(ctx, who, owner, func(v cache.View) error {
 			cals, err := v.Calendars()
 			if err != nil {
 				return err

@@ -18,10 +18,10 @@ var errNoDefault = errors.New("no default calendar")
 // what an earlier run left, and gives nothing away. If it comes upon a default
 // calendar that is to be made, it is made, and fn runs again.
 func (s *Service) read(ctx context.Context, who calendar.Actor, op, ref string, owner calendar.Owner, fn func(cache.View) error) error {
-	err := s.cache.Read(ctx, owner, fn)
+	err := s.readHomeOf(ctx, who, owner, fn)
 	if errors.Is(err, errNoDefault) {
 		if err = s.provision(ctx, who, owner); err == nil {
-			err = s.cache.Read(ctx, owner, fn)
+			err = s.readHomeOf(ctx, who, owner, fn)
 		}
 		if errors.Is(err, errNoDefault) { // and taken away again meanwhile
 			err = calendar.Fail(calendar.NoCalendar, op, ref)

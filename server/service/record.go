@@ -490,6 +490,14 @@ func (w *writer) file(cal int64, name string, f filing) error {
 	return nil
 }
 
+// setEntry notes whose home it is. That is no change that anybody syncs.
+func (w *writer) setEntry(entry string) error {
+	if err := w.tx.SetEntry(entry); err != nil {
+		return fmt.Errorf("note whose home it is: %w", err)
+	}
+	return nil
+}
+
 // mender is a writer that makes anew what is kept beside the texts. csdb rebuild.
 type mender struct{ *writer }
 

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -72,6 +73,7 @@ type Service struct {
 	now     func() time.Time
 	cache   *cache.Cache
 	names   nameIndex
+	told    sync.Map // owners of whom the log said that somebody new has the name
 	started time.Time
 	lastID  atomic.Int64
 	zone    recur.Zone

@@ -61,12 +61,24 @@ func (s *Service) transact(ctx context.Context, who calendar.Actor, op string, o
 		return calendar.Failf(calendar.ReadOnly, "", op, string(owner), "the calendar store is in read-only mode")
 	}
 	defer s.cache.Writing(owner)()
-	changed := false // by fn, which has ended
+	changed, noted := false, false // by fn, which has ended
 	err := s.store.Update(ctx, owner, func(tx calendar.Tx) error {
-		changed = false
+		changed, noted = false, false
 		w := &writer{ReadTx: tx, tx: tx, s: s, owner: owner, who: who, op: op, token: calendar.Token(ctx), now: s.now().UTC().Truncate(time.Microsecond)}
+		note, err := w.claim()
+		if err != nil {
+			return err
+		}
 		if err := fn(w); err != nil {
 			return err
+		}
+		if note {
+			if _, noted, err = w.Home(); err == nil && noted {
+				err = w.setEntry(who.Entry)
+			}
+			if err != nil {
+				return err
+			}
 		}
 		if w.begun != len(w.changes) { // nothing may be overlooked that failed half-way
 			return &calendar.Error{Kind: calendar.Internal, Op: op, Msg: "a change has no record"}
@@ -78,6 +90,8 @@ func (s *Service) transact(ctx context.Context, who calendar.Actor, op string, o
 	})
 	if err != nil && changed { // the commit failed: perhaps only its answer did
 		s.forget(owner)
+	} else if noted {
+		s.cache.Forget(owner)
 	}
 	return wrap(op, string(owner), err)
 }

@@ -35,6 +35,7 @@ const Anonymous = 500
 type Session struct {
 	User    string    `json:"user"`             // canonical user id, "" when anonymous
 	Login   string    `json:"login,omitempty"`  // the name as it was typed
+	Entry   string    `json:"entry,omitempty"`  // calendar.Person.Entry when he logged in
 	By      string    `json:"by,omitempty"`     // the administrator who logged in for the user
 	Remote  string    `json:"remote,omitempty"` // address of the client
 	Lang    string    `json:"lang,omitempty"`   // language of the session

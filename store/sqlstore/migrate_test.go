@@ -46,6 +46,7 @@ func TestMigrateObjects(t *testing.T) {
 		exec(`UPDATE objects SET uid = 'a\,b\;c\\d' WHERE name = '0'`)
 		exec(`UPDATE objects SET uid = 'same\,' WHERE name = '1'`)
 		exec(`UPDATE objects SET uid = 'same,' WHERE name = '2'`)
+		exec("ALTER TABLE owners DROP COLUMN entry") // of version 7
 		exec("DELETE FROM schema_version WHERE version_id >= 5")
 		s = open()
 		err = s.View(t.Context(), "anna", func(tx calendar.ReadTx) error {

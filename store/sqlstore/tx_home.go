@@ -9,16 +9,18 @@ type home struct {
 	change, created       int64
 	purged                int64
 	bytes, objects        int64
+	entry                 string
 }
 
 const (
-	sqlHome = `SELECT change, created, purged, bytes, objects FROM owners WHERE owner = $1`
+	sqlHome = `SELECT change, created, purged, bytes, objects, entry FROM owners WHERE owner = $1`
 
 	sqlCountHome = `SELECT count(*), cast(coalesce(sum(size), 0) AS BIGINT) FROM objects WHERE owner = $1 AND deleted = 0`
 	sqlFileSizes = sqlSizeOfAttachments + ` WHERE owner = $1`
 
 	sqlInsertHome = `INSERT INTO owners (owner, change, created, purged, bytes, objects) VALUES ($1, $2, $3, $4, $5, $6)`
 	sqlUpdateHome = `UPDATE owners SET change = $2, purged = $3, bytes = $4, objects = $5 WHERE owner = $1`
+	sqlSetEntry   = `UPDATE owners SET entry = $2 WHERE owner = $1`
 )
 
 func (t *tx) loadHome() (err error) {
@@ -26,7 +28,7 @@ func (t *tx) loadHome() (err error) {
 	if h.loaded {
 		return nil
 	}
-	h.exists, err = t.row("read the home", sqlHome, args(t.owner), &h.change, &h.created, &h.purged, &h.bytes, &h.objects)
+	h.exists, err = t.row("read the home", sqlHome, args(t.owner), &h.change, &h.created, &h.purged, &h.bytes, &h.objects, &h.entry)
 	h.loaded, h.stored = err == nil, h.exists
 	return err
 }
@@ -70,6 +72,19 @@ func (t *tx) grow(objects, bytes int64) error {
 	return nil
 }
 
+// SetEntry notes whose home it is. That is seldom, so it is a statement of its
+// own.
+func (t *tx) SetEntry(entry string) error {
+	if err := t.makeHome(); err != nil {
+		return err
+	}
+	if err := t.flushHome(); err != nil {
+		return err
+	}
+	t.home.entry = entry
+	return t.exec("note whose home it is", sqlSetEntry, t.owner, entry)
+}
+
 // Recount works the sums of the home out anew.
 func (t *tx) Recount() error {
 	const op = "count the home"
@@ -94,7 +109,7 @@ func (t *tx) Home() (calendar.HomeRow, bool, error) {
 		return calendar.HomeRow{}, false, err
 	}
 	h := &t.home
-	return calendar.HomeRow{Change: h.change, Purged: h.purged, Created: fromMicros(h.created), Bytes: h.bytes}, true, nil
+	return calendar.HomeRow{Change: h.change, Purged: h.purged, Created: fromMicros(h.created), Bytes: h.bytes, Entry: h.entry}, true, nil
 }
 
 // NextChange takes the owner's next change number, another one at each call.

@@ -27,6 +27,42 @@ func testHome(t *testing.T, s calendar.Store) {
 	})
 }
 
+func testEntry(t *testing.T, s calendar.Store) {
+	entry := func(want string) {
+		t.Helper()
+		view(t, s, anna, func(tx calendar.ReadTx) error {
+			if h, ok, err := tx.Home(); h.Entry != want || !ok || err != nil {
+				t.Errorf("Home: %+v %v %v, want the entry %q", h, ok, err, want)
+			}
+			return nil
+		})
+	}
+	update(t, s, anna, func(tx calendar.Tx) error { return tx.SetEntry("entryuuid:1") }) // the row is made
+	entry("entryuuid:1")
+	makeCalendar(t, s, anna, 1, "calendar")
+	entry("entryuuid:1")
+	update(t, s, anna, func(tx calendar.Tx) error {
+		if err := tx.SetEntry("entryuuid:2"); err != nil {
+			return err
+		}
+		if h, _, err := tx.Home(); h.Entry != "entryuuid:2" || err != nil {
+			t.Errorf("Home in the transaction: %+v %v", h, err)
+		}
+		_, err := tx.NextChange()
+		return err
+	})
+	entry("entryuuid:2")
+	if err := s.Update(t.Context(), anna, func(tx calendar.Tx) error {
+		if err := tx.SetEntry("entryuuid:3"); err != nil {
+			return err
+		}
+		return fmt.Errorf("no")
+	}); err == nil {
+		t.Error("a transaction that fails succeeds")
+	}
+	entry("entryuuid:2")
+}
+
 func testNextChange(t *testing.T, s calendar.Store) {
 	for first := int64(1); first <= 7; first += 3 {
 		update(t, s, anna, func(tx calendar.Tx) error {

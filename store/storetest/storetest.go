@@ -19,6 +19,7 @@ func Run(t *testing.T, open func(t *testing.T) calendar.Store) {
 		run  func(*testing.T, calendar.Store)
 	}{
 		{"Home", testHome},
+		{"Entry", testEntry},
 		{"NextChange", testNextChange},
 		{"Bytes", testBytes},
 		{"Owners", testOwners},

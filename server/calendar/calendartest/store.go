@@ -321,6 +321,13 @@ func (c *collection) count() (n int, bytes int64) {
 	return n, bytes
 }
 
+func (t *tx) SetEntry(entry string) error {
+	row := t.home.row
+	row.Entry = entry
+	t.setHome(row)
+	return nil
+}
+
 func (t *tx) Recount() error {
 	row := t.home.row
 	row.Bytes = 0

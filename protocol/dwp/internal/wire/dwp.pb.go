@@ -273,6 +273,7 @@ type Actor struct {
 	Via           []byte                 `protobuf:"bytes,6,opt,name=via,proto3" json:"via,omitempty"`
 	Client        []byte                 `protobuf:"bytes,7,opt,name=client,proto3" json:"client,omitempty"`
 	Proxy         []byte                 `protobuf:"bytes,8,opt,name=proxy,proto3" json:"proxy,omitempty"`
+	Entry         []byte                 `protobuf:"bytes,9,opt,name=entry,proto3" json:"entry,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -359,6 +360,13 @@ func (x *Actor) GetClient() []byte {
 func (x *Actor) GetProxy() []byte {
 	if x != nil {
 		return x.Proxy
+	}
+	return nil
+}
+
+func (x *Actor) GetEntry() []byte {
+	if x != nil {
+		return x.Entry
 	}
 	return nil
 }
@@ -6860,7 +6868,7 @@ const file_dwp_proto_rawDesc = "" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x0e\n" +
 	"\x02op\x18\x03 \x01(\tR\x02op\x12\x10\n" +
 	"\x03ref\x18\x04 \x01(\fR\x03ref\x12\x10\n" +
-	"\x03msg\x18\x05 \x01(\fR\x03msg\"\xb5\x01\n" +
+	"\x03msg\x18\x05 \x01(\fR\x03msg\"\xcb\x01\n" +
 	"\x05Actor\x12\x12\n" +
 	"\x04user\x18\x01 \x01(\fR\x04user\x12\x16\n" +
 	"\x06domain\x18\x02 \x01(\fR\x06domain\x12\x16\n" +
@@ -6869,7 +6877,8 @@ const file_dwp_proto_rawDesc = "" +
 	"\x05admin\x18\x05 \x01(\bR\x05admin\x12\x10\n" +
 	"\x03via\x18\x06 \x01(\fR\x03via\x12\x16\n" +
 	"\x06client\x18\a \x01(\fR\x06client\x12\x14\n" +
-	"\x05proxy\x18\b \x01(\fR\x05proxy\"5\n" +
+	"\x05proxy\x18\b \x01(\fR\x05proxy\x12\x14\n" +
+	"\x05entry\x18\t \x01(\fR\x05entry\"5\n" +
 	"\x03Ref\x12\x1a\n" +
 	"\bcalendar\x18\x01 \x01(\fR\bcalendar\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\fR\x04name\",\n" +
