@@ -91,6 +91,8 @@ func openAdmin(p *process) (*adminServer, error) {
 	mux.HandleFunc("POST /db/check", a.database((*service.Service).Check))
 	mux.HandleFunc("POST /db/rebuild", a.database((*service.Service).Rebuild))
 	mux.HandleFunc("POST /db/purge", a.purge)
+	mux.HandleFunc("GET /owners", a.owners)
+	mux.HandleFunc("POST /owners/inherit", a.inherit)
 	mux.HandleFunc("GET /jobs", a.listJobs)
 	mux.HandleFunc("POST /jobs/retry", a.changeJobs((*worker.Worker).Retry))
 	mux.HandleFunc("POST /jobs/drop", a.changeJobs((*worker.Worker).Drop))
@@ -289,6 +291,48 @@ func (a *adminServer) purge(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answerJSON(w, map[string]int{"purged": n})
+}
+
+// ownersPage is how many owners are listed at once.
+const ownersPage = 10_000
+
+// owners lists those who have a home, after the one named.
+func (a *adminServer) owners(w http.ResponseWriter, r *http.Request) {
+	s := a.storeService()
+	if s == nil {
+		http.Error(w, "csstored does not run in this process", http.StatusConflict)
+		return
+	}
+	list, err := s.store.Owners(r.Context(), calendar.Owner(r.URL.Query().Get("after")), ownersPage)
+	if err != nil {
+		http.Error(w, plain.Error(err), http.StatusInternalServerError)
+		return
+	}
+	answerJSON(w, list)
+}
+
+// inherit hands the calendars of an owner, or of all, to whom the directory
+// has under that name now.
+func (a *adminServer) inherit(w http.ResponseWriter, r *http.Request) {
+	s := a.storeService()
+	if s == nil {
+		http.Error(w, "csstored does not run in this process", http.StatusConflict)
+		return
+	}
+	n, err := handOver(r.Context(), s.model, calendar.Owner(r.URL.Query().Get("owner")))
+	if err != nil {
+		http.Error(w, plain.Error(err), http.StatusConflict)
+		return
+	}
+	answerJSON(w, n)
+}
+
+// handOver does so; "" is everybody.
+func handOver(ctx context.Context, model *service.Service, owner calendar.Owner) (n int, err error) {
+	if owner == "" {
+		return model.HandOverAll(ctx)
+	}
+	return 1, model.HandOver(ctx, owner)
 }
 
 // errNotRunning says that nobody answers at an admin socket.

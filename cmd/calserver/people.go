@@ -45,6 +45,7 @@ func directoryOptions(cfg *config.Config, log *slog.Logger) (directory.Options, 
 		AuthFilter:    cfg.Auth.Filter,
 		ServiceOnly:   !cfg.Local.Autoprovision,
 		SearchLimit:   cfg.Lookup.MaxUsers,
+		Identity:      cfg.Directory.Identity,
 		Booking: directory.Booking{
 			ResourceDoubles: cfg.Resource.DoubleBook, GroupNoDoubles: !cfg.Group.DoubleBook,
 			ResourceManual: !cfg.Resource.Autoaccept, GroupAuto: cfg.Group.Autoaccept,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"strings"
 
 	"factotum/cmd/internal/plain"
@@ -32,6 +33,12 @@ type backend struct {
 	cfg   *config.Config
 	store calendar.Store // where the tool opened it itself
 	close func()
+
+	// owners lists those who have a home, in order, after the given one.
+	owners func(ctx context.Context, after calendar.Owner) ([]calendar.Owner, error)
+	// inherit hands the calendars of an owner, or with "" of everybody, to whom
+	// the directory has under that name now, and tells of how many people.
+	inherit func(ctx context.Context, owner calendar.Owner) (n int, err error)
 }
 
 // toolLog logs what the layers below say of themselves only with -v; the
@@ -61,7 +68,13 @@ func (t *tool) openBackend(ctx context.Context) (*backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &backend{Backend: client, who: t.actor(cfg), cfg: cfg, close: func() { client.Close() }}, nil
+	return &backend{Backend: client, who: t.actor(cfg), cfg: cfg, close: func() { client.Close() },
+		owners: func(ctx context.Context, after calendar.Owner) (list []calendar.Owner, err error) {
+			return list, callStore(ctx, cfg, "GET", "/owners?"+url.Values{"after": {string(after)}}.Encode(), &list)
+		},
+		inherit: func(ctx context.Context, owner calendar.Owner) (n int, err error) {
+			return n, callStore(ctx, cfg, "POST", "/owners/inherit?"+url.Values{"owner": {string(owner)}}.Encode(), &n)
+		}}, nil
 }
 
 // here refuses to look for an owner's calendars in the store of this host where
@@ -128,8 +141,13 @@ func openStopped(ctx context.Context, cfg *config.Config, t *tool) (*backend, er
 		people.Close()
 		return nil, err
 	}
+	model := service.New(store, people, opt)
 	return &backend{
-		Backend: service.New(store, people, opt), who: t.actor(cfg), cfg: cfg, store: store,
+		Backend: model, who: t.actor(cfg), cfg: cfg, store: store,
+		owners: func(ctx context.Context, after calendar.Owner) ([]calendar.Owner, error) {
+			return store.Owners(ctx, after, ownersPage)
+		},
+		inherit: func(ctx context.Context, owner calendar.Owner) (int, error) { return handOver(ctx, model, owner) },
 		close: func() {
 			if err := store.Close(); err != nil {
 				t.complain("close the store: %s", plain.Error(err))
@@ -149,6 +167,19 @@ func (b *backend) calendar(ctx context.Context, id calendar.ID) (calendar.Calend
 	owner := b.who // and still the administrator
 	owner.User = string(id.Owner())
 	return b.Calendar(ctx, owner, id)
+}
+
+// count is how many objects a calendar has, -1 if that is not known.
+func (b *backend) count(ctx context.Context, id calendar.ID) int64 {
+	home, err := b.Home(ctx, b.who, calendar.HomeRequest{Owner: id.Owner(), Counts: true})
+	if err == nil {
+		for _, c := range home.Calendars {
+			if c.ID == id {
+				return int64(c.Count)
+			}
+		}
+	}
+	return -1
 }
 
 // people opens the directory for look-ups without the limit on answers that

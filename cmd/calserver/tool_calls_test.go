@@ -67,7 +67,7 @@ func TestCsmigrateTells(t *testing.T) {
 	url, _ := tooltest.Serve(t, src)
 	tooltest.Import(t, src, "anna", "a", tooltest.Calendar(tooltest.Event("a", "A")))
 	dir := t.TempDir()
-	call := func(code int, stdout, stderr string, asJSON bool, flag string, change func(*migrate.Migration)) {
+	call := func(code int, stdout, stderr, flag string, change func(*migrate.Migration)) {
 		t.Helper()
 		c, err := davclient.New(davclient.Account{Address: url, User: "anna", Password: "secret"})
 		if err != nil {
@@ -79,19 +79,19 @@ func TestCsmigrateTells(t *testing.T) {
 		}
 		var out, errs bytes.Buffer
 		tl := newTool("csmigrate", "", stdio{strings.NewReader(""), &out, &errs})
-		got := tl.run(t.Context(), append(strings.Fields(flag), "x"), func(ctx context.Context, _ []string) error { return tl.migrate(ctx, m, asJSON) })
+		got := tl.run(t.Context(), append(strings.Fields(flag), "x"), func(ctx context.Context, _ []string) error { return tl.migrate(ctx, m) })
 		if got != code || !strings.Contains(out.String(), stdout) || !strings.Contains(errs.String(), stderr) || (errs.Len() == 0) != (stderr == "") {
 			t.Errorf("exit %d, want %d\n%s%s", got, code, &out, &errs)
 		}
 	}
-	call(exitDone, "ben: 1 new, 0 changed, 0 unchanged, 0 deleted there, 0 refused (nothing was changed)\n", "", false, "", func(m *migrate.Migration) { m.Dry = true })
-	call(exitDone, "ben: 1 new, 0 changed, 0 unchanged, 0 deleted there, 0 refused\n", "a.ics:4: item 1 (UID a) created\n", false, "-v", nil)
-	call(exitDone, `"unchanged": 1`, "", true, "-v", nil)
-	call(exitNothing, "null\n", "csmigrate: no calendar was found there\n", true, "", func(m *migrate.Migration) { m.Only = "none" })
+	call(exitDone, "ben: 1 new, 0 changed, 0 unchanged, 0 deleted there, 0 refused (nothing was changed)\n", "", "", func(m *migrate.Migration) { m.Dry = true })
+	call(exitDone, "ben: 1 new, 0 changed, 0 unchanged, 0 deleted there, 0 refused\n", "a.ics:4: item 1 (UID a) created\n", "-v", nil)
+	call(exitDone, `"unchanged": 1`, "", "-v -j", nil)
+	call(exitNothing, "null\n", `{"tool":"csmigrate","error":"no calendar was found there"}`+"\n", "-j", func(m *migrate.Migration) { m.Only = "none" })
 	if err := dst.DeleteObject(t.Context(), tooltest.Admin, calendar.DeleteRequest{Ref: calendar.Ref{Calendar: "ben", Name: "a.ics"}}); err != nil {
 		t.Fatal(err)
 	}
-	call(exitFailed, "", "csmigrate: ben: ", false, "-q", func(m *migrate.Migration) { m.Backend = deadBackend{dst} })
+	call(exitFailed, "", "csmigrate: ben: ", "-q", func(m *migrate.Migration) { m.Backend = deadBackend{dst} })
 }
 
 // deadBackend lists nothing.

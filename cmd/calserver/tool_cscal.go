@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"factotum/cmd/internal/plain"
 	"factotum/server/acl"
 	"factotum/server/calendar"
 	"factotum/server/directory"
+	"factotum/server/match"
 )
 
 func init() {
@@ -22,9 +24,9 @@ const cscalUsage = `cscal manages calendars and their properties.
 
   cscal [-q|-v] [-a aces] [-c charset] [-d description] [-g categories] [-k yes|no]
         [-l langcode] [-n name] [-o owner] [-y otherowners]   create|modify calid
-  cscal [-q|-v] [-o owner]                                    delete|reset  calid
-  cscal [-q|-v] [-o owner]                                    disable|list [calid]
-  cscal [-q|-v] [-k yes|no] [-o owner]                        enable       [calid]
+  cscal [-q|-v] [-o owner] [-O]                               delete|reset  calid
+  cscal [-q|-v] [-o owner] [-O]                               disable|list [calid]
+  cscal [-q|-v] [-k yes|no] [-o owner] [-O]                   enable       [calid]
   cscal version
 
   -a aces         access control entries, who^what^how^grant, with semicolons between
@@ -35,15 +37,18 @@ const cscalUsage = `cscal manages calendars and their properties.
   -l langcode     language
   -n name         display name
   -o owner        primary owner; calid is then the name of one of his calendars
+  -O              without calid: those only whose owner is not in the directory
   -y otherowners  further owners, with blanks between; "" for none
   --color color   color for clients, such as #3366cc
   --timezone tzid time zone of times without one
-  -q              do not ask, and print errors only
+  -j, --json      print JSON
+  -q, --yes       do not ask, and print errors only
   -C file         the ics.conf to use
 
 The commands:
   create calid    make a calendar
-  delete calid    delete it with all that is in it; with -o and no calid all of the owner's
+  delete calid    delete it with all that is in it; with -o and no calid all of the
+                  owner's, with -O all whose owner is gone
   disable [calid] switch one calendar off, those of an owner (-o), or everybody's: it is
                   kept, and served to nobody but the calendar administrator
   enable [calid]  switch them on again
@@ -61,6 +66,7 @@ The commands:
 type calOptions struct {
 	*tool
 	acl, charset, description, categories, double, language, name, owner, others, color, zone string
+	orphans                                                                                   bool
 
 	about calendar.Owner // whose calendars the call is about, "" for everybody's
 }
@@ -88,7 +94,6 @@ func runCscal(ctx context.Context, args []string, std stdio) int {
 func cscal(ctx context.Context, args []string, std stdio, open func(*calOptions) (*backend, *directory.Directory, error)) int {
 	o := &calOptions{tool: newTool("cscal", cscalUsage, std)}
 	var mail string
-	var orphans bool
 	o.FlagLong(&o.acl, "acl", 'a')
 	o.FlagLong(&o.charset, "charset", 'c')
 	o.FlagLong(&o.description, "description", 'd')
@@ -98,7 +103,7 @@ func cscal(ctx context.Context, args []string, std stdio, open func(*calOptions)
 	o.FlagLong(&mail, "mail", 'm')
 	o.FlagLong(&o.name, "name", 'n')
 	o.FlagLong(&o.owner, "owner", 'o')
-	o.FlagLong(&orphans, "orphans", 'O')
+	o.FlagLong(&o.orphans, "orphans", 'O')
 	o.FlagLong(&o.others, "others", 'y')
 	o.FlagLong(&o.color, "color", 0)
 	o.FlagLong(&o.zone, "timezone", 0)
@@ -106,8 +111,8 @@ func cscal(ctx context.Context, args []string, std stdio, open func(*calOptions)
 		switch {
 		case mail != "":
 			return misuse("-m: mail addresses are kept in the directory, with the calendar's owner")
-		case orphans:
-			return misuse("-O is not supported: the directory has no list of those who are gone")
+		case o.orphans && (o.owner != "" || len(words) != 1):
+			return misuse("-O stands alone: it is about all calendars whose owner is gone")
 		case len(words) > 2:
 			return misuse("cscal takes one calid")
 		}
@@ -129,6 +134,7 @@ func cscal(ctx context.Context, args []string, std stdio, open func(*calOptions)
 		}
 		defer be.close()
 		defer people.Close()
+		o.many = target == ""
 		return o.do(ctx, be, people, words[0], target)
 	})
 }
@@ -141,7 +147,7 @@ func (o *calOptions) check(command, target string) error {
 			return misuse("%s which calendar?", command)
 		}
 	case "delete":
-		if target == "" && o.owner == "" {
+		if target == "" && o.owner == "" && !o.orphans {
 			return misuse("delete which calendar?")
 		}
 	case "list", "enable", "disable":
@@ -217,7 +223,7 @@ func (o *calOptions) changes(id calendar.ID) (calendar.UpdateCalendarRequest, er
 
 func (o *calOptions) do(ctx context.Context, be *backend, people *directory.Directory, command, target string) error {
 	if target == "" && command == "delete" {
-		return o.deleteAll(ctx, be)
+		return o.deleteAll(ctx, be, people)
 	}
 	if target == "" && command == "list" {
 		return o.listMany(ctx, be, people)
@@ -240,7 +246,7 @@ func (o *calOptions) do(ctx context.Context, be *backend, people *directory.Dire
 		if _, err = be.UpdateCalendar(ctx, be.who, u); err != nil {
 			return err
 		}
-		o.say("%s: changed", id)
+		o.told(id, "changed")
 	case "enable", "disable":
 		return o.turn(ctx, be, id, command)
 	case "reset":
@@ -252,9 +258,28 @@ func (o *calOptions) do(ctx context.Context, be *backend, people *directory.Dire
 		if err != nil {
 			return err
 		}
-		o.print(c, true)
+		home, err := be.Home(ctx, be.who, calendar.HomeRequest{Owner: id.Owner(), Counts: true})
+		if err != nil {
+			return err
+		}
+		for i := range home.Calendars {
+			if home.Calendars[i].ID == c.ID {
+				c.Count = home.Calendars[i].Count
+			}
+		}
+		return o.show(c, true)
 	}
 	return nil
+}
+
+// doneCalendar is what became of a calendar, for programs.
+type doneCalendar struct {
+	Calendar calendar.ID `json:"calendar"`
+	Done     string      `json:"done"`
+}
+
+func (o *calOptions) told(id calendar.ID, what string) {
+	o.did(doneCalendar{id, what}, "%s: %s", id, what)
 }
 
 // create makes a calendar of somebody in the directory, on his back end.
@@ -294,7 +319,7 @@ func (o *calOptions) create(ctx context.Context, be *backend, people *directory.
 			return err
 		}
 	}
-	o.say("%s: made", id)
+	o.told(id, "made")
 	return nil
 }
 
@@ -304,7 +329,7 @@ func (o *calOptions) reset(ctx context.Context, be *backend, people *directory.D
 	if _, err := be.Calendar(ctx, be.who, id); err != nil {
 		return err
 	}
-	if err := o.confirm("Give all properties of %s their defaults?", id); err != nil {
+	if err := o.confirm(ctx, "Give all properties of %s their defaults?", id); err != nil {
 		return err
 	}
 	list, noDoubles, zone, err := o.defaults(ctx, be, people, id)
@@ -319,7 +344,7 @@ func (o *calOptions) reset(ctx context.Context, be *backend, people *directory.D
 	if _, err := be.UpdateCalendar(ctx, be.who, u); err != nil {
 		return err
 	}
-	o.say("%s: reset", id)
+	o.told(id, "reset")
 	return nil
 }
 
@@ -348,34 +373,48 @@ func (o *calOptions) delete(ctx context.Context, be *backend, id calendar.ID) er
 	if _, err := be.Calendar(ctx, be.who, id); err != nil {
 		return err
 	}
-	if err := o.confirm("Delete the calendar %s and all that is in it?", id); err != nil {
+	if err := o.confirm(ctx, "Delete the calendar %s and all that is in it?", id); err != nil {
 		return err
 	}
 	if err := be.DeleteCalendar(ctx, be.who, calendar.DeleteCalendarRequest{ID: id}); err != nil {
 		return err
 	}
-	o.say("%s: deleted", id)
+	o.told(id, "deleted")
 	return nil
 }
 
-func (o *calOptions) deleteAll(ctx context.Context, be *backend) error {
-	owner := calendar.Owner(strings.ToLower(o.owner))
-	home, err := be.Home(ctx, be.who, calendar.HomeRequest{Owner: owner})
+// deleteAll deletes the calendars of an owner, or of those who are gone.
+func (o *calOptions) deleteAll(ctx context.Context, be *backend, people *directory.Directory) error {
+	var list []calendar.ID
+	err := o.each(ctx, be, people, func(c calendar.Calendar) error {
+		list = append(list, c.ID)
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	if len(home.Calendars) == 0 {
-		return fmt.Errorf("%s has no calendars", owner)
+	whose := strings.ToLower(o.owner)
+	if o.orphans {
+		whose = "those who are not in the directory"
 	}
-	if err := o.confirm("Delete all %d calendars of %s and all that is in them?", len(home.Calendars), owner); err != nil {
+	if len(list) == 0 {
+		return fmt.Errorf("%s: there are no calendars", whose)
+	}
+	if o.orphans {
+		for _, id := range list {
+			o.say("%s", id)
+		}
+	}
+	if err := o.confirm(ctx, "Delete all %d calendars of %s and all that is in them?", len(list), whose); err != nil {
 		return err
 	}
-	for _, c := range home.Calendars {
-		err := be.DeleteCalendar(ctx, be.who, calendar.DeleteCalendarRequest{ID: c.ID})
+	for i, id := range list {
+		err := be.DeleteCalendar(ctx, be.who, calendar.DeleteCalendarRequest{ID: id})
 		if err != nil && !errors.Is(err, calendar.NoCalendar) { // went with the collection above it
+			o.say("%d of %d calendars are deleted", i, len(list))
 			return err
 		}
-		o.say("%s: deleted", c.ID)
+		o.told(id, "deleted")
 	}
 	return nil
 }
@@ -395,7 +434,7 @@ func (o *calOptions) turn(ctx context.Context, be *backend, id calendar.ID, comm
 	if _, err := be.UpdateCalendar(ctx, be.who, u); err != nil {
 		return err
 	}
-	o.say("%s: %sd", id, command)
+	o.told(id, command+"d")
 	return nil
 }
 
@@ -403,7 +442,7 @@ func (o *calOptions) turn(ctx context.Context, be *backend, id calendar.ID, comm
 // directory.
 func (o *calOptions) switchMany(ctx context.Context, be *backend, people *directory.Directory, command string) error {
 	if o.owner == "" {
-		if err := o.confirm("%s the calendars of everybody in the directory?", strings.ToUpper(command[:1])+command[1:]); err != nil {
+		if err := o.confirm(ctx, "%s the calendars of everybody in the directory?", strings.ToUpper(command[:1])+command[1:]); err != nil {
 			return err
 		}
 	}
@@ -415,46 +454,66 @@ func (o *calOptions) switchMany(ctx context.Context, be *backend, people *direct
 	})
 }
 
-// listMany shows the calendars of an owner, or of everybody in the directory.
+// listMany shows the calendars of an owner, or of everybody who has some.
 func (o *calOptions) listMany(ctx context.Context, be *backend, people *directory.Directory) error {
-	return o.each(ctx, be, people, func(c calendar.Calendar) error {
-		o.print(c, o.verbose)
-		return nil
+	list := newArray(o.std.out)
+	err := o.each(ctx, be, people, func(c calendar.Calendar) error {
+		if o.json {
+			return list.add(describeCalendar(&c))
+		}
+		return o.show(c, o.verbose)
 	})
+	o.many = false // printed as they came
+	if o.json {
+		err = cmp.Or(list.end(), err)
+	}
+	return err
 }
 
-// each calls do for the calendars of the owner, or of everybody in the
-// directory. A failure spoils its owner only.
+// each calls do for the calendars of the owner, or of everybody who has some,
+// whether the directory knows him or not. A failure spoils its owner only.
 func (o *calOptions) each(ctx context.Context, be *backend, people *directory.Directory, do func(calendar.Calendar) error) error {
-	owners := []string{strings.ToLower(o.owner)}
-	if o.owner == "" {
-		found, more, err := people.Search(ctx, calendar.PeopleQuery{Limit: maxListed})
+	bad := 0
+	one := func(owner calendar.Owner) error {
+		home, err := be.Home(ctx, be.who, calendar.HomeRequest{Owner: owner, Counts: true})
+		if errors.Is(err, calendar.NoCalendar) && o.owner == "" {
+			return nil
+		}
+		for _, c := range home.Calendars {
+			if err := do(c); err != nil && ctx.Err() == nil {
+				bad++
+				o.complain("%s: %s", c.ID, plain.Error(err))
+			}
+		}
+		if err != nil && ctx.Err() == nil {
+			bad++
+			o.complain("%s: %s", owner, plain.Error(err))
+		}
+		return ctx.Err()
+	}
+	if o.owner != "" {
+		if err := one(calendar.Owner(strings.ToLower(o.owner))); err != nil {
+			return err
+		}
+	}
+	for after := calendar.Owner(""); o.owner == ""; {
+		owners, err := be.owners(ctx, after)
 		if err != nil {
 			return err
 		}
-		owners = owners[:0]
-		for _, p := range found {
-			owners = append(owners, p.ID)
+		if len(owners) == 0 {
+			break
 		}
-		if more {
-			o.complain("only the first %d people of the directory are looked at; -o asks for others", len(found))
-		}
-	}
-	bad := 0
-	for _, owner := range owners {
-		home, err := be.Home(ctx, be.who, calendar.HomeRequest{Owner: calendar.Owner(owner), Counts: true})
-		if errors.Is(err, calendar.NoCalendar) && o.owner == "" {
-			continue
-		}
-		if err != nil {
-			bad++
-			o.complain("%s: %s", owner, plain.Error(err))
-			continue
-		}
-		for _, c := range home.Calendars {
-			if err := do(c); err != nil {
-				bad++
-				o.complain("%s: %s", c.ID, plain.Error(err))
+		for _, owner := range owners {
+			if after = owner; o.orphans {
+				if _, err := people.Person(ctx, string(owner)); err == nil {
+					continue
+				} else if !errors.Is(err, calendar.NotFound) {
+					return err
+				}
+			}
+			if err := one(owner); err != nil {
+				return err
 			}
 		}
 	}
@@ -467,22 +526,90 @@ func (o *calOptions) each(ctx context.Context, be *backend, people *directory.Di
 // maxListed is the most people whose calendars a list shows.
 const maxListed = 100_000
 
-// print shows a calendar: a line, or all its properties.
-func (o *calOptions) print(c calendar.Calendar, full bool) {
+// calendarInfo is a calendar, for programs.
+type calendarInfo struct {
+	Calendar    calendar.ID    `json:"calendar"`
+	Owner       calendar.Owner `json:"owner"`
+	Name        string         `json:"name,omitempty"`
+	Kind        string         `json:"kind,omitempty"` // unless it is a calendar
+	Disabled    bool           `json:"disabled"`
+	CoOwners    []string       `json:"other_owners,omitempty"`
+	Description string         `json:"description,omitempty"`
+	Categories  string         `json:"categories,omitempty"`
+	Components  []string       `json:"components,omitempty"`
+	TZID        string         `json:"time_zone,omitempty"`
+	Timezone    string         `json:"time_zone_text,omitempty"` // CALDAV:calendar-timezone
+	Color       string         `json:"color,omitempty"`
+	Order       string         `json:"order,omitempty"`
+	Charset     string         `json:"charset,omitempty"`
+	Language    string         `json:"language,omitempty"`
+	Doubles     bool           `json:"double_booking"`
+	FreeBusy    bool           `json:"free_busy"` // it counts there
+	Objects     *int           `json:"objects,omitempty"`
+	Created     time.Time      `json:"created"`
+	Modified    time.Time      `json:"last_modified"`
+	SyncToken   string         `json:"sync_token,omitempty"`
+	ACL         []string       `json:"access"`
+	Props       []propInfo     `json:"properties,omitempty"` // that clients have set
+}
+
+type propInfo struct {
+	Space string `json:"namespace"`
+	Name  string `json:"name"`
+	Value string `json:"value"` // in XML
+}
+
+func describeCalendar(c *calendar.Calendar) calendarInfo {
+	info := calendarInfo{Calendar: c.ID, Owner: c.ID.Owner(), Name: c.DisplayName, Disabled: c.Disabled, CoOwners: c.CoOwners,
+		Description: c.Description, Categories: c.Categories, Components: c.Components, TZID: c.TZID, Timezone: c.Timezone,
+		Color: c.Color, Order: c.Order, Charset: c.Charset, Language: c.Language, Doubles: !c.NoDoubles, FreeBusy: !c.Transparent,
+		Created: c.Created.UTC(), Modified: c.Modified.UTC(), SyncToken: c.SyncToken(), ACL: []string{}}
+	if c.Kind != calendar.CalendarCollection {
+		info.Kind = "files"
+	}
+	if c.Count >= 0 {
+		info.Objects = &c.Count
+	}
+	for _, e := range c.ACL {
+		info.ACL = append(info.ACL, e.String())
+	}
+	for _, p := range c.Props {
+		info.Props = append(info.Props, propInfo{p.Space, p.Local, p.Value})
+	}
+	return info
+}
+
+// show prints a calendar: a line, or all its properties.
+func (o *calOptions) show(c calendar.Calendar, full bool) error {
+	switch {
+	case o.json:
+		return o.print(describeCalendar(&c))
+	case o.quiet:
+		return nil
+	}
 	w := o.std.out
 	if !full {
-		fmt.Fprintf(w, "%s\t%s", c.ID, plain.Text(c.DisplayName))
+		end := "\n"
 		if c.Disabled {
-			fmt.Fprint(w, "\tdisabled")
+			end = "\tdisabled\n"
 		}
-		fmt.Fprintln(w)
-		return
+		_, err := fmt.Fprintf(w, "%s\t%s%s", c.ID, plain.Text(c.DisplayName), end)
+		return err
 	}
 	row := func(name, value string) { fmt.Fprintf(w, "  %-14s %s\n", name, plain.Text(value)) }
+	yes := func(v bool) string {
+		if v {
+			return "yes"
+		}
+		return "no"
+	}
 	fmt.Fprintf(w, "%s\n", c.ID)
 	row("name", c.DisplayName)
 	if c.Disabled {
 		row("disabled", "yes")
+	}
+	if c.Kind != calendar.CalendarCollection {
+		row("kind", "files")
 	}
 	row("owner", string(c.ID.Owner()))
 	row("other owners", strings.Join(c.CoOwners, " "))
@@ -490,16 +617,25 @@ func (o *calOptions) print(c calendar.Calendar, full bool) {
 	row("categories", c.Categories)
 	row("components", strings.Join(c.Components, " "))
 	row("time zone", c.TZID)
+	if c.Timezone != "" {
+		name, err := match.TimezoneName(c.Timezone)
+		if err != nil {
+			name = "not readable"
+		}
+		row("zone of client", name)
+	}
 	row("color", c.Color)
+	row("order", c.Order)
 	row("charset", c.Charset)
 	row("language", c.Language)
-	row("double booking", map[bool]string{true: "no", false: "yes"}[c.NoDoubles])
-	row("free/busy", map[bool]string{true: "no", false: "yes"}[c.Transparent])
+	row("double booking", yes(!c.NoDoubles))
+	row("free/busy", yes(!c.Transparent))
 	if c.Count >= 0 {
 		row("objects", fmt.Sprint(c.Count))
 	}
 	row("created", c.Created.UTC().Format("2006-01-02T15:04:05Z"))
 	row("last modified", c.Modified.UTC().Format("2006-01-02T15:04:05Z"))
+	row("sync token", c.SyncToken())
 	for i, e := range c.ACL {
 		name := ""
 		if i == 0 {
@@ -507,5 +643,9 @@ func (o *calOptions) print(c calendar.Calendar, full bool) {
 		}
 		row(name, e.String())
 	}
-	io.WriteString(w, "\n")
+	for _, p := range c.Props {
+		row("property", "{"+p.Space+"}"+p.Local+" "+p.Value)
+	}
+	_, err := io.WriteString(w, "\n")
+	return err
 }

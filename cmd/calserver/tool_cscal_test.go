@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -46,7 +47,13 @@ func testPeople(t *testing.T, users ...string) (*directory.Directory, *directory
 // testBackend is a store of its own in this process.
 func testBackend(t *testing.T, people calendar.People) *backend {
 	t.Helper()
-	return &backend{Backend: sitetest.New(t, sitetest.Options{People: people}).Backend, who: tooltest.Admin, close: func() {}}
+	site := sitetest.New(t, sitetest.Options{People: people})
+	return &backend{Backend: site.Backend, who: tooltest.Admin, close: func() {},
+		owners: func(ctx context.Context, after calendar.Owner) ([]calendar.Owner, error) {
+			return site.Store.Owners(ctx, after, 1) // pages
+		},
+		inherit: func(ctx context.Context, owner calendar.Owner) (int, error) { return handOver(ctx, site.Model, owner) },
+	}
 }
 
 func TestCscal(t *testing.T) {

@@ -21,7 +21,7 @@ func init() {
 
 const csdbUsage = `csdb looks after the database.
 
-  csdb [-q|-v] [-t caldb]      create|delete|list|check|rebuild [dbdir]
+  csdb [-q|-v] [-j] [-t caldb] create|delete|list|check|rebuild [dbdir]
   csdb [-q|-v] [-t caldb] [-f] recover                          [dbdir]
   csdb [-q|-v] [--owner who] [--kind kind] [--job id] [--parked] [--json]
                                jobs [list|retry|drop [dbdir]]
@@ -30,12 +30,12 @@ const csdbUsage = `csdb looks after the database.
   -t caldb  the calendar database; there is no other (sessions are in memory,
             statistics are metrics)
   -f        recover even if nothing is found wrong
-  -q        print what is wrong only, and do not ask
+  -q, --yes print what is wrong only, and do not ask
   -C file   the ics.conf to use
   --owner who, --kind kind, --parked, --job owner/change/number
             which jobs: someone's, of one kind, those given up, single ones;
             -o, -k, -p, -J for short, and -J may stand several times
-  --json    print each job as an object of JSON
+  -j, --json  print JSON; of jobs, which may be very many, an object a line
 
 The commands:
   create   make an empty database; start-cal does so by itself if there is none
@@ -83,8 +83,8 @@ func runCsdb(ctx context.Context, args []string, std stdio) int {
 			return misuse("-t is caldb, not %q", group)
 		case force && words[0] != "recover":
 			return misuse("-f goes with recover")
-		case jobs.given() && words[0] != "jobs":
-			return misuse("--owner, --kind, --job, --parked and --json go with jobs")
+		case jobs.chosen() && words[0] != "jobs":
+			return misuse("--owner, --kind, --job and --parked go with jobs")
 		case words[0] == "jobs":
 			return t.jobs(ctx, &jobs, words[1:])
 		}
@@ -140,15 +140,14 @@ func (t *tool) database(ctx context.Context, cfg *config.Config, command string,
 	model := be.Backend.(*service.Service)
 	switch command {
 	case "create":
-		t.say("the database is there")
+		t.did(doneDatabase{databaseOf(cfg), "created"}, "the database is there")
 		return nil
 	case "list":
 		st, err := be.store.Stat(ctx)
 		if err != nil {
 			return err
 		}
-		t.listDatabase(cfg, &storeStatus{Engine: st.Engine, Schema: st.Version, Owners: st.Owners, Objects: st.Objects, Bytes: st.Bytes, ReadOnly: cfg.Store.ReadOnly}, false)
-		return nil
+		return t.listDatabase(cfg, &storeStatus{Engine: st.Engine, Schema: st.Version, Owners: st.Owners, Objects: st.Objects, Bytes: st.Bytes, ReadOnly: cfg.Store.ReadOnly}, false)
 	}
 	do := model.Check
 	if command == "rebuild" {
@@ -161,6 +160,19 @@ func (t *tool) database(ctx context.Context, cfg *config.Config, command string,
 		return err
 	}
 	return t.findings(command, rep, false)
+}
+
+// doneDatabase is what became of a database, for programs.
+type doneDatabase struct {
+	Database string `json:"database"`
+	Done     string `json:"done"`
+}
+
+func databaseOf(cfg *config.Config) string {
+	if cfg.Store.Type == "postgres" {
+		return "PostgreSQL"
+	}
+	return cfg.Store.Path
 }
 
 func needDatabase(cfg *config.Config) error {
@@ -193,11 +205,7 @@ func (t *tool) deleteDatabase(ctx context.Context, cfg *config.Config, other boo
 	if err := needDatabase(cfg); err != nil {
 		return err
 	}
-	where := cfg.Store.Path
-	if cfg.Store.Type == "postgres" {
-		where = "PostgreSQL"
-	}
-	if err := t.confirm("Delete the database (%s) with all calendars of all users?", where); err != nil {
+	if err := t.confirm(ctx, "Delete the database (%s) with all calendars of all users?", databaseOf(cfg)); err != nil {
 		return err
 	}
 	var err error
@@ -209,7 +217,7 @@ func (t *tool) deleteDatabase(ctx context.Context, cfg *config.Config, other boo
 	if err != nil {
 		return err
 	}
-	t.say("the database is deleted")
+	t.did(doneDatabase{databaseOf(cfg), "deleted"}, "the database is deleted")
 	return nil
 }
 
@@ -267,9 +275,9 @@ func (t *tool) askServer(ctx context.Context, cfg *config.Config, command string
 		case err != nil:
 			return false, err
 		case command == "create":
-			t.say("the database is there, and in use")
+			t.did(doneDatabase{databaseOf(cfg), "found"}, "the database is there, and in use")
 		default:
-			t.listDatabase(cfg, st.Store, true)
+			return true, t.listDatabase(cfg, st.Store, true)
 		}
 		return true, nil
 	}
@@ -290,6 +298,9 @@ func (t *tool) askServer(ctx context.Context, cfg *config.Config, command string
 
 // findings prints what a check or rebuild found.
 func (t *tool) findings(command string, rep service.CheckReport, running bool) error {
+	if t.json {
+		return t.findingsJSON(command, rep, running)
+	}
 	wrong := 0
 	for _, f := range rep.Findings {
 		if !f.Mended {
@@ -318,11 +329,63 @@ func (t *tool) findings(command string, rep service.CheckReport, running bool) e
 	return nil
 }
 
-func (t *tool) listDatabase(cfg *config.Config, s *storeStatus, running bool) {
+// checkInfo is the report of a check, rebuild or recovery, for programs.
+type checkInfo struct {
+	Command   string        `json:"command"`
+	Running   bool          `json:"server_running"`
+	Owners    int           `json:"owners"`
+	Calendars int           `json:"calendars"`
+	Objects   int           `json:"objects"`
+	Rebuilt   int           `json:"rebuilt"`
+	Mended    int           `json:"mended"`
+	Wrong     int           `json:"wrong"`
+	Findings  []findingInfo `json:"findings"`
+}
+
+type findingInfo struct {
+	Ref    string `json:"ref,omitempty"`
+	Msg    string `json:"message"`
+	Mended bool   `json:"mended"`
+}
+
+func (t *tool) findingsJSON(command string, rep service.CheckReport, running bool) error {
+	info := checkInfo{Command: command, Running: running, Owners: rep.Owners, Calendars: rep.Calendars, Objects: int(rep.Objects),
+		Rebuilt: rep.Rebuilt, Findings: []findingInfo{}}
+	for _, f := range rep.Findings {
+		if info.Findings = append(info.Findings, findingInfo{f.Ref, f.Msg, f.Mended}); f.Mended {
+			info.Mended++
+		} else {
+			info.Wrong++
+		}
+	}
+	if err := t.print(info); err != nil {
+		return err
+	}
+	if info.Wrong > 0 {
+		return exitError(exitFailed)
+	}
+	return nil
+}
+
+func (t *tool) listDatabase(cfg *config.Config, s *storeStatus, running bool) error {
+	path := ""
+	if cfg.Store.Type == "sqlite" {
+		path = cfg.Store.Path
+	}
+	switch {
+	case t.json:
+		return t.print(struct {
+			*storeStatus
+			Path    string `json:"path,omitempty"`
+			Running bool   `json:"server_running"`
+		}{s, path, running})
+	case t.quiet:
+		return nil
+	}
 	row := func(name string, value any) { fmt.Fprintf(t.std.out, "%-10s %v\n", name, value) }
 	row("engine", s.Engine)
-	if cfg.Store.Type == "sqlite" {
-		row("path", cfg.Store.Path)
+	if path != "" {
+		row("path", path)
 	}
 	row("schema", s.Schema)
 	row("owners", s.Owners)
@@ -332,4 +395,5 @@ func (t *tool) listDatabase(cfg *config.Config, s *storeStatus, running bool) {
 	if s.ReadOnly {
 		row("read only", "yes")
 	}
+	return nil
 }

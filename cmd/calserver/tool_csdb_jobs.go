@@ -17,9 +17,9 @@ import (
 
 // jobOptions are the options of csdb jobs.
 type jobOptions struct {
-	owner, kind    string
-	ids            []string
-	parked, asJSON bool
+	owner, kind string
+	ids         []string
+	parked      bool
 }
 
 func (o *jobOptions) declare(t *tool) {
@@ -27,11 +27,7 @@ func (o *jobOptions) declare(t *tool) {
 	t.FlagLong(&o.kind, "kind", 'k')
 	t.FlagLong(&o.ids, "job", 'J')
 	t.FlagLong(&o.parked, "parked", 'p')
-	t.FlagLong(&o.asJSON, "json", 'j')
 }
-
-// given tells whether any of them was used.
-func (o *jobOptions) given() bool { return o.chosen() || o.asJSON }
 
 // chosen tells whether they leave anything out.
 func (o *jobOptions) chosen() bool {
@@ -88,8 +84,6 @@ func (t *tool) jobs(ctx context.Context, opt *jobOptions, words []string) error 
 		return misuse("jobs are listed, retried or dropped, not %q", command)
 	case len(words) > 1:
 		return misuse("csdb jobs takes one directory")
-	case opt.asJSON && command != "list":
-		return misuse("--json goes with jobs list")
 	case command == "drop" && !opt.chosen():
 		return misuse("say which jobs to drop: --owner, --kind, --parked or --job")
 	}
@@ -113,7 +107,7 @@ func (t *tool) jobs(ctx context.Context, opt *jobOptions, words []string) error 
 	}
 	defer closeTable()
 	if command == "list" {
-		return t.listJobs(ctx, table, f, opt.asJSON)
+		return t.listJobs(ctx, table, f)
 	}
 	return t.changeJobs(ctx, table, f, command)
 }
@@ -161,15 +155,18 @@ func eachJob(ctx context.Context, table jobTable, f worker.Filter, fn func(*jobI
 	}
 }
 
-func (t *tool) listJobs(ctx context.Context, table jobTable, f worker.Filter, asJSON bool) error {
+func (t *tool) listJobs(ctx context.Context, table jobTable, f worker.Filter) error {
 	enc := json.NewEncoder(t.std.out)
 	n, parked := 0, 0
 	err := eachJob(ctx, table, f, func(j *jobInfo) error {
 		if n++; j.Parked {
 			parked++
 		}
-		if asJSON {
+		if t.json {
 			return enc.Encode(j)
+		}
+		if t.quiet {
+			return nil
 		}
 		state := "due " + j.Due.UTC().Format(time.RFC3339)
 		if j.Parked {
@@ -182,7 +179,7 @@ func (t *tool) listJobs(ctx context.Context, table jobTable, f worker.Filter, as
 		_, err := fmt.Fprintln(t.std.out, strings.TrimRight(strings.Join(words, "\t"), "\t"))
 		return err
 	})
-	if err == nil && !asJSON {
+	if err == nil {
 		t.say("%d jobs, %d of them parked", n, parked)
 	}
 	return err
@@ -196,7 +193,7 @@ func (t *tool) changeJobs(ctx context.Context, table jobTable, f worker.Filter, 
 			return err
 		}
 		if n > 0 {
-			if err := t.confirm("Drop %d jobs, which will then never be done?", n); err != nil {
+			if err := t.confirm(ctx, "Drop %d jobs, which will then never be done?", n); err != nil {
 				return err
 			}
 		}
@@ -209,7 +206,7 @@ func (t *tool) changeJobs(ctx context.Context, table jobTable, f worker.Filter, 
 	if command == "drop" {
 		what = "dropped"
 	}
-	t.say("%d jobs %s", out.Done, what)
+	t.did(map[string]any{"done": command, "jobs": out.Done, "busy": out.Busy}, "%d jobs %s", out.Done, what)
 	if out.Busy > 0 {
 		return fmt.Errorf("%d jobs were left alone, since they run at the moment", out.Busy)
 	}

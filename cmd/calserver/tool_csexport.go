@@ -16,10 +16,11 @@ func init() {
 
 const csexportUsage = `csexport writes a calendar to a file, or each of its objects to a file of its own.
 
-  csexport [-q|-v] [-C ics.conf] -c calid calendar file|directory|-
+  csexport [-q|-v] [-j] [-C ics.conf] -c calid calendar file|directory|-
   csexport version
 
   -c calid   the calendar, for example jdoe or jdoe:hobbies
+  -j, --json print the report as JSON; not with a calendar on standard output
   -q         print errors only
   -C file    the ics.conf to use
 
@@ -27,7 +28,10 @@ Into a file (.ics) goes one calendar with everything; - is standard output.
 Into a directory that is there, or a name that ends in /, each object goes as
 it is stored, octet for octet.
 
-Exit status: 0 done, 1 some objects could not be written, 2 wrong call, 3 nothing could be done.
+Ctrl-C ends it: a file is not begun then, and a directory has what is told.
+
+Exit status: 0 done, 1 some objects could not be written, 2 wrong call, 3 nothing
+could be done, 130 interrupted.
 
   csexport -c jsmithcal calendar jsmith.ics
   csexport -c jsmith:hobbies calendar backup/
@@ -45,6 +49,8 @@ func runCsexport(ctx context.Context, args []string, std stdio) int {
 			return misuse("-c says which calendar")
 		case len(words) != 2:
 			return misuse("csexport needs one file or directory")
+		case t.json && words[1] == "-":
+			return misuse("standard output is for the calendar: --json wants a file")
 		}
 		target := words[1]
 		if err := importer.Importable(target); err != nil {
@@ -58,24 +64,45 @@ func runCsexport(ctx context.Context, args []string, std stdio) int {
 			return t.nothing(err)
 		}
 		defer be.close()
+		bar := t.bar(be.count(ctx, calendar.ID(calid)))
 		bad, n := 0, 0
 		e := &exporter.Export{Store: be, Who: be.who, Calendar: calendar.ID(calid),
+			Read:    func() { bar.Add(1) },
 			Written: func(name string) { t.tell("%s", name) },
-			Bad:     func(err error) { bad++; t.complain("%s", plain.Error(err)) }}
+			Bad: func(err error) {
+				bad++
+				bar.Clear()
+				t.complainOf(err)
+			}}
 		if exporter.IsFolder(target) {
 			n, err = e.Folder(ctx, target)
 		} else {
 			n, err = e.Whole(ctx, target, std.out)
 		}
-		if err != nil {
+		bar.Finish()
+		if stopped := ctx.Err() != nil; err != nil && !(stopped && n > 0) {
+			if stopped {
+				t.say("%s: nothing was written", calid)
+			}
 			return t.nothing(err)
 		}
 		if target != "-" {
-			t.say("%s: %d %s in %s", calid, n, plain.Plural(n, "object", "objects"), target)
+			t.did(exported{calendar.ID(calid), target, n, bad}, "%s: %d %s in %s", calid, n, plain.Plural(n, "object", "objects"), target)
+		}
+		if err != nil {
+			return err
 		}
 		if bad > 0 {
 			return exitError(exitFailed)
 		}
 		return nil
 	})
+}
+
+// exported is the report of an export.
+type exported struct {
+	Calendar calendar.ID `json:"calendar"`
+	Target   string      `json:"target"`
+	Objects  int         `json:"objects"`
+	Failed   int         `json:"failed"`
 }

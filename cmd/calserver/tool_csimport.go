@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -20,7 +19,7 @@ func init() {
 
 const csimportUsage = `csimport stores calendar files in a calendar; what is in it stays.
 
-  csimport [-q|-v] [-n] [-k] [-j] [-C ics.conf] -c calid calendar file|directory|- ...
+  csimport [-q|-v] [-j] [-n] [-k] [-C ics.conf] -c calid calendar file|directory|- ...
   csimport version
 
   -c calid   the calendar, for example jdoe or jdoe:hobbies
@@ -28,7 +27,7 @@ const csimportUsage = `csimport stores calendar files in a calendar; what is in 
              time zone that the first file has for it (X-WR-CALNAME ...)
   -k         keep: an object that is there with the same UID stays as it is
              (without -k the file's replaces it)
-  -j         print the report as JSON, every item with what became of it
+  -j, --json print the report as JSON, every item with what became of it
   -q         print refused items only; -v print every item
   -C file    the ics.conf to use
 
@@ -37,7 +36,11 @@ entries. Text that is not UTF-8 is taken for Windows-1252. An item without a
 UID gets one that is the same the next time. The .ics files of a directory are
 taken in the order of their names; - is standard input.
 
-Exit status: 0 all stored, 1 some refused, 2 wrong call, 3 nothing could be done.
+Ctrl-C ends it after what is on its way, and it tells what was stored; the same
+call again goes on from there.
+
+Exit status: 0 all stored, 1 some refused, 2 wrong call, 3 nothing could be done,
+130 interrupted.
 
   csimport -c jsmithcal calendar jsmith.ics
   csimport -n -c jsmith:holidays calendar holidays.ics
@@ -46,11 +49,10 @@ Exit status: 0 all stored, 1 some refused, 2 wrong call, 3 nothing could be done
 func runCsimport(ctx context.Context, args []string, std stdio) int {
 	t := newTool("csimport", csimportUsage, std)
 	var calid string
-	var create, keep, asJSON bool
+	var create, keep bool
 	t.FlagLong(&calid, "calid", 'c')
 	t.FlagLong(&create, "new", 'n')
 	t.FlagLong(&keep, "keep", 'k')
-	t.FlagLong(&asJSON, "json", 'j')
 	return t.run(ctx, args, func(ctx context.Context, words []string) error {
 		switch {
 		case words[0] != "calendar":
@@ -86,7 +88,7 @@ func runCsimport(ctx context.Context, args []string, std stdio) int {
 		bar := t.bar(importer.Total(sources), progressbar.OptionShowBytes(true))
 		job.Progress = func(octets int64) { bar.Set64(octets) }
 		job.Each = func(it *importer.Item) { // refusals always, the others with -v
-			if !asJSON && (it.Outcome == importer.Refused || t.verbose) {
+			if !t.json && (it.Outcome == importer.Refused || t.verbose) {
 				bar.Clear()
 				fmt.Fprintln(std.err, it)
 			}
@@ -97,13 +99,13 @@ func runCsimport(ctx context.Context, args []string, std stdio) int {
 		if errors.As(err, &unmade) {
 			return t.nothing(unmade.Err)
 		}
-		return t.imported(&job.Report, asJSON, err)
+		return t.imported(&job.Report, err)
 	})
 }
 
 // imported prints the summary of an import and chooses the exit code.
-func (t *tool) imported(r *importer.Report, asJSON bool, failed error) error {
-	if asJSON {
+func (t *tool) imported(r *importer.Report, failed error) error {
+	if t.json {
 		if err := t.print(r); err != nil {
 			return err
 		}
@@ -112,25 +114,17 @@ func (t *tool) imported(r *importer.Report, asJSON bool, failed error) error {
 			r.Stored(), r.Created, r.Replaced, r.Unchanged, r.Refused, r.Files, plain.Plural(r.Files, "file", "files"))
 	}
 	switch {
+	case calendar.KindOf(failed) == calendar.Canceled && failed != nil:
+		return failed
 	case failed != nil && r.Stored() == 0:
 		return t.nothing(failed)
 	case failed != nil:
-		t.complain("%s", plain.Error(failed))
+		t.complainOf(failed)
 		return exitError(exitFailed)
 	case r.Refused > 0 && r.Stored() == 0:
 		return exitError(exitNothing)
 	case r.Refused > 0:
 		return exitError(exitFailed)
-	}
-	return nil
-}
-
-// print writes a report as JSON.
-func (t *tool) print(report any) error {
-	enc := json.NewEncoder(t.std.out)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(report); err != nil {
-		return fmt.Errorf("print the report: %w", err)
 	}
 	return nil
 }

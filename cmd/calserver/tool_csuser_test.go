@@ -122,7 +122,7 @@ func TestCsuser(t *testing.T) {
 	}
 	do(1, "not confirmed", "n\n", "delete", "tchang")
 	login(true, "tchang", "typed-one")
-	do(0, "1 other calendars stay", "y\n", "delete", "tchang")
+	do(0, "1 other calendar stays", "y\n", "delete", "tchang")
 	login(false, "tchang", "typed-one")
 	if _, err := be.Calendar(t.Context(), be.who, "tchang"); calendar.KindOf(err) != calendar.NoCalendar {
 		t.Errorf("the default calendar: %v", err)

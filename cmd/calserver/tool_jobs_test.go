@@ -81,7 +81,7 @@ func TestCsdbJobsCalls(t *testing.T) {
 		"jobs frob":             `not "frob"`,
 		"jobs list a b":         "one directory",
 		"jobs drop":             "say which jobs to drop",
-		"jobs drop --json -p":   "--json goes with jobs list",
+		"jobs drop --json":      `{"tool":"csdb","error":"say which jobs to drop`,
 		"jobs --job anna":       "owner/change/seq",
 		"check --parked":        "go with jobs",
 		"jobs -f":               "-f goes with recover",

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"factotum/cmd/internal/plain"
+	"factotum/server/calendar"
 )
 
 // Exit codes of the tools. Sun documents none but 0 for success.
@@ -21,7 +22,8 @@ const (
 	exitDone    = 0
 	exitFailed  = 1 // some of it could not be done
 	exitUsage   = 2
-	exitNothing = 3 // import, export, migrate: nothing could be done at all
+	exitNothing = 3   // import, export, migrate: nothing could be done at all
+	exitSignal  = 128 // and the number of the signal that ended it
 )
 
 // tool is a run of one of Sun's utilities: utility [-option [value]] command
@@ -32,17 +34,22 @@ type tool struct {
 	name           string
 	usage          string // options, commands and examples
 	quiet, verbose bool
+	json           bool
 	help           bool
 	conf           string
 	lines          *bufio.Reader // of std.in
+	done           []any         // with --json, what was done so far
+	many           bool          // it may have been done to several things
 }
 
-// newTool declares what all utilities have: -q, -v, --config and help.
+// newTool declares what all utilities have: -q, -v, --json, --config and help.
 func newTool(name, usage string, std stdio) *tool {
 	t := &tool{Set: getopt.New(), std: std, name: name, usage: usage}
 	t.SetProgram(name)
 	t.FlagLong(&t.quiet, "quiet", 'q')
+	t.FlagLong(&t.quiet, "yes", 0)
 	t.FlagLong(&t.verbose, "verbose", 'v')
+	t.FlagLong(&t.json, "json", 'j')
 	t.FlagLong(&t.conf, "config", 'C')
 	t.FlagLong(&t.help, "help", '?')
 	return t
@@ -74,17 +81,33 @@ func (t *tool) parse(args []string) (words []string, err error) {
 }
 
 // run is a whole utility: it parses, answers "version" and usage, and turns
-// the outcome of do into an exit code.
+// the outcome of do into an exit code. A signal ends the context of do, which
+// then tells how far it came; a second one ends the program.
 func (t *tool) run(ctx context.Context, args []string, do func(ctx context.Context, words []string) error) int {
 	words, err := t.parse(args)
+	t.json = t.json || err != nil && wantsJSON(args)
 	wrong := err != nil // a wrong call
 	switch {
 	case wrong:
 	case len(words) == 1 && words[0] == "version":
+		if t.json {
+			err = t.print(map[string]string{"tool": t.name, "version": versionString()})
+			break
+		}
 		fmt.Fprintf(t.std.out, "%s %s\n", t.name, versionString())
 		return exitDone
 	default:
+		ctx, stop := interruptible(ctx)
 		err = do(ctx, words)
+		stop()
+		if failed := t.printDone(); err == nil {
+			err = failed
+		}
+		var sig signalError
+		if err != nil && errors.As(context.Cause(ctx), &sig) {
+			t.complain("%v", sig)
+			return sig.exit()
+		}
 	}
 	var code exitError
 	var bad usageError
@@ -96,13 +119,15 @@ func (t *tool) run(ctx context.Context, args []string, do func(ctx context.Conte
 	case errors.Is(err, errUsage) && t.help:
 		fmt.Fprint(t.std.out, t.usage)
 		return exitDone
-	case errors.Is(err, errUsage):
+	case errors.Is(err, errUsage) && !t.json:
 		fmt.Fprint(t.std.err, t.usage)
 		return exitUsage
 	}
-	t.complain("%s", plain.Error(err))
+	t.complainOf(err)
 	if wrong || errors.As(err, &bad) {
-		fmt.Fprintf(t.std.err, "%s -? shows how it is called.\n", t.name)
+		if !t.json {
+			fmt.Fprintf(t.std.err, "%s -? shows how it is called.\n", t.name)
+		}
 		return exitUsage
 	}
 	return exitFailed
@@ -117,12 +142,25 @@ func misuse(format string, args ...any) error { return usageError(fmt.Sprintf(fo
 
 // complain writes an error, which -q does not suppress.
 func (t *tool) complain(format string, args ...any) {
+	if t.json {
+		printError(t.std.err, t.name, errors.New(fmt.Sprintf(format, args...)))
+		return
+	}
 	fmt.Fprintf(t.std.err, t.name+": "+format+"\n", args...)
 }
 
-// say writes what -q suppresses.
+// complainOf is complain for an error as it came.
+func (t *tool) complainOf(err error) {
+	if t.json {
+		printError(t.std.err, t.name, err)
+		return
+	}
+	t.complain("%s", plain.Error(err))
+}
+
+// say writes what -q suppresses, and what --json has in another form.
 func (t *tool) say(format string, args ...any) {
-	if !t.quiet {
+	if !t.quiet && !t.json {
 		fmt.Fprintf(t.std.out, format+"\n", args...)
 	}
 }
@@ -136,13 +174,16 @@ func (t *tool) tell(format string, args ...any) {
 
 // nothing reports why nothing at all could be done.
 func (t *tool) nothing(err error) error {
-	t.complain("%s", plain.Error(err))
+	if calendar.KindOf(err) == calendar.Canceled {
+		return err
+	}
+	t.complainOf(err)
 	return exitError(exitNothing)
 }
 
 // bar shows how far a run is where a person looks on.
 func (t *tool) bar(total int64, more ...progressbar.Option) *progressbar.ProgressBar {
-	if t.quiet || t.verbose || !isTerminal(t.std.err) {
+	if t.quiet || t.verbose || t.json || !isTerminal(t.std.err) {
 		return progressbar.NewOptions64(total, progressbar.OptionSetVisibility(false), progressbar.OptionSetWriter(io.Discard))
 	}
 	return progressbar.NewOptions64(total, append(more,
@@ -152,12 +193,15 @@ func (t *tool) bar(total int64, more ...progressbar.Option) *progressbar.Progres
 
 // confirm asks before something is destroyed. -q answers for the user; where
 // nobody can answer, the answer is no.
-func (t *tool) confirm(format string, args ...any) error {
+func (t *tool) confirm(ctx context.Context, format string, args ...any) error {
 	if t.quiet {
 		return nil
 	}
 	fmt.Fprintf(t.std.err, format+" (y/n) ", args...)
-	line, err := t.readLine()
+	line, err := t.readLine(ctx)
+	if ctx.Err() != nil {
+		return err
+	}
 	if answer := strings.ToLower(strings.TrimSpace(line)); answer == "y" || answer == "yes" {
 		return nil
 	}
@@ -171,11 +215,11 @@ func (t *tool) confirm(format string, args ...any) error {
 // maxInputLine is the longest answer or password read.
 const maxInputLine = 4096
 
-func (t *tool) readLine() (string, error) {
+func (t *tool) readLine(ctx context.Context) (string, error) {
 	if t.lines == nil {
 		t.lines = bufio.NewReaderSize(t.std.in, maxInputLine)
 	}
-	line, err := t.lines.ReadSlice('\n')
+	line, err := await(ctx, func() ([]byte, error) { return t.lines.ReadSlice('\n') })
 	if errors.Is(err, bufio.ErrBufferFull) {
 		return "", fmt.Errorf("the answer is longer than %d octets", maxInputLine)
 	}
@@ -185,12 +229,41 @@ func (t *tool) readLine() (string, error) {
 	return strings.TrimRight(string(line), "\r\n"), err
 }
 
-// password returns the one given, else the first line of a file, else what is
-// typed, without echo on a terminal. admin.md §8.0.
-func (t *tool) password(given, file, prompt string, twice bool) (string, error) {
+// await waits for what cannot be told to stop, such as a person who types.
+func await[T any](ctx context.Context, do func() (T, error)) (T, error) {
+	type result struct {
+		v   T
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		v, err := do()
+		done <- result{v, err}
+	}()
+	select {
+	case r := <-done:
+		return r.v, r.err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
+}
+
+// password returns the one given, else the first line of a file ("-" is
+// standard input), else what is typed, without echo on a terminal. admin.md §8.0.
+func (t *tool) password(ctx context.Context, given, file, prompt string, twice bool) (string, error) {
 	switch {
 	case given != "":
 		return given, nil
+	case file == "-":
+		line, err := t.readLine(ctx)
+		if err == io.EOF || err == nil && line == "" {
+			err = errors.New("there is none on standard input")
+		}
+		if err != nil {
+			return "", fmt.Errorf("read the password: %w", err)
+		}
+		return line, nil
 	case file != "":
 		f, err := os.Open(file)
 		if err != nil {
@@ -206,28 +279,35 @@ func (t *tool) password(given, file, prompt string, twice bool) (string, error) 
 		}
 		return line, nil
 	}
-	first, err := t.typed(prompt)
+	first, err := t.typed(ctx, prompt)
 	if err != nil || !twice || !isTerminal(t.std.in) {
 		return first, err
 	}
-	second, err := t.typed("Again: ")
+	second, err := t.typed(ctx, "Again: ")
 	if err == nil && first != second {
 		err = errors.New("the two passwords differ")
 	}
 	return first, err
 }
 
-func (t *tool) typed(prompt string) (string, error) {
+func (t *tool) typed(ctx context.Context, prompt string) (string, error) {
 	fmt.Fprint(t.std.err, prompt)
 	if f, ok := t.std.in.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		b, err := term.ReadPassword(int(f.Fd()))
+		before, err := term.GetState(int(f.Fd()))
+		if err != nil {
+			return "", fmt.Errorf("read the password: %w", err)
+		}
+		b, err := await(ctx, func() ([]byte, error) { return term.ReadPassword(int(f.Fd())) })
+		if ctx.Err() != nil {
+			term.Restore(int(f.Fd()), before) // with echo
+		}
 		fmt.Fprintln(t.std.err)
 		if err != nil {
 			return "", fmt.Errorf("read the password: %w", err)
 		}
 		return string(b), nil
 	}
-	line, err := t.readLine()
+	line, err := t.readLine(ctx)
 	fmt.Fprintln(t.std.err)
 	if err == nil && line == "" || err == io.EOF {
 		err = errors.New("no password was given")

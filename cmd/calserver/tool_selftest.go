@@ -34,7 +34,7 @@ func init() {
 				if err != nil {
 					return err
 				}
-				secret, err := t.password("", file, "Password of "+user+": ", false)
+				secret, err := t.password(cmd.Context(), "", file, "Password of "+user+": ", false)
 				if err != nil {
 					return err
 				}

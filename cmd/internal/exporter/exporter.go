@@ -32,6 +32,7 @@ type Export struct {
 	Store    Store
 	Who      calendar.Actor
 	Calendar calendar.ID
+	Read     func()            // called with each object, may be nil
 	Written  func(name string) // called with each file of an object, may be nil
 	Bad      func(err error)   // called with each object that could not be written
 }
@@ -96,8 +97,11 @@ func (e *Export) each(ctx context.Context, fn func(*calendar.Object)) error {
 	_, err := e.Store.Sync(ctx, e.Who, calendar.SyncRequest{Calendar: e.Calendar, Data: true}, func(it calendar.SyncItem) error {
 		if it.Object != nil {
 			fn(it.Object)
+			if e.Read != nil {
+				e.Read()
+			}
 		}
-		return nil
+		return ctx.Err()
 	})
 	return err
 }

@@ -31,8 +31,11 @@ type Importer struct {
 	Store    Store
 	Who      calendar.Actor
 	Calendar calendar.ID
-	Keep     bool           // existing objects stay as they are
-	Each     func(it *Item) // called with each outcome, may be nil
+	Keep     bool // existing objects stay as they are
+	// Name gives the name that the only object of a file is to have if it is new
+	// and nothing else has it; nil, or an answer of "": one is made.
+	Name func(file string) string
+	Each func(it *Item) // called with each outcome, may be nil
 
 	Report  Report
 	seen    map[string]seenItem // by UID
@@ -47,6 +50,7 @@ type Store interface {
 
 type pendingItem struct {
 	it   Item
+	name string // wanted
 	data []byte
 }
 
@@ -111,7 +115,12 @@ func (im *Importer) piece(ctx context.Context, file string, x *revised, text []b
 	if x.whole {
 		x.Text = text // with the blank lines around it
 	}
-	for _, s := range object.Split(x.Calendar, x.Text, uidsFor(x.Calendar)) {
+	split := object.Split(x.Calendar, x.Text, uidsFor(x.Calendar))
+	name := ""
+	if im.Name != nil && x.whole && len(split) == 1 {
+		name = im.Name(file)
+	}
+	for _, s := range split {
 		it := at(x.comps[s.First-1])
 		it.UID = s.UID
 		if s.Err != nil {
@@ -134,7 +143,7 @@ func (im *Importer) piece(ctx context.Context, file string, x *revised, text []b
 			continue
 		}
 		im.seen[it.UID] = seenItem{fmt.Sprintf("%s:%d", it.File, it.Line), it.SHA256}
-		im.pending = append(im.pending, pendingItem{it, s.Data})
+		im.pending = append(im.pending, pendingItem{it, name, s.Data})
 		if im.size += it.Size; len(im.pending) >= batchItems || im.size >= batchBytes {
 			if err := im.Flush(ctx); err != nil {
 				return err
@@ -152,9 +161,12 @@ func (im *Importer) Flush(ctx context.Context) error {
 	}
 	req := calendar.PutObjectsRequest{Calendar: im.Calendar, Replace: !im.Keep}
 	for _, p := range im.pending {
-		req.Items = append(req.Items, calendar.PutItem{Data: p.data})
+		req.Items = append(req.Items, calendar.PutItem{Name: p.name, Data: p.data})
 	}
 	res, err := im.Store.PutObjects(ctx, im.Who, req)
+	if err == nil {
+		err = im.renamed(ctx, req, res)
+	}
 	for i, p := range im.pending {
 		it := p.it
 		var r calendar.PutItemResult
@@ -179,6 +191,27 @@ func (im *Importer) Flush(ctx context.Context) error {
 		im.done(it)
 	}
 	im.pending, im.size = im.pending[:0], 0
+	return err
+}
+
+// renamed stores what was refused for its name under another one: it is there
+// already with one of its own, or something else has the name.
+func (im *Importer) renamed(ctx context.Context, req calendar.PutObjectsRequest, res []calendar.PutItemResult) error {
+	again := calendar.PutObjectsRequest{Calendar: req.Calendar, Replace: req.Replace}
+	var at []int
+	for i := range res {
+		if res[i].Err != nil && req.Items[i].Name != "" {
+			at = append(at, i)
+			again.Items = append(again.Items, calendar.PutItem{Data: req.Items[i].Data})
+		}
+	}
+	if len(at) == 0 {
+		return nil
+	}
+	second, err := im.Store.PutObjects(ctx, im.Who, again)
+	for i := range second {
+		res[at[i]] = second[i]
+	}
 	return err
 }
 

@@ -81,16 +81,55 @@ func (m *Migration) Run(ctx context.Context) (reports []Report, err error) {
 			continue
 		}
 		rep := Report{Source: rc.Href, Calendar: targets[rc.Href]}
-		if err := m.calendar(ctx, rc, &rep); err != nil {
-			if ctx.Err() != nil {
-				return reports, err
-			}
-			rep.Err = plain.Error(err)
+		err := m.calendar(ctx, rc, &rep)
+		switch {
+		case ctx.Err() != nil:
+			err, rep.Err = ctx.Err(), "interrupted"
+		case err != nil:
+			err, rep.Err = nil, plain.Error(err)
 		}
 		reports = append(reports, rep)
-		m.Done(&rep)
+		if m.Done(&rep); err != nil {
+			return reports, err
+		}
 	}
 	return reports, nil
+}
+
+// Source is a calendar of the other server.
+type Source struct {
+	Source      string      `json:"source"` // its address
+	Name        string      `json:"name,omitempty"`
+	Description string      `json:"description,omitempty"`
+	Color       string      `json:"color,omitempty"`
+	Components  []string    `json:"components,omitempty"`
+	Objects     int         `json:"objects"`
+	Calendar    calendar.ID `json:"calendar,omitempty"` // that it becomes here, if an owner is given
+}
+
+// There lists what a run would look at.
+func (m *Migration) There(ctx context.Context) ([]Source, error) {
+	_, home, err := m.Client.Home(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list, err := m.Client.Calendars(ctx, home)
+	if err != nil {
+		return nil, err
+	}
+	var here map[string]calendar.ID
+	if m.Owner != "" {
+		here = targets(m.Owner, list)
+	}
+	out := []Source{}
+	for _, rc := range list {
+		members, err := m.Client.Members(ctx, rc.Href)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Source{rc.Href, rc.Name, rc.Description, rc.Color, rc.Components, len(members), here[rc.Href]})
+	}
+	return out, nil
 }
 
 // targets gives each calendar there its calid here: by the last part of its
@@ -225,7 +264,7 @@ func (m *Migration) present(ctx context.Context, id calendar.ID) (map[string]boo
 
 // pull fetches objects and stores them.
 func (m *Migration) pull(ctx context.Context, rc davclient.Calendar, rep *Report, old, next *state, hrefs []string, here map[string]bool) error {
-	im := importer.Importer{Store: m.Backend, Who: m.Who, Calendar: rep.Calendar}
+	im := importer.Importer{Store: m.Backend, Who: m.Who, Calendar: rep.Calendar, Name: nameOf}
 	if m.Dry {
 		im.Store = dryRun{m.Backend}
 	}
@@ -279,6 +318,15 @@ func (m *Migration) pull(ctx context.Context, rc davclient.Calendar, rep *Report
 		err = im.Flush(ctx)
 	}
 	return err
+}
+
+// nameOf is the name of an object there, which it keeps here if it can.
+func nameOf(href string) string {
+	name, err := url.PathUnescape(path.Base(href))
+	if err != nil || calendar.CheckName(name) != nil || strings.ContainsAny(name, "/:") {
+		return ""
+	}
+	return name
 }
 
 // changedHere names an object that is not what the last run stored.

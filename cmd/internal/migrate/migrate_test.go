@@ -252,7 +252,7 @@ func TestMigrateFromOddServers(t *testing.T) {
 		t.Fatalf("%+v %v", home, err)
 	}
 	here := tooltest.Stored(t, dst, home.Calendars[1].ID)
-	if len(here) != 3 || here["good.ics"] != good {
+	if len(here) != 3 || here["1.ics"] != good {
 		t.Errorf("%q", here)
 	}
 	if _, err := ical.Parse([]byte(here["three.ics"]), ical.Limits{}); err != nil {
