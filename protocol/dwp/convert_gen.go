@@ -917,6 +917,7 @@ func toOccurrencesResult(v *calendar.OccurrencesResult) *wire.OccurrencesItem {
 		Gone:        toTombstone(v.Gone),
 		Occurrences: toOccurrences(v.Occurrences),
 		Excluded:    v.Excluded,
+		By:          toText(v.By),
 	}
 }
 
@@ -935,6 +936,7 @@ func fromOccurrencesResult(m *wire.OccurrencesItem) (v calendar.OccurrencesResul
 		Gone:        present(m.Gone, fromTombstone),
 		Occurrences: fromOccurrences(m.Occurrences),
 		Excluded:    m.Excluded,
+		By:          string(m.By),
 	}
 }
 
@@ -1647,6 +1649,7 @@ func toTombstone(v *calendar.Tombstone) *wire.Tombstone {
 		Component: toText(v.Component),
 		Change:    v.Change,
 		Deleted:   toTime(v.Deleted),
+		By:        toText(v.By),
 		Data:      v.Data,
 	}
 }
@@ -1662,6 +1665,7 @@ func fromTombstone(m *wire.Tombstone) (v calendar.Tombstone) {
 		Component: string(m.Component),
 		Change:    m.Change,
 		Deleted:   fromTime(m.Deleted),
+		By:        string(m.By),
 		Data:      m.Data,
 	}
 }

@@ -269,8 +269,9 @@ var deletedProps = map[string]bool{
 
 // printDeleted shows an object that is gone, or the instances that one lacks.
 func printDeleted(s *shower, r *calendar.OccurrencesResult, emit func(*ical.Component) error) error {
-	o, when := r.Object, time.Time{}
+	o, when, by := r.Object, time.Time{}, r.By
 	if g := r.Gone; g != nil {
+		by = g.By
 		o = &calendar.Object{Calendar: g.Calendar, Name: g.Name, UID: g.UID, Component: g.Component, Created: g.Deleted, Modified: g.Deleted, Data: g.Data}
 	}
 	when = o.Modified
@@ -280,7 +281,9 @@ func printDeleted(s *shower, r *calendar.OccurrencesResult, emit func(*ical.Comp
 		k.Props = slices.DeleteFunc(k.Props, func(p ical.Property) bool { return !deletedProps[p.Name] })
 		k.Children = nil
 		k.Set("LAST-MODIFIED", utc(when))
-		k.Set("X-NSCP-TRIGGERED_BY", string(s.cal.ID.Owner()))
+		if by != "" {
+			k.SetText("X-NSCP-TRIGGERED_BY", by)
+		}
 		return emit(k)
 	}
 	if len(o.Data) > 0 {

@@ -39,7 +39,7 @@ func ObjectOf(r *calendar.ObjectRow, id calendar.ID, props []calendar.DeadProp) 
 		uid = r.Name[:len(uid)]
 	}
 	return &calendar.Object{Calendar: id, Name: r.Name, UID: uid, Component: calendar.Intern(r.Component), Change: r.Change, ScheduleTag: r.ScheduleTag,
-		Created: r.Created, Modified: r.Modified, Size: r.Size, ContentType: r.ContentType, Data: r.Data, Class: r.Private, Props: props}
+		Created: r.Created, Modified: r.Modified, Size: r.Size, ContentType: r.ContentType, Data: r.Data, Class: r.Private, Lacks: r.Lacks, Props: props}
 }
 
 // newObject makes an entry of what is to be kept.

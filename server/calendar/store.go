@@ -66,6 +66,12 @@ type ReadTx interface {
 	// Changes streams live objects and tombstones with change above since, by
 	// change then name, at most limit (0 = all). Tombstones have Deleted set.
 	Changes(cal int64, since int64, limit int, data bool, fn func(*ObjectRow) error) error
+	// Gone streams the tombstones of what was deleted in [from,to), by time then
+	// name; zero ends are open. fn must not use the transaction.
+	Gone(cal int64, from, to time.Time, data bool, fn func(*ObjectRow) error) error
+	// Latest streams live objects and tombstones, without data, the one with the
+	// highest change first, as long as fn returns true.
+	Latest(cal int64, fn func(*ObjectRow) (bool, error)) error
 
 	// Occurrences of the calendar that overlap [from,to) in Unix seconds, any order.
 	Occurrences(cal int64, from, to int64, fn func(OccurrenceRow) error) error
@@ -133,7 +139,7 @@ type Tx interface {
 	PutIndexed(row ObjectRow, occ []OccurrenceRow) error
 	// DeleteObject turns the object into a tombstone that keeps uid, component
 	// and data, and removes its occurrences and dead properties.
-	DeleteObject(cal int64, name string, change int64, when time.Time) error
+	DeleteObject(cal int64, name string, change int64, when time.Time, by UserID) error
 	// Purge removes the calendar's tombstones older than before and raises its
 	// Purged number to the highest change removed.
 	Purge(cal int64, before time.Time) (n int, err error)
@@ -227,10 +233,23 @@ type ObjectRow struct {
 	ContentType string
 	Private     uint8     // 0 public, 1 private, 2 confidential (CLASS)
 	Attached    bool      // has attachments
+	Lacks       Lacks     // has instances that were taken out
 	OccHash     uint64    // hash of its occurrence rows: unchanged ones are not rewritten
+	By          UserID    // who wrote it last, of a tombstone who deleted it; "" if that is not known
 	Deleted     time.Time // zero for a live object
 	Data        []byte
 }
+
+// Lacks tells whether instances were taken out of an object by EXDATE, so that
+// who looks for those need not read the texts of all others.
+type Lacks uint8
+
+// The values of Lacks.
+const (
+	MayLack Lacks = iota // not known: written by an earlier release
+	LacksNothing
+	LacksInstances
+)
 
 // Bits of OccurrenceRow.Flags.
 const (

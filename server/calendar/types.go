@@ -96,6 +96,7 @@ type Object struct {
 	Refused error
 
 	Class uint8 `dwp:"-"` // 0 PUBLIC, 1 PRIVATE, 2 CONFIDENTIAL: RFC 5545 §3.8.1.3
+	Lacks Lacks `dwp:"-"`
 }
 
 // Tombstone tells of a deleted object, for sync-collection and WCAP
@@ -107,6 +108,7 @@ type Tombstone struct {
 	Component string
 	Change    int64
 	Deleted   time.Time
+	By        UserID // who deleted it, "" if that is not known
 	Data      []byte // the last iCalendar text when asked for, if still kept
 }
 

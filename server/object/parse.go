@@ -19,6 +19,7 @@ type Resource struct {
 	UID         string
 	Component   string
 	Class       uint8
+	Lacks       calendar.Lacks
 	Scheduled   bool                     // has an ORGANIZER or ATTENDEE: a scheduling object, RFC 6638 §3.1
 	Attached    []string                 // attachments of the owner that the text names
 	Files       []calendar.AttachmentRow // those of them that came along, with their data
@@ -94,8 +95,11 @@ func Judge(rules Rules, cal *ical.Component, data []byte) (*Resource, error) {
 			return nil, invalid(calendar.ValidCalendarData, "%s", pr.Error())
 		}
 	}
-	res.Class = Class(comps)
+	res.Class, res.Lacks = Class(comps), calendar.LacksNothing
 	for _, c := range comps {
+		if c.Prop("EXDATE") != nil {
+			res.Lacks = calendar.LacksInstances
+		}
 		res.Scheduled = res.Scheduled || c.Prop("ORGANIZER") != nil || c.Prop("ATTENDEE") != nil
 		if n := c.Count("ATTENDEE"); n > lim.Attendees {
 			return nil, calendar.Errorf(calendar.TooLarge, calendar.MaxAttendees, "%d attendees are more than %d", n, lim.Attendees)

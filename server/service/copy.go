@@ -342,7 +342,7 @@ func (w *writer) copyCalendar(c calendar.CalendarRow, name string, shallow bool)
 		if !ok {
 			continue
 		}
-		obj := &object.Resource{Data: o.Data, ContentType: o.ContentType, UID: o.UID, Component: o.Component, Class: o.Private, Scheduled: o.ScheduleTag != 0, OccHash: o.OccHash}
+		obj := &object.Resource{Data: o.Data, ContentType: o.ContentType, UID: o.UID, Component: o.Component, Class: o.Private, Lacks: o.Lacks, Scheduled: o.ScheduleTag != 0, OccHash: o.OccHash}
 		if obj.Occurrences, err = w.ObjectOccurrences(old, n); err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -192,12 +193,12 @@ func (l *lookUp) calendar(ctx context.Context) error {
 	case calendar.Named:
 		return l.named(ctx)
 	case calendar.Changed:
-		return l.written(ctx, func(o *calendar.Object) bool { return true }, l.whole)
+		return l.written(ctx, func(*calendar.Object) bool { return true }, func(ctx context.Context, o *cache.Object, _ calendar.UserID) error { return l.whole(ctx, o) })
 	case calendar.Deleted:
 		if err := l.deleted(ctx); err != nil {
 			return err
 		}
-		return l.written(ctx, func(o *calendar.Object) bool { return o.Modified.After(o.Created) }, l.excluded)
+		return l.written(ctx, func(o *calendar.Object) bool { return o.Lacks != calendar.LacksNothing && o.Modified.After(o.Created) }, l.excluded)
 	}
 	for _, name := range l.req.Components {
 		if err := l.query(ctx, name); err != nil {
@@ -313,29 +314,83 @@ func (l *lookUp) undelivered(ctx context.Context, o *cache.Object) error {
 
 // written goes through the objects that were last written in the window and
 // that pass.
-func (l *lookUp) written(ctx context.Context, pass func(*calendar.Object) bool, show func(context.Context, *cache.Object) error) error {
-	var refs []calendar.Ref
-	_, err := l.s.ListObjects(ctx, l.who, l.id, func(o *calendar.Object) error {
-		if slices.Contains(l.req.Components, o.Component) && pass(o) && match.Written(o.Modified, l.req.Window) {
-			refs = append(refs, calendar.Ref{Calendar: l.id, Name: o.Name})
+func (l *lookUp) written(ctx context.Context, pass func(*calendar.Object) bool, show func(context.Context, *cache.Object, calendar.UserID) error) error {
+	var by map[string]calendar.UserID // who wrote them, by name
+	const op = "occurrences"
+	err := l.s.readCalendar(ctx, l.who, op, l.id, toRead, func(v cache.View, cal *cache.Calendar, _ calendar.Rights) error {
+		by = map[string]calendar.UserID{}
+		w := l.req.Window
+		meant := func(o *calendar.Object) bool {
+			return slices.Contains(l.req.Components, o.Component) && pass(o) && match.Written(o.Modified, w)
 		}
-		return nil
+		switch {
+		case quiet(&cal.Row, w):
+			return nil
+		case w.From.IsZero():
+			return l.ofAllTime(ctx, v, cal, meant, by)
+		}
+		return v.Tx(ctx, cal, func(tx calendar.ReadTx) error {
+			clear(by)
+			return tx.Latest(cal.Row.ID, func(o *calendar.ObjectRow) (bool, error) {
+				when := o.Modified
+				if !o.Deleted.IsZero() {
+					when = o.Deleted
+				} else if meant(cache.ObjectOf(o, l.id, nil)) {
+					by[o.Name] = o.By
+				}
+				return !when.Before(w.From.Add(-clockSlack)), ctx.Err()
+			})
+		})
 	})
 	if err != nil {
 		return err
 	}
-	for chunk := range slices.Chunk(refs, fetchChunk) {
-		err := l.s.objects(ctx, l.who, &calendar.ObjectsRequest{Refs: chunk}, func(in *readable, _ calendar.Ref, o *cache.Object, err error) error {
+	for names := range slices.Chunk(slices.Sorted(maps.Keys(by)), fetchChunk) {
+		refs := make([]calendar.Ref, len(names))
+		for i, name := range names {
+			refs[i] = calendar.Ref{Calendar: l.id, Name: name}
+		}
+		err := l.s.objects(ctx, l.who, &calendar.ObjectsRequest{Refs: refs}, func(in *readable, ref calendar.Ref, o *cache.Object, err error) error {
 			if err != nil {
 				return nil // deleted meanwhile
 			}
-			return show(ctx, l.s.shown(in.cal, o, in.rights, l.who))
+			return show(ctx, l.s.shown(in.cal, o, in.rights, l.who), by[ref.Name])
 		})
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// ofAllTime finds what is meant among all members, and who wrote it.
+func (l *lookUp) ofAllTime(ctx context.Context, v cache.View, cal *cache.Calendar, meant func(*calendar.Object) bool, by map[string]calendar.UserID) error {
+	list, err := v.List(ctx, cal)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, o := range list {
+		if meant(o) {
+			names = append(names, o.Name)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return v.Tx(ctx, cal, func(tx calendar.ReadTx) error {
+		clear(by)
+		for some := range slices.Chunk(names, fetchChunk) {
+			rows, err := tx.ObjectsByName(cal.Row.ID, some, false)
+			if err != nil {
+				return err
+			}
+			for i := range rows {
+				by[rows[i].Name] = rows[i].By
+			}
+		}
+		return ctx.Err()
+	})
 }
 
 // deleted sends the tombstones of the window, with the instances of what was
@@ -379,7 +434,7 @@ func withoutText(g *calendar.Tombstone) *calendar.Tombstone {
 
 // excluded sends a series with the instances that it lacks: no log has the
 // single ones, but the object's last change is when they went at the latest.
-func (l *lookUp) excluded(_ context.Context, o *cache.Object) error {
+func (l *lookUp) excluded(_ context.Context, o *cache.Object, by calendar.UserID) error {
 	if !match.MayRecur(o.Data) {
 		return nil
 	}
@@ -392,7 +447,7 @@ func (l *lookUp) excluded(_ context.Context, o *cache.Object) error {
 	if len(list) == 0 {
 		return nil
 	}
-	return l.send(calendar.OccurrencesResult{Object: o.Object, Occurrences: list, Excluded: true})
+	return l.send(calendar.OccurrencesResult{Object: o.Object, Occurrences: list, Excluded: true, By: by})
 }
 
 // named answers Refs.

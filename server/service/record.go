@@ -114,7 +114,7 @@ func (w *writer) store(p *place, name string, obj *object.Resource, old *calenda
 	}
 	o := calendar.ObjectRow{Cal: row.ID, Name: name, UID: obj.UID, Component: obj.Component, Change: ch.Number,
 		Created: w.now, Modified: w.now, Size: len(obj.Data), ContentType: obj.ContentType, Private: obj.Class,
-		OccHash: obj.OccHash, Attached: files.kept, Data: obj.Data}
+		Lacks: obj.Lacks, OccHash: obj.OccHash, By: w.who.User, Attached: files.kept, Data: obj.Data}
 	if exists {
 		o.Created = had.Created
 	}
@@ -208,7 +208,7 @@ func (w *writer) remove(p *place, old calendar.ObjectRow, to *calendar.Ref) erro
 	ch.Name, ch.MovedTo, ch.Bytes = old.Name, to, -int64(old.Size)
 	ch.Before = calendar.NewVersion(old, nonNil(was), nil)
 	ch.Before.Props = props
-	if err := w.tx.DeleteObject(p.row.ID, old.Name, ch.Number, w.now); err != nil {
+	if err := w.tx.DeleteObject(p.row.ID, old.Name, ch.Number, w.now, w.who.User); err != nil {
 		return err
 	}
 	if old.Attached {

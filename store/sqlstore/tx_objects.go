@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"errors"
 	"math"
+	"strings"
 	"time"
 
 	"factotum/server/calendar"
@@ -25,6 +26,9 @@ o.uid, o.component, o.contenttype`
 	// The rows of one change number are its batch, by name: a page begins after
 	// the last row of the page before.
 	changed = ` AND o.change > 0 AND o.change >= $3 AND (o.change > $3 OR o.name > $4) ORDER BY o.change, o.name LIMIT $5`
+
+	buried = ` AND o.deleted >= $3 AND o.deleted < $4 AND o.deleted > 0 ORDER BY o.deleted, o.name`
+	latest = ` AND o.change <= $3 AND (o.change < $3 OR o.name < $4) AND o.change > 0 ORDER BY o.change DESC, o.name DESC LIMIT $5`
 )
 
 const (
@@ -46,7 +50,7 @@ component = $11, contenttype = $12`
 	sqlInsertBody = `INSERT INTO bodies (owner, id, data) VALUES ($1, $2, $3)`
 	sqlUpdateBody = `UPDATE bodies SET data = $3 WHERE owner = $1 AND id = $2`
 
-	sqlBuryObject = `UPDATE objects SET change = $4, deleted = $5, occhash = 0, runs = 0, occ = $6 WHERE owner = $1 AND cal = $2 AND name = $3`
+	sqlBuryObject = `UPDATE objects SET change = $4, deleted = $5, occhash = 0, runs = 0, occ = $6, contenttype = $7 WHERE owner = $1 AND cal = $2 AND name = $3`
 
 	sqlHighestGone = `SELECT coalesce(max(change), 0), count(*) FROM objects WHERE owner = $1 AND cal = $2 AND deleted > 0 AND deleted < $3`
 	sqlPurgeBodies = `DELETE FROM bodies WHERE owner = $1 AND id IN
@@ -55,11 +59,24 @@ component = $11, contenttype = $12`
 	sqlRaisePurged  = `UPDATE calendars SET purged = $3 WHERE owner = $1 AND id = $2 AND purged < $3`
 )
 
-// attachedBit stands in the column private: it is not worth one of its own.
-const attachedBit = 4
+// The column private has more in it that is not worth a column of its own.
+const (
+	classBits   = 3
+	attachedBit = 4
+	lacksShift  = 3
+)
 
 func privacy(row *calendar.ObjectRow) int64 {
-	return int64(row.Private) | boolBit(row.Attached, attachedBit)
+	return int64(row.Private) | boolBit(row.Attached, attachedBit) | int64(row.Lacks)<<lacksShift
+}
+
+// The column contenttype tells, in its second line, who wrote the row. The first
+// is empty but for files.
+func typeAndWriter(kind string, by calendar.UserID) string {
+	if by == "" {
+		return kind
+	}
+	return kind + "\n" + by
 }
 
 // stub is what a write must know of the row that it replaces. Reading an
@@ -91,7 +108,9 @@ func readObject(r scanner, row *calendar.ObjectRow, body *int64, data bool) erro
 		return err
 	}
 	row.Created, row.Modified, row.Deleted = fromMicros(created), fromMicros(modified), fromMicros(deleted)
-	row.Size, row.OccHash, row.Private, row.Attached = int(size), uint64(hash), uint8(private&^attachedBit), private&attachedBit != 0
+	row.Size, row.OccHash = int(size), uint64(hash)
+	row.Private, row.Attached, row.Lacks = uint8(private&classBits), private&attachedBit != 0, calendar.Lacks(private>>lacksShift)
+	row.ContentType, row.By, _ = strings.Cut(row.ContentType, "\n")
 	return nil
 }
 
@@ -252,7 +271,7 @@ func (t *tx) put(row *calendar.ObjectRow, occ []calendar.OccurrenceRow, indexed 
 		}
 	}
 	text, values := sqlUpdateObject, args(t.owner, row.Cal, row.Name, row.Change, row.ScheduleTag, micros(row.Created),
-		micros(row.Modified), int64(row.Size), int64(row.OccHash), privacy(row), row.Component, row.ContentType)
+		micros(row.Modified), int64(row.Size), int64(row.OccHash), privacy(row), row.Component, typeAndWriter(row.ContentType, row.By))
 	if indexed {
 		runs, packed := split(occ), pack(occ)
 		if err := t.index(op, row.Cal, row.Name, runs); err != nil {
@@ -298,7 +317,7 @@ func (t *tx) insertObject(op string, row *calendar.ObjectRow, occ []calendar.Occ
 	}
 	body, runs, packed := t.newID(), split(occ), pack(occ)
 	n, err := t.count(op, sqlInsertObject, t.owner, row.Cal, row.Name, row.Change, row.ScheduleTag, micros(row.Created),
-		micros(row.Modified), body, int64(row.Size), int64(row.OccHash), privacy(row), row.UID, row.Component, row.ContentType,
+		micros(row.Modified), body, int64(row.Size), int64(row.OccHash), privacy(row), row.UID, row.Component, typeAndWriter(row.ContentType, row.By),
 		int64(len(runs)), octets(packed))
 	if err != nil {
 		return err
@@ -340,7 +359,7 @@ func (t *tx) lookUp(op string, cal int64, name string) (err error) {
 
 // DeleteObject turns the object into a tombstone and removes its occurrences
 // and dead properties; NotFound if there is no live object of that name.
-func (t *tx) DeleteObject(cal int64, name string, change int64, when time.Time) error {
+func (t *tx) DeleteObject(cal int64, name string, change int64, when time.Time, by calendar.UserID) error {
 	const op = "delete an object"
 	if err := t.lookUp(op, cal, name); err != nil {
 		return err
@@ -352,7 +371,7 @@ func (t *tx) DeleteObject(cal int64, name string, change int64, when time.Time) 
 	if err := t.index(op, cal, name, nil); err != nil {
 		return err
 	}
-	if err := t.exec(op, sqlBuryObject, t.owner, cal, name, change, max(micros(when), 1), []byte{}); err != nil {
+	if err := t.exec(op, sqlBuryObject, t.owner, cal, name, change, max(micros(when), 1), []byte{}, typeAndWriter("", by)); err != nil {
 		return err
 	}
 	if err := t.exec(op, sqlDropProps, t.owner, cal, name); err != nil {
@@ -388,6 +407,58 @@ func (t *tx) Changes(cal, since int64, limit int, data bool, fn func(*calendar.O
 			from, after = rows[i].Change, rows[i].Name
 		}
 		left -= int64(len(rows))
+	}
+	return nil
+}
+
+// Gone streams the tombstones of what was deleted in [from,to), by time then
+// name. There are no pages: what one transaction deleted has one time, of which
+// each would begin at the first again.
+func (t *tx) Gone(cal int64, from, to time.Time, data bool, fn func(*calendar.ObjectRow) error) error {
+	text := selectMeta + buried
+	if data {
+		text = selectData + buried
+	}
+	end := int64(math.MaxInt64)
+	if !to.IsZero() {
+		end = micros(to)
+	}
+	var body int64
+	var said error
+	err := t.conn.query(text, args(t.owner, cal, max(micros(from), 1), end), func(r scanner) error {
+		var row calendar.ObjectRow
+		if err := readObject(r, &row, &body, data); err != nil {
+			return err
+		}
+		said = fn(&row)
+		return said
+	})
+	if said != nil {
+		return said
+	}
+	return t.wrap("list tombstones", err)
+}
+
+// lastName is behind every name, byte by byte.
+const lastName = "\U0010FFFF\U0010FFFF"
+
+// Latest streams live objects and tombstones, the highest change first. Most
+// callers want few: the first page is small.
+func (t *tx) Latest(cal int64, fn func(*calendar.ObjectRow) (bool, error)) error {
+	at, before := int64(math.MaxInt64), lastName
+	var rows []calendar.ObjectRow
+	n := int64(8)
+	for more := true; more; n = min(4*n, pageRows) {
+		var err error
+		if rows, more, err = t.page(selectMeta+latest, false, n, rows, t.owner, cal, at, before); err != nil {
+			return err
+		}
+		for i := range rows {
+			if further, err := fn(&rows[i]); err != nil || !further {
+				return err
+			}
+			at, before = rows[i].Change, rows[i].Name
+		}
 	}
 	return nil
 }

@@ -132,7 +132,7 @@ func testBytes(t *testing.T, s calendar.Store) {
 		if h, _, err := tx.Home(); h.Bytes != 12 || err != nil {
 			t.Errorf("in the transaction: %+v %v", h, err)
 		}
-		return tx.DeleteObject(2, "a", 0, day)
+		return tx.DeleteObject(2, "a", 0, day, "anna")
 	})
 	want("several in one", 5, 1)
 }

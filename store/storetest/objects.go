@@ -2,6 +2,8 @@ package storetest
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -19,7 +21,7 @@ func testObjects(t *testing.T, s calendar.Store) {
 	makeCalendar(t, s, anna, 1, "calendar")
 	row := calendar.ObjectRow{
 		Cal: 1, Name: "a.ics", UID: "uid-1", Component: "VTODO", Change: 2, ScheduleTag: 1, Created: day, Modified: day.Add(time.Second),
-		ContentType: "text/plain", Private: 2, OccHash: 1<<63 + 5, Data: []byte("BEGIN:VCALENDAR\r\n\x00\xff"),
+		ContentType: "text/plain", Private: 2, Lacks: calendar.LacksInstances, OccHash: 1<<63 + 5, By: "ben", Data: []byte("BEGIN:VCALENDAR\r\n\x00\xff"),
 	}
 	stored := row
 	stored.Size = len(row.Data)
@@ -79,14 +81,14 @@ func testObjects(t *testing.T, s calendar.Store) {
 		if _, ok, err := tx.ObjectByUID(1, "uid-2", false); ok || err != nil {
 			t.Errorf("deleted: ObjectByUID: %v %v", ok, err)
 		}
-		wantKind(t, "delete twice", tx.DeleteObject(1, "a.ics", 9, day), calendar.NotFound)
-		wantKind(t, "delete none", tx.DeleteObject(1, "b.ics", 9, day), calendar.NotFound)
+		wantKind(t, "delete twice", tx.DeleteObject(1, "a.ics", 9, day, ""), calendar.NotFound)
+		wantKind(t, "delete none", tx.DeleteObject(1, "b.ics", 9, day, ""), calendar.NotFound)
 		return nil
 	})
 	view(t, s, anna, func(tx calendar.ReadTx) error {
 		return tx.Changes(1, 0, 0, true, func(got *calendar.ObjectRow) error {
 			tomb := stored
-			tomb.Change, tomb.Deleted = change, day
+			tomb.Change, tomb.Deleted, tomb.By = change, day, "carl"
 			if d := cmp.Diff(tomb, *got); d != "" {
 				t.Errorf("tombstone: %s", d)
 			}
@@ -97,6 +99,79 @@ func testObjects(t *testing.T, s calendar.Store) {
 	row.Change = put(t, s, anna, row)
 	stored.Change = row.Change
 	want("made again", stored)
+}
+
+// testGoneAndLatest: tombstones by their time, and what was written last; neither
+// looks at more than is asked for.
+func testGoneAndLatest(t *testing.T, s calendar.Store) {
+	makeCalendar(t, s, anna, 1, "calendar")
+	var written []string
+	for i := range 1500 {
+		name := fmt.Sprintf("o%04d", i)
+		put(t, s, anna, object(1, name, name, "text of "+name))
+		written = append(written, name)
+	}
+	slices.Reverse(written)
+	names := func(from, to time.Time, data bool) (got []string) {
+		view(t, s, anna, func(tx calendar.ReadTx) error {
+			got = nil
+			return tx.Gone(1, from, to, data, func(o *calendar.ObjectRow) error {
+				if o.Deleted.IsZero() || data != (string(o.Data) == "text of "+o.Name) {
+					t.Errorf("%s: deleted %v, data %q", o.Name, o.Deleted, o.Data)
+				}
+				got = append(got, o.Name)
+				return nil
+			})
+		})
+		return got
+	}
+	if got := names(time.Time{}, time.Time{}, true); got != nil {
+		t.Errorf("gone: %v", got)
+	}
+	for i, name := range []string{"o0007", "o0003", "o0005"} {
+		remove(t, s, anna, 1, name, day.Add(time.Duration(i)*time.Second))
+		written = slices.Insert(slices.DeleteFunc(written, func(n string) bool { return n == name }), 0, name)
+	}
+	at := func(n int) time.Time { return day.Add(time.Duration(n) * time.Second) }
+	for _, c := range []struct {
+		from, to time.Time
+		want     string
+	}{
+		{time.Time{}, time.Time{}, "o0007 o0003 o0005"}, {at(1), time.Time{}, "o0003 o0005"}, {time.Time{}, at(1), "o0007"}, {at(1), at(2), "o0003"},
+		{at(1).Add(time.Microsecond), time.Time{}, "o0005"}, {at(3), time.Time{}, ""}, {time.Time{}, at(0), ""},
+	} {
+		for _, data := range []bool{true, false} {
+			if got := strings.Join(names(c.from, c.to, data), " "); got != c.want {
+				t.Errorf("gone from %v to %v: %s, want %s", c.from, c.to, got, c.want)
+			}
+		}
+	}
+	for _, most := range []int{1, 8, 9, 100, 5000} {
+		var got []string
+		view(t, s, anna, func(tx calendar.ReadTx) error {
+			got = nil
+			return tx.Latest(1, func(o *calendar.ObjectRow) (bool, error) {
+				got = append(got, o.Name)
+				return len(got) < most, nil
+			})
+		})
+		if want := written[:min(most, len(written))]; !slices.Equal(got, want) {
+			t.Errorf("the latest %d: %d, %.100v, want %.100v", most, len(got), got, want)
+		}
+	}
+	stop := fmt.Errorf("stop")
+	for _, ask := range []func(calendar.ReadTx) error{
+		func(tx calendar.ReadTx) error {
+			return tx.Gone(1, time.Time{}, time.Time{}, false, func(*calendar.ObjectRow) error { return stop })
+		},
+		func(tx calendar.ReadTx) error {
+			return tx.Latest(1, func(*calendar.ObjectRow) (bool, error) { return true, stop })
+		},
+	} {
+		if err := s.View(context.Background(), anna, ask); !errors.Is(err, stop) {
+			t.Errorf("what fn says: %v", err)
+		}
+	}
 }
 
 func testObjectLists(t *testing.T, s calendar.Store) {
@@ -406,7 +481,7 @@ func testObjectsModel(t *testing.T, s calendar.Store) {
 					}
 				}
 				if del {
-					err := tx.DeleteObject(1, name, change, day)
+					err := tx.DeleteObject(1, name, change, day, "")
 					if (err == nil) != (had && !old.deleted) {
 						rt.Fatalf("DeleteObject(%q): %v", name, err)
 					}

@@ -28,6 +28,7 @@ func Run(t *testing.T, open func(t *testing.T) calendar.Store) {
 		{"DeleteCalendar", testDeleteCalendar},
 		{"Objects", testObjects},
 		{"ObjectLists", testObjectLists},
+		{"WCAP_9_14_GoneAndLatest", testGoneAndLatest},
 		{"RFC4791_4_1_UniqueUID", testUniqueUID},
 		{"RFC6578_Changes", testChanges},
 		{"Purge", testPurge},
@@ -139,7 +140,7 @@ func remove(t testing.TB, s calendar.Store, owner calendar.Owner, cal int64, nam
 		if change, err = tx.NextChange(); err != nil {
 			return err
 		}
-		return tx.DeleteObject(cal, name, change, when)
+		return tx.DeleteObject(cal, name, change, when, "carl")
 	})
 	return change
 }

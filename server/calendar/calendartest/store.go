@@ -381,7 +381,7 @@ func (t *tx) PutIndexed(row calendar.ObjectRow, occ []calendar.OccurrenceRow) er
 	return t.SetOccurrences(row.Cal, row.Name, occ)
 }
 
-func (t *tx) DeleteObject(cal int64, name string, change int64, when time.Time) error {
+func (t *tx) DeleteObject(cal int64, name string, change int64, when time.Time, by calendar.UserID) error {
 	o, ok, _ := t.Object(cal, name, true)
 	if !ok {
 		return nil
@@ -389,7 +389,7 @@ func (t *tx) DeleteObject(cal int64, name string, change int64, when time.Time) 
 	h := t.home.row
 	h.Bytes -= int64(o.Size)
 	t.setHome(h)
-	o.Change, o.Deleted = change, when
+	o.Change, o.Deleted, o.By, o.ContentType = change, when, by, ""
 	set(t, t.home.cals[cal].objs, name, o)
 	if err := t.SetOccurrences(cal, name, nil); err != nil {
 		return err
@@ -419,6 +419,42 @@ func (t *tx) Changes(cal, since int64, limit int, data bool, fn func(*calendar.O
 		}
 	}
 	return nil
+}
+
+func (t *tx) Gone(cal int64, from, to time.Time, data bool, fn func(*calendar.ObjectRow) error) error {
+	var rows []calendar.ObjectRow
+	for _, o := range t.collection(cal).objs {
+		if !o.Deleted.IsZero() && !o.Deleted.Before(from) && (to.IsZero() || o.Deleted.Before(to)) {
+			rows = append(rows, o)
+		}
+	}
+	slices.SortFunc(rows, func(a, b calendar.ObjectRow) int {
+		return cmp.Or(a.Deleted.Compare(b.Deleted), strings.Compare(a.Name, b.Name))
+	})
+	for i := range rows {
+		if !data {
+			rows[i].Data = nil
+		}
+		if err := fn(&rows[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *tx) Latest(cal int64, fn func(*calendar.ObjectRow) (bool, error)) error {
+	var rows []calendar.ObjectRow
+	err := t.Changes(cal, 0, 0, false, func(o *calendar.ObjectRow) error {
+		rows = append(rows, *o)
+		return nil
+	})
+	for i := len(rows) - 1; i >= 0 && err == nil; i-- {
+		var more bool
+		if more, err = fn(&rows[i]); !more {
+			break
+		}
+	}
+	return err
 }
 
 func (t *tx) Purge(cal int64, before time.Time) (n int, err error) {

@@ -1274,6 +1274,7 @@ type Tombstone struct {
 	Change        int64                  `protobuf:"varint,5,opt,name=change,proto3" json:"change,omitempty"`
 	Deleted       int64                  `protobuf:"varint,6,opt,name=deleted,proto3" json:"deleted,omitempty"`
 	Data          []byte                 `protobuf:"bytes,7,opt,name=data,proto3,oneof" json:"data,omitempty"`
+	By            []byte                 `protobuf:"bytes,8,opt,name=by,proto3" json:"by,omitempty"` // who deleted it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1353,6 +1354,13 @@ func (x *Tombstone) GetDeleted() int64 {
 func (x *Tombstone) GetData() []byte {
 	if x != nil {
 		return x.Data
+	}
+	return nil
+}
+
+func (x *Tombstone) GetBy() []byte {
+	if x != nil {
+		return x.By
 	}
 	return nil
 }
@@ -5337,6 +5345,7 @@ type OccurrencesItem struct {
 	// no original start + 1 if that is a date.
 	Occurrences   []int64 `protobuf:"zigzag64,9,rep,packed,name=occurrences,proto3" json:"occurrences,omitempty"`
 	Excluded      bool    `protobuf:"varint,10,opt,name=excluded,proto3" json:"excluded,omitempty"`
+	By            []byte  `protobuf:"bytes,11,opt,name=by,proto3" json:"by,omitempty"` // of what is excluded: who wrote the object last
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5439,6 +5448,13 @@ func (x *OccurrencesItem) GetExcluded() bool {
 		return x.Excluded
 	}
 	return false
+}
+
+func (x *OccurrencesItem) GetBy() []byte {
+	if x != nil {
+		return x.By
+	}
+	return nil
 }
 
 type SyncRequest struct {
@@ -6964,7 +6980,7 @@ const file_dwp_proto_rawDesc = "" +
 	"\x04data\x18\f \x01(\fH\x00R\x04data\x88\x01\x01\x12/\n" +
 	"\x05props\x18\r \x03(\v2\x19.factotum.dwp.v1.DeadPropR\x05props\x122\n" +
 	"\arefused\x18\x0e \x01(\v2\x18.factotum.dwp.v1.FailureR\arefusedB\a\n" +
-	"\x05_data\"\xbf\x01\n" +
+	"\x05_data\"\xcf\x01\n" +
 	"\tTombstone\x12\x1a\n" +
 	"\bcalendar\x18\x01 \x01(\fR\bcalendar\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\fR\x04name\x12\x10\n" +
@@ -6972,7 +6988,8 @@ const file_dwp_proto_rawDesc = "" +
 	"\tcomponent\x18\x04 \x01(\fR\tcomponent\x12\x16\n" +
 	"\x06change\x18\x05 \x01(\x03R\x06change\x12\x18\n" +
 	"\adeleted\x18\x06 \x01(\x03R\adeleted\x12\x17\n" +
-	"\x04data\x18\a \x01(\fH\x00R\x04data\x88\x01\x01B\a\n" +
+	"\x04data\x18\a \x01(\fH\x00R\x04data\x88\x01\x01\x12\x0e\n" +
+	"\x02by\x18\b \x01(\fR\x02byB\a\n" +
 	"\x05_data\"\x9f\x01\n" +
 	"\vHomeRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x14\n" +
@@ -7320,7 +7337,7 @@ const file_dwp_proto_rawDesc = "" +
 	"\x03rid\x18\x02 \x01(\v2\x17.factotum.dwp.v1.MomentR\x03rid\x12\x14\n" +
 	"\x05scope\x18\x03 \x01(\rR\x05scope\"K\n" +
 	"\x11OccurrencesAnswer\x126\n" +
-	"\x05items\x18\x01 \x03(\v2 .factotum.dwp.v1.OccurrencesItemR\x05items\"\xfb\x02\n" +
+	"\x05items\x18\x01 \x03(\v2 .factotum.dwp.v1.OccurrencesItemR\x05items\"\x8b\x03\n" +
 	"\x0fOccurrencesItem\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x03R\x05index\x122\n" +
 	"\afailure\x18\x02 \x01(\v2\x18.factotum.dwp.v1.FailureR\afailure\x125\n" +
@@ -7332,7 +7349,8 @@ const file_dwp_proto_rawDesc = "" +
 	"\x04gone\x18\b \x01(\v2\x1a.factotum.dwp.v1.TombstoneR\x04gone\x12 \n" +
 	"\voccurrences\x18\t \x03(\x12R\voccurrences\x12\x1a\n" +
 	"\bexcluded\x18\n" +
-	" \x01(\bR\bexcluded\"\xde\x01\n" +
+	" \x01(\bR\bexcluded\x12\x0e\n" +
+	"\x02by\x18\v \x01(\fR\x02by\"\xde\x01\n" +
 	"\vSyncRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x1a\n" +
 	"\bcalendar\x18\x02 \x01(\fR\bcalendar\x12\x14\n" +
