@@ -41,6 +41,11 @@ func (e *NewerError) Error() string {
 // Up brings the database to the newest version and returns it. A store that is
 // newer than this program is left as it is: *NewerError.
 func Up(ctx context.Context, engine Engine, db *sql.DB) (version int64, err error) {
+	return UpTo(ctx, engine, db, 0)
+}
+
+// UpTo is Up, no farther than a version; 0 is the newest.
+func UpTo(ctx context.Context, engine Engine, db *sql.DB, to int64) (version int64, err error) {
 	series, err := fs.Sub(files, string(engine))
 	if err != nil {
 		return 0, fmt.Errorf("open migrations: %w", err)
@@ -57,7 +62,10 @@ func Up(ctx context.Context, engine Engine, db *sql.DB) (version int64, err erro
 	if have > know {
 		return have, &NewerError{Have: have, Know: know}
 	}
-	if _, err := p.Up(ctx); err != nil {
+	if to != 0 && to < know {
+		know = to
+	}
+	if _, err := p.UpTo(ctx, know); err != nil {
 		return have, fmt.Errorf("migrate from schema version %d to %d: %w", have, know, err)
 	}
 	return know, nil

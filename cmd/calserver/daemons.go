@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/pborman/getopt/v2"
 	"github.com/spf13/cobra"
@@ -88,7 +89,7 @@ func serve(ctx context.Context, o *serverOptions, name string, words []string, s
 	fail := func(err error) int {
 		text := plain.Error(err)
 		watcher.Report(errors.New(text))
-		fmt.Fprintf(std.err, "%s: %s\n", name, text)
+		fmt.Fprintf(std.err, "%s: %s\n", name, strings.TrimPrefix(text, name+" "))
 		return exitFailed
 	}
 	cfg, err := loadConfig(o.config, std.err)

@@ -271,8 +271,8 @@ func (p *process) run(ctx context.Context, which []*role, ready func()) error {
 func (p *process) startAll(ctx context.Context, which []*role) error {
 	for _, r := range which {
 		if err := p.start(ctx, r); err != nil {
-			p.log.Error("not started", "program", r.program, "err", plain.Error(err))
-			p.log.Debug("not started", "program", r.program, "cause", err)
+			p.log.Error("not started", "err", plain.Error(err))
+			p.log.Debug("not started", "cause", err)
 			return err
 		}
 	}

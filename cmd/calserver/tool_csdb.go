@@ -46,7 +46,9 @@ The commands:
   rebuild  write the time index of every object anew from its text, and mend what
            is wrong with attachments and sums
   recover  check, write the database's own indexes anew, remove what belongs to
-           nothing, rebuild, and check again; the server must be stopped
+           nothing, rebuild, and check again; where the file itself is damaged,
+           make a new one of all that can be read of it, and keep the damaged one
+           beside it; the server must be stopped
   jobs     list what is still to be done because of changes, such as messages to
            be sent: id, kind, what it is about, when it is due or that it is
            parked, failed attempts, and what was wrong. "jobs retry" has those
@@ -132,7 +134,15 @@ func (t *tool) database(ctx context.Context, cfg *config.Config, command string,
 	if err := needDatabase(cfg); command != "create" && err != nil {
 		return err
 	}
+	if found, err := damage(cfg); err != nil {
+		return err
+	} else if found != "" && command != "create" { // SQLite would not say so, and lose more
+		return t.damaged(command, found)
+	}
 	be, err := openStopped(ctx, cfg, t)
+	if calendar.ReasonOf(err) == calendar.Damaged && command == "check" {
+		return t.damaged(command, plain.Error(err))
+	}
 	if err != nil {
 		return err
 	}
@@ -221,49 +231,6 @@ func (t *tool) deleteDatabase(ctx context.Context, cfg *config.Config, other boo
 	return nil
 }
 
-// recoverDatabase mends what can be mended. What is left is reported.
-func (t *tool) recoverDatabase(ctx context.Context, cfg *config.Config, other, force bool) error {
-	if err := t.needStopped(ctx, cfg, other); err != nil {
-		return err
-	}
-	if err := needDatabase(cfg); err != nil {
-		return err
-	}
-	be, err := openStopped(ctx, cfg, t)
-	if err != nil {
-		return err
-	}
-	defer be.close()
-	model := be.Backend.(*service.Service)
-	rep, err := model.Check(ctx, nil)
-	if err != nil {
-		return err
-	}
-	if len(rep.Findings) == 0 && !force {
-		return t.findings("recover", rep, false)
-	}
-	for _, f := range rep.Findings {
-		t.tell("%s %s", plain.Text(f.Ref), f.Msg)
-	}
-	if err := be.store.(*sqlstore.Store).Recover(ctx); err != nil {
-		return err
-	}
-	mended, err := model.Rebuild(ctx, nil)
-	if err != nil {
-		return err
-	}
-	if rep, err = model.Check(ctx, nil); err != nil {
-		return err
-	}
-	for _, f := range mended.Findings {
-		if f.Mended {
-			rep.Findings = append(rep.Findings, f)
-		}
-	}
-	rep.Rebuilt = mended.Rebuilt
-	return t.findings("recover", rep, false)
-}
-
 // askServer has csstored do it; done is false if it does not run.
 func (t *tool) askServer(ctx context.Context, cfg *config.Config, command string) (done bool, err error) {
 	if command == "list" || command == "create" {
@@ -321,6 +288,12 @@ func (t *tool) findings(command string, rep service.CheckReport, running bool) e
 	}
 	if rep.Rebuilt > 0 || command == "rebuild" {
 		what = fmt.Sprintf("%d rebuilt, %s", rep.Rebuilt, what)
+	}
+	switch {
+	case rep.Damaged && command != "recover":
+		t.say("The database's own file is damaged: \"stop-cal\", then \"csdb recover\" saves all that can be read and keeps the damaged file; or restore a backup.")
+	case wrong > 0 && command == "check":
+		t.say("\"csdb rebuild\" mends what it says so of; \"csdb recover\", with the server stopped, does all that can be done; or restore a backup.")
 	}
 	t.say("%s (%s): %d owners, %d calendars, %d objects; %s", command, where, rep.Owners, rep.Calendars, rep.Objects, what)
 	if wrong > 0 {

@@ -108,6 +108,9 @@ const (
 	// asks. RFC 4331 §6.
 	DiskFull Reason = "sufficient-disk-space"
 
+	// Damaged goes with Internal: the store's own files are.
+	Damaged Reason = "damaged-store"
+
 	// Disabled goes with Denied: the administrator has switched the calendar
 	// off. WCAP errno 34.
 	Disabled Reason = "calendar-disabled"

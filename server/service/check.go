@@ -21,7 +21,8 @@ type Finding struct {
 type CheckReport struct {
 	Owners, Calendars, Objects int
 	Findings                   []Finding
-	Rebuilt                    int // objects whose index rows were written anew
+	Rebuilt                    int  // objects whose index rows were written anew
+	Damaged                    bool // the store's own files are
 }
 
 func (r *CheckReport) add(one *CheckReport) {
@@ -39,7 +40,8 @@ func (r *CheckReport) add(one *CheckReport) {
 func (s *Service) Check(ctx context.Context, progress func(calendar.Owner)) (CheckReport, error) {
 	var rep CheckReport
 	if err := s.store.Check(ctx); err != nil {
-		rep.Findings = append(rep.Findings, Finding{Msg: err.Error()})
+		rep.Damaged = calendar.ReasonOf(err) == calendar.Damaged
+		rep.Findings = append(rep.Findings, Finding{Msg: sentence(err)})
 	}
 	err := s.eachOwner(ctx, func(o calendar.Owner) error {
 		if progress != nil {
@@ -51,9 +53,26 @@ func (s *Service) Check(ctx context.Context, progress func(calendar.Owner)) (Che
 			return s.checkOwner(ctx, o, tx, &one, nil)
 		})
 		rep.add(&one)
+		if err != nil && ctx.Err() == nil && calendar.KindOf(err) == calendar.Internal { // the others may be well
+			rep.Damaged = rep.Damaged || calendar.ReasonOf(err) == calendar.Damaged
+			rep.find(string(o), "not all of it can be read: %s", sentence(err))
+			err = nil
+		}
 		return err
 	})
+	if err != nil && rep.Damaged && ctx.Err() == nil && calendar.KindOf(err) == calendar.Internal {
+		rep.find("", "not all owners can be listed: %s", sentence(err))
+		err = nil
+	}
 	return rep, wrap("check", "", err)
+}
+
+// sentence is what an error of the store says to an administrator.
+func sentence(err error) string {
+	if msg := calendar.MessageOf(err); msg != "" {
+		return msg
+	}
+	return err.Error()
 }
 
 // Rebuild writes the time index of every object anew from its text, and mends

@@ -86,6 +86,8 @@ func (e *engineError) Unwrap() error { return e.cause }
 const (
 	diskFull   = "the disk of the calendar store is full"
 	noDatabase = "the calendar database does not answer; try again"
+
+	damagedStore = "the calendar database is damaged"
 )
 
 // wrap makes the model's error of an engine's, saying what was being done.
@@ -101,6 +103,8 @@ func wrap(op string, err error) error {
 	if errors.As(err, &e) {
 		out := &calendar.Error{Kind: e.kind, Op: op, Err: err}
 		switch {
+		case damaged(err):
+			out.Reason, out.Msg = calendar.Damaged, damagedStore
 		case e.kind == calendar.OverQuota: // quotas are the model's: here it is the disk
 			out.Reason, out.Msg = calendar.DiskFull, diskFull
 		case e.kind == calendar.Unavailable && !e.retry:

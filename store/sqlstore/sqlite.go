@@ -89,6 +89,17 @@ func makeDir(dir string) error {
 }
 
 func (e *sqliteEngine) open(ctx context.Context) (version int64, err error) {
+	defer func() {
+		if damaged(err) {
+			err = damagedFile(e.path, err)
+		}
+	}()
+	if info, err := os.Stat(e.path); err == nil && info.Size() == 0 {
+		if log, err := os.Stat(e.path + "-wal"); err == nil && log.Size() > 32 {
+			// SQLite would take it for a new database, and remove the log.
+			return 0, damagedFile(e.path, errors.New("the file is empty, but its log is not"))
+		}
+	}
 	// SQLite gives its log and index the permissions of the file.
 	f, err := os.OpenFile(e.path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -116,6 +127,12 @@ func (e *sqliteEngine) open(ctx context.Context) (version int64, err error) {
 	}
 	e.writer, e.readers = w, make(chan *sqliteConn, n)
 	return version, nil
+}
+
+// damagedFile says what to do.
+func damagedFile(path string, err error) error {
+	return &calendar.Error{Kind: calendar.Internal, Reason: calendar.Damaged, Op: "open the store", Err: err, Msg: "the calendar database " + path +
+		" is damaged: \"csdb check\" says how; stop the server and run \"csdb recover\", which saves all that can be read, or restore a backup"}
 }
 
 func (e *sqliteEngine) migrate(ctx context.Context) (int64, error) {
@@ -256,7 +273,7 @@ func (e *sqliteEngine) check(ctx context.Context) error {
 			return wrap("check the store", err)
 		}
 		if len(found) > 0 {
-			return &calendar.Error{Kind: calendar.Internal, Op: "check the store", Msg: strings.Join(found, "; ")}
+			return &calendar.Error{Kind: calendar.Internal, Reason: calendar.Damaged, Op: "check the store", Msg: damagedStore + ": " + strings.Join(found, "; ")}
 		}
 		return checkRows(c)
 	})

@@ -93,6 +93,11 @@ func sqliteError(err error) error {
 	return &engineError{kind: sqliteKind(code), code: fmt.Sprintf("sqlite %d", code), msg: err.Error(), cause: err}
 }
 
+// damaged tells whether SQLite finds the file not to be what it should.
+func damaged(err error) bool {
+	return errors.Is(err, sqlite3.CORRUPT) || errors.Is(err, sqlite3.NOTADB)
+}
+
 func sqliteKind(code sqlite3.ExtendedErrorCode) calendar.Kind {
 	switch code {
 	// A write that does not fit on the disk is FULL; one that fails while the

@@ -47,7 +47,7 @@ func Error(err error) string {
 	if e.Ref != "" {
 		s = e.Ref + ": " + s
 	}
-	if e.Err != nil && (e.Kind == calendar.Internal || e.Kind == calendar.Unavailable) {
+	if e.Err != nil && e.Reason == "" && (e.Kind == calendar.Internal || e.Kind == calendar.Unavailable) {
 		s += ": " + Error(e.Err)
 	}
 	return s
