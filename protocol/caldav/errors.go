@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"factotum/protocol/dav"
@@ -41,6 +42,7 @@ var kinds = map[calendar.Kind]answer{
 	calendar.NoBackend:    {http.StatusServiceUnavailable, dav.Name{}},
 	calendar.LoginFailed:  {http.StatusUnauthorized, dav.Name{}},
 	calendar.Canceled:     {http.StatusServiceUnavailable, dav.Name{}},
+	calendar.MustWait:     {http.StatusTooManyRequests, dav.Name{}}, // RFC 6585 §4
 }
 
 // reasons are the answers where the Reason says more than the Kind.
@@ -158,8 +160,11 @@ func (rq *request) fail(err error) {
 		return
 	case http.StatusMethodNotAllowed:
 		h.Set("Allow", allow(rq.at.place))
-	case http.StatusServiceUnavailable:
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		h.Set("Retry-After", rq.retryAfter)
+		if n, ok := calendar.RetryAfter(err); ok {
+			h.Set("Retry-After", strconv.FormatInt(n, 10))
+		}
 	case http.StatusRequestEntityTooLarge:
 		h.Set("Connection", "close")
 	}

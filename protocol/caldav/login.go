@@ -3,8 +3,8 @@ package caldav
 import (
 	"io"
 	"net/http"
-	"net/netip"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"factotum/server/calendar"
@@ -18,8 +18,7 @@ func (rq *request) authenticate() error {
 	if !ok || user == "" || badCredential(user) || badCredential(password) {
 		return calendar.LoginFailed
 	}
-	remote, _ := netip.ParseAddrPort(rq.r.RemoteAddr)
-	person, err := rq.login(rq.ctx, user, password, remote.Addr().Unmap())
+	person, err := rq.login(rq.ctx, user, password, calendar.ClientAddr(rq.r.RemoteAddr))
 	if err != nil {
 		return err
 	}
@@ -30,15 +29,7 @@ func (rq *request) authenticate() error {
 // badCredential refuses what no directory should see: control characters (RFC
 // 7617 §2), broken UTF-8, and what is longer than any password.
 func badCredential(s string) bool {
-	if len(s) > 1024 || !utf8.ValidString(s) {
-		return true
-	}
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] == 0x7f {
-			return true
-		}
-	}
-	return false
+	return len(s) > 1024 || !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl)
 }
 
 // challenge answers 401. It comes before anything else, so that anonymous

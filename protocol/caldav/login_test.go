@@ -42,7 +42,7 @@ func TestCredentialsWithControlCharacters(t *testing.T) {
 		return calendar.Person{}, calendar.LoginFailed
 	}})
 	s := &site{t: t, h: h}
-	for _, c := range [][2]string{{"an\r\nna", "x"}, {"anna", "x\x00y"}, {"anna", "\xff"}, {strings.Repeat("a", 2000), "x"}, {"", "x"}} {
+	for _, c := range [][2]string{{"an\r\nna", "x"}, {"anna", "x\x00y"}, {"anna\x00", "x"}, {"an\u0085na", "x"}, {"\tanna", "x"}, {"anna", "\xff"}, {strings.Repeat("a", 2000), "x"}, {"", "x"}} {
 		r := newRequest("GET", "/dav/", strings.NewReader(""))
 		r.SetBasicAuth(c[0], c[1])
 		s.send("", r).is(401)
@@ -69,6 +69,22 @@ func TestRetryAfterIsConfigured(t *testing.T) {
 	r := (&site{t: t, h: h}).do("anna", "PROPFIND", "/dav/", "").is(503)
 	if got := r.header.Get("Retry-After"); got != "90" {
 		t.Errorf("Retry-After: %q", got)
+	}
+}
+
+// Who has to wait after failures is told so, and how long.
+func TestWaitingIs429(t *testing.T) {
+	h := New(Options{Login: func(context.Context, string, string, netip.Addr) (calendar.Person, error) {
+		return calendar.Person{}, &calendar.Error{Kind: calendar.MustWait, Op: "log in", After: 3500 * time.Millisecond, Msg: "Try again in 4 s."}
+	}})
+	for _, m := range methods {
+		r := (&site{t: t, h: h}).do("anna", m, "/dav/", "").is(429)
+		if got := r.header.Get("Retry-After"); got != "4" {
+			t.Errorf("%s: Retry-After: %q", m, got)
+		}
+		if r.header.Get("WWW-Authenticate") != "" {
+			t.Errorf("%s: asks for another password", m)
+		}
 	}
 }
 

@@ -35,6 +35,7 @@ var codeOf = map[calendar.Kind]codes.Code{
 	calendar.NoBackend:    codes.Unavailable,
 	calendar.LoginFailed:  codes.Unauthenticated,
 	calendar.Canceled:     codes.Canceled,
+	calendar.MustWait:     codes.ResourceExhausted,
 }
 
 var kindOfCode = map[codes.Code]calendar.Kind{

@@ -22,6 +22,7 @@ type recorder struct {
 	bytes    int64
 	counted  int64 // of bytes, at the last extension
 	user     string
+	agent    string
 	cut      bool // the handler panicked: what compression still has is dropped
 }
 

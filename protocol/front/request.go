@@ -45,11 +45,19 @@ func NoteUser(ctx context.Context, user string) {
 	}
 }
 
+// Agent is what the client calls itself, for those who log what they refuse.
+func Agent(ctx context.Context) string {
+	if rec, ok := ctx.Value(recordKey{}).(*recorder); ok {
+		return rec.agent
+	}
+	return ""
+}
+
 // outer begins and ends every request: id, client's address, deadline, size
 // limits, log.
 func (s *Server) outer(inner, packed http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		rec := &recorder{ResponseWriter: w, start: time.Now(), patience: s.opt.WriteTimeout}
+		rec := &recorder{ResponseWriter: w, agent: r.UserAgent(), start: time.Now(), patience: s.opt.WriteTimeout}
 		id := s.ids.next()
 		remote, secure, trusted := s.client(r)
 		if given := r.Header.Get("X-Request-Id"); trusted && plausibleID(given) {
@@ -146,14 +154,13 @@ func (s *Server) welcome(r *http.Request) bool {
 	if isLocal(r.RemoteAddr) && (r.URL.Path == "/healthz" || r.URL.Path == "/readyz") {
 		return true
 	}
-	a, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return true // a unix socket: no address to go by
-	}
+	a := calendar.ClientAddr(r.RemoteAddr)
 	switch {
-	case contains(o.Allowed, a.Addr()):
+	case !a.IsValid(): // a unix socket: no address to go by
 		return true
-	case contains(o.Denied, a.Addr()):
+	case contains(o.Allowed, a):
+		return true
+	case contains(o.Denied, a):
 		return false
 	}
 	return len(o.Allowed) == 0 || len(o.Denied) > 0
@@ -236,8 +243,8 @@ func (s *Server) tell(rec *recorder, r *http.Request, id string) {
 		return
 	}
 	host := r.RemoteAddr
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
+	if a := calendar.ClientAddr(host); a.IsValid() {
+		host = a.String()
 	}
 	s.opt.Access.LogAttrs(r.Context(), slog.LevelInfo, "request",
 		slog.String("req", id), slog.String("remote", host), slog.String("user", rec.user), slog.String("op", knownMethod(r.Method)),
@@ -276,8 +283,7 @@ func knownMethod(m string) string {
 // counts, since those before it are what the client says.
 func (s *Server) client(r *http.Request) (remote string, secure, trusted bool) {
 	remote, secure = r.RemoteAddr, r.TLS != nil
-	addr, err := netip.ParseAddrPort(remote)
-	if err != nil || !s.isProxy(addr.Addr()) {
+	if !s.isProxy(calendar.ClientAddr(remote)) {
 		return remote, secure, false
 	}
 	if strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {
@@ -314,8 +320,8 @@ func isTLS(r *http.Request) bool {
 }
 
 func isLocal(remote string) bool {
-	a, err := netip.ParseAddrPort(remote)
-	return err != nil || a.Addr().Unmap().IsLoopback() // no address: a unix socket
+	a := calendar.ClientAddr(remote)
+	return !a.IsValid() || a.IsLoopback() // no address: a unix socket
 }
 
 // plausibleID bounds what a proxy may give as a request id.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"factotum/server/calendar"
@@ -83,6 +84,9 @@ func (c *call) fail(err error) {
 	if c.out.inside && !c.out.discard() {
 		panic(http.ErrAbortHandler)
 	}
+	if s, ok := calendar.RetryAfter(err); ok {
+		c.out.w.Header().Set("Retry-After", strconv.FormatInt(s, 10))
+	}
 	c.out.begin("PUBLISH")
 	c.out.errno(n)
 	c.out.end()
@@ -114,13 +118,7 @@ func (c *call) errno(err error) Errno {
 }
 
 // remote is the address of the client, the zero Addr if it has none.
-func (c *call) remote() netip.Addr {
-	a, err := netip.ParseAddrPort(c.r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}
-	}
-	return a.Addr().Unmap()
-}
+func (c *call) remote() netip.Addr { return calendar.ClientAddr(c.r.RemoteAddr) }
 
 // simple prints a block without components: what print writes, and errno 0.
 func (c *call) simple(method string, print func(*output)) error {

@@ -69,6 +69,7 @@ const (
 	ReadOnlyDatabase           Errno = 78
 	RecurringNotFound          Errno = 81
 	AttachmentNotFound         Errno = 87
+	TryLater                   Errno = 11000
 	CannotConnect              Errno = 11001
 	CannotResolve              Errno = 11002
 )
@@ -98,6 +99,7 @@ var ofKind = map[calendar.Kind]Errno{
 	calendar.NoBackend:    CannotResolve,
 	calendar.LoginFailed:  LoginFailed,
 	calendar.Canceled:     0,
+	calendar.MustWait:     TryLater,
 }
 
 // errnoOf translates a failure into the errno of a command whose own is own.

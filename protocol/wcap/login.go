@@ -13,7 +13,10 @@ import (
 
 // logIn begins a session. The order of the answer matters to clients. WCAP login.
 func (c *call) logIn() error {
-	user := strings.TrimSpace(c.p.text("user"))
+	user, ok := c.p.name("user")
+	if !ok {
+		return LoginFailed
+	}
 	s := session.Session{Login: user, Remote: c.remote().String(), Lang: c.p.text("lang")}
 	if len(s.Lang) > 35 {
 		s.Lang = ""
@@ -59,8 +62,11 @@ func (c *call) whoLogsIn(user string, s *session.Session) (calendar.Person, erro
 	if err != nil {
 		return p, err
 	}
-	name := strings.TrimSpace(c.p.text("proxyauth"))
-	if name == "" {
+	name, ok := c.p.name("proxyauth")
+	switch {
+	case !ok:
+		return p, LoginFailed
+	case name == "":
 		return p, nil
 	}
 	if !c.set.ProxyLogin || !c.isAdmin(p) || !c.mayProxyFrom(c.remote()) {

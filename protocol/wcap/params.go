@@ -3,6 +3,7 @@ package wcap
 import (
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding"
@@ -93,6 +94,21 @@ func (x param) text() string {
 
 // clean makes a decoded value, or a part of it, text.
 func (x param) clean(s string) string { return clean(toUTF8(s, x.enc)) }
+
+// name returns a parameter that names somebody, without blanks around it. Text
+// loses its control characters, but with them a name would be another's: ok is
+// false if it has any.
+func (p params) name(name string) (who string, ok bool) {
+	x, _ := p.find(name)
+	s := toUTF8(x.exact(), x.enc)
+	ok = !strings.ContainsFunc(s, unicode.IsControl)
+	if !utf8.ValidString(s) { // then it is ISO 8859-1
+		for i := range len(s) {
+			ok = ok && !unicode.IsControl(rune(s[i]))
+		}
+	}
+	return strings.TrimSpace(x.clean(s)), ok
+}
 
 // exact is the decoded value with nothing cleaned out of it: for secrets.
 func (x param) exact() string {

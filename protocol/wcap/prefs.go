@@ -24,7 +24,10 @@ func (c *call) prefs(owner calendar.UserID) (map[string]string, error) {
 // whose finds the user that userid names: oneself under every name one has,
 // anybody else for administrators, if that is on. denied is what others get.
 func (c *call) whose(denied Errno) (calendar.Person, error) {
-	id := strings.TrimSpace(c.p.text("userid"))
+	id, ok := c.p.name("userid")
+	if !ok {
+		return calendar.Person{}, denied
+	}
 	if id == "" || strings.EqualFold(id, c.me.ID) || strings.EqualFold(id, c.sess.Login) {
 		return c.me, nil
 	}

@@ -29,7 +29,8 @@ func TestWCAP_13_Login(t *testing.T) {
 		t.Error("USER-ID does not follow the session id at once")
 	}
 	for _, q := range []string{"user=anna&password=x", "user=nobody&password=nobody", "user=anna", "password=anna", "", "user=room1&password=room1",
-		"user=anna%00&password=ben", "user=anna&password=anna%00"} {
+		"user=anna%00&password=ben", "user=anna&password=anna%00", "user=anna%00&password=anna", "user=an%0Dna&password=anna",
+		"user=%09anna&password=anna", "user=anna%0A&password=anna", "user=anna%7F&password=anna", "user=anna%C2%85&password=anna", "user=anna%85&password=anna"} {
 		s.get("login.wcap?" + q).errno(1).lacks("SESSION-ID")
 		s.get("login.wcap?fmt-out=text/xml&" + q).errno(1).lacks("SESSION-ID")
 	}
@@ -48,12 +49,29 @@ func TestProxyLogin(t *testing.T) {
 	s.get("login.wcap?user=anna&password=anna&proxyauth=ben").errno(1)
 	s.get("login.wcap?user=root&password=wrong&proxyauth=ben").errno(1)
 	s.get("login.wcap?user=root&password=root&proxyauth=nobody").errno(1)
+	s.get("login.wcap?user=root&password=root&proxyauth=ben%00").errno(1)
+	s.do("root", "get_userprefs.wcap?userid=ben%00").errno(44)
 	off := newSite(t, func(o *Options) { o.Settings.ProxyLogin = false })
 	off.get("login.wcap?user=root&password=root&proxyauth=ben").errno(1)
 	for from, errno := range map[string]int{"192.0.2.0/24": 0, "198.51.100.0/24": 1} { // requests come from 192.0.2.1
 		s := newSite(t, func(o *Options) { o.Settings.ProxyFrom = []netip.Prefix{netip.MustParsePrefix(from)} })
 		s.get("login.wcap?user=root&password=root&proxyauth=ben").errno(errno)
 		s.get("login.wcap?user=root&password=root").errno(0)
+	}
+}
+
+// Who has to wait after failures gets an errno of its own, and is told how long.
+func TestLoginThatMustWait(t *testing.T) {
+	s := newSite(t, func(o *Options) {
+		o.Login = func(context.Context, string, string, netip.Addr) (calendar.Person, error) {
+			return calendar.Person{}, &calendar.Error{Kind: calendar.MustWait, Op: "log in", After: 31 * time.Second}
+		}
+	})
+	for _, form := range []string{"text/calendar", "text/xml", "text/json"} {
+		r := s.get("login.wcap?user=anna&password=anna&fmt-out=" + form).errno(11000).lacks("SESSION-ID")
+		if got := r.header.Get("Retry-After"); got != "31" {
+			t.Errorf("%s: Retry-After %q", form, got)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Kind says what went wrong in words every protocol can translate.
@@ -32,13 +33,14 @@ const (
 	NoBackend                // no back end is configured for this owner
 	LoginFailed              // wrong user or password, or account not active
 	Canceled                 // the caller went away or its deadline passed
+	MustWait                 // too many failed log-ins: not looked at before Error.After is over
 	numKinds
 )
 
 var kindNames = [numKinds]string{
 	"internal", "no-calendar", "not-found", "denied", "exists", "uid-conflict", "stale", "invalid",
 	"unsupported", "too-large", "not-organizer", "double-booked", "over-quota", "read-only",
-	"bad-sync-token", "too-many", "unavailable", "no-backend", "login-failed", "canceled",
+	"bad-sync-token", "too-many", "unavailable", "no-backend", "login-failed", "canceled", "must-wait",
 }
 
 func (k Kind) String() string {
@@ -124,6 +126,8 @@ type Error struct {
 	Ref    string // calid, calid/name or UID: what the caller may be shown
 	Msg    string // a sentence for the caller: what is wrong and what to mend
 	Err    error  // the cause: logged, never sent
+
+	After time.Duration // when to try again, if that is known; see RetryAfter
 }
 
 func (e *Error) Error() string {
@@ -181,6 +185,16 @@ func MessageOf(err error) string {
 		return e.Msg
 	}
 	return ""
+}
+
+// RetryAfter tells when to try again in whole seconds, at least one, as the
+// header of that name wants it; ok is false where the error does not say.
+func RetryAfter(err error) (seconds int64, ok bool) {
+	var e *Error
+	if !errors.As(err, &e) || e.After <= 0 {
+		return 0, false
+	}
+	return int64((e.After + time.Second - 1) / time.Second), true
 }
 
 // Fail makes an Error that its Kind explains.
