@@ -40,7 +40,7 @@ func newMetrics(program string) *metrics {
 		sent: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "factotum_http_response_bytes_total",
 			Help: "Octets of answers."}, []string{"route"}),
 		logins: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "factotum_logins_total",
-			Help: "Log-ins checked, by outcome: ok, failed, error."}, []string{"outcome"}),
+			Help: "Log-ins asked for, by outcome: ok, failed, waiting (refused because of failures before), error."}, []string{"outcome"}),
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "factotum_backend_calls_total",
 			Help: "Calls of the calendar model, here or over DWP, by their outcome's kind."}, []string{"via", "op", "kind"}),
 		callTime: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "factotum_backend_call_seconds",
@@ -82,8 +82,13 @@ func (m *metrics) seen(s front.Seen) {
 func (m *metrics) login(err error) {
 	outcome := "ok"
 	if err != nil {
-		if outcome = "error"; calendar.KindOf(err) == calendar.LoginFailed {
+		switch calendar.KindOf(err) {
+		case calendar.LoginFailed:
 			outcome = "failed"
+		case calendar.MustWait:
+			outcome = "waiting"
+		default:
+			outcome = "error"
 		}
 	}
 	m.logins.WithLabelValues(outcome).Inc()

@@ -57,7 +57,8 @@ func directoryOptions(cfg *config.Config, log *slog.Logger) (directory.Options, 
 			DWPHost: a.DWPHost, Timezone: a.TimeZone, MemberURL: a.MemberURL, UniqueName: a.UniqueMember,
 			ClassUser: a.ClassUser, ClassRes: a.ClassResource, ClassGroup: a.ClassGroup, ClassPerson: a.ClassPerson,
 		},
-		Log: log,
+		Argon2: directory.Argon2{Time: cfg.Auth.Argon2.Passes, Memory: cfg.Auth.Argon2.Memory, Threads: cfg.Auth.Argon2.Lanes},
+		Log:    log,
 	}
 	if opt.SearchLimit == 0 {
 		opt.SearchLimit = -1 // 0 is without limit in ics.conf
@@ -112,23 +113,15 @@ func ldapOptions(cfg *config.Config, l *directory.LDAPOptions) error {
 
 // loginOptions are the log-in's part of the configuration.
 func loginOptions(cfg *config.Config) directory.LoginOptions {
-	opt := directory.LoginOptions{CacheTTL: cfg.Auth.CacheTTL, CacheSize: cfg.Auth.CacheSize, Pause: cfg.Auth.LoginPause,
-		Quantum: max(cfg.Auth.MaxDelay/9, 1)} // a failure takes one to nine of them
-	if cfg.Auth.CacheSize == 0 || cfg.Auth.CacheTTL == 0 {
+	a := &cfg.Auth
+	limits := directory.NewLimits(a.MaxFailures, a.FailWindow, a.MaxWait)
+	opt := directory.LoginOptions{CacheTTL: a.CacheTTL, CacheBytes: a.CacheBytes, Recheck: a.Recheck, Workers: a.Workers,
+		Limits: &limits, Pause: a.LoginPause, Quantum: max(a.MaxDelay/9, 1)} // a failure takes one to nine of them
+	if a.CacheSize == 0 || a.CacheTTL == 0 {
 		opt.CacheTTL = -1
 	}
-	if cfg.Auth.AppPasswords {
-		opt.AppPasswords = cfg.Auth.PasswordFile
-	}
-	switch n := cfg.Auth.MaxFailures; {
-	case n == 0:
-		none := directory.Limit{Burst: 1 << 30, Every: 1}
-		opt.PerAddress, opt.PerUser, opt.PerKnown = none, none, none
-	default:
-		every := cfg.Auth.FailWindow / 30
-		opt.PerUser = directory.Limit{Burst: n, Every: every}
-		opt.PerKnown = directory.Limit{Burst: 2 * n, Every: every / 2}
-		opt.PerAddress = directory.Limit{Burst: 3 * n, Every: every / 5}
+	if a.AppPasswords {
+		opt.AppPasswords = a.PasswordFile
 	}
 	return opt
 }

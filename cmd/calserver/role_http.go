@@ -65,6 +65,7 @@ func openHTTPRole(ctx context.Context, p *process) (svc running, err error) {
 	}
 	s.release = append(s.release, p.metrics.gauge("factotum_http_connections", "Open HTTP connections.",
 		func() float64 { return float64(s.front.Conns()) }))
+	s.loginGauges(p.metrics)
 	for _, a := range s.addrs {
 		notice(s.log, "listening", "addr", a.String())
 	}
@@ -162,7 +163,7 @@ func (s *httpService) frontOptions(p *process, dir *directory.Directory) (front.
 			return opt, fmt.Errorf("read calstore.calendar.owner.acl: %w", err)
 		}
 		opt.CalDAV = caldav.New(caldav.Options{
-			Backend: s.backend, People: dir, Login: s.login(p), Logger: s.log, OwnerACL: owner,
+			Backend: s.backend, People: dir, Login: s.login(p, "caldav"), Logger: s.log, OwnerACL: owner,
 			Limits: caldav.Limits{ResourceSize: l.ObjectSize, Instances: l.Instances, Attendees: l.Attendees, MultigetRefs: l.Hrefs},
 			XML:    dav.Limits{Depth: l.XMLDepth, Nodes: l.XMLElements}, RetryAfter: p.cfg.DWP.RetryAfter,
 		})
@@ -191,10 +192,11 @@ func networks(list []string) (out []netip.Prefix, err error) {
 	return out, nil
 }
 
-// login checks credentials, and tells statistics and access log of it.
-func (s *httpService) login(p *process) func(context.Context, string, string, netip.Addr) (calendar.Person, error) {
+// login checks credentials for a protocol, and tells statistics and access log
+// of it.
+func (s *httpService) login(p *process, via string) func(context.Context, string, string, netip.Addr) (calendar.Person, error) {
 	return func(ctx context.Context, user, password string, remote netip.Addr) (calendar.Person, error) {
-		person, err := s.logins.Login(ctx, user, password, remote)
+		person, err := s.logins.Login(ctx, user, password, directory.Client{Addr: remote, Via: via, Agent: front.Agent(ctx)})
 		p.metrics.login(err)
 		if err != nil {
 			return person, err
@@ -202,6 +204,22 @@ func (s *httpService) login(p *process) func(context.Context, string, string, ne
 		front.NoteUser(ctx, person.ID)
 		s.hosts.loggedIn(person.ID)
 		return person, nil
+	}
+}
+
+// loginGauges show what the log-ins remember, and who waits.
+func (s *httpService) loginGauges(m *metrics) {
+	for _, g := range []struct {
+		name, help string
+		value      func(directory.LoginStat) float64
+	}{
+		{"factotum_logins_remembered", "Successful log-ins that are remembered.", func(st directory.LoginStat) float64 { return float64(st.Remembered) }},
+		{"factotum_logins_remembered_bytes", "Memory of those.", func(st directory.LoginStat) float64 { return float64(st.RememberedBytes) }},
+		{"factotum_logins_queued", "Passwords that wait to be checked.", func(st directory.LoginStat) float64 { return float64(st.Waiting) }},
+		{"factotum_login_lockouts", "Users at an address, and addresses, that have to wait after failed log-ins.", func(st directory.LoginStat) float64 { return float64(st.LockedOut) }},
+		{"factotum_login_lockouts_begun", "Such waits begun since the start.", func(st directory.LoginStat) float64 { return float64(st.Lockouts) }},
+	} {
+		s.release = append(s.release, m.gauge(g.name, g.help, func() float64 { return g.value(s.logins.Stat()) }))
 	}
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -48,7 +47,7 @@ func mayLogin(t *testing.T, cfg *config.Config, user, password string) bool {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	_, err = l.Login(t.Context(), user, password, netip.Addr{})
+	_, err = l.Login(t.Context(), user, password, directory.Client{})
 	if err != nil && calendar.KindOf(err) != calendar.LoginFailed {
 		t.Fatal(err)
 	}

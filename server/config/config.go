@@ -160,14 +160,22 @@ type Attributes struct {
 type Auth struct {
 	Filter       string        // local.user.authfilter
 	LoginPause   time.Duration // service.plaintextloginpause
-	CacheSize    int           // remembered logins; 0 remembers none
+	CacheSize    int           // 0 remembers no logins
+	CacheBytes   int64         // room for remembered logins
 	CacheTTL     time.Duration
-	MaxFailures  int // failed logins per user, and per address, within FailWindow
+	Recheck      time.Duration // how often a remembered login looks at LDAP again
+	Workers      int           // passwords hashed at once; 0 is half of the cores
+	Argon2       Argon2
+	MaxFailures  int // failed logins of a user at an address after which there are waits
 	FailWindow   time.Duration
+	MaxWait      time.Duration // longest wait
 	MaxDelay     time.Duration // longest answer time of a failed login
 	AppPasswords bool
 	PasswordFile string // hashes of app passwords and of users in LDIF
 }
+
+// Argon2 is the cost of new password hashes.
+type Argon2 struct{ Memory, Passes, Lanes int }
 
 // Admin is the administrator and csadmind.
 type Admin struct {

@@ -63,10 +63,30 @@ func (c *Config) cross() []Problem {
 		add(Error, "factotum.limit.objectsize", "expected at most %d", maxObject)
 	}
 	c.exposed(add)
+	if param, wrong := c.Auth.Argon2.check(); wrong != "" {
+		add(Error, param, "%s", wrong)
+	}
 	if c.Domain.Schema > 2 {
 		add(Error, "local.schemaversion", "expected 1 or 2")
 	}
 	return out
+}
+
+// check bounds the cost of password hashes. The OWASP's choices, from 7 MiB and
+// five passes to 46 MiB and one, are all right.
+func (a Argon2) check() (param, wrong string) {
+	const name, least = "factotum.login.argon2.", 35_000
+	switch {
+	case a.Memory < 7168 || a.Memory > 65536:
+		return name + "memory", fmt.Sprintf("expected 7168 to 65536 KiB, not %d", a.Memory)
+	case a.Passes < 1 || a.Passes > 16:
+		return name + "passes", fmt.Sprintf("expected 1 to 16 passes, not %d", a.Passes)
+	case a.Lanes < 1 || a.Lanes > 4:
+		return name + "lanes", fmt.Sprintf("expected 1 to 4 lanes, not %d", a.Lanes)
+	case a.Memory*a.Passes < least:
+		return name + "passes", fmt.Sprintf("passwords would be guessed too fast: with %d KiB there must be %d passes at least", a.Memory, (least+a.Memory-1)/a.Memory)
+	}
+	return "", ""
 }
 
 func (c *Config) isSet(name string) bool { _, ok := c.set[name]; return ok }

@@ -43,10 +43,11 @@ type AppPasswords struct {
 	log  *slog.Logger
 	now  func() time.Time
 
-	gen  atomic.Uint64 // changes when passwords come or go
-	mu   sync.RWMutex
-	byID map[string]*appRecord
-	seen stamp
+	gen     atomic.Uint64 // changes when passwords come or go
+	reading sync.Mutex    // one reads a changed file
+	mu      sync.RWMutex
+	byID    map[string]*appRecord
+	seen    stamp
 
 	stop, done chan struct{}
 	once       sync.Once
@@ -113,19 +114,30 @@ func (a *AppPasswords) watch() {
 	}
 }
 
+// poll reads a changed file; whoever comes meanwhile waits for that.
 func (a *AppPasswords) poll() {
 	now, err := stampOf(a.path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return
 	}
-	a.mu.Lock()
-	same := now == a.seen
-	a.seen = now // a broken file is told once
-	a.mu.Unlock()
-	if !same {
-		if err := a.reload(); err != nil {
-			a.log.Error("app passwords not read, the old ones stay", "path", a.path, "err", err)
-		}
+	same := func() bool {
+		a.mu.RLock()
+		defer a.mu.RUnlock()
+		return now == a.seen
+	}
+	if same() {
+		return
+	}
+	a.reading.Lock()
+	defer a.reading.Unlock()
+	if same() {
+		return
+	}
+	if err := a.reload(); err != nil {
+		a.log.Error("app passwords not read, the old ones stay", "path", a.path, "err", err)
+		a.mu.Lock()
+		a.seen = now // a broken file is told once
+		a.mu.Unlock()
 	}
 }
 
@@ -136,20 +148,9 @@ func (a *AppPasswords) Close() error {
 	return a.flush()
 }
 
-// Refresh reads the file now if another program changed it.
-func (a *AppPasswords) Refresh() error {
-	now, err := stampOf(a.path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	a.mu.RLock()
-	same := now == a.seen
-	a.mu.RUnlock()
-	if same {
-		return nil
-	}
-	return a.reload()
-}
+// look is poll for those who are about to let somebody in: what csuser did a
+// moment ago counts. It costs one look at the file's date.
+func (a *AppPasswords) look() { a.poll() }
 
 func (a *AppPasswords) reload() error {
 	list, st, err := readAppFile(a.path)

@@ -152,8 +152,8 @@ func TestAppPasswordsRefuse(t *testing.T) {
 	// A broken file keeps the old content.
 	writeFile(t, path, "{\"id\":\"x\"\n")
 	a.poll()
-	if len(a.List("anna")) == 0 || a.Refresh() != nil {
-		t.Error("a broken file emptied the list, or was told twice")
+	if len(a.List("anna")) == 0 {
+		t.Error("a broken file emptied the list")
 	}
 	if _, err := OpenAppPasswords(path, nil); err == nil || !strings.Contains(err.Error(), "line 1") {
 		t.Errorf("opened a broken file: %v", err)

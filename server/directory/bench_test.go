@@ -12,7 +12,7 @@ func BenchmarkRememberedLogin(b *testing.B) {
 	l := logins(b, annaDirectory(b), LoginOptions{})
 	ctx := b.Context()
 	login := func() {
-		if _, err := l.Login(ctx, "anna", "one", here); err != nil {
+		if _, err := l.Login(ctx, "anna", "one", from(here)); err != nil {
 			b.Error(err)
 		}
 	}
@@ -40,7 +40,7 @@ func BenchmarkAppPasswordCheck(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := l.Login(b.Context(), "anna", token, here); err != nil {
+		if _, err := l.Login(b.Context(), "anna", token, from(here)); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -48,7 +48,7 @@ func BenchmarkAppPasswordCheck(b *testing.B) {
 
 func BenchmarkHashPassword(b *testing.B) {
 	for b.Loop() {
-		if _, err := HashPassword("secret"); err != nil {
+		if _, err := HashPassword("secret", DefaultArgon2); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -3,7 +3,6 @@ package directory
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -25,7 +24,7 @@ import (
 func cheapHash(password string) string {
 	salt := []byte("saltsaltsaltsalt")
 	key := argon2.IDKey([]byte(password), salt, 1, 64, 1, 32)
-	return strings.Replace(printArgon(salt, key), fmt.Sprintf("m=%d,t=%d", argonMemory, argonTime), "m=64,t=1", 1)
+	return printArgon(Argon2{Time: 1, Memory: 64, Threads: 1}, salt, key)
 }
 
 var placeholder = regexp.MustCompile(`@([a-z]+-secret)@`)
@@ -300,13 +299,13 @@ func TestLoginOnEverySource(t *testing.T) {
 			{"jdoe", strings.Repeat("x", 5000), ""},
 		} {
 			for range 2 { // the second time from memory
-				p, err := l.Login(t.Context(), c.user, c.password, here)
+				p, err := l.Login(t.Context(), c.user, c.password, from(here))
 				if c.want == "" && !errors.Is(err, calendar.LoginFailed) || c.want != "" && (err != nil || p.ID != c.want) {
 					t.Errorf("Login(%q, %.20q) = %q, %v; want %q", c.user, c.password, p.ID, err, c.want)
 				}
 			}
 		}
-		if p, err := l.Login(t.Context(), "jdoe", "jdoe-secret", here); err != nil || !slices.Contains(p.Groups, "marketing") {
+		if p, err := l.Login(t.Context(), "jdoe", "jdoe-secret", from(here)); err != nil || !slices.Contains(p.Groups, "marketing") {
 			t.Errorf("groups after log-in: %v, %v", p.Groups, err)
 		}
 	})
@@ -315,9 +314,7 @@ func TestLoginOnEverySource(t *testing.T) {
 // logins makes a Logins whose failures do not take time and whose buckets are large.
 func logins(t testing.TB, d *Directory, opt LoginOptions) *Logins {
 	t.Helper()
-	def(&opt.PerAddress, Limit{1000, time.Second})
-	def(&opt.PerUser, Limit{1000, time.Second})
-	def(&opt.PerKnown, Limit{1000, time.Second})
+	def(&opt.Limits, &Limits{})
 	if opt.Sleep == nil {
 		opt.Sleep = func(context.Context, time.Duration) {}
 	}

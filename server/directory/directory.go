@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
+	"unicode"
+	"unicode/utf8"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
@@ -25,17 +28,19 @@ type source interface {
 	entries(ctx context.Context, dns []string) ([]*entry, error)
 	// domains returns the hosted domains, the default one included if it has an entry.
 	domains(ctx context.Context) (*domains, error)
-	// verify checks the password of an entry: nil, errBadPassword, or another error.
+	// verify checks the password of an entry: nil, wrongPassword or another of the
+	// causes, or an error.
 	// A nil entry costs what a wrong password costs.
 	verify(ctx context.Context, e *entry, password string) error
 	// generation changes when entries may have changed; always 0 where the
 	// source cannot know (LDAP).
 	generation() uint64
+	// look makes sure that generation tells of what changed before; it does
+	// nothing where the source cannot know.
+	look()
 	ping(ctx context.Context) error
 	close() error
 }
-
-var errBadPassword = errors.New("wrong password")
 
 // Directory answers questions about people. It implements calendar.People and
 // is safe for concurrent use.
@@ -46,6 +51,7 @@ type Directory struct {
 	admins map[string]bool
 	src    source
 	cache  *lru.Cache[string, cached] // LDAP only
+	dummy  func() string              // a hash of nothing, see newDummy
 }
 
 var _ calendar.People = (*Directory)(nil)
@@ -72,6 +78,7 @@ func Open(opt Options) (*Directory, error) {
 func newDirectory(opt Options) (*Directory, error) {
 	opt = opt.withDefaults()
 	d := &Directory{opt: opt, at: opt.Attributes, admins: map[string]bool{}}
+	d.dummy = sync.OnceValue(func() string { return newDummy(opt.Argon2) })
 	var err error
 	if d.auth, err = parseFilter(opt.AuthFilter); err != nil {
 		return nil, fmt.Errorf("read local.user.authfilter: %w", err)
@@ -104,15 +111,11 @@ func (d *Directory) Refresh() error {
 // lookup finds one entry; several that match are as good as none, since
 // nobody can tell which was meant.
 func (d *Directory) lookup(ctx context.Context, base string, f filter, what string) (*entry, error) {
-	file, polled := d.src.(*ldifSource)
-	var searched uint64
-	if polled {
-		searched = file.generation()
-	}
+	searched := d.src.generation()
 	found, _, err := d.src.search(ctx, base, f, 2)
-	if polled && err == nil && len(found) == 0 {
+	if err == nil && len(found) == 0 {
 		// Who was made a moment ago is found now, not after the next poll.
-		if file.poll(); file.generation() != searched {
+		if d.src.look(); d.src.generation() != searched {
 			found, _, err = d.src.search(ctx, base, f, 2)
 		}
 	}
@@ -167,5 +170,5 @@ func badName(s string) bool {
 const maxLogin = 320
 
 func badText(s string) bool {
-	return strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f || r == 0xFFFD })
+	return strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || r == utf8.RuneError })
 }

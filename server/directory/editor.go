@@ -33,7 +33,7 @@ func NewEditor(opt Options) (*Editor, error) {
 	if _, err := os.Stat(opt.LDIF); err != nil {
 		return nil, fmt.Errorf("edit directory: %w", err)
 	}
-	return &Editor{opt.LDIF, opt}, nil
+	return &Editor{opt.LDIF, opt.withDefaults()}, nil
 }
 
 // NewLDIF writes a new file, mode 0600, with the entries that people of a domain
@@ -297,7 +297,7 @@ func (ed *Editor) entryLines(p *NewPerson) (lines [][2]string, err error) {
 	add("icsDWPHost", fold(p.Host))
 	add("icsTimezone", p.TZID)
 	if p.Password != "" {
-		hash, err := HashPassword(p.Password)
+		hash, err := HashPassword(p.Password, ed.opt.Argon2)
 		if err != nil {
 			return nil, invalid(op, p.ID, "%v", err)
 		}
@@ -364,7 +364,7 @@ func (ed *Editor) Modify(id string, changes ...Change) error {
 		}
 		for _, v := range c.Values {
 			if name == "userpassword" {
-				if _, err := checkHash(context.Background(), v, "x"); errors.Is(err, errUnknownHash) {
+				if _, err := checkHash(v, "x"); errors.Is(err, errUnknownHash) {
 					return invalid(op, id, "userPassword must be a hash")
 				}
 			}
@@ -419,7 +419,7 @@ func (x *edit) rewrite(r *ldifRecord, changes []Change) []byte {
 
 // SetPassword hashes a new password into an entry.
 func (ed *Editor) SetPassword(id, password string) error {
-	hash, err := HashPassword(password)
+	hash, err := HashPassword(password, ed.opt.Argon2)
 	if err != nil {
 		return invalid("set password", id, "%v", err)
 	}

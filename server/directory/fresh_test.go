@@ -3,7 +3,6 @@ package directory
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"path/filepath"
 	"testing"
 	"time"
@@ -37,7 +36,7 @@ func TestNewUserLogsInAtOnce(t *testing.T) {
 	if _, err := dir.Person(context.Background(), "anna"); err != nil {
 		t.Errorf("look up after csuser create: %v", err)
 	}
-	if _, err := logins.Login(context.Background(), "anna", "a secret", netip.Addr{}); err != nil {
+	if _, err := logins.Login(context.Background(), "anna", "a secret", Client{}); err != nil {
 		t.Errorf("log in after csuser create: %v", err)
 	}
 	apps, err := OpenAppPasswords(AppPasswordsPath(path), nil)
@@ -49,7 +48,7 @@ func TestNewUserLogsInAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := logins.Login(context.Background(), "anna", token, netip.Addr{}); err != nil {
+	if _, err := logins.Login(context.Background(), "anna", token, Client{}); err != nil {
 		t.Errorf("log in after csuser app-password: %v", err)
 	}
 }

@@ -265,7 +265,7 @@ func (s *ldapSource) domainEntries(ctx context.Context) ([]*entry, error) {
 // that the server is asked in any case.
 func (s *ldapSource) verify(ctx context.Context, e *entry, password string) error {
 	if password == "" {
-		return errBadPassword // a bind without a password is anonymous and succeeds: RFC 4513 §5.1.2
+		return wrongPassword // a bind without a password is anonymous and succeeds: RFC 4513 §5.1.2
 	}
 	dn := "cn=nobody-" + rand.Text() + "," + s.opt.BaseDN
 	if e != nil {
@@ -275,7 +275,7 @@ func (s *ldapSource) verify(ctx context.Context, e *entry, password string) erro
 	if ldap.IsErrorAnyOf(err, ldap.LDAPResultInvalidCredentials, ldap.LDAPResultInappropriateAuthentication,
 		ldap.LDAPResultNoSuchObject, ldap.LDAPResultUnwillingToPerform, ldap.LDAPResultInsufficientAccessRights,
 		ldap.LDAPResultConstraintViolation, ldap.LDAPResultInvalidDNSyntax, ldap.ErrorEmptyPassword) {
-		return errBadPassword
+		return wrongPassword
 	}
 	if err != nil && !broken(err) {
 		s.d.opt.Log.ErrorContext(ctx, "bind of a user", "dn", dn, "err", err)
@@ -285,6 +285,8 @@ func (s *ldapSource) verify(ctx context.Context, e *entry, password string) erro
 
 // generation is not known: the server does not tell when entries change.
 func (s *ldapSource) generation() uint64 { return 0 }
+
+func (s *ldapSource) look() {}
 
 func (s *ldapSource) ping(ctx context.Context) error {
 	_, _, err := s.ask(ctx, s.opt.BaseDN, ldap.ScopeBaseObject, "(objectClass=*)", []string{"1.1"}, 1)

@@ -75,9 +75,16 @@ func (s *ldifSource) watch(every time.Duration) {
 	}
 }
 
-// poll re-reads a changed file. One that is written in place (same inode)
-// must look the same twice, lest half of it be taken.
-func (s *ldifSource) poll() {
+// look re-reads a file that was replaced: csuser's change counts at once for
+// whoever asks. Who comes while it is read waits. It costs one look at the
+// file's date.
+func (s *ldifSource) look() { s.changed(false) }
+
+// poll is look, and takes a file that was written in place (same inode) when it
+// looks the same twice, lest half of it be taken.
+func (s *ldifSource) poll() { s.changed(true) }
+
+func (s *ldifSource) changed(inPlace bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now, err := stampOf(s.path)
@@ -86,6 +93,8 @@ func (s *ldifSource) poll() {
 		now = stamp{size: -1}
 	case now == s.taken:
 		s.refused, s.lastErr = stamp{}, nil
+		return
+	case now.inode == s.taken.inode && !inPlace:
 		return
 	case now.inode == s.taken.inode && now != s.pending:
 		s.pending = now
@@ -394,7 +403,7 @@ func (s *ldifSource) verify(ctx context.Context, e *entry, password string) erro
 	}
 	checked := false
 	for _, h := range hashes[:min(len(hashes), 4)] {
-		ok, err := checkHash(ctx, h, password)
+		ok, err := checkHash(h, password)
 		switch {
 		case ok:
 			return nil
@@ -406,12 +415,16 @@ func (s *ldifSource) verify(ctx context.Context, e *entry, password string) erro
 			checked = true
 		}
 	}
-	if !checked {
-		if _, err := checkHash(ctx, dummyHash(), password); err != nil {
-			return err
-		}
+	if checked {
+		return wrongPassword
 	}
-	return errBadPassword
+	if _, err := checkHash(s.d.dummy(), password); err != nil {
+		return err
+	}
+	if e != nil {
+		return noHash
+	}
+	return wrongPassword
 }
 
 func (s *ldifSource) generation() uint64 { return s.snap.Load().gen }

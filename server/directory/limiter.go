@@ -1,86 +1,113 @@
 package directory
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
+	"hash/maphash"
 	"net/netip"
+	"slices"
+	"sync"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
-	"golang.org/x/time/rate"
 
 	"factotum/server/calendar"
 )
 
-// Limit is a token bucket: Burst failures at once, then one each Every.
+// Limit says how many failures are free; after each further one there is a
+// wait, twice as long as the one before, from First to Most. After Forget
+// without failures they are forgotten, or after as long as the last wait was.
+// The zero Limit is none.
 type Limit struct {
-	Burst int
-	Every time.Duration
+	Free                int
+	First, Most, Forget time.Duration
 }
 
-// limiter counts failed log-ins, in three kinds of buckets:
+// used is the share of the free failures that n of them are.
+func (l Limit) used(n int) float64 {
+	if l.Free <= 0 {
+		return 0
+	}
+	return float64(n) / float64(l.Free)
+}
+
+// wait is how long to wait after the n-th failure.
+func (l Limit) wait(n int) time.Duration {
+	if n < l.Free || l.Free <= 0 {
+		return 0
+	}
+	d := l.First
+	for ; n > l.Free && d < l.Most; n-- {
+		d *= 2
+	}
+	return min(d, l.Most)
+}
+
+// limiter counts failed log-ins and says who has to wait. It keeps tallies of
+// four kinds:
 //
-//   - by address (IPv4, or the /64 of IPv6), against one machine trying many names;
-//   - by user, against many machines trying one name;
-//   - by login name and address together, once that pair has logged in.
+//   - of an address (IPv4, or the /64 of IPv6), against one machine that tries
+//     many names;
+//   - of a user at an address, against one machine that tries one name;
+//   - of a user, against many machines that try one name. This one makes nobody
+//     wait, since whoever wanted to lock somebody out could: when it is full,
+//     each further address has one free failure instead of some, so that the
+//     right password still works from anywhere at the first try;
+//   - of a login name at an address where it has logged in ("known"). Such a
+//     pair is judged by its own tally alone: others at the same address cannot
+//     lock it out, nor can anybody elsewhere.
 //
-// A pair that succeeded before ("known") is judged by its own bucket alone. So
-// whoever empties a user's bucket from elsewhere, or the bucket of an address,
-// cannot lock out the user where he worked before; he must share that very
-// address and guess there. Log-ins that are remembered do not ask the limiter
-// at all. A pair becomes known only by the right password, so known pairs
-// cannot be crowded out by guesses. Every map is bounded.
+// Log-ins that are remembered do not ask the limiter. A pair becomes known
+// only by the right password, so that known ones are not crowded out by
+// guesses. Every map is bounded, and what nobody waits for is small.
 type limiter struct {
-	address, user, pair Limit
+	limits Limits
+	seed   maphash.Seed
 
-	byAddress *lru.Cache[netip.Addr, *rate.Limiter]
-	byUser    *lru.Cache[string, *rate.Limiter]
-	known     *lru.Cache[pairKey, *rate.Limiter]
+	mu       sync.Mutex
+	maps     [numTallies]*lru.Cache[tallyKey, *tally]
+	lockouts uint64 // waits begun so far
 }
 
-type pairKey struct {
-	login   string
-	address netip.Addr
+// The kinds of tallies.
+const (
+	ofAddress = iota
+	ofPair
+	ofUser
+	ofKnown
+	numTallies
+)
+
+// Limits are those of the kinds of tallies.
+type Limits struct{ Address, Pair, User, Known Limit }
+
+// tallyKey is a keyed hash of what a tally is of: names may be long.
+type tallyKey uint64
+
+// tally counts the failures of one key.
+type tally struct {
+	n     int
+	until time.Time // whoever asks before is refused
+	quiet time.Time // after that it is forgotten
+	user  string    // of whom, shown in the list
+	addr  netip.Addr
 }
 
-const limiterSize = 65536
+const (
+	limiterSize = 32768
+	shownName   = 64 // octets of a name that a tally keeps
+)
 
-func newLimiter(address, user, pair Limit) *limiter {
-	return &limiter{
-		address, user, pair,
-		newLRU[netip.Addr, *rate.Limiter](limiterSize),
-		newLRU[string, *rate.Limiter](limiterSize),
-		newLRU[pairKey, *rate.Limiter](limiterSize),
+func newLimiter(limits Limits) *limiter {
+	l := &limiter{limits: limits, seed: maphash.MakeSeed()}
+	for i := range l.maps {
+		l.maps[i] = newLRU[tallyKey, *tally](limiterSize)
 	}
+	return l
 }
 
-func (l Limit) bucket() *rate.Limiter { return rate.NewLimiter(rate.Every(l.Every), l.Burst) }
-
-// attempt is what one try has taken from the buckets: given back when it succeeds.
-type attempt struct {
-	taken []*rate.Limiter
-	worst float64 // emptiest bucket: share used, 0 to 1
-}
-
-// take draws one token, or tells how long until there is one.
-func (a *attempt) take(b *rate.Limiter, now time.Time) (wait time.Duration, ok bool) {
-	if !b.AllowN(now, 1) {
-		missing := 1 - b.TokensAt(now)
-		return time.Duration(missing / float64(b.Limit()) * float64(time.Second)), false
-	}
-	a.taken = append(a.taken, b)
-	a.worst = max(a.worst, 1-b.TokensAt(now)/float64(b.Burst()))
-	return 0, true
-}
-
-// giveBack returns the tokens: the try was no failure.
-func (a *attempt) giveBack(now time.Time) {
-	for _, b := range a.taken {
-		b.AllowN(now, -1)
-	}
-	a.taken = nil
-}
-
+// addressKey is what counts as one address: the whole of IPv4, and the /64 of
+// IPv6 that one customer gets.
 func addressKey(a netip.Addr) netip.Addr {
 	a = a.Unmap().WithZone("")
 	if a.Is6() {
@@ -91,50 +118,176 @@ func addressKey(a netip.Addr) netip.Addr {
 	return a
 }
 
-// from takes from the buckets that are judged before the user is looked up.
-// isKnown says that no other bucket applies.
-func (l *limiter) from(a *attempt, login string, remote netip.Addr, now time.Time) (isKnown bool, wait time.Duration, ok bool) {
-	addr := addressKey(remote)
-	if b, found := l.known.Get(pairKey{login, addr}); found {
-		wait, ok = a.take(b, now)
-		return true, wait, ok
+func (l *limiter) key(user string, addr netip.Addr) tallyKey {
+	var h maphash.Hash
+	h.SetSeed(l.seed)
+	b := addr.As16()
+	h.Write(b[:])
+	if addr.IsValid() {
+		h.WriteByte(1)
 	}
-	if !addr.IsValid() { // a local socket
-		return false, 0, true
-	}
-	wait, ok = a.take(getOr(l.byAddress, addr, l.address.bucket), now)
-	return false, wait, ok
+	h.WriteString(user)
+	return tallyKey(h.Sum64())
 }
 
-// of takes from the bucket of a user, or of a name that is nobody's.
-func (l *limiter) of(a *attempt, user string, now time.Time) (wait time.Duration, ok bool) {
-	return a.take(getOr(l.byUser, user, l.user.bucket), now)
+// attempt is a try under judgement.
+type attempt struct {
+	login string     // the name as given
+	who   string     // whose it is, canonical; "" before that is known
+	addr  netip.Addr // addressKey
+	known bool       // the pair has logged in before
 }
 
-func (l *limiter) succeeded(a *attempt, login string, remote netip.Addr, now time.Time) {
-	a.giveBack(now)
-	getOr(l.known, pairKey{login, addressKey(remote)}, l.pair.bucket)
-}
-
-// tooMany is the cause of a LoginFailed that came from a limit.
-type tooMany struct{ after time.Duration }
-
-func (e *tooMany) Error() string { return fmt.Sprintf("too many failed log-ins, next in %v", e.after) }
-
-// RetryAfter tells how long to wait before the next try, if err is a log-in
-// refused for too many failures: for the Retry-After header.
-func RetryAfter(err error) (time.Duration, bool) {
-	var e *tooMany
-	if errors.As(err, &e) {
-		return e.after, true
+// wait says how long the client has to wait before this try is looked at; 0
+// is not at all. It is asked again when more is known, and when time passed.
+func (l *limiter) wait(a *attempt, now time.Time) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var until time.Time
+	look := func(kind int, k tallyKey) bool {
+		t, ok := l.maps[kind].Get(k)
+		if ok && t.until.After(until) {
+			until = t.until
+		}
+		return ok
 	}
-	return 0, false
+	if a.known = look(ofKnown, l.key(a.login, a.addr)); !a.known {
+		if a.addr.IsValid() { // else a local socket
+			look(ofAddress, l.key("", a.addr))
+		}
+		if a.who != "" {
+			look(ofPair, l.key(a.who, a.addr))
+		}
+	}
+	return max(until.Sub(now), 0)
 }
 
-func limited(wait time.Duration) error {
-	wait = max(wait.Round(time.Second), time.Second)
-	return &calendar.Error{
-		Kind: calendar.LoginFailed, Op: "log in", Err: &tooMany{wait},
-		Msg: fmt.Sprintf("too many failed log-ins; try again in %v", wait),
+// verdict is what follows from a failure.
+type verdict struct {
+	used     float64       // share of the free failures that are gone
+	wait     time.Duration // before the next try
+	failures int           // that led to it
+}
+
+// failed counts a failure. What has to be waited begins after the answer, which
+// is held back as long as delay says.
+func (l *limiter) failed(a *attempt, now time.Time, delay func(used float64) time.Duration) (v verdict, held time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var tallies []*tally
+	var limits []Limit
+	count := func(kind int, limit Limit, user string, addr netip.Addr) *tally {
+		t := getOr(l.maps[kind], l.key(user, addr), func() *tally { return &tally{user: shown(user), addr: addr} })
+		if now.After(t.quiet) {
+			t.n = 0
+		}
+		t.n++
+		t.quiet = now.Add(limit.Forget)
+		if kind != ofUser {
+			tallies, limits = append(tallies, t), append(limits, limit)
+			v.used = max(v.used, limit.used(t.n))
+		}
+		return t
 	}
+	if a.known {
+		count(ofKnown, l.limits.Known, a.login, a.addr)
+	} else {
+		pair := l.limits.Pair
+		if n := count(ofUser, l.limits.User, a.who, netip.Addr{}).n; l.limits.User.used(n) > 1 {
+			pair.Free = 1
+		}
+		count(ofPair, pair, a.who, a.addr)
+		if a.addr.IsValid() {
+			count(ofAddress, l.limits.Address, "", a.addr)
+		}
+	}
+	v.used = min(v.used, 1)
+	held = delay(v.used)
+	for i, t := range tallies {
+		wait := limits[i].wait(t.n)
+		if wait == 0 {
+			continue
+		}
+		t.until = now.Add(held + wait)
+		t.quiet = t.until.Add(max(wait, limits[i].Forget))
+		if l.lockouts++; wait > v.wait {
+			v.wait, v.failures = wait, t.n
+		}
+	}
+	return v, held
+}
+
+// succeeded notes that a pair has logged in.
+func (l *limiter) succeeded(a *attempt) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.maps[ofKnown].Add(l.key(a.login, a.addr), &tally{user: shown(a.who), addr: a.addr})
+	l.maps[ofPair].Remove(l.key(a.who, a.addr))
+}
+
+// Lockout is somebody who has to wait before log-ins are looked at again.
+type Lockout struct {
+	User     string    `json:"user,omitempty"`    // "" for all names at the address
+	Address  string    `json:"address,omitempty"` // of IPv6 the /64; "" for a local caller
+	Failures int       `json:"failures"`          // so far
+	Until    time.Time `json:"until"`
+}
+
+// list returns who waits, the longest first.
+func (l *limiter) list(now time.Time) (out []Lockout) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, m := range l.maps {
+		for _, t := range m.Values() {
+			if t.until.After(now) {
+				out = append(out, Lockout{User: t.user, Address: addrText(t.addr), Failures: t.n, Until: t.until})
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b Lockout) int {
+		return cmp.Or(b.Until.Compare(a.Until), cmp.Compare(a.User, b.User), cmp.Compare(a.Address, b.Address))
+	})
+	return out
+}
+
+// stat tells how many waits there were so far, and how many are not over.
+func (l *limiter) stat(now time.Time) (begun uint64, open int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, m := range l.maps {
+		for _, t := range m.Values() {
+			if t.until.After(now) {
+				open++
+			}
+		}
+	}
+	return l.lockouts, open
+}
+
+// unlock forgets the failures of a user, of an address, or of both together;
+// with neither it forgets all. It returns how many waits it ended.
+func (l *limiter) unlock(user string, addr netip.Addr, now time.Time) (n int) {
+	user, addr = shown(user), addressKey(addr)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, m := range l.maps {
+		for _, t := range m.Values() {
+			if user != "" && t.user != user || addr.IsValid() && t.addr != addr {
+				continue
+			}
+			if t.until.After(now) {
+				n++
+			}
+			*t = tally{user: t.user, addr: t.addr}
+		}
+	}
+	return n
+}
+
+// mustWait is the answer to who has to wait.
+func mustWait(wait time.Duration) error {
+	e := &calendar.Error{Kind: calendar.MustWait, Op: "log in", After: wait}
+	s, _ := calendar.RetryAfter(e)
+	e.Msg = fmt.Sprintf("Too many failed log-ins; try again in %d s.", s)
+	return e
 }

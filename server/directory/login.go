@@ -6,44 +6,55 @@ import (
 	"fmt"
 	"hash/maphash"
 	"log/slog"
+	"math/rand/v2"
 	"net/netip"
+	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
-
-	"golang.org/x/sync/singleflight"
 
 	"factotum/server/calendar"
 )
 
+// Client is who asks to be let in.
+type Client struct {
+	Addr  netip.Addr // the zero Addr is a local caller
+	Via   string     // the protocol, for the log
+	Agent string     // what the client calls itself, for the log
+}
+
 // Authenticator checks a name and a password. Logins is ours.
 type Authenticator interface {
 	// Login returns the person who logs in. LoginFailed says no, whatever the
-	// reason; RetryAfter(err) tells when a limit is it. remote is the client's
-	// address; the zero Addr is a local caller.
-	Login(ctx context.Context, user, password string, remote netip.Addr) (calendar.Person, error)
+	// reason; MustWait that it was not looked at, because of failures before.
+	Login(ctx context.Context, user, password string, from Client) (calendar.Person, error)
 }
 
 // LoginOptions are the settings of Logins; a zero field is its default.
 type LoginOptions struct {
 	// CacheTTL is how long a successful log-in is remembered
-	// (service.authcachettl); 10 min, negative: not at all.
+	// (service.authcachettl); a day, negative: not at all.
 	CacheTTL time.Duration
-	// CacheSize is the number of log-ins remembered (service.authcachesize); 10000.
-	CacheSize int
+	// CacheBytes is the room for remembered log-ins (factotum.login.cachebytes); 64 MiB.
+	CacheBytes int64
 	// Recheck is how often a remembered log-in looks whether the LDAP entry
-	// changed or was disabled (factotum.auth.recheck); 1 min. With an LDIF file
+	// changed or was disabled (factotum.login.recheck); 1 min. With an LDIF file
 	// that is seen at once.
 	Recheck time.Duration
-	// PerAddress, PerUser and PerKnown limit failed log-ins, see limiter
-	// (factotum.auth.limit.*); 30 and one each 2 s, 10 and one each 10 s, 20
-	// and one each 5 s.
-	PerAddress, PerUser, PerKnown Limit
+	// Limits are those of failed log-ins, see limiter (factotum.login.*). Nil:
+	// 10 free failures of a user at an address, 20 where he has logged in
+	// before, 30 of an address, 100 of a user anywhere.
+	Limits *Limits
 	// AppPasswords is the file with the app passwords
-	// (factotum.auth.apppasswords); empty with an LDIF file: that path with
+	// (factotum.apppasswords.path); empty with an LDIF file: that path with
 	// ".apppasswords", empty with LDAP: none.
 	AppPasswords string
+	// Workers is how many passwords are checked at once; half of the cores
+	// with an LDIF file, and never more; LDAPOptions.MaxConns with LDAP.
+	Workers int
 	// Quantum slows failures: their answers come after a multiple of it; 250 ms.
 	Quantum time.Duration
 	// Pause is a delay before a successful log-in that was not remembered is
@@ -56,27 +67,45 @@ type LoginOptions struct {
 
 // Logins checks passwords for the fronts. It is safe for concurrent use.
 type Logins struct {
-	dir   *Directory
-	opt   LoginOptions
-	log   *slog.Logger
-	limit *limiter
-	cache *loginCache
-	calls singleflight.Group // log-ins under way
-	apps  *AppPasswords      // nil: none
-	seed  maphash.Seed
+	dir    *Directory
+	opt    LoginOptions
+	log    *slog.Logger
+	limit  *limiter
+	cache  *loginCache
+	checks *queue
+	told   *teller
+	apps   *AppPasswords // nil: none
+	seed   maphash.Seed
+
+	mu      sync.Mutex
+	flights map[flightKey]*flight // log-ins under way
 }
 
 var _ Authenticator = (*Logins)(nil)
 
+// DefaultLimits are what factotum.login.* are when they are not set.
+func DefaultLimits() Limits { return NewLimits(10, 5*time.Minute, 15*time.Minute) }
+
+// NewLimits makes the limits of which a user at an address has free failures,
+// which are forgotten after a while without others. The first wait is of two
+// seconds. No free failures is no limit.
+func NewLimits(free int, forget, most time.Duration) Limits {
+	of := func(n int) Limit {
+		return Limit{Free: n * free, First: min(2*time.Second, most), Most: most, Forget: forget}
+	}
+	return Limits{Address: of(3), Pair: of(1), User: of(10), Known: of(2)}
+}
+
 // NewLogins makes the log-in over a Directory. Close ends it.
 func NewLogins(dir *Directory, opt LoginOptions) (*Logins, error) {
-	def(&opt.CacheTTL, 10*time.Minute)
-	def(&opt.CacheSize, 10_000)
+	def(&opt.CacheTTL, 24*time.Hour)
+	def(&opt.CacheBytes, 64<<20)
 	def(&opt.Recheck, time.Minute)
-	def(&opt.PerAddress, Limit{30, 2 * time.Second})
-	def(&opt.PerUser, Limit{10, 10 * time.Second})
-	def(&opt.PerKnown, Limit{20, 5 * time.Second})
 	def(&opt.Quantum, 250*time.Millisecond)
+	if opt.Limits == nil {
+		limits := DefaultLimits()
+		opt.Limits = &limits
+	}
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
@@ -86,10 +115,15 @@ func NewLogins(dir *Directory, opt LoginOptions) (*Logins, error) {
 	if opt.AppPasswords == "" && dir.opt.LDIF != "" {
 		opt.AppPasswords = AppPasswordsPath(dir.opt.LDIF)
 	}
+	if dir.opt.LDIF == "" {
+		def(&opt.Workers, dir.opt.LDAP.MaxConns) // the LDAP server does the work
+	} else if half := HashWorkers(); opt.Workers <= 0 || opt.Workers > half {
+		opt.Workers = half
+	}
 	l := &Logins{
 		dir: dir, opt: opt, log: dir.opt.Log, seed: maphash.MakeSeed(),
-		limit: newLimiter(opt.PerAddress, opt.PerUser, opt.PerKnown),
-		cache: newLoginCache(opt.CacheSize),
+		limit: newLimiter(*opt.Limits), cache: newLoginCache(opt.CacheBytes),
+		checks: newQueue(opt.Workers), told: newTeller(dir.opt.Log), flights: map[flightKey]*flight{},
 	}
 	if opt.AppPasswords != "" {
 		var err error
@@ -99,6 +133,10 @@ func NewLogins(dir *Directory, opt LoginOptions) (*Logins, error) {
 	}
 	return l, nil
 }
+
+// HashWorkers is how many passwords are hashed at once at most: half of the
+// cores, so that the others serve those who have logged in.
+func HashWorkers() int { return max(runtime.GOMAXPROCS(0)/2, 1) }
 
 // AppPasswords returns the app passwords, or nil if there is no file for them.
 func (l *Logins) AppPasswords() *AppPasswords { return l.apps }
@@ -120,130 +158,208 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-var errLoginFailed = &calendar.Error{Kind: calendar.LoginFailed, Op: "log in"}
-
 // Login checks user ("jdoe", "jdoe@sesta.com" or a mail address) and
 // password. It never tells an unknown name from a wrong password, neither in
 // its answer nor by its time.
-func (l *Logins) Login(ctx context.Context, user, password string, remote netip.Addr) (calendar.Person, error) {
+func (l *Logins) Login(ctx context.Context, user, password string, from Client) (calendar.Person, error) {
+	p, err := l.login(ctx, user, password, from.Addr)
+	if why := Why(err); why != "" {
+		l.told.warn(ctx, l.opt.Now(), addressKey(from.Addr), "log-in failed", "user", shown(user), "remote", addrText(from.Addr),
+			"via", from.Via, "agent", shown(from.Agent), "why", why)
+	}
+	return p, err
+}
+
+func (l *Logins) login(ctx context.Context, user, password string, remote netip.Addr) (calendar.Person, error) {
 	if !plausible(user, password) {
-		return calendar.Person{}, errLoginFailed
+		return calendar.Person{}, failed(malformed)
 	}
 	key := l.cache.key(user, password)
-	for {
-		if p, ok := l.remembered(ctx, key, user); ok {
-			return p, nil
+	if p, ok := l.remembered(ctx, key, user); ok {
+		return p, nil
+	}
+	if p, ok := l.byApp(ctx, key, user, password); ok {
+		return p, nil
+	}
+	try := attempt{login: fold(user), addr: addressKey(remote)}
+	if wait := l.limit.wait(&try, l.opt.Now()); wait > 0 {
+		return calendar.Person{}, mustWait(wait)
+	}
+	// Clients open several connections at once: one of them does the work.
+	return l.share(ctx, flightKey{key, try.addr}, func(ctx context.Context) (calendar.Person, error) {
+		return l.check(ctx, key, password, try)
+	})
+}
+
+// flightKey is a log-in of one address.
+type flightKey struct {
+	loginKey
+	addr netip.Addr
+}
+
+// flight is a log-in under way, for all who wait for it.
+type flight struct {
+	clients int
+	cancel  context.CancelFunc
+	done    chan struct{}
+	person  calendar.Person
+	err     error
+}
+
+// share does the work once for all who ask for it meanwhile. It ends early when
+// the last of them has gone.
+func (l *Logins) share(ctx context.Context, key flightKey, work func(context.Context) (calendar.Person, error)) (calendar.Person, error) {
+	l.mu.Lock()
+	f := l.flights[key]
+	if f == nil {
+		f = &flight{done: make(chan struct{})}
+		var own context.Context
+		own, f.cancel = context.WithCancel(context.WithoutCancel(ctx))
+		l.flights[key] = f
+		go func() {
+			defer f.cancel()
+			f.person, f.err = l.guarded(own, work)
+			l.leave(key, f)
+			close(f.done)
+		}()
+	}
+	f.clients++
+	l.mu.Unlock()
+	select {
+	case <-f.done:
+		return f.person, f.err
+	case <-ctx.Done():
+		l.mu.Lock()
+		f.clients--
+		last := f.clients == 0
+		l.mu.Unlock()
+		if last {
+			l.leave(key, f) // who comes now begins anew
+			f.cancel()
 		}
-		// Clients open several connections at once: one of them does the work.
-		leads := false
-		done := l.calls.DoChan(string(key[:]), func() (any, error) {
-			leads = true
-			return l.lead(ctx, key, user, password, remote)
-		})
-		select {
-		case res := <-done:
-			if !leads && errors.Is(res.Err, calendar.Canceled) {
-				continue // its caller went away, we did not
-			}
-			return res.Val.(calendar.Person), res.Err
-		case <-ctx.Done():
-			return calendar.Person{}, unavailable("log in", ctx.Err())
-		}
+		return calendar.Person{}, unavailable("log in", ctx.Err())
 	}
 }
 
-// lead does the work for all who wait for it. It has a goroutine of its own,
-// where a panic would end the process.
-func (l *Logins) lead(ctx context.Context, key loginKey, user, password string, remote netip.Addr) (p calendar.Person, err error) {
+func (l *Logins) leave(key flightKey, f *flight) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.flights[key] == f {
+		delete(l.flights, key)
+	}
+}
+
+// guarded does the work in a goroutine of its own, where a panic would end the
+// process.
+func (l *Logins) guarded(ctx context.Context, work func(context.Context) (calendar.Person, error)) (p calendar.Person, err error) {
 	defer func() {
 		if what := recover(); what != nil {
 			l.log.ErrorContext(ctx, "log-in panicked", "req", calendar.RequestID(ctx), "err", fmt.Sprint(what), "stack", string(debug.Stack()))
 			p, err = calendar.Person{}, &calendar.Error{Kind: calendar.Internal, Op: "log in"}
 		}
 	}()
-	return l.check(ctx, key, user, password, remote)
+	return work(ctx)
 }
 
 // plausible refuses what cannot be a name and a password: empty, too long,
-// CR, LF or NUL.
+// with control characters in the name, with CR, LF or NUL in the password.
 func plausible(user, password string) bool {
 	return !badName(user) && utf8.ValidString(user) && CheckPassword(password) == nil
 }
 
 // check does a log-in that is not remembered.
-func (l *Logins) check(ctx context.Context, key loginKey, user, password string, remote netip.Addr) (calendar.Person, error) {
-	if f, ok := l.dir.src.(*ldifSource); ok {
-		f.poll() // who was made a moment ago can log in now; next to a hash it costs nothing
-	}
-	if p, app, ok := l.byApp(ctx, user, password); ok {
-		l.keep(key, p, 0, app)
-		return p, nil
-	}
+func (l *Logins) check(ctx context.Context, key loginKey, password string, try attempt) (calendar.Person, error) {
 	start := l.opt.Now()
-	login := fold(user)
-	var try attempt
-	known, wait, ok := l.limit.from(&try, login, remote, start)
-	if !ok {
-		return calendar.Person{}, limited(wait)
-	}
-	e, err := l.dir.byLogin(ctx, login)
+	l.dir.src.look() // who was made a moment ago can log in now; next to a hash it costs nothing
+	seen := l.seen()
+	e, err := l.dir.byLogin(ctx, try.login)
 	if err != nil && !isNotFound(err) {
-		try.giveBack(start)
 		return calendar.Person{}, err
 	}
-	person, stamp, err := l.account(ctx, e)
+	person, err := l.account(ctx, e)
 	if err != nil {
-		try.giveBack(start)
 		return calendar.Person{}, err
 	}
-	if !known {
-		who := person.ID
-		if e == nil {
-			who = l.dir.nobody(ctx, login)
-		}
-		if wait, ok := l.limit.of(&try, who, start); !ok {
-			return calendar.Person{}, limited(wait)
+	if try.who = person.ID; e == nil || try.who == "" {
+		try.who = l.dir.nobody(ctx, try.login)
+	}
+	wait := l.limit.wait(&try, start)
+	if wait == 0 {
+		queued := l.checks.do(ctx, try.addr, try.who, func() {
+			// Others may have failed while this one waited for its turn.
+			if wait = l.limit.wait(&try, l.opt.Now()); wait == 0 {
+				err = l.dir.src.verify(ctx, e, password)
+			}
+		})
+		if queued != nil {
+			return calendar.Person{}, queued
 		}
 	}
-	err = l.dir.src.verify(ctx, e, password)
+	if wait > 0 {
+		return calendar.Person{}, mustWait(wait)
+	}
+	var why because
 	switch {
 	case err == nil && e != nil && person.Active && person.Kind == calendar.Individual:
-		l.limit.succeeded(&try, login, remote, l.opt.Now())
-		l.keep(key, person, stamp, "")
+		l.limit.succeeded(&try)
+		l.keep(key, person, e, "", seen)
 		if l.opt.Pause > 0 {
 			l.opt.Sleep(ctx, l.opt.Pause)
 		}
 		return person, nil
-	case err == nil || errors.Is(err, errBadPassword):
-		l.slow(ctx, start, try.worst)
-		return calendar.Person{}, errLoginFailed
+	case err == nil && person.Kind != calendar.Individual:
+		why = notAPerson
+	case err == nil:
+		why = notActive
+	case !errors.As(err, &why):
+		return calendar.Person{}, unavailable("check password", err)
+	case e == nil:
+		why = noSuchUser
+	case strings.HasPrefix(password, appPrefix):
+		why = noAppPassword
 	}
-	try.giveBack(start)
-	return calendar.Person{}, unavailable("check password", err)
+	l.slow(ctx, start, &try)
+	return calendar.Person{}, failed(why)
 }
 
-// slow holds the answer to a failure back, to the next multiple of the
-// quantum, and longer the emptier the buckets are: up to eight more.
-func (l *Logins) slow(ctx context.Context, start time.Time, used float64) {
-	q := l.opt.Quantum
-	spent := l.opt.Now().Sub(start)
-	l.opt.Sleep(ctx, q-spent%q+time.Duration(used*8)*q)
+// slow counts a failure and holds its answer back, to the next multiple of the
+// quantum, and longer the more failures there were: up to eight more.
+func (l *Logins) slow(ctx context.Context, start time.Time, try *attempt) {
+	now, q := l.opt.Now(), l.opt.Quantum
+	v, held := l.limit.failed(try, now, func(used float64) time.Duration {
+		return q - now.Sub(start)%q + time.Duration(used*8)*q
+	})
+	if v.wait > 0 {
+		l.told.warn(ctx, now, try.addr, "log-ins have to wait after failures", "user", shown(try.who), "remote", addrText(try.addr),
+			"failures", v.failures, "dur", v.wait)
+	}
+	l.opt.Sleep(ctx, held)
 }
 
 // account maps a log-in's entry; a nil entry is nobody.
-func (l *Logins) account(ctx context.Context, e *entry) (p calendar.Person, stamp uint64, err error) {
+func (l *Logins) account(ctx context.Context, e *entry) (p calendar.Person, err error) {
 	if e == nil {
-		return p, 0, nil
+		return p, nil
 	}
 	ds, err := l.dir.src.domains(ctx)
 	if err != nil {
-		return p, 0, unavailable("read domains", err)
+		return p, unavailable("read domains", err)
 	}
 	p, err = l.dir.full(ctx, e, ds)
 	if isNotFound(err) { // an entry without a usable id cannot log in
-		return calendar.Person{}, 0, nil
+		return calendar.Person{}, nil
 	}
-	return p, l.stamp(e), err
+	return p, err
+}
+
+// stampAttrs are the attributes that change when a log-in may no longer hold:
+// the password as the LDIF file has it, and what LDAP servers say of changes.
+// Of these, the first row alone tells of every change. OpenLDAP's entryCSN is
+// finer than the second of the others.
+var stampAttrs = [2][]string{
+	{"entrycsn", "modifytimestamp", "whenchanged"},
+	{"userpassword", "pwdchangedtime", "pwdlastset", "pwdaccountlockedtime", "pwdreset", "lockouttime", "useraccountcontrol",
+		"nsaccountlock", "passwordexpirationtime", "accountunlocktime"},
 }
 
 // stamp changes when what a log-in depends on changes: the password, the
@@ -252,36 +368,35 @@ func (l *Logins) stamp(e *entry) uint64 {
 	var h maphash.Hash
 	h.SetSeed(l.seed)
 	h.WriteString(e.key)
-	for _, a := range []string{
-		"userpassword", "modifytimestamp", "pwdchangedtime", "pwdaccountlockedtime",
-		l.dir.at.Status, l.dir.at.Access, l.dir.at.UserStatus,
-	} {
-		for _, v := range e.all(a) {
-			h.WriteByte(0)
-			h.WriteString(v)
+	for _, attrs := range [][]string{stampAttrs[0], stampAttrs[1], {l.dir.at.Status, l.dir.at.Access, l.dir.at.UserStatus}} {
+		for _, a := range attrs {
+			for _, v := range e.all(a) {
+				h.WriteByte(0)
+				h.WriteString(v)
+			}
+			h.WriteByte(1)
 		}
-		h.WriteByte(1)
 	}
 	return h.Sum64()
 }
 
 // byApp tries the password as an app password of the user.
-func (l *Logins) byApp(ctx context.Context, user, password string) (p calendar.Person, app string, ok bool) {
-	if l.apps == nil {
-		return p, "", false
+func (l *Logins) byApp(ctx context.Context, key loginKey, user, password string) (calendar.Person, bool) {
+	if l.apps == nil || !strings.HasPrefix(password, appPrefix) {
+		return calendar.Person{}, false
 	}
+	l.apps.look() // one may have been made, or revoked, a moment ago
+	seen := l.seen()
 	owner, app, ok := l.apps.check(password)
-	if !ok && strings.HasPrefix(password, appPrefix) && l.apps.Refresh() == nil {
-		owner, app, ok = l.apps.check(password) // made a moment ago
-	}
 	if !ok {
-		return p, "", false
+		return calendar.Person{}, false
 	}
 	p, err := l.dir.Person(ctx, user)
 	if err != nil || p.ID != owner || !p.Active || p.Kind != calendar.Individual || !calendar.SameEntry(l.apps.entry(app), p.Entry) {
-		return calendar.Person{}, "", false
+		return calendar.Person{}, false
 	}
-	return p, app, true
+	l.keep(key, p, nil, app, seen)
+	return p, true
 }
 
 // byLogin finds the entry of a login name, given in lower case: by the
@@ -317,86 +432,150 @@ func (d *Directory) nobody(ctx context.Context, login string) string {
 	return login
 }
 
-// Forget drops every remembered log-in of a user, after a change of password.
-func (l *Logins) Forget(id calendar.UserID) { l.cache.forget(id) }
+// Forget drops every remembered log-in of a user, or of all if id is "": csuser
+// says so after a change, where LDAP would tell a minute later.
+func (l *Logins) Forget(id calendar.UserID) { l.cache.forget(fold(id)) }
 
-func (l *Logins) keep(key loginKey, p calendar.Person, stamp uint64, app string) {
+// Lockouts lists who has to wait before log-ins are looked at again.
+func (l *Logins) Lockouts() []Lockout { return l.limit.list(l.opt.Now()) }
+
+// Unlock forgets the failures of a user, of an address, or of both together,
+// and returns how many waits it ended.
+func (l *Logins) Unlock(id calendar.UserID, addr netip.Addr) int {
+	return l.limit.unlock(fold(id), addr, l.opt.Now())
+}
+
+// LoginStat are numbers for statistics.
+type LoginStat struct {
+	Remembered      int    // log-ins that are remembered
+	RememberedBytes int64  // and their octets
+	Waiting         int    // password checks that wait for a worker
+	Lockouts        uint64 // waits after failures, begun so far
+	LockedOut       int    // those that are not over
+}
+
+// Stat tells the numbers.
+func (l *Logins) Stat() (s LoginStat) {
+	s.Remembered, s.RememberedBytes = l.cache.stat()
+	s.Waiting = l.checks.len()
+	s.Lockouts, s.LockedOut = l.limit.stat(l.opt.Now())
+	return s
+}
+
+// generations say which states of the directory and of the app passwords
+// something was true in.
+type generations struct{ dir, apps uint64 }
+
+// seen is taken before anything is looked up: what changes while a password is
+// checked is noticed when the log-in is used next.
+func (l *Logins) seen() (g generations) {
+	g.dir = l.dir.src.generation()
+	if l.apps != nil {
+		g.apps = l.apps.generation()
+	}
+	return g
+}
+
+// unstamped is the longest that a log-in is remembered where the LDAP server
+// does not let us see when an entry changes: a new bind finds out.
+const unstamped = 15 * time.Minute
+
+// keep remembers a log-in, with the entry if a password of its own opened it.
+// Not all of those who come at once are to be forgotten at once.
+func (l *Logins) keep(key loginKey, p calendar.Person, e *entry, app string, at generations) {
 	if l.opt.CacheTTL < 0 {
 		return
 	}
 	now := l.opt.Now()
-	r := &rememberedLogin{person: p, stamp: stamp, app: app, until: now.Add(l.opt.CacheTTL)}
-	r.gen.Store(l.dir.src.generation())
-	r.checked.Store(now.UnixNano())
-	if app != "" {
-		r.appGen.Store(l.apps.generation())
+	r := rememberedLogin{key: key, id: strings.Clone(p.ID), entry: strings.Clone(p.Entry), app: app, seen: at, checked: now}
+	r.octets = headOctets + int64(len(r.id)+len(r.entry))
+	ttl := l.opt.CacheTTL
+	if e != nil {
+		r.stamp = l.stamp(e)
+		if r.seen.dir == 0 && !slices.ContainsFunc(stampAttrs[0], func(a string) bool { return e.one(a) != "" }) {
+			ttl = min(ttl, unstamped)
+		}
 	}
-	l.cache.Add(key, r)
+	if ttl > time.Hour {
+		ttl -= rand.N(ttl / 8)
+	}
+	r.until = now.Add(ttl)
+	if r.seen.dir == 0 { // else it is in memory anyway
+		r.person = &p
+		r.octets += personOctets(&p)
+	}
+	l.cache.put(r)
 }
 
 // remembered answers from memory. It looks again at the directory when that
 // has changed (LDIF), or when the last look is Recheck ago (LDAP).
 func (l *Logins) remembered(ctx context.Context, key loginKey, user string) (calendar.Person, bool) {
-	r, ok := l.cache.Get(key)
+	r, ok := l.cache.get(key)
 	if !ok {
 		return calendar.Person{}, false
 	}
 	now := l.opt.Now()
 	if now.After(r.until) {
-		l.cache.Remove(key)
+		l.cache.remove(key)
 		return calendar.Person{}, false
 	}
 	if r.app != "" {
-		if g := l.apps.generation(); r.appGen.Load() != g {
-			if !l.apps.exists(r.app, r.person.ID) {
-				l.cache.Remove(key)
-				return calendar.Person{}, false
-			}
-			r.appGen.Store(g)
+		l.apps.look()
+	}
+	l.dir.src.look()
+	at := l.seen()
+	if r.app != "" {
+		if at.apps != r.seen.apps && !l.apps.exists(r.app, r.id) {
+			l.cache.remove(key)
+			return calendar.Person{}, false
 		}
 		l.apps.used(r.app, now)
 	}
-	gen := l.dir.src.generation()
-	last := r.checked.Load()
-	if r.gen.Load() == gen && (gen != 0 || now.UnixNano()-last < int64(l.opt.Recheck)) {
-		return r.person, true
+	switch {
+	case at.dir != 0 && at == r.seen:
+		if e := l.dir.src.principal(r.id); e != nil {
+			p, err := l.account(ctx, e)
+			return p, err == nil && p.Active
+		}
+	case at.dir == 0 && at == r.seen && (now.Sub(r.checked) < l.opt.Recheck || !l.cache.looking(key, r.checked, now)):
+		return *r.person, true // or another request is looking
 	}
-	if gen == 0 && !r.checked.CompareAndSwap(last, now.UnixNano()) {
-		return r.person, true // another request is looking
-	}
-	return l.again(ctx, key, r, user, gen)
+	r.seen = at
+	return l.again(ctx, r, user)
 }
 
 // again looks whether a remembered log-in still holds. While LDAP does not
 // answer it does, to the end of its time.
-func (l *Logins) again(ctx context.Context, key loginKey, old *rememberedLogin, user string, gen uint64) (calendar.Person, bool) {
-	var (
-		p     calendar.Person
-		stamp uint64
-		err   error
-	)
-	if old.app != "" {
+func (l *Logins) again(ctx context.Context, r rememberedLogin, user string) (p calendar.Person, ok bool) {
+	var stamp uint64
+	var err error
+	if r.app != "" {
 		p, err = l.dir.Person(ctx, user)
 	} else {
 		var e *entry
 		if e, err = l.dir.byLogin(ctx, fold(user)); err == nil {
-			p, stamp, err = l.account(ctx, e)
+			p, err = l.account(ctx, e)
+			stamp = l.stamp(e)
 		}
 	}
 	switch {
-	case err != nil && !isNotFound(err):
-		return old.person, true
-	case err != nil, p.ID != old.person.ID, !calendar.SameEntry(old.person.Entry, p.Entry), !p.Active, stamp != old.stamp:
-		l.cache.Remove(key)
+	case err != nil && !isNotFound(err) && r.person != nil:
+		return *r.person, true
+	case err != nil, p.ID != r.id, !calendar.SameEntry(r.entry, p.Entry), !p.Active, stamp != r.stamp:
+		l.cache.remove(r.key)
 		return calendar.Person{}, false
 	}
-	r := &rememberedLogin{person: p, stamp: stamp, app: old.app, until: old.until}
-	r.gen.Store(gen)
-	r.checked.Store(l.opt.Now().UnixNano())
-	r.appGen.Store(old.appGen.Load())
-	l.cache.Add(key, r)
+	r.checked = l.opt.Now()
+	if r.person != nil {
+		r.octets += personOctets(&p) - personOctets(r.person)
+		r.person = &p
+	}
+	l.cache.put(r)
 	return p, true
 }
 
 // String keeps secrets out of logs.
-func (l *Logins) String() string { return fmt.Sprintf("logins(%d remembered)", l.cache.Len()) }
+func (l *Logins) String() string {
+	n, _ := l.cache.stat()
+	return fmt.Sprintf("logins(%d remembered)", n)
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -78,20 +79,28 @@ func annaDirectory(t testing.TB) *Directory {
 	return open(t, ldifOptions(t, fmt.Sprintf(annaFile, cheapHash("one"), "active")))
 }
 
-func mustLogin(t *testing.T, l *Logins, user, password string, from netip.Addr) {
+func from(a netip.Addr) Client { return Client{Addr: a, Via: "test"} }
+
+func mustLogin(t *testing.T, l *Logins, user, password string, at netip.Addr) {
 	t.Helper()
-	if p, err := l.Login(t.Context(), user, password, from); err != nil || p.ID != "anna" {
+	if p, err := l.Login(t.Context(), user, password, from(at)); err != nil || p.ID != "anna" {
 		t.Fatalf("log-in of %s: %q, %v", user, p.ID, err)
 	}
 }
 
-func mustFail(t *testing.T, l *Logins, user, password string, from netip.Addr) (retry time.Duration, limited bool) {
+// mustFail tries what does not work, and returns how long to wait if it was not
+// looked at.
+func mustFail(t *testing.T, l *Logins, user, password string, at netip.Addr) (wait time.Duration, limited bool) {
 	t.Helper()
-	_, err := l.Login(t.Context(), user, password, from)
-	if !errors.Is(err, calendar.LoginFailed) {
+	_, err := l.Login(t.Context(), user, password, from(at))
+	var e *calendar.Error
+	if !errors.As(err, &e) || e.Kind != calendar.LoginFailed && e.Kind != calendar.MustWait {
 		t.Fatalf("log-in of %s: %v", user, err)
 	}
-	return RetryAfter(err)
+	if limited = e.Kind == calendar.MustWait; limited != (e.After > 0) {
+		t.Fatalf("log-in of %s: %v after %v", user, err, e.After)
+	}
+	return e.After, limited
 }
 
 func TestLoginIsRemembered(t *testing.T) {
@@ -106,7 +115,12 @@ func TestLoginIsRemembered(t *testing.T) {
 	}
 	mustFail(t, l, "anna", "two", here)
 	mustFail(t, l, "bob", "one", here)
-	c.move(10*time.Minute + time.Second)
+	c.move(20 * time.Hour)
+	mustLogin(t, l, "anna", "one", here)
+	if n := src.checks.Load(); n != 3 {
+		t.Errorf("%d password checks within the day, want 3", n)
+	}
+	c.move(4*time.Hour + time.Second)
 	mustLogin(t, l, "anna", "one", here)
 	if n := src.checks.Load(); n != 4 {
 		t.Errorf("%d password checks after the time to live, want 4", n)
@@ -150,7 +164,7 @@ func TestLoginSeesTheLDAPEntryChange(t *testing.T) {
 	d, c := open(t, ldapOptions(s)), newClock()
 	l := logins(t, d, LoginOptions{Now: c.now, Sleep: c.sleep})
 	login := func() error {
-		_, err := l.Login(t.Context(), "jdoe", "jdoe-secret", here)
+		_, err := l.Login(t.Context(), "jdoe", "jdoe-secret", from(here))
 		return err
 	}
 	if err := login(); err != nil {
@@ -174,32 +188,51 @@ func TestLoginSeesTheLDAPEntryChange(t *testing.T) {
 	if err := login(); err != nil {
 		t.Errorf("a remembered log-in while LDAP is away: %v", err)
 	}
-	c.move(10 * time.Minute)
+	c.move(24 * time.Hour)
 	if err := login(); !errors.Is(err, calendar.Unavailable) {
 		t.Errorf("a new log-in while LDAP is away: %v", err)
 	}
 }
 
+// limits are small ones.
+func limits(address, pair, user, known int) *Limits {
+	of := func(n int) Limit { return Limit{n, 2 * time.Second, time.Minute, 5 * time.Minute} }
+	return &Limits{of(address), of(pair), of(user), of(known)}
+}
+
+// Whoever guesses at a user waits longer and longer, is told how long, and not
+// looked at before; the right password works from elsewhere.
 func TestManyFailuresOfOneUser(t *testing.T) {
 	c := newClock()
-	still := func(context.Context, time.Duration) {}
-	l := logins(t, annaDirectory(t), LoginOptions{
-		Now: c.now, Sleep: still, PerUser: Limit{5, 10 * time.Second}, PerKnown: Limit{3, 10 * time.Second}, CacheTTL: -1,
-	})
-	mustLogin(t, l, "anna", "one", here)
-	// An attacker with many addresses empties the bucket of the user, by any name of hers.
-	names := []string{"anna", "ANNA", "anna@example.com"}
-	for i := range 5 {
-		if _, limited := mustFail(t, l, names[i%3], "guess", netip.AddrFrom4([4]byte{203, 0, 113, byte(i)})); limited {
+	d := annaDirectory(t)
+	src := count(d)
+	l := logins(t, d, LoginOptions{Now: c.now, Limits: limits(100, 4, 100, 3), CacheTTL: -1, Quantum: 1})
+	names := []string{"anna", "ANNA", "anna@example.com"} // all of them hers
+	for i := range 4 {
+		if _, limited := mustFail(t, l, names[i%3], "guess", there); limited {
 			t.Fatalf("limited after %d failures", i)
 		}
 	}
-	wait, limited := mustFail(t, l, "anna", "one", there)
-	if !limited || wait != 10*time.Second {
-		t.Errorf("the right password from an address that is not known: limited %v, %v; want 10s", limited, wait)
+	checks := src.checks.Load()
+	for i, want := range []time.Duration{2, 4, 8, 16, 32, 60, 60} {
+		wait, limited := mustFail(t, l, names[i%3], "one", there) // even the right one
+		if !limited || wait < want*time.Second || wait > want*time.Second+time.Second {
+			t.Fatalf("wait %d: limited %v, %v; want %ds", i, limited, wait, want)
+		}
+		if src.checks.Load() != checks {
+			t.Fatal("a password was checked of somebody who has to wait")
+		}
+		mustLogin(t, l, "anna", "one", here)
+		checks = src.checks.Load()
+		c.move(wait)
+		if _, limited := mustFail(t, l, "anna", "guess", there); limited {
+			t.Fatalf("limited after the wait of %v", wait)
+		}
+		checks = src.checks.Load()
 	}
-	mustLogin(t, l, "anna", "one", here) // where she worked before she still can
-	// In that very place, her own bucket counts.
+	c.move(61 * time.Second)
+	mustLogin(t, l, "anna", "one", there) // the right one in the end
+	// Where she has logged in her own tally counts.
 	for range 3 {
 		if _, limited := mustFail(t, l, "anna", "typo", here); limited {
 			t.Fatal("limited too early")
@@ -208,20 +241,35 @@ func TestManyFailuresOfOneUser(t *testing.T) {
 	if _, limited := mustFail(t, l, "anna", "typo", here); !limited {
 		t.Error("no limit for a known address")
 	}
-	c.move(10 * time.Second)
-	mustLogin(t, l, "anna", "one", here)
-	mustLogin(t, l, "anna", "one", there)
-	// Success costs nothing, however often.
-	for range 20 {
+	c.move(3 * time.Second)
+	for range 20 { // success costs nothing, however often
 		mustLogin(t, l, "anna", "one", here)
 	}
 }
 
+// Guesses from many addresses leave each of them one try: the right password
+// works at the first.
+func TestManyAddressesGuessAtOneUser(t *testing.T) {
+	c := newClock()
+	l := logins(t, annaDirectory(t), LoginOptions{Now: c.now, Limits: limits(100, 4, 10, 3), CacheTTL: -1})
+	at := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{203, 0, 113, byte(i)}) }
+	for i := range 11 {
+		mustFail(t, l, "anna", "guess", at(i))
+	}
+	for i := 20; i < 30; i++ {
+		if _, limited := mustFail(t, l, "anna", "guess", at(i)); limited {
+			t.Fatal("the first try of an address is not looked at")
+		}
+		if _, limited := mustFail(t, l, "anna", "guess", at(i)); !limited {
+			t.Fatal("the second try is looked at")
+		}
+	}
+	mustLogin(t, l, "anna", "one", here)
+}
+
 func TestManyFailuresOfOneAddress(t *testing.T) {
 	c := newClock()
-	l := logins(t, annaDirectory(t), LoginOptions{
-		Now: c.now, Sleep: func(context.Context, time.Duration) {}, PerAddress: Limit{4, time.Second}, CacheTTL: -1,
-	})
+	l := logins(t, annaDirectory(t), LoginOptions{Now: c.now, Limits: limits(4, 100, 100, 100), CacheTTL: -1})
 	mustLogin(t, l, "anna", "one", here)
 	for i := range 4 {
 		if _, limited := mustFail(t, l, fmt.Sprint("nobody", i), "guess", here); limited {
@@ -243,8 +291,108 @@ func TestManyFailuresOfOneAddress(t *testing.T) {
 	if _, limited := mustFail(t, l, "nobody", "x", netip.MustParseAddr("2001:db8:0:1::1")); limited {
 		t.Error("another network is limited")
 	}
+	if _, limited := mustFail(t, l, "nobody", "x", netip.MustParseAddr("::ffff:192.0.2.1")); !limited {
+		t.Error("an address of IPv4 is another one in the clothes of IPv6")
+	}
 	if _, limited := mustFail(t, l, "nobody", "x", netip.Addr{}); limited {
 		t.Error("a local caller is limited")
+	}
+}
+
+// Many people behind one address who come at once, with the right passwords,
+// are no attack; nor does one who knows his password pay for it.
+func TestManyPeopleOfOneAddress(t *testing.T) {
+	var file strings.Builder
+	for i := range 50 {
+		fmt.Fprintf(&file, "dn: uid=u%[1]d,o=x\nobjectClass: person\nuid: u%[1]d\ncn: U\nuserPassword: %[2]s\n\n", i, cheapHash("one"))
+	}
+	l := logins(t, open(t, ldifOptions(t, file.String())), LoginOptions{Limits: limits(3, 2, 10, 2)})
+	var wg sync.WaitGroup
+	for i := range 50 {
+		wg.Go(func() {
+			if _, err := l.Login(t.Context(), fmt.Sprint("u", i), "one", from(here)); err != nil {
+				t.Errorf("u%d: %v", i, err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// Guesses that are made at once are no more than those that are made one by one.
+func TestGuessesAtOnce(t *testing.T) {
+	d := annaDirectory(t)
+	src := count(d)
+	l := logins(t, d, LoginOptions{Limits: limits(100, 4, 100, 4)})
+	var wg sync.WaitGroup
+	for i := range 100 {
+		wg.Go(func() { mustFail(t, l, "anna", fmt.Sprint("guess", i), there) })
+	}
+	wg.Wait()
+	if n := src.checks.Load(); n > int32(4+HashWorkers()) {
+		t.Errorf("%d of 100 guesses were looked at, want 4 and those under way", n)
+	}
+}
+
+// csuser unlock and csuser lockouts.
+func TestLockoutsAreListedAndEnded(t *testing.T) {
+	c := newClock()
+	l := logins(t, annaDirectory(t), LoginOptions{Now: c.now, Limits: limits(6, 2, 100, 2), Quantum: 1})
+	v6 := netip.MustParseAddr("2001:db8::1")
+	for range 2 {
+		mustFail(t, l, "anna@example.com", "x", there)
+		mustFail(t, l, "nobody", "x", there)
+		mustFail(t, l, "bob", "x", v6)
+	}
+	var got []string
+	for _, o := range l.Lockouts() {
+		got = append(got, fmt.Sprintf("%s at %s: %d", o.User, o.Address, o.Failures))
+	}
+	if want := "anna at 203.0.113.9: 2, bob at 2001:db8::: 2, nobody at 203.0.113.9: 2"; strings.Join(got, ", ") != want {
+		t.Errorf("waiting: %s; want %s", strings.Join(got, ", "), want)
+	}
+	if s := l.Stat(); s.LockedOut != 3 || s.Lockouts != 3 {
+		t.Errorf("%+v", s)
+	}
+	if n := l.Unlock("Anna", netip.Addr{}); n != 1 {
+		t.Errorf("unlocked %d of anna", n)
+	}
+	mustLogin(t, l, "anna", "one", there)
+	if n := l.Unlock("", netip.MustParseAddr("2001:db8::2")); n != 1 {
+		t.Errorf("unlocked %d of the network", n)
+	}
+	if _, limited := mustFail(t, l, "bob", "x", v6); limited {
+		t.Error("still locked out")
+	}
+	if n := l.Unlock("", netip.Addr{}); n != 1 || len(l.Lockouts()) != 0 {
+		t.Errorf("unlocked %d of the rest; left %v", n, l.Lockouts())
+	}
+	for range 2 {
+		mustFail(t, l, "nobody", "x", there)
+	}
+	c.move(3 * time.Second)
+	if len(l.Lockouts()) != 0 {
+		t.Error("a wait that is over is in the list")
+	}
+}
+
+// Millions of names take no more room than some thousands.
+func TestLimiterIsBounded(t *testing.T) {
+	l := newLimiter(*limits(2, 2, 2, 2))
+	now := newClock().now()
+	for i := range 3 * limiterSize {
+		a := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
+		try := attempt{login: "x", who: fmt.Sprint(strings.Repeat("x", 300), i), addr: a}
+		l.failed(&try, now, func(float64) time.Duration { return 0 })
+	}
+	for kind, m := range l.maps {
+		if m.Len() > limiterSize {
+			t.Errorf("%d tallies of kind %d", m.Len(), kind)
+		}
+		for _, tally := range m.Values()[:min(m.Len(), 10)] {
+			if len(tally.user) > shownName {
+				t.Errorf("a tally keeps %d octets of a name", len(tally.user))
+			}
+		}
 	}
 }
 
@@ -256,15 +404,20 @@ func TestFailuresLookAlike(t *testing.T) {
 	d := annaDirectory(t)
 	src := count(d)
 	l := logins(t, d, LoginOptions{Now: c.now, Sleep: func(_ context.Context, d time.Duration) { slept = append(slept, d) }})
+	var whys []string
 	for _, user := range []string{"anna", "bob", "nobody", "nobody@example.com"} {
 		before := src.checks.Load()
-		_, err := l.Login(t.Context(), user, "wrong", netip.Addr{})
-		if err != error(errLoginFailed) {
+		_, err := l.Login(t.Context(), user, "wrong", Client{})
+		if calendar.KindOf(err) != calendar.LoginFailed || calendar.MessageOf(err) != "" {
 			t.Errorf("%s: %v", user, err)
 		}
+		whys = append(whys, Why(err))
 		if n := src.checks.Load() - before; n != 1 {
 			t.Errorf("%s: %d password checks, want 1", user, n)
 		}
+	}
+	if want := []string{string(wrongPassword), string(noHash), string(noSuchUser), string(noSuchUser)}; !slices.Equal(whys, want) {
+		t.Errorf("the log has %q, want %q", whys, want)
 	}
 	if len(slept) != 4 {
 		t.Fatalf("%d delays, want 4", len(slept))
@@ -280,7 +433,7 @@ func TestFailuresLookAlike(t *testing.T) {
 // tell who does.
 func TestLimitsDoNotTellWhoExists(t *testing.T) {
 	for _, user := range []string{"anna", "nobody"} {
-		l := logins(t, annaDirectory(t), LoginOptions{Now: newClock().now, PerUser: Limit{2, time.Hour}})
+		l := logins(t, annaDirectory(t), LoginOptions{Now: newClock().now, Limits: limits(100, 2, 100, 100)})
 		mustFail(t, l, user, "x", here)
 		mustFail(t, l, user+"@sesta.com", "x", here)
 		for _, form := range []string{user, user + "@SESTA.com", user + "+sesta.com"} {
@@ -294,7 +447,7 @@ func TestLimitsDoNotTellWhoExists(t *testing.T) {
 func TestFailuresGetSlower(t *testing.T) {
 	c := newClock()
 	var last time.Duration
-	l := logins(t, annaDirectory(t), LoginOptions{Now: c.now, PerUser: Limit{10, time.Minute},
+	l := logins(t, annaDirectory(t), LoginOptions{Now: c.now, Limits: limits(100, 10, 100, 100),
 		Sleep: func(_ context.Context, d time.Duration) { last = d }})
 	mustFail(t, l, "anna", "wrong", here)
 	first := last
@@ -317,7 +470,7 @@ func TestLoginsAtOnceAreOneCheck(t *testing.T) {
 	errs := make(chan error, 9)
 	try := func(ctx context.Context) {
 		wg.Go(func() {
-			_, err := l.Login(ctx, "anna", "one", here)
+			_, err := l.Login(ctx, "anna", "one", from(here))
 			errs <- err
 		})
 	}
@@ -341,7 +494,7 @@ func TestLoginsAtOnceAreOneCheck(t *testing.T) {
 	if n := src.checks.Load(); n < 2 || n > 9 {
 		t.Errorf("%d checks", n)
 	}
-	if !l.cache.Contains(key) {
+	if _, ok := l.cache.get(key); !ok {
 		t.Error("not remembered")
 	}
 }
@@ -357,7 +510,7 @@ func TestLoginThatPanics(t *testing.T) {
 	whole := d.src
 	d.src = failing{whole}
 	l := logins(t, d, LoginOptions{})
-	if _, err := l.Login(t.Context(), "anna", "one", here); calendar.KindOf(err) != calendar.Internal {
+	if _, err := l.Login(t.Context(), "anna", "one", from(here)); calendar.KindOf(err) != calendar.Internal {
 		t.Errorf("got %v", err)
 	}
 	d.src = whole
@@ -379,34 +532,82 @@ func until(t testing.TB, ok func() bool) {
 	}
 }
 
-func TestTwoHashesAtOnce(t *testing.T) {
-	for range cap(hashing) {
-		if err := startHash(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
+// A client that leaves takes its check along.
+func TestLoginIsCancelled(t *testing.T) {
+	d := annaDirectory(t)
+	src := count(d)
+	src.hold = make(chan struct{})
+	l := logins(t, d, LoginOptions{Workers: 1})
+	var wg sync.WaitGroup
+	wg.Go(func() { l.Login(t.Context(), "anna", "first", from(here)) })
+	until(t, func() bool { return src.checks.Load() == 1 })
 	ctx, cancel := context.WithCancel(t.Context())
+	gone := make(chan error)
+	go func() {
+		_, err := l.Login(ctx, "anna", "second", from(here))
+		gone <- err
+	}()
+	until(t, func() bool { return l.checks.len() == 1 })
 	cancel()
-	if _, err := checkHash(ctx, cheapHash("x"), "x"); !errors.Is(err, context.Canceled) {
-		t.Errorf("a third hash: %v", err)
+	if err := <-gone; !errors.Is(err, calendar.Canceled) {
+		t.Errorf("the one who left: %v", err)
 	}
-	l := logins(t, annaDirectory(t), LoginOptions{})
-	if _, err := l.Login(ctx, "anna", "one", here); !errors.Is(err, calendar.Canceled) {
-		t.Errorf("log-in while others hash: %v", err)
-	}
-	for range cap(hashing) {
-		endHash()
-	}
+	until(t, func() bool { return l.checks.len() == 0 })
+	close(src.hold)
+	wg.Wait()
 	mustLogin(t, l, "anna", "one", here)
+	if n := src.checks.Load(); n != 2 {
+		t.Errorf("%d checks, want 2", n)
+	}
+}
+
+// While hashes are computed, and many wait for theirs, who is remembered does
+// not wait.
+func TestWhoIsKnownDoesNotWait(t *testing.T) {
+	d := annaDirectory(t)
+	src := count(d)
+	l := logins(t, d, LoginOptions{Workers: 1, Limits: limits(1000, 1000, 1000, 1000)})
+	mustLogin(t, l, "anna", "one", here)
+	_, token, err := l.apps.Create("anna", "phone")
+	if err != nil {
+		t.Fatal(err)
+	}
+	src.hold = make(chan struct{})
+	var wg sync.WaitGroup
+	for i := range 200 {
+		wg.Go(func() { l.Login(t.Context(), fmt.Sprint("user", i), "x", from(there)) })
+	}
+	until(t, func() bool { return l.checks.len() == 199 })
+	mustLogin(t, l, "anna", "one", here) // would hang
+	mustLogin(t, l, "anna", token, there)
+	close(src.hold)
+	wg.Wait()
 }
 
 func TestRememberedLoginsAreBounded(t *testing.T) {
-	c := newLoginCache(160)
+	const most = 100_000
+	c := newLoginCache(most)
 	for i := range 10_000 {
-		c.Add(c.key(fmt.Sprint(i), "x"), &rememberedLogin{})
+		c.put(rememberedLogin{key: c.key(fmt.Sprint(i), "x"), octets: headOctets})
 	}
-	if n := c.Len(); n > 160 {
-		t.Errorf("%d remembered", n)
+	n, octets := c.stat()
+	if octets > most || n < most/2/int(headOctets) {
+		t.Errorf("%d remembered in %d octets", n, octets)
+	}
+	if _, ok := c.get(c.key("9999", "x")); !ok {
+		t.Error("the last is forgotten")
+	}
+	c.put(rememberedLogin{key: c.key("9999", "x"), octets: headOctets}) // in the place of the other
+	if again, _ := c.stat(); again != n {
+		t.Errorf("%d remembered after the same one again, %d before", again, n)
+	}
+	c.put(rememberedLogin{key: c.key("huge", "x"), octets: most + 1})
+	if _, ok := c.get(c.key("huge", "x")); ok {
+		t.Error("one that is larger than the room is remembered")
+	}
+	c.forget("")
+	if n, octets := c.stat(); n != 0 || octets != 0 {
+		t.Errorf("%d in %d octets after all were forgotten", n, octets)
 	}
 	a, b := newLoginCache(10), newLoginCache(10)
 	if a.key("u", "p") == b.key("u", "p") {
@@ -436,8 +637,7 @@ func TestAppPasswordLogin(t *testing.T) {
 		t.Errorf("%d password checks, want only those of the three failures", n)
 	}
 	// The limits on guesses do not touch it.
-	l.opt.PerUser = Limit{1, time.Hour}
-	l.limit = newLimiter(l.opt.PerUser, l.opt.PerUser, l.opt.PerUser)
+	l.limit = newLimiter(*limits(1, 1, 1, 1))
 	mustFail(t, l, "anna", "x", there)
 	if _, limited := mustFail(t, l, "anna", "x", there); !limited {
 		t.Fatal("no limit")
@@ -447,7 +647,7 @@ func TestAppPasswordLogin(t *testing.T) {
 	if err := apps.Revoke("anna", p.ID); err != nil {
 		t.Fatal(err)
 	}
-	l.limit = newLimiter(Limit{9, time.Hour}, Limit{9, time.Hour}, Limit{9, time.Hour})
+	l.limit = newLimiter(Limits{})
 	mustFail(t, l, "anna", token, here)
 	mustLogin(t, l, "anna", "one", here)
 
@@ -464,11 +664,11 @@ func TestAppPasswordLogin(t *testing.T) {
 }
 
 func TestPasswordHashes(t *testing.T) {
-	hash, err := HashPassword("pässword")
+	hash, err := HashPassword("pässword", DefaultArgon2)
 	if err != nil || !strings.HasPrefix(hash, "{ARGON2}$argon2id$v=19$m=19456,t=2,p=1$") {
 		t.Fatal(hash, err)
 	}
-	again, _ := HashPassword("pässword")
+	again, _ := HashPassword("pässword", DefaultArgon2)
 	if again == hash {
 		t.Error("two hashes share their salt")
 	}
@@ -483,7 +683,7 @@ func TestPasswordHashes(t *testing.T) {
 		{"{bcrypt}" + bcryptHash, "allmine", true},
 		{"{BCRYPT}" + bcryptHash, "allyours", false},
 	} {
-		if ok, err := checkHash(t.Context(), c.hash, c.password); ok != c.ok || err != nil {
+		if ok, err := checkHash(c.hash, c.password); ok != c.ok || err != nil {
 			t.Errorf("%.30s, %q: %v, %v", c.hash, c.password, ok, err)
 		}
 	}
@@ -494,12 +694,12 @@ func TestPasswordHashes(t *testing.T) {
 		"{ARGON2}$argon2id$v=19$m=64,t=1,p=0$YWFhYWFhYWE$YWFhYWFhYWFhYWFhYWFhYQ",
 		"{ARGON2}$argon2id$v=19$m=64,t=1,p=1$$", "{BCRYPT}" + strings.Replace(bcryptHash, "$10$", "$31$", 1), "{BCRYPT}$2a$", "$2a$04$x",
 	} {
-		if ok, err := checkHash(t.Context(), bad, "a"); ok || !errors.Is(err, errUnknownHash) {
+		if ok, err := checkHash(bad, "a"); ok || !errors.Is(err, errUnknownHash) {
 			t.Errorf("%q: %v, %v", bad, ok, err)
 		}
 	}
 	for _, bad := range []string{"", "a\nb", "a\rb", "a\x00b", strings.Repeat("a", 2000)} {
-		if _, err := HashPassword(bad); err == nil {
+		if _, err := HashPassword(bad, DefaultArgon2); err == nil {
 			t.Errorf("%.10q was hashed", bad)
 		}
 	}
@@ -538,7 +738,7 @@ func TestPauseAfterLogin(t *testing.T) {
 	l := logins(t, annaDirectory(t), LoginOptions{Now: c.now, Pause: 7 * time.Second,
 		Sleep: func(_ context.Context, d time.Duration) { slept = append(slept, d) }})
 	for range 3 {
-		if _, err := l.Login(t.Context(), "anna", "one", here); err != nil {
+		if _, err := l.Login(t.Context(), "anna", "one", from(here)); err != nil {
 			t.Fatal(err)
 		}
 	}

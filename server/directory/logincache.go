@@ -6,8 +6,8 @@ import (
 	"crypto/sha256"
 	"hash"
 	"sync"
-	"sync/atomic"
 	"time"
+	"unsafe"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
@@ -18,10 +18,16 @@ import (
 // process drew at random: without that key a dump of the cache is worth nothing.
 type loginKey [sha256.Size]byte
 
-// loginCache remembers successful log-ins.
+// loginCache remembers successful log-ins, bounded by the octets that they
+// take. The one that was used least lately makes room.
 type loginCache struct {
-	*lru.Cache[loginKey, *rememberedLogin]
+	most int64
 	macs sync.Pool // *mac: to make one costs as much as all the rest of a remembered log-in
+
+	mu    sync.Mutex
+	size  int64
+	byKey map[loginKey]*rememberedLogin
+	used  rememberedLogin // ring: used.next is the latest, used.prev the first to go
 }
 
 type mac struct {
@@ -30,22 +36,33 @@ type mac struct {
 	sum loginKey
 }
 
-// rememberedLogin is a log-in that succeeded.
+// rememberedLogin is a log-in that succeeded. What it says does not change,
+// save when it was looked at last, which the cache's lock guards.
 type rememberedLogin struct {
-	person calendar.Person
-	stamp  uint64 // of the entry, see Logins.stamp
-	app    string // id of the app password used, or ""
+	key    loginKey
+	id     calendar.UserID
+	entry  string           // Person.Entry
+	person *calendar.Person // nil with an LDIF file, which is in memory whole
+	stamp  uint64           // of the entry, see Logins.stamp
+	app    string           // id of the app password used, or ""
 	until  time.Time
 
-	gen     atomic.Uint64 // of the directory when it was looked at last
-	checked atomic.Int64  // when that was, in ns
-	appGen  atomic.Uint64 // of the app passwords
+	seen    generations // when it was looked at last
+	checked time.Time   // when that was
+
+	octets     int64
+	prev, next *rememberedLogin
 }
 
-func newLoginCache(size int) *loginCache {
+// headOctets is a log-in without its person: the record, its key in the map
+// and the map's room for growth.
+const headOctets = int64(unsafe.Sizeof(rememberedLogin{})) + 3*(sha256.Size+8)/2
+
+func newLoginCache(octets int64) *loginCache {
 	secret := make([]byte, sha256.Size)
 	rand.Read(secret)
-	c := &loginCache{Cache: newLRU[loginKey, *rememberedLogin](size)}
+	c := &loginCache{most: octets, byKey: map[loginKey]*rememberedLogin{}}
+	c.used.prev, c.used.next = &c.used, &c.used
 	c.macs.New = func() any { return &mac{Hash: hmac.New(sha256.New, secret)} }
 	return c
 }
@@ -62,13 +79,101 @@ func (c *loginCache) key(user, password string) (k loginKey) {
 	return k
 }
 
-// forget drops the log-ins of one user.
+// get returns a copy of what is remembered.
+func (c *loginCache) get(k loginKey) (rememberedLogin, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r, ok := c.byKey[k]
+	if !ok {
+		return rememberedLogin{}, false
+	}
+	c.unlink(r)
+	c.link(r)
+	return *r, true
+}
+
+// put remembers a log-in, in the place of an older one of its key.
+func (c *loginCache) put(r rememberedLogin) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.drop(c.byKey[r.key])
+	if r.octets > c.most {
+		return
+	}
+	n := &r
+	c.byKey[r.key] = n
+	c.link(n)
+	c.size += n.octets
+	for c.size > c.most {
+		c.drop(c.used.prev)
+	}
+}
+
+// looking notes that somebody looks again at a remembered log-in; false if
+// another does already.
+func (c *loginCache) looking(k loginKey, last, now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := c.byKey[k]
+	if r == nil || !r.checked.Equal(last) {
+		return false
+	}
+	r.checked = now
+	return true
+}
+
+func (c *loginCache) remove(k loginKey) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.drop(c.byKey[k])
+}
+
+// forget drops the log-ins of one user, or of all if id is "".
 func (c *loginCache) forget(id calendar.UserID) {
-	for _, k := range c.Keys() {
-		if r, ok := c.Peek(k); ok && r.person.ID == id {
-			c.Remove(k)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, r := range c.byKey {
+		if id == "" || r.id == id {
+			c.drop(r)
 		}
 	}
+}
+
+// stat tells how many log-ins are remembered, and their octets.
+func (c *loginCache) stat() (n int, octets int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.byKey), c.size
+}
+
+func (c *loginCache) drop(r *rememberedLogin) {
+	if r == nil {
+		return
+	}
+	delete(c.byKey, r.key)
+	c.unlink(r)
+	c.size -= r.octets
+}
+
+func (c *loginCache) link(r *rememberedLogin) {
+	r.prev, r.next = &c.used, c.used.next
+	r.prev.next, r.next.prev = r, r
+}
+
+func (c *loginCache) unlink(r *rememberedLogin) { r.prev.next, r.next.prev = r.next, r.prev }
+
+// personOctets is the room of a Person that nobody else keeps.
+func personOctets(p *calendar.Person) int64 {
+	n := int64(unsafe.Sizeof(*p))
+	for _, s := range []string{p.ID, p.Domain, p.Name, p.Given, p.Surname, p.Host, p.TZID, p.Language, p.Owner, p.ACL, p.Entry} {
+		n += int64(len(s))
+	}
+	for _, list := range [][]string{p.Mails, p.Groups, p.CoOwners} {
+		for _, s := range list {
+			n += int64(unsafe.Sizeof(s)) + int64(len(s))
+		}
+	}
+	return n
 }
 
 // newLRU makes a bounded map that forgets what was not asked for the longest.

@@ -47,6 +47,9 @@ type Options struct {
 	// Attributes are the names of attributes and classes (local.lookupldapsearchattr.*).
 	Attributes Attributes
 
+	// Argon2 is the cost of new password hashes; DefaultArgon2.
+	Argon2 Argon2
+
 	Log *slog.Logger     // nil: discarded
 	Now func() time.Time // nil: time.Now
 }
@@ -170,7 +173,8 @@ func (o *Options) wanted() []string {
 		"objectClass", a.UID, a.GroupID, a.CN, a.GivenName, a.SN, a.Mail, a.MailAlt, a.MailEquiv,
 		a.Owner, a.CoOwner, a.DefaultACL, a.DoubleBook, a.AutoAccept, a.ACLGroup, a.DWPHost, a.Timezone,
 		a.MemberURL, a.Status, a.Access, a.UserStatus, a.Language, "icsCapacity",
-		"modifyTimestamp", "pwdChangedTime", "pwdAccountLockedTime",
+		"entryCSN", "modifyTimestamp", "whenChanged", "pwdChangedTime", "pwdLastSet", "pwdAccountLockedTime", "pwdReset", "lockoutTime",
+		"userAccountControl", "nsAccountLock", "passwordExpirationTime", "accountUnlockTime",
 	}, o.Identity...)
 }
 
@@ -193,6 +197,7 @@ func (o Options) withDefaults() Options {
 	for i, a := range o.Identity {
 		o.Identity[i] = fold(a)
 	}
+	def(&o.Argon2, DefaultArgon2)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}

@@ -1,30 +1,34 @@
 package directory
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/crypto/bcrypt"
 )
 
-// Parameters of new hashes: argon2id, RFC 9106 §4 scaled to a server with
-// many log-ins (19 MiB, about 30 ms).
+// Argon2 is the cost of a hash of argon2id. RFC 9106 §3.1. What is too little
+// or too much server/config knows.
+type Argon2 struct {
+	Time, Memory, Threads int // passes; KiB; lanes
+}
+
+// DefaultArgon2 is RFC 9106 §4 scaled to a server with many log-ins: 19 MiB,
+// some 30 ms.
+var DefaultArgon2 = Argon2{Time: 2, Memory: 19 * 1024, Threads: 1}
+
+// Sizes of new hashes, in octets.
 const (
-	argonTime    = 2
-	argonMemory  = 19 * 1024 // KiB
-	argonThreads = 1
-	argonSalt    = 16
-	argonKey     = 32
+	argonSalt = 16
+	argonKey  = 32
 )
 
-// Limits on hashes that others wrote: two at once may not exhaust the machine.
+// Limits on hashes, whoever wrote them: some at once may not exhaust the machine.
 const (
 	maxArgonTime   = 16
 	maxArgonMemory = 64 * 1024 // KiB
@@ -36,26 +40,6 @@ const (
 const maxPassword = 1024
 
 var errUnknownHash = errors.New("not a password hash we check")
-
-// hashing lets two hashes run at once in the whole process, whoever asks:
-// 38 MiB for our own parameters, however many log-ins come.
-var hashing = make(chan struct{}, 2)
-
-func startHash(ctx context.Context) error {
-	select {
-	case hashing <- struct{}{}:
-		return nil
-	default:
-	}
-	select {
-	case hashing <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("wait for a password check: %w", ctx.Err())
-	}
-}
-
-func endHash() { <-hashing }
 
 // CheckPassword says why a string cannot be a password, or nil.
 func CheckPassword(password string) error {
@@ -72,60 +56,52 @@ func CheckPassword(password string) error {
 
 // HashPassword returns a userPassword value for the LDIF file:
 // {ARGON2}$argon2id$v=19$m=…,t=…,p=…$salt$key.
-func HashPassword(password string) (string, error) {
+func HashPassword(password string, cost Argon2) (string, error) {
 	if err := CheckPassword(password); err != nil {
 		return "", err
 	}
 	salt := make([]byte, argonSalt)
 	rand.Read(salt) // never fails
-	if err := startHash(context.Background()); err != nil {
-		return "", err
-	}
-	defer endHash()
-	key := argon2.IDKey([]byte(password), salt, argonTime, argonMemory, argonThreads, argonKey)
-	return printArgon(salt, key), nil
+	key := argon2.IDKey([]byte(password), salt, uint32(cost.Time), uint32(cost.Memory), uint8(cost.Threads), argonKey)
+	return printArgon(cost, salt, key), nil
 }
 
-func printArgon(salt, key []byte) string {
+func printArgon(cost Argon2, salt, key []byte) string {
 	b64 := base64.RawStdEncoding
 	return fmt.Sprintf("{ARGON2}$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version,
-		argonMemory, argonTime, argonThreads, b64.EncodeToString(salt), b64.EncodeToString(key))
+		cost.Memory, cost.Time, cost.Threads, b64.EncodeToString(salt), b64.EncodeToString(key))
 }
 
-// dummyHash is what passwords of nobody are compared with. Its key is random,
-// not the hash of anything.
-var dummyHash = sync.OnceValue(func() string {
+// newDummy makes what passwords of nobody are compared with, at the cost of
+// new hashes. Its key is random, not the hash of anything.
+func newDummy(cost Argon2) string {
 	b := make([]byte, argonSalt+argonKey)
 	rand.Read(b)
-	return printArgon(b[:argonSalt], b[argonSalt:])
-})
+	return printArgon(cost, b[:argonSalt], b[argonSalt:])
+}
 
 // checkHash compares a password with a userPassword value: argon2id
 // ({ARGON2}$argon2id$…) or bcrypt ({BCRYPT}$2b$…, {CRYPT}$2b$…). Anything
 // else, plain text above all, is errUnknownHash.
-func checkHash(ctx context.Context, hash, password string) (bool, error) {
+func checkHash(hash, password string) (bool, error) {
 	scheme, rest, ok := strings.Cut(strings.TrimPrefix(hash, "{"), "}")
 	if !ok || hash[0] != '{' {
 		return false, errUnknownHash
 	}
 	switch {
 	case strings.EqualFold(scheme, "ARGON2") && strings.HasPrefix(rest, "$argon2id$"):
-		return checkArgon(ctx, rest, password)
+		return checkArgon(rest, password)
 	case (strings.EqualFold(scheme, "CRYPT") || strings.EqualFold(scheme, "BCRYPT")) && strings.HasPrefix(rest, "$2"):
 		cost, err := bcrypt.Cost([]byte(rest))
 		if err != nil || cost > maxBcryptCost {
 			return false, errUnknownHash
 		}
-		if err := startHash(ctx); err != nil {
-			return false, err
-		}
-		defer endHash()
 		return bcrypt.CompareHashAndPassword([]byte(rest), []byte(password)) == nil, nil
 	}
 	return false, errUnknownHash
 }
 
-func checkArgon(ctx context.Context, phc, password string) (bool, error) {
+func checkArgon(phc, password string) (bool, error) {
 	var version, memory, time, threads uint32
 	parts := strings.Split(phc, "$") // "", argon2id, v=, m=…, salt, key
 	if len(parts) != 6 {
@@ -140,10 +116,6 @@ func checkArgon(ctx context.Context, phc, password string) (bool, error) {
 		time < 1 || time > maxArgonTime || memory < 8 || memory > maxArgonMemory || threads < 1 || threads > maxArgonLanes {
 		return false, errUnknownHash
 	}
-	if err := startHash(ctx); err != nil {
-		return false, err
-	}
-	defer endHash()
 	got := argon2.IDKey([]byte(password), salt, time, memory, uint8(threads), uint32(len(key)))
 	return subtle.ConstantTimeCompare(got, key) == 1, nil
 }

@@ -53,7 +53,7 @@ func TestLDAPEncrypted(t *testing.T) {
 			continue
 		}
 		l := logins(t, d, LoginOptions{})
-		if _, err := l.Login(t.Context(), "jdoe", "jdoe-secret", here); err != nil {
+		if _, err := l.Login(t.Context(), "jdoe", "jdoe-secret", from(here)); err != nil {
 			t.Errorf("%s: log in: %v", name, err)
 		}
 	}
@@ -65,7 +65,7 @@ func TestLDAPReconnects(t *testing.T) {
 	l := logins(t, d, LoginOptions{CacheTTL: -1})
 	for range 3 {
 		mustFind(t, d)
-		if _, err := l.Login(t.Context(), "jdoe", "jdoe-secret", here); err != nil {
+		if _, err := l.Login(t.Context(), "jdoe", "jdoe-secret", from(here)); err != nil {
 			t.Fatal(err)
 		}
 		s.Stop()
