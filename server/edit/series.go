@@ -91,9 +91,13 @@ func (s *series) override(rid ical.DateTime) *ical.Component {
 // recurs reports whether the object has more than one instance to tell apart.
 func (s *series) recurs() bool { return s.set.Recurring() }
 
-// newOverride makes an override of an instance out of what it shows. RFC 5545
-// §3.8.4.4.
 func (s *series) newOverride(in recur.Instance) *ical.Component {
+	return Override(in, s.zones, s.clock.floating)
+}
+
+// Override makes an override of an instance out of what it shows; zones are those
+// of the object, and floating that in which it is read. RFC 5545 §3.8.4.4.
+func Override(in recur.Instance, zones *recur.Zones, floating recur.Zone) *ical.Component {
 	src := in.Comp
 	c := src.Clone()
 	for _, name := range []string{"RRULE", "RDATE", "EXRULE", "EXDATE"} {
@@ -105,7 +109,7 @@ func (s *series) newOverride(in recur.Instance) *ical.Component {
 		if p == nil {
 			return
 		}
-		k, _ := clockOf(&ical.Component{Name: "X", Props: []ical.Property{{Name: "DTSTART", Params: p.Params, Value: p.Value}}}, s.zones, s.clock.floating)
+		k, _ := clockOf(&ical.Component{Name: "X", Props: []ical.Property{{Name: "DTSTART", Params: p.Params, Value: p.Value}}}, zones, floating)
 		if in.Floating && k.kind != ical.UTC && k.kind != ical.Zoned {
 			p.SetDateTime(k.of(stands)) // its length is by the clock, whatever the zone
 			return

@@ -28,7 +28,7 @@ var mayImport = map[string][]string{
 	"templates":                    {},
 	"server/recur":                 {"server/ical"},
 	"server/zone":                  {"server/ical", "server/recur"},
-	"server/itip":                  {"server/ical", "server/recur"},
+	"server/itip":                  {"server/ical", "server/recur", "server/calendar", "server/edit", "server/zone"},
 	"server/calendar":              {"server/ical", "server/acl"},
 	"server/object":                {"server/ical", "server/recur", "server/calendar"},
 	"server/object/objecttest":     {"server/ical", "server/recur"},

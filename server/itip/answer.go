@@ -1,0 +1,240 @@
+package itip
+
+import (
+	"slices"
+	"strings"
+
+	"factotum/server/calendar"
+	"factotum/server/ical"
+)
+
+// answer applies a REPLY to the organizer's object. RFC 5546 §3.2.3, RFC 6638 §4.2.
+// Nothing of a reply counts but what who sends it says of himself.
+func (in *incoming) answer() Receipt {
+	if r, ok := in.fromAttendee(); !ok {
+		return r
+	}
+	next, err := in.open(in.have.cal.Clone())
+	if err != nil {
+		return unreadableReceipt(err, "")
+	}
+	out := Receipt{Reason: Unchanged}
+	worst := Unchanged
+	for _, c := range in.msg.components() {
+		r, said := in.one(next, c)
+		switch {
+		case r == Answered || r == Delegated:
+			out.Changed = true
+			out.Answers = append(out.Answers, said...)
+			if out.Reason == Unchanged || r == Delegated {
+				out.Reason = r
+			}
+		case worst == Unchanged:
+			worst = r
+		}
+	}
+	if !out.Changed {
+		return Receipt{Reason: worst}
+	}
+	out.Object = next.cal
+	return out
+}
+
+// one applies one component of a REPLY.
+func (in *incoming) one(next *meeting, c *ical.Component) (Reason, []Answer) {
+	speaker := in.speaker(c)
+	is := sameAs(speaker.Value)
+	k := key("")
+	ans := Answer{Was: "NEEDS-ACTION"}
+	target := next.master
+	if p := c.Prop("RECURRENCE-ID"); p != nil {
+		rid, err := p.DateTime()
+		if err != nil {
+			return Unreadable, nil
+		}
+		k = next.keyOf(rid, in.msg.zones)
+		ans.HasRID = true
+		if o := next.overrides[k]; o != nil {
+			target = o
+			if d, err := o.Prop("RECURRENCE-ID").DateTime(); err == nil {
+				ans.RecurrenceID = d
+			}
+		} else {
+			if next.master == nil {
+				return UnknownInstance, nil
+			}
+			named, ok := next.named(rid, in.msg.zones)
+			if !ok {
+				return UnknownInstance, nil
+			}
+			inst, ok := next.instance(named)
+			if !ok {
+				return UnknownInstance, nil
+			}
+			ans.RecurrenceID = inst.RecurrenceID
+			target = next.except(inst)
+		}
+	} else if target == nil {
+		// He answers for all that there is: single instances.
+		return in.each(next, c, speaker)
+	}
+	line, invited := in.line(target, speaker)
+	if !invited {
+		if k == "" && len(next.order) > 0 {
+			return in.each(next, c, speaker)
+		}
+		return NotInvited, nil
+	}
+	rev := received(c)
+	if c.Prop("SEQUENCE") == nil { // it answers what is current
+		rev.seq = max(sequence(target), sequence(next.master))
+	}
+	last, known := revisionOf(attendee(target, is))
+	switch {
+	case known && rev.before(last):
+		return OlderRevision, nil
+	case known && rev.equal(last) && (line == nil || answer(line) == answer(speaker)):
+		return Unchanged, nil
+	}
+	var before ical.Property
+	if line != nil {
+		before = line.Clone()
+		ans.Was = answer(line)
+	} else {
+		target.Add(ical.Property{Name: "ATTENDEE", Value: speaker.Value})
+		line = attendee(target, is)
+		copyParams(line, speaker, "CN", "CUTYPE", "DELEGATED-FROM")
+	}
+	in.write(line, speaker, c, rev)
+	ans.Is, ans.Attendee, ans.Comment = answer(line), line.Clone(), c.Text("COMMENT")
+	delegates(target, c, speaker)
+	if c.Name == "VTODO" {
+		for _, n := range []string{"PERCENT-COMPLETE", "COMPLETED"} {
+			if p := c.Prop(n); p != nil && ans.Is == "COMPLETED" || p != nil && n == "PERCENT-COMPLETE" && ans.Is == "IN-PROCESS" {
+				target.Set(n, p.Value)
+			}
+		}
+	}
+	if k != "" {
+		next.put(k, target)
+	} else {
+		spread(next, is, line, before)
+	}
+	if ans.Is == "DELEGATED" {
+		return Delegated, []Answer{ans}
+	}
+	return Answered, []Answer{ans}
+}
+
+// each applies an answer for the whole to single instances, where he is invited
+// to no more: those that take place when the series does, if he was invited to it.
+func (in *incoming) each(next *meeting, c *ical.Component, speaker *ical.Property) (Reason, []Answer) {
+	worst, best := NotInvited, Reason(0)
+	var said []Answer
+	for _, k := range slices.Clone(next.order) {
+		o := next.overrides[k]
+		a := attendee(o, sameAs(speaker.Value))
+		if a == nil || next.master != nil && (answer(a) != "NEEDS-ACTION" || !onTime(next, k)) {
+			continue
+		}
+		part := c.Clone()
+		part.Add(o.Prop("RECURRENCE-ID").Clone())
+		r, more := (&incoming{Party: in.Party, msg: &meeting{zones: next.zones}, have: in.have, from: in.from}).one(next, part)
+		if said = append(said, more...); len(more) > 0 {
+			best = r
+		} else {
+			worst = r
+		}
+	}
+	if best != 0 {
+		return best, said
+	}
+	return worst, nil
+}
+
+// line is that of who answers in a component; he is invited too if somebody who
+// is sends him: RFC 5546 §3.2.3, delegation.
+func (in *incoming) line(target *ical.Component, speaker *ical.Property) (*ical.Property, bool) {
+	if a := attendee(target, sameAs(speaker.Value)); a != nil {
+		return a, true
+	}
+	from := attendee(target, sameAs(speaker.Param("DELEGATED-FROM")))
+	return nil, from != nil && speaker.Param("DELEGATED-FROM") != "" && slices.ContainsFunc(from.ParamValues("DELEGATED-TO"), sameAs(speaker.Value))
+}
+
+// write notes an answer in an attendee's line.
+func (in *incoming) write(line, speaker *ical.Property, c *ical.Component, rev revision) {
+	line.SetParam("PARTSTAT", answer(speaker))
+	copyParams(line, speaker, "DELEGATED-TO", "SENT-BY")
+	line.DelParam("RSVP")
+	var codes []string
+	for p := range c.All("REQUEST-STATUS") {
+		code, _, _ := strings.Cut(p.Value, ";")
+		if code = strings.TrimSpace(code); code != "" && strings.Trim(code, "0123456789.") == "" && len(codes) < 10 {
+			codes = append(codes, code)
+		}
+	}
+	if len(codes) == 0 {
+		codes = []string{"2.0"}
+	}
+	line.SetParam(statusParam, strings.Join(codes, ","))
+	rev.mark(line)
+}
+
+// delegates adds whom an attendee sends in his place.
+func delegates(target, c *ical.Component, speaker *ical.Property) {
+	if answer(speaker) != "DELEGATED" {
+		return
+	}
+	for _, to := range speaker.ParamValues("DELEGATED-TO") {
+		if attendee(target, sameAs(to)) != nil {
+			continue
+		}
+		p := ical.Property{Name: "ATTENDEE", Value: to}
+		if a := attendee(c, sameAs(to)); a != nil {
+			copyParams(&p, a, "CN", "CUTYPE", "ROLE")
+		}
+		p.SetParam("PARTSTAT", "NEEDS-ACTION")
+		p.SetParam("RSVP", "TRUE")
+		p.SetParam("DELEGATED-FROM", speaker.Value)
+		target.Add(p)
+	}
+}
+
+// spread notes an answer for the whole in those exceptions that take place when
+// the series would, and ask still or have what was answered for the series before:
+// who answers for a series answers for them. before is his line as it was.
+func spread(m *meeting, is func(string) bool, line *ical.Property, before ical.Property) {
+	last, answered := revisionOf(&before)
+	now, _ := revisionOf(line)
+	for _, k := range m.order {
+		a := attendee(m.overrides[k], is)
+		if a == nil || answer(line) == "DELEGATED" || !onTime(m, k) {
+			continue
+		}
+		given, own := revisionOf(a)
+		if answer(a) == "NEEDS-ACTION" || answered && own && given.stamp.Equal(last.stamp) && answer(a) == answer(&before) {
+			copyParams(a, line, "PARTSTAT", statusParam)
+			revision{seq: sequence(m.overrides[k]), stamp: now.stamp}.mark(a)
+		}
+	}
+}
+
+// refresh sends an attendee what he is invited to once more. RFC 5546 §3.2.6.
+func (in *incoming) refresh() Receipt {
+	if r, ok := in.fromAttendee(); !ok {
+		return r
+	}
+	to := in.speaker(in.msg.components()[0])
+	v := in.have.view(in.have.roll().of(calendar.AddressKey(to.Value)))
+	if v.empty() {
+		return Receipt{Reason: NotInvited}
+	}
+	comps := v.clones(in.have.keys())
+	for _, c := range comps {
+		in.ask(c, in.have)
+	}
+	return Receipt{Reason: Resent, Message: &Message{
+		Method: Request, UID: in.have.uid, From: in.address(in.have), To: []string{to.Value}, Calendar: in.envelope(Request, comps, in.have),
+	}}
+}

@@ -1,0 +1,305 @@
+package itip
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"factotum/server/calendar"
+	"factotum/server/ical"
+	"factotum/server/recur"
+)
+
+// key tells the instances of a meeting apart, "" is the whole: it is the same
+// however somebody spells the RECURRENCE-ID. RFC 5545 §3.8.4.4.
+type key string
+
+// meeting is an object taken apart: the master and what overrides it.
+type meeting struct {
+	cal       *ical.Component
+	name      string // of its components
+	uid       string
+	zones     *recur.Zones
+	float     recur.Zone
+	set       *recur.Set
+	master    *ical.Component // nil when there are overrides only
+	overrides map[key]*ical.Component
+	order     []key // of the overrides, as they stand
+}
+
+// open takes an object apart; nil is a meeting without anything.
+func (p *Party) open(cal *ical.Component) (*meeting, error) { return p.read(cal, false) }
+
+// read takes an object or a message apart. Of a bare message only which
+// instances it speaks of has to be right: a reply need not say when they are.
+func (p *Party) read(cal *ical.Component, bare bool) (*meeting, error) {
+	m := &meeting{cal: cal, float: p.Floating, overrides: map[key]*ical.Component{}}
+	if m.float == nil {
+		m.float = recur.UTC
+	}
+	if cal == nil {
+		return m, nil
+	}
+	m.zones = recur.ZonesOf(cal)
+	var comps, timed []*ical.Component
+	for _, c := range cal.Children {
+		if c.Name == "VTIMEZONE" {
+			continue
+		}
+		switch c.Name {
+		case "VEVENT", "VTODO", "VJOURNAL":
+		default:
+			return nil, unreadable("a %s is nothing that people are invited to", c.Name)
+		}
+		if uid := c.Text("UID"); m.uid == "" {
+			m.uid, m.name = uid, c.Name
+		} else if uid != m.uid || c.Name != m.name {
+			return nil, unreadable("components of another UID or kind")
+		}
+		comps = append(comps, c)
+		if bare {
+			c = skeleton(c)
+		}
+		timed = append(timed, c)
+	}
+	if m.uid == "" {
+		return nil, unreadable("no component with a UID")
+	}
+	var err error
+	if m.set, err = recur.Compile(timed, m.zones); err != nil {
+		return nil, unreadable("%v", err)
+	}
+	for _, c := range comps {
+		if c.Prop("RECURRENCE-ID") == nil {
+			m.master = c
+		}
+	}
+	for _, c := range comps {
+		rid := c.Prop("RECURRENCE-ID")
+		if rid == nil {
+			continue
+		}
+		k, err := m.key(rid)
+		if err != nil {
+			return nil, err
+		}
+		if _, twice := m.overrides[k]; !twice {
+			m.order = append(m.order, k)
+		}
+		m.overrides[k] = c
+	}
+	return m, nil
+}
+
+// skeleton is what tells a component of a message from the others of it.
+func skeleton(c *ical.Component) *ical.Component {
+	out := ical.New(c.Name)
+	for _, n := range []string{"UID", "RECURRENCE-ID"} {
+		if p := c.Prop(n); p != nil {
+			out.Add(p.Clone())
+		}
+	}
+	start := ical.Property{Name: "DTSTART", Value: "19700101T000000Z"}
+	if p := c.Prop("RECURRENCE-ID"); p != nil {
+		start = p.Clone()
+		start.Name = "DTSTART"
+		start.DelParam("RANGE")
+	}
+	out.Add(start)
+	return out
+}
+
+// compile works out the recurrence of a master that stands alone.
+func (m *meeting) compile() bool {
+	var err error
+	m.set, err = recur.Compile([]*ical.Component{m.master}, m.zones)
+	return err == nil
+}
+
+func unreadable(format string, args ...any) error {
+	return &calendar.Error{Kind: calendar.Invalid, Err: fmt.Errorf(format, args...)}
+}
+
+func (m *meeting) empty() bool { return m.master == nil && len(m.order) == 0 }
+
+// key is that of a RECURRENCE-ID of the same object.
+func (m *meeting) key(rid *ical.Property) (key, error) {
+	d, err := rid.DateTime()
+	if err != nil {
+		return "", unreadable("RECURRENCE-ID: %v", err)
+	}
+	return m.keyOf(d, m.zones), nil
+}
+
+// keyIn is that of a component, "" of the master.
+func (m *meeting) keyIn(c *ical.Component) key {
+	if rid := c.Prop("RECURRENCE-ID"); rid != nil {
+		if k, err := m.key(rid); err == nil {
+			return k
+		}
+	}
+	return ""
+}
+
+// keyOf is the key of an instance that somebody names, by zones of his own:
+// another zone, UTC, or midnight where a date belongs.
+func (m *meeting) keyOf(d ical.DateTime, zones *recur.Zones) key {
+	if m.master != nil && m.master.Prop("DTSTART") != nil {
+		if rid, ok := m.named(d, zones); ok {
+			return m.plain(rid, m.zones)
+		}
+	}
+	return m.plain(d, zones)
+}
+
+// named finds the instance that a moment names, in the form of the series.
+func (m *meeting) named(d ical.DateTime, zones *recur.Zones) (ical.DateTime, bool) {
+	if in, ok := m.set.InstanceIn(d, zones, m.float); ok {
+		return in.RecurrenceID, true
+	}
+	start := m.master.Prop("DTSTART")
+	if start == nil {
+		return d, false
+	}
+	if first, err := start.DateTime(); err != nil || first.Kind != ical.Date || d.Kind == ical.Date {
+		return d, false
+	}
+	// A day of an all-day series: as it is written, or as it is for the viewer.
+	for _, civil := range []time.Time{m.float.FromUTC(m.instant(d, zones)), d.Civil()} {
+		day := ical.FromCivil(civil.Truncate(24*time.Hour), ical.Date, "")
+		if in, ok := m.set.InstanceIn(day, zones, m.float); ok {
+			return in.RecurrenceID, true
+		}
+	}
+	return d, false
+}
+
+func (m *meeting) instant(d ical.DateTime, zones *recur.Zones) time.Time {
+	if d.Kind == ical.Zoned && zones != nil {
+		if z, ok := zones.Lookup(d.TZID); ok {
+			return z.ToUTC(d.Civil())
+		}
+	}
+	return d.Civil()
+}
+
+func (m *meeting) plain(d ical.DateTime, zones *recur.Zones) key {
+	switch d.Kind {
+	case ical.Date:
+		return key(d.String())
+	case ical.Floating:
+		return key("f" + d.String())
+	}
+	return key(strconv.FormatInt(m.instant(d, zones).Unix(), 10))
+}
+
+// component is what an instance shows: its override, or the master. Nil if the
+// meeting has neither.
+func (m *meeting) component(k key) *ical.Component {
+	if k == "" {
+		return m.master
+	}
+	if c := m.overrides[k]; c != nil {
+		return c
+	}
+	return m.master
+}
+
+// components are the master, if there is one, and the overrides in their order.
+func (m *meeting) components() []*ical.Component {
+	var out []*ical.Component
+	if m.master != nil {
+		out = append(out, m.master)
+	}
+	for _, k := range m.order {
+		out = append(out, m.overrides[k])
+	}
+	return out
+}
+
+// keys are those of components.
+func (m *meeting) keys() []key {
+	var out []key
+	if m.master != nil {
+		out = append(out, "")
+	}
+	return append(out, m.order...)
+}
+
+// instance is what the series shows at a moment: nothing if it has none there.
+func (m *meeting) instance(rid ical.DateTime) (recur.Instance, bool) {
+	if m.set == nil {
+		return recur.Instance{}, false
+	}
+	return m.set.InstanceIn(rid, m.zones, m.float)
+}
+
+// organizer is the address of the first component that has one.
+func (m *meeting) organizer() *ical.Property {
+	for _, c := range m.components() {
+		if p := c.Prop("ORGANIZER"); p != nil {
+			return p
+		}
+	}
+	return nil
+}
+
+// attendee is the line of an address in a component, nil if it is not invited.
+func attendee(c *ical.Component, is func(string) bool) *ical.Property {
+	if c == nil {
+		return nil
+	}
+	for a := range c.All("ATTENDEE") {
+		if is(a.Value) {
+			return a
+		}
+	}
+	return nil
+}
+
+// sameAs makes a test for one calendar user address.
+func sameAs(address string) func(string) bool {
+	k := calendar.AddressKey(address)
+	return func(a string) bool { return calendar.AddressKey(a) == k }
+}
+
+// sequence is the revision of a component, 0 if it says none.
+func sequence(c *ical.Component) int64 {
+	if c == nil {
+		return 0
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(c.Value("SEQUENCE")), 10, 64)
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
+}
+
+// stamp is the DTSTAMP of a component, zero if it has none that one can read.
+func stamp(c *ical.Component) time.Time {
+	if p := c.Prop("DTSTAMP"); p != nil {
+		if d, err := p.DateTime(); err == nil {
+			return d.Civil()
+		}
+	}
+	return time.Time{}
+}
+
+func setSequence(c *ical.Component, n int64) { c.Set("SEQUENCE", strconv.FormatInt(n, 10)) }
+
+// rebuild makes an object of components with what the calendar around them says.
+func rebuild(cal *ical.Component, comps []*ical.Component) *ical.Component {
+	if len(comps) == 0 {
+		return nil
+	}
+	out := &ical.Component{Name: cal.Name}
+	for _, p := range cal.Props {
+		if p.Name != "METHOD" {
+			out.Props = append(out.Props, p.Clone())
+		}
+	}
+	out.AddChild(zonesFor(cal, comps)...)
+	out.AddChild(comps...)
+	return out
+}

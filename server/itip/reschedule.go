@@ -1,0 +1,316 @@
+package itip
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"factotum/server/calendar"
+	"factotum/server/edit"
+	"factotum/server/ical"
+	"factotum/server/recur"
+)
+
+// horizon is how many instances of a series are looked at to see whether a new
+// rule makes any that the old one did not.
+const horizon = 1000
+
+// keepAnswers writes the answers that attendees have given into a new version:
+// they are theirs to give, and the organizer's program may not know the latest.
+// Who is new has given none. It may ask again, though: by SCHEDULE-FORCE-SEND, or
+// by a raised SEQUENCE. RFC 6638 §3.2.1, §3.2.10.
+func (p *Party) keepAnswers(was, is *meeting) {
+	for _, k := range is.keys() {
+		c := is.component(k)
+		old := was.component(k)
+		again := sequence(c) > sequence(old)
+		answered, here := guests(old), guests(c)
+		for a := range c.All("ATTENDEE") {
+			if p.Owner.HasAddress(a.Value) || !byServer(a) {
+				continue
+			}
+			known := answered[calendar.AddressKey(a.Value)]
+			a.DelParam(revisionParam)
+			a.DelParam(statusParam)
+			switch {
+			case known == nil || !byServer(known):
+				if !a.ParamIs("PARTSTAT", "NEEDS-ACTION") {
+					a.SetParam("PARTSTAT", "NEEDS-ACTION")
+				}
+				continue
+			case a.ParamIs("PARTSTAT", "NEEDS-ACTION") && (again || a.ParamIs(forceParam, "REQUEST")):
+			default:
+				copyParams(a, known, "PARTSTAT", "DELEGATED-TO", "DELEGATED-FROM")
+			}
+			copyParams(a, known, revisionParam, statusParam)
+		}
+		if !again && old != nil && p.Stale {
+			for a := range old.All("ATTENDEE") {
+				if from := a.Param("DELEGATED-FROM"); from != "" && here[calendar.AddressKey(a.Value)] == nil && here[calendar.AddressKey(from)] != nil {
+					c.Add(a.Clone())
+				}
+			}
+		}
+	}
+	if !p.Stale || is.master == nil || was.master == nil {
+		return
+	}
+	// Exceptions that answers to one instance have made, which the program does
+	// not know of yet.
+	for _, k := range was.order {
+		c := was.overrides[k]
+		rid, err := c.Prop("RECURRENCE-ID").DateTime()
+		if err != nil || is.overrides[k] != nil || !onlyAnswers(was, k) {
+			continue
+		}
+		in, ok := is.instance(rid)
+		if !ok || in.Override {
+			continue
+		}
+		c = is.except(in)
+		answered := guests(was.overrides[k])
+		for a := range c.All("ATTENDEE") {
+			if known := answered[calendar.AddressKey(a.Value)]; known != nil && byServer(a) {
+				copyParams(a, known, "PARTSTAT", revisionParam, statusParam)
+			}
+		}
+		is.put(k, c)
+	}
+}
+
+// copyParams makes parameters of a property those of another.
+func copyParams(dst, src *ical.Property, names ...string) {
+	for _, n := range names {
+		dst.SetParam(n, slices.Clone(src.ParamValues(n))...)
+	}
+}
+
+// series is the instance that the master alone would show in the place of an
+// override.
+func (m *meeting) series(k key) (recur.Instance, bool) {
+	rid, err := m.overrides[k].Prop("RECURRENCE-ID").DateTime()
+	if err != nil || m.master == nil {
+		return recur.Instance{}, false
+	}
+	alone := &meeting{master: m.master, zones: m.zones, float: m.float}
+	if !alone.compile() {
+		return recur.Instance{}, false
+	}
+	return alone.instance(rid)
+}
+
+// onTime reports whether an override takes place when the series would.
+func onTime(m *meeting, k key) bool {
+	in, ok := m.series(k)
+	if !ok {
+		return false
+	}
+	return sameTimes(instanceOf(m, in.RecurrenceID), timesOf(in))
+}
+
+// onlyAnswers reports whether an override differs from what the series would
+// show in nothing but what attendees have answered.
+func onlyAnswers(m *meeting, k key) bool {
+	return onTime(m, k) && same(timeless(public(m.master)), timeless(public(m.overrides[k])), false)
+}
+
+// timeless is a component without what places it in time.
+func timeless(c *ical.Component) *ical.Component {
+	out := c.Clone()
+	for _, n := range []string{"DTSTART", "DTEND", "DURATION", "DUE", "RRULE", "RDATE", "EXDATE", "EXRULE", "RECURRENCE-ID"} {
+		out.Del(n)
+	}
+	return out
+}
+
+// times are when an instance takes place.
+type times struct {
+	start, end       time.Time
+	allDay, floating bool
+	ok               bool
+}
+
+func timesOf(in recur.Instance) times {
+	return times{start: in.Start, end: in.End, allDay: in.AllDay, floating: in.Floating, ok: true}
+}
+
+func instanceOf(m *meeting, rid ical.DateTime) times {
+	if in, ok := m.instance(rid); ok {
+		return timesOf(in)
+	}
+	return times{}
+}
+
+func sameTimes(a, b times) bool {
+	return a.ok == b.ok && a.allDay == b.allDay && a.floating == b.floating && a.start.Equal(b.start) && a.end.Equal(b.end)
+}
+
+// first is when the master of a meeting takes place: its own DTSTART and end.
+func (m *meeting) first() times {
+	c := m.master
+	if c == nil {
+		return times{}
+	}
+	alone := timeless(c)
+	for _, n := range []string{"DTSTART", "DTEND", "DURATION", "DUE"} {
+		if p := c.Prop(n); p != nil {
+			alone.Add(p.Clone())
+		}
+	}
+	set, err := recur.Compile([]*ical.Component{alone}, m.zones)
+	if err != nil {
+		return times{}
+	}
+	for in, err := range set.Between(context.Background(), time.Time{}, time.Time{}, m.float, recur.Budget{MaxInstances: 1}) {
+		if err == nil {
+			return timesOf(in)
+		}
+	}
+	return times{}
+}
+
+// rule is how the recurrence of a master is written.
+func rule(c *ical.Component) *ical.Component {
+	out := ical.New("X")
+	for _, n := range []string{"DTSTART", "RRULE", "RDATE", "EXRULE", "EXDATE"} {
+		for p := range c.All(n) {
+			out.Add(p.Clone())
+		}
+	}
+	return out
+}
+
+// recurs reports whether a master has more than its DTSTART.
+func recurs(c *ical.Component) bool { return c.Prop("RRULE") != nil || c.Prop("RDATE") != nil }
+
+// newInstances reports whether a series has instances now that it had not.
+func newInstances(was, is *meeting) bool {
+	if ical.Equal(rule(was.master), rule(is.master)) || !recurs(was.master) && !recurs(is.master) {
+		return false
+	}
+	set, err := recur.Compile([]*ical.Component{is.master}, is.zones)
+	if err != nil {
+		return true
+	}
+	n := 0
+	for in, err := range set.Between(context.Background(), time.Time{}, time.Time{}, is.float, recur.Budget{MaxInstances: horizon, MaxSteps: 20 * horizon}) {
+		if err != nil {
+			break
+		}
+		if _, ok := was.set.InstanceIn(in.RecurrenceID, is.zones, is.float); !ok {
+			return true
+		}
+		if n++; n == horizon {
+			break
+		}
+	}
+	return false
+}
+
+// moved reports whether a component of the new version says another time than
+// what stood there before, and so has to be answered again. RFC 6638 §3.2.8.
+func moved(was, is *meeting, k key) bool {
+	if was.empty() {
+		return false
+	}
+	if k == "" {
+		return was.master != nil && (!sameTimes(was.first(), is.first()) || newInstances(was, is))
+	}
+	rid, err := is.overrides[k].Prop("RECURRENCE-ID").DateTime()
+	if err != nil {
+		return false
+	}
+	before := instanceOf(was, rid)
+	return !sameTimes(before, instanceOf(is, rid))
+}
+
+// reschedule asks attendees anew where the time has changed.
+func (p *Party) reschedule(was, is *meeting) {
+	for _, k := range is.keys() {
+		if !moved(was, is, k) {
+			continue
+		}
+		for a := range is.component(k).All("ATTENDEE") {
+			if p.Owner.HasAddress(a.Value) || !byServer(a) {
+				continue
+			}
+			a.SetParam("PARTSTAT", "NEEDS-ACTION")
+			a.SetParam("RSVP", "TRUE")
+			a.DelParam("DELEGATED-TO")
+		}
+	}
+}
+
+// revised are the properties a change of which is a new revision. RFC 5546 §2.1.4.
+func revised(c *ical.Component) *ical.Component {
+	out := ical.New("X")
+	for _, n := range []string{"DTSTART", "DTEND", "DURATION", "DUE", "RRULE", "RDATE", "EXDATE", "STATUS"} {
+		for p := range c.All(n) {
+			out.Add(p.Clone())
+		}
+	}
+	return out
+}
+
+// raise makes the SEQUENCEs of a new version those of a revision, whether the
+// organizer's program thought of it or set them back. Where anything is called
+// off all that remains is newer than that.
+func (p *Party) raise(was, is *meeting, cancels bool) {
+	if was.empty() {
+		return
+	}
+	floor := int64(0)
+	if cancels {
+		for _, k := range was.keys() {
+			floor = max(floor, sequence(was.component(k))+1)
+		}
+	}
+	for _, k := range is.keys() {
+		c, old := is.component(k), was.component(k)
+		n, before := sequence(c), sequence(old)
+		switch {
+		case old == nil:
+			n = max(n, sequence(was.master))
+		case n > before:
+		case k == "" && !ical.Equal(revised(old), revised(c)),
+			k != "" && (moved(was, is, k) || old.Word("STATUS") != c.Word("STATUS")):
+			n = before + 1
+		default:
+			n = before
+		}
+		if n = max(n, floor); n != sequence(c) {
+			setSequence(c, n)
+		}
+		if !moved(was, is, k) {
+			continue
+		}
+		for a := range c.All("ATTENDEE") { // answers to what was before count no more
+			if !p.Owner.HasAddress(a.Value) && byServer(a) {
+				revision{seq: n}.mark(a)
+			}
+		}
+	}
+}
+
+// except makes an override of an instance out of what it shows.
+func (m *meeting) except(in recur.Instance) *ical.Component {
+	return edit.Override(in, m.zones, m.float)
+}
+
+// put stores an override.
+func (m *meeting) put(k key, c *ical.Component) {
+	if old := m.overrides[k]; old != nil {
+		m.cal.Children[slices.Index(m.cal.Children, old)] = c
+	} else {
+		m.order = append(m.order, k)
+		m.cal.AddChild(c)
+	}
+	m.overrides[k] = c
+}
+
+// Organizes reports whether a component is the owner's to change and to invite
+// to. RFC 6638 §3.1.
+func (p *Party) Organizes(c *ical.Component) bool {
+	o := c.Prop("ORGANIZER")
+	return o != nil && calendar.AddressKey(o.Value) != "" && p.Owner.HasAddress(o.Value)
+}

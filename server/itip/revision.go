@@ -1,0 +1,56 @@
+package itip
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"factotum/server/ical"
+)
+
+// revision is which message somebody's line of a component comes from: that of
+// the organizer in an attendee's copy, that of an attendee in the organizer's.
+// An older one that comes late is told by it. RFC 5546 §2.1.5.
+type revision struct {
+	seq   int64
+	stamp time.Time // zero is before all others
+}
+
+const stampForm = "20060102T150405Z"
+
+// mark writes the revision beside a line.
+func (r revision) mark(line *ical.Property) {
+	v := strconv.FormatInt(r.seq, 10)
+	if !r.stamp.IsZero() {
+		v += "/" + r.stamp.UTC().Format(stampForm)
+	}
+	line.SetParam(revisionParam, v)
+}
+
+// revisionOf reads what mark wrote.
+func revisionOf(line *ical.Property) (r revision, ok bool) {
+	if line == nil || !line.HasParam(revisionParam) {
+		return r, false
+	}
+	seq, at, _ := strings.Cut(line.Param(revisionParam), "/")
+	n, err := strconv.ParseInt(seq, 10, 64)
+	if err != nil {
+		return r, false
+	}
+	r.seq = n
+	if t, err := time.Parse(stampForm, at); err == nil {
+		r.stamp = t
+	}
+	return r, true
+}
+
+// received is the revision of a component that came.
+func received(c *ical.Component) revision { return revision{seq: sequence(c), stamp: stamp(c)} }
+
+func (r revision) before(other revision) bool {
+	return r.seq < other.seq || r.seq == other.seq && r.stamp.Before(other.stamp)
+}
+
+func (r revision) equal(other revision) bool {
+	return r.seq == other.seq && r.stamp.Equal(other.stamp)
+}
