@@ -34,15 +34,11 @@ func (rq *request) searchAttendees(root *dav.Node) error {
 		most = min(most, limit)
 	}
 	q := calendar.PeopleQuery{Text: words[0], Limit: rq.limits.People}
-	switch context, _ := root.Attr("context"); context {
-	case "user":
-		q.Kinds = []calendar.PersonKind{calendar.Individual}
-	case "group":
-		q.Kinds = []calendar.PersonKind{calendar.Group}
-	case "location":
-		q.Kinds = []calendar.PersonKind{calendar.Room}
-	case "resource":
-		q.Kinds = []calendar.PersonKind{calendar.Resource}
+	if q.Kinds, err = kindsOf(root); err != nil {
+		return err
+	}
+	if context, _ := root.Attr("context"); q.Kinds == nil {
+		q.Kinds = kindsNamed[strings.ToLower(context)] // "attendee" and what else there may be: all
 	}
 	found, more, err := rq.people.Search(rq.ctx, q)
 	if err != nil {
@@ -53,6 +49,28 @@ func (rq *request) searchAttendees(root *dav.Node) error {
 		found, more = found[:most], true
 	}
 	return rq.writePeople(planFor(wanted), found, more)
+}
+
+// kindsNamed are the words for whom one looks for: those of contexts, of CUTYPE
+// (RFC 5545 §3.2.3) and of Calendar Server's record types.
+var kindsNamed = map[string][]calendar.PersonKind{
+	"individual": {calendar.Individual}, "user": {calendar.Individual}, "users": {calendar.Individual},
+	"group": {calendar.Group}, "groups": {calendar.Group},
+	"room": {calendar.Room}, "location": {calendar.Room}, "locations": {calendar.Room},
+	"resource": {calendar.Resource}, "resources": {calendar.Resource},
+}
+
+// kindsOf reads the type attribute of a search, nil if there is none.
+func kindsOf(search *dav.Node) ([]calendar.PersonKind, error) {
+	v, ok := search.Attr("type")
+	if !ok {
+		return nil, nil
+	}
+	kinds := kindsNamed[strings.ToLower(strings.TrimSpace(v))]
+	if kinds == nil {
+		return nil, &dav.Error{Status: http.StatusBadRequest, Text: "type is none of INDIVIDUAL, GROUP, ROOM and RESOURCE"}
+	}
+	return kinds, nil
 }
 
 func hasWords(p *calendar.Person, words []string) bool {

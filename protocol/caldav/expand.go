@@ -94,22 +94,25 @@ func validName(s string) bool {
 // property writes one property, with its hrefs expanded if it has inner ones.
 func (e *expander) property(s *subject, p expandProp) bool {
 	lp := live[p.name]
-	if lp == nil || !s.has(lp) {
-		return writeDead(e.mw, s.dead, p.name)
+	there := lp != nil && s.has(lp)
+	if len(p.inner) > 0 {
+		targets, ok := s.deadHrefs(p.name)
+		if there {
+			targets, ok = s.hrefs(p.name)
+		}
+		if ok {
+			e.mw.Start(p.name)
+			for _, t := range targets {
+				e.resource(t, p.inner)
+			}
+			e.mw.End(p.name)
+			return true
+		}
 	}
-	if len(p.inner) == 0 {
+	if there {
 		return lp.get(e.mw, s)
 	}
-	targets, ok := s.hrefs(p.name)
-	if !ok {
-		return lp.get(e.mw, s)
-	}
-	e.mw.Start(p.name)
-	for _, t := range targets {
-		e.resource(t, p.inner)
-	}
-	e.mw.End(p.name)
-	return true
+	return writeDead(e.mw, s.dead, p.name)
 }
 
 // resource writes the response of a resource inside a property.
@@ -154,6 +157,32 @@ func writeStatus(mw *dav.Writer, code int) {
 	mw.Text(dav.D("status"), "HTTP/1.1 "+strconv.Itoa(code)+" "+http.StatusText(code))
 }
 
+// deadHrefs are the resources that a dead property of s names: the DAV:href
+// elements in it that are of this server. ok is false if it has none.
+func (s *subject) deadHrefs(name dav.Name) (list []target, ok bool) {
+	for i := range s.dead {
+		if d := &s.dead[i]; d.Local != name.Local || d.Space != name.Space {
+			continue
+		}
+		value, err := dav.Parse(s.dead[i].Value, s.rq.xml)
+		if err != nil {
+			return nil, false
+		}
+		for n := range value.Children() {
+			if n.Name != dav.D("href") {
+				continue
+			}
+			ok = true
+			if path, err := dav.DecodeHref(n.TrimText(), s.rq.r.Host); err == nil {
+				if t, err := s.rq.locate(path); err == nil {
+					list = append(list, t)
+				}
+			}
+		}
+	}
+	return list, ok
+}
+
 // hrefs are the resources that a property of s names; ok is false for a
 // property that names none by its nature.
 func (s *subject) hrefs(name dav.Name) (list []target, ok bool) {
@@ -165,23 +194,25 @@ func (s *subject) hrefs(name dav.Name) (list []target, ok bool) {
 	}
 	switch name {
 	case dav.D("owner"):
-		return principal(s.owner), true
+		if owner := s.ownerID(); owner != "" {
+			principal(owner)
+		}
+		return list, true
 	case dav.D("current-user-principal"):
 		return principal(s.rq.me.ID), true
 	case dav.D("principal-URL"):
 		return principal(s.person.ID), true
 	case dav.D("group-membership"):
-		return principal(s.groups()...), true
+		return principal(s.groups(false)...), true
 	case dav.D("group-member-set"):
-		members, _, err := s.rq.people.Members(s.rq.ctx, s.person.ID, s.rq.limits.People)
-		if err != nil {
-			return nil, false
-		}
-		for _, m := range members {
-			principal(m.ID)
-		}
-		return list, true
-	case dav.CS("calendar-proxy-read-for"), dav.CS("calendar-proxy-write-for"):
+		return principal(s.members(false)...), true
+	case dav.CS("expanded-group-membership"):
+		return principal(s.groups(true)...), true
+	case dav.CS("expanded-group-member-set"):
+		return principal(s.members(true)...), true
+	case dav.D("principal-collection-set"):
+		return []target{{place: atPrincipals, path: principalsPath, slash: true}}, true
+	case dav.D("group"), dav.CS("calendar-proxy-read-for"), dav.CS("calendar-proxy-write-for"):
 		return nil, true
 	case dav.C("calendar-home-set"):
 		owner := calendar.Owner(s.person.ID)

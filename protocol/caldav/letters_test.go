@@ -3,12 +3,14 @@ package caldav
 import (
 	"encoding/binary"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf16"
 
 	"factotum/protocol/dav"
+	"factotum/server/calendar"
 )
 
 // letter is a request over HTTP and what must come back: what the RFCs, Apple's
@@ -402,5 +404,245 @@ func TestPathsOfCalendars(t *testing.T) {
 	}...))
 	if cc := s.do("", "PROPFIND", "/.well-known/caldav", "").is(301).header.Get("Cache-Control"); cc != "max-age=3600" {
 		t.Errorf("Cache-Control %q", cc)
+	}
+}
+
+// withGroups has groups: carl's crew is in the staff, and so is anna herself;
+// the staff looks after nobody, the crew is looked after by anna.
+func withGroups(t testing.TB) *site {
+	s := newSite(t)
+	group := func(id, owner string, in ...string) {
+		s.people[id] = calendar.Person{ID: id, Kind: calendar.Group, Name: id, Active: true, Owner: owner, Groups: in}
+	}
+	group("staff", "")
+	group("crew", "anna", "staff")
+	for id, in := range map[string]string{"anna": "staff", "carl": "crew"} {
+		p := s.people[id]
+		p.Groups = []string{in}
+		s.people[id] = p
+	}
+	s.visit("anna", "ben", "carl")
+	return s.served()
+}
+
+func hrefs(name string, ids ...string) string {
+	b := "<" + name + ">"
+	for _, id := range ids {
+		b += "<D:href>/dav/principals/" + id + "/</D:href>"
+	}
+	return b + "</" + name + ">"
+}
+
+// Direct members and groups are in the properties of RFC 3744 §§4.3, 4.4, those
+// through other groups in Calendar Server's (expandproperty.xml).
+func TestRFC3744_4_3_Members(t *testing.T) {
+	s := withGroups(t)
+	depth0 := []string{"Depth: 0"}
+	ask := propfind("D:group-member-set", "D:group-membership", "CS:expanded-group-member-set", "CS:expanded-group-membership")
+	const members, in, allMembers, allIn = "D:group-member-set", "D:group-membership", "CS:expanded-group-member-set", "CS:expanded-group-membership"
+	expand := func(name string) string {
+		space, local, _ := strings.Cut(name, ":")
+		uri := map[string]string{"D": "DAV:", "CS": "http://calendarserver.org/ns/"}[space]
+		return xmlHead("D:expand-property") + `<D:property name="` + local + `" namespace="` + uri + `"><D:property name="displayname"/></D:property></D:expand-property>`
+	}
+	s.letters([]letter{
+		{"staff", "ben", "PROPFIND", "/dav/principals/staff/", ask, depth0, 207, "",
+			[]string{hrefs(members, "anna", "crew"), hrefs(in), hrefs(allMembers, "anna", "carl", "crew"), hrefs(allIn)}, []string{"404"}},
+		{"crew", "ben", "PROPFIND", "/dav/principals/crew/", ask, depth0, 207, "",
+			[]string{hrefs(members, "carl"), hrefs(in, "staff"), hrefs(allMembers, "carl"), hrefs(allIn, "staff")}, nil},
+		{"carl", "ben", "PROPFIND", "/dav/principals/carl/", ask, depth0, 207, "",
+			[]string{hrefs(members), hrefs(in, "crew"), hrefs(allMembers), hrefs(allIn, "crew", "staff")}, []string{"404"}},
+		{"ben is in none", "ben", "PROPFIND", "/dav/principals/ben/", ask, depth0, 207, "", []string{hrefs(members), hrefs(in), hrefs(allMembers), hrefs(allIn)}, nil},
+		{"direct ones expanded", "ben", "REPORT", "/dav/principals/staff/", expand(members), nil, 207, "", []string{"Anna Berg", "crew</D:displayname>"}, []string{"Carl"}},
+		{"all expanded", "ben", "REPORT", "/dav/principals/staff/", expand(allMembers), nil, 207, "", []string{"Anna Berg", "crew</D:displayname>", "Carl"}, nil},
+		{"groups expanded", "ben", "REPORT", "/dav/principals/carl/", expand(in), nil, 207, "", []string{"crew</D:displayname>"}, []string{"staff"}},
+		{"all groups expanded", "ben", "REPORT", "/dav/principals/carl/", expand(allIn), nil, 207, "", []string{"crew</D:displayname>", "staff</D:displayname>"}, nil},
+		{"none can be set", "anna", "PROPPATCH", "/dav/principals/anna/", patch("<D:group-member-set/>"), nil, 207, "", []string{"<D:cannot-modify-protected-property/>"}, nil},
+	})
+}
+
+// principal-match: the user, the groups that he is in, and what names one of
+// them in any property, dead ones too. RFC 3744 §9.3.
+func TestRFC3744_9_3_Matches(t *testing.T) {
+	s := withGroups(t)
+	s.do("anna", "MKCALENDAR", annasHome+"work/", "").is(201)
+	for name, who := range map[string]string{"a": "anna", "b": "ben", "s": "staff"} {
+		s.do("anna", "PUT", annasCal+name+".ics", event(name, "20260310T090000Z", name)).is(201)
+		s.do("anna", "PROPPATCH", annasCal+name+".ics", patch("<t:keeper xmlns:t='urn:t'><D:href>/dav/principals/"+who+"/</D:href></t:keeper>")).is(207)
+	}
+	s.do("anna", "PROPPATCH", annasHome+"work/", patch("<t:keeper xmlns:t='urn:t'><D:href>http://cal.example.com/dav/principals/CARL/</D:href></t:keeper>")).is(207)
+	s.do("anna", "ACL", annasCal, xmlHead("D:acl")+"<D:ace><D:principal><D:authenticated/></D:principal><D:grant><D:privilege><D:read/></D:privilege></D:grant></D:ace></D:acl>").is(200)
+	s.do("anna", "ACL", annasHome+"work/", xmlHead("D:acl")+"<D:ace><D:principal><D:authenticated/></D:principal><D:grant><D:privilege><D:read/></D:privilege></D:grant></D:ace></D:acl>").is(200)
+	self := "<D:self/>"
+	prop := func(name string) string { return "<D:principal-property>" + name + "</D:principal-property>" }
+	keeper := prop("<t:keeper xmlns:t='urn:t'/>")
+	const pr = "/dav/principals/"
+	a, b, st, work := annasCal+"a.ics", annasCal+"b.ics", annasCal+"s.ics", annasHome+"work/"
+	for _, c := range []struct {
+		what, user, path, match string
+		want                    []string
+	}{
+		{"self of anna", "anna", pr, self, []string{pr + "anna/", pr + "staff/"}},
+		{"self of carl", "carl", pr, self, []string{pr + "carl/", pr + "crew/", pr + "staff/"}},
+		{"self of ben", "ben", pr, self, []string{pr + "ben/"}},
+		{"self from the root", "ben", "/dav/", self, []string{pr + "ben/"}},
+		{"a group that she is in", "anna", pr + "staff/", self, []string{pr + "staff/"}},
+		{"a group that he is in by another", "carl", pr + "staff/", self, []string{pr + "staff/"}},
+		{"a group that she is not in", "anna", pr + "crew/", self, nil},
+		{"herself", "anna", pr + "anna/", self, []string{pr + "anna/"}},
+		{"another", "anna", pr + "ben/", self, nil},
+		{"no principals are in a home", "anna", annasHome, self, nil},
+		{"owner", "anna", annasHome, prop("<D:owner/>"), []string{annasCal, a, b, st, work}},
+		{"owner in a calendar", "anna", annasCal, prop("<D:owner/>"), []string{a, b, st}},
+		{"owner is another", "ben", annasHome, prop("<D:owner/>"), nil},
+		{"owner from the homes", "anna", "/dav/calendars/", prop("<D:owner/>"), []string{annasHome, annasCal, a, b, st, work}},
+		{"a dead property", "anna", annasHome, keeper, []string{a, st}},
+		{"in a calendar of another's", "ben", annasCal, keeper, []string{b}},
+		{"a calendar's property, by a whole address", "carl", annasHome, keeper, []string{st, work}},
+		{"group-membership", "anna", pr, prop("<D:group-membership/>"), []string{pr + "anna/"}},
+		{"current-user-principal", "anna", annasCal, prop("<D:current-user-principal/>"), []string{a, b, st}},
+		{"a property that names nobody", "anna", annasHome, prop("<D:displayname/>"), nil},
+		{"a property that nobody has", "anna", annasHome, prop("<D:none/>"), nil},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			s.t = t
+			m := s.do(c.user, "REPORT", c.path, xmlHead("D:principal-match")+c.match+props("D:resourcetype")+"</D:principal-match>").multi()
+			slices.Sort(m.order)
+			slices.Sort(c.want)
+			if !slices.Equal(m.order, c.want) {
+				t.Errorf("%q, want %q", m.order, c.want)
+			}
+			for _, h := range m.order {
+				m.node(h, "D:resourcetype")
+			}
+		})
+	}
+	s.t = t
+	s.letters([]letter{
+		{"without properties", "anna", "REPORT", annasCal, xmlHead("D:principal-match") + keeper + "</D:principal-match>", nil, 207, "",
+			[]string{"<D:response><D:href>" + a + "</D:href><D:status>HTTP/1.1 200 OK</D:status></D:response>"}, []string{"propstat"}},
+		{"two properties lists", "anna", "REPORT", annasCal, xmlHead("D:principal-match") + self + props("D:owner") + props("D:group") + "</D:principal-match>", nil, 400, "", nil, nil},
+		{"neither", "anna", "REPORT", annasCal, xmlHead("D:principal-match") + "</D:principal-match>", nil, 400, "", nil, nil},
+		{"both", "anna", "REPORT", annasCal, xmlHead("D:principal-match") + self + keeper + "</D:principal-match>", nil, 400, "", nil, nil},
+		{"where nothing is", "anna", "REPORT", annasHome + "none/", xmlHead("D:principal-match") + keeper + "</D:principal-match>", nil, 404, "", nil, nil},
+	})
+}
+
+// The properties of access control are on every resource, and the report that
+// goes by them. RFC 3744 §§5, 9.2.
+func TestRFC3744_5_EveryResource(t *testing.T) {
+	s := withGroups(t)
+	s.do("anna", "PUT", annasCal+"a.ics", event("a", "20260310T090000Z", "A")).is(201)
+	s.do("anna", "MKCOL", annasHome+"files/", "").is(201)
+	s.do("anna", "PUT", annasHome+"files/f", "x").is(201)
+	names := []string{"D:owner", "D:group", "D:supported-privilege-set", "D:current-user-privilege-set", "D:acl", "D:acl-restrictions", "D:inherited-acl-set",
+		"D:principal-collection-set", "D:current-user-principal", "D:supported-report-set", "D:resourcetype"}
+	acl := xmlHead("D:acl-principal-prop-set") + props("D:displayname") + "</D:acl-principal-prop-set>"
+	const pr = "/dav/principals/"
+	for path, owner := range map[string]string{
+		"/": "", "/dav/": "", "/principals/": "", pr: "", "/dav/calendars/": "", pr + "anna/": "anna", pr + "ben/": "ben", pr + "staff/": "staff", pr + "crew/": "anna",
+		annasHome: "anna", annasCal: "anna", annasCal + "a.ics": "anna", annasHome + "files/": "anna", annasHome + "files/f": "anna",
+	} {
+		m := s.do("anna", "PROPFIND", path, propfind(names...), "Depth: 0").multi()
+		at := m.order[0]
+		for _, n := range names {
+			m.node(at, n)
+		}
+		if got := m.node(at, "D:owner").Child(dav.D("href")).TrimText(); owner == "" && got != "" || owner != "" && got != pr+owner+"/" {
+			t.Errorf("%s belongs to %q", path, got)
+		}
+		if !strings.Contains(m.r.body, "<D:protected/>") || !strings.Contains(m.r.body, "<D:read-acl/>") || !strings.Contains(m.r.body, "<D:acl-principal-prop-set/>") {
+			t.Errorf("%s: no entry is protected, the list is not readable, or the report is not offered\n%s", path, m.r.body)
+		}
+		s.do("anna", "PROPFIND", path, "", "Depth: 0").is(207).lacks("privilege", "<D:owner")
+		got := s.do("anna", "REPORT", path, acl).is(207)
+		if strings.HasPrefix(path, annasHome) {
+			got.contains("<D:displayname>Anna Berg</D:displayname>")
+		}
+	}
+	s.letters([]letter{
+		{"the list of another's home", "ben", "PROPFIND", annasHome, propfind("D:acl", "D:owner", "D:group"), []string{"Depth: 0"}, 207, "", []string{"<D:acl/></D:prop><D:status>HTTP/1.1 403", "<D:group/>"}, nil},
+		{"the report on another's home", "ben", "REPORT", annasHome, acl, nil, 403, "D:need-privileges", []string{"<D:read-acl/>"}, nil},
+		{"the report without properties", "anna", "REPORT", annasCal, xmlHead("D:acl-principal-prop-set") + "</D:acl-principal-prop-set>", nil, 400, "", nil, nil},
+		{"the report with too many", "anna", "REPORT", annasCal, xmlHead("D:acl-principal-prop-set") + props("D:owner") + props("D:owner") + "</D:acl-principal-prop-set>", nil, 400, "", nil, nil},
+		{"search properties of a calendar", "anna", "REPORT", annasCal, xmlHead("D:principal-search-property-set") + "</D:principal-search-property-set>", nil, 403, "D:supported-report", nil, nil},
+		{"search properties of the root", "anna", "REPORT", "/dav/", xmlHead("D:principal-search-property-set") + "</D:principal-search-property-set>", nil, 200, "", nil, nil},
+	})
+}
+
+// expand-property goes through dead properties, of objects, calendars and
+// homes, and shows what the user may see. RFC 3253 §3.8.
+func TestRFC3253_3_8_DeadProperties(t *testing.T) {
+	s := withGroups(t)
+	s.do("anna", "PUT", annasCal+"a.ics", event("a", "20260310T090000Z", "A")).is(201)
+	s.do("ben", "MKCALENDAR", "/dav/calendars/ben/secret/", mkcalendar("<D:displayname>Secret</D:displayname>")).is(201)
+	s.do("ben", "ACL", "/dav/calendars/ben/secret/", xmlHead("D:acl")+"</D:acl>").is(200)
+	dead := "<t:links xmlns:t='urn:t'>A<D:href>/dav/principals/ben/</D:href><D:href>http://cal.example.com" + annasCal + "</D:href><D:href>/dav/calendars/ben/secret/</D:href>" +
+		"<D:href>http://other.example.com/</D:href><D:href>mailto:x@example.com</D:href></t:links><t:text xmlns:t='urn:t'>no link</t:text><D:details1><D:href>/dav/principals/anna/</D:href></D:details1>"
+	expand := xmlHead("D:expand-property") + `<D:property name="links" namespace="urn:t"><D:property name="displayname"/></D:property>` +
+		`<D:property name="text" namespace="urn:t"><D:property name="displayname"/></D:property><D:property name="details1"><D:property name="resourcetype"/></D:property></D:expand-property>`
+	var rows []letter
+	for _, path := range []string{annasHome, annasCal, annasCal + "a.ics"} {
+		s.do("anna", "PROPPATCH", path, patch(dead)).is(207).contains("200 OK")
+		rows = append(rows, letter{path, "anna", "REPORT", path, expand, nil, 207, "", []string{
+			"<D:href>/dav/principals/ben/</D:href><D:propstat><D:prop><D:displayname>Ben</D:displayname>",
+			"<D:href>" + annasCal + "</D:href><D:propstat><D:prop><D:displayname>",
+			"<D:href>/dav/calendars/ben/secret/</D:href><D:status>HTTP/1.1 404",
+			"no link", "<D:resourcetype><D:principal/></D:resourcetype>",
+		}, []string{"Secret", "other.example.com"}})
+	}
+	s.letters(rows)
+}
+
+// The attributes of searches are Calendar Server's: what they cannot mean is a
+// bad request. aclreports.xml of Apple's scripts.
+func TestCalendarServerSearchAttributes(t *testing.T) {
+	s := withGroups(t)
+	tokens := func(attrs, word string) string {
+		return strings.Replace(xmlHead("CS:calendarserver-principal-search"), " xmlns:D", attrs+" xmlns:D", 1) + "<CS:search-token>" + word + "</CS:search-token>" + props("D:displayname") + "</CS:calendarserver-principal-search>"
+	}
+	find := func(attrs, match string) string {
+		return search(attrs, "<D:property-search>"+props("D:displayname")+"<D:match "+match+"</D:match></D:property-search>")
+	}
+	const pr = "/dav/principals/"
+	for _, c := range []struct {
+		what, body string
+		status     int
+		want       []string
+	}{
+		{"all", tokens("", "r"), 207, []string{"anna", "carl", "crew", "room1", "root"}},
+		{"type of people", tokens(` type="INDIVIDUAL"`, "r"), 207, []string{"anna", "carl", "root"}},
+		{"type of groups", tokens(` type="GROUP"`, "r"), 207, []string{"crew"}},
+		{"type of resources, in small letters", tokens(` type="resource"`, "r"), 207, []string{"room1"}},
+		{"type of rooms", tokens(` type="ROOM"`, "r"), 207, nil},
+		{"type and context", tokens(` type="GROUP" context="attendee"`, "r"), 207, []string{"crew"}},
+		{"context of groups", tokens(` context="group"`, "r"), 207, []string{"crew"}},
+		{"context of attendees", tokens(` context="attendee"`, "r"), 207, []string{"anna", "carl", "crew", "room1", "root"}},
+		{"a type that nobody knows", tokens(` type="ALIEN"`, "r"), 400, nil},
+		{"property search, type", find(` type="GROUP"`, `>r`), 207, []string{"crew"}},
+		{"property search, all of a type", find(` type="INDIVIDUAL" test="anyof"`, `match-type="contains">r`), 207, []string{"anna", "carl", "root"}},
+		{"property search, case", find("", `caseless="no">C`), 207, []string{"carl"}},
+		{"property search, no case", find("", `caseless="yes">C`), 207, []string{"carl", "crew"}},
+		{"test", find(` test="some"`, ">r"), 400, nil},
+		{"type", find(` type="ALIEN"`, ">r"), 400, nil},
+		{"match-type", find("", `match-type="like">r`), 400, nil},
+		{"caseless", find("", `caseless="perhaps">r`), 400, nil},
+		{"limit", strings.Replace(find("", ">r"), "<D:property-search>", "<D:limit><D:nresults>many</D:nresults></D:limit><D:property-search>", 1), 400, nil},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			s.t = t
+			r := s.do("ben", "REPORT", pr, c.body).is(c.status)
+			if c.status != 207 {
+				return
+			}
+			var got []string
+			for _, h := range r.multi().order {
+				got = append(got, strings.TrimSuffix(strings.TrimPrefix(h, pr), "/"))
+			}
+			slices.Sort(got)
+			if !slices.Equal(got, c.want) {
+				t.Errorf("%q, want %q", got, c.want)
+			}
+		})
 	}
 }

@@ -61,6 +61,7 @@ type term struct {
 	props []int // of searchable
 	text  string
 	how   string // contains, starts-with, ends-with, equals
+	exact bool   // upper and lower case are not alike
 	never bool   // a property that nobody has a value of
 }
 
@@ -73,16 +74,19 @@ func (t *term) matches(p *calendar.Person) bool {
 		if searchable[i].name == dav.C("calendar-user-address-set") {
 			text = withoutMailto(text)
 		}
-		if !slices.ContainsFunc(searchable[i].of(p), func(v string) bool { return fits(v, text, t.how) }) {
+		if !slices.ContainsFunc(searchable[i].of(p), func(v string) bool { return fits(v, text, t.how, t.exact) }) {
 			return false
 		}
 	}
 	return true
 }
 
-// fits compares without regard to case, as RFC 3744 §9.4 wants it.
-func fits(value, text, how string) bool {
-	value, text = strings.ToLower(value), strings.ToLower(text)
+// fits compares without regard to case, as RFC 3744 §9.4 wants it, unless it is
+// told to.
+func fits(value, text, how string, exact bool) bool {
+	if !exact {
+		value, text = strings.ToLower(value), strings.ToLower(text)
+	}
 	switch how {
 	case "starts-with":
 		return strings.HasPrefix(value, text)
@@ -95,7 +99,7 @@ func fits(value, text, how string) bool {
 }
 
 // searchPrincipals answers DAV:principal-property-search. RFC 3744 §9.4; the
-// test and match-type attributes are Calendar Server's.
+// attributes test, type, match-type and caseless are Calendar Server's.
 func (rq *request) searchPrincipals(root *dav.Node) error {
 	wanted, err := dav.ParseProps(root)
 	if err != nil {
@@ -119,8 +123,15 @@ func (rq *request) searchPrincipals(root *dav.Node) error {
 	if len(terms) == 0 || len(terms) > 32 {
 		return &dav.Error{Status: http.StatusBadRequest, Text: "one to 32 property-search elements are needed"}
 	}
+	kinds, err := kindsOf(root)
+	if err != nil {
+		return err
+	}
 	test, _ := root.Attr("test")
-	return rq.findPeople(planFor(wanted), terms, test == "anyof", limit)
+	if test != "" && test != "anyof" && test != "allof" {
+		return &dav.Error{Status: http.StatusBadRequest, Text: "test is neither anyof nor allof"}
+	}
+	return rq.findPeople(planFor(wanted), terms, kinds, test == "anyof", limit)
 }
 
 func parseTerm(n *dav.Node) (term, error) {
@@ -129,7 +140,18 @@ func parseTerm(n *dav.Node) (term, error) {
 	if m == nil || t.text == "" {
 		return t, &dav.Error{Status: http.StatusBadRequest, Text: "a property-search without something to match"}
 	}
-	t.how, _ = m.Attr("match-type")
+	switch t.how, _ = m.Attr("match-type"); t.how {
+	case "", "contains", "starts-with", "ends-with", "equals":
+	default:
+		return t, &dav.Error{Status: http.StatusBadRequest, Text: "match-type is not known"}
+	}
+	switch v, _ := m.Attr("caseless"); v {
+	case "", "yes":
+	case "no":
+		t.exact = true
+	default:
+		return t, &dav.Error{Status: http.StatusBadRequest, Text: "caseless is neither yes nor no"}
+	}
 	for p := range n.Child(dav.D("prop")).Children() {
 		i := slices.IndexFunc(searchable, func(s searchableProp) bool { return s.name == p.Name })
 		if i < 0 {
@@ -147,7 +169,7 @@ func parseTerm(n *dav.Node) (term, error) {
 // findPeople asks the directory for candidates and answers with those that
 // all terms (or any) match. A search that nothing can match gives an empty
 // answer, which clients take better than a refusal.
-func (rq *request) findPeople(pl plan, terms []term, anyOf bool, limit int) error {
+func (rq *request) findPeople(pl plan, terms []term, kinds []calendar.PersonKind, anyOf bool, limit int) error {
 	most := rq.limits.People
 	if limit > 0 {
 		most = min(most, limit)
@@ -159,7 +181,7 @@ func (rq *request) findPeople(pl plan, terms []term, anyOf bool, limit int) erro
 		if t := &terms[i]; !t.never {
 			q := searchable[t.props[0]].query(t.text)
 			q.Exact = t.how == "equals" && q.Text == ""
-			q.Limit = rq.limits.People
+			q.Limit, q.Kinds = rq.limits.People, kinds
 			found, cut, err := rq.people.Search(rq.ctx, q)
 			if err != nil {
 				return err

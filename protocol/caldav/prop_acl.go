@@ -40,8 +40,11 @@ func writePrivilege(mw *dav.Writer, p acl.Privilege) {
 // aces is the access control list of s as RFC 3744 sees it. The owner's
 // entries stand in front of a calendar's list and are protected.
 func (s *subject) aces() []acl.DAVACE {
-	if s.cal == nil {
+	switch {
+	case s.home != nil:
 		return acl.ToDAV(nil, nil)
+	case s.cal == nil:
+		return everyone
 	}
 	list, owner := s.cal.ACL, s.rq.ownerACL
 	if len(list) < len(owner) {
@@ -54,6 +57,12 @@ func (s *subject) aces() []acl.DAVACE {
 	}
 	return acl.ToDAV(owner, list[len(owner):])
 }
+
+// everyone is the list of what is the same for all who log in: principals, and
+// what is above them and the homes.
+var everyone = []acl.DAVACE{{
+	Principal: acl.Principal{Kind: acl.PrincipalAuthenticated}, Privileges: []acl.Privilege{acl.PrivRead, acl.PrivReadACL}, Protected: true,
+}}
 
 // getACL shows the list to those who may see it. RFC 3744 §5.5.
 func getACL(mw *dav.Writer, s *subject) bool {
@@ -131,17 +140,17 @@ func getInheritedACL(mw *dav.Writer, _ *subject) bool {
 // reports are the REPORTs of each scope.
 func reports(s scope) []dav.Name {
 	list := []dav.Name{
-		dav.D("expand-property"), dav.D("principal-match"), dav.D("principal-property-search"),
-		dav.D("principal-search-property-set"), dav.CS("calendarserver-principal-search"),
+		dav.D("expand-property"), dav.D("acl-principal-prop-set"), dav.D("principal-match"), dav.D("principal-property-search"),
+		dav.CS("calendarserver-principal-search"),
+	}
+	if s&(onTops|onPrincipal) != 0 {
+		list = append(list, dav.D("principal-search-property-set"))
 	}
 	if s&(onHome|onCalendar) != 0 {
 		list = append(list, dav.D("sync-collection"), dav.C("calendar-query"), dav.C("calendar-multiget"), dav.C("free-busy-query"))
 	}
 	if s == onPlain {
 		list = append(list, dav.D("sync-collection"))
-	}
-	if s&(onCollections|onMembers) != 0 {
-		list = append(list, dav.D("acl-principal-prop-set"))
 	}
 	if s == onObject {
 		list = append(list, dav.C("calendar-query"), dav.C("calendar-multiget"))

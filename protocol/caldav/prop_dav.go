@@ -21,14 +21,15 @@ var davProperties = []property{
 	{name: dav.D("getcontentlength"), on: onMembers, all: true, get: getContentLength},
 	{name: dav.D("getlastmodified"), on: onCollections | onMembers, all: true, get: getLastModified},
 	{name: dav.D("creationdate"), on: onCollections | onMembers, all: true, get: getCreationDate},
-	{name: dav.D("owner"), on: onHome | onCollections | onMembers, open: true, get: getOwner},
+	{name: dav.D("owner"), on: everywhere, open: true, get: getOwner},
+	{name: dav.D("group"), on: everywhere, open: true, get: getGroup},
 	{name: dav.D("current-user-principal"), on: everywhere, open: true, get: getCurrentUser},
 	{name: dav.D("principal-collection-set"), on: everywhere, open: true, get: getPrincipalCollections},
 	{name: dav.D("current-user-privilege-set"), on: everywhere, open: true, cal: true, get: getPrivileges},
-	{name: dav.D("supported-privilege-set"), on: onHome | onCollections | onMembers, open: true, get: getSupportedPrivileges},
-	{name: dav.D("acl"), on: onHome | onCollections | onMembers, open: true, cal: true, get: getACL},
-	{name: dav.D("acl-restrictions"), on: onHome | onCollections | onMembers, open: true, get: getACLRestrictions},
-	{name: dav.D("inherited-acl-set"), on: onHome | onCollections | onMembers, open: true, get: getInheritedACL},
+	{name: dav.D("supported-privilege-set"), on: everywhere, open: true, get: getSupportedPrivileges},
+	{name: dav.D("acl"), on: everywhere, open: true, cal: true, get: getACL},
+	{name: dav.D("acl-restrictions"), on: everywhere, open: true, get: getACLRestrictions},
+	{name: dav.D("inherited-acl-set"), on: everywhere, open: true, get: getInheritedACL},
 	{name: dav.D("supported-report-set"), on: everywhere, open: true, get: getReports},
 	{name: dav.D("supported-method-set"), on: everywhere, open: true, get: getMethods},
 	{name: dav.D("sync-token"), on: onHome | onCollections, get: getSyncToken},
@@ -171,8 +172,28 @@ func writeTime(mw *dav.Writer, s *subject, name dav.Name, layout string, of func
 	return true
 }
 
+// getOwner: what belongs to nobody says so. RFC 3744 §5.1.
 func getOwner(mw *dav.Writer, s *subject) bool {
-	mw.Href(dav.D("owner"), principalsPath, s.owner, "/")
+	if owner := s.ownerID(); owner != "" {
+		mw.Href(dav.D("owner"), principalsPath, owner, "/")
+	} else {
+		mw.Empty(dav.D("owner"))
+	}
+	return true
+}
+
+// ownerID is whose s is: a person is his own, groups and resources may have
+// somebody who looks after them.
+func (s *subject) ownerID() calendar.UserID {
+	if s.person != nil && s.person.Owner != "" {
+		return s.person.Owner
+	}
+	return s.owner
+}
+
+// getGroup: no resource belongs to a group. RFC 3744 §5.2.
+func getGroup(mw *dav.Writer, _ *subject) bool {
+	mw.Empty(dav.D("group"))
 	return true
 }
 
@@ -194,9 +215,10 @@ func (s *subject) privileges() acl.PrivilegeSet {
 	case s.home != nil:
 		return acl.Privileges(s.home.Rights.Components, s.home.Rights.Properties)
 	case s.person != nil && s.person.ID == s.rq.me.ID:
-		return acl.Privileges(acl.Read, acl.Read|acl.Write)
+		return acl.Privileges(acl.Read|acl.FreeBusy|acl.SelfAdmin, acl.Read|acl.Write)
 	}
-	return acl.Privileges(acl.Read|acl.FreeBusy, acl.Read)
+	// As the list says: see everyone.
+	return acl.Privileges(acl.Read|acl.FreeBusy|acl.SelfAdmin, acl.Read)
 }
 
 // getPrivileges lists aggregates and their parts: clients look for either.

@@ -16,6 +16,8 @@ var principalProperties = []property{
 	{name: dav.D("alternate-URI-set"), on: onPrincipal, get: getAlternates},
 	{name: dav.D("group-membership"), on: onPrincipal, get: getMembership},
 	{name: dav.D("group-member-set"), on: onPrincipal, get: getMembers},
+	{name: dav.CS("expanded-group-membership"), on: onPrincipal, get: getAllMembership},
+	{name: dav.CS("expanded-group-member-set"), on: onPrincipal, get: getAllMembers},
 	{name: dav.C("calendar-home-set"), on: onPrincipal, get: getHomeSet},
 	{name: dav.C("calendar-user-address-set"), on: onPrincipal, get: getAddresses},
 	{name: dav.C("calendar-user-type"), on: onPrincipal, get: getUserType},
@@ -43,48 +45,63 @@ func getAlternates(mw *dav.Writer, s *subject) bool {
 	return true
 }
 
-// getMembership names the groups by their ids; their addresses, which ACEs
-// may use too, are not principals. RFC 3744 §4.4.
+// getMembership names the groups that one is in directly. RFC 3744 §4.4.
 func getMembership(mw *dav.Writer, s *subject) bool {
-	name := dav.D("group-membership")
+	return principals(mw, dav.D("group-membership"), s.groups(false))
+}
+
+// getMembers names who is in a group directly. RFC 3744 §4.3.
+func getMembers(mw *dav.Writer, s *subject) bool {
+	return principals(mw, dav.D("group-member-set"), s.members(false))
+}
+
+// The expanded ones are Calendar Server's: through groups in groups, too.
+func getAllMembership(mw *dav.Writer, s *subject) bool {
+	return principals(mw, dav.CS("expanded-group-membership"), s.groups(true))
+}
+
+func getAllMembers(mw *dav.Writer, s *subject) bool {
+	return principals(mw, dav.CS("expanded-group-member-set"), s.members(true))
+}
+
+// principals writes a property that names principals, of which there may be
+// none.
+func principals(mw *dav.Writer, name dav.Name, ids []calendar.UserID) bool {
 	mw.Start(name)
-	for _, g := range s.groups() {
-		mw.RawBytes(dav.AppendHref(nil, principalPath(g)))
+	for _, id := range ids {
+		mw.RawBytes(dav.AppendHref(nil, principalPath(id)))
 	}
 	mw.End(name)
 	return true
 }
 
 // groups are the ids of the groups that the person is in.
-func (s *subject) groups() []calendar.UserID {
-	var out []calendar.UserID
-	for _, g := range s.person.Groups {
-		if calendar.CheckOwner(calendar.Owner(g)) != nil {
-			continue
-		}
-		if p, err := s.rq.people.Person(s.rq.ctx, g); err == nil && p.Kind == calendar.Group && p.ID == g {
-			out = append(out, g)
-		}
+func (s *subject) groups(deep bool) []calendar.UserID {
+	found, err := s.rq.people.Groups(s.rq.ctx, s.person.ID, deep)
+	if err != nil {
+		s.rq.note(err)
 	}
-	return out
+	return idsOf(found)
 }
 
-// RFC 3744 §4.3.
-func getMembers(mw *dav.Writer, s *subject) bool {
+// members are the ids of the members of the group, none for who is none.
+func (s *subject) members(deep bool) []calendar.UserID {
 	if s.person.Kind != calendar.Group {
-		return false
+		return nil
 	}
-	members, _, err := s.rq.people.Members(s.rq.ctx, s.person.ID, s.rq.limits.People)
+	found, _, err := s.rq.people.Members(s.rq.ctx, s.person.ID, deep, s.rq.limits.People)
 	if err != nil {
-		return false
+		s.rq.note(err)
 	}
-	name := dav.D("group-member-set")
-	mw.Start(name)
-	for _, m := range members {
-		mw.RawBytes(dav.AppendHref(nil, principalPath(m.ID)))
+	return idsOf(found)
+}
+
+func idsOf(people []calendar.Person) []calendar.UserID {
+	ids := make([]calendar.UserID, len(people))
+	for i := range people {
+		ids[i] = people[i].ID
 	}
-	mw.End(name)
-	return true
+	return ids
 }
 
 // getHomeSet has exactly one href: clients take one at random if there are

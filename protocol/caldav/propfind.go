@@ -220,11 +220,11 @@ func (rq *request) load(t target) (*subject, error) {
 		}
 		return rq.personSubject(p), nil
 	case atHome:
-		h, err := rq.home(t)
+		h, err := rq.be.Home(rq.ctx, rq.who, calendar.HomeRequest{Owner: t.owner(), Prefs: true})
 		if err != nil {
 			return nil, err
 		}
-		return rq.homeSubject(&h, nil), nil
+		return rq.homeSubject(&h, homeProps(h.Prefs)), nil
 	case atCollection:
 		c, err := rq.be.Calendar(rq.ctx, rq.who, t.id())
 		if err != nil {

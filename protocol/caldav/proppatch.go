@@ -130,7 +130,7 @@ func protected(name dav.Name) bool {
 		return true
 	}
 	switch name {
-	case dav.D("lockdiscovery"), dav.D("supportedlock"), dav.D("group"):
+	case dav.D("lockdiscovery"), dav.D("supportedlock"):
 		return true
 	}
 	return false

@@ -48,13 +48,13 @@ func (rq *request) report() error {
 	case dav.CS("calendarserver-principal-search"):
 		return rq.searchAttendees(root)
 	case dav.D("principal-search-property-set"):
-		return rq.searchableProperties()
+		if rq.at.place < atHome {
+			return rq.searchableProperties()
+		}
 	case dav.D("principal-match"):
 		return rq.matchPrincipals(root)
 	case dav.D("acl-principal-prop-set"):
-		if rq.at.place == atCollection || rq.at.place == atObject {
-			return rq.aclPrincipals(root)
-		}
+		return rq.aclPrincipals(root)
 	}
 	return errReport
 }

@@ -143,6 +143,10 @@ type People interface {
 	// Search lists matches in the order of their names; more tells that the
 	// limit cut the answer.
 	Search(ctx context.Context, q PeopleQuery) (found []Person, more bool, err error)
-	// Members lists the members of a group, nested groups expanded, at most limit.
-	Members(ctx context.Context, group UserID, limit int) (members []Person, more bool, err error)
+	// Members lists the members of a group, groups among them, at most limit; deep,
+	// the members of these groups too.
+	Members(ctx context.Context, group UserID, deep bool, limit int) (members []Person, more bool, err error)
+	// Groups lists the groups that somebody, or a group, is a member of; deep, the
+	// groups that these are members of too.
+	Groups(ctx context.Context, id UserID, deep bool) ([]Person, error)
 }

@@ -230,30 +230,66 @@ func TestMembersOnEverySource(t *testing.T) {
 		d := open(t, opt)
 		for _, c := range []struct {
 			group string
+			deep  bool
 			limit int
 			want  []string
 			more  bool
 		}{
-			{"marketing", 0, []string{"jsmith", "jdoe", "jdoe@siroe.com"}, false},
-			{"dept17", 0, []string{"jdoe", "o*brien(x)", "tchang"}, false},
-			{"all", 0, []string{"aud100", "gone", "jsmith", "jdoe", "jdoe@siroe.com", "o*brien(x)", "tchang"}, false},
-			{"all", 7, []string{"aud100", "gone", "jsmith", "jdoe", "jdoe@siroe.com", "o*brien(x)", "tchang"}, false},
+			{"marketing", true, 0, []string{"jsmith", "jdoe", "jdoe@siroe.com"}, false},
+			{"marketing", false, 0, []string{"jsmith", "jdoe", "jdoe@siroe.com"}, false},
+			{"dept17", true, 0, []string{"jdoe", "o*brien(x)", "tchang"}, false},
+			{"all", true, 0, []string{"aud100", "dept17", "gone", "jsmith", "jdoe", "jdoe@siroe.com", "marketing", "o*brien(x)", "tchang"}, false},
+			{"all", true, 9, []string{"aud100", "dept17", "gone", "jsmith", "jdoe", "jdoe@siroe.com", "marketing", "o*brien(x)", "tchang"}, false},
+			{"all", false, 0, []string{"aud100", "dept17", "marketing"}, false}, // the mailing list in it is nobody
 		} {
-			found, more, err := d.Members(t.Context(), c.group, c.limit)
+			found, more, err := d.Members(t.Context(), c.group, c.deep, c.limit)
 			var ids []string
 			for _, p := range found {
 				ids = append(ids, p.ID)
 			}
 			if err != nil || !slices.Equal(ids, c.want) || more != c.more {
-				t.Errorf("Members(%s, %d) = %q, %v, %v; want %q, %v", c.group, c.limit, ids, more, err, c.want, c.more)
+				t.Errorf("Members(%s, %v, %d) = %q, %v, %v; want %q, %v", c.group, c.deep, c.limit, ids, more, err, c.want, c.more)
 			}
 		}
-		if found, more, err := d.Members(t.Context(), "all", 2); len(found) != 2 || !more || err != nil {
+		if found, more, err := d.Members(t.Context(), "all", true, 2); len(found) != 2 || !more || err != nil {
 			t.Errorf("limit 2: %d, %v, %v", len(found), more, err)
 		}
 		for _, id := range []string{"jdoe", "nobody", "", "ring"} {
-			if _, _, err := d.Members(t.Context(), id, 0); !errors.Is(err, calendar.NotFound) {
+			if _, _, err := d.Members(t.Context(), id, true, 0); !errors.Is(err, calendar.NotFound) {
 				t.Errorf("Members(%q): %v", id, err)
+			}
+		}
+	})
+}
+
+func TestGroupsOnEverySource(t *testing.T) {
+	both(t, func(t *testing.T, opt Options) {
+		d := open(t, opt)
+		for _, c := range []struct {
+			id   string
+			deep bool
+			want []string
+		}{
+			{"jdoe", false, []string{"marketing"}}, // sales@sesta.com is nobody's
+			{"jdoe", true, []string{"all", "marketing"}},
+			{"JDOE@siroe.com", true, []string{"all", "marketing"}},
+			{"aud100", false, []string{"all"}},
+			{"marketing", false, []string{"all"}},
+			{"all", true, nil}, // the ring does not lead back
+			{"tchang", false, nil},
+		} {
+			found, err := d.Groups(t.Context(), c.id, c.deep)
+			var ids []string
+			for _, p := range found {
+				ids = append(ids, p.ID)
+			}
+			if err != nil || !slices.Equal(ids, c.want) {
+				t.Errorf("Groups(%s, %v) = %q, %v; want %q", c.id, c.deep, ids, err, c.want)
+			}
+		}
+		for _, id := range []string{"nobody", ""} {
+			if _, err := d.Groups(t.Context(), id, true); !errors.Is(err, calendar.NotFound) {
+				t.Errorf("Groups(%q): %v", id, err)
 			}
 		}
 	})

@@ -81,7 +81,7 @@ func TestNewLDIF(t *testing.T) {
 		}
 	}
 	d := open(t, Options{LDIF: path})
-	team, _, err := d.Members(t.Context(), "team", 0)
+	team, _, err := d.Members(t.Context(), "team", true, 0)
 	if err != nil || len(team) != 2 || team[0].Name != "Anna Öberg" || team[0].TZID != "Europe/Berlin" {
 		t.Errorf("members %+v, %v", team, err)
 	}

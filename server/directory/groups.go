@@ -24,9 +24,20 @@ const (
 // through other groups, as ACEs name them: group id and addresses.
 // Dynamic groups (memberURL) come from aclGroupAddr alone. ldap.md §5.7.
 func (d *Directory) groupsOf(ctx context.Context, e *entry, ds *domains) (names []string, err error) {
+	groups, err := d.groupsAbove(ctx, e, maxGroupDepth)
+	for _, g := range groups {
+		names = append(names, d.groupNames(g, ds)...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names), err
+}
+
+// groupsAbove are the groups that hold an entry as a static member, so many
+// levels up.
+func (d *Directory) groupsAbove(ctx context.Context, e *entry, levels int) (groups []*entry, err error) {
 	seen := map[string]bool{e.key: true}
 	level := []string{e.dn}
-	for depth := 0; depth < maxGroupDepth && len(level) > 0 && len(seen) < maxGroups; depth++ {
+	for depth := 0; depth < levels && len(level) > 0 && len(seen) < maxGroups; depth++ {
 		var up []string
 		for chunk := range slices.Chunk(level, 50) {
 			var fs []filter
@@ -41,14 +52,71 @@ func (d *Directory) groupsOf(ctx context.Context, e *entry, ds *domains) (names 
 				if !seen[g.key] {
 					seen[g.key] = true
 					up = append(up, g.dn)
-					names = append(names, d.groupNames(g, ds)...)
+					groups = append(groups, g)
 				}
 			}
 		}
 		level = up
 	}
-	slices.Sort(names)
-	return slices.Compact(names), nil
+	return groups, nil
+}
+
+// Groups lists the groups that somebody, or a group, is a member of, by name:
+// those that hold him as a static member, and those that his entry names
+// (aclGroupAddr); deep, the groups that hold these, too.
+func (d *Directory) Groups(ctx context.Context, id calendar.UserID, deep bool) ([]calendar.Person, error) {
+	if badName(id) {
+		return nil, notFound("")
+	}
+	ds, err := d.src.domains(ctx)
+	if err != nil {
+		return nil, unavailable("read domains", err)
+	}
+	e, err := d.byID(ctx, ds, fold(id))
+	if err != nil {
+		return nil, err
+	}
+	levels := 1
+	if deep {
+		levels = maxGroupDepth
+	}
+	found, err := d.groupsAbove(ctx, e, levels)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range e.all(d.at.ACLGroup) {
+		g, err := d.byID(ctx, ds, fold(name))
+		if isNotFound(err) {
+			g, err = d.byMail(ctx, ds, fold(name))
+		}
+		switch {
+		case isNotFound(err):
+			continue
+		case err != nil:
+			return nil, err
+		}
+		found = append(found, g)
+		if deep {
+			above, err := d.groupsAbove(ctx, g, maxGroupDepth)
+			if err != nil {
+				return nil, err
+			}
+			found = append(found, above...)
+		}
+	}
+	var groups []calendar.Person
+	seen := map[string]bool{e.key: true}
+	for _, g := range found {
+		if seen[g.key] || len(groups) == maxGroups {
+			continue
+		}
+		seen[g.key] = true
+		if p, ok := d.basic(g, ds); ok && p.Kind == calendar.Group {
+			groups = append(groups, p)
+		}
+	}
+	sortPeople(groups)
+	return groups, nil
 }
 
 func (d *Directory) groupNames(g *entry, ds *domains) (names []string) {
@@ -60,10 +128,10 @@ func (d *Directory) groupNames(g *entry, ds *domains) (names []string) {
 	return append(names, d.mails(g)...)
 }
 
-// Members lists the people and resources of a group, nested groups expanded,
-// by name. Static and dynamic members; cycles are cut. At most limit (0 =
-// maxMembers); more tells that there are others.
-func (d *Directory) Members(ctx context.Context, group calendar.UserID, limit int) (members []calendar.Person, more bool, err error) {
+// Members lists the members of a group by name: people, resources, and groups;
+// deep, those of the groups in it too. Static and dynamic members; cycles are
+// cut. At most limit (0 = maxMembers); more tells that there are others.
+func (d *Directory) Members(ctx context.Context, group calendar.UserID, deep bool, limit int) (members []calendar.Person, more bool, err error) {
 	if badName(group) {
 		return nil, false, notFound("")
 	}
@@ -82,14 +150,17 @@ func (d *Directory) Members(ctx context.Context, group calendar.UserID, limit in
 		return nil, false, notFound(group)
 	}
 	x := expansion{d: d, ds: ds, limit: limit, seen: map[string]bool{e.key: true}}
-	level := []string{e.dn}
-	for depth := 0; depth < maxGroupDepth && len(level) > 0; depth++ {
+	level, levels := []string{e.dn}, 1
+	if deep {
+		levels = maxGroupDepth
+	}
+	for depth := 0; depth < levels && len(level) > 0; depth++ {
 		if level, err = x.expand(ctx, level); err != nil {
 			return nil, false, err
 		}
 	}
 	sortPeople(x.out)
-	return x.out, x.more || len(level) > 0, nil
+	return x.out, x.more || deep && len(level) > 0, nil
 }
 
 type expansion struct {
@@ -157,7 +228,6 @@ func (x *expansion) take(entries []*entry, inner []string) []string {
 				continue
 			}
 			inner = append(inner, e.dn)
-			continue
 		}
 		p, ok := x.d.basic(e, x.ds)
 		switch {

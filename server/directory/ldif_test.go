@@ -149,7 +149,7 @@ func TestGroupLimits(t *testing.T) {
 	}
 	d := open(t, ldifOptions(t, b.String()))
 	for _, id := range []string{"g0", "g39", "g20"} {
-		if _, _, err := d.Members(t.Context(), id, 0); err != nil {
+		if _, _, err := d.Members(t.Context(), id, true, 0); err != nil {
 			t.Errorf("%s: %v", id, err)
 		}
 	}

@@ -80,8 +80,12 @@ func (everybody) Search(context.Context, calendar.PeopleQuery) ([]calendar.Perso
 	return nil, false, nil
 }
 
-func (everybody) Members(context.Context, calendar.UserID, int) ([]calendar.Person, bool, error) {
+func (everybody) Members(context.Context, calendar.UserID, bool, int) ([]calendar.Person, bool, error) {
 	return nil, false, nil
+}
+
+func (everybody) Groups(context.Context, calendar.UserID, bool) ([]calendar.Person, error) {
+	return nil, nil
 }
 
 func (p everybody) login(ctx context.Context, user, password string, _ netip.Addr) (calendar.Person, error) {
