@@ -64,6 +64,9 @@ func (t *tool) openBackend(ctx context.Context) (*backend, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := frontEnd(cfg); err != nil {
+		return nil, err
+	}
 	client, err := openStore(ctx, cfg, t.toolLog())
 	if err != nil {
 		return nil, err
@@ -91,6 +94,20 @@ func (t *tool) here(ctx context.Context, owner calendar.Owner) error {
 	}
 	defer people.Close()
 	return servedHere(ctx, cfg, people, owner)
+}
+
+// frontEnd refuses to look for calendars on a host that has none of anybody: a
+// csstored that runs there holds nothing.
+func frontEnd(cfg *config.Config) error {
+	if !pureFrontEnd(cfg) {
+		return nil
+	}
+	var hosts []string
+	for _, b := range cfg.DWP.BackEnds {
+		hosts = append(hosts, b.Host)
+	}
+	return fmt.Errorf("%s is a front end and has no calendars: run the command on the back %s %s", hostName(cfg),
+		plain.Plural(len(hosts), "end", "ends"), strings.Join(hosts, ", "))
 }
 
 func servedHere(ctx context.Context, cfg *config.Config, people *directory.Directory, owner calendar.Owner) error {

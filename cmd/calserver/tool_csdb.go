@@ -94,6 +94,9 @@ func runCsdb(ctx context.Context, args []string, std stdio) int {
 		if err != nil {
 			return err
 		}
+		if err := frontEnd(cfg); err != nil && len(words) == 1 {
+			t.complain("%s", err)
+		}
 		if len(words) == 2 {
 			if err := useCopy(cfg, words[1], words[0]); err != nil {
 				return err
