@@ -99,6 +99,11 @@ func (q *quickstart) run(ctx context.Context, std stdio) error {
 		ln.Close()
 		return err
 	}
+	for _, u := range given {
+		if why := directory.WeakPassword(u.name, u.password); why != "" {
+			fmt.Fprintf(std.err, "warning: %s: %s\n", u.name, why)
+		}
+	}
 	ctx, cancel := signals(ctx)
 	defer cancel()
 	lg := openLogs(cfg, std.err, q.debug)
@@ -140,6 +145,9 @@ func (q *quickstart) parseUsers() ([]user, error) {
 			return nil, errors.New("--user wants NAME:PASSWORD")
 		}
 		if err := directory.CheckPassword(password); err != nil {
+			return nil, fmt.Errorf("--user %s: %w", name, err)
+		}
+		if err := directory.CheckUserID(name); err != nil {
 			return nil, fmt.Errorf("--user %s: %w", name, err)
 		}
 		out = append(out, user{name: name, password: password})

@@ -207,6 +207,9 @@ func (o *calOptions) changes(id calendar.ID) (calendar.UpdateCalendarRequest, er
 		}
 		u.ACL = &list
 	}
+	if err := errors.Join(calendar.CheckColor(o.color), checkZone(o.zone)); err != nil {
+		return u, misuse("%v", err)
+	}
 	if o.IsSet("doublebook") {
 		no := strings.EqualFold(o.double, "no")
 		if !no && !strings.EqualFold(o.double, "yes") {
@@ -219,6 +222,19 @@ func (o *calOptions) changes(id calendar.ID) (calendar.UpdateCalendarRequest, er
 		u.CoOwners = &list
 	}
 	return u, nil
+}
+
+// warnAbout tells of names that nobody has.
+func (o *calOptions) warnAbout(ctx context.Context, people *directory.Directory, u calendar.UpdateCalendarRequest) {
+	var list acl.List
+	var owners []string
+	if u.ACL != nil {
+		list = *u.ACL
+	}
+	if u.CoOwners != nil {
+		owners = *u.CoOwners
+	}
+	o.warnUnknown(ctx, people, list, owners)
 }
 
 func (o *calOptions) do(ctx context.Context, be *backend, people *directory.Directory, command, target string) error {
@@ -243,6 +259,7 @@ func (o *calOptions) do(ctx context.Context, be *backend, people *directory.Dire
 		if err != nil {
 			return err
 		}
+		o.warnAbout(ctx, people, u)
 		if _, err = be.UpdateCalendar(ctx, be.who, u); err != nil {
 			return err
 		}
@@ -300,6 +317,7 @@ func (o *calOptions) create(ctx context.Context, be *backend, people *directory.
 	if err != nil {
 		return err
 	}
+	o.warnAbout(ctx, people, u)
 	c := calendar.Calendar{ID: id, Charset: o.charset, Description: o.description, Categories: o.categories,
 		Language: o.language, DisplayName: o.name, Color: o.color, TZID: o.zone}
 	if u.NoDoubles != nil {

@@ -152,6 +152,9 @@ func (o *userOptions) check(words []string) error {
 	case o.IsSet("basedn"):
 		return misuse("-b: entries are where local.ugldapbasedn and -d say")
 	}
+	if err := checkZone(o.newUser.TZID); err != nil {
+		return misuse("%v", err)
+	}
 	n := 0
 	for _, set := range []bool{o.given != "", o.file != "", o.generate} {
 		if set {
@@ -272,6 +275,7 @@ func (o *userOptions) changeLDIF(ctx context.Context, cfg *config.Config, ed *di
 		if err := ed.SetPassword(id, secret); err != nil {
 			return err
 		}
+		o.warnPassword(id, secret)
 		return o.withPassword(id, "password set", secret)
 	case "enable", "disable":
 		if err := ed.SetEnabled(id, command == "enable"); err != nil {
@@ -319,6 +323,7 @@ func (o *userOptions) create(ctx context.Context, ed *directory.Editor, id strin
 	if err := ed.Create(p); err != nil {
 		return err
 	}
+	o.warnPassword(owner, p.Password)
 	if be != nil && o.all {
 		if _, err := be.inherit(ctx, calendar.Owner(owner)); err != nil && calendar.KindOf(err) != calendar.NoCalendar {
 			return fmt.Errorf("%s was made, but the calendars of an earlier one could not be given to him: %w", owner, err)

@@ -243,10 +243,14 @@ func noDomain(domain string) error {
 func (ed *Editor) entryLines(p *NewPerson) (lines [][2]string, err error) {
 	const op = "create user"
 	p.ID = strings.TrimSpace(p.ID)
-	if err := calendar.CheckOwner(calendar.Owner(p.ID)); err != nil {
+	def(&p.Kind, calendar.Individual)
+	check := CheckUserID
+	if p.Kind != calendar.Individual {
+		check = func(id string) error { return calendar.CheckOwner(calendar.Owner(id)) }
+	}
+	if err := check(p.ID); err != nil {
 		return nil, invalid(op, p.ID, "%v", err)
 	}
-	def(&p.Kind, calendar.Individual)
 	def(&p.Name, strings.TrimSpace(p.Given+" "+p.Surname))
 	def(&p.Name, p.ID)
 	def(&p.Surname, p.Name[strings.LastIndexByte(p.Name, ' ')+1:])
