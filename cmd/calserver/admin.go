@@ -67,8 +67,11 @@ type backEndStatus struct {
 	Err  string `json:"err,omitempty"`
 }
 
-// dbReport is the answer of /db/check and /db/rebuild.
+// dbReport is what /db/check and /db/rebuild answer, again and again: how far
+// they are, and at last what was found.
 type dbReport struct {
+	Done, Of int // owners
+	End      bool
 	service.CheckReport
 	Err string
 }
@@ -269,12 +272,26 @@ func (a *adminServer) database(do func(*service.Service, context.Context, func(c
 			http.Error(w, "csstored does not run in this process", http.StatusConflict)
 			return
 		}
-		var rep dbReport
-		var err error
-		if rep.CheckReport, err = do(s.model, r.Context(), nil); err != nil {
+		w.Header().Set("Content-Type", "application/json")
+		enc, flush := json.NewEncoder(w), http.NewResponseController(w)
+		rep := dbReport{}
+		if st, err := s.store.Stat(r.Context()); err == nil {
+			rep.Of = st.Owners
+		}
+		told := time.Now()
+		found, err := do(s.model, r.Context(), func(calendar.Owner) {
+			if time.Since(told) > 100*time.Millisecond {
+				told = time.Now()
+				enc.Encode(rep)
+				flush.Flush()
+			}
+			rep.Done++ // when the next one begins
+		})
+		if err != nil {
 			rep.Err = plain.Error(err)
 		}
-		answerJSON(w, rep)
+		rep.CheckReport, rep.End = found, true
+		enc.Encode(rep)
 	}
 }
 
@@ -340,6 +357,16 @@ var errNotRunning = errors.New("is not running")
 
 // callAdmin asks a process over its admin socket; out may be nil.
 func callAdmin(ctx context.Context, socket, method, path string, out any) error {
+	return callAdminFor(ctx, socket, method, path, func(dec *json.Decoder) error {
+		if out == nil {
+			return nil
+		}
+		return dec.Decode(out)
+	})
+}
+
+// callAdminFor is callAdmin for an answer of several values, which read takes.
+func callAdminFor(ctx context.Context, socket, method, path string, read func(*json.Decoder) error) error {
 	name, err := socketPath(socket)
 	if err != nil {
 		return errNotRunning
@@ -368,10 +395,7 @@ func callAdmin(ctx context.Context, socket, method, path string, out any) error 
 		msg, _ := io.ReadAll(io.LimitReader(resp.Body, 8<<10))
 		return errors.New(string(trimNewline(msg)))
 	}
-	if out == nil {
-		return nil
-	}
-	if err := json.NewDecoder(io.LimitReader(resp.Body, 64<<20)).Decode(out); err != nil {
+	if err := read(json.NewDecoder(io.LimitReader(resp.Body, 64<<20))); err != nil {
 		return fmt.Errorf("read the answer of %s: %w", socket, err)
 	}
 	return nil
@@ -387,8 +411,12 @@ func trimNewline(b []byte) []byte {
 // callStore asks the process in which csstored runs: a process of its own, or
 // the one with all roles.
 func callStore(ctx context.Context, cfg *config.Config, method, path string, out any) error {
+	return onStore(func(process string) error { return callAdmin(ctx, adminSocket(cfg, process), method, path, out) })
+}
+
+func onStore(call func(process string) error) error {
 	for _, name := range []string{"csstored", "calserver"} {
-		if err := callAdmin(ctx, adminSocket(cfg, name), method, path, out); !errors.Is(err, errNotRunning) {
+		if err := call(name); !errors.Is(err, errNotRunning) {
 			return err
 		}
 	}

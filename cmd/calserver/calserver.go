@@ -3,9 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"runtime/debug"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
+
+	"factotum/cmd/internal/plain"
 )
 
 // version is set at link time: -ldflags "-X main.version=1.0".
@@ -38,8 +43,10 @@ var ownCommands []func(std stdio) *cobra.Command
 // runCalserver is the program called by its own name.
 func runCalserver(ctx context.Context, args []string, std stdio) int {
 	root := &cobra.Command{
-		Use:           "calserver",
-		Short:         "Factotum, a calendar server for CalDAV and WCAP",
+		Use:   "calserver",
+		Short: "Factotum, a calendar server for CalDAV and WCAP",
+		Long: "Factotum, a calendar server for CalDAV and WCAP.\n\nPrograms of Sun's that are not part of this release tell what does their work:\n  " +
+			strings.Join(slices.Sorted(maps.Keys(absentPrograms)), " "),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Version:       versionString(),
@@ -56,7 +63,7 @@ func runCalserver(ctx context.Context, args []string, std stdio) int {
 	for _, name := range programNames() {
 		p := programs[name]
 		root.AddCommand(&cobra.Command{
-			Use: p.name, Short: p.summary, GroupID: "sun", DisableFlagParsing: true,
+			Use: p.name, Short: p.summary, GroupID: "sun", DisableFlagParsing: true, Hidden: absentPrograms[name] != "",
 			RunE: func(cmd *cobra.Command, args []string) error {
 				if code := p.run(cmd.Context(), args, std); code != 0 {
 					return exitError(code)
@@ -70,8 +77,12 @@ func runCalserver(ctx context.Context, args []string, std stdio) int {
 	if code, ok := err.(exitError); ok {
 		return int(code)
 	}
+	if err != nil && wantsJSON(args) {
+		printError(std.err, "calserver", err)
+		return exitFailed
+	}
 	if err != nil {
-		fmt.Fprintln(std.err, "calserver:", err)
+		fmt.Fprintln(std.err, "calserver:", plain.Error(err))
 		return 1
 	}
 	return 0

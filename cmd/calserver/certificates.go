@@ -1,7 +1,7 @@
 package main
 
 import (
-	"fmt"
+	"cmp"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -11,6 +11,7 @@ import (
 
 func init() {
 	ownCommands = append(ownCommands, func(std stdio) *cobra.Command {
+		t := &tool{name: "calserver", std: std, many: true}
 		var dir string
 		var days int
 		c := &cobra.Command{
@@ -22,13 +23,14 @@ func init() {
 			RunE: func(_ *cobra.Command, args []string) error {
 				made, err := certificates.Make(dir, args, days)
 				for _, name := range made {
-					fmt.Fprintln(std.out, "made", filepath.Join(dir, name))
+					path := filepath.Join(dir, name)
+					t.did(map[string]string{"file": path, "done": "made"}, "made %s", path)
 				}
-				return err
+				return cmp.Or(t.printDone(), err)
 			},
 		}
 		c.Flags().StringVar(&dir, "dir", ".", "where they are kept")
 		c.Flags().IntVar(&days, "days", 730, "how long the hosts' certificates are valid")
-		return c
+		return t.reportFlags(c)
 	})
 }

@@ -14,18 +14,20 @@ import (
 
 func init() {
 	ownCommands = append(ownCommands, configCommand, func(std stdio) *cobra.Command {
-		return &cobra.Command{
+		t := &tool{name: "calserver", std: std}
+		return t.reportFlags(&cobra.Command{
 			Use: "version", Short: "Print the release", Args: cobra.NoArgs,
 			RunE: func(*cobra.Command, []string) error {
-				_, err := fmt.Fprintln(std.out, "calserver", versionString())
-				return err
+				t.did(map[string]string{"tool": "calserver", "version": versionString()}, "calserver %s", versionString())
+				return t.printDone()
 			},
-		}
+		})
 	})
 }
 
 func configCommand(std stdio) *cobra.Command {
 	var conf string
+	t := &tool{name: "calserver", std: std}
 	var names, changed bool
 	c := &cobra.Command{Use: "config", Short: "Check or show the configuration"}
 	c.PersistentFlags().StringVarP(&conf, "config", "C", "", "the ics.conf")
@@ -42,13 +44,27 @@ func configCommand(std stdio) *cobra.Command {
 	show := &cobra.Command{
 		Use: "show", Short: "Print the effective values and where each comes from, secrets redacted", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			cfg, err := loadConfig(conf, std.err)
+			if !t.json {
+				cfg, err := loadConfig(conf, std.err)
+				if err != nil {
+					return err
+				}
+				return cfg.Show(std.out, changed)
+			}
+			cfg, err := loadConfig(conf, nil)
 			if err != nil {
 				return err
 			}
-			return cfg.Show(std.out, changed)
+			list := newArray(std.out)
+			for s := range cfg.Settings(changed) {
+				if err := list.add(s); err != nil {
+					return err
+				}
+			}
+			return list.end()
 		},
 	}
+	show.Flags().BoolVarP(&t.json, "json", "j", false, "print JSON")
 	show.Flags().BoolVar(&changed, "changed", false, "leave out what nobody set")
 	c.AddCommand(check, show)
 	return c

@@ -12,7 +12,8 @@ import (
 
 func init() {
 	ownCommands = append(ownCommands, func(std stdio) *cobra.Command {
-		return &cobra.Command{
+		t := &tool{name: "calserver", std: std}
+		return t.reportFlags(&cobra.Command{
 			Use: "links DIR", Short: "Make links with the names of Sun's programs in a directory", Args: cobra.ExactArgs(1),
 			RunE: func(_ *cobra.Command, args []string) error {
 				exe, err := os.Executable()
@@ -23,10 +24,10 @@ func init() {
 				if err != nil {
 					return err
 				}
-				fmt.Fprintf(std.out, "%d links in %s\n", n, args[0])
-				return nil
+				t.did(map[string]any{"directory": args[0], "links": n}, "%d links in %s", n, args[0])
+				return t.printDone()
 			},
-		}
+		})
 	})
 }
 

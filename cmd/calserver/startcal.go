@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,7 +17,6 @@ import (
 
 	"github.com/pborman/getopt/v2"
 
-	"factotum/cmd/internal/plain"
 	"factotum/cmd/internal/watcher"
 	"factotum/server/config"
 )
@@ -29,11 +29,14 @@ func init() {
 func startCal(ctx context.Context, args []string, std stdio) int {
 	var conf string
 	var debug, active, enabled, all, help bool
+	t := &tool{name: "start-cal", std: std}
 	set := getopt.New()
 	set.SetProgram("start-cal")
 	set.SetParameters("[component ...]")
 	set.FlagLong(&conf, "config", 'C', "the ics.conf", "FILE")
 	set.FlagLong(&help, "help", '?', "print this")
+	set.FlagLong(&t.json, "json", 'j', "print JSON")
+	set.FlagLong(&t.quiet, "quiet", 'q', "print errors only")
 	set.Flag(&debug, 'd', "debugging mode")
 	set.Flag(&active, 'l', "list active services")
 	set.Flag(&enabled, 'L', "list enabled services")
@@ -41,41 +44,45 @@ func startCal(ctx context.Context, args []string, std stdio) int {
 	if err := set.Getopt(append([]string{"start-cal"}, args...), nil); err != nil || help {
 		return usage(set, err, std)
 	}
-	cfg, err := loadConfig(conf, std.err)
+	warnings := std.err
+	if t.quiet || t.json {
+		warnings = nil
+	}
+	cfg, err := loadConfig(conf, warnings)
 	if err != nil {
-		return failWith("start-cal", err, std)
+		return t.failed(err)
 	}
 	switch {
 	case active, enabled, all:
-		return listServices(ctx, cfg, active, enabled, std)
+		return listServices(ctx, cfg, active, enabled, t)
 	}
 	which, err := pickRoles(cfg, slices.DeleteFunc(set.Args(), func(c string) bool { return c == "watcher" }))
 	if err != nil {
-		return failWith("start-cal", err, std)
+		return t.failed(err)
 	}
-	if !cfg.Store.Enable {
-		fmt.Fprintln(std.err, "start-cal: WARNING: csstored is disabled (service.store.enable or local.store.enable is \"no\"); nothing that needs the store will start")
+	if !cfg.Store.Enable && warnings != nil {
+		fmt.Fprintln(warnings, "start-cal: WARNING: csstored is disabled (service.store.enable or local.store.enable is \"no\"); nothing that needs the store will start")
 	}
 	if err := ensureWatcher(ctx, cfg, debug); err != nil {
-		return failWith("start-cal", err, std)
+		return t.failed(err)
 	}
 	if slices.Equal(set.Args(), []string{"watcher"}) {
 		return 0
 	}
-	return startComponents(ctx, cfg, which, std)
+	return startComponents(ctx, cfg, which, t)
 }
 
-func startComponents(ctx context.Context, cfg *config.Config, which []*role, std stdio) int {
+func startComponents(ctx context.Context, cfg *config.Config, which []*role, t *tool) int {
 	q := url.Values{}
 	for _, r := range which {
 		q.Add("component", r.component)
 	}
 	if len(which) == 0 {
-		return failWith("start-cal", errors.New("nothing is enabled on this host; see service.*.enable in ics.conf"), std)
+		return t.failed(errors.New("nothing is enabled on this host; see service.*.enable in ics.conf"))
 	}
 	var results []watcher.Started
 	if err := callAdmin(ctx, adminSocket(cfg, "watcher"), "POST", "/start?"+q.Encode(), &results); err != nil {
-		return failWith("start-cal", err, std)
+		return t.failed(err)
 	}
 	log := startLog(cfg, "start.log")
 	defer log.Close()
@@ -85,12 +92,20 @@ func startComponents(ctx context.Context, cfg *config.Config, which []*role, std
 		switch {
 		case res.Err != "":
 			code = exitFailed
-			say(std.err, log, "start-cal: %s", strings.TrimPrefix(res.Err, r.program+": "))
+			msg := strings.TrimPrefix(res.Err, r.program+": ")
+			t.complain("%s", msg)
+			note(log, "start-cal: %s", msg)
 		case res.Already:
-			say(std.out, log, "%s (%s) is running already, pid %d", r.component, r.program, res.PID)
+			t.did(doneComponent{r.component, r.program, "running already", res.PID}, "%s (%s) is running already, pid %d", r.component, r.program, res.PID)
+			note(log, "%s (%s) is running already, pid %d", r.component, r.program, res.PID)
 		default:
-			say(std.out, log, "%s (%s) started, pid %d", r.component, r.program, res.PID)
+			t.did(doneComponent{r.component, r.program, "started", res.PID}, "%s (%s) started, pid %d", r.component, r.program, res.PID)
+			note(log, "%s (%s) started, pid %d", r.component, r.program, res.PID)
 		}
+	}
+	t.many = true
+	if err := t.printDone(); err != nil {
+		return t.failed(err)
 	}
 	if code != 0 && !slices.ContainsFunc(results, func(r watcher.Started) bool { return r.Err == "" }) {
 		if callAdmin(ctx, adminSocket(cfg, "watcher"), "POST", "/stop", nil) == nil { // nothing to watch
@@ -112,10 +127,17 @@ type nopCloser struct{ io.Writer }
 
 func (nopCloser) Close() error { return nil }
 
-func say(w, log io.Writer, format string, args ...any) {
-	line := fmt.Sprintf(format, args...)
-	fmt.Fprintln(w, line)
-	fmt.Fprintln(log, time.Now().Format(time.RFC3339), line)
+// note writes a line of start.log or stop.log.
+func note(log io.Writer, format string, args ...any) {
+	fmt.Fprintln(log, time.Now().Format(time.RFC3339), fmt.Sprintf(format, args...))
+}
+
+// doneComponent is what became of a role, for programs.
+type doneComponent struct {
+	Component string `json:"component"`
+	Program   string `json:"program"`
+	Done      string `json:"done"`
+	PID       int    `json:"pid,omitempty"`
 }
 
 func usage(set *getopt.Set, err error, std stdio) int {
@@ -129,8 +151,9 @@ func usage(set *getopt.Set, err error, std stdio) int {
 	return 0
 }
 
-func failWith(program string, err error, std stdio) int {
-	fmt.Fprintf(std.err, "%s: %s\n", program, plain.Error(err))
+// failed is the end of a program that could not do what it was asked.
+func (t *tool) failed(err error) int {
+	t.complainOf(err)
 	return exitFailed
 }
 
@@ -194,7 +217,7 @@ func ensureWatcher(ctx context.Context, cfg *config.Config, debug bool) error {
 }
 
 // listServices is start-cal -l, -L and -A.
-func listServices(ctx context.Context, cfg *config.Config, active, enabled bool, std stdio) int {
+func listServices(ctx context.Context, cfg *config.Config, active, enabled bool, t *tool) int {
 	pids := map[string]int{}
 	for _, st := range processes(ctx, cfg) {
 		for _, r := range st.Roles {
@@ -202,7 +225,8 @@ func listServices(ctx context.Context, cfg *config.Config, active, enabled bool,
 		}
 	}
 	watching, _ := runningPID(cfg, "watcher")
-	line := func(component, program string, pid int, on bool) {
+	list := newArray(t.std.out)
+	line := func(component, program string, pid int, on bool) error {
 		state := "stopped"
 		if pid != 0 {
 			state = fmt.Sprintf("running, pid %d", pid)
@@ -210,23 +234,42 @@ func listServices(ctx context.Context, cfg *config.Config, active, enabled bool,
 		if !on {
 			state += ", disabled"
 		}
+		var err error
 		switch {
-		case active && pid == 0, enabled && !on:
+		case active && pid == 0, enabled && !on, t.quiet && !t.json:
+		case t.json:
+			err = list.add(serviceInfo{component, program, on, pid != 0, pid})
 		case active, enabled:
-			fmt.Fprintln(std.out, component)
+			_, err = fmt.Fprintln(t.std.out, component)
 		default:
-			fmt.Fprintf(std.out, "%-8s %-10s %s\n", component, program, state)
+			_, err = fmt.Fprintf(t.std.out, "%-8s %-10s %s\n", component, program, state)
 		}
+		return err
 	}
-	line("watcher", "watcher", watching, cfg.Watcher.Enable)
+	err := line("watcher", "watcher", watching, cfg.Watcher.Enable)
 	for i := range roles {
 		r := &roles[i]
-		line(r.component, r.program, pids[r.component], r.enabled(cfg))
+		err = cmp.Or(err, line(r.component, r.program, pids[r.component], r.enabled(cfg)))
 	}
-	if !active && !enabled {
+	if !active && !enabled && t.shows() && !t.json {
 		for _, c := range []string{"ens", "notify", "admin"} {
-			fmt.Fprintf(std.out, "%-8s %-10s not part of this release\n", c, absentRoles[c])
+			fmt.Fprintf(t.std.out, "%-8s %-10s not part of this release\n", c, absentRoles[c])
 		}
 	}
+	if t.json {
+		err = cmp.Or(err, list.end())
+	}
+	if err != nil {
+		return t.failed(err)
+	}
 	return 0
+}
+
+// serviceInfo is a component, for programs.
+type serviceInfo struct {
+	Component string `json:"component"`
+	Program   string `json:"program"`
+	Enabled   bool   `json:"enabled"`
+	Running   bool   `json:"running"`
+	PID       int    `json:"pid,omitempty"`
 }

@@ -16,7 +16,8 @@ import (
 func init() {
 	ownCommands = append(ownCommands, func(std stdio) *cobra.Command {
 		var conf string
-		var asJSON, ready bool
+		t := &tool{name: "calserver", std: std}
+		var ready bool
 		c := &cobra.Command{
 			Use: "status", Short: "Show what runs on this host", Args: cobra.NoArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error {
@@ -25,23 +26,22 @@ func init() {
 					return err
 				}
 				list := processes(cmd.Context(), cfg)
-				if asJSON {
+				if t.json {
 					if err := json.NewEncoder(std.out).Encode(list); err != nil {
 						return err
 					}
-				} else {
+				} else if !t.quiet {
 					printStatus(std.out, list)
 				}
-				if ready && !allReady(list) || len(list) == 0 && !asJSON {
+				if ready && !allReady(list) || len(list) == 0 && !t.json {
 					return exitError(exitFailed)
 				}
 				return nil
 			},
 		}
 		c.Flags().StringVarP(&conf, "config", "C", "", "the ics.conf")
-		c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 		c.Flags().BoolVar(&ready, "ready", false, "exit with 1 unless something runs and every role of it can work")
-		return c
+		return t.reportFlags(c)
 	})
 }
 

@@ -25,11 +25,14 @@ func init() {
 func stopCal(ctx context.Context, args []string, std stdio) int {
 	var conf string
 	var debug, force, help bool
+	t := &tool{name: "stop-cal", std: std}
 	set := getopt.New()
 	set.SetProgram("stop-cal")
 	set.SetParameters("[component ...]")
 	set.FlagLong(&conf, "config", 'C', "the ics.conf", "FILE")
 	set.FlagLong(&help, "help", '?', "print this")
+	set.FlagLong(&t.json, "json", 'j', "print JSON")
+	set.FlagLong(&t.quiet, "quiet", 'q', "print errors only")
 	set.Flag(&debug, 'd', "debugging mode")
 	set.Flag(&force, 'f', "force: kill instead of asking")
 	if err := set.Getopt(append([]string{"stop-cal"}, args...), nil); err != nil || help {
@@ -37,12 +40,12 @@ func stopCal(ctx context.Context, args []string, std stdio) int {
 	}
 	cfg, err := loadConfig(conf, nil)
 	if err != nil {
-		return failWith("stop-cal", err, std)
+		return t.failed(err)
 	}
 	words := set.Args()
 	if len(words) > 0 {
 		if _, err := pickRoles(cfg, words); err != nil {
-			return failWith("stop-cal", err, std)
+			return t.failed(err)
 		}
 	}
 	log := startLog(cfg, "stop.log")
@@ -58,46 +61,65 @@ func stopCal(ctx context.Context, args []string, std stdio) int {
 	}
 	switch {
 	case errors.Is(err, errNotRunning):
-		return stopByPID(cfg, words, force, log, std)
+		return stopByPID(cfg, words, force, log, t)
 	case err != nil:
-		return failWith("stop-cal", err, std)
+		return t.failed(err)
 	case len(words) == 0:
-		say(std.out, log, "stopped")
+		note(log, "stopped")
+		t.say("stopped")
 	default:
-		say(std.out, log, "stopped: %s", strings.Join(res.Stopped, " "))
+		note(log, "stopped: %s", strings.Join(res.Stopped, " "))
+		t.say("stopped: %s", strings.Join(res.Stopped, " "))
 	}
-	return 0
+	return t.stopped(res.Stopped)
 }
 
 // stopByPID stops what runs without a watcher.
-func stopByPID(cfg *config.Config, words []string, force bool, log io.Writer, std stdio) int {
+func stopByPID(cfg *config.Config, words []string, force bool, log io.Writer, t *tool) int {
 	names := []string{"calserver"}
 	for i := range slices.Backward(roles) {
 		if len(words) == 0 || slices.Contains(words, roles[i].component) {
 			names = append(names, roles[i].program)
 		}
 	}
-	found := false
+	var ended []string
 	for _, name := range names {
 		pid, err := runningPID(cfg, name)
 		if err != nil || pid == 0 || name == "calserver" && len(words) > 0 {
 			continue
 		}
-		found = true
 		sig := syscall.SIGTERM
 		if force {
 			sig = syscall.SIGKILL
 		}
 		if err := syscall.Kill(pid, sig); err != nil {
-			return failWith("stop-cal", fmt.Errorf("stop %s, pid %d: %w", name, pid, err), std)
+			return t.failed(fmt.Errorf("stop %s, pid %d: %w", name, pid, err))
 		}
 		if err := awaitEnd(cfg, name); err != nil {
-			return failWith("stop-cal", err, std)
+			return t.failed(err)
 		}
-		say(std.out, log, "stopped: %s", name)
+		note(log, "stopped: %s", name)
+		t.say("stopped: %s", name)
+		ended = append(ended, name)
 	}
-	if !found {
-		fmt.Fprintln(std.out, "nothing is running")
+	if len(ended) == 0 {
+		t.say("nothing is running")
+	}
+	return t.stopped(ended)
+}
+
+// stopped tells programs what was stopped.
+func (t *tool) stopped(names []string) int {
+	t.many = true
+	for _, name := range names {
+		if r, ok := findRole(name); ok {
+			t.done = append(t.done, doneComponent{r.component, r.program, "stopped", 0})
+		} else {
+			t.done = append(t.done, doneComponent{name, name, "stopped", 0})
+		}
+	}
+	if err := t.printDone(); err != nil {
+		return t.failed(err)
 	}
 	return 0
 }

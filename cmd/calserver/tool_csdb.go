@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/schollz/progressbar/v3"
 
 	"factotum/cmd/internal/plain"
 	"factotum/server/calendar"
@@ -166,10 +169,12 @@ func (t *tool) database(ctx context.Context, cfg *config.Config, command string,
 	if command == "rebuild" {
 		do = model.Rebuild
 	}
-	bar := t.bar(-1)
-	rep, err := do(ctx, func(calendar.Owner) { bar.Add(1) })
-	bar.Finish()
-	if err != nil {
+	far := t.far(command)
+	if st, err := be.store.Stat(ctx); err == nil {
+		far.of = st.Owners
+	}
+	rep, err := do(ctx, far.next)
+	if err = far.end(ctx, err); err != nil {
 		return err
 	}
 	return t.findings(command, rep, false)
@@ -251,10 +256,21 @@ func (t *tool) askServer(ctx context.Context, cfg *config.Config, command string
 		}
 		return true, nil
 	}
-	bar := t.bar(-1)
+	far := t.far(command)
 	var rep dbReport
-	err = callStore(ctx, cfg, "POST", "/db/"+command, &rep)
-	bar.Finish()
+	err = onStore(func(process string) error {
+		return callAdminFor(ctx, adminSocket(cfg, process), "POST", "/db/"+command, func(dec *json.Decoder) error {
+			for !rep.End {
+				if err := dec.Decode(&rep); err != nil {
+					return err
+				}
+				far.of = rep.Of
+				far.at(rep.Done)
+			}
+			return nil
+		})
+	})
+	err = far.end(ctx, err)
 	switch {
 	case errors.Is(err, errNotRunning):
 		return false, nil
@@ -264,6 +280,48 @@ func (t *tool) askServer(ctx context.Context, cfg *config.Config, command string
 		return true, errors.New(rep.Err)
 	}
 	return true, t.findings(command, rep.CheckReport, true)
+}
+
+// far is how far a walk over all owners is.
+type far struct {
+	t        *tool
+	command  string
+	bar      *progressbar.ProgressBar
+	done, of int
+	begun    int
+}
+
+func (t *tool) far(command string) *far { return &far{t: t, command: command} }
+
+func (f *far) at(done int) {
+	if f.bar == nil {
+		f.bar = f.t.bar(int64(max(f.of, 1)))
+	}
+	f.done = done
+	f.bar.Set(min(done, max(f.of, 1)))
+}
+
+// next is called when an owner's turn comes.
+func (f *far) next(calendar.Owner) {
+	f.at(f.begun)
+	f.begun++
+}
+
+// end tells how far it came where it was interrupted.
+func (f *far) end(ctx context.Context, err error) error {
+	if f.bar != nil {
+		f.bar.Finish()
+	}
+	if err == nil || ctx.Err() == nil {
+		return err
+	}
+	info := struct {
+		Command string `json:"command"`
+		Done    int    `json:"owners_done"`
+		Of      int    `json:"owners"`
+	}{f.command, f.done, f.of}
+	f.t.did(info, "%s: %d of %d owners were done", f.command, f.done, f.of)
+	return ctx.Err()
 }
 
 // findings prints what a check or rebuild found.
@@ -305,6 +363,15 @@ func (t *tool) findings(command string, rep service.CheckReport, running bool) e
 	return nil
 }
 
+// found tells of something that is wrong, besides what a check finds.
+func (t *tool) found(format string, args ...any) {
+	if t.json {
+		t.wrong = append(t.wrong, findingInfo{Msg: fmt.Sprintf(format, args...)})
+		return
+	}
+	fmt.Fprintf(t.std.out, format+"\n", args...)
+}
+
 // checkInfo is the report of a check, rebuild or recovery, for programs.
 type checkInfo struct {
 	Command   string        `json:"command"`
@@ -326,7 +393,7 @@ type findingInfo struct {
 
 func (t *tool) findingsJSON(command string, rep service.CheckReport, running bool) error {
 	info := checkInfo{Command: command, Running: running, Owners: rep.Owners, Calendars: rep.Calendars, Objects: int(rep.Objects),
-		Rebuilt: rep.Rebuilt, Findings: []findingInfo{}}
+		Rebuilt: rep.Rebuilt, Wrong: len(t.wrong), Findings: append([]findingInfo{}, t.wrong...)}
 	for _, f := range rep.Findings {
 		if info.Findings = append(info.Findings, findingInfo{f.Ref, f.Msg, f.Mended}); f.Mended {
 			info.Mended++
@@ -337,7 +404,7 @@ func (t *tool) findingsJSON(command string, rep service.CheckReport, running boo
 	if err := t.print(info); err != nil {
 		return err
 	}
-	if info.Wrong > 0 {
+	if info.Wrong > len(t.wrong) {
 		return exitError(exitFailed)
 	}
 	return nil

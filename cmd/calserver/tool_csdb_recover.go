@@ -26,7 +26,12 @@ func damage(cfg *config.Config) (string, error) {
 
 // damaged reports a file that cannot be used as it is.
 func (t *tool) damaged(command, found string) error {
-	fmt.Fprintln(t.std.out, found)
+	t.found("%s", found)
+	if t.json {
+		if err := t.findings(command, service.CheckReport{}, false); err != nil {
+			return err
+		}
+	}
 	t.say("%s (server stopped): do not start the server; \"csdb recover\" saves all that can be read and keeps the damaged file; or restore a backup", command)
 	return exitError(exitFailed)
 }
@@ -62,8 +67,12 @@ func (t *tool) recoverDatabase(ctx context.Context, cfg *config.Config, other, f
 	}
 	defer shut()
 	model := be.Backend.(*service.Service)
-	rep, err := model.Check(ctx, nil)
-	if err != nil {
+	look := t.far("check")
+	if st, err := be.store.Stat(ctx); err == nil {
+		look.of = st.Owners
+	}
+	rep, err := model.Check(ctx, look.next)
+	if err = look.end(ctx, err); err != nil {
 		return err
 	}
 	if len(rep.Findings) == 0 && !force {
@@ -122,7 +131,7 @@ func ofTheFile(err error) bool {
 
 // salvage makes a new database of all that can be read, and says what is lost.
 func (t *tool) salvage(ctx context.Context, cfg *config.Config, found string) error {
-	fmt.Fprintln(t.std.out, found)
+	t.found("%s", found)
 	out, err := sqlstore.SalvageSQLite(ctx, cfg.Store.Path, sqlstore.Options{Log: t.toolLog()})
 	if err != nil {
 		return err
@@ -136,7 +145,7 @@ func (t *tool) salvage(ctx context.Context, cfg *config.Config, found string) er
 	model := be.Backend.(*service.Service)
 	missing := out.Cells
 	for _, id := range out.Made {
-		fmt.Fprintf(t.std.out, "%s: nothing of the calendar but its entries was left: give it its name and access list again\n", plain.Text(string(id)))
+		t.found("%s: nothing of the calendar but its entries was left: give it its name and access list again", plain.Text(string(id)))
 		missing++
 	}
 	for owner, texts := range byOwner(out.Strays) {
@@ -150,11 +159,11 @@ func (t *tool) salvage(ctx context.Context, cfg *config.Config, found string) er
 		if _, err := be.Object(ctx, be.who, calendar.Ref{Calendar: o.Calendar, Name: o.Name}); err == nil {
 			continue // it came back
 		}
-		fmt.Fprintf(t.std.out, "%s/%s (UID %s): its text is lost\n", plain.Text(string(o.Calendar)), plain.Text(o.Name), plain.Text(o.UID))
+		t.found("%s/%s (UID %s): its text is lost", plain.Text(string(o.Calendar)), plain.Text(o.Name), plain.Text(o.UID))
 		missing++
 	}
 	if out.Cells > 0 {
-		fmt.Fprintf(t.std.out, "%d rows could not be read\n", out.Cells)
+		t.found("%d rows could not be read", out.Cells)
 	}
 	if err := t.mend(ctx, model); err != nil {
 		return err
@@ -225,10 +234,10 @@ func (t *tool) restore(ctx context.Context, be *backend, owner calendar.Owner, t
 			}
 		}
 		if _, err := be.PutObject(ctx, be.who, req); err != nil {
-			fmt.Fprintf(t.std.out, "%s: the text with UID %s cannot be stored: %s\n", plain.Text(string(owner)), plain.Text(uid), plain.Error(err))
+			t.found("%s: the text with UID %s cannot be stored: %s", plain.Text(string(owner)), plain.Text(uid), plain.Error(err))
 			continue
 		}
-		fmt.Fprintf(t.std.out, "%s/%s: the text with UID %s, whose place is not known\n", plain.Text(string(found)), req.Ref.Name, plain.Text(uid))
+		t.found("%s/%s: the text with UID %s, whose place is not known", plain.Text(string(found)), req.Ref.Name, plain.Text(uid))
 	}
 	return unsure, nil
 }

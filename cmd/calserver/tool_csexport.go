@@ -64,39 +64,45 @@ func runCsexport(ctx context.Context, args []string, std stdio) int {
 			return t.nothing(err)
 		}
 		defer be.close()
-		bar := t.bar(be.count(ctx, calendar.ID(calid)))
-		bad, n := 0, 0
-		e := &exporter.Export{Store: be, Who: be.who, Calendar: calendar.ID(calid),
-			Read:    func() { bar.Add(1) },
-			Written: func(name string) { t.tell("%s", name) },
-			Bad: func(err error) {
-				bad++
-				bar.Clear()
-				t.complainOf(err)
-			}}
-		if exporter.IsFolder(target) {
-			n, err = e.Folder(ctx, target)
-		} else {
-			n, err = e.Whole(ctx, target, std.out)
-		}
-		bar.Finish()
-		if stopped := ctx.Err() != nil; err != nil && !(stopped && n > 0) {
-			if stopped {
-				t.say("%s: nothing was written", calid)
-			}
-			return t.nothing(err)
-		}
-		if target != "-" {
-			t.did(exported{calendar.ID(calid), target, n, bad}, "%s: %d %s in %s", calid, n, plain.Plural(n, "object", "objects"), target)
-		}
-		if err != nil {
-			return err
-		}
-		if bad > 0 {
-			return exitError(exitFailed)
-		}
-		return nil
+		return t.export(ctx, be, calendar.ID(calid), target)
 	})
+}
+
+// export writes a calendar, and tells how far it came.
+func (t *tool) export(ctx context.Context, be *backend, id calendar.ID, target string) error {
+	bar := t.bar(be.count(ctx, id))
+	bad, n := 0, 0
+	e := &exporter.Export{Store: be, Who: be.who, Calendar: id,
+		Read:    func() { bar.Add(1) },
+		Written: func(name string) { t.tell("%s", name) },
+		Bad: func(err error) {
+			bad++
+			bar.Clear()
+			t.complainOf(err)
+		}}
+	var err error
+	switch {
+	case exporter.IsFolder(target):
+		n, err = e.Folder(ctx, target)
+	case target == "-": // who reads it may not do so any more
+		n, err = await(ctx, func() (int, error) { return e.Whole(ctx, target, t.std.out) })
+	default:
+		n, err = e.Whole(ctx, target, nil)
+	}
+	bar.Finish()
+	if stopped := ctx.Err() != nil; err != nil && !(stopped && n > 0) {
+		if stopped && target != "-" {
+			t.say("%s: nothing was written", id)
+		}
+		return t.nothing(err)
+	}
+	if target != "-" {
+		t.did(exported{id, target, n, bad}, "%s: %d %s in %s", id, n, plain.Plural(n, "object", "objects"), target)
+	}
+	if err == nil && bad > 0 {
+		err = exitError(exitFailed)
+	}
+	return err
 }
 
 // exported is the report of an export.

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/spf13/cobra"
+
 	"factotum/cmd/internal/plain"
 	"factotum/server/calendar"
 )
@@ -152,4 +154,11 @@ func interruptible(ctx context.Context) (_ context.Context, stop func()) {
 		signal.Stop(got)
 		cancel(nil)
 	}
+}
+
+// reportFlags gives one of calserver's own commands the options of the tools.
+func (t *tool) reportFlags(c *cobra.Command) *cobra.Command {
+	c.Flags().BoolVarP(&t.json, "json", "j", false, "print JSON")
+	c.Flags().BoolVarP(&t.quiet, "quiet", "q", false, "print errors only")
+	return c
 }

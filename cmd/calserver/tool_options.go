@@ -39,6 +39,7 @@ type tool struct {
 	conf           string
 	lines          *bufio.Reader // of std.in
 	done           []any         // with --json, what was done so far
+	wrong          []findingInfo // with --json, what csdb found wrong besides the report
 	many           bool          // it may have been done to several things
 }
 
@@ -200,6 +201,7 @@ func (t *tool) confirm(ctx context.Context, format string, args ...any) error {
 	fmt.Fprintf(t.std.err, format+" (y/n) ", args...)
 	line, err := t.readLine(ctx)
 	if ctx.Err() != nil {
+		fmt.Fprintln(t.std.err)
 		return err
 	}
 	if answer := strings.ToLower(strings.TrimSpace(line)); answer == "y" || answer == "yes" {

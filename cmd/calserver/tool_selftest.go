@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -43,7 +44,24 @@ func init() {
 				if err != nil {
 					return err
 				}
-				if !selftest.Run(cmd.Context(), client, std.out) {
+				ctx, stop := interruptible(cmd.Context())
+				defer stop()
+				rep := selftest.Run(ctx, client, func(s selftest.Step) {
+					if !t.json && (!t.quiet || !s.OK) {
+						s.Print(std.out)
+					}
+				})
+				if t.json {
+					err = t.print(rep)
+				}
+				t.say("%d passed, %d failed", rep.Passed, rep.Failed)
+				switch sig := (signalError{}); {
+				case err != nil:
+					return err
+				case errors.As(context.Cause(ctx), &sig):
+					t.complain("%v", sig)
+					return exitError(sig.exit())
+				case rep.Failed > 0:
 					return exitError(exitFailed)
 				}
 				return nil
@@ -51,10 +69,10 @@ func init() {
 		}
 		f := c.Flags()
 		f.StringVar(&user, "user", "", "log-in name")
-		f.StringVar(&file, "password-file", "", "file whose first line is the password; otherwise it is asked for")
+		f.StringVar(&file, "password-file", "", "file whose first line is the password, - is standard input; otherwise it is asked for")
 		f.StringVar(&ca, "ca", "", "PEM file with the authority of the server's certificate")
 		f.BoolVar(&plain, "plain", false, "send the password without TLS to another host")
-		return c
+		return t.reportFlags(c)
 	})
 }
 

@@ -2,52 +2,71 @@ package config
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
+	"iter"
 	"path/filepath"
 	"slices"
 	"strings"
 )
 
+// Setting is an effective value.
+type Setting struct {
+	Name    string `json:"name"`
+	Value   string `json:"value"`
+	Source  string `json:"source"` // where it comes from, "default" if nobody set it
+	Effect  bool   `json:"effect"` // the server heeds it
+	Section string `json:"section"`
+}
+
+// Settings are the effective values; secrets are redacted, paths are complete.
+// onlyChanged leaves out what nobody set.
+func (c *Config) Settings(onlyChanged bool) iter.Seq[Setting] {
+	return func(yield func(Setting) bool) {
+		for _, p := range params {
+			give := func(name, value, source string) bool {
+				if p.Kind == Password && value != "" {
+					value = redacted
+				}
+				return yield(Setting{name, value, cmp.Or(source, "default"), p.Used() || slices.Contains(tlsParameters, p.Name), p.Section})
+			}
+			if i := strings.IndexByte(p.Name, '<'); i >= 0 {
+				for _, s := range c.sorted(p.Name[:i] + "<") {
+					if s.param == p && !give(s.name, s.value, s.source()) {
+						return
+					}
+				}
+				continue
+			}
+			value, source := c.value(p)
+			if onlyChanged && source == "" {
+				continue
+			}
+			if !give(p.Name, c.effective(p, value), source) {
+				return
+			}
+		}
+	}
+}
+
 // Show prints the effective values as an ics.conf, with the place where each
-// comes from behind it; secrets are redacted, paths are complete. onlyChanged
-// leaves out what nobody set.
+// comes from behind it.
 func (c *Config) Show(w io.Writer, onlyChanged bool) error {
 	b := bufio.NewWriter(w)
 	title := ""
-	print := func(p *Param, name, value, source string) {
-		if title != p.Section {
+	for s := range c.Settings(onlyChanged) {
+		if title != s.Section {
 			if title != "" {
 				b.WriteByte('\n')
 			}
-			title = p.Section
+			title = s.Section
 			fmt.Fprintf(b, "! %s\n", title)
 		}
-		if p.Kind == Password && value != "" {
-			value = redacted
+		if !s.Effect {
+			s.Source += ", without effect"
 		}
-		if source == "" {
-			source = "default"
-		}
-		if !p.Used() && !slices.Contains(tlsParameters, p.Name) {
-			source += ", without effect"
-		}
-		fmt.Fprintf(b, "%s = %s  ! %s\n", name, quote(value), source)
-	}
-	for _, p := range params {
-		if i := strings.IndexByte(p.Name, '<'); i >= 0 {
-			for _, s := range c.sorted(p.Name[:i] + "<") {
-				if s.param == p {
-					print(p, s.name, s.value, s.source())
-				}
-			}
-			continue
-		}
-		value, source := c.value(p)
-		if onlyChanged && source == "" {
-			continue
-		}
-		print(p, p.Name, c.effective(p, value), source)
+		fmt.Fprintf(b, "%s = %s  ! %s\n", s.Name, quote(s.Value), s.Source)
 	}
 	return b.Flush()
 }

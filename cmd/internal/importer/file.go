@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"io/fs"
@@ -74,8 +75,27 @@ func Importable(path string) error {
 	return nil
 }
 
-// read reads a file, up to the limit.
-func (s Source) read(stdin io.Reader) ([]byte, error) {
+// read reads a file, up to the limit. What comes by standard input, or a pipe,
+// may never end: it is not waited for when ctx does.
+func (s Source) read(ctx context.Context, stdin io.Reader) ([]byte, error) {
+	type result struct {
+		data []byte
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		data, err := s.readAll(stdin)
+		done <- result{data, err}
+	}()
+	select {
+	case r := <-done:
+		return r.data, r.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (s Source) readAll(stdin io.Reader) ([]byte, error) {
 	in := stdin
 	if s.Path != "-" {
 		f, err := os.Open(s.Path)

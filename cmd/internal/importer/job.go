@@ -58,7 +58,10 @@ func (j *Job) Run(ctx context.Context, sources []Source) error {
 	made := j.Create == nil
 	for _, s := range sources {
 		size, within = s.weight(), 0
-		data, err := s.read(j.Stdin)
+		data, err := s.read(ctx, j.Stdin)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if err != nil {
 			j.Report.Files++
 			j.Refuse(Item{File: s.Path}, calendar.Internal, err.Error())

@@ -20,17 +20,41 @@ import (
 	"factotum/cmd/internal/davclient"
 )
 
-// Run plays a client against a server, prints each step to out, and tells
-// whether all passed.
-func Run(ctx context.Context, c *davclient.Client, out io.Writer) bool {
-	return (&selftest{c: c, out: out}).run(ctx)
+// Step is something a client does, and how it went.
+type Step struct {
+	Name string `json:"step"`
+	OK   bool   `json:"ok"`
+	Err  string `json:"error,omitempty"`
+}
+
+// Report sums up a run.
+type Report struct {
+	Passed int    `json:"passed"`
+	Failed int    `json:"failed"`
+	Steps  []Step `json:"steps"`
+}
+
+// Run plays a client against a server, and tells of each step.
+func Run(ctx context.Context, c *davclient.Client, each func(Step)) Report {
+	s := &selftest{c: c, each: each}
+	s.run(ctx)
+	return s.Report
+}
+
+// Print writes a step as a line.
+func (s Step) Print(w io.Writer) {
+	if s.OK {
+		fmt.Fprintf(w, "ok    %s\n", s.Name)
+	} else {
+		fmt.Fprintf(w, "FAIL  %s: %s\n", s.Name, s.Err)
+	}
 }
 
 // selftest is one run.
 type selftest struct {
-	out            io.Writer
-	c              *davclient.Client
-	passed, failed int
+	Report
+	each func(Step)
+	c    *davclient.Client
 
 	principal, home, calendar string
 	etag, token               string
@@ -78,7 +102,7 @@ type step struct {
 	need bool // without it the rest makes no sense
 }
 
-func (s *selftest) run(ctx context.Context) bool {
+func (s *selftest) run(ctx context.Context) {
 	name := make([]byte, 6)
 	rand.Read(name)
 	one, two := testText("selftest-1", "20260302T090000", "Erste"), testText("selftest-2", "20260402T090000", "Zweite")
@@ -166,18 +190,17 @@ func (s *selftest) run(ctx context.Context) bool {
 	if s.calendar != "" {
 		s.report("the calendar is deleted", s.expect(context.WithoutCancel(ctx), "DELETE", s.calendar, "", 204))
 	}
-	fmt.Fprintf(s.out, "%d passed, %d failed\n", s.passed, s.failed)
-	return s.failed == 0
 }
 
 func (s *selftest) report(name string, err error) {
-	if err != nil {
-		s.failed++
-		fmt.Fprintf(s.out, "FAIL  %s: %v\n", name, err)
-		return
+	st := Step{Name: name, OK: err == nil}
+	if s.Passed++; err != nil {
+		s.Passed--
+		s.Failed++
+		st.Err = err.Error()
 	}
-	s.passed++
-	fmt.Fprintf(s.out, "ok    %s\n", name)
+	s.Steps = append(s.Steps, st)
+	s.each(st)
 }
 
 // expect makes a request that is answered by a status and, for a success, by

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"fmt"
+)
+
+// absentPrograms are Sun's programs that this release does not have. Who calls
+// one, perhaps from an old script, is told what does its work. admin.md §§3, 8.
+var absentPrograms = map[string]string{
+	"csattribute":          "change attributes with the directory's own tools (ldapmodify), or in the LDIF file of people",
+	"csbackup":             "comes with a later release; until then \"csexport -c calid calendar directory/\" copies a calendar, and the database is copied while the server is stopped, or with pg_dump",
+	"csrestore":            "comes with a later release; until then \"csimport -c calid calendar directory/\" brings back what csexport wrote, and the database is put back while the server is stopped, or with pg_restore",
+	"csclean":              "\"cscal -O list\" shows the calendars of those who are not in the directory any more, \"cscal -O delete\" deletes them",
+	"cscomponents":         "comes with a later release; until then \"csexport -c calid calendar -\" lists events and tasks, and WCAP's deletecomponents_by_range deletes them",
+	"csdomain":             "domains are entries of the directory (docs/admin.md, \"OpenLDAP\"): change them with its own tools",
+	"csmonitor":            "\"calserver status\" tells what runs, metrics are at factotum.admin.listen (docs/admin.md, \"What to look at\")",
+	"csplugin":             "there are no plug-ins; csapi.plugin.calendarlookup in ics.conf finds back ends",
+	"cspurge":              "deletions are forgotten after factotum.sync.tombstoneage, by themselves",
+	"csrename":             "comes with a later release; until then make the new user, and \"csexport -c old calendar directory/\" and \"csimport -n -c new calendar directory/\" for each calendar",
+	"csresource":           "resources are entries of the directory with the class icsCalendarResource (docs/admin.md, \"OpenLDAP\"); \"cscal create\" makes their calendars",
+	"csschedule":           "\"csdb jobs\" lists what is still to be sent, and has it tried again or dropped",
+	"csstats":              "statistics are metrics, at factotum.admin.listen (docs/admin.md, \"What to look at\")",
+	"cstool":               "\"calserver status\" asks the roles of this host, /readyz those of another one",
+	"cs5migrate":           "databases of Sun's server are not read; \"csmigrate\" pulls calendars from any CalDAV server, \"csimport\" takes what csexport wrote there",
+	"csmig":                "databases of Sun's server are not read; \"csimport\" takes what csexport wrote there",
+	"csvdmig":              "databases of Sun's server are not read; \"csimport\" takes what csexport wrote there",
+	"commdirmig":           "entries of both schemas are read as they are; see local.schemaversion and service.dcroot in docs/ics-conf.md",
+	"csconfigurator.sh":    "\"calserver quickstart\" writes an ics.conf to begin with; docs/admin.md has others",
+	"csservice":            "the watcher starts services again (\"start-cal watcher\"); under systemd see docs/systemd",
+	"enpd":                 "comes with a later release: notifications are jobs of csstored so far (\"csdb jobs\")",
+	"csnotifyd":            "comes with a later release: notifications are jobs of csstored so far (\"csdb jobs\")",
+	"csadmind":             "what it did csstored does, and \"calserver status\" tells",
+	"commadmin":            "people are made with the directory's own tools, or with csuser where they are in a file",
+	"comm_dssetup.pl":      "the schema for OpenLDAP is in templates/ldap (docs/admin.md, \"OpenLDAP\")",
+	"cs5migrate_recurring": "databases of Sun's server are not read; \"csimport\" takes what csexport wrote there",
+}
+
+// absent answers for one of them.
+func absent(name string) runFunc {
+	return func(_ context.Context, args []string, std stdio) int {
+		t := &tool{name: name, std: std, json: wantsJSON(args)}
+		t.complainOf(fmt.Errorf("not part of this release: %s", absentPrograms[name]))
+		return exitFailed
+	}
+}
+
+func init() {
+	for name := range absentPrograms {
+		register(name, "not part of this release; tells what does its work", absent(name))
+	}
+}
