@@ -201,7 +201,7 @@ func (in *incoming) compare(next *meeting) Reason {
 	out := Unchanged
 	keys := in.have.keys()
 	for _, k := range next.keys() {
-		if !slices.Contains(keys, k) {
+		if k == "" && in.have.master == nil || k != "" && in.have.overrides[k] == nil {
 			keys = append(keys, k)
 		}
 	}

@@ -115,8 +115,12 @@ func (v *view) empty() bool { return len(v.components) == 0 }
 // clones are components of the view by their keys, each a copy of its own, in
 // the order in which they stand.
 func (v *view) clones(keys []key) (out []*ical.Component) {
+	want := map[key]bool{}
+	for _, k := range keys {
+		want[k] = true
+	}
 	for _, k := range v.of.keys() {
-		if c := v.components[k]; c != nil && slices.Contains(keys, k) {
+		if c := v.components[k]; c != nil && want[k] {
 			out = append(out, c.Clone())
 		}
 	}
@@ -191,5 +195,5 @@ func same(a, b *ical.Component, answers bool) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	return ical.Equal(says(a, answers), says(b, answers))
+	return ical.Equal(a, b) || ical.Equal(says(a, answers), says(b, answers))
 }
