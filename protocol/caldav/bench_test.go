@@ -14,12 +14,13 @@ import (
 
 // sink is the cheapest ResponseWriter there is.
 type sink struct {
-	h http.Header
-	n int
+	h      http.Header
+	status int
+	n      int
 }
 
 func (s *sink) Header() http.Header         { return s.h }
-func (s *sink) WriteHeader(int)             {}
+func (s *sink) WriteHeader(code int)        { s.status = code }
 func (s *sink) Write(b []byte) (int, error) { s.n += len(b); return len(b), nil }
 
 func benchmark(b *testing.B, objects int, method, path, body string, headers ...string) {

@@ -14,7 +14,7 @@ import (
 // roomy is a site with the limits of a server as it is installed.
 func roomy(t *testing.T, opt sitetest.Options) *site {
 	s := openSite(t, opt)
-	s.h = New(Options{Backend: s.be, People: s.people, Now: s.base.Now, Login: s.base.Login, Limits: Limits{ResourceSize: 10 << 20, Attendees: 1000, Instances: 10_000}})
+	s.h = New(Options{Backend: s.be, People: s.people, Now: s.base.Now, Login: s.base.Login, Limits: Limits{ResourceSize: 10 << 20, Attendees: 10000, Instances: 10_000}})
 	s.visit("anna")
 	return s
 }

@@ -22,6 +22,7 @@ type site struct {
 	be     calendar.Backend
 	people calendartest.People
 	base   *sitetest.Site
+	costs  costs
 	clock  *sitetest.Clock
 	url    string // where the front is served over HTTP, "" if requests go to it at once
 }

@@ -109,14 +109,39 @@ func (p *Parsed) cost(text int) int64 {
 	return n
 }
 
+// parses are the parsed forms that one question came upon and that are too large
+// to be kept: it may ask for each month. The value nil remembers none.
+type parses map[parsedKey]*Parsed
+
+// parsedKey is a text of an object of the calendar.
+type parsedKey struct {
+	name   string
+	change int64
+}
+
+// of parses the text, or finds it parsed already.
+func (m parses) of(o *Object) (*Parsed, error) {
+	key := parsedKey{o.Name, o.Change}
+	if p := m[key]; p != nil {
+		return p, nil
+	}
+	p, err := o.Parsed()
+	if err != nil {
+		return nil, err
+	}
+	if o.Keep(p); m != nil && o.parsed.Load() == nil {
+		m[key] = p
+	}
+	return p, nil
+}
+
 // expand appends the instances that overlap a range, floating time taken as
 // UTC. Over the budget the answer is what was found.
-func (o *Object) expand(ctx context.Context, from, to int64, limit int, out []Instance) ([]Instance, error) {
-	p, err := o.Parsed()
+func (o *Object) expand(ctx context.Context, from, to int64, limit int, with parses, out []Instance) ([]Instance, error) {
+	p, err := with.of(o)
 	if err != nil {
 		return out, nil // stored before a rule was added; csdb check reports it
 	}
-	o.Keep(p)
 	var f, t time.Time
 	if from > firstSecond {
 		f = time.Unix(from, 0).UTC()
@@ -124,6 +149,7 @@ func (o *Object) expand(ctx context.Context, from, to int64, limit int, out []In
 	if to < lastSecond {
 		t = time.Unix(to, 0).UTC()
 	}
+	var index object.Indexer
 	for in, err := range p.Set.Between(ctx, f, t, recur.UTC, recur.Budget{MaxInstances: limit, MaxSteps: 100_000}) {
 		if errors.Is(err, recur.ErrBudget) {
 			break
@@ -131,7 +157,7 @@ func (o *Object) expand(ctx context.Context, from, to int64, limit int, out []In
 		if err != nil {
 			return out, err
 		}
-		r := object.IndexRow(in)
+		r := index.Row(in)
 		out = append(out, Instance{r.Start, r.End, int32(r.Flags), o.Name})
 	}
 	return out, nil
@@ -139,7 +165,7 @@ func (o *Object) expand(ctx context.Context, from, to int64, limit int, out []In
 
 // Expand appends the instances of a stored object that overlap a range.
 func Expand(ctx context.Context, row *calendar.ObjectRow, from, to int64, limit int, out []Instance) ([]Instance, error) {
-	return (&Object{Object: ObjectOf(row, "", nil)}).expand(ctx, from, to, limit, out)
+	return (&Object{Object: ObjectOf(row, "", nil)}).expand(ctx, from, to, limit, nil, out)
 }
 
 // readObjects reads the objects of these names with their texts.

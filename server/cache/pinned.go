@@ -208,7 +208,7 @@ func (p *pinned) List(ctx context.Context, cal *Calendar) ([]*calendar.Object, e
 
 func (p *pinned) Instances(ctx context.Context, cal *Calendar, from, to int64, fn func(Instance)) error {
 	if !byMonth(from, to) {
-		rows, at, err := p.loadInstances(ctx, cal, from, to)
+		rows, at, err := p.loadInstances(ctx, cal, from, to, nil)
 		if err != nil {
 			return err
 		}
@@ -223,10 +223,11 @@ func (p *pinned) Instances(ctx context.Context, cal *Calendar, from, to int64, f
 		}
 		return nil
 	}
+	with := parses{}
 	for k := monthOf(from); k <= monthOf(to-1); k++ {
 		d, err := p.derive(ctx, cal, k, func() (derived, int64, error) {
 			first, last := monthBounds(k)
-			rows, at, err := p.loadInstances(ctx, cal, first, last)
+			rows, at, err := p.loadInstances(ctx, cal, first, last, with)
 			return newMonth(k, rows), at, err
 		})
 		if err != nil {
@@ -238,7 +239,7 @@ func (p *pinned) Instances(ctx context.Context, cal *Calendar, from, to int64, f
 }
 
 // loadInstances reads the time index and expands the open ends of series.
-func (p *pinned) loadInstances(ctx context.Context, cal *Calendar, from, to int64) (out []Instance, at int64, err error) {
+func (p *pinned) loadInstances(ctx context.Context, cal *Calendar, from, to int64, with parses) (out []Instance, at int64, err error) {
 	var series []*Object
 	at, err = p.load(ctx, func(tx calendar.ReadTx) (err error) {
 		out, series, err = readInstances(ctx, tx, cal, from, to, func(name string, change int64) *Object {
@@ -261,7 +262,7 @@ func (p *pinned) loadInstances(ctx context.Context, cal *Calendar, from, to int6
 			series[i] = p.h.keepRead(cal, o.Object, at, at)
 			p.h.mu.Unlock()
 		}
-		if out, err = series[i].expand(ctx, from, to, p.h.cache.opt.Instances, out); err != nil {
+		if out, err = series[i].expand(ctx, from, to, p.h.cache.opt.Instances, with, out); err != nil {
 			return nil, at, err
 		}
 	}

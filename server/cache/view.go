@@ -94,7 +94,7 @@ func (p *plain) Instances(ctx context.Context, cal *Calendar, from, to int64, fn
 		return err
 	}
 	for _, o := range series {
-		if out, err = o.expand(ctx, from, to, p.instances, out); err != nil {
+		if out, err = o.expand(ctx, from, to, p.instances, nil, out); err != nil {
 			return err
 		}
 	}

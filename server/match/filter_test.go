@@ -347,7 +347,7 @@ func TestRangeAgreesWithIndex(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r := object.IndexRow(in)
+			r := new(object.Indexer).Row(in)
 			r.Start, r.End = object.InZone(r.Start, r.End, r.Flags, zone)
 			want = want || Overlaps(r.Start, r.End, lo, hi)
 		}

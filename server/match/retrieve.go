@@ -50,26 +50,17 @@ func (f *Form) AsStored() bool {
 	return f.req.Expand == nil && f.req.LimitRecur == nil && f.req.LimitBusy == nil && f.req.Comp == nil
 }
 
-// Of gives an object, parsed and compiled, the form that was asked for:
-// expanded, with the recurrence set or the busy time limited, with the parts
-// that are wanted. RFC 4791 §9.6.1, §9.6.5, §9.6.6, §9.6.7. The object stays as
-// it is, and shares with the answer what they have in common. More instances
-// than so many are TooMany.
-func (f *Form) Of(ctx context.Context, stored *ical.Component, set *recur.Set, floating recur.Zone, instances int) (*ical.Component, error) {
+// Of gives an object, parsed and compiled, as text in the form that was asked
+// for: expanded, with the recurrence set or the busy time limited, with the
+// parts that are wanted. RFC 4791 §9.6.1, §9.6.5, §9.6.6, §9.6.7. More instances
+// than so many, or of more text than maxExpanded, are TooMany.
+func (f *Form) Of(ctx context.Context, stored *ical.Component, set *recur.Set, floating recur.Zone, instances int) ([]byte, error) {
+	if f.req.Expand != nil {
+		return f.expanded(ctx, stored, set, floating, instances)
+	}
 	cal := &ical.Component{Name: stored.Name, Props: stored.Props, Children: stored.Children}
-	budget := recur.Budget{MaxInstances: instances, MaxSteps: maxSteps}
-	switch {
-	case f.req.Expand != nil:
-		comps, err := set.ExpandComponents(ctx, f.req.Expand.From, f.req.Expand.To, floating, budget)
-		if errors.Is(err, recur.ErrBudget) {
-			return nil, calendar.Errorf(calendar.TooMany, calendar.MaxInstances, "more than %d instances in the range", instances)
-		}
-		if err != nil {
-			return nil, err
-		}
-		cal.Children = comps
-	case f.req.LimitRecur != nil:
-		comps, err := set.LimitRecurrenceSet(ctx, f.req.LimitRecur.From, f.req.LimitRecur.To, floating, budget)
+	if w := f.req.LimitRecur; w != nil {
+		comps, err := set.LimitRecurrenceSet(ctx, w.From, w.To, floating, recur.Budget{MaxInstances: instances, MaxSteps: maxSteps})
 		if unlessSpent(err) != nil {
 			return nil, err
 		}
@@ -82,7 +73,28 @@ func (f *Form) Of(ctx context.Context, stored *ical.Component, set *recur.Set, f
 	if f.req.Comp != nil {
 		cal = choose(cal, f.req.Comp)
 	}
-	return cal, nil
+	return cal.Bytes(), nil
+}
+
+// maxExpanded is how much text the instances of one object make, in octets: an
+// event with ten thousand alarms is expanded for a month.
+const maxExpanded = 32 << 20
+
+func (f *Form) expanded(ctx context.Context, stored *ical.Component, set *recur.Set, floating recur.Zone, instances int) ([]byte, error) {
+	cal := &ical.Component{Name: stored.Name, Props: stored.Props}
+	var pick func(*ical.Component) *ical.Component
+	if sel := f.req.Comp; sel != nil {
+		cal = choose(cal, sel)
+		pick = func(c *ical.Component) *ical.Component { return part(c, sel) }
+	}
+	const end = "END:VCALENDAR\r\n"
+	head := strings.TrimSuffix(string(cal.Bytes()), end)
+	budget := recur.Budget{MaxInstances: instances, MaxSteps: maxSteps, MaxBytes: maxExpanded}
+	text, err := set.AppendExpanded(ctx, []byte(head), f.req.Expand.From, f.req.Expand.To, floating, budget, pick)
+	if errors.Is(err, recur.ErrBudget) {
+		return nil, calendar.Errorf(calendar.TooMany, calendar.MaxInstances, "more than %d instances in the range, or %d octets of them", instances, maxExpanded)
+	}
+	return append(text, end...), err
 }
 
 // limitFreeBusy drops FREEBUSY periods outside the window. RFC 4791 §9.6.7.
@@ -138,16 +150,23 @@ func choose(c *ical.Component, sel *calendar.CompSelect) *ical.Component {
 		}
 	}
 	for _, k := range c.Children {
-		if sel.AllComps {
+		if k = part(k, sel); k != nil {
 			out.Children = append(out.Children, k)
-			continue
-		}
-		for i := range sel.Comps {
-			if strings.EqualFold(sel.Comps[i].Name, k.Name) {
-				out.Children = append(out.Children, choose(k, &sel.Comps[i]))
-				break
-			}
 		}
 	}
 	return out
+}
+
+// part is what partial retrieval asks for of one of the components inside, nil
+// for none of it.
+func part(c *ical.Component, sel *calendar.CompSelect) *ical.Component {
+	if sel.AllComps {
+		return c
+	}
+	for i := range sel.Comps {
+		if strings.EqualFold(sel.Comps[i].Name, c.Name) {
+			return choose(c, &sel.Comps[i])
+		}
+	}
+	return nil
 }

@@ -109,9 +109,13 @@ func TestRFC4791_9_6_5_Forms(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out, err := f.Of(t.Context(), cal, set, recur.UTC, 100)
+		text, err := f.Of(t.Context(), cal, set, recur.UTC, 100)
 		if err != nil {
 			t.Fatal(err)
+		}
+		out, err := ical.Parse(text, ical.Limits{})
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", c.name, err, text)
 		}
 		var got []string
 		for _, k := range out.Children {
@@ -127,6 +131,16 @@ func TestRFC4791_9_6_5_Forms(t *testing.T) {
 	}
 	if _, err := f.Of(t.Context(), cal, set, recur.UTC, 10); calendar.ReasonOf(err) != calendar.MaxInstances {
 		t.Errorf("31 instances of at most 10: %v", err)
+	}
+	// What partial retrieval asks for without its value has none.
+	f, err = NewForm(calendar.DataRequest{Expand: w, Comp: &calendar.CompSelect{Name: "VCALENDAR", Comps: []calendar.CompSelect{
+		{Name: "VEVENT", Props: []calendar.PropSelect{{Name: "DTSTART", NoValue: true}, {Name: "RECURRENCE-ID"}}}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nDTSTART:\r\nRECURRENCE-ID:20260106T080000Z\r\nEND:VEVENT\r\nBEGIN:VEVENT\r\nDTSTART:\r\nRECURRENCE-ID:20260107T080000Z\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+	if got, err := f.Of(t.Context(), cal, set, recur.UTC, 10); err != nil || string(got) != want {
+		t.Errorf("%v\n%s", err, got)
 	}
 	if string(cal.Bytes()) != before {
 		t.Error("the object was changed")

@@ -32,6 +32,7 @@ func IndexRows(set *recur.Set, comps []*ical.Component) ([]calendar.OccurrenceRo
 		return []calendar.OccurrenceRow{row}, nil
 	}
 	var rows []calendar.OccurrenceRow
+	var index Indexer
 	if first.IsZero() && last.IsZero() && !infinite && set.Recurring() {
 		return nil, nil // a series all of whose instances are excluded
 	}
@@ -40,7 +41,7 @@ func IndexRows(set *recur.Set, comps []*ical.Component) ([]calendar.OccurrenceRo
 			if err != nil {
 				return nil, err
 			}
-			rows = append(rows, IndexRow(in))
+			rows = append(rows, index.Row(in))
 		}
 		return rows, nil
 	}
@@ -58,7 +59,7 @@ func IndexRows(set *recur.Set, comps []*ical.Component) ([]calendar.OccurrenceRo
 			more = true
 			break
 		}
-		rows = append(rows, IndexRow(in))
+		rows = append(rows, index.Row(in))
 		lastStart = rows[len(rows)-1].Start
 	}
 	if more {
@@ -76,10 +77,21 @@ func IndexRows(set *recur.Set, comps []*ical.Component) ([]calendar.OccurrenceRo
 	return rows, nil
 }
 
-// IndexRow is the row of an instance that was expanded with floating time taken
-// as UTC.
-func IndexRow(in recur.Instance) calendar.OccurrenceRow {
-	r := calendar.OccurrenceRow{Start: in.Start.Unix(), End: max(in.End.Unix(), in.Start.Unix()), Flags: busyFlags(in.Comp)}
+// Indexer makes rows of the instances of an object, and remembers how its
+// components count: one may have thousands of properties and of instances.
+type Indexer struct {
+	comp  *ical.Component // the one before
+	flags int
+	large map[*ical.Component]int
+}
+
+// Row is the row of an instance that was expanded with floating time taken as
+// UTC.
+func (x *Indexer) Row(in recur.Instance) calendar.OccurrenceRow {
+	if in.Comp != x.comp {
+		x.comp, x.flags = in.Comp, x.busy(in.Comp)
+	}
+	r := calendar.OccurrenceRow{Start: in.Start.Unix(), End: max(in.End.Unix(), in.Start.Unix()), Flags: x.flags}
 	if in.Floating {
 		r.Flags |= calendar.OccFloating
 	}
@@ -90,6 +102,20 @@ func IndexRow(in recur.Instance) calendar.OccurrenceRow {
 		r.Flags |= calendar.OccAllDay
 	}
 	return r
+}
+
+func (x *Indexer) busy(c *ical.Component) int {
+	if len(c.Props) < 100 {
+		return busyFlags(c)
+	}
+	flags, known := x.large[c]
+	if !known {
+		if flags = busyFlags(c); x.large == nil {
+			x.large = map[*ical.Component]int{}
+		}
+		x.large[c] = flags
+	}
+	return flags
 }
 
 // InZone reads the times of a row in a zone if they float, as expansion does: by

@@ -195,7 +195,7 @@ func fromIndex(t *rapid.T, rows []calendar.OccurrenceRow, set *recur.Set, win ca
 				if err != nil {
 					t.Fatal(err)
 				}
-				near = append(near, IndexRow(in))
+				near = append(near, new(Indexer).Row(in))
 			}
 		case isNear:
 			near = append(near, r)
@@ -236,7 +236,7 @@ func TestIndexAgreesWithExpansion(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want[span{in.Start.Unix(), in.End.Unix(), IndexRow(in).Flags}] = true
+			want[span{in.Start.Unix(), in.End.Unix(), new(Indexer).Row(in).Flags}] = true
 		}
 		if got := fromIndex(t, rows, set, win, zone); !maps.Equal(got, want) {
 			t.Fatalf("by the index %v\nexpanded %v\n%s", got, want, cal.Bytes())

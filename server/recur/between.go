@@ -117,20 +117,14 @@ func (s *Set) occurrences(ctx context.Context, win window, float Zone, lim Budge
 				yield(occurrence{}, ctx.Err())
 				return
 			}
-			var best *stream
-			for i := range streams {
-				if st := &streams[i]; st.ok && (best == nil || st.now.start < best.now.start) {
-					best = st
-				}
-			}
-			if steps < 0 || best != nil && n >= lim.MaxInstances {
+			if steps < 0 || len(streams) > 0 && n >= lim.MaxInstances {
 				yield(occurrence{}, ErrBudget)
 				return
 			}
-			if best == nil || !yield(best.now, nil) {
+			if len(streams) == 0 || !yield(streams[0].now, nil) {
 				return
 			}
-			best.advance()
+			streams = streams.next()
 		}
 	}
 }
@@ -138,10 +132,11 @@ func (s *Set) occurrences(ctx context.Context, win window, float Zone, lim Budge
 // stream yields the occurrences of one segment that overlap the window, in
 // order of their start; or a list that is made beforehand.
 type stream struct {
-	win  window
-	now  occurrence
-	ok   bool
-	list []occurrence
+	win   window
+	now   occurrence
+	ok    bool
+	place int // among the streams: of two that are next the first is
+	list  []occurrence
 
 	w    *walker
 	seg  segment
@@ -156,10 +151,52 @@ type stream struct {
 	ready bool
 }
 
-func (s *Set) streams(win window, float Zone, steps *int) []stream {
-	var streams []stream
+// heap has the streams that are not at their end, the one whose occurrence is
+// next at the top: a series may be divided a thousand times.
+type heap []*stream
+
+func (h heap) less(i, j int) bool {
+	a, b := h[i], h[j]
+	return a.now.start < b.now.start || a.now.start == b.now.start && a.place < b.place
+}
+
+// next advances the stream at the top.
+func (h heap) next() heap {
+	if h[0].advance(); !h[0].ok {
+		h[0] = h[len(h)-1]
+		h = h[:len(h)-1]
+	}
+	h.sink(0)
+	return h
+}
+
+func (h heap) sink(i int) {
+	for {
+		least := i
+		for k := 2*i + 1; k <= 2*i+2 && k < len(h); k++ {
+			if h.less(k, least) {
+				least = k
+			}
+		}
+		if least == i {
+			return
+		}
+		h[i], h[least] = h[least], h[i]
+		i = least
+	}
+}
+
+// streams are those that have an occurrence in the window.
+func (s *Set) streams(win window, float Zone, steps *int) heap {
+	var streams heap
+	add := func(st *stream) {
+		if st.advance(); st.ok {
+			st.place = len(streams)
+			streams = append(streams, st)
+		}
+	}
 	if list := s.singles(win, float); len(list) > 0 {
-		streams = append(streams, stream{list: list})
+		add(&stream{list: list})
 	}
 	if s.hasMaster && s.master.dated() {
 		for _, seg := range s.segments() {
@@ -172,12 +209,15 @@ func (s *Set) streams(win window, float Zone, steps *int) []stream {
 				length := max(seg.t.farthest(), s.maxPeriod)
 				lo = max(lo, st.zc.lowCivil(win.from-length)-seg.shift)
 			}
+			if lo > hi || seg.hiKey < math.MaxInt64-2*daySecs && lo > seg.hiKey+2*daySecs { // behind the window, or before it
+				continue
+			}
 			st.w = s.walk(lo, hi, seg.hiKey, float, steps)
-			streams = append(streams, st)
+			add(&st)
 		}
 	}
-	for i := range streams {
-		streams[i].advance()
+	for i := len(streams)/2 - 1; i >= 0; i-- {
+		streams.sink(i)
 	}
 	return streams
 }

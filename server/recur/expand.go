@@ -2,60 +2,178 @@ package recur
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"factotum/server/ical"
 )
 
-// ExpandComponents returns every instance that overlaps [from,to) as a
+// AppendExpanded appends every instance that overlaps [from,to) to dst as a
 // component of its own: without recurrence properties, with times of a zone
-// turned into UTC, and with RECURRENCE-ID where the object recurs. Floating
-// and all-day values stay as they are. RFC 4791 §9.6.5.
-func (s *Set) ExpandComponents(ctx context.Context, from, to time.Time, float Zone, lim Budget) ([]*ical.Component, error) {
-	var list []*ical.Component
+// turned into UTC, and with RECURRENCE-ID where the object recurs. Floating and
+// all-day values stay as they are. pick, if there is one, gives the part of a
+// component that is wanted, nil for none of it. RFC 4791 §9.6.5.
+//
+// Instances of a component differ in their times alone, so its text is made once:
+// ten thousand alarms cost each instance no more than their octets.
+func (s *Set) AppendExpanded(ctx context.Context, dst []byte, from, to time.Time, float Zone, lim Budget, pick func(*ical.Component) *ical.Component) ([]byte, error) {
+	shapes := map[shapeKey]*shape{}
+	var list []occurrence
+	var texts []byte // of all shapes
+	size := 0
 	for o, err := range s.occurrences(ctx, windowOf(from, to), float, lim) {
 		if err != nil {
-			return nil, err
+			return dst, err
 		}
-		list = append(list, s.expandOne(o, float))
+		k := shapeKey{o.t, o.period, o.alone}
+		if shapes[k] == nil {
+			shapes[k], texts = s.shapeOf(o, pick, texts)
+		}
+		if size += shapes[k].size; lim.MaxBytes > 0 && size > lim.MaxBytes && len(list) > 0 {
+			return dst, ErrBudget
+		}
+		list = append(list, o)
 	}
-	return list, nil
+	dst = slices.Grow(dst, size)
+	for _, o := range list {
+		dst = s.appendInstance(dst, shapes[shapeKey{o.t, o.period, o.alone}], o)
+	}
+	return dst, nil
 }
 
-func (s *Set) expandOne(o occurrence, float Zone) *ical.Component {
-	src := o.t.comp
-	c := &ical.Component{Name: src.Name, Props: make([]ical.Property, 0, len(src.Props)+1)}
-	for _, k := range src.Children {
-		c.Children = append(c.Children, k.Clone())
+// shapeKey is what instances have in common whose text differs in times alone.
+type shapeKey struct {
+	t             *timing
+	period, alone bool
+}
+
+// shape is the text of instances: before each time that differs, and in the end.
+type shape struct {
+	pieces []piece
+	rest   []byte
+	size   int
+}
+
+// piece is a property that each instance has its own value of, and the text
+// before it.
+type piece struct {
+	before []byte
+	name   string
+	value  variable
+}
+
+// variable is which time of an instance it is.
+type variable byte
+
+const (
+	startOf variable = iota
+	endOf
+	ridOf
+)
+
+// ownTimes are the properties of a component that its instances have times of
+// their own in.
+type ownTimes struct {
+	end  string // DTEND or DUE
+	they [3]bool
+}
+
+func (t *ownTimes) named(name string) (v variable, varies bool) {
+	switch name {
+	case "DTSTART":
+		v = startOf
+	case t.end:
+		v = endOf
+	case "RECURRENCE-ID":
+		v = ridOf
+	default:
+		return v, false
 	}
-	in := s.instance(o)
-	// Without a zone times are shown as they stand, whoever looks. What ends after
-	// the last date that can be written ends with it.
-	value := func(utc, civ int64) ical.DateTime {
-		switch {
-		case o.t.allDay():
-			return dateTimeOf(min(civ, maxCivil), ical.Date, "")
-		case o.t.zone == nil:
-			return dateTimeOf(min(civ, maxCivil), ical.Floating, "")
+	return v, t.they[v]
+}
+
+// shapeOf makes the shape of the instances that are like o; its texts are put
+// behind others.
+func (s *Set) shapeOf(o occurrence, pick func(*ical.Component) *ical.Component, texts []byte) (*shape, []byte) {
+	c, own := s.expandOne(o)
+	if pick != nil {
+		c = pick(c)
+	}
+	sh := &shape{}
+	if c == nil {
+		return sh, texts
+	}
+	from := len(texts)
+	texts = append(append(append(texts, "BEGIN:"...), c.Name...), "\r\n"...)
+	for i := range c.Props {
+		p := &c.Props[i]
+		v, varies := own.named(p.Name)
+		if !varies || p.Value == "" { // partial retrieval may leave the value out
+			texts = p.Append(texts)
+			continue
 		}
-		return dateTimeOf(min(utc, maxCivil), ical.UTC, "")
+		sh.pieces = append(sh.pieces, piece{texts[from:], p.Name, v})
+		sh.size += len(p.Name) + len(";VALUE=DATE-TIME:20060102T150405Z\r\n") + len(texts) - from
+		from = len(texts)
 	}
+	for _, k := range c.Children {
+		texts = k.Append(texts)
+	}
+	texts = append(append(append(texts, "END:"...), c.Name...), "\r\n"...)
+	sh.rest = texts[from:]
+	sh.size += len(sh.rest)
+	return sh, texts
+}
+
+// appendInstance appends an instance of a shape.
+func (s *Set) appendInstance(dst []byte, sh *shape, o occurrence) []byte {
+	for i := range sh.pieces {
+		x := &sh.pieces[i]
+		p := ical.Property{Name: x.name}
+		p.SetDateTime(s.timeOf(o, x.value))
+		dst = p.Append(append(dst, x.before...))
+	}
+	return append(dst, sh.rest...)
+}
+
+// timeOf is a time of an expanded instance. Without a zone it is shown as it
+// stands, whoever looks. What ends after the last date that can be written ends
+// with it.
+func (s *Set) timeOf(o occurrence, v variable) ical.DateTime {
+	utc, civ := o.start, o.civ
+	switch v {
+	case endOf:
+		utc, civ = o.end, o.civ+o.wall+o.exact
+	case ridOf:
+		return s.utcRID(o, s.instance(o))
+	}
+	switch {
+	case o.t.allDay():
+		return dateTimeOf(min(civ, maxCivil), ical.Date, "")
+	case o.t.zone == nil:
+		return dateTimeOf(min(civ, maxCivil), ical.Floating, "")
+	}
+	return dateTimeOf(min(utc, maxCivil), ical.UTC, "")
+}
+
+// expandOne makes the component of an instance, and tells which of its
+// properties are its own times. What is below it is shared.
+func (s *Set) expandOne(o occurrence) (c *ical.Component, own ownTimes) {
+	src := o.t.comp
+	c = &ical.Component{Name: src.Name, Children: src.Children, Props: make([]ical.Property, 0, min(len(src.Props)+2, 32))}
+	in := s.instance(o)
 	dated := o.t.dated()
-	put := func(name string, d ical.DateTime) {
+	put := func(name string, v variable) {
+		if own.they[v] {
+			return
+		}
+		own.they[v] = true
 		p := ical.Property{Name: name}
-		p.SetDateTime(d)
+		p.SetDateTime(s.timeOf(o, v))
 		c.Props = append(c.Props, p)
 	}
-	endName := "DTEND"
-	if src.Name == "VTODO" {
-		endName = "DUE"
-	}
-	ended := false
-	putEnd := func() {
-		if !ended {
-			put(endName, value(o.end, o.civ+o.wall+o.exact))
-		}
-		ended = true
+	if own.end = "DTEND"; src.Name == "VTODO" {
+		own.end = "DUE"
 	}
 	for i := range src.Props {
 		p := &src.Props[i]
@@ -66,42 +184,45 @@ func (s *Set) expandOne(o occurrence, float Zone) *ical.Component {
 			continue // written below
 		case "DTSTART":
 			if dated {
-				put("DTSTART", value(o.start, o.civ))
+				put("DTSTART", startOf)
 				if in.HasRID {
-					put("RECURRENCE-ID", s.utcRID(o, in))
+					put("RECURRENCE-ID", ridOf)
 				}
 				continue
 			}
 		case "DTEND", "DUE":
-			if dated && p.Name == endName {
-				putEnd()
+			if dated && p.Name == own.end {
+				put(own.end, endOf)
 				if in.HasRID && o.t.form == formTodoOnly {
-					put("RECURRENCE-ID", s.utcRID(o, in))
+					put("RECURRENCE-ID", ridOf)
 				}
 				continue
 			}
 		case "DURATION":
 			switch {
 			case o.period: // that of a period is another
-				putEnd()
+				put(own.end, endOf)
 				continue
 			case o.t.wall != 0 && o.t.zone != nil && o.t.zone != utcZone && o.t.form <= formTodoDur:
 				// In UTC a nominal day no longer knows how long it is.
-				putEnd()
+				put(own.end, endOf)
 				continue
 			}
 		}
-		q := p.Clone()
-		s.inUTC(&q)
+		q := *p
+		if q.TZID() != "" {
+			q = p.Clone()
+			s.inUTC(&q)
+		}
 		c.Props = append(c.Props, q)
 	}
-	if in.HasRID && c.Prop("RECURRENCE-ID") == nil {
-		put("RECURRENCE-ID", s.utcRID(o, in))
+	if in.HasRID {
+		put("RECURRENCE-ID", ridOf)
 	}
 	if o.period {
-		putEnd()
+		put(own.end, endOf)
 	}
-	return c
+	return c, own
 }
 
 // utcRID is the RECURRENCE-ID of an occurrence, in UTC if it is of a zone. That

@@ -76,6 +76,9 @@ func Compile(comps []*ical.Component, zones *Zones) (*Set, error) {
 			return nil, err
 		}
 	}
+	if n := len(comps) - 1; n > 0 {
+		s.overrides = make([]override, 0, n+1)
+	}
 	for _, c := range comps {
 		if c.Prop("RECURRENCE-ID") == nil {
 			continue

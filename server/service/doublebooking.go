@@ -92,6 +92,7 @@ func (s *Service) booked(occ []calendar.OccurrenceRow, data []byte, float recur.
 		if err != nil {
 			return nil, err
 		}
+		var index object.Indexer
 		for in, err := range set.Between(context.Background(), time.Unix(o.Start, 0).UTC(), time.Time{}, recur.UTC, recur.Budget{MaxInstances: maxBooked, MaxSteps: 100_000}) {
 			if errors.Is(err, recur.ErrBudget) {
 				break
@@ -99,7 +100,7 @@ func (s *Service) booked(occ []calendar.OccurrenceRow, data []byte, float recur.
 			if err != nil {
 				return nil, err
 			}
-			if r := object.IndexRow(in); takesTime(r.Flags, r.Start, r.End) {
+			if r := index.Row(in); takesTime(r.Flags, r.Start, r.End) {
 				out = append(out, inZone(cache.Instance{Start: r.Start, End: r.End, Flags: int32(r.Flags)}, float))
 			}
 		}

@@ -25,12 +25,12 @@ func (s *Service) present(ctx context.Context, of *cache.Calendar, known *cache.
 	if err != nil {
 		return o, nil // stored before a rule was added: give what there is
 	}
-	cal, err := form.Of(ctx, parsed.Cal, parsed.Set, s.floatingOf(form, of), s.opt.Limits.Instances)
+	text, err := form.Of(ctx, parsed.Cal, parsed.Set, s.floatingOf(form, of), s.opt.Limits.Instances)
 	if err != nil {
 		return nil, wrap("retrieve", refOf(o.Calendar, o.Name), err)
 	}
 	out := *o
-	out.Data = cal.Append(make([]byte, 0, len(o.Data)))
+	out.Data = text
 	known.Keep(parsed)
 	return &out, nil
 }
