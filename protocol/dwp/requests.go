@@ -45,7 +45,7 @@ func deeper[M any](m *M, below func(*M) []*M, levels int) bool {
 // not know: to guess could delete a series.
 func checkEditRequest(m *wire.EditRequest) error {
 	for _, it := range m.GetItems() {
-		if it.GetScope() > uint32(calendar.ThisAndPrior) || it.GetMode() > uint32(calendar.EditDelete) || it.GetRole() > uint32(calendar.OwnCopy) {
+		if it.GetScope() > uint32(calendar.ThisAndPrior) || it.GetMode() > uint32(calendar.EditDelete) || it.GetRole() > uint32(calendar.AsBefore) {
 			return &calendar.Error{Kind: calendar.Unsupported, Op: "edit object", Msg: "the front end asks for what this back end does not know"}
 		}
 		p := it.GetPatch()

@@ -1,6 +1,7 @@
 package wcap
 
 import (
+	"slices"
 	"strings"
 
 	"factotum/server/ical"
@@ -37,8 +38,14 @@ func (s *shower) address(p *ical.Property) ical.Property {
 		if who.calid != nil {
 			set("X-NSCP-ORGANIZER-UID", who.calid)
 		}
-	} else if !p.HasParam("X-NSCP-ATTENDEE-GSE-STATUS") {
-		set("X-NSCP-ATTENDEE-GSE-STATUS", delivered)
+		s.sentBy(from)
+	} else {
+		if !p.HasParam("X-NSCP-ATTENDEE-GSE-STATUS") && object.Told(p) {
+			set("X-NSCP-ATTENDEE-GSE-STATUS", delivered)
+		}
+		if p.ParamIs("SCHEDULE-AGENT", "NONE") { // the component's state says so
+			s.params = append(s.params[:from], slices.DeleteFunc(slices.Clone(s.params[from:]), func(q ical.Param) bool { return q.Name == "SCHEDULE-AGENT" })...)
+		}
 	}
 	switch {
 	case s.v.mail && who.calid != nil:
@@ -53,7 +60,23 @@ func (s *shower) address(p *ical.Property) ical.Property {
 	return q
 }
 
-// delivered is the status of an attendee who needs no attention. Read only.
+// sentBy shows who acted for the organizer as Sun's server did: by address, and
+// by user id. WCAP §7.4.
+func (s *shower) sentBy(from int) {
+	i := slices.IndexFunc(s.params[from:], func(q ical.Param) bool { return q.Name == "SENT-BY" && len(q.Values) == 1 })
+	if i < 0 {
+		return
+	}
+	who := s.who(s.params[from+i].Values[0])
+	if who.mail != nil {
+		s.params[from+i].Values = who.mail
+	}
+	if who.calid != nil {
+		s.params = append(s.params, ical.Param{Name: "X-NSCP-ORGANIZER-SENT-BY-UID", Values: who.calid})
+	}
+}
+
+// delivered is the status of an attendee who was told. Read only.
 var delivered = []string{"2"}
 
 // seenPerson is who has an address, as values of parameters; nil where there
@@ -87,6 +110,7 @@ type componentState struct {
 }
 
 var componentStates = [...]componentState{
+	object.Pending:       {"REQUEST-PENDING", 2<<16 | 1},
 	object.Unscheduled:   {"PUBLISH-COMPLETED", 1<<16 | 2},
 	object.AwaitsReplies: {"REQUEST-WAITFORREPLY", 2<<16 | 2},
 	object.Answered:      {"REQUEST-COMPLETED", 2<<16 | 2},

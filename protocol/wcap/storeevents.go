@@ -154,7 +154,9 @@ func (s *storing) how() (mode calendar.EditMode, role calendar.EditRole, err err
 		return 0, 0, s.bad("storetype is 0, 1 or 2")
 	}
 	switch strings.ToUpper(strings.TrimSpace(s.c.p.text("method"))) {
-	case "", "1", "PUBLISH":
+	case "":
+		role = calendar.AsBefore
+	case "1", "PUBLISH":
 	case "2", "REQUEST":
 		role = calendar.AsOrganizer
 	case "4", "REPLY":

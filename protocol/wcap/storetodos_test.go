@@ -80,7 +80,7 @@ func TestWCAP_13_AttendeeError(t *testing.T) {
 func TestWCAP_7_1_Attendees(t *testing.T) {
 	s := newSite(t)
 	s.do("anna", "storeevents.wcap?uid=m&dtstart=20260310T090000Z&method=2&orgCalid=anna&attendees=RSVP=TRUE^PARTSTAT=NEEDS-ACTION^ROLE=REQ-PARTICIPANT^CN=B%5E%3B%22x^mailto%3Aben@example.com;PARSTAT=needs_action^carl;mailto:out@side.org"+lightning).errno(0).
-		contains("X-S1CS-CALID=ben:mailto:ben@example.com", "X-S1CS-CALID=carl:mailto:carl@example.com", "PARTSTAT=NEEDS-ACTION", ":mailto:out@side.org", "ORGANIZER", `X-NSCP-GSE-COMMENT=REQUEST-WAITFORREPLY`)
+		contains("X-S1CS-CALID=ben:mailto:ben@example.com", "X-S1CS-CALID=carl:mailto:carl@example.com", "PARTSTAT=NEEDS-ACTION", ":mailto:out@side.org", "ORGANIZER", `X-NSCP-GSE-COMMENT=REQUEST-PENDING`)
 	has(t, s.stored("anna", "anna", "m"), "ORGANIZER;CN=Anna Berg:mailto:anna@example.com", "ATTENDEE;RSVP=TRUE;PARTSTAT=NEEDS-ACTION;ROLE=REQ-PARTICIPANT;CN=\"B^^;^'x\":mailto:ben@example.com")
 	s.do("anna", "fetchevents_by_id.wcap?uid=m&calid=anna").errno(0).contains("X-S1CS-EMAIL=ben@example.com:ben\r\n")
 	s.do("anna", "storeevents.wcap?uid=m&calid=anna&attendees=PARTSTAT=X-NSCP-WCAP-ATTENDEE-DELETE^carl").errno(0)

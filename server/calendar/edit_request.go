@@ -62,11 +62,12 @@ type EditRole uint8
 
 // The values of EditRole.
 const (
-	AsPublisher EditRole = iota // PUBLISH: whoever is not the organizer may not
-	AsOrganizer                 // REQUEST: the same
+	AsPublisher EditRole = iota // PUBLISH: whoever is not the organizer may not; nobody is invited
+	AsOrganizer                 // REQUEST: the same, and all attendees are invited
 	AsAttendee                  // REPLY: the own PARTSTAT, and alarms
 	AsCanceler                  // CANCEL: the status becomes CANCELLED
 	OwnCopy                     // UPDATE: anything, in one's own copy only
+	AsBefore                    // not said: as PUBLISH, but those who are invited already are it still
 )
 
 // Patch changes a component. What is nil stays as it is.

@@ -29,6 +29,8 @@ type Editor struct {
 	// invited to, and the attendee that answers are of. A resource or room has
 	// rules of its own.
 	Owner calendar.Person
+	// SentBy is the mail address of who acts for the owner, "" if he does himself.
+	SentBy string
 	// Floating is the zone that floating time is read in.
 	Floating recur.Zone
 	// Now is the time of the edit.
@@ -179,6 +181,10 @@ func (e *Editor) create(uid string, it *calendar.EditItem) (*ical.Component, err
 		return nil, calendar.Errorf(calendar.NotOrganizer, "", "only the organizer may do this")
 	}
 	e.organizer(c, p)
+	if it.Role != calendar.OwnCopy {
+		e.invite(c, it.Role, nil)
+		e.sentBy(c)
+	}
 	for i := range p.Alarms {
 		e.alarm(cal, c, &p.Alarms[i])
 	}
@@ -207,12 +213,21 @@ func (e *Editor) change(s *series, c *ical.Component, it *calendar.EditItem) err
 			return err
 		}
 		c.Set("STATUS", "CANCELLED")
+		e.sentBy(c)
 		if before.Word("STATUS") != "CANCELLED" {
 			e.stamp(c, before, &it.Patch)
 		}
 		return nil
 	}
-	return e.apply(s.cal, c, &it.Patch)
+	had := addresses(c)
+	if err := e.apply(s.cal, c, &it.Patch); err != nil {
+		return err
+	}
+	if it.Role != calendar.OwnCopy {
+		e.invite(c, it.Role, had)
+		e.sentBy(c)
+	}
+	return nil
 }
 
 // reply sets the owner's own PARTSTAT, and alarms, which are his alone.
@@ -234,6 +249,13 @@ func (e *Editor) reply(s *series, c *ical.Component, it *calendar.EditItem) erro
 	}
 	if err := e.attendees(c, &mine); err != nil {
 		return err
+	}
+	for i := range c.Props {
+		if p := &c.Props[i]; p.Name == "ATTENDEE" && e.isOwner(p.Value) {
+			q := p.Clone()
+			e.acts(&q)
+			*p = q
+		}
 	}
 	for i := range it.Patch.Alarms {
 		e.alarm(s.cal, c, &it.Patch.Alarms[i])
@@ -334,7 +356,7 @@ func (e *Editor) storeInstance(s *series, it *calendar.EditItem) (*ical.Componen
 	if err := e.change(s, c, it); err != nil {
 		return nil, err
 	}
-	if it.Role == calendar.AsPublisher || it.Role == calendar.AsOrganizer {
+	if it.Role == calendar.AsPublisher || it.Role == calendar.AsOrganizer || it.Role == calendar.AsBefore {
 		if s.master != nil {
 			for _, name := range []string{"CLASS", "TRANSP"} {
 				if a, b := c.Word(name), was.Word(name); cmp.Or(a, defaults[name]) != cmp.Or(b, defaults[name]) {

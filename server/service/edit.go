@@ -86,6 +86,9 @@ func (s *Service) tryEdit(ctx context.Context, who calendar.Actor, op string, re
 		return c, r, nil, false, err
 	}
 	editor := edit.Editor{Component: req.Component, Owner: p, Floating: s.floatingOf(nil, c), RecurrenceBound: req.Bound}
+	if who.User != string(id.Owner()) {
+		editor.SentBy = who.Mail
+	}
 	files, err := s.newAttachments(op, id, req.Items)
 	if err != nil {
 		return c, r, nil, false, err
