@@ -93,7 +93,13 @@ func (s *Service) tryEdit(ctx context.Context, who calendar.Actor, op string, re
 	if err != nil {
 		return c, r, nil, false, err
 	}
-	done, err = s.writeOnce(ctx, who, op, id.Owner(), saved, func(w *writer) error {
+	need := calendar.Need{Calendar: id, Row: c.Row.ID, ByUID: true, Token: onceKey(ctx, op)}
+	for _, it := range req.Items {
+		if it.UID != "" {
+			need.UIDs, need.Names = append(need.UIDs, it.UID), append(need.Names, object.NameFor(it.UID)+".ics")
+		}
+	}
+	done, err = s.writeOnce(calendar.WithNeed(ctx, need), who, op, id.Owner(), saved, func(w *writer) error {
 		p, err := w.enter(id, may)
 		if err != nil {
 			return err

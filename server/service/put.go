@@ -2,6 +2,7 @@ package service
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,6 +39,8 @@ func (s *Service) putObject(ctx context.Context, who calendar.Actor, op string, 
 	if err != nil {
 		return res, wrap(op, string(id), err)
 	}
+	ctx = calendar.WithNeed(ctx, calendar.Need{Calendar: id, Row: m.Row.ID, Names: []string{req.Ref.Name}, UIDs: []string{obj.UID},
+		ByUID: req.ByUID, Token: onceKey(ctx, op)})
 	err = s.write(ctx, who, op, id.Owner(), &res, func(w *writer) (err error) {
 		res, err = w.put(req, obj)
 		return err
@@ -147,7 +150,14 @@ func (s *Service) PutObjects(ctx context.Context, who calendar.Actor, req calend
 	for from := 0; from < len(objs); from += importStep {
 		to := min(from+importStep, len(objs))
 		var saved []savedPut
-		done, err := s.writeOnce(ctx, who, importOp(op, from), id.Owner(), &saved, func(w *writer) error {
+		need := calendar.Need{Calendar: id, Row: m.Row.ID, ByUID: true, Token: onceKey(ctx, importOp(op, from))}
+		for i := from; i < to; i++ {
+			if objs[i] != nil {
+				need.UIDs = append(need.UIDs, objs[i].UID)
+				need.Names = append(need.Names, cmp.Or(req.Items[i].Name, object.NameFor(objs[i].UID)+".ics"))
+			}
+		}
+		done, err := s.writeOnce(calendar.WithNeed(ctx, need), who, importOp(op, from), id.Owner(), &saved, func(w *writer) error {
 			w.op = op
 			p, err := w.enter(id, toWrite)
 			if err != nil {
@@ -283,8 +293,9 @@ func (s *Service) DeleteObject(ctx context.Context, who calendar.Actor, req cale
 	ctx = bind(ctx, who, req)
 	const op = "delete object"
 	id := req.Ref.Calendar
-	_, _, err := s.look(ctx, who, op, id, toDelete)
+	m, _, err := s.look(ctx, who, op, id, toDelete)
 	if err == nil {
+		ctx := calendar.WithNeed(ctx, calendar.Need{Calendar: id, Row: m.Row.ID, Names: []string{req.Ref.Name}, Token: onceKey(ctx, op)})
 		err = s.write(ctx, who, op, id.Owner(), nil, func(w *writer) error { return w.delete(req) })
 	}
 	return s.unlessDone(ctx, op, id.Owner(), nil, err)

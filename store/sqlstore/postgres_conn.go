@@ -27,6 +27,7 @@ type pgConn struct {
 	pooled  *pgxpool.Conn
 	slots   *slots
 	pending []pgStatement
+	sent    int // round trips so far
 
 	limit time.Duration // of the server's silence
 	timer *time.Timer   // runs while an answer is due, and cuts
@@ -44,16 +45,30 @@ func (c *pgConn) exec(text string, args ...any) error {
 	return nil
 }
 
-// send ships what is pending with one more statement, whose results the
+// pgQuery is a question, and what is done with each row of the answer.
+type pgQuery struct {
+	text string
+	args []any
+	read func(scanner) error
+}
+
+// send ships what is pending with some more statements, whose results the
 // caller reads from the batch and then closes.
-func (c *pgConn) send(text string, args []any) (pgx.BatchResults, error) {
+func (c *pgConn) send(more ...pgQuery) (pgx.BatchResults, error) {
 	var batch pgx.Batch
-	for _, s := range c.pending {
-		batch.Queue(s.text, s.args...)
+	n := 0
+	for i, s := range c.pending {
+		if !c.stamped(i) {
+			batch.Queue(s.text, s.args...)
+			n++
+		}
 	}
-	batch.Queue(text, args...)
-	n := len(c.pending)
+	for _, q := range more {
+		batch.Queue(q.text, q.args...)
+	}
+	clear(c.pending)
 	c.pending = c.pending[:0]
+	c.sent++
 	c.ask()
 	results := c.c.SendBatch(c.ctx, &batch)
 	for range n {
@@ -66,6 +81,22 @@ func (c *pgConn) send(text string, args []any) (pgx.BatchResults, error) {
 	return results, nil
 }
 
+// stamped tells whether a pending statement does nothing that a later one does
+// not do again: of several updates in one transaction each stamps the home and
+// the calendar.
+func (c *pgConn) stamped(i int) bool {
+	s := &c.pending[i]
+	if s.text != sqlUpdateHome && s.text != sqlTouchCalendar {
+		return false
+	}
+	for _, later := range c.pending[i+1:] {
+		if later.text == s.text && (s.text == sqlUpdateHome || later.args[1] == s.args[1]) {
+			return true
+		}
+	}
+	return false
+}
+
 func (c *pgConn) count(text string, args ...any) (int64, error) {
 	tag, err := c.tag(text, args...)
 	return tag.RowsAffected(), err
@@ -73,7 +104,7 @@ func (c *pgConn) count(text string, args ...any) (int64, error) {
 
 func (c *pgConn) tag(text string, args ...any) (pgconn.CommandTag, error) {
 	defer c.rest()
-	results, err := c.send(text, args)
+	results, err := c.send(pgQuery{text: text, args: args})
 	if err != nil {
 		return pgconn.CommandTag{}, err
 	}
@@ -93,20 +124,30 @@ func (c *pgConn) row(text string, args []any, dest ...any) (ok bool, err error) 
 }
 
 func (c *pgConn) query(text string, args []any, fn func(scanner) error) error {
+	return c.queries(pgQuery{text, args, fn})
+}
+
+// queries asks all at once, in one round trip.
+func (c *pgConn) queries(list ...pgQuery) error {
 	defer c.rest()
-	results, err := c.send(text, args)
+	results, err := c.send(list...)
 	if err != nil {
 		return err
 	}
-	rows, err := results.Query()
-	if err == nil {
+	var fault error
+	for i := 0; i < len(list) && err == nil && fault == nil; i++ {
+		var rows pgx.Rows
+		if rows, fault = results.Query(); fault != nil {
+			break
+		}
 		for err == nil && rows.Next() {
-			err = fn(pgRow{rows})
+			err = list[i].read(pgRow{rows})
 			c.ask()
 		}
 		rows.Close()
+		fault = rows.Err()
 	}
-	if fault := errors.Join(rows.Err(), results.Close()); fault != nil {
+	if fault = errors.Join(fault, results.Close()); fault != nil {
 		return c.error(fault)
 	}
 	return err
@@ -143,6 +184,8 @@ func pgError(err error) error {
 		e.kind = calendar.OverQuota
 	case pg.Code == "25006": // read-only transaction: a stand-by
 		e.kind = calendar.ReadOnly
+	case pg.Code == "23505": // a name or UID, and another process has it: else we would know
+		e.kind = calendar.UIDConflict
 	case pg.Code == "22021", pg.Code == "22P05": // octets that are no text
 		e.kind = calendar.Invalid
 	case strings.HasPrefix(pg.Code, "54"): // a value too long for an index

@@ -48,16 +48,23 @@ func spread(version string) bool {
 	return strings.Contains(version, "CockroachDB") || strings.Contains(version, "-YB-")
 }
 
-// begin opens a transaction that writes.
-func (e *pgEngine) begin(c *pgConn) error {
+// begin opens a transaction that writes, and asks first.
+func (e *pgEngine) begin(c *pgConn, first ...pgQuery) error {
 	c.exec("BEGIN")
 	if !e.opts.Fenced {
-		return nil
+		if len(first) == 0 {
+			return nil
+		}
+		return wrap("begin to write", c.queries(first...))
 	}
 	c.exec(sqlDoNotLinger)
-	var holder string
-	ok, err := c.row(sqlHoldLease, args(e.lease.holder), &holder)
-	if err == nil && !ok {
+	held := false
+	hold := pgQuery{sqlHoldLease, args(e.lease.holder), func(scanner) error {
+		held = true
+		return nil
+	}}
+	err := c.queries(append([]pgQuery{hold}, first...)...)
+	if err == nil && !held {
 		err = &engineError{kind: calendar.Unavailable, msg: "the lease of the database is not held", cause: errLeaseLost}
 	}
 	return wrap("begin to write", err)

@@ -109,7 +109,13 @@ func (q *pgQueue) commit(group []*update) {
 func (q *pgQueue) attempts(group []*update) error {
 	ctx, cancel := context.WithTimeout(context.Background(), pgLongest)
 	defer cancel()
-	return retrying(ctx, func() error { return q.attempt(ctx, group) })
+	return retrying(ctx, func() error {
+		err := q.attempt(ctx, group, false)
+		if err == errSpoiled {
+			err = q.attempt(ctx, group, true)
+		}
+		return err
+	})
 }
 
 // pgLongest bounds a transaction, and the silence of a statement that has much
@@ -144,9 +150,15 @@ func retrying(ctx context.Context, try func() error) error {
 
 const sqlLockHome = sqlHome + ` FOR UPDATE`
 
-// attempt runs the updates in one transaction. An error means that the
+// attempt runs the updates in one transaction, in two round trips where their
+// callers have said what they need: in the first it begins, locks the owner's
+// row and reads; in the second it writes and commits. An error means that the
 // transaction as a whole failed; otherwise each update has its own outcome.
-func (q *pgQueue) attempt(ctx context.Context, group []*update) error {
+//
+// An update that fails has mostly sent nothing by then, and what it would have
+// written is dropped. Only if one fails later, the group is run again, apart:
+// each update inside a savepoint.
+func (q *pgQueue) attempt(ctx context.Context, group []*update, apart bool) error {
 	e := q.e
 	if err := e.settled(ctx, q.owner); err != nil {
 		return err
@@ -156,22 +168,22 @@ func (q *pgQueue) attempt(ctx context.Context, group []*update) error {
 		return err
 	}
 	defer c.release()
-	if err := e.begin(c); err != nil {
+	h, known := home{loaded: true}, newAhead()
+	lock := pgQuery{sqlLockHome, args(string(q.owner)), func(r scanner) error {
+		h.exists, h.stored = true, true
+		return r.scan(&h.change, &h.created, &h.purged, &h.bytes, &h.objects)
+	}}
+	if err := e.begin(c, append([]pgQuery{lock}, known.fetch(string(q.owner), group)...)...); err != nil {
 		c.rollBack()
 		return err
 	}
-	h := home{loaded: true}
-	if h.exists, err = c.row(sqlLockHome, args(string(q.owner)), &h.change, &h.created, &h.purged, &h.bytes, &h.objects); err != nil {
-		return wrap("begin to write", err)
-	}
-	h.stored = h.exists
 	kept := false
 	for _, u := range group {
 		u.err, u.hooks = nil, nil
 		if !u.start() {
 			continue
 		}
-		ok, err := q.one(c, u, &h, len(group) > 1)
+		ok, err := q.one(c, u, &h, known, len(group) > 1, apart)
 		if err != nil {
 			c.rollBack()
 			return err
@@ -185,21 +197,22 @@ func (q *pgQueue) attempt(ctx context.Context, group []*update) error {
 	return e.commit(c, q.owner)
 }
 
-// one runs an update, inside a savepoint if it shares the transaction. h is the
+// one runs an update, which may share the transaction with others. h is the
 // owner's row before and, if the update is kept, after it.
-func (q *pgQueue) one(c *pgConn, u *update, h *home, shared bool) (kept bool, err error) {
-	if shared {
+func (q *pgQueue) one(c *pgConn, u *update, h *home, known *ahead, shared, apart bool) (kept bool, err error) {
+	if apart {
 		c.exec("SAVEPOINT one")
 		if err := c.flush(); err != nil {
 			return false, wrap("begin to write", err)
 		}
 	}
+	pending, sent := len(c.pending), c.sent
 	t := newTx(c, u.owner, micros(q.e.opts.Now()), q.e.newID)
-	t.home = *h
+	t.home, t.ahead = *h, known
 	if u.err = call(func() error { return u.fn(t) }); u.err == nil {
 		u.err = t.finish()
 	}
-	if u.err == nil && shared { // its failures must be its own
+	if u.err == nil && apart { // its failures must be its own
 		c.exec("RELEASE SAVEPOINT one")
 		u.err = wrap("write", c.flush())
 	}
@@ -216,13 +229,23 @@ func (q *pgQueue) one(c *pgConn, u *update, h *home, shared bool) (kept bool, er
 			return false, err
 		}
 	}
-	c.pending = c.pending[:0]
-	if shared {
+	if t.wrote {
+		known.forget()
+	}
+	switch {
+	case apart:
+		c.pending = c.pending[:0]
 		c.exec("ROLLBACK TO SAVEPOINT one")
 		c.exec("RELEASE SAVEPOINT one")
 		if err := c.flush(); err != nil {
 			return false, wrap("roll back", err)
 		}
+	case c.sent == sent: // nothing of it is on its way
+		c.pending = c.pending[:pending]
+	case !shared:
+		c.pending = c.pending[:0] // and all of it is rolled back
+	case fromServer(t.broken) || t.wrote:
+		return false, errSpoiled
 	}
 	return false, nil
 }

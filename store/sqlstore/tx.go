@@ -13,6 +13,8 @@ type tx struct {
 	now   int64        // microseconds, the clock for a new home
 	newID func() int64 // makes ids of bodies; nil in a View
 
+	ahead *ahead
+
 	home  home
 	stub  stub // what the last look-up by name found
 	wrote bool // something that must be undone if fn fails

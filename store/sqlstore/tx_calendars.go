@@ -112,6 +112,12 @@ func (t *tx) Calendars() ([]calendar.CalendarRow, error) {
 
 // Calendar returns the living calendar of that name.
 func (t *tx) Calendar(name string) (row calendar.CalendarRow, ok bool, err error) {
+	if found, known := t.ahead.calendar(name); known {
+		if found == nil {
+			return row, false, nil
+		}
+		return *found, true, nil
+	}
 	err = t.conn.query(sqlCalendar, args(t.owner, name), func(r scanner) error {
 		ok = true
 		return readCalendar(r, &row)
@@ -121,6 +127,7 @@ func (t *tx) Calendar(name string) (row calendar.CalendarRow, ok bool, err error
 
 // InsertCalendar makes a calendar; Exists if its name is taken.
 func (t *tx) InsertCalendar(row calendar.CalendarRow) error {
+	t.ahead.forget()
 	n, err := t.count("insert a calendar", sqlInsertCalendar, t.calendarArgs(&row)...)
 	if err == nil && n == 0 {
 		return &calendar.Error{Kind: calendar.Exists, Op: "insert a calendar", Ref: row.Name}
@@ -135,6 +142,7 @@ func (t *tx) InsertCalendar(row calendar.CalendarRow) error {
 // none, Exists if another has the name.
 func (t *tx) UpdateCalendar(row calendar.CalendarRow) error {
 	const op = "update a calendar"
+	t.ahead.forget()
 	var other int64
 	taken, err := t.row(op, sqlNameTaken, args(t.owner, row.Name, row.ID), &other)
 	if err != nil {
@@ -153,6 +161,7 @@ func (t *tx) UpdateCalendar(row calendar.CalendarRow) error {
 // TouchCalendar stamps the calendar with the change number and time of a write
 // to one of its objects.
 func (t *tx) TouchCalendar(id, change int64, modified time.Time) error {
+	t.ahead.touch(id, change, micros(modified))
 	return t.exec("stamp a calendar", sqlTouchCalendar, t.owner, id, change, micros(modified))
 }
 
@@ -160,6 +169,7 @@ func (t *tx) TouchCalendar(id, change int64, modified time.Time) error {
 // NoCalendar if there is none.
 func (t *tx) DeleteCalendar(id, change int64, when time.Time) error {
 	const op = "delete a calendar"
+	t.ahead.forget()
 	t.conn.patient()
 	var n, objects, bytes, files int64
 	if ok, err := t.row(op, sqlCalendarLive, args(t.owner, id), &n); err != nil {

@@ -38,7 +38,7 @@ const (
 
 	sqlInsertObject = `INSERT INTO objects (owner, cal, name, change, scheduletag, created, modified, deleted, body, size, occhash,
 private, uid, component, contenttype, runs, occ)
-VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11, $12, $13, $14, $15, $16) ON CONFLICT DO NOTHING`
+VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11, $12, $13, $14, $15, $16)`
 
 	// Apart, since naming a column costs its indexes a new entry.
 	setObject = `UPDATE objects SET change = $4, scheduletag = $5, created = $6, modified = $7, size = $8, occhash = $9, private = $10,
@@ -96,7 +96,7 @@ type stub struct {
 }
 
 // readObject scans a row of objectColumns, and its data where wanted.
-func readObject(r scanner, row *calendar.ObjectRow, body *int64, data bool) error {
+func readObject(r scanner, row *calendar.ObjectRow, body *int64, data bool, rest ...any) error {
 	var created, modified, deleted, size, hash, private int64
 	dest := [...]any{&row.Cal, &row.Name, &row.Change, &row.ScheduleTag, &created, &modified, &deleted, body, &size, &hash, &private,
 		&row.UID, &row.Component, &row.ContentType, &row.Data}
@@ -104,7 +104,7 @@ func readObject(r scanner, row *calendar.ObjectRow, body *int64, data bool) erro
 	if !data {
 		n--
 	}
-	if err := r.scan(dest[:n]...); err != nil {
+	if err := r.scan(append(dest[:n], rest...)...); err != nil {
 		return err
 	}
 	row.Created, row.Modified, row.Deleted = fromMicros(created), fromMicros(modified), fromMicros(deleted)
@@ -116,6 +116,16 @@ func readObject(r scanner, row *calendar.ObjectRow, body *int64, data bool) erro
 
 // Object returns the live object of that name.
 func (t *tx) Object(cal int64, name string, data bool) (row calendar.ObjectRow, ok bool, err error) {
+	if f := t.ahead.object(cal, name); f != nil {
+		t.stub = f.stub(cal, name)
+		if !f.live() {
+			return row, false, nil
+		}
+		if row = f.row; !data {
+			row.Data = nil
+		}
+		return row, true, nil
+	}
 	text := selectMeta + byName
 	if data {
 		text = selectData + byName
@@ -134,6 +144,12 @@ func (t *tx) Object(cal int64, name string, data bool) (row calendar.ObjectRow, 
 
 // ObjectByUID returns the live object with that UID.
 func (t *tx) ObjectByUID(cal int64, uid string, data bool) (calendar.ObjectRow, bool, error) {
+	if name, known := t.ahead.holder(cal, uid); known {
+		if name == "" {
+			return calendar.ObjectRow{}, false, nil
+		}
+		return t.Object(cal, name, data)
+	}
 	text := selectMeta + byUID
 	if data {
 		text = selectData + byUID
@@ -261,6 +277,15 @@ func (t *tx) put(row *calendar.ObjectRow, occ []calendar.OccurrenceRow, indexed 
 		return err
 	}
 	row.Size = len(row.Data)
+	before := t.stub
+	if err := t.replace(op, row, occ, indexed); err != nil {
+		return err
+	}
+	t.ahead.put(row, &before, &t.stub)
+	return nil
+}
+
+func (t *tx) replace(op string, row *calendar.ObjectRow, occ []calendar.OccurrenceRow, indexed bool) error {
 	old := &t.stub
 	if !old.exists {
 		return t.insertObject(op, row, occ)
@@ -300,9 +325,13 @@ func (t *tx) put(row *calendar.ObjectRow, occ []calendar.OccurrenceRow, indexed 
 func (t *tx) reviveObject(op string, row *calendar.ObjectRow) error {
 	if row.UID != "" {
 		var cal int64
-		taken, err := t.row(op, sqlUIDTaken, args(t.owner, row.Cal, row.UID, row.Name), &cal)
-		if err != nil {
-			return err
+		holder, known := t.ahead.holder(row.Cal, row.UID)
+		taken := known && holder != "" && holder != row.Name
+		if !known {
+			var err error
+			if taken, err = t.row(op, sqlUIDTaken, args(t.owner, row.Cal, row.UID, row.Name), &cal); err != nil {
+				return err
+			}
 		}
 		if taken {
 			return &calendar.Error{Kind: calendar.UIDConflict, Op: op, Ref: row.UID}
@@ -316,13 +345,25 @@ func (t *tx) insertObject(op string, row *calendar.ObjectRow, occ []calendar.Occ
 		return t.wrap(op, errReadOnly)
 	}
 	body, runs, packed := t.newID(), split(occ), pack(occ)
-	n, err := t.count(op, sqlInsertObject, t.owner, row.Cal, row.Name, row.Change, row.ScheduleTag, micros(row.Created),
+	values := args(t.owner, row.Cal, row.Name, row.Change, row.ScheduleTag, micros(row.Created),
 		micros(row.Modified), body, int64(row.Size), int64(row.OccHash), privacy(row), row.UID, row.Component, typeAndWriter(row.ContentType, row.By),
 		int64(len(runs)), octets(packed))
-	if err != nil {
-		return err
+	holder, known := t.ahead.holder(row.Cal, row.UID)
+	taken := known && holder != ""
+	switch {
+	case taken:
+	case known: // free, under the lock of the home
+		if err := t.exec(op, sqlInsertObject, values...); err != nil {
+			return err
+		}
+	default:
+		n, err := t.count(op, sqlInsertObject+` ON CONFLICT DO NOTHING`, values...)
+		if err != nil {
+			return err
+		}
+		taken = n == 0 // the name is free, so it is the UID
 	}
-	if n == 0 { // the name is free, so it is the UID
+	if taken {
 		return &calendar.Error{Kind: calendar.UIDConflict, Op: op, Ref: row.UID}
 	}
 	if err := t.exec(op, sqlInsertBody, t.owner, body, octets(row.Data)); err != nil {
@@ -347,6 +388,10 @@ func octets(b []byte) []byte {
 // lookUp fills the stub for the row that is to be written.
 func (t *tx) lookUp(op string, cal int64, name string) (err error) {
 	if s := &t.stub; s.known && s.cal == cal && s.name == name {
+		return nil
+	}
+	if f := t.ahead.object(cal, name); f != nil {
+		t.stub = f.stub(cal, name)
 		return nil
 	}
 	s := stub{cal: cal, name: name}
@@ -377,6 +422,7 @@ func (t *tx) DeleteObject(cal int64, name string, change int64, when time.Time, 
 	if err := t.exec(op, sqlDropProps, t.owner, cal, name); err != nil {
 		return err
 	}
+	t.ahead.bury(cal, name, max(micros(when), 1), old.uid)
 	old.deleted, old.occ, old.occKnown = true, nil, true
 	return t.grow(-1, -old.size)
 }
@@ -473,6 +519,7 @@ func (t *tx) Purge(cal int64, before time.Time) (int, error) {
 		return 0, err
 	}
 	t.stub = stub{}
+	t.ahead.forget()
 	if n > 0 {
 		if err := t.exec(op, sqlPurgeBodies, t.owner, cal, limit); err != nil {
 			return 0, err

@@ -73,6 +73,9 @@ func (t *tx) packed(op string, cal int64, name string) (occ []byte, err error) {
 	if same && s.occKnown {
 		return s.occ, nil
 	}
+	if f := t.ahead.object(cal, name); f != nil {
+		return f.occ, nil
+	}
 	_, err = t.row(op, sqlObjectOccurrences, args(t.owner, cal, name), &occ)
 	if same && err == nil {
 		s.occ, s.occKnown = occ, true
@@ -95,6 +98,7 @@ func (t *tx) SetOccurrences(cal int64, name string, rows []calendar.OccurrenceRo
 		return err
 	}
 	t.stub.occ, t.stub.occKnown = packed, true
+	t.ahead.index(cal, name, packed)
 	return t.exec(op, sqlSetOccurrences, t.owner, cal, name, octets(packed), int64(len(runs)))
 }
 

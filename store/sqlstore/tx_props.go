@@ -1,6 +1,10 @@
 package sqlstore
 
-import "factotum/server/calendar"
+import (
+	"slices"
+
+	"factotum/server/calendar"
+)
 
 const (
 	sqlProps    = `SELECT space, local, value FROM props WHERE owner = $1 AND cal = $2 AND name = $3 ORDER BY space, local`
@@ -24,6 +28,9 @@ ON CONFLICT (owner, token) DO UPDATE SET made = excluded.made, result = excluded
 // Props lists the dead properties of one object, or with name "" of the
 // calendar itself, by namespace and name.
 func (t *tx) Props(cal int64, name string) ([]calendar.DeadProp, error) {
+	if f := t.ahead.object(cal, name); f != nil {
+		return slices.Clone(f.props), nil
+	}
 	return collect(t, "read properties", sqlProps, args(t.owner, cal, name), nil, func(r scanner, p *calendar.DeadProp) error {
 		return r.scan(&p.Space, &p.Local, &p.Value)
 	})
@@ -46,15 +53,18 @@ func (t *tx) AllProps(cal int64) (map[string][]calendar.DeadProp, error) {
 
 // SetProp sets one dead property.
 func (t *tx) SetProp(cal int64, name string, p calendar.DeadProp) error {
+	t.ahead.drop(cal, name)
 	return t.exec("set a property", sqlSetProp, t.owner, cal, name, p.Space, p.Local, p.Value)
 }
 
 // DeleteProp removes one dead property; it need not exist.
 func (t *tx) DeleteProp(cal int64, name, space, local string) error {
+	t.ahead.drop(cal, name)
 	return t.exec("remove a property", sqlDropProp, t.owner, cal, name, space, local)
 }
 
 // DeleteProps removes all dead properties of one object or the calendar itself.
 func (t *tx) DeleteProps(cal int64, name string) error {
+	t.ahead.drop(cal, name)
 	return t.exec("remove properties", sqlDropProps, t.owner, cal, name)
 }

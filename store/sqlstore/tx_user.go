@@ -28,11 +28,15 @@ func (t *tx) DeletePref(key string) error {
 
 // Token finds the outcome of the write that carried the request token.
 func (t *tx) Token(token string) (result []byte, ok bool, err error) {
+	if result, known := t.ahead.token(token); known {
+		return result, result != nil, nil
+	}
 	ok, err = t.row("find a request token", sqlToken, args(t.owner, token), &result)
 	return result, ok, err
 }
 
 // SetToken remembers the outcome of a write with a request token.
 func (t *tx) SetToken(token string, result []byte, when time.Time) error {
+	t.ahead.setToken(token, result)
 	return t.exec("keep a request token", sqlSetToken, t.owner, token, micros(when), octets(result))
 }

@@ -28,6 +28,7 @@ func (c *client) collection() string { return "/dav/calendars/" + c.user + "/cal
 type answer struct {
 	status int
 	etag   string
+	retry  string // Retry-After
 	body   []byte
 }
 
@@ -53,7 +54,7 @@ func (c *client) do(method, path, body string, headers ...string) (answer, error
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{resp.StatusCode, resp.Header.Get("ETag"), b}, nil
+	return answer{resp.StatusCode, resp.Header.Get("ETag"), resp.Header.Get("Retry-After"), b}, nil
 }
 
 func (c *client) put(name, text string, headers ...string) (answer, error) {
