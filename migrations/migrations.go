@@ -38,14 +38,15 @@ func (e *NewerError) Error() string {
 		e.Have, e.Know)
 }
 
-// Up brings the database to the newest version and returns it. A store that is
-// newer than this program is left as it is: *NewerError.
-func Up(ctx context.Context, engine Engine, db *sql.DB) (version int64, err error) {
-	return UpTo(ctx, engine, db, 0)
+// Up brings the database to the newest version and returns it. each, unless
+// nil, is called before the first migration and after each of them. A store that
+// is newer than this program is left as it is: *NewerError.
+func Up(ctx context.Context, engine Engine, db *sql.DB, each func(context.Context) error) (version int64, err error) {
+	return UpTo(ctx, engine, db, 0, each)
 }
 
 // UpTo is Up, no farther than a version; 0 is the newest.
-func UpTo(ctx context.Context, engine Engine, db *sql.DB, to int64) (version int64, err error) {
+func UpTo(ctx context.Context, engine Engine, db *sql.DB, to int64, each func(context.Context) error) (version int64, err error) {
 	series, err := fs.Sub(files, string(engine))
 	if err != nil {
 		return 0, fmt.Errorf("open migrations: %w", err)
@@ -65,8 +66,19 @@ func UpTo(ctx context.Context, engine Engine, db *sql.DB, to int64) (version int
 	if to != 0 && to < know {
 		know = to
 	}
-	if _, err := p.UpTo(ctx, know); err != nil {
-		return have, fmt.Errorf("migrate from schema version %d to %d: %w", have, know, err)
+	for {
+		if each != nil {
+			if err := each(ctx); err != nil {
+				return have, err
+			}
+		}
+		if have >= know {
+			return know, nil
+		}
+		res, err := p.UpByOne(ctx)
+		if err != nil {
+			return have, fmt.Errorf("migrate from schema version %d to %d: %w", have, know, err)
+		}
+		have = res.Source.Version
 	}
-	return know, nil
 }

@@ -92,6 +92,7 @@ func connectPostgres(ctx context.Context, dsn string, opts *Options) (*pgEngine,
 	}
 	config.ConnConfig.ConnectTimeout = cmp.Or(config.ConnConfig.ConnectTimeout, opts.Patience)
 	opts.session = rand.Text()
+	config.ConnConfig.Tracer = opts.tracer
 	params := config.ConnConfig.RuntimeParams
 	params["application_name"] = markSessions(params["application_name"], opts.session)
 	pool, err := pgxpool.NewWithConfig(ctx, config)
@@ -136,7 +137,7 @@ func (e *pgEngine) open(ctx context.Context) (version int64, err error) {
 func (e *pgEngine) migrate(ctx context.Context) (int64, error) {
 	db := stdlib.OpenDBFromPool(e.pool)
 	defer db.Close()
-	version, err := migrations.Up(ctx, migrations.Postgres, db)
+	version, err := migrations.Up(ctx, migrations.Postgres, db, e.distribute)
 	if err != nil {
 		return 0, fmt.Errorf("open the store: %w", err)
 	}

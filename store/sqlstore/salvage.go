@@ -173,7 +173,7 @@ func (s *salvage) into(ctx context.Context, fresh string) error {
 	}
 	defer db.Close()
 	db.SetMaxOpenConns(1)
-	if _, err := migrations.UpTo(ctx, migrations.SQLite, db, s.version()); err != nil {
+	if _, err := migrations.UpTo(ctx, migrations.SQLite, db, s.version(), nil); err != nil {
 		return err
 	}
 	if err := s.learn(ctx, db); err != nil {

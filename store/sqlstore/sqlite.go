@@ -143,7 +143,7 @@ func (e *sqliteEngine) migrate(ctx context.Context) (int64, error) {
 	}
 	defer db.Close()
 	db.SetMaxOpenConns(1)
-	version, err := migrations.Up(ctx, migrations.SQLite, db)
+	version, err := migrations.Up(ctx, migrations.SQLite, db, nil)
 	if err != nil {
 		return 0, fmt.Errorf("open the store %s: %w", e.path, err)
 	}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"factotum/server/calendar"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // Options are the choices of both engines; the zero value is right for
@@ -49,7 +51,8 @@ type Options struct {
 
 	session string // the mark of this process's PostgreSQL sessions
 
-	maxPages int // tests: SQLite's max_page_count, a full disk without a disk
+	tracer   pgx.QueryTracer // tests: every statement that PostgreSQL is sent
+	maxPages int             // tests: SQLite's max_page_count, a full disk without a disk
 }
 
 func (o *Options) defaults() {
