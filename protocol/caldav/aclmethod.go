@@ -26,19 +26,12 @@ func (rq *request) setACL() error {
 	if err != nil {
 		return err
 	}
-	var aces []acl.DAVACE
-	for n := range root.Children() {
-		if n.Name != dav.D("ace") {
-			continue
-		}
-		a, err := rq.parseACE(n)
-		if err != nil {
-			return err
-		}
-		aces = append(aces, a)
-	}
-	list, err := acl.FromDAV(aces)
+	list, err := rq.parseACL(root)
 	if err != nil {
+		// What is wrong with the list is told of what is there.
+		if there, unknown := rq.mapped(rq.at); unknown == nil && !there {
+			return errNotFound
+		}
 		return err
 	}
 	if _, err := rq.be.UpdateCalendar(rq.ctx, rq.who, calendar.UpdateCalendarRequest{ID: rq.at.id(), IfMatch: cond.IfMatch, ACL: &list}); err != nil {
@@ -47,6 +40,21 @@ func (rq *request) setACL() error {
 	rq.w.Header()["Content-Length"] = zeroLength
 	rq.w.WriteHeader(http.StatusOK)
 	return nil
+}
+
+func (rq *request) parseACL(root *dav.Node) (acl.List, error) {
+	var aces []acl.DAVACE
+	for n := range root.Children() {
+		if n.Name != dav.D("ace") {
+			continue
+		}
+		a, err := rq.parseACE(n)
+		if err != nil {
+			return nil, err
+		}
+		aces = append(aces, a)
+	}
+	return acl.FromDAV(aces)
 }
 
 var errACE = &dav.Error{Status: http.StatusBadRequest, Text: "an ace needs one principal and one of grant and deny"}

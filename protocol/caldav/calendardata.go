@@ -12,6 +12,9 @@ import (
 // errDataType: we have iCalendar 2.0 only. RFC 4791 §9.6.
 var errDataType = dav.NewError(http.StatusForbidden, dav.C("supported-calendar-data"), "only text/calendar, version 2.0, is available")
 
+// badData refuses what is no filter and has no precondition of its own.
+func badData(text string) error { return &dav.Error{Status: http.StatusBadRequest, Text: text} }
+
 func badFilter(text string) error {
 	return dav.NewError(http.StatusForbidden, dav.C("valid-filter"), text)
 }
@@ -44,28 +47,28 @@ func dataRequest(n *dav.Node) (d calendar.DataRequest, err error) {
 		switch c.Name {
 		case dav.C("comp"):
 			if d.Comp != nil {
-				return d, badFilter("more than one comp in calendar-data")
+				return d, badData("more than one comp in calendar-data")
 			}
 			var sel calendar.CompSelect
 			if sel, err = compSelect(c); err == nil {
 				if sel.Name != "VCALENDAR" {
-					err = badFilter("the outermost comp is not VCALENDAR")
+					err = badData("the outermost comp is not VCALENDAR")
 				}
 				d.Comp = &sel
 			}
 		case dav.C("expand"):
-			d.Expand, err = window(c, true)
+			d.Expand, err = window(c, false)
 		case dav.C("limit-recurrence-set"):
-			d.LimitRecur, err = window(c, true)
+			d.LimitRecur, err = window(c, false)
 		case dav.C("limit-freebusy-set"):
-			d.LimitBusy, err = window(c, true)
+			d.LimitBusy, err = window(c, false)
 		}
 		if err != nil {
 			return d, err
 		}
 	}
 	if d.Expand != nil && d.LimitRecur != nil {
-		return d, badFilter("expand excludes limit-recurrence-set")
+		return d, badData("expand excludes limit-recurrence-set")
 	}
 	return d, nil
 }
@@ -75,7 +78,7 @@ func dataRequest(n *dav.Node) (d calendar.DataRequest, err error) {
 func compSelect(n *dav.Node) (calendar.CompSelect, error) {
 	s := calendar.CompSelect{Name: attrUpper(n, "name")}
 	if s.Name == "" {
-		return s, badFilter("a comp without a name")
+		return s, badData("a comp without a name")
 	}
 	for c := range n.Children() {
 		switch c.Name {
@@ -86,7 +89,7 @@ func compSelect(n *dav.Node) (calendar.CompSelect, error) {
 		case dav.C("prop"):
 			p := calendar.PropSelect{Name: attrUpper(c, "name")}
 			if p.Name == "" {
-				return s, badFilter("a prop without a name")
+				return s, badData("a prop without a name")
 			}
 			v, _ := c.Attr("novalue")
 			p.NoValue = strings.EqualFold(v, "yes")
@@ -111,30 +114,35 @@ func attrUpper(n *dav.Node, name string) string {
 }
 
 // window reads the start and end attributes of a time-range and its like:
-// UTC, at least one of them (both if so), the end later. RFC 4791 §9.9.
-func window(n *dav.Node, both bool) (*calendar.Window, error) {
+// UTC, the end later. In a filter one is enough; outside of one both are needed,
+// and there is no filter that could be valid. RFC 4791 §9.9.
+func window(n *dav.Node, filter bool) (*calendar.Window, error) {
 	var w calendar.Window
 	var err error
+	bad := badData
+	if filter {
+		bad = badFilter
+	}
 	start, hasStart := n.Attr("start")
 	end, hasEnd := n.Attr("end")
 	switch {
-	case both && !(hasStart && hasEnd):
-		return nil, badFilter("start and end are needed")
+	case !filter && !(hasStart && hasEnd):
+		return nil, bad("start and end are needed")
 	case !hasStart && !hasEnd:
-		return nil, badFilter("a time range without start and end")
+		return nil, bad("a time range without start and end")
 	}
 	if hasStart {
-		if w.From, err = utcTime(start); err != nil {
+		if w.From, err = utcTime(start, bad); err != nil {
 			return nil, err
 		}
 	}
 	if hasEnd {
-		if w.To, err = utcTime(end); err != nil {
+		if w.To, err = utcTime(end, bad); err != nil {
 			return nil, err
 		}
 	}
 	if hasStart && hasEnd && !w.To.After(w.From) {
-		return nil, badFilter("a time range that ends before it starts")
+		return nil, bad("a time range that ends before it starts")
 	}
 	if hasStart {
 		w.From = calendar.Bound(w.From)
@@ -145,10 +153,10 @@ func window(n *dav.Node, both bool) (*calendar.Window, error) {
 	return &w, nil
 }
 
-func utcTime(s string) (time.Time, error) {
+func utcTime(s string, bad func(string) error) (time.Time, error) {
 	t, err := time.Parse(utcLayout, strings.TrimSpace(s))
 	if err != nil {
-		return t, badFilter("a time that is not UTC: 20060102T150405Z is the form")
+		return t, bad("a time that is not UTC: 20060102T150405Z is the form")
 	}
 	if t.Year() < 1 {
 		return t, dav.NewError(http.StatusForbidden, dav.C("min-date-time"), "times begin at "+minDateTime)

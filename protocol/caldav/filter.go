@@ -15,7 +15,16 @@ const maxFilter = 200
 
 // filterOf reads a CALDAV:filter into the filter on VCALENDAR. RFC 4791 §9.7.
 func filterOf(report *dav.Node) (*calendar.CompFilter, error) {
-	n := report.Child(dav.C("filter"))
+	var n *dav.Node
+	for c := range report.Children() {
+		if c.Name != dav.C("filter") {
+			continue
+		}
+		if n != nil {
+			return nil, badFilter("more than one filter")
+		}
+		n = c
+	}
 	if n == nil {
 		return nil, badFilter("no filter")
 	}
@@ -90,7 +99,7 @@ func (p *filterParser) comp(n *dav.Node, outer string) (f calendar.CompFilter, e
 			default:
 				return f, badFilter("a time range on " + f.Name)
 			}
-			if f.TimeRange, err = window(c, false); err != nil {
+			if f.TimeRange, err = window(c, true); err != nil {
 				return f, err
 			}
 		case dav.C("prop-filter"):
@@ -138,7 +147,7 @@ func (p *filterParser) prop(n *dav.Node) (f calendar.PropFilter, err error) {
 			if !slices.Contains(timed, f.Name) && !strings.HasPrefix(f.Name, "X-") {
 				return f, badFilter("a time range on " + f.Name)
 			}
-			f.TimeRange, err = window(c, false)
+			f.TimeRange, err = window(c, true)
 		case dav.C("text-match"):
 			f.Text, err = textMatch(c)
 		case dav.C("param-filter"):

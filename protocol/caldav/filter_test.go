@@ -130,11 +130,11 @@ func TestRFC4791_9_6_CalendarData(t *testing.T) {
 	for xml, want := range map[string]string{
 		`<C:calendar-data content-type="application/calendar+json"/>`:                                     "supported-calendar-data",
 		`<C:calendar-data version="1.0"/>`:                                                                "supported-calendar-data",
-		`<C:calendar-data><C:expand start="20260301T000000Z"/></C:calendar-data>`:                         "valid-filter",
-		`<C:calendar-data><C:expand ` + rng + `/><C:limit-recurrence-set ` + rng + `/></C:calendar-data>`: "valid-filter",
-		`<C:calendar-data><C:comp name="VEVENT"/></C:calendar-data>`:                                      "valid-filter",
-		`<C:calendar-data><C:comp/></C:calendar-data>`:                                                    "valid-filter",
-		`<C:calendar-data><C:comp name="VCALENDAR"><C:prop/></C:comp></C:calendar-data>`:                  "valid-filter",
+		`<C:calendar-data><C:expand start="20260301T000000Z"/></C:calendar-data>`:                         "400",
+		`<C:calendar-data><C:expand ` + rng + `/><C:limit-recurrence-set ` + rng + `/></C:calendar-data>`: "400",
+		`<C:calendar-data><C:comp name="VEVENT"/></C:calendar-data>`:                                      "400",
+		`<C:calendar-data><C:comp/></C:calendar-data>`:                                                    "400",
+		`<C:calendar-data><C:comp name="VCALENDAR"><C:prop/></C:comp></C:calendar-data>`:                  "400",
 	} {
 		if _, err := parse(xml); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", xml, err)

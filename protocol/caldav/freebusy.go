@@ -16,12 +16,11 @@ import (
 func (rq *request) freeBusy(root *dav.Node) error {
 	n := root.Child(dav.C("time-range"))
 	if n == nil {
-		return &dav.Error{Status: http.StatusBadRequest, Text: "a free-busy-query needs a time range"}
+		return badData("a free-busy-query needs a time range")
 	}
-	w, err := window(n, true)
+	w, err := window(n, false)
 	if err != nil {
-		// There is no filter to be valid here.
-		return &dav.Error{Status: http.StatusBadRequest, Text: rq.translate(err).Text}
+		return err
 	}
 	req := calendar.FreeBusyRequest{
 		Targets: []calendar.FreeBusyTarget{{Calendar: rq.at.id(), Home: rq.at.place == atHome}},

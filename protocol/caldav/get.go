@@ -36,7 +36,7 @@ func (rq *request) getObject() error {
 	if rq.conditional(cond, tag, o.Modified) {
 		return nil
 	}
-	if o.UID == "" && o.Component == "" {
+	if isFile(o) {
 		// A file is whatever its author says it is: no browser may run it.
 		h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
 	}
@@ -73,7 +73,7 @@ var noSniff = []string{"nosniff"}
 // mediaType is the Content-Type of a GET: of calendar objects always
 // iCalendar in UTF-8, whatever was said when it was stored.
 func mediaType(o *calendar.Object) string {
-	if o.Component != "" || o.UID != "" {
+	if !isFile(o) {
 		return "text/calendar; charset=utf-8"
 	}
 	return contentType(o)

@@ -646,3 +646,73 @@ func TestCalendarServerSearchAttributes(t *testing.T) {
 		})
 	}
 }
+
+// Reports are about calendar object resources: files are none, and an object's
+// report is about that object. RFC 4791 §§4.1, 7.8, 7.9; depthreports.xml.
+func TestRFC4791_7_WhatReportsAreAbout(t *testing.T) {
+	s := newSite(t).served()
+	s.visit("anna")
+	a, b, f := annasCal+"a.ics", annasCal+"b.ics", annasHome+"files/f"
+	s.do("anna", "PUT", a, event("a", "20260310T090000Z", "A")).is(201)
+	s.do("anna", "PUT", b, event("b", "20260310T090000Z", "B")).is(201)
+	s.do("anna", "MKCOL", annasHome+"files/", "").is(201)
+	s.do("anna", "PUT", f, event("f", "20260310T090000Z", "F")).is(201)
+	all := `<C:comp-filter name="VCALENDAR"/>`
+	get := func(refs ...string) string { return multiget([]string{"D:getetag"}, refs...) }
+	busy := xmlHead("C:free-busy-query") + `<C:time-range start="20260310T000000Z" end="20260311T000000Z"/></C:free-busy-query>`
+	data := func(inner string) string {
+		return xmlHead("C:calendar-query") + "<D:prop><C:calendar-data>" + inner + "</C:calendar-data></D:prop><C:filter>" + all + "</C:filter></C:calendar-query>"
+	}
+	const day = `start="20260310T000000Z" end="20260311T000000Z"`
+	s.letters([]letter{
+		{"query of a collection of files", "anna", "REPORT", annasHome + "files/", query(all, "D:getetag"), nil, 207, "", nil, []string{"<D:response>"}},
+		{"query of a file", "anna", "REPORT", f, query(all, "D:getetag"), nil, 403, "D:supported-report", nil, nil},
+		{"query of an object", "anna", "REPORT", a, query(all, "D:getetag"), nil, 207, "", []string{a}, []string{b}},
+		{"query of the home", "anna", "REPORT", annasHome, query(all, "D:getetag"), nil, 207, "", []string{a, b}, []string{f}},
+		{"multiget of files", "anna", "REPORT", annasHome + "files/", get(f), nil, 207, "", []string{"404"}, []string{"getetag"}},
+		{"multiget of a file", "anna", "REPORT", f, get(f), nil, 403, "D:supported-report", nil, nil},
+		{"multiget of an object", "anna", "REPORT", a, get(a, b), nil, 207, "", []string{"<D:href>" + b + "</D:href><D:status>HTTP/1.1 404"}, nil},
+		{"busy time of a file", "anna", "REPORT", f, busy, nil, 403, "D:supported-report", nil, nil},
+		{"busy time of files", "anna", "REPORT", annasHome + "files/", busy, nil, 200, "", nil, []string{"FREEBUSY;"}},
+		{"two filters", "anna", "REPORT", annasCal, xmlHead("C:calendar-query") + props("D:getetag") + "<C:filter>" + all + "</C:filter><C:filter>" + all + "</C:filter></C:calendar-query>", nil, 403, "C:valid-filter", nil, nil},
+		{"no filter", "anna", "REPORT", annasCal, xmlHead("C:calendar-query") + props("D:getetag") + "</C:calendar-query>", nil, 403, "C:valid-filter", nil, nil},
+		{"a filter with dates", "anna", "REPORT", annasCal, query(in(`<C:time-range start="20260310" end="20260311"/>`), "D:getetag"), nil, 403, "C:valid-filter", nil, nil},
+		{"expand without an end", "anna", "REPORT", annasCal, data(`<C:expand start="20260310T000000Z"/>`), nil, 400, "", nil, nil},
+		{"expand with dates", "anna", "REPORT", annasCal, data(`<C:expand start="20260310" end="20260311"/>`), nil, 400, "", nil, nil},
+		{"limit-recurrence-set backwards", "anna", "REPORT", annasCal, data(`<C:limit-recurrence-set end="20260310T000000Z" start="20260311T000000Z"/>`), nil, 400, "", nil, nil},
+		{"both", "anna", "REPORT", annasCal, data("<C:expand " + day + "/><C:limit-recurrence-set " + day + "/>"), nil, 400, "", nil, nil},
+		{"limit-freebusy-set in words", "anna", "REPORT", annasCal, data(`<C:limit-freebusy-set start="now" end="then"/>`), nil, 400, "", nil, nil},
+		{"a comp without a name", "anna", "REPORT", annasCal, data("<C:comp/>"), nil, 400, "", nil, nil},
+		{"another type", "anna", "REPORT", annasCal, strings.Replace(data(""), "<C:calendar-data>", `<C:calendar-data content-type="text/html">`, 1), nil, 403, "C:supported-calendar-data", nil, nil},
+		{"another version", "anna", "REPORT", annasCal, strings.Replace(data(""), "<C:calendar-data>", `<C:calendar-data version="3.0">`, 1), nil, 403, "C:supported-calendar-data", nil, nil},
+	})
+}
+
+// What is not there is told before what is wrong with the request.
+func TestExistenceFirst(t *testing.T) {
+	s := newSite(t).served()
+	s.visit("anna")
+	s.do("anna", "MKCOL", annasHome+"files/", "").is(201)
+	s.do("anna", "MKCALENDAR", annasHome+"work/", "").is(201)
+	bad := xmlHead("D:acl") + "<D:ace><D:principal><D:all/></D:principal><D:grant><D:privilege><D:nothing/></D:privilege></D:grant></D:ace></D:acl>"
+	to := func(path string) []string { return []string{"Destination: " + path} }
+	const location = "C:calendar-collection-location-ok"
+	s.letters([]letter{
+		{"PROPPATCH of no calendar", "anna", "PROPPATCH", annasHome + "none/", patch("<D:getetag>x</D:getetag>"), nil, 404, "", nil, nil},
+		{"PROPPATCH of no object", "anna", "PROPPATCH", annasCal + "none.ics", patch("<D:getetag>x</D:getetag>"), nil, 404, "", nil, nil},
+		{"PROPPATCH of nobody's home", "anna", "PROPPATCH", "/dav/calendars/nobody/", patch("<D:getetag>x</D:getetag>"), nil, 404, "", nil, nil},
+		{"PROPPATCH of nobody", "anna", "PROPPATCH", "/dav/principals/nobody/", patch("<D:displayname>x</D:displayname>"), nil, 404, "", nil, nil},
+		{"PROPPATCH of a calendar", "anna", "PROPPATCH", annasCal, patch("<D:getetag>x</D:getetag>"), nil, 207, "", []string{"403"}, nil},
+		{"a value that means nothing", "anna", "PROPPATCH", annasCal, patch("<C:schedule-calendar-transp><C:glass/></C:schedule-calendar-transp>"), nil, 207, "", []string{"409 Conflict"}, nil},
+		{"ACL of no calendar", "anna", "ACL", annasHome + "none/", bad, nil, 404, "", nil, nil},
+		{"ACL of a calendar", "anna", "ACL", annasCal, bad, nil, 403, "D:not-supported-privilege", nil, nil},
+		{"PUT of nonsense below nothing", "anna", "PUT", annasHome + "none/a.ics", "x", nil, 409, "", nil, nil},
+		{"COPY of a collection into a calendar", "anna", "COPY", annasHome + "files/", "", to(annasCal + "files/"), 403, location, nil, nil},
+		{"MOVE of a collection into a calendar", "anna", "MOVE", annasHome + "files/", "", to(annasCal + "files/"), 403, location, nil, nil},
+		{"COPY of a calendar into a calendar", "anna", "COPY", annasHome + "work/", "", to(annasCal + "work/"), 403, location, nil, nil},
+		{"MOVE of a calendar into a collection", "anna", "MOVE", annasHome + "work/", "", to(annasHome + "files/work/"), 403, location, nil, nil},
+		{"COPY of a collection below nothing", "anna", "COPY", annasHome + "files/", "", to(annasHome + "none/files/"), 409, "", nil, nil},
+		{"COPY to the home", "anna", "COPY", annasHome + "work/", "", to(annasHome), 403, "", nil, nil},
+		{"COPY of the root", "anna", "COPY", "/", "", to("/copy/"), 403, "", nil, nil},
+	})
+}

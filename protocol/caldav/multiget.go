@@ -43,8 +43,13 @@ func (rq *request) multiget(root *dav.Node) error {
 		}
 		href := hrefs[next].text
 		next++
-		if r.Err != nil {
+		switch {
+		case r.Err != nil:
 			return refuse(href, r.Err)
+		case isFile(r.Object) && rq.at.place == atObject:
+			return errReport
+		case isFile(r.Object): // no calendar object resource: it is not meant
+			return refuse(href, errNotFound)
 		}
 		if needCal && (s.cal == nil || s.cal.ID != r.Ref.Calendar) {
 			c, err := rq.be.Calendar(rq.ctx, rq.who, r.Ref.Calendar)
@@ -148,5 +153,6 @@ func (rq *request) refOf(text string, in *collection) (calendar.Ref, bool) {
 	if err != nil || t.place != atObject || t.user != rq.at.user {
 		return calendar.Ref{}, false
 	}
-	return t.ref(), true
+	// On an object the report is about that alone.
+	return t.ref(), rq.at.place != atObject || t.ref() == rq.at.ref()
 }

@@ -242,10 +242,14 @@ func (rq *request) objects(id calendar.ID, cal *calendar.Calendar) *subject {
 // member turns s to the next object.
 func (s *subject) member(o *calendar.Object) {
 	s.obj, s.dead, s.scope = o, o.Props, onObject
-	if o.UID == "" && o.Component == "" {
+	if isFile(o) {
 		s.scope = onFile
 	}
 }
+
+// isFile reports whether a member is a file of a plain collection, no calendar
+// object resource.
+func isFile(o *calendar.Object) bool { return o.UID == "" && o.Component == "" }
 
 // isCollectionName reports whether name is one level below the collection
 // outer ("" is the home).

@@ -47,6 +47,14 @@ func (rq *request) proppatch() error {
 	default:
 		return errMethod
 	}
+	if err == nil && anyRefused(refused) {
+		// What is not there has no properties that could be protected.
+		if there, unknown := rq.mapped(rq.at); unknown != nil {
+			err = unknown
+		} else if !there {
+			err = errNotFound
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -120,6 +128,9 @@ func anyRefused(refused []*dav.Error) bool {
 // errProtected answers a change of what the server alone computes. RFC 4918
 // §16.
 var errProtected = dav.NewError(http.StatusForbidden, dav.D("cannot-modify-protected-property"), "")
+
+// errValue answers a value that means nothing for its property. RFC 4918 §9.2.1.
+var errValue = &dav.Error{Status: http.StatusConflict}
 
 // protected reports whether a property is live and not ours to change. Those
 // that a client may set on calendars are in updateOf. What only looks like a
@@ -213,6 +224,10 @@ func updateOf(changes []dav.PropChange, req *calendar.UpdateCalendarRequest) []*
 			req.TZID, req.Timezone = &text, &none
 		case dav.C("schedule-calendar-transp"):
 			transparent := !c.Remove && c.Node.Child(dav.C("transparent")) != nil
+			if !c.Remove && !transparent && c.Node.FirstChild() != nil && c.Node.Child(dav.C("opaque")) == nil {
+				refused[i] = errValue
+				continue
+			}
 			req.Transparent = &transparent
 		default:
 			if protected(c.Name) {

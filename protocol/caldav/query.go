@@ -37,6 +37,8 @@ func (rq *request) calendarQuery(root *dav.Node) error {
 		}
 		switch {
 		case err == nil:
+		case rq.at.place == atObject && errors.Is(err, calendar.Unsupported) && calendar.ReasonOf(err) == "":
+			return rq.abort(mw, errReport) // a file
 		case errors.Is(err, errCut):
 			if cut = true; limit > 0 && left == 0 {
 				rq.cut(mw)

@@ -254,7 +254,10 @@ func (w *writer) copyTree(req calendar.CopyRequest, res *calendar.CopyResult) er
 		if err != nil {
 			return err
 		}
-		if !ok || !parent.Kind.Rules().Nests {
+		if ok && !parent.Kind.Rules().Nests {
+			return calendar.Failf(calendar.Denied, calendar.CollectionLocationOK, op, string(to), "the collection above the destination holds no others")
+		}
+		if !ok {
 			return calendar.Failf(calendar.Stale, calendar.NoDestination, op, string(to), "the collection above the destination does not exist")
 		}
 		if file, ok, err := w.Object(parent.ID, lastSegment(to.Name()), true); err != nil {

@@ -53,6 +53,13 @@ func (s *Service) query(ctx context.Context, who calendar.Actor, req *calendar.Q
 		if q.filter, err = match.Compile(req.Filter); err != nil {
 			return wrap(op, "", err)
 		}
+		if !cal.Row.Kind.Rules().Objects {
+			// What is in other collections is no calendar object resource. RFC 4791 §4.1.
+			if req.Object != "" {
+				return calendar.Failf(calendar.Unsupported, "", op, string(req.Calendar), "this is no calendar object resource")
+			}
+			return nil
+		}
 		q.cal, q.rights, q.chosen = cal, r, v.Home().Change
 		q.float = s.floatingOf(form, cal)
 		if req.Object != "" {
