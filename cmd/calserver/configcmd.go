@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"path/filepath"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -28,19 +26,22 @@ func init() {
 func configCommand(std stdio) *cobra.Command {
 	var conf string
 	t := &tool{name: "calserver", std: std}
-	var names, changed bool
+	var names, offline, changed bool
 	c := &cobra.Command{Use: "config", Short: "Check or show the configuration"}
 	c.PersistentFlags().StringVarP(&conf, "config", "C", "", "the ics.conf")
 	check := &cobra.Command{
-		Use: "check [FILE]", Short: "Find what is wrong in ics.conf", Args: cobra.MaximumNArgs(1),
+		Use: "check [FILE]", Short: "Find what is wrong in ics.conf, and what would stop the start", Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				conf = args[0]
 			}
-			return checkConfig(cmd.Context(), conf, names, std)
+			return checkConfig(cmd.Context(), conf, offline, t.json, std)
 		},
 	}
-	check.Flags().BoolVar(&names, "names", false, "ask the resolver for the names of back ends too")
+	check.Flags().BoolVar(&offline, "offline", false, "look up no names, and ask no server of the network")
+	check.Flags().BoolVar(&names, "names", true, "")
+	check.Flags().BoolVarP(&t.json, "json", "j", false, "print JSON")
+	check.Flags().MarkHidden("names") // of earlier releases, which looked them up if they were told to
 	show := &cobra.Command{
 		Use: "show", Short: "Print the effective values and where each comes from, secrets redacted", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
@@ -70,9 +71,18 @@ func configCommand(std stdio) *cobra.Command {
 	return c
 }
 
+// configProblem is a problem of an ics.conf, for programs.
+type configProblem struct {
+	Severity  string `json:"severity"` // warning, serious warning, error
+	File      string `json:"file,omitempty"`
+	Line      int    `json:"line,omitempty"`
+	Parameter string `json:"parameter,omitempty"`
+	Message   string `json:"message"`
+}
+
 // checkConfig prints every problem of an ics.conf; those that keep the server
 // from starting make the exit code 1.
-func checkConfig(ctx context.Context, given string, names bool, std stdio) error {
+func checkConfig(ctx context.Context, given string, offline, asJSON bool, std stdio) error {
 	path, err := findConfig(given)
 	if err != nil {
 		return err
@@ -84,11 +94,26 @@ func checkConfig(ctx context.Context, given string, names bool, std stdio) error
 	if err != nil && len(rep.Problems) == 0 {
 		return err
 	}
-	if names && cfg != nil {
-		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-		defer cancel()
-		more := cfg.CheckNames(ctx, net.DefaultResolver.LookupHost)
-		rep.Problems = append(rep.Problems, more.Problems...)
+	if cfg != nil {
+		rep.Problems = append(rep.Problems, checkHost(ctx, cfg, !offline)...)
+	}
+	if err == nil {
+		err = rep.Err()
+	}
+	if asJSON {
+		list := newArray(std.out)
+		for _, p := range rep.Problems {
+			if err := list.add(configProblem{p.Severity.String(), p.File, p.Line, p.Param, p.Message}); err != nil {
+				return err
+			}
+		}
+		if lerr := list.end(); lerr != nil {
+			return lerr
+		}
+		if err != nil {
+			return exitError(exitFailed)
+		}
+		return nil
 	}
 	for i := range rep.Problems {
 		fmt.Fprintln(std.err, rep.Problems[i].Error())

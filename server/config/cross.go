@@ -89,6 +89,18 @@ func (a Argon2) check() (param, wrong string) {
 	return "", ""
 }
 
+// Problem makes a problem of a parameter, with the place where it is set.
+func (c *Config) Problem(s Severity, param, message string) Problem {
+	p := Problem{Severity: s, Param: param, Message: message, File: c.File}
+	if set, ok := c.set[param]; ok {
+		p.File, p.Line = set.file, set.line
+	}
+	return p
+}
+
+// IsSet tells whether somebody has set a parameter.
+func (c *Config) IsSet(name string) bool { return c.isSet(name) }
+
 func (c *Config) isSet(name string) bool { _, ok := c.set[name]; return ok }
 
 func (c *Config) hasBackEnd(host string) bool {

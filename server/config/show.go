@@ -94,6 +94,17 @@ func (c *Config) effective(p *Param, v string) string {
 	return v
 }
 
+// Effective gives what counts for a parameter, as text; "" for one that is not
+// known, or that has a host in its name.
+func (c *Config) Effective(name string) string {
+	p, ok := Find(name)
+	if !ok || strings.Contains(p.Name, "<") || p.Kind == Password {
+		return ""
+	}
+	v, _ := c.value(p)
+	return c.effective(p, v)
+}
+
 // Join gives a path below the data directory.
 func (c *Config) Join(elem ...string) string {
 	return filepath.Join(append([]string{c.Data}, elem...)...)

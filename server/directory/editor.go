@@ -40,8 +40,8 @@ func NewEditor(opt Options) (*Editor, error) {
 // are added below. It does not touch an existing file: fs.ErrExist.
 func NewLDIF(path, domain string) error {
 	domain = fold(domain)
-	if domain == "" || badName(domain) || strings.ContainsAny(domain, " ,+\"\\<>;=#@/:") {
-		return fmt.Errorf("make directory file: %q is not a domain name", domain)
+	if err := CheckDomain(domain); err != nil {
+		return fmt.Errorf("make directory file: %w", err)
 	}
 	if _, err := os.Lstat(path); err == nil {
 		return fmt.Errorf("make directory file: %w", &os.PathError{Op: "create", Path: path, Err: os.ErrExist})

@@ -25,6 +25,14 @@ func CheckUserID(id string) error {
 	return nil
 }
 
+// CheckDomain says why a text cannot be the domain of people.
+func CheckDomain(domain string) error {
+	if domain == "" || badName(domain) || strings.ContainsAny(domain, " ,+\"\\<>;=#@/:") {
+		return fmt.Errorf("%q is not a domain name: see service.defaultdomain", domain)
+	}
+	return nil
+}
+
 // shortPassword is how many characters a password should have at least.
 const shortPassword = 8
 

@@ -85,6 +85,8 @@ func system(err error) string {
 	case syscall.ENOSPC, syscall.EDQUOT:
 		about = filepath.Dir(about)
 		return with("the disk is full: there is no room in ", "", "the disk is full")
+	case syscall.ENOENT:
+		return with("there is no ", "", "")
 	case syscall.EROFS:
 		return with("the disk of ", " is read-only", "the disk is read-only")
 	case syscall.EACCES, syscall.EPERM:
@@ -154,6 +156,8 @@ func Kind(k calendar.Kind) string {
 		return "no back end is known to have the calendars of this owner"
 	case calendar.LoginFailed:
 		return "wrong user or password"
+	case calendar.MustWait:
+		return "too many wrong passwords: wait before the next attempt"
 	case calendar.Canceled:
 		return "it took too long, or was broken off"
 	}
