@@ -171,7 +171,7 @@ func (q *pgQueue) attempt(ctx context.Context, group []*update, apart bool) erro
 	h, known := home{loaded: true}, newAhead()
 	lock := pgQuery{sqlLockHome, args(string(q.owner)), func(r scanner) error {
 		h.exists, h.stored = true, true
-		return r.scan(&h.change, &h.created, &h.purged, &h.bytes, &h.objects)
+		return r.scan(h.columns()...)
 	}}
 	if err := e.begin(c, append([]pgQuery{lock}, known.fetch(string(q.owner), group)...)...); err != nil {
 		c.rollBack()

@@ -23,12 +23,17 @@ const (
 	sqlSetEntry   = `UPDATE owners SET entry = $2 WHERE owner = $1`
 )
 
+// columns are those of sqlHome.
+func (h *home) columns() []any {
+	return []any{&h.change, &h.created, &h.purged, &h.bytes, &h.objects, &h.entry}
+}
+
 func (t *tx) loadHome() (err error) {
 	h := &t.home
 	if h.loaded {
 		return nil
 	}
-	h.exists, err = t.row("read the home", sqlHome, args(t.owner), &h.change, &h.created, &h.purged, &h.bytes, &h.objects, &h.entry)
+	h.exists, err = t.row("read the home", sqlHome, args(t.owner), h.columns()...)
 	h.loaded, h.stored = err == nil, h.exists
 	return err
 }
