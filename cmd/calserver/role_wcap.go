@@ -52,7 +52,7 @@ func wcapSettings(cfg *config.Config) wcap.Settings {
 		Format: w.Format, Version: w.Version, ServerVersion: versionString(), DefaultTZID: cfg.Calstore.TimeZone,
 		FreeBusyBegin: w.FreeBusyBegin, FreeBusyEnd: w.FreeBusyEnd, RecurrenceBound: cfg.Calstore.RecurrenceBound,
 		FreeBusyRedirect: w.FreeBusyRedirect, PartsOfOwners: cfg.Lookup.PrimaryOwner != "",
-		MaxBody: cfg.Limits.BodySize, LowerCase: cfg.Calstore.LowerCase,
+		MaxBody: cfg.Limits.BodySize, LowerCase: cfg.Calstore.LowerCase, PublicURL: publicURL(cfg),
 	}
 	for name, allowed := range map[string]bool{
 		"cn": w.SetCN, "givenName": w.SetGivenName, "icsCalendar": w.SetCalendar, "mail": w.SetMail,

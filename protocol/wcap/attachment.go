@@ -15,6 +15,7 @@ import (
 
 	"factotum/server/calendar"
 	"factotum/server/ical"
+	"factotum/server/object"
 )
 
 // files are the attachments that a multipart request brought. WCAP §7.9.
@@ -79,34 +80,35 @@ func ours(v string) bool {
 	return strings.Contains(v, calendar.AttachmentsPath) || strings.Contains(v, "/fetchattachment") && strings.Contains(v, "attach-id=")
 }
 
-// attachment shows an ATTACH: a file of ours by its ids and an address that a
-// session opens, with fetchattach whole. Others stay as they are.
+// attachment shows an ATTACH: a file of ours, or one that stands in the text, by
+// its ids and an address that a session opens, with fetchattach whole. Others
+// stay as they are.
 func (s *shower) attachment(p *ical.Property, k *ical.Component) ical.Property {
-	i := strings.LastIndexByte(p.Value, '/')
-	if !strings.Contains(p.Value, calendar.AttachmentsPath) || i < 0 {
+	id := object.AttachID(p)
+	if id == "" {
 		return *p
 	}
-	id := p.Value[i+1:]
 	q := ical.Property{Name: "ATTACH"}
 	q.SetParam("X-S1CS-ATTACH-ID", id)
-	if v := p.Param("X-S1CS-CLIENT-ATTACH-ID"); v != "" {
-		q.SetParam("X-S1CS-CLIENT-ATTACH-ID", v)
-	}
-	if v := p.Param("FMTTYPE"); v != "" {
-		q.SetParam("FMTTYPE", v)
-	}
-	if v := p.Param("FILENAME"); v != "" {
-		q.SetParam("X-S1CS-FILENAME", v)
-	}
-	if v := p.Param("SIZE"); v != "" {
-		q.SetParam("X-S1CS-FILESIZE", v)
+	for _, x := range [...]struct{ name, value string }{
+		{"X-S1CS-CLIENT-ATTACH-ID", p.Param("X-S1CS-CLIENT-ATTACH-ID")}, {"FMTTYPE", p.Param("FMTTYPE")}, {"X-S1CS-FILENAME", object.FileName(p)}, {"X-S1CS-FILESIZE", fileSize(p)},
+	} {
+		if x.value != "" {
+			q.SetParam(x.name, x.value)
+		}
 	}
 	if s.c.p.flag("fetchattach", false) {
-		a, err := s.c.be.Attachment(s.c.ctx, s.c.who, calendar.AttachmentRequest{Calendar: s.cal.ID, UID: s.obj.UID, ID: id})
-		if err == nil {
+		value := p.Value
+		if !object.Inline(p) {
+			value = ""
+			if a, err := s.c.be.Attachment(s.c.ctx, s.c.who, calendar.AttachmentRequest{Calendar: s.cal.ID, UID: s.obj.UID, ID: id}); err == nil {
+				value = base64.StdEncoding.EncodeToString(a.Data)
+			}
+		}
+		if value != "" {
 			q.SetParam("ENCODING", "BASE64")
 			q.SetParam("VALUE", "BINARY")
-			q.Value = base64.StdEncoding.EncodeToString(a.Data)
+			q.Value = value
 			return q
 		}
 	}
@@ -114,13 +116,27 @@ func (s *shower) attachment(p *ical.Property, k *ical.Component) ical.Property {
 	if r := k.Prop("RECURRENCE-ID"); r != nil {
 		rid = s.date(r)
 	}
-	scheme := "http"
-	if s.c.secure() {
-		scheme = "https"
-	}
-	q.Value = scheme + "://" + s.c.r.Host + "/fetchattachments.wcap?calid=" + url.QueryEscape(string(s.cal.ID)) +
-		"&uid=" + url.QueryEscape(s.obj.UID) + "&rid=" + rid + "&attach-id=" + id
+	q.Value = s.c.server() + "/fetchattachments.wcap?calid=" + url.QueryEscape(string(s.cal.ID)) + "&uid=" + url.QueryEscape(s.obj.UID) + "&rid=" + rid + "&attach-id=" + id
 	return q
+}
+
+// fileSize is how many octets a file has, "" if that is not known.
+func fileSize(p *ical.Property) string {
+	if v := p.Param("SIZE"); v != "" || !object.Inline(p) {
+		return v
+	}
+	return itoa(base64.RawStdEncoding.DecodedLen(len(strings.TrimRight(p.Value, "="))))
+}
+
+// server is how clients reach this server, for addresses in an answer.
+func (c *call) server() string {
+	if c.set.PublicURL != "" {
+		return c.set.PublicURL
+	}
+	if c.secure() {
+		return "https://" + c.r.Host
+	}
+	return "http://" + c.r.Host
 }
 
 // attached reports whether a component shows files of ours: their addresses
@@ -166,9 +182,9 @@ func (c *call) fetchAttachment() error {
 			continue
 		}
 		for _, id := range ids {
-			a, err := c.be.Attachment(c.ctx, c.who, calendar.AttachmentRequest{Calendar: t.id, UID: uid, ID: strings.ToLower(id)})
+			a, err := c.file(t, uid, strings.ToLower(id))
 			if err != nil {
-				if calendar.KindOf(err) != calendar.NotFound {
+				if calendar.KindOf(err) != calendar.NotFound && !errors.Is(err, AttachmentNotFound) {
 					last = err
 				}
 				continue
@@ -209,6 +225,29 @@ func (c *call) fetchAttachment() error {
 		_, _ = c.out.w.Write(body.Bytes()) // the client may be gone
 	}
 	return nil
+}
+
+// file is one that belongs to a component, or stands in its text.
+func (c *call) file(t *target, uid, id string) (calendar.Attachment, error) {
+	if !object.IsInlineID(id) {
+		return c.be.Attachment(c.ctx, c.who, calendar.AttachmentRequest{Calendar: t.id, UID: uid, ID: id})
+	}
+	a, found := calendar.Attachment{}, false
+	req := calendar.OccurrencesRequest{Select: calendar.Named, Refs: []calendar.OccurrenceRef{{UID: uid}}, Series: true}
+	list := []target{*t}
+	err := c.occurrences(list, req, func([]calendar.OccurrencesResult) error { return list[0].err }, func(_ int, r *calendar.OccurrencesResult) error {
+		if r.Err != nil || r.Object == nil || found {
+			return r.Err
+		}
+		if cal, err := ical.Parse(r.Object.Data, ical.Limits{}); err == nil {
+			a, found = object.InlineFile(cal, id)
+		}
+		return nil
+	})
+	if err == nil && !found {
+		err = AttachmentNotFound
+	}
+	return a, err
 }
 
 // whyNoFile tells a calendar that is not there or may not be read, and a

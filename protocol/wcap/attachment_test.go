@@ -3,6 +3,7 @@ package wcap
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -136,5 +137,56 @@ func TestAttachmentAddress(t *testing.T) {
 			r.Header.Set("X-Forwarded-Proto", proto)
 			s.send(r).errno(0).contains(">" + want + "cal.example.com/fetchattachments.wcap?")
 		}
+	}
+}
+
+// TestInlineFiles: a file that stands in the text is told by its name and size
+// like any other, and fetched, shown and deleted by the id made of it.
+func TestInlineFiles(t *testing.T) {
+	s := newSite(t)
+	s.as("ben")
+	const file = "hello, this is a file of some octets"
+	text := simpleEvent("e", "20260310T090000Z", "SUMMARY:x", "ATTACH;FMTTYPE=text/plain;ENCODING=BASE64;VALUE=BINARY;X-FILENAME=a b.txt:"+base64.StdEncoding.EncodeToString([]byte(file)), "ATTACH:http://example.com/other")
+	s.put("anna", "anna", "e.ics", text)
+	for _, q := range []string{"fetchevents_by_id.wcap?calid=anna&uid=e", "fetchevents_by_id.wcap?calid=anna&uid=e&fetchattach=0", "fetchcomponents_by_range.wcap?calid=anna&dtstart=20260301T000000Z&dtend=20260401T000000Z",
+		"fetchcomponents_by_range.wcap?calid=anna&dtstart=20260301T000000Z&dtend=20260401T000000Z", "fetchcomponents_by_lastmod.wcap?calid=anna", "storeevents.wcap?calid=anna&uid=e&fetch=1&summary=y"} {
+		s.do("anna", q).errno(0).contains("X-S1CS-FILENAME=a b.txt;X-S1CS-FILESIZE=36:http://cal.example.com/fetchattachments.wcap?", "FMTTYPE=text/plain", "ATTACH:http://example.com/other").lacks("BASE64", "aGVsbG8")
+	}
+	s.do("anna", "fetchevents_by_id.wcap?calid=anna&uid=e&fetchattach=1").errno(0).contains("ENCODING=BASE64;VALUE=BINARY:aGVsbG8", "X-S1CS-FILENAME=a b.txt")
+	r := s.do("anna", "fetchevents_by_id.wcap?calid=anna&uid=e")
+	address := ""
+	for _, v := range r.values("ATTACH") {
+		if strings.Contains(v, "fetchattachments") {
+			address = strings.TrimPrefix(v, "http://cal.example.com/")
+		}
+	}
+	_, id, _ := strings.Cut(address, "attach-id=")
+	got := s.do("anna", address).fetched()
+	if len(got) != 1 || got["a b.txt text/plain"] != file {
+		t.Errorf("fetched %q by %s", got, address)
+	}
+	s.do("anna", strings.Replace(address, "uid=e", "uid=none", 1)).errno(59)
+	s.do("anna", address[:len(address)-1]+"x").errno(87)
+	s.do("ben", address).errno(28)
+	s.do("anna", "storeevents.wcap?calid=anna&uid=e&deleteattach="+id).errno(85)
+	s.do("anna", "storeevents.wcap?calid=anna&uid=e&deleteattach="+id).errno(87)
+	has(t, s.stored("anna", "anna", "e"), "!BASE64", "ATTACH:http://example.com/other")
+}
+
+// TestExportNamesTheServer: a file that leaves the server says where the files
+// that belong to it are.
+func TestExportNamesTheServer(t *testing.T) {
+	for public, want := range map[string]string{"": "http://cal.example.com", "https://calendar.example.org:8443": "https://calendar.example.org:8443"} {
+		s := newSite(t, func(o *Options) { o.Settings.PublicURL = public })
+		s.upload("anna", "storeevents.wcap?calid=anna&uid=e&dtstart=20260310T090000Z", [2]string{"Content-Disposition: form-data; name=f; filename=a.txt\nContent-Type: text/plain", "octets"}).errno(0)
+		for _, form := range []string{"text/calendar", "text/xml"} {
+			r := s.do("anna", "export.wcap?calid=anna&content-out="+form).contains(want+"/dav/attachments/anna/").lacks(":/dav/attachments", ">/dav/attachments")
+			if form == "text/calendar" { // and it comes back whole
+				s.do("anna", "createcalendar.wcap?calid=copy").errno(0)
+				s.post("import.wcap?calid=anna:copy&content-in=text/calendar&id="+s.as("anna"), "text/calendar", r.body).errno(0)
+				s.do("anna", "fetchevents_by_id.wcap?calid=anna:copy&uid=e&fetchattach=1").errno(0).contains("BASE64;VALUE=BINARY:b2N0ZXRz")
+			}
+		}
+		s.do("anna", "fetchevents_by_id.wcap?calid=anna&uid=e").errno(0).contains(want + "/fetchattachments.wcap?")
 	}
 }

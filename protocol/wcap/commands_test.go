@@ -352,3 +352,29 @@ func TestCalidsInLowerCase(t *testing.T) {
 		s.do("anna", "get_calprops.wcap?calid=ANNA:SPORTS").errno(missing)
 	}
 }
+
+// TestWCAP_6_5_PartsThatAreMissing: who asks for a series by id, as master and
+// exceptions, is told that it is not whole; a range shows what there is.
+func TestWCAP_6_5_PartsThatAreMissing(t *testing.T) {
+	s := newSite(t)
+	s.put("anna", "anna", "s.ics", simpleEvent("s", "20260310T090000Z", "RRULE:FREQ=DAILY;COUNT=3"))
+	s.put("anna", "anna", "lone.ics", simpleEvent("lone", "20260311T100000Z", "RECURRENCE-ID:20260311T090000Z"))
+	for q, errno := range map[string]int{
+		"uid=s&recurring=1":                               0,
+		"uid=s&recurring=1&rid=20260311T090000Z&mod=1":    0,
+		"uid=s&recurring=1&rid=20260401T090000Z&mod=1":    81,
+		"uid=s&recurring=0&rid=20260401T090000Z&mod=1":    59,
+		"uid=none&recurring=1&rid=20260401T090000Z&mod=1": 59,
+		"uid=none&recurring=1":                            59,
+		"uid=lone&recurring=1":                            81,
+		"uid=lone&recurring=1&rid=20260311T090000Z&mod=1": 0,
+		"uid=lone&recurring=1&rid=20260312T090000Z&mod=1": 81,
+		"uid=lone&recurring=0":                            0,
+	} {
+		if r := s.do("anna", "fetchevents_by_id.wcap?calid=anna&compressed=1&"+q); r.errnos() != itoa(errno) {
+			t.Errorf("%s: errno %s, want %d\n%s", q, r.errnos(), errno, r.body)
+		}
+	}
+	s.do("anna", "fetchtodos_by_id.wcap?calid=anna&uid=s&recurring=1&rid=20260311T090000Z").errno(59)
+	s.do("anna", "fetchcomponents_by_range.wcap?calid=anna&recurring=1&dtstart=20260301T000000Z&dtend=20260401T000000Z").errno(0).contains("UID:lone", "UID:s\r\n")
+}

@@ -5,6 +5,7 @@ import (
 
 	"factotum/server/calendar"
 	"factotum/server/ical"
+	"factotum/server/object"
 	"factotum/server/zone"
 )
 
@@ -54,12 +55,13 @@ func (c *call) exportFile() error {
 }
 
 // exportObject prints the components of an object, with the zones that are not
-// in the file yet.
+// in the file yet. Addresses of files of ours name this server.
 func (c *call) exportObject(o *calendar.Object, zones *zone.Merger) error {
 	tree, err := ical.Parse(o.Data, ical.Limits{})
 	if err != nil {
 		return nil
 	}
+	object.Absolute(tree, c.server())
 	for _, k := range zones.Add(tree) {
 		if err := c.out.comp(k); err != nil {
 			return err

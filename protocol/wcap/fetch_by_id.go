@@ -99,11 +99,48 @@ func (c *call) fetchByID(name string) error {
 		}
 		f.req.Refs = append(f.req.Refs, r)
 	}
+	if v.recurring {
+		f.print = f.wholeSeries
+	}
 	f.done = func(n int) error {
-		if unreadable == nil && n == 0 {
-			return ComponentNotFound
+		switch {
+		case unreadable != nil || n > 0:
+			return unreadable
+		case v.recurring && c.lacksInstance(f.list[f.at], f.req):
+			return RecurringNotFound
 		}
-		return unreadable
+		return ComponentNotFound
 	}
 	return f.run()
+}
+
+// wholeSeries shows a series as master and exceptions. Where there is no master,
+// as in who is invited to some instances, a part is missing: errno 81. WCAP §6.5.
+func (f *fetch) wholeSeries(s *shower, r *calendar.OccurrencesResult, emit func(*ical.Component) error) error {
+	master, parts := false, 0
+	err := s.show(r.Object, r.Occurrences, func(k *ical.Component) error {
+		parts++
+		master = master || k.Prop("RECURRENCE-ID") == nil
+		return emit(k)
+	})
+	if err == nil && parts > 0 && !master && f.req.Refs[r.Ref].RID.IsZero() {
+		f.failed = RecurringNotFound
+	}
+	return err
+}
+
+// lacksInstance reports whether what was asked for by instance is there but for
+// the instance.
+func (c *call) lacksInstance(t target, req calendar.OccurrencesRequest) bool {
+	req.None = true
+	asked := false
+	for i := range req.Refs {
+		asked = asked || !req.Refs[i].RID.IsZero()
+		req.Refs[i] = calendar.OccurrenceRef{UID: req.Refs[i].UID}
+	}
+	list, found := []target{t}, false
+	return asked && c.occurrences(list, req, func([]calendar.OccurrencesResult) error { return list[0].err }, func(_ int, r *calendar.OccurrencesResult) error {
+		found = found || r.Object != nil
+		return r.Err
+	}) == nil && found
 }

@@ -59,6 +59,7 @@ type Settings struct {
 	MaxCalids        int            // calendars of one request; 1000
 	MaxIDs           int            // uids of one request; 5000
 	SearchPeople     int            // owners that a calendar search takes from the directory; 200
+	PublicURL        string         // service.http.sourceurl or its TLS form: how clients reach this server; "" is as they asked
 	SecureCookies    bool           // the service is reached over TLS only
 	ForwardedRequest bool           // a trusted proxy ends TLS: cookies are Secure when X-Forwarded-Proto says https
 }

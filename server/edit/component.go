@@ -8,6 +8,7 @@ import (
 
 	"factotum/server/calendar"
 	"factotum/server/ical"
+	"factotum/server/object"
 	"factotum/server/recur"
 )
 
@@ -486,6 +487,6 @@ func (e *Editor) trigger(cal, c, alarm *ical.Component, x *calendar.AlarmEdit) {
 // detach takes the ATTACHes of these ids out of a component.
 func detach(c *ical.Component, ids []string) {
 	c.Props = slices.DeleteFunc(c.Props, func(p ical.Property) bool {
-		return p.Name == "ATTACH" && slices.Contains(ids, calendar.AttachmentID(p.Value))
+		return p.Name == "ATTACH" && slices.Contains(ids, object.AttachID(&p))
 	})
 }

@@ -310,7 +310,8 @@ func (x *editTx) step(cur *ical.Component, uid string, it *calendar.EditItem, ou
 	if len(it.Detach) > 0 && cur != nil {
 		known := object.Attachments(cur, x.owner)
 		for _, id := range it.Detach {
-			if slices.Contains(known, id) {
+			_, inline := object.InlineFile(cur, id)
+			if inline || slices.Contains(known, id) {
 				out.Detached++
 			}
 		}
