@@ -1,5 +1,6 @@
 // Package templates holds the texts that the server shows to people: the page
-// at its address, and later the mails it sends. They are embedded.
+// at its address, and later the mails it sends. They are embedded. ldap has what
+// an administrator loads into OpenLDAP.
 package templates
 
 import (
@@ -13,6 +14,11 @@ import (
 var files embed.FS
 
 var front = template.Must(template.ParseFS(files, "front.html"))
+
+// LDAPSchema is the schema for OpenLDAP, as slapd.conf includes it.
+//
+//go:embed ldap/ics.schema
+var LDAPSchema string
 
 // FrontPage is what the page at / tells.
 type FrontPage struct {

@@ -58,6 +58,10 @@ func scriptCondition(cond string) (bool, error) {
 	case "openssl":
 		_, err := exec.LookPath("openssl")
 		return err == nil, nil
+	case "slapd":
+		_, err := exec.LookPath("slapd")
+		_, err2 := exec.LookPath("ldapadd")
+		return err == nil && err2 == nil, nil
 	}
 	return false, fmt.Errorf("unknown condition %q", cond)
 }

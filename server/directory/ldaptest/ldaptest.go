@@ -13,7 +13,6 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	_ "embed"
 	"encoding/pem"
 	"fmt"
 	"math/big"
@@ -26,10 +25,9 @@ import (
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
-)
 
-//go:embed testdata/ics.schema
-var schema []byte
+	"factotum/templates"
+)
 
 // The directory of every Server.
 const (
@@ -51,9 +49,6 @@ type Server struct {
 	ended chan error
 }
 
-// Schema is the text of the calendar schema for slapd.conf.
-func Schema() string { return string(schema) }
-
 // Start runs a server with the entries of an LDIF text below BaseDN, which is
 // made by it. The server ends with the test.
 func Start(t testing.TB, ldif string) *Server {
@@ -61,7 +56,7 @@ func Start(t testing.TB, ldif string) *Server {
 	slapd, slapadd := need(t, "slapd"), need(t, "slapadd")
 	s := &Server{t: t, dir: t.TempDir()}
 	s.makeCertificate()
-	for name, data := range map[string]string{"ics.schema": Schema(), "data.ldif": base + ldif, "slapd.conf": s.config()} {
+	for name, data := range map[string]string{"ics.schema": templates.LDAPSchema, "data.ldif": base + ldif, "slapd.conf": s.config()} {
 		if err := os.WriteFile(filepath.Join(s.dir, name), []byte(data), 0o600); err != nil {
 			t.Fatal(err)
 		}
