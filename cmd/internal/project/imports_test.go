@@ -38,7 +38,7 @@ var mayImport = map[string][]string{
 	"server/service":               {"server/ical", "server/recur", "server/acl", "server/calendar", "server/object", "server/edit", "server/match", "server/cache", "server/zone"},
 	"server/calendar/calendartest": {"server/...", "store/..."},
 	"server/directory":             {"server/calendar"},
-	"server/directory/ldaptest":    {"server/..."},
+	"server/directory/ldaptest":    {"server/...", "templates"},
 	"server/cld":                   {"server/calendar"},
 	"server/observe":               {"server/calendar"},
 	"server/worker":                {"server/calendar"},
