@@ -46,9 +46,11 @@ crash: packages
 	FACTOTUM_LONG=1 go test -count=1 -v -run Crash -timeout 1h ./store/sqlstore ./server/worker
 
 # What one protocol writes the other reads: ten thousand cases on SQLite and on
-# PostgreSQL, in one process and over DWP; about a quarter of an hour.
+# PostgreSQL, in one process and over DWP; and a hundred thousand stories of
+# meetings: about twenty minutes.
 long:
 	FACTOTUM_LONG=1 go test -count=1 -timeout 3h ./protocol/interop ./protocol/wcap/wcaptest
+	FACTOTUM_LONG=1 go test -count=1 -timeout 3h -run TestCopiesAgree ./server/itip -rapid.checks=100000
 
 # Thunderbird itself, without a display.
 clients:

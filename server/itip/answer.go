@@ -209,13 +209,26 @@ func spread(m *meeting, is func(string) bool, line *ical.Property, before ical.P
 	now, _ := revisionOf(line)
 	for _, k := range m.order {
 		a := attendee(m.overrides[k], is)
-		if a == nil || answer(line) == "DELEGATED" || !onTime(m, k) {
+		if a == nil || !onTime(m, k) {
 			continue
 		}
 		given, own := revisionOf(a)
 		if answer(a) == "NEEDS-ACTION" || answered && own && given.stamp.Equal(last.stamp) && answer(a) == answer(&before) {
-			copyParams(a, line, "PARTSTAT", statusParam)
+			copyParams(a, line, "PARTSTAT", "DELEGATED-TO", statusParam)
 			revision{seq: sequence(m.overrides[k]), stamp: now.stamp}.mark(a)
+			instead(m.overrides[k], m.master, line)
+		}
+	}
+}
+
+// instead invites whom an attendee sends to a component, as the other one has it.
+func instead(c, from *ical.Component, line *ical.Property) {
+	if answer(line) != "DELEGATED" {
+		return
+	}
+	for a := range from.All("ATTENDEE") {
+		if sameAs(line.Value)(a.Param("DELEGATED-FROM")) && attendee(c, sameAs(a.Value)) == nil {
+			c.Add(a.Clone())
 		}
 	}
 }

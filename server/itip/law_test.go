@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"factotum/server/ical"
 	_ "factotum/server/object/objecttest" // laws draw the same cases each time in CI
@@ -39,7 +40,8 @@ type story struct {
 	w     *world
 	rt    *rapid.T
 	steps []string
-	off   map[string]bool // who deleted his copy
+	old   *ical.Component // what anna's program has read some time ago
+	quiet map[string]bool // who deleted his copy and told nobody
 }
 
 func (s *story) note(format string, args ...any) {
@@ -58,7 +60,7 @@ func (s *story) deliver() {
 }
 
 func (s *story) create() {
-	s.off = map[string]bool{}
+	s.quiet = map[string]bool{}
 	with := []string{"ben", "carl", "dora"}[:rapid.IntRange(1, 3).Draw(s.rt, "with")]
 	lines := []string{"DTSTART:20260302T100000Z", "DTEND:20260302T110000Z", "SUMMARY:a"}
 	switch rapid.IntRange(0, 3).Draw(s.rt, "form") {
@@ -111,9 +113,47 @@ func (s *story) organizer() {
 		rid = rapid.SampledFrom(rids).Draw(s.rt, "rid")
 	}
 	person := rapid.SampledFrom([]string{"ben", "carl", "dora", "emil"}).Draw(s.rt, "person")
-	what := rapid.SampledFrom([]string{"summary", "move", "invite", "uninvite", "cancel", "shorten", "location", "delete", "status"}).Draw(s.rt, "what")
+	what := rapid.SampledFrom([]string{"summary", "move", "move all", "invite", "uninvite", "cancel", "shorten", "location", "delete", "status", "read", "write late"}).Draw(s.rt, "what")
 	var next *ical.Component
 	switch what {
+	case "read":
+		s.old = w.copies["anna"].Clone()
+		return
+	case "write late": // by a program that does not know what was answered since
+		if s.old == nil {
+			return
+		}
+		next = s.old.Clone()
+		next.Child("VEVENT").SetText("LOCATION", "Late")
+		s.note("anna: write late")
+		p := w.party("anna")
+		p.Stale = true
+		ch, err := p.Organize(w.copies["anna"], next)
+		if err != nil {
+			s.rt.Fatal(err)
+		}
+		for _, m := range w.wrote("anna", ch) {
+			s.note("  -> %s", m)
+		}
+		s.old = nil
+		return
+	case "move all":
+		next = w.copies["anna"].Clone()
+		for _, c := range next.Children {
+			for _, name := range []string{"DTSTART", "DTEND", "RECURRENCE-ID", "EXDATE"} {
+				for p := range c.All(name) {
+					d, err := p.DateTime()
+					if err != nil || strings.Contains(p.Value, ",") {
+						return
+					}
+					if d.Kind == ical.Date {
+						p.SetDateTime(ical.FromCivil(d.Civil().AddDate(0, 0, 7), ical.Date, ""))
+					} else {
+						p.SetDateTime(ical.FromCivil(d.Civil().Add(7*time.Minute), d.Kind, d.TZID))
+					}
+				}
+			}
+		}
 	case "summary":
 		text := rapid.SampledFrom([]string{"b", "c", "d"}).Draw(s.rt, "text")
 		next = w.change("anna", rid, func(c *ical.Component) { c.SetText("SUMMARY", text) })
@@ -189,6 +229,7 @@ func (s *story) organizer() {
 			return
 		}
 	}
+	s.old = nil // her Schedule-Tag is another now
 	s.note("anna: %s %s %s", what, rid, person)
 	for _, m := range w.organize("anna", next) {
 		s.note("  -> %s", m)
@@ -206,7 +247,7 @@ func (s *story) attendee() {
 	if len(rids) > 0 && rapid.Bool().Draw(s.rt, "single") {
 		rid = rapid.SampledFrom(rids).Draw(s.rt, "rid")
 	}
-	what := rapid.SampledFrom([]string{"ACCEPTED", "DECLINED", "TENTATIVE", "alarm", "leave out", "delete"}).Draw(s.rt, "what")
+	what := rapid.SampledFrom([]string{"ACCEPTED", "DECLINED", "TENTATIVE", "alarm", "leave out", "delete", "vanish", "delegate"}).Draw(s.rt, "what")
 	var next *ical.Component
 	switch what {
 	case "alarm":
@@ -236,7 +277,28 @@ func (s *story) attendee() {
 		if rapid.IntRange(0, 2).Draw(s.rt, "really") > 0 {
 			return
 		}
-		s.off[id] = true
+	case "vanish": // Schedule-Reply: F
+		s.note("%s: vanish", id)
+		ch, err := w.party(id).Attend(w.copies[id], nil, false)
+		if err != nil || len(ch.Messages) > 0 {
+			s.rt.Fatal(err, ch.Messages)
+		}
+		w.wrote(id, ch)
+		s.quiet[id] = true
+		return
+	case "delegate":
+		if id == "emil" || s.quiet["emil"] {
+			return
+		}
+		next = w.change(id, rid, func(c *ical.Component) {
+			if attendee(c, sameAs(mail("emil"))) != nil || attendee(c, sameAs(mail(id))) == nil {
+				return
+			}
+			a := attendee(c, sameAs(mail(id)))
+			a.SetParam("PARTSTAT", "DELEGATED")
+			a.SetParam("DELEGATED-TO", mail("emil"))
+			c.Add(ical.Property{Name: "ATTENDEE", Params: []ical.Param{{Name: "DELEGATED-FROM", Values: []string{mail(id)}}}, Value: mail("emil")})
+		})
 	default:
 		next = w.change(id, rid, w.partstat(id, what))
 	}
@@ -250,6 +312,9 @@ func (s *story) attendee() {
 func (s *story) check() {
 	w := s.w
 	for _, id := range []string{"ben", "carl", "dora", "emil"} {
+		if s.quiet[id] {
+			continue // what he has since depends on what the organizer changed since
+		}
 		// What the organizer's object says that he sees, and has answered.
 		want, answered := map[string]string{}, map[string]string{}
 		if w.copies["anna"] != nil {

@@ -50,6 +50,11 @@ type Party struct {
 	// since its writer read it: he asked with If-Schedule-Tag-Match, or without
 	// any condition. RFC 6638 §3.2.10.
 	Stale bool
+
+	// Forwards tells that an attendee who sends somebody else invites him himself,
+	// as RFC 5546 §3.2.2.3 says. A server of the organizer's that hears of it does
+	// so too, and better: it knows whether the answer still counts.
+	Forwards bool
 }
 
 // Change is what Organize and Attend make of a write.

@@ -279,17 +279,17 @@ func (p *Party) news(old, cur *view, forced func(key) bool) (keys []key, quiet b
 			answered = append(answered, k)
 		}
 	}
-	switch {
-	case old.empty(), slices.Contains(changed, ""), old.components[""] != nil && cur.components[""] == nil:
+	if old.empty() || slices.Contains(changed, "") || old.components[""] != nil && cur.components[""] == nil {
 		return all, false
-	case len(changed) > 0:
-		return changed, false
 	}
 	// An override that is gone shows the series again.
 	for _, k := range old.of.order {
 		if old.components[k] != nil && cur.components[k] == nil && cur.components[""] != nil && cur.sees(k) && cur.has(old.components[k]) {
 			return all, false
 		}
+	}
+	if len(changed) > 0 {
+		return changed, false
 	}
 	if slices.Contains(answered, "") {
 		return all, true // the series stands for all that belongs to it

@@ -89,7 +89,7 @@ func (p *Party) replies(was, is *meeting, off []*ical.Component, force bool) (ou
 				continue // there is no such answer: RFC 5546 §3.2.3
 			}
 			comps = append(comps, p.response(c, now))
-			if now == "DELEGATED" {
+			if now == "DELEGATED" && p.Forwards {
 				delegated = append(delegated, c)
 			}
 		}

@@ -137,7 +137,11 @@ func (in *incoming) tell(first Reason) Receipt {
 			continue // he took this one out, and it stays out
 		}
 		c = c.Clone()
-		in.keep(c, in.have.component(here), sameHour)
+		have := in.have.component(here)
+		if have == in.have.master && whole {
+			have = master // with the answer for the series, if that still counts
+		}
+		in.keep(c, have, sameHour)
 		if !whole && in.have.master != nil {
 			if named, ok := in.have.named(rid, in.msg.zones); ok {
 				ranged := c.Prop("RECURRENCE-ID").Param("RANGE")
@@ -306,13 +310,7 @@ func (in *incoming) keep(c, have *ical.Component, sameHour bool) {
 	if ok && (told && heard.before(said) || !told && (answer(me) != "NEEDS-ACTION" || sequence(c) <= said.seq || !me.ParamIs("RSVP", "TRUE"))) {
 		copyParams(me, was, revisionParam)
 		copyParams(me, was, "PARTSTAT", "DELEGATED-TO")
-		if answer(was) == "DELEGATED" {
-			for a := range have.All("ATTENDEE") {
-				if in.Owner.HasAddress(a.Param("DELEGATED-FROM")) && attendee(c, sameAs(a.Value)) == nil {
-					c.Add(a.Clone())
-				}
-			}
-		}
+		instead(c, have, was)
 	}
 }
 

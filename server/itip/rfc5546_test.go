@@ -148,18 +148,30 @@ func TestRFC5546_4_2_5_DelegateAnEvent(t *testing.T) {
 	w := newWorld(t)
 	w.organize("anna", meet(t, []string{"ben", "carl"}, "DTSTART:20260305T090000Z", "SUMMARY:Conference"))
 	w.settle()
-	equal(t, "sent", w.attend("ben", w.change("ben", "", func(c *ical.Component) {
+	send := w.change("ben", "", func(c *ical.Component) {
 		a := attendee(c, sameAs(mail("ben")))
 		a.SetParam("PARTSTAT", "DELEGATED")
 		a.SetParam("DELEGATED-TO", mail("dora"))
 		c.Add(ical.Property{Name: "ATTENDEE", Params: []ical.Param{{Name: "DELEGATED-FROM", Values: []string{mail("ben")}}}, Value: mail("dora")})
-	})), []string{"REPLY ben>anna all=DELEGATED", "REQUEST ben>dora all"})
+	})
+	p := w.party("ben")
+	p.Forwards = true
+	ch, err := p.Attend(w.copies["ben"], send, true)
+	if err != nil || len(ch.Messages) != 2 || say(ch.Messages[1]) != "REQUEST ben>dora all" {
+		t.Fatalf("to an organizer elsewhere: %v %v", err, ch.Messages)
+	}
+	if r := w.party("dora").Receive(nil, Message{Calendar: ch.Messages[1].Calendar, From: mail("ben")}); r.Reason != Invited {
+		t.Errorf("by who sends her: %v", r.Reason)
+	}
+	if r := w.party("dora").Receive(nil, Message{Calendar: ch.Messages[1].Calendar, From: mail("carl")}); r.Reason != NotOrganizer {
+		t.Errorf("by somebody else: %v", r.Reason)
+	}
+	equal(t, "sent", w.attend("ben", send), []string{"REPLY ben>anna all=DELEGATED"})
 	equal(t, "became", w.settle(), []string{
 		"REPLY ben>anna all=DELEGATED: delegated",
-		"REQUEST ben>dora all: invited",
 		"REQUEST anna>ben all (answers): answers-updated",
 		"REQUEST anna>carl all (answers): answers-updated",
-		"REQUEST anna>dora all: answers-updated",
+		"REQUEST anna>dora all: invited",
 	})
 	equal(t, "the delegate answers", w.attend("dora", w.change("dora", "", w.partstat("dora", "ACCEPTED"))), []string{"REPLY dora>anna all=ACCEPTED"})
 	w.settle()
