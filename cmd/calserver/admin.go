@@ -96,6 +96,7 @@ func openAdmin(p *process) (*adminServer, error) {
 	mux.HandleFunc("POST /db/purge", a.purge)
 	mux.HandleFunc("GET /owners", a.owners)
 	mux.HandleFunc("POST /owners/inherit", a.inherit)
+	a.loginHandlers(mux)
 	mux.HandleFunc("GET /jobs", a.listJobs)
 	mux.HandleFunc("POST /jobs/retry", a.changeJobs((*worker.Worker).Retry))
 	mux.HandleFunc("POST /jobs/drop", a.changeJobs((*worker.Worker).Drop))

@@ -112,11 +112,11 @@ func ldapOptions(cfg *config.Config, l *directory.LDAPOptions) error {
 }
 
 // loginOptions are the log-in's part of the configuration.
-func loginOptions(cfg *config.Config) directory.LoginOptions {
+func loginOptions(cfg *config.Config, log *slog.Logger) directory.LoginOptions {
 	a := &cfg.Auth
-	limits := directory.NewLimits(a.MaxFailures, a.FailWindow, a.MaxWait)
+	limits := directory.NewLimits(a.MaxFailures, a.FailWindow, a.Wait, a.MaxWait)
 	opt := directory.LoginOptions{CacheTTL: a.CacheTTL, CacheBytes: a.CacheBytes, Recheck: a.Recheck, Workers: a.Workers,
-		Limits: &limits, Pause: a.LoginPause, Quantum: max(a.MaxDelay/9, 1)} // a failure takes one to nine of them
+		Limits: &limits, Pause: a.LoginPause, Delay: max(a.Delay, 1), Log: log}
 	if a.CacheSize == 0 || a.CacheTTL == 0 {
 		opt.CacheTTL = -1
 	}

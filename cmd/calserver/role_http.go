@@ -45,7 +45,7 @@ func openHTTPRole(ctx context.Context, p *process) (svc running, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.logins, err = directory.NewLogins(dir, loginOptions(p.cfg)); err != nil {
+	if s.logins, err = directory.NewLogins(dir, loginOptions(p.cfg, s.log)); err != nil {
 		return nil, fmt.Errorf("open the log-ins: %w", err)
 	}
 	be, err := s.backends(ctx, p, dir)

@@ -26,7 +26,7 @@ func (s *httpService) wcapFront(p *process, dir *directory.Directory) (http.Hand
 		return nil, fmt.Errorf("read service.http.proxydomainallowed: %w", err)
 	}
 	w := wcap.New(wcap.Options{
-		Backend: s.backend, People: dir, Login: s.login(p, "wcap"), Sessions: sessions, Settings: set, Logger: s.log,
+		Backend: s.backend, People: dir, Login: s.login(p, "wcap"), Credential: s.logins.Credential, Stands: s.logins.Stands, Sessions: sessions, Settings: set, Logger: s.log,
 	})
 	if !h.Gzip {
 		return w, nil

@@ -28,6 +28,8 @@ const csuserUsage = `csuser manages the users of the calendar.
   csuser [-q|-v] [-d domain] [--with-calendars] [--no-copies]    delete userid
   csuser [-q|-v]                                                 inherit [userid]
   csuser [-q|-v] [-f file|-y password|--generate]                password userid
+  csuser [-q|-v]                                                 locked
+  csuser [-q|-v]                                                 unlock userid|address ...
   csuser [-q|-v] app-password add userid [label]
   csuser [-q|-v] app-password list userid
   csuser [-q|-v] app-password revoke userid id
@@ -59,6 +61,9 @@ The commands:
   inherit       the calendars of an earlier user, whose name somebody else has now,
                 are his from now on; without userid those of everybody, as after a
                 move to another directory
+  locked        list who has to wait after too many failed log-ins, at the front
+                end of this host; unlock ends that for a user, for all users at
+                an address, or for a user at an address
   list          show a user, or all who have an entry, disabled ones too
   reset         take calendar service from the entry; calendars stay
   password      set a new password
@@ -125,6 +130,10 @@ func (o *userOptions) check(words []string) error {
 	case "create", "check", "delete", "disable", "enable", "reset", "password":
 	case "list", "inherit":
 		least = 1
+	case "locked":
+		least, most = 1, 1
+	case "unlock":
+		most = 3
 	case "app-password":
 		least, most = 3, 3
 		if len(words) < 2 {
@@ -183,6 +192,12 @@ func (o *userOptions) do(ctx context.Context, cfg *config.Config, words []string
 	}
 	if words[0] == "list" && len(words) == 1 {
 		return o.list(ctx, dir)
+	}
+	switch words[0] {
+	case "locked":
+		return o.locked(ctx, cfg)
+	case "unlock":
+		return o.unlock(ctx, cfg, dir, words[1:])
 	}
 	if words[0] == "inherit" {
 		return o.inherit(ctx, cfg, dir, words[1:])
@@ -276,11 +291,13 @@ func (o *userOptions) changeLDIF(ctx context.Context, cfg *config.Config, ed *di
 			return err
 		}
 		o.warnPassword(id, secret)
+		forget(ctx, cfg, id, true)
 		return o.withPassword(id, "password set", secret)
 	case "enable", "disable":
 		if err := ed.SetEnabled(id, command == "enable"); err != nil {
 			return err
 		}
+		forget(ctx, cfg, id, command == "enable")
 		o.did(doneUser{User: id, Done: command + "d"}, "%s: %sd", id, command)
 	case "reset":
 		if err := o.confirm(ctx, "Take calendar service from %s?", id); err != nil {
@@ -546,6 +563,7 @@ func (o *userOptions) changeLDAP(ctx context.Context, cfg *config.Config, opt di
 	if err != nil {
 		return o.known(id, err)
 	}
+	forget(ctx, cfg, id, command == "enable")
 	done := map[string]string{"enable": "enabled", "disable": "disabled", "reset": "reset"}[command]
 	o.did(doneUser{User: id, Done: done}, "%s: %s", id, done)
 	return nil

@@ -40,7 +40,7 @@ func mayLogin(t *testing.T, cfg *config.Config, user, password string) bool {
 		t.Fatal(err)
 	}
 	defer dir.Close()
-	opt := loginOptions(cfg)
+	opt := loginOptions(cfg, nil)
 	opt.Sleep = func(context.Context, time.Duration) {}
 	l, err := directory.NewLogins(dir, opt)
 	if err != nil {

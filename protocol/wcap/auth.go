@@ -1,6 +1,7 @@
 package wcap
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -39,6 +40,10 @@ func (c *call) authenticate() error {
 		}
 		return c.mayWrite()
 	}
+	if !c.holds(s) {
+		c.sessions.End(c.id)
+		return LoginFailed
+	}
 	p, err := c.Handler.people.Person(c.ctx, s.User)
 	switch {
 	case errors.Is(err, calendar.NotFound) || err == nil && (!p.Active || p.ID != s.User || !calendar.SameEntry(s.Entry, p.Entry)):
@@ -50,6 +55,11 @@ func (c *call) authenticate() error {
 	c.me, c.who = p, p.ActorVia("wcap", c.r.UserAgent())
 	c.who.Proxy = s.By
 	return nil
+}
+
+// holds tells whether whoever opened a session could still do so.
+func (c *call) holds(s session.Session) bool {
+	return c.stands(c.ctx, cmp.Or(s.By, s.User), s.Credential)
 }
 
 // mayWrite refuses what changes something to the anonymous, unless the site

@@ -4,7 +4,7 @@ package wcap
 // whoever asks: a command that fails would say the same. WCAP check_id.
 func (c *call) checkID() error {
 	alive := "0"
-	if _, ok := c.sessions.Peek(c.id); ok {
+	if s, ok := c.sessions.Peek(c.id); ok && (s.User == "" || c.holds(s)) {
 		alive = "1"
 	}
 	c.out.begin("PUBLISH")

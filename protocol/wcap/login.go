@@ -62,6 +62,7 @@ func (c *call) whoLogsIn(user string, s *session.Session) (calendar.Person, erro
 	if err != nil {
 		return p, err
 	}
+	s.Credential = c.credential(c.ctx, p.ID, password.exact())
 	name, ok := c.p.name("proxyauth")
 	switch {
 	case !ok:

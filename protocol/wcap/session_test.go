@@ -133,6 +133,36 @@ func TestDisabledUser(t *testing.T) {
 	s.get("gettime.wcap?id=" + id).errno(1) // the session ended for good
 }
 
+// A session ends with the password that opened it, and with the administrator's
+// if he opened it for somebody else.
+func TestSessionEndsWithThePassword(t *testing.T) {
+	now := map[string]string{"anna": "1", "root": "1"} // versions of passwords
+	s := newSite(t, func(o *Options) {
+		o.Credential = func(_ context.Context, id, password string) string { return id + password + now[id] }
+		o.Stands = func(_ context.Context, id, credential string) bool { return credential == id+id+now[id] }
+	})
+	sid := func(query string) string {
+		return s.get("login.wcap?" + query).errno(0).value("X-NSCP-WCAP-SESSION-ID")
+	}
+	anna, forBen := sid("user=anna&password=anna"), sid("user=root&password=root&proxyauth=ben")
+	anonymous := sid("user=anonymous&password=x")
+	alive := func(id string, errno int) {
+		t.Helper()
+		s.get("check_id.wcap?id=" + id).contains("X-NSCP-WCAP-CHECK-ID:" + map[int]string{0: "1", 1: "0"}[errno])
+		s.get("gettime.wcap?id=" + id).errno(errno)
+	}
+	alive(anna, 0)
+	alive(forBen, 0)
+	now["anna"] = "2"
+	alive(anna, 1)
+	now["anna"] = "1"
+	alive(anna, 1) // it ended for good
+	alive(forBen, 0)
+	now["root"] = "2"
+	alive(forBen, 1)
+	alive(anonymous, 0)
+}
+
 func TestBoundAddress(t *testing.T) {
 	s := newSite(t, func(o *Options) { o.Settings.BindAddress = true })
 	id := s.as("anna")

@@ -24,9 +24,14 @@ type Options struct {
 	// Slowing guesses down is its business.
 	Login    func(ctx context.Context, user, password string, remote netip.Addr) (calendar.Person, error)
 	Sessions *session.Sessions
-	Settings Settings
-	Logger   *slog.Logger     // nil discards
-	Now      func() time.Time // nil = time.Now
+	// Credential is what a session notes of the password that opened it, and
+	// Stands tells whether it still holds: neither was changed, nor the account
+	// shut. Nil: sessions do not ask.
+	Credential func(ctx context.Context, id calendar.UserID, password string) string
+	Stands     func(ctx context.Context, id calendar.UserID, credential string) bool
+	Settings   Settings
+	Logger     *slog.Logger     // nil discards
+	Now        func() time.Time // nil = time.Now
 }
 
 // Settings are what ics.conf decides for WCAP.
@@ -101,12 +106,16 @@ type Handler struct {
 	people   calendar.People
 	login    func(ctx context.Context, user, password string, remote netip.Addr) (calendar.Person, error)
 	sessions *session.Sessions
-	set      Settings
-	log      *slog.Logger
-	now      func() time.Time
-	format   format
-	zones    zoneCache
-	shown    shown
+
+	credential func(ctx context.Context, id calendar.UserID, password string) string
+	stands     func(ctx context.Context, id calendar.UserID, credential string) bool
+
+	set    Settings
+	log    *slog.Logger
+	now    func() time.Time
+	format format
+	zones  zoneCache
+	shown  shown
 }
 
 // New returns the front.
@@ -114,6 +123,12 @@ func New(o Options) *Handler {
 	h := &Handler{
 		be: o.Backend, people: o.People, login: o.Login, sessions: o.Sessions,
 		set: o.Settings.withDefaults(), log: o.Logger, now: o.Now,
+	}
+	if h.credential = o.Credential; h.credential == nil {
+		h.credential = func(context.Context, calendar.UserID, string) string { return "" }
+	}
+	if h.stands = o.Stands; h.stands == nil {
+		h.stands = func(context.Context, calendar.UserID, string) bool { return true }
 	}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)

@@ -168,8 +168,9 @@ type Auth struct {
 	Argon2       Argon2
 	MaxFailures  int // failed logins of a user at an address after which there are waits
 	FailWindow   time.Duration
+	Wait         time.Duration // first wait
 	MaxWait      time.Duration // longest wait
-	MaxDelay     time.Duration // longest answer time of a failed login
+	Delay        time.Duration // until a failed login is answered
 	AppPasswords bool
 	PasswordFile string // hashes of app passwords and of users in LDIF
 }

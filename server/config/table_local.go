@@ -101,8 +101,10 @@ var authParams = []Param{
 	used("factotum.login.argon2.lanes", Int, "1", "Its lanes.", func(c *Config) any { return &c.Auth.Argon2.Lanes }),
 	used("factotum.login.maxfailures", Int, "10", "Failed logins of a user at an address after which there are waits, each twice as long; of an address after three times as many. 0 is without limit.", func(c *Config) any { return &c.Auth.MaxFailures }),
 	used("factotum.login.window", Seconds, "300", "How long failed logins count after the last one.", func(c *Config) any { return &c.Auth.FailWindow }, atLeast(1)),
-	used("factotum.login.maxwait", Seconds, "900", "Longest wait after failed logins; the first is two seconds.", func(c *Config) any { return &c.Auth.MaxWait }, atLeast(1)),
-	used("factotum.login.maxdelay", Seconds, "3", "Longest pause before a failed login is answered; it grows with every failure.", func(c *Config) any { return &c.Auth.MaxDelay }),
+	used("factotum.login.wait", Seconds, "2", "First wait after failed logins; each is twice the one before.", func(c *Config) any { return &c.Auth.Wait }, atLeast(1)),
+	used("factotum.login.maxwait", Seconds, "900", "Longest wait after failed logins.", func(c *Config) any { return &c.Auth.MaxWait }, atLeast(1)),
+	used("factotum.login.delay", Millis, "300", "When a failed login is answered, or a multiple of it, so that the time does not tell why it failed.", func(c *Config) any { return &c.Auth.Delay }),
+	accepted("factotum.login.maxdelay", Seconds, "3", "Pause of earlier releases before a failed login was answered."),
 	used("factotum.apppasswords", Bool, "yes", "Users may have app passwords (csuser app-password).", func(c *Config) any { return &c.Auth.AppPasswords }),
 	used("factotum.apppasswords.path", Path, "app-passwords", "File with the hashes of app passwords, below the data directory.", func(c *Config) any { return &c.Auth.PasswordFile }),
 }

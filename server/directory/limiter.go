@@ -23,14 +23,6 @@ type Limit struct {
 	First, Most, Forget time.Duration
 }
 
-// used is the share of the free failures that n of them are.
-func (l Limit) used(n int) float64 {
-	if l.Free <= 0 {
-		return 0
-	}
-	return float64(n) / float64(l.Free)
-}
-
 // wait is how long to wait after the n-th failure.
 func (l Limit) wait(n int) time.Duration {
 	if n < l.Free || l.Free <= 0 {
@@ -162,20 +154,11 @@ func (l *limiter) wait(a *attempt, now time.Time) time.Duration {
 	return max(until.Sub(now), 0)
 }
 
-// verdict is what follows from a failure.
-type verdict struct {
-	used     float64       // share of the free failures that are gone
-	wait     time.Duration // before the next try
-	failures int           // that led to it
-}
-
-// failed counts a failure. What has to be waited begins after the answer, which
-// is held back as long as delay says.
-func (l *limiter) failed(a *attempt, now time.Time, delay func(used float64) time.Duration) (v verdict, held time.Duration) {
+// failed counts a failure that is answered at now, and returns the wait that
+// begins then, with the number of failures that led to it.
+func (l *limiter) failed(a *attempt, now time.Time) (wait time.Duration, failures int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var tallies []*tally
-	var limits []Limit
 	count := func(kind int, limit Limit, user string, addr netip.Addr) *tally {
 		t := getOr(l.maps[kind], l.key(user, addr), func() *tally { return &tally{user: shown(user), addr: addr} })
 		if now.After(t.quiet) {
@@ -183,38 +166,27 @@ func (l *limiter) failed(a *attempt, now time.Time, delay func(used float64) tim
 		}
 		t.n++
 		t.quiet = now.Add(limit.Forget)
-		if kind != ofUser {
-			tallies, limits = append(tallies, t), append(limits, limit)
-			v.used = max(v.used, limit.used(t.n))
+		if d := limit.wait(t.n); d > 0 && kind != ofUser {
+			t.until, t.quiet = now.Add(d), now.Add(d+max(d, limit.Forget))
+			if l.lockouts++; d > wait {
+				wait, failures = d, t.n
+			}
 		}
 		return t
 	}
 	if a.known {
 		count(ofKnown, l.limits.Known, a.login, a.addr)
-	} else {
-		pair := l.limits.Pair
-		if n := count(ofUser, l.limits.User, a.who, netip.Addr{}).n; l.limits.User.used(n) > 1 {
-			pair.Free = 1
-		}
-		count(ofPair, pair, a.who, a.addr)
-		if a.addr.IsValid() {
-			count(ofAddress, l.limits.Address, "", a.addr)
-		}
+		return wait, failures
 	}
-	v.used = min(v.used, 1)
-	held = delay(v.used)
-	for i, t := range tallies {
-		wait := limits[i].wait(t.n)
-		if wait == 0 {
-			continue
-		}
-		t.until = now.Add(held + wait)
-		t.quiet = t.until.Add(max(wait, limits[i].Forget))
-		if l.lockouts++; wait > v.wait {
-			v.wait, v.failures = wait, t.n
-		}
+	pair := l.limits.Pair
+	if all := l.limits.User.Free; count(ofUser, l.limits.User, a.who, netip.Addr{}).n > all && all > 0 {
+		pair.Free = 1
 	}
-	return v, held
+	count(ofPair, pair, a.who, a.addr)
+	if a.addr.IsValid() {
+		count(ofAddress, l.limits.Address, "", a.addr)
+	}
+	return wait, failures
 }
 
 // succeeded notes that a pair has logged in.

@@ -16,6 +16,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	lru "github.com/hashicorp/golang-lru/v2"
+
 	"factotum/server/calendar"
 )
 
@@ -55,12 +57,14 @@ type LoginOptions struct {
 	// Workers is how many passwords are checked at once; half of the cores
 	// with an LDIF file, and never more; LDAPOptions.MaxConns with LDAP.
 	Workers int
-	// Quantum slows failures: their answers come after a multiple of it; 250 ms.
-	Quantum time.Duration
+	// Delay is when a failure is answered, or a multiple of it, so that nobody
+	// can tell by the time why (factotum.login.delay); 300 ms.
+	Delay time.Duration
 	// Pause is a delay before a successful log-in that was not remembered is
 	// answered (service.plaintextloginpause); none.
 	Pause time.Duration
 
+	Log   *slog.Logger                               // nil: the Directory's
 	Now   func() time.Time                           // nil: time.Now
 	Sleep func(ctx context.Context, d time.Duration) // nil: a timer; tests give their own
 }
@@ -77,6 +81,8 @@ type Logins struct {
 	apps   *AppPasswords // nil: none
 	seed   maphash.Seed
 
+	standings *lru.Cache[calendar.UserID, timedStanding] // of people in LDAP
+
 	mu      sync.Mutex
 	flights map[flightKey]*flight // log-ins under way
 }
@@ -84,14 +90,14 @@ type Logins struct {
 var _ Authenticator = (*Logins)(nil)
 
 // DefaultLimits are what factotum.login.* are when they are not set.
-func DefaultLimits() Limits { return NewLimits(10, 5*time.Minute, 15*time.Minute) }
+func DefaultLimits() Limits { return NewLimits(10, 5*time.Minute, 2*time.Second, 15*time.Minute) }
 
 // NewLimits makes the limits of which a user at an address has free failures,
-// which are forgotten after a while without others. The first wait is of two
-// seconds. No free failures is no limit.
-func NewLimits(free int, forget, most time.Duration) Limits {
+// which are forgotten after a while without others. Waits grow from the first
+// to the most. No free failures is no limit.
+func NewLimits(free int, forget, first, most time.Duration) Limits {
 	of := func(n int) Limit {
-		return Limit{Free: n * free, First: min(2*time.Second, most), Most: most, Forget: forget}
+		return Limit{Free: n * free, First: min(first, most), Most: most, Forget: forget}
 	}
 	return Limits{Address: of(3), Pair: of(1), User: of(10), Known: of(2)}
 }
@@ -101,7 +107,8 @@ func NewLogins(dir *Directory, opt LoginOptions) (*Logins, error) {
 	def(&opt.CacheTTL, 24*time.Hour)
 	def(&opt.CacheBytes, 64<<20)
 	def(&opt.Recheck, time.Minute)
-	def(&opt.Quantum, 250*time.Millisecond)
+	def(&opt.Delay, 300*time.Millisecond)
+	def(&opt.Log, dir.opt.Log)
 	if opt.Limits == nil {
 		limits := DefaultLimits()
 		opt.Limits = &limits
@@ -121,9 +128,10 @@ func NewLogins(dir *Directory, opt LoginOptions) (*Logins, error) {
 		opt.Workers = half
 	}
 	l := &Logins{
-		dir: dir, opt: opt, log: dir.opt.Log, seed: maphash.MakeSeed(),
+		dir: dir, opt: opt, log: opt.Log, seed: maphash.MakeSeed(),
 		limit: newLimiter(*opt.Limits), cache: newLoginCache(opt.CacheBytes),
-		checks: newQueue(opt.Workers), told: newTeller(dir.opt.Log), flights: map[flightKey]*flight{},
+		checks: newQueue(opt.Workers), told: newTeller(opt.Log), flights: map[flightKey]*flight{},
+		standings: newLRU[calendar.UserID, timedStanding](10_000),
 	}
 	if opt.AppPasswords != "" {
 		var err error
@@ -323,15 +331,13 @@ func (l *Logins) check(ctx context.Context, key loginKey, password string, try a
 }
 
 // slow counts a failure and holds its answer back, to the next multiple of the
-// quantum, and longer the more failures there were: up to eight more.
+// delay.
 func (l *Logins) slow(ctx context.Context, start time.Time, try *attempt) {
-	now, q := l.opt.Now(), l.opt.Quantum
-	v, held := l.limit.failed(try, now, func(used float64) time.Duration {
-		return q - now.Sub(start)%q + time.Duration(used*8)*q
-	})
-	if v.wait > 0 {
+	now := l.opt.Now()
+	held := l.opt.Delay - now.Sub(start)%l.opt.Delay
+	if wait, failures := l.limit.failed(try, now.Add(held)); wait > 0 {
 		l.told.warn(ctx, now, try.addr, "log-ins have to wait after failures", "user", shown(try.who), "remote", addrText(try.addr),
-			"failures", v.failures, "dur", v.wait)
+			"failures", failures, "dur", wait)
 	}
 	l.opt.Sleep(ctx, held)
 }
@@ -434,7 +440,13 @@ func (d *Directory) nobody(ctx context.Context, login string) string {
 
 // Forget drops every remembered log-in of a user, or of all if id is "": csuser
 // says so after a change, where LDAP would tell a minute later.
-func (l *Logins) Forget(id calendar.UserID) { l.cache.forget(fold(id)) }
+func (l *Logins) Forget(id calendar.UserID) {
+	l.cache.forget(fold(id))
+	l.standings.Purge()
+	if l.dir.cache != nil {
+		l.dir.cache.Purge()
+	}
+}
 
 // Lockouts lists who has to wait before log-ins are looked at again.
 func (l *Logins) Lockouts() []Lockout { return l.limit.list(l.opt.Now()) }

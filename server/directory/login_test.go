@@ -206,7 +206,7 @@ func TestManyFailuresOfOneUser(t *testing.T) {
 	c := newClock()
 	d := annaDirectory(t)
 	src := count(d)
-	l := logins(t, d, LoginOptions{Now: c.now, Limits: limits(100, 4, 100, 3), CacheTTL: -1, Quantum: 1})
+	l := logins(t, d, LoginOptions{Now: c.now, Limits: limits(100, 4, 100, 3), CacheTTL: -1, Delay: 1})
 	names := []string{"anna", "ANNA", "anna@example.com"} // all of them hers
 	for i := range 4 {
 		if _, limited := mustFail(t, l, names[i%3], "guess", there); limited {
@@ -336,7 +336,7 @@ func TestGuessesAtOnce(t *testing.T) {
 // csuser unlock and csuser lockouts.
 func TestLockoutsAreListedAndEnded(t *testing.T) {
 	c := newClock()
-	l := logins(t, annaDirectory(t), LoginOptions{Now: c.now, Limits: limits(6, 2, 100, 2), Quantum: 1})
+	l := logins(t, annaDirectory(t), LoginOptions{Now: c.now, Limits: limits(6, 2, 100, 2), Delay: 1})
 	v6 := netip.MustParseAddr("2001:db8::1")
 	for range 2 {
 		mustFail(t, l, "anna@example.com", "x", there)
@@ -382,7 +382,7 @@ func TestLimiterIsBounded(t *testing.T) {
 	for i := range 3 * limiterSize {
 		a := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
 		try := attempt{login: "x", who: fmt.Sprint(strings.Repeat("x", 300), i), addr: a}
-		l.failed(&try, now, func(float64) time.Duration { return 0 })
+		l.failed(&try, now)
 	}
 	for kind, m := range l.maps {
 		if m.Len() > limiterSize {
@@ -423,7 +423,7 @@ func TestFailuresLookAlike(t *testing.T) {
 		t.Fatalf("%d delays, want 4", len(slept))
 	}
 	for _, d := range slept {
-		if d != slept[0] || d < 250*time.Millisecond {
+		if d != slept[0] || d < 300*time.Millisecond {
 			t.Errorf("delays differ or are short: %v", slept)
 		}
 	}
@@ -441,21 +441,6 @@ func TestLimitsDoNotTellWhoExists(t *testing.T) {
 				t.Errorf("%s is not limited", form)
 			}
 		}
-	}
-}
-
-func TestFailuresGetSlower(t *testing.T) {
-	c := newClock()
-	var last time.Duration
-	l := logins(t, annaDirectory(t), LoginOptions{Now: c.now, Limits: limits(100, 10, 100, 100),
-		Sleep: func(_ context.Context, d time.Duration) { last = d }})
-	mustFail(t, l, "anna", "wrong", here)
-	first := last
-	for range 8 {
-		mustFail(t, l, "anna", "wrong", here)
-	}
-	if last < first+time.Second {
-		t.Errorf("the first failure took %v, the ninth %v", first, last)
 	}
 }
 

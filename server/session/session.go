@@ -33,13 +33,15 @@ const Anonymous = 500
 
 // Session is whom an id stands for.
 type Session struct {
-	User    string    `json:"user"`             // canonical user id, "" when anonymous
-	Login   string    `json:"login,omitempty"`  // the name as it was typed
-	Entry   string    `json:"entry,omitempty"`  // calendar.Person.Entry when he logged in
-	By      string    `json:"by,omitempty"`     // the administrator who logged in for the user
-	Remote  string    `json:"remote,omitempty"` // address of the client
-	Lang    string    `json:"lang,omitempty"`   // language of the session
-	Created time.Time `json:"created"`
+	User  string `json:"user"`            // canonical user id, "" when anonymous
+	Login string `json:"login,omitempty"` // the name as it was typed
+	Entry string `json:"entry,omitempty"` // calendar.Person.Entry when he logged in
+	By    string `json:"by,omitempty"`    // the administrator who logged in for the user
+	// Credential is of the password that opened it; see directory.Credential.
+	Credential string    `json:"credential,omitempty"`
+	Remote     string    `json:"remote,omitempty"` // address of the client
+	Lang       string    `json:"lang,omitempty"`   // language of the session
+	Created    time.Time `json:"created"`
 }
 
 // Sessions are the log-ins of a front end. Make it with Open; it is safe for
