@@ -166,6 +166,7 @@ func (s *httpService) frontOptions(p *process, dir *directory.Directory) (front.
 			Backend: s.backend, People: dir, Login: s.login(p, "caldav"), Logger: s.log, OwnerACL: owner,
 			Limits: caldav.Limits{ResourceSize: l.ObjectSize, Instances: l.Instances, Attendees: l.Attendees, MultigetRefs: l.Hrefs},
 			XML:    dav.Limits{Depth: l.XMLDepth, Nodes: l.XMLElements}, RetryAfter: p.cfg.DWP.RetryAfter,
+			Hosts: publicHosts(p.cfg),
 		})
 	}
 	w, err := s.wcapFront(p, dir)

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -141,13 +142,33 @@ func modelOptions(cfg *config.Config, log *slog.Logger) (service.Options, error)
 // publicURL is what clients reach this server by, where ics.conf says so;
 // else addresses in objects are paths.
 func publicURL(cfg *config.Config) string {
-	switch {
-	case cfg.HTTP.TLSSourceURL != "":
-		return "https://" + cfg.HTTP.TLSSourceURL
-	case cfg.HTTP.SourceURL != "":
-		return "http://" + cfg.HTTP.SourceURL
+	if h := sourceHost(cfg.HTTP.TLSSourceURL); h != "" {
+		return "https://" + h
+	}
+	if h := sourceHost(cfg.HTTP.SourceURL); h != "" {
+		return "http://" + h
 	}
 	return ""
+}
+
+// sourceHost is the host and port of a sourceurl, which may be written as a URL.
+func sourceHost(v string) string {
+	if _, rest, ok := strings.Cut(v, "://"); ok {
+		v = rest
+	}
+	host, _, _ := strings.Cut(strings.TrimSpace(v), "/")
+	return host
+}
+
+// publicHosts are the names that clients reach this server by, where ics.conf
+// says so.
+func publicHosts(cfg *config.Config) (hosts []string) {
+	for _, v := range []string{cfg.HTTP.TLSSourceURL, cfg.HTTP.SourceURL} {
+		if h := sourceHost(v); h != "" {
+			hosts = append(hosts, h)
+		}
+	}
+	return hosts
 }
 
 // listenSocket makes a unix socket that only this user can open. One left

@@ -133,7 +133,7 @@ func (rq *request) principalAt(href string) (acl.Principal, error) {
 		}
 		return acl.Principal{Kind: acl.PrincipalUser, Name: person.ID}, nil
 	}
-	path, err := dav.DecodeHref(href, rq.r.Host)
+	path, err := rq.decodeHref(href)
 	if err != nil {
 		return acl.Principal{}, errPrincipal
 	}

@@ -26,6 +26,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -50,6 +51,10 @@ type Options struct {
 	XML      dav.Limits       // of request documents
 	OwnerACL acl.List         // the entries that no client can change, shown as protected; nil = acl.DefaultOwner
 	Now      func() time.Time // nil = time.Now
+	// Hosts are names of this server, with their ports where these are not the
+	// usual ones: addresses with them are ours, as those are that have the Host of
+	// the request.
+	Hosts []string
 	// RetryAfter is what clients are told to wait when the back end or the
 	// directory does not answer; 0 = 10 s.
 	RetryAfter time.Duration
@@ -88,6 +93,7 @@ type Handler struct {
 	xml      dav.Limits
 	ownerACL acl.List
 	now      func() time.Time
+	hosts    []string
 	// retryAfter is the value of the header.
 	retryAfter string
 	zones      zoneTexts
@@ -98,6 +104,7 @@ func New(o Options) *Handler {
 	h := &Handler{
 		be: o.Backend, people: o.People, login: o.Login, log: o.Logger, realm: o.Realm,
 		limits: o.Limits.orDefault(), xml: o.XML, ownerACL: o.OwnerACL, now: o.Now,
+		hosts: slices.Clip(o.Hosts), // appended to for each request
 	}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
@@ -254,6 +261,11 @@ func (rq *request) dispatch() error {
 }
 
 var errMethod = &dav.Error{Status: http.StatusMethodNotAllowed}
+
+// decodeHref decodes an address that a client wrote.
+func (rq *request) decodeHref(href string) (string, error) {
+	return dav.DecodeHref(href, append(rq.hosts, rq.r.Host)...)
+}
 
 // xmlBody reads the document of the request, nil if there is none.
 func (rq *request) xmlBody() (*dav.Node, error) { return dav.ReadXML(rq.r, rq.xml) }

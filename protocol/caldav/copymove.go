@@ -19,7 +19,7 @@ func (rq *request) copyMove() error {
 	if err != nil {
 		return err
 	}
-	path, err := dav.ParseDestination(rq.r)
+	path, err := dav.ParseDestination(rq.r, rq.hosts...)
 	if err != nil {
 		return err
 	}

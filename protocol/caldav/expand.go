@@ -173,7 +173,7 @@ func (s *subject) deadHrefs(name dav.Name) (list []target, ok bool) {
 				continue
 			}
 			ok = true
-			if path, err := dav.DecodeHref(n.TrimText(), s.rq.r.Host); err == nil {
+			if path, err := s.rq.decodeHref(n.TrimText()); err == nil {
 				if t, err := s.rq.locate(path); err == nil {
 					list = append(list, t)
 				}

@@ -140,7 +140,7 @@ func (rq *request) refOf(text string, in *collection) (calendar.Ref, bool) {
 			return calendar.Ref{Calendar: in.id, Name: name}, true
 		}
 	}
-	path, err := dav.DecodeHref(text, rq.r.Host)
+	path, err := rq.decodeHref(text)
 	if err != nil {
 		return calendar.Ref{}, false
 	}

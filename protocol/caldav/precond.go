@@ -7,25 +7,13 @@ import (
 	"factotum/server/calendar"
 )
 
-// noTag matches no entity tag, for lists that hold weak tags only: If-Match
-// compares strongly, and ours are strong. RFC 9110 §13.1.1.
-const noTag = `W/`
-
-func opaques(t dav.Tags) []string {
-	switch {
-	case t.Any:
+// opaques are the tags of a list for the Backend, nil for a missing header.
+func opaques(t dav.Tags) (out []string) {
+	if t.Any {
 		return []string{"*"}
-	case t.IsZero():
-		return nil
 	}
-	out := make([]string, 0, len(t.List))
 	for _, tag := range t.List {
-		if !tag.Weak {
-			out = append(out, tag.Opaque)
-		}
-	}
-	if len(out) == 0 {
-		out = append(out, noTag)
+		out = append(out, tag.Forms()...)
 	}
 	return out
 }
@@ -40,14 +28,7 @@ func (rq *request) precond() (calendar.Precond, error) {
 	if err != nil {
 		return p, err
 	}
-	p.IfMatch = opaques(cond.IfMatch)
-	if n := cond.IfNoneMatch; n.Any {
-		p.IfNoneMatch = []string{"*"}
-	} else {
-		for _, tag := range n.List {
-			p.IfNoneMatch = append(p.IfNoneMatch, tag.Opaque)
-		}
-	}
+	p.IfMatch, p.IfNoneMatch = opaques(cond.IfMatch), opaques(cond.IfNoneMatch)
 	p.IfScheduleTag = cond.ScheduleTag
 	if v := h.Get("If-Unmodified-Since"); v != "" && cond.IfMatch.IsZero() {
 		// RFC 9110 §13.1.4: an invalid date is ignored.
@@ -67,7 +48,7 @@ func (rq *request) precond() (calendar.Precond, error) {
 // at. Nothing is ever locked, so no lock token matches; the sync-token of a
 // collection is a state token too, RFC 6578 §5.
 func (rq *request) checkIf() (own string, err error) {
-	f, err := dav.ParseIf(rq.r)
+	f, err := dav.ParseIf(rq.r, rq.hosts...)
 	if err != nil || len(f.Lists) == 0 {
 		return "", err
 	}

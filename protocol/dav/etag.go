@@ -2,6 +2,7 @@ package dav
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -17,6 +18,39 @@ func (t Tag) String() string {
 		return `W/"` + t.Opaque + `"`
 	}
 	return `"` + t.Opaque + `"`
+}
+
+// Is reports whether the tag is that of ours, or what a proxy made of it that
+// changed the coding of the answer: W/"1" (nginx), "1-gzip" (Apache, Caddy),
+// "1--gzip" (Jetty), "1;gzip".
+//
+// Deviation: RFC 9110 §13.1.1: weak tags match in If-Match too. All of ours are
+// strong, so a proxy made them weak, and what it compressed is the same object.
+func (t Tag) Is(opaque string) bool {
+	return t.Opaque == opaque || uncoded(t.Opaque) == opaque
+}
+
+// Forms are the tags of ours that it may stand for.
+func (t Tag) Forms() []string {
+	if bare := uncoded(t.Opaque); bare != t.Opaque {
+		return []string{t.Opaque, bare}
+	}
+	return []string{t.Opaque}
+}
+
+// codings are what proxies put behind a tag.
+var codings = []string{"gzip", "br", "zstd", "deflate", "brotli", "compress", "gz", "df"}
+
+// uncoded is a tag without its coding.
+func uncoded(opaque string) string {
+	for _, coding := range codings {
+		if at := len(opaque) - len(coding); at > 1 && strings.EqualFold(opaque[at:], coding) {
+			if bare := strings.TrimRight(opaque[:at], "-;:+._"); bare != "" && len(bare) < at && at-len(bare) <= 2 {
+				return bare
+			}
+		}
+	}
+	return opaque
 }
 
 // ETag returns the strong entity tag of an opaque value, which must hold
@@ -41,7 +75,7 @@ func ParseTag(s string) (Tag, bool) {
 
 // cutTag reads the tag at the start of s.
 func cutTag(s string) (t Tag, rest string, ok bool) {
-	if strings.HasPrefix(s, `W/"`) {
+	if len(s) > 2 && (s[0] == 'W' || s[0] == 'w') && s[1] == '/' {
 		t.Weak = true
 		s = s[2:]
 	}
@@ -58,6 +92,11 @@ func cutTag(s string) (t Tag, rest string, ok bool) {
 		return t, "", false
 	}
 	t.Opaque, rest = s[1:1+n], s[n+2:]
+	for _, coding := range codings { // old Apaches put it behind the quote
+		if after, ok := strings.CutPrefix(rest, "-"+coding); ok {
+			rest = after
+		}
+	}
 	return t, rest, validTag(t.Opaque)
 }
 
@@ -146,10 +185,10 @@ func ParseConditions(h http.Header) (c Conditions, err error) {
 // resource (opaque, without quotes); exists is false for an unmapped URL. It
 // returns 0 to go on, 412, or 304 for GET and HEAD. RFC 9110 §13.2.2.
 func (c Conditions) Check(method, opaque string, exists bool) int {
-	if !c.IfMatch.IsZero() && !c.IfMatch.match(opaque, exists, false) {
+	if !c.IfMatch.IsZero() && !c.IfMatch.match(opaque, exists) {
 		return http.StatusPreconditionFailed
 	}
-	if !c.IfNoneMatch.IsZero() && c.IfNoneMatch.match(opaque, exists, true) {
+	if !c.IfNoneMatch.IsZero() && c.IfNoneMatch.match(opaque, exists) {
 		if method == http.MethodGet || method == http.MethodHead {
 			return http.StatusNotModified
 		}
@@ -158,19 +197,6 @@ func (c Conditions) Check(method, opaque string, exists bool) int {
 	return 0
 }
 
-// match compares weakly or strongly; our own tag is strong, so that strongly
-// means no weak tag matches. RFC 9110 §8.8.3.2.
-func (t Tags) match(opaque string, exists, weak bool) bool {
-	if !exists {
-		return false
-	}
-	if t.Any {
-		return true
-	}
-	for _, tag := range t.List {
-		if tag.Opaque == opaque && (weak || !tag.Weak) {
-			return true
-		}
-	}
-	return false
+func (t Tags) match(opaque string, exists bool) bool {
+	return exists && (t.Any || slices.ContainsFunc(t.List, func(tag Tag) bool { return tag.Is(opaque) }))
 }

@@ -58,14 +58,15 @@ func ParseOverwrite(h http.Header) (bool, error) {
 }
 
 // ParseDestination reads the Destination header of a COPY or MOVE as a decoded
-// path: 400 if it is missing or malformed, 502 for another server. RFC 4918
-// §10.3, §9.8.5.
-func ParseDestination(r *http.Request) (string, error) {
+// path: 400 if it is missing or malformed, 502 for another server, one that has
+// neither the Host of the request nor another of our names. RFC 4918 §10.3,
+// §9.8.5.
+func ParseDestination(r *http.Request, ours ...string) (string, error) {
 	values := r.Header["Destination"]
 	if len(values) != 1 || values[0] == "" {
 		return "", badRequest("one Destination is needed")
 	}
-	return DecodeHref(values[0], r.Host)
+	return DecodeHref(values[0], append(ours, r.Host)...)
 }
 
 // Preferences are what the client would like: the Prefer header (RFC 7240,

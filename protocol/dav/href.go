@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -157,10 +158,11 @@ func unhex(c byte) int {
 var ErrForeign = &Error{Status: http.StatusBadGateway, Text: "the address names another server"}
 
 // DecodeHref decodes an href or a header's Simple-ref (RFC 4918 §8.3): an
-// absolute path, or an http or https URI whose host is host (the Host header
-// of the request; the default ports count as none). Another host gives
-// ErrForeign; a query, a fragment or a relative reference 400.
-func DecodeHref(href, host string) (string, error) {
+// absolute path, or an http or https URI whose host is one of ours (the Host
+// header of the request, and what else the server is called; see sameHost).
+// Another host gives ErrForeign; a query, a fragment or a relative reference
+// 400.
+func DecodeHref(href string, ours ...string) (string, error) {
 	href = strings.Trim(href, " \t\r\n")
 	if strings.HasPrefix(href, "//") {
 		return "", badRequest("relative reference")
@@ -177,7 +179,7 @@ func DecodeHref(href, host string) (string, error) {
 		if href = rest[len(authority):]; href == "" {
 			href = "/"
 		}
-		if !sameHost(authority, host) {
+		if !slices.ContainsFunc(ours, func(host string) bool { return sameHost(authority, host) }) {
 			return "", ErrForeign
 		}
 	}
@@ -187,21 +189,26 @@ func DecodeHref(href, host string) (string, error) {
 	return DecodePath(href)
 }
 
-// sameHost compares two authorities. The scheme is left out of it: behind a
-// proxy that ends TLS we do not know our own.
-func sameHost(a, b string) bool {
-	return a != "" && strings.EqualFold(bareHost(a), bareHost(b))
+// sameHost compares an authority with one of ours. The scheme is left out of it,
+// and the port where either has none: behind a proxy that ends TLS we do not
+// know our own, and proxies pass on a Host without the port.
+func sameHost(authority, ours string) bool {
+	authority = authority[strings.LastIndexByte(authority, '@')+1:]
+	a, port := splitHost(authority)
+	b, own := splitHost(ours)
+	return a != "" && strings.EqualFold(a, b) && (port == own || port == "" || own == "")
 }
 
-func bareHost(s string) string {
+// splitHost splits an authority; the default ports count as none.
+func splitHost(s string) (host, port string) {
 	host, port, err := net.SplitHostPort(s)
-	if err != nil || port != "" && port != "80" && port != "443" {
-		return s
+	if err != nil {
+		host, port = strings.TrimSuffix(strings.TrimPrefix(s, "["), "]"), ""
 	}
-	if strings.Contains(host, ":") {
-		return "[" + host + "]"
+	if port == "80" || port == "443" {
+		port = ""
 	}
-	return host
+	return strings.TrimSuffix(host, "."), port
 }
 
 // RequestPath returns the decoded path of the request, under the rules of

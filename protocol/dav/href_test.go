@@ -24,10 +24,11 @@ func TestRFC4918_8_3_Href(t *testing.T) {
 		"HTTPS://example.com:443/a":          "/a",
 		"http://example.com:80/a%5C":         "/a\\",
 		"https://example.com":                "/",
-		"http://example.com:8080/a":          "foreign",
+		"http://example.com:8080/a":          "/a", // the Host has no port: see sameHost
 		"http://example.org/a":               "foreign",
 		"http:///a":                          "foreign",
-		"http://u@example.com/a":             "foreign",
+		"http://u@example.com/a":             "/a",
+		"http://example.com@evil.com/a":      "foreign",
 		"http://example.com@example.org/":    "foreign",
 		"":                                   "bad",
 		"a.ics":                              "bad",
@@ -80,9 +81,31 @@ func TestRFC4918_8_3_Href(t *testing.T) {
 			t.Errorf("%q: %q, want %q", href, got, want)
 		}
 	}
-	for _, pair := range [][2]string{{"[::1]:8080", "[::1]:8080"}, {"[::1]", "[::1]:443"}} {
-		if _, err := DecodeHref("http://"+pair[0]+"/", pair[1]); err != nil {
-			t.Errorf("%v: %v", pair, err)
+	for _, c := range []struct {
+		authority string
+		ours      []string
+		is        bool
+	}{
+		{"[::1]:8080", []string{"[::1]:8080"}, true},
+		{"[::1]", []string{"[::1]:443"}, true},
+		{"[::1]", []string{"[::1]"}, true},
+		{"[::1]:8080", []string{"[::1]"}, true},
+		{"[::1]", []string{"[::2]"}, false},
+		{"a.example", []string{"a.example:8080"}, true},
+		{"a.example:443", []string{"a.example:8080"}, true},
+		{"a.example:8080", []string{"a.example"}, true},
+		{"a.example:8080", []string{"a.example:8008"}, false},
+		{"A.Example.:80", []string{"a.example"}, true},
+		{"public.example", []string{"public.example", "127.0.0.1:8008"}, true},
+		{"127.0.0.1:8008", []string{"public.example", "127.0.0.1:8008"}, true},
+		{"evil.example", []string{"public.example", "127.0.0.1:8008"}, false},
+		{"public.example.evil", []string{"public.example"}, false},
+		{"a.example", nil, false},
+		{"", []string{""}, false},
+		{":80", []string{""}, false},
+	} {
+		if _, err := DecodeHref("https://"+c.authority+"/", c.ours...); (err == nil) != c.is {
+			t.Errorf("%v: %v", c, err)
 		}
 	}
 }

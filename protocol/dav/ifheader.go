@@ -36,19 +36,20 @@ type State struct {
 const maxIfConds = 128
 
 // ParseIf reads the If header of a request; 400 if it is malformed, or mixes
-// tagged and untagged lists, 431 if there are too many conditions. RFC 4918 §10.4.2.
-func ParseIf(r *http.Request) (If, error) {
+// tagged and untagged lists, 431 if there are too many conditions. ours are the
+// names of this server besides the Host of the request. RFC 4918 §10.4.2.
+func ParseIf(r *http.Request, ours ...string) (If, error) {
 	values := r.Header["If"]
 	switch len(values) {
 	case 0:
 		return If{}, nil
 	case 1:
-		return parseIf(values[0], r.Host)
+		return parseIf(values[0], append(ours, r.Host)...)
 	}
 	return If{}, badRequest("more than one If header")
 }
 
-func parseIf(s, host string) (If, error) {
+func parseIf(s string, ours ...string) (If, error) {
 	var f If
 	var tag IfList // the resource tag in force, without conditions
 	tagged, conds := false, 0
@@ -59,7 +60,7 @@ func parseIf(s, host string) (If, error) {
 			if !ok || !tagged && len(f.Lists) > 0 {
 				return f, errIf
 			}
-			path, err := DecodeHref(ref, host)
+			path, err := DecodeHref(ref, ours...)
 			if err != nil && !errors.Is(err, ErrForeign) {
 				return f, errIf
 			}
@@ -186,8 +187,7 @@ func (l IfList) holds(st State) bool {
 
 func (c IfCond) matches(st State) bool {
 	if c.Token == "" {
-		// Strong comparison: a weak tag never matches.
-		return !c.Tag.Weak && st.ETag != "" && st.ETag == c.Tag.Opaque
+		return st.ETag != "" && c.Tag.Is(st.ETag)
 	}
 	for _, t := range st.Tokens {
 		if t == c.Token {

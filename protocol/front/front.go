@@ -46,7 +46,7 @@ type Options struct {
 
 	MaxConns   int            // 0: without limit
 	MaxPerAddr int            // connections of one address, loopback and proxies apart; 0: without limit
-	Proxies    []netip.Prefix // whose X-Forwarded-For and X-Forwarded-Proto are believed
+	Proxies    []netip.Prefix // whose X-Forwarded-For, -Proto, -Host and -Port, or Forwarded, are believed
 	Gzip       bool
 
 	// Allowed and Denied are whose requests are answered: those of an allowed

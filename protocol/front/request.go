@@ -59,14 +59,17 @@ func (s *Server) outer(inner, packed http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rec := &recorder{ResponseWriter: w, agent: r.UserAgent(), start: time.Now(), patience: s.opt.WriteTimeout}
 		id := s.ids.next()
-		remote, secure, trusted := s.client(r)
-		if given := r.Header.Get("X-Request-Id"); trusted && plausibleID(given) {
+		from := s.client(r)
+		if given := r.Header.Get("X-Request-Id"); from.proxy && plausibleID(given) {
 			id = given
 		}
 		rec.work = newWork(calendar.WithRequestID(r.Context(), id), rec, s.opt.RequestTimeout)
 		defer rec.work.close()
 		r = r.WithContext(rec.work)
-		r.RemoteAddr = remote
+		r.RemoteAddr, r.Host = from.remote, from.host
+		if from.proxy && from.secure {
+			r.Header.Set("X-Forwarded-Proto", "https") // in whatever form it was said
+		}
 		r.URL = oneSlash(r.URL)
 		w.Header()["X-Request-Id"] = []string{id}
 		defer s.end(rec, r, id)
@@ -75,7 +78,7 @@ func (s *Server) outer(inner, packed http.Handler) http.Handler {
 		if c, ok := r.Context().Value(connKey{}).(*trackedConn); ok {
 			read = c.serving(r)
 		}
-		if s.refuse(rec, r, secure) {
+		if s.refuse(rec, r, from.secure) {
 			read(r.ContentLength == 0)
 			return
 		}
@@ -276,31 +279,6 @@ func knownMethod(m string) string {
 		return m
 	}
 	return "OTHER"
-}
-
-// client finds out who is at the other end: the connection's own address, or
-// what a trusted proxy says of it. The rightmost address that is not a proxy
-// counts, since those before it are what the client says.
-func (s *Server) client(r *http.Request) (remote string, secure, trusted bool) {
-	remote, secure = r.RemoteAddr, r.TLS != nil
-	if !s.isProxy(calendar.ClientAddr(remote)) {
-		return remote, secure, false
-	}
-	if strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {
-		secure = true
-	}
-	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for i := len(hops) - 1; i >= 0; i-- {
-		a, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
-		if err != nil {
-			break
-		}
-		remote = netip.AddrPortFrom(a.Unmap(), 0).String()
-		if !s.isProxy(a) {
-			break
-		}
-	}
-	return remote, secure, true
 }
 
 func (s *Server) isProxy(a netip.Addr) bool { return contains(s.opt.Proxies, a) }

@@ -233,7 +233,7 @@ type HTTP struct {
 	UIDir           string // "" serves WCAP and CalDAV only
 	LogAccess       bool
 	Gzip            bool
-	TrustedProxies  []string // addresses whose X-Forwarded-For counts
+	TrustedProxies  []string // addresses whose X-Forwarded-For and its like count
 	MaxConns        int      // 0 without limit
 	MaxPerAddr      int      // of one address; 0 without limit
 	CalDAV          bool
