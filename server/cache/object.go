@@ -182,7 +182,7 @@ func readObjects(tx calendar.ReadTx, cal *Calendar, names []string) ([]*calendar
 	if err != nil {
 		return nil, err
 	}
-	props, err := tx.AllProps(cal.Row.ID)
+	props, err := tx.PropsByName(cal.Row.ID, names)
 	out := make([]*calendar.Object, len(rows))
 	for i := range rows {
 		out[i] = ObjectOf(&rows[i], cal.ID, props[rows[i].Name])

@@ -79,8 +79,9 @@ type ReadTx interface {
 	ObjectOccurrences(cal int64, name string) ([]OccurrenceRow, error)
 
 	// Props lists dead properties of the calendar's own resource (name "") or
-	// of one object; AllProps of all objects of the calendar.
+	// of one object; PropsByName of some objects, AllProps of all of the calendar.
 	Props(cal int64, name string) ([]DeadProp, error)
+	PropsByName(cal int64, names []string) (map[string][]DeadProp, error)
 	AllProps(cal int64) (map[string][]DeadProp, error)
 
 	// Attachments lists the files of one object, without their data, by id.

@@ -50,7 +50,7 @@ func fillBench(b *testing.B, svc *service.Service, id calendar.ID, n int) {
 func BenchmarkBySize(b *testing.B) {
 	ctx := context.Background()
 	for _, n := range []int{1000, 10_000, 100_000} {
-		svc, _ := openService(b)
+		svc, store := openService(b)
 		id := provision(b, svc, anna)
 		fillBench(b, svc, id, n)
 		cal, err := svc.Calendar(ctx, anna, id)
@@ -72,6 +72,32 @@ func BenchmarkBySize(b *testing.B) {
 			for range b.N {
 				if _, err := svc.Sync(ctx, anna, calendar.SyncRequest{Calendar: id, Token: cal.SyncToken()}, func(calendar.SyncItem) error { return nil }); err != nil {
 					b.Fatal(err)
+				}
+			}
+		})
+		// As after a restart: the changes are older than what memory knows of, and
+		// nothing of the month is there.
+		for k := range 10 {
+			day := time.Date(2026, 3, 1+k, 8+k%9, 0, 0, 0, time.UTC)
+			req := calendar.PutRequest{Ref: calendar.Ref{Calendar: id, Name: fmt.Sprintf("e%06d.ics", k)}, Data: event(fmt.Sprint("u", k), day.Format("20060102T150405Z"), "")}
+			if _, err := svc.PutObject(ctx, anna, req); err != nil {
+				b.Fatal(err)
+			}
+		}
+		cold := service.New(store, nil, service.Options{CacheBytes: -1})
+		b.Run(fmt.Sprintf("oldtoken/%d", n), func(b *testing.B) {
+			for range b.N {
+				if _, err := cold.Sync(ctx, anna, calendar.SyncRequest{Calendar: id, Token: cal.SyncToken()}, func(calendar.SyncItem) error { return nil }); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run(fmt.Sprintf("coldmonth/%d", n), func(b *testing.B) {
+			for range b.N {
+				got := 0
+				err := cold.Query(ctx, anna, calendar.QueryRequest{Calendar: id, Filter: month}, func(*calendar.Object) error { got++; return nil })
+				if err != nil || got != 100 {
+					b.Fatal(got, err)
 				}
 			}
 		})

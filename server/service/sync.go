@@ -104,27 +104,42 @@ func (y *syncing) changes(ctx context.Context, v cache.View) error {
 	}
 	err := v.Tx(ctx, y.cal, func(tx calendar.ReadTx) error {
 		y.items = nil
-		props, err := tx.AllProps(y.cal.Row.ID)
-		if err != nil {
-			return err
-		}
-		return tx.Changes(y.cal.Row.ID, y.since, limit, req.Data || req.Deleted, func(o *calendar.ObjectRow) error {
+		var live []*calendar.Object
+		err := tx.Changes(y.cal.Row.ID, y.since, limit, req.Data || req.Deleted, func(o *calendar.ObjectRow) error {
 			if !o.Deleted.IsZero() {
 				y.items = append(y.items, calendar.SyncItem{Gone: y.tombstone(o)})
 				return ctx.Err()
 			}
-			obj := cache.ObjectOf(o, id, props[o.Name])
+			obj := cache.ObjectOf(o, id, nil)
 			if !req.Data {
 				obj.Data = nil
 			}
+			live = append(live, obj)
 			y.items = append(y.items, calendar.SyncItem{Object: obj})
 			return ctx.Err()
 		})
+		if err != nil || len(live) == 0 {
+			return err
+		}
+		return readProps(tx, y.cal, live)
 	})
 	if err == nil && req.Limit > 0 && len(y.items) > req.Limit {
 		y.items = y.items[:req.Limit]
 		y.res.More = true
 		y.res.Token = calendar.PageToken(y.cal.Row.ID, changeOf(y.items[req.Limit-1]), y.began)
+	}
+	return err
+}
+
+// readProps reads the dead properties of objects.
+func readProps(tx calendar.ReadTx, cal *cache.Calendar, objs []*calendar.Object) error {
+	names := make([]string, len(objs))
+	for i, o := range objs {
+		names[i] = o.Name
+	}
+	props, err := tx.PropsByName(cal.Row.ID, names)
+	for _, o := range objs {
+		o.Props = props[o.Name]
 	}
 	return err
 }

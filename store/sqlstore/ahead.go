@@ -161,15 +161,13 @@ func (a *ahead) setToken(token string, result []byte) {
 }
 
 const (
-	sqlAheadObjects = `SELECT ` + objectColumns + `, b.data, o.occ` + fromBoth + ` AND o.name = ANY($3)`
-	sqlAheadByUID   = `SELECT ` + objectColumns + `, b.data, o.occ` + fromBoth + ` AND o.uid = ANY($3) AND o.uid <> '' AND o.deleted = 0`
+	sqlAheadObjects = `SELECT ` + objectColumns + `, ` + bodyOf + `, o.occ` + fromObjects + ` AND o.name = ANY($3)`
+	sqlAheadByUID   = `SELECT ` + objectColumns + `, ` + bodyOf + `, o.occ` + fromObjects + ` AND o.uid = ANY($3) AND o.uid <> '' AND o.deleted = 0`
 	sqlAheadUIDs    = `SELECT o.uid, o.name` + fromObjects + ` AND o.uid = ANY($3) AND o.uid <> '' AND o.deleted = 0`
 
-	aheadProps       = ` ORDER BY p.name, p.space, p.local`
-	sqlAheadProps    = `SELECT p.name, p.space, p.local, p.value FROM props p WHERE p.owner = $1 AND p.cal = $2 AND p.name = ANY($3)` + aheadProps
 	sqlAheadUIDProps = `SELECT p.name, p.space, p.local, p.value
 FROM objects o JOIN props p ON p.owner = o.owner AND p.cal = o.cal AND p.name = o.name
-WHERE o.owner = $1 AND o.cal = $2 AND o.uid = ANY($3) AND o.uid <> '' AND o.deleted = 0` + aheadProps
+WHERE o.owner = $1 AND o.cal = $2 AND o.uid = ANY($3) AND o.uid <> '' AND o.deleted = 0` + propsOrder
 
 	sqlAheadTokens = `SELECT token, result FROM tokens WHERE owner = $1 AND token = ANY($2)`
 )
@@ -242,7 +240,7 @@ func (a *ahead) fetch(owner string, group []*update) (list []pgQuery) {
 				a.objects[objectKey{p.row, n}] = &fetched{}
 			}
 			ask(sqlAheadObjects, args(owner, p.row, names), object)
-			ask(sqlAheadProps, args(owner, p.row, names), props)
+			ask(sqlPropsByName, args(owner, p.row, names), props)
 		}
 		if uids := unique(p.whole); len(uids) > 0 {
 			for _, n := range uids {

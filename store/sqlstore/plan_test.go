@@ -126,3 +126,28 @@ func TestPostgresPlans(t *testing.T) {
 		}
 	}
 }
+
+// Statistics that somebody made are gone at the next start.
+func TestSQLiteForgetsStatistics(t *testing.T) {
+	dir, bg := t.TempDir(), context.Background()
+	for range 2 {
+		s, err := OpenSQLite(bg, dir, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var n int64
+		err = s.engine.read(bg, func(c conn) error {
+			_, err := c.row("SELECT count(*) FROM sqlite_schema WHERE name LIKE 'sqlite_stat%'", nil, &n)
+			return err
+		})
+		if err != nil || n != 0 {
+			t.Errorf("%d tables of statistics, %v", n, err)
+		}
+		if err := s.engine.write(bg, func(c conn) error { return c.exec("ANALYZE") }); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

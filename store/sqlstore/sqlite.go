@@ -115,6 +115,9 @@ func (e *sqliteEngine) open(ctx context.Context) (version int64, err error) {
 		err = syncDir(filepath.Dir(e.path)) // the files' names must last as well
 	}
 	if err == nil {
+		err = w.conn.forgetStatistics()
+	}
+	if err == nil {
 		err = w.begin()
 	}
 	if err != nil {
@@ -279,8 +282,7 @@ func (e *sqliteEngine) check(ctx context.Context) error {
 	})
 }
 
-// maintain empties the log. There is no ANALYZE: every query has its index,
-// and statistics could only choose a worse one.
+// maintain empties the log. There is no ANALYZE: see forgetStatistics.
 func (e *sqliteEngine) maintain(context.Context) error {
 	if err := e.gate.enter(); err != nil {
 		return err

@@ -84,6 +84,17 @@ func (c *sqliteConn) close() error {
 	return sqliteError(c.db.Close())
 }
 
+// forgetStatistics undoes an ANALYZE that somebody ran on the file. Every query
+// has its index, and averages over all homes could only choose a worse one.
+func (c *sqliteConn) forgetStatistics() error {
+	for _, table := range []string{"sqlite_stat1", "sqlite_stat4"} {
+		if err := c.exec("DROP TABLE IF EXISTS " + table); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // sqliteError classifies a failure of the driver.
 func sqliteError(err error) error {
 	var code sqlite3.ExtendedErrorCode

@@ -90,6 +90,14 @@ func (t *tx) row(op, text string, args []any, dest ...any) (bool, error) {
 	return ok, t.wrap(op, err)
 }
 
+// either chooses the text for an engine that knows arrays, or the other one.
+func (t *tx) either(plain, arrays string) string {
+	if t.conn.arrays() {
+		return arrays
+	}
+	return plain
+}
+
 // collect reads all rows before anything is done with them, so that what is
 // done may use the transaction again. read scans one row.
 func collect[T any](t *tx, op, text string, args []any, into []T, read func(scanner, *T) error) ([]T, error) {

@@ -1,12 +1,18 @@
 package sqlstore
 
-import "factotum/server/calendar"
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"factotum/server/calendar"
+)
 
 const (
 	attachmentColumns = `cal, name, id, clientid, file, contenttype, size, created`
 
 	sqlAttachments       = `SELECT ` + attachmentColumns + ` FROM attachments WHERE owner = $1 AND cal = $2 AND name = $3 ORDER BY id`
-	sqlAttachmentHolders = `SELECT ` + attachmentColumns + ` FROM attachments WHERE owner = $1 AND id = $2 ORDER BY cal, name`
+	sqlAttachmentHolders = `SELECT ` + attachmentColumns + ` FROM attachments WHERE owner = $1 AND id = $2`
 	sqlAttachment        = `SELECT ` + attachmentColumns + `, data FROM attachments WHERE owner = $1 AND cal = $2 AND name = $3 AND id = $4`
 
 	sqlPutAttachment = `INSERT INTO attachments (owner, ` + attachmentColumns + `, data)
@@ -47,7 +53,12 @@ func (t *tx) Attachments(cal int64, name string) ([]calendar.AttachmentRow, erro
 
 // AttachmentHolders lists the rows of one id.
 func (t *tx) AttachmentHolders(id string) ([]calendar.AttachmentRow, error) {
-	return collect(t, "find an attachment", sqlAttachmentHolders, args(t.owner, id), nil, withoutData)
+	rows, err := collect(t, "find an attachment", sqlAttachmentHolders, args(t.owner, id), nil, withoutData)
+	// Here, since for an order SQLite would walk through all files.
+	slices.SortFunc(rows, func(a, b calendar.AttachmentRow) int {
+		return cmp.Or(cmp.Compare(a.Cal, b.Cal), strings.Compare(a.Name, b.Name))
+	})
+	return rows, err
 }
 
 // Attachment returns a file with its data.

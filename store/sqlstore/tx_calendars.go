@@ -19,22 +19,27 @@ const (
 VALUES ($1, 0, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
 ON CONFLICT DO NOTHING`
 
+	// Here and below not deleted = 0: that is the condition of calendars_name, and
+	// the key is better.
 	sqlUpdateCalendar = `UPDATE calendars SET change = $3, modified = $4, metachange = $5, purged = $6, created = $7, flags = $8,
 name = $9, displayname = $10, color = $11, sortorder = $12, tzid = $13, components = $14, charset = $15, language = $16,
 coowners = $17, acl = $18, categories = $19, description = $20, timezone = $21
-WHERE owner = $1 AND id = $2 AND deleted = 0`
+WHERE owner = $1 AND id = $2 AND deleted < 1`
 
 	sqlNameTaken = `SELECT id FROM calendars WHERE owner = $1 AND name = $2 AND deleted = 0 AND id <> $3`
 
-	// Not deleted = 0: that is the condition of calendars_name, and the key is better.
 	sqlTouchCalendar = `UPDATE calendars SET change = $3, modified = $4 WHERE owner = $1 AND id = $2 AND deleted < 1`
 
-	sqlCalendarLive = `SELECT id FROM calendars WHERE owner = $1 AND id = $2 AND deleted = 0`
+	sqlCalendarLive = `SELECT id FROM calendars WHERE owner = $1 AND id = $2 AND deleted < 1`
 	sqlBuryCalendar = `UPDATE calendars SET change = $3, deleted = $4, displayname = '', color = '', sortorder = '', tzid = '',
 components = '', charset = '', language = '', coowners = '', acl = '', categories = '', description = '', timezone = ''
-WHERE owner = $1 AND id = $2 AND deleted = 0`
-	sqlCountLive      = `SELECT count(*), cast(coalesce(sum(size), 0) AS BIGINT) FROM objects WHERE owner = $1 AND cal = $2 AND deleted = 0`
-	sqlDropBodies     = `DELETE FROM bodies WHERE owner = $1 AND id IN (SELECT body FROM objects WHERE owner = $1 AND cal = $2)`
+WHERE owner = $1 AND id = $2 AND deleted < 1`
+	sqlCountLive = `SELECT count(*), cast(coalesce(sum(size), 0) AS BIGINT) FROM objects WHERE owner = $1 AND cal = $2 AND deleted = 0`
+	// PostgreSQL joins the first form, for which it may walk through all texts of
+	// the owner; the second is a list to it.
+	dropBodies        = `DELETE FROM bodies WHERE owner = $1 AND id`
+	sqlDropBodies     = dropBodies + ` IN (SELECT body FROM objects WHERE owner = $1 AND cal = $2)`
+	sqlDropBodyList   = dropBodies + ` = ANY(ARRAY(SELECT body FROM objects WHERE owner = $1 AND cal = $2))`
 	sqlDropObjects    = `DELETE FROM objects WHERE owner = $1 AND cal = $2`
 	sqlDropOccs       = `DELETE FROM occurrences WHERE owner = $1 AND cal = $2`
 	sqlDropAllProps   = `DELETE FROM props WHERE owner = $1 AND cal = $2`
@@ -184,7 +189,7 @@ func (t *tx) DeleteCalendar(id, change int64, when time.Time) error {
 		return err
 	}
 	t.stub = stub{}
-	for _, text := range []string{sqlDropBodies, sqlDropObjects, sqlDropOccs, sqlDropAllProps, sqlDropAllAttachments} {
+	for _, text := range []string{t.either(sqlDropBodies, sqlDropBodyList), sqlDropObjects, sqlDropOccs, sqlDropAllProps, sqlDropAllAttachments} {
 		if err := t.exec(op, text, t.owner, id); err != nil {
 			return err
 		}

@@ -8,7 +8,14 @@ import (
 
 const (
 	sqlProps    = `SELECT space, local, value FROM props WHERE owner = $1 AND cal = $2 AND name = $3 ORDER BY space, local`
+	sqlAnyProps = `SELECT name FROM props WHERE owner = $1 AND cal = $2 AND name > '' LIMIT 1`
 	sqlAllProps = `SELECT name, space, local, value FROM props WHERE owner = $1 AND cal = $2 AND name > '' ORDER BY name, space, local`
+
+	// PostgreSQL: name by name, while without statistics it would rather walk
+	// through the calendar. OFFSET keeps the two parts two.
+	sqlPropsByName = `SELECT p.name, p.space, p.local, p.value FROM unnest($3::text[]) AS n,
+LATERAL (SELECT name, space, local, value FROM props WHERE owner = $1 AND cal = $2 AND name = n OFFSET 0) p` + propsOrder
+	propsOrder = ` ORDER BY p.name, p.space, p.local`
 
 	sqlSetProp = `INSERT INTO props (owner, cal, name, space, local, value) VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (owner, cal, name, space, local) DO UPDATE SET value = excluded.value`
@@ -38,8 +45,36 @@ func (t *tx) Props(cal int64, name string) ([]calendar.DeadProp, error) {
 
 // AllProps lists the dead properties of all objects of the calendar.
 func (t *tx) AllProps(cal int64) (map[string][]calendar.DeadProp, error) {
+	return t.propsByName(sqlAllProps, args(t.owner, cal))
+}
+
+// PropsByName lists the dead properties of the objects of these names. Most
+// calendars have none, which is one look.
+func (t *tx) PropsByName(cal int64, names []string) (map[string][]calendar.DeadProp, error) {
+	if t.conn.arrays() {
+		return t.propsByName(sqlPropsByName, args(t.owner, cal, names))
+	}
+	var first string
+	ok, err := t.row("read properties", sqlAnyProps, args(t.owner, cal), &first)
+	if err != nil || !ok {
+		return nil, err
+	}
+	found := map[string][]calendar.DeadProp{}
+	for _, name := range names {
+		props, err := t.Props(cal, name)
+		if err != nil {
+			return nil, err
+		}
+		if len(props) > 0 {
+			found[name] = props
+		}
+	}
+	return found, nil
+}
+
+func (t *tx) propsByName(text string, args []any) (map[string][]calendar.DeadProp, error) {
 	all := map[string][]calendar.DeadProp{}
-	err := t.conn.query(sqlAllProps, args(t.owner, cal), func(r scanner) error {
+	err := t.conn.query(text, args, func(r scanner) error {
 		var name string
 		var p calendar.DeadProp
 		if err := r.scan(&name, &p.Space, &p.Local, &p.Value); err != nil {

@@ -8,6 +8,7 @@ import (
 	"factotum/server/calendar"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 func testProps(t *testing.T, s calendar.Store) {
@@ -36,6 +37,24 @@ func testProps(t *testing.T, s calendar.Store) {
 		return tx.SetProp(1, "", three)
 	})
 	want("set", 1, "a", two, one)
+	view(t, s, anna, func(tx calendar.ReadTx) error {
+		for _, c := range []struct {
+			cal   int64
+			names []string
+			want  map[string][]calendar.DeadProp
+		}{
+			{1, []string{"b", "a", "c"}, map[string][]calendar.DeadProp{"a": {two, one}}},
+			{1, []string{"b"}, nil},
+			{1, nil, nil},
+			{2, []string{"a"}, nil},
+		} {
+			got, err := tx.PropsByName(c.cal, c.names)
+			if d := cmp.Diff(c.want, got, cmpopts.EquateEmpty()); d != "" || err != nil {
+				t.Errorf("PropsByName %d %q: %v %s", c.cal, c.names, err, d)
+			}
+		}
+		return nil
+	})
 	want("the calendar's own", 1, "", three)
 
 	one.Value = "changed"

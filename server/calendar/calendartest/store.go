@@ -511,6 +511,12 @@ func (t *tx) Props(cal int64, name string) ([]calendar.DeadProp, error) {
 	return slices.Clone(t.collection(cal).props[name]), nil
 }
 
+func (t *tx) PropsByName(cal int64, names []string) (map[string][]calendar.DeadProp, error) {
+	out, err := t.AllProps(cal)
+	maps.DeleteFunc(out, func(name string, _ []calendar.DeadProp) bool { return !slices.Contains(names, name) })
+	return out, err
+}
+
 func (t *tx) AllProps(cal int64) (map[string][]calendar.DeadProp, error) {
 	out := maps.Clone(t.collection(cal).props)
 	delete(out, "")
