@@ -27,7 +27,7 @@ func (rq *request) attachment(rest string) error {
 	if err != nil {
 		return err
 	}
-	a, err := rq.be.Attachment(rq.ctx, rq.who, calendar.AttachmentRequest{Owner: calendar.Owner(owner), ID: id})
+	a, err := rq.be.Attachment(rq.ctx, rq.who, calendar.AttachmentRequest{Owner: calendar.Owner(rq.canonical(owner)), ID: id})
 	if err != nil {
 		return err
 	}

@@ -402,6 +402,8 @@ func TestPathsOfCalendars(t *testing.T) {
 		{"the parent", "anna", "PROPFIND", "/dav/calendars//../calendars/", find, depth0, 400, "", nil, nil},
 		{"well-known", "", "GET", "/.well-known/caldav", "", nil, 301, "", nil, nil},
 	}...))
+	file := attach(t, s, "f", "f.txt", "f")
+	s.do("anna", "GET", strings.Replace(file, "/anna/", "//ANNA/", 1), "").is(200)
 	if cc := s.do("", "PROPFIND", "/.well-known/caldav", "").is(301).header.Get("Cache-Control"); cc != "max-age=3600" {
 		t.Errorf("Cache-Control %q", cc)
 	}
@@ -627,6 +629,9 @@ func TestCalendarServerSearchAttributes(t *testing.T) {
 		{"type", find(` type="ALIEN"`, ">r"), 400, nil},
 		{"match-type", find("", `match-type="like">r`), 400, nil},
 		{"caseless", find("", `caseless="perhaps">r`), 400, nil},
+		{"by home, as Thunderbird does", search("", match("C:calendar-home-set", "contains", "/dav/calendars/anna/")), 207, []string{"anna"}},
+		{"by home, without the slash", search("", match("C:calendar-home-set", "equals", "/dav/calendars/%61nna")), 207, nil},
+		{"by a home that is none", search("", match("C:calendar-home-set", "contains", "/dav/calendars/nobody/")), 207, nil},
 		{"limit", strings.Replace(find("", ">r"), "<D:property-search>", "<D:limit><D:nresults>many</D:nresults></D:limit><D:property-search>", 1), 400, nil},
 	} {
 		t.Run(c.what, func(t *testing.T) {

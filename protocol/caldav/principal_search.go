@@ -2,6 +2,7 @@ package caldav
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -31,6 +32,20 @@ var searchable = []searchableProp{
 		func(t string) calendar.PeopleQuery { return calendar.PeopleQuery{Text: t} }},
 	{dav.C("calendar-user-type"), "Kind of calendar user", func(p *calendar.Person) []string { return []string{string(kindOf(p))} },
 		func(string) calendar.PeopleQuery { return calendar.PeopleQuery{} }},
+	{dav.C("calendar-home-set"), "Calendar home", func(p *calendar.Person) []string { return []string{homePath(calendar.Owner(p.ID))} },
+		func(t string) calendar.PeopleQuery {
+			// Thunderbird looks for the owner of a home by its path.
+			path := strings.Trim(decoded(t), "/")
+			return calendar.PeopleQuery{ID: path[strings.LastIndexByte(path, '/')+1:]}
+		}},
+}
+
+// decoded is an address as paths are here, or what it is if it is none.
+func decoded(s string) string {
+	if path, err := url.PathUnescape(s); err == nil {
+		return path
+	}
+	return s
 }
 
 func withoutMailto(s string) string {
@@ -71,8 +86,11 @@ func (t *term) matches(p *calendar.Person) bool {
 	}
 	for _, i := range t.props {
 		text := t.text
-		if searchable[i].name == dav.C("calendar-user-address-set") {
+		switch searchable[i].name {
+		case dav.C("calendar-user-address-set"):
 			text = withoutMailto(text)
+		case dav.C("calendar-home-set"):
+			text = decoded(text)
 		}
 		if !slices.ContainsFunc(searchable[i].of(p), func(v string) bool { return fits(v, text, t.how, t.exact) }) {
 			return false

@@ -133,9 +133,8 @@ var errProtected = dav.NewError(http.StatusForbidden, dav.D("cannot-modify-prote
 var errValue = &dav.Error{Status: http.StatusConflict}
 
 // protected reports whether a property is live and not ours to change. Those
-// that a client may set on calendars are in updateOf. What only looks like a
-// live property (DAV: names that we do not know) is protected too: RFC 4918
-// §15 leaves that namespace to the server.
+// that a client may set on calendars are in updateOf. Those of locks would say
+// what is not so.
 func protected(name dav.Name) bool {
 	if live[name] != nil {
 		return true

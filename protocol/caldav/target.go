@@ -39,19 +39,27 @@ func (t target) ref() calendar.Ref     { return calendar.Ref{Calendar: t.id(), N
 // have him in upper case, or by his address, as those of principals may.
 func (rq *request) locate(path string) (target, error) {
 	t, err := locate(path)
-	if err != nil || t.user == "" || t.user == rq.me.ID || t.user[0] == '@' {
+	if err != nil || t.user == "" {
 		return t, err
 	}
-	id := rq.me.ID
-	if !strings.EqualFold(t.user, id) {
-		if id = t.user; strings.ToLower(id) == id && strings.IndexByte(id, '@') < 0 {
-			return t, nil
-		}
-		if p, err := rq.people.Person(rq.ctx, id); err == nil {
-			id = p.ID
-		}
+	return t.of(rq.canonical(t.user)), nil
+}
+
+// canonical is the id by which the directory knows somebody; who is not in it is
+// called as he is.
+func (rq *request) canonical(id string) string {
+	switch {
+	case id == rq.me.ID, id[0] == '@': // a domain
+		return id
+	case strings.EqualFold(id, rq.me.ID):
+		return rq.me.ID
+	case strings.ToLower(id) == id && strings.IndexByte(id, '@') < 0:
+		return id
 	}
-	return t.of(id), nil
+	if p, err := rq.people.Person(rq.ctx, id); err == nil {
+		return p.ID
+	}
+	return id
 }
 
 // of is the same place of somebody else.
