@@ -210,6 +210,12 @@ var davValues = []string{davHeader}
 // may be a nested collection.
 func (rq *request) serve() error {
 	err := rq.dispatch()
+	if err == errMethod && (rq.at.place == atPrincipal || rq.at.place == atHome) {
+		// What is not there has no methods: RFC 9110 §15.5.6.
+		if there, unknown := rq.mapped(rq.at); unknown == nil && !there {
+			return errNotFound
+		}
+	}
 	if err == nil || rq.at.place != atObject || !slashMayLack(rq.r.Method) || calendar.KindOf(err) != calendar.NotFound {
 		return err
 	}
@@ -260,7 +266,7 @@ func (rq *request) dispatch() error {
 	return &dav.Error{Status: http.StatusNotImplemented}
 }
 
-var errMethod = &dav.Error{Status: http.StatusMethodNotAllowed}
+var errMethod error = &dav.Error{Status: http.StatusMethodNotAllowed}
 
 // decodeHref decodes an address that a client wrote.
 func (rq *request) decodeHref(href string) (string, error) {

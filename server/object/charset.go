@@ -29,7 +29,7 @@ func inUTF8(data []byte, contentType string) []byte {
 // charsetOf is the character set that a media type names, nil for UTF-8 and for
 // one that nobody knows.
 func charsetOf(contentType string) encoding.Encoding {
-	if !strings.Contains(contentType, "=") {
+	if !strings.Contains(contentType, "=") || strings.Contains(contentType, "utf-8") { // as nearly all say it
 		return nil
 	}
 	_, params, err := mime.ParseMediaType(contentType)
