@@ -41,6 +41,7 @@ type processStatus struct {
 	Roles    []roleStatus    `json:"roles"`
 	Store    *storeStatus    `json:"store,omitempty"`
 	BackEnds []backEndStatus `json:"backends,omitempty"`
+	Health   []dependency    `json:"health,omitempty"`
 }
 
 type roleStatus struct {
@@ -147,10 +148,13 @@ func (a *adminServer) health(mux *http.ServeMux) {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		if err := a.p.ready(r.Context()); err != nil {
-			http.Error(w, "not ready", http.StatusServiceUnavailable)
+			http.Error(w, "not ready: "+reason(err), http.StatusServiceUnavailable)
 			return
 		}
 		io.WriteString(w, "ready\n")
+		for _, line := range a.p.health.warnings() {
+			fmt.Fprintln(w, "warning:", line)
+		}
 	})
 }
 
@@ -175,7 +179,8 @@ func (a *adminServer) status(w http.ResponseWriter, r *http.Request) {
 
 // status describes the process and what runs in it.
 func (p *process) status(ctx context.Context) processStatus {
-	st := processStatus{Name: p.name, PID: os.Getpid(), Version: versionString(), Started: p.started}
+	p.health.look(ctx)
+	st := processStatus{Name: p.name, PID: os.Getpid(), Version: versionString(), Started: p.started, Health: p.health.list()}
 	if p.admin.addr != nil {
 		st.Admin = p.admin.addr.String()
 	}
@@ -195,6 +200,9 @@ func (p *process) status(ctx context.Context) processStatus {
 			if err := c.check(ctx); err != nil {
 				rs.Err = plain.Error(err)
 			}
+		}
+		if err := p.health.ready(); err != nil && r.component == "http" && rs.Err == "" {
+			rs.Err = reason(err)
 		}
 		switch s := r.running.(type) {
 		case *storeService:

@@ -89,7 +89,7 @@ func serve(ctx context.Context, o *serverOptions, name string, words []string, s
 	fail := func(err error) int {
 		text := plain.Error(err)
 		watcher.Report(errors.New(text))
-		fmt.Fprintf(std.err, "%s: %s\n", name, strings.TrimPrefix(text, name+" "))
+		fmt.Fprintf(std.err, "%s: %s\n", name, strings.Replace(text, name+" did not start", "did not start", 1))
 		return exitFailed
 	}
 	cfg, err := loadConfig(o.config, std.err)

@@ -97,13 +97,15 @@ func (m *metrics) login(err error) {
 // countedStore counts commits.
 type countedStore struct {
 	calendar.Store
-	m *metrics
+	m      *metrics
+	health *health
 }
 
 // Update implements calendar.Store.
 func (s countedStore) Update(ctx context.Context, owner calendar.Owner, fn func(calendar.Tx) error) error {
 	start := time.Now()
 	err := s.Store.Update(ctx, owner, fn)
+	s.health.wrote(err)
 	if err != nil {
 		s.m.commits.WithLabelValues("refused").Inc()
 		return err

@@ -37,6 +37,8 @@ type process struct {
 	httpListener net.Listener
 
 	up      atomic.Bool // all roles were started
+	ending  atomic.Bool
+	health  *health
 	mu      sync.Mutex
 	dir     *directory.Directory
 	running map[string]*runningRole // by component
@@ -61,6 +63,7 @@ func newProcess(cfg *config.Config, name string, lg *logs) (p *process, err erro
 	if p.pid, err = takePID(cfg, name); err != nil {
 		return nil, err
 	}
+	p.health = newHealth(p)
 	if p.admin, err = openAdmin(p); err != nil {
 		p.pid.release()
 		return nil, err
@@ -251,6 +254,7 @@ func (p *process) run(ctx context.Context, which []*role, ready func()) error {
 		watch, stop := context.WithCancel(ctx)
 		defer stop()
 		go p.giveBack(watch)
+		go p.health.run(watch)
 		go sdWatchdog(watch, func() bool { return p.alive(watch) })
 		if ready != nil {
 			ready()
@@ -261,6 +265,7 @@ func (p *process) run(ctx context.Context, which []*role, ready func()) error {
 			p.log.Error("a role failed", "err", plain.Error(err))
 		}
 	}
+	p.ending.Store(true)
 	sdNotify("STOPPING=1")
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(p.cfg.HTTP.DrainTimeout+5*time.Second, p.cfg.Admin.StopTime))
 	defer cancel()
@@ -294,12 +299,28 @@ func (p *process) ready(ctx context.Context) error {
 	for _, r := range run {
 		if c, ok := r.running.(interface{ check(context.Context) error }); ok {
 			if err := c.check(ctx); err != nil {
-				return fmt.Errorf("%s: %w", r.program, err)
+				return notReady(r.program+": "+plain.Error(err), calendar.MessageOf(err))
 			}
 		}
 	}
-	return nil
+	return p.health.ready()
 }
+
+// notReady says why, to the administrator and to everybody.
+func notReady(why, public string) error {
+	return &calendar.Error{Kind: calendar.Unavailable, Op: "look whether all is ready", Msg: public, Err: errors.New(why)}
+}
+
+// reason is what notReady tells the administrator.
+func reason(err error) string {
+	if e, ok := err.(*calendar.Error); ok && e.Err != nil {
+		return e.Err.Error()
+	}
+	return err.Error()
+}
+
+// closing tells whether the process is on its way down.
+func (p *process) closing() bool { return p.ending.Load() }
 
 // alive tells whether what this process itself does still works: other hosts
 // that do not answer are no reason to restart it.

@@ -199,6 +199,9 @@ func (s *httpService) login(p *process, via string) func(context.Context, string
 	return func(ctx context.Context, user, password string, remote netip.Addr) (calendar.Person, error) {
 		person, err := s.logins.Login(ctx, user, password, directory.Client{Addr: remote, Via: via, Agent: front.Agent(ctx)})
 		p.metrics.login(err)
+		if err != nil && calendar.KindOf(err) == calendar.Unavailable {
+			p.health.kick()
+		}
 		if err != nil {
 			return person, err
 		}

@@ -59,7 +59,7 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	if err != nil {
 		return nil, err
 	}
-	counted := countedStore{s.store, p.metrics}
+	counted := countedStore{s.store, p.metrics, p.health}
 	s.jobs = worker.New(counted, worker.Options{Log: s.log})
 	opt.Outbox = s.jobs
 	s.model = service.New(counted, people, opt)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -36,7 +37,7 @@ func TestScripts(t *testing.T) {
 		Condition: scriptCondition,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"port": scriptPort(t), "await": scriptAwait, "http": scriptHTTP, "signal": scriptSignal, "keep": scriptKeep,
-			"doc": scriptDoc, "gone": scriptGone, "slow": scriptSlow, "busy": scriptBusy, "edit": scriptEdit, "leave": scriptLeave,
+			"doc": scriptDoc, "gone": scriptGone, "slow": scriptSlow, "busy": scriptBusy, "edit": scriptEdit, "leave": scriptLeave, "tmpfs": scriptTmpfs, "until": scriptUntilSays,
 		},
 	})
 }
@@ -55,6 +56,16 @@ func scriptCondition(cond string) (bool, error) {
 	switch cond {
 	case "namespaces":
 		return exec.Command("unshare", "-rm", "true").Run() == nil, nil
+	case "mount":
+		dir, err := os.MkdirTemp("", "mount")
+		if err != nil {
+			return false, err
+		}
+		defer os.Remove(dir)
+		if syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=64k") != nil {
+			return false, nil
+		}
+		return true, syscall.Unmount(dir, syscall.MNT_DETACH)
 	case "openssl":
 		_, err := exec.LookPath("openssl")
 		return err == nil, nil
@@ -130,6 +141,26 @@ func scriptHTTP(ts *testscript.TestScript, neg bool, args []string) {
 	if (resp.StatusCode >= 400) != neg {
 		ts.Fatalf("%s %s: %s\n%s", args[0], args[1], resp.Status, answer)
 	}
+}
+
+// scriptTmpfs is "tmpfs DIR SIZE": a small disk, for as long as the script runs.
+func scriptTmpfs(ts *testscript.TestScript, _ bool, args []string) {
+	dir := ts.MkAbs(args[0])
+	ts.Check(os.MkdirAll(dir, 0o700))
+	ts.Check(syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+args[1]))
+	ts.Defer(func() { syscall.Unmount(dir, syscall.MNT_DETACH) })
+}
+
+// scriptUntilSays is "until PATTERN PROGRAM ARG...": run again and again, until
+// what it says matches.
+func scriptUntilSays(ts *testscript.TestScript, neg bool, args []string) {
+	want := regexp.MustCompile(args[0])
+	scriptUntil(ts, strings.Join(args, " "), func() bool {
+		cmd := exec.Command(args[1], args[2:]...)
+		cmd.Dir, cmd.Env = ts.MkAbs("."), append(os.Environ(), "CALSERVER_CONFIG="+ts.Getenv("CALSERVER_CONFIG"), "HOME="+ts.Getenv("HOME"))
+		out, _ := cmd.CombinedOutput()
+		return want.Match(out) != neg
+	})
 }
 
 // scriptSignal is "signal KILL|TERM PIDFILE": to the process whose pid file

@@ -108,6 +108,11 @@ func printStatus(w io.Writer, list []processStatus) {
 			}
 			fmt.Fprintf(w, "back end %s: %s\n", b.Host, state)
 		}
+		for i := range p.Health {
+			if d := &p.Health[i]; d.Name != "back end" && d.Name != "database" || !d.OK && d.Name == "database" {
+				fmt.Fprintln(w, d)
+			}
+		}
 		if p.Admin != "" {
 			fmt.Fprintf(w, "metrics of %s: http://%s/metrics\n", p.Name, p.Admin)
 		}

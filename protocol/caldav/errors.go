@@ -178,8 +178,8 @@ func (rq *request) note(err error) {
 	var de *dav.Error
 	var hungUp *net.OpError // the client takes no more of the answer; back ends report theirs as Unavailable
 	if errors.As(err, &de) || errors.As(err, &hungUp) || kind != calendar.Internal {
-		rq.log.DebugContext(rq.ctx, "caldav request refused", "op", rq.r.Method, "user", rq.who.User, "kind", kind, "err", err)
+		rq.log.DebugContext(rq.ctx, "caldav request refused", "req", calendar.RequestID(rq.ctx), "agent", calendar.Agent(rq.r.UserAgent()), "op", rq.r.Method, "user", rq.who.User, "kind", kind, "err", err)
 		return
 	}
-	rq.log.ErrorContext(rq.ctx, "caldav request", "op", rq.r.Method, "user", rq.who.User, "calid", rq.at.id(), "kind", kind, "err", err)
+	rq.log.ErrorContext(rq.ctx, "caldav request", "req", calendar.RequestID(rq.ctx), "agent", calendar.Agent(rq.r.UserAgent()), "op", rq.r.Method, "user", rq.who.User, "calid", rq.at.id(), "kind", kind, "err", err)
 }

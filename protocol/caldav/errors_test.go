@@ -87,6 +87,27 @@ func TestUnavailableSaysWhenToComeBack(t *testing.T) {
 	}
 }
 
+// Where the log says why something was refused, it says to whom.
+func TestRefusalsNameRequestAndClient(t *testing.T) {
+	s := newSite(t)
+	s.visit("anna")
+	var said bytes.Buffer
+	s.h.log = slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	r := newRequest("GET", annasCal+"nothing.ics", nil)
+	r = r.WithContext(calendar.WithRequestID(r.Context(), "id-7"))
+	r.SetBasicAuth("anna", "anna")
+	r.Header.Set("User-Agent", "DAVx5/4.3 "+strings.Repeat("x", 5000))
+	s.h.ServeHTTP(httptest.NewRecorder(), r)
+	for _, want := range []string{"refused", "req=id-7", `agent="DAVx5/4.3 x`, "kind=not-found"} {
+		if !strings.Contains(said.String(), want) {
+			t.Errorf("the log has no %s: %.300s", want, &said)
+		}
+	}
+	if said.Len() > 1000 {
+		t.Errorf("the log has %d octets of it", said.Len())
+	}
+}
+
 // deaf is a client that hung up.
 type deaf struct{ *httptest.ResponseRecorder }
 

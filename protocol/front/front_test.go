@@ -322,7 +322,7 @@ func TestAccessLogKeepsSecrets(t *testing.T) {
 			t.Errorf("the access log has %s: %s", secret, log)
 		}
 	}
-	for _, want := range []string{"user=anna", "op=GET", "route=dav", "status=200", "bytes=4", "dur=", "req=", "remote=127.0.0.1"} {
+	for _, want := range []string{"user=anna", "op=GET", "route=dav", "status=200", "bytes=4", "dur=", "req=", "remote=127.0.0.1", "agent=Go-http-client"} {
 		if !strings.Contains(log, want) {
 			t.Errorf("the access log has no %s: %s", want, log)
 		}

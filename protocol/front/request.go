@@ -251,7 +251,8 @@ func (s *Server) tell(rec *recorder, r *http.Request, id string) {
 	}
 	s.opt.Access.LogAttrs(r.Context(), slog.LevelInfo, "request",
 		slog.String("req", id), slog.String("remote", host), slog.String("user", rec.user), slog.String("op", knownMethod(r.Method)),
-		slog.String("route", route), slog.Int("status", status), slog.Int64("bytes", rec.bytes), slog.Duration("dur", took))
+		slog.String("route", route), slog.Int("status", status), slog.Int64("bytes", rec.bytes), slog.Duration("dur", took),
+		slog.String("agent", calendar.Agent(rec.agent)))
 }
 
 // routeOf classes a path for log and statistics: few words, and nothing of

@@ -10,6 +10,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/klauspost/compress/gzhttp"
 
+	"factotum/server/calendar"
 	"factotum/templates"
 )
 
@@ -106,7 +107,11 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 		defer cancel()
 		if err := s.opt.Ready(ctx); err != nil {
 			s.log.DebugContext(r.Context(), "not ready", "err", err)
-			text(w, http.StatusServiceUnavailable, "not ready")
+			said := "not ready"
+			if msg := calendar.MessageOf(err); msg != "" { // what is meant for everybody
+				said += ": " + msg
+			}
+			text(w, http.StatusServiceUnavailable, said)
 			return
 		}
 	}

@@ -110,9 +110,9 @@ func (c *call) errno(err error) Errno {
 	}
 	kind := calendar.KindOf(err)
 	if kind == calendar.Internal {
-		c.log.ErrorContext(c.ctx, "wcap command", "req", calendar.RequestID(c.ctx), "op", c.name, "user", c.who.User, "kind", kind, "err", err)
+		c.log.ErrorContext(c.ctx, "wcap command", "req", calendar.RequestID(c.ctx), "agent", calendar.Agent(c.r.UserAgent()), "op", c.name, "user", c.who.User, "kind", kind, "err", err)
 	} else {
-		c.log.DebugContext(c.ctx, "wcap command refused", "req", calendar.RequestID(c.ctx), "op", c.name, "user", c.who.User, "kind", kind, "err", err)
+		c.log.DebugContext(c.ctx, "wcap command refused", "req", calendar.RequestID(c.ctx), "agent", calendar.Agent(c.r.UserAgent()), "op", c.name, "user", c.who.User, "kind", kind, "err", err)
 	}
 	return n
 }

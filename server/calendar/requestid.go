@@ -1,6 +1,9 @@
 package calendar
 
-import "context"
+import (
+	"context"
+	"strings"
+)
 
 type requestIDKey struct{}
 
@@ -28,4 +31,10 @@ func WithToken(ctx context.Context, token string) context.Context {
 func Token(ctx context.Context) string {
 	token, _ := ctx.Value(tokenKey{}).(string)
 	return token
+}
+
+// Agent is what a client calls itself (User-Agent), as logs have it.
+func Agent(s string) string {
+	const most = 120
+	return strings.ToValidUTF8(s[:min(len(s), most)], "?")
 }

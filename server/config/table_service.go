@@ -152,7 +152,7 @@ var alertParams = []Param{
 	used("service.admin.alarm", Bool, "yes", "Send messages to the administrator.", func(c *Config) any { return &c.Alerts.Enable }, idle()),
 	used("alarm.diskstat.msgalarmdescription", String, "percentage calendar partition diskspace available", "Text when the disk is nearly full.", func(c *Config) any { return &c.Alerts.DiskText }, idle()),
 	used("alarm.diskstat.msgalarmstatinterval", Seconds, "3600", "Seconds between looks at the disk.", func(c *Config) any { return &c.Alerts.DiskInterval }, atLeast(1), idle()),
-	used("alarm.diskstat.msgalarmthreshold", Percent, "10", "Percent of the disk that is free when the message is sent.", func(c *Config) any { return &c.Alerts.DiskThreshold }, idle()),
+	used("alarm.diskstat.msgalarmthreshold", Percent, "10", "Percent of a disk that are free below which log, status and metrics tell of it; unless it is set, only where less than 10 GiB are.", func(c *Config) any { return &c.Alerts.DiskThreshold }),
 	used("alarm.diskstat.msgalarmthresholddirection", Int, "-1", "-1 for below the threshold, 1 for above.", func(c *Config) any { return &c.Alerts.DiskDirection }, atLeast(-1), idle()),
 	used("alarm.diskstat.msgalarmwarninginterval", Hours, "24", "Hours between messages.", func(c *Config) any { return &c.Alerts.DiskWarning }, idle()),
 	used("alarm.responsestat.msgalarmdescription", String, "calendar service not responding", "Text when a service does not respond.", func(c *Config) any { return &c.Alerts.ResponseText }, idle()),
