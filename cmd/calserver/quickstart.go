@@ -10,14 +10,17 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
+	"factotum/server/calendar"
 	"factotum/server/config"
 	"factotum/server/directory"
+	"factotum/server/recur"
 )
 
 // defaultHTTP is where quickstart serves unless it is told otherwise.
@@ -131,7 +134,8 @@ func (q *quickstart) run(ctx context.Context, std stdio) error {
 	return err
 }
 
-// user is a name with a password; made tells that the password is ours.
+// user is a name with a password, "" if that is not known; made tells that the
+// password is ours.
 type user struct {
 	name, password string
 	made           bool
@@ -207,11 +211,36 @@ func (q *quickstart) create(conf string, addr *net.TCPAddr) (*config.Config, err
 }
 
 // localZone is the IANA name of this machine's time zone, where it can be
-// found out.
-func localZone() string {
-	if link, err := filepath.EvalSymlinks("/etc/localtime"); err == nil {
-		if _, name, ok := strings.Cut(link, "/zoneinfo/"); ok && !strings.HasPrefix(name, "Etc/") {
-			return name
+// found out, as programs find it: by TZ, else by /etc/localtime, which is a link
+// to a zone's file as a rule, else by /etc/timezone.
+func localZone() string { return zoneOf(os.Getenv("TZ"), "/etc") }
+
+func zoneOf(tz, etc string) string {
+	var names []string
+	if tz = strings.TrimPrefix(tz, ":"); tz != "" {
+		names = append(names, tz)
+	}
+	if link, err := os.Readlink(filepath.Join(etc, "localtime")); err == nil { // to what need not be there
+		names = append(names, link)
+	}
+	if link, err := filepath.EvalSymlinks(filepath.Join(etc, "localtime")); err == nil {
+		names = append(names, link)
+	}
+	if text, err := os.ReadFile(filepath.Join(etc, "timezone")); err == nil {
+		names = append(names, strings.TrimSpace(string(text)))
+	}
+	for _, name := range names {
+		if _, after, ok := strings.Cut(name, "/zoneinfo/"); ok {
+			name = strings.TrimPrefix(strings.TrimPrefix(after, "posix/"), "right/")
+		}
+		if filepath.IsAbs(name) || name == "" {
+			continue
+		}
+		if z, ok := recur.LoadZone(name); ok {
+			if strings.HasPrefix(z.Name(), "Etc/") {
+				break
+			}
+			return z.Name()
 		}
 	}
 	return "UTC"
@@ -241,6 +270,17 @@ func (q *quickstart) people(cfg *config.Config, given []user, first bool) ([]use
 		return nil, fmt.Errorf("open the users' file: %w", err)
 	}
 	users := given
+	if !first {
+		list, err := ed.List()
+		if err != nil {
+			return nil, fmt.Errorf("read the users' file: %w", err)
+		}
+		for _, p := range list {
+			if p.Kind == calendar.Individual && p.Active && !slices.ContainsFunc(users, func(u user) bool { return strings.EqualFold(u.name, p.ID) }) {
+				users = append(users, user{name: p.ID})
+			}
+		}
+	}
 	if first {
 		if len(users) == 0 {
 			users = append(users, user{name: "anna", password: directory.RandomPassword(), made: true},
@@ -249,6 +289,9 @@ func (q *quickstart) people(cfg *config.Config, given []user, first bool) ([]use
 		users = append(users, user{name: cfg.Admin.User, password: directory.RandomPassword(), made: true})
 	}
 	for _, u := range users {
+		if u.password == "" {
+			continue // was there before
+		}
 		err := ed.Create(directory.NewPerson{ID: u.name, Name: fullName(u.name), Password: u.password})
 		if err != nil {
 			if _, missing := ed.Get(u.name); missing != nil {
@@ -274,48 +317,128 @@ func fullName(id string) string {
 
 // greet tells everything that a person needs to begin.
 func (q *quickstart) greet(w io.Writer, cfg *config.Config, addr *net.TCPAddr, users []user, first bool) {
-	host := addr.IP.String()
+	port := strconv.Itoa(addr.Port)
+	host, others := addr.IP.String(), reachable(net.InterfaceAddrs)
 	if addr.IP.IsUnspecified() {
-		host = hostName(cfg)
+		host = "127.0.0.1"
 	}
-	at := net.JoinHostPort(host, strconv.Itoa(addr.Port))
-	url := "http://" + at + "/"
-	name := "USER"
+	url := "http://" + net.JoinHostPort(host, port) + "/"
 	fmt.Fprintf(w, "Factotum Calendar is running at %s  (Ctrl-C stops it)\n\n", url)
-	if len(users) > 0 {
-		name = users[0].name
-		if first {
-			fmt.Fprintln(w, "Users; passwords that were made here are shown this once and kept as hashes:")
-		} else {
-			fmt.Fprintln(w, "Users:")
-		}
-		for _, u := range users {
-			password := "(the password given)"
-			if u.made {
-				password = u.password
-			}
-			note := ""
-			if u.name == cfg.Admin.User {
-				note = "   the administrator"
-			}
-			fmt.Fprintf(w, "  %-12s %s%s\n", u.name, password, note)
-		}
-		fmt.Fprintln(w)
+	name := q.greetUsers(w, cfg, users, first)
+	far, farHost := url, host // for a device
+	if addr.IP.IsUnspecified() && len(others) > 0 {
+		farHost = others[0]
+		far = "http://" + net.JoinHostPort(farHost, port) + "/"
 	}
 	fmt.Fprintf(w, `Connect:
   Thunderbird      New calendar > On the network; user name %[1]s, location %[2]s
   Apple Calendar   Add account > Other CalDAV account > Advanced; user name %[1]s,
                    server %[3]s, path /dav/principals/%[1]s/, port %[4]d, no SSL
-  DAVx5 (Android)  Add account > Login with URL and user name; base URL %[2]s
+  DAVx5 (Android)  Add account > Login with URL and user name; base URL %[5]s
   curl             curl -u %[1]s -X PROPFIND -H 'Depth: 1' %[2]sdav/calendars/%[1]s/
   WCAP             curl -d user=%[1]s -d password=... %[2]slogin.wcap
-`, name, url, host, addr.Port)
-	if addr.IP.IsLoopback() {
-		fmt.Fprintf(w, "  Other devices reach it when started with --http 0.0.0.0:%d; without TLS use that in\n"+
-			"  a network that you trust, and see docs/admin.md for TLS.\n", addr.Port)
+`, name, url, farHost, addr.Port, far)
+	const trust = "  Without TLS that is for a network that you trust; docs/admin.md has TLS.\n"
+	switch {
+	case addr.IP.IsLoopback() && len(others) == 0:
+		fmt.Fprint(w, "  Phones and other computers do not reach it: this one is in no network.\n")
+	case addr.IP.IsLoopback():
+		fmt.Fprintf(w, "  Phones and other computers reach it if it is started with --http 0.0.0.0:%s,\n  at http://%s/.\n%s",
+			port, net.JoinHostPort(others[0], port), trust)
+	case addr.IP.IsUnspecified() && len(others) > 0:
+		for i := range others {
+			others[i] = "http://" + net.JoinHostPort(others[i], port) + "/"
+		}
+		fmt.Fprintf(w, "  Phones and other computers reach it at %s.\n%s", strings.Join(others, ", "), trust)
 	}
 	fmt.Fprintf(w, "\nEverything is in %s (ics.conf, people.ldif, csdb/).\n", q.data)
-	fmt.Fprintf(w, "Tools, in another terminal: %s=%s calserver status\n", configEnv, shellQuote(cfg.File))
+	fmt.Fprintf(w, "New calendars have the time zone %s (calstore.default.timezoneID in ics.conf).\n", cfg.Calstore.TimeZone)
+	fmt.Fprintf(w, "Tools, in another terminal: %s\n", q.call(cfg, "status"))
+}
+
+// greetUsers tells who there is, and returns the first of them.
+func (q *quickstart) greetUsers(w io.Writer, cfg *config.Config, users []user, first bool) string {
+	const most = 20
+	if len(users) == 0 {
+		return "USER"
+	}
+	if first {
+		fmt.Fprintln(w, "Users; passwords that were made here are shown this once and kept as hashes:")
+	} else {
+		fmt.Fprintln(w, "Users:")
+	}
+	known := true
+	for i, u := range users {
+		if i == most {
+			fmt.Fprintf(w, "  and %d more: csuser list\n", len(users)-most)
+			break
+		}
+		password := "(the password given)"
+		switch {
+		case u.made:
+			password = u.password
+		case u.password == "":
+			known, password = false, "(as before)"
+		}
+		note := ""
+		if u.name == cfg.Admin.User {
+			note = "   the administrator"
+		}
+		fmt.Fprintf(w, "  %-12s %s%s\n", u.name, password, note)
+	}
+	if !known {
+		again := "quickstart --user " + users[0].name + ":PASSWORD"
+		if q.data != defaultDataDir() {
+			again += " --data " + shellQuote(q.data)
+		}
+		fmt.Fprintf(w, "A lost password is replaced in another terminal, or at the next start:\n  %s\n  %s %s\n",
+			q.call(cfg, "csuser password "+users[0].name), programName(), again)
+	}
+	fmt.Fprintln(w)
+	return users[0].name
+}
+
+// call is how a tool is called for this server, in another terminal.
+func (q *quickstart) call(cfg *config.Config, words string) string {
+	prefix := configEnv + "=" + shellQuote(cfg.File) + " "
+	if _, err := os.Stat(systemConfig); err != nil && cfg.File == filepath.Join(defaultDataDir(), "ics.conf") {
+		prefix = "" // it is found
+	}
+	return prefix + programName() + " " + words
+}
+
+// programName is how this program is called again: as it was, or by go run, which
+// leaves nothing to be called.
+func programName() string {
+	exe, err := os.Executable()
+	switch {
+	case err == nil && strings.Contains(exe, "/go-build"):
+		return "go run ./cmd/calserver"
+	case filepath.Base(os.Args[0]) == "calserver":
+		return shellQuote(os.Args[0])
+	case err == nil:
+		return shellQuote(exe)
+	}
+	return "calserver"
+}
+
+// reachable are the addresses of this machine that others in its networks can
+// reach, those of private networks first.
+func reachable(addresses func() ([]net.Addr, error)) []string {
+	var private, public []string
+	list, _ := addresses()
+	for _, a := range list {
+		ip, ok := a.(*net.IPNet)
+		switch {
+		case !ok || !ip.IP.IsGlobalUnicast():
+		case ip.IP.To4() == nil: // clients want brackets, and phones have IPv4 too
+		case ip.IP.IsPrivate():
+			private = append(private, ip.IP.String())
+		default:
+			public = append(public, ip.IP.String())
+		}
+	}
+	return append(private, public...)
 }
 
 func shellQuote(s string) string {
