@@ -916,6 +916,7 @@ func toOccurrencesResult(v *calendar.OccurrencesResult) *wire.OccurrencesItem {
 		Object:      toObject(v.Object),
 		Gone:        toTombstone(v.Gone),
 		Occurrences: toOccurrences(v.Occurrences),
+		Cut:         v.Cut,
 		Excluded:    v.Excluded,
 		By:          toText(v.By),
 	}
@@ -935,6 +936,7 @@ func fromOccurrencesResult(m *wire.OccurrencesItem) (v calendar.OccurrencesResul
 		Object:      present(m.Object, fromObject),
 		Gone:        present(m.Gone, fromTombstone),
 		Occurrences: fromOccurrences(m.Occurrences),
+		Cut:         m.Cut,
 		Excluded:    m.Excluded,
 		By:          string(m.By),
 	}

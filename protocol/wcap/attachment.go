@@ -254,10 +254,13 @@ func (c *call) file(t *target, uid, id string) (calendar.Attachment, error) {
 // component that is not there, from a file that is not: by the last calendar
 // that was asked for. WCAP §9.10.
 func (c *call) whyNoFile(list []target, uid string, last error) error {
-	if len(list) == 0 || !errors.Is(last, AttachmentNotFound) {
+	if len(list) == 0 {
 		return last
 	}
 	t := list[len(list)-1:]
+	if !errors.Is(last, AttachmentNotFound) {
+		return t[0].because(last)
+	}
 	opened := func([]calendar.OccurrencesResult) error { return t[0].err }
 	found := ComponentNotFound
 	err := c.occurrences(t, calendar.OccurrencesRequest{Select: calendar.Named, Refs: []calendar.OccurrenceRef{{UID: uid}}, None: true}, opened, func(_ int, r *calendar.OccurrencesResult) error {
@@ -265,7 +268,7 @@ func (c *call) whyNoFile(list []target, uid string, last error) error {
 		return r.Err
 	})
 	if err != nil {
-		return err
+		return t[0].because(err)
 	}
 	return found
 }

@@ -91,6 +91,9 @@ func apply(req *calendar.CreateCalendarRequest, u calendar.UpdateCalendarRequest
 	}
 	if u.ACL != nil {
 		cal.ACL, req.DefaultACL = *u.ACL, false
+		if len(cal.ACL) == 0 { // an empty list is none that was not given
+			cal.ACL = acl.MustParse("@^c^^g")
+		}
 	}
 	if u.CoOwners != nil {
 		cal.CoOwners = *u.CoOwners

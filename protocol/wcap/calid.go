@@ -193,8 +193,8 @@ func (c *call) byMail(address string) (calendar.Person, error) {
 func (c *call) lookUp(key string, ask func() (calendar.Person, error)) (calendar.Person, error) {
 	p, known := c.people[key]
 	if !known {
-		if len(c.people) >= maxLookups {
-			return calendar.Person{}, calendar.NotFound
+		if len(c.people) >= maxLookups { // who is not looked for is not somebody whom there is not
+			return calendar.Person{}, &calendar.Error{Kind: calendar.TooMany, Op: c.name, Msg: "too many people in one request"}
 		}
 		found, err := ask()
 		if err != nil && !errors.Is(err, calendar.NotFound) {

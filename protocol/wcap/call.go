@@ -87,9 +87,31 @@ func (c *call) fail(err error) {
 	if s, ok := calendar.RetryAfter(err); ok {
 		c.out.w.Header().Set("Retry-After", strconv.FormatInt(s, 10))
 	}
+	var of *ofCalendar
+	if errors.As(err, &of) {
+		c.refuse(&of.t, n)
+		return
+	}
 	c.out.begin("PUBLISH")
 	c.out.errno(n)
 	c.out.end()
+}
+
+// ofCalendar is why a calendar spoils a whole answer.
+type ofCalendar struct {
+	t   target
+	err error
+}
+
+func (e *ofCalendar) Error() string { return e.err.Error() }
+func (e *ofCalendar) Unwrap() error { return e.err }
+
+// because is the error of a target, which the answer is to name.
+func (t *target) because(err error) error {
+	if err == nil || t.asked == "" && t.id == "" {
+		return err
+	}
+	return &ofCalendar{*t, err}
 }
 
 // own is the errno of the command's own failure.

@@ -30,8 +30,8 @@ func (c *call) exportFile() error {
 	req := calendar.OccurrencesRequest{Window: w, Series: true}
 	err = c.occurrences(list, req, func([]calendar.OccurrencesResult) error {
 		for i := range list {
-			if list[i].err != nil {
-				return list[i].err
+			if err := list[i].because(list[i].err); err != nil {
+				return err
 			}
 		}
 		name := "export.ics"
@@ -41,9 +41,9 @@ func (c *call) exportFile() error {
 		c.out.w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
 		c.out.begin("PUBLISH")
 		return nil
-	}, func(_ int, r *calendar.OccurrencesResult) error {
+	}, func(i int, r *calendar.OccurrencesResult) error {
 		if r.Err != nil {
-			return r.Err
+			return list[i].because(r.Err)
 		}
 		return c.exportObject(r.Object, zones)
 	})

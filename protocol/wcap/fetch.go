@@ -39,6 +39,7 @@ type fetch struct {
 	show   *shower // of its components
 	page   *page   // where they may have been shown before
 	sorted []*ical.Component
+	cut    []string // UIDs of what has more instances than an answer
 }
 
 // run asks and answers.
@@ -117,13 +118,24 @@ func (f *fetch) close() {
 	if !f.opened {
 		f.mark = f.c.out.mark()
 	}
+	if err == nil {
+		for _, uid := range f.cut {
+			f.c.out.text("X-FACTOTUM-INCOMPLETE", uid)
+		}
+	}
 	f.c.endBlock(t, f.mark, err)
 	f.at++
-	f.opened, f.n, f.failed, f.show, f.page, f.sorted = false, 0, nil, nil, nil, nil
+	f.opened, f.n, f.failed, f.show, f.page, f.sorted, f.cut = false, 0, nil, nil, nil, nil, nil
 }
 
 // found shows one thing that was found.
 func (f *fetch) found(r *calendar.OccurrencesResult) error {
+	switch {
+	case r.Cut && r.Object != nil:
+		f.cut = append(f.cut, r.Object.UID)
+	case r.Cut:
+		f.cut = append(f.cut, r.Gone.UID)
+	}
 	switch {
 	case f.print != nil:
 		return f.print(f.show, r, f.component)

@@ -22,8 +22,8 @@ func (c *call) getTime() error {
 			return err
 		}
 		for i := range list {
-			if list[i].err != nil {
-				return list[i].err
+			if err := list[i].because(list[i].err); err != nil {
+				return err
 			}
 		}
 	}

@@ -21,7 +21,7 @@ func (c *call) importFile() error {
 	}
 	t, err := c.one()
 	if err != nil {
-		return err
+		return t.because(err)
 	}
 	in := c.zone()
 	w, err := c.window(in)
@@ -40,10 +40,8 @@ func (c *call) importFile() error {
 		comps := slices.DeleteFunc(slices.Clone(tree.Children), func(k *ical.Component) bool { return k.Name == "VTIMEZONE" })
 		var failed []*ical.Component
 		refused := func(item *object.Item, err error) {
-			if len(failed) < c.set.MaxIDs {
-				it := calendar.EditItemResult{UID: item.UID}
-				failed = append(failed, brief(comps[item.First-1].Name, &it, status("Import", c.errno(err)), t, c))
-			}
+			it := calendar.EditItemResult{UID: item.UID}
+			failed = append(failed, brief(comps[item.First-1].Name, &it, status("Import", c.errno(err)), t, c))
 		}
 		var sent []*object.Item // of the items of the request
 		var split []object.Item

@@ -30,7 +30,7 @@ func (c *call) store(name string) error {
 		return nil
 	}
 	if !v.recurring {
-		req.Instances = c.set.RecurrenceBound // of a series that another client made there may be more
+		req.Instances = maxInstances
 	}
 	res, err := c.edit(&t, req)
 	if err != nil {
@@ -262,6 +262,9 @@ func (c *call) stored(t *target, v *presentation, name string, req *calendar.Edi
 	for i := range res.Items {
 		it := &res.Items[i]
 		st := status("Store", errnos[i])
+		if it.Err == nil { // what became of files is the errno's to tell
+			st = status("Store", OK)
+		}
 		if req.Return && it.Err == nil && it.Object != nil {
 			if i+1 < len(res.Items) && it.UID == res.Items[i+1].UID && res.Items[i+1].Err == nil {
 				continue // the same object, once

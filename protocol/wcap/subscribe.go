@@ -25,7 +25,7 @@ func (c *call) changeSubscriptions(add bool) error {
 		t := &list[i]
 		switch {
 		case t.err != nil:
-			return t.err
+			return t.because(t.err)
 		case add:
 			req.Add = append(req.Add, calendar.Subscription(c.canonical(t.id)))
 		default:

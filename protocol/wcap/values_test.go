@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"factotum/server/calendar"
 )
 
 // TestUnknownZonesAreRefused: no command takes a zone that it does not know for
@@ -153,6 +155,30 @@ func TestNothingIsCutInSilence(t *testing.T) {
 		t.Errorf("errnos %s", got)
 	}
 	s.do("anna", "get_freebusy.wcap?calid=anna&duration=3701").errno(39)
+
+	// Instances beyond the limit are told to be missing, those of a series without end are not.
+	s.put("anna", "anna:a", "much.ics", simpleEvent("much", "20260310T090000Z", "RRULE:FREQ=HOURLY;COUNT=6000"))
+	s.put("anna", "anna:a", "endless.ics", simpleEvent("endless", "20260310T090000Z", "RRULE:FREQ=DAILY"))
+	for q, want := range map[string]string{"": "much", "&recurring=1": "", "&dtstart=20260310T000000Z&dtend=20260320T000000Z": "", "&dtstart=20260310T000000Z&dtend=20280320T000000Z": "much"} {
+		r := s.do("anna", "fetchcomponents_by_range.wcap?calid=anna:a&attrset=0"+q).errno(0)
+		if got := strings.Join(r.values("X-FACTOTUM-INCOMPLETE"), " "); got != want {
+			t.Errorf("%q: cut are %q, want %q", q, got, want)
+		}
+	}
+	s.do("anna", "fetchevents_by_id.wcap?calid=anna:a&uid=much&attrset=0").errno(0).contains("X-FACTOTUM-INCOMPLETE:much")
+	s.do("anna", "storeevents.wcap?calid=anna:b&uid=hundred&dtstart=20260310T090000Z&rrules=%22FREQ%3DDAILY%3BCOUNT%3D100%22").errno(0)
+	if n := strings.Count(s.do("anna", "storeevents.wcap?calid=anna:b&uid=hundred&summary=x&fetch=1").errno(0).body, "BEGIN:VEVENT"); n != 100 {
+		t.Errorf("%d of a hundred instances", n)
+	}
+
+	// More people than one request looks for are not people whom there are not.
+	var crowd []string
+	for i := range maxLookups + 10 {
+		crowd = append(crowd, fmt.Sprint("somebody", i))
+		s.people[crowd[i]] = calendar.Person{ID: crowd[i], Mails: []string{crowd[i] + "@example.com"}, Active: true}
+	}
+	s.do("anna", "storeevents.wcap?calid=anna&uid=crowd&dtstart=20260310T090000Z&attendees="+strings.Join(crowd, ";")).errno(14)
+	s.do("anna", "storeevents.wcap?calid=anna&uid=crowd&dtstart=20260310T090000Z&attendees="+strings.Join(crowd[:maxLookups-10], ";")).errno(0)
 	s.do("anna", "get_freebusy.wcap?calid=anna&duration=3700").errno(0)
 }
 
@@ -166,6 +192,15 @@ func TestWCAP_7_8_AlarmEmails(t *testing.T) {
 		has(t, s.stored("anna", "anna", uid), "ATTENDEE:mailto:a@x.org", "ATTENDEE:mailto:b@x.org")
 	}
 	s.do("anna", "storeevents.wcap?calid=anna&uid=bad&dtstart=20260310T090000Z&alarmStart=-PT15M&alarmEmails=a@x.org,nobody").errno(60)
+
+	// Where nobody is named the owner is told: an alarm is not lost.
+	s.do("anna", "storeevents.wcap?calid=anna&uid=own&dtstart=20260310T090000Z&alarmStart=-PT15M").errno(0)
+	has(t, s.stored("anna", "anna", "own"), "ACTION:EMAIL", "ATTENDEE:mailto:anna@example.com")
+	s.do("anna", "storeevents.wcap?calid=anna&uid=own&alarmStart=-PT30M").errno(0)
+	s.do("anna", "storeevents.wcap?calid=anna&uid=own&alarmEmails=x@y.org").errno(0)
+	has(t, s.stored("anna", "anna", "own"), "TRIGGER:-PT30M", "ATTENDEE:mailto:anna@example.com", "ATTENDEE:mailto:x@y.org")
+	s.do("anna", "storeevents.wcap?calid=anna&uid=own&alarmStart=&alarmEmails=&replace=1").errno(0)
+	has(t, s.stored("anna", "anna", "own"), "!VALARM")
 }
 
 // TestWCAP_9_36_Progress: what reopens a task takes its percentage back, and a
@@ -179,6 +214,10 @@ func TestWCAP_9_36_Progress(t *testing.T) {
 		{"completed=0&percent=0", "NEEDS-ACTION|0|"},
 		{"completed=0&percent=40", "IN-PROCESS|40|"},
 		{"completed=0&status=5&percent=80", "IN-PROCESS|80|"},
+		{"status=3", "NEEDS-ACTION|0|"},
+		{"status=5", "IN-PROCESS|0|"},
+		{"status=5&percent=100", "IN-PROCESS|100|"},
+		{"status=4", "COMPLETED|100|20260309T080000Z"},
 		{"summary=x", "COMPLETED|100|20260309T080000Z"},
 	} {
 		uid := fmt.Sprint("t", i)
@@ -222,9 +261,32 @@ func TestRefusedBlocksNameTheCalid(t *testing.T) {
 			t.Errorf("%s:\n%s", c, r.body)
 		}
 	}
+	for _, c := range []string{"gettime", "export.wcap?content-out=text/calendar", "fetchattachment.wcap?uid=x&attachid=x", "subscribe_calendars"} {
+		cmd, q, _ := strings.Cut(c, ".wcap?")
+		r := s.do("ben", cmd+".wcap?calid=anna:none&"+q)
+		if cmd == "subscribe_calendars" {
+			r = s.do("ben", cmd+".wcap?calid=mailto:nobody@example.org")
+		}
+		if name := r.value("X-NSCP-CALPROPS-NAME"); r.errnos() == "0" || name != r.value("X-NSCP-CALPROPS-RELATIVE-CALID") || name == "" {
+			t.Errorf("%s:\n%s", c, r.body)
+		}
+	}
+	s.post("import.wcap?calid=no/where&content-in=text/calendar&id="+s.as("ben"), "text/calendar", "BEGIN:VCALENDAR").errno(29).contains("X-NSCP-CALPROPS-NAME:no/where")
 	if r := s.do("ben", "get_calprops.wcap?calid=nobody").errno(29); r.value("X-NSCP-CALPROPS-NAME") != "nobody" {
 		t.Errorf("got\n%s", r.body)
 	}
+}
+
+// TestAnEmptyListIsGiven: who makes a calendar for nobody else has none that others
+// see, and a store whose files are not there is a store.
+func TestAnEmptyListIsGiven(t *testing.T) {
+	s := newSite(t)
+	s.do("anna", "createcalendar.wcap?calid=mine&set_calprops=1&acl=").errno(0)
+	s.do("ben", "get_calprops.wcap?calid=anna:mine").errno(28)
+	s.do("ben", "get_freebusy.wcap?calid=anna:mine").errno(28)
+	s.do("ben", "subscribe_calendars.wcap?calid=anna:mine").errno(28)
+	s.do("anna", "storeevents.wcap?calid=anna:mine&uid=z&dtstart=20260310T090000Z&deleteattach=nope").errno(87).contains("REQUEST-STATUS:2.0;Success.")
+	s.do("anna", "fetchevents_by_id.wcap?calid=anna:mine&uid=z").errno(0)
 }
 
 // TestAdministratorsAlwaysMay: delete calendars (WCAP §9.3) and make them for

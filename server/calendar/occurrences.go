@@ -70,6 +70,7 @@ type OccurrencesResult struct {
 	// Occurrences of Object or Gone that are meant. There are none where it
 	// stands for itself: it does not recur, or Series was asked for.
 	Occurrences []Occurrence
+	Cut         bool   // there are more of them than one answer has
 	Excluded    bool   // they were taken out of Object by EXDATE
 	By          UserID // with Excluded: who wrote Object last, "" if that is not known
 }

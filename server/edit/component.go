@@ -33,12 +33,30 @@ func (e *Editor) apply(cal, c *ical.Component, p *calendar.Patch) error {
 			return err
 		}
 	}
+	reopen(c, before, p)
 	e.organizer(c, p)
 	for i := range p.Alarms {
 		e.alarm(cal, c, &p.Alarms[i])
 	}
 	e.stamp(c, before, p)
 	return nil
+}
+
+// reopen takes back what says that a task is done where a patch gives it another
+// status and leaves that unsaid. WCAP §9.36.
+func reopen(c, before *ical.Component, p *calendar.Patch) {
+	if c.Name != "VTODO" || before.Word("STATUS") != "COMPLETED" || c.Word("STATUS") == "COMPLETED" {
+		return
+	}
+	says := func(name string) bool {
+		return slices.ContainsFunc(p.Props, func(x calendar.PropEdit) bool { return strings.EqualFold(x.Name, name) })
+	}
+	if !says("COMPLETED") {
+		c.Del("COMPLETED")
+	}
+	if !says("PERCENT-COMPLETE") && strings.TrimSpace(c.Value("PERCENT-COMPLETE")) == "100" {
+		c.Del("PERCENT-COMPLETE")
+	}
 }
 
 // stamp sets the times of a change, and SEQUENCE if others must hear of it.
@@ -402,6 +420,11 @@ func (e *Editor) alarm(cal, c *ical.Component, x *calendar.AlarmEdit) {
 		}
 	}
 	timed := x.At != nil || x.Before != nil
+	if mail := e.Owner.Mail(); alarm == nil && timed && action == "EMAIL" && x.Attendees == nil && !x.Append && mail != "" {
+		y := *x // nobody said whom to tell, and an alarm that tells nobody would be lost
+		y.Attendees = []string{"mailto:" + mail}
+		x = &y
+	}
 	drop := func() {
 		c.Children = slices.DeleteFunc(c.Children, func(k *ical.Component) bool {
 			return k.Name == "VALARM" && strings.EqualFold(k.Word("ACTION"), action)

@@ -268,7 +268,8 @@ func TestWCAP_7_8_AlarmEdits(t *testing.T) {
 		{"changed", alarm, []calendar.AlarmEdit{{Action: "display", Before: quarter}}, start + "\nDISPLAY -PT15M"},
 		{"removed", alarm, []calendar.AlarmEdit{{Action: "DISPLAY", Remove: true}}, start},
 		{"of another action", alarm, []calendar.AlarmEdit{{Action: "EMAIL", Before: quarter, Attendees: []string{"mailto:a@b"}}}, start + "\nDISPLAY -PT1M\nEMAIL -PT15M"},
-		{"mail to nobody", zoned, []calendar.AlarmEdit{{Action: "EMAIL", Before: quarter}}, start},
+		{"mail to nobody named", zoned, []calendar.AlarmEdit{{Action: "EMAIL", Before: quarter}}, start + "\nEMAIL -PT15M"},
+		{"mail to nobody", zoned, []calendar.AlarmEdit{{Action: "EMAIL", Before: quarter, Append: true}}, start},
 		{"a text for none", zoned, []calendar.AlarmEdit{{Action: "DISPLAY", Description: new(string)}}, start},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -20,6 +20,7 @@ type Series struct {
 	Cal      *ical.Component
 	Set      *recur.Set
 	Floating recur.Zone // that floating time is read in
+	Cut      bool       // an answer left instances out that were asked for
 
 	parts map[*ical.Component]int // where there are several
 }
@@ -34,15 +35,17 @@ type Bounds struct {
 }
 
 // Within returns the instances that overlap a window. Above the bounds the
-// answer is what was found.
+// answer is what was found; Cut tells so, but not of those of a series that never
+// ends.
 func (s *Series) Within(ctx context.Context, w calendar.Window, b Bounds) ([]calendar.Occurrence, error) {
-	most := b.Most
+	most, asked := b.Most, true
 	if _, _, infinite := s.Set.Span(s.Floating); infinite && w.To.IsZero() && b.Endless > 0 {
-		most = min(most, b.Endless)
+		most, asked = min(most, b.Endless), b.Endless > most
 	}
 	var list []calendar.Occurrence
 	for in, err := range s.Set.Between(ctx, w.From, w.To, s.Floating, recur.Budget{MaxInstances: most, MaxSteps: maxSteps}) {
 		if err != nil {
+			s.Cut = s.Cut || asked && errors.Is(err, recur.ErrBudget)
 			return list, unlessSpent(err)
 		}
 		list = append(list, s.occurrence(&in))
@@ -61,12 +64,14 @@ func (s *Series) Alarmed(ctx context.Context, w calendar.Window, b Bounds) ([]ca
 	seen := map[ical.DateTime]bool{}
 	for a, err := range s.Set.Alarms(ctx, w.From, w.To, s.Floating, recur.Budget{MaxInstances: 2000, MaxSteps: maxSteps / 2}) {
 		if err != nil {
+			s.Cut = s.Cut || !w.To.IsZero() && errors.Is(err, recur.ErrBudget)
 			return list, unlessSpent(err)
 		}
 		if seen[a.Instance.RecurrenceID] {
 			continue
 		}
 		if len(list) >= most {
+			s.Cut = s.Cut || !w.To.IsZero()
 			break
 		}
 		seen[a.Instance.RecurrenceID] = true

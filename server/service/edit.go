@@ -11,6 +11,7 @@ import (
 	"factotum/server/calendar"
 	"factotum/server/edit"
 	"factotum/server/ical"
+	"factotum/server/match"
 	"factotum/server/object"
 )
 
@@ -33,7 +34,7 @@ func (s *Service) EditObject(ctx context.Context, who calendar.Actor, req calend
 	}
 	if req.Return && c != nil {
 		_, res.Float = s.float(c)
-		err = s.firstInstances(ctx, c, res.Items, req.Instances)
+		err = s.firstInstances(ctx, c, res.Items, match.Bounds{Most: req.Instances, Endless: req.Bound})
 	}
 	return res, wrap(op, string(id), err)
 }

@@ -15,10 +15,11 @@ import (
 )
 
 // firstInstances tells of the objects of an edit which instances they have.
-func (s *Service) firstInstances(ctx context.Context, c *cache.Calendar, items []calendar.EditItemResult, most int) error {
+func (s *Service) firstInstances(ctx context.Context, c *cache.Calendar, items []calendar.EditItemResult, b match.Bounds) error {
+	b.Most = min(b.Most, s.opt.Limits.Instances)
 	for i := range items {
 		o := items[i].Object
-		if most <= 0 || o == nil || !match.MayRecur(o.Data) {
+		if b.Most <= 0 || o == nil || !match.MayRecur(o.Data) {
 			continue
 		}
 		known, err := (&cache.Object{Object: o}).Parsed()
@@ -26,7 +27,7 @@ func (s *Service) firstInstances(ctx context.Context, c *cache.Calendar, items [
 			continue
 		}
 		series := match.Series{Cal: known.Cal, Set: known.Set, Floating: s.floatingOf(nil, c)}
-		if items[i].Occurrences, err = series.Within(ctx, calendar.Window{}, match.Bounds{Most: min(most, s.opt.Limits.Instances)}); err != nil {
+		if items[i].Occurrences, err = series.Within(ctx, calendar.Window{}, b); err != nil {
 			return err
 		}
 	}
@@ -240,11 +241,11 @@ func (l *lookUp) query(ctx context.Context, name string) error {
 func isDated(c *ical.Component) bool { return c.Name != "VTIMEZONE" && object.Dated(c) }
 
 // object sends an object with its occurrences; with none, as it stands.
-func (l *lookUp) object(o *cache.Object, list []calendar.Occurrence) error {
+func (l *lookUp) object(o *cache.Object, list []calendar.Occurrence, cut bool) error {
 	if l.req.None {
 		return l.send(calendar.OccurrencesResult{Object: o.Meta()})
 	}
-	return l.send(calendar.OccurrencesResult{Object: o.Object, Occurrences: list})
+	return l.send(calendar.OccurrencesResult{Object: o.Object, Occurrences: list, Cut: cut})
 }
 
 // series prepares the recurrence of an object; nil if it stands for itself. What
@@ -273,7 +274,7 @@ func (l *lookUp) compiled(o *cache.Object) (series *match.Series, alone bool) {
 func (l *lookUp) instances(o *cache.Object, find func(*match.Series) ([]calendar.Occurrence, error)) error {
 	series, alone := l.series(o)
 	if alone {
-		return l.object(o, nil)
+		return l.object(o, nil, false)
 	}
 	if series == nil {
 		return nil
@@ -282,7 +283,7 @@ func (l *lookUp) instances(o *cache.Object, find func(*match.Series) ([]calendar
 	if err != nil || len(list) == 0 {
 		return err
 	}
-	return l.object(o, list)
+	return l.object(o, list, series.Cut)
 }
 
 func (l *lookUp) overlapping(ctx context.Context, o *cache.Object) error {
@@ -416,6 +417,7 @@ func (l *lookUp) deleted(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
+			res.Cut = series.Cut
 			if res.Occurrences = list; len(list) == 0 {
 				res.Gone = withoutText(it.Gone)
 			}
@@ -487,6 +489,7 @@ func (l *lookUp) oneOf(ctx context.Context, i int, o *cache.Object) error {
 		if list, err = series.Named(ctx, ref, l.day, l.bounds); err != nil || len(list) == 0 {
 			return err
 		}
+		res.Cut = series.Cut
 	case !l.req.None:
 		series, alone := l.series(o)
 		if !alone {
@@ -496,6 +499,7 @@ func (l *lookUp) oneOf(ctx context.Context, i int, o *cache.Object) error {
 			if list, err = series.Within(ctx, calendar.Window{}, l.bounds); err != nil || len(list) == 0 {
 				return err
 			}
+			res.Cut = series.Cut
 		}
 	}
 	if l.req.None {

@@ -5345,7 +5345,8 @@ type OccurrencesItem struct {
 	// no original start + 1 if that is a date.
 	Occurrences   []int64 `protobuf:"zigzag64,9,rep,packed,name=occurrences,proto3" json:"occurrences,omitempty"`
 	Excluded      bool    `protobuf:"varint,10,opt,name=excluded,proto3" json:"excluded,omitempty"`
-	By            []byte  `protobuf:"bytes,11,opt,name=by,proto3" json:"by,omitempty"` // of what is excluded: who wrote the object last
+	By            []byte  `protobuf:"bytes,11,opt,name=by,proto3" json:"by,omitempty"`    // of what is excluded: who wrote the object last
+	Cut           bool    `protobuf:"varint,12,opt,name=cut,proto3" json:"cut,omitempty"` // more occurrences than one answer has
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5455,6 +5456,13 @@ func (x *OccurrencesItem) GetBy() []byte {
 		return x.By
 	}
 	return nil
+}
+
+func (x *OccurrencesItem) GetCut() bool {
+	if x != nil {
+		return x.Cut
+	}
+	return false
 }
 
 type SyncRequest struct {
@@ -7337,7 +7345,7 @@ const file_dwp_proto_rawDesc = "" +
 	"\x03rid\x18\x02 \x01(\v2\x17.factotum.dwp.v1.MomentR\x03rid\x12\x14\n" +
 	"\x05scope\x18\x03 \x01(\rR\x05scope\"K\n" +
 	"\x11OccurrencesAnswer\x126\n" +
-	"\x05items\x18\x01 \x03(\v2 .factotum.dwp.v1.OccurrencesItemR\x05items\"\x8b\x03\n" +
+	"\x05items\x18\x01 \x03(\v2 .factotum.dwp.v1.OccurrencesItemR\x05items\"\x9d\x03\n" +
 	"\x0fOccurrencesItem\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x03R\x05index\x122\n" +
 	"\afailure\x18\x02 \x01(\v2\x18.factotum.dwp.v1.FailureR\afailure\x125\n" +
@@ -7350,7 +7358,8 @@ const file_dwp_proto_rawDesc = "" +
 	"\voccurrences\x18\t \x03(\x12R\voccurrences\x12\x1a\n" +
 	"\bexcluded\x18\n" +
 	" \x01(\bR\bexcluded\x12\x0e\n" +
-	"\x02by\x18\v \x01(\fR\x02by\"\xde\x01\n" +
+	"\x02by\x18\v \x01(\fR\x02by\x12\x10\n" +
+	"\x03cut\x18\f \x01(\bR\x03cut\"\xde\x01\n" +
 	"\vSyncRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x1a\n" +
 	"\bcalendar\x18\x02 \x01(\fR\bcalendar\x12\x14\n" +
