@@ -44,13 +44,7 @@ type site struct {
 
 func newSite(b *testing.B) *site {
 	b.Helper()
-	dir := b.TempDir()
-	s := &site{program: filepath.Join(dir, "calserver"), dir: filepath.Join(dir, "data")}
-	build := exec.Command("go", "build", "-o", s.program, "factotum/cmd/calserver")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		b.Fatalf("%v\n%s", err, out)
-	}
+	s := &site{program: buildProgram(b), dir: filepath.Join(b.TempDir(), "data")}
 	s.start(b)
 	return s
 }
