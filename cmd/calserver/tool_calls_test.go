@@ -34,8 +34,8 @@ func TestCsimportCalls(t *testing.T) {
 		{"-c jdoe restore " + file, exitUsage, `"restore" is not a command`},
 		{"-z", exitUsage, "-z"},
 		{"-q -v -c jdoe calendar " + file, exitUsage, "exclude each other"},
-		{"-c jdoe calendar " + file + "x", exitNothing, "no such file"},
-		{"-c jdoe calendar " + dir + "/a.xml", exitNothing, "no such file"},
+		{"-c jdoe calendar " + file + "x", exitNothing, "there is no"},
+		{"-c jdoe calendar " + dir + "/a.xml", exitNothing, "there is no"},
 		{"-C " + dir + "/none.conf -c jdoe calendar " + file, exitNothing, "none.conf"},
 		{"calendar " + file + " -c jdoe -C " + dir + "/none.conf", exitNothing, "none.conf"},
 	} {

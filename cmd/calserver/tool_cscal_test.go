@@ -18,6 +18,7 @@ import (
 func testPeople(t *testing.T, users ...string) (*directory.Directory, *directory.Editor, *config.Config) {
 	t.Helper()
 	cfg := config.Default()
+	cfg.Data = t.TempDir()
 	cfg.Directory.Type, cfg.Directory.LDIF = "ldif", filepath.Join(t.TempDir(), "people.ldif")
 	cfg.Domain.Default = "example.com"
 	if err := directory.NewLDIF(cfg.Directory.LDIF, "example.com"); err != nil {
@@ -102,6 +103,8 @@ func TestCscal(t *testing.T) {
 		{[]string{"disable"}, "y\n", 0, []string{"bert: disabled"}},
 		{[]string{"-q", "enable"}, "", 0, nil},
 		{[]string{"-o", "bert", "list"}, "", 0, []string{"bert\t\n"}},
+		{[]string{"-O", "list"}, "", 0, nil},
+		{[]string{"-O", "-o", "bert", "list"}, "", 2, []string{"-O stands alone"}},
 		{[]string{"delete"}, "", 2, []string{"delete which"}},
 		{[]string{"frob", "x"}, "", 2, []string{`"frob" is not a command`}},
 	} {
@@ -118,6 +121,55 @@ func TestCscal(t *testing.T) {
 		}
 		if step.code == 0 && step.says == nil && out.Len() > 0 && step.args[0] == "-q" {
 			t.Errorf("cscal %q says %s", step.args, &out)
+		}
+	}
+}
+
+// What belongs to those who are not in the directory is listed, and with -O alone.
+func TestCscalOrphans(t *testing.T) {
+	people, ed, cfg := testPeople(t, "anna", "bert", "carl")
+	be := testBackend(t, people)
+	be.cfg = cfg
+	call := func(code int, typed string, args ...string) string {
+		t.Helper()
+		var out bytes.Buffer
+		got := cscal(t.Context(), args, stdio{strings.NewReader(typed), &out, &out},
+			func(*calOptions) (*backend, *directory.Directory, error) { return be, people, nil })
+		if got != code {
+			t.Errorf("cscal %q: exit %d\n%s", args, got, &out)
+		}
+		return out.String()
+	}
+	for _, id := range []string{"anna", "bert", "bert:more", "carl"} {
+		call(0, "", "-n", "", "create", id)
+	}
+	if err := ed.Delete("bert"); err != nil {
+		t.Fatal(err)
+	}
+	if err := ed.SetEnabled("carl", false); err != nil {
+		t.Fatal(err)
+	}
+	if err := people.Refresh(); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct{ call, says string }{
+		{"list", "anna\t\nbert\t\nbert:more\t\ncarl\t\n"},
+		{"-O list", "bert\t\nbert:more\t\n"},
+		{"-O disable", "bert: disabled\nbert:more: disabled\n"},
+		{"-q -O enable", ""},
+		{"-O delete", "bert\nbert:more\nDelete all 2 calendars of those who are not in the directory and all that is in them? (y/n) bert: deleted\nbert:more: deleted\n"},
+		{"list", "anna\t\ncarl\t\n"},
+	} {
+		if out := call(0, "y\n", strings.Fields(step.call)...); !strings.HasSuffix(out, step.says) {
+			t.Errorf("cscal %s: %s", step.call, out)
+		}
+	}
+	call(1, "", "-O", "delete")
+	out := call(0, "", "-v", "list")
+	for _, row := range []string{"owner ", "other owners", "description", "categories", "components", "time zone", "color", "order", "charset", "language",
+		"double booking", "free/busy", "objects        0", "created", "last modified", "sync token", "access"} {
+		if strings.Count(out, "\n  "+row) != 2 {
+			t.Errorf("-v list has no %q of both:\n%s", row, out)
 		}
 	}
 }

@@ -97,6 +97,7 @@ func TestCsuser(t *testing.T) {
 	do(1, "nobody is not in the directory", "", "list", "nobody")
 
 	do(0, "tchang: disabled", "", "disable", "tchang")
+	do(0, "tchang\tTony Chang\ttchang@sesta.com\tdisabled\n", "", "list")
 	login(false, "tchang", "typed-one")
 	do(1, "may not use", "", "check", "tchang")
 	do(0, "tchang: enabled", "", "enable", "tchang")
@@ -119,9 +120,14 @@ func TestCsuser(t *testing.T) {
 	if _, err := be.CreateCalendar(t.Context(), be.who, calendar.CreateCalendarRequest{Calendar: calendar.Calendar{ID: "tchang:more"}, DefaultACL: true}); err != nil {
 		t.Fatal(err)
 	}
-	do(1, "not confirmed", "n\n", "delete", "tchang")
+	do(1, "Delete the user tchang? With it these calendars, for good: tchang (1 object). (y/n) csuser: not confirmed", "n\n", "delete", "tchang")
 	login(true, "tchang", "typed-one")
-	do(0, "1 other calendar stays", "y\n", "delete", "tchang")
+	out := do(0, "1 other calendar stays", "y\n", "delete", "tchang")
+	if m := regexp.MustCompile(`what was in the calendars is in (\S+)`).FindStringSubmatch(out); m == nil {
+		t.Error(out)
+	} else if list, err := os.ReadDir(filepath.Join(m[1], "calendar")); err != nil || len(list) != 1 || !strings.HasPrefix(m[1], filepath.Join(cfg.Data, "deleted", "tchang-")) {
+		t.Errorf("%s: %v %v", m[1], list, err)
+	}
 	login(false, "tchang", "typed-one")
 	if _, err := be.Calendar(t.Context(), be.who, "tchang"); calendar.KindOf(err) != calendar.NoCalendar {
 		t.Errorf("the default calendar: %v", err)
@@ -132,7 +138,13 @@ func TestCsuser(t *testing.T) {
 	do(1, "calendars of an earlier tchang, tchang:more among them", "", "--generate", "create", "TChang")
 	login(false, "tchang", "typed-one")
 	do(0, "made", "", "-y", "long enough 1", "--with-calendars", "create", "tchang")
-	do(0, "tchang:more: deleted", "y\n", "--with-calendars", "delete", "tchang")
+	tooltest.Import(t, be, "tchang:more", "a.ics", tooltest.Calendar(tooltest.Event("1", "A")))
+	data := cfg.Data
+	cfg.Data = secret // a file: nothing can be written there
+	do(1, "nothing was deleted, since no copies could be written", "y\n", "--with-calendars", "delete", "tchang")
+	login(true, "tchang", "long enough 1")
+	cfg.Data = data
+	do(0, "With it these calendars, for good: tchang:more (1 object).", "y\n", "--with-calendars", "--no-copies", "delete", "tchang")
 	if _, err := be.Calendar(t.Context(), be.who, "tchang:more"); calendar.KindOf(err) != calendar.NoCalendar {
 		t.Errorf("the other calendar is left: %v", err)
 	}
@@ -140,6 +152,95 @@ func TestCsuser(t *testing.T) {
 	do(0, "deleted", "y\n", "delete", "tchang")
 	do(0, "", "", "-q", "reset", "bert")
 	do(1, "tchang is not in the directory", "", "-q", "delete", "tchang")
+}
+
+// A user is made in the domain that his id names.
+func TestCsuserTakesTheDomain(t *testing.T) {
+	people, _, cfg := testPeople(t)
+	text, err := os.ReadFile(cfg.Directory.LDIF)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(cfg.Directory.LDIF, append(text, `
+dn: o=sesta.com,o=usergroup
+objectClass: organization
+objectClass: inetDomain
+objectClass: icsCalendarDomain
+o: sesta.com
+sunPreferredDomain: sesta.com
+`...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	be := testBackend(t, people)
+	for _, step := range []struct {
+		code int
+		says string
+		args string
+	}{
+		{0, "eve: made", "create eve@example.com"},
+		{0, "tchang@sesta.com: made", "create TChang@Sesta.com"},
+		{0, "tchang@sesta.com", "list tchang@sesta.com"},
+		{0, "kim@sesta.com: made", "-d sesta.com create kim"},
+		{0, "jo@sesta.com: made", "-d sesta.com create jo@sesta.com"},
+		{2, "jo@sesta.com is not in the domain example.com", "-d example.com create jo@sesta.com"},
+		{1, "the directory has no such domain", "create eve@elsewhere.org"},
+		{2, "is no user id", "create @sesta.com"},
+		{1, "the id is taken", "create tchang@sesta.com"},
+	} {
+		code, out := csuserStep(t, cfg, be, "", append([]string{"-y", "long enough 1"}, strings.Fields(step.args)...)...)
+		if strings.HasPrefix(step.args, "list") {
+			code, out = csuserStep(t, cfg, be, "", strings.Fields(step.args)...)
+		}
+		if code != step.code || !strings.Contains(out, step.says) {
+			t.Errorf("csuser %s: exit %d, want %d and %q\n%s", step.args, code, step.code, step.says, out)
+		}
+	}
+}
+
+// What an earlier user of a name left goes to another one by csuser inherit only.
+func TestCsuserInherit(t *testing.T) {
+	people, ed, cfg := testPeople(t, "dora")
+	be := testBackend(t, people)
+	home := func() error {
+		p, err := people.Person(t.Context(), "dora")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = be.Home(t.Context(), p.Actor(), calendar.HomeRequest{Owner: "dora"})
+		return err
+	}
+	if err := home(); err != nil {
+		t.Fatal(err)
+	}
+	if err := ed.Delete("dora"); err != nil {
+		t.Fatal(err)
+	}
+	if err := ed.Create(directory.NewPerson{ID: "dora"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := people.Refresh(); err != nil {
+		t.Fatal(err)
+	}
+	if err := home(); calendar.KindOf(err) != calendar.Denied {
+		t.Fatalf("the second dora is let in: %v", err)
+	}
+	for _, step := range []struct {
+		code  int
+		typed string
+		says  string
+		args  []string
+	}{
+		{1, "n\n", "not confirmed", []string{"inherit", "dora"}},
+		{1, "y\n", "nobody is not in the directory", []string{"inherit", "nobody"}},
+		{0, "y\n", "the calendars of 1 people are theirs", []string{"inherit"}},
+	} {
+		if code, out := csuserStep(t, cfg, be, step.typed, step.args...); code != step.code || !strings.Contains(out, step.says) {
+			t.Errorf("csuser %q: exit %d\n%s", step.args, code, out)
+		}
+	}
+	if err := home(); err != nil {
+		t.Errorf("after csuser inherit: %v", err)
+	}
 }
 
 // A tool does nothing to calendars that another host serves.
@@ -190,6 +291,7 @@ userPassword: bobs-secret
 		{false, 0, "bob\tBob", []string{"list"}},
 		{false, 1, "local.enduseradmindn", []string{"disable", "bob"}},
 		{true, 0, "bob: disabled", []string{"disable", "bob"}},
+		{true, 0, "bob\tBob\t\tdisabled", []string{"list"}},
 		{true, 1, "may not use", []string{"check", "bob"}},
 		{true, 0, "bob: enabled", []string{"enable", "bob"}},
 		{true, 0, "may use", []string{"check", "bob"}},
