@@ -354,7 +354,7 @@ func TestSpecDefaults(t *testing.T) {
 		{c.HTTP.Port, 80}, {c.Store.Path, "/var/lib/factotum/csdb/calendar.db"}, {c.HTTP.TLSPort, 443}, {c.DWP.Port, 57779}, {c.Group.DoubleBook, true}, {c.HTTP.AllowProxyLogin, true},
 		{c.Deleted.Age, 518400 * time.Second}, {c.Backup.Archive.Max, 7}, {c.ENS.Topics[0].Enable, false}, {c.ENS.Port, 57997},
 		{c.Calstore.RecurrenceBound, 60}, {c.Store.Enable, true}, {c.CLD.Type, "local"}, {c.Resource.DoubleBook, false},
-		{c.HTTP.SessionTimeout, 30 * time.Minute}, {c.Lookup.MaxUsers, 200}, {c.Limits.ObjectSize, int64(10485760)},
+		{c.Auth.Delay, 300 * time.Millisecond}, {c.HTTP.SessionTimeout, 30 * time.Minute}, {c.Lookup.MaxUsers, 200}, {c.Limits.ObjectSize, int64(10485760)},
 	} {
 		if got.got != got.want {
 			t.Errorf("got %v, want %v", got.got, got.want)

@@ -233,7 +233,10 @@ func (p *Param) store(dst any, v string, dir func(*Param, string) string) {
 		*dst = n
 	case *time.Duration:
 		unit := time.Second
-		if p.Kind == Hours {
+		switch p.Kind {
+		case Millis:
+			unit = time.Millisecond
+		case Hours:
 			unit = time.Hour
 		}
 		*dst = time.Duration(n) * unit
