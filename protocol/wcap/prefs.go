@@ -216,6 +216,9 @@ func (c *call) prefEdits() (edits []calendar.PrefEdit, err error) {
 			value = strings.ReplaceAll(value, "^", ":")
 		}
 		if e.How != calendar.PrefDrop {
+			if e.Name == "icsTimezone" && value != "" && !zoned(value) {
+				return nil, SetUserprefsFailed
+			}
 			e.Values = strings.Split(value, prefSep)
 		}
 		edits = append(edits, e)

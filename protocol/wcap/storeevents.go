@@ -1,6 +1,7 @@
 package wcap
 
 import (
+	"cmp"
 	"strings"
 
 	"factotum/server/calendar"
@@ -119,10 +120,11 @@ func (s *storing) bad(msg string) error {
 func (s *storing) readZone() error {
 	name := strings.TrimSpace(s.c.p.text("tzid"))
 	for _, token := range [...]string{"X-NSCP-DTSTART-TZID", "X-NSCP-DUE-TZID", "X-NSCP-DTEND-TZID"} {
-		if name == "" {
-			_, name = xToken(s.c.p.text(token))
-			name = strings.TrimSpace(name)
+		_, told := xToken(s.c.p.text(token))
+		if told = strings.TrimSpace(told); told != "" && !zoned(told) {
+			return BadTZID
 		}
+		name = cmp.Or(name, told)
 	}
 	asked := name != ""
 	if !asked {

@@ -44,6 +44,10 @@ func TestUnknownZonesAreRefused(t *testing.T) {
 		t.Errorf("%d cases", n)
 	}
 	s.do("anna", "createcalendar.wcap?calid=z&set_calprops=1&tzid=No/Where").errno(18)
+	s.do("anna", "storeevents.wcap?calid=anna:w&uid=e&tzid=Europe/Berlin&X-NSCP-DTEND-TZID=No/Where").errno(18)
+	s.do("anna", "set_userprefs.wcap?set_attrs=icsTimezone=No/Where").errno(26)
+	s.do("anna", "set_userprefs.wcap?set_attrs=icsTimezone=Europe/Stockholm").errno(0).contains("icsTimezone:Europe/Stockholm")
+	s.do("anna", "set_userprefs.wcap?set_attrs=icsTimezone=").errno(0)
 	s.do("anna", "set_calprops.wcap?multiple=1&cal="+url.QueryEscape("calid=anna:w&tzid=No/Where")).errno(18)
 }
 

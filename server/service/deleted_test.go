@@ -22,6 +22,26 @@ func (c *counted) View(ctx context.Context, owner calendar.Owner, fn func(calend
 	return c.Store.View(ctx, owner, func(tx calendar.ReadTx) error { return fn(countedTx{tx, c}) })
 }
 
+func (c *counted) Update(ctx context.Context, owner calendar.Owner, fn func(calendar.Tx) error) error {
+	return c.Store.Update(ctx, owner, func(tx calendar.Tx) error { return fn(countedWrites{tx, c}) })
+}
+
+type countedWrites struct {
+	calendar.Tx
+	of *counted
+}
+
+func (t countedWrites) Object(cal int64, name string, data bool) (calendar.ObjectRow, bool, error) {
+	if t.of.rows++; data {
+		t.of.texts++
+	}
+	return t.Tx.Object(cal, name, data)
+}
+
+func (t countedWrites) Objects(cal int64, after string, data bool, fn func(*calendar.ObjectRow) error) error {
+	return t.Tx.Objects(cal, after, data, countedTx{t.Tx, t.of}.count(data, fn))
+}
+
 type countedTx struct {
 	calendar.ReadTx
 	of *counted
@@ -141,5 +161,34 @@ func TestWCAP_9_14_PollsCostTheirAnswer(t *testing.T) {
 		if got := ask("a clock set back", calendar.Changed, since, 8, 2); !slices.Equal(got, []string{"1"}) {
 			t.Errorf("changed: %v", got)
 		}
+	}
+}
+
+// TestWCAP_9_4_RangesCostWhatIsInThem: deleting what lies in a range looks at that,
+// and at nothing far from it; a floating time counts in its zone.
+func TestWCAP_9_4_RangesCostWhatIsInThem(t *testing.T) {
+	st := &counted{Store: calendartest.NewStore()}
+	svc := service.New(st, nil, service.Options{DefaultTZID: "Pacific/Auckland"})
+	id := provision(t, svc, anna)
+	for i := range 1000 {
+		store(t, svc, id, fmt.Sprintf("o%d.ics", i), event(fmt.Sprint(i), time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC).AddDate(0, 0, i).Format("20060102T150405Z"), ""))
+	}
+	store(t, svc, id, "floating.ics", event("floating", "20270106T003000", "")) // 5 January, 11:30 UTC
+	store(t, svc, id, "series.ics", event("series", "20260101T130000Z", "RRULE:FREQ=DAILY\r\n"))
+	st.rows, st.texts = 0, 0
+	at := func(day int) time.Time { return time.Date(2027, 1, day, 0, 0, 0, 0, time.UTC) }
+	res, err := svc.EditObject(t.Context(), anna, calendar.EditRequest{Calendar: id, Component: "VEVENT", Within: &calendar.Window{From: at(5), To: at(6)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, it := range res.Items {
+		got = append(got, fmt.Sprint(it.UID, " ", it.Removed, " ", it.Err))
+	}
+	if slices.Sort(got); !slices.Equal(got, []string{"369 true <nil>", "floating true <nil>", "series false <nil>"}) {
+		t.Errorf("deleted %v", got)
+	}
+	if st.rows > 20 || st.texts > 10 {
+		t.Errorf("%d rows and %d texts were read", st.rows, st.texts)
 	}
 }

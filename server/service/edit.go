@@ -371,14 +371,8 @@ func (x *editTx) save(obj *object.Resource, old *calendar.ObjectRow) (*calendar.
 
 // within deletes what lies completely in a window. WCAP §9.4.
 func (x *editTx) within(ctx context.Context) ([]calendar.EditItemResult, error) {
-	var names []string
 	win := *x.req.Within
-	err := x.Objects(x.row.ID, "", false, func(o *calendar.ObjectRow) error {
-		if x.editor.Component == "" && o.Component != "VJOURNAL" || o.Component == x.editor.Component {
-			names = append(names, o.Name)
-		}
-		return ctx.Err()
-	})
+	names, err := x.near(ctx, win)
 	if err != nil {
 		return nil, err
 	}
@@ -388,7 +382,8 @@ func (x *editTx) within(ctx context.Context) ([]calendar.EditItemResult, error) 
 		if err != nil {
 			return nil, err
 		}
-		if !ok || x.hides(&o) {
+		meant := x.editor.Component == "" && o.Component != "VJOURNAL" || o.Component == x.editor.Component
+		if !ok || !meant || x.hides(&o) {
 			continue
 		}
 		res, err := x.withinOne(ctx, o, win)
@@ -400,6 +395,26 @@ func (x *editTx) within(ctx context.Context) ([]calendar.EditItemResult, error) 
 		}
 	}
 	return out, nil
+}
+
+// near are the names, in order, of what may lie in a window: all that does, and
+// perhaps more. Floating times are as far from UTC as any zone is.
+func (x *editTx) near(ctx context.Context, win calendar.Window) (names []string, err error) {
+	if win.From.IsZero() && win.To.IsZero() {
+		err = x.Objects(x.row.ID, "", false, func(o *calendar.ObjectRow) error {
+			names = append(names, o.Name)
+			return ctx.Err()
+		})
+		return names, err
+	}
+	const farthest = 15 * 3600
+	from, to := win.Unix()
+	err = x.Occurrences(x.row.ID, from-farthest, to+farthest, func(o calendar.OccurrenceRow) error {
+		names = append(names, o.Name)
+		return ctx.Err()
+	})
+	slices.Sort(names)
+	return slices.Compact(names), err
 }
 
 func (x *editTx) withinOne(ctx context.Context, o calendar.ObjectRow, win calendar.Window) (*calendar.EditItemResult, error) {
