@@ -121,6 +121,11 @@ func checkConfig(ctx context.Context, given string, offline, asJSON bool, std st
 	if rep.Omitted > 0 {
 		fmt.Fprintf(std.err, "and %d more\n", rep.Omitted)
 	}
+	if cfg != nil {
+		for _, line := range cfg.SetInVain() {
+			fmt.Fprintln(std.out, line)
+		}
+	}
 	if err != nil {
 		return exitError(exitFailed)
 	}

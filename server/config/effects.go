@@ -45,14 +45,22 @@ var absences = []struct {
 	{"entries are told apart by their own object classes", []string{searchAttr + "*"}},
 }
 
-// absent says why a parameter has no effect.
-func (p *Param) absent() string {
-	for _, a := range absences {
+// absence is which of them it is; -1 where none fits.
+func (p *Param) absence() int {
+	for i, a := range absences {
 		for _, pattern := range a.names {
 			if ok, _ := path.Match(pattern, strings.ToLower(p.Name)); ok || strings.EqualFold(pattern, p.Name) {
-				return a.why
+				return i
 			}
 		}
+	}
+	return -1
+}
+
+// absent says why a parameter has no effect.
+func (p *Param) absent() string {
+	if i := p.absence(); i >= 0 {
+		return absences[i].why
 	}
 	return ""
 }
@@ -131,26 +139,7 @@ func (p *Param) neglect() *neglect {
 // all the parameters that it is about, and one warning for each of the other
 // reasons, since an ics.conf of Sun's may have a hundred such parameters.
 func (c *Config) ineffective() (out []Problem) {
-	relied := make([][]setting, len(neglects))
-	others := make([][]setting, len(absences))
-	for _, s := range c.sorted("") {
-		if s.param.Used() || c.asksForTLS(s.param) {
-			continue
-		}
-		if n := slices.IndexFunc(neglects, func(n neglect) bool { return n.about(s.param) }); n >= 0 && neglects[n].relied(c, &s) {
-			relied[n] = append(relied[n], s)
-			continue
-		}
-		if s.param.Note == "" && c.otherThanDefault(&s) {
-			i := slices.IndexFunc(absences, func(a struct {
-				why   string
-				names []string
-			}) bool {
-				return a.why == s.param.absent()
-			})
-			others[i] = append(others[i], s)
-		}
-	}
+	relied, others, _ := c.unobeyed()
 	for i, l := range relied {
 		if len(l) == 0 {
 			continue
@@ -169,6 +158,43 @@ func (c *Config) ineffective() (out []Problem) {
 		}
 	}
 	return out
+}
+
+// SetInVain tells, in a line for each reason, of parameters without effect that
+// are set to their defaults: nothing would be another with them, so that they
+// are no problem.
+func (c *Config) SetInVain() (lines []string) {
+	_, _, same := c.unobeyed()
+	for i, l := range same {
+		if len(l) > 0 {
+			lines = append(lines, fmt.Sprintf("set to the default or off, and without effect, since %s (%d): %s", absences[i].why, len(l), names(l)))
+		}
+	}
+	return lines
+}
+
+// unobeyed sorts what is set and has no effect: by what is relied on, and the
+// others by why, those set to something else than the default first.
+func (c *Config) unobeyed() (relied, others, same [][]setting) {
+	relied = make([][]setting, len(neglects))
+	others, same = make([][]setting, len(absences)), make([][]setting, len(absences))
+	for _, s := range c.sorted("") {
+		if s.param.Used() || c.asksForTLS(s.param) {
+			continue
+		}
+		if n := slices.IndexFunc(neglects, func(n neglect) bool { return n.about(s.param) }); n >= 0 && neglects[n].relied(c, &s) {
+			relied[n] = append(relied[n], s)
+			continue
+		}
+		i := s.param.absence()
+		switch {
+		case !c.otherThanDefault(&s):
+			same[i] = append(same[i], s)
+		case s.param.Note == "":
+			others[i] = append(others[i], s)
+		}
+	}
+	return relied, others, same
 }
 
 const withoutEffect = "set, but without effect in this server, since "
