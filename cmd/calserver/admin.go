@@ -130,9 +130,13 @@ func (a *adminServer) listen() error {
 			break
 		}
 	}
-	ln, err := net.Listen("tcp", net.JoinHostPort(host, port))
+	n, err := strconv.Atoi(port)
 	if err != nil {
-		return fmt.Errorf("listen for metrics (factotum.admin.listen): %w", err)
+		return fmt.Errorf("read factotum.admin.listen: %q is no port", port)
+	}
+	ln, err := listenTCP(host, n, "factotum.admin.listen", "factotum.admin.listen")
+	if err != nil {
+		return err
 	}
 	a.addr = ln.Addr()
 	mux := http.NewServeMux()

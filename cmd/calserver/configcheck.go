@@ -131,8 +131,8 @@ func (h *hostCheck) ports() {
 	if h.running {
 		return
 	}
-	try := func(host string, port int, param string) {
-		ln, err := listenHTTP(host, port, param)
+	try := func(host string, port int, param, addrParam string) {
+		ln, err := listenTCP(host, port, param, addrParam)
 		if err != nil {
 			h.add(config.Error, param, "%s", plain.Error(err))
 			return
@@ -140,17 +140,17 @@ func (h *hostCheck) ports() {
 		ln.Close()
 	}
 	if c.HTTP.Enable {
-		try(c.HTTP.Listen, c.HTTP.Port, "service.http.port")
+		try(c.HTTP.Listen, c.HTTP.Port, "service.http.port", "service.http.listenaddr")
 		if tlsServed(&c.HTTP) && c.HTTP.TLSPort != c.HTTP.Port {
-			try(c.HTTP.Listen, c.HTTP.TLSPort, "service.http.ssl.port")
+			try(c.HTTP.Listen, c.HTTP.TLSPort, "service.http.ssl.port", "service.http.listenaddr")
 		}
 	}
 	if c.DWP.Enable {
-		try(c.DWP.Listen, c.DWP.Port, "service.dwp.port")
+		try(c.DWP.Listen, c.DWP.Port, "service.dwp.port", "service.dwp.listenaddr")
 	}
 	if host, port, err := net.SplitHostPort(c.Admin.Listen); err == nil {
 		if n, err := strconv.Atoi(port); err == nil {
-			try(host, n, "factotum.admin.listen")
+			try(host, n, "factotum.admin.listen", "factotum.admin.listen")
 		}
 	}
 }
@@ -258,7 +258,10 @@ func (h *hostCheck) people(ctx context.Context) {
 	people, err := directory.Open(opt)
 	if err != nil {
 		param := "factotum.directory.ldif.path"
-		if opt.LDIF == "" {
+		switch {
+		case strings.Contains(err.Error(), "authfilter"):
+			param = "local.user.authfilter"
+		case opt.LDIF == "":
 			param = "local.ugldaphost"
 		}
 		h.add(config.Error, param, "%s", plain.Error(err))

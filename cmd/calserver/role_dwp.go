@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net"
-	"strconv"
 
 	"factotum/protocol/dwp"
 	"factotum/server/config"
@@ -42,11 +40,8 @@ func openDWPRole(ctx context.Context, p *process) (running, error) {
 		}()
 		return nil
 	}
-	address := net.JoinHostPort(cfg.DWP.Listen, strconv.Itoa(cfg.DWP.Port))
-	ln, err := net.Listen("tcp", address)
-	if err != nil {
-		err = fmt.Errorf("listen for front ends on %s (service.dwp.listenaddr, service.dwp.port): %w", address, err)
-	} else {
+	ln, err := listenTCP(cfg.DWP.Listen, cfg.DWP.Port, "service.dwp.port", "service.dwp.listenaddr")
+	if err == nil {
 		err = serve(ln, dwpFiles(cfg))
 	}
 	if err == nil && cfg.DWP.Socket != "" {

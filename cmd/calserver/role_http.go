@@ -233,7 +233,7 @@ func tlsServed(h *config.HTTP) bool { return h.TLSEnable && h.CertFile != "" }
 func (s *httpService) listen(cfg *config.Config, ln net.Listener) (err error) {
 	h := &cfg.HTTP
 	if ln == nil {
-		if ln, err = listenHTTP(h.Listen, h.Port, "service.http.port"); err != nil {
+		if ln, err = listenTCP(h.Listen, h.Port, "service.http.port", "service.http.listenaddr"); err != nil {
 			return err
 		}
 	}
@@ -242,7 +242,7 @@ func (s *httpService) listen(cfg *config.Config, ln net.Listener) (err error) {
 	if !tlsServed(h) {
 		return nil
 	}
-	if ln, err = listenHTTP(h.Listen, h.TLSPort, "service.http.ssl.port"); err != nil {
+	if ln, err = listenTCP(h.Listen, h.TLSPort, "service.http.ssl.port", "service.http.listenaddr"); err != nil {
 		return err
 	}
 	s.addrs = append(s.addrs, ln.Addr())
@@ -253,8 +253,8 @@ func (s *httpService) listen(cfg *config.Config, ln net.Listener) (err error) {
 	return nil
 }
 
-// listenHTTP opens a port; the error says what to do where that fails.
-func listenHTTP(host string, port int, param string) (net.Listener, error) {
+// listenTCP opens a port; the error says what to do where that fails.
+func listenTCP(host string, port int, param, addrParam string) (net.Listener, error) {
 	address := net.JoinHostPort(host, strconv.Itoa(port))
 	ln, err := net.Listen("tcp", address)
 	switch {
@@ -265,7 +265,7 @@ func listenHTTP(host string, port int, param string) (net.Listener, error) {
 	case errors.Is(err, syscall.EACCES):
 		return nil, fmt.Errorf("no permission to listen on %s: ports below 1024 need root or CAP_NET_BIND_SERVICE; or choose another port in %s", address, param)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return nil, fmt.Errorf("%s is not an address of this host: see service.http.listenaddr", address)
+		return nil, fmt.Errorf("%s is not an address of this host: see %s", address, addrParam)
 	}
 	return nil, fmt.Errorf("listen on %s: %w", address, err)
 }

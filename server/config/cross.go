@@ -43,7 +43,7 @@ func (c *Config) cross() []Problem {
 		add(Error, "service.dwp.ssl.keyfile", "expected both service.dwp.ssl.certfile and service.dwp.ssl.keyfile, or neither")
 	}
 	if c.DWP.Enable && (!c.DWP.TLS || c.DWP.CertFile == "" || c.DWP.CAFile == "") && !loopback(c.DWP.Listen) {
-		add(Warning, "service.dwp.ssl.certfile", "without certfile, keyfile and cafile csdwpd serves loopback and unix sockets only")
+		add(Error, "service.dwp.ssl.certfile", "without certfile, keyfile and cafile csdwpd serves loopback and unix sockets only: name them, or set service.dwp.listenaddr = \"127.0.0.1\"")
 	}
 	if c.CLD.Type == "directory" && c.DWP.Default == "" && len(c.DWP.BackEnds) == 0 {
 		add(Warning, "caldb.cld.type", "is directory, but there is no back end: set caldb.dwp.server.<host>.ip and caldb.dwp.server.default")

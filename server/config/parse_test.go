@@ -260,7 +260,7 @@ func TestCrossChecks(t *testing.T) {
 		`local.ugldaphost = "localhost"`:                                                             "warning: local.ugldapbasedn",
 		`service.http.ssl.certfile = "a.pem"`:                                                        "error: service.http.ssl.keyfile",
 		`service.dwp.ssl.keyfile = "a.pem"`:                                                          "error: service.dwp.ssl.keyfile",
-		`service.dwp.enable = "yes"`:                                                                 "warning: service.dwp.ssl.certfile: without",
+		`service.dwp.enable = "yes"`:                                                                 "error: service.dwp.ssl.certfile: without",
 		`caldb.cld.type = "directory"`:                                                               "warning: caldb.cld.type: is directory, but",
 		`caldb.dwp.server.default = "a.example.com"`:                                                 "caldb.dwp.server.default: a.example.com has no parameter caldb.dwp.server.a.example.com.ip",
 		`caldb.dwp.server.a.example.com.port = "1"`:                                                  "warning: caldb.dwp.server.a.example.com.port: has no effect",

@@ -86,7 +86,14 @@ func system(err error) string {
 		about = filepath.Dir(about)
 		return with("the disk is full: there is no room in ", "", "the disk is full")
 	case syscall.ENOENT:
+		if file != nil && strings.HasPrefix(file.Op, "mkdir") {
+			return about + " cannot be made"
+		}
 		return with("there is no ", "", "")
+	case syscall.ENOTDIR:
+		return with("there is no directory above ", "", "")
+	case syscall.EADDRINUSE:
+		return with("another program listens on ", " already", "")
 	case syscall.EROFS:
 		return with("the disk of ", " is read-only", "the disk is read-only")
 	case syscall.EACCES, syscall.EPERM:
