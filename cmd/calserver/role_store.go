@@ -142,30 +142,30 @@ func modelOptions(cfg *config.Config, log *slog.Logger) (service.Options, error)
 // publicURL is what clients reach this server by, where ics.conf says so;
 // else addresses in objects are paths.
 func publicURL(cfg *config.Config) string {
-	if h := sourceHost(cfg.HTTP.TLSSourceURL); h != "" {
-		return "https://" + h
-	}
-	if h := sourceHost(cfg.HTTP.SourceURL); h != "" {
-		return "http://" + h
+	for _, v := range []struct{ scheme, url string }{{"https", cfg.HTTP.TLSSourceURL}, {"http", cfg.HTTP.SourceURL}} {
+		if scheme, host := sourceURL(v.url); host != "" {
+			return cmp.Or(scheme, v.scheme) + "://" + host
+		}
 	}
 	return ""
 }
 
-// sourceHost is the host and port of a sourceurl, which may be written as a URL.
-func sourceHost(v string) string {
-	if _, rest, ok := strings.Cut(v, "://"); ok {
-		v = rest
+// sourceURL takes a sourceurl apart, which is a host and port, or a URL.
+func sourceURL(v string) (scheme, host string) {
+	v = strings.TrimSpace(v)
+	if before, after, ok := strings.Cut(v, "://"); ok {
+		scheme, v = strings.ToLower(before), after
 	}
-	host, _, _ := strings.Cut(strings.TrimSpace(v), "/")
-	return host
+	host, _, _ = strings.Cut(v, "/")
+	return scheme, host
 }
 
 // publicHosts are the names that clients reach this server by, where ics.conf
 // says so.
 func publicHosts(cfg *config.Config) (hosts []string) {
 	for _, v := range []string{cfg.HTTP.TLSSourceURL, cfg.HTTP.SourceURL} {
-		if h := sourceHost(v); h != "" {
-			hosts = append(hosts, h)
+		if _, host := sourceURL(v); host != "" {
+			hosts = append(hosts, host)
 		}
 	}
 	return hosts

@@ -64,7 +64,7 @@ var httpParams = []Param{
 	used("service.http.ipsecurity", Bool, "no", "A session may only be used from the address that logged in.", func(c *Config) any { return &c.HTTP.IPSecurity }),
 	accepted("service.dnsresolveclient", Bool, "no", "Resolve the addresses of clients."),
 	used("service.http.calendarhostname", String, "", "Host name in URLs of pages; empty is the one asked for.", func(c *Config) any { return &c.HTTP.CalendarHost }, idle()),
-	used("service.http.sourceurl", String, "", "Host and port that clients reach this server by, where a proxy is in front: those in URLs, and in addresses that clients send.", func(c *Config) any { return &c.HTTP.SourceURL }),
+	used("service.http.sourceurl", String, "", "Host and port that clients reach this server by, or a URL with them, where a proxy is in front: those in URLs, and in addresses that clients send.", func(c *Config) any { return &c.HTTP.SourceURL }),
 	used("service.http.uidir.path", String, "html", "Web pages; empty serves protocols only.", func(c *Config) any { return &c.HTTP.UIDir }, idle()),
 	used("service.http.logaccess", Bool, "no", "Write the access log.", func(c *Config) any { return &c.HTTP.LogAccess }),
 	accepted("service.http.commandlog", Bool, "no", "Log commands, for debugging."),
