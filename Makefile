@@ -12,10 +12,10 @@ WHOLE = factotum/cmd/calserver factotum/cmd/calserver/acceptance factotum/cmd/ca
 all: build
 
 build:
-	go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/calserver ./cmd/calserver
+	go build -v -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/calserver ./cmd/calserver
 
 run:
-	go run ./cmd/calserver quickstart
+	go run -v ./cmd/calserver quickstart
 
 check: packages format vet staticcheck race generated
 

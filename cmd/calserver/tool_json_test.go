@@ -24,6 +24,8 @@ type interrupting struct {
 	calendar.Backend
 	t *testing.T
 	n int
+
+	noticed <-chan struct{} // where the context of a call does not tell
 }
 
 func (b *interrupting) press(ctx context.Context) {
@@ -35,6 +37,7 @@ func (b *interrupting) press(ctx context.Context) {
 	}
 	select {
 	case <-ctx.Done():
+	case <-b.noticed:
 	case <-time.After(time.Minute):
 		b.t.Fatal("nobody noticed")
 	}
@@ -74,7 +77,7 @@ func TestInterrupted(t *testing.T) {
 	folder, file := filepath.Join(t.TempDir(), "out")+"/", filepath.Join(t.TempDir(), "a.ics")
 	export := func(n int, target string) func(context.Context, *tool) error {
 		return func(ctx context.Context, tl *tool) error {
-			return tl.export(ctx, &backend{Backend: &interrupting{src, t, n}, who: tooltest.Admin}, "anna", target)
+			return tl.export(ctx, &backend{Backend: &interrupting{Backend: src, t: t, n: n}, who: tooltest.Admin}, "anna", target)
 		}
 	}
 	run("anna: 2 objects in "+folder+"\n", "", export(2, folder))
@@ -89,14 +92,14 @@ func TestInterrupted(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return tl.migrate(ctx, &migrate.Migration{Client: c, Backend: &interrupting{dst, t, 1}, Who: tooltest.Admin, Owner: "ben", Dir: t.TempDir()})
+		return tl.migrate(ctx, &migrate.Migration{Client: c, Backend: &interrupting{dst, t, 1, ctx.Done()}, Who: tooltest.Admin, Owner: "ben", Dir: t.TempDir()})
 	})
 	run("x: 1 of 7 owners were done\n", "", func(ctx context.Context, tl *tool) error {
 		f := tl.far("x")
 		f.of = 7
 		f.next("anna")
 		f.next("ben")
-		(&interrupting{nil, t, 1}).press(ctx)
+		(&interrupting{t: t, n: 1}).press(ctx)
 		return f.end(ctx, ctx.Err())
 	})
 	r, w, err := os.Pipe() // nobody answers a question
@@ -107,7 +110,7 @@ func TestInterrupted(t *testing.T) {
 	var errs bytes.Buffer
 	tl := newTool("tool", "", stdio{r, &errs, &errs})
 	if code := tl.run(t.Context(), []string{"x"}, func(ctx context.Context, _ []string) error {
-		go (&interrupting{nil, t, 1}).press(ctx)
+		go (&interrupting{t: t, n: 1}).press(ctx)
 		return tl.confirm(ctx, "Really?")
 	}); code != 130 || errs.String() != "Really? (y/n) \ntool: interrupted\n" {
 		t.Errorf("exit %d\n%s", code, &errs)

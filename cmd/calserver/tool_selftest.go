@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -31,7 +32,7 @@ func init() {
 				if user == "" {
 					return errors.New("selftest needs --user")
 				}
-				trust, err := trustOf(ca)
+				trust, err := trustOf(ca, std.in)
 				if err != nil {
 					return err
 				}
@@ -70,18 +71,24 @@ func init() {
 		f := c.Flags()
 		f.StringVar(&user, "user", "", "log-in name")
 		f.StringVar(&file, "password-file", "", "file whose first line is the password, - is standard input; otherwise it is asked for")
-		f.StringVar(&ca, "ca", "", "PEM file with the authority of the server's certificate")
+		f.StringVar(&ca, "ca", "", "PEM file with the authority of the server's certificate, - is standard input")
 		f.BoolVar(&plain, "plain", false, "send the password without TLS to another host")
 		return t.reportFlags(c)
 	})
 }
 
-// trustOf reads a file with authorities; "" means the system's.
-func trustOf(file string) (*tls.Config, error) {
+// trustOf reads a file with authorities, "-" from stdin; "" means the system's.
+func trustOf(file string, stdin io.Reader) (*tls.Config, error) {
 	if file == "" {
 		return nil, nil
 	}
-	pem, err := os.ReadFile(file)
+	var pem []byte
+	var err error
+	if file == "-" {
+		pem, err = io.ReadAll(io.LimitReader(stdin, 1<<20))
+	} else {
+		pem, err = os.ReadFile(file)
+	}
 	if err != nil {
 		return nil, err
 	}

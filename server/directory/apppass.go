@@ -57,6 +57,10 @@ type appRecord struct {
 	AppPassword
 	hash [sha256.Size]byte
 	used atomic.Int64 // unix seconds, not yet in the file
+
+	// whose is the entry of who used it first, where it was made before the
+	// directory's entries were noted; not yet in the file.
+	whose atomic.Pointer[string]
 }
 
 // lastUse is the last use that this process saw, or the zero time.
@@ -204,6 +208,7 @@ func (a *AppPasswords) take(list []AppPassword, st stamp) {
 		hex.Decode(r.hash[:], []byte(p.Hash)) // checked when read
 		if old := a.byID[p.ID]; old != nil {
 			r.used.Store(old.used.Load())
+			r.whose.Store(old.whose.Load())
 		}
 		byID[p.ID] = r
 	}
@@ -356,10 +361,26 @@ func (a *AppPasswords) check(token string) (user calendar.UserID, id string, ok 
 func (a *AppPasswords) entry(id string) string {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	if r := a.byID[id]; r != nil {
+	r := a.byID[id]
+	switch {
+	case r == nil:
+		return ""
+	case r.Entry != "":
 		return r.Entry
 	}
+	if whose := r.whose.Load(); whose != nil {
+		return *whose
+	}
 	return ""
+}
+
+// isOf notes for whom an app password is that was made before entries were noted.
+func (a *AppPasswords) isOf(id, entry string) {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	if r := a.byID[id]; r != nil && r.Entry == "" && entry != "" {
+		r.whose.CompareAndSwap(nil, &entry)
+	}
 }
 
 func (a *AppPasswords) generation() uint64 { return a.gen.Load() }
@@ -381,23 +402,29 @@ func (a *AppPasswords) used(id string, now time.Time) {
 	}
 }
 
-// flush writes uses that the file does not have.
+// flush writes what was noted of uses and the file does not have.
 func (a *AppPasswords) flush() error {
-	used := map[string]time.Time{}
+	used, whose := map[string]time.Time{}, map[string]string{}
 	a.mu.RLock()
 	for id, r := range a.byID {
 		if u := r.lastUse(); u.After(r.LastUsed) {
 			used[id] = u
 		}
+		if w := r.whose.Load(); w != nil && r.Entry == "" {
+			whose[id] = *w
+		}
 	}
 	a.mu.RUnlock()
-	if len(used) == 0 {
+	if len(used)+len(whose) == 0 {
 		return nil
 	}
 	return a.update(func(list []AppPassword) ([]AppPassword, error) {
 		for i := range list {
 			if u, ok := used[list[i].ID]; ok && u.After(list[i].LastUsed) {
 				list[i].LastUsed = u
+			}
+			if w, ok := whose[list[i].ID]; ok && list[i].Entry == "" {
+				list[i].Entry = w
 			}
 		}
 		return list, nil

@@ -78,10 +78,24 @@ func TestAppPasswordsAreNotInherited(t *testing.T) {
 	}
 	mustLogin(t, l, "anna", token, here)
 	mustLogin(t, l, "anna", early, here)
+	if err := l.AppPasswords().flush(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := OpenAppPasswords(l.AppPasswords().path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	for _, p := range again.List("anna") {
+		if p.Entry != "ldif-entryuuid:1" {
+			t.Errorf("%q is of %q", p.Label, p.Entry)
+		}
+	}
 	writeFile(t, opt.LDIF, text("2"))
 	if err := d.Refresh(); err != nil {
 		t.Fatal(err)
 	}
 	mustFail(t, l, "anna", token, here)
+	mustFail(t, l, "anna", early, here)
 	mustLogin(t, l, "anna", "one", here)
 }

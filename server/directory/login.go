@@ -401,6 +401,7 @@ func (l *Logins) byApp(ctx context.Context, key loginKey, user, password string)
 	if err != nil || p.ID != owner || !p.Active || p.Kind != calendar.Individual || !calendar.SameEntry(l.apps.entry(app), p.Entry) {
 		return calendar.Person{}, false
 	}
+	l.apps.isOf(app, p.Entry)
 	l.keep(key, p, nil, app, seen)
 	return p, true
 }

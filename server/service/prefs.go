@@ -17,13 +17,16 @@ func (s *Service) Prefs(ctx context.Context, who calendar.Actor, owner calendar.
 	}
 	prefs := map[string]string{}
 	err := s.store.View(ctx, owner, func(tx calendar.ReadTx) error {
-		row, _, err := tx.Home()
-		if err != nil {
-			return err
+		if claimOn(who, owner, "") != settled {
+			row, _, err := tx.Home()
+			if err != nil {
+				return err
+			}
+			if claimOn(who, owner, row.Entry) == foreign {
+				return s.inherited(owner)
+			}
 		}
-		if claimOn(who, owner, row.Entry) == foreign {
-			return s.inherited(owner)
-		}
+		var err error
 		prefs, err = tx.Prefs()
 		return err
 	})

@@ -6,6 +6,7 @@ package importer
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -154,18 +155,20 @@ func (im *Importer) piece(ctx context.Context, file string, x *revised, text []b
 }
 
 // Flush stores what is pending. An error means that the store cannot take
-// anything: the items are reported as refused for that reason.
+// anything: the items are reported as refused for that reason. Where ctx ends,
+// what is on its way is waited for, so that the report says what is stored.
 func (im *Importer) Flush(ctx context.Context) error {
-	if len(im.pending) == 0 {
-		return nil
+	if len(im.pending) == 0 || ctx.Err() != nil {
+		return ctx.Err()
 	}
+	going := context.WithoutCancel(ctx)
 	req := calendar.PutObjectsRequest{Calendar: im.Calendar, Replace: !im.Keep}
 	for _, p := range im.pending {
 		req.Items = append(req.Items, calendar.PutItem{Name: p.name, Data: p.data})
 	}
-	res, err := im.Store.PutObjects(ctx, im.Who, req)
+	res, err := im.Store.PutObjects(going, im.Who, req)
 	if err == nil {
-		err = im.renamed(ctx, req, res)
+		err = im.renamed(going, req, res)
 	}
 	for i, p := range im.pending {
 		it := p.it
@@ -191,7 +194,7 @@ func (im *Importer) Flush(ctx context.Context) error {
 		im.done(it)
 	}
 	im.pending, im.size = im.pending[:0], 0
-	return err
+	return cmp.Or(err, ctx.Err())
 }
 
 // renamed stores what was refused for its name under another one: it is there
