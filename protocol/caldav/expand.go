@@ -1,6 +1,7 @@
 package caldav
 
 import (
+	"iter"
 	"net/http"
 	"strconv"
 
@@ -158,7 +159,8 @@ func writeStatus(mw *dav.Writer, code int) {
 }
 
 // deadHrefs are the resources that a dead property of s names: the DAV:href
-// elements in it that are of this server. ok is false if it has none.
+// elements in it, at any depth, that are of this server. ok is false if it has
+// none.
 func (s *subject) deadHrefs(name dav.Name) (list []target, ok bool) {
 	for i := range s.dead {
 		if d := &s.dead[i]; d.Local != name.Local || d.Space != name.Space {
@@ -168,12 +170,9 @@ func (s *subject) deadHrefs(name dav.Name) (list []target, ok bool) {
 		if err != nil {
 			return nil, false
 		}
-		for n := range value.Children() {
-			if n.Name != dav.D("href") {
-				continue
-			}
+		for text := range hrefsIn(value) {
 			ok = true
-			if path, err := s.rq.decodeHref(n.TrimText()); err == nil {
+			if path, err := s.rq.decodeHref(text); err == nil {
 				if t, err := s.rq.locate(path); err == nil {
 					list = append(list, t)
 				}
@@ -181,6 +180,24 @@ func (s *subject) deadHrefs(name dav.Name) (list []target, ok bool) {
 		}
 	}
 	return list, ok
+}
+
+// hrefsIn ranges over the texts of the DAV:href elements below a node.
+func hrefsIn(n *dav.Node) iter.Seq[string] {
+	return func(yield func(string) bool) { eachHref(n, yield) }
+}
+
+func eachHref(n *dav.Node, yield func(string) bool) bool {
+	for c := range n.Children() {
+		if c.Name == dav.D("href") {
+			if !yield(c.TrimText()) {
+				return false
+			}
+		} else if !eachHref(c, yield) {
+			return false
+		}
+	}
+	return true
 }
 
 // hrefs are the resources that a property of s names; ok is false for a

@@ -580,7 +580,7 @@ func TestRFC3253_3_8_DeadProperties(t *testing.T) {
 	s.do("ben", "MKCALENDAR", "/dav/calendars/ben/secret/", mkcalendar("<D:displayname>Secret</D:displayname>")).is(201)
 	s.do("ben", "ACL", "/dav/calendars/ben/secret/", xmlHead("D:acl")+"</D:acl>").is(200)
 	dead := "<t:links xmlns:t='urn:t'>A<D:href>/dav/principals/ben/</D:href><D:href>http://cal.example.com" + annasCal + "</D:href><D:href>/dav/calendars/ben/secret/</D:href>" +
-		"<D:href>http://other.example.com/</D:href><D:href>mailto:x@example.com</D:href></t:links><t:text xmlns:t='urn:t'>no link</t:text><D:details1><D:href>/dav/principals/anna/</D:href></D:details1>"
+		"<t:more><t:most><D:href>/dav/principals/carl/</D:href></t:most></t:more><D:href>http://other.example.com/</D:href><D:href>mailto:x@example.com</D:href></t:links><t:text xmlns:t='urn:t'>no link</t:text><D:details1><D:href>/dav/principals/anna/</D:href></D:details1>"
 	expand := xmlHead("D:expand-property") + `<D:property name="links" namespace="urn:t"><D:property name="displayname"/></D:property>` +
 		`<D:property name="text" namespace="urn:t"><D:property name="displayname"/></D:property><D:property name="details1"><D:property name="resourcetype"/></D:property></D:expand-property>`
 	var rows []letter
@@ -588,6 +588,7 @@ func TestRFC3253_3_8_DeadProperties(t *testing.T) {
 		s.do("anna", "PROPPATCH", path, patch(dead)).is(207).contains("200 OK")
 		rows = append(rows, letter{path, "anna", "REPORT", path, expand, nil, 207, "", []string{
 			"<D:href>/dav/principals/ben/</D:href><D:propstat><D:prop><D:displayname>Ben</D:displayname>",
+			"<D:href>/dav/principals/carl/</D:href><D:propstat><D:prop><D:displayname>Carl</D:displayname>",
 			"<D:href>" + annasCal + "</D:href><D:propstat><D:prop><D:displayname>",
 			"<D:href>/dav/calendars/ben/secret/</D:href><D:status>HTTP/1.1 404",
 			"no link", "<D:resourcetype><D:principal/></D:resourcetype>",

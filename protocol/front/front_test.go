@@ -131,7 +131,7 @@ func TestRoutes(t *testing.T) {
 	}
 	s := serve(t, Options{WCAP: name("wcap")}, name("dav"))
 	for _, c := range []struct{ method, path, want string }{
-		{"PROPFIND", "/dav/", "dav PROPFIND"}, {"REPORT", "/dav/calendars/a/b/", "dav REPORT"}, {"MKCALENDAR", "/dav/x", "dav MKCALENDAR"},
+		{"PROPFIND", "/dav/", "dav PROPFIND"}, {"REPORT", "/dav/calendars/a/b/", "dav REPORT"}, {"MKCALENDAR", "/dav/x", "dav MKCALENDAR"}, {"MKCALENDAR", "/x/", "dav MKCALENDAR"}, {"MKCOL", "/x/y/", "dav MKCOL"},
 		{"PROPFIND", "/", "dav PROPFIND"}, {"OPTIONS", "/", "dav OPTIONS"}, {"PROPFIND", "/principals/", "dav PROPFIND"},
 		{"GET", "/.well-known/caldav", "dav GET"}, {"PROPFIND", "/.well-known/caldav", "dav PROPFIND"},
 		{"GET", "/login.wcap", "wcap GET"}, {"POST", "/", "wcap POST"}, {"POST", "/wcap/login.wcap", "wcap POST"},

@@ -56,6 +56,11 @@ func (s *Server) routes() http.Handler {
 			dav.ServeHTTP(w, req)
 			return
 		}
+		// Who would make a calendar somewhere else is told where it can be made.
+		if req.Method == "MKCALENDAR" || req.Method == "MKCOL" {
+			dav.ServeHTTP(w, req)
+			return
+		}
 		r.ServeHTTP(w, req)
 	})
 }
