@@ -116,7 +116,7 @@ func loginOptions(cfg *config.Config, log *slog.Logger) directory.LoginOptions {
 	a := &cfg.Auth
 	limits := directory.NewLimits(a.MaxFailures, a.FailWindow, a.Wait, a.MaxWait)
 	opt := directory.LoginOptions{CacheTTL: a.CacheTTL, CacheBytes: a.CacheBytes, Recheck: a.Recheck, Workers: a.Workers,
-		Limits: &limits, Pause: a.LoginPause, Delay: max(a.Delay, 1), Log: log}
+		Limits: &limits, Pause: a.LoginPause, Delay: max(min(a.Delay, a.MaxDelay), 1), Log: log}
 	if a.CacheSize == 0 || a.CacheTTL == 0 {
 		opt.CacheTTL = -1
 	}

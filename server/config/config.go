@@ -171,6 +171,7 @@ type Auth struct {
 	Wait         time.Duration // first wait
 	MaxWait      time.Duration // longest wait
 	Delay        time.Duration // until a failed login is answered
+	MaxDelay     time.Duration // bounds Delay
 	AppPasswords bool
 	PasswordFile string // hashes of app passwords and of users in LDIF
 }

@@ -39,7 +39,6 @@ var absences = []struct {
 		"service.wcap.allowchangepassword"}},
 	{"that is the service manager's, or not needed", []string{"local.server?id", "local.install*", "local.instanc*", "local.watcher.*", "service.http.tmpdir",
 		"service.http.attachdir.path"}},
-	{"what grows with failed logins is the wait that clients are told of: see factotum.login.wait", []string{"factotum.login.maxdelay"}},
 	{"logs are written at once", []string{"logfile.buffersize", "logfile.flushinterval"}},
 	{"there is an access log, and metrics", []string{"service.http.commandlog*", "service.dnsresolveclient", "service.monitor.*", "logfile.monitor.*"}},
 	{"entries are told apart by their own object classes", []string{searchAttr + "*"}},

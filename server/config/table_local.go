@@ -104,7 +104,7 @@ var authParams = []Param{
 	used("factotum.login.wait", Seconds, "2", "First wait after failed logins; each is twice the one before.", func(c *Config) any { return &c.Auth.Wait }, atLeast(1)),
 	used("factotum.login.maxwait", Seconds, "900", "Longest wait after failed logins.", func(c *Config) any { return &c.Auth.MaxWait }, atLeast(1)),
 	used("factotum.login.delay", Millis, "300", "When a failed login is answered, or a multiple of it, so that the time does not tell why it failed.", func(c *Config) any { return &c.Auth.Delay }),
-	accepted("factotum.login.maxdelay", Seconds, "3", "Pause of earlier releases before a failed login was answered."),
+	used("factotum.login.maxdelay", Seconds, "3", "Bounds factotum.login.delay, of which it is the older form: 0 answers at once.", func(c *Config) any { return &c.Auth.MaxDelay }),
 	used("factotum.apppasswords", Bool, "yes", "Users may have app passwords (csuser app-password).", func(c *Config) any { return &c.Auth.AppPasswords }),
 	used("factotum.apppasswords.path", Path, "app-passwords", "File with the hashes of app passwords, below the data directory.", func(c *Config) any { return &c.Auth.PasswordFile }),
 }

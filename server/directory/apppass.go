@@ -44,7 +44,8 @@ type AppPasswords struct {
 	now  func() time.Time
 
 	gen     atomic.Uint64 // changes when passwords come or go
-	reading sync.Mutex    // one reads a changed file
+	watched watched
+	reading sync.Mutex // one reads a changed file
 	mu      sync.RWMutex
 	byID    map[string]*appRecord
 	seen    stamp
@@ -89,7 +90,7 @@ func OpenAppPasswords(path string, log *slog.Logger) (*AppPasswords, error) {
 		log = slog.New(slog.DiscardHandler)
 	}
 	a := &AppPasswords{
-		path: path, log: log, now: time.Now, byID: map[string]*appRecord{},
+		path: path, log: log, now: time.Now, byID: map[string]*appRecord{}, watched: watched{fresh: freshly},
 		stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	if err := a.reload(); err != nil {
@@ -120,6 +121,7 @@ func (a *AppPasswords) watch() {
 
 // poll reads a changed file; whoever comes meanwhile waits for that.
 func (a *AppPasswords) poll() {
+	defer a.watched.looked(time.Now())
 	now, err := stampOf(a.path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return
@@ -155,6 +157,13 @@ func (a *AppPasswords) Close() error {
 // look is poll for those who are about to let somebody in: what csuser did a
 // moment ago counts. It costs one look at the file's date.
 func (a *AppPasswords) look() { a.poll() }
+
+// glance is look, unless that was done just now.
+func (a *AppPasswords) glance(now time.Time) {
+	if a.watched.due(now) {
+		a.look()
+	}
+}
 
 func (a *AppPasswords) reload() error {
 	list, st, err := readAppFile(a.path)

@@ -62,14 +62,14 @@ func (l *Logins) Stands(ctx context.Context, id calendar.UserID, credential stri
 		if l.apps == nil {
 			return false
 		}
-		l.apps.look()
+		l.apps.glance(l.opt.Now())
 		return s.active && l.apps.exists(app, id)
 	}
 	return s.active && (credential == "" || s.credential == "" || credential == s.credential)
 }
 
 func (l *Logins) standing(ctx context.Context, id calendar.UserID) (standing, error) {
-	l.dir.src.look()
+	l.dir.src.glance(l.opt.Now())
 	if e := l.dir.src.principal(id); e != nil {
 		return l.standingOf(ctx, e)
 	}

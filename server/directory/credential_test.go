@@ -14,6 +14,9 @@ import (
 func TestCredentialOfFile(t *testing.T) {
 	d := annaDirectory(t)
 	one, two := logins(t, d, LoginOptions{}), logins(t, open(t, Options{LDIF: d.opt.LDIF, DefaultDomain: "sesta.com"}), LoginOptions{})
+	for _, l := range []*Logins{one, two} {
+		l.dir.src.(*ldifSource).watched.fresh, l.apps.watched.fresh = 0, 0
+	}
 	ctx := t.Context()
 	write := func(password, status string) {
 		t.Helper()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -36,8 +37,9 @@ type source interface {
 	// source cannot know (LDAP).
 	generation() uint64
 	// look makes sure that generation tells of what changed before; it does
-	// nothing where the source cannot know.
+	// nothing where the source cannot know. glance may be some milliseconds late.
 	look()
+	glance(now time.Time)
 	ping(ctx context.Context) error
 	close() error
 }

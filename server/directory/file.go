@@ -4,7 +4,30 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync/atomic"
+	"time"
 )
+
+// watched remembers when a file was looked at last: to ask the system for its
+// date costs as much as a tenth of a small request.
+type watched struct {
+	fresh time.Duration // so long a look is good
+	last  atomic.Int64  // Unix time in ns
+}
+
+// freshly is how long a look is good for those who are remembered. csuser takes
+// longer to end after it has changed a file.
+const freshly = 2 * time.Millisecond
+
+// due tells whether it is time to look again; by another clock than ours, as
+// tests have, it always is.
+func (w *watched) due(now time.Time) bool {
+	since := time.Duration(now.UnixNano() - w.last.Load())
+	return since < 0 || since >= w.fresh
+}
+
+// looked notes a look that was begun then.
+func (w *watched) looked(begun time.Time) { w.last.Store(begun.UnixNano()) }
 
 // replaceFile writes a file so that it is there whole or not at all, also
 // after a power cut: temporary file, sync, rename, sync of the folder. Mode

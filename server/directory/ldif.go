@@ -23,6 +23,8 @@ type ldifSource struct {
 	path string
 	snap atomic.Pointer[snapshot]
 
+	watched watched
+
 	mu      sync.Mutex // over refresh
 	held    *os.File   // the file that snap came from: open, no later file gets its inode number
 	taken   stamp      // of that file
@@ -51,7 +53,7 @@ type snapshot struct {
 }
 
 func openLDIF(d *Directory) (*ldifSource, error) {
-	s := &ldifSource{d: d, path: d.opt.LDIF, stop: make(chan struct{}), done: make(chan struct{})}
+	s := &ldifSource{d: d, path: d.opt.LDIF, watched: watched{fresh: freshly}, stop: make(chan struct{}), done: make(chan struct{})}
 	d.src = s
 	if err := s.load(); err != nil {
 		return nil, err
@@ -80,6 +82,13 @@ func (s *ldifSource) watch(every time.Duration) {
 // file's date.
 func (s *ldifSource) look() { s.changed(false) }
 
+// glance is look, unless that was done just now.
+func (s *ldifSource) glance(now time.Time) {
+	if s.watched.due(now) {
+		s.look()
+	}
+}
+
 // poll is look, and takes a file that was written in place (same inode) when it
 // looks the same twice, lest half of it be taken.
 func (s *ldifSource) poll() { s.changed(true) }
@@ -87,6 +96,7 @@ func (s *ldifSource) poll() { s.changed(true) }
 func (s *ldifSource) changed(inPlace bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	defer s.watched.looked(time.Now())
 	now, err := stampOf(s.path)
 	switch {
 	case err != nil:

@@ -173,7 +173,7 @@ func (l *Logins) Login(ctx context.Context, user, password string, from Client) 
 	p, err := l.login(ctx, user, password, from.Addr)
 	if why := Why(err); why != "" {
 		l.told.warn(ctx, l.opt.Now(), addressKey(from.Addr), "log-in failed", "user", shown(user), "remote", addrText(from.Addr),
-			"via", from.Via, "agent", shown(from.Agent), "why", why)
+			"via", from.Via, "agent", calendar.Agent(from.Agent), "why", why)
 	}
 	return p, err
 }
@@ -523,8 +523,8 @@ func (l *Logins) keep(key loginKey, p calendar.Person, e *entry, app string, at 
 // remembered answers from memory. It looks again at the directory when that
 // has changed (LDIF), or when the last look is Recheck ago (LDAP).
 func (l *Logins) remembered(ctx context.Context, key loginKey, user string) (calendar.Person, bool) {
-	r, ok := l.cache.get(key)
-	if !ok {
+	r, checked := l.cache.get(key)
+	if r == nil {
 		return calendar.Person{}, false
 	}
 	now := l.opt.Now()
@@ -533,9 +533,9 @@ func (l *Logins) remembered(ctx context.Context, key loginKey, user string) (cal
 		return calendar.Person{}, false
 	}
 	if r.app != "" {
-		l.apps.look()
+		l.apps.glance(now)
 	}
-	l.dir.src.look()
+	l.dir.src.glance(now)
 	at := l.seen()
 	if r.app != "" {
 		if at.apps != r.seen.apps && !l.apps.exists(r.app, r.id) {
@@ -547,14 +547,15 @@ func (l *Logins) remembered(ctx context.Context, key loginKey, user string) (cal
 	switch {
 	case at.dir != 0 && at == r.seen:
 		if e := l.dir.src.principal(r.id); e != nil {
-			p, err := l.account(ctx, e)
-			return p, err == nil && p.Active
+			if p := e.person.Load(); p != nil {
+				return *p, p.Active
+			}
 		}
-	case at.dir == 0 && at == r.seen && (now.Sub(r.checked) < l.opt.Recheck || !l.cache.looking(key, r.checked, now)):
+	case at.dir == 0 && at == r.seen && (now.Sub(checked) < l.opt.Recheck || !l.cache.looking(key, checked, now)):
 		return *r.person, true // or another request is looking
 	}
-	r.seen = at
-	return l.again(ctx, r, user)
+	next := rememberedLogin{key: r.key, id: r.id, entry: r.entry, person: r.person, stamp: r.stamp, app: r.app, until: r.until, seen: at, octets: r.octets}
+	return l.again(ctx, next, user)
 }
 
 // again looks whether a remembered log-in still holds. While LDAP does not

@@ -159,6 +159,44 @@ func TestLoginSeesTheFileChange(t *testing.T) {
 	mustLogin(t, l, "anna", "two", here)
 }
 
+// What another process does to the file counts at the next use, without any
+// poll, for passwords and app passwords that are remembered.
+func TestRememberedLoginsGoByTheFile(t *testing.T) {
+	d := annaDirectory(t)
+	src := count(d)
+	l := logins(t, d, LoginOptions{})
+	src.source.(*ldifSource).watched.fresh, l.apps.watched.fresh = 0, 0
+	others, err := OpenAppPasswords(AppPasswordsPath(d.opt.LDIF), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer others.Close()
+	app, token, err := others.Create("anna", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		mustLogin(t, l, "anna", "one", here)
+		mustLogin(t, l, "anna", token, here)
+	}
+	if err := others.Revoke("anna", app.ID); err != nil {
+		t.Fatal(err)
+	}
+	mustFail(t, l, "anna", token, here)
+	writeFile(t, d.opt.LDIF, fmt.Sprintf(annaFile, cheapHash("two"), "active"))
+	mustFail(t, l, "anna", "one", here)
+	mustLogin(t, l, "anna", "two", here)
+	writeFile(t, d.opt.LDIF, fmt.Sprintf(annaFile, cheapHash("two"), "inactive"))
+	mustFail(t, l, "anna", "two", here)
+	w := watched{fresh: time.Hour}
+	if w.looked(time.Now()); w.due(time.Now()) {
+		t.Error("a look just now is not good")
+	}
+	if w.looked(time.Now().Add(-2 * time.Hour)); !w.due(time.Now()) {
+		t.Error("a look long ago is good")
+	}
+}
+
 func TestLoginSeesTheLDAPEntryChange(t *testing.T) {
 	s := ldaptest.Start(t, people(t, func(p string) string { return p }))
 	d, c := open(t, ldapOptions(s)), newClock()
@@ -479,7 +517,7 @@ func TestLoginsAtOnceAreOneCheck(t *testing.T) {
 	if n := src.checks.Load(); n < 2 || n > 9 {
 		t.Errorf("%d checks", n)
 	}
-	if _, ok := l.cache.get(key); !ok {
+	if r, _ := l.cache.get(key); r == nil {
 		t.Error("not remembered")
 	}
 }
@@ -579,7 +617,7 @@ func TestRememberedLoginsAreBounded(t *testing.T) {
 	if octets > most || n < most/2/int(headOctets) {
 		t.Errorf("%d remembered in %d octets", n, octets)
 	}
-	if _, ok := c.get(c.key("9999", "x")); !ok {
+	if r, _ := c.get(c.key("9999", "x")); r == nil {
 		t.Error("the last is forgotten")
 	}
 	c.put(rememberedLogin{key: c.key("9999", "x"), octets: headOctets}) // in the place of the other
@@ -587,7 +625,7 @@ func TestRememberedLoginsAreBounded(t *testing.T) {
 		t.Errorf("%d remembered after the same one again, %d before", again, n)
 	}
 	c.put(rememberedLogin{key: c.key("huge", "x"), octets: most + 1})
-	if _, ok := c.get(c.key("huge", "x")); ok {
+	if r, _ := c.get(c.key("huge", "x")); r != nil {
 		t.Error("one that is larger than the room is remembered")
 	}
 	c.forget("")

@@ -79,17 +79,17 @@ func (c *loginCache) key(user, password string) (k loginKey) {
 	return k
 }
 
-// get returns a copy of what is remembered.
-func (c *loginCache) get(k loginKey) (rememberedLogin, bool) {
+// get returns what is remembered, nil if nothing is, and when it was looked at
+// last.
+func (c *loginCache) get(k loginKey) (r *rememberedLogin, checked time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	r, ok := c.byKey[k]
-	if !ok {
-		return rememberedLogin{}, false
+	if r = c.byKey[k]; r == nil {
+		return nil, checked
 	}
 	c.unlink(r)
 	c.link(r)
-	return *r, true
+	return r, r.checked
 }
 
 // put remembers a log-in, in the place of an older one of its key.
