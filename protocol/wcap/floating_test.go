@@ -69,3 +69,39 @@ func TestNamedZones(t *testing.T) {
 		}
 	}
 }
+
+// TestTimesAsTheyStand: what has no zone is shown by the clock on the wall of its
+// calendar whoever looks, a day as that day, and what ends before it begins as
+// what it is taken for everywhere.
+func TestTimesAsTheyStand(t *testing.T) {
+	s := newSite(t)
+	s.as("anna")
+	for i, c := range []struct{ lines, want string }{
+		{"DTSTART:20260328T120000\nDTEND:20260329T120000", "20260328T110000Z/20260329T100000Z"}, // over the change of clocks
+		{"DTSTART:20260328T120000\nDURATION:P1D", "20260328T110000Z/20260329T100000Z"},
+		{"DTSTART:20260328T120000\nDURATION:PT24H", "20260328T110000Z/20260329T110000Z"},
+		{"DTSTART:20260329T023000\nDTEND:20260329T033000", "20260329T013000Z/20260329T023000Z"}, // in the gap
+		{"DTSTART;VALUE=DATE:20260329\nDTEND;VALUE=DATE:20260330", "20260329/20260330"},
+		{"DTSTART;VALUE=DATE:20260329\nDTEND;VALUE=DATE:20260329", "20260329/20260330"},
+		{"DTSTART;VALUE=DATE:20260329\nDTEND;VALUE=DATE:20260301", "20260329/20260330"},
+		{"DTSTART:20260310T090000Z\nDTEND:20260310T080000Z", "20260310T090000Z/20260310T090000Z"},
+		{"DTSTART:20260310T090000Z\nDTEND:20260310T090000Z", "20260310T090000Z/20260310T090000Z"},
+		{"DTSTART;TZID=No/Where:20260310T090000\nDTEND;TZID=No/Where:20260310T100000", "20260310T080000Z/20260310T090000Z"},
+		{"DTSTART:20260310T090000Z\nDTEND;VALUE=DATE:20260311", "20260310T090000Z/20260311T000000Z"},
+		{"DTSTART;TZID=Europe/Berlin:20260310T090000\nDTEND;VALUE=DATE:20260311", "20260310T080000Z/20260310T230000Z"},
+		{"DTSTART;VALUE=DATE:20260329\nDTEND:20260330T120000Z", "20260329/20260331"},
+	} {
+		for _, series := range []string{"", "\nRRULE:FREQ=YEARLY;COUNT=2"} {
+			uid := "e" + itoa(i)
+			s.put("anna", "anna", uid+".ics", "BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:x\nBEGIN:VEVENT\nUID:"+uid+"\nDTSTAMP:20260101T000000Z\n"+c.lines+series+"\nEND:VEVENT\nEND:VCALENDAR\n")
+			for _, q := range []string{"", "&recurring=1&compressed=1", "&tzid=America/New_York"} {
+				r := s.do("anna", "fetchevents_by_id.wcap?calid=anna&uid="+uid+q).errno(0)
+				if got := r.value("DTSTART") + "/" + r.value("DTEND"); got != c.want {
+					t.Errorf("%q%s%s: %s, want %s", c.lines, series, q, got, c.want)
+				}
+			}
+		}
+	}
+	s.put("anna", "anna", "t.ics", "BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:x\nBEGIN:VTODO\nUID:t\nDTSTAMP:20260101T000000Z\nDUE;TZID=Europe/Berlin:20260328T120000\nRRULE:FREQ=DAILY;COUNT=2\nEND:VTODO\nEND:VCALENDAR\n")
+	s.do("anna", "fetchtodos_by_id.wcap?calid=anna&uid=t").errno(0).contains("DUE:20260328T110000Z", "DUE:20260329T100000Z").lacks("\nDTSTART")
+}

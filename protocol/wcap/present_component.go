@@ -113,7 +113,10 @@ func (s *shower) times(k *ical.Component, in *calendar.Occurrence) (t times) {
 		t.rid = s.date(p)
 	}
 	if in != nil {
-		t.start.at, t.end.at, t.hasEnd = in.Start, in.End, t.hasEnd || k.Name == "VEVENT"
+		if !t.start.at.IsZero() || k.Name != "VTODO" { // a task may recur by its DUE alone
+			t.start.at = in.Start
+		}
+		t.end.at, t.hasEnd = in.End, t.hasEnd || k.Name == "VEVENT"
 		if !in.RID.IsZero() {
 			t.rid = s.dateTime(in.RID)
 		}

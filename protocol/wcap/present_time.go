@@ -146,7 +146,13 @@ func (s *shower) end(k *ical.Component, start entered, allDay bool) (end entered
 	}
 	if p := k.Prop(name); p != nil {
 		if d, err := p.DateTime(); err == nil {
-			return s.entered(d), true
+			end = s.entered(d)
+			if start.zone != nil && ((d.Kind == ical.Date) != allDay || !end.at.After(start.at)) {
+				if at, ok := zone.EndOf(k, s.zones, s.float); ok {
+					end.at = at
+				}
+			}
+			return end, true
 		}
 	}
 	if start.at.IsZero() {

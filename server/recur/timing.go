@@ -77,6 +77,18 @@ func lengthOf(d ical.Duration) length {
 	return length{int64(d.NominalDays()) * daySecs, int64(d.Exact() / time.Second)}
 }
 
+// EndOf is when a component by itself is over, as its instances are: its DTEND or
+// DUE wherever those are of its start's kind and after it.
+func EndOf(c *ical.Component, zones *Zones, float Zone) (end time.Time, ok bool) {
+	t, err := readTiming(c, zones)
+	if err != nil || !t.dated() {
+		return end, false
+	}
+	zc := t.cursor(float)
+	start, _ := zc.utc(t.civ)
+	return time.Unix(t.end(t.civ, start, &zc), 0).UTC(), true
+}
+
 // dated tells whether there is anything that could recur.
 func (t *timing) dated() bool { return t.form <= formTodoOnly }
 

@@ -28,6 +28,12 @@ func Names() []string { return recur.ZoneNames() }
 // Of looks at the VTIMEZONEs of a VCALENDAR.
 func Of(cal *ical.Component) *Zones { return recur.ZonesOf(cal) }
 
+// EndOf is when a component by itself is over, for those whose DTEND or DUE is not
+// simply that: of another kind than DTSTART, or not after it.
+func EndOf(c *ical.Component, zones *Zones, floating Zone) (time.Time, bool) {
+	return recur.EndOf(c, zones, floating)
+}
+
 // NameOf is the name that a VTIMEZONE gives its zone.
 func NameOf(vtimezone *ical.Component) string { return recur.NameOf(vtimezone) }
 
