@@ -55,8 +55,13 @@ func (rq *request) getObject() error {
 // conditional tells when a resource was modified, and answers if the conditions
 // of a GET or HEAD are such that it is not sent. RFC 9110 §13.
 func (rq *request) conditional(cond dav.Conditions, tag string, modified time.Time) bool {
+	h := rq.w.Header()
 	if !modified.IsZero() {
-		rq.w.Header()["Last-Modified"] = []string{modified.UTC().Format(http.TimeFormat)}
+		h["Last-Modified"] = []string{modified.UTC().Format(http.TimeFormat)}
+	}
+	if h["Cache-Control"] == nil {
+		// Else a cache may guess by the date how long it stays fresh. RFC 9111 §4.2.2.
+		h["Cache-Control"] = noCache
 	}
 	status := cond.Check(rq.r.Method, tag, true)
 	if status == 0 {
@@ -68,7 +73,7 @@ func (rq *request) conditional(cond dav.Conditions, tag string, modified time.Ti
 	return status != 0
 }
 
-var noSniff = []string{"nosniff"}
+var noSniff, noCache = []string{"nosniff"}, []string{"no-cache"}
 
 // mediaType is the Content-Type of a GET: of calendar objects always
 // iCalendar in UTF-8, whatever was said when it was stored.

@@ -214,6 +214,8 @@ func TestRFC4791_5_3_2_1_UnsupportedData(t *testing.T) {
 		{"COPY of what is no iCalendar", "anna", "COPY", annasHome + "files/broken.ics", "", to("broken"), 403, "C:valid-calendar-data", nil, nil},
 		{"POST of XML", "anna", "POST", annasCal, "<doc/>", []string{"Content-Type: text/xml"}, 403, "C:supported-calendar-data", nil, nil},
 		{"POST in another calendar", "anna", "POST", annasCal, scale("CHINESE"), []string{"Content-Type: text/calendar"}, 403, "C:supported-rscale", nil, nil},
+		{"POST of a file", "anna", "POST", annasHome + "files/", "x", []string{"Content-Type: text/plain"}, 403, "C:supported-calendar-data", nil, nil},
+		{"which is not offered", "anna", "PROPFIND", annasHome + "files/", propfind("D:add-member"), []string{"Depth: 0"}, 207, "", []string{"404"}, nil},
 		{"supported-rscale-set of a calendar", "anna", "PROPFIND", annasCal, propfind("C:supported-rscale-set"), []string{"Depth: 0"}, 207, "",
 			[]string{"<C:supported-rscale-set><C:supported-rscale>GREGORIAN</C:supported-rscale></C:supported-rscale-set>"}, nil},
 		{"supported-rscale-set of a home", "anna", "PROPFIND", annasHome, propfind("C:supported-rscale-set"), []string{"Depth: 0"}, 207, "", []string{"GREGORIAN"}, nil},
@@ -329,6 +331,9 @@ func TestRFC9110_13_1_3_IfModifiedSince(t *testing.T) {
 			t.Fatalf("%s: Last-Modified %q", path, when)
 		}
 		since := func(d time.Duration) string { return "If-Modified-Since: " + at.Add(d).Format(http.TimeFormat) }
+		if cc := r.header.Get("Cache-Control"); cc != "no-cache" && path != file {
+			t.Errorf("%s: Cache-Control %q: how long it stays fresh is to be guessed", path, cc)
+		}
 		before := "If-Unmodified-Since: " + at.Add(-time.Second).Format(http.TimeFormat)
 		etag := "ETag of " + path
 		for _, c := range []struct {
@@ -708,6 +713,9 @@ func TestExistenceFirst(t *testing.T) {
 		{"PROPPATCH of no object", "anna", "PROPPATCH", annasCal + "none.ics", patch("<D:getetag>x</D:getetag>"), nil, 404, "", nil, nil},
 		{"PROPPATCH of nobody's home", "anna", "PROPPATCH", "/dav/calendars/nobody/", patch("<D:getetag>x</D:getetag>"), nil, 404, "", nil, nil},
 		{"PROPPATCH of nobody", "anna", "PROPPATCH", "/dav/principals/nobody/", patch("<D:displayname>x</D:displayname>"), nil, 404, "", nil, nil},
+		{"multiget of no calendar", "anna", "REPORT", annasHome + "none/", multiget([]string{"D:getetag"}, annasHome+"none/a.ics"), nil, 404, "", nil, nil},
+		{"query of no calendar", "anna", "REPORT", annasHome + "none/", query(in(march), "D:getetag"), nil, 404, "", nil, nil},
+		{"busy time of no calendar", "anna", "REPORT", annasHome + "none/", xmlHead("C:free-busy-query") + `<C:time-range start="20260310T000000Z" end="20260311T000000Z"/></C:free-busy-query>`, nil, 404, "", nil, nil},
 		{"GET of nobody", "anna", "GET", "/dav/principals/nobody/", "", nil, 404, "", nil, nil},
 		{"GET of nobody's home", "anna", "GET", "/dav/calendars/nobody/", "", nil, 404, "", nil, nil},
 		{"DELETE of nobody's home", "anna", "DELETE", "/dav/calendars/nobody/", "", nil, 404, "", nil, nil},

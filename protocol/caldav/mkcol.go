@@ -68,7 +68,7 @@ func (rq *request) mkcol() error {
 	}
 	h := rq.w.Header()
 	h.Set("Location", dav.EncodePath(calendarPath(c.ID)))
-	h.Set("Cache-Control", "no-cache") // RFC 4791 §5.3.1
+	h["Cache-Control"] = noCache // RFC 4791 §5.3.1
 	h["Content-Length"] = zeroLength
 	rq.w.WriteHeader(http.StatusCreated)
 	return nil
@@ -191,7 +191,7 @@ func componentSet(n *dav.Node, c *calendar.Calendar) *dav.Error {
 // mkcolRefused says which properties stood in the way. To a MKCALENDAR that is
 // a multistatus (RFC 4791 §5.3.1.1), to a MKCOL an element of its own (RFC 5689 §3).
 func (rq *request) mkcolRefused(changes []dav.PropChange, refused []*dav.Error) error {
-	rq.w.Header().Set("Cache-Control", "no-cache")
+	rq.w.Header()["Cache-Control"] = noCache
 	if rq.r.Method == "MKCALENDAR" {
 		mw := dav.NewMultistatus(rq.w)
 		mw.Response(rq.at.path)

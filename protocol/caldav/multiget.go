@@ -1,6 +1,7 @@
 package caldav
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 
@@ -44,6 +45,8 @@ func (rq *request) multiget(root *dav.Node) error {
 		href := hrefs[next].text
 		next++
 		switch {
+		case next == 1 && rq.at.place == atCollection && r.Ref.Calendar == rq.at.id() && errors.Is(r.Err, calendar.NoCalendar):
+			return r.Err // there is nothing to report on
 		case r.Err != nil:
 			return refuse(href, r.Err)
 		case isFile(r.Object) && rq.at.place == atObject:

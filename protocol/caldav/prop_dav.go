@@ -35,7 +35,7 @@ var davProperties = []property{
 	{name: dav.D("sync-token"), on: onHome | onCollections, get: getSyncToken},
 	{name: dav.D("quota-used-bytes"), on: onHome, get: getQuotaUsed},
 	{name: dav.D("quota-available-bytes"), on: onHome, get: getQuotaAvailable},
-	{name: dav.D("add-member"), on: onCollections, open: true, get: getAddMember},
+	{name: dav.D("add-member"), on: onCalendar, open: true, get: getAddMember},
 	{name: dav.D("resource-id"), on: onPrincipal | onCollections, get: getResourceID},
 }
 
