@@ -29,10 +29,11 @@ type pgConn struct {
 	pending []pgStatement
 	sent    int // round trips so far
 
-	limit time.Duration // of the server's silence
-	timer *time.Timer   // runs while an answer is due, and cuts
-	since atomic.Int64  // since when the server is silent, in Unix nanoseconds; 0: nothing is due
-	slow  atomic.Bool   // what is asked may take long
+	limit atomic.Int64 // of the server's silence, in nanoseconds
+	since atomic.Int64 // since when the server is silent, in Unix nanoseconds; 0: nothing is due
+	timer *time.Timer  // looks at both when it goes off
+	armed atomic.Bool  // it will
+	slow  atomic.Bool  // what is asked may take long
 }
 
 type pgStatement struct {

@@ -109,11 +109,12 @@ func (e *pgEngine) take(ctx context.Context, s *slots, owner calendar.Owner) (*p
 		}
 		return nil, &calendar.Error{Kind: calendar.Unavailable, Op: "wait for a connection", Err: err}
 	}
-	c := &pgConn{e: e, owner: owner, c: pooled.Conn(), pooled: pooled, slots: s, limit: limit}
+	c := &pgConn{e: e, owner: owner, c: pooled.Conn(), pooled: pooled, slots: s}
 	c.ctx, c.cut = context.WithCancelCause(context.WithoutCancel(ctx))
 	c.leave = context.AfterFunc(ctx, func() { c.cut(context.Cause(ctx)) })
-	c.timer = time.AfterFunc(time.Hour, func() { c.cut(errSilent) })
-	c.timer.Stop()
+	c.limit.Store(int64(limit))
+	c.armed.Store(true)
+	c.timer = time.AfterFunc(limit, c.goOff)
 	s.mu.Lock()
 	s.used[c] = true
 	s.mu.Unlock()
@@ -156,6 +157,7 @@ func (e *pgEngine) heard(owner calendar.Owner, something bool) {
 // by the pool.
 func (c *pgConn) release() {
 	c.rest()
+	c.timer.Stop()
 	c.leave()
 	if cut := context.Cause(c.ctx) == errSilent; cut || c.few() {
 		c.e.heard(c.owner, !cut)
@@ -175,15 +177,30 @@ func (c *pgConn) few() bool { return c.slots == c.e.few }
 func (c *pgConn) detach() { c.leave() }
 
 // ask begins to wait for the server, or goes on after a sign of life; rest says
-// that nothing is due.
+// that nothing is due. Both are called for each answer, so the timer is left
+// alone until it goes off.
 func (c *pgConn) ask() {
 	c.since.Store(time.Now().UnixNano())
-	c.timer.Reset(c.limit)
+	if c.armed.CompareAndSwap(false, true) {
+		c.timer.Reset(time.Duration(c.limit.Load()))
+	}
 }
 
-func (c *pgConn) rest() {
-	c.timer.Stop()
-	c.since.Store(0)
+func (c *pgConn) rest() { c.since.Store(0) }
+
+// goOff cuts a transaction whose answer is overdue.
+func (c *pgConn) goOff() {
+	c.armed.Store(false)
+	since := c.since.Load()
+	if since == 0 {
+		return // and who asks next arms it
+	}
+	left := time.Duration(c.limit.Load() - (time.Now().UnixNano() - since))
+	if left <= 0 {
+		c.cut(errSilent)
+	} else if c.armed.CompareAndSwap(false, true) {
+		c.timer.Reset(left)
+	}
 }
 
 // silence is how long the server has not said a word that is due. What may take
@@ -198,7 +215,7 @@ func (c *pgConn) silence() time.Duration {
 
 // patient says that what follows in this transaction has much to do.
 func (c *pgConn) patient() {
-	c.limit = pgLongest
+	c.limit.Store(int64(pgLongest))
 	c.slow.Store(true)
 }
 

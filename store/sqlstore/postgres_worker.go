@@ -12,10 +12,11 @@ import (
 // pgWriters is how many transactions write at a time.
 const pgWriters = 16
 
-// pgQueue has the Updates of one owner that wait. While there are any, one
-// goroutine runs them, group by group: those that wait share a transaction, so
-// that none of them meets another, and a commit serves many. Owners do not wait
-// for each other, but for a connection.
+// pgQueue has the Updates of one owner that wait. The first one runs where its
+// caller does, and those that come meanwhile after it in one goroutine, group by
+// group: those that wait share a transaction, so that none of them meets another,
+// and a commit serves many. Owners do not wait for each other, but for a
+// connection.
 type pgQueue struct {
 	e       *pgEngine
 	owner   calendar.Owner
@@ -36,17 +37,30 @@ func (e *pgEngine) update(ctx context.Context, owner calendar.Owner, fn func(cal
 	u := &update{ctx: ctx, owner: owner, fn: fn, done: make(chan struct{})}
 	e.mu.Lock()
 	q := e.queues[owner]
-	idle := q == nil
-	if idle {
+	if q == nil {
 		q = &pgQueue{e: e, owner: owner}
 		e.queues[owner] = q
+		e.mu.Unlock()
+		q.lead(u)
+		return u.err
 	}
 	q.waiting = append(q.waiting, u)
 	e.mu.Unlock()
-	if idle {
-		e.background.Go(q.run)
-	}
 	return u.await()
+}
+
+// lead runs the first update of a queue, and lets go on what has come since.
+func (q *pgQueue) lead(u *update) {
+	defer func() { // also when fn ends its goroutine
+		q.e.mu.Lock()
+		defer q.e.mu.Unlock()
+		if len(q.waiting) == 0 {
+			delete(q.e.queues, q.owner)
+			return
+		}
+		q.e.background.Go(q.run)
+	}()
+	q.commit([]*update{u})
 }
 
 // run does what waits, until nothing does.
