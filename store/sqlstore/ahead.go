@@ -11,7 +11,7 @@ import (
 
 // ahead is what a transaction has of its owner before it is asked: what the
 // callers of its updates said they would read (calendar.Need), fetched in one
-// round trip with the lock of the owner's row, under which it stays true; and
+// round trip with the owner's row, and true since nobody else writes him; and
 // what the updates make of it, one after the other. A nil one has nothing.
 type ahead struct {
 	calendars map[string]*calendar.CalendarRow // by name; nil: there is none
@@ -32,7 +32,7 @@ type fetched struct {
 	row    calendar.ObjectRow
 	body   int64
 	occ    []byte
-	props  []calendar.DeadProp
+	props  bool // it has dead properties, which few have
 }
 
 func (f *fetched) live() bool { return f.exists && f.row.Deleted.IsZero() }
@@ -161,13 +161,12 @@ func (a *ahead) setToken(token string, result []byte) {
 }
 
 const (
-	sqlAheadObjects = `SELECT ` + objectColumns + `, ` + bodyOf + `, o.occ` + fromObjects + ` AND o.name = ANY($3)`
-	sqlAheadByUID   = `SELECT ` + objectColumns + `, ` + bodyOf + `, o.occ` + fromObjects + ` AND o.uid = ANY($3) AND o.uid <> '' AND o.deleted = 0`
-	sqlAheadUIDs    = `SELECT o.uid, o.name` + fromObjects + ` AND o.uid = ANY($3) AND o.uid <> '' AND o.deleted = 0`
+	selectAhead = `SELECT ` + objectColumns + `, ` + bodyOf + `, o.occ,
+cast(EXISTS (SELECT 1 FROM props p WHERE p.owner = $1 AND p.cal = $2 AND p.name = o.name) AS INTEGER)` + fromObjects
 
-	sqlAheadUIDProps = `SELECT p.name, p.space, p.local, p.value
-FROM objects o JOIN props p ON p.owner = o.owner AND p.cal = o.cal AND p.name = o.name
-WHERE o.owner = $1 AND o.cal = $2 AND o.uid = ANY($3) AND o.uid <> '' AND o.deleted = 0` + propsOrder
+	sqlAheadObjects = selectAhead + ` AND o.name = ANY($3)`
+	sqlAheadByUID   = selectAhead + ` AND o.uid = ANY($3) AND o.uid <> '' AND o.deleted = 0`
+	sqlAheadUIDs    = `SELECT o.uid, o.name` + fromObjects + ` AND o.uid = ANY($3) AND o.uid <> '' AND o.deleted = 0`
 
 	sqlAheadTokens = `SELECT token, result FROM tokens WHERE owner = $1 AND token = ANY($2)`
 )
@@ -215,23 +214,14 @@ func (a *ahead) fetch(owner string, group []*update) (list []pgQuery) {
 		})
 		object := func(r scanner) error {
 			f := &fetched{exists: true}
-			if err := readObject(r, &f.row, &f.body, true, &f.occ); err != nil {
+			var props int64
+			if err := readObject(r, &f.row, &f.body, true, &f.occ, &props); err != nil {
 				return err
 			}
+			f.props = props != 0
 			a.objects[objectKey{p.row, f.row.Name}] = f
 			if f.live() && f.row.UID != "" {
 				a.uids[objectKey{p.row, f.row.UID}] = f.row.Name
-			}
-			return nil
-		}
-		props := func(r scanner) error {
-			var name string
-			var d calendar.DeadProp
-			if err := r.scan(&name, &d.Space, &d.Local, &d.Value); err != nil {
-				return err
-			}
-			if f := a.object(p.row, name); f != nil {
-				f.props = append(f.props, d)
 			}
 			return nil
 		}
@@ -240,14 +230,12 @@ func (a *ahead) fetch(owner string, group []*update) (list []pgQuery) {
 				a.objects[objectKey{p.row, n}] = &fetched{}
 			}
 			ask(sqlAheadObjects, args(owner, p.row, names), object)
-			ask(sqlPropsByName, args(owner, p.row, names), props)
 		}
 		if uids := unique(p.whole); len(uids) > 0 {
 			for _, n := range uids {
 				a.uids[objectKey{p.row, n}] = ""
 			}
 			ask(sqlAheadByUID, args(owner, p.row, uids), object)
-			ask(sqlAheadUIDProps, args(owner, p.row, uids), props)
 		}
 		if uids := unique(p.light); len(uids) > 0 {
 			for _, n := range uids {

@@ -71,9 +71,10 @@ func (e *pgEngine) doubt(owner calendar.Owner, pid uint32) {
 const sqlAfterLock = `SELECT change FROM owners WHERE owner = $1 FOR UPDATE`
 
 // settle waits until a session is over, so that what it was sent has been
-// committed, or never will be. Where sessions cannot be ended, and on a node to
-// which the commit of one that was is still on its way, the lock tells that its
-// transaction had on the owner's row since its first statement was answered.
+// committed, or never will be. On a node to which the commit of a session that
+// was ended is still on its way, the owner's row is locked, since the home is
+// written by every change of the model; so it is where sessions cannot be ended, from the
+// transaction's first answer on.
 func (e *pgEngine) settle(owner calendar.Owner, pid uint32) error {
 	ctx, cancel := context.WithTimeout(context.Background(), e.opts.Patience)
 	defer cancel()

@@ -162,11 +162,13 @@ func retrying(ctx context.Context, try func() error) error {
 	}
 }
 
+// Nobody but this queue writes to the owner, so his row needs no lock; only
+// where sessions cannot be ended it tells that the transaction is over: settle.
 const sqlLockHome = sqlHome + ` FOR UPDATE`
 
 // attempt runs the updates in one transaction, in two round trips where their
-// callers have said what they need: in the first it begins, locks the owner's
-// row and reads; in the second it writes and commits. An error means that the
+// callers have said what they need: in the first it begins and reads; in the
+// second it writes and commits. An error means that the
 // transaction as a whole failed; otherwise each update has its own outcome.
 //
 // An update that fails has mostly sent nothing by then, and what it would have
@@ -183,11 +185,15 @@ func (q *pgQueue) attempt(ctx context.Context, group []*update, apart bool) erro
 	}
 	defer c.release()
 	h, known := home{loaded: true}, newAhead()
-	lock := pgQuery{sqlLockHome, args(string(q.owner)), func(r scanner) error {
+	read := sqlHome
+	if e.opts.Fenced {
+		read = sqlLockHome
+	}
+	own := pgQuery{read, args(string(q.owner)), func(r scanner) error {
 		h.exists, h.stored = true, true
 		return r.scan(h.columns()...)
 	}}
-	if err := e.begin(c, append([]pgQuery{lock}, known.fetch(string(q.owner), group)...)...); err != nil {
+	if err := e.begin(c, append([]pgQuery{own}, known.fetch(string(q.owner), group)...)...); err != nil {
 		c.rollBack()
 		return err
 	}

@@ -358,7 +358,7 @@ func (t *tx) insertObject(op string, row *calendar.ObjectRow, occ []calendar.Occ
 	taken := known && holder != ""
 	switch {
 	case taken:
-	case known: // free, under the lock of the home
+	case known: // free: nobody else writes here
 		if err := t.exec(op, sqlInsertObject, values...); err != nil {
 			return err
 		}

@@ -1,10 +1,6 @@
 package sqlstore
 
-import (
-	"slices"
-
-	"factotum/server/calendar"
-)
+import "factotum/server/calendar"
 
 const (
 	sqlProps    = `SELECT space, local, value FROM props WHERE owner = $1 AND cal = $2 AND name = $3 ORDER BY space, local`
@@ -35,8 +31,8 @@ ON CONFLICT (owner, token) DO UPDATE SET made = excluded.made, result = excluded
 // Props lists the dead properties of one object, or with name "" of the
 // calendar itself, by namespace and name.
 func (t *tx) Props(cal int64, name string) ([]calendar.DeadProp, error) {
-	if f := t.ahead.object(cal, name); f != nil {
-		return slices.Clone(f.props), nil
+	if f := t.ahead.object(cal, name); f != nil && !f.props {
+		return nil, nil
 	}
 	return collect(t, "read properties", sqlProps, args(t.owner, cal, name), nil, func(r scanner, p *calendar.DeadProp) error {
 		return r.scan(&p.Space, &p.Local, &p.Value)
