@@ -16,7 +16,7 @@ o.uid, o.component, o.contenttype`
 
 	// The text is no join: PostgreSQL may choose one that walks through all texts
 	// of the owner.
-	bodyOf = `(SELECT b.data FROM bodies b WHERE b.owner = o.owner AND b.id = o.body)`
+	bodyOf = `(SELECT b.data FROM bodies b WHERE b.owner = $1 AND b.id = o.body)`
 
 	selectMeta = `SELECT ` + objectColumns + fromObjects
 	selectData = `SELECT ` + objectColumns + `, ` + bodyOf + fromObjects
