@@ -343,7 +343,7 @@ func (o *userOptions) create(ctx context.Context, ed *directory.Editor, id strin
 	o.warnPassword(owner, p.Password)
 	if be != nil && o.all {
 		if _, err := be.inherit(ctx, calendar.Owner(owner)); err != nil && calendar.KindOf(err) != calendar.NoCalendar {
-			return fmt.Errorf("%s was made, but the calendars of an earlier one could not be given to him: %w", owner, err)
+			return fmt.Errorf("%s was made, but the calendars of an earlier one could not be given to him: %s", owner, plain.Error(err))
 		}
 	}
 	return o.withPassword(owner, "made", p.Password)
@@ -472,7 +472,7 @@ func (o *userOptions) delete(ctx context.Context, cfg *config.Config, ed *direct
 	saved := ""
 	if !o.noCopies {
 		if saved, err = o.saveCopies(ctx, cfg, be, owner, gone); err != nil {
-			return fmt.Errorf("nothing was deleted, since no copies could be written (--no-copies does it without): %w", err)
+			return fmt.Errorf("nothing was deleted, since no copies could be written (--no-copies does it without): %s", plain.Error(err))
 		}
 	}
 	if err := ed.Delete(id); err != nil {

@@ -116,6 +116,13 @@ func printError(w io.Writer, tool string, err error) {
 	enc.Encode(info)
 }
 
+// printWarning is printError for what is no error.
+func printWarning(w io.Writer, tool, text string) {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.Encode(map[string]string{"tool": tool, "warning": text})
+}
+
 // wantsJSON looks for --json in a call that could not be read.
 func wantsJSON(args []string) bool {
 	for _, a := range args {

@@ -177,6 +177,7 @@ func TestJSON(t *testing.T) {
 		{"csuser -q inherit carl", 1, `there are no calendars of that name`},
 		{"csuser list nobody", 1, `nobody is not in the directory`},
 		{"csuser frob", 2, `is not a command`},
+		{"csuser", 2, `no command was given`},
 		{"csuser --frob", 2, `frob`},
 		{"csuser version", 0, `"tool":"csuser"`},
 		{"cscal -n Work -o anna create work", 0, `{"calendar":"anna:work","done":"made"}`},

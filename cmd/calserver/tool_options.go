@@ -124,6 +124,9 @@ func (t *tool) run(ctx context.Context, args []string, do func(ctx context.Conte
 		fmt.Fprint(t.std.err, t.usage)
 		return exitUsage
 	}
+	if errors.Is(err, errUsage) {
+		err = errors.New("no command was given")
+	}
 	t.complainOf(err)
 	if wrong || errors.As(err, &bad) {
 		if !t.json {
@@ -148,6 +151,16 @@ func (t *tool) complain(format string, args ...any) {
 		return
 	}
 	fmt.Fprintf(t.std.err, t.name+": "+format+"\n", args...)
+}
+
+// warn writes what is no error and deserves a look; -q suppresses it.
+func (t *tool) warn(format string, args ...any) {
+	switch {
+	case t.json:
+		printWarning(t.std.err, t.name, fmt.Sprintf(format, args...))
+	case !t.quiet:
+		fmt.Fprintf(t.std.err, t.name+": warning: "+format+"\n", args...)
+	}
 }
 
 // complainOf is complain for an error as it came.

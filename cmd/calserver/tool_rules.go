@@ -50,13 +50,13 @@ func unknownPeople(ctx context.Context, people *directory.Directory, list acl.Li
 // warnUnknown tells of such names.
 func (t *tool) warnUnknown(ctx context.Context, people *directory.Directory, list acl.List, owners []string) {
 	for _, name := range unknownPeople(ctx, people, list, owners) {
-		t.complain("warning: %s is not in the directory; whoever gets this name has the rights", name)
+		t.warn("%s is not in the directory; whoever gets this name has the rights", name)
 	}
 }
 
 // warnPassword tells of a password that is easily guessed.
 func (t *tool) warnPassword(user, secret string) {
 	if why := directory.WeakPassword(user, secret); why != "" {
-		t.complain("warning: %s: %s", user, why)
+		t.warn("%s: %s", user, why)
 	}
 }

@@ -129,6 +129,22 @@ func (w *writer) claim() (note bool, err error) {
 // HandOver gives the calendars of an owner to whom the directory has under that
 // name now, whoever left them. csuser inherit.
 func (s *Service) HandOver(ctx context.Context, owner calendar.Owner) error {
+	if err := s.lookAgain(); err != nil {
+		return err
+	}
+	return s.handOver(ctx, owner)
+}
+
+// lookAgain has the directory forget what it remembers: it may be of somebody
+// who is gone.
+func (s *Service) lookAgain() error {
+	if d, ok := s.people.(interface{ Refresh() error }); ok {
+		return wrap("look at the directory", "", d.Refresh())
+	}
+	return nil
+}
+
+func (s *Service) handOver(ctx context.Context, owner calendar.Owner) error {
 	const op = "hand over the calendars"
 	if s.people == nil {
 		return nil
@@ -162,13 +178,16 @@ func (s *Service) HandOver(ctx context.Context, owner calendar.Owner) error {
 // HandOverAll does so with everybody's, as after a move to another directory,
 // and tells with how many. Who is in no directory is left out.
 func (s *Service) HandOverAll(ctx context.Context) (n int, err error) {
+	if err := s.lookAgain(); err != nil {
+		return 0, err
+	}
 	for after := calendar.Owner(""); ; {
 		owners, err := s.store.Owners(ctx, after, 500)
 		if err != nil || len(owners) == 0 {
 			return n, wrap("hand over the calendars", "", err)
 		}
 		for _, o := range owners {
-			switch err := s.HandOver(ctx, o); calendar.KindOf(err) {
+			switch err := s.handOver(ctx, o); calendar.KindOf(err) {
 			case calendar.NotFound, calendar.NoCalendar:
 			default:
 				if err != nil {
