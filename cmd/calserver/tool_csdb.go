@@ -147,7 +147,7 @@ func (t *tool) database(ctx context.Context, cfg *config.Config, command string,
 	}
 	be, err := openStopped(ctx, cfg, t)
 	if calendar.ReasonOf(err) == calendar.Damaged && command == "check" {
-		return t.damaged(command, plain.Error(err))
+		return t.damaged(command, inspected(cfg, err))
 	}
 	if err != nil {
 		return err

@@ -24,6 +24,14 @@ func damage(cfg *config.Config) (string, error) {
 	return sqlstore.Examine(cfg.Store.Path)
 }
 
+// inspected is what is wrong with a database that SQLite does not open.
+func inspected(cfg *config.Config, err error) string {
+	if calendar.ReasonOf(err) != calendar.Damaged {
+		return plain.Error(err)
+	}
+	return sqlstore.Inspect(cfg.Store.Path)
+}
+
 // damaged reports a file that cannot be used as it is.
 func (t *tool) damaged(command, found string) error {
 	t.found("%s", found)
@@ -56,7 +64,7 @@ func (t *tool) recoverDatabase(ctx context.Context, cfg *config.Config, other, f
 		if cfg.Store.Type != "sqlite" || !ofTheFile(err) {
 			return err
 		}
-		return t.salvage(ctx, cfg, plain.Error(err))
+		return t.salvage(ctx, cfg, inspected(cfg, err))
 	}
 	closed := false
 	shut := func() {

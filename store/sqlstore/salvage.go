@@ -40,6 +40,18 @@ func Examine(path string) (string, error) {
 	return file + " is damaged: " + strings.Join(im.faults, "; "), nil
 }
 
+// Inspect says where a SQLite database is damaged that SQLite refuses to open.
+func Inspect(path string) string {
+	file, err := sqlitePath(path)
+	if err != nil {
+		return ""
+	}
+	if where := damagedPages(file); where != "" {
+		return file + " is damaged: " + where
+	}
+	return file + " is damaged"
+}
+
 // Salvaged is what came of a damaged database.
 type Salvaged struct {
 	Damage string           // what was wrong with it
@@ -153,11 +165,30 @@ func SalvageSQLite(ctx context.Context, path string, opts Options) (out *Salvage
 	return s.out, syncDir(filepath.Dir(file))
 }
 
+// damagedPages says where a database is damaged: the pages that belong to a table
+// or index and are none of a tree. "" if none is found.
+func damagedPages(path string) string {
+	im, err := openImage(path)
+	if err != nil {
+		return ""
+	}
+	defer im.close()
+	s := &salvage{im: im}
+	s.walk()
+	const most = 12
+	text := strings.Join(append(im.faults, s.faults[:min(len(s.faults), most)]...), "; ")
+	if n := len(s.faults) - most; n > 0 {
+		text += fmt.Sprintf("; and %d more", n)
+	}
+	return text
+}
+
 type salvage struct {
 	im      *image
 	out     *Salvaged
 	shapes  []*shape
 	reached map[uint32]bool
+	faults  []string
 	broken  bool                 // a tree could not be followed to its end
 	names   map[[2]string]string // index of calendars: owner, id to name
 	uids    []SalvagedObject     // index of UIDs
@@ -283,7 +314,7 @@ func (s *salvage) learn(ctx context.Context, db *sql.DB) error {
 func (s *salvage) walk() {
 	s.reached = map[uint32]bool{}
 	known := 0
-	for _, n := range s.follow(1) {
+	for _, n := range s.follow("the list of tables", 1) {
 		p, ok := s.im.page(n)
 		if !ok || p[head(n)] != tableLeaf {
 			continue
@@ -292,17 +323,20 @@ func (s *salvage) walk() {
 			if len(values) == 5 {
 				if root, ok := values[3].(int64); ok && root > 0 && root < 1<<31 {
 					known++
-					s.follow(uint32(root))
+					s.follow(fmt.Sprint(values[0], " ", values[1]), uint32(root))
 				}
 			}
 		})
-		s.broken = s.broken || bad > 0
+		if bad > 0 {
+			s.broken = true
+			s.faults = append(s.faults, fmt.Sprintf("page %d (the list of tables) has %d rows that cannot be read", n, bad))
+		}
 	}
 	s.broken = s.broken || known < len(s.shapes)
 }
 
 // follow reaches the pages of a tree.
-func (s *salvage) follow(root uint32) (pages []uint32) {
+func (s *salvage) follow(of string, root uint32) (pages []uint32) {
 	todo := []uint32{root}
 	for len(todo) > 0 {
 		n := todo[len(todo)-1]
@@ -310,6 +344,11 @@ func (s *salvage) follow(root uint32) (pages []uint32) {
 		p, ok := s.im.page(n)
 		if !ok || s.reached[n] {
 			s.broken = true
+			what := "is not there"
+			if ok {
+				what = "is in two places"
+			}
+			s.faults = append(s.faults, fmt.Sprintf("page %d (%s) %s", n, of, what))
 			continue
 		}
 		switch p[head(n)] {
@@ -318,7 +357,11 @@ func (s *salvage) follow(root uint32) (pages []uint32) {
 		case indexLeaf, tableLeaf:
 		default:
 			s.broken = true
+			s.faults = append(s.faults, fmt.Sprintf("page %d (%s) is overwritten", n, of))
 			continue
+		}
+		if bad := s.im.rows(n, p, func(int64, []any) {}); bad > 0 && of != "the list of tables" {
+			s.faults = append(s.faults, fmt.Sprintf("page %d (%s) has %d rows that cannot be read", n, of, bad))
 		}
 		s.reached[n] = true
 		pages = append(pages, n)

@@ -250,6 +250,9 @@ func (im *image) rows(n uint32, p []byte, fn func(rowid int64, values []any)) (b
 		return 0
 	}
 	count := int(binary.BigEndian.Uint16(p[head(n)+3:]))
+	if count > im.use/6 {
+		return 1 // no page has so many: it is of something else
+	}
 	offsets := im.cells(n, p)
 	bad = max(count-len(offsets), 0)
 	for _, off := range offsets {

@@ -272,10 +272,16 @@ func (e *sqliteEngine) check(ctx context.Context) error {
 			}
 			return nil
 		})
+		if damaged(err) {
+			found, err = append(found, err.Error()), nil
+		}
 		if err != nil {
 			return wrap("check the store", err)
 		}
 		if len(found) > 0 {
+			if where := damagedPages(e.path); where != "" {
+				found = []string{where} // it says more than SQLite does
+			}
 			return &calendar.Error{Kind: calendar.Internal, Reason: calendar.Damaged, Op: "check the store", Msg: damagedStore + ": " + strings.Join(found, "; ")}
 		}
 		return checkRows(c)
