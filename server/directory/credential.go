@@ -69,7 +69,7 @@ func (l *Logins) Stands(ctx context.Context, id calendar.UserID, credential stri
 }
 
 func (l *Logins) standing(ctx context.Context, id calendar.UserID) (standing, error) {
-	l.dir.src.glance(l.opt.Now())
+	l.dir.src.glance(l.opt.Now(), id)
 	if e := l.dir.src.principal(id); e != nil {
 		return l.standingOf(ctx, e)
 	}

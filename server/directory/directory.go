@@ -37,9 +37,10 @@ type source interface {
 	// source cannot know (LDAP).
 	generation() uint64
 	// look makes sure that generation tells of what changed before; it does
-	// nothing where the source cannot know. glance may be some milliseconds late.
+	// nothing where the source cannot know. glance may be some milliseconds late,
+	// and looks for what is about a user alone.
 	look()
-	glance(now time.Time)
+	glance(now time.Time, id string)
 	ping(ctx context.Context) error
 	close() error
 }

@@ -286,8 +286,8 @@ func (s *ldapSource) verify(ctx context.Context, e *entry, password string) erro
 // generation is not known: the server does not tell when entries change.
 func (s *ldapSource) generation() uint64 { return 0 }
 
-func (s *ldapSource) look()            {}
-func (s *ldapSource) glance(time.Time) {}
+func (s *ldapSource) look()                    {}
+func (s *ldapSource) glance(time.Time, string) {}
 
 func (s *ldapSource) ping(ctx context.Context) error {
 	_, _, err := s.ask(ctx, s.opt.BaseDN, ldap.ScopeBaseObject, "(objectClass=*)", []string{"1.1"}, 1)

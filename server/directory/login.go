@@ -535,7 +535,7 @@ func (l *Logins) remembered(ctx context.Context, key loginKey, user string) (cal
 	if r.app != "" {
 		l.apps.glance(now)
 	}
-	l.dir.src.glance(now)
+	l.dir.src.glance(now, r.id)
 	at := l.seen()
 	if r.app != "" {
 		if at.apps != r.seen.apps && !l.apps.exists(r.app, r.id) {
