@@ -74,7 +74,24 @@ func (c *call) prepare(w http.ResponseWriter) error {
 	if err := c.authenticate(); err != nil {
 		return err
 	}
-	return c.checkValues(c.p, c.cmd.values)
+	return c.ofAsked(c.checkValues(c.p, c.cmd.values))
+}
+
+// ofAsked makes an error one of the calendars that a request names.
+func (c *call) ofAsked(err error) error {
+	ids := c.p.ids("calid")
+	if err == nil || len(ids) == 0 || len(ids) > c.set.MaxCalids || c.name == "search_calprops" { // whose calid is a flag
+		return err
+	}
+	var list []target
+	seen := map[string]bool{}
+	for _, id := range ids {
+		if !seen[id] {
+			seen[id] = true
+			list = append(list, target{asked: id})
+		}
+	}
+	return &ofCalendars{list, err}
 }
 
 // fail answers an error with a block of its own; after the middle of an answer
@@ -87,9 +104,11 @@ func (c *call) fail(err error) {
 	if s, ok := calendar.RetryAfter(err); ok {
 		c.out.w.Header().Set("Retry-After", strconv.FormatInt(s, 10))
 	}
-	var of *ofCalendar
+	var of *ofCalendars
 	if errors.As(err, &of) {
-		c.refuse(&of.t, n)
+		for i := range of.list {
+			c.refuse(&of.list[i], n)
+		}
 		return
 	}
 	c.out.begin("PUBLISH")
@@ -97,21 +116,21 @@ func (c *call) fail(err error) {
 	c.out.end()
 }
 
-// ofCalendar is why a calendar spoils a whole answer.
-type ofCalendar struct {
-	t   target
-	err error
+// ofCalendars is why calendars have no answer, or why one spoils a whole answer.
+type ofCalendars struct {
+	list []target // not empty
+	err  error
 }
 
-func (e *ofCalendar) Error() string { return e.err.Error() }
-func (e *ofCalendar) Unwrap() error { return e.err }
+func (e *ofCalendars) Error() string { return e.err.Error() }
+func (e *ofCalendars) Unwrap() error { return e.err }
 
 // because is the error of a target, which the answer is to name.
 func (t *target) because(err error) error {
 	if err == nil || t.asked == "" && t.id == "" {
 		return err
 	}
-	return &ofCalendar{*t, err}
+	return &ofCalendars{[]target{*t}, err}
 }
 
 // own is the errno of the command's own failure.

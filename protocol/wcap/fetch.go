@@ -205,7 +205,7 @@ func compareStart(a, b *ical.Component) int {
 func (c *call) fetchByRange() error {
 	v, w, err := c.fetchParams()
 	if err != nil {
-		return err
+		return c.ofAsked(err)
 	}
 	f := &fetch{c: c, v: v, req: calendar.OccurrencesRequest{Window: w}}
 	if f.req.Invitations = c.p.flag("invitecount", false); f.req.Invitations {
@@ -225,7 +225,7 @@ func (c *call) fetchParams() (*presentation, calendar.Window, error) {
 func (c *call) fetchByLastMod() error {
 	v, w, err := c.fetchParams()
 	if err != nil {
-		return err
+		return c.ofAsked(err)
 	}
 	f := &fetch{c: c, v: v, req: calendar.OccurrencesRequest{Window: w}}
 	if !open(w) {
@@ -240,7 +240,7 @@ func (c *call) fetchByLastMod() error {
 func (c *call) fetchByAlarmRange() error {
 	v, w, err := c.fetchParams()
 	if err != nil {
-		return err
+		return c.ofAsked(err)
 	}
 	return (&fetch{c: c, v: v, req: calendar.OccurrencesRequest{Select: calendar.Alarmed, Window: w}}).run()
 }
@@ -263,7 +263,7 @@ func (c *call) fetchByAttendeeError() error {
 func (c *call) fetchDeleted() error {
 	v, w, err := c.fetchParams()
 	if err != nil {
-		return err
+		return c.ofAsked(err)
 	}
 	shown := *v
 	shown.attrset, shown.compressed, shown.states = 2, true, nil

@@ -88,7 +88,7 @@ func (c *call) fetchByID(name string) error {
 	v.events, v.todos, v.max, v.order = name == "VEVENT", name == "VTODO", 0, -1
 	list, err := c.instances()
 	if err != nil {
-		return c.own()
+		return c.ofAsked(c.own())
 	}
 	f := &fetch{c: c, v: v, req: calendar.OccurrencesRequest{Select: calendar.Named, Zone: zone.Name()}}
 	unreadable := error(nil)

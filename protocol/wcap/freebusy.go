@@ -19,7 +19,7 @@ func (c *call) getFreebusy() error {
 	out := c.outZone()
 	w, err := c.busyWindow(zone)
 	if err != nil {
-		return err
+		return c.ofAsked(err)
 	}
 	list, err := c.busyTargets()
 	if err != nil {

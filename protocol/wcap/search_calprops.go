@@ -4,6 +4,10 @@ import (
 	"factotum/server/calendar"
 )
 
+// maxOwners is how many owners a search takes from the directory that wants more
+// calendars than Settings.SearchPeople.
+const maxOwners = 10_000
+
 // searchCalprops finds calendars by calid, display name or owner. The owner's
 // name is the directory's to search, all else the back end's; it is searched for
 // as it stands, whatever searchOpts says, unless the site wants parts of it
@@ -22,7 +26,7 @@ func (c *call) searchCalprops() error {
 		if req.Owners = []calendar.Owner{}; !req.Owner {
 			req.Owners = append(req.Owners, calendar.Owner(text))
 		}
-		q := calendar.PeopleQuery{Text: text, Exact: !req.Owner || req.How == calendar.Exactly, Limit: c.set.SearchPeople}
+		q := calendar.PeopleQuery{Text: text, Exact: !req.Owner || req.How == calendar.Exactly, Limit: max(c.set.SearchPeople, min(req.Limit, maxOwners))}
 		found, _, err := c.Handler.people.Search(c.ctx, q)
 		if err != nil {
 			return err

@@ -24,17 +24,17 @@ func (c *call) deleteByID(name string) error {
 	}
 	list, err := c.instances()
 	if err != nil {
-		return c.own()
+		return t.because(c.own())
 	}
 	s := &storing{c: c, name: name}
 	if err := s.readZone(); err != nil {
-		return err
+		return t.because(err)
 	}
 	req := &calendar.EditRequest{Component: name}
 	for _, in := range list {
 		it, err := s.item(in)
 		if err != nil {
-			return err
+			return t.because(err)
 		}
 		it.Mode = calendar.EditDelete
 		req.Items = append(req.Items, it)
@@ -76,7 +76,7 @@ func (c *call) deleteByRange(name string) error {
 	zone := c.zone()
 	w, err := c.window(zone)
 	if err != nil {
-		return err
+		return c.ofAsked(err)
 	}
 	return c.each(func(t *target) error {
 		res, err := c.edit(t, &calendar.EditRequest{Component: name, Within: &w})

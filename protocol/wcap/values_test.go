@@ -276,6 +276,17 @@ func TestRefusedBlocksNameTheCalid(t *testing.T) {
 		}
 	}
 	s.post("import.wcap?calid=no/where&content-in=text/calendar&id="+s.as("ben"), "text/calendar", "BEGIN:VCALENDAR").errno(29).contains("X-NSCP-CALPROPS-NAME:no/where")
+	for q, errnos := range map[string]string{
+		"fetchcomponents_by_range.wcap?calid=anna;ben;anna&tzid=No/Where": "18 18", "fetchcomponents_by_range.wcap?calid=anna&dtstart=x": "13", "storeevents.wcap?calid=anna&tzid=No/Where": "18",
+		"storeevents.wcap?calid=anna&replace=x": "14", "deleteevents_by_id.wcap?calid=anna&uid=x&rid=y&mod=1": "6", "deleteevents_by_id.wcap?calid=anna&uid=x&rid=0&mod=9": "6", "fetchevents_by_id.wcap?calid=anna": "9",
+		"get_freebusy.wcap?calid=anna&duration=x": "39", "deletetodos_by_range.wcap?calid=anna&dtend=x": "23",
+	} {
+		r := s.do("anna", q)
+		names := strings.Join(r.values("X-NSCP-CALPROPS-NAME"), " ")
+		if r.errnos() != errnos || names != "anna" && names != "anna ben" {
+			t.Errorf("%s: errno %s of %q\n%s", q, r.errnos(), names, r.body)
+		}
+	}
 	if r := s.do("ben", "get_calprops.wcap?calid=nobody").errno(29); r.value("X-NSCP-CALPROPS-NAME") != "nobody" {
 		t.Errorf("got\n%s", r.body)
 	}
