@@ -135,7 +135,7 @@ func (m *matcher) objects(c *calendar.Calendar) error {
 	}
 	s := m.rq.objects(c.ID, c)
 	m.mw.Base(s.path)
-	_, err := m.rq.be.ListObjects(m.rq.ctx, m.rq.who, c.ID, func(o *calendar.Object) error {
+	_, err := m.rq.be.ListObjects(calendar.Fleeting(m.rq.ctx), m.rq.who, c.ID, func(o *calendar.Object) error {
 		s.member(o)
 		switch {
 		case !m.matches(s):

@@ -156,7 +156,7 @@ func (rq *request) findCollection(mw *dav.Writer, pl *plan, self, members bool) 
 	}
 	s := rq.objects(rq.at.id(), cal)
 	mw.Base(s.path)
-	c, err := rq.be.ListObjects(rq.ctx, rq.who, rq.at.id(), func(o *calendar.Object) error {
+	c, err := rq.be.ListObjects(calendar.Fleeting(rq.ctx), rq.who, rq.at.id(), func(o *calendar.Object) error {
 		return pl.member(mw, s, o)
 	})
 	if err != nil {

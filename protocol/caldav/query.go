@@ -67,7 +67,7 @@ func (rq *request) queryOne(mw *dav.Writer, pl *plan, q calendar.QueryRequest, i
 	}
 	s := rq.objects(in.ID, in.Cal)
 	mw.Base(s.path)
-	err := rq.be.Query(rq.ctx, rq.who, q, func(o *calendar.Object) error {
+	err := rq.be.Query(calendar.Fleeting(rq.ctx), rq.who, q, func(o *calendar.Object) error {
 		if limit > 0 {
 			if *left == 0 {
 				return errCut

@@ -44,7 +44,7 @@ func (rq *request) sync(root *dav.Node) error {
 	s := rq.objects(rq.at.id(), cal)
 	mw.Base(s.path)
 	req := calendar.SyncRequest{Calendar: rq.at.id(), Token: token, Limit: limit, Data: !data.None}
-	res, err := rq.be.Sync(rq.ctx, rq.who, req, func(it calendar.SyncItem) error {
+	res, err := rq.be.Sync(calendar.Fleeting(rq.ctx), rq.who, req, func(it calendar.SyncItem) error {
 		if it.Gone != nil {
 			mw.Status(http.StatusNotFound, s.path, it.Gone.Name)
 			return mw.Err()

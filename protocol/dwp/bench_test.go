@@ -1,9 +1,12 @@
 package dwp
 
 import (
+	"factotum/protocol/dwp/internal/wire"
 	"fmt"
+	"google.golang.org/protobuf/proto"
 	"strings"
 	"testing"
+	"time"
 
 	"factotum/server/calendar"
 	"factotum/server/calendar/calendartest"
@@ -53,6 +56,16 @@ func BenchmarkBackend(b *testing.B) {
 				}
 			}
 		})
+		b.Run("List1000/"+be.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				n := 0
+				_, err := be.ListObjects(b.Context(), who, "anna", func(*calendar.Object) error { n++; return nil })
+				if err != nil || n != 1000 {
+					b.Fatal(n, err)
+				}
+			}
+		})
 		b.Run("Query1000/"+be.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
@@ -64,4 +77,56 @@ func BenchmarkBackend(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkPages is what a list of a thousand objects costs to pack and to read,
+// and what it costs as messages.
+func BenchmarkPages(b *testing.B) {
+	var objs []*calendar.Object
+	for i := range 1000 {
+		uid := fmt.Sprintf("6F9619FF-8B86-D011-B42D-00CF4FC9%04d", i)
+		objs = append(objs, &calendar.Object{Calendar: "anna", Name: uid + ".ics", UID: uid, Component: "VEVENT", Change: int64(100 + i), ScheduleTag: int64(100 + i),
+			Created: time.UnixMicro(1_780_000_000_000_000 + int64(i)*1e6), Modified: time.UnixMicro(1_780_000_000_000_000 + int64(i)*1e6), Size: 700 + i%100})
+	}
+	none := func(*calendar.Object) error { return nil }
+	b.Run("Packed", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			p := newPacker(func(page *wire.Page) error { return takePageObjects(b.Context(), page, none) })
+			for _, o := range objs {
+				if err := p.object(o); err != nil {
+					b.Fatal(err)
+				}
+			}
+			if err := takePageObjects(b.Context(), p.rest(), none); err != nil {
+				b.Fatal(err)
+			}
+			p.free()
+		}
+	})
+	b.Run("Messages", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			var list batch[wire.Object]
+			list.send = func(items []*wire.Object) error {
+				text, err := proto.Marshal(&wire.ListObjectsAnswer{Objects: items})
+				if err != nil {
+					return err
+				}
+				var m wire.ListObjectsAnswer
+				if err := proto.Unmarshal(text, &m); err != nil {
+					return err
+				}
+				return takeObjects(m.Objects, none)
+			}
+			for _, o := range objs {
+				if err := list.add(toObject(o), 0); err != nil {
+					b.Fatal(err)
+				}
+			}
+			if err := list.flush(); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }

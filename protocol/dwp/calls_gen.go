@@ -166,9 +166,13 @@ func (s *service) CopyCalendar(ctx context.Context, m *wire.CopyRequest) (*wire.
 // ListObjects implements calendar.Backend.
 func (c *Client) ListObjects(ctx context.Context, who calendar.Actor, id calendar.ID, emit func(*calendar.Object) error) (res calendar.Calendar, err error) {
 	q := &wire.CalendarRequest{Actor: toActor(&who), Id: toText(id)}
+	q.Packed = true
 	var last *wire.Calendar
 	err = stream(ctx, c, "list objects", c.api.ListObjects, q, func(a *wire.ListObjectsAnswer) error {
 		last = a.Calendar
+		if err := takePageObjects(ctx, a.Page, emit); err != nil {
+			return err
+		}
 		return takeObjects(a.Objects, emit)
 	})
 	if err == nil && last == nil {
@@ -181,6 +185,15 @@ func (c *Client) ListObjects(ctx context.Context, who calendar.Actor, id calenda
 }
 
 func (s *service) ListObjects(m *wire.CalendarRequest, st grpc.ServerStreamingServer[wire.ListObjectsAnswer]) error {
+	if m.Packed {
+		p := newPacker(func(page *wire.Page) error { return st.Send(&wire.ListObjectsAnswer{Page: page}) })
+		defer p.free()
+		res, err := s.backend.ListObjects(st.Context(), fromActor(m.Actor), calendar.ID(m.Id), p.object)
+		if err != nil {
+			return err
+		}
+		return st.Send(&wire.ListObjectsAnswer{Page: p.rest(), Calendar: toCalendar(&res)})
+	}
 	var b batch[wire.Object]
 	b.send = func(items []*wire.Object) error { return st.Send(&wire.ListObjectsAnswer{Objects: items}) }
 	res, err := s.backend.ListObjects(st.Context(), fromActor(m.Actor), calendar.ID(m.Id), func(o *calendar.Object) error { return b.add(toObject(o), len(o.Data)) })
@@ -383,7 +396,11 @@ func (s *service) PatchProps(ctx context.Context, m *wire.PatchPropsRequest) (*w
 func (c *Client) Query(ctx context.Context, who calendar.Actor, req calendar.QueryRequest, emit func(*calendar.Object) error) (err error) {
 	q := toQueryRequest(&req)
 	q.Actor = toActor(&who)
+	q.Packed = true
 	err = stream(ctx, c, "query", c.api.Query, q, func(a *wire.QueryAnswer) error {
+		if err := takePageObjects(ctx, a.Page, emit); err != nil {
+			return err
+		}
 		return takeObjects(a.Objects, emit)
 	})
 	return err
@@ -392,6 +409,18 @@ func (c *Client) Query(ctx context.Context, who calendar.Actor, req calendar.Que
 func (s *service) Query(m *wire.QueryRequest, st grpc.ServerStreamingServer[wire.QueryAnswer]) error {
 	if err := checkQueryRequest(m); err != nil {
 		return err
+	}
+	if m.Packed {
+		p := newPacker(func(page *wire.Page) error { return st.Send(&wire.QueryAnswer{Page: page}) })
+		defer p.free()
+		err := s.backend.Query(st.Context(), fromActor(m.Actor), fromQueryRequest(m), p.object)
+		if err != nil {
+			return err
+		}
+		if p.rest() == nil {
+			return nil
+		}
+		return st.Send(&wire.QueryAnswer{Page: p.rest()})
 	}
 	var b batch[wire.Object]
 	b.send = func(items []*wire.Object) error { return st.Send(&wire.QueryAnswer{Objects: items}) }
@@ -429,9 +458,13 @@ func (s *service) Occurrences(m *wire.OccurrencesRequest, st grpc.ServerStreamin
 func (c *Client) Sync(ctx context.Context, who calendar.Actor, req calendar.SyncRequest, emit func(calendar.SyncItem) error) (res calendar.SyncResult, err error) {
 	q := toSyncRequest(&req)
 	q.Actor = toActor(&who)
+	q.Packed = true
 	var last *wire.SyncResult
 	err = stream(ctx, c, "sync", c.api.Sync, q, func(a *wire.SyncAnswer) error {
 		last = a.Result
+		if err := takePageItems(ctx, a.Page, emit); err != nil {
+			return err
+		}
 		return emitEach(a.Items, fromSyncItem, emit)
 	})
 	if err == nil && last == nil {
@@ -444,6 +477,15 @@ func (c *Client) Sync(ctx context.Context, who calendar.Actor, req calendar.Sync
 }
 
 func (s *service) Sync(m *wire.SyncRequest, st grpc.ServerStreamingServer[wire.SyncAnswer]) error {
+	if m.Packed {
+		p := newPacker(func(page *wire.Page) error { return st.Send(&wire.SyncAnswer{Page: page}) })
+		defer p.free()
+		res, err := s.backend.Sync(st.Context(), fromActor(m.Actor), fromSyncRequest(m), p.syncItem)
+		if err != nil {
+			return err
+		}
+		return st.Send(&wire.SyncAnswer{Page: p.rest(), Result: toSyncResult(&res)})
+	}
 	b := batch[wire.SyncItem]{}
 	b.send = func(items []*wire.SyncItem) error { return st.Send(&wire.SyncAnswer{Items: items}) }
 	res, err := s.backend.Sync(st.Context(), fromActor(m.Actor), fromSyncRequest(m), func(v calendar.SyncItem) error { return b.put(toSyncItem(&v)) })

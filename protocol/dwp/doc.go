@@ -35,7 +35,7 @@ const Port = 57779
 const (
 	maxMessage   = 64 << 20 // octets of any message
 	batchItems   = 64       // items of one message of a stream
-	batchBytes   = 64 << 10 // octets after which a message of a stream is sent
+	batchBytes   = 24 << 10 // octets after which a message of a stream is sent: beyond 32 KiB gRPC takes, and clears, a buffer of 1 MiB
 	windowBytes  = 1 << 20  // HTTP/2 flow control
 	maxNesting   = 32       // levels of filters and selections
 	maxErrorText = 2 << 10  // octets of Ref or Msg

@@ -11,7 +11,8 @@ import (
 // one transaction and, over DWP, one RPC. Every method checks rights itself
 // and fails with an *Error. Slices of results answer per item, so that one bad
 // item spoils no other. Streaming methods call emit in order; when emit fails
-// they stop and return its error. What emit receives is valid after it returns.
+// they stop and return its error. What emit receives is valid after it returns,
+// unless the context is Fleeting.
 //
 // What other packages have for each method is generated from here and from
 // dwp.proto (make calls). Lines that begin with "backend:" tell whose back end

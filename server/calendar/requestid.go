@@ -38,3 +38,15 @@ func Agent(s string) string {
 	const most = 120
 	return strings.ToValidUTF8(s[:min(len(s), most)], "?")
 }
+
+type fleetingKey struct{}
+
+// Fleeting returns a context whose caller looks at what he is called with while
+// he is called, and keeps nothing of it: the place of an object may be used for
+// the next one.
+func Fleeting(ctx context.Context) context.Context {
+	return context.WithValue(ctx, fleetingKey{}, true)
+}
+
+// IsFleeting tells whether the context is one of Fleeting.
+func IsFleeting(ctx context.Context) bool { return ctx.Value(fleetingKey{}) != nil }

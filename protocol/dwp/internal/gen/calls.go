@@ -181,9 +181,9 @@ func (c *call) arguments() (ask string, args []string, err error) {
 
 // wrapped returns the one field of the answer, items apart, that holds the
 // whole result; without it the answer has a field for each of the result's.
-func (c *call) wrapped(items string) (only reflect.StructField, ok bool) {
+func (c *call) wrapped(items ...string) (only reflect.StructField, ok bool) {
 	for _, f := range exported(c.answer) {
-		if f.Name == items {
+		if slices.Contains(items, f.Name) {
 			continue
 		}
 		if ok {
@@ -230,7 +230,7 @@ func (c *call) answers() (write, read string, err error) {
 	if c.result == nil {
 		return "&wire." + c.answer.Name() + "{}", "", nil
 	}
-	if f, ok := c.wrapped(""); ok {
+	if f, ok := c.wrapped(); ok {
 		write, read, err = c.conv.expr("res", "a."+f.Name, c.result, f.Type)
 		return fmt.Sprintf("&wire.%s{%s: %s}", c.answer.Name(), f.Name, write), read, err
 	}
@@ -252,7 +252,7 @@ func (c *call) unary(ask string, args []string) error {
 			c.f("_, err = unary(ctx, c, %q, %s, c.api.%s, q)\nreturn err\n}\n", c.words(), retry, c.name)
 		} else {
 			c.f("a, err := unary(ctx, c, %q, %s, c.api.%s, q)", c.words(), retry, c.name)
-			if f, ok := c.wrapped(""); ok && c.result.Kind() == reflect.Pointer {
+			if f, ok := c.wrapped(); ok && c.result.Kind() == reflect.Pointer {
 				c.f("if err == nil && a.%s == nil {\nerr = errCut(%q)\n}", f.Name, c.words())
 			}
 			c.f("%sif err != nil {\nreturn res, err\n}\nreturn %s, nil\n}\n", c.counted("len(a.GetItems())"), read)
@@ -271,7 +271,8 @@ func (c *call) unary(ask string, args []string) error {
 }
 
 // stream: the answer has a list, which becomes the items, and in the last
-// message the result if there is one.
+// message the result if there is one. Where it has a page too, that is what the
+// client asks for, and the list is for clients that do not.
 func (c *call) stream(ask string, args []string) error {
 	var items reflect.StructField
 	for _, f := range exported(c.answer) {
@@ -285,15 +286,19 @@ func (c *call) stream(ask string, args []string) error {
 	item := items.Type.Elem().Elem().Name()
 	take := fmt.Sprintf("emitEach(a.%s, from%s, emit)", items.Name, c.emits.Name())
 	batch, emit := "b := batch[wire."+item+"]{}", fmt.Sprintf("func(v %s) error { return b.put(to%s(&v)) }", c.emits, c.emits.Name())
+	takePage, pack := "takePageItems", "p.syncItem"
 	if c.emits == reflect.TypeFor[*calendar.Object]() {
 		take, batch, emit = "takeObjects(a."+items.Name+", emit)", "var b batch[wire.Object]",
 			"func(o *calendar.Object) error { return b.add(toObject(o), len(o.Data)) }"
+		takePage, pack = "takePageObjects", "p.object"
 	} else {
 		c.conv.add(c.emits, items.Type.Elem().Elem())
 	}
-	last, hold, keep, cut, read := "return b.flush()", "", "", "", "return err"
+	_, paged := field(c.answer, "Page")
+	last, lastPage := "return b.flush()", "if p.rest() == nil {\nreturn nil\n}\nreturn st.Send(&wire."+c.answer.Name()+"{Page: p.rest()})"
+	hold, keep, cut, read := "", "", "", "return err"
 	if c.result != nil {
-		f, ok := c.wrapped(items.Name)
+		f, ok := c.wrapped(items.Name, "Page")
 		if !ok {
 			return errors.New("its answer has no field for the result")
 		}
@@ -302,6 +307,7 @@ func (c *call) stream(ask string, args []string) error {
 			return err
 		}
 		last = fmt.Sprintf("return st.Send(&wire.%s{%s: b.items, %s: %s})", c.answer.Name(), items.Name, f.Name, to)
+		lastPage = fmt.Sprintf("return st.Send(&wire.%s{Page: p.rest(), %s: %s})", c.answer.Name(), f.Name, to)
 		hold, keep = "var last *wire."+f.Type.Elem().Name()+"\n", "last = a."+f.Name+"\n"
 		cut = fmt.Sprintf("if err == nil && last == nil {\nerr = errCut(%q)\n}\n", c.words())
 		read = "if err != nil {\nreturn res, err\n}\nreturn " + from + ", nil"
@@ -309,16 +315,28 @@ func (c *call) stream(ask string, args []string) error {
 	if counted := c.counted("got"); counted != "" {
 		hold, keep, cut = hold+"got := 0\n", keep+"got += len(a."+items.Name+")\n", cut+counted
 	}
+	if paged {
+		hold, keep = "q.Packed = true\n"+hold, keep+"if err := "+takePage+"(ctx, a.Page, emit); err != nil {\nreturn err\n}\n"
+	}
 	if !c.hand["Client."+c.name] {
 		c.head()
 		c.f("%s\n%serr = stream(ctx, c, %q, c.api.%s, q, func(a *wire.%s) error {", ask, hold, c.words(), c.name, c.answer.Name())
 		c.f("%sreturn %s\n})\n%s%s\n}\n", keep, take, cut, read)
 	}
 	if !c.hand["service."+c.name] {
+		run := func(emit, last string) {
+			c.f("%s := s.backend.%s(%s)", c.results(), c.name, strings.Join(append(append([]string{"st.Context()"}, args...), emit), ", "))
+			c.f("if err != nil {\nreturn err\n}\n%s\n}", last)
+		}
 		c.f("func (s *service) %s(m *wire.%s, st grpc.ServerStreamingServer[wire.%s]) error {", c.name, c.request.Name(), c.answer.Name())
-		c.f("%s%s\nb.send = func(items []*wire.%s) error { return st.Send(&wire.%s{%s: items}) }", c.checked(""), batch, item, c.answer.Name(), items.Name)
-		c.f("%s := s.backend.%s(%s)", c.results(), c.name, strings.Join(append(append([]string{"st.Context()"}, args...), emit), ", "))
-		c.f("if err != nil {\nreturn err\n}\n%s\n}\n", last)
+		c.WriteString(c.checked(""))
+		if paged {
+			c.f("if m.Packed {\np := newPacker(func(page *wire.Page) error { return st.Send(&wire.%s{Page: page}) })\ndefer p.free()", c.answer.Name())
+			run(pack, lastPage)
+		}
+		c.f("%s\nb.send = func(items []*wire.%s) error { return st.Send(&wire.%s{%s: items}) }", batch, item, c.answer.Name(), items.Name)
+		run(emit, last)
+		c.f("")
 	}
 	return nil
 }

@@ -69,7 +69,7 @@ func (c *converter) write(name string, p pair) (string, error) {
 		return "", nil
 	}
 	var writes, reads text
-	used := map[string]bool{"Actor": true} // the caller's
+	used := map[string]bool{"Actor": true, "Packed": true} // the caller's
 	for _, f := range exported(p.value) {
 		w, ok := field(p.message, f.Name)
 		if !ok {

@@ -1365,6 +1365,68 @@ func (x *Tombstone) GetBy() []byte {
 	return nil
 }
 
+// Objects and tombstones, packed: pages.go has the form, which is part of the
+// protocol. Each page can be read by itself.
+type Page struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Items         uint32                 `protobuf:"varint,1,opt,name=items,proto3" json:"items,omitempty"`
+	Heads         []byte                 `protobuf:"bytes,2,opt,name=heads,proto3" json:"heads,omitempty"`
+	Texts         []byte                 `protobuf:"bytes,3,opt,name=texts,proto3" json:"texts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Page) Reset() {
+	*x = Page{}
+	mi := &file_dwp_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Page) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Page) ProtoMessage() {}
+
+func (x *Page) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Page.ProtoReflect.Descriptor instead.
+func (*Page) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *Page) GetItems() uint32 {
+	if x != nil {
+		return x.Items
+	}
+	return 0
+}
+
+func (x *Page) GetHeads() []byte {
+	if x != nil {
+		return x.Heads
+	}
+	return nil
+}
+
+func (x *Page) GetTexts() []byte {
+	if x != nil {
+		return x.Texts
+	}
+	return nil
+}
+
 type HomeRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Actor         *Actor                 `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
@@ -1378,7 +1440,7 @@ type HomeRequest struct {
 
 func (x *HomeRequest) Reset() {
 	*x = HomeRequest{}
-	mi := &file_dwp_proto_msgTypes[16]
+	mi := &file_dwp_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1390,7 +1452,7 @@ func (x *HomeRequest) String() string {
 func (*HomeRequest) ProtoMessage() {}
 
 func (x *HomeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[16]
+	mi := &file_dwp_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1403,7 +1465,7 @@ func (x *HomeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HomeRequest.ProtoReflect.Descriptor instead.
 func (*HomeRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{16}
+	return file_dwp_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *HomeRequest) GetActor() *Actor {
@@ -1456,7 +1518,7 @@ type HomeAnswer struct {
 
 func (x *HomeAnswer) Reset() {
 	*x = HomeAnswer{}
-	mi := &file_dwp_proto_msgTypes[17]
+	mi := &file_dwp_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1468,7 +1530,7 @@ func (x *HomeAnswer) String() string {
 func (*HomeAnswer) ProtoMessage() {}
 
 func (x *HomeAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[17]
+	mi := &file_dwp_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1481,7 +1543,7 @@ func (x *HomeAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HomeAnswer.ProtoReflect.Descriptor instead.
 func (*HomeAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{17}
+	return file_dwp_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *HomeAnswer) GetOwner() []byte {
@@ -1537,13 +1599,14 @@ type CalendarRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Actor         *Actor                 `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
 	Id            []byte                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	Packed        bool                   `protobuf:"varint,3,opt,name=packed,proto3" json:"packed,omitempty"` // a list may come in pages
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CalendarRequest) Reset() {
 	*x = CalendarRequest{}
-	mi := &file_dwp_proto_msgTypes[18]
+	mi := &file_dwp_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1555,7 +1618,7 @@ func (x *CalendarRequest) String() string {
 func (*CalendarRequest) ProtoMessage() {}
 
 func (x *CalendarRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[18]
+	mi := &file_dwp_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1568,7 +1631,7 @@ func (x *CalendarRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CalendarRequest.ProtoReflect.Descriptor instead.
 func (*CalendarRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{18}
+	return file_dwp_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *CalendarRequest) GetActor() *Actor {
@@ -1585,6 +1648,13 @@ func (x *CalendarRequest) GetId() []byte {
 	return nil
 }
 
+func (x *CalendarRequest) GetPacked() bool {
+	if x != nil {
+		return x.Packed
+	}
+	return false
+}
+
 type CalendarAnswer struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Calendar      *Calendar              `protobuf:"bytes,1,opt,name=calendar,proto3" json:"calendar,omitempty"`
@@ -1594,7 +1664,7 @@ type CalendarAnswer struct {
 
 func (x *CalendarAnswer) Reset() {
 	*x = CalendarAnswer{}
-	mi := &file_dwp_proto_msgTypes[19]
+	mi := &file_dwp_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1606,7 +1676,7 @@ func (x *CalendarAnswer) String() string {
 func (*CalendarAnswer) ProtoMessage() {}
 
 func (x *CalendarAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[19]
+	mi := &file_dwp_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1619,7 +1689,7 @@ func (x *CalendarAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CalendarAnswer.ProtoReflect.Descriptor instead.
 func (*CalendarAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{19}
+	return file_dwp_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *CalendarAnswer) GetCalendar() *Calendar {
@@ -1643,7 +1713,7 @@ type CalendarsRequest struct {
 
 func (x *CalendarsRequest) Reset() {
 	*x = CalendarsRequest{}
-	mi := &file_dwp_proto_msgTypes[20]
+	mi := &file_dwp_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1655,7 +1725,7 @@ func (x *CalendarsRequest) String() string {
 func (*CalendarsRequest) ProtoMessage() {}
 
 func (x *CalendarsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[20]
+	mi := &file_dwp_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1668,7 +1738,7 @@ func (x *CalendarsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CalendarsRequest.ProtoReflect.Descriptor instead.
 func (*CalendarsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{20}
+	return file_dwp_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *CalendarsRequest) GetActor() *Actor {
@@ -1722,7 +1792,7 @@ type CalendarsAnswer struct {
 
 func (x *CalendarsAnswer) Reset() {
 	*x = CalendarsAnswer{}
-	mi := &file_dwp_proto_msgTypes[21]
+	mi := &file_dwp_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1734,7 +1804,7 @@ func (x *CalendarsAnswer) String() string {
 func (*CalendarsAnswer) ProtoMessage() {}
 
 func (x *CalendarsAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[21]
+	mi := &file_dwp_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1747,7 +1817,7 @@ func (x *CalendarsAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CalendarsAnswer.ProtoReflect.Descriptor instead.
 func (*CalendarsAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{21}
+	return file_dwp_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *CalendarsAnswer) GetItems() []*CalendarItem {
@@ -1768,7 +1838,7 @@ type CalendarItem struct {
 
 func (x *CalendarItem) Reset() {
 	*x = CalendarItem{}
-	mi := &file_dwp_proto_msgTypes[22]
+	mi := &file_dwp_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1780,7 +1850,7 @@ func (x *CalendarItem) String() string {
 func (*CalendarItem) ProtoMessage() {}
 
 func (x *CalendarItem) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[22]
+	mi := &file_dwp_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1793,7 +1863,7 @@ func (x *CalendarItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CalendarItem.ProtoReflect.Descriptor instead.
 func (*CalendarItem) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{22}
+	return file_dwp_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *CalendarItem) GetCalendar() *Calendar {
@@ -1828,7 +1898,7 @@ type CreateCalendarRequest struct {
 
 func (x *CreateCalendarRequest) Reset() {
 	*x = CreateCalendarRequest{}
-	mi := &file_dwp_proto_msgTypes[23]
+	mi := &file_dwp_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1840,7 +1910,7 @@ func (x *CreateCalendarRequest) String() string {
 func (*CreateCalendarRequest) ProtoMessage() {}
 
 func (x *CreateCalendarRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[23]
+	mi := &file_dwp_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1853,7 +1923,7 @@ func (x *CreateCalendarRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateCalendarRequest.ProtoReflect.Descriptor instead.
 func (*CreateCalendarRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{23}
+	return file_dwp_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *CreateCalendarRequest) GetActor() *Actor {
@@ -1905,7 +1975,7 @@ type UpdateCalendarRequest struct {
 
 func (x *UpdateCalendarRequest) Reset() {
 	*x = UpdateCalendarRequest{}
-	mi := &file_dwp_proto_msgTypes[24]
+	mi := &file_dwp_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1917,7 +1987,7 @@ func (x *UpdateCalendarRequest) String() string {
 func (*UpdateCalendarRequest) ProtoMessage() {}
 
 func (x *UpdateCalendarRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[24]
+	mi := &file_dwp_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1930,7 +2000,7 @@ func (x *UpdateCalendarRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateCalendarRequest.ProtoReflect.Descriptor instead.
 func (*UpdateCalendarRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{24}
+	return file_dwp_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *UpdateCalendarRequest) GetActor() *Actor {
@@ -2086,7 +2156,7 @@ type DeleteCalendarRequest struct {
 
 func (x *DeleteCalendarRequest) Reset() {
 	*x = DeleteCalendarRequest{}
-	mi := &file_dwp_proto_msgTypes[25]
+	mi := &file_dwp_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2098,7 +2168,7 @@ func (x *DeleteCalendarRequest) String() string {
 func (*DeleteCalendarRequest) ProtoMessage() {}
 
 func (x *DeleteCalendarRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[25]
+	mi := &file_dwp_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2111,7 +2181,7 @@ func (x *DeleteCalendarRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteCalendarRequest.ProtoReflect.Descriptor instead.
 func (*DeleteCalendarRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{25}
+	return file_dwp_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *DeleteCalendarRequest) GetActor() *Actor {
@@ -2165,7 +2235,7 @@ type CopyRequest struct {
 
 func (x *CopyRequest) Reset() {
 	*x = CopyRequest{}
-	mi := &file_dwp_proto_msgTypes[26]
+	mi := &file_dwp_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2177,7 +2247,7 @@ func (x *CopyRequest) String() string {
 func (*CopyRequest) ProtoMessage() {}
 
 func (x *CopyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[26]
+	mi := &file_dwp_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2190,7 +2260,7 @@ func (x *CopyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyRequest.ProtoReflect.Descriptor instead.
 func (*CopyRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{26}
+	return file_dwp_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *CopyRequest) GetActor() *Actor {
@@ -2259,7 +2329,7 @@ type CopyAnswer struct {
 
 func (x *CopyAnswer) Reset() {
 	*x = CopyAnswer{}
-	mi := &file_dwp_proto_msgTypes[27]
+	mi := &file_dwp_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2271,7 +2341,7 @@ func (x *CopyAnswer) String() string {
 func (*CopyAnswer) ProtoMessage() {}
 
 func (x *CopyAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[27]
+	mi := &file_dwp_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2284,7 +2354,7 @@ func (x *CopyAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyAnswer.ProtoReflect.Descriptor instead.
 func (*CopyAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{27}
+	return file_dwp_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *CopyAnswer) GetReplaced() bool {
@@ -2312,7 +2382,7 @@ type CopyOutAnswer struct {
 
 func (x *CopyOutAnswer) Reset() {
 	*x = CopyOutAnswer{}
-	mi := &file_dwp_proto_msgTypes[28]
+	mi := &file_dwp_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2324,7 +2394,7 @@ func (x *CopyOutAnswer) String() string {
 func (*CopyOutAnswer) ProtoMessage() {}
 
 func (x *CopyOutAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[28]
+	mi := &file_dwp_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2337,7 +2407,7 @@ func (x *CopyOutAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyOutAnswer.ProtoReflect.Descriptor instead.
 func (*CopyOutAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{28}
+	return file_dwp_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *CopyOutAnswer) GetObject() *Object {
@@ -2372,7 +2442,7 @@ type CopyInRequest struct {
 
 func (x *CopyInRequest) Reset() {
 	*x = CopyInRequest{}
-	mi := &file_dwp_proto_msgTypes[29]
+	mi := &file_dwp_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2384,7 +2454,7 @@ func (x *CopyInRequest) String() string {
 func (*CopyInRequest) ProtoMessage() {}
 
 func (x *CopyInRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[29]
+	mi := &file_dwp_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2397,7 +2467,7 @@ func (x *CopyInRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyInRequest.ProtoReflect.Descriptor instead.
 func (*CopyInRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{29}
+	return file_dwp_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *CopyInRequest) GetActor() *Actor {
@@ -2431,7 +2501,7 @@ type Moved struct {
 
 func (x *Moved) Reset() {
 	*x = Moved{}
-	mi := &file_dwp_proto_msgTypes[30]
+	mi := &file_dwp_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2443,7 +2513,7 @@ func (x *Moved) String() string {
 func (*Moved) ProtoMessage() {}
 
 func (x *Moved) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[30]
+	mi := &file_dwp_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2456,7 +2526,7 @@ func (x *Moved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Moved.ProtoReflect.Descriptor instead.
 func (*Moved) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{30}
+	return file_dwp_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Moved) GetTo() *Ref {
@@ -2481,7 +2551,7 @@ type Done struct {
 
 func (x *Done) Reset() {
 	*x = Done{}
-	mi := &file_dwp_proto_msgTypes[31]
+	mi := &file_dwp_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2493,7 +2563,7 @@ func (x *Done) String() string {
 func (*Done) ProtoMessage() {}
 
 func (x *Done) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[31]
+	mi := &file_dwp_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2506,7 +2576,7 @@ func (x *Done) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Done.ProtoReflect.Descriptor instead.
 func (*Done) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{31}
+	return file_dwp_proto_rawDescGZIP(), []int{32}
 }
 
 type DataRequest struct {
@@ -2523,7 +2593,7 @@ type DataRequest struct {
 
 func (x *DataRequest) Reset() {
 	*x = DataRequest{}
-	mi := &file_dwp_proto_msgTypes[32]
+	mi := &file_dwp_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2535,7 +2605,7 @@ func (x *DataRequest) String() string {
 func (*DataRequest) ProtoMessage() {}
 
 func (x *DataRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[32]
+	mi := &file_dwp_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2548,7 +2618,7 @@ func (x *DataRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DataRequest.ProtoReflect.Descriptor instead.
 func (*DataRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{32}
+	return file_dwp_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *DataRequest) GetNone() bool {
@@ -2606,7 +2676,7 @@ type CompSelect struct {
 
 func (x *CompSelect) Reset() {
 	*x = CompSelect{}
-	mi := &file_dwp_proto_msgTypes[33]
+	mi := &file_dwp_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2618,7 +2688,7 @@ func (x *CompSelect) String() string {
 func (*CompSelect) ProtoMessage() {}
 
 func (x *CompSelect) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[33]
+	mi := &file_dwp_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2631,7 +2701,7 @@ func (x *CompSelect) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompSelect.ProtoReflect.Descriptor instead.
 func (*CompSelect) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{33}
+	return file_dwp_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *CompSelect) GetName() []byte {
@@ -2679,7 +2749,7 @@ type PropSelect struct {
 
 func (x *PropSelect) Reset() {
 	*x = PropSelect{}
-	mi := &file_dwp_proto_msgTypes[34]
+	mi := &file_dwp_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2691,7 +2761,7 @@ func (x *PropSelect) String() string {
 func (*PropSelect) ProtoMessage() {}
 
 func (x *PropSelect) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[34]
+	mi := &file_dwp_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2704,7 +2774,7 @@ func (x *PropSelect) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PropSelect.ProtoReflect.Descriptor instead.
 func (*PropSelect) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{34}
+	return file_dwp_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *PropSelect) GetName() []byte {
@@ -2725,13 +2795,14 @@ type ListObjectsAnswer struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Objects       []*Object              `protobuf:"bytes,1,rep,name=objects,proto3" json:"objects,omitempty"`
 	Calendar      *Calendar              `protobuf:"bytes,2,opt,name=calendar,proto3" json:"calendar,omitempty"` // in the last message
+	Page          *Page                  `protobuf:"bytes,3,opt,name=page,proto3" json:"page,omitempty"`         // in the place of objects, for who asked for it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListObjectsAnswer) Reset() {
 	*x = ListObjectsAnswer{}
-	mi := &file_dwp_proto_msgTypes[35]
+	mi := &file_dwp_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2743,7 +2814,7 @@ func (x *ListObjectsAnswer) String() string {
 func (*ListObjectsAnswer) ProtoMessage() {}
 
 func (x *ListObjectsAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[35]
+	mi := &file_dwp_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2756,7 +2827,7 @@ func (x *ListObjectsAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListObjectsAnswer.ProtoReflect.Descriptor instead.
 func (*ListObjectsAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{35}
+	return file_dwp_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ListObjectsAnswer) GetObjects() []*Object {
@@ -2773,6 +2844,13 @@ func (x *ListObjectsAnswer) GetCalendar() *Calendar {
 	return nil
 }
 
+func (x *ListObjectsAnswer) GetPage() *Page {
+	if x != nil {
+		return x.Page
+	}
+	return nil
+}
+
 type ObjectRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Actor         *Actor                 `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
@@ -2783,7 +2861,7 @@ type ObjectRequest struct {
 
 func (x *ObjectRequest) Reset() {
 	*x = ObjectRequest{}
-	mi := &file_dwp_proto_msgTypes[36]
+	mi := &file_dwp_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2795,7 +2873,7 @@ func (x *ObjectRequest) String() string {
 func (*ObjectRequest) ProtoMessage() {}
 
 func (x *ObjectRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[36]
+	mi := &file_dwp_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2808,7 +2886,7 @@ func (x *ObjectRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectRequest.ProtoReflect.Descriptor instead.
 func (*ObjectRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{36}
+	return file_dwp_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ObjectRequest) GetActor() *Actor {
@@ -2834,7 +2912,7 @@ type ObjectAnswer struct {
 
 func (x *ObjectAnswer) Reset() {
 	*x = ObjectAnswer{}
-	mi := &file_dwp_proto_msgTypes[37]
+	mi := &file_dwp_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2846,7 +2924,7 @@ func (x *ObjectAnswer) String() string {
 func (*ObjectAnswer) ProtoMessage() {}
 
 func (x *ObjectAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[37]
+	mi := &file_dwp_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2859,7 +2937,7 @@ func (x *ObjectAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectAnswer.ProtoReflect.Descriptor instead.
 func (*ObjectAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{37}
+	return file_dwp_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ObjectAnswer) GetObject() *Object {
@@ -2882,7 +2960,7 @@ type ObjectsRequest struct {
 
 func (x *ObjectsRequest) Reset() {
 	*x = ObjectsRequest{}
-	mi := &file_dwp_proto_msgTypes[38]
+	mi := &file_dwp_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2894,7 +2972,7 @@ func (x *ObjectsRequest) String() string {
 func (*ObjectsRequest) ProtoMessage() {}
 
 func (x *ObjectsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[38]
+	mi := &file_dwp_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2907,7 +2985,7 @@ func (x *ObjectsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectsRequest.ProtoReflect.Descriptor instead.
 func (*ObjectsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{38}
+	return file_dwp_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ObjectsRequest) GetActor() *Actor {
@@ -2954,7 +3032,7 @@ type ObjectsAnswer struct {
 
 func (x *ObjectsAnswer) Reset() {
 	*x = ObjectsAnswer{}
-	mi := &file_dwp_proto_msgTypes[39]
+	mi := &file_dwp_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2966,7 +3044,7 @@ func (x *ObjectsAnswer) String() string {
 func (*ObjectsAnswer) ProtoMessage() {}
 
 func (x *ObjectsAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[39]
+	mi := &file_dwp_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2979,7 +3057,7 @@ func (x *ObjectsAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectsAnswer.ProtoReflect.Descriptor instead.
 func (*ObjectsAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{39}
+	return file_dwp_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ObjectsAnswer) GetItems() []*ObjectItem {
@@ -3000,7 +3078,7 @@ type ObjectItem struct {
 
 func (x *ObjectItem) Reset() {
 	*x = ObjectItem{}
-	mi := &file_dwp_proto_msgTypes[40]
+	mi := &file_dwp_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3012,7 +3090,7 @@ func (x *ObjectItem) String() string {
 func (*ObjectItem) ProtoMessage() {}
 
 func (x *ObjectItem) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[40]
+	mi := &file_dwp_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3025,7 +3103,7 @@ func (x *ObjectItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectItem.ProtoReflect.Descriptor instead.
 func (*ObjectItem) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{40}
+	return file_dwp_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ObjectItem) GetRef() *Ref {
@@ -3064,7 +3142,7 @@ type PutRequest struct {
 
 func (x *PutRequest) Reset() {
 	*x = PutRequest{}
-	mi := &file_dwp_proto_msgTypes[41]
+	mi := &file_dwp_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3076,7 +3154,7 @@ func (x *PutRequest) String() string {
 func (*PutRequest) ProtoMessage() {}
 
 func (x *PutRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[41]
+	mi := &file_dwp_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3089,7 +3167,7 @@ func (x *PutRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutRequest.ProtoReflect.Descriptor instead.
 func (*PutRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{41}
+	return file_dwp_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *PutRequest) GetActor() *Actor {
@@ -3151,7 +3229,7 @@ type PutAnswer struct {
 
 func (x *PutAnswer) Reset() {
 	*x = PutAnswer{}
-	mi := &file_dwp_proto_msgTypes[42]
+	mi := &file_dwp_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3163,7 +3241,7 @@ func (x *PutAnswer) String() string {
 func (*PutAnswer) ProtoMessage() {}
 
 func (x *PutAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[42]
+	mi := &file_dwp_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3176,7 +3254,7 @@ func (x *PutAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutAnswer.ProtoReflect.Descriptor instead.
 func (*PutAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{42}
+	return file_dwp_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *PutAnswer) GetObject() *Object {
@@ -3208,7 +3286,7 @@ type PutObjectsRequest struct {
 
 func (x *PutObjectsRequest) Reset() {
 	*x = PutObjectsRequest{}
-	mi := &file_dwp_proto_msgTypes[43]
+	mi := &file_dwp_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3220,7 +3298,7 @@ func (x *PutObjectsRequest) String() string {
 func (*PutObjectsRequest) ProtoMessage() {}
 
 func (x *PutObjectsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[43]
+	mi := &file_dwp_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3233,7 +3311,7 @@ func (x *PutObjectsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutObjectsRequest.ProtoReflect.Descriptor instead.
 func (*PutObjectsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{43}
+	return file_dwp_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *PutObjectsRequest) GetActor() *Actor {
@@ -3281,7 +3359,7 @@ type PutItem struct {
 
 func (x *PutItem) Reset() {
 	*x = PutItem{}
-	mi := &file_dwp_proto_msgTypes[44]
+	mi := &file_dwp_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3293,7 +3371,7 @@ func (x *PutItem) String() string {
 func (*PutItem) ProtoMessage() {}
 
 func (x *PutItem) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[44]
+	mi := &file_dwp_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3306,7 +3384,7 @@ func (x *PutItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutItem.ProtoReflect.Descriptor instead.
 func (*PutItem) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{44}
+	return file_dwp_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *PutItem) GetName() []byte {
@@ -3332,7 +3410,7 @@ type PutObjectsAnswer struct {
 
 func (x *PutObjectsAnswer) Reset() {
 	*x = PutObjectsAnswer{}
-	mi := &file_dwp_proto_msgTypes[45]
+	mi := &file_dwp_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3344,7 +3422,7 @@ func (x *PutObjectsAnswer) String() string {
 func (*PutObjectsAnswer) ProtoMessage() {}
 
 func (x *PutObjectsAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[45]
+	mi := &file_dwp_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3357,7 +3435,7 @@ func (x *PutObjectsAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutObjectsAnswer.ProtoReflect.Descriptor instead.
 func (*PutObjectsAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{45}
+	return file_dwp_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *PutObjectsAnswer) GetItems() []*PutItemAnswer {
@@ -3381,7 +3459,7 @@ type PutItemAnswer struct {
 
 func (x *PutItemAnswer) Reset() {
 	*x = PutItemAnswer{}
-	mi := &file_dwp_proto_msgTypes[46]
+	mi := &file_dwp_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3393,7 +3471,7 @@ func (x *PutItemAnswer) String() string {
 func (*PutItemAnswer) ProtoMessage() {}
 
 func (x *PutItemAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[46]
+	mi := &file_dwp_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3406,7 +3484,7 @@ func (x *PutItemAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutItemAnswer.ProtoReflect.Descriptor instead.
 func (*PutItemAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{46}
+	return file_dwp_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *PutItemAnswer) GetName() []byte {
@@ -3463,7 +3541,7 @@ type DeleteRequest struct {
 
 func (x *DeleteRequest) Reset() {
 	*x = DeleteRequest{}
-	mi := &file_dwp_proto_msgTypes[47]
+	mi := &file_dwp_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3475,7 +3553,7 @@ func (x *DeleteRequest) String() string {
 func (*DeleteRequest) ProtoMessage() {}
 
 func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[47]
+	mi := &file_dwp_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3488,7 +3566,7 @@ func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRequest.ProtoReflect.Descriptor instead.
 func (*DeleteRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{47}
+	return file_dwp_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *DeleteRequest) GetActor() *Actor {
@@ -3530,7 +3608,7 @@ type PatchPropsRequest struct {
 
 func (x *PatchPropsRequest) Reset() {
 	*x = PatchPropsRequest{}
-	mi := &file_dwp_proto_msgTypes[48]
+	mi := &file_dwp_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3542,7 +3620,7 @@ func (x *PatchPropsRequest) String() string {
 func (*PatchPropsRequest) ProtoMessage() {}
 
 func (x *PatchPropsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[48]
+	mi := &file_dwp_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3555,7 +3633,7 @@ func (x *PatchPropsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PatchPropsRequest.ProtoReflect.Descriptor instead.
 func (*PatchPropsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{48}
+	return file_dwp_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *PatchPropsRequest) GetActor() *Actor {
@@ -3590,7 +3668,7 @@ type Moment struct {
 
 func (x *Moment) Reset() {
 	*x = Moment{}
-	mi := &file_dwp_proto_msgTypes[49]
+	mi := &file_dwp_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3602,7 +3680,7 @@ func (x *Moment) String() string {
 func (*Moment) ProtoMessage() {}
 
 func (x *Moment) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[49]
+	mi := &file_dwp_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3615,7 +3693,7 @@ func (x *Moment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Moment.ProtoReflect.Descriptor instead.
 func (*Moment) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{49}
+	return file_dwp_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *Moment) GetValue() []byte {
@@ -3641,7 +3719,7 @@ type Moments struct {
 
 func (x *Moments) Reset() {
 	*x = Moments{}
-	mi := &file_dwp_proto_msgTypes[50]
+	mi := &file_dwp_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3653,7 +3731,7 @@ func (x *Moments) String() string {
 func (*Moments) ProtoMessage() {}
 
 func (x *Moments) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[50]
+	mi := &file_dwp_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3666,7 +3744,7 @@ func (x *Moments) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Moments.ProtoReflect.Descriptor instead.
 func (*Moments) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{50}
+	return file_dwp_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *Moments) GetMoments() []*Moment {
@@ -3687,7 +3765,7 @@ type Property struct {
 
 func (x *Property) Reset() {
 	*x = Property{}
-	mi := &file_dwp_proto_msgTypes[51]
+	mi := &file_dwp_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3699,7 +3777,7 @@ func (x *Property) String() string {
 func (*Property) ProtoMessage() {}
 
 func (x *Property) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[51]
+	mi := &file_dwp_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3712,7 +3790,7 @@ func (x *Property) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Property.ProtoReflect.Descriptor instead.
 func (*Property) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{51}
+	return file_dwp_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Property) GetName() []byte {
@@ -3746,7 +3824,7 @@ type Parameter struct {
 
 func (x *Parameter) Reset() {
 	*x = Parameter{}
-	mi := &file_dwp_proto_msgTypes[52]
+	mi := &file_dwp_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3758,7 +3836,7 @@ func (x *Parameter) String() string {
 func (*Parameter) ProtoMessage() {}
 
 func (x *Parameter) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[52]
+	mi := &file_dwp_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3771,7 +3849,7 @@ func (x *Parameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Parameter.ProtoReflect.Descriptor instead.
 func (*Parameter) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{52}
+	return file_dwp_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *Parameter) GetName() []byte {
@@ -3804,7 +3882,7 @@ type EditRequest struct {
 
 func (x *EditRequest) Reset() {
 	*x = EditRequest{}
-	mi := &file_dwp_proto_msgTypes[53]
+	mi := &file_dwp_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3816,7 +3894,7 @@ func (x *EditRequest) String() string {
 func (*EditRequest) ProtoMessage() {}
 
 func (x *EditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[53]
+	mi := &file_dwp_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3829,7 +3907,7 @@ func (x *EditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditRequest.ProtoReflect.Descriptor instead.
 func (*EditRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{53}
+	return file_dwp_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *EditRequest) GetActor() *Actor {
@@ -3905,7 +3983,7 @@ type EditItem struct {
 
 func (x *EditItem) Reset() {
 	*x = EditItem{}
-	mi := &file_dwp_proto_msgTypes[54]
+	mi := &file_dwp_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3917,7 +3995,7 @@ func (x *EditItem) String() string {
 func (*EditItem) ProtoMessage() {}
 
 func (x *EditItem) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[54]
+	mi := &file_dwp_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3930,7 +4008,7 @@ func (x *EditItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditItem.ProtoReflect.Descriptor instead.
 func (*EditItem) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{54}
+	return file_dwp_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *EditItem) GetUid() []byte {
@@ -4009,7 +4087,7 @@ type Patch struct {
 
 func (x *Patch) Reset() {
 	*x = Patch{}
-	mi := &file_dwp_proto_msgTypes[55]
+	mi := &file_dwp_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4021,7 +4099,7 @@ func (x *Patch) String() string {
 func (*Patch) ProtoMessage() {}
 
 func (x *Patch) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[55]
+	mi := &file_dwp_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4034,7 +4112,7 @@ func (x *Patch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Patch.ProtoReflect.Descriptor instead.
 func (*Patch) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{55}
+	return file_dwp_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *Patch) GetTzid() []byte {
@@ -4133,7 +4211,7 @@ type PropEdit struct {
 
 func (x *PropEdit) Reset() {
 	*x = PropEdit{}
-	mi := &file_dwp_proto_msgTypes[56]
+	mi := &file_dwp_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4145,7 +4223,7 @@ func (x *PropEdit) String() string {
 func (*PropEdit) ProtoMessage() {}
 
 func (x *PropEdit) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[56]
+	mi := &file_dwp_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4158,7 +4236,7 @@ func (x *PropEdit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PropEdit.ProtoReflect.Descriptor instead.
 func (*PropEdit) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{56}
+	return file_dwp_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *PropEdit) GetName() []byte {
@@ -4204,7 +4282,7 @@ type AlarmEdit struct {
 
 func (x *AlarmEdit) Reset() {
 	*x = AlarmEdit{}
-	mi := &file_dwp_proto_msgTypes[57]
+	mi := &file_dwp_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4216,7 +4294,7 @@ func (x *AlarmEdit) String() string {
 func (*AlarmEdit) ProtoMessage() {}
 
 func (x *AlarmEdit) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[57]
+	mi := &file_dwp_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4229,7 +4307,7 @@ func (x *AlarmEdit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AlarmEdit.ProtoReflect.Descriptor instead.
 func (*AlarmEdit) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{57}
+	return file_dwp_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *AlarmEdit) GetAction() []byte {
@@ -4293,7 +4371,7 @@ type NewAttachment struct {
 
 func (x *NewAttachment) Reset() {
 	*x = NewAttachment{}
-	mi := &file_dwp_proto_msgTypes[58]
+	mi := &file_dwp_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4305,7 +4383,7 @@ func (x *NewAttachment) String() string {
 func (*NewAttachment) ProtoMessage() {}
 
 func (x *NewAttachment) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[58]
+	mi := &file_dwp_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4318,7 +4396,7 @@ func (x *NewAttachment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewAttachment.ProtoReflect.Descriptor instead.
 func (*NewAttachment) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{58}
+	return file_dwp_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *NewAttachment) GetClientId() []byte {
@@ -4360,7 +4438,7 @@ type EditAnswer struct {
 
 func (x *EditAnswer) Reset() {
 	*x = EditAnswer{}
-	mi := &file_dwp_proto_msgTypes[59]
+	mi := &file_dwp_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4372,7 +4450,7 @@ func (x *EditAnswer) String() string {
 func (*EditAnswer) ProtoMessage() {}
 
 func (x *EditAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[59]
+	mi := &file_dwp_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4385,7 +4463,7 @@ func (x *EditAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditAnswer.ProtoReflect.Descriptor instead.
 func (*EditAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{59}
+	return file_dwp_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *EditAnswer) GetCalendar() *Calendar {
@@ -4425,7 +4503,7 @@ type EditItemAnswer struct {
 
 func (x *EditItemAnswer) Reset() {
 	*x = EditItemAnswer{}
-	mi := &file_dwp_proto_msgTypes[60]
+	mi := &file_dwp_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4437,7 +4515,7 @@ func (x *EditItemAnswer) String() string {
 func (*EditItemAnswer) ProtoMessage() {}
 
 func (x *EditItemAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[60]
+	mi := &file_dwp_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4450,7 +4528,7 @@ func (x *EditItemAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditItemAnswer.ProtoReflect.Descriptor instead.
 func (*EditItemAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{60}
+	return file_dwp_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *EditItemAnswer) GetUid() []byte {
@@ -4522,7 +4600,7 @@ type AttachmentRequest struct {
 
 func (x *AttachmentRequest) Reset() {
 	*x = AttachmentRequest{}
-	mi := &file_dwp_proto_msgTypes[61]
+	mi := &file_dwp_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4534,7 +4612,7 @@ func (x *AttachmentRequest) String() string {
 func (*AttachmentRequest) ProtoMessage() {}
 
 func (x *AttachmentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[61]
+	mi := &file_dwp_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4547,7 +4625,7 @@ func (x *AttachmentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttachmentRequest.ProtoReflect.Descriptor instead.
 func (*AttachmentRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{61}
+	return file_dwp_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *AttachmentRequest) GetActor() *Actor {
@@ -4599,7 +4677,7 @@ type AttachmentAnswer struct {
 
 func (x *AttachmentAnswer) Reset() {
 	*x = AttachmentAnswer{}
-	mi := &file_dwp_proto_msgTypes[62]
+	mi := &file_dwp_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4611,7 +4689,7 @@ func (x *AttachmentAnswer) String() string {
 func (*AttachmentAnswer) ProtoMessage() {}
 
 func (x *AttachmentAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[62]
+	mi := &file_dwp_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4624,7 +4702,7 @@ func (x *AttachmentAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttachmentAnswer.ProtoReflect.Descriptor instead.
 func (*AttachmentAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{62}
+	return file_dwp_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *AttachmentAnswer) GetId() []byte {
@@ -4677,13 +4755,14 @@ type QueryRequest struct {
 	Data          *DataRequest           `protobuf:"bytes,4,opt,name=data,proto3" json:"data,omitempty"`
 	Limit         int64                  `protobuf:"varint,5,opt,name=limit,proto3" json:"limit,omitempty"`
 	Object        []byte                 `protobuf:"bytes,6,opt,name=object,proto3" json:"object,omitempty"`
+	Packed        bool                   `protobuf:"varint,7,opt,name=packed,proto3" json:"packed,omitempty"` // the answer may come in pages
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *QueryRequest) Reset() {
 	*x = QueryRequest{}
-	mi := &file_dwp_proto_msgTypes[63]
+	mi := &file_dwp_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4695,7 +4774,7 @@ func (x *QueryRequest) String() string {
 func (*QueryRequest) ProtoMessage() {}
 
 func (x *QueryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[63]
+	mi := &file_dwp_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4708,7 +4787,7 @@ func (x *QueryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueryRequest.ProtoReflect.Descriptor instead.
 func (*QueryRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{63}
+	return file_dwp_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *QueryRequest) GetActor() *Actor {
@@ -4753,6 +4832,13 @@ func (x *QueryRequest) GetObject() []byte {
 	return nil
 }
 
+func (x *QueryRequest) GetPacked() bool {
+	if x != nil {
+		return x.Packed
+	}
+	return false
+}
+
 type CompFilter struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          []byte                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -4767,7 +4853,7 @@ type CompFilter struct {
 
 func (x *CompFilter) Reset() {
 	*x = CompFilter{}
-	mi := &file_dwp_proto_msgTypes[64]
+	mi := &file_dwp_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4779,7 +4865,7 @@ func (x *CompFilter) String() string {
 func (*CompFilter) ProtoMessage() {}
 
 func (x *CompFilter) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[64]
+	mi := &file_dwp_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4792,7 +4878,7 @@ func (x *CompFilter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompFilter.ProtoReflect.Descriptor instead.
 func (*CompFilter) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{64}
+	return file_dwp_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *CompFilter) GetName() []byte {
@@ -4851,7 +4937,7 @@ type PropFilter struct {
 
 func (x *PropFilter) Reset() {
 	*x = PropFilter{}
-	mi := &file_dwp_proto_msgTypes[65]
+	mi := &file_dwp_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4863,7 +4949,7 @@ func (x *PropFilter) String() string {
 func (*PropFilter) ProtoMessage() {}
 
 func (x *PropFilter) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[65]
+	mi := &file_dwp_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4876,7 +4962,7 @@ func (x *PropFilter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PropFilter.ProtoReflect.Descriptor instead.
 func (*PropFilter) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{65}
+	return file_dwp_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *PropFilter) GetName() []byte {
@@ -4932,7 +5018,7 @@ type ParamFilter struct {
 
 func (x *ParamFilter) Reset() {
 	*x = ParamFilter{}
-	mi := &file_dwp_proto_msgTypes[66]
+	mi := &file_dwp_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4944,7 +5030,7 @@ func (x *ParamFilter) String() string {
 func (*ParamFilter) ProtoMessage() {}
 
 func (x *ParamFilter) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[66]
+	mi := &file_dwp_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4957,7 +5043,7 @@ func (x *ParamFilter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ParamFilter.ProtoReflect.Descriptor instead.
 func (*ParamFilter) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{66}
+	return file_dwp_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *ParamFilter) GetName() []byte {
@@ -4992,7 +5078,7 @@ type TextMatch struct {
 
 func (x *TextMatch) Reset() {
 	*x = TextMatch{}
-	mi := &file_dwp_proto_msgTypes[67]
+	mi := &file_dwp_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5004,7 +5090,7 @@ func (x *TextMatch) String() string {
 func (*TextMatch) ProtoMessage() {}
 
 func (x *TextMatch) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[67]
+	mi := &file_dwp_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5017,7 +5103,7 @@ func (x *TextMatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TextMatch.ProtoReflect.Descriptor instead.
 func (*TextMatch) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{67}
+	return file_dwp_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *TextMatch) GetText() []byte {
@@ -5044,13 +5130,14 @@ func (x *TextMatch) GetNegate() bool {
 type QueryAnswer struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Objects       []*Object              `protobuf:"bytes,1,rep,name=objects,proto3" json:"objects,omitempty"`
+	Page          *Page                  `protobuf:"bytes,2,opt,name=page,proto3" json:"page,omitempty"` // in the place of objects, for who asked for it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *QueryAnswer) Reset() {
 	*x = QueryAnswer{}
-	mi := &file_dwp_proto_msgTypes[68]
+	mi := &file_dwp_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5062,7 +5149,7 @@ func (x *QueryAnswer) String() string {
 func (*QueryAnswer) ProtoMessage() {}
 
 func (x *QueryAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[68]
+	mi := &file_dwp_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5075,12 +5162,19 @@ func (x *QueryAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueryAnswer.ProtoReflect.Descriptor instead.
 func (*QueryAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{68}
+	return file_dwp_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *QueryAnswer) GetObjects() []*Object {
 	if x != nil {
 		return x.Objects
+	}
+	return nil
+}
+
+func (x *QueryAnswer) GetPage() *Page {
+	if x != nil {
+		return x.Page
 	}
 	return nil
 }
@@ -5106,7 +5200,7 @@ type OccurrencesRequest struct {
 
 func (x *OccurrencesRequest) Reset() {
 	*x = OccurrencesRequest{}
-	mi := &file_dwp_proto_msgTypes[69]
+	mi := &file_dwp_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5118,7 +5212,7 @@ func (x *OccurrencesRequest) String() string {
 func (*OccurrencesRequest) ProtoMessage() {}
 
 func (x *OccurrencesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[69]
+	mi := &file_dwp_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5131,7 +5225,7 @@ func (x *OccurrencesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OccurrencesRequest.ProtoReflect.Descriptor instead.
 func (*OccurrencesRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{69}
+	return file_dwp_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *OccurrencesRequest) GetActor() *Actor {
@@ -5236,7 +5330,7 @@ type OccurrenceRef struct {
 
 func (x *OccurrenceRef) Reset() {
 	*x = OccurrenceRef{}
-	mi := &file_dwp_proto_msgTypes[70]
+	mi := &file_dwp_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5248,7 +5342,7 @@ func (x *OccurrenceRef) String() string {
 func (*OccurrenceRef) ProtoMessage() {}
 
 func (x *OccurrenceRef) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[70]
+	mi := &file_dwp_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5261,7 +5355,7 @@ func (x *OccurrenceRef) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OccurrenceRef.ProtoReflect.Descriptor instead.
 func (*OccurrenceRef) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{70}
+	return file_dwp_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *OccurrenceRef) GetUid() []byte {
@@ -5294,7 +5388,7 @@ type OccurrencesAnswer struct {
 
 func (x *OccurrencesAnswer) Reset() {
 	*x = OccurrencesAnswer{}
-	mi := &file_dwp_proto_msgTypes[71]
+	mi := &file_dwp_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5306,7 +5400,7 @@ func (x *OccurrencesAnswer) String() string {
 func (*OccurrencesAnswer) ProtoMessage() {}
 
 func (x *OccurrencesAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[71]
+	mi := &file_dwp_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5319,7 +5413,7 @@ func (x *OccurrencesAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OccurrencesAnswer.ProtoReflect.Descriptor instead.
 func (*OccurrencesAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{71}
+	return file_dwp_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *OccurrencesAnswer) GetItems() []*OccurrencesItem {
@@ -5353,7 +5447,7 @@ type OccurrencesItem struct {
 
 func (x *OccurrencesItem) Reset() {
 	*x = OccurrencesItem{}
-	mi := &file_dwp_proto_msgTypes[72]
+	mi := &file_dwp_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5365,7 +5459,7 @@ func (x *OccurrencesItem) String() string {
 func (*OccurrencesItem) ProtoMessage() {}
 
 func (x *OccurrencesItem) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[72]
+	mi := &file_dwp_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5378,7 +5472,7 @@ func (x *OccurrencesItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OccurrencesItem.ProtoReflect.Descriptor instead.
 func (*OccurrencesItem) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{72}
+	return file_dwp_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *OccurrencesItem) GetIndex() int64 {
@@ -5474,13 +5568,14 @@ type SyncRequest struct {
 	Data          bool                   `protobuf:"varint,5,opt,name=data,proto3" json:"data,omitempty"`
 	Deleted       bool                   `protobuf:"varint,6,opt,name=deleted,proto3" json:"deleted,omitempty"`
 	Gone          *Window                `protobuf:"bytes,7,opt,name=gone,proto3" json:"gone,omitempty"`
+	Packed        bool                   `protobuf:"varint,8,opt,name=packed,proto3" json:"packed,omitempty"` // the answer may come in pages
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SyncRequest) Reset() {
 	*x = SyncRequest{}
-	mi := &file_dwp_proto_msgTypes[73]
+	mi := &file_dwp_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5492,7 +5587,7 @@ func (x *SyncRequest) String() string {
 func (*SyncRequest) ProtoMessage() {}
 
 func (x *SyncRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[73]
+	mi := &file_dwp_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5505,7 +5600,7 @@ func (x *SyncRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncRequest.ProtoReflect.Descriptor instead.
 func (*SyncRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{73}
+	return file_dwp_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *SyncRequest) GetActor() *Actor {
@@ -5557,17 +5652,25 @@ func (x *SyncRequest) GetGone() *Window {
 	return nil
 }
 
+func (x *SyncRequest) GetPacked() bool {
+	if x != nil {
+		return x.Packed
+	}
+	return false
+}
+
 type SyncAnswer struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Items         []*SyncItem            `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
 	Result        *SyncResult            `protobuf:"bytes,2,opt,name=result,proto3" json:"result,omitempty"` // in the last message
+	Page          *Page                  `protobuf:"bytes,3,opt,name=page,proto3" json:"page,omitempty"`     // in the place of items, for who asked for it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SyncAnswer) Reset() {
 	*x = SyncAnswer{}
-	mi := &file_dwp_proto_msgTypes[74]
+	mi := &file_dwp_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5579,7 +5682,7 @@ func (x *SyncAnswer) String() string {
 func (*SyncAnswer) ProtoMessage() {}
 
 func (x *SyncAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[74]
+	mi := &file_dwp_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5592,7 +5695,7 @@ func (x *SyncAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncAnswer.ProtoReflect.Descriptor instead.
 func (*SyncAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{74}
+	return file_dwp_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *SyncAnswer) GetItems() []*SyncItem {
@@ -5609,6 +5712,13 @@ func (x *SyncAnswer) GetResult() *SyncResult {
 	return nil
 }
 
+func (x *SyncAnswer) GetPage() *Page {
+	if x != nil {
+		return x.Page
+	}
+	return nil
+}
+
 type SyncItem struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Object        *Object                `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
@@ -5619,7 +5729,7 @@ type SyncItem struct {
 
 func (x *SyncItem) Reset() {
 	*x = SyncItem{}
-	mi := &file_dwp_proto_msgTypes[75]
+	mi := &file_dwp_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5631,7 +5741,7 @@ func (x *SyncItem) String() string {
 func (*SyncItem) ProtoMessage() {}
 
 func (x *SyncItem) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[75]
+	mi := &file_dwp_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5644,7 +5754,7 @@ func (x *SyncItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncItem.ProtoReflect.Descriptor instead.
 func (*SyncItem) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{75}
+	return file_dwp_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *SyncItem) GetObject() *Object {
@@ -5672,7 +5782,7 @@ type SyncResult struct {
 
 func (x *SyncResult) Reset() {
 	*x = SyncResult{}
-	mi := &file_dwp_proto_msgTypes[76]
+	mi := &file_dwp_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5684,7 +5794,7 @@ func (x *SyncResult) String() string {
 func (*SyncResult) ProtoMessage() {}
 
 func (x *SyncResult) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[76]
+	mi := &file_dwp_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5697,7 +5807,7 @@ func (x *SyncResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncResult.ProtoReflect.Descriptor instead.
 func (*SyncResult) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{76}
+	return file_dwp_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *SyncResult) GetToken() []byte {
@@ -5732,7 +5842,7 @@ type SyncHomeRequest struct {
 
 func (x *SyncHomeRequest) Reset() {
 	*x = SyncHomeRequest{}
-	mi := &file_dwp_proto_msgTypes[77]
+	mi := &file_dwp_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5744,7 +5854,7 @@ func (x *SyncHomeRequest) String() string {
 func (*SyncHomeRequest) ProtoMessage() {}
 
 func (x *SyncHomeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[77]
+	mi := &file_dwp_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5757,7 +5867,7 @@ func (x *SyncHomeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncHomeRequest.ProtoReflect.Descriptor instead.
 func (*SyncHomeRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{77}
+	return file_dwp_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *SyncHomeRequest) GetActor() *Actor {
@@ -5792,7 +5902,7 @@ type SyncHomeAnswer struct {
 
 func (x *SyncHomeAnswer) Reset() {
 	*x = SyncHomeAnswer{}
-	mi := &file_dwp_proto_msgTypes[78]
+	mi := &file_dwp_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5804,7 +5914,7 @@ func (x *SyncHomeAnswer) String() string {
 func (*SyncHomeAnswer) ProtoMessage() {}
 
 func (x *SyncHomeAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[78]
+	mi := &file_dwp_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5817,7 +5927,7 @@ func (x *SyncHomeAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncHomeAnswer.ProtoReflect.Descriptor instead.
 func (*SyncHomeAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{78}
+	return file_dwp_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *SyncHomeAnswer) GetToken() []byte {
@@ -5858,7 +5968,7 @@ type SearchCalendarsRequest struct {
 
 func (x *SearchCalendarsRequest) Reset() {
 	*x = SearchCalendarsRequest{}
-	mi := &file_dwp_proto_msgTypes[79]
+	mi := &file_dwp_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5870,7 +5980,7 @@ func (x *SearchCalendarsRequest) String() string {
 func (*SearchCalendarsRequest) ProtoMessage() {}
 
 func (x *SearchCalendarsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[79]
+	mi := &file_dwp_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5883,7 +5993,7 @@ func (x *SearchCalendarsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchCalendarsRequest.ProtoReflect.Descriptor instead.
 func (*SearchCalendarsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{79}
+	return file_dwp_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *SearchCalendarsRequest) GetActor() *Actor {
@@ -5958,7 +6068,7 @@ type SearchCalendarsAnswer struct {
 
 func (x *SearchCalendarsAnswer) Reset() {
 	*x = SearchCalendarsAnswer{}
-	mi := &file_dwp_proto_msgTypes[80]
+	mi := &file_dwp_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5970,7 +6080,7 @@ func (x *SearchCalendarsAnswer) String() string {
 func (*SearchCalendarsAnswer) ProtoMessage() {}
 
 func (x *SearchCalendarsAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[80]
+	mi := &file_dwp_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5983,7 +6093,7 @@ func (x *SearchCalendarsAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchCalendarsAnswer.ProtoReflect.Descriptor instead.
 func (*SearchCalendarsAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{80}
+	return file_dwp_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *SearchCalendarsAnswer) GetCalendars() []*Calendar {
@@ -6006,7 +6116,7 @@ type FreeBusyRequest struct {
 
 func (x *FreeBusyRequest) Reset() {
 	*x = FreeBusyRequest{}
-	mi := &file_dwp_proto_msgTypes[81]
+	mi := &file_dwp_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6018,7 +6128,7 @@ func (x *FreeBusyRequest) String() string {
 func (*FreeBusyRequest) ProtoMessage() {}
 
 func (x *FreeBusyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[81]
+	mi := &file_dwp_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6031,7 +6141,7 @@ func (x *FreeBusyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreeBusyRequest.ProtoReflect.Descriptor instead.
 func (*FreeBusyRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{81}
+	return file_dwp_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *FreeBusyRequest) GetActor() *Actor {
@@ -6079,7 +6189,7 @@ type FreeBusyTarget struct {
 
 func (x *FreeBusyTarget) Reset() {
 	*x = FreeBusyTarget{}
-	mi := &file_dwp_proto_msgTypes[82]
+	mi := &file_dwp_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6091,7 +6201,7 @@ func (x *FreeBusyTarget) String() string {
 func (*FreeBusyTarget) ProtoMessage() {}
 
 func (x *FreeBusyTarget) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[82]
+	mi := &file_dwp_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6104,7 +6214,7 @@ func (x *FreeBusyTarget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreeBusyTarget.ProtoReflect.Descriptor instead.
 func (*FreeBusyTarget) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{82}
+	return file_dwp_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *FreeBusyTarget) GetCalendar() []byte {
@@ -6130,7 +6240,7 @@ type FreeBusyAnswer struct {
 
 func (x *FreeBusyAnswer) Reset() {
 	*x = FreeBusyAnswer{}
-	mi := &file_dwp_proto_msgTypes[83]
+	mi := &file_dwp_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6142,7 +6252,7 @@ func (x *FreeBusyAnswer) String() string {
 func (*FreeBusyAnswer) ProtoMessage() {}
 
 func (x *FreeBusyAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[83]
+	mi := &file_dwp_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6155,7 +6265,7 @@ func (x *FreeBusyAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreeBusyAnswer.ProtoReflect.Descriptor instead.
 func (*FreeBusyAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{83}
+	return file_dwp_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *FreeBusyAnswer) GetItems() []*FreeBusyItem {
@@ -6177,7 +6287,7 @@ type FreeBusyItem struct {
 
 func (x *FreeBusyItem) Reset() {
 	*x = FreeBusyItem{}
-	mi := &file_dwp_proto_msgTypes[84]
+	mi := &file_dwp_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6189,7 +6299,7 @@ func (x *FreeBusyItem) String() string {
 func (*FreeBusyItem) ProtoMessage() {}
 
 func (x *FreeBusyItem) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[84]
+	mi := &file_dwp_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6202,7 +6312,7 @@ func (x *FreeBusyItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreeBusyItem.ProtoReflect.Descriptor instead.
 func (*FreeBusyItem) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{84}
+	return file_dwp_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *FreeBusyItem) GetTarget() *FreeBusyTarget {
@@ -6244,7 +6354,7 @@ type Busy struct {
 
 func (x *Busy) Reset() {
 	*x = Busy{}
-	mi := &file_dwp_proto_msgTypes[85]
+	mi := &file_dwp_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6256,7 +6366,7 @@ func (x *Busy) String() string {
 func (*Busy) ProtoMessage() {}
 
 func (x *Busy) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[85]
+	mi := &file_dwp_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6269,7 +6379,7 @@ func (x *Busy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Busy.ProtoReflect.Descriptor instead.
 func (*Busy) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{85}
+	return file_dwp_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *Busy) GetStart() int64 {
@@ -6303,7 +6413,7 @@ type PrefsRequest struct {
 
 func (x *PrefsRequest) Reset() {
 	*x = PrefsRequest{}
-	mi := &file_dwp_proto_msgTypes[86]
+	mi := &file_dwp_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6315,7 +6425,7 @@ func (x *PrefsRequest) String() string {
 func (*PrefsRequest) ProtoMessage() {}
 
 func (x *PrefsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[86]
+	mi := &file_dwp_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6328,7 +6438,7 @@ func (x *PrefsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrefsRequest.ProtoReflect.Descriptor instead.
 func (*PrefsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{86}
+	return file_dwp_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *PrefsRequest) GetActor() *Actor {
@@ -6355,7 +6465,7 @@ type Pref struct {
 
 func (x *Pref) Reset() {
 	*x = Pref{}
-	mi := &file_dwp_proto_msgTypes[87]
+	mi := &file_dwp_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6367,7 +6477,7 @@ func (x *Pref) String() string {
 func (*Pref) ProtoMessage() {}
 
 func (x *Pref) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[87]
+	mi := &file_dwp_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6380,7 +6490,7 @@ func (x *Pref) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pref.ProtoReflect.Descriptor instead.
 func (*Pref) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{87}
+	return file_dwp_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *Pref) GetKey() []byte {
@@ -6406,7 +6516,7 @@ type PrefsAnswer struct {
 
 func (x *PrefsAnswer) Reset() {
 	*x = PrefsAnswer{}
-	mi := &file_dwp_proto_msgTypes[88]
+	mi := &file_dwp_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6418,7 +6528,7 @@ func (x *PrefsAnswer) String() string {
 func (*PrefsAnswer) ProtoMessage() {}
 
 func (x *PrefsAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[88]
+	mi := &file_dwp_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6431,7 +6541,7 @@ func (x *PrefsAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrefsAnswer.ProtoReflect.Descriptor instead.
 func (*PrefsAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{88}
+	return file_dwp_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *PrefsAnswer) GetPrefs() []*Pref {
@@ -6453,7 +6563,7 @@ type SetPrefsRequest struct {
 
 func (x *SetPrefsRequest) Reset() {
 	*x = SetPrefsRequest{}
-	mi := &file_dwp_proto_msgTypes[89]
+	mi := &file_dwp_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6465,7 +6575,7 @@ func (x *SetPrefsRequest) String() string {
 func (*SetPrefsRequest) ProtoMessage() {}
 
 func (x *SetPrefsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[89]
+	mi := &file_dwp_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6478,7 +6588,7 @@ func (x *SetPrefsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPrefsRequest.ProtoReflect.Descriptor instead.
 func (*SetPrefsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{89}
+	return file_dwp_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *SetPrefsRequest) GetActor() *Actor {
@@ -6521,7 +6631,7 @@ type EditPrefsRequest struct {
 
 func (x *EditPrefsRequest) Reset() {
 	*x = EditPrefsRequest{}
-	mi := &file_dwp_proto_msgTypes[90]
+	mi := &file_dwp_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6533,7 +6643,7 @@ func (x *EditPrefsRequest) String() string {
 func (*EditPrefsRequest) ProtoMessage() {}
 
 func (x *EditPrefsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[90]
+	mi := &file_dwp_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6546,7 +6656,7 @@ func (x *EditPrefsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditPrefsRequest.ProtoReflect.Descriptor instead.
 func (*EditPrefsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{90}
+	return file_dwp_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *EditPrefsRequest) GetActor() *Actor {
@@ -6581,7 +6691,7 @@ type PrefEdit struct {
 
 func (x *PrefEdit) Reset() {
 	*x = PrefEdit{}
-	mi := &file_dwp_proto_msgTypes[91]
+	mi := &file_dwp_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6593,7 +6703,7 @@ func (x *PrefEdit) String() string {
 func (*PrefEdit) ProtoMessage() {}
 
 func (x *PrefEdit) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[91]
+	mi := &file_dwp_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6606,7 +6716,7 @@ func (x *PrefEdit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrefEdit.ProtoReflect.Descriptor instead.
 func (*PrefEdit) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{91}
+	return file_dwp_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *PrefEdit) GetName() []byte {
@@ -6643,7 +6753,7 @@ type SubscribeRequest struct {
 
 func (x *SubscribeRequest) Reset() {
 	*x = SubscribeRequest{}
-	mi := &file_dwp_proto_msgTypes[92]
+	mi := &file_dwp_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6655,7 +6765,7 @@ func (x *SubscribeRequest) String() string {
 func (*SubscribeRequest) ProtoMessage() {}
 
 func (x *SubscribeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[92]
+	mi := &file_dwp_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6668,7 +6778,7 @@ func (x *SubscribeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeRequest.ProtoReflect.Descriptor instead.
 func (*SubscribeRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{92}
+	return file_dwp_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *SubscribeRequest) GetActor() *Actor {
@@ -6708,7 +6818,7 @@ type SubscribeAnswer struct {
 
 func (x *SubscribeAnswer) Reset() {
 	*x = SubscribeAnswer{}
-	mi := &file_dwp_proto_msgTypes[93]
+	mi := &file_dwp_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6720,7 +6830,7 @@ func (x *SubscribeAnswer) String() string {
 func (*SubscribeAnswer) ProtoMessage() {}
 
 func (x *SubscribeAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[93]
+	mi := &file_dwp_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6733,7 +6843,7 @@ func (x *SubscribeAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeAnswer.ProtoReflect.Descriptor instead.
 func (*SubscribeAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{93}
+	return file_dwp_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *SubscribeAnswer) GetList() [][]byte {
@@ -6751,7 +6861,7 @@ type PingRequest struct {
 
 func (x *PingRequest) Reset() {
 	*x = PingRequest{}
-	mi := &file_dwp_proto_msgTypes[94]
+	mi := &file_dwp_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6763,7 +6873,7 @@ func (x *PingRequest) String() string {
 func (*PingRequest) ProtoMessage() {}
 
 func (x *PingRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[94]
+	mi := &file_dwp_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6776,7 +6886,7 @@ func (x *PingRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PingRequest.ProtoReflect.Descriptor instead.
 func (*PingRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{94}
+	return file_dwp_proto_rawDescGZIP(), []int{95}
 }
 
 type PingAnswer struct {
@@ -6794,7 +6904,7 @@ type PingAnswer struct {
 
 func (x *PingAnswer) Reset() {
 	*x = PingAnswer{}
-	mi := &file_dwp_proto_msgTypes[95]
+	mi := &file_dwp_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6806,7 +6916,7 @@ func (x *PingAnswer) String() string {
 func (*PingAnswer) ProtoMessage() {}
 
 func (x *PingAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[95]
+	mi := &file_dwp_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6819,7 +6929,7 @@ func (x *PingAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PingAnswer.ProtoReflect.Descriptor instead.
 func (*PingAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{95}
+	return file_dwp_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *PingAnswer) GetHost() []byte {
@@ -6998,7 +7108,11 @@ const file_dwp_proto_rawDesc = "" +
 	"\adeleted\x18\x06 \x01(\x03R\adeleted\x12\x17\n" +
 	"\x04data\x18\a \x01(\fH\x00R\x04data\x88\x01\x01\x12\x0e\n" +
 	"\x02by\x18\b \x01(\fR\x02byB\a\n" +
-	"\x05_data\"\x9f\x01\n" +
+	"\x05_data\"H\n" +
+	"\x04Page\x12\x14\n" +
+	"\x05items\x18\x01 \x01(\rR\x05items\x12\x14\n" +
+	"\x05heads\x18\x02 \x01(\fR\x05heads\x12\x14\n" +
+	"\x05texts\x18\x03 \x01(\fR\x05texts\"\x9f\x01\n" +
 	"\vHomeRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x14\n" +
 	"\x05owner\x18\x02 \x01(\fR\x05owner\x12\x16\n" +
@@ -7014,10 +7128,11 @@ const file_dwp_proto_rawDesc = "" +
 	"used_bytes\x18\x04 \x01(\x03R\tusedBytes\x12\x1b\n" +
 	"\tmax_bytes\x18\x05 \x01(\x03R\bmaxBytes\x12/\n" +
 	"\x06rights\x18\x06 \x01(\v2\x17.factotum.dwp.v1.RightsR\x06rights\x12+\n" +
-	"\x05prefs\x18\a \x03(\v2\x15.factotum.dwp.v1.PrefR\x05prefs\"O\n" +
+	"\x05prefs\x18\a \x03(\v2\x15.factotum.dwp.v1.PrefR\x05prefs\"g\n" +
 	"\x0fCalendarRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\fR\x02id\"G\n" +
+	"\x02id\x18\x02 \x01(\fR\x02id\x12\x16\n" +
+	"\x06packed\x18\x03 \x01(\bR\x06packed\"G\n" +
 	"\x0eCalendarAnswer\x125\n" +
 	"\bcalendar\x18\x01 \x01(\v2\x19.factotum.dwp.v1.CalendarR\bcalendar\"\xc0\x01\n" +
 	"\x10CalendarsRequest\x12,\n" +
@@ -7131,10 +7246,11 @@ const file_dwp_proto_rawDesc = "" +
 	"\n" +
 	"PropSelect\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\fR\x04name\x12\x19\n" +
-	"\bno_value\x18\x02 \x01(\bR\anoValue\"}\n" +
+	"\bno_value\x18\x02 \x01(\bR\anoValue\"\xa8\x01\n" +
 	"\x11ListObjectsAnswer\x121\n" +
 	"\aobjects\x18\x01 \x03(\v2\x17.factotum.dwp.v1.ObjectR\aobjects\x125\n" +
-	"\bcalendar\x18\x02 \x01(\v2\x19.factotum.dwp.v1.CalendarR\bcalendar\"e\n" +
+	"\bcalendar\x18\x02 \x01(\v2\x19.factotum.dwp.v1.CalendarR\bcalendar\x12)\n" +
+	"\x04page\x18\x03 \x01(\v2\x15.factotum.dwp.v1.PageR\x04page\"e\n" +
 	"\rObjectRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12&\n" +
 	"\x03ref\x18\x02 \x01(\v2\x14.factotum.dwp.v1.RefR\x03ref\"?\n" +
@@ -7287,14 +7403,15 @@ const file_dwp_proto_rawDesc = "" +
 	"\x04name\x18\x03 \x01(\fR\x04name\x12\x12\n" +
 	"\x04type\x18\x04 \x01(\fR\x04type\x12\x1a\n" +
 	"\bmodified\x18\x05 \x01(\x03R\bmodified\x12\x12\n" +
-	"\x04data\x18\x06 \x01(\fR\x04data\"\xed\x01\n" +
+	"\x04data\x18\x06 \x01(\fR\x04data\"\x85\x02\n" +
 	"\fQueryRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x1a\n" +
 	"\bcalendar\x18\x02 \x01(\fR\bcalendar\x123\n" +
 	"\x06filter\x18\x03 \x01(\v2\x1b.factotum.dwp.v1.CompFilterR\x06filter\x120\n" +
 	"\x04data\x18\x04 \x01(\v2\x1c.factotum.dwp.v1.DataRequestR\x04data\x12\x14\n" +
 	"\x05limit\x18\x05 \x01(\x03R\x05limit\x12\x16\n" +
-	"\x06object\x18\x06 \x01(\fR\x06object\"\xfb\x01\n" +
+	"\x06object\x18\x06 \x01(\fR\x06object\x12\x16\n" +
+	"\x06packed\x18\a \x01(\bR\x06packed\"\xfb\x01\n" +
 	"\n" +
 	"CompFilter\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\fR\x04name\x12$\n" +
@@ -7320,9 +7437,10 @@ const file_dwp_proto_rawDesc = "" +
 	"\tTextMatch\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\fR\x04text\x12\x1c\n" +
 	"\tcollation\x18\x02 \x01(\fR\tcollation\x12\x16\n" +
-	"\x06negate\x18\x03 \x01(\bR\x06negate\"@\n" +
+	"\x06negate\x18\x03 \x01(\bR\x06negate\"k\n" +
 	"\vQueryAnswer\x121\n" +
-	"\aobjects\x18\x01 \x03(\v2\x17.factotum.dwp.v1.ObjectR\aobjects\"\xaf\x03\n" +
+	"\aobjects\x18\x01 \x03(\v2\x17.factotum.dwp.v1.ObjectR\aobjects\x12)\n" +
+	"\x04page\x18\x02 \x01(\v2\x15.factotum.dwp.v1.PageR\x04page\"\xaf\x03\n" +
 	"\x12OccurrencesRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x1c\n" +
 	"\tcalendars\x18\x02 \x03(\fR\tcalendars\x12\x1e\n" +
@@ -7359,7 +7477,7 @@ const file_dwp_proto_rawDesc = "" +
 	"\bexcluded\x18\n" +
 	" \x01(\bR\bexcluded\x12\x0e\n" +
 	"\x02by\x18\v \x01(\fR\x02by\x12\x10\n" +
-	"\x03cut\x18\f \x01(\bR\x03cut\"\xde\x01\n" +
+	"\x03cut\x18\f \x01(\bR\x03cut\"\xf6\x01\n" +
 	"\vSyncRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x1a\n" +
 	"\bcalendar\x18\x02 \x01(\fR\bcalendar\x12\x14\n" +
@@ -7367,11 +7485,13 @@ const file_dwp_proto_rawDesc = "" +
 	"\x05limit\x18\x04 \x01(\x03R\x05limit\x12\x12\n" +
 	"\x04data\x18\x05 \x01(\bR\x04data\x12\x18\n" +
 	"\adeleted\x18\x06 \x01(\bR\adeleted\x12+\n" +
-	"\x04gone\x18\a \x01(\v2\x17.factotum.dwp.v1.WindowR\x04gone\"r\n" +
+	"\x04gone\x18\a \x01(\v2\x17.factotum.dwp.v1.WindowR\x04gone\x12\x16\n" +
+	"\x06packed\x18\b \x01(\bR\x06packed\"\x9d\x01\n" +
 	"\n" +
 	"SyncAnswer\x12/\n" +
 	"\x05items\x18\x01 \x03(\v2\x19.factotum.dwp.v1.SyncItemR\x05items\x123\n" +
-	"\x06result\x18\x02 \x01(\v2\x1b.factotum.dwp.v1.SyncResultR\x06result\"k\n" +
+	"\x06result\x18\x02 \x01(\v2\x1b.factotum.dwp.v1.SyncResultR\x06result\x12)\n" +
+	"\x04page\x18\x03 \x01(\v2\x15.factotum.dwp.v1.PageR\x04page\"k\n" +
 	"\bSyncItem\x12/\n" +
 	"\x06object\x18\x01 \x01(\v2\x17.factotum.dwp.v1.ObjectR\x06object\x12.\n" +
 	"\x04gone\x18\x02 \x01(\v2\x1a.factotum.dwp.v1.TombstoneR\x04gone\"m\n" +
@@ -7510,7 +7630,7 @@ func file_dwp_proto_rawDescGZIP() []byte {
 	return file_dwp_proto_rawDescData
 }
 
-var file_dwp_proto_msgTypes = make([]protoimpl.MessageInfo, 96)
+var file_dwp_proto_msgTypes = make([]protoimpl.MessageInfo, 97)
 var file_dwp_proto_goTypes = []any{
 	(*HelloRequest)(nil),           // 0: factotum.dwp.v1.HelloRequest
 	(*HelloAnswer)(nil),            // 1: factotum.dwp.v1.HelloAnswer
@@ -7528,86 +7648,87 @@ var file_dwp_proto_goTypes = []any{
 	(*Calendar)(nil),               // 13: factotum.dwp.v1.Calendar
 	(*Object)(nil),                 // 14: factotum.dwp.v1.Object
 	(*Tombstone)(nil),              // 15: factotum.dwp.v1.Tombstone
-	(*HomeRequest)(nil),            // 16: factotum.dwp.v1.HomeRequest
-	(*HomeAnswer)(nil),             // 17: factotum.dwp.v1.HomeAnswer
-	(*CalendarRequest)(nil),        // 18: factotum.dwp.v1.CalendarRequest
-	(*CalendarAnswer)(nil),         // 19: factotum.dwp.v1.CalendarAnswer
-	(*CalendarsRequest)(nil),       // 20: factotum.dwp.v1.CalendarsRequest
-	(*CalendarsAnswer)(nil),        // 21: factotum.dwp.v1.CalendarsAnswer
-	(*CalendarItem)(nil),           // 22: factotum.dwp.v1.CalendarItem
-	(*CreateCalendarRequest)(nil),  // 23: factotum.dwp.v1.CreateCalendarRequest
-	(*UpdateCalendarRequest)(nil),  // 24: factotum.dwp.v1.UpdateCalendarRequest
-	(*DeleteCalendarRequest)(nil),  // 25: factotum.dwp.v1.DeleteCalendarRequest
-	(*CopyRequest)(nil),            // 26: factotum.dwp.v1.CopyRequest
-	(*CopyAnswer)(nil),             // 27: factotum.dwp.v1.CopyAnswer
-	(*CopyOutAnswer)(nil),          // 28: factotum.dwp.v1.CopyOutAnswer
-	(*CopyInRequest)(nil),          // 29: factotum.dwp.v1.CopyInRequest
-	(*Moved)(nil),                  // 30: factotum.dwp.v1.Moved
-	(*Done)(nil),                   // 31: factotum.dwp.v1.Done
-	(*DataRequest)(nil),            // 32: factotum.dwp.v1.DataRequest
-	(*CompSelect)(nil),             // 33: factotum.dwp.v1.CompSelect
-	(*PropSelect)(nil),             // 34: factotum.dwp.v1.PropSelect
-	(*ListObjectsAnswer)(nil),      // 35: factotum.dwp.v1.ListObjectsAnswer
-	(*ObjectRequest)(nil),          // 36: factotum.dwp.v1.ObjectRequest
-	(*ObjectAnswer)(nil),           // 37: factotum.dwp.v1.ObjectAnswer
-	(*ObjectsRequest)(nil),         // 38: factotum.dwp.v1.ObjectsRequest
-	(*ObjectsAnswer)(nil),          // 39: factotum.dwp.v1.ObjectsAnswer
-	(*ObjectItem)(nil),             // 40: factotum.dwp.v1.ObjectItem
-	(*PutRequest)(nil),             // 41: factotum.dwp.v1.PutRequest
-	(*PutAnswer)(nil),              // 42: factotum.dwp.v1.PutAnswer
-	(*PutObjectsRequest)(nil),      // 43: factotum.dwp.v1.PutObjectsRequest
-	(*PutItem)(nil),                // 44: factotum.dwp.v1.PutItem
-	(*PutObjectsAnswer)(nil),       // 45: factotum.dwp.v1.PutObjectsAnswer
-	(*PutItemAnswer)(nil),          // 46: factotum.dwp.v1.PutItemAnswer
-	(*DeleteRequest)(nil),          // 47: factotum.dwp.v1.DeleteRequest
-	(*PatchPropsRequest)(nil),      // 48: factotum.dwp.v1.PatchPropsRequest
-	(*Moment)(nil),                 // 49: factotum.dwp.v1.Moment
-	(*Moments)(nil),                // 50: factotum.dwp.v1.Moments
-	(*Property)(nil),               // 51: factotum.dwp.v1.Property
-	(*Parameter)(nil),              // 52: factotum.dwp.v1.Parameter
-	(*EditRequest)(nil),            // 53: factotum.dwp.v1.EditRequest
-	(*EditItem)(nil),               // 54: factotum.dwp.v1.EditItem
-	(*Patch)(nil),                  // 55: factotum.dwp.v1.Patch
-	(*PropEdit)(nil),               // 56: factotum.dwp.v1.PropEdit
-	(*AlarmEdit)(nil),              // 57: factotum.dwp.v1.AlarmEdit
-	(*NewAttachment)(nil),          // 58: factotum.dwp.v1.NewAttachment
-	(*EditAnswer)(nil),             // 59: factotum.dwp.v1.EditAnswer
-	(*EditItemAnswer)(nil),         // 60: factotum.dwp.v1.EditItemAnswer
-	(*AttachmentRequest)(nil),      // 61: factotum.dwp.v1.AttachmentRequest
-	(*AttachmentAnswer)(nil),       // 62: factotum.dwp.v1.AttachmentAnswer
-	(*QueryRequest)(nil),           // 63: factotum.dwp.v1.QueryRequest
-	(*CompFilter)(nil),             // 64: factotum.dwp.v1.CompFilter
-	(*PropFilter)(nil),             // 65: factotum.dwp.v1.PropFilter
-	(*ParamFilter)(nil),            // 66: factotum.dwp.v1.ParamFilter
-	(*TextMatch)(nil),              // 67: factotum.dwp.v1.TextMatch
-	(*QueryAnswer)(nil),            // 68: factotum.dwp.v1.QueryAnswer
-	(*OccurrencesRequest)(nil),     // 69: factotum.dwp.v1.OccurrencesRequest
-	(*OccurrenceRef)(nil),          // 70: factotum.dwp.v1.OccurrenceRef
-	(*OccurrencesAnswer)(nil),      // 71: factotum.dwp.v1.OccurrencesAnswer
-	(*OccurrencesItem)(nil),        // 72: factotum.dwp.v1.OccurrencesItem
-	(*SyncRequest)(nil),            // 73: factotum.dwp.v1.SyncRequest
-	(*SyncAnswer)(nil),             // 74: factotum.dwp.v1.SyncAnswer
-	(*SyncItem)(nil),               // 75: factotum.dwp.v1.SyncItem
-	(*SyncResult)(nil),             // 76: factotum.dwp.v1.SyncResult
-	(*SyncHomeRequest)(nil),        // 77: factotum.dwp.v1.SyncHomeRequest
-	(*SyncHomeAnswer)(nil),         // 78: factotum.dwp.v1.SyncHomeAnswer
-	(*SearchCalendarsRequest)(nil), // 79: factotum.dwp.v1.SearchCalendarsRequest
-	(*SearchCalendarsAnswer)(nil),  // 80: factotum.dwp.v1.SearchCalendarsAnswer
-	(*FreeBusyRequest)(nil),        // 81: factotum.dwp.v1.FreeBusyRequest
-	(*FreeBusyTarget)(nil),         // 82: factotum.dwp.v1.FreeBusyTarget
-	(*FreeBusyAnswer)(nil),         // 83: factotum.dwp.v1.FreeBusyAnswer
-	(*FreeBusyItem)(nil),           // 84: factotum.dwp.v1.FreeBusyItem
-	(*Busy)(nil),                   // 85: factotum.dwp.v1.Busy
-	(*PrefsRequest)(nil),           // 86: factotum.dwp.v1.PrefsRequest
-	(*Pref)(nil),                   // 87: factotum.dwp.v1.Pref
-	(*PrefsAnswer)(nil),            // 88: factotum.dwp.v1.PrefsAnswer
-	(*SetPrefsRequest)(nil),        // 89: factotum.dwp.v1.SetPrefsRequest
-	(*EditPrefsRequest)(nil),       // 90: factotum.dwp.v1.EditPrefsRequest
-	(*PrefEdit)(nil),               // 91: factotum.dwp.v1.PrefEdit
-	(*SubscribeRequest)(nil),       // 92: factotum.dwp.v1.SubscribeRequest
-	(*SubscribeAnswer)(nil),        // 93: factotum.dwp.v1.SubscribeAnswer
-	(*PingRequest)(nil),            // 94: factotum.dwp.v1.PingRequest
-	(*PingAnswer)(nil),             // 95: factotum.dwp.v1.PingAnswer
+	(*Page)(nil),                   // 16: factotum.dwp.v1.Page
+	(*HomeRequest)(nil),            // 17: factotum.dwp.v1.HomeRequest
+	(*HomeAnswer)(nil),             // 18: factotum.dwp.v1.HomeAnswer
+	(*CalendarRequest)(nil),        // 19: factotum.dwp.v1.CalendarRequest
+	(*CalendarAnswer)(nil),         // 20: factotum.dwp.v1.CalendarAnswer
+	(*CalendarsRequest)(nil),       // 21: factotum.dwp.v1.CalendarsRequest
+	(*CalendarsAnswer)(nil),        // 22: factotum.dwp.v1.CalendarsAnswer
+	(*CalendarItem)(nil),           // 23: factotum.dwp.v1.CalendarItem
+	(*CreateCalendarRequest)(nil),  // 24: factotum.dwp.v1.CreateCalendarRequest
+	(*UpdateCalendarRequest)(nil),  // 25: factotum.dwp.v1.UpdateCalendarRequest
+	(*DeleteCalendarRequest)(nil),  // 26: factotum.dwp.v1.DeleteCalendarRequest
+	(*CopyRequest)(nil),            // 27: factotum.dwp.v1.CopyRequest
+	(*CopyAnswer)(nil),             // 28: factotum.dwp.v1.CopyAnswer
+	(*CopyOutAnswer)(nil),          // 29: factotum.dwp.v1.CopyOutAnswer
+	(*CopyInRequest)(nil),          // 30: factotum.dwp.v1.CopyInRequest
+	(*Moved)(nil),                  // 31: factotum.dwp.v1.Moved
+	(*Done)(nil),                   // 32: factotum.dwp.v1.Done
+	(*DataRequest)(nil),            // 33: factotum.dwp.v1.DataRequest
+	(*CompSelect)(nil),             // 34: factotum.dwp.v1.CompSelect
+	(*PropSelect)(nil),             // 35: factotum.dwp.v1.PropSelect
+	(*ListObjectsAnswer)(nil),      // 36: factotum.dwp.v1.ListObjectsAnswer
+	(*ObjectRequest)(nil),          // 37: factotum.dwp.v1.ObjectRequest
+	(*ObjectAnswer)(nil),           // 38: factotum.dwp.v1.ObjectAnswer
+	(*ObjectsRequest)(nil),         // 39: factotum.dwp.v1.ObjectsRequest
+	(*ObjectsAnswer)(nil),          // 40: factotum.dwp.v1.ObjectsAnswer
+	(*ObjectItem)(nil),             // 41: factotum.dwp.v1.ObjectItem
+	(*PutRequest)(nil),             // 42: factotum.dwp.v1.PutRequest
+	(*PutAnswer)(nil),              // 43: factotum.dwp.v1.PutAnswer
+	(*PutObjectsRequest)(nil),      // 44: factotum.dwp.v1.PutObjectsRequest
+	(*PutItem)(nil),                // 45: factotum.dwp.v1.PutItem
+	(*PutObjectsAnswer)(nil),       // 46: factotum.dwp.v1.PutObjectsAnswer
+	(*PutItemAnswer)(nil),          // 47: factotum.dwp.v1.PutItemAnswer
+	(*DeleteRequest)(nil),          // 48: factotum.dwp.v1.DeleteRequest
+	(*PatchPropsRequest)(nil),      // 49: factotum.dwp.v1.PatchPropsRequest
+	(*Moment)(nil),                 // 50: factotum.dwp.v1.Moment
+	(*Moments)(nil),                // 51: factotum.dwp.v1.Moments
+	(*Property)(nil),               // 52: factotum.dwp.v1.Property
+	(*Parameter)(nil),              // 53: factotum.dwp.v1.Parameter
+	(*EditRequest)(nil),            // 54: factotum.dwp.v1.EditRequest
+	(*EditItem)(nil),               // 55: factotum.dwp.v1.EditItem
+	(*Patch)(nil),                  // 56: factotum.dwp.v1.Patch
+	(*PropEdit)(nil),               // 57: factotum.dwp.v1.PropEdit
+	(*AlarmEdit)(nil),              // 58: factotum.dwp.v1.AlarmEdit
+	(*NewAttachment)(nil),          // 59: factotum.dwp.v1.NewAttachment
+	(*EditAnswer)(nil),             // 60: factotum.dwp.v1.EditAnswer
+	(*EditItemAnswer)(nil),         // 61: factotum.dwp.v1.EditItemAnswer
+	(*AttachmentRequest)(nil),      // 62: factotum.dwp.v1.AttachmentRequest
+	(*AttachmentAnswer)(nil),       // 63: factotum.dwp.v1.AttachmentAnswer
+	(*QueryRequest)(nil),           // 64: factotum.dwp.v1.QueryRequest
+	(*CompFilter)(nil),             // 65: factotum.dwp.v1.CompFilter
+	(*PropFilter)(nil),             // 66: factotum.dwp.v1.PropFilter
+	(*ParamFilter)(nil),            // 67: factotum.dwp.v1.ParamFilter
+	(*TextMatch)(nil),              // 68: factotum.dwp.v1.TextMatch
+	(*QueryAnswer)(nil),            // 69: factotum.dwp.v1.QueryAnswer
+	(*OccurrencesRequest)(nil),     // 70: factotum.dwp.v1.OccurrencesRequest
+	(*OccurrenceRef)(nil),          // 71: factotum.dwp.v1.OccurrenceRef
+	(*OccurrencesAnswer)(nil),      // 72: factotum.dwp.v1.OccurrencesAnswer
+	(*OccurrencesItem)(nil),        // 73: factotum.dwp.v1.OccurrencesItem
+	(*SyncRequest)(nil),            // 74: factotum.dwp.v1.SyncRequest
+	(*SyncAnswer)(nil),             // 75: factotum.dwp.v1.SyncAnswer
+	(*SyncItem)(nil),               // 76: factotum.dwp.v1.SyncItem
+	(*SyncResult)(nil),             // 77: factotum.dwp.v1.SyncResult
+	(*SyncHomeRequest)(nil),        // 78: factotum.dwp.v1.SyncHomeRequest
+	(*SyncHomeAnswer)(nil),         // 79: factotum.dwp.v1.SyncHomeAnswer
+	(*SearchCalendarsRequest)(nil), // 80: factotum.dwp.v1.SearchCalendarsRequest
+	(*SearchCalendarsAnswer)(nil),  // 81: factotum.dwp.v1.SearchCalendarsAnswer
+	(*FreeBusyRequest)(nil),        // 82: factotum.dwp.v1.FreeBusyRequest
+	(*FreeBusyTarget)(nil),         // 83: factotum.dwp.v1.FreeBusyTarget
+	(*FreeBusyAnswer)(nil),         // 84: factotum.dwp.v1.FreeBusyAnswer
+	(*FreeBusyItem)(nil),           // 85: factotum.dwp.v1.FreeBusyItem
+	(*Busy)(nil),                   // 86: factotum.dwp.v1.Busy
+	(*PrefsRequest)(nil),           // 87: factotum.dwp.v1.PrefsRequest
+	(*Pref)(nil),                   // 88: factotum.dwp.v1.Pref
+	(*PrefsAnswer)(nil),            // 89: factotum.dwp.v1.PrefsAnswer
+	(*SetPrefsRequest)(nil),        // 90: factotum.dwp.v1.SetPrefsRequest
+	(*EditPrefsRequest)(nil),       // 91: factotum.dwp.v1.EditPrefsRequest
+	(*PrefEdit)(nil),               // 92: factotum.dwp.v1.PrefEdit
+	(*SubscribeRequest)(nil),       // 93: factotum.dwp.v1.SubscribeRequest
+	(*SubscribeAnswer)(nil),        // 94: factotum.dwp.v1.SubscribeAnswer
+	(*PingRequest)(nil),            // 95: factotum.dwp.v1.PingRequest
+	(*PingAnswer)(nil),             // 96: factotum.dwp.v1.PingAnswer
 }
 var file_dwp_proto_depIdxs = []int32{
 	7,   // 0: factotum.dwp.v1.PropChange.prop:type_name -> factotum.dwp.v1.DeadProp
@@ -7622,11 +7743,11 @@ var file_dwp_proto_depIdxs = []int32{
 	3,   // 9: factotum.dwp.v1.HomeRequest.actor:type_name -> factotum.dwp.v1.Actor
 	13,  // 10: factotum.dwp.v1.HomeAnswer.calendars:type_name -> factotum.dwp.v1.Calendar
 	11,  // 11: factotum.dwp.v1.HomeAnswer.rights:type_name -> factotum.dwp.v1.Rights
-	87,  // 12: factotum.dwp.v1.HomeAnswer.prefs:type_name -> factotum.dwp.v1.Pref
+	88,  // 12: factotum.dwp.v1.HomeAnswer.prefs:type_name -> factotum.dwp.v1.Pref
 	3,   // 13: factotum.dwp.v1.CalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
 	13,  // 14: factotum.dwp.v1.CalendarAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
 	3,   // 15: factotum.dwp.v1.CalendarsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	22,  // 16: factotum.dwp.v1.CalendarsAnswer.items:type_name -> factotum.dwp.v1.CalendarItem
+	23,  // 16: factotum.dwp.v1.CalendarsAnswer.items:type_name -> factotum.dwp.v1.CalendarItem
 	13,  // 17: factotum.dwp.v1.CalendarItem.calendar:type_name -> factotum.dwp.v1.Calendar
 	2,   // 18: factotum.dwp.v1.CalendarItem.failure:type_name -> factotum.dwp.v1.Failure
 	3,   // 19: factotum.dwp.v1.CreateCalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
@@ -7644,186 +7765,189 @@ var file_dwp_proto_depIdxs = []int32{
 	6,   // 31: factotum.dwp.v1.CopyRequest.if_dest:type_name -> factotum.dwp.v1.Precond
 	14,  // 32: factotum.dwp.v1.CopyAnswer.object:type_name -> factotum.dwp.v1.Object
 	14,  // 33: factotum.dwp.v1.CopyOutAnswer.object:type_name -> factotum.dwp.v1.Object
-	62,  // 34: factotum.dwp.v1.CopyOutAnswer.files:type_name -> factotum.dwp.v1.AttachmentAnswer
-	27,  // 35: factotum.dwp.v1.CopyOutAnswer.done:type_name -> factotum.dwp.v1.CopyAnswer
+	63,  // 34: factotum.dwp.v1.CopyOutAnswer.files:type_name -> factotum.dwp.v1.AttachmentAnswer
+	28,  // 35: factotum.dwp.v1.CopyOutAnswer.done:type_name -> factotum.dwp.v1.CopyAnswer
 	3,   // 36: factotum.dwp.v1.CopyInRequest.actor:type_name -> factotum.dwp.v1.Actor
-	26,  // 37: factotum.dwp.v1.CopyInRequest.copy:type_name -> factotum.dwp.v1.CopyRequest
-	28,  // 38: factotum.dwp.v1.CopyInRequest.parcel:type_name -> factotum.dwp.v1.CopyOutAnswer
+	27,  // 37: factotum.dwp.v1.CopyInRequest.copy:type_name -> factotum.dwp.v1.CopyRequest
+	29,  // 38: factotum.dwp.v1.CopyInRequest.parcel:type_name -> factotum.dwp.v1.CopyOutAnswer
 	4,   // 39: factotum.dwp.v1.Moved.to:type_name -> factotum.dwp.v1.Ref
-	27,  // 40: factotum.dwp.v1.Moved.result:type_name -> factotum.dwp.v1.CopyAnswer
+	28,  // 40: factotum.dwp.v1.Moved.result:type_name -> factotum.dwp.v1.CopyAnswer
 	5,   // 41: factotum.dwp.v1.DataRequest.expand:type_name -> factotum.dwp.v1.Window
 	5,   // 42: factotum.dwp.v1.DataRequest.limit_recur:type_name -> factotum.dwp.v1.Window
 	5,   // 43: factotum.dwp.v1.DataRequest.limit_busy:type_name -> factotum.dwp.v1.Window
-	33,  // 44: factotum.dwp.v1.DataRequest.comp:type_name -> factotum.dwp.v1.CompSelect
-	34,  // 45: factotum.dwp.v1.CompSelect.props:type_name -> factotum.dwp.v1.PropSelect
-	33,  // 46: factotum.dwp.v1.CompSelect.comps:type_name -> factotum.dwp.v1.CompSelect
+	34,  // 44: factotum.dwp.v1.DataRequest.comp:type_name -> factotum.dwp.v1.CompSelect
+	35,  // 45: factotum.dwp.v1.CompSelect.props:type_name -> factotum.dwp.v1.PropSelect
+	34,  // 46: factotum.dwp.v1.CompSelect.comps:type_name -> factotum.dwp.v1.CompSelect
 	14,  // 47: factotum.dwp.v1.ListObjectsAnswer.objects:type_name -> factotum.dwp.v1.Object
 	13,  // 48: factotum.dwp.v1.ListObjectsAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
-	3,   // 49: factotum.dwp.v1.ObjectRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 50: factotum.dwp.v1.ObjectRequest.ref:type_name -> factotum.dwp.v1.Ref
-	14,  // 51: factotum.dwp.v1.ObjectAnswer.object:type_name -> factotum.dwp.v1.Object
-	3,   // 52: factotum.dwp.v1.ObjectsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 53: factotum.dwp.v1.ObjectsRequest.refs:type_name -> factotum.dwp.v1.Ref
-	32,  // 54: factotum.dwp.v1.ObjectsRequest.data:type_name -> factotum.dwp.v1.DataRequest
-	40,  // 55: factotum.dwp.v1.ObjectsAnswer.items:type_name -> factotum.dwp.v1.ObjectItem
-	4,   // 56: factotum.dwp.v1.ObjectItem.ref:type_name -> factotum.dwp.v1.Ref
-	14,  // 57: factotum.dwp.v1.ObjectItem.object:type_name -> factotum.dwp.v1.Object
-	2,   // 58: factotum.dwp.v1.ObjectItem.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 59: factotum.dwp.v1.PutRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 60: factotum.dwp.v1.PutRequest.ref:type_name -> factotum.dwp.v1.Ref
-	6,   // 61: factotum.dwp.v1.PutRequest.precond:type_name -> factotum.dwp.v1.Precond
-	14,  // 62: factotum.dwp.v1.PutAnswer.object:type_name -> factotum.dwp.v1.Object
-	3,   // 63: factotum.dwp.v1.PutObjectsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	44,  // 64: factotum.dwp.v1.PutObjectsRequest.items:type_name -> factotum.dwp.v1.PutItem
-	5,   // 65: factotum.dwp.v1.PutObjectsRequest.within:type_name -> factotum.dwp.v1.Window
-	46,  // 66: factotum.dwp.v1.PutObjectsAnswer.items:type_name -> factotum.dwp.v1.PutItemAnswer
-	2,   // 67: factotum.dwp.v1.PutItemAnswer.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 68: factotum.dwp.v1.DeleteRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 69: factotum.dwp.v1.DeleteRequest.ref:type_name -> factotum.dwp.v1.Ref
-	6,   // 70: factotum.dwp.v1.DeleteRequest.precond:type_name -> factotum.dwp.v1.Precond
-	30,  // 71: factotum.dwp.v1.DeleteRequest.moved_to:type_name -> factotum.dwp.v1.Moved
-	3,   // 72: factotum.dwp.v1.PatchPropsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 73: factotum.dwp.v1.PatchPropsRequest.ref:type_name -> factotum.dwp.v1.Ref
-	8,   // 74: factotum.dwp.v1.PatchPropsRequest.changes:type_name -> factotum.dwp.v1.PropChange
-	49,  // 75: factotum.dwp.v1.Moments.moments:type_name -> factotum.dwp.v1.Moment
-	52,  // 76: factotum.dwp.v1.Property.params:type_name -> factotum.dwp.v1.Parameter
-	3,   // 77: factotum.dwp.v1.EditRequest.actor:type_name -> factotum.dwp.v1.Actor
-	54,  // 78: factotum.dwp.v1.EditRequest.items:type_name -> factotum.dwp.v1.EditItem
-	5,   // 79: factotum.dwp.v1.EditRequest.within:type_name -> factotum.dwp.v1.Window
-	49,  // 80: factotum.dwp.v1.EditItem.rid:type_name -> factotum.dwp.v1.Moment
-	55,  // 81: factotum.dwp.v1.EditItem.patch:type_name -> factotum.dwp.v1.Patch
-	58,  // 82: factotum.dwp.v1.EditItem.attach:type_name -> factotum.dwp.v1.NewAttachment
-	49,  // 83: factotum.dwp.v1.Patch.start:type_name -> factotum.dwp.v1.Moment
-	49,  // 84: factotum.dwp.v1.Patch.end:type_name -> factotum.dwp.v1.Moment
-	49,  // 85: factotum.dwp.v1.Patch.due:type_name -> factotum.dwp.v1.Moment
-	12,  // 86: factotum.dwp.v1.Patch.rrules:type_name -> factotum.dwp.v1.Texts
-	12,  // 87: factotum.dwp.v1.Patch.exrules:type_name -> factotum.dwp.v1.Texts
-	50,  // 88: factotum.dwp.v1.Patch.rdates:type_name -> factotum.dwp.v1.Moments
-	50,  // 89: factotum.dwp.v1.Patch.exdates:type_name -> factotum.dwp.v1.Moments
-	56,  // 90: factotum.dwp.v1.Patch.props:type_name -> factotum.dwp.v1.PropEdit
-	57,  // 91: factotum.dwp.v1.Patch.alarms:type_name -> factotum.dwp.v1.AlarmEdit
-	51,  // 92: factotum.dwp.v1.PropEdit.props:type_name -> factotum.dwp.v1.Property
-	49,  // 93: factotum.dwp.v1.AlarmEdit.at:type_name -> factotum.dwp.v1.Moment
-	12,  // 94: factotum.dwp.v1.AlarmEdit.attendees:type_name -> factotum.dwp.v1.Texts
-	13,  // 95: factotum.dwp.v1.EditAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
-	60,  // 96: factotum.dwp.v1.EditAnswer.items:type_name -> factotum.dwp.v1.EditItemAnswer
-	49,  // 97: factotum.dwp.v1.EditItemAnswer.rid:type_name -> factotum.dwp.v1.Moment
-	14,  // 98: factotum.dwp.v1.EditItemAnswer.object:type_name -> factotum.dwp.v1.Object
-	2,   // 99: factotum.dwp.v1.EditItemAnswer.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 100: factotum.dwp.v1.AttachmentRequest.actor:type_name -> factotum.dwp.v1.Actor
-	3,   // 101: factotum.dwp.v1.QueryRequest.actor:type_name -> factotum.dwp.v1.Actor
-	64,  // 102: factotum.dwp.v1.QueryRequest.filter:type_name -> factotum.dwp.v1.CompFilter
-	32,  // 103: factotum.dwp.v1.QueryRequest.data:type_name -> factotum.dwp.v1.DataRequest
-	5,   // 104: factotum.dwp.v1.CompFilter.time_range:type_name -> factotum.dwp.v1.Window
-	65,  // 105: factotum.dwp.v1.CompFilter.props:type_name -> factotum.dwp.v1.PropFilter
-	64,  // 106: factotum.dwp.v1.CompFilter.comps:type_name -> factotum.dwp.v1.CompFilter
-	5,   // 107: factotum.dwp.v1.PropFilter.time_range:type_name -> factotum.dwp.v1.Window
-	67,  // 108: factotum.dwp.v1.PropFilter.text:type_name -> factotum.dwp.v1.TextMatch
-	66,  // 109: factotum.dwp.v1.PropFilter.params:type_name -> factotum.dwp.v1.ParamFilter
-	67,  // 110: factotum.dwp.v1.ParamFilter.text:type_name -> factotum.dwp.v1.TextMatch
-	14,  // 111: factotum.dwp.v1.QueryAnswer.objects:type_name -> factotum.dwp.v1.Object
-	3,   // 112: factotum.dwp.v1.OccurrencesRequest.actor:type_name -> factotum.dwp.v1.Actor
-	5,   // 113: factotum.dwp.v1.OccurrencesRequest.window:type_name -> factotum.dwp.v1.Window
-	70,  // 114: factotum.dwp.v1.OccurrencesRequest.refs:type_name -> factotum.dwp.v1.OccurrenceRef
-	49,  // 115: factotum.dwp.v1.OccurrenceRef.rid:type_name -> factotum.dwp.v1.Moment
-	72,  // 116: factotum.dwp.v1.OccurrencesAnswer.items:type_name -> factotum.dwp.v1.OccurrencesItem
-	2,   // 117: factotum.dwp.v1.OccurrencesItem.failure:type_name -> factotum.dwp.v1.Failure
-	13,  // 118: factotum.dwp.v1.OccurrencesItem.calendar:type_name -> factotum.dwp.v1.Calendar
-	14,  // 119: factotum.dwp.v1.OccurrencesItem.object:type_name -> factotum.dwp.v1.Object
-	15,  // 120: factotum.dwp.v1.OccurrencesItem.gone:type_name -> factotum.dwp.v1.Tombstone
-	3,   // 121: factotum.dwp.v1.SyncRequest.actor:type_name -> factotum.dwp.v1.Actor
-	5,   // 122: factotum.dwp.v1.SyncRequest.gone:type_name -> factotum.dwp.v1.Window
-	75,  // 123: factotum.dwp.v1.SyncAnswer.items:type_name -> factotum.dwp.v1.SyncItem
-	76,  // 124: factotum.dwp.v1.SyncAnswer.result:type_name -> factotum.dwp.v1.SyncResult
-	14,  // 125: factotum.dwp.v1.SyncItem.object:type_name -> factotum.dwp.v1.Object
-	15,  // 126: factotum.dwp.v1.SyncItem.gone:type_name -> factotum.dwp.v1.Tombstone
-	13,  // 127: factotum.dwp.v1.SyncResult.calendar:type_name -> factotum.dwp.v1.Calendar
-	3,   // 128: factotum.dwp.v1.SyncHomeRequest.actor:type_name -> factotum.dwp.v1.Actor
-	13,  // 129: factotum.dwp.v1.SyncHomeAnswer.changed:type_name -> factotum.dwp.v1.Calendar
-	3,   // 130: factotum.dwp.v1.SearchCalendarsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	13,  // 131: factotum.dwp.v1.SearchCalendarsAnswer.calendars:type_name -> factotum.dwp.v1.Calendar
-	3,   // 132: factotum.dwp.v1.FreeBusyRequest.actor:type_name -> factotum.dwp.v1.Actor
-	82,  // 133: factotum.dwp.v1.FreeBusyRequest.targets:type_name -> factotum.dwp.v1.FreeBusyTarget
-	5,   // 134: factotum.dwp.v1.FreeBusyRequest.window:type_name -> factotum.dwp.v1.Window
-	84,  // 135: factotum.dwp.v1.FreeBusyAnswer.items:type_name -> factotum.dwp.v1.FreeBusyItem
-	82,  // 136: factotum.dwp.v1.FreeBusyItem.target:type_name -> factotum.dwp.v1.FreeBusyTarget
-	85,  // 137: factotum.dwp.v1.FreeBusyItem.busy:type_name -> factotum.dwp.v1.Busy
-	2,   // 138: factotum.dwp.v1.FreeBusyItem.failure:type_name -> factotum.dwp.v1.Failure
-	13,  // 139: factotum.dwp.v1.FreeBusyItem.calendar:type_name -> factotum.dwp.v1.Calendar
-	3,   // 140: factotum.dwp.v1.PrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	87,  // 141: factotum.dwp.v1.PrefsAnswer.prefs:type_name -> factotum.dwp.v1.Pref
-	3,   // 142: factotum.dwp.v1.SetPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	87,  // 143: factotum.dwp.v1.SetPrefsRequest.set:type_name -> factotum.dwp.v1.Pref
-	3,   // 144: factotum.dwp.v1.EditPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	91,  // 145: factotum.dwp.v1.EditPrefsRequest.edits:type_name -> factotum.dwp.v1.PrefEdit
-	3,   // 146: factotum.dwp.v1.SubscribeRequest.actor:type_name -> factotum.dwp.v1.Actor
-	0,   // 147: factotum.dwp.v1.Backend.Hello:input_type -> factotum.dwp.v1.HelloRequest
-	16,  // 148: factotum.dwp.v1.Backend.Home:input_type -> factotum.dwp.v1.HomeRequest
-	18,  // 149: factotum.dwp.v1.Backend.Calendar:input_type -> factotum.dwp.v1.CalendarRequest
-	20,  // 150: factotum.dwp.v1.Backend.Calendars:input_type -> factotum.dwp.v1.CalendarsRequest
-	23,  // 151: factotum.dwp.v1.Backend.CreateCalendar:input_type -> factotum.dwp.v1.CreateCalendarRequest
-	24,  // 152: factotum.dwp.v1.Backend.UpdateCalendar:input_type -> factotum.dwp.v1.UpdateCalendarRequest
-	25,  // 153: factotum.dwp.v1.Backend.DeleteCalendar:input_type -> factotum.dwp.v1.DeleteCalendarRequest
-	26,  // 154: factotum.dwp.v1.Backend.CopyCalendar:input_type -> factotum.dwp.v1.CopyRequest
-	18,  // 155: factotum.dwp.v1.Backend.ListObjects:input_type -> factotum.dwp.v1.CalendarRequest
-	36,  // 156: factotum.dwp.v1.Backend.Object:input_type -> factotum.dwp.v1.ObjectRequest
-	38,  // 157: factotum.dwp.v1.Backend.Objects:input_type -> factotum.dwp.v1.ObjectsRequest
-	41,  // 158: factotum.dwp.v1.Backend.PutObject:input_type -> factotum.dwp.v1.PutRequest
-	43,  // 159: factotum.dwp.v1.Backend.PutObjects:input_type -> factotum.dwp.v1.PutObjectsRequest
-	47,  // 160: factotum.dwp.v1.Backend.DeleteObject:input_type -> factotum.dwp.v1.DeleteRequest
-	53,  // 161: factotum.dwp.v1.Backend.EditObject:input_type -> factotum.dwp.v1.EditRequest
-	61,  // 162: factotum.dwp.v1.Backend.Attachment:input_type -> factotum.dwp.v1.AttachmentRequest
-	26,  // 163: factotum.dwp.v1.Backend.CopyObject:input_type -> factotum.dwp.v1.CopyRequest
-	26,  // 164: factotum.dwp.v1.Backend.CopyOut:input_type -> factotum.dwp.v1.CopyRequest
-	29,  // 165: factotum.dwp.v1.Backend.CopyIn:input_type -> factotum.dwp.v1.CopyInRequest
-	48,  // 166: factotum.dwp.v1.Backend.PatchProps:input_type -> factotum.dwp.v1.PatchPropsRequest
-	63,  // 167: factotum.dwp.v1.Backend.Query:input_type -> factotum.dwp.v1.QueryRequest
-	69,  // 168: factotum.dwp.v1.Backend.Occurrences:input_type -> factotum.dwp.v1.OccurrencesRequest
-	73,  // 169: factotum.dwp.v1.Backend.Sync:input_type -> factotum.dwp.v1.SyncRequest
-	77,  // 170: factotum.dwp.v1.Backend.SyncHome:input_type -> factotum.dwp.v1.SyncHomeRequest
-	79,  // 171: factotum.dwp.v1.Backend.SearchCalendars:input_type -> factotum.dwp.v1.SearchCalendarsRequest
-	81,  // 172: factotum.dwp.v1.Backend.FreeBusy:input_type -> factotum.dwp.v1.FreeBusyRequest
-	86,  // 173: factotum.dwp.v1.Backend.Prefs:input_type -> factotum.dwp.v1.PrefsRequest
-	89,  // 174: factotum.dwp.v1.Backend.SetPrefs:input_type -> factotum.dwp.v1.SetPrefsRequest
-	90,  // 175: factotum.dwp.v1.Backend.EditPrefs:input_type -> factotum.dwp.v1.EditPrefsRequest
-	92,  // 176: factotum.dwp.v1.Backend.Subscribe:input_type -> factotum.dwp.v1.SubscribeRequest
-	94,  // 177: factotum.dwp.v1.Backend.Ping:input_type -> factotum.dwp.v1.PingRequest
-	1,   // 178: factotum.dwp.v1.Backend.Hello:output_type -> factotum.dwp.v1.HelloAnswer
-	17,  // 179: factotum.dwp.v1.Backend.Home:output_type -> factotum.dwp.v1.HomeAnswer
-	19,  // 180: factotum.dwp.v1.Backend.Calendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	21,  // 181: factotum.dwp.v1.Backend.Calendars:output_type -> factotum.dwp.v1.CalendarsAnswer
-	19,  // 182: factotum.dwp.v1.Backend.CreateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	19,  // 183: factotum.dwp.v1.Backend.UpdateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	31,  // 184: factotum.dwp.v1.Backend.DeleteCalendar:output_type -> factotum.dwp.v1.Done
-	27,  // 185: factotum.dwp.v1.Backend.CopyCalendar:output_type -> factotum.dwp.v1.CopyAnswer
-	35,  // 186: factotum.dwp.v1.Backend.ListObjects:output_type -> factotum.dwp.v1.ListObjectsAnswer
-	37,  // 187: factotum.dwp.v1.Backend.Object:output_type -> factotum.dwp.v1.ObjectAnswer
-	39,  // 188: factotum.dwp.v1.Backend.Objects:output_type -> factotum.dwp.v1.ObjectsAnswer
-	42,  // 189: factotum.dwp.v1.Backend.PutObject:output_type -> factotum.dwp.v1.PutAnswer
-	45,  // 190: factotum.dwp.v1.Backend.PutObjects:output_type -> factotum.dwp.v1.PutObjectsAnswer
-	31,  // 191: factotum.dwp.v1.Backend.DeleteObject:output_type -> factotum.dwp.v1.Done
-	59,  // 192: factotum.dwp.v1.Backend.EditObject:output_type -> factotum.dwp.v1.EditAnswer
-	62,  // 193: factotum.dwp.v1.Backend.Attachment:output_type -> factotum.dwp.v1.AttachmentAnswer
-	27,  // 194: factotum.dwp.v1.Backend.CopyObject:output_type -> factotum.dwp.v1.CopyAnswer
-	28,  // 195: factotum.dwp.v1.Backend.CopyOut:output_type -> factotum.dwp.v1.CopyOutAnswer
-	27,  // 196: factotum.dwp.v1.Backend.CopyIn:output_type -> factotum.dwp.v1.CopyAnswer
-	31,  // 197: factotum.dwp.v1.Backend.PatchProps:output_type -> factotum.dwp.v1.Done
-	68,  // 198: factotum.dwp.v1.Backend.Query:output_type -> factotum.dwp.v1.QueryAnswer
-	71,  // 199: factotum.dwp.v1.Backend.Occurrences:output_type -> factotum.dwp.v1.OccurrencesAnswer
-	74,  // 200: factotum.dwp.v1.Backend.Sync:output_type -> factotum.dwp.v1.SyncAnswer
-	78,  // 201: factotum.dwp.v1.Backend.SyncHome:output_type -> factotum.dwp.v1.SyncHomeAnswer
-	80,  // 202: factotum.dwp.v1.Backend.SearchCalendars:output_type -> factotum.dwp.v1.SearchCalendarsAnswer
-	83,  // 203: factotum.dwp.v1.Backend.FreeBusy:output_type -> factotum.dwp.v1.FreeBusyAnswer
-	88,  // 204: factotum.dwp.v1.Backend.Prefs:output_type -> factotum.dwp.v1.PrefsAnswer
-	31,  // 205: factotum.dwp.v1.Backend.SetPrefs:output_type -> factotum.dwp.v1.Done
-	88,  // 206: factotum.dwp.v1.Backend.EditPrefs:output_type -> factotum.dwp.v1.PrefsAnswer
-	93,  // 207: factotum.dwp.v1.Backend.Subscribe:output_type -> factotum.dwp.v1.SubscribeAnswer
-	95,  // 208: factotum.dwp.v1.Backend.Ping:output_type -> factotum.dwp.v1.PingAnswer
-	178, // [178:209] is the sub-list for method output_type
-	147, // [147:178] is the sub-list for method input_type
-	147, // [147:147] is the sub-list for extension type_name
-	147, // [147:147] is the sub-list for extension extendee
-	0,   // [0:147] is the sub-list for field type_name
+	16,  // 49: factotum.dwp.v1.ListObjectsAnswer.page:type_name -> factotum.dwp.v1.Page
+	3,   // 50: factotum.dwp.v1.ObjectRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 51: factotum.dwp.v1.ObjectRequest.ref:type_name -> factotum.dwp.v1.Ref
+	14,  // 52: factotum.dwp.v1.ObjectAnswer.object:type_name -> factotum.dwp.v1.Object
+	3,   // 53: factotum.dwp.v1.ObjectsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 54: factotum.dwp.v1.ObjectsRequest.refs:type_name -> factotum.dwp.v1.Ref
+	33,  // 55: factotum.dwp.v1.ObjectsRequest.data:type_name -> factotum.dwp.v1.DataRequest
+	41,  // 56: factotum.dwp.v1.ObjectsAnswer.items:type_name -> factotum.dwp.v1.ObjectItem
+	4,   // 57: factotum.dwp.v1.ObjectItem.ref:type_name -> factotum.dwp.v1.Ref
+	14,  // 58: factotum.dwp.v1.ObjectItem.object:type_name -> factotum.dwp.v1.Object
+	2,   // 59: factotum.dwp.v1.ObjectItem.failure:type_name -> factotum.dwp.v1.Failure
+	3,   // 60: factotum.dwp.v1.PutRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 61: factotum.dwp.v1.PutRequest.ref:type_name -> factotum.dwp.v1.Ref
+	6,   // 62: factotum.dwp.v1.PutRequest.precond:type_name -> factotum.dwp.v1.Precond
+	14,  // 63: factotum.dwp.v1.PutAnswer.object:type_name -> factotum.dwp.v1.Object
+	3,   // 64: factotum.dwp.v1.PutObjectsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	45,  // 65: factotum.dwp.v1.PutObjectsRequest.items:type_name -> factotum.dwp.v1.PutItem
+	5,   // 66: factotum.dwp.v1.PutObjectsRequest.within:type_name -> factotum.dwp.v1.Window
+	47,  // 67: factotum.dwp.v1.PutObjectsAnswer.items:type_name -> factotum.dwp.v1.PutItemAnswer
+	2,   // 68: factotum.dwp.v1.PutItemAnswer.failure:type_name -> factotum.dwp.v1.Failure
+	3,   // 69: factotum.dwp.v1.DeleteRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 70: factotum.dwp.v1.DeleteRequest.ref:type_name -> factotum.dwp.v1.Ref
+	6,   // 71: factotum.dwp.v1.DeleteRequest.precond:type_name -> factotum.dwp.v1.Precond
+	31,  // 72: factotum.dwp.v1.DeleteRequest.moved_to:type_name -> factotum.dwp.v1.Moved
+	3,   // 73: factotum.dwp.v1.PatchPropsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 74: factotum.dwp.v1.PatchPropsRequest.ref:type_name -> factotum.dwp.v1.Ref
+	8,   // 75: factotum.dwp.v1.PatchPropsRequest.changes:type_name -> factotum.dwp.v1.PropChange
+	50,  // 76: factotum.dwp.v1.Moments.moments:type_name -> factotum.dwp.v1.Moment
+	53,  // 77: factotum.dwp.v1.Property.params:type_name -> factotum.dwp.v1.Parameter
+	3,   // 78: factotum.dwp.v1.EditRequest.actor:type_name -> factotum.dwp.v1.Actor
+	55,  // 79: factotum.dwp.v1.EditRequest.items:type_name -> factotum.dwp.v1.EditItem
+	5,   // 80: factotum.dwp.v1.EditRequest.within:type_name -> factotum.dwp.v1.Window
+	50,  // 81: factotum.dwp.v1.EditItem.rid:type_name -> factotum.dwp.v1.Moment
+	56,  // 82: factotum.dwp.v1.EditItem.patch:type_name -> factotum.dwp.v1.Patch
+	59,  // 83: factotum.dwp.v1.EditItem.attach:type_name -> factotum.dwp.v1.NewAttachment
+	50,  // 84: factotum.dwp.v1.Patch.start:type_name -> factotum.dwp.v1.Moment
+	50,  // 85: factotum.dwp.v1.Patch.end:type_name -> factotum.dwp.v1.Moment
+	50,  // 86: factotum.dwp.v1.Patch.due:type_name -> factotum.dwp.v1.Moment
+	12,  // 87: factotum.dwp.v1.Patch.rrules:type_name -> factotum.dwp.v1.Texts
+	12,  // 88: factotum.dwp.v1.Patch.exrules:type_name -> factotum.dwp.v1.Texts
+	51,  // 89: factotum.dwp.v1.Patch.rdates:type_name -> factotum.dwp.v1.Moments
+	51,  // 90: factotum.dwp.v1.Patch.exdates:type_name -> factotum.dwp.v1.Moments
+	57,  // 91: factotum.dwp.v1.Patch.props:type_name -> factotum.dwp.v1.PropEdit
+	58,  // 92: factotum.dwp.v1.Patch.alarms:type_name -> factotum.dwp.v1.AlarmEdit
+	52,  // 93: factotum.dwp.v1.PropEdit.props:type_name -> factotum.dwp.v1.Property
+	50,  // 94: factotum.dwp.v1.AlarmEdit.at:type_name -> factotum.dwp.v1.Moment
+	12,  // 95: factotum.dwp.v1.AlarmEdit.attendees:type_name -> factotum.dwp.v1.Texts
+	13,  // 96: factotum.dwp.v1.EditAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
+	61,  // 97: factotum.dwp.v1.EditAnswer.items:type_name -> factotum.dwp.v1.EditItemAnswer
+	50,  // 98: factotum.dwp.v1.EditItemAnswer.rid:type_name -> factotum.dwp.v1.Moment
+	14,  // 99: factotum.dwp.v1.EditItemAnswer.object:type_name -> factotum.dwp.v1.Object
+	2,   // 100: factotum.dwp.v1.EditItemAnswer.failure:type_name -> factotum.dwp.v1.Failure
+	3,   // 101: factotum.dwp.v1.AttachmentRequest.actor:type_name -> factotum.dwp.v1.Actor
+	3,   // 102: factotum.dwp.v1.QueryRequest.actor:type_name -> factotum.dwp.v1.Actor
+	65,  // 103: factotum.dwp.v1.QueryRequest.filter:type_name -> factotum.dwp.v1.CompFilter
+	33,  // 104: factotum.dwp.v1.QueryRequest.data:type_name -> factotum.dwp.v1.DataRequest
+	5,   // 105: factotum.dwp.v1.CompFilter.time_range:type_name -> factotum.dwp.v1.Window
+	66,  // 106: factotum.dwp.v1.CompFilter.props:type_name -> factotum.dwp.v1.PropFilter
+	65,  // 107: factotum.dwp.v1.CompFilter.comps:type_name -> factotum.dwp.v1.CompFilter
+	5,   // 108: factotum.dwp.v1.PropFilter.time_range:type_name -> factotum.dwp.v1.Window
+	68,  // 109: factotum.dwp.v1.PropFilter.text:type_name -> factotum.dwp.v1.TextMatch
+	67,  // 110: factotum.dwp.v1.PropFilter.params:type_name -> factotum.dwp.v1.ParamFilter
+	68,  // 111: factotum.dwp.v1.ParamFilter.text:type_name -> factotum.dwp.v1.TextMatch
+	14,  // 112: factotum.dwp.v1.QueryAnswer.objects:type_name -> factotum.dwp.v1.Object
+	16,  // 113: factotum.dwp.v1.QueryAnswer.page:type_name -> factotum.dwp.v1.Page
+	3,   // 114: factotum.dwp.v1.OccurrencesRequest.actor:type_name -> factotum.dwp.v1.Actor
+	5,   // 115: factotum.dwp.v1.OccurrencesRequest.window:type_name -> factotum.dwp.v1.Window
+	71,  // 116: factotum.dwp.v1.OccurrencesRequest.refs:type_name -> factotum.dwp.v1.OccurrenceRef
+	50,  // 117: factotum.dwp.v1.OccurrenceRef.rid:type_name -> factotum.dwp.v1.Moment
+	73,  // 118: factotum.dwp.v1.OccurrencesAnswer.items:type_name -> factotum.dwp.v1.OccurrencesItem
+	2,   // 119: factotum.dwp.v1.OccurrencesItem.failure:type_name -> factotum.dwp.v1.Failure
+	13,  // 120: factotum.dwp.v1.OccurrencesItem.calendar:type_name -> factotum.dwp.v1.Calendar
+	14,  // 121: factotum.dwp.v1.OccurrencesItem.object:type_name -> factotum.dwp.v1.Object
+	15,  // 122: factotum.dwp.v1.OccurrencesItem.gone:type_name -> factotum.dwp.v1.Tombstone
+	3,   // 123: factotum.dwp.v1.SyncRequest.actor:type_name -> factotum.dwp.v1.Actor
+	5,   // 124: factotum.dwp.v1.SyncRequest.gone:type_name -> factotum.dwp.v1.Window
+	76,  // 125: factotum.dwp.v1.SyncAnswer.items:type_name -> factotum.dwp.v1.SyncItem
+	77,  // 126: factotum.dwp.v1.SyncAnswer.result:type_name -> factotum.dwp.v1.SyncResult
+	16,  // 127: factotum.dwp.v1.SyncAnswer.page:type_name -> factotum.dwp.v1.Page
+	14,  // 128: factotum.dwp.v1.SyncItem.object:type_name -> factotum.dwp.v1.Object
+	15,  // 129: factotum.dwp.v1.SyncItem.gone:type_name -> factotum.dwp.v1.Tombstone
+	13,  // 130: factotum.dwp.v1.SyncResult.calendar:type_name -> factotum.dwp.v1.Calendar
+	3,   // 131: factotum.dwp.v1.SyncHomeRequest.actor:type_name -> factotum.dwp.v1.Actor
+	13,  // 132: factotum.dwp.v1.SyncHomeAnswer.changed:type_name -> factotum.dwp.v1.Calendar
+	3,   // 133: factotum.dwp.v1.SearchCalendarsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	13,  // 134: factotum.dwp.v1.SearchCalendarsAnswer.calendars:type_name -> factotum.dwp.v1.Calendar
+	3,   // 135: factotum.dwp.v1.FreeBusyRequest.actor:type_name -> factotum.dwp.v1.Actor
+	83,  // 136: factotum.dwp.v1.FreeBusyRequest.targets:type_name -> factotum.dwp.v1.FreeBusyTarget
+	5,   // 137: factotum.dwp.v1.FreeBusyRequest.window:type_name -> factotum.dwp.v1.Window
+	85,  // 138: factotum.dwp.v1.FreeBusyAnswer.items:type_name -> factotum.dwp.v1.FreeBusyItem
+	83,  // 139: factotum.dwp.v1.FreeBusyItem.target:type_name -> factotum.dwp.v1.FreeBusyTarget
+	86,  // 140: factotum.dwp.v1.FreeBusyItem.busy:type_name -> factotum.dwp.v1.Busy
+	2,   // 141: factotum.dwp.v1.FreeBusyItem.failure:type_name -> factotum.dwp.v1.Failure
+	13,  // 142: factotum.dwp.v1.FreeBusyItem.calendar:type_name -> factotum.dwp.v1.Calendar
+	3,   // 143: factotum.dwp.v1.PrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	88,  // 144: factotum.dwp.v1.PrefsAnswer.prefs:type_name -> factotum.dwp.v1.Pref
+	3,   // 145: factotum.dwp.v1.SetPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	88,  // 146: factotum.dwp.v1.SetPrefsRequest.set:type_name -> factotum.dwp.v1.Pref
+	3,   // 147: factotum.dwp.v1.EditPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	92,  // 148: factotum.dwp.v1.EditPrefsRequest.edits:type_name -> factotum.dwp.v1.PrefEdit
+	3,   // 149: factotum.dwp.v1.SubscribeRequest.actor:type_name -> factotum.dwp.v1.Actor
+	0,   // 150: factotum.dwp.v1.Backend.Hello:input_type -> factotum.dwp.v1.HelloRequest
+	17,  // 151: factotum.dwp.v1.Backend.Home:input_type -> factotum.dwp.v1.HomeRequest
+	19,  // 152: factotum.dwp.v1.Backend.Calendar:input_type -> factotum.dwp.v1.CalendarRequest
+	21,  // 153: factotum.dwp.v1.Backend.Calendars:input_type -> factotum.dwp.v1.CalendarsRequest
+	24,  // 154: factotum.dwp.v1.Backend.CreateCalendar:input_type -> factotum.dwp.v1.CreateCalendarRequest
+	25,  // 155: factotum.dwp.v1.Backend.UpdateCalendar:input_type -> factotum.dwp.v1.UpdateCalendarRequest
+	26,  // 156: factotum.dwp.v1.Backend.DeleteCalendar:input_type -> factotum.dwp.v1.DeleteCalendarRequest
+	27,  // 157: factotum.dwp.v1.Backend.CopyCalendar:input_type -> factotum.dwp.v1.CopyRequest
+	19,  // 158: factotum.dwp.v1.Backend.ListObjects:input_type -> factotum.dwp.v1.CalendarRequest
+	37,  // 159: factotum.dwp.v1.Backend.Object:input_type -> factotum.dwp.v1.ObjectRequest
+	39,  // 160: factotum.dwp.v1.Backend.Objects:input_type -> factotum.dwp.v1.ObjectsRequest
+	42,  // 161: factotum.dwp.v1.Backend.PutObject:input_type -> factotum.dwp.v1.PutRequest
+	44,  // 162: factotum.dwp.v1.Backend.PutObjects:input_type -> factotum.dwp.v1.PutObjectsRequest
+	48,  // 163: factotum.dwp.v1.Backend.DeleteObject:input_type -> factotum.dwp.v1.DeleteRequest
+	54,  // 164: factotum.dwp.v1.Backend.EditObject:input_type -> factotum.dwp.v1.EditRequest
+	62,  // 165: factotum.dwp.v1.Backend.Attachment:input_type -> factotum.dwp.v1.AttachmentRequest
+	27,  // 166: factotum.dwp.v1.Backend.CopyObject:input_type -> factotum.dwp.v1.CopyRequest
+	27,  // 167: factotum.dwp.v1.Backend.CopyOut:input_type -> factotum.dwp.v1.CopyRequest
+	30,  // 168: factotum.dwp.v1.Backend.CopyIn:input_type -> factotum.dwp.v1.CopyInRequest
+	49,  // 169: factotum.dwp.v1.Backend.PatchProps:input_type -> factotum.dwp.v1.PatchPropsRequest
+	64,  // 170: factotum.dwp.v1.Backend.Query:input_type -> factotum.dwp.v1.QueryRequest
+	70,  // 171: factotum.dwp.v1.Backend.Occurrences:input_type -> factotum.dwp.v1.OccurrencesRequest
+	74,  // 172: factotum.dwp.v1.Backend.Sync:input_type -> factotum.dwp.v1.SyncRequest
+	78,  // 173: factotum.dwp.v1.Backend.SyncHome:input_type -> factotum.dwp.v1.SyncHomeRequest
+	80,  // 174: factotum.dwp.v1.Backend.SearchCalendars:input_type -> factotum.dwp.v1.SearchCalendarsRequest
+	82,  // 175: factotum.dwp.v1.Backend.FreeBusy:input_type -> factotum.dwp.v1.FreeBusyRequest
+	87,  // 176: factotum.dwp.v1.Backend.Prefs:input_type -> factotum.dwp.v1.PrefsRequest
+	90,  // 177: factotum.dwp.v1.Backend.SetPrefs:input_type -> factotum.dwp.v1.SetPrefsRequest
+	91,  // 178: factotum.dwp.v1.Backend.EditPrefs:input_type -> factotum.dwp.v1.EditPrefsRequest
+	93,  // 179: factotum.dwp.v1.Backend.Subscribe:input_type -> factotum.dwp.v1.SubscribeRequest
+	95,  // 180: factotum.dwp.v1.Backend.Ping:input_type -> factotum.dwp.v1.PingRequest
+	1,   // 181: factotum.dwp.v1.Backend.Hello:output_type -> factotum.dwp.v1.HelloAnswer
+	18,  // 182: factotum.dwp.v1.Backend.Home:output_type -> factotum.dwp.v1.HomeAnswer
+	20,  // 183: factotum.dwp.v1.Backend.Calendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	22,  // 184: factotum.dwp.v1.Backend.Calendars:output_type -> factotum.dwp.v1.CalendarsAnswer
+	20,  // 185: factotum.dwp.v1.Backend.CreateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	20,  // 186: factotum.dwp.v1.Backend.UpdateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	32,  // 187: factotum.dwp.v1.Backend.DeleteCalendar:output_type -> factotum.dwp.v1.Done
+	28,  // 188: factotum.dwp.v1.Backend.CopyCalendar:output_type -> factotum.dwp.v1.CopyAnswer
+	36,  // 189: factotum.dwp.v1.Backend.ListObjects:output_type -> factotum.dwp.v1.ListObjectsAnswer
+	38,  // 190: factotum.dwp.v1.Backend.Object:output_type -> factotum.dwp.v1.ObjectAnswer
+	40,  // 191: factotum.dwp.v1.Backend.Objects:output_type -> factotum.dwp.v1.ObjectsAnswer
+	43,  // 192: factotum.dwp.v1.Backend.PutObject:output_type -> factotum.dwp.v1.PutAnswer
+	46,  // 193: factotum.dwp.v1.Backend.PutObjects:output_type -> factotum.dwp.v1.PutObjectsAnswer
+	32,  // 194: factotum.dwp.v1.Backend.DeleteObject:output_type -> factotum.dwp.v1.Done
+	60,  // 195: factotum.dwp.v1.Backend.EditObject:output_type -> factotum.dwp.v1.EditAnswer
+	63,  // 196: factotum.dwp.v1.Backend.Attachment:output_type -> factotum.dwp.v1.AttachmentAnswer
+	28,  // 197: factotum.dwp.v1.Backend.CopyObject:output_type -> factotum.dwp.v1.CopyAnswer
+	29,  // 198: factotum.dwp.v1.Backend.CopyOut:output_type -> factotum.dwp.v1.CopyOutAnswer
+	28,  // 199: factotum.dwp.v1.Backend.CopyIn:output_type -> factotum.dwp.v1.CopyAnswer
+	32,  // 200: factotum.dwp.v1.Backend.PatchProps:output_type -> factotum.dwp.v1.Done
+	69,  // 201: factotum.dwp.v1.Backend.Query:output_type -> factotum.dwp.v1.QueryAnswer
+	72,  // 202: factotum.dwp.v1.Backend.Occurrences:output_type -> factotum.dwp.v1.OccurrencesAnswer
+	75,  // 203: factotum.dwp.v1.Backend.Sync:output_type -> factotum.dwp.v1.SyncAnswer
+	79,  // 204: factotum.dwp.v1.Backend.SyncHome:output_type -> factotum.dwp.v1.SyncHomeAnswer
+	81,  // 205: factotum.dwp.v1.Backend.SearchCalendars:output_type -> factotum.dwp.v1.SearchCalendarsAnswer
+	84,  // 206: factotum.dwp.v1.Backend.FreeBusy:output_type -> factotum.dwp.v1.FreeBusyAnswer
+	89,  // 207: factotum.dwp.v1.Backend.Prefs:output_type -> factotum.dwp.v1.PrefsAnswer
+	32,  // 208: factotum.dwp.v1.Backend.SetPrefs:output_type -> factotum.dwp.v1.Done
+	89,  // 209: factotum.dwp.v1.Backend.EditPrefs:output_type -> factotum.dwp.v1.PrefsAnswer
+	94,  // 210: factotum.dwp.v1.Backend.Subscribe:output_type -> factotum.dwp.v1.SubscribeAnswer
+	96,  // 211: factotum.dwp.v1.Backend.Ping:output_type -> factotum.dwp.v1.PingAnswer
+	181, // [181:212] is the sub-list for method output_type
+	150, // [150:181] is the sub-list for method input_type
+	150, // [150:150] is the sub-list for extension type_name
+	150, // [150:150] is the sub-list for extension extendee
+	0,   // [0:150] is the sub-list for field type_name
 }
 
 func init() { file_dwp_proto_init() }
@@ -7833,18 +7957,18 @@ func file_dwp_proto_init() {
 	}
 	file_dwp_proto_msgTypes[14].OneofWrappers = []any{}
 	file_dwp_proto_msgTypes[15].OneofWrappers = []any{}
-	file_dwp_proto_msgTypes[24].OneofWrappers = []any{}
-	file_dwp_proto_msgTypes[41].OneofWrappers = []any{}
-	file_dwp_proto_msgTypes[44].OneofWrappers = []any{}
-	file_dwp_proto_msgTypes[55].OneofWrappers = []any{}
-	file_dwp_proto_msgTypes[57].OneofWrappers = []any{}
+	file_dwp_proto_msgTypes[25].OneofWrappers = []any{}
+	file_dwp_proto_msgTypes[42].OneofWrappers = []any{}
+	file_dwp_proto_msgTypes[45].OneofWrappers = []any{}
+	file_dwp_proto_msgTypes[56].OneofWrappers = []any{}
+	file_dwp_proto_msgTypes[58].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dwp_proto_rawDesc), len(file_dwp_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   96,
+			NumMessages:   97,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
