@@ -3,16 +3,20 @@ package caldav
 import (
 	"iter"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"factotum/protocol/dav"
 	"factotum/server/calendar"
 )
 
-// Bounds of a DAV:expand-property: how deep properties are followed, and how
-// many resources are looked at.
+// Bounds of a DAV:expand-property: how deep properties are followed, how many
+// are asked of a resource, how many are followed, and how many resources are
+// looked at.
 const (
 	maxExpandDepth = 4
+	maxExpandNames = 512
+	maxFollowed    = 2000
 	maxExpanded    = 500
 )
 
@@ -20,7 +24,8 @@ const (
 type expander struct {
 	rq   *request
 	mw   *dav.Writer
-	left int
+	left int // resources
+	more int // properties
 }
 
 // expandProperty follows the hrefs in properties and answers with the
@@ -35,7 +40,7 @@ func (rq *request) expandProperty(root *dav.Node) error {
 		return err
 	}
 	mw := rq.answer()
-	e := expander{rq: rq, mw: mw, left: maxExpanded}
+	e := expander{rq: rq, mw: mw, left: maxExpanded, more: maxFollowed}
 	mw.Response(s.path)
 	for _, p := range props {
 		if !e.property(s, p) {
@@ -71,8 +76,13 @@ func expandNames(n *dav.Node, depth int) ([]expandProp, error) {
 			return nil, &dav.Error{Status: http.StatusBadRequest, Text: "a property without a name"}
 		}
 		inner, err := expandNames(c, depth+1)
-		if err != nil {
+		switch {
+		case err != nil:
 			return nil, err
+		case slices.ContainsFunc(out, func(p expandProp) bool { return p.name == name }):
+			continue // each once, as in a PROPFIND
+		case len(out) == maxExpandNames:
+			return nil, &dav.Error{Status: http.StatusRequestEntityTooLarge, Text: "too many properties"}
 		}
 		out = append(out, expandProp{name, inner})
 	}
@@ -96,7 +106,8 @@ func validName(s string) bool {
 func (e *expander) property(s *subject, p expandProp) bool {
 	lp := live[p.name]
 	there := lp != nil && s.has(lp)
-	if len(p.inner) > 0 {
+	if len(p.inner) > 0 && e.left > 0 && e.more > 0 {
+		e.more--
 		targets, ok := s.deadHrefs(p.name)
 		if there {
 			targets, ok = s.hrefs(p.name)

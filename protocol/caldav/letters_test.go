@@ -2,6 +2,7 @@ package caldav
 
 import (
 	"encoding/binary"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -734,4 +735,31 @@ func TestExistenceFirst(t *testing.T) {
 		{"COPY to the home", "anna", "COPY", annasHome + "work/", "", to(annasHome), 403, "", nil, nil},
 		{"COPY of the root", "anna", "COPY", "/", "", to("/copy/"), 403, "", nil, nil},
 	})
+}
+
+// One expand-property looks at so many resources, and asks each property once:
+// a property of many links must not multiply.
+func TestExpandPropertyEnds(t *testing.T) {
+	s := newSite(t)
+	s.visit("anna")
+	s.do("anna", "PROPPATCH", annasCal, patch("<t:l xmlns:t='urn:t'>"+strings.Repeat("<D:href>"+annasCal+"</D:href>", 400)+"</t:l>")).is(207)
+	report := func(inner string) *reply {
+		return s.do("anna", "REPORT", annasCal, xmlHead("D:expand-property")+inner+"</D:expand-property>")
+	}
+	const links, kind = `<D:property name="l" namespace="urn:t">`, `<D:property name="resourcetype"/>`
+	r := report(strings.Repeat(links+strings.Repeat(links+kind+"</D:property>", 3)+"</D:property>", 3)).is(207)
+	if n := strings.Count(r.body, "<D:resourcetype>"); n == 0 || n > maxExpanded {
+		t.Errorf("%d resources", n)
+	}
+	if n := strings.Count(r.body, "507 Insufficient Storage"); n == 0 || n > 2*400 {
+		t.Errorf("%d are left out", n)
+	}
+	if n := strings.Count(report(strings.Repeat(kind, 600)).is(207).body, "<D:resourcetype>"); n != 1 {
+		t.Errorf("asked often: %d answers", n)
+	}
+	var many strings.Builder
+	for i := range 600 {
+		fmt.Fprintf(&many, `<D:property name="p%d"/>`, i)
+	}
+	report(many.String()).is(413)
 }
