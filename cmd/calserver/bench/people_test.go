@@ -25,6 +25,10 @@ import (
 // fewest first; published figures have 100000 as well.
 const peopleEnv = "FACTOTUM_BENCH_PEOPLE"
 
+// cacheEnv is factotum.cache.bytes, where it is not to be its default: log-ins
+// cost the same then, and calendars are not forgotten.
+const cacheEnv = "FACTOTUM_BENCH_CACHE"
+
 // eventsEach is how many events each of them has.
 const eventsEach = 4
 
@@ -57,11 +61,15 @@ func newCrowd(b *testing.B, program string, n, costly int) *crowd {
 		fmt.Fprintf(&people, "dn: uid=u%d,o=x\nobjectClass: inetOrgPerson\nobjectClass: icsCalendarUser\nuid: u%d\ncn: User %d\nuserPassword: %s\n\n", i, i, i, h)
 	}
 	conf := filepath.Join(dir, "ics.conf")
+	cache := ""
+	if n := os.Getenv(cacheEnv); n != "" {
+		cache = "factotum.cache.bytes = \"" + n + "\"\n"
+	}
 	port := strconv.Itoa(freeport.Take(b, "127.0.0.1"))
 	for path, text := range map[string]string{
 		filepath.Join(dir, "people.ldif"): people.String(),
 		conf: "factotum.data.dir = \"data\"\nfactotum.directory.type = \"ldif\"\nfactotum.directory.ldif.path = \"" + dir + "/people.ldif\"\n" +
-			"service.defaultdomain = \"example.com\"\nservice.http.listenaddr = \"127.0.0.1\"\nservice.http.port = \"" + port + "\"\nfactotum.admin.listen = \"\"\n",
+			"service.defaultdomain = \"example.com\"\nservice.http.listenaddr = \"127.0.0.1\"\nservice.http.port = \"" + port + "\"\nfactotum.admin.listen = \"\"\n" + cache,
 	} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			b.Fatal(err)
@@ -140,19 +148,7 @@ func (c *crowd) one(conn *client, i int) error {
 		return want(conn, c.as(i, "PROPFIND", "", xmlType+"Depth: 0\r\n", `<D:propfind`+reportSpaces+
 			` xmlns:S="http://calendarserver.org/ns/"><D:prop><S:getctag/><D:sync-token/></D:prop></D:propfind>`), 207)
 	case k < 60:
-		token := ""
-		if t := c.tokens[i].Load(); t != nil {
-			token = *t
-		}
-		status, body, err := conn.do(c.as(i, "REPORT", "", xmlType+"Depth: 0\r\n", `<D:sync-collection`+reportSpaces+`><D:sync-token>`+token+
-			`</D:sync-token><D:sync-level>1</D:sync-level><D:prop><D:getetag/></D:prop></D:sync-collection>`), true)
-		if err != nil || status != 207 {
-			return fmt.Errorf("sync: status %d: %v", status, err)
-		}
-		_, rest, _ := strings.Cut(string(body), "<D:sync-token>")
-		token, _, _ = strings.Cut(rest, "<")
-		c.tokens[i].Store(&token)
-		return nil
+		return c.sync(conn, i)
 	case k < 70:
 		hrefs := ""
 		for e := range eventsEach {
@@ -166,6 +162,33 @@ func (c *crowd) one(conn *client, i int) error {
 	}
 	return want(conn, c.as(i, "REPORT", "", xmlType+"Depth: 1\r\n", `<C:calendar-query`+reportSpaces+`><D:prop><C:calendar-data/></D:prop><C:filter><C:comp-filter name="VCALENDAR">`+
 		`<C:comp-filter name="VEVENT"><C:time-range start="20260101T000000Z" end="20260201T000000Z"/></C:comp-filter></C:comp-filter></C:filter></C:calendar-query>`), 207)
+}
+
+// sync asks what has changed since the last time.
+func (c *crowd) sync(conn *client, i int) error {
+	token := ""
+	if t := c.tokens[i].Load(); t != nil {
+		token = *t
+	}
+	status, body, err := conn.do(c.as(i, "REPORT", "", xmlType+"Depth: 0\r\n", `<D:sync-collection`+reportSpaces+`><D:sync-token>`+token+
+		`</D:sync-token><D:sync-level>1</D:sync-level><D:prop><D:getetag/></D:prop></D:sync-collection>`), true)
+	if err != nil || status != 207 {
+		return fmt.Errorf("sync: status %d: %v", status, err)
+	}
+	_, rest, _ := strings.Cut(string(body), "<D:sync-token>")
+	token, _, _ = strings.Cut(rest, "<")
+	c.tokens[i].Store(&token)
+	return nil
+}
+
+// settle fills the calendar of a person, who has then logged in and synced.
+func (c *crowd) settle(conn *client, i int) error {
+	for e := range eventsEach {
+		if err := c.put(conn, i, e); err != nil {
+			return err
+		}
+	}
+	return c.sync(conn, i)
 }
 
 // mix is the CPU of a request of n people, and the slowest of a hundred.
@@ -215,14 +238,7 @@ func BenchmarkPeople(b *testing.B) {
 	}
 	most := slices.Max(sizes)
 	c := newCrowd(b, buildProgram(b), most, 0)
-	c.each(b, 16, 0, most, func(conn *client, i int) error {
-		for e := range eventsEach {
-			if err := c.put(conn, i, e); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	c.each(b, 16, 0, most, c.settle)
 	const rounds, requests = 5, 20_000
 	costs := map[int][]float64{}
 	for range rounds {
@@ -245,14 +261,7 @@ func BenchmarkPeople(b *testing.B) {
 func BenchmarkFirstLogins(b *testing.B) {
 	const known, herd = 50, 150
 	c := newCrowd(b, buildProgram(b), known+herd, known+herd)
-	c.each(b, 16, 0, known, func(conn *client, i int) error {
-		for e := range eventsEach {
-			if err := c.put(conn, i, e); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	c.each(b, 16, 0, known, c.settle)
 	_, alone := c.mix(b, known, 5000)
 	begin, before := time.Now(), cpu(b, c.pid)
 	c.each(b, 64, known, known+herd/2, c.login)
