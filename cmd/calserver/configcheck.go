@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,6 +22,7 @@ import (
 	"factotum/cmd/internal/certificates"
 	"factotum/cmd/internal/plain"
 	"factotum/server/acl"
+	"factotum/server/calendar"
 	"factotum/server/config"
 	"factotum/server/directory"
 	"factotum/store/sqlstore"
@@ -279,6 +282,9 @@ func (h *hostCheck) people(ctx context.Context) {
 			return
 		}
 	}
+	if opt.LDIF != "" {
+		h.entries(ctx, people)
+	}
 	for _, l := range []struct{ param, text string }{
 		{"calstore.calendar.default.acl", c.Calstore.DefaultACL}, {"calstore.calendar.owner.acl", c.Calstore.OwnerACL},
 		{"resource.default.acl", c.Resource.DefaultACL}, {"group.default.acl", c.Group.DefaultACL},
@@ -296,6 +302,41 @@ func (h *hostCheck) people(ctx context.Context) {
 			break
 		}
 		h.add(config.Warning, "service.http.admins", "%s is not in the directory: nobody can log in by that name until somebody gets it", name)
+	}
+}
+
+// entries looks at the file of people by the rules of those who write it.
+func (h *hostCheck) entries(ctx context.Context, people *directory.Directory) {
+	found, _, err := people.Search(ctx, calendar.PeopleQuery{})
+	if err != nil {
+		return // told by Open
+	}
+	bad := map[string][]string{}
+	for _, p := range found {
+		id, _, _ := strings.Cut(p.ID, "@")
+		if err := directory.CheckUserID(id); err != nil && p.Kind == calendar.Individual {
+			bad[err.Error()] = append(bad[err.Error()], p.ID)
+		}
+		if err := checkZone(p.TZID); err != nil {
+			bad[err.Error()] = append(bad[err.Error()], p.ID)
+		}
+		list, err := acl.Parse(p.ACL)
+		if err != nil {
+			bad["the access list of new calendars cannot be read"] = append(bad["the access list of new calendars cannot be read"], p.ID)
+		}
+		for _, name := range unknownPeople(ctx, people, list, nil) {
+			why := name + " in the access list of new calendars is not in the directory"
+			bad[why] = append(bad[why], p.ID)
+		}
+	}
+	for _, why := range slices.Sorted(maps.Keys(bad)) {
+		ids := bad[why]
+		const most = 10
+		text := strings.Join(ids[:min(len(ids), most)], ", ")
+		if n := len(ids) - most; n > 0 {
+			text += fmt.Sprintf(" and %d more", n)
+		}
+		h.add(config.Warning, "factotum.directory.ldif.path", "%s: %s", text, why)
 	}
 }
 

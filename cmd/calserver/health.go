@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -31,9 +32,10 @@ type health struct {
 	log  *slog.Logger
 	wake chan struct{}
 
+	full atomic.Bool // a write was refused for the disk, and none has been taken since
+
 	mu    sync.Mutex
 	known []*dependency
-	full  bool // a write was refused for the disk, and none has been taken since
 }
 
 // dependency is one of them.
@@ -178,9 +180,7 @@ func (h *health) note(d dependency, err error) {
 
 // disks are those that the server writes to.
 func (h *health) disks(cfg *config.Config) {
-	h.mu.Lock()
-	full := h.full
-	h.mu.Unlock()
+	full := h.full.Load()
 	seen := map[uint64]bool{}
 	for _, dir := range []string{filepath.Dir(cfg.Store.Path), cfg.Data, cfg.Log.Dir} {
 		var at syscall.Stat_t
@@ -208,11 +208,7 @@ func (h *health) wrote(err error) {
 	if !full && err != nil {
 		return
 	}
-	h.mu.Lock()
-	change := h.full != full
-	h.full = full
-	h.mu.Unlock()
-	if change {
+	if h.full.Load() != full && h.full.Swap(full) != full {
 		h.kick()
 		if full && h.p.cfg.Store.Type == "postgres" {
 			h.log.Error("the disk of PostgreSQL is full: what is written is refused until there is room")

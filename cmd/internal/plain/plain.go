@@ -3,6 +3,9 @@
 package plain
 
 import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io/fs"
 	"net"
@@ -77,6 +80,9 @@ func system(err error) string {
 		}
 		return before + about + after
 	}
+	if s := cryptic(err); s != "" {
+		return s
+	}
 	var n syscall.Errno
 	if !errors.As(err, &n) {
 		return ""
@@ -106,6 +112,29 @@ func system(err error) string {
 		return with("there is no way to ", "", "the host cannot be reached")
 	case syscall.EIO:
 		return with("the disk of ", " reports an error (input/output error): look at the kernel's log", "the disk reports an error: look at the kernel's log")
+	}
+	return ""
+}
+
+// cryptic says what TLS and clocks mean.
+func cryptic(err error) string {
+	var unknown x509.UnknownAuthorityError
+	var name x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	var header tls.RecordHeaderError
+	switch {
+	case errors.As(err, &unknown):
+		return "the certificate that is shown is not signed by an authority that is trusted here"
+	case errors.As(err, &name):
+		return "the certificate that is shown is not of " + name.Host
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "the certificate that is shown has expired, or is not valid yet"
+	case errors.As(err, &header):
+		return "the other side does not speak TLS"
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
+		return "there was no answer in time"
+	case errors.Is(err, context.Canceled):
+		return "it was broken off"
 	}
 	return ""
 }

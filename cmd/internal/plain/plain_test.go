@@ -1,6 +1,9 @@
 package plain
 
 import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -35,7 +38,11 @@ func TestError(t *testing.T) {
 		"nothing answers at 127.0.0.1:389": fmt.Errorf("open: %w", &calendar.Error{Kind: calendar.Unavailable, Err: &net.OpError{Op: "dial",
 			Addr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 389}, Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}}),
 		"the name ldap.example.com is not known to the resolver": fmt.Errorf("a: %w", &net.DNSError{Name: "ldap.example.com", IsNotFound: true}),
-		"write x: failed": errors.New("write x: write x: failed"),
+		"there was no answer in time":                            fmt.Errorf("ask: %w", context.DeadlineExceeded),
+		"the certificate that is shown is not signed by an authority that is trusted here": fmt.Errorf("GET https://x: %w",
+			&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}),
+		"the other side does not speak TLS": fmt.Errorf("GET: %w", tls.RecordHeaderError{Msg: "first record"}),
+		"write x: failed":                   errors.New("write x: write x: failed"),
 	} {
 		if got := Error(err); got != want {
 			t.Errorf("%#v: %q, want %q", err, got, want)
