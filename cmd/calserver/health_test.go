@@ -17,6 +17,7 @@ import (
 	"factotum/server/calendar"
 	"factotum/server/config"
 	"factotum/server/directory/ldaptest"
+	"factotum/store/storetest/pgtest"
 )
 
 // get is the status and text of an answer.
@@ -155,6 +156,48 @@ func TestHealthOfCertificates(t *testing.T) {
 		}
 		if !seen {
 			t.Errorf("%d days: no metric", days)
+		}
+	}
+}
+
+// PostgreSQL stops answering and goes on: the same places tell.
+func TestDatabaseGoesAndComes(t *testing.T) {
+	proxy := pgtest.NewProxy(t, pgtest.Start(t))
+	dir := t.TempDir()
+	port, admin := freePort(t, "127.0.0.1"), freePort(t, "127.0.0.1")
+	conf := filepath.Join(dir, "ics.conf")
+	hosttest.Write(t, conf, fmt.Sprintf(`factotum.data.dir = "data"
+factotum.directory.type = "ldif"
+service.defaultdomain = "example.com"
+factotum.store.type = "postgres"
+factotum.store.dsn = "%s"
+service.http.listenaddr = "127.0.0.1"
+service.http.port = %q
+factotum.admin.listen = "127.0.0.1:%s"
+`, proxy.DSN, port, admin))
+	said, ended := runServer(t, testProgram(t, "", "calserver", "serve", "-C", conf))
+	url, ops := "http://127.0.0.1:"+port, "http://127.0.0.1:"+admin
+	wait := func(what, of, want string) {
+		t.Helper()
+		awaitServer(t, what, ended, said, func() bool { return strings.Contains(getText(of), want) })
+	}
+	const up = `factotum_dependency_up{about="PostgreSQL",dependency="database"}`
+	wait("ready", url+"/readyz", "200 ready")
+	wait("up", ops+"/metrics", up+" 1")
+	proxy.Freeze()
+	wait("not ready", url+"/readyz", "503 not ready")
+	wait("not ready", ops+"/readyz", "503 not ready: csstored: ")
+	wait("down", ops+"/metrics", up+" 0")
+	awaitServer(t, "status", ended, said, func() bool {
+		out, _ := testProgram(t, "", "calserver", "status", "-C", conf).CombinedOutput()
+		return strings.Contains(string(out), "not ready: ") && strings.Contains(string(out), "database PostgreSQL: not well since ")
+	})
+	proxy.Thaw()
+	wait("ready again", url+"/readyz", "200 ready")
+	wait("up again", ops+"/metrics", up+" 1")
+	for _, want := range []string{`msg="PostgreSQL does not answer"`, `msg="PostgreSQL answers again"`} {
+		if n := strings.Count(said.String(), want); n != 1 {
+			t.Errorf("%q is logged %d times:\n%s", want, n, said)
 		}
 	}
 }
