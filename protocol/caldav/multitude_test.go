@@ -20,13 +20,14 @@ import (
 // which is somewhat more than is held at a time.
 func TestTenThousandOfEverything(t *testing.T) {
 	const n = 10_000
-	repeat := func(f func(i int) string) string {
+	times := func(n int, f func(i int) string) string {
 		var b strings.Builder
 		for i := range n {
 			b.WriteString(f(i) + "\r\n")
 		}
 		return b.String()
 	}
+	repeat := func(f func(i int) string) string { return times(n, f) }
 	at := func(i int) string { return time.Date(2026, 3, 1, 9+i, 0, 0, 0, time.UTC).Format("20060102T150405Z") }
 	other := func(i int, more string) string {
 		return "BEGIN:VEVENT\r\nUID:u\r\nDTSTAMP:20260101T000000Z\r\nRECURRENCE-ID" + more + ":" + at(i) + "\r\nDTSTART:" + at(i) + "\r\nDURATION:PT20M\r\nSUMMARY:x\r\nEND:VEVENT"
@@ -54,23 +55,54 @@ func TestTenThousandOfEverything(t *testing.T) {
 			end, rules = "", []string{"RRULE:FREQ=HOURLY\r\n"}
 		}
 		for _, rule := range rules {
-			s := roomy(t, sitetest.Options{Model: service.Options{Limits: calendar.Limits{Attendees: n}}})
-			s.costs = costs{name + " " + strings.TrimSpace(rule), 80 << 20, 250 * time.Millisecond * 8}
+			c := costs{name + " " + strings.TrimSpace(rule), 80 << 20, 250 * time.Millisecond * 8}
 			if name == "divisions" { // each of them is a series
-				s.costs.memory *= 3
+				c.memory *= 3
 			}
-			s.costed("PUT", annasCal+"u.ics", "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VEVENT\r\nUID:u\r\nDTSTAMP:20260101T000000Z\r\nDTSTART:20260301T090000Z\r\n"+
-				rule+lines+end+"END:VCALENDAR\r\n")
-			for _, span := range []string{`start="20260310T000000Z" end="20260311T000000Z"`, `start="20260301T000000Z" end="20260401T000000Z"`, year} {
-				ranged := in("<C:time-range " + span + "/>")
-				for _, form := range []string{"expand", "limit-recurrence-set"} {
-					s.costed("REPORT", annasCal, xmlHead("C:calendar-query")+"<D:prop><C:calendar-data><C:"+form+" "+span+"/></C:calendar-data></D:prop><C:filter>"+ranged+"</C:filter></C:calendar-query>")
-				}
-				s.costed("REPORT", annasCal, query(in(`<C:comp-filter name="VALARM"><C:time-range `+span+`/></C:comp-filter>`), "D:getetag"))
-				s.costed("REPORT", annasCal, query(in(`<C:prop-filter name="DTEND"><C:time-range `+span+`/></C:prop-filter>`), "D:getetag"))
-				s.costed("REPORT", annasCal, xmlHead("C:free-busy-query")+"<C:time-range "+span+"/></C:free-busy-query>")
-			}
+			c.ask(t, "BEGIN:VEVENT\r\nUID:u\r\nDTSTAMP:20260101T000000Z\r\nDTSTART:20260301T090000Z\r\n"+rule+lines+end)
 		}
+	}
+	local := func(i int) string { return strings.TrimSuffix(at(i), "Z") }
+	event := func(start, lines string) string {
+		return "BEGIN:VEVENT\r\nUID:u\r\nDTSTAMP:20260101T000000Z\r\nDTSTART" + start + "\r\nRRULE:FREQ=DAILY\r\n" + lines + "END:VEVENT\r\n"
+	}
+	zone := func(id, lines string) string {
+		return "BEGIN:VTIMEZONE\r\nTZID:" + id + "\r\n" + lines + "END:VTIMEZONE"
+	}
+	observance := func(start string, from, to int, lines string) string {
+		return fmt.Sprintf("BEGIN:STANDARD\r\nDTSTART:%s\r\nTZOFFSETFROM:+0%d00\r\nTZOFFSETTO:+0%d00\r\n%sEND:STANDARD", start, from%5, to%5, lines)
+	}
+	for name, body := range map[string]string{
+		"observances": zone("Z", repeat(func(i int) string { return observance(local(i), i, i+1, "") })) + "\r\n" + event(";TZID=Z:20260301T090000", ""),
+		"onsets":      zone("Z", observance("20000101T000000", 1, 2, repeat(func(i int) string { return "RDATE:" + local(i) }))+"\r\n") + "\r\n" + event(";TZID=Z:20260301T090000", ""),
+		"zones": times(2000, func(i int) string {
+			return zone(fmt.Sprint("Europe/Z", i), observance("20000101T000000", 1, 2, "")+"\r\n")
+		}) + event(";TZID=Europe/Z1:20260301T090000", ""),
+		"dates of a zone each": times(2000, func(i int) string { return zone(fmt.Sprint("Z", i), observance("20000101T000000", 1, 2, "")+"\r\n") }) +
+			event(":20260301T090000Z", times(2000, func(i int) string { return fmt.Sprintf("RDATE;TZID=Z%d:%s", i, local(i)) })),
+		"repetitions": event(":20260301T090000Z", strings.Repeat("BEGIN:VALARM\r\nACTION:DISPLAY\r\nDESCRIPTION:x\r\nTRIGGER:-PT1H\r\nREPEAT:10000\r\nDURATION:P1D\r\nEND:VALARM\r\n", 100)),
+		"parameters":  event(":20260301T090000Z", "X-A"+strings.ReplaceAll(repeat(func(i int) string { return fmt.Sprintf(";P%d=v", i) }), "\r\n", "")+":x\r\n"),
+		"periods":     event(":20260301T090000Z", "RDATE;VALUE=PERIOD:20260301T090000Z/PT1H"+strings.ReplaceAll(repeat(func(i int) string { return "," + at(i) + "/PT1H" }), "\r\n", "")+"\r\n"),
+	} {
+		c := costs{name, 160 << 20, 250 * time.Millisecond * 8}
+		c.ask(t, body)
+	}
+}
+
+// ask stores an object, and asks about it.
+func (c costs) ask(t *testing.T, body string) {
+	t.Helper()
+	s := roomy(t, sitetest.Options{Model: service.Options{Limits: calendar.Limits{Attendees: 10_000}}})
+	s.costs = c
+	s.costed("PUT", annasCal+"u.ics", "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\n"+body+"END:VCALENDAR\r\n")
+	for _, span := range []string{`start="20260310T000000Z" end="20260311T000000Z"`, `start="20260301T000000Z" end="20260401T000000Z"`, year} {
+		ranged := in("<C:time-range " + span + "/>")
+		for _, form := range []string{"expand", "limit-recurrence-set"} {
+			s.costed("REPORT", annasCal, xmlHead("C:calendar-query")+"<D:prop><C:calendar-data><C:"+form+" "+span+"/></C:calendar-data></D:prop><C:filter>"+ranged+"</C:filter></C:calendar-query>")
+		}
+		s.costed("REPORT", annasCal, query(in(`<C:comp-filter name="VALARM"><C:time-range `+span+`/></C:comp-filter>`), "D:getetag"))
+		s.costed("REPORT", annasCal, query(in(`<C:prop-filter name="DTEND"><C:time-range `+span+`/></C:prop-filter>`), "D:getetag"))
+		s.costed("REPORT", annasCal, xmlHead("C:free-busy-query")+"<C:time-range "+span+"/></C:free-busy-query>")
 	}
 }
 

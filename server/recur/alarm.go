@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"iter"
 	"math"
-	"slices"
 	"strings"
 	"time"
 
@@ -87,12 +86,12 @@ func (t *trigger) bounds() (lo, hi int64) {
 // was acknowledged or its VTODO completed. RFC 4791 §9.9, VALARM.
 func (s *Set) Alarms(ctx context.Context, from, to time.Time, float Zone, lim Budget) iter.Seq2[Alarm, error] {
 	return func(yield func(Alarm, error) bool) {
-		a := alarms{s: s, win: windowOf(from, to), float: float, triggers: map[*ical.Component][]trigger{}}
+		lim = lim.withDefaults()
+		a := alarms{s: s, win: windowOf(from, to), float: float, triggers: map[*ical.Component][]trigger{}, left: lim.MaxSteps}
 		a.prepare()
 		if a.relative == 0 && len(a.heap) == 0 || a.win.to <= a.win.from {
 			return
 		}
-		lim = lim.withDefaults()
 		n := 0
 		// flush yields what is due before an instance that starts at start.
 		flush := func(start int64) bool {
@@ -120,19 +119,24 @@ func (s *Set) Alarms(ctx context.Context, from, to time.Time, float Zone, lim Bu
 				if !flush(o.start) {
 					return
 				}
-				a.push(o)
+				if a.push(o); a.left < 0 {
+					break
+				}
 			}
 		}
-		flush(math.MaxInt64)
+		if flush(math.MaxInt64) && a.left < 0 {
+			yield(Alarm{}, ErrBudget)
+		}
 	}
 }
 
 // firing is one alarm to come.
 type firing struct {
-	at int64
-	n  int
-	t  *trigger
-	o  occurrence
+	at    int64
+	place int // of two at one time the first found is the first
+	n     int
+	t     *trigger
+	o     occurrence
 }
 
 type alarms struct {
@@ -142,7 +146,8 @@ type alarms struct {
 	triggers map[*ical.Component][]trigger
 	relative int
 	lo, hi   int64    // bounds of all relative triggers
-	heap     []firing // sorted; few are held at a time
+	heap     []firing // a heap: the one at the top is next
+	left     int      // how many more are looked for
 }
 
 func (a *alarms) prepare() {
@@ -215,22 +220,37 @@ func (a *alarms) push(o occurrence) {
 }
 
 func (a *alarms) fire(g *trigger, at int64, o occurrence) {
-	for n := 0; n <= g.repeat; n++ {
+	for n := 0; n <= g.repeat && a.left >= 0; n++ {
 		if t := at + int64(n)*g.every; t >= a.win.from && t < a.win.to {
-			f := firing{t, n, g, o}
-			i, _ := slices.BinarySearchFunc(a.heap, f, func(x, y firing) int {
-				if x.at <= y.at {
-					return -1
-				}
-				return 1
-			})
-			a.heap = slices.Insert(a.heap, i, f)
+			a.left--
+			a.heap = append(a.heap, firing{t, -a.left, n, g, o})
+			for i := len(a.heap) - 1; i > 0 && a.less(i, (i-1)/2); i = (i - 1) / 2 {
+				a.heap[i], a.heap[(i-1)/2] = a.heap[(i-1)/2], a.heap[i]
+			}
 		}
 	}
 }
 
+func (a *alarms) less(i, j int) bool {
+	x, y := &a.heap[i], &a.heap[j]
+	return x.at < y.at || x.at == y.at && x.place < y.place
+}
+
 func (a *alarms) pop() firing {
-	f := a.heap[0]
-	a.heap = a.heap[1:]
-	return f
+	f, end := a.heap[0], len(a.heap)-1
+	a.heap[0] = a.heap[end]
+	a.heap = a.heap[:end]
+	for i := 0; ; {
+		least := i
+		for k := 2*i + 1; k <= 2*i+2 && k < end; k++ {
+			if a.less(k, least) {
+				least = k
+			}
+		}
+		if least == i {
+			return f
+		}
+		a.heap[i], a.heap[least] = a.heap[least], a.heap[i]
+		i = least
+	}
 }

@@ -56,7 +56,7 @@ func (z *tz) block(utc int64) (b *tzBlock, i int) {
 	b.list = append(b.list, onset{from, list[0].off})
 	for _, o := range list[1:] {
 		switch last := &b.list[len(b.list)-1]; {
-		case o.at <= from:
+		case o.at <= last.at: // of two on the same second the later counts
 			last.off = o.off
 		case o.off != last.off:
 			b.list = append(b.list, o)

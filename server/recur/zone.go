@@ -283,9 +283,45 @@ func ianaLocation(name string) *time.Location {
 	}) {
 		return nil
 	}
+	if _, listed := spelled()[strings.ToLower(name)]; !listed && !unlisted.may(name) {
+		return nil
+	}
 	loc, err := time.LoadLocation(name)
 	if err != nil {
+		unlisted.miss(name)
 		return nil
 	}
 	return loc
+}
+
+// unlisted are names that a newer database than our list might have, and has
+// not: to look for one costs as much as to read a directory, and an object may
+// have thousands.
+var unlisted absent
+
+type absent struct {
+	sync.Mutex
+	names map[string]struct{}
+}
+
+// maxAbsent is how many are looked for.
+const maxAbsent = 1024
+
+func (a *absent) may(name string) bool {
+	if strings.IndexByte(name, '/') < 0 { // no new zone has such a name
+		return false
+	}
+	a.Lock()
+	defer a.Unlock()
+	_, known := a.names[name]
+	return !known && len(a.names) < maxAbsent
+}
+
+func (a *absent) miss(name string) {
+	a.Lock()
+	defer a.Unlock()
+	if a.names == nil {
+		a.names = map[string]struct{}{}
+	}
+	a.names[strings.Clone(name)] = struct{}{}
 }

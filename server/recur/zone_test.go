@@ -267,3 +267,30 @@ func TestRealCalendarsCompile(t *testing.T) {
 	}
 	t.Logf("%d files, %d sets", len(files), sets)
 }
+
+// Two observances may begin on one second: the later one counts, and no question
+// goes on for ever.
+func TestRFC5545_3_6_5_OnsetsAtOnce(t *testing.T) {
+	part := func(kind, start, from, to string) string {
+		return "BEGIN:" + kind + "\nDTSTART:" + start + "\nTZOFFSETFROM:" + from + "\nTZOFFSETTO:" + to + "\nEND:" + kind + "\n"
+	}
+	const day = "20260301T000000"
+	for name, parts := range map[string]string{
+		"standard twice":   part("STANDARD", "20000101T000000", "+0000", "+0500") + part("STANDARD", day, "+0500", "+0100") + part("STANDARD", day, "+0500", "+0200"),
+		"three kinds":      part("STANDARD", day, "+0100", "+0300") + part("DAYLIGHT", day, "+0100", "+0400") + part("STANDARD", day, "+0100", "+0200"),
+		"there and back":   part("STANDARD", "20000101T000000", "+0000", "+0200") + part("DAYLIGHT", day, "+0200", "+0300") + part("STANDARD", day, "+0200", "+0200"),
+		"by offsets apart": part("STANDARD", day, "+0100", "+0300") + part("STANDARD", "20260301T010000", "+0200", "+0200"),
+	} {
+		s := setOf(t, "BEGIN:VTIMEZONE\nTZID:Odd\n"+parts+"END:VTIMEZONE\n"+event("DTSTART;TZID=Odd:20260228T120000", "RRULE:FREQ=DAILY;COUNT=4"))
+		var last time.Time
+		for in, err := range s.Between(t.Context(), time.Time{}, time.Time{}, nil, Budget{}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			last = in.Start
+		}
+		if want := at(t, "20260303T100000Z"); !last.Equal(want) {
+			t.Errorf("%s: the last one begins at %v, want %v", name, last, want)
+		}
+	}
+}
