@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -39,6 +40,9 @@ type body struct {
 	last time.Time    // when the deadlines were moved; most bodies come at once and need none
 	n    int64
 	done bool
+
+	held    []byte // read ahead, and not yet by the handler
+	heldErr error  // what came after it
 }
 
 // receive watches the body of a request; finish must be called in the end.
@@ -50,8 +54,43 @@ func (s *Server) receive(rec *recorder, r *http.Request) *body {
 	return b
 }
 
+// aheadBytes is how much of a body is read ahead.
+const aheadBytes = 64 << 10
+
+// ReadAhead takes in the body of a request that is about to wait, unless it is
+// large or held back for a 100 Continue. net/http notices that a client has left,
+// and ends the context, only when the body was read to its end.
+func ReadAhead(ctx context.Context) {
+	rec, ok := ctx.Value(recordKey{}).(*recorder)
+	if !ok || rec.in == nil || rec.in.done || rec.in.held != nil {
+		return
+	}
+	b := rec.in
+	b.held = make([]byte, 0, 4<<10)
+	for b.heldErr == nil && len(b.held) < aheadBytes {
+		if len(b.held) == cap(b.held) {
+			b.held = slices.Grow(b.held, len(b.held))
+		}
+		var n int
+		n, b.heldErr = b.receive(b.held[len(b.held):cap(b.held)])
+		b.held = b.held[:len(b.held)+n]
+	}
+}
+
 // Read implements io.Reader.
 func (b *body) Read(p []byte) (int, error) {
+	if len(b.held) > 0 {
+		n := copy(p, b.held)
+		b.held = b.held[n:]
+		return n, nil
+	}
+	if b.heldErr != nil {
+		return 0, b.heldErr
+	}
+	return b.receive(p)
+}
+
+func (b *body) receive(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.n += int64(n)
 	if b.conn != nil {

@@ -23,7 +23,8 @@ type recorder struct {
 	counted  int64 // of bytes, at the last extension
 	user     string
 	agent    string
-	cut      bool // the handler panicked: what compression still has is dropped
+	in       *body // nil: none, or not to be read ahead
+	cut      bool  // the handler panicked: what compression still has is dropped
 }
 
 // Unwrap lets http.ResponseController reach the connection.

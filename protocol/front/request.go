@@ -84,6 +84,9 @@ func (s *Server) outer(inner, packed http.Handler) http.Handler {
 		}
 		if r.ContentLength != 0 {
 			in := s.receive(rec, r)
+			if r.Header.Get("Expect") == "" {
+				rec.in = in
+			}
 			defer func() {
 				read(in.done)
 				in.finish()

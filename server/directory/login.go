@@ -26,6 +26,8 @@ type Client struct {
 	Addr  netip.Addr // the zero Addr is a local caller
 	Via   string     // the protocol, for the log
 	Agent string     // what the client calls itself, for the log
+	// Waits, if it is there, is called before the password waits to be checked.
+	Waits func()
 }
 
 // Authenticator checks a name and a password. Logins is ours.
@@ -170,7 +172,7 @@ func sleep(ctx context.Context, d time.Duration) {
 // password. It never tells an unknown name from a wrong password, neither in
 // its answer nor by its time.
 func (l *Logins) Login(ctx context.Context, user, password string, from Client) (calendar.Person, error) {
-	p, err := l.login(ctx, user, password, from.Addr)
+	p, err := l.login(ctx, user, password, &from)
 	if why := Why(err); why != "" {
 		l.told.warn(ctx, l.opt.Now(), addressKey(from.Addr), "log-in failed", "user", shown(user), "remote", addrText(from.Addr),
 			"via", from.Via, "agent", calendar.Agent(from.Agent), "why", why)
@@ -178,7 +180,7 @@ func (l *Logins) Login(ctx context.Context, user, password string, from Client) 
 	return p, err
 }
 
-func (l *Logins) login(ctx context.Context, user, password string, remote netip.Addr) (calendar.Person, error) {
+func (l *Logins) login(ctx context.Context, user, password string, from *Client) (calendar.Person, error) {
 	if !plausible(user, password) {
 		return calendar.Person{}, failed(malformed)
 	}
@@ -189,9 +191,12 @@ func (l *Logins) login(ctx context.Context, user, password string, remote netip.
 	if p, ok := l.byApp(ctx, key, user, password); ok {
 		return p, nil
 	}
-	try := attempt{login: fold(user), addr: addressKey(remote)}
+	try := attempt{login: fold(user), addr: addressKey(from.Addr)}
 	if wait := l.limit.wait(&try, l.opt.Now()); wait > 0 {
 		return calendar.Person{}, mustWait(wait)
+	}
+	if from.Waits != nil {
+		from.Waits()
 	}
 	// Clients open several connections at once: one of them does the work.
 	return l.share(ctx, flightKey{key, try.addr}, func(ctx context.Context) (calendar.Person, error) {
