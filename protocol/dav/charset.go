@@ -11,14 +11,15 @@ import (
 // XML knows UTF-16 too, and goes by the first octets. XML 1.0 §4.3.3, appendix F.
 func inUTF8(body []byte) (string, error) {
 	var order binary.ByteOrder = binary.BigEndian
-	switch head := string(body[:min(len(body), 4)]); {
-	case strings.HasPrefix(head, "\xFF\xFE\x00\x00"), strings.HasPrefix(head, "\x00\x00"):
+	text := string(body)
+	switch {
+	case strings.HasPrefix(text, "\xFF\xFE\x00\x00"), strings.HasPrefix(text, "\x00\x00"):
 		return "", badEncoding("UTF-32")
-	case strings.HasPrefix(head, "\xFF\xFE"), len(head) > 1 && head[0] != 0 && head[1] == 0:
+	case strings.HasPrefix(text, "\xFF\xFE"), len(text) > 1 && text[0] != 0 && text[1] == 0:
 		order = binary.LittleEndian
-	case strings.HasPrefix(head, "\xFE\xFF"), strings.HasPrefix(head, "\x00"):
+	case strings.HasPrefix(text, "\xFE\xFF"), strings.HasPrefix(text, "\x00"):
 	default:
-		return string(body), nil
+		return text, nil
 	}
 	if len(body)%2 != 0 {
 		return "", badRequest("half a character at the end of UTF-16")
