@@ -370,7 +370,7 @@ func (q *quickstart) greetUsers(w io.Writer, cfg *config.Config, users []user, f
 	known := true
 	for i, u := range users {
 		if i == most {
-			fmt.Fprintf(w, "  and %d more: csuser list\n", len(users)-most)
+			fmt.Fprintf(w, "  and %d more: %s\n", len(users)-most, q.call(cfg, "csuser list"))
 			break
 		}
 		password := "(the password given)"

@@ -70,7 +70,11 @@ func runCsexport(ctx context.Context, args []string, std stdio) int {
 
 // export writes a calendar, and tells how far it came.
 func (t *tool) export(ctx context.Context, be *backend, id calendar.ID, target string) error {
-	bar := t.bar(be.count(ctx, id))
+	total := int64(-1)
+	if t.watched() {
+		total = be.count(ctx, id)
+	}
+	bar := t.bar(total)
 	bad, n := 0, 0
 	e := &exporter.Export{Store: be, Who: be.who, Calendar: id,
 		Read:    func() { bar.Add(1) },

@@ -180,6 +180,8 @@ func TestJSON(t *testing.T) {
 		{"csuser", 2, `no command was given`},
 		{"csuser --frob", 2, `frob`},
 		{"csuser version", 0, `"tool":"csuser"`},
+		{"csuser locked", 0, `[]`},
+		{"csuser unlock anna", 0, `{`},
 		{"cscal -n Work -o anna create work", 0, `{"calendar":"anna:work","done":"made"}`},
 		{"cscal list", 0, `"calendar":"anna:work","components":["VEVENT","VTODO","VJOURNAL"]`},
 		{"cscal list anna:work", 0, `"objects":0,"owner":"anna"`},
@@ -264,7 +266,7 @@ func TestQuiet(t *testing.T) {
 	t.Setenv(configEnv, site.conf)
 	for _, call := range []string{
 		"csuser -f " + dir + "/anna create bert", "csuser disable bert", "csuser enable bert", "csuser list", "csuser list bert", "csuser check bert",
-		"csuser -f " + dir + "/anna password bert", "csuser app-password list bert", "csuser reset bert", "csuser delete bert",
+		"csuser -f " + dir + "/anna password bert", "csuser app-password list bert", "csuser locked", "csuser unlock bert", "csuser reset bert", "csuser delete bert",
 		"cscal -o anna create work", "cscal -n W modify anna:work", "cscal list", "cscal -o anna list", "cscal list anna:work", "cscal disable anna:work",
 		"cscal -o anna enable", "cscal reset anna:work",
 		"csimport -c anna calendar " + dir + "/a.ics", "csexport -c anna calendar " + dir + "/b.ics", "csexport -c anna calendar " + dir + "/out/",

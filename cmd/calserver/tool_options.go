@@ -195,9 +195,12 @@ func (t *tool) nothing(err error) error {
 	return exitError(exitNothing)
 }
 
+// watched tells whether a person looks on.
+func (t *tool) watched() bool { return !t.quiet && !t.verbose && !t.json && isTerminal(t.std.err) }
+
 // bar shows how far a run is where a person looks on.
 func (t *tool) bar(total int64, more ...progressbar.Option) *progressbar.ProgressBar {
-	if t.quiet || t.verbose || t.json || !isTerminal(t.std.err) {
+	if !t.watched() {
 		return progressbar.NewOptions64(total, progressbar.OptionSetVisibility(false), progressbar.OptionSetWriter(io.Discard))
 	}
 	return progressbar.NewOptions64(total, append(more,
