@@ -35,26 +35,26 @@ func configCommand(std stdio) *cobra.Command {
 			if len(args) == 1 {
 				conf = args[0]
 			}
-			return checkConfig(cmd.Context(), conf, offline, t.json, std)
+			return t.checkConfig(cmd.Context(), conf, offline)
 		},
 	}
 	check.Flags().BoolVar(&offline, "offline", false, "look up no names, and ask no server of the network")
 	check.Flags().BoolVar(&names, "names", true, "")
-	check.Flags().BoolVarP(&t.json, "json", "j", false, "print JSON")
+	t.reportFlags(check)
 	check.Flags().MarkHidden("names") // of earlier releases, which looked them up if they were told to
 	show := &cobra.Command{
 		Use: "show", Short: "Print the effective values and where each comes from, secrets redacted", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			if !t.json {
-				cfg, err := loadConfig(conf, std.err)
-				if err != nil {
-					return err
-				}
-				return cfg.Show(std.out, changed)
+			warnings := std.err
+			if t.json || t.quiet {
+				warnings = nil
 			}
-			cfg, err := loadConfig(conf, nil)
-			if err != nil {
+			cfg, err := loadConfig(conf, warnings)
+			switch {
+			case err != nil || !t.shows():
 				return err
+			case !t.json:
+				return cfg.Show(std.out, changed)
 			}
 			list := newArray(std.out)
 			for s := range cfg.Settings(changed) {
@@ -65,7 +65,7 @@ func configCommand(std stdio) *cobra.Command {
 			return list.end()
 		},
 	}
-	show.Flags().BoolVarP(&t.json, "json", "j", false, "print JSON")
+	t.reportFlags(show)
 	show.Flags().BoolVar(&changed, "changed", false, "leave out what nobody set")
 	c.AddCommand(check, show)
 	return c
@@ -82,7 +82,7 @@ type configProblem struct {
 
 // checkConfig prints every problem of an ics.conf; those that keep the server
 // from starting make the exit code 1.
-func checkConfig(ctx context.Context, given string, offline, asJSON bool, std stdio) error {
+func (t *tool) checkConfig(ctx context.Context, given string, offline bool) error {
 	path, err := findConfig(given)
 	if err != nil {
 		return err
@@ -100,8 +100,8 @@ func checkConfig(ctx context.Context, given string, offline, asJSON bool, std st
 	if err == nil {
 		err = rep.Err()
 	}
-	if asJSON {
-		list := newArray(std.out)
+	if t.json {
+		list := newArray(t.std.out)
 		for _, p := range rep.Problems {
 			if err := list.add(configProblem{p.Severity.String(), p.File, p.Line, p.Param, p.Message}); err != nil {
 				return err
@@ -116,23 +116,25 @@ func checkConfig(ctx context.Context, given string, offline, asJSON bool, std st
 		return nil
 	}
 	for i := range rep.Problems {
-		fmt.Fprintln(std.err, rep.Problems[i].Error())
+		if !t.quiet || rep.Problems[i].Severity >= config.Serious {
+			fmt.Fprintln(t.std.err, rep.Problems[i].Error())
+		}
 	}
-	if rep.Omitted > 0 {
-		fmt.Fprintf(std.err, "and %d more\n", rep.Omitted)
+	if rep.Omitted > 0 && !t.quiet {
+		fmt.Fprintf(t.std.err, "and %d more\n", rep.Omitted)
 	}
 	if cfg != nil {
 		for _, line := range cfg.SetInVain() {
-			fmt.Fprintln(std.out, line)
+			t.say("%s", line)
 		}
 	}
 	if err != nil {
 		return exitError(exitFailed)
 	}
-	fmt.Fprintf(std.out, "%s: no errors, %d warnings", path, len(rep.Problems)+rep.Omitted)
+	said := fmt.Sprintf("%s: no errors, %d warnings", path, len(rep.Problems)+rep.Omitted)
 	if n := rep.Count(config.Serious); n > 0 {
-		fmt.Fprintf(std.out, ", %d of them serious", n)
+		said += fmt.Sprintf(", %d of them serious", n)
 	}
-	fmt.Fprintln(std.out)
+	t.say("%s", said)
 	return nil
 }

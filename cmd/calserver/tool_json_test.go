@@ -205,6 +205,7 @@ func TestJSON(t *testing.T) {
 		{"calserver status", 0, `"component":"store"`},
 		{"calserver version", 0, `"version":"`},
 		{"calserver config show --changed", 0, `"name":"service.http.port"`},
+		{"calserver config check --offline", 0, `[`},
 		{"calserver links " + dir + "/bin", 0, `"links":`},
 		{"calserver certificates --dir " + dir + " a.example.com", 0, `"done":"made"`},
 		{"calserver selftest --user anna --password-file " + dir + "/anna " + site.url, 0, `"failed":0`},
@@ -273,7 +274,7 @@ func TestQuiet(t *testing.T) {
 		"csmigrate -u anna -f " + dir + "/anna -o anna list " + site.url, "csmigrate -n -u anna -f " + dir + "/anna -o anna " + site.url,
 		"csdb list", "csdb check", "csdb rebuild", "csdb create", "csdb jobs", "csdb jobs retry", "csdb jobs drop --parked",
 		"cscal delete anna:work", "cscal -o anna delete",
-		"calserver status", "calserver version", "calserver links " + dir + "/bin", "calserver certificates --dir " + dir + " a.example.com",
+		"calserver status", "calserver version", "calserver config check --offline", "calserver config show", "calserver links " + dir + "/bin", "calserver certificates --dir " + dir + " a.example.com",
 		"calserver selftest --user anna --password-file " + dir + "/anna " + site.url,
 		"start-cal -A", "start-cal -l",
 	} {
