@@ -76,7 +76,7 @@ func (t *tool) export(ctx context.Context, be *backend, id calendar.ID, target s
 	}
 	bar := t.bar(total)
 	bad, n := 0, 0
-	e := &exporter.Export{Store: be, Who: be.who, Calendar: id,
+	e := &exporter.Export{Store: be, Who: be.who, Calendar: id, Server: publicURL(be.cfg),
 		Read:    func() { bar.Add(1) },
 		Written: func(name string) { t.tell("%s", name) },
 		Bad: func(err error) {

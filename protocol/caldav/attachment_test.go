@@ -44,6 +44,9 @@ func TestRFC8607_3_Attachment(t *testing.T) {
 	if !strings.Contains(r.header.Get("Content-Security-Policy"), "sandbox") {
 		t.Error("a browser may run it")
 	}
+	if whole := strings.ReplaceAll(s.do("anna", "GET", "/dav/calendars/anna/calendar/", "").body, "\r\n ", ""); !strings.Contains(whole, ":http://cal.example.com"+path+"\r\n") {
+		t.Errorf("a calendar in one file:\n%s", whole)
+	}
 	for user, want := range map[string]int{"": 401, "ben": 404} {
 		if got := s.do(user, "GET", path, "").status; got != want {
 			t.Errorf("%q gets %d, want %d", user, got, want)

@@ -36,7 +36,10 @@ func (rq *request) getCalendar() error {
 		rq.w.WriteHeader(http.StatusOK)
 		return nil
 	}
-	m := merger{w: rq.w}
+	m := merger{w: rq.w, server: "http://" + rq.r.Host}
+	if rq.r.TLS != nil || strings.EqualFold(rq.r.Header.Get("X-Forwarded-Proto"), "https") {
+		m.server = "https://" + rq.r.Host
+	}
 	m.begin(&c)
 	err = rq.be.Query(rq.ctx, rq.who, calendar.QueryRequest{Calendar: c.ID}, m.object)
 	if err == nil {
@@ -58,10 +61,11 @@ func (rq *request) getCalendar() error {
 // merger streams the components of many objects as one VCALENDAR. Zones of
 // the same name are written once.
 type merger struct {
-	w     http.ResponseWriter
-	buf   []byte
-	zones zone.Merger
-	sent  bool
+	w      http.ResponseWriter
+	server string // as the client reaches it: addresses of files leave with that
+	buf    []byte
+	zones  zone.Merger
+	sent   bool
 }
 
 const mergeFlush = 28 << 10
@@ -84,6 +88,7 @@ func (m *merger) object(o *calendar.Object) error {
 	if err != nil {
 		return nil // stored before today's limits: the rest is still worth reading
 	}
+	calendar.AbsoluteAttachments(cal, m.server)
 	for _, c := range m.zones.Add(cal) {
 		m.buf = c.Append(m.buf)
 	}

@@ -5,7 +5,6 @@ import (
 
 	"factotum/server/calendar"
 	"factotum/server/ical"
-	"factotum/server/object"
 	"factotum/server/zone"
 )
 
@@ -61,7 +60,7 @@ func (c *call) exportObject(o *calendar.Object, zones *zone.Merger) error {
 	if err != nil {
 		return nil
 	}
-	object.Absolute(tree, c.server())
+	calendar.AbsoluteAttachments(tree, c.server())
 	for _, k := range zones.Add(tree) {
 		if err := c.out.comp(k); err != nil {
 			return err

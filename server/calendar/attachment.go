@@ -4,6 +4,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"factotum/server/ical"
 )
 
 // AttachmentsPath is where attachments are: AttachmentsPath + owner + "/" + id.
@@ -72,4 +74,17 @@ func SplitAttachment(address string) (Owner, string) {
 		return "", ""
 	}
 	return Owner(o), id
+}
+
+// AbsoluteAttachments puts a server in front of addresses of our files that are
+// paths, for a text that leaves it.
+func AbsoluteAttachments(c *ical.Component, server string) {
+	c.Walk(func(x *ical.Component) bool {
+		for i := range x.Props {
+			if p := &x.Props[i]; p.Name == "ATTACH" && strings.HasPrefix(p.Value, AttachmentsPath) {
+				p.Value = server + p.Value
+			}
+		}
+		return true
+	})
 }

@@ -59,16 +59,3 @@ func FileName(p *ical.Property) string {
 	}
 	return ""
 }
-
-// Absolute puts a server in front of addresses of our files that are paths, for
-// a text that leaves it.
-func Absolute(c *ical.Component, server string) {
-	c.Walk(func(x *ical.Component) bool {
-		for i := range x.Props {
-			if p := &x.Props[i]; p.Name == "ATTACH" && strings.HasPrefix(p.Value, calendar.AttachmentsPath) {
-				p.Value = server + p.Value
-			}
-		}
-		return true
-	})
-}

@@ -32,6 +32,7 @@ type Export struct {
 	Store    Store
 	Who      calendar.Actor
 	Calendar calendar.ID
+	Server   string            // before addresses of files that are paths, in one file; "" leaves them
 	Read     func()            // called with each object, may be nil
 	Written  func(name string) // called with each file of an object, may be nil
 	Bad      func(err error)   // called with each object that could not be written
@@ -52,6 +53,7 @@ func (e *Export) Whole(ctx context.Context, target string, stdout io.Writer) (n 
 		return 0, err
 	}
 	merged := newMerge(c)
+	merged.server = e.Server
 	if err := e.each(ctx, func(o *calendar.Object) {
 		if err := merged.add(o.Data); err != nil {
 			e.Bad(fmt.Errorf("%s/%s: %w", e.Calendar, o.Name, err))
@@ -141,6 +143,7 @@ func writeWhole(path string, write func(io.Writer)) (err error) {
 // then a further one follows, as RFC 5545 §3.4 allows.
 type merge struct {
 	head    []ical.Property
+	server  string // see Export.Server
 	cals    []*mergedCalendar
 	objects int
 }
@@ -174,6 +177,7 @@ func (m *merge) add(data []byte) error {
 		return err
 	}
 	m.objects++
+	calendar.AbsoluteAttachments(obj, m.server)
 	for i := 0; ; i++ {
 		if i == len(m.cals) {
 			m.cals = append(m.cals, &mergedCalendar{})

@@ -127,3 +127,20 @@ func TestExportOfWhatIsBroken(t *testing.T) {
 		t.Error("half an export is there")
 	}
 }
+
+// What names a file of the server by a path names the server in a file of its own.
+func TestExportNamesTheServer(t *testing.T) {
+	be := tooltest.Backend(t)
+	const path = "/dav/attachments/anna/0123456789abcdef"
+	tooltest.Import(t, be, "anna", "a", tooltest.Calendar(strings.Replace(tooltest.Event("1", "x"), "END:VEVENT", "ATTACH:"+path+"\nATTACH:http://example.com"+path+"\nEND:VEVENT", 1)))
+	for server, want := range map[string]string{"": "\nATTACH:" + path, "https://cal.example.com": "\nATTACH:https://cal.example.com" + path} {
+		var out bytes.Buffer
+		e := &exporter.Export{Store: be, Who: tooltest.Admin, Calendar: "anna", Server: server}
+		if n, err := e.Whole(t.Context(), "-", &out); err != nil || n != 1 {
+			t.Fatal(n, err)
+		}
+		if text := out.String(); !strings.Contains(text, want+"\r\n") || !strings.Contains(text, "ATTACH:http://example.com"+path+"\r\n") {
+			t.Errorf("%q:\n%s", server, text)
+		}
+	}
+}
