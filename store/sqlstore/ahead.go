@@ -161,7 +161,8 @@ func (a *ahead) setToken(token string, result []byte) {
 }
 
 const (
-	selectAhead = `SELECT ` + objectColumns + `, ` + bodyOf + `, o.occ,
+	// Without the texts of large ones, since there may be a hundred.
+	selectAhead = `SELECT ` + objectColumns + `, CASE WHEN o.size <= 262144 THEN ` + bodyOf + ` END, o.occ,
 cast(EXISTS (SELECT 1 FROM props p WHERE p.owner = $1 AND p.cal = $2 AND p.name = o.name) AS INTEGER)` + fromObjects
 
 	sqlAheadObjects = selectAhead + ` AND o.name = ANY($3)`
@@ -219,7 +220,9 @@ func (a *ahead) fetch(owner string, group []*update) (list []pgQuery) {
 				return err
 			}
 			f.props = props != 0
-			a.objects[objectKey{p.row, f.row.Name}] = f
+			if a.objects[objectKey{p.row, f.row.Name}] = f; f.row.Data == nil && f.row.Size > 0 { // it is read when it is asked for
+				delete(a.objects, objectKey{p.row, f.row.Name})
+			}
 			if f.live() && f.row.UID != "" {
 				a.uids[objectKey{p.row, f.row.UID}] = f.row.Name
 			}

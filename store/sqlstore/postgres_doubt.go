@@ -27,6 +27,9 @@ func (e *pgEngine) settled(ctx context.Context, owner calendar.Owner) error {
 	if d == nil {
 		return nil
 	}
+	if err := e.lease.state().Err; err != nil {
+		return err
+	}
 	wait := time.NewTimer(min(doubtLasts, e.opts.Patience))
 	defer wait.Stop()
 	select {

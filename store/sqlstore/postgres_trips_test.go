@@ -72,6 +72,32 @@ func TestWritesAreTwoRoundTrips(t *testing.T) {
 	}
 }
 
+// The text of a large object is not fetched before it is asked for, and read all
+// the same.
+func TestLargeObjectsAhead(t *testing.T) {
+	s := mustOpenPostgres(t)
+	m := service.New(s, nil, service.Options{})
+	req := benchEvent("large", 1)
+	long := bytes.Repeat([]byte("X-FILLER:0123456789abcdef0123456789abcdef0123456789\r\n"), 10_000)
+	req.Data = bytes.Replace(req.Data, []byte("SUMMARY"), append(long, "SUMMARY"...), 1)
+	for range 2 {
+		if _, err := m.PutObject(bg, benchAnna, req); err != nil {
+			t.Fatal(err)
+		}
+	}
+	req.Data = bytes.Replace(req.Data, []byte("SUMMARY:1"), []byte("SUMMARY:2"), 1)
+	res, err := m.PutObject(bg, benchAnna, req)
+	if err != nil || res.Created {
+		t.Fatal(res.Created, err)
+	}
+	if o, err := service.New(s, nil, service.Options{}).Object(bg, benchAnna, req.Ref); err != nil || !bytes.Equal(o.Data, req.Data) {
+		t.Errorf("%d octets, %v", len(o.Data), err)
+	}
+	if err := s.Check(bg); err != nil {
+		t.Error(err)
+	}
+}
+
 // Those that wait for one owner share a transaction. One of them that is
 // refused, before or after it wrote, by us or by the server, spoils no other,
 // and each knows its own outcome.
