@@ -165,11 +165,15 @@ const (
 	selectAhead = `SELECT ` + objectColumns + `, CASE WHEN o.size <= 262144 THEN ` + bodyOf + ` END, o.occ,
 cast(EXISTS (SELECT 1 FROM props p WHERE p.owner = $1 AND p.cal = $2 AND p.name = o.name) AS INTEGER)` + fromObjects
 
-	sqlAheadObjects = selectAhead + ` AND o.name = ANY($3)`
-	sqlAheadByUID   = selectAhead + ` AND o.uid = ANY($3) AND o.uid <> '' AND o.deleted = 0`
-	sqlAheadUIDs    = `SELECT o.uid, o.name` + fromObjects + ` AND o.uid = ANY($3) AND o.uid <> '' AND o.deleted = 0`
+	selectUIDs   = `SELECT o.uid, o.name` + fromObjects
+	selectTokens = `SELECT token, result FROM tokens WHERE owner = $1`
 
-	sqlAheadTokens = `SELECT token, result FROM tokens WHERE owner = $1 AND token = ANY($2)`
+	// For one, and for any: with an array PostgreSQL makes a plan each time, which
+	// costs more than all else that one write reads.
+	aheadName, aheadNames   = ` AND o.name = $3`, ` AND o.name = ANY($3)`
+	aheadUID, aheadUIDs     = ` AND o.uid = $3` + living, ` AND o.uid = ANY($3)` + living
+	aheadToken, aheadTokens = ` AND token = $2`, ` AND token = ANY($2)`
+	living                  = ` AND o.uid <> '' AND o.deleted = 0`
 )
 
 // fetch makes the queries that fill a for what the updates need.
@@ -203,16 +207,20 @@ func (a *ahead) fetch(owner string, group []*update) (list []pgQuery) {
 			tokens = append(tokens, n.Token)
 		}
 	}
-	ask := func(text string, args []any, read func(scanner) error) {
-		list = append(list, pgQuery{text, args, read})
+	ask := func(text, one, any string, key []any, names []string, read func(scanner) error) {
+		if len(names) == 1 {
+			list = append(list, pgQuery{text + one, append(key, names[0]), read})
+		} else {
+			list = append(list, pgQuery{text + any, append(key, names), read})
+		}
 	}
 	for _, p := range places {
 		a.calendars[p.name] = nil
-		ask(sqlCalendar, args(owner, p.name), func(r scanner) error {
+		list = append(list, pgQuery{sqlCalendar, args(owner, p.name), func(r scanner) error {
 			row := new(calendar.CalendarRow)
 			a.calendars[p.name] = row
 			return readCalendar(r, row)
-		})
+		}})
 		object := func(r scanner) error {
 			f := &fetched{exists: true}
 			var props int64
@@ -232,19 +240,19 @@ func (a *ahead) fetch(owner string, group []*update) (list []pgQuery) {
 			for _, n := range names {
 				a.objects[objectKey{p.row, n}] = &fetched{}
 			}
-			ask(sqlAheadObjects, args(owner, p.row, names), object)
+			ask(selectAhead, aheadName, aheadNames, args(owner, p.row), names, object)
 		}
 		if uids := unique(p.whole); len(uids) > 0 {
 			for _, n := range uids {
 				a.uids[objectKey{p.row, n}] = ""
 			}
-			ask(sqlAheadByUID, args(owner, p.row, uids), object)
+			ask(selectAhead, aheadUID, aheadUIDs, args(owner, p.row), uids, object)
 		}
 		if uids := unique(p.light); len(uids) > 0 {
 			for _, n := range uids {
 				a.uids[objectKey{p.row, n}] = ""
 			}
-			ask(sqlAheadUIDs, args(owner, p.row, uids), func(r scanner) error {
+			ask(selectUIDs, aheadUID, aheadUIDs, args(owner, p.row), uids, func(r scanner) error {
 				var uid, name string
 				err := r.scan(&uid, &name)
 				a.uids[objectKey{p.row, uid}] = name
@@ -256,7 +264,7 @@ func (a *ahead) fetch(owner string, group []*update) (list []pgQuery) {
 		for _, n := range tokens {
 			a.tokens[n] = nil
 		}
-		ask(sqlAheadTokens, args(owner, tokens), func(r scanner) error {
+		ask(selectTokens, aheadToken, aheadTokens, args(owner), tokens, func(r scanner) error {
 			var token string
 			var result []byte
 			err := r.scan(&token, &result)

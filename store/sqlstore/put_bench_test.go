@@ -48,11 +48,11 @@ func benchCPU(dsn string) (d time.Duration) {
 	return d
 }
 
-// BenchmarkPut is what a PUT costs in the model, on both engines: a new event
-// each time by one client, and updates of one owner's events by one and by
-// sixteen.
+// BenchmarkPut is what a PUT costs in the model, on both engines, and on a
+// PostgreSQL that is a millisecond away: a new event each time by one client, and
+// updates of one owner's events by one and by sixteen.
 func BenchmarkPut(b *testing.B) {
-	for _, engine := range []string{"sqlite", "postgres"} {
+	for _, engine := range []string{"sqlite", "postgres", "postgres-1ms"} {
 		b.Run(engine, func(b *testing.B) {
 			var dsn string
 			model := func(b *testing.B) *service.Service {
@@ -63,7 +63,13 @@ func BenchmarkPut(b *testing.B) {
 					s, err = OpenSQLite(bg, b.TempDir(), Options{})
 				} else {
 					dsn = pgtest.Start(b)
-					s, err = OpenPostgres(bg, dsn, Options{})
+					to := dsn
+					if engine == "postgres-1ms" {
+						p := pgtest.NewProxy(b, dsn)
+						p.Delay(time.Millisecond)
+						to = p.DSN
+					}
+					s, err = OpenPostgres(bg, to, Options{})
 				}
 				if err != nil {
 					b.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // Proxy stands between a client and the server, as a network does that can
@@ -18,6 +19,7 @@ type Proxy struct {
 	server string
 	ln     net.Listener
 	trips  atomic.Int64
+	delay  atomic.Int64
 
 	mu     sync.Mutex
 	links  map[*Link]bool
@@ -105,11 +107,15 @@ func (l *Link) pump(from, to net.Conn, asks bool) {
 		}
 		l.answers = !asks
 		l.mu.Unlock()
+		time.Sleep(time.Duration(l.p.delay.Load()))
 		if _, err := to.Write(b[:n]); err != nil {
 			return
 		}
 	}
 }
+
+// Delay makes the way so long, there and back.
+func (p *Proxy) Delay(d time.Duration) { p.delay.Store(int64(d)) }
 
 // Freeze lets nothing through this connection any more, as if the other side
 // had stopped.
