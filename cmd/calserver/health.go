@@ -32,6 +32,7 @@ type health struct {
 	log  *slog.Logger
 	wake chan struct{}
 
+	hurt atomic.Bool // the store has said that its files are damaged
 	full atomic.Bool // a write was refused for the disk, and none has been taken since
 
 	mu    sync.Mutex
@@ -123,7 +124,11 @@ func (h *health) look(ctx context.Context) {
 			about = "PostgreSQL"
 		}
 		all.Go(func() {
-			h.note(dependency{Name: "database", About: about, quiet: p.cfg.Store.Type == "postgres"}, s.check(ctx))
+			err := s.check(ctx)
+			if h.hurt.Load() {
+				err = errors.New("it is damaged: see \"csdb check\"")
+			}
+			h.note(dependency{Name: "database", About: about, quiet: p.cfg.Store.Type == "postgres"}, err)
 		})
 	}
 	if web != nil {
@@ -202,8 +207,16 @@ func (h *health) disks(cfg *config.Config) {
 	}
 }
 
+// used tells of the outcome of a transaction: damaged files are known at once.
+func (h *health) used(err error) {
+	if err != nil && calendar.ReasonOf(err) == calendar.Damaged && !h.hurt.Swap(true) {
+		h.kick()
+	}
+}
+
 // wrote tells of the outcome of a write: a full disk is known at once.
 func (h *health) wrote(err error) {
+	h.used(err)
 	full := calendar.ReasonOf(err) == calendar.DiskFull
 	if !full && err != nil {
 		return

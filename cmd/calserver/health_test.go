@@ -201,3 +201,33 @@ factotum.admin.listen = "127.0.0.1:%s"
 		}
 	}
 }
+
+// What the store says of a transaction is known at once: a full disk until a
+// write is taken again, damage for good.
+func TestHealthHearsOfTransactions(t *testing.T) {
+	h, _ := testHealth(t, config.Default())
+	full := &calendar.Error{Kind: calendar.OverQuota, Reason: calendar.DiskFull}
+	for _, c := range []struct {
+		err        error
+		full, hurt bool
+		woken      bool
+	}{
+		{nil, false, false, false},
+		{&calendar.Error{Kind: calendar.OverQuota}, false, false, false}, // a quota
+		{full, true, false, true},
+		{full, true, false, false},
+		{&calendar.Error{Kind: calendar.Stale}, true, false, false},
+		{nil, false, false, true},
+		{&calendar.Error{Kind: calendar.Internal, Reason: calendar.Damaged}, false, true, true},
+		{nil, false, true, false},
+	} {
+		h.wrote(c.err)
+		woken := len(h.wake) > 0
+		if woken {
+			<-h.wake
+		}
+		if h.full.Load() != c.full || h.hurt.Load() != c.hurt || woken != c.woken {
+			t.Errorf("%v: full %v, damaged %v, woken %v", c.err, h.full.Load(), h.hurt.Load(), woken)
+		}
+	}
+}

@@ -101,6 +101,20 @@ type countedStore struct {
 	health *health
 }
 
+// View implements calendar.Store.
+func (s countedStore) View(ctx context.Context, owner calendar.Owner, fn func(calendar.ReadTx) error) error {
+	err := s.Store.View(ctx, owner, fn)
+	s.health.used(err)
+	return err
+}
+
+// Check implements calendar.Store.
+func (s countedStore) Check(ctx context.Context) error {
+	err := s.Store.Check(ctx)
+	s.health.used(err)
+	return err
+}
+
 // Update implements calendar.Store.
 func (s countedStore) Update(ctx context.Context, owner calendar.Owner, fn func(calendar.Tx) error) error {
 	start := time.Now()

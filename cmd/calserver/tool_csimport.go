@@ -88,7 +88,7 @@ func runCsimport(ctx context.Context, args []string, std stdio) int {
 		bar := t.bar(importer.Total(sources), progressbar.OptionShowBytes(true))
 		job.Progress = func(octets int64) { bar.Set64(octets) }
 		job.Each = func(it *importer.Item) { // refusals always, the others with -v
-			if !t.json && (it.Outcome == importer.Refused || t.verbose) {
+			if !t.json && (it.Outcome == importer.Refused && !it.Ended || t.verbose) {
 				bar.Clear()
 				fmt.Fprintln(std.err, it)
 			}

@@ -537,9 +537,22 @@ func (s *salvage) join(ctx context.Context, tx *sql.Tx) error {
 	}
 	// Texts without an object, and where they may have been.
 	places := map[string][]SalvagedObject{}
+	stray := map[string]bool{}
+	err = each(`SELECT DISTINCT owner FROM bodies b WHERE NOT EXISTS (SELECT 1 FROM objects o WHERE o.owner = b.owner AND o.body = b.id)`, func(scan func(...any) error) error {
+		var owner string
+		err := scan(&owner)
+		stray[owner] = true
+		return err
+	})
+	if err != nil {
+		return err
+	}
 	for i, u := range s.uids {
 		var cal string
 		owner := string(u.Calendar.Owner())
+		if !stray[owner] {
+			continue
+		}
 		err := tx.QueryRowContext(ctx, `SELECT name FROM calendars c WHERE owner = ? AND id = ? AND deleted = 0 AND NOT EXISTS
 			(SELECT 1 FROM objects o WHERE o.owner = c.owner AND o.cal = c.id AND o.name = ?)`, owner, s.uidCal[i], u.Name).Scan(&cal)
 		if err == nil {

@@ -182,6 +182,7 @@ func (im *Importer) Flush(ctx context.Context) error {
 		it.Name = r.Name
 		switch {
 		case r.Err != nil:
+			it.Ended = err != nil
 			im.Refuse(it, calendar.KindOf(r.Err), plain.Reason(r.Err))
 			continue
 		case r.Unchanged:

@@ -27,6 +27,7 @@ type Item struct {
 	Outcome string `json:"outcome"`
 	Kind    string `json:"kind,omitempty"`   // of a refusal
 	Reason  string `json:"reason,omitempty"` // of a refusal
+	Ended   bool   `json:"-"`                // the refusal is of the whole import, which ends with it
 }
 
 // Report sums up an import.
