@@ -41,7 +41,9 @@ type processStatus struct {
 	Roles    []roleStatus    `json:"roles"`
 	Store    *storeStatus    `json:"store,omitempty"`
 	BackEnds []backEndStatus `json:"backends,omitempty"`
-	Health   []dependency    `json:"health,omitempty"`
+	// LockedOut is how many have to wait after failed log-ins.
+	LockedOut int          `json:"locked_out,omitempty"`
+	Health    []dependency `json:"health,omitempty"`
 }
 
 type roleStatus struct {
@@ -216,6 +218,7 @@ func (p *process) status(ctx context.Context) processStatus {
 				rs.Listen = append(rs.Listen, srv.Addr().String())
 			}
 		case *httpService:
+			st.LockedOut = s.logins.Stat().LockedOut
 			for _, addr := range s.addrs {
 				rs.Listen = append(rs.Listen, addr.String())
 			}
