@@ -66,38 +66,48 @@ type trackedConn struct {
 func (c *trackedConn) Close() error {
 	t := c.table
 	t.mu.Lock()
-	if c.lingering != nil {
+	switch {
+	case c.lingering != nil:
+		t.mu.Unlock()
+		return nil
+	case !c.gone && c.inAll == nil && c.sending.lingers():
+		t.stay(c)
+		return nil
+	}
+	t.drop(c)
+	t.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// CloseWrite is what http.Server calls half a second before Close, where a
+// client may still be sending.
+func (c *trackedConn) CloseWrite() error {
+	t := c.table
+	t.mu.Lock()
+	if c.gone || c.lingering != nil {
 		t.mu.Unlock()
 		return nil
 	}
+	t.work(c)
+	t.stay(c)
+	return nil
+}
+
+// stay lets a connection linger, and unlocks the table; where too many do the
+// oldest is closed.
+func (t *connTable) stay(c *trackedConn) {
+	t.silence(c)
+	c.lingering = t.linger.PushBack(c)
 	var over *trackedConn
-	lingers := !c.gone && c.inAll == nil && c.sending.lingers()
-	if lingers {
-		over = t.stay(c)
-	} else {
-		t.drop(c)
+	if t.linger.Len() > maxLingering {
+		over = oldest(t.linger)
+		t.drop(over)
 	}
 	t.mu.Unlock()
 	if over != nil {
 		over.Conn.Close()
 	}
-	if lingers {
-		go c.linger()
-		return nil
-	}
-	return c.Conn.Close()
-}
-
-// stay puts a connection among those that linger; where these are too many the
-// oldest is to be closed.
-func (t *connTable) stay(c *trackedConn) (over *trackedConn) {
-	t.silence(c)
-	c.lingering = t.linger.PushBack(c)
-	if t.linger.Len() > maxLingering {
-		over = oldest(t.linger)
-		t.drop(over)
-	}
-	return over
+	go c.linger()
 }
 
 // limitedListener accepts what the table admits.
