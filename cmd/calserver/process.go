@@ -29,6 +29,7 @@ type process struct {
 	logs    *logs
 	log     *slog.Logger
 	metrics *metrics
+	memory  *memory
 	started time.Time
 	pid     *pidFile
 	admin   *adminServer
@@ -68,21 +69,8 @@ func newProcess(cfg *config.Config, name string, lg *logs) (p *process, err erro
 		p.pid.release()
 		return nil, err
 	}
-	setMemoryLimit(cfg)
+	p.memory = newMemory(cfg, name, p.heldByCache)
 	return p, nil
-}
-
-// setMemoryLimit lets garbage grow to three times what is in use, since most
-// of it is answers that are gone in a millisecond, and makes the collector work
-// harder before the process grows far beyond its cache. GOGC and GOMEMLIMIT
-// overrule it.
-func setMemoryLimit(cfg *config.Config) {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(300)
-	}
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(max(2*cfg.Store.Cache, 0) + 56<<20)
-	}
 }
 
 // people opens the directory at its first use.
@@ -254,6 +242,7 @@ func (p *process) run(ctx context.Context, which []*role, ready func()) error {
 		watch, stop := context.WithCancel(ctx)
 		defer stop()
 		go p.giveBack(watch)
+		go p.memory.keep(watch)
 		go p.health.run(watch)
 		go sdWatchdog(watch, func() bool { return p.alive(watch) })
 		if ready != nil {

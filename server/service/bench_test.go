@@ -13,7 +13,7 @@ import (
 // fillBench puts n events into the default calendar: 100 of them in March 2026,
 // the others spread over forty years around it, so that a query of that month
 // returns the same number whatever n is.
-func fillBench(b *testing.B, svc *service.Service, id calendar.ID, n int) {
+func fillBench(b testing.TB, svc *service.Service, id calendar.ID, n int) {
 	b.Helper()
 	ctx := context.Background()
 	var items []calendar.PutItem

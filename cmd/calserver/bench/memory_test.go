@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,6 +40,7 @@ type site struct {
 	program, dir string
 	addr         string
 	pid          int
+	used         time.Duration // of the processor, when it was looked at last
 	cmd          *exec.Cmd
 }
 
@@ -67,6 +69,20 @@ func (s *site) restart(b *testing.B) {
 	s.cmd.Process.Signal(os.Interrupt)
 	s.cmd.Wait()
 	s.start(b)
+}
+
+// set changes the configuration, and restarts with it.
+func (s *site) set(b *testing.B, name, value string) {
+	b.Helper()
+	f, err := os.OpenFile(filepath.Join(s.dir, "ics.conf"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	_, err = fmt.Fprintf(f, "%s = %q\n", name, value)
+	if err := errors.Join(err, f.Close()); err != nil {
+		b.Fatal(err)
+	}
+	s.restart(b)
 }
 
 // fill imports n events, six years of them, into the calendar of a user.
@@ -155,9 +171,13 @@ func monthQuery(user int, from time.Time, data string) string {
 		`"/></C:comp-filter></C:comp-filter></C:filter></C:calendar-query>`)
 }
 
+// memoryEnv is the factotum.cache.bytes of BenchmarkMemory, if it is set.
+const memoryEnv = "FACTOTUM_BENCH_MEMORY"
+
 // BenchmarkMemory reports what the single process occupies: after its start,
-// at the height of an import of all events into sixteen homes, and at the
-// height of sixteen clients at work for 25 seconds. It is one run, whatever b.N:
+// by default, and then with factotum.cache.bytes at the height of an import of
+// all events into sixteen homes, and at the height of sixteen clients at work
+// for 25 seconds. It is one run, whatever b.N:
 //
 //	FACTOTUM_BENCH_EVENTS=1000000 go test -run '^$' -bench Memory -benchtime 1x -timeout 30m ./cmd/calserver/bench
 func BenchmarkMemory(b *testing.B) {
@@ -168,6 +188,7 @@ func BenchmarkMemory(b *testing.B) {
 	s := newSite(b)
 	time.Sleep(3 * time.Second) // idle means after the start
 	b.ReportMetric(s.megabytes(b, "VmRSS"), "MB-idle")
+	s.set(b, "factotum.cache.bytes", cmp.Or(os.Getenv(memoryEnv), "250000000"))
 	begin := time.Now()
 	for n := range people {
 		s.fill(b, n, events/people)
@@ -196,6 +217,54 @@ func BenchmarkMemory(b *testing.B) {
 	b.ReportMetric(float64(requests)/25, "requests/s")
 	b.ReportMetric(s.megabytes(b, "VmHWM"), "MB-busy")
 	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkIdleConnections reports what a multiget of fifty costs the server
+// beside thousands of connections that say nothing, as a ratio of what it costs
+// without them: goroutines and buffers live, and the collector looks at them.
+//
+//	go test -run '^$' -bench IdleConnections -benchtime 5000x ./cmd/calserver/bench
+func BenchmarkIdleConnections(b *testing.B) {
+	s := newSite(b)
+	s.set(b, "factotum.cache.bytes", cmp.Or(os.Getenv(memoryEnv), "250000000"))
+	s.fill(b, 0, 1000)
+	c, err := dial(s.addr)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.conn.Close()
+	hrefs := s.hrefs(b, c, 0)
+	run := func() time.Duration {
+		for i := range b.N + 500 { // the first are for the collector's limit
+			if i == 500 {
+				time.Sleep(3 * time.Second)
+				s.used = cpu(b, s.pid)
+			}
+			at := i * 50 % (len(hrefs) - 50)
+			if status, _, err := c.do(multiget(0, hrefs[at:at+50]), false); err != nil || status != 207 {
+				b.Fatal(status, err)
+			}
+		}
+		return cpu(b, s.pid) - s.used
+	}
+	alone := run()
+	for i := range 5000 {
+		local := net.TCPAddr{IP: net.IPv4(127, 0, byte(1+i/250), byte(1+i%250))}
+		idle, err := (&net.Dialer{LocalAddr: &local}).Dial("tcp", s.addr)
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer idle.Close()
+		other := &client{conn: idle, r: bufio.NewReader(idle)}
+		if status, _, err := other.do(as(0, "GET", "/", "", ""), false); err != nil || status != 200 {
+			b.Fatal(status, err)
+		}
+	}
+	beside := run()
+	b.ReportMetric(float64(alone.Microseconds())/float64(b.N), "alone-µs/op")
+	b.ReportMetric(float64(beside.Microseconds())/float64(b.N), "beside-µs/op")
+	b.ReportMetric(float64(beside)/float64(alone), "ratio")
+	b.ReportMetric(s.megabytes(b, "VmHWM"), "MB")
 }
 
 // work is a client that lists its calendar, reads objects, asks for months,
