@@ -41,7 +41,13 @@ func startCal(ctx context.Context, args []string, std stdio) int {
 	set.Flag(&active, 'l', "list active services")
 	set.Flag(&enabled, 'L', "list enabled services")
 	set.Flag(&all, 'A', "list all services")
-	if err := set.Getopt(append([]string{"start-cal"}, args...), nil); err != nil || help {
+	err := set.Getopt(append([]string{"start-cal"}, args...), nil)
+	if err != nil && wantsJSON(args) {
+		t.json = true
+		t.complainOf(err)
+		return exitUsage
+	}
+	if err != nil || help {
 		return usage(set, err, std)
 	}
 	warnings := std.err

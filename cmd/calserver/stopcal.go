@@ -35,7 +35,13 @@ func stopCal(ctx context.Context, args []string, std stdio) int {
 	set.FlagLong(&t.quiet, "quiet", 'q', "print errors only")
 	set.Flag(&debug, 'd', "debugging mode")
 	set.Flag(&force, 'f', "force: kill instead of asking")
-	if err := set.Getopt(append([]string{"stop-cal"}, args...), nil); err != nil || help {
+	err := set.Getopt(append([]string{"stop-cal"}, args...), nil)
+	if err != nil && wantsJSON(args) {
+		t.json = true
+		t.complainOf(err)
+		return exitUsage
+	}
+	if err != nil || help {
 		return usage(set, err, std)
 	}
 	cfg, err := loadConfig(conf, nil)

@@ -391,7 +391,11 @@ func (o *calOptions) delete(ctx context.Context, be *backend, id calendar.ID) er
 	if _, err := be.Calendar(ctx, be.who, id); err != nil {
 		return err
 	}
-	if err := o.confirm(ctx, "Delete the calendar %s and all that is in it?", id); err != nil {
+	what := "all that is in it"
+	if n := be.count(ctx, id); n >= 0 {
+		what = fmt.Sprintf("what is in it, %d %s, for good", n, plain.Plural(int(n), "object", "objects"))
+	}
+	if err := o.confirm(ctx, "Delete the calendar %s and %s?", id, what); err != nil {
 		return err
 	}
 	if err := be.DeleteCalendar(ctx, be.who, calendar.DeleteCalendarRequest{ID: id}); err != nil {

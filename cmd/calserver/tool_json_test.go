@@ -214,6 +214,9 @@ func TestJSON(t *testing.T) {
 		{"start-cal -A", 0, `"component":"http","enabled":true`},
 		{"start-cal", 1, `runs in the foreground already`},
 		{"start-cal frob", 1, `there is no component`},
+		{"start-cal --frob", 2, `frob`},
+		{"stop-cal --frob", 2, `frob`},
+		{"csbackup database x", 1, `csexport`},
 	} {
 		hosttest.Write(t, filepath.Join(dir, "anna"), "anna-pw\n")
 		words := strings.Fields(tc.call)
