@@ -72,6 +72,7 @@ func TestRFC4791_5_3_1_WhereNothingIsMade(t *testing.T) {
 		{"on another's calendar", "anna", "MKCALENDAR", "/dav/calendars/ben/calendar/", mkcalendar(unsettable), nil, 403, null, nil, nil},
 		{"into a calendar", "anna", "MKCALENDAR", annasCal + "inner/", "", nil, 403, location, nil, nil},
 		{"into a collection", "anna", "MKCALENDAR", annasHome + "files/inner/", "", nil, 403, location, nil, nil},
+		{"below nothing", "anna", "MKCALENDAR", annasHome + "none/inner/", "", nil, 409, location, nil, nil},
 		{"into another's home", "anna", "MKCALENDAR", "/dav/calendars/ben/x/", "", nil, 403, "D:need-privileges", []string{"<D:href>/dav/calendars/ben/</D:href>", "<D:bind/>"}, nil},
 		{"outside of homes", "anna", "MKCALENDAR", "/dav/x/", "", nil, 403, location, nil, nil},
 		{"deeper outside of homes", "anna", "MKCALENDAR", "/dav/x/y/", "", nil, 409, "", nil, nil},
@@ -732,6 +733,7 @@ func TestExistenceFirst(t *testing.T) {
 		{"COPY of a calendar into a calendar", "anna", "COPY", annasHome + "work/", "", to(annasCal + "work/"), 403, location, nil, nil},
 		{"MOVE of a calendar into a collection", "anna", "MOVE", annasHome + "work/", "", to(annasHome + "files/work/"), 403, location, nil, nil},
 		{"COPY of a collection below nothing", "anna", "COPY", annasHome + "files/", "", to(annasHome + "none/files/"), 409, "", nil, nil},
+		{"COPY of a calendar below nothing", "anna", "COPY", annasHome + "work/", "", to(annasHome + "none/work/"), 409, "", nil, nil},
 		{"COPY to the home", "anna", "COPY", annasHome + "work/", "", to(annasHome), 403, "", nil, nil},
 		{"COPY of the root", "anna", "COPY", "/", "", to("/copy/"), 403, "", nil, nil},
 	})

@@ -33,9 +33,6 @@ func (s *Service) CreateCalendar(ctx context.Context, who calendar.Actor, req ca
 		return calendar.Calendar{}, calendar.Failf(calendar.Denied, "", op, string(id), "clients make no collections of this kind")
 	}
 	parent, nested := parentOf(name)
-	if nested && !kind.Nests {
-		return calendar.Calendar{}, calendar.Failf(calendar.Denied, calendar.CollectionLocationOK, op, string(id), "a calendar stands directly in a home")
-	}
 	if !who.Admin && !strings.EqualFold(who.User, string(owner)) || who.User == "" && !who.Admin {
 		return calendar.Calendar{}, calendar.Failf(calendar.Denied, "", op, string(id), "calendars are made in one's own home")
 	}
@@ -80,6 +77,9 @@ func (s *Service) CreateCalendar(ctx context.Context, who calendar.Actor, req ca
 			}
 			if !ok {
 				return calendar.Failf(calendar.Stale, "", op, string(id), "the collection above does not exist")
+			}
+			if !kind.Nests {
+				return calendar.Failf(calendar.Denied, calendar.CollectionLocationOK, op, string(id), "a calendar stands directly in a home")
 			}
 			if !up.Kind.Rules().Nests {
 				return calendar.Failf(calendar.Denied, calendar.CollectionLocationOK, op, string(id), "this collection holds no others")

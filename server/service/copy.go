@@ -230,8 +230,6 @@ func (s *Service) copyCalendar(ctx context.Context, who calendar.Actor, op strin
 		return calendar.CopyResult{}, calendar.Failf(calendar.Denied, calendar.DefaultCalendarNeeded, op, string(from), "the default calendar cannot be moved")
 	case !req.Move && !m.Row.Kind.Rules().Made:
 		return calendar.CopyResult{}, calendar.Failf(calendar.Denied, "", op, string(from), "clients make no collections of this kind")
-	case !m.Row.Kind.Rules().Nests && strings.ContainsRune(name, '/'):
-		return calendar.CopyResult{}, calendar.Failf(calendar.Denied, calendar.CollectionLocationOK, op, string(to), "a calendar stands directly in a home")
 	}
 	var res calendar.CopyResult
 	err = s.write(ctx, who, op, owner, &res, func(w *writer) error {
@@ -253,6 +251,9 @@ func (w *writer) copyTree(req calendar.CopyRequest, res *calendar.CopyResult) er
 		parent, ok, err := w.Calendar(up)
 		if err != nil {
 			return err
+		}
+		if ok && !src.Kind.Rules().Nests {
+			return calendar.Failf(calendar.Denied, calendar.CollectionLocationOK, op, string(to), "a calendar stands directly in a home")
 		}
 		if ok && !parent.Kind.Rules().Nests {
 			return calendar.Failf(calendar.Denied, calendar.CollectionLocationOK, op, string(to), "the collection above the destination holds no others")
