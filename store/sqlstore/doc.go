@@ -7,6 +7,9 @@
 // each owner, waits for no owner's sake on another, and holds a lease so that no
 // second daemon serves the same database.
 //
+// A SQLite file that SQLite refuses is read page by page into a new one
+// (salvage.go): csdb recover.
+//
 // The tables and the reason for every index are in package migrations. Rules
 // that callers keep: fn does no I/O and may run more than once; neither fn nor
 // what OnCommit runs starts an Update of the same store (it would wait for

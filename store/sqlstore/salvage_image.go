@@ -86,24 +86,55 @@ func (im *image) header() error {
 	if im.size == 1 {
 		im.size = 65536
 	}
-	im.use = im.size - int(h[20])
 	switch {
 	case n == 0:
 		im.fault("the file is empty")
 	case n < len(h) || string(h[:16]) != fileMagic:
 		im.fault("its header is not that of a SQLite database")
 	}
-	if im.size < 512 || im.size&(im.size-1) != 0 || im.use < 480 {
+	if im.size < 512 || im.size&(im.size-1) != 0 || im.size != ourPageSize && im.likely(im.size, info.Size()) <= im.likely(ourPageSize, info.Size()) {
 		if n == len(h) {
-			im.fault("its header tells no usable size of pages")
+			im.fault("its header tells a wrong size of pages")
 		}
-		im.size, im.use = ourPageSize, ourPageSize
+		im.size = ourPageSize
+	}
+	if im.use = im.size; n == len(h) && h[20] != 0 && len(im.faults) == 0 {
+		im.fault("its header tells of octets that pages leave free") // ours never do
 	}
 	im.pages = uint32(min((info.Size()+int64(im.size)-1)/int64(im.size), math.MaxUint32))
 	if info.Size()%int64(im.size) != 0 {
 		im.fault("its last page is cut off")
 	}
 	return nil
+}
+
+// likely counts the octets that are in pages of trees if pages have a size: rows
+// are put at the end of a page, so that some begin in its second half.
+func (im *image) likely(size int, octets int64) (sum int64) {
+	h := make([]byte, size)
+	for at := int64(size); at+int64(size) <= octets; at += int64(size) { // the first one begins otherwise
+		if _, err := im.file.ReadAt(h, at); err != nil {
+			return sum
+		}
+		cells, array, last := int(binary.BigEndian.Uint16(h[3:])), 8, 0
+		switch h[0] {
+		case indexInterior, tableInterior:
+			array = 12
+		case indexLeaf, tableLeaf:
+		default:
+			continue
+		}
+		if cells > size/6 {
+			continue
+		}
+		for i := range cells {
+			last = max(last, int(binary.BigEndian.Uint16(h[array+2*i:])))
+		}
+		if last >= size/2 && last < size {
+			sum += int64(size)
+		}
+	}
+	return sum
 }
 
 // readLog finds the pages that commits have put into the log. A frame whose sum

@@ -158,6 +158,11 @@ func TestSalvageDamages(t *testing.T) {
 		b[at] ^= 0x55
 		return b
 	}
+	set := func(b []byte, at int, to ...byte) []byte {
+		b = bytes.Clone(b)
+		copy(b[at:], to)
+		return b
+	}
 	for name, c := range map[string]struct {
 		file, wal []byte
 		least     int // objects and texts that must be there
@@ -169,6 +174,11 @@ func TestSalvageDamages(t *testing.T) {
 		"no header":                    {zero(file, 0, 100), nil, all, 0},
 		"no first page":                {zero(file, 0, 4096), nil, all, 0},
 		"a wild size of pages":         {flip(file, 16), nil, all, 0},
+		"twice the size of pages":      {set(file, 16, 0x20, 0), nil, all, 0},
+		"half the size of pages":       {set(file, 16, 0x08, 0), nil, all, 0},
+		"octets left free":             {set(file, 20, 0x55), nil, all, 0},
+		"another encoding of texts":    {set(file, 56, 0, 0, 0, 2), nil, all, 0},
+		"another format":               {set(file, 18, 9, 9), nil, all, 0},
 		"a wild list of free pages":    {flip(flip(file, 34), 38), nil, all, 0},
 		"half a page more":             {append(bytes.Clone(file), file[:2048]...), nil, all, 0},
 		"the log lost":                 {main, nil, all / 2, 0},
