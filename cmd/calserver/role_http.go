@@ -132,7 +132,7 @@ func (s *httpService) frontOptions(p *process, dir *directory.Directory) (front.
 		Ready: func(ctx context.Context) error { return p.ready(ctx) }, Observe: p.metrics.seen, Logger: s.log,
 		HeaderTimeout: h.HeaderTimeout, ReadTimeout: h.ReadTimeout, RequestTimeout: h.RequestTimeout, WriteTimeout: h.WriteTimeout,
 		IdleTimeout: h.IdleTimeout, HeaderBytes: int(l.HeaderSize), BodyBytes: l.BodySize,
-		MaxConns: h.MaxConns, MaxPerAddr: h.MaxPerAddr, Gzip: h.Gzip,
+		MaxConns: h.MaxConns, MaxPerAddr: h.MaxPerAddr, Gzip: h.Gzip, PublicURL: publicURL(p.cfg),
 		SecureLogin: h.SecureLogin && tlsServed(h), SecurePort: h.TLSPort,
 	}
 	for _, n := range []struct {

@@ -44,6 +44,10 @@ type Options struct {
 	HeaderBytes    int           // 128 KiB
 	BodyBytes      int64         // 20 MiB
 
+	// PublicURL is what clients reach this server by, "https://cal.example.com";
+	// "" is as they ask.
+	PublicURL string
+
 	MaxConns   int            // 0: without limit
 	MaxPerAddr int            // connections of one address, loopback and proxies apart; 0: without limit
 	Proxies    []netip.Prefix // whose X-Forwarded-For, -Proto, -Host and -Port, or Forwarded, are believed

@@ -3,6 +3,7 @@ package front
 import (
 	"net/http"
 	"net/netip"
+	"strings"
 	"testing"
 )
 
@@ -64,4 +65,17 @@ func FuzzForwarded(f *testing.F) {
 			t.Errorf("%q: %q %q %q", v, a, p, h)
 		}
 	})
+}
+
+// The page tells what clients reach the server by, whatever the proxy's Host is.
+func TestPageTellsThePublicAddress(t *testing.T) {
+	for public, want := range map[string]string{"": "", "https://cal.example.com": "https://cal.example.com/", "http://cal.example.com:8080": "http://cal.example.com:8080/"} {
+		s := serve(t, Options{PublicURL: public}, func(http.ResponseWriter, *http.Request) {})
+		if want == "" {
+			want = s.url + "/"
+		}
+		if _, page := s.ask(t, "GET", "/", nil); !strings.Contains(page, want) {
+			t.Errorf("%q: the page lacks %s:\n%s", public, want, page)
+		}
+	}
 }

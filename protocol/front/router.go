@@ -137,6 +137,9 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) {
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "no-store")
 	host := r.Host
+	if before, after, ok := strings.Cut(s.opt.PublicURL, "://"); ok {
+		scheme, host = before, after
+	}
 	if host == "" || strings.ContainsAny(host, " \t<>\"'/\\") {
 		host = "localhost"
 	}

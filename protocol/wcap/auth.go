@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"factotum/server/calendar"
 	"factotum/server/session"
@@ -112,7 +113,7 @@ func (c *call) sameOrigin() bool {
 		return false
 	}
 	u, err := url.Parse(from)
-	return err == nil && u.Host != "" && u.Host == c.r.Host
+	return err == nil && u.Host != "" && (u.Host == c.r.Host || strings.EqualFold(from, c.set.PublicURL))
 }
 
 // secure reports whether the client reached us over TLS.

@@ -211,6 +211,17 @@ func TestCookie(t *testing.T) {
 	}
 }
 
+// A page of the public name is one of this host, whatever Host a proxy passes on.
+func TestPagesBehindAProxy(t *testing.T) {
+	s := newSite(t, func(o *Options) { o.Settings.PublicURL = "https://public.example.org" })
+	for origin, want := range map[string]int{"https://evil.example.org": 1, "http://public.example.org": 1, "https://public.example.org": -1} {
+		q := httptest.NewRequest("GET", "http://127.0.0.1:8008/logout.wcap", nil)
+		q.AddCookie(&http.Cookie{Name: cookieName, Value: s.get("login.wcap?user=anna&password=anna&fmt-out=text/calendar").value("X-NSCP-WCAP-SESSION-ID")})
+		q.Header.Set("Origin", origin)
+		s.send(q).errno(want)
+	}
+}
+
 // TestAnonymousWrite: the anonymous change what a list lets everybody change,
 // if the site wants that.
 func TestAnonymousWrite(t *testing.T) {
