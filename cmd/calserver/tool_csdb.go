@@ -156,6 +156,9 @@ func (t *tool) database(ctx context.Context, cfg *config.Config, command string,
 	model := be.Backend.(*service.Service)
 	switch command {
 	case "create":
+		if s, ok := be.store.(*sqlstore.Store); ok && s.Advice() != "" {
+			t.tell("%s", s.Advice())
+		}
 		t.did(doneDatabase{databaseOf(cfg), "created"}, "the database is there")
 		return nil
 	case "list":

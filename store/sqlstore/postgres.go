@@ -25,6 +25,7 @@ type pgEngine struct {
 	opts    Options
 	pool    *pgxpool.Pool
 	spread  bool // over nodes: CockroachDB, YugabyteDB
+	advice  string
 	lease   *lease
 	writers *slots
 	readers *slots

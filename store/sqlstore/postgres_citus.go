@@ -41,6 +41,7 @@ func distributes(table string) string {
 // without owners. A store that has been filled without is left as it is, and the
 // log says what to run.
 func (e *pgEngine) distribute(ctx context.Context) error {
+	e.advice = ""
 	var citus bool
 	if err := e.pool.QueryRow(ctx, sqlCitus).Scan(&citus); err != nil || !citus {
 		return wrap("look for Citus", pgError(err))
@@ -74,14 +75,16 @@ func (e *pgEngine) distribute(ctx context.Context) error {
 			for i, table := range todo {
 				statements[i] = distributes(table) + ";"
 			}
-			e.opts.Log.Warn("the database has Citus, and its tables are not distributed; with csstored stopped, run", "sql", strings.Join(statements, " "))
+			e.advice = "The database has Citus, and its tables are not distributed. With csstored stopped, run: " + strings.Join(statements, " ")
+			e.opts.Log.Warn("the tables are not distributed", "err", e.advice)
 			return nil
 		}
 	}
 	for _, table := range todo {
 		_, err := e.pool.Exec(ctx, distributes(table))
 		if err != nil && table == distributed[0] { // Citus without nodes: the store works without
-			e.opts.Log.Warn("the tables are not distributed", "err", pgError(err))
+			e.advice = "The database has Citus, but the tables could not be distributed: " + pgError(err).Error()
+			e.opts.Log.Warn("the tables are not distributed", "err", e.advice)
 			return nil
 		}
 		if err != nil {

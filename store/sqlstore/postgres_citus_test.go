@@ -172,6 +172,13 @@ func TestCitusOfALaterDay(t *testing.T) {
 	if got := reopen(t, dsn, slog.New(slog.NewTextHandler(&said, nil))); got != "" {
 		t.Errorf("distributed: %s", got)
 	}
+	if s, err = OpenPostgres(bg, dsn, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if s.Advice() == "" || !strings.Contains(said.String(), "create_distributed_table") {
+		t.Errorf("advice %q, the log says %s", s.Advice(), &said)
+	}
+	s.Close()
 	run := regexp.MustCompile(`SELECT create_distributed_table\([^)]*\);`).FindAllString(said.String(), -1)
 	if len(run) != len(distributed) {
 		t.Fatalf("the log says %s", &said)

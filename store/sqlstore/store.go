@@ -164,6 +164,14 @@ type Health struct {
 // Health asks nobody: it tells what is known.
 func (s *Store) Health() Health { return s.engine.health() }
 
+// Advice is what an administrator should do about the database, or nothing.
+func (s *Store) Advice() string {
+	if e, ok := s.engine.(*pgEngine); ok {
+		return e.advice
+	}
+	return ""
+}
+
 // Held is nil while this process may answer for the store, from memory too:
 // nobody else writes to it.
 func (s *Store) Held() error { return s.engine.held() }
