@@ -95,17 +95,21 @@ func (s *Service) tryEdit(ctx context.Context, who calendar.Actor, op string, re
 		return c, r, nil, false, err
 	}
 	need := calendar.Need{Calendar: id, Row: c.Row.ID, ByUID: true, Token: onceKey(ctx, op)}
+	var fresh []string // for what comes without a UID
 	for _, it := range req.Items {
-		if it.UID != "" {
-			need.UIDs, need.Names = append(need.UIDs, it.UID), append(need.Names, object.NameFor(it.UID)+".ics")
+		uid := it.UID
+		if uid == "" {
+			uid = newUID()
+			fresh = append(fresh, uid)
 		}
+		need.UIDs, need.Names = append(need.UIDs, uid), append(need.Names, object.NameFor(uid)+".ics")
 	}
 	done, err = s.writeOnce(calendar.WithNeed(ctx, need), who, op, id.Owner(), saved, func(w *writer) error {
 		p, err := w.enter(id, may)
 		if err != nil {
 			return err
 		}
-		x := &editTx{writer: w, place: p, editor: editor, req: &req, files: files}
+		x := &editTx{writer: w, place: p, editor: editor, req: &req, files: files, fresh: fresh}
 		x.editor.Now = w.now
 		if req.Within != nil {
 			items, err = x.within(ctx)
@@ -141,6 +145,7 @@ type editTx struct {
 	editor edit.Editor
 	req    *calendar.EditRequest
 	files  [][]calendar.AttachmentRow // for each item
+	fresh  []string                   // UIDs for the items to come that have none
 	ref    string                     // of the object at hand
 }
 
@@ -186,7 +191,7 @@ func (x *editTx) one(items []calendar.EditItem, files [][]calendar.AttachmentRow
 	exists := false
 	creates := uid != "" && len(items) == 1 && items[0].Mode == calendar.EditCreate && len(files[0]) == 0 // needs no text that is there
 	if uid == "" {
-		uid = newUID()
+		uid, x.fresh = x.fresh[0], x.fresh[1:]
 		out[0].UID = uid
 	} else if !creates {
 		var err error

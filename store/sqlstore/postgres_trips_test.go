@@ -48,6 +48,7 @@ func TestWritesAreTwoRoundTrips(t *testing.T) {
 			"with a request token":      func(i int) error { return put("same", int64(i), fmt.Sprint("token", i)) },
 			"a deletion, and a new one": nil,
 			"storeevents, create":       func(i int) error { return edit(fmt.Sprint("wcap", i), calendar.EditCreate, i) },
+			"storeevents, no UID":       func(i int) error { return edit("", calendar.EditCreate, i) },
 			"storeevents, modify":       func(i int) error { return edit("same", calendar.EditModify, i) },
 		} {
 			want := int64(2)
