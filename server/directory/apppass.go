@@ -342,6 +342,13 @@ func (a *AppPasswords) List(user calendar.UserID) []AppPassword {
 
 const appPrefix = "app-"
 
+// isToken tells whether a password can only be one that Create has made, now or
+// before it was revoked: nobody chooses such a one.
+func isToken(password string) bool {
+	id, secret, ok := strings.Cut(strings.TrimPrefix(password, appPrefix), "-")
+	return ok && strings.HasPrefix(password, appPrefix) && len(id) == 8 && len(secret) == 26 && strings.Trim(id+secret, readable) == ""
+}
+
 // check finds the user whose token this is.
 func (a *AppPasswords) check(token string) (user calendar.UserID, id string, ok bool) {
 	rest, ok := strings.CutPrefix(token, appPrefix)

@@ -198,6 +198,12 @@ func (l *Logins) login(ctx context.Context, user, password string, from *Client)
 	if from.Waits != nil {
 		from.Waits()
 	}
+	if l.apps != nil && isToken(password) {
+		// A device that was shut out goes on asking. That is no guess at
+		// anything, costs no hash, and must not lock out whoever is at home there.
+		l.opt.Sleep(ctx, l.opt.Delay)
+		return calendar.Person{}, failed(noAppPassword)
+	}
 	// Clients open several connections at once: one of them does the work.
 	return l.share(ctx, flightKey{key, try.addr}, func(ctx context.Context) (calendar.Person, error) {
 		return l.check(ctx, key, password, try)
