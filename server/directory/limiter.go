@@ -2,6 +2,7 @@ package directory
 
 import (
 	"cmp"
+	"encoding/binary"
 	"fmt"
 	"hash/maphash"
 	"net/netip"
@@ -47,7 +48,9 @@ func (l Limit) wait(n int) time.Duration {
 //     right password still works from anywhere at the first try;
 //   - of a login name at an address where it has logged in ("known"). Such a
 //     pair is judged by its own tally alone: others at the same address cannot
-//     lock it out, nor can anybody elsewhere.
+//     lock it out, nor can anybody elsewhere. There the same wrong password again
+//     counts for itself: after a change of the password the telephone goes on with
+//     the old one, and must not lock out the computer beside it.
 //
 // Log-ins that are remembered do not ask the limiter. A pair becomes known
 // only by the right password, so that known ones are not crowded out by
@@ -67,6 +70,7 @@ const (
 	ofPair
 	ofUser
 	ofKnown
+	ofRepeated // one wrong password of a known pair
 	numTallies
 )
 
@@ -83,6 +87,7 @@ type tally struct {
 	quiet time.Time // after that it is forgotten
 	user  string    // of whom, shown in the list
 	addr  netip.Addr
+	wrong [4]uint64 // the last guesses of a known pair
 }
 
 const (
@@ -110,7 +115,9 @@ func addressKey(a netip.Addr) netip.Addr {
 	return a
 }
 
-func (l *limiter) key(user string, addr netip.Addr) tallyKey {
+func (l *limiter) key(user string, addr netip.Addr) tallyKey { return l.keyOf(user, addr, 0) }
+
+func (l *limiter) keyOf(user string, addr netip.Addr, guess uint64) tallyKey {
 	var h maphash.Hash
 	h.SetSeed(l.seed)
 	b := addr.As16()
@@ -119,6 +126,9 @@ func (l *limiter) key(user string, addr netip.Addr) tallyKey {
 		h.WriteByte(1)
 	}
 	h.WriteString(user)
+	if guess != 0 {
+		h.Write(binary.LittleEndian.AppendUint64([]byte{0}, guess))
+	}
 	return tallyKey(h.Sum64())
 }
 
@@ -128,6 +138,7 @@ type attempt struct {
 	who   string     // whose it is, canonical; "" before that is known
 	addr  netip.Addr // addressKey
 	known bool       // the pair has logged in before
+	guess uint64     // the password, as much as is needed to know it again; not 0
 }
 
 // wait says how long the client has to wait before this try is looked at; 0
@@ -143,7 +154,9 @@ func (l *limiter) wait(a *attempt, now time.Time) time.Duration {
 		}
 		return ok
 	}
-	if a.known = look(ofKnown, l.key(a.login, a.addr)); !a.known {
+	if a.known = look(ofKnown, l.key(a.login, a.addr)); a.known {
+		look(ofRepeated, l.keyOf(a.login, a.addr, a.guess))
+	} else {
 		if a.addr.IsValid() { // else a local socket
 			look(ofAddress, l.key("", a.addr))
 		}
@@ -159,8 +172,8 @@ func (l *limiter) wait(a *attempt, now time.Time) time.Duration {
 func (l *limiter) failed(a *attempt, now time.Time) (wait time.Duration, failures int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	count := func(kind int, limit Limit, user string, addr netip.Addr) *tally {
-		t := getOr(l.maps[kind], l.key(user, addr), func() *tally { return &tally{user: shown(user), addr: addr} })
+	count := func(kind int, limit Limit, key tallyKey, user string, addr netip.Addr) *tally {
+		t := getOr(l.maps[kind], key, func() *tally { return &tally{user: shown(user), addr: addr} })
 		if now.After(t.quiet) {
 			t.n = 0
 		}
@@ -175,16 +188,23 @@ func (l *limiter) failed(a *attempt, now time.Time) (wait time.Duration, failure
 		return t
 	}
 	if a.known {
-		count(ofKnown, l.limits.Known, a.login, a.addr)
+		key := l.key(a.login, a.addr)
+		if t, ok := l.maps[ofKnown].Get(key); ok && slices.Contains(t.wrong[:], a.guess) {
+			count(ofRepeated, l.limits.Known, l.keyOf(a.login, a.addr, a.guess), a.who, a.addr)
+			return wait, failures
+		}
+		t := count(ofKnown, l.limits.Known, key, a.who, a.addr)
+		copy(t.wrong[1:], t.wrong[:])
+		t.wrong[0] = a.guess
 		return wait, failures
 	}
 	pair := l.limits.Pair
-	if all := l.limits.User.Free; count(ofUser, l.limits.User, a.who, netip.Addr{}).n > all && all > 0 {
+	if all := l.limits.User.Free; count(ofUser, l.limits.User, l.key(a.who, netip.Addr{}), a.who, netip.Addr{}).n > all && all > 0 {
 		pair.Free = 1
 	}
-	count(ofPair, pair, a.who, a.addr)
+	count(ofPair, pair, l.key(a.who, a.addr), a.who, a.addr)
 	if a.addr.IsValid() {
-		count(ofAddress, l.limits.Address, "", a.addr)
+		count(ofAddress, l.limits.Address, l.key("", a.addr), "", a.addr)
 	}
 	return wait, failures
 }

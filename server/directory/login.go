@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -191,7 +192,7 @@ func (l *Logins) login(ctx context.Context, user, password string, from *Client)
 	if p, ok := l.byApp(ctx, key, user, password); ok {
 		return p, nil
 	}
-	try := attempt{login: fold(user), addr: addressKey(from.Addr)}
+	try := attempt{login: fold(user), addr: addressKey(from.Addr), guess: binary.LittleEndian.Uint64(key[:]) | 1}
 	if wait := l.limit.wait(&try, l.opt.Now()); wait > 0 {
 		return calendar.Person{}, mustWait(wait)
 	}

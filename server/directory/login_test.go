@@ -300,8 +300,8 @@ func TestManyFailuresOfOneUser(t *testing.T) {
 	c.move(61 * time.Second)
 	mustLogin(t, l, "anna", "one", there) // the right one in the end
 	// Where she has logged in her own tally counts.
-	for range 3 {
-		if _, limited := mustFail(t, l, "anna", "typo", here); limited {
+	for i := range 3 {
+		if _, limited := mustFail(t, l, "anna", fmt.Sprint("typo", i), here); limited {
 			t.Fatal("limited too early")
 		}
 	}
@@ -311,6 +311,34 @@ func TestManyFailuresOfOneUser(t *testing.T) {
 	c.move(3 * time.Second)
 	for range 20 { // success costs nothing, however often
 		mustLogin(t, l, "anna", "one", here)
+	}
+}
+
+// After a change of the password an old device goes on with the wrong one, and
+// has to wait; who is at home beside it, with the new one, has not.
+func TestDeviceWithTheOldPassword(t *testing.T) {
+	c := newClock()
+	l := logins(t, annaDirectory(t), LoginOptions{Now: c.now, Limits: limits(100, 100, 100, 3), CacheTTL: -1, Delay: 1})
+	mustLogin(t, l, "anna", "one", here)
+	for i := range 4 { // once as a guess, three times for itself
+		if _, limited := mustFail(t, l, "anna", "old", here); limited {
+			t.Fatalf("limited after %d failures", i)
+		}
+	}
+	for range 10 {
+		if wait, limited := mustFail(t, l, "anna", "old", here); limited {
+			c.move(wait)
+		}
+	}
+	if _, limited := mustFail(t, l, "anna", "old", here); !limited {
+		t.Error("the old password is tried again and again")
+	}
+	mustLogin(t, l, "anna", "one", here)
+	for i := range 3 { // guesses are counted as ever
+		mustFail(t, l, "anna", fmt.Sprint("guess", i), here)
+	}
+	if _, limited := mustFail(t, l, "anna", "one", here); !limited {
+		t.Error("guesses are not counted beside the old password")
 	}
 }
 
