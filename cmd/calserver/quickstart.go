@@ -139,6 +139,7 @@ func (q *quickstart) run(ctx context.Context, std stdio) error {
 type user struct {
 	name, password string
 	made           bool
+	disabled       bool
 }
 
 func (q *quickstart) parseUsers() ([]user, error) {
@@ -276,8 +277,8 @@ func (q *quickstart) people(cfg *config.Config, given []user, first bool) ([]use
 			return nil, fmt.Errorf("read the users' file: %w", err)
 		}
 		for _, p := range list {
-			if p.Kind == calendar.Individual && p.Active && !slices.ContainsFunc(users, func(u user) bool { return strings.EqualFold(u.name, p.ID) }) {
-				users = append(users, user{name: p.ID})
+			if p.Kind == calendar.Individual && !slices.ContainsFunc(users, func(u user) bool { return strings.EqualFold(u.name, p.ID) }) {
+				users = append(users, user{name: p.ID, disabled: !p.Active})
 			}
 		}
 	}
@@ -377,6 +378,8 @@ func (q *quickstart) greetUsers(w io.Writer, cfg *config.Config, users []user, f
 		switch {
 		case u.made:
 			password = u.password
+		case u.disabled:
+			password = "(disabled)"
 		case u.password == "":
 			known, password = false, "(as before)"
 		}

@@ -65,6 +65,7 @@ var reasons = map[calendar.Reason]answer{
 	calendar.DiskFull:              {http.StatusInsufficientStorage, dav.D("sufficient-disk-space")},
 	calendar.DefaultCalendarNeeded: {http.StatusForbidden, dav.C("default-calendar-needed")},
 	calendar.Disabled:              {http.StatusForbidden, dav.Name{}}, // no privilege would help
+	calendar.Inherited:             {http.StatusForbidden, dav.Name{}},
 	calendar.NoDestination:         {http.StatusConflict, dav.Name{}},
 	calendar.LockTokenMatches:      {http.StatusConflict, dav.D("lock-token-matches-request-uri")},
 }

@@ -116,6 +116,9 @@ const (
 	// Disabled goes with Denied: the administrator has switched the calendar
 	// off. WCAP errno 34.
 	Disabled Reason = "calendar-disabled"
+	// Inherited goes with Denied: the calendars are those of an earlier user of
+	// the name.
+	Inherited Reason = "earlier-user"
 )
 
 // Error is how the model reports a failure.

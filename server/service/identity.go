@@ -85,7 +85,7 @@ func (s *Service) inherited(owner calendar.Owner) error {
 	if _, told := s.told.LoadOrStore(owner, true); !told {
 		s.log.Warn("somebody new has the name of an earlier user, and is kept out of his calendars: \"csuser inherit\" gives them to him, \"cscal -o ... delete\" removes them", "user", string(owner))
 	}
-	return &calendar.Error{Kind: calendar.Denied, Ref: string(owner),
+	return &calendar.Error{Kind: calendar.Denied, Reason: calendar.Inherited, Ref: string(owner),
 		Msg: "the calendars here are those of an earlier user of this name; the administrator decides what becomes of them"}
 }
 

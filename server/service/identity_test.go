@@ -76,7 +76,7 @@ func TestNobodyInheritsByHisName(t *testing.T) {
 				return err
 			},
 		} {
-			if err := try(); !errors.Is(err, calendar.Denied) || !strings.Contains(calendar.MessageOf(err), "earlier user") {
+			if err := try(); !errors.Is(err, calendar.Denied) || calendar.ReasonOf(err) != calendar.Inherited || !strings.Contains(calendar.MessageOf(err), "earlier user") {
 				t.Errorf("%s by the second: %v", name, err)
 			}
 		}
