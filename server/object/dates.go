@@ -9,10 +9,16 @@ import (
 	"factotum/server/recur"
 )
 
-// placing are the properties that say when something takes place. The stamps
-// (CREATED, DTSTAMP …) are not among them: calendars of Google's have
+// places tells of a property whether it says when something takes place. The
+// stamps (CREATED, DTSTAMP …) do not: calendars of Google's have
 // CREATED:00001231T000000Z.
-var placing = map[string]bool{"DTSTART": true, "DTEND": true, "DUE": true, "RECURRENCE-ID": true, "RDATE": true, "EXDATE": true, "TRIGGER": true, "RRULE": true}
+func places(name string) bool {
+	switch name {
+	case "DTSTART", "DTEND", "DUE", "RECURRENCE-ID", "RDATE", "EXDATE", "TRIGGER", "RRULE":
+		return true
+	}
+	return false
+}
 
 // checkDates refuses what takes place before the first or after the last moment
 // that iCalendar can write in UTC. RFC 4791 §5.2.6, §5.2.7, §5.3.2.1.
@@ -20,7 +26,7 @@ func checkDates(cal *ical.Component, comps []*ical.Component, lim *calendar.Limi
 	for _, c := range comps {
 		c.Walk(func(k *ical.Component) bool {
 			for i := range k.Props {
-				if p := &k.Props[i]; err == nil && nearEnd(p.Value) && placing[p.Name] {
+				if p := &k.Props[i]; err == nil && places(p.Name) && nearEnd(p.Value) {
 					err = checkDate(cal, p, lim)
 				}
 			}
