@@ -77,9 +77,24 @@ func (l *Logins) standing(ctx context.Context, id calendar.UserID) (standing, er
 		return standing{}, notFound(id)
 	}
 	now := l.opt.Now()
-	if t, ok := l.standings.Get(id); ok && now.Before(t.until) {
-		return t.standing, nil
+	old, known := l.standings.Get(id)
+	if known && now.Before(old.until) {
+		return old.standing, nil
 	}
+	s, err := l.askStanding(ctx, id)
+	switch {
+	case err == nil:
+	case known && !isNotFound(err):
+		s = old.standing // not each request waits for a server that does not answer
+	default:
+		return s, err
+	}
+	l.standings.Add(id, timedStanding{s, now.Add(l.opt.Recheck)})
+	return s, nil
+}
+
+// askStanding asks LDAP.
+func (l *Logins) askStanding(ctx context.Context, id calendar.UserID) (standing, error) {
 	ds, err := l.dir.src.domains(ctx)
 	if err != nil {
 		return standing{}, unavailable("read domains", err)
@@ -88,11 +103,7 @@ func (l *Logins) standing(ctx context.Context, id calendar.UserID) (standing, er
 	if err != nil {
 		return standing{}, err
 	}
-	s, err := l.standingOf(ctx, e)
-	if err == nil {
-		l.standings.Add(id, timedStanding{s, now.Add(l.opt.Recheck)})
-	}
-	return s, err
+	return l.standingOf(ctx, e)
 }
 
 func (l *Logins) standingOf(ctx context.Context, e *entry) (s standing, err error) {

@@ -79,9 +79,23 @@ func TestCredentialOfLDAP(t *testing.T) {
 	if l.Stands(t.Context(), "jdoe", noted) {
 		t.Error("a session of who is shut out stands")
 	}
+	s.Modify(dn, "icsStatus", "active")
+	l.Forget("jdoe")
+	if !l.Stands(t.Context(), "jdoe", noted) {
+		t.Error("a session of who is let in again does not stand")
+	}
 	s.Stop()
 	c.move(61 * time.Second)
 	if !l.Stands(t.Context(), "jdoe", noted) {
 		t.Error("sessions end while LDAP is away")
+	}
+	s.Restart()
+	s.Modify(dn, "icsStatus", "inactive")
+	if !l.Stands(t.Context(), "jdoe", noted) {
+		t.Error("LDAP is asked for each request while it is away")
+	}
+	c.move(61 * time.Second)
+	if l.Stands(t.Context(), "jdoe", noted) {
+		t.Error("who was shut out meanwhile is not noticed")
 	}
 }
