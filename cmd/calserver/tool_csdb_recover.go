@@ -152,6 +152,10 @@ func (t *tool) salvage(ctx context.Context, cfg *config.Config, found string) er
 	defer be.close()
 	model := be.Backend.(*service.Service)
 	missing := out.Cells
+	if len(out.Rows) == 0 {
+		fmt.Fprintln(t.std.out, "nothing could be read of it: restore a backup")
+		missing++
+	}
 	for _, id := range out.Made {
 		t.found("%s: nothing of the calendar but its entries was left: give it its name and access list again", plain.Text(string(id)))
 		missing++

@@ -34,6 +34,11 @@ func Examine(path string) (string, error) {
 		return "", fmt.Errorf("look at the database: %w", err)
 	}
 	defer im.close()
+	if im.log == nil && len(im.faults) == 0 && im.pages < 16 { // with tables it has more
+		if s := (&salvage{im: im}); s.walk() == 0 {
+			im.fault("it has no tables, and its log is not there")
+		}
+	}
 	if len(im.faults) == 0 {
 		return "", nil
 	}
@@ -310,10 +315,9 @@ func (s *salvage) learn(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
-// walk follows every tree from the list of tables and indexes.
-func (s *salvage) walk() {
+// walk follows every tree from the list of tables and indexes, and counts them.
+func (s *salvage) walk() (known int) {
 	s.reached = map[uint32]bool{}
-	known := 0
 	for _, n := range s.follow("the list of tables", 1) {
 		p, ok := s.im.page(n)
 		if !ok || p[head(n)] != tableLeaf {
@@ -333,6 +337,7 @@ func (s *salvage) walk() {
 		}
 	}
 	s.broken = s.broken || known < len(s.shapes)
+	return known
 }
 
 // follow reaches the pages of a tree.
@@ -499,6 +504,15 @@ func (s *salvage) join(ctx context.Context, tx *sql.Tx) error {
 	}
 	for _, m := range calendars {
 		name := s.names[[2]string{m.owner, fmt.Sprint(m.id)}]
+		// A row whose number was hit is still there under its name, without objects.
+		res, err := tx.ExecContext(ctx, `UPDATE calendars SET id = ? WHERE owner = ? AND name = ? AND deleted = 0 AND NOT EXISTS
+			(SELECT 1 FROM objects o WHERE o.owner = calendars.owner AND o.cal = calendars.id AND o.deleted = 0)`, m.id, m.owner, name)
+		if err != nil {
+			return err
+		}
+		if n, _ := res.RowsAffected(); n > 0 {
+			continue
+		}
 		for _, try := range []string{name, fmt.Sprintf("recovered-%d", m.id)} {
 			if try == "" {
 				continue
