@@ -100,9 +100,10 @@ func connectPostgres(ctx context.Context, dsn string, opts *Options) (*pgEngine,
 	if err != nil {
 		return nil, wrap("open the store", pgError(err))
 	}
-	return &pgEngine{opts: *opts, pool: pool, writers: newSlots(writers), readers: newSlots(readers), few: newSlots(fewSlots),
-		silent: map[calendar.Owner]time.Time{},
-		queues: map[calendar.Owner]*pgQueue{}, doubts: map[calendar.Owner]*doubt{}, quit: make(chan struct{})}, nil
+	e := &pgEngine{opts: *opts, pool: pool, silent: map[calendar.Owner]time.Time{},
+		queues: map[calendar.Owner]*pgQueue{}, doubts: map[calendar.Owner]*doubt{}, quit: make(chan struct{})}
+	e.writers, e.readers, e.few = newSlots(e, writers), newSlots(e, readers), newSlots(e, fewSlots)
+	return e, nil
 }
 
 // open checks the server, takes the lease and migrates, in this order: tables

@@ -101,6 +101,43 @@ func TestFrozenSessionsHoldNobodyElse(t *testing.T) {
 	}
 }
 
+// A database that is slow for all, as its disk can be, costs nobody his place:
+// who waits for one waits, and all is done when it goes on.
+func TestSlowForAll(t *testing.T) {
+	s, p := openProxied(t, Options{LeaseTTL: time.Hour, Patience: time.Hour})
+	lease := []byte(processID()) // in its holder's name
+	p.Watch(func(l *pgtest.Link, sent []byte) {
+		if bytes.Contains(sent, []byte("owner-")) || bytes.Contains(sent, lease) {
+			l.Freeze()
+		}
+	})
+	var all sync.WaitGroup
+	for i := range pgWriters + 4 {
+		all.Go(func() {
+			if err := setPref(s, calendar.Owner(fmt.Sprint("owner-", i))); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	w := s.engine.(*pgEngine).writers
+	until(t, "all to hang", func() bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		for c := range w.used {
+			if c.silence() <= hungFor {
+				return false
+			}
+		}
+		return len(w.used) == pgWriters
+	})
+	for range 3 {
+		w.evict()
+	}
+	p.Watch(nil)
+	p.Thaw()
+	all.Wait()
+}
+
 // While PostgreSQL itself is silent, everything is refused soon, and at once
 // when that is known; when it answers again, all goes on.
 func TestFrozenServer(t *testing.T) {

@@ -36,6 +36,7 @@ type lease struct {
 	ttl     time.Duration
 	holder  string
 	asked   atomic.Pointer[time.Time] // when the lease in force was asked for; nil: it is another's
+	prove   chan struct{}             // asks for a renewal now
 	cancel  context.CancelFunc
 	stopped chan struct{}
 
@@ -71,7 +72,7 @@ func sqlState(err error, code string) bool {
 // belongs to a daemon at work, and the store is refused.
 func acquireLease(ctx context.Context, pool *pgxpool.Pool, opts *Options) (*lease, error) {
 	l := &lease{pool: pool, opts: opts, ttl: opts.LeaseTTL, holder: processID() + "/" + opts.session,
-		health: Health{Since: opts.Now()}, stopped: make(chan struct{})}
+		health: Health{Since: opts.Now()}, stopped: make(chan struct{}), prove: make(chan struct{}, 1)}
 	host, _ := os.Hostname()
 	about := fmt.Sprintf("pid %d on %s", os.Getpid(), host)
 	replace, dead := l.holder, false
@@ -195,6 +196,7 @@ func (l *lease) keep(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-l.prove:
 		case <-time.After(pause):
 		}
 		asked := time.Now()
@@ -223,6 +225,19 @@ func (l *lease) keep(ctx context.Context) {
 		l.failed = 0
 		l.report(Health{})
 	}
+}
+
+// provedAfter tells whether a renewal that was asked for after a moment has been
+// committed; if not it asks for one.
+func (l *lease) provedAfter(t time.Time) bool {
+	if asked := l.asked.Load(); asked != nil && asked.After(t) {
+		return true
+	}
+	select {
+	case l.prove <- struct{}{}:
+	default:
+	}
+	return false
 }
 
 // renew asks for the lease on the connection that only it uses.

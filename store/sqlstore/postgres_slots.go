@@ -12,7 +12,9 @@ import (
 // A session of PostgreSQL, or a node of a distributed one, can stop without a
 // word, and what is asked of it then hangs. So no answer is waited for longer
 // than Options.Patience; and where connections become scarce meanwhile, who
-// hangs for longest gives way, after hungFor. An owner of whom nothing was heard
+// hangs for longest gives way, after hungFor, if the lease, which is asked for
+// then, shows that others are answered: a disk that is slow for all is no reason.
+// An owner of whom nothing was heard
 // shares some few connections with others of that sort until something is, and
 // each of them is asked for a second at most: owners whose data is well are not
 // kept waiting by those whose is not.
@@ -27,13 +29,14 @@ const (
 
 // slots bounds how many transactions of one sort run at a time.
 type slots struct {
+	e    *pgEngine
 	free chan struct{}
 	mu   sync.Mutex
 	used map[*pgConn]bool
 }
 
-func newSlots(n int) *slots {
-	s := &slots{free: make(chan struct{}, n), used: map[*pgConn]bool{}}
+func newSlots(e *pgEngine, n int) *slots {
+	s := &slots{e: e, free: make(chan struct{}, n), used: map[*pgConn]bool{}}
 	for range n {
 		s.free <- struct{}{}
 	}
@@ -73,7 +76,7 @@ func (s *slots) evict() {
 			worst, longest = c, d
 		}
 	}
-	if worst != nil {
+	if worst != nil && s.e.lease.provedAfter(time.Unix(0, worst.since.Load()).Add(hungFor/2)) {
 		worst.cut(errSilent)
 	}
 }
