@@ -21,13 +21,14 @@ import (
 // is measured, since a limit that forgets it makes the collector run without
 // pause.
 const (
-	outsideGo  = 76 << 20 // the program's text, SQLite, and what goes over a soft limit
-	insideGo   = 56 << 20 // what Go has without calendars, some of it garbage
-	besideIt   = 48 << 20 // of that, what may live: answers under way, too
-	leastCache = 8        // the cache has at least one part of so many
-	share      = 4        // of the machine's memory, if ics.conf says nothing
-	fronts     = 48 << 20 // half of the garbage of a process without calendars
-	garbage    = 300      // percent of what lives, before the limit is near
+	outsideGo  = 88 << 20  // the program's text, SQLite, and what goes over a soft limit
+	insideGo   = 56 << 20  // what Go has without calendars, some of it garbage
+	besideIt   = 128 << 20 // what may live beside the cache, answers under way above all
+	fewStacks  = 4 << 20   // of goroutines, where few connections are open
+	leastCache = 8         // the cache has at least one part of so many
+	share      = 4         // of the machine's memory, if ics.conf says nothing
+	fronts     = 48 << 20  // half of the garbage of a process without calendars
+	garbage    = 300       // percent of what lives, before the limit is near
 )
 
 // processBytes is what factotum.cache.bytes stands for: below 0, a share of the
@@ -48,9 +49,14 @@ func cacheBytes(process int64) int64 {
 }
 
 // limit is that of the collector for a cache of so many octets, beside which so
-// many live, and while hashes of so many octets are worked out.
-func limit(cache, beside, hashing int64) int64 {
-	return 2*cache + insideGo + 2*max(beside-besideIt, 0) + 2*hashing
+// many live and so many are stacks, and while hashes of so many are worked out.
+// A connection has as much on the heap as its stacks take, and all of it room for
+// twice as much garbage, or the collector would look at it time and again.
+// Answers under way have their room in the fixed part: more of them is more
+// garbage, which is to be collected.
+func limit(cache, beside, stacks, hashing int64) int64 {
+	conns := 2 * max(stacks-fewStacks, 0)
+	return 2*cache + insideGo + 3*conns + max(beside-conns/2-besideIt, 0) + 2*hashing
 }
 
 // memory sets the collector's limit, time and again.
@@ -75,7 +81,7 @@ func newMemory(cfg *config.Config, name string, held func() int64) *memory {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		m.set = func(int64) {}
 	}
-	m.adjust(0)
+	m.adjust(0, 0)
 	return m
 }
 
@@ -95,8 +101,8 @@ func (m *memory) keep(ctx context.Context) {
 
 // adjust sets the limit when what lives beside the cache has changed by more
 // than a tenth of it.
-func (m *memory) adjust(living int64) {
-	n := limit(m.cache, living-m.held(), m.hashing)
+func (m *memory) adjust(living, stacks int64) {
+	n := limit(m.cache, living-m.held(), stacks, m.hashing)
 	if d := n - m.last; d > m.last/10 || -d > m.last/10 {
 		m.last = n
 		m.set(n)
@@ -104,10 +110,10 @@ func (m *memory) adjust(living int64) {
 }
 
 // living is what the last collection left, and the stacks of goroutines.
-func living() int64 {
+func living() (heap, stacks int64) {
 	s := []rtm.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}}
 	rtm.Read(s)
-	return int64(s[0].Value.Uint64() + s[1].Value.Uint64())
+	return int64(s[0].Value.Uint64()), int64(s[1].Value.Uint64())
 }
 
 // systemMemory is the memory of the machine or, if that is less, what the

@@ -49,13 +49,13 @@ func TestSystemMemory(t *testing.T) {
 // The cache with its garbage, and the rest, are together what was said.
 func TestMemoryAddsUp(t *testing.T) {
 	for process, cache := range map[int64]int64{
-		0: 0, 48 * mib: 6 * mib, 100 * mib: 12.5 * mib, 250 * mib: 59 * mib, 512 * mib: 190 * mib, 1024 * mib: 446 * mib, 8192 * mib: 4030 * mib,
+		0: 0, 48 * mib: 6 * mib, 100 * mib: 12.5 * mib, 250 * mib: 53 * mib, 512 * mib: 184 * mib, 1024 * mib: 440 * mib, 8192 * mib: 4024 * mib,
 	} {
 		got := cacheBytes(process)
 		if got != cache {
 			t.Errorf("%d MiB: a cache of %d KiB, want %d", process/mib, got>>10, cache>>10)
 		}
-		if whole := limit(got, besideIt, 0) + outsideGo; process >= 190*mib && whole > process {
+		if whole := limit(got, besideIt, fewStacks, 0) + outsideGo; process >= 200*mib && whole > process {
 			t.Errorf("%d MiB: the limits come to %d", process/mib, whole/mib)
 		}
 	}
@@ -73,29 +73,32 @@ func TestMemoryCountsTheRest(t *testing.T) {
 	var held, set int64
 	times := 0
 	m := &memory{cache: 100 * mib, hashing: 19 * mib, held: func() int64 { return held }, set: func(n int64) { set = n; times++ }}
-	m.adjust(0)
+	m.adjust(0, 0)
 	bare := set
-	if bare != limit(100*mib, 0, 19*mib) || bare < 200*mib+2*19*mib {
+	if bare != limit(100*mib, 0, 0, 19*mib) || bare < 200*mib+2*19*mib {
 		t.Errorf("at first %d MiB", bare/mib)
 	}
 	held = 90 * mib
-	m.adjust(held + 20*mib)
+	m.adjust(held+50*mib, 2*mib)
 	if times != 1 {
-		t.Errorf("the cache alone moves the limit to %d MiB", set/mib)
+		t.Errorf("the cache and some answers move the limit to %d MiB", set/mib)
 	}
-	m.adjust(held + 220*mib) // 5,000 connections
-	if set < bare+2*170*mib {
+	m.adjust(held+100*mib, 84*mib) // 5,000 connections
+	if set < bare+3*160*mib {
 		t.Errorf("with connections %d MiB, before %d", set/mib, bare/mib)
 	}
-	m.adjust(held + 222*mib)
+	m.adjust(held+101*mib, 85*mib)
 	if times != 2 {
 		t.Error("the limit moves with every connection")
 	}
-	m.adjust(held)
+	m.adjust(held, 1*mib)
 	if set != bare {
 		t.Errorf("when they are gone %d MiB", set/mib)
 	}
-	if living() <= 0 {
+	if m.adjust(held+328*mib, 0); set != bare+200*mib { // a million jobs
+		t.Errorf("with jobs %d MiB, before %d", set/mib, bare/mib)
+	}
+	if heap, stacks := living(); heap+stacks <= 0 {
 		t.Error("nothing lives")
 	}
 }

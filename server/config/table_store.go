@@ -57,7 +57,7 @@ var databaseParams = []Param{
 	used("factotum.store.maxconns", Int, "0", "Most connections to PostgreSQL; 0 lets the server choose.", func(c *Config) any { return &c.Store.MaxConns }),
 	used("factotum.store.patience", Seconds, "5", "How long PostgreSQL may be silent before a request is answered with 503; what has much to do may take longer.", func(c *Config) any { return &c.Store.Patience }, atLeast(1)),
 	used("factotum.store.socket", Path, "csstored.sock", "Unix socket of csstored, below the data directory.", func(c *Config) any { return &c.Store.Socket }),
-	used("factotum.cache.bytes", Bytes, "-1", "What the process with the store takes at its height, not counting connections and log-ins: a fixed part of some 130 MiB, and calendars that are asked for often. -1 is a quarter of the machine's memory or of its control group's limit; 0 keeps nothing.", func(c *Config) any { return &c.Store.Cache }, atLeast(-1)),
+	used("factotum.cache.bytes", Bytes, "-1", "What the process with the store takes at its height, not counting connections and log-ins: a fixed part of some 140 MiB, and calendars that are asked for often. -1 is a quarter of the machine's memory or of its control group's limit; 0 keeps nothing.", func(c *Config) any { return &c.Store.Cache }, atLeast(-1)),
 	used("caldb.berkeleydb.homedir.path", Path, ".", "Directory of the database; . is csdb below the data directory.", func(c *Config) any { return &c.Store.Home }, under("csdb")),
 	used("store.attachment.path", Path, "attachments", "Directory of attachments where they are not in the database, below the data directory.", func(c *Config) any { return &c.Store.Attachments }, idle()),
 	accepted("caldb.berkeleydb.checkpointinterval", Seconds, "60", "Seconds between checkpoints."),
