@@ -13,6 +13,7 @@ import (
 
 	"factotum/cmd/internal/tooltest"
 	"factotum/server/calendar"
+	"factotum/server/config"
 )
 
 // terminal is a pseudo terminal: what is written to the first is read from the
@@ -48,7 +49,7 @@ func TestBars(t *testing.T) {
 	}
 	tooltest.Import(t, be, "anna", "a", tooltest.Calendar(events...))
 	work := func(tl *tool) {
-		if err := tl.export(t.Context(), &backend{Backend: be, who: tooltest.Admin}, "anna", filepath.Join(t.TempDir(), "a.ics")); err != nil {
+		if err := tl.export(t.Context(), &backend{Backend: be, who: tooltest.Admin, cfg: config.Default()}, "anna", filepath.Join(t.TempDir(), "a.ics")); err != nil {
 			t.Error(err)
 		}
 		f := tl.far("check")

@@ -17,6 +17,7 @@ import (
 	"factotum/cmd/internal/migrate"
 	"factotum/cmd/internal/tooltest"
 	"factotum/server/calendar"
+	"factotum/server/config"
 )
 
 // interrupting is a backend during whose n-th write or object Ctrl-C is pressed.
@@ -77,7 +78,7 @@ func TestInterrupted(t *testing.T) {
 	folder, file := filepath.Join(t.TempDir(), "out")+"/", filepath.Join(t.TempDir(), "a.ics")
 	export := func(n int, target string) func(context.Context, *tool) error {
 		return func(ctx context.Context, tl *tool) error {
-			return tl.export(ctx, &backend{Backend: &interrupting{Backend: src, t: t, n: n}, who: tooltest.Admin}, "anna", target)
+			return tl.export(ctx, &backend{Backend: &interrupting{Backend: src, t: t, n: n}, who: tooltest.Admin, cfg: config.Default()}, "anna", target)
 		}
 	}
 	run("anna: 2 objects in "+folder+"\n", "", export(2, folder))
