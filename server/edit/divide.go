@@ -251,15 +251,9 @@ func (e *Editor) laterPart(cal *ical.Component, at recur.Instance, uid string) (
 				p.Value = r.String()
 			}
 		case "RDATE", "EXDATE":
-			list, err := p.DateTimes()
-			if err != nil || p.ParamIs("VALUE", "PERIOD") {
-				break
-			}
-			if list = slices.DeleteFunc(list, earlier); len(list) == 0 {
+			if p = p.Clone(); !dropDates(&p, earlier) {
 				continue
 			}
-			p = p.Clone()
-			setDates(&p, list)
 		}
 		keep = append(keep, p)
 	}

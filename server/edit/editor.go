@@ -490,15 +490,9 @@ func (e *Editor) earlierPart(s *series, in recur.Instance) (*ical.Component, err
 					p.Value = r.String()
 				}
 			case "RDATE", "EXDATE":
-				list, err := p.DateTimes()
-				if err != nil || p.ParamIs("VALUE", "PERIOD") {
-					break
-				}
-				if list = slices.DeleteFunc(list, later); len(list) == 0 {
+				if p = p.Clone(); !dropDates(&p, later) {
 					continue
 				}
-				p = p.Clone()
-				setDates(&p, list)
 			}
 			keep = append(keep, p)
 		}

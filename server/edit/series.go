@@ -220,18 +220,14 @@ func movePeriods(p *ical.Property, now *clock, move func(ical.DateTime) ical.Dat
 	if err != nil || len(list) == 0 || now.kind == ical.Date {
 		return
 	}
-	texts := make([]string, len(list))
 	for i := range list {
 		x := &list[i]
 		x.Start = move(x.Start)
 		if !x.HasDur {
 			x.End = move(x.End)
 		}
-		texts[i] = x.String()
 	}
-	p.SetDateTime(list[0].Start)
-	p.SetParam("VALUE", "PERIOD")
-	p.Value = strings.Join(texts, ",")
+	setPeriods(p, list)
 }
 
 // fromStart is an edit of the whole series that was made at one of its
@@ -295,6 +291,39 @@ func setDates(p *ical.Property, list []ical.DateTime) {
 	for _, d := range list[1:] {
 		p.Value += "," + d.String()
 	}
+}
+
+// dropDates takes dates or periods out of an RDATE or EXDATE, and tells whether
+// it has any left. What cannot be read stays.
+func dropDates(p *ical.Property, drop func(ical.DateTime) bool) bool {
+	if p.ParamIs("VALUE", "PERIOD") {
+		list, err := p.Periods()
+		if err != nil {
+			return true
+		}
+		if list = slices.DeleteFunc(list, func(x ical.Period) bool { return drop(x.Start) }); len(list) > 0 {
+			setPeriods(p, list)
+		}
+		return len(list) > 0
+	}
+	list, err := p.DateTimes()
+	if err != nil {
+		return true
+	}
+	if list = slices.DeleteFunc(list, drop); len(list) > 0 {
+		setDates(p, list)
+	}
+	return len(list) > 0
+}
+
+func setPeriods(p *ical.Property, list []ical.Period) {
+	texts := make([]string, len(list))
+	for i := range list {
+		texts[i] = list[i].String()
+	}
+	p.SetDateTime(list[0].Start)
+	p.SetParam("VALUE", "PERIOD")
+	p.Value = strings.Join(texts, ",")
 }
 
 // rules replaces recurrence properties. WCAP §6.3.
