@@ -8,8 +8,8 @@
 // for both.
 //
 // Logins checks names and passwords against a Directory: by bind (LDAP) or by
-// hash (LDIF), with app passwords, a short memory of successful logins and
-// limits on failed ones. Editor changes the LDIF file for the tools.
+// hash (LDIF), with app passwords, a memory of successful logins and limits on
+// failed ones. Editor changes the LDIF file for the tools.
 //
 // User ids are canonical in lower case: "jdoe" in the default domain,
 // "jdoe@sesta.com" in any other. Values of a Person are shared between callers
