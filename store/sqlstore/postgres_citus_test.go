@@ -235,20 +235,20 @@ func ofAll() map[string]bool {
 // Citus, and on others one range's.
 func TestStatementsNameTheOwner(t *testing.T) {
 	sent := &statements{args: map[string][]any{}}
-	storetest.Run(t, func(t *testing.T) calendar.Store {
-		s, err := OpenPostgres(bg, startCitus(t), Options{tracer: sent})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { s.Close() })
-		return hinted{s, new(atomic.Int64)}
-	})
 	dsn := startCitus(t)
 	s, err := OpenPostgres(bg, dsn, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.Close()
+	storetest.Run(t, func(t *testing.T) calendar.Store {
+		s, err := OpenPostgres(bg, pgtest.Clone(t, dsn), Options{tracer: sent})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		return hinted{s, new(atomic.Int64)}
+	})
 	if keys := pgColumn(t, dsn, "SELECT conname::TEXT FROM pg_constraint WHERE contype = 'f'"); len(keys) > 0 {
 		t.Errorf("foreign keys: %v", keys)
 	}

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -36,6 +37,17 @@ var held []io.WriteCloser
 // Without PostgreSQL the test is skipped, in CI it fails.
 func Start(t testing.TB) (dsn string) {
 	t.Helper()
+	return newDatabase(t, "template0")
+}
+
+// Clone gives the DSN of a copy of a database, to which nobody is connected.
+func Clone(t testing.TB, dsn string) string {
+	t.Helper()
+	return newDatabase(t, dsn[strings.LastIndexByte(dsn, '=')+1:])
+}
+
+func newDatabase(t testing.TB, template string) (dsn string) {
+	t.Helper()
 	dir, err := server()
 	if errors.Is(err, errAbsent) && os.Getenv("CI") != "true" {
 		t.Skipf("%v: install the package postgresql", err)
@@ -44,7 +56,7 @@ func Start(t testing.TB) (dsn string) {
 		t.Fatalf("start PostgreSQL: %v", err)
 	}
 	name := fmt.Sprintf("test%d", databases.Add(1))
-	admin(t, dir, "CREATE DATABASE "+name+" TEMPLATE template0")
+	admin(t, dir, "CREATE DATABASE "+name+" TEMPLATE "+template)
 	t.Cleanup(func() { admin(t, dir, "DROP DATABASE "+name+" WITH (FORCE)") })
 	return dsnOf(dir, name)
 }
