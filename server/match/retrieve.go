@@ -50,13 +50,13 @@ func (f *Form) AsStored() bool {
 	return f.req.Expand == nil && f.req.LimitRecur == nil && f.req.LimitBusy == nil && f.req.Comp == nil
 }
 
-// Of gives an object, parsed and compiled, as text in the form that was asked
+// Of appends an object, parsed and compiled, as text in the form that was asked
 // for: expanded, with the recurrence set or the busy time limited, with the
 // parts that are wanted. RFC 4791 §9.6.1, §9.6.5, §9.6.6, §9.6.7. More instances
 // than so many, or of more text than maxExpanded, are TooMany.
-func (f *Form) Of(ctx context.Context, stored *ical.Component, set *recur.Set, floating recur.Zone, instances int) ([]byte, error) {
+func (f *Form) Of(ctx context.Context, dst []byte, stored *ical.Component, set *recur.Set, floating recur.Zone, instances int) ([]byte, error) {
 	if f.req.Expand != nil {
-		return f.expanded(ctx, stored, set, floating, instances)
+		return f.expanded(ctx, dst, stored, set, floating, instances)
 	}
 	cal := &ical.Component{Name: stored.Name, Props: stored.Props, Children: stored.Children}
 	if w := f.req.LimitRecur; w != nil {
@@ -73,14 +73,14 @@ func (f *Form) Of(ctx context.Context, stored *ical.Component, set *recur.Set, f
 	if f.req.Comp != nil {
 		cal = choose(cal, f.req.Comp)
 	}
-	return cal.Bytes(), nil
+	return cal.Append(dst), nil
 }
 
 // maxExpanded is how much text the instances of one object make, in octets: an
 // event with ten thousand alarms is expanded for a month.
 const maxExpanded = 32 << 20
 
-func (f *Form) expanded(ctx context.Context, stored *ical.Component, set *recur.Set, floating recur.Zone, instances int) ([]byte, error) {
+func (f *Form) expanded(ctx context.Context, dst []byte, stored *ical.Component, set *recur.Set, floating recur.Zone, instances int) ([]byte, error) {
 	cal := &ical.Component{Name: stored.Name, Props: stored.Props}
 	var pick func(*ical.Component) *ical.Component
 	if sel := f.req.Comp; sel != nil {
@@ -88,9 +88,9 @@ func (f *Form) expanded(ctx context.Context, stored *ical.Component, set *recur.
 		pick = func(c *ical.Component) *ical.Component { return part(c, sel) }
 	}
 	const end = "END:VCALENDAR\r\n"
-	head := strings.TrimSuffix(string(cal.Bytes()), end)
+	dst = cal.Append(dst)
 	budget := recur.Budget{MaxInstances: instances, MaxSteps: maxSteps, MaxBytes: maxExpanded}
-	text, err := set.AppendExpanded(ctx, []byte(head), f.req.Expand.From, f.req.Expand.To, floating, budget, pick)
+	text, err := set.AppendExpanded(ctx, dst[:len(dst)-len(end)], f.req.Expand.From, f.req.Expand.To, floating, budget, pick)
 	if errors.Is(err, recur.ErrBudget) {
 		return nil, calendar.Errorf(calendar.TooMany, calendar.MaxInstances, "more than %d instances in the range, or %d octets of them", instances, maxExpanded)
 	}

@@ -109,7 +109,7 @@ func TestRFC4791_9_6_5_Forms(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		text, err := f.Of(t.Context(), cal, set, recur.UTC, 100)
+		text, err := f.Of(t.Context(), nil, cal, set, recur.UTC, 100)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -129,7 +129,7 @@ func TestRFC4791_9_6_5_Forms(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.Of(t.Context(), cal, set, recur.UTC, 10); calendar.ReasonOf(err) != calendar.MaxInstances {
+	if _, err := f.Of(t.Context(), nil, cal, set, recur.UTC, 10); calendar.ReasonOf(err) != calendar.MaxInstances {
 		t.Errorf("31 instances of at most 10: %v", err)
 	}
 	// What partial retrieval asks for without its value has none.
@@ -139,7 +139,7 @@ func TestRFC4791_9_6_5_Forms(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nDTSTART:\r\nRECURRENCE-ID:20260106T080000Z\r\nEND:VEVENT\r\nBEGIN:VEVENT\r\nDTSTART:\r\nRECURRENCE-ID:20260107T080000Z\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
-	if got, err := f.Of(t.Context(), cal, set, recur.UTC, 10); err != nil || string(got) != want {
+	if got, err := f.Of(t.Context(), nil, cal, set, recur.UTC, 10); err != nil || string(got) != want {
 		t.Errorf("%v\n%s", err, got)
 	}
 	if string(cal.Bytes()) != before {

@@ -17,28 +17,60 @@ import (
 // Instances of a component differ in their times alone, so its text is made once:
 // ten thousand alarms cost each instance no more than their octets.
 func (s *Set) AppendExpanded(ctx context.Context, dst []byte, from, to time.Time, float Zone, lim Budget, pick func(*ical.Component) *ical.Component) ([]byte, error) {
-	shapes := map[shapeKey]*shape{}
 	var list []occurrence
-	var texts []byte // of all shapes
-	size := 0
+	var made shapes
 	for o, err := range s.occurrences(ctx, windowOf(from, to), float, lim) {
 		if err != nil {
 			return dst, err
 		}
-		k := shapeKey{o.t, o.period, o.alone}
-		if shapes[k] == nil {
-			shapes[k], texts = s.shapeOf(o, pick, texts)
+		if list = append(list, o); len(list) <= few {
+			continue
 		}
-		if size += shapes[k].size; lim.MaxBytes > 0 && size > lim.MaxBytes && len(list) > 0 {
+		if len(list) == few+1 {
+			made.of = map[shapeKey]*shape{}
+			for _, o := range list[:few] {
+				s.addShape(&made, o, pick)
+			}
+		}
+		if s.addShape(&made, o, pick); lim.MaxBytes > 0 && made.size > lim.MaxBytes {
 			return dst, ErrBudget
 		}
-		list = append(list, o)
 	}
-	dst = slices.Grow(dst, size)
+	if made.of == nil {
+		for _, o := range list {
+			c, _ := s.expandOne(o)
+			if pick != nil {
+				c = pick(c)
+			}
+			if c != nil {
+				dst = c.Append(dst)
+			}
+		}
+		return dst, nil
+	}
+	dst = slices.Grow(dst, made.size)
 	for _, o := range list {
-		dst = s.appendInstance(dst, shapes[shapeKey{o.t, o.period, o.alone}], o)
+		dst = s.appendInstance(dst, made.of[shapeKey{o.t, o.period, o.alone}], o)
 	}
 	return dst, nil
+}
+
+// few instances are not worth a shape.
+const few = 3
+
+// shapes are those of an answer.
+type shapes struct {
+	of    map[shapeKey]*shape
+	texts []byte // of all of them
+	size  int    // of all instances
+}
+
+func (s *Set) addShape(made *shapes, o occurrence, pick func(*ical.Component) *ical.Component) {
+	k := shapeKey{o.t, o.period, o.alone}
+	if made.of[k] == nil {
+		made.of[k], made.texts = s.shapeOf(o, pick, made.texts)
+	}
+	made.size += made.of[k].size
 }
 
 // shapeKey is what instances have in common whose text differs in times alone.

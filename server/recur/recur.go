@@ -27,7 +27,7 @@ var ErrBudget = errors.New("recurrence: more instances or work than the limit al
 type Budget struct {
 	MaxInstances int // instances yielded; default 100 000
 	MaxSteps     int // periods looked at, found empty or not; default 500 000
-	MaxBytes     int // octets of all instances but the first as text; 0 is without limit
+	MaxBytes     int // octets of instances as text, a few aside; 0 is without limit
 }
 
 // Default limits of a Budget.

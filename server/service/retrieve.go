@@ -25,7 +25,7 @@ func (s *Service) present(ctx context.Context, of *cache.Calendar, known *cache.
 	if err != nil {
 		return o, nil // stored before a rule was added: give what there is
 	}
-	text, err := form.Of(ctx, parsed.Cal, parsed.Set, s.floatingOf(form, of), s.opt.Limits.Instances)
+	text, err := form.Of(ctx, make([]byte, 0, len(o.Data)), parsed.Cal, parsed.Set, s.floatingOf(form, of), s.opt.Limits.Instances)
 	if err != nil {
 		return nil, wrap("retrieve", refOf(o.Calendar, o.Name), err)
 	}
