@@ -51,12 +51,12 @@ func cacheBytes(process int64) int64 {
 // limit is that of the collector for a cache of so many octets, beside which so
 // many live and so many are stacks, and while hashes of so many are worked out.
 // A connection has as much on the heap as its stacks take, and all of it room for
-// twice as much garbage, or the collector would look at it time and again.
+// four times as much garbage, or the collector would look at it time and again.
 // Answers under way have their room in the fixed part: more of them is more
 // garbage, which is to be collected.
 func limit(cache, beside, stacks, hashing int64) int64 {
 	conns := 2 * max(stacks-fewStacks, 0)
-	return 2*cache + insideGo + 3*conns + max(beside-conns/2-besideIt, 0) + 2*hashing
+	return 2*cache + insideGo + 5*conns + max(beside-conns/2-besideIt, 0) + 2*hashing
 }
 
 // memory sets the collector's limit, time and again.

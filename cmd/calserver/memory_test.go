@@ -84,7 +84,7 @@ func TestMemoryCountsTheRest(t *testing.T) {
 		t.Errorf("the cache and some answers move the limit to %d MiB", set/mib)
 	}
 	m.adjust(held+100*mib, 84*mib) // 5,000 connections
-	if set < bare+3*160*mib {
+	if set < bare+5*160*mib {
 		t.Errorf("with connections %d MiB, before %d", set/mib, bare/mib)
 	}
 	m.adjust(held+101*mib, 85*mib)
