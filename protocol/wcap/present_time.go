@@ -147,7 +147,7 @@ func (s *shower) end(k *ical.Component, start entered, allDay bool) (end entered
 	if p := k.Prop(name); p != nil {
 		if d, err := p.DateTime(); err == nil {
 			end = s.entered(d)
-			if start.zone != nil && ((d.Kind == ical.Date) != allDay || !end.at.After(start.at)) {
+			if start.zone != nil && ((d.Kind == ical.Date) != allDay || d.Kind == ical.Floating || !end.at.After(start.at)) {
 				if at, ok := zone.EndOf(k, s.zones, s.float); ok {
 					end.at = at
 				}
@@ -160,9 +160,9 @@ func (s *shower) end(k *ical.Component, start entered, allDay bool) (end entered
 	}
 	end = start
 	days := func(n int) time.Time { return start.zone.ToUTC(start.zone.FromUTC(start.at).AddDate(0, 0, n)) }
-	if p := k.Prop("DURATION"); p != nil {
-		if d, err := p.Duration(); err == nil {
-			end.at = days(d.NominalDays()).Add(d.Exact())
+	if k.Prop("DURATION") != nil {
+		if at, ok := zone.EndOf(k, s.zones, s.float); ok {
+			end.at = at
 			return end, true
 		}
 	}

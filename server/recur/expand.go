@@ -232,7 +232,7 @@ func (s *Set) expandOne(o occurrence) (c *ical.Component, own ownTimes) {
 			}
 		case "DURATION":
 			switch {
-			case o.period: // that of a period is another
+			case o.period, o.t.other && dated: // that of a period is another
 				put(own.end, endOf)
 				continue
 			case o.t.wall != 0 && o.t.zone != nil && o.t.zone != utcZone && o.t.form <= formTodoDur:

@@ -171,6 +171,11 @@ func TestRFC4791_9_6_5_FloatingStands(t *testing.T) {
 			event("RECURRENCE-ID;RANGE=THISANDFUTURE:20260328T090000", "DTSTART:20260328T023000", "DTEND:20260328T033000"),
 			"20260327T090000 -20260327T100000 of 20260327T090000, 20260328T023000 -20260328T033000 of 20260328T090000, 20260329T023000 -20260329T033000 of 20260329T090000"},
 		{"DURATION", "Europe/Berlin", event("DTSTART:20260328T220000", "DURATION:P1DT2H"), "20260328T220000 +P1DT2H"},
+		{"hours of a day", "Europe/Berlin", event("DTSTART;VALUE=DATE:20260328", "DURATION:PT12H"), "20260328 -20260329"},
+		{"hours of days", "Europe/Berlin", event("DTSTART;VALUE=DATE:20260328", "DURATION:P1DT1H"), "20260328 -20260330"},
+		{"a task of hours of a day", "Europe/Berlin", todo("DTSTART;VALUE=DATE:20260328\nDURATION:PT36H"), "20260328 due 20260330"},
+		{"less than nothing", "Europe/Berlin", event("DTSTART:20260328T220000", "DURATION:-PT1H"), "20260328T220000 -20260328T220000"},
+		{"less than no day", "Europe/Berlin", event("DTSTART;VALUE=DATE:20260328", "DURATION:-P1D"), "20260328 -20260329"},
 	} {
 		for _, name := range []string{c.zone, "UTC"} {
 			if got := expanded(t, c.body, "", "", zone(t, name)); got != c.want {

@@ -32,6 +32,7 @@ type timing struct {
 	zone  *tz   // nil: the viewer's
 	length
 	dueDay bool // a task that is due on a day, which is its last or only one
+	other  bool // DURATION says something else than what it takes
 
 	done, created int64 // UTC, of formDone and formCreated
 }
@@ -177,7 +178,10 @@ func readTiming(c *ical.Component, zones *Zones) (t timing, err error) {
 			t.form = formTodoDue
 		}
 	case hasDur:
-		t.length = lengthOf(dur)
+		t.length, t.other = lengthOf(dur), dur.Neg && !dur.IsZero()
+		if t.allDay() && t.exact != 0 { // hours of days: RFC 5545 §3.6.1 has whole ones only
+			t.length, t.other = length{wall: ceilDiv(t.wall+t.exact, daySecs) * daySecs}, true
+		}
 		if c.Name == "VTODO" {
 			t.form = formTodoDur
 		}
