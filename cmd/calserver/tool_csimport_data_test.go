@@ -168,6 +168,20 @@ func refused(r importer.Report) string {
 	return strings.Join(out, "\n")
 }
 
+// twice tells whether a file has a component more than once: the newer one is
+// stored then.
+func twice(source []*ical.Component) bool {
+	seen := map[string]bool{}
+	for _, c := range source {
+		key := c.Value("RECURRENCE-ID")
+		if seen[key] {
+			return true
+		}
+		seen[key] = true
+	}
+	return false
+}
+
 // checkShared reads a calendar back over CalDAV and compares it with the
 // report, and with the file itself.
 func checkShared(t *testing.T, client *davclient.Client, collection, file string, r importer.Report) {
@@ -213,7 +227,7 @@ func checkShared(t *testing.T, client *davclient.Client, collection, file string
 		if sum := sha256.Sum256(f.Data); hex.EncodeToString(sum[:]) != it.SHA256 {
 			t.Errorf("%s:%d comes back with other octets than csimport sent", file, it.Line)
 		}
-		one := pieces == 1 && len(r.Items) == 1 && !method && source[0].Prop("UID") != nil
+		one := pieces == 1 && len(r.Items) == 1 && !method && source[0].Prop("UID") != nil && !twice(source)
 		if one && !bytes.Equal(f.Data, utf8) {
 			t.Errorf("%s has one object, which is not stored as the file has it", file)
 		}

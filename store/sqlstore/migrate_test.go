@@ -46,7 +46,8 @@ func TestMigrateObjects(t *testing.T) {
 		exec(`UPDATE objects SET uid = 'a\,b\;c\\d' WHERE name = '0'`)
 		exec(`UPDATE objects SET uid = 'same\,' WHERE name = '1'`)
 		exec(`UPDATE objects SET uid = 'same,' WHERE name = '2'`)
-		exec("ALTER TABLE owners DROP COLUMN entry") // of version 7
+		exec("ALTER TABLE owners DROP COLUMN entry")   // of version 7
+		exec("ALTER TABLE objects DROP COLUMN writer") // of version 8
 		exec("DELETE FROM schema_version WHERE version_id >= 5")
 		s = open()
 		err = s.View(t.Context(), "anna", func(tx calendar.ReadTx) error {

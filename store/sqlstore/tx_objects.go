@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"errors"
 	"math"
-	"strings"
 	"time"
 
 	"factotum/server/calendar"
@@ -11,7 +10,7 @@ import (
 
 const (
 	objectColumns = `o.cal, o.name, o.change, o.scheduletag, o.created, o.modified, o.deleted, o.body, o.size, o.occhash, o.private,
-o.uid, o.component, o.contenttype`
+o.uid, o.component, o.contenttype, o.writer`
 	fromObjects = ` FROM objects o WHERE o.owner = $1 AND o.cal = $2`
 
 	// The text is no join: PostgreSQL may choose one that walks through all texts
@@ -41,20 +40,20 @@ const (
 	sqlUIDTaken = `SELECT cal FROM objects WHERE owner = $1 AND cal = $2 AND uid = $3 AND uid <> '' AND deleted = 0 AND name <> $4`
 
 	sqlInsertObject = `INSERT INTO objects (owner, cal, name, change, scheduletag, created, modified, deleted, body, size, occhash,
-private, uid, component, contenttype, runs, occ)
-VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11, $12, $13, $14, $15, $16)`
+private, uid, component, contenttype, writer, runs, occ)
+VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`
 
 	// Apart, since naming a column costs its indexes a new entry.
 	setObject = `UPDATE objects SET change = $4, scheduletag = $5, created = $6, modified = $7, size = $8, occhash = $9, private = $10,
-component = $11, contenttype = $12`
+component = $11, contenttype = $12, writer = $13`
 	sqlUpdateObject = setObject + ` WHERE owner = $1 AND cal = $2 AND name = $3`
-	sqlIndexObject  = setObject + `, runs = $13, occ = $14 WHERE owner = $1 AND cal = $2 AND name = $3`
+	sqlIndexObject  = setObject + `, runs = $14, occ = $15 WHERE owner = $1 AND cal = $2 AND name = $3`
 	sqlReviveObject = `UPDATE objects SET deleted = 0, uid = $4 WHERE owner = $1 AND cal = $2 AND name = $3`
 
 	sqlInsertBody = `INSERT INTO bodies (owner, id, data) VALUES ($1, $2, $3)`
 	sqlUpdateBody = `UPDATE bodies SET data = $3 WHERE owner = $1 AND id = $2`
 
-	sqlBuryObject = `UPDATE objects SET change = $4, deleted = $5, occhash = 0, runs = 0, occ = $6, contenttype = $7 WHERE owner = $1 AND cal = $2 AND name = $3`
+	sqlBuryObject = `UPDATE objects SET change = $4, deleted = $5, occhash = 0, runs = 0, occ = $6, contenttype = '', writer = $7 WHERE owner = $1 AND cal = $2 AND name = $3`
 
 	// deleted > 0 last: with statistics SQLite else takes it for true of all rows.
 	expired          = ` FROM objects WHERE owner = $1 AND cal = $2 AND deleted < $3 AND deleted > 0`
@@ -65,7 +64,8 @@ component = $11, contenttype = $12`
 	sqlRaisePurged   = `UPDATE calendars SET purged = $3 WHERE owner = $1 AND id = $2 AND purged < $3`
 )
 
-// The column private has more in it that is not worth a column of its own.
+// The column private has flags besides the class: whether there are attachments,
+// and what the object lacks.
 const (
 	classBits   = 3
 	attachedBit = 4
@@ -74,15 +74,6 @@ const (
 
 func privacy(row *calendar.ObjectRow) int64 {
 	return int64(row.Private) | boolBit(row.Attached, attachedBit) | int64(row.Lacks)<<lacksShift
-}
-
-// The column contenttype tells, in its second line, who wrote the row. The first
-// is empty but for files.
-func typeAndWriter(kind string, by calendar.UserID) string {
-	if by == "" {
-		return kind
-	}
-	return kind + "\n" + by
 }
 
 // stub is what a write must know of the row that it replaces. Reading an
@@ -105,7 +96,7 @@ type stub struct {
 func readObject(r scanner, row *calendar.ObjectRow, body *int64, data bool, rest ...any) error {
 	var created, modified, deleted, size, hash, private int64
 	dest := [...]any{&row.Cal, &row.Name, &row.Change, &row.ScheduleTag, &created, &modified, &deleted, body, &size, &hash, &private,
-		&row.UID, &row.Component, &row.ContentType, &row.Data}
+		&row.UID, &row.Component, &row.ContentType, &row.By, &row.Data}
 	n := len(dest)
 	if !data {
 		n--
@@ -116,7 +107,6 @@ func readObject(r scanner, row *calendar.ObjectRow, body *int64, data bool, rest
 	row.Created, row.Modified, row.Deleted = fromMicros(created), fromMicros(modified), fromMicros(deleted)
 	row.Size, row.OccHash = int(size), uint64(hash)
 	row.Private, row.Attached, row.Lacks = uint8(private&classBits), private&attachedBit != 0, calendar.Lacks(private>>lacksShift)
-	row.ContentType, row.By, _ = strings.Cut(row.ContentType, "\n")
 	return nil
 }
 
@@ -302,7 +292,7 @@ func (t *tx) replace(op string, row *calendar.ObjectRow, occ []calendar.Occurren
 		}
 	}
 	text, values := sqlUpdateObject, args(t.owner, row.Cal, row.Name, row.Change, row.ScheduleTag, micros(row.Created),
-		micros(row.Modified), int64(row.Size), int64(row.OccHash), privacy(row), row.Component, typeAndWriter(row.ContentType, row.By))
+		micros(row.Modified), int64(row.Size), int64(row.OccHash), privacy(row), row.Component, row.ContentType, row.By)
 	if indexed {
 		runs, packed := split(occ), pack(occ)
 		if err := t.index(op, row.Cal, row.Name, runs); err != nil {
@@ -352,7 +342,7 @@ func (t *tx) insertObject(op string, row *calendar.ObjectRow, occ []calendar.Occ
 	}
 	body, runs, packed := t.newID(), split(occ), pack(occ)
 	values := args(t.owner, row.Cal, row.Name, row.Change, row.ScheduleTag, micros(row.Created),
-		micros(row.Modified), body, int64(row.Size), int64(row.OccHash), privacy(row), row.UID, row.Component, typeAndWriter(row.ContentType, row.By),
+		micros(row.Modified), body, int64(row.Size), int64(row.OccHash), privacy(row), row.UID, row.Component, row.ContentType, row.By,
 		int64(len(runs)), octets(packed))
 	holder, known := t.ahead.holder(row.Cal, row.UID)
 	taken := known && holder != ""
@@ -422,7 +412,7 @@ func (t *tx) DeleteObject(cal int64, name string, change int64, when time.Time, 
 	if err := t.index(op, cal, name, nil); err != nil {
 		return err
 	}
-	if err := t.exec(op, sqlBuryObject, t.owner, cal, name, change, max(micros(when), 1), []byte{}, typeAndWriter("", by)); err != nil {
+	if err := t.exec(op, sqlBuryObject, t.owner, cal, name, change, max(micros(when), 1), []byte{}, by); err != nil {
 		return err
 	}
 	if err := t.exec(op, sqlDropProps, t.owner, cal, name); err != nil {
