@@ -42,15 +42,23 @@ func (c *call) instances() ([]instance, error) {
 	out := make([]instance, n)
 	for i := range out {
 		out[i] = instance{uid: pick(uids, i), rid: pick(rids, i)}
-		switch m := pick(mods, i); {
-		case m == "":
-		case len(m) == 1 && m[0] >= '1' && m[0] <= '4':
-			out[i].mod = int(m[0] - '0')
-		default:
-			return nil, &calendar.Error{Kind: calendar.Invalid, Op: c.name, Msg: "mod is 1, 2, 3 or 4"}
+		var err error
+		if out[i].mod, err = c.mod(pick(mods, i)); err != nil {
+			return nil, err
 		}
 	}
 	return out, nil
+}
+
+// mod reads a mod; 0 is none.
+func (c *call) mod(m string) (int, error) {
+	switch {
+	case m == "":
+		return 0, nil
+	case len(m) == 1 && m[0] >= '1' && m[0] <= '4':
+		return int(m[0] - '0'), nil
+	}
+	return 0, &calendar.Error{Kind: calendar.Invalid, Op: c.name, Msg: "mod is 1, 2, 3 or 4"}
 }
 
 // ref names an instance for the model. Without a zone it is in that of the

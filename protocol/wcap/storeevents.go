@@ -88,6 +88,12 @@ func (c *call) edits(t *target, name string) (*calendar.EditRequest, error) {
 		}
 	} else if rids := c.p.ids("rid"); len(rids) > 0 && !(instance{rid: rids[0]}).whole() {
 		return nil, s.bad("an instance needs a uid")
+	} else {
+		for _, m := range c.p.ids("mod") { // of no use without a uid, but perhaps meant otherwise
+			if _, err := c.mod(m); err != nil {
+				return nil, c.own()
+			}
+		}
 	}
 	for _, in := range list {
 		it, err := s.item(in)

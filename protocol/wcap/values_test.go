@@ -67,6 +67,8 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		errno                         int
 	}{
 		{"storeevents", store, "mod", garbage + "|0|5|44|4;4;4|THISINSTANCE", 14},
+		{"storeevents", "calid=anna:w&dtstart=20260310T090000Z&dtend=20260310T100000Z&summary=x", "mod", garbage + "|0|5|44", 14}, // a new one
+		{"storetodos", "calid=anna:w&summary=x", "mod", garbage + "|0|5|44", 15},
 		{"storeevents", store, "storetype", garbage + "|3", 14},
 		{"storeevents", store, "method", garbage + "|3|16|512|COUNTER", 14},
 		{"storeevents", store, "replace|fetch|isAllDay|rchange|sendattach|smtp|smtpNotify|notify|compressed|recurring|relativealarm|emailorcalid|fetchattach", bit, 14},
