@@ -124,7 +124,8 @@ func TestHostileXML(t *testing.T) {
 		{"NUL", "<a>\x00</a>", 400},
 		{"NUL as a reference", "<a>&#0;</a>", 400},
 		{"not UTF-8", "<a>\xff</a>", 400},
-		{"UTF-16", "\xff\xfe<\x00a\x00/\x00>\x00", 415},
+		{"UTF-16, cut in a character", "\xff\xfe<\x00a\x00/\x00>", 400},
+		{"UTF-16, half a pair", "\xff\xfe<\x00a\x00>\x00\x00\xd8<\x00/\x00a\x00>\x00", 400},
 		{"not closed", "<a><b></a>", 400},
 		{"text", "hello", 400},
 	}
@@ -345,7 +346,7 @@ func TestHostileValues(t *testing.T) {
 		"nothing":                {"", 403, "C:valid-calendar-data"},
 		"HTML":                   {"<html></html>", 403, "C:valid-calendar-data"},
 		"100,000 deep":           {"BEGIN:VCALENDAR\r\nVERSION:2.0\r\n" + strings.Repeat("BEGIN:VEVENT\r\n", 100_000), 403, "C:valid-calendar-data"},
-		"9 MB in one line":       {event("v", "20260301T100000Z", strings.Repeat("x", 9<<20)), 403, "C:valid-calendar-data"},
+		"11 MB in one line":      {event("v", "20260301T100000Z", strings.Repeat("x", 11<<20)), 403, "C:max-resource-size"},
 		"5 MB in folded lines":   {event("v", "20260301T100000Z", strings.Repeat("x\r\n ", 5<<18)), 201, ""}, // 1 MB when unfolded
 		"a million parameters":   {event("v", "20260301T100000Z", "x", "X-A"+strings.Repeat(";P=1", 1_000_000)+":1"), 403, "C:valid-calendar-data"},
 		"a million values":       {event("v", "20260301T100000Z", "x", "X-A;P=1"+strings.Repeat(",1", 1_000_000)+":1"), 403, "C:valid-calendar-data"},
