@@ -161,7 +161,7 @@ func (c *call) fetchAttachment() error {
 	if len(ids) == 0 {
 		ids = c.p.ids("attach-id")
 	}
-	uid := c.p.text("uid")
+	uid := strings.TrimSpace(c.p.text("uid"))
 	if len(ids) == 0 || uid == "" {
 		return c.own()
 	}

@@ -21,7 +21,7 @@ func (i instance) whole() bool { return strings.Trim(i.rid, "0") == "" }
 // all uids, and a single uid for all rids; other lengths must be equal.
 // WCAP §6.2.
 func (c *call) instances() ([]instance, error) {
-	uids, rids, mods := c.p.list("uid"), c.p.ids("rid"), c.p.ids("mod")
+	uids, rids, mods := c.p.uids(), c.p.ids("rid"), c.p.ids("mod")
 	n := max(len(uids), len(rids))
 	fits := func(k int) bool { return k == n || k <= 1 }
 	if len(uids) == 0 || !fits(len(uids)) || !fits(len(rids)) || len(mods) > 1 && len(mods) != n {

@@ -160,6 +160,15 @@ func (p params) ids(name string) []string {
 	return out
 }
 
+// uids is list for UIDs, without the blanks around them that none has: object.UID.
+func (p params) uids() []string {
+	list := p.list("uid")
+	for i, s := range list {
+		list[i] = strings.TrimSpace(s)
+	}
+	return list
+}
+
 // splitList splits at ";" outside of double quotes.
 func splitList(s string) []string {
 	var out []string

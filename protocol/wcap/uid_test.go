@@ -43,6 +43,16 @@ func TestUIDsWithEscapes(t *testing.T) {
 			s.do("anna", "fetchevents_by_id.wcap?"+q).lacks("DTSTART:20260305")
 		}
 	}
+	for _, uid := range []string{" b", "b ", "b\t", "\u00a0b"} { // blanks around it do not count, in any command
+		s := newSite(t)
+		q := "calid=anna&fmt-out=text/calendar&uid=" + url.QueryEscape(uid)
+		s.do("anna", "storeevents.wcap?dtstart=20260305T090000Z&summary=x&storetype=1&"+q).errno(0)
+		s.do("anna", "fetchevents_by_id.wcap?"+q).errno(0).contains("UID:b\r\n")
+		s.do("anna", "fetchevents_by_id.wcap?calid=anna&uid=b").errno(0).contains("UID:b\r\n")
+		s.do("anna", "storeevents.wcap?storetype=1&dtstart=20260305T090000Z&calid=anna&uid=b").errno(63)
+		s.do("anna", "deleteevents_by_id.wcap?mod=4&rid=0&"+q).errno(0)
+		s.do("anna", "fetchevents_by_id.wcap?"+q).lacks("DTSTART:20260305")
+	}
 	s := newSite(t) // the guide's lists with commas
 	for _, uid := range []string{"a", "b"} {
 		s.do("anna", "storeevents.wcap?dtstart=20260305T090000Z&calid=anna&uid="+uid).errno(0)

@@ -15,7 +15,7 @@ func (c *call) verifyTodos() error { return c.verify("VTODO") }
 // verifyevents_by_ids, verifytodos_by_ids.
 func (c *call) verify(name string) error {
 	zone := c.zone()
-	uids, rids := pairs(c.p.list("uid"), c.p.list("rid"))
+	uids, rids := pairs(c.p.uids(), c.p.list("rid"))
 	switch {
 	case len(uids) == 0 || len(uids) != len(rids):
 		return InsufficientParameters
