@@ -217,11 +217,19 @@ func (s *series) shift(now *clock, by time.Duration) {
 // clock shows.
 func movePeriods(p *ical.Property, now *clock, move func(ical.DateTime) ical.DateTime) {
 	list, err := p.Periods()
-	if err != nil || len(list) == 0 || now.kind == ical.Date {
+	if err != nil || len(list) == 0 {
 		return
 	}
 	for i := range list {
 		x := &list[i]
+		if now.kind == ical.Date { // no period begins with a date, but its day counts
+			long := x.End.Civil().Sub(x.Start.Civil())
+			x.Start = ical.FromCivil(move(x.Start).Civil(), ical.Floating, "")
+			if !x.HasDur {
+				x.End = ical.FromCivil(x.Start.Civil().Add(long), ical.Floating, "")
+			}
+			continue
+		}
 		x.Start = move(x.Start)
 		if !x.HasDur {
 			x.End = move(x.End)
