@@ -116,6 +116,9 @@ func TestCsuser(t *testing.T) {
 	if _, err := be.calendar(t.Context(), "tchang"); err != nil {
 		t.Fatal(err)
 	}
+	if out := do(1, "taken", "", "-y", "x", "create", "TChang"); strings.Contains(out, "earlier") { // his own, and no reason to remove them
+		t.Error(out)
+	}
 	tooltest.Import(t, be, "tchang", "a.ics", tooltest.Calendar(tooltest.Event("1", "A")))
 	if _, err := be.CreateCalendar(t.Context(), be.who, calendar.CreateCalendarRequest{Calendar: calendar.Calendar{ID: "tchang:more"}, DefaultACL: true}); err != nil {
 		t.Fatal(err)

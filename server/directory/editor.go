@@ -175,8 +175,8 @@ func (ed *Editor) Create(p NewPerson) error {
 			}
 		}
 		id := x.sn.ds.id(fold(p.ID), dom)
-		if _, _, err := x.find(id); err == nil {
-			return nil, &calendar.Error{Kind: calendar.Exists, Op: op, Ref: id, Msg: "the id is taken"}
+		if err := x.free(id); err != nil {
+			return nil, err
 		}
 		if p.Mail == "" && dom.name != "" {
 			p.Mail = fold(p.ID) + "@" + dom.name
@@ -219,7 +219,15 @@ func (ed *Editor) Create(p NewPerson) error {
 	})
 }
 
-// ID is the canonical id that a new entry would have.
+// free refuses an id that somebody has.
+func (x *edit) free(id string) error {
+	if _, _, err := x.find(id); err == nil {
+		return &calendar.Error{Kind: calendar.Exists, Op: "create user", Ref: id, Msg: "the id is taken"}
+	}
+	return nil
+}
+
+// ID is the canonical id that a new entry would have; Exists if it is taken.
 func (ed *Editor) ID(user, domain string) (calendar.UserID, error) {
 	x, err := ed.read()
 	if err != nil {
@@ -231,7 +239,8 @@ func (ed *Editor) ID(user, domain string) (calendar.UserID, error) {
 			return "", noDomain(domain)
 		}
 	}
-	return x.sn.ds.id(fold(user), dom), nil
+	id := x.sn.ds.id(fold(user), dom)
+	return id, x.free(id)
 }
 
 func noDomain(domain string) error {
