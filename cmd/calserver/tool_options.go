@@ -147,7 +147,7 @@ func misuse(format string, args ...any) error { return usageError(fmt.Sprintf(fo
 // complain writes an error, which -q does not suppress.
 func (t *tool) complain(format string, args ...any) {
 	if t.json {
-		printError(t.std.err, t.name, errors.New(fmt.Sprintf(format, args...)))
+		printError(t.std.err, t.name, fmt.Errorf(format, args...))
 		return
 	}
 	fmt.Fprintf(t.std.err, t.name+": "+format+"\n", args...)

@@ -290,7 +290,6 @@ func TestManyFailuresOfOneUser(t *testing.T) {
 			t.Fatal("a password was checked of somebody who has to wait")
 		}
 		mustLogin(t, l, "anna", "one", here)
-		checks = src.checks.Load()
 		c.move(wait)
 		if _, limited := mustFail(t, l, "anna", "guess", there); limited {
 			t.Fatalf("limited after the wait of %v", wait)

@@ -181,7 +181,7 @@ func (a *ahead) fetch(owner string, group []*update) (list []pgQuery) {
 	type place struct {
 		name         string
 		row          int64
-		names, uids  []string
+		names        []string
 		whole, light []string // of the UIDs
 	}
 	var places []*place
