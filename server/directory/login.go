@@ -252,9 +252,11 @@ func (l *Logins) share(ctx context.Context, key flightKey, work func(context.Con
 		l.mu.Lock()
 		f.clients--
 		last := f.clients == 0
+		if last && l.flights[key] == f {
+			delete(l.flights, key) // who comes now begins anew
+		}
 		l.mu.Unlock()
 		if last {
-			l.leave(key, f) // who comes now begins anew
 			f.cancel()
 		}
 		return calendar.Person{}, unavailable("log in", ctx.Err())
