@@ -135,6 +135,9 @@ func (f *fetch) found(r *calendar.OccurrencesResult) error {
 		f.cut = append(f.cut, r.Object.UID)
 	case r.Cut:
 		f.cut = append(f.cut, r.Gone.UID)
+	case r.Object != nil && len(r.Occurrences) > 1 && len(r.Occurrences)*len(r.Object.Data) > maxInstanceText:
+		r.Occurrences = r.Occurrences[:max(1, maxInstanceText/len(r.Object.Data))]
+		f.cut = append(f.cut, r.Object.UID)
 	}
 	switch {
 	case f.print != nil:

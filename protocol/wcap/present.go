@@ -158,6 +158,10 @@ func (s *shower) show(o *calendar.Object, list []calendar.Occurrence, emit func(
 // for each of thirteen years.
 const maxInstances = 5000
 
+// maxInstanceText is how many octets the instances of one object may be: those
+// of an event with ten thousand alarms are a megabyte each.
+const maxInstanceText = 32 << 20
+
 // wanted applies the filter compstate.
 func (s *shower) wanted(k *ical.Component) bool {
 	if s.v.states == nil {

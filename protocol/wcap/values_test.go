@@ -172,6 +172,12 @@ func TestNothingIsCutInSilence(t *testing.T) {
 		}
 	}
 	s.do("anna", "fetchevents_by_id.wcap?calid=anna:a&uid=much&attrset=0").errno(0).contains("X-FACTOTUM-INCOMPLETE:much")
+	// So are those that would be too much text.
+	s.put("anna", "anna:b", "heavy.ics", simpleEvent("heavy", "20260310T090000Z", "RRULE:FREQ=DAILY;COUNT=12", "DESCRIPTION:"+strings.Repeat("x", 4<<20)))
+	r = s.do("anna", "fetchevents_by_id.wcap?calid=anna:b&uid=heavy&attrset=0").errno(0).contains("X-FACTOTUM-INCOMPLETE:heavy")
+	if n := strings.Count(r.body, "BEGIN:VEVENT"); n < 5 || n > 8 {
+		t.Errorf("%d instances of four megabytes", n)
+	}
 	s.do("anna", "storeevents.wcap?calid=anna:b&uid=hundred&dtstart=20260310T090000Z&rrules=%22FREQ%3DDAILY%3BCOUNT%3D100%22").errno(0)
 	if n := strings.Count(s.do("anna", "storeevents.wcap?calid=anna:b&uid=hundred&summary=x&fetch=1").errno(0).body, "BEGIN:VEVENT"); n != 100 {
 		t.Errorf("%d of a hundred instances", n)
