@@ -1,0 +1,53 @@
+package calendar
+
+import "time"
+
+// Trace is one step in the life of a scheduling message, or an automatic
+// decision, in the journal of the person at whose side it happened. Together
+// they answer where an invitation is, and why: cal why.
+type Trace struct {
+	Owner Owner // whose journal it stands in
+	ID    int64 // unique in his journal and growing with time; the store's key
+	When  time.Time
+
+	Message string // what the message is called from its queueing to its end: the JobID of its delivery
+	Method  string // REQUEST, REPLY, CANCEL …, "" for a decision about no message
+	UID     string
+	Summary string // of the meeting, cut
+
+	From string   // calendar user addresses
+	To   []string // those for whom the step is the same
+
+	Step   TraceStep
+	Reason string // a code of docs/why.md that never changes: of itip.Reason, of a status of delivery, of a decision
+	Status string // SCHEDULE-STATUS that the organizer's or attendee's object then shows, RFC 6638 §3.2.9; "" = none
+	Detail string // a sentence where the code alone does not tell
+
+	By  UserID // who caused it, "" for the server itself
+	Via string // the protocol or tool by which he did
+}
+
+// TraceStep says how far a message has come.
+type TraceStep uint8
+
+// The steps. Their numbers are stored and part of DWP.
+const (
+	TraceQueued    TraceStep = iota + 1 // stored with the change that it follows from
+	TraceDelivered                      // the other side has it
+	TraceDelayed                        // an attempt failed, another follows
+	TraceFailed                         // it was given up, or there is nobody to bring it to
+	TraceApplied                        // the recipient's object is another now
+	TraceIgnored                        // it changes nothing: an older revision, known already
+	TraceRefused                        // it may not change anything: not invited, not the organizer
+	TraceDecided                        // the server decided for somebody: a room accepted, say
+	numTraceSteps
+)
+
+var traceSteps = [numTraceSteps]string{"", "queued", "delivered", "delayed", "failed", "applied", "ignored", "refused", "decided"}
+
+func (s TraceStep) String() string {
+	if s < numTraceSteps {
+		return traceSteps[s]
+	}
+	return "unknown"
+}
