@@ -555,6 +555,28 @@ func (s *service) FreeBusy(ctx context.Context, m *wire.FreeBusyRequest) (*wire.
 	return &wire.FreeBusyAnswer{Items: each(res, toFreeBusyResult)}, nil
 }
 
+// Deliver implements calendar.Backend.
+func (c *Client) Deliver(ctx context.Context, who calendar.Actor, req calendar.DeliverRequest) (res []calendar.DeliverResult, err error) {
+	q := toDeliverRequest(&req)
+	q.Actor = toActor(&who)
+	a, err := unary(ctx, c, "deliver", always, c.api.Deliver, q)
+	if err == nil && len(a.GetItems()) != len(req.To) {
+		err = errCut("deliver")
+	}
+	if err != nil {
+		return res, err
+	}
+	return eachOf(a.Items, fromDeliverResult), nil
+}
+
+func (s *service) Deliver(ctx context.Context, m *wire.DeliverRequest) (*wire.DeliverAnswer, error) {
+	res, err := s.backend.Deliver(ctx, fromActor(m.Actor), fromDeliverRequest(m))
+	if err != nil {
+		return nil, err
+	}
+	return &wire.DeliverAnswer{Items: each(res, toDeliverResult)}, nil
+}
+
 // Prefs implements calendar.Backend.
 func (c *Client) Prefs(ctx context.Context, who calendar.Actor, owner calendar.Owner) (res map[string]string, err error) {
 	q := &wire.PrefsRequest{Actor: toActor(&who), Owner: toText(owner)}

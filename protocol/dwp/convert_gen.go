@@ -503,6 +503,56 @@ func fromDeleteRequest(m *wire.DeleteRequest) (v calendar.DeleteRequest) {
 	}
 }
 
+func toDeliverRequest(v *calendar.DeliverRequest) *wire.DeliverRequest {
+	if v == nil {
+		return nil
+	}
+	return &wire.DeliverRequest{
+		Id:              toText(v.ID),
+		From:            toText(v.From),
+		To:              each(v.To, toRecipient),
+		Data:            v.Data,
+		Inconsequential: v.Inconsequential,
+	}
+}
+
+func fromDeliverRequest(m *wire.DeliverRequest) (v calendar.DeliverRequest) {
+	if m == nil {
+		return v
+	}
+	return calendar.DeliverRequest{
+		ID:              string(m.Id),
+		From:            string(m.From),
+		To:              eachOf(m.To, fromRecipient),
+		Data:            m.Data,
+		Inconsequential: m.Inconsequential,
+	}
+}
+
+func toDeliverResult(v *calendar.DeliverResult) *wire.DeliverItem {
+	if v == nil {
+		return nil
+	}
+	return &wire.DeliverItem{
+		Status:  toText(v.Status),
+		Reason:  toText(v.Reason),
+		Detail:  toText(v.Detail),
+		Failure: toFailure(v.Err),
+	}
+}
+
+func fromDeliverResult(m *wire.DeliverItem) (v calendar.DeliverResult) {
+	if m == nil {
+		return v
+	}
+	return calendar.DeliverResult{
+		Status: string(m.Status),
+		Reason: string(m.Reason),
+		Detail: string(m.Detail),
+		Err:    fromFailure(m.Failure),
+	}
+}
+
 func toEditItem(v *calendar.EditItem) *wire.EditItem {
 	if v == nil {
 		return nil
@@ -1301,6 +1351,7 @@ func toPutResult(v *calendar.PutResult) *wire.PutAnswer {
 	return &wire.PutAnswer{
 		Object:  toObject(&v.Object),
 		Created: v.Created,
+		Altered: v.Altered,
 	}
 }
 
@@ -1311,6 +1362,7 @@ func fromPutResult(m *wire.PutAnswer) (v calendar.PutResult) {
 	return calendar.PutResult{
 		Object:  fromObject(m.Object),
 		Created: m.Created,
+		Altered: m.Altered,
 	}
 }
 
@@ -1337,6 +1389,26 @@ func fromQueryRequest(m *wire.QueryRequest) (v calendar.QueryRequest) {
 		Filter:   present(m.Filter, fromCompFilter),
 		Data:     fromDataRequest(m.Data),
 		Limit:    int(m.Limit),
+	}
+}
+
+func toRecipient(v *calendar.Recipient) *wire.Recipient {
+	if v == nil {
+		return nil
+	}
+	return &wire.Recipient{
+		Address: toText(v.Address),
+		Owner:   toText(v.Owner),
+	}
+}
+
+func fromRecipient(m *wire.Recipient) (v calendar.Recipient) {
+	if m == nil {
+		return v
+	}
+	return calendar.Recipient{
+		Address: string(m.Address),
+		Owner:   calendar.Owner(m.Owner),
 	}
 }
 

@@ -263,6 +263,11 @@ func fitCounts(asked []any, e *echo, want *[]any) {
 			n := min(len(results), len(req.Targets))
 			req.Targets = req.Targets[:n]
 			e.answer[0], asked[i] = results[:n], req
+		case calendar.DeliverRequest:
+			results := e.answer[0].([]calendar.DeliverResult)
+			n := min(len(results), len(req.To))
+			req.To = req.To[:n]
+			e.answer[0], asked[i] = results[:n], req
 		}
 	}
 }

@@ -157,6 +157,14 @@ type Backend interface {
 	//backend:read
 	FreeBusy(ctx context.Context, who Actor, req FreeBusyRequest) ([]FreeBusyResult, error)
 
+	// Deliver brings a scheduling message to people of this site, each on his
+	// own: what it does to his calendars, in his inbox and in his journal is one
+	// transaction. Who acts for the sender is who. RFC 6638 §4.
+	//
+	//backend:items len(req.To)
+	//backend:repeat
+	Deliver(ctx context.Context, who Actor, req DeliverRequest) ([]DeliverResult, error)
+
 	// Prefs reads a user's own preferences. WCAP userprefs.
 	//
 	//backend:owner owner
@@ -321,6 +329,7 @@ type PutRequest struct {
 type PutResult struct {
 	Object  Object // without data
 	Created bool
+	Altered bool // the server had a part in it: the text is another than was sent
 }
 
 // PutObjectsRequest imports objects into one calendar. Items with an empty

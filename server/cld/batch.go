@@ -155,6 +155,17 @@ func (r *Router) FreeBusy(ctx context.Context, who calendar.Actor, req calendar.
 	return results, err
 }
 
+// Deliver implements calendar.Backend.
+func (r *Router) Deliver(ctx context.Context, who calendar.Actor, req calendar.DeliverRequest) ([]calendar.DeliverResult, error) {
+	return gather(ctx, r, req.To, func(to calendar.Recipient) calendar.Owner { return to.Owner },
+		func(be calendar.Backend, part []calendar.Recipient) ([]calendar.DeliverResult, error) {
+			some := req
+			some.To = part
+			return be.Deliver(ctx, who, some)
+		},
+		func(err error) calendar.DeliverResult { return calendar.DeliverResult{Err: err} })
+}
+
 // gather asks each back end about its part of the items, all at the same time,
 // and puts the answers together in the order of the items. What cannot be asked
 // spoils its own items only, for which failed makes an answer.

@@ -37,6 +37,7 @@ var Operations = []string{
 	"sync-home",
 	"search-calendars",
 	"free-busy",
+	"deliver",
 	"prefs",
 	"set-prefs",
 	"edit-prefs",
@@ -227,6 +228,13 @@ func (o *observed) FreeBusy(ctx context.Context, who calendar.Actor, req calenda
 	start := time.Now()
 	res, err = o.be.FreeBusy(ctx, who, req)
 	o.seen("free-busy", time.Since(start), err)
+	return res, err
+}
+
+func (o *observed) Deliver(ctx context.Context, who calendar.Actor, req calendar.DeliverRequest) (res []calendar.DeliverResult, err error) {
+	start := time.Now()
+	res, err = o.be.Deliver(ctx, who, req)
+	o.seen("deliver", time.Since(start), err)
 	return res, err
 }
 

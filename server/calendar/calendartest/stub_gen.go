@@ -165,6 +165,12 @@ func (s Stub) FreeBusy(ctx context.Context, who calendar.Actor, req calendar.Fre
 	return res, err
 }
 
+// Deliver implements calendar.Backend.
+func (s Stub) Deliver(ctx context.Context, who calendar.Actor, req calendar.DeliverRequest) (res []calendar.DeliverResult, err error) {
+	err = s.Do("Deliver", []any{who, req}, &res)
+	return res, err
+}
+
 // Prefs implements calendar.Backend.
 func (s Stub) Prefs(ctx context.Context, who calendar.Actor, owner calendar.Owner) (res map[string]string, err error) {
 	err = s.Do("Prefs", []any{who, owner}, &res)

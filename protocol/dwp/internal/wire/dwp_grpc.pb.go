@@ -66,6 +66,7 @@ const (
 	Backend_SyncHome_FullMethodName        = "/factotum.dwp.v1.Backend/SyncHome"
 	Backend_SearchCalendars_FullMethodName = "/factotum.dwp.v1.Backend/SearchCalendars"
 	Backend_FreeBusy_FullMethodName        = "/factotum.dwp.v1.Backend/FreeBusy"
+	Backend_Deliver_FullMethodName         = "/factotum.dwp.v1.Backend/Deliver"
 	Backend_Prefs_FullMethodName           = "/factotum.dwp.v1.Backend/Prefs"
 	Backend_SetPrefs_FullMethodName        = "/factotum.dwp.v1.Backend/SetPrefs"
 	Backend_EditPrefs_FullMethodName       = "/factotum.dwp.v1.Backend/EditPrefs"
@@ -106,6 +107,7 @@ type BackendClient interface {
 	SyncHome(ctx context.Context, in *SyncHomeRequest, opts ...grpc.CallOption) (*SyncHomeAnswer, error)
 	SearchCalendars(ctx context.Context, in *SearchCalendarsRequest, opts ...grpc.CallOption) (*SearchCalendarsAnswer, error)
 	FreeBusy(ctx context.Context, in *FreeBusyRequest, opts ...grpc.CallOption) (*FreeBusyAnswer, error)
+	Deliver(ctx context.Context, in *DeliverRequest, opts ...grpc.CallOption) (*DeliverAnswer, error)
 	Prefs(ctx context.Context, in *PrefsRequest, opts ...grpc.CallOption) (*PrefsAnswer, error)
 	SetPrefs(ctx context.Context, in *SetPrefsRequest, opts ...grpc.CallOption) (*Done, error)
 	EditPrefs(ctx context.Context, in *EditPrefsRequest, opts ...grpc.CallOption) (*PrefsAnswer, error)
@@ -429,6 +431,16 @@ func (c *backendClient) FreeBusy(ctx context.Context, in *FreeBusyRequest, opts 
 	return out, nil
 }
 
+func (c *backendClient) Deliver(ctx context.Context, in *DeliverRequest, opts ...grpc.CallOption) (*DeliverAnswer, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeliverAnswer)
+	err := c.cc.Invoke(ctx, Backend_Deliver_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *backendClient) Prefs(ctx context.Context, in *PrefsRequest, opts ...grpc.CallOption) (*PrefsAnswer, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(PrefsAnswer)
@@ -512,6 +524,7 @@ type BackendServer interface {
 	SyncHome(context.Context, *SyncHomeRequest) (*SyncHomeAnswer, error)
 	SearchCalendars(context.Context, *SearchCalendarsRequest) (*SearchCalendarsAnswer, error)
 	FreeBusy(context.Context, *FreeBusyRequest) (*FreeBusyAnswer, error)
+	Deliver(context.Context, *DeliverRequest) (*DeliverAnswer, error)
 	Prefs(context.Context, *PrefsRequest) (*PrefsAnswer, error)
 	SetPrefs(context.Context, *SetPrefsRequest) (*Done, error)
 	EditPrefs(context.Context, *EditPrefsRequest) (*PrefsAnswer, error)
@@ -604,6 +617,9 @@ func (UnimplementedBackendServer) SearchCalendars(context.Context, *SearchCalend
 }
 func (UnimplementedBackendServer) FreeBusy(context.Context, *FreeBusyRequest) (*FreeBusyAnswer, error) {
 	return nil, status.Error(codes.Unimplemented, "method FreeBusy not implemented")
+}
+func (UnimplementedBackendServer) Deliver(context.Context, *DeliverRequest) (*DeliverAnswer, error) {
+	return nil, status.Error(codes.Unimplemented, "method Deliver not implemented")
 }
 func (UnimplementedBackendServer) Prefs(context.Context, *PrefsRequest) (*PrefsAnswer, error) {
 	return nil, status.Error(codes.Unimplemented, "method Prefs not implemented")
@@ -1063,6 +1079,24 @@ func _Backend_FreeBusy_Handler(srv interface{}, ctx context.Context, dec func(in
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Backend_Deliver_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeliverRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BackendServer).Deliver(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Backend_Deliver_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BackendServer).Deliver(ctx, req.(*DeliverRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Backend_Prefs_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(PrefsRequest)
 	if err := dec(in); err != nil {
@@ -1239,6 +1273,10 @@ var Backend_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "FreeBusy",
 			Handler:    _Backend_FreeBusy_Handler,
+		},
+		{
+			MethodName: "Deliver",
+			Handler:    _Backend_Deliver_Handler,
 		},
 		{
 			MethodName: "Prefs",
