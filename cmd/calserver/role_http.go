@@ -85,8 +85,20 @@ func (s *httpService) backends(ctx context.Context, p *process, dir *directory.D
 		s.release = append(s.release, closeLocal)
 		local = be
 	}
+	router, find, remote, err := route(cfg, local, dir, s.log)
+	s.remote = remote
+	if err == nil && find != nil {
+		s.hosts = openHostWriter(cfg, find, s.log)
+	}
+	return router, err
+}
+
+// route makes the router over the store of this host, nil if there is none, and
+// those of others, with the links to these; find is nil where there are no others.
+func route(cfg *config.Config, local calendar.Backend, dir *directory.Directory, log *slog.Logger) (router *cld.Router, find cld.Locator, remote []*dwp.Client, err error) {
 	if cfg.CLD.Type == "local" {
-		return cld.New(cld.Options{Local: local})
+		router, err = cld.New(cld.Options{Local: local})
+		return router, nil, nil, err
 	}
 	opt := cld.Options{Local: local, Backends: map[string]calendar.Backend{}}
 	self := hostName(cfg)
@@ -97,20 +109,20 @@ func (s *httpService) backends(ctx context.Context, p *process, dir *directory.D
 		if local != nil && strings.EqualFold(b.Host, self) {
 			continue
 		}
-		client, err := dialBackEnd(cfg, b, s.log)
+		client, err := dialBackEnd(cfg, b, log)
 		if err != nil {
-			return nil, err
+			return nil, nil, remote, err
 		}
-		s.remote = append(s.remote, client)
+		remote = append(remote, client)
 		opt.Backends[b.Host] = client
 	}
-	find := cld.Locator(cld.Directory{People: dir, Domain: dir.BackEnd, Default: cfg.DWP.Default})
+	find = cld.Directory{People: dir, Domain: dir.BackEnd, Default: cfg.DWP.Default}
 	if cfg.CLD.Cache {
 		find = cld.NewCache(find, cfg.CLD.CacheMax, cfg.CLD.CacheTTL, nil)
 	}
 	opt.Locator = find
-	s.hosts = openHostWriter(cfg, find, s.log)
-	return cld.New(opt)
+	router, err = cld.New(opt)
+	return router, find, remote, err
 }
 
 func dialBackEnd(cfg *config.Config, b config.BackEnd, log *slog.Logger) (*dwp.Client, error) {

@@ -18,6 +18,7 @@ import (
 	"factotum/server/acl"
 	"factotum/server/calendar"
 	"factotum/server/config"
+	"factotum/server/delivery"
 	"factotum/server/service"
 	"factotum/server/worker"
 	"factotum/store/sqlstore"
@@ -38,7 +39,7 @@ type storeService struct {
 	release []func()
 }
 
-// jobKinds are the kinds of jobs that this release knows, and who does them.
+// jobKinds are kinds of jobs besides those of scheduling, and who does them.
 var jobKinds = map[string]func(*storeService) worker.Kind{}
 
 func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
@@ -64,6 +65,17 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	opt.Outbox = s.jobs
 	s.model = service.New(counted, people, opt)
 	s.backend = s.model
+	router, _, remote, err := route(p.cfg, s.model, people, s.log)
+	for _, c := range remote {
+		s.release = append(s.release, func() { c.Close() })
+	}
+	if err != nil {
+		return nil, err
+	}
+	courier := &delivery.Courier{Model: s.model, Jobs: s.jobs, People: people, Backend: router}
+	for name, kind := range courier.Kinds() {
+		s.jobs.Handle(name, kind)
+	}
 	for name, kind := range jobKinds {
 		s.jobs.Handle(name, kind(s))
 	}

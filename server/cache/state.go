@@ -135,7 +135,7 @@ func recordOf(c *calendar.Change) record {
 	case calendar.ObjectProps:
 		r.props = true
 		r.object = ObjectOf(&c.After.ObjectRow, c.Calendar, c.After.Props).Meta()
-	case calendar.PrefsChanged:
+	case calendar.PrefsChanged, calendar.Posted:
 	case calendar.CalendarChanged:
 		r.reload = true
 		r.reset = c.CalendarBefore == nil || c.CalendarAfter == nil || c.CalendarBefore.Name != c.CalendarAfter.Name

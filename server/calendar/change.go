@@ -71,11 +71,12 @@ const (
 	Purged                                // old tombstones are forgotten
 	Rebuilt                               // the time index was made anew
 	PrefsChanged                          // the owner's preferences
+	Posted                                // nothing but jobs: messages went out
 	numChangeKinds
 )
 
 var changeNames = [numChangeKinds]string{"", "object-stored", "object-deleted", "object-props",
-	"calendar-created", "calendar-changed", "calendar-deleted", "purged", "rebuilt", "prefs-changed"}
+	"calendar-created", "calendar-changed", "calendar-deleted", "purged", "rebuilt", "prefs-changed", "posted"}
 
 func (k ChangeKind) String() string {
 	if k < numChangeKinds {

@@ -95,6 +95,9 @@ const (
 	CollectionLocationOK  Reason = "calendar-collection-location-ok"
 	DefaultCalendarNeeded Reason = "default-calendar-needed"
 	LockTokenMatches      Reason = "lock-token-matches"
+	UniqueScheduling      Reason = "unique-scheduling-object-resource"          // RFC 6638 §3.2.4.1
+	SameOrganizer         Reason = "same-organizer-in-all-components"           // RFC 6638 §3.2.4.2
+	OrganizerChange       Reason = "allowed-organizer-scheduling-object-change" // RFC 6638 §3.2.4.3
 
 	// NoDestination and Overwrite go with Stale when something is copied or
 	// moved: there is no collection for it, or something stands there already.

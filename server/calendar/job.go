@@ -38,6 +38,10 @@ type Outbox interface {
 	// Doubt tells of a transaction that failed at its commit, so that its jobs
 	// may be stored all the same.
 	Doubt(owner Owner)
+	// Planned reports whether a job of the owner with this key is to be done that
+	// is not due before a moment; the zero time asks for any, the one that is being
+	// done too. It may be true of a key that no job has, once in a long while.
+	Planned(owner Owner, key string, notBefore time.Time) bool
 }
 
 // JobID is the key of a job: the change that it follows from, and its place

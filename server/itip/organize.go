@@ -64,6 +64,26 @@ func (p *Party) Tell(before, after *ical.Component) ([]Message, error) {
 	return p.letters(was, is, p.circles(was, is)), nil
 }
 
+// Answers lists messages that tell all attendees of a meeting what the others
+// have answered, whatever each knows already. RFC 6638 §4.2.
+func (p *Party) Answers(object *ical.Component) ([]Message, error) {
+	is, err := p.open(object)
+	if err != nil {
+		return nil, err
+	}
+	circles := p.circles(is, is)
+	for i := range circles {
+		c := &circles[i]
+		c.off, c.news, c.quiet = nil, nil, true
+		for _, k := range is.keys() {
+			if c.cur.components[k] != nil {
+				c.news = append(c.news, k)
+			}
+		}
+	}
+	return p.letters(is, is, circles), nil
+}
+
 // circle is attendees who see the same, before and after, and what they have to
 // learn: what is off, and the keys of what is new. quiet tells that nothing but
 // the answers of others is. A large meeting has few circles.

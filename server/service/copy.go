@@ -346,18 +346,12 @@ func (w *writer) copyCalendar(c calendar.CalendarRow, name string, shallow bool)
 		if !ok {
 			continue
 		}
-		obj := &object.Resource{Data: o.Data, ContentType: o.ContentType, UID: o.UID, Component: o.Component, Class: o.Private, Lacks: o.Lacks, Scheduled: o.ScheduleTag != 0, OccHash: o.OccHash}
-		if obj.Occurrences, err = w.ObjectOccurrences(old, n); err != nil {
+		obj, err := w.again(old, &o)
+		if err != nil {
 			return err
 		}
-		if o.Attached {
-			files, err := w.Attachments(old, n)
-			if err != nil {
-				return err
-			}
-			for _, f := range files {
-				obj.Attached = append(obj.Attached, f.ID)
-			}
+		if obj.Occurrences, err = w.ObjectOccurrences(old, n); err != nil {
+			return err
 		}
 		props, err := w.Props(old, n)
 		if err != nil {
@@ -368,4 +362,17 @@ func (w *writer) copyCalendar(c calendar.CalendarRow, name string, shallow bool)
 		}
 	}
 	return nil
+}
+
+// again is what is stored, as it would come to be stored, but for its instances.
+func (w *writer) again(cal int64, o *calendar.ObjectRow) (*object.Resource, error) {
+	obj := &object.Resource{Data: o.Data, ContentType: o.ContentType, UID: o.UID, Component: o.Component, Class: o.Private, Lacks: o.Lacks, Scheduled: o.ScheduleTag != 0, OccHash: o.OccHash}
+	if !o.Attached {
+		return obj, nil
+	}
+	files, err := w.Attachments(cal, o.Name)
+	for _, f := range files {
+		obj.Attached = append(obj.Attached, f.ID)
+	}
+	return obj, err
 }

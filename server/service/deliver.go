@@ -2,11 +2,235 @@ package service
 
 import (
 	"context"
+	"sync"
+	"time"
 
+	"factotum/server/acl"
 	"factotum/server/calendar"
+	"factotum/server/ical"
+	"factotum/server/itip"
+	"factotum/server/object"
 )
 
-// Deliver applies a scheduling message to what its recipients have.
+// deliveries is how many recipients of a message are served at once: they share
+// commits.
+const deliveries = 32
+
+// Deliver applies a scheduling message to what its recipients have, each in a
+// transaction of his own, and once: what was applied is known by its outcome,
+// and after that is forgotten by the revision that the object shows.
 func (s *Service) Deliver(ctx context.Context, who calendar.Actor, req calendar.DeliverRequest) ([]calendar.DeliverResult, error) {
-	return nil, calendar.Failf(calendar.Unsupported, "", "deliver", req.ID, "this back end delivers no scheduling messages yet")
+	const op = "deliver"
+	results := make([]calendar.DeliverResult, len(req.To))
+	if req.ID == "" || req.From == "" {
+		return nil, calendar.Failf(calendar.Invalid, "", op, req.ID, "a message has a name and a sender")
+	}
+	msg, err := ical.Parse(req.Data, ical.Limits{})
+	if err != nil {
+		for i := range results {
+			results[i] = calendar.DeliverResult{Status: calendar.StatusRejected, Reason: itip.Unreadable.String(), Detail: err.Error()}
+		}
+		return results, nil
+	}
+	var wg sync.WaitGroup
+	places := make(chan struct{}, deliveries)
+	for i := range req.To {
+		places <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-places }()
+			// Each has a copy: a parsed text is for one goroutine at a time.
+			d := delivery{DeliverRequest: &req, to: req.To[i], msg: msg.Clone()}
+			results[i], err = s.deliverOne(ctx, who, op, &d)
+			if err != nil {
+				results[i] = calendar.DeliverResult{Err: err}
+			}
+		})
+	}
+	wg.Wait()
+	return results, nil
+}
+
+// delivery is a message on its way to one recipient.
+type delivery struct {
+	*calendar.DeliverRequest
+	to  calendar.Recipient
+	msg *ical.Component
+}
+
+func (s *Service) deliverOne(ctx context.Context, who calendar.Actor, op string, d *delivery) (res calendar.DeliverResult, err error) {
+	owner := d.to.Owner
+	me, err := s.ownerEntry(ctx, op, owner)
+	switch {
+	case err != nil:
+		return res, err
+	case me.ID == "":
+		return calendar.DeliverResult{Status: calendar.StatusUnknownUser, Reason: calendar.ReasonDisabled}, nil
+	}
+	ctx = withPerson(ctx, me)
+	ctx = calendar.WithToken(ctx, d.ID+" "+calendar.AddressKey(d.to.Address))
+	err = s.write(ctx, who, op, owner, &res, func(w *writer) (err error) {
+		res, err = w.deliver(d)
+		return err
+	})
+	switch {
+	case err == nil:
+	case final(err):
+		return refused(calendar.StatusRejected, calendar.ReasonNotStored, calendar.MessageOf(err)), nil
+	}
+	return res, err
+}
+
+// final reports whether a failure is the answer: the rules for what is stored
+// refuse what the message makes of the object, and will do so again.
+func final(err error) bool {
+	switch calendar.KindOf(err) {
+	case calendar.Invalid, calendar.TooLarge, calendar.Unsupported, calendar.Denied, calendar.UIDConflict:
+		return true
+	case calendar.OverQuota:
+		return calendar.ReasonOf(err) != calendar.DiskFull
+	}
+	return false
+}
+
+// deliver is what a message does to the owner's home, in one transaction.
+func (w *writer) deliver(d *delivery) (res calendar.DeliverResult, err error) {
+	home, _, err := w.Home()
+	if err != nil {
+		return res, err
+	}
+	if claimOn(w.me.Actor(), w.owner, home.Entry) == foreign {
+		return refused(calendar.StatusRejected, calendar.ReasonNotStored, calendar.MessageOf(w.s.inherited(w.owner))), nil
+	}
+	uid := uidOf(d.msg)
+	p, old, err := w.holder(uid, 0)
+	if err != nil {
+		return res, err
+	}
+	if p == nil {
+		if p, err = w.arrivals(); err != nil {
+			return res, err
+		}
+		if !w.mayInvite(p) {
+			return refused(calendar.StatusNoRights, calendar.ReasonNoRights, "the calendar's rights do not let the sender invite"), nil
+		}
+	}
+	before, err := textOf(old)
+	if err != nil {
+		return res, err
+	}
+	party, _, err := w.party(p, telling{})
+	if err != nil {
+		return res, err
+	}
+	r := party.Receive(before, itip.Message{From: d.From, Calendar: d.msg, Inconsequential: d.Inconsequential})
+	res = outcome(&r)
+	if r.Changed {
+		err = w.apply(p, old, &party, before, &r)
+	} else if r.Message != nil {
+		var jobs []calendar.Job
+		if jobs, err = posts(postOf(uid, before, []itip.Message{*r.Message})); err == nil {
+			err = w.posted(jobs...)
+		}
+	}
+	return res, err
+}
+
+func refused(status, reason, detail string) calendar.DeliverResult {
+	return calendar.DeliverResult{Status: status, Reason: reason, Detail: detail}
+}
+
+// outcome is what the sender is told of a receipt.
+func outcome(r *itip.Receipt) calendar.DeliverResult {
+	res := calendar.DeliverResult{Status: calendar.StatusDelivered, Reason: r.Reason.String(), Detail: r.Detail}
+	switch r.Reason {
+	case itip.Unreadable:
+		res.Status = calendar.StatusRejected
+	case itip.NotInvited, itip.NotOrganizer, itip.NotAddressed:
+		res.Status = calendar.StatusNoRights
+	}
+	return res
+}
+
+// apply stores what a message made of an object, with what follows from that.
+func (w *writer) apply(p *place, old *calendar.ObjectRow, party *itip.Party, before *ical.Component, r *itip.Receipt) error {
+	obj, err := object.Judge(p.rules(w.s.opt.Limits), r.Object, r.Object.Bytes())
+	if err != nil {
+		return err
+	}
+	var jobs []calendar.Job
+	if len(r.Answers) > 0 { // the owner organizes it: others learn what was answered
+		if jobs, err = w.tell(party, before, obj); err != nil {
+			return err
+		}
+	}
+	name := ""
+	if old != nil {
+		name = old.Name
+	} else if name, err = w.freeName(p.row.ID, obj.UID); err != nil {
+		return err
+	}
+	_, err = w.store(p, name, obj, old, storing{received: true, quiet: r.Inconsequential(), jobs: jobs})
+	return err
+}
+
+// tell makes jobs of what attendees learn by what one of them answered. That
+// somebody else is invited goes out at once, answers are collected for a moment.
+func (w *writer) tell(party *itip.Party, before *ical.Component, obj *object.Resource) (jobs []calendar.Job, err error) {
+	messages, err := party.Tell(before, obj.Calendar)
+	if err != nil {
+		return nil, err
+	}
+	var now []itip.Message
+	answers := false
+	for _, m := range messages {
+		if m.Inconsequential {
+			answers = true
+		} else {
+			now = append(now, m)
+		}
+	}
+	if jobs, err = posts(postOf(obj.UID, obj.Calendar, now)); err != nil || !answers {
+		return jobs, err
+	}
+	key := calendar.PostKey(obj.UID, calendar.JobAnswers)
+	if o := w.s.opt.Outbox; o != nil && o.Planned(w.owner, key, w.now.Add(time.Millisecond)) {
+		return jobs, nil // it has not begun, and will tell of this too
+	}
+	return append(jobs, calendar.Job{Kind: calendar.JobAnswers, Key: key, Payload: []byte(obj.UID), Due: w.now.Add(answersPause)}), nil
+}
+
+// answersPause is how long answers are collected before attendees learn of them.
+const answersPause = 2 * time.Second
+
+// arrivals is the calendar that invitations come to: the owner's default one,
+// which is made if he has none.
+func (w *writer) arrivals() (*place, error) {
+	row, ok, err := w.Calendar(calendar.DefaultName)
+	if err != nil {
+		return nil, err
+	}
+	if ok {
+		return w.made(row), nil
+	}
+	row = w.s.newRow(*w.me, calendar.DefaultName)
+	if row.DisplayName = oneLine(w.me.Name); row.DisplayName == "" {
+		row.DisplayName = string(w.owner)
+	}
+	return w.createCalendar(row, nil)
+}
+
+// mayInvite reports whether who acts may put an invitation into a calendar: the
+// schedule right of Sun's lists. WCAP §4.3.
+func (w *writer) mayInvite(p *place) bool {
+	return p.rights.Owner || p.rights.Components.Has(acl.Schedule) || p.rights.CanWrite()
+}
+
+// uidOf is the UID of a message.
+func uidOf(msg *ical.Component) string {
+	for _, c := range msg.Children {
+		if c.Name != "VTIMEZONE" {
+			return object.UID(c)
+		}
+	}
+	return ""
 }

@@ -86,6 +86,10 @@ func (s *Service) tryEdit(ctx context.Context, who calendar.Actor, op string, re
 	if err != nil && calendar.KindOf(err) != calendar.NoCalendar { // who left the directory still has a calendar
 		return c, r, nil, false, err
 	}
+	me := &p
+	if err != nil {
+		me = &calendar.Person{}
+	}
 	editor := edit.Editor{Component: req.Component, Owner: p, Floating: s.floatingOf(nil, c), RecurrenceBound: req.Bound}
 	if who.User != string(id.Owner()) {
 		editor.SentBy = who.Mail
@@ -104,6 +108,7 @@ func (s *Service) tryEdit(ctx context.Context, who calendar.Actor, op string, re
 		}
 		need.UIDs, need.Names = append(need.UIDs, uid), append(need.Names, object.NameFor(uid)+".ics")
 	}
+	ctx = withPerson(ctx, me)
 	done, err = s.writeOnce(calendar.WithNeed(ctx, need), who, op, id.Owner(), saved, func(w *writer) error {
 		p, err := w.enter(id, may)
 		if err != nil {
@@ -257,7 +262,7 @@ func (x *editTx) one(items []calendar.EditItem, files [][]calendar.AttachmentRow
 	case cur == nil && !exists: // made and taken away again
 		return all(calendar.Fail(calendar.NotFound, x.op, x.ref))
 	case cur == nil:
-		if err := x.writer.remove(x.place, old, nil); err != nil {
+		if err := x.removeTelling(old); err != nil {
 			return all(err)
 		}
 	default:
@@ -364,7 +369,15 @@ func (x *editTx) save(obj *object.Resource, old *calendar.ObjectRow) (*calendar.
 			return nil, err
 		}
 	}
-	o, err := x.writer.store(x.place, name, obj, old, storing{})
+	obj, post, err := x.schedule(x.place, name, obj, old, telling{})
+	if err != nil {
+		return nil, err
+	}
+	jobs, err := posts(post)
+	if err != nil {
+		return nil, err
+	}
+	o, err := x.writer.store(x.place, name, obj, old, storing{jobs: jobs})
 	if err != nil {
 		return nil, err
 	}
@@ -372,6 +385,19 @@ func (x *editTx) save(obj *object.Resource, old *calendar.ObjectRow) (*calendar.
 		o.Data = obj.Data
 	}
 	return &o, nil
+}
+
+// removeTelling removes an object, and tells whom it concerns.
+func (x *editTx) removeTelling(o calendar.ObjectRow) error {
+	post, err := x.farewell(x.place, &o, telling{})
+	if err != nil {
+		return err
+	}
+	jobs, err := posts(post)
+	if err != nil {
+		return err
+	}
+	return x.writer.remove(x.place, o, nil, jobs...)
 }
 
 // within deletes what lies completely in a window. WCAP §9.4.
@@ -427,7 +453,7 @@ func (x *editTx) withinOne(ctx context.Context, o calendar.ObjectRow, win calend
 	res := &calendar.EditItemResult{UID: o.UID}
 	if win.From.IsZero() && win.To.IsZero() {
 		res.Removed = true
-		return res, x.writer.remove(x.place, o, nil)
+		return res, x.removeTelling(o)
 	}
 	cal, err := ical.Parse(o.Data, ical.Limits{})
 	if err != nil {
@@ -439,7 +465,7 @@ func (x *editTx) withinOne(ctx context.Context, o calendar.ObjectRow, win calend
 	}
 	if next == nil {
 		res.Removed = true
-		return res, x.writer.remove(x.place, o, nil)
+		return res, x.removeTelling(o)
 	}
 	obj, err := x.judge(next, nil)
 	if err == nil {

@@ -41,6 +41,13 @@ func (s *Service) putObject(ctx context.Context, who calendar.Actor, op string, 
 	}
 	ctx = calendar.WithNeed(ctx, calendar.Need{Calendar: id, Row: m.Row.ID, Names: []string{req.Ref.Name}, UIDs: []string{obj.UID},
 		ByUID: req.ByUID, Token: onceKey(ctx, op)})
+	if obj.Scheduled {
+		me, err := s.ownerEntry(ctx, op, id.Owner())
+		if err != nil {
+			return res, err
+		}
+		ctx = withPerson(ctx, me)
+	}
 	err = s.write(ctx, who, op, id.Owner(), &res, func(w *writer) (err error) {
 		res, err = w.put(req, obj)
 		return err
@@ -90,8 +97,16 @@ func (w *writer) put(req calendar.PutRequest, obj *object.Resource) (calendar.Pu
 			return calendar.PutResult{}, calendar.Failf(calendar.Exists, "", w.op, ref, "a collection of that name exists")
 		}
 	}
-	o, err := w.store(p, name, obj, old, storing{})
-	return calendar.PutResult{Object: o, Created: err == nil && old == nil}, err
+	next, post, err := w.schedule(p, name, obj, old, telling{stale: req.Precond.IfScheduleTag != "" || len(req.Precond.IfMatch) == 0})
+	if err != nil {
+		return calendar.PutResult{}, err
+	}
+	jobs, err := posts(post)
+	if err != nil {
+		return calendar.PutResult{}, err
+	}
+	o, err := w.store(p, name, next, old, storing{jobs: jobs})
+	return calendar.PutResult{Object: o, Created: err == nil && old == nil, Altered: err == nil && next != obj}, err
 }
 
 // object returns what is stored under a name, with its text, or nil.
@@ -320,9 +335,16 @@ func (w *writer) delete(req calendar.DeleteRequest) error {
 	case p.hides(old):
 		return calendar.Failf(calendar.Denied, "", w.op, req.Ref.String(), "a private object is deleted by its owners only")
 	}
-	var to *calendar.Ref
-	if req.MovedTo != nil {
-		to = &req.MovedTo.To
+	if req.MovedTo != nil { // it is there still, and nobody has to be told
+		return w.remove(p, *old, &req.MovedTo.To)
 	}
-	return w.remove(p, *old, to)
+	post, err := w.farewell(p, old, telling{})
+	if err != nil {
+		return err
+	}
+	jobs, err := posts(post)
+	if err != nil {
+		return err
+	}
+	return w.remove(p, *old, nil, jobs...)
 }

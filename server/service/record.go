@@ -34,10 +34,11 @@ func (w *writer) begin(kind calendar.ChangeKind, row *calendar.CalendarRow) (*ca
 	return ch, nil
 }
 
-// end completes a record: what follows from it is derived, and its jobs stored.
-func (w *writer) end(ch *calendar.Change) error {
+// end completes a record: what follows from it is derived, and its jobs stored
+// with those that follow besides.
+func (w *writer) end(ch *calendar.Change, follow ...calendar.Job) error {
 	ch.Bytes, w.grown = ch.Bytes+w.grown, 0
-	if err := w.derive(ch); err != nil {
+	if err := w.derive(ch, follow); err != nil {
 		return err
 	}
 	w.changes = append(w.changes, ch)
@@ -46,30 +47,61 @@ func (w *writer) end(ch *calendar.Change) error {
 
 // derive asks what jobs follow from a change. What a calendar that is deleted
 // holds they can see only before.
-func (w *writer) derive(ch *calendar.Change) error {
-	seq := 0
+func (w *writer) derive(ch *calendar.Change, follow []calendar.Job) error {
+	jobs := slices.Clip(follow)
 	for _, derive := range w.s.opt.Derive {
-		jobs, err := derive(w.ReadTx, ch)
+		more, err := derive(w.ReadTx, ch)
 		if err != nil {
 			return fmt.Errorf("derive jobs: %w", err)
 		}
-		for _, job := range jobs {
-			job.JobID = calendar.JobID{Owner: w.owner, Change: ch.Number, Seq: seq}
-			job.Created = w.now
-			if err := w.tx.PutJob(job); err != nil {
-				return fmt.Errorf("store a job: %w", err)
-			}
-			w.jobs = append(w.jobs, job)
-			seq++
+		jobs = append(jobs, more...)
+	}
+	for seq, job := range jobs {
+		job.JobID = calendar.JobID{Owner: w.owner, Change: ch.Number, Seq: seq}
+		job.Created = w.now
+		if err := w.tx.PutJob(job); err != nil {
+			return fmt.Errorf("store a job: %w", err)
 		}
+		w.jobs = append(w.jobs, job)
 	}
 	return nil
+}
+
+// posts makes jobs of posts; those that are nil are none.
+func posts(all ...*calendar.Post) (jobs []calendar.Job, err error) {
+	for _, p := range all {
+		if p == nil {
+			continue
+		}
+		job, err := p.Job()
+		if err != nil {
+			return nil, err
+		}
+		jobs = append(jobs, job)
+	}
+	return jobs, nil
+}
+
+// posted records that messages went out, and nothing else.
+func (w *writer) posted(jobs ...calendar.Job) error {
+	ch, err := w.begin(calendar.Posted, nil)
+	if err != nil {
+		return err
+	}
+	return w.end(ch, jobs...)
 }
 
 // storing is how an object comes to its place.
 type storing struct {
 	from  *calendar.Ref        // it was moved from there
 	props *[]calendar.DeadProp // its dead properties from now on; nil: those that it has
+	jobs  []calendar.Job       // that follow besides
+
+	// The server stores it, for what others did: the double booking of time is
+	// its owner's to decide. quiet: nothing of it is of consequence to him, and
+	// the Schedule-Tag stays. RFC 6638 §3.2.10.
+	received bool
+	quiet    bool
 }
 
 // store makes or replaces an object. old is what the place has under that
@@ -103,7 +135,7 @@ func (w *writer) store(p *place, name string, obj *object.Resource, old *calenda
 		}
 	}
 	retimed := !exists || had.OccHash != obj.OccHash
-	if row.NoDoubles && row.Kind.Rules().Objects && retimed {
+	if row.NoDoubles && row.Kind.Rules().Objects && retimed && !how.received {
 		if err := s.checkDoubles(w, p, name, obj); err != nil {
 			return calendar.Object{}, err
 		}
@@ -118,9 +150,10 @@ func (w *writer) store(p *place, name string, obj *object.Resource, old *calenda
 	if exists {
 		o.Created = had.Created
 	}
-	if obj.Scheduled {
-		// Whoever writes here changes the object himself: every such write has
-		// a tag of its own. RFC 6638 §3.2.10.
+	switch { // RFC 6638 §3.2.10
+	case how.quiet && had.ScheduleTag != 0:
+		o.ScheduleTag = had.ScheduleTag
+	case obj.Scheduled:
 		o.ScheduleTag = ch.Number
 	}
 	ch.Name, ch.MovedFrom, ch.Bytes = name, how.from, int64(o.Size)-int64(had.Size)
@@ -170,7 +203,7 @@ func (w *writer) store(p *place, name string, obj *object.Resource, old *calenda
 	}
 	ch.After = calendar.NewVersion(o, is, obj.Calendar)
 	ch.After.Props = props
-	return *cache.ObjectOf(&o, p.id, nil).Meta(), w.end(ch)
+	return *cache.ObjectOf(&o, p.id, nil).Meta(), w.end(ch, how.jobs...)
 }
 
 func nonNil(rows []calendar.OccurrenceRow) []calendar.OccurrenceRow {
@@ -192,7 +225,7 @@ func (w *writer) uidConflict(p *place, uid string) error {
 
 // remove deletes an object, its occurrences, files and dead properties, and
 // leaves a tombstone. to is where it was moved to, or nil.
-func (w *writer) remove(p *place, old calendar.ObjectRow, to *calendar.Ref) error {
+func (w *writer) remove(p *place, old calendar.ObjectRow, to *calendar.Ref, jobs ...calendar.Job) error {
 	ch, err := w.begin(calendar.ObjectDeleted, &p.row)
 	if err != nil {
 		return err
@@ -223,7 +256,7 @@ func (w *writer) remove(p *place, old calendar.ObjectRow, to *calendar.Ref) erro
 	if err := w.tx.TouchCalendar(p.row.ID, ch.Number, w.now); err != nil {
 		return err
 	}
-	return w.end(ch)
+	return w.end(ch, jobs...)
 }
 
 // changeObjectProps changes dead properties of an object. The home's number
@@ -370,6 +403,10 @@ func (w *writer) renameCalendar(row calendar.CalendarRow, name string) error {
 
 // deleteCalendar removes a collection and all in it.
 func (w *writer) deleteCalendar(row calendar.CalendarRow) error {
+	jobs, err := w.farewells(row)
+	if err != nil {
+		return err
+	}
 	ch, err := w.begin(calendar.CalendarDeleted, &row)
 	if err != nil {
 		return err
@@ -381,7 +418,7 @@ func (w *writer) deleteCalendar(row calendar.CalendarRow) error {
 	ch.Members = func(fn func(*calendar.Version) error) error {
 		return w.Objects(row.ID, "", true, func(o *calendar.ObjectRow) error { return fn(calendar.NewVersion(*o, nil, nil)) })
 	}
-	if err := w.end(ch); err != nil { // before: derivations look at the members
+	if err := w.end(ch, jobs...); err != nil { // before: derivations look at the members
 		return err
 	}
 	ch.Members = nil

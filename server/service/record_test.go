@@ -476,6 +476,9 @@ type outbox struct{ told, doubted atomic.Int32 }
 func (o *outbox) Add(jobs ...calendar.Job) { o.told.Add(int32(len(jobs))) }
 func (o *outbox) Doubt(calendar.Owner)     { o.doubted.Add(1) }
 
+// Planned implements calendar.Outbox: nothing of it is looked at.
+func (o *outbox) Planned(calendar.Owner, string, time.Time) bool { return false }
+
 // TestMembersOfADeletedCalendar: what follows from the deletion of a calendar
 // can look at all that was in it, and is stored with it.
 func TestMembersOfADeletedCalendar(t *testing.T) {

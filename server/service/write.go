@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -23,7 +24,8 @@ type writer struct {
 	begun   int // changes that have a number
 	changes []*calendar.Change
 	jobs    []calendar.Job
-	grown   int64 // octets of files that came or went, for the next change
+	grown   int64            // octets of files that came or went, for the next change
+	me      *calendar.Person // the owner, if it was looked up; without an ID he is not in the directory
 }
 
 // write runs fn in a write transaction of the owner, once for a request token:
@@ -62,9 +64,10 @@ func (s *Service) transact(ctx context.Context, who calendar.Actor, op string, o
 	}
 	defer s.cache.Writing(owner)()
 	changed, noted := false, false // by fn, which has ended
-	err := s.store.Update(ctx, owner, func(tx calendar.Tx) error {
+	me := personOf(ctx)
+	run := func(tx calendar.Tx) error {
 		changed, noted = false, false
-		w := &writer{ReadTx: tx, tx: tx, s: s, owner: owner, who: who, op: op, token: calendar.Token(ctx), now: s.now().UTC().Truncate(time.Microsecond)}
+		w := &writer{ReadTx: tx, tx: tx, s: s, owner: owner, who: who, op: op, token: calendar.Token(ctx), now: s.now().UTC().Truncate(time.Microsecond), me: me}
 		note, err := w.claim()
 		if err != nil {
 			return err
@@ -87,13 +90,42 @@ func (s *Service) transact(ctx context.Context, who calendar.Actor, op string, o
 			tx.OnCommit(func() { s.publish(w) })
 		}
 		return nil
-	})
+	}
+	err := s.store.Update(ctx, owner, run)
+	if errors.Is(err, errPerson) {
+		if me, err = s.ownerEntry(ctx, op, owner); err == nil {
+			err = s.store.Update(ctx, owner, run)
+		}
+	}
 	if err != nil && changed { // the commit failed: perhaps only its answer did
 		s.forget(owner)
 	} else if noted {
 		s.cache.Forget(owner)
 	}
 	return wrap(op, string(owner), err)
+}
+
+type personKey struct{}
+
+// withPerson gives writes that are made with ctx the owner's entry, so that they
+// need not begin again for it.
+func withPerson(ctx context.Context, p *calendar.Person) context.Context {
+	return context.WithValue(ctx, personKey{}, p)
+}
+
+func personOf(ctx context.Context) *calendar.Person {
+	p, _ := ctx.Value(personKey{}).(*calendar.Person)
+	return p
+}
+
+// ownerEntry looks the owner up; one who is not in the directory, or not active, has
+// no ID.
+func (s *Service) ownerEntry(ctx context.Context, op string, owner calendar.Owner) (*calendar.Person, error) {
+	p, err := s.person(ctx, op, owner)
+	if err != nil && calendar.KindOf(err) == calendar.NoCalendar {
+		return &calendar.Person{}, nil
+	}
+	return &p, err
 }
 
 // publish tells of what is committed.

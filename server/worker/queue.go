@@ -122,6 +122,21 @@ func (q *queue) find(j *calendar.Job) (e, previous *entry) {
 	return e, previous
 }
 
+// planned reports whether the line of a key has a job that is not due before a
+// moment.
+func (q *queue) planned(name calendar.Owner, key string, notBefore int64) bool {
+	o := q.owners[name]
+	if o == nil || key == "" {
+		return false
+	}
+	for e := q.lines[lineKey{o, maphash.String(q.seed, key)}]; e != nil; e = e.next {
+		if e.due >= notBefore {
+			return true
+		}
+	}
+	return false
+}
+
 // parkedDue stands for the time of a job that is parked.
 const parkedDue = -1 << 63
 

@@ -120,6 +120,16 @@ type Worker struct {
 
 var _ calendar.Outbox = (*Worker)(nil)
 
+// Planned implements calendar.Outbox.
+func (w *Worker) Planned(owner calendar.Owner, key string, notBefore time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.queue == nil {
+		return false
+	}
+	return w.queue.planned(owner, key, notBefore.UnixMicro())
+}
+
 type phase uint8
 
 const (

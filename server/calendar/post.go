@@ -1,0 +1,74 @@
+package calendar
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// Post is the payload of a job of kind JobDeliver: the scheduling messages that
+// follow from one change. They are brought to their recipients in order.
+type Post struct {
+	UID     string   `json:"uid"`
+	Summary string   `json:"summary,omitempty"`
+	Letters []Letter `json:"letters"`
+	// Lane is the back end whose failure took these letters out of the order of
+	// all that is sent about the UID, "" for that order itself.
+	Lane string `json:"lane,omitempty"`
+}
+
+// Letter is one message to people who all get the same.
+type Letter struct {
+	ID     string   `json:"id,omitempty"` // see DeliverRequest; "" = of the job and the letter's place in it
+	Method string   `json:"method"`
+	From   string   `json:"from"`
+	To     []string `json:"to"` // calendar user addresses
+	Data   []byte   `json:"data"`
+
+	Inconsequential bool `json:"inconsequential,omitempty"`
+}
+
+// Kinds of jobs of scheduling.
+const (
+	JobDeliver = "deliver" // a Post
+	JobAnswers = "answers" // the UID of a meeting whose attendees are to learn each other's answers
+)
+
+// Job makes a job of a post. Those about one UID that go the same way run one
+// after another.
+func (p *Post) Job() (Job, error) {
+	text, err := json.Marshal(p)
+	if err != nil {
+		return Job{}, fmt.Errorf("write a post: %w", err)
+	}
+	return Job{Kind: JobDeliver, Key: PostKey(p.UID, p.Lane), Payload: text}, nil
+}
+
+// PostKey is the Job.Key of what is sent about a UID.
+func PostKey(uid, lane string) string {
+	if lane == "" {
+		return uid
+	}
+	return uid + "\x1f" + lane
+}
+
+// ParsePost reads the payload of a job, and names its letters.
+func ParsePost(job Job) (p Post, err error) {
+	if err := json.Unmarshal(job.Payload, &p); err != nil {
+		return p, fmt.Errorf("read a post: %w", err)
+	}
+	for i := range p.Letters {
+		if l := &p.Letters[i]; l.ID == "" {
+			l.ID = fmt.Sprintf("%s/%d", job.JobID, i)
+		}
+	}
+	return p, nil
+}
+
+// Settlement is what became of letters of an owner, for his object and his
+// journal.
+type Settlement struct {
+	UID      string
+	Statuses map[string]string // SCHEDULE-STATUS by AddressKey of those who were written to
+	Later    []Post            // what is to go by a lane of its own
+	Traces   []Trace
+}

@@ -1,0 +1,274 @@
+package service
+
+import (
+	"errors"
+	"strings"
+
+	"factotum/server/cache"
+	"factotum/server/calendar"
+	"factotum/server/ical"
+	"factotum/server/itip"
+	"factotum/server/object"
+)
+
+// A user who writes a meeting in a calendar tells those whom it concerns: the
+// organizer his attendees, an attendee the organizer (RFC 6638 §3). What is told,
+// and what the server itself has a part in of what is stored, says package itip.
+// Here it is joined to the write: the messages are a job of the same change.
+//
+// Imports, copies, and moves between one's calendars tell nobody.
+
+// telling is what a write of a user says about messages besides its text.
+type telling struct {
+	stale  bool // the text may lack what attendees answered since it was read: itip.Party
+	silent bool // a removal is not told: RFC 6638 §8.1, Schedule-Reply: F
+}
+
+// schedule makes of what a user wants to store what is stored, and the post that
+// follows from it, nil if there is none. old is what is there, or nil.
+func (w *writer) schedule(p *place, name string, obj *object.Resource, old *calendar.ObjectRow, how telling) (*object.Resource, *calendar.Post, error) {
+	if !concerns(p, old, obj) {
+		return obj, nil, nil
+	}
+	party, ok, err := w.party(p, how)
+	if err != nil || !ok {
+		return obj, nil, err
+	}
+	before, err := textOf(old)
+	if err != nil {
+		return nil, nil, err
+	}
+	ref := refOf(p.id, name)
+	if err := oneOrganizer(obj.Calendar); err != nil {
+		return nil, nil, wrap(w.op, ref, err)
+	}
+	if old == nil {
+		if err := w.unique(p, obj.UID); err != nil {
+			return nil, nil, err
+		}
+	}
+	ch, err := w.change(&party, before, obj.Calendar, how)
+	if err != nil {
+		return nil, nil, wrap(w.op, ref, err)
+	}
+	if next := ch.Object; next != nil && next != obj.Calendar && !ical.Equal(next, obj.Calendar) {
+		files := obj.Files
+		if obj, err = object.Judge(p.rules(w.s.opt.Limits), next, next.Bytes()); err != nil {
+			return nil, nil, wrap(w.op, ref, err)
+		}
+		obj.Files = files
+	}
+	return obj, postOf(obj.UID, obj.Calendar, ch.Messages), nil
+}
+
+// farewell is the post that follows when a user removes an object, nil if there
+// is none.
+func (w *writer) farewell(p *place, old *calendar.ObjectRow, how telling) (*calendar.Post, error) {
+	if !concerns(p, old, nil) {
+		return nil, nil
+	}
+	party, ok, err := w.party(p, how)
+	if err != nil || !ok {
+		return nil, err
+	}
+	before, err := textOf(old)
+	if err != nil {
+		return nil, nil // what cannot be read invites nobody, and can be removed
+	}
+	ch, err := w.change(&party, before, nil, how)
+	if err != nil {
+		return nil, wrap(w.op, refOf(p.id, old.Name), err)
+	}
+	return postOf(old.UID, before, ch.Messages), nil
+}
+
+// farewells are the posts that follow when a user removes a calendar with what is
+// in it.
+func (w *writer) farewells(row calendar.CalendarRow) (jobs []calendar.Job, err error) {
+	if !row.Kind.Rules().Objects {
+		return nil, nil
+	}
+	p := w.made(row)
+	var met []string
+	err = w.Objects(row.ID, "", false, func(o *calendar.ObjectRow) error {
+		if o.ScheduleTag != 0 {
+			met = append(met, o.Name)
+		}
+		return nil
+	})
+	for _, name := range met {
+		if err != nil {
+			break
+		}
+		var o *calendar.ObjectRow
+		if o, err = w.object(p, name); err != nil || o == nil {
+			continue
+		}
+		var post *calendar.Post
+		if post, err = w.farewell(p, o, telling{}); err != nil {
+			continue
+		}
+		var more []calendar.Job
+		more, err = posts(post)
+		jobs = append(jobs, more...)
+	}
+	return jobs, err
+}
+
+// concerns reports whether anybody else may be concerned by a write.
+func concerns(p *place, old *calendar.ObjectRow, obj *object.Resource) bool {
+	return p.row.Kind.Rules().Objects && (obj != nil && obj.Scheduled || old != nil && old.ScheduleTag != 0)
+}
+
+// change asks itip as whom the owner writes: as the organizer, as an attendee, or
+// as somebody whom the meeting is no business of.
+func (w *writer) change(party *itip.Party, before, after *ical.Component, how telling) (itip.Change, error) {
+	was, is := organizerOf(before), organizerOf(after)
+	switch {
+	case was != nil && party.Owner.HasAddress(was.Value):
+		if is != nil && !party.Owner.HasAddress(is.Value) {
+			return itip.Change{}, calendar.Errorf(calendar.Denied, calendar.OrganizerChange, "a meeting keeps its organizer; cancel it, and let the other one invite anew")
+		}
+		return party.Organize(before, after)
+	case was != nil:
+		return party.Attend(before, after, !how.silent)
+	case is == nil:
+		return itip.Change{Object: after}, nil
+	case party.Owner.HasAddress(is.Value):
+		return party.Organize(before, after)
+	}
+	return party.Attend(before, after, !how.silent)
+}
+
+// organizerOf is the first ORGANIZER of an object that has attendees, nil if it
+// is no meeting.
+func organizerOf(cal *ical.Component) (org *ical.Property) {
+	if cal == nil {
+		return nil
+	}
+	invites := false
+	for _, c := range cal.Children {
+		if o := c.Prop("ORGANIZER"); o != nil && org == nil {
+			org = o
+		}
+		invites = invites || c.Prop("ATTENDEE") != nil
+	}
+	if !invites {
+		return nil
+	}
+	return org
+}
+
+// oneOrganizer refuses components of several organizers. RFC 6638 §3.2.4.2.
+func oneOrganizer(cal *ical.Component) error {
+	var first *ical.Property
+	for _, c := range cal.Children {
+		o := c.Prop("ORGANIZER")
+		switch {
+		case o == nil:
+		case first == nil:
+			first = o
+		case calendar.AddressKey(o.Value) != calendar.AddressKey(first.Value):
+			return calendar.Errorf(calendar.Denied, calendar.SameOrganizer, "all components of a meeting have one ORGANIZER, not %s and %s", first.Value, o.Value)
+		}
+	}
+	return nil
+}
+
+// unique refuses a second copy of a meeting in one home. RFC 6638 §3.2.4.1.
+func (w *writer) unique(p *place, uid string) error {
+	there, other, err := w.holder(uid, p.row.ID)
+	if err != nil || other == nil {
+		return err
+	}
+	return calendar.Failf(calendar.Denied, calendar.UniqueScheduling, w.op, refOf(there.id, other.Name), "another of your calendars has this meeting")
+}
+
+// holder finds the object of a UID in the owner's calendars, but for one of them.
+func (w *writer) holder(uid string, but int64) (*place, *calendar.ObjectRow, error) {
+	cals, err := w.Calendars()
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, row := range cals {
+		if row.ID == but || !row.Kind.Rules().Objects {
+			continue
+		}
+		o, ok, err := w.ObjectByUID(row.ID, uid, true)
+		if err != nil {
+			return nil, nil, err
+		}
+		if ok {
+			return w.made(row), &o, nil
+		}
+	}
+	return nil, nil, nil
+}
+
+// textOf is the text of an object that is stored, nil of none.
+func textOf(old *calendar.ObjectRow) (*ical.Component, error) {
+	if old == nil {
+		return nil, nil
+	}
+	cal, err := ical.Parse(old.Data, ical.Limits{})
+	if err != nil {
+		return nil, &calendar.Error{Kind: calendar.Invalid, Msg: "the stored text cannot be read", Err: err}
+	}
+	return cal, nil
+}
+
+// errPerson asks transact for the owner's entry of the directory, which a
+// transaction does not wait for.
+var errPerson = errors.New("the owner's entry is needed")
+
+// party is the owner's side of his meetings. ok is false for an owner whom the
+// directory does not know: he has calendars still, and nobody hears of them.
+func (w *writer) party(p *place, how telling) (party itip.Party, ok bool, err error) {
+	if w.me == nil {
+		return party, false, errPerson
+	}
+	return itip.Party{Owner: *w.me, Now: w.now, Stale: how.stale, Forwards: false,
+		Floating: w.s.floatingOf(nil, cache.NewCalendar(w.owner, p.row, nil))}, w.me.ID != "", nil
+}
+
+// postOf is the post of messages, nil if there are none.
+func postOf(uid string, cal *ical.Component, messages []itip.Message) *calendar.Post {
+	if len(messages) == 0 {
+		return nil
+	}
+	post := &calendar.Post{UID: uid, Summary: summaryOf(cal)}
+	for i := range messages {
+		m := &messages[i]
+		post.Letters = append(post.Letters, calendar.Letter{Method: string(m.Method), From: m.From, To: m.To,
+			Data: m.Calendar.Bytes(), Inconsequential: m.Inconsequential})
+	}
+	return post
+}
+
+// summaryOf names a meeting for the journal.
+func summaryOf(cal *ical.Component) string {
+	if cal == nil {
+		return ""
+	}
+	for _, c := range cal.Children {
+		if s := c.Text("SUMMARY"); s != "" {
+			return cut(oneLine(s), 100)
+		}
+	}
+	return ""
+}
+
+// cut shortens a text to whole characters.
+func cut(s string, octets int) string {
+	if len(s) <= octets {
+		return s
+	}
+	end := 0
+	for i := range s {
+		if i > octets {
+			break
+		}
+		end = i
+	}
+	return strings.TrimSpace(s[:end]) + "…"
+}

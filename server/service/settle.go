@@ -1,0 +1,108 @@
+package service
+
+import (
+	"context"
+
+	"factotum/server/calendar"
+	"factotum/server/ical"
+)
+
+// Settle notes in the owner's object what became of messages about it, and in
+// his journal, and has those that could not be brought tried again by their own
+// way. The Schedule-Tag stays: who wrote the object knows what he wrote.
+func (s *Service) Settle(ctx context.Context, owner calendar.Owner, st calendar.Settlement) error {
+	const op = "note what became of a message"
+	return s.transact(calendar.WithToken(ctx, ""), calendar.Actor{}, op, owner, func(w *writer) error {
+		later := make([]*calendar.Post, len(st.Later))
+		for i := range st.Later {
+			later[i] = &st.Later[i]
+		}
+		jobs, err := posts(later...)
+		if err != nil {
+			return err
+		}
+		p, old, err := w.holder(st.UID, 0)
+		if err != nil {
+			return err
+		}
+		if old != nil {
+			if next := withStatuses(old.Data, st.Statuses); next != nil {
+				obj, err := w.again(p.row.ID, old)
+				if err != nil {
+					return err
+				}
+				obj.Data = next
+				_, err = w.store(p, old.Name, obj, old, storing{received: true, quiet: true, jobs: jobs})
+				return err
+			}
+		}
+		if len(jobs) > 0 {
+			return w.posted(jobs...)
+		}
+		return nil
+	})
+}
+
+// TellAnswers has all attendees of a meeting learn what the others have answered.
+func (s *Service) TellAnswers(ctx context.Context, owner calendar.Owner, uid string) error {
+	const op = "tell answers"
+	me, err := s.ownerEntry(ctx, op, owner)
+	if err != nil {
+		return err
+	}
+	return s.transact(withPerson(calendar.WithToken(ctx, ""), me), calendar.Actor{}, op, owner, func(w *writer) error {
+		p, old, err := w.holder(uid, 0)
+		if err != nil || old == nil {
+			return err
+		}
+		cal, err := textOf(old)
+		if err != nil {
+			return nil
+		}
+		party, ok, err := w.party(p, telling{})
+		if err != nil || !ok {
+			return err
+		}
+		if o := organizerOf(cal); o == nil || !me.HasAddress(o.Value) {
+			return nil
+		}
+		messages, err := party.Answers(cal)
+		if err != nil || len(messages) == 0 {
+			return nil
+		}
+		jobs, err := posts(postOf(uid, cal, messages))
+		if err != nil {
+			return err
+		}
+		return w.posted(jobs...)
+	})
+}
+
+// withStatuses is a text in which those who wait for a message have its status,
+// nil if nobody does.
+func withStatuses(data []byte, statuses map[string]string) []byte {
+	cal, err := ical.Parse(data, ical.Limits{})
+	if err != nil {
+		return nil
+	}
+	changed := false
+	for _, c := range cal.Children {
+		for i := range c.Props {
+			p := &c.Props[i]
+			if p.Name != "ATTENDEE" && p.Name != "ORGANIZER" || !p.ParamIs(statusParam, calendar.StatusPending) {
+				continue
+			}
+			if st := statuses[calendar.AddressKey(p.Value)]; st != "" && st != calendar.StatusPending {
+				p.SetParam(statusParam, st)
+				changed = true
+			}
+		}
+	}
+	if !changed {
+		return nil
+	}
+	return cal.Bytes()
+}
+
+// statusParam is that of RFC 6638 §7.3.
+const statusParam = "SCHEDULE-STATUS"
