@@ -19,6 +19,8 @@ import (
 type Hosts struct {
 	*Site // of the first host, but for its Backend: the Router over both
 
+	second *Site
+
 	mu    sync.Mutex
 	calls [2][]string
 }
@@ -27,9 +29,9 @@ type Hosts struct {
 func NewHosts(t testing.TB, opt Options) *Hosts {
 	t.Helper()
 	opt.DWP = true
-	h := &Hosts{Site: New(t, opt)}
+	h := &Hosts{Site: New(t, opt), second: New(t, opt)}
 	backends := map[string]calendar.Backend{}
-	for i, s := range []*Site{h.Site, New(t, opt)} {
+	for i, s := range []*Site{h.Site, h.second} {
 		backends[fmt.Sprint("host", i)] = observe.Calls(s.Backend, func(op string, _ time.Duration, _ error) {
 			h.mu.Lock()
 			defer h.mu.Unlock()
@@ -41,6 +43,10 @@ func NewHosts(t testing.TB, opt Options) *Hosts {
 		t.Fatal(err)
 	}
 	h.Backend = router
+	if opt.Scheduling {
+		h.deliverBy(router)
+		h.second.deliverBy(router)
+	}
 	return h
 }
 
@@ -51,6 +57,15 @@ func (byName) Locate(_ context.Context, o calendar.Owner) (string, error) {
 		return "host1", nil
 	}
 	return "host0", nil
+}
+
+// Settle waits until no message is on its way any more, from either.
+func (h *Hosts) Settle() {
+	h.t.Helper()
+	h.Site.Settle()
+	h.second.Settle()
+	h.Site.Settle() // answers to what came from the second
+	h.second.Settle()
 }
 
 // Reset forgets the calls so far.

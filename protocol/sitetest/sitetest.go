@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -22,8 +23,10 @@ import (
 	"factotum/server/calendar"
 	"factotum/server/calendar/calendartest"
 	"factotum/server/cld"
+	"factotum/server/delivery"
 	"factotum/server/service"
 	"factotum/server/session"
+	"factotum/server/worker"
 	"factotum/store/sqlstore"
 	"factotum/store/storetest/pgtest"
 )
@@ -38,6 +41,9 @@ type Options struct {
 	Clock   *Clock
 	People  calendar.People // whom the model asks; nil: the staff
 	Model   service.Options // its clock and host are the site's
+
+	// Scheduling: messages are delivered, as in the daemon that owns the store.
+	Scheduling bool
 }
 
 // Engine is what keeps the calendars.
@@ -59,8 +65,11 @@ type Site struct {
 	Sessions *session.Sessions
 	Now      func() time.Time
 
-	t   testing.TB
-	opt Options
+	t       testing.TB
+	opt     Options
+	jobs    *worker.Worker
+	courier *delivery.Courier
+	started bool
 }
 
 // host is what the back end is called.
@@ -89,6 +98,11 @@ func New(t testing.TB, opt Options) *Site {
 	var err error
 	if s.Sessions, err = session.Open(session.Options{Dir: t.TempDir(), Now: s.Now}); err != nil {
 		t.Fatal(err)
+	}
+	if opt.Scheduling {
+		s.jobs = worker.New(s.Store, worker.Options{Now: s.Now, First: 20 * time.Millisecond, Max: 100 * time.Millisecond})
+		s.courier = &delivery.Courier{Jobs: s.jobs, People: s.opt.People}
+		s.opt.Model.Outbox = s.jobs
 	}
 	s.Restart()
 	return s
@@ -132,6 +146,51 @@ func (s *Site) Restart() {
 		s.t.Fatal(err)
 	}
 	s.Backend = router
+	if s.opt.Scheduling {
+		s.courier.Model = s.Model
+		s.deliverBy(router)
+	}
+}
+
+// deliverBy starts the worker, whose messages go by a router.
+func (s *Site) deliverBy(router *cld.Router) {
+	s.courier.Backend = router
+	if s.started {
+		return
+	}
+	s.started = true
+	for name, kind := range s.courier.Kinds() {
+		s.jobs.Handle(name, kind)
+	}
+	if err := s.jobs.Start(s.t.Context()); err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() {
+		if err := s.jobs.Stop(context.Background()); err != nil {
+			s.t.Error(err)
+		}
+	})
+}
+
+// Settle waits until no message is on its way any more. With a clock that stands
+// still those that are planned stay so.
+func (s *Site) Settle() {
+	s.t.Helper()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+		jobs, err := s.Store.Jobs(s.t.Context(), calendar.JobID{}, 0)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		jobs = slices.DeleteFunc(jobs, func(j calendar.Job) bool {
+			return j.Parked || s.opt.Clock != nil && j.Due.After(s.Now())
+		})
+		if len(jobs) == 0 {
+			return
+		}
+		if time.Now().After(end) {
+			s.t.Fatalf("%d jobs are not done: %+v", len(jobs), jobs[0])
+		}
+	}
 }
 
 // OverDWP puts a DWP server in front of a back end, on a socket, and returns

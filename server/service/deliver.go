@@ -222,7 +222,7 @@ func (w *writer) arrivals() (*place, error) {
 // mayInvite reports whether who acts may put an invitation into a calendar: the
 // schedule right of Sun's lists. WCAP §4.3.
 func (w *writer) mayInvite(p *place) bool {
-	return p.rights.Owner || p.rights.Components.Has(acl.Schedule) || p.rights.CanWrite()
+	return !p.row.Disabled && (p.rights.Owner || p.rights.Components.Has(acl.Schedule) || p.rights.CanWrite())
 }
 
 // uidOf is the UID of a message.

@@ -271,7 +271,8 @@ func (x *editTx) one(items []calendar.EditItem, files [][]calendar.AttachmentRow
 		if exists {
 			was = &old
 		}
-		res, err = x.save(objs[0], was)
+		own := slices.ContainsFunc(items, func(it calendar.EditItem) bool { return it.Role == calendar.OwnCopy })
+		res, err = x.save(objs[0], was, telling{own: own})
 		if err != nil {
 			return all(err)
 		}
@@ -279,7 +280,7 @@ func (x *editTx) one(items []calendar.EditItem, files [][]calendar.AttachmentRow
 	}
 	for _, obj := range objs {
 		// The other part of a series: without it the call leaves nothing done.
-		if _, err := x.save(obj, nil); err != nil {
+		if _, err := x.save(obj, nil, telling{}); err != nil {
 			return err
 		}
 	}
@@ -356,7 +357,7 @@ func (x *editTx) judge(cal *ical.Component, added []calendar.AttachmentRow) (*ob
 }
 
 // save writes an object that an edit made; old is what it replaces, or nil.
-func (x *editTx) save(obj *object.Resource, old *calendar.ObjectRow) (*calendar.Object, error) {
+func (x *editTx) save(obj *object.Resource, old *calendar.ObjectRow, how telling) (*calendar.Object, error) {
 	var name string
 	var err error
 	if old == nil {
@@ -369,7 +370,7 @@ func (x *editTx) save(obj *object.Resource, old *calendar.ObjectRow) (*calendar.
 			return nil, err
 		}
 	}
-	obj, post, err := x.schedule(x.place, name, obj, old, telling{})
+	obj, post, err := x.schedule(x.place, name, obj, old, how)
 	if err != nil {
 		return nil, err
 	}
@@ -469,7 +470,7 @@ func (x *editTx) withinOne(ctx context.Context, o calendar.ObjectRow, win calend
 	}
 	obj, err := x.judge(next, nil)
 	if err == nil {
-		res.Object, err = x.save(obj, &o)
+		res.Object, err = x.save(obj, &o, telling{})
 	}
 	res.Err = err
 	if fatal(res.Err) {

@@ -182,6 +182,16 @@ var useCases = []useCase{
 		}
 		return err
 	}},
+	{name: "deliver", ownerOnly: true, want: []string{"object-stored anna/m.ics new"}, do: func(c *records, who calendar.Actor) error {
+		res, err := c.Deliver(c.Context(), who, calendar.DeliverRequest{ID: "ben/1/0/0", From: "mailto:ben@example.com",
+			To: []calendar.Recipient{{Address: "mailto:anna@example.com", Owner: "anna"}},
+			Data: bytes.Replace(event("m", "20260111T100000Z", "ORGANIZER:mailto:ben@example.com\r\nATTENDEE:mailto:anna@example.com\r\n"),
+				[]byte("VERSION:2.0\r\n"), []byte("VERSION:2.0\r\nMETHOD:REQUEST\r\n"), 1)})
+		if err == nil {
+			err = res[0].Err
+		}
+		return err
+	}},
 	{name: "edit", want: []string{"object-stored anna/a.ics changed"}, do: func(c *records, who calendar.Actor) error {
 		res, err := c.EditObject(c.Context(), who, calendar.EditRequest{Calendar: "anna", Component: "VEVENT", Items: []calendar.EditItem{
 			{UID: "a", Patch: calendar.Patch{Props: []calendar.PropEdit{{Name: "LOCATION", Props: []ical.Property{{Name: "LOCATION", Value: "y"}}}}}}}})

@@ -22,6 +22,7 @@ import (
 type telling struct {
 	stale  bool // the text may lack what attendees answered since it was read: itip.Party
 	silent bool // a removal is not told: RFC 6638 §8.1, Schedule-Reply: F
+	own    bool // an attendee changes what he likes in his copy, and nobody hears of it: WCAP method=256
 }
 
 // schedule makes of what a user wants to store what is stored, and the post that
@@ -48,7 +49,10 @@ func (w *writer) schedule(p *place, name string, obj *object.Resource, old *cale
 		}
 	}
 	ch, err := w.change(&party, before, obj.Calendar, how)
-	if err != nil {
+	switch {
+	case err != nil && how.own && calendar.KindOf(err) == calendar.NotOrganizer:
+		return obj, nil, nil
+	case err != nil:
 		return nil, nil, wrap(w.op, ref, err)
 	}
 	if next := ch.Object; next != nil && next != obj.Calendar && !ical.Equal(next, obj.Calendar) {

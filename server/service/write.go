@@ -91,11 +91,14 @@ func (s *Service) transact(ctx context.Context, who calendar.Actor, op string, o
 		}
 		return nil
 	}
-	err := s.store.Update(ctx, owner, run)
-	if errors.Is(err, errPerson) {
-		if me, err = s.ownerEntry(ctx, op, owner); err == nil {
-			err = s.store.Update(ctx, owner, run)
+	err := error(errPerson)
+	for first := true; errors.Is(err, errPerson); first = false {
+		if !first {
+			if me, err = s.ownerEntry(ctx, op, owner); err != nil {
+				break
+			}
 		}
+		err = s.store.Update(ctx, owner, run)
 	}
 	if err != nil && changed { // the commit failed: perhaps only its answer did
 		s.forget(owner)
