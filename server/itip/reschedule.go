@@ -308,6 +308,28 @@ func (m *meeting) put(k key, c *ical.Component) {
 	m.overrides[k] = c
 }
 
+// Served reports whether the server speaks for the owner of an object: to at least
+// one attendee of what he organizes, or to the organizer. RFC 6638 §§3.1, 7.1.
+func (p *Party) Served(object *ical.Component) bool {
+	for _, c := range object.Children {
+		o := c.Prop("ORGANIZER")
+		switch {
+		case o == nil || calendar.AddressKey(o.Value) == "":
+		case !p.Owner.HasAddress(o.Value):
+			if byServer(o) && attendee(c, p.Owner.HasAddress) != nil {
+				return true
+			}
+		default:
+			for a := range c.All("ATTENDEE") {
+				if byServer(a) && !p.Owner.HasAddress(a.Value) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
 // Organizes reports whether a component is the owner's to change and to invite
 // to. RFC 6638 §3.1.
 func (p *Party) Organizes(c *ical.Component) bool {

@@ -43,8 +43,8 @@ func (w *writer) schedule(p *place, name string, obj *object.Resource, old *cale
 	if err := oneOrganizer(obj.Calendar); err != nil {
 		return nil, nil, wrap(w.op, ref, err)
 	}
-	if old == nil {
-		if err := w.unique(p, obj.UID); err != nil {
+	if old == nil && party.Served(obj.Calendar) {
+		if err := w.unique(p, &party, obj.UID); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -179,17 +179,22 @@ func oneOrganizer(cal *ical.Component) error {
 	return nil
 }
 
-// unique refuses a second copy of a meeting in one home. RFC 6638 §3.2.4.1.
-func (w *writer) unique(p *place, uid string) error {
+// unique refuses a second copy of a meeting in one home. One that the server
+// does not speak for does not count. RFC 6638 §3.2.4.1.
+func (w *writer) unique(p *place, party *itip.Party, uid string) error {
 	there, other, err := w.holder(uid, p.row.ID)
 	if err != nil || other == nil {
 		return err
 	}
+	if cal, err := textOf(other); err != nil || !party.Served(cal) {
+		return nil
+	}
 	return calendar.Failf(calendar.Denied, calendar.UniqueScheduling, w.op, refOf(there.id, other.Name), "another of your calendars has this meeting")
 }
 
-// holder finds the object of a UID in the owner's calendars, but for one of them.
-func (w *writer) holder(uid string, but int64) (*place, *calendar.ObjectRow, error) {
+// holder finds the object of a UID in the owner's calendars, but for one of them:
+// where there are several, one that the server speaks for.
+func (w *writer) holder(uid string, but int64) (p *place, found *calendar.ObjectRow, err error) {
 	cals, err := w.Calendars()
 	if err != nil {
 		return nil, nil, err
@@ -202,11 +207,21 @@ func (w *writer) holder(uid string, but int64) (*place, *calendar.ObjectRow, err
 		if err != nil {
 			return nil, nil, err
 		}
-		if ok {
-			return w.made(row), &o, nil
+		if !ok {
+			continue
 		}
+		if found != nil {
+			party := itip.Party{}
+			if w.me != nil {
+				party.Owner = *w.me
+			}
+			if cal, err := textOf(found); err == nil && party.Served(cal) {
+				break
+			}
+		}
+		p, found = w.made(row), &o
 	}
-	return nil, nil, nil
+	return p, found, nil
 }
 
 // textOf is the text of an object that is stored, nil of none.

@@ -179,20 +179,19 @@ func appleCalendar(c *client) {
 	c.delete(made)
 	c.sync(home, "1", m.token, appleHome...).gone(made)
 
-	// An event that others are invited to, as far as it goes without scheduling:
-	// where there is a Schedule-Tag, it decides instead of the ETag.
+	// An event that others are invited to: where there is a Schedule-Tag, it decides instead of the ETag.
 	m = c.searchAttendee(people)
 	c.same("the attendee's address", m.hrefs(prin, "C:calendar-user-address-set")[0], "mailto:"+c.Mail)
 	meeting := cal + "0A1B2C3D-0000-4000-8000-000000000004.ics"
 	stored[meeting] = appleEvent("0A1B2C3D-4", "Meeting", at(13), "ORGANIZER;CN="+c.User+":mailto:"+c.Mail,
 		"ATTENDEE;CUTYPE=INDIVIDUAL;PARTSTAT=ACCEPTED;ROLE=CHAIR;EMAIL="+c.Mail+":mailto:"+c.Mail, "ATTENDEE;CUTYPE=INDIVIDUAL;PARTSTAT=NEEDS-ACTION:mailto:guest@example.net")
-	tag = c.put(201, meeting, stored[meeting], "Content-Type: text/calendar")
+	stored[meeting], tag = c.putMeeting(201, meeting, stored[meeting], "Content-Type: text/calendar")
 	condition := "If-Match: " + tag
 	if st := c.ask("GET", meeting, "").is(200).header.Get("Schedule-Tag"); st != "" {
 		condition = "If-Schedule-Tag-Match: " + st
 	}
-	stored[meeting] = strings.Replace(stored[meeting], "NEEDS-ACTION", "ACCEPTED", 1)
-	c.put(204, meeting, stored[meeting], "Content-Type: text/calendar", condition)
+	stored[meeting] = strings.Replace(stored[meeting], "SUMMARY:Meeting", "SUMMARY:Meeting in the garden", 1)
+	stored[meeting], _ = c.putMeeting(204, meeting, stored[meeting], "Content-Type: text/calendar", condition)
 	c.refused("PUT", meeting, stored[meeting], "Content-Type: text/calendar", `If-Schedule-Tag-Match: "none"`)
 
 	c.delete(one)

@@ -219,6 +219,24 @@ func (c *client) put(status int, obj, text string, headers ...string) (tag strin
 	return tag
 }
 
+// putMeeting is a write in which the server has a part: without an ETag in the
+// answer the client reads what was stored. RFC 4791 §5.3.4, RFC 6638 §3.2.
+func (c *client) putMeeting(status int, obj, text string, headers ...string) (stored, tag string) {
+	c.t.Helper()
+	r := c.ask("PUT", obj, text, headers...).is(status)
+	if r.header.Get("Schedule-Tag") == "" {
+		c.t.Errorf("%s: no Schedule-Tag", r.what)
+	}
+	if tag = r.header.Get("ETag"); tag != "" {
+		return text, tag
+	}
+	now := c.ask("GET", obj, "").is(200)
+	if now.body == text {
+		c.t.Errorf("%s: no ETag, and nothing is another than was sent", r.what)
+	}
+	return now.body, now.header.Get("ETag")
+}
+
 // refused is a write that must change nothing, under a condition that does not
 // hold.
 func (c *client) refused(method, obj, text string, headers ...string) {

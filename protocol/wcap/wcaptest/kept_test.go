@@ -46,7 +46,7 @@ func drawObject(t *rapid.T, uid string) string {
 		}
 		if some("people") {
 			b = append(b, "ORGANIZER;CN=Anna;X-ORG=1:mailto:anna@example.com", "ATTENDEE;CN=Anna;PARTSTAT=ACCEPTED:mailto:anna@example.com",
-				`ATTENDEE;CN="Ben; B";ROLE=OPT-PARTICIPANT;PARTSTAT=TENTATIVE;RSVP=TRUE;X-ATT=ö:mailto:ben@example.com`, "ATTENDEE;CUTYPE=ROOM:mailto:elsewhere@other.example")
+				`ATTENDEE;CN="Ben; B";ROLE=OPT-PARTICIPANT;PARTSTAT=TENTATIVE;RSVP=TRUE;SCHEDULE-AGENT=CLIENT;X-ATT=ö:mailto:ben@example.com`, "ATTENDEE;CUTYPE=ROOM;SCHEDULE-AGENT=NONE:mailto:elsewhere@other.example")
 		}
 		for i := range rapid.IntRange(0, 2).Draw(t, "alarms") {
 			b = append(b, "BEGIN:VALARM", fmt.Sprintf("UID:alarm-%d", i), "ACTION:DISPLAY", "DESCRIPTION:"+text.Draw(t, "alarm"),
