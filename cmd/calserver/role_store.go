@@ -130,7 +130,7 @@ func modelOptions(cfg *config.Config, log *slog.Logger) (service.Options, error)
 			Results: l.Results, Calendars: l.Calendars, Refs: l.Hrefs, HomeBytes: l.Quota,
 			AttachmentSize: int(cfg.WCAP.MaxAttachment), Attachments: cfg.WCAP.MaxAttachments,
 		},
-		CacheBytes: cmp.Or(cacheBytes(processBytes(cfg)), -1), TombstoneAge: cfg.Deleted.TombstoneAge, ReadOnly: cfg.Store.ReadOnly,
+		CacheBytes: cmp.Or(cacheBytes(processBytes(cfg)), -1), TombstoneAge: cfg.Deleted.TombstoneAge, InboxAge: cfg.Deleted.InboxAge, ReadOnly: cfg.Store.ReadOnly,
 		PublicURL: publicURL(cfg), PublicRead: cfg.WCAP.LoginPublicRead, Logger: log,
 	}
 	for _, a := range []struct {

@@ -10,6 +10,8 @@
 //	/dav/principals/<user>/              a person, group or resource
 //	/dav/calendars/<user>/               a calendar home
 //	/dav/calendars/<user>/<calendar>/    a calendar, or a plain collection
+//	/dav/calendars/<user>/inbox/         scheduling messages that came, RFC 6638 §2.2
+//	/dav/calendars/<user>/outbox/        where busy time is asked for, RFC 6638 §2.1
 //	/dav/calendars/<user>/<calendar>/<o> a calendar object resource, or a file
 //
 // Plain collections nest: the name of the inner one is "outer/inner". Clients
@@ -136,7 +138,7 @@ const (
 // davHeader lists the compliance classes. Thunderbird throws the first token
 // away, and Apple looks for the calendar tokens on principals too, so every
 // answer has the same. No class 2: nothing is locked.
-const davHeader = "1, 3, access-control, extended-mkcol, calendar-access, " +
+const davHeader = "1, 3, access-control, extended-mkcol, calendar-access, calendar-schedule, calendar-auto-schedule, " +
 	"calendarserver-principal-property-search, calendarserver-principal-search"
 
 // request is one request on its way through the handler.

@@ -47,27 +47,32 @@ var kinds = map[calendar.Kind]answer{
 
 // reasons are the answers where the Reason says more than the Kind.
 var reasons = map[calendar.Reason]answer{
-	calendar.ValidCalendarData:     {http.StatusForbidden, dav.C("valid-calendar-data")},
-	calendar.ValidCalendarObject:   {http.StatusForbidden, dav.C("valid-calendar-object-resource")},
-	calendar.SupportedCalendarData: {http.StatusForbidden, dav.C("supported-calendar-data")},
-	calendar.SupportedRScale:       {http.StatusForbidden, dav.C("supported-rscale")},
-	calendar.SupportedComponent:    {http.StatusForbidden, dav.C("supported-calendar-component")},
-	calendar.MaxResourceSize:       {http.StatusForbidden, dav.C("max-resource-size")},
-	calendar.MinDateTime:           {http.StatusForbidden, dav.C("min-date-time")},
-	calendar.MaxDateTime:           {http.StatusForbidden, dav.C("max-date-time")},
-	calendar.MaxInstances:          {http.StatusForbidden, dav.C("max-instances")},
-	calendar.MaxAttendees:          {http.StatusForbidden, dav.C("max-attendees-per-instance")},
-	calendar.ValidFilter:           {http.StatusForbidden, dav.C("valid-filter")},
-	calendar.SupportedFilter:       {http.StatusForbidden, dav.C("supported-filter")},
-	calendar.SupportedCollation:    {http.StatusForbidden, dav.C("supported-collation")},
-	calendar.ValidTimezone:         {http.StatusForbidden, dav.C("valid-timezone")},
-	calendar.CollectionLocationOK:  {http.StatusForbidden, dav.C("calendar-collection-location-ok")},
-	calendar.DiskFull:              {http.StatusInsufficientStorage, dav.D("sufficient-disk-space")},
-	calendar.DefaultCalendarNeeded: {http.StatusForbidden, dav.C("default-calendar-needed")},
-	calendar.Disabled:              {http.StatusForbidden, dav.Name{}}, // no privilege would help
-	calendar.Inherited:             {http.StatusForbidden, dav.Name{}},
-	calendar.NoDestination:         {http.StatusConflict, dav.Name{}},
-	calendar.LockTokenMatches:      {http.StatusConflict, dav.D("lock-token-matches-request-uri")},
+	calendar.ValidCalendarData:      {http.StatusForbidden, dav.C("valid-calendar-data")},
+	calendar.ValidCalendarObject:    {http.StatusForbidden, dav.C("valid-calendar-object-resource")},
+	calendar.SupportedCalendarData:  {http.StatusForbidden, dav.C("supported-calendar-data")},
+	calendar.SupportedRScale:        {http.StatusForbidden, dav.C("supported-rscale")},
+	calendar.SupportedComponent:     {http.StatusForbidden, dav.C("supported-calendar-component")},
+	calendar.MaxResourceSize:        {http.StatusForbidden, dav.C("max-resource-size")},
+	calendar.MinDateTime:            {http.StatusForbidden, dav.C("min-date-time")},
+	calendar.MaxDateTime:            {http.StatusForbidden, dav.C("max-date-time")},
+	calendar.MaxInstances:           {http.StatusForbidden, dav.C("max-instances")},
+	calendar.MaxAttendees:           {http.StatusForbidden, dav.C("max-attendees-per-instance")},
+	calendar.ValidFilter:            {http.StatusForbidden, dav.C("valid-filter")},
+	calendar.SupportedFilter:        {http.StatusForbidden, dav.C("supported-filter")},
+	calendar.SupportedCollation:     {http.StatusForbidden, dav.C("supported-collation")},
+	calendar.ValidTimezone:          {http.StatusForbidden, dav.C("valid-timezone")},
+	calendar.CollectionLocationOK:   {http.StatusForbidden, dav.C("calendar-collection-location-ok")},
+	calendar.DiskFull:               {http.StatusInsufficientStorage, dav.D("sufficient-disk-space")},
+	calendar.DefaultCalendarNeeded:  {http.StatusForbidden, dav.C("default-calendar-needed")},
+	calendar.ValidDefaultCalendar:   {http.StatusForbidden, dav.C("valid-schedule-default-calendar-URL")},
+	calendar.ValidSchedulingMessage: {http.StatusBadRequest, dav.C("valid-scheduling-message")},
+	calendar.UniqueScheduling:       {http.StatusForbidden, dav.C("unique-scheduling-object-resource")},
+	calendar.SameOrganizer:          {http.StatusForbidden, dav.C("same-organizer-in-all-components")},
+	calendar.OrganizerChange:        {http.StatusForbidden, dav.C("allowed-organizer-scheduling-object-change")},
+	calendar.Disabled:               {http.StatusForbidden, dav.Name{}}, // no privilege would help
+	calendar.Inherited:              {http.StatusForbidden, dav.Name{}},
+	calendar.NoDestination:          {http.StatusConflict, dav.Name{}},
+	calendar.LockTokenMatches:       {http.StatusConflict, dav.D("lock-token-matches-request-uri")},
 }
 
 // translate turns an error into what the client is told.
@@ -92,6 +97,11 @@ func (rq *request) translate(err error) *dav.Error {
 			de.Condition.Inner = needPrivileges(rq.lacking(), rq.needed())
 		}
 	case calendar.UIDConflict:
+		if href, ok := rq.hrefOf(err); ok {
+			de.Condition.Inner = string(dav.AppendHref(nil, href))
+		}
+	}
+	if de.Condition.Name == dav.C("unique-scheduling-object-resource") { // RFC 6638 §3.2.4.1
 		if href, ok := rq.hrefOf(err); ok {
 			de.Condition.Inner = string(dav.AppendHref(nil, href))
 		}

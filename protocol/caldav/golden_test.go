@@ -31,7 +31,7 @@ func TestGoldenAnswers(t *testing.T) {
 			{"", "PROPFIND", "/dav/", "", nil},
 			{"anna", "OPTIONS", "/dav/", "", nil},
 			{"anna", "PROPFIND", "/dav/", propfind("D:current-user-principal", "D:resourcetype", "C:calendar-home-set"), []string{"Depth: 0"}},
-			{"anna", "PROPFIND", "/dav/principals/anna/", propfind("C:calendar-home-set", "C:calendar-user-address-set", "CS:email-address-set", "D:displayname", "D:principal-URL", "C:schedule-inbox-URL"), []string{"Depth: 0"}},
+			{"anna", "PROPFIND", "/dav/principals/anna/", propfind("C:calendar-home-set", "C:calendar-user-address-set", "CS:email-address-set", "D:displayname", "D:principal-URL", "C:schedule-inbox-URL", "C:schedule-outbox-URL"), []string{"Depth: 0"}},
 			{"anna", "REPORT", "/dav/principals/", xmlHead("D:principal-search-property-set") + "</D:principal-search-property-set>", nil},
 		},
 		"properties": {
@@ -40,6 +40,8 @@ func TestGoldenAnswers(t *testing.T) {
 			{"anna", "PROPFIND", annasCal, calProps, []string{"Depth: 0"}},
 			{"ben", "PROPFIND", annasCal, propfind("D:displayname", "D:current-user-privilege-set", "D:acl"), []string{"Depth: 0"}},
 			{"anna", "PROPFIND", annasCal, propfind("D:acl", "D:acl-restrictions", "D:inherited-acl-set", "D:supported-privilege-set"), []string{"Depth: 0"}},
+			{"anna", "PROPFIND", annasHome + "inbox/", propfind("D:resourcetype", "D:displayname", "D:current-user-privilege-set", "D:acl", "D:inherited-acl-set", "D:supported-report-set", "C:supported-calendar-component-set", "C:schedule-default-calendar-URL", "C:calendar-free-busy-set", "C:schedule-calendar-transp"), []string{"Depth: 0"}},
+			{"anna", "PROPFIND", annasHome + "outbox/", propfind("D:resourcetype", "D:current-user-privilege-set", "D:acl", "D:supported-report-set", "C:supported-calendar-component-set", "C:schedule-default-calendar-URL"), []string{"Depth: 0"}},
 			{"anna", "PROPFIND", annasCal, propfind("D:getetag", "D:getcontenttype", "D:displayname"), []string{"Depth: 1"}},
 			{"anna", "PROPFIND", annasCal, propfind("D:getetag", "D:displayname"), []string{"Depth: 1", "Prefer: return=minimal"}},
 			{"anna", "PROPPATCH", annasCal, patch("<D:displayname>A &amp; B</D:displayname><t:x xmlns:t='urn:t'>y</t:x>"), nil},

@@ -487,6 +487,7 @@ func TestRFC3744_9_3_Matches(t *testing.T) {
 	keeper := prop("<t:keeper xmlns:t='urn:t'/>")
 	const pr = "/dav/principals/"
 	a, b, st, work := annasCal+"a.ics", annasCal+"b.ics", annasCal+"s.ics", annasHome+"work/"
+	in, out := annasHome+"inbox/", annasHome+"outbox/"
 	for _, c := range []struct {
 		what, user, path, match string
 		want                    []string
@@ -501,10 +502,10 @@ func TestRFC3744_9_3_Matches(t *testing.T) {
 		{"herself", "anna", pr + "anna/", self, []string{pr + "anna/"}},
 		{"another", "anna", pr + "ben/", self, nil},
 		{"no principals are in a home", "anna", annasHome, self, nil},
-		{"owner", "anna", annasHome, prop("<D:owner/>"), []string{annasCal, a, b, st, work}},
+		{"owner", "anna", annasHome, prop("<D:owner/>"), []string{annasCal, a, b, st, work, in, out}},
 		{"owner in a calendar", "anna", annasCal, prop("<D:owner/>"), []string{a, b, st}},
 		{"owner is another", "ben", annasHome, prop("<D:owner/>"), nil},
-		{"owner from the homes", "anna", "/dav/calendars/", prop("<D:owner/>"), []string{annasHome, annasCal, a, b, st, work}},
+		{"owner from the homes", "anna", "/dav/calendars/", prop("<D:owner/>"), []string{annasHome, annasCal, a, b, st, work, in, out}},
 		{"a dead property", "anna", annasHome, keeper, []string{a, st}},
 		{"in a calendar of another's", "ben", annasCal, keeper, []string{b}},
 		{"a calendar's property, by a whole address", "carl", annasHome, keeper, []string{st, work}},

@@ -69,7 +69,7 @@ func (m *matcher) below(t target) error {
 		if m.prop.IsZero() {
 			return nil
 		}
-		h, err := rq.be.Home(rq.ctx, rq.who, calendar.HomeRequest{Owner: calendar.Owner(rq.me.ID), Prefs: true})
+		h, err := rq.be.Home(rq.ctx, rq.who, calendar.HomeRequest{Owner: calendar.Owner(rq.me.ID), Prefs: true, Boxes: true})
 		if err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 
 	"factotum/protocol/dav"
 	"factotum/server/acl"
+	"factotum/server/calendar"
 )
 
 // getSupportedPrivileges describes the tree of privileges. RFC 3744 §5.3.
@@ -132,8 +133,14 @@ func getACLRestrictions(mw *dav.Writer, _ *subject) bool {
 	return true
 }
 
-func getInheritedACL(mw *dav.Writer, _ *subject) bool {
-	mw.Empty(dav.D("inherited-acl-set"))
+// getInheritedACL: scheduling collections have the list of the default calendar.
+// RFC 3744 §5.7.
+func getInheritedACL(mw *dav.Writer, s *subject) bool {
+	if s.scope&onBoxes != 0 {
+		mw.Href(dav.D("inherited-acl-set"), calendarPath(calendar.NewID(s.cal.ID.Owner(), calendar.DefaultName)))
+	} else {
+		mw.Empty(dav.D("inherited-acl-set"))
+	}
 	return true
 }
 
@@ -149,8 +156,11 @@ func reports(s scope) []dav.Name {
 	if s&(onHome|onCalendar) != 0 {
 		list = append(list, dav.D("sync-collection"), dav.C("calendar-query"), dav.C("calendar-multiget"), dav.C("free-busy-query"))
 	}
-	if s == onPlain {
+	if s&(onPlain|onBoxes) != 0 {
 		list = append(list, dav.D("sync-collection"))
+	}
+	if s == onInbox {
+		list = append(list, dav.C("calendar-query"), dav.C("calendar-multiget"))
 	}
 	if s == onObject {
 		list = append(list, dav.C("calendar-query"), dav.C("calendar-multiget"))

@@ -54,8 +54,9 @@ func getResourceType(mw *dav.Writer, s *subject) bool {
 	switch s.scope {
 	case onPrincipal:
 		mw.RawString("<D:principal/>")
-	case onCalendar:
-		mw.RawString("<D:collection/><C:calendar/>")
+	case onCalendar, onInbox, onOutbox:
+		mw.RawString("<D:collection/>")
+		mw.Empty(dav.C(s.cal.Kind.Rules().Type))
 	default:
 		mw.RawString("<D:collection/>")
 	}
@@ -211,7 +212,14 @@ func getPrincipalCollections(mw *dav.Writer, _ *subject) bool {
 func (s *subject) privileges() acl.PrivilegeSet {
 	switch {
 	case s.cal != nil:
-		return acl.Privileges(s.cal.Rights.Components, s.cal.Rights.Properties)
+		set := acl.Privileges(s.cal.Rights.Components, s.cal.Rights.Properties)
+		switch s.scope {
+		case onInbox:
+			return set & acl.InboxPrivileges
+		case onOutbox:
+			return set & acl.OutboxPrivileges
+		}
+		return set
 	case s.home != nil:
 		return acl.Privileges(s.home.Rights.Components, s.home.Rights.Properties)
 	case s.person != nil && s.person.ID == s.rq.me.ID:
@@ -311,7 +319,7 @@ func (s *subject) place() place {
 		return atHomes
 	case onHome:
 		return atHome
-	case onCalendar, onPlain:
+	case onCalendar, onPlain, onInbox, onOutbox:
 		return atCollection
 	}
 	return atObject

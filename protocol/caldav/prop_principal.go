@@ -19,6 +19,8 @@ var principalProperties = []property{
 	{name: dav.CS("expanded-group-membership"), on: onPrincipal, get: getAllMembership},
 	{name: dav.CS("expanded-group-member-set"), on: onPrincipal, get: getAllMembers},
 	{name: dav.C("calendar-home-set"), on: onPrincipal, get: getHomeSet},
+	{name: dav.C("schedule-inbox-URL"), on: onPrincipal, get: getInboxURL},
+	{name: dav.C("schedule-outbox-URL"), on: onPrincipal, get: getOutboxURL},
 	{name: dav.C("calendar-user-address-set"), on: onPrincipal, get: getAddresses},
 	{name: dav.C("calendar-user-type"), on: onPrincipal, get: getUserType},
 	{name: dav.CS("email-address-set"), on: onPrincipal, get: getMails},

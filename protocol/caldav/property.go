@@ -19,10 +19,13 @@ const (
 	onHome
 	onCalendar
 	onPlain
+	onInbox
+	onOutbox
 	onObject // a calendar object resource
 	onFile   // a member of a plain collection
 
-	onCollections = onCalendar | onPlain
+	onBoxes       = onInbox | onOutbox
+	onCollections = onCalendar | onPlain | onBoxes
 	onMembers     = onObject | onFile
 	onTops        = onRoot | onPrincipals | onHomes
 	everywhere    = onTops | onPrincipal | onHome | onCollections | onMembers
@@ -227,7 +230,13 @@ func (rq *request) homeSubject(h *calendar.Home, dead []calendar.DeadProp) *subj
 
 func (rq *request) calendarSubject(c *calendar.Calendar) *subject {
 	s := &subject{rq: rq, scope: onCalendar, path: calendarPath(c.ID), owner: string(c.ID.Owner()), cal: c, dead: c.Props, closed: closed(c)}
-	if c.Kind != calendar.CalendarCollection {
+	switch c.Kind {
+	case calendar.CalendarCollection:
+	case calendar.InboxCollection:
+		s.scope = onInbox
+	case calendar.OutboxCollection:
+		s.scope = onOutbox
+	default:
 		s.scope = onPlain
 	}
 	return s

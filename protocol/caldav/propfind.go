@@ -115,11 +115,11 @@ func (rq *request) calendar(req calendar.CalendarsRequest) (calendar.Calendar, e
 
 // home fetches the home at a path.
 func (rq *request) home(t target) (calendar.Home, error) {
-	return rq.be.Home(rq.ctx, rq.who, calendar.HomeRequest{Owner: t.owner()})
+	return rq.be.Home(rq.ctx, rq.who, calendar.HomeRequest{Owner: t.owner(), Boxes: true})
 }
 
 func (rq *request) findHome(mw *dav.Writer, pl *plan, self, members bool) error {
-	home, err := rq.be.Home(rq.ctx, rq.who, calendar.HomeRequest{Owner: rq.at.owner(), Prefs: self && pl.wantsDead()})
+	home, err := rq.be.Home(rq.ctx, rq.who, calendar.HomeRequest{Owner: rq.at.owner(), Prefs: self && pl.wantsDead(), Boxes: members})
 	if err != nil {
 		return err
 	}

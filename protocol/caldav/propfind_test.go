@@ -112,10 +112,14 @@ func TestPrincipalProperties(t *testing.T) {
 	if !strings.HasPrefix(m.href(me, "D:resource-id"), "urn:uuid:") {
 		t.Error("resource-id is no UUID")
 	}
-	// Scheduling comes later: nothing may announce it.
-	for _, p := range []string{"C:schedule-inbox-URL", "C:schedule-outbox-URL"} {
-		if got := m.at(me).props[p].status; got != 404 {
-			t.Errorf("%s: %d", p, got)
+	// Only one's own inbox and outbox are told. clients.md §7.1.
+	of := s.do("ben", "PROPFIND", me, propfind("C:schedule-inbox-URL", "C:schedule-outbox-URL"), "Depth: 0").multi()
+	for p, name := range map[string]string{"C:schedule-inbox-URL": "inbox/", "C:schedule-outbox-URL": "outbox/"} {
+		if got := m.href(me, p); got != annasHome+name {
+			t.Errorf("%s: %s", p, got)
+		}
+		if got := of.at(me).props[p].status; got != 404 {
+			t.Errorf("%s for somebody else: %d", p, got)
 		}
 	}
 	s.do("anna", "PROPFIND", "/dav/principals/ben/", propfind("D:displayname"), "Depth: 1").multi().text("/dav/principals/ben/", "D:displayname")
@@ -127,7 +131,7 @@ func TestHomeAndCalendarProperties(t *testing.T) {
 		"CS:getctag", "D:sync-token", "D:supported-report-set", "C:schedule-calendar-transp", "C:max-resource-size", "C:supported-calendar-data", "C:supported-collation-set",
 		"C:max-attendees-per-instance", "C:min-date-time", "C:max-date-time", "D:quota-used-bytes", "D:quota-available-bytes", "D:add-member", "D:getetag", "A:calendar-color",
 		"CS:push-transports", "D:supportedlock"), "Depth: 1").multi()
-	if !slices.Equal(m.order, []string{annasHome, annasCal}) {
+	if !slices.Equal(m.order, []string{annasHome, annasCal, annasHome + "inbox/", annasHome + "outbox/"}) {
 		t.Fatalf("responses %q", m.order)
 	}
 	if got := m.children(annasHome, "D:resourcetype"); got != "D:collection" {
@@ -193,7 +197,7 @@ func TestPreferMinimal(t *testing.T) {
 		}
 	}
 	m := s.do("anna", "PROPFIND", annasHome, propfind("D:resourcetype"), "Depth: 1", "Prefer: depth-noroot").multi()
-	if !slices.Equal(m.order, []string{annasCal}) {
+	if !slices.Equal(m.order, []string{annasCal, annasHome + "inbox/", annasHome + "outbox/"}) {
 		t.Errorf("depth-noroot: %q", m.order)
 	}
 }

@@ -26,8 +26,11 @@ func (rq *request) proppatch() error {
 	switch rq.at.place {
 	case atCollection:
 		req := calendar.UpdateCalendarRequest{ID: rq.at.id(), IfMatch: cond.IfMatch}
-		if refused = updateOf(changes, &req); !anyRefused(refused) {
+		if refused = rq.updateAt(changes, &req); !anyRefused(refused) {
 			_, err = rq.be.UpdateCalendar(rq.ctx, rq.who, req)
+		}
+		if calendar.ReasonOf(err) == calendar.ValidDefaultCalendar { // which is about one of them
+			refused, err = refuse(changes, dav.C("schedule-default-calendar-URL"), rq.translate(err)), nil
 		}
 	case atObject:
 		if err := rq.checkTags(); err != nil {

@@ -152,30 +152,32 @@ func toCalendar(v *calendar.Calendar) *wire.Calendar {
 		return nil
 	}
 	m := &wire.Calendar{
-		Id:          toText(v.ID),
-		Incarnation: v.Incarnation,
-		Change:      v.Change,
-		Kind:        uint32(v.Kind),
-		DisplayName: toText(v.DisplayName),
-		Description: toText(v.Description),
-		Color:       toText(v.Color),
-		Order:       toText(v.Order),
-		Tzid:        toText(v.TZID),
-		Timezone:    toText(v.Timezone),
-		Components:  toList(v.Components),
-		CoOwners:    toList(v.CoOwners),
-		Acl:         toACL(v.ACL),
-		Transparent: v.Transparent,
-		NoDoubles:   v.NoDoubles,
-		Disabled:    v.Disabled,
-		Categories:  toText(v.Categories),
-		Charset:     toText(v.Charset),
-		Language:    toText(v.Language),
-		Created:     toTime(v.Created),
-		Modified:    toTime(v.Modified),
-		Count:       int64(v.Count),
-		Props:       each(v.Props, toDeadProp),
-		Rights:      toRights(&v.Rights),
+		Id:              toText(v.ID),
+		Incarnation:     v.Incarnation,
+		Change:          v.Change,
+		Kind:            uint32(v.Kind),
+		DisplayName:     toText(v.DisplayName),
+		Description:     toText(v.Description),
+		Color:           toText(v.Color),
+		Order:           toText(v.Order),
+		Tzid:            toText(v.TZID),
+		Timezone:        toText(v.Timezone),
+		Components:      toList(v.Components),
+		CoOwners:        toList(v.CoOwners),
+		Acl:             toACL(v.ACL),
+		Transparent:     v.Transparent,
+		NoDoubles:       v.NoDoubles,
+		Disabled:        v.Disabled,
+		Categories:      toText(v.Categories),
+		Charset:         toText(v.Charset),
+		Language:        toText(v.Language),
+		Created:         toTime(v.Created),
+		Modified:        toTime(v.Modified),
+		Count:           int64(v.Count),
+		Props:           each(v.Props, toDeadProp),
+		DefaultCalendar: toText(v.DefaultCalendar),
+		FreeBusySet:     toTexts(v.FreeBusySet),
+		Rights:          toRights(&v.Rights),
 	}
 	olderCalendar(m, v)
 	return m
@@ -186,30 +188,32 @@ func fromCalendar(m *wire.Calendar) (v calendar.Calendar) {
 		return v
 	}
 	v = calendar.Calendar{
-		ID:          calendar.ID(m.Id),
-		Incarnation: m.Incarnation,
-		Change:      m.Change,
-		Kind:        calendar.CollectionKind(m.Kind),
-		DisplayName: string(m.DisplayName),
-		Description: string(m.Description),
-		Color:       string(m.Color),
-		Order:       string(m.Order),
-		TZID:        string(m.Tzid),
-		Timezone:    string(m.Timezone),
-		Components:  fromList[string](m.Components),
-		CoOwners:    fromList[string](m.CoOwners),
-		ACL:         fromACL(m.Acl),
-		Transparent: m.Transparent,
-		NoDoubles:   m.NoDoubles,
-		Disabled:    m.Disabled,
-		Categories:  string(m.Categories),
-		Charset:     string(m.Charset),
-		Language:    string(m.Language),
-		Created:     fromTime(m.Created),
-		Modified:    fromTime(m.Modified),
-		Count:       int(m.Count),
-		Props:       eachOf(m.Props, fromDeadProp),
-		Rights:      fromRights(m.Rights),
+		ID:              calendar.ID(m.Id),
+		Incarnation:     m.Incarnation,
+		Change:          m.Change,
+		Kind:            calendar.CollectionKind(m.Kind),
+		DisplayName:     string(m.DisplayName),
+		Description:     string(m.Description),
+		Color:           string(m.Color),
+		Order:           string(m.Order),
+		TZID:            string(m.Tzid),
+		Timezone:        string(m.Timezone),
+		Components:      fromList[string](m.Components),
+		CoOwners:        fromList[string](m.CoOwners),
+		ACL:             fromACL(m.Acl),
+		Transparent:     m.Transparent,
+		NoDoubles:       m.NoDoubles,
+		Disabled:        m.Disabled,
+		Categories:      string(m.Categories),
+		Charset:         string(m.Charset),
+		Language:        string(m.Language),
+		Created:         fromTime(m.Created),
+		Modified:        fromTime(m.Modified),
+		Count:           int(m.Count),
+		Props:           eachOf(m.Props, fromDeadProp),
+		DefaultCalendar: calendar.ID(m.DefaultCalendar),
+		FreeBusySet:     fromTexts[calendar.ID](m.FreeBusySet),
+		Rights:          fromRights(m.Rights),
 	}
 	fromOlderCalendar(&v, m)
 	return v
@@ -488,6 +492,7 @@ func toDeleteRequest(v *calendar.DeleteRequest) *wire.DeleteRequest {
 	return &wire.DeleteRequest{
 		Ref:     toRef(&v.Ref),
 		Precond: toPrecond(&v.Precond),
+		NoReply: v.NoReply,
 		MovedTo: toMoved(v.MovedTo),
 	}
 }
@@ -499,6 +504,7 @@ func fromDeleteRequest(m *wire.DeleteRequest) (v calendar.DeleteRequest) {
 	return calendar.DeleteRequest{
 		Ref:     fromRef(m.Ref),
 		Precond: fromPrecond(m.Precond),
+		NoReply: m.NoReply,
 		MovedTo: present(m.MovedTo, fromMoved),
 	}
 }
@@ -785,6 +791,7 @@ func toHomeRequest(v *calendar.HomeRequest) *wire.HomeRequest {
 		Counts:  v.Counts,
 		Prefs:   v.Prefs,
 		Objects: v.Objects,
+		Boxes:   v.Boxes,
 	}
 }
 
@@ -797,6 +804,7 @@ func fromHomeRequest(m *wire.HomeRequest) (v calendar.HomeRequest) {
 		Counts:  m.Counts,
 		Prefs:   m.Prefs,
 		Objects: m.Objects,
+		Boxes:   m.Boxes,
 	}
 }
 
@@ -1327,6 +1335,7 @@ func toPutRequest(v *calendar.PutRequest) *wire.PutRequest {
 		Precond:     toPrecond(&v.Precond),
 		ByUid:       v.ByUID,
 		Token:       toText(v.Token),
+		NoReply:     v.NoReply,
 	}
 }
 
@@ -1341,6 +1350,7 @@ func fromPutRequest(m *wire.PutRequest) (v calendar.PutRequest) {
 		Precond:     fromPrecond(m.Precond),
 		ByUID:       m.ByUid,
 		Token:       string(m.Token),
+		NoReply:     m.NoReply,
 	}
 }
 
@@ -1749,25 +1759,27 @@ func toUpdateCalendarRequest(v *calendar.UpdateCalendarRequest) *wire.UpdateCale
 		return nil
 	}
 	return &wire.UpdateCalendarRequest{
-		Id:          toText(v.ID),
-		IfMatch:     toTexts(v.IfMatch),
-		OnlyKind:    v.OnlyKind,
-		DisplayName: toOptional(v.DisplayName),
-		Description: toOptional(v.Description),
-		Color:       toOptional(v.Color),
-		Order:       toOptional(v.Order),
-		Tzid:        toOptional(v.TZID),
-		Timezone:    toOptional(v.Timezone),
-		Components:  toListOr(v.Components),
-		CoOwners:    toListOr(v.CoOwners),
-		Acl:         toACLOr(v.ACL),
-		Transparent: v.Transparent,
-		NoDoubles:   v.NoDoubles,
-		Disabled:    v.Disabled,
-		Categories:  toOptional(v.Categories),
-		Charset:     toOptional(v.Charset),
-		Language:    toOptional(v.Language),
-		Props:       each(v.Props, toPropChange),
+		Id:              toText(v.ID),
+		IfMatch:         toTexts(v.IfMatch),
+		OnlyKind:        v.OnlyKind,
+		DisplayName:     toOptional(v.DisplayName),
+		Description:     toOptional(v.Description),
+		Color:           toOptional(v.Color),
+		Order:           toOptional(v.Order),
+		Tzid:            toOptional(v.TZID),
+		Timezone:        toOptional(v.Timezone),
+		Components:      toListOr(v.Components),
+		CoOwners:        toListOr(v.CoOwners),
+		Acl:             toACLOr(v.ACL),
+		Transparent:     v.Transparent,
+		NoDoubles:       v.NoDoubles,
+		Disabled:        v.Disabled,
+		Categories:      toOptional(v.Categories),
+		Charset:         toOptional(v.Charset),
+		Language:        toOptional(v.Language),
+		Props:           each(v.Props, toPropChange),
+		DefaultCalendar: toOptional(v.DefaultCalendar),
+		FreeBusySet:     toListOr(v.FreeBusySet),
 	}
 }
 
@@ -1776,25 +1788,27 @@ func fromUpdateCalendarRequest(m *wire.UpdateCalendarRequest) (v calendar.Update
 		return v
 	}
 	return calendar.UpdateCalendarRequest{
-		ID:          calendar.ID(m.Id),
-		IfMatch:     fromTexts[string](m.IfMatch),
-		OnlyKind:    m.OnlyKind,
-		DisplayName: fromOptional(m.DisplayName),
-		Description: fromOptional(m.Description),
-		Color:       fromOptional(m.Color),
-		Order:       fromOptional(m.Order),
-		TZID:        fromOptional(m.Tzid),
-		Timezone:    fromOptional(m.Timezone),
-		Components:  fromListOr[string](m.Components),
-		CoOwners:    fromListOr[string](m.CoOwners),
-		ACL:         fromACLOr(m.Acl),
-		Transparent: m.Transparent,
-		NoDoubles:   m.NoDoubles,
-		Disabled:    m.Disabled,
-		Categories:  fromOptional(m.Categories),
-		Charset:     fromOptional(m.Charset),
-		Language:    fromOptional(m.Language),
-		Props:       eachOf(m.Props, fromPropChange),
+		ID:              calendar.ID(m.Id),
+		IfMatch:         fromTexts[string](m.IfMatch),
+		OnlyKind:        m.OnlyKind,
+		DisplayName:     fromOptional(m.DisplayName),
+		Description:     fromOptional(m.Description),
+		Color:           fromOptional(m.Color),
+		Order:           fromOptional(m.Order),
+		TZID:            fromOptional(m.Tzid),
+		Timezone:        fromOptional(m.Timezone),
+		Components:      fromListOr[string](m.Components),
+		CoOwners:        fromListOr[string](m.CoOwners),
+		ACL:             fromACLOr(m.Acl),
+		Transparent:     m.Transparent,
+		NoDoubles:       m.NoDoubles,
+		Disabled:        m.Disabled,
+		Categories:      fromOptional(m.Categories),
+		Charset:         fromOptional(m.Charset),
+		Language:        fromOptional(m.Language),
+		Props:           eachOf(m.Props, fromPropChange),
+		DefaultCalendar: fromOptional(m.DefaultCalendar),
+		FreeBusySet:     fromListOr[string](m.FreeBusySet),
 	}
 }
 

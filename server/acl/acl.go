@@ -150,6 +150,22 @@ func (l List) String() string {
 	return string(b)
 }
 
+// Only gives l with no more than some rights on the components, save for the
+// entries about the owners, which stay what they are.
+func (l List) Only(rights Rights) List {
+	out := make(List, 0, len(l))
+	for _, e := range l {
+		if e.Who.Kind != Primary && e.Who.Kind != AnyOwner {
+			if e.How &= rights; e.How == 0 || e.What == Properties {
+				continue
+			}
+			e.What = Components
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
 // WithOwner gives l with the entries of owner in front, leaving out those
 // that are there anyway. The owner entries (calstore.calendar.owner.acl)
 // always come first: WCAP §4.4, admin.md §6.6.

@@ -139,6 +139,14 @@ func TestWCAP_4_4_Defaults(t *testing.T) {
 	}
 }
 
+// Others keep the rights that are asked for, and owners all.
+func TestOnly(t *testing.T) {
+	list := MustParse("@@o^a^r^g;@@p^c^w^g;ben^a^rsd^g;carl^p^r^g;@^a^fs^d;@@d^c^i^g")
+	if got, want := list.Only(Schedule|FreeBusy).String(), "@@o^a^r^g;@@p^c^w^g;ben^c^s^g;@^c^sf^d"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
 func TestWithOwner(t *testing.T) {
 	got := MustParse("bob^a^r^g;@@o^c^wdeic^g").WithOwner(MustParse(DefaultOwner)).String()
 	if want := DefaultOwner + ";bob^a^r^g"; got != want {

@@ -202,3 +202,18 @@ func (s PrivilegeSet) All() iter.Seq[Privilege] {
 		}
 	}
 }
+
+// InboxPrivileges and OutboxPrivileges are those that mean something on a
+// scheduling collection, in which nobody but the server stores. RFC 6638 §6.
+var (
+	InboxPrivileges  = of(PrivRead, PrivWriteProperties, PrivUnbind, PrivReadACL, PrivScheduleDeliver)
+	OutboxPrivileges = of(PrivRead, PrivWriteProperties, PrivReadACL, PrivScheduleSend)
+)
+
+// of is the set of privileges with all their parts.
+func of(list ...Privilege) (s PrivilegeSet) {
+	for _, p := range list {
+		s |= 1<<p | of(privileges[p].parts...)
+	}
+	return s
+}

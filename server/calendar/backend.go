@@ -199,6 +199,7 @@ type HomeRequest struct {
 	Counts  bool // fill Calendar.Count
 	Prefs   bool // fill Home.Prefs
 	Objects bool // only calendars whose objects who may read
+	Boxes   bool // with the collections of scheduling that who may read
 }
 
 // Home is the collection of an owner's calendars.
@@ -242,6 +243,11 @@ type UpdateCalendarRequest struct {
 	Charset     *string
 	Language    *string
 	Props       []PropChange
+
+	// Of an inbox only, as calids, see Calendar. What is not there, or is not for
+	// events, cannot be the default.
+	DefaultCalendar *string
+	FreeBusySet     *[]string
 }
 
 // DeleteCalendarRequest names the collection to delete.
@@ -323,6 +329,7 @@ type PutRequest struct {
 	Precond     Precond
 	ByUID       bool   // replace whatever object has the same UID, Ref.Name is for a new one
 	Token       string // request token: a retry with the same token is answered, not repeated
+	NoReply     bool   // as in DeleteRequest: no REPLY follows
 }
 
 // PutResult is the stamp of what was stored.
@@ -363,6 +370,7 @@ type PutItemResult struct {
 type DeleteRequest struct {
 	Ref     Ref
 	Precond Precond
+	NoReply bool   // nobody is told that the owner will not come: Schedule-Reply: F, RFC 6638 §8.1
 	MovedTo *Moved // set by the Router alone
 }
 

@@ -25,9 +25,15 @@ type CollectionRules struct {
 	Components []string // that a new one takes if it is not told otherwise, in Objects or messages
 	Also       []string // that it can be told to take besides
 
-	Files bool // the members are files, taken as they come
-	Nests bool // one may stand in another of its kind; others stand directly in a home
-	Made  bool // a client can make one, anew or as a copy
+	Files    bool // the members are files, taken as they come
+	Messages bool // the members are scheduling messages, which the server puts there: RFC 6638 §4.1
+	Nests    bool // one may stand in another of its kind; others stand directly in a home
+	Made     bool // a client can make one, anew or as a copy
+
+	// Name, unless empty: every home has exactly one of that name, stored or not.
+	// Nobody makes, moves or deletes it, and who may do what in it follows from
+	// the default calendar.
+	Name string
 }
 
 var collectionRules = [numCollectionKinds]CollectionRules{
@@ -36,8 +42,8 @@ var collectionRules = [numCollectionKinds]CollectionRules{
 		Components: []string{"VEVENT", "VTODO", "VJOURNAL"}, Also: []string{"VFREEBUSY", "VAVAILABILITY"},
 	},
 	PlainCollection:        {Type: "collection", Files: true, Nests: true, Made: true},
-	InboxCollection:        {Type: "schedule-inbox", Components: []string{"VEVENT", "VTODO", "VJOURNAL"}},
-	OutboxCollection:       {Type: "schedule-outbox", Components: []string{"VFREEBUSY"}},
+	InboxCollection:        {Type: "schedule-inbox", Name: "inbox", Messages: true, Components: []string{"VEVENT", "VTODO", "VJOURNAL"}},
+	OutboxCollection:       {Type: "schedule-outbox", Name: "outbox", Components: []string{"VFREEBUSY"}},
 	NotificationCollection: {Type: "notification"},
 }
 
@@ -47,6 +53,17 @@ func (k CollectionKind) Rules() CollectionRules {
 		return collectionRules[k]
 	}
 	return CollectionRules{}
+}
+
+// KindOfName is the kind of the collection that every home has under a name; ok
+// is false where the name is free.
+func KindOfName(name string) (k CollectionKind, ok bool) {
+	for k := range numCollectionKinds {
+		if name != "" && collectionRules[k].Name == name {
+			return k, true
+		}
+	}
+	return 0, false
 }
 
 func (k CollectionKind) String() string {

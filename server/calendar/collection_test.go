@@ -26,6 +26,11 @@ func TestCollectionRules(t *testing.T) {
 		case r.Made && !r.Objects && !r.Files:
 			t.Errorf("%v can be made, and nothing can be stored there", k)
 		}
+		if r.Name != "" {
+			if named, ok := KindOfName(r.Name); !ok || named != k || r.Made {
+				t.Errorf("%v is called %s, which is %v", k, r.Name, named)
+			}
+		}
 		for _, c := range r.Also {
 			if slices.Contains(r.Components, c) {
 				t.Errorf("%v takes %s twice", k, c)
@@ -45,6 +50,11 @@ func TestCollectionRules(t *testing.T) {
 	} {
 		if r := tc.kind.Rules(); r.Type != tc.want || r.Made != tc.made {
 			t.Errorf("%v: %+v", tc.kind, r)
+		}
+	}
+	for _, free := range []string{"", "calendar", "Inbox", DefaultName} {
+		if k, ok := KindOfName(free); ok {
+			t.Errorf("%q is that of %v", free, k)
 		}
 	}
 	if r := numCollectionKinds.Rules(); r.Objects || r.Files || r.Nests || r.Made || r.Components != nil {

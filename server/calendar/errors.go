@@ -78,26 +78,28 @@ type Reason string
 
 // The reasons that CalDAV tells apart. RFC 4791 §§1.3, 5.3.2.1, 7.8, 7.10.
 const (
-	ValidCalendarData     Reason = "valid-calendar-data"
-	ValidCalendarObject   Reason = "valid-calendar-object-resource"
-	SupportedCalendarData Reason = "supported-calendar-data"
-	SupportedRScale       Reason = "supported-rscale" // RFC 7529 §10
-	SupportedComponent    Reason = "supported-calendar-component"
-	MaxResourceSize       Reason = "max-resource-size"
-	MinDateTime           Reason = "min-date-time"
-	MaxDateTime           Reason = "max-date-time"
-	MaxInstances          Reason = "max-instances"
-	MaxAttendees          Reason = "max-attendees-per-instance"
-	ValidFilter           Reason = "valid-filter"
-	SupportedFilter       Reason = "supported-filter"
-	SupportedCollation    Reason = "supported-collation"
-	ValidTimezone         Reason = "valid-timezone"
-	CollectionLocationOK  Reason = "calendar-collection-location-ok"
-	DefaultCalendarNeeded Reason = "default-calendar-needed"
-	LockTokenMatches      Reason = "lock-token-matches"
-	UniqueScheduling      Reason = "unique-scheduling-object-resource"          // RFC 6638 §3.2.4.1
-	SameOrganizer         Reason = "same-organizer-in-all-components"           // RFC 6638 §3.2.4.2
-	OrganizerChange       Reason = "allowed-organizer-scheduling-object-change" // RFC 6638 §3.2.4.3
+	ValidCalendarData      Reason = "valid-calendar-data"
+	ValidCalendarObject    Reason = "valid-calendar-object-resource"
+	SupportedCalendarData  Reason = "supported-calendar-data"
+	SupportedRScale        Reason = "supported-rscale" // RFC 7529 §10
+	SupportedComponent     Reason = "supported-calendar-component"
+	MaxResourceSize        Reason = "max-resource-size"
+	MinDateTime            Reason = "min-date-time"
+	MaxDateTime            Reason = "max-date-time"
+	MaxInstances           Reason = "max-instances"
+	MaxAttendees           Reason = "max-attendees-per-instance"
+	ValidFilter            Reason = "valid-filter"
+	SupportedFilter        Reason = "supported-filter"
+	SupportedCollation     Reason = "supported-collation"
+	ValidTimezone          Reason = "valid-timezone"
+	CollectionLocationOK   Reason = "calendar-collection-location-ok"
+	DefaultCalendarNeeded  Reason = "default-calendar-needed"
+	ValidDefaultCalendar   Reason = "valid-schedule-default-calendar-URL" // RFC 6638 §4.3.1.2
+	ValidSchedulingMessage Reason = "valid-scheduling-message"            // RFC 6638 §5.2.1
+	LockTokenMatches       Reason = "lock-token-matches"
+	UniqueScheduling       Reason = "unique-scheduling-object-resource"          // RFC 6638 §3.2.4.1
+	SameOrganizer          Reason = "same-organizer-in-all-components"           // RFC 6638 §3.2.4.2
+	OrganizerChange        Reason = "allowed-organizer-scheduling-object-change" // RFC 6638 §3.2.4.3
 
 	// NoDestination and Overwrite go with Stale when something is copied or
 	// moved: there is no collection for it, or something stands there already.

@@ -20,12 +20,13 @@ type Limits struct {
 
 	AttachmentSize int // octets of one attachment
 	Attachments    int // attachments of one object
+	InboxItems     int // scheduling messages in one inbox: the oldest leave
 }
 
 // DefaultLimits are used where Limits has a zero.
 var DefaultLimits = Limits{
 	ObjectSize: 10 << 20, Attendees: 10_000, Instances: 10_000, Results: 200_000, Calendars: 1000,
-	PropSize: 64 << 10, Props: 100, Refs: 10_000, PlainMaxSize: 10 << 20, AttachmentSize: 10 << 20, Attachments: 100,
+	PropSize: 64 << 10, Props: 100, Refs: 10_000, PlainMaxSize: 10 << 20, AttachmentSize: 10 << 20, Attachments: 100, InboxItems: 500,
 	MinDate: time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), MaxDate: time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC),
 }
 
@@ -37,6 +38,7 @@ func (l Limits) WithDefaults() Limits {
 		{&l.Results, &d.Results}, {&l.Calendars, &d.Calendars}, {&l.PropSize, &d.PropSize},
 		{&l.Props, &d.Props}, {&l.Refs, &d.Refs}, {&l.PlainMaxSize, &d.PlainMaxSize},
 		{&l.AttachmentSize, &d.AttachmentSize}, {&l.Attachments, &d.Attachments},
+		{&l.InboxItems, &d.InboxItems},
 	} {
 		if *f.v <= 0 {
 			*f.v = *f.d

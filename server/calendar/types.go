@@ -56,6 +56,12 @@ type Calendar struct {
 	Count       int // objects, tombstones not counted; -1 when not asked for
 	Props       []DeadProp
 
+	// Of an inbox that the actor reads: where invitations go, and the calendars
+	// that count for busy time. CALDAV:schedule-default-calendar-URL, RFC 6638
+	// §9.2, and CALDAV:calendar-free-busy-set of its drafts.
+	DefaultCalendar ID
+	FreeBusySet     []ID
+
 	Rights Rights // what the asking actor may do; filled in answers
 }
 

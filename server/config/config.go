@@ -375,6 +375,7 @@ type Deleted struct {
 	Interval     time.Duration // between purges
 	Age          time.Duration // of entries of the delete log
 	TombstoneAge time.Duration // of what sync-collection knows; older tokens are refused
+	InboxAge     time.Duration // of scheduling messages in an inbox
 }
 
 // Log is where and how much is logged.

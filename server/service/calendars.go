@@ -90,6 +90,9 @@ func (s *Service) CreateCalendar(ctx context.Context, who calendar.Actor, req ca
 				return calendar.Failf(calendar.Exists, "", op, string(id), "a file of that name exists")
 			}
 		}
+		if _, reserved := calendar.KindOfName(name); reserved {
+			return calendar.Failf(calendar.Exists, "", op, string(id), "every home has a collection for scheduling of that name")
+		}
 		all, err := w.Calendars()
 		if err != nil {
 			return err
@@ -284,6 +287,12 @@ func (s *Service) updateCalendar(ctx context.Context, who calendar.Actor, op str
 		if !hasCTag(req.IfMatch, p.row) {
 			return calendar.Fail(calendar.Stale, op, string(req.ID))
 		}
+		if isBox(&p.row) {
+			return w.updateBox(p, &req)
+		}
+		if req.DefaultCalendar != nil || req.FreeBusySet != nil {
+			return calendar.Failf(calendar.Unsupported, "", op, string(req.ID), "that is a property of the inbox")
+		}
 		row := p.row
 		s.setRow(&row, &req)
 		regroup := false
@@ -373,8 +382,30 @@ func (s *Service) deleteCalendar(ctx context.Context, who calendar.Actor, op str
 		if !hasCTag(req.IfMatch, p.row) {
 			return calendar.Fail(calendar.Stale, op, string(req.ID))
 		}
-		return w.deleteTree(p.row)
+		if err := w.mayGo(p, &req); err != nil {
+			return err
+		}
+		if err := w.deleteTree(p.row); err != nil {
+			return err
+		}
+		return w.emptied()
 	})
+}
+
+// mayGo refuses to delete what a home cannot be without: its boxes, and the
+// calendar that its owner has chosen for invitations. RFC 6638 §4.3.
+func (w *writer) mayGo(p *place, req *calendar.DeleteCalendarRequest) error {
+	if isBox(&p.row) {
+		return calendar.Failf(calendar.Denied, "", w.op, string(p.id), "every home has this collection; it goes with the last calendar")
+	}
+	if w.who.Admin && !req.KeepDefault {
+		return nil
+	}
+	name, err := w.invitationsTo()
+	if err == nil && name == p.row.Name {
+		return calendar.Failf(calendar.Denied, calendar.DefaultCalendarNeeded, w.op, string(p.id), "invitations go to this calendar: choose another one for them first")
+	}
+	return err
 }
 
 // onlyKind takes no other collection for a calendar where only is set.

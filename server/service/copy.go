@@ -217,6 +217,9 @@ func (s *Service) copyCalendar(ctx context.Context, who calendar.Actor, op strin
 	if err := calendar.CheckName(name); err != nil {
 		return calendar.CopyResult{}, calendar.Failf(calendar.Invalid, calendar.CollectionLocationOK, op, string(to), "%v", err)
 	}
+	if _, reserved := calendar.KindOfName(name); reserved {
+		return calendar.CopyResult{}, calendar.Failf(calendar.Denied, calendar.CollectionLocationOK, op, string(to), "every home has a collection for scheduling of that name")
+	}
 	switch {
 	case to.Owner() != owner:
 		return calendar.CopyResult{}, calendar.Failf(calendar.Unsupported, calendar.CollectionLocationOK, op, string(to), "a collection stays with its owner")
@@ -228,7 +231,7 @@ func (s *Service) copyCalendar(ctx context.Context, who calendar.Actor, op strin
 		return calendar.CopyResult{}, calendar.Failf(calendar.Denied, "", op, string(from), "only the owner copies or moves a calendar")
 	case req.Move && from.Name() == calendar.DefaultName:
 		return calendar.CopyResult{}, calendar.Failf(calendar.Denied, calendar.DefaultCalendarNeeded, op, string(from), "the default calendar cannot be moved")
-	case !req.Move && !m.Row.Kind.Rules().Made:
+	case !m.Row.Kind.Rules().Made && (!req.Move || isBox(&m.Row)):
 		return calendar.CopyResult{}, calendar.Failf(calendar.Denied, "", op, string(from), "clients make no collections of this kind")
 	}
 	var res calendar.CopyResult

@@ -27,12 +27,13 @@ type access func(calendar.Rights) bool
 
 // What use cases ask for.
 var (
-	toRead      access = calendar.Rights.CanRead
-	toWrite     access = calendar.Rights.CanWrite
-	toDelete    access = calendar.Rights.CanDelete
-	toReadProps access = func(r calendar.Rights) bool { return r.Properties.Has(acl.Read) }
-	toReadACL   access = func(r calendar.Rights) bool { return acl.Privileges(r.Components, r.Properties).Has(acl.PrivReadACL) }
-	toOwn       access = func(r calendar.Rights) bool { return r.Owner }
+	toRead       access = calendar.Rights.CanRead
+	toWrite      access = calendar.Rights.CanWrite
+	toDelete     access = calendar.Rights.CanDelete
+	toReadProps  access = func(r calendar.Rights) bool { return r.Properties.Has(acl.Read) }
+	toReadACL    access = func(r calendar.Rights) bool { return acl.Privileges(r.Components, r.Properties).Has(acl.PrivReadACL) }
+	toWriteProps access = func(r calendar.Rights) bool { return r.Properties.Has(acl.Write) }
+	toOwn        access = func(r calendar.Rights) bool { return r.Owner }
 )
 
 // toLeave is asked of where something is copied or moved from.
@@ -63,6 +64,9 @@ func (s *Service) admit(who calendar.Actor, op string, id calendar.ID, row *cale
 // this in it, now, in the transaction that does it.
 func (w *writer) enter(id calendar.ID, may access) (*place, error) {
 	row, ok, err := w.Calendar(id.Name())
+	if err == nil {
+		ok, err = w.box(id.Name(), &row, ok)
+	}
 	if err != nil {
 		return nil, err
 	}

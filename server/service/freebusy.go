@@ -68,8 +68,11 @@ func (s *Service) busyHome(ctx context.Context, v cache.View, who calendar.Actor
 	if err != nil {
 		return nil, err
 	}
-	allowed := 0
+	allowed, boxes := 0, 0
 	for _, c := range cals {
+		if isBox(&c.Row) {
+			boxes++
+		}
 		if !c.Row.Kind.Rules().Objects || c.Row.Transparent || c.Row.Disabled || !s.rightsOn(who, c).CanSeeBusy() {
 			continue
 		}
@@ -78,7 +81,7 @@ func (s *Service) busyHome(ctx context.Context, v cache.View, who calendar.Actor
 			return nil, wrap(op, string(c.ID), err)
 		}
 	}
-	if allowed == 0 && len(cals) > 0 {
+	if allowed == 0 && len(cals) > boxes {
 		return nil, calendar.Fail(calendar.Denied, op, string(owner))
 	}
 	return all, nil

@@ -46,6 +46,9 @@ func (s *Service) readHome(ctx context.Context, who calendar.Actor, op string, o
 			if may && !slices.ContainsFunc(cals, func(c *cache.Calendar) bool { return c.Row.Name == calendar.DefaultName }) {
 				return errNoDefault
 			}
+			if cals, err = s.withBoxes(v, who, owner, cals); err != nil {
+				return err
+			}
 			return fn(v, cals)
 		})
 	}
@@ -87,10 +90,13 @@ func (s *Service) home(ctx context.Context, v cache.View, who calendar.Actor, re
 		if c.Row.Disabled && !who.Admin || !r.Owner && r.Components&(acl.Read|acl.Write|acl.FreeBusy) == 0 && !r.Properties.Has(acl.Read) {
 			continue
 		}
-		if req.Objects && !toRead(r) {
+		if (req.Objects || isBox(&c.Row)) && !toRead(r) || isBox(&c.Row) && !req.Boxes {
 			continue
 		}
 		cal := describe(c, r)
+		if err := s.tellInbox(v, c, &cal); err != nil {
+			return out, err
+		}
 		if req.Counts {
 			err := v.Tx(ctx, c, func(tx calendar.ReadTx) (err error) {
 				cal.Count, _, err = tx.CountObjects(c.Row.ID)
@@ -112,7 +118,11 @@ func (s *Service) home(ctx context.Context, v cache.View, who calendar.Actor, re
 func (s *Service) changeFor(ctx context.Context, v cache.View, who calendar.Actor, cals []*cache.Calendar) (int64, error) {
 	last := int64(0)
 	for _, c := range cals {
-		if last = max(last, c.Row.MetaChange); toRead(s.rightsOn(who, c)) {
+		reads := toRead(s.rightsOn(who, c))
+		if isBox(&c.Row) && (!reads || !isStored(&c.Row)) {
+			continue
+		}
+		if last = max(last, c.Row.MetaChange); reads {
 			last = max(last, c.Row.Change)
 		}
 	}
@@ -149,7 +159,7 @@ func (s *Service) SyncHome(ctx context.Context, who calendar.Actor, req calendar
 	}
 	var res calendar.SyncHomeResult
 	err := s.readHome(ctx, who, op, owner, func(v cache.View, cals []*cache.Calendar) error {
-		home, err := s.home(ctx, v, who, calendar.HomeRequest{Owner: owner}, cals)
+		home, err := s.home(ctx, v, who, calendar.HomeRequest{Owner: owner, Boxes: true}, cals)
 		if err == nil {
 			res, err = s.syncHome(ctx, v, home, cals, since, bad)
 		}
@@ -178,7 +188,7 @@ func (s *Service) syncHome(ctx context.Context, v cache.View, home calendar.Home
 	}
 	for _, c := range cals { // what was changed and is not visible may have gone out of sight
 		switch {
-		case visible[c.ID] || c.Row.MetaChange <= since:
+		case visible[c.ID] || isBox(&c.Row) || c.Row.MetaChange <= since:
 		case !home.Rights.Owner:
 			return res, bad
 		case c.Row.Disabled:

@@ -165,6 +165,9 @@ func (s *Service) ListObjects(ctx context.Context, who calendar.Actor, id calend
 	var of *cache.Calendar
 	err := s.readCalendar(ctx, who, op, id, nil, func(v cache.View, cal *cache.Calendar, r calendar.Rights) (err error) {
 		of, out = cal, describe(cal, r)
+		if err := s.tellInbox(v, cal, &out); err != nil {
+			return err
+		}
 		if _, err := s.admit(who, op, id, &cal.Row, cal.CoOwners, toRead); err != nil {
 			return err
 		}

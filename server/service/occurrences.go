@@ -145,8 +145,11 @@ func (s *Service) Calendars(ctx context.Context, who calendar.Actor, req calenda
 		may := access(func(r calendar.Rights) bool {
 			return (!req.Properties || toReadProps(r)) && (!req.Objects && !req.Invitations || toRead(r)) && (!req.ACL || toReadACL(r))
 		})
-		res.Err = s.readCalendar(ctx, who, op, id, nil, func(_ cache.View, cal *cache.Calendar, r calendar.Rights) error {
+		res.Err = s.readCalendar(ctx, who, op, id, nil, func(v cache.View, cal *cache.Calendar, r calendar.Rights) error {
 			res.Calendar = describe(cal, r) // also if it is refused: the caller says which one that is
+			if err := s.tellInbox(v, cal, &res.Calendar); err != nil {
+				return err
+			}
 			_, err := s.admit(who, op, id, &cal.Row, cal.CoOwners, may)
 			return err
 		})

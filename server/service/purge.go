@@ -7,10 +7,14 @@ import (
 )
 
 // Purge forgets deletions older than the purge age of an owner's objects
-// and calendars (Sun's delete log). It returns how many tombstones went.
+// and calendars (Sun's delete log). It returns how many tombstones went. Items
+// of the inbox that are older than factotum.inbox.age are deleted.
 func (s *Service) Purge(ctx context.Context, owner calendar.Owner) (n int, err error) {
 	before := s.now().Add(-s.opt.TombstoneAge)
 	err = s.write(ctx, calendar.Actor{}, "purge deletions", owner, nil, func(w *writer) (err error) {
+		if err := w.expire(s.now().Add(-s.opt.InboxAge)); err != nil {
+			return err
+		}
 		n, err = w.purge(before)
 		return err
 	})

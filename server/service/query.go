@@ -53,7 +53,8 @@ func (s *Service) query(ctx context.Context, who calendar.Actor, req *calendar.Q
 		if q.filter, err = match.Compile(req.Filter); err != nil {
 			return wrap(op, "", err)
 		}
-		if !cal.Row.Kind.Rules().Objects {
+		kind := cal.Row.Kind.Rules()
+		if !kind.Objects && !kind.Messages {
 			// What is in other collections is no calendar object resource. RFC 4791 §4.1.
 			if req.Object != "" {
 				return calendar.Failf(calendar.Unsupported, "", op, string(req.Calendar), "this is no calendar object resource")
@@ -64,6 +65,12 @@ func (s *Service) query(ctx context.Context, who calendar.Actor, req *calendar.Q
 		q.float = s.floatingOf(form, cal)
 		if req.Object != "" {
 			names, q.chosen = []string{req.Object}, -1 // whatever it was in any index, its text decides
+		} else if kind.Messages { // which are in no index
+			q.chosen = -1
+			names, err = membersOf(ctx, v, cal, q.filter)
+			if err != nil {
+				return err
+			}
 		} else if names, err = candidates(ctx, v, cal, q.filter, q.float); err != nil {
 			return err
 		}
@@ -163,6 +170,11 @@ func candidates(ctx context.Context, v cache.View, cal *cache.Calendar, f *match
 		})
 		return names, err
 	}
+	return membersOf(ctx, v, cal, f)
+}
+
+// membersOf are the names of what may match by the listing alone.
+func membersOf(ctx context.Context, v cache.View, cal *cache.Calendar, f *match.Filter) (names []string, err error) {
 	list, err := v.List(ctx, cal)
 	if err != nil {
 		return nil, err

@@ -51,6 +51,16 @@ func (s *Service) find(v cache.View, who calendar.Actor, op string, id calendar.
 	if cal == nil && id.Name() == calendar.DefaultName && s.provisions(who, id.Owner()) {
 		return nil, calendar.Rights{}, errNoDefault
 	}
+	if _, isBox := calendar.KindOfName(id.Name()); isBox && s.provisions(who, id.Owner()) { // who looks into his inbox first comes to his home, too
+		if def, err := v.Calendar(calendar.DefaultName); err != nil {
+			return nil, calendar.Rights{}, err
+		} else if def == nil {
+			return nil, calendar.Rights{}, errNoDefault
+		}
+	}
+	if cal, err = s.box(v, who, id.Owner(), id.Name(), cal); err != nil {
+		return nil, calendar.Rights{}, err
+	}
 	if cal == nil {
 		return nil, calendar.Rights{}, calendar.Fail(calendar.NoCalendar, op, string(id))
 	}
@@ -111,9 +121,9 @@ func describe(cal *cache.Calendar, r calendar.Rights) calendar.Calendar {
 
 // Calendar describes one calendar.
 func (s *Service) Calendar(ctx context.Context, who calendar.Actor, id calendar.ID) (c calendar.Calendar, err error) {
-	err = s.readCalendar(ctx, who, "calendar", id, nil, func(_ cache.View, cal *cache.Calendar, r calendar.Rights) error {
+	err = s.readCalendar(ctx, who, "calendar", id, nil, func(v cache.View, cal *cache.Calendar, r calendar.Rights) error {
 		c = describe(cal, r)
-		return nil
+		return s.tellInbox(v, cal, &c)
 	})
 	return c, err
 }

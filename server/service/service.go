@@ -48,6 +48,7 @@ type Options struct {
 
 	CacheBytes   int64         // memory for what is read often; 0 = 48 MiB, less: none
 	TombstoneAge time.Duration // how long deletions are remembered; 0 = 90 days
+	InboxAge     time.Duration // how long items stay in an inbox, factotum.inbox.age; 0 = 30 days
 	ReadOnly     bool          // caldb.berkeleydb.readonly
 
 	// Derive tell what jobs follow from a change, in its transaction: they ask
@@ -107,6 +108,9 @@ func New(store calendar.Store, people calendar.People, opt Options) *Service {
 	}
 	if opt.TombstoneAge <= 0 {
 		opt.TombstoneAge = 90 * 24 * time.Hour
+	}
+	if opt.InboxAge <= 0 {
+		opt.InboxAge = 30 * 24 * time.Hour
 	}
 	opt.Limits = opt.Limits.WithDefaults()
 	s := &Service{store: store, people: people, opt: opt, log: opt.Logger, now: opt.Now, started: opt.Now(), zone: recur.UTC}

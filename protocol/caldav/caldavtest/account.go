@@ -21,13 +21,6 @@ func (c *client) addresses(m *multi, prin string) {
 	}
 }
 
-// noScheduling checks that no client looks for an inbox, sends free/busy
-// questions or opens notifications: it would stop where they are missing.
-func (c *client) noScheduling(m *multi, prin string) {
-	c.t.Helper()
-	m.absent(prin, "C:schedule-inbox-URL", "C:schedule-outbox-URL", "CS:notification-URL", "CS:dropbox-home-URL")
-}
-
 // calendars are the members of a home that clients show: exactly these types.
 // It checks what was asked of them and is never absent.
 func (c *client) calendars(m *multi) (out []string) {

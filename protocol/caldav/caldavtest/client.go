@@ -181,16 +181,18 @@ func (c *client) wellKnown(body, depth string) (root string) {
 }
 
 // options reads the tokens of DAV, which are the same everywhere, and Allow.
-// What the server does not have it must not promise: without an inbox and an
-// outbox no client may leave the invitations to it.
+// What the server does not have it must not promise; that it sends invitations
+// clients must see everywhere.
 func (c *client) options(path string, methods ...string) *reply {
 	c.t.Helper()
 	r := c.ask("OPTIONS", path, "", "Accept-Encoding: identity").is(200)
 	tokens := strings.Split(r.header.Get("DAV"), ", ")
-	if tokens[0] != "1" || !slices.Contains(tokens[1:], "calendar-access") {
-		c.t.Errorf("%s: DAV %q", r.what, tokens)
+	for _, yes := range []string{"calendar-access", "calendar-auto-schedule", "calendar-schedule"} {
+		if tokens[0] != "1" || !slices.Contains(tokens[1:], yes) {
+			c.t.Errorf("%s: DAV %q has no %s", r.what, tokens, yes)
+		}
 	}
-	for _, no := range []string{"2", "calendar-auto-schedule", "calendar-schedule", "calendar-proxy", "calendarserver-sharing",
+	for _, no := range []string{"2", "calendar-proxy", "calendarserver-sharing",
 		"calendar-managed-attachments", "oc-resource-sharing"} {
 		if slices.Contains(tokens, no) {
 			c.t.Errorf("%s: DAV has %s", r.what, no)

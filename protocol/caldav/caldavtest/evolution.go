@@ -103,9 +103,9 @@ func evolution(c *client) {
 	c.badToken(cal, "0", "old", "D:getetag")
 	c.sync(cal, "0", "", "D:getetag").has(task, memo)
 
-	// Free/busy: there is no outbox, so it looks for the person, and asks there.
+	// Free/busy: it looks for the outbox; without one for the person, whom it asks.
 	owner := c.propfind(cal, "0", "D:owner").href(cal, "D:owner")
-	c.noScheduling(c.propfind(owner, "0", "C:schedule-outbox-URL"), owner)
+	c.scheduling(c.propfind(owner, "0", "C:schedule-outbox-URL", "C:schedule-inbox-URL"), owner)
 	m = c.report(cal, "0", head("D:principal-property-search")+"<D:apply-to-principal-collection-set/><D:property-search>"+props("C:calendar-user-address-set")+
 		"<D:match>"+c.Mail+"</D:match></D:property-search>"+props("D:displayname")+"</D:principal-property-search>", "D:displayname")
 	if len(m.order) != 1 || m.order[0] != prin {

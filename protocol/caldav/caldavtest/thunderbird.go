@@ -45,9 +45,10 @@ func thunderbird(c *client) {
 	m = c.propfind(prin, "0", "C:calendar-home-set", "C:calendar-user-address-set", "C:schedule-inbox-URL", "C:schedule-outbox-URL")
 	c.same("the home is the calendar's parent", m.href(prin, "C:calendar-home-set"), home)
 	c.addresses(m, prin)
-	c.noScheduling(m, prin)
+	inbox, _ := c.scheduling(m, prin)
 
 	list := []string{"D:getcontenttype", "D:getetag"}
+	c.sync(inbox, "1", "", list...).has() // as any calendar
 	get := []string{"D:getetag", "C:calendar-data"}
 	m = c.sync(cal, "1", "", list...).has()
 	empty := m.token

@@ -324,7 +324,7 @@ func testSyncHome(s *suite) {
 		return out
 	}
 	first := sync("")
-	same(s, "first", ids(first.Changed), []calendar.ID{"anna", "anna:one", "anna:two"})
+	same(s, "first", ids(first.Changed), []calendar.ID{"anna", "anna:inbox", "anna:one", "anna:outbox", "anna:two"})
 	idle := sync(first.Token)
 	equal(s, "nothing changed", len(idle.Changed)+len(idle.Removed), 0)
 	s.put("anna:two", "a.ics", simple("a"))

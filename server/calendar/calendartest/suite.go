@@ -49,6 +49,7 @@ func Run(t *testing.T, open func(t *testing.T, people calendar.People) calendar.
 		{"QueryData", testQueryData},
 		{"Sync", testSync},
 		{"SyncHome", testSyncHome},
+		{"Boxes", testBoxes},
 		{"SearchCalendars", testSearchCalendars},
 		{"ObjectsByUID", testObjectsByUID},
 		{"SyncGone", testSyncGone},

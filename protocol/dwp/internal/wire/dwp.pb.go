@@ -882,34 +882,36 @@ func (x *Texts) GetTexts() [][]byte {
 }
 
 type Calendar struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Incarnation   int64                  `protobuf:"varint,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
-	Change        int64                  `protobuf:"varint,3,opt,name=change,proto3" json:"change,omitempty"`
-	Plain         bool                   `protobuf:"varint,4,opt,name=plain,proto3" json:"plain,omitempty"` // not a calendar; of those who do not know kind, plain
-	DisplayName   []byte                 `protobuf:"bytes,5,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
-	Description   []byte                 `protobuf:"bytes,6,opt,name=description,proto3" json:"description,omitempty"`
-	Color         []byte                 `protobuf:"bytes,7,opt,name=color,proto3" json:"color,omitempty"`
-	Order         []byte                 `protobuf:"bytes,8,opt,name=order,proto3" json:"order,omitempty"`
-	Tzid          []byte                 `protobuf:"bytes,9,opt,name=tzid,proto3" json:"tzid,omitempty"`
-	Timezone      []byte                 `protobuf:"bytes,10,opt,name=timezone,proto3" json:"timezone,omitempty"`
-	Components    *Texts                 `protobuf:"bytes,11,opt,name=components,proto3" json:"components,omitempty"` // a list that is absent is not an empty one
-	CoOwners      *Texts                 `protobuf:"bytes,12,opt,name=co_owners,json=coOwners,proto3" json:"co_owners,omitempty"`
-	Acl           *ACL                   `protobuf:"bytes,13,opt,name=acl,proto3" json:"acl,omitempty"`
-	Transparent   bool                   `protobuf:"varint,14,opt,name=transparent,proto3" json:"transparent,omitempty"`
-	NoDoubles     bool                   `protobuf:"varint,15,opt,name=no_doubles,json=noDoubles,proto3" json:"no_doubles,omitempty"`
-	Categories    []byte                 `protobuf:"bytes,16,opt,name=categories,proto3" json:"categories,omitempty"`
-	Charset       []byte                 `protobuf:"bytes,17,opt,name=charset,proto3" json:"charset,omitempty"`
-	Language      []byte                 `protobuf:"bytes,18,opt,name=language,proto3" json:"language,omitempty"`
-	Created       int64                  `protobuf:"varint,19,opt,name=created,proto3" json:"created,omitempty"`
-	Modified      int64                  `protobuf:"varint,20,opt,name=modified,proto3" json:"modified,omitempty"`
-	Count         int64                  `protobuf:"zigzag64,21,opt,name=count,proto3" json:"count,omitempty"`
-	Props         []*DeadProp            `protobuf:"bytes,22,rep,name=props,proto3" json:"props,omitempty"`
-	Rights        *Rights                `protobuf:"bytes,23,opt,name=rights,proto3" json:"rights,omitempty"`
-	Disabled      bool                   `protobuf:"varint,24,opt,name=disabled,proto3" json:"disabled,omitempty"`
-	Kind          uint32                 `protobuf:"varint,25,opt,name=kind,proto3" json:"kind,omitempty"` // calendar.CollectionKind
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Id              []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Incarnation     int64                  `protobuf:"varint,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	Change          int64                  `protobuf:"varint,3,opt,name=change,proto3" json:"change,omitempty"`
+	Plain           bool                   `protobuf:"varint,4,opt,name=plain,proto3" json:"plain,omitempty"` // not a calendar; of those who do not know kind, plain
+	DisplayName     []byte                 `protobuf:"bytes,5,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
+	Description     []byte                 `protobuf:"bytes,6,opt,name=description,proto3" json:"description,omitempty"`
+	Color           []byte                 `protobuf:"bytes,7,opt,name=color,proto3" json:"color,omitempty"`
+	Order           []byte                 `protobuf:"bytes,8,opt,name=order,proto3" json:"order,omitempty"`
+	Tzid            []byte                 `protobuf:"bytes,9,opt,name=tzid,proto3" json:"tzid,omitempty"`
+	Timezone        []byte                 `protobuf:"bytes,10,opt,name=timezone,proto3" json:"timezone,omitempty"`
+	Components      *Texts                 `protobuf:"bytes,11,opt,name=components,proto3" json:"components,omitempty"` // a list that is absent is not an empty one
+	CoOwners        *Texts                 `protobuf:"bytes,12,opt,name=co_owners,json=coOwners,proto3" json:"co_owners,omitempty"`
+	Acl             *ACL                   `protobuf:"bytes,13,opt,name=acl,proto3" json:"acl,omitempty"`
+	Transparent     bool                   `protobuf:"varint,14,opt,name=transparent,proto3" json:"transparent,omitempty"`
+	NoDoubles       bool                   `protobuf:"varint,15,opt,name=no_doubles,json=noDoubles,proto3" json:"no_doubles,omitempty"`
+	Categories      []byte                 `protobuf:"bytes,16,opt,name=categories,proto3" json:"categories,omitempty"`
+	Charset         []byte                 `protobuf:"bytes,17,opt,name=charset,proto3" json:"charset,omitempty"`
+	Language        []byte                 `protobuf:"bytes,18,opt,name=language,proto3" json:"language,omitempty"`
+	Created         int64                  `protobuf:"varint,19,opt,name=created,proto3" json:"created,omitempty"`
+	Modified        int64                  `protobuf:"varint,20,opt,name=modified,proto3" json:"modified,omitempty"`
+	Count           int64                  `protobuf:"zigzag64,21,opt,name=count,proto3" json:"count,omitempty"`
+	Props           []*DeadProp            `protobuf:"bytes,22,rep,name=props,proto3" json:"props,omitempty"`
+	Rights          *Rights                `protobuf:"bytes,23,opt,name=rights,proto3" json:"rights,omitempty"`
+	Disabled        bool                   `protobuf:"varint,24,opt,name=disabled,proto3" json:"disabled,omitempty"`
+	Kind            uint32                 `protobuf:"varint,25,opt,name=kind,proto3" json:"kind,omitempty"` // calendar.CollectionKind
+	DefaultCalendar []byte                 `protobuf:"bytes,26,opt,name=default_calendar,json=defaultCalendar,proto3" json:"default_calendar,omitempty"`
+	FreeBusySet     [][]byte               `protobuf:"bytes,27,rep,name=free_busy_set,json=freeBusySet,proto3" json:"free_busy_set,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Calendar) Reset() {
@@ -1115,6 +1117,20 @@ func (x *Calendar) GetKind() uint32 {
 		return x.Kind
 	}
 	return 0
+}
+
+func (x *Calendar) GetDefaultCalendar() []byte {
+	if x != nil {
+		return x.DefaultCalendar
+	}
+	return nil
+}
+
+func (x *Calendar) GetFreeBusySet() [][]byte {
+	if x != nil {
+		return x.FreeBusySet
+	}
+	return nil
 }
 
 type Object struct {
@@ -1434,6 +1450,7 @@ type HomeRequest struct {
 	Counts        bool                   `protobuf:"varint,4,opt,name=counts,proto3" json:"counts,omitempty"`
 	Prefs         bool                   `protobuf:"varint,5,opt,name=prefs,proto3" json:"prefs,omitempty"`
 	Objects       bool                   `protobuf:"varint,6,opt,name=objects,proto3" json:"objects,omitempty"`
+	Boxes         bool                   `protobuf:"varint,7,opt,name=boxes,proto3" json:"boxes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1499,6 +1516,13 @@ func (x *HomeRequest) GetPrefs() bool {
 func (x *HomeRequest) GetObjects() bool {
 	if x != nil {
 		return x.Objects
+	}
+	return false
+}
+
+func (x *HomeRequest) GetBoxes() bool {
+	if x != nil {
+		return x.Boxes
 	}
 	return false
 }
@@ -1948,29 +1972,31 @@ func (x *CreateCalendarRequest) GetDefaultAcl() bool {
 }
 
 type UpdateCalendarRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Actor         *Actor                 `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
-	Id            []byte                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
-	IfMatch       [][]byte               `protobuf:"bytes,3,rep,name=if_match,json=ifMatch,proto3" json:"if_match,omitempty"`
-	DisplayName   []byte                 `protobuf:"bytes,4,opt,name=display_name,json=displayName,proto3,oneof" json:"display_name,omitempty"`
-	Description   []byte                 `protobuf:"bytes,5,opt,name=description,proto3,oneof" json:"description,omitempty"`
-	Color         []byte                 `protobuf:"bytes,6,opt,name=color,proto3,oneof" json:"color,omitempty"`
-	Order         []byte                 `protobuf:"bytes,7,opt,name=order,proto3,oneof" json:"order,omitempty"`
-	Tzid          []byte                 `protobuf:"bytes,8,opt,name=tzid,proto3,oneof" json:"tzid,omitempty"`
-	Timezone      []byte                 `protobuf:"bytes,9,opt,name=timezone,proto3,oneof" json:"timezone,omitempty"`
-	Components    *Texts                 `protobuf:"bytes,10,opt,name=components,proto3" json:"components,omitempty"`
-	CoOwners      *Texts                 `protobuf:"bytes,11,opt,name=co_owners,json=coOwners,proto3" json:"co_owners,omitempty"`
-	Acl           *ACL                   `protobuf:"bytes,12,opt,name=acl,proto3" json:"acl,omitempty"`
-	Transparent   *bool                  `protobuf:"varint,13,opt,name=transparent,proto3,oneof" json:"transparent,omitempty"`
-	NoDoubles     *bool                  `protobuf:"varint,14,opt,name=no_doubles,json=noDoubles,proto3,oneof" json:"no_doubles,omitempty"`
-	Categories    []byte                 `protobuf:"bytes,15,opt,name=categories,proto3,oneof" json:"categories,omitempty"`
-	Charset       []byte                 `protobuf:"bytes,16,opt,name=charset,proto3,oneof" json:"charset,omitempty"`
-	Language      []byte                 `protobuf:"bytes,17,opt,name=language,proto3,oneof" json:"language,omitempty"`
-	Props         []*PropChange          `protobuf:"bytes,18,rep,name=props,proto3" json:"props,omitempty"`
-	Disabled      *bool                  `protobuf:"varint,19,opt,name=disabled,proto3,oneof" json:"disabled,omitempty"`
-	OnlyKind      bool                   `protobuf:"varint,20,opt,name=only_kind,json=onlyKind,proto3" json:"only_kind,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Actor           *Actor                 `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
+	Id              []byte                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	IfMatch         [][]byte               `protobuf:"bytes,3,rep,name=if_match,json=ifMatch,proto3" json:"if_match,omitempty"`
+	DisplayName     []byte                 `protobuf:"bytes,4,opt,name=display_name,json=displayName,proto3,oneof" json:"display_name,omitempty"`
+	Description     []byte                 `protobuf:"bytes,5,opt,name=description,proto3,oneof" json:"description,omitempty"`
+	Color           []byte                 `protobuf:"bytes,6,opt,name=color,proto3,oneof" json:"color,omitempty"`
+	Order           []byte                 `protobuf:"bytes,7,opt,name=order,proto3,oneof" json:"order,omitempty"`
+	Tzid            []byte                 `protobuf:"bytes,8,opt,name=tzid,proto3,oneof" json:"tzid,omitempty"`
+	Timezone        []byte                 `protobuf:"bytes,9,opt,name=timezone,proto3,oneof" json:"timezone,omitempty"`
+	Components      *Texts                 `protobuf:"bytes,10,opt,name=components,proto3" json:"components,omitempty"`
+	CoOwners        *Texts                 `protobuf:"bytes,11,opt,name=co_owners,json=coOwners,proto3" json:"co_owners,omitempty"`
+	Acl             *ACL                   `protobuf:"bytes,12,opt,name=acl,proto3" json:"acl,omitempty"`
+	Transparent     *bool                  `protobuf:"varint,13,opt,name=transparent,proto3,oneof" json:"transparent,omitempty"`
+	NoDoubles       *bool                  `protobuf:"varint,14,opt,name=no_doubles,json=noDoubles,proto3,oneof" json:"no_doubles,omitempty"`
+	Categories      []byte                 `protobuf:"bytes,15,opt,name=categories,proto3,oneof" json:"categories,omitempty"`
+	Charset         []byte                 `protobuf:"bytes,16,opt,name=charset,proto3,oneof" json:"charset,omitempty"`
+	Language        []byte                 `protobuf:"bytes,17,opt,name=language,proto3,oneof" json:"language,omitempty"`
+	Props           []*PropChange          `protobuf:"bytes,18,rep,name=props,proto3" json:"props,omitempty"`
+	Disabled        *bool                  `protobuf:"varint,19,opt,name=disabled,proto3,oneof" json:"disabled,omitempty"`
+	OnlyKind        bool                   `protobuf:"varint,20,opt,name=only_kind,json=onlyKind,proto3" json:"only_kind,omitempty"`
+	DefaultCalendar []byte                 `protobuf:"bytes,21,opt,name=default_calendar,json=defaultCalendar,proto3,oneof" json:"default_calendar,omitempty"`
+	FreeBusySet     *Texts                 `protobuf:"bytes,22,opt,name=free_busy_set,json=freeBusySet,proto3" json:"free_busy_set,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *UpdateCalendarRequest) Reset() {
@@ -2141,6 +2167,20 @@ func (x *UpdateCalendarRequest) GetOnlyKind() bool {
 		return x.OnlyKind
 	}
 	return false
+}
+
+func (x *UpdateCalendarRequest) GetDefaultCalendar() []byte {
+	if x != nil {
+		return x.DefaultCalendar
+	}
+	return nil
+}
+
+func (x *UpdateCalendarRequest) GetFreeBusySet() *Texts {
+	if x != nil {
+		return x.FreeBusySet
+	}
+	return nil
 }
 
 type DeleteCalendarRequest struct {
@@ -3136,6 +3176,7 @@ type PutRequest struct {
 	Precond       *Precond               `protobuf:"bytes,5,opt,name=precond,proto3" json:"precond,omitempty"`
 	ByUid         bool                   `protobuf:"varint,6,opt,name=by_uid,json=byUid,proto3" json:"by_uid,omitempty"`
 	Token         []byte                 `protobuf:"bytes,7,opt,name=token,proto3" json:"token,omitempty"`
+	NoReply       bool                   `protobuf:"varint,8,opt,name=no_reply,json=noReply,proto3" json:"no_reply,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3217,6 +3258,13 @@ func (x *PutRequest) GetToken() []byte {
 		return x.Token
 	}
 	return nil
+}
+
+func (x *PutRequest) GetNoReply() bool {
+	if x != nil {
+		return x.NoReply
+	}
+	return false
 }
 
 type PutAnswer struct {
@@ -3543,6 +3591,7 @@ type DeleteRequest struct {
 	Ref           *Ref                   `protobuf:"bytes,2,opt,name=ref,proto3" json:"ref,omitempty"`
 	Precond       *Precond               `protobuf:"bytes,3,opt,name=precond,proto3" json:"precond,omitempty"`
 	MovedTo       *Moved                 `protobuf:"bytes,4,opt,name=moved_to,json=movedTo,proto3" json:"moved_to,omitempty"`
+	NoReply       bool                   `protobuf:"varint,5,opt,name=no_reply,json=noReply,proto3" json:"no_reply,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3603,6 +3652,13 @@ func (x *DeleteRequest) GetMovedTo() *Moved {
 		return x.MovedTo
 	}
 	return nil
+}
+
+func (x *DeleteRequest) GetNoReply() bool {
+	if x != nil {
+		return x.NoReply
+	}
+	return false
 }
 
 type PatchPropsRequest struct {
@@ -7305,7 +7361,7 @@ const file_dwp_proto_rawDesc = "" +
 	"properties\x12\x14\n" +
 	"\x05owner\x18\x03 \x01(\bR\x05owner\"\x1d\n" +
 	"\x05Texts\x12\x14\n" +
-	"\x05texts\x18\x01 \x03(\fR\x05texts\"\x95\x06\n" +
+	"\x05texts\x18\x01 \x03(\fR\x05texts\"\xe4\x06\n" +
 	"\bCalendar\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x03R\vincarnation\x12\x16\n" +
@@ -7337,7 +7393,9 @@ const file_dwp_proto_rawDesc = "" +
 	"\x05props\x18\x16 \x03(\v2\x19.factotum.dwp.v1.DeadPropR\x05props\x12/\n" +
 	"\x06rights\x18\x17 \x01(\v2\x17.factotum.dwp.v1.RightsR\x06rights\x12\x1a\n" +
 	"\bdisabled\x18\x18 \x01(\bR\bdisabled\x12\x12\n" +
-	"\x04kind\x18\x19 \x01(\rR\x04kind\"\xaf\x03\n" +
+	"\x04kind\x18\x19 \x01(\rR\x04kind\x12)\n" +
+	"\x10default_calendar\x18\x1a \x01(\fR\x0fdefaultCalendar\x12\"\n" +
+	"\rfree_busy_set\x18\x1b \x03(\fR\vfreeBusySet\"\xaf\x03\n" +
 	"\x06Object\x12\x1a\n" +
 	"\bcalendar\x18\x01 \x01(\fR\bcalendar\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\fR\x04name\x12\x10\n" +
@@ -7368,13 +7426,14 @@ const file_dwp_proto_rawDesc = "" +
 	"\x04Page\x12\x14\n" +
 	"\x05items\x18\x01 \x01(\rR\x05items\x12\x14\n" +
 	"\x05heads\x18\x02 \x01(\fR\x05heads\x12\x14\n" +
-	"\x05texts\x18\x03 \x01(\fR\x05texts\"\x9f\x01\n" +
+	"\x05texts\x18\x03 \x01(\fR\x05texts\"\xb5\x01\n" +
 	"\vHomeRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x14\n" +
 	"\x05owner\x18\x02 \x01(\fR\x05owner\x12\x16\n" +
 	"\x06counts\x18\x04 \x01(\bR\x06counts\x12\x14\n" +
 	"\x05prefs\x18\x05 \x01(\bR\x05prefs\x12\x18\n" +
-	"\aobjects\x18\x06 \x01(\bR\aobjectsJ\x04\b\x03\x10\x04\"\x8d\x02\n" +
+	"\aobjects\x18\x06 \x01(\bR\aobjects\x12\x14\n" +
+	"\x05boxes\x18\a \x01(\bR\x05boxesJ\x04\b\x03\x10\x04\"\x8d\x02\n" +
 	"\n" +
 	"HomeAnswer\x12\x14\n" +
 	"\x05owner\x18\x01 \x01(\fR\x05owner\x12\x16\n" +
@@ -7410,7 +7469,7 @@ const file_dwp_proto_rawDesc = "" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x125\n" +
 	"\bcalendar\x18\x02 \x01(\v2\x19.factotum.dwp.v1.CalendarR\bcalendar\x12\x1f\n" +
 	"\vdefault_acl\x18\x03 \x01(\bR\n" +
-	"defaultAcl\"\x84\a\n" +
+	"defaultAcl\"\x85\b\n" +
 	"\x15UpdateCalendarRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\fR\x02id\x12\x19\n" +
@@ -7438,7 +7497,9 @@ const file_dwp_proto_rawDesc = "" +
 	"R\blanguage\x88\x01\x01\x121\n" +
 	"\x05props\x18\x12 \x03(\v2\x1b.factotum.dwp.v1.PropChangeR\x05props\x12\x1f\n" +
 	"\bdisabled\x18\x13 \x01(\bH\vR\bdisabled\x88\x01\x01\x12\x1b\n" +
-	"\tonly_kind\x18\x14 \x01(\bR\bonlyKindB\x0f\n" +
+	"\tonly_kind\x18\x14 \x01(\bR\bonlyKind\x12.\n" +
+	"\x10default_calendar\x18\x15 \x01(\fH\fR\x0fdefaultCalendar\x88\x01\x01\x12:\n" +
+	"\rfree_busy_set\x18\x16 \x01(\v2\x16.factotum.dwp.v1.TextsR\vfreeBusySetB\x0f\n" +
 	"\r_display_nameB\x0e\n" +
 	"\f_descriptionB\b\n" +
 	"\x06_colorB\b\n" +
@@ -7451,7 +7512,8 @@ const file_dwp_proto_rawDesc = "" +
 	"\n" +
 	"\b_charsetB\v\n" +
 	"\t_languageB\v\n" +
-	"\t_disabled\"\xb0\x01\n" +
+	"\t_disabledB\x13\n" +
+	"\x11_default_calendar\"\xb0\x01\n" +
 	"\x15DeleteCalendarRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\fR\x02id\x12\x19\n" +
@@ -7524,7 +7586,7 @@ const file_dwp_proto_rawDesc = "" +
 	"ObjectItem\x12&\n" +
 	"\x03ref\x18\x01 \x01(\v2\x14.factotum.dwp.v1.RefR\x03ref\x12/\n" +
 	"\x06object\x18\x02 \x01(\v2\x17.factotum.dwp.v1.ObjectR\x06object\x122\n" +
-	"\afailure\x18\x03 \x01(\v2\x18.factotum.dwp.v1.FailureR\afailure\"\x88\x02\n" +
+	"\afailure\x18\x03 \x01(\v2\x18.factotum.dwp.v1.FailureR\afailure\"\xa3\x02\n" +
 	"\n" +
 	"PutRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12&\n" +
@@ -7533,7 +7595,8 @@ const file_dwp_proto_rawDesc = "" +
 	"\fcontent_type\x18\x04 \x01(\fR\vcontentType\x122\n" +
 	"\aprecond\x18\x05 \x01(\v2\x18.factotum.dwp.v1.PrecondR\aprecond\x12\x15\n" +
 	"\x06by_uid\x18\x06 \x01(\bR\x05byUid\x12\x14\n" +
-	"\x05token\x18\a \x01(\fR\x05tokenB\a\n" +
+	"\x05token\x18\a \x01(\fR\x05token\x12\x19\n" +
+	"\bno_reply\x18\b \x01(\bR\anoReplyB\a\n" +
 	"\x05_data\"p\n" +
 	"\tPutAnswer\x12/\n" +
 	"\x06object\x18\x01 \x01(\v2\x17.factotum.dwp.v1.ObjectR\x06object\x12\x18\n" +
@@ -7557,12 +7620,13 @@ const file_dwp_proto_rawDesc = "" +
 	"\acreated\x18\x03 \x01(\bR\acreated\x12\x1c\n" +
 	"\tunchanged\x18\x04 \x01(\bR\tunchanged\x122\n" +
 	"\afailure\x18\x05 \x01(\v2\x18.factotum.dwp.v1.FailureR\afailure\x12\x18\n" +
-	"\aoutside\x18\x06 \x01(\bR\aoutside\"\xcc\x01\n" +
+	"\aoutside\x18\x06 \x01(\bR\aoutside\"\xe7\x01\n" +
 	"\rDeleteRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12&\n" +
 	"\x03ref\x18\x02 \x01(\v2\x14.factotum.dwp.v1.RefR\x03ref\x122\n" +
 	"\aprecond\x18\x03 \x01(\v2\x18.factotum.dwp.v1.PrecondR\aprecond\x121\n" +
-	"\bmoved_to\x18\x04 \x01(\v2\x16.factotum.dwp.v1.MovedR\amovedTo\"\xa0\x01\n" +
+	"\bmoved_to\x18\x04 \x01(\v2\x16.factotum.dwp.v1.MovedR\amovedTo\x12\x19\n" +
+	"\bno_reply\x18\x05 \x01(\bR\anoReply\"\xa0\x01\n" +
 	"\x11PatchPropsRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12&\n" +
 	"\x03ref\x18\x02 \x01(\v2\x14.factotum.dwp.v1.RefR\x03ref\x125\n" +
@@ -8036,203 +8100,204 @@ var file_dwp_proto_depIdxs = []int32{
 	12,  // 23: factotum.dwp.v1.UpdateCalendarRequest.co_owners:type_name -> factotum.dwp.v1.Texts
 	10,  // 24: factotum.dwp.v1.UpdateCalendarRequest.acl:type_name -> factotum.dwp.v1.ACL
 	8,   // 25: factotum.dwp.v1.UpdateCalendarRequest.props:type_name -> factotum.dwp.v1.PropChange
-	3,   // 26: factotum.dwp.v1.DeleteCalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
-	3,   // 27: factotum.dwp.v1.CopyRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 28: factotum.dwp.v1.CopyRequest.from:type_name -> factotum.dwp.v1.Ref
-	4,   // 29: factotum.dwp.v1.CopyRequest.to:type_name -> factotum.dwp.v1.Ref
-	6,   // 30: factotum.dwp.v1.CopyRequest.precond:type_name -> factotum.dwp.v1.Precond
-	6,   // 31: factotum.dwp.v1.CopyRequest.if_dest:type_name -> factotum.dwp.v1.Precond
-	14,  // 32: factotum.dwp.v1.CopyAnswer.object:type_name -> factotum.dwp.v1.Object
-	14,  // 33: factotum.dwp.v1.CopyOutAnswer.object:type_name -> factotum.dwp.v1.Object
-	63,  // 34: factotum.dwp.v1.CopyOutAnswer.files:type_name -> factotum.dwp.v1.AttachmentAnswer
-	28,  // 35: factotum.dwp.v1.CopyOutAnswer.done:type_name -> factotum.dwp.v1.CopyAnswer
-	3,   // 36: factotum.dwp.v1.CopyInRequest.actor:type_name -> factotum.dwp.v1.Actor
-	27,  // 37: factotum.dwp.v1.CopyInRequest.copy:type_name -> factotum.dwp.v1.CopyRequest
-	29,  // 38: factotum.dwp.v1.CopyInRequest.parcel:type_name -> factotum.dwp.v1.CopyOutAnswer
-	4,   // 39: factotum.dwp.v1.Moved.to:type_name -> factotum.dwp.v1.Ref
-	28,  // 40: factotum.dwp.v1.Moved.result:type_name -> factotum.dwp.v1.CopyAnswer
-	5,   // 41: factotum.dwp.v1.DataRequest.expand:type_name -> factotum.dwp.v1.Window
-	5,   // 42: factotum.dwp.v1.DataRequest.limit_recur:type_name -> factotum.dwp.v1.Window
-	5,   // 43: factotum.dwp.v1.DataRequest.limit_busy:type_name -> factotum.dwp.v1.Window
-	34,  // 44: factotum.dwp.v1.DataRequest.comp:type_name -> factotum.dwp.v1.CompSelect
-	35,  // 45: factotum.dwp.v1.CompSelect.props:type_name -> factotum.dwp.v1.PropSelect
-	34,  // 46: factotum.dwp.v1.CompSelect.comps:type_name -> factotum.dwp.v1.CompSelect
-	14,  // 47: factotum.dwp.v1.ListObjectsAnswer.objects:type_name -> factotum.dwp.v1.Object
-	13,  // 48: factotum.dwp.v1.ListObjectsAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
-	16,  // 49: factotum.dwp.v1.ListObjectsAnswer.page:type_name -> factotum.dwp.v1.Page
-	3,   // 50: factotum.dwp.v1.ObjectRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 51: factotum.dwp.v1.ObjectRequest.ref:type_name -> factotum.dwp.v1.Ref
-	14,  // 52: factotum.dwp.v1.ObjectAnswer.object:type_name -> factotum.dwp.v1.Object
-	3,   // 53: factotum.dwp.v1.ObjectsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 54: factotum.dwp.v1.ObjectsRequest.refs:type_name -> factotum.dwp.v1.Ref
-	33,  // 55: factotum.dwp.v1.ObjectsRequest.data:type_name -> factotum.dwp.v1.DataRequest
-	41,  // 56: factotum.dwp.v1.ObjectsAnswer.items:type_name -> factotum.dwp.v1.ObjectItem
-	4,   // 57: factotum.dwp.v1.ObjectItem.ref:type_name -> factotum.dwp.v1.Ref
-	14,  // 58: factotum.dwp.v1.ObjectItem.object:type_name -> factotum.dwp.v1.Object
-	2,   // 59: factotum.dwp.v1.ObjectItem.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 60: factotum.dwp.v1.PutRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 61: factotum.dwp.v1.PutRequest.ref:type_name -> factotum.dwp.v1.Ref
-	6,   // 62: factotum.dwp.v1.PutRequest.precond:type_name -> factotum.dwp.v1.Precond
-	14,  // 63: factotum.dwp.v1.PutAnswer.object:type_name -> factotum.dwp.v1.Object
-	3,   // 64: factotum.dwp.v1.PutObjectsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	45,  // 65: factotum.dwp.v1.PutObjectsRequest.items:type_name -> factotum.dwp.v1.PutItem
-	5,   // 66: factotum.dwp.v1.PutObjectsRequest.within:type_name -> factotum.dwp.v1.Window
-	47,  // 67: factotum.dwp.v1.PutObjectsAnswer.items:type_name -> factotum.dwp.v1.PutItemAnswer
-	2,   // 68: factotum.dwp.v1.PutItemAnswer.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 69: factotum.dwp.v1.DeleteRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 70: factotum.dwp.v1.DeleteRequest.ref:type_name -> factotum.dwp.v1.Ref
-	6,   // 71: factotum.dwp.v1.DeleteRequest.precond:type_name -> factotum.dwp.v1.Precond
-	31,  // 72: factotum.dwp.v1.DeleteRequest.moved_to:type_name -> factotum.dwp.v1.Moved
-	3,   // 73: factotum.dwp.v1.PatchPropsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 74: factotum.dwp.v1.PatchPropsRequest.ref:type_name -> factotum.dwp.v1.Ref
-	8,   // 75: factotum.dwp.v1.PatchPropsRequest.changes:type_name -> factotum.dwp.v1.PropChange
-	50,  // 76: factotum.dwp.v1.Moments.moments:type_name -> factotum.dwp.v1.Moment
-	53,  // 77: factotum.dwp.v1.Property.params:type_name -> factotum.dwp.v1.Parameter
-	3,   // 78: factotum.dwp.v1.EditRequest.actor:type_name -> factotum.dwp.v1.Actor
-	55,  // 79: factotum.dwp.v1.EditRequest.items:type_name -> factotum.dwp.v1.EditItem
-	5,   // 80: factotum.dwp.v1.EditRequest.within:type_name -> factotum.dwp.v1.Window
-	50,  // 81: factotum.dwp.v1.EditItem.rid:type_name -> factotum.dwp.v1.Moment
-	56,  // 82: factotum.dwp.v1.EditItem.patch:type_name -> factotum.dwp.v1.Patch
-	59,  // 83: factotum.dwp.v1.EditItem.attach:type_name -> factotum.dwp.v1.NewAttachment
-	50,  // 84: factotum.dwp.v1.Patch.start:type_name -> factotum.dwp.v1.Moment
-	50,  // 85: factotum.dwp.v1.Patch.end:type_name -> factotum.dwp.v1.Moment
-	50,  // 86: factotum.dwp.v1.Patch.due:type_name -> factotum.dwp.v1.Moment
-	12,  // 87: factotum.dwp.v1.Patch.rrules:type_name -> factotum.dwp.v1.Texts
-	12,  // 88: factotum.dwp.v1.Patch.exrules:type_name -> factotum.dwp.v1.Texts
-	51,  // 89: factotum.dwp.v1.Patch.rdates:type_name -> factotum.dwp.v1.Moments
-	51,  // 90: factotum.dwp.v1.Patch.exdates:type_name -> factotum.dwp.v1.Moments
-	57,  // 91: factotum.dwp.v1.Patch.props:type_name -> factotum.dwp.v1.PropEdit
-	58,  // 92: factotum.dwp.v1.Patch.alarms:type_name -> factotum.dwp.v1.AlarmEdit
-	52,  // 93: factotum.dwp.v1.PropEdit.props:type_name -> factotum.dwp.v1.Property
-	50,  // 94: factotum.dwp.v1.AlarmEdit.at:type_name -> factotum.dwp.v1.Moment
-	12,  // 95: factotum.dwp.v1.AlarmEdit.attendees:type_name -> factotum.dwp.v1.Texts
-	13,  // 96: factotum.dwp.v1.EditAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
-	61,  // 97: factotum.dwp.v1.EditAnswer.items:type_name -> factotum.dwp.v1.EditItemAnswer
-	50,  // 98: factotum.dwp.v1.EditItemAnswer.rid:type_name -> factotum.dwp.v1.Moment
-	14,  // 99: factotum.dwp.v1.EditItemAnswer.object:type_name -> factotum.dwp.v1.Object
-	2,   // 100: factotum.dwp.v1.EditItemAnswer.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 101: factotum.dwp.v1.AttachmentRequest.actor:type_name -> factotum.dwp.v1.Actor
-	3,   // 102: factotum.dwp.v1.QueryRequest.actor:type_name -> factotum.dwp.v1.Actor
-	65,  // 103: factotum.dwp.v1.QueryRequest.filter:type_name -> factotum.dwp.v1.CompFilter
-	33,  // 104: factotum.dwp.v1.QueryRequest.data:type_name -> factotum.dwp.v1.DataRequest
-	5,   // 105: factotum.dwp.v1.CompFilter.time_range:type_name -> factotum.dwp.v1.Window
-	66,  // 106: factotum.dwp.v1.CompFilter.props:type_name -> factotum.dwp.v1.PropFilter
-	65,  // 107: factotum.dwp.v1.CompFilter.comps:type_name -> factotum.dwp.v1.CompFilter
-	5,   // 108: factotum.dwp.v1.PropFilter.time_range:type_name -> factotum.dwp.v1.Window
-	68,  // 109: factotum.dwp.v1.PropFilter.text:type_name -> factotum.dwp.v1.TextMatch
-	67,  // 110: factotum.dwp.v1.PropFilter.params:type_name -> factotum.dwp.v1.ParamFilter
-	68,  // 111: factotum.dwp.v1.ParamFilter.text:type_name -> factotum.dwp.v1.TextMatch
-	14,  // 112: factotum.dwp.v1.QueryAnswer.objects:type_name -> factotum.dwp.v1.Object
-	16,  // 113: factotum.dwp.v1.QueryAnswer.page:type_name -> factotum.dwp.v1.Page
-	3,   // 114: factotum.dwp.v1.OccurrencesRequest.actor:type_name -> factotum.dwp.v1.Actor
-	5,   // 115: factotum.dwp.v1.OccurrencesRequest.window:type_name -> factotum.dwp.v1.Window
-	71,  // 116: factotum.dwp.v1.OccurrencesRequest.refs:type_name -> factotum.dwp.v1.OccurrenceRef
-	50,  // 117: factotum.dwp.v1.OccurrenceRef.rid:type_name -> factotum.dwp.v1.Moment
-	73,  // 118: factotum.dwp.v1.OccurrencesAnswer.items:type_name -> factotum.dwp.v1.OccurrencesItem
-	2,   // 119: factotum.dwp.v1.OccurrencesItem.failure:type_name -> factotum.dwp.v1.Failure
-	13,  // 120: factotum.dwp.v1.OccurrencesItem.calendar:type_name -> factotum.dwp.v1.Calendar
-	14,  // 121: factotum.dwp.v1.OccurrencesItem.object:type_name -> factotum.dwp.v1.Object
-	15,  // 122: factotum.dwp.v1.OccurrencesItem.gone:type_name -> factotum.dwp.v1.Tombstone
-	3,   // 123: factotum.dwp.v1.SyncRequest.actor:type_name -> factotum.dwp.v1.Actor
-	5,   // 124: factotum.dwp.v1.SyncRequest.gone:type_name -> factotum.dwp.v1.Window
-	76,  // 125: factotum.dwp.v1.SyncAnswer.items:type_name -> factotum.dwp.v1.SyncItem
-	77,  // 126: factotum.dwp.v1.SyncAnswer.result:type_name -> factotum.dwp.v1.SyncResult
-	16,  // 127: factotum.dwp.v1.SyncAnswer.page:type_name -> factotum.dwp.v1.Page
-	14,  // 128: factotum.dwp.v1.SyncItem.object:type_name -> factotum.dwp.v1.Object
-	15,  // 129: factotum.dwp.v1.SyncItem.gone:type_name -> factotum.dwp.v1.Tombstone
-	13,  // 130: factotum.dwp.v1.SyncResult.calendar:type_name -> factotum.dwp.v1.Calendar
-	3,   // 131: factotum.dwp.v1.SyncHomeRequest.actor:type_name -> factotum.dwp.v1.Actor
-	13,  // 132: factotum.dwp.v1.SyncHomeAnswer.changed:type_name -> factotum.dwp.v1.Calendar
-	3,   // 133: factotum.dwp.v1.SearchCalendarsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	13,  // 134: factotum.dwp.v1.SearchCalendarsAnswer.calendars:type_name -> factotum.dwp.v1.Calendar
-	3,   // 135: factotum.dwp.v1.FreeBusyRequest.actor:type_name -> factotum.dwp.v1.Actor
-	83,  // 136: factotum.dwp.v1.FreeBusyRequest.targets:type_name -> factotum.dwp.v1.FreeBusyTarget
-	5,   // 137: factotum.dwp.v1.FreeBusyRequest.window:type_name -> factotum.dwp.v1.Window
-	85,  // 138: factotum.dwp.v1.FreeBusyAnswer.items:type_name -> factotum.dwp.v1.FreeBusyItem
-	83,  // 139: factotum.dwp.v1.FreeBusyItem.target:type_name -> factotum.dwp.v1.FreeBusyTarget
-	86,  // 140: factotum.dwp.v1.FreeBusyItem.busy:type_name -> factotum.dwp.v1.Busy
-	2,   // 141: factotum.dwp.v1.FreeBusyItem.failure:type_name -> factotum.dwp.v1.Failure
-	13,  // 142: factotum.dwp.v1.FreeBusyItem.calendar:type_name -> factotum.dwp.v1.Calendar
-	3,   // 143: factotum.dwp.v1.DeliverRequest.actor:type_name -> factotum.dwp.v1.Actor
-	88,  // 144: factotum.dwp.v1.DeliverRequest.to:type_name -> factotum.dwp.v1.Recipient
-	90,  // 145: factotum.dwp.v1.DeliverAnswer.items:type_name -> factotum.dwp.v1.DeliverItem
-	2,   // 146: factotum.dwp.v1.DeliverItem.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 147: factotum.dwp.v1.PrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	92,  // 148: factotum.dwp.v1.PrefsAnswer.prefs:type_name -> factotum.dwp.v1.Pref
-	3,   // 149: factotum.dwp.v1.SetPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	92,  // 150: factotum.dwp.v1.SetPrefsRequest.set:type_name -> factotum.dwp.v1.Pref
-	3,   // 151: factotum.dwp.v1.EditPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	96,  // 152: factotum.dwp.v1.EditPrefsRequest.edits:type_name -> factotum.dwp.v1.PrefEdit
-	3,   // 153: factotum.dwp.v1.SubscribeRequest.actor:type_name -> factotum.dwp.v1.Actor
-	0,   // 154: factotum.dwp.v1.Backend.Hello:input_type -> factotum.dwp.v1.HelloRequest
-	17,  // 155: factotum.dwp.v1.Backend.Home:input_type -> factotum.dwp.v1.HomeRequest
-	19,  // 156: factotum.dwp.v1.Backend.Calendar:input_type -> factotum.dwp.v1.CalendarRequest
-	21,  // 157: factotum.dwp.v1.Backend.Calendars:input_type -> factotum.dwp.v1.CalendarsRequest
-	24,  // 158: factotum.dwp.v1.Backend.CreateCalendar:input_type -> factotum.dwp.v1.CreateCalendarRequest
-	25,  // 159: factotum.dwp.v1.Backend.UpdateCalendar:input_type -> factotum.dwp.v1.UpdateCalendarRequest
-	26,  // 160: factotum.dwp.v1.Backend.DeleteCalendar:input_type -> factotum.dwp.v1.DeleteCalendarRequest
-	27,  // 161: factotum.dwp.v1.Backend.CopyCalendar:input_type -> factotum.dwp.v1.CopyRequest
-	19,  // 162: factotum.dwp.v1.Backend.ListObjects:input_type -> factotum.dwp.v1.CalendarRequest
-	37,  // 163: factotum.dwp.v1.Backend.Object:input_type -> factotum.dwp.v1.ObjectRequest
-	39,  // 164: factotum.dwp.v1.Backend.Objects:input_type -> factotum.dwp.v1.ObjectsRequest
-	42,  // 165: factotum.dwp.v1.Backend.PutObject:input_type -> factotum.dwp.v1.PutRequest
-	44,  // 166: factotum.dwp.v1.Backend.PutObjects:input_type -> factotum.dwp.v1.PutObjectsRequest
-	48,  // 167: factotum.dwp.v1.Backend.DeleteObject:input_type -> factotum.dwp.v1.DeleteRequest
-	54,  // 168: factotum.dwp.v1.Backend.EditObject:input_type -> factotum.dwp.v1.EditRequest
-	62,  // 169: factotum.dwp.v1.Backend.Attachment:input_type -> factotum.dwp.v1.AttachmentRequest
-	27,  // 170: factotum.dwp.v1.Backend.CopyObject:input_type -> factotum.dwp.v1.CopyRequest
-	27,  // 171: factotum.dwp.v1.Backend.CopyOut:input_type -> factotum.dwp.v1.CopyRequest
-	30,  // 172: factotum.dwp.v1.Backend.CopyIn:input_type -> factotum.dwp.v1.CopyInRequest
-	49,  // 173: factotum.dwp.v1.Backend.PatchProps:input_type -> factotum.dwp.v1.PatchPropsRequest
-	64,  // 174: factotum.dwp.v1.Backend.Query:input_type -> factotum.dwp.v1.QueryRequest
-	70,  // 175: factotum.dwp.v1.Backend.Occurrences:input_type -> factotum.dwp.v1.OccurrencesRequest
-	74,  // 176: factotum.dwp.v1.Backend.Sync:input_type -> factotum.dwp.v1.SyncRequest
-	78,  // 177: factotum.dwp.v1.Backend.SyncHome:input_type -> factotum.dwp.v1.SyncHomeRequest
-	80,  // 178: factotum.dwp.v1.Backend.SearchCalendars:input_type -> factotum.dwp.v1.SearchCalendarsRequest
-	82,  // 179: factotum.dwp.v1.Backend.FreeBusy:input_type -> factotum.dwp.v1.FreeBusyRequest
-	87,  // 180: factotum.dwp.v1.Backend.Deliver:input_type -> factotum.dwp.v1.DeliverRequest
-	91,  // 181: factotum.dwp.v1.Backend.Prefs:input_type -> factotum.dwp.v1.PrefsRequest
-	94,  // 182: factotum.dwp.v1.Backend.SetPrefs:input_type -> factotum.dwp.v1.SetPrefsRequest
-	95,  // 183: factotum.dwp.v1.Backend.EditPrefs:input_type -> factotum.dwp.v1.EditPrefsRequest
-	97,  // 184: factotum.dwp.v1.Backend.Subscribe:input_type -> factotum.dwp.v1.SubscribeRequest
-	99,  // 185: factotum.dwp.v1.Backend.Ping:input_type -> factotum.dwp.v1.PingRequest
-	1,   // 186: factotum.dwp.v1.Backend.Hello:output_type -> factotum.dwp.v1.HelloAnswer
-	18,  // 187: factotum.dwp.v1.Backend.Home:output_type -> factotum.dwp.v1.HomeAnswer
-	20,  // 188: factotum.dwp.v1.Backend.Calendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	22,  // 189: factotum.dwp.v1.Backend.Calendars:output_type -> factotum.dwp.v1.CalendarsAnswer
-	20,  // 190: factotum.dwp.v1.Backend.CreateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	20,  // 191: factotum.dwp.v1.Backend.UpdateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	32,  // 192: factotum.dwp.v1.Backend.DeleteCalendar:output_type -> factotum.dwp.v1.Done
-	28,  // 193: factotum.dwp.v1.Backend.CopyCalendar:output_type -> factotum.dwp.v1.CopyAnswer
-	36,  // 194: factotum.dwp.v1.Backend.ListObjects:output_type -> factotum.dwp.v1.ListObjectsAnswer
-	38,  // 195: factotum.dwp.v1.Backend.Object:output_type -> factotum.dwp.v1.ObjectAnswer
-	40,  // 196: factotum.dwp.v1.Backend.Objects:output_type -> factotum.dwp.v1.ObjectsAnswer
-	43,  // 197: factotum.dwp.v1.Backend.PutObject:output_type -> factotum.dwp.v1.PutAnswer
-	46,  // 198: factotum.dwp.v1.Backend.PutObjects:output_type -> factotum.dwp.v1.PutObjectsAnswer
-	32,  // 199: factotum.dwp.v1.Backend.DeleteObject:output_type -> factotum.dwp.v1.Done
-	60,  // 200: factotum.dwp.v1.Backend.EditObject:output_type -> factotum.dwp.v1.EditAnswer
-	63,  // 201: factotum.dwp.v1.Backend.Attachment:output_type -> factotum.dwp.v1.AttachmentAnswer
-	28,  // 202: factotum.dwp.v1.Backend.CopyObject:output_type -> factotum.dwp.v1.CopyAnswer
-	29,  // 203: factotum.dwp.v1.Backend.CopyOut:output_type -> factotum.dwp.v1.CopyOutAnswer
-	28,  // 204: factotum.dwp.v1.Backend.CopyIn:output_type -> factotum.dwp.v1.CopyAnswer
-	32,  // 205: factotum.dwp.v1.Backend.PatchProps:output_type -> factotum.dwp.v1.Done
-	69,  // 206: factotum.dwp.v1.Backend.Query:output_type -> factotum.dwp.v1.QueryAnswer
-	72,  // 207: factotum.dwp.v1.Backend.Occurrences:output_type -> factotum.dwp.v1.OccurrencesAnswer
-	75,  // 208: factotum.dwp.v1.Backend.Sync:output_type -> factotum.dwp.v1.SyncAnswer
-	79,  // 209: factotum.dwp.v1.Backend.SyncHome:output_type -> factotum.dwp.v1.SyncHomeAnswer
-	81,  // 210: factotum.dwp.v1.Backend.SearchCalendars:output_type -> factotum.dwp.v1.SearchCalendarsAnswer
-	84,  // 211: factotum.dwp.v1.Backend.FreeBusy:output_type -> factotum.dwp.v1.FreeBusyAnswer
-	89,  // 212: factotum.dwp.v1.Backend.Deliver:output_type -> factotum.dwp.v1.DeliverAnswer
-	93,  // 213: factotum.dwp.v1.Backend.Prefs:output_type -> factotum.dwp.v1.PrefsAnswer
-	32,  // 214: factotum.dwp.v1.Backend.SetPrefs:output_type -> factotum.dwp.v1.Done
-	93,  // 215: factotum.dwp.v1.Backend.EditPrefs:output_type -> factotum.dwp.v1.PrefsAnswer
-	98,  // 216: factotum.dwp.v1.Backend.Subscribe:output_type -> factotum.dwp.v1.SubscribeAnswer
-	100, // 217: factotum.dwp.v1.Backend.Ping:output_type -> factotum.dwp.v1.PingAnswer
-	186, // [186:218] is the sub-list for method output_type
-	154, // [154:186] is the sub-list for method input_type
-	154, // [154:154] is the sub-list for extension type_name
-	154, // [154:154] is the sub-list for extension extendee
-	0,   // [0:154] is the sub-list for field type_name
+	12,  // 26: factotum.dwp.v1.UpdateCalendarRequest.free_busy_set:type_name -> factotum.dwp.v1.Texts
+	3,   // 27: factotum.dwp.v1.DeleteCalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
+	3,   // 28: factotum.dwp.v1.CopyRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 29: factotum.dwp.v1.CopyRequest.from:type_name -> factotum.dwp.v1.Ref
+	4,   // 30: factotum.dwp.v1.CopyRequest.to:type_name -> factotum.dwp.v1.Ref
+	6,   // 31: factotum.dwp.v1.CopyRequest.precond:type_name -> factotum.dwp.v1.Precond
+	6,   // 32: factotum.dwp.v1.CopyRequest.if_dest:type_name -> factotum.dwp.v1.Precond
+	14,  // 33: factotum.dwp.v1.CopyAnswer.object:type_name -> factotum.dwp.v1.Object
+	14,  // 34: factotum.dwp.v1.CopyOutAnswer.object:type_name -> factotum.dwp.v1.Object
+	63,  // 35: factotum.dwp.v1.CopyOutAnswer.files:type_name -> factotum.dwp.v1.AttachmentAnswer
+	28,  // 36: factotum.dwp.v1.CopyOutAnswer.done:type_name -> factotum.dwp.v1.CopyAnswer
+	3,   // 37: factotum.dwp.v1.CopyInRequest.actor:type_name -> factotum.dwp.v1.Actor
+	27,  // 38: factotum.dwp.v1.CopyInRequest.copy:type_name -> factotum.dwp.v1.CopyRequest
+	29,  // 39: factotum.dwp.v1.CopyInRequest.parcel:type_name -> factotum.dwp.v1.CopyOutAnswer
+	4,   // 40: factotum.dwp.v1.Moved.to:type_name -> factotum.dwp.v1.Ref
+	28,  // 41: factotum.dwp.v1.Moved.result:type_name -> factotum.dwp.v1.CopyAnswer
+	5,   // 42: factotum.dwp.v1.DataRequest.expand:type_name -> factotum.dwp.v1.Window
+	5,   // 43: factotum.dwp.v1.DataRequest.limit_recur:type_name -> factotum.dwp.v1.Window
+	5,   // 44: factotum.dwp.v1.DataRequest.limit_busy:type_name -> factotum.dwp.v1.Window
+	34,  // 45: factotum.dwp.v1.DataRequest.comp:type_name -> factotum.dwp.v1.CompSelect
+	35,  // 46: factotum.dwp.v1.CompSelect.props:type_name -> factotum.dwp.v1.PropSelect
+	34,  // 47: factotum.dwp.v1.CompSelect.comps:type_name -> factotum.dwp.v1.CompSelect
+	14,  // 48: factotum.dwp.v1.ListObjectsAnswer.objects:type_name -> factotum.dwp.v1.Object
+	13,  // 49: factotum.dwp.v1.ListObjectsAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
+	16,  // 50: factotum.dwp.v1.ListObjectsAnswer.page:type_name -> factotum.dwp.v1.Page
+	3,   // 51: factotum.dwp.v1.ObjectRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 52: factotum.dwp.v1.ObjectRequest.ref:type_name -> factotum.dwp.v1.Ref
+	14,  // 53: factotum.dwp.v1.ObjectAnswer.object:type_name -> factotum.dwp.v1.Object
+	3,   // 54: factotum.dwp.v1.ObjectsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 55: factotum.dwp.v1.ObjectsRequest.refs:type_name -> factotum.dwp.v1.Ref
+	33,  // 56: factotum.dwp.v1.ObjectsRequest.data:type_name -> factotum.dwp.v1.DataRequest
+	41,  // 57: factotum.dwp.v1.ObjectsAnswer.items:type_name -> factotum.dwp.v1.ObjectItem
+	4,   // 58: factotum.dwp.v1.ObjectItem.ref:type_name -> factotum.dwp.v1.Ref
+	14,  // 59: factotum.dwp.v1.ObjectItem.object:type_name -> factotum.dwp.v1.Object
+	2,   // 60: factotum.dwp.v1.ObjectItem.failure:type_name -> factotum.dwp.v1.Failure
+	3,   // 61: factotum.dwp.v1.PutRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 62: factotum.dwp.v1.PutRequest.ref:type_name -> factotum.dwp.v1.Ref
+	6,   // 63: factotum.dwp.v1.PutRequest.precond:type_name -> factotum.dwp.v1.Precond
+	14,  // 64: factotum.dwp.v1.PutAnswer.object:type_name -> factotum.dwp.v1.Object
+	3,   // 65: factotum.dwp.v1.PutObjectsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	45,  // 66: factotum.dwp.v1.PutObjectsRequest.items:type_name -> factotum.dwp.v1.PutItem
+	5,   // 67: factotum.dwp.v1.PutObjectsRequest.within:type_name -> factotum.dwp.v1.Window
+	47,  // 68: factotum.dwp.v1.PutObjectsAnswer.items:type_name -> factotum.dwp.v1.PutItemAnswer
+	2,   // 69: factotum.dwp.v1.PutItemAnswer.failure:type_name -> factotum.dwp.v1.Failure
+	3,   // 70: factotum.dwp.v1.DeleteRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 71: factotum.dwp.v1.DeleteRequest.ref:type_name -> factotum.dwp.v1.Ref
+	6,   // 72: factotum.dwp.v1.DeleteRequest.precond:type_name -> factotum.dwp.v1.Precond
+	31,  // 73: factotum.dwp.v1.DeleteRequest.moved_to:type_name -> factotum.dwp.v1.Moved
+	3,   // 74: factotum.dwp.v1.PatchPropsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 75: factotum.dwp.v1.PatchPropsRequest.ref:type_name -> factotum.dwp.v1.Ref
+	8,   // 76: factotum.dwp.v1.PatchPropsRequest.changes:type_name -> factotum.dwp.v1.PropChange
+	50,  // 77: factotum.dwp.v1.Moments.moments:type_name -> factotum.dwp.v1.Moment
+	53,  // 78: factotum.dwp.v1.Property.params:type_name -> factotum.dwp.v1.Parameter
+	3,   // 79: factotum.dwp.v1.EditRequest.actor:type_name -> factotum.dwp.v1.Actor
+	55,  // 80: factotum.dwp.v1.EditRequest.items:type_name -> factotum.dwp.v1.EditItem
+	5,   // 81: factotum.dwp.v1.EditRequest.within:type_name -> factotum.dwp.v1.Window
+	50,  // 82: factotum.dwp.v1.EditItem.rid:type_name -> factotum.dwp.v1.Moment
+	56,  // 83: factotum.dwp.v1.EditItem.patch:type_name -> factotum.dwp.v1.Patch
+	59,  // 84: factotum.dwp.v1.EditItem.attach:type_name -> factotum.dwp.v1.NewAttachment
+	50,  // 85: factotum.dwp.v1.Patch.start:type_name -> factotum.dwp.v1.Moment
+	50,  // 86: factotum.dwp.v1.Patch.end:type_name -> factotum.dwp.v1.Moment
+	50,  // 87: factotum.dwp.v1.Patch.due:type_name -> factotum.dwp.v1.Moment
+	12,  // 88: factotum.dwp.v1.Patch.rrules:type_name -> factotum.dwp.v1.Texts
+	12,  // 89: factotum.dwp.v1.Patch.exrules:type_name -> factotum.dwp.v1.Texts
+	51,  // 90: factotum.dwp.v1.Patch.rdates:type_name -> factotum.dwp.v1.Moments
+	51,  // 91: factotum.dwp.v1.Patch.exdates:type_name -> factotum.dwp.v1.Moments
+	57,  // 92: factotum.dwp.v1.Patch.props:type_name -> factotum.dwp.v1.PropEdit
+	58,  // 93: factotum.dwp.v1.Patch.alarms:type_name -> factotum.dwp.v1.AlarmEdit
+	52,  // 94: factotum.dwp.v1.PropEdit.props:type_name -> factotum.dwp.v1.Property
+	50,  // 95: factotum.dwp.v1.AlarmEdit.at:type_name -> factotum.dwp.v1.Moment
+	12,  // 96: factotum.dwp.v1.AlarmEdit.attendees:type_name -> factotum.dwp.v1.Texts
+	13,  // 97: factotum.dwp.v1.EditAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
+	61,  // 98: factotum.dwp.v1.EditAnswer.items:type_name -> factotum.dwp.v1.EditItemAnswer
+	50,  // 99: factotum.dwp.v1.EditItemAnswer.rid:type_name -> factotum.dwp.v1.Moment
+	14,  // 100: factotum.dwp.v1.EditItemAnswer.object:type_name -> factotum.dwp.v1.Object
+	2,   // 101: factotum.dwp.v1.EditItemAnswer.failure:type_name -> factotum.dwp.v1.Failure
+	3,   // 102: factotum.dwp.v1.AttachmentRequest.actor:type_name -> factotum.dwp.v1.Actor
+	3,   // 103: factotum.dwp.v1.QueryRequest.actor:type_name -> factotum.dwp.v1.Actor
+	65,  // 104: factotum.dwp.v1.QueryRequest.filter:type_name -> factotum.dwp.v1.CompFilter
+	33,  // 105: factotum.dwp.v1.QueryRequest.data:type_name -> factotum.dwp.v1.DataRequest
+	5,   // 106: factotum.dwp.v1.CompFilter.time_range:type_name -> factotum.dwp.v1.Window
+	66,  // 107: factotum.dwp.v1.CompFilter.props:type_name -> factotum.dwp.v1.PropFilter
+	65,  // 108: factotum.dwp.v1.CompFilter.comps:type_name -> factotum.dwp.v1.CompFilter
+	5,   // 109: factotum.dwp.v1.PropFilter.time_range:type_name -> factotum.dwp.v1.Window
+	68,  // 110: factotum.dwp.v1.PropFilter.text:type_name -> factotum.dwp.v1.TextMatch
+	67,  // 111: factotum.dwp.v1.PropFilter.params:type_name -> factotum.dwp.v1.ParamFilter
+	68,  // 112: factotum.dwp.v1.ParamFilter.text:type_name -> factotum.dwp.v1.TextMatch
+	14,  // 113: factotum.dwp.v1.QueryAnswer.objects:type_name -> factotum.dwp.v1.Object
+	16,  // 114: factotum.dwp.v1.QueryAnswer.page:type_name -> factotum.dwp.v1.Page
+	3,   // 115: factotum.dwp.v1.OccurrencesRequest.actor:type_name -> factotum.dwp.v1.Actor
+	5,   // 116: factotum.dwp.v1.OccurrencesRequest.window:type_name -> factotum.dwp.v1.Window
+	71,  // 117: factotum.dwp.v1.OccurrencesRequest.refs:type_name -> factotum.dwp.v1.OccurrenceRef
+	50,  // 118: factotum.dwp.v1.OccurrenceRef.rid:type_name -> factotum.dwp.v1.Moment
+	73,  // 119: factotum.dwp.v1.OccurrencesAnswer.items:type_name -> factotum.dwp.v1.OccurrencesItem
+	2,   // 120: factotum.dwp.v1.OccurrencesItem.failure:type_name -> factotum.dwp.v1.Failure
+	13,  // 121: factotum.dwp.v1.OccurrencesItem.calendar:type_name -> factotum.dwp.v1.Calendar
+	14,  // 122: factotum.dwp.v1.OccurrencesItem.object:type_name -> factotum.dwp.v1.Object
+	15,  // 123: factotum.dwp.v1.OccurrencesItem.gone:type_name -> factotum.dwp.v1.Tombstone
+	3,   // 124: factotum.dwp.v1.SyncRequest.actor:type_name -> factotum.dwp.v1.Actor
+	5,   // 125: factotum.dwp.v1.SyncRequest.gone:type_name -> factotum.dwp.v1.Window
+	76,  // 126: factotum.dwp.v1.SyncAnswer.items:type_name -> factotum.dwp.v1.SyncItem
+	77,  // 127: factotum.dwp.v1.SyncAnswer.result:type_name -> factotum.dwp.v1.SyncResult
+	16,  // 128: factotum.dwp.v1.SyncAnswer.page:type_name -> factotum.dwp.v1.Page
+	14,  // 129: factotum.dwp.v1.SyncItem.object:type_name -> factotum.dwp.v1.Object
+	15,  // 130: factotum.dwp.v1.SyncItem.gone:type_name -> factotum.dwp.v1.Tombstone
+	13,  // 131: factotum.dwp.v1.SyncResult.calendar:type_name -> factotum.dwp.v1.Calendar
+	3,   // 132: factotum.dwp.v1.SyncHomeRequest.actor:type_name -> factotum.dwp.v1.Actor
+	13,  // 133: factotum.dwp.v1.SyncHomeAnswer.changed:type_name -> factotum.dwp.v1.Calendar
+	3,   // 134: factotum.dwp.v1.SearchCalendarsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	13,  // 135: factotum.dwp.v1.SearchCalendarsAnswer.calendars:type_name -> factotum.dwp.v1.Calendar
+	3,   // 136: factotum.dwp.v1.FreeBusyRequest.actor:type_name -> factotum.dwp.v1.Actor
+	83,  // 137: factotum.dwp.v1.FreeBusyRequest.targets:type_name -> factotum.dwp.v1.FreeBusyTarget
+	5,   // 138: factotum.dwp.v1.FreeBusyRequest.window:type_name -> factotum.dwp.v1.Window
+	85,  // 139: factotum.dwp.v1.FreeBusyAnswer.items:type_name -> factotum.dwp.v1.FreeBusyItem
+	83,  // 140: factotum.dwp.v1.FreeBusyItem.target:type_name -> factotum.dwp.v1.FreeBusyTarget
+	86,  // 141: factotum.dwp.v1.FreeBusyItem.busy:type_name -> factotum.dwp.v1.Busy
+	2,   // 142: factotum.dwp.v1.FreeBusyItem.failure:type_name -> factotum.dwp.v1.Failure
+	13,  // 143: factotum.dwp.v1.FreeBusyItem.calendar:type_name -> factotum.dwp.v1.Calendar
+	3,   // 144: factotum.dwp.v1.DeliverRequest.actor:type_name -> factotum.dwp.v1.Actor
+	88,  // 145: factotum.dwp.v1.DeliverRequest.to:type_name -> factotum.dwp.v1.Recipient
+	90,  // 146: factotum.dwp.v1.DeliverAnswer.items:type_name -> factotum.dwp.v1.DeliverItem
+	2,   // 147: factotum.dwp.v1.DeliverItem.failure:type_name -> factotum.dwp.v1.Failure
+	3,   // 148: factotum.dwp.v1.PrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	92,  // 149: factotum.dwp.v1.PrefsAnswer.prefs:type_name -> factotum.dwp.v1.Pref
+	3,   // 150: factotum.dwp.v1.SetPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	92,  // 151: factotum.dwp.v1.SetPrefsRequest.set:type_name -> factotum.dwp.v1.Pref
+	3,   // 152: factotum.dwp.v1.EditPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	96,  // 153: factotum.dwp.v1.EditPrefsRequest.edits:type_name -> factotum.dwp.v1.PrefEdit
+	3,   // 154: factotum.dwp.v1.SubscribeRequest.actor:type_name -> factotum.dwp.v1.Actor
+	0,   // 155: factotum.dwp.v1.Backend.Hello:input_type -> factotum.dwp.v1.HelloRequest
+	17,  // 156: factotum.dwp.v1.Backend.Home:input_type -> factotum.dwp.v1.HomeRequest
+	19,  // 157: factotum.dwp.v1.Backend.Calendar:input_type -> factotum.dwp.v1.CalendarRequest
+	21,  // 158: factotum.dwp.v1.Backend.Calendars:input_type -> factotum.dwp.v1.CalendarsRequest
+	24,  // 159: factotum.dwp.v1.Backend.CreateCalendar:input_type -> factotum.dwp.v1.CreateCalendarRequest
+	25,  // 160: factotum.dwp.v1.Backend.UpdateCalendar:input_type -> factotum.dwp.v1.UpdateCalendarRequest
+	26,  // 161: factotum.dwp.v1.Backend.DeleteCalendar:input_type -> factotum.dwp.v1.DeleteCalendarRequest
+	27,  // 162: factotum.dwp.v1.Backend.CopyCalendar:input_type -> factotum.dwp.v1.CopyRequest
+	19,  // 163: factotum.dwp.v1.Backend.ListObjects:input_type -> factotum.dwp.v1.CalendarRequest
+	37,  // 164: factotum.dwp.v1.Backend.Object:input_type -> factotum.dwp.v1.ObjectRequest
+	39,  // 165: factotum.dwp.v1.Backend.Objects:input_type -> factotum.dwp.v1.ObjectsRequest
+	42,  // 166: factotum.dwp.v1.Backend.PutObject:input_type -> factotum.dwp.v1.PutRequest
+	44,  // 167: factotum.dwp.v1.Backend.PutObjects:input_type -> factotum.dwp.v1.PutObjectsRequest
+	48,  // 168: factotum.dwp.v1.Backend.DeleteObject:input_type -> factotum.dwp.v1.DeleteRequest
+	54,  // 169: factotum.dwp.v1.Backend.EditObject:input_type -> factotum.dwp.v1.EditRequest
+	62,  // 170: factotum.dwp.v1.Backend.Attachment:input_type -> factotum.dwp.v1.AttachmentRequest
+	27,  // 171: factotum.dwp.v1.Backend.CopyObject:input_type -> factotum.dwp.v1.CopyRequest
+	27,  // 172: factotum.dwp.v1.Backend.CopyOut:input_type -> factotum.dwp.v1.CopyRequest
+	30,  // 173: factotum.dwp.v1.Backend.CopyIn:input_type -> factotum.dwp.v1.CopyInRequest
+	49,  // 174: factotum.dwp.v1.Backend.PatchProps:input_type -> factotum.dwp.v1.PatchPropsRequest
+	64,  // 175: factotum.dwp.v1.Backend.Query:input_type -> factotum.dwp.v1.QueryRequest
+	70,  // 176: factotum.dwp.v1.Backend.Occurrences:input_type -> factotum.dwp.v1.OccurrencesRequest
+	74,  // 177: factotum.dwp.v1.Backend.Sync:input_type -> factotum.dwp.v1.SyncRequest
+	78,  // 178: factotum.dwp.v1.Backend.SyncHome:input_type -> factotum.dwp.v1.SyncHomeRequest
+	80,  // 179: factotum.dwp.v1.Backend.SearchCalendars:input_type -> factotum.dwp.v1.SearchCalendarsRequest
+	82,  // 180: factotum.dwp.v1.Backend.FreeBusy:input_type -> factotum.dwp.v1.FreeBusyRequest
+	87,  // 181: factotum.dwp.v1.Backend.Deliver:input_type -> factotum.dwp.v1.DeliverRequest
+	91,  // 182: factotum.dwp.v1.Backend.Prefs:input_type -> factotum.dwp.v1.PrefsRequest
+	94,  // 183: factotum.dwp.v1.Backend.SetPrefs:input_type -> factotum.dwp.v1.SetPrefsRequest
+	95,  // 184: factotum.dwp.v1.Backend.EditPrefs:input_type -> factotum.dwp.v1.EditPrefsRequest
+	97,  // 185: factotum.dwp.v1.Backend.Subscribe:input_type -> factotum.dwp.v1.SubscribeRequest
+	99,  // 186: factotum.dwp.v1.Backend.Ping:input_type -> factotum.dwp.v1.PingRequest
+	1,   // 187: factotum.dwp.v1.Backend.Hello:output_type -> factotum.dwp.v1.HelloAnswer
+	18,  // 188: factotum.dwp.v1.Backend.Home:output_type -> factotum.dwp.v1.HomeAnswer
+	20,  // 189: factotum.dwp.v1.Backend.Calendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	22,  // 190: factotum.dwp.v1.Backend.Calendars:output_type -> factotum.dwp.v1.CalendarsAnswer
+	20,  // 191: factotum.dwp.v1.Backend.CreateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	20,  // 192: factotum.dwp.v1.Backend.UpdateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	32,  // 193: factotum.dwp.v1.Backend.DeleteCalendar:output_type -> factotum.dwp.v1.Done
+	28,  // 194: factotum.dwp.v1.Backend.CopyCalendar:output_type -> factotum.dwp.v1.CopyAnswer
+	36,  // 195: factotum.dwp.v1.Backend.ListObjects:output_type -> factotum.dwp.v1.ListObjectsAnswer
+	38,  // 196: factotum.dwp.v1.Backend.Object:output_type -> factotum.dwp.v1.ObjectAnswer
+	40,  // 197: factotum.dwp.v1.Backend.Objects:output_type -> factotum.dwp.v1.ObjectsAnswer
+	43,  // 198: factotum.dwp.v1.Backend.PutObject:output_type -> factotum.dwp.v1.PutAnswer
+	46,  // 199: factotum.dwp.v1.Backend.PutObjects:output_type -> factotum.dwp.v1.PutObjectsAnswer
+	32,  // 200: factotum.dwp.v1.Backend.DeleteObject:output_type -> factotum.dwp.v1.Done
+	60,  // 201: factotum.dwp.v1.Backend.EditObject:output_type -> factotum.dwp.v1.EditAnswer
+	63,  // 202: factotum.dwp.v1.Backend.Attachment:output_type -> factotum.dwp.v1.AttachmentAnswer
+	28,  // 203: factotum.dwp.v1.Backend.CopyObject:output_type -> factotum.dwp.v1.CopyAnswer
+	29,  // 204: factotum.dwp.v1.Backend.CopyOut:output_type -> factotum.dwp.v1.CopyOutAnswer
+	28,  // 205: factotum.dwp.v1.Backend.CopyIn:output_type -> factotum.dwp.v1.CopyAnswer
+	32,  // 206: factotum.dwp.v1.Backend.PatchProps:output_type -> factotum.dwp.v1.Done
+	69,  // 207: factotum.dwp.v1.Backend.Query:output_type -> factotum.dwp.v1.QueryAnswer
+	72,  // 208: factotum.dwp.v1.Backend.Occurrences:output_type -> factotum.dwp.v1.OccurrencesAnswer
+	75,  // 209: factotum.dwp.v1.Backend.Sync:output_type -> factotum.dwp.v1.SyncAnswer
+	79,  // 210: factotum.dwp.v1.Backend.SyncHome:output_type -> factotum.dwp.v1.SyncHomeAnswer
+	81,  // 211: factotum.dwp.v1.Backend.SearchCalendars:output_type -> factotum.dwp.v1.SearchCalendarsAnswer
+	84,  // 212: factotum.dwp.v1.Backend.FreeBusy:output_type -> factotum.dwp.v1.FreeBusyAnswer
+	89,  // 213: factotum.dwp.v1.Backend.Deliver:output_type -> factotum.dwp.v1.DeliverAnswer
+	93,  // 214: factotum.dwp.v1.Backend.Prefs:output_type -> factotum.dwp.v1.PrefsAnswer
+	32,  // 215: factotum.dwp.v1.Backend.SetPrefs:output_type -> factotum.dwp.v1.Done
+	93,  // 216: factotum.dwp.v1.Backend.EditPrefs:output_type -> factotum.dwp.v1.PrefsAnswer
+	98,  // 217: factotum.dwp.v1.Backend.Subscribe:output_type -> factotum.dwp.v1.SubscribeAnswer
+	100, // 218: factotum.dwp.v1.Backend.Ping:output_type -> factotum.dwp.v1.PingAnswer
+	187, // [187:219] is the sub-list for method output_type
+	155, // [155:187] is the sub-list for method input_type
+	155, // [155:155] is the sub-list for extension type_name
+	155, // [155:155] is the sub-list for extension extendee
+	0,   // [0:155] is the sub-list for field type_name
 }
 
 func init() { file_dwp_proto_init() }

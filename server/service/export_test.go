@@ -1,0 +1,30 @@
+package service
+
+import (
+	"context"
+
+	"factotum/server/calendar"
+	"factotum/server/ical"
+)
+
+// Receive, Handled and InvitationsTo are what the delivery of messages asks of
+// an inbox, each in a transaction of its own.
+func (s *Service) Receive(ctx context.Context, owner calendar.Owner, uid, from, text string) error {
+	msg, err := ical.Parse([]byte(text), ical.Limits{})
+	if err != nil {
+		return err
+	}
+	return s.transact(ctx, calendar.Actor{}, "deliver", owner, func(w *writer) error { return w.receive(uid, from, msg) })
+}
+
+func (s *Service) Handled(ctx context.Context, owner calendar.Owner, uid string) error {
+	return s.transact(ctx, calendar.Actor{}, "put object", owner, func(w *writer) error { return w.handled(uid) })
+}
+
+func (s *Service) InvitationsTo(ctx context.Context, owner calendar.Owner) (name string, err error) {
+	err = s.transact(ctx, calendar.Actor{}, "deliver", owner, func(w *writer) (err error) {
+		name, err = w.invitationsTo()
+		return err
+	})
+	return name, err
+}

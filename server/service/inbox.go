@@ -1,0 +1,183 @@
+package service
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"factotum/server/calendar"
+	"factotum/server/ical"
+	"factotum/server/object"
+)
+
+// An inbox holds copies of the scheduling messages that came, after the server
+// has done what they ask for: clients tell their users of them, and delete them.
+// RFC 6638 §4. What nobody deletes leaves by itself: when the owner writes the
+// object that it is about, when a newer message says it anew, when there are too
+// many, and with age. What an item is about is in its name, since several are
+// of one UID and the UID of a row is unique.
+
+// itemName is the name of an item: parts that are the same for all items about a
+// UID, of a method, from somebody, and about one instance, in this order. A
+// message about the whole has no last part.
+func itemName(uid, method, from, instance string) string {
+	name := aboutUID(uid) + strings.ToLower(method) + "-" + digest(calendar.AddressKey(from))
+	if instance != "" {
+		name += "-" + digest(instance)
+	}
+	return name + itemSuffix
+}
+
+const itemSuffix = ".ics"
+
+// aboutUID is how the names of the items about a UID begin.
+func aboutUID(uid string) string { return digest(uid) + "-" }
+
+func digest(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:12])
+}
+
+// receive stores a scheduling message from a calendar user address in the
+// owner's inbox. It replaces older ones of its UID, method and sender: those of
+// the same instance, or all if it is about the whole. The inbox is for people to
+// look at, so that a message that is too large for it, or for which there is no
+// room, is left out.
+func (w *writer) receive(uid, from string, msg *ical.Component) error {
+	comps := messageParts(msg)
+	if len(comps) == 0 {
+		return calendar.Failf(calendar.Invalid, calendar.ValidSchedulingMessage, w.op, uid, "the message is about nothing")
+	}
+	text := msg.Bytes()
+	if len(text) > w.s.opt.Limits.ObjectSize {
+		return nil
+	}
+	p, err := w.inbox(true)
+	if err != nil || p == nil {
+		return err
+	}
+	instance := ""
+	if len(comps) == 1 {
+		instance = comps[0].Value("RECURRENCE-ID")
+	}
+	name := itemName(uid, msg.Word("METHOD"), from, instance)
+	old, err := w.object(p, name)
+	if err != nil {
+		return err
+	}
+	if old == nil {
+		if err := w.makeRoom(p); err != nil {
+			return err
+		}
+	}
+	item := &object.Resource{Calendar: msg, Data: text, Component: calendar.Intern(comps[0].Name), Class: object.Class(comps)}
+	_, err = w.store(p, name, item, old, storing{})
+	if errors.Is(err, calendar.OverQuota) {
+		return nil
+	}
+	if err != nil || instance != "" {
+		return err
+	}
+	return w.clear(p, strings.TrimSuffix(name, itemSuffix)+"-")
+}
+
+// messageParts are the components of a message besides its time zones.
+func messageParts(msg *ical.Component) (comps []*ical.Component) {
+	for _, c := range msg.Children {
+		if c.Name != "VTIMEZONE" {
+			comps = append(comps, c)
+		}
+	}
+	return comps
+}
+
+// handled removes what the owner's inbox has about a UID, when he has answered,
+// changed or deleted the object.
+func (w *writer) handled(uid string) error {
+	p, err := w.inbox(false)
+	if err != nil || p == nil {
+		return err
+	}
+	return w.clear(p, aboutUID(uid))
+}
+
+// inbox is the owner's inbox, made if it is to be; nil if there is none, and
+// where an earlier release left something else under its name.
+func (w *writer) inbox(make bool) (*place, error) {
+	rules := calendar.InboxCollection.Rules()
+	row, ok, err := w.Calendar(rules.Name)
+	switch {
+	case err != nil:
+		return nil, err
+	case ok && row.Kind != calendar.InboxCollection, !ok && !make:
+		return nil, nil
+	case ok:
+		return w.made(row), nil
+	}
+	return w.keep(&place{row: unstored(calendar.InboxCollection), id: calendar.NewID(w.owner, rules.Name)})
+}
+
+// clear removes the items whose names begin so.
+func (w *writer) clear(p *place, prefix string) error {
+	var items []calendar.ObjectRow
+	err := w.Objects(p.row.ID, prefix, false, func(o *calendar.ObjectRow) error {
+		if !strings.HasPrefix(o.Name, prefix) {
+			return errEnough
+		}
+		items = append(items, *o)
+		return nil
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		return err
+	}
+	return w.removeItems(p, items)
+}
+
+func (w *writer) removeItems(p *place, items []calendar.ObjectRow) error {
+	for _, o := range items {
+		if err := w.remove(p, o, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeRoom lets the oldest items go where there are as many as an inbox holds.
+func (w *writer) makeRoom(p *place) error {
+	limit := w.s.opt.Limits.InboxItems
+	n, _, err := w.CountObjects(p.row.ID)
+	if err != nil || n < limit {
+		return err
+	}
+	items, err := w.items(p)
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(items, func(a, b calendar.ObjectRow) int { return cmp.Compare(a.Change, b.Change) })
+	return w.removeItems(p, items[:max(0, len(items)-limit+1)])
+}
+
+func (w *writer) items(p *place) (items []calendar.ObjectRow, err error) {
+	err = w.Objects(p.row.ID, "", false, func(o *calendar.ObjectRow) error {
+		items = append(items, *o)
+		return nil
+	})
+	return items, err
+}
+
+// expire removes the items of an inbox that came before a moment.
+func (w *writer) expire(before time.Time) error {
+	p, err := w.inbox(false)
+	if err != nil || p == nil {
+		return err
+	}
+	items, err := w.items(p)
+	if err != nil {
+		return err
+	}
+	return w.removeItems(p, slices.DeleteFunc(items, func(o calendar.ObjectRow) bool { return !o.Modified.Before(before) }))
+}
