@@ -48,6 +48,8 @@ func TestCallsPerMethod(t *testing.T) {
 		{"HEAD", "HEAD", anna + "a.ics", "", nil, 200, 0, ""},
 		{"GET a calendar", "GET", anna, "", nil, 200, 2, "conditions are for its CTag: mostly the first call is the only one"},
 		{"POST", "POST", anna, event("p"), []string{ics}, 201, 0, ""},
+		{"POST to an outbox", "POST", "/dav/calendars/root/outbox/", busyText("/dav/principals/root/", []string{"/dav/principals/anna/", "/dav/principals/ben/", "/dav/principals/room1/"}), []string{ics}, 200, 0, ""},
+		{"POST to another's outbox", "POST", home + "outbox/", busyText("mailto:anna@example.com", []string{"/dav/principals/anna/", "/dav/principals/room1/"}), []string{ics}, 200, 2, "may one ask on her behalf, which her host knows; then the question"},
 		{"PROPFIND of the root", "PROPFIND", "/dav/", propfind(props), []string{"Depth: 1"}, 207, 0, ""},
 		{"PROPFIND of a principal", "PROPFIND", "/dav/principals/anna/", propfind(props), []string{"Depth: 0"}, 207, 0, ""},
 		{"PROPFIND of a home", "PROPFIND", home, propfind(props), []string{"Depth: 0"}, 207, 0, ""},

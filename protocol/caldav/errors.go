@@ -125,7 +125,12 @@ func (rq *request) needed() dav.Name {
 	switch rq.r.Method {
 	case http.MethodPut:
 		return dav.D("write-content")
-	case http.MethodPost, "MKCOL", "MKCALENDAR", "COPY":
+	case http.MethodPost:
+		if rq.at.name == calendar.OutboxCollection.Rules().Name {
+			return dav.C("schedule-send-freebusy")
+		}
+		return dav.D("bind")
+	case "MKCOL", "MKCALENDAR", "COPY":
 		return dav.D("bind")
 	case http.MethodDelete, "MOVE":
 		return dav.D("unbind")

@@ -50,9 +50,14 @@ func (rq *request) freeBusy(root *dav.Node) error {
 // in order.
 func freeBusyText(w calendar.Window, busy []calendar.Busy, now time.Time) []byte {
 	cal := ical.NewCalendar(prodID)
+	cal.AddChild(busyComponent(w, busy, uuid.NewString(), utcText(now)))
+	return cal.Bytes()
+}
+
+func busyComponent(w calendar.Window, busy []calendar.Busy, uid, now string) *ical.Component {
 	fb := ical.New("VFREEBUSY")
-	fb.Set("UID", uuid.NewString())
-	fb.Set("DTSTAMP", utcText(now))
+	fb.Set("UID", uid)
+	fb.Set("DTSTAMP", now)
 	fb.Set("DTSTART", max(utcText(w.From), minDateTime))
 	fb.Set("DTEND", utcText(w.To))
 	for _, kind := range []string{"BUSY", "BUSY-TENTATIVE", "BUSY-UNAVAILABLE"} {
@@ -72,8 +77,7 @@ func freeBusyText(w calendar.Window, busy []calendar.Busy, now time.Time) []byte
 			fb.Add(ical.Property{Name: "FREEBUSY", Value: string(list), Params: []ical.Param{{Name: "FBTYPE", Values: []string{kind}}}})
 		}
 	}
-	cal.AddChild(fb)
-	return cal.Bytes()
+	return fb
 }
 
 const utcLayout = "20060102T150405Z"

@@ -10,10 +10,13 @@ import (
 )
 
 // post answers POST to a collection: a new member under a name that we
-// choose. RFC 5995.
+// choose, RFC 5995; to an outbox a question.
 func (rq *request) post() error {
 	if rq.at.place != atCollection {
 		return errMethod
+	}
+	if rq.at.name == calendar.OutboxCollection.Rules().Name {
+		return rq.askBusy()
 	}
 	if !dav.IsCalendar(rq.r.Header.Get("Content-Type")) {
 		return dav.NewError(http.StatusForbidden, dav.C("supported-calendar-data"), "only text/calendar can be added")

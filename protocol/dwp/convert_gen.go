@@ -251,6 +251,7 @@ func toCalendarsRequest(v *calendar.CalendarsRequest) *wire.CalendarsRequest {
 		Properties:  v.Properties,
 		Objects:     v.Objects,
 		Acl:         v.ACL,
+		Lookup:      v.Lookup,
 	}
 }
 
@@ -264,6 +265,7 @@ func fromCalendarsRequest(m *wire.CalendarsRequest) (v calendar.CalendarsRequest
 		Properties:  m.Properties,
 		Objects:     m.Objects,
 		ACL:         m.Acl,
+		Lookup:      m.Lookup,
 	}
 }
 
@@ -689,10 +691,11 @@ func toFreeBusyRequest(v *calendar.FreeBusyRequest) *wire.FreeBusyRequest {
 		return nil
 	}
 	return &wire.FreeBusyRequest{
-		Targets:  each(v.Targets, toFreeBusyTarget),
-		Window:   toWindow(&v.Window),
-		Ignore:   toText(v.Ignore),
-		Describe: v.Describe,
+		Targets:   each(v.Targets, toFreeBusyTarget),
+		Window:    toWindow(&v.Window),
+		Ignore:    toText(v.Ignore),
+		Organizer: toText(v.Organizer),
+		Describe:  v.Describe,
 	}
 }
 
@@ -701,10 +704,11 @@ func fromFreeBusyRequest(m *wire.FreeBusyRequest) (v calendar.FreeBusyRequest) {
 		return v
 	}
 	return calendar.FreeBusyRequest{
-		Targets:  eachOf(m.Targets, fromFreeBusyTarget),
-		Window:   fromWindow(m.Window),
-		Ignore:   string(m.Ignore),
-		Describe: m.Describe,
+		Targets:   eachOf(m.Targets, fromFreeBusyTarget),
+		Window:    fromWindow(m.Window),
+		Ignore:    string(m.Ignore),
+		Organizer: string(m.Organizer),
+		Describe:  m.Describe,
 	}
 }
 

@@ -488,7 +488,10 @@ const (
 type FreeBusyRequest struct {
 	Targets []FreeBusyTarget
 	Window  Window
-	Ignore  string // UID left out: RFC 6638 mask-uid
+	Ignore  string // UID left out, Apple's X-CALENDARSERVER-MASK-UID
+	// Organizer, unless empty, is whose meeting that must be: of this address, or
+	// without one in a calendar of the actor's.
+	Organizer string
 	// Describe wants the calendars of the targets described; what may not be
 	// seen at all is not told of either.
 	Describe bool

@@ -87,8 +87,9 @@ type CalendarsRequest struct {
 	IDs         []ID
 	Invitations bool // see OccurrencesRequest; it needs the right to read
 	// Who may not read the properties, objects or access control list of a
-	// calendar is refused.
-	Properties, Objects, ACL bool
+	// calendar is refused, and who may not ask for busy time on its owner's behalf
+	// (CALDAV:schedule-send-freebusy, RFC 6638 §6.2.4).
+	Properties, Objects, ACL, Lookup bool
 }
 
 // CalendarResult is the answer for one calendar, in order.

@@ -33,6 +33,7 @@ var (
 	toReadProps  access = func(r calendar.Rights) bool { return r.Properties.Has(acl.Read) }
 	toReadACL    access = func(r calendar.Rights) bool { return acl.Privileges(r.Components, r.Properties).Has(acl.PrivReadACL) }
 	toWriteProps access = func(r calendar.Rights) bool { return r.Properties.Has(acl.Write) }
+	toLookUp     access = func(r calendar.Rights) bool { return r.Components.Has(acl.Lookup) }
 	toOwn        access = func(r calendar.Rights) bool { return r.Owner }
 )
 

@@ -6,6 +6,7 @@ import (
 
 	"factotum/server/cache"
 	"factotum/server/calendar"
+	"factotum/server/ical"
 	"factotum/server/match"
 )
 
@@ -42,7 +43,7 @@ func (s *Service) busy(ctx context.Context, who calendar.Actor, op string, t cal
 	id, owner := t.Calendar, t.Calendar.Owner()
 	if !t.Home {
 		err = s.readCalendar(ctx, who, op, id, calendar.Rights.CanSeeBusy, func(v cache.View, cal *cache.Calendar, r calendar.Rights) (err error) {
-			all, err = s.busyOf(ctx, v, cal, req, nil)
+			all, err = s.busyOf(ctx, v, cal, who, req, nil)
 			return err
 		})
 	} else {
@@ -77,7 +78,7 @@ func (s *Service) busyHome(ctx context.Context, v cache.View, who calendar.Actor
 			continue
 		}
 		allowed++
-		if all, err = s.busyOf(ctx, v, c, req, all); err != nil {
+		if all, err = s.busyOf(ctx, v, c, who, req, all); err != nil {
 			return nil, wrap(op, string(c.ID), err)
 		}
 	}
@@ -87,20 +88,13 @@ func (s *Service) busyHome(ctx context.Context, v cache.View, who calendar.Actor
 	return all, nil
 }
 
-func (s *Service) busyOf(ctx context.Context, v cache.View, cal *cache.Calendar, req calendar.FreeBusyRequest, all []calendar.Busy) ([]calendar.Busy, error) {
-	ignore := ""
-	if req.Ignore != "" {
-		err := v.Tx(ctx, cal, func(tx calendar.ReadTx) error {
-			row, _, err := tx.ObjectByUID(cal.Row.ID, req.Ignore, false)
-			ignore = row.Name
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
+func (s *Service) busyOf(ctx context.Context, v cache.View, cal *cache.Calendar, who calendar.Actor, req calendar.FreeBusyRequest, all []calendar.Busy) ([]calendar.Busy, error) {
+	ignore, err := ignored(ctx, v, cal, who, &req)
+	if err != nil {
+		return nil, err
 	}
 	from, to := req.Window.Unix()
-	err := instances(ctx, v, cal, req.Window, s.floatingOf(nil, cal), func(i cache.Instance) {
+	err = instances(ctx, v, cal, req.Window, s.floatingOf(nil, cal), func(i cache.Instance) {
 		if i.Flags&(calendar.OccFree|calendar.OccTodo) != 0 || i.End <= i.Start || ignore != "" && i.Name == ignore {
 			return
 		}
@@ -114,4 +108,38 @@ func (s *Service) busyOf(ctx context.Context, v cache.View, cal *cache.Calendar,
 		all = append(all, calendar.Busy{Start: time.Unix(max(i.Start, from), 0).UTC(), End: time.Unix(min(i.End, to), 0).UTC(), Type: typ})
 	})
 	return all, err
+}
+
+// ignored is the name of the object that does not count.
+func ignored(ctx context.Context, v cache.View, cal *cache.Calendar, who calendar.Actor, req *calendar.FreeBusyRequest) (name string, err error) {
+	if req.Ignore == "" {
+		return "", nil
+	}
+	err = v.Tx(ctx, cal, func(tx calendar.ReadTx) error {
+		name = ""
+		row, ok, err := tx.ObjectByUID(cal.Row.ID, req.Ignore, req.Organizer != "")
+		if err != nil || !ok {
+			return err
+		}
+		if req.Organizer == "" || isOf(row.Data, req.Organizer, isSelf(who, cal.ID.Owner())) {
+			name = row.Name
+		}
+		return nil
+	})
+	return name, err
+}
+
+// isOf tells whether somebody is the organizer of an object, or, if it is his own,
+// nobody is.
+func isOf(text []byte, organizer string, own bool) bool {
+	cal, err := ical.Parse(text, ical.Limits{})
+	if err != nil {
+		return false
+	}
+	for _, c := range cal.Children {
+		if p := c.Prop("ORGANIZER"); p != nil {
+			return calendar.AddressKey(p.Value) == calendar.AddressKey(organizer)
+		}
+	}
+	return own
 }

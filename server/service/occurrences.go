@@ -143,7 +143,7 @@ func (s *Service) Calendars(ctx context.Context, who calendar.Actor, req calenda
 	for i, id := range req.IDs {
 		res := &out[i]
 		may := access(func(r calendar.Rights) bool {
-			return (!req.Properties || toReadProps(r)) && (!req.Objects && !req.Invitations || toRead(r)) && (!req.ACL || toReadACL(r))
+			return (!req.Properties || toReadProps(r)) && (!req.Objects && !req.Invitations || toRead(r)) && (!req.ACL || toReadACL(r)) && (!req.Lookup || toLookUp(r))
 		})
 		res.Err = s.readCalendar(ctx, who, op, id, nil, func(v cache.View, cal *cache.Calendar, r calendar.Rights) error {
 			res.Calendar = describe(cal, r) // also if it is refused: the caller says which one that is

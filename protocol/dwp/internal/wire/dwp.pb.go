@@ -1731,6 +1731,7 @@ type CalendarsRequest struct {
 	Properties    bool                   `protobuf:"varint,4,opt,name=properties,proto3" json:"properties,omitempty"`
 	Objects       bool                   `protobuf:"varint,5,opt,name=objects,proto3" json:"objects,omitempty"`
 	Acl           bool                   `protobuf:"varint,6,opt,name=acl,proto3" json:"acl,omitempty"`
+	Lookup        bool                   `protobuf:"varint,7,opt,name=lookup,proto3" json:"lookup,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1803,6 +1804,13 @@ func (x *CalendarsRequest) GetObjects() bool {
 func (x *CalendarsRequest) GetAcl() bool {
 	if x != nil {
 		return x.Acl
+	}
+	return false
+}
+
+func (x *CalendarsRequest) GetLookup() bool {
+	if x != nil {
+		return x.Lookup
 	}
 	return false
 }
@@ -6174,6 +6182,7 @@ type FreeBusyRequest struct {
 	Window        *Window                `protobuf:"bytes,3,opt,name=window,proto3" json:"window,omitempty"`
 	Ignore        []byte                 `protobuf:"bytes,4,opt,name=ignore,proto3" json:"ignore,omitempty"`
 	Describe      bool                   `protobuf:"varint,5,opt,name=describe,proto3" json:"describe,omitempty"`
+	Organizer     []byte                 `protobuf:"bytes,6,opt,name=organizer,proto3" json:"organizer,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -6241,6 +6250,13 @@ func (x *FreeBusyRequest) GetDescribe() bool {
 		return x.Describe
 	}
 	return false
+}
+
+func (x *FreeBusyRequest) GetOrganizer() []byte {
+	if x != nil {
+		return x.Organizer
+	}
+	return nil
 }
 
 type FreeBusyTarget struct {
@@ -7449,7 +7465,7 @@ const file_dwp_proto_rawDesc = "" +
 	"\x02id\x18\x02 \x01(\fR\x02id\x12\x16\n" +
 	"\x06packed\x18\x03 \x01(\bR\x06packed\"G\n" +
 	"\x0eCalendarAnswer\x125\n" +
-	"\bcalendar\x18\x01 \x01(\v2\x19.factotum.dwp.v1.CalendarR\bcalendar\"\xc0\x01\n" +
+	"\bcalendar\x18\x01 \x01(\v2\x19.factotum.dwp.v1.CalendarR\bcalendar\"\xd8\x01\n" +
 	"\x10CalendarsRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x10\n" +
 	"\x03ids\x18\x02 \x03(\fR\x03ids\x12 \n" +
@@ -7458,7 +7474,8 @@ const file_dwp_proto_rawDesc = "" +
 	"properties\x18\x04 \x01(\bR\n" +
 	"properties\x12\x18\n" +
 	"\aobjects\x18\x05 \x01(\bR\aobjects\x12\x10\n" +
-	"\x03acl\x18\x06 \x01(\bR\x03acl\"F\n" +
+	"\x03acl\x18\x06 \x01(\bR\x03acl\x12\x16\n" +
+	"\x06lookup\x18\a \x01(\bR\x06lookup\"F\n" +
 	"\x0fCalendarsAnswer\x123\n" +
 	"\x05items\x18\x01 \x03(\v2\x1d.factotum.dwp.v1.CalendarItemR\x05items\"\x9b\x01\n" +
 	"\fCalendarItem\x125\n" +
@@ -7842,13 +7859,14 @@ const file_dwp_proto_rawDesc = "" +
 	"properties\x18\t \x01(\bR\n" +
 	"properties\"P\n" +
 	"\x15SearchCalendarsAnswer\x127\n" +
-	"\tcalendars\x18\x01 \x03(\v2\x19.factotum.dwp.v1.CalendarR\tcalendars\"\xdf\x01\n" +
+	"\tcalendars\x18\x01 \x03(\v2\x19.factotum.dwp.v1.CalendarR\tcalendars\"\xfd\x01\n" +
 	"\x0fFreeBusyRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x129\n" +
 	"\atargets\x18\x02 \x03(\v2\x1f.factotum.dwp.v1.FreeBusyTargetR\atargets\x12/\n" +
 	"\x06window\x18\x03 \x01(\v2\x17.factotum.dwp.v1.WindowR\x06window\x12\x16\n" +
 	"\x06ignore\x18\x04 \x01(\fR\x06ignore\x12\x1a\n" +
-	"\bdescribe\x18\x05 \x01(\bR\bdescribe\"@\n" +
+	"\bdescribe\x18\x05 \x01(\bR\bdescribe\x12\x1c\n" +
+	"\torganizer\x18\x06 \x01(\fR\torganizer\"@\n" +
 	"\x0eFreeBusyTarget\x12\x1a\n" +
 	"\bcalendar\x18\x01 \x01(\fR\bcalendar\x12\x12\n" +
 	"\x04home\x18\x02 \x01(\bR\x04home\"E\n" +
