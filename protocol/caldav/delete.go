@@ -26,7 +26,7 @@ func (rq *request) delete() error {
 	if rq.at.place == atCollection {
 		err = rq.be.DeleteCalendar(rq.ctx, rq.who, calendar.DeleteCalendarRequest{ID: rq.at.id(), IfMatch: cond.IfMatch})
 	} else {
-		err = rq.be.DeleteObject(rq.ctx, rq.who, calendar.DeleteRequest{Ref: rq.at.ref(), Precond: cond})
+		err = rq.be.DeleteObject(rq.ctx, rq.who, calendar.DeleteRequest{Ref: rq.at.ref(), Precond: cond, NoReply: dav.NoReply(rq.r.Header)})
 	}
 	switch {
 	case errors.Is(err, calendar.Stale) && rq.at.place == atObject:

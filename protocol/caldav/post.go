@@ -34,5 +34,5 @@ func (rq *request) post() error {
 		return err
 	}
 	rq.w.Header().Set("Location", dav.EncodePath(objectPath(ref)))
-	return rq.stored(http.StatusCreated, body, &res.Object)
+	return rq.stored(http.StatusCreated, body, &res)
 }

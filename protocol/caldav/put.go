@@ -36,6 +36,7 @@ func (rq *request) put() error {
 	}
 	res, err := rq.be.PutObject(rq.ctx, rq.who, calendar.PutRequest{
 		Ref: rq.at.ref(), Data: body, ContentType: rq.r.Header.Get("Content-Type"), Precond: cond,
+		NoReply: dav.NoReply(rq.r.Header),
 	})
 	if err != nil {
 		return rq.putFailed(err)
@@ -44,7 +45,7 @@ func (rq *request) put() error {
 	if res.Created {
 		status = http.StatusCreated
 	}
-	return rq.stored(status, body, &res.Object)
+	return rq.stored(status, body, &res)
 }
 
 // putFailed settles what depends on the method: a missing parent is 409, and
@@ -60,6 +61,7 @@ func (rq *request) putFailed(err error) error {
 		// whatever comes of the look.
 		if o, e := rq.be.Object(rq.ctx, rq.who, rq.at.ref()); e == nil {
 			rq.w.Header().Set("ETag", dav.ETag(o.ETag()))
+			setScheduleTag(rq.w.Header(), o)
 			if rq.wantsObject() { // RFC 8144 §3.2
 				rq.represent(http.StatusPreconditionFailed, o, o.Data)
 				return nil
@@ -72,10 +74,11 @@ func (rq *request) putFailed(err error) error {
 }
 
 // stored answers a write. The ETag goes out only if what is stored is what
-// was sent: otherwise clients must fetch it. clients.md rule 16.
-func (rq *request) stored(status int, sent []byte, o *calendar.Object) error {
-	h := rq.w.Header()
-	same := o.Size == len(sent) && dav.IsUTF8(rq.r.Header.Get("Content-Type"))
+// was sent: otherwise clients must fetch it. clients.md rule 16. The Schedule-Tag
+// goes out in any case: RFC 4791 §5.3.4, RFC 6638 §3.2.10.
+func (rq *request) stored(status int, sent []byte, res *calendar.PutResult) error {
+	h, o := rq.w.Header(), &res.Object
+	same := !res.Altered && o.Size == len(sent) && dav.IsUTF8(rq.r.Header.Get("Content-Type"))
 	if same {
 		h["Etag"] = []string{dav.ETag(o.ETag())}
 	}
@@ -94,6 +97,7 @@ func (rq *request) stored(status int, sent []byte, o *calendar.Object) error {
 		}
 		o, sent = now, now.Data
 		h["Etag"] = []string{dav.ETag(o.ETag())}
+		setScheduleTag(h, o)
 	}
 	if status == http.StatusNoContent {
 		status = http.StatusOK

@@ -69,6 +69,13 @@ func ParseDestination(r *http.Request, ours ...string) (string, error) {
 	return DecodeHref(values[0], append(ours, r.Host)...)
 }
 
+// NoReply reports whether nobody is to be told of what the owner of a copy does
+// with it: Schedule-Reply: F. RFC 6638 §8.1.
+func NoReply(h http.Header) bool {
+	v := h["Schedule-Reply"]
+	return len(v) > 0 && strings.EqualFold(strings.TrimSpace(v[0]), "F")
+}
+
 // Preferences are what the client would like: the Prefer header (RFC 7240,
 // RFC 8144) and the older Brief.
 type Preferences struct {
