@@ -104,9 +104,10 @@ func (f *Filter) Never() bool { return f.never }
 // index; nil where the filter asks for none.
 func (f *Filter) Window() *calendar.Window { return f.window }
 
-// MayPass tells from what the listing has of an object whether it may pass.
+// MayPass tells from what the listing has of an object whether it may pass. Of a
+// scheduling message it has no UID.
 func (f *Filter) MayPass(o *calendar.Object) bool {
-	return !f.never && (f.component == "" || o.Component == f.component) && f.uid.passes(o.UID)
+	return !f.never && (f.component == "" || o.Component == f.component) && (o.UID == "" || f.uid.passes(o.UID))
 }
 
 // Decides tells whether an object that may pass, and overlaps Window by the time
