@@ -11,6 +11,8 @@ import (
 	"factotum/server/calendar"
 	"factotum/server/calendar/calendartest"
 	"factotum/server/service"
+	"factotum/store/sqlstore"
+	"factotum/store/storetest/pgtest"
 )
 
 func message(method, uid string, instances ...string) string {
@@ -62,7 +64,21 @@ func holdsItems(t *testing.T, svc *service.Service, what string, want ...string)
 // its UID, method and sender, about the same instance or about all, and leaves
 // when the owner handles its object.
 func TestRFC6638_4_InboxKeepsTheNewestMessage(t *testing.T) {
-	svc, _ := openService(t)
+	t.Run("SQLite", func(t *testing.T) {
+		svc, _ := openService(t)
+		testNewestMessage(t, svc)
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		st, err := sqlstore.OpenPostgres(t.Context(), pgtest.Start(t), sqlstore.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { st.Close() })
+		testNewestMessage(t, service.New(st, nil, service.Options{}))
+	})
+}
+
+func testNewestMessage(t *testing.T, svc *service.Service) {
 	provision(t, svc, anna)
 	const ben, carl = "mailto:ben@example.com", "mailto:carl@example.com"
 	receive := func(uid, from, text string) {

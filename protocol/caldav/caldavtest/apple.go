@@ -45,8 +45,10 @@ func applePrincipalOf(c *client, prin string) (home, people string) {
 	m := c.propfind(prin, "0", applePrincipal...)
 	home, people = m.href(prin, "C:calendar-home-set"), m.href(prin, "D:principal-collection-set")
 	c.addresses(m, prin)
-	inbox, _ := c.scheduling(m, prin)
+	inbox, outbox := c.scheduling(m, prin)
 	c.emptyInbox(inbox)
+	c.busyTime(outbox, "", []string{"CALSCALE:GREGORIAN", "SUMMARY:Availability for me", "X-CALENDARSERVER-MASK-UID:0A1B2C3D-1"},
+		[]string{"Content-Type: text/calendar", "Originator: mailto:" + c.Mail, "Recipient: mailto:" + c.Mail})
 	c.same("the principal", c.principal(m, prin), prin)
 	c.same("principal-URL", m.href(prin, "D:principal-URL"), prin)
 	c.same("displayname", m.text(prin, "D:displayname"), c.Name)

@@ -105,7 +105,8 @@ func evolution(c *client) {
 
 	// Free/busy: it looks for the outbox; without one for the person, whom it asks.
 	owner := c.propfind(cal, "0", "D:owner").href(cal, "D:owner")
-	c.scheduling(c.propfind(owner, "0", "C:schedule-outbox-URL", "C:schedule-inbox-URL"), owner)
+	_, outbox := c.scheduling(c.propfind(owner, "0", "C:schedule-outbox-URL", "C:schedule-inbox-URL"), owner)
+	c.busyTime(outbox, ";CUTYPE=INDIVIDUAL;ROLE=CHAIR", nil, []string{`Content-Type: text/calendar; charset="utf-8"`})
 	m = c.report(cal, "0", head("D:principal-property-search")+"<D:apply-to-principal-collection-set/><D:property-search>"+props("C:calendar-user-address-set")+
 		"<D:match>"+c.Mail+"</D:match></D:property-search>"+props("D:displayname")+"</D:principal-property-search>", "D:displayname")
 	if len(m.order) != 1 || m.order[0] != prin {

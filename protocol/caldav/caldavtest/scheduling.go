@@ -3,6 +3,8 @@ package caldavtest
 import (
 	"slices"
 	"strings"
+
+	"factotum/protocol/dav"
 )
 
 // scheduling reads where a user's inbox and outbox are, and checks that they are
@@ -52,4 +54,44 @@ func (c *client) emptyInbox(inbox string) {
 	c.sync(inbox, "1", token, "D:getcontenttype", "D:getetag").has()
 	c.query(inbox, "1", component("VEVENT", ""), "D:getetag").has()
 	c.ask("PUT", inbox+"own.ics", strings.ReplaceAll(object("-//x//EN", "VEVENT", "own", at(10)), "VERSION:2.0", "VERSION:2.0\r\nMETHOD:REQUEST"), "Content-Type: text/calendar").is(403)
+}
+
+// busyTime asks an outbox for a day of people's time, as the client writes it:
+// one's own, that of somebody who is not known, and of somebody elsewhere. Each is
+// answered for himself, and who is known with the range that was asked for.
+// RFC 6638 §5, clients.md §7.3.
+func (c *client) busyTime(outbox, attendee string, lines, headers []string) {
+	c.t.Helper()
+	self, unknown, elsewhere := "mailto:"+c.Mail, "mailto:no.such.person@"+c.Mail[strings.IndexByte(c.Mail, '@')+1:], "mailto:somebody@elsewhere.invalid"
+	want := map[string]string{self: "2.0", unknown: "3.7", elsewhere: "5.1"}
+	ask := append([]string{"DTSTART:20250310T000000Z", "DTEND:20250311T000000Z", "ORGANIZER:" + self}, lines...)
+	for _, a := range []string{self, unknown, elsewhere} {
+		ask = append(ask, "ATTENDEE"+attendee+":"+a)
+	}
+	text := strings.Replace(object("-//client//EN", "VFREEBUSY", "F8B1-BUSY", ask...), "VERSION:2.0", "VERSION:2.0\r\nMETHOD:REQUEST", 1)
+	root := c.ask("POST", outbox, text, headers...).is(200).document("C:schedule-response")
+	for n := range root.Children() {
+		who := n.Child(dav.C("recipient")).Child(dav.D("href")).TrimText()
+		status := n.Child(dav.C("request-status")).TrimText()
+		if want[who] == "" || !strings.HasPrefix(status, want[who]+";") {
+			c.t.Errorf("%q has the status %q, want %q", who, status, want[who])
+		}
+		delete(want, who)
+		if who != self {
+			continue
+		}
+		data := n.Child(dav.C("calendar-data"))
+		if data == nil {
+			c.t.Errorf("%s has no calendar-data", who)
+			continue
+		}
+		for _, line := range []string{"METHOD:REPLY\r\n", "UID:F8B1-BUSY\r\n", "DTSTART:20250310T000000Z\r\n", "DTEND:20250311T000000Z\r\n", "ATTENDEE:" + self} {
+			if !strings.Contains(data.Text, line) {
+				c.t.Errorf("%s is answered without %q\n%s", who, line, data.Text)
+			}
+		}
+	}
+	if len(want) > 0 {
+		c.t.Errorf("%v are not answered", want)
+	}
 }

@@ -45,7 +45,9 @@ func thunderbird(c *client) {
 	m = c.propfind(prin, "0", "C:calendar-home-set", "C:calendar-user-address-set", "C:schedule-inbox-URL", "C:schedule-outbox-URL")
 	c.same("the home is the calendar's parent", m.href(prin, "C:calendar-home-set"), home)
 	c.addresses(m, prin)
-	inbox, _ := c.scheduling(m, prin)
+	inbox, outbox := c.scheduling(m, prin)
+	c.busyTime(outbox, ";PARTSTAT=NEEDS-ACTION;ROLE=REQ-PARTICIPANT;CUTYPE=INDIVIDUAL", nil,
+		[]string{"Content-Type: text/calendar; charset=utf-8", "Originator: mailto:" + c.Mail, "Recipient: mailto:" + c.Mail})
 
 	list := []string{"D:getcontenttype", "D:getetag"}
 	c.sync(inbox, "1", "", list...).has() // as any calendar
