@@ -51,7 +51,7 @@ func (s *Service) find(v cache.View, who calendar.Actor, op string, id calendar.
 	if cal == nil && id.Name() == calendar.DefaultName && s.provisions(who, id.Owner()) {
 		return nil, calendar.Rights{}, errNoDefault
 	}
-	if _, isBox := calendar.KindOfName(id.Name()); isBox && s.provisions(who, id.Owner()) { // who looks into his inbox first comes to his home, too
+	if _, isBox := calendar.KindOfName(id.Name()); isBox && isSelf(who, id.Owner()) && s.provisions(who, id.Owner()) { // who looks into his inbox first comes to his home, too
 		if def, err := v.Calendar(calendar.DefaultName); err != nil {
 			return nil, calendar.Rights{}, err
 		} else if def == nil {

@@ -156,6 +156,9 @@ func (s *Service) namesOf(ctx context.Context, o calendar.Owner) ([]calName, err
 		rows, err := tx.Calendars()
 		names = make([]calName, 0, len(rows))
 		for _, r := range rows {
+			if isBox(&r) {
+				continue
+			}
 			id := calendar.NewID(o, r.Name)
 			names = append(names, calName{id, strings.ToLower(string(id) + "\x00" + r.DisplayName)})
 		}
