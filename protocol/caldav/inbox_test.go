@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"factotum/protocol/sitetest"
 	"factotum/server/calendar"
 )
 
@@ -143,4 +144,58 @@ func TestBoxesStay(t *testing.T) {
 	m.r.contains("<C:schedule-deliver/>").lacks("<D:read/>")
 	s.do("anna", "ACL", annasCal, xmlHead("D:acl")+"</D:acl>").is(200)
 	s.do("ben", "PROPFIND", annasInbox, propfind("D:current-user-privilege-set"), "Depth: 0").is(404)
+}
+
+// TestRFC6638_4_1_InvitationInTheInbox: Apple's way of a meeting, from the
+// invitation that arrives in the inbox and the chosen calendar to the answer that
+// the organizer is told of; items leave when their object is written.
+func TestRFC6638_4_1_InvitationInTheInbox(t *testing.T) {
+	s := openSite(t, sitetest.Options{Scheduling: true})
+	s.visit("anna")
+	s.visit("ben")
+	const bens = "/dav/calendars/ben/"
+	s.do("ben", "MKCALENDAR", bens+"work/", "").is(201)
+	s.do("ben", "PROPPATCH", bens+"inbox/", patch("<C:schedule-default-calendar-URL><D:href>"+bens+"work/</D:href></C:schedule-default-calendar-URL>")).is(207)
+	items := func(user, path string) (hrefs []string) {
+		t.Helper()
+		s.base.Settle()
+		for _, h := range s.do(user, "PROPFIND", path, propfind("D:getetag"), "Depth: 1").multi().order {
+			if h != path {
+				hrefs = append(hrefs, h)
+			}
+		}
+		return hrefs
+	}
+	meeting := strings.Replace(event("m", "20260310T120000Z", "Meeting"), "SUMMARY", "ORGANIZER:mailto:anna@example.com\r\n"+
+		"ATTENDEE;PARTSTAT=ACCEPTED:mailto:anna@example.com\r\nATTENDEE;PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:ben@example.com\r\nSUMMARY", 1)
+	r := s.do("anna", "PUT", annasCal+"m.ics", meeting, "If-None-Match: *").is(201)
+	if r.header.Get("ETag") != "" || r.header.Get("Schedule-Tag") == "" {
+		t.Errorf("the server had a part in it, and answers %v", r.header)
+	}
+	came, copies := items("ben", bens+"inbox/"), items("ben", bens+"work/")
+	if len(came) != 1 || len(copies) != 1 || len(items("ben", bens+"calendar/")) != 0 {
+		t.Fatalf("inbox %q, calendar %q", came, copies)
+	}
+	s.do("ben", "GET", came[0], "").is(200).contains("METHOD:REQUEST")
+	got := s.do("ben", "GET", copies[0], "").is(200).contains("PARTSTAT=NEEDS-ACTION").lacks("METHOD")
+	s.do("ben", "PUT", bens+"calendar/again.ics", got.body, "If-None-Match: *").is(403, "C:unique-scheduling-object-resource").contains("<D:href>" + copies[0] + "</D:href>")
+	s.do("ben", "PUT", copies[0], strings.Replace(got.body, "PARTSTAT=NEEDS-ACTION", "PARTSTAT=ACCEPTED", 1), "If-Schedule-Tag-Match: "+got.header.Get("Schedule-Tag")).is(204)
+	if left := items("ben", bens+"inbox/"); len(left) != 0 {
+		t.Errorf("what was answered is still there: %q", left)
+	}
+	told := items("anna", annasInbox)
+	if len(told) != 1 {
+		t.Fatalf("anna's inbox has %q", told)
+	}
+	s.do("anna", "GET", told[0], "").is(200).contains("METHOD:REPLY", "PARTSTAT=ACCEPTED")
+	now := s.do("anna", "GET", annasCal+"m.ics", "").is(200).contains("PARTSTAT=ACCEPTED")
+	s.do("anna", "PUT", annasCal+"m.ics", strings.Replace(now.body, "SUMMARY:Meeting", "SUMMARY:Other", 1), "If-Match: "+now.header.Get("ETag")).is(204)
+	if left := items("anna", annasInbox); len(left) != 0 {
+		t.Errorf("after her write: %q", left)
+	}
+	// He takes himself out without a word, and she hears nothing.
+	s.do("ben", "DELETE", copies[0], "", "Schedule-Reply: F").is(204)
+	if left := items("anna", annasInbox); len(left) != 0 {
+		t.Errorf("she was told: %q", left)
+	}
 }

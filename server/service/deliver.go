@@ -107,10 +107,11 @@ func (w *writer) deliver(d *delivery) (res calendar.DeliverResult, err error) {
 		return res, err
 	}
 	if p == nil {
-		if p, err = w.arrivals(); err != nil {
+		var home *place
+		if p, home, err = w.arrivals(); err != nil {
 			return res, err
 		}
-		if !w.mayInvite(p) {
+		if !w.mayInvite(home) {
 			return refused(calendar.StatusNoRights, calendar.ReasonNoRights, "the calendar's rights do not let the sender invite"), nil
 		}
 	}
@@ -125,7 +126,9 @@ func (w *writer) deliver(d *delivery) (res calendar.DeliverResult, err error) {
 	r := party.Receive(before, itip.Message{From: d.From, Calendar: d.msg, Inconsequential: d.Inconsequential})
 	res = outcome(&r)
 	if r.Changed {
-		err = w.apply(p, old, &party, before, &r)
+		if err = w.apply(p, old, &party, before, &r); err == nil && !d.Inconsequential {
+			err = w.receive(uid, d.From, d.msg) // for people to look at, once all is done: RFC 6638 §4.1
+		}
 	} else if r.Message != nil {
 		var jobs []calendar.Job
 		if jobs, err = posts(postOf(uid, before, []itip.Message{*r.Message})); err == nil {
@@ -202,21 +205,33 @@ func (w *writer) tell(party *itip.Party, before *ical.Component, obj *object.Res
 // answersPause is how long answers are collected before attendees learn of them.
 const answersPause = 2 * time.Second
 
-// arrivals is the calendar that invitations come to: the owner's default one,
-// which is made if he has none.
-func (w *writer) arrivals() (*place, error) {
+// arrivals is the calendar that invitations come to: the one that the owner chose
+// for them, or his default calendar. home is the latter, whose list says who may
+// invite; it is made if he has none.
+func (w *writer) arrivals() (to, home *place, err error) {
 	row, ok, err := w.Calendar(calendar.DefaultName)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if ok {
-		return w.made(row), nil
+		home = w.made(row)
+	} else {
+		row = w.s.newRow(*w.me, calendar.DefaultName)
+		if row.DisplayName = oneLine(w.me.Name); row.DisplayName == "" {
+			row.DisplayName = string(w.owner)
+		}
+		if home, err = w.createCalendar(row, nil); err != nil {
+			return nil, nil, err
+		}
 	}
-	row = w.s.newRow(*w.me, calendar.DefaultName)
-	if row.DisplayName = oneLine(w.me.Name); row.DisplayName == "" {
-		row.DisplayName = string(w.owner)
+	name, err := w.invitationsTo()
+	if err != nil || name == calendar.DefaultName {
+		return home, home, err
 	}
-	return w.createCalendar(row, nil)
+	if row, ok, err = w.Calendar(name); err != nil || !ok {
+		return home, home, err
+	}
+	return w.made(row), home, nil
 }
 
 // mayInvite reports whether who acts may put an invitation into a calendar: the

@@ -97,7 +97,7 @@ func (w *writer) put(req calendar.PutRequest, obj *object.Resource) (calendar.Pu
 			return calendar.PutResult{}, calendar.Failf(calendar.Exists, "", w.op, ref, "a collection of that name exists")
 		}
 	}
-	next, post, err := w.schedule(p, name, obj, old, telling{stale: req.Precond.IfScheduleTag != "" || len(req.Precond.IfMatch) == 0})
+	next, post, err := w.schedule(p, name, obj, old, telling{stale: req.Precond.IfScheduleTag != "" || len(req.Precond.IfMatch) == 0, silent: req.NoReply})
 	if err != nil {
 		return calendar.PutResult{}, err
 	}
@@ -338,7 +338,7 @@ func (w *writer) delete(req calendar.DeleteRequest) error {
 	if req.MovedTo != nil { // it is there still, and nobody has to be told
 		return w.remove(p, *old, &req.MovedTo.To)
 	}
-	post, err := w.farewell(p, old, telling{})
+	post, err := w.farewell(p, old, telling{silent: req.NoReply})
 	if err != nil {
 		return err
 	}

@@ -55,6 +55,9 @@ func (w *writer) schedule(p *place, name string, obj *object.Resource, old *cale
 	case err != nil:
 		return nil, nil, wrap(w.op, ref, err)
 	}
+	if err := w.handled(obj.UID); err != nil {
+		return nil, nil, err
+	}
 	if next := ch.Object; next != nil && next != obj.Calendar && !ical.Equal(next, obj.Calendar) {
 		files := obj.Files
 		if obj, err = object.Judge(p.rules(w.s.opt.Limits), next, next.Bytes()); err != nil {
@@ -73,6 +76,9 @@ func (w *writer) farewell(p *place, old *calendar.ObjectRow, how telling) (*cale
 	}
 	party, ok, err := w.party(p, how)
 	if err != nil || !ok {
+		return nil, err
+	}
+	if err := w.handled(old.UID); err != nil {
 		return nil, err
 	}
 	before, err := textOf(old)
