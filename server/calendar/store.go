@@ -105,6 +105,10 @@ type ReadTx interface {
 	// Jobs lists the owner's jobs by id; Job returns one of them.
 	Jobs() ([]Job, error)
 	Job(change int64, seq int) (job Job, ok bool, err error)
+
+	// Traces streams what a query asks for of the owner's journal. The trace is
+	// valid only during the call.
+	Traces(q TraceQuery, fn func(*Trace) error) error
 }
 
 // Tx is a transaction that writes.
@@ -174,6 +178,13 @@ type Tx interface {
 	// DeleteJob removes one; it need not exist. Nothing else removes jobs:
 	// those of a calendar's deletion outlive the calendar.
 	DeleteJob(change int64, seq int) error
+
+	// PutTrace adds to the owner's journal, with an id above those that are
+	// there. The trace's Owner is the transaction's or empty, its ID is not looked at.
+	PutTrace(tr Trace) error
+	// PurgeTraces forgets the traces of before a moment, and then all but the
+	// newest keep of them (0 = no bound).
+	PurgeTraces(before time.Time, keep int) (n int, err error)
 }
 
 // HomeRow is an owner's home.

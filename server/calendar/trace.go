@@ -1,6 +1,10 @@
 package calendar
 
-import "time"
+import (
+	"slices"
+	"time"
+	"unicode/utf8"
+)
 
 // Trace is one step in the life of a scheduling message, or an automatic
 // decision, in the journal of the person at whose side it happened. Together
@@ -50,4 +54,66 @@ func (s TraceStep) String() string {
 		return traceSteps[s]
 	}
 	return "unknown"
+}
+
+// TraceQuery asks for traces of a journal. What is empty asks for nothing.
+type TraceQuery struct {
+	UID     string
+	Address string // of the sender or of one of the recipients
+	Message string
+	Since   time.Time // from then on
+	Until   time.Time // before that
+
+	OldestFirst bool  // else the newest are first
+	After       int64 // an id, the last of the page before
+	Limit       int   // 0 = all
+}
+
+// Matcher tells which traces are asked for, apart from their order and number.
+func (q *TraceQuery) Matcher() func(*Trace) bool {
+	key := AddressKey(q.Address)
+	return func(t *Trace) bool {
+		return (q.UID == "" || t.UID == q.UID) &&
+			(q.Message == "" || t.Message == q.Message) &&
+			(q.Since.IsZero() || !t.When.Before(q.Since)) &&
+			(q.Until.IsZero() || t.When.Before(q.Until)) &&
+			(key == "" || t.About(key))
+	}
+}
+
+// About reports whether the trace is of a message from or to an address, which
+// is given as AddressKey spells it.
+func (t *Trace) About(key string) bool {
+	return AddressKey(t.From) == key || slices.ContainsFunc(t.To, func(a string) bool { return AddressKey(a) == key })
+}
+
+// Bounds of one trace.
+const (
+	TraceRecipients = 100 // in its To
+	traceText       = 200 // octets of its Summary
+	traceDetail     = 500 // octets of its Detail
+	traceName       = 400 // octets of an address
+)
+
+// Cut shortens texts to what a journal keeps of them.
+func (t *Trace) Cut() {
+	t.Summary, t.Detail = cutText(t.Summary, traceText), cutText(t.Detail, traceDetail)
+	t.From = cutText(t.From, traceName)
+	if slices.ContainsFunc(t.To, func(a string) bool { return len(a) > traceName }) {
+		t.To = slices.Clone(t.To)
+		for i := range t.To {
+			t.To[i] = cutText(t.To[i], traceName)
+		}
+	}
+}
+
+// cutText is the beginning of a text, whole characters of it.
+func cutText(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	for limit > 0 && !utf8.RuneStart(s[limit]) {
+		limit--
+	}
+	return s[:limit]
 }

@@ -589,3 +589,29 @@ func (m mender) copyFile(from calendar.AttachmentRow, to objectKey) error {
 	a.Cal, a.Name = to.cal, to.name
 	return m.tx.PutAttachment(a)
 }
+
+// trace adds to the journal of the owner. That is no change: it takes no
+// number, and nobody syncs it. Who acts, and when, is filled in. A step for
+// many recipients becomes several traces, so that a bound of their number is
+// one of their size.
+func (w *writer) trace(t calendar.Trace) error {
+	t.Owner = w.owner
+	if t.When.IsZero() {
+		t.When = w.now
+	}
+	if t.By == "" {
+		t.By, t.Via = w.who.User, w.who.Via
+	}
+	t.Cut()
+	to := t.To
+	for {
+		n := min(len(to), calendar.TraceRecipients)
+		t.To, to = to[:n], to[n:]
+		if err := w.tx.PutTrace(t); err != nil {
+			return fmt.Errorf("keep the journal: %w", err)
+		}
+		if len(to) == 0 {
+			return nil
+		}
+	}
+}

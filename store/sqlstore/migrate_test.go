@@ -48,6 +48,7 @@ func TestMigrateObjects(t *testing.T) {
 		exec(`UPDATE objects SET uid = 'same,' WHERE name = '2'`)
 		exec("ALTER TABLE owners DROP COLUMN entry")   // of version 7
 		exec("ALTER TABLE objects DROP COLUMN writer") // of version 8
+		exec("DROP TABLE traces")                      // of version 9
 		exec("DELETE FROM schema_version WHERE version_id >= 5")
 		s = open()
 		err = s.View(t.Context(), "anna", func(tx calendar.ReadTx) error {

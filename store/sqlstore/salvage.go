@@ -598,7 +598,7 @@ func (s *salvage) join(ctx context.Context, tx *sql.Tx) error {
 	for _, text := range []string{
 		// Homes of which only their content is left.
 		`INSERT INTO owners (owner, change, created, purged, bytes, objects)
-			SELECT owner, 1, ?1, 0, 0, 0 FROM (SELECT owner FROM calendars UNION SELECT owner FROM prefs UNION SELECT owner FROM jobs)
+			SELECT owner, 1, ?1, 0, 0, 0 FROM (SELECT owner FROM calendars UNION SELECT owner FROM prefs UNION SELECT owner FROM jobs UNION SELECT owner FROM traces)
 			WHERE true ON CONFLICT DO NOTHING`,
 		`UPDATE owners SET change = ?2 + max(change, coalesce((SELECT max(change) FROM calendars c WHERE c.owner = owners.owner), 0),
 			coalesce((SELECT max(change) FROM objects o WHERE o.owner = owners.owner), 0), coalesce((SELECT max(change) FROM jobs j WHERE j.owner = owners.owner), 0)) WHERE ?1 > 0`,

@@ -75,6 +75,7 @@ func crowded(t *testing.T, s *Store) {
 					return err
 				}
 				err := errors.Join(tx.SetProp(1, name, calendar.DeadProp{Space: "x", Local: "y", Value: "z"}), tx.SetToken(name, []byte("x"), epoch),
+					tx.PutTrace(calendar.Trace{When: epoch.Add(time.Duration(i) * time.Second), UID: fmt.Sprint(i, ".ics")}),
 					tx.PutAttachment(calendar.AttachmentRow{Cal: 1, Name: name, ID: fmt.Sprint(i), Data: []byte("x")}))
 				if err != nil {
 					return err
@@ -214,7 +215,20 @@ var visits = map[string]func(tx calendar.Tx) error{
 	"DeletePref":        func(tx calendar.Tx) error { return tx.DeletePref("a") },
 	"SetToken":          func(tx calendar.Tx) error { return tx.SetToken("001501.ics", nil, epoch) },
 	"PutJob":            func(tx calendar.Tx) error { return tx.PutJob(calendar.Job{JobID: calendar.JobID{Change: 1}}) },
-	"DeleteJob":         func(tx calendar.Tx) error { return tx.DeleteJob(2*crowd+2*few, 0) },
+	"PutTrace":          func(tx calendar.Tx) error { return tx.PutTrace(calendar.Trace{UID: "x"}) },
+	"Traces": func(tx calendar.Tx) error {
+		n := 0
+		err := tx.Traces(calendar.TraceQuery{UID: "1501.ics"}, func(*calendar.Trace) error { n++; return nil })
+		if err == nil {
+			err = tx.Traces(calendar.TraceQuery{Limit: few}, func(*calendar.Trace) error { n++; return nil })
+		}
+		return found(n == 1+few, err)
+	},
+	"PurgeTraces": func(tx calendar.Tx) error {
+		n, err := tx.PurgeTraces(epoch.Add(few*time.Second), 0)
+		return found(n == few, err)
+	},
+	"DeleteJob": func(tx calendar.Tx) error { return tx.DeleteJob(2*crowd+2*few, 0) },
 }
 
 func fewNames() (names []string) {

@@ -65,6 +65,7 @@ func dump(t *testing.T, s calendar.Store) (out []string) {
 		add("token", token, err)
 		jobs, err := tx.Jobs()
 		add("jobs", jobs, err)
+		add("journal", traces(t, tx, calendar.TraceQuery{}), nil)
 		cals, err := tx.Calendars()
 		add("calendars", cals, err)
 		for _, cal := range cals {

@@ -81,6 +81,7 @@ func writeAll(tx calendar.Tx) error {
 		tx.SetPref("a", "b"),
 		tx.SetToken("t", nil, day),
 		tx.PutJob(aJob(change, 0)),
+		tx.PutTrace(aTrace(1)),
 		tx.TouchCalendar(1, change, day),
 	)
 }
@@ -95,9 +96,10 @@ func wantUntouched(t *testing.T, s calendar.Store) {
 		props, _ := tx.Props(1, "x")
 		prefs, _ := tx.Prefs()
 		jobs, _ := tx.Jobs()
+		journal := traces(t, tx, calendar.TraceQuery{})
 		_, token, err := tx.Token("t")
-		if h.Change != 1 || h.Bytes != 0 || len(cals) != 1 || cals[0].Change != 1 || n+len(occs)+len(props)+len(prefs)+len(jobs) != 0 || token || err != nil {
-			t.Errorf("something stayed: %+v %v %d %v %v %v %v %v %v", h, cals, n, occs, props, prefs, jobs, token, err)
+		if h.Change != 1 || h.Bytes != 0 || len(cals) != 1 || cals[0].Change != 1 || n+len(occs)+len(props)+len(prefs)+len(jobs)+len(journal) != 0 || token || err != nil {
+			t.Errorf("something stayed: %+v %v %d %v %v %v %v %v %v %v", h, cals, n, occs, props, prefs, jobs, journal, token, err)
 		}
 		return nil
 	})

@@ -29,6 +29,8 @@ type home struct {
 	prefs  map[string]string
 	tokens map[string][]byte
 	jobs   map[calendar.JobID]calendar.Job
+	traces []calendar.Trace // oldest first
+	traced int64            // the last id
 }
 
 type collection struct {
