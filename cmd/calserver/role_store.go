@@ -124,6 +124,7 @@ func modelOptions(cfg *config.Config, log *slog.Logger) (service.Options, error)
 	l := &cfg.Limits
 	opt := service.Options{
 		Host: hostName(cfg), Version: versionString(),
+		JournalAge: cfg.Journal.Age, JournalEntries: cfg.Journal.Entries,
 		DefaultTZID: cfg.Calstore.TimeZone, ShowPrivate: !cfg.Calstore.FilterPrivate, NoProvision: !cfg.Local.Autoprovision,
 		Limits: calendar.Limits{
 			ObjectSize: int(l.ObjectSize), PlainMaxSize: int(l.ObjectSize), Attendees: l.Attendees, Instances: l.Instances,

@@ -27,6 +27,7 @@ var reads = []string{
 	"SyncHome",
 	"SearchCalendars",
 	"FreeBusy",
+	"Why",
 	"Prefs",
 	"Ping",
 }
@@ -575,6 +576,25 @@ func (s *service) Deliver(ctx context.Context, m *wire.DeliverRequest) (*wire.De
 		return nil, err
 	}
 	return &wire.DeliverAnswer{Items: each(res, toDeliverResult)}, nil
+}
+
+// Why implements calendar.Backend.
+func (c *Client) Why(ctx context.Context, who calendar.Actor, req calendar.WhyRequest) (res calendar.WhyAnswer, err error) {
+	q := toWhyRequest(&req)
+	q.Actor = toActor(&who)
+	a, err := unary(ctx, c, "why", never, c.api.Why, q)
+	if err != nil {
+		return res, err
+	}
+	return fromWhyAnswer(a), nil
+}
+
+func (s *service) Why(ctx context.Context, m *wire.WhyRequest) (*wire.WhyAnswer, error) {
+	res, err := s.backend.Why(ctx, fromActor(m.Actor), fromWhyRequest(m))
+	if err != nil {
+		return nil, err
+	}
+	return toWhyAnswer(&res), nil
 }
 
 // Prefs implements calendar.Backend.

@@ -1758,6 +1758,84 @@ func fromTombstone(m *wire.Tombstone) (v calendar.Tombstone) {
 	}
 }
 
+func toTrace(v *calendar.Trace) *wire.Trace {
+	if v == nil {
+		return nil
+	}
+	return &wire.Trace{
+		Owner:   toText(v.Owner),
+		Id:      v.ID,
+		When:    toTime(v.When),
+		Message: toText(v.Message),
+		Method:  toText(v.Method),
+		Uid:     toText(v.UID),
+		Summary: toText(v.Summary),
+		From:    toText(v.From),
+		To:      toTexts(v.To),
+		Step:    uint32(v.Step),
+		Reason:  toText(v.Reason),
+		Status:  toText(v.Status),
+		Detail:  toText(v.Detail),
+		By:      toText(v.By),
+		Via:     toText(v.Via),
+	}
+}
+
+func fromTrace(m *wire.Trace) (v calendar.Trace) {
+	if m == nil {
+		return v
+	}
+	return calendar.Trace{
+		Owner:   calendar.Owner(m.Owner),
+		ID:      m.Id,
+		When:    fromTime(m.When),
+		Message: string(m.Message),
+		Method:  string(m.Method),
+		UID:     string(m.Uid),
+		Summary: string(m.Summary),
+		From:    string(m.From),
+		To:      fromTexts[string](m.To),
+		Step:    calendar.TraceStep(m.Step),
+		Reason:  string(m.Reason),
+		Status:  string(m.Status),
+		Detail:  string(m.Detail),
+		By:      string(m.By),
+		Via:     string(m.Via),
+	}
+}
+
+func toTraceQuery(v *calendar.TraceQuery) *wire.TraceQuery {
+	if v == nil {
+		return nil
+	}
+	return &wire.TraceQuery{
+		Uid:         toText(v.UID),
+		Address:     toText(v.Address),
+		Message:     toText(v.Message),
+		Since:       toTime(v.Since),
+		Until:       toTime(v.Until),
+		OldestFirst: v.OldestFirst,
+		After:       v.After,
+		Limit:       int64(v.Limit),
+	}
+}
+
+func fromTraceQuery(m *wire.TraceQuery) (v calendar.TraceQuery) {
+	if m == nil {
+		return v
+	}
+	return calendar.TraceQuery{
+		UID:         string(m.Uid),
+		Address:     string(m.Address),
+		Message:     string(m.Message),
+		Since:       fromTime(m.Since),
+		Until:       fromTime(m.Until),
+		OldestFirst: m.OldestFirst,
+		After:       m.After,
+		Limit:       int(m.Limit),
+	}
+}
+
 func toUpdateCalendarRequest(v *calendar.UpdateCalendarRequest) *wire.UpdateCalendarRequest {
 	if v == nil {
 		return nil
@@ -1813,6 +1891,46 @@ func fromUpdateCalendarRequest(m *wire.UpdateCalendarRequest) (v calendar.Update
 		Props:           eachOf(m.Props, fromPropChange),
 		DefaultCalendar: fromOptional(m.DefaultCalendar),
 		FreeBusySet:     fromListOr[string](m.FreeBusySet),
+	}
+}
+
+func toWhyAnswer(v *calendar.WhyAnswer) *wire.WhyAnswer {
+	if v == nil {
+		return nil
+	}
+	return &wire.WhyAnswer{
+		Traces: each(v.Traces, toTrace),
+		More:   v.More,
+	}
+}
+
+func fromWhyAnswer(m *wire.WhyAnswer) (v calendar.WhyAnswer) {
+	if m == nil {
+		return v
+	}
+	return calendar.WhyAnswer{
+		Traces: eachOf(m.Traces, fromTrace),
+		More:   m.More,
+	}
+}
+
+func toWhyRequest(v *calendar.WhyRequest) *wire.WhyRequest {
+	if v == nil {
+		return nil
+	}
+	return &wire.WhyRequest{
+		Owner: toText(v.Owner),
+		Query: toTraceQuery(&v.Query),
+	}
+}
+
+func fromWhyRequest(m *wire.WhyRequest) (v calendar.WhyRequest) {
+	if m == nil {
+		return v
+	}
+	return calendar.WhyRequest{
+		Owner: calendar.Owner(m.Owner),
+		Query: fromTraceQuery(m.Query),
 	}
 }
 

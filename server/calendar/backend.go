@@ -164,6 +164,12 @@ type Backend interface {
 	//backend:items len(req.To)
 	//backend:repeat
 	Deliver(ctx context.Context, who Actor, req DeliverRequest) ([]DeliverResult, error)
+	// Why tells what happened to scheduling messages at the side of an owner, and
+	// what the server decided for him. docs/why.md.
+	//
+	//backend:owner req.Owner
+	//backend:read
+	Why(ctx context.Context, who Actor, req WhyRequest) (WhyAnswer, error)
 
 	// Prefs reads a user's own preferences. WCAP userprefs.
 	//

@@ -179,6 +179,15 @@ func (r *Router) SyncHome(ctx context.Context, who calendar.Actor, req calendar.
 	return be.SyncHome(ctx, who, req)
 }
 
+// Why implements calendar.Backend.
+func (r *Router) Why(ctx context.Context, who calendar.Actor, req calendar.WhyRequest) (res calendar.WhyAnswer, err error) {
+	be, err := r.of(ctx, req.Owner)
+	if err != nil {
+		return res, err
+	}
+	return be.Why(ctx, who, req)
+}
+
 // Prefs implements calendar.Backend.
 func (r *Router) Prefs(ctx context.Context, who calendar.Actor, owner calendar.Owner) (res map[string]string, err error) {
 	be, err := r.of(ctx, owner)

@@ -38,6 +38,7 @@ type Config struct {
 	Store     Store
 	Backup    Backup
 	Deleted   Deleted
+	Journal   Journal
 	Log       Log
 	Alerts    Alerts
 	Watcher   Watcher
@@ -376,6 +377,12 @@ type Deleted struct {
 	Age          time.Duration // of entries of the delete log
 	TombstoneAge time.Duration // of what sync-collection knows; older tokens are refused
 	InboxAge     time.Duration // of scheduling messages in an inbox
+}
+
+// Journal is how long the steps of scheduling messages are told of.
+type Journal struct {
+	Age     time.Duration
+	Entries int // of one owner
 }
 
 // Log is where and how much is logged.

@@ -86,6 +86,8 @@ var backupParams = []Param{
 }
 
 var deleteParams = []Param{
+	used("factotum.why.days", Days, "30", "How long \"calserver why\" knows what happened to an invitation.", func(c *Config) any { return &c.Journal.Age }, atLeast(1)),
+	used("factotum.why.entries", Int, "10000", "Most steps of scheduling messages that are kept for one owner; the oldest go first.", func(c *Config) any { return &c.Journal.Entries }, atLeast(100)),
 	used("service.admin.purge.deletelog", Bool, "no", "Purge the delete log.", func(c *Config) any { return &c.Deleted.Purge }, idle()),
 	used("caldb.berkeleydb.purge.deletelog.interval", Seconds, "60", "Seconds between purges.", func(c *Config) any { return &c.Deleted.Interval }, atLeast(1), idle()),
 	used("caldb.berkeleydb.purge.deletelog.beforetime", Seconds, "518400", "Age at which an entry goes; 2592000 with Outlook's connector.", func(c *Config) any { return &c.Deleted.Age }, idle()),

@@ -38,6 +38,7 @@ var Operations = []string{
 	"search-calendars",
 	"free-busy",
 	"deliver",
+	"why",
 	"prefs",
 	"set-prefs",
 	"edit-prefs",
@@ -235,6 +236,13 @@ func (o *observed) Deliver(ctx context.Context, who calendar.Actor, req calendar
 	start := time.Now()
 	res, err = o.be.Deliver(ctx, who, req)
 	o.seen("deliver", time.Since(start), err)
+	return res, err
+}
+
+func (o *observed) Why(ctx context.Context, who calendar.Actor, req calendar.WhyRequest) (res calendar.WhyAnswer, err error) {
+	start := time.Now()
+	res, err = o.be.Why(ctx, who, req)
+	o.seen("why", time.Since(start), err)
 	return res, err
 }
 

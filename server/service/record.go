@@ -434,8 +434,12 @@ func (w *writer) deleteCalendar(row calendar.CalendarRow) error {
 	return err
 }
 
-// purge forgets tombstones that are older than a moment.
+// purge forgets tombstones that are older than a moment, and what is too old in
+// the journal.
 func (w *writer) purge(before time.Time) (n int, err error) {
+	if err := w.purgeTraces(w.now.Add(-w.s.opt.JournalAge)); err != nil {
+		return 0, err
+	}
 	rows, err := w.Calendars()
 	if err != nil {
 		return 0, err
@@ -610,8 +614,27 @@ func (w *writer) trace(t calendar.Trace) error {
 		if err := w.tx.PutTrace(t); err != nil {
 			return fmt.Errorf("keep the journal: %w", err)
 		}
+		// Whoever fills his journal is the one whom this finds, before the day is
+		// over at whose end all are purged.
+		if w.s.traced.Add(1)%tracesPerPurge == 0 {
+			if err := w.purgeTraces(time.Time{}); err != nil {
+				return err
+			}
+		}
 		if len(to) == 0 {
 			return nil
 		}
 	}
+}
+
+// tracesPerPurge is after how many traces of anybody one journal is cut.
+const tracesPerPurge = 500
+
+// purgeTraces forgets what the journal has of before a moment and what it has
+// too many.
+func (w *writer) purgeTraces(before time.Time) error {
+	if _, err := w.tx.PurgeTraces(before, w.s.opt.JournalEntries); err != nil {
+		return fmt.Errorf("purge the journal: %w", err)
+	}
+	return nil
 }

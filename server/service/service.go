@@ -44,6 +44,9 @@ type Options struct {
 
 	Limits calendar.Limits
 
+	JournalAge     time.Duration // how long scheduling is told of; 0 = 30 days
+	JournalEntries int           // of one owner; 0 = 10,000
+
 	NoProvision bool // local.autoprovision="no": only the administrator makes default calendars
 
 	CacheBytes   int64         // memory for what is read often; 0 = 48 MiB, less: none
@@ -77,6 +80,7 @@ type Service struct {
 	told    sync.Map // owners of whom the log said that somebody new has the name
 	started time.Time
 	lastID  atomic.Int64
+	traced  atomic.Int64 // traces that were kept since the start
 	zone    recur.Zone
 }
 
@@ -102,6 +106,12 @@ func New(store calendar.Store, people calendar.People, opt Options) *Service {
 	}
 	if opt.GroupACL == nil {
 		opt.GroupACL = acl.MustParse(acl.DefaultGroup)
+	}
+	if opt.JournalAge <= 0 {
+		opt.JournalAge = 30 * 24 * time.Hour
+	}
+	if opt.JournalEntries <= 0 {
+		opt.JournalEntries = 10_000
 	}
 	if opt.CacheBytes == 0 {
 		opt.CacheBytes = 48 << 20

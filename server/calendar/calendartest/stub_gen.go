@@ -171,6 +171,12 @@ func (s Stub) Deliver(ctx context.Context, who calendar.Actor, req calendar.Deli
 	return res, err
 }
 
+// Why implements calendar.Backend.
+func (s Stub) Why(ctx context.Context, who calendar.Actor, req calendar.WhyRequest) (res calendar.WhyAnswer, err error) {
+	err = s.Do("Why", []any{who, req}, &res)
+	return res, err
+}
+
 // Prefs implements calendar.Backend.
 func (s Stub) Prefs(ctx context.Context, who calendar.Actor, owner calendar.Owner) (res map[string]string, err error) {
 	err = s.Do("Prefs", []any{who, owner}, &res)

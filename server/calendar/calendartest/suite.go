@@ -60,6 +60,7 @@ func Run(t *testing.T, open func(t *testing.T, people calendar.People) calendar.
 		{"More", testMore},
 		{"Prefs", testPrefs},
 		{"Subscribe", testSubscribe},
+		{"Why", testWhy},
 		{"Rights", testRights},
 		{"AskedFor", testAskedFor},
 		{"Masking", testMasking},

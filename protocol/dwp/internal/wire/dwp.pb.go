@@ -6731,6 +6731,374 @@ func (x *DeliverItem) GetFailure() *Failure {
 	return nil
 }
 
+type WhyRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Actor         *Actor                 `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
+	Owner         []byte                 `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`
+	Query         *TraceQuery            `protobuf:"bytes,3,opt,name=query,proto3" json:"query,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WhyRequest) Reset() {
+	*x = WhyRequest{}
+	mi := &file_dwp_proto_msgTypes[91]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WhyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WhyRequest) ProtoMessage() {}
+
+func (x *WhyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[91]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WhyRequest.ProtoReflect.Descriptor instead.
+func (*WhyRequest) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{91}
+}
+
+func (x *WhyRequest) GetActor() *Actor {
+	if x != nil {
+		return x.Actor
+	}
+	return nil
+}
+
+func (x *WhyRequest) GetOwner() []byte {
+	if x != nil {
+		return x.Owner
+	}
+	return nil
+}
+
+func (x *WhyRequest) GetQuery() *TraceQuery {
+	if x != nil {
+		return x.Query
+	}
+	return nil
+}
+
+type TraceQuery struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Uid           []byte                 `protobuf:"bytes,1,opt,name=uid,proto3" json:"uid,omitempty"`
+	Address       []byte                 `protobuf:"bytes,2,opt,name=address,proto3" json:"address,omitempty"`
+	Message       []byte                 `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	Since         int64                  `protobuf:"varint,4,opt,name=since,proto3" json:"since,omitempty"`
+	Until         int64                  `protobuf:"varint,5,opt,name=until,proto3" json:"until,omitempty"`
+	OldestFirst   bool                   `protobuf:"varint,6,opt,name=oldest_first,json=oldestFirst,proto3" json:"oldest_first,omitempty"`
+	After         int64                  `protobuf:"varint,7,opt,name=after,proto3" json:"after,omitempty"`
+	Limit         int64                  `protobuf:"varint,8,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TraceQuery) Reset() {
+	*x = TraceQuery{}
+	mi := &file_dwp_proto_msgTypes[92]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TraceQuery) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TraceQuery) ProtoMessage() {}
+
+func (x *TraceQuery) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[92]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TraceQuery.ProtoReflect.Descriptor instead.
+func (*TraceQuery) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{92}
+}
+
+func (x *TraceQuery) GetUid() []byte {
+	if x != nil {
+		return x.Uid
+	}
+	return nil
+}
+
+func (x *TraceQuery) GetAddress() []byte {
+	if x != nil {
+		return x.Address
+	}
+	return nil
+}
+
+func (x *TraceQuery) GetMessage() []byte {
+	if x != nil {
+		return x.Message
+	}
+	return nil
+}
+
+func (x *TraceQuery) GetSince() int64 {
+	if x != nil {
+		return x.Since
+	}
+	return 0
+}
+
+func (x *TraceQuery) GetUntil() int64 {
+	if x != nil {
+		return x.Until
+	}
+	return 0
+}
+
+func (x *TraceQuery) GetOldestFirst() bool {
+	if x != nil {
+		return x.OldestFirst
+	}
+	return false
+}
+
+func (x *TraceQuery) GetAfter() int64 {
+	if x != nil {
+		return x.After
+	}
+	return 0
+}
+
+func (x *TraceQuery) GetLimit() int64 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+type WhyAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Traces        []*Trace               `protobuf:"bytes,1,rep,name=traces,proto3" json:"traces,omitempty"`
+	More          bool                   `protobuf:"varint,2,opt,name=more,proto3" json:"more,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WhyAnswer) Reset() {
+	*x = WhyAnswer{}
+	mi := &file_dwp_proto_msgTypes[93]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WhyAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WhyAnswer) ProtoMessage() {}
+
+func (x *WhyAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[93]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WhyAnswer.ProtoReflect.Descriptor instead.
+func (*WhyAnswer) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{93}
+}
+
+func (x *WhyAnswer) GetTraces() []*Trace {
+	if x != nil {
+		return x.Traces
+	}
+	return nil
+}
+
+func (x *WhyAnswer) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
+type Trace struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Owner         []byte                 `protobuf:"bytes,1,opt,name=owner,proto3" json:"owner,omitempty"`
+	Id            int64                  `protobuf:"varint,2,opt,name=id,proto3" json:"id,omitempty"`
+	When          int64                  `protobuf:"varint,3,opt,name=when,proto3" json:"when,omitempty"`
+	Message       []byte                 `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
+	Method        []byte                 `protobuf:"bytes,5,opt,name=method,proto3" json:"method,omitempty"`
+	Uid           []byte                 `protobuf:"bytes,6,opt,name=uid,proto3" json:"uid,omitempty"`
+	Summary       []byte                 `protobuf:"bytes,7,opt,name=summary,proto3" json:"summary,omitempty"`
+	From          []byte                 `protobuf:"bytes,8,opt,name=from,proto3" json:"from,omitempty"`
+	To            [][]byte               `protobuf:"bytes,9,rep,name=to,proto3" json:"to,omitempty"`
+	Step          uint32                 `protobuf:"varint,10,opt,name=step,proto3" json:"step,omitempty"` // calendar.TraceStep
+	Reason        []byte                 `protobuf:"bytes,11,opt,name=reason,proto3" json:"reason,omitempty"`
+	Status        []byte                 `protobuf:"bytes,12,opt,name=status,proto3" json:"status,omitempty"`
+	Detail        []byte                 `protobuf:"bytes,13,opt,name=detail,proto3" json:"detail,omitempty"`
+	By            []byte                 `protobuf:"bytes,14,opt,name=by,proto3" json:"by,omitempty"`
+	Via           []byte                 `protobuf:"bytes,15,opt,name=via,proto3" json:"via,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Trace) Reset() {
+	*x = Trace{}
+	mi := &file_dwp_proto_msgTypes[94]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Trace) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Trace) ProtoMessage() {}
+
+func (x *Trace) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[94]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Trace.ProtoReflect.Descriptor instead.
+func (*Trace) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{94}
+}
+
+func (x *Trace) GetOwner() []byte {
+	if x != nil {
+		return x.Owner
+	}
+	return nil
+}
+
+func (x *Trace) GetId() int64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Trace) GetWhen() int64 {
+	if x != nil {
+		return x.When
+	}
+	return 0
+}
+
+func (x *Trace) GetMessage() []byte {
+	if x != nil {
+		return x.Message
+	}
+	return nil
+}
+
+func (x *Trace) GetMethod() []byte {
+	if x != nil {
+		return x.Method
+	}
+	return nil
+}
+
+func (x *Trace) GetUid() []byte {
+	if x != nil {
+		return x.Uid
+	}
+	return nil
+}
+
+func (x *Trace) GetSummary() []byte {
+	if x != nil {
+		return x.Summary
+	}
+	return nil
+}
+
+func (x *Trace) GetFrom() []byte {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *Trace) GetTo() [][]byte {
+	if x != nil {
+		return x.To
+	}
+	return nil
+}
+
+func (x *Trace) GetStep() uint32 {
+	if x != nil {
+		return x.Step
+	}
+	return 0
+}
+
+func (x *Trace) GetReason() []byte {
+	if x != nil {
+		return x.Reason
+	}
+	return nil
+}
+
+func (x *Trace) GetStatus() []byte {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+func (x *Trace) GetDetail() []byte {
+	if x != nil {
+		return x.Detail
+	}
+	return nil
+}
+
+func (x *Trace) GetBy() []byte {
+	if x != nil {
+		return x.By
+	}
+	return nil
+}
+
+func (x *Trace) GetVia() []byte {
+	if x != nil {
+		return x.Via
+	}
+	return nil
+}
+
 type PrefsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Actor         *Actor                 `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
@@ -6741,7 +7109,7 @@ type PrefsRequest struct {
 
 func (x *PrefsRequest) Reset() {
 	*x = PrefsRequest{}
-	mi := &file_dwp_proto_msgTypes[91]
+	mi := &file_dwp_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6753,7 +7121,7 @@ func (x *PrefsRequest) String() string {
 func (*PrefsRequest) ProtoMessage() {}
 
 func (x *PrefsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[91]
+	mi := &file_dwp_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6766,7 +7134,7 @@ func (x *PrefsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrefsRequest.ProtoReflect.Descriptor instead.
 func (*PrefsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{91}
+	return file_dwp_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *PrefsRequest) GetActor() *Actor {
@@ -6793,7 +7161,7 @@ type Pref struct {
 
 func (x *Pref) Reset() {
 	*x = Pref{}
-	mi := &file_dwp_proto_msgTypes[92]
+	mi := &file_dwp_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6805,7 +7173,7 @@ func (x *Pref) String() string {
 func (*Pref) ProtoMessage() {}
 
 func (x *Pref) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[92]
+	mi := &file_dwp_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6818,7 +7186,7 @@ func (x *Pref) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pref.ProtoReflect.Descriptor instead.
 func (*Pref) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{92}
+	return file_dwp_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *Pref) GetKey() []byte {
@@ -6844,7 +7212,7 @@ type PrefsAnswer struct {
 
 func (x *PrefsAnswer) Reset() {
 	*x = PrefsAnswer{}
-	mi := &file_dwp_proto_msgTypes[93]
+	mi := &file_dwp_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6856,7 +7224,7 @@ func (x *PrefsAnswer) String() string {
 func (*PrefsAnswer) ProtoMessage() {}
 
 func (x *PrefsAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[93]
+	mi := &file_dwp_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6869,7 +7237,7 @@ func (x *PrefsAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrefsAnswer.ProtoReflect.Descriptor instead.
 func (*PrefsAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{93}
+	return file_dwp_proto_rawDescGZIP(), []int{97}
 }
 
 func (x *PrefsAnswer) GetPrefs() []*Pref {
@@ -6891,7 +7259,7 @@ type SetPrefsRequest struct {
 
 func (x *SetPrefsRequest) Reset() {
 	*x = SetPrefsRequest{}
-	mi := &file_dwp_proto_msgTypes[94]
+	mi := &file_dwp_proto_msgTypes[98]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6903,7 +7271,7 @@ func (x *SetPrefsRequest) String() string {
 func (*SetPrefsRequest) ProtoMessage() {}
 
 func (x *SetPrefsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[94]
+	mi := &file_dwp_proto_msgTypes[98]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6916,7 +7284,7 @@ func (x *SetPrefsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPrefsRequest.ProtoReflect.Descriptor instead.
 func (*SetPrefsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{94}
+	return file_dwp_proto_rawDescGZIP(), []int{98}
 }
 
 func (x *SetPrefsRequest) GetActor() *Actor {
@@ -6959,7 +7327,7 @@ type EditPrefsRequest struct {
 
 func (x *EditPrefsRequest) Reset() {
 	*x = EditPrefsRequest{}
-	mi := &file_dwp_proto_msgTypes[95]
+	mi := &file_dwp_proto_msgTypes[99]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6971,7 +7339,7 @@ func (x *EditPrefsRequest) String() string {
 func (*EditPrefsRequest) ProtoMessage() {}
 
 func (x *EditPrefsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[95]
+	mi := &file_dwp_proto_msgTypes[99]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6984,7 +7352,7 @@ func (x *EditPrefsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditPrefsRequest.ProtoReflect.Descriptor instead.
 func (*EditPrefsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{95}
+	return file_dwp_proto_rawDescGZIP(), []int{99}
 }
 
 func (x *EditPrefsRequest) GetActor() *Actor {
@@ -7019,7 +7387,7 @@ type PrefEdit struct {
 
 func (x *PrefEdit) Reset() {
 	*x = PrefEdit{}
-	mi := &file_dwp_proto_msgTypes[96]
+	mi := &file_dwp_proto_msgTypes[100]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7031,7 +7399,7 @@ func (x *PrefEdit) String() string {
 func (*PrefEdit) ProtoMessage() {}
 
 func (x *PrefEdit) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[96]
+	mi := &file_dwp_proto_msgTypes[100]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7044,7 +7412,7 @@ func (x *PrefEdit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrefEdit.ProtoReflect.Descriptor instead.
 func (*PrefEdit) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{96}
+	return file_dwp_proto_rawDescGZIP(), []int{100}
 }
 
 func (x *PrefEdit) GetName() []byte {
@@ -7081,7 +7449,7 @@ type SubscribeRequest struct {
 
 func (x *SubscribeRequest) Reset() {
 	*x = SubscribeRequest{}
-	mi := &file_dwp_proto_msgTypes[97]
+	mi := &file_dwp_proto_msgTypes[101]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7093,7 +7461,7 @@ func (x *SubscribeRequest) String() string {
 func (*SubscribeRequest) ProtoMessage() {}
 
 func (x *SubscribeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[97]
+	mi := &file_dwp_proto_msgTypes[101]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7106,7 +7474,7 @@ func (x *SubscribeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeRequest.ProtoReflect.Descriptor instead.
 func (*SubscribeRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{97}
+	return file_dwp_proto_rawDescGZIP(), []int{101}
 }
 
 func (x *SubscribeRequest) GetActor() *Actor {
@@ -7146,7 +7514,7 @@ type SubscribeAnswer struct {
 
 func (x *SubscribeAnswer) Reset() {
 	*x = SubscribeAnswer{}
-	mi := &file_dwp_proto_msgTypes[98]
+	mi := &file_dwp_proto_msgTypes[102]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7158,7 +7526,7 @@ func (x *SubscribeAnswer) String() string {
 func (*SubscribeAnswer) ProtoMessage() {}
 
 func (x *SubscribeAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[98]
+	mi := &file_dwp_proto_msgTypes[102]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7171,7 +7539,7 @@ func (x *SubscribeAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeAnswer.ProtoReflect.Descriptor instead.
 func (*SubscribeAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{98}
+	return file_dwp_proto_rawDescGZIP(), []int{102}
 }
 
 func (x *SubscribeAnswer) GetList() [][]byte {
@@ -7189,7 +7557,7 @@ type PingRequest struct {
 
 func (x *PingRequest) Reset() {
 	*x = PingRequest{}
-	mi := &file_dwp_proto_msgTypes[99]
+	mi := &file_dwp_proto_msgTypes[103]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7201,7 +7569,7 @@ func (x *PingRequest) String() string {
 func (*PingRequest) ProtoMessage() {}
 
 func (x *PingRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[99]
+	mi := &file_dwp_proto_msgTypes[103]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7214,7 +7582,7 @@ func (x *PingRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PingRequest.ProtoReflect.Descriptor instead.
 func (*PingRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{99}
+	return file_dwp_proto_rawDescGZIP(), []int{103}
 }
 
 type PingAnswer struct {
@@ -7232,7 +7600,7 @@ type PingAnswer struct {
 
 func (x *PingAnswer) Reset() {
 	*x = PingAnswer{}
-	mi := &file_dwp_proto_msgTypes[100]
+	mi := &file_dwp_proto_msgTypes[104]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7244,7 +7612,7 @@ func (x *PingAnswer) String() string {
 func (*PingAnswer) ProtoMessage() {}
 
 func (x *PingAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[100]
+	mi := &file_dwp_proto_msgTypes[104]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7257,7 +7625,7 @@ func (x *PingAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PingAnswer.ProtoReflect.Descriptor instead.
 func (*PingAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{100}
+	return file_dwp_proto_rawDescGZIP(), []int{104}
 }
 
 func (x *PingAnswer) GetHost() []byte {
@@ -7897,7 +8265,42 @@ const file_dwp_proto_rawDesc = "" +
 	"\x06status\x18\x01 \x01(\fR\x06status\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\fR\x06reason\x12\x16\n" +
 	"\x06detail\x18\x03 \x01(\fR\x06detail\x122\n" +
-	"\afailure\x18\x04 \x01(\v2\x18.factotum.dwp.v1.FailureR\afailure\"R\n" +
+	"\afailure\x18\x04 \x01(\v2\x18.factotum.dwp.v1.FailureR\afailure\"\x83\x01\n" +
+	"\n" +
+	"WhyRequest\x12,\n" +
+	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x14\n" +
+	"\x05owner\x18\x02 \x01(\fR\x05owner\x121\n" +
+	"\x05query\x18\x03 \x01(\v2\x1b.factotum.dwp.v1.TraceQueryR\x05query\"\xcd\x01\n" +
+	"\n" +
+	"TraceQuery\x12\x10\n" +
+	"\x03uid\x18\x01 \x01(\fR\x03uid\x12\x18\n" +
+	"\aaddress\x18\x02 \x01(\fR\aaddress\x12\x18\n" +
+	"\amessage\x18\x03 \x01(\fR\amessage\x12\x14\n" +
+	"\x05since\x18\x04 \x01(\x03R\x05since\x12\x14\n" +
+	"\x05until\x18\x05 \x01(\x03R\x05until\x12!\n" +
+	"\foldest_first\x18\x06 \x01(\bR\voldestFirst\x12\x14\n" +
+	"\x05after\x18\a \x01(\x03R\x05after\x12\x14\n" +
+	"\x05limit\x18\b \x01(\x03R\x05limit\"O\n" +
+	"\tWhyAnswer\x12.\n" +
+	"\x06traces\x18\x01 \x03(\v2\x16.factotum.dwp.v1.TraceR\x06traces\x12\x12\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more\"\xc1\x02\n" +
+	"\x05Trace\x12\x14\n" +
+	"\x05owner\x18\x01 \x01(\fR\x05owner\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\x03R\x02id\x12\x12\n" +
+	"\x04when\x18\x03 \x01(\x03R\x04when\x12\x18\n" +
+	"\amessage\x18\x04 \x01(\fR\amessage\x12\x16\n" +
+	"\x06method\x18\x05 \x01(\fR\x06method\x12\x10\n" +
+	"\x03uid\x18\x06 \x01(\fR\x03uid\x12\x18\n" +
+	"\asummary\x18\a \x01(\fR\asummary\x12\x12\n" +
+	"\x04from\x18\b \x01(\fR\x04from\x12\x0e\n" +
+	"\x02to\x18\t \x03(\fR\x02to\x12\x12\n" +
+	"\x04step\x18\n" +
+	" \x01(\rR\x04step\x12\x16\n" +
+	"\x06reason\x18\v \x01(\fR\x06reason\x12\x16\n" +
+	"\x06status\x18\f \x01(\fR\x06status\x12\x16\n" +
+	"\x06detail\x18\r \x01(\fR\x06detail\x12\x0e\n" +
+	"\x02by\x18\x0e \x01(\fR\x02by\x12\x10\n" +
+	"\x03via\x18\x0f \x01(\fR\x03via\"R\n" +
 	"\fPrefsRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x14\n" +
 	"\x05owner\x18\x02 \x01(\fR\x05owner\".\n" +
@@ -7935,7 +8338,7 @@ const file_dwp_proto_rawDesc = "" +
 	"\astarted\x18\x04 \x01(\x03R\astarted\x12\x16\n" +
 	"\x06owners\x18\x05 \x01(\x03R\x06owners\x12\x18\n" +
 	"\aobjects\x18\x06 \x01(\x03R\aobjects\x12\x1b\n" +
-	"\tread_only\x18\a \x01(\bR\breadOnly2\xbc\x13\n" +
+	"\tread_only\x18\a \x01(\bR\breadOnly2\xfc\x13\n" +
 	"\aBackend\x12D\n" +
 	"\x05Hello\x12\x1d.factotum.dwp.v1.HelloRequest\x1a\x1c.factotum.dwp.v1.HelloAnswer\x12A\n" +
 	"\x04Home\x12\x1c.factotum.dwp.v1.HomeRequest\x1a\x1b.factotum.dwp.v1.HomeAnswer\x12M\n" +
@@ -7968,7 +8371,8 @@ const file_dwp_proto_rawDesc = "" +
 	"\bSyncHome\x12 .factotum.dwp.v1.SyncHomeRequest\x1a\x1f.factotum.dwp.v1.SyncHomeAnswer\x12b\n" +
 	"\x0fSearchCalendars\x12'.factotum.dwp.v1.SearchCalendarsRequest\x1a&.factotum.dwp.v1.SearchCalendarsAnswer\x12M\n" +
 	"\bFreeBusy\x12 .factotum.dwp.v1.FreeBusyRequest\x1a\x1f.factotum.dwp.v1.FreeBusyAnswer\x12J\n" +
-	"\aDeliver\x12\x1f.factotum.dwp.v1.DeliverRequest\x1a\x1e.factotum.dwp.v1.DeliverAnswer\x12D\n" +
+	"\aDeliver\x12\x1f.factotum.dwp.v1.DeliverRequest\x1a\x1e.factotum.dwp.v1.DeliverAnswer\x12>\n" +
+	"\x03Why\x12\x1b.factotum.dwp.v1.WhyRequest\x1a\x1a.factotum.dwp.v1.WhyAnswer\x12D\n" +
 	"\x05Prefs\x12\x1d.factotum.dwp.v1.PrefsRequest\x1a\x1c.factotum.dwp.v1.PrefsAnswer\x12C\n" +
 	"\bSetPrefs\x12 .factotum.dwp.v1.SetPrefsRequest\x1a\x15.factotum.dwp.v1.Done\x12L\n" +
 	"\tEditPrefs\x12!.factotum.dwp.v1.EditPrefsRequest\x1a\x1c.factotum.dwp.v1.PrefsAnswer\x12P\n" +
@@ -7987,7 +8391,7 @@ func file_dwp_proto_rawDescGZIP() []byte {
 	return file_dwp_proto_rawDescData
 }
 
-var file_dwp_proto_msgTypes = make([]protoimpl.MessageInfo, 101)
+var file_dwp_proto_msgTypes = make([]protoimpl.MessageInfo, 105)
 var file_dwp_proto_goTypes = []any{
 	(*HelloRequest)(nil),           // 0: factotum.dwp.v1.HelloRequest
 	(*HelloAnswer)(nil),            // 1: factotum.dwp.v1.HelloAnswer
@@ -8080,16 +8484,20 @@ var file_dwp_proto_goTypes = []any{
 	(*Recipient)(nil),              // 88: factotum.dwp.v1.Recipient
 	(*DeliverAnswer)(nil),          // 89: factotum.dwp.v1.DeliverAnswer
 	(*DeliverItem)(nil),            // 90: factotum.dwp.v1.DeliverItem
-	(*PrefsRequest)(nil),           // 91: factotum.dwp.v1.PrefsRequest
-	(*Pref)(nil),                   // 92: factotum.dwp.v1.Pref
-	(*PrefsAnswer)(nil),            // 93: factotum.dwp.v1.PrefsAnswer
-	(*SetPrefsRequest)(nil),        // 94: factotum.dwp.v1.SetPrefsRequest
-	(*EditPrefsRequest)(nil),       // 95: factotum.dwp.v1.EditPrefsRequest
-	(*PrefEdit)(nil),               // 96: factotum.dwp.v1.PrefEdit
-	(*SubscribeRequest)(nil),       // 97: factotum.dwp.v1.SubscribeRequest
-	(*SubscribeAnswer)(nil),        // 98: factotum.dwp.v1.SubscribeAnswer
-	(*PingRequest)(nil),            // 99: factotum.dwp.v1.PingRequest
-	(*PingAnswer)(nil),             // 100: factotum.dwp.v1.PingAnswer
+	(*WhyRequest)(nil),             // 91: factotum.dwp.v1.WhyRequest
+	(*TraceQuery)(nil),             // 92: factotum.dwp.v1.TraceQuery
+	(*WhyAnswer)(nil),              // 93: factotum.dwp.v1.WhyAnswer
+	(*Trace)(nil),                  // 94: factotum.dwp.v1.Trace
+	(*PrefsRequest)(nil),           // 95: factotum.dwp.v1.PrefsRequest
+	(*Pref)(nil),                   // 96: factotum.dwp.v1.Pref
+	(*PrefsAnswer)(nil),            // 97: factotum.dwp.v1.PrefsAnswer
+	(*SetPrefsRequest)(nil),        // 98: factotum.dwp.v1.SetPrefsRequest
+	(*EditPrefsRequest)(nil),       // 99: factotum.dwp.v1.EditPrefsRequest
+	(*PrefEdit)(nil),               // 100: factotum.dwp.v1.PrefEdit
+	(*SubscribeRequest)(nil),       // 101: factotum.dwp.v1.SubscribeRequest
+	(*SubscribeAnswer)(nil),        // 102: factotum.dwp.v1.SubscribeAnswer
+	(*PingRequest)(nil),            // 103: factotum.dwp.v1.PingRequest
+	(*PingAnswer)(nil),             // 104: factotum.dwp.v1.PingAnswer
 }
 var file_dwp_proto_depIdxs = []int32{
 	7,   // 0: factotum.dwp.v1.PropChange.prop:type_name -> factotum.dwp.v1.DeadProp
@@ -8104,7 +8512,7 @@ var file_dwp_proto_depIdxs = []int32{
 	3,   // 9: factotum.dwp.v1.HomeRequest.actor:type_name -> factotum.dwp.v1.Actor
 	13,  // 10: factotum.dwp.v1.HomeAnswer.calendars:type_name -> factotum.dwp.v1.Calendar
 	11,  // 11: factotum.dwp.v1.HomeAnswer.rights:type_name -> factotum.dwp.v1.Rights
-	92,  // 12: factotum.dwp.v1.HomeAnswer.prefs:type_name -> factotum.dwp.v1.Pref
+	96,  // 12: factotum.dwp.v1.HomeAnswer.prefs:type_name -> factotum.dwp.v1.Pref
 	3,   // 13: factotum.dwp.v1.CalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
 	13,  // 14: factotum.dwp.v1.CalendarAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
 	3,   // 15: factotum.dwp.v1.CalendarsRequest.actor:type_name -> factotum.dwp.v1.Actor
@@ -8240,82 +8648,87 @@ var file_dwp_proto_depIdxs = []int32{
 	88,  // 145: factotum.dwp.v1.DeliverRequest.to:type_name -> factotum.dwp.v1.Recipient
 	90,  // 146: factotum.dwp.v1.DeliverAnswer.items:type_name -> factotum.dwp.v1.DeliverItem
 	2,   // 147: factotum.dwp.v1.DeliverItem.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 148: factotum.dwp.v1.PrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	92,  // 149: factotum.dwp.v1.PrefsAnswer.prefs:type_name -> factotum.dwp.v1.Pref
-	3,   // 150: factotum.dwp.v1.SetPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	92,  // 151: factotum.dwp.v1.SetPrefsRequest.set:type_name -> factotum.dwp.v1.Pref
-	3,   // 152: factotum.dwp.v1.EditPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	96,  // 153: factotum.dwp.v1.EditPrefsRequest.edits:type_name -> factotum.dwp.v1.PrefEdit
-	3,   // 154: factotum.dwp.v1.SubscribeRequest.actor:type_name -> factotum.dwp.v1.Actor
-	0,   // 155: factotum.dwp.v1.Backend.Hello:input_type -> factotum.dwp.v1.HelloRequest
-	17,  // 156: factotum.dwp.v1.Backend.Home:input_type -> factotum.dwp.v1.HomeRequest
-	19,  // 157: factotum.dwp.v1.Backend.Calendar:input_type -> factotum.dwp.v1.CalendarRequest
-	21,  // 158: factotum.dwp.v1.Backend.Calendars:input_type -> factotum.dwp.v1.CalendarsRequest
-	24,  // 159: factotum.dwp.v1.Backend.CreateCalendar:input_type -> factotum.dwp.v1.CreateCalendarRequest
-	25,  // 160: factotum.dwp.v1.Backend.UpdateCalendar:input_type -> factotum.dwp.v1.UpdateCalendarRequest
-	26,  // 161: factotum.dwp.v1.Backend.DeleteCalendar:input_type -> factotum.dwp.v1.DeleteCalendarRequest
-	27,  // 162: factotum.dwp.v1.Backend.CopyCalendar:input_type -> factotum.dwp.v1.CopyRequest
-	19,  // 163: factotum.dwp.v1.Backend.ListObjects:input_type -> factotum.dwp.v1.CalendarRequest
-	37,  // 164: factotum.dwp.v1.Backend.Object:input_type -> factotum.dwp.v1.ObjectRequest
-	39,  // 165: factotum.dwp.v1.Backend.Objects:input_type -> factotum.dwp.v1.ObjectsRequest
-	42,  // 166: factotum.dwp.v1.Backend.PutObject:input_type -> factotum.dwp.v1.PutRequest
-	44,  // 167: factotum.dwp.v1.Backend.PutObjects:input_type -> factotum.dwp.v1.PutObjectsRequest
-	48,  // 168: factotum.dwp.v1.Backend.DeleteObject:input_type -> factotum.dwp.v1.DeleteRequest
-	54,  // 169: factotum.dwp.v1.Backend.EditObject:input_type -> factotum.dwp.v1.EditRequest
-	62,  // 170: factotum.dwp.v1.Backend.Attachment:input_type -> factotum.dwp.v1.AttachmentRequest
-	27,  // 171: factotum.dwp.v1.Backend.CopyObject:input_type -> factotum.dwp.v1.CopyRequest
-	27,  // 172: factotum.dwp.v1.Backend.CopyOut:input_type -> factotum.dwp.v1.CopyRequest
-	30,  // 173: factotum.dwp.v1.Backend.CopyIn:input_type -> factotum.dwp.v1.CopyInRequest
-	49,  // 174: factotum.dwp.v1.Backend.PatchProps:input_type -> factotum.dwp.v1.PatchPropsRequest
-	64,  // 175: factotum.dwp.v1.Backend.Query:input_type -> factotum.dwp.v1.QueryRequest
-	70,  // 176: factotum.dwp.v1.Backend.Occurrences:input_type -> factotum.dwp.v1.OccurrencesRequest
-	74,  // 177: factotum.dwp.v1.Backend.Sync:input_type -> factotum.dwp.v1.SyncRequest
-	78,  // 178: factotum.dwp.v1.Backend.SyncHome:input_type -> factotum.dwp.v1.SyncHomeRequest
-	80,  // 179: factotum.dwp.v1.Backend.SearchCalendars:input_type -> factotum.dwp.v1.SearchCalendarsRequest
-	82,  // 180: factotum.dwp.v1.Backend.FreeBusy:input_type -> factotum.dwp.v1.FreeBusyRequest
-	87,  // 181: factotum.dwp.v1.Backend.Deliver:input_type -> factotum.dwp.v1.DeliverRequest
-	91,  // 182: factotum.dwp.v1.Backend.Prefs:input_type -> factotum.dwp.v1.PrefsRequest
-	94,  // 183: factotum.dwp.v1.Backend.SetPrefs:input_type -> factotum.dwp.v1.SetPrefsRequest
-	95,  // 184: factotum.dwp.v1.Backend.EditPrefs:input_type -> factotum.dwp.v1.EditPrefsRequest
-	97,  // 185: factotum.dwp.v1.Backend.Subscribe:input_type -> factotum.dwp.v1.SubscribeRequest
-	99,  // 186: factotum.dwp.v1.Backend.Ping:input_type -> factotum.dwp.v1.PingRequest
-	1,   // 187: factotum.dwp.v1.Backend.Hello:output_type -> factotum.dwp.v1.HelloAnswer
-	18,  // 188: factotum.dwp.v1.Backend.Home:output_type -> factotum.dwp.v1.HomeAnswer
-	20,  // 189: factotum.dwp.v1.Backend.Calendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	22,  // 190: factotum.dwp.v1.Backend.Calendars:output_type -> factotum.dwp.v1.CalendarsAnswer
-	20,  // 191: factotum.dwp.v1.Backend.CreateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	20,  // 192: factotum.dwp.v1.Backend.UpdateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	32,  // 193: factotum.dwp.v1.Backend.DeleteCalendar:output_type -> factotum.dwp.v1.Done
-	28,  // 194: factotum.dwp.v1.Backend.CopyCalendar:output_type -> factotum.dwp.v1.CopyAnswer
-	36,  // 195: factotum.dwp.v1.Backend.ListObjects:output_type -> factotum.dwp.v1.ListObjectsAnswer
-	38,  // 196: factotum.dwp.v1.Backend.Object:output_type -> factotum.dwp.v1.ObjectAnswer
-	40,  // 197: factotum.dwp.v1.Backend.Objects:output_type -> factotum.dwp.v1.ObjectsAnswer
-	43,  // 198: factotum.dwp.v1.Backend.PutObject:output_type -> factotum.dwp.v1.PutAnswer
-	46,  // 199: factotum.dwp.v1.Backend.PutObjects:output_type -> factotum.dwp.v1.PutObjectsAnswer
-	32,  // 200: factotum.dwp.v1.Backend.DeleteObject:output_type -> factotum.dwp.v1.Done
-	60,  // 201: factotum.dwp.v1.Backend.EditObject:output_type -> factotum.dwp.v1.EditAnswer
-	63,  // 202: factotum.dwp.v1.Backend.Attachment:output_type -> factotum.dwp.v1.AttachmentAnswer
-	28,  // 203: factotum.dwp.v1.Backend.CopyObject:output_type -> factotum.dwp.v1.CopyAnswer
-	29,  // 204: factotum.dwp.v1.Backend.CopyOut:output_type -> factotum.dwp.v1.CopyOutAnswer
-	28,  // 205: factotum.dwp.v1.Backend.CopyIn:output_type -> factotum.dwp.v1.CopyAnswer
-	32,  // 206: factotum.dwp.v1.Backend.PatchProps:output_type -> factotum.dwp.v1.Done
-	69,  // 207: factotum.dwp.v1.Backend.Query:output_type -> factotum.dwp.v1.QueryAnswer
-	72,  // 208: factotum.dwp.v1.Backend.Occurrences:output_type -> factotum.dwp.v1.OccurrencesAnswer
-	75,  // 209: factotum.dwp.v1.Backend.Sync:output_type -> factotum.dwp.v1.SyncAnswer
-	79,  // 210: factotum.dwp.v1.Backend.SyncHome:output_type -> factotum.dwp.v1.SyncHomeAnswer
-	81,  // 211: factotum.dwp.v1.Backend.SearchCalendars:output_type -> factotum.dwp.v1.SearchCalendarsAnswer
-	84,  // 212: factotum.dwp.v1.Backend.FreeBusy:output_type -> factotum.dwp.v1.FreeBusyAnswer
-	89,  // 213: factotum.dwp.v1.Backend.Deliver:output_type -> factotum.dwp.v1.DeliverAnswer
-	93,  // 214: factotum.dwp.v1.Backend.Prefs:output_type -> factotum.dwp.v1.PrefsAnswer
-	32,  // 215: factotum.dwp.v1.Backend.SetPrefs:output_type -> factotum.dwp.v1.Done
-	93,  // 216: factotum.dwp.v1.Backend.EditPrefs:output_type -> factotum.dwp.v1.PrefsAnswer
-	98,  // 217: factotum.dwp.v1.Backend.Subscribe:output_type -> factotum.dwp.v1.SubscribeAnswer
-	100, // 218: factotum.dwp.v1.Backend.Ping:output_type -> factotum.dwp.v1.PingAnswer
-	187, // [187:219] is the sub-list for method output_type
-	155, // [155:187] is the sub-list for method input_type
-	155, // [155:155] is the sub-list for extension type_name
-	155, // [155:155] is the sub-list for extension extendee
-	0,   // [0:155] is the sub-list for field type_name
+	3,   // 148: factotum.dwp.v1.WhyRequest.actor:type_name -> factotum.dwp.v1.Actor
+	92,  // 149: factotum.dwp.v1.WhyRequest.query:type_name -> factotum.dwp.v1.TraceQuery
+	94,  // 150: factotum.dwp.v1.WhyAnswer.traces:type_name -> factotum.dwp.v1.Trace
+	3,   // 151: factotum.dwp.v1.PrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	96,  // 152: factotum.dwp.v1.PrefsAnswer.prefs:type_name -> factotum.dwp.v1.Pref
+	3,   // 153: factotum.dwp.v1.SetPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	96,  // 154: factotum.dwp.v1.SetPrefsRequest.set:type_name -> factotum.dwp.v1.Pref
+	3,   // 155: factotum.dwp.v1.EditPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	100, // 156: factotum.dwp.v1.EditPrefsRequest.edits:type_name -> factotum.dwp.v1.PrefEdit
+	3,   // 157: factotum.dwp.v1.SubscribeRequest.actor:type_name -> factotum.dwp.v1.Actor
+	0,   // 158: factotum.dwp.v1.Backend.Hello:input_type -> factotum.dwp.v1.HelloRequest
+	17,  // 159: factotum.dwp.v1.Backend.Home:input_type -> factotum.dwp.v1.HomeRequest
+	19,  // 160: factotum.dwp.v1.Backend.Calendar:input_type -> factotum.dwp.v1.CalendarRequest
+	21,  // 161: factotum.dwp.v1.Backend.Calendars:input_type -> factotum.dwp.v1.CalendarsRequest
+	24,  // 162: factotum.dwp.v1.Backend.CreateCalendar:input_type -> factotum.dwp.v1.CreateCalendarRequest
+	25,  // 163: factotum.dwp.v1.Backend.UpdateCalendar:input_type -> factotum.dwp.v1.UpdateCalendarRequest
+	26,  // 164: factotum.dwp.v1.Backend.DeleteCalendar:input_type -> factotum.dwp.v1.DeleteCalendarRequest
+	27,  // 165: factotum.dwp.v1.Backend.CopyCalendar:input_type -> factotum.dwp.v1.CopyRequest
+	19,  // 166: factotum.dwp.v1.Backend.ListObjects:input_type -> factotum.dwp.v1.CalendarRequest
+	37,  // 167: factotum.dwp.v1.Backend.Object:input_type -> factotum.dwp.v1.ObjectRequest
+	39,  // 168: factotum.dwp.v1.Backend.Objects:input_type -> factotum.dwp.v1.ObjectsRequest
+	42,  // 169: factotum.dwp.v1.Backend.PutObject:input_type -> factotum.dwp.v1.PutRequest
+	44,  // 170: factotum.dwp.v1.Backend.PutObjects:input_type -> factotum.dwp.v1.PutObjectsRequest
+	48,  // 171: factotum.dwp.v1.Backend.DeleteObject:input_type -> factotum.dwp.v1.DeleteRequest
+	54,  // 172: factotum.dwp.v1.Backend.EditObject:input_type -> factotum.dwp.v1.EditRequest
+	62,  // 173: factotum.dwp.v1.Backend.Attachment:input_type -> factotum.dwp.v1.AttachmentRequest
+	27,  // 174: factotum.dwp.v1.Backend.CopyObject:input_type -> factotum.dwp.v1.CopyRequest
+	27,  // 175: factotum.dwp.v1.Backend.CopyOut:input_type -> factotum.dwp.v1.CopyRequest
+	30,  // 176: factotum.dwp.v1.Backend.CopyIn:input_type -> factotum.dwp.v1.CopyInRequest
+	49,  // 177: factotum.dwp.v1.Backend.PatchProps:input_type -> factotum.dwp.v1.PatchPropsRequest
+	64,  // 178: factotum.dwp.v1.Backend.Query:input_type -> factotum.dwp.v1.QueryRequest
+	70,  // 179: factotum.dwp.v1.Backend.Occurrences:input_type -> factotum.dwp.v1.OccurrencesRequest
+	74,  // 180: factotum.dwp.v1.Backend.Sync:input_type -> factotum.dwp.v1.SyncRequest
+	78,  // 181: factotum.dwp.v1.Backend.SyncHome:input_type -> factotum.dwp.v1.SyncHomeRequest
+	80,  // 182: factotum.dwp.v1.Backend.SearchCalendars:input_type -> factotum.dwp.v1.SearchCalendarsRequest
+	82,  // 183: factotum.dwp.v1.Backend.FreeBusy:input_type -> factotum.dwp.v1.FreeBusyRequest
+	87,  // 184: factotum.dwp.v1.Backend.Deliver:input_type -> factotum.dwp.v1.DeliverRequest
+	91,  // 185: factotum.dwp.v1.Backend.Why:input_type -> factotum.dwp.v1.WhyRequest
+	95,  // 186: factotum.dwp.v1.Backend.Prefs:input_type -> factotum.dwp.v1.PrefsRequest
+	98,  // 187: factotum.dwp.v1.Backend.SetPrefs:input_type -> factotum.dwp.v1.SetPrefsRequest
+	99,  // 188: factotum.dwp.v1.Backend.EditPrefs:input_type -> factotum.dwp.v1.EditPrefsRequest
+	101, // 189: factotum.dwp.v1.Backend.Subscribe:input_type -> factotum.dwp.v1.SubscribeRequest
+	103, // 190: factotum.dwp.v1.Backend.Ping:input_type -> factotum.dwp.v1.PingRequest
+	1,   // 191: factotum.dwp.v1.Backend.Hello:output_type -> factotum.dwp.v1.HelloAnswer
+	18,  // 192: factotum.dwp.v1.Backend.Home:output_type -> factotum.dwp.v1.HomeAnswer
+	20,  // 193: factotum.dwp.v1.Backend.Calendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	22,  // 194: factotum.dwp.v1.Backend.Calendars:output_type -> factotum.dwp.v1.CalendarsAnswer
+	20,  // 195: factotum.dwp.v1.Backend.CreateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	20,  // 196: factotum.dwp.v1.Backend.UpdateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	32,  // 197: factotum.dwp.v1.Backend.DeleteCalendar:output_type -> factotum.dwp.v1.Done
+	28,  // 198: factotum.dwp.v1.Backend.CopyCalendar:output_type -> factotum.dwp.v1.CopyAnswer
+	36,  // 199: factotum.dwp.v1.Backend.ListObjects:output_type -> factotum.dwp.v1.ListObjectsAnswer
+	38,  // 200: factotum.dwp.v1.Backend.Object:output_type -> factotum.dwp.v1.ObjectAnswer
+	40,  // 201: factotum.dwp.v1.Backend.Objects:output_type -> factotum.dwp.v1.ObjectsAnswer
+	43,  // 202: factotum.dwp.v1.Backend.PutObject:output_type -> factotum.dwp.v1.PutAnswer
+	46,  // 203: factotum.dwp.v1.Backend.PutObjects:output_type -> factotum.dwp.v1.PutObjectsAnswer
+	32,  // 204: factotum.dwp.v1.Backend.DeleteObject:output_type -> factotum.dwp.v1.Done
+	60,  // 205: factotum.dwp.v1.Backend.EditObject:output_type -> factotum.dwp.v1.EditAnswer
+	63,  // 206: factotum.dwp.v1.Backend.Attachment:output_type -> factotum.dwp.v1.AttachmentAnswer
+	28,  // 207: factotum.dwp.v1.Backend.CopyObject:output_type -> factotum.dwp.v1.CopyAnswer
+	29,  // 208: factotum.dwp.v1.Backend.CopyOut:output_type -> factotum.dwp.v1.CopyOutAnswer
+	28,  // 209: factotum.dwp.v1.Backend.CopyIn:output_type -> factotum.dwp.v1.CopyAnswer
+	32,  // 210: factotum.dwp.v1.Backend.PatchProps:output_type -> factotum.dwp.v1.Done
+	69,  // 211: factotum.dwp.v1.Backend.Query:output_type -> factotum.dwp.v1.QueryAnswer
+	72,  // 212: factotum.dwp.v1.Backend.Occurrences:output_type -> factotum.dwp.v1.OccurrencesAnswer
+	75,  // 213: factotum.dwp.v1.Backend.Sync:output_type -> factotum.dwp.v1.SyncAnswer
+	79,  // 214: factotum.dwp.v1.Backend.SyncHome:output_type -> factotum.dwp.v1.SyncHomeAnswer
+	81,  // 215: factotum.dwp.v1.Backend.SearchCalendars:output_type -> factotum.dwp.v1.SearchCalendarsAnswer
+	84,  // 216: factotum.dwp.v1.Backend.FreeBusy:output_type -> factotum.dwp.v1.FreeBusyAnswer
+	89,  // 217: factotum.dwp.v1.Backend.Deliver:output_type -> factotum.dwp.v1.DeliverAnswer
+	93,  // 218: factotum.dwp.v1.Backend.Why:output_type -> factotum.dwp.v1.WhyAnswer
+	97,  // 219: factotum.dwp.v1.Backend.Prefs:output_type -> factotum.dwp.v1.PrefsAnswer
+	32,  // 220: factotum.dwp.v1.Backend.SetPrefs:output_type -> factotum.dwp.v1.Done
+	97,  // 221: factotum.dwp.v1.Backend.EditPrefs:output_type -> factotum.dwp.v1.PrefsAnswer
+	102, // 222: factotum.dwp.v1.Backend.Subscribe:output_type -> factotum.dwp.v1.SubscribeAnswer
+	104, // 223: factotum.dwp.v1.Backend.Ping:output_type -> factotum.dwp.v1.PingAnswer
+	191, // [191:224] is the sub-list for method output_type
+	158, // [158:191] is the sub-list for method input_type
+	158, // [158:158] is the sub-list for extension type_name
+	158, // [158:158] is the sub-list for extension extendee
+	0,   // [0:158] is the sub-list for field type_name
 }
 
 func init() { file_dwp_proto_init() }
@@ -8336,7 +8749,7 @@ func file_dwp_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dwp_proto_rawDesc), len(file_dwp_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   101,
+			NumMessages:   105,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -67,6 +67,7 @@ const (
 	Backend_SearchCalendars_FullMethodName = "/factotum.dwp.v1.Backend/SearchCalendars"
 	Backend_FreeBusy_FullMethodName        = "/factotum.dwp.v1.Backend/FreeBusy"
 	Backend_Deliver_FullMethodName         = "/factotum.dwp.v1.Backend/Deliver"
+	Backend_Why_FullMethodName             = "/factotum.dwp.v1.Backend/Why"
 	Backend_Prefs_FullMethodName           = "/factotum.dwp.v1.Backend/Prefs"
 	Backend_SetPrefs_FullMethodName        = "/factotum.dwp.v1.Backend/SetPrefs"
 	Backend_EditPrefs_FullMethodName       = "/factotum.dwp.v1.Backend/EditPrefs"
@@ -108,6 +109,7 @@ type BackendClient interface {
 	SearchCalendars(ctx context.Context, in *SearchCalendarsRequest, opts ...grpc.CallOption) (*SearchCalendarsAnswer, error)
 	FreeBusy(ctx context.Context, in *FreeBusyRequest, opts ...grpc.CallOption) (*FreeBusyAnswer, error)
 	Deliver(ctx context.Context, in *DeliverRequest, opts ...grpc.CallOption) (*DeliverAnswer, error)
+	Why(ctx context.Context, in *WhyRequest, opts ...grpc.CallOption) (*WhyAnswer, error)
 	Prefs(ctx context.Context, in *PrefsRequest, opts ...grpc.CallOption) (*PrefsAnswer, error)
 	SetPrefs(ctx context.Context, in *SetPrefsRequest, opts ...grpc.CallOption) (*Done, error)
 	EditPrefs(ctx context.Context, in *EditPrefsRequest, opts ...grpc.CallOption) (*PrefsAnswer, error)
@@ -441,6 +443,16 @@ func (c *backendClient) Deliver(ctx context.Context, in *DeliverRequest, opts ..
 	return out, nil
 }
 
+func (c *backendClient) Why(ctx context.Context, in *WhyRequest, opts ...grpc.CallOption) (*WhyAnswer, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(WhyAnswer)
+	err := c.cc.Invoke(ctx, Backend_Why_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *backendClient) Prefs(ctx context.Context, in *PrefsRequest, opts ...grpc.CallOption) (*PrefsAnswer, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(PrefsAnswer)
@@ -525,6 +537,7 @@ type BackendServer interface {
 	SearchCalendars(context.Context, *SearchCalendarsRequest) (*SearchCalendarsAnswer, error)
 	FreeBusy(context.Context, *FreeBusyRequest) (*FreeBusyAnswer, error)
 	Deliver(context.Context, *DeliverRequest) (*DeliverAnswer, error)
+	Why(context.Context, *WhyRequest) (*WhyAnswer, error)
 	Prefs(context.Context, *PrefsRequest) (*PrefsAnswer, error)
 	SetPrefs(context.Context, *SetPrefsRequest) (*Done, error)
 	EditPrefs(context.Context, *EditPrefsRequest) (*PrefsAnswer, error)
@@ -620,6 +633,9 @@ func (UnimplementedBackendServer) FreeBusy(context.Context, *FreeBusyRequest) (*
 }
 func (UnimplementedBackendServer) Deliver(context.Context, *DeliverRequest) (*DeliverAnswer, error) {
 	return nil, status.Error(codes.Unimplemented, "method Deliver not implemented")
+}
+func (UnimplementedBackendServer) Why(context.Context, *WhyRequest) (*WhyAnswer, error) {
+	return nil, status.Error(codes.Unimplemented, "method Why not implemented")
 }
 func (UnimplementedBackendServer) Prefs(context.Context, *PrefsRequest) (*PrefsAnswer, error) {
 	return nil, status.Error(codes.Unimplemented, "method Prefs not implemented")
@@ -1097,6 +1113,24 @@ func _Backend_Deliver_Handler(srv interface{}, ctx context.Context, dec func(int
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Backend_Why_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(WhyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BackendServer).Why(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Backend_Why_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BackendServer).Why(ctx, req.(*WhyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Backend_Prefs_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(PrefsRequest)
 	if err := dec(in); err != nil {
@@ -1277,6 +1311,10 @@ var Backend_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Deliver",
 			Handler:    _Backend_Deliver_Handler,
+		},
+		{
+			MethodName: "Why",
+			Handler:    _Backend_Why_Handler,
 		},
 		{
 			MethodName: "Prefs",
