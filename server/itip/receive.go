@@ -60,6 +60,14 @@ func (r Reason) String() string { return reasons[min(r, numReasons-1)].code }
 // Sentence is a reason for people.
 func (r Reason) Sentence() string { return reasons[min(r, numReasons-1)].text }
 
+// Reasons are all of them.
+func Reasons() (all []Reason) {
+	for r := Invited; r < numReasons; r++ {
+		all = append(all, r)
+	}
+	return all
+}
+
 // Receipt is what Receive made of a message.
 type Receipt struct {
 	Reason  Reason

@@ -1,0 +1,16 @@
+package calendar
+
+// deliveryReasons are the reasons of delivery, for people.
+var deliveryReasons = map[string]string{
+	ReasonDelivered:   "It is on the recipient's calendar.",
+	ReasonUnknownUser: "Nobody here has this address.",
+	ReasonDisabled:    "The recipient may not use the calendar service.",
+	ReasonNoRights:    "The recipient does not let the sender schedule with him.",
+	ReasonOutside:     "The address is not of this site.",
+	ReasonDelayed:     "It could not be brought yet, and is tried again.",
+	ReasonGivenUp:     "It could not be brought, and is not tried any more.",
+	ReasonNotStored:   "The recipient's calendar does not take it.",
+}
+
+// DeliveryReason is a reason of delivery as a sentence, "" for what is none.
+func DeliveryReason(code string) string { return deliveryReasons[code] }
