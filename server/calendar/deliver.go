@@ -40,6 +40,7 @@ const (
 
 // Reasons of delivery: codes of docs/why.md.
 const (
+	ReasonQueued      = "queued"
 	ReasonDelivered   = "delivered"
 	ReasonUnknownUser = "unknown-user"
 	ReasonDisabled    = "disabled-user"

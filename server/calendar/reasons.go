@@ -2,6 +2,7 @@ package calendar
 
 // deliveryReasons are the reasons of delivery, for people.
 var deliveryReasons = map[string]string{
+	ReasonQueued:      "It is stored, and on its way.",
 	ReasonDelivered:   "It is on the recipient's calendar.",
 	ReasonUnknownUser: "Nobody here has this address.",
 	ReasonDisabled:    "The recipient may not use the calendar service.",

@@ -69,15 +69,32 @@ func (s *Service) deliverOne(ctx context.Context, who calendar.Actor, op string,
 	ctx = withPerson(ctx, me)
 	ctx = calendar.WithToken(ctx, d.ID+" "+calendar.AddressKey(d.to.Address))
 	err = s.write(ctx, who, op, owner, &res, func(w *writer) (err error) {
-		res, err = w.deliver(d)
+		if res, err = w.deliver(d); err == nil {
+			err = w.trace(d.trace(res))
+		}
 		return err
 	})
 	switch {
 	case err == nil:
 	case final(err):
-		return refused(calendar.StatusRejected, calendar.ReasonNotStored, calendar.MessageOf(err)), nil
+		res = refused(calendar.StatusRejected, calendar.ReasonNotStored, calendar.MessageOf(err))
+		return res, s.write(ctx, who, op, owner, &res, func(w *writer) error { return w.trace(d.trace(res)) })
 	}
 	return res, err
+}
+
+// trace is what the recipient's journal has of a message.
+func (d *delivery) trace(res calendar.DeliverResult) calendar.Trace {
+	t := calendar.Trace{Message: d.ID, Method: d.msg.Word("METHOD"), UID: uidOf(d.msg), Summary: summaryOf(d.msg), From: d.From, To: []string{d.to.Address},
+		Step: calendar.TraceApplied, Reason: res.Reason, Detail: res.Detail}
+	switch {
+	case res.Status != calendar.StatusDelivered:
+		t.Step = calendar.TraceRefused
+	case res.Reason == itip.Unchanged.String(), res.Reason == itip.OlderRevision.String(),
+		res.Reason == itip.UnknownMeeting.String(), res.Reason == itip.UnknownInstance.String():
+		t.Step = calendar.TraceIgnored
+	}
+	return t
 }
 
 // final reports whether a failure is the answer: the rules for what is stored

@@ -63,6 +63,28 @@ func (w *writer) derive(ch *calendar.Change, follow []calendar.Job) error {
 			return fmt.Errorf("store a job: %w", err)
 		}
 		w.jobs = append(w.jobs, job)
+		if job.Kind == calendar.JobDeliver {
+			if err := w.traceQueued(job); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// traceQueued notes the letters of a job. Those that only go another way were
+// noted before.
+func (w *writer) traceQueued(job calendar.Job) error {
+	post, err := calendar.ParsePost(job)
+	if err != nil || post.Lane != "" {
+		return err
+	}
+	for _, l := range post.Letters {
+		err := w.trace(calendar.Trace{Message: l.ID, Method: l.Method, UID: post.UID, Summary: post.Summary, From: l.From, To: l.To,
+			Step: calendar.TraceQueued, Reason: calendar.ReasonQueued, Status: calendar.StatusPending})
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -21,6 +21,11 @@ func (s *Service) Settle(ctx context.Context, owner calendar.Owner, st calendar.
 		if err != nil {
 			return err
 		}
+		for _, t := range st.Traces {
+			if err := w.trace(t); err != nil {
+				return err
+			}
+		}
 		p, old, err := w.holder(st.UID, 0)
 		if err != nil {
 			return err
