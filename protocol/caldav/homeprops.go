@@ -1,6 +1,7 @@
 package caldav
 
 import (
+	"slices"
 	"strings"
 
 	"factotum/protocol/dav"
@@ -32,14 +33,24 @@ func homeProps(prefs map[string]string) []calendar.DeadProp {
 func (rq *request) patchHome(changes []dav.PropChange) error {
 	set := map[string]string{}
 	var remove []string
-	for _, c := range changes {
-		key := homePropPrefix + "{" + c.Name.Space + "}" + c.Name.Local
-		if c.Remove {
+	change := func(key, value string, gone bool) {
+		if gone {
 			delete(set, key)
 			remove = append(remove, key)
+			return
+		}
+		set[key] = value
+		remove = slices.DeleteFunc(remove, func(k string) bool { return k == key })
+	}
+	for _, c := range changes {
+		key := homePropPrefix + "{" + c.Name.Space + "}" + c.Name.Local
+		if isAvailability(c.Name) {
+			text := availabilityText(c)
+			change(calendar.AvailabilityPref, text, text == "")
+			change(key, "", true) // what an earlier release kept as a dead property
 			continue
 		}
-		set[key] = c.Value
+		change(key, c.Value, c.Remove)
 	}
 	return rq.be.SetPrefs(rq.ctx, rq.who, calendar.SetPrefsRequest{Owner: rq.at.owner(), Set: set, Remove: remove})
 }

@@ -67,7 +67,7 @@ func TestRFC6638_5_BusyTime(t *testing.T) {
 	}
 	const bens, carls = "/dav/calendars/ben/calendar/", "/dav/calendars/carl/calendar/"
 	s.do("ben", "PUT", bens+"a.ics", event("a", "20260310T090000Z", "Secret")).is(201)
-	meeting := strings.Replace(event("m", "20260310T120000Z", "Meeting"), "SUMMARY", "ORGANIZER:mailto:anna@example.com\r\nATTENDEE:mailto:ben@example.com\r\nSUMMARY", 1)
+	meeting := strings.Replace(event("m", "20260310T120000Z", "Meeting"), "SUMMARY", "ORGANIZER:mailto:anna@example.com\r\nATTENDEE;PARTSTAT=ACCEPTED:mailto:ben@example.com\r\nSUMMARY", 1)
 	s.do("ben", "PUT", bens+"m.ics", meeting).is(201)
 	s.do("carl", "ACL", carls, xmlHead("D:acl")+"</D:acl>").is(200)
 	who := []string{"mailto:ben@example.com", "mailto:carl@example.com", "mailto:nobody@example.com", "mailto:x@elsewhere.org", "/dav/principals/root/", "MAILTO:BEN@example.com",

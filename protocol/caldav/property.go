@@ -50,11 +50,12 @@ type subject struct {
 
 // property is a live property: where it is, and how its value is written.
 type property struct {
-	name dav.Name
-	on   scope
-	all  bool // part of DAV:allprop, RFC 4918 §9.1
-	cal  bool // on objects it needs the calendar too
-	open bool // shown without DAV:read: what the collection is called, what it is, whose, and what one may do with it
+	name  dav.Name
+	on    scope
+	all   bool // part of DAV:allprop, RFC 4918 §9.1
+	cal   bool // on objects it needs the calendar too
+	prefs bool // on homes it needs the owner's preferences
+	open  bool // shown without DAV:read: what the collection is called, what it is, whose, and what one may do with it
 	// get writes the whole element, or returns false if s does not have it.
 	get func(mw *dav.Writer, s *subject) bool
 }
@@ -77,6 +78,7 @@ func init() {
 	register(davProperties)
 	register(calendarProperties)
 	register(principalProperties)
+	register(availabilityProperties)
 }
 
 // plan is a PropRequest made ready: each name is looked up once, not once for
@@ -113,13 +115,13 @@ func (pl *plan) needsCalendar() bool {
 }
 
 // wantsDead reports whether properties are asked for that only the store may
-// know.
+// know, as dead ones or among preferences.
 func (pl *plan) wantsDead() bool {
 	if pl.kind != dav.PropSome {
 		return true
 	}
 	for _, it := range pl.items {
-		if it.prop == nil {
+		if it.prop == nil || it.prop.prefs {
 			return true
 		}
 	}

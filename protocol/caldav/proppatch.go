@@ -40,8 +40,12 @@ func (rq *request) proppatch() error {
 			err = rq.be.PatchProps(rq.ctx, rq.who, rq.at.ref(), deadChanges(changes))
 		}
 	case atHome:
-		if refused = onlyDead(changes); !anyRefused(refused) {
-			err = rq.patchHome(changes)
+		if refused = homeRefuses(changes); !anyRefused(refused) {
+			if err = rq.patchHome(changes); err != nil {
+				if about := rq.refuseAvailability(changes, err); about != nil {
+					refused, err = about, nil
+				}
+			}
 		}
 	case atPrincipal:
 		if _, err = rq.person(rq.at.user); err == nil {
@@ -156,6 +160,17 @@ func onlyDead(changes []dav.PropChange) []*dav.Error {
 	for i, c := range changes {
 		if p := live[c.Name]; protected(c.Name) && (p == nil || p.on&(onMembers|onHome) != 0) {
 			refused[i] = errProtected
+		}
+	}
+	return refused
+}
+
+// homeRefuses is onlyDead for a home, of which one live property can be set.
+func homeRefuses(changes []dav.PropChange) []*dav.Error {
+	refused := onlyDead(changes)
+	for i, c := range changes {
+		if isAvailability(c.Name) {
+			refused[i] = nil
 		}
 	}
 	return refused

@@ -199,14 +199,23 @@ func byMonth(from, to int64) bool {
 	return from >= firstSecond && from < to && to <= lastSecond && to-from <= longestKept
 }
 
+// tail is a series that may have more instances than the time index has, and the
+// flags of the row that says so.
+type tail struct {
+	*Object
+	flags int
+}
+
 // readInstances reads the time index: the instances that overlap a range, and
 // the series that may have more of them. known finds an object in memory by its
 // name and change, or is nil.
-func readInstances(ctx context.Context, tx calendar.ReadTx, cal *Calendar, from, to int64, known func(string, int64) *Object) (out []Instance, series []*Object, err error) {
+func readInstances(ctx context.Context, tx calendar.ReadTx, cal *Calendar, from, to int64, known func(string, int64) *Object) (out []Instance, series []tail, err error) {
 	var names []string
+	flags := map[string]int{}
 	err = tx.Occurrences(cal.Row.ID, from, to, func(r calendar.OccurrenceRow) error {
 		if r.Flags&calendar.OccTail != 0 {
 			names = append(names, r.Name)
+			flags[r.Name] = r.Flags
 		} else {
 			out = append(out, Instance{r.Start, r.End, int32(r.Flags), r.Name})
 		}
@@ -223,7 +232,7 @@ func readInstances(ctx context.Context, tx calendar.ReadTx, cal *Calendar, from,
 		names = names[:0]
 		for i := range rows {
 			if o := known(rows[i].Name, rows[i].Change); o != nil {
-				series = append(series, o)
+				series = append(series, tail{o, flags[o.Name]})
 			} else {
 				names = append(names, rows[i].Name)
 			}
@@ -235,7 +244,7 @@ func readInstances(ctx context.Context, tx calendar.ReadTx, cal *Calendar, from,
 			return nil, nil, err
 		}
 		for _, o := range objs {
-			series = append(series, &Object{Object: o})
+			series = append(series, tail{&Object{Object: o}, flags[o.Name]})
 		}
 	}
 	return out, series, nil

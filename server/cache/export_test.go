@@ -14,7 +14,7 @@ func Count(c *Cache) (n int64) {
 	for _, h := range c.homes {
 		n += homeCost
 		if st := h.state.Load(); st != nil {
-			n += int64(len(st.cals)) * calendarCost
+			n += st.cost()
 		}
 		for i := range h.log {
 			n += h.log[i].cost()

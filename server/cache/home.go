@@ -107,7 +107,11 @@ func (h *home) load(ctx context.Context) (*state, error) {
 			return err
 		}
 		st.Home = Home{exists, row.Change, row.Bytes, row.Entry}
-		st.cals, err = readCalendars(tx, h.owner)
+		if st.cals, err = readCalendars(tx, h.owner); err != nil || !exists {
+			return err
+		}
+		prefs, err := tx.Prefs()
+		st.avail = availabilityOf(prefs)
 		return err
 	})
 	if err != nil {
@@ -152,7 +156,7 @@ func (h *home) load(ctx context.Context) (*state, error) {
 	}
 	st.log, st.reach = h.log, h.reach
 	h.state.Store(st)
-	h.account(int64(len(st.cals)) * calendarCost)
+	h.account(st.cost())
 	return st, nil
 }
 
@@ -186,10 +190,10 @@ func (h *home) commit(changes []*calendar.Change) {
 	h.trim()
 	if st := h.state.Load(); st != nil {
 		next := st.next(records)
+		h.account(-st.cost())
 		if next != nil {
 			next.log, next.reach = h.log, h.reach
-		} else {
-			h.account(-int64(len(st.cals)) * calendarCost)
+			h.account(next.cost())
 		}
 		h.state.Store(next)
 	}
@@ -370,7 +374,7 @@ func (h *home) report(what string, number, known int64) {
 
 // cost is about what a record takes on the heap.
 func (r *record) cost() int64 {
-	n := int64(len(r.was)+len(r.is))*56 + int64(len(r.name)) + 300
+	n := int64(len(r.was)+len(r.is))*56 + int64(len(r.name)) + 300 + r.avail.Cost()
 	if r.object != nil || r.gone != nil {
 		n += 340
 	}

@@ -136,8 +136,9 @@ func (m parses) of(o *Object) (*Parsed, error) {
 }
 
 // expand appends the instances that overlap a range, floating time taken as
-// UTC. Over the budget the answer is what was found.
-func (o *Object) expand(ctx context.Context, from, to int64, limit int, with parses, out []Instance) ([]Instance, error) {
+// UTC. tail are the flags of its tail row. Over the budget the answer is what was
+// found.
+func (o *Object) expand(ctx context.Context, tail int, from, to int64, limit int, with parses, out []Instance) ([]Instance, error) {
 	p, err := with.of(o)
 	if err != nil {
 		return out, nil // stored before a rule was added; csdb check reports it
@@ -149,7 +150,7 @@ func (o *Object) expand(ctx context.Context, from, to int64, limit int, with par
 	if to < lastSecond {
 		t = time.Unix(to, 0).UTC()
 	}
-	var index object.Indexer
+	index := object.Indexer{Me: object.AttendingAt(p.Cal, tail)}
 	for in, err := range p.Set.Between(ctx, f, t, recur.UTC, recur.Budget{MaxInstances: limit, MaxSteps: 100_000}) {
 		if errors.Is(err, recur.ErrBudget) {
 			break
@@ -163,9 +164,10 @@ func (o *Object) expand(ctx context.Context, from, to int64, limit int, with par
 	return out, nil
 }
 
-// Expand appends the instances of a stored object that overlap a range.
-func Expand(ctx context.Context, row *calendar.ObjectRow, from, to int64, limit int, out []Instance) ([]Instance, error) {
-	return (&Object{Object: ObjectOf(row, "", nil)}).expand(ctx, from, to, limit, nil, out)
+// Expand appends the instances of a stored object, whose tail row has these
+// flags, that overlap a range.
+func Expand(ctx context.Context, row *calendar.ObjectRow, tail int, from, to int64, limit int, out []Instance) ([]Instance, error) {
+	return (&Object{Object: ObjectOf(row, "", nil)}).expand(ctx, tail, from, to, limit, nil, out)
 }
 
 // readObjects reads the objects of these names with their texts.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"factotum/server/availability"
 	"factotum/server/calendar"
 )
 
@@ -18,6 +19,8 @@ func (p *pinned) Home() Home { return p.st.Home }
 func (p *pinned) Calendars() ([]*Calendar, error) { return p.st.cals, nil }
 
 func (p *pinned) Calendar(name string) (*Calendar, error) { return p.st.calendar(name), nil }
+
+func (p *pinned) Availability() (*availability.Availability, error) { return p.st.avail, nil }
 
 // load reads a snapshot. Its number is published then, and not below the
 // View's.
@@ -240,7 +243,7 @@ func (p *pinned) Instances(ctx context.Context, cal *Calendar, from, to int64, f
 
 // loadInstances reads the time index and expands the open ends of series.
 func (p *pinned) loadInstances(ctx context.Context, cal *Calendar, from, to int64, with parses) (out []Instance, at int64, err error) {
-	var series []*Object
+	var series []tail
 	at, err = p.load(ctx, func(tx calendar.ReadTx) (err error) {
 		out, series, err = readInstances(ctx, tx, cal, from, to, func(name string, change int64) *Object {
 			p.h.mu.RLock()
@@ -259,10 +262,10 @@ func (p *pinned) loadInstances(ctx context.Context, cal *Calendar, from, to int6
 	for i, o := range series {
 		if o.home == nil {
 			p.h.mu.Lock()
-			series[i] = p.h.keepRead(cal, o.Object, at, at)
+			series[i].Object = p.h.keepRead(cal, o.Object.Object, at, at)
 			p.h.mu.Unlock()
 		}
-		if out, err = series[i].expand(ctx, from, to, p.h.cache.opt.Instances, with, out); err != nil {
+		if out, err = series[i].expand(ctx, o.flags, from, to, p.h.cache.opt.Instances, with, out); err != nil {
 			return nil, at, err
 		}
 	}

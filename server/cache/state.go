@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"factotum/server/availability"
 	"factotum/server/calendar"
 	"factotum/server/recur"
 	"factotum/server/zone"
@@ -66,9 +67,27 @@ func readCalendars(tx calendar.ReadTx, owner calendar.Owner) ([]*Calendar, error
 type state struct {
 	Home
 	cals  []*Calendar // by name
-	log   []record    // that led to it
-	reach int64       // the log has every change above this one
+	avail *availability.Availability
+	log   []record // that led to it
+	reach int64    // the log has every change above this one
 }
+
+// availabilityOf is what a user's preferences say of when he can be met. What
+// cannot be read was stored before a rule was added, and says nothing.
+func availabilityOf(prefs map[string]string) *availability.Availability {
+	text := prefs[calendar.AvailabilityPref]
+	if text == "" {
+		return nil
+	}
+	a, err := availability.Parse([]byte(text))
+	if err != nil {
+		return nil
+	}
+	return a
+}
+
+// cost is about how many octets a state takes beside its log.
+func (st *state) cost() int64 { return int64(len(st.cals))*calendarCost + st.avail.Cost() }
 
 func (st *state) calendar(name string) *Calendar {
 	i, ok := slices.BinarySearchFunc(st.cals, name, func(c *Calendar, n string) int { return strings.Compare(c.Row.Name, n) })
@@ -81,7 +100,7 @@ func (st *state) calendar(name string) *Calendar {
 // next is the state after some changes of objects. It is nil when there is one
 // among them of a calendar itself: then the calendars are read again.
 func (st *state) next(log []record) *state {
-	n := &state{Home: st.Home, cals: st.cals}
+	n := &state{Home: st.Home, cals: st.cals, avail: st.avail}
 	copied := false
 	for i := range log {
 		r := &log[i]
@@ -90,6 +109,9 @@ func (st *state) next(log []record) *state {
 		}
 		n.Exists, n.Change = true, r.number
 		n.Bytes += r.bytes
+		if r.availed {
+			n.avail = r.avail
+		}
 		at := slices.IndexFunc(n.cals, func(c *Calendar) bool { return c.Row.ID == r.cal })
 		if at < 0 || r.props {
 			continue
@@ -117,6 +139,9 @@ type record struct {
 	when    time.Time
 	bytes   int64
 
+	availed bool // when the owner can be met is something else than before
+	avail   *availability.Availability
+
 	reload bool // a calendar changed itself
 	reset  bool // nothing that was kept of the calendar, or with cal 0 of any, holds
 }
@@ -143,6 +168,9 @@ func recordOf(c *calendar.Change) record {
 		r.reload = true
 	default:
 		r.reload, r.reset = true, true
+	}
+	if was, is := c.PrefsBefore[calendar.AvailabilityPref], c.PrefsAfter[calendar.AvailabilityPref]; was != is {
+		r.availed, r.avail = true, availabilityOf(c.PrefsAfter)
 	}
 	if c.Retimed() {
 		r.retimed = true

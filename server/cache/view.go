@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"factotum/server/availability"
 	"factotum/server/calendar"
 	"factotum/server/match"
 )
@@ -14,6 +15,8 @@ type View interface {
 	// Calendars are all of them, by name; Calendar is one, or nil.
 	Calendars() ([]*Calendar, error)
 	Calendar(name string) (*Calendar, error)
+	// Availability is when the owner can be met at all, nil if he does not say.
+	Availability() (*availability.Availability, error)
 
 	// Object is one object with its text, or nil.
 	Object(ctx context.Context, cal *Calendar, name string) (*Object, error)
@@ -60,6 +63,11 @@ func (p *plain) Calendar(name string) (*Calendar, error) {
 	return NewCalendar(p.owner, row, props), err
 }
 
+func (p *plain) Availability() (*availability.Availability, error) {
+	prefs, err := p.tx.Prefs()
+	return availabilityOf(prefs), err
+}
+
 func (p *plain) Object(_ context.Context, cal *Calendar, name string) (*Object, error) {
 	objs, err := readObjects(p.tx, cal, []string{name})
 	if err != nil || len(objs) == 0 {
@@ -94,7 +102,7 @@ func (p *plain) Instances(ctx context.Context, cal *Calendar, from, to int64, fn
 		return err
 	}
 	for _, o := range series {
-		if out, err = o.expand(ctx, from, to, p.instances, nil, out); err != nil {
+		if out, err = o.expand(ctx, o.flags, from, to, p.instances, nil, out); err != nil {
 			return err
 		}
 	}

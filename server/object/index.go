@@ -21,9 +21,10 @@ const FloatingSlack = 15 * 3600
 // row stands for the rest.
 const materialized = 100
 
-// IndexRows makes the time index of an object. Floating time is taken as UTC. A
-// task or journal has one row, which is everywhere.
-func IndexRows(set *recur.Set, comps []*ical.Component) ([]calendar.OccurrenceRow, error) {
+// IndexRows makes the time index of an object that its owner attends as me.
+// Floating time is taken as UTC. A task or journal has one row, which is
+// everywhere.
+func IndexRows(set *recur.Set, comps []*ical.Component, me Attending) ([]calendar.OccurrenceRow, error) {
 	first, last, infinite := set.Span(recur.UTC)
 	if comps[0].Name != "VEVENT" {
 		// The overlap rules of tasks and journals depend on which dates they
@@ -32,7 +33,7 @@ func IndexRows(set *recur.Set, comps []*ical.Component) ([]calendar.OccurrenceRo
 		return []calendar.OccurrenceRow{row}, nil
 	}
 	var rows []calendar.OccurrenceRow
-	var index Indexer
+	index := Indexer{Me: me}
 	if first.IsZero() && last.IsZero() && !infinite && set.Recurring() {
 		return nil, nil // a series all of whose instances are excluded
 	}
@@ -63,7 +64,7 @@ func IndexRows(set *recur.Set, comps []*ical.Component) ([]calendar.OccurrenceRo
 		lastStart = rows[len(rows)-1].Start
 	}
 	if more {
-		tail := calendar.OccurrenceRow{Start: lastStart, End: last.Unix() + FloatingSlack, Flags: calendar.OccTail}
+		tail := calendar.OccurrenceRow{Start: lastStart, End: last.Unix() + FloatingSlack, Flags: calendar.OccTail | me.flags()}
 		if len(rows) == 0 {
 			tail.Start = first.Unix() - FloatingSlack
 		}
@@ -80,6 +81,7 @@ func IndexRows(set *recur.Set, comps []*ical.Component) ([]calendar.OccurrenceRo
 // Indexer makes rows of the instances of an object, and remembers how its
 // components count: one may have thousands of properties and of instances.
 type Indexer struct {
+	Me    Attending       // as whom the owner attends
 	comp  *ical.Component // the one before
 	flags int
 	large map[*ical.Component]int
@@ -106,11 +108,11 @@ func (x *Indexer) Row(in recur.Instance) calendar.OccurrenceRow {
 
 func (x *Indexer) busy(c *ical.Component) int {
 	if len(c.Props) < 100 {
-		return busyFlags(c)
+		return busyFlags(c, x.Me)
 	}
 	flags, known := x.large[c]
 	if !known {
-		if flags = busyFlags(c); x.large == nil {
+		if flags = busyFlags(c, x.Me); x.large == nil {
 			x.large = map[*ical.Component]int{}
 		}
 		x.large[c] = flags
@@ -138,11 +140,15 @@ func InZone(start, end int64, flags int, zone recur.Zone) (from, to int64) {
 	return from, to + exact
 }
 
-// busyFlags says how a component counts for free/busy. RFC 4791 §7.10.
-func busyFlags(c *ical.Component) int {
-	switch {
-	case c.Word("TRANSP") == "TRANSPARENT", c.Word("STATUS") == "CANCELLED":
+// busyFlags says how a component counts for free/busy of its owner, who attends
+// as me. RFC 4791 §7.10.
+func busyFlags(c *ical.Component, me Attending) int {
+	if c.Word("TRANSP") == "TRANSPARENT" || c.Word("STATUS") == "CANCELLED" {
 		return calendar.OccFree
+	}
+	switch answer := me.answer(c); {
+	case answer != 0:
+		return answer
 	case c.Word("X-MICROSOFT-CDO-BUSYSTATUS") == "OOF":
 		return calendar.OccUnavailable
 	case c.Word("STATUS") == "TENTATIVE":

@@ -92,7 +92,7 @@ func TestRFC4791_9_9_IndexRows(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			rows, err := IndexRows(set, comps)
+			rows, err := IndexRows(set, comps, Attending{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -120,7 +120,7 @@ func TestTails(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		rows, err := IndexRows(set, comps)
+		rows, err := IndexRows(set, comps, Attending{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -158,7 +158,7 @@ func TestRFC4791_7_10_BusyTypes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		rows, err := IndexRows(set, comps)
+		rows, err := IndexRows(set, comps, Attending{})
 		if err != nil || len(rows) != 1 {
 			t.Fatal(rows, err)
 		}
@@ -227,7 +227,7 @@ func TestIndexAgreesWithExpansion(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		rows, err := IndexRows(set, comps)
+		rows, err := IndexRows(set, comps, Attending{})
 		if err != nil {
 			t.Fatal(err)
 		}

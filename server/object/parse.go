@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"factotum/server/availability"
 	"factotum/server/calendar"
 	"factotum/server/ical"
 	"factotum/server/recur"
@@ -33,6 +34,8 @@ type Rules struct {
 	Kind       calendar.CollectionKind
 	Components []string // that it takes
 	Limits     calendar.Limits
+	// Person tells who the owner is; it is asked of meetings alone. Nil: nobody knows.
+	Person func() (calendar.Person, error)
 }
 
 // Parse reads and judges what is to be stored. Files are taken as they are. Its
@@ -115,7 +118,20 @@ func Judge(rules Rules, cal *ical.Component, data []byte) (*Resource, error) {
 	case err != nil:
 		return nil, invalid(calendar.ValidCalendarData, "%v", err)
 	}
-	if res.Occurrences, err = IndexRows(set, comps); err != nil {
+	if res.Component == "VAVAILABILITY" {
+		if _, err := availability.Of(cal); err != nil {
+			return nil, err
+		}
+	}
+	var me Attending
+	if res.Component == "VEVENT" && rules.Person != nil && slices.ContainsFunc(comps, func(c *ical.Component) bool { return c.Prop("ATTENDEE") != nil }) {
+		owner, err := rules.Person()
+		if err != nil {
+			return nil, err
+		}
+		me = AttendingAs(comps, owner)
+	}
+	if res.Occurrences, err = IndexRows(set, comps, me); err != nil {
 		return nil, invalid(calendar.ValidCalendarData, "%v", err)
 	}
 	for _, o := range res.Occurrences {

@@ -52,7 +52,7 @@ func TestRFC5545_3_8_3_1_SplitKeepsZones(t *testing.T) {
 			if n := strings.Count(string(it.Data), "BEGIN:VTIMEZONE"); n != 1 || got.Child("VTIMEZONE").Value("TZID") != c.want {
 				t.Errorf("%s: %d zones in\n%s", c.name, n, it.Data)
 			}
-			rows, err := IndexRows(set, comps)
+			rows, err := IndexRows(set, comps, Attending{})
 			if err != nil || len(rows) != 1 || rows[0].Start != at(t, "20260301T060000Z") {
 				t.Errorf("%s: %v %v", c.name, rows, err)
 			}

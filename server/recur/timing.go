@@ -20,7 +20,7 @@ const (
 	formDone                   // neither, but COMPLETED, perhaps CREATED
 	formCreated                // CREATED alone
 	formUndated                // a VTODO without any of them
-	formNeverShown             // a VJOURNAL without DTSTART
+	formNeverShown             // a VJOURNAL without DTSTART, or another component that need not have one
 )
 
 // timing is when one component takes place, without its recurrence.
@@ -147,7 +147,7 @@ func readTiming(c *ical.Component, zones *Zones) (t timing, err error) {
 			hasStart = true
 		case c.Name == "VTODO":
 			return t, t.readUndated()
-		case c.Name == "VJOURNAL":
+		case c.Name == "VJOURNAL", c.Name == "VFREEBUSY", c.Name == "VAVAILABILITY":
 			t.form = formNeverShown
 			return t, nil
 		default:

@@ -152,7 +152,7 @@ func (s *Service) copyIn(ctx context.Context, who calendar.Actor, op string, req
 		files = append(files, calendar.AttachmentRow{ID: a.ID, ClientID: a.ClientID, File: a.Name, Type: a.Type, Size: int64(len(a.Data)), Data: a.Data})
 		ids = append(ids, a.ID)
 	}
-	obj, err := object.Parse(s.rulesOf(m), object.Readdress(o.Data, from.Calendar.Owner(), owner, ids), o.ContentType)
+	obj, err := object.Parse(s.rulesOf(ctx, m), object.Readdress(o.Data, from.Calendar.Owner(), owner, ids), o.ContentType)
 	if err != nil {
 		return res, wrap(op, string(to.Calendar), err)
 	}

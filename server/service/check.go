@@ -23,6 +23,8 @@ type CheckReport struct {
 	Findings                   []Finding
 	Rebuilt                    int  // objects whose index rows were written anew
 	Damaged                    bool // the store's own files are
+
+	owner *calendar.Person // whose objects are looked at, nil if nobody knows him now
 }
 
 func (r *CheckReport) add(one *CheckReport) {
@@ -48,8 +50,9 @@ func (s *Service) Check(ctx context.Context, progress func(calendar.Owner)) (Che
 			progress(o)
 		}
 		var one CheckReport
+		owner := s.checked(ctx, o)
 		err := s.store.View(ctx, o, func(tx calendar.ReadTx) error {
-			one = CheckReport{}
+			one = CheckReport{owner: owner}
 			return s.checkOwner(ctx, o, tx, &one, nil)
 		})
 		rep.add(&one)
@@ -85,8 +88,9 @@ func (s *Service) Rebuild(ctx context.Context, progress func(calendar.Owner)) (C
 			progress(o)
 		}
 		var one CheckReport
+		owner := s.checked(ctx, o)
 		err := s.write(ctx, calendar.Actor{}, "rebuild", o, nil, func(w *writer) error {
-			one = CheckReport{}
+			one = CheckReport{owner: owner}
 			return w.mend(func(m mender) error { return s.checkOwner(ctx, o, w, &one, &m) })
 		})
 		if err == nil {
@@ -95,6 +99,16 @@ func (s *Service) Rebuild(ctx context.Context, progress func(calendar.Owner)) (C
 		return err
 	})
 	return rep, wrap("rebuild", "", err)
+}
+
+// checked is the owner of what is checked, nil if the directory does not tell of
+// him now: then nothing is found in how his answers to invitations are kept.
+func (s *Service) checked(ctx context.Context, owner calendar.Owner) *calendar.Person {
+	p, err := s.person(ctx, "check", owner)
+	if err != nil || s.people == nil {
+		return nil
+	}
+	return &p
 }
 
 func (s *Service) eachOwner(ctx context.Context, fn func(calendar.Owner) error) error {
@@ -241,7 +255,14 @@ func (s *Service) checkObject(tx calendar.ReadTx, m *cache.Calendar, o *calendar
 	if err := files.checkObject(o, object.Attachments(text, m.ID.Owner()), ref, rep, w); err != nil {
 		return err
 	}
-	want, err := object.IndexRows(set, comps)
+	var me object.Attending
+	owned := 0 // bits that depend on who the owner is
+	if rep.owner != nil {
+		me = object.AttendingAs(comps, *rep.owner)
+	} else {
+		owned = calendar.OccFree | calendar.OccTentative | calendar.OccUnavailable
+	}
+	want, err := object.IndexRows(set, comps, me)
 	if err != nil {
 		rep.find(ref, "the occurrences cannot be worked out: %v", err)
 		return nil
@@ -262,6 +283,15 @@ func (s *Service) checkObject(tx calendar.ReadTx, m *cache.Calendar, o *calendar
 			return int(min(max(a.Start-b.Start, -1), 1))
 		}
 		return a.Flags - b.Flags
+	}
+	if owned != 0 {
+		for _, rows := range [][]calendar.OccurrenceRow{want, have} {
+			for i := range rows {
+				if rows[i].Flags &^= owned; rows[i].Flags&calendar.OccTail != 0 {
+					rows[i].Flags &= 1<<calendar.OccDays - 1
+				}
+			}
+		}
 	}
 	slices.SortFunc(want, order)
 	slices.SortFunc(have, order)

@@ -46,7 +46,7 @@ func (s *Service) copyObject(ctx context.Context, who calendar.Actor, op string,
 	if err != nil {
 		return calendar.CopyResult{}, err
 	}
-	obj, err := object.Parse(s.rulesOf(tm), src.Data, src.ContentType)
+	obj, err := object.Parse(s.rulesOf(ctx, tm), src.Data, src.ContentType)
 	if err != nil {
 		return calendar.CopyResult{}, wrap(op, string(to.Calendar), err)
 	}

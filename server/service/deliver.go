@@ -173,7 +173,7 @@ func outcome(r *itip.Receipt) calendar.DeliverResult {
 
 // apply stores what a message made of an object, with what follows from that.
 func (w *writer) apply(p *place, old *calendar.ObjectRow, party *itip.Party, before *ical.Component, r *itip.Receipt) error {
-	obj, err := object.Judge(p.rules(w.s.opt.Limits), r.Object, r.Object.Bytes())
+	obj, err := object.Judge(w.rules(p), r.Object, r.Object.Bytes())
 	if err != nil {
 		return err
 	}

@@ -99,13 +99,18 @@ func destination(op string, id calendar.ID, err error) error {
 // hides tells whether an object is one whose details the actor does not see.
 func (p *place) hides(o *calendar.ObjectRow) bool { return p.masked && o.Private != 0 }
 
-// rules are what the calendar asks of objects.
-func (p *place) rules(limits calendar.Limits) object.Rules {
+// rules are what a calendar asks of objects.
+func (w *writer) rules(p *place) object.Rules {
 	var components []string
 	if p.row.Components != "" {
 		components = strings.Split(p.row.Components, ",")
 	}
-	return object.Rules{Owner: p.id.Owner(), Kind: p.row.Kind, Components: components, Limits: limits}
+	return object.Rules{Owner: p.id.Owner(), Kind: p.row.Kind, Components: components, Limits: w.s.opt.Limits, Person: func() (calendar.Person, error) {
+		if w.me == nil {
+			return calendar.Person{}, errPerson
+		}
+		return *w.me, nil
+	}}
 }
 
 // look is the first look at a calendar, before the transaction: who may not

@@ -31,11 +31,13 @@ func (s *Service) checkDoubles(w *writer, p *place, name string, obj *object.Res
 	}
 	var others []cache.Instance
 	var tails []string
+	flags := map[string]int{}
 	err = w.Occurrences(row.ID, from-object.FloatingSlack, to+object.FloatingSlack, func(x calendar.OccurrenceRow) error {
 		switch {
 		case x.Name == name:
 		case x.Flags&calendar.OccTail != 0:
 			tails = append(tails, x.Name)
+			flags[x.Name] = x.Flags
 		case takesTime(x.Flags, x.Start, x.End):
 			others = append(others, inZone(cache.Instance{Start: x.Start, End: x.End, Flags: int32(x.Flags), Name: x.Name}, float))
 		}
@@ -50,7 +52,7 @@ func (s *Service) checkDoubles(w *writer, p *place, name string, obj *object.Res
 			return err
 		}
 		for i := range rows {
-			rest, err := cache.Expand(context.Background(), &rows[i], from-object.FloatingSlack, to+object.FloatingSlack, s.opt.Limits.Instances, nil)
+			rest, err := cache.Expand(context.Background(), &rows[i], flags[rows[i].Name], from-object.FloatingSlack, to+object.FloatingSlack, s.opt.Limits.Instances, nil)
 			if err != nil {
 				return err
 			}
@@ -88,11 +90,11 @@ func (s *Service) booked(occ []calendar.OccurrenceRow, data []byte, float recur.
 			}
 			continue
 		}
-		_, _, set, err := object.Compile(data)
+		cal, _, set, err := object.Compile(data)
 		if err != nil {
 			return nil, err
 		}
-		var index object.Indexer
+		index := object.Indexer{Me: object.AttendingAt(cal, o.Flags)}
 		for in, err := range set.Between(context.Background(), time.Unix(o.Start, 0).UTC(), time.Time{}, recur.UTC, recur.Budget{MaxInstances: maxBooked, MaxSteps: 100_000}) {
 			if errors.Is(err, recur.ErrBudget) {
 				break

@@ -345,7 +345,7 @@ func (x *editTx) judge(cal *ical.Component, added []calendar.AttachmentRow) (*ob
 	if len(data) > x.s.opt.Limits.ObjectSize {
 		return nil, calendar.Failf(calendar.TooLarge, calendar.MaxResourceSize, x.op, x.ref, "the object is larger than %d octets", x.s.opt.Limits.ObjectSize)
 	}
-	obj, err := object.Judge(x.rules(x.s.opt.Limits), cal, data)
+	obj, err := object.Judge(x.writer.rules(x.place), cal, data)
 	if err != nil {
 		return nil, wrap(x.op, x.ref, err)
 	}

@@ -2,126 +2,223 @@ package service
 
 import (
 	"context"
+	"sync"
+	"sync/atomic"
 	"time"
 
+	"factotum/server/availability"
 	"factotum/server/cache"
 	"factotum/server/calendar"
 	"factotum/server/ical"
 	"factotum/server/match"
+	"factotum/server/recur"
 )
 
+// busyAtOnce is how many targets of one request are looked at at the same time.
+const busyAtOnce = 4
+
 // FreeBusy merges the busy time of each target. Components count when they
-// are opaque and not cancelled; private ones count as others do. A target that
-// fails answers for itself. RFC 4791 §7.10, WCAP get_freebusy.
+// are opaque and not cancelled, and by what their owner has answered; private
+// ones count as others do. A target that fails answers for itself: who has no
+// home yet is free, whom the directory does not know, or who is not active, is
+// NoCalendar. RFC 4791 §7.10, RFC 7953 §4, WCAP get_freebusy.
 func (s *Service) FreeBusy(ctx context.Context, who calendar.Actor, req calendar.FreeBusyRequest) ([]calendar.FreeBusyResult, error) {
 	const op = "free/busy"
 	if req.Window.From.IsZero() || req.Window.To.IsZero() {
 		return nil, calendar.Failf(calendar.Invalid, calendar.ValidFilter, op, "", "a free/busy request needs a start and an end")
 	}
+	if len(req.Targets) > s.opt.Limits.Refs {
+		return nil, calendar.Failf(calendar.TooMany, "", op, "", "at most %d people or calendars in one request", s.opt.Limits.Refs)
+	}
 	if err := match.CheckWindow(req.Window); err != nil {
 		return nil, wrap(op, "", err)
 	}
 	out := make([]calendar.FreeBusyResult, len(req.Targets))
-	for i, t := range req.Targets {
-		out[i] = calendar.FreeBusyResult{Target: t}
-		out[i].Busy, out[i].Err = s.busy(ctx, who, op, t, req)
-		if req.Describe {
-			if cal, err := s.Calendar(ctx, who, t.Calendar); err == nil {
-				out[i].Calendar = &cal
-			} else {
-				out[i].Busy, out[i].Err = nil, err
-			}
+	spread(len(out), busyAtOnce, func(i int) {
+		if ctx.Err() == nil {
+			out[i] = s.busyResult(ctx, who, op, req.Targets[i], &req)
 		}
-		if err := ctx.Err(); err != nil {
-			return nil, wrap(op, "", err)
-		}
+	})
+	if err := ctx.Err(); err != nil {
+		return nil, wrap(op, "", err)
 	}
 	return out, nil
 }
 
-func (s *Service) busy(ctx context.Context, who calendar.Actor, op string, t calendar.FreeBusyTarget, req calendar.FreeBusyRequest) (all []calendar.Busy, err error) {
-	id, owner := t.Calendar, t.Calendar.Owner()
-	if !t.Home {
-		err = s.readCalendar(ctx, who, op, id, calendar.Rights.CanSeeBusy, func(v cache.View, cal *cache.Calendar, r calendar.Rights) (err error) {
-			all, err = s.busyOf(ctx, v, cal, who, req, nil)
-			return err
-		})
-	} else {
-		exists := false
-		err = s.read(ctx, who, op, string(owner), owner, func(v cache.View) (err error) {
-			exists = v.Home().Exists
-			all, err = s.busyHome(ctx, v, who, op, owner, req)
-			return err
-		})
-		if err == nil && !exists {
-			return nil, s.known(ctx, op, owner)
+// spread calls do for each of n, some at a time. It panics when one of them does:
+// that is the request's own.
+func spread(n, atOnce int, do func(i int)) {
+	if n <= 1 || atOnce <= 1 {
+		for i := range n {
+			do(i)
 		}
+		return
 	}
-	if err != nil {
-		return nil, err
+	var (
+		wg     sync.WaitGroup
+		next   atomic.Int64
+		failed atomic.Pointer[any]
+	)
+	for range min(n, atOnce) {
+		wg.Go(func() {
+			defer func() {
+				if p := recover(); p != nil {
+					failed.Store(&p)
+				}
+			}()
+			for i := int(next.Add(1)) - 1; i < n && failed.Load() == nil; i = int(next.Add(1)) - 1 {
+				do(i)
+			}
+		})
 	}
-	return match.MergeBusy(all), nil
+	wg.Wait()
+	if p := failed.Load(); p != nil {
+		panic(*p)
+	}
 }
 
-// busyHome is the busy time of all calendars of a home that who may see.
-func (s *Service) busyHome(ctx context.Context, v cache.View, who calendar.Actor, op string, owner calendar.Owner, req calendar.FreeBusyRequest) (all []calendar.Busy, err error) {
+// busyResult answers for one target.
+func (s *Service) busyResult(ctx context.Context, who calendar.Actor, op string, t calendar.FreeBusyTarget, req *calendar.FreeBusyRequest) calendar.FreeBusyResult {
+	res := calendar.FreeBusyResult{Target: t}
+	b := &busyTime{s: s, who: who, req: req}
+	if t.Home {
+		res.Err = s.busyHome(ctx, op, t.Calendar.Owner(), b)
+	} else {
+		res.Err = s.readCalendar(ctx, who, op, t.Calendar, calendar.Rights.CanSeeBusy, func(v cache.View, cal *cache.Calendar, _ calendar.Rights) error {
+			b.forget()
+			if err := b.calendar(ctx, v, cal); err != nil {
+				return err
+			}
+			return b.unavailable(ctx, s.floatingOf(nil, cal))
+		})
+	}
+	if req.Describe {
+		if cal, err := s.Calendar(ctx, who, t.Calendar); err == nil {
+			res.Calendar = &cal
+		} else if res.Err == nil && !t.Home { // people may be free who have no calendar
+			res.Err = err
+		}
+	}
+	if res.Err == nil {
+		res.Busy = match.MergeBusy(b.all)
+	}
+	return res
+}
+
+// busyHome takes the busy time of all calendars of a home that who may see, and
+// when its owner can be met at all.
+func (s *Service) busyHome(ctx context.Context, op string, owner calendar.Owner, b *busyTime) error {
+	exists := false
+	err := s.read(ctx, b.who, op, string(owner), owner, func(v cache.View) error {
+		b.forget()
+		exists = v.Home().Exists
+		return s.busyCalendars(ctx, v, op, owner, b)
+	})
+	// Whose calendars are here may have left, or been switched off. While the
+	// directory does not answer they are taken to be active.
+	if k := calendar.KindOf(err); err == nil || k == calendar.Denied {
+		if gone := s.known(ctx, op, owner); gone != nil && (!exists || calendar.KindOf(gone) == calendar.NoCalendar) {
+			err = gone
+		}
+	}
+	return err
+}
+
+func (s *Service) busyCalendars(ctx context.Context, v cache.View, op string, owner calendar.Owner, b *busyTime) error {
 	cals, err := v.Calendars()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	allowed, boxes := 0, 0
+	there, seen := 0, 0
+	var home *cache.Calendar // whose zone is the owner's
 	for _, c := range cals {
-		if isBox(&c.Row) {
-			boxes++
-		}
-		if !c.Row.Kind.Rules().Objects || c.Row.Transparent || c.Row.Disabled || !s.rightsOn(who, c).CanSeeBusy() {
+		if !c.Row.Kind.Rules().Objects || c.Row.Disabled {
 			continue
 		}
-		allowed++
-		if all, err = s.busyOf(ctx, v, c, who, req, all); err != nil {
-			return nil, wrap(op, string(c.ID), err)
+		if there++; home == nil || c.Row.Name == calendar.DefaultName {
+			home = c
+		}
+		if !s.rightsOn(b.who, c).CanSeeBusy() {
+			continue
+		}
+		if seen++; c.Row.Transparent { // CALDAV:schedule-calendar-transp, RFC 6638 §9.1
+			continue
+		}
+		if err := b.calendar(ctx, v, c); err != nil {
+			return wrap(op, string(c.ID), err)
 		}
 	}
-	if allowed == 0 && len(cals) > boxes {
-		return nil, calendar.Fail(calendar.Denied, op, string(owner))
+	switch {
+	case there == 0:
+		return nil
+	case seen == 0:
+		return calendar.Fail(calendar.Denied, op, string(owner))
 	}
-	return all, nil
+	avail, err := v.Availability()
+	if err != nil {
+		return err
+	}
+	b.avail = append(b.avail, avail)
+	return b.unavailable(ctx, s.floatingOf(nil, home))
 }
 
-func (s *Service) busyOf(ctx context.Context, v cache.View, cal *cache.Calendar, who calendar.Actor, req calendar.FreeBusyRequest, all []calendar.Busy) ([]calendar.Busy, error) {
-	ignore, err := ignored(ctx, v, cal, who, &req)
-	if err != nil {
-		return nil, err
+// busyTime is what is found of one target.
+type busyTime struct {
+	s     *Service
+	who   calendar.Actor
+	req   *calendar.FreeBusyRequest
+	all   []calendar.Busy
+	avail []*availability.Availability
+}
+
+// forget begins anew: a read may run more than once.
+func (b *busyTime) forget() { b.all, b.avail = nil, nil }
+
+// add takes a period, as far as it is in the window.
+func (b *busyTime) add(start, end int64, kind string) {
+	from, to := b.req.Window.Unix()
+	if start, end = max(start, from), min(end, to); start < end {
+		b.all = append(b.all, calendar.Busy{Start: time.Unix(start, 0).UTC(), End: time.Unix(end, 0).UTC(), Type: kind})
 	}
-	from, to := req.Window.Unix()
-	err = instances(ctx, v, cal, req.Window, s.floatingOf(nil, cal), func(i cache.Instance) {
+}
+
+// calendar takes what is in a calendar.
+func (b *busyTime) calendar(ctx context.Context, v cache.View, cal *cache.Calendar) error {
+	ignore, err := b.ignored(ctx, v, cal)
+	if err != nil {
+		return err
+	}
+	err = instances(ctx, v, cal, b.req.Window, b.s.floatingOf(nil, cal), func(i cache.Instance) {
 		if i.Flags&(calendar.OccFree|calendar.OccTodo) != 0 || i.End <= i.Start || ignore != "" && i.Name == ignore {
 			return
 		}
-		typ := "BUSY"
 		switch {
 		case i.Flags&calendar.OccUnavailable != 0:
-			typ = "BUSY-UNAVAILABLE"
+			b.add(i.Start, i.End, "BUSY-UNAVAILABLE")
 		case i.Flags&calendar.OccTentative != 0:
-			typ = "BUSY-TENTATIVE"
+			b.add(i.Start, i.End, "BUSY-TENTATIVE")
+		default:
+			b.add(i.Start, i.End, "BUSY")
 		}
-		all = append(all, calendar.Busy{Start: time.Unix(max(i.Start, from), 0).UTC(), End: time.Unix(min(i.End, to), 0).UTC(), Type: typ})
 	})
-	return all, err
+	if err != nil {
+		return err
+	}
+	return b.published(ctx, v, cal)
 }
 
 // ignored is the name of the object that does not count.
-func ignored(ctx context.Context, v cache.View, cal *cache.Calendar, who calendar.Actor, req *calendar.FreeBusyRequest) (name string, err error) {
-	if req.Ignore == "" {
+func (b *busyTime) ignored(ctx context.Context, v cache.View, cal *cache.Calendar) (name string, err error) {
+	if b.req.Ignore == "" {
 		return "", nil
 	}
 	err = v.Tx(ctx, cal, func(tx calendar.ReadTx) error {
 		name = ""
-		row, ok, err := tx.ObjectByUID(cal.Row.ID, req.Ignore, req.Organizer != "")
+		row, ok, err := tx.ObjectByUID(cal.Row.ID, b.req.Ignore, b.req.Organizer != "")
 		if err != nil || !ok {
 			return err
 		}
-		if req.Organizer == "" || isOf(row.Data, req.Organizer, isSelf(who, cal.ID.Owner())) {
+		if b.req.Organizer == "" || isOf(row.Data, b.req.Organizer, isSelf(b.who, cal.ID.Owner())) {
 			name = row.Name
 		}
 		return nil
@@ -142,4 +239,15 @@ func isOf(text []byte, organizer string, own bool) bool {
 		}
 	}
 	return own
+}
+
+// unavailable takes the time that is not available.
+func (b *busyTime) unavailable(ctx context.Context, float recur.Zone) error {
+	a := availability.Join(b.avail...)
+	if len(b.avail) == 1 {
+		a = b.avail[0]
+	}
+	not, err := a.Busy(ctx, b.req.Window, float)
+	b.all = append(b.all, not...)
+	return err
 }

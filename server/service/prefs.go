@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"factotum/server/availability"
 	"factotum/server/calendar"
 )
 
@@ -209,6 +210,11 @@ func (w *writer) changePrefs(have, set map[string]string, remove []string) error
 	for k, v := range set {
 		if k == "" || len(k) > 255 || len(v) > lim.PropSize || calendar.BadText(k) {
 			return calendar.Failf(calendar.TooLarge, "", w.op, string(w.owner), "a preference name may have 255 octets and its value %d", lim.PropSize)
+		}
+	}
+	if text, ok := set[calendar.AvailabilityPref]; ok {
+		if _, err := availability.Parse([]byte(text)); err != nil {
+			return wrap(w.op, string(w.owner), err)
 		}
 	}
 	if len(have)+len(set) > 10*lim.Props {

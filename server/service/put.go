@@ -35,7 +35,7 @@ func (s *Service) putObject(ctx context.Context, who calendar.Actor, op string, 
 	if err != nil {
 		return res, err
 	}
-	obj, err := object.Parse(s.rulesOf(m), req.Data, req.ContentType)
+	obj, err := object.Parse(s.rulesOf(ctx, m), req.Data, req.ContentType)
 	if err != nil {
 		return res, wrap(op, string(id), err)
 	}
@@ -147,7 +147,7 @@ func (s *Service) PutObjects(ctx context.Context, who calendar.Actor, req calend
 	float := s.floatingOf(nil, m)
 	for i, it := range req.Items {
 		out[i].Name = it.Name
-		obj, err := object.Parse(s.rulesOf(m), it.Data, "")
+		obj, err := object.Parse(s.rulesOf(ctx, m), it.Data, "")
 		err = wrap(op, string(id), err)
 		if err == nil && it.Name != "" {
 			err = s.checkObjectName(op, calendar.Ref{Calendar: id, Name: it.Name})

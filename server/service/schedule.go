@@ -60,7 +60,7 @@ func (w *writer) schedule(p *place, name string, obj *object.Resource, old *cale
 	}
 	if next := ch.Object; next != nil && next != obj.Calendar && !ical.Equal(next, obj.Calendar) {
 		files := obj.Files
-		if obj, err = object.Judge(p.rules(w.s.opt.Limits), next, next.Bytes()); err != nil {
+		if obj, err = object.Judge(w.rules(p), next, next.Bytes()); err != nil {
 			return nil, nil, wrap(w.op, ref, err)
 		}
 		obj.Files = files

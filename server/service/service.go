@@ -190,8 +190,16 @@ func (s *Service) rights(who calendar.Actor, owner calendar.Owner, coOwners []st
 }
 
 // rulesOf are those of a calendar for its objects.
-func (s *Service) rulesOf(c *cache.Calendar) object.Rules {
-	return object.Rules{Owner: c.ID.Owner(), Kind: c.Row.Kind, Components: c.Components, Limits: s.opt.Limits}
+func (s *Service) rulesOf(ctx context.Context, c *cache.Calendar) object.Rules {
+	owner := c.ID.Owner()
+	return object.Rules{Owner: owner, Kind: c.Row.Kind, Components: c.Components, Limits: s.opt.Limits,
+		Person: func() (calendar.Person, error) {
+			p, err := s.ownerEntry(ctx, "find the owner of a calendar", owner)
+			if err != nil {
+				return calendar.Person{}, err
+			}
+			return *p, nil
+		}}
 }
 
 // refOf names an object for errors and logs.

@@ -30,7 +30,7 @@ var mayImport = map[string][]string{
 	"server/zone":                  {"server/ical", "server/recur"},
 	"server/itip":                  {"server/ical", "server/recur", "server/calendar", "server/edit", "server/zone"},
 	"server/calendar":              {"server/ical", "server/acl"},
-	"server/object":                {"server/ical", "server/recur", "server/calendar"},
+	"server/object":                {"server/ical", "server/recur", "server/calendar", "server/availability"},
 	"server/availability":          {"server/ical", "server/recur", "server/calendar"},
 	"server/object/objecttest":     {"server/ical", "server/recur"},
 	"server/edit":                  {"server/ical", "server/recur", "server/calendar", "server/object"},
