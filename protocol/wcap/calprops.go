@@ -22,9 +22,13 @@ func (c *call) begin(t *target, cal *calendar.Calendar) {
 func (c *call) calprops(t *target, cal *calendar.Calendar) {
 	o := &c.out
 	c.email(t)
-	if !cal.Rights.Properties.Has(acl.Read) { // free/busy only: no more than what it is called
-		o.text("X-NSCP-CALPROPS-RELATIVE-CALID", string(cal.ID))
-		o.text("X-NSCP-CALPROPS-NAME", string(cal.ID))
+	if cal == nil || !cal.Rights.Properties.Has(acl.Read) { // free/busy only, or none yet: no more than what it is called
+		id := t.id
+		if cal != nil {
+			id = cal.ID
+		}
+		o.text("X-NSCP-CALPROPS-RELATIVE-CALID", string(id))
+		o.text("X-NSCP-CALPROPS-NAME", string(id))
 		return
 	}
 	o.value("X-NSCP-CALPROPS-LAST-MODIFIED", utc(cal.Modified))

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"factotum/server/calendar"
 )
 
 // TestWCAP_13_Calendars: make, see, change, delete.
@@ -215,6 +217,26 @@ func TestWCAP_13_Freebusy(t *testing.T) {
 	if x := s.do("ben", "get_freebusy.wcap?calid=anna&fmt-out=text/xml").errno(0); !strings.Contains(x.body, `<FB FBTYPE="BUSY">`+want+`</FB>`) {
 		t.Errorf("XML:\n%s", x.body)
 	}
+	// Whom an address names is a person: all his calendars, and when he can be met.
+	hours := "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VAVAILABILITY\r\nUID:v\r\nDTSTAMP:20260101T000000Z\r\nDTEND:20260303T080000Z\r\nEND:VAVAILABILITY\r\nEND:VCALENDAR\r\n"
+	if err := s.be.SetPrefs(t.Context(), s.people.Actor("anna"), calendar.SetPrefsRequest{Owner: "anna", Set: map[string]string{calendar.AvailabilityPref: hours}}); err != nil {
+		t.Fatal(err)
+	}
+	const day = "&dtstart=20260303T000000Z&dtend=20260304T000000Z"
+	for q, unavailable := range map[string]bool{"calid=mailto:anna@example.com": true, "mail=a.berg@example.com": true, "calid=anna": false} {
+		r := s.do("ben", "get_freebusy.wcap?"+q+day).errno(0)
+		if got := strings.Contains(r.body, "FREEBUSY;FBTYPE=BUSY-UNAVAILABLE:20260303T000000Z/20260303T080000Z"); got != unavailable {
+			t.Errorf("%s: %s", q, r.body)
+		}
+	}
+	// Who never logged in has no calendar, and is free.
+	for _, q := range []string{"calid=mailto:carl@example.com", "mail=carl@example.com"} {
+		r := s.do("ben", "get_freebusy.wcap?busyonly=0&"+q+day).errno(0)
+		if !strings.Contains(r.body, "FREEBUSY;FBTYPE=FREE:20260303T000000Z/20260304T000000Z") || !strings.Contains(r.body, "X-NSCP-CALPROPS-RELATIVE-CALID:carl") {
+			t.Errorf("%s: %s", q, r.body)
+		}
+	}
+	s.do("ben", "get_freebusy.wcap?calid=carl").errno(29)
 	s.do("ben", "get_freebusy.wcap?calid=nobody").errno(29)
 	s.do("ben", "get_freebusy.wcap?calid=mailto:nobody@example.com").errno(29)
 	s.do("ben", "get_freebusy.wcap?mail=nobody@example.com").errno(29)

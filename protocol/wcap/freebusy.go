@@ -42,10 +42,9 @@ func (c *call) getFreebusy() error {
 	return nil
 }
 
-// busy asks when the calendars of a list are busy; why one does not say is in
-// the list.
+// busy asks when the calendars of a list are busy, or the people, who are asked
+// for by an address; why one does not say is in the list.
 func (c *call) busy(list []target, w calendar.Window) ([]calendar.FreeBusyResult, error) {
-	home := c.p.text("mail") != "" && len(c.p.ids("calid")) == 0
 	found := make([]calendar.FreeBusyResult, len(list))
 	asked := make([]int, 0, len(list))
 	for i := range list {
@@ -56,7 +55,7 @@ func (c *call) busy(list []target, w calendar.Window) ([]calendar.FreeBusyResult
 	for again := false; len(asked) > 0; again = true {
 		req := calendar.FreeBusyRequest{Window: w, Describe: true}
 		for _, i := range asked {
-			req.Targets = append(req.Targets, calendar.FreeBusyTarget{Calendar: list[i].id, Home: home})
+			req.Targets = append(req.Targets, calendar.FreeBusyTarget{Calendar: list[i].id, Home: list[i].mail != ""})
 		}
 		got, err := c.be.FreeBusy(c.ctx, c.who, req)
 		if err != nil {

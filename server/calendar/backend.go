@@ -489,8 +489,9 @@ const (
 	Exactly
 )
 
-// FreeBusyRequest asks for busy time. A target is a calendar, or an owner's
-// whole home (those calendars that count for free/busy) when Home is set.
+// FreeBusyRequest asks for busy time. A target is a calendar, or a person when
+// Home is set: those calendars of his home that count for free/busy, and when he
+// can be met at all. Somebody without a home is free if the directory knows him.
 type FreeBusyRequest struct {
 	Targets []FreeBusyTarget
 	Window  Window
@@ -499,7 +500,7 @@ type FreeBusyRequest struct {
 	// without one in a calendar of the actor's.
 	Organizer string
 	// Describe wants the calendars of the targets described; what may not be
-	// seen at all is not told of either.
+	// seen at all is not told of either. A home may have none that may be seen.
 	Describe bool
 }
 
