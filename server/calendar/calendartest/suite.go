@@ -54,6 +54,7 @@ func Run(t *testing.T, open func(t *testing.T, people calendar.People) calendar.
 		{"ObjectsByUID", testObjectsByUID},
 		{"SyncGone", testSyncGone},
 		{"FreeBusy", testFreeBusy},
+		{"BusyOfPeople", testBusyOfPeople},
 		{"Occurrences", testOccurrences},
 		{"OccurrencesFloat", testOccurrencesFloat},
 		{"OccurrencesSelect", testOccurrencesSelect},
