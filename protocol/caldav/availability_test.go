@@ -63,4 +63,24 @@ func TestAvailabilityProperty(t *testing.T) {
 	if outside() {
 		t.Error("after it was emptied")
 	}
+
+	// The inbox has it too.
+	inbox := annasHome + "inbox/"
+	s.do("anna", "PROPPATCH", inbox, patch(set(names[1]))).multi().node(inbox, names[1])
+	for _, path := range []string{inbox, annasHome} {
+		if got := strings.TrimSpace(s.do("anna", "PROPFIND", path, propfind(names...), "Depth: 0").multi().node(path, names[0]).Text); got != officeHours {
+			t.Errorf("%s: %q", path, got)
+		}
+	}
+	if !outside() {
+		t.Error("set on the inbox: free/busy does not go by it")
+	}
+	mixed := s.do("anna", "PROPPATCH", inbox, patch(set(names[0])+"<D:displayname>x</D:displayname>")).multi().at(inbox).props
+	if mixed["D:displayname"].status != 409 || mixed[names[0]].status != 424 {
+		t.Errorf("with another property: %+v", mixed)
+	}
+	if bad := s.do("anna", "PROPPATCH", inbox, patch("<C:calendar-availability>x</C:calendar-availability>")).multi().at(inbox).props; bad[names[0]].status != 403 {
+		t.Errorf("what is none: %+v", bad)
+	}
+	s.do("ben", "PROPPATCH", inbox, patch(set(names[0]))).is(403)
 }

@@ -54,7 +54,7 @@ type property struct {
 	on    scope
 	all   bool // part of DAV:allprop, RFC 4918 §9.1
 	cal   bool // on objects it needs the calendar too
-	prefs bool // on homes it needs the owner's preferences
+	prefs bool // on homes and inboxes it needs the owner's preferences
 	open  bool // shown without DAV:read: what the collection is called, what it is, whose, and what one may do with it
 	// get writes the whole element, or returns false if s does not have it.
 	get func(mw *dav.Writer, s *subject) bool

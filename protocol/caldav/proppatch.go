@@ -25,6 +25,10 @@ func (rq *request) proppatch() error {
 	var refused []*dav.Error // one for each change, nil where there is no objection
 	switch rq.at.place {
 	case atCollection:
+		var done bool
+		if refused, done, err = rq.patchAvailability(changes); done {
+			break
+		}
 		req := calendar.UpdateCalendarRequest{ID: rq.at.id(), IfMatch: cond.IfMatch}
 		if refused = rq.updateAt(changes, &req); !anyRefused(refused) {
 			_, err = rq.be.UpdateCalendar(rq.ctx, rq.who, req)
@@ -41,11 +45,7 @@ func (rq *request) proppatch() error {
 		}
 	case atHome:
 		if refused = homeRefuses(changes); !anyRefused(refused) {
-			if err = rq.patchHome(changes); err != nil {
-				if about := rq.refuseAvailability(changes, err); about != nil {
-					refused, err = about, nil
-				}
-			}
+			refused, err = rq.patchOwner(changes)
 		}
 	case atPrincipal:
 		if _, err = rq.person(rq.at.user); err == nil {
