@@ -19,6 +19,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"factotum/cmd/internal/hosttest"
 )
 
 // bareEnv makes the test binary a bare server: its value is a folder with the
@@ -30,7 +32,9 @@ func TestMain(m *testing.M) {
 		bare(dir)
 		return
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	hosttest.Remove()
+	os.Exit(code)
 }
 
 // bare answers what it was told, from memory, with net/http alone.
