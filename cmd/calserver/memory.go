@@ -27,6 +27,7 @@ const (
 	fewStacks  = 4 << 20   // of goroutines, where few connections are open
 	leastCache = 8         // the cache has at least one part of so many
 	share      = 4         // of the machine's memory, if ics.conf says nothing
+	listShare  = 16        // the same of factotum.dwp.cachebytes
 	fronts     = 48 << 20  // half of the garbage of a process without calendars
 	garbage    = 300       // percent of what lives, before the limit is near
 )
@@ -46,6 +47,18 @@ func cacheBytes(process int64) int64 {
 		return 0
 	}
 	return max((process-outsideGo-insideGo)/2, process/leastCache)
+}
+
+// listBytes is what lists of other processes' back ends may take; none where all
+// calendars are in this process.
+func listBytes(cfg *config.Config, name string) int64 {
+	switch n := cfg.DWP.CacheBytes; {
+	case name != "cshttpd" && (name != "calserver" || cfg.CLD.Type == "local"):
+		return 0
+	case n >= 0:
+		return n
+	}
+	return systemMemory(os.DirFS("/")) / listShare
 }
 
 // limit is that of the collector for a cache of so many octets, beside which so
@@ -74,6 +87,7 @@ func newMemory(cfg *config.Config, name string, held func() int64) *memory {
 	if name != "calserver" && name != "csstored" || !cfg.Store.Enable {
 		m.cache = fronts
 	}
+	m.cache += listBytes(cfg, name)
 	m.hashing = int64(directory.HashWorkers()) * int64(cfg.Auth.Argon2.Memory) << 10
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbage)
@@ -171,12 +185,13 @@ func lines(root fs.FS, name string) func(func(string) bool) {
 	}
 }
 
-// heldByCache is what the cache of calendars has in this process.
+// heldByCache is what calendars and lists have in this process.
 func (p *process) heldByCache() int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	n := p.lists.Size()
 	if r := p.running["store"]; r != nil {
-		return r.running.(*storeService).model.Cache().Size()
+		n += r.running.(*storeService).model.Cache().Size()
 	}
-	return 0
+	return n
 }

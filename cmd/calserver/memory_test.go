@@ -66,6 +66,33 @@ func TestMemoryAddsUp(t *testing.T) {
 	}
 }
 
+// Lists of other processes' back ends have room where there are such back ends.
+func TestMemoryOfLists(t *testing.T) {
+	whole := systemMemory(os.DirFS("/"))
+	for name, c := range map[string]struct {
+		process, lookUp string
+		set, want       int64
+	}{
+		"all calendars here":       {"calserver", "local", -1, 0},
+		"back ends on other hosts": {"calserver", "directory", -1, whole / listShare},
+		"a process for each role":  {"cshttpd", "local", -1, whole / listShare},
+		"the store's process":      {"csstored", "directory", -1, 0},
+		"so much":                  {"cshttpd", "directory", 5 * mib, 5 * mib},
+		"none":                     {"cshttpd", "directory", 0, 0},
+	} {
+		var cfg config.Config
+		cfg.CLD.Type, cfg.DWP.CacheBytes = c.lookUp, c.set
+		if got := listBytes(&cfg, c.process); got != c.want {
+			t.Errorf("%s: %d KiB, want %d", name, got>>10, c.want>>10)
+		}
+		var set int64
+		m := &memory{cache: fronts + listBytes(&cfg, c.process), held: func() int64 { return 0 }, set: func(n int64) { set = n }}
+		if m.adjust(0, 0); set != limit(fronts, 0, 0, 0)+2*c.want {
+			t.Errorf("%s: the limit is %d MiB", name, set/mib)
+		}
+	}
+}
+
 // What lives beside the cache has room for its own garbage, so that connections
 // do not make the collector run all the time; what is in the cache has its room
 // already.

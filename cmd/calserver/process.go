@@ -18,6 +18,7 @@ import (
 	"factotum/cmd/internal/plain"
 	"factotum/cmd/internal/watcher"
 	"factotum/server/calendar"
+	"factotum/server/cld"
 	"factotum/server/config"
 	"factotum/server/directory"
 )
@@ -30,6 +31,7 @@ type process struct {
 	log     *slog.Logger
 	metrics *metrics
 	memory  *memory
+	lists   *cld.Lists // that back ends in other processes told
 	started time.Time
 	pid     *pidFile
 	admin   *adminServer
@@ -57,7 +59,7 @@ type runningRole struct {
 // newProcess takes the name's pid file, opens the logs and the admin socket.
 func newProcess(cfg *config.Config, name string, lg *logs) (p *process, err error) {
 	p = &process{name: name, cfg: cfg, logs: lg, metrics: newMetrics(name), started: time.Now(),
-		running: map[string]*runningRole{}, failure: make(chan error, 8)}
+		lists: cld.NewLists(listBytes(cfg, name)), running: map[string]*runningRole{}, failure: make(chan error, 8)}
 	if p.log, err = lg.named(name, cfg.Log.Admin); err != nil {
 		return nil, err
 	}
@@ -100,7 +102,7 @@ func (p *process) local(ctx context.Context, log *slog.Logger) (be calendar.Back
 	if err != nil {
 		return nil, nil, err
 	}
-	return c, func() { c.Close() }, nil
+	return p.lists.Of(c), func() { c.Close() }, nil
 }
 
 // start starts a role, unless it runs.

@@ -65,6 +65,8 @@ func openHTTPRole(ctx context.Context, p *process) (svc running, err error) {
 	}
 	s.release = append(s.release, p.metrics.gauge("factotum_http_connections", "Open HTTP connections.",
 		func() float64 { return float64(s.front.Conns()) }))
+	s.release = append(s.release, p.metrics.gauge("factotum_dwp_cache_bytes", "Memory of lists that back ends told.",
+		func() float64 { return float64(p.lists.Size()) }))
 	s.loginGauges(p.metrics)
 	for _, a := range s.addrs {
 		notice(s.log, "listening", "addr", a.String())
@@ -85,7 +87,7 @@ func (s *httpService) backends(ctx context.Context, p *process, dir *directory.D
 		s.release = append(s.release, closeLocal)
 		local = be
 	}
-	router, find, remote, err := route(cfg, local, dir, s.log)
+	router, find, remote, err := route(cfg, local, dir, p.lists, s.log)
 	s.remote = remote
 	if err == nil && find != nil {
 		s.hosts = openHostWriter(cfg, find, s.log)
@@ -94,8 +96,8 @@ func (s *httpService) backends(ctx context.Context, p *process, dir *directory.D
 }
 
 // route makes the router over the store of this host, nil if there is none, and
-// those of others, with the links to these; find is nil where there are no others.
-func route(cfg *config.Config, local calendar.Backend, dir *directory.Directory, log *slog.Logger) (router *cld.Router, find cld.Locator, remote []*dwp.Client, err error) {
+// those of others, whose lists are kept, with the links to these; find is nil where there are no others.
+func route(cfg *config.Config, local calendar.Backend, dir *directory.Directory, lists *cld.Lists, log *slog.Logger) (router *cld.Router, find cld.Locator, remote []*dwp.Client, err error) {
 	if cfg.CLD.Type == "local" {
 		router, err = cld.New(cld.Options{Local: local})
 		return router, nil, nil, err
@@ -114,7 +116,7 @@ func route(cfg *config.Config, local calendar.Backend, dir *directory.Directory,
 			return nil, nil, remote, err
 		}
 		remote = append(remote, client)
-		opt.Backends[b.Host] = client
+		opt.Backends[b.Host] = lists.Of(client)
 	}
 	find = cld.Directory{People: dir, Domain: dir.BackEnd, Default: cfg.DWP.Default}
 	if cfg.CLD.Cache {

@@ -65,7 +65,7 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	opt.Outbox = s.jobs
 	s.model = service.New(counted, people, opt)
 	s.backend = s.model
-	router, _, remote, err := route(p.cfg, s.model, people, s.log)
+	router, _, remote, err := route(p.cfg, s.model, people, p.lists, s.log)
 	for _, c := range remote {
 		s.release = append(s.release, func() { c.Close() })
 	}

@@ -24,6 +24,7 @@ var reads = []string{
 	"Query",
 	"Occurrences",
 	"Sync",
+	"ListChanges",
 	"SyncHome",
 	"SearchCalendars",
 	"FreeBusy",
@@ -494,6 +495,25 @@ func (s *service) Sync(m *wire.SyncRequest, st grpc.ServerStreamingServer[wire.S
 		return err
 	}
 	return st.Send(&wire.SyncAnswer{Items: b.items, Result: toSyncResult(&res)})
+}
+
+// ListChanges implements calendar.Backend.
+func (c *Client) ListChanges(ctx context.Context, who calendar.Actor, req calendar.ListChangesRequest) (res calendar.ListChangesResult, err error) {
+	q := toListChangesRequest(&req)
+	q.Actor = toActor(&who)
+	a, err := unary(ctx, c, "list changes", never, c.api.ListChanges, q)
+	if err != nil {
+		return res, err
+	}
+	return fromListChangesResult(a), nil
+}
+
+func (s *service) ListChanges(ctx context.Context, m *wire.ListChangesRequest) (*wire.ListChangesAnswer, error) {
+	res, err := s.backend.ListChanges(ctx, fromActor(m.Actor), fromListChangesRequest(m))
+	if err != nil {
+		return nil, err
+	}
+	return toListChangesResult(&res), nil
 }
 
 // SyncHome implements calendar.Backend.

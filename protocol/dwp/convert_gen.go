@@ -812,6 +812,50 @@ func fromHomeRequest(m *wire.HomeRequest) (v calendar.HomeRequest) {
 	}
 }
 
+func toListChangesRequest(v *calendar.ListChangesRequest) *wire.ListChangesRequest {
+	if v == nil {
+		return nil
+	}
+	return &wire.ListChangesRequest{
+		Calendar:   toText(v.Calendar),
+		Validators: toTexts(v.Validators),
+	}
+}
+
+func fromListChangesRequest(m *wire.ListChangesRequest) (v calendar.ListChangesRequest) {
+	if m == nil {
+		return v
+	}
+	return calendar.ListChangesRequest{
+		Calendar:   calendar.ID(m.Calendar),
+		Validators: fromTexts[string](m.Validators),
+	}
+}
+
+func toListChangesResult(v *calendar.ListChangesResult) *wire.ListChangesAnswer {
+	if v == nil {
+		return nil
+	}
+	return &wire.ListChangesAnswer{
+		Calendar:  toCalendar(&v.Calendar),
+		Base:      toText(v.Base),
+		Validator: toText(v.Validator),
+		Items:     each(v.Items, toSyncItem),
+	}
+}
+
+func fromListChangesResult(m *wire.ListChangesAnswer) (v calendar.ListChangesResult) {
+	if m == nil {
+		return v
+	}
+	return calendar.ListChangesResult{
+		Calendar:  fromCalendar(m.Calendar),
+		Base:      string(m.Base),
+		Validator: string(m.Validator),
+		Items:     eachOf(m.Items, fromSyncItem),
+	}
+}
+
 func toMoved(v *calendar.Moved) *wire.Moved {
 	if v == nil {
 		return nil
@@ -1687,9 +1731,10 @@ func toSyncResult(v *calendar.SyncResult) *wire.SyncResult {
 		return nil
 	}
 	return &wire.SyncResult{
-		Token:    toText(v.Token),
-		More:     v.More,
-		Calendar: toCalendar(&v.Calendar),
+		Token:     toText(v.Token),
+		More:      v.More,
+		Calendar:  toCalendar(&v.Calendar),
+		Validator: toText(v.Validator),
 	}
 }
 
@@ -1698,9 +1743,10 @@ func fromSyncResult(m *wire.SyncResult) (v calendar.SyncResult) {
 		return v
 	}
 	return calendar.SyncResult{
-		Token:    string(m.Token),
-		More:     m.More,
-		Calendar: fromCalendar(m.Calendar),
+		Token:     string(m.Token),
+		More:      m.More,
+		Calendar:  fromCalendar(m.Calendar),
+		Validator: string(m.Validator),
 	}
 }
 

@@ -139,7 +139,7 @@ func (s *Site) Restart() {
 	s.Model = service.New(s.Store, s.opt.People, s.opt.Model)
 	var local calendar.Backend = s.Model
 	if s.opt.DWP {
-		local = OverDWP(s.t, s.Model)
+		local = cld.NewLists(1 << 20).Of(OverDWP(s.t, s.Model)) // as front ends do
 	}
 	router, err := cld.New(cld.Options{Local: local})
 	if err != nil {

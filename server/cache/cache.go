@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"log/slog"
 	"sync"
@@ -143,7 +144,7 @@ func (c *Cache) home(owner calendar.Owner) *home {
 
 // enter makes an entry; the lock is held.
 func (c *Cache) enter(owner calendar.Owner, writers int) *home {
-	h := &home{cache: c, owner: owner, writers: writers, loading: make(chan struct{}, 1), last: unknown, size: homeCost, values: map[int64]*values{}}
+	h := &home{cache: c, owner: owner, lineage: rand.Text(), writers: writers, loading: make(chan struct{}, 1), last: unknown, size: homeCost, values: map[int64]*values{}}
 	c.homes[owner] = h
 	c.size.Add(h.size)
 	return h

@@ -41,6 +41,10 @@
 //     did between that one and the last. A snapshot whose number is not
 //     published yet waits for it, and so does a View that is a transaction:
 //     who comes later is never told of an earlier state.
+//  5. What is told to be kept elsewhere, on front ends, has the lineage of the
+//     entry and the number: they stand for one state, in this process's life
+//     and as long as the entry is not forgotten. From an earlier number of the
+//     same lineage the log leads to the View's; any other is not known.
 //
 // # Who else writes
 //

@@ -13,6 +13,7 @@ import (
 type home struct {
 	cache   *Cache
 	owner   calendar.Owner
+	lineage string // of its numbers: no other entry has it, in whatever process
 	used    atomic.Int64
 	state   atomic.Pointer[state] // nil when it must be read
 	loading chan struct{}         // full while it is read

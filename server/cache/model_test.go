@@ -17,6 +17,7 @@ import (
 	"factotum/server/cache"
 	"factotum/server/calendar"
 	"factotum/server/calendar/calendartest"
+	"factotum/server/cld"
 	"factotum/server/service"
 )
 
@@ -41,6 +42,7 @@ type model struct {
 	opt     service.Options
 	plain   *service.Service // reads the store, keeps nothing
 	svc     *service.Service
+	kept    calendar.Backend    // a front end of it, which keeps lists
 	states  []map[string]string // of each commit, by question
 	tokens  []string            // sync-tokens of each
 	other   string              // the first one of the other calendar
@@ -178,7 +180,7 @@ func (m *model) note() int {
 func (m *model) questions() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	q := []string{"view 1", "view 2", "view 3", "home", "synchome", "list anna", "list anna:other", "list anna:renamed", "sync anna:other", "sync anna:renamed", "texts", "uids", "all", "busy anna", "busy home", "far", "count"}
+	q := []string{"view 1", "view 2", "view 3", "home", "synchome", "list anna", "list anna:other", "list anna:renamed", "kept anna", "kept anna:other", "kept anna:renamed", "sync anna:other", "sync anna:renamed", "texts", "uids", "all", "busy anna", "busy home", "far", "count"}
 	for i := range objects {
 		q = append(q, fmt.Sprintf("object o%d.ics", i))
 	}
@@ -237,9 +239,13 @@ func ask(be *service.Service, m *model, q string) string {
 		var r calendar.SyncHomeResult
 		r, err = be.SyncHome(ctx, anna, calendar.SyncHomeRequest{Owner: "anna"})
 		add(r.Token, len(r.Changed))
-	case "list":
+	case "list", "kept":
+		var lister calendar.Backend = be
+		if what == "kept" && be == m.svc {
+			lister = m.kept
+		}
 		var c calendar.Calendar
-		c, err = be.ListObjects(ctx, anna, calendar.ID(arg), func(o *calendar.Object) error { object(o); return nil })
+		c, err = lister.ListObjects(ctx, anna, calendar.ID(arg), func(o *calendar.Object) error { object(o); return nil })
 		add("tag", c.SyncToken(), c.Count)
 	case "object":
 		var o *calendar.Object
@@ -289,7 +295,7 @@ func ask(be *service.Service, m *model, q string) string {
 		add("token", r.Token)
 	}
 	if err != nil {
-		if what != "object" && what != "list" && what != "sync" {
+		if what != "object" && what != "list" && what != "kept" && what != "sync" {
 			m.t.Errorf("%s: %v", q, err)
 		}
 		return fmt.Sprint("error ", calendar.KindOf(err))
@@ -473,6 +479,7 @@ func open(t *testing.T, seed int64, opt service.Options) *model {
 	opt.TombstoneAge = time.Minute
 	m.opt = opt
 	m.svc = service.New(m, nil, opt)
+	m.kept = cld.NewLists(1 << 20).Of(m.svc)
 	opt.CacheBytes = -1
 	m.plain = service.New(m.Store, nil, opt)
 	for _, id := range []calendar.ID{home, other} {

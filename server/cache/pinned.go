@@ -272,7 +272,21 @@ func (p *pinned) loadInstances(ctx context.Context, cal *Calendar, from, to int6
 	return out, at, nil
 }
 
+func (p *pinned) Lineage() string { return p.h.lineage }
+
 func (p *pinned) Changes(cal *Calendar, since int64) ([]calendar.SyncItem, bool) {
+	return p.changes(cal, since, false)
+}
+
+func (p *pinned) ListChanges(cal *Calendar, since int64) ([]calendar.SyncItem, bool) {
+	if since > p.st.Change {
+		return nil, false
+	}
+	return p.changes(cal, since, true)
+}
+
+// changes are those of members, and with props of their dead properties.
+func (p *pinned) changes(cal *Calendar, since int64, props bool) ([]calendar.SyncItem, bool) {
 	part, ok := between(p.st.log, p.st.reach, since, p.st.Change)
 	if !ok {
 		return nil, false
@@ -299,7 +313,7 @@ func (p *pinned) Changes(cal *Calendar, since int64) ([]calendar.SyncItem, bool)
 			items[place] = it
 			continue
 		}
-		if r.props { // which by themselves are no change of a member
+		if r.props && !props { // which by themselves are no change of a member
 			continue
 		}
 		if at == nil && len(items) == 16 {

@@ -33,6 +33,12 @@ type View interface {
 	// each once, at the place of its first change, as it is now, without its
 	// text. ok is false if that is too long ago for the View to know.
 	Changes(cal *Calendar, since int64) (items []calendar.SyncItem, ok bool)
+	// ListChanges is Changes with those members too of which only the dead
+	// properties changed: what is not as it was in the list at a change of this
+	// lineage. Lineage names the memory in which a number stands for one state; a
+	// View of none has "", and no ListChanges.
+	ListChanges(cal *Calendar, since int64) (items []calendar.SyncItem, ok bool)
+	Lineage() string
 	// Tx asks the store something else about a calendar, or with nil about any
 	// part of the home. fn may run more than once.
 	Tx(ctx context.Context, cal *Calendar, fn func(calendar.ReadTx) error) error
@@ -121,6 +127,10 @@ func (p *plain) Instances(ctx context.Context, cal *Calendar, from, to int64, fn
 }
 
 func (p *plain) Changes(*Calendar, int64) ([]calendar.SyncItem, bool) { return nil, false }
+
+func (p *plain) ListChanges(*Calendar, int64) ([]calendar.SyncItem, bool) { return nil, false }
+
+func (p *plain) Lineage() string { return "" }
 
 func (p *plain) Tx(_ context.Context, _ *Calendar, fn func(calendar.ReadTx) error) error {
 	return fn(p.tx)

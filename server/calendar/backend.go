@@ -141,6 +141,12 @@ type Backend interface {
 	//backend:owner req.Calendar.Owner()
 	//backend:read
 	Sync(ctx context.Context, who Actor, req SyncRequest, emit func(SyncItem) error) (SyncResult, error)
+	// ListChanges tells how the members of a calendar differ from a list that the
+	// caller has kept, if that can be told.
+	//
+	//backend:owner req.Calendar.Owner()
+	//backend:read
+	ListChanges(ctx context.Context, who Actor, req ListChangesRequest) (ListChangesResult, error)
 	// SyncHome tells which calendars of a home changed since a token.
 	//
 	//backend:owner req.Owner
@@ -448,6 +454,27 @@ type SyncResult struct {
 	Token    string
 	More     bool
 	Calendar Calendar
+
+	// Validator stands for the answer of a first sync without Limit and Data: all
+	// members by name, as this actor sees them. RFC 9110 §8.8. It is for
+	// ListChanges; "" if nothing could be told later.
+	Validator string
+}
+
+// ListChangesRequest has the validators of lists that the caller has kept.
+type ListChangesRequest struct {
+	Calendar   ID
+	Validators []string
+}
+
+// ListChangesResult has what differs from the list of Base: members that are new
+// or others now, by dead properties too, and those that are gone. Base is one of
+// the validators, of a list that this actor may be shown, or "" if there is none;
+// then all are to be listed anew. Validator is that of the list as it is now.
+type ListChangesResult struct {
+	Calendar        Calendar
+	Base, Validator string
+	Items           []SyncItem
 }
 
 // SyncHomeRequest asks which calendars changed. Token "" means all.

@@ -48,5 +48,10 @@ func Fleeting(ctx context.Context) context.Context {
 	return context.WithValue(ctx, fleetingKey{}, true)
 }
 
+// Lasting undoes Fleeting: who is called keeps what he is called with.
+func Lasting(ctx context.Context) context.Context {
+	return context.WithValue(ctx, fleetingKey{}, false)
+}
+
 // IsFleeting tells whether the context is one of Fleeting.
-func IsFleeting(ctx context.Context) bool { return ctx.Value(fleetingKey{}) != nil }
+func IsFleeting(ctx context.Context) bool { f, _ := ctx.Value(fleetingKey{}).(bool); return f }

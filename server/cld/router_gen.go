@@ -170,6 +170,15 @@ func (r *Router) Sync(ctx context.Context, who calendar.Actor, req calendar.Sync
 	return be.Sync(ctx, who, req, emit)
 }
 
+// ListChanges implements calendar.Backend.
+func (r *Router) ListChanges(ctx context.Context, who calendar.Actor, req calendar.ListChangesRequest) (res calendar.ListChangesResult, err error) {
+	be, err := r.of(ctx, req.Calendar.Owner())
+	if err != nil {
+		return res, err
+	}
+	return be.ListChanges(ctx, who, req)
+}
+
 // SyncHome implements calendar.Backend.
 func (r *Router) SyncHome(ctx context.Context, who calendar.Actor, req calendar.SyncHomeRequest) (res calendar.SyncHomeResult, err error) {
 	be, err := r.of(ctx, req.Owner)

@@ -34,6 +34,7 @@ var Operations = []string{
 	"query",
 	"occurrences",
 	"sync",
+	"list-changes",
 	"sync-home",
 	"search-calendars",
 	"free-busy",
@@ -208,6 +209,13 @@ func (o *observed) Sync(ctx context.Context, who calendar.Actor, req calendar.Sy
 	start := time.Now()
 	res, err = o.be.Sync(ctx, who, req, emit)
 	o.seen("sync", time.Since(start), err)
+	return res, err
+}
+
+func (o *observed) ListChanges(ctx context.Context, who calendar.Actor, req calendar.ListChangesRequest) (res calendar.ListChangesResult, err error) {
+	start := time.Now()
+	res, err = o.be.ListChanges(ctx, who, req)
+	o.seen("list-changes", time.Since(start), err)
 	return res, err
 }
 

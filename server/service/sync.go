@@ -19,6 +19,9 @@ func (s *Service) Sync(ctx context.Context, who calendar.Actor, req calendar.Syn
 	err := s.readCalendar(ctx, who, op, id, toRead, func(v cache.View, cal *cache.Calendar, r calendar.Rights) (err error) {
 		y = syncing{Service: s, who: who, req: &req, cal: cal, rights: r}
 		y.res.Calendar = describe(cal, r)
+		if err := s.tellInbox(v, cal, &y.res.Calendar); err != nil {
+			return err
+		}
 		y.res.Token = y.res.Calendar.SyncToken()
 		if req.Gone != nil {
 			return y.gone(ctx, v)
@@ -36,6 +39,7 @@ func (s *Service) Sync(ctx context.Context, who calendar.Actor, req calendar.Syn
 		case req.Token != "" && y.since == cal.Row.Change:
 			return nil
 		case req.Token == "" && req.Limit <= 0 && !req.Data:
+			_, y.res.Validator = s.validator(v, who, cal, r)
 			y.all, err = v.List(ctx, cal)
 			return err
 		case req.Token == "":

@@ -45,6 +45,10 @@ func testRights(s *suite) {
 			_, err := s.be.Sync(s.ctx, a, calendar.SyncRequest{Calendar: ref.Calendar}, func(calendar.SyncItem) error { return nil })
 			return err
 		}, "oooodnno"},
+		{"ListChanges", func(a calendar.Actor) error {
+			_, err := s.be.ListChanges(s.ctx, a, calendar.ListChangesRequest{Calendar: ref.Calendar, Validators: []string{"x"}})
+			return err
+		}, "oooodnno"},
 		{"FreeBusy", func(a calendar.Actor) error {
 			r, err := s.be.FreeBusy(s.ctx, a, calendar.FreeBusyRequest{
 				Targets: []calendar.FreeBusyTarget{{Calendar: ref.Calendar}}, Window: calendar.Window{From: day, To: at(24)},

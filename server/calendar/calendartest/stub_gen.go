@@ -147,6 +147,12 @@ func (s Stub) Sync(ctx context.Context, who calendar.Actor, req calendar.SyncReq
 	return res, err
 }
 
+// ListChanges implements calendar.Backend.
+func (s Stub) ListChanges(ctx context.Context, who calendar.Actor, req calendar.ListChangesRequest) (res calendar.ListChangesResult, err error) {
+	err = s.Do("ListChanges", []any{who, req}, &res)
+	return res, err
+}
+
 // SyncHome implements calendar.Backend.
 func (s Stub) SyncHome(ctx context.Context, who calendar.Actor, req calendar.SyncHomeRequest) (res calendar.SyncHomeResult, err error) {
 	err = s.Do("SyncHome", []any{who, req}, &res)

@@ -48,6 +48,7 @@ func Run(t *testing.T, open func(t *testing.T, people calendar.People) calendar.
 		{"Query", testQuery},
 		{"QueryData", testQueryData},
 		{"Sync", testSync},
+		{"ListChanges", testListChanges},
 		{"SyncHome", testSyncHome},
 		{"Boxes", testBoxes},
 		{"SearchCalendars", testSearchCalendars},

@@ -5848,6 +5848,7 @@ type SyncResult struct {
 	Token         []byte                 `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
 	More          bool                   `protobuf:"varint,2,opt,name=more,proto3" json:"more,omitempty"`
 	Calendar      *Calendar              `protobuf:"bytes,3,opt,name=calendar,proto3" json:"calendar,omitempty"`
+	Validator     []byte                 `protobuf:"bytes,4,opt,name=validator,proto3" json:"validator,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5903,6 +5904,141 @@ func (x *SyncResult) GetCalendar() *Calendar {
 	return nil
 }
 
+func (x *SyncResult) GetValidator() []byte {
+	if x != nil {
+		return x.Validator
+	}
+	return nil
+}
+
+type ListChangesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Actor         *Actor                 `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
+	Calendar      []byte                 `protobuf:"bytes,2,opt,name=calendar,proto3" json:"calendar,omitempty"`
+	Validators    [][]byte               `protobuf:"bytes,3,rep,name=validators,proto3" json:"validators,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListChangesRequest) Reset() {
+	*x = ListChangesRequest{}
+	mi := &file_dwp_proto_msgTypes[78]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListChangesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListChangesRequest) ProtoMessage() {}
+
+func (x *ListChangesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[78]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListChangesRequest.ProtoReflect.Descriptor instead.
+func (*ListChangesRequest) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{78}
+}
+
+func (x *ListChangesRequest) GetActor() *Actor {
+	if x != nil {
+		return x.Actor
+	}
+	return nil
+}
+
+func (x *ListChangesRequest) GetCalendar() []byte {
+	if x != nil {
+		return x.Calendar
+	}
+	return nil
+}
+
+func (x *ListChangesRequest) GetValidators() [][]byte {
+	if x != nil {
+		return x.Validators
+	}
+	return nil
+}
+
+type ListChangesAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Calendar      *Calendar              `protobuf:"bytes,1,opt,name=calendar,proto3" json:"calendar,omitempty"`
+	Base          []byte                 `protobuf:"bytes,2,opt,name=base,proto3" json:"base,omitempty"`
+	Validator     []byte                 `protobuf:"bytes,3,opt,name=validator,proto3" json:"validator,omitempty"`
+	Items         []*SyncItem            `protobuf:"bytes,4,rep,name=items,proto3" json:"items,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListChangesAnswer) Reset() {
+	*x = ListChangesAnswer{}
+	mi := &file_dwp_proto_msgTypes[79]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListChangesAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListChangesAnswer) ProtoMessage() {}
+
+func (x *ListChangesAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[79]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListChangesAnswer.ProtoReflect.Descriptor instead.
+func (*ListChangesAnswer) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{79}
+}
+
+func (x *ListChangesAnswer) GetCalendar() *Calendar {
+	if x != nil {
+		return x.Calendar
+	}
+	return nil
+}
+
+func (x *ListChangesAnswer) GetBase() []byte {
+	if x != nil {
+		return x.Base
+	}
+	return nil
+}
+
+func (x *ListChangesAnswer) GetValidator() []byte {
+	if x != nil {
+		return x.Validator
+	}
+	return nil
+}
+
+func (x *ListChangesAnswer) GetItems() []*SyncItem {
+	if x != nil {
+		return x.Items
+	}
+	return nil
+}
+
 type SyncHomeRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Actor         *Actor                 `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
@@ -5914,7 +6050,7 @@ type SyncHomeRequest struct {
 
 func (x *SyncHomeRequest) Reset() {
 	*x = SyncHomeRequest{}
-	mi := &file_dwp_proto_msgTypes[78]
+	mi := &file_dwp_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5926,7 +6062,7 @@ func (x *SyncHomeRequest) String() string {
 func (*SyncHomeRequest) ProtoMessage() {}
 
 func (x *SyncHomeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[78]
+	mi := &file_dwp_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5939,7 +6075,7 @@ func (x *SyncHomeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncHomeRequest.ProtoReflect.Descriptor instead.
 func (*SyncHomeRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{78}
+	return file_dwp_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *SyncHomeRequest) GetActor() *Actor {
@@ -5974,7 +6110,7 @@ type SyncHomeAnswer struct {
 
 func (x *SyncHomeAnswer) Reset() {
 	*x = SyncHomeAnswer{}
-	mi := &file_dwp_proto_msgTypes[79]
+	mi := &file_dwp_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5986,7 +6122,7 @@ func (x *SyncHomeAnswer) String() string {
 func (*SyncHomeAnswer) ProtoMessage() {}
 
 func (x *SyncHomeAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[79]
+	mi := &file_dwp_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5999,7 +6135,7 @@ func (x *SyncHomeAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncHomeAnswer.ProtoReflect.Descriptor instead.
 func (*SyncHomeAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{79}
+	return file_dwp_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *SyncHomeAnswer) GetToken() []byte {
@@ -6040,7 +6176,7 @@ type SearchCalendarsRequest struct {
 
 func (x *SearchCalendarsRequest) Reset() {
 	*x = SearchCalendarsRequest{}
-	mi := &file_dwp_proto_msgTypes[80]
+	mi := &file_dwp_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6052,7 +6188,7 @@ func (x *SearchCalendarsRequest) String() string {
 func (*SearchCalendarsRequest) ProtoMessage() {}
 
 func (x *SearchCalendarsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[80]
+	mi := &file_dwp_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6065,7 +6201,7 @@ func (x *SearchCalendarsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchCalendarsRequest.ProtoReflect.Descriptor instead.
 func (*SearchCalendarsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{80}
+	return file_dwp_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *SearchCalendarsRequest) GetActor() *Actor {
@@ -6140,7 +6276,7 @@ type SearchCalendarsAnswer struct {
 
 func (x *SearchCalendarsAnswer) Reset() {
 	*x = SearchCalendarsAnswer{}
-	mi := &file_dwp_proto_msgTypes[81]
+	mi := &file_dwp_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6152,7 +6288,7 @@ func (x *SearchCalendarsAnswer) String() string {
 func (*SearchCalendarsAnswer) ProtoMessage() {}
 
 func (x *SearchCalendarsAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[81]
+	mi := &file_dwp_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6165,7 +6301,7 @@ func (x *SearchCalendarsAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchCalendarsAnswer.ProtoReflect.Descriptor instead.
 func (*SearchCalendarsAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{81}
+	return file_dwp_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *SearchCalendarsAnswer) GetCalendars() []*Calendar {
@@ -6189,7 +6325,7 @@ type FreeBusyRequest struct {
 
 func (x *FreeBusyRequest) Reset() {
 	*x = FreeBusyRequest{}
-	mi := &file_dwp_proto_msgTypes[82]
+	mi := &file_dwp_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6201,7 +6337,7 @@ func (x *FreeBusyRequest) String() string {
 func (*FreeBusyRequest) ProtoMessage() {}
 
 func (x *FreeBusyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[82]
+	mi := &file_dwp_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6214,7 +6350,7 @@ func (x *FreeBusyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreeBusyRequest.ProtoReflect.Descriptor instead.
 func (*FreeBusyRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{82}
+	return file_dwp_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *FreeBusyRequest) GetActor() *Actor {
@@ -6269,7 +6405,7 @@ type FreeBusyTarget struct {
 
 func (x *FreeBusyTarget) Reset() {
 	*x = FreeBusyTarget{}
-	mi := &file_dwp_proto_msgTypes[83]
+	mi := &file_dwp_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6281,7 +6417,7 @@ func (x *FreeBusyTarget) String() string {
 func (*FreeBusyTarget) ProtoMessage() {}
 
 func (x *FreeBusyTarget) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[83]
+	mi := &file_dwp_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6294,7 +6430,7 @@ func (x *FreeBusyTarget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreeBusyTarget.ProtoReflect.Descriptor instead.
 func (*FreeBusyTarget) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{83}
+	return file_dwp_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *FreeBusyTarget) GetCalendar() []byte {
@@ -6320,7 +6456,7 @@ type FreeBusyAnswer struct {
 
 func (x *FreeBusyAnswer) Reset() {
 	*x = FreeBusyAnswer{}
-	mi := &file_dwp_proto_msgTypes[84]
+	mi := &file_dwp_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6332,7 +6468,7 @@ func (x *FreeBusyAnswer) String() string {
 func (*FreeBusyAnswer) ProtoMessage() {}
 
 func (x *FreeBusyAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[84]
+	mi := &file_dwp_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6345,7 +6481,7 @@ func (x *FreeBusyAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreeBusyAnswer.ProtoReflect.Descriptor instead.
 func (*FreeBusyAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{84}
+	return file_dwp_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *FreeBusyAnswer) GetItems() []*FreeBusyItem {
@@ -6367,7 +6503,7 @@ type FreeBusyItem struct {
 
 func (x *FreeBusyItem) Reset() {
 	*x = FreeBusyItem{}
-	mi := &file_dwp_proto_msgTypes[85]
+	mi := &file_dwp_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6379,7 +6515,7 @@ func (x *FreeBusyItem) String() string {
 func (*FreeBusyItem) ProtoMessage() {}
 
 func (x *FreeBusyItem) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[85]
+	mi := &file_dwp_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6392,7 +6528,7 @@ func (x *FreeBusyItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreeBusyItem.ProtoReflect.Descriptor instead.
 func (*FreeBusyItem) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{85}
+	return file_dwp_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *FreeBusyItem) GetTarget() *FreeBusyTarget {
@@ -6434,7 +6570,7 @@ type Busy struct {
 
 func (x *Busy) Reset() {
 	*x = Busy{}
-	mi := &file_dwp_proto_msgTypes[86]
+	mi := &file_dwp_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6446,7 +6582,7 @@ func (x *Busy) String() string {
 func (*Busy) ProtoMessage() {}
 
 func (x *Busy) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[86]
+	mi := &file_dwp_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6459,7 +6595,7 @@ func (x *Busy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Busy.ProtoReflect.Descriptor instead.
 func (*Busy) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{86}
+	return file_dwp_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *Busy) GetStart() int64 {
@@ -6497,7 +6633,7 @@ type DeliverRequest struct {
 
 func (x *DeliverRequest) Reset() {
 	*x = DeliverRequest{}
-	mi := &file_dwp_proto_msgTypes[87]
+	mi := &file_dwp_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6509,7 +6645,7 @@ func (x *DeliverRequest) String() string {
 func (*DeliverRequest) ProtoMessage() {}
 
 func (x *DeliverRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[87]
+	mi := &file_dwp_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6522,7 +6658,7 @@ func (x *DeliverRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeliverRequest.ProtoReflect.Descriptor instead.
 func (*DeliverRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{87}
+	return file_dwp_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *DeliverRequest) GetActor() *Actor {
@@ -6577,7 +6713,7 @@ type Recipient struct {
 
 func (x *Recipient) Reset() {
 	*x = Recipient{}
-	mi := &file_dwp_proto_msgTypes[88]
+	mi := &file_dwp_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6589,7 +6725,7 @@ func (x *Recipient) String() string {
 func (*Recipient) ProtoMessage() {}
 
 func (x *Recipient) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[88]
+	mi := &file_dwp_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6602,7 +6738,7 @@ func (x *Recipient) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Recipient.ProtoReflect.Descriptor instead.
 func (*Recipient) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{88}
+	return file_dwp_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *Recipient) GetAddress() []byte {
@@ -6628,7 +6764,7 @@ type DeliverAnswer struct {
 
 func (x *DeliverAnswer) Reset() {
 	*x = DeliverAnswer{}
-	mi := &file_dwp_proto_msgTypes[89]
+	mi := &file_dwp_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6640,7 +6776,7 @@ func (x *DeliverAnswer) String() string {
 func (*DeliverAnswer) ProtoMessage() {}
 
 func (x *DeliverAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[89]
+	mi := &file_dwp_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6653,7 +6789,7 @@ func (x *DeliverAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeliverAnswer.ProtoReflect.Descriptor instead.
 func (*DeliverAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{89}
+	return file_dwp_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *DeliverAnswer) GetItems() []*DeliverItem {
@@ -6675,7 +6811,7 @@ type DeliverItem struct {
 
 func (x *DeliverItem) Reset() {
 	*x = DeliverItem{}
-	mi := &file_dwp_proto_msgTypes[90]
+	mi := &file_dwp_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6687,7 +6823,7 @@ func (x *DeliverItem) String() string {
 func (*DeliverItem) ProtoMessage() {}
 
 func (x *DeliverItem) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[90]
+	mi := &file_dwp_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6700,7 +6836,7 @@ func (x *DeliverItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeliverItem.ProtoReflect.Descriptor instead.
 func (*DeliverItem) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{90}
+	return file_dwp_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *DeliverItem) GetStatus() []byte {
@@ -6742,7 +6878,7 @@ type WhyRequest struct {
 
 func (x *WhyRequest) Reset() {
 	*x = WhyRequest{}
-	mi := &file_dwp_proto_msgTypes[91]
+	mi := &file_dwp_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6754,7 +6890,7 @@ func (x *WhyRequest) String() string {
 func (*WhyRequest) ProtoMessage() {}
 
 func (x *WhyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[91]
+	mi := &file_dwp_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6767,7 +6903,7 @@ func (x *WhyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhyRequest.ProtoReflect.Descriptor instead.
 func (*WhyRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{91}
+	return file_dwp_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *WhyRequest) GetActor() *Actor {
@@ -6807,7 +6943,7 @@ type TraceQuery struct {
 
 func (x *TraceQuery) Reset() {
 	*x = TraceQuery{}
-	mi := &file_dwp_proto_msgTypes[92]
+	mi := &file_dwp_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6819,7 +6955,7 @@ func (x *TraceQuery) String() string {
 func (*TraceQuery) ProtoMessage() {}
 
 func (x *TraceQuery) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[92]
+	mi := &file_dwp_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6832,7 +6968,7 @@ func (x *TraceQuery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TraceQuery.ProtoReflect.Descriptor instead.
 func (*TraceQuery) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{92}
+	return file_dwp_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *TraceQuery) GetUid() []byte {
@@ -6901,7 +7037,7 @@ type WhyAnswer struct {
 
 func (x *WhyAnswer) Reset() {
 	*x = WhyAnswer{}
-	mi := &file_dwp_proto_msgTypes[93]
+	mi := &file_dwp_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6913,7 +7049,7 @@ func (x *WhyAnswer) String() string {
 func (*WhyAnswer) ProtoMessage() {}
 
 func (x *WhyAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[93]
+	mi := &file_dwp_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6926,7 +7062,7 @@ func (x *WhyAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhyAnswer.ProtoReflect.Descriptor instead.
 func (*WhyAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{93}
+	return file_dwp_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *WhyAnswer) GetTraces() []*Trace {
@@ -6966,7 +7102,7 @@ type Trace struct {
 
 func (x *Trace) Reset() {
 	*x = Trace{}
-	mi := &file_dwp_proto_msgTypes[94]
+	mi := &file_dwp_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6978,7 +7114,7 @@ func (x *Trace) String() string {
 func (*Trace) ProtoMessage() {}
 
 func (x *Trace) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[94]
+	mi := &file_dwp_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6991,7 +7127,7 @@ func (x *Trace) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Trace.ProtoReflect.Descriptor instead.
 func (*Trace) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{94}
+	return file_dwp_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *Trace) GetOwner() []byte {
@@ -7109,7 +7245,7 @@ type PrefsRequest struct {
 
 func (x *PrefsRequest) Reset() {
 	*x = PrefsRequest{}
-	mi := &file_dwp_proto_msgTypes[95]
+	mi := &file_dwp_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7121,7 +7257,7 @@ func (x *PrefsRequest) String() string {
 func (*PrefsRequest) ProtoMessage() {}
 
 func (x *PrefsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[95]
+	mi := &file_dwp_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7134,7 +7270,7 @@ func (x *PrefsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrefsRequest.ProtoReflect.Descriptor instead.
 func (*PrefsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{95}
+	return file_dwp_proto_rawDescGZIP(), []int{97}
 }
 
 func (x *PrefsRequest) GetActor() *Actor {
@@ -7161,7 +7297,7 @@ type Pref struct {
 
 func (x *Pref) Reset() {
 	*x = Pref{}
-	mi := &file_dwp_proto_msgTypes[96]
+	mi := &file_dwp_proto_msgTypes[98]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7173,7 +7309,7 @@ func (x *Pref) String() string {
 func (*Pref) ProtoMessage() {}
 
 func (x *Pref) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[96]
+	mi := &file_dwp_proto_msgTypes[98]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7186,7 +7322,7 @@ func (x *Pref) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pref.ProtoReflect.Descriptor instead.
 func (*Pref) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{96}
+	return file_dwp_proto_rawDescGZIP(), []int{98}
 }
 
 func (x *Pref) GetKey() []byte {
@@ -7212,7 +7348,7 @@ type PrefsAnswer struct {
 
 func (x *PrefsAnswer) Reset() {
 	*x = PrefsAnswer{}
-	mi := &file_dwp_proto_msgTypes[97]
+	mi := &file_dwp_proto_msgTypes[99]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7224,7 +7360,7 @@ func (x *PrefsAnswer) String() string {
 func (*PrefsAnswer) ProtoMessage() {}
 
 func (x *PrefsAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[97]
+	mi := &file_dwp_proto_msgTypes[99]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7237,7 +7373,7 @@ func (x *PrefsAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrefsAnswer.ProtoReflect.Descriptor instead.
 func (*PrefsAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{97}
+	return file_dwp_proto_rawDescGZIP(), []int{99}
 }
 
 func (x *PrefsAnswer) GetPrefs() []*Pref {
@@ -7259,7 +7395,7 @@ type SetPrefsRequest struct {
 
 func (x *SetPrefsRequest) Reset() {
 	*x = SetPrefsRequest{}
-	mi := &file_dwp_proto_msgTypes[98]
+	mi := &file_dwp_proto_msgTypes[100]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7271,7 +7407,7 @@ func (x *SetPrefsRequest) String() string {
 func (*SetPrefsRequest) ProtoMessage() {}
 
 func (x *SetPrefsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[98]
+	mi := &file_dwp_proto_msgTypes[100]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7284,7 +7420,7 @@ func (x *SetPrefsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPrefsRequest.ProtoReflect.Descriptor instead.
 func (*SetPrefsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{98}
+	return file_dwp_proto_rawDescGZIP(), []int{100}
 }
 
 func (x *SetPrefsRequest) GetActor() *Actor {
@@ -7327,7 +7463,7 @@ type EditPrefsRequest struct {
 
 func (x *EditPrefsRequest) Reset() {
 	*x = EditPrefsRequest{}
-	mi := &file_dwp_proto_msgTypes[99]
+	mi := &file_dwp_proto_msgTypes[101]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7339,7 +7475,7 @@ func (x *EditPrefsRequest) String() string {
 func (*EditPrefsRequest) ProtoMessage() {}
 
 func (x *EditPrefsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[99]
+	mi := &file_dwp_proto_msgTypes[101]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7352,7 +7488,7 @@ func (x *EditPrefsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditPrefsRequest.ProtoReflect.Descriptor instead.
 func (*EditPrefsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{99}
+	return file_dwp_proto_rawDescGZIP(), []int{101}
 }
 
 func (x *EditPrefsRequest) GetActor() *Actor {
@@ -7387,7 +7523,7 @@ type PrefEdit struct {
 
 func (x *PrefEdit) Reset() {
 	*x = PrefEdit{}
-	mi := &file_dwp_proto_msgTypes[100]
+	mi := &file_dwp_proto_msgTypes[102]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7399,7 +7535,7 @@ func (x *PrefEdit) String() string {
 func (*PrefEdit) ProtoMessage() {}
 
 func (x *PrefEdit) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[100]
+	mi := &file_dwp_proto_msgTypes[102]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7412,7 +7548,7 @@ func (x *PrefEdit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrefEdit.ProtoReflect.Descriptor instead.
 func (*PrefEdit) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{100}
+	return file_dwp_proto_rawDescGZIP(), []int{102}
 }
 
 func (x *PrefEdit) GetName() []byte {
@@ -7449,7 +7585,7 @@ type SubscribeRequest struct {
 
 func (x *SubscribeRequest) Reset() {
 	*x = SubscribeRequest{}
-	mi := &file_dwp_proto_msgTypes[101]
+	mi := &file_dwp_proto_msgTypes[103]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7461,7 +7597,7 @@ func (x *SubscribeRequest) String() string {
 func (*SubscribeRequest) ProtoMessage() {}
 
 func (x *SubscribeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[101]
+	mi := &file_dwp_proto_msgTypes[103]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7474,7 +7610,7 @@ func (x *SubscribeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeRequest.ProtoReflect.Descriptor instead.
 func (*SubscribeRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{101}
+	return file_dwp_proto_rawDescGZIP(), []int{103}
 }
 
 func (x *SubscribeRequest) GetActor() *Actor {
@@ -7514,7 +7650,7 @@ type SubscribeAnswer struct {
 
 func (x *SubscribeAnswer) Reset() {
 	*x = SubscribeAnswer{}
-	mi := &file_dwp_proto_msgTypes[102]
+	mi := &file_dwp_proto_msgTypes[104]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7526,7 +7662,7 @@ func (x *SubscribeAnswer) String() string {
 func (*SubscribeAnswer) ProtoMessage() {}
 
 func (x *SubscribeAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[102]
+	mi := &file_dwp_proto_msgTypes[104]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7539,7 +7675,7 @@ func (x *SubscribeAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeAnswer.ProtoReflect.Descriptor instead.
 func (*SubscribeAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{102}
+	return file_dwp_proto_rawDescGZIP(), []int{104}
 }
 
 func (x *SubscribeAnswer) GetList() [][]byte {
@@ -7557,7 +7693,7 @@ type PingRequest struct {
 
 func (x *PingRequest) Reset() {
 	*x = PingRequest{}
-	mi := &file_dwp_proto_msgTypes[103]
+	mi := &file_dwp_proto_msgTypes[105]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7569,7 +7705,7 @@ func (x *PingRequest) String() string {
 func (*PingRequest) ProtoMessage() {}
 
 func (x *PingRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[103]
+	mi := &file_dwp_proto_msgTypes[105]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7582,7 +7718,7 @@ func (x *PingRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PingRequest.ProtoReflect.Descriptor instead.
 func (*PingRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{103}
+	return file_dwp_proto_rawDescGZIP(), []int{105}
 }
 
 type PingAnswer struct {
@@ -7600,7 +7736,7 @@ type PingAnswer struct {
 
 func (x *PingAnswer) Reset() {
 	*x = PingAnswer{}
-	mi := &file_dwp_proto_msgTypes[104]
+	mi := &file_dwp_proto_msgTypes[106]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7612,7 +7748,7 @@ func (x *PingAnswer) String() string {
 func (*PingAnswer) ProtoMessage() {}
 
 func (x *PingAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[104]
+	mi := &file_dwp_proto_msgTypes[106]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7625,7 +7761,7 @@ func (x *PingAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PingAnswer.ProtoReflect.Descriptor instead.
 func (*PingAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{104}
+	return file_dwp_proto_rawDescGZIP(), []int{106}
 }
 
 func (x *PingAnswer) GetHost() []byte {
@@ -8200,12 +8336,24 @@ const file_dwp_proto_rawDesc = "" +
 	"\x04page\x18\x03 \x01(\v2\x15.factotum.dwp.v1.PageR\x04page\"k\n" +
 	"\bSyncItem\x12/\n" +
 	"\x06object\x18\x01 \x01(\v2\x17.factotum.dwp.v1.ObjectR\x06object\x12.\n" +
-	"\x04gone\x18\x02 \x01(\v2\x1a.factotum.dwp.v1.TombstoneR\x04gone\"m\n" +
+	"\x04gone\x18\x02 \x01(\v2\x1a.factotum.dwp.v1.TombstoneR\x04gone\"\x8b\x01\n" +
 	"\n" +
 	"SyncResult\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\fR\x05token\x12\x12\n" +
 	"\x04more\x18\x02 \x01(\bR\x04more\x125\n" +
-	"\bcalendar\x18\x03 \x01(\v2\x19.factotum.dwp.v1.CalendarR\bcalendar\"k\n" +
+	"\bcalendar\x18\x03 \x01(\v2\x19.factotum.dwp.v1.CalendarR\bcalendar\x12\x1c\n" +
+	"\tvalidator\x18\x04 \x01(\fR\tvalidator\"~\n" +
+	"\x12ListChangesRequest\x12,\n" +
+	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x1a\n" +
+	"\bcalendar\x18\x02 \x01(\fR\bcalendar\x12\x1e\n" +
+	"\n" +
+	"validators\x18\x03 \x03(\fR\n" +
+	"validators\"\xad\x01\n" +
+	"\x11ListChangesAnswer\x125\n" +
+	"\bcalendar\x18\x01 \x01(\v2\x19.factotum.dwp.v1.CalendarR\bcalendar\x12\x12\n" +
+	"\x04base\x18\x02 \x01(\fR\x04base\x12\x1c\n" +
+	"\tvalidator\x18\x03 \x01(\fR\tvalidator\x12/\n" +
+	"\x05items\x18\x04 \x03(\v2\x19.factotum.dwp.v1.SyncItemR\x05items\"k\n" +
 	"\x0fSyncHomeRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x14\n" +
 	"\x05owner\x18\x02 \x01(\fR\x05owner\x12\x14\n" +
@@ -8338,7 +8486,7 @@ const file_dwp_proto_rawDesc = "" +
 	"\astarted\x18\x04 \x01(\x03R\astarted\x12\x16\n" +
 	"\x06owners\x18\x05 \x01(\x03R\x06owners\x12\x18\n" +
 	"\aobjects\x18\x06 \x01(\x03R\aobjects\x12\x1b\n" +
-	"\tread_only\x18\a \x01(\bR\breadOnly2\xfc\x13\n" +
+	"\tread_only\x18\a \x01(\bR\breadOnly2\xd4\x14\n" +
 	"\aBackend\x12D\n" +
 	"\x05Hello\x12\x1d.factotum.dwp.v1.HelloRequest\x1a\x1c.factotum.dwp.v1.HelloAnswer\x12A\n" +
 	"\x04Home\x12\x1c.factotum.dwp.v1.HomeRequest\x1a\x1b.factotum.dwp.v1.HomeAnswer\x12M\n" +
@@ -8367,7 +8515,8 @@ const file_dwp_proto_rawDesc = "" +
 	"PatchProps\x12\".factotum.dwp.v1.PatchPropsRequest\x1a\x15.factotum.dwp.v1.Done\x12F\n" +
 	"\x05Query\x12\x1d.factotum.dwp.v1.QueryRequest\x1a\x1c.factotum.dwp.v1.QueryAnswer0\x01\x12X\n" +
 	"\vOccurrences\x12#.factotum.dwp.v1.OccurrencesRequest\x1a\".factotum.dwp.v1.OccurrencesAnswer0\x01\x12C\n" +
-	"\x04Sync\x12\x1c.factotum.dwp.v1.SyncRequest\x1a\x1b.factotum.dwp.v1.SyncAnswer0\x01\x12M\n" +
+	"\x04Sync\x12\x1c.factotum.dwp.v1.SyncRequest\x1a\x1b.factotum.dwp.v1.SyncAnswer0\x01\x12V\n" +
+	"\vListChanges\x12#.factotum.dwp.v1.ListChangesRequest\x1a\".factotum.dwp.v1.ListChangesAnswer\x12M\n" +
 	"\bSyncHome\x12 .factotum.dwp.v1.SyncHomeRequest\x1a\x1f.factotum.dwp.v1.SyncHomeAnswer\x12b\n" +
 	"\x0fSearchCalendars\x12'.factotum.dwp.v1.SearchCalendarsRequest\x1a&.factotum.dwp.v1.SearchCalendarsAnswer\x12M\n" +
 	"\bFreeBusy\x12 .factotum.dwp.v1.FreeBusyRequest\x1a\x1f.factotum.dwp.v1.FreeBusyAnswer\x12J\n" +
@@ -8391,7 +8540,7 @@ func file_dwp_proto_rawDescGZIP() []byte {
 	return file_dwp_proto_rawDescData
 }
 
-var file_dwp_proto_msgTypes = make([]protoimpl.MessageInfo, 105)
+var file_dwp_proto_msgTypes = make([]protoimpl.MessageInfo, 107)
 var file_dwp_proto_goTypes = []any{
 	(*HelloRequest)(nil),           // 0: factotum.dwp.v1.HelloRequest
 	(*HelloAnswer)(nil),            // 1: factotum.dwp.v1.HelloAnswer
@@ -8471,33 +8620,35 @@ var file_dwp_proto_goTypes = []any{
 	(*SyncAnswer)(nil),             // 75: factotum.dwp.v1.SyncAnswer
 	(*SyncItem)(nil),               // 76: factotum.dwp.v1.SyncItem
 	(*SyncResult)(nil),             // 77: factotum.dwp.v1.SyncResult
-	(*SyncHomeRequest)(nil),        // 78: factotum.dwp.v1.SyncHomeRequest
-	(*SyncHomeAnswer)(nil),         // 79: factotum.dwp.v1.SyncHomeAnswer
-	(*SearchCalendarsRequest)(nil), // 80: factotum.dwp.v1.SearchCalendarsRequest
-	(*SearchCalendarsAnswer)(nil),  // 81: factotum.dwp.v1.SearchCalendarsAnswer
-	(*FreeBusyRequest)(nil),        // 82: factotum.dwp.v1.FreeBusyRequest
-	(*FreeBusyTarget)(nil),         // 83: factotum.dwp.v1.FreeBusyTarget
-	(*FreeBusyAnswer)(nil),         // 84: factotum.dwp.v1.FreeBusyAnswer
-	(*FreeBusyItem)(nil),           // 85: factotum.dwp.v1.FreeBusyItem
-	(*Busy)(nil),                   // 86: factotum.dwp.v1.Busy
-	(*DeliverRequest)(nil),         // 87: factotum.dwp.v1.DeliverRequest
-	(*Recipient)(nil),              // 88: factotum.dwp.v1.Recipient
-	(*DeliverAnswer)(nil),          // 89: factotum.dwp.v1.DeliverAnswer
-	(*DeliverItem)(nil),            // 90: factotum.dwp.v1.DeliverItem
-	(*WhyRequest)(nil),             // 91: factotum.dwp.v1.WhyRequest
-	(*TraceQuery)(nil),             // 92: factotum.dwp.v1.TraceQuery
-	(*WhyAnswer)(nil),              // 93: factotum.dwp.v1.WhyAnswer
-	(*Trace)(nil),                  // 94: factotum.dwp.v1.Trace
-	(*PrefsRequest)(nil),           // 95: factotum.dwp.v1.PrefsRequest
-	(*Pref)(nil),                   // 96: factotum.dwp.v1.Pref
-	(*PrefsAnswer)(nil),            // 97: factotum.dwp.v1.PrefsAnswer
-	(*SetPrefsRequest)(nil),        // 98: factotum.dwp.v1.SetPrefsRequest
-	(*EditPrefsRequest)(nil),       // 99: factotum.dwp.v1.EditPrefsRequest
-	(*PrefEdit)(nil),               // 100: factotum.dwp.v1.PrefEdit
-	(*SubscribeRequest)(nil),       // 101: factotum.dwp.v1.SubscribeRequest
-	(*SubscribeAnswer)(nil),        // 102: factotum.dwp.v1.SubscribeAnswer
-	(*PingRequest)(nil),            // 103: factotum.dwp.v1.PingRequest
-	(*PingAnswer)(nil),             // 104: factotum.dwp.v1.PingAnswer
+	(*ListChangesRequest)(nil),     // 78: factotum.dwp.v1.ListChangesRequest
+	(*ListChangesAnswer)(nil),      // 79: factotum.dwp.v1.ListChangesAnswer
+	(*SyncHomeRequest)(nil),        // 80: factotum.dwp.v1.SyncHomeRequest
+	(*SyncHomeAnswer)(nil),         // 81: factotum.dwp.v1.SyncHomeAnswer
+	(*SearchCalendarsRequest)(nil), // 82: factotum.dwp.v1.SearchCalendarsRequest
+	(*SearchCalendarsAnswer)(nil),  // 83: factotum.dwp.v1.SearchCalendarsAnswer
+	(*FreeBusyRequest)(nil),        // 84: factotum.dwp.v1.FreeBusyRequest
+	(*FreeBusyTarget)(nil),         // 85: factotum.dwp.v1.FreeBusyTarget
+	(*FreeBusyAnswer)(nil),         // 86: factotum.dwp.v1.FreeBusyAnswer
+	(*FreeBusyItem)(nil),           // 87: factotum.dwp.v1.FreeBusyItem
+	(*Busy)(nil),                   // 88: factotum.dwp.v1.Busy
+	(*DeliverRequest)(nil),         // 89: factotum.dwp.v1.DeliverRequest
+	(*Recipient)(nil),              // 90: factotum.dwp.v1.Recipient
+	(*DeliverAnswer)(nil),          // 91: factotum.dwp.v1.DeliverAnswer
+	(*DeliverItem)(nil),            // 92: factotum.dwp.v1.DeliverItem
+	(*WhyRequest)(nil),             // 93: factotum.dwp.v1.WhyRequest
+	(*TraceQuery)(nil),             // 94: factotum.dwp.v1.TraceQuery
+	(*WhyAnswer)(nil),              // 95: factotum.dwp.v1.WhyAnswer
+	(*Trace)(nil),                  // 96: factotum.dwp.v1.Trace
+	(*PrefsRequest)(nil),           // 97: factotum.dwp.v1.PrefsRequest
+	(*Pref)(nil),                   // 98: factotum.dwp.v1.Pref
+	(*PrefsAnswer)(nil),            // 99: factotum.dwp.v1.PrefsAnswer
+	(*SetPrefsRequest)(nil),        // 100: factotum.dwp.v1.SetPrefsRequest
+	(*EditPrefsRequest)(nil),       // 101: factotum.dwp.v1.EditPrefsRequest
+	(*PrefEdit)(nil),               // 102: factotum.dwp.v1.PrefEdit
+	(*SubscribeRequest)(nil),       // 103: factotum.dwp.v1.SubscribeRequest
+	(*SubscribeAnswer)(nil),        // 104: factotum.dwp.v1.SubscribeAnswer
+	(*PingRequest)(nil),            // 105: factotum.dwp.v1.PingRequest
+	(*PingAnswer)(nil),             // 106: factotum.dwp.v1.PingAnswer
 }
 var file_dwp_proto_depIdxs = []int32{
 	7,   // 0: factotum.dwp.v1.PropChange.prop:type_name -> factotum.dwp.v1.DeadProp
@@ -8512,7 +8663,7 @@ var file_dwp_proto_depIdxs = []int32{
 	3,   // 9: factotum.dwp.v1.HomeRequest.actor:type_name -> factotum.dwp.v1.Actor
 	13,  // 10: factotum.dwp.v1.HomeAnswer.calendars:type_name -> factotum.dwp.v1.Calendar
 	11,  // 11: factotum.dwp.v1.HomeAnswer.rights:type_name -> factotum.dwp.v1.Rights
-	96,  // 12: factotum.dwp.v1.HomeAnswer.prefs:type_name -> factotum.dwp.v1.Pref
+	98,  // 12: factotum.dwp.v1.HomeAnswer.prefs:type_name -> factotum.dwp.v1.Pref
 	3,   // 13: factotum.dwp.v1.CalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
 	13,  // 14: factotum.dwp.v1.CalendarAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
 	3,   // 15: factotum.dwp.v1.CalendarsRequest.actor:type_name -> factotum.dwp.v1.Actor
@@ -8632,103 +8783,108 @@ var file_dwp_proto_depIdxs = []int32{
 	14,  // 129: factotum.dwp.v1.SyncItem.object:type_name -> factotum.dwp.v1.Object
 	15,  // 130: factotum.dwp.v1.SyncItem.gone:type_name -> factotum.dwp.v1.Tombstone
 	13,  // 131: factotum.dwp.v1.SyncResult.calendar:type_name -> factotum.dwp.v1.Calendar
-	3,   // 132: factotum.dwp.v1.SyncHomeRequest.actor:type_name -> factotum.dwp.v1.Actor
-	13,  // 133: factotum.dwp.v1.SyncHomeAnswer.changed:type_name -> factotum.dwp.v1.Calendar
-	3,   // 134: factotum.dwp.v1.SearchCalendarsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	13,  // 135: factotum.dwp.v1.SearchCalendarsAnswer.calendars:type_name -> factotum.dwp.v1.Calendar
-	3,   // 136: factotum.dwp.v1.FreeBusyRequest.actor:type_name -> factotum.dwp.v1.Actor
-	83,  // 137: factotum.dwp.v1.FreeBusyRequest.targets:type_name -> factotum.dwp.v1.FreeBusyTarget
-	5,   // 138: factotum.dwp.v1.FreeBusyRequest.window:type_name -> factotum.dwp.v1.Window
-	85,  // 139: factotum.dwp.v1.FreeBusyAnswer.items:type_name -> factotum.dwp.v1.FreeBusyItem
-	83,  // 140: factotum.dwp.v1.FreeBusyItem.target:type_name -> factotum.dwp.v1.FreeBusyTarget
-	86,  // 141: factotum.dwp.v1.FreeBusyItem.busy:type_name -> factotum.dwp.v1.Busy
-	2,   // 142: factotum.dwp.v1.FreeBusyItem.failure:type_name -> factotum.dwp.v1.Failure
-	13,  // 143: factotum.dwp.v1.FreeBusyItem.calendar:type_name -> factotum.dwp.v1.Calendar
-	3,   // 144: factotum.dwp.v1.DeliverRequest.actor:type_name -> factotum.dwp.v1.Actor
-	88,  // 145: factotum.dwp.v1.DeliverRequest.to:type_name -> factotum.dwp.v1.Recipient
-	90,  // 146: factotum.dwp.v1.DeliverAnswer.items:type_name -> factotum.dwp.v1.DeliverItem
-	2,   // 147: factotum.dwp.v1.DeliverItem.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 148: factotum.dwp.v1.WhyRequest.actor:type_name -> factotum.dwp.v1.Actor
-	92,  // 149: factotum.dwp.v1.WhyRequest.query:type_name -> factotum.dwp.v1.TraceQuery
-	94,  // 150: factotum.dwp.v1.WhyAnswer.traces:type_name -> factotum.dwp.v1.Trace
-	3,   // 151: factotum.dwp.v1.PrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	96,  // 152: factotum.dwp.v1.PrefsAnswer.prefs:type_name -> factotum.dwp.v1.Pref
-	3,   // 153: factotum.dwp.v1.SetPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	96,  // 154: factotum.dwp.v1.SetPrefsRequest.set:type_name -> factotum.dwp.v1.Pref
-	3,   // 155: factotum.dwp.v1.EditPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	100, // 156: factotum.dwp.v1.EditPrefsRequest.edits:type_name -> factotum.dwp.v1.PrefEdit
-	3,   // 157: factotum.dwp.v1.SubscribeRequest.actor:type_name -> factotum.dwp.v1.Actor
-	0,   // 158: factotum.dwp.v1.Backend.Hello:input_type -> factotum.dwp.v1.HelloRequest
-	17,  // 159: factotum.dwp.v1.Backend.Home:input_type -> factotum.dwp.v1.HomeRequest
-	19,  // 160: factotum.dwp.v1.Backend.Calendar:input_type -> factotum.dwp.v1.CalendarRequest
-	21,  // 161: factotum.dwp.v1.Backend.Calendars:input_type -> factotum.dwp.v1.CalendarsRequest
-	24,  // 162: factotum.dwp.v1.Backend.CreateCalendar:input_type -> factotum.dwp.v1.CreateCalendarRequest
-	25,  // 163: factotum.dwp.v1.Backend.UpdateCalendar:input_type -> factotum.dwp.v1.UpdateCalendarRequest
-	26,  // 164: factotum.dwp.v1.Backend.DeleteCalendar:input_type -> factotum.dwp.v1.DeleteCalendarRequest
-	27,  // 165: factotum.dwp.v1.Backend.CopyCalendar:input_type -> factotum.dwp.v1.CopyRequest
-	19,  // 166: factotum.dwp.v1.Backend.ListObjects:input_type -> factotum.dwp.v1.CalendarRequest
-	37,  // 167: factotum.dwp.v1.Backend.Object:input_type -> factotum.dwp.v1.ObjectRequest
-	39,  // 168: factotum.dwp.v1.Backend.Objects:input_type -> factotum.dwp.v1.ObjectsRequest
-	42,  // 169: factotum.dwp.v1.Backend.PutObject:input_type -> factotum.dwp.v1.PutRequest
-	44,  // 170: factotum.dwp.v1.Backend.PutObjects:input_type -> factotum.dwp.v1.PutObjectsRequest
-	48,  // 171: factotum.dwp.v1.Backend.DeleteObject:input_type -> factotum.dwp.v1.DeleteRequest
-	54,  // 172: factotum.dwp.v1.Backend.EditObject:input_type -> factotum.dwp.v1.EditRequest
-	62,  // 173: factotum.dwp.v1.Backend.Attachment:input_type -> factotum.dwp.v1.AttachmentRequest
-	27,  // 174: factotum.dwp.v1.Backend.CopyObject:input_type -> factotum.dwp.v1.CopyRequest
-	27,  // 175: factotum.dwp.v1.Backend.CopyOut:input_type -> factotum.dwp.v1.CopyRequest
-	30,  // 176: factotum.dwp.v1.Backend.CopyIn:input_type -> factotum.dwp.v1.CopyInRequest
-	49,  // 177: factotum.dwp.v1.Backend.PatchProps:input_type -> factotum.dwp.v1.PatchPropsRequest
-	64,  // 178: factotum.dwp.v1.Backend.Query:input_type -> factotum.dwp.v1.QueryRequest
-	70,  // 179: factotum.dwp.v1.Backend.Occurrences:input_type -> factotum.dwp.v1.OccurrencesRequest
-	74,  // 180: factotum.dwp.v1.Backend.Sync:input_type -> factotum.dwp.v1.SyncRequest
-	78,  // 181: factotum.dwp.v1.Backend.SyncHome:input_type -> factotum.dwp.v1.SyncHomeRequest
-	80,  // 182: factotum.dwp.v1.Backend.SearchCalendars:input_type -> factotum.dwp.v1.SearchCalendarsRequest
-	82,  // 183: factotum.dwp.v1.Backend.FreeBusy:input_type -> factotum.dwp.v1.FreeBusyRequest
-	87,  // 184: factotum.dwp.v1.Backend.Deliver:input_type -> factotum.dwp.v1.DeliverRequest
-	91,  // 185: factotum.dwp.v1.Backend.Why:input_type -> factotum.dwp.v1.WhyRequest
-	95,  // 186: factotum.dwp.v1.Backend.Prefs:input_type -> factotum.dwp.v1.PrefsRequest
-	98,  // 187: factotum.dwp.v1.Backend.SetPrefs:input_type -> factotum.dwp.v1.SetPrefsRequest
-	99,  // 188: factotum.dwp.v1.Backend.EditPrefs:input_type -> factotum.dwp.v1.EditPrefsRequest
-	101, // 189: factotum.dwp.v1.Backend.Subscribe:input_type -> factotum.dwp.v1.SubscribeRequest
-	103, // 190: factotum.dwp.v1.Backend.Ping:input_type -> factotum.dwp.v1.PingRequest
-	1,   // 191: factotum.dwp.v1.Backend.Hello:output_type -> factotum.dwp.v1.HelloAnswer
-	18,  // 192: factotum.dwp.v1.Backend.Home:output_type -> factotum.dwp.v1.HomeAnswer
-	20,  // 193: factotum.dwp.v1.Backend.Calendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	22,  // 194: factotum.dwp.v1.Backend.Calendars:output_type -> factotum.dwp.v1.CalendarsAnswer
-	20,  // 195: factotum.dwp.v1.Backend.CreateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	20,  // 196: factotum.dwp.v1.Backend.UpdateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	32,  // 197: factotum.dwp.v1.Backend.DeleteCalendar:output_type -> factotum.dwp.v1.Done
-	28,  // 198: factotum.dwp.v1.Backend.CopyCalendar:output_type -> factotum.dwp.v1.CopyAnswer
-	36,  // 199: factotum.dwp.v1.Backend.ListObjects:output_type -> factotum.dwp.v1.ListObjectsAnswer
-	38,  // 200: factotum.dwp.v1.Backend.Object:output_type -> factotum.dwp.v1.ObjectAnswer
-	40,  // 201: factotum.dwp.v1.Backend.Objects:output_type -> factotum.dwp.v1.ObjectsAnswer
-	43,  // 202: factotum.dwp.v1.Backend.PutObject:output_type -> factotum.dwp.v1.PutAnswer
-	46,  // 203: factotum.dwp.v1.Backend.PutObjects:output_type -> factotum.dwp.v1.PutObjectsAnswer
-	32,  // 204: factotum.dwp.v1.Backend.DeleteObject:output_type -> factotum.dwp.v1.Done
-	60,  // 205: factotum.dwp.v1.Backend.EditObject:output_type -> factotum.dwp.v1.EditAnswer
-	63,  // 206: factotum.dwp.v1.Backend.Attachment:output_type -> factotum.dwp.v1.AttachmentAnswer
-	28,  // 207: factotum.dwp.v1.Backend.CopyObject:output_type -> factotum.dwp.v1.CopyAnswer
-	29,  // 208: factotum.dwp.v1.Backend.CopyOut:output_type -> factotum.dwp.v1.CopyOutAnswer
-	28,  // 209: factotum.dwp.v1.Backend.CopyIn:output_type -> factotum.dwp.v1.CopyAnswer
-	32,  // 210: factotum.dwp.v1.Backend.PatchProps:output_type -> factotum.dwp.v1.Done
-	69,  // 211: factotum.dwp.v1.Backend.Query:output_type -> factotum.dwp.v1.QueryAnswer
-	72,  // 212: factotum.dwp.v1.Backend.Occurrences:output_type -> factotum.dwp.v1.OccurrencesAnswer
-	75,  // 213: factotum.dwp.v1.Backend.Sync:output_type -> factotum.dwp.v1.SyncAnswer
-	79,  // 214: factotum.dwp.v1.Backend.SyncHome:output_type -> factotum.dwp.v1.SyncHomeAnswer
-	81,  // 215: factotum.dwp.v1.Backend.SearchCalendars:output_type -> factotum.dwp.v1.SearchCalendarsAnswer
-	84,  // 216: factotum.dwp.v1.Backend.FreeBusy:output_type -> factotum.dwp.v1.FreeBusyAnswer
-	89,  // 217: factotum.dwp.v1.Backend.Deliver:output_type -> factotum.dwp.v1.DeliverAnswer
-	93,  // 218: factotum.dwp.v1.Backend.Why:output_type -> factotum.dwp.v1.WhyAnswer
-	97,  // 219: factotum.dwp.v1.Backend.Prefs:output_type -> factotum.dwp.v1.PrefsAnswer
-	32,  // 220: factotum.dwp.v1.Backend.SetPrefs:output_type -> factotum.dwp.v1.Done
-	97,  // 221: factotum.dwp.v1.Backend.EditPrefs:output_type -> factotum.dwp.v1.PrefsAnswer
-	102, // 222: factotum.dwp.v1.Backend.Subscribe:output_type -> factotum.dwp.v1.SubscribeAnswer
-	104, // 223: factotum.dwp.v1.Backend.Ping:output_type -> factotum.dwp.v1.PingAnswer
-	191, // [191:224] is the sub-list for method output_type
-	158, // [158:191] is the sub-list for method input_type
-	158, // [158:158] is the sub-list for extension type_name
-	158, // [158:158] is the sub-list for extension extendee
-	0,   // [0:158] is the sub-list for field type_name
+	3,   // 132: factotum.dwp.v1.ListChangesRequest.actor:type_name -> factotum.dwp.v1.Actor
+	13,  // 133: factotum.dwp.v1.ListChangesAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
+	76,  // 134: factotum.dwp.v1.ListChangesAnswer.items:type_name -> factotum.dwp.v1.SyncItem
+	3,   // 135: factotum.dwp.v1.SyncHomeRequest.actor:type_name -> factotum.dwp.v1.Actor
+	13,  // 136: factotum.dwp.v1.SyncHomeAnswer.changed:type_name -> factotum.dwp.v1.Calendar
+	3,   // 137: factotum.dwp.v1.SearchCalendarsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	13,  // 138: factotum.dwp.v1.SearchCalendarsAnswer.calendars:type_name -> factotum.dwp.v1.Calendar
+	3,   // 139: factotum.dwp.v1.FreeBusyRequest.actor:type_name -> factotum.dwp.v1.Actor
+	85,  // 140: factotum.dwp.v1.FreeBusyRequest.targets:type_name -> factotum.dwp.v1.FreeBusyTarget
+	5,   // 141: factotum.dwp.v1.FreeBusyRequest.window:type_name -> factotum.dwp.v1.Window
+	87,  // 142: factotum.dwp.v1.FreeBusyAnswer.items:type_name -> factotum.dwp.v1.FreeBusyItem
+	85,  // 143: factotum.dwp.v1.FreeBusyItem.target:type_name -> factotum.dwp.v1.FreeBusyTarget
+	88,  // 144: factotum.dwp.v1.FreeBusyItem.busy:type_name -> factotum.dwp.v1.Busy
+	2,   // 145: factotum.dwp.v1.FreeBusyItem.failure:type_name -> factotum.dwp.v1.Failure
+	13,  // 146: factotum.dwp.v1.FreeBusyItem.calendar:type_name -> factotum.dwp.v1.Calendar
+	3,   // 147: factotum.dwp.v1.DeliverRequest.actor:type_name -> factotum.dwp.v1.Actor
+	90,  // 148: factotum.dwp.v1.DeliverRequest.to:type_name -> factotum.dwp.v1.Recipient
+	92,  // 149: factotum.dwp.v1.DeliverAnswer.items:type_name -> factotum.dwp.v1.DeliverItem
+	2,   // 150: factotum.dwp.v1.DeliverItem.failure:type_name -> factotum.dwp.v1.Failure
+	3,   // 151: factotum.dwp.v1.WhyRequest.actor:type_name -> factotum.dwp.v1.Actor
+	94,  // 152: factotum.dwp.v1.WhyRequest.query:type_name -> factotum.dwp.v1.TraceQuery
+	96,  // 153: factotum.dwp.v1.WhyAnswer.traces:type_name -> factotum.dwp.v1.Trace
+	3,   // 154: factotum.dwp.v1.PrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	98,  // 155: factotum.dwp.v1.PrefsAnswer.prefs:type_name -> factotum.dwp.v1.Pref
+	3,   // 156: factotum.dwp.v1.SetPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	98,  // 157: factotum.dwp.v1.SetPrefsRequest.set:type_name -> factotum.dwp.v1.Pref
+	3,   // 158: factotum.dwp.v1.EditPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	102, // 159: factotum.dwp.v1.EditPrefsRequest.edits:type_name -> factotum.dwp.v1.PrefEdit
+	3,   // 160: factotum.dwp.v1.SubscribeRequest.actor:type_name -> factotum.dwp.v1.Actor
+	0,   // 161: factotum.dwp.v1.Backend.Hello:input_type -> factotum.dwp.v1.HelloRequest
+	17,  // 162: factotum.dwp.v1.Backend.Home:input_type -> factotum.dwp.v1.HomeRequest
+	19,  // 163: factotum.dwp.v1.Backend.Calendar:input_type -> factotum.dwp.v1.CalendarRequest
+	21,  // 164: factotum.dwp.v1.Backend.Calendars:input_type -> factotum.dwp.v1.CalendarsRequest
+	24,  // 165: factotum.dwp.v1.Backend.CreateCalendar:input_type -> factotum.dwp.v1.CreateCalendarRequest
+	25,  // 166: factotum.dwp.v1.Backend.UpdateCalendar:input_type -> factotum.dwp.v1.UpdateCalendarRequest
+	26,  // 167: factotum.dwp.v1.Backend.DeleteCalendar:input_type -> factotum.dwp.v1.DeleteCalendarRequest
+	27,  // 168: factotum.dwp.v1.Backend.CopyCalendar:input_type -> factotum.dwp.v1.CopyRequest
+	19,  // 169: factotum.dwp.v1.Backend.ListObjects:input_type -> factotum.dwp.v1.CalendarRequest
+	37,  // 170: factotum.dwp.v1.Backend.Object:input_type -> factotum.dwp.v1.ObjectRequest
+	39,  // 171: factotum.dwp.v1.Backend.Objects:input_type -> factotum.dwp.v1.ObjectsRequest
+	42,  // 172: factotum.dwp.v1.Backend.PutObject:input_type -> factotum.dwp.v1.PutRequest
+	44,  // 173: factotum.dwp.v1.Backend.PutObjects:input_type -> factotum.dwp.v1.PutObjectsRequest
+	48,  // 174: factotum.dwp.v1.Backend.DeleteObject:input_type -> factotum.dwp.v1.DeleteRequest
+	54,  // 175: factotum.dwp.v1.Backend.EditObject:input_type -> factotum.dwp.v1.EditRequest
+	62,  // 176: factotum.dwp.v1.Backend.Attachment:input_type -> factotum.dwp.v1.AttachmentRequest
+	27,  // 177: factotum.dwp.v1.Backend.CopyObject:input_type -> factotum.dwp.v1.CopyRequest
+	27,  // 178: factotum.dwp.v1.Backend.CopyOut:input_type -> factotum.dwp.v1.CopyRequest
+	30,  // 179: factotum.dwp.v1.Backend.CopyIn:input_type -> factotum.dwp.v1.CopyInRequest
+	49,  // 180: factotum.dwp.v1.Backend.PatchProps:input_type -> factotum.dwp.v1.PatchPropsRequest
+	64,  // 181: factotum.dwp.v1.Backend.Query:input_type -> factotum.dwp.v1.QueryRequest
+	70,  // 182: factotum.dwp.v1.Backend.Occurrences:input_type -> factotum.dwp.v1.OccurrencesRequest
+	74,  // 183: factotum.dwp.v1.Backend.Sync:input_type -> factotum.dwp.v1.SyncRequest
+	78,  // 184: factotum.dwp.v1.Backend.ListChanges:input_type -> factotum.dwp.v1.ListChangesRequest
+	80,  // 185: factotum.dwp.v1.Backend.SyncHome:input_type -> factotum.dwp.v1.SyncHomeRequest
+	82,  // 186: factotum.dwp.v1.Backend.SearchCalendars:input_type -> factotum.dwp.v1.SearchCalendarsRequest
+	84,  // 187: factotum.dwp.v1.Backend.FreeBusy:input_type -> factotum.dwp.v1.FreeBusyRequest
+	89,  // 188: factotum.dwp.v1.Backend.Deliver:input_type -> factotum.dwp.v1.DeliverRequest
+	93,  // 189: factotum.dwp.v1.Backend.Why:input_type -> factotum.dwp.v1.WhyRequest
+	97,  // 190: factotum.dwp.v1.Backend.Prefs:input_type -> factotum.dwp.v1.PrefsRequest
+	100, // 191: factotum.dwp.v1.Backend.SetPrefs:input_type -> factotum.dwp.v1.SetPrefsRequest
+	101, // 192: factotum.dwp.v1.Backend.EditPrefs:input_type -> factotum.dwp.v1.EditPrefsRequest
+	103, // 193: factotum.dwp.v1.Backend.Subscribe:input_type -> factotum.dwp.v1.SubscribeRequest
+	105, // 194: factotum.dwp.v1.Backend.Ping:input_type -> factotum.dwp.v1.PingRequest
+	1,   // 195: factotum.dwp.v1.Backend.Hello:output_type -> factotum.dwp.v1.HelloAnswer
+	18,  // 196: factotum.dwp.v1.Backend.Home:output_type -> factotum.dwp.v1.HomeAnswer
+	20,  // 197: factotum.dwp.v1.Backend.Calendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	22,  // 198: factotum.dwp.v1.Backend.Calendars:output_type -> factotum.dwp.v1.CalendarsAnswer
+	20,  // 199: factotum.dwp.v1.Backend.CreateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	20,  // 200: factotum.dwp.v1.Backend.UpdateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	32,  // 201: factotum.dwp.v1.Backend.DeleteCalendar:output_type -> factotum.dwp.v1.Done
+	28,  // 202: factotum.dwp.v1.Backend.CopyCalendar:output_type -> factotum.dwp.v1.CopyAnswer
+	36,  // 203: factotum.dwp.v1.Backend.ListObjects:output_type -> factotum.dwp.v1.ListObjectsAnswer
+	38,  // 204: factotum.dwp.v1.Backend.Object:output_type -> factotum.dwp.v1.ObjectAnswer
+	40,  // 205: factotum.dwp.v1.Backend.Objects:output_type -> factotum.dwp.v1.ObjectsAnswer
+	43,  // 206: factotum.dwp.v1.Backend.PutObject:output_type -> factotum.dwp.v1.PutAnswer
+	46,  // 207: factotum.dwp.v1.Backend.PutObjects:output_type -> factotum.dwp.v1.PutObjectsAnswer
+	32,  // 208: factotum.dwp.v1.Backend.DeleteObject:output_type -> factotum.dwp.v1.Done
+	60,  // 209: factotum.dwp.v1.Backend.EditObject:output_type -> factotum.dwp.v1.EditAnswer
+	63,  // 210: factotum.dwp.v1.Backend.Attachment:output_type -> factotum.dwp.v1.AttachmentAnswer
+	28,  // 211: factotum.dwp.v1.Backend.CopyObject:output_type -> factotum.dwp.v1.CopyAnswer
+	29,  // 212: factotum.dwp.v1.Backend.CopyOut:output_type -> factotum.dwp.v1.CopyOutAnswer
+	28,  // 213: factotum.dwp.v1.Backend.CopyIn:output_type -> factotum.dwp.v1.CopyAnswer
+	32,  // 214: factotum.dwp.v1.Backend.PatchProps:output_type -> factotum.dwp.v1.Done
+	69,  // 215: factotum.dwp.v1.Backend.Query:output_type -> factotum.dwp.v1.QueryAnswer
+	72,  // 216: factotum.dwp.v1.Backend.Occurrences:output_type -> factotum.dwp.v1.OccurrencesAnswer
+	75,  // 217: factotum.dwp.v1.Backend.Sync:output_type -> factotum.dwp.v1.SyncAnswer
+	79,  // 218: factotum.dwp.v1.Backend.ListChanges:output_type -> factotum.dwp.v1.ListChangesAnswer
+	81,  // 219: factotum.dwp.v1.Backend.SyncHome:output_type -> factotum.dwp.v1.SyncHomeAnswer
+	83,  // 220: factotum.dwp.v1.Backend.SearchCalendars:output_type -> factotum.dwp.v1.SearchCalendarsAnswer
+	86,  // 221: factotum.dwp.v1.Backend.FreeBusy:output_type -> factotum.dwp.v1.FreeBusyAnswer
+	91,  // 222: factotum.dwp.v1.Backend.Deliver:output_type -> factotum.dwp.v1.DeliverAnswer
+	95,  // 223: factotum.dwp.v1.Backend.Why:output_type -> factotum.dwp.v1.WhyAnswer
+	99,  // 224: factotum.dwp.v1.Backend.Prefs:output_type -> factotum.dwp.v1.PrefsAnswer
+	32,  // 225: factotum.dwp.v1.Backend.SetPrefs:output_type -> factotum.dwp.v1.Done
+	99,  // 226: factotum.dwp.v1.Backend.EditPrefs:output_type -> factotum.dwp.v1.PrefsAnswer
+	104, // 227: factotum.dwp.v1.Backend.Subscribe:output_type -> factotum.dwp.v1.SubscribeAnswer
+	106, // 228: factotum.dwp.v1.Backend.Ping:output_type -> factotum.dwp.v1.PingAnswer
+	195, // [195:229] is the sub-list for method output_type
+	161, // [161:195] is the sub-list for method input_type
+	161, // [161:161] is the sub-list for extension type_name
+	161, // [161:161] is the sub-list for extension extendee
+	0,   // [0:161] is the sub-list for field type_name
 }
 
 func init() { file_dwp_proto_init() }
@@ -8749,7 +8905,7 @@ func file_dwp_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dwp_proto_rawDesc), len(file_dwp_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   105,
+			NumMessages:   107,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

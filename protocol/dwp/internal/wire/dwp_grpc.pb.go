@@ -63,6 +63,7 @@ const (
 	Backend_Query_FullMethodName           = "/factotum.dwp.v1.Backend/Query"
 	Backend_Occurrences_FullMethodName     = "/factotum.dwp.v1.Backend/Occurrences"
 	Backend_Sync_FullMethodName            = "/factotum.dwp.v1.Backend/Sync"
+	Backend_ListChanges_FullMethodName     = "/factotum.dwp.v1.Backend/ListChanges"
 	Backend_SyncHome_FullMethodName        = "/factotum.dwp.v1.Backend/SyncHome"
 	Backend_SearchCalendars_FullMethodName = "/factotum.dwp.v1.Backend/SearchCalendars"
 	Backend_FreeBusy_FullMethodName        = "/factotum.dwp.v1.Backend/FreeBusy"
@@ -105,6 +106,7 @@ type BackendClient interface {
 	Query(ctx context.Context, in *QueryRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[QueryAnswer], error)
 	Occurrences(ctx context.Context, in *OccurrencesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[OccurrencesAnswer], error)
 	Sync(ctx context.Context, in *SyncRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[SyncAnswer], error)
+	ListChanges(ctx context.Context, in *ListChangesRequest, opts ...grpc.CallOption) (*ListChangesAnswer, error)
 	SyncHome(ctx context.Context, in *SyncHomeRequest, opts ...grpc.CallOption) (*SyncHomeAnswer, error)
 	SearchCalendars(ctx context.Context, in *SearchCalendarsRequest, opts ...grpc.CallOption) (*SearchCalendarsAnswer, error)
 	FreeBusy(ctx context.Context, in *FreeBusyRequest, opts ...grpc.CallOption) (*FreeBusyAnswer, error)
@@ -403,6 +405,16 @@ func (c *backendClient) Sync(ctx context.Context, in *SyncRequest, opts ...grpc.
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Backend_SyncClient = grpc.ServerStreamingClient[SyncAnswer]
 
+func (c *backendClient) ListChanges(ctx context.Context, in *ListChangesRequest, opts ...grpc.CallOption) (*ListChangesAnswer, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListChangesAnswer)
+	err := c.cc.Invoke(ctx, Backend_ListChanges_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *backendClient) SyncHome(ctx context.Context, in *SyncHomeRequest, opts ...grpc.CallOption) (*SyncHomeAnswer, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(SyncHomeAnswer)
@@ -533,6 +545,7 @@ type BackendServer interface {
 	Query(*QueryRequest, grpc.ServerStreamingServer[QueryAnswer]) error
 	Occurrences(*OccurrencesRequest, grpc.ServerStreamingServer[OccurrencesAnswer]) error
 	Sync(*SyncRequest, grpc.ServerStreamingServer[SyncAnswer]) error
+	ListChanges(context.Context, *ListChangesRequest) (*ListChangesAnswer, error)
 	SyncHome(context.Context, *SyncHomeRequest) (*SyncHomeAnswer, error)
 	SearchCalendars(context.Context, *SearchCalendarsRequest) (*SearchCalendarsAnswer, error)
 	FreeBusy(context.Context, *FreeBusyRequest) (*FreeBusyAnswer, error)
@@ -621,6 +634,9 @@ func (UnimplementedBackendServer) Occurrences(*OccurrencesRequest, grpc.ServerSt
 }
 func (UnimplementedBackendServer) Sync(*SyncRequest, grpc.ServerStreamingServer[SyncAnswer]) error {
 	return status.Error(codes.Unimplemented, "method Sync not implemented")
+}
+func (UnimplementedBackendServer) ListChanges(context.Context, *ListChangesRequest) (*ListChangesAnswer, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListChanges not implemented")
 }
 func (UnimplementedBackendServer) SyncHome(context.Context, *SyncHomeRequest) (*SyncHomeAnswer, error) {
 	return nil, status.Error(codes.Unimplemented, "method SyncHome not implemented")
@@ -1041,6 +1057,24 @@ func _Backend_Sync_Handler(srv interface{}, stream grpc.ServerStream) error {
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Backend_SyncServer = grpc.ServerStreamingServer[SyncAnswer]
 
+func _Backend_ListChanges_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListChangesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BackendServer).ListChanges(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Backend_ListChanges_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BackendServer).ListChanges(ctx, req.(*ListChangesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Backend_SyncHome_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(SyncHomeRequest)
 	if err := dec(in); err != nil {
@@ -1295,6 +1329,10 @@ var Backend_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "PatchProps",
 			Handler:    _Backend_PatchProps_Handler,
+		},
+		{
+			MethodName: "ListChanges",
+			Handler:    _Backend_ListChanges_Handler,
 		},
 		{
 			MethodName: "SyncHome",
