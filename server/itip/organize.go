@@ -26,6 +26,7 @@ func (p *Party) Organize(before, after *ical.Component) (ch Change, err error) {
 	if err != nil {
 		return ch, err
 	}
+	p.sameAddress(was, is)
 	p.keepAnswers(was, is)
 	p.reschedule(was, is)
 	circles := p.circles(was, is)
@@ -47,6 +48,20 @@ func (p *Party) Organize(before, after *ical.Component) (ch Change, err error) {
 	}
 	ch.Object = after
 	return ch, nil
+}
+
+// sameAddress keeps the address that the organizer has invited by: by another of
+// his own his attendees would take him for somebody else.
+func (p *Party) sameAddress(was, is *meeting) {
+	old := was.organizer()
+	if old == nil || !p.Owner.HasAddress(old.Value) {
+		return
+	}
+	for _, c := range is.components() {
+		if o := c.Prop("ORGANIZER"); o != nil && p.Owner.HasAddress(o.Value) {
+			o.Value = old.Value
+		}
+	}
 }
 
 // Tell lists the messages that follow from a change of an organizer's object

@@ -735,3 +735,18 @@ func BenchmarkOrganize(b *testing.B) {
 		}
 	}
 }
+
+// TestTheOrganizerKeepsHisAddress: what he writes by another address of his own
+// goes out under the one by which he has invited.
+func TestTheOrganizerKeepsHisAddress(t *testing.T) {
+	w := newWorld(t)
+	w.organize("anna", meet(t, []string{"ben"}, "DTSTART:20260305T090000Z", "DURATION:PT1H", "SUMMARY:Conference"))
+	w.settle()
+	next := w.copies["anna"].Clone()
+	ev := next.Child("VEVENT")
+	ev.Set("SUMMARY", "Conference of all")
+	ev.Prop("ORGANIZER").Value = "mailto:a@alias.example.com"
+	equal(t, "sent", w.organize("anna", next), []string{"REQUEST anna>ben all"})
+	equal(t, "became", w.settle(), []string{"REQUEST anna>ben all: updated"})
+	equal(t, "the address", []string{w.copies["ben"].Child("VEVENT").Prop("ORGANIZER").Value}, []string{mail("anna")})
+}
