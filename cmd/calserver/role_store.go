@@ -61,7 +61,7 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 		return nil, err
 	}
 	counted := countedStore{s.store, p.metrics, p.health}
-	s.jobs = worker.New(counted, worker.Options{Log: s.log})
+	s.jobs = worker.New(counted, worker.Options{Log: s.log, Concurrency: 32, PerOwner: 4})
 	opt.Outbox = s.jobs
 	s.model = service.New(counted, people, opt)
 	s.backend = s.model

@@ -27,6 +27,9 @@ type DeliverResult struct {
 	Err    error // it is not known, or not yet: to be tried again
 }
 
+// ViaDelivery is the Actor.Via of who delivers messages for somebody.
+const ViaDelivery = "itip"
+
 // The values of SCHEDULE-STATUS that the server gives, RFC 6638 §3.2.9.
 const (
 	StatusPending     = "1.0" // on its way

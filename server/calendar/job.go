@@ -2,6 +2,7 @@ package calendar
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -42,6 +43,9 @@ type Outbox interface {
 	// is not due before a moment; the zero time asks for any, the one that is being
 	// done too. It may be true of a key that no job has, once in a long while.
 	Planned(owner Owner, key string, notBefore time.Time) bool
+	// Pace returns when no more jobs are due than are soon done, after a second at
+	// the latest: who makes jobs faster than they are done is held back by it.
+	Pace(ctx context.Context)
 }
 
 // JobID is the key of a job: the change that it follows from, and its place

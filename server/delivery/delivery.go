@@ -69,7 +69,7 @@ func (c *Courier) Deliver(ctx context.Context, job calendar.Job) error {
 		return fmt.Errorf("look up the sender: %w", err)
 	}
 	who := sender.Actor()
-	who.Via = "itip"
+	who.Via = calendar.ViaDelivery
 	r := round{Courier: c, job: job, post: &post, who: who, statuses: map[string]string{}}
 	if err := r.run(ctx); err != nil {
 		return err

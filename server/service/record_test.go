@@ -486,6 +486,9 @@ type outbox struct{ told, doubted atomic.Int32 }
 func (o *outbox) Add(jobs ...calendar.Job) { o.told.Add(int32(len(jobs))) }
 func (o *outbox) Doubt(calendar.Owner)     { o.doubted.Add(1) }
 
+// Pace implements calendar.Outbox: nothing is done.
+func (o *outbox) Pace(context.Context) {}
+
 // Planned implements calendar.Outbox: nothing of it is looked at.
 func (o *outbox) Planned(calendar.Owner, string, time.Time) bool { return false }
 

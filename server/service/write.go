@@ -63,10 +63,10 @@ func (s *Service) transact(ctx context.Context, who calendar.Actor, op string, o
 		return calendar.Failf(calendar.ReadOnly, "", op, string(owner), "the calendar store is in read-only mode")
 	}
 	defer s.cache.Writing(owner)()
-	changed, noted := false, false // by fn, which has ended
+	changed, noted, posted := false, false, false // by fn, which has ended
 	me := personOf(ctx)
 	run := func(tx calendar.Tx) error {
-		changed, noted = false, false
+		changed, noted, posted = false, false, false
 		w := &writer{ReadTx: tx, tx: tx, s: s, owner: owner, who: who, op: op, token: calendar.Token(ctx), now: s.now().UTC().Truncate(time.Microsecond), me: me}
 		note, err := w.claim()
 		if err != nil {
@@ -86,6 +86,7 @@ func (s *Service) transact(ctx context.Context, who calendar.Actor, op string, o
 		if w.begun != len(w.changes) { // nothing may be overlooked that failed half-way
 			return &calendar.Error{Kind: calendar.Internal, Op: op, Msg: "a change has no record"}
 		}
+		posted = len(w.jobs) > 0 && who.Via != "" && who.Via != calendar.ViaDelivery // the server does not wait for itself
 		if changed = len(w.changes) > 0; changed {
 			tx.OnCommit(func() { s.publish(w) })
 		}
@@ -99,6 +100,9 @@ func (s *Service) transact(ctx context.Context, who calendar.Actor, op string, o
 			}
 		}
 		err = s.store.Update(ctx, owner, run)
+	}
+	if posted && s.opt.Outbox != nil && err == nil {
+		s.opt.Outbox.Pace(ctx)
 	}
 	if err != nil && changed { // the commit failed: perhaps only its answer did
 		s.forget(owner)

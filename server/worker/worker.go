@@ -237,6 +237,26 @@ func (w *Worker) Add(jobs ...calendar.Job) {
 	w.nudge()
 }
 
+// Pace implements calendar.Outbox.
+func (w *Worker) Pace(ctx context.Context) {
+	for end := time.Now().Add(longestPace); ; {
+		w.mu.Lock()
+		crowded := w.phase == working && w.queue.count[stateReady] > 4*w.opt.Concurrency
+		w.mu.Unlock()
+		if !crowded || time.Now().After(end) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
+}
+
+// longestPace is how long whoever makes jobs waits for those that are due.
+const longestPace = time.Second
+
 // take puts a job into the queue; a parked one only if it blocks others.
 func (w *Worker) take(j *calendar.Job) {
 	if j.Parked && !w.kind(j.Kind).Blocks {
