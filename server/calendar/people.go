@@ -38,6 +38,7 @@ type Person struct {
 	ACL       string   // icsDefaultacl, "" = ics.conf
 	NoDoubles bool     // icsDoublebooking is 0
 	AutoReply bool     // icsAutoaccept
+	Booking   Booking  // of a group or resource: what it takes
 	Admin     bool     // the calendar administrator (service.admin.calmaster.userid)
 }
 
