@@ -11,7 +11,9 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
+	"factotum/server/calendar"
 	"factotum/server/config"
 	"factotum/server/directory"
 )
@@ -49,6 +51,7 @@ func directoryOptions(cfg *config.Config, log *slog.Logger) (directory.Options, 
 		Booking: directory.Booking{
 			ResourceDoubles: cfg.Resource.DoubleBook, GroupNoDoubles: !cfg.Group.DoubleBook,
 			ResourceManual: !cfg.Resource.Autoaccept, GroupAuto: cfg.Group.Autoaccept,
+			Booking: bookingOf(&cfg.Resource),
 		},
 		Attributes: directory.Attributes{
 			UID: a.UID, GroupID: a.GroupID, CN: a.CN, GivenName: a.GivenName, SN: a.SN, Mail: a.Mail,
@@ -74,6 +77,12 @@ func directoryOptions(cfg *config.Config, log *slog.Logger) (directory.Options, 
 		return opt, nil
 	}
 	return opt, ldapOptions(cfg, &opt.LDAP)
+}
+
+// bookingOf is what resources take that do not say.
+func bookingOf(r *config.Resource) calendar.Booking {
+	rule, _ := calendar.ParseSeriesRule(r.Series)
+	return calendar.Booking{Series: rule, Ahead: r.Ahead, Longest: time.Duration(r.Minutes) * time.Minute, Who: r.Bookers}
 }
 
 func ldapOptions(cfg *config.Config, l *directory.LDAPOptions) error {

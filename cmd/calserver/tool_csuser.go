@@ -471,7 +471,7 @@ func (o *userOptions) delete(ctx context.Context, cfg *config.Config, ed *direct
 	}
 	saved := ""
 	if !o.noCopies {
-		if saved, err = o.saveCopies(ctx, cfg, be, owner, gone); err != nil {
+		if saved, err = saveCopies(ctx, cfg, be, owner, gone); err != nil {
 			return fmt.Errorf("nothing was deleted, since no copies could be written (--no-copies does it without): %s", plain.Error(err))
 		}
 	}
@@ -520,7 +520,7 @@ func (o *userOptions) delete(ctx context.Context, cfg *config.Config, ed *direct
 
 // saveCopies writes what is in calendars below the data directory, and names
 // where; "" if there is nothing in them.
-func (o *userOptions) saveCopies(ctx context.Context, cfg *config.Config, be *backend, owner calendar.Owner, cals []calendar.Calendar) (string, error) {
+func saveCopies(ctx context.Context, cfg *config.Config, be *backend, owner calendar.Owner, cals []calendar.Calendar) (string, error) {
 	dir := filepath.Join(cfg.Data, "deleted", strings.ReplaceAll(string(owner), "/", "-")+"-"+time.Now().UTC().Format("20060102T150405Z"))
 	found := ""
 	for _, c := range cals {

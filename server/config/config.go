@@ -31,7 +31,7 @@ type Config struct {
 	WCAP      WCAP
 	Calstore  Calstore
 	User      Kindred
-	Resource  Kindred
+	Resource  Resource
 	Group     Group
 	CLD       CLD
 	DWP       DWP
@@ -287,6 +287,16 @@ type Kindred struct {
 	DefaultACL    string // resources and groups
 	Autoprovision bool
 	Autoaccept    bool // resources and groups
+}
+
+// Resource is Kindred for resources, and what they take where their entries do
+// not say.
+type Resource struct {
+	Kindred
+	Series  string // decline, except, accept or ask
+	Ahead   time.Duration
+	Minutes int
+	Bookers []string
 }
 
 // Group is Kindred for groups.

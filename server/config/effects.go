@@ -252,7 +252,7 @@ var guards = []string{
 	"service.http.cookies", "service.http.sessiontimeout", "service.http.ssl.*", "service.dwp.ssl.*", "service.dwp.admin.*",
 	"encryption.rsa.nssslactivation", "service.http.sslusessl", "factotum.http.trustedproxies", "factotum.ldap.tls", "factotum.ldap.cafile", "factotum.login.*",
 	"service.admin.calmaster.*", "service.wcap.allow*", "service.wcap.anonymous.*", "service.wcap.login.*", "calstore.anonymous.calid",
-	"calstore.calendar.*acl", "calstore.filterprivateevents", "resource.default.acl", "group.default.acl", "local.user.authfilter", "local.autoprovision",
+	"calstore.calendar.*acl", "calstore.filterprivateevents", "resource.default.acl", "group.default.acl", "factotum.resource.bookers", "local.user.authfilter", "local.autoprovision",
 	"caldb.berkeleydb.readonly", "factotum.admin.listen", "csapi.plugin.accesscontrol", "csapi.plugin.authentication",
 }
 

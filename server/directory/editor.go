@@ -76,8 +76,11 @@ type NewPerson struct {
 	TZID       string
 	Language   string
 	Owner      string   // of a group or resource: a user id
+	CoOwners   []string // of a group or resource: user ids
 	Members    []string // of a group: ids
 	Domain     string   // "" = the default domain
+	Below      string   // the DN below which it is made; "" = where others of its kind are
+	More       []Change // further attributes
 }
 
 // edit is the file in the hands of one change.
@@ -163,7 +166,7 @@ func (x *edit) find(id string) (*ldifRecord, *entry, error) {
 // is taken, Invalid if a value is not allowed.
 func (ed *Editor) Create(p NewPerson) error {
 	const op = "create user"
-	lines, err := ed.entryLines(&p)
+	lines, err := p.entryLines(ed.opt.Argon2)
 	if err != nil {
 		return err
 	}
@@ -187,15 +190,12 @@ func (ed *Editor) Create(p NewPerson) error {
 			}
 		}
 		base := x.base(dom, p.Kind)
-		attr, value := "uid", fold(p.ID)
-		if p.Kind == calendar.Group {
-			attr, value = "cn", p.Name
+		if p.Below != "" {
+			if base = p.Below; !below(dnKey(base), dom.base) {
+				return nil, invalid(op, p.ID, "%s is not below the domain's entry", base)
+			}
 		}
-		dn := attr + "=" + ldap.EscapeDN(value)
-		if base != "" {
-			dn += "," + base
-		}
-		all := [][2]string{{"dn", dn}}
+		all := [][2]string{{"dn", p.dn(base)}}
 		all = append(all, lines...)
 		if p.Mail != "" {
 			all = append(all, [2]string{"mail", fold(p.Mail)})
@@ -203,7 +203,7 @@ func (ed *Editor) Create(p NewPerson) error {
 		for _, ref := range []struct {
 			attr string
 			ids  []string
-		}{{"owner", []string{p.Owner}}, {"uniqueMember", p.Members}} {
+		}{{"owner", []string{p.Owner}}, {spelled(x.dir.at.CoOwner), p.CoOwners}, {"uniqueMember", p.Members}} {
 			for _, id := range ref.ids {
 				if id == "" {
 					continue
@@ -217,6 +217,19 @@ func (ed *Editor) Create(p NewPerson) error {
 		}
 		return x.appendEntry(all), nil
 	})
+}
+
+// dn is the name of a new entry.
+func (p *NewPerson) dn(base string) string {
+	attr, value := "uid", fold(p.ID)
+	if p.Kind == calendar.Group {
+		attr, value = "cn", p.Name
+	}
+	dn := attr + "=" + ldap.EscapeDN(value)
+	if base != "" {
+		dn += "," + base
+	}
+	return dn
 }
 
 // free refuses an id that somebody has.
@@ -249,7 +262,7 @@ func noDomain(domain string) error {
 
 // entryLines makes the attributes that do not depend on the file; the password is hashed here,
 // outside the lock.
-func (ed *Editor) entryLines(p *NewPerson) (lines [][2]string, err error) {
+func (p *NewPerson) entryLines(argon Argon2) (lines [][2]string, err error) {
 	const op = "create user"
 	p.ID = strings.TrimSpace(p.ID)
 	def(&p.Kind, calendar.Individual)
@@ -309,8 +322,16 @@ func (ed *Editor) entryLines(p *NewPerson) (lines [][2]string, err error) {
 	add("icsStatus", "active")
 	add("icsDWPHost", fold(p.Host))
 	add("icsTimezone", p.TZID)
+	for _, c := range p.More {
+		for _, v := range c.Values {
+			if !attrName(strings.ToLower(c.Attr)) || v == "" || badText(v) {
+				return nil, invalid(op, p.ID, "a value of %s is empty or holds control characters or invalid UTF-8", c.Attr)
+			}
+			add(c.Attr, v)
+		}
+	}
 	if p.Password != "" {
-		hash, err := HashPassword(p.Password, ed.opt.Argon2)
+		hash, err := HashPassword(p.Password, argon)
 		if err != nil {
 			return nil, invalid(op, p.ID, "%v", err)
 		}

@@ -61,16 +61,7 @@ func (ed *LDAPEditor) modify(ctx context.Context, op, id string, f func(e *entry
 	if f(e, m); len(m.Changes) == 0 {
 		return nil
 	}
-	err = ed.src.searches.do(ctx, func(c *ldap.Conn) error { return c.Modify(m) })
-	switch {
-	case ldap.IsErrorWithCode(err, ldap.LDAPResultInsufficientAccessRights):
-		return &calendar.Error{Kind: calendar.Denied, Op: op, Ref: id, Msg: "the directory does not let local.enduseradmindn change this entry", Err: err}
-	case ldap.IsErrorAnyOf(err, ldap.LDAPResultObjectClassViolation, ldap.LDAPResultUndefinedAttributeType):
-		return &calendar.Error{Kind: calendar.Invalid, Op: op, Ref: id, Msg: "the directory's schema does not allow it for this entry: " + err.Error(), Err: err}
-	case err != nil:
-		return unavailable(op, err)
-	}
-	return nil
+	return ed.answered(op, id, ed.src.searches.do(ctx, func(c *ldap.Conn) error { return c.Modify(m) }))
 }
 
 // SetEnabled is Editor.SetEnabled.

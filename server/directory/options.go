@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"slices"
 	"time"
+
+	"factotum/server/calendar"
 )
 
 // Options say where people come from and how entries are read. The zero value
@@ -54,9 +56,11 @@ type Options struct {
 	Now func() time.Time // nil: time.Now
 }
 
-// Booking are the defaults for entries without icsDoublebooking and
-// icsAutoaccept; the zero value is Sun's.
+// Booking are the defaults for entries that do not say what they take; the zero
+// value is Sun's.
 type Booking struct {
+	calendar.Booking // of resources (factotum.resource.*)
+
 	ResourceDoubles bool // resource.allow.doublebook = "yes"
 	GroupNoDoubles  bool // group.allow.doublebook = "no"
 	ResourceManual  bool // resource.invite.autoaccept = "no"
@@ -172,7 +176,7 @@ func (o *Options) wanted() []string {
 	return append([]string{
 		"objectClass", a.UID, a.GroupID, a.CN, a.GivenName, a.SN, a.Mail, a.MailAlt, a.MailEquiv,
 		a.Owner, a.CoOwner, a.DefaultACL, a.DoubleBook, a.AutoAccept, a.ACLGroup, a.DWPHost, a.Timezone,
-		a.MemberURL, a.Status, a.Access, a.UserStatus, a.Language, "icsCapacity",
+		a.MemberURL, a.Status, a.Access, a.UserStatus, a.Language, capacityAttr, prefsAttr,
 		"entryCSN", "modifyTimestamp", "whenChanged", "pwdChangedTime", "pwdLastSet", "pwdAccountLockedTime", "pwdReset", "lockoutTime",
 		"userAccountControl", "nsAccountLock", "passwordExpirationTime", "accountUnlockTime",
 	}, o.Identity...)

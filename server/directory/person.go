@@ -16,7 +16,7 @@ func (d *Directory) kindOf(e *entry) (kind calendar.PersonKind, ok bool) {
 	case e.has("objectclass", d.at.ClassGroup):
 		return calendar.Group, e.one(d.at.GroupID) != ""
 	case e.has("objectclass", d.at.ClassRes):
-		if e.one("icscapacity") != "" || e.has("objectclass", "piTypeABConferenceRoom") {
+		if e.one(capacityAttr) != "" || e.has("objectclass", "piTypeABConferenceRoom") {
 			return calendar.Room, e.one(d.at.UID) != ""
 		}
 		return calendar.Resource, e.one(d.at.UID) != ""
@@ -119,22 +119,6 @@ func (d *Directory) identity(e *entry) string {
 		return a + ":" + strings.ToLower(v)
 	}
 	return ""
-}
-
-// booking fills what groups and resources have of their own. ldap.md §§5.2, 6.3.
-func (d *Directory) booking(p *calendar.Person, e *entry) {
-	b := d.opt.Booking
-	p.NoDoubles, p.AutoReply = !b.ResourceDoubles, !b.ResourceManual
-	if p.Kind == calendar.Group {
-		p.NoDoubles, p.AutoReply = b.GroupNoDoubles, b.GroupAuto
-	}
-	if v := e.one(d.at.DoubleBook); v != "" {
-		p.NoDoubles = !truth(v)
-	}
-	if v := e.one(d.at.AutoAccept); v != "" {
-		p.AutoReply = truth(v)
-	}
-	p.ACL = e.one(d.at.DefaultACL)
 }
 
 func truth(v string) bool { return v == "1" || equalFold(v, "yes") || equalFold(v, "true") }

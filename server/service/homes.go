@@ -55,6 +55,6 @@ func (s *Service) newRow(p calendar.Person, name string) calendar.CalendarRow {
 	}
 	return calendar.CalendarRow{
 		ID: s.newID(), Name: name, Components: strings.Join(calendar.CalendarCollection.Rules().Components, ","), ACL: list.WithOwner(s.opt.OwnerACL),
-		TZID: p.TZID, CoOwners: strings.Join(owners, " "), NoDoubles: p.NoDoubles || p.Kind == calendar.Resource || p.Kind == calendar.Room,
+		TZID: p.TZID, CoOwners: strings.Join(owners, " "), NoDoubles: p.NoDoubles,
 	}
 }

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"factotum/cmd/internal/plain"
+	"factotum/server/calendar"
+)
+
+// resourceInfo is a resource, for programs.
+type resourceInfo struct {
+	Resource      string   `json:"resource"`
+	Name          string   `json:"name"`
+	Mails         []string `json:"mails,omitempty"`
+	Kind          string   `json:"kind"`
+	Enabled       bool     `json:"enabled"`
+	Domain        string   `json:"domain,omitempty"`
+	Host          string   `json:"back_end,omitempty"`
+	TZID          string   `json:"time_zone,omitempty"`
+	Owner         string   `json:"owner,omitempty"`
+	CoOwners      []string `json:"co_owners,omitempty"`
+	ACL           string   `json:"acl,omitempty"`
+	DoubleBooking bool     `json:"double_booking"`
+	Auto          bool     `json:"auto"`
+	Capacity      int      `json:"capacity,omitempty"`
+	Days          int      `json:"days,omitempty"`
+	Minutes       int      `json:"minutes,omitempty"`
+	Who           []string `json:"who,omitempty"`
+	Series        string   `json:"series"`
+}
+
+func describeResource(p calendar.Person) resourceInfo {
+	b := p.Booking
+	return resourceInfo{Resource: p.ID, Name: p.Name, Mails: p.Mails, Kind: strings.ToLower(string(p.Kind)), Enabled: p.Active, Domain: p.Domain,
+		Host: p.Host, TZID: p.TZID, Owner: p.Owner, CoOwners: p.CoOwners, ACL: p.ACL, DoubleBooking: !p.NoDoubles, Auto: p.AutoReply,
+		Capacity: b.Capacity, Days: int(b.Ahead / (24 * time.Hour)), Minutes: int(b.Longest / time.Minute), Who: b.Who, Series: b.Series.String()}
+}
+
+func (o *resourceOptions) list(found []calendar.Person, one bool) (err error) {
+	if one {
+		return o.show(found[0])
+	}
+	list := newArray(o.std.out)
+	for _, p := range found {
+		switch {
+		case o.json:
+			err = list.add(describeResource(p))
+		case o.verbose:
+			err = o.show(p)
+		case !o.quiet:
+			_, err = fmt.Fprintf(o.std.out, "%s\t%s\t%s\t%s\n", p.ID, plain.Text(p.Name), p.Mail(), activeWord(p.Active))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if o.json {
+		err = list.end()
+	}
+	return err
+}
+
+// show prints a resource with what it takes.
+func (o *resourceOptions) show(p calendar.Person) error {
+	if o.json {
+		return o.print(describeResource(p))
+	}
+	if o.quiet {
+		return nil
+	}
+	i := describeResource(p)
+	row := func(name, value string) { fmt.Fprintf(o.std.out, "  %-10s %s\n", name, plain.Text(value)) }
+	most := func(n int, what string) string {
+		if n == 0 {
+			return "any"
+		}
+		return fmt.Sprintf("%d %s", n, what)
+	}
+	fmt.Fprintf(o.std.out, "%s\n", p.ID)
+	row("name", p.Name)
+	row("mail", strings.Join(p.Mails, " "))
+	row("kind", i.Kind)
+	row("status", activeWord(p.Active))
+	row("domain", p.Domain)
+	row("back end", p.Host)
+	row("time zone", p.TZID)
+	row("owners", strings.TrimSpace(p.Owner+" "+strings.Join(p.CoOwners, " ")))
+	row("answers", map[bool]string{true: "by itself", false: "its owners decide"}[i.Auto])
+	row("doubles", map[bool]string{true: "accepted", false: "declined"}[i.DoubleBooking])
+	row("series", i.Series)
+	row("people", most(i.Capacity, "at most"))
+	row("ahead", most(i.Days, plain.Plural(i.Days, "day", "days")))
+	row("length", most(i.Minutes, plain.Plural(i.Minutes, "minute", "minutes")))
+	who := strings.Join(i.Who, " ")
+	if who == "" {
+		who = "everybody"
+	}
+	row("booked by", who)
+	_, err := fmt.Fprintln(o.std.out)
+	return err
+}
