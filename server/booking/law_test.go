@@ -21,9 +21,8 @@ func model(p Policy, cal *ical.Component, by Booker, busy []Span) map[int64]stri
 	comps, _ := object.Components(cal)
 	set, _ := recur.Compile(comps, recur.ZonesOf(cal))
 	type one struct {
-		at          int64
-		bad, hard   bool
-		clash, left bool
+		at               int64
+		bad, hard, clash bool
 	}
 	var all []one
 	for in, err := range set.Between(context.Background(), time.Time{}, time.Time{}, nil, recur.Budget{}) {
