@@ -234,7 +234,7 @@ func Staff() calendartest.People {
 	anna.Mails = append(anna.Mails, "a.berg@example.com")
 	people["anna"] = anna
 	room := people["room1"]
-	room.Kind = calendar.Resource
+	room.Kind, room.NoDoubles = calendar.Resource, true
 	people["room1"] = room
 	return people
 }
