@@ -51,6 +51,10 @@ type Party struct {
 	// any condition. RFC 6638 §3.2.10.
 	Stale bool
 
+	// SentBy is the mail address of who answers for the owner, "" if he does himself.
+	// RFC 5545 §3.2.18.
+	SentBy string
+
 	// Forwards tells that an attendee who sends somebody else invites him himself,
 	// as RFC 5546 §3.2.2.3 says. A server of the organizer's that hears of it does
 	// so too, and better: it knows whether the answer still counts.

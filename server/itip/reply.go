@@ -142,6 +142,9 @@ func (p *Party) response(c *ical.Component, partstat string) *ical.Component {
 			line := a.Clone()
 			line.SetParam("PARTSTAT", partstat)
 			line.DelParam("RSVP")
+			if p.SentBy != "" {
+				line.SetParam("SENT-BY", "mailto:"+p.SentBy)
+			}
 			out.Add(line)
 		case partstat == "DELEGATED" && p.Owner.HasAddress(a.Param("DELEGATED-FROM")):
 			instead = append(instead, a.Clone())
