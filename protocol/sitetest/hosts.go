@@ -50,6 +50,9 @@ func NewHosts(t testing.TB, opt Options) *Hosts {
 	return h
 }
 
+// Second is the site of the second host.
+func (h *Hosts) Second() *Site { return h.second }
+
 type byName struct{}
 
 func (byName) Locate(_ context.Context, o calendar.Owner) (string, error) {

@@ -143,7 +143,7 @@ func (w *writer) deliver(d *delivery) (res calendar.DeliverResult, err error) {
 	r := party.Receive(before, itip.Message{From: d.From, Calendar: d.msg, Inconsequential: d.Inconsequential})
 	res = outcome(&r)
 	if r.Changed {
-		if err = w.apply(p, old, &party, before, &r); err == nil && !d.Inconsequential {
+		if err = w.apply(p, old, &party, before, &r, d); err == nil && !d.Inconsequential {
 			err = w.receive(uid, d.From, d.msg) // for people to look at, once all is done: RFC 6638 §4.1
 		}
 	} else if r.Message != nil {
@@ -172,22 +172,32 @@ func outcome(r *itip.Receipt) calendar.DeliverResult {
 }
 
 // apply stores what a message made of an object, with what follows from that.
-func (w *writer) apply(p *place, old *calendar.ObjectRow, party *itip.Party, before *ical.Component, r *itip.Receipt) error {
+func (w *writer) apply(p *place, old *calendar.ObjectRow, party *itip.Party, before *ical.Component, r *itip.Receipt, d *delivery) error {
+	name := ""
+	if old != nil {
+		name = old.Name
+	}
+	answer, err := w.decide(p, name, party, before, r, d)
+	if err != nil {
+		return err
+	}
 	obj, err := object.Judge(w.rules(p), r.Object, r.Object.Bytes())
 	if err != nil {
 		return err
 	}
-	var jobs []calendar.Job
+	jobs, err := posts(answer)
+	if err != nil {
+		return err
+	}
 	if len(r.Answers) > 0 { // the owner organizes it: others learn what was answered
 		if jobs, err = w.tell(party, before, obj); err != nil {
 			return err
 		}
 	}
-	name := ""
-	if old != nil {
-		name = old.Name
-	} else if name, err = w.freeName(p.row.ID, obj.UID); err != nil {
-		return err
+	if old == nil {
+		if name, err = w.freeName(p.row.ID, obj.UID); err != nil {
+			return err
+		}
 	}
 	_, err = w.store(p, name, obj, old, storing{received: true, quiet: r.Inconsequential(), jobs: jobs})
 	return err

@@ -29,10 +29,24 @@ func (s *Service) checkDoubles(w *writer, p *place, name string, obj *object.Res
 	for _, i := range own {
 		from, to = min(from, i.Start), max(to, i.End)
 	}
-	var others []cache.Instance
+	others, err := w.taken(p, name, from, to, to)
+	if err != nil {
+		return err
+	}
+	if clash(own, others) {
+		return calendar.Failf(calendar.DoubleBooked, "", w.op, refOf(p.id, name), "the time is taken already")
+	}
+	return nil
+}
+
+// taken lists the busy time of a calendar's other objects around a range, in Unix
+// seconds. What a series has after its instances in the time index is looked at
+// until a moment.
+func (w *writer) taken(p *place, name string, from, to, until int64) (others []cache.Instance, err error) {
+	float := w.s.floatingOf(nil, cache.NewCalendar(w.owner, p.row, nil))
 	var tails []string
 	flags := map[string]int{}
-	err = w.Occurrences(row.ID, from-object.FloatingSlack, to+object.FloatingSlack, func(x calendar.OccurrenceRow) error {
+	err = w.Occurrences(p.row.ID, from-object.FloatingSlack, to+object.FloatingSlack, func(x calendar.OccurrenceRow) error {
 		switch {
 		case x.Name == name:
 		case x.Flags&calendar.OccTail != 0:
@@ -44,17 +58,17 @@ func (s *Service) checkDoubles(w *writer, p *place, name string, obj *object.Res
 		return nil
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for chunk := range slices.Chunk(tails, fetchChunk) {
-		rows, err := w.ObjectsByName(row.ID, chunk, true)
+		rows, err := w.ObjectsByName(p.row.ID, chunk, true)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for i := range rows {
-			rest, err := cache.Expand(context.Background(), &rows[i], flags[rows[i].Name], from-object.FloatingSlack, to+object.FloatingSlack, s.opt.Limits.Instances, nil)
+			rest, err := cache.Expand(context.Background(), &rows[i], flags[rows[i].Name], from-object.FloatingSlack, min(to, until)+object.FloatingSlack, w.s.opt.Limits.Instances, nil)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			for _, x := range rest {
 				if takesTime(int(x.Flags), x.Start, x.End) {
@@ -63,10 +77,7 @@ func (s *Service) checkDoubles(w *writer, p *place, name string, obj *object.Res
 			}
 		}
 	}
-	if clash(own, others) {
-		return calendar.Failf(calendar.DoubleBooked, "", w.op, refOf(p.id, name), "the time is taken already")
-	}
-	return nil
+	return others, nil
 }
 
 // takesTime tells whether an instance keeps others out.

@@ -48,7 +48,11 @@ func (w *writer) schedule(p *place, name string, obj *object.Resource, old *cale
 			return nil, nil, err
 		}
 	}
+	party.SentBy = w.deputy()
 	ch, err := w.change(&party, before, obj.Calendar, how)
+	if err == nil {
+		ch.Object = w.takesTime(ch.Object)
+	}
 	switch {
 	case err != nil && how.own && calendar.KindOf(err) == calendar.NotOrganizer:
 		return obj, nil, nil
@@ -85,6 +89,7 @@ func (w *writer) farewell(p *place, old *calendar.ObjectRow, how telling) (*cale
 	if err != nil {
 		return nil, nil // what cannot be read invites nobody, and can be removed
 	}
+	party.SentBy = w.deputy()
 	ch, err := w.change(&party, before, nil, how)
 	if err != nil {
 		return nil, wrap(w.op, refOf(p.id, old.Name), err)
