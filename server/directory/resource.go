@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -305,7 +306,8 @@ func (ed *LDAPEditor) base(ctx context.Context, dom *domain, kind calendar.Perso
 	return top, nil
 }
 
-// Delete removes the entry of a group or resource, and its name from groups.
+// Delete removes the entry of a group or resource, and its name from groups that
+// may be changed.
 func (ed *LDAPEditor) Delete(ctx context.Context, id string) error {
 	const op = "delete entry"
 	e, err := ed.find(ctx, op, id)
@@ -327,7 +329,8 @@ func (ed *LDAPEditor) Delete(ctx context.Context, id string) error {
 		for _, g := range groups {
 			m := ldap.NewModifyRequest(g.dn, nil)
 			m.Delete(attr, []string{e.dn})
-			if err := ed.answered(op, g.dn, ed.src.searches.do(ctx, func(c *ldap.Conn) error { return c.Modify(m) })); err != nil {
+			err := ed.answered(op, g.dn, ed.src.searches.do(ctx, func(c *ldap.Conn) error { return c.Modify(m) }))
+			if err != nil && !errors.Is(err, calendar.Denied) { // a member who is not there is nobody
 				return err
 			}
 		}
