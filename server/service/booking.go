@@ -59,8 +59,8 @@ func (w *writer) decide(p *place, name string, party *itip.Party, before *ical.C
 	}
 	decision := k.Decide(busy)
 	ch, err := party.Respond(r.Object, responses(&decision, w.me.Kind != calendar.Group))
-	if err != nil {
-		return nil, err
+	if err != nil { // it will be no other when it is tried again
+		return nil, &calendar.Error{Kind: calendar.Invalid, Op: w.op, Msg: "the resource cannot answer this", Err: err}
 	}
 	r.Object = ch.Object
 	uid := uidOf(d.msg)
