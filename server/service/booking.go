@@ -34,7 +34,11 @@ func decides(me *calendar.Person) bool {
 // resource: the copy in r has its answers afterwards, and the post has the reply,
 // nil if there is none. ldap.md §6.3.
 func (w *writer) decide(p *place, name string, party *itip.Party, before *ical.Component, r *itip.Receipt, d *delivery) (*calendar.Post, error) {
-	if !decides(w.me) || r.Reason != itip.Invited && r.Reason != itip.Updated {
+	if !decides(w.me) {
+		return nil, nil
+	}
+	d.answered = w.me.AutoReply && w.me.Kind != calendar.Group
+	if r.Reason != itip.Invited && r.Reason != itip.Updated {
 		return nil, nil
 	}
 	// Who sends it has been told apart from others: he is the organizer.
@@ -63,6 +67,9 @@ func (w *writer) decide(p *place, name string, party *itip.Party, before *ical.C
 		return nil, &calendar.Error{Kind: calendar.Invalid, Op: w.op, Msg: "the resource cannot answer this", Err: err}
 	}
 	r.Object = ch.Object
+	for _, c := range decision.Tally {
+		d.answered = d.answered && c.Reason != booking.LeftToDelegates
+	}
 	uid := uidOf(d.msg)
 	if err := w.decided(uid, d, &decision, r.Object); err != nil {
 		return nil, err

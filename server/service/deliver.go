@@ -55,6 +55,8 @@ type delivery struct {
 	*calendar.DeliverRequest
 	to  calendar.Recipient
 	msg *ical.Component
+
+	answered bool // by the server, so that nobody has to look at it
 }
 
 func (s *Service) deliverOne(ctx context.Context, who calendar.Actor, op string, d *delivery) (res calendar.DeliverResult, err error) {
@@ -143,7 +145,11 @@ func (w *writer) deliver(d *delivery) (res calendar.DeliverResult, err error) {
 	r := party.Receive(before, itip.Message{From: d.From, Calendar: d.msg, Inconsequential: d.Inconsequential})
 	res = outcome(&r)
 	if r.Changed {
-		if err = w.apply(p, old, &party, before, &r, d); err == nil && !d.Inconsequential {
+		switch err = w.apply(p, old, &party, before, &r, d); {
+		case err != nil || d.Inconsequential:
+		case d.answered:
+			err = w.handled(uid)
+		default:
 			err = w.receive(uid, d.From, d.msg) // for people to look at, once all is done: RFC 6638 §4.1
 		}
 	} else if r.Message != nil {
