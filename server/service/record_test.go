@@ -182,10 +182,11 @@ var useCases = []useCase{
 		}
 		return err
 	}},
-	{name: "deliver", ownerOnly: true, want: []string{"object-stored anna/m.ics new"}, do: func(c *records, who calendar.Actor) error {
+	{name: "deliver", ownerOnly: true, want: []string{"object-stored anna/m.ics new", "calendar-created anna:inbox",
+		"object-stored anna:inbox/62c66a7a5dd70c3146618063-request-f871a76fb7b15231306b634d.ics new"}, do: func(c *records, who calendar.Actor) error {
 		res, err := c.Deliver(c.Context(), who, calendar.DeliverRequest{ID: "ben/1/0/0", From: "mailto:ben@example.com",
-			To: []calendar.Recipient{{Address: "mailto:anna@example.com", Owner: "anna"}},
-			Data: bytes.Replace(event("m", "20260111T100000Z", "ORGANIZER:mailto:ben@example.com\r\nATTENDEE:mailto:anna@example.com\r\n"),
+			To: []calendar.Recipient{{Address: "mailto:anna", Owner: "anna"}},
+			Data: bytes.Replace(event("m", "20260111T100000Z", "ORGANIZER:mailto:ben@example.com\r\nATTENDEE:mailto:anna\r\n"),
 				[]byte("VERSION:2.0\r\n"), []byte("VERSION:2.0\r\nMETHOD:REQUEST\r\n"), 1)})
 		if err == nil {
 			err = res[0].Err
