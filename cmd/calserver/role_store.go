@@ -131,6 +131,9 @@ func modelOptions(cfg *config.Config, log *slog.Logger) (service.Options, error)
 			Results: l.Results, Calendars: l.Calendars, Refs: l.Hrefs, HomeBytes: l.Quota,
 			AttachmentSize: int(cfg.WCAP.MaxAttachment), Attachments: cfg.WCAP.MaxAttachments,
 		},
+		Groups: service.GroupOptions{
+			Never: !cfg.Group.Expand || cfg.Calstore.GroupMaxSize < 0, Most: cfg.Calstore.GroupMaxSize, Keep: !cfg.Group.Follow,
+		},
 		CacheBytes: cmp.Or(cacheBytes(processBytes(cfg)), -1), TombstoneAge: cfg.Deleted.TombstoneAge, InboxAge: cfg.Deleted.InboxAge, ReadOnly: cfg.Store.ReadOnly,
 		PublicURL: publicURL(cfg), PublicRead: cfg.WCAP.LoginPublicRead, Logger: log,
 	}

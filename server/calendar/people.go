@@ -29,6 +29,7 @@ type Person struct {
 	Surname   string   // sn
 	Mails     []string // primary first, then alternates; lower case
 	Active    bool     // icsStatus and inetUserStatus allow the service
+	Gone      bool     // icsStatus or inetUserStatus is set, and not "active": he is not here any more
 	Host      string   // icsDWPHost, "" = the default back end
 	TZID      string   // icsTimezone
 	Language  string   // preferredLanguage
@@ -64,6 +65,18 @@ func SameEntry(noted, now string) bool {
 // calendar user address of those who have no mail address.
 const PrincipalsPath = "/dav/principals/"
 
+// Address is the calendar user address that the person is invited by: his mail
+// address, that of his principal where he has none, or "".
+func (p Person) Address() string {
+	switch {
+	case len(p.Mails) > 0:
+		return "mailto:" + p.Mails[0]
+	case p.ID != "":
+		return PrincipalsPath + url.PathEscape(p.ID) + "/"
+	}
+	return ""
+}
+
 // HasAddress reports whether a calendar user address (the value of an ORGANIZER
 // or ATTENDEE) is one of the person's: any of his mail addresses or his user
 // id, with "mailto:" or without, upper and lower case alike, or the address of
@@ -74,8 +87,8 @@ func (p Person) HasAddress(address string) bool {
 		return false
 	}
 	if _, id, ok := strings.Cut(a, PrincipalsPath); ok && !mailto {
-		id, err := url.PathUnescape(strings.TrimSuffix(id, "/"))
-		return err == nil && id != "" && strings.EqualFold(id, p.ID)
+		id, ok := principal(id)
+		return ok && strings.EqualFold(id, p.ID)
 	}
 	for _, m := range p.Mails {
 		if strings.EqualFold(a, m) {
@@ -83,6 +96,34 @@ func (p Person) HasAddress(address string) bool {
 		}
 	}
 	return strings.EqualFold(a, p.ID)
+}
+
+// principal is the user id in the address of a principal, after PrincipalsPath.
+func principal(rest string) (UserID, bool) {
+	id, err := url.PathUnescape(strings.TrimSuffix(rest, "/"))
+	return id, err == nil && id != ""
+}
+
+// PersonKey is what a calendar user address names somebody by, in lower case:
+// a mail address, or a user id where the address is one or that of a principal.
+func PersonKey(address string) string {
+	a, mailto := cutMailto(address)
+	if _, id, ok := strings.Cut(a, PrincipalsPath); ok && !mailto {
+		if id, ok := principal(id); ok {
+			a = id
+		}
+	}
+	return strings.ToLower(a)
+}
+
+// ByAddress finds whom a calendar user address names. NotFound if the directory
+// has nobody of it.
+func ByAddress(ctx context.Context, people People, address string) (Person, error) {
+	key := PersonKey(address)
+	if strings.Contains(key, "@") {
+		return people.ByMail(ctx, key)
+	}
+	return people.Person(ctx, key)
 }
 
 // AddressKey is what makes two calendar user addresses the same.
@@ -145,7 +186,8 @@ type People interface {
 	// limit cut the answer.
 	Search(ctx context.Context, q PeopleQuery) (found []Person, more bool, err error)
 	// Members lists the members of a group, groups among them, at most limit; deep,
-	// the members of these groups too.
+	// the members of these groups too. Who is a member by an address alone, as
+	// people elsewhere are, has no ID. more tells that there are others.
 	Members(ctx context.Context, group UserID, deep bool, limit int) (members []Person, more bool, err error)
 	// Groups lists the groups that somebody, or a group, is a member of; deep, the
 	// groups that these are members of too.

@@ -303,6 +303,7 @@ type Resource struct {
 type Group struct {
 	Kindred
 	Expand bool
+	Follow bool // meetings follow their changes
 }
 
 // CLD finds the back end of a calendar.

@@ -23,7 +23,7 @@ var absences = []struct {
 	{"reminders are left to clients", []string{"caldb.serveralarms*", "caldb.berkeleydb.alarmretrytime"}},
 	{"changes are not published: there is neither enpd nor csnotifyd", []string{"service.ens.*", "ens.*", "factotum.ens.*", "service.notify.*",
 		"caldb.berkeleydb.ensmsg.*", "logfile.notify.*"}},
-	{"invitations are not delivered to attendees", []string{"gse.*", "*.invite.*", "calstore.group.*", "calstore.unqualifiedattendee.*",
+	{"invitations are not delivered to attendees", []string{"gse.*", "*.invite.*", "calstore.unqualifiedattendee.*",
 		"local.smtp.defaultdomain", "local.lookupldap*.search*", "local.lookupldap.*", "local.maillookupldap*"}},
 	{"one directory, local.ugldap*, answers every question", []string{"local.authldap*", "local.lookupldap*", "service.calendarsearch.*", "service.virtualdomain.scope"}},
 	{"several domains are always served", []string{"service.virtualdomain.support"}},

@@ -80,6 +80,7 @@ func (d *Directory) basic(e *entry, ds *domains) (p calendar.Person, ok bool) {
 		Surname:  e.one(d.at.SN),
 		Mails:    d.mails(e),
 		Active:   d.active(e, kind, dom),
+		Gone:     !statusOK(e.one(d.at.UserStatus)) || !statusOK(e.one(d.at.Status)),
 		Host:     fold(e.one(d.at.DWPHost)),
 		TZID:     e.one(d.at.Timezone),
 		Language: e.one(d.at.Language),

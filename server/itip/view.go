@@ -142,7 +142,7 @@ var personal = map[string]bool{
 	"X-MOZ-LASTACK": true, "X-MOZ-GENERATION": true, "X-MOZ-SEND-INVITATIONS": true, "X-MOZ-SEND-INVITATIONS-UNDISCLOSED": true,
 	"X-LIC-ERROR": true, "X-APPLE-DEFAULT-ALARM": true, "X-APPLE-NEEDS-REPLY": true, "X-EVOLUTION-ALARM-UID": true,
 	"X-CALENDARSERVER-PRIVATE-COMMENT": true, "X-CALENDARSERVER-ATTENDEE-COMMENT": true,
-	"ACKNOWLEDGED": true,
+	"ACKNOWLEDGED": true, "X-FACTOTUM-LEFT-OUT": true,
 }
 
 func isPersonal(name string) bool {

@@ -47,6 +47,8 @@ type Options struct {
 	JournalAge     time.Duration // how long scheduling is told of; 0 = 30 days
 	JournalEntries int           // of one owner; 0 = 10,000
 
+	Groups GroupOptions
+
 	NoProvision bool // local.autoprovision="no": only the administrator makes default calendars
 
 	CacheBytes   int64         // memory for what is read often; 0 = 48 MiB, less: none
