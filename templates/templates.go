@@ -20,6 +20,15 @@ var front = template.Must(template.ParseFS(files, "front.html"))
 //go:embed ldap/ics.schema
 var LDAPSchema string
 
+// LDAPSample is a directory to begin with, below dc=example,dc=com; LDAPGroups
+// are groups in it as Delegated Administrator wrote them.
+var (
+	//go:embed ldap/sample.ldif
+	LDAPSample string
+	//go:embed ldap/groups.ldif
+	LDAPGroups string
+)
+
 // FrontPage is what the page at / tells.
 type FrontPage struct {
 	URL    string // as the visitor wrote it, with a slash at the end

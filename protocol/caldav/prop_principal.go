@@ -98,10 +98,13 @@ func (s *subject) members(deep bool) []calendar.UserID {
 	return idsOf(found)
 }
 
+// idsOf are the ids of people; who is elsewhere has none, and is no principal.
 func idsOf(people []calendar.Person) []calendar.UserID {
-	ids := make([]calendar.UserID, len(people))
+	ids := make([]calendar.UserID, 0, len(people))
 	for i := range people {
-		ids[i] = people[i].ID
+		if people[i].ID != "" {
+			ids = append(ids, people[i].ID)
+		}
 	}
 	return ids
 }

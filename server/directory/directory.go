@@ -54,7 +54,9 @@ type Directory struct {
 	admins map[string]bool
 	src    source
 	cache  *lru.Cache[string, cached] // LDAP only
-	dummy  func() string              // a hash of nothing, see newDummy
+
+	members *lru.Cache[string, cachedMembers] // LDAP only
+	dummy   func() string                     // a hash of nothing, see newDummy
 }
 
 var _ calendar.People = (*Directory)(nil)
@@ -107,6 +109,7 @@ func (d *Directory) Refresh() error {
 	}
 	if d.cache != nil {
 		d.cache.Purge()
+		d.members.Purge()
 	}
 	return nil
 }

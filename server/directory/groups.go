@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"factotum/server/calendar"
 )
@@ -129,9 +130,38 @@ func (d *Directory) groupNames(g *entry, ds *domains) (names []string) {
 }
 
 // Members lists the members of a group by name: people, resources, and groups;
-// deep, those of the groups in it too. Static and dynamic members; cycles are
-// cut. At most limit (0 = maxMembers); more tells that there are others.
+// deep, those of the groups in it too. Static and dynamic members, and those by
+// an address alone (foreign.go); cycles are cut. At most limit (0 = maxMembers);
+// more tells that there are others.
 func (d *Directory) Members(ctx context.Context, group calendar.UserID, deep bool, limit int) (members []calendar.Person, more bool, err error) {
+	if d.members == nil {
+		return d.membersOf(ctx, group, deep, limit)
+	}
+	key := fmt.Sprint(fold(group), "\x00", deep, limit)
+	now := d.opt.Now()
+	if c, ok := d.members.Get(key); ok && now.Before(c.until) {
+		return slices.Clone(c.members), c.more, nil
+	}
+	members, more, err = d.membersOf(ctx, group, deep, limit)
+	if err == nil && len(members) <= maxKeptMembers {
+		d.members.Add(key, cachedMembers{slices.Clone(members), more, now.Add(d.opt.LDAP.CacheTTL)})
+	}
+	return members, more, err
+}
+
+// What is remembered of LDAP's answers about members: groups, and members of each.
+const (
+	maxKeptGroups  = 100
+	maxKeptMembers = 1000
+)
+
+type cachedMembers struct {
+	members []calendar.Person
+	more    bool
+	until   time.Time
+}
+
+func (d *Directory) membersOf(ctx context.Context, group calendar.UserID, deep bool, limit int) (members []calendar.Person, more bool, err error) {
 	if badName(group) {
 		return nil, false, notFound("")
 	}
@@ -195,6 +225,9 @@ func (x *expansion) expand(ctx context.Context, groups []string) (inner []string
 			}
 			inner = x.take(entries, inner)
 		}
+		if err := x.foreign(ctx, g, &inner); err != nil {
+			return nil, err
+		}
 		urls := g.all(x.d.at.MemberURL)
 		for _, u := range urls[:min(len(urls), maxDynamicURLs)] {
 			if x.full() {
@@ -230,15 +263,22 @@ func (x *expansion) take(entries []*entry, inner []string) []string {
 			inner = append(inner, e.dn)
 		}
 		p, ok := x.d.basic(e, x.ds)
-		switch {
-		case !ok:
-		case len(x.out) >= x.limit:
-			x.more = true
-		default:
-			x.out = append(x.out, p)
+		if !ok {
+			p, ok = x.d.contact(e)
+		}
+		if ok {
+			x.add(p)
 		}
 	}
 	return inner
+}
+
+func (x *expansion) add(p calendar.Person) {
+	if len(x.out) >= x.limit {
+		x.more = true
+		return
+	}
+	x.out = append(x.out, p)
 }
 
 func (d *Directory) isGroup(e *entry) bool {

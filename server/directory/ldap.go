@@ -67,9 +67,10 @@ func openLDAP(d *Directory) (*ldapSource, error) {
 		attrs:    d.opt.wanted(),
 		reading:  make(chan struct{}, 1),
 	}
-	s.memberAttrs = append(append(s.memberAttrs, s.attrs...), d.at.UniqueName, "member")
+	s.memberAttrs = append(append(s.memberAttrs, s.attrs...), d.at.UniqueName, "member", mailMember)
 	if o.CacheTTL > 0 {
 		d.cache = newLRU[string, cached](o.CacheSize)
+		d.members = newLRU[string, cachedMembers](maxKeptGroups)
 	}
 	return s, nil
 }

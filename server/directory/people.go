@@ -123,17 +123,29 @@ func (d *Directory) byMail(ctx context.Context, ds *domains, addr string) (*entr
 	if err != nil {
 		return nil, unavailable("look up address", err)
 	}
+	if e := d.withMail(ctx, found, addr); e != nil {
+		return e, nil
+	}
+	return nil, notFound(addr)
+}
+
+// withMail is the entry of an address among some, nil if it is nobody's.
+func (d *Directory) withMail(ctx context.Context, found []*entry, addr string) *entry {
 	var best *entry
 	bestRank, same := 2, 0
 	for _, e := range found {
 		if _, ok := d.kindOf(e); !ok {
 			continue
 		}
-		rank := 1
-		if e.has(d.at.Mail, addr) {
+		rank := 2
+		switch {
+		case e.has(d.at.Mail, addr):
 			rank = 0
+		case e.has(d.at.MailAlt, addr), e.has(d.at.MailEquiv, addr):
+			rank = 1
 		}
 		switch {
+		case rank == 2:
 		case rank < bestRank:
 			best, bestRank, same = e, rank, 1
 		case rank == bestRank:
@@ -144,9 +156,9 @@ func (d *Directory) byMail(ctx context.Context, ds *domains, addr string) (*entr
 		d.opt.Log.WarnContext(ctx, "directory entries share an address", "dn", best.dn)
 	}
 	if same != 1 {
-		return nil, notFound(addr)
+		return nil
 	}
-	return best, nil
+	return best
 }
 
 // maxSearch is the most entries a search reads from the source.
