@@ -60,6 +60,9 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if p.cfg.CLD.Type == "directory" {
+		opt.Serves = servesHere(p.cfg)
+	}
 	counted := countedStore{s.store, p.metrics, p.health}
 	s.jobs = worker.New(counted, worker.Options{Log: s.log, Concurrency: 32, PerOwner: 4})
 	opt.Outbox = s.jobs
@@ -133,6 +136,7 @@ func modelOptions(cfg *config.Config, log *slog.Logger) (service.Options, error)
 		},
 		Groups: service.GroupOptions{
 			Never: !cfg.Group.Expand || cfg.Calstore.GroupMaxSize < 0, Most: cfg.Calstore.GroupMaxSize, Keep: !cfg.Group.Follow,
+			NoProvision: !cfg.Group.Autoprovision,
 		},
 		CacheBytes: cmp.Or(cacheBytes(processBytes(cfg)), -1), TombstoneAge: cfg.Deleted.TombstoneAge, InboxAge: cfg.Deleted.InboxAge, ReadOnly: cfg.Store.ReadOnly,
 		PublicURL: publicURL(cfg), PublicRead: cfg.WCAP.LoginPublicRead, Logger: log,
@@ -153,6 +157,14 @@ func modelOptions(cfg *config.Config, log *slog.Logger) (service.Options, error)
 		*a.to = list
 	}
 	return opt, nil
+}
+
+// servesHere tells who has his calendars on this host, as the CLD does.
+func servesHere(cfg *config.Config) func(calendar.Person) bool {
+	return func(p calendar.Person) bool {
+		host := cmp.Or(p.Host, cfg.DWP.Default)
+		return host == "" || strings.EqualFold(host, hostName(cfg))
+	}
 }
 
 // publicURL is what clients reach this server by, where ics.conf says so;

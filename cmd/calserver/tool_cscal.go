@@ -478,6 +478,9 @@ func (o *calOptions) switchMany(ctx context.Context, be *backend, people *direct
 
 // listMany shows the calendars of an owner, or of everybody who has some.
 func (o *calOptions) listMany(ctx context.Context, be *backend, people *directory.Directory) error {
+	if err := o.findGroups(ctx, be, people); err != nil {
+		return err
+	}
 	list := newArray(o.std.out)
 	err := o.each(ctx, be, people, func(c calendar.Calendar) error {
 		if o.json {
@@ -490,6 +493,29 @@ func (o *calOptions) listMany(ctx context.Context, be *backend, people *director
 		err = cmp.Or(list.end(), err)
 	}
 	return err
+}
+
+// findGroups has the calendars made of the directory's groups that nobody has
+// used yet: they are there for everybody who may see them. A store that is not
+// to be written shows those that it has.
+func (o *calOptions) findGroups(ctx context.Context, be *backend, people *directory.Directory) error {
+	if o.owner != "" || o.orphans || be.cfg.Store.ReadOnly || !be.cfg.Group.Autoprovision {
+		return nil
+	}
+	found, _, err := people.Search(ctx, calendar.PeopleQuery{Kinds: []calendar.PersonKind{calendar.Group}, Limit: maxListed})
+	if err != nil {
+		return err
+	}
+	here := servesHere(be.cfg)
+	for _, p := range found {
+		if be.cfg.CLD.Type == "directory" && !here(p) {
+			continue
+		}
+		if _, err := be.Calendar(ctx, be.who, calendar.NewID(calendar.Owner(p.ID), calendar.DefaultName)); err != nil && calendar.KindOf(err) != calendar.NoCalendar {
+			return err
+		}
+	}
+	return nil
 }
 
 // each calls do for the calendars of the owner, or of everybody who has some,

@@ -96,7 +96,7 @@ var resourceParams = []Param{
 	used("factotum.resource.bookers", List, "", "Who may book resources: user ids, groups, mail addresses, @domains; empty is everybody.", func(c *Config) any { return &c.Resource.Bookers }),
 	used("group.allow.doublebook", Bool, "yes", "New group calendars accept overlapping events.", func(c *Config) any { return &c.Group.DoubleBook }),
 	used("group.default.acl", ACL, "@@o^a^r^g;@@o^c^wdeic^g;@^a^rsf^g", "Access list of a new group calendar.", func(c *Config) any { return &c.Group.DefaultACL }),
-	used("group.invite.autoprovision", Bool, "yes", "Make the calendar at the first invitation.", func(c *Config) any { return &c.Group.Autoprovision }, idle()),
+	used("group.invite.autoprovision", Bool, "yes", "Make a group's calendar at the first invitation, and for the first who asks for it and may see it.", func(c *Config) any { return &c.Group.Autoprovision }),
 	used("group.invite.autoaccept", Bool, "no", "Groups accept invitations by themselves.", func(c *Config) any { return &c.Group.Autoaccept }),
 	used("group.invite.expand", Bool, "yes", "Invite the members with a group, and show them as attendees.", func(c *Config) any { return &c.Group.Expand }),
 	used("factotum.group.follow", Bool, "yes", "Meetings to come follow their groups: who joins one is invited, who leaves it is not invited any more.", func(c *Config) any { return &c.Group.Follow }),

@@ -13,6 +13,8 @@ type GroupOptions struct {
 	Never bool // group.invite.expand="no", or calstore.group.attendee.maxsize=-1
 	Most  int  // calstore.group.attendee.maxsize, 0 is any
 	Keep  bool // factotum.group.follow="no"
+
+	NoProvision bool // group.invite.autoprovision="no": only the administrator makes a group's calendar
 }
 
 // expandGroups gives an object that an organizer writes the members of the

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"factotum/server/acl"
@@ -22,6 +23,8 @@ func (s *Service) read(ctx context.Context, who calendar.Actor, op, ref string, 
 	if errors.Is(err, errNoDefault) {
 		if err = s.provision(ctx, who, owner); err == nil {
 			err = s.readHomeOf(ctx, who, owner, fn)
+		} else if calendar.KindOf(err) == calendar.NoCalendar && !strings.EqualFold(who.User, string(owner)) {
+			err = &calendar.Error{Kind: calendar.NoCalendar, Reason: calendar.ReasonOf(err), Op: op, Ref: ref}
 		}
 		if errors.Is(err, errNoDefault) { // and taken away again meanwhile
 			err = calendar.Fail(calendar.NoCalendar, op, ref)

@@ -15,6 +15,7 @@ import (
 const (
 	searchLimit  = 1000   // calendars of one answer
 	searchOwners = 50_000 // owners that one search looks at
+	searchGroups = 200    // groups without a calendar that one search asks the directory about
 )
 
 // nameIndex remembers the calids and display names of the owners that a search
@@ -76,7 +77,11 @@ func (s *Service) SearchCalendars(ctx context.Context, who calendar.Actor, req c
 		}
 		return nil
 	}
+	if err := s.groupsNamed(ctx, who, req); err != nil {
+		return nil, wrap(op, "", err)
+	}
 	owned := map[calendar.Owner]bool{}
+	asked := 0
 	for _, o := range req.Owners {
 		if owned[o] || calendar.CheckOwner(o) != nil {
 			continue
@@ -85,6 +90,12 @@ func (s *Service) SearchCalendars(ctx context.Context, who calendar.Actor, req c
 		names, err := s.namesOf(ctx, o)
 		if err != nil {
 			return nil, wrap(op, string(o), err)
+		}
+		if len(names) == 0 && asked < searchGroups { // a group that nobody has used
+			asked++
+			if err := take(calendar.NewID(o, calendar.DefaultName)); err != nil {
+				return nil, err
+			}
 		}
 		for _, n := range names {
 			if len(out) < limit {
@@ -117,6 +128,36 @@ func (s *Service) SearchCalendars(ctx context.Context, who calendar.Actor, req c
 	}
 	slices.SortFunc(out, func(a, b calendar.Calendar) int { return strings.Compare(string(a.ID), string(b.ID)) })
 	return out, nil
+}
+
+// groupsNamed makes the calendars of groups that a search is about and that
+// nobody has used, so that they are found: Sun's server could not.
+func (s *Service) groupsNamed(ctx context.Context, who calendar.Actor, req calendar.SearchCalendarsRequest) error {
+	if !req.ID && !req.Name && !req.Owner || req.Text == "" || s.people == nil || !s.provisions(who, "") {
+		return nil
+	}
+	text := strings.ToLower(req.Text)
+	found, _, err := s.people.Search(ctx, calendar.PeopleQuery{Text: req.Text, Exact: req.How == calendar.Exactly, Kinds: []calendar.PersonKind{calendar.Group}, Limit: searchGroups})
+	if err != nil {
+		return err
+	}
+	for _, p := range found {
+		byID := (req.ID || req.Owner) && match.Text(req.How, p.ID, text)
+		if !byID && !(req.Name && match.Text(req.How, strings.ToLower(p.Name), text)) {
+			continue
+		}
+		names, err := s.namesOf(ctx, calendar.Owner(p.ID))
+		if err != nil {
+			return err
+		}
+		if len(names) > 0 {
+			continue
+		}
+		if err := s.provision(ctx, who, calendar.Owner(p.ID)); err != nil && calendar.KindOf(err) != calendar.NoCalendar {
+			return err
+		}
+	}
+	return nil
 }
 
 var errEnough = errors.New("enough")

@@ -49,6 +49,10 @@ type Options struct {
 
 	Groups GroupOptions
 
+	// Serves tells whether the calendars of somebody are on this back end; nil is
+	// everybody's.
+	Serves func(calendar.Person) bool
+
 	NoProvision bool // local.autoprovision="no": only the administrator makes default calendars
 
 	CacheBytes   int64         // memory for what is read often; 0 = 48 MiB, less: none
