@@ -99,6 +99,7 @@ func openAdmin(p *process) (*adminServer, error) {
 	mux.HandleFunc("POST /db/purge", a.purge)
 	mux.HandleFunc("GET /owners", a.owners)
 	mux.HandleFunc("POST /owners/inherit", a.inherit)
+	mux.HandleFunc("POST /groups/follow", a.followGroup)
 	a.loginHandlers(mux)
 	mux.HandleFunc("GET /jobs", a.listJobs)
 	mux.HandleFunc("POST /jobs/retry", a.changeJobs((*worker.Worker).Retry))

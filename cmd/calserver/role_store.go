@@ -109,6 +109,7 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
 	s.upkeep.Go(func() { s.maintain(run) })
+	s.upkeep.Go(func() { s.followGroups(run, p.cfg.Group.Recheck) })
 	return s, nil
 }
 
@@ -136,7 +137,7 @@ func modelOptions(cfg *config.Config, log *slog.Logger) (service.Options, error)
 		},
 		Groups: service.GroupOptions{
 			Never: !cfg.Group.Expand || cfg.Calstore.GroupMaxSize < 0, Most: cfg.Calstore.GroupMaxSize, Keep: !cfg.Group.Follow,
-			NoProvision: !cfg.Group.Autoprovision,
+			NoProvision: !cfg.Group.Provision,
 		},
 		CacheBytes: cmp.Or(cacheBytes(processBytes(cfg)), -1), TombstoneAge: cfg.Deleted.TombstoneAge, InboxAge: cfg.Deleted.InboxAge, ReadOnly: cfg.Store.ReadOnly,
 		PublicURL: publicURL(cfg), PublicRead: cfg.WCAP.LoginPublicRead, Logger: log,

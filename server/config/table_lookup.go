@@ -96,8 +96,9 @@ var resourceParams = []Param{
 	used("factotum.resource.bookers", List, "", "Who may book resources: user ids, groups, mail addresses, @domains; empty is everybody.", func(c *Config) any { return &c.Resource.Bookers }),
 	used("group.allow.doublebook", Bool, "yes", "New group calendars accept overlapping events.", func(c *Config) any { return &c.Group.DoubleBook }),
 	used("group.default.acl", ACL, "@@o^a^r^g;@@o^c^wdeic^g;@^a^rsf^g", "Access list of a new group calendar.", func(c *Config) any { return &c.Group.DefaultACL }),
-	used("group.invite.autoprovision", Bool, "yes", "Make a group's calendar at the first invitation, and for the first who asks for it and may see it.", func(c *Config) any { return &c.Group.Autoprovision }),
+	used("group.invite.autoprovision", Bool, "yes", "Make a group's calendar at the first invitation, and for the first who asks for it and may see it.", func(c *Config) any { return &c.Group.Provision }),
 	used("group.invite.autoaccept", Bool, "no", "Groups accept invitations by themselves.", func(c *Config) any { return &c.Group.Autoaccept }),
 	used("group.invite.expand", Bool, "yes", "Invite the members with a group, and show them as attendees.", func(c *Config) any { return &c.Group.Expand }),
 	used("factotum.group.follow", Bool, "yes", "Meetings to come follow their groups: who joins one is invited, who leaves it is not invited any more.", func(c *Config) any { return &c.Group.Follow }),
+	used("factotum.group.recheck", Seconds, "3600", "How often they are compared with the directory; 0 is never. A group that csgroup changes is compared at once.", func(c *Config) any { return &c.Group.Recheck }, atLeast(0)),
 }

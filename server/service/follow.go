@@ -1,0 +1,199 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"factotum/server/cache"
+	"factotum/server/calendar"
+	"factotum/server/group"
+	"factotum/server/ical"
+)
+
+// FollowGroups has the meetings to come of all groups on this back end follow
+// the directory, and tells how many were changed. A group that fails does not
+// spoil the others.
+func (s *Service) FollowGroups(ctx context.Context) (changed int, err error) {
+	const op = "follow groups"
+	if s.people == nil || s.opt.ReadOnly || s.opt.Groups.Keep {
+		return 0, nil
+	}
+	if err := s.lookAgain(); err != nil {
+		return 0, err
+	}
+	found, _, err := s.people.Search(ctx, calendar.PeopleQuery{Kinds: []calendar.PersonKind{calendar.Group}, Limit: followGroups})
+	if err != nil {
+		return 0, wrap(op, "", err)
+	}
+	var bad []error
+	for _, g := range found {
+		n, err := s.followGroup(ctx, op, g)
+		if changed += n; err != nil {
+			bad = append(bad, err)
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return changed, errors.Join(bad...)
+}
+
+// followGroups is the most groups that are looked after at once.
+const followGroups = 10_000
+
+// FollowGroup does so with one group. Its own calendar says which meetings it is
+// invited to; the organizer's object is written by the server as he would write
+// it (factotum.group.follow), where that is on this back end.
+func (s *Service) FollowGroup(ctx context.Context, id calendar.UserID) (changed int, err error) {
+	const op = "follow group"
+	if s.people == nil || s.opt.ReadOnly || s.opt.Groups.Keep {
+		return 0, nil
+	}
+	if err := s.lookAgain(); err != nil {
+		return 0, err
+	}
+	p, err := s.people.Person(ctx, id)
+	if errors.Is(err, calendar.NotFound) || err == nil && p.Kind != calendar.Group {
+		return 0, calendar.Failf(calendar.NotFound, "", op, id, "the directory has no such group")
+	}
+	if err != nil {
+		return 0, wrap(op, id, err)
+	}
+	return s.followGroup(ctx, op, p)
+}
+
+func (s *Service) followGroup(ctx context.Context, op string, g calendar.Person) (changed int, err error) {
+	if !s.serves(g) {
+		return 0, nil
+	}
+	meetings, err := s.meetingsOf(ctx, calendar.Owner(g.ID))
+	if err != nil {
+		return 0, wrap(op, g.ID, err)
+	}
+	var bad []error
+	for _, m := range meetings {
+		ok, err := s.followMeeting(ctx, op, m)
+		if err != nil {
+			bad = append(bad, err)
+		}
+		if ok {
+			changed++
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return changed, errors.Join(bad...)
+}
+
+// invitation is what a group's calendar tells of a meeting.
+type invitation struct{ organizer, uid string }
+
+// meetingsOf are those in an owner's calendars of which something is to come.
+func (s *Service) meetingsOf(ctx context.Context, owner calendar.Owner) (out []invitation, err error) {
+	server := calendar.Actor{Admin: true}
+	home, err := s.Home(ctx, server, calendar.HomeRequest{Owner: owner})
+	if errors.Is(err, calendar.NoCalendar) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	ahead := &calendar.Window{From: s.now().UTC()}
+	for _, c := range home.Calendars {
+		if !c.Kind.Rules().Objects {
+			continue
+		}
+		filter := calendar.CompFilter{Name: "VCALENDAR", AnyOf: true, Comps: []calendar.CompFilter{{Name: "VEVENT", TimeRange: ahead}, {Name: "VTODO", TimeRange: ahead}}}
+		err := s.Query(ctx, server, calendar.QueryRequest{Calendar: c.ID, Filter: &filter}, func(o *calendar.Object) error {
+			cal, err := ical.Parse(o.Data, ical.Limits{})
+			if err != nil {
+				return nil // what cannot be read invites nobody
+			}
+			for _, k := range cal.Children {
+				if org := k.Prop("ORGANIZER"); org != nil {
+					if m := (invitation{org.Value, o.UID}); !slices.Contains(out, m) {
+						out = append(out, m)
+					}
+					break
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// followMeeting has a meeting follow its groups, and reports whether that
+// changed it. Who wrote it meanwhile has had it follow himself.
+func (s *Service) followMeeting(ctx context.Context, op string, m invitation) (bool, error) {
+	p, err := calendar.ByAddress(ctx, s.people, m.organizer)
+	switch {
+	case errors.Is(err, calendar.NotFound), err == nil && (!p.Active || !s.serves(p)):
+		return false, nil
+	case err != nil:
+		return false, wrap(op, m.organizer, err)
+	}
+	ref, o, err := s.organized(ctx, p, m.uid)
+	if err != nil || o == nil {
+		return false, wrap(op, p.ID, err)
+	}
+	before, err := ical.Parse(o.Data, ical.Limits{})
+	if err != nil || !group.Invited(before) || !organizes(p, before) {
+		return false, nil
+	}
+	after, err := s.expandGroups(ctx, p, before, before)
+	if err != nil || ical.Equal(before, after) {
+		return false, wrap(op, ref.String(), err)
+	}
+	who := p.ActorVia("groups", "")
+	who.Entry = "" // it is not he who comes
+	_, err = s.PutObject(ctx, who, calendar.PutRequest{Ref: ref, Data: after.Bytes(), Precond: calendar.Precond{IfMatch: []string{o.ETag()}}})
+	if errors.Is(err, calendar.Stale) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// organizes reports whether somebody is the organizer of an object.
+func organizes(p calendar.Person, cal *ical.Component) bool {
+	for _, c := range cal.Children {
+		if org := c.Prop("ORGANIZER"); org != nil {
+			return p.HasAddress(org.Value)
+		}
+	}
+	return false
+}
+
+// organized finds the object of a UID in somebody's calendars.
+func (s *Service) organized(ctx context.Context, p calendar.Person, uid string) (ref calendar.Ref, found *calendar.Object, err error) {
+	server := calendar.Actor{Admin: true}
+	err = s.read(ctx, server, "find meeting", p.ID, calendar.Owner(p.ID), func(v cache.View) error {
+		found = nil
+		cals, err := v.Calendars()
+		if err != nil {
+			return err
+		}
+		for _, c := range cals {
+			if !c.Row.Kind.Rules().Objects {
+				continue
+			}
+			err := v.Tx(ctx, c, func(tx calendar.ReadTx) error {
+				row, ok, err := tx.ObjectByUID(c.Row.ID, uid, true)
+				if ok && err == nil {
+					ref, found = calendar.Ref{Calendar: c.ID, Name: row.Name}, &calendar.Object{Change: row.Change, Size: row.Size, Data: row.Data}
+				}
+				return err
+			})
+			if err != nil || found != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return ref, found, err
+}
