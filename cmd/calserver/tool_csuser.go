@@ -308,7 +308,7 @@ func (o *userOptions) changeLDIF(ctx context.Context, cfg *config.Config, ed *di
 		}
 		o.did(doneUser{User: id, Done: "reset"}, "%s: reset", id)
 	case "delete":
-		return o.delete(ctx, cfg, ed, id)
+		return o.delete(ctx, cfg, "user", id, func() error { return ed.Delete(id) })
 	}
 	return nil
 }
@@ -427,10 +427,11 @@ func (o *userOptions) withPassword(id, what, secret string) error {
 	return err
 }
 
-// delete removes the entry, what opens it, and the default calendar. The
+// delete removes the entry of a user or group, by remove, what opens it, and the
+// default calendar. The
 // store is opened first: without it nothing is done. Nor is it before what is
 // to be deleted is in files.
-func (o *userOptions) delete(ctx context.Context, cfg *config.Config, ed *directory.Editor, id string) error {
+func (o *userOptions) delete(ctx context.Context, cfg *config.Config, kind, id string, remove func() error) error {
 	owner := calendar.Owner(strings.ToLower(id))
 	if cfg.CLD.Type == "directory" {
 		people, err := o.people(cfg)
@@ -466,7 +467,7 @@ func (o *userOptions) delete(ctx context.Context, cfg *config.Config, ed *direct
 	if len(what) > 0 {
 		question = "With it these calendars, for good: " + strings.Join(what, ", ") + "."
 	}
-	if err := o.confirm(ctx, "Delete the user %s? %s", id, question); err != nil {
+	if err := o.confirm(ctx, "Delete the %s %s? %s", kind, id, question); err != nil {
 		return err
 	}
 	saved := ""
@@ -475,7 +476,7 @@ func (o *userOptions) delete(ctx context.Context, cfg *config.Config, ed *direct
 			return fmt.Errorf("nothing was deleted, since no copies could be written (--no-copies does it without): %s", plain.Error(err))
 		}
 	}
-	if err := ed.Delete(id); err != nil {
+	if err := remove(); err != nil {
 		return err
 	}
 	apps, err := openAppPasswords(cfg)

@@ -142,6 +142,9 @@ func (d *Directory) principals(f filter) filter {
 		equal("objectclass", d.at.ClassUser), equal("objectclass", d.at.ClassPerson),
 		equal("objectclass", d.at.ClassRes), equal("objectclass", d.at.ClassGroup),
 	}
+	if d.at.ClassGroup != calendarGroup {
+		classes = append(classes, equal("objectclass", calendarGroup))
+	}
 	if d.at.ClassPerson == "person" {
 		classes = append(classes, equal("objectclass", "organizationalPerson"), equal("objectclass", "inetOrgPerson"))
 	}

@@ -139,6 +139,25 @@ func (d *Directory) BackEnd(ctx context.Context, name string) (host string, err 
 	return ds.def.host, nil
 }
 
+// Base is the name below which the entries of a domain are, "" is the default
+// one; "" where they are anywhere. NotFound if there is no such domain.
+func (d *Directory) Base(ctx context.Context, name string) (string, error) {
+	ds, err := d.src.domains(ctx)
+	if err != nil {
+		return "", unavailable("read domains", err)
+	}
+	dom := ds.def
+	if name != "" {
+		if dom = ds.byName[fold(name)]; dom == nil {
+			return "", noDomain(name)
+		}
+	}
+	if dom.base == "" {
+		return d.opt.LDAP.BaseDN, nil
+	}
+	return dom.base, nil
+}
+
 // split cuts a name with a known domain in two; ok is false if the domain is
 // not ours.
 func (ds *domains) split(name, separators string) (user string, d *domain, ok bool) {

@@ -77,7 +77,11 @@ type NewPerson struct {
 	Language   string
 	Owner      string   // of a group or resource: a user id
 	CoOwners   []string // of a group or resource: user ids
-	Members    []string // of a group: ids
+	Members    []string // of a group: ids, or addresses, of people elsewhere too
+	MemberURLs []string // of a group whose members a search finds; it has no Members
+	ACL        string   // of a group or resource: icsDefaultacl
+	Doubles    string   // of a group or resource: icsDoublebooking, "1" or "0"
+	AutoAccept string   // of a group or resource: icsAutoaccept, "1" or "0"
 	Domain     string   // "" = the default domain
 	Below      string   // the DN below which it is made; "" = where others of its kind are
 	More       []Change // further attributes
@@ -166,7 +170,7 @@ func (x *edit) find(id string) (*ldifRecord, *entry, error) {
 // is taken, Invalid if a value is not allowed.
 func (ed *Editor) Create(p NewPerson) error {
 	const op = "create user"
-	lines, err := p.entryLines(ed.opt.Argon2)
+	lines, err := entryLines(&p, ed.opt.Argon2)
 	if err != nil {
 		return err
 	}
@@ -200,21 +204,11 @@ func (ed *Editor) Create(p NewPerson) error {
 		if p.Mail != "" {
 			all = append(all, [2]string{"mail", fold(p.Mail)})
 		}
-		for _, ref := range []struct {
-			attr string
-			ids  []string
-		}{{"owner", []string{p.Owner}}, {spelled(x.dir.at.CoOwner), p.CoOwners}, {"uniqueMember", p.Members}} {
-			for _, id := range ref.ids {
-				if id == "" {
-					continue
-				}
-				r, _, err := x.find(id)
-				if err != nil {
-					return nil, err
-				}
-				all = append(all, [2]string{ref.attr, r.dn})
-			}
+		refs, err := x.dir.references(context.Background(), x.sn.ds, &p)
+		if err != nil {
+			return nil, err
 		}
+		all = append(all, refs...)
 		return x.appendEntry(all), nil
 	})
 }
@@ -262,7 +256,7 @@ func noDomain(domain string) error {
 
 // entryLines makes the attributes that do not depend on the file; the password is hashed here,
 // outside the lock.
-func (p *NewPerson) entryLines(argon Argon2) (lines [][2]string, err error) {
+func entryLines(p *NewPerson, cost Argon2) (lines [][2]string, err error) {
 	const op = "create user"
 	p.ID = strings.TrimSpace(p.ID)
 	def(&p.Kind, calendar.Individual)
@@ -295,6 +289,17 @@ func (p *NewPerson) entryLines(argon Argon2) (lines [][2]string, err error) {
 	if classes == nil {
 		return nil, invalid(op, p.ID, "%q is not a kind of entry", p.Kind)
 	}
+	if len(p.MemberURLs) > 0 { // never both: ldap.md §5.1
+		if len(p.Members) > 0 || p.Kind != calendar.Group {
+			return nil, invalid(op, p.ID, "a group has members, or a search that finds them, and not both")
+		}
+		classes = []string{"top", "groupOfURLs", "icsCalendarGroup"}
+	}
+	for _, u := range p.MemberURLs {
+		if _, _, _, err := parseMemberURL(u); err != nil {
+			return nil, invalid(op, p.ID, "%q: %v", u, err)
+		}
+	}
 	add := func(name, value string) {
 		if value != "" {
 			lines = append(lines, [2]string{name, value})
@@ -322,6 +327,12 @@ func (p *NewPerson) entryLines(argon Argon2) (lines [][2]string, err error) {
 	add("icsStatus", "active")
 	add("icsDWPHost", fold(p.Host))
 	add("icsTimezone", p.TZID)
+	add("icsDefaultacl", p.ACL)
+	add("icsDoublebooking", p.Doubles)
+	add("icsAutoaccept", p.AutoAccept)
+	for _, u := range p.MemberURLs {
+		add("memberURL", u)
+	}
 	for _, c := range p.More {
 		for _, v := range c.Values {
 			if !attrName(strings.ToLower(c.Attr)) || v == "" || badText(v) {
@@ -331,7 +342,7 @@ func (p *NewPerson) entryLines(argon Argon2) (lines [][2]string, err error) {
 		}
 	}
 	if p.Password != "" {
-		hash, err := HashPassword(p.Password, argon)
+		hash, err := HashPassword(p.Password, cost)
 		if err != nil {
 			return nil, invalid(op, p.ID, "%v", err)
 		}

@@ -102,6 +102,7 @@ func TestSampleGroups(t *testing.T) {
 	text := strings.ReplaceAll(templates.LDAPSample+"\n"+templates.LDAPGroups, "dc=example,dc=com", ldaptest.BaseDN)
 	opt := ldapOptions(ldaptest.Start(t, text))
 	opt.DefaultDomain = "example.com"
+	opt.Attributes.ClassGroup = "groupofuniquenames" // ics.conf's default, which floor2 is not
 	d := open(t, opt)
 	for group, want := range map[string]string{
 		"marketing": "anna, bert", "dept17": "anna",

@@ -11,8 +11,8 @@ import (
 )
 
 // LDAPEditor changes what the calendar server itself keeps in the entries of
-// an LDAP directory: whether somebody has calendar service, and on which back
-// end his calendars are. Accounts and
+// an LDAP directory: whether somebody has calendar service, on which back
+// end his calendars are, and groups. Accounts and
 // passwords are made and removed with the directory's own tools.
 type LDAPEditor struct {
 	dir *Directory
@@ -61,7 +61,20 @@ func (ed *LDAPEditor) modify(ctx context.Context, op, id string, f func(e *entry
 	if f(e, m); len(m.Changes) == 0 {
 		return nil
 	}
-	return ed.answered(op, id, ed.src.searches.do(ctx, func(c *ldap.Conn) error { return c.Modify(m) }))
+	return ed.failed(op, id, ed.src.searches.do(ctx, func(c *ldap.Conn) error { return c.Modify(m) }))
+}
+
+// failed says what an error of the directory's means.
+func (ed *LDAPEditor) failed(op, id string, err error) error {
+	switch {
+	case ldap.IsErrorWithCode(err, ldap.LDAPResultInsufficientAccessRights):
+		return &calendar.Error{Kind: calendar.Denied, Op: op, Ref: id, Msg: "the directory does not let local.enduseradmindn change this entry", Err: err}
+	case ldap.IsErrorAnyOf(err, ldap.LDAPResultObjectClassViolation, ldap.LDAPResultUndefinedAttributeType):
+		return &calendar.Error{Kind: calendar.Invalid, Op: op, Ref: id, Msg: "the directory's schema does not allow it for this entry: " + err.Error(), Err: err}
+	case err != nil:
+		return unavailable(op, err)
+	}
+	return nil
 }
 
 // SetEnabled is Editor.SetEnabled.

@@ -10,10 +10,15 @@ import (
 	"factotum/server/calendar"
 )
 
+// calendarGroup is the class of groups with calendar service, static and dynamic
+// ones (ldap.md §2); local.lookupldapsearchattr.objectclass.group names another
+// one beside it, and Sun's default for that is of static groups alone.
+const calendarGroup = "icscalendargroup"
+
 // kindOf says what an entry is; ok is false if it cannot have calendars.
 func (d *Directory) kindOf(e *entry) (kind calendar.PersonKind, ok bool) {
 	switch {
-	case e.has("objectclass", d.at.ClassGroup):
+	case e.has("objectclass", d.at.ClassGroup), e.has("objectclass", calendarGroup):
 		return calendar.Group, e.one(d.at.GroupID) != ""
 	case e.has("objectclass", d.at.ClassRes):
 		if e.one(capacityAttr) != "" || e.has("objectclass", "piTypeABConferenceRoom") {

@@ -208,7 +208,7 @@ func (ed *LDAPEditor) Create(ctx context.Context, p NewPerson) error {
 	if p.Password != "" || p.Kind == calendar.Individual || p.Kind == "" {
 		return invalid(op, p.ID, "people are made with the directory's own tools")
 	}
-	lines, err := p.entryLines(ed.dir.opt.Argon2)
+	lines, err := entryLines(&p, ed.dir.opt.Argon2)
 	if err != nil {
 		return err
 	}
