@@ -99,10 +99,10 @@ func (s *httpService) backends(ctx context.Context, p *process, dir *directory.D
 // those of others, whose lists are kept, with the links to these; find is nil where there are no others.
 func route(cfg *config.Config, local calendar.Backend, dir *directory.Directory, lists *cld.Lists, log *slog.Logger) (router *cld.Router, find cld.Locator, remote []*dwp.Client, err error) {
 	if cfg.CLD.Type == "local" {
-		router, err = cld.New(cld.Options{Local: local})
+		router, err = cld.New(cld.Options{Local: local, People: dir})
 		return router, nil, nil, err
 	}
-	opt := cld.Options{Local: local, Backends: map[string]calendar.Backend{}}
+	opt := cld.Options{Local: local, People: dir, Backends: map[string]calendar.Backend{}}
 	self := hostName(cfg)
 	if local != nil {
 		opt.Names = []string{self}

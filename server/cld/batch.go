@@ -140,21 +140,6 @@ func objectsOfOne(ctx context.Context, who calendar.Actor, be calendar.Backend, 
 	return nil
 }
 
-// FreeBusy implements calendar.Backend.
-func (r *Router) FreeBusy(ctx context.Context, who calendar.Actor, req calendar.FreeBusyRequest) ([]calendar.FreeBusyResult, error) {
-	results, err := gather(ctx, r, req.Targets, func(t calendar.FreeBusyTarget) calendar.Owner { return t.Calendar.Owner() },
-		func(be calendar.Backend, part []calendar.FreeBusyTarget) ([]calendar.FreeBusyResult, error) {
-			some := req
-			some.Targets = part
-			return be.FreeBusy(ctx, who, some)
-		},
-		func(err error) calendar.FreeBusyResult { return calendar.FreeBusyResult{Err: err} })
-	for i := range results {
-		results[i].Target = req.Targets[i]
-	}
-	return results, err
-}
-
 // Deliver implements calendar.Backend.
 func (r *Router) Deliver(ctx context.Context, who calendar.Actor, req calendar.DeliverRequest) ([]calendar.DeliverResult, error) {
 	return gather(ctx, r, req.To, func(to calendar.Recipient) calendar.Owner { return to.Owner },

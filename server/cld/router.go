@@ -16,6 +16,10 @@ type Options struct {
 	Backends map[string]calendar.Backend // by host name (caldb.dwp.server.<host>.ip)
 	Local    calendar.Backend            // this process's own, or nil
 	Names    []string                    // host names that mean Local
+
+	// People tell the members of groups, whose busy time is asked for with the
+	// group's; nil: a group's is that of its own calendars.
+	People calendar.People
 }
 
 // Router is the calendar.Backend over several. It holds no state of its own.
@@ -25,6 +29,7 @@ type Router struct {
 	hosts   map[string]calendar.Backend // lower case
 	local   calendar.Backend
 	all     []named // each once, local first
+	people  calendar.People
 }
 
 type named struct {
@@ -37,7 +42,7 @@ var _ calendar.Backend = (*Router)(nil)
 // New makes a router. It fails when a back end has no name or Names stand
 // without Local.
 func New(opts Options) (*Router, error) {
-	r := &Router{locator: opts.Locator, local: opts.Local, hosts: map[string]calendar.Backend{}}
+	r := &Router{locator: opts.Locator, local: opts.Local, people: opts.People, hosts: map[string]calendar.Backend{}}
 	if r.locator == nil {
 		r.locator = Local{}
 	}

@@ -42,7 +42,7 @@ var mayImport = map[string][]string{
 	"server/calendar/calendartest": {"server/...", "store/..."},
 	"server/directory":             {"server/calendar"},
 	"server/directory/ldaptest":    {"server/...", "templates"},
-	"server/cld":                   {"server/calendar"},
+	"server/cld":                   {"server/calendar", "server/match"},
 	"server/observe":               {"server/calendar"},
 	"server/worker":                {"server/calendar"},
 	"server/delivery":              {"server/calendar", "server/worker"},

@@ -1,0 +1,101 @@
+package cld
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"factotum/server/calendar"
+	"factotum/server/match"
+)
+
+// maxCrowd is the most members of a group whose busy time is asked for at once.
+const maxCrowd = 1000
+
+// crowd is a group among the targets: its members stand behind all targets,
+// from here to there.
+type crowd struct{ at, from, to int }
+
+// FreeBusy implements calendar.Backend. The home of a group is busy when its own
+// calendars are, or those of a member: ldap.md §5.8. Members are on any back
+// end, so the groups are taken apart here.
+func (r *Router) FreeBusy(ctx context.Context, who calendar.Actor, req calendar.FreeBusyRequest) ([]calendar.FreeBusyResult, error) {
+	targets, crowds, err := r.withMembers(ctx, req.Targets)
+	if err != nil {
+		return nil, err
+	}
+	results, err := gather(ctx, r, targets, func(t calendar.FreeBusyTarget) calendar.Owner { return t.Calendar.Owner() },
+		func(be calendar.Backend, part []calendar.FreeBusyTarget) ([]calendar.FreeBusyResult, error) {
+			some := req
+			some.Targets = part
+			return be.FreeBusy(ctx, who, some)
+		},
+		func(err error) calendar.FreeBusyResult { return calendar.FreeBusyResult{Err: err} })
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range crowds {
+		join(&results[c.at], results[c.from:c.to])
+	}
+	results = results[:len(req.Targets)]
+	for i := range results {
+		results[i].Target = req.Targets[i]
+	}
+	return results, nil
+}
+
+// withMembers adds the homes of members of those targets that are groups.
+func (r *Router) withMembers(ctx context.Context, targets []calendar.FreeBusyTarget) (all []calendar.FreeBusyTarget, crowds []crowd, err error) {
+	all = targets
+	if r.people == nil {
+		return all, nil, nil
+	}
+	for i, t := range targets {
+		if !t.Home {
+			continue
+		}
+		p, err := r.people.Person(ctx, string(t.Calendar.Owner()))
+		if err != nil || p.Kind != calendar.Group {
+			continue // whose home it is, or that there is none, its back end says
+		}
+		members, more, err := r.people.Members(ctx, p.ID, true, maxCrowd)
+		switch {
+		case errors.Is(err, calendar.NotFound):
+			continue
+		case err != nil:
+			return nil, nil, err
+		case more:
+			return nil, nil, calendar.Failf(calendar.TooMany, "", "free/busy", p.ID, "the group %s has more than %d members: ask for some of them", p.ID, maxCrowd)
+		}
+		c := crowd{at: i, from: len(all)}
+		all = slices.Clip(all)
+		for _, m := range members {
+			if m.ID != "" && m.Active {
+				all = append(all, calendar.FreeBusyTarget{Calendar: calendar.NewID(calendar.Owner(m.ID), calendar.DefaultName), Home: true})
+			}
+		}
+		c.to = len(all)
+		crowds = append(crowds, c)
+	}
+	return all, crowds, nil
+}
+
+// join adds the busy time of a group's members to its own. Who keeps his to
+// himself is left out; of who cannot be asked now nobody can say that he is free.
+func join(group *calendar.FreeBusyResult, members []calendar.FreeBusyResult) {
+	if group.Err != nil {
+		return
+	}
+	busy := slices.Clone(group.Busy)
+	for _, m := range members {
+		if m.Err == nil {
+			busy = append(busy, m.Busy...)
+			continue
+		}
+		if k := calendar.KindOf(m.Err); k != calendar.Denied && k != calendar.NoCalendar && k != calendar.NotFound {
+			group.Busy, group.Err = nil, m.Err
+			return
+		}
+	}
+	group.Busy = match.MergeBusy(busy)
+}
