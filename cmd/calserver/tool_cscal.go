@@ -502,7 +502,7 @@ func (o *calOptions) findGroups(ctx context.Context, be *backend, people *direct
 	if o.owner != "" || o.orphans || be.cfg.Store.ReadOnly || !be.cfg.Group.Provision {
 		return nil
 	}
-	found, _, err := people.Search(ctx, calendar.PeopleQuery{Kinds: []calendar.PersonKind{calendar.Group}, Limit: maxListed})
+	found, err := people.AllGroups(ctx)
 	if err != nil {
 		return err
 	}

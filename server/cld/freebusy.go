@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"factotum/server/calendar"
 	"factotum/server/match"
@@ -50,13 +52,9 @@ func (r *Router) withMembers(ctx context.Context, targets []calendar.FreeBusyTar
 	if r.people == nil {
 		return all, nil, nil
 	}
-	for i, t := range targets {
-		if !t.Home {
+	for i, p := range r.groupsAmong(ctx, targets) {
+		if p == nil {
 			continue
-		}
-		p, err := r.people.Person(ctx, string(t.Calendar.Owner()))
-		if err != nil || p.Kind != calendar.Group {
-			continue // whose home it is, or that there is none, its back end says
 		}
 		members, more, err := r.people.Members(ctx, p.ID, true, maxCrowd)
 		switch {
@@ -78,6 +76,30 @@ func (r *Router) withMembers(ctx context.Context, targets []calendar.FreeBusyTar
 		crowds = append(crowds, c)
 	}
 	return all, crowds, nil
+}
+
+// askers is how many questions to the directory are under way at once.
+const askers = 16
+
+// groupsAmong finds which targets are homes of groups; nil is another one. Whose
+// home it is, or that there is none, its back end says.
+func (r *Router) groupsAmong(ctx context.Context, targets []calendar.FreeBusyTarget) []*calendar.Person {
+	groups := make([]*calendar.Person, len(targets))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(askers, len(targets)) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(targets); i = int(next.Add(1)) - 1 {
+				if t := targets[i]; t.Home {
+					if p, err := r.people.Person(ctx, string(t.Calendar.Owner())); err == nil && p.Kind == calendar.Group {
+						groups[i] = &p
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return groups
 }
 
 // join adds the busy time of a group's members to its own. Who keeps his to

@@ -120,6 +120,31 @@ func (d *Directory) Groups(ctx context.Context, id calendar.UserID, deep bool) (
 	return groups, nil
 }
 
+// AllGroups lists the groups with calendar service that are in use, by name,
+// however many: calstore.userlookup.maxsize is for people who search.
+func (d *Directory) AllGroups(ctx context.Context) ([]calendar.Person, error) {
+	ds, err := d.src.domains(ctx)
+	if err != nil {
+		return nil, unavailable("read domains", err)
+	}
+	kinds := []calendar.PersonKind{calendar.Group}
+	found, _, err := d.src.search(ctx, "", d.principals(or(d.present(kinds)...)), maxAllGroups)
+	if err != nil {
+		return nil, unavailable("list groups", err)
+	}
+	var groups []calendar.Person
+	for _, e := range found {
+		if p, ok := d.basic(e, ds); ok && p.Active && p.Kind == calendar.Group {
+			groups = append(groups, p)
+		}
+	}
+	sortPeople(groups)
+	return groups, nil
+}
+
+// maxAllGroups is the most groups that are listed.
+const maxAllGroups = 100_000
+
 func (d *Directory) groupNames(g *entry, ds *domains) (names []string) {
 	if e := fold(g.one(d.at.GroupID)); e != "" {
 		if id := d.idOf(g, calendar.Group, ds, ds.of(g.key)); id != "" {

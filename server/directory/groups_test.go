@@ -73,6 +73,17 @@ func TestMembersOfGroupsOfEveryKind(t *testing.T) {
 	})
 }
 
+// All groups are listed, whatever a search may show; those that are not in use are not.
+func TestAllGroups(t *testing.T) {
+	bothGroups(t, "", func(t *testing.T, d *Directory) {
+		d.opt.SearchLimit = 1
+		found, err := d.AllGroups(t.Context())
+		if got := names(found); err != nil || got != "mail, middle, names, one, outer, static, sub" {
+			t.Errorf("%s, %v", got, err)
+		}
+	})
+}
+
 // ldap.md §5.2: what a group's entry says of its calendar.
 func TestGroupsOwnersAndBooking(t *testing.T) {
 	bothGroups(t, "", func(t *testing.T, d *Directory) {

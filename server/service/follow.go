@@ -22,7 +22,7 @@ func (s *Service) FollowGroups(ctx context.Context) (changed int, err error) {
 	if err := s.lookAgain(); err != nil {
 		return 0, err
 	}
-	found, _, err := s.people.Search(ctx, calendar.PeopleQuery{Kinds: []calendar.PersonKind{calendar.Group}, Limit: followGroups})
+	found, err := s.allGroups(ctx)
 	if err != nil {
 		return 0, wrap(op, "", err)
 	}
@@ -39,8 +39,16 @@ func (s *Service) FollowGroups(ctx context.Context) (changed int, err error) {
 	return changed, errors.Join(bad...)
 }
 
-// followGroups is the most groups that are looked after at once.
-const followGroups = 10_000
+// allGroups lists the directory's groups: all of them where it can tell.
+func (s *Service) allGroups(ctx context.Context) (found []calendar.Person, err error) {
+	if d, ok := s.people.(interface {
+		AllGroups(context.Context) ([]calendar.Person, error)
+	}); ok {
+		return d.AllGroups(ctx)
+	}
+	found, _, err = s.people.Search(ctx, calendar.PeopleQuery{Kinds: []calendar.PersonKind{calendar.Group}})
+	return found, err
+}
 
 // FollowGroup does so with one group. Its own calendar says which meetings it is
 // invited to; the organizer's object is written by the server as he would write
