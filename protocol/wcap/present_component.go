@@ -242,7 +242,9 @@ func (s *shower) component(k *ical.Component, in *calendar.Occurrence) *ical.Com
 			}
 			for i := first[at]; i > 0; i = next[i-1] {
 				if q, ok := s.property(k, &k.Props[i-1], in != nil); ok {
-					out.Props = append(out.Props, q)
+					if out.Props = append(out.Props, q); at == atAttendee && q.ParamIs("CUTYPE", "GROUP") {
+						out.Props = s.group(k, &k.Props[i-1], out.Props)
+					}
 				}
 			}
 		}

@@ -47,6 +47,9 @@ func (s *shower) address(p *ical.Property) ical.Property {
 			s.params = append(s.params[:from], slices.DeleteFunc(slices.Clone(s.params[from:]), func(q ical.Param) bool { return q.Name == "SCHEDULE-AGENT" })...)
 		}
 	}
+	if groups := p.ParamValues("MEMBER"); groups != nil && !s.v.mail {
+		set("MEMBER", s.membership(groups))
+	}
 	switch {
 	case s.v.mail && who.calid != nil:
 		set("X-S1CS-CALID", who.calid)
