@@ -172,6 +172,10 @@ func (r Rights) CanDelete() bool { return r.CanWrite() && r.Components.Has(acl.D
 // CanSeeBusy reports whether busy time may be seen.
 func (r Rights) CanSeeBusy() bool { return r.Components.Has(acl.FreeBusy) || r.CanRead() }
 
+// OnBehalf tells what the actor, who has logged in, may schedule in the owner's
+// name: acl.OnBehalf.
+func (r Rights) OnBehalf() acl.Behalf { return acl.OnBehalf(r.Components, r.Properties) }
+
 // Unix turns a window into seconds; an open end is far away.
 func (w Window) Unix() (from, to int64) {
 	from, to = math.MinInt64/4, math.MaxInt64/4
