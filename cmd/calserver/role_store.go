@@ -79,6 +79,7 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	for name, kind := range courier.Kinds() {
 		s.jobs.Handle(name, kind)
 	}
+	s.jobs.Handle(calendar.JobShare, worker.Kind{Run: service.BringNote(router)})
 	for name, kind := range jobKinds {
 		s.jobs.Handle(name, kind(s))
 	}

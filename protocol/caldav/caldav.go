@@ -8,11 +8,14 @@
 //	/dav/                                the root
 //	/dav/principals/                     the principal collection
 //	/dav/principals/<user>/              a person, group or resource
+//	/dav/principals/<user>/calendar-proxy-read/  the group of his proxies, and -write
 //	/dav/calendars/<user>/               a calendar home
 //	/dav/calendars/<user>/<calendar>/    a calendar, or a plain collection
 //	/dav/calendars/<user>/inbox/         scheduling messages that came, RFC 6638 §2.2
 //	/dav/calendars/<user>/outbox/        where busy time is asked for, RFC 6638 §2.1
 //	/dav/calendars/<user>/<calendar>/<o> a calendar object resource, or a file
+//	/dav/calendars/<user>/~<calid>/      a calendar of somebody else in one's own home
+//	/dav/notifications/<user>/           what one is told of others' sharing
 //
 // Plain collections nest: the name of the inner one is "outer/inner". Clients
 // that know only the host also ask "/" and "/principals/", which answer as the
@@ -139,7 +142,7 @@ const (
 // away, and Apple looks for the calendar tokens on principals too, so every
 // answer has the same. No class 2: nothing is locked.
 const davHeader = "1, 3, access-control, extended-mkcol, calendar-access, calendar-schedule, calendar-auto-schedule, " +
-	"calendarserver-principal-property-search, calendarserver-principal-search"
+	"calendar-proxy, calendarserver-sharing, calendarserver-principal-property-search, calendarserver-principal-search"
 
 // request is one request on its way through the handler.
 type request struct {
@@ -150,6 +153,8 @@ type request struct {
 	me  calendar.Person
 	who calendar.Actor
 	at  target
+
+	mine *calendar.Proxies // of the user, once they were read
 }
 
 // ServeHTTP answers a request.

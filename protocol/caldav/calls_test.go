@@ -20,9 +20,13 @@ func TestCallsPerMethod(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if _, err := s.be.Subscribe(t.Context(), s.people.Actor("root"), calendar.SubscribeRequest{Owner: "root", Add: []calendar.Subscription{"room1"}}); err != nil {
+		t.Fatal(err)
+	}
 	event := func(uid string) string {
 		return "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VEVENT\r\nUID:" + uid + "\r\nDTSTAMP:20260101T000000Z\r\nDTSTART:20260303T090000Z\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
 	}
+	const roots = "/dav/calendars/root/"
 	const anna, home, other = "/dav/calendars/anna/calendar/", "/dav/calendars/anna/", "/dav/calendars/room1/calendar/"
 	const xmlns = ` xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav" xmlns:S="http://calendarserver.org/ns/"`
 	propfind := func(props string) string {
@@ -85,6 +89,17 @@ func TestCallsPerMethod(t *testing.T) {
 		{"principal-search-property-set", "REPORT", "/dav/principals/", report("D:principal-search-property-set", ""), nil, 200, 0, ""},
 		{"principal-match", "REPORT", "/dav/principals/", report("D:principal-match", "<D:self/>"), nil, 207, 0, ""},
 		{"acl-principal-prop-set", "REPORT", anna, report("D:acl-principal-prop-set", "<D:prop><D:displayname/></D:prop>"), nil, 207, 0, ""},
+		{"PROPFIND of a home with shares", "PROPFIND", roots, propfind(props), []string{"Depth: 1"}, 207, 2, "the home and its list, then the calendars on it where they are"},
+		{"sync-collection of a home with shares", "REPORT", roots, report("D:sync-collection", "<D:sync-token/><D:sync-level>1</D:sync-level><D:prop><D:getetag/></D:prop>"), []string{"Depth: 1"}, 207, 2, "the home and its list, then the calendars on it where they are"},
+		{"PROPFIND of a share", "PROPFIND", roots + "~room1/", propfind(props), []string{"Depth: 0"}, 207, 2, "what is the user's own for it, then the calendar"},
+		{"PROPFIND of a share's members", "PROPFIND", roots + "~room1/", propfind("<D:getetag/>"), []string{"Depth: 1"}, 207, 3, "what is the user's own for it, the calendar, then its members"},
+		{"GET in a share", "GET", roots + "~room1/r.ics", "", nil, 200, 0, ""},
+		{"sync-collection of a share", "REPORT", roots + "~room1/", report("D:sync-collection", "<D:sync-token/><D:sync-level>1</D:sync-level><D:prop><D:getetag/></D:prop>"), nil, 207, 0, ""},
+		{"PROPPATCH of a share", "PROPPATCH", roots + "~room1/", `<D:propertyupdate` + xmlns + `><D:set><D:prop><D:displayname>x</D:displayname></D:prop></D:set></D:propertyupdate>`, nil, 207, 0, ""},
+		{"CS:share", "POST", anna, report("S:share", "<S:set><D:href>mailto:carl@example.com</D:href><S:read/></S:set>"), []string{"Content-Type: text/xml"}, 200, 0, ""},
+		{"CS:invite-reply", "POST", roots, report("S:invite-reply", "<S:invite-accepted/><S:hosturl><D:href>"+other+"</D:href></S:hosturl>"), []string{"Content-Type: text/xml"}, 200, 2, "the calendar, where it is; then the list"},
+		{"PROPFIND of notifications", "PROPFIND", "/dav/notifications/root/", propfind("<D:getetag/><S:notificationtype/>"), []string{"Depth: 1"}, 207, 0, ""},
+		{"DELETE of a share", "DELETE", roots + "~room1/", "", nil, 204, 0, ""},
 		{"DELETE", "DELETE", anna + "a.ics", "", nil, 204, 0, ""},
 		{"DELETE of a calendar", "DELETE", home + "work/", "", nil, 204, 0, ""},
 		{"GET of nothing", "GET", anna + "none.ics", "", nil, 404, 0, ""},

@@ -31,6 +31,8 @@ func (rq *request) copyMove() error {
 		return errMethod
 	case to.place != atObject && to.place != atCollection:
 		return &dav.Error{Status: http.StatusForbidden, Text: "nothing can be put there"}
+	case rq.carriesShare(to, move):
+		return errShare
 	case depth == dav.Depth1, move && rq.at.place == atCollection && depth != dav.DepthInfinity:
 		return &dav.Error{Status: http.StatusBadRequest, Text: "this Depth has no meaning here"}
 	}

@@ -11,6 +11,9 @@ import (
 // delete answers DELETE of an object or of a whole collection. A collection
 // goes at once or not at all, so the answer is never a 207. RFC 4918 §9.6.
 func (rq *request) delete() error {
+	if rq.at.place == atNotification {
+		return rq.deleteNote()
+	}
 	if rq.at.place != atObject && rq.at.place != atCollection {
 		return errMethod
 	}
@@ -23,9 +26,12 @@ func (rq *request) delete() error {
 	if err != nil {
 		return err
 	}
-	if rq.at.place == atCollection {
+	switch {
+	case rq.at.place == atCollection && rq.at.home != "":
+		err = rq.leaveShare()
+	case rq.at.place == atCollection:
 		err = rq.be.DeleteCalendar(rq.ctx, rq.who, calendar.DeleteCalendarRequest{ID: rq.at.id(), IfMatch: cond.IfMatch})
-	} else {
+	default:
 		err = rq.be.DeleteObject(rq.ctx, rq.who, calendar.DeleteRequest{Ref: rq.at.ref(), Precond: cond, NoReply: dav.NoReply(rq.r.Header)})
 	}
 	switch {

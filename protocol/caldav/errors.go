@@ -163,7 +163,7 @@ func (rq *request) hrefOf(err error) (string, bool) {
 	if !ok || name == "" {
 		return "", false
 	}
-	return objectPath(calendar.Ref{Calendar: calendar.ID(id), Name: name}), true
+	return rq.pathOf(calendar.ID(id)) + name, true
 }
 
 // fail answers an error.

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"factotum/protocol/dav"
+	"factotum/server/acl"
 	"factotum/server/calendar"
 )
 
@@ -229,7 +230,14 @@ func (s *subject) hrefs(name dav.Name) (list []target, ok bool) {
 	case dav.D("current-user-principal"):
 		return principal(s.rq.me.ID), true
 	case dav.D("principal-URL"):
+		if s.proxies != nil {
+			return nil, false
+		}
 		return principal(s.person.ID), true
+	case dav.CS("calendar-proxy-read-for"):
+		return principal(s.proxyFor(acl.ProxyRead)...), true
+	case dav.CS("calendar-proxy-write-for"):
+		return principal(s.proxyFor(acl.ProxyWrite)...), true
 	case dav.D("group-membership"):
 		return principal(s.groups(false)...), true
 	case dav.D("group-member-set"):
@@ -240,7 +248,7 @@ func (s *subject) hrefs(name dav.Name) (list []target, ok bool) {
 		return principal(s.members(true)...), true
 	case dav.D("principal-collection-set"):
 		return []target{{place: atPrincipals, path: principalsPath, slash: true}}, true
-	case dav.D("group"), dav.CS("calendar-proxy-read-for"), dav.CS("calendar-proxy-write-for"):
+	case dav.D("group"):
 		return nil, true
 	case dav.C("calendar-home-set"):
 		owner := calendar.Owner(s.person.ID)

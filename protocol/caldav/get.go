@@ -16,6 +16,8 @@ func (rq *request) get() error {
 		return rq.getObject()
 	case atCollection:
 		return rq.getCalendar()
+	case atNotification:
+		return rq.getNote()
 	}
 	return errMethod
 }

@@ -38,7 +38,7 @@ func (rq *request) mkcol() error {
 	refused := creation(changes, calendarMethod, &req.Calendar)
 	var c calendar.Calendar
 	switch {
-	case rq.at.place != atCollection:
+	case rq.at.place != atCollection, rq.at.home != "":
 		err = errLocation
 	case !anyRefused(refused):
 		c, err = rq.be.CreateCalendar(rq.ctx, rq.who, req)
@@ -83,6 +83,10 @@ func (rq *request) mapped(at target) (bool, error) {
 	case atHome:
 		_, err = rq.home(at)
 	case atCollection:
+		if at.home != "" {
+			_, err = rq.share(at)
+			break
+		}
 		_, err = rq.be.Calendar(rq.ctx, rq.who, at.id())
 	case atObject:
 		if _, err = rq.be.Object(rq.ctx, rq.who, at.ref()); err != nil {

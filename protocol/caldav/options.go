@@ -5,10 +5,12 @@ import "net/http"
 // allow lists the methods of a place, for OPTIONS and 405.
 func allow(p place) string {
 	switch p {
-	case atPrincipal:
+	case atPrincipal, atProxies:
 		return "OPTIONS, PROPFIND, PROPPATCH, REPORT"
 	case atHome:
-		return "OPTIONS, PROPFIND, PROPPATCH, REPORT, MKCALENDAR, MKCOL"
+		return "OPTIONS, PROPFIND, PROPPATCH, REPORT, POST, MKCALENDAR, MKCOL"
+	case atNotification:
+		return "OPTIONS, GET, HEAD, DELETE, PROPFIND, REPORT"
 	case atCollection:
 		return "OPTIONS, GET, HEAD, POST, DELETE, PROPFIND, PROPPATCH, REPORT, MKCALENDAR, MKCOL, COPY, MOVE, ACL"
 	case atObject:

@@ -9,17 +9,25 @@ import (
 	"factotum/server/calendar"
 )
 
+// errNoCalendarData: RFC 4791 §5.3.2.1.
+var errNoCalendarData = dav.NewError(http.StatusForbidden, dav.C("supported-calendar-data"), "only text/calendar can be added")
+
 // post answers POST to a collection: a new member under a name that we
 // choose, RFC 5995; to an outbox a question.
 func (rq *request) post() error {
-	if rq.at.place != atCollection {
+	switch {
+	case rq.at.place != atCollection && rq.at.place != atHome:
+		return errMethod
+	case isXML(rq.r.Header.Get("Content-Type")):
+		return rq.postDocument()
+	case rq.at.place != atCollection:
 		return errMethod
 	}
 	if rq.at.name == calendar.OutboxCollection.Rules().Name {
 		return rq.askBusy()
 	}
 	if !dav.IsCalendar(rq.r.Header.Get("Content-Type")) {
-		return dav.NewError(http.StatusForbidden, dav.C("supported-calendar-data"), "only text/calendar can be added")
+		return errNoCalendarData
 	}
 	body, err := rq.content()
 	if err != nil {
@@ -33,6 +41,6 @@ func (rq *request) post() error {
 	if err != nil {
 		return err
 	}
-	rq.w.Header().Set("Location", dav.EncodePath(objectPath(ref)))
+	rq.w.Header().Set("Location", dav.EncodePath(rq.pathOf(ref.Calendar)+ref.Name))
 	return rq.stored(http.StatusCreated, body, &res)
 }

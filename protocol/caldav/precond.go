@@ -88,7 +88,7 @@ func (rq *request) state(t target) (st dav.State, err error) {
 		}
 	case atHome:
 		var h calendar.Home
-		if h, err = rq.home(t); err == nil {
+		if h, err = rq.be.Home(rq.ctx, rq.who, calendar.HomeRequest{Owner: t.owner(), Shares: true}); err == nil {
 			st.Tokens = []string{h.SyncToken()}
 		}
 	}

@@ -193,9 +193,7 @@ func getCalendarData(mw *dav.Writer, s *subject) bool {
 
 func getCTag(mw *dav.Writer, s *subject) bool {
 	if s.home != nil {
-		s.buf = append(s.buf[:0], "home-"...)
-		s.buf = strconv.AppendInt(s.buf, s.home.Change, 36)
-		mw.Raw(dav.CS("getctag"), s.buf)
+		mw.Text(dav.CS("getctag"), s.home.CTag())
 		return true
 	}
 	mw.Text(dav.CS("getctag"), s.cal.CTag())

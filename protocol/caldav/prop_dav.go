@@ -54,11 +54,23 @@ func getResourceType(mw *dav.Writer, s *subject) bool {
 	switch s.scope {
 	case onPrincipal:
 		mw.RawString("<D:principal/>")
+	case onProxies:
+		mw.RawString("<D:principal/><D:collection/>")
+		mw.Empty(dav.CS(s.proxies.name()))
 	case onCalendar, onInbox, onOutbox:
 		mw.RawString("<D:collection/>")
 		mw.Empty(dav.C(s.cal.Kind.Rules().Type))
+		switch {
+		case s.share != nil:
+			mw.RawString("<CS:shared/>")
+		case len(s.cal.Invitees) > 0 && s.owner == s.rq.me.ID:
+			mw.RawString("<CS:shared-owner/>")
+		}
 	default:
 		mw.RawString("<D:collection/>")
+		if s.cal != nil && s.cal.Kind == calendar.NotificationCollection {
+			mw.RawString("<CS:notification/>")
+		}
 	}
 	mw.End(name)
 	return true
@@ -71,6 +83,8 @@ func getDisplayName(mw *dav.Writer, s *subject) bool {
 		if text = s.person.Name; text == "" {
 			text = s.person.ID
 		}
+	case s.proxies != nil:
+		text = s.owner + " " + s.proxies.name()
 	case s.cal != nil:
 		if text = s.cal.DisplayName; text == "" {
 			text = s.cal.ID.Name()
@@ -211,6 +225,9 @@ func getPrincipalCollections(mw *dav.Writer, _ *subject) bool {
 // privileges are those of the asking user on s.
 func (s *subject) privileges() acl.PrivilegeSet {
 	switch {
+	case s.share != nil && s.obj == nil:
+		// What he has of his own for it he can always change. caldav-sharing 5.5.3.
+		return acl.Privileges(s.cal.Rights.Components, s.cal.Rights.Properties).With(acl.PrivWriteProperties)
 	case s.cal != nil:
 		set := acl.Privileges(s.cal.Rights.Components, s.cal.Rights.Properties)
 		switch s.scope {
@@ -315,11 +332,16 @@ func (s *subject) place() place {
 		return atPrincipals
 	case onPrincipal:
 		return atPrincipal
+	case onProxies:
+		return atProxies
 	case onHomes:
 		return atHomes
 	case onHome:
 		return atHome
 	case onCalendar, onPlain, onInbox, onOutbox:
+		if s.cal != nil && s.cal.Kind == calendar.NotificationCollection {
+			return atNotifications
+		}
 		return atCollection
 	}
 	return atObject

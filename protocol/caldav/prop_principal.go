@@ -12,10 +12,10 @@ import (
 // principalProperties are those of RFC 3744 §4, RFC 4791 §6.2, RFC 6638 §2.4
 // and what Apple asks of people.
 var principalProperties = []property{
-	{name: dav.D("principal-URL"), on: onPrincipal, get: getPrincipalURL},
+	{name: dav.D("principal-URL"), on: onPrincipal | onProxies, get: getPrincipalURL},
 	{name: dav.D("alternate-URI-set"), on: onPrincipal, get: getAlternates},
 	{name: dav.D("group-membership"), on: onPrincipal, get: getMembership},
-	{name: dav.D("group-member-set"), on: onPrincipal, get: getMembers},
+	{name: dav.D("group-member-set"), on: onPrincipal | onProxies, get: getMembers},
 	{name: dav.CS("expanded-group-membership"), on: onPrincipal, get: getAllMembership},
 	{name: dav.CS("expanded-group-member-set"), on: onPrincipal, get: getAllMembers},
 	{name: dav.C("calendar-home-set"), on: onPrincipal, get: getHomeSet},
@@ -54,6 +54,9 @@ func getMembership(mw *dav.Writer, s *subject) bool {
 
 // getMembers names who is in a group directly. RFC 3744 §4.3.
 func getMembers(mw *dav.Writer, s *subject) bool {
+	if s.proxies != nil && !s.proxies.known {
+		return false
+	}
 	return principals(mw, dav.D("group-member-set"), s.members(false))
 }
 
@@ -88,6 +91,9 @@ func (s *subject) groups(deep bool) []calendar.UserID {
 
 // members are the ids of the members of the group, none for who is none.
 func (s *subject) members(deep bool) []calendar.UserID {
+	if s.proxies != nil {
+		return s.proxies.members
+	}
 	if s.person.Kind != calendar.Group {
 		return nil
 	}
@@ -185,18 +191,6 @@ func getRecordType(mw *dav.Writer, s *subject) bool {
 
 func getAllowedComponents(mw *dav.Writer, _ *subject) bool {
 	writeComponents(mw, dav.CS("allowed-calendar-component-set"), defaultComponents...)
-	return true
-}
-
-// Calendars of others appear in no proxy group: the sets are there and empty,
-// as Apple expects them.
-func getProxyReadFor(mw *dav.Writer, _ *subject) bool {
-	mw.Empty(dav.CS("calendar-proxy-read-for"))
-	return true
-}
-
-func getProxyWriteFor(mw *dav.Writer, _ *subject) bool {
-	mw.Empty(dav.CS("calendar-proxy-write-for"))
 	return true
 }
 

@@ -23,29 +23,33 @@ const (
 	onOutbox
 	onObject // a calendar object resource
 	onFile   // a member of a plain collection
+	onProxies
 
 	onBoxes       = onInbox | onOutbox
 	onCollections = onCalendar | onPlain | onBoxes
 	onMembers     = onObject | onFile
 	onTops        = onRoot | onPrincipals | onHomes
-	everywhere    = onTops | onPrincipal | onHome | onCollections | onMembers
+	everywhere    = onTops | onPrincipal | onProxies | onHome | onCollections | onMembers
 )
 
 // subject is a resource whose properties are asked for. What does not belong
 // to its scope is nil.
 type subject struct {
-	rq     *request
-	scope  scope
-	path   string // of a collection or principal
-	owner  string // who owns it, "" for the upper tree
-	person *calendar.Person
-	home   *calendar.Home
-	cal    *calendar.Calendar // of an object: only if a property needs it
-	obj    *calendar.Object
-	dead   []calendar.DeadProp
-	inner  bool   // stands inside a property of another: DAV:expand-property
-	closed bool   // a collection that is not the user's to read
-	buf    []byte // scratch
+	rq      *request
+	scope   scope
+	path    string // of a collection or principal
+	owner   string // who owns it, "" for the upper tree
+	person  *calendar.Person
+	proxies *proxies
+	home    *calendar.Home
+	cal     *calendar.Calendar // of an object: only if a property needs it
+	share   *calendar.Share    // of cal, where it is somebody else's in the user's home
+	obj     *calendar.Object
+	note    *calendar.Note // of obj, in the collection of notifications
+	dead    []calendar.DeadProp
+	inner   bool   // stands inside a property of another: DAV:expand-property
+	closed  bool   // a collection that is not the user's to read
+	buf     []byte // scratch
 }
 
 // property is a live property: where it is, and how its value is written.
@@ -108,6 +112,20 @@ func planFor(p dav.PropRequest) plan {
 func (pl *plan) needsCalendar() bool {
 	for _, it := range pl.items {
 		if it.prop != nil && it.prop.cal {
+			return true
+		}
+	}
+	return false
+}
+
+// wantsHomeTags reports whether the state of a home is asked for, its shares
+// included.
+func (pl *plan) wantsHomeTags() bool {
+	if pl.kind != dav.PropSome {
+		return true
+	}
+	for _, it := range pl.items {
+		if it.name == dav.CS("getctag") || it.name == dav.D("sync-token") {
 			return true
 		}
 	}
@@ -231,7 +249,7 @@ func (rq *request) homeSubject(h *calendar.Home, dead []calendar.DeadProp) *subj
 }
 
 func (rq *request) calendarSubject(c *calendar.Calendar) *subject {
-	s := &subject{rq: rq, scope: onCalendar, path: calendarPath(c.ID), owner: string(c.ID.Owner()), cal: c, dead: c.Props, closed: closed(c)}
+	s := &subject{rq: rq, scope: onCalendar, path: rq.pathOf(c.ID), owner: string(c.ID.Owner()), cal: c, dead: c.Props, closed: closed(c)}
 	switch c.Kind {
 	case calendar.CalendarCollection:
 	case calendar.InboxCollection:
@@ -247,7 +265,7 @@ func (rq *request) calendarSubject(c *calendar.Calendar) *subject {
 // objects is the subject for the members of a collection, one after the
 // other: see member. cal may be nil.
 func (rq *request) objects(id calendar.ID, cal *calendar.Calendar) *subject {
-	return &subject{rq: rq, scope: onObject, path: calendarPath(id), owner: string(id.Owner()), cal: cal, buf: make([]byte, 0, 64)}
+	return &subject{rq: rq, scope: onObject, path: rq.pathOf(id), owner: string(id.Owner()), cal: cal, buf: make([]byte, 0, 64)}
 }
 
 // member turns s to the next object.

@@ -27,7 +27,7 @@ func (rq *request) propfind() error {
 	}
 	if depth == dav.DepthInfinity {
 		switch said := rq.r.Header["Depth"] != nil; {
-		case rq.at.place == atObject, rq.at.place == atPrincipal:
+		case rq.at.place == atObject, rq.at.place == atPrincipal, rq.at.place == atNotification, rq.at.place == atProxies:
 		case said, rq.at.place == atHome, rq.at.place == atCollection:
 			return errFiniteDepth
 		}
@@ -45,12 +45,19 @@ func (rq *request) propfind() error {
 	switch rq.at.place {
 	case atPrincipal:
 		err = rq.findPrincipal(mw, &pl)
+	case atProxies:
+		var s *subject
+		if s, err = rq.proxySubject(rq.at); err == nil {
+			pl.respond(mw, s)
+		}
 	case atHome:
 		err = rq.findHome(mw, &pl, self, depth == dav.Depth1)
 	case atCollection:
 		err = rq.findCollection(mw, &pl, self, depth == dav.Depth1)
 	case atObject:
 		err = rq.findObject(mw, &pl)
+	case atNotifications, atNotification:
+		err = rq.findNotes(mw, &pl, self, depth == dav.Depth1)
 	default:
 		rq.findTop(mw, &pl, self, depth == dav.Depth1)
 	}
@@ -77,7 +84,7 @@ func (rq *request) findTop(mw *dav.Writer, pl *plan, self, members bool) {
 	case atHomes:
 		// The home's own properties need the Backend; its type does not.
 		home := calendar.Home{Owner: calendar.Owner(rq.me.ID)}
-		if h, err := rq.be.Home(rq.ctx, rq.who, calendar.HomeRequest{Owner: home.Owner}); err == nil {
+		if h, err := rq.be.Home(rq.ctx, rq.who, calendar.HomeRequest{Owner: home.Owner, Shares: pl.wantsHomeTags()}); err == nil {
 			home = h
 		}
 		pl.respond(mw, rq.homeSubject(&home, nil))
@@ -119,7 +126,7 @@ func (rq *request) home(t target) (calendar.Home, error) {
 }
 
 func (rq *request) findHome(mw *dav.Writer, pl *plan, self, members bool) error {
-	home, err := rq.be.Home(rq.ctx, rq.who, calendar.HomeRequest{Owner: rq.at.owner(), Prefs: self && pl.wantsDead(), Boxes: members})
+	home, err := rq.be.Home(rq.ctx, rq.who, calendar.HomeRequest{Owner: rq.at.owner(), Prefs: self && pl.wantsDead(), Boxes: members, Shares: members || pl.wantsHomeTags()})
 	if err != nil {
 		return err
 	}
@@ -134,10 +141,26 @@ func (rq *request) findHome(mw *dav.Writer, pl *plan, self, members bool) error 
 			pl.respond(mw, rq.calendarSubject(c))
 		}
 	}
+	for i := range home.Shares {
+		if s := &home.Shares[i]; !s.Gone() {
+			pl.respond(mw, rq.shareSubject(string(home.Owner), s))
+		}
+	}
 	return nil
 }
 
 func (rq *request) findCollection(mw *dav.Writer, pl *plan, self, members bool) error {
+	if rq.at.home != "" && self {
+		share, err := rq.share(rq.at)
+		if err != nil {
+			return err
+		}
+		pl.respond(mw, rq.shareSubject(rq.at.home, share))
+		self = false
+		if !members {
+			return nil
+		}
+	}
 	if !members {
 		c, err := rq.be.Calendar(rq.ctx, rq.who, rq.at.id())
 		if err != nil {
@@ -220,12 +243,19 @@ func (rq *request) load(t target) (*subject, error) {
 		}
 		return rq.personSubject(p), nil
 	case atHome:
-		h, err := rq.be.Home(rq.ctx, rq.who, calendar.HomeRequest{Owner: t.owner(), Prefs: true})
+		h, err := rq.be.Home(rq.ctx, rq.who, calendar.HomeRequest{Owner: t.owner(), Prefs: true, Shares: true})
 		if err != nil {
 			return nil, err
 		}
 		return rq.homeSubject(&h, homeProps(h.Prefs)), nil
 	case atCollection:
+		if t.home != "" {
+			share, err := rq.share(t)
+			if err != nil {
+				return nil, err
+			}
+			return rq.shareSubject(t.home, share), nil
+		}
 		c, err := rq.be.Calendar(rq.ctx, rq.who, t.id())
 		if err != nil {
 			return nil, err
@@ -246,6 +276,21 @@ func (rq *request) load(t target) (*subject, error) {
 		s.member(&bare)
 		s.path = t.path
 		return s, nil
+	case atProxies:
+		return rq.proxySubject(t)
+	case atNotifications, atNotification:
+		book, err := rq.notes(t)
+		if err != nil {
+			return nil, err
+		}
+		if t.place == atNotifications {
+			return book.subject(), nil
+		}
+		n, err := book.note(t.object)
+		if err != nil {
+			return nil, err
+		}
+		return book.noteSubject(n), nil
 	}
 	return rq.top(t.place, t.path), nil
 }

@@ -23,8 +23,10 @@ func (rq *request) proppatch() error {
 		return err
 	}
 	var refused []*dav.Error // one for each change, nil where there is no objection
-	switch rq.at.place {
-	case atCollection:
+	switch {
+	case rq.at.place == atCollection && rq.at.home != "":
+		refused, err = rq.patchShare(changes)
+	case rq.at.place == atCollection:
 		var done bool
 		if refused, done, err = rq.patchAvailability(changes); done {
 			break
@@ -36,18 +38,20 @@ func (rq *request) proppatch() error {
 		if calendar.ReasonOf(err) == calendar.ValidDefaultCalendar { // which is about one of them
 			refused, err = refuse(changes, dav.C("schedule-default-calendar-URL"), rq.translate(err)), nil
 		}
-	case atObject:
+	case rq.at.place == atObject:
 		if err := rq.checkTags(); err != nil {
 			return err
 		}
 		if refused = onlyDead(changes); !anyRefused(refused) {
 			err = rq.be.PatchProps(rq.ctx, rq.who, rq.at.ref(), deadChanges(changes))
 		}
-	case atHome:
+	case rq.at.place == atHome:
 		if refused = homeRefuses(changes); !anyRefused(refused) {
 			refused, err = rq.patchOwner(changes)
 		}
-	case atPrincipal:
+	case rq.at.place == atProxies:
+		refused, err = rq.patchProxies(changes)
+	case rq.at.place == atPrincipal:
 		if _, err = rq.person(rq.at.user); err == nil {
 			refused = allProtected(changes)
 		}

@@ -123,7 +123,7 @@ func (rq *request) wantsObject() bool {
 func (rq *request) represent(status int, o *calendar.Object, text []byte) {
 	h := rq.w.Header()
 	h.Set("Preference-Applied", "return=representation")
-	h.Set("Content-Location", dav.EncodePath(objectPath(calendar.Ref{Calendar: o.Calendar, Name: o.Name})))
+	h.Set("Content-Location", dav.EncodePath(rq.pathOf(o.Calendar)+o.Name))
 	h.Set("Content-Type", mediaType(o))
 	h["X-Content-Type-Options"] = noSniff
 	h.Set("Content-Length", strconv.Itoa(len(text)))

@@ -41,6 +41,9 @@ func (rq *request) report() error {
 		if inHome {
 			return rq.sync(root)
 		}
+		if rq.at.place == atNotifications {
+			return rq.syncNotes(root)
+		}
 	case dav.D("expand-property"):
 		return rq.expandProperty(root)
 	case dav.D("principal-property-search"):

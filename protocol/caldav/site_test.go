@@ -24,7 +24,8 @@ type site struct {
 	base   *sitetest.Site
 	costs  costs
 	clock  *sitetest.Clock
-	url    string // where the front is served over HTTP, "" if requests go to it at once
+	stores []calendar.Store // of its back ends, for jobs
+	url    string           // where the front is served over HTTP, "" if requests go to it at once
 }
 
 func newSite(t testing.TB) *site {

@@ -65,11 +65,11 @@ func (rq *request) sync(root *dav.Node) error {
 // deeper is left out. The answer cannot be cut, since changes of calendars
 // have no order to go on from: RFC 6578 §3.6 lets the request fail then.
 func (rq *request) syncHome(pl *plan, token string, limit int) error {
-	res, err := rq.be.SyncHome(rq.ctx, rq.who, calendar.SyncHomeRequest{Owner: rq.at.owner(), Token: token})
+	res, err := rq.be.SyncHome(rq.ctx, rq.who, calendar.SyncHomeRequest{Owner: rq.at.owner(), Token: token, Shares: true})
 	if err != nil {
 		return err
 	}
-	if limit > 0 && len(res.Changed)+len(res.Removed) > limit {
+	if limit > 0 && len(res.Changed)+len(res.Removed)+len(res.Shares)+len(res.GoneShares) > limit {
 		return dav.NewError(http.StatusInsufficientStorage, dav.D("number-of-matches-within-limits"), "more calendars changed")
 	}
 	mw := rq.answer()
@@ -82,6 +82,12 @@ func (rq *request) syncHome(pl *plan, token string, limit int) error {
 		if isCollectionName(id.Name(), "") {
 			mw.Status(http.StatusNotFound, calendarPath(id))
 		}
+	}
+	for i := range res.Shares {
+		pl.respond(mw, rq.shareSubject(rq.at.user, &res.Shares[i]))
+	}
+	for _, id := range res.GoneShares {
+		mw.Status(http.StatusNotFound, sharePath(rq.at.user, id))
 	}
 	mw.SyncToken(res.Token)
 	return mw.Close()

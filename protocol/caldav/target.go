@@ -19,6 +19,9 @@ const (
 	atHome
 	atCollection
 	atObject
+	atNotifications
+	atNotification
+	atProxies
 )
 
 // target is what a path names; whether it exists is not known here.
@@ -27,6 +30,7 @@ type target struct {
 	user   string // of a principal, or the owner of a home
 	name   string // of the collection in the home, "" above it
 	object string // of the object in the collection
+	home   string // who has it in his home, where that is not the owner: a share
 	path   string // the canonical path, decoded
 	slash  bool   // the path came with a slash at its end
 }
@@ -42,7 +46,7 @@ func (rq *request) locate(path string) (target, error) {
 	if err != nil || t.user == "" {
 		return t, err
 	}
-	return t.of(rq.canonical(t.user)), nil
+	return rq.shared(t.of(rq.canonical(t.user)))
 }
 
 // canonical is the id by which the directory knows somebody; who is not in it is
@@ -67,9 +71,12 @@ func (t target) of(user string) target {
 	if t.user == user {
 		return t
 	}
-	top := principalsPath
-	if t.place != atPrincipal {
-		top = calendarsPath
+	top := calendarsPath
+	switch t.place {
+	case atPrincipal, atProxies:
+		top = principalsPath
+	case atNotifications, atNotification:
+		top = notificationsPath
 	}
 	t.path = top + user + strings.TrimPrefix(t.path, top+t.user)
 	t.user = user
@@ -104,6 +111,9 @@ func locate(path string) (target, error) {
 		if rest == "" {
 			return t, nil
 		}
+		if user, below, ok := strings.Cut(rest, "/"); ok {
+			return t.inPrincipal(user, below)
+		}
 		t.place, t.user, t.path = atPrincipal, rest, principalPath(rest)
 		if calendar.CheckOwner(calendar.Owner(rest)) != nil {
 			return t, errNotFound
@@ -111,6 +121,8 @@ func locate(path string) (target, error) {
 		return t, nil
 	case "calendars":
 		return t.inHomes(rest)
+	case "notifications":
+		return t.inNotifications(rest)
 	}
 	return t, errNotFound
 }
@@ -169,6 +181,13 @@ func (t target) asCollection() target {
 func (t target) parent() target {
 	p := target{place: atHome, user: t.user, path: homePath(t.owner()), slash: true}
 	name := t.name
+	if t.home != "" {
+		if p.user, p.path = t.home, homePath(calendar.Owner(t.home)); t.place == atObject {
+			p = t
+			p.place, p.object, p.path, p.slash = atCollection, "", sharePath(t.home, t.id()), true
+		}
+		return p
+	}
 	if t.place != atObject {
 		i := strings.LastIndexByte(name, '/')
 		if i < 0 {

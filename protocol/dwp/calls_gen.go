@@ -689,6 +689,54 @@ func (s *service) Subscribe(ctx context.Context, m *wire.SubscribeRequest) (*wir
 	return toSubscribed(&res), nil
 }
 
+// Share implements calendar.Backend.
+func (c *Client) Share(ctx context.Context, who calendar.Actor, req calendar.ShareRequest) (err error) {
+	q := toShareRequest(&req)
+	q.Actor = toActor(&who)
+	_, err = unary(ctx, c, "share", withToken, c.api.Share, q)
+	return err
+}
+
+func (s *service) Share(ctx context.Context, m *wire.ShareRequest) (*wire.Done, error) {
+	err := s.backend.Share(ctx, fromActor(m.Actor), fromShareRequest(m))
+	if err != nil {
+		return nil, err
+	}
+	return &wire.Done{}, nil
+}
+
+// SetProxies implements calendar.Backend.
+func (c *Client) SetProxies(ctx context.Context, who calendar.Actor, req calendar.SetProxiesRequest) (err error) {
+	q := toSetProxiesRequest(&req)
+	q.Actor = toActor(&who)
+	_, err = unary(ctx, c, "set proxies", withToken, c.api.SetProxies, q)
+	return err
+}
+
+func (s *service) SetProxies(ctx context.Context, m *wire.SetProxiesRequest) (*wire.Done, error) {
+	err := s.backend.SetProxies(ctx, fromActor(m.Actor), fromSetProxiesRequest(m))
+	if err != nil {
+		return nil, err
+	}
+	return &wire.Done{}, nil
+}
+
+// Notify implements calendar.Backend.
+func (c *Client) Notify(ctx context.Context, who calendar.Actor, req calendar.NotifyRequest) (err error) {
+	q := toNotifyRequest(&req)
+	q.Actor = toActor(&who)
+	_, err = unary(ctx, c, "notify", withToken, c.api.Notify, q)
+	return err
+}
+
+func (s *service) Notify(ctx context.Context, m *wire.NotifyRequest) (*wire.Done, error) {
+	err := s.backend.Notify(ctx, fromActor(m.Actor), fromNotifyRequest(m))
+	if err != nil {
+		return nil, err
+	}
+	return &wire.Done{}, nil
+}
+
 // Ping implements calendar.Backend.
 func (c *Client) Ping(ctx context.Context) (res calendar.Status, err error) {
 	q := &wire.PingRequest{}

@@ -175,6 +175,7 @@ func toCalendar(v *calendar.Calendar) *wire.Calendar {
 		Modified:        toTime(v.Modified),
 		Count:           int64(v.Count),
 		Props:           each(v.Props, toDeadProp),
+		Invitees:        each(v.Invitees, toInvitee),
 		DefaultCalendar: toText(v.DefaultCalendar),
 		FreeBusySet:     toTexts(v.FreeBusySet),
 		Rights:          toRights(&v.Rights),
@@ -211,6 +212,7 @@ func fromCalendar(m *wire.Calendar) (v calendar.Calendar) {
 		Modified:        fromTime(m.Modified),
 		Count:           int(m.Count),
 		Props:           eachOf(m.Props, fromDeadProp),
+		Invitees:        eachOf(m.Invitees, fromInvitee),
 		DefaultCalendar: calendar.ID(m.DefaultCalendar),
 		FreeBusySet:     fromTexts[calendar.ID](m.FreeBusySet),
 		Rights:          fromRights(m.Rights),
@@ -768,6 +770,10 @@ func toHome(v *calendar.Home) *wire.HomeAnswer {
 		MaxBytes:  v.MaxBytes,
 		Rights:    toRights(&v.Rights),
 		Prefs:     toPrefs(v.Prefs),
+		Shares:    each(v.Shares, toShare),
+		SharesTag: toText(v.SharesTag),
+		Notes:     toNotes(&v.Notes),
+		Proxies:   toProxies(&v.Proxies),
 	}
 }
 
@@ -783,6 +789,10 @@ func fromHome(m *wire.HomeAnswer) (v calendar.Home) {
 		MaxBytes:  m.MaxBytes,
 		Rights:    fromRights(m.Rights),
 		Prefs:     fromPrefs(m.Prefs),
+		Shares:    eachOf(m.Shares, fromShare),
+		SharesTag: string(m.SharesTag),
+		Notes:     fromNotes(m.Notes),
+		Proxies:   fromProxies(m.Proxies),
 	}
 }
 
@@ -796,6 +806,9 @@ func toHomeRequest(v *calendar.HomeRequest) *wire.HomeRequest {
 		Prefs:   v.Prefs,
 		Objects: v.Objects,
 		Boxes:   v.Boxes,
+		Shares:  v.Shares,
+		Share:   toText(v.Share),
+		Notes:   v.Notes,
 	}
 }
 
@@ -809,6 +822,37 @@ func fromHomeRequest(m *wire.HomeRequest) (v calendar.HomeRequest) {
 		Prefs:   m.Prefs,
 		Objects: m.Objects,
 		Boxes:   m.Boxes,
+		Shares:  m.Shares,
+		Share:   calendar.ID(m.Share),
+		Notes:   m.Notes,
+	}
+}
+
+func toInvitee(v *calendar.Invitee) *wire.Invitee {
+	if v == nil {
+		return nil
+	}
+	return &wire.Invitee{
+		User:    toText(v.User),
+		Uid:     toText(v.UID),
+		Name:    toText(v.Name),
+		Summary: toText(v.Summary),
+		Status:  uint32(v.Status),
+		Access:  uint32(v.Access),
+	}
+}
+
+func fromInvitee(m *wire.Invitee) (v calendar.Invitee) {
+	if m == nil {
+		return v
+	}
+	return calendar.Invitee{
+		User:    string(m.User),
+		UID:     string(m.Uid),
+		Name:    string(m.Name),
+		Summary: string(m.Summary),
+		Status:  calendar.InviteStatus(m.Status),
+		Access:  acl.Access(m.Access),
 	}
 }
 
@@ -897,6 +941,80 @@ func fromNewAttachment(m *wire.NewAttachment) (v calendar.NewAttachment) {
 		Name:     string(m.Name),
 		Type:     string(m.Type),
 		Data:     m.Data,
+	}
+}
+
+func toNote(v *calendar.Note) *wire.Note {
+	if v == nil {
+		return nil
+	}
+	return &wire.Note{
+		Id:       toText(v.ID),
+		To:       toText(v.To),
+		From:     toText(v.From),
+		Kind:     uint32(v.Kind),
+		Calendar: toText(v.Calendar),
+		Uid:      toText(v.UID),
+		Status:   uint32(v.Status),
+		Access:   uint32(v.Access),
+		Summary:  toText(v.Summary),
+		When:     toTime(v.When),
+	}
+}
+
+func fromNote(m *wire.Note) (v calendar.Note) {
+	if m == nil {
+		return v
+	}
+	return calendar.Note{
+		ID:       string(m.Id),
+		To:       calendar.Owner(m.To),
+		From:     string(m.From),
+		Kind:     calendar.NoteKind(m.Kind),
+		Calendar: calendar.ID(m.Calendar),
+		UID:      string(m.Uid),
+		Status:   calendar.InviteStatus(m.Status),
+		Access:   acl.Access(m.Access),
+		Summary:  string(m.Summary),
+		When:     fromTime(m.When),
+	}
+}
+
+func toNotes(v *calendar.Notes) *wire.Notes {
+	if v == nil {
+		return nil
+	}
+	return &wire.Notes{
+		Change: v.Change,
+		List:   each(v.List, toNote),
+	}
+}
+
+func fromNotes(m *wire.Notes) (v calendar.Notes) {
+	if m == nil {
+		return v
+	}
+	return calendar.Notes{
+		Change: m.Change,
+		List:   eachOf(m.List, fromNote),
+	}
+}
+
+func toNotifyRequest(v *calendar.NotifyRequest) *wire.NotifyRequest {
+	if v == nil {
+		return nil
+	}
+	return &wire.NotifyRequest{
+		Note: toNote(&v.Note),
+	}
+}
+
+func fromNotifyRequest(m *wire.NotifyRequest) (v calendar.NotifyRequest) {
+	if m == nil {
+		return v
+	}
+	return calendar.NotifyRequest{
+		Note: fromNote(m.Note),
 	}
 }
 
@@ -1300,6 +1418,30 @@ func fromProperty(m *wire.Property) (v ical.Property) {
 	}
 }
 
+func toProxies(v *calendar.Proxies) *wire.Proxies {
+	if v == nil {
+		return nil
+	}
+	return &wire.Proxies{
+		Read:     toTexts(v.Read),
+		Write:    toTexts(v.Write),
+		ReadFor:  toTexts(v.ReadFor),
+		WriteFor: toTexts(v.WriteFor),
+	}
+}
+
+func fromProxies(m *wire.Proxies) (v calendar.Proxies) {
+	if m == nil {
+		return v
+	}
+	return calendar.Proxies{
+		Read:     fromTexts[string](m.Read),
+		Write:    fromTexts[string](m.Write),
+		ReadFor:  fromTexts[string](m.ReadFor),
+		WriteFor: fromTexts[string](m.WriteFor),
+	}
+}
+
 func toPutItem(v *calendar.PutItem) *wire.PutItem {
 	if v == nil {
 		return nil
@@ -1566,6 +1708,140 @@ func fromSetPrefsRequest(m *wire.SetPrefsRequest) (v calendar.SetPrefsRequest) {
 	}
 }
 
+func toSetProxiesRequest(v *calendar.SetProxiesRequest) *wire.SetProxiesRequest {
+	if v == nil {
+		return nil
+	}
+	return &wire.SetProxiesRequest{
+		Owner: toText(v.Owner),
+		Kind:  uint32(v.Kind),
+		Users: toTexts(v.Users),
+	}
+}
+
+func fromSetProxiesRequest(m *wire.SetProxiesRequest) (v calendar.SetProxiesRequest) {
+	if m == nil {
+		return v
+	}
+	return calendar.SetProxiesRequest{
+		Owner: calendar.Owner(m.Owner),
+		Kind:  acl.Access(m.Kind),
+		Users: fromTexts[string](m.Users),
+	}
+}
+
+func toShare(v *calendar.Share) *wire.Share {
+	if v == nil {
+		return nil
+	}
+	return &wire.Share{
+		Id:          toText(v.ID),
+		Name:        toText(v.Name),
+		Description: toText(v.Description),
+		Color:       toText(v.Color),
+		Order:       toText(v.Order),
+		Opaque:      v.Opaque,
+		Props:       each(v.Props, toDeadProp),
+		Invite:      toText(v.Invite),
+		Calendar:    toCalendar(&v.Calendar),
+		Failure:     toFailure(v.Err),
+	}
+}
+
+func fromShare(m *wire.Share) (v calendar.Share) {
+	if m == nil {
+		return v
+	}
+	return calendar.Share{
+		ID:          calendar.ID(m.Id),
+		Name:        string(m.Name),
+		Description: string(m.Description),
+		Color:       string(m.Color),
+		Order:       string(m.Order),
+		Opaque:      m.Opaque,
+		Props:       eachOf(m.Props, fromDeadProp),
+		Invite:      string(m.Invite),
+		Calendar:    fromCalendar(m.Calendar),
+		Err:         fromFailure(m.Failure),
+	}
+}
+
+func toShareChange(v *calendar.ShareChange) *wire.ShareChange {
+	if v == nil {
+		return nil
+	}
+	return &wire.ShareChange{
+		Id:          toText(v.ID),
+		Name:        toOptional(v.Name),
+		Description: toOptional(v.Description),
+		Color:       toOptional(v.Color),
+		Order:       toOptional(v.Order),
+		Opaque:      v.Opaque,
+		Props:       each(v.Props, toPropChange),
+	}
+}
+
+func fromShareChange(m *wire.ShareChange) (v calendar.ShareChange) {
+	if m == nil {
+		return v
+	}
+	return calendar.ShareChange{
+		ID:          calendar.ID(m.Id),
+		Name:        fromOptional(m.Name),
+		Description: fromOptional(m.Description),
+		Color:       fromOptional(m.Color),
+		Order:       fromOptional(m.Order),
+		Opaque:      m.Opaque,
+		Props:       eachOf(m.Props, fromPropChange),
+	}
+}
+
+func toShareRequest(v *calendar.ShareRequest) *wire.ShareRequest {
+	if v == nil {
+		return nil
+	}
+	return &wire.ShareRequest{
+		Calendar: toText(v.Calendar),
+		Set:      each(v.Set, toShareSet),
+		Remove:   toTexts(v.Remove),
+	}
+}
+
+func fromShareRequest(m *wire.ShareRequest) (v calendar.ShareRequest) {
+	if m == nil {
+		return v
+	}
+	return calendar.ShareRequest{
+		Calendar: calendar.ID(m.Calendar),
+		Set:      eachOf(m.Set, fromShareSet),
+		Remove:   fromTexts[string](m.Remove),
+	}
+}
+
+func toShareSet(v *calendar.ShareSet) *wire.ShareSet {
+	if v == nil {
+		return nil
+	}
+	return &wire.ShareSet{
+		User:    toText(v.User),
+		Name:    toText(v.Name),
+		Summary: toText(v.Summary),
+		Write:   v.Write,
+	}
+}
+
+func fromShareSet(m *wire.ShareSet) (v calendar.ShareSet) {
+	if m == nil {
+		return v
+	}
+	return calendar.ShareSet{
+		User:    string(m.User),
+		Name:    string(m.Name),
+		Summary: string(m.Summary),
+		Write:   m.Write,
+	}
+}
+
 func toStatus(v *calendar.Status) *wire.PingAnswer {
 	if v == nil {
 		return nil
@@ -1601,9 +1877,13 @@ func toSubscribeRequest(v *calendar.SubscribeRequest) *wire.SubscribeRequest {
 		return nil
 	}
 	return &wire.SubscribeRequest{
-		Owner:  toText(v.Owner),
-		Add:    toTexts(v.Add),
-		Remove: toTexts(v.Remove),
+		Owner:   toText(v.Owner),
+		Add:     toTexts(v.Add),
+		Remove:  toTexts(v.Remove),
+		Present: v.Present,
+		Change:  each(v.Change, toShareChange),
+		Decline: toTexts(v.Decline),
+		Seen:    toTexts(v.Seen),
 	}
 }
 
@@ -1612,9 +1892,13 @@ func fromSubscribeRequest(m *wire.SubscribeRequest) (v calendar.SubscribeRequest
 		return v
 	}
 	return calendar.SubscribeRequest{
-		Owner:  calendar.Owner(m.Owner),
-		Add:    fromTexts[calendar.Subscription](m.Add),
-		Remove: fromTexts[calendar.ID](m.Remove),
+		Owner:   calendar.Owner(m.Owner),
+		Add:     fromTexts[calendar.Subscription](m.Add),
+		Remove:  fromTexts[calendar.ID](m.Remove),
+		Present: m.Present,
+		Change:  eachOf(m.Change, fromShareChange),
+		Decline: fromTexts[calendar.ID](m.Decline),
+		Seen:    fromTexts[string](m.Seen),
 	}
 }
 
@@ -1641,8 +1925,9 @@ func toSyncHomeRequest(v *calendar.SyncHomeRequest) *wire.SyncHomeRequest {
 		return nil
 	}
 	return &wire.SyncHomeRequest{
-		Owner: toText(v.Owner),
-		Token: toText(v.Token),
+		Owner:  toText(v.Owner),
+		Token:  toText(v.Token),
+		Shares: v.Shares,
 	}
 }
 
@@ -1651,8 +1936,9 @@ func fromSyncHomeRequest(m *wire.SyncHomeRequest) (v calendar.SyncHomeRequest) {
 		return v
 	}
 	return calendar.SyncHomeRequest{
-		Owner: calendar.Owner(m.Owner),
-		Token: string(m.Token),
+		Owner:  calendar.Owner(m.Owner),
+		Token:  string(m.Token),
+		Shares: m.Shares,
 	}
 }
 
@@ -1661,9 +1947,11 @@ func toSyncHomeResult(v *calendar.SyncHomeResult) *wire.SyncHomeAnswer {
 		return nil
 	}
 	return &wire.SyncHomeAnswer{
-		Token:   toText(v.Token),
-		Changed: each(v.Changed, toCalendar),
-		Removed: toTexts(v.Removed),
+		Token:      toText(v.Token),
+		Changed:    each(v.Changed, toCalendar),
+		Removed:    toTexts(v.Removed),
+		Shares:     each(v.Shares, toShare),
+		GoneShares: toTexts(v.GoneShares),
 	}
 }
 
@@ -1672,9 +1960,11 @@ func fromSyncHomeResult(m *wire.SyncHomeAnswer) (v calendar.SyncHomeResult) {
 		return v
 	}
 	return calendar.SyncHomeResult{
-		Token:   string(m.Token),
-		Changed: eachOf(m.Changed, fromCalendar),
-		Removed: fromTexts[calendar.ID](m.Removed),
+		Token:      string(m.Token),
+		Changed:    eachOf(m.Changed, fromCalendar),
+		Removed:    fromTexts[calendar.ID](m.Removed),
+		Shares:     eachOf(m.Shares, fromShare),
+		GoneShares: fromTexts[calendar.ID](m.GoneShares),
 	}
 }
 

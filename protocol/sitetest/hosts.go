@@ -17,58 +17,68 @@ import (
 // calls to either. People whose name begins with one of a to m are on the
 // first, the others on the second.
 type Hosts struct {
-	*Site // of the first host, but for its Backend: the Router over both
-
-	second *Site
+	*Site        // of the first host, but for its Backend: the Router over both
+	Second *Site // of the second
 
 	mu    sync.Mutex
 	calls [2][]string
+	down  [2]bool
 }
 
 // NewHosts builds one that is there until the test ends.
 func NewHosts(t testing.TB, opt Options) *Hosts {
 	t.Helper()
 	opt.DWP = true
-	h := &Hosts{Site: New(t, opt), second: New(t, opt)}
+	h := &Hosts{Site: New(t, opt), Second: New(t, opt)}
 	backends := map[string]calendar.Backend{}
-	for i, s := range []*Site{h.Site, h.second} {
-		backends[fmt.Sprint("host", i)] = observe.Calls(s.Backend, func(op string, _ time.Duration, _ error) {
+	for i, s := range []*Site{h.Site, h.Second} {
+		backends[fmt.Sprint("host", i)] = observe.Calls(s.local, func(op string, _ time.Duration, _ error) {
 			h.mu.Lock()
 			defer h.mu.Unlock()
 			h.calls[i] = append(h.calls[i], op)
 		})
 	}
-	router, err := cld.New(cld.Options{Locator: byName{}, Backends: backends})
+	router, err := cld.New(cld.Options{Locator: byName{h}, Backends: backends})
 	if err != nil {
 		t.Fatal(err)
 	}
 	h.Backend = router
 	if opt.Scheduling {
 		h.deliverBy(router)
-		h.second.deliverBy(router)
+		h.Second.deliverBy(router)
 	}
 	return h
 }
 
-// Second is the site of the second host.
-func (h *Hosts) Second() *Site { return h.second }
+type byName struct{ h *Hosts }
 
-type byName struct{}
-
-func (byName) Locate(_ context.Context, o calendar.Owner) (string, error) {
+func (l byName) Locate(_ context.Context, o calendar.Owner) (string, error) {
+	i := 0
 	if o >= "n" {
-		return "host1", nil
+		i = 1
 	}
-	return "host0", nil
+	l.h.mu.Lock()
+	defer l.h.mu.Unlock()
+	if l.h.down[i] {
+		return "", &calendar.Error{Kind: calendar.Unavailable, Op: "find back end", Ref: string(o)}
+	}
+	return fmt.Sprint("host", i), nil
+}
+
+// Down takes a back end away, or gives it back.
+func (h *Hosts) Down(i int, down bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.down[i] = down
 }
 
 // Settle waits until no message is on its way any more, from either.
 func (h *Hosts) Settle() {
 	h.t.Helper()
 	h.Site.Settle()
-	h.second.Settle()
+	h.Second.Settle()
 	h.Site.Settle() // answers to what came from the second
-	h.second.Settle()
+	h.Second.Settle()
 }
 
 // Reset forgets the calls so far.

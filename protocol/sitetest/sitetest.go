@@ -70,6 +70,7 @@ type Site struct {
 	jobs    *worker.Worker
 	courier *delivery.Courier
 	started bool
+	local   calendar.Backend // that the Router is over
 }
 
 // host is what the back end is called.
@@ -145,7 +146,7 @@ func (s *Site) Restart() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.Backend = router
+	s.Backend, s.local = router, local
 	if s.opt.Scheduling {
 		s.courier.Model = s.Model
 		s.deliverBy(router)
@@ -162,6 +163,7 @@ func (s *Site) deliverBy(router *cld.Router) {
 	for name, kind := range s.courier.Kinds() {
 		s.jobs.Handle(name, kind)
 	}
+	s.jobs.Handle(calendar.JobShare, worker.Kind{Run: service.BringNote(router)})
 	if err := s.jobs.Start(s.t.Context()); err != nil {
 		s.t.Fatal(err)
 	}

@@ -96,7 +96,7 @@ func AccessOf(components, properties Rights) Access {
 }
 
 // Behalf is what somebody may do in a calendar in its owner's name: as an
-// organizer or attendee with SENT-BY of his own. WCAP §4.1, rights e, i and c.
+// organizer or attendee with SENT-BY of his own. WCAP §4.2, rights e, i and c.
 type Behalf struct {
 	Reply  bool // answer invitations: PARTSTAT of the owner, REPLY
 	Invite bool // REQUEST and ADD with the owner as ORGANIZER

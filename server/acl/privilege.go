@@ -187,6 +187,9 @@ func Privileges(components, properties Rights) PrivilegeSet {
 // Has reports whether p is in the set.
 func (s PrivilegeSet) Has(p Privilege) bool { return p != PrivUnknown && s&(1<<p) != 0 }
 
+// With is the set with p.
+func (s PrivilegeSet) With(p Privilege) PrivilegeSet { return s | 1<<p }
+
 // Len is the number of privileges in the set.
 func (s PrivilegeSet) Len() int { return bits.OnesCount32(uint32(s)) }
 

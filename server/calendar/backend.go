@@ -25,7 +25,6 @@ type Backend interface {
 	// by whatever method, is given that calendar if he has none (Sun's
 	// auto-provisioning).
 	//
-	//backend:owner req.Owner
 	//backend:read
 	Home(ctx context.Context, who Actor, req HomeRequest) (Home, error)
 	// Calendar describes one calendar. To whom it may not be known at all it is
@@ -149,7 +148,6 @@ type Backend interface {
 	ListChanges(ctx context.Context, who Actor, req ListChangesRequest) (ListChangesResult, error)
 	// SyncHome tells which calendars of a home changed since a token.
 	//
-	//backend:owner req.Owner
 	//backend:read
 	SyncHome(ctx context.Context, who Actor, req SyncHomeRequest) (SyncHomeResult, error)
 	// SearchCalendars lists the calendars that who may see and that match, by
@@ -199,6 +197,23 @@ type Backend interface {
 	//backend:write
 	Subscribe(ctx context.Context, who Actor, req SubscribeRequest) (Subscribed, error)
 
+	// Share shares a calendar with others, or ends that. CS:share.
+	//
+	//backend:owner req.Calendar.Owner()
+	//backend:write
+	Share(ctx context.Context, who Actor, req ShareRequest) error
+	// SetProxies says who acts for a user. Apple's caldav-proxy.
+	//
+	//backend:owner req.Owner
+	//backend:write
+	SetProxies(ctx context.Context, who Actor, req SetProxiesRequest) error
+	// Notify tells a user of somebody else's sharing: the server's own jobs bring
+	// what follows from Share and Subscribe.
+	//
+	//backend:owner req.Note.To
+	//backend:write
+	Notify(ctx context.Context, who Actor, req NotifyRequest) error
+
 	// Ping says whether the store behind answers, and what it is.
 	//
 	//backend:read
@@ -212,6 +227,14 @@ type HomeRequest struct {
 	Prefs   bool // fill Home.Prefs
 	Objects bool // only calendars whose objects who may read
 	Boxes   bool // with the collections of scheduling that who may read
+
+	// Shares wants calendars of others besides that who is subscribed to, in his
+	// own home; with Share it is that one alone, without calendars of the home.
+	Shares bool
+	Share  ID
+	// Notes wants the notifications and proxies of who, in his own home, without
+	// calendars.
+	Notes bool
 }
 
 // Home is the collection of an owner's calendars.
@@ -224,6 +247,12 @@ type Home struct {
 	Rights    Rights // of the actor on the home itself
 
 	Prefs map[string]string // asked for, of him who may read them
+
+	// Asked for: shares, and the state that they are in.
+	Shares    []Share
+	SharesTag string
+	Notes     Notes
+	Proxies   Proxies // with Notes
 }
 
 // CreateCalendarRequest holds the wanted calendar; ID is required, the rest
@@ -479,15 +508,19 @@ type ListChangesResult struct {
 
 // SyncHomeRequest asks which calendars changed. Token "" means all.
 type SyncHomeRequest struct {
-	Owner Owner
-	Token string
+	Owner  Owner
+	Token  string
+	Shares bool // as in HomeRequest
 }
 
-// SyncHomeResult lists changed and removed calendars.
+// SyncHomeResult lists changed and removed calendars, and shares if they were
+// asked for: where the state of any of them is another one, all.
 type SyncHomeResult struct {
-	Token   string
-	Changed []Calendar
-	Removed []ID
+	Token      string
+	Changed    []Calendar
+	Removed    []ID
+	Shares     []Share
+	GoneShares []ID
 }
 
 // SearchCalendarsRequest asks for calendars. One matches if a field that is

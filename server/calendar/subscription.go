@@ -59,6 +59,15 @@ type SubscribeRequest struct {
 	Owner  Owner
 	Add    []Subscription
 	Remove []ID
+	// Present: what is removed must be in the list, else it is NotFound.
+	Present bool
+	// Change what the user has of his own for calendars that are in the list, else
+	// it is NotFound.
+	Change []ShareChange
+	// Decline invitations to share calendars; those that are in the list leave it.
+	Decline []ID
+	// Seen are the ids of notifications to be deleted, else it is NotFound.
+	Seen []string
 }
 
 // Subscribed is the list as it is then.

@@ -63,7 +63,12 @@ const syncPrefix = "urn:factotum:sync:"
 func (c *Calendar) SyncToken() string { return syncToken(c.Incarnation, c.Change) }
 
 // SyncToken returns the DAV:sync-token of the home.
-func (h *Home) SyncToken() string { return syncToken(0, h.Change) }
+func (h *Home) SyncToken() string { return WithSharesTag(syncToken(0, h.Change), h.SharesTag) }
+
+// CTag returns the collection tag of the home.
+func (h *Home) CTag() string {
+	return WithSharesTag("home-"+strconv.FormatInt(h.Change, 36), h.SharesTag)
+}
 
 func syncToken(incarnation, change int64) string {
 	return syncPrefix + strconv.FormatInt(incarnation, 36) + ":" + strconv.FormatInt(change, 36)

@@ -55,6 +55,7 @@ type Calendar struct {
 	Modified    time.Time
 	Count       int // objects, tombstones not counted; -1 when not asked for
 	Props       []DeadProp
+	Invitees    []Invitee // with whom it is shared: all for who may change its list, himself for others
 
 	// Of an inbox that the actor reads: where invitations go, and the calendars
 	// that count for busy time. CALDAV:schedule-default-calendar-URL, RFC 6638

@@ -8,15 +8,6 @@ import (
 	"factotum/server/calendar"
 )
 
-// Home implements calendar.Backend.
-func (r *Router) Home(ctx context.Context, who calendar.Actor, req calendar.HomeRequest) (res calendar.Home, err error) {
-	be, err := r.of(ctx, req.Owner)
-	if err != nil {
-		return res, err
-	}
-	return be.Home(ctx, who, req)
-}
-
 // Calendar implements calendar.Backend.
 func (r *Router) Calendar(ctx context.Context, who calendar.Actor, id calendar.ID) (res calendar.Calendar, err error) {
 	be, err := r.of(ctx, id.Owner())
@@ -179,15 +170,6 @@ func (r *Router) ListChanges(ctx context.Context, who calendar.Actor, req calend
 	return be.ListChanges(ctx, who, req)
 }
 
-// SyncHome implements calendar.Backend.
-func (r *Router) SyncHome(ctx context.Context, who calendar.Actor, req calendar.SyncHomeRequest) (res calendar.SyncHomeResult, err error) {
-	be, err := r.of(ctx, req.Owner)
-	if err != nil {
-		return res, err
-	}
-	return be.SyncHome(ctx, who, req)
-}
-
 // Why implements calendar.Backend.
 func (r *Router) Why(ctx context.Context, who calendar.Actor, req calendar.WhyRequest) (res calendar.WhyAnswer, err error) {
 	be, err := r.of(ctx, req.Owner)
@@ -222,4 +204,31 @@ func (r *Router) EditPrefs(ctx context.Context, who calendar.Actor, req calendar
 		return res, err
 	}
 	return be.EditPrefs(ctx, who, req)
+}
+
+// Share implements calendar.Backend.
+func (r *Router) Share(ctx context.Context, who calendar.Actor, req calendar.ShareRequest) (err error) {
+	be, err := r.of(ctx, req.Calendar.Owner())
+	if err != nil {
+		return err
+	}
+	return be.Share(ctx, who, req)
+}
+
+// SetProxies implements calendar.Backend.
+func (r *Router) SetProxies(ctx context.Context, who calendar.Actor, req calendar.SetProxiesRequest) (err error) {
+	be, err := r.of(ctx, req.Owner)
+	if err != nil {
+		return err
+	}
+	return be.SetProxies(ctx, who, req)
+}
+
+// Notify implements calendar.Backend.
+func (r *Router) Notify(ctx context.Context, who calendar.Actor, req calendar.NotifyRequest) (err error) {
+	be, err := r.of(ctx, req.Note.To)
+	if err != nil {
+		return err
+	}
+	return be.Notify(ctx, who, req)
 }

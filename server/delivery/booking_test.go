@@ -28,7 +28,7 @@ func roomSite(t testing.TB, engine sitetest.Engine, hosts bool, booking calendar
 	if hosts {
 		h := sitetest.NewHosts(t, opt)
 		s.be, s.settled = h.Backend, h.Settle
-		return &rooming{s, h.Second().Store}
+		return &rooming{s, h.Second.Store}
 	}
 	one := sitetest.New(t, opt)
 	s.be, s.settled = one.Backend, one.Settle

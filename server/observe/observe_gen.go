@@ -44,6 +44,9 @@ var Operations = []string{
 	"set-prefs",
 	"edit-prefs",
 	"subscribe",
+	"share",
+	"set-proxies",
+	"notify",
 	"ping",
 }
 
@@ -280,6 +283,27 @@ func (o *observed) Subscribe(ctx context.Context, who calendar.Actor, req calend
 	res, err = o.be.Subscribe(ctx, who, req)
 	o.seen("subscribe", time.Since(start), err)
 	return res, err
+}
+
+func (o *observed) Share(ctx context.Context, who calendar.Actor, req calendar.ShareRequest) (err error) {
+	start := time.Now()
+	err = o.be.Share(ctx, who, req)
+	o.seen("share", time.Since(start), err)
+	return err
+}
+
+func (o *observed) SetProxies(ctx context.Context, who calendar.Actor, req calendar.SetProxiesRequest) (err error) {
+	start := time.Now()
+	err = o.be.SetProxies(ctx, who, req)
+	o.seen("set-proxies", time.Since(start), err)
+	return err
+}
+
+func (o *observed) Notify(ctx context.Context, who calendar.Actor, req calendar.NotifyRequest) (err error) {
+	start := time.Now()
+	err = o.be.Notify(ctx, who, req)
+	o.seen("notify", time.Since(start), err)
+	return err
 }
 
 func (o *observed) Ping(ctx context.Context) (res calendar.Status, err error) {

@@ -28,6 +28,9 @@ func (s *Service) CreateCalendar(ctx context.Context, who calendar.Actor, req ca
 	if err := calendar.CheckName(name); err != nil {
 		return calendar.Calendar{}, calendar.Failf(calendar.Invalid, calendar.CollectionLocationOK, op, string(id), "%v", err)
 	}
+	if calendar.Reserved(name) {
+		return calendar.Calendar{}, reservedName(op, id)
+	}
 	kind := in.Kind.Rules()
 	if !kind.Made {
 		return calendar.Calendar{}, calendar.Failf(calendar.Denied, "", op, string(id), "clients make no collections of this kind")
@@ -170,6 +173,9 @@ func (s *Service) checkProps(op string, u *calendar.UpdateCalendarRequest) error
 		return calendar.Failf(calendar.TooLarge, "", op, ref, "more than %d properties", lim.Props)
 	}
 	for _, ch := range u.Props {
+		if calendar.IsInviteProp(ch.Prop) {
+			return calendar.Failf(calendar.Denied, "", op, ref, "calendars are shared by CS:share")
+		}
 		if len(ch.Prop.Value) > lim.PropSize || len(ch.Prop.Space)+len(ch.Prop.Local) > 1024 {
 			return calendar.Failf(calendar.TooLarge, "", op, ref, "a property is longer than %d octets", lim.PropSize)
 		}

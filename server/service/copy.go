@@ -309,6 +309,9 @@ func (w *writer) copyTree(req calendar.CopyRequest, res *calendar.CopyResult) er
 		if err := calendar.CheckName(name); err != nil {
 			return calendar.Failf(calendar.Invalid, calendar.CollectionLocationOK, op, string(to), "%v", err)
 		}
+		if calendar.Reserved(name) {
+			return reservedName(op, to)
+		}
 		if n++; !req.Move && n > s.opt.Limits.Calendars {
 			return calendar.Failf(calendar.OverQuota, "", op, string(to), "a home holds at most %d collections", s.opt.Limits.Calendars)
 		}

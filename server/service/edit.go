@@ -29,7 +29,7 @@ func (s *Service) EditObject(ctx context.Context, who calendar.Actor, req calend
 	if req.Return || req.Within != nil {
 		var gone error
 		if res.Calendar, gone = s.Calendar(ctx, who, id); gone != nil && c != nil { // meanwhile
-			res.Calendar = describe(c, r)
+			res.Calendar = s.describe(c, r, who)
 		}
 	}
 	if req.Return && c != nil {

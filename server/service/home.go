@@ -19,7 +19,18 @@ func (s *Service) Home(ctx context.Context, who calendar.Actor, req calendar.Hom
 	}
 	var out calendar.Home
 	err := s.readHome(ctx, who, op, req.Owner, func(v cache.View, cals []*cache.Calendar) (err error) {
-		out, err = s.home(ctx, v, who, req, cals)
+		if req.Share != "" || req.Notes {
+			cals = nil
+		}
+		if out, err = s.home(ctx, v, who, req, cals); err == nil && req.Shares {
+			out.Shares, _, err = s.ownShares(ctx, v, who, req.Owner)
+			out.Shares = onlyShare(out.Shares, req.Share)
+		}
+		if err == nil && req.Notes {
+			var prefs map[string]string
+			_, prefs, err = s.ownShares(ctx, v, who, req.Owner)
+			out.Notes, out.Proxies = calendar.NotesOf(prefs), calendar.ProxiesOf(prefs)
+		}
 		return err
 	})
 	if err == nil && req.Prefs && isOwner(who, req.Owner) {
@@ -93,7 +104,7 @@ func (s *Service) home(ctx context.Context, v cache.View, who calendar.Actor, re
 		if (req.Objects || isBox(&c.Row)) && !toRead(r) || isBox(&c.Row) && !req.Boxes {
 			continue
 		}
-		cal := describe(c, r)
+		cal := s.describe(c, r, who)
 		if err := s.tellInbox(v, c, &cal); err != nil {
 			return out, err
 		}
@@ -163,7 +174,21 @@ func (s *Service) SyncHome(ctx context.Context, who calendar.Actor, req calendar
 		if err == nil {
 			res, err = s.syncHome(ctx, v, home, cals, since, bad)
 		}
-		return err
+		if err != nil || !req.Shares {
+			return err
+		}
+		var prefs map[string]string
+		if res.Shares, prefs, err = s.ownShares(ctx, v, who, owner); err != nil || since == 0 {
+			return err
+		}
+		known := false
+		if res.GoneShares, known = calendar.GoneShares(prefs, since); !known {
+			return bad
+		}
+		res.GoneShares = slices.DeleteFunc(res.GoneShares, func(id calendar.ID) bool {
+			return slices.ContainsFunc(res.Shares, func(s calendar.Share) bool { return s.ID == id })
+		})
+		return nil
 	})
 	if err != nil {
 		return calendar.SyncHomeResult{}, err

@@ -15,7 +15,7 @@ import (
 // the last commits did. Nothing else is looked at, and nothing else can be told.
 func (s *Service) ListChanges(ctx context.Context, who calendar.Actor, req calendar.ListChangesRequest) (res calendar.ListChangesResult, err error) {
 	err = s.readCalendar(ctx, who, "list changes", req.Calendar, toRead, func(v cache.View, cal *cache.Calendar, r calendar.Rights) error {
-		res = calendar.ListChangesResult{Calendar: describe(cal, r)}
+		res = calendar.ListChangesResult{Calendar: s.describe(cal, r, who)}
 		if err := s.tellInbox(v, cal, &res.Calendar); err != nil {
 			return err
 		}

@@ -164,7 +164,7 @@ func (s *Service) ListObjects(ctx context.Context, who calendar.Actor, id calend
 	var list []*calendar.Object
 	var of *cache.Calendar
 	err := s.readCalendar(ctx, who, op, id, nil, func(v cache.View, cal *cache.Calendar, r calendar.Rights) (err error) {
-		of, out = cal, describe(cal, r)
+		of, out = cal, s.describe(cal, r, who)
 		if err := s.tellInbox(v, cal, &out); err != nil {
 			return err
 		}

@@ -67,7 +67,7 @@ func (s *Service) Occurrences(ctx context.Context, who calendar.Actor, req calen
 		res := calendar.OccurrencesResult{Index: i}
 		c, r, err := s.look(ctx, who, op, id, nil)
 		if err == nil {
-			cal := describe(c, r)
+			cal := s.describe(c, r, who)
 			res.Calendar = &cal
 			_, res.Float = s.float(c)
 			_, err = s.admit(who, op, id, &c.Row, c.CoOwners, toRead)
@@ -146,7 +146,7 @@ func (s *Service) Calendars(ctx context.Context, who calendar.Actor, req calenda
 			return (!req.Properties || toReadProps(r)) && (!req.Objects && !req.Invitations || toRead(r)) && (!req.ACL || toReadACL(r)) && (!req.Lookup || toLookUp(r))
 		})
 		res.Err = s.readCalendar(ctx, who, op, id, nil, func(v cache.View, cal *cache.Calendar, r calendar.Rights) error {
-			res.Calendar = describe(cal, r) // also if it is refused: the caller says which one that is
+			res.Calendar = s.describe(cal, r, who) // also if it is refused: the caller says which one that is
 			if err := s.tellInbox(v, cal, &res.Calendar); err != nil {
 				return err
 			}

@@ -31,7 +31,7 @@ func (s *Service) Prefs(ctx context.Context, who calendar.Actor, owner calendar.
 		prefs, err = tx.Prefs()
 		return err
 	})
-	return prefs, wrap(op, string(owner), err)
+	return calendar.ShownPrefs(prefs), wrap(op, string(owner), err)
 }
 
 // SetPrefs sets and removes preferences whatever they are, all or none.
@@ -43,6 +43,11 @@ func (s *Service) SetPrefs(ctx context.Context, who calendar.Actor, req calendar
 	}
 	if err := s.known(ctx, op, req.Owner); err != nil {
 		return err
+	}
+	for name := range req.Set {
+		if calendar.PrivatePref(name) {
+			return privatePref(op, req.Owner, name)
+		}
 	}
 	return s.write(ctx, who, op, req.Owner, nil, func(w *writer) error {
 		have, err := w.Prefs()
@@ -75,12 +80,33 @@ func (s *Service) Subscribe(ctx context.Context, who calendar.Actor, req calenda
 			list = append(list, item)
 		}
 		for _, id := range req.Remove {
+			i := at(id)
+			if i < 0 && req.Present {
+				return calendar.Fail(calendar.NotFound, op, string(id))
+			}
+			if i >= 0 {
+				list = slices.Delete(list, i, i+1)
+			}
+		}
+		for _, id := range req.Decline {
 			if i := at(id); i >= 0 {
 				list = slices.Delete(list, i, i+1)
 			}
 		}
+		w.decline(prefs, req.Decline)
+		if err := dropNotes(op, prefs, req.Seen); err != nil {
+			return err
+		}
+		list, err := changeShares(op, &req, prefs, list)
+		if err != nil {
+			return err
+		}
 		if len(list) > calendar.MaxSubscriptions {
 			return calendar.Failf(calendar.TooMany, "", op, string(req.Owner), "at most %d subscriptions", calendar.MaxSubscriptions)
+		}
+		if len(req.Seen)+len(req.Decline) > 0 && len(req.Add)+len(req.Remove)+len(req.Change) == 0 && prefs[calendar.SubscribedPref] == "" {
+			res.List = list
+			return nil // a list that was never changed stays so
 		}
 		res.List = list
 		prefs[calendar.SubscribedPref] = joined(list)
@@ -126,6 +152,9 @@ func (s *Service) EditPrefs(ctx context.Context, who calendar.Actor, req calenda
 			if !e.How.Known() {
 				return calendar.Failf(calendar.Unsupported, "", op, string(req.Owner), "the front end asks for what this back end does not know")
 			}
+			if calendar.PrivatePref(e.Name) {
+				return privatePref(op, req.Owner, e.Name)
+			}
 			var values []string
 			switch text, ok := prefs[e.Name]; {
 			case e.How == calendar.PrefSet:
@@ -149,10 +178,14 @@ func (s *Service) EditPrefs(ctx context.Context, who calendar.Actor, req calenda
 				prefs[e.Name] = strings.Join(values, calendar.PrefSeparator)
 			}
 		}
-		res = prefs
+		res = calendar.ShownPrefs(prefs)
 		return nil
 	})
 	return res, err
+}
+
+func privatePref(op string, owner calendar.Owner, name string) error {
+	return calendar.Failf(calendar.Invalid, "", op, string(owner), "the preference %q is the server's own", name)
 }
 
 // editPrefs lets edit change the preferences of a user in one transaction.

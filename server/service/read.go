@@ -92,8 +92,21 @@ func (s *Service) shown(cal *cache.Calendar, o *cache.Object, r calendar.Rights,
 	return o
 }
 
-// describe returns the calendar as who has those rights sees it.
-func describe(cal *cache.Calendar, r calendar.Rights) calendar.Calendar {
+// describe returns the calendar as who, with those rights, sees it.
+func (s *Service) describe(cal *cache.Calendar, r calendar.Rights, who calendar.Actor) calendar.Calendar {
+	c := shownTo(cal, r)
+	if len(cal.Props) > 0 {
+		list, rest := calendar.Invitees(cal.Props)
+		c.Invitees = s.invitees(list, cal.ID, cal.Row.ACL, cal.CoOwners, who, r)
+		if c.Props != nil {
+			c.Props = rest
+		}
+	}
+	return c
+}
+
+// shownTo is the calendar as somebody with those rights sees it.
+func shownTo(cal *cache.Calendar, r calendar.Rights) calendar.Calendar {
 	row := &cal.Row
 	c := calendar.Calendar{
 		ID: cal.ID, Incarnation: row.ID, Change: row.Change, Kind: row.Kind,
@@ -125,7 +138,7 @@ func describe(cal *cache.Calendar, r calendar.Rights) calendar.Calendar {
 // Calendar describes one calendar.
 func (s *Service) Calendar(ctx context.Context, who calendar.Actor, id calendar.ID) (c calendar.Calendar, err error) {
 	err = s.readCalendar(ctx, who, "calendar", id, nil, func(v cache.View, cal *cache.Calendar, r calendar.Rights) error {
-		c = describe(cal, r)
+		c = s.describe(cal, r, who)
 		return s.tellInbox(v, cal, &c)
 	})
 	return c, err

@@ -48,7 +48,11 @@ func (w *writer) end(ch *calendar.Change, follow ...calendar.Job) error {
 // derive asks what jobs follow from a change. What a calendar that is deleted
 // holds they can see only before.
 func (w *writer) derive(ch *calendar.Change, follow []calendar.Job) error {
-	jobs := slices.Clip(follow)
+	notes, err := w.noteJobs()
+	if err != nil {
+		return fmt.Errorf("derive jobs: %w", err)
+	}
+	jobs := append(slices.Clip(follow), notes...)
 	for _, derive := range w.s.opt.Derive {
 		more, err := derive(w.ReadTx, ch)
 		if err != nil {
@@ -347,6 +351,9 @@ func (w *writer) createCalendar(row calendar.CalendarRow, props []calendar.DeadP
 	if err != nil {
 		return nil, err
 	}
+	if row, err = w.withProxies(row); err != nil {
+		return nil, err
+	}
 	row.Change, row.MetaChange, row.Created, row.Modified = ch.Number, ch.Number, w.now, w.now
 	if err := w.tx.InsertCalendar(row); err != nil {
 		return nil, err
@@ -437,6 +444,7 @@ func (w *writer) deleteCalendar(row calendar.CalendarRow) error {
 	if ch.PropsBefore, err = w.Props(row.ID, ""); err != nil {
 		return err
 	}
+	w.unshare(&row, ch.PropsBefore)
 	ch.Members = func(fn func(*calendar.Version) error) error {
 		return w.Objects(row.ID, "", true, func(o *calendar.ObjectRow) error { return fn(calendar.NewVersion(*o, nil, nil)) })
 	}
@@ -490,22 +498,30 @@ func (w *writer) setPrefs(set map[string]string, remove []string) error {
 	if err != nil {
 		return err
 	}
-	after := maps.Clone(before)
-	for k, v := range set {
-		after[k] = v
-		if err := w.tx.SetPref(k, v); err != nil {
-			return err
-		}
-	}
-	for _, k := range remove {
-		delete(after, k)
-		if err := w.tx.DeletePref(k); err != nil {
-			return err
-		}
-	}
 	ch, err := w.begin(calendar.PrefsChanged, nil)
 	if err != nil {
 		return err
+	}
+	after := maps.Clone(before)
+	maps.Copy(after, set)
+	for _, k := range remove {
+		delete(after, k)
+	}
+	w.answerInvites(before, after)
+	calendar.SettleShares(w.owner, ch.Number, before, after)
+	for k, v := range after {
+		if old, had := before[k]; !had || old != v {
+			if err := w.tx.SetPref(k, v); err != nil {
+				return err
+			}
+		}
+	}
+	for k := range before {
+		if _, stays := after[k]; !stays {
+			if err := w.tx.DeletePref(k); err != nil {
+				return err
+			}
+		}
 	}
 	ch.PrefsBefore, ch.PrefsAfter = before, after
 	return w.end(ch)

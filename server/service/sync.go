@@ -18,7 +18,7 @@ func (s *Service) Sync(ctx context.Context, who calendar.Actor, req calendar.Syn
 	var y syncing
 	err := s.readCalendar(ctx, who, op, id, toRead, func(v cache.View, cal *cache.Calendar, r calendar.Rights) (err error) {
 		y = syncing{Service: s, who: who, req: &req, cal: cal, rights: r}
-		y.res.Calendar = describe(cal, r)
+		y.res.Calendar = s.describe(cal, r, who)
 		if err := s.tellInbox(v, cal, &y.res.Calendar); err != nil {
 			return err
 		}

@@ -26,6 +26,10 @@ type writer struct {
 	jobs    []calendar.Job
 	grown   int64            // octets of files that came or went, for the next change
 	me      *calendar.Person // the owner, if it was looked up; without an ID he is not in the directory
+	notes   []calendar.Note  // that the next change brings
+	// withdrawn is the invitation that its sharer took back: who loses the share
+	// by that does not decline.
+	withdrawn string
 }
 
 // write runs fn in a write transaction of the owner, once for a request token:

@@ -15,19 +15,20 @@ import (
 // may do the model says, which refuses him. These functions look at them all the
 // same, each for a reason.
 var looksAtRights = map[string]string{
-	"protocol/caldav closed":        "shown: what a calendar is called and whose it is, and 403 for the rest of its properties, for who may not read",
-	"protocol/caldav getACL":        "shown: the property is 403 beside the others for who may not see it; the model gives him no list",
-	"protocol/caldav privileges":    "shown: DAV:current-user-privilege-set",
-	"protocol/caldav aclPrincipals": "a report on a list of rights, refused to whom the model shows none: RFC 3744 §9.2",
-	"protocol/caldav getQuotaUsed":  "shown: what somebody has used is missing for others; the model does not tell them",
-	"protocol/wcap calprops":        "shown: properties that the model gave nobody else than readers are left out",
-	"protocol/wcap publicWrite":     "an option of this front, about a list that a client wants to set: allowpublicwritablecalendars",
-	"protocol/wcap isAdmin":         "who the administrators are: service.admin.calmaster.userid",
-	"protocol/wcap createCalendar":  "an option of this front: allowcreatecalendars, which administrators may in any case",
-	"protocol/wcap deleteCalendar":  "an option of this front: allowdeletecalendars",
-	"protocol/wcap whose":           "an option of this front: administrators act as such on preferences, allowmodifyuserprefs",
-	"protocol/wcap whoLogsIn":       "an option of this front: administrators log in for others, allowadminproxy",
-	"protocol/wcap ping":            "a command for administrators, about no calendar",
+	"protocol/caldav closed":          "shown: what a calendar is called and whose it is, and 403 for the rest of its properties, for who may not read",
+	"protocol/caldav getACL":          "shown: the property is 403 beside the others for who may not see it; the model gives him no list",
+	"protocol/caldav privileges":      "shown: DAV:current-user-privilege-set",
+	"protocol/caldav aclPrincipals":   "a report on a list of rights, refused to whom the model shows none: RFC 3744 §9.2",
+	"protocol/caldav getSharingModes": "shown: CS:can-be-shared for who may change the list of rights",
+	"protocol/caldav getQuotaUsed":    "shown: what somebody has used is missing for others; the model does not tell them",
+	"protocol/wcap calprops":          "shown: properties that the model gave nobody else than readers are left out",
+	"protocol/wcap publicWrite":       "an option of this front, about a list that a client wants to set: allowpublicwritablecalendars",
+	"protocol/wcap isAdmin":           "who the administrators are: service.admin.calmaster.userid",
+	"protocol/wcap createCalendar":    "an option of this front: allowcreatecalendars, which administrators may in any case",
+	"protocol/wcap deleteCalendar":    "an option of this front: allowdeletecalendars",
+	"protocol/wcap whose":             "an option of this front: administrators act as such on preferences, allowmodifyuserprefs",
+	"protocol/wcap whoLogsIn":         "an option of this front: administrators log in for others, allowadminproxy",
+	"protocol/wcap ping":              "a command for administrators, about no calendar",
 }
 
 // TestFrontsDecideByNoRights: whatever in a front asks what somebody may do, or

@@ -22,7 +22,7 @@ var (
 		"C:schedule-default-calendar-URL", "CS:source", "CS:subscribed-strip-alarms", "CS:subscribed-strip-attachments", "CS:subscribed-strip-todos",
 		"C:supported-calendar-component-set", "C:supported-calendar-component-sets", "D:supported-report-set", "D:sync-token"}
 	// What Apple's programs would use without being able to.
-	appleNot = []string{"CS:allowed-sharing-modes", "ME:bulk-requests", "C:managed-attachments-server-URL", "CS:push-transports", "CS:pushkey",
+	appleNot = []string{"ME:bulk-requests", "C:managed-attachments-server-URL", "CS:push-transports", "CS:pushkey",
 		"CS:publish-url", "CS:source", "C:schedule-default-calendar-URL"}
 )
 
@@ -43,6 +43,10 @@ func applePrincipalOf(c *client, prin string) (home, people string) {
 		}
 	}
 	m := c.propfind(prin, "0", applePrincipal...)
+	notes := m.href(prin, "CS:notification-URL")
+	state := c.propfind(notes, "0", "CS:getctag", "D:sync-token")
+	c.propfind(notes, "1", "D:getetag", "CS:notificationtype")
+	c.same("sync-token of the notifications", c.propfind(notes, "0", "CS:getctag", "D:sync-token").text(notes, "D:sync-token"), state.text(notes, "D:sync-token"))
 	home, people = m.href(prin, "C:calendar-home-set"), m.href(prin, "D:principal-collection-set")
 	c.addresses(m, prin)
 	inbox, outbox := c.scheduling(m, prin)

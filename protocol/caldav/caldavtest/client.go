@@ -192,10 +192,15 @@ func (c *client) options(path string, methods ...string) *reply {
 			c.t.Errorf("%s: DAV %q has no %s", r.what, tokens, yes)
 		}
 	}
-	for _, no := range []string{"2", "calendar-proxy", "calendarserver-sharing",
+	for _, no := range []string{"2",
 		"calendar-managed-attachments", "oc-resource-sharing"} {
 		if slices.Contains(tokens, no) {
 			c.t.Errorf("%s: DAV has %s", r.what, no)
+		}
+	}
+	for _, yes := range []string{"calendar-proxy", "calendarserver-sharing"} { // Apple's delegation and sharing dialogs
+		if !slices.Contains(tokens, yes) {
+			c.t.Errorf("%s: DAV %q", r.what, tokens)
 		}
 	}
 	allowed := strings.Split(r.header.Get("Allow"), ", ")

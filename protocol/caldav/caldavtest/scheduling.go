@@ -12,7 +12,7 @@ import (
 // RFC 6638 §§2.1, 2.2.
 func (c *client) scheduling(m *multi, prin string) (inbox, outbox string) {
 	c.t.Helper()
-	m.absent(prin, "CS:notification-URL", "CS:dropbox-home-URL")
+	m.absent(prin, "CS:dropbox-home-URL")
 	inbox, outbox = m.href(prin, "C:schedule-inbox-URL"), m.href(prin, "C:schedule-outbox-URL")
 	for box, kind := range map[string]string{inbox: "C:schedule-inbox", outbox: "C:schedule-outbox"} {
 		m := c.propfind(box, "0", "D:resourcetype", "D:owner", "D:current-user-privilege-set")

@@ -207,6 +207,24 @@ func (s Stub) Subscribe(ctx context.Context, who calendar.Actor, req calendar.Su
 	return res, err
 }
 
+// Share implements calendar.Backend.
+func (s Stub) Share(ctx context.Context, who calendar.Actor, req calendar.ShareRequest) (err error) {
+	err = s.Do("Share", []any{who, req}, nil)
+	return err
+}
+
+// SetProxies implements calendar.Backend.
+func (s Stub) SetProxies(ctx context.Context, who calendar.Actor, req calendar.SetProxiesRequest) (err error) {
+	err = s.Do("SetProxies", []any{who, req}, nil)
+	return err
+}
+
+// Notify implements calendar.Backend.
+func (s Stub) Notify(ctx context.Context, who calendar.Actor, req calendar.NotifyRequest) (err error) {
+	err = s.Do("Notify", []any{who, req}, nil)
+	return err
+}
+
 // Ping implements calendar.Backend.
 func (s Stub) Ping(ctx context.Context) (res calendar.Status, err error) {
 	err = s.Do("Ping", []any{}, &res)

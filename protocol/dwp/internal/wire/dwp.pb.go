@@ -910,6 +910,7 @@ type Calendar struct {
 	Kind            uint32                 `protobuf:"varint,25,opt,name=kind,proto3" json:"kind,omitempty"` // calendar.CollectionKind
 	DefaultCalendar []byte                 `protobuf:"bytes,26,opt,name=default_calendar,json=defaultCalendar,proto3" json:"default_calendar,omitempty"`
 	FreeBusySet     [][]byte               `protobuf:"bytes,27,rep,name=free_busy_set,json=freeBusySet,proto3" json:"free_busy_set,omitempty"`
+	Invitees        []*Invitee             `protobuf:"bytes,28,rep,name=invitees,proto3" json:"invitees,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -1129,6 +1130,13 @@ func (x *Calendar) GetDefaultCalendar() []byte {
 func (x *Calendar) GetFreeBusySet() [][]byte {
 	if x != nil {
 		return x.FreeBusySet
+	}
+	return nil
+}
+
+func (x *Calendar) GetInvitees() []*Invitee {
+	if x != nil {
+		return x.Invitees
 	}
 	return nil
 }
@@ -1451,6 +1459,9 @@ type HomeRequest struct {
 	Prefs         bool                   `protobuf:"varint,5,opt,name=prefs,proto3" json:"prefs,omitempty"`
 	Objects       bool                   `protobuf:"varint,6,opt,name=objects,proto3" json:"objects,omitempty"`
 	Boxes         bool                   `protobuf:"varint,7,opt,name=boxes,proto3" json:"boxes,omitempty"`
+	Shares        bool                   `protobuf:"varint,8,opt,name=shares,proto3" json:"shares,omitempty"`
+	Share         []byte                 `protobuf:"bytes,9,opt,name=share,proto3" json:"share,omitempty"`
+	Notes         bool                   `protobuf:"varint,10,opt,name=notes,proto3" json:"notes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1527,6 +1538,27 @@ func (x *HomeRequest) GetBoxes() bool {
 	return false
 }
 
+func (x *HomeRequest) GetShares() bool {
+	if x != nil {
+		return x.Shares
+	}
+	return false
+}
+
+func (x *HomeRequest) GetShare() []byte {
+	if x != nil {
+		return x.Share
+	}
+	return nil
+}
+
+func (x *HomeRequest) GetNotes() bool {
+	if x != nil {
+		return x.Notes
+	}
+	return false
+}
+
 type HomeAnswer struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Owner         []byte                 `protobuf:"bytes,1,opt,name=owner,proto3" json:"owner,omitempty"`
@@ -1536,6 +1568,10 @@ type HomeAnswer struct {
 	MaxBytes      int64                  `protobuf:"varint,5,opt,name=max_bytes,json=maxBytes,proto3" json:"max_bytes,omitempty"`
 	Rights        *Rights                `protobuf:"bytes,6,opt,name=rights,proto3" json:"rights,omitempty"`
 	Prefs         []*Pref                `protobuf:"bytes,7,rep,name=prefs,proto3" json:"prefs,omitempty"`
+	Shares        []*Share               `protobuf:"bytes,8,rep,name=shares,proto3" json:"shares,omitempty"`
+	SharesTag     []byte                 `protobuf:"bytes,9,opt,name=shares_tag,json=sharesTag,proto3" json:"shares_tag,omitempty"`
+	Notes         *Notes                 `protobuf:"bytes,10,opt,name=notes,proto3" json:"notes,omitempty"`
+	Proxies       *Proxies               `protobuf:"bytes,11,opt,name=proxies,proto3" json:"proxies,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1619,6 +1655,818 @@ func (x *HomeAnswer) GetPrefs() []*Pref {
 	return nil
 }
 
+func (x *HomeAnswer) GetShares() []*Share {
+	if x != nil {
+		return x.Shares
+	}
+	return nil
+}
+
+func (x *HomeAnswer) GetSharesTag() []byte {
+	if x != nil {
+		return x.SharesTag
+	}
+	return nil
+}
+
+func (x *HomeAnswer) GetNotes() *Notes {
+	if x != nil {
+		return x.Notes
+	}
+	return nil
+}
+
+func (x *HomeAnswer) GetProxies() *Proxies {
+	if x != nil {
+		return x.Proxies
+	}
+	return nil
+}
+
+type Proxies struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Read          [][]byte               `protobuf:"bytes,1,rep,name=read,proto3" json:"read,omitempty"`
+	Write         [][]byte               `protobuf:"bytes,2,rep,name=write,proto3" json:"write,omitempty"`
+	ReadFor       [][]byte               `protobuf:"bytes,3,rep,name=read_for,json=readFor,proto3" json:"read_for,omitempty"`
+	WriteFor      [][]byte               `protobuf:"bytes,4,rep,name=write_for,json=writeFor,proto3" json:"write_for,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Proxies) Reset() {
+	*x = Proxies{}
+	mi := &file_dwp_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Proxies) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Proxies) ProtoMessage() {}
+
+func (x *Proxies) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Proxies.ProtoReflect.Descriptor instead.
+func (*Proxies) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *Proxies) GetRead() [][]byte {
+	if x != nil {
+		return x.Read
+	}
+	return nil
+}
+
+func (x *Proxies) GetWrite() [][]byte {
+	if x != nil {
+		return x.Write
+	}
+	return nil
+}
+
+func (x *Proxies) GetReadFor() [][]byte {
+	if x != nil {
+		return x.ReadFor
+	}
+	return nil
+}
+
+func (x *Proxies) GetWriteFor() [][]byte {
+	if x != nil {
+		return x.WriteFor
+	}
+	return nil
+}
+
+type SetProxiesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Actor         *Actor                 `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
+	Owner         []byte                 `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`
+	Kind          uint32                 `protobuf:"varint,3,opt,name=kind,proto3" json:"kind,omitempty"` // acl.Access
+	Users         [][]byte               `protobuf:"bytes,4,rep,name=users,proto3" json:"users,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetProxiesRequest) Reset() {
+	*x = SetProxiesRequest{}
+	mi := &file_dwp_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetProxiesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetProxiesRequest) ProtoMessage() {}
+
+func (x *SetProxiesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetProxiesRequest.ProtoReflect.Descriptor instead.
+func (*SetProxiesRequest) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *SetProxiesRequest) GetActor() *Actor {
+	if x != nil {
+		return x.Actor
+	}
+	return nil
+}
+
+func (x *SetProxiesRequest) GetOwner() []byte {
+	if x != nil {
+		return x.Owner
+	}
+	return nil
+}
+
+func (x *SetProxiesRequest) GetKind() uint32 {
+	if x != nil {
+		return x.Kind
+	}
+	return 0
+}
+
+func (x *SetProxiesRequest) GetUsers() [][]byte {
+	if x != nil {
+		return x.Users
+	}
+	return nil
+}
+
+type Notes struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Change        int64                  `protobuf:"varint,1,opt,name=change,proto3" json:"change,omitempty"`
+	List          []*Note                `protobuf:"bytes,2,rep,name=list,proto3" json:"list,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Notes) Reset() {
+	*x = Notes{}
+	mi := &file_dwp_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Notes) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Notes) ProtoMessage() {}
+
+func (x *Notes) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Notes.ProtoReflect.Descriptor instead.
+func (*Notes) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *Notes) GetChange() int64 {
+	if x != nil {
+		return x.Change
+	}
+	return 0
+}
+
+func (x *Notes) GetList() []*Note {
+	if x != nil {
+		return x.List
+	}
+	return nil
+}
+
+type Note struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	To            []byte                 `protobuf:"bytes,2,opt,name=to,proto3" json:"to,omitempty"`
+	From          []byte                 `protobuf:"bytes,3,opt,name=from,proto3" json:"from,omitempty"`
+	Kind          uint32                 `protobuf:"varint,4,opt,name=kind,proto3" json:"kind,omitempty"` // calendar.NoteKind
+	Calendar      []byte                 `protobuf:"bytes,5,opt,name=calendar,proto3" json:"calendar,omitempty"`
+	Uid           []byte                 `protobuf:"bytes,6,opt,name=uid,proto3" json:"uid,omitempty"`
+	Status        uint32                 `protobuf:"varint,7,opt,name=status,proto3" json:"status,omitempty"` // calendar.InviteStatus
+	Access        uint32                 `protobuf:"varint,8,opt,name=access,proto3" json:"access,omitempty"` // acl.Access
+	Summary       []byte                 `protobuf:"bytes,9,opt,name=summary,proto3" json:"summary,omitempty"`
+	When          int64                  `protobuf:"varint,10,opt,name=when,proto3" json:"when,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Note) Reset() {
+	*x = Note{}
+	mi := &file_dwp_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Note) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Note) ProtoMessage() {}
+
+func (x *Note) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Note.ProtoReflect.Descriptor instead.
+func (*Note) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *Note) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *Note) GetTo() []byte {
+	if x != nil {
+		return x.To
+	}
+	return nil
+}
+
+func (x *Note) GetFrom() []byte {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *Note) GetKind() uint32 {
+	if x != nil {
+		return x.Kind
+	}
+	return 0
+}
+
+func (x *Note) GetCalendar() []byte {
+	if x != nil {
+		return x.Calendar
+	}
+	return nil
+}
+
+func (x *Note) GetUid() []byte {
+	if x != nil {
+		return x.Uid
+	}
+	return nil
+}
+
+func (x *Note) GetStatus() uint32 {
+	if x != nil {
+		return x.Status
+	}
+	return 0
+}
+
+func (x *Note) GetAccess() uint32 {
+	if x != nil {
+		return x.Access
+	}
+	return 0
+}
+
+func (x *Note) GetSummary() []byte {
+	if x != nil {
+		return x.Summary
+	}
+	return nil
+}
+
+func (x *Note) GetWhen() int64 {
+	if x != nil {
+		return x.When
+	}
+	return 0
+}
+
+type Invitee struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	User          []byte                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	Uid           []byte                 `protobuf:"bytes,2,opt,name=uid,proto3" json:"uid,omitempty"`
+	Name          []byte                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	Summary       []byte                 `protobuf:"bytes,4,opt,name=summary,proto3" json:"summary,omitempty"`
+	Status        uint32                 `protobuf:"varint,5,opt,name=status,proto3" json:"status,omitempty"`
+	Access        uint32                 `protobuf:"varint,6,opt,name=access,proto3" json:"access,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Invitee) Reset() {
+	*x = Invitee{}
+	mi := &file_dwp_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Invitee) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Invitee) ProtoMessage() {}
+
+func (x *Invitee) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Invitee.ProtoReflect.Descriptor instead.
+func (*Invitee) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *Invitee) GetUser() []byte {
+	if x != nil {
+		return x.User
+	}
+	return nil
+}
+
+func (x *Invitee) GetUid() []byte {
+	if x != nil {
+		return x.Uid
+	}
+	return nil
+}
+
+func (x *Invitee) GetName() []byte {
+	if x != nil {
+		return x.Name
+	}
+	return nil
+}
+
+func (x *Invitee) GetSummary() []byte {
+	if x != nil {
+		return x.Summary
+	}
+	return nil
+}
+
+func (x *Invitee) GetStatus() uint32 {
+	if x != nil {
+		return x.Status
+	}
+	return 0
+}
+
+func (x *Invitee) GetAccess() uint32 {
+	if x != nil {
+		return x.Access
+	}
+	return 0
+}
+
+type ShareRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Actor         *Actor                 `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
+	Calendar      []byte                 `protobuf:"bytes,2,opt,name=calendar,proto3" json:"calendar,omitempty"`
+	Set           []*ShareSet            `protobuf:"bytes,3,rep,name=set,proto3" json:"set,omitempty"`
+	Remove        [][]byte               `protobuf:"bytes,4,rep,name=remove,proto3" json:"remove,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShareRequest) Reset() {
+	*x = ShareRequest{}
+	mi := &file_dwp_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShareRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShareRequest) ProtoMessage() {}
+
+func (x *ShareRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShareRequest.ProtoReflect.Descriptor instead.
+func (*ShareRequest) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *ShareRequest) GetActor() *Actor {
+	if x != nil {
+		return x.Actor
+	}
+	return nil
+}
+
+func (x *ShareRequest) GetCalendar() []byte {
+	if x != nil {
+		return x.Calendar
+	}
+	return nil
+}
+
+func (x *ShareRequest) GetSet() []*ShareSet {
+	if x != nil {
+		return x.Set
+	}
+	return nil
+}
+
+func (x *ShareRequest) GetRemove() [][]byte {
+	if x != nil {
+		return x.Remove
+	}
+	return nil
+}
+
+type ShareSet struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	User          []byte                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	Name          []byte                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Summary       []byte                 `protobuf:"bytes,3,opt,name=summary,proto3" json:"summary,omitempty"`
+	Write         bool                   `protobuf:"varint,4,opt,name=write,proto3" json:"write,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShareSet) Reset() {
+	*x = ShareSet{}
+	mi := &file_dwp_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShareSet) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShareSet) ProtoMessage() {}
+
+func (x *ShareSet) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShareSet.ProtoReflect.Descriptor instead.
+func (*ShareSet) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *ShareSet) GetUser() []byte {
+	if x != nil {
+		return x.User
+	}
+	return nil
+}
+
+func (x *ShareSet) GetName() []byte {
+	if x != nil {
+		return x.Name
+	}
+	return nil
+}
+
+func (x *ShareSet) GetSummary() []byte {
+	if x != nil {
+		return x.Summary
+	}
+	return nil
+}
+
+func (x *ShareSet) GetWrite() bool {
+	if x != nil {
+		return x.Write
+	}
+	return false
+}
+
+type NotifyRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Actor         *Actor                 `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
+	Note          *Note                  `protobuf:"bytes,2,opt,name=note,proto3" json:"note,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NotifyRequest) Reset() {
+	*x = NotifyRequest{}
+	mi := &file_dwp_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NotifyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NotifyRequest) ProtoMessage() {}
+
+func (x *NotifyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NotifyRequest.ProtoReflect.Descriptor instead.
+func (*NotifyRequest) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *NotifyRequest) GetActor() *Actor {
+	if x != nil {
+		return x.Actor
+	}
+	return nil
+}
+
+func (x *NotifyRequest) GetNote() *Note {
+	if x != nil {
+		return x.Note
+	}
+	return nil
+}
+
+type Share struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Name          []byte                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Description   []byte                 `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
+	Color         []byte                 `protobuf:"bytes,4,opt,name=color,proto3" json:"color,omitempty"`
+	Order         []byte                 `protobuf:"bytes,5,opt,name=order,proto3" json:"order,omitempty"`
+	Opaque        bool                   `protobuf:"varint,6,opt,name=opaque,proto3" json:"opaque,omitempty"`
+	Props         []*DeadProp            `protobuf:"bytes,7,rep,name=props,proto3" json:"props,omitempty"`
+	Calendar      *Calendar              `protobuf:"bytes,8,opt,name=calendar,proto3" json:"calendar,omitempty"`
+	Failure       *Failure               `protobuf:"bytes,9,opt,name=failure,proto3" json:"failure,omitempty"`
+	Invite        []byte                 `protobuf:"bytes,10,opt,name=invite,proto3" json:"invite,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Share) Reset() {
+	*x = Share{}
+	mi := &file_dwp_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Share) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Share) ProtoMessage() {}
+
+func (x *Share) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Share.ProtoReflect.Descriptor instead.
+func (*Share) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *Share) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *Share) GetName() []byte {
+	if x != nil {
+		return x.Name
+	}
+	return nil
+}
+
+func (x *Share) GetDescription() []byte {
+	if x != nil {
+		return x.Description
+	}
+	return nil
+}
+
+func (x *Share) GetColor() []byte {
+	if x != nil {
+		return x.Color
+	}
+	return nil
+}
+
+func (x *Share) GetOrder() []byte {
+	if x != nil {
+		return x.Order
+	}
+	return nil
+}
+
+func (x *Share) GetOpaque() bool {
+	if x != nil {
+		return x.Opaque
+	}
+	return false
+}
+
+func (x *Share) GetProps() []*DeadProp {
+	if x != nil {
+		return x.Props
+	}
+	return nil
+}
+
+func (x *Share) GetCalendar() *Calendar {
+	if x != nil {
+		return x.Calendar
+	}
+	return nil
+}
+
+func (x *Share) GetFailure() *Failure {
+	if x != nil {
+		return x.Failure
+	}
+	return nil
+}
+
+func (x *Share) GetInvite() []byte {
+	if x != nil {
+		return x.Invite
+	}
+	return nil
+}
+
+type ShareChange struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Name          []byte                 `protobuf:"bytes,2,opt,name=name,proto3,oneof" json:"name,omitempty"`
+	Description   []byte                 `protobuf:"bytes,3,opt,name=description,proto3,oneof" json:"description,omitempty"`
+	Color         []byte                 `protobuf:"bytes,4,opt,name=color,proto3,oneof" json:"color,omitempty"`
+	Order         []byte                 `protobuf:"bytes,5,opt,name=order,proto3,oneof" json:"order,omitempty"`
+	Opaque        *bool                  `protobuf:"varint,6,opt,name=opaque,proto3,oneof" json:"opaque,omitempty"`
+	Props         []*PropChange          `protobuf:"bytes,7,rep,name=props,proto3" json:"props,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShareChange) Reset() {
+	*x = ShareChange{}
+	mi := &file_dwp_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShareChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShareChange) ProtoMessage() {}
+
+func (x *ShareChange) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShareChange.ProtoReflect.Descriptor instead.
+func (*ShareChange) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *ShareChange) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *ShareChange) GetName() []byte {
+	if x != nil {
+		return x.Name
+	}
+	return nil
+}
+
+func (x *ShareChange) GetDescription() []byte {
+	if x != nil {
+		return x.Description
+	}
+	return nil
+}
+
+func (x *ShareChange) GetColor() []byte {
+	if x != nil {
+		return x.Color
+	}
+	return nil
+}
+
+func (x *ShareChange) GetOrder() []byte {
+	if x != nil {
+		return x.Order
+	}
+	return nil
+}
+
+func (x *ShareChange) GetOpaque() bool {
+	if x != nil && x.Opaque != nil {
+		return *x.Opaque
+	}
+	return false
+}
+
+func (x *ShareChange) GetProps() []*PropChange {
+	if x != nil {
+		return x.Props
+	}
+	return nil
+}
+
 type CalendarRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Actor         *Actor                 `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
@@ -1630,7 +2478,7 @@ type CalendarRequest struct {
 
 func (x *CalendarRequest) Reset() {
 	*x = CalendarRequest{}
-	mi := &file_dwp_proto_msgTypes[19]
+	mi := &file_dwp_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1642,7 +2490,7 @@ func (x *CalendarRequest) String() string {
 func (*CalendarRequest) ProtoMessage() {}
 
 func (x *CalendarRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[19]
+	mi := &file_dwp_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1655,7 +2503,7 @@ func (x *CalendarRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CalendarRequest.ProtoReflect.Descriptor instead.
 func (*CalendarRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{19}
+	return file_dwp_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *CalendarRequest) GetActor() *Actor {
@@ -1688,7 +2536,7 @@ type CalendarAnswer struct {
 
 func (x *CalendarAnswer) Reset() {
 	*x = CalendarAnswer{}
-	mi := &file_dwp_proto_msgTypes[20]
+	mi := &file_dwp_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1700,7 +2548,7 @@ func (x *CalendarAnswer) String() string {
 func (*CalendarAnswer) ProtoMessage() {}
 
 func (x *CalendarAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[20]
+	mi := &file_dwp_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1713,7 +2561,7 @@ func (x *CalendarAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CalendarAnswer.ProtoReflect.Descriptor instead.
 func (*CalendarAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{20}
+	return file_dwp_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *CalendarAnswer) GetCalendar() *Calendar {
@@ -1738,7 +2586,7 @@ type CalendarsRequest struct {
 
 func (x *CalendarsRequest) Reset() {
 	*x = CalendarsRequest{}
-	mi := &file_dwp_proto_msgTypes[21]
+	mi := &file_dwp_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1750,7 +2598,7 @@ func (x *CalendarsRequest) String() string {
 func (*CalendarsRequest) ProtoMessage() {}
 
 func (x *CalendarsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[21]
+	mi := &file_dwp_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1763,7 +2611,7 @@ func (x *CalendarsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CalendarsRequest.ProtoReflect.Descriptor instead.
 func (*CalendarsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{21}
+	return file_dwp_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *CalendarsRequest) GetActor() *Actor {
@@ -1824,7 +2672,7 @@ type CalendarsAnswer struct {
 
 func (x *CalendarsAnswer) Reset() {
 	*x = CalendarsAnswer{}
-	mi := &file_dwp_proto_msgTypes[22]
+	mi := &file_dwp_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1836,7 +2684,7 @@ func (x *CalendarsAnswer) String() string {
 func (*CalendarsAnswer) ProtoMessage() {}
 
 func (x *CalendarsAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[22]
+	mi := &file_dwp_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1849,7 +2697,7 @@ func (x *CalendarsAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CalendarsAnswer.ProtoReflect.Descriptor instead.
 func (*CalendarsAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{22}
+	return file_dwp_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *CalendarsAnswer) GetItems() []*CalendarItem {
@@ -1870,7 +2718,7 @@ type CalendarItem struct {
 
 func (x *CalendarItem) Reset() {
 	*x = CalendarItem{}
-	mi := &file_dwp_proto_msgTypes[23]
+	mi := &file_dwp_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1882,7 +2730,7 @@ func (x *CalendarItem) String() string {
 func (*CalendarItem) ProtoMessage() {}
 
 func (x *CalendarItem) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[23]
+	mi := &file_dwp_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1895,7 +2743,7 @@ func (x *CalendarItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CalendarItem.ProtoReflect.Descriptor instead.
 func (*CalendarItem) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{23}
+	return file_dwp_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *CalendarItem) GetCalendar() *Calendar {
@@ -1930,7 +2778,7 @@ type CreateCalendarRequest struct {
 
 func (x *CreateCalendarRequest) Reset() {
 	*x = CreateCalendarRequest{}
-	mi := &file_dwp_proto_msgTypes[24]
+	mi := &file_dwp_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1942,7 +2790,7 @@ func (x *CreateCalendarRequest) String() string {
 func (*CreateCalendarRequest) ProtoMessage() {}
 
 func (x *CreateCalendarRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[24]
+	mi := &file_dwp_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1955,7 +2803,7 @@ func (x *CreateCalendarRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateCalendarRequest.ProtoReflect.Descriptor instead.
 func (*CreateCalendarRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{24}
+	return file_dwp_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *CreateCalendarRequest) GetActor() *Actor {
@@ -2009,7 +2857,7 @@ type UpdateCalendarRequest struct {
 
 func (x *UpdateCalendarRequest) Reset() {
 	*x = UpdateCalendarRequest{}
-	mi := &file_dwp_proto_msgTypes[25]
+	mi := &file_dwp_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2021,7 +2869,7 @@ func (x *UpdateCalendarRequest) String() string {
 func (*UpdateCalendarRequest) ProtoMessage() {}
 
 func (x *UpdateCalendarRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[25]
+	mi := &file_dwp_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2034,7 +2882,7 @@ func (x *UpdateCalendarRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateCalendarRequest.ProtoReflect.Descriptor instead.
 func (*UpdateCalendarRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{25}
+	return file_dwp_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *UpdateCalendarRequest) GetActor() *Actor {
@@ -2204,7 +3052,7 @@ type DeleteCalendarRequest struct {
 
 func (x *DeleteCalendarRequest) Reset() {
 	*x = DeleteCalendarRequest{}
-	mi := &file_dwp_proto_msgTypes[26]
+	mi := &file_dwp_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2216,7 +3064,7 @@ func (x *DeleteCalendarRequest) String() string {
 func (*DeleteCalendarRequest) ProtoMessage() {}
 
 func (x *DeleteCalendarRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[26]
+	mi := &file_dwp_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2229,7 +3077,7 @@ func (x *DeleteCalendarRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteCalendarRequest.ProtoReflect.Descriptor instead.
 func (*DeleteCalendarRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{26}
+	return file_dwp_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *DeleteCalendarRequest) GetActor() *Actor {
@@ -2283,7 +3131,7 @@ type CopyRequest struct {
 
 func (x *CopyRequest) Reset() {
 	*x = CopyRequest{}
-	mi := &file_dwp_proto_msgTypes[27]
+	mi := &file_dwp_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2295,7 +3143,7 @@ func (x *CopyRequest) String() string {
 func (*CopyRequest) ProtoMessage() {}
 
 func (x *CopyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[27]
+	mi := &file_dwp_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2308,7 +3156,7 @@ func (x *CopyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyRequest.ProtoReflect.Descriptor instead.
 func (*CopyRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{27}
+	return file_dwp_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *CopyRequest) GetActor() *Actor {
@@ -2377,7 +3225,7 @@ type CopyAnswer struct {
 
 func (x *CopyAnswer) Reset() {
 	*x = CopyAnswer{}
-	mi := &file_dwp_proto_msgTypes[28]
+	mi := &file_dwp_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2389,7 +3237,7 @@ func (x *CopyAnswer) String() string {
 func (*CopyAnswer) ProtoMessage() {}
 
 func (x *CopyAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[28]
+	mi := &file_dwp_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2402,7 +3250,7 @@ func (x *CopyAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyAnswer.ProtoReflect.Descriptor instead.
 func (*CopyAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{28}
+	return file_dwp_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *CopyAnswer) GetReplaced() bool {
@@ -2430,7 +3278,7 @@ type CopyOutAnswer struct {
 
 func (x *CopyOutAnswer) Reset() {
 	*x = CopyOutAnswer{}
-	mi := &file_dwp_proto_msgTypes[29]
+	mi := &file_dwp_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2442,7 +3290,7 @@ func (x *CopyOutAnswer) String() string {
 func (*CopyOutAnswer) ProtoMessage() {}
 
 func (x *CopyOutAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[29]
+	mi := &file_dwp_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2455,7 +3303,7 @@ func (x *CopyOutAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyOutAnswer.ProtoReflect.Descriptor instead.
 func (*CopyOutAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{29}
+	return file_dwp_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *CopyOutAnswer) GetObject() *Object {
@@ -2490,7 +3338,7 @@ type CopyInRequest struct {
 
 func (x *CopyInRequest) Reset() {
 	*x = CopyInRequest{}
-	mi := &file_dwp_proto_msgTypes[30]
+	mi := &file_dwp_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2502,7 +3350,7 @@ func (x *CopyInRequest) String() string {
 func (*CopyInRequest) ProtoMessage() {}
 
 func (x *CopyInRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[30]
+	mi := &file_dwp_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2515,7 +3363,7 @@ func (x *CopyInRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyInRequest.ProtoReflect.Descriptor instead.
 func (*CopyInRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{30}
+	return file_dwp_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *CopyInRequest) GetActor() *Actor {
@@ -2549,7 +3397,7 @@ type Moved struct {
 
 func (x *Moved) Reset() {
 	*x = Moved{}
-	mi := &file_dwp_proto_msgTypes[31]
+	mi := &file_dwp_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2561,7 +3409,7 @@ func (x *Moved) String() string {
 func (*Moved) ProtoMessage() {}
 
 func (x *Moved) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[31]
+	mi := &file_dwp_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2574,7 +3422,7 @@ func (x *Moved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Moved.ProtoReflect.Descriptor instead.
 func (*Moved) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{31}
+	return file_dwp_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Moved) GetTo() *Ref {
@@ -2599,7 +3447,7 @@ type Done struct {
 
 func (x *Done) Reset() {
 	*x = Done{}
-	mi := &file_dwp_proto_msgTypes[32]
+	mi := &file_dwp_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2611,7 +3459,7 @@ func (x *Done) String() string {
 func (*Done) ProtoMessage() {}
 
 func (x *Done) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[32]
+	mi := &file_dwp_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2624,7 +3472,7 @@ func (x *Done) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Done.ProtoReflect.Descriptor instead.
 func (*Done) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{32}
+	return file_dwp_proto_rawDescGZIP(), []int{42}
 }
 
 type DataRequest struct {
@@ -2641,7 +3489,7 @@ type DataRequest struct {
 
 func (x *DataRequest) Reset() {
 	*x = DataRequest{}
-	mi := &file_dwp_proto_msgTypes[33]
+	mi := &file_dwp_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2653,7 +3501,7 @@ func (x *DataRequest) String() string {
 func (*DataRequest) ProtoMessage() {}
 
 func (x *DataRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[33]
+	mi := &file_dwp_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2666,7 +3514,7 @@ func (x *DataRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DataRequest.ProtoReflect.Descriptor instead.
 func (*DataRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{33}
+	return file_dwp_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *DataRequest) GetNone() bool {
@@ -2724,7 +3572,7 @@ type CompSelect struct {
 
 func (x *CompSelect) Reset() {
 	*x = CompSelect{}
-	mi := &file_dwp_proto_msgTypes[34]
+	mi := &file_dwp_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2736,7 +3584,7 @@ func (x *CompSelect) String() string {
 func (*CompSelect) ProtoMessage() {}
 
 func (x *CompSelect) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[34]
+	mi := &file_dwp_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2749,7 +3597,7 @@ func (x *CompSelect) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompSelect.ProtoReflect.Descriptor instead.
 func (*CompSelect) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{34}
+	return file_dwp_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *CompSelect) GetName() []byte {
@@ -2797,7 +3645,7 @@ type PropSelect struct {
 
 func (x *PropSelect) Reset() {
 	*x = PropSelect{}
-	mi := &file_dwp_proto_msgTypes[35]
+	mi := &file_dwp_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2809,7 +3657,7 @@ func (x *PropSelect) String() string {
 func (*PropSelect) ProtoMessage() {}
 
 func (x *PropSelect) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[35]
+	mi := &file_dwp_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2822,7 +3670,7 @@ func (x *PropSelect) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PropSelect.ProtoReflect.Descriptor instead.
 func (*PropSelect) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{35}
+	return file_dwp_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *PropSelect) GetName() []byte {
@@ -2850,7 +3698,7 @@ type ListObjectsAnswer struct {
 
 func (x *ListObjectsAnswer) Reset() {
 	*x = ListObjectsAnswer{}
-	mi := &file_dwp_proto_msgTypes[36]
+	mi := &file_dwp_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2862,7 +3710,7 @@ func (x *ListObjectsAnswer) String() string {
 func (*ListObjectsAnswer) ProtoMessage() {}
 
 func (x *ListObjectsAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[36]
+	mi := &file_dwp_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2875,7 +3723,7 @@ func (x *ListObjectsAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListObjectsAnswer.ProtoReflect.Descriptor instead.
 func (*ListObjectsAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{36}
+	return file_dwp_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ListObjectsAnswer) GetObjects() []*Object {
@@ -2909,7 +3757,7 @@ type ObjectRequest struct {
 
 func (x *ObjectRequest) Reset() {
 	*x = ObjectRequest{}
-	mi := &file_dwp_proto_msgTypes[37]
+	mi := &file_dwp_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2921,7 +3769,7 @@ func (x *ObjectRequest) String() string {
 func (*ObjectRequest) ProtoMessage() {}
 
 func (x *ObjectRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[37]
+	mi := &file_dwp_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2934,7 +3782,7 @@ func (x *ObjectRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectRequest.ProtoReflect.Descriptor instead.
 func (*ObjectRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{37}
+	return file_dwp_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *ObjectRequest) GetActor() *Actor {
@@ -2960,7 +3808,7 @@ type ObjectAnswer struct {
 
 func (x *ObjectAnswer) Reset() {
 	*x = ObjectAnswer{}
-	mi := &file_dwp_proto_msgTypes[38]
+	mi := &file_dwp_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2972,7 +3820,7 @@ func (x *ObjectAnswer) String() string {
 func (*ObjectAnswer) ProtoMessage() {}
 
 func (x *ObjectAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[38]
+	mi := &file_dwp_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2985,7 +3833,7 @@ func (x *ObjectAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectAnswer.ProtoReflect.Descriptor instead.
 func (*ObjectAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{38}
+	return file_dwp_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *ObjectAnswer) GetObject() *Object {
@@ -3008,7 +3856,7 @@ type ObjectsRequest struct {
 
 func (x *ObjectsRequest) Reset() {
 	*x = ObjectsRequest{}
-	mi := &file_dwp_proto_msgTypes[39]
+	mi := &file_dwp_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3020,7 +3868,7 @@ func (x *ObjectsRequest) String() string {
 func (*ObjectsRequest) ProtoMessage() {}
 
 func (x *ObjectsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[39]
+	mi := &file_dwp_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3033,7 +3881,7 @@ func (x *ObjectsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectsRequest.ProtoReflect.Descriptor instead.
 func (*ObjectsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{39}
+	return file_dwp_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *ObjectsRequest) GetActor() *Actor {
@@ -3080,7 +3928,7 @@ type ObjectsAnswer struct {
 
 func (x *ObjectsAnswer) Reset() {
 	*x = ObjectsAnswer{}
-	mi := &file_dwp_proto_msgTypes[40]
+	mi := &file_dwp_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3092,7 +3940,7 @@ func (x *ObjectsAnswer) String() string {
 func (*ObjectsAnswer) ProtoMessage() {}
 
 func (x *ObjectsAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[40]
+	mi := &file_dwp_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3105,7 +3953,7 @@ func (x *ObjectsAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectsAnswer.ProtoReflect.Descriptor instead.
 func (*ObjectsAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{40}
+	return file_dwp_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ObjectsAnswer) GetItems() []*ObjectItem {
@@ -3126,7 +3974,7 @@ type ObjectItem struct {
 
 func (x *ObjectItem) Reset() {
 	*x = ObjectItem{}
-	mi := &file_dwp_proto_msgTypes[41]
+	mi := &file_dwp_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3138,7 +3986,7 @@ func (x *ObjectItem) String() string {
 func (*ObjectItem) ProtoMessage() {}
 
 func (x *ObjectItem) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[41]
+	mi := &file_dwp_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3151,7 +3999,7 @@ func (x *ObjectItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectItem.ProtoReflect.Descriptor instead.
 func (*ObjectItem) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{41}
+	return file_dwp_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ObjectItem) GetRef() *Ref {
@@ -3191,7 +4039,7 @@ type PutRequest struct {
 
 func (x *PutRequest) Reset() {
 	*x = PutRequest{}
-	mi := &file_dwp_proto_msgTypes[42]
+	mi := &file_dwp_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3203,7 +4051,7 @@ func (x *PutRequest) String() string {
 func (*PutRequest) ProtoMessage() {}
 
 func (x *PutRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[42]
+	mi := &file_dwp_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3216,7 +4064,7 @@ func (x *PutRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutRequest.ProtoReflect.Descriptor instead.
 func (*PutRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{42}
+	return file_dwp_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *PutRequest) GetActor() *Actor {
@@ -3286,7 +4134,7 @@ type PutAnswer struct {
 
 func (x *PutAnswer) Reset() {
 	*x = PutAnswer{}
-	mi := &file_dwp_proto_msgTypes[43]
+	mi := &file_dwp_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3298,7 +4146,7 @@ func (x *PutAnswer) String() string {
 func (*PutAnswer) ProtoMessage() {}
 
 func (x *PutAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[43]
+	mi := &file_dwp_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3311,7 +4159,7 @@ func (x *PutAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutAnswer.ProtoReflect.Descriptor instead.
 func (*PutAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{43}
+	return file_dwp_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *PutAnswer) GetObject() *Object {
@@ -3350,7 +4198,7 @@ type PutObjectsRequest struct {
 
 func (x *PutObjectsRequest) Reset() {
 	*x = PutObjectsRequest{}
-	mi := &file_dwp_proto_msgTypes[44]
+	mi := &file_dwp_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3362,7 +4210,7 @@ func (x *PutObjectsRequest) String() string {
 func (*PutObjectsRequest) ProtoMessage() {}
 
 func (x *PutObjectsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[44]
+	mi := &file_dwp_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3375,7 +4223,7 @@ func (x *PutObjectsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutObjectsRequest.ProtoReflect.Descriptor instead.
 func (*PutObjectsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{44}
+	return file_dwp_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *PutObjectsRequest) GetActor() *Actor {
@@ -3423,7 +4271,7 @@ type PutItem struct {
 
 func (x *PutItem) Reset() {
 	*x = PutItem{}
-	mi := &file_dwp_proto_msgTypes[45]
+	mi := &file_dwp_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3435,7 +4283,7 @@ func (x *PutItem) String() string {
 func (*PutItem) ProtoMessage() {}
 
 func (x *PutItem) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[45]
+	mi := &file_dwp_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3448,7 +4296,7 @@ func (x *PutItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutItem.ProtoReflect.Descriptor instead.
 func (*PutItem) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{45}
+	return file_dwp_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *PutItem) GetName() []byte {
@@ -3474,7 +4322,7 @@ type PutObjectsAnswer struct {
 
 func (x *PutObjectsAnswer) Reset() {
 	*x = PutObjectsAnswer{}
-	mi := &file_dwp_proto_msgTypes[46]
+	mi := &file_dwp_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3486,7 +4334,7 @@ func (x *PutObjectsAnswer) String() string {
 func (*PutObjectsAnswer) ProtoMessage() {}
 
 func (x *PutObjectsAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[46]
+	mi := &file_dwp_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3499,7 +4347,7 @@ func (x *PutObjectsAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutObjectsAnswer.ProtoReflect.Descriptor instead.
 func (*PutObjectsAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{46}
+	return file_dwp_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *PutObjectsAnswer) GetItems() []*PutItemAnswer {
@@ -3523,7 +4371,7 @@ type PutItemAnswer struct {
 
 func (x *PutItemAnswer) Reset() {
 	*x = PutItemAnswer{}
-	mi := &file_dwp_proto_msgTypes[47]
+	mi := &file_dwp_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3535,7 +4383,7 @@ func (x *PutItemAnswer) String() string {
 func (*PutItemAnswer) ProtoMessage() {}
 
 func (x *PutItemAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[47]
+	mi := &file_dwp_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3548,7 +4396,7 @@ func (x *PutItemAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutItemAnswer.ProtoReflect.Descriptor instead.
 func (*PutItemAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{47}
+	return file_dwp_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *PutItemAnswer) GetName() []byte {
@@ -3606,7 +4454,7 @@ type DeleteRequest struct {
 
 func (x *DeleteRequest) Reset() {
 	*x = DeleteRequest{}
-	mi := &file_dwp_proto_msgTypes[48]
+	mi := &file_dwp_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3618,7 +4466,7 @@ func (x *DeleteRequest) String() string {
 func (*DeleteRequest) ProtoMessage() {}
 
 func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[48]
+	mi := &file_dwp_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3631,7 +4479,7 @@ func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRequest.ProtoReflect.Descriptor instead.
 func (*DeleteRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{48}
+	return file_dwp_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *DeleteRequest) GetActor() *Actor {
@@ -3680,7 +4528,7 @@ type PatchPropsRequest struct {
 
 func (x *PatchPropsRequest) Reset() {
 	*x = PatchPropsRequest{}
-	mi := &file_dwp_proto_msgTypes[49]
+	mi := &file_dwp_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3692,7 +4540,7 @@ func (x *PatchPropsRequest) String() string {
 func (*PatchPropsRequest) ProtoMessage() {}
 
 func (x *PatchPropsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[49]
+	mi := &file_dwp_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3705,7 +4553,7 @@ func (x *PatchPropsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PatchPropsRequest.ProtoReflect.Descriptor instead.
 func (*PatchPropsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{49}
+	return file_dwp_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *PatchPropsRequest) GetActor() *Actor {
@@ -3740,7 +4588,7 @@ type Moment struct {
 
 func (x *Moment) Reset() {
 	*x = Moment{}
-	mi := &file_dwp_proto_msgTypes[50]
+	mi := &file_dwp_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3752,7 +4600,7 @@ func (x *Moment) String() string {
 func (*Moment) ProtoMessage() {}
 
 func (x *Moment) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[50]
+	mi := &file_dwp_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3765,7 +4613,7 @@ func (x *Moment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Moment.ProtoReflect.Descriptor instead.
 func (*Moment) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{50}
+	return file_dwp_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *Moment) GetValue() []byte {
@@ -3791,7 +4639,7 @@ type Moments struct {
 
 func (x *Moments) Reset() {
 	*x = Moments{}
-	mi := &file_dwp_proto_msgTypes[51]
+	mi := &file_dwp_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3803,7 +4651,7 @@ func (x *Moments) String() string {
 func (*Moments) ProtoMessage() {}
 
 func (x *Moments) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[51]
+	mi := &file_dwp_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3816,7 +4664,7 @@ func (x *Moments) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Moments.ProtoReflect.Descriptor instead.
 func (*Moments) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{51}
+	return file_dwp_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *Moments) GetMoments() []*Moment {
@@ -3837,7 +4685,7 @@ type Property struct {
 
 func (x *Property) Reset() {
 	*x = Property{}
-	mi := &file_dwp_proto_msgTypes[52]
+	mi := &file_dwp_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3849,7 +4697,7 @@ func (x *Property) String() string {
 func (*Property) ProtoMessage() {}
 
 func (x *Property) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[52]
+	mi := &file_dwp_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3862,7 +4710,7 @@ func (x *Property) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Property.ProtoReflect.Descriptor instead.
 func (*Property) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{52}
+	return file_dwp_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *Property) GetName() []byte {
@@ -3896,7 +4744,7 @@ type Parameter struct {
 
 func (x *Parameter) Reset() {
 	*x = Parameter{}
-	mi := &file_dwp_proto_msgTypes[53]
+	mi := &file_dwp_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3908,7 +4756,7 @@ func (x *Parameter) String() string {
 func (*Parameter) ProtoMessage() {}
 
 func (x *Parameter) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[53]
+	mi := &file_dwp_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3921,7 +4769,7 @@ func (x *Parameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Parameter.ProtoReflect.Descriptor instead.
 func (*Parameter) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{53}
+	return file_dwp_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *Parameter) GetName() []byte {
@@ -3954,7 +4802,7 @@ type EditRequest struct {
 
 func (x *EditRequest) Reset() {
 	*x = EditRequest{}
-	mi := &file_dwp_proto_msgTypes[54]
+	mi := &file_dwp_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3966,7 +4814,7 @@ func (x *EditRequest) String() string {
 func (*EditRequest) ProtoMessage() {}
 
 func (x *EditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[54]
+	mi := &file_dwp_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3979,7 +4827,7 @@ func (x *EditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditRequest.ProtoReflect.Descriptor instead.
 func (*EditRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{54}
+	return file_dwp_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *EditRequest) GetActor() *Actor {
@@ -4055,7 +4903,7 @@ type EditItem struct {
 
 func (x *EditItem) Reset() {
 	*x = EditItem{}
-	mi := &file_dwp_proto_msgTypes[55]
+	mi := &file_dwp_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4067,7 +4915,7 @@ func (x *EditItem) String() string {
 func (*EditItem) ProtoMessage() {}
 
 func (x *EditItem) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[55]
+	mi := &file_dwp_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4080,7 +4928,7 @@ func (x *EditItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditItem.ProtoReflect.Descriptor instead.
 func (*EditItem) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{55}
+	return file_dwp_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *EditItem) GetUid() []byte {
@@ -4159,7 +5007,7 @@ type Patch struct {
 
 func (x *Patch) Reset() {
 	*x = Patch{}
-	mi := &file_dwp_proto_msgTypes[56]
+	mi := &file_dwp_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4171,7 +5019,7 @@ func (x *Patch) String() string {
 func (*Patch) ProtoMessage() {}
 
 func (x *Patch) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[56]
+	mi := &file_dwp_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4184,7 +5032,7 @@ func (x *Patch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Patch.ProtoReflect.Descriptor instead.
 func (*Patch) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{56}
+	return file_dwp_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *Patch) GetTzid() []byte {
@@ -4283,7 +5131,7 @@ type PropEdit struct {
 
 func (x *PropEdit) Reset() {
 	*x = PropEdit{}
-	mi := &file_dwp_proto_msgTypes[57]
+	mi := &file_dwp_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4295,7 +5143,7 @@ func (x *PropEdit) String() string {
 func (*PropEdit) ProtoMessage() {}
 
 func (x *PropEdit) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[57]
+	mi := &file_dwp_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4308,7 +5156,7 @@ func (x *PropEdit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PropEdit.ProtoReflect.Descriptor instead.
 func (*PropEdit) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{57}
+	return file_dwp_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *PropEdit) GetName() []byte {
@@ -4354,7 +5202,7 @@ type AlarmEdit struct {
 
 func (x *AlarmEdit) Reset() {
 	*x = AlarmEdit{}
-	mi := &file_dwp_proto_msgTypes[58]
+	mi := &file_dwp_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4366,7 +5214,7 @@ func (x *AlarmEdit) String() string {
 func (*AlarmEdit) ProtoMessage() {}
 
 func (x *AlarmEdit) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[58]
+	mi := &file_dwp_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4379,7 +5227,7 @@ func (x *AlarmEdit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AlarmEdit.ProtoReflect.Descriptor instead.
 func (*AlarmEdit) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{58}
+	return file_dwp_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *AlarmEdit) GetAction() []byte {
@@ -4443,7 +5291,7 @@ type NewAttachment struct {
 
 func (x *NewAttachment) Reset() {
 	*x = NewAttachment{}
-	mi := &file_dwp_proto_msgTypes[59]
+	mi := &file_dwp_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4455,7 +5303,7 @@ func (x *NewAttachment) String() string {
 func (*NewAttachment) ProtoMessage() {}
 
 func (x *NewAttachment) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[59]
+	mi := &file_dwp_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4468,7 +5316,7 @@ func (x *NewAttachment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewAttachment.ProtoReflect.Descriptor instead.
 func (*NewAttachment) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{59}
+	return file_dwp_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *NewAttachment) GetClientId() []byte {
@@ -4510,7 +5358,7 @@ type EditAnswer struct {
 
 func (x *EditAnswer) Reset() {
 	*x = EditAnswer{}
-	mi := &file_dwp_proto_msgTypes[60]
+	mi := &file_dwp_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4522,7 +5370,7 @@ func (x *EditAnswer) String() string {
 func (*EditAnswer) ProtoMessage() {}
 
 func (x *EditAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[60]
+	mi := &file_dwp_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4535,7 +5383,7 @@ func (x *EditAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditAnswer.ProtoReflect.Descriptor instead.
 func (*EditAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{60}
+	return file_dwp_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *EditAnswer) GetCalendar() *Calendar {
@@ -4575,7 +5423,7 @@ type EditItemAnswer struct {
 
 func (x *EditItemAnswer) Reset() {
 	*x = EditItemAnswer{}
-	mi := &file_dwp_proto_msgTypes[61]
+	mi := &file_dwp_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4587,7 +5435,7 @@ func (x *EditItemAnswer) String() string {
 func (*EditItemAnswer) ProtoMessage() {}
 
 func (x *EditItemAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[61]
+	mi := &file_dwp_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4600,7 +5448,7 @@ func (x *EditItemAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditItemAnswer.ProtoReflect.Descriptor instead.
 func (*EditItemAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{61}
+	return file_dwp_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *EditItemAnswer) GetUid() []byte {
@@ -4672,7 +5520,7 @@ type AttachmentRequest struct {
 
 func (x *AttachmentRequest) Reset() {
 	*x = AttachmentRequest{}
-	mi := &file_dwp_proto_msgTypes[62]
+	mi := &file_dwp_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4684,7 +5532,7 @@ func (x *AttachmentRequest) String() string {
 func (*AttachmentRequest) ProtoMessage() {}
 
 func (x *AttachmentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[62]
+	mi := &file_dwp_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4697,7 +5545,7 @@ func (x *AttachmentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttachmentRequest.ProtoReflect.Descriptor instead.
 func (*AttachmentRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{62}
+	return file_dwp_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *AttachmentRequest) GetActor() *Actor {
@@ -4749,7 +5597,7 @@ type AttachmentAnswer struct {
 
 func (x *AttachmentAnswer) Reset() {
 	*x = AttachmentAnswer{}
-	mi := &file_dwp_proto_msgTypes[63]
+	mi := &file_dwp_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4761,7 +5609,7 @@ func (x *AttachmentAnswer) String() string {
 func (*AttachmentAnswer) ProtoMessage() {}
 
 func (x *AttachmentAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[63]
+	mi := &file_dwp_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4774,7 +5622,7 @@ func (x *AttachmentAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttachmentAnswer.ProtoReflect.Descriptor instead.
 func (*AttachmentAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{63}
+	return file_dwp_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *AttachmentAnswer) GetId() []byte {
@@ -4834,7 +5682,7 @@ type QueryRequest struct {
 
 func (x *QueryRequest) Reset() {
 	*x = QueryRequest{}
-	mi := &file_dwp_proto_msgTypes[64]
+	mi := &file_dwp_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4846,7 +5694,7 @@ func (x *QueryRequest) String() string {
 func (*QueryRequest) ProtoMessage() {}
 
 func (x *QueryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[64]
+	mi := &file_dwp_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4859,7 +5707,7 @@ func (x *QueryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueryRequest.ProtoReflect.Descriptor instead.
 func (*QueryRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{64}
+	return file_dwp_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *QueryRequest) GetActor() *Actor {
@@ -4925,7 +5773,7 @@ type CompFilter struct {
 
 func (x *CompFilter) Reset() {
 	*x = CompFilter{}
-	mi := &file_dwp_proto_msgTypes[65]
+	mi := &file_dwp_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4937,7 +5785,7 @@ func (x *CompFilter) String() string {
 func (*CompFilter) ProtoMessage() {}
 
 func (x *CompFilter) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[65]
+	mi := &file_dwp_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4950,7 +5798,7 @@ func (x *CompFilter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompFilter.ProtoReflect.Descriptor instead.
 func (*CompFilter) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{65}
+	return file_dwp_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *CompFilter) GetName() []byte {
@@ -5009,7 +5857,7 @@ type PropFilter struct {
 
 func (x *PropFilter) Reset() {
 	*x = PropFilter{}
-	mi := &file_dwp_proto_msgTypes[66]
+	mi := &file_dwp_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5021,7 +5869,7 @@ func (x *PropFilter) String() string {
 func (*PropFilter) ProtoMessage() {}
 
 func (x *PropFilter) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[66]
+	mi := &file_dwp_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5034,7 +5882,7 @@ func (x *PropFilter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PropFilter.ProtoReflect.Descriptor instead.
 func (*PropFilter) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{66}
+	return file_dwp_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *PropFilter) GetName() []byte {
@@ -5090,7 +5938,7 @@ type ParamFilter struct {
 
 func (x *ParamFilter) Reset() {
 	*x = ParamFilter{}
-	mi := &file_dwp_proto_msgTypes[67]
+	mi := &file_dwp_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5102,7 +5950,7 @@ func (x *ParamFilter) String() string {
 func (*ParamFilter) ProtoMessage() {}
 
 func (x *ParamFilter) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[67]
+	mi := &file_dwp_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5115,7 +5963,7 @@ func (x *ParamFilter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ParamFilter.ProtoReflect.Descriptor instead.
 func (*ParamFilter) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{67}
+	return file_dwp_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *ParamFilter) GetName() []byte {
@@ -5150,7 +5998,7 @@ type TextMatch struct {
 
 func (x *TextMatch) Reset() {
 	*x = TextMatch{}
-	mi := &file_dwp_proto_msgTypes[68]
+	mi := &file_dwp_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5162,7 +6010,7 @@ func (x *TextMatch) String() string {
 func (*TextMatch) ProtoMessage() {}
 
 func (x *TextMatch) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[68]
+	mi := &file_dwp_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5175,7 +6023,7 @@ func (x *TextMatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TextMatch.ProtoReflect.Descriptor instead.
 func (*TextMatch) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{68}
+	return file_dwp_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *TextMatch) GetText() []byte {
@@ -5209,7 +6057,7 @@ type QueryAnswer struct {
 
 func (x *QueryAnswer) Reset() {
 	*x = QueryAnswer{}
-	mi := &file_dwp_proto_msgTypes[69]
+	mi := &file_dwp_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5221,7 +6069,7 @@ func (x *QueryAnswer) String() string {
 func (*QueryAnswer) ProtoMessage() {}
 
 func (x *QueryAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[69]
+	mi := &file_dwp_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5234,7 +6082,7 @@ func (x *QueryAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueryAnswer.ProtoReflect.Descriptor instead.
 func (*QueryAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{69}
+	return file_dwp_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *QueryAnswer) GetObjects() []*Object {
@@ -5272,7 +6120,7 @@ type OccurrencesRequest struct {
 
 func (x *OccurrencesRequest) Reset() {
 	*x = OccurrencesRequest{}
-	mi := &file_dwp_proto_msgTypes[70]
+	mi := &file_dwp_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5284,7 +6132,7 @@ func (x *OccurrencesRequest) String() string {
 func (*OccurrencesRequest) ProtoMessage() {}
 
 func (x *OccurrencesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[70]
+	mi := &file_dwp_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5297,7 +6145,7 @@ func (x *OccurrencesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OccurrencesRequest.ProtoReflect.Descriptor instead.
 func (*OccurrencesRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{70}
+	return file_dwp_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *OccurrencesRequest) GetActor() *Actor {
@@ -5402,7 +6250,7 @@ type OccurrenceRef struct {
 
 func (x *OccurrenceRef) Reset() {
 	*x = OccurrenceRef{}
-	mi := &file_dwp_proto_msgTypes[71]
+	mi := &file_dwp_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5414,7 +6262,7 @@ func (x *OccurrenceRef) String() string {
 func (*OccurrenceRef) ProtoMessage() {}
 
 func (x *OccurrenceRef) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[71]
+	mi := &file_dwp_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5427,7 +6275,7 @@ func (x *OccurrenceRef) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OccurrenceRef.ProtoReflect.Descriptor instead.
 func (*OccurrenceRef) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{71}
+	return file_dwp_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *OccurrenceRef) GetUid() []byte {
@@ -5460,7 +6308,7 @@ type OccurrencesAnswer struct {
 
 func (x *OccurrencesAnswer) Reset() {
 	*x = OccurrencesAnswer{}
-	mi := &file_dwp_proto_msgTypes[72]
+	mi := &file_dwp_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5472,7 +6320,7 @@ func (x *OccurrencesAnswer) String() string {
 func (*OccurrencesAnswer) ProtoMessage() {}
 
 func (x *OccurrencesAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[72]
+	mi := &file_dwp_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5485,7 +6333,7 @@ func (x *OccurrencesAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OccurrencesAnswer.ProtoReflect.Descriptor instead.
 func (*OccurrencesAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{72}
+	return file_dwp_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *OccurrencesAnswer) GetItems() []*OccurrencesItem {
@@ -5519,7 +6367,7 @@ type OccurrencesItem struct {
 
 func (x *OccurrencesItem) Reset() {
 	*x = OccurrencesItem{}
-	mi := &file_dwp_proto_msgTypes[73]
+	mi := &file_dwp_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5531,7 +6379,7 @@ func (x *OccurrencesItem) String() string {
 func (*OccurrencesItem) ProtoMessage() {}
 
 func (x *OccurrencesItem) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[73]
+	mi := &file_dwp_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5544,7 +6392,7 @@ func (x *OccurrencesItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OccurrencesItem.ProtoReflect.Descriptor instead.
 func (*OccurrencesItem) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{73}
+	return file_dwp_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *OccurrencesItem) GetIndex() int64 {
@@ -5647,7 +6495,7 @@ type SyncRequest struct {
 
 func (x *SyncRequest) Reset() {
 	*x = SyncRequest{}
-	mi := &file_dwp_proto_msgTypes[74]
+	mi := &file_dwp_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5659,7 +6507,7 @@ func (x *SyncRequest) String() string {
 func (*SyncRequest) ProtoMessage() {}
 
 func (x *SyncRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[74]
+	mi := &file_dwp_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5672,7 +6520,7 @@ func (x *SyncRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncRequest.ProtoReflect.Descriptor instead.
 func (*SyncRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{74}
+	return file_dwp_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *SyncRequest) GetActor() *Actor {
@@ -5742,7 +6590,7 @@ type SyncAnswer struct {
 
 func (x *SyncAnswer) Reset() {
 	*x = SyncAnswer{}
-	mi := &file_dwp_proto_msgTypes[75]
+	mi := &file_dwp_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5754,7 +6602,7 @@ func (x *SyncAnswer) String() string {
 func (*SyncAnswer) ProtoMessage() {}
 
 func (x *SyncAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[75]
+	mi := &file_dwp_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5767,7 +6615,7 @@ func (x *SyncAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncAnswer.ProtoReflect.Descriptor instead.
 func (*SyncAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{75}
+	return file_dwp_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *SyncAnswer) GetItems() []*SyncItem {
@@ -5801,7 +6649,7 @@ type SyncItem struct {
 
 func (x *SyncItem) Reset() {
 	*x = SyncItem{}
-	mi := &file_dwp_proto_msgTypes[76]
+	mi := &file_dwp_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5813,7 +6661,7 @@ func (x *SyncItem) String() string {
 func (*SyncItem) ProtoMessage() {}
 
 func (x *SyncItem) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[76]
+	mi := &file_dwp_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5826,7 +6674,7 @@ func (x *SyncItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncItem.ProtoReflect.Descriptor instead.
 func (*SyncItem) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{76}
+	return file_dwp_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *SyncItem) GetObject() *Object {
@@ -5855,7 +6703,7 @@ type SyncResult struct {
 
 func (x *SyncResult) Reset() {
 	*x = SyncResult{}
-	mi := &file_dwp_proto_msgTypes[77]
+	mi := &file_dwp_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5867,7 +6715,7 @@ func (x *SyncResult) String() string {
 func (*SyncResult) ProtoMessage() {}
 
 func (x *SyncResult) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[77]
+	mi := &file_dwp_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5880,7 +6728,7 @@ func (x *SyncResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncResult.ProtoReflect.Descriptor instead.
 func (*SyncResult) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{77}
+	return file_dwp_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *SyncResult) GetToken() []byte {
@@ -5922,7 +6770,7 @@ type ListChangesRequest struct {
 
 func (x *ListChangesRequest) Reset() {
 	*x = ListChangesRequest{}
-	mi := &file_dwp_proto_msgTypes[78]
+	mi := &file_dwp_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5934,7 +6782,7 @@ func (x *ListChangesRequest) String() string {
 func (*ListChangesRequest) ProtoMessage() {}
 
 func (x *ListChangesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[78]
+	mi := &file_dwp_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5947,7 +6795,7 @@ func (x *ListChangesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListChangesRequest.ProtoReflect.Descriptor instead.
 func (*ListChangesRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{78}
+	return file_dwp_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *ListChangesRequest) GetActor() *Actor {
@@ -5983,7 +6831,7 @@ type ListChangesAnswer struct {
 
 func (x *ListChangesAnswer) Reset() {
 	*x = ListChangesAnswer{}
-	mi := &file_dwp_proto_msgTypes[79]
+	mi := &file_dwp_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5995,7 +6843,7 @@ func (x *ListChangesAnswer) String() string {
 func (*ListChangesAnswer) ProtoMessage() {}
 
 func (x *ListChangesAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[79]
+	mi := &file_dwp_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6008,7 +6856,7 @@ func (x *ListChangesAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListChangesAnswer.ProtoReflect.Descriptor instead.
 func (*ListChangesAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{79}
+	return file_dwp_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *ListChangesAnswer) GetCalendar() *Calendar {
@@ -6044,13 +6892,14 @@ type SyncHomeRequest struct {
 	Actor         *Actor                 `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
 	Owner         []byte                 `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`
 	Token         []byte                 `protobuf:"bytes,3,opt,name=token,proto3" json:"token,omitempty"`
+	Shares        bool                   `protobuf:"varint,4,opt,name=shares,proto3" json:"shares,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SyncHomeRequest) Reset() {
 	*x = SyncHomeRequest{}
-	mi := &file_dwp_proto_msgTypes[80]
+	mi := &file_dwp_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6062,7 +6911,7 @@ func (x *SyncHomeRequest) String() string {
 func (*SyncHomeRequest) ProtoMessage() {}
 
 func (x *SyncHomeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[80]
+	mi := &file_dwp_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6075,7 +6924,7 @@ func (x *SyncHomeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncHomeRequest.ProtoReflect.Descriptor instead.
 func (*SyncHomeRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{80}
+	return file_dwp_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *SyncHomeRequest) GetActor() *Actor {
@@ -6099,18 +6948,27 @@ func (x *SyncHomeRequest) GetToken() []byte {
 	return nil
 }
 
+func (x *SyncHomeRequest) GetShares() bool {
+	if x != nil {
+		return x.Shares
+	}
+	return false
+}
+
 type SyncHomeAnswer struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Token         []byte                 `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
 	Changed       []*Calendar            `protobuf:"bytes,2,rep,name=changed,proto3" json:"changed,omitempty"`
 	Removed       [][]byte               `protobuf:"bytes,3,rep,name=removed,proto3" json:"removed,omitempty"`
+	Shares        []*Share               `protobuf:"bytes,4,rep,name=shares,proto3" json:"shares,omitempty"`
+	GoneShares    [][]byte               `protobuf:"bytes,5,rep,name=gone_shares,json=goneShares,proto3" json:"gone_shares,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SyncHomeAnswer) Reset() {
 	*x = SyncHomeAnswer{}
-	mi := &file_dwp_proto_msgTypes[81]
+	mi := &file_dwp_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6122,7 +6980,7 @@ func (x *SyncHomeAnswer) String() string {
 func (*SyncHomeAnswer) ProtoMessage() {}
 
 func (x *SyncHomeAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[81]
+	mi := &file_dwp_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6135,7 +6993,7 @@ func (x *SyncHomeAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncHomeAnswer.ProtoReflect.Descriptor instead.
 func (*SyncHomeAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{81}
+	return file_dwp_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *SyncHomeAnswer) GetToken() []byte {
@@ -6159,6 +7017,20 @@ func (x *SyncHomeAnswer) GetRemoved() [][]byte {
 	return nil
 }
 
+func (x *SyncHomeAnswer) GetShares() []*Share {
+	if x != nil {
+		return x.Shares
+	}
+	return nil
+}
+
+func (x *SyncHomeAnswer) GetGoneShares() [][]byte {
+	if x != nil {
+		return x.GoneShares
+	}
+	return nil
+}
+
 type SearchCalendarsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Actor         *Actor                 `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
@@ -6176,7 +7048,7 @@ type SearchCalendarsRequest struct {
 
 func (x *SearchCalendarsRequest) Reset() {
 	*x = SearchCalendarsRequest{}
-	mi := &file_dwp_proto_msgTypes[82]
+	mi := &file_dwp_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6188,7 +7060,7 @@ func (x *SearchCalendarsRequest) String() string {
 func (*SearchCalendarsRequest) ProtoMessage() {}
 
 func (x *SearchCalendarsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[82]
+	mi := &file_dwp_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6201,7 +7073,7 @@ func (x *SearchCalendarsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchCalendarsRequest.ProtoReflect.Descriptor instead.
 func (*SearchCalendarsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{82}
+	return file_dwp_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *SearchCalendarsRequest) GetActor() *Actor {
@@ -6276,7 +7148,7 @@ type SearchCalendarsAnswer struct {
 
 func (x *SearchCalendarsAnswer) Reset() {
 	*x = SearchCalendarsAnswer{}
-	mi := &file_dwp_proto_msgTypes[83]
+	mi := &file_dwp_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6288,7 +7160,7 @@ func (x *SearchCalendarsAnswer) String() string {
 func (*SearchCalendarsAnswer) ProtoMessage() {}
 
 func (x *SearchCalendarsAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[83]
+	mi := &file_dwp_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6301,7 +7173,7 @@ func (x *SearchCalendarsAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchCalendarsAnswer.ProtoReflect.Descriptor instead.
 func (*SearchCalendarsAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{83}
+	return file_dwp_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *SearchCalendarsAnswer) GetCalendars() []*Calendar {
@@ -6325,7 +7197,7 @@ type FreeBusyRequest struct {
 
 func (x *FreeBusyRequest) Reset() {
 	*x = FreeBusyRequest{}
-	mi := &file_dwp_proto_msgTypes[84]
+	mi := &file_dwp_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6337,7 +7209,7 @@ func (x *FreeBusyRequest) String() string {
 func (*FreeBusyRequest) ProtoMessage() {}
 
 func (x *FreeBusyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[84]
+	mi := &file_dwp_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6350,7 +7222,7 @@ func (x *FreeBusyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreeBusyRequest.ProtoReflect.Descriptor instead.
 func (*FreeBusyRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{84}
+	return file_dwp_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *FreeBusyRequest) GetActor() *Actor {
@@ -6405,7 +7277,7 @@ type FreeBusyTarget struct {
 
 func (x *FreeBusyTarget) Reset() {
 	*x = FreeBusyTarget{}
-	mi := &file_dwp_proto_msgTypes[85]
+	mi := &file_dwp_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6417,7 +7289,7 @@ func (x *FreeBusyTarget) String() string {
 func (*FreeBusyTarget) ProtoMessage() {}
 
 func (x *FreeBusyTarget) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[85]
+	mi := &file_dwp_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6430,7 +7302,7 @@ func (x *FreeBusyTarget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreeBusyTarget.ProtoReflect.Descriptor instead.
 func (*FreeBusyTarget) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{85}
+	return file_dwp_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *FreeBusyTarget) GetCalendar() []byte {
@@ -6456,7 +7328,7 @@ type FreeBusyAnswer struct {
 
 func (x *FreeBusyAnswer) Reset() {
 	*x = FreeBusyAnswer{}
-	mi := &file_dwp_proto_msgTypes[86]
+	mi := &file_dwp_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6468,7 +7340,7 @@ func (x *FreeBusyAnswer) String() string {
 func (*FreeBusyAnswer) ProtoMessage() {}
 
 func (x *FreeBusyAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[86]
+	mi := &file_dwp_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6481,7 +7353,7 @@ func (x *FreeBusyAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreeBusyAnswer.ProtoReflect.Descriptor instead.
 func (*FreeBusyAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{86}
+	return file_dwp_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *FreeBusyAnswer) GetItems() []*FreeBusyItem {
@@ -6503,7 +7375,7 @@ type FreeBusyItem struct {
 
 func (x *FreeBusyItem) Reset() {
 	*x = FreeBusyItem{}
-	mi := &file_dwp_proto_msgTypes[87]
+	mi := &file_dwp_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6515,7 +7387,7 @@ func (x *FreeBusyItem) String() string {
 func (*FreeBusyItem) ProtoMessage() {}
 
 func (x *FreeBusyItem) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[87]
+	mi := &file_dwp_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6528,7 +7400,7 @@ func (x *FreeBusyItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreeBusyItem.ProtoReflect.Descriptor instead.
 func (*FreeBusyItem) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{87}
+	return file_dwp_proto_rawDescGZIP(), []int{97}
 }
 
 func (x *FreeBusyItem) GetTarget() *FreeBusyTarget {
@@ -6570,7 +7442,7 @@ type Busy struct {
 
 func (x *Busy) Reset() {
 	*x = Busy{}
-	mi := &file_dwp_proto_msgTypes[88]
+	mi := &file_dwp_proto_msgTypes[98]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6582,7 +7454,7 @@ func (x *Busy) String() string {
 func (*Busy) ProtoMessage() {}
 
 func (x *Busy) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[88]
+	mi := &file_dwp_proto_msgTypes[98]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6595,7 +7467,7 @@ func (x *Busy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Busy.ProtoReflect.Descriptor instead.
 func (*Busy) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{88}
+	return file_dwp_proto_rawDescGZIP(), []int{98}
 }
 
 func (x *Busy) GetStart() int64 {
@@ -6633,7 +7505,7 @@ type DeliverRequest struct {
 
 func (x *DeliverRequest) Reset() {
 	*x = DeliverRequest{}
-	mi := &file_dwp_proto_msgTypes[89]
+	mi := &file_dwp_proto_msgTypes[99]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6645,7 +7517,7 @@ func (x *DeliverRequest) String() string {
 func (*DeliverRequest) ProtoMessage() {}
 
 func (x *DeliverRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[89]
+	mi := &file_dwp_proto_msgTypes[99]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6658,7 +7530,7 @@ func (x *DeliverRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeliverRequest.ProtoReflect.Descriptor instead.
 func (*DeliverRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{89}
+	return file_dwp_proto_rawDescGZIP(), []int{99}
 }
 
 func (x *DeliverRequest) GetActor() *Actor {
@@ -6713,7 +7585,7 @@ type Recipient struct {
 
 func (x *Recipient) Reset() {
 	*x = Recipient{}
-	mi := &file_dwp_proto_msgTypes[90]
+	mi := &file_dwp_proto_msgTypes[100]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6725,7 +7597,7 @@ func (x *Recipient) String() string {
 func (*Recipient) ProtoMessage() {}
 
 func (x *Recipient) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[90]
+	mi := &file_dwp_proto_msgTypes[100]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6738,7 +7610,7 @@ func (x *Recipient) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Recipient.ProtoReflect.Descriptor instead.
 func (*Recipient) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{90}
+	return file_dwp_proto_rawDescGZIP(), []int{100}
 }
 
 func (x *Recipient) GetAddress() []byte {
@@ -6764,7 +7636,7 @@ type DeliverAnswer struct {
 
 func (x *DeliverAnswer) Reset() {
 	*x = DeliverAnswer{}
-	mi := &file_dwp_proto_msgTypes[91]
+	mi := &file_dwp_proto_msgTypes[101]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6776,7 +7648,7 @@ func (x *DeliverAnswer) String() string {
 func (*DeliverAnswer) ProtoMessage() {}
 
 func (x *DeliverAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[91]
+	mi := &file_dwp_proto_msgTypes[101]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6789,7 +7661,7 @@ func (x *DeliverAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeliverAnswer.ProtoReflect.Descriptor instead.
 func (*DeliverAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{91}
+	return file_dwp_proto_rawDescGZIP(), []int{101}
 }
 
 func (x *DeliverAnswer) GetItems() []*DeliverItem {
@@ -6811,7 +7683,7 @@ type DeliverItem struct {
 
 func (x *DeliverItem) Reset() {
 	*x = DeliverItem{}
-	mi := &file_dwp_proto_msgTypes[92]
+	mi := &file_dwp_proto_msgTypes[102]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6823,7 +7695,7 @@ func (x *DeliverItem) String() string {
 func (*DeliverItem) ProtoMessage() {}
 
 func (x *DeliverItem) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[92]
+	mi := &file_dwp_proto_msgTypes[102]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6836,7 +7708,7 @@ func (x *DeliverItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeliverItem.ProtoReflect.Descriptor instead.
 func (*DeliverItem) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{92}
+	return file_dwp_proto_rawDescGZIP(), []int{102}
 }
 
 func (x *DeliverItem) GetStatus() []byte {
@@ -6878,7 +7750,7 @@ type WhyRequest struct {
 
 func (x *WhyRequest) Reset() {
 	*x = WhyRequest{}
-	mi := &file_dwp_proto_msgTypes[93]
+	mi := &file_dwp_proto_msgTypes[103]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6890,7 +7762,7 @@ func (x *WhyRequest) String() string {
 func (*WhyRequest) ProtoMessage() {}
 
 func (x *WhyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[93]
+	mi := &file_dwp_proto_msgTypes[103]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6903,7 +7775,7 @@ func (x *WhyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhyRequest.ProtoReflect.Descriptor instead.
 func (*WhyRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{93}
+	return file_dwp_proto_rawDescGZIP(), []int{103}
 }
 
 func (x *WhyRequest) GetActor() *Actor {
@@ -6943,7 +7815,7 @@ type TraceQuery struct {
 
 func (x *TraceQuery) Reset() {
 	*x = TraceQuery{}
-	mi := &file_dwp_proto_msgTypes[94]
+	mi := &file_dwp_proto_msgTypes[104]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6955,7 +7827,7 @@ func (x *TraceQuery) String() string {
 func (*TraceQuery) ProtoMessage() {}
 
 func (x *TraceQuery) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[94]
+	mi := &file_dwp_proto_msgTypes[104]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6968,7 +7840,7 @@ func (x *TraceQuery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TraceQuery.ProtoReflect.Descriptor instead.
 func (*TraceQuery) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{94}
+	return file_dwp_proto_rawDescGZIP(), []int{104}
 }
 
 func (x *TraceQuery) GetUid() []byte {
@@ -7037,7 +7909,7 @@ type WhyAnswer struct {
 
 func (x *WhyAnswer) Reset() {
 	*x = WhyAnswer{}
-	mi := &file_dwp_proto_msgTypes[95]
+	mi := &file_dwp_proto_msgTypes[105]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7049,7 +7921,7 @@ func (x *WhyAnswer) String() string {
 func (*WhyAnswer) ProtoMessage() {}
 
 func (x *WhyAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[95]
+	mi := &file_dwp_proto_msgTypes[105]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7062,7 +7934,7 @@ func (x *WhyAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhyAnswer.ProtoReflect.Descriptor instead.
 func (*WhyAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{95}
+	return file_dwp_proto_rawDescGZIP(), []int{105}
 }
 
 func (x *WhyAnswer) GetTraces() []*Trace {
@@ -7102,7 +7974,7 @@ type Trace struct {
 
 func (x *Trace) Reset() {
 	*x = Trace{}
-	mi := &file_dwp_proto_msgTypes[96]
+	mi := &file_dwp_proto_msgTypes[106]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7114,7 +7986,7 @@ func (x *Trace) String() string {
 func (*Trace) ProtoMessage() {}
 
 func (x *Trace) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[96]
+	mi := &file_dwp_proto_msgTypes[106]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7127,7 +7999,7 @@ func (x *Trace) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Trace.ProtoReflect.Descriptor instead.
 func (*Trace) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{96}
+	return file_dwp_proto_rawDescGZIP(), []int{106}
 }
 
 func (x *Trace) GetOwner() []byte {
@@ -7245,7 +8117,7 @@ type PrefsRequest struct {
 
 func (x *PrefsRequest) Reset() {
 	*x = PrefsRequest{}
-	mi := &file_dwp_proto_msgTypes[97]
+	mi := &file_dwp_proto_msgTypes[107]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7257,7 +8129,7 @@ func (x *PrefsRequest) String() string {
 func (*PrefsRequest) ProtoMessage() {}
 
 func (x *PrefsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[97]
+	mi := &file_dwp_proto_msgTypes[107]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7270,7 +8142,7 @@ func (x *PrefsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrefsRequest.ProtoReflect.Descriptor instead.
 func (*PrefsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{97}
+	return file_dwp_proto_rawDescGZIP(), []int{107}
 }
 
 func (x *PrefsRequest) GetActor() *Actor {
@@ -7297,7 +8169,7 @@ type Pref struct {
 
 func (x *Pref) Reset() {
 	*x = Pref{}
-	mi := &file_dwp_proto_msgTypes[98]
+	mi := &file_dwp_proto_msgTypes[108]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7309,7 +8181,7 @@ func (x *Pref) String() string {
 func (*Pref) ProtoMessage() {}
 
 func (x *Pref) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[98]
+	mi := &file_dwp_proto_msgTypes[108]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7322,7 +8194,7 @@ func (x *Pref) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pref.ProtoReflect.Descriptor instead.
 func (*Pref) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{98}
+	return file_dwp_proto_rawDescGZIP(), []int{108}
 }
 
 func (x *Pref) GetKey() []byte {
@@ -7348,7 +8220,7 @@ type PrefsAnswer struct {
 
 func (x *PrefsAnswer) Reset() {
 	*x = PrefsAnswer{}
-	mi := &file_dwp_proto_msgTypes[99]
+	mi := &file_dwp_proto_msgTypes[109]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7360,7 +8232,7 @@ func (x *PrefsAnswer) String() string {
 func (*PrefsAnswer) ProtoMessage() {}
 
 func (x *PrefsAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[99]
+	mi := &file_dwp_proto_msgTypes[109]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7373,7 +8245,7 @@ func (x *PrefsAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrefsAnswer.ProtoReflect.Descriptor instead.
 func (*PrefsAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{99}
+	return file_dwp_proto_rawDescGZIP(), []int{109}
 }
 
 func (x *PrefsAnswer) GetPrefs() []*Pref {
@@ -7395,7 +8267,7 @@ type SetPrefsRequest struct {
 
 func (x *SetPrefsRequest) Reset() {
 	*x = SetPrefsRequest{}
-	mi := &file_dwp_proto_msgTypes[100]
+	mi := &file_dwp_proto_msgTypes[110]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7407,7 +8279,7 @@ func (x *SetPrefsRequest) String() string {
 func (*SetPrefsRequest) ProtoMessage() {}
 
 func (x *SetPrefsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[100]
+	mi := &file_dwp_proto_msgTypes[110]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7420,7 +8292,7 @@ func (x *SetPrefsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPrefsRequest.ProtoReflect.Descriptor instead.
 func (*SetPrefsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{100}
+	return file_dwp_proto_rawDescGZIP(), []int{110}
 }
 
 func (x *SetPrefsRequest) GetActor() *Actor {
@@ -7463,7 +8335,7 @@ type EditPrefsRequest struct {
 
 func (x *EditPrefsRequest) Reset() {
 	*x = EditPrefsRequest{}
-	mi := &file_dwp_proto_msgTypes[101]
+	mi := &file_dwp_proto_msgTypes[111]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7475,7 +8347,7 @@ func (x *EditPrefsRequest) String() string {
 func (*EditPrefsRequest) ProtoMessage() {}
 
 func (x *EditPrefsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[101]
+	mi := &file_dwp_proto_msgTypes[111]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7488,7 +8360,7 @@ func (x *EditPrefsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditPrefsRequest.ProtoReflect.Descriptor instead.
 func (*EditPrefsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{101}
+	return file_dwp_proto_rawDescGZIP(), []int{111}
 }
 
 func (x *EditPrefsRequest) GetActor() *Actor {
@@ -7523,7 +8395,7 @@ type PrefEdit struct {
 
 func (x *PrefEdit) Reset() {
 	*x = PrefEdit{}
-	mi := &file_dwp_proto_msgTypes[102]
+	mi := &file_dwp_proto_msgTypes[112]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7535,7 +8407,7 @@ func (x *PrefEdit) String() string {
 func (*PrefEdit) ProtoMessage() {}
 
 func (x *PrefEdit) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[102]
+	mi := &file_dwp_proto_msgTypes[112]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7548,7 +8420,7 @@ func (x *PrefEdit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrefEdit.ProtoReflect.Descriptor instead.
 func (*PrefEdit) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{102}
+	return file_dwp_proto_rawDescGZIP(), []int{112}
 }
 
 func (x *PrefEdit) GetName() []byte {
@@ -7579,13 +8451,17 @@ type SubscribeRequest struct {
 	Owner         []byte                 `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`
 	Add           [][]byte               `protobuf:"bytes,3,rep,name=add,proto3" json:"add,omitempty"`
 	Remove        [][]byte               `protobuf:"bytes,4,rep,name=remove,proto3" json:"remove,omitempty"`
+	Present       bool                   `protobuf:"varint,5,opt,name=present,proto3" json:"present,omitempty"`
+	Change        []*ShareChange         `protobuf:"bytes,6,rep,name=change,proto3" json:"change,omitempty"`
+	Decline       [][]byte               `protobuf:"bytes,7,rep,name=decline,proto3" json:"decline,omitempty"`
+	Seen          [][]byte               `protobuf:"bytes,8,rep,name=seen,proto3" json:"seen,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SubscribeRequest) Reset() {
 	*x = SubscribeRequest{}
-	mi := &file_dwp_proto_msgTypes[103]
+	mi := &file_dwp_proto_msgTypes[113]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7597,7 +8473,7 @@ func (x *SubscribeRequest) String() string {
 func (*SubscribeRequest) ProtoMessage() {}
 
 func (x *SubscribeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[103]
+	mi := &file_dwp_proto_msgTypes[113]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7610,7 +8486,7 @@ func (x *SubscribeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeRequest.ProtoReflect.Descriptor instead.
 func (*SubscribeRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{103}
+	return file_dwp_proto_rawDescGZIP(), []int{113}
 }
 
 func (x *SubscribeRequest) GetActor() *Actor {
@@ -7641,6 +8517,34 @@ func (x *SubscribeRequest) GetRemove() [][]byte {
 	return nil
 }
 
+func (x *SubscribeRequest) GetPresent() bool {
+	if x != nil {
+		return x.Present
+	}
+	return false
+}
+
+func (x *SubscribeRequest) GetChange() []*ShareChange {
+	if x != nil {
+		return x.Change
+	}
+	return nil
+}
+
+func (x *SubscribeRequest) GetDecline() [][]byte {
+	if x != nil {
+		return x.Decline
+	}
+	return nil
+}
+
+func (x *SubscribeRequest) GetSeen() [][]byte {
+	if x != nil {
+		return x.Seen
+	}
+	return nil
+}
+
 type SubscribeAnswer struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	List          [][]byte               `protobuf:"bytes,1,rep,name=list,proto3" json:"list,omitempty"`
@@ -7650,7 +8554,7 @@ type SubscribeAnswer struct {
 
 func (x *SubscribeAnswer) Reset() {
 	*x = SubscribeAnswer{}
-	mi := &file_dwp_proto_msgTypes[104]
+	mi := &file_dwp_proto_msgTypes[114]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7662,7 +8566,7 @@ func (x *SubscribeAnswer) String() string {
 func (*SubscribeAnswer) ProtoMessage() {}
 
 func (x *SubscribeAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[104]
+	mi := &file_dwp_proto_msgTypes[114]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7675,7 +8579,7 @@ func (x *SubscribeAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeAnswer.ProtoReflect.Descriptor instead.
 func (*SubscribeAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{104}
+	return file_dwp_proto_rawDescGZIP(), []int{114}
 }
 
 func (x *SubscribeAnswer) GetList() [][]byte {
@@ -7693,7 +8597,7 @@ type PingRequest struct {
 
 func (x *PingRequest) Reset() {
 	*x = PingRequest{}
-	mi := &file_dwp_proto_msgTypes[105]
+	mi := &file_dwp_proto_msgTypes[115]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7705,7 +8609,7 @@ func (x *PingRequest) String() string {
 func (*PingRequest) ProtoMessage() {}
 
 func (x *PingRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[105]
+	mi := &file_dwp_proto_msgTypes[115]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7718,7 +8622,7 @@ func (x *PingRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PingRequest.ProtoReflect.Descriptor instead.
 func (*PingRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{105}
+	return file_dwp_proto_rawDescGZIP(), []int{115}
 }
 
 type PingAnswer struct {
@@ -7736,7 +8640,7 @@ type PingAnswer struct {
 
 func (x *PingAnswer) Reset() {
 	*x = PingAnswer{}
-	mi := &file_dwp_proto_msgTypes[106]
+	mi := &file_dwp_proto_msgTypes[116]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7748,7 +8652,7 @@ func (x *PingAnswer) String() string {
 func (*PingAnswer) ProtoMessage() {}
 
 func (x *PingAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[106]
+	mi := &file_dwp_proto_msgTypes[116]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7761,7 +8665,7 @@ func (x *PingAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PingAnswer.ProtoReflect.Descriptor instead.
 func (*PingAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{106}
+	return file_dwp_proto_rawDescGZIP(), []int{116}
 }
 
 func (x *PingAnswer) GetHost() []byte {
@@ -7881,7 +8785,7 @@ const file_dwp_proto_rawDesc = "" +
 	"properties\x12\x14\n" +
 	"\x05owner\x18\x03 \x01(\bR\x05owner\"\x1d\n" +
 	"\x05Texts\x12\x14\n" +
-	"\x05texts\x18\x01 \x03(\fR\x05texts\"\xe4\x06\n" +
+	"\x05texts\x18\x01 \x03(\fR\x05texts\"\x9a\a\n" +
 	"\bCalendar\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x03R\vincarnation\x12\x16\n" +
@@ -7915,7 +8819,8 @@ const file_dwp_proto_rawDesc = "" +
 	"\bdisabled\x18\x18 \x01(\bR\bdisabled\x12\x12\n" +
 	"\x04kind\x18\x19 \x01(\rR\x04kind\x12)\n" +
 	"\x10default_calendar\x18\x1a \x01(\fR\x0fdefaultCalendar\x12\"\n" +
-	"\rfree_busy_set\x18\x1b \x03(\fR\vfreeBusySet\"\xaf\x03\n" +
+	"\rfree_busy_set\x18\x1b \x03(\fR\vfreeBusySet\x124\n" +
+	"\binvitees\x18\x1c \x03(\v2\x18.factotum.dwp.v1.InviteeR\binvitees\"\xaf\x03\n" +
 	"\x06Object\x12\x1a\n" +
 	"\bcalendar\x18\x01 \x01(\fR\bcalendar\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\fR\x04name\x12\x10\n" +
@@ -7946,14 +8851,18 @@ const file_dwp_proto_rawDesc = "" +
 	"\x04Page\x12\x14\n" +
 	"\x05items\x18\x01 \x01(\rR\x05items\x12\x14\n" +
 	"\x05heads\x18\x02 \x01(\fR\x05heads\x12\x14\n" +
-	"\x05texts\x18\x03 \x01(\fR\x05texts\"\xb5\x01\n" +
+	"\x05texts\x18\x03 \x01(\fR\x05texts\"\xf9\x01\n" +
 	"\vHomeRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x14\n" +
 	"\x05owner\x18\x02 \x01(\fR\x05owner\x12\x16\n" +
 	"\x06counts\x18\x04 \x01(\bR\x06counts\x12\x14\n" +
 	"\x05prefs\x18\x05 \x01(\bR\x05prefs\x12\x18\n" +
 	"\aobjects\x18\x06 \x01(\bR\aobjects\x12\x14\n" +
-	"\x05boxes\x18\a \x01(\bR\x05boxesJ\x04\b\x03\x10\x04\"\x8d\x02\n" +
+	"\x05boxes\x18\a \x01(\bR\x05boxes\x12\x16\n" +
+	"\x06shares\x18\b \x01(\bR\x06shares\x12\x14\n" +
+	"\x05share\x18\t \x01(\fR\x05share\x12\x14\n" +
+	"\x05notes\x18\n" +
+	" \x01(\bR\x05notesJ\x04\b\x03\x10\x04\"\xbe\x03\n" +
 	"\n" +
 	"HomeAnswer\x12\x14\n" +
 	"\x05owner\x18\x01 \x01(\fR\x05owner\x12\x16\n" +
@@ -7963,7 +8872,83 @@ const file_dwp_proto_rawDesc = "" +
 	"used_bytes\x18\x04 \x01(\x03R\tusedBytes\x12\x1b\n" +
 	"\tmax_bytes\x18\x05 \x01(\x03R\bmaxBytes\x12/\n" +
 	"\x06rights\x18\x06 \x01(\v2\x17.factotum.dwp.v1.RightsR\x06rights\x12+\n" +
-	"\x05prefs\x18\a \x03(\v2\x15.factotum.dwp.v1.PrefR\x05prefs\"g\n" +
+	"\x05prefs\x18\a \x03(\v2\x15.factotum.dwp.v1.PrefR\x05prefs\x12.\n" +
+	"\x06shares\x18\b \x03(\v2\x16.factotum.dwp.v1.ShareR\x06shares\x12\x1d\n" +
+	"\n" +
+	"shares_tag\x18\t \x01(\fR\tsharesTag\x12,\n" +
+	"\x05notes\x18\n" +
+	" \x01(\v2\x16.factotum.dwp.v1.NotesR\x05notes\x122\n" +
+	"\aproxies\x18\v \x01(\v2\x18.factotum.dwp.v1.ProxiesR\aproxies\"k\n" +
+	"\aProxies\x12\x12\n" +
+	"\x04read\x18\x01 \x03(\fR\x04read\x12\x14\n" +
+	"\x05write\x18\x02 \x03(\fR\x05write\x12\x19\n" +
+	"\bread_for\x18\x03 \x03(\fR\areadFor\x12\x1b\n" +
+	"\twrite_for\x18\x04 \x03(\fR\bwriteFor\"\x81\x01\n" +
+	"\x11SetProxiesRequest\x12,\n" +
+	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x14\n" +
+	"\x05owner\x18\x02 \x01(\fR\x05owner\x12\x12\n" +
+	"\x04kind\x18\x03 \x01(\rR\x04kind\x12\x14\n" +
+	"\x05users\x18\x04 \x03(\fR\x05users\"J\n" +
+	"\x05Notes\x12\x16\n" +
+	"\x06change\x18\x01 \x01(\x03R\x06change\x12)\n" +
+	"\x04list\x18\x02 \x03(\v2\x15.factotum.dwp.v1.NoteR\x04list\"\xda\x01\n" +
+	"\x04Note\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\x12\x0e\n" +
+	"\x02to\x18\x02 \x01(\fR\x02to\x12\x12\n" +
+	"\x04from\x18\x03 \x01(\fR\x04from\x12\x12\n" +
+	"\x04kind\x18\x04 \x01(\rR\x04kind\x12\x1a\n" +
+	"\bcalendar\x18\x05 \x01(\fR\bcalendar\x12\x10\n" +
+	"\x03uid\x18\x06 \x01(\fR\x03uid\x12\x16\n" +
+	"\x06status\x18\a \x01(\rR\x06status\x12\x16\n" +
+	"\x06access\x18\b \x01(\rR\x06access\x12\x18\n" +
+	"\asummary\x18\t \x01(\fR\asummary\x12\x12\n" +
+	"\x04when\x18\n" +
+	" \x01(\x03R\x04when\"\x8d\x01\n" +
+	"\aInvitee\x12\x12\n" +
+	"\x04user\x18\x01 \x01(\fR\x04user\x12\x10\n" +
+	"\x03uid\x18\x02 \x01(\fR\x03uid\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\fR\x04name\x12\x18\n" +
+	"\asummary\x18\x04 \x01(\fR\asummary\x12\x16\n" +
+	"\x06status\x18\x05 \x01(\rR\x06status\x12\x16\n" +
+	"\x06access\x18\x06 \x01(\rR\x06access\"\x9d\x01\n" +
+	"\fShareRequest\x12,\n" +
+	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x1a\n" +
+	"\bcalendar\x18\x02 \x01(\fR\bcalendar\x12+\n" +
+	"\x03set\x18\x03 \x03(\v2\x19.factotum.dwp.v1.ShareSetR\x03set\x12\x16\n" +
+	"\x06remove\x18\x04 \x03(\fR\x06remove\"b\n" +
+	"\bShareSet\x12\x12\n" +
+	"\x04user\x18\x01 \x01(\fR\x04user\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\fR\x04name\x12\x18\n" +
+	"\asummary\x18\x03 \x01(\fR\asummary\x12\x14\n" +
+	"\x05write\x18\x04 \x01(\bR\x05write\"h\n" +
+	"\rNotifyRequest\x12,\n" +
+	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12)\n" +
+	"\x04note\x18\x02 \x01(\v2\x15.factotum.dwp.v1.NoteR\x04note\"\xc5\x02\n" +
+	"\x05Share\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\fR\x04name\x12 \n" +
+	"\vdescription\x18\x03 \x01(\fR\vdescription\x12\x14\n" +
+	"\x05color\x18\x04 \x01(\fR\x05color\x12\x14\n" +
+	"\x05order\x18\x05 \x01(\fR\x05order\x12\x16\n" +
+	"\x06opaque\x18\x06 \x01(\bR\x06opaque\x12/\n" +
+	"\x05props\x18\a \x03(\v2\x19.factotum.dwp.v1.DeadPropR\x05props\x125\n" +
+	"\bcalendar\x18\b \x01(\v2\x19.factotum.dwp.v1.CalendarR\bcalendar\x122\n" +
+	"\afailure\x18\t \x01(\v2\x18.factotum.dwp.v1.FailureR\afailure\x12\x16\n" +
+	"\x06invite\x18\n" +
+	" \x01(\fR\x06invite\"\x9b\x02\n" +
+	"\vShareChange\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\x12\x17\n" +
+	"\x04name\x18\x02 \x01(\fH\x00R\x04name\x88\x01\x01\x12%\n" +
+	"\vdescription\x18\x03 \x01(\fH\x01R\vdescription\x88\x01\x01\x12\x19\n" +
+	"\x05color\x18\x04 \x01(\fH\x02R\x05color\x88\x01\x01\x12\x19\n" +
+	"\x05order\x18\x05 \x01(\fH\x03R\x05order\x88\x01\x01\x12\x1b\n" +
+	"\x06opaque\x18\x06 \x01(\bH\x04R\x06opaque\x88\x01\x01\x121\n" +
+	"\x05props\x18\a \x03(\v2\x1b.factotum.dwp.v1.PropChangeR\x05propsB\a\n" +
+	"\x05_nameB\x0e\n" +
+	"\f_descriptionB\b\n" +
+	"\x06_colorB\b\n" +
+	"\x06_orderB\t\n" +
+	"\a_opaque\"g\n" +
 	"\x0fCalendarRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\fR\x02id\x12\x16\n" +
@@ -8353,15 +9338,19 @@ const file_dwp_proto_rawDesc = "" +
 	"\bcalendar\x18\x01 \x01(\v2\x19.factotum.dwp.v1.CalendarR\bcalendar\x12\x12\n" +
 	"\x04base\x18\x02 \x01(\fR\x04base\x12\x1c\n" +
 	"\tvalidator\x18\x03 \x01(\fR\tvalidator\x12/\n" +
-	"\x05items\x18\x04 \x03(\v2\x19.factotum.dwp.v1.SyncItemR\x05items\"k\n" +
+	"\x05items\x18\x04 \x03(\v2\x19.factotum.dwp.v1.SyncItemR\x05items\"\x83\x01\n" +
 	"\x0fSyncHomeRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x14\n" +
 	"\x05owner\x18\x02 \x01(\fR\x05owner\x12\x14\n" +
-	"\x05token\x18\x03 \x01(\fR\x05token\"u\n" +
+	"\x05token\x18\x03 \x01(\fR\x05token\x12\x16\n" +
+	"\x06shares\x18\x04 \x01(\bR\x06shares\"\xc6\x01\n" +
 	"\x0eSyncHomeAnswer\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\fR\x05token\x123\n" +
 	"\achanged\x18\x02 \x03(\v2\x19.factotum.dwp.v1.CalendarR\achanged\x12\x18\n" +
-	"\aremoved\x18\x03 \x03(\fR\aremoved\"\xf4\x01\n" +
+	"\aremoved\x18\x03 \x03(\fR\aremoved\x12.\n" +
+	"\x06shares\x18\x04 \x03(\v2\x16.factotum.dwp.v1.ShareR\x06shares\x12\x1f\n" +
+	"\vgone_shares\x18\x05 \x03(\fR\n" +
+	"goneShares\"\xf4\x01\n" +
 	"\x16SearchCalendarsRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\fR\x04text\x12\x10\n" +
@@ -8469,12 +9458,16 @@ const file_dwp_proto_rawDesc = "" +
 	"\bPrefEdit\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\fR\x04name\x12\x10\n" +
 	"\x03how\x18\x02 \x01(\rR\x03how\x12\x16\n" +
-	"\x06values\x18\x03 \x03(\fR\x06values\"\x80\x01\n" +
+	"\x06values\x18\x03 \x03(\fR\x06values\"\xfe\x01\n" +
 	"\x10SubscribeRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x14\n" +
 	"\x05owner\x18\x02 \x01(\fR\x05owner\x12\x10\n" +
 	"\x03add\x18\x03 \x03(\fR\x03add\x12\x16\n" +
-	"\x06remove\x18\x04 \x03(\fR\x06remove\"%\n" +
+	"\x06remove\x18\x04 \x03(\fR\x06remove\x12\x18\n" +
+	"\apresent\x18\x05 \x01(\bR\apresent\x124\n" +
+	"\x06change\x18\x06 \x03(\v2\x1c.factotum.dwp.v1.ShareChangeR\x06change\x12\x18\n" +
+	"\adecline\x18\a \x03(\fR\adecline\x12\x12\n" +
+	"\x04seen\x18\b \x03(\fR\x04seen\"%\n" +
 	"\x0fSubscribeAnswer\x12\x12\n" +
 	"\x04list\x18\x01 \x03(\fR\x04list\"\r\n" +
 	"\vPingRequest\"\xb9\x01\n" +
@@ -8486,7 +9479,7 @@ const file_dwp_proto_rawDesc = "" +
 	"\astarted\x18\x04 \x01(\x03R\astarted\x12\x16\n" +
 	"\x06owners\x18\x05 \x01(\x03R\x06owners\x12\x18\n" +
 	"\aobjects\x18\x06 \x01(\x03R\aobjects\x12\x1b\n" +
-	"\tread_only\x18\a \x01(\bR\breadOnly2\xd4\x14\n" +
+	"\tread_only\x18\a \x01(\bR\breadOnly2\x9d\x16\n" +
 	"\aBackend\x12D\n" +
 	"\x05Hello\x12\x1d.factotum.dwp.v1.HelloRequest\x1a\x1c.factotum.dwp.v1.HelloAnswer\x12A\n" +
 	"\x04Home\x12\x1c.factotum.dwp.v1.HomeRequest\x1a\x1b.factotum.dwp.v1.HomeAnswer\x12M\n" +
@@ -8525,7 +9518,11 @@ const file_dwp_proto_rawDesc = "" +
 	"\x05Prefs\x12\x1d.factotum.dwp.v1.PrefsRequest\x1a\x1c.factotum.dwp.v1.PrefsAnswer\x12C\n" +
 	"\bSetPrefs\x12 .factotum.dwp.v1.SetPrefsRequest\x1a\x15.factotum.dwp.v1.Done\x12L\n" +
 	"\tEditPrefs\x12!.factotum.dwp.v1.EditPrefsRequest\x1a\x1c.factotum.dwp.v1.PrefsAnswer\x12P\n" +
-	"\tSubscribe\x12!.factotum.dwp.v1.SubscribeRequest\x1a .factotum.dwp.v1.SubscribeAnswer\x12A\n" +
+	"\tSubscribe\x12!.factotum.dwp.v1.SubscribeRequest\x1a .factotum.dwp.v1.SubscribeAnswer\x12=\n" +
+	"\x05Share\x12\x1d.factotum.dwp.v1.ShareRequest\x1a\x15.factotum.dwp.v1.Done\x12G\n" +
+	"\n" +
+	"SetProxies\x12\".factotum.dwp.v1.SetProxiesRequest\x1a\x15.factotum.dwp.v1.Done\x12?\n" +
+	"\x06Notify\x12\x1e.factotum.dwp.v1.NotifyRequest\x1a\x15.factotum.dwp.v1.Done\x12A\n" +
 	"\x04Ping\x12\x1c.factotum.dwp.v1.PingRequest\x1a\x1b.factotum.dwp.v1.PingAnswerB%Z#factotum/protocol/dwp/internal/wireb\x06proto3"
 
 var (
@@ -8540,7 +9537,7 @@ func file_dwp_proto_rawDescGZIP() []byte {
 	return file_dwp_proto_rawDescData
 }
 
-var file_dwp_proto_msgTypes = make([]protoimpl.MessageInfo, 107)
+var file_dwp_proto_msgTypes = make([]protoimpl.MessageInfo, 117)
 var file_dwp_proto_goTypes = []any{
 	(*HelloRequest)(nil),           // 0: factotum.dwp.v1.HelloRequest
 	(*HelloAnswer)(nil),            // 1: factotum.dwp.v1.HelloAnswer
@@ -8561,94 +9558,104 @@ var file_dwp_proto_goTypes = []any{
 	(*Page)(nil),                   // 16: factotum.dwp.v1.Page
 	(*HomeRequest)(nil),            // 17: factotum.dwp.v1.HomeRequest
 	(*HomeAnswer)(nil),             // 18: factotum.dwp.v1.HomeAnswer
-	(*CalendarRequest)(nil),        // 19: factotum.dwp.v1.CalendarRequest
-	(*CalendarAnswer)(nil),         // 20: factotum.dwp.v1.CalendarAnswer
-	(*CalendarsRequest)(nil),       // 21: factotum.dwp.v1.CalendarsRequest
-	(*CalendarsAnswer)(nil),        // 22: factotum.dwp.v1.CalendarsAnswer
-	(*CalendarItem)(nil),           // 23: factotum.dwp.v1.CalendarItem
-	(*CreateCalendarRequest)(nil),  // 24: factotum.dwp.v1.CreateCalendarRequest
-	(*UpdateCalendarRequest)(nil),  // 25: factotum.dwp.v1.UpdateCalendarRequest
-	(*DeleteCalendarRequest)(nil),  // 26: factotum.dwp.v1.DeleteCalendarRequest
-	(*CopyRequest)(nil),            // 27: factotum.dwp.v1.CopyRequest
-	(*CopyAnswer)(nil),             // 28: factotum.dwp.v1.CopyAnswer
-	(*CopyOutAnswer)(nil),          // 29: factotum.dwp.v1.CopyOutAnswer
-	(*CopyInRequest)(nil),          // 30: factotum.dwp.v1.CopyInRequest
-	(*Moved)(nil),                  // 31: factotum.dwp.v1.Moved
-	(*Done)(nil),                   // 32: factotum.dwp.v1.Done
-	(*DataRequest)(nil),            // 33: factotum.dwp.v1.DataRequest
-	(*CompSelect)(nil),             // 34: factotum.dwp.v1.CompSelect
-	(*PropSelect)(nil),             // 35: factotum.dwp.v1.PropSelect
-	(*ListObjectsAnswer)(nil),      // 36: factotum.dwp.v1.ListObjectsAnswer
-	(*ObjectRequest)(nil),          // 37: factotum.dwp.v1.ObjectRequest
-	(*ObjectAnswer)(nil),           // 38: factotum.dwp.v1.ObjectAnswer
-	(*ObjectsRequest)(nil),         // 39: factotum.dwp.v1.ObjectsRequest
-	(*ObjectsAnswer)(nil),          // 40: factotum.dwp.v1.ObjectsAnswer
-	(*ObjectItem)(nil),             // 41: factotum.dwp.v1.ObjectItem
-	(*PutRequest)(nil),             // 42: factotum.dwp.v1.PutRequest
-	(*PutAnswer)(nil),              // 43: factotum.dwp.v1.PutAnswer
-	(*PutObjectsRequest)(nil),      // 44: factotum.dwp.v1.PutObjectsRequest
-	(*PutItem)(nil),                // 45: factotum.dwp.v1.PutItem
-	(*PutObjectsAnswer)(nil),       // 46: factotum.dwp.v1.PutObjectsAnswer
-	(*PutItemAnswer)(nil),          // 47: factotum.dwp.v1.PutItemAnswer
-	(*DeleteRequest)(nil),          // 48: factotum.dwp.v1.DeleteRequest
-	(*PatchPropsRequest)(nil),      // 49: factotum.dwp.v1.PatchPropsRequest
-	(*Moment)(nil),                 // 50: factotum.dwp.v1.Moment
-	(*Moments)(nil),                // 51: factotum.dwp.v1.Moments
-	(*Property)(nil),               // 52: factotum.dwp.v1.Property
-	(*Parameter)(nil),              // 53: factotum.dwp.v1.Parameter
-	(*EditRequest)(nil),            // 54: factotum.dwp.v1.EditRequest
-	(*EditItem)(nil),               // 55: factotum.dwp.v1.EditItem
-	(*Patch)(nil),                  // 56: factotum.dwp.v1.Patch
-	(*PropEdit)(nil),               // 57: factotum.dwp.v1.PropEdit
-	(*AlarmEdit)(nil),              // 58: factotum.dwp.v1.AlarmEdit
-	(*NewAttachment)(nil),          // 59: factotum.dwp.v1.NewAttachment
-	(*EditAnswer)(nil),             // 60: factotum.dwp.v1.EditAnswer
-	(*EditItemAnswer)(nil),         // 61: factotum.dwp.v1.EditItemAnswer
-	(*AttachmentRequest)(nil),      // 62: factotum.dwp.v1.AttachmentRequest
-	(*AttachmentAnswer)(nil),       // 63: factotum.dwp.v1.AttachmentAnswer
-	(*QueryRequest)(nil),           // 64: factotum.dwp.v1.QueryRequest
-	(*CompFilter)(nil),             // 65: factotum.dwp.v1.CompFilter
-	(*PropFilter)(nil),             // 66: factotum.dwp.v1.PropFilter
-	(*ParamFilter)(nil),            // 67: factotum.dwp.v1.ParamFilter
-	(*TextMatch)(nil),              // 68: factotum.dwp.v1.TextMatch
-	(*QueryAnswer)(nil),            // 69: factotum.dwp.v1.QueryAnswer
-	(*OccurrencesRequest)(nil),     // 70: factotum.dwp.v1.OccurrencesRequest
-	(*OccurrenceRef)(nil),          // 71: factotum.dwp.v1.OccurrenceRef
-	(*OccurrencesAnswer)(nil),      // 72: factotum.dwp.v1.OccurrencesAnswer
-	(*OccurrencesItem)(nil),        // 73: factotum.dwp.v1.OccurrencesItem
-	(*SyncRequest)(nil),            // 74: factotum.dwp.v1.SyncRequest
-	(*SyncAnswer)(nil),             // 75: factotum.dwp.v1.SyncAnswer
-	(*SyncItem)(nil),               // 76: factotum.dwp.v1.SyncItem
-	(*SyncResult)(nil),             // 77: factotum.dwp.v1.SyncResult
-	(*ListChangesRequest)(nil),     // 78: factotum.dwp.v1.ListChangesRequest
-	(*ListChangesAnswer)(nil),      // 79: factotum.dwp.v1.ListChangesAnswer
-	(*SyncHomeRequest)(nil),        // 80: factotum.dwp.v1.SyncHomeRequest
-	(*SyncHomeAnswer)(nil),         // 81: factotum.dwp.v1.SyncHomeAnswer
-	(*SearchCalendarsRequest)(nil), // 82: factotum.dwp.v1.SearchCalendarsRequest
-	(*SearchCalendarsAnswer)(nil),  // 83: factotum.dwp.v1.SearchCalendarsAnswer
-	(*FreeBusyRequest)(nil),        // 84: factotum.dwp.v1.FreeBusyRequest
-	(*FreeBusyTarget)(nil),         // 85: factotum.dwp.v1.FreeBusyTarget
-	(*FreeBusyAnswer)(nil),         // 86: factotum.dwp.v1.FreeBusyAnswer
-	(*FreeBusyItem)(nil),           // 87: factotum.dwp.v1.FreeBusyItem
-	(*Busy)(nil),                   // 88: factotum.dwp.v1.Busy
-	(*DeliverRequest)(nil),         // 89: factotum.dwp.v1.DeliverRequest
-	(*Recipient)(nil),              // 90: factotum.dwp.v1.Recipient
-	(*DeliverAnswer)(nil),          // 91: factotum.dwp.v1.DeliverAnswer
-	(*DeliverItem)(nil),            // 92: factotum.dwp.v1.DeliverItem
-	(*WhyRequest)(nil),             // 93: factotum.dwp.v1.WhyRequest
-	(*TraceQuery)(nil),             // 94: factotum.dwp.v1.TraceQuery
-	(*WhyAnswer)(nil),              // 95: factotum.dwp.v1.WhyAnswer
-	(*Trace)(nil),                  // 96: factotum.dwp.v1.Trace
-	(*PrefsRequest)(nil),           // 97: factotum.dwp.v1.PrefsRequest
-	(*Pref)(nil),                   // 98: factotum.dwp.v1.Pref
-	(*PrefsAnswer)(nil),            // 99: factotum.dwp.v1.PrefsAnswer
-	(*SetPrefsRequest)(nil),        // 100: factotum.dwp.v1.SetPrefsRequest
-	(*EditPrefsRequest)(nil),       // 101: factotum.dwp.v1.EditPrefsRequest
-	(*PrefEdit)(nil),               // 102: factotum.dwp.v1.PrefEdit
-	(*SubscribeRequest)(nil),       // 103: factotum.dwp.v1.SubscribeRequest
-	(*SubscribeAnswer)(nil),        // 104: factotum.dwp.v1.SubscribeAnswer
-	(*PingRequest)(nil),            // 105: factotum.dwp.v1.PingRequest
-	(*PingAnswer)(nil),             // 106: factotum.dwp.v1.PingAnswer
+	(*Proxies)(nil),                // 19: factotum.dwp.v1.Proxies
+	(*SetProxiesRequest)(nil),      // 20: factotum.dwp.v1.SetProxiesRequest
+	(*Notes)(nil),                  // 21: factotum.dwp.v1.Notes
+	(*Note)(nil),                   // 22: factotum.dwp.v1.Note
+	(*Invitee)(nil),                // 23: factotum.dwp.v1.Invitee
+	(*ShareRequest)(nil),           // 24: factotum.dwp.v1.ShareRequest
+	(*ShareSet)(nil),               // 25: factotum.dwp.v1.ShareSet
+	(*NotifyRequest)(nil),          // 26: factotum.dwp.v1.NotifyRequest
+	(*Share)(nil),                  // 27: factotum.dwp.v1.Share
+	(*ShareChange)(nil),            // 28: factotum.dwp.v1.ShareChange
+	(*CalendarRequest)(nil),        // 29: factotum.dwp.v1.CalendarRequest
+	(*CalendarAnswer)(nil),         // 30: factotum.dwp.v1.CalendarAnswer
+	(*CalendarsRequest)(nil),       // 31: factotum.dwp.v1.CalendarsRequest
+	(*CalendarsAnswer)(nil),        // 32: factotum.dwp.v1.CalendarsAnswer
+	(*CalendarItem)(nil),           // 33: factotum.dwp.v1.CalendarItem
+	(*CreateCalendarRequest)(nil),  // 34: factotum.dwp.v1.CreateCalendarRequest
+	(*UpdateCalendarRequest)(nil),  // 35: factotum.dwp.v1.UpdateCalendarRequest
+	(*DeleteCalendarRequest)(nil),  // 36: factotum.dwp.v1.DeleteCalendarRequest
+	(*CopyRequest)(nil),            // 37: factotum.dwp.v1.CopyRequest
+	(*CopyAnswer)(nil),             // 38: factotum.dwp.v1.CopyAnswer
+	(*CopyOutAnswer)(nil),          // 39: factotum.dwp.v1.CopyOutAnswer
+	(*CopyInRequest)(nil),          // 40: factotum.dwp.v1.CopyInRequest
+	(*Moved)(nil),                  // 41: factotum.dwp.v1.Moved
+	(*Done)(nil),                   // 42: factotum.dwp.v1.Done
+	(*DataRequest)(nil),            // 43: factotum.dwp.v1.DataRequest
+	(*CompSelect)(nil),             // 44: factotum.dwp.v1.CompSelect
+	(*PropSelect)(nil),             // 45: factotum.dwp.v1.PropSelect
+	(*ListObjectsAnswer)(nil),      // 46: factotum.dwp.v1.ListObjectsAnswer
+	(*ObjectRequest)(nil),          // 47: factotum.dwp.v1.ObjectRequest
+	(*ObjectAnswer)(nil),           // 48: factotum.dwp.v1.ObjectAnswer
+	(*ObjectsRequest)(nil),         // 49: factotum.dwp.v1.ObjectsRequest
+	(*ObjectsAnswer)(nil),          // 50: factotum.dwp.v1.ObjectsAnswer
+	(*ObjectItem)(nil),             // 51: factotum.dwp.v1.ObjectItem
+	(*PutRequest)(nil),             // 52: factotum.dwp.v1.PutRequest
+	(*PutAnswer)(nil),              // 53: factotum.dwp.v1.PutAnswer
+	(*PutObjectsRequest)(nil),      // 54: factotum.dwp.v1.PutObjectsRequest
+	(*PutItem)(nil),                // 55: factotum.dwp.v1.PutItem
+	(*PutObjectsAnswer)(nil),       // 56: factotum.dwp.v1.PutObjectsAnswer
+	(*PutItemAnswer)(nil),          // 57: factotum.dwp.v1.PutItemAnswer
+	(*DeleteRequest)(nil),          // 58: factotum.dwp.v1.DeleteRequest
+	(*PatchPropsRequest)(nil),      // 59: factotum.dwp.v1.PatchPropsRequest
+	(*Moment)(nil),                 // 60: factotum.dwp.v1.Moment
+	(*Moments)(nil),                // 61: factotum.dwp.v1.Moments
+	(*Property)(nil),               // 62: factotum.dwp.v1.Property
+	(*Parameter)(nil),              // 63: factotum.dwp.v1.Parameter
+	(*EditRequest)(nil),            // 64: factotum.dwp.v1.EditRequest
+	(*EditItem)(nil),               // 65: factotum.dwp.v1.EditItem
+	(*Patch)(nil),                  // 66: factotum.dwp.v1.Patch
+	(*PropEdit)(nil),               // 67: factotum.dwp.v1.PropEdit
+	(*AlarmEdit)(nil),              // 68: factotum.dwp.v1.AlarmEdit
+	(*NewAttachment)(nil),          // 69: factotum.dwp.v1.NewAttachment
+	(*EditAnswer)(nil),             // 70: factotum.dwp.v1.EditAnswer
+	(*EditItemAnswer)(nil),         // 71: factotum.dwp.v1.EditItemAnswer
+	(*AttachmentRequest)(nil),      // 72: factotum.dwp.v1.AttachmentRequest
+	(*AttachmentAnswer)(nil),       // 73: factotum.dwp.v1.AttachmentAnswer
+	(*QueryRequest)(nil),           // 74: factotum.dwp.v1.QueryRequest
+	(*CompFilter)(nil),             // 75: factotum.dwp.v1.CompFilter
+	(*PropFilter)(nil),             // 76: factotum.dwp.v1.PropFilter
+	(*ParamFilter)(nil),            // 77: factotum.dwp.v1.ParamFilter
+	(*TextMatch)(nil),              // 78: factotum.dwp.v1.TextMatch
+	(*QueryAnswer)(nil),            // 79: factotum.dwp.v1.QueryAnswer
+	(*OccurrencesRequest)(nil),     // 80: factotum.dwp.v1.OccurrencesRequest
+	(*OccurrenceRef)(nil),          // 81: factotum.dwp.v1.OccurrenceRef
+	(*OccurrencesAnswer)(nil),      // 82: factotum.dwp.v1.OccurrencesAnswer
+	(*OccurrencesItem)(nil),        // 83: factotum.dwp.v1.OccurrencesItem
+	(*SyncRequest)(nil),            // 84: factotum.dwp.v1.SyncRequest
+	(*SyncAnswer)(nil),             // 85: factotum.dwp.v1.SyncAnswer
+	(*SyncItem)(nil),               // 86: factotum.dwp.v1.SyncItem
+	(*SyncResult)(nil),             // 87: factotum.dwp.v1.SyncResult
+	(*ListChangesRequest)(nil),     // 88: factotum.dwp.v1.ListChangesRequest
+	(*ListChangesAnswer)(nil),      // 89: factotum.dwp.v1.ListChangesAnswer
+	(*SyncHomeRequest)(nil),        // 90: factotum.dwp.v1.SyncHomeRequest
+	(*SyncHomeAnswer)(nil),         // 91: factotum.dwp.v1.SyncHomeAnswer
+	(*SearchCalendarsRequest)(nil), // 92: factotum.dwp.v1.SearchCalendarsRequest
+	(*SearchCalendarsAnswer)(nil),  // 93: factotum.dwp.v1.SearchCalendarsAnswer
+	(*FreeBusyRequest)(nil),        // 94: factotum.dwp.v1.FreeBusyRequest
+	(*FreeBusyTarget)(nil),         // 95: factotum.dwp.v1.FreeBusyTarget
+	(*FreeBusyAnswer)(nil),         // 96: factotum.dwp.v1.FreeBusyAnswer
+	(*FreeBusyItem)(nil),           // 97: factotum.dwp.v1.FreeBusyItem
+	(*Busy)(nil),                   // 98: factotum.dwp.v1.Busy
+	(*DeliverRequest)(nil),         // 99: factotum.dwp.v1.DeliverRequest
+	(*Recipient)(nil),              // 100: factotum.dwp.v1.Recipient
+	(*DeliverAnswer)(nil),          // 101: factotum.dwp.v1.DeliverAnswer
+	(*DeliverItem)(nil),            // 102: factotum.dwp.v1.DeliverItem
+	(*WhyRequest)(nil),             // 103: factotum.dwp.v1.WhyRequest
+	(*TraceQuery)(nil),             // 104: factotum.dwp.v1.TraceQuery
+	(*WhyAnswer)(nil),              // 105: factotum.dwp.v1.WhyAnswer
+	(*Trace)(nil),                  // 106: factotum.dwp.v1.Trace
+	(*PrefsRequest)(nil),           // 107: factotum.dwp.v1.PrefsRequest
+	(*Pref)(nil),                   // 108: factotum.dwp.v1.Pref
+	(*PrefsAnswer)(nil),            // 109: factotum.dwp.v1.PrefsAnswer
+	(*SetPrefsRequest)(nil),        // 110: factotum.dwp.v1.SetPrefsRequest
+	(*EditPrefsRequest)(nil),       // 111: factotum.dwp.v1.EditPrefsRequest
+	(*PrefEdit)(nil),               // 112: factotum.dwp.v1.PrefEdit
+	(*SubscribeRequest)(nil),       // 113: factotum.dwp.v1.SubscribeRequest
+	(*SubscribeAnswer)(nil),        // 114: factotum.dwp.v1.SubscribeAnswer
+	(*PingRequest)(nil),            // 115: factotum.dwp.v1.PingRequest
+	(*PingAnswer)(nil),             // 116: factotum.dwp.v1.PingAnswer
 }
 var file_dwp_proto_depIdxs = []int32{
 	7,   // 0: factotum.dwp.v1.PropChange.prop:type_name -> factotum.dwp.v1.DeadProp
@@ -8658,233 +9665,255 @@ var file_dwp_proto_depIdxs = []int32{
 	10,  // 4: factotum.dwp.v1.Calendar.acl:type_name -> factotum.dwp.v1.ACL
 	7,   // 5: factotum.dwp.v1.Calendar.props:type_name -> factotum.dwp.v1.DeadProp
 	11,  // 6: factotum.dwp.v1.Calendar.rights:type_name -> factotum.dwp.v1.Rights
-	7,   // 7: factotum.dwp.v1.Object.props:type_name -> factotum.dwp.v1.DeadProp
-	2,   // 8: factotum.dwp.v1.Object.refused:type_name -> factotum.dwp.v1.Failure
-	3,   // 9: factotum.dwp.v1.HomeRequest.actor:type_name -> factotum.dwp.v1.Actor
-	13,  // 10: factotum.dwp.v1.HomeAnswer.calendars:type_name -> factotum.dwp.v1.Calendar
-	11,  // 11: factotum.dwp.v1.HomeAnswer.rights:type_name -> factotum.dwp.v1.Rights
-	98,  // 12: factotum.dwp.v1.HomeAnswer.prefs:type_name -> factotum.dwp.v1.Pref
-	3,   // 13: factotum.dwp.v1.CalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
-	13,  // 14: factotum.dwp.v1.CalendarAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
-	3,   // 15: factotum.dwp.v1.CalendarsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	23,  // 16: factotum.dwp.v1.CalendarsAnswer.items:type_name -> factotum.dwp.v1.CalendarItem
-	13,  // 17: factotum.dwp.v1.CalendarItem.calendar:type_name -> factotum.dwp.v1.Calendar
-	2,   // 18: factotum.dwp.v1.CalendarItem.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 19: factotum.dwp.v1.CreateCalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
-	13,  // 20: factotum.dwp.v1.CreateCalendarRequest.calendar:type_name -> factotum.dwp.v1.Calendar
-	3,   // 21: factotum.dwp.v1.UpdateCalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
-	12,  // 22: factotum.dwp.v1.UpdateCalendarRequest.components:type_name -> factotum.dwp.v1.Texts
-	12,  // 23: factotum.dwp.v1.UpdateCalendarRequest.co_owners:type_name -> factotum.dwp.v1.Texts
-	10,  // 24: factotum.dwp.v1.UpdateCalendarRequest.acl:type_name -> factotum.dwp.v1.ACL
-	8,   // 25: factotum.dwp.v1.UpdateCalendarRequest.props:type_name -> factotum.dwp.v1.PropChange
-	12,  // 26: factotum.dwp.v1.UpdateCalendarRequest.free_busy_set:type_name -> factotum.dwp.v1.Texts
-	3,   // 27: factotum.dwp.v1.DeleteCalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
-	3,   // 28: factotum.dwp.v1.CopyRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 29: factotum.dwp.v1.CopyRequest.from:type_name -> factotum.dwp.v1.Ref
-	4,   // 30: factotum.dwp.v1.CopyRequest.to:type_name -> factotum.dwp.v1.Ref
-	6,   // 31: factotum.dwp.v1.CopyRequest.precond:type_name -> factotum.dwp.v1.Precond
-	6,   // 32: factotum.dwp.v1.CopyRequest.if_dest:type_name -> factotum.dwp.v1.Precond
-	14,  // 33: factotum.dwp.v1.CopyAnswer.object:type_name -> factotum.dwp.v1.Object
-	14,  // 34: factotum.dwp.v1.CopyOutAnswer.object:type_name -> factotum.dwp.v1.Object
-	63,  // 35: factotum.dwp.v1.CopyOutAnswer.files:type_name -> factotum.dwp.v1.AttachmentAnswer
-	28,  // 36: factotum.dwp.v1.CopyOutAnswer.done:type_name -> factotum.dwp.v1.CopyAnswer
-	3,   // 37: factotum.dwp.v1.CopyInRequest.actor:type_name -> factotum.dwp.v1.Actor
-	27,  // 38: factotum.dwp.v1.CopyInRequest.copy:type_name -> factotum.dwp.v1.CopyRequest
-	29,  // 39: factotum.dwp.v1.CopyInRequest.parcel:type_name -> factotum.dwp.v1.CopyOutAnswer
-	4,   // 40: factotum.dwp.v1.Moved.to:type_name -> factotum.dwp.v1.Ref
-	28,  // 41: factotum.dwp.v1.Moved.result:type_name -> factotum.dwp.v1.CopyAnswer
-	5,   // 42: factotum.dwp.v1.DataRequest.expand:type_name -> factotum.dwp.v1.Window
-	5,   // 43: factotum.dwp.v1.DataRequest.limit_recur:type_name -> factotum.dwp.v1.Window
-	5,   // 44: factotum.dwp.v1.DataRequest.limit_busy:type_name -> factotum.dwp.v1.Window
-	34,  // 45: factotum.dwp.v1.DataRequest.comp:type_name -> factotum.dwp.v1.CompSelect
-	35,  // 46: factotum.dwp.v1.CompSelect.props:type_name -> factotum.dwp.v1.PropSelect
-	34,  // 47: factotum.dwp.v1.CompSelect.comps:type_name -> factotum.dwp.v1.CompSelect
-	14,  // 48: factotum.dwp.v1.ListObjectsAnswer.objects:type_name -> factotum.dwp.v1.Object
-	13,  // 49: factotum.dwp.v1.ListObjectsAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
-	16,  // 50: factotum.dwp.v1.ListObjectsAnswer.page:type_name -> factotum.dwp.v1.Page
-	3,   // 51: factotum.dwp.v1.ObjectRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 52: factotum.dwp.v1.ObjectRequest.ref:type_name -> factotum.dwp.v1.Ref
-	14,  // 53: factotum.dwp.v1.ObjectAnswer.object:type_name -> factotum.dwp.v1.Object
-	3,   // 54: factotum.dwp.v1.ObjectsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 55: factotum.dwp.v1.ObjectsRequest.refs:type_name -> factotum.dwp.v1.Ref
-	33,  // 56: factotum.dwp.v1.ObjectsRequest.data:type_name -> factotum.dwp.v1.DataRequest
-	41,  // 57: factotum.dwp.v1.ObjectsAnswer.items:type_name -> factotum.dwp.v1.ObjectItem
-	4,   // 58: factotum.dwp.v1.ObjectItem.ref:type_name -> factotum.dwp.v1.Ref
-	14,  // 59: factotum.dwp.v1.ObjectItem.object:type_name -> factotum.dwp.v1.Object
-	2,   // 60: factotum.dwp.v1.ObjectItem.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 61: factotum.dwp.v1.PutRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 62: factotum.dwp.v1.PutRequest.ref:type_name -> factotum.dwp.v1.Ref
-	6,   // 63: factotum.dwp.v1.PutRequest.precond:type_name -> factotum.dwp.v1.Precond
-	14,  // 64: factotum.dwp.v1.PutAnswer.object:type_name -> factotum.dwp.v1.Object
-	3,   // 65: factotum.dwp.v1.PutObjectsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	45,  // 66: factotum.dwp.v1.PutObjectsRequest.items:type_name -> factotum.dwp.v1.PutItem
-	5,   // 67: factotum.dwp.v1.PutObjectsRequest.within:type_name -> factotum.dwp.v1.Window
-	47,  // 68: factotum.dwp.v1.PutObjectsAnswer.items:type_name -> factotum.dwp.v1.PutItemAnswer
-	2,   // 69: factotum.dwp.v1.PutItemAnswer.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 70: factotum.dwp.v1.DeleteRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 71: factotum.dwp.v1.DeleteRequest.ref:type_name -> factotum.dwp.v1.Ref
-	6,   // 72: factotum.dwp.v1.DeleteRequest.precond:type_name -> factotum.dwp.v1.Precond
-	31,  // 73: factotum.dwp.v1.DeleteRequest.moved_to:type_name -> factotum.dwp.v1.Moved
-	3,   // 74: factotum.dwp.v1.PatchPropsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 75: factotum.dwp.v1.PatchPropsRequest.ref:type_name -> factotum.dwp.v1.Ref
-	8,   // 76: factotum.dwp.v1.PatchPropsRequest.changes:type_name -> factotum.dwp.v1.PropChange
-	50,  // 77: factotum.dwp.v1.Moments.moments:type_name -> factotum.dwp.v1.Moment
-	53,  // 78: factotum.dwp.v1.Property.params:type_name -> factotum.dwp.v1.Parameter
-	3,   // 79: factotum.dwp.v1.EditRequest.actor:type_name -> factotum.dwp.v1.Actor
-	55,  // 80: factotum.dwp.v1.EditRequest.items:type_name -> factotum.dwp.v1.EditItem
-	5,   // 81: factotum.dwp.v1.EditRequest.within:type_name -> factotum.dwp.v1.Window
-	50,  // 82: factotum.dwp.v1.EditItem.rid:type_name -> factotum.dwp.v1.Moment
-	56,  // 83: factotum.dwp.v1.EditItem.patch:type_name -> factotum.dwp.v1.Patch
-	59,  // 84: factotum.dwp.v1.EditItem.attach:type_name -> factotum.dwp.v1.NewAttachment
-	50,  // 85: factotum.dwp.v1.Patch.start:type_name -> factotum.dwp.v1.Moment
-	50,  // 86: factotum.dwp.v1.Patch.end:type_name -> factotum.dwp.v1.Moment
-	50,  // 87: factotum.dwp.v1.Patch.due:type_name -> factotum.dwp.v1.Moment
-	12,  // 88: factotum.dwp.v1.Patch.rrules:type_name -> factotum.dwp.v1.Texts
-	12,  // 89: factotum.dwp.v1.Patch.exrules:type_name -> factotum.dwp.v1.Texts
-	51,  // 90: factotum.dwp.v1.Patch.rdates:type_name -> factotum.dwp.v1.Moments
-	51,  // 91: factotum.dwp.v1.Patch.exdates:type_name -> factotum.dwp.v1.Moments
-	57,  // 92: factotum.dwp.v1.Patch.props:type_name -> factotum.dwp.v1.PropEdit
-	58,  // 93: factotum.dwp.v1.Patch.alarms:type_name -> factotum.dwp.v1.AlarmEdit
-	52,  // 94: factotum.dwp.v1.PropEdit.props:type_name -> factotum.dwp.v1.Property
-	50,  // 95: factotum.dwp.v1.AlarmEdit.at:type_name -> factotum.dwp.v1.Moment
-	12,  // 96: factotum.dwp.v1.AlarmEdit.attendees:type_name -> factotum.dwp.v1.Texts
-	13,  // 97: factotum.dwp.v1.EditAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
-	61,  // 98: factotum.dwp.v1.EditAnswer.items:type_name -> factotum.dwp.v1.EditItemAnswer
-	50,  // 99: factotum.dwp.v1.EditItemAnswer.rid:type_name -> factotum.dwp.v1.Moment
-	14,  // 100: factotum.dwp.v1.EditItemAnswer.object:type_name -> factotum.dwp.v1.Object
-	2,   // 101: factotum.dwp.v1.EditItemAnswer.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 102: factotum.dwp.v1.AttachmentRequest.actor:type_name -> factotum.dwp.v1.Actor
-	3,   // 103: factotum.dwp.v1.QueryRequest.actor:type_name -> factotum.dwp.v1.Actor
-	65,  // 104: factotum.dwp.v1.QueryRequest.filter:type_name -> factotum.dwp.v1.CompFilter
-	33,  // 105: factotum.dwp.v1.QueryRequest.data:type_name -> factotum.dwp.v1.DataRequest
-	5,   // 106: factotum.dwp.v1.CompFilter.time_range:type_name -> factotum.dwp.v1.Window
-	66,  // 107: factotum.dwp.v1.CompFilter.props:type_name -> factotum.dwp.v1.PropFilter
-	65,  // 108: factotum.dwp.v1.CompFilter.comps:type_name -> factotum.dwp.v1.CompFilter
-	5,   // 109: factotum.dwp.v1.PropFilter.time_range:type_name -> factotum.dwp.v1.Window
-	68,  // 110: factotum.dwp.v1.PropFilter.text:type_name -> factotum.dwp.v1.TextMatch
-	67,  // 111: factotum.dwp.v1.PropFilter.params:type_name -> factotum.dwp.v1.ParamFilter
-	68,  // 112: factotum.dwp.v1.ParamFilter.text:type_name -> factotum.dwp.v1.TextMatch
-	14,  // 113: factotum.dwp.v1.QueryAnswer.objects:type_name -> factotum.dwp.v1.Object
-	16,  // 114: factotum.dwp.v1.QueryAnswer.page:type_name -> factotum.dwp.v1.Page
-	3,   // 115: factotum.dwp.v1.OccurrencesRequest.actor:type_name -> factotum.dwp.v1.Actor
-	5,   // 116: factotum.dwp.v1.OccurrencesRequest.window:type_name -> factotum.dwp.v1.Window
-	71,  // 117: factotum.dwp.v1.OccurrencesRequest.refs:type_name -> factotum.dwp.v1.OccurrenceRef
-	50,  // 118: factotum.dwp.v1.OccurrenceRef.rid:type_name -> factotum.dwp.v1.Moment
-	73,  // 119: factotum.dwp.v1.OccurrencesAnswer.items:type_name -> factotum.dwp.v1.OccurrencesItem
-	2,   // 120: factotum.dwp.v1.OccurrencesItem.failure:type_name -> factotum.dwp.v1.Failure
-	13,  // 121: factotum.dwp.v1.OccurrencesItem.calendar:type_name -> factotum.dwp.v1.Calendar
-	14,  // 122: factotum.dwp.v1.OccurrencesItem.object:type_name -> factotum.dwp.v1.Object
-	15,  // 123: factotum.dwp.v1.OccurrencesItem.gone:type_name -> factotum.dwp.v1.Tombstone
-	3,   // 124: factotum.dwp.v1.SyncRequest.actor:type_name -> factotum.dwp.v1.Actor
-	5,   // 125: factotum.dwp.v1.SyncRequest.gone:type_name -> factotum.dwp.v1.Window
-	76,  // 126: factotum.dwp.v1.SyncAnswer.items:type_name -> factotum.dwp.v1.SyncItem
-	77,  // 127: factotum.dwp.v1.SyncAnswer.result:type_name -> factotum.dwp.v1.SyncResult
-	16,  // 128: factotum.dwp.v1.SyncAnswer.page:type_name -> factotum.dwp.v1.Page
-	14,  // 129: factotum.dwp.v1.SyncItem.object:type_name -> factotum.dwp.v1.Object
-	15,  // 130: factotum.dwp.v1.SyncItem.gone:type_name -> factotum.dwp.v1.Tombstone
-	13,  // 131: factotum.dwp.v1.SyncResult.calendar:type_name -> factotum.dwp.v1.Calendar
-	3,   // 132: factotum.dwp.v1.ListChangesRequest.actor:type_name -> factotum.dwp.v1.Actor
-	13,  // 133: factotum.dwp.v1.ListChangesAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
-	76,  // 134: factotum.dwp.v1.ListChangesAnswer.items:type_name -> factotum.dwp.v1.SyncItem
-	3,   // 135: factotum.dwp.v1.SyncHomeRequest.actor:type_name -> factotum.dwp.v1.Actor
-	13,  // 136: factotum.dwp.v1.SyncHomeAnswer.changed:type_name -> factotum.dwp.v1.Calendar
-	3,   // 137: factotum.dwp.v1.SearchCalendarsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	13,  // 138: factotum.dwp.v1.SearchCalendarsAnswer.calendars:type_name -> factotum.dwp.v1.Calendar
-	3,   // 139: factotum.dwp.v1.FreeBusyRequest.actor:type_name -> factotum.dwp.v1.Actor
-	85,  // 140: factotum.dwp.v1.FreeBusyRequest.targets:type_name -> factotum.dwp.v1.FreeBusyTarget
-	5,   // 141: factotum.dwp.v1.FreeBusyRequest.window:type_name -> factotum.dwp.v1.Window
-	87,  // 142: factotum.dwp.v1.FreeBusyAnswer.items:type_name -> factotum.dwp.v1.FreeBusyItem
-	85,  // 143: factotum.dwp.v1.FreeBusyItem.target:type_name -> factotum.dwp.v1.FreeBusyTarget
-	88,  // 144: factotum.dwp.v1.FreeBusyItem.busy:type_name -> factotum.dwp.v1.Busy
-	2,   // 145: factotum.dwp.v1.FreeBusyItem.failure:type_name -> factotum.dwp.v1.Failure
-	13,  // 146: factotum.dwp.v1.FreeBusyItem.calendar:type_name -> factotum.dwp.v1.Calendar
-	3,   // 147: factotum.dwp.v1.DeliverRequest.actor:type_name -> factotum.dwp.v1.Actor
-	90,  // 148: factotum.dwp.v1.DeliverRequest.to:type_name -> factotum.dwp.v1.Recipient
-	92,  // 149: factotum.dwp.v1.DeliverAnswer.items:type_name -> factotum.dwp.v1.DeliverItem
-	2,   // 150: factotum.dwp.v1.DeliverItem.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 151: factotum.dwp.v1.WhyRequest.actor:type_name -> factotum.dwp.v1.Actor
-	94,  // 152: factotum.dwp.v1.WhyRequest.query:type_name -> factotum.dwp.v1.TraceQuery
-	96,  // 153: factotum.dwp.v1.WhyAnswer.traces:type_name -> factotum.dwp.v1.Trace
-	3,   // 154: factotum.dwp.v1.PrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	98,  // 155: factotum.dwp.v1.PrefsAnswer.prefs:type_name -> factotum.dwp.v1.Pref
-	3,   // 156: factotum.dwp.v1.SetPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	98,  // 157: factotum.dwp.v1.SetPrefsRequest.set:type_name -> factotum.dwp.v1.Pref
-	3,   // 158: factotum.dwp.v1.EditPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	102, // 159: factotum.dwp.v1.EditPrefsRequest.edits:type_name -> factotum.dwp.v1.PrefEdit
-	3,   // 160: factotum.dwp.v1.SubscribeRequest.actor:type_name -> factotum.dwp.v1.Actor
-	0,   // 161: factotum.dwp.v1.Backend.Hello:input_type -> factotum.dwp.v1.HelloRequest
-	17,  // 162: factotum.dwp.v1.Backend.Home:input_type -> factotum.dwp.v1.HomeRequest
-	19,  // 163: factotum.dwp.v1.Backend.Calendar:input_type -> factotum.dwp.v1.CalendarRequest
-	21,  // 164: factotum.dwp.v1.Backend.Calendars:input_type -> factotum.dwp.v1.CalendarsRequest
-	24,  // 165: factotum.dwp.v1.Backend.CreateCalendar:input_type -> factotum.dwp.v1.CreateCalendarRequest
-	25,  // 166: factotum.dwp.v1.Backend.UpdateCalendar:input_type -> factotum.dwp.v1.UpdateCalendarRequest
-	26,  // 167: factotum.dwp.v1.Backend.DeleteCalendar:input_type -> factotum.dwp.v1.DeleteCalendarRequest
-	27,  // 168: factotum.dwp.v1.Backend.CopyCalendar:input_type -> factotum.dwp.v1.CopyRequest
-	19,  // 169: factotum.dwp.v1.Backend.ListObjects:input_type -> factotum.dwp.v1.CalendarRequest
-	37,  // 170: factotum.dwp.v1.Backend.Object:input_type -> factotum.dwp.v1.ObjectRequest
-	39,  // 171: factotum.dwp.v1.Backend.Objects:input_type -> factotum.dwp.v1.ObjectsRequest
-	42,  // 172: factotum.dwp.v1.Backend.PutObject:input_type -> factotum.dwp.v1.PutRequest
-	44,  // 173: factotum.dwp.v1.Backend.PutObjects:input_type -> factotum.dwp.v1.PutObjectsRequest
-	48,  // 174: factotum.dwp.v1.Backend.DeleteObject:input_type -> factotum.dwp.v1.DeleteRequest
-	54,  // 175: factotum.dwp.v1.Backend.EditObject:input_type -> factotum.dwp.v1.EditRequest
-	62,  // 176: factotum.dwp.v1.Backend.Attachment:input_type -> factotum.dwp.v1.AttachmentRequest
-	27,  // 177: factotum.dwp.v1.Backend.CopyObject:input_type -> factotum.dwp.v1.CopyRequest
-	27,  // 178: factotum.dwp.v1.Backend.CopyOut:input_type -> factotum.dwp.v1.CopyRequest
-	30,  // 179: factotum.dwp.v1.Backend.CopyIn:input_type -> factotum.dwp.v1.CopyInRequest
-	49,  // 180: factotum.dwp.v1.Backend.PatchProps:input_type -> factotum.dwp.v1.PatchPropsRequest
-	64,  // 181: factotum.dwp.v1.Backend.Query:input_type -> factotum.dwp.v1.QueryRequest
-	70,  // 182: factotum.dwp.v1.Backend.Occurrences:input_type -> factotum.dwp.v1.OccurrencesRequest
-	74,  // 183: factotum.dwp.v1.Backend.Sync:input_type -> factotum.dwp.v1.SyncRequest
-	78,  // 184: factotum.dwp.v1.Backend.ListChanges:input_type -> factotum.dwp.v1.ListChangesRequest
-	80,  // 185: factotum.dwp.v1.Backend.SyncHome:input_type -> factotum.dwp.v1.SyncHomeRequest
-	82,  // 186: factotum.dwp.v1.Backend.SearchCalendars:input_type -> factotum.dwp.v1.SearchCalendarsRequest
-	84,  // 187: factotum.dwp.v1.Backend.FreeBusy:input_type -> factotum.dwp.v1.FreeBusyRequest
-	89,  // 188: factotum.dwp.v1.Backend.Deliver:input_type -> factotum.dwp.v1.DeliverRequest
-	93,  // 189: factotum.dwp.v1.Backend.Why:input_type -> factotum.dwp.v1.WhyRequest
-	97,  // 190: factotum.dwp.v1.Backend.Prefs:input_type -> factotum.dwp.v1.PrefsRequest
-	100, // 191: factotum.dwp.v1.Backend.SetPrefs:input_type -> factotum.dwp.v1.SetPrefsRequest
-	101, // 192: factotum.dwp.v1.Backend.EditPrefs:input_type -> factotum.dwp.v1.EditPrefsRequest
-	103, // 193: factotum.dwp.v1.Backend.Subscribe:input_type -> factotum.dwp.v1.SubscribeRequest
-	105, // 194: factotum.dwp.v1.Backend.Ping:input_type -> factotum.dwp.v1.PingRequest
-	1,   // 195: factotum.dwp.v1.Backend.Hello:output_type -> factotum.dwp.v1.HelloAnswer
-	18,  // 196: factotum.dwp.v1.Backend.Home:output_type -> factotum.dwp.v1.HomeAnswer
-	20,  // 197: factotum.dwp.v1.Backend.Calendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	22,  // 198: factotum.dwp.v1.Backend.Calendars:output_type -> factotum.dwp.v1.CalendarsAnswer
-	20,  // 199: factotum.dwp.v1.Backend.CreateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	20,  // 200: factotum.dwp.v1.Backend.UpdateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	32,  // 201: factotum.dwp.v1.Backend.DeleteCalendar:output_type -> factotum.dwp.v1.Done
-	28,  // 202: factotum.dwp.v1.Backend.CopyCalendar:output_type -> factotum.dwp.v1.CopyAnswer
-	36,  // 203: factotum.dwp.v1.Backend.ListObjects:output_type -> factotum.dwp.v1.ListObjectsAnswer
-	38,  // 204: factotum.dwp.v1.Backend.Object:output_type -> factotum.dwp.v1.ObjectAnswer
-	40,  // 205: factotum.dwp.v1.Backend.Objects:output_type -> factotum.dwp.v1.ObjectsAnswer
-	43,  // 206: factotum.dwp.v1.Backend.PutObject:output_type -> factotum.dwp.v1.PutAnswer
-	46,  // 207: factotum.dwp.v1.Backend.PutObjects:output_type -> factotum.dwp.v1.PutObjectsAnswer
-	32,  // 208: factotum.dwp.v1.Backend.DeleteObject:output_type -> factotum.dwp.v1.Done
-	60,  // 209: factotum.dwp.v1.Backend.EditObject:output_type -> factotum.dwp.v1.EditAnswer
-	63,  // 210: factotum.dwp.v1.Backend.Attachment:output_type -> factotum.dwp.v1.AttachmentAnswer
-	28,  // 211: factotum.dwp.v1.Backend.CopyObject:output_type -> factotum.dwp.v1.CopyAnswer
-	29,  // 212: factotum.dwp.v1.Backend.CopyOut:output_type -> factotum.dwp.v1.CopyOutAnswer
-	28,  // 213: factotum.dwp.v1.Backend.CopyIn:output_type -> factotum.dwp.v1.CopyAnswer
-	32,  // 214: factotum.dwp.v1.Backend.PatchProps:output_type -> factotum.dwp.v1.Done
-	69,  // 215: factotum.dwp.v1.Backend.Query:output_type -> factotum.dwp.v1.QueryAnswer
-	72,  // 216: factotum.dwp.v1.Backend.Occurrences:output_type -> factotum.dwp.v1.OccurrencesAnswer
-	75,  // 217: factotum.dwp.v1.Backend.Sync:output_type -> factotum.dwp.v1.SyncAnswer
-	79,  // 218: factotum.dwp.v1.Backend.ListChanges:output_type -> factotum.dwp.v1.ListChangesAnswer
-	81,  // 219: factotum.dwp.v1.Backend.SyncHome:output_type -> factotum.dwp.v1.SyncHomeAnswer
-	83,  // 220: factotum.dwp.v1.Backend.SearchCalendars:output_type -> factotum.dwp.v1.SearchCalendarsAnswer
-	86,  // 221: factotum.dwp.v1.Backend.FreeBusy:output_type -> factotum.dwp.v1.FreeBusyAnswer
-	91,  // 222: factotum.dwp.v1.Backend.Deliver:output_type -> factotum.dwp.v1.DeliverAnswer
-	95,  // 223: factotum.dwp.v1.Backend.Why:output_type -> factotum.dwp.v1.WhyAnswer
-	99,  // 224: factotum.dwp.v1.Backend.Prefs:output_type -> factotum.dwp.v1.PrefsAnswer
-	32,  // 225: factotum.dwp.v1.Backend.SetPrefs:output_type -> factotum.dwp.v1.Done
-	99,  // 226: factotum.dwp.v1.Backend.EditPrefs:output_type -> factotum.dwp.v1.PrefsAnswer
-	104, // 227: factotum.dwp.v1.Backend.Subscribe:output_type -> factotum.dwp.v1.SubscribeAnswer
-	106, // 228: factotum.dwp.v1.Backend.Ping:output_type -> factotum.dwp.v1.PingAnswer
-	195, // [195:229] is the sub-list for method output_type
-	161, // [161:195] is the sub-list for method input_type
-	161, // [161:161] is the sub-list for extension type_name
-	161, // [161:161] is the sub-list for extension extendee
-	0,   // [0:161] is the sub-list for field type_name
+	23,  // 7: factotum.dwp.v1.Calendar.invitees:type_name -> factotum.dwp.v1.Invitee
+	7,   // 8: factotum.dwp.v1.Object.props:type_name -> factotum.dwp.v1.DeadProp
+	2,   // 9: factotum.dwp.v1.Object.refused:type_name -> factotum.dwp.v1.Failure
+	3,   // 10: factotum.dwp.v1.HomeRequest.actor:type_name -> factotum.dwp.v1.Actor
+	13,  // 11: factotum.dwp.v1.HomeAnswer.calendars:type_name -> factotum.dwp.v1.Calendar
+	11,  // 12: factotum.dwp.v1.HomeAnswer.rights:type_name -> factotum.dwp.v1.Rights
+	108, // 13: factotum.dwp.v1.HomeAnswer.prefs:type_name -> factotum.dwp.v1.Pref
+	27,  // 14: factotum.dwp.v1.HomeAnswer.shares:type_name -> factotum.dwp.v1.Share
+	21,  // 15: factotum.dwp.v1.HomeAnswer.notes:type_name -> factotum.dwp.v1.Notes
+	19,  // 16: factotum.dwp.v1.HomeAnswer.proxies:type_name -> factotum.dwp.v1.Proxies
+	3,   // 17: factotum.dwp.v1.SetProxiesRequest.actor:type_name -> factotum.dwp.v1.Actor
+	22,  // 18: factotum.dwp.v1.Notes.list:type_name -> factotum.dwp.v1.Note
+	3,   // 19: factotum.dwp.v1.ShareRequest.actor:type_name -> factotum.dwp.v1.Actor
+	25,  // 20: factotum.dwp.v1.ShareRequest.set:type_name -> factotum.dwp.v1.ShareSet
+	3,   // 21: factotum.dwp.v1.NotifyRequest.actor:type_name -> factotum.dwp.v1.Actor
+	22,  // 22: factotum.dwp.v1.NotifyRequest.note:type_name -> factotum.dwp.v1.Note
+	7,   // 23: factotum.dwp.v1.Share.props:type_name -> factotum.dwp.v1.DeadProp
+	13,  // 24: factotum.dwp.v1.Share.calendar:type_name -> factotum.dwp.v1.Calendar
+	2,   // 25: factotum.dwp.v1.Share.failure:type_name -> factotum.dwp.v1.Failure
+	8,   // 26: factotum.dwp.v1.ShareChange.props:type_name -> factotum.dwp.v1.PropChange
+	3,   // 27: factotum.dwp.v1.CalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
+	13,  // 28: factotum.dwp.v1.CalendarAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
+	3,   // 29: factotum.dwp.v1.CalendarsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	33,  // 30: factotum.dwp.v1.CalendarsAnswer.items:type_name -> factotum.dwp.v1.CalendarItem
+	13,  // 31: factotum.dwp.v1.CalendarItem.calendar:type_name -> factotum.dwp.v1.Calendar
+	2,   // 32: factotum.dwp.v1.CalendarItem.failure:type_name -> factotum.dwp.v1.Failure
+	3,   // 33: factotum.dwp.v1.CreateCalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
+	13,  // 34: factotum.dwp.v1.CreateCalendarRequest.calendar:type_name -> factotum.dwp.v1.Calendar
+	3,   // 35: factotum.dwp.v1.UpdateCalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
+	12,  // 36: factotum.dwp.v1.UpdateCalendarRequest.components:type_name -> factotum.dwp.v1.Texts
+	12,  // 37: factotum.dwp.v1.UpdateCalendarRequest.co_owners:type_name -> factotum.dwp.v1.Texts
+	10,  // 38: factotum.dwp.v1.UpdateCalendarRequest.acl:type_name -> factotum.dwp.v1.ACL
+	8,   // 39: factotum.dwp.v1.UpdateCalendarRequest.props:type_name -> factotum.dwp.v1.PropChange
+	12,  // 40: factotum.dwp.v1.UpdateCalendarRequest.free_busy_set:type_name -> factotum.dwp.v1.Texts
+	3,   // 41: factotum.dwp.v1.DeleteCalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
+	3,   // 42: factotum.dwp.v1.CopyRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 43: factotum.dwp.v1.CopyRequest.from:type_name -> factotum.dwp.v1.Ref
+	4,   // 44: factotum.dwp.v1.CopyRequest.to:type_name -> factotum.dwp.v1.Ref
+	6,   // 45: factotum.dwp.v1.CopyRequest.precond:type_name -> factotum.dwp.v1.Precond
+	6,   // 46: factotum.dwp.v1.CopyRequest.if_dest:type_name -> factotum.dwp.v1.Precond
+	14,  // 47: factotum.dwp.v1.CopyAnswer.object:type_name -> factotum.dwp.v1.Object
+	14,  // 48: factotum.dwp.v1.CopyOutAnswer.object:type_name -> factotum.dwp.v1.Object
+	73,  // 49: factotum.dwp.v1.CopyOutAnswer.files:type_name -> factotum.dwp.v1.AttachmentAnswer
+	38,  // 50: factotum.dwp.v1.CopyOutAnswer.done:type_name -> factotum.dwp.v1.CopyAnswer
+	3,   // 51: factotum.dwp.v1.CopyInRequest.actor:type_name -> factotum.dwp.v1.Actor
+	37,  // 52: factotum.dwp.v1.CopyInRequest.copy:type_name -> factotum.dwp.v1.CopyRequest
+	39,  // 53: factotum.dwp.v1.CopyInRequest.parcel:type_name -> factotum.dwp.v1.CopyOutAnswer
+	4,   // 54: factotum.dwp.v1.Moved.to:type_name -> factotum.dwp.v1.Ref
+	38,  // 55: factotum.dwp.v1.Moved.result:type_name -> factotum.dwp.v1.CopyAnswer
+	5,   // 56: factotum.dwp.v1.DataRequest.expand:type_name -> factotum.dwp.v1.Window
+	5,   // 57: factotum.dwp.v1.DataRequest.limit_recur:type_name -> factotum.dwp.v1.Window
+	5,   // 58: factotum.dwp.v1.DataRequest.limit_busy:type_name -> factotum.dwp.v1.Window
+	44,  // 59: factotum.dwp.v1.DataRequest.comp:type_name -> factotum.dwp.v1.CompSelect
+	45,  // 60: factotum.dwp.v1.CompSelect.props:type_name -> factotum.dwp.v1.PropSelect
+	44,  // 61: factotum.dwp.v1.CompSelect.comps:type_name -> factotum.dwp.v1.CompSelect
+	14,  // 62: factotum.dwp.v1.ListObjectsAnswer.objects:type_name -> factotum.dwp.v1.Object
+	13,  // 63: factotum.dwp.v1.ListObjectsAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
+	16,  // 64: factotum.dwp.v1.ListObjectsAnswer.page:type_name -> factotum.dwp.v1.Page
+	3,   // 65: factotum.dwp.v1.ObjectRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 66: factotum.dwp.v1.ObjectRequest.ref:type_name -> factotum.dwp.v1.Ref
+	14,  // 67: factotum.dwp.v1.ObjectAnswer.object:type_name -> factotum.dwp.v1.Object
+	3,   // 68: factotum.dwp.v1.ObjectsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 69: factotum.dwp.v1.ObjectsRequest.refs:type_name -> factotum.dwp.v1.Ref
+	43,  // 70: factotum.dwp.v1.ObjectsRequest.data:type_name -> factotum.dwp.v1.DataRequest
+	51,  // 71: factotum.dwp.v1.ObjectsAnswer.items:type_name -> factotum.dwp.v1.ObjectItem
+	4,   // 72: factotum.dwp.v1.ObjectItem.ref:type_name -> factotum.dwp.v1.Ref
+	14,  // 73: factotum.dwp.v1.ObjectItem.object:type_name -> factotum.dwp.v1.Object
+	2,   // 74: factotum.dwp.v1.ObjectItem.failure:type_name -> factotum.dwp.v1.Failure
+	3,   // 75: factotum.dwp.v1.PutRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 76: factotum.dwp.v1.PutRequest.ref:type_name -> factotum.dwp.v1.Ref
+	6,   // 77: factotum.dwp.v1.PutRequest.precond:type_name -> factotum.dwp.v1.Precond
+	14,  // 78: factotum.dwp.v1.PutAnswer.object:type_name -> factotum.dwp.v1.Object
+	3,   // 79: factotum.dwp.v1.PutObjectsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	55,  // 80: factotum.dwp.v1.PutObjectsRequest.items:type_name -> factotum.dwp.v1.PutItem
+	5,   // 81: factotum.dwp.v1.PutObjectsRequest.within:type_name -> factotum.dwp.v1.Window
+	57,  // 82: factotum.dwp.v1.PutObjectsAnswer.items:type_name -> factotum.dwp.v1.PutItemAnswer
+	2,   // 83: factotum.dwp.v1.PutItemAnswer.failure:type_name -> factotum.dwp.v1.Failure
+	3,   // 84: factotum.dwp.v1.DeleteRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 85: factotum.dwp.v1.DeleteRequest.ref:type_name -> factotum.dwp.v1.Ref
+	6,   // 86: factotum.dwp.v1.DeleteRequest.precond:type_name -> factotum.dwp.v1.Precond
+	41,  // 87: factotum.dwp.v1.DeleteRequest.moved_to:type_name -> factotum.dwp.v1.Moved
+	3,   // 88: factotum.dwp.v1.PatchPropsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 89: factotum.dwp.v1.PatchPropsRequest.ref:type_name -> factotum.dwp.v1.Ref
+	8,   // 90: factotum.dwp.v1.PatchPropsRequest.changes:type_name -> factotum.dwp.v1.PropChange
+	60,  // 91: factotum.dwp.v1.Moments.moments:type_name -> factotum.dwp.v1.Moment
+	63,  // 92: factotum.dwp.v1.Property.params:type_name -> factotum.dwp.v1.Parameter
+	3,   // 93: factotum.dwp.v1.EditRequest.actor:type_name -> factotum.dwp.v1.Actor
+	65,  // 94: factotum.dwp.v1.EditRequest.items:type_name -> factotum.dwp.v1.EditItem
+	5,   // 95: factotum.dwp.v1.EditRequest.within:type_name -> factotum.dwp.v1.Window
+	60,  // 96: factotum.dwp.v1.EditItem.rid:type_name -> factotum.dwp.v1.Moment
+	66,  // 97: factotum.dwp.v1.EditItem.patch:type_name -> factotum.dwp.v1.Patch
+	69,  // 98: factotum.dwp.v1.EditItem.attach:type_name -> factotum.dwp.v1.NewAttachment
+	60,  // 99: factotum.dwp.v1.Patch.start:type_name -> factotum.dwp.v1.Moment
+	60,  // 100: factotum.dwp.v1.Patch.end:type_name -> factotum.dwp.v1.Moment
+	60,  // 101: factotum.dwp.v1.Patch.due:type_name -> factotum.dwp.v1.Moment
+	12,  // 102: factotum.dwp.v1.Patch.rrules:type_name -> factotum.dwp.v1.Texts
+	12,  // 103: factotum.dwp.v1.Patch.exrules:type_name -> factotum.dwp.v1.Texts
+	61,  // 104: factotum.dwp.v1.Patch.rdates:type_name -> factotum.dwp.v1.Moments
+	61,  // 105: factotum.dwp.v1.Patch.exdates:type_name -> factotum.dwp.v1.Moments
+	67,  // 106: factotum.dwp.v1.Patch.props:type_name -> factotum.dwp.v1.PropEdit
+	68,  // 107: factotum.dwp.v1.Patch.alarms:type_name -> factotum.dwp.v1.AlarmEdit
+	62,  // 108: factotum.dwp.v1.PropEdit.props:type_name -> factotum.dwp.v1.Property
+	60,  // 109: factotum.dwp.v1.AlarmEdit.at:type_name -> factotum.dwp.v1.Moment
+	12,  // 110: factotum.dwp.v1.AlarmEdit.attendees:type_name -> factotum.dwp.v1.Texts
+	13,  // 111: factotum.dwp.v1.EditAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
+	71,  // 112: factotum.dwp.v1.EditAnswer.items:type_name -> factotum.dwp.v1.EditItemAnswer
+	60,  // 113: factotum.dwp.v1.EditItemAnswer.rid:type_name -> factotum.dwp.v1.Moment
+	14,  // 114: factotum.dwp.v1.EditItemAnswer.object:type_name -> factotum.dwp.v1.Object
+	2,   // 115: factotum.dwp.v1.EditItemAnswer.failure:type_name -> factotum.dwp.v1.Failure
+	3,   // 116: factotum.dwp.v1.AttachmentRequest.actor:type_name -> factotum.dwp.v1.Actor
+	3,   // 117: factotum.dwp.v1.QueryRequest.actor:type_name -> factotum.dwp.v1.Actor
+	75,  // 118: factotum.dwp.v1.QueryRequest.filter:type_name -> factotum.dwp.v1.CompFilter
+	43,  // 119: factotum.dwp.v1.QueryRequest.data:type_name -> factotum.dwp.v1.DataRequest
+	5,   // 120: factotum.dwp.v1.CompFilter.time_range:type_name -> factotum.dwp.v1.Window
+	76,  // 121: factotum.dwp.v1.CompFilter.props:type_name -> factotum.dwp.v1.PropFilter
+	75,  // 122: factotum.dwp.v1.CompFilter.comps:type_name -> factotum.dwp.v1.CompFilter
+	5,   // 123: factotum.dwp.v1.PropFilter.time_range:type_name -> factotum.dwp.v1.Window
+	78,  // 124: factotum.dwp.v1.PropFilter.text:type_name -> factotum.dwp.v1.TextMatch
+	77,  // 125: factotum.dwp.v1.PropFilter.params:type_name -> factotum.dwp.v1.ParamFilter
+	78,  // 126: factotum.dwp.v1.ParamFilter.text:type_name -> factotum.dwp.v1.TextMatch
+	14,  // 127: factotum.dwp.v1.QueryAnswer.objects:type_name -> factotum.dwp.v1.Object
+	16,  // 128: factotum.dwp.v1.QueryAnswer.page:type_name -> factotum.dwp.v1.Page
+	3,   // 129: factotum.dwp.v1.OccurrencesRequest.actor:type_name -> factotum.dwp.v1.Actor
+	5,   // 130: factotum.dwp.v1.OccurrencesRequest.window:type_name -> factotum.dwp.v1.Window
+	81,  // 131: factotum.dwp.v1.OccurrencesRequest.refs:type_name -> factotum.dwp.v1.OccurrenceRef
+	60,  // 132: factotum.dwp.v1.OccurrenceRef.rid:type_name -> factotum.dwp.v1.Moment
+	83,  // 133: factotum.dwp.v1.OccurrencesAnswer.items:type_name -> factotum.dwp.v1.OccurrencesItem
+	2,   // 134: factotum.dwp.v1.OccurrencesItem.failure:type_name -> factotum.dwp.v1.Failure
+	13,  // 135: factotum.dwp.v1.OccurrencesItem.calendar:type_name -> factotum.dwp.v1.Calendar
+	14,  // 136: factotum.dwp.v1.OccurrencesItem.object:type_name -> factotum.dwp.v1.Object
+	15,  // 137: factotum.dwp.v1.OccurrencesItem.gone:type_name -> factotum.dwp.v1.Tombstone
+	3,   // 138: factotum.dwp.v1.SyncRequest.actor:type_name -> factotum.dwp.v1.Actor
+	5,   // 139: factotum.dwp.v1.SyncRequest.gone:type_name -> factotum.dwp.v1.Window
+	86,  // 140: factotum.dwp.v1.SyncAnswer.items:type_name -> factotum.dwp.v1.SyncItem
+	87,  // 141: factotum.dwp.v1.SyncAnswer.result:type_name -> factotum.dwp.v1.SyncResult
+	16,  // 142: factotum.dwp.v1.SyncAnswer.page:type_name -> factotum.dwp.v1.Page
+	14,  // 143: factotum.dwp.v1.SyncItem.object:type_name -> factotum.dwp.v1.Object
+	15,  // 144: factotum.dwp.v1.SyncItem.gone:type_name -> factotum.dwp.v1.Tombstone
+	13,  // 145: factotum.dwp.v1.SyncResult.calendar:type_name -> factotum.dwp.v1.Calendar
+	3,   // 146: factotum.dwp.v1.ListChangesRequest.actor:type_name -> factotum.dwp.v1.Actor
+	13,  // 147: factotum.dwp.v1.ListChangesAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
+	86,  // 148: factotum.dwp.v1.ListChangesAnswer.items:type_name -> factotum.dwp.v1.SyncItem
+	3,   // 149: factotum.dwp.v1.SyncHomeRequest.actor:type_name -> factotum.dwp.v1.Actor
+	13,  // 150: factotum.dwp.v1.SyncHomeAnswer.changed:type_name -> factotum.dwp.v1.Calendar
+	27,  // 151: factotum.dwp.v1.SyncHomeAnswer.shares:type_name -> factotum.dwp.v1.Share
+	3,   // 152: factotum.dwp.v1.SearchCalendarsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	13,  // 153: factotum.dwp.v1.SearchCalendarsAnswer.calendars:type_name -> factotum.dwp.v1.Calendar
+	3,   // 154: factotum.dwp.v1.FreeBusyRequest.actor:type_name -> factotum.dwp.v1.Actor
+	95,  // 155: factotum.dwp.v1.FreeBusyRequest.targets:type_name -> factotum.dwp.v1.FreeBusyTarget
+	5,   // 156: factotum.dwp.v1.FreeBusyRequest.window:type_name -> factotum.dwp.v1.Window
+	97,  // 157: factotum.dwp.v1.FreeBusyAnswer.items:type_name -> factotum.dwp.v1.FreeBusyItem
+	95,  // 158: factotum.dwp.v1.FreeBusyItem.target:type_name -> factotum.dwp.v1.FreeBusyTarget
+	98,  // 159: factotum.dwp.v1.FreeBusyItem.busy:type_name -> factotum.dwp.v1.Busy
+	2,   // 160: factotum.dwp.v1.FreeBusyItem.failure:type_name -> factotum.dwp.v1.Failure
+	13,  // 161: factotum.dwp.v1.FreeBusyItem.calendar:type_name -> factotum.dwp.v1.Calendar
+	3,   // 162: factotum.dwp.v1.DeliverRequest.actor:type_name -> factotum.dwp.v1.Actor
+	100, // 163: factotum.dwp.v1.DeliverRequest.to:type_name -> factotum.dwp.v1.Recipient
+	102, // 164: factotum.dwp.v1.DeliverAnswer.items:type_name -> factotum.dwp.v1.DeliverItem
+	2,   // 165: factotum.dwp.v1.DeliverItem.failure:type_name -> factotum.dwp.v1.Failure
+	3,   // 166: factotum.dwp.v1.WhyRequest.actor:type_name -> factotum.dwp.v1.Actor
+	104, // 167: factotum.dwp.v1.WhyRequest.query:type_name -> factotum.dwp.v1.TraceQuery
+	106, // 168: factotum.dwp.v1.WhyAnswer.traces:type_name -> factotum.dwp.v1.Trace
+	3,   // 169: factotum.dwp.v1.PrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	108, // 170: factotum.dwp.v1.PrefsAnswer.prefs:type_name -> factotum.dwp.v1.Pref
+	3,   // 171: factotum.dwp.v1.SetPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	108, // 172: factotum.dwp.v1.SetPrefsRequest.set:type_name -> factotum.dwp.v1.Pref
+	3,   // 173: factotum.dwp.v1.EditPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	112, // 174: factotum.dwp.v1.EditPrefsRequest.edits:type_name -> factotum.dwp.v1.PrefEdit
+	3,   // 175: factotum.dwp.v1.SubscribeRequest.actor:type_name -> factotum.dwp.v1.Actor
+	28,  // 176: factotum.dwp.v1.SubscribeRequest.change:type_name -> factotum.dwp.v1.ShareChange
+	0,   // 177: factotum.dwp.v1.Backend.Hello:input_type -> factotum.dwp.v1.HelloRequest
+	17,  // 178: factotum.dwp.v1.Backend.Home:input_type -> factotum.dwp.v1.HomeRequest
+	29,  // 179: factotum.dwp.v1.Backend.Calendar:input_type -> factotum.dwp.v1.CalendarRequest
+	31,  // 180: factotum.dwp.v1.Backend.Calendars:input_type -> factotum.dwp.v1.CalendarsRequest
+	34,  // 181: factotum.dwp.v1.Backend.CreateCalendar:input_type -> factotum.dwp.v1.CreateCalendarRequest
+	35,  // 182: factotum.dwp.v1.Backend.UpdateCalendar:input_type -> factotum.dwp.v1.UpdateCalendarRequest
+	36,  // 183: factotum.dwp.v1.Backend.DeleteCalendar:input_type -> factotum.dwp.v1.DeleteCalendarRequest
+	37,  // 184: factotum.dwp.v1.Backend.CopyCalendar:input_type -> factotum.dwp.v1.CopyRequest
+	29,  // 185: factotum.dwp.v1.Backend.ListObjects:input_type -> factotum.dwp.v1.CalendarRequest
+	47,  // 186: factotum.dwp.v1.Backend.Object:input_type -> factotum.dwp.v1.ObjectRequest
+	49,  // 187: factotum.dwp.v1.Backend.Objects:input_type -> factotum.dwp.v1.ObjectsRequest
+	52,  // 188: factotum.dwp.v1.Backend.PutObject:input_type -> factotum.dwp.v1.PutRequest
+	54,  // 189: factotum.dwp.v1.Backend.PutObjects:input_type -> factotum.dwp.v1.PutObjectsRequest
+	58,  // 190: factotum.dwp.v1.Backend.DeleteObject:input_type -> factotum.dwp.v1.DeleteRequest
+	64,  // 191: factotum.dwp.v1.Backend.EditObject:input_type -> factotum.dwp.v1.EditRequest
+	72,  // 192: factotum.dwp.v1.Backend.Attachment:input_type -> factotum.dwp.v1.AttachmentRequest
+	37,  // 193: factotum.dwp.v1.Backend.CopyObject:input_type -> factotum.dwp.v1.CopyRequest
+	37,  // 194: factotum.dwp.v1.Backend.CopyOut:input_type -> factotum.dwp.v1.CopyRequest
+	40,  // 195: factotum.dwp.v1.Backend.CopyIn:input_type -> factotum.dwp.v1.CopyInRequest
+	59,  // 196: factotum.dwp.v1.Backend.PatchProps:input_type -> factotum.dwp.v1.PatchPropsRequest
+	74,  // 197: factotum.dwp.v1.Backend.Query:input_type -> factotum.dwp.v1.QueryRequest
+	80,  // 198: factotum.dwp.v1.Backend.Occurrences:input_type -> factotum.dwp.v1.OccurrencesRequest
+	84,  // 199: factotum.dwp.v1.Backend.Sync:input_type -> factotum.dwp.v1.SyncRequest
+	88,  // 200: factotum.dwp.v1.Backend.ListChanges:input_type -> factotum.dwp.v1.ListChangesRequest
+	90,  // 201: factotum.dwp.v1.Backend.SyncHome:input_type -> factotum.dwp.v1.SyncHomeRequest
+	92,  // 202: factotum.dwp.v1.Backend.SearchCalendars:input_type -> factotum.dwp.v1.SearchCalendarsRequest
+	94,  // 203: factotum.dwp.v1.Backend.FreeBusy:input_type -> factotum.dwp.v1.FreeBusyRequest
+	99,  // 204: factotum.dwp.v1.Backend.Deliver:input_type -> factotum.dwp.v1.DeliverRequest
+	103, // 205: factotum.dwp.v1.Backend.Why:input_type -> factotum.dwp.v1.WhyRequest
+	107, // 206: factotum.dwp.v1.Backend.Prefs:input_type -> factotum.dwp.v1.PrefsRequest
+	110, // 207: factotum.dwp.v1.Backend.SetPrefs:input_type -> factotum.dwp.v1.SetPrefsRequest
+	111, // 208: factotum.dwp.v1.Backend.EditPrefs:input_type -> factotum.dwp.v1.EditPrefsRequest
+	113, // 209: factotum.dwp.v1.Backend.Subscribe:input_type -> factotum.dwp.v1.SubscribeRequest
+	24,  // 210: factotum.dwp.v1.Backend.Share:input_type -> factotum.dwp.v1.ShareRequest
+	20,  // 211: factotum.dwp.v1.Backend.SetProxies:input_type -> factotum.dwp.v1.SetProxiesRequest
+	26,  // 212: factotum.dwp.v1.Backend.Notify:input_type -> factotum.dwp.v1.NotifyRequest
+	115, // 213: factotum.dwp.v1.Backend.Ping:input_type -> factotum.dwp.v1.PingRequest
+	1,   // 214: factotum.dwp.v1.Backend.Hello:output_type -> factotum.dwp.v1.HelloAnswer
+	18,  // 215: factotum.dwp.v1.Backend.Home:output_type -> factotum.dwp.v1.HomeAnswer
+	30,  // 216: factotum.dwp.v1.Backend.Calendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	32,  // 217: factotum.dwp.v1.Backend.Calendars:output_type -> factotum.dwp.v1.CalendarsAnswer
+	30,  // 218: factotum.dwp.v1.Backend.CreateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	30,  // 219: factotum.dwp.v1.Backend.UpdateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	42,  // 220: factotum.dwp.v1.Backend.DeleteCalendar:output_type -> factotum.dwp.v1.Done
+	38,  // 221: factotum.dwp.v1.Backend.CopyCalendar:output_type -> factotum.dwp.v1.CopyAnswer
+	46,  // 222: factotum.dwp.v1.Backend.ListObjects:output_type -> factotum.dwp.v1.ListObjectsAnswer
+	48,  // 223: factotum.dwp.v1.Backend.Object:output_type -> factotum.dwp.v1.ObjectAnswer
+	50,  // 224: factotum.dwp.v1.Backend.Objects:output_type -> factotum.dwp.v1.ObjectsAnswer
+	53,  // 225: factotum.dwp.v1.Backend.PutObject:output_type -> factotum.dwp.v1.PutAnswer
+	56,  // 226: factotum.dwp.v1.Backend.PutObjects:output_type -> factotum.dwp.v1.PutObjectsAnswer
+	42,  // 227: factotum.dwp.v1.Backend.DeleteObject:output_type -> factotum.dwp.v1.Done
+	70,  // 228: factotum.dwp.v1.Backend.EditObject:output_type -> factotum.dwp.v1.EditAnswer
+	73,  // 229: factotum.dwp.v1.Backend.Attachment:output_type -> factotum.dwp.v1.AttachmentAnswer
+	38,  // 230: factotum.dwp.v1.Backend.CopyObject:output_type -> factotum.dwp.v1.CopyAnswer
+	39,  // 231: factotum.dwp.v1.Backend.CopyOut:output_type -> factotum.dwp.v1.CopyOutAnswer
+	38,  // 232: factotum.dwp.v1.Backend.CopyIn:output_type -> factotum.dwp.v1.CopyAnswer
+	42,  // 233: factotum.dwp.v1.Backend.PatchProps:output_type -> factotum.dwp.v1.Done
+	79,  // 234: factotum.dwp.v1.Backend.Query:output_type -> factotum.dwp.v1.QueryAnswer
+	82,  // 235: factotum.dwp.v1.Backend.Occurrences:output_type -> factotum.dwp.v1.OccurrencesAnswer
+	85,  // 236: factotum.dwp.v1.Backend.Sync:output_type -> factotum.dwp.v1.SyncAnswer
+	89,  // 237: factotum.dwp.v1.Backend.ListChanges:output_type -> factotum.dwp.v1.ListChangesAnswer
+	91,  // 238: factotum.dwp.v1.Backend.SyncHome:output_type -> factotum.dwp.v1.SyncHomeAnswer
+	93,  // 239: factotum.dwp.v1.Backend.SearchCalendars:output_type -> factotum.dwp.v1.SearchCalendarsAnswer
+	96,  // 240: factotum.dwp.v1.Backend.FreeBusy:output_type -> factotum.dwp.v1.FreeBusyAnswer
+	101, // 241: factotum.dwp.v1.Backend.Deliver:output_type -> factotum.dwp.v1.DeliverAnswer
+	105, // 242: factotum.dwp.v1.Backend.Why:output_type -> factotum.dwp.v1.WhyAnswer
+	109, // 243: factotum.dwp.v1.Backend.Prefs:output_type -> factotum.dwp.v1.PrefsAnswer
+	42,  // 244: factotum.dwp.v1.Backend.SetPrefs:output_type -> factotum.dwp.v1.Done
+	109, // 245: factotum.dwp.v1.Backend.EditPrefs:output_type -> factotum.dwp.v1.PrefsAnswer
+	114, // 246: factotum.dwp.v1.Backend.Subscribe:output_type -> factotum.dwp.v1.SubscribeAnswer
+	42,  // 247: factotum.dwp.v1.Backend.Share:output_type -> factotum.dwp.v1.Done
+	42,  // 248: factotum.dwp.v1.Backend.SetProxies:output_type -> factotum.dwp.v1.Done
+	42,  // 249: factotum.dwp.v1.Backend.Notify:output_type -> factotum.dwp.v1.Done
+	116, // 250: factotum.dwp.v1.Backend.Ping:output_type -> factotum.dwp.v1.PingAnswer
+	214, // [214:251] is the sub-list for method output_type
+	177, // [177:214] is the sub-list for method input_type
+	177, // [177:177] is the sub-list for extension type_name
+	177, // [177:177] is the sub-list for extension extendee
+	0,   // [0:177] is the sub-list for field type_name
 }
 
 func init() { file_dwp_proto_init() }
@@ -8894,18 +9923,19 @@ func file_dwp_proto_init() {
 	}
 	file_dwp_proto_msgTypes[14].OneofWrappers = []any{}
 	file_dwp_proto_msgTypes[15].OneofWrappers = []any{}
-	file_dwp_proto_msgTypes[25].OneofWrappers = []any{}
-	file_dwp_proto_msgTypes[42].OneofWrappers = []any{}
-	file_dwp_proto_msgTypes[45].OneofWrappers = []any{}
-	file_dwp_proto_msgTypes[56].OneofWrappers = []any{}
-	file_dwp_proto_msgTypes[58].OneofWrappers = []any{}
+	file_dwp_proto_msgTypes[28].OneofWrappers = []any{}
+	file_dwp_proto_msgTypes[35].OneofWrappers = []any{}
+	file_dwp_proto_msgTypes[52].OneofWrappers = []any{}
+	file_dwp_proto_msgTypes[55].OneofWrappers = []any{}
+	file_dwp_proto_msgTypes[66].OneofWrappers = []any{}
+	file_dwp_proto_msgTypes[68].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dwp_proto_rawDesc), len(file_dwp_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   107,
+			NumMessages:   117,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -73,6 +73,9 @@ const (
 	Backend_SetPrefs_FullMethodName        = "/factotum.dwp.v1.Backend/SetPrefs"
 	Backend_EditPrefs_FullMethodName       = "/factotum.dwp.v1.Backend/EditPrefs"
 	Backend_Subscribe_FullMethodName       = "/factotum.dwp.v1.Backend/Subscribe"
+	Backend_Share_FullMethodName           = "/factotum.dwp.v1.Backend/Share"
+	Backend_SetProxies_FullMethodName      = "/factotum.dwp.v1.Backend/SetProxies"
+	Backend_Notify_FullMethodName          = "/factotum.dwp.v1.Backend/Notify"
 	Backend_Ping_FullMethodName            = "/factotum.dwp.v1.Backend/Ping"
 )
 
@@ -116,6 +119,9 @@ type BackendClient interface {
 	SetPrefs(ctx context.Context, in *SetPrefsRequest, opts ...grpc.CallOption) (*Done, error)
 	EditPrefs(ctx context.Context, in *EditPrefsRequest, opts ...grpc.CallOption) (*PrefsAnswer, error)
 	Subscribe(ctx context.Context, in *SubscribeRequest, opts ...grpc.CallOption) (*SubscribeAnswer, error)
+	Share(ctx context.Context, in *ShareRequest, opts ...grpc.CallOption) (*Done, error)
+	SetProxies(ctx context.Context, in *SetProxiesRequest, opts ...grpc.CallOption) (*Done, error)
+	Notify(ctx context.Context, in *NotifyRequest, opts ...grpc.CallOption) (*Done, error)
 	Ping(ctx context.Context, in *PingRequest, opts ...grpc.CallOption) (*PingAnswer, error)
 }
 
@@ -505,6 +511,36 @@ func (c *backendClient) Subscribe(ctx context.Context, in *SubscribeRequest, opt
 	return out, nil
 }
 
+func (c *backendClient) Share(ctx context.Context, in *ShareRequest, opts ...grpc.CallOption) (*Done, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Done)
+	err := c.cc.Invoke(ctx, Backend_Share_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *backendClient) SetProxies(ctx context.Context, in *SetProxiesRequest, opts ...grpc.CallOption) (*Done, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Done)
+	err := c.cc.Invoke(ctx, Backend_SetProxies_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *backendClient) Notify(ctx context.Context, in *NotifyRequest, opts ...grpc.CallOption) (*Done, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Done)
+	err := c.cc.Invoke(ctx, Backend_Notify_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *backendClient) Ping(ctx context.Context, in *PingRequest, opts ...grpc.CallOption) (*PingAnswer, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(PingAnswer)
@@ -555,6 +591,9 @@ type BackendServer interface {
 	SetPrefs(context.Context, *SetPrefsRequest) (*Done, error)
 	EditPrefs(context.Context, *EditPrefsRequest) (*PrefsAnswer, error)
 	Subscribe(context.Context, *SubscribeRequest) (*SubscribeAnswer, error)
+	Share(context.Context, *ShareRequest) (*Done, error)
+	SetProxies(context.Context, *SetProxiesRequest) (*Done, error)
+	Notify(context.Context, *NotifyRequest) (*Done, error)
 	Ping(context.Context, *PingRequest) (*PingAnswer, error)
 	mustEmbedUnimplementedBackendServer()
 }
@@ -664,6 +703,15 @@ func (UnimplementedBackendServer) EditPrefs(context.Context, *EditPrefsRequest) 
 }
 func (UnimplementedBackendServer) Subscribe(context.Context, *SubscribeRequest) (*SubscribeAnswer, error) {
 	return nil, status.Error(codes.Unimplemented, "method Subscribe not implemented")
+}
+func (UnimplementedBackendServer) Share(context.Context, *ShareRequest) (*Done, error) {
+	return nil, status.Error(codes.Unimplemented, "method Share not implemented")
+}
+func (UnimplementedBackendServer) SetProxies(context.Context, *SetProxiesRequest) (*Done, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetProxies not implemented")
+}
+func (UnimplementedBackendServer) Notify(context.Context, *NotifyRequest) (*Done, error) {
+	return nil, status.Error(codes.Unimplemented, "method Notify not implemented")
 }
 func (UnimplementedBackendServer) Ping(context.Context, *PingRequest) (*PingAnswer, error) {
 	return nil, status.Error(codes.Unimplemented, "method Ping not implemented")
@@ -1237,6 +1285,60 @@ func _Backend_Subscribe_Handler(srv interface{}, ctx context.Context, dec func(i
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Backend_Share_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ShareRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BackendServer).Share(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Backend_Share_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BackendServer).Share(ctx, req.(*ShareRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Backend_SetProxies_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetProxiesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BackendServer).SetProxies(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Backend_SetProxies_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BackendServer).SetProxies(ctx, req.(*SetProxiesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Backend_Notify_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(NotifyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BackendServer).Notify(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Backend_Notify_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BackendServer).Notify(ctx, req.(*NotifyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Backend_Ping_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(PingRequest)
 	if err := dec(in); err != nil {
@@ -1369,6 +1471,18 @@ var Backend_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Subscribe",
 			Handler:    _Backend_Subscribe_Handler,
+		},
+		{
+			MethodName: "Share",
+			Handler:    _Backend_Share_Handler,
+		},
+		{
+			MethodName: "SetProxies",
+			Handler:    _Backend_SetProxies_Handler,
+		},
+		{
+			MethodName: "Notify",
+			Handler:    _Backend_Notify_Handler,
 		},
 		{
 			MethodName: "Ping",

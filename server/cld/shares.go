@@ -1,0 +1,80 @@
+package cld
+
+import (
+	"context"
+
+	"factotum/server/calendar"
+)
+
+// Home implements calendar.Backend: the owner's back end has his calendars and
+// his list, and those that have the shares on it tell of these.
+func (r *Router) Home(ctx context.Context, who calendar.Actor, req calendar.HomeRequest) (calendar.Home, error) {
+	be, err := r.of(ctx, req.Owner)
+	if err != nil {
+		return calendar.Home{}, err
+	}
+	home, err := be.Home(ctx, who, req)
+	if err != nil || len(home.Shares) == 0 {
+		return home, err
+	}
+	home.Shares, err = r.shares(ctx, who, home.Shares)
+	home.SharesTag = calendar.SharesTag(home.Shares)
+	return home, err
+}
+
+// SyncHome implements calendar.Backend. The token has the owner's own state,
+// and that of the shares.
+func (r *Router) SyncHome(ctx context.Context, who calendar.Actor, req calendar.SyncHomeRequest) (calendar.SyncHomeResult, error) {
+	be, err := r.of(ctx, req.Owner)
+	if err != nil {
+		return calendar.SyncHomeResult{}, err
+	}
+	token, tag := req.Token, ""
+	req.Token, tag = calendar.CutSharesTag(token)
+	res, err := be.SyncHome(ctx, who, req)
+	if err != nil || !req.Shares {
+		return res, err
+	}
+	if res.Shares, err = r.shares(ctx, who, res.Shares); err != nil {
+		return calendar.SyncHomeResult{}, err
+	}
+	now := calendar.SharesTag(res.Shares)
+	res.Token = calendar.WithSharesTag(res.Token, now)
+	if now == tag && token != "" {
+		res.Shares = nil
+		return res, nil
+	}
+	told := res.Shares[:0]
+	for _, s := range res.Shares {
+		switch {
+		case s.Gone() && token != "":
+			res.GoneShares = append(res.GoneShares, s.ID)
+		case s.Err == nil, token == "" && !s.Gone():
+			told = append(told, s)
+		}
+	}
+	res.Shares = told
+	return res, nil
+}
+
+// shares asks what the calendars on somebody's list are like.
+func (r *Router) shares(ctx context.Context, who calendar.Actor, list []calendar.Share) ([]calendar.Share, error) {
+	if len(list) == 0 {
+		return nil, nil
+	}
+	req := calendar.CalendarsRequest{Objects: true}
+	for i := range list {
+		req.IDs = append(req.IDs, list[i].ID)
+	}
+	found, err := r.Calendars(ctx, who, req)
+	if err != nil {
+		return nil, err
+	}
+	for i, res := range found {
+		list[i].Calendar, list[i].Err = res.Calendar, res.Err
+		if res.Err == nil && res.Calendar.Kind != calendar.CalendarCollection {
+			list[i].Err = calendar.Fail(calendar.NoCalendar, "home", string(list[i].ID))
+		}
+	}
+	return list, nil
+}

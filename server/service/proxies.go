@@ -1,0 +1,106 @@
+package service
+
+import (
+	"context"
+	"slices"
+
+	"factotum/server/acl"
+	"factotum/server/calendar"
+)
+
+// SetProxies says who acts for an owner: all his calendars have them in their
+// lists from the same moment, those that he makes later too, and whoever comes or
+// goes is told. Apple's caldav-proxy.
+func (s *Service) SetProxies(ctx context.Context, who calendar.Actor, req calendar.SetProxiesRequest) error {
+	ctx = bind(ctx, who, req)
+	const op = "set proxies"
+	owner := req.Owner
+	if err := ownPrefs(who, op, owner); err != nil {
+		return err
+	}
+	switch {
+	case req.Kind != acl.ProxyRead && req.Kind != acl.ProxyWrite:
+		return calendar.Failf(calendar.Unsupported, "", op, string(owner), "there is no such kind of proxy")
+	case len(req.Users) > calendar.MaxProxies:
+		return calendar.Failf(calendar.TooMany, "", op, string(owner), "at most %d proxies", calendar.MaxProxies)
+	}
+	for _, u := range req.Users {
+		if u == string(owner) || !acl.CanName(u) {
+			return calendar.Failf(calendar.Invalid, "", op, string(owner), "%q cannot be a proxy here", u)
+		}
+		if err := s.known(ctx, op, calendar.Owner(u)); err != nil {
+			return err
+		}
+	}
+	if err := s.known(ctx, op, owner); err != nil {
+		return err
+	}
+	return s.write(ctx, who, op, owner, nil, func(w *writer) error {
+		prefs, err := w.Prefs()
+		if err != nil {
+			return err
+		}
+		was := calendar.ProxiesOf(prefs)
+		now := was
+		now.Set(req.Kind, req.Users)
+		var news []calendar.UserID
+		for _, u := range slices.Concat(was.Read, was.Write, now.Read, now.Write) {
+			if was.Access(u) != now.Access(u) && !slices.Contains(news, u) {
+				news = append(news, u)
+			}
+		}
+		if len(news) == 0 {
+			return nil
+		}
+		cals, err := w.Calendars()
+		if err != nil {
+			return err
+		}
+		for _, c := range cals {
+			if err := w.proxied(c, news, now); err != nil {
+				return err
+			}
+		}
+		for _, u := range news {
+			w.inform(calendar.Note{To: calendar.Owner(u), Kind: calendar.NoteProxy, Access: now.Access(u)})
+		}
+		after := map[string]string{}
+		calendar.KeepProxies(after, now)
+		return w.setPrefs(after, nil)
+	})
+}
+
+// proxied gives one calendar of the owner's the proxies that are new, and takes
+// away those that are none any more.
+func (w *writer) proxied(row calendar.CalendarRow, users []calendar.UserID, now calendar.Proxies) error {
+	if row.Kind != calendar.CalendarCollection {
+		return nil
+	}
+	p, err := w.enter(calendar.NewID(w.owner, row.Name), toOwn)
+	if err != nil {
+		return err
+	}
+	to := p.row
+	for _, u := range users {
+		to.ACL = to.ACL.Proxy(u, now.Access(u))
+	}
+	if to.ACL = to.ACL.WithOwner(w.s.opt.OwnerACL); len(to.ACL) > acl.MaxEntries {
+		return calendar.Failf(calendar.TooMany, "", w.op, string(p.id), "the list of rights has more than %d entries", acl.MaxEntries)
+	}
+	return w.changeCalendar(p, to, false, nil)
+}
+
+// withProxies is a new calendar's row with the owner's proxies in its list.
+func (w *writer) withProxies(row calendar.CalendarRow) (calendar.CalendarRow, error) {
+	if row.Kind != calendar.CalendarCollection {
+		return row, nil
+	}
+	prefs, err := w.Prefs()
+	if err != nil {
+		return row, err
+	}
+	if p := calendar.ProxiesOf(prefs); len(p.Read)+len(p.Write) > 0 {
+		row.ACL = p.Apply(row.ACL).WithOwner(w.s.opt.OwnerACL)
+	}
+	return row, nil
+}
