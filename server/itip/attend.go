@@ -263,7 +263,7 @@ func (p *Party) change(c, next *ical.Component) (*ical.Component, error) {
 	case now == nil:
 		return nil, notYours("he who is invited is not on the list any more")
 	}
-	copyParams(mine, now, "PARTSTAT", "RSVP", "DELEGATED-TO")
+	copyParams(mine, now, "PARTSTAT", "RSVP", "DELEGATED-TO", "SENT-BY")
 	if !mine.ParamIs("PARTSTAT", "DELEGATED") {
 		mine.DelParam("DELEGATED-TO")
 	}
