@@ -44,7 +44,10 @@ func (s *shower) address(p *ical.Property) ical.Property {
 			set("X-NSCP-ATTENDEE-GSE-STATUS", delivered)
 		}
 		if p.ParamIs("SCHEDULE-AGENT", "NONE") { // the component's state says so
-			s.params = append(s.params[:from], slices.DeleteFunc(slices.Clone(s.params[from:]), func(q ical.Param) bool { return q.Name == "SCHEDULE-AGENT" })...)
+			s.drop(from, "SCHEDULE-AGENT")
+		}
+		if p.HasParam(itipRevision) {
+			s.drop(from, itipRevision)
 		}
 	}
 	if groups := p.ParamValues("MEMBER"); groups != nil && !s.v.mail {
@@ -61,6 +64,21 @@ func (s *shower) address(p *ical.Property) ical.Property {
 	}
 	q.Params = s.params[from:len(s.params):len(s.params)]
 	return q
+}
+
+// itipRevision is a note of the server's for itself (package itip).
+const itipRevision = "X-FACTOTUM-REVISION"
+
+// drop leaves a parameter out of those from an index on.
+func (s *shower) drop(from int, name string) {
+	kept := from
+	for _, q := range s.params[from:] {
+		if q.Name != name {
+			s.params[kept] = q
+			kept++
+		}
+	}
+	s.params = s.params[:kept]
 }
 
 // sentBy shows who acted for the organizer as Sun's server did: by address, and

@@ -30,13 +30,17 @@ func (c *call) deleteByID(name string) error {
 	if err := s.readZone(); err != nil {
 		return t.because(err)
 	}
+	role := calendar.OwnCopy // an attendee takes his copy away
+	if c.p.flag("notify", false) {
+		role = calendar.AsAttendee
+	}
 	req := &calendar.EditRequest{Component: name}
 	for _, in := range list {
 		it, err := s.item(in)
 		if err != nil {
 			return t.because(err)
 		}
-		it.Mode = calendar.EditDelete
+		it.Mode, it.Role = calendar.EditDelete, role
 		req.Items = append(req.Items, it)
 	}
 	res, err := c.edit(&t, req)

@@ -66,7 +66,7 @@ const (
 	AsOrganizer                 // REQUEST: the same, and all attendees are invited
 	AsAttendee                  // REPLY: the own PARTSTAT, and alarms
 	AsCanceler                  // CANCEL: the status becomes CANCELLED
-	OwnCopy                     // UPDATE: anything, in one's own copy only
+	OwnCopy                     // UPDATE: anything, in one's own copy only; nobody hears of it, nor of an attendee's EditDelete
 	AsBefore                    // not said: as PUBLISH, but those who are invited already are it still
 )
 

@@ -247,6 +247,7 @@ func (e *Editor) reply(s *series, c *ical.Component, it *calendar.EditItem) erro
 	if len(mine.Props) == 0 {
 		return invalid("", "the answer is not one of this calendar's owner")
 	}
+	said := e.answer(c)
 	if err := e.attendees(c, &mine); err != nil {
 		return err
 	}
@@ -256,6 +257,9 @@ func (e *Editor) reply(s *series, c *ical.Component, it *calendar.EditItem) erro
 			e.acts(&q)
 			*p = q
 		}
+	}
+	if said != "" && said == e.answer(c) {
+		e.again(c)
 	}
 	for i := range it.Patch.Alarms {
 		e.alarm(s.cal, c, &it.Patch.Alarms[i])

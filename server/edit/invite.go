@@ -65,3 +65,25 @@ func (e *Editor) sentBy(c *ical.Component) {
 	e.acts(&p)
 	c.Props[i] = p
 }
+
+// answer is what the owner has answered, "" if nothing.
+func (e *Editor) answer(c *ical.Component) string {
+	for p := range c.All("ATTENDEE") {
+		if e.isOwner(p.Value) && !p.ParamIs("PARTSTAT", "NEEDS-ACTION") {
+			return p.Param("PARTSTAT")
+		}
+	}
+	return ""
+}
+
+// again asks for an answer to be sent that is what it was: the organizer may not
+// have heard of it. RFC 6638 §7.2.
+func (e *Editor) again(c *ical.Component) {
+	i := slices.IndexFunc(c.Props, func(p ical.Property) bool { return p.Name == "ORGANIZER" })
+	if i < 0 || e.isOwner(c.Props[i].Value) || c.Props[i].ParamIs("SCHEDULE-AGENT", "CLIENT") || c.Props[i].ParamIs("SCHEDULE-AGENT", "NONE") {
+		return
+	}
+	p := c.Props[i].Clone()
+	p.SetParam("SCHEDULE-FORCE-SEND", "REPLY")
+	c.Props[i] = p
+}

@@ -258,11 +258,12 @@ func (x *editTx) one(items []calendar.EditItem, files [][]calendar.AttachmentRow
 		}
 	}
 	var res *calendar.Object
+	own := slices.ContainsFunc(items, func(it calendar.EditItem) bool { return it.Role == calendar.OwnCopy })
 	switch {
 	case cur == nil && !exists: // made and taken away again
 		return all(calendar.Fail(calendar.NotFound, x.op, x.ref))
 	case cur == nil:
-		if err := x.removeTelling(old); err != nil {
+		if err := x.removeTelling(old, telling{own: own}); err != nil {
 			return all(err)
 		}
 	default:
@@ -271,7 +272,6 @@ func (x *editTx) one(items []calendar.EditItem, files [][]calendar.AttachmentRow
 		if exists {
 			was = &old
 		}
-		own := slices.ContainsFunc(items, func(it calendar.EditItem) bool { return it.Role == calendar.OwnCopy })
 		res, err = x.save(objs[0], was, telling{own: own})
 		if err != nil {
 			return all(err)
@@ -389,8 +389,8 @@ func (x *editTx) save(obj *object.Resource, old *calendar.ObjectRow, how telling
 }
 
 // removeTelling removes an object, and tells whom it concerns.
-func (x *editTx) removeTelling(o calendar.ObjectRow) error {
-	post, err := x.farewell(x.place, &o, telling{})
+func (x *editTx) removeTelling(o calendar.ObjectRow, how telling) error {
+	post, err := x.farewell(x.place, &o, how)
 	if err != nil {
 		return err
 	}
@@ -401,7 +401,8 @@ func (x *editTx) removeTelling(o calendar.ObjectRow) error {
 	return x.writer.remove(x.place, o, nil, jobs...)
 }
 
-// within deletes what lies completely in a window. WCAP §9.4.
+// within deletes what lies completely in a window: an attendee his copies only,
+// as by default when he deletes by UID. WCAP §9.4.
 func (x *editTx) within(ctx context.Context) ([]calendar.EditItemResult, error) {
 	win := *x.req.Within
 	names, err := x.near(ctx, win)
@@ -452,9 +453,17 @@ func (x *editTx) near(ctx context.Context, win calendar.Window) (names []string,
 func (x *editTx) withinOne(ctx context.Context, o calendar.ObjectRow, win calendar.Window) (*calendar.EditItemResult, error) {
 	x.ref = refOf(calendar.NewID(x.owner, x.row.Name), o.UID)
 	res := &calendar.EditItemResult{UID: o.UID}
+	copyOnly := telling{own: true}
 	if win.From.IsZero() && win.To.IsZero() {
 		res.Removed = true
-		return res, x.removeTelling(o)
+		if o.ScheduleTag != 0 { // whom it concerns stands in its text
+			full, ok, err := x.Object(x.row.ID, o.Name, true)
+			if err != nil || !ok {
+				return nil, err
+			}
+			o = full
+		}
+		return res, x.removeTelling(o, copyOnly)
 	}
 	cal, err := ical.Parse(o.Data, ical.Limits{})
 	if err != nil {
@@ -466,11 +475,11 @@ func (x *editTx) withinOne(ctx context.Context, o calendar.ObjectRow, win calend
 	}
 	if next == nil {
 		res.Removed = true
-		return res, x.removeTelling(o)
+		return res, x.removeTelling(o, copyOnly)
 	}
 	obj, err := x.judge(next, nil)
 	if err == nil {
-		res.Object, err = x.save(obj, &o, telling{})
+		res.Object, err = x.save(obj, &o, copyOnly)
 	}
 	res.Err = err
 	if fatal(res.Err) {

@@ -22,7 +22,7 @@ import (
 type telling struct {
 	stale  bool // the text may lack what attendees answered since it was read: itip.Party
 	silent bool // a removal is not told: RFC 6638 §8.1, Schedule-Reply: F
-	own    bool // an attendee changes what he likes in his copy, and nobody hears of it: WCAP method=256
+	own    bool // an attendee changes what he likes in his copy, or takes it away, and nobody hears of it: WCAP §7.5, §9.7
 }
 
 // schedule makes of what a user wants to store what is stored, and the post that
@@ -146,13 +146,22 @@ func (w *writer) change(party *itip.Party, before, after *ical.Component, how te
 		}
 		return party.Organize(before, after)
 	case was != nil:
-		return party.Attend(before, after, !how.silent)
+		return attend(party, before, after, how)
 	case is == nil:
 		return itip.Change{Object: after}, nil
 	case party.Owner.HasAddress(is.Value):
 		return party.Organize(before, after)
 	}
-	return party.Attend(before, after, !how.silent)
+	return attend(party, before, after, how)
+}
+
+// attend asks itip what follows from an attendee's write.
+func attend(party *itip.Party, before, after *ical.Component, how telling) (itip.Change, error) {
+	ch, err := party.Attend(before, after, !how.silent)
+	if how.own {
+		ch.Messages = nil
+	}
+	return ch, err
 }
 
 // organizerOf is the first ORGANIZER of an object that has attendees, nil if it

@@ -79,7 +79,7 @@ func TestWCAP_13(t *testing.T) {
 			for _, st := range script {
 				n++
 				t.Run(format+"/"+st.command+"/"+st.says, func(t *testing.T) {
-					p := &player{t: t, s: s, format: format, n: n}
+					p := &player{t: t, s: s, file: "section13.script", format: format, n: n}
 					s.t = t
 					p.play(st)
 				})
@@ -132,6 +132,7 @@ func TestWCAP_13_Complete(t *testing.T) {
 type player struct {
 	t      *testing.T
 	s      *site
+	file   string // of the script
 	format string
 	n      int
 	vars   map[string]string
@@ -168,7 +169,7 @@ func (p *player) play(st statement) {
 	for _, step := range st.steps {
 		p.step(step)
 		if p.t.Failed() {
-			p.t.Fatalf("section13.script:%d: %s", step.line, step.text)
+			p.t.Fatalf("%s:%d: %s", p.file, step.line, step.text)
 		}
 	}
 }
@@ -181,7 +182,7 @@ func (p *player) step(st step) {
 		if p.last != nil {
 			body = p.last.what + "\n" + clip(p.last.body)
 		}
-		p.t.Fatalf("section13.script:%d: %s: %s\n%s", st.line, st.text, fmt.Sprintf(format, args...), body)
+		p.t.Fatalf("%s:%d: %s: %s\n%s", p.file, st.line, st.text, fmt.Sprintf(format, args...), body)
 	}
 	verb, rest, _ := strings.Cut(st.text, " ")
 	rest = p.expand(rest)
@@ -220,6 +221,12 @@ func (p *player) step(st step) {
 		if got := p.last.values(name); !slices.Contains(got, want) {
 			fail("got %.500q", got)
 		}
+	case "lacks":
+		if slices.Contains(p.last.values(name), want) {
+			fail("it is there")
+		}
+	case "settle":
+		p.s.settle()
 	case "like":
 		if got := p.last.value(name); !regexp.MustCompile(want).MatchString(got) {
 			fail("got %q", got)

@@ -24,6 +24,7 @@ type site struct {
 	clock  *sitetest.Clock
 	sid    sitetest.SessionIDs
 	start  func() // both fronts, on a back end that has nothing in memory yet
+	settle func() // waits until no message is on its way; nil where none is delivered
 }
 
 // everywhere runs a test on a fresh site of each kind.
@@ -39,8 +40,13 @@ func everywhere(t *testing.T, test func(t *testing.T, s *site)) {
 func newSite(t testing.TB, v sitetest.Variant, change ...func(*wcap.Options)) *site {
 	t.Helper()
 	v.Clock = &sitetest.Clock{}
-	base := sitetest.New(t, v.Options)
-	s := &site{t: t, people: base.People, clock: v.Clock, sid: sitetest.SessionIDs{}}
+	return onSite(t, sitetest.New(t, v.Options), v.Clock, change...)
+}
+
+// onSite opens both fronts on a site.
+func onSite(t testing.TB, base *sitetest.Site, clock *sitetest.Clock, change ...func(*wcap.Options)) *site {
+	t.Helper()
+	s := &site{t: t, people: base.People, clock: clock, sid: sitetest.SessionIDs{}}
 	o := wcap.Options{
 		People: base.People, Sessions: base.Sessions, Now: base.Now, Login: base.Login,
 		Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})),
