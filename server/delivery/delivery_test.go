@@ -11,6 +11,7 @@ import (
 	"factotum/server/acl"
 	"factotum/server/calendar"
 	"factotum/server/calendar/calendartest"
+	"factotum/server/ical"
 )
 
 // site is a site with people anna to carl on one host and nora and zoe on
@@ -34,7 +35,11 @@ func variants(t *testing.T, test func(*site)) {
 }
 
 func newSite(t testing.TB, engine sitetest.Engine, hosts bool) *site {
-	s := &site{TB: t, people: calendartest.NewPeople("anna", "ben", "carl", "nora", "zoe")}
+	return newSiteOf(t, calendartest.NewPeople("anna", "ben", "carl", "nora", "zoe"), engine, hosts)
+}
+
+func newSiteOf(t testing.TB, people calendartest.People, engine sitetest.Engine, hosts bool) *site {
+	s := &site{TB: t, people: people}
 	opt := sitetest.Options{Engine: engine, People: s.people, Scheduling: true}
 	if hosts {
 		h := sitetest.NewHosts(t, opt)
@@ -255,4 +260,64 @@ func TestARemovedCalendarTellsAll(t *testing.T) {
 			t.Errorf("%s has\n%s", who, text)
 		}
 	}
+}
+
+// TestAGroupIsInvited: an invitation of a group's address comes to the group's
+// calendar and to every member's, and their answers come back.
+func TestAGroupIsInvited(t *testing.T) {
+	for _, hosts := range []bool{false, true} {
+		t.Run(fmt.Sprintf("hosts=%v", hosts), func(t *testing.T) {
+			people := calendartest.NewPeople("anna", "ben", "carl", "zoe", "team")
+			team := people["team"]
+			team.Kind = calendar.Group
+			people["team"] = team
+			for _, id := range []string{"ben", "zoe"} {
+				p := people[id]
+				p.Groups = []string{"team"}
+				people[id] = p
+			}
+			s := newSiteOf(t, people, sitetest.SQLite, hosts)
+			text := meeting("g", "DTSTART:20300107T100000Z", "DTEND:20300107T110000Z", "SUMMARY:Plans", "ORGANIZER:mailto:anna@example.com", "ATTENDEE:mailto:team@example.com")
+			s.put("anna", "g.ics", text)
+			s.settled()
+			text, _ = s.copy("anna", "g")
+			s.want("the group is one", param(text, "ATTENDEE", "team", "CUTYPE"), "GROUP")
+			for _, who := range []string{"ben", "zoe"} {
+				s.want("why "+who+" is invited", param(text, "ATTENDEE", who, "MEMBER"), `"mailto`)
+				s.want("status of "+who, param(text, "ATTENDEE", who, "SCHEDULE-STATUS"), "1.2")
+				if copy, _ := s.copy(who, "g"); !strings.Contains(copy, "SUMMARY:Plans") {
+					t.Errorf("%s has\n%s", who, copy)
+				}
+			}
+			if copy, _ := s.copy("carl", "g"); copy != "" {
+				t.Error("carl is no member")
+			}
+			if copy, _ := s.copy("team", "g"); !strings.Contains(copy, "SUMMARY:Plans") {
+				t.Errorf("the group has\n%s", copy)
+			}
+			s.answer("zoe", "g", "ACCEPTED")
+			s.settled()
+			text, _ = s.copy("anna", "g")
+			s.want("what zoe answered", param(text, "ATTENDEE", "zoe", "PARTSTAT"), "ACCEPTED")
+			// Over WCAP's call, which makes the text in the transaction.
+			res, err := s.be.EditObject(t.Context(), s.as("anna"), calendar.EditRequest{Calendar: "anna", Component: "VEVENT", Items: []calendar.EditItem{{
+				UID: "w", Role: calendar.AsOrganizer, Patch: calendar.Patch{Start: at("20300108T100000Z"), Props: []calendar.PropEdit{
+					{Name: "ATTENDEE", Props: []ical.Property{{Name: "ATTENDEE", Value: "mailto:team@example.com"}}}}}}}})
+			if err != nil || res.Items[0].Err != nil {
+				t.Fatal(err, res.Items)
+			}
+			s.settled()
+			if copy, _ := s.copy("ben", "w"); !strings.Contains(copy, "DTSTART:20300108T100000Z") {
+				t.Errorf("ben has\n%s", copy)
+			}
+		})
+	}
+}
+
+func at(text string) *ical.DateTime {
+	d, err := ical.ParseDateTime(text, "", false)
+	if err != nil {
+		panic(err)
+	}
+	return &d
 }

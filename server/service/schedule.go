@@ -43,13 +43,19 @@ func (w *writer) schedule(p *place, name string, obj *object.Resource, old *cale
 	if err := oneOrganizer(obj.Calendar); err != nil {
 		return nil, nil, wrap(w.op, ref, err)
 	}
+	wanted := obj.Calendar
+	if o := organizerOf(wanted); o != nil && party.Owner.HasAddress(o.Value) {
+		if wanted, err = w.expand(before, wanted); err != nil {
+			return nil, nil, wrap(w.op, ref, err)
+		}
+	}
 	if old == nil && party.Served(obj.Calendar) {
 		if err := w.unique(p, &party, obj.UID); err != nil {
 			return nil, nil, err
 		}
 	}
 	party.SentBy = w.deputy()
-	ch, err := w.change(&party, before, obj.Calendar, how)
+	ch, err := w.change(&party, before, wanted, how)
 	if err == nil {
 		ch.Object = w.takesTime(ch.Object)
 	}

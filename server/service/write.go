@@ -25,6 +25,7 @@ type writer struct {
 	changes []*calendar.Change
 	jobs    []calendar.Job
 	grown   int64            // octets of files that came or went, for the next change
+	memo    *memo            // what the directory said
 	me      *calendar.Person // the owner, if it was looked up; without an ID he is not in the directory
 	notes   []calendar.Note  // that the next change brings
 	// withdrawn is the invitation that its sharer took back: who loses the share
@@ -68,10 +69,10 @@ func (s *Service) transact(ctx context.Context, who calendar.Actor, op string, o
 	}
 	defer s.cache.Writing(owner)()
 	changed, noted, posted := false, false, false // by fn, which has ended
-	me := personOf(ctx)
+	me, memo := personOf(ctx), newMemo()
 	run := func(tx calendar.Tx) error {
 		changed, noted, posted = false, false, false
-		w := &writer{ReadTx: tx, tx: tx, s: s, owner: owner, who: who, op: op, token: calendar.Token(ctx), now: s.now().UTC().Truncate(time.Microsecond), me: me}
+		w := &writer{ReadTx: tx, tx: tx, s: s, owner: owner, who: who, op: op, token: calendar.Token(ctx), now: s.now().UTC().Truncate(time.Microsecond), me: me, memo: memo}
 		note, err := w.claim()
 		if err != nil {
 			return err
@@ -96,14 +97,20 @@ func (s *Service) transact(ctx context.Context, who calendar.Actor, op string, o
 		}
 		return nil
 	}
-	err := error(errPerson)
-	for first := true; errors.Is(err, errPerson); first = false {
-		if !first {
-			if me, err = s.ownerEntry(ctx, op, owner); err != nil {
-				break
-			}
-		}
+	var err error
+	for asked := 0; ; asked++ { // what the directory knows is asked between two attempts
 		err = s.store.Update(ctx, owner, run)
+		var l *lack
+		if errors.Is(err, errPerson) {
+			me, err = s.ownerEntry(ctx, op, owner)
+		} else if errors.As(err, &l) && asked < 10 {
+			err = s.supply(ctx, memo, me, l)
+		} else {
+			break
+		}
+		if err != nil {
+			break
+		}
 	}
 	if posted && s.opt.Outbox != nil && err == nil {
 		s.opt.Outbox.Pace(ctx)
