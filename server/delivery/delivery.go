@@ -132,6 +132,7 @@ func (r *round) letter(ctx context.Context, l *calendar.Letter) error {
 		switch {
 		case err != nil:
 			return err
+		case res.Status != "" && l.Inconsequential: // nobody misses it
 		case res.Status != "":
 			r.note(l, address, res)
 		case r.closed(laneOf(p)):

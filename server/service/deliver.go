@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -196,7 +197,7 @@ func (w *writer) apply(p *place, old *calendar.ObjectRow, party *itip.Party, bef
 		return err
 	}
 	if len(r.Answers) > 0 { // the owner organizes it: others learn what was answered
-		if jobs, err = w.tell(party, before, obj); err != nil {
+		if jobs, err = w.tell(party, before, obj, r.Answers); err != nil {
 			return err
 		}
 	}
@@ -211,7 +212,7 @@ func (w *writer) apply(p *place, old *calendar.ObjectRow, party *itip.Party, bef
 
 // tell makes jobs of what attendees learn by what one of them answered. That
 // somebody else is invited goes out at once, answers are collected for a moment.
-func (w *writer) tell(party *itip.Party, before *ical.Component, obj *object.Resource) (jobs []calendar.Job, err error) {
+func (w *writer) tell(party *itip.Party, before *ical.Component, obj *object.Resource, said []itip.Answer) (jobs []calendar.Job, err error) {
 	messages, err := party.Tell(before, obj.Calendar)
 	if err != nil {
 		return nil, err
@@ -220,7 +221,7 @@ func (w *writer) tell(party *itip.Party, before *ical.Component, obj *object.Res
 	answers := false
 	for _, m := range messages {
 		if m.Inconsequential {
-			answers = true
+			answers = answers || slices.ContainsFunc(m.To, func(to string) bool { return !saidBy(said, to) })
 		} else {
 			now = append(now, m)
 		}
@@ -233,6 +234,11 @@ func (w *writer) tell(party *itip.Party, before *ical.Component, obj *object.Res
 		return jobs, nil // it has not begun, and will tell of this too
 	}
 	return append(jobs, calendar.Job{Kind: calendar.JobAnswers, Key: key, Payload: []byte(obj.UID), Due: w.now.Add(answersPause)}), nil
+}
+
+// saidBy reports whether it is somebody's own answer.
+func saidBy(said []itip.Answer, address string) bool {
+	return slices.ContainsFunc(said, func(a itip.Answer) bool { return calendar.AddressKey(a.Attendee.Value) == calendar.AddressKey(address) })
 }
 
 // answersPause is how long answers are collected before attendees learn of them.
