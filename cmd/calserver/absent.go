@@ -18,7 +18,6 @@ var absentPrograms = map[string]string{
 	"csplugin":             "there are no plug-ins; csapi.plugin.calendarlookup in ics.conf finds back ends",
 	"cspurge":              "deletions are forgotten after factotum.sync.tombstoneage, by themselves",
 	"csrename":             "comes with a later release; until then make the new user, and \"csexport -c old calendar directory/\" and \"csimport -n -c new calendar directory/\" for each calendar",
-	"csschedule":           "invitations are not delivered in this release; \"csdb jobs\" lists what is still to be done because of changes",
 	"csstats":              "statistics are metrics, at factotum.admin.listen (docs/admin.md, \"What to look at\")",
 	"cstool":               "\"calserver status\" asks the roles of this host, /readyz those of another one",
 	"cs5migrate":           "databases of Sun's server are not read; \"csmigrate\" pulls calendars from any CalDAV server, \"csimport\" takes what csexport wrote there",

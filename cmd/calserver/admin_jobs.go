@@ -23,10 +23,20 @@ type jobInfo struct {
 	Attempts int       `json:"attempts"`
 	Parked   bool      `json:"parked"`
 	Err      string    `json:"error,omitempty"`
+
+	Letters []letterInfo `json:"letters,omitempty"` // where they are asked for
+}
+
+// letterInfo is a scheduling message of a job: without what it says.
+type letterInfo struct {
+	Message string   `json:"message"`
+	Method  string   `json:"method"`
+	From    string   `json:"from"`
+	To      []string `json:"to"`
 }
 
 func describeJob(j *calendar.Job) jobInfo {
-	return jobInfo{j.JobID.String(), string(j.Owner), j.Kind, j.Key, j.Due, j.Created, j.Attempts, j.Parked, j.Err}
+	return jobInfo{j.JobID.String(), string(j.Owner), j.Kind, j.Key, j.Due, j.Created, j.Attempts, j.Parked, j.Err, nil}
 }
 
 // jobQuery spells a filter as the parameters of an admin request.
@@ -35,8 +45,17 @@ func jobQuery(f worker.Filter) url.Values {
 	if f.Owner != "" {
 		q.Set("owner", string(f.Owner))
 	}
-	if f.Kind != "" {
-		q.Set("kind", f.Kind)
+	for _, kind := range f.Kinds {
+		q.Add("kind", kind)
+	}
+	if f.UID != "" {
+		q.Set("uid", f.UID)
+	}
+	if !f.From.IsZero() {
+		q.Set("from", f.From.Format(time.RFC3339Nano))
+	}
+	if !f.To.IsZero() {
+		q.Set("to", f.To.Format(time.RFC3339Nano))
 	}
 	if f.Parked {
 		q.Set("parked", "yes")
@@ -49,9 +68,22 @@ func jobQuery(f worker.Filter) url.Values {
 
 // jobFilter reads what jobQuery spells.
 func jobFilter(q url.Values) (f worker.Filter, err error) {
-	f = worker.Filter{Owner: calendar.Owner(q.Get("owner")), Kind: q.Get("kind"), Parked: q.Get("parked") != ""}
+	f = worker.Filter{Owner: calendar.Owner(q.Get("owner")), Kinds: q["kind"], UID: q.Get("uid"), Parked: q.Get("parked") != ""}
+	if f.From, err = jobTime(q.Get("from")); err != nil {
+		return f, err
+	}
+	if f.To, err = jobTime(q.Get("to")); err != nil {
+		return f, err
+	}
 	f.IDs, err = jobIDs(q["job"])
 	return f, err
+}
+
+func jobTime(s string) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	return time.Parse(time.RFC3339Nano, s)
 }
 
 func jobIDs(list []string) (ids []calendar.JobID, err error) {
@@ -66,7 +98,10 @@ func jobIDs(list []string) (ids []calendar.JobID, err error) {
 }
 
 // jobsAtOnce is how many jobs an answer has.
-const jobsAtOnce = 1000
+const (
+	jobsAtOnce        = 1000
+	jobsAtOnceLetters = 100 // with their letters
+)
 
 // listJobs answers with the next jobs after one, none at the end.
 func (a *adminServer) listJobs(w http.ResponseWriter, r *http.Request) {
@@ -75,7 +110,7 @@ func (a *adminServer) listJobs(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return nil, err
 		}
-		return listJobs(r.Context(), s.store, f, after)
+		return listJobs(r.Context(), s.store, f, after, r.URL.Query().Get("letters") != "")
 	})
 }
 
@@ -86,12 +121,47 @@ func parseAfter(s string) (id calendar.JobID, err error) {
 	return calendar.ParseJobID(s)
 }
 
-func listJobs(ctx context.Context, store calendar.Store, f worker.Filter, after calendar.JobID) ([]jobInfo, error) {
-	jobs, err := worker.List(ctx, store, f, after, jobsAtOnce)
+func listJobs(ctx context.Context, store calendar.Store, f worker.Filter, after calendar.JobID, letters bool) ([]jobInfo, error) {
+	n := jobsAtOnce
+	if letters {
+		n = jobsAtOnceLetters
+	}
+	jobs, err := worker.List(ctx, store, f, after, n)
+	if err != nil {
+		return nil, err
+	}
 	list := []jobInfo{}
 	for i := range jobs {
-		list = append(list, describeJob(&jobs[i]))
+		info := describeJob(&jobs[i])
+		if letters && jobs[i].Kind == calendar.JobDeliver {
+			if info.Letters, err = lettersOf(ctx, store, jobs[i].JobID); err != nil {
+				return nil, err
+			}
+		}
+		list = append(list, info)
 	}
+	return list, nil
+}
+
+// lettersOf are the messages of a job, none if it is done meanwhile or cannot
+// be read.
+func lettersOf(ctx context.Context, store calendar.Store, id calendar.JobID) (list []letterInfo, err error) {
+	err = store.View(ctx, id.Owner, func(tx calendar.ReadTx) error {
+		list = nil
+		job, ok, err := tx.Job(id.Change, id.Seq)
+		if err != nil || !ok {
+			return err
+		}
+		post, err := calendar.ParsePost(job)
+		if err != nil {
+			return nil
+		}
+		for i := range post.Letters {
+			l := &post.Letters[i]
+			list = append(list, letterInfo{l.ID, l.Method, l.From, l.To})
+		}
+		return nil
+	})
 	return list, err
 }
 

@@ -64,7 +64,7 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 		opt.Serves = servesHere(p.cfg)
 	}
 	counted := countedStore{s.store, p.metrics, p.health}
-	s.jobs = worker.New(counted, worker.Options{Log: s.log, Concurrency: 32, PerOwner: 4})
+	s.jobs = worker.New(counted, worker.Options{Log: s.log, Concurrency: 32, PerOwner: 4, Dropped: delivery.Dropped})
 	opt.Outbox = s.jobs
 	s.model = service.New(counted, people, opt)
 	s.backend = s.model

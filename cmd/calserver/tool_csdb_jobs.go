@@ -12,41 +12,47 @@ import (
 	"factotum/cmd/internal/plain"
 	"factotum/server/calendar"
 	"factotum/server/config"
+	"factotum/server/delivery"
 	"factotum/server/worker"
 )
 
 // jobOptions are the options of csdb jobs.
 type jobOptions struct {
-	owner, kind string
-	ids         []string
-	parked      bool
+	owner  string
+	kinds  []string
+	ids    []string
+	parked bool
 }
 
 func (o *jobOptions) declare(t *tool) {
 	t.FlagLong(&o.owner, "owner", 'o')
-	t.FlagLong(&o.kind, "kind", 'k')
+	t.FlagLong(&o.kinds, "kind", 'k')
 	t.FlagLong(&o.ids, "job", 'J')
 	t.FlagLong(&o.parked, "parked", 'p')
 }
 
 // chosen tells whether they leave anything out.
 func (o *jobOptions) chosen() bool {
-	return o.owner != "" || o.kind != "" || len(o.ids) > 0 || o.parked
+	return o.owner != "" || len(o.kinds) > 0 || len(o.ids) > 0 || o.parked
 }
 
 // jobTable is where jobs are looked at and changed: csstored, or the database
 // itself while that is stopped.
 type jobTable interface {
-	list(ctx context.Context, f worker.Filter, after string) ([]jobInfo, error)
+	// list has the next after one, none at the end; if asked to with the letters.
+	list(ctx context.Context, f worker.Filter, after string, letters bool) ([]jobInfo, error)
 	change(ctx context.Context, command string, f worker.Filter) (worker.Outcome, error)
 }
 
 // runningJobs asks csstored.
 type runningJobs struct{ cfg *config.Config }
 
-func (r runningJobs) list(ctx context.Context, f worker.Filter, after string) (list []jobInfo, err error) {
+func (r runningJobs) list(ctx context.Context, f worker.Filter, after string, letters bool) (list []jobInfo, err error) {
 	q := jobQuery(f)
 	q.Set("after", after)
+	if letters {
+		q.Set("letters", "yes")
+	}
 	return list, callStore(ctx, r.cfg, "GET", "/jobs?"+q.Encode(), &list)
 }
 
@@ -57,16 +63,16 @@ func (r runningJobs) change(ctx context.Context, command string, f worker.Filter
 // stoppedJobs works on the database of a server that is stopped.
 type stoppedJobs struct{ store calendar.Store }
 
-func (s stoppedJobs) list(ctx context.Context, f worker.Filter, after string) ([]jobInfo, error) {
+func (s stoppedJobs) list(ctx context.Context, f worker.Filter, after string, letters bool) ([]jobInfo, error) {
 	id, err := parseAfter(after)
 	if err != nil {
 		return nil, err
 	}
-	return listJobs(ctx, s.store, f, id)
+	return listJobs(ctx, s.store, f, id, letters)
 }
 
 func (s stoppedJobs) change(ctx context.Context, command string, f worker.Filter) (worker.Outcome, error) {
-	w := worker.New(s.store, worker.Options{})
+	w := worker.New(s.store, worker.Options{Dropped: delivery.Dropped})
 	if command == "drop" {
 		return w.Drop(ctx, f)
 	}
@@ -87,7 +93,7 @@ func (t *tool) jobs(ctx context.Context, opt *jobOptions, words []string) error 
 	case command == "drop" && !opt.chosen():
 		return misuse("say which jobs to drop: --owner, --kind, --parked or --job")
 	}
-	f := worker.Filter{Owner: calendar.Owner(opt.owner), Kind: opt.kind, Parked: opt.parked}
+	f := worker.Filter{Owner: calendar.Owner(opt.owner), Kinds: opt.kinds, Parked: opt.parked}
 	var err error
 	if f.IDs, err = jobIDs(opt.ids); err != nil {
 		return misuse("%s", plain.Error(err))
@@ -109,7 +115,10 @@ func (t *tool) jobs(ctx context.Context, opt *jobOptions, words []string) error 
 	if command == "list" {
 		return t.listJobs(ctx, table, f)
 	}
-	return t.changeJobs(ctx, table, f, command)
+	if command == "drop" {
+		return t.changeJobs(ctx, table, f, dropJobs)
+	}
+	return t.changeJobs(ctx, table, f, retryJobs)
 }
 
 // openJobs finds out who has the jobs.
@@ -140,9 +149,9 @@ func (t *tool) openJobs(ctx context.Context, cfg *config.Config, other bool) (ta
 }
 
 // eachJob walks over the jobs that a filter chooses.
-func eachJob(ctx context.Context, table jobTable, f worker.Filter, fn func(*jobInfo) error) error {
+func eachJob(ctx context.Context, table jobTable, f worker.Filter, letters bool, fn func(*jobInfo) error) error {
 	for after := ""; ; {
-		page, err := table.list(ctx, f, after)
+		page, err := table.list(ctx, f, after, letters)
 		if err != nil || len(page) == 0 {
 			return err
 		}
@@ -158,7 +167,7 @@ func eachJob(ctx context.Context, table jobTable, f worker.Filter, fn func(*jobI
 func (t *tool) listJobs(ctx context.Context, table jobTable, f worker.Filter) error {
 	enc := json.NewEncoder(t.std.out)
 	n, parked := 0, 0
-	err := eachJob(ctx, table, f, func(j *jobInfo) error {
+	err := eachJob(ctx, table, f, false, func(j *jobInfo) error {
 		if n++; j.Parked {
 			parked++
 		}
@@ -185,30 +194,42 @@ func (t *tool) listJobs(ctx context.Context, table jobTable, f worker.Filter) er
 	return err
 }
 
+// jobChange is something that is done to jobs, and how it is spoken of: the
+// number of them is %d.
+type jobChange struct {
+	command         string // of jobTable
+	told            string // what --json calls it
+	ask, done, busy string // ask "" does it without asking
+	count           string // what --json calls the number
+}
+
+var (
+	retryJobs      = jobChange{"retry", "retry", "", "%d jobs will be tried again", "%d jobs were left alone, since they run at the moment", "jobs"}
+	dropJobs       = jobChange{"drop", "drop", "Drop %d jobs, which will then never be done?", "%d jobs dropped", retryJobs.busy, "jobs"}
+	retryMessages  = jobChange{"retry", "retried", "", "entries that will be tried again: %d", "entries that were left alone, since they are delivered at the moment: %d", "entries"}
+	deleteMessages = jobChange{"drop", "deleted", "Delete from the queue what will then never be delivered (entries: %d)?", "entries deleted: %d", retryMessages.busy, "entries"}
+)
+
 // changeJobs has jobs tried again, or drops them after it has asked.
-func (t *tool) changeJobs(ctx context.Context, table jobTable, f worker.Filter, command string) error {
-	if command == "drop" {
+func (t *tool) changeJobs(ctx context.Context, table jobTable, f worker.Filter, c jobChange) error {
+	if c.ask != "" {
 		n := 0
-		if err := eachJob(ctx, table, f, func(*jobInfo) error { n++; return nil }); err != nil {
+		if err := eachJob(ctx, table, f, false, func(*jobInfo) error { n++; return nil }); err != nil {
 			return err
 		}
 		if n > 0 {
-			if err := t.confirm(ctx, "Drop %d jobs, which will then never be done?", n); err != nil {
+			if err := t.confirm(ctx, c.ask, n); err != nil {
 				return err
 			}
 		}
 	}
-	out, err := table.change(ctx, command, f)
+	out, err := table.change(ctx, c.command, f)
 	if err != nil {
 		return err
 	}
-	what := "will be tried again"
-	if command == "drop" {
-		what = "dropped"
-	}
-	t.did(map[string]any{"done": command, "jobs": out.Done, "busy": out.Busy}, "%d jobs %s", out.Done, what)
+	t.did(map[string]any{"done": c.told, c.count: out.Done, "busy": out.Busy}, c.done, out.Done)
 	if out.Busy > 0 {
-		return fmt.Errorf("%d jobs were left alone, since they run at the moment", out.Busy)
+		return fmt.Errorf(c.busy, out.Busy)
 	}
 	return nil
 }

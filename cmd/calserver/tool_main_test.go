@@ -27,7 +27,7 @@ import (
 // TestMain makes the test binary every program of the server, so that scripts
 // and processes of their own run what users run.
 func TestMain(m *testing.M) {
-	commands := map[string]func(){"calserver": main, "job": putJob, "traces": putTraces}
+	commands := map[string]func(){"calserver": main, "job": putJob, "traces": putTraces, "post": putPost}
 	for _, name := range programNames() {
 		commands[name] = main
 	}

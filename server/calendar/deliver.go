@@ -52,4 +52,5 @@ const (
 	ReasonDelayed     = "delayed"
 	ReasonGivenUp     = "given-up"
 	ReasonNotStored   = "not-stored"
+	ReasonDropped     = "dropped"
 )

@@ -3,6 +3,7 @@ package calendar
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 )
 
 // Post is the payload of a job of kind JobDeliver: the scheduling messages that
@@ -49,6 +50,12 @@ func PostKey(uid, lane string) string {
 		return uid
 	}
 	return uid + "\x1f" + lane
+}
+
+// PostUID is the UID that a Job.Key is about.
+func PostUID(key string) string {
+	uid, _, _ := strings.Cut(key, "\x1f")
+	return uid
 }
 
 // ParsePost reads the payload of a job, and names its letters.

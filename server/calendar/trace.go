@@ -107,6 +107,20 @@ func (t *Trace) Cut() {
 	}
 }
 
+// Parts are traces of the same step that are within the bounds, each of some of
+// the recipients.
+func (t *Trace) Parts() (parts []Trace) {
+	t.Cut()
+	for to := t.To; ; {
+		part := *t
+		n := min(len(to), TraceRecipients)
+		part.To, to = to[:n], to[n:]
+		if parts = append(parts, part); len(to) == 0 {
+			return parts
+		}
+	}
+}
+
 // cutText is the beginning of a text, whole characters of it.
 func cutText(s string, limit int) string {
 	if len(s) <= limit {

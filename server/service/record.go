@@ -644,12 +644,8 @@ func (w *writer) trace(t calendar.Trace) error {
 	if t.By == "" {
 		t.By, t.Via = w.who.User, w.who.Via
 	}
-	t.Cut()
-	to := t.To
-	for {
-		n := min(len(to), calendar.TraceRecipients)
-		t.To, to = to[:n], to[n:]
-		if err := w.tx.PutTrace(t); err != nil {
+	for _, part := range t.Parts() {
+		if err := w.tx.PutTrace(part); err != nil {
 			return fmt.Errorf("keep the journal: %w", err)
 		}
 		// Whoever fills his journal is the one whom this finds, before the day is
@@ -659,10 +655,8 @@ func (w *writer) trace(t calendar.Trace) error {
 				return err
 			}
 		}
-		if len(to) == 0 {
-			return nil
-		}
 	}
+	return nil
 }
 
 // tracesPerPurge is after how many traces of anybody one journal is cut.

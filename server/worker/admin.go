@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"slices"
+	"time"
 
 	"factotum/server/calendar"
 )
@@ -11,13 +12,18 @@ import (
 // Filter chooses jobs; what is empty chooses all.
 type Filter struct {
 	Owner  calendar.Owner
-	Kind   string
+	Kinds  []string
+	UID    string           // of what they are about: calendar.PostUID of the key
 	Parked bool             // parked ones only
 	IDs    []calendar.JobID // these only
+
+	From, To time.Time // stored from then on, and before that
 }
 
 func (f *Filter) matches(j *calendar.Job) bool {
-	return (f.Owner == "" || j.Owner == f.Owner) && (f.Kind == "" || j.Kind == f.Kind) && (!f.Parked || j.Parked) &&
+	return (f.Owner == "" || j.Owner == f.Owner) && (len(f.Kinds) == 0 || slices.Contains(f.Kinds, j.Kind)) && (!f.Parked || j.Parked) &&
+		(f.UID == "" || calendar.PostUID(j.Key) == f.UID) &&
+		!j.Created.Before(f.From) && (f.To.IsZero() || j.Created.Before(f.To)) &&
 		(len(f.IDs) == 0 || slices.Contains(f.IDs, j.JobID))
 }
 
@@ -128,7 +134,7 @@ func (w *Worker) changeOwners(ctx context.Context, f Filter, jobs []calendar.Job
 	}
 	var seen []edited
 	err = w.store.Update(ctx, jobs[0].Owner, func(tx calendar.Tx) (err error) {
-		seen, err = editJobs(tx, jobs, f, edit)
+		seen, err = w.editJobs(tx, jobs, f, edit)
 		return err
 	})
 	w.mu.Lock()
@@ -159,7 +165,7 @@ type edited struct {
 }
 
 // editJobs edits those of the jobs that are still as they were chosen.
-func editJobs(tx calendar.Tx, jobs []calendar.Job, f Filter, edit func(*calendar.Job) (meant, keep bool)) (seen []edited, err error) {
+func (w *Worker) editJobs(tx calendar.Tx, jobs []calendar.Job, f Filter, edit func(*calendar.Job) (meant, keep bool)) (seen []edited, err error) {
 	for i := range jobs {
 		now, ok, err := tx.Job(jobs[i].Change, jobs[i].Seq)
 		if err != nil {
@@ -175,7 +181,9 @@ func editJobs(tx calendar.Tx, jobs []calendar.Job, f Filter, edit func(*calendar
 		case c.keep:
 			err = tx.PutJob(c.is)
 		default:
-			err = tx.DeleteJob(now.Change, now.Seq)
+			if err = w.opt.Dropped(tx, now); err == nil {
+				err = tx.DeleteJob(now.Change, now.Seq)
+			}
 		}
 		if err != nil {
 			return nil, err

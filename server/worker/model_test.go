@@ -388,7 +388,7 @@ func (p *player) command(do func(context.Context, worker.Filter) (worker.Outcome
 	case "owner":
 		f.Owner = rapid.SampledFrom(modelOwners).Draw(t, "owner")
 	case "kind":
-		f.Kind = "strict"
+		f.Kinds = []string{"strict"}
 	case "parked":
 		f.Parked = true
 	case "id":
@@ -413,7 +413,7 @@ func (p *player) command(do func(context.Context, worker.Filter) (worker.Outcome
 	p.mu.Lock()
 	noted := map[calendar.JobID]record{}
 	for id, r := range p.jobs {
-		if j, ok := before[id]; ok && (f.Owner == "" || f.Owner == id.Owner) && (f.Kind == "" || f.Kind == j.Kind) && (!f.Parked || j.Parked) &&
+		if j, ok := before[id]; ok && (f.Owner == "" || f.Owner == id.Owner) && (f.Kinds == nil || f.Kinds[0] == j.Kind) && (!f.Parked || j.Parked) &&
 			(f.IDs == nil || f.IDs[0] == id) && p.running[lineOf(j)] != id {
 			noted[id] = *r
 			note(r)

@@ -63,6 +63,9 @@ type Options struct {
 	Attempts    int           // before a job is parked; 0: 20, which is half a day
 	First, Max  time.Duration // the pause after a first failure, and the longest; 0: 15 seconds, an hour
 	Timeout     time.Duration // of one attempt; 0: 5 minutes
+	// Dropped is told of a job in the transaction in which an administrator drops
+	// it; nil does nothing.
+	Dropped func(tx calendar.Tx, job calendar.Job) error
 	// Jitter gives how much of the second half of a pause is waited, in [0,1);
 	// nil: at random.
 	Jitter func() float64
@@ -74,6 +77,9 @@ func (o *Options) defaults() {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Dropped == nil {
+		o.Dropped = func(calendar.Tx, calendar.Job) error { return nil }
 	}
 	if o.Jitter == nil {
 		o.Jitter = rand.Float64

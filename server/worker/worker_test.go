@@ -32,7 +32,10 @@ func commit(t testing.TB, s calendar.Store, w *worker.Worker, owner calendar.Own
 			if err != nil {
 				return err
 			}
-			out[i].JobID, out[i].Created = calendar.JobID{Owner: owner, Change: change}, time.Now()
+			out[i].JobID = calendar.JobID{Owner: owner, Change: change}
+			if out[i].Created.IsZero() {
+				out[i].Created = time.Now()
+			}
 			if err := tx.PutJob(out[i]); err != nil {
 				return err
 			}
@@ -252,7 +255,7 @@ func TestBlocks(t *testing.T) {
 			t.Errorf("after a new start: %+v", st)
 		}
 		bad = false
-		if out, err := w.Retry(bg, worker.Filter{Owner: "anna", Kind: "strict"}); out.Done != 1 || err != nil {
+		if out, err := w.Retry(bg, worker.Filter{Owner: "anna", Kinds: []string{"strict"}}); out.Done != 1 || err != nil {
 			t.Errorf("Retry: %+v %v", out, err)
 		}
 		expect("after strict", "bad strict")
@@ -302,11 +305,11 @@ func TestCommands(t *testing.T) {
 		if left := stored(t, s); len(left) != 2 || left[0].Change != jobs[1].Change || left[1].Change != jobs[2].Change {
 			t.Errorf("left: %+v", left)
 		}
-		list, err := worker.List(bg, s, worker.Filter{Owner: "anna", Kind: "k"}, calendar.JobID{}, 1)
+		list, err := worker.List(bg, s, worker.Filter{Owner: "anna", Kinds: []string{"k"}}, calendar.JobID{}, 1)
 		if len(list) != 1 || err != nil || list[0].JobID != jobs[1].JobID {
 			t.Errorf("List: %+v %v", list, err)
 		}
-		list, err = worker.List(bg, s, worker.Filter{Owner: "anna", Kind: "k"}, list[0].JobID, 5)
+		list, err = worker.List(bg, s, worker.Filter{Owner: "anna", Kinds: []string{"k"}}, list[0].JobID, 5)
 		if len(list) != 1 || err != nil || list[0].JobID != jobs[2].JobID {
 			t.Errorf("List: %+v %v", list, err)
 		}
@@ -325,6 +328,52 @@ func TestCommands(t *testing.T) {
 			t.Errorf("Drop while stopped: %+v %v %+v", out, err, stored(t, s))
 		}
 	})
+}
+
+// Each part of a filter leaves out what it does not mean, and what is dropped is
+// told of in the same transaction.
+func TestFilter(t *testing.T) {
+	s := calendartest.NewStore()
+	at := time.Date(2026, 1, 1, 10, 0, 0, 0, time.UTC)
+	var dropped []string
+	w := worker.New(s, worker.Options{Dropped: func(_ calendar.Tx, j calendar.Job) error {
+		if string(j.Payload) == "stays" {
+			return errors.New("not noted")
+		}
+		dropped = append(dropped, string(j.Payload))
+		return nil
+	}})
+	commit(t, s, w, "anna",
+		calendar.Job{Kind: "a", Key: calendar.PostKey("u", ""), Created: at, Payload: []byte("first")},
+		calendar.Job{Kind: "b", Key: calendar.PostKey("u", "@host"), Created: at.Add(time.Hour), Payload: []byte("second")},
+		calendar.Job{Kind: "c", Key: calendar.PostKey("uu", ""), Created: at.Add(2 * time.Hour), Payload: []byte("stays")})
+	for _, c := range []struct {
+		f    worker.Filter
+		want string
+	}{
+		{worker.Filter{}, "a b c"},
+		{worker.Filter{Kinds: []string{"a", "c"}}, "a c"},
+		{worker.Filter{UID: "u"}, "a b"},
+		{worker.Filter{UID: "u\x1f@host"}, ""},
+		{worker.Filter{From: at.Add(time.Hour)}, "b c"},
+		{worker.Filter{To: at.Add(time.Hour)}, "a"},
+		{worker.Filter{From: at, To: at.Add(time.Second), Owner: "bert"}, ""},
+	} {
+		list, err := worker.List(bg, s, c.f, calendar.JobID{}, 9)
+		var got []string
+		for i := range list {
+			got = append(got, list[i].Kind)
+		}
+		if err != nil || strings.Join(got, " ") != c.want {
+			t.Errorf("%+v chooses %q, want %q: %v", c.f, got, c.want, err)
+		}
+	}
+	if out, err := w.Drop(bg, worker.Filter{UID: "u"}); out.Done != 2 || err != nil || !slices.Equal(dropped, []string{"first", "second"}) {
+		t.Errorf("Drop: %+v %v, told of %q", out, err, dropped)
+	}
+	if _, err := w.Drop(bg, worker.Filter{}); err == nil || len(stored(t, s)) != 1 {
+		t.Errorf("one that cannot be noted is dropped: %v", err)
+	}
 }
 
 // Stop waits for what runs; what it cuts short is no failure and runs again.

@@ -1,0 +1,33 @@
+package delivery
+
+import (
+	"fmt"
+	"time"
+
+	"factotum/server/calendar"
+)
+
+// Dropped notes in the owner's journal that an administrator has dropped
+// messages, of each to whom it will not come. Who has had them is not told
+// apart: a message to several people stands there until all are served. It is
+// meant for worker.Options.
+func Dropped(tx calendar.Tx, job calendar.Job) error {
+	if job.Kind != calendar.JobDeliver {
+		return nil
+	}
+	post, err := calendar.ParsePost(job)
+	if err != nil {
+		return nil // what cannot be read can be dropped all the same
+	}
+	for i := range post.Letters {
+		l := &post.Letters[i]
+		t := calendar.Trace{Owner: job.Owner, When: time.Now(), Message: l.ID, Method: l.Method, UID: post.UID, Summary: post.Summary,
+			From: l.From, To: l.To, Step: calendar.TraceFailed, Reason: calendar.ReasonDropped}
+		for _, part := range t.Parts() {
+			if err := tx.PutTrace(part); err != nil {
+				return fmt.Errorf("keep the journal: %w", err)
+			}
+		}
+	}
+	return nil
+}
