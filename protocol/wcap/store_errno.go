@@ -4,6 +4,7 @@ import "factotum/server/calendar"
 
 // Errnos of the store commands. WCAP §8.2.
 const (
+	GroupClipped      Errno = 43
 	RecurSkip         Errno = 65
 	RecurSameDay      Errno = 66
 	BadOrganizer      Errno = 67
@@ -20,6 +21,7 @@ const (
 // ofReason answers the reasons that WCAP has a number for; the others are
 // answered by their kind.
 var ofReason = map[calendar.Reason]Errno{
+	calendar.MaxAttendees:    GroupClipped,
 	calendar.RecurSkip:       RecurSkip,
 	calendar.RecurSameDay:    RecurSameDay,
 	calendar.RecurPrivacy:    RecurPrivacy,

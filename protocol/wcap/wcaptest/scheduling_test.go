@@ -1,6 +1,7 @@
 package wcaptest
 
 import (
+	"fmt"
 	"testing"
 
 	"factotum/protocol/sitetest"
@@ -8,15 +9,33 @@ import (
 	"factotum/server/calendar/calendartest"
 )
 
+// mostMembers is calstore.group.attendee.maxsize.
+const mostMembers = 3
+
 // schedulingSite is a site whose messages are delivered. olga is on the second
-// host where there are two; the others but room1 and root are on the first.
+// host where there are two; the others but room1 and root are on the first. She
+// and ben are the crew, a group; the throng has one more than groups may have.
 func schedulingSite(t *testing.T, opt sitetest.Options, hosts bool) *site {
 	t.Helper()
 	people := sitetest.Staff()
 	olga := calendartest.NewPeople("olga")["olga"]
+	olga.Groups = []string{"crew"}
 	people["olga"] = olga
+	ben := people["ben"]
+	ben.Groups = []string{"crew"}
+	people["ben"] = ben
+	for id, members := range map[string]int{"crew": 0, "throng": mostMembers + 1} {
+		people[id] = calendar.Person{ID: id, Kind: calendar.Group, Name: id, Mails: []string{id + "@example.com"}, Active: true, Owner: "anna"}
+		for n := range members {
+			one := fmt.Sprint("m", n)
+			p := calendartest.NewPeople(one)[one]
+			p.Groups = []string{id}
+			people[one] = p
+		}
+	}
 	people["mute"] = calendar.Person{ID: "mute", Kind: calendar.Individual, Name: "No Mail", Active: true}
 	opt.Clock, opt.People, opt.Scheduling = &sitetest.Clock{}, people, true
+	opt.Model.Groups.Most = mostMembers
 	if hosts {
 		h := sitetest.NewHosts(t, opt)
 		h.People = people
