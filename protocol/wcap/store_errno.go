@@ -21,11 +21,16 @@ const (
 // ofReason answers the reasons that WCAP has a number for; the others are
 // answered by their kind.
 var ofReason = map[calendar.Reason]Errno{
-	calendar.MaxAttendees:    GroupClipped,
-	calendar.RecurSkip:       RecurSkip,
-	calendar.RecurSameDay:    RecurSameDay,
-	calendar.RecurPrivacy:    RecurPrivacy,
-	calendar.OwnerNeeded:     MustBeOwner,
+	calendar.MaxAttendees: GroupClipped,
+	calendar.RecurSkip:    RecurSkip,
+	calendar.RecurSameDay: RecurSameDay,
+	calendar.RecurPrivacy: RecurPrivacy,
+	calendar.OwnerNeeded:  MustBeOwner,
+
+	calendar.OrganizerChange:  NotOrganizer,
+	calendar.SameOrganizer:    NotOrganizer,
+	calendar.UniqueScheduling: CreateExists,
+
 	calendar.RequestOnModify: AttendeeRequest,
 	calendar.TranspResource:  TranspNotAllowed,
 	calendar.AttachmentGone:  AttachmentNotFound,

@@ -89,7 +89,8 @@ func TestWCAP_13(t *testing.T) {
 }
 
 // TestWCAP_13_Complete: the script has a paragraph for each statement of the
-// table, in the reference that it follows. One waits for group scheduling.
+// table, in the reference that it follows. That of scheduling has a script of its
+// own, TestWCAP_7_Scheduling.
 func TestWCAP_13_Complete(t *testing.T) {
 	text, err := os.ReadFile("../../../docs/reference/wcap.md")
 	if err != nil {
