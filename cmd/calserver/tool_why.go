@@ -12,7 +12,7 @@ import (
 
 	"factotum/cmd/internal/plain"
 	"factotum/server/calendar"
-	"factotum/server/itip"
+	"factotum/server/why"
 )
 
 func init() {
@@ -106,20 +106,7 @@ type whyInfo struct {
 
 func describeTrace(t *calendar.Trace) whyInfo {
 	return whyInfo{t.When, string(t.Owner), t.Step.String(), t.Method, t.Reason, t.Status, t.From, t.To, t.UID, t.Summary, t.Message,
-		string(t.By), t.Via, strings.TrimSpace(reasonSentence(t.Reason) + " " + t.Detail)}
-}
-
-// reasonSentence tells a reason to people, "" if this release does not know it.
-func reasonSentence(code string) string {
-	if s := calendar.DeliveryReason(code); s != "" {
-		return s
-	}
-	for _, r := range itip.Reasons() {
-		if r.String() == code {
-			return r.Sentence()
-		}
-	}
-	return ""
+		string(t.By), t.Via, why.Of(t)}
 }
 
 func (t *tool) why(ctx context.Context, ask whyQuestion) error {
