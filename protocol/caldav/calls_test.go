@@ -62,6 +62,7 @@ func TestCallsPerMethod(t *testing.T) {
 		{"PROPFIND of a calendar's members", "PROPFIND", anna, propfind(props), []string{"Depth: 1"}, 207, 2, "its own properties stand before its members, which are streamed"},
 		{"PROPFIND of an object", "PROPFIND", anna + "a.ics", propfind("<D:resourcetype/><D:getetag/><D:getcontenttype/><D:displayname/>"), []string{"Depth: 0"}, 207, 0, ""},
 		{"PROPFIND of an object with rights", "PROPFIND", anna + "a.ics", propfind(props), []string{"Depth: 0"}, 207, 2, "the rights are those of its calendar, which no other property needs"},
+		{"PROPFIND of an object's journal", "PROPFIND", anna + "a.ics", propfind(`<X:why xmlns:X="urn:factotum:caldav"/>`), []string{"Depth: 0"}, 207, 2, "the object, whose UID the journal is asked for"},
 		{"PROPFIND allprop", "PROPFIND", anna, "", []string{"Depth: 0"}, 207, 0, ""},
 		{"PROPPATCH of a calendar", "PROPPATCH", anna, `<D:propertyupdate` + xmlns + `><D:set><D:prop><D:displayname>x</D:displayname></D:prop></D:set></D:propertyupdate>`, nil, 207, 0, ""},
 		{"PROPPATCH of an object", "PROPPATCH", anna + "a.ics", `<D:propertyupdate` + xmlns + `><D:set><D:prop><X xmlns="x:">x</X></D:prop></D:set></D:propertyupdate>`, nil, 207, 0, ""},

@@ -50,6 +50,8 @@ type subject struct {
 	inner   bool   // stands inside a property of another: DAV:expand-property
 	closed  bool   // a collection that is not the user's to read
 	buf     []byte // scratch
+
+	journal *journal // of an object, where it is asked for
 }
 
 // property is a live property: where it is, and how its value is written.

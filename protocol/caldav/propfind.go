@@ -227,6 +227,11 @@ func (rq *request) findObject(mw *dav.Writer, pl *plan) error {
 	bare.Data = nil // calendar-data is for reports
 	s := rq.objects(rq.at.id(), cal)
 	s.member(&bare)
+	if pl.wantsJournal() && s.scope == onObject {
+		if s.journal, err = rq.journal(o.UID); err != nil {
+			return err
+		}
+	}
 	mw.Response(s.path, o.Name)
 	pl.write(mw, s)
 	mw.EndResponse()
