@@ -86,6 +86,32 @@ func (in *incoming) late(have, c *ical.Component) bool {
 	return sequence(c) < sequence(have)
 }
 
+// superseded reports whether an instance of which the copy has nothing of its own
+// was told before the series was: who told the series told all that belongs to it.
+// One that has no more than a lower SEQUENCE may be of a program that reset it.
+func (in *incoming) superseded(c *ical.Component) bool {
+	if in.have.master == nil {
+		return false
+	}
+	last, ok := revisionOf(in.have.master.Prop("ORGANIZER"))
+	r := received(c)
+	return ok && r.before(last) && r.stamp.Before(last.stamp)
+}
+
+// toldLater reports whether the copy has an instance of which the organizer told
+// something after he sent the series that came, which has the instance too.
+func (in *incoming) toldLater(k key, rid ical.DateTime) bool {
+	last, ok := revisionOf(in.have.overrides[k].Prop("ORGANIZER"))
+	if !ok || !received(in.msg.master).stamp.Before(last.stamp) {
+		return false
+	}
+	now, ok := in.msg.named(rid, in.have.zones)
+	if ok {
+		_, ok = in.msg.instance(now)
+	}
+	return ok
+}
+
 // tell stores what the organizer says: the whole, or some instances.
 func (in *incoming) tell(first Reason) Receipt {
 	for _, c := range in.msg.components() {
@@ -124,7 +150,7 @@ func (in *incoming) tell(first Reason) Receipt {
 		}
 		here := in.have.keyOf(rid, in.msg.zones)
 		came[base.keyOf(rid, in.msg.zones)] = true
-		if in.late(in.have.overrides[here], c) {
+		if in.late(in.have.overrides[here], c) || !whole && in.have.overrides[here] == nil && in.superseded(c) {
 			old++
 			if have := in.have.overrides[here]; have != nil {
 				stay = append(stay, have.Clone())
@@ -165,7 +191,7 @@ func (in *incoming) tell(first Reason) Receipt {
 		if err != nil || came[base.keyOf(rid, in.have.zones)] {
 			continue
 		}
-		if !whole {
+		if !whole || in.toldLater(k, rid) {
 			stay = append(stay, c.Clone())
 		} else if kept := in.remember(k, rid); kept != nil {
 			fresh = append(fresh, kept)
