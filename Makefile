@@ -47,10 +47,12 @@ crash: packages
 
 # What one protocol writes the other reads: ten thousand cases on SQLite and on
 # PostgreSQL, in one process and over DWP; and a hundred thousand stories of
-# meetings: about twenty minutes.
+# meetings, of the engine alone and of all that delivers: about two hours.
 long:
 	FACTOTUM_LONG=1 go test -count=1 -timeout 3h ./protocol/interop ./protocol/wcap/wcaptest
 	FACTOTUM_LONG=1 go test -count=1 -timeout 3h -run TestCopiesAgree ./server/itip -rapid.checks=100000
+	FACTOTUM_LONG=1 go test -count=1 -timeout 6h -run "TestStories$$" ./server/delivery -rapid.checks=100000
+	FACTOTUM_LONG=1 go test -count=1 -timeout 3h -run TestStoriesSQLite ./server/delivery -rapid.checks=2000
 
 # Thunderbird itself, without a display.
 clients:

@@ -1,0 +1,351 @@
+package delivery_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"strings"
+	"sync"
+	"time"
+
+	"factotum/server/calendar"
+	"factotum/server/calendar/calendartest"
+	"factotum/server/delivery"
+	"factotum/server/service"
+	"factotum/server/worker"
+)
+
+// stage is a site whose process dies now and then and whose deliveries go wrong,
+// by its seed: the same seed, the same mishaps.
+type stage struct {
+	*process
+	disk   calendar.Store // what outlives the process
+	people calendartest.People
+	seed   uint64
+	calm   bool // nothing goes wrong any more
+
+	mu     sync.Mutex
+	tries  map[string]int             // how often each thing was tried, over all lives
+	late   sync.WaitGroup             // copies of messages that are on their way
+	latest time.Time                  // when the last of them arrives
+	stamps map[string]map[string]bool // messages by sender, recipient and second
+	notes  []string
+}
+
+// process is one life of the daemon.
+type process struct {
+	calendar.Store // the disk, as long as it lives
+	model          *service.Service
+	jobs           *worker.Worker
+
+	mu   sync.Mutex
+	fate fate
+	dead bool
+}
+
+// fate is what the next transaction meets with.
+type fate int
+
+const (
+	lives  fate = iota
+	before      // the process is killed before it commits
+	after       // it is killed before anybody hears of it
+)
+
+var errKilled = &calendar.Error{Kind: calendar.Unavailable, Op: "write", Msg: "the process was killed"}
+
+func (p *process) View(ctx context.Context, owner calendar.Owner, fn func(calendar.ReadTx) error) error {
+	if p.killed() {
+		return errKilled
+	}
+	return p.Store.View(ctx, owner, fn)
+}
+
+func (p *process) Jobs(ctx context.Context, after calendar.JobID, limit int) ([]calendar.Job, error) {
+	if p.killed() {
+		return nil, errKilled
+	}
+	return p.Store.Jobs(ctx, after, limit)
+}
+
+func (p *process) Update(ctx context.Context, owner calendar.Owner, fn func(calendar.Tx) error) error {
+	p.mu.Lock()
+	f := p.fate
+	p.fate = lives
+	p.dead = p.dead || f == before
+	dead := p.dead
+	p.mu.Unlock()
+	if dead {
+		return errKilled
+	}
+	err := p.Store.Update(ctx, owner, fn)
+	if f == after {
+		p.kill()
+		return errKilled
+	}
+	return err
+}
+
+func (p *process) killed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.dead
+}
+
+func (p *process) kill() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.dead = true
+}
+
+func (p *process) doom(f fate) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.fate = f
+}
+
+// begin starts a process over what the one before has left.
+func (s *stage) begin() error {
+	time.Sleep(time.Millisecond) // calendars have ids by the clock
+	p := &process{Store: s.disk}
+	p.jobs = worker.New(p, worker.Options{First: 20 * time.Millisecond, Max: 3 * time.Second, Jitter: func() float64 { return 0.5 }})
+	p.model = service.New(p, s.people, service.Options{Outbox: p.jobs, CacheBytes: 1 << 20})
+	clerk := &clerk{stage: s, process: p}
+	courier := delivery.Courier{Model: clerk, Jobs: p.jobs, People: s.people, Backend: clerk}
+	for name, k := range courier.Kinds() {
+		p.jobs.Handle(name, k)
+	}
+	s.mu.Lock()
+	s.process = p
+	s.mu.Unlock()
+	return p.jobs.Start(context.Background())
+}
+
+// end lets what is left of a process go.
+func (s *stage) end() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
+	defer cancel()
+	return s.jobs.Stop(ctx)
+}
+
+// again starts anew if the process was killed.
+func (s *stage) again() error {
+	if !s.killed() {
+		return nil
+	}
+	s.note("    killed, and started again")
+	if err := s.end(); err != nil {
+		return err
+	}
+	return s.begin()
+}
+
+func (s *stage) note(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.notes = append(s.notes, fmt.Sprintf(format, args...))
+}
+
+// chance draws of what is to happen to a thing at this try.
+func (s *stage) chance(thing string) (n uint64, calm bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tries[thing]++
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%d %s %d", s.seed, thing, s.tries[thing])
+	n = h.Sum64()
+	n ^= n >> 29 // the last octets change the low bits most
+	n *= 0xbf58476d1ce4e5b9
+	n ^= n >> 32
+	return n, s.calm
+}
+
+// clerk stands between the courier and the model, and is where things go wrong.
+type clerk struct {
+	*stage
+	*process
+}
+
+// Deliver brings a message to one recipient after the other.
+func (c *clerk) Deliver(ctx context.Context, who calendar.Actor, req calendar.DeliverRequest) ([]calendar.DeliverResult, error) {
+	out := make([]calendar.DeliverResult, len(req.To))
+	for i, to := range req.To {
+		one := req
+		one.To = []calendar.Recipient{to}
+		out[i] = c.bring(ctx, who, one)
+	}
+	return out, nil
+}
+
+var errAway = &calendar.Error{Kind: calendar.Unavailable, Op: "deliver", Msg: "the back end does not answer"}
+
+func (c *clerk) bring(ctx context.Context, who calendar.Actor, req calendar.DeliverRequest) calendar.DeliverResult {
+	n, calm := c.chance(req.ID + ">" + req.To[0].Address)
+	c.alone(req)
+	what := say(req)
+	pause := time.Duration(n>>40%1_000_000) * time.Nanosecond // no two at the same time: a story goes the same way again
+	if !calm && n>>20%5 == 0 {
+		pause += time.Duration(n>>24%8000) * time.Millisecond
+	}
+	time.Sleep(pause)
+	apply := func(id string) calendar.DeliverResult {
+		req.ID = id
+		res, err := c.model.Deliver(ctx, who, req)
+		if err != nil {
+			return calendar.DeliverResult{Err: err}
+		}
+		c.note("    %s: %s %s %v", what, res[0].Status, res[0].Reason, res[0].Err)
+		return res[0]
+	}
+	id := req.ID
+	if calm {
+		return apply(id)
+	}
+	switch n % 20 {
+	case 0, 1, 2:
+		c.note("    %s: does not arrive", what)
+		return calendar.DeliverResult{Err: errAway}
+	case 3, 4:
+		apply(id)
+		c.note("    %s: the answer is lost", what)
+		return calendar.DeliverResult{Err: errAway}
+	case 5:
+		c.note("    %s: killed before", what)
+		c.doom(before)
+	case 6:
+		c.note("    %s: killed after", what)
+		c.doom(after)
+	case 7:
+		apply(id)
+	case 8, 9: // a copy comes late
+		c.straggler(who, req, what, time.Duration(n>>10%20_000)*time.Millisecond+pause)
+	}
+	return apply(id)
+}
+
+// straggler brings a message once more, some time later.
+func (c *clerk) straggler(who calendar.Actor, req calendar.DeliverRequest, what string, wait time.Duration) {
+	c.stage.mu.Lock()
+	if arrives := time.Now().Add(wait); arrives.After(c.latest) {
+		c.latest = arrives
+	}
+	c.stage.mu.Unlock()
+	s := c.stage
+	s.late.Go(func() {
+		time.Sleep(wait)
+		// As if it came after an hour, when nobody knows its name; but who has deleted
+		// his copy knows by nothing else that he had the message.
+		if s.alone(req) && s.has(req.To[0].Owner) {
+			req.ID += "/late"
+		}
+		res, err := s.current().Deliver(context.Background(), who, req)
+		if err == nil && res[0].Err == nil {
+			s.note("    %s: once more: %s %s", what, res[0].Status, res[0].Reason)
+		}
+	})
+}
+
+// has reports whether somebody has a copy of the meeting.
+func (s *stage) has(owner calendar.Owner) (found bool) {
+	for _, name := range []string{calendar.DefaultName, "work"} {
+		_ = s.current().Objects(context.Background(), s.people.Actor(string(owner)), calendar.ObjectsRequest{
+			Calendar: calendar.NewID(owner, name), UIDs: []string{"m"}, Data: calendar.DataRequest{None: true},
+		}, func(r calendar.ObjectResult) error {
+			found = found || r.Err == nil
+			return nil
+		}) // a calendar that is not there has none
+	}
+	return found
+}
+
+// alone notes a message, and reports whether it is the only one between two people
+// of its second, which is as far as DTSTAMP tells them apart.
+func (s *stage) alone(req calendar.DeliverRequest) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, at, _ := strings.Cut(string(req.Data), "\nDTSTAMP:")
+	at, _, _ = strings.Cut(at, "\r\n")
+	k := req.From + req.To[0].Address + at
+	if s.stamps[k] == nil {
+		s.stamps[k] = map[string]bool{}
+	}
+	s.stamps[k][req.ID] = true
+	return len(s.stamps[k]) == 1
+}
+
+// current is the model of the process that lives.
+func (s *stage) current() *service.Service {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.process.model
+}
+
+// Settle and TellAnswers are killed now and then, and so is the worker behind them.
+func (c *clerk) Settle(ctx context.Context, owner calendar.Owner, st calendar.Settlement) error {
+	return c.work("settle "+string(owner), func() error { return c.model.Settle(ctx, owner, st) })
+}
+
+func (c *clerk) TellAnswers(ctx context.Context, owner calendar.Owner, uid string) error {
+	return c.work("answers "+string(owner), func() error { return c.model.TellAnswers(ctx, owner, uid) })
+}
+
+func (c *clerk) work(what string, do func() error) error {
+	n, calm := c.chance(what)
+	time.Sleep(time.Duration(n >> 40 % 1_000_000))
+	fates := map[uint64]fate{0: before, 1: after}
+	if !calm {
+		c.doom(fates[n%40])
+	}
+	if err := do(); err != nil {
+		return err
+	}
+	if !calm {
+		c.doom(fates[n>>8%40]) // at the deletion of the job
+	}
+	return nil
+}
+
+// quiet waits until nothing is on its way.
+func (s *stage) quiet() error {
+	for range 2000 {
+		time.Sleep(time.Second)
+		if err := s.again(); err != nil {
+			return err
+		}
+		jobs, err := s.disk.Jobs(context.Background(), calendar.JobID{}, 0)
+		if err != nil {
+			return err
+		}
+		s.mu.Lock()
+		rest := time.Until(s.latest)
+		s.mu.Unlock()
+		if len(jobs) == 0 && rest <= 0 {
+			return nil
+		}
+		for _, j := range jobs {
+			if j.Parked {
+				return fmt.Errorf("a job is given up: %s %s: %s", j.Kind, j.Key, j.Err)
+			}
+		}
+	}
+	return errors.New("jobs without end")
+}
+
+// say names a message: "REQUEST anna>ben".
+func say(req calendar.DeliverRequest) string {
+	text := string(req.Data)
+	_, method, _ := strings.Cut(text, "METHOD:")
+	method, _, _ = strings.Cut(method, "\r\n")
+	who := func(a string) string { a, _, _ = strings.Cut(calendar.AddressKey(a), "@"); return a }
+	about := ""
+	for l := range strings.Lines(text) {
+		if strings.HasPrefix(l, "RECURRENCE-ID") {
+			about += " " + strings.TrimSpace(l[strings.LastIndexByte(l, ':')+1:])
+		}
+	}
+	if req.Inconsequential {
+		about += " (answers)"
+	}
+	return method + " " + who(req.From) + ">" + who(req.To[0].Address) + about
+}
