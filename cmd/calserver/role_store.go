@@ -131,6 +131,8 @@ func modelOptions(cfg *config.Config, log *slog.Logger) (service.Options, error)
 		Host: hostName(cfg), Version: versionString(),
 		JournalAge: cfg.Journal.Age, JournalEntries: cfg.Journal.Entries,
 		DefaultTZID: cfg.Calstore.TimeZone, ShowPrivate: !cfg.Calstore.FilterPrivate, NoProvision: !cfg.Local.Autoprovision,
+		NoInvited: map[calendar.PersonKind]bool{calendar.Individual: !cfg.User.Autoprovision, calendar.Group: !cfg.Group.Autoprovision,
+			calendar.Resource: !cfg.Resource.Autoprovision, calendar.Room: !cfg.Resource.Autoprovision},
 		Limits: calendar.Limits{
 			ObjectSize: int(l.ObjectSize), PlainMaxSize: int(l.ObjectSize), Attendees: l.Attendees, Instances: l.Instances,
 			Results: l.Results, Calendars: l.Calendars, Refs: l.Hrefs, HomeBytes: l.Quota,
@@ -138,7 +140,7 @@ func modelOptions(cfg *config.Config, log *slog.Logger) (service.Options, error)
 		},
 		Groups: service.GroupOptions{
 			Never: !cfg.Group.Expand || cfg.Calstore.GroupMaxSize < 0, Most: cfg.Calstore.GroupMaxSize, Keep: !cfg.Group.Follow,
-			NoProvision: !cfg.Group.Provision,
+			NoProvision: !cfg.Group.Autoprovision,
 		},
 		CacheBytes: cmp.Or(cacheBytes(processBytes(cfg)), -1), TombstoneAge: cfg.Deleted.TombstoneAge, InboxAge: cfg.Deleted.InboxAge, ReadOnly: cfg.Store.ReadOnly,
 		PublicURL: publicURL(cfg), PublicRead: cfg.WCAP.LoginPublicRead, Logger: log,

@@ -499,7 +499,7 @@ func (o *calOptions) listMany(ctx context.Context, be *backend, people *director
 // used yet: they are there for everybody who may see them. A store that is not
 // to be written shows those that it has.
 func (o *calOptions) findGroups(ctx context.Context, be *backend, people *directory.Directory) error {
-	if o.owner != "" || o.orphans || be.cfg.Store.ReadOnly || !be.cfg.Group.Provision {
+	if o.owner != "" || o.orphans || be.cfg.Store.ReadOnly || !be.cfg.Group.Autoprovision {
 		return nil
 	}
 	found, err := people.AllGroups(ctx)

@@ -184,6 +184,7 @@ func (it *item) text() string {
 				p.SetParam(q[0], q[1])
 			}
 		}
+		p.SetParam("SCHEDULE-AGENT", "CLIENT") // else what others answer is not the organizer's to write
 		c.Add(p)
 	}
 	if it.alarm > 0 {
@@ -284,6 +285,7 @@ func (it *item) params() (p url.Values, raw string) {
 				fields = append(fields, q[0]+"="+list([]string{q[1]}))
 			}
 		}
+		fields = append(fields, "SENT-STATUS=SENT-SUCCEEDED") // else what he answers is his to write
 		who = append(who, strings.Join(append(fields, list([]string{"mailto:" + x.mail})), "^"))
 	}
 	if len(who) > 0 {

@@ -52,5 +52,6 @@ const (
 	ReasonDelayed     = "delayed"
 	ReasonGivenUp     = "given-up"
 	ReasonNotStored   = "not-stored"
+	ReasonNoCalendar  = "no-calendar"
 	ReasonDropped     = "dropped"
 )

@@ -11,6 +11,7 @@ var deliveryReasons = map[string]string{
 	ReasonDelayed:     "It could not be brought yet, and is tried again.",
 	ReasonGivenUp:     "It could not be brought, and is not tried any more.",
 	ReasonNotStored:   "The recipient's calendar does not take it.",
+	ReasonNoCalendar:  "The recipient has no calendar, and is not given one for an invitation.",
 	ReasonDropped:     "An administrator took it from the queue.",
 }
 

@@ -301,11 +301,10 @@ type Resource struct {
 
 // Group is Kindred for groups.
 type Group struct {
-	Kindred
-	Provision bool // make the calendar for who asks for it
-	Expand    bool
-	Recheck   time.Duration // how often that is looked for, 0 never
-	Follow    bool          // meetings follow their changes
+	Kindred // Autoprovision makes the calendar for who asks for it, too
+	Expand  bool
+	Recheck time.Duration // how often that is looked for, 0 never
+	Follow  bool          // meetings follow their changes
 }
 
 // CLD finds the back end of a calendar.

@@ -81,14 +81,14 @@ var calstoreParams = []Param{
 	used("calstore.subscribed.include.defaultcalendar", Bool, "yes", "The default calendar is in the list of subscribed calendars.", func(c *Config) any { return &c.Calstore.SubscribedInclude }, idle()),
 	used("calstore.subscribed.remove.defaultcalendar", Bool, "no", "Users may remove it from there.", func(c *Config) any { return &c.Calstore.SubscribedRemove }, idle()),
 	used("user.allow.doublebook", Bool, "yes", "New user calendars accept overlapping events.", func(c *Config) any { return &c.User.DoubleBook }),
-	used("user.invite.autoprovision", Bool, "yes", "Make an invited user's default calendar.", func(c *Config) any { return &c.User.Autoprovision }, idle()),
+	used("user.invite.autoprovision", Bool, "yes", "Make an invited user's default calendar, if he has none; no refuses the invitation.", func(c *Config) any { return &c.User.Autoprovision }),
 	accepted("browser.cache.enable", Bool, "no", "Let browsers cache answers."),
 }
 
 var resourceParams = []Param{
 	used("resource.allow.doublebook", Bool, "no", "New resource calendars accept overlapping events.", func(c *Config) any { return &c.Resource.DoubleBook }),
 	used("resource.default.acl", ACL, "@@o^a^r^g;@@o^c^wdeic^g;@^a^rsf^g", "Access list of a new resource calendar.", func(c *Config) any { return &c.Resource.DefaultACL }),
-	used("resource.invite.autoprovision", Bool, "yes", "Make the calendar at the first invitation.", func(c *Config) any { return &c.Resource.Autoprovision }, idle()),
+	used("resource.invite.autoprovision", Bool, "yes", "Make the calendar at the first invitation; no refuses it.", func(c *Config) any { return &c.Resource.Autoprovision }),
 	used("resource.invite.autoaccept", Bool, "yes", "Resources accept invitations by themselves.", func(c *Config) any { return &c.Resource.Autoaccept }),
 	used("factotum.resource.series", Enum, "decline", "What becomes of a series some of whose instances a resource cannot have: it is declined, accepted except for them, accepted all the same where they only clash, or the owners are asked.", func(c *Config) any { return &c.Resource.Series }, words("decline", "except", "accept", "ask")),
 	used("factotum.resource.days", Days, "0", "How many days ahead resources can be booked; 0 is without limit.", func(c *Config) any { return &c.Resource.Ahead }),
@@ -96,7 +96,7 @@ var resourceParams = []Param{
 	used("factotum.resource.bookers", List, "", "Who may book resources: user ids, groups, mail addresses, @domains; empty is everybody.", func(c *Config) any { return &c.Resource.Bookers }),
 	used("group.allow.doublebook", Bool, "yes", "New group calendars accept overlapping events.", func(c *Config) any { return &c.Group.DoubleBook }),
 	used("group.default.acl", ACL, "@@o^a^r^g;@@o^c^wdeic^g;@^a^rsf^g", "Access list of a new group calendar.", func(c *Config) any { return &c.Group.DefaultACL }),
-	used("group.invite.autoprovision", Bool, "yes", "Make a group's calendar at the first invitation, and for the first who asks for it and may see it.", func(c *Config) any { return &c.Group.Provision }),
+	used("group.invite.autoprovision", Bool, "yes", "Make a group's calendar at the first invitation, and for the first who asks for it and may see it.", func(c *Config) any { return &c.Group.Autoprovision }),
 	used("group.invite.autoaccept", Bool, "no", "Groups accept invitations by themselves.", func(c *Config) any { return &c.Group.Autoaccept }),
 	used("group.invite.expand", Bool, "yes", "Invite the members with a group, and show them as attendees.", func(c *Config) any { return &c.Group.Expand }),
 	used("factotum.group.follow", Bool, "yes", "Meetings to come follow their groups: who joins one is invited, who leaves it is not invited any more.", func(c *Config) any { return &c.Group.Follow }),

@@ -12,6 +12,7 @@ import (
 	"factotum/server/calendar"
 	"factotum/server/calendar/calendartest"
 	"factotum/server/ical"
+	"factotum/server/service"
 )
 
 // site is a site with people anna to carl on one host and nora and zoe on
@@ -248,7 +249,12 @@ func TestARemovedCalendarTellsAll(t *testing.T) {
 	if text, _ := s.copy("zoe", "m"); !strings.Contains(text, "SUMMARY:Plans") || strings.Contains(text, "CANCELLED") {
 		t.Errorf("after a move zoe has\n%s", text)
 	}
-	if _, err := s.be.CopyObject(ctx, s.as("anna"), calendar.CopyRequest{From: calendar.Ref{Calendar: "anna", Name: "n.ics"}, To: ref, Move: true}); err != nil {
+	back := calendar.CopyRequest{From: calendar.Ref{Calendar: "anna", Name: "n.ics"}, To: ref}
+	if _, err := s.be.CopyObject(ctx, s.as("anna"), back); calendar.ReasonOf(err) != calendar.UniqueScheduling {
+		t.Errorf("a copy of a meeting beside it: %v", err)
+	}
+	back.Move = true
+	if _, err := s.be.CopyObject(ctx, s.as("anna"), back); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.be.DeleteCalendar(ctx, s.as("anna"), calendar.DeleteCalendarRequest{ID: "anna:work"}); err != nil {
@@ -320,4 +326,17 @@ func at(text string) *ical.DateTime {
 		panic(err)
 	}
 	return &d
+}
+
+// TestNoCalendarIsMadeForAnInvitation: user.invite.autoprovision="no".
+func TestNoCalendarIsMadeForAnInvitation(t *testing.T) {
+	s := &site{TB: t, people: calendartest.NewPeople("anna", "ben", "zoe")}
+	one := sitetest.New(t, sitetest.Options{People: s.people, Scheduling: true, Model: service.Options{NoInvited: map[calendar.PersonKind]bool{calendar.Individual: true}}})
+	s.be, s.settled = one.Backend, one.Settle
+	s.put("ben", "x.ics", meeting("x", "DTSTART:20300101T100000Z")) // he has one
+	s.put("anna", "m.ics", invitation("m"))
+	s.settled()
+	text, _ := s.copy("anna", "m")
+	s.want("who has a calendar", param(text, "ATTENDEE", "ben", "SCHEDULE-STATUS"), "1.2")
+	s.want("who has none", param(text, "ATTENDEE", "zoe", "SCHEDULE-STATUS"), "5.1")
 }

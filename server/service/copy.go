@@ -122,6 +122,11 @@ func (w *writer) copyObject(req calendar.CopyRequest, leave access, read int64, 
 	if err != nil {
 		return res, err
 	}
+	if !req.Move {
+		if err := w.only(tp, obj); err != nil {
+			return res, err
+		}
+	}
 	props, err := w.Props(fp.row.ID, from.Name)
 	if err != nil {
 		return res, err

@@ -131,6 +131,9 @@ func (w *writer) deliver(d *delivery) (res calendar.DeliverResult, err error) {
 		if p, home, err = w.arrivals(); err != nil {
 			return res, err
 		}
+		if home == nil {
+			return refused(calendar.StatusNoService, calendar.ReasonNoCalendar, ""), nil
+		}
 		if !w.mayInvite(home) {
 			return refused(calendar.StatusNoRights, calendar.ReasonNoRights, "the calendar's rights do not let the sender invite"), nil
 		}
@@ -254,6 +257,8 @@ func (w *writer) arrivals() (to, home *place, err error) {
 	}
 	if ok {
 		home = w.made(row)
+	} else if w.s.opt.NoInvited[w.me.Kind] {
+		return nil, nil, nil
 	} else {
 		row = w.s.newRow(*w.me, calendar.DefaultName)
 		if row.DisplayName = oneLine(w.me.Name); row.DisplayName == "" {

@@ -218,6 +218,18 @@ func (w *writer) unique(p *place, party *itip.Party, uid string) error {
 	return calendar.Failf(calendar.Denied, calendar.UniqueScheduling, w.op, refOf(there.id, other.Name), "another of your calendars has this meeting")
 }
 
+// only is unique for what comes by a copy.
+func (w *writer) only(p *place, obj *object.Resource) error {
+	if !concerns(p, nil, obj) {
+		return nil
+	}
+	party, ok, err := w.party(p, telling{})
+	if err != nil || !ok || !party.Served(obj.Calendar) {
+		return err
+	}
+	return w.unique(p, &party, obj.UID)
+}
+
 // holder finds the object of a UID in the owner's calendars, but for one of them:
 // where there are several, one that the server speaks for.
 func (w *writer) holder(uid string, but int64) (p *place, found *calendar.ObjectRow, err error) {

@@ -54,6 +54,9 @@ type Options struct {
 	Serves func(calendar.Person) bool
 
 	NoProvision bool // local.autoprovision="no": only the administrator makes default calendars
+	// NoInvited are those for whom an invitation makes no default calendar
+	// either: user.invite.autoprovision="no" and its kin.
+	NoInvited map[calendar.PersonKind]bool
 
 	CacheBytes   int64         // memory for what is read often; 0 = 48 MiB, less: none
 	TombstoneAge time.Duration // how long deletions are remembered; 0 = 90 days
