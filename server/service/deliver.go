@@ -239,9 +239,12 @@ func (w *writer) tell(party *itip.Party, before *ical.Component, obj *object.Res
 	return append(jobs, calendar.Job{Kind: calendar.JobAnswers, Key: key, Payload: []byte(obj.UID), Due: w.now.Add(answersPause)}), nil
 }
 
-// saidBy reports whether it is somebody's own answer.
+// saidBy reports whether it is somebody's own answer, and his copy has it. Who
+// declines may have deleted his, and have been sent another one meanwhile.
 func saidBy(said []itip.Answer, address string) bool {
-	return slices.ContainsFunc(said, func(a itip.Answer) bool { return calendar.AddressKey(a.Attendee.Value) == calendar.AddressKey(address) })
+	return slices.ContainsFunc(said, func(a itip.Answer) bool {
+		return a.Is != "DECLINED" && calendar.AddressKey(a.Attendee.Value) == calendar.AddressKey(address)
+	})
 }
 
 // answersPause is how long answers are collected before attendees learn of them.
