@@ -9,6 +9,7 @@ import (
 	"factotum/server/calendar"
 	"factotum/server/ical"
 	"factotum/server/object"
+	"factotum/server/why"
 )
 
 // errEnough ends a fetch at maxResults.
@@ -142,6 +143,11 @@ func (f *fetch) found(r *calendar.OccurrencesResult) error {
 	switch {
 	case f.print != nil:
 		return f.print(f.show, r, f.component)
+	case r.Why != nil:
+		return f.show.show(r.Object, r.Occurrences, func(k *ical.Component) error {
+			k.Props = append(k.Props, whyProp(r.Why))
+			return f.component(k)
+		})
 	case f.page != nil && r.Object.Component == "VEVENT" && len(r.Occurrences) == 0:
 		return f.remembered(r.Object)
 	}
@@ -260,6 +266,16 @@ func (c *call) fetchByAttendeeError() error {
 		}
 	}
 	return (&fetch{c: c, v: c.presentation(), req: req}).run()
+}
+
+// whyProp is what the journal says of a message that did not arrive: docs/why.md.
+func whyProp(t *calendar.Trace) ical.Property {
+	p := ical.Property{Name: "X-FACTOTUM-WHY"}
+	p.SetParam("X-FACTOTUM-STEP", t.Step.String())
+	p.SetParam("X-FACTOTUM-REASON", t.Reason)
+	p.SetParam("X-FACTOTUM-TIME", utc(t.When))
+	p.Value = ical.EscapeText(why.Of(t))
+	return p
 }
 
 // fetchDeleted fetches what was deleted in a period. WCAP fetch_deletedcomponents.

@@ -19,6 +19,7 @@ import (
 
 // site is a front on a site, whose people log in by their name.
 type site struct {
+	base   *sitetest.Site
 	t      testing.TB
 	h      *Handler
 	be     calendar.Backend
@@ -42,7 +43,7 @@ func newSite(t testing.TB, change ...func(*Options)) *site {
 	for _, f := range change {
 		f(&opt)
 	}
-	return &site{t: t, h: New(opt), be: opt.Backend, people: base.People, clock: clock, sid: sitetest.SessionIDs{}}
+	return &site{t: t, h: New(opt), base: base, be: opt.Backend, people: base.People, clock: clock, sid: sitetest.SessionIDs{}}
 }
 
 // as returns the session id of a user, who logs in if he has not.

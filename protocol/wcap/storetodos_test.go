@@ -1,6 +1,7 @@
 package wcap
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -61,6 +62,45 @@ func TestWCAP_13_AlarmRange(t *testing.T) {
 	s.do("anna", "fetchcomponents_by_alarmrange.wcap?calid=anna&recurring=1").errno(0).contains("UID:far", "UID:w").lacks("UID:near")
 	s.as("ben")
 	s.do("ben", window).errno(28)
+}
+
+// TestWCAP_13_AttendeeErrorTellsWhy: the newest failure of the journal stands in
+// the component, for those to whom the journal is told.
+func TestWCAP_13_AttendeeErrorTellsWhy(t *testing.T) {
+	s := newSite(t)
+	s.as("ben")
+	failing := func(uid, private string) string {
+		return simpleEvent(uid, "20260310T090000Z", private, "ORGANIZER:mailto:anna@example.com", "ATTENDEE:mailto:x@y.z", "ATTENDEE:mailto:ben@example.com")
+	}
+	s.put("anna", "anna", "a.ics", failing("a", "CLASS:PUBLIC"))
+	s.put("anna", "anna", "b.ics", failing("b", "CLASS:PUBLIC"))
+	step := func(step calendar.TraceStep, reason, detail, to string) calendar.Trace {
+		return calendar.Trace{Message: "anna/1/0", Method: "REQUEST", UID: "a", From: "mailto:anna@example.com", To: []string{to}, Step: step, Reason: reason, Detail: detail}
+	}
+	statuses := map[string]string{calendar.AddressKey("mailto:x@y.z"): "3.7", calendar.AddressKey("mailto:ben@example.com"): "5.1"}
+	if err := s.base.Model.Settle(t.Context(), "anna", calendar.Settlement{UID: "b", Statuses: statuses}); err != nil {
+		t.Fatal(err)
+	}
+	err := s.base.Model.Settle(t.Context(), "anna", calendar.Settlement{UID: "a", Statuses: statuses, Traces: []calendar.Trace{
+		step(calendar.TraceFailed, calendar.ReasonNoRights, "", "mailto:x@y.z"),
+		step(calendar.TraceFailed, calendar.ReasonUnknownUser, "It, too.", "mailto:x@y.z"),
+		step(calendar.TraceDelayed, calendar.ReasonDelayed, "", "mailto:ben@example.com"),
+		step(calendar.TraceDelivered, calendar.ReasonDelivered, "", "mailto:carl@example.com"),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const ask = "fetchcomponents_by_attendee_error.wcap?calid=anna"
+	r := s.do("anna", ask).errno(0).contains("UID:a", "UID:b", "X-FACTOTUM-WHY;X-FACTOTUM-STEP=delayed;X-FACTOTUM-REASON=delayed;X-FACTOTUM-TIME=2", "and is tried again.").lacks("no-rights", "unknown-user", "REASON=delivered")
+	if n := strings.Count(r.unfolded(), "X-FACTOTUM-WHY"); n != 1 {
+		t.Errorf("%d components tell why, 1 has a reason", n)
+	}
+	for _, more := range []string{"", "&fetchorder=0", "&recurring=1&compressed=1", "&fmt-out=text/xml"} {
+		s.do("anna", ask+"&attendee=mailto:x@y.z"+more).errno(0).contains("unknown-user", "Nobody here has this address. It").lacks("no-rights", "delayed")
+	}
+	s.do("anna", "fetchcomponents_by_range.wcap?calid=anna").errno(0).contains("UID:a").lacks("X-FACTOTUM-WHY")
+	s.do("anna", "set_calprops.wcap?calid=anna&acl=@@o^a^r^g;@^a^frs^g").errno(0)
+	s.do("ben", ask).errno(0).contains("UID:a").lacks("X-FACTOTUM-WHY", "unknown-user")
 }
 
 // TestWCAP_7_1_Attendees: strings in, properties out, by calid and by address.

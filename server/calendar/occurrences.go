@@ -67,6 +67,10 @@ type OccurrencesResult struct {
 	Ref    int // of Refs: which of them Object answers
 	Object *Object
 	Gone   *Tombstone // of Deleted, in place of Object
+	// Why is of Undelivered the newest step that failed or was delayed, of a
+	// message about Object to the Attendee or to anybody: nil if none is known, or
+	// the owner's journal is not for who asks.
+	Why *Trace
 	// Occurrences of Object or Gone that are meant. There are none where it
 	// stands for itself: it does not recur, or Series was asked for.
 	Occurrences []Occurrence

@@ -84,7 +84,13 @@ func (q *TraceQuery) Matcher() func(*Trace) bool {
 // About reports whether the trace is of a message from or to an address, which
 // is given as AddressKey spells it.
 func (t *Trace) About(key string) bool {
-	return AddressKey(t.From) == key || slices.ContainsFunc(t.To, func(a string) bool { return AddressKey(a) == key })
+	return AddressKey(t.From) == key || t.SentTo(key)
+}
+
+// SentTo reports whether the trace is of a message to an address, which is given
+// as AddressKey spells it.
+func (t *Trace) SentTo(key string) bool {
+	return slices.ContainsFunc(t.To, func(a string) bool { return AddressKey(a) == key })
 }
 
 // Bounds of one trace.

@@ -180,6 +180,9 @@ type lookUp struct {
 	bounds  match.Bounds
 	day     recur.Zone // of the client
 
+	troubles   map[string]*calendar.Trace // of Undelivered: the newest of each UID
+	troublesOf calendar.Owner
+
 	index int // the calendar at hand
 	id    calendar.ID
 	float recur.Zone
@@ -225,6 +228,9 @@ func (l *lookUp) query(ctx context.Context, name string) error {
 		f.Comps = []calendar.CompFilter{{Name: "VALARM", TimeRange: within}}
 		show = l.alarmed
 	case calendar.Undelivered:
+		if err := l.readTroubles(ctx); err != nil {
+			return err
+		}
 		f.Props = []calendar.PropFilter{{Name: "ATTENDEE"}}
 		show = l.undelivered
 	default:
@@ -248,7 +254,7 @@ func (l *lookUp) object(o *cache.Object, list []calendar.Occurrence, cut bool) e
 	if l.req.None {
 		return l.send(calendar.OccurrencesResult{Object: o.Meta()})
 	}
-	return l.send(calendar.OccurrencesResult{Object: o.Object, Occurrences: list, Cut: cut})
+	return l.send(calendar.OccurrencesResult{Object: o.Object, Why: l.troubles[o.UID], Occurrences: list, Cut: cut})
 }
 
 // series prepares the recurrence of an object; nil if it stands for itself. What

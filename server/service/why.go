@@ -115,3 +115,41 @@ func isPublic(tx calendar.ReadTx, cals []calendar.CalendarRow, uid string) (show
 	}
 	return shown, nil
 }
+
+// readTroubles reads from the journal of the owner at hand which messages failed
+// or were delayed, if it is told to who asks.
+func (l *lookUp) readTroubles(ctx context.Context) error {
+	owner := l.id.Owner()
+	if l.troubles != nil && l.troublesOf == owner {
+		return nil
+	}
+	to := calendar.AddressKey(l.req.Attendee)
+	err := l.s.store.View(ctx, owner, func(tx calendar.ReadTx) error {
+		l.troubles, l.troublesOf = map[string]*calendar.Trace{}, owner
+		masked, err := l.s.mayAskWhy(tx, l.who, "read the journal", owner)
+		if err != nil {
+			if calendar.KindOf(err) == calendar.Denied {
+				return nil
+			}
+			return err
+		}
+		var list []calendar.Trace
+		seen := map[string]bool{}
+		err = tx.Traces(calendar.TraceQuery{Address: l.req.Attendee}, func(t *calendar.Trace) error {
+			if failed := t.Step == calendar.TraceFailed || t.Step == calendar.TraceDelayed; !failed || seen[t.UID] || to != "" && !t.SentTo(to) {
+				return nil
+			}
+			seen[t.UID] = true
+			list = append(list, *t)
+			return nil
+		})
+		if err == nil && masked {
+			err = maskTraces(tx, list)
+		}
+		for i := range list {
+			l.troubles[list[i].UID] = &list[i]
+		}
+		return err
+	})
+	return wrap("read the journal", string(owner), err)
+}
