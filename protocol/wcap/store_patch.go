@@ -138,23 +138,32 @@ func ruleList(p params, name string) []string {
 		text = decode(text)
 	}
 	var open map[string]bool // keys of a rule that was not quoted
+	var parts []string       // of that rule
+	end := func() {
+		if len(parts) > 0 {
+			out, parts = append(out, strings.Join(parts, ";")), nil
+		}
+		open = nil
+	}
 	for _, item := range splitList(clean(text)) {
 		item = strings.TrimSpace(item)
 		if item == "" || item == "0" {
 			continue
 		}
 		if item[0] == '"' {
-			out, open = append(out, unquote(item)), nil
+			end()
+			out = append(out, unquote(item))
 			continue
 		}
 		key, _, _ := strings.Cut(strings.ToUpper(item), "=")
 		if open == nil || open[key] {
-			out, open = append(out, item), map[string]bool{key: true}
-			continue
+			end()
+			open = map[string]bool{}
 		}
 		open[key] = true
-		out[len(out)-1] += ";" + item
+		parts = append(parts, item)
 	}
+	end()
 	return out
 }
 

@@ -101,7 +101,7 @@ func TestPersonOnEverySource(t *testing.T) {
 		}
 		aud := calendar.Person{
 			ID: "aud100", Kind: calendar.Room, Domain: "sesta.com", Name: "Auditorium 100", Mails: []string{"aud100@sesta.com"},
-			Active: true, Owner: "jdoe", CoOwners: []string{"jsmith", "tchang"}, NoDoubles: true, AutoReply: true,
+			Active: true, Owner: "jdoe", CoOwners: []string{"jsmith", "tchang"}, NoDoubles: true, AutoReply: true, Booking: calendar.Booking{Capacity: 120},
 			Groups: []string{"all", "ring@sesta.com"},
 		}
 		beamer := calendar.Person{

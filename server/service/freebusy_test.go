@@ -1,6 +1,7 @@
 package service_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -28,6 +29,16 @@ func (s *staff) Person(_ context.Context, id calendar.UserID) (calendar.Person, 
 		return p, nil
 	}
 	return calendar.Person{}, calendar.Fail(calendar.NotFound, "find a person", id)
+}
+
+// ByMail implements calendar.People.
+func (s *staff) ByMail(_ context.Context, address string) (calendar.Person, error) {
+	for _, p := range s.byID {
+		if s.err == nil && p.HasAddress(address) {
+			return p, nil
+		}
+	}
+	return calendar.Person{}, cmp.Or(s.err, calendar.Fail(calendar.NotFound, "find a person", address))
 }
 
 func openStaffed(t testing.TB, cacheBytes int64) (*service.Service, *staff) {

@@ -246,6 +246,16 @@ var useCases = []useCase{
 		_, err := c.UpdateCalendar(c.Context(), who, calendar.UpdateCalendarRequest{ID: "anna", ACL: &list})
 		return err
 	}},
+	{name: "share", ownerOnly: true, want: []string{"calendar-changed anna"}, do: func(c *records, who calendar.Actor) error {
+		return c.Share(c.Context(), who, calendar.ShareRequest{Calendar: "anna", Set: []calendar.ShareSet{{User: "bert", Summary: "ours", Write: true}}})
+	}},
+	{name: "name a proxy", ownerOnly: true, want: []string{"calendar-changed anna", "calendar-changed anna:work", "prefs-changed "}, do: func(c *records, who calendar.Actor) error {
+		return c.SetProxies(c.Context(), who, calendar.SetProxiesRequest{Owner: "anna", Kind: acl.ProxyRead, Users: []calendar.UserID{"bert"}})
+	}},
+	{name: "notify", ownerOnly: true, want: []string{"prefs-changed "}, do: func(c *records, who calendar.Actor) error {
+		who.Admin = true
+		return c.Notify(c.Context(), who, calendar.NotifyRequest{Note: calendar.Note{ID: "bert-1-0", To: "anna", From: "bert", Kind: calendar.NoteInvite, Calendar: "bert", UID: "u"}})
+	}},
 	{name: "create a calendar", ownerOnly: true, want: []string{"calendar-created anna:new"}, do: func(c *records, who calendar.Actor) error {
 		_, err := c.CreateCalendar(c.Context(), who, calendar.CreateCalendarRequest{Calendar: calendar.Calendar{ID: "anna:new"}, DefaultACL: true})
 		return err
