@@ -215,7 +215,7 @@ func spread(m *meeting, is func(string) bool, line *ical.Property, before ical.P
 		given, own := revisionOf(a)
 		if answer(a) == "NEEDS-ACTION" || answered && own && given.stamp.Equal(last.stamp) && answer(a) == answer(&before) {
 			copyParams(a, line, "PARTSTAT", "DELEGATED-TO", statusParam)
-			revision{seq: sequence(m.overrides[k]), stamp: now.stamp}.mark(a)
+			revision{seq: max(now.seq, given.seq), stamp: now.stamp}.mark(a)
 			instead(m.overrides[k], m.master, line)
 		}
 	}
