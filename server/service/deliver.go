@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"time"
 
@@ -200,7 +199,7 @@ func (w *writer) apply(p *place, old *calendar.ObjectRow, party *itip.Party, bef
 		return err
 	}
 	if len(r.Answers) > 0 { // the owner organizes it: others learn what was answered
-		if jobs, err = w.tell(party, before, obj, r.Answers); err != nil {
+		if jobs, err = w.tell(party, before, obj); err != nil {
 			return err
 		}
 	}
@@ -215,7 +214,7 @@ func (w *writer) apply(p *place, old *calendar.ObjectRow, party *itip.Party, bef
 
 // tell makes jobs of what attendees learn by what one of them answered. That
 // somebody else is invited goes out at once, answers are collected for a moment.
-func (w *writer) tell(party *itip.Party, before *ical.Component, obj *object.Resource, said []itip.Answer) (jobs []calendar.Job, err error) {
+func (w *writer) tell(party *itip.Party, before *ical.Component, obj *object.Resource) (jobs []calendar.Job, err error) {
 	messages, err := party.Tell(before, obj.Calendar)
 	if err != nil {
 		return nil, err
@@ -224,7 +223,7 @@ func (w *writer) tell(party *itip.Party, before *ical.Component, obj *object.Res
 	answers := false
 	for _, m := range messages {
 		if m.Inconsequential {
-			answers = answers || slices.ContainsFunc(m.To, func(to string) bool { return !saidBy(said, to) })
+			answers = true // the one who answered is told too: his copy may be of what crossed his answer
 		} else {
 			now = append(now, m)
 		}
@@ -237,14 +236,6 @@ func (w *writer) tell(party *itip.Party, before *ical.Component, obj *object.Res
 		return jobs, nil // it has not begun, and will tell of this too
 	}
 	return append(jobs, calendar.Job{Kind: calendar.JobAnswers, Key: key, Payload: []byte(obj.UID), Due: w.now.Add(answersPause)}), nil
-}
-
-// saidBy reports whether it is somebody's own answer, and his copy has it. Who
-// declines may have deleted his, and have been sent another one meanwhile.
-func saidBy(said []itip.Answer, address string) bool {
-	return slices.ContainsFunc(said, func(a itip.Answer) bool {
-		return a.Is != "DECLINED" && calendar.AddressKey(a.Attendee.Value) == calendar.AddressKey(address)
-	})
 }
 
 // answersPause is how long answers are collected before attendees learn of them.
