@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -56,10 +57,16 @@ func (s *story) organizer() {
 		return
 	}
 	in := s.one(f.cal)
-	what := rapid.SampledFrom([]string{"summary", "move", "invite", "uninvite", "leave out", "call off", "delete", "relocate", "drop calendar"}).Draw(s.T, "what")
+	what := rapid.SampledFrom([]string{"edit", "edit", "write late", "write late", "summary", "move", "invite", "uninvite", "leave out", "call off", "delete", "relocate", "drop calendar"}).Draw(s.T, "what")
 	person := rapid.SampledFrom(attendees).Draw(s.T, "person")
 	asked := false // anew, whom it concerns
 	switch what {
+	case "edit":
+		s.organizerEdits(f, in)
+		return
+	case "write late":
+		s.writeLate(f)
+		return
 	case "summary":
 		text := rapid.SampledFrom([]string{"b", "c", "d"}).Draw(s.T, "text")
 		what += " " + text
@@ -132,6 +139,8 @@ func (s *story) forget(id string, in *recur.Instance) {
 }
 
 func (s *story) attendee(id string) {
+	time.Sleep(time.Second) // his answers are told apart by the second
+	s.must(s.again())
 	f := s.copy(id)
 	if f == nil {
 		return
@@ -139,6 +148,7 @@ func (s *story) attendee(id string) {
 	in := s.one(f.cal)
 	what := rapid.SampledFrom([]string{"ACCEPTED", "DECLINED", "TENTATIVE", "ACCEPTED", "DECLINED", "alarm", "leave out", "delete", "relocate", "drop calendar"}).Draw(s.T, "what")
 	says := map[string]string{}
+	wcap := false
 	switch what {
 	case "alarm":
 		for _, c := range parts(f.cal, in) {
@@ -167,6 +177,7 @@ func (s *story) attendee(id string) {
 		s.dropCalendar(id, f)
 		return
 	default:
+		wcap = rapid.IntRange(0, 2).Draw(s.T, "wcap") == 0
 		for _, c := range parts(f.cal, in) {
 			if a := lineOf(c, id); a != nil && c.Word("STATUS") != "CANCELLED" {
 				a.SetParam("PARTSTAT", what)
@@ -178,7 +189,9 @@ func (s *story) attendee(id string) {
 			}
 		}
 	}
-	if !s.put(fmt.Sprintf("%s: %s %s", id, what, about(in)), id, f) {
+	if wcap {
+		s.answers(id, what, f, in)
+	} else if !s.put(fmt.Sprintf("%s: %s %s", id, what, about(in)), id, f) {
 		return
 	}
 	if s.moved[id] {

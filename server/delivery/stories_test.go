@@ -97,6 +97,7 @@ type story struct {
 	*rapid.T
 	*stage
 	n     int
+	old   *found                       // what anna's program has read some time ago
 	said  map[string]map[string]string // what attendees said last, by instance, as long as nothing asks them anew
 	moved map[string]bool              // who may not have seen yet that it takes place at another time
 }
