@@ -16,6 +16,9 @@ const (
 func TestAvailabilityProperty(t *testing.T) {
 	s := newSite(t)
 	s.visit("anna")
+	if classes := s.do("anna", "OPTIONS", annasHome, "").header.Get("DAV"); !strings.Contains(classes, "calendar-availability") { // RFC 7953 §7.2.1
+		t.Errorf("DAV: %s", classes)
+	}
 	set := func(name string) string { return "<" + name + ">" + officeHours + "</" + name + ">" }
 	outside := func() bool {
 		t.Helper()

@@ -141,7 +141,7 @@ const (
 // davHeader lists the compliance classes. Thunderbird throws the first token
 // away, and Apple looks for the calendar tokens on principals too, so every
 // answer has the same. No class 2: nothing is locked.
-const davHeader = "1, 3, access-control, extended-mkcol, calendar-access, calendar-schedule, calendar-auto-schedule, " +
+const davHeader = "1, 3, access-control, extended-mkcol, calendar-access, calendar-schedule, calendar-auto-schedule, calendar-availability, " +
 	"calendar-proxy, calendarserver-sharing, calendarserver-principal-property-search, calendarserver-principal-search"
 
 // request is one request on its way through the handler.
