@@ -57,6 +57,10 @@ func TestPagesAndMessages(t *testing.T) {
 	e := newEcho()
 	c := newLink().open(t, e)
 	same := []cmp.Option{cmpopts.EquateEmpty(), cmpopts.IgnoreFields(calendar.Object{}, "Refused")}
+	e.answer = []any{calendar.Status{}}
+	if _, err := c.Ping(t.Context()); err != nil { // it has greeted, and reads api no more by itself
+		t.Fatal(err)
+	}
 	api := c.api
 	for name, a := range map[string]wire.BackendClient{"pages": api, "messages": unpaged{api}} {
 		c.api = a
