@@ -40,10 +40,11 @@ func (s *Service) Deliver(ctx context.Context, who calendar.Actor, req calendar.
 			defer func() { <-places }()
 			// Each has a copy: a parsed text is for one goroutine at a time.
 			d := delivery{DeliverRequest: &req, to: req.To[i], msg: msg.Clone()}
-			results[i], err = s.deliverOne(ctx, who, op, &d)
+			res, err := s.deliverOne(ctx, who, op, &d)
 			if err != nil {
-				results[i] = calendar.DeliverResult{Err: err}
+				res = calendar.DeliverResult{Err: err}
 			}
+			results[i] = res
 		})
 	}
 	wg.Wait()
