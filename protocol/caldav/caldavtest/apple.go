@@ -186,12 +186,13 @@ func appleCalendar(c *client) {
 	c.delete(made)
 	c.sync(home, "1", m.token, appleHome...).gone(made)
 
-	// An event that others are invited to: where there is a Schedule-Tag, it decides instead of the ETag.
+	// An event that others are invited to, by the client, so that the server changes
+	// nothing of it some time later: where there is a Schedule-Tag, it decides instead of the ETag.
 	m = c.searchAttendee(people)
 	c.same("the attendee's address", m.hrefs(prin, "C:calendar-user-address-set")[0], "mailto:"+c.Mail)
 	meeting := cal + "0A1B2C3D-0000-4000-8000-000000000004.ics"
 	stored[meeting] = appleEvent("0A1B2C3D-4", "Meeting", at(13), "ORGANIZER;CN="+c.User+":mailto:"+c.Mail,
-		"ATTENDEE;CUTYPE=INDIVIDUAL;PARTSTAT=ACCEPTED;ROLE=CHAIR;EMAIL="+c.Mail+":mailto:"+c.Mail, "ATTENDEE;CUTYPE=INDIVIDUAL;PARTSTAT=NEEDS-ACTION:mailto:guest@example.net")
+		"ATTENDEE;CUTYPE=INDIVIDUAL;PARTSTAT=ACCEPTED;ROLE=CHAIR;EMAIL="+c.Mail+":mailto:"+c.Mail, "ATTENDEE;CUTYPE=INDIVIDUAL;PARTSTAT=NEEDS-ACTION;SCHEDULE-AGENT=CLIENT:mailto:guest@example.net")
 	stored[meeting], tag = c.putMeeting(201, meeting, stored[meeting], "Content-Type: text/calendar")
 	condition := "If-Match: " + tag
 	if st := c.ask("GET", meeting, "").is(200).header.Get("Schedule-Tag"); st != "" {
