@@ -83,7 +83,7 @@ func TestRFC6638_8_3_IfScheduleTagMatch(t *testing.T) {
 	s.do("anna", "MKCALENDAR", annasHome+"work/", "").is(201)
 	const m, to = annasCal + "m.ics", annasHome + "work/m.ics"
 	text := strings.Replace(event("m", "20260310T120000Z", "Meeting"), "SUMMARY", invited, 1)
-	text = strings.ReplaceAll(text, "ATTENDEE", "ATTENDEE;SCHEDULE-AGENT=CLIENT") // one that may be copied: §3.2.4.1
+	text = strings.ReplaceAll(text, "ATTENDEE", "ATTENDEE;SCHEDULE-AGENT=CLIENT") // one that may be copied: RFC 6638 §3.2.4.1
 	tag := s.do("anna", "PUT", m, text).is(201).header.Get("Schedule-Tag")
 	for _, c := range []struct {
 		method, path, body, dest string
