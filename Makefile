@@ -38,7 +38,7 @@ test:
 
 race:
 	CGO_ENABLED=1 go test -race -shuffle=on -timeout 30m $$(go list ./... | grep -v -x $(foreach p,$(WHOLE),-e $(p)))
-	go test -shuffle=on -timeout 60m $(WHOLE)
+	go test -shuffle=on -timeout 60m $(WHOLE) factotum/server/delivery
 
 # A hundred kills of every role, and as many power failures, on both engines.
 crash: packages

@@ -1,0 +1,7 @@
+//go:build race
+
+package delivery_test
+
+// fewer is by how much fewer stories are told under the race detector; make check
+// tells all of them without it.
+const fewer = 10
