@@ -30,7 +30,7 @@ func (rq *request) delete() error {
 	case rq.at.place == atCollection && rq.at.home != "":
 		err = rq.leaveShare()
 	case rq.at.place == atCollection:
-		err = rq.be.DeleteCalendar(rq.ctx, rq.who, calendar.DeleteCalendarRequest{ID: rq.at.id(), IfMatch: cond.IfMatch})
+		err = rq.be.DeleteCalendar(rq.ctx, rq.who, calendar.DeleteCalendarRequest{ID: rq.at.id(), IfMatch: cond.IfMatch, NoReply: dav.NoReply(rq.r.Header)})
 	default:
 		err = rq.be.DeleteObject(rq.ctx, rq.who, calendar.DeleteRequest{Ref: rq.at.ref(), Precond: cond, NoReply: dav.NoReply(rq.r.Header)})
 	}

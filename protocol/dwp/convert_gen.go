@@ -474,6 +474,7 @@ func toDeleteCalendarRequest(v *calendar.DeleteCalendarRequest) *wire.DeleteCale
 		IfMatch:     toTexts(v.IfMatch),
 		OnlyKind:    v.OnlyKind,
 		KeepDefault: v.KeepDefault,
+		NoReply:     v.NoReply,
 	}
 }
 
@@ -486,6 +487,7 @@ func fromDeleteCalendarRequest(m *wire.DeleteCalendarRequest) (v calendar.Delete
 		IfMatch:     fromTexts[string](m.IfMatch),
 		OnlyKind:    m.OnlyKind,
 		KeepDefault: m.KeepDefault,
+		NoReply:     m.NoReply,
 	}
 }
 

@@ -299,6 +299,7 @@ type DeleteCalendarRequest struct {
 	// KeepDefault: not the default calendar, which only the administrator can
 	// delete, not even by him.
 	KeepDefault bool
+	NoReply     bool // as in DeleteRequest, of all in it
 }
 
 // CopyRequest copies From to To, or moves it. Name is empty for collections,

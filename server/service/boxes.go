@@ -290,7 +290,7 @@ func (w *writer) emptied() error {
 		return err
 	}
 	for _, row := range rows {
-		if err := w.deleteCalendar(row); err != nil {
+		if err := w.deleteCalendar(row, telling{}); err != nil {
 			return err
 		}
 	}

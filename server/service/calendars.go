@@ -391,7 +391,7 @@ func (s *Service) deleteCalendar(ctx context.Context, who calendar.Actor, op str
 		if err := w.mayGo(p, &req); err != nil {
 			return err
 		}
-		if err := w.deleteTree(p.row); err != nil {
+		if err := w.deleteTree(p.row, telling{silent: req.NoReply}); err != nil {
 			return err
 		}
 		return w.emptied()
@@ -423,7 +423,7 @@ func onlyKind(op string, only bool, p *place) error {
 }
 
 // deleteTree removes a collection and those nested below it.
-func (w *writer) deleteTree(row calendar.CalendarRow) error {
+func (w *writer) deleteTree(row calendar.CalendarRow, how telling) error {
 	if row.Kind.Rules().Nests {
 		all, err := w.Calendars()
 		if err != nil {
@@ -431,11 +431,11 @@ func (w *writer) deleteTree(row calendar.CalendarRow) error {
 		}
 		for _, c := range all {
 			if strings.HasPrefix(c.Name, row.Name+"/") {
-				if err := w.deleteCalendar(c); err != nil {
+				if err := w.deleteCalendar(c, how); err != nil {
 					return err
 				}
 			}
 		}
 	}
-	return w.deleteCalendar(row)
+	return w.deleteCalendar(row, how)
 }

@@ -194,7 +194,7 @@ func (w *writer) replaceCollection(from *place, to calendar.Ref, overwrite bool)
 	if err != nil {
 		return false, err
 	}
-	return true, w.deleteTree(p.row)
+	return true, w.deleteTree(p.row, telling{})
 }
 
 // CopyCalendar copies or moves a collection inside one owner's home, a plain
@@ -292,7 +292,7 @@ func (w *writer) copyTree(req calendar.CopyRequest, res *calendar.CopyResult) er
 		if to.Name() == calendar.DefaultName {
 			return calendar.Failf(calendar.Denied, calendar.DefaultCalendarNeeded, op, string(to), "the default calendar cannot be replaced")
 		}
-		if err := w.deleteTree(dest); err != nil {
+		if err := w.deleteTree(dest, telling{}); err != nil {
 			return err
 		}
 		res.Replaced = true

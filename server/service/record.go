@@ -431,8 +431,8 @@ func (w *writer) renameCalendar(row calendar.CalendarRow, name string) error {
 }
 
 // deleteCalendar removes a collection and all in it.
-func (w *writer) deleteCalendar(row calendar.CalendarRow) error {
-	jobs, err := w.farewells(row)
+func (w *writer) deleteCalendar(row calendar.CalendarRow, how telling) error {
+	jobs, err := w.farewells(row, how)
 	if err != nil {
 		return err
 	}

@@ -105,7 +105,7 @@ func (w *writer) farewell(p *place, old *calendar.ObjectRow, how telling) (*cale
 
 // farewells are the posts that follow when a user removes a calendar with what is
 // in it.
-func (w *writer) farewells(row calendar.CalendarRow) (jobs []calendar.Job, err error) {
+func (w *writer) farewells(row calendar.CalendarRow, how telling) (jobs []calendar.Job, err error) {
 	if !row.Kind.Rules().Objects {
 		return nil, nil
 	}
@@ -126,7 +126,7 @@ func (w *writer) farewells(row calendar.CalendarRow) (jobs []calendar.Job, err e
 			continue
 		}
 		var post *calendar.Post
-		if post, err = w.farewell(p, o, telling{}); err != nil {
+		if post, err = w.farewell(p, o, how); err != nil {
 			continue
 		}
 		var more []calendar.Job

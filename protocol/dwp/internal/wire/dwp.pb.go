@@ -3046,6 +3046,7 @@ type DeleteCalendarRequest struct {
 	IfMatch       [][]byte               `protobuf:"bytes,3,rep,name=if_match,json=ifMatch,proto3" json:"if_match,omitempty"`
 	OnlyKind      bool                   `protobuf:"varint,4,opt,name=only_kind,json=onlyKind,proto3" json:"only_kind,omitempty"`
 	KeepDefault   bool                   `protobuf:"varint,5,opt,name=keep_default,json=keepDefault,proto3" json:"keep_default,omitempty"`
+	NoReply       bool                   `protobuf:"varint,6,opt,name=no_reply,json=noReply,proto3" json:"no_reply,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3111,6 +3112,13 @@ func (x *DeleteCalendarRequest) GetOnlyKind() bool {
 func (x *DeleteCalendarRequest) GetKeepDefault() bool {
 	if x != nil {
 		return x.KeepDefault
+	}
+	return false
+}
+
+func (x *DeleteCalendarRequest) GetNoReply() bool {
+	if x != nil {
+		return x.NoReply
 	}
 	return false
 }
@@ -9027,13 +9035,14 @@ const file_dwp_proto_rawDesc = "" +
 	"\b_charsetB\v\n" +
 	"\t_languageB\v\n" +
 	"\t_disabledB\x13\n" +
-	"\x11_default_calendar\"\xb0\x01\n" +
+	"\x11_default_calendar\"\xcb\x01\n" +
 	"\x15DeleteCalendarRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\fR\x02id\x12\x19\n" +
 	"\bif_match\x18\x03 \x03(\fR\aifMatch\x12\x1b\n" +
 	"\tonly_kind\x18\x04 \x01(\bR\bonlyKind\x12!\n" +
-	"\fkeep_default\x18\x05 \x01(\bR\vkeepDefault\"\xbe\x02\n" +
+	"\fkeep_default\x18\x05 \x01(\bR\vkeepDefault\x12\x19\n" +
+	"\bno_reply\x18\x06 \x01(\bR\anoReply\"\xbe\x02\n" +
 	"\vCopyRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12(\n" +
 	"\x04from\x18\x02 \x01(\v2\x14.factotum.dwp.v1.RefR\x04from\x12$\n" +
