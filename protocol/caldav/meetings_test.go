@@ -78,7 +78,7 @@ func (s meetings) moved(user, method, from, to string) *reply {
 func homeOf(user string) string { return "/dav/calendars/" + user + "/" }
 
 // TestRFC6638_3_2_3_2_DeletedCalendar: what was in a calendar is cancelled, and
-// declined unless the client says that nobody is told (§8.1).
+// declined unless the client says that nobody is told (RFC 6638 §8.1).
 func TestRFC6638_3_2_3_2_DeletedCalendar(t *testing.T) {
 	onMeetings(t, func(t *testing.T, s meetings) {
 		for _, user := range []string{"anna", "rosa", "ben"} {
@@ -117,4 +117,90 @@ func answerOf(text, user string) string {
 		}
 	}
 	return ""
+}
+
+// TestRFC6638_3_2_4_1_CopiedCalendar: a home has a meeting once, whoever organizes
+// it and in which way it is copied; what the server does not speak for may be
+// there twice.
+func TestRFC6638_3_2_4_1_CopiedCalendar(t *testing.T) {
+	onMeetings(t, func(t *testing.T, s meetings) {
+		s.do("rosa", "MKCALENDAR", homeOf("rosa")+"work/", "").is(201)
+		s.do("anna", "MKCALENDAR", homeOf("anna")+"work/", "").is(201)
+		s.do("anna", "PUT", homeOf("anna")+"work/own.ics", event("own", "20300311T120000Z", "Alone")).is(201)
+		s.do("anna", "PUT", homeOf("anna")+"work/m.ics", meetingOf("m")).is(201)
+		s.moved("rosa", "MOVE", s.found("rosa", homeOf("rosa")+"calendar/", "m"), homeOf("rosa")+"work/m.ics").is(201)
+		for _, user := range []string{"anna", "rosa"} {
+			s.moved(user, "COPY", homeOf(user)+"work/", homeOf(user)+"again/").is(403, "C:unique-scheduling-object-resource").contains("<D:href>" + homeOf(user) + "work/m.ics</D:href>")
+			s.do(user, "PROPFIND", homeOf(user)+"again/", propfind("D:resourcetype"), "Depth: 0").is(404)
+		}
+		s.do("anna", "COPY", homeOf("anna")+"work/", "", "Destination: http://cal.example.com"+homeOf("anna")+"empty/", "Depth: 0").is(201)
+		s.moved("anna", "MOVE", homeOf("anna")+"work/", homeOf("anna")+"job/").is(201)
+		if got := s.text("rosa", homeOf("rosa")+"work/", "m"); !strings.Contains(got, "SUMMARY:Meeting") || strings.Contains(got, "CANCELLED") {
+			t.Errorf("after a move of the calendar rosa has\n%s", got)
+		}
+		client := strings.ReplaceAll(meetingOf("client"), "ATTENDEE;", "ATTENDEE;SCHEDULE-AGENT=CLIENT;")
+		s.do("anna", "PUT", homeOf("anna")+"empty/client.ics", client).is(201)
+		s.moved("anna", "COPY", homeOf("anna")+"empty/", homeOf("anna")+"again/").is(201)
+		s.do("anna", "GET", homeOf("anna")+"again/client.ics", "").is(200)
+	})
+}
+
+// TestMeetingInAnothersHome: what is copied there tells nobody and is there once;
+// a meeting that the server speaks for is not moved there, and stays whole.
+func TestMeetingInAnothersHome(t *testing.T) {
+	onMeetings(t, func(t *testing.T, s meetings) {
+		all := aclBody(grant("<D:all/>", "<D:read/>", "<D:write/>"))
+		s.visit("carl")
+		for _, user := range []string{"anna", "ben", "rosa", "carl"} {
+			s.do(user, "ACL", homeOf(user)+"calendar/", all).is(200)
+		}
+		s.do("anna", "PUT", homeOf("anna")+"calendar/m.ics", meetingOf("m")).is(201)
+		rosas := s.found("rosa", homeOf("rosa")+"calendar/", "m")
+		for _, to := range []string{"ben", "carl"} {
+			s.moved("anna", "MOVE", homeOf("anna")+"calendar/m.ics", homeOf(to)+"calendar/x.ics").is(403, "C:allowed-organizer-scheduling-object-change")
+			s.moved("rosa", "MOVE", rosas, homeOf(to)+"calendar/x.ics").is(403, "C:allowed-attendee-scheduling-object-change")
+		}
+		s.do("ben", "MKCALENDAR", homeOf("ben")+"other/", "").is(201)
+		s.moved("ben", "COPY", homeOf("anna")+"calendar/m.ics", homeOf("ben")+"other/x.ics").is(403, "C:unique-scheduling-object-resource")
+		s.moved("carl", "COPY", rosas, homeOf("carl")+"calendar/x.ics").is(201)
+		if got := s.text("carl", homeOf("carl")+"calendar/", "m"); !strings.Contains(got, "ORGANIZER") || answerOf(got, "carl") != "" {
+			t.Errorf("carl, who is told what is on, has\n%s", got)
+		}
+		s.do("carl", "DELETE", homeOf("carl")+"calendar/x.ics", "").is(204)
+		if got := s.text("anna", homeOf("anna")+"calendar/", "m"); answerOf(got, "ben") != "NEEDS-ACTION" || answerOf(got, "carl") != "" || strings.Contains(got, "DECLINED") {
+			t.Errorf("anna has\n%s", got)
+		}
+		client := strings.ReplaceAll(meetingOf("client"), "ATTENDEE;", "ATTENDEE;SCHEDULE-AGENT=CLIENT;")
+		s.do("anna", "PUT", homeOf("anna")+"calendar/c.ics", client).is(201)
+		s.moved("anna", "MOVE", homeOf("anna")+"calendar/c.ics", homeOf("carl")+"calendar/c.ics").is(201)
+	})
+}
+
+// TestRFC6638_3_2_3_4_PlainCollections: what comes from a collection that is no
+// calendar is as if it were put, what goes there as if it were deleted.
+func TestRFC6638_3_2_3_4_PlainCollections(t *testing.T) {
+	onMeetings(t, func(t *testing.T, s meetings) {
+		files, cal, bens, rosas := homeOf("anna")+"files/", homeOf("anna")+"calendar/", homeOf("ben")+"calendar/", homeOf("rosa")+"calendar/"
+		s.do("anna", "MKCOL", files, "").is(201)
+		s.do("anna", "PUT", files+"m.ics", meetingOf("m"), "Content-Type: text/calendar").is(201)
+		if s.found("rosa", rosas, "m") != "" {
+			t.Error("a file invites rosa")
+		}
+		s.moved("anna", "COPY", files+"m.ics", cal+"m.ics").is(201)
+		for user, at := range map[string]string{"ben": bens, "rosa": rosas} {
+			if got := s.text(user, at, "m"); answerOf(got, user) != "NEEDS-ACTION" {
+				t.Errorf("%s has\n%s", user, got)
+			}
+		}
+		s.moved("anna", "COPY", cal+"m.ics", files+"copy.ics").is(201)
+		s.do("rosa", "MKCOL", homeOf("rosa")+"files/", "").is(201)
+		s.moved("rosa", "MOVE", s.found("rosa", rosas, "m"), homeOf("rosa")+"files/m.ics").is(201)
+		if got := s.text("anna", cal, "m"); answerOf(got, "rosa") != "DECLINED" {
+			t.Errorf("rosa put it away, and is %q", answerOf(got, "rosa"))
+		}
+		s.moved("anna", "MOVE", cal+"m.ics", files+"away.ics").is(201)
+		if got := s.text("ben", bens, "m"); !strings.Contains(got, "STATUS:CANCELLED") {
+			t.Errorf("anna put it away, and ben has\n%s", got)
+		}
+	})
 }

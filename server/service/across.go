@@ -6,6 +6,7 @@ import (
 
 	"factotum/server/cache"
 	"factotum/server/calendar"
+	"factotum/server/itip"
 	"factotum/server/object"
 )
 
@@ -95,10 +96,32 @@ func (s *Service) copyOut(ctx context.Context, who calendar.Actor, op string, re
 			return err
 		})
 	})
+	if err == nil && req.Move && p.Object.ScheduleTag != 0 {
+		err = s.staysHere(ctx, op, from.Calendar.Owner(), &p.Object)
+	}
 	if err != nil { // a state that moved on may have been read before this refused
 		return calendar.Parcel{}, wrap(op, from.String(), err)
 	}
 	return p, nil
+}
+
+// staysHere refuses to move a meeting that the server speaks for to somebody else:
+// the others would go on to write to one who has it no more. RFC 6638 §§3.2.4.3,
+// 3.2.4.4.
+func (s *Service) staysHere(ctx context.Context, op string, owner calendar.Owner, o *calendar.Object) error {
+	me, err := s.ownerEntry(ctx, op, owner)
+	if err != nil || me.ID == "" {
+		return err
+	}
+	cal, err := textOf(&calendar.ObjectRow{Data: o.Data})
+	party := itip.Party{Owner: *me}
+	switch {
+	case err != nil || !party.Served(cal):
+		return nil // what cannot be read invites nobody
+	case me.HasAddress(organizerOf(cal).Value):
+		return calendar.Failf(calendar.Denied, calendar.OrganizerChange, op, string(owner), "a meeting stays with its organizer; cancel it, and let the other one invite anew")
+	}
+	return calendar.Failf(calendar.NotOrganizer, "", op, string(owner), "who is invited to a meeting cannot give it to somebody else; copy it, or decline it")
 }
 
 // filesOf reads the files of an object.
@@ -165,6 +188,9 @@ func (s *Service) copyIn(ctx context.Context, who calendar.Actor, op string, req
 		}
 		dest, err := w.room(p, nil, &req.Copy, &res)
 		if err != nil {
+			return err
+		}
+		if err := w.only(p, obj); err != nil {
 			return err
 		}
 		props := slices.Clone(o.Props)

@@ -122,16 +122,15 @@ func (w *writer) copyObject(req calendar.CopyRequest, leave access, read int64, 
 	if err != nil {
 		return res, err
 	}
-	if !req.Move {
-		if err := w.only(tp, obj); err != nil {
-			return res, err
-		}
+	obj, jobs, err := w.relocate(fp, tp, &req, src, dest, obj)
+	if err != nil {
+		return res, err
 	}
 	props, err := w.Props(fp.row.ID, from.Name)
 	if err != nil {
 		return res, err
 	}
-	how := storing{props: &props}
+	how := storing{props: &props, jobs: jobs}
 	if req.Move {
 		how.from = &from
 		if src.Attached { // its files must be there before the source goes
@@ -149,6 +148,29 @@ func (w *writer) copyObject(req calendar.CopyRequest, leave access, read int64, 
 	}
 	res.Object, err = w.store(tp, to.Name, obj, dest, how)
 	return res, err
+}
+
+// relocate says what a copy or move is to other people, as obj is to be stored and
+// with the messages that follow. Between calendars it is nothing, but a home has
+// a meeting once; what comes out of a plain collection is as if it were put, what
+// goes into one as if it were deleted. RFC 6638 §§3.2.3.3, 3.2.3.4.
+func (w *writer) relocate(fp, tp *place, req *calendar.CopyRequest, src, dest *calendar.ObjectRow, obj *object.Resource) (*object.Resource, []calendar.Job, error) {
+	was, is := fp.row.Kind.Rules().Objects, tp.row.Kind.Rules().Objects
+	var post *calendar.Post
+	var err error
+	switch {
+	case !was && is:
+		obj, post, err = w.schedule(tp, req.To.Name, obj, dest, telling{stale: true})
+	case is && !req.Move:
+		err = w.only(tp, obj)
+	case was && !is && req.Move:
+		post, err = w.farewell(fp, src, telling{})
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	jobs, err := posts(post)
+	return obj, jobs, err
 }
 
 // room makes room for what is copied or moved to a place: it returns the object
@@ -360,6 +382,14 @@ func (w *writer) copyCalendar(c calendar.CalendarRow, name string, shallow bool)
 		obj, err := w.again(old, &o)
 		if err != nil {
 			return err
+		}
+		if o.ScheduleTag != 0 {
+			if obj.Calendar, err = textOf(&o); err == nil {
+				err = w.only(p, obj)
+			}
+			if err != nil {
+				return err
+			}
 		}
 		if obj.Occurrences, err = w.ObjectOccurrences(old, n); err != nil {
 			return err

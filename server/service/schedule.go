@@ -16,7 +16,7 @@ import (
 // and what the server itself has a part in of what is stored, says package itip.
 // Here it is joined to the write: the messages are a job of the same change.
 //
-// Imports, copies, and moves between one's calendars tell nobody.
+// Imports, and copies and moves between calendars, tell nobody.
 
 // telling is what a write of a user says about messages besides its text.
 type telling struct {

@@ -213,7 +213,7 @@ func (s *copies) carried() {
 	for _, move := range []bool{false, true} {
 		for what, text := range map[string][]byte{
 			"odd text":  oddText("a"),
-			"a meeting": oddText("a", "ORGANIZER;SCHEDULE-AGENT=CLIENT:mailto:bert@example.com", "ATTENDEE:mailto:anna@example.com"),
+			"a meeting": oddText("a", "ORGANIZER;SCHEDULE-AGENT=CLIENT:mailto:bert@example.com", "ATTENDEE;SCHEDULE-AGENT=CLIENT:mailto:anna@example.com"),
 			"a task":    object("VTODO", "a", "DUE:20260901T120000Z"),
 			"a series":  event("a", at(9), at(10), "RRULE:FREQ=DAILY"),
 		} {
