@@ -74,6 +74,7 @@ func ParsePost(job Job) (p Post, err error) {
 // Settlement is what became of letters of an owner, for his object and his
 // journal.
 type Settlement struct {
+	Job      JobID // that is done with it, and deleted: who repeats it does nothing; zero: none is
 	UID      string
 	Statuses map[string]string // SCHEDULE-STATUS by AddressKey of those who were written to
 	Later    []Post            // what is to go by a lane of its own

@@ -8,8 +8,8 @@
 // empty. So each recipient gets what is about a UID in its order, whoever else is
 // away.
 //
-// A message may be brought twice, when the process ends before the job is deleted:
-// it is applied once (calendar.DeliverRequest, ID).
+// A message may be brought twice, when the process ends before that is noted: it is
+// applied once (calendar.DeliverRequest, ID). The job is deleted with the note.
 package delivery
 
 import (
@@ -32,7 +32,7 @@ type Model interface {
 	// Settle notes what became of letters.
 	Settle(ctx context.Context, owner calendar.Owner, st calendar.Settlement) error
 	// TellAnswers makes a job that tells a meeting's attendees each other's answers.
-	TellAnswers(ctx context.Context, owner calendar.Owner, uid string) error
+	TellAnswers(ctx context.Context, job calendar.JobID, uid string) error
 }
 
 // Courier does the jobs.
@@ -55,7 +55,7 @@ func (c *Courier) Kinds() map[string]worker.Kind {
 
 // Answers does a job of kind calendar.JobAnswers.
 func (c *Courier) Answers(ctx context.Context, job calendar.Job) error {
-	return c.Model.TellAnswers(ctx, job.Owner, string(job.Payload))
+	return c.Model.TellAnswers(ctx, job.JobID, string(job.Payload))
 }
 
 // Deliver does a job of kind calendar.JobDeliver.
@@ -76,6 +76,9 @@ func (c *Courier) Deliver(ctx context.Context, job calendar.Job) error {
 	}
 	st := calendar.Settlement{UID: post.UID, Statuses: r.statuses, Traces: r.traces}
 	last := job.Attempts+1 >= Attempts
+	if parked := last && len(r.left) > 0; !parked {
+		st.Job = job.JobID
+	}
 	if post.Lane != "" && len(r.left) > 0 && !last {
 		// What was brought is noted when all of it was: a lane is tried as a whole.
 		return r.failure

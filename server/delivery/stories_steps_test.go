@@ -303,6 +303,42 @@ func (s *story) settled(id string, cal *ical.Component) {
 	}
 }
 
+// once fails where a journal has the beginning or the end of a message's way to
+// somebody not at all, or more than once.
+func (s *story) once() {
+	s.Helper()
+	type way struct{ message, to string }
+	begun, ended := map[way]int{}, map[way]int{}
+	for _, id := range append([]string{"anna"}, attendees...) {
+		for q := (calendar.TraceQuery{OldestFirst: true}); ; {
+			res, err := s.model.Why(context.Background(), s.people.Actor(id), calendar.WhyRequest{Owner: calendar.Owner(id), Query: q})
+			s.must(err)
+			for _, t := range res.Traces {
+				q.After = t.ID
+				for _, to := range t.To {
+					switch t.Step {
+					case calendar.TraceQueued:
+						begun[way{t.Message, to}]++
+					case calendar.TraceDelivered, calendar.TraceFailed:
+						ended[way{t.Message, to}]++
+					}
+				}
+			}
+			if !res.More {
+				break
+			}
+		}
+	}
+	for w, n := range begun {
+		if n != 1 || ended[w] != 1 {
+			s.Fatalf("%s to %s: begun %d times, ended %d times", w.message, w.to, n, ended[w])
+		}
+	}
+	if len(ended) != len(begun) {
+		s.Fatalf("%d ways of messages have an end, %d a beginning", len(ended), len(begun))
+	}
+}
+
 // seen is what an object says of an instance.
 type seen struct{ rid, what, answer, others string }
 

@@ -90,6 +90,7 @@ func tell(t testing.TB, rt *rapid.T, disk calendar.Store) {
 	s.stage.mu.Unlock()
 	s.must(s.quiet())
 	s.check()
+	s.once()
 }
 
 // story is what people do: anna organizes a meeting of UID m, others attend.

@@ -286,8 +286,8 @@ func (c *clerk) Settle(ctx context.Context, owner calendar.Owner, st calendar.Se
 	return c.work("settle "+string(owner), func() error { return c.model.Settle(ctx, owner, st) })
 }
 
-func (c *clerk) TellAnswers(ctx context.Context, owner calendar.Owner, uid string) error {
-	return c.work("answers "+string(owner), func() error { return c.model.TellAnswers(ctx, owner, uid) })
+func (c *clerk) TellAnswers(ctx context.Context, job calendar.JobID, uid string) error {
+	return c.work("answers "+string(job.Owner), func() error { return c.model.TellAnswers(ctx, job, uid) })
 }
 
 func (c *clerk) work(what string, do func() error) error {

@@ -117,6 +117,18 @@ func (w *writer) posted(jobs ...calendar.Job) error {
 	return w.end(ch, jobs...)
 }
 
+// finish deletes a job together with what it did, so that this is not done again
+// when the process ends before the worker hears of it. false: it was done before.
+func (w *writer) finish(job calendar.JobID) (first bool, err error) {
+	if job == (calendar.JobID{}) {
+		return true, nil // no job's doing
+	}
+	if _, first, err = w.Job(job.Change, job.Seq); err != nil || !first {
+		return false, err
+	}
+	return true, w.tx.DeleteJob(job.Change, job.Seq)
+}
+
 // storing is how an object comes to its place.
 type storing struct {
 	from  *calendar.Ref        // it was moved from there

@@ -9,10 +9,14 @@ import (
 
 // Settle notes in the owner's object what became of messages about it, and in
 // his journal, and has those that could not be brought tried again by their own
-// way. The Schedule-Tag stays: who wrote the object knows what he wrote.
+// way. The Schedule-Tag stays: who wrote the object knows what he wrote. The job
+// that brought them is done with that, in the same transaction.
 func (s *Service) Settle(ctx context.Context, owner calendar.Owner, st calendar.Settlement) error {
 	const op = "note what became of a message"
 	return s.transact(calendar.WithToken(ctx, ""), calendar.Actor{}, op, owner, func(w *writer) error {
+		if first, err := w.finish(st.Job); err != nil || !first {
+			return err
+		}
 		later := make([]*calendar.Post, len(st.Later))
 		for i := range st.Later {
 			later[i] = &st.Later[i]
@@ -49,13 +53,17 @@ func (s *Service) Settle(ctx context.Context, owner calendar.Owner, st calendar.
 }
 
 // TellAnswers has all attendees of a meeting learn what the others have answered.
-func (s *Service) TellAnswers(ctx context.Context, owner calendar.Owner, uid string) error {
+// The job that does so is done with that, in the same transaction.
+func (s *Service) TellAnswers(ctx context.Context, job calendar.JobID, uid string) error {
 	const op = "tell answers"
-	me, err := s.ownerEntry(ctx, op, owner)
+	me, err := s.ownerEntry(ctx, op, job.Owner)
 	if err != nil {
 		return err
 	}
-	return s.transact(withPerson(calendar.WithToken(ctx, ""), me), calendar.Actor{}, op, owner, func(w *writer) error {
+	return s.transact(withPerson(calendar.WithToken(ctx, ""), me), calendar.Actor{}, op, job.Owner, func(w *writer) error {
+		if first, err := w.finish(job); err != nil || !first {
+			return err
+		}
 		p, old, err := w.holder(uid, 0)
 		if err != nil || old == nil {
 			return err
