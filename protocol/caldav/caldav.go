@@ -154,7 +154,7 @@ type request struct {
 	who calendar.Actor
 	at  target
 
-	mine *calendar.Proxies // of the user, once they were read
+	mine, through *calendar.Proxies // of the user, and of groups that he is in, once they were read
 }
 
 // ServeHTTP answers a request.

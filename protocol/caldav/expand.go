@@ -7,7 +7,6 @@ import (
 	"strconv"
 
 	"factotum/protocol/dav"
-	"factotum/server/acl"
 	"factotum/server/calendar"
 )
 
@@ -235,15 +234,15 @@ func (s *subject) hrefs(name dav.Name) (list []target, ok bool) {
 		}
 		return principal(s.person.ID), true
 	case dav.CS("calendar-proxy-read-for"):
-		return principal(s.proxyFor(acl.ProxyRead)...), true
+		return principal(s.actsFor(true).ReadFor...), true
 	case dav.CS("calendar-proxy-write-for"):
-		return principal(s.proxyFor(acl.ProxyWrite)...), true
+		return principal(s.actsFor(true).WriteFor...), true
 	case dav.D("group-membership"):
-		return principal(s.groups(false)...), true
+		return append(principal(s.groups(false)...), proxyGroups(s.actsFor(false))...), true
 	case dav.D("group-member-set"):
 		return principal(s.members(false)...), true
 	case dav.CS("expanded-group-membership"):
-		return principal(s.groups(true)...), true
+		return append(principal(s.groups(true)...), proxyGroups(s.actsFor(true))...), true
 	case dav.CS("expanded-group-member-set"):
 		return principal(s.members(true)...), true
 	case dav.D("principal-collection-set"):

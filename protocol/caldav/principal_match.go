@@ -56,6 +56,11 @@ func (m *matcher) below(t target) error {
 		for i := range m.me {
 			m.take(rq.personSubject(&m.me[i]))
 		}
+		if m.prop.IsZero() {
+			if err := m.proxies(); err != nil {
+				return err
+			}
+		}
 		if t.place == atRoot {
 			return m.below(target{place: atHomes})
 		}
@@ -96,6 +101,24 @@ func (m *matcher) below(t target) error {
 			return err
 		}
 		m.take(s)
+	}
+	return nil
+}
+
+// proxies answers with the groups of proxies that the user is in: Apple's
+// caldav-proxy 5.2.
+func (m *matcher) proxies() error {
+	for _, t := range proxyGroups(m.rq.personSubject(&m.rq.me).actsFor(true)) {
+		s, err := m.rq.proxySubject(t)
+		switch {
+		case notThere(err): // whose they are is gone
+		case err != nil:
+			return err
+		case m.bare:
+			m.mw.Status(http.StatusOK, s.path)
+		default:
+			m.pl.respond(m.mw, s)
+		}
 	}
 	return nil
 }

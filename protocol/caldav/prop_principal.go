@@ -47,9 +47,10 @@ func getAlternates(mw *dav.Writer, s *subject) bool {
 	return true
 }
 
-// getMembership names the groups that one is in directly. RFC 3744 §4.4.
+// getMembership names the groups that one is in directly, those of proxies too.
+// RFC 3744 §4.4, Apple's caldav-proxy 5.2.
 func getMembership(mw *dav.Writer, s *subject) bool {
-	return principals(mw, dav.D("group-membership"), s.groups(false))
+	return principals(mw, dav.D("group-membership"), s.groups(false), proxyGroups(s.actsFor(false))...)
 }
 
 // getMembers names who is in a group directly. RFC 3744 §4.3.
@@ -62,19 +63,22 @@ func getMembers(mw *dav.Writer, s *subject) bool {
 
 // The expanded ones are Calendar Server's: through groups in groups, too.
 func getAllMembership(mw *dav.Writer, s *subject) bool {
-	return principals(mw, dav.CS("expanded-group-membership"), s.groups(true))
+	return principals(mw, dav.CS("expanded-group-membership"), s.groups(true), proxyGroups(s.actsFor(true))...)
 }
 
 func getAllMembers(mw *dav.Writer, s *subject) bool {
 	return principals(mw, dav.CS("expanded-group-member-set"), s.members(true))
 }
 
-// principals writes a property that names principals, of which there may be
-// none.
-func principals(mw *dav.Writer, name dav.Name, ids []calendar.UserID) bool {
+// principals writes a property that names principals, by their ids or where they
+// are, of which there may be none.
+func principals(mw *dav.Writer, name dav.Name, ids []calendar.UserID, more ...target) bool {
 	mw.Start(name)
 	for _, id := range ids {
 		mw.RawBytes(dav.AppendHref(nil, principalPath(id)))
+	}
+	for _, t := range more {
+		mw.RawBytes(dav.AppendHref(nil, t.path))
 	}
 	mw.End(name)
 	return true

@@ -68,11 +68,19 @@ func (rq *request) proxySubject(t target) (*subject, error) {
 // myProxies are the user's, read once for a request.
 func (rq *request) myProxies() (*calendar.Proxies, error) {
 	if rq.mine == nil {
-		home, err := rq.be.Home(rq.ctx, rq.who, calendar.HomeRequest{Owner: calendar.Owner(rq.me.ID), Notes: true})
+		groups, err := rq.people.Groups(rq.ctx, rq.me.ID, true)
 		if err != nil {
 			return nil, err
 		}
-		rq.mine = &home.Proxies
+		req := calendar.HomeRequest{Owner: calendar.Owner(rq.me.ID), Notes: true}
+		for _, id := range idsOf(groups) {
+			req.Groups = append(req.Groups, calendar.Owner(id))
+		}
+		home, err := rq.be.Home(rq.ctx, rq.who, req)
+		if err != nil {
+			return nil, err
+		}
+		rq.mine, rq.through = &home.Proxies, &home.Through
 	}
 	return rq.mine, nil
 }
@@ -107,26 +115,42 @@ func (rq *request) patchProxies(changes []dav.PropChange) ([]*dav.Error, error) 
 	return refused, rq.be.SetProxies(rq.ctx, rq.who, req)
 }
 
-// proxyFor are those for whom the person acts: told to himself.
-func (s *subject) proxyFor(kind acl.Access) []calendar.UserID {
+// actsFor are those for whom the person acts, told to himself; with deep also
+// those for whom he does since he is in a group.
+func (s *subject) actsFor(deep bool) (all calendar.Proxies) {
 	if s.person.ID != s.rq.me.ID {
-		return nil
+		return all
 	}
 	mine, err := s.rq.myProxies()
 	if err != nil {
 		s.rq.note(err)
-		return nil
+		return all
 	}
-	if kind == acl.ProxyWrite {
-		return mine.WriteFor
+	all.Join(*mine)
+	if deep {
+		all.Join(*s.rq.through)
 	}
-	return mine.ReadFor
+	return all
+}
+
+// proxyGroups are the groups of proxies that one is in who acts for others.
+func proxyGroups(all calendar.Proxies) (groups []target) {
+	add := func(users []calendar.UserID, below string) {
+		for _, u := range users {
+			if t, err := (target{slash: true}).inPrincipal(u, below); err == nil {
+				groups = append(groups, t)
+			}
+		}
+	}
+	add(all.WriteFor, proxyGroup+"write")
+	add(all.ReadFor, proxyGroup+"read")
+	return groups
 }
 
 func getProxyReadFor(mw *dav.Writer, s *subject) bool {
-	return principals(mw, dav.CS("calendar-proxy-read-for"), s.proxyFor(acl.ProxyRead))
+	return principals(mw, dav.CS("calendar-proxy-read-for"), s.actsFor(true).ReadFor)
 }
 
 func getProxyWriteFor(mw *dav.Writer, s *subject) bool {
-	return principals(mw, dav.CS("calendar-proxy-write-for"), s.proxyFor(acl.ProxyWrite))
+	return principals(mw, dav.CS("calendar-proxy-write-for"), s.actsFor(true).WriteFor)
 }

@@ -1,6 +1,7 @@
 package caldav
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -119,4 +120,71 @@ func TestProxyAndShareDoNotMix(t *testing.T) {
 	if r := may(); r.CanWrite() || !r.CanRead() {
 		t.Errorf("who is no proxy any more may %v", r)
 	}
+}
+
+// TestProxyGroups: who acts for somebody is in his group of proxies, and so are
+// the members of a group that does, wherever its calendars are. Apple's
+// caldav-proxy 5.2 and 5.3.
+func TestProxyGroups(t *testing.T) {
+	onSites(t, func(t *testing.T, s *site) {
+		group := func(id string, in ...string) {
+			s.people[id] = calendar.Person{ID: id, Kind: calendar.Group, Name: id, Mails: []string{id + "@example.com"}, Active: true, Groups: in}
+		}
+		group("board")
+		group("staff", "board")
+		anna := s.people["anna"]
+		anna.Groups = []string{"staff", "board"}
+		s.people["anna"] = anna
+		const annas, staff = "/dav/principals/anna/", "/dav/principals/staff/"
+		carls := "/dav/principals/carl/calendar-proxy-read/"
+		bens := "/dav/principals/ben/calendar-proxy-write/"
+		s.visit("ben")
+		s.do("rosa", "PROPPATCH", rosasWriters, members("anna")).is(207).lacks("403")
+		s.do("carl", "PROPPATCH", carls, members("staff")).is(207).lacks("403")
+		s.do("ben", "PROPPATCH", bens, members("board")).is(207).lacks("403")
+		s.settle()
+		all := propfind("D:group-membership", "CS:expanded-group-membership", "CS:calendar-proxy-read-for", "CS:calendar-proxy-write-for")
+		hrefs := func(m *multi, at, name string) (out []string) {
+			for n := range m.node(at, name).Children() {
+				out = append(out, strings.TrimPrefix(n.TrimText(), "/dav/principals/"))
+			}
+			return out
+		}
+		m := s.do("anna", "PROPFIND", annas, all, "Depth: 0").is(207).multi()
+		for name, want := range map[string]string{
+			"D:group-membership":           "staff/ board/ rosa/calendar-proxy-write/",
+			"CS:expanded-group-membership": "board/ staff/ rosa/calendar-proxy-write/ ben/calendar-proxy-write/ carl/calendar-proxy-read/",
+			"CS:calendar-proxy-write-for":  "rosa/ ben/",
+			"CS:calendar-proxy-read-for":   "carl/",
+		} {
+			got, wanted := hrefs(m, annas, name), strings.Fields(want)
+			slices.Sort(got)
+			slices.Sort(wanted)
+			if !slices.Equal(got, wanted) {
+				t.Errorf("%s: %q, want %q", name, got, wanted)
+			}
+		}
+		// And she may, through the groups.
+		s.do("anna", "PUT", "/dav/calendars/ben/calendar/x.ics", event("x", "20260303T090000Z", "x")).is(201)
+		s.do("anna", "GET", "/dav/calendars/carl/calendar/", "").is(200)
+		self := xmlHead("D:principal-match") + "<D:self/>" + props("D:resourcetype") + "</D:principal-match>"
+		m = s.do("anna", "REPORT", "/dav/principals/", self, "Depth: 0").is(207).multi()
+		if got := m.children(rosasWriters, "D:resourcetype"); got != "D:principal D:collection CS:calendar-proxy-write" {
+			t.Errorf("rosa's group is %s", got)
+		}
+		for _, href := range []string{annas, staff, carls, bens} {
+			m.at(href)
+		}
+		// DAVx5 asks each of them, and then whose it is.
+		s.do("anna", "PROPFIND", rosasWriters, propfind("D:displayname", "D:group-membership", "D:resourcetype", "C:calendar-home-set", "CS:calendar-proxy-read-for"), "Depth: 0").is(207).contains("calendar-proxy-write")
+		expand := xmlHead("D:expand-property") + `<D:property name="group-membership"><D:property name="displayname"/><D:property name="resourcetype"/></D:property></D:expand-property>`
+		s.do("anna", "REPORT", annas, expand).is(207).contains("<D:href>"+rosasWriters+"</D:href>", "<CS:calendar-proxy-write/>")
+		// Nobody else is told.
+		s.do("carl", "PROPFIND", annas, all, "Depth: 0").is(207).lacks("proxy-write/</D:href>", "proxy-read/</D:href>")
+		s.do("rosa", "PROPPATCH", rosasWriters, members()).is(207)
+		s.settle()
+		if got := hrefs(s.do("anna", "PROPFIND", annas, all, "Depth: 0").is(207).multi(), annas, "CS:calendar-proxy-write-for"); !slices.Equal(got, []string{"ben/"}) {
+			t.Errorf("dismissed, anna acts for %q", got)
+		}
+	})
 }

@@ -22,11 +22,11 @@ func sharing(t *testing.T, hosts bool) (s *site, h *sitetest.Hosts) {
 	opt := sitetest.Options{Clock: &sitetest.Clock{}, People: people}
 	if hosts {
 		h = sitetest.NewHosts(t, opt)
-		h.People["rosa"] = people["rosa"]
+		h.People = people
 		s = (&site{t: t, people: h.People, base: h.Site, clock: opt.Clock, stores: []calendar.Store{h.Store, h.Second.Store}}).over(h.Backend)
 	} else {
 		base := sitetest.New(t, opt)
-		base.People["rosa"] = people["rosa"]
+		base.People = people
 		s = (&site{t: t, people: base.People, base: base, clock: opt.Clock, stores: []calendar.Store{base.Store}}).over(base.Backend)
 	}
 	s.visit("anna", "carl", "rosa")

@@ -776,6 +776,7 @@ func toHome(v *calendar.Home) *wire.HomeAnswer {
 		SharesTag: toText(v.SharesTag),
 		Notes:     toNotes(&v.Notes),
 		Proxies:   toProxies(&v.Proxies),
+		Through:   toProxies(&v.Through),
 	}
 }
 
@@ -795,6 +796,7 @@ func fromHome(m *wire.HomeAnswer) (v calendar.Home) {
 		SharesTag: string(m.SharesTag),
 		Notes:     fromNotes(m.Notes),
 		Proxies:   fromProxies(m.Proxies),
+		Through:   fromProxies(m.Through),
 	}
 }
 
@@ -811,6 +813,7 @@ func toHomeRequest(v *calendar.HomeRequest) *wire.HomeRequest {
 		Shares:  v.Shares,
 		Share:   toText(v.Share),
 		Notes:   v.Notes,
+		Groups:  toTexts(v.Groups),
 	}
 }
 
@@ -827,6 +830,7 @@ func fromHomeRequest(m *wire.HomeRequest) (v calendar.HomeRequest) {
 		Shares:  m.Shares,
 		Share:   calendar.ID(m.Share),
 		Notes:   m.Notes,
+		Groups:  fromTexts[calendar.Owner](m.Groups),
 	}
 }
 

@@ -233,8 +233,9 @@ type HomeRequest struct {
 	Shares bool
 	Share  ID
 	// Notes wants the notifications and proxies of who, in his own home, without
-	// calendars.
-	Notes bool
+	// calendars; with Groups, that he is in, also for whom these act.
+	Notes  bool
+	Groups []Owner
 }
 
 // Home is the collection of an owner's calendars.
@@ -253,6 +254,7 @@ type Home struct {
 	SharesTag string
 	Notes     Notes
 	Proxies   Proxies // with Notes
+	Through   Proxies // with Groups: for whom who acts by being in one of them
 }
 
 // CreateCalendarRequest holds the wanted calendar; ID is required, the rest

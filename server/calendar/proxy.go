@@ -61,6 +61,19 @@ func (p *Proxies) For(owner UserID, a acl.Access) {
 	}
 }
 
+// Join adds for whom others act, each once.
+func (p *Proxies) Join(others Proxies) {
+	join := func(to, list []UserID) []UserID {
+		for _, u := range list {
+			if !slices.Contains(to, u) {
+				to = append(to, u)
+			}
+		}
+		return to
+	}
+	p.ReadFor, p.WriteFor = join(p.ReadFor, others.ReadFor), join(p.WriteFor, others.WriteFor)
+}
+
 // Apply gives a list of rights what the proxies have in it.
 func (p *Proxies) Apply(list acl.List) acl.List {
 	for _, u := range p.Read {

@@ -2,6 +2,8 @@ package cld
 
 import (
 	"context"
+	"slices"
+	"sync"
 
 	"factotum/server/calendar"
 )
@@ -13,13 +15,52 @@ func (r *Router) Home(ctx context.Context, who calendar.Actor, req calendar.Home
 	if err != nil {
 		return calendar.Home{}, err
 	}
+	groups := req.Groups
+	parts, _ := r.deal(ctx, len(groups), func(i int) calendar.Owner { return groups[i] })
+	req.Groups = nil
+	parts = slices.DeleteFunc(parts, func(s *share) bool {
+		if s.be == be {
+			req.Groups = some(groups, s.places)
+		}
+		return s.be == be
+	})
 	home, err := be.Home(ctx, who, req)
-	if err != nil || len(home.Shares) == 0 {
+	if err != nil {
 		return home, err
+	}
+	home.Through.Join(actsThrough(ctx, who, groups, parts))
+	if len(home.Shares) == 0 {
+		return home, nil
 	}
 	home.Shares, err = r.shares(ctx, who, home.Shares)
 	home.SharesTag = calendar.SharesTag(home.Shares)
 	return home, err
+}
+
+// actsThrough is for whom groups on other back ends act; one that does not answer
+// tells of none.
+func actsThrough(ctx context.Context, who calendar.Actor, groups []calendar.Owner, parts []*share) (all calendar.Proxies) {
+	found := make([]calendar.Home, len(parts))
+	var wg sync.WaitGroup
+	for i, s := range parts {
+		wg.Go(func() {
+			mine := some(groups, s.places)
+			found[i], _ = s.be.Home(ctx, who, calendar.HomeRequest{Owner: mine[0], Notes: true, Groups: mine})
+		})
+	}
+	wg.Wait()
+	for i := range found {
+		all.Join(found[i].Through)
+	}
+	return all
+}
+
+// some are those at the places.
+func some[T any](all []T, places []int) (part []T) {
+	for _, p := range places {
+		part = append(part, all[p])
+	}
+	return part
 }
 
 // SyncHome implements calendar.Backend. The token has the owner's own state,

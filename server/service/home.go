@@ -36,6 +36,9 @@ func (s *Service) Home(ctx context.Context, who calendar.Actor, req calendar.Hom
 	if err == nil && req.Prefs && isOwner(who, req.Owner) {
 		out.Prefs, err = s.Prefs(ctx, who, req.Owner)
 	}
+	if err == nil && req.Notes {
+		out.Through, err = s.actsThrough(ctx, who, req.Groups)
+	}
 	if err != nil {
 		return calendar.Home{}, err
 	}

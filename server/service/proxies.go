@@ -104,3 +104,22 @@ func (w *writer) withProxies(row calendar.CalendarRow) (calendar.CalendarRow, er
 	}
 	return row, nil
 }
+
+// actsThrough is for whom somebody acts because groups that he is in do. Apple's
+// caldav-proxy 5.3.
+func (s *Service) actsThrough(ctx context.Context, who calendar.Actor, groups []calendar.Owner) (all calendar.Proxies, err error) {
+	for _, g := range groups {
+		if !slices.Contains(who.Groups, string(g)) {
+			continue
+		}
+		err := s.store.View(ctx, g, func(tx calendar.ReadTx) error {
+			prefs, err := tx.Prefs()
+			all.Join(calendar.ProxiesOf(prefs))
+			return err
+		})
+		if err != nil {
+			return all, wrap("home", string(g), err)
+		}
+	}
+	return all, nil
+}

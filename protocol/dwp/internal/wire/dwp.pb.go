@@ -1462,6 +1462,7 @@ type HomeRequest struct {
 	Shares        bool                   `protobuf:"varint,8,opt,name=shares,proto3" json:"shares,omitempty"`
 	Share         []byte                 `protobuf:"bytes,9,opt,name=share,proto3" json:"share,omitempty"`
 	Notes         bool                   `protobuf:"varint,10,opt,name=notes,proto3" json:"notes,omitempty"`
+	Groups        [][]byte               `protobuf:"bytes,11,rep,name=groups,proto3" json:"groups,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1559,6 +1560,13 @@ func (x *HomeRequest) GetNotes() bool {
 	return false
 }
 
+func (x *HomeRequest) GetGroups() [][]byte {
+	if x != nil {
+		return x.Groups
+	}
+	return nil
+}
+
 type HomeAnswer struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Owner         []byte                 `protobuf:"bytes,1,opt,name=owner,proto3" json:"owner,omitempty"`
@@ -1572,6 +1580,7 @@ type HomeAnswer struct {
 	SharesTag     []byte                 `protobuf:"bytes,9,opt,name=shares_tag,json=sharesTag,proto3" json:"shares_tag,omitempty"`
 	Notes         *Notes                 `protobuf:"bytes,10,opt,name=notes,proto3" json:"notes,omitempty"`
 	Proxies       *Proxies               `protobuf:"bytes,11,opt,name=proxies,proto3" json:"proxies,omitempty"`
+	Through       *Proxies               `protobuf:"bytes,12,opt,name=through,proto3" json:"through,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1679,6 +1688,13 @@ func (x *HomeAnswer) GetNotes() *Notes {
 func (x *HomeAnswer) GetProxies() *Proxies {
 	if x != nil {
 		return x.Proxies
+	}
+	return nil
+}
+
+func (x *HomeAnswer) GetThrough() *Proxies {
+	if x != nil {
+		return x.Through
 	}
 	return nil
 }
@@ -8867,7 +8883,7 @@ const file_dwp_proto_rawDesc = "" +
 	"\x04Page\x12\x14\n" +
 	"\x05items\x18\x01 \x01(\rR\x05items\x12\x14\n" +
 	"\x05heads\x18\x02 \x01(\fR\x05heads\x12\x14\n" +
-	"\x05texts\x18\x03 \x01(\fR\x05texts\"\xf9\x01\n" +
+	"\x05texts\x18\x03 \x01(\fR\x05texts\"\x91\x02\n" +
 	"\vHomeRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x14\n" +
 	"\x05owner\x18\x02 \x01(\fR\x05owner\x12\x16\n" +
@@ -8878,7 +8894,8 @@ const file_dwp_proto_rawDesc = "" +
 	"\x06shares\x18\b \x01(\bR\x06shares\x12\x14\n" +
 	"\x05share\x18\t \x01(\fR\x05share\x12\x14\n" +
 	"\x05notes\x18\n" +
-	" \x01(\bR\x05notesJ\x04\b\x03\x10\x04\"\xbe\x03\n" +
+	" \x01(\bR\x05notes\x12\x16\n" +
+	"\x06groups\x18\v \x03(\fR\x06groupsJ\x04\b\x03\x10\x04\"\xf2\x03\n" +
 	"\n" +
 	"HomeAnswer\x12\x14\n" +
 	"\x05owner\x18\x01 \x01(\fR\x05owner\x12\x16\n" +
@@ -8894,7 +8911,8 @@ const file_dwp_proto_rawDesc = "" +
 	"shares_tag\x18\t \x01(\fR\tsharesTag\x12,\n" +
 	"\x05notes\x18\n" +
 	" \x01(\v2\x16.factotum.dwp.v1.NotesR\x05notes\x122\n" +
-	"\aproxies\x18\v \x01(\v2\x18.factotum.dwp.v1.ProxiesR\aproxies\"k\n" +
+	"\aproxies\x18\v \x01(\v2\x18.factotum.dwp.v1.ProxiesR\aproxies\x122\n" +
+	"\athrough\x18\f \x01(\v2\x18.factotum.dwp.v1.ProxiesR\athrough\"k\n" +
 	"\aProxies\x12\x12\n" +
 	"\x04read\x18\x01 \x03(\fR\x04read\x12\x14\n" +
 	"\x05write\x18\x02 \x03(\fR\x05write\x12\x19\n" +
@@ -9693,246 +9711,247 @@ var file_dwp_proto_depIdxs = []int32{
 	27,  // 14: factotum.dwp.v1.HomeAnswer.shares:type_name -> factotum.dwp.v1.Share
 	21,  // 15: factotum.dwp.v1.HomeAnswer.notes:type_name -> factotum.dwp.v1.Notes
 	19,  // 16: factotum.dwp.v1.HomeAnswer.proxies:type_name -> factotum.dwp.v1.Proxies
-	3,   // 17: factotum.dwp.v1.SetProxiesRequest.actor:type_name -> factotum.dwp.v1.Actor
-	22,  // 18: factotum.dwp.v1.Notes.list:type_name -> factotum.dwp.v1.Note
-	3,   // 19: factotum.dwp.v1.ShareRequest.actor:type_name -> factotum.dwp.v1.Actor
-	25,  // 20: factotum.dwp.v1.ShareRequest.set:type_name -> factotum.dwp.v1.ShareSet
-	3,   // 21: factotum.dwp.v1.NotifyRequest.actor:type_name -> factotum.dwp.v1.Actor
-	22,  // 22: factotum.dwp.v1.NotifyRequest.note:type_name -> factotum.dwp.v1.Note
-	7,   // 23: factotum.dwp.v1.Share.props:type_name -> factotum.dwp.v1.DeadProp
-	13,  // 24: factotum.dwp.v1.Share.calendar:type_name -> factotum.dwp.v1.Calendar
-	2,   // 25: factotum.dwp.v1.Share.failure:type_name -> factotum.dwp.v1.Failure
-	8,   // 26: factotum.dwp.v1.ShareChange.props:type_name -> factotum.dwp.v1.PropChange
-	3,   // 27: factotum.dwp.v1.CalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
-	13,  // 28: factotum.dwp.v1.CalendarAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
-	3,   // 29: factotum.dwp.v1.CalendarsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	33,  // 30: factotum.dwp.v1.CalendarsAnswer.items:type_name -> factotum.dwp.v1.CalendarItem
-	13,  // 31: factotum.dwp.v1.CalendarItem.calendar:type_name -> factotum.dwp.v1.Calendar
-	2,   // 32: factotum.dwp.v1.CalendarItem.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 33: factotum.dwp.v1.CreateCalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
-	13,  // 34: factotum.dwp.v1.CreateCalendarRequest.calendar:type_name -> factotum.dwp.v1.Calendar
-	3,   // 35: factotum.dwp.v1.UpdateCalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
-	12,  // 36: factotum.dwp.v1.UpdateCalendarRequest.components:type_name -> factotum.dwp.v1.Texts
-	12,  // 37: factotum.dwp.v1.UpdateCalendarRequest.co_owners:type_name -> factotum.dwp.v1.Texts
-	10,  // 38: factotum.dwp.v1.UpdateCalendarRequest.acl:type_name -> factotum.dwp.v1.ACL
-	8,   // 39: factotum.dwp.v1.UpdateCalendarRequest.props:type_name -> factotum.dwp.v1.PropChange
-	12,  // 40: factotum.dwp.v1.UpdateCalendarRequest.free_busy_set:type_name -> factotum.dwp.v1.Texts
-	3,   // 41: factotum.dwp.v1.DeleteCalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
-	3,   // 42: factotum.dwp.v1.CopyRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 43: factotum.dwp.v1.CopyRequest.from:type_name -> factotum.dwp.v1.Ref
-	4,   // 44: factotum.dwp.v1.CopyRequest.to:type_name -> factotum.dwp.v1.Ref
-	6,   // 45: factotum.dwp.v1.CopyRequest.precond:type_name -> factotum.dwp.v1.Precond
-	6,   // 46: factotum.dwp.v1.CopyRequest.if_dest:type_name -> factotum.dwp.v1.Precond
-	14,  // 47: factotum.dwp.v1.CopyAnswer.object:type_name -> factotum.dwp.v1.Object
-	14,  // 48: factotum.dwp.v1.CopyOutAnswer.object:type_name -> factotum.dwp.v1.Object
-	73,  // 49: factotum.dwp.v1.CopyOutAnswer.files:type_name -> factotum.dwp.v1.AttachmentAnswer
-	38,  // 50: factotum.dwp.v1.CopyOutAnswer.done:type_name -> factotum.dwp.v1.CopyAnswer
-	3,   // 51: factotum.dwp.v1.CopyInRequest.actor:type_name -> factotum.dwp.v1.Actor
-	37,  // 52: factotum.dwp.v1.CopyInRequest.copy:type_name -> factotum.dwp.v1.CopyRequest
-	39,  // 53: factotum.dwp.v1.CopyInRequest.parcel:type_name -> factotum.dwp.v1.CopyOutAnswer
-	4,   // 54: factotum.dwp.v1.Moved.to:type_name -> factotum.dwp.v1.Ref
-	38,  // 55: factotum.dwp.v1.Moved.result:type_name -> factotum.dwp.v1.CopyAnswer
-	5,   // 56: factotum.dwp.v1.DataRequest.expand:type_name -> factotum.dwp.v1.Window
-	5,   // 57: factotum.dwp.v1.DataRequest.limit_recur:type_name -> factotum.dwp.v1.Window
-	5,   // 58: factotum.dwp.v1.DataRequest.limit_busy:type_name -> factotum.dwp.v1.Window
-	44,  // 59: factotum.dwp.v1.DataRequest.comp:type_name -> factotum.dwp.v1.CompSelect
-	45,  // 60: factotum.dwp.v1.CompSelect.props:type_name -> factotum.dwp.v1.PropSelect
-	44,  // 61: factotum.dwp.v1.CompSelect.comps:type_name -> factotum.dwp.v1.CompSelect
-	14,  // 62: factotum.dwp.v1.ListObjectsAnswer.objects:type_name -> factotum.dwp.v1.Object
-	13,  // 63: factotum.dwp.v1.ListObjectsAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
-	16,  // 64: factotum.dwp.v1.ListObjectsAnswer.page:type_name -> factotum.dwp.v1.Page
-	3,   // 65: factotum.dwp.v1.ObjectRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 66: factotum.dwp.v1.ObjectRequest.ref:type_name -> factotum.dwp.v1.Ref
-	14,  // 67: factotum.dwp.v1.ObjectAnswer.object:type_name -> factotum.dwp.v1.Object
-	3,   // 68: factotum.dwp.v1.ObjectsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 69: factotum.dwp.v1.ObjectsRequest.refs:type_name -> factotum.dwp.v1.Ref
-	43,  // 70: factotum.dwp.v1.ObjectsRequest.data:type_name -> factotum.dwp.v1.DataRequest
-	51,  // 71: factotum.dwp.v1.ObjectsAnswer.items:type_name -> factotum.dwp.v1.ObjectItem
-	4,   // 72: factotum.dwp.v1.ObjectItem.ref:type_name -> factotum.dwp.v1.Ref
-	14,  // 73: factotum.dwp.v1.ObjectItem.object:type_name -> factotum.dwp.v1.Object
-	2,   // 74: factotum.dwp.v1.ObjectItem.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 75: factotum.dwp.v1.PutRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 76: factotum.dwp.v1.PutRequest.ref:type_name -> factotum.dwp.v1.Ref
-	6,   // 77: factotum.dwp.v1.PutRequest.precond:type_name -> factotum.dwp.v1.Precond
-	14,  // 78: factotum.dwp.v1.PutAnswer.object:type_name -> factotum.dwp.v1.Object
-	3,   // 79: factotum.dwp.v1.PutObjectsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	55,  // 80: factotum.dwp.v1.PutObjectsRequest.items:type_name -> factotum.dwp.v1.PutItem
-	5,   // 81: factotum.dwp.v1.PutObjectsRequest.within:type_name -> factotum.dwp.v1.Window
-	57,  // 82: factotum.dwp.v1.PutObjectsAnswer.items:type_name -> factotum.dwp.v1.PutItemAnswer
-	2,   // 83: factotum.dwp.v1.PutItemAnswer.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 84: factotum.dwp.v1.DeleteRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 85: factotum.dwp.v1.DeleteRequest.ref:type_name -> factotum.dwp.v1.Ref
-	6,   // 86: factotum.dwp.v1.DeleteRequest.precond:type_name -> factotum.dwp.v1.Precond
-	41,  // 87: factotum.dwp.v1.DeleteRequest.moved_to:type_name -> factotum.dwp.v1.Moved
-	3,   // 88: factotum.dwp.v1.PatchPropsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 89: factotum.dwp.v1.PatchPropsRequest.ref:type_name -> factotum.dwp.v1.Ref
-	8,   // 90: factotum.dwp.v1.PatchPropsRequest.changes:type_name -> factotum.dwp.v1.PropChange
-	60,  // 91: factotum.dwp.v1.Moments.moments:type_name -> factotum.dwp.v1.Moment
-	63,  // 92: factotum.dwp.v1.Property.params:type_name -> factotum.dwp.v1.Parameter
-	3,   // 93: factotum.dwp.v1.EditRequest.actor:type_name -> factotum.dwp.v1.Actor
-	65,  // 94: factotum.dwp.v1.EditRequest.items:type_name -> factotum.dwp.v1.EditItem
-	5,   // 95: factotum.dwp.v1.EditRequest.within:type_name -> factotum.dwp.v1.Window
-	60,  // 96: factotum.dwp.v1.EditItem.rid:type_name -> factotum.dwp.v1.Moment
-	66,  // 97: factotum.dwp.v1.EditItem.patch:type_name -> factotum.dwp.v1.Patch
-	69,  // 98: factotum.dwp.v1.EditItem.attach:type_name -> factotum.dwp.v1.NewAttachment
-	60,  // 99: factotum.dwp.v1.Patch.start:type_name -> factotum.dwp.v1.Moment
-	60,  // 100: factotum.dwp.v1.Patch.end:type_name -> factotum.dwp.v1.Moment
-	60,  // 101: factotum.dwp.v1.Patch.due:type_name -> factotum.dwp.v1.Moment
-	12,  // 102: factotum.dwp.v1.Patch.rrules:type_name -> factotum.dwp.v1.Texts
-	12,  // 103: factotum.dwp.v1.Patch.exrules:type_name -> factotum.dwp.v1.Texts
-	61,  // 104: factotum.dwp.v1.Patch.rdates:type_name -> factotum.dwp.v1.Moments
-	61,  // 105: factotum.dwp.v1.Patch.exdates:type_name -> factotum.dwp.v1.Moments
-	67,  // 106: factotum.dwp.v1.Patch.props:type_name -> factotum.dwp.v1.PropEdit
-	68,  // 107: factotum.dwp.v1.Patch.alarms:type_name -> factotum.dwp.v1.AlarmEdit
-	62,  // 108: factotum.dwp.v1.PropEdit.props:type_name -> factotum.dwp.v1.Property
-	60,  // 109: factotum.dwp.v1.AlarmEdit.at:type_name -> factotum.dwp.v1.Moment
-	12,  // 110: factotum.dwp.v1.AlarmEdit.attendees:type_name -> factotum.dwp.v1.Texts
-	13,  // 111: factotum.dwp.v1.EditAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
-	71,  // 112: factotum.dwp.v1.EditAnswer.items:type_name -> factotum.dwp.v1.EditItemAnswer
-	60,  // 113: factotum.dwp.v1.EditItemAnswer.rid:type_name -> factotum.dwp.v1.Moment
-	14,  // 114: factotum.dwp.v1.EditItemAnswer.object:type_name -> factotum.dwp.v1.Object
-	2,   // 115: factotum.dwp.v1.EditItemAnswer.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 116: factotum.dwp.v1.AttachmentRequest.actor:type_name -> factotum.dwp.v1.Actor
-	3,   // 117: factotum.dwp.v1.QueryRequest.actor:type_name -> factotum.dwp.v1.Actor
-	75,  // 118: factotum.dwp.v1.QueryRequest.filter:type_name -> factotum.dwp.v1.CompFilter
-	43,  // 119: factotum.dwp.v1.QueryRequest.data:type_name -> factotum.dwp.v1.DataRequest
-	5,   // 120: factotum.dwp.v1.CompFilter.time_range:type_name -> factotum.dwp.v1.Window
-	76,  // 121: factotum.dwp.v1.CompFilter.props:type_name -> factotum.dwp.v1.PropFilter
-	75,  // 122: factotum.dwp.v1.CompFilter.comps:type_name -> factotum.dwp.v1.CompFilter
-	5,   // 123: factotum.dwp.v1.PropFilter.time_range:type_name -> factotum.dwp.v1.Window
-	78,  // 124: factotum.dwp.v1.PropFilter.text:type_name -> factotum.dwp.v1.TextMatch
-	77,  // 125: factotum.dwp.v1.PropFilter.params:type_name -> factotum.dwp.v1.ParamFilter
-	78,  // 126: factotum.dwp.v1.ParamFilter.text:type_name -> factotum.dwp.v1.TextMatch
-	14,  // 127: factotum.dwp.v1.QueryAnswer.objects:type_name -> factotum.dwp.v1.Object
-	16,  // 128: factotum.dwp.v1.QueryAnswer.page:type_name -> factotum.dwp.v1.Page
-	3,   // 129: factotum.dwp.v1.OccurrencesRequest.actor:type_name -> factotum.dwp.v1.Actor
-	5,   // 130: factotum.dwp.v1.OccurrencesRequest.window:type_name -> factotum.dwp.v1.Window
-	81,  // 131: factotum.dwp.v1.OccurrencesRequest.refs:type_name -> factotum.dwp.v1.OccurrenceRef
-	60,  // 132: factotum.dwp.v1.OccurrenceRef.rid:type_name -> factotum.dwp.v1.Moment
-	83,  // 133: factotum.dwp.v1.OccurrencesAnswer.items:type_name -> factotum.dwp.v1.OccurrencesItem
-	2,   // 134: factotum.dwp.v1.OccurrencesItem.failure:type_name -> factotum.dwp.v1.Failure
-	13,  // 135: factotum.dwp.v1.OccurrencesItem.calendar:type_name -> factotum.dwp.v1.Calendar
-	14,  // 136: factotum.dwp.v1.OccurrencesItem.object:type_name -> factotum.dwp.v1.Object
-	15,  // 137: factotum.dwp.v1.OccurrencesItem.gone:type_name -> factotum.dwp.v1.Tombstone
-	106, // 138: factotum.dwp.v1.OccurrencesItem.why:type_name -> factotum.dwp.v1.Trace
-	3,   // 139: factotum.dwp.v1.SyncRequest.actor:type_name -> factotum.dwp.v1.Actor
-	5,   // 140: factotum.dwp.v1.SyncRequest.gone:type_name -> factotum.dwp.v1.Window
-	86,  // 141: factotum.dwp.v1.SyncAnswer.items:type_name -> factotum.dwp.v1.SyncItem
-	87,  // 142: factotum.dwp.v1.SyncAnswer.result:type_name -> factotum.dwp.v1.SyncResult
-	16,  // 143: factotum.dwp.v1.SyncAnswer.page:type_name -> factotum.dwp.v1.Page
-	14,  // 144: factotum.dwp.v1.SyncItem.object:type_name -> factotum.dwp.v1.Object
-	15,  // 145: factotum.dwp.v1.SyncItem.gone:type_name -> factotum.dwp.v1.Tombstone
-	13,  // 146: factotum.dwp.v1.SyncResult.calendar:type_name -> factotum.dwp.v1.Calendar
-	3,   // 147: factotum.dwp.v1.ListChangesRequest.actor:type_name -> factotum.dwp.v1.Actor
-	13,  // 148: factotum.dwp.v1.ListChangesAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
-	86,  // 149: factotum.dwp.v1.ListChangesAnswer.items:type_name -> factotum.dwp.v1.SyncItem
-	3,   // 150: factotum.dwp.v1.SyncHomeRequest.actor:type_name -> factotum.dwp.v1.Actor
-	13,  // 151: factotum.dwp.v1.SyncHomeAnswer.changed:type_name -> factotum.dwp.v1.Calendar
-	27,  // 152: factotum.dwp.v1.SyncHomeAnswer.shares:type_name -> factotum.dwp.v1.Share
-	3,   // 153: factotum.dwp.v1.SearchCalendarsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	13,  // 154: factotum.dwp.v1.SearchCalendarsAnswer.calendars:type_name -> factotum.dwp.v1.Calendar
-	3,   // 155: factotum.dwp.v1.FreeBusyRequest.actor:type_name -> factotum.dwp.v1.Actor
-	95,  // 156: factotum.dwp.v1.FreeBusyRequest.targets:type_name -> factotum.dwp.v1.FreeBusyTarget
-	5,   // 157: factotum.dwp.v1.FreeBusyRequest.window:type_name -> factotum.dwp.v1.Window
-	97,  // 158: factotum.dwp.v1.FreeBusyAnswer.items:type_name -> factotum.dwp.v1.FreeBusyItem
-	95,  // 159: factotum.dwp.v1.FreeBusyItem.target:type_name -> factotum.dwp.v1.FreeBusyTarget
-	98,  // 160: factotum.dwp.v1.FreeBusyItem.busy:type_name -> factotum.dwp.v1.Busy
-	2,   // 161: factotum.dwp.v1.FreeBusyItem.failure:type_name -> factotum.dwp.v1.Failure
-	13,  // 162: factotum.dwp.v1.FreeBusyItem.calendar:type_name -> factotum.dwp.v1.Calendar
-	3,   // 163: factotum.dwp.v1.DeliverRequest.actor:type_name -> factotum.dwp.v1.Actor
-	100, // 164: factotum.dwp.v1.DeliverRequest.to:type_name -> factotum.dwp.v1.Recipient
-	102, // 165: factotum.dwp.v1.DeliverAnswer.items:type_name -> factotum.dwp.v1.DeliverItem
-	2,   // 166: factotum.dwp.v1.DeliverItem.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 167: factotum.dwp.v1.WhyRequest.actor:type_name -> factotum.dwp.v1.Actor
-	104, // 168: factotum.dwp.v1.WhyRequest.query:type_name -> factotum.dwp.v1.TraceQuery
-	106, // 169: factotum.dwp.v1.WhyAnswer.traces:type_name -> factotum.dwp.v1.Trace
-	3,   // 170: factotum.dwp.v1.PrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	108, // 171: factotum.dwp.v1.PrefsAnswer.prefs:type_name -> factotum.dwp.v1.Pref
-	3,   // 172: factotum.dwp.v1.SetPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	108, // 173: factotum.dwp.v1.SetPrefsRequest.set:type_name -> factotum.dwp.v1.Pref
-	3,   // 174: factotum.dwp.v1.EditPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	112, // 175: factotum.dwp.v1.EditPrefsRequest.edits:type_name -> factotum.dwp.v1.PrefEdit
-	3,   // 176: factotum.dwp.v1.SubscribeRequest.actor:type_name -> factotum.dwp.v1.Actor
-	28,  // 177: factotum.dwp.v1.SubscribeRequest.change:type_name -> factotum.dwp.v1.ShareChange
-	0,   // 178: factotum.dwp.v1.Backend.Hello:input_type -> factotum.dwp.v1.HelloRequest
-	17,  // 179: factotum.dwp.v1.Backend.Home:input_type -> factotum.dwp.v1.HomeRequest
-	29,  // 180: factotum.dwp.v1.Backend.Calendar:input_type -> factotum.dwp.v1.CalendarRequest
-	31,  // 181: factotum.dwp.v1.Backend.Calendars:input_type -> factotum.dwp.v1.CalendarsRequest
-	34,  // 182: factotum.dwp.v1.Backend.CreateCalendar:input_type -> factotum.dwp.v1.CreateCalendarRequest
-	35,  // 183: factotum.dwp.v1.Backend.UpdateCalendar:input_type -> factotum.dwp.v1.UpdateCalendarRequest
-	36,  // 184: factotum.dwp.v1.Backend.DeleteCalendar:input_type -> factotum.dwp.v1.DeleteCalendarRequest
-	37,  // 185: factotum.dwp.v1.Backend.CopyCalendar:input_type -> factotum.dwp.v1.CopyRequest
-	29,  // 186: factotum.dwp.v1.Backend.ListObjects:input_type -> factotum.dwp.v1.CalendarRequest
-	47,  // 187: factotum.dwp.v1.Backend.Object:input_type -> factotum.dwp.v1.ObjectRequest
-	49,  // 188: factotum.dwp.v1.Backend.Objects:input_type -> factotum.dwp.v1.ObjectsRequest
-	52,  // 189: factotum.dwp.v1.Backend.PutObject:input_type -> factotum.dwp.v1.PutRequest
-	54,  // 190: factotum.dwp.v1.Backend.PutObjects:input_type -> factotum.dwp.v1.PutObjectsRequest
-	58,  // 191: factotum.dwp.v1.Backend.DeleteObject:input_type -> factotum.dwp.v1.DeleteRequest
-	64,  // 192: factotum.dwp.v1.Backend.EditObject:input_type -> factotum.dwp.v1.EditRequest
-	72,  // 193: factotum.dwp.v1.Backend.Attachment:input_type -> factotum.dwp.v1.AttachmentRequest
-	37,  // 194: factotum.dwp.v1.Backend.CopyObject:input_type -> factotum.dwp.v1.CopyRequest
-	37,  // 195: factotum.dwp.v1.Backend.CopyOut:input_type -> factotum.dwp.v1.CopyRequest
-	40,  // 196: factotum.dwp.v1.Backend.CopyIn:input_type -> factotum.dwp.v1.CopyInRequest
-	59,  // 197: factotum.dwp.v1.Backend.PatchProps:input_type -> factotum.dwp.v1.PatchPropsRequest
-	74,  // 198: factotum.dwp.v1.Backend.Query:input_type -> factotum.dwp.v1.QueryRequest
-	80,  // 199: factotum.dwp.v1.Backend.Occurrences:input_type -> factotum.dwp.v1.OccurrencesRequest
-	84,  // 200: factotum.dwp.v1.Backend.Sync:input_type -> factotum.dwp.v1.SyncRequest
-	88,  // 201: factotum.dwp.v1.Backend.ListChanges:input_type -> factotum.dwp.v1.ListChangesRequest
-	90,  // 202: factotum.dwp.v1.Backend.SyncHome:input_type -> factotum.dwp.v1.SyncHomeRequest
-	92,  // 203: factotum.dwp.v1.Backend.SearchCalendars:input_type -> factotum.dwp.v1.SearchCalendarsRequest
-	94,  // 204: factotum.dwp.v1.Backend.FreeBusy:input_type -> factotum.dwp.v1.FreeBusyRequest
-	99,  // 205: factotum.dwp.v1.Backend.Deliver:input_type -> factotum.dwp.v1.DeliverRequest
-	103, // 206: factotum.dwp.v1.Backend.Why:input_type -> factotum.dwp.v1.WhyRequest
-	107, // 207: factotum.dwp.v1.Backend.Prefs:input_type -> factotum.dwp.v1.PrefsRequest
-	110, // 208: factotum.dwp.v1.Backend.SetPrefs:input_type -> factotum.dwp.v1.SetPrefsRequest
-	111, // 209: factotum.dwp.v1.Backend.EditPrefs:input_type -> factotum.dwp.v1.EditPrefsRequest
-	113, // 210: factotum.dwp.v1.Backend.Subscribe:input_type -> factotum.dwp.v1.SubscribeRequest
-	24,  // 211: factotum.dwp.v1.Backend.Share:input_type -> factotum.dwp.v1.ShareRequest
-	20,  // 212: factotum.dwp.v1.Backend.SetProxies:input_type -> factotum.dwp.v1.SetProxiesRequest
-	26,  // 213: factotum.dwp.v1.Backend.Notify:input_type -> factotum.dwp.v1.NotifyRequest
-	115, // 214: factotum.dwp.v1.Backend.Ping:input_type -> factotum.dwp.v1.PingRequest
-	1,   // 215: factotum.dwp.v1.Backend.Hello:output_type -> factotum.dwp.v1.HelloAnswer
-	18,  // 216: factotum.dwp.v1.Backend.Home:output_type -> factotum.dwp.v1.HomeAnswer
-	30,  // 217: factotum.dwp.v1.Backend.Calendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	32,  // 218: factotum.dwp.v1.Backend.Calendars:output_type -> factotum.dwp.v1.CalendarsAnswer
-	30,  // 219: factotum.dwp.v1.Backend.CreateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	30,  // 220: factotum.dwp.v1.Backend.UpdateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	42,  // 221: factotum.dwp.v1.Backend.DeleteCalendar:output_type -> factotum.dwp.v1.Done
-	38,  // 222: factotum.dwp.v1.Backend.CopyCalendar:output_type -> factotum.dwp.v1.CopyAnswer
-	46,  // 223: factotum.dwp.v1.Backend.ListObjects:output_type -> factotum.dwp.v1.ListObjectsAnswer
-	48,  // 224: factotum.dwp.v1.Backend.Object:output_type -> factotum.dwp.v1.ObjectAnswer
-	50,  // 225: factotum.dwp.v1.Backend.Objects:output_type -> factotum.dwp.v1.ObjectsAnswer
-	53,  // 226: factotum.dwp.v1.Backend.PutObject:output_type -> factotum.dwp.v1.PutAnswer
-	56,  // 227: factotum.dwp.v1.Backend.PutObjects:output_type -> factotum.dwp.v1.PutObjectsAnswer
-	42,  // 228: factotum.dwp.v1.Backend.DeleteObject:output_type -> factotum.dwp.v1.Done
-	70,  // 229: factotum.dwp.v1.Backend.EditObject:output_type -> factotum.dwp.v1.EditAnswer
-	73,  // 230: factotum.dwp.v1.Backend.Attachment:output_type -> factotum.dwp.v1.AttachmentAnswer
-	38,  // 231: factotum.dwp.v1.Backend.CopyObject:output_type -> factotum.dwp.v1.CopyAnswer
-	39,  // 232: factotum.dwp.v1.Backend.CopyOut:output_type -> factotum.dwp.v1.CopyOutAnswer
-	38,  // 233: factotum.dwp.v1.Backend.CopyIn:output_type -> factotum.dwp.v1.CopyAnswer
-	42,  // 234: factotum.dwp.v1.Backend.PatchProps:output_type -> factotum.dwp.v1.Done
-	79,  // 235: factotum.dwp.v1.Backend.Query:output_type -> factotum.dwp.v1.QueryAnswer
-	82,  // 236: factotum.dwp.v1.Backend.Occurrences:output_type -> factotum.dwp.v1.OccurrencesAnswer
-	85,  // 237: factotum.dwp.v1.Backend.Sync:output_type -> factotum.dwp.v1.SyncAnswer
-	89,  // 238: factotum.dwp.v1.Backend.ListChanges:output_type -> factotum.dwp.v1.ListChangesAnswer
-	91,  // 239: factotum.dwp.v1.Backend.SyncHome:output_type -> factotum.dwp.v1.SyncHomeAnswer
-	93,  // 240: factotum.dwp.v1.Backend.SearchCalendars:output_type -> factotum.dwp.v1.SearchCalendarsAnswer
-	96,  // 241: factotum.dwp.v1.Backend.FreeBusy:output_type -> factotum.dwp.v1.FreeBusyAnswer
-	101, // 242: factotum.dwp.v1.Backend.Deliver:output_type -> factotum.dwp.v1.DeliverAnswer
-	105, // 243: factotum.dwp.v1.Backend.Why:output_type -> factotum.dwp.v1.WhyAnswer
-	109, // 244: factotum.dwp.v1.Backend.Prefs:output_type -> factotum.dwp.v1.PrefsAnswer
-	42,  // 245: factotum.dwp.v1.Backend.SetPrefs:output_type -> factotum.dwp.v1.Done
-	109, // 246: factotum.dwp.v1.Backend.EditPrefs:output_type -> factotum.dwp.v1.PrefsAnswer
-	114, // 247: factotum.dwp.v1.Backend.Subscribe:output_type -> factotum.dwp.v1.SubscribeAnswer
-	42,  // 248: factotum.dwp.v1.Backend.Share:output_type -> factotum.dwp.v1.Done
-	42,  // 249: factotum.dwp.v1.Backend.SetProxies:output_type -> factotum.dwp.v1.Done
-	42,  // 250: factotum.dwp.v1.Backend.Notify:output_type -> factotum.dwp.v1.Done
-	116, // 251: factotum.dwp.v1.Backend.Ping:output_type -> factotum.dwp.v1.PingAnswer
-	215, // [215:252] is the sub-list for method output_type
-	178, // [178:215] is the sub-list for method input_type
-	178, // [178:178] is the sub-list for extension type_name
-	178, // [178:178] is the sub-list for extension extendee
-	0,   // [0:178] is the sub-list for field type_name
+	19,  // 17: factotum.dwp.v1.HomeAnswer.through:type_name -> factotum.dwp.v1.Proxies
+	3,   // 18: factotum.dwp.v1.SetProxiesRequest.actor:type_name -> factotum.dwp.v1.Actor
+	22,  // 19: factotum.dwp.v1.Notes.list:type_name -> factotum.dwp.v1.Note
+	3,   // 20: factotum.dwp.v1.ShareRequest.actor:type_name -> factotum.dwp.v1.Actor
+	25,  // 21: factotum.dwp.v1.ShareRequest.set:type_name -> factotum.dwp.v1.ShareSet
+	3,   // 22: factotum.dwp.v1.NotifyRequest.actor:type_name -> factotum.dwp.v1.Actor
+	22,  // 23: factotum.dwp.v1.NotifyRequest.note:type_name -> factotum.dwp.v1.Note
+	7,   // 24: factotum.dwp.v1.Share.props:type_name -> factotum.dwp.v1.DeadProp
+	13,  // 25: factotum.dwp.v1.Share.calendar:type_name -> factotum.dwp.v1.Calendar
+	2,   // 26: factotum.dwp.v1.Share.failure:type_name -> factotum.dwp.v1.Failure
+	8,   // 27: factotum.dwp.v1.ShareChange.props:type_name -> factotum.dwp.v1.PropChange
+	3,   // 28: factotum.dwp.v1.CalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
+	13,  // 29: factotum.dwp.v1.CalendarAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
+	3,   // 30: factotum.dwp.v1.CalendarsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	33,  // 31: factotum.dwp.v1.CalendarsAnswer.items:type_name -> factotum.dwp.v1.CalendarItem
+	13,  // 32: factotum.dwp.v1.CalendarItem.calendar:type_name -> factotum.dwp.v1.Calendar
+	2,   // 33: factotum.dwp.v1.CalendarItem.failure:type_name -> factotum.dwp.v1.Failure
+	3,   // 34: factotum.dwp.v1.CreateCalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
+	13,  // 35: factotum.dwp.v1.CreateCalendarRequest.calendar:type_name -> factotum.dwp.v1.Calendar
+	3,   // 36: factotum.dwp.v1.UpdateCalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
+	12,  // 37: factotum.dwp.v1.UpdateCalendarRequest.components:type_name -> factotum.dwp.v1.Texts
+	12,  // 38: factotum.dwp.v1.UpdateCalendarRequest.co_owners:type_name -> factotum.dwp.v1.Texts
+	10,  // 39: factotum.dwp.v1.UpdateCalendarRequest.acl:type_name -> factotum.dwp.v1.ACL
+	8,   // 40: factotum.dwp.v1.UpdateCalendarRequest.props:type_name -> factotum.dwp.v1.PropChange
+	12,  // 41: factotum.dwp.v1.UpdateCalendarRequest.free_busy_set:type_name -> factotum.dwp.v1.Texts
+	3,   // 42: factotum.dwp.v1.DeleteCalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
+	3,   // 43: factotum.dwp.v1.CopyRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 44: factotum.dwp.v1.CopyRequest.from:type_name -> factotum.dwp.v1.Ref
+	4,   // 45: factotum.dwp.v1.CopyRequest.to:type_name -> factotum.dwp.v1.Ref
+	6,   // 46: factotum.dwp.v1.CopyRequest.precond:type_name -> factotum.dwp.v1.Precond
+	6,   // 47: factotum.dwp.v1.CopyRequest.if_dest:type_name -> factotum.dwp.v1.Precond
+	14,  // 48: factotum.dwp.v1.CopyAnswer.object:type_name -> factotum.dwp.v1.Object
+	14,  // 49: factotum.dwp.v1.CopyOutAnswer.object:type_name -> factotum.dwp.v1.Object
+	73,  // 50: factotum.dwp.v1.CopyOutAnswer.files:type_name -> factotum.dwp.v1.AttachmentAnswer
+	38,  // 51: factotum.dwp.v1.CopyOutAnswer.done:type_name -> factotum.dwp.v1.CopyAnswer
+	3,   // 52: factotum.dwp.v1.CopyInRequest.actor:type_name -> factotum.dwp.v1.Actor
+	37,  // 53: factotum.dwp.v1.CopyInRequest.copy:type_name -> factotum.dwp.v1.CopyRequest
+	39,  // 54: factotum.dwp.v1.CopyInRequest.parcel:type_name -> factotum.dwp.v1.CopyOutAnswer
+	4,   // 55: factotum.dwp.v1.Moved.to:type_name -> factotum.dwp.v1.Ref
+	38,  // 56: factotum.dwp.v1.Moved.result:type_name -> factotum.dwp.v1.CopyAnswer
+	5,   // 57: factotum.dwp.v1.DataRequest.expand:type_name -> factotum.dwp.v1.Window
+	5,   // 58: factotum.dwp.v1.DataRequest.limit_recur:type_name -> factotum.dwp.v1.Window
+	5,   // 59: factotum.dwp.v1.DataRequest.limit_busy:type_name -> factotum.dwp.v1.Window
+	44,  // 60: factotum.dwp.v1.DataRequest.comp:type_name -> factotum.dwp.v1.CompSelect
+	45,  // 61: factotum.dwp.v1.CompSelect.props:type_name -> factotum.dwp.v1.PropSelect
+	44,  // 62: factotum.dwp.v1.CompSelect.comps:type_name -> factotum.dwp.v1.CompSelect
+	14,  // 63: factotum.dwp.v1.ListObjectsAnswer.objects:type_name -> factotum.dwp.v1.Object
+	13,  // 64: factotum.dwp.v1.ListObjectsAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
+	16,  // 65: factotum.dwp.v1.ListObjectsAnswer.page:type_name -> factotum.dwp.v1.Page
+	3,   // 66: factotum.dwp.v1.ObjectRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 67: factotum.dwp.v1.ObjectRequest.ref:type_name -> factotum.dwp.v1.Ref
+	14,  // 68: factotum.dwp.v1.ObjectAnswer.object:type_name -> factotum.dwp.v1.Object
+	3,   // 69: factotum.dwp.v1.ObjectsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 70: factotum.dwp.v1.ObjectsRequest.refs:type_name -> factotum.dwp.v1.Ref
+	43,  // 71: factotum.dwp.v1.ObjectsRequest.data:type_name -> factotum.dwp.v1.DataRequest
+	51,  // 72: factotum.dwp.v1.ObjectsAnswer.items:type_name -> factotum.dwp.v1.ObjectItem
+	4,   // 73: factotum.dwp.v1.ObjectItem.ref:type_name -> factotum.dwp.v1.Ref
+	14,  // 74: factotum.dwp.v1.ObjectItem.object:type_name -> factotum.dwp.v1.Object
+	2,   // 75: factotum.dwp.v1.ObjectItem.failure:type_name -> factotum.dwp.v1.Failure
+	3,   // 76: factotum.dwp.v1.PutRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 77: factotum.dwp.v1.PutRequest.ref:type_name -> factotum.dwp.v1.Ref
+	6,   // 78: factotum.dwp.v1.PutRequest.precond:type_name -> factotum.dwp.v1.Precond
+	14,  // 79: factotum.dwp.v1.PutAnswer.object:type_name -> factotum.dwp.v1.Object
+	3,   // 80: factotum.dwp.v1.PutObjectsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	55,  // 81: factotum.dwp.v1.PutObjectsRequest.items:type_name -> factotum.dwp.v1.PutItem
+	5,   // 82: factotum.dwp.v1.PutObjectsRequest.within:type_name -> factotum.dwp.v1.Window
+	57,  // 83: factotum.dwp.v1.PutObjectsAnswer.items:type_name -> factotum.dwp.v1.PutItemAnswer
+	2,   // 84: factotum.dwp.v1.PutItemAnswer.failure:type_name -> factotum.dwp.v1.Failure
+	3,   // 85: factotum.dwp.v1.DeleteRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 86: factotum.dwp.v1.DeleteRequest.ref:type_name -> factotum.dwp.v1.Ref
+	6,   // 87: factotum.dwp.v1.DeleteRequest.precond:type_name -> factotum.dwp.v1.Precond
+	41,  // 88: factotum.dwp.v1.DeleteRequest.moved_to:type_name -> factotum.dwp.v1.Moved
+	3,   // 89: factotum.dwp.v1.PatchPropsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	4,   // 90: factotum.dwp.v1.PatchPropsRequest.ref:type_name -> factotum.dwp.v1.Ref
+	8,   // 91: factotum.dwp.v1.PatchPropsRequest.changes:type_name -> factotum.dwp.v1.PropChange
+	60,  // 92: factotum.dwp.v1.Moments.moments:type_name -> factotum.dwp.v1.Moment
+	63,  // 93: factotum.dwp.v1.Property.params:type_name -> factotum.dwp.v1.Parameter
+	3,   // 94: factotum.dwp.v1.EditRequest.actor:type_name -> factotum.dwp.v1.Actor
+	65,  // 95: factotum.dwp.v1.EditRequest.items:type_name -> factotum.dwp.v1.EditItem
+	5,   // 96: factotum.dwp.v1.EditRequest.within:type_name -> factotum.dwp.v1.Window
+	60,  // 97: factotum.dwp.v1.EditItem.rid:type_name -> factotum.dwp.v1.Moment
+	66,  // 98: factotum.dwp.v1.EditItem.patch:type_name -> factotum.dwp.v1.Patch
+	69,  // 99: factotum.dwp.v1.EditItem.attach:type_name -> factotum.dwp.v1.NewAttachment
+	60,  // 100: factotum.dwp.v1.Patch.start:type_name -> factotum.dwp.v1.Moment
+	60,  // 101: factotum.dwp.v1.Patch.end:type_name -> factotum.dwp.v1.Moment
+	60,  // 102: factotum.dwp.v1.Patch.due:type_name -> factotum.dwp.v1.Moment
+	12,  // 103: factotum.dwp.v1.Patch.rrules:type_name -> factotum.dwp.v1.Texts
+	12,  // 104: factotum.dwp.v1.Patch.exrules:type_name -> factotum.dwp.v1.Texts
+	61,  // 105: factotum.dwp.v1.Patch.rdates:type_name -> factotum.dwp.v1.Moments
+	61,  // 106: factotum.dwp.v1.Patch.exdates:type_name -> factotum.dwp.v1.Moments
+	67,  // 107: factotum.dwp.v1.Patch.props:type_name -> factotum.dwp.v1.PropEdit
+	68,  // 108: factotum.dwp.v1.Patch.alarms:type_name -> factotum.dwp.v1.AlarmEdit
+	62,  // 109: factotum.dwp.v1.PropEdit.props:type_name -> factotum.dwp.v1.Property
+	60,  // 110: factotum.dwp.v1.AlarmEdit.at:type_name -> factotum.dwp.v1.Moment
+	12,  // 111: factotum.dwp.v1.AlarmEdit.attendees:type_name -> factotum.dwp.v1.Texts
+	13,  // 112: factotum.dwp.v1.EditAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
+	71,  // 113: factotum.dwp.v1.EditAnswer.items:type_name -> factotum.dwp.v1.EditItemAnswer
+	60,  // 114: factotum.dwp.v1.EditItemAnswer.rid:type_name -> factotum.dwp.v1.Moment
+	14,  // 115: factotum.dwp.v1.EditItemAnswer.object:type_name -> factotum.dwp.v1.Object
+	2,   // 116: factotum.dwp.v1.EditItemAnswer.failure:type_name -> factotum.dwp.v1.Failure
+	3,   // 117: factotum.dwp.v1.AttachmentRequest.actor:type_name -> factotum.dwp.v1.Actor
+	3,   // 118: factotum.dwp.v1.QueryRequest.actor:type_name -> factotum.dwp.v1.Actor
+	75,  // 119: factotum.dwp.v1.QueryRequest.filter:type_name -> factotum.dwp.v1.CompFilter
+	43,  // 120: factotum.dwp.v1.QueryRequest.data:type_name -> factotum.dwp.v1.DataRequest
+	5,   // 121: factotum.dwp.v1.CompFilter.time_range:type_name -> factotum.dwp.v1.Window
+	76,  // 122: factotum.dwp.v1.CompFilter.props:type_name -> factotum.dwp.v1.PropFilter
+	75,  // 123: factotum.dwp.v1.CompFilter.comps:type_name -> factotum.dwp.v1.CompFilter
+	5,   // 124: factotum.dwp.v1.PropFilter.time_range:type_name -> factotum.dwp.v1.Window
+	78,  // 125: factotum.dwp.v1.PropFilter.text:type_name -> factotum.dwp.v1.TextMatch
+	77,  // 126: factotum.dwp.v1.PropFilter.params:type_name -> factotum.dwp.v1.ParamFilter
+	78,  // 127: factotum.dwp.v1.ParamFilter.text:type_name -> factotum.dwp.v1.TextMatch
+	14,  // 128: factotum.dwp.v1.QueryAnswer.objects:type_name -> factotum.dwp.v1.Object
+	16,  // 129: factotum.dwp.v1.QueryAnswer.page:type_name -> factotum.dwp.v1.Page
+	3,   // 130: factotum.dwp.v1.OccurrencesRequest.actor:type_name -> factotum.dwp.v1.Actor
+	5,   // 131: factotum.dwp.v1.OccurrencesRequest.window:type_name -> factotum.dwp.v1.Window
+	81,  // 132: factotum.dwp.v1.OccurrencesRequest.refs:type_name -> factotum.dwp.v1.OccurrenceRef
+	60,  // 133: factotum.dwp.v1.OccurrenceRef.rid:type_name -> factotum.dwp.v1.Moment
+	83,  // 134: factotum.dwp.v1.OccurrencesAnswer.items:type_name -> factotum.dwp.v1.OccurrencesItem
+	2,   // 135: factotum.dwp.v1.OccurrencesItem.failure:type_name -> factotum.dwp.v1.Failure
+	13,  // 136: factotum.dwp.v1.OccurrencesItem.calendar:type_name -> factotum.dwp.v1.Calendar
+	14,  // 137: factotum.dwp.v1.OccurrencesItem.object:type_name -> factotum.dwp.v1.Object
+	15,  // 138: factotum.dwp.v1.OccurrencesItem.gone:type_name -> factotum.dwp.v1.Tombstone
+	106, // 139: factotum.dwp.v1.OccurrencesItem.why:type_name -> factotum.dwp.v1.Trace
+	3,   // 140: factotum.dwp.v1.SyncRequest.actor:type_name -> factotum.dwp.v1.Actor
+	5,   // 141: factotum.dwp.v1.SyncRequest.gone:type_name -> factotum.dwp.v1.Window
+	86,  // 142: factotum.dwp.v1.SyncAnswer.items:type_name -> factotum.dwp.v1.SyncItem
+	87,  // 143: factotum.dwp.v1.SyncAnswer.result:type_name -> factotum.dwp.v1.SyncResult
+	16,  // 144: factotum.dwp.v1.SyncAnswer.page:type_name -> factotum.dwp.v1.Page
+	14,  // 145: factotum.dwp.v1.SyncItem.object:type_name -> factotum.dwp.v1.Object
+	15,  // 146: factotum.dwp.v1.SyncItem.gone:type_name -> factotum.dwp.v1.Tombstone
+	13,  // 147: factotum.dwp.v1.SyncResult.calendar:type_name -> factotum.dwp.v1.Calendar
+	3,   // 148: factotum.dwp.v1.ListChangesRequest.actor:type_name -> factotum.dwp.v1.Actor
+	13,  // 149: factotum.dwp.v1.ListChangesAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
+	86,  // 150: factotum.dwp.v1.ListChangesAnswer.items:type_name -> factotum.dwp.v1.SyncItem
+	3,   // 151: factotum.dwp.v1.SyncHomeRequest.actor:type_name -> factotum.dwp.v1.Actor
+	13,  // 152: factotum.dwp.v1.SyncHomeAnswer.changed:type_name -> factotum.dwp.v1.Calendar
+	27,  // 153: factotum.dwp.v1.SyncHomeAnswer.shares:type_name -> factotum.dwp.v1.Share
+	3,   // 154: factotum.dwp.v1.SearchCalendarsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	13,  // 155: factotum.dwp.v1.SearchCalendarsAnswer.calendars:type_name -> factotum.dwp.v1.Calendar
+	3,   // 156: factotum.dwp.v1.FreeBusyRequest.actor:type_name -> factotum.dwp.v1.Actor
+	95,  // 157: factotum.dwp.v1.FreeBusyRequest.targets:type_name -> factotum.dwp.v1.FreeBusyTarget
+	5,   // 158: factotum.dwp.v1.FreeBusyRequest.window:type_name -> factotum.dwp.v1.Window
+	97,  // 159: factotum.dwp.v1.FreeBusyAnswer.items:type_name -> factotum.dwp.v1.FreeBusyItem
+	95,  // 160: factotum.dwp.v1.FreeBusyItem.target:type_name -> factotum.dwp.v1.FreeBusyTarget
+	98,  // 161: factotum.dwp.v1.FreeBusyItem.busy:type_name -> factotum.dwp.v1.Busy
+	2,   // 162: factotum.dwp.v1.FreeBusyItem.failure:type_name -> factotum.dwp.v1.Failure
+	13,  // 163: factotum.dwp.v1.FreeBusyItem.calendar:type_name -> factotum.dwp.v1.Calendar
+	3,   // 164: factotum.dwp.v1.DeliverRequest.actor:type_name -> factotum.dwp.v1.Actor
+	100, // 165: factotum.dwp.v1.DeliverRequest.to:type_name -> factotum.dwp.v1.Recipient
+	102, // 166: factotum.dwp.v1.DeliverAnswer.items:type_name -> factotum.dwp.v1.DeliverItem
+	2,   // 167: factotum.dwp.v1.DeliverItem.failure:type_name -> factotum.dwp.v1.Failure
+	3,   // 168: factotum.dwp.v1.WhyRequest.actor:type_name -> factotum.dwp.v1.Actor
+	104, // 169: factotum.dwp.v1.WhyRequest.query:type_name -> factotum.dwp.v1.TraceQuery
+	106, // 170: factotum.dwp.v1.WhyAnswer.traces:type_name -> factotum.dwp.v1.Trace
+	3,   // 171: factotum.dwp.v1.PrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	108, // 172: factotum.dwp.v1.PrefsAnswer.prefs:type_name -> factotum.dwp.v1.Pref
+	3,   // 173: factotum.dwp.v1.SetPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	108, // 174: factotum.dwp.v1.SetPrefsRequest.set:type_name -> factotum.dwp.v1.Pref
+	3,   // 175: factotum.dwp.v1.EditPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	112, // 176: factotum.dwp.v1.EditPrefsRequest.edits:type_name -> factotum.dwp.v1.PrefEdit
+	3,   // 177: factotum.dwp.v1.SubscribeRequest.actor:type_name -> factotum.dwp.v1.Actor
+	28,  // 178: factotum.dwp.v1.SubscribeRequest.change:type_name -> factotum.dwp.v1.ShareChange
+	0,   // 179: factotum.dwp.v1.Backend.Hello:input_type -> factotum.dwp.v1.HelloRequest
+	17,  // 180: factotum.dwp.v1.Backend.Home:input_type -> factotum.dwp.v1.HomeRequest
+	29,  // 181: factotum.dwp.v1.Backend.Calendar:input_type -> factotum.dwp.v1.CalendarRequest
+	31,  // 182: factotum.dwp.v1.Backend.Calendars:input_type -> factotum.dwp.v1.CalendarsRequest
+	34,  // 183: factotum.dwp.v1.Backend.CreateCalendar:input_type -> factotum.dwp.v1.CreateCalendarRequest
+	35,  // 184: factotum.dwp.v1.Backend.UpdateCalendar:input_type -> factotum.dwp.v1.UpdateCalendarRequest
+	36,  // 185: factotum.dwp.v1.Backend.DeleteCalendar:input_type -> factotum.dwp.v1.DeleteCalendarRequest
+	37,  // 186: factotum.dwp.v1.Backend.CopyCalendar:input_type -> factotum.dwp.v1.CopyRequest
+	29,  // 187: factotum.dwp.v1.Backend.ListObjects:input_type -> factotum.dwp.v1.CalendarRequest
+	47,  // 188: factotum.dwp.v1.Backend.Object:input_type -> factotum.dwp.v1.ObjectRequest
+	49,  // 189: factotum.dwp.v1.Backend.Objects:input_type -> factotum.dwp.v1.ObjectsRequest
+	52,  // 190: factotum.dwp.v1.Backend.PutObject:input_type -> factotum.dwp.v1.PutRequest
+	54,  // 191: factotum.dwp.v1.Backend.PutObjects:input_type -> factotum.dwp.v1.PutObjectsRequest
+	58,  // 192: factotum.dwp.v1.Backend.DeleteObject:input_type -> factotum.dwp.v1.DeleteRequest
+	64,  // 193: factotum.dwp.v1.Backend.EditObject:input_type -> factotum.dwp.v1.EditRequest
+	72,  // 194: factotum.dwp.v1.Backend.Attachment:input_type -> factotum.dwp.v1.AttachmentRequest
+	37,  // 195: factotum.dwp.v1.Backend.CopyObject:input_type -> factotum.dwp.v1.CopyRequest
+	37,  // 196: factotum.dwp.v1.Backend.CopyOut:input_type -> factotum.dwp.v1.CopyRequest
+	40,  // 197: factotum.dwp.v1.Backend.CopyIn:input_type -> factotum.dwp.v1.CopyInRequest
+	59,  // 198: factotum.dwp.v1.Backend.PatchProps:input_type -> factotum.dwp.v1.PatchPropsRequest
+	74,  // 199: factotum.dwp.v1.Backend.Query:input_type -> factotum.dwp.v1.QueryRequest
+	80,  // 200: factotum.dwp.v1.Backend.Occurrences:input_type -> factotum.dwp.v1.OccurrencesRequest
+	84,  // 201: factotum.dwp.v1.Backend.Sync:input_type -> factotum.dwp.v1.SyncRequest
+	88,  // 202: factotum.dwp.v1.Backend.ListChanges:input_type -> factotum.dwp.v1.ListChangesRequest
+	90,  // 203: factotum.dwp.v1.Backend.SyncHome:input_type -> factotum.dwp.v1.SyncHomeRequest
+	92,  // 204: factotum.dwp.v1.Backend.SearchCalendars:input_type -> factotum.dwp.v1.SearchCalendarsRequest
+	94,  // 205: factotum.dwp.v1.Backend.FreeBusy:input_type -> factotum.dwp.v1.FreeBusyRequest
+	99,  // 206: factotum.dwp.v1.Backend.Deliver:input_type -> factotum.dwp.v1.DeliverRequest
+	103, // 207: factotum.dwp.v1.Backend.Why:input_type -> factotum.dwp.v1.WhyRequest
+	107, // 208: factotum.dwp.v1.Backend.Prefs:input_type -> factotum.dwp.v1.PrefsRequest
+	110, // 209: factotum.dwp.v1.Backend.SetPrefs:input_type -> factotum.dwp.v1.SetPrefsRequest
+	111, // 210: factotum.dwp.v1.Backend.EditPrefs:input_type -> factotum.dwp.v1.EditPrefsRequest
+	113, // 211: factotum.dwp.v1.Backend.Subscribe:input_type -> factotum.dwp.v1.SubscribeRequest
+	24,  // 212: factotum.dwp.v1.Backend.Share:input_type -> factotum.dwp.v1.ShareRequest
+	20,  // 213: factotum.dwp.v1.Backend.SetProxies:input_type -> factotum.dwp.v1.SetProxiesRequest
+	26,  // 214: factotum.dwp.v1.Backend.Notify:input_type -> factotum.dwp.v1.NotifyRequest
+	115, // 215: factotum.dwp.v1.Backend.Ping:input_type -> factotum.dwp.v1.PingRequest
+	1,   // 216: factotum.dwp.v1.Backend.Hello:output_type -> factotum.dwp.v1.HelloAnswer
+	18,  // 217: factotum.dwp.v1.Backend.Home:output_type -> factotum.dwp.v1.HomeAnswer
+	30,  // 218: factotum.dwp.v1.Backend.Calendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	32,  // 219: factotum.dwp.v1.Backend.Calendars:output_type -> factotum.dwp.v1.CalendarsAnswer
+	30,  // 220: factotum.dwp.v1.Backend.CreateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	30,  // 221: factotum.dwp.v1.Backend.UpdateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	42,  // 222: factotum.dwp.v1.Backend.DeleteCalendar:output_type -> factotum.dwp.v1.Done
+	38,  // 223: factotum.dwp.v1.Backend.CopyCalendar:output_type -> factotum.dwp.v1.CopyAnswer
+	46,  // 224: factotum.dwp.v1.Backend.ListObjects:output_type -> factotum.dwp.v1.ListObjectsAnswer
+	48,  // 225: factotum.dwp.v1.Backend.Object:output_type -> factotum.dwp.v1.ObjectAnswer
+	50,  // 226: factotum.dwp.v1.Backend.Objects:output_type -> factotum.dwp.v1.ObjectsAnswer
+	53,  // 227: factotum.dwp.v1.Backend.PutObject:output_type -> factotum.dwp.v1.PutAnswer
+	56,  // 228: factotum.dwp.v1.Backend.PutObjects:output_type -> factotum.dwp.v1.PutObjectsAnswer
+	42,  // 229: factotum.dwp.v1.Backend.DeleteObject:output_type -> factotum.dwp.v1.Done
+	70,  // 230: factotum.dwp.v1.Backend.EditObject:output_type -> factotum.dwp.v1.EditAnswer
+	73,  // 231: factotum.dwp.v1.Backend.Attachment:output_type -> factotum.dwp.v1.AttachmentAnswer
+	38,  // 232: factotum.dwp.v1.Backend.CopyObject:output_type -> factotum.dwp.v1.CopyAnswer
+	39,  // 233: factotum.dwp.v1.Backend.CopyOut:output_type -> factotum.dwp.v1.CopyOutAnswer
+	38,  // 234: factotum.dwp.v1.Backend.CopyIn:output_type -> factotum.dwp.v1.CopyAnswer
+	42,  // 235: factotum.dwp.v1.Backend.PatchProps:output_type -> factotum.dwp.v1.Done
+	79,  // 236: factotum.dwp.v1.Backend.Query:output_type -> factotum.dwp.v1.QueryAnswer
+	82,  // 237: factotum.dwp.v1.Backend.Occurrences:output_type -> factotum.dwp.v1.OccurrencesAnswer
+	85,  // 238: factotum.dwp.v1.Backend.Sync:output_type -> factotum.dwp.v1.SyncAnswer
+	89,  // 239: factotum.dwp.v1.Backend.ListChanges:output_type -> factotum.dwp.v1.ListChangesAnswer
+	91,  // 240: factotum.dwp.v1.Backend.SyncHome:output_type -> factotum.dwp.v1.SyncHomeAnswer
+	93,  // 241: factotum.dwp.v1.Backend.SearchCalendars:output_type -> factotum.dwp.v1.SearchCalendarsAnswer
+	96,  // 242: factotum.dwp.v1.Backend.FreeBusy:output_type -> factotum.dwp.v1.FreeBusyAnswer
+	101, // 243: factotum.dwp.v1.Backend.Deliver:output_type -> factotum.dwp.v1.DeliverAnswer
+	105, // 244: factotum.dwp.v1.Backend.Why:output_type -> factotum.dwp.v1.WhyAnswer
+	109, // 245: factotum.dwp.v1.Backend.Prefs:output_type -> factotum.dwp.v1.PrefsAnswer
+	42,  // 246: factotum.dwp.v1.Backend.SetPrefs:output_type -> factotum.dwp.v1.Done
+	109, // 247: factotum.dwp.v1.Backend.EditPrefs:output_type -> factotum.dwp.v1.PrefsAnswer
+	114, // 248: factotum.dwp.v1.Backend.Subscribe:output_type -> factotum.dwp.v1.SubscribeAnswer
+	42,  // 249: factotum.dwp.v1.Backend.Share:output_type -> factotum.dwp.v1.Done
+	42,  // 250: factotum.dwp.v1.Backend.SetProxies:output_type -> factotum.dwp.v1.Done
+	42,  // 251: factotum.dwp.v1.Backend.Notify:output_type -> factotum.dwp.v1.Done
+	116, // 252: factotum.dwp.v1.Backend.Ping:output_type -> factotum.dwp.v1.PingAnswer
+	216, // [216:253] is the sub-list for method output_type
+	179, // [179:216] is the sub-list for method input_type
+	179, // [179:179] is the sub-list for extension type_name
+	179, // [179:179] is the sub-list for extension extendee
+	0,   // [0:179] is the sub-list for field type_name
 }
 
 func init() { file_dwp_proto_init() }
