@@ -315,7 +315,7 @@ func (in *incoming) keep(c, have *ical.Component, sameHour bool) {
 		}
 	}
 	if class != nil {
-		c.Add(class.Clone())
+		c.Add(*class)
 	}
 	for k := range have.ChildrenOf("VALARM") {
 		c.AddChild(k.Clone())
@@ -323,6 +323,7 @@ func (in *incoming) keep(c, have *ical.Component, sameHour bool) {
 	if o, was := c.Prop("ORGANIZER"), have.Prop("ORGANIZER"); o != nil && was != nil {
 		copyParams(o, was, agentParam, statusParam)
 	}
+	me = attendee(c, in.Owner.HasAddress) // where it stands now
 	was := attendee(have, in.Owner.HasAddress)
 	if me == nil || was == nil || !sameHour || have.Word("STATUS") == "CANCELLED" {
 		return // what takes place at another time, or was called off, is asked anew
@@ -340,17 +341,18 @@ func (in *incoming) keep(c, have *ical.Component, sameHour bool) {
 	}
 }
 
-// strictest is the CLASS that hides most: what the organizer wants hidden is
-// hidden, and what the attendee does. RFC 5545 §3.8.1.3.
+// strictest is the CLASS that hides most, nil if none is said: what the organizer
+// wants hidden is hidden, and what the attendee does. RFC 5545 §3.8.1.3.
 func strictest(a, b *ical.Component) *ical.Property {
 	pa, pb := a.Prop("CLASS"), b.Prop("CLASS")
-	switch {
-	case pa == nil:
-		return pb
-	case pb == nil || a.Word("CLASS") != "PUBLIC":
-		return pa
+	if pa == nil || pb != nil && a.Word("CLASS") == "PUBLIC" {
+		pa = pb
 	}
-	return pb
+	if pa == nil {
+		return nil
+	}
+	p := pa.Clone() // the components are about to change
+	return &p
 }
 
 // leaveOut keeps out of a series what the attendee took out of it, unless the
