@@ -91,6 +91,12 @@ func (in *incoming) one(next *meeting, c *ical.Component) (Reason, []Answer) {
 	}
 	last, known := revisionOf(attendee(target, is))
 	switch {
+	case known && rev.before(last) && k == "":
+		// The series was changed since; exceptions that were not still wait for this.
+		if r, said := in.each(next, c, speaker); len(said) > 0 {
+			return r, said
+		}
+		return OlderRevision, nil
 	case known && rev.before(last):
 		return OlderRevision, nil
 	case known && rev.equal(last) && (line == nil || answer(line) == answer(speaker)):

@@ -38,3 +38,25 @@ func TestAMessageThatComesAgain(t *testing.T) {
 		equal(t, name+", as the organizer has it", want, w.instances("anna"))
 	}
 }
+
+// An answer for a series that its organizer makes longer meanwhile counts no more
+// for the series, but for the exceptions that stay as they were and still ask.
+func TestALateAnswerForTheSeriesReachesItsExceptions(t *testing.T) {
+	w := newWorld(t)
+	w.organize("anna", meet(t, []string{"ben", "carl"}, "DTSTART:20260302T100000Z", "DTEND:20260302T110000Z", "RRULE:FREQ=DAILY;COUNT=3", "SUMMARY:a"))
+	w.settle()
+	w.attend("ben", w.change("ben", "", w.partstat("ben", "ACCEPTED")))
+	reply := w.queue
+	w.queue = nil
+	w.organize("anna", w.change("anna", "20260303T100000Z", func(c *ical.Component) { c.SetText("SUMMARY", "b") }))
+	w.organize("anna", w.change("anna", "", func(c *ical.Component) { c.Set("RRULE", "FREQ=DAILY;COUNT=4") }))
+	w.queue = append(reply, w.queue...)
+	w.settle()
+	for _, id := range []string{"anna", "ben"} {
+		for rid, want := range map[string]string{"": "ben=NEEDS-ACTION carl=NEEDS-ACTION", "20260303T100000Z": "ben=ACCEPTED carl=NEEDS-ACTION"} {
+			if got := w.answers(id, rid); got != want {
+				t.Errorf("%s has %q of %q, want %q", id, got, rid, want)
+			}
+		}
+	}
+}
