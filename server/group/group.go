@@ -64,16 +64,12 @@ func (r *Rules) Expand(ctx context.Context, organizer calendar.Person, before, a
 		return after, err
 	}
 	x.after = after.Clone()
-	stored := storedOf(before)
+	stored := storedOf(before, after)
 	for _, c := range x.after.Children {
 		if c.Name == "VTIMEZONE" {
 			continue
 		}
-		was := stored[instance(c)]
-		if was == nil { // an instance that the series had no override for
-			was = stored[instance(&ical.Component{Name: c.Name})]
-		}
-		if err := x.component(ctx, c, was); err != nil {
+		if err := x.component(ctx, c, stored.of(c)); err != nil {
 			return nil, err
 		}
 	}
@@ -196,25 +192,6 @@ func (g *invited) has(address string) bool {
 func (g *invited) tooLarge() error {
 	return calendar.Errorf(calendar.TooLarge, calendar.MaxAttendees,
 		"the group %s has more than %d members, and no more are invited at once (%s): invite smaller groups, or some of its members", g.ID, g.most, g.param)
-}
-
-// storedOf are the components of an object by what they are about.
-func storedOf(cal *ical.Component) map[string]*ical.Component {
-	m := map[string]*ical.Component{}
-	if cal != nil {
-		for _, c := range cal.Children {
-			m[instance(c)] = c
-		}
-	}
-	return m
-}
-
-// instance tells the components of an object apart, as they spell it.
-func instance(c *ical.Component) string {
-	if rid := c.Prop("RECURRENCE-ID"); rid != nil {
-		return c.Name + " " + rid.TZID() + " " + rid.Value
-	}
-	return c.Name
 }
 
 // over reports whether nothing of a component is still to come: of an
