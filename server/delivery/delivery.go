@@ -108,6 +108,7 @@ type round struct {
 	statuses map[string]string
 	traces   []calendar.Trace
 	left     map[string][]calendar.Letter // what could not be brought, by lane
+	waits    map[string]bool              // whom something could not be brought to, by AddressKey: what follows for him is later
 	failure  error
 }
 
@@ -138,7 +139,7 @@ func (r *round) letter(ctx context.Context, l *calendar.Letter) error {
 		case res.Status != "" && l.Inconsequential: // nobody misses it
 		case res.Status != "":
 			r.note(l, address, res)
-		case r.closed(laneOf(p)):
+		case r.waits[calendar.AddressKey(address)], r.closed(laneOf(p)):
 			r.leave(l, address, laneOf(p), nil)
 		default:
 			to = append(to, calendar.Recipient{Address: address, Owner: calendar.Owner(p.ID)})
@@ -242,8 +243,9 @@ func (r *round) trace(l *calendar.Letter, address string, step calendar.TraceSte
 // leave keeps a letter for a recipient who cannot be reached.
 func (r *round) leave(l *calendar.Letter, address, lane string, err error) {
 	if r.left == nil {
-		r.left = map[string][]calendar.Letter{}
+		r.left, r.waits = map[string][]calendar.Letter{}, map[string]bool{}
 	}
+	r.waits[calendar.AddressKey(address)] = true
 	detail := ""
 	if err != nil {
 		r.failure = err
