@@ -57,6 +57,9 @@ func (*lack) Error() string { return "the directory has to be asked about groups
 
 // supply asks the directory all that expand will.
 func (s *Service) supply(ctx context.Context, m *memo, me *calendar.Person, l *lack) error {
+	if m.persons == nil {
+		*m = memo{persons: map[string]answer[calendar.Person]{}, members: map[string]answer[[]calendar.Person]{}}
+	}
 	_, err := s.groupRules(asking{s.people, m}).Expand(ctx, *me, l.before, l.after)
 	return err
 }
@@ -71,10 +74,6 @@ type answer[T any] struct {
 	is   T
 	more bool
 	err  error
-}
-
-func newMemo() *memo {
-	return &memo{persons: map[string]answer[calendar.Person]{}, members: map[string]answer[[]calendar.Person]{}}
 }
 
 // asking asks the directory and notes what it says.

@@ -69,7 +69,7 @@ func (s *Service) transact(ctx context.Context, who calendar.Actor, op string, o
 	}
 	defer s.cache.Writing(owner)()
 	changed, noted, posted := false, false, false // by fn, which has ended
-	me, memo := personOf(ctx), newMemo()
+	me, memo := personOf(ctx), new(memo)
 	run := func(tx calendar.Tx) error {
 		changed, noted, posted = false, false, false
 		w := &writer{ReadTx: tx, tx: tx, s: s, owner: owner, who: who, op: op, token: calendar.Token(ctx), now: s.now().UTC().Truncate(time.Microsecond), me: me, memo: memo}
