@@ -87,7 +87,7 @@ func (s *httpService) backends(ctx context.Context, p *process, dir *directory.D
 		s.release = append(s.release, closeLocal)
 		local = be
 	}
-	router, find, remote, err := route(cfg, local, dir, p.lists, s.log)
+	router, find, remote, err := route(cfg, local, dir, p.lists, s.log, nil)
 	s.remote = remote
 	if err == nil && find != nil {
 		s.hosts = openHostWriter(cfg, find, s.log)
@@ -97,7 +97,7 @@ func (s *httpService) backends(ctx context.Context, p *process, dir *directory.D
 
 // route makes the router over the store of this host, nil if there is none, and
 // those of others, whose lists are kept, with the links to these; find is nil where there are no others.
-func route(cfg *config.Config, local calendar.Backend, dir *directory.Directory, lists *cld.Lists, log *slog.Logger) (router *cld.Router, find cld.Locator, remote []*dwp.Client, err error) {
+func route(cfg *config.Config, local calendar.Backend, dir *directory.Directory, lists *cld.Lists, log *slog.Logger, up func(host string)) (router *cld.Router, find cld.Locator, remote []*dwp.Client, err error) {
 	if cfg.CLD.Type == "local" {
 		router, err = cld.New(cld.Options{Local: local, People: dir})
 		return router, nil, nil, err
@@ -111,7 +111,7 @@ func route(cfg *config.Config, local calendar.Backend, dir *directory.Directory,
 		if local != nil && strings.EqualFold(b.Host, self) {
 			continue
 		}
-		client, err := dialBackEnd(cfg, b, log)
+		client, err := dialBackEnd(cfg, b, log, up)
 		if err != nil {
 			return nil, nil, remote, err
 		}
@@ -127,11 +127,16 @@ func route(cfg *config.Config, local calendar.Backend, dir *directory.Directory,
 	return router, find, remote, err
 }
 
-func dialBackEnd(cfg *config.Config, b config.BackEnd, log *slog.Logger) (*dwp.Client, error) {
+func dialBackEnd(cfg *config.Config, b config.BackEnd, log *slog.Logger, up func(host string)) (*dwp.Client, error) {
 	address := net.JoinHostPort(b.Host, strconv.Itoa(b.Port))
 	client, err := dwp.NewClient(dwp.ClientOptions{
 		Host: b.Host, Address: address, TLS: dwpFiles(cfg), User: b.Admin, Password: dwp.Secret(b.Cred.Reveal()),
 		Timeout: cfg.DWP.Timeout, DialTimeout: cfg.DWP.DialTimeout, KeepAlive: cfg.DWP.KeepAlive, Logger: log,
+		Up: func() {
+			if up != nil {
+				up(b.Host)
+			}
+		},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("back end %s: %w", b.Host, err)

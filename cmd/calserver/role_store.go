@@ -68,7 +68,8 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	opt.Outbox = s.jobs
 	s.model = service.New(counted, people, opt)
 	s.backend = s.model
-	router, _, remote, err := route(p.cfg, s.model, people, p.lists, s.log)
+	back := newReturns(p.cfg)
+	router, _, remote, err := route(p.cfg, s.model, people, p.lists, s.log, back.note)
 	for _, c := range remote {
 		s.release = append(s.release, func() { c.Close() })
 	}
@@ -111,6 +112,9 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	s.cancel = cancel
 	s.upkeep.Go(func() { s.maintain(run) })
 	s.upkeep.Go(func() { s.followGroups(run, p.cfg.Group.Recheck) })
+	if !p.cfg.Store.ReadOnly {
+		back.each(func(host string, again <-chan struct{}) { s.upkeep.Go(func() { s.bringAgain(run, host, again) }) })
+	}
 	return s, nil
 }
 

@@ -42,6 +42,9 @@ type ClientOptions struct {
 	DialTimeout time.Duration
 	KeepAlive   time.Duration // between signs of life on an idle connection; 0 = 10 s, at least that
 	Logger      *slog.Logger  // nil = slog.Default()
+	// Up is told each time that the back end begins to answer, at first and after
+	// a failure. It returns at once.
+	Up func()
 }
 
 // Client is a back end on another host. It connects by itself, and again
@@ -132,6 +135,9 @@ func NewClient(opts ClientOptions) (*Client, error) {
 		return nil, fmt.Errorf("DWP to %s: %w", opts.Host, err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
+	if opts.Up == nil {
+		opts.Up = func() {}
+	}
 	c := &Client{opts: opts, conn: conn, api: wire.NewBackendClient(conn), log: log, cancel: cancel, done: make(chan struct{})}
 	c.pulse.life.Store(newLife())
 	go c.watch(ctx)
@@ -164,6 +170,7 @@ func (c *Client) watch(ctx context.Context) {
 			up, told = true, false
 			if _, err := c.greet(ctx); err == nil {
 				c.log.InfoContext(ctx, "back end connected")
+				c.opts.Up()
 			} else if ctx.Err() == nil {
 				c.log.ErrorContext(ctx, "back end refused", "err", err)
 			}

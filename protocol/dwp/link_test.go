@@ -328,6 +328,8 @@ func TestShutdown(t *testing.T) {
 func TestDown(t *testing.T) {
 	l := newLink()
 	l.client.Address = closedPort(t)
+	var ups atomic.Int32
+	l.client.Up = func() { ups.Add(1) }
 	c := l.connect(t)
 	began := time.Now()
 	for range 100 {
@@ -339,9 +341,13 @@ func TestDown(t *testing.T) {
 	if d := time.Since(began); d > 10*time.Second { // a hundred waits would be more
 		t.Errorf("a hundred calls took %v", d)
 	}
+	if n := ups.Load(); n != 0 {
+		t.Errorf("it was told of %d times while nobody was there", n)
+	}
 	l.listen = l.client.Address
 	l.serve(t, newEcho())
 	within(t, "recovery", func() bool { _, err := c.Ping(t.Context()); return err == nil })
+	within(t, "the news that it is up", func() bool { return ups.Load() == 1 })
 }
 
 // TestSilent: a host that takes connections and says nothing is down too.
@@ -570,6 +576,8 @@ func TestBackEndStops(t *testing.T) {
 	l.serve(t, newEcho())
 	gate := newGate(t, l.client.Address)
 	l.client.Address = gate.address
+	var ups atomic.Int32
+	l.client.Up = func() { ups.Add(1) }
 	c := l.connect(t)
 	if _, err := c.Ping(t.Context()); err != nil {
 		t.Fatal(err)
@@ -583,6 +591,7 @@ func TestBackEndStops(t *testing.T) {
 	}
 	gate.open()
 	within(t, "an answer", func() bool { _, err := c.Ping(t.Context()); return err == nil })
+	within(t, "the news that it is up again", func() bool { return ups.Load() == 2 })
 	if n := gate.conns.Load(); n != 1 { // gRPC itself, which needs 13 seconds, would make another
 		t.Errorf("%d connections", n)
 	}

@@ -81,6 +81,7 @@ func (c *Client) revive() {
 	if c.pulse.life.Load().ctx.Err() != nil {
 		c.log.Info("back end answers again")
 		c.pulse.life.Store(newLife())
+		c.opts.Up()
 	}
 }
 

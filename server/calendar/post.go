@@ -58,6 +58,12 @@ func PostUID(key string) string {
 	return uid
 }
 
+// PostLane is the lane of a Job.Key, "" for none.
+func PostLane(key string) string {
+	_, lane, _ := strings.Cut(key, "\x1f")
+	return lane
+}
+
 // ParsePost reads the payload of a job, and names its letters.
 func ParsePost(job Job) (p Post, err error) {
 	if err := json.Unmarshal(job.Payload, &p); err != nil {

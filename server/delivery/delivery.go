@@ -24,8 +24,11 @@ import (
 )
 
 // Attempts is how often a letter is brought before it is given up: with pauses of
-// up to an hour, five days.
-const Attempts = 130
+// a second at first and an hour in the end, five days.
+const (
+	Attempts   = 170
+	firstPause = time.Second
+)
 
 // Model is the sender's side.
 type Model interface {
@@ -48,7 +51,7 @@ type Courier struct {
 // Kinds are the kinds of jobs and how they are done.
 func (c *Courier) Kinds() map[string]worker.Kind {
 	return map[string]worker.Kind{
-		calendar.JobDeliver: {Run: c.Deliver, Attempts: Attempts},
+		calendar.JobDeliver: {Run: c.Deliver, Attempts: Attempts, First: firstPause},
 		calendar.JobAnswers: {Run: c.Answers},
 	}
 }
@@ -168,7 +171,10 @@ func (r *round) letter(ctx context.Context, l *calendar.Letter) error {
 }
 
 // laneOf names the back end of somebody: never "".
-func laneOf(p calendar.Person) string { return "@" + strings.ToLower(p.Host) }
+func laneOf(p calendar.Person) string { return Lane(p.Host) }
+
+// Lane is the lane of a back end, as calendar.Post has it; "" is the default one.
+func Lane(host string) string { return "@" + strings.ToLower(host) }
 
 // find looks up whose address it is. Who is not of this site is told so by a
 // result.

@@ -14,6 +14,7 @@ type Filter struct {
 	Owner  calendar.Owner
 	Kinds  []string
 	UID    string           // of what they are about: calendar.PostUID of the key
+	Lanes  []string         // that they go by: calendar.PostLane of the key
 	Parked bool             // parked ones only
 	IDs    []calendar.JobID // these only
 
@@ -22,7 +23,7 @@ type Filter struct {
 
 func (f *Filter) matches(j *calendar.Job) bool {
 	return (f.Owner == "" || j.Owner == f.Owner) && (len(f.Kinds) == 0 || slices.Contains(f.Kinds, j.Kind)) && (!f.Parked || j.Parked) &&
-		(f.UID == "" || calendar.PostUID(j.Key) == f.UID) &&
+		(f.UID == "" || calendar.PostUID(j.Key) == f.UID) && (len(f.Lanes) == 0 || slices.Contains(f.Lanes, calendar.PostLane(j.Key))) &&
 		!j.Created.Before(f.From) && (f.To.IsZero() || j.Created.Before(f.To)) &&
 		(len(f.IDs) == 0 || slices.Contains(f.IDs, j.JobID))
 }
@@ -75,6 +76,19 @@ func (w *Worker) Retry(ctx context.Context, f Filter) (Outcome, error) {
 			return false, true
 		}
 		j.Parked, j.Attempts, j.Due = false, 0, w.opt.Now()
+		return true, true
+	})
+}
+
+// Hasten has failed jobs tried again now that what they failed for may be mended.
+// They keep their attempts, and what was given up stays so.
+func (w *Worker) Hasten(ctx context.Context, f Filter) (Outcome, error) {
+	now := w.opt.Now()
+	return w.change(ctx, f, func(j *calendar.Job) (meant, keep bool) {
+		if j.Parked || j.Attempts == 0 || !j.Due.After(now) {
+			return false, true
+		}
+		j.Due = now
 		return true, true
 	})
 }

@@ -47,6 +47,7 @@ type Handler func(ctx context.Context, job calendar.Job) error
 type Kind struct {
 	Run      Handler
 	Attempts int           // before a job is parked; 0: Options.Attempts
+	First    time.Duration // the pause after a first failure; 0: Options.First
 	Timeout  time.Duration // of one attempt; 0: Options.Timeout
 	// Blocks says that a parked job holds up those behind it, of the same owner
 	// and key, until an administrator has it tried again or drops it.
@@ -169,6 +170,9 @@ func (w *Worker) Handle(name string, k Kind) {
 	}
 	if k.Attempts <= 0 {
 		k.Attempts = w.opt.Attempts
+	}
+	if k.First <= 0 {
+		k.First = w.opt.First
 	}
 	if k.Timeout <= 0 {
 		k.Timeout = w.opt.Timeout
@@ -311,7 +315,7 @@ func (w *Worker) reread(owner calendar.Owner) {
 		failed++
 		w.opt.Log.Error("read an owner's jobs", "user", string(owner), "err", err)
 		select {
-		case <-time.After(w.pause(failed).Sub(w.opt.Now())):
+		case <-time.After(w.pause(w.opt.First, failed).Sub(w.opt.Now())):
 		case <-w.quit:
 			return
 		}

@@ -330,6 +330,35 @@ func TestCommands(t *testing.T) {
 	})
 }
 
+// Who waits for another attempt has it at once; the pauses go on where they were,
+// and what was given up, or is planned, stays as it is.
+func TestHasten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := calendartest.NewStore()
+		w := worker.New(s, worker.Options{First: time.Second, Max: time.Hour, Jitter: func() float64 { return 0 }})
+		var at []time.Duration
+		begin := time.Now()
+		w.Handle("k", worker.Kind{First: time.Minute, Attempts: 4, Run: func(context.Context, calendar.Job) error {
+			at = append(at, time.Since(begin))
+			return errors.New("no")
+		}})
+		start(t, w)
+		commit(t, s, w, "anna", calendar.Job{Kind: "k"}, calendar.Job{Kind: "k", Due: begin.Add(100 * time.Hour)})
+		sleep(10 * time.Second)
+		if out, err := w.Hasten(bg, worker.Filter{}); out.Done != 1 || err != nil {
+			t.Errorf("Hasten: %+v %v", out, err)
+		}
+		sleep(10 * time.Hour)
+		if want := []time.Duration{0, 10 * time.Second, 70 * time.Second, 190 * time.Second}; !slices.Equal(at, want) {
+			t.Errorf("tried at %v, want %v", at, want)
+		}
+		if out, err := w.Hasten(bg, worker.Filter{}); out.Done != 0 || err != nil || len(stored(t, s)) != 2 {
+			t.Errorf("what was given up: %+v %v", out, err)
+		}
+		stop(t, w)
+	})
+}
+
 // Each part of a filter leaves out what it does not mean, and what is dropped is
 // told of in the same transaction.
 func TestFilter(t *testing.T) {
@@ -355,6 +384,7 @@ func TestFilter(t *testing.T) {
 		{worker.Filter{Kinds: []string{"a", "c"}}, "a c"},
 		{worker.Filter{UID: "u"}, "a b"},
 		{worker.Filter{UID: "u\x1f@host"}, ""},
+		{worker.Filter{Lanes: []string{"@other", "@host"}}, "b"},
 		{worker.Filter{From: at.Add(time.Hour)}, "b c"},
 		{worker.Filter{To: at.Add(time.Hour)}, "a"},
 		{worker.Filter{From: at, To: at.Add(time.Second), Owner: "bert"}, ""},
