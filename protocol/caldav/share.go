@@ -1,6 +1,7 @@
 package caldav
 
 import (
+	"cmp"
 	"net/http"
 
 	"factotum/protocol/dav"
@@ -70,22 +71,27 @@ func (rq *request) patchShare(changes []dav.PropChange) ([]*dav.Error, error) {
 	}
 	var req calendar.UpdateCalendarRequest
 	refused := updateOf(changes, &req)
-	for i, c := range changes {
-		switch c.Name {
-		case dav.C("calendar-timezone"), dav.C("calendar-timezone-id"):
-			refused[i] = errProtected
-		}
-	}
 	if anyRefused(refused) {
 		return refused, nil
 	}
-	ch := calendar.ShareChange{ID: rq.at.id(), Name: req.DisplayName, Description: req.Description, Color: req.Color, Order: req.Order, Props: req.Props}
+	ch := calendar.ShareChange{ID: rq.at.id(), Name: req.DisplayName, Description: req.Description, Color: req.Color, Order: req.Order,
+		TZID: req.TZID, Timezone: req.Timezone, Props: req.Props}
 	if req.Transparent != nil {
 		opaque := !*req.Transparent
 		ch.Opaque = &opaque
 	}
 	_, err := rq.be.Subscribe(rq.ctx, rq.who, calendar.SubscribeRequest{Owner: calendar.Owner(rq.at.home), Change: []calendar.ShareChange{ch}})
 	return refused, err
+}
+
+// shareZone is the zone in which the user reads floating time in a share, "" for
+// that of the calendar: he is asked for it where his list is. RFC 4791 §5.2.2.
+func (rq *request) shareZone() (string, error) {
+	home, err := rq.be.Home(rq.ctx, rq.who, calendar.HomeRequest{Owner: calendar.Owner(rq.at.home), Shares: true, Share: rq.at.id()})
+	if err != nil || len(home.Shares) == 0 {
+		return "", err
+	}
+	return cmp.Or(home.Shares[0].Timezone, home.Shares[0].TZID), nil
 }
 
 // leaveShare takes a share out of the user's home. The calendar stays.

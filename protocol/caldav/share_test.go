@@ -206,12 +206,55 @@ func TestShareOwnProperties(t *testing.T) {
 		if after := s.syncHome(before.token); after.res[annasShare] == nil || after.text(annasShare, "D:displayname") != "Rosa  mostly" {
 			t.Error("her other clients do not learn of it")
 		}
-		s.do("anna", "PROPPATCH", annasShare, patching("<C:calendar-timezone-id>Europe/Berlin</C:calendar-timezone-id>")).is(207).contains("403")
 		s.subscribe("anna", false, "rosa:team")
 		s.subscribe("anna", true, "rosa:team")
 		if got := s.do("anna", "PROPFIND", annasShare, propfind("A:calendar-color"), "Depth: 0").is(207).multi().text(annasShare, "A:calendar-color"); got != "#111111" {
 			t.Errorf("what she had of her own outlives the share: %s", got)
 		}
+	})
+}
+
+// TestRFC4791_5_2_2_ShareHasAZone: floating time in a share is that of the zone
+// which its user has set for it, for him alone.
+func TestRFC4791_5_2_2_ShareHasAZone(t *testing.T) {
+	onSites(t, func(t *testing.T, s *site) {
+		s.allow("anna^a^r^g")
+		s.subscribe("anna", true, "rosa:team")
+		s.do("rosa", "PROPPATCH", rosasTeam, patching("<C:calendar-timezone-id>Europe/Berlin</C:calendar-timezone-id>")).is(207).lacks("403")
+		s.do("rosa", "PUT", rosasTeam+"a.ics", event("a", "20260701T090000", "Nine o'clock")).is(201)
+		found := func(user, path, from, to string) int {
+			t.Helper()
+			filter := in(`<C:time-range start="20260701T` + from + `Z" end="20260701T` + to + `Z"/>`)
+			return len(s.do(user, "REPORT", path, query(filter, "D:getetag"), "Depth: 1").is(207).multi().order)
+		}
+		sees := func(path, user, want string) {
+			t.Helper()
+			m := s.do(user, "PROPFIND", path, propfind("C:calendar-timezone-id", "C:calendar-timezone"), "Depth: 0").is(207).multi()
+			if got := m.text(path, "C:calendar-timezone-id"); got != want || !strings.Contains(m.text(path, "C:calendar-timezone"), "TZID:"+want) {
+				t.Errorf("%s sees the zone %s", user, got)
+			}
+		}
+		sees(annasShare, "anna", "Europe/Berlin")
+		if found("anna", annasShare, "070000", "080000") != 1 {
+			t.Error("by the zone of the calendar it is at seven o'clock UTC")
+		}
+		before := s.syncHome("")
+		s.do("anna", "PROPPATCH", annasShare, patching("<C:calendar-timezone-id>Mars/Base</C:calendar-timezone-id>")).is(207).contains("C:valid-timezone")
+		s.do("anna", "PROPPATCH", annasShare, patching("<C:calendar-timezone-id>America/New_York</C:calendar-timezone-id>")).is(207).lacks("403")
+		sees(annasShare, "anna", "America/New_York")
+		sees(rosasTeam, "rosa", "Europe/Berlin")
+		if after := s.syncHome(before.token); after.res[annasShare] == nil {
+			t.Error("her other clients do not learn of it")
+		}
+		if found("anna", annasShare, "070000", "080000") != 0 || found("anna", annasShare, "130000", "140000") != 1 || found("rosa", rosasTeam, "070000", "080000") != 1 {
+			t.Error("it is not at nine o'clock in New York for her alone")
+		}
+		own := strings.Replace(query(in(`<C:time-range start="20260701T000000Z" end="20260701T003000Z"/>`), "D:getetag"), "</C:filter>", "</C:filter><C:timezone-id>Asia/Tokyo</C:timezone-id>", 1)
+		if m := s.do("anna", "REPORT", annasShare, own, "Depth: 1").is(207).multi(); len(m.order) != 1 {
+			t.Error("the zone of the report does not count")
+		}
+		s.do("anna", "PROPPATCH", annasShare, xmlHead("D:propertyupdate")+"<D:remove><D:prop><C:calendar-timezone/></D:prop></D:remove></D:propertyupdate>").is(207).lacks("403")
+		sees(annasShare, "anna", "Europe/Berlin")
 	})
 }
 

@@ -66,7 +66,9 @@ func checkTimezone(text string) (tzid string, ok bool) {
 var errTimezone = dav.NewError(http.StatusForbidden, dav.C("valid-calendar-data"), "the time zone is not an iCalendar object with one VTIMEZONE")
 
 // zoneOf reads CALDAV:timezone or CALDAV:timezone-id among the children of a
-// report: the zone of floating times. RFC 4791 §7.3, RFC 7809 §5.1.1.
+// report: the zone of floating times. RFC 4791 §7.3, RFC 7809 §5.1.1. Where the
+// report asks about times in a share, it is by default the one that the user has
+// for it.
 func (rq *request) zoneOf(report *dav.Node) (string, error) {
 	if n := report.Child(dav.C("timezone")); n != nil {
 		if _, ok := checkTimezone(n.Text); !ok {
@@ -80,7 +82,24 @@ func (rq *request) zoneOf(report *dav.Node) (string, error) {
 		}
 		return n.TrimText(), nil
 	}
+	if rq.at.home != "" && asksTimes(report) {
+		return rq.shareZone()
+	}
 	return "", nil
+}
+
+// asksTimes reports whether there is anything about times in a report.
+func asksTimes(n *dav.Node) bool {
+	switch n.Name {
+	case dav.C("time-range"), dav.C("expand"), dav.C("limit-recurrence-set"), dav.C("limit-freebusy-set"):
+		return true
+	}
+	for c := range n.Children() {
+		if asksTimes(c) {
+			return true
+		}
+	}
+	return false
 }
 
 var errUnknownZone = dav.NewError(http.StatusForbidden, dav.C("valid-timezone"), "the time zone is not known")

@@ -45,6 +45,8 @@ type Share struct {
 	Description string
 	Color       string
 	Order       string
+	TZID        string // of floating time; with Timezone as in Calendar
+	Timezone    string
 	Opaque      bool // he said that it counts for his own busy time; a share does not of itself
 	Props       []DeadProp
 	Invite      string // the UID of the invitation that he accepted, "" if he subscribed without one
@@ -55,6 +57,9 @@ type Share struct {
 	Calendar Calendar
 	Err      error
 }
+
+// HasZone tells that the user reads floating time in a zone of his own there.
+func (s *Share) HasZone() bool { return s.TZID != "" || s.Timezone != "" }
 
 // Gone tells that the user sees no such calendar.
 func (s *Share) Gone() bool {
@@ -70,6 +75,9 @@ func (s *Share) Shown() Calendar {
 	c.Description = cmp.Or(s.Description, c.Description)
 	c.Color = cmp.Or(s.Color, c.Color)
 	c.Order = s.Order // where it stands among its owner's calendars means nothing here
+	if s.HasZone() {
+		c.TZID, c.Timezone = s.TZID, s.Timezone
+	}
 	c.Transparent = !s.Opaque
 	c.Props = s.Props
 	return c
@@ -83,6 +91,8 @@ type ShareChange struct {
 	Description *string
 	Color       *string
 	Order       *string
+	TZID        *string // with Timezone as in UpdateCalendarRequest, by which they are carried out
+	Timezone    *string
 	Opaque      *bool
 	Props       []PropChange
 }
@@ -163,15 +173,16 @@ func KeepShare(prefs map[string]string, s Share) {
 	key := sharePref + string(s.ID)
 	delete(prefs, key)
 	s.ID, s.Name = "", ""
-	if s.Description == "" && s.Color == "" && s.Order == "" && !s.Opaque && len(s.Props) == 0 && s.Invite == "" {
+	if s.Description == "" && s.Color == "" && s.Order == "" && !s.HasZone() && !s.Opaque && len(s.Props) == 0 && s.Invite == "" {
 		return
 	}
 	text, err := json.Marshal(struct {
 		Description, Color, Order string     `json:",omitempty"`
+		TZID, Timezone            string     `json:",omitempty"`
 		Opaque                    bool       `json:",omitempty"`
 		Props                     []DeadProp `json:",omitempty"`
 		Invite                    string     `json:",omitempty"`
-	}{s.Description, s.Color, s.Order, s.Opaque, s.Props, s.Invite})
+	}{s.Description, s.Color, s.Order, s.TZID, s.Timezone, s.Opaque, s.Props, s.Invite})
 	if err == nil { // strings and a bool always can be
 		prefs[key] = string(text)
 	}
@@ -238,7 +249,7 @@ func SharesTag(shares []Share) string {
 			state = s.Calendar.CTag()
 		}
 		r := s.Calendar.Rights
-		fmt.Fprintf(sum, "%q %q %q %q %q %t %q %s %d %d\n", s.ID, s.Name, s.Description, s.Color, s.Order, s.Opaque, s.Props, state, r.Components, r.Properties)
+		fmt.Fprintf(sum, "%q %q %q %q %q %q %q %t %q %s %d %d\n", s.ID, s.Name, s.Description, s.Color, s.Order, s.TZID, s.Timezone, s.Opaque, s.Props, state, r.Components, r.Properties)
 	}
 	return strconv.FormatUint(sum.Sum64(), 36)
 }

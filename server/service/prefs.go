@@ -97,7 +97,7 @@ func (s *Service) Subscribe(ctx context.Context, who calendar.Actor, req calenda
 		if err := dropNotes(op, prefs, req.Seen); err != nil {
 			return err
 		}
-		list, err := changeShares(op, &req, prefs, list)
+		list, err := s.changeShares(op, &req, prefs, list)
 		if err != nil {
 			return err
 		}

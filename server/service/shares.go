@@ -3,7 +3,6 @@ package service
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"factotum/server/cache"
 	"factotum/server/calendar"
@@ -37,7 +36,7 @@ func onlyShare(list []calendar.Share, id calendar.ID) []calendar.Share {
 
 // changeShares changes what a user has of his own for calendars on his list,
 // in his preferences, and returns the list as it is then.
-func changeShares(op string, req *calendar.SubscribeRequest, prefs map[string]string, list []calendar.Subscription) ([]calendar.Subscription, error) {
+func (s *Service) changeShares(op string, req *calendar.SubscribeRequest, prefs map[string]string, list []calendar.Subscription) ([]calendar.Subscription, error) {
 	for i := range req.Change {
 		ch := &req.Change[i]
 		at := slices.IndexFunc(list, func(s calendar.Subscription) bool {
@@ -47,18 +46,21 @@ func changeShares(op string, req *calendar.SubscribeRequest, prefs map[string]st
 		if at < 0 {
 			return nil, calendar.Fail(calendar.NotFound, op, string(ch.ID))
 		}
-		for _, text := range []*string{ch.Description, ch.Color, ch.Order} {
-			if text != nil && strings.ContainsRune(*text, 0) {
-				return nil, calendar.Failf(calendar.Invalid, "", op, string(ch.ID), "a property value holds a NUL")
-			}
+		set := calendar.UpdateCalendarRequest{ID: ch.ID, DisplayName: ch.Name, Description: ch.Description, Color: ch.Color, Order: ch.Order,
+			TZID: ch.TZID, Timezone: ch.Timezone, Props: ch.Props}
+		if err := s.checkProps(op, &set); err != nil {
+			return nil, err
 		}
 		share := calendar.Share{ID: ch.ID}
-		for _, s := range calendar.Shares(req.Owner, prefs) {
-			if s.ID == ch.ID {
-				share = s
+		for _, known := range calendar.Shares(req.Owner, prefs) {
+			if known.ID == ch.ID {
+				share = known
 			}
 		}
 		ch.Apply(&share)
+		row := calendar.CalendarRow{TZID: share.TZID, Timezone: share.Timezone}
+		setZone(&row, &set)
+		share.TZID, share.Timezone = row.TZID, row.Timezone
 		calendar.KeepShare(prefs, share)
 		if ch.Name != nil {
 			list[at] = calendar.NewSubscription(list[at].ID(), oneLine(*ch.Name))

@@ -2287,6 +2287,8 @@ type Share struct {
 	Calendar      *Calendar              `protobuf:"bytes,8,opt,name=calendar,proto3" json:"calendar,omitempty"`
 	Failure       *Failure               `protobuf:"bytes,9,opt,name=failure,proto3" json:"failure,omitempty"`
 	Invite        []byte                 `protobuf:"bytes,10,opt,name=invite,proto3" json:"invite,omitempty"`
+	Tzid          []byte                 `protobuf:"bytes,11,opt,name=tzid,proto3" json:"tzid,omitempty"`
+	Timezone      []byte                 `protobuf:"bytes,12,opt,name=timezone,proto3" json:"timezone,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2391,6 +2393,20 @@ func (x *Share) GetInvite() []byte {
 	return nil
 }
 
+func (x *Share) GetTzid() []byte {
+	if x != nil {
+		return x.Tzid
+	}
+	return nil
+}
+
+func (x *Share) GetTimezone() []byte {
+	if x != nil {
+		return x.Timezone
+	}
+	return nil
+}
+
 type ShareChange struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -2400,6 +2416,8 @@ type ShareChange struct {
 	Order         []byte                 `protobuf:"bytes,5,opt,name=order,proto3,oneof" json:"order,omitempty"`
 	Opaque        *bool                  `protobuf:"varint,6,opt,name=opaque,proto3,oneof" json:"opaque,omitempty"`
 	Props         []*PropChange          `protobuf:"bytes,7,rep,name=props,proto3" json:"props,omitempty"`
+	Tzid          []byte                 `protobuf:"bytes,8,opt,name=tzid,proto3,oneof" json:"tzid,omitempty"`
+	Timezone      []byte                 `protobuf:"bytes,9,opt,name=timezone,proto3,oneof" json:"timezone,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2479,6 +2497,20 @@ func (x *ShareChange) GetOpaque() bool {
 func (x *ShareChange) GetProps() []*PropChange {
 	if x != nil {
 		return x.Props
+	}
+	return nil
+}
+
+func (x *ShareChange) GetTzid() []byte {
+	if x != nil {
+		return x.Tzid
+	}
+	return nil
+}
+
+func (x *ShareChange) GetTimezone() []byte {
+	if x != nil {
+		return x.Timezone
 	}
 	return nil
 }
@@ -8957,7 +8989,7 @@ const file_dwp_proto_rawDesc = "" +
 	"\x05write\x18\x04 \x01(\bR\x05write\"h\n" +
 	"\rNotifyRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12)\n" +
-	"\x04note\x18\x02 \x01(\v2\x15.factotum.dwp.v1.NoteR\x04note\"\xc5\x02\n" +
+	"\x04note\x18\x02 \x01(\v2\x15.factotum.dwp.v1.NoteR\x04note\"\xf5\x02\n" +
 	"\x05Share\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\fR\x04name\x12 \n" +
@@ -8969,7 +9001,9 @@ const file_dwp_proto_rawDesc = "" +
 	"\bcalendar\x18\b \x01(\v2\x19.factotum.dwp.v1.CalendarR\bcalendar\x122\n" +
 	"\afailure\x18\t \x01(\v2\x18.factotum.dwp.v1.FailureR\afailure\x12\x16\n" +
 	"\x06invite\x18\n" +
-	" \x01(\fR\x06invite\"\x9b\x02\n" +
+	" \x01(\fR\x06invite\x12\x12\n" +
+	"\x04tzid\x18\v \x01(\fR\x04tzid\x12\x1a\n" +
+	"\btimezone\x18\f \x01(\fR\btimezone\"\xeb\x02\n" +
 	"\vShareChange\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x17\n" +
 	"\x04name\x18\x02 \x01(\fH\x00R\x04name\x88\x01\x01\x12%\n" +
@@ -8977,12 +9011,16 @@ const file_dwp_proto_rawDesc = "" +
 	"\x05color\x18\x04 \x01(\fH\x02R\x05color\x88\x01\x01\x12\x19\n" +
 	"\x05order\x18\x05 \x01(\fH\x03R\x05order\x88\x01\x01\x12\x1b\n" +
 	"\x06opaque\x18\x06 \x01(\bH\x04R\x06opaque\x88\x01\x01\x121\n" +
-	"\x05props\x18\a \x03(\v2\x1b.factotum.dwp.v1.PropChangeR\x05propsB\a\n" +
+	"\x05props\x18\a \x03(\v2\x1b.factotum.dwp.v1.PropChangeR\x05props\x12\x17\n" +
+	"\x04tzid\x18\b \x01(\fH\x05R\x04tzid\x88\x01\x01\x12\x1f\n" +
+	"\btimezone\x18\t \x01(\fH\x06R\btimezone\x88\x01\x01B\a\n" +
 	"\x05_nameB\x0e\n" +
 	"\f_descriptionB\b\n" +
 	"\x06_colorB\b\n" +
 	"\x06_orderB\t\n" +
-	"\a_opaque\"g\n" +
+	"\a_opaqueB\a\n" +
+	"\x05_tzidB\v\n" +
+	"\t_timezone\"g\n" +
 	"\x0fCalendarRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\fR\x02id\x12\x16\n" +
