@@ -77,7 +77,7 @@ func (p *postman) Settle(_ context.Context, _ calendar.Owner, st calendar.Settle
 	return nil
 }
 
-func (p *postman) TellAnswers(context.Context, calendar.Owner, string) error { return nil }
+func (p *postman) TellAnswers(context.Context, calendar.JobID, string) error { return nil }
 
 func (p *postman) Planned(calendar.Owner, string, time.Time) bool { return false }
 
