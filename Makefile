@@ -40,7 +40,7 @@ test:
 # the rest, and finds nothing of ours.
 race:
 	CGO_ENABLED=1 go test -race -gcflags=modernc.org/...=-race=false -shuffle=on -timeout 30m $$(go list ./... | grep -v -x $(foreach p,$(WHOLE),-e $(p)))
-	go test -shuffle=on -timeout 60m $(WHOLE) factotum/server/delivery
+	go test -shuffle=on -timeout 60m $(WHOLE) factotum/server/delivery/stories
 
 # A hundred kills of every role, and as many power failures, on both engines.
 crash: packages
@@ -49,12 +49,12 @@ crash: packages
 
 # What one protocol writes the other reads: ten thousand cases on SQLite and on
 # PostgreSQL, in one process and over DWP; and a hundred thousand stories of
-# meetings, of the engine alone and of all that delivers: about two hours.
+# meetings, of the engine alone and of all that delivers: about three hours.
 long:
 	FACTOTUM_LONG=1 go test -count=1 -timeout 3h ./protocol/interop ./protocol/wcap/wcaptest
 	FACTOTUM_LONG=1 go test -count=1 -timeout 3h -run TestCopiesAgree ./server/itip -rapid.checks=100000
-	FACTOTUM_LONG=1 go test -count=1 -timeout 6h -run "TestStories$$" ./server/delivery -rapid.checks=100000
-	FACTOTUM_LONG=1 go test -count=1 -timeout 3h -run TestStoriesSQLite ./server/delivery -rapid.checks=2000
+	FACTOTUM_LONG=1 go test -count=1 -timeout 6h -run "TestStories$$" ./server/delivery/stories -rapid.checks=100000
+	FACTOTUM_LONG=1 go test -count=1 -timeout 3h -run TestStoriesSQLite ./server/delivery/stories -rapid.checks=2000
 
 # Thunderbird itself, without a display.
 clients:

@@ -47,6 +47,7 @@ var mayImport = map[string][]string{
 	"server/observe":               {"server/calendar"},
 	"server/worker":                {"server/calendar"},
 	"server/delivery":              {"server/calendar", "server/worker"},
+	"server/delivery/stories":      {},
 	"server/session":               {"server/calendar"},
 	"store/sqlstore":               {"server/calendar", "server/acl", "migrations"},
 	"store/archive":                {"server/calendar", "store/sqlstore"},

@@ -1,5 +1,5 @@
 //go:build !race
 
-package delivery_test
+package stories
 
 const fewer = 1

@@ -1,6 +1,6 @@
 //go:build race
 
-package delivery_test
+package stories
 
 // fewer is by how much fewer stories are told under the race detector; make check
 // tells all of them without it.

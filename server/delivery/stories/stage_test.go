@@ -1,4 +1,4 @@
-package delivery_test
+package stories
 
 import (
 	"context"
@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"factotum/server/calendar"
-	"factotum/server/calendar/calendartest"
 	"factotum/server/delivery"
 	"factotum/server/service"
 	"factotum/server/worker"
@@ -20,10 +19,11 @@ import (
 // by its seed: the same seed, the same mishaps.
 type stage struct {
 	*process
-	disk   calendar.Store // what outlives the process
-	people calendartest.People
-	seed   uint64
-	calm   bool // nothing goes wrong any more
+	disk  calendar.Store // what outlives the process
+	dir   *directory
+	seed  uint64
+	calm  bool // nothing goes wrong any more
+	lasts bool // the process does not die
 
 	mu     sync.Mutex
 	tries  map[string]int             // how often each thing was tried, over all lives
@@ -31,6 +31,7 @@ type stage struct {
 	latest time.Time                  // when the last of them arrives
 	stamps map[string]map[string]bool // messages by sender, recipient and second
 	notes  []string
+	n      int // what people did so far
 }
 
 // process is one life of the daemon.
@@ -110,9 +111,9 @@ func (s *stage) begin() error {
 	time.Sleep(time.Millisecond) // calendars have ids by the clock
 	p := &process{Store: s.disk}
 	p.jobs = worker.New(p, worker.Options{First: 20 * time.Millisecond, Max: 3 * time.Second, Jitter: func() float64 { return 0.5 }})
-	p.model = service.New(p, s.people, service.Options{Outbox: p.jobs, CacheBytes: 1 << 20})
+	p.model = service.New(p, s.dir, service.Options{Outbox: p.jobs, CacheBytes: 1 << 20})
 	clerk := &clerk{stage: s, process: p}
-	courier := delivery.Courier{Model: clerk, Jobs: p.jobs, People: s.people, Backend: clerk}
+	courier := delivery.Courier{Model: clerk, Jobs: p.jobs, People: s.dir, Backend: clerk}
 	for name, k := range courier.Kinds() {
 		p.jobs.Handle(name, k)
 	}
@@ -158,7 +159,7 @@ func (s *stage) chance(thing string) (n uint64, calm bool) {
 	n ^= n >> 29 // the last octets change the low bits most
 	n *= 0xbf58476d1ce4e5b9
 	n ^= n >> 32
-	return n, s.calm
+	return n, s.calm || s.tries[thing] > 3 // a job of many letters comes to its end all the same
 }
 
 // clerk stands between the courier and the model, and is where things go wrong.
@@ -195,7 +196,9 @@ func (c *clerk) bring(ctx context.Context, who calendar.Actor, req calendar.Deli
 		if err != nil {
 			return calendar.DeliverResult{Err: err}
 		}
-		c.note("    %s: %s %s %v", what, res[0].Status, res[0].Reason, res[0].Err)
+		if !errors.Is(res[0].Err, errKilled) {
+			c.note("    %s: %s %s %v", what, res[0].Status, res[0].Reason, res[0].Err)
+		}
 		return res[0]
 	}
 	id := req.ID
@@ -210,12 +213,11 @@ func (c *clerk) bring(ctx context.Context, who calendar.Actor, req calendar.Deli
 		apply(id)
 		c.note("    %s: the answer is lost", what)
 		return calendar.DeliverResult{Err: errAway}
-	case 5:
-		c.note("    %s: killed before", what)
-		c.doom(before)
-	case 6:
-		c.note("    %s: killed after", what)
-		c.doom(after)
+	case 5, 6:
+		if !c.lasts {
+			c.note("    %s: killed, %d", what, n%20-4)
+			c.doom(fate(n%20 - 4))
+		}
 	case 7:
 		apply(id)
 	case 8, 9: // a copy comes late
@@ -236,7 +238,7 @@ func (c *clerk) straggler(who calendar.Actor, req calendar.DeliverRequest, what 
 		time.Sleep(wait)
 		// As if it came after an hour, when nobody knows its name; but who has deleted
 		// his copy knows by nothing else that he had the message.
-		if s.alone(req) && s.has(req.To[0].Owner) {
+		if s.alone(req) && s.has(req.To[0].Owner, uidOf(req.Data)) {
 			req.ID += "/late"
 		}
 		res, err := s.current().Deliver(context.Background(), who, req)
@@ -246,17 +248,24 @@ func (c *clerk) straggler(who calendar.Actor, req calendar.DeliverRequest, what 
 	})
 }
 
-// has reports whether somebody has a copy of the meeting.
-func (s *stage) has(owner calendar.Owner) (found bool) {
+// has reports whether somebody has a copy of a meeting.
+func (s *stage) has(owner calendar.Owner, uid string) (found bool) {
 	for _, name := range []string{calendar.DefaultName, "work"} {
-		_ = s.current().Objects(context.Background(), s.people.Actor(string(owner)), calendar.ObjectsRequest{
-			Calendar: calendar.NewID(owner, name), UIDs: []string{"m"}, Data: calendar.DataRequest{None: true},
+		_ = s.current().Objects(context.Background(), s.dir.Actor(string(owner)), calendar.ObjectsRequest{
+			Calendar: calendar.NewID(owner, name), UIDs: []string{uid}, Data: calendar.DataRequest{None: true},
 		}, func(r calendar.ObjectResult) error {
 			found = found || r.Err == nil
 			return nil
 		}) // a calendar that is not there has none
 	}
 	return found
+}
+
+// uidOf is the UID of a message.
+func uidOf(data []byte) string {
+	_, uid, _ := strings.Cut(string(data), "\nUID:")
+	uid, _, _ = strings.Cut(uid, "\r\n")
+	return uid
 }
 
 // alone notes a message, and reports whether it is the only one between two people
@@ -266,7 +275,7 @@ func (s *stage) alone(req calendar.DeliverRequest) bool {
 	defer s.mu.Unlock()
 	_, at, _ := strings.Cut(string(req.Data), "\nDTSTAMP:")
 	at, _, _ = strings.Cut(at, "\r\n")
-	k := req.From + req.To[0].Address + at
+	k := uidOf(req.Data) + req.From + req.To[0].Address + at
 	if s.stamps[k] == nil {
 		s.stamps[k] = map[string]bool{}
 	}
@@ -294,7 +303,7 @@ func (c *clerk) work(what string, do func() error) error {
 	n, calm := c.chance(what)
 	time.Sleep(time.Duration(n >> 40 % 1_000_000))
 	fates := map[uint64]fate{0: before, 1: after}
-	if !calm {
+	if calm = calm || c.lasts; !calm {
 		c.doom(fates[n%40])
 	}
 	if err := do(); err != nil {
@@ -304,6 +313,48 @@ func (c *clerk) work(what string, do func() error) error {
 		c.doom(fates[n>>8%40]) // at the deletion of the job
 	}
 	return nil
+}
+
+// do calls the model as a client does: with a token, and again if no answer came.
+func (s *stage) do(what string, call func(ctx context.Context) error) error {
+	s.n++
+	s.note("%s", what)
+	n, calm := s.chance(fmt.Sprint("step ", s.n))
+	ctx := calendar.WithToken(context.Background(), fmt.Sprint("step ", s.n))
+	if !calm && !s.lasts && n%10 < 2 {
+		s.doom(fate(1 + n%2))
+	}
+	for {
+		err := call(ctx)
+		s.doom(lives)
+		if !s.killed() {
+			if err != nil {
+				s.note("    refused: %v", err)
+			}
+			return err
+		}
+		if err := s.again(); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *stage) backend() calendar.Backend { return s.model }
+
+func (s *stage) follow(ctx context.Context) error {
+	_, err := s.model.FollowGroups(ctx)
+	return err
+}
+
+func (s *stage) wait(d time.Duration) { time.Sleep(d) }
+
+func (s *stage) now() time.Time { return time.Now() }
+
+// calms has nothing go wrong from now on.
+func (s *stage) calms() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calm = true
 }
 
 // quiet waits until nothing is on its way.
@@ -332,7 +383,7 @@ func (s *stage) quiet() error {
 	return errors.New("jobs without end")
 }
 
-// say names a message: "REQUEST anna>ben".
+// say names a message: "REQUEST m1 anna>ben".
 func say(req calendar.DeliverRequest) string {
 	text := string(req.Data)
 	_, method, _ := strings.Cut(text, "METHOD:")
@@ -347,5 +398,5 @@ func say(req calendar.DeliverRequest) string {
 	if req.Inconsequential {
 		about += " (answers)"
 	}
-	return method + " " + who(req.From) + ">" + who(req.To[0].Address) + about
+	return method + " " + uidOf(req.Data) + " " + who(req.From) + ">" + who(req.To[0].Address) + about
 }
