@@ -181,10 +181,7 @@ func (c *Component) Clone() *Component {
 	}
 	d := &Component{Name: c.Name}
 	if len(c.Props) > 0 {
-		d.Props = make([]Property, len(c.Props))
-		for i := range c.Props {
-			d.Props[i] = c.Props[i].Clone()
-		}
+		d.Props = cloneProps(c.Props)
 	}
 	if len(c.Children) > 0 {
 		d.Children = make([]*Component, len(c.Children))
@@ -193,6 +190,35 @@ func (c *Component) Clone() *Component {
 		}
 	}
 	return d
+}
+
+// cloneProps copies properties; the parameters of all share one array, and so do
+// their values, none of which can grow into the next.
+func cloneProps(props []Property) []Property {
+	params, values := 0, 0
+	for i := range props {
+		params += len(props[i].Params)
+		for j := range props[i].Params {
+			values += len(props[i].Params[j].Values)
+		}
+	}
+	out := slices.Clone(props)
+	if params == 0 {
+		return out
+	}
+	as, vs := make([]Param, 0, params), make([]string, 0, values)
+	for i := range out {
+		from := len(as)
+		for _, a := range out[i].Params {
+			at := len(vs)
+			vs = append(vs, a.Values...)
+			as = append(as, Param{Name: a.Name, Values: vs[at:len(vs):len(vs)]})
+		}
+		if from < len(as) {
+			out[i].Params = as[from:len(as):len(as)]
+		}
+	}
+	return out
 }
 
 // Clone returns a deep copy; only the strings are shared.
@@ -238,7 +264,12 @@ func (p *Property) ParamValues(name string) []string {
 
 // HasParam reports whether a parameter of that name (upper case) is there.
 func (p *Property) HasParam(name string) bool {
-	return slices.ContainsFunc(p.Params, func(a Param) bool { return a.Name == name })
+	for i := range p.Params {
+		if p.Params[i].Name == name {
+			return true
+		}
+	}
+	return false
 }
 
 // SetParam gives the property exactly one parameter of that name; without
@@ -246,13 +277,10 @@ func (p *Property) HasParam(name string) bool {
 func (p *Property) SetParam(name string, values ...string) {
 	name = strings.ToUpper(name)
 	at := slices.IndexFunc(p.Params, func(a Param) bool { return a.Name == name })
-	if at < 0 {
-		if len(values) > 0 {
-			p.Params = append(p.Params, Param{Name: name, Values: slices.Clone(values)})
-		}
+	if at < 0 && len(values) == 0 {
 		return
 	}
-	keep := p.Params[:0:0]
+	keep := make([]Param, 0, len(p.Params)+1) // another one, since copies may share it
 	for i, a := range p.Params {
 		switch {
 		case a.Name != name:
@@ -261,8 +289,15 @@ func (p *Property) SetParam(name string, values ...string) {
 			keep = append(keep, Param{Name: name, Values: slices.Clone(values)})
 		}
 	}
+	if at < 0 {
+		keep = append(keep, Param{Name: name, Values: slices.Clone(values)})
+	}
 	p.Params = keep
 }
 
 // DelParam deletes every parameter of that name (upper case).
-func (p *Property) DelParam(name string) { p.SetParam(name) }
+func (p *Property) DelParam(name string) {
+	if p.HasParam(name) {
+		p.SetParam(name)
+	}
+}

@@ -15,15 +15,26 @@ func Equal(a, b *Component) bool {
 		return a == b
 	}
 	return a.Name == b.Name && len(a.Props) == len(b.Props) && len(a.Children) == len(b.Children) &&
-		slices.EqualFunc(sortedProps(a), sortedProps(b), equalProps) &&
+		(alike(a.Props, b.Props) || slices.EqualFunc(sortedProps(a), sortedProps(b), equalProps)) &&
 		slices.EqualFunc(sortedKids(a), sortedKids(b), Equal)
 }
 
+// alike reports whether properties are equal as they stand, which most are that
+// are compared, and is quicker told.
+func alike(a, b []Property) bool {
+	for i := range a {
+		if a[i].Name != b[i].Name || a[i].Value != b[i].Value || !slices.EqualFunc(a[i].Params, b[i].Params, equalParams) {
+			return false
+		}
+	}
+	return true
+}
+
+func equalParams(x, y Param) bool { return x.Name == y.Name && slices.Equal(x.Values, y.Values) }
+
 func equalProps(p, q *Property) bool {
 	return p.Name == q.Name && p.Value == q.Value &&
-		slices.EqualFunc(sortedParams(p), sortedParams(q), func(x, y Param) bool {
-			return x.Name == y.Name && slices.Equal(x.Values, y.Values)
-		})
+		slices.EqualFunc(sortedParams(p), sortedParams(q), equalParams)
 }
 
 func sortedProps(c *Component) []*Property {
@@ -36,6 +47,9 @@ func sortedProps(c *Component) []*Property {
 }
 
 func sortedKids(c *Component) []*Component {
+	if slices.IsSortedFunc(c.Children, func(x, y *Component) int { return cmp.Compare(x.Name, y.Name) }) {
+		return c.Children
+	}
 	ks := slices.Clone(c.Children)
 	slices.SortStableFunc(ks, func(x, y *Component) int { return cmp.Compare(x.Name, y.Name) })
 	return ks

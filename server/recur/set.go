@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 	"unsafe"
@@ -385,16 +386,8 @@ func sequence(c *ical.Component) int {
 
 // findOverride returns the override of a key, or nil.
 func (s *Set) findOverride(key int64) *override {
-	i, ok := slices.BinarySearchFunc(s.overrides, key, func(o override, k int64) int {
-		switch {
-		case o.key < k:
-			return -1
-		case o.key > k:
-			return 1
-		}
-		return 0
-	})
-	if !ok {
+	i := sort.Search(len(s.overrides), func(i int) bool { return s.overrides[i].key >= key })
+	if i == len(s.overrides) || s.overrides[i].key != key {
 		return nil
 	}
 	return &s.overrides[i]
