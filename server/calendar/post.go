@@ -3,6 +3,7 @@ package calendar
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -69,12 +70,18 @@ func ParsePost(job Job) (p Post, err error) {
 	if err := json.Unmarshal(job.Payload, &p); err != nil {
 		return p, fmt.Errorf("read a post: %w", err)
 	}
+	return p.Named(job.JobID), nil
+}
+
+// Named is a post whose letters have the names that they go by in a job.
+func (p Post) Named(id JobID) Post {
+	p.Letters = slices.Clone(p.Letters)
 	for i := range p.Letters {
 		if l := &p.Letters[i]; l.ID == "" {
-			l.ID = fmt.Sprintf("%s/%d", job.JobID, i)
+			l.ID = fmt.Sprintf("%s/%d", id, i)
 		}
 	}
-	return p, nil
+	return p
 }
 
 // Settlement is what became of letters of an owner, for his object and his

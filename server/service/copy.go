@@ -154,7 +154,7 @@ func (w *writer) copyObject(req calendar.CopyRequest, leave access, read int64, 
 // with the messages that follow. Between calendars it is nothing, but a home has
 // a meeting once; what comes out of a plain collection is as if it were put, what
 // goes into one as if it were deleted. RFC 6638 §§3.2.3.3, 3.2.3.4.
-func (w *writer) relocate(fp, tp *place, req *calendar.CopyRequest, src, dest *calendar.ObjectRow, obj *object.Resource) (*object.Resource, []calendar.Job, error) {
+func (w *writer) relocate(fp, tp *place, req *calendar.CopyRequest, src, dest *calendar.ObjectRow, obj *object.Resource) (*object.Resource, []task, error) {
 	was, is := fp.row.Kind.Rules().Objects, tp.row.Kind.Rules().Objects
 	var post *calendar.Post
 	var err error

@@ -38,8 +38,10 @@ func (s *Service) Deliver(ctx context.Context, who calendar.Actor, req calendar.
 		places <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-places }()
-			// Each has a copy: a parsed text is for one goroutine at a time.
-			d := delivery{DeliverRequest: &req, to: req.To[i], msg: msg.Clone()}
+			d := delivery{DeliverRequest: &req, to: req.To[i], msg: msg}
+			if len(req.To) > 1 { // each has a copy: a parsed text is for one goroutine at a time
+				d.msg = msg.Clone()
+			}
 			res, err := s.deliverOne(ctx, who, op, &d)
 			if err != nil {
 				res = calendar.DeliverResult{Err: err}
@@ -157,7 +159,7 @@ func (w *writer) deliver(d *delivery) (res calendar.DeliverResult, err error) {
 			err = w.receive(uid, d.From, d.msg) // for people to look at, once all is done: RFC 6638 §4.1
 		}
 	} else if r.Message != nil {
-		var jobs []calendar.Job
+		var jobs []task
 		if jobs, err = posts(postOf(uid, before, []itip.Message{*r.Message})); err == nil {
 			err = w.posted(jobs...)
 		}
@@ -173,7 +175,7 @@ func refused(status, reason, detail string) calendar.DeliverResult {
 func outcome(r *itip.Receipt) calendar.DeliverResult {
 	res := calendar.DeliverResult{Status: calendar.StatusDelivered, Reason: r.Reason.String(), Detail: r.Detail}
 	switch r.Reason {
-	case itip.Unreadable:
+	case itip.Unreadable, itip.TooMuch:
 		res.Status = calendar.StatusRejected
 	case itip.NotInvited, itip.NotOrganizer, itip.NotAddressed:
 		res.Status = calendar.StatusNoRights
@@ -215,7 +217,7 @@ func (w *writer) apply(p *place, old *calendar.ObjectRow, party *itip.Party, bef
 
 // tell makes jobs of what attendees learn by what one of them answered. That
 // somebody else is invited goes out at once, answers are collected for a moment.
-func (w *writer) tell(party *itip.Party, before *ical.Component, obj *object.Resource) (jobs []calendar.Job, err error) {
+func (w *writer) tell(party *itip.Party, before *ical.Component, obj *object.Resource) (jobs []task, err error) {
 	messages, err := party.Tell(before, obj.Calendar)
 	if err != nil {
 		return nil, err
@@ -236,7 +238,7 @@ func (w *writer) tell(party *itip.Party, before *ical.Component, obj *object.Res
 	if o := w.s.opt.Outbox; o != nil && o.Planned(w.owner, key, w.now.Add(time.Millisecond)) {
 		return jobs, nil // it has not begun, and will tell of this too
 	}
-	return append(jobs, calendar.Job{Kind: calendar.JobAnswers, Key: key, Payload: []byte(obj.UID), Due: w.now.Add(answersPause)}), nil
+	return append(jobs, task{Job: calendar.Job{Kind: calendar.JobAnswers, Key: key, Payload: []byte(obj.UID), Due: w.now.Add(answersPause)}}), nil
 }
 
 // answersPause is how long answers are collected before attendees learn of them.

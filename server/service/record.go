@@ -36,7 +36,7 @@ func (w *writer) begin(kind calendar.ChangeKind, row *calendar.CalendarRow) (*ca
 
 // end completes a record: what follows from it is derived, and its jobs stored
 // with those that follow besides.
-func (w *writer) end(ch *calendar.Change, follow ...calendar.Job) error {
+func (w *writer) end(ch *calendar.Change, follow ...task) error {
 	ch.Bytes, w.grown = ch.Bytes+w.grown, 0
 	if err := w.derive(ch, follow); err != nil {
 		return err
@@ -47,12 +47,11 @@ func (w *writer) end(ch *calendar.Change, follow ...calendar.Job) error {
 
 // derive asks what jobs follow from a change. What a calendar that is deleted
 // holds they can see only before.
-func (w *writer) derive(ch *calendar.Change, follow []calendar.Job) error {
-	notes, err := w.noteJobs()
+func (w *writer) derive(ch *calendar.Change, follow []task) error {
+	jobs, err := w.noteJobs()
 	if err != nil {
 		return fmt.Errorf("derive jobs: %w", err)
 	}
-	jobs := append(slices.Clip(follow), notes...)
 	for _, derive := range w.s.opt.Derive {
 		more, err := derive(w.ReadTx, ch)
 		if err != nil {
@@ -60,15 +59,19 @@ func (w *writer) derive(ch *calendar.Change, follow []calendar.Job) error {
 		}
 		jobs = append(jobs, more...)
 	}
-	for seq, job := range jobs {
-		job.JobID = calendar.JobID{Owner: w.owner, Change: ch.Number, Seq: seq}
-		job.Created = w.now
-		if err := w.tx.PutJob(job); err != nil {
+	all := slices.Clip(follow)
+	for _, job := range jobs {
+		all = append(all, task{Job: job})
+	}
+	for seq, t := range all {
+		t.JobID = calendar.JobID{Owner: w.owner, Change: ch.Number, Seq: seq}
+		t.Created = w.now
+		if err := w.tx.PutJob(t.Job); err != nil {
 			return fmt.Errorf("store a job: %w", err)
 		}
-		w.jobs = append(w.jobs, job)
-		if job.Kind == calendar.JobDeliver {
-			if err := w.traceQueued(job); err != nil {
+		w.jobs = append(w.jobs, t.Job)
+		if t.post != nil && t.post.Lane == "" { // what only goes another way was noted before
+			if err := w.traceQueued(t); err != nil {
 				return err
 			}
 		}
@@ -76,13 +79,16 @@ func (w *writer) derive(ch *calendar.Change, follow []calendar.Job) error {
 	return nil
 }
 
-// traceQueued notes the letters of a job. Those that only go another way were
-// noted before.
-func (w *writer) traceQueued(job calendar.Job) error {
-	post, err := calendar.ParsePost(job)
-	if err != nil || post.Lane != "" {
-		return err
-	}
+// task is a job that a use case adds to a change itself, with the post that it is
+// made of, if it is of kind calendar.JobDeliver.
+type task struct {
+	calendar.Job
+	post *calendar.Post
+}
+
+// traceQueued notes the letters of a job.
+func (w *writer) traceQueued(t task) error {
+	post := t.post.Named(t.JobID)
 	for _, l := range post.Letters {
 		err := w.trace(calendar.Trace{Message: l.ID, Method: l.Method, UID: post.UID, Summary: post.Summary, From: l.From, To: l.To,
 			Step: calendar.TraceQueued, Reason: calendar.ReasonQueued, Status: calendar.StatusPending})
@@ -94,7 +100,7 @@ func (w *writer) traceQueued(job calendar.Job) error {
 }
 
 // posts makes jobs of posts; those that are nil are none.
-func posts(all ...*calendar.Post) (jobs []calendar.Job, err error) {
+func posts(all ...*calendar.Post) (jobs []task, err error) {
 	for _, p := range all {
 		if p == nil {
 			continue
@@ -103,13 +109,13 @@ func posts(all ...*calendar.Post) (jobs []calendar.Job, err error) {
 		if err != nil {
 			return nil, err
 		}
-		jobs = append(jobs, job)
+		jobs = append(jobs, task{job, p})
 	}
 	return jobs, nil
 }
 
 // posted records that messages went out, and nothing else.
-func (w *writer) posted(jobs ...calendar.Job) error {
+func (w *writer) posted(jobs ...task) error {
 	ch, err := w.begin(calendar.Posted, nil)
 	if err != nil {
 		return err
@@ -133,7 +139,7 @@ func (w *writer) finish(job calendar.JobID) (first bool, err error) {
 type storing struct {
 	from  *calendar.Ref        // it was moved from there
 	props *[]calendar.DeadProp // its dead properties from now on; nil: those that it has
-	jobs  []calendar.Job       // that follow besides
+	jobs  []task               // that follow besides
 
 	// The server stores it, for what others did: the double booking of time is
 	// its owner's to decide. quiet: nothing of it is of consequence to him, and
@@ -263,7 +269,7 @@ func (w *writer) uidConflict(p *place, uid string) error {
 
 // remove deletes an object, its occurrences, files and dead properties, and
 // leaves a tombstone. to is where it was moved to, or nil.
-func (w *writer) remove(p *place, old calendar.ObjectRow, to *calendar.Ref, jobs ...calendar.Job) error {
+func (w *writer) remove(p *place, old calendar.ObjectRow, to *calendar.Ref, jobs ...task) error {
 	ch, err := w.begin(calendar.ObjectDeleted, &p.row)
 	if err != nil {
 		return err

@@ -69,11 +69,9 @@ func (w *writer) schedule(p *place, name string, obj *object.Resource, old *cale
 		return nil, nil, err
 	}
 	if next := ch.Object; next != nil && next != obj.Calendar && !ical.Equal(next, obj.Calendar) {
-		files := obj.Files
-		if obj, err = object.Judge(w.rules(p), next, next.Bytes()); err != nil {
+		if obj, err = object.Restate(w.rules(p), obj, next); err != nil {
 			return nil, nil, wrap(w.op, ref, err)
 		}
-		obj.Files = files
 	}
 	return obj, postOf(obj.UID, obj.Calendar, ch.Messages), nil
 }
@@ -105,7 +103,7 @@ func (w *writer) farewell(p *place, old *calendar.ObjectRow, how telling) (*cale
 
 // farewells are the posts that follow when a user removes a calendar with what is
 // in it.
-func (w *writer) farewells(row calendar.CalendarRow, how telling) (jobs []calendar.Job, err error) {
+func (w *writer) farewells(row calendar.CalendarRow, how telling) (jobs []task, err error) {
 	if !row.Kind.Rules().Objects {
 		return nil, nil
 	}
@@ -129,7 +127,7 @@ func (w *writer) farewells(row calendar.CalendarRow, how telling) (jobs []calend
 		if post, err = w.farewell(p, o, how); err != nil {
 			continue
 		}
-		var more []calendar.Job
+		var more []task
 		more, err = posts(post)
 		jobs = append(jobs, more...)
 	}
