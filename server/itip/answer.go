@@ -22,6 +22,9 @@ func (in *incoming) answer() Receipt {
 	worst := Unchanged
 	for _, c := range in.msg.components() {
 		r, said := in.one(next, c)
+		if r == TooMuch {
+			return Receipt{Reason: r}
+		}
 		switch {
 		case r == Answered || r == Delegated:
 			out.Changed = true
@@ -72,6 +75,9 @@ func (in *incoming) one(next *meeting, c *ical.Component) (Reason, []Answer) {
 				return UnknownInstance, nil
 			}
 			ans.RecurrenceID = inst.RecurrenceID
+			if in.grown.add(inst.Comp) != nil {
+				return TooMuch, nil
+			}
 			target = next.except(inst)
 		}
 	} else if target == nil {
@@ -137,6 +143,7 @@ func (in *incoming) one(next *meeting, c *ical.Component) (Reason, []Answer) {
 func (in *incoming) each(next *meeting, c *ical.Component, speaker *ical.Property) (Reason, []Answer) {
 	worst, best := NotInvited, Reason(0)
 	var said []Answer
+	c = spoken(c, speaker)
 	for _, k := range slices.Clone(next.order) {
 		o := next.overrides[k]
 		a := attendee(o, sameAs(speaker.Value))
@@ -158,6 +165,23 @@ func (in *incoming) each(next *meeting, c *ical.Component, speaker *ical.Propert
 	return worst, nil
 }
 
+// spoken is a component of a reply with none but who answers and whom he sends.
+func spoken(c *ical.Component, speaker *ical.Property) *ical.Component {
+	return &ical.Component{Name: c.Name, Props: slices.DeleteFunc(slices.Clone(c.Props), func(p ical.Property) bool {
+		return p.Name == "ATTENDEE" && calendar.AddressKey(p.Value) != calendar.AddressKey(speaker.Value) &&
+			!slices.ContainsFunc(deputies(speaker), sameAs(p.Value))
+	})}
+}
+
+// deputies are those whom an attendee sends in his place: no more than anybody
+// can mean.
+func deputies(line *ical.Property) []string {
+	to := line.ParamValues("DELEGATED-TO")
+	return to[:min(len(to), mostDeputies)]
+}
+
+const mostDeputies = 20
+
 // line is that of who answers in a component; he is invited too if somebody who
 // is sends him: RFC 5546 §3.2.3, delegation.
 func (in *incoming) line(target *ical.Component, speaker *ical.Property) (*ical.Property, bool) {
@@ -171,7 +195,8 @@ func (in *incoming) line(target *ical.Component, speaker *ical.Property) (*ical.
 // write notes an answer in an attendee's line.
 func (in *incoming) write(line, speaker *ical.Property, c *ical.Component, rev revision) {
 	line.SetParam("PARTSTAT", answer(speaker))
-	copyParams(line, speaker, "DELEGATED-TO", "SENT-BY")
+	line.SetParam("DELEGATED-TO", deputies(speaker)...)
+	copyParams(line, speaker, "SENT-BY")
 	line.DelParam("RSVP")
 	var codes []string
 	for p := range c.All("REQUEST-STATUS") {
@@ -192,7 +217,7 @@ func delegates(target, c *ical.Component, speaker *ical.Property) {
 	if answer(speaker) != "DELEGATED" {
 		return
 	}
-	for _, to := range speaker.ParamValues("DELEGATED-TO") {
+	for _, to := range deputies(speaker) {
 		if attendee(target, sameAs(to)) != nil {
 			continue
 		}
@@ -232,11 +257,14 @@ func instead(c, from *ical.Component, line *ical.Property) {
 	if answer(line) != "DELEGATED" {
 		return
 	}
-	for a := range from.All("ATTENDEE") {
-		if sameAs(line.Value)(a.Param("DELEGATED-FROM")) && attendee(c, sameAs(a.Value)) == nil {
-			c.Add(a.Clone())
+	there, is := guests(c), sameAs(line.Value)
+	var more []ical.Property
+	for _, g := range guests(from).list {
+		if is(g.line.Param("DELEGATED-FROM")) && there.line(g.who) == nil && len(more) < mostDeputies {
+			more = append(more, g.line.Clone())
 		}
 	}
+	c.Props = append(c.Props, more...)
 }
 
 // refresh sends an attendee what he is invited to once more. RFC 5546 §3.2.6.
@@ -245,11 +273,11 @@ func (in *incoming) refresh() Receipt {
 		return r
 	}
 	to := in.speaker(in.msg.components()[0])
-	v := in.have.view(in.have.roll().of(calendar.AddressKey(to.Value)))
+	v := in.have.roll().view(calendar.AddressKey(to.Value))
 	if v.empty() {
 		return Receipt{Reason: NotInvited}
 	}
-	comps := v.clones(in.have.keys())
+	comps := v.clones(v.keys)
 	for _, c := range comps {
 		in.ask(c, in.have)
 	}

@@ -103,9 +103,9 @@ var own = map[string]bool{
 
 func isOwn(name string) bool { return own[name] || isPersonal(name) }
 
-// told are properties that say what the meeting is. An attendee who changes one
+// fixed are properties that say what the meeting is. An attendee who changes one
 // is told that he cannot, for his copy would say something that is not so.
-var told = []string{"SUMMARY", "LOCATION", "DESCRIPTION", "STATUS", "URL"}
+var fixed = []string{"SUMMARY", "LOCATION", "DESCRIPTION", "STATUS", "URL"}
 
 // merge makes the attendee's next copy: what stood there, with what is his own
 // of the version that he writes.
@@ -161,6 +161,7 @@ func (p *Party) merge(was, is *meeting) (*meeting, error) {
 		}
 		comps = append(comps, c)
 	}
+	var grown growth
 	for _, k := range is.order {
 		next := is.overrides[k]
 		if was.overrides[k] != nil {
@@ -176,6 +177,9 @@ func (p *Party) merge(was, is *meeting) (*meeting, error) {
 		}
 		if !sameTimes(timesOf(in), instanceOf(is, rid)) {
 			return nil, notYours("an instance takes place at another time")
+		}
+		if err := grown.add(in.Comp); err != nil {
+			return nil, err
 		}
 		c, err := p.change(was.except(in), next)
 		if err != nil {
@@ -205,7 +209,7 @@ func notYours(format string, args ...any) error {
 func (p *Party) without(was, is *meeting) *meeting {
 	c := was.master.Clone()
 	p.exdates(c, was, is)
-	return &meeting{cal: was.cal, master: c, zones: was.zones, float: was.float, set: was.set}
+	return &meeting{cal: was.cal, master: c, zones: was.zones, float: was.float, set: was.compiled()}
 }
 
 // exdates adds to a master the exceptions that an attendee makes, in the form of
@@ -246,11 +250,11 @@ func exceptions(c *ical.Component) iter.Seq2[ical.DateTime, *ical.Property] {
 
 // change makes a component what an attendee wants it to be, as far as he may.
 func (p *Party) change(c, next *ical.Component) (*ical.Component, error) {
-	for _, name := range told {
+	for _, name := range fixed {
 		if name == "STATUS" && c.Name == "VTODO" {
 			continue
 		}
-		if plain(c.Text(name)) != plain(next.Text(name)) {
+		if was, is := c.Value(name), next.Value(name); was != is && plain(ical.UnescapeText(was)) != plain(ical.UnescapeText(is)) {
 			return nil, notYours("its %s is another", name)
 		}
 	}
@@ -267,17 +271,20 @@ func (p *Party) change(c, next *ical.Component) (*ical.Component, error) {
 	if !mine.ParamIs("PARTSTAT", "DELEGATED") {
 		mine.DelParam("DELEGATED-TO")
 	}
-	for a := range next.All("ATTENDEE") {
-		if attendee(out, sameAs(a.Value)) != nil {
+	there := guests(out)
+	var instead []ical.Property
+	for _, g := range guests(next).list {
+		if g.who == "" || there.line(g.who) != nil {
 			continue
 		}
-		if !p.Owner.HasAddress(a.Param("DELEGATED-FROM")) || !slices.ContainsFunc(mine.ParamValues("DELEGATED-TO"), sameAs(a.Value)) {
+		if !p.Owner.HasAddress(g.line.Param("DELEGATED-FROM")) || !slices.ContainsFunc(mine.ParamValues("DELEGATED-TO"), sameAs(g.line.Value)) {
 			return nil, notYours("somebody else is invited")
 		}
-		a := a.Clone()
+		a := g.line.Clone()
 		a.SetParam("PARTSTAT", "NEEDS-ACTION")
-		out.Add(a)
+		instead = append(instead, a)
 	}
+	out.Props = append(out.Props, instead...)
 	if o, was := next.Prop("ORGANIZER"), out.Prop("ORGANIZER"); o != nil && was != nil {
 		copyParams(was, o, agentParam, forceParam)
 	}

@@ -79,10 +79,10 @@ func (s *story) create() {
 // rids are the instances that somebody sees.
 func (s *story) rids(id string) (out []string) {
 	m, err := (&Party{}).open(s.w.copies[id])
-	if err != nil || m.empty() || !m.set.Recurring() {
+	if err != nil || m.empty() || !m.compiled().Recurring() {
 		return nil
 	}
-	for in, err := range m.set.Between(s.w.t.Context(), s.w.now.AddDate(-1, 0, 0), s.w.now.AddDate(1, 0, 0), nil, noLimit) {
+	for in, err := range m.compiled().Between(s.w.t.Context(), s.w.now.AddDate(-1, 0, 0), s.w.now.AddDate(1, 0, 0), nil, noLimit) {
 		if err == nil {
 			d := in.RecurrenceID
 			if d.Kind == ical.Zoned {
@@ -211,12 +211,8 @@ func (s *story) organizer() {
 		m, _ := (&Party{}).open(next)
 		for _, k := range m.order { // an editor takes exceptions away with their instances
 			o := m.overrides[k]
-			alone := &meeting{cal: next, master: m.master, zones: m.zones, float: m.float}
-			rid, _ := o.Prop("RECURRENCE-ID").DateTime()
-			if alone.compile() {
-				if _, ok := alone.instance(rid); !ok {
-					next.Children = slices.DeleteFunc(next.Children, func(c *ical.Component) bool { return c == o })
-				}
+			if _, ok := m.series(k); !ok {
+				next.Children = slices.DeleteFunc(next.Children, func(c *ical.Component) bool { return c == o })
 			}
 		}
 	case "status":
@@ -348,7 +344,7 @@ func (s *story) collect(cal *ical.Component, id string, what, answers map[string
 	if err != nil {
 		s.rt.Fatalf("%v\n%s", err, text(cal))
 	}
-	for in, err := range m.set.Between(s.w.t.Context(), s.w.now.AddDate(-1, 0, 0), s.w.now.AddDate(1, 0, 0), nil, noLimit) {
+	for in, err := range m.compiled().Between(s.w.t.Context(), s.w.now.AddDate(-1, 0, 0), s.w.now.AddDate(1, 0, 0), nil, noLimit) {
 		if err != nil {
 			s.rt.Fatal(err)
 		}

@@ -21,19 +21,38 @@ type meeting struct {
 	name      string // of its components
 	uid       string
 	zones     *recur.Zones
+	defined   []*ical.Component // its VTIMEZONEs, once zonesFor has needed them
 	float     recur.Zone
-	set       *recur.Set
-	master    *ical.Component // nil when there are overrides only
+	set       *recur.Set        // see compiled
+	timed     []*ical.Component // what it is compiled of
+	master    *ical.Component   // nil when there are overrides only
+	start     ical.DateTime     // DTSTART of the master, if hasStart
+	hasStart  bool
+	alone     *meeting // the master without overrides, once series has needed it
 	overrides map[key]*ical.Component
-	order     []key // of the overrides, as they stand
+	order     []key        // of the overrides, as they stand
+	twice     bool         // two of them are of one instance
+	calledOff map[key]bool // those with STATUS CANCELLED, once isOff has needed them
+	places    map[key]int  // of overrides among the children of cal, once put has needed them
 }
 
-// open takes an object apart; nil is a meeting without anything.
-func (p *Party) open(cal *ical.Component) (*meeting, error) { return p.read(cal, false) }
+// open takes an object apart that was judged; nil is a meeting without anything.
+// Its recurrence is worked out when it is needed.
+func (p *Party) open(cal *ical.Component) (*meeting, error) { return p.parts(cal, false) }
 
-// read takes an object or a message apart. Of a bare message only which
-// instances it speaks of has to be right: a reply need not say when they are.
+// read takes a message apart. Of a bare one only which instances it speaks of
+// has to be right: a reply need not say when they are.
 func (p *Party) read(cal *ical.Component, bare bool) (*meeting, error) {
+	m, err := p.parts(cal, bare)
+	if err == nil && len(m.timed) > 0 {
+		if m.set, err = recur.Compile(m.timed, m.zones); err != nil {
+			err = unreadable("%v", err)
+		}
+	}
+	return m, err
+}
+
+func (p *Party) parts(cal *ical.Component, bare bool) (*meeting, error) {
 	m := &meeting{cal: cal, float: p.Floating, overrides: map[key]*ical.Component{}}
 	if m.float == nil {
 		m.float = recur.UTC
@@ -66,13 +85,20 @@ func (p *Party) read(cal *ical.Component, bare bool) (*meeting, error) {
 	if m.uid == "" {
 		return nil, unreadable("no component with a UID")
 	}
+	m.timed = timed
 	var err error
-	if m.set, err = recur.Compile(timed, m.zones); err != nil {
-		return nil, unreadable("%v", err)
-	}
 	for _, c := range comps {
 		if c.Prop("RECURRENCE-ID") == nil {
+			if m.master != nil {
+				return nil, unreadable("two components without RECURRENCE-ID")
+			}
 			m.master = c
+		}
+	}
+	if m.master != nil {
+		if p := m.master.Prop("DTSTART"); p != nil {
+			m.start, err = p.DateTime()
+			m.hasStart = err == nil
 		}
 	}
 	for _, c := range comps {
@@ -86,6 +112,8 @@ func (p *Party) read(cal *ical.Component, bare bool) (*meeting, error) {
 		}
 		if _, twice := m.overrides[k]; !twice {
 			m.order = append(m.order, k)
+		} else {
+			m.twice = true
 		}
 		m.overrides[k] = c
 	}
@@ -110,11 +138,16 @@ func skeleton(c *ical.Component) *ical.Component {
 	return out
 }
 
-// compile works out the recurrence of a master that stands alone.
-func (m *meeting) compile() bool {
-	var err error
-	m.set, err = recur.Compile([]*ical.Component{m.master}, m.zones)
-	return err == nil
+// compiled is the recurrence, nil where there is none that can be worked out.
+func (m *meeting) compiled() *recur.Set {
+	if m.set == nil && len(m.timed) > 0 {
+		var err error
+		if m.set, err = recur.Compile(m.timed, m.zones); err != nil {
+			m.set = nil
+		}
+		m.timed = nil
+	}
+	return m.set
 }
 
 func unreadable(format string, args ...any) error {
@@ -145,6 +178,9 @@ func (m *meeting) keyIn(c *ical.Component) key {
 // keyOf is the key of an instance that somebody names, by zones of his own:
 // another zone, UTC, or midnight where a date belongs.
 func (m *meeting) keyOf(d ical.DateTime, zones *recur.Zones) key {
+	if m.hasStart && d.Kind == m.start.Kind && d.TZID == m.start.TZID {
+		return m.plain(d, m.zones) // as the series spells it
+	}
 	if m.master != nil && m.master.Prop("DTSTART") != nil {
 		if rid, ok := m.named(d, zones); ok {
 			return m.plain(rid, m.zones)
@@ -155,7 +191,11 @@ func (m *meeting) keyOf(d ical.DateTime, zones *recur.Zones) key {
 
 // named finds the instance that a moment names, in the form of the series.
 func (m *meeting) named(d ical.DateTime, zones *recur.Zones) (ical.DateTime, bool) {
-	if in, ok := m.set.InstanceIn(d, zones, m.float); ok {
+	set := m.compiled()
+	if set == nil {
+		return d, false
+	}
+	if in, ok := set.InstanceIn(d, zones, m.float); ok {
 		return in.RecurrenceID, true
 	}
 	start := m.master.Prop("DTSTART")
@@ -168,7 +208,7 @@ func (m *meeting) named(d ical.DateTime, zones *recur.Zones) (ical.DateTime, boo
 	// A day of an all-day series: as it is written, or as it is for the viewer.
 	for _, civil := range []time.Time{m.float.FromUTC(m.instant(d, zones)), d.Civil()} {
 		day := ical.FromCivil(civil.Truncate(24*time.Hour), ical.Date, "")
-		if in, ok := m.set.InstanceIn(day, zones, m.float); ok {
+		if in, ok := set.InstanceIn(day, zones, m.float); ok {
 			return in.RecurrenceID, true
 		}
 	}
@@ -206,6 +246,19 @@ func (m *meeting) component(k key) *ical.Component {
 	return m.master
 }
 
+// isOff reports whether a component is marked as cancelled.
+func (m *meeting) isOff(k key) bool {
+	if m.calledOff == nil {
+		m.calledOff = map[key]bool{}
+		for _, k := range m.keys() {
+			if m.component(k).Word("STATUS") == "CANCELLED" {
+				m.calledOff[k] = true
+			}
+		}
+	}
+	return m.calledOff[k]
+}
+
 // components are the master, if there is one, and the overrides in their order.
 func (m *meeting) components() []*ical.Component {
 	var out []*ical.Component
@@ -229,10 +282,11 @@ func (m *meeting) keys() []key {
 
 // instance is what the series shows at a moment: nothing if it has none there.
 func (m *meeting) instance(rid ical.DateTime) (recur.Instance, bool) {
-	if m.set == nil {
+	set := m.compiled()
+	if set == nil {
 		return recur.Instance{}, false
 	}
-	return m.set.InstanceIn(rid, m.zones, m.float)
+	return set.InstanceIn(rid, m.zones, m.float)
 }
 
 // organizer is the address of the first component that has one.

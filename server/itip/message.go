@@ -95,7 +95,7 @@ func (p *Party) envelope(method Method, comps []*ical.Component, from ...*meetin
 		if m.cal == nil {
 			continue
 		}
-		for _, z := range zonesFor(m.cal, comps) {
+		for _, z := range m.zonesFor(comps) {
 			if id := z.Value("TZID"); !have[id] {
 				have[id] = true
 				cal.AddChild(z)
@@ -110,8 +110,22 @@ func (p *Party) envelope(method Method, comps []*ical.Component, from ...*meetin
 }
 
 // zonesFor are the VTIMEZONEs of an object that components name.
-func zonesFor(from *ical.Component, comps []*ical.Component) (out []*ical.Component) {
-	zones := recur.ZonesOf(from)
+func zonesFor(from *ical.Component, comps []*ical.Component) []*ical.Component {
+	return zonesAmong(recur.ZonesOf(from), zonesOf(from), comps)
+}
+
+// zonesFor is that of a meeting, which finds its zones once.
+func (m *meeting) zonesFor(comps []*ical.Component) []*ical.Component {
+	if m.defined == nil {
+		m.defined = append([]*ical.Component{}, zonesOf(m.cal)...)
+	}
+	return zonesAmong(m.zones, m.defined, comps)
+}
+
+func zonesAmong(zones *recur.Zones, defined, comps []*ical.Component) (out []*ical.Component) {
+	if len(defined) == 0 {
+		return nil
+	}
 	used := map[*ical.Component]bool{}
 	for _, c := range comps {
 		c.Walk(func(k *ical.Component) bool {
@@ -123,7 +137,7 @@ func zonesFor(from *ical.Component, comps []*ical.Component) (out []*ical.Compon
 			return true
 		})
 	}
-	for z := range from.ChildrenOf("VTIMEZONE") {
+	for _, z := range defined {
 		if used[z] {
 			out = append(out, z.Clone())
 		}

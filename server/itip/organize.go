@@ -3,7 +3,6 @@ package itip
 import (
 	"cmp"
 	"slices"
-	"strings"
 
 	"factotum/server/calendar"
 	"factotum/server/ical"
@@ -27,11 +26,20 @@ func (p *Party) Organize(before, after *ical.Component) (ch Change, err error) {
 		return ch, err
 	}
 	p.sameAddress(was, is)
-	p.keepAnswers(was, is)
-	p.reschedule(was, is)
-	circles := p.circles(was, is)
-	p.raise(was, is, slices.ContainsFunc(circles, func(c circle) bool { return len(c.off) > 0 }))
-	ch.Messages = p.letters(was, is, circles)
+	if err := p.keepAnswers(was, is); err != nil {
+		return ch, err
+	}
+	moves := moves(was, is)
+	p.reschedule(is, moves)
+	circles, err := p.circles(was, is)
+	if err != nil && after != nil {
+		return ch, err
+	}
+	p.raise(was, is, moves, slices.ContainsFunc(circles, func(c circle) bool { return len(c.off) > 0 }))
+	ch.Messages, err = p.letters(was, is, circles)
+	if err != nil && after != nil { // what is removed is removed, whoever can be told
+		return ch, err
+	}
 	written := map[string]bool{}
 	for _, m := range ch.Messages {
 		for _, to := range m.To {
@@ -41,7 +49,7 @@ func (p *Party) Organize(before, after *ical.Component) (ch Change, err error) {
 	for _, c := range is.components() {
 		for a := range c.All("ATTENDEE") {
 			a.DelParam(forceParam)
-			if written[calendar.AddressKey(a.Value)] {
+			if written[calendar.AddressKey(a.Value)] && !a.ParamIs(statusParam, pending) {
 				a.SetParam(statusParam, pending)
 			}
 		}
@@ -65,8 +73,8 @@ func (p *Party) sameAddress(was, is *meeting) {
 }
 
 // Tell lists the messages that follow from a change of an organizer's object
-// that the server made itself: attendees learn what another has answered.
-// RFC 6638 §4.2.
+// that the server made itself: attendees learn what another has answered. There
+// are none where they would be too much: see mostSeen. RFC 6638 §4.2.
 func (p *Party) Tell(before, after *ical.Component) ([]Message, error) {
 	was, err := p.open(before)
 	if err != nil {
@@ -76,7 +84,12 @@ func (p *Party) Tell(before, after *ical.Component) ([]Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p.letters(was, is, p.circles(was, is)), nil
+	circles, err := p.circles(was, is)
+	if err != nil {
+		return nil, nil
+	}
+	out, _ := p.letters(was, is, circles)
+	return out, nil
 }
 
 // Answers lists messages that tell all attendees of a meeting what the others
@@ -86,17 +99,16 @@ func (p *Party) Answers(object *ical.Component) ([]Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	circles := p.circles(is, is)
+	circles, err := p.circles(is, is)
+	if err != nil {
+		return nil, nil
+	}
 	for i := range circles {
 		c := &circles[i]
-		c.off, c.news, c.quiet = nil, nil, true
-		for _, k := range is.keys() {
-			if c.cur.components[k] != nil {
-				c.news = append(c.news, k)
-			}
-		}
+		c.off, c.news, c.quiet = nil, c.cur.keys, true
 	}
-	return p.letters(is, is, circles), nil
+	out, _ := p.letters(is, is, circles)
+	return out, nil
 }
 
 // circle is attendees who see the same, before and after, and what they have to
@@ -105,17 +117,25 @@ func (p *Party) Answers(object *ical.Component) ([]Message, error) {
 type circle struct {
 	to    []string
 	cur   *view
-	off   []*ical.Component
+	off   []called
 	news  []key
 	quiet bool
 }
 
+// called is what a CANCEL calls off: what a component stands for, or one
+// instance of it.
+type called struct {
+	c   *ical.Component
+	rid *ical.DateTime
+}
+
 // circles are those of a change, in the order in which their first members stand.
-func (p *Party) circles(was, is *meeting) (out []circle) {
+func (p *Party) circles(was, is *meeting) (out []circle, err error) {
 	rolls := [2]roll{was.roll(), is.roll()}
 	place := map[string]int{}
 	seen := map[string]bool{}
-	var sign strings.Builder
+	var sign []byte
+	looks := 0
 	for _, m := range []*meeting{was, is} {
 		for _, c := range m.components() {
 			for a := range c.All("ATTENDEE") {
@@ -124,70 +144,86 @@ func (p *Party) circles(was, is *meeting) (out []circle) {
 					continue
 				}
 				seen[who] = true
-				sign.Reset()
-				for _, r := range rolls {
-					r.sign(&sign, who)
-				}
-				at, known := place[sign.String()]
+				sign = rolls[1].sign(rolls[0].sign(sign[:0], who), who)
+				at, known := place[string(sign)]
 				if !known {
+					if looks += rolls[0].extent(who) + rolls[1].extent(who); looks > mostSeen {
+						return nil, tooVarious(len(out))
+					}
 					at = len(out)
-					place[sign.String()] = at
-					old, cur := was.view(rolls[0].of(who)), is.view(rolls[1].of(who))
-					out = append(out, p.differ(old, cur, rolls[1].forced(who)))
+					place[string(sign)] = at
+					out = append(out, p.differ(rolls[0].view(who), rolls[1].view(who)))
 				}
 				out[at].to = append(out[at].to, a.Value)
 			}
 		}
 	}
-	return out
+	return out, nil
 }
 
 // differ says what attendees have to learn who see the same.
-func (p *Party) differ(old, cur *view, forced func(key) bool) (out circle) {
+func (p *Party) differ(old, cur *view) (out circle) {
 	out.cur = cur
 	out.off = p.lost(old, cur)
-	out.news, out.quiet = p.news(old, cur, forced)
+	out.news, out.quiet = p.news(old, cur)
 	// What the organizer marks as cancelled is off, and no request.
-	var called []key
+	var off []key
+	whole := false
 	for _, k := range out.news {
-		if cur.components[k].Word("STATUS") == "CANCELLED" {
-			called = append(called, k)
+		if cur.of.isOff(k) {
+			off, whole = append(off, k), whole || k == ""
 		}
 	}
-	if len(called) == 0 {
+	if len(off) == 0 {
 		return out
 	}
-	whole := slices.Contains(called, "")
-	out.news = slices.DeleteFunc(out.news, func(k key) bool { return whole || slices.Contains(called, k) })
+	out.news = slices.DeleteFunc(out.news, func(k key) bool { return whole || cur.of.isOff(k) })
 	if whole {
-		called, out.off = []key{""}, nil
+		off, out.off = []key{""}, nil
 	}
-	for _, k := range called {
-		before := old.components[k]
-		if before == nil && k != "" {
-			before = old.components[""]
+	for _, k := range off {
+		before := k
+		if old.components[k] == nil {
+			before = ""
 		}
-		if before != nil && before.Word("STATUS") != "CANCELLED" {
-			out.off = append(out.off, cancelled(cur.components[k]))
+		if old.components[before] != nil && !old.of.isOff(before) {
+			out.off = append(out.off, called{c: cur.components[k]})
 		}
 	}
 	return out
 }
 
-// letters are the messages to all who see a difference, cancellations first.
-func (p *Party) letters(was, is *meeting, circles []circle) (out []Message) {
+// letters are the messages to all who see a difference, cancellations first. It
+// fails where they are too much, with those that are not.
+func (p *Party) letters(was, is *meeting, circles []circle) (out []Message, err error) {
+	room := mostSent
+	from, n := p.address(was, is), p.revision(was, is)
 	for _, c := range circles {
-		msg := Message{UID: cmp.Or(is.uid, was.uid), From: p.address(was, is), To: c.to}
+		msg := Message{UID: cmp.Or(is.uid, was.uid), From: from, To: c.to}
 		if len(c.off) > 0 {
-			n := p.revision(was, is)
-			for _, k := range c.off {
-				setSequence(k, n)
+			whom := map[string]bool{}
+			for _, a := range c.to {
+				whom[calendar.AddressKey(a)] = true
 			}
-			msg.Method, msg.Calendar = Cancel, p.envelope(Cancel, c.off, is, was)
+			var comps []*ical.Component
+			for _, o := range c.off {
+				k := cancelled(o, whom)
+				setSequence(k, n)
+				if room -= octets(k); room < 0 {
+					return out, tooVarious(len(circles))
+				}
+				comps = append(comps, k)
+			}
+			msg.Method, msg.Calendar = Cancel, p.envelope(Cancel, comps, is, was)
 			out = append(out, msg)
 		}
 		if len(c.news) > 0 {
-			// The views were taken before the revision was known.
+			for _, k := range c.news {
+				room -= octets(c.cur.components[k])
+			}
+			if room < 0 {
+				return out, tooVarious(len(circles))
+			}
 			comps := c.cur.clones(c.news)
 			for _, k := range comps {
 				p.ask(k, is)
@@ -196,7 +232,7 @@ func (p *Party) letters(was, is *meeting, circles []circle) (out []Message) {
 			out = append(out, msg)
 		}
 	}
-	return out
+	return out, nil
 }
 
 // address is the organizer's, as the object has it.
@@ -209,47 +245,50 @@ func (p *Party) address(ms ...*meeting) string {
 	return "mailto:" + p.Owner.Mail()
 }
 
-// lost are the components of a CANCEL: the whole, or each instance that the
-// attendee does not see any more. RFC 5546 §3.2.5.
-func (p *Party) lost(old, cur *view) (out []*ical.Component) {
+// lost is what a CANCEL is about: the whole, or each instance that the attendee
+// does not see any more. RFC 5546 §3.2.5.
+func (p *Party) lost(old, cur *view) (out []called) {
 	if old.empty() {
 		return nil
 	}
 	if cur.empty() {
-		for _, k := range old.of.keys() {
-			if c := old.components[k]; c != nil && (k == "" || old.components[""] == nil) && c.Word("STATUS") != "CANCELLED" {
-				out = append(out, cancelled(c))
+		for _, k := range old.keys {
+			if (k == "" || old.components[""] == nil) && !old.of.isOff(k) {
+				out = append(out, called{c: old.components[k]})
 			}
 		}
 		return out
 	}
 	if master := old.components[""]; master != nil && cur.components[""] == nil {
-		return []*ical.Component{cancelled(master)} // and what is left of it is told anew
+		return []called{{c: master}} // and what is left of it is told anew
 	}
-	for _, k := range old.of.order {
+	for _, k := range old.keys {
 		c := old.components[k]
-		if c == nil || c.Word("STATUS") == "CANCELLED" {
+		if k == "" || old.of.isOff(k) {
 			continue
 		}
 		if !cur.sees(k) || old.components[""] == nil && cur.components[k] == nil || !cur.has(c) {
-			out = append(out, cancelled(c))
+			out = append(out, called{c: c})
 		}
 	}
-	// Instances of the series that became exceptions, or somebody else's alone.
+	// Instances of the series that became exceptions, or somebody else's alone. Where
+	// they are many the series, which is told anew, says so by itself.
 	if old.components[""] != nil {
-		for _, rid := range cur.gone(old) {
+		gone := cur.gone(old)
+		if len(gone) > mostGone {
+			return out
+		}
+		for _, rid := range gone {
 			if k := old.of.keyOf(rid, cur.of.zones); old.components[k] == nil && old.sees(k) {
-				c := cancelled(old.components[""])
-				for _, name := range []string{"RRULE", "RDATE", "EXDATE", "EXRULE"} {
-					c.Del(name)
-				}
-				c.SetDateTime("RECURRENCE-ID", rid)
-				out = append(out, c)
+				out = append(out, called{c: old.components[""], rid: &rid})
 			}
 		}
 	}
 	return out
 }
+
+// mostGone is how many instances of a series are called off one by one.
+const mostGone = 100
 
 // has reports whether the view still shows the instance that a component of an
 // older one stands for.
@@ -272,62 +311,76 @@ func (v *view) gone(old *view) (out []ical.DateTime) {
 	if master == nil {
 		return nil
 	}
+	seen := map[ical.DateTime]bool{}
 	for d := range exceptions(master) {
-		if in, ok := old.of.instance(d); ok && !slices.Contains(out, in.RecurrenceID) {
+		if in, ok := old.of.instance(d); ok && !seen[in.RecurrenceID] {
+			seen[in.RecurrenceID] = true
 			out = append(out, in.RecurrenceID)
 		}
 	}
 	return out
 }
 
-// cancelled is a component of a CANCEL.
-func cancelled(c *ical.Component) *ical.Component {
+// cancelled is a component of a CANCEL. Of many attendees it names those whom it
+// is for: RFC 5546 §3.2.5.
+func cancelled(o called, whom map[string]bool) *ical.Component {
+	c := o.c
+	if c.Count("ATTENDEE") > mostNamed {
+		c = &ical.Component{Name: c.Name, Children: c.Children, Props: slices.DeleteFunc(slices.Clone(c.Props), func(p ical.Property) bool {
+			return p.Name == "ATTENDEE" && !whom[calendar.AddressKey(p.Value)]
+		})}
+	}
 	out := public(c)
 	out.Set("STATUS", "CANCELLED")
+	if o.rid != nil {
+		for _, name := range []string{"RRULE", "RDATE", "EXDATE", "EXRULE"} {
+			out.Del(name)
+		}
+		out.SetDateTime("RECURRENCE-ID", *o.rid)
+	}
 	return out
 }
+
+// mostNamed is how many attendees a CANCEL names in any case.
+const mostNamed = 100
 
 // news are the components of a REQUEST: all where the attendee is new, or the
 // series changed; else those overrides that did. quiet tells that nothing but
 // what others answered is new, and then they are all that did change.
-func (p *Party) news(old, cur *view, forced func(key) bool) (keys []key, quiet bool) {
+func (p *Party) news(old, cur *view) (keys []key, quiet bool) {
 	if cur.empty() {
 		return nil, false
 	}
-	all := make([]key, 0, len(cur.components))
+	all := cur.keys
 	var changed, answered []key
-	for _, k := range cur.of.keys() {
+	for _, k := range all {
 		c := cur.components[k]
-		if c == nil {
-			continue
-		}
-		all = append(all, k)
 		o := old.components[k]
 		if o == nil && k != "" && old.components[""] != nil && bare(old, cur, k) {
 			// What the series showed already: its times are no news.
 			o, c = timeless(old.components[""]), timeless(c)
 		}
 		switch {
-		case forced(k), !same(o, c, false):
+		case cur.forced[k], !same(o, c, false):
 			changed = append(changed, k)
 		case !same(o, c, true):
 			answered = append(answered, k)
 		}
 	}
 	if old.empty() || slices.Contains(changed, "") || old.components[""] != nil && cur.components[""] == nil {
-		return all, false
+		return slices.Clone(all), false
 	}
 	// An override that is gone shows the series again.
-	for _, k := range old.of.order {
-		if old.components[k] != nil && cur.components[k] == nil && cur.components[""] != nil && cur.sees(k) && cur.has(old.components[k]) {
-			return all, false
+	for _, k := range old.keys {
+		if k != "" && cur.components[k] == nil && cur.components[""] != nil && cur.sees(k) && cur.has(old.components[k]) {
+			return slices.Clone(all), false
 		}
 	}
 	if len(changed) > 0 {
 		return changed, false
 	}
 	if slices.Contains(answered, "") {
-		return all, true // the series stands for all that belongs to it
+		return slices.Clone(all), true // the series stands for all that belongs to it
 	}
 	return answered, len(answered) > 0
 }
@@ -363,7 +416,7 @@ func (p *Party) ask(c *ical.Component, is *meeting) {
 		if a.ParamIs("PARTSTAT", "") {
 			a.SetParam("PARTSTAT", "NEEDS-ACTION")
 		}
-		r, _ := revisionOf(known[calendar.AddressKey(a.Value)])
+		r, _ := revisionOf(known.line(calendar.AddressKey(a.Value)))
 		r.mark(a)
 	}
 }

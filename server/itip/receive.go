@@ -29,6 +29,7 @@ const (
 	UnknownMeeting                     // there is no such meeting here
 	UnknownInstance                    // the meeting has no such instance
 	Unreadable                         // it breaks RFC 5545 or RFC 5546
+	TooMuch                            // the object would be larger than one may be
 	numReasons
 )
 
@@ -52,6 +53,7 @@ var reasons = [numReasons]struct{ code, text string }{
 	{"unknown-meeting", "There is no such meeting."},
 	{"unknown-instance", "The meeting has no such instance."},
 	{"unreadable", "The message breaks the rules of iCalendar or iTIP."},
+	{"too-large", "The message would make the meeting larger than the server takes."},
 }
 
 // String is the code of a reason, which never changes.
@@ -151,6 +153,7 @@ type incoming struct {
 	from      string
 	quiet     bool         // only answers of others are new
 	out       map[key]bool // instances that the attendee took out of his copy
+	grown     growth
 }
 
 // sent reports whether a line names the one who is known to have sent the

@@ -31,6 +31,7 @@ func (p *Party) leftOut(was, is *meeting) (out []*ical.Component) {
 		return out
 	}
 	seen := map[key]bool{}
+	short := map[*ical.Component]*ical.Component{}
 	for d := range exceptions(is.master) {
 		in, ok := was.instance(d)
 		// One that was declined with the series is told too: the next answer for
@@ -45,11 +46,22 @@ func (p *Party) leftOut(was, is *meeting) (out []*ical.Component) {
 		seen[k] = true
 		if c := was.overrides[k]; c != nil {
 			out = append(out, c)
-		} else {
+		} else { // a reply has nobody but him: the others are not copied for each
+			if short[in.Comp] == nil {
+				short[in.Comp] = p.alone(in.Comp)
+			}
+			in.Comp = short[in.Comp]
 			out = append(out, was.except(in))
 		}
 	}
 	return out
+}
+
+// alone is a component in which nobody but the owner is invited.
+func (p *Party) alone(c *ical.Component) *ical.Component {
+	return &ical.Component{Name: c.Name, Children: c.Children, Props: slices.DeleteFunc(slices.Clone(c.Props), func(q ical.Property) bool {
+		return q.Name == "ATTENDEE" && !p.Owner.HasAddress(q.Value)
+	})}
 }
 
 // couldDecline reports whether a component asks the owner for something that he
@@ -129,17 +141,16 @@ func (p *Party) response(c *ical.Component, partstat string) *ical.Component {
 	if c.Name == "VTODO" {
 		names = append(names, "PERCENT-COMPLETE", "COMPLETED", "STATUS")
 	}
-	full := public(c)
-	for i := range full.Props {
-		if slices.Contains(names, full.Props[i].Name) {
-			out.Add(full.Props[i])
+	for i := range c.Props {
+		if slices.Contains(names, c.Props[i].Name) {
+			out.Props = append(out.Props, told(&c.Props[i]))
 		}
 	}
 	var instead []ical.Property // behind the one who answers
-	for a := range full.All("ATTENDEE") {
+	for a := range c.All("ATTENDEE") {
 		switch {
 		case p.Owner.HasAddress(a.Value):
-			line := a.Clone()
+			line := told(a)
 			line.SetParam("PARTSTAT", partstat)
 			line.DelParam("RSVP")
 			if p.SentBy != "" {
@@ -147,7 +158,7 @@ func (p *Party) response(c *ical.Component, partstat string) *ical.Component {
 			}
 			out.Add(line)
 		case partstat == "DELEGATED" && p.Owner.HasAddress(a.Param("DELEGATED-FROM")):
-			instead = append(instead, a.Clone())
+			instead = append(instead, told(a))
 		}
 	}
 	out.Props = append(out.Props, instead...)

@@ -142,6 +142,7 @@ func (in *incoming) tell(first Reason) Receipt {
 		base = in.msg
 	}
 	came := map[key]bool{}
+	back := map[key]bool{} // exceptions that are instances again
 	for _, k := range in.msg.order {
 		c := in.msg.overrides[k]
 		rid, err := c.Prop("RECURRENCE-ID").DateTime()
@@ -176,7 +177,7 @@ func (in *incoming) tell(first Reason) Receipt {
 					c.Prop("RECURRENCE-ID").SetParam("RANGE", ranged)
 				}
 			} else {
-				in.readmit(master, rid)
+				back[in.have.plain(rid, in.msg.zones)] = true
 			}
 		}
 		revisionLine(c, received(in.msg.overrides[k]))
@@ -185,6 +186,7 @@ func (in *incoming) tell(first Reason) Receipt {
 	if old > 0 && old == len(in.msg.order) && !whole {
 		return Receipt{Reason: OlderRevision}
 	}
+	in.readmit(master, back)
 	for _, k := range in.have.order {
 		c := in.have.overrides[k]
 		rid, err := c.Prop("RECURRENCE-ID").DateTime()
@@ -206,7 +208,7 @@ func (in *incoming) tell(first Reason) Receipt {
 		r.Reason = first
 		return r
 	}
-	next, err := in.open(r.Object)
+	next, err := in.read(r.Object, false)
 	if err != nil {
 		return unreadableReceipt(err, "")
 	}
@@ -365,10 +367,11 @@ func (in *incoming) leaveOut(master *ical.Component) {
 	}
 	full := in.have.master.Clone()
 	full.Del("EXDATE")
-	all := &meeting{cal: in.have.cal, master: full, zones: in.have.zones, float: in.have.float}
-	if !all.compile() {
+	all := &meeting{cal: in.have.cal, master: full, zones: in.have.zones, float: in.have.float, timed: []*ical.Component{full}}
+	if all.compiled() == nil {
 		return
 	}
+	mine := map[*ical.Component]*ical.Property{}
 	for d, ex := range exceptions(in.have.master) {
 		said, his := revisionOf(ex)
 		if !his {
@@ -383,7 +386,12 @@ func (in *incoming) leaveOut(master *ical.Component) {
 			continue
 		}
 		k := in.msg.keyOf(now, in.have.zones)
-		me := attendee(in.msg.component(k), in.Owner.HasAddress)
+		c := in.msg.component(k)
+		me, looked := mine[c]
+		if !looked {
+			me = attendee(c, in.Owner.HasAddress)
+			mine[c] = me
+		}
 		if me == nil || !sameTimes(timesOf(before), in.timesIn(k, now)) {
 			continue
 		}
@@ -410,15 +418,14 @@ func (in *incoming) timesIn(k key, rid ical.DateTime) times {
 	return instanceOf(in.msg, rid)
 }
 
-// readmit takes an instance out of a series' exceptions.
-func (in *incoming) readmit(master *ical.Component, rid ical.DateTime) {
-	if master == nil {
+// readmit takes instances out of a series' exceptions.
+func (in *incoming) readmit(master *ical.Component, back map[key]bool) {
+	if master == nil || len(back) == 0 {
 		return
 	}
-	want := in.have.plain(rid, in.msg.zones)
 	var left []ical.Property
 	for d, ex := range exceptions(master) {
-		if in.have.plain(d, in.have.zones) != want {
+		if !back[in.have.plain(d, in.have.zones)] {
 			p := ical.Property{Name: "EXDATE"}
 			p.SetDateTime(d)
 			copyParams(&p, ex, revisionParam)
@@ -444,6 +451,9 @@ func (in *incoming) remember(k key, rid ical.DateTime) *ical.Component {
 	}
 	inst, ok := in.msg.instance(now)
 	if !ok || inst.Override || !sameTimes(instanceOf(in.have, rid), timesOf(inst)) {
+		return nil
+	}
+	if in.grown.add(inst.Comp) != nil {
 		return nil
 	}
 	c := in.msg.except(inst)

@@ -19,7 +19,7 @@ const horizon = 1000
 // they are theirs to give, and the organizer's program may not know the latest.
 // Who is new has given none. It may ask again, though: by SCHEDULE-FORCE-SEND, or
 // by a raised SEQUENCE. RFC 6638 §3.2.1, §3.2.10.
-func (p *Party) keepAnswers(was, is *meeting) {
+func (p *Party) keepAnswers(was, is *meeting) error {
 	for _, k := range is.keys() {
 		c := is.component(k)
 		old := was.component(k)
@@ -29,7 +29,7 @@ func (p *Party) keepAnswers(was, is *meeting) {
 			if p.Owner.HasAddress(a.Value) || !byServer(a) {
 				continue
 			}
-			known := answered[calendar.AddressKey(a.Value)]
+			known := answered.line(calendar.AddressKey(a.Value))
 			a.DelParam(revisionParam)
 			a.DelParam(statusParam)
 			switch {
@@ -46,15 +46,16 @@ func (p *Party) keepAnswers(was, is *meeting) {
 		}
 		if !again && old != nil && p.Stale {
 			for a := range old.All("ATTENDEE") {
-				if from := a.Param("DELEGATED-FROM"); from != "" && here[calendar.AddressKey(a.Value)] == nil && here[calendar.AddressKey(from)] != nil {
+				if from := a.Param("DELEGATED-FROM"); from != "" && here.line(calendar.AddressKey(a.Value)) == nil && here.line(calendar.AddressKey(from)) != nil {
 					c.Add(a.Clone())
 				}
 			}
 		}
 	}
 	if !p.Stale || is.master == nil || was.master == nil {
-		return
+		return nil
 	}
+	var grown growth
 	// Exceptions that answers to one instance have made, which the program does
 	// not know of yet.
 	for _, k := range was.order {
@@ -67,21 +68,27 @@ func (p *Party) keepAnswers(was, is *meeting) {
 		if !ok || in.Override {
 			continue
 		}
+		if err := grown.add(is.master); err != nil {
+			return err
+		}
 		c = is.except(in)
 		answered := guests(was.overrides[k])
 		for a := range c.All("ATTENDEE") {
-			if known := answered[calendar.AddressKey(a.Value)]; known != nil && byServer(a) {
+			if known := answered.line(calendar.AddressKey(a.Value)); known != nil && byServer(a) {
 				copyParams(a, known, "PARTSTAT", revisionParam, statusParam)
 			}
 		}
 		is.put(k, c)
 	}
+	return nil
 }
 
 // copyParams makes parameters of a property those of another.
 func copyParams(dst, src *ical.Property, names ...string) {
 	for _, n := range names {
-		dst.SetParam(n, slices.Clone(src.ParamValues(n))...)
+		if v := src.ParamValues(n); !slices.Equal(v, dst.ParamValues(n)) {
+			dst.SetParam(n, v...)
+		}
 	}
 }
 
@@ -92,11 +99,10 @@ func (m *meeting) series(k key) (recur.Instance, bool) {
 	if err != nil || m.master == nil {
 		return recur.Instance{}, false
 	}
-	alone := &meeting{master: m.master, zones: m.zones, float: m.float}
-	if !alone.compile() {
-		return recur.Instance{}, false
+	if m.alone == nil || m.alone.master != m.master {
+		m.alone = &meeting{master: m.master, zones: m.zones, float: m.float, timed: []*ical.Component{m.master}}
 	}
-	return alone.instance(rid)
+	return m.alone.instance(rid)
 }
 
 // onTime reports whether an override takes place when the series would.
@@ -197,7 +203,9 @@ func newInstances(was, is *meeting) bool {
 		if err != nil {
 			break
 		}
-		if _, ok := was.set.InstanceIn(in.RecurrenceID, is.zones, is.float); !ok {
+		if had := was.compiled(); had == nil {
+			return true
+		} else if _, ok := had.InstanceIn(in.RecurrenceID, is.zones, is.float); !ok {
 			return true
 		}
 		if n++; n == horizon {
@@ -224,10 +232,45 @@ func moved(was, is *meeting, k key) bool {
 	return !sameTimes(before, instanceOf(is, rid))
 }
 
-// reschedule asks attendees anew where the time has changed.
-func (p *Party) reschedule(was, is *meeting) {
+// moves are the keys of a new version whose components are moved. What an
+// exception says of its time itself need not be worked out where it says the same.
+func moves(was, is *meeting) map[key]bool {
+	out := map[key]bool{}
+	clear := !was.twice && !is.twice && sameZones(was, is)
 	for _, k := range is.keys() {
-		if !moved(was, is, k) {
+		if clear && k != "" && timedAlike(was.overrides[k], is.overrides[k]) {
+			continue
+		}
+		if moved(was, is, k) {
+			out[k] = true
+		}
+	}
+	return out
+}
+
+// sameZones reports whether times of both are read by the same VTIMEZONEs.
+func sameZones(was, is *meeting) bool {
+	return was.cal != nil && is.cal != nil && slices.EqualFunc(zonesOf(was.cal), zonesOf(is.cal), ical.Equal)
+}
+
+// timedAlike reports whether two exceptions say when they take place, and the same.
+func timedAlike(a, b *ical.Component) bool {
+	if a == nil || b == nil || a.Prop("DTSTART") == nil {
+		return false
+	}
+	for _, n := range []string{"RECURRENCE-ID", "DTSTART", "DTEND", "DURATION", "DUE"} {
+		p, q := a.Prop(n), b.Prop(n)
+		if (p == nil) != (q == nil) || p != nil && (p.Value != q.Value || p.TZID() != q.TZID() || p.Param("VALUE") != q.Param("VALUE") || p.HasParam("RANGE") || q.HasParam("RANGE")) {
+			return false
+		}
+	}
+	return true
+}
+
+// reschedule asks attendees anew where the time has changed.
+func (p *Party) reschedule(is *meeting, moves map[key]bool) {
+	for _, k := range is.keys() {
+		if !moves[k] {
 			continue
 		}
 		for a := range is.component(k).All("ATTENDEE") {
@@ -255,7 +298,7 @@ func revised(c *ical.Component) *ical.Component {
 // raise makes the SEQUENCEs of a new version those of a revision, whether the
 // organizer's program thought of it or set them back. Where anything is called
 // off all that remains is newer than that.
-func (p *Party) raise(was, is *meeting, cancels bool) {
+func (p *Party) raise(was, is *meeting, moves map[key]bool, cancels bool) {
 	if was.empty() {
 		return
 	}
@@ -273,7 +316,7 @@ func (p *Party) raise(was, is *meeting, cancels bool) {
 			n = max(n, sequence(was.master))
 		case n > before:
 		case k == "" && !ical.Equal(revised(old), revised(c)),
-			k != "" && (moved(was, is, k) || old.Word("STATUS") != c.Word("STATUS")):
+			k != "" && (moves[k] || old.Word("STATUS") != c.Word("STATUS")):
 			n = before + 1
 		default:
 			n = before
@@ -281,7 +324,7 @@ func (p *Party) raise(was, is *meeting, cancels bool) {
 		if n = max(n, floor); n != sequence(c) {
 			setSequence(c, n)
 		}
-		if !moved(was, is, k) {
+		if !moves[k] {
 			continue
 		}
 		for a := range c.All("ATTENDEE") { // answers to what was before count no more
@@ -299,10 +342,19 @@ func (m *meeting) except(in recur.Instance) *ical.Component {
 
 // put stores an override.
 func (m *meeting) put(k key, c *ical.Component) {
-	if old := m.overrides[k]; old != nil {
-		m.cal.Children[slices.Index(m.cal.Children, old)] = c
+	if m.places == nil {
+		m.places = make(map[key]int, len(m.order))
+		for i, old := range m.cal.Children {
+			if old.Prop("RECURRENCE-ID") != nil {
+				m.places[m.keyIn(old)] = i
+			}
+		}
+	}
+	if m.overrides[k] != nil {
+		m.cal.Children[m.places[k]] = c
 	} else {
 		m.order = append(m.order, k)
+		m.places[k] = len(m.cal.Children)
 		m.cal.AddChild(c)
 	}
 	m.overrides[k] = c

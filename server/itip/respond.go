@@ -32,9 +32,13 @@ func (p *Party) Respond(copy *ical.Component, responses []Response) (Change, err
 		float = recur.UTC
 	}
 	comments := map[string]string{}
+	var grown growth
 	for _, r := range responses {
 		var c *ical.Component
 		if r.Instance != nil {
+			if err := grown.add(r.Instance.Comp); err != nil {
+				return Change{}, err
+			}
 			c = edit.Override(*r.Instance, zones, float)
 			c.Prop("RECURRENCE-ID").DelParam("RANGE")
 			after.AddChild(c)

@@ -1,7 +1,7 @@
 package itip
 
 import (
-	"cmp"
+	"encoding/binary"
 	"slices"
 	"strings"
 
@@ -10,130 +10,186 @@ import (
 )
 
 // view is what one attendee sees of a meeting: the components that invite him,
-// without what is the organizer's own, and with an EXDATE in the master for
-// each instance that does not, or is off. RFC 6638 §3.2.6.
+// and with an EXDATE in the master for each instance that does not, or is off.
+// They stand as they are stored, with what is the organizer's own: what is sent
+// of them, clones and public make. RFC 6638 §3.2.6.
 type view struct {
 	of         *meeting
+	keys       []key // of components, in the order in which they stand
 	components map[key]*ical.Component
-	missing    map[key]ical.Property // RECURRENCE-IDs of instances that he is left out of
-}
-
-func (m *meeting) view(of func(*ical.Component) *ical.Property) *view {
-	v := &view{of: m, components: map[key]*ical.Component{}, missing: map[key]ical.Property{}}
-	told := map[key]bool{}
-	for _, k := range m.keys() {
-		c := m.component(k)
-		line := of(c)
-		off := k != "" && c.Word("STATUS") == "CANCELLED" && m.master != nil && of(m.master) != nil
-		if line != nil && !off {
-			v.components[k], told[k] = public(c), byServer(line)
-		} else if k != "" {
-			rid := c.Prop("RECURRENCE-ID").Clone()
-			rid.DelParam("RANGE")
-			v.missing[k] = rid
-		}
-	}
-	if master := v.components[""]; master != nil {
-		for _, k := range m.order {
-			if rid, ok := v.missing[k]; ok {
-				ex := rid.Clone()
-				ex.Name = "EXDATE"
-				master.Add(ex)
-			}
-		}
-	}
-	for k := range v.components { // the server speaks of nothing else
-		if !told[k] {
-			delete(v.components, k)
-		}
-	}
-	return v
+	missing    map[key]bool // instances of the series that he is left out of
+	forced     map[key]bool // the client wants a message sent all the same: RFC 6638 §7.2
 }
 
 // roll finds the attendees of a meeting by what AddressKey makes of them.
 type roll struct {
 	m     *meeting
-	lines map[*ical.Component]map[string]*ical.Property
+	keys  []key
+	seats map[string][]seat
+}
+
+// seat is somebody's line in a component.
+type seat struct {
+	at   int // among the keys of the meeting
+	line *ical.Property
 }
 
 func (m *meeting) roll() roll {
-	r := roll{m: m, lines: map[*ical.Component]map[string]*ical.Property{}}
-	for _, c := range m.components() {
-		r.lines[c] = guests(c)
+	r := roll{m: m, keys: m.keys(), seats: map[string][]seat{}}
+	for i, k := range r.keys {
+		for _, g := range guests(m.component(k)).list {
+			r.seats[g.who] = append(r.seats[g.who], seat{i, g.line})
+		}
 	}
 	return r
 }
 
-// guests are the attendees of a component, none of nil. The pointers are good
-// until properties are added or deleted.
-func guests(c *ical.Component) map[string]*ical.Property {
-	out := map[string]*ical.Property{}
-	if c == nil {
-		return out
+// series reports whether somebody is invited to the series, and so sees all of
+// its exceptions, or learns that he does not.
+func (r roll) series(who string) bool {
+	seats := r.seats[who]
+	return len(seats) > 0 && r.keys[seats[0].at] == ""
+}
+
+// extent is how many components it takes to make somebody's view.
+func (r roll) extent(who string) int {
+	if r.series(who) {
+		return len(r.keys)
 	}
-	for a := range c.All("ATTENDEE") {
-		if k := calendar.AddressKey(a.Value); out[k] == nil {
-			out[k] = a
+	return len(r.seats[who])
+}
+
+// view is that of somebody.
+func (r roll) view(who string) *view {
+	seats, m := r.seats[who], r.m
+	v := &view{of: m, components: make(map[key]*ical.Component, len(seats)), missing: map[key]bool{}, forced: map[key]bool{}}
+	show := func(s seat) {
+		if !byServer(s.line) {
+			return // the server speaks of nothing else
+		}
+		k := r.keys[s.at]
+		v.keys = append(v.keys, k)
+		v.components[k] = m.component(k)
+		if s.line.ParamIs(forceParam, "REQUEST") {
+			v.forced[k] = true
 		}
 	}
-	return out
-}
-
-// of finds somebody's line in each component.
-func (r roll) of(who string) func(*ical.Component) *ical.Property {
-	return func(c *ical.Component) *ical.Property { return r.lines[c][who] }
-}
-
-// forced reports whether the client wants a message sent all the same. RFC 6638 §7.2.
-func (r roll) forced(who string) func(key) bool {
-	return func(k key) bool {
-		a := r.lines[r.m.component(k)][who]
-		return a != nil && a.ParamIs(forceParam, "REQUEST")
+	if !r.series(who) {
+		for _, s := range seats {
+			show(s)
+		}
+		return v
 	}
+	var master *ical.Component
+	for i, k := range r.keys {
+		c := m.component(k)
+		here := len(seats) > 0 && seats[0].at == i
+		if here && (k == "" || !m.isOff(k)) {
+			show(seats[0])
+		} else {
+			v.missing[k] = true
+			if master == nil {
+				master = m.master.Clone()
+			}
+			rid := c.Prop("RECURRENCE-ID").Clone()
+			rid.DelParam("RANGE")
+			rid.Name = "EXDATE"
+			master.Add(rid)
+		}
+		if here {
+			seats = seats[1:]
+		}
+	}
+	if master != nil && v.components[""] != nil {
+		v.components[""] = master
+	}
+	return v
 }
 
 // sign writes what tells somebody's view of the meeting from others'.
-func (r roll) sign(b *strings.Builder, who string) {
-	for _, c := range r.m.components() {
-		a := r.lines[c][who]
+func (r roll) sign(b []byte, who string) []byte {
+	for _, s := range r.seats[who] {
+		flag := byte('s')
 		switch {
-		case a == nil:
-			b.WriteByte('-')
-		case !byServer(a):
-			b.WriteByte('c')
-		case a.ParamIs(forceParam, "REQUEST"):
-			b.WriteByte('f')
-		default:
-			b.WriteByte('s')
+		case !byServer(s.line):
+			flag = 'c'
+		case s.line.ParamIs(forceParam, "REQUEST"):
+			flag = 'f'
+		}
+		b = append(binary.AppendUvarint(b, uint64(s.at)), flag)
+	}
+	return append(b, '/')
+}
+
+// guestList are the attendees of a component by what AddressKey makes of them:
+// of two lines of one address the first. The lines are good until properties are
+// added or deleted.
+type guestList struct {
+	list []guest
+	at   map[string]*ical.Property // where they are many
+}
+
+type guest struct {
+	who  string
+	line *ical.Property
+}
+
+// fewGuests are found sooner one by one than in a map, which costs more to make.
+const fewGuests = 16
+
+// guests lists the attendees of a component, none of nil.
+func guests(c *ical.Component) (g guestList) {
+	if c == nil {
+		return g
+	}
+	n := c.Count("ATTENDEE")
+	if n == 0 {
+		return g
+	}
+	if n > fewGuests {
+		g.at = make(map[string]*ical.Property, n)
+	}
+	g.list = make([]guest, 0, n)
+	for a := range c.All("ATTENDEE") {
+		who := calendar.AddressKey(a.Value)
+		if g.line(who) != nil {
+			continue
+		}
+		g.list = append(g.list, guest{who, a})
+		if g.at != nil {
+			g.at[who] = a
 		}
 	}
-	b.WriteByte('/')
+	return g
+}
+
+// line is somebody's, nil if he is not among them.
+func (g guestList) line(who string) *ical.Property {
+	if g.at != nil {
+		return g.at[who]
+	}
+	for i := range g.list {
+		if g.list[i].who == who {
+			return g.list[i].line
+		}
+	}
+	return nil
 }
 
 func (v *view) empty() bool { return len(v.components) == 0 }
 
-// clones are components of the view by their keys, each a copy of its own, in
-// the order in which they stand.
+// clones are components of the view by their keys, which are in the order in
+// which they stand: each a copy of its own as it is sent.
 func (v *view) clones(keys []key) (out []*ical.Component) {
-	want := map[key]bool{}
 	for _, k := range keys {
-		want[k] = true
-	}
-	for _, k := range v.of.keys() {
-		if c := v.components[k]; c != nil && want[k] {
-			out = append(out, c.Clone())
-		}
+		out = append(out, public(v.components[k]))
 	}
 	return out
 }
 
 // sees reports whether the attendee is invited to an instance.
 func (v *view) sees(k key) bool {
-	if v.components[k] != nil {
-		return true
-	}
-	_, left := v.missing[k]
-	return !left && v.components[""] != nil
+	return v.components[k] != nil || !v.missing[k] && v.components[""] != nil
 }
 
 // personal are properties that say something about one user's copy alone: when
@@ -149,6 +205,14 @@ func isPersonal(name string) bool {
 	return personal[name] || strings.HasPrefix(name, "X-MOZ-SNOOZE-TIME")
 }
 
+// hidden are parameters of lines about people, and of EXDATE, that the server
+// keeps for itself.
+var hidden = []string{agentParam, statusParam, forceParam, revisionParam, gseParam}
+
+func hides(p *ical.Property) bool {
+	return p.Name == "ATTENDEE" || p.Name == "ORGANIZER" || p.Name == "EXDATE"
+}
+
 // public is a copy of what an organizer tells others: without his alarms, his
 // program's notes and the notes of the server.
 func public(c *ical.Component) *ical.Component {
@@ -156,44 +220,20 @@ func public(c *ical.Component) *ical.Component {
 	out.Children = slices.DeleteFunc(out.Children, func(k *ical.Component) bool { return k.Name == "VALARM" })
 	out.Props = slices.DeleteFunc(out.Props, func(p ical.Property) bool { return isPersonal(p.Name) })
 	for i := range out.Props {
-		if p := &out.Props[i]; p.Name == "ATTENDEE" || p.Name == "ORGANIZER" || p.Name == "EXDATE" {
-			for _, param := range []string{agentParam, statusParam, forceParam, revisionParam, gseParam} {
-				p.DelParam(param)
-			}
-		}
+		hide(&out.Props[i])
 	}
 	return out
 }
 
-// says reduces a component to what a change of it would be told for: without
-// stamps, and without what attendees have answered unless answers is set.
-func says(c *ical.Component, answers bool) *ical.Component {
-	if c == nil {
-		return nil
-	}
-	out := c.Clone()
-	for _, name := range []string{"DTSTAMP", "CREATED", "LAST-MODIFIED", "SEQUENCE"} {
-		out.Del(name)
-	}
-	if !answers { // who comes in somebody's place is an answer too
-		out.Props = slices.DeleteFunc(out.Props, func(p ical.Property) bool { return p.Name == "ATTENDEE" && p.HasParam("DELEGATED-FROM") })
-	}
-	for a := range out.All("ATTENDEE") {
-		if !answers {
-			for _, param := range []string{"PARTSTAT", "RSVP", "DELEGATED-TO"} {
-				a.DelParam(param)
-			}
-		}
-		a.Value = strings.ToLower(a.Value)
-	}
-	slices.SortStableFunc(out.Props, func(a, b ical.Property) int { return cmp.Compare(a.Name, b.Name) })
+// told is a copy of a line as others see it.
+func told(p *ical.Property) ical.Property {
+	out := p.Clone()
+	hide(&out)
 	return out
 }
 
-// same reports whether two components say the same.
-func same(a, b *ical.Component, answers bool) bool {
-	if a == nil || b == nil {
-		return a == b
+func hide(p *ical.Property) {
+	if hides(p) {
+		p.Params = slices.DeleteFunc(p.Params, func(a ical.Param) bool { return slices.Contains(hidden, a.Name) })
 	}
-	return ical.Equal(a, b) || ical.Equal(says(a, answers), says(b, answers))
 }

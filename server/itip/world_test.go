@@ -285,7 +285,7 @@ func shown(t testing.TB, cal *ical.Component, want func(*ical.Component) bool) (
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text(cal))
 	}
-	for in, err := range m.set.Between(t.Context(), time.Time{}, time.Time{}, nil, recur.Budget{MaxInstances: 200}) {
+	for in, err := range m.compiled().Between(t.Context(), time.Time{}, time.Time{}, nil, recur.Budget{MaxInstances: 200}) {
 		if err != nil {
 			t.Fatal(err)
 		}
