@@ -196,8 +196,9 @@ func objectReader(data bool) func(scanner, *calendar.ObjectRow) error {
 
 // Lists are read a page at a time and handed out between pages, so that fn may
 // use the transaction and memory stays bounded: a page ends after so many rows
-// or octets of data.
+// or octets of data, the first one soon, for those who want the first few only.
 const (
+	firstRows  = 8
 	pageRows   = 512
 	pageOctets = 1 << 20
 )
@@ -233,9 +234,10 @@ func (t *tx) Objects(cal int64, after string, data bool, fn func(*calendar.Objec
 		text = selectData + listed
 	}
 	var rows []calendar.ObjectRow
-	for more := true; more; {
+	n := int64(firstRows)
+	for more := true; more; n = min(8*n, pageRows) {
 		var err error
-		rows, more, err = t.page(text, data, pageRows, rows, t.owner, cal, after)
+		rows, more, err = t.page(text, data, n, rows, t.owner, cal, after)
 		if err != nil {
 			return err
 		}
@@ -485,11 +487,11 @@ func (t *tx) Gone(cal int64, from, to time.Time, data bool, fn func(*calendar.Ob
 const lastName = "\U0010FFFF\U0010FFFF"
 
 // Latest streams live objects and tombstones, the highest change first. Most
-// callers want few: the first page is small.
+// callers want few.
 func (t *tx) Latest(cal int64, fn func(*calendar.ObjectRow) (bool, error)) error {
 	at, before := int64(math.MaxInt64), lastName
 	var rows []calendar.ObjectRow
-	n := int64(8)
+	n := int64(firstRows)
 	for more := true; more; n = min(4*n, pageRows) {
 		var err error
 		if rows, more, err = t.page(selectMeta+latest, false, n, rows, t.owner, cal, at, before); err != nil {
