@@ -5,6 +5,7 @@ import (
 	"maps"
 	"strings"
 	"testing"
+	"time"
 
 	"factotum/protocol/sitetest"
 	"factotum/server/calendar/calendartest"
@@ -23,16 +24,16 @@ func onMeetings(t *testing.T, test func(t *testing.T, s meetings)) {
 		t.Run(fmt.Sprintf("hosts=%v", hosts), func(t *testing.T) {
 			people := sitetest.Staff()
 			maps.Copy(people, calendartest.NewPeople("rosa"))
-			opt := sitetest.Options{People: people, Scheduling: true}
+			opt := sitetest.Options{People: people, Scheduling: true, Clock: &sitetest.Clock{}}
 			var s meetings
 			if hosts {
 				h := sitetest.NewHosts(t, opt)
-				h.People["rosa"] = people["rosa"]
-				s = meetings{(&site{t: t, people: h.People, base: h.Site}).over(h.Backend), h.Settle}
+				h.People = people
+				s = meetings{(&site{t: t, people: h.People, base: h.Site, clock: opt.Clock}).over(h.Backend), h.Settle}
 			} else {
 				base := sitetest.New(t, opt)
-				base.People["rosa"] = people["rosa"]
-				s = meetings{(&site{t: t, people: base.People, base: base}).over(base.Backend), base.Settle}
+				base.People = people
+				s = meetings{(&site{t: t, people: base.People, base: base, clock: opt.Clock}).over(base.Backend), base.Settle}
 			}
 			s.visit("anna", "ben", "rosa")
 			test(t, s)
@@ -47,10 +48,12 @@ func meetingOf(uid string) string {
 		"ATTENDEE;PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:rosa@example.com\r\nSUMMARY", 1)
 }
 
-// found is the href of somebody's object of a UID in a collection, "" if it has none.
+// found is the href of somebody's object of a UID in a collection, "" if it has
+// none. What follows is a second later.
 func (s meetings) found(user, collection, uid string) string {
 	s.t.Helper()
 	s.settled()
+	s.clock.Add(time.Second)
 	filter := in(`<C:prop-filter name="UID"><C:text-match collation="i;octet">` + uid + `</C:text-match></C:prop-filter>`)
 	m := s.do(user, "REPORT", collection, query(filter, "D:getetag")).multi()
 	if len(m.order) == 0 {
@@ -201,6 +204,64 @@ func TestRFC6638_3_2_3_4_PlainCollections(t *testing.T) {
 		s.moved("anna", "MOVE", cal+"m.ics", files+"away.ics").is(201)
 		if got := s.text("ben", bens, "m"); !strings.Contains(got, "STATUS:CANCELLED") {
 			t.Errorf("anna put it away, and ben has\n%s", got)
+		}
+	})
+}
+
+// TestRFC7953_HoursOfARoom: what is outside of the hours in which a room can be
+// booked is declined, with a word why; they are in its free/busy too, and in that
+// of people, who decide for themselves.
+func TestRFC7953_HoursOfARoom(t *testing.T) {
+	onMeetings(t, func(t *testing.T, s meetings) {
+		room := s.people["room1"]
+		room.AutoReply, room.NoDoubles = true, true
+		s.people["room1"] = room
+		hours := func(user, inbox string) {
+			text := "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VAVAILABILITY\r\nUID:h\r\nDTSTAMP:20260101T000000Z\r\nBEGIN:AVAILABLE\r\nUID:i\r\nDTSTAMP:20260101T000000Z\r\n" +
+				"DTSTART:20260105T080000Z\r\nDTEND:20260105T180000Z\r\nRRULE:FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR\r\nEND:AVAILABLE\r\nEND:VAVAILABILITY\r\nEND:VCALENDAR\r\n"
+			s.do(user, "PROPPATCH", inbox, patching("<C:calendar-availability>"+text+"</C:calendar-availability>")).is(207).lacks("403")
+		}
+		s.do("root", "PROPFIND", homeOf("room1"), propfind("D:resourcetype"), "Depth: 0").is(207)
+		hours("root", homeOf("room1")+"inbox/")
+		hours("rosa", homeOf("rosa")+"inbox/")
+		booking := func(uid, start string, more ...string) string {
+			s.do("anna", "PUT", homeOf("anna")+"calendar/"+uid+".ics", event(uid, start, "Booked", append(more, "ORGANIZER:mailto:anna@example.com",
+				"ATTENDEE;PARTSTAT=ACCEPTED:mailto:anna@example.com", "ATTENDEE;PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:room1@example.com",
+				"ATTENDEE;PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:rosa@example.com")...)).is(201)
+			return s.text("anna", homeOf("anna")+"calendar/", uid)
+		}
+		for uid, c := range map[string]struct {
+			start, more, want string
+		}{
+			"day":       {"20300311T080000Z", "", "ACCEPTED"},
+			"last-hour": {"20300311T170000Z", "", "ACCEPTED"},
+			"over":      {"20300311T173000Z", "", "DECLINED"},
+			"sunday":    {"20300310T120000Z", "", "DECLINED"},
+			"daily":     {"20300312T120000Z", "RRULE:FREQ=DAILY;COUNT=8", "DECLINED"},
+			"workdays":  {"20300312T100000Z", "RRULE:FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR;COUNT=500", "ACCEPTED"},
+		} {
+			var more []string
+			if c.more != "" {
+				more = []string{c.more}
+			}
+			text := booking(uid, c.start, more...)
+			if got := answerOf(text, "room1"); got != c.want {
+				t.Errorf("%s: the room %s, want %s\n%s", uid, got, c.want, text)
+			}
+			if got := answerOf(text, "rosa"); got != "NEEDS-ACTION" {
+				t.Errorf("%s: rosa was answered for: %s", uid, got)
+			}
+		}
+		ask := xmlHead("D:propfind") + `<D:prop><why xmlns="urn:factotum:caldav"/></D:prop></D:propfind>`
+		declined := s.found("root", homeOf("room1")+"calendar/", "over")
+		s.do("root", "PROPFIND", declined, ask, "Depth: 0").is(207).contains(">outside-hours<", "It cannot be booked at that hour, on 2030-03-11 17:30 (UTC).")
+		for _, user := range []string{"room1", "rosa"} {
+			r := s.do("anna", "POST", homeOf("anna")+"outbox/", "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nMETHOD:REQUEST\r\nBEGIN:VFREEBUSY\r\nUID:f\r\nDTSTAMP:20260101T000000Z\r\n"+
+				"DTSTART:20300309T000000Z\r\nDTEND:20300311T000000Z\r\nORGANIZER:mailto:anna@example.com\r\nATTENDEE:mailto:"+user+"@example.com\r\nEND:VFREEBUSY\r\nEND:VCALENDAR\r\n",
+				"Content-Type: text/calendar").is(200)
+			if !strings.Contains(strings.ReplaceAll(r.body, "\r\n ", ""), "FBTYPE=BUSY-UNAVAILABLE:20300309T000000Z/20300311T000000Z") {
+				t.Errorf("the busy time of %s:\n%s", user, r.body)
+			}
 		}
 	})
 }

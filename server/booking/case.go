@@ -1,8 +1,10 @@
 package booking
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -200,3 +202,26 @@ func (c *Case) Range() (from, to time.Time, ok bool) {
 	}
 	return from, to, ok
 }
+
+// Asked are times in which all instances lie that are to be decided, each of a
+// year at most or of one instance, in order.
+func (c *Case) Asked() (list []Span) {
+	var all []Span
+	for _, in := range c.insts {
+		if s := (Span{in.Start.Unix(), in.End.Unix()}); c.decides(in) && s.End > s.Start {
+			all = append(all, s)
+		}
+	}
+	slices.SortFunc(all, func(a, b Span) int { return cmp.Compare(a.Start, b.Start) })
+	for _, s := range all {
+		if n := len(list); n > 0 && s.End <= list[n-1].Start+year {
+			list[n-1].End = max(list[n-1].End, s.End)
+			continue
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
+// year in seconds is how much of a calendar of hours is looked at in one piece.
+const year = 366 * 24 * 3600

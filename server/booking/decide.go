@@ -55,10 +55,11 @@ type Count struct {
 }
 
 // Decide weighs the rules. busy is the time that other meetings take within
-// Range, in any order.
-func (c *Case) Decide(busy []Span) Decision {
+// Range, closed that within Asked in which the resource is not available, both in
+// any order.
+func (c *Case) Decide(busy, closed []Span) Decision {
 	out := make([]Outcome, len(c.insts))
-	taken := merge(busy)
+	taken, shut := merge(busy), merge(closed)
 	allowed := c.policy.allows(c.req.By)
 	said := sentences{}
 	bad, clashes, asked := 0, 0, 0
@@ -69,7 +70,7 @@ func (c *Case) Decide(busy []Span) Decision {
 			continue
 		}
 		asked++
-		r := c.judge(in, taken, allowed)
+		r := c.judge(in, taken, shut, allowed)
 		if r.Declines() {
 			if bad++; firstBad == 0 {
 				firstBad = r
@@ -87,7 +88,7 @@ func (c *Case) Decide(busy []Span) Decision {
 }
 
 // judge is what the rules say of one instance alone.
-func (c *Case) judge(in inst, taken []Span, allowed bool) Reason {
+func (c *Case) judge(in inst, taken, shut []Span, allowed bool) Reason {
 	p := &c.policy
 	switch {
 	case !allowed:
@@ -98,6 +99,8 @@ func (c *Case) judge(in inst, taken []Span, allowed bool) Reason {
 		return TooLong
 	case p.Ahead > 0 && in.Start.After(c.req.Now.Add(p.Ahead)):
 		return TooFarAhead
+	case clashes(in, shut):
+		return OutsideHours
 	case p.NoDoubles && clashes(in, taken):
 		return DoubleBooked
 	case !p.AutoAccept:
@@ -259,13 +262,15 @@ func (s sentences) of(c *Case, r Reason, in inst) string {
 func (c *Case) explain(r Reason, in inst) string {
 	p := &c.policy
 	const day, minute = "2006-01-02", "2006-01-02 15:04"
+	zone := c.req.Floating
+	if zone == nil {
+		zone = recur.UTC
+	}
 	switch r {
 	case DoubleBooked:
-		zone := c.req.Floating
-		if zone == nil {
-			zone = recur.UTC
-		}
 		return fmt.Sprintf("The time is taken already, on %s (%s).", zone.FromUTC(in.Start).Format(minute), zone.Name())
+	case OutsideHours:
+		return fmt.Sprintf("It cannot be booked at that hour, on %s (%s).", zone.FromUTC(in.Start).Format(minute), zone.Name())
 	case TooFarAhead:
 		return fmt.Sprintf("It can be booked until %s so far.", c.req.Now.Add(p.Ahead).Format(day))
 	case TooLong:

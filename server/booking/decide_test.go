@@ -80,6 +80,7 @@ func TestDecide(t *testing.T) {
 	}
 	single := []string{"DTSTART:20260902T090000Z", "DTEND:20260902T100000Z", me}
 	weekly := []string{"DTSTART:20260902T090000Z", "DTEND:20260902T100000Z", "RRULE:FREQ=WEEKLY;COUNT=4", me}
+	accepted := []string{"DTSTART:20260902T090000Z", "DTEND:20260902T100000Z", strings.Replace(me, "ATTENDEE", "ATTENDEE;PARTSTAT=ACCEPTED", 1)}
 	taken := []Span{span("20260909T0930", "20260909T1030")}
 	for _, c := range []struct {
 		name   string
@@ -88,6 +89,7 @@ func TestDecide(t *testing.T) {
 		before [][]string
 		by     Booker
 		busy   []Span
+		closed []Span
 		want   string
 	}{
 		{name: "free", policy: auto, now: [][]string{single}, busy: taken, want: "series: ACCEPTED room-free"},
@@ -105,6 +107,17 @@ func TestDecide(t *testing.T) {
 		{name: "delegates", policy: with(func(p *Policy) { p.AutoAccept = false }), now: [][]string{single}, want: "series: NEEDS-ACTION left-to-delegates"},
 		{name: "delegates are not asked for what cannot be", policy: with(func(p *Policy) { p.AutoAccept = false }), now: [][]string{single},
 			busy: []Span{span("20260902T0930", "20260902T1000")}, want: "series: DECLINED double-booked"},
+		{name: "out of hours", policy: auto, now: [][]string{single}, closed: []Span{span("20260902T0000", "20260902T0930")}, want: "series: DECLINED outside-hours"},
+		{name: "within hours", policy: auto, now: [][]string{single}, closed: []Span{span("20260902T0000", "20260902T0900"), span("20260902T1000", "20260903T0000")},
+			want: "series: ACCEPTED room-free"},
+		{name: "out of hours, where time may be booked twice", policy: with(func(p *Policy) { p.NoDoubles = false }), now: [][]string{single},
+			closed: []Span{span("20260902T0930", "20260902T0945")}, want: "series: DECLINED outside-hours"},
+		{name: "a holiday in a series that may clash", policy: with(func(p *Policy) { p.Series = calendar.SeriesAccept }), now: [][]string{weekly}, closed: taken,
+			want: "series: DECLINED outside-hours"},
+		{name: "a holiday in a series, but for it", policy: with(func(p *Policy) { p.Series = calendar.SeriesExcept }), now: [][]string{weekly}, closed: taken,
+			want: "series: ACCEPTED room-free\nbut 20260909T090000Z: DECLINED outside-hours"},
+		{name: "what was accepted before the hours changed", policy: auto, now: [][]string{accepted}, before: [][]string{accepted}, closed: []Span{span("20260901T0000", "20260930T0000")},
+			want: "series: ACCEPTED kept"},
 		{name: "called off", policy: auto, now: [][]string{append([]string{"STATUS:CANCELLED"}, single...)}, want: ""},
 		{name: "not invited to this one", policy: auto, now: [][]string{{"DTSTART:20260902T090000Z", "ATTENDEE:mailto:ben@example.com"}}, want: ""},
 
@@ -211,7 +224,7 @@ func TestDecide(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := say(k.Decide(c.busy)); got != c.want {
+			if got := say(k.Decide(c.busy, c.closed)); got != c.want {
 				t.Errorf("decided\n%s\nwant\n%s", got, c.want)
 			}
 		})
@@ -226,7 +239,7 @@ func TestOwnMeetingsAreNotDecided(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := k.Decide(nil); len(d.Answers) != 0 {
+	if d := k.Decide(nil, nil); len(d.Answers) != 0 {
 		t.Errorf("decided %s", say(d))
 	}
 }
@@ -238,7 +251,7 @@ func TestTasksAreNotDecided(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, ok := k.Range(); ok || len(k.Decide(nil).Answers) != 0 {
+	if _, _, ok := k.Range(); ok || len(k.Decide(nil, nil).Answers) != 0 {
 		t.Error("a task was decided")
 	}
 }
@@ -255,7 +268,7 @@ func TestAllDayInTheZoneOfTheResource(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := say(k.Decide([]Span{span("20260901T2230", "20260901T2300")})); got != want {
+		if got := say(k.Decide([]Span{span("20260901T2230", "20260901T2300")}, nil)); got != want {
 			t.Errorf("zone %q: %s, want %s", zone, got, want)
 		}
 	}
@@ -269,7 +282,7 @@ func (z fixed) Name() string                    { return "fixed" }
 
 // The codes are stored and documented: one that changes is another reason.
 func TestReasonsNeverChange(t *testing.T) {
-	want := "kept room-free double-booking-allowed clash-accepted left-to-delegates | double-booked too-far-ahead too-long too-many-people may-not-book too-many-instances too-many-clashes"
+	want := "kept room-free double-booking-allowed clash-accepted left-to-delegates | double-booked too-far-ahead too-long too-many-people may-not-book too-many-instances too-many-clashes outside-hours"
 	var good, bad []string
 	for _, r := range Reasons() {
 		if r.Declines() {
@@ -283,6 +296,20 @@ func TestReasonsNeverChange(t *testing.T) {
 	}
 	if got := strings.Join(good, " ") + " | " + strings.Join(bad, " "); got != want {
 		t.Errorf("reasons %s\nwant    %s", got, want)
+	}
+}
+
+// The hours of what is to be decided are asked for in pieces of a year.
+func TestAskedInPieces(t *testing.T) {
+	for rule, want := range map[string]int{"": 1, "RRULE:FREQ=WEEKLY;COUNT=4": 1, "RRULE:FREQ=WEEKLY;COUNT=157": 3, "RRULE:FREQ=YEARLY;COUNT=3": 2, "RRULE:FREQ=DAILY;COUNT=10000": 28} {
+		k, err := Open(Policy{AutoAccept: true}, Request{Object: parse(t, []string{"DTSTART:20260902T090000Z", "DURATION:PT1H", rule, me}), Room: room, By: anna, Now: now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked := k.Asked()
+		if len(asked) != want || asked[0].Start != at("20260902T0900").Unix() || asked[len(asked)-1].End != k.insts[len(k.insts)-1].End.Unix() {
+			t.Errorf("%s: %d pieces", rule, len(asked))
+		}
 	}
 }
 
@@ -302,7 +329,7 @@ func TestSentencesHaveFigures(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := k.Decide([]Span{span("20260902T1000", "20260902T1100")}).Tally[0].Sentence; got != want {
+		if got := k.Decide([]Span{span("20260902T1000", "20260902T1100")}, nil).Tally[0].Sentence; got != want {
 			t.Errorf("told %q, want %q", got, want)
 		}
 	}
@@ -321,10 +348,10 @@ func TestTooManyClashes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := k.Decide(busy[1:]); len(d.Exceptions) != maxExceptions || d.Answers[0].PartStat != "ACCEPTED" {
+	if d := k.Decide(busy[1:], nil); len(d.Exceptions) != maxExceptions || d.Answers[0].PartStat != "ACCEPTED" {
 		t.Errorf("%s with %d exceptions, want ACCEPTED with %d", d.Answers[0].PartStat, len(d.Exceptions), maxExceptions)
 	}
-	d := k.Decide(busy)
+	d := k.Decide(busy, nil)
 	if got, want := say(d), "series: DECLINED too-many-clashes"; got != want {
 		t.Errorf("decided\n%s\nwant\n%s", got, want)
 	}

@@ -17,7 +17,7 @@ import (
 )
 
 // model says by brute force what becomes of each instance of a new meeting.
-func model(p Policy, cal *ical.Component, by Booker, busy []Span) map[int64]string {
+func model(p Policy, cal *ical.Component, by Booker, busy, closed []Span) map[int64]string {
 	comps, _ := object.Components(cal)
 	set, _ := recur.Compile(comps, recur.ZonesOf(cal))
 	type one struct {
@@ -30,12 +30,11 @@ func model(p Policy, cal *ical.Component, by Booker, busy []Span) map[int64]stri
 			panic(err)
 		}
 		o := one{at: in.Start.Unix()}
-		for _, b := range busy {
-			if p.NoDoubles && b.Start < b.End && in.Start.Unix() < in.End.Unix() && b.Start < in.End.Unix() && in.Start.Unix() < b.End {
-				o.clash = true
-			}
+		meets := func(b Span) bool {
+			return b.Start < b.End && in.Start.Unix() < in.End.Unix() && b.Start < in.End.Unix() && in.Start.Unix() < b.End
 		}
-		o.hard = p.Longest > 0 && in.End.Sub(in.Start) > p.Longest || p.Ahead > 0 && in.Start.Sub(now) > p.Ahead ||
+		o.clash = p.NoDoubles && slices.ContainsFunc(busy, meets)
+		o.hard = slices.ContainsFunc(closed, meets) || p.Longest > 0 && in.End.Sub(in.Start) > p.Longest || p.Ahead > 0 && in.Start.Sub(now) > p.Ahead ||
 			len(p.Who) > 0 && !slices.Contains(p.Who, by.Person.ID)
 		o.bad = o.hard || o.clash
 		all = append(all, o)
@@ -114,6 +113,11 @@ func TestDecisionsAgreeWithTheModel(t *testing.T) {
 			from := now.Add(time.Duration(rapid.IntRange(0, 40*24*4).Draw(rt, "from")) * 15 * time.Minute).Unix()
 			busy = append(busy, Span{from, from + int64(rapid.IntRange(0, 8).Draw(rt, "long"))*900})
 		}
+		var closed []Span
+		for range rapid.IntRange(0, 2).Draw(rt, "closings") {
+			from := now.Add(time.Duration(rapid.IntRange(0, 40*24).Draw(rt, "closed")) * time.Hour).Unix()
+			closed = append(closed, Span{from, from + int64(rapid.IntRange(0, 30).Draw(rt, "hours"))*3600})
+		}
 		p := Policy{AutoAccept: rapid.Bool().Draw(rt, "auto"), NoDoubles: rapid.IntRange(0, 3).Draw(rt, "doubles") > 0}
 		p.Series = calendar.SeriesRule(rapid.IntRange(0, 3).Draw(rt, "series"))
 		p.Longest = rapid.SampledFrom([]time.Duration{0, 0, time.Hour}).Draw(rt, "longest")
@@ -130,7 +134,15 @@ func TestDecisionsAgreeWithTheModel(t *testing.T) {
 				within = append(within, b)
 			}
 		}
-		d := k.Decide(within)
+		var shut []Span // as it is told of times asked about
+		for _, a := range k.Asked() {
+			for _, b := range closed {
+				if b := (Span{max(a.Start, b.Start), min(a.End, b.End)}); b.Start < b.End {
+					shut = append(shut, b)
+				}
+			}
+		}
+		d := k.Decide(within, shut)
 		answers := map[*ical.Component]Outcome{}
 		for _, a := range d.Answers {
 			answers[a.Of] = a.Outcome
@@ -139,7 +151,7 @@ func TestDecisionsAgreeWithTheModel(t *testing.T) {
 		for _, e := range d.Exceptions {
 			except[e.Instance.Start.Unix()] = e.Outcome
 		}
-		want := model(p, cal, anna, busy)
+		want := model(p, cal, anna, busy, closed)
 		counted := 0
 		for _, c := range d.Tally {
 			counted += c.Instances
@@ -199,7 +211,7 @@ func TestLargeSeriesIsQuick(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if d := k.Decide(busy); len(d.Answers) != 1 {
+				if d := k.Decide(busy, nil); len(d.Answers) != 1 {
 					t.Fatalf("%d answers", len(d.Answers))
 				}
 				least = min(least, cpu()-began)

@@ -17,6 +17,7 @@ const (
 	MayNotBook                         // who organizes the meeting may not book it
 	TooManyInstances                   // nobody can tell whether all instances are free
 	TooManyClashes                     // too many instances would have to be left out
+	OutsideHours                       // it is not available then, whoever asks: RFC 7953
 	numReasons
 )
 
@@ -34,6 +35,7 @@ var reasons = [numReasons]struct{ code, text string }{
 	{"may-not-book", "Who organizes the meeting may not book the resource."},
 	{"too-many-instances", "The series has so many instances that nobody can tell whether all of them are free."},
 	{"too-many-clashes", "Too many instances of the series would have to be left out."},
+	{"outside-hours", "It is outside of the hours in which the resource can be booked."},
 }
 
 // String is the code of a reason, which never changes.

@@ -1,14 +1,18 @@
 package service
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
+	"factotum/server/availability"
 	"factotum/server/booking"
 	"factotum/server/calendar"
 	"factotum/server/ical"
 	"factotum/server/itip"
+	"factotum/server/recur"
 )
 
 // What resources answer by themselves. Package booking decides; here it is told
@@ -61,7 +65,11 @@ func (w *writer) decide(p *place, name string, party *itip.Party, before *ical.C
 			busy = append(busy, booking.Span{Start: o.Start, End: o.End})
 		}
 	}
-	decision := k.Decide(busy)
+	closed, err := w.closed(p, k.Asked(), party.Floating)
+	if err != nil {
+		return nil, err
+	}
+	decision := k.Decide(busy, closed)
 	ch, err := party.Respond(r.Object, responses(&decision, w.me.Kind != calendar.Group))
 	if err != nil { // it will be no other when it is tried again
 		return nil, &calendar.Error{Kind: calendar.Invalid, Op: w.op, Msg: "the resource cannot answer this", Err: err}
@@ -75,6 +83,69 @@ func (w *writer) decide(p *place, name string, party *itip.Party, before *ical.C
 		return nil, err
 	}
 	return postOf(uid, r.Object, ch.Messages), nil
+}
+
+// closed is when the owner of a calendar cannot be met, within some times: what
+// his free/busy has as unavailable. What may be so (BUSY-TENTATIVE) is not. RFC
+// 7953 §§4, 5.
+func (w *writer) closed(p *place, asked []booking.Span, float recur.Zone) (out []booking.Span, err error) {
+	if len(asked) == 0 {
+		return nil, nil
+	}
+	hours, err := w.hours(p)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range asked {
+		not, err := hours.Busy(context.Background(), calendar.Window{From: time.Unix(s.Start, 0).UTC(), To: time.Unix(s.End, 0).UTC()}, float)
+		if err != nil {
+			return nil, err
+		}
+		for _, b := range not {
+			if b.Type != "BUSY-TENTATIVE" {
+				out = append(out, booking.Span{Start: b.Start.Unix(), End: b.End.Unix()})
+			}
+		}
+	}
+	return out, nil
+}
+
+// hours are when the owner of a calendar can be met: by his property, and by
+// objects of the calendar.
+func (w *writer) hours(p *place) (*availability.Availability, error) {
+	prefs, err := w.Prefs()
+	if err != nil {
+		return nil, err
+	}
+	var all []*availability.Availability
+	if text := prefs[calendar.AvailabilityPref]; text != "" {
+		a, err := availability.Parse([]byte(text))
+		if err == nil { // else it was stored before a rule was added
+			all = append(all, a)
+		}
+	}
+	if !slices.Contains(strings.Split(p.row.Components, ","), "VAVAILABILITY") {
+		return availability.Join(all...), nil
+	}
+	var names []string
+	err = w.Objects(p.row.ID, "", false, func(o *calendar.ObjectRow) error {
+		if o.Component == "VAVAILABILITY" && o.Size <= w.s.opt.Limits.PropSize && len(names) < maxPublished {
+			names = append(names, o.Name)
+		}
+		return nil
+	})
+	if err != nil || len(names) == 0 {
+		return availability.Join(all...), err
+	}
+	rows, err := w.ObjectsByName(p.row.ID, names, true)
+	for i := range rows {
+		if cal, err := textOf(&rows[i]); err == nil {
+			if a, err := availability.Of(cal); err == nil {
+				all = append(all, a)
+			}
+		}
+	}
+	return availability.Join(all...), err
 }
 
 // responses are the answers of a decision. Of a room it says as well what takes
