@@ -201,7 +201,7 @@ func (in *incoming) write(line, speaker *ical.Property, c *ical.Component, rev r
 	var codes []string
 	for p := range c.All("REQUEST-STATUS") {
 		code, _, _ := strings.Cut(p.Value, ";")
-		if code = strings.TrimSpace(code); code != "" && strings.Trim(code, "0123456789.") == "" && len(codes) < 10 {
+		if code = strings.TrimSpace(code); code != "" && len(code) < 10 && strings.Trim(code, "0123456789.") == "" && len(codes) < 10 {
 			codes = append(codes, code)
 		}
 	}

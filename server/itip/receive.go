@@ -157,9 +157,10 @@ type incoming struct {
 }
 
 // sent reports whether a line names the one who is known to have sent the
-// message, or whom he acts for.
+// message. That SENT-BY says so is no proof: who acts for somebody by right sends
+// in his name.
 func (in *incoming) sent(line *ical.Property) bool {
-	return in.from == "" || sameAs(in.from)(line.Value) || line.HasParam("SENT-BY") && sameAs(in.from)(line.Param("SENT-BY"))
+	return in.from == "" || sameAs(in.from)(line.Value)
 }
 
 // fromOrganizer reports whether a message comes from who organizes the meeting.
@@ -168,6 +169,8 @@ func (in *incoming) fromOrganizer() (Receipt, bool) {
 	switch {
 	case o == nil || calendar.AddressKey(o.Value) == "":
 		return unreadableReceipt(nil, "ORGANIZER is missing"), false
+	case !in.oneOrganizer(o):
+		return unreadableReceipt(nil, "its components have different ORGANIZERs"), false
 	case in.Owner.HasAddress(o.Value):
 		return Receipt{Reason: NotOrganizer}, false
 	case !in.have.empty():
@@ -188,6 +191,19 @@ func (in *incoming) fromOrganizer() (Receipt, bool) {
 	return Receipt{}, true
 }
 
+// oneOrganizer reports whether all components name no other organizer.
+func (in *incoming) oneOrganizer(o *ical.Property) bool {
+	is := sameAs(o.Value)
+	for _, c := range in.msg.components() {
+		for p := range c.All("ORGANIZER") {
+			if !is(p.Value) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // fromAttendee reports whether a message comes from one attendee of a meeting
 // that the owner organizes. Whether he is invited is for who looks at instances.
 func (in *incoming) fromAttendee() (Receipt, bool) {
@@ -198,7 +214,7 @@ func (in *incoming) fromAttendee() (Receipt, bool) {
 		return Receipt{Reason: NotOrganizer}, false
 	}
 	for _, c := range in.msg.components() {
-		if in.speaker(c) == nil {
+		if a := in.speaker(c); a == nil || in.Owner.HasAddress(a.Value) { // his own answer he writes himself
 			return Receipt{Reason: NotInvited}, false
 		}
 	}

@@ -25,12 +25,9 @@ func (s *Service) Deliver(ctx context.Context, who calendar.Actor, req calendar.
 	if req.ID == "" || req.From == "" {
 		return nil, calendar.Failf(calendar.Invalid, "", op, req.ID, "a message has a name and a sender")
 	}
-	msg, err := ical.Parse(req.Data, ical.Limits{})
-	if err != nil {
-		for i := range results {
-			results[i] = calendar.DeliverResult{Status: calendar.StatusRejected, Reason: itip.Unreadable.String(), Detail: err.Error()}
-		}
-		return results, nil
+	msg, bad := ical.Parse(req.Data, ical.Limits{})
+	if bad != nil {
+		msg = ical.New("VCALENDAR") // of which the journal tells that it came
 	}
 	var wg sync.WaitGroup
 	places := make(chan struct{}, deliveries)
@@ -38,7 +35,7 @@ func (s *Service) Deliver(ctx context.Context, who calendar.Actor, req calendar.
 		places <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-places }()
-			d := delivery{DeliverRequest: &req, to: req.To[i], msg: msg}
+			d := delivery{DeliverRequest: &req, to: req.To[i], msg: msg, bad: bad}
 			if len(req.To) > 1 { // each has a copy: a parsed text is for one goroutine at a time
 				d.msg = msg.Clone()
 			}
@@ -58,6 +55,7 @@ type delivery struct {
 	*calendar.DeliverRequest
 	to  calendar.Recipient
 	msg *ical.Component
+	bad error // why it cannot be read
 
 	answered bool // by the server, so that nobody has to look at it
 }
@@ -123,12 +121,24 @@ func (w *writer) deliver(d *delivery) (res calendar.DeliverResult, err error) {
 	if claimOn(w.me.Actor(), w.owner, home.Entry) == foreign {
 		return refused(calendar.StatusRejected, calendar.ReasonNotStored, calendar.MessageOf(w.s.inherited(w.owner))), nil
 	}
+	if d.bad != nil {
+		return refused(calendar.StatusRejected, itip.Unreadable.String(), d.bad.Error()), nil
+	}
 	uid := uidOf(d.msg)
 	p, old, err := w.holder(uid, 0)
 	if err != nil {
 		return res, err
 	}
+	msg := itip.Message{From: d.From, Calendar: d.msg, Inconsequential: d.Inconsequential}
 	if p == nil {
+		if _, there, err := w.Calendar(calendar.DefaultName); err != nil {
+			return res, err
+		} else if !there { // none is made for what would not come into it
+			party := itip.Party{Owner: *w.me, Now: w.now}
+			if r := party.Receive(nil, msg); !r.Changed {
+				return outcome(&r), nil
+			}
+		}
 		var home *place
 		if p, home, err = w.arrivals(); err != nil {
 			return res, err
@@ -148,7 +158,7 @@ func (w *writer) deliver(d *delivery) (res calendar.DeliverResult, err error) {
 	if err != nil {
 		return res, err
 	}
-	r := party.Receive(before, itip.Message{From: d.From, Calendar: d.msg, Inconsequential: d.Inconsequential})
+	r := party.Receive(before, msg)
 	res = outcome(&r)
 	if r.Changed {
 		switch err = w.apply(p, old, &party, before, &r, d); {
