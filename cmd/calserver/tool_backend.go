@@ -202,10 +202,18 @@ func (b *backend) count(ctx context.Context, id calendar.ID) int64 {
 // people opens the directory for look-ups without the limit on answers that
 // clients have.
 func (t *tool) people(cfg *config.Config) (*directory.Directory, error) {
+	dir, _, err := t.directory(cfg)
+	return dir, err
+}
+
+// directory is people with the options by which it was opened, for those who
+// change entries.
+func (t *tool) directory(cfg *config.Config) (*directory.Directory, directory.Options, error) {
 	opt, err := directoryOptions(cfg, t.toolLog())
 	if err != nil {
-		return nil, err
+		return nil, opt, err
 	}
 	opt.SearchLimit = -1
-	return directory.Open(opt)
+	dir, err := directory.Open(opt)
+	return dir, opt, err
 }

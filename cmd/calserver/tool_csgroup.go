@@ -169,12 +169,7 @@ type doneGroup struct {
 }
 
 func (o *groupOptions) do(ctx context.Context, cfg *config.Config, words []string) error {
-	opt, err := directoryOptions(cfg, o.toolLog())
-	if err != nil {
-		return err
-	}
-	opt.SearchLimit = -1
-	dir, err := directory.Open(opt)
+	dir, opt, err := o.directory(cfg)
 	if err != nil {
 		return err
 	}

@@ -233,12 +233,7 @@ func (ed resourceEditor) close() {
 }
 
 func (o *resourceOptions) do(ctx context.Context, cfg *config.Config, set directory.ResourceChange, words []string) error {
-	opt, err := directoryOptions(cfg, o.toolLog())
-	if err != nil {
-		return err
-	}
-	opt.SearchLimit = -1
-	dir, err := directory.Open(opt)
+	dir, opt, err := o.directory(cfg)
 	if err != nil {
 		return err
 	}
