@@ -76,7 +76,7 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	if err != nil {
 		return nil, err
 	}
-	courier := &delivery.Courier{Model: s.model, Jobs: s.jobs, People: people, Backend: router}
+	courier := &delivery.Courier{Model: s.model, Jobs: s.jobs, People: people, Backend: router, Pause: p.cfg.GSE.RetryInterval, Expires: p.cfg.GSE.RetryExpires}
 	for name, kind := range courier.Kinds() {
 		s.jobs.Handle(name, kind)
 	}
@@ -134,7 +134,7 @@ func modelOptions(cfg *config.Config, log *slog.Logger) (service.Options, error)
 	opt := service.Options{
 		Host: hostName(cfg), Version: versionString(),
 		JournalAge: cfg.Journal.Age, JournalEntries: cfg.Journal.Entries,
-		DefaultTZID: cfg.Calstore.TimeZone, ShowPrivate: !cfg.Calstore.FilterPrivate, NoProvision: !cfg.Local.Autoprovision,
+		DefaultTZID: cfg.Calstore.TimeZone, ShowPrivate: !cfg.Calstore.FilterPrivate, NoProvision: !cfg.Local.Autoprovision, KeepAnswers: !cfg.GSE.RefreshReplies,
 		NoInvited: map[calendar.PersonKind]bool{calendar.Individual: !cfg.User.Autoprovision, calendar.Group: !cfg.Group.Autoprovision,
 			calendar.Resource: !cfg.Resource.Autoprovision, calendar.Room: !cfg.Resource.Autoprovision},
 		Limits: calendar.Limits{

@@ -506,8 +506,6 @@ type Mail struct {
 // GSE is the group scheduling engine.
 type GSE struct {
 	RefreshReplies bool
-	ScanInterval   time.Duration
-	Threads        int
 	RetryExpires   time.Duration
 	RetryInterval  time.Duration
 }

@@ -23,7 +23,7 @@ var absences = []struct {
 	{"reminders are left to clients", []string{"caldb.serveralarms*", "caldb.berkeleydb.alarmretrytime"}},
 	{"changes are not published: there is neither enpd nor csnotifyd", []string{"service.ens.*", "ens.*", "factotum.ens.*", "service.notify.*",
 		"caldb.berkeleydb.ensmsg.*", "logfile.notify.*"}},
-	{"the queue of scheduling messages minds itself: see csschedule", []string{"gse.*"}},
+	{"a scheduling message goes out when it is stored, and the queue is not looked through", []string{"gse.belowthresholdtimeout"}},
 	{"attendees are named by their addresses", []string{"calstore.unqualifiedattendee.*", "local.smtp.defaultdomain"}},
 	{"one directory, local.ugldap*, answers every question", []string{"local.authldap*", "local.lookupldap*", "local.maillookupldap*", "service.calendarsearch.*",
 		"service.virtualdomain.scope"}},

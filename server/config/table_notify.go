@@ -47,11 +47,11 @@ var alarmParams = []Param{
 }
 
 var gseParams = []Param{
-	used("gse.autorefreshreplystatus", Bool, "yes", "Pass an attendee's answer on to the other attendees.", func(c *Config) any { return &c.GSE.RefreshReplies }, idle()),
-	used("gse.belowthresholdtimeout", Seconds, "3", "Seconds until the queue is looked at again.", func(c *Config) any { return &c.GSE.ScanInterval }, atLeast(1), idle()),
-	used("gse.maxthreads", Int, "10", "Jobs at a time.", func(c *Config) any { return &c.GSE.Threads }, atLeast(1), idle()),
-	used("gse.retryexpiredinterval", Seconds, "86400", "How long a job is tried.", func(c *Config) any { return &c.GSE.RetryExpires }, atLeast(1), idle()),
-	used("gse.retryinterval", Seconds, "300", "Seconds between attempts.", func(c *Config) any { return &c.GSE.RetryInterval }, atLeast(1), idle()),
+	used("gse.autorefreshreplystatus", Bool, "yes", "Pass an attendee's answer on to the other attendees; with no they learn of it when the organizer changes something.", func(c *Config) any { return &c.GSE.RefreshReplies }),
+	accepted("gse.belowthresholdtimeout", Seconds, "3", "Seconds until the queue is looked at again."),
+	accepted("gse.maxthreads", Int, "10", "Jobs at a time."),
+	used("gse.retryexpiredinterval", Seconds, "432000", "After how long a scheduling message is given up whose recipient's back end does not answer; Sun's default is a day.", func(c *Config) any { return &c.GSE.RetryExpires }, atLeast(1)),
+	used("gse.retryinterval", Seconds, "3600", "The longest time between two attempts at one, of which the first are a second apart; Sun's default is 300.", func(c *Config) any { return &c.GSE.RetryInterval }, atLeast(1)),
 	accepted("gse.stacksize", Bytes, "65535", "Stack of a thread."),
 }
 

@@ -13,6 +13,7 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,12 +24,9 @@ import (
 	"factotum/server/worker"
 )
 
-// Attempts is how often a letter is brought before it is given up: with pauses of
-// a second at first and an hour in the end, five days.
-const (
-	Attempts   = 170
-	firstPause = time.Second
-)
+// firstPause is the time before the second attempt; each is twice as long as the
+// one before, until Courier.Pause.
+const firstPause = time.Second
 
 // Model is the sender's side.
 type Model interface {
@@ -40,10 +38,13 @@ type Model interface {
 
 // Courier does the jobs.
 type Courier struct {
-	Model   Model
-	Jobs    calendar.Outbox
-	People  calendar.People
-	Backend interface { // where the recipients' calendars are: the Router
+	Model  Model
+	Jobs   calendar.Outbox
+	People calendar.People
+	// Pause is the longest time between two attempts to bring a letter, an hour if
+	// it is 0, and Expires after how long it is given up, five days if it is 0.
+	Pause, Expires time.Duration
+	Backend        interface { // where the recipients' calendars are: the Router
 		Deliver(ctx context.Context, who calendar.Actor, req calendar.DeliverRequest) ([]calendar.DeliverResult, error)
 	}
 }
@@ -51,9 +52,21 @@ type Courier struct {
 // Kinds are the kinds of jobs and how they are done.
 func (c *Courier) Kinds() map[string]worker.Kind {
 	return map[string]worker.Kind{
-		calendar.JobDeliver: {Run: c.Deliver, Attempts: Attempts, First: firstPause},
+		calendar.JobDeliver: {Run: c.Deliver, Attempts: c.attempts(), First: firstPause, Max: c.Pause},
 		calendar.JobAnswers: {Run: c.Answers},
 	}
+}
+
+// attempts is how many there are before it is given up. Half of each pause is by
+// chance: three quarters of it are waited in the mean.
+func (c *Courier) attempts() int {
+	longest, expires := cmp.Or(c.Pause, time.Hour), cmp.Or(c.Expires, 5*24*time.Hour)
+	n := 1
+	for pause, waited := min(firstPause, longest), time.Duration(0); waited < expires; n++ {
+		waited += pause * 3 / 4
+		pause = min(2*pause, longest)
+	}
+	return n
 }
 
 // Answers does a job of kind calendar.JobAnswers.
@@ -78,7 +91,7 @@ func (c *Courier) Deliver(ctx context.Context, job calendar.Job) error {
 		return err
 	}
 	st := calendar.Settlement{UID: post.UID, Statuses: r.statuses, Traces: r.traces}
-	last := job.Attempts+1 >= Attempts
+	last := job.Attempts+1 >= c.attempts()
 	if parked := last && len(r.left) > 0; !parked {
 		st.Job = job.JobID
 	}

@@ -241,7 +241,7 @@ func (w *writer) tell(party *itip.Party, before *ical.Component, obj *object.Res
 			now = append(now, m)
 		}
 	}
-	if jobs, err = posts(postOf(obj.UID, obj.Calendar, now)); err != nil || !answers {
+	if jobs, err = posts(postOf(obj.UID, obj.Calendar, now)); err != nil || !answers || w.s.opt.KeepAnswers {
 		return jobs, err
 	}
 	key := calendar.PostKey(obj.UID, calendar.JobAnswers)

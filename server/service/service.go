@@ -54,6 +54,9 @@ type Options struct {
 	Serves func(calendar.Person) bool
 
 	NoProvision bool // local.autoprovision="no": only the administrator makes default calendars
+	// KeepAnswers: attendees are not told what others have answered, until the
+	// organizer changes something (gse.autorefreshreplystatus).
+	KeepAnswers bool
 	// NoInvited are those for whom an invitation makes no default calendar
 	// either: user.invite.autoprovision="no" and its kin.
 	NoInvited map[calendar.PersonKind]bool

@@ -75,7 +75,7 @@ func (w *Worker) attempt(e *entry) (a attempt, ok bool) {
 		switch {
 		case err != nil: // which is no fault of the job
 			w.opt.Log.Error("read a job", "job", id.String(), "err", err)
-			w.queue.again(e, w.pause(w.opt.First, 1))
+			w.queue.again(e, w.pause(w.opt.First, w.opt.Max, 1))
 		case !ok:
 			w.queue.remove(e)
 		default:
@@ -142,7 +142,7 @@ func (w *Worker) after(k *kind, job calendar.Job, err error) *calendar.Job {
 	case v != nil && !v.when.IsZero():
 		next.Due = v.when
 	default:
-		next.Due = w.pause(k.First, next.Attempts)
+		next.Due = w.pause(k.First, k.Max, next.Attempts)
 	}
 	facts := []any{"kind", job.Kind, "job", job.JobID.String(), "attempt", next.Attempts, "err", next.Err}
 	var p *panicError
@@ -175,14 +175,14 @@ func (w *Worker) refuse(job calendar.Job) attempt {
 	return attempt{job, &next}
 }
 
-// pause is the time of the attempt after so many failed ones, of which the first
-// was followed by the given pause. Its second half is random, so that what failed
+// pause is the time of the attempt after so many failed ones, between which are the
+// first pause, doubled each time, and the longest. Its second half is random, so that what failed
 // at once is not tried again at once.
-func (w *Worker) pause(d time.Duration, failed int) time.Time {
-	for ; failed > 1 && d < w.opt.Max; failed-- {
+func (w *Worker) pause(d, longest time.Duration, failed int) time.Time {
+	for ; failed > 1 && d < longest; failed-- {
 		d *= 2
 	}
-	d = min(d, w.opt.Max)
+	d = min(d, longest)
 	return w.opt.Now().Add(d/2 + time.Duration(w.opt.Jitter()*float64(d/2)))
 }
 
@@ -239,7 +239,7 @@ func (w *Worker) settle(ctx context.Context, e *entry, a attempt) {
 	if err != nil {
 		w.opt.Log.Error("store what came of a job", "job", a.job.JobID.String(), "err", err)
 		w.unsettled[e] = a
-		w.queue.again(e, w.pause(w.opt.First, 1))
+		w.queue.again(e, w.pause(w.opt.First, w.opt.Max, 1))
 		return
 	}
 	delete(w.unsettled, e)

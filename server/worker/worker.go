@@ -48,6 +48,7 @@ type Kind struct {
 	Run      Handler
 	Attempts int           // before a job is parked; 0: Options.Attempts
 	First    time.Duration // the pause after a first failure; 0: Options.First
+	Max      time.Duration // the longest pause; 0: Options.Max
 	Timeout  time.Duration // of one attempt; 0: Options.Timeout
 	// Blocks says that a parked job holds up those behind it, of the same owner
 	// and key, until an administrator has it tried again or drops it.
@@ -170,6 +171,9 @@ func (w *Worker) Handle(name string, k Kind) {
 	}
 	if k.Attempts <= 0 {
 		k.Attempts = w.opt.Attempts
+	}
+	if k.Max <= 0 {
+		k.Max = w.opt.Max
 	}
 	if k.First <= 0 {
 		k.First = w.opt.First
@@ -315,7 +319,7 @@ func (w *Worker) reread(owner calendar.Owner) {
 		failed++
 		w.opt.Log.Error("read an owner's jobs", "user", string(owner), "err", err)
 		select {
-		case <-time.After(w.pause(w.opt.First, failed).Sub(w.opt.Now())):
+		case <-time.After(w.pause(w.opt.First, w.opt.Max, failed).Sub(w.opt.Now())):
 		case <-w.quit:
 			return
 		}
