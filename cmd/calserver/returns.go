@@ -37,12 +37,9 @@ func (r returns) each(fn func(host string, again <-chan struct{})) {
 	}
 }
 
-// hastenEach is the least time between two times that messages to one back end
-// are hastened: it may come and go.
-const hastenEach = 5 * time.Second
-
 // bringAgain has messages brought as soon as the back end that they wait for is
-// there again, whenever they would be tried next.
+// there again, whenever they would be tried next. One that comes and goes has a
+// twentieth of the time, in which all jobs may have to be looked through.
 func (s *storeService) bringAgain(ctx context.Context, host string, again <-chan struct{}) {
 	for {
 		select {
@@ -50,7 +47,7 @@ func (s *storeService) bringAgain(ctx context.Context, host string, again <-chan
 			return
 		case <-again:
 		}
-		n := 0
+		n, began := 0, time.Now()
 		for _, f := range []worker.Filter{
 			{Kinds: []string{calendar.JobDeliver}, Lanes: []string{delivery.Lane(host), delivery.Lane("")}},
 			{Kinds: []string{calendar.JobShare}},
@@ -67,7 +64,7 @@ func (s *storeService) bringAgain(ctx context.Context, host string, again <-chan
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(hastenEach):
+		case <-time.After(20 * time.Since(began)):
 		}
 	}
 }

@@ -28,6 +28,7 @@ func (c *client) collection() string { return "/dav/calendars/" + c.user + "/cal
 type answer struct {
 	status int
 	etag   string
+	tag    string // Schedule-Tag
 	retry  string // Retry-After
 	body   []byte
 }
@@ -54,7 +55,7 @@ func (c *client) do(method, path, body string, headers ...string) (answer, error
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{resp.StatusCode, resp.Header.Get("ETag"), resp.Header.Get("Retry-After"), b}, nil
+	return answer{resp.StatusCode, resp.Header.Get("ETag"), resp.Header.Get("Schedule-Tag"), resp.Header.Get("Retry-After"), b}, nil
 }
 
 func (c *client) put(name, text string, headers ...string) (answer, error) {

@@ -10,4 +10,10 @@
 // binary called again (process_test.go), wired from the packages alone, and
 // the program calserver itself (calserver_test.go). make crash sets
 // FACTOTUM_LONG=1, which kills a hundred times instead of a few.
+//
+// The ledger of meetings (meeting_ledger_test.go) has what organizers agreed and
+// attendees answered, by CalDAV and WCAP. When all is quiet each invitation, each
+// change and each answer has arrived once, and the journals say so. Servers are
+// killed at random moments, kill themselves between the steps of a delivery, are
+// away for a while, and are taken over from; make long does so ten thousand times.
 package crash

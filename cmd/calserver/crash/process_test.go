@@ -2,6 +2,7 @@ package crash
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -56,16 +57,29 @@ type part struct {
 	HTTP    string // listen there for clients
 	TLS     *dwp.TLS
 	Import  bool // with Store: import pairs all the time, and tell each on standard output
+
+	// Hosts are back ends among which people are dealt, by name the address of
+	// DWP. With Store, Name is which of them this is; without it, it is their
+	// front end.
+	Hosts map[string]string
+	Name  string
+	Dies  death // with Store and Hosts: when it kills itself
 }
 
 const backendHost = "calendar1.sesta.com"
 
 // everybody is a directory in which any user id is a person, who logs in with
 // his own name as the password.
-type everybody struct{}
+type everybody struct {
+	hosts []string // that have their calendars, by the last letter of the name
+}
 
-func (everybody) Person(_ context.Context, id calendar.UserID) (calendar.Person, error) {
-	return calendar.Person{ID: id, Name: string(id), Mails: []string{string(id) + "@example.com"}, Domain: "example.com", Active: true}, nil
+func (p everybody) Person(_ context.Context, id calendar.UserID) (calendar.Person, error) {
+	host := ""
+	if n := len(p.hosts); n > 0 && id != "" {
+		host = p.hosts[int(id[len(id)-1])%n]
+	}
+	return calendar.Person{ID: id, Name: string(id), Mails: []string{string(id) + "@example.com"}, Domain: "example.com", Active: true, Host: host}, nil
 }
 
 func (p everybody) ByMail(ctx context.Context, address string) (calendar.Person, error) {
@@ -112,7 +126,7 @@ func runPart(text string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	var be calendar.Backend
+	var be, served calendar.Backend // for HTTP, and over DWP
 	mux := http.NewServeMux()
 	if p.Store != "" {
 		st, err := openStore(ctx, p.Store)
@@ -121,6 +135,15 @@ func runPart(text string) error {
 		}
 		defer st.Close()
 		model := service.New(st, everybody{}, service.Options{Host: backendHost})
+		be = model
+		if p.Name != "" {
+			own, err := attend(ctx, &p, st, mux)
+			if err != nil {
+				return err
+			}
+			defer own.leave()
+			model, be = own.model, own.router
+		}
 		mux.HandleFunc("/maintain", func(w http.ResponseWriter, r *http.Request) {
 			if err := st.Maintain(r.Context()); err != nil {
 				http.Error(w, err.Error(), http.StatusInternalServerError)
@@ -131,7 +154,14 @@ func runPart(text string) error {
 			go func() { defer close(done); importPairs(ctx, model) }()
 			defer func() { <-done }()
 		}
-		be = model
+		served = model
+	} else if len(p.Hosts) > 0 {
+		router, leave, err := dealt(&p, nil, nil)
+		if err != nil {
+			return err
+		}
+		defer leave()
+		be = router
 	} else {
 		opt := dwp.ClientOptions{Host: backendHost, Address: p.Backend, TLS: p.TLS, Logger: log}
 		if strings.HasPrefix(p.Backend, "unix:") {
@@ -142,7 +172,7 @@ func runPart(text string) error {
 			return err
 		}
 		defer c.Close()
-		be = c
+		be, served = c, c
 	}
 	fail := make(chan error, 2)
 	if p.DWP != "" {
@@ -153,7 +183,7 @@ func runPart(text string) error {
 		if err != nil {
 			return err
 		}
-		srv, err := dwp.NewServer(ln, be, dwp.ServerOptions{Names: []string{backendHost}, TLS: p.TLS, Logger: log})
+		srv, err := dwp.NewServer(ln, served, dwp.ServerOptions{Names: []string{cmp.Or(p.Name, backendHost)}, TLS: p.TLS, Logger: log})
 		if err != nil {
 			return err
 		}
@@ -165,7 +195,7 @@ func runPart(text string) error {
 		if err != nil {
 			return err
 		}
-		people := everybody{}
+		people := p.people()
 		mux.Handle("/", caldav.New(caldav.Options{Backend: be, People: people, Login: people.login, Logger: log}))
 		srv := front.New(front.Options{CalDAV: mux, WCAP: mux, Logger: log})
 		srv.Serve(ln)
@@ -190,6 +220,7 @@ type process struct {
 	argv  []string
 	env   []string
 	ready func() error // nil: it is ready when it answers
+	hosts string       // its /etc/hosts, "" is the system's
 
 	mu   sync.Mutex
 	cmd  *exec.Cmd
@@ -251,10 +282,9 @@ func (p *process) launch(t testing.TB) {
 	t.Helper()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	cmd := exec.Command(p.argv[0], p.argv[1:]...)
+	cmd := hosttest.Command(p.hosts, p.argv[0], p.argv[1:]...)
 	cmd.Env = append(os.Environ(), p.env...)
 	cmd.Stdout, cmd.Stderr = &p.out, &p.out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("start %s: %v", p.name, err)
 	}
