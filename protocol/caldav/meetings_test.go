@@ -22,23 +22,26 @@ type meetings struct {
 func onMeetings(t *testing.T, test func(t *testing.T, s meetings)) {
 	for _, hosts := range []bool{false, true} {
 		t.Run(fmt.Sprintf("hosts=%v", hosts), func(t *testing.T) {
-			people := sitetest.Staff()
-			maps.Copy(people, calendartest.NewPeople("rosa"))
-			opt := sitetest.Options{People: people, Scheduling: true, Clock: &sitetest.Clock{}}
-			var s meetings
-			if hosts {
-				h := sitetest.NewHosts(t, opt)
-				h.People = people
-				s = meetings{(&site{t: t, people: h.People, base: h.Site, clock: opt.Clock}).over(h.Backend), h.Settle}
-			} else {
-				base := sitetest.New(t, opt)
-				base.People = people
-				s = meetings{(&site{t: t, people: base.People, base: base, clock: opt.Clock}).over(base.Backend), base.Settle}
-			}
-			s.visit("anna", "ben", "rosa")
-			test(t, s)
+			test(t, newMeetings(t, sitetest.Options{}, hosts))
 		})
 	}
+}
+
+func newMeetings(t *testing.T, opt sitetest.Options, hosts bool) (s meetings) {
+	people := sitetest.Staff()
+	maps.Copy(people, calendartest.NewPeople("rosa"))
+	opt.People, opt.Scheduling, opt.Clock = people, true, &sitetest.Clock{}
+	if hosts {
+		h := sitetest.NewHosts(t, opt)
+		h.People = people
+		s = meetings{(&site{t: t, people: h.People, base: h.Site, clock: opt.Clock}).over(h.Backend), h.Settle}
+	} else {
+		base := sitetest.New(t, opt)
+		base.People = people
+		s = meetings{(&site{t: t, people: base.People, base: base, clock: opt.Clock}).over(base.Backend), base.Settle}
+	}
+	s.visit("anna", "ben", "rosa")
+	return s
 }
 
 // meetingOf is a meeting of anna's, with ben and rosa.
