@@ -20,9 +20,9 @@ func (a *adminServer) followGroup(w http.ResponseWriter, r *http.Request) {
 	var n int
 	var err error
 	if id := r.URL.Query().Get("group"); id != "" {
-		n, err = s.model.FollowGroup(r.Context(), id)
+		n, err = s.model.FollowGroup(r.Context(), s.router, id)
 	} else {
-		n, err = s.model.FollowGroups(r.Context())
+		n, err = s.model.FollowGroups(r.Context(), s.router)
 	}
 	if err != nil {
 		http.Error(w, plain.Error(err), http.StatusConflict)
@@ -44,7 +44,7 @@ func (s *storeService) followGroups(ctx context.Context, every time.Duration) {
 			return
 		case <-tick.C:
 		}
-		n, err := s.model.FollowGroups(ctx)
+		n, err := s.model.FollowGroups(ctx, s.router)
 		if err != nil && ctx.Err() == nil && calendar.KindOf(err) != calendar.ReadOnly {
 			s.log.Error("have meetings follow their groups", "err", err)
 		}

@@ -31,6 +31,7 @@ type storeService struct {
 	model   *service.Service
 	jobs    *worker.Worker
 	backend calendar.Backend
+	router  service.Notifier
 	server  *dwp.Server
 	log     *slog.Logger
 	cancel  context.CancelFunc
@@ -76,6 +77,7 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	if err != nil {
 		return nil, err
 	}
+	s.router = router
 	courier := &delivery.Courier{Model: s.model, Jobs: s.jobs, People: people, Backend: router, Pause: p.cfg.GSE.RetryInterval, Expires: p.cfg.GSE.RetryExpires}
 	for name, kind := range courier.Kinds() {
 		s.jobs.Handle(name, kind)

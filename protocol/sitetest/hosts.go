@@ -29,7 +29,12 @@ type Hosts struct {
 func NewHosts(t testing.TB, opt Options) *Hosts {
 	t.Helper()
 	opt.DWP = true
-	h := &Hosts{Site: New(t, opt), Second: New(t, opt)}
+	serving := func(host int) Options {
+		o := opt
+		o.Model.Serves = func(p calendar.Person) bool { return hostOf(calendar.Owner(p.ID)) == host }
+		return o
+	}
+	h := &Hosts{Site: New(t, serving(0)), Second: New(t, serving(1))}
 	backends := map[string]calendar.Backend{}
 	for i, s := range []*Site{h.Site, h.Second} {
 		backends[fmt.Sprint("host", i)] = observe.Calls(s.local, func(op string, _ time.Duration, _ error) {
@@ -53,16 +58,21 @@ func NewHosts(t testing.TB, opt Options) *Hosts {
 type byName struct{ h *Hosts }
 
 func (l byName) Locate(_ context.Context, o calendar.Owner) (string, error) {
-	i := 0
-	if o >= "n" {
-		i = 1
-	}
+	i := hostOf(o)
 	l.h.mu.Lock()
 	defer l.h.mu.Unlock()
 	if l.h.down[i] {
 		return "", &calendar.Error{Kind: calendar.Unavailable, Op: "find back end", Ref: string(o)}
 	}
 	return fmt.Sprint("host", i), nil
+}
+
+// hostOf is where somebody's calendars are.
+func hostOf(o calendar.Owner) int {
+	if o >= "n" {
+		return 1
+	}
+	return 0
 }
 
 // Down takes a back end away, or gives it back.

@@ -106,6 +106,7 @@ const (
 	NoteInvite NoteKind = iota + 1 // a calendar is shared with you, or no longer
 	NoteReply                      // how somebody answered
 	NoteProxy                      // Access is what you may do for From from now on
+	NoteFollow                     // the group From, which your meeting UID invites, has other members: nothing is kept of it
 )
 
 // JobShare is the kind of jobs that bring a Note.

@@ -11,10 +11,16 @@ import (
 	"factotum/server/ical"
 )
 
+// Notifier brings a note to where the calendars are of whom it is for: the Router.
+type Notifier interface {
+	Notify(ctx context.Context, who calendar.Actor, req calendar.NotifyRequest) error
+}
+
 // FollowGroups has the meetings to come of all groups on this back end follow
 // the directory, and tells how many were changed. A group that fails does not
-// spoil the others.
-func (s *Service) FollowGroups(ctx context.Context) (changed int, err error) {
+// spoil the others. Organizers on other back ends are told of by be, and what
+// they change does not count; nil tells nobody.
+func (s *Service) FollowGroups(ctx context.Context, be Notifier) (changed int, err error) {
 	const op = "follow groups"
 	if s.people == nil || s.opt.ReadOnly || s.opt.Groups.Keep {
 		return 0, nil
@@ -28,7 +34,7 @@ func (s *Service) FollowGroups(ctx context.Context) (changed int, err error) {
 	}
 	var bad []error
 	for _, g := range found {
-		n, err := s.followGroup(ctx, op, g)
+		n, err := s.followGroup(ctx, op, be, g)
 		if changed += n; err != nil {
 			bad = append(bad, err)
 		}
@@ -52,8 +58,8 @@ func (s *Service) allGroups(ctx context.Context) (found []calendar.Person, err e
 
 // FollowGroup does so with one group. Its own calendar says which meetings it is
 // invited to; the organizer's object is written by the server as he would write
-// it (factotum.group.follow), where that is on this back end.
-func (s *Service) FollowGroup(ctx context.Context, id calendar.UserID) (changed int, err error) {
+// it (factotum.group.follow), on whatever back end that is.
+func (s *Service) FollowGroup(ctx context.Context, be Notifier, id calendar.UserID) (changed int, err error) {
 	const op = "follow group"
 	if s.people == nil || s.opt.ReadOnly || s.opt.Groups.Keep {
 		return 0, nil
@@ -68,10 +74,10 @@ func (s *Service) FollowGroup(ctx context.Context, id calendar.UserID) (changed 
 	if err != nil {
 		return 0, wrap(op, id, err)
 	}
-	return s.followGroup(ctx, op, p)
+	return s.followGroup(ctx, op, be, p)
 }
 
-func (s *Service) followGroup(ctx context.Context, op string, g calendar.Person) (changed int, err error) {
+func (s *Service) followGroup(ctx context.Context, op string, be Notifier, g calendar.Person) (changed int, err error) {
 	if !s.serves(g) {
 		return 0, nil
 	}
@@ -81,7 +87,7 @@ func (s *Service) followGroup(ctx context.Context, op string, g calendar.Person)
 	}
 	var bad []error
 	for _, m := range meetings {
-		ok, err := s.followMeeting(ctx, op, m)
+		ok, err := s.follow(ctx, op, be, g, m)
 		if err != nil {
 			bad = append(bad, err)
 		}
@@ -96,7 +102,10 @@ func (s *Service) followGroup(ctx context.Context, op string, g calendar.Person)
 }
 
 // invitation is what a group's calendar tells of a meeting.
-type invitation struct{ organizer, uid string }
+type invitation struct {
+	organizer, uid string
+	cal            *ical.Component // as the group has it
+}
 
 // meetingsOf are those in an owner's calendars of which something is to come.
 func (s *Service) meetingsOf(ctx context.Context, owner calendar.Owner) (out []invitation, err error) {
@@ -121,7 +130,8 @@ func (s *Service) meetingsOf(ctx context.Context, owner calendar.Owner) (out []i
 			}
 			for _, k := range cal.Children {
 				if org := k.Prop("ORGANIZER"); org != nil {
-					if m := (invitation{org.Value, o.UID}); !slices.Contains(out, m) {
+					m := invitation{org.Value, o.UID, cal}
+					if !slices.ContainsFunc(out, func(k invitation) bool { return k.organizer == m.organizer && k.uid == m.uid }) {
 						out = append(out, m)
 					}
 					break
@@ -136,17 +146,48 @@ func (s *Service) meetingsOf(ctx context.Context, owner calendar.Owner) (out []i
 	return out, nil
 }
 
-// followMeeting has a meeting follow its groups, and reports whether that
-// changed it. Who wrote it meanwhile has had it follow himself.
-func (s *Service) followMeeting(ctx context.Context, op string, m invitation) (bool, error) {
+// follow has a meeting of a group follow it, and reports whether that changed it
+// here. The organizer's back end, where that is another one, is told if the group's
+// own copy shows that others are in it now.
+func (s *Service) follow(ctx context.Context, op string, be Notifier, g calendar.Person, m invitation) (bool, error) {
 	p, err := calendar.ByAddress(ctx, s.people, m.organizer)
 	switch {
-	case errors.Is(err, calendar.NotFound), err == nil && (!p.Active || !s.serves(p)):
+	case errors.Is(err, calendar.NotFound), err == nil && !p.Active:
 		return false, nil
 	case err != nil:
 		return false, wrap(op, m.organizer, err)
+	case s.serves(p):
+		return s.followMeeting(ctx, op, p, m.uid)
+	case be == nil || !group.Invited(m.cal) || !organizes(p, m.cal):
+		return false, nil
 	}
-	ref, o, err := s.organized(ctx, p, m.uid)
+	after, err := s.expandGroups(ctx, p, m.cal, m.cal)
+	if err != nil || ical.Equal(m.cal, after) {
+		return false, wrap(op, m.uid, err)
+	}
+	note := calendar.Note{To: calendar.Owner(p.ID), From: g.ID, Kind: calendar.NoteFollow, UID: m.uid}
+	return false, be.Notify(ctx, calendar.Actor{Admin: true, Via: "groups"}, calendar.NotifyRequest{Note: note})
+}
+
+// followed has a meeting follow a group that another back end has told of.
+func (s *Service) followed(ctx context.Context, op string, n calendar.Note) error {
+	if s.people == nil || s.opt.ReadOnly || s.opt.Groups.Keep {
+		return nil
+	}
+	if err := s.lookAgain(); err != nil {
+		return err
+	}
+	p, err := s.people.Person(ctx, string(n.To))
+	if err == nil && p.Active && s.serves(p) {
+		_, err = s.followMeeting(ctx, op, p, n.UID)
+	}
+	return wrap(op, string(n.To), err)
+}
+
+// followMeeting has a meeting follow its groups, and reports whether that
+// changed it. Who wrote it meanwhile has had it follow himself.
+func (s *Service) followMeeting(ctx context.Context, op string, p calendar.Person, uid string) (bool, error) {
+	ref, o, err := s.organized(ctx, p, uid)
 	if err != nil || o == nil {
 		return false, wrap(op, p.ID, err)
 	}

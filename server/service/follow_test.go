@@ -63,7 +63,7 @@ func TestMeetingsFollowTheirGroup(t *testing.T) {
 	check := func(svc *service.Service, want int, next ...string) {
 		t.Helper()
 		for _, n := range []int{want, 0} { // once
-			if got, err := svc.FollowGroup(ctx, "crew"); err != nil || got != n {
+			if got, err := svc.FollowGroup(ctx, nil, "crew"); err != nil || got != n {
 				t.Errorf("%d meetings changed, %v; want %d", got, err, n)
 			}
 		}
@@ -80,7 +80,7 @@ func TestMeetingsFollowTheirGroup(t *testing.T) {
 	join("anna", "crew")
 	check(svc, 1, "crew", "bert", "anna")
 	join("bert")
-	if n, err := svc.FollowGroups(ctx); err != nil || n != 1 {
+	if n, err := svc.FollowGroups(ctx, nil); err != nil || n != 1 {
 		t.Errorf("%d, %v", n, err)
 	}
 	check(svc, 0, "crew", "anna")
@@ -89,7 +89,7 @@ func TestMeetingsFollowTheirGroup(t *testing.T) {
 	past = []string{"crew", "bert", "anna"}
 	check(setUp(service.Options{Groups: service.GroupOptions{Keep: true}}), 0, past...)
 	check(setUp(service.Options{Serves: func(p calendar.Person) bool { return p.ID != "carl" }}), 0, past...)
-	if _, err := svc.FollowGroup(ctx, "anna"); calendar.KindOf(err) != calendar.NotFound {
+	if _, err := svc.FollowGroup(ctx, nil, "anna"); calendar.KindOf(err) != calendar.NotFound {
 		t.Errorf("a person: %v", err)
 	}
 }

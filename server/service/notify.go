@@ -10,9 +10,7 @@ import (
 // BringNote does a job of kind calendar.JobShare by the back end of whom it is
 // for: the Router's. It may run again: the note is taken once. One for somebody
 // who is not there any more is done.
-func BringNote(be interface {
-	Notify(ctx context.Context, who calendar.Actor, req calendar.NotifyRequest) error
-}) func(ctx context.Context, job calendar.Job) error {
+func BringNote(be Notifier) func(ctx context.Context, job calendar.Job) error {
 	return func(ctx context.Context, job calendar.Job) error {
 		note, err := calendar.ParseNote(job)
 		if err != nil {
@@ -37,6 +35,9 @@ func (s *Service) Notify(ctx context.Context, who calendar.Actor, req calendar.N
 	}
 	if err := s.known(ctx, op, n.To); err != nil {
 		return err
+	}
+	if n.Kind == calendar.NoteFollow {
+		return s.followed(ctx, op, n)
 	}
 	return s.write(ctx, who, op, n.To, nil, func(w *writer) error {
 		before, err := w.Prefs()

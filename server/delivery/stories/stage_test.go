@@ -342,7 +342,7 @@ func (s *stage) do(what string, call func(ctx context.Context) error) error {
 func (s *stage) backend() calendar.Backend { return s.model }
 
 func (s *stage) follow(ctx context.Context) error {
-	_, err := s.model.FollowGroups(ctx)
+	_, err := s.model.FollowGroups(ctx, nil)
 	return err
 }
 
