@@ -254,6 +254,9 @@ func (p *Party) change(c, next *ical.Component) (*ical.Component, error) {
 		if name == "STATUS" && c.Name == "VTODO" {
 			continue
 		}
+		if rewritten(name, c, next) {
+			continue
+		}
 		if was, is := c.Value(name), next.Value(name); was != is && plain(ical.UnescapeText(was)) != plain(ical.UnescapeText(is)) {
 			return nil, notYours("its %s is another", name)
 		}
@@ -289,6 +292,19 @@ func (p *Party) change(c, next *ical.Component) (*ical.Component, error) {
 		copyParams(was, o, agentParam, forceParam)
 	}
 	return out, nil
+}
+
+// rewritten reports whether programs are known to change a property by
+// themselves, so that it stays as it is in silence: Outlook has no URL, and knows
+// no event without a STATUS.
+func rewritten(name string, c, next *ical.Component) bool {
+	switch name {
+	case "URL":
+		return next.Prop(name) == nil
+	case "STATUS":
+		return c.Word(name) != "CANCELLED" && next.Word(name) != "CANCELLED"
+	}
+	return false
 }
 
 // take gives a component what is an attendee's own in another version of it.

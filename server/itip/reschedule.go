@@ -33,6 +33,10 @@ func (p *Party) keepAnswers(was, is *meeting) error {
 			a.DelParam(revisionParam)
 			a.DelParam(statusParam)
 			switch {
+			case known != nil && known.ParamIs(agentParam, "CLIENT"):
+				// The client invited him, and knows what he answered to it: now that the
+				// server speaks for it he is not asked anew. clients.md §7.1, Evolution.
+				continue
 			case known == nil || !byServer(known):
 				if !a.ParamIs("PARTSTAT", "NEEDS-ACTION") {
 					a.SetParam("PARTSTAT", "NEEDS-ACTION")
