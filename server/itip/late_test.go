@@ -1,6 +1,7 @@
 package itip
 
 import (
+	"slices"
 	"testing"
 
 	"factotum/server/ical"
@@ -56,6 +57,30 @@ func TestALateAnswerForTheSeriesReachesItsExceptions(t *testing.T) {
 		for rid, want := range map[string]string{"": "ben=NEEDS-ACTION carl=NEEDS-ACTION", "20260303T100000Z": "ben=ACCEPTED carl=NEEDS-ACTION"} {
 			if got := w.answers(id, rid); got != want {
 				t.Errorf("%s has %q of %q, want %q", id, got, rid, want)
+			}
+		}
+	}
+}
+
+// An answer to an invitation that was taken back is none to a later one.
+func TestAnAnswerToAnEarlierInvitation(t *testing.T) {
+	for name, rule := range map[string]string{"one": "X-A:1", "a series": "RRULE:FREQ=DAILY;COUNT=3"} {
+		w := newWorld(t)
+		w.organize("anna", meet(t, []string{"ben", "carl"}, "DTSTART:20260302T100000Z", "DTEND:20260302T110000Z", rule, "SUMMARY:a"))
+		w.settle()
+		both := w.copies["anna"].Clone()
+		w.attend("ben", w.change("ben", "", w.partstat("ben", "DECLINED")))
+		reply := w.queue
+		w.queue = nil
+		w.organize("anna", w.change("anna", "", func(c *ical.Component) {
+			c.Props = slices.DeleteFunc(c.Props, func(p ical.Property) bool { return p.Name == "ATTENDEE" && sameAs(mail("ben"))(p.Value) })
+		}))
+		w.organize("anna", both)
+		w.queue = append(reply, w.queue...)
+		w.settle()
+		for _, id := range []string{"anna", "ben"} {
+			if got, want := w.answers(id, ""), "ben=NEEDS-ACTION carl=NEEDS-ACTION"; got != want {
+				t.Errorf("%s: %s has %q, want %q", name, id, got, want)
 			}
 		}
 	}

@@ -312,6 +312,8 @@ func (p *Party) raise(was, is *meeting, moves map[key]bool, cancels bool) {
 			floor = max(floor, sequence(was.component(k))+1)
 		}
 	}
+	var last *ical.Component // whose guests invited is: many instances may have come of the series
+	var invited guestList
 	for _, k := range is.keys() {
 		c, old := is.component(k), was.component(k)
 		n, before := sequence(c), sequence(old)
@@ -328,11 +330,13 @@ func (p *Party) raise(was, is *meeting, moves map[key]bool, cancels bool) {
 		if n = max(n, floor); n != sequence(c) {
 			setSequence(c, n)
 		}
-		if !moves[k] {
-			continue
+		// Answers to what was before count no more: to another time, and to an
+		// invitation that was taken back before this one.
+		if old != last {
+			last, invited = old, guests(old)
 		}
-		for a := range c.All("ATTENDEE") { // answers to what was before count no more
-			if !p.Owner.HasAddress(a.Value) && byServer(a) {
+		for a := range c.All("ATTENDEE") {
+			if (moves[k] || invited.line(calendar.AddressKey(a.Value)) == nil) && !p.Owner.HasAddress(a.Value) && byServer(a) {
 				revision{seq: n}.mark(a)
 			}
 		}
