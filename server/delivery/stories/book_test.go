@@ -41,7 +41,6 @@ type slot struct {
 	off, out   bool // called off; left out of the series
 	guests     map[string]*guest
 	left       map[string]bool   // members of the team whom the organizer took out
-	gone       map[string]*guest // who were guests
 	before     map[string]*guest // those before the step at hand
 }
 
@@ -134,7 +133,7 @@ func (m *meeting) clone() *meeting {
 
 func (s *slot) clone() *slot {
 	out := *s
-	out.left, out.gone, out.guests = maps.Clone(s.left), maps.Clone(s.gone), map[string]*guest{}
+	out.left, out.guests = maps.Clone(s.left), map[string]*guest{}
 	for id, g := range s.guests {
 		g := *g
 		g.may = maps.Clone(g.may)
@@ -146,9 +145,6 @@ func (s *slot) clone() *slot {
 // invite puts somebody on the list who is not there.
 func (b *book) invite(s *slot, id string) *guest {
 	g := &guest{may: one(none), asked: true}
-	if old := s.gone[id]; old != nil && b.steps > 1 { // an answer of before may be on its way
-		maps.Copy(g.may, old.may)
-	}
 	s.guests[id] = g
 	return g
 }
@@ -156,7 +152,6 @@ func (b *book) invite(s *slot, id string) *guest {
 // uninvite takes somebody off the list.
 func (s *slot) uninvite(id string) {
 	if g := s.guests[id]; g != nil {
-		s.gone[id] = g
 		delete(s.guests, id)
 		for _, o := range s.guests {
 			o.maybe = o.maybe || o.asked && o.from == id
@@ -229,9 +224,10 @@ func (b *book) expand(m *meeting, s *slot) {
 // decide says what a room answers that was asked, as far as one can tell.
 func (b *book) decide(m *meeting, room string) {
 	var asked []*slot
-	bad := 0
+	bad, unsure := 0, b.steps > 1
 	for _, s := range m.live() {
 		if g := s.guests[room]; g != nil && g.may[none] {
+			unsure = unsure || len(g.may) > 1
 			if asked = append(asked, s); b.refuses(m, s, room) {
 				bad++
 			}
@@ -241,7 +237,7 @@ func (b *book) decide(m *meeting, room string) {
 		g := s.guests[room]
 		no := b.refuses(m, s, room) || m.count > 0 && len(asked) > 1 && bad > 0 && b.series == calendar.SeriesDecline
 		switch {
-		case b.steps > 1 || len(g.may) > 1:
+		case unsure:
 			g.may = map[string]bool{"ACCEPTED": true, "DECLINED": true}
 		case no:
 			g.may = one("DECLINED")
@@ -306,7 +302,6 @@ func (b *book) settles() {
 	b.steps = 0
 	for _, m := range b.meetings {
 		for _, s := range append(m.slots, m.base) {
-			clear(s.gone)
 			for _, g := range s.guests {
 				g.asked = false
 			}
@@ -316,7 +311,7 @@ func (b *book) settles() {
 
 // create makes a meeting.
 func (b *book) create(m *meeting, what string, guests []string) {
-	m.base = &slot{rid: m.first, start: m.first, what: what, guests: map[string]*guest{}, left: map[string]bool{}, gone: map[string]*guest{}}
+	m.base = &slot{rid: m.first, start: m.first, what: what, guests: map[string]*guest{}, left: map[string]bool{}}
 	b.begin(m)
 	for _, id := range guests {
 		b.invite(m.base, id)
@@ -335,7 +330,7 @@ func (m *meeting) further(i int) {
 	if m.at(rid) != nil {
 		return
 	}
-	s := &slot{rid: rid, start: rid, what: m.base.what, guests: map[string]*guest{}, left: maps.Clone(m.base.left), gone: map[string]*guest{}, before: m.base.before}
+	s := &slot{rid: rid, start: rid, what: m.base.what, guests: map[string]*guest{}, left: maps.Clone(m.base.left), before: m.base.before}
 	for id, g := range m.base.guests {
 		s.guests[id] = &guest{may: one(none), asked: true, member: g.member, from: g.from, maybe: g.maybe}
 	}
@@ -348,7 +343,7 @@ func (m *meeting) lasts(count int) {
 	end := m.first.AddDate(0, 0, count)
 	m.slots = slices.DeleteFunc(m.slots, func(s *slot) bool { return !s.out && !s.rid.Before(end) })
 	if count > m.count {
-		for _, s := range m.slots {
+		for _, s := range append(m.slots, m.base) {
 			s.anew(true)
 		}
 	}

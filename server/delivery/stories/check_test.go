@@ -83,6 +83,15 @@ func (s *story) compare(m *meeting, f *found) {
 			}
 		}
 	}
+	for _, c := range parts(f.cal) {
+		for id, g := range m.base.guests {
+			if g.maybe && c.Prop("RECURRENCE-ID") == nil {
+				if g.maybe = false; lineOf(c, id) == nil {
+					delete(m.base.guests, id)
+				}
+			}
+		}
+	}
 	if len(live) > 0 {
 		fail("it has no %s, the book has", live[0].rid)
 	}

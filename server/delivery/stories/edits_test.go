@@ -81,6 +81,13 @@ func (s *story) edits(t *target, who string) {
 		for _, slot := range slots {
 			slot.uninvite(who)
 		}
+		if slices.Contains(rooms, who) && t.in == nil { // it is told that all is off, and asked anew for what is not
+			for _, slot := range t.m.slots {
+				if g := slot.guests[who]; g != nil {
+					g.may, g.asked = map[string]bool{"ACCEPTED": true, "DECLINED": true}, true
+				}
+			}
+		}
 	case "leaves out":
 		it.Mode = calendar.EditDelete
 		slots[0].out = true

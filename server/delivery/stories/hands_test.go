@@ -89,8 +89,11 @@ func (s *story) put(what, id string, f *found, ifMatch bool) bool {
 		req.Precond.IfMatch = []string{f.obj.ETag()}
 	}
 	err := s.do(what, func(ctx context.Context) error { return s.hands.put(ctx, id, req) })
-	if f.obj != nil && calendar.KindOf(err) == calendar.Stale {
-		return false
+	switch calendar.KindOf(err) {
+	case calendar.Stale, calendar.NotOrganizer:
+		if now := s.copy(id, f.uid()); f.obj != nil && (now == nil || now.obj.ETag() != f.obj.ETag()) {
+			return false
+		}
 	}
 	s.must(err)
 	return true

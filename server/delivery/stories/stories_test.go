@@ -22,24 +22,30 @@ import (
 // of messages, jobs and the daemon on the way: when all is quiet, every copy is
 // what the book says, and the journals say why. -rapid.checks says how many stories.
 func TestStories(t *testing.T) {
-	stories(t, 275, func(testing.TB) calendar.Store { return calendartest.NewStore() })
+	stories(t, 275, func(testing.TB) calendar.Store { return calendartest.NewStore() }, false)
 }
 
 // The same on a database.
-func TestStoriesSQLite(t *testing.T) {
-	stories(t, 25, func(t testing.TB) calendar.Store {
-		store, err := sqlstore.OpenSQLite(context.Background(), t.TempDir(), sqlstore.Options{Relaxed: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return store
-	})
+func TestStoriesSQLite(t *testing.T) { stories(t, 25, sqlite, false) }
+
+// Requests of CalDAV and commands of WCAP, where messages go astray but the daemon
+// lives: a client that has no answer asks again, and that is no story of ours.
+func TestStoriesOfFronts(t *testing.T) {
+	stories(t, 40, func(testing.TB) calendar.Store { return calendartest.NewStore() }, true)
 }
 
-func stories(t *testing.T, n int, open func(testing.TB) calendar.Store) {
+func sqlite(t testing.TB) calendar.Store {
+	store, err := sqlstore.OpenSQLite(context.Background(), t.TempDir(), sqlstore.Options{Relaxed: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store
+}
+
+func stories(t *testing.T, n int, open func(testing.TB) calendar.Store, fronts bool) {
 	some(t, n)
 	synctest.Test(t, func(t *testing.T) {
-		rapid.Check(struct{ rapid.TB }{t}, func(rt *rapid.T) { tell(t, rt, open(t)) }) // in a bubble a test has no deadline
+		rapid.Check(struct{ rapid.TB }{t}, func(rt *rapid.T) { tell(t, rt, open(t), fronts) }) // in a bubble a test has no deadline
 	})
 }
 
@@ -53,9 +59,10 @@ func some(t *testing.T, n int) {
 	}
 }
 
-func tell(t testing.TB, rt *rapid.T, disk calendar.Store) {
+func tell(t testing.TB, rt *rapid.T, disk calendar.Store, fronts bool) {
 	series := rapid.SampledFrom([]calendar.SeriesRule{calendar.SeriesDecline, calendar.SeriesExcept}).Draw(rt, "series")
 	st := &stage{disk: disk, dir: newDirectory(series), seed: rapid.Uint64().Draw(rt, "mishaps"), tries: map[string]int{}, stamps: map[string]map[string]bool{}}
+	st.lasts = fronts
 	st.calm = rapid.IntRange(0, 4).Draw(rt, "weather") == 0
 	if err := st.begin(); err != nil {
 		t.Fatal(err)
@@ -76,6 +83,9 @@ func tell(t testing.TB, rt *rapid.T, disk calendar.Store) {
 	}()
 	s := &story{T: rt, world: st, dir: st.dir, book: book{series: series}, old: map[string]*found{}}
 	s.hands = bare{st.backend, st.dir.Actor}
+	if fronts {
+		s.hands = newFronts(t, st.backend, st.dir, time.Now)
+	}
 	s.run()
 }
 
