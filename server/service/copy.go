@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"factotum/server/cache"
@@ -39,24 +40,35 @@ func (s *Service) copyObject(ctx context.Context, who calendar.Actor, op string,
 		return calendar.CopyResult{}, destination(op, to.Calendar, refused)
 	}
 	leave := toLeave(req.Move)
-	src, err := s.source(ctx, who, op, &req, leave)
-	if err == nil {
-		err = refused
+	for tries := 1; ; tries++ {
+		src, err := s.source(ctx, who, op, &req, leave)
+		if err == nil {
+			err = refused
+		}
+		if err != nil {
+			return calendar.CopyResult{}, err
+		}
+		obj, err := object.Parse(s.rulesOf(ctx, tm), src.Data, src.ContentType)
+		if err != nil {
+			return calendar.CopyResult{}, wrap(op, string(to.Calendar), err)
+		}
+		var res calendar.CopyResult
+		err = s.write(ctx, who, op, owner, &res, func(w *writer) (err error) {
+			res, err = w.copyObject(req, leave, src.Change, obj)
+			return err
+		})
+		// What became of a message is written into meetings by the server itself:
+		// a client that made no condition is not told of that.
+		if tries == maxCopies || !errors.Is(err, errOvertaken) {
+			return res, err
+		}
 	}
-	if err != nil {
-		return calendar.CopyResult{}, err
-	}
-	obj, err := object.Parse(s.rulesOf(ctx, tm), src.Data, src.ContentType)
-	if err != nil {
-		return calendar.CopyResult{}, wrap(op, string(to.Calendar), err)
-	}
-	var res calendar.CopyResult
-	err = s.write(ctx, who, op, owner, &res, func(w *writer) (err error) {
-		res, err = w.copyObject(req, leave, src.Change, obj)
-		return err
-	})
-	return res, err
 }
+
+// maxCopies is how often an object is read for a copy that is written meanwhile.
+const maxCopies = 4
+
+var errOvertaken = errors.New("the object was written meanwhile")
 
 // source is the object that is to be copied or moved.
 func (s *Service) source(ctx context.Context, who calendar.Actor, op string, req *calendar.CopyRequest, leave access) (src *calendar.Object, err error) {
@@ -116,7 +128,7 @@ func (w *writer) copyObject(req calendar.CopyRequest, leave access, read int64, 
 		return res, err
 	}
 	if src.Change != read {
-		return res, calendar.Fail(calendar.Stale, w.op, from.String())
+		return res, &calendar.Error{Kind: calendar.Stale, Op: w.op, Ref: from.String(), Err: errOvertaken}
 	}
 	dest, err := w.room(tp, fp, &req, &res)
 	if err != nil {
