@@ -18,7 +18,7 @@ import (
 // Over two hosts: who organizes and who is invited are on different back ends,
 // reached over DWP, through both fronts. Only time is not the real one.
 func TestStoriesOverHosts(t *testing.T) {
-	some(t, 6)
+	some(t, 4)
 	rapid.Check(t, func(rt *rapid.T) {
 		site := &scope{TB: t}
 		defer site.end()

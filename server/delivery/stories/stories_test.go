@@ -22,7 +22,7 @@ import (
 // of messages, jobs and the daemon on the way: when all is quiet, every copy is
 // what the book says, and the journals say why. -rapid.checks says how many stories.
 func TestStories(t *testing.T) {
-	stories(t, 275, func(testing.TB) calendar.Store { return calendartest.NewStore() }, false)
+	stories(t, 235, func(testing.TB) calendar.Store { return calendartest.NewStore() }, false)
 }
 
 // The same on a database.
@@ -31,7 +31,7 @@ func TestStoriesSQLite(t *testing.T) { stories(t, 25, sqlite, false) }
 // Requests of CalDAV and commands of WCAP, where messages go astray but the daemon
 // lives: a client that has no answer asks again, and that is no story of ours.
 func TestStoriesOfFronts(t *testing.T) {
-	stories(t, 40, func(testing.TB) calendar.Store { return calendartest.NewStore() }, true)
+	stories(t, 36, func(testing.TB) calendar.Store { return calendartest.NewStore() }, true)
 }
 
 func sqlite(t testing.TB) calendar.Store {
