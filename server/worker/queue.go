@@ -124,13 +124,13 @@ func (q *queue) find(j *calendar.Job) (e, previous *entry) {
 
 // planned reports whether the line of a key has a job that is not due before a
 // moment.
-func (q *queue) planned(name calendar.Owner, key string, notBefore int64) bool {
+func (q *queue) planned(name calendar.Owner, key string, notBefore int64, counts func(*entry) bool) bool {
 	o := q.owners[name]
 	if o == nil || key == "" {
 		return false
 	}
 	for e := q.lines[lineKey{o, maphash.String(q.seed, key)}]; e != nil; e = e.next {
-		if e.due >= notBefore {
+		if e.due >= notBefore && counts(e) {
 			return true
 		}
 	}

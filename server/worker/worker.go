@@ -135,7 +135,10 @@ func (w *Worker) Planned(owner calendar.Owner, key string, notBefore time.Time) 
 	if w.queue == nil {
 		return false
 	}
-	return w.queue.planned(owner, key, notBefore.UnixMicro())
+	return w.queue.planned(owner, key, notBefore.UnixMicro(), func(e *entry) bool {
+		a, ran := w.unsettled[e]
+		return !ran || a.next != nil // else it was done, and waits for nothing but its deletion
+	})
 }
 
 type phase uint8

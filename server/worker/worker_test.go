@@ -359,6 +359,38 @@ func TestHasten(t *testing.T) {
 	})
 }
 
+// A job that was done is planned no more, though the store has not yet let it be
+// deleted: what counts on it would not be done.
+func TestDoneIsNotPlanned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &faulty{Store: calendartest.NewStore()}
+		w := worker.New(s, worker.Options{})
+		ran := 0
+		w.Handle("k", worker.Kind{Run: func(context.Context, calendar.Job) error {
+			ran++
+			s.fail([]failure{failsBefore})
+			return nil
+		}})
+		start(t, w)
+		commit(t, s, w, "anna", calendar.Job{Kind: "k", Key: "u", Due: time.Now().Add(time.Second)})
+		if !w.Planned("anna", "u", time.Now()) {
+			t.Error("it is not planned")
+		}
+		sleep(time.Second)
+		if ran != 1 || len(stored(t, s)) != 1 {
+			t.Fatalf("it ran %d times, and the store has %v", ran, stored(t, s))
+		}
+		if w.Planned("anna", "u", time.Now()) || w.Planned("anna", "u", time.Time{}) {
+			t.Error("it is planned still")
+		}
+		sleep(time.Minute)
+		if ran != 1 || len(stored(t, s)) != 0 {
+			t.Errorf("it ran %d times, and the store has %v", ran, stored(t, s))
+		}
+		stop(t, w)
+	})
+}
+
 // Each part of a filter leaves out what it does not mean, and what is dropped is
 // told of in the same transaction.
 func TestFilter(t *testing.T) {
