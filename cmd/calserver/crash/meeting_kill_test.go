@@ -204,6 +204,9 @@ func interrupt(t *testing.T, s *attended, times int) {
 		if d := time.Since(began); d > 3*time.Second {
 			t.Logf("%s is ready after %v, a write is acknowledged after %v", victim.name, ready, d)
 		}
+		if n%100 == 99 {
+			t.Logf("%d kills", n+1)
+		}
 		if n%verifyEach == verifyEach-1 || n == times-1 {
 			l.finish()
 			l.verify(t, s.backEnds)

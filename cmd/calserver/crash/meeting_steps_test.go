@@ -158,13 +158,13 @@ func between(t *testing.T, s *attended, all []*stepwise, times int) {
 		for _, b := range all {
 			b.kill(t)
 			b.doom(t, fateOf(done+rand.IntN(2)))
-			b.start(t)
+			b.launch(t) // it may die while it starts
 		}
 		for range min(verifyEach, times-done) {
 			b := firstDead(t, all)
 			died[b.dies.String()]++
 			b.doom(t, fateOf(done))
-			b.launch(t) // it may die while it starts
+			b.launch(t)
 			done++
 		}
 		for _, b := range all {

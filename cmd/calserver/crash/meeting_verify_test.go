@@ -293,11 +293,12 @@ func journals(t testing.TB, backEnds []*backEnd) {
 func (b *backEnd) news(t testing.TB, be calendar.Backend, owner calendar.Owner) (all []calendar.Trace) {
 	t.Helper()
 	for {
-		res, err := be.Why(context.Background(), calendar.Actor{User: "calmaster", Admin: true}, calendar.WhyRequest{Owner: owner,
-			Query: calendar.TraceQuery{OldestFirst: true, After: b.read[owner]}})
-		if err != nil {
-			t.Fatal(err)
-		}
+		var res calendar.WhyAnswer
+		eventually(t, "the journal of "+string(owner), func() (err error) {
+			res, err = be.Why(context.Background(), calendar.Actor{User: "calmaster", Admin: true}, calendar.WhyRequest{Owner: owner,
+				Query: calendar.TraceQuery{OldestFirst: true, After: b.read[owner]}})
+			return err
+		})
 		all = append(all, res.Traces...)
 		if len(all) > 0 {
 			b.read[owner] = all[len(all)-1].ID
