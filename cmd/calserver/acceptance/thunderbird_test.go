@@ -179,6 +179,19 @@ func (b *thunderbird) synced(want ...string) {
 	b.run(`mine().refresh(); return until("after the synchronization", async () => { const got = JSON.stringify(await titles()); if (got != JSON.stringify(args[0] ?? [])) { mine().refresh(); return false } return true })`, want)
 }
 
+// subscribe adds a user's calendar.
+func (b *thunderbird) subscribe(h *host, user string) {
+	b.t.Helper()
+	b.run(`
+const login = Cc["@mozilla.org/login-manager/loginInfo;1"].createInstance(Ci.nsILoginInfo);
+login.init(args[0], null, args[3], args[4], args[1], "", "");
+await Services.logins.addLoginAsync(login);
+const c = cal.manager.createCalendar("caldav", Services.io.newURI(args[2]));
+c.name = args[4]; c.setProperty("username", args[4]); c.setProperty("cache.enabled", true);
+cal.manager.registerCalendar(c);
+await until("the calendar can be written", () => !mine().readOnly && !mine().getProperty("disabled"));`, h.base, password(user), h.base+cal(user), "Calendar", user)
+}
+
 // Thunderbird itself, not what is known of it: finds the calendar from the
 // server's address, writes an event that repeats, moves one instance and
 // deletes another, takes in what others write, change and delete, and writes a
@@ -201,14 +214,7 @@ return found;`, h.base, password("anna")).([]any)
 	if want := []any{"caldav " + h.base + base + " false"}; !slices.Equal(found, want) {
 		t.Fatalf("found %v, want %v", found, want)
 	}
-	b.run(`
-const login = Cc["@mozilla.org/login-manager/loginInfo;1"].createInstance(Ci.nsILoginInfo);
-login.init(args[0], null, args[3], "anna", args[1], "", "");
-await Services.logins.addLoginAsync(login);
-const c = cal.manager.createCalendar("caldav", Services.io.newURI(args[2]));
-c.name = "Anna"; c.setProperty("username", "anna"); c.setProperty("cache.enabled", true);
-cal.manager.registerCalendar(c);
-await until("the calendar can be written", () => !mine().readOnly && !mine().getProperty("disabled"));`, h.base, password("anna"), h.base+base, "Calendar")
+	b.subscribe(h, "anna")
 
 	// An event of its own.
 	b.run(`await mine().addItem(parsed(args[0]))`, event("mine", "20261123T090000Z", "Stand-up", "RRULE:FREQ=DAILY;COUNT=10"))
