@@ -145,7 +145,7 @@ func modelOptions(cfg *config.Config, log *slog.Logger) (service.Options, error)
 			AttachmentSize: int(cfg.WCAP.MaxAttachment), Attachments: cfg.WCAP.MaxAttachments,
 		},
 		Groups: service.GroupOptions{
-			Never: !cfg.Group.Expand || cfg.Calstore.GroupMaxSize < 0, Most: cfg.Calstore.GroupMaxSize, Keep: !cfg.Group.Follow,
+			Never: !cfg.Group.Expand, Most: cfg.Calstore.GroupMaxSize, Keep: !cfg.Group.Follow,
 			NoProvision: !cfg.Group.Autoprovision,
 		},
 		CacheBytes: cmp.Or(cacheBytes(processBytes(cfg)), -1), TombstoneAge: cfg.Deleted.TombstoneAge, InboxAge: cfg.Deleted.InboxAge, ReadOnly: cfg.Store.ReadOnly,

@@ -40,6 +40,7 @@ type Person struct {
 	NoDoubles bool     // icsDoublebooking is 0
 	AutoReply bool     // icsAutoaccept
 	Booking   Booking  // of a group or resource: what it takes
+	Most      int      // of a group: groupMaxSize of its domain, the most members invited with it; -1 none, 0 = ics.conf
 	Admin     bool     // the calendar administrator (service.admin.calmaster.userid)
 }
 

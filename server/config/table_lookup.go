@@ -76,7 +76,7 @@ var calstoreParams = []Param{
 	used("calstore.filterprivateevents", Bool, "yes", "Hide what private and confidential events say from those who are not owners.", func(c *Config) any { return &c.Calstore.FilterPrivate }),
 	used("calstore.freebusy.include.defaultcalendar", Bool, "yes", "The default calendar counts for free/busy.", func(c *Config) any { return &c.Calstore.FreeBusyInclude }, idle()),
 	used("calstore.freebusy.remove.defaultcalendar", Bool, "no", "Users may change that.", func(c *Config) any { return &c.Calstore.FreeBusyRemove }, idle()),
-	used("calstore.group.attendee.maxsize", Int, "0", "Largest group that an invitation expands; 0 is any, -1 never expands.", func(c *Config) any { return &c.Calstore.GroupMaxSize }, atLeast(-1)),
+	used("calstore.group.attendee.maxsize", Int, "0", "Largest group that an invitation expands; 0 is any, -1 never expands. groupMaxSize of the group's domain counts before it.", func(c *Config) any { return &c.Calstore.GroupMaxSize }, atLeast(-1)),
 	used("calstore.recurrence.bound", Int, "60", "Most instances that WCAP makes of one recurrence.", func(c *Config) any { return &c.Calstore.RecurrenceBound }, atLeast(1)),
 	used("calstore.subscribed.include.defaultcalendar", Bool, "yes", "The default calendar is in the list of subscribed calendars.", func(c *Config) any { return &c.Calstore.SubscribedInclude }, idle()),
 	used("calstore.subscribed.remove.defaultcalendar", Bool, "no", "Users may remove it from there.", func(c *Config) any { return &c.Calstore.SubscribedRemove }, idle()),

@@ -2,6 +2,8 @@ package directory
 
 import (
 	"context"
+	"math"
+	"strconv"
 	"strings"
 )
 
@@ -13,6 +15,7 @@ type domain struct {
 	auth   *filter // inetDomainSearchFilter
 	tzid   string
 	host   string // the first of icsDWPBackEndHosts
+	most   int    // groupMaxSize, as calendar.Person.Most
 }
 
 // domains are the domains of a directory at one time.
@@ -30,6 +33,7 @@ var domainFilter = or(equal("objectclass", "inetDomain"), equal("objectclass", "
 var domainAttrs = []string{
 	"objectClass", "o", "sunPreferredDomain", "inetCanonicalDomainName", "associatedDomain", "inetDomainBaseDN",
 	"inetDomainStatus", "inetDomainSearchFilter", "icsStatus", "icsAllowedServiceAccess", "icsTimezone", "icsDWPBackEndHosts",
+	"icsExtendedDomainPrefs",
 }
 
 // newDomains makes domains from their entries. ldap.md §7; with a base of its
@@ -47,6 +51,7 @@ func newDomains(found []*entry, defaultName string, firstIsDefault bool, log fun
 			active: statusOK(e.one("inetdomainstatus")) && serviceOK(e.one("icsstatus"), e.one("icsallowedserviceaccess")),
 			tzid:   e.one("icstimezone"),
 			host:   fold(e.one("icsdwpbackendhosts")),
+			most:   groupMaxSize(e),
 		}
 		if b := e.one("inetdomainbasedn"); b != "" {
 			d.base = dnKey(b)
@@ -75,6 +80,25 @@ func newDomains(found []*entry, defaultName string, firstIsDefault bool, log fun
 		}
 	}
 	return ds
+}
+
+// groupMaxSize is that of a domain's icsExtendedDomainPrefs, as calendar.Person.Most;
+// what cannot be read counts as none. ldap.md §7.2.
+func groupMaxSize(e *entry) int {
+	for _, v := range e.all("icsextendeddomainprefs") {
+		name, value, _ := strings.Cut(v, "=")
+		if !equalFold(strings.TrimSpace(name), "groupMaxSize") {
+			continue
+		}
+		switch n, err := strconv.Atoi(strings.TrimSpace(value)); {
+		case err != nil || n < -1:
+		case n == 0: // any
+			return math.MaxInt
+		default:
+			return n
+		}
+	}
+	return 0
 }
 
 // domainNames returns the names of a domain entry, the preferred one first.

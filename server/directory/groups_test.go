@@ -2,6 +2,7 @@ package directory
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +16,23 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 )
+
+// groupMaxSize of a domain is of its groups alone. ldap.md §7.2.
+func TestGroupMaxSizeOfADomain(t *testing.T) {
+	bothGroups(t, "", func(t *testing.T, d *Directory) {
+		for id, want := range map[string]int{"static@siroe.com": 7, "anna@siroe.com": 0, "static": 0} {
+			if p, err := d.Person(t.Context(), id); err != nil || p.Most != want {
+				t.Errorf("%s: %d, %v; want %d", id, p.Most, err, want)
+			}
+		}
+	})
+	for value, want := range map[string]int{"groupMaxSize=0": math.MaxInt, "groupMaxSize=-1": -1, "groupMaxSize=-2": 0, "groupMaxSize=many": 0, "groupMaxSize": 0, "other=3": 0} {
+		e := &entry{attrs: []attribute{{name: "icsextendeddomainprefs", values: []string{value}}}}
+		if got := groupMaxSize(e); got != want {
+			t.Errorf("%s: %d, want %d", value, got, want)
+		}
+	}
+}
 
 // bothGroups runs a test over each source with the groups of testdata.
 func bothGroups(t *testing.T, more string, test func(t *testing.T, d *Directory)) {
@@ -91,7 +109,7 @@ func TestGroupsOwnersAndBooking(t *testing.T) {
 			{ID: "static", Kind: calendar.Group, Domain: "sesta.com", Name: "Static", Mails: []string{"static@sesta.com", "everybody@sesta.com"}, Active: true,
 				TZID: "Europe/Paris", Owner: "anna", CoOwners: []string{"bert", "anna@siroe.com"}, ACL: "@@o^a^rsf^g", NoDoubles: true, AutoReply: true},
 			{ID: "static@siroe.com", Kind: calendar.Group, Domain: "siroe.com", Name: "Static", Mails: []string{"static@siroe.com"}, Gone: true,
-				TZID: "Europe/Berlin", Owner: "anna@siroe.com"},
+				TZID: "Europe/Berlin", Owner: "anna@siroe.com", Most: 7},
 			{ID: "names", Kind: calendar.Group, Domain: "sesta.com", Name: "Names", Mails: []string{"names@sesta.com"}, Active: true,
 				Groups: []string{"middle", "outer"}},
 		} {

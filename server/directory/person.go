@@ -101,6 +101,9 @@ func (d *Directory) basic(e *entry, ds *domains) (p calendar.Person, ok bool) {
 	for _, g := range e.all(d.at.ACLGroup) {
 		p.Groups = append(p.Groups, fold(g))
 	}
+	if kind == calendar.Group {
+		p.Most = dom.most
+	}
 	if kind != calendar.Individual {
 		d.booking(&p, e)
 	}

@@ -139,7 +139,7 @@ func (l *list) prepare(ctx context.Context, g *root, over bool) error {
 		g.some = g.some || n.old != nil && names(n.old, g.HasAddress)
 	}
 	switch {
-	case l.Never, g.line.ParamIs(expandParam, "FALSE"), g.line.ParamIs(agentParam, "CLIENT"):
+	case l.alone(g.Person), g.line.ParamIs(expandParam, "FALSE"), g.line.ParamIs(agentParam, "CLIENT"):
 		// The group alone is invited, and nobody answers for it. ldap.md §5.6.
 		g.still = true
 		if g.fresh {

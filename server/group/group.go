@@ -28,8 +28,8 @@ import (
 // Rules are how groups are invited, and whom to ask about them.
 type Rules struct {
 	People    calendar.People
-	Never     bool // group.invite.expand="no", or calstore.group.attendee.maxsize=-1: groups are invited without their members
-	Most      int  // calstore.group.attendee.maxsize: the most members of a group that is expanded; 0 is any
+	Never     bool // group.invite.expand="no": groups are invited without their members
+	Most      int  // calstore.group.attendee.maxsize: the most members of a group that is expanded; 0 is any, -1 is as Never. Its domain may say otherwise
 	Attendees int  // factotum.limit.attendees: the most attendees of a component
 	Octets    int  // factotum.limit.objectsize: the most octets that the members may add
 	Keep      bool // factotum.group.follow="no": who was invited with a group stays, whoever joins or leaves it
@@ -157,8 +157,9 @@ func (x *expansion) ask(ctx context.Context, g *invited) error {
 		return nil
 	}
 	g.asked = true
-	if g.most, g.param = x.Attendees, "factotum.limit.attendees"; x.Most > 0 && (x.Most < g.most || g.most <= 0) {
-		g.most, g.param = x.Most, "calstore.group.attendee.maxsize"
+	most, param := x.limit(g.Person)
+	if g.most, g.param = x.Attendees, "factotum.limit.attendees"; most > 0 && (most < g.most || g.most <= 0) {
+		g.most, g.param = most, param
 	}
 	var err error
 	g.members, g.more, err = x.People.Members(ctx, g.ID, true, g.most)
@@ -180,6 +181,20 @@ func (x *expansion) ask(ctx context.Context, g *invited) error {
 		}
 	}
 	return nil
+}
+
+// limit is how many members a group may have that is expanded, and what says so.
+func (r *Rules) limit(g calendar.Person) (most int, param string) {
+	if g.Most != 0 {
+		return g.Most, "groupMaxSize of its domain"
+	}
+	return r.Most, "calstore.group.attendee.maxsize"
+}
+
+// alone reports whether a group is invited without its members.
+func (r *Rules) alone(g calendar.Person) bool {
+	most, _ := r.limit(g)
+	return r.Never || most < 0
 }
 
 // has reports whether a calendar user address is a member's.

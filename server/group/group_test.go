@@ -262,6 +262,17 @@ func TestInstancesInviteGroups(t *testing.T) {
 	}
 }
 
+// ofDomain gives the crew a groupMaxSize of its domain.
+func ofDomain(most int) func(*group.Rules) {
+	return func(r *group.Rules) {
+		all := people()
+		crew := all["crew"]
+		crew.Most = most
+		all["crew"] = crew
+		r.People = all
+	}
+}
+
 // calstore.group.attendee.maxsize, group.invite.expand, factotum.group.follow.
 func TestGroupsByTheConfiguration(t *testing.T) {
 	for _, c := range []struct {
@@ -274,6 +285,12 @@ func TestGroupsByTheConfiguration(t *testing.T) {
 		{"expand=no later", func(r *group.Rules) { r.Never = true }, "crew/GROUP dora<crew", "crew/GROUP dora<crew", "crew/GROUP dora<crew"},
 		{"maxsize", func(r *group.Rules) { r.Most = 2 }, "", "crew", "error: crew calstore.group.attendee.maxsize"},
 		{"maxsize just so", func(r *group.Rules) { r.Most = 3 }, "", "crew", "crew/GROUP dora<crew emil<crew xaver<crew"},
+		{"maxsize=-1", func(r *group.Rules) { r.Most = -1 }, "", "crew", "crew/GROUP"},
+		{"groupMaxSize of the domain", ofDomain(2), "", "crew", "error: crew groupMaxSize"},
+		{"groupMaxSize above maxsize", func(r *group.Rules) { ofDomain(3)(r); r.Most = 2 }, "", "crew", "crew/GROUP dora<crew emil<crew xaver<crew"},
+		{"groupMaxSize=-1", func(r *group.Rules) { ofDomain(-1)(r); r.Most = 9 }, "", "crew", "crew/GROUP"},
+		{"groupMaxSize=5 where maxsize=-1", func(r *group.Rules) { ofDomain(5)(r); r.Most = -1 }, "", "crew", "crew/GROUP dora<crew emil<crew xaver<crew"},
+		{"groupMaxSize, and the limit of all", func(r *group.Rules) { ofDomain(5)(r); r.Attendees = 2 }, "", "crew", "error: crew factotum.limit.attendees"},
 		{"limit", func(r *group.Rules) { r.Attendees = 2 }, "", "crew", "error: crew factotum.limit.attendees"},
 		{"limit of all", func(r *group.Rules) { r.Attendees = 5 }, "", "team crew", "error: factotum.limit.attendees"},
 		{"octets", func(r *group.Rules) { r.Octets = 300 }, "", "crew", "error: factotum.limit.objectsize"},

@@ -11,8 +11,8 @@ import (
 
 // GroupOptions are what ics.conf says about groups that are invited.
 type GroupOptions struct {
-	Never bool // group.invite.expand="no", or calstore.group.attendee.maxsize=-1
-	Most  int  // calstore.group.attendee.maxsize, 0 is any
+	Never bool // group.invite.expand="no"
+	Most  int  // calstore.group.attendee.maxsize, 0 is any, -1 as Never
 	Keep  bool // factotum.group.follow="no"
 
 	NoProvision bool // group.invite.autoprovision="no": only the administrator makes a group's calendar
