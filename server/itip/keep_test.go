@@ -41,3 +41,37 @@ func TestAnUpdateKeepsLinesApart(t *testing.T) {
 		}
 	}
 }
+
+// An instance that an attendee has answered, and that counts otherwise in his
+// calendar than the series, stays so when the organizer's series comes that has
+// heard of neither: a room that has accepted all but one instance.
+func TestTheSeriesKeepsAnInstanceOfOnesOwn(t *testing.T) {
+	w := newWorld(t)
+	w.organize("anna", meet(t, []string{"ben", "carl"}, "DTSTART:20260302T100000Z", "DTEND:20260302T110000Z", "RRULE:FREQ=DAILY;COUNT=3", "SUMMARY:a"))
+	w.settle()
+	const rid = "20260303T100000Z"
+	w.attend("ben", w.change("ben", rid, func(c *ical.Component) {
+		w.partstat("ben", "DECLINED")(c)
+		c.Set("TRANSP", "TRANSPARENT")
+		c.Set("CATEGORIES", "Free")
+	}))
+	reply := w.queue
+	w.queue = nil
+	w.organize("anna", w.change("anna", "", func(c *ical.Component) { c.SetText("SUMMARY", "b") }))
+	w.settle()
+	w.queue = reply
+	w.settle()
+	for _, id := range []string{"anna", "ben"} {
+		if got, want := w.answers(id, rid), "ben=DECLINED carl=NEEDS-ACTION"; got != want {
+			t.Errorf("%s has %q, want %q", id, got, want)
+		}
+	}
+	m, err := (&Party{}).open(w.copies["ben"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, _ := ical.ParseDateTime(rid, "", false)
+	if c := m.component(m.keyOf(d, m.zones)); c.Value("TRANSP") != "TRANSPARENT" || c.Value("CATEGORIES") != "Free" || c.Text("SUMMARY") != "b" {
+		t.Errorf("his instance is\n%s", c.Bytes())
+	}
+}

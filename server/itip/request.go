@@ -438,11 +438,19 @@ func (in *incoming) readmit(master *ical.Component, back map[key]bool) {
 	}
 }
 
+// organizers is what the organizer says in a component of a copy, but for its
+// times: without what is the attendee's own.
+func organizers(c *ical.Component) *ical.Component {
+	out := timeless(public(c))
+	out.Props = slices.DeleteFunc(out.Props, func(p ical.Property) bool { return isOwn(p.Name) })
+	return out
+}
+
 // remember makes anew what an attendee has of one instance for himself, where
 // the organizer's series has no exception for it: an answer on its way to him,
 // an alarm.
 func (in *incoming) remember(k key, rid ical.DateTime) *ical.Component {
-	if !onlyAnswers(in.have, k) {
+	if !onTime(in.have, k) || !same(organizers(in.have.master), organizers(in.have.overrides[k]), false) {
 		return nil
 	}
 	now, ok := in.msg.named(rid, in.have.zones)
