@@ -11,6 +11,7 @@ import (
 	"factotum/protocol/sitetest"
 	"factotum/server/calendar"
 	"factotum/server/calendar/calendartest"
+	"factotum/server/service"
 )
 
 // hugeSeries is an hourly series with n exceptions, all of which invite ben and zoe.
@@ -55,7 +56,8 @@ func costs(b *testing.B, do func(n int)) {
 func BenchmarkBadInput(b *testing.B) {
 	site := func(b *testing.B) *site {
 		s := &site{TB: b, people: calendartest.NewPeople("anna", "ben", "carl", "zoe")}
-		s.be = sitetest.New(b, sitetest.Options{People: s.people}).Backend
+		one := sitetest.New(b, sitetest.Options{People: s.people, Model: service.Options{Limits: calendar.Limits{Attendees: 20_000}}})
+		s.be = one.Backend
 		return s
 	}
 	texts := []string{hugeSeries(10_000, ""), hugeSeries(10_000, "!")}
@@ -80,5 +82,24 @@ func BenchmarkBadInput(b *testing.B) {
 				b.Fatal(res, err)
 			}
 		})
+	})
+	var crowd strings.Builder
+	for i := range 9_998 {
+		fmt.Fprintf(&crowd, "ATTENDEE;CN=P;PARTSTAT=NEEDS-ACTION:mailto:p%d@example.com\r\n", i)
+	}
+	people := invitation("huge", strings.TrimSuffix(crowd.String(), "\r\n"))
+	b.Run("people/new", func(b *testing.B) {
+		s := site(b)
+		costs(b, func(n int) {
+			s.put("anna", fmt.Sprint(n, ".ics"), strings.ReplaceAll(people, "UID:huge", fmt.Sprint("UID:", n)))
+		})
+	})
+	b.Run("people/answer", func(b *testing.B) {
+		s := site(b)
+		text := strings.Replace(people, "VERSION", "METHOD:REQUEST\r\nVERSION", 1)
+		if res := s.deliver("m", "anna", "ben", text); res.Reason != "invited" {
+			b.Fatal(res)
+		}
+		costs(b, func(n int) { s.answer("ben", "huge", []string{"ACCEPTED", "DECLINED"}[n%2]) })
 	})
 }

@@ -338,8 +338,12 @@ func appendValues(c *ical.Component, old, props []ical.Property) {
 // parameters that are not given anew. WCAP §7.1, §7.11.
 func (e *Editor) attendees(c *ical.Component, x *calendar.PropEdit) error {
 	was := map[string]ical.Property{} // by address, of several the first
+	own := ""                         // by which address the owner is invited
 	for _, p := range c.Props {
 		if p.Name == "ATTENDEE" {
+			if own == "" && e.Owner.HasAddress(p.Value) {
+				own = p.Value
+			}
 			if key := calendar.AddressKey(p.Value); was[key].Name == "" {
 				was[key] = p
 			}
@@ -360,6 +364,9 @@ func (e *Editor) attendees(c *ical.Component, x *calendar.PropEdit) error {
 		p = p.Clone()
 		p.Name = "ATTENDEE"
 		key := calendar.AddressKey(p.Value)
+		if own != "" && was[key].Name == "" && e.Owner.HasAddress(p.Value) { // he is there by another of his addresses
+			p.Value, key = own, calendar.AddressKey(own)
+		}
 		if o, ok := was[key]; ok {
 			o = o.Clone()
 			for _, q := range p.Params {
