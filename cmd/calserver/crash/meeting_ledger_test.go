@@ -58,7 +58,15 @@ type meeting struct {
 	sure  map[int]bool   // who was invited by an acknowledged write
 	maybe map[int]bool   // who was invited by any
 	gone  map[int]bool   // attendees who may have deleted their copies
+	story []string       // what was asked for, and what came of it
 	said  map[int][]said // the last acknowledged answer, and later ones that may have been stored; none: not known
+}
+
+// tell adds to the story.
+func (m *meeting) tell(user, format string, args ...any) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.story = append(m.story, time.Now().UTC().Format("15:04:05.000000 ")+user+" "+fmt.Sprintf(format, args...))
 }
 
 func (m *meeting) name() string { return m.uid + ".ics" }
@@ -353,7 +361,9 @@ func (o *organizer) begin() bool {
 // write sends a write and notes what came of it.
 func (o *organizer) write(m *meeting, to agreed, send func() error) bool {
 	m.send(to)
-	switch err := send(); {
+	err := send()
+	m.tell(userName(o.me), "makes it %+v: %v", to, err)
+	switch {
 	case err == nil:
 		m.settle(to)
 		o.load.acks.Add(1)
@@ -459,6 +469,7 @@ func (a *attendee) answer(m *meeting, c *copied, tag string) bool {
 	now := said{a.choose(), c.event().Value("DTSTART")}
 	me.SetParam("PARTSTAT", now.partStat)
 	a.note(m, now, false)
+	m.tell(a.user, "is about to say %v upon %s, tag %s", now, c.partStat(a.user), tag)
 	res, err := a.put(c.name, string(c.cal.Bytes()), "If-Schedule-Tag-Match", tag)
 	if err = judged("PUT", res, err); err == nil {
 		a.note(m, now, true)
@@ -485,6 +496,7 @@ func (a *attendee) answerByWCAP(m *meeting) bool {
 	m.mu.Lock()
 	m.said[a.me] = nil
 	m.mu.Unlock()
+	m.tell(a.user, "is about to say %s", partStat)
 	text, err := a.wcap.call("storeevents", "calid", a.user, "uid", m.uid, "method", "4", "mod", "4", "attendees", "PARTSTAT="+partStat+"^"+address(a.me), "fetch", "1")
 	if e := (*wcapError)(nil); errors.As(err, &e) && (e.errno == 59 || e.errno == 14) {
 		err = errStale // called off, or taken away, meanwhile
@@ -501,6 +513,7 @@ func (a *attendee) answerByWCAP(m *meeting) bool {
 }
 
 func (a *attendee) sent(m *meeting, what string, err error) bool {
+	m.tell(a.user, "%s: %v", what, err)
 	switch {
 	case err == nil:
 		a.load.acks.Add(1)

@@ -21,16 +21,19 @@ type backEnd struct {
 	read    map[calendar.Owner]int64 // how far the journals are read
 }
 
-// quiet waits until nothing is on its way.
+// quiet waits until nothing is on its way: not once around either, for an answer may
+// come to a back end after it was asked, and leave another before that is.
 func quiet(t testing.TB, backEnds []*backEnd) {
 	t.Helper()
 	began := time.Now()
 	last := ""
 	eventually(t, "messages to be delivered", func() error {
-		for _, b := range backEnds {
-			if list := b.waiting(t); list != "" {
-				last = list
-				return errors.New(list)
+		for range len(backEnds) {
+			for _, b := range backEnds {
+				if list := b.waiting(t); list != "" {
+					last = list
+					return errors.New(list)
+				}
 			}
 		}
 		return nil
@@ -62,7 +65,7 @@ func (l *meetings) verify(t testing.TB, backEnds []*backEnd) {
 	}
 	for _, m := range l.all {
 		if !l.compare(t, m, calendars) {
-			t.Logf("what is known of %s:\n%s", m.uid, traces(t, backEnds, m.uid))
+			t.Logf("what is known of %s:\n%s", m.uid, traces(t, backEnds, m))
 		}
 	}
 	journals(t, backEnds)
@@ -135,14 +138,14 @@ func (a *attendee) tidy(t testing.TB) (uids []string) {
 	return uids
 }
 
-// traces is all that journals have of a meeting.
-func traces(t testing.TB, backEnds []*backEnd, uid string) string {
+// traces is all that journals have of a meeting, among what people asked for.
+func traces(t testing.TB, backEnds []*backEnd, m *meeting) string {
 	t.Helper()
-	var lines []string
+	lines := slices.Clone(m.story)
 	for _, b := range backEnds {
 		be, leave := b.reach(t)
 		for _, n := range b.users {
-			res, err := be.Why(context.Background(), calendar.Actor{User: "calmaster", Admin: true}, calendar.WhyRequest{Owner: calendar.Owner(userName(n)), Query: calendar.TraceQuery{UID: uid}})
+			res, err := be.Why(context.Background(), calendar.Actor{User: "calmaster", Admin: true}, calendar.WhyRequest{Owner: calendar.Owner(userName(n)), Query: calendar.TraceQuery{UID: m.uid}})
 			if err != nil {
 				t.Fatal(err)
 			}
