@@ -20,9 +20,10 @@ const horizon = 1000
 // Who is new has given none. It may ask again, though: by SCHEDULE-FORCE-SEND, or
 // by a raised SEQUENCE. RFC 6638 §3.2.1, §3.2.10.
 func (p *Party) keepAnswers(was, is *meeting) error {
+	later := was.later(is)
 	for _, k := range is.keys() {
 		c := is.component(k)
-		old := was.component(k)
+		old := was.stood(is, k, later)
 		again := sequence(c) > sequence(old)
 		answered, here := guests(old), guests(c)
 		for a := range c.All("ATTENDEE") {
@@ -314,8 +315,9 @@ func (p *Party) raise(was, is *meeting, moves map[key]bool, cancels bool) {
 	}
 	var last *ical.Component // whose guests invited is: many instances may have come of the series
 	var invited guestList
+	later := was.later(is)
 	for _, k := range is.keys() {
-		c, old := is.component(k), was.component(k)
+		c, old := is.component(k), was.stood(is, k, later)
 		n, before := sequence(c), sequence(old)
 		switch {
 		case old == nil:
