@@ -2,6 +2,8 @@ package recur
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -87,5 +89,26 @@ func BenchmarkZoneToUTC(b *testing.B) {
 	t := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
 	for b.Loop() {
 		z.ToUTC(t)
+	}
+}
+
+// BenchmarkSparseRule compiles two thousand exceptions that name days of a rule
+// that has no instance for years.
+func BenchmarkSparseRule(b *testing.B) {
+	var text strings.Builder
+	text.WriteString("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VEVENT\r\nUID:u\r\nDTSTAMP:20260101T000000Z\r\nDTSTART:20260105T100000Z\r\nRRULE:FREQ=DAILY;INTERVAL=7;BYDAY=TU\r\nEND:VEVENT\r\n")
+	for i := range 2000 {
+		d := time.Date(2026, 1, 6+i, 0, 0, 0, 0, time.UTC).Format("20060102")
+		fmt.Fprintf(&text, "BEGIN:VEVENT\r\nUID:u\r\nDTSTAMP:20260101T000000Z\r\nRECURRENCE-ID;VALUE=DATE:%s\r\nDTSTART:%sT120000Z\r\nEND:VEVENT\r\n", d, d)
+	}
+	text.WriteString("END:VCALENDAR\r\n")
+	cal, err := ical.Parse([]byte(text.String()), ical.Limits{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := Compile(cal.Children, ZonesOf(cal)); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -381,7 +381,7 @@ func (s *Set) InstanceIn(rid ical.DateTime, zones *Zones, float Zone) (Instance,
 		zc := zoneCursor{z: s.master.zone}
 		lo = zc.lowCivil(key) // an original start in a gap is earlier by the wall clock
 	}
-	w := s.walk(lo, math.MaxInt64, math.MaxInt64, float, &steps)
+	w := s.walk(lo, lo+2*maxOffset+2*daySecs, math.MaxInt64, float, &steps)
 	m, ok := w.next()
 	for ok && m.key != key && m.civ < lo+2*maxOffset {
 		m, ok = w.next()

@@ -337,7 +337,7 @@ func (s *Set) addOverride(c *ical.Component, zones *Zones) error {
 // first of the day, or DTSTART's time on it.
 func (s *Set) onDay(civ int64) int64 {
 	steps := 10_000
-	w := s.walk(civ, math.MaxInt64, math.MaxInt64, nil, &steps)
+	w := s.walk(civ, civ+2*daySecs, math.MaxInt64, nil, &steps)
 	w.overridden = true
 	if at, ok := w.next(); ok && at.civ < civ+daySecs {
 		return at.civ
