@@ -59,6 +59,7 @@ type meeting struct {
 	maybe map[int]bool   // who was invited by any
 	gone  map[int]bool   // attendees who may have deleted their copies
 	story []string       // what was asked for, and what came of it
+	late  map[int]bool   // whose unanswered write may still be on its way: what he said is not known until all is quiet
 	said  map[int][]said // the last acknowledged answer, and later ones that may have been stored; none: not known
 }
 
@@ -350,7 +351,7 @@ func (o *organizer) begin() bool {
 			to.with = append(to.with, n)
 		}
 	}
-	m := &meeting{uid: fmt.Sprintf("m%d-%d", o.me, n), organizer: o.me, sure: map[int]bool{}, maybe: map[int]bool{}, gone: map[int]bool{}, said: map[int][]said{}}
+	m := &meeting{uid: fmt.Sprintf("m%d-%d", o.me, n), organizer: o.me, sure: map[int]bool{}, maybe: map[int]bool{}, gone: map[int]bool{}, late: map[int]bool{}, said: map[int][]said{}}
 	o.mine = append(o.mine, m)
 	o.load.mu.Lock()
 	o.load.all = append(o.load.all, m)
@@ -482,6 +483,7 @@ func (a *attendee) note(m *meeting, now said, acked bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch list := m.said[a.me]; {
+	case m.late[a.me]:
 	case acked:
 		m.said[a.me] = []said{now}
 	case len(list) > 0:
@@ -518,6 +520,9 @@ func (a *attendee) sent(m *meeting, what string, err error) bool {
 	case err == nil:
 		a.load.acks.Add(1)
 	case away(err):
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.late[a.me], m.said[a.me] = true, nil
 		return false
 	case errors.Is(err, errStale):
 	default:

@@ -72,6 +72,9 @@ func (l *meetings) verify(t testing.TB, backEnds []*backEnd) {
 	if t.Failed() {
 		return
 	}
+	for _, m := range l.all {
+		clear(m.late)
+	}
 	for n, a := range l.attendees {
 		for _, uid := range a.tidy(t) {
 			for _, m := range l.all {
