@@ -222,6 +222,21 @@ func (b *balancer) turn(to string) {
 	}
 }
 
+// takeOver starts the process as a watcher does: it is refused while a renewal of
+// the lease that was under way still comes to the database.
+func (p *process) takeOver(t testing.TB) {
+	t.Helper()
+	p.launch(t)
+	eventually(t, p.name+" to take over", func() error {
+		select {
+		case <-p.gone:
+			p.launch(t)
+		default:
+		}
+		return p.ready()
+	})
+}
+
 // TestFailOver has a second server take over the database of one that stands
 // still in the midst of its deliveries, and that goes on afterwards: both bring
 // the same messages, and each is applied once.
@@ -247,7 +262,7 @@ func TestFailOver(t *testing.T) {
 		if err := now.processes[0].cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 			t.Fatal(err)
 		}
-		next.processes[0].start(t)
+		next.processes[0].takeOver(t)
 		b.turn(next.address)
 		l.await(t, 1)
 		if err := now.processes[0].cmd.Process.Signal(syscall.SIGCONT); err != nil {
