@@ -5,6 +5,7 @@
 package sitetest
 
 import (
+	"cmp"
 	"context"
 	"encoding/xml"
 	"io"
@@ -104,6 +105,7 @@ func New(t testing.TB, opt Options) *Site {
 		s.jobs = worker.New(s.Store, worker.Options{Now: s.Now, First: 20 * time.Millisecond, Max: 100 * time.Millisecond})
 		s.courier = &delivery.Courier{Jobs: s.jobs, People: s.opt.People}
 		s.opt.Model.Outbox = s.jobs
+		s.opt.Model.AnswersPause = cmp.Or(s.opt.Model.AnswersPause, 100*time.Millisecond)
 	}
 	s.Restart()
 	return s

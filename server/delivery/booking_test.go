@@ -43,13 +43,7 @@ type rooming struct {
 
 // rooms runs a test on one host and on two, on both engines.
 func rooms(t *testing.T, booking calendar.Booking, test func(*rooming)) {
-	for _, engine := range []sitetest.Engine{sitetest.SQLite, sitetest.Postgres} {
-		for _, hosts := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s/hosts=%v", map[sitetest.Engine]string{sitetest.SQLite: "sqlite", sitetest.Postgres: "postgres"}[engine], hosts), func(t *testing.T) {
-				test(roomSite(t, engine, hosts, booking))
-			})
-		}
-	}
+	each(t, func(t *testing.T, engine sitetest.Engine, hosts bool) { test(roomSite(t, engine, hosts, booking)) })
 }
 
 // booked is a meeting of an organizer in a room.

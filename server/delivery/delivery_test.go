@@ -24,12 +24,18 @@ type site struct {
 	settled func()
 }
 
-// variants are one process and two hosts, on both engines.
+// variants are one process and two hosts, on both engines, at once: most of it is
+// waiting.
 func variants(t *testing.T, test func(*site)) {
-	for _, engine := range []sitetest.Engine{sitetest.SQLite, sitetest.Postgres} {
+	each(t, func(t *testing.T, engine sitetest.Engine, hosts bool) { test(newSite(t, engine, hosts)) })
+}
+
+func each(t *testing.T, test func(t *testing.T, engine sitetest.Engine, hosts bool)) {
+	for engine, name := range map[sitetest.Engine]string{sitetest.SQLite: "sqlite", sitetest.Postgres: "postgres"} {
 		for _, hosts := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s/hosts=%v", map[sitetest.Engine]string{sitetest.SQLite: "sqlite", sitetest.Postgres: "postgres"}[engine], hosts), func(t *testing.T) {
-				test(newSite(t, engine, hosts))
+			t.Run(fmt.Sprintf("%s/hosts=%v", name, hosts), func(t *testing.T) {
+				t.Parallel()
+				test(t, engine, hosts)
 			})
 		}
 	}

@@ -248,11 +248,8 @@ func (w *writer) tell(party *itip.Party, before *ical.Component, obj *object.Res
 	if o := w.s.opt.Outbox; o != nil && o.Planned(w.owner, key, w.now.Add(time.Millisecond)) {
 		return jobs, nil // it has not begun, and will tell of this too
 	}
-	return append(jobs, task{Job: calendar.Job{Kind: calendar.JobAnswers, Key: key, Payload: []byte(obj.UID), Due: w.now.Add(answersPause)}}), nil
+	return append(jobs, task{Job: calendar.Job{Kind: calendar.JobAnswers, Key: key, Payload: []byte(obj.UID), Due: w.now.Add(w.s.opt.AnswersPause)}}), nil
 }
-
-// answersPause is how long answers are collected before attendees learn of them.
-const answersPause = 2 * time.Second
 
 // arrivals is the calendar that invitations come to: the one that the owner chose
 // for them, or his default calendar. home is the latter, whose list says who may

@@ -57,6 +57,9 @@ type Options struct {
 	// KeepAnswers: attendees are not told what others have answered, until the
 	// organizer changes something (gse.autorefreshreplystatus).
 	KeepAnswers bool
+	// AnswersPause is how long answers are collected before attendees learn of
+	// them; 0 = 2 s.
+	AnswersPause time.Duration
 	// NoInvited are those for whom an invitation makes no default calendar
 	// either: user.invite.autoprovision="no" and its kin.
 	NoInvited map[calendar.PersonKind]bool
@@ -127,6 +130,9 @@ func New(store calendar.Store, people calendar.People, opt Options) *Service {
 	}
 	if opt.CacheBytes == 0 {
 		opt.CacheBytes = 48 << 20
+	}
+	if opt.AnswersPause <= 0 {
+		opt.AnswersPause = 2 * time.Second
 	}
 	if opt.TombstoneAge <= 0 {
 		opt.TombstoneAge = 90 * 24 * time.Hour
