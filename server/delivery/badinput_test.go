@@ -141,3 +141,18 @@ func TestNoCalendarIsMadeForNothing(t *testing.T) {
 		t.Errorf("an invitation: %s, a calendar: %v", res.Reason, there())
 	}
 }
+
+// TestANameIsTakenAgain: a back end whose store was put back gives names a second
+// time, to other messages.
+func TestANameIsTakenAgain(t *testing.T) {
+	s := newSite(t, sitetest.SQLite, false)
+	lines := "DTSTART:20300107T100000Z\r\nORGANIZER:mailto:anna@example.com\r\nATTENDEE:mailto:carl@example.com"
+	for _, uid := range []string{"first", "first", "second"} {
+		if res := s.deliver("anna/1/0/0", "anna", "carl", message("REQUEST", uid, lines)); res.Reason != "invited" {
+			t.Errorf("%s: %s", uid, res.Reason)
+		}
+		if text, _ := s.copy("carl", uid); text == "" {
+			t.Errorf("carl has no %s", uid)
+		}
+	}
+}

@@ -18,7 +18,10 @@ const deliveries = 32
 
 // Deliver applies a scheduling message to what its recipients have, each in a
 // transaction of his own, and once: what was applied is known by its outcome,
-// and after that is forgotten by the revision that the object shows.
+// and after that is forgotten by the revision that the object shows. A name alone
+// does not say that it is the same message: the sender's back end numbers its
+// changes, and counts some of them again after an older copy of its store was
+// put back.
 func (s *Service) Deliver(ctx context.Context, who calendar.Actor, req calendar.DeliverRequest) ([]calendar.DeliverResult, error) {
 	const op = "deliver"
 	results := make([]calendar.DeliverResult, len(req.To))
@@ -29,13 +32,14 @@ func (s *Service) Deliver(ctx context.Context, who calendar.Actor, req calendar.
 	if bad != nil {
 		msg = ical.New("VCALENDAR") // of which the journal tells that it came
 	}
+	name := req.ID + " " + digest(string(req.Data)) + " "
 	var wg sync.WaitGroup
 	places := make(chan struct{}, deliveries)
 	for i := range req.To {
 		places <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-places }()
-			d := delivery{DeliverRequest: &req, to: req.To[i], msg: msg, bad: bad}
+			d := delivery{DeliverRequest: &req, name: name + calendar.AddressKey(req.To[i].Address), to: req.To[i], msg: msg, bad: bad}
 			if len(req.To) > 1 { // each has a copy: a parsed text is for one goroutine at a time
 				d.msg = msg.Clone()
 			}
@@ -53,9 +57,10 @@ func (s *Service) Deliver(ctx context.Context, who calendar.Actor, req calendar.
 // delivery is a message on its way to one recipient.
 type delivery struct {
 	*calendar.DeliverRequest
-	to  calendar.Recipient
-	msg *ical.Component
-	bad error // why it cannot be read
+	name string // that its outcome is kept under
+	to   calendar.Recipient
+	msg  *ical.Component
+	bad  error // why it cannot be read
 
 	answered bool // by the server, so that nobody has to look at it
 }
@@ -70,7 +75,7 @@ func (s *Service) deliverOne(ctx context.Context, who calendar.Actor, op string,
 		return calendar.DeliverResult{Status: calendar.StatusUnknownUser, Reason: calendar.ReasonDisabled}, nil
 	}
 	ctx = withPerson(ctx, me)
-	ctx = calendar.WithToken(ctx, d.ID+" "+calendar.AddressKey(d.to.Address))
+	ctx = calendar.WithToken(ctx, d.name)
 	err = s.write(ctx, who, op, owner, &res, func(w *writer) (err error) {
 		if res, err = w.deliver(d); err == nil {
 			err = w.trace(d.trace(res))
