@@ -38,28 +38,11 @@ func describeResource(p calendar.Person) resourceInfo {
 		Capacity: b.Capacity, Days: int(b.Ahead / (24 * time.Hour)), Minutes: int(b.Longest / time.Minute), Who: b.Who, Series: b.Series.String()}
 }
 
-func (o *resourceOptions) list(found []calendar.Person, one bool) (err error) {
+func (o *resourceOptions) list(found []calendar.Person, one bool) error {
 	if one {
 		return o.show(found[0])
 	}
-	list := newArray(o.std.out)
-	for _, p := range found {
-		switch {
-		case o.json:
-			err = list.add(describeResource(p))
-		case o.verbose:
-			err = o.show(p)
-		case !o.quiet:
-			_, err = fmt.Fprintf(o.std.out, "%s\t%s\t%s\t%s\n", p.ID, plain.Text(p.Name), p.Mail(), activeWord(p.Active))
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if o.json {
-		err = list.end()
-	}
-	return err
+	return o.listPeople(found, func(p calendar.Person) any { return describeResource(p) }, o.show)
 }
 
 // show prints a resource with what it takes.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"factotum/cmd/internal/plain"
@@ -16,29 +17,37 @@ func (o *userOptions) list(ctx context.Context, dir *directory.Directory) error 
 	if err != nil {
 		return err
 	}
-	list := newArray(o.std.out)
+	found = slices.DeleteFunc(found, func(p calendar.Person) bool {
+		return o.newUser.Host != "" && !strings.EqualFold(p.Host, o.newUser.Host) || o.domain != "" && !strings.EqualFold(p.Domain, o.domain)
+	})
+	err = o.listPeople(found, func(p calendar.Person) any { return describeUser(p) }, o.show)
+	if more {
+		o.complain("there are more; -d or a userid narrows the list")
+	}
+	return err
+}
+
+// listPeople prints entries of the directory: described as JSON, shown in full, or
+// in a line each.
+func (t *tool) listPeople(found []calendar.Person, describe func(calendar.Person) any, show func(calendar.Person) error) (err error) {
+	list := newArray(t.std.out)
 	for _, p := range found {
 		switch {
-		case o.newUser.Host != "" && !strings.EqualFold(p.Host, o.newUser.Host):
-		case o.domain != "" && !strings.EqualFold(p.Domain, o.domain):
-		case o.json:
-			err = list.add(describeUser(p))
-		case o.verbose:
-			err = o.show(p)
-		case !o.quiet:
-			_, err = fmt.Fprintf(o.std.out, "%s\t%s\t%s\t%s\n", p.ID, plain.Text(p.Name), p.Mail(), activeWord(p.Active))
+		case t.json:
+			err = list.add(describe(p))
+		case t.verbose:
+			err = show(p)
+		case !t.quiet:
+			_, err = fmt.Fprintf(t.std.out, "%s\t%s\t%s\t%s\n", p.ID, plain.Text(p.Name), p.Mail(), activeWord(p.Active))
 		}
 		if err != nil {
 			return err
 		}
 	}
-	if o.json {
-		err = list.end()
+	if t.json {
+		return list.end()
 	}
-	if more {
-		o.complain("there are more; -d or a userid narrows the list")
-	}
-	return err
+	return nil
 }
 
 func activeWord(active bool) string {
