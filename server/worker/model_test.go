@@ -115,7 +115,8 @@ type world struct {
 	jobs     map[calendar.JobID]*record
 	running  map[string]calendar.JobID // by owner and key
 	perOwner map[calendar.Owner]int
-	now      int // running
+	now      int            // running
+	far      map[string]int // by party, of the pool
 	faults   []string
 	events   []string
 	limits   worker.Options
@@ -150,12 +151,7 @@ func (w *world) begin(j calendar.Job) {
 		w.fault("%v runs beside %v", j.JobID, other)
 	}
 	w.running[line] = j.JobID
-	if w.perOwner[j.Owner]++; w.perOwner[j.Owner] > w.limits.PerOwner {
-		w.fault("%d jobs of %s run", w.perOwner[j.Owner], j.Owner)
-	}
-	if w.now++; w.now > w.limits.Concurrency {
-		w.fault("%d jobs run", w.now)
-	}
+	w.count(j, 1)
 	if time.Now().Before(j.Due) {
 		w.fault("%v runs at %v, due %v", j.JobID, time.Now(), j.Due)
 	}
@@ -176,13 +172,33 @@ func (w *world) begin(j calendar.Job) {
 	}
 }
 
+// count notes that a job begins or ends.
+func (w *world) count(j calendar.Job, by int) {
+	if j.Kind == "far" {
+		w.far[j.Key] += by
+		w.far["all"] += by
+		if w.far[j.Key] > farPool.Each || w.far["all"] > farPool.Concurrency {
+			w.fault("%v jobs run in the pool", w.far)
+		}
+		return
+	}
+	if w.perOwner[j.Owner] += by; w.perOwner[j.Owner] > w.limits.PerOwner {
+		w.fault("%d jobs of %s run", w.perOwner[j.Owner], j.Owner)
+	}
+	if w.now += by; w.now > w.limits.Concurrency {
+		w.fault("%d jobs run", w.now)
+	}
+}
+
+// farPool has parties that several owners have jobs for.
+var farPool = worker.Pool{Concurrency: 3, Each: 2, Party: func(key string) string { return key }}
+
 func (w *world) end(j calendar.Job, does string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.event(does, j)
 	delete(w.running, lineOf(j))
-	w.perOwner[j.Owner]--
-	w.now--
+	w.count(j, -1)
 	r := w.jobs[j.JobID]
 	switch does {
 	case "ok":
@@ -254,7 +270,7 @@ var modelOwners = []calendar.Owner{"anna", "bert", "carl"}
 
 func newWorld(t *rapid.T) *player {
 	p := &player{mem: calendartest.NewStore(), world: &world{t: t, jobs: map[calendar.JobID]*record{}, running: map[string]calendar.JobID{},
-		perOwner: map[calendar.Owner]int{}, limits: worker.Options{
+		perOwner: map[calendar.Owner]int{}, far: map[string]int{}, limits: worker.Options{
 			Concurrency: rapid.IntRange(1, 4).Draw(t, "concurrency"), PerOwner: rapid.IntRange(1, 3).Draw(t, "per owner"),
 			Attempts: 4, First: 10 * time.Second, Max: 5 * time.Minute,
 		}}}
@@ -268,6 +284,7 @@ func (p *player) start() {
 	opt.Jitter = func() float64 { return 0.5 }
 	p.worker = worker.New(p.store, opt)
 	p.worker.Handle("test", worker.Kind{Run: p.handle})
+	p.worker.Handle("far", worker.Kind{Run: p.handle, Pool: &farPool})
 	p.worker.Handle("strict", worker.Kind{Run: p.handle, Blocks: true})
 	if err := p.worker.Start(context.Background()); err != nil {
 		p.t.Fatal(err)
@@ -317,8 +334,8 @@ func (p *player) idle() {
 	synctest.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.now != 0 {
-		p.fault("%d jobs run after the worker's end", p.now)
+	if n := p.now + p.far["all"]; n != 0 {
+		p.fault("%d jobs run after the worker's end", n)
 	}
 }
 
@@ -336,7 +353,7 @@ func (p *player) commit() {
 		}
 		payload, _ := json.Marshal(s)
 		jobs = append(jobs, calendar.Job{
-			JobID: calendar.JobID{Owner: owner, Seq: seq}, Kind: rapid.SampledFrom([]string{"test", "test", "strict"}).Draw(t, "kind"),
+			JobID: calendar.JobID{Owner: owner, Seq: seq}, Kind: rapid.SampledFrom([]string{"test", "test", "far", "strict"}).Draw(t, "kind"),
 			Key: rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "key"), Created: time.Now(), Payload: payload,
 			Due: time.Now().Add(time.Duration(rapid.SampledFrom([]int{0, 0, 0, 60, 1000}).Draw(t, "due")) * time.Second),
 		})

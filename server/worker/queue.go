@@ -14,26 +14,44 @@ import (
 //
 // Jobs of one owner and key form a line, in the order of their ids. Only the
 // head of a line is anywhere else: in the heap while it waits for its time,
-// then in its owner's list of what is ready, then nowhere while it runs. Owners
-// with something ready take turns in a ring.
+// then in its party's list of what is ready, then nowhere while it runs. The
+// parties of a pool, owners in the first, with something ready take turns in a ring.
 type queue struct {
-	perOwner int
-	seed     maphash.Seed
-	owners   map[calendar.Owner]*owner
-	lines    map[lineKey]*entry // the heads
-	waiting  dueHeap
-	ring     []*owner
-	held     map[calendar.Owner]int // owners whose jobs do not begin, and why: so many doubts
-	size     int
-	count    [states]int
+	seed    maphash.Seed
+	owners  map[calendar.Owner]*owner
+	lines   map[lineKey]*entry // the heads
+	waiting dueHeap
+	pools   []*pool
+	held    map[calendar.Owner]int // owners whose jobs do not begin, and why: so many doubts
+	size    int
+	count   [states]int
+	// place says in which pool a job runs, an index of pools, and as whose.
+	place func(j *calendar.Job) (pool int, party string)
 }
 
-type owner struct {
-	name    calendar.Owner
+// pool is what runs at once of some kinds of jobs.
+type pool struct {
+	room, each int // jobs that run at once, and of one party
+	ready      int // jobs in stateReady
+	running    int // that were picked; counted down by who runs them
+	ring       []*party
+	parties    map[string]*party
+}
+
+// party is whose turn it is: an owner, or a destination.
+type party struct {
+	name    string
+	pool    *pool
 	jobs    int
 	running int
 	ready   []*entry // some may have left: those whose state is another by now
 	inRing  bool
+}
+
+type owner struct {
+	name calendar.Owner
+	jobs int
+	kept []*entry // what was ready while the owner was held
 }
 
 // lineKey is the hash of a key: should two keys have the same, their jobs wait
@@ -43,9 +61,10 @@ type lineKey struct {
 	hash  uint64
 }
 
-// entry is a job. There may be a million: it has 64 octets.
+// entry is a job. There may be a million: it has 72 octets, and takes 80.
 type entry struct {
 	owner  *owner
+	party  *party
 	next   *entry // in the line
 	last   *entry // of the line; known to its head
 	change int64
@@ -61,15 +80,31 @@ type state uint8
 const (
 	stateBehind  state = iota // not the head of its line
 	stateWaiting              // in the heap
-	stateReady                // in its owner's list
+	stateReady                // in its party's list, or kept by its owner
 	stateRunning              // or held by an administrator's command
 	stateParked               // the head of a line that it blocks
 	states
 )
 
-func newQueue(perOwner int) *queue {
-	return &queue{perOwner: perOwner, seed: maphash.MakeSeed(), owners: map[calendar.Owner]*owner{}, lines: map[lineKey]*entry{},
-		held: map[calendar.Owner]int{}}
+func newQueue(place func(*calendar.Job) (int, string), pools ...Pool) *queue {
+	q := &queue{seed: maphash.MakeSeed(), owners: map[calendar.Owner]*owner{}, lines: map[lineKey]*entry{},
+		held: map[calendar.Owner]int{}, place: place}
+	for _, p := range pools {
+		q.pools = append(q.pools, &pool{room: p.Concurrency, each: p.Each, parties: map[string]*party{}})
+	}
+	return q
+}
+
+// party finds or makes whose turn a job is.
+func (q *queue) party(j *calendar.Job) *party {
+	n, name := q.place(j)
+	p := q.pools[n]
+	t := p.parties[name]
+	if t == nil {
+		t = &party{name: name, pool: p}
+		p.parties[name] = t
+	}
+	return t
 }
 
 func (e *entry) id() calendar.JobID {
@@ -92,6 +127,12 @@ func (q *queue) hash(j *calendar.Job) uint64 {
 func (q *queue) set(e *entry, s state) {
 	q.count[e.state]--
 	q.count[s]++
+	if e.state == stateReady {
+		e.party.pool.ready--
+	}
+	if s == stateReady {
+		e.party.pool.ready++
+	}
 	e.state = s
 }
 
@@ -164,8 +205,9 @@ func (q *queue) add(j *calendar.Job) {
 		o = &owner{name: j.Owner}
 		q.owners[o.name] = o
 	}
-	e = &entry{owner: o, change: j.Change, seq: int32(j.Seq), due: dueOf(j), hash: q.hash(j)}
+	e = &entry{owner: o, party: q.party(j), change: j.Change, seq: int32(j.Seq), due: dueOf(j), hash: q.hash(j)}
 	o.jobs++
+	e.party.jobs++
 	q.size++
 	q.count[e.state]++
 	q.insert(e, previous)
@@ -215,22 +257,22 @@ func (q *queue) leave(e *entry) {
 func (q *queue) hold(e *entry) {
 	q.leave(e)
 	q.set(e, stateRunning)
-	e.owner.running++
+	e.party.running++
 }
 
 // release ends what pick and hold began.
 func (q *queue) release(e *entry) {
-	o := e.owner
-	o.running--
-	q.enter(o)
+	p := e.party
+	p.running--
+	p.enter()
 }
 
-// enter lets an owner with something ready, and less than its share running,
+// enter lets a party with something ready, and less than its share running,
 // take part in the turns.
-func (q *queue) enter(o *owner) {
-	if !o.inRing && len(o.ready) > 0 && o.running < q.perOwner && q.held[o.name] == 0 {
-		o.inRing = true
-		q.ring = append(q.ring, o)
+func (p *party) enter() {
+	if !p.inRing && len(p.ready) > 0 && p.running < p.pool.each {
+		p.inRing = true
+		p.pool.ring = append(p.pool.ring, p)
 	}
 }
 
@@ -238,7 +280,11 @@ func (q *queue) enter(o *owner) {
 func (q *queue) letGo(name calendar.Owner) {
 	delete(q.held, name)
 	if o := q.owners[name]; o != nil {
-		q.enter(o)
+		for _, e := range o.kept {
+			e.party.ready = append(e.party.ready, e)
+			e.party.enter()
+		}
+		o.kept = nil
 	}
 }
 
@@ -302,6 +348,9 @@ func (q *queue) remove(e *entry) {
 	if e.owner.jobs--; e.owner.jobs == 0 {
 		delete(q.owners, e.owner.name)
 	}
+	if e.party.jobs--; e.party.jobs == 0 {
+		delete(e.party.pool.parties, e.party.name)
+	}
 }
 
 // advance makes ready what is due, at most so many.
@@ -309,30 +358,52 @@ func (q *queue) advance(now time.Time, limit int) {
 	for ; limit > 0 && len(q.waiting) > 0 && q.waiting[0].due <= now.UnixMicro(); limit-- {
 		e := heap.Pop(&q.waiting).(*entry)
 		q.set(e, stateReady)
-		e.owner.ready = append(e.owner.ready, e)
-		q.enter(e.owner)
+		e.party.ready = append(e.party.ready, e)
+		e.party.enter()
 	}
 }
 
 // pick takes what is to run next.
 func (q *queue) pick() *entry {
-	for len(q.ring) > 0 {
-		o := q.ring[0]
-		q.ring = q.ring[1:]
-		o.inRing = false
-		for len(o.ready) > 0 && o.running < q.perOwner && q.held[o.name] == 0 {
-			e := o.ready[0]
-			o.ready[0], o.ready = nil, o.ready[1:]
-			if e.state != stateReady {
-				continue
-			}
-			q.set(e, stateRunning)
-			o.running++
-			q.enter(o)
+	for _, p := range q.pools {
+		if e := q.pickOf(p); e != nil {
 			return e
 		}
 	}
 	return nil
+}
+
+func (q *queue) pickOf(p *pool) *entry {
+	for p.running < p.room && len(p.ring) > 0 {
+		t := p.ring[0]
+		p.ring = p.ring[1:]
+		t.inRing = false
+		for len(t.ready) > 0 && t.running < p.each {
+			e := t.ready[0]
+			t.ready[0], t.ready = nil, t.ready[1:]
+			switch {
+			case e.state != stateReady:
+				continue
+			case q.held[e.owner.name] > 0:
+				e.owner.kept = append(e.owner.kept, e)
+				continue
+			}
+			q.set(e, stateRunning)
+			t.running++
+			p.running++
+			t.enter()
+			return e
+		}
+	}
+	return nil
+}
+
+// running is how many jobs run.
+func (q *queue) running() (n int) {
+	for _, p := range q.pools {
+		n += p.running
+	}
+	return n
 }
 
 // next is when the next entry becomes ready.
@@ -346,12 +417,20 @@ func (q *queue) next() (time.Time, bool) {
 // oldest is when the first of what is ready became due.
 func (q *queue) oldest() time.Time {
 	first := int64(math.MaxInt64)
-	for _, o := range q.owners {
-		for _, e := range o.ready {
+	oldestOf := func(list []*entry) {
+		for _, e := range list {
 			if e.state == stateReady {
 				first = min(first, e.due)
-				break // an owner's list is in order
+				break // it is in order
 			}
+		}
+	}
+	for _, o := range q.owners {
+		oldestOf(o.kept)
+	}
+	for _, p := range q.pools {
+		for _, t := range p.parties {
+			oldestOf(t.ready)
 		}
 	}
 	return time.UnixMicro(first)

@@ -20,11 +20,18 @@ func Permanent(err error) error { return &verdict{err: err, permanent: true} }
 // for a pause. It is one of the kind's attempts all the same.
 func RetryAt(when time.Time, err error) error { return &verdict{err: err, when: when} }
 
+// Again is RetryAt that has the job's payload replaced, by what the handler has
+// learned at this attempt.
+func Again(when time.Time, payload []byte, err error) error {
+	return &verdict{err: err, when: when, payload: payload}
+}
+
 // verdict is what a handler knows about the next attempt.
 type verdict struct {
 	err       error
 	permanent bool
 	when      time.Time
+	payload   []byte // nil: as it was
 }
 
 func (v *verdict) Error() string { return v.err.Error() }
@@ -44,7 +51,7 @@ const patience = 30 * time.Second
 func (w *Worker) run(e *entry) {
 	defer func() {
 		w.mu.Lock()
-		w.running--
+		e.party.pool.running--
 		w.nudge()
 		w.mu.Unlock()
 	}()
@@ -136,6 +143,9 @@ func (w *Worker) after(k *kind, job calendar.Job, err error) *calendar.Job {
 	var v *verdict
 	errors.As(err, &v)
 	next.Parked = v != nil && v.permanent || next.Attempts >= k.Attempts
+	if v != nil && v.payload != nil {
+		next.Payload = v.payload
+	}
 	switch {
 	case next.Parked:
 		next.Due = w.opt.Now()

@@ -4,9 +4,9 @@
 // stored it tells the Worker of it after the commit (Add). The Worker belongs
 // to the one daemon that owns the store: it reads the table of jobs once, when
 // it starts, and knows from then on what there is and when it is due. So nothing
-// is polled, and no row is claimed or locked. In memory a job is some 120
+// is polled, and no row is claimed or locked. In memory a job is some 130
 // octets, whatever its payload, which is read when its turn comes: a million
-// pending jobs are 120 MB.
+// pending jobs are 130 MB.
 //
 // What is kept:
 //
@@ -17,6 +17,7 @@
 //     one that tries again later holds up those behind it.
 //   - One that is parked does so only where its kind says so (Kind.Blocks).
 //   - Owners take turns, and none has more than its share of what runs at once.
+//     A kind may have a Pool of its own, where destinations take turns.
 //   - A failure, a panic too, is followed by another attempt after a pause that
 //     doubles, until the attempts are used up: then the job is parked, which
 //     means that it stays in the table for an administrator (csdb jobs).
@@ -53,6 +54,17 @@ type Kind struct {
 	// Blocks says that a parked job holds up those behind it, of the same owner
 	// and key, until an administrator has it tried again or drops it.
 	Blocks bool
+	// Pool is where jobs of the kind run that leave those of others alone, however
+	// long they take; nil: beside all others, with owners taking turns.
+	Pool *Pool
+}
+
+// Pool is what runs at once of some kinds of jobs.
+type Pool struct {
+	Concurrency int // jobs
+	Each        int // of one party
+	// Party says of a job's key with whom it takes turns; nil: with other owners.
+	Party func(key string) string
 }
 
 // Options are choices; the zero value is right for production.
@@ -120,8 +132,8 @@ type Worker struct {
 	kinds     map[string]*kind // not changed after Start
 	unknown   kind             // all that nobody handles
 	queue     *queue
-	running   int
-	parked    int // that are in the table only
+	pools     []*Pool // of the queue, beside the first
+	parked    int     // that are in the table only
 	unsettled map[*entry]attempt
 	strangers map[string]bool // kinds without a handler that were told of
 }
@@ -159,10 +171,32 @@ type kind struct {
 // New returns a Worker that does nothing before Start.
 func New(store calendar.Store, opt Options) *Worker {
 	opt.defaults()
-	return &Worker{
+	w := &Worker{
 		store: store, opt: opt, quit: make(chan struct{}), wake: make(chan struct{}, 1), kinds: map[string]*kind{},
-		queue: newQueue(opt.PerOwner), unsettled: map[*entry]attempt{}, strangers: map[string]bool{},
+		unsettled: map[*entry]attempt{}, strangers: map[string]bool{},
 	}
+	w.queue = w.emptyQueue()
+	return w
+}
+
+// emptyQueue is a queue with the pools of all kinds.
+func (w *Worker) emptyQueue() *queue {
+	pools := []Pool{{Concurrency: w.opt.Concurrency, Each: w.opt.PerOwner}}
+	for _, p := range w.pools {
+		pools = append(pools, *p)
+	}
+	return newQueue(w.place, pools...)
+}
+
+// place says in which pool a job runs, and with whom it takes turns.
+func (w *Worker) place(j *calendar.Job) (pool int, party string) {
+	p := w.kind(j.Kind).Pool
+	if p == nil || p.Party == nil {
+		party = string(j.Owner)
+	} else {
+		party = p.Party(j.Key)
+	}
+	return slices.Index(w.pools, p) + 1, party
 }
 
 // Handle says how jobs of a kind are done. All kinds are named before Start.
@@ -185,6 +219,10 @@ func (w *Worker) Handle(name string, k Kind) {
 		k.Timeout = w.opt.Timeout
 	}
 	w.kinds[name] = &kind{Kind: k}
+	if k.Pool != nil && !slices.Contains(w.pools, k.Pool) {
+		w.pools = append(w.pools, k.Pool)
+		w.queue = w.emptyQueue()
+	}
 }
 
 // pageOfJobs is how many jobs are read at once.
@@ -213,7 +251,7 @@ func (w *Worker) Start(ctx context.Context) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err != nil {
-		w.phase, w.queue, w.parked = idle, newQueue(w.opt.PerOwner), 0
+		w.phase, w.queue, w.parked = idle, w.emptyQueue(), 0
 		w.cut()
 		return fmt.Errorf("read the jobs: %w", err)
 	}
@@ -258,7 +296,7 @@ func (w *Worker) Add(jobs ...calendar.Job) {
 func (w *Worker) Pace(ctx context.Context) {
 	for end := time.Now().Add(longestPace); ; {
 		w.mu.Lock()
-		crowded := w.phase == working && w.queue.count[stateReady] > 4*w.opt.Concurrency
+		crowded := w.phase == working && w.queue.pools[0].ready > 4*w.opt.Concurrency
 		w.mu.Unlock()
 		if !crowded || time.Now().After(end) {
 			return
@@ -377,12 +415,7 @@ func (w *Worker) dispatch() {
 		}
 		now := w.opt.Now()
 		w.queue.advance(now, advanceAtOnce)
-		for w.running < w.opt.Concurrency {
-			e := w.queue.pick()
-			if e == nil {
-				break
-			}
-			w.running++
+		for e := w.queue.pick(); e != nil; e = w.queue.pick() {
 			w.busy.Go(func() { w.run(e) })
 		}
 		sleep := longestSleep
@@ -458,7 +491,7 @@ func (w *Worker) Stats() Stats {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	blocking := w.queue.count[stateParked]
-	s := Stats{Pending: w.queue.size - blocking, Due: w.queue.count[stateReady], Running: w.running, Parked: w.parked + blocking}
+	s := Stats{Pending: w.queue.size - blocking, Due: w.queue.count[stateReady], Running: w.queue.running(), Parked: w.parked + blocking}
 	if s.Due > 0 {
 		s.Oldest = max(w.opt.Now().Sub(w.queue.oldest()), 0)
 	}

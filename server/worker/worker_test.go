@@ -123,7 +123,10 @@ func TestVerdicts(t *testing.T) {
 		}})
 		w.Handle("later", worker.Kind{Run: func(_ context.Context, j calendar.Job) error {
 			if later = time.Now(); j.Attempts == 0 {
-				return worker.RetryAt(j.Created.Add(7*time.Hour), errors.New("come back at seven"))
+				return worker.Again(j.Created.Add(7*time.Hour), []byte("tried"), errors.New("come back at seven"))
+			}
+			if string(j.Payload) != "tried" {
+				t.Errorf("what was noted is %q", j.Payload)
 			}
 			return nil
 		}})
@@ -204,6 +207,69 @@ func TestFairness(t *testing.T) {
 		sleep(time.Hour)
 		if len(stored(t, s)) != 0 || len(order) != 1004 {
 			t.Errorf("%d done, %d left", len(order), len(stored(t, s)))
+		}
+		stop(t, w)
+	})
+}
+
+// What takes long at a place outside has room of its own: it holds up neither what is
+// for other places nor the rest.
+func TestPools(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := calendartest.NewStore()
+		w := worker.New(s, worker.Options{Concurrency: 2, PerOwner: 2})
+		var mu sync.Mutex
+		done := map[string]int{}
+		takes := func(d time.Duration) worker.Handler {
+			return func(_ context.Context, j calendar.Job) error {
+				if strings.HasPrefix(j.Key, "slow") {
+					time.Sleep(d)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				done[j.Kind+" "+j.Key[:4]]++
+				return nil
+			}
+		}
+		w.Handle("near", worker.Kind{Run: takes(0)})
+		w.Handle("far", worker.Kind{Run: takes(time.Minute), Pool: &worker.Pool{Concurrency: 5, Each: 3, Party: func(key string) string { return key[:4] }}})
+		start(t, w)
+		var jobs []calendar.Job
+		for n := range 100 {
+			jobs = append(jobs, calendar.Job{Kind: "far", Key: fmt.Sprint("slow", n)})
+		}
+		commit(t, s, w, "anna", jobs...)
+		for n := range 100 {
+			jobs[n].Key = fmt.Sprint("fast", n)
+		}
+		commit(t, s, w, "anna", jobs...)
+		for n := range 100 {
+			jobs[n].Kind = "near"
+		}
+		commit(t, s, w, "anna", jobs...)
+		sleep(time.Second)
+		mu.Lock()
+		if done["far fast"] != 100 || done["near fast"] != 100 || done["far slow"] != 0 {
+			t.Errorf("after a second: %v", done)
+		}
+		mu.Unlock()
+		if st := w.Stats(); st.Running != 3 || st.Due != 97 {
+			t.Errorf("%+v", st)
+		}
+		began := time.Now()
+		w.Pace(bg) // which is about what is near
+		if d := time.Since(began); d != 0 {
+			t.Errorf("writers are held back for %v", d)
+		}
+		sleep(10*time.Minute - time.Second + time.Millisecond)
+		mu.Lock()
+		if done["far slow"] != 30 {
+			t.Errorf("after ten minutes: %v", done)
+		}
+		mu.Unlock()
+		sleep(time.Hour)
+		if n := len(stored(t, s)); n != 0 {
+			t.Errorf("%d are left", n)
 		}
 		stop(t, w)
 	})
@@ -670,7 +736,7 @@ func TestSQLite(t *testing.T) {
 
 // What a pending job costs in memory: the package comment says so.
 func TestMemory(t *testing.T) {
-	const n, budget = 100_000, 130
+	const n, budget = 100_000, 150
 	w := worker.New(calendartest.NewStore(), worker.Options{})
 	w.Handle("k", worker.Kind{Run: func(context.Context, calendar.Job) error { return nil }})
 	start(t, w)
