@@ -11,12 +11,25 @@ import (
 	"golang.org/x/text/encoding/unicode"
 )
 
-// inUTF8 is a text in the character set in which objects are stored and shown,
-// if its media type names another one. What is UTF-8 as it stands stays so:
-// programs name a charset in which they do not write. RFC 5545 §§3.1.4, 8.1.
+// inUTF8 is InUTF8 for a text of a media type. RFC 5545 §§3.1.4, 8.1.
 func inUTF8(data []byte, contentType string) []byte {
-	enc := charsetOf(contentType)
-	if enc == nil || utf8.Valid(data) && bytes.IndexByte(data, 0) < 0 {
+	if !strings.Contains(contentType, "=") || strings.Contains(contentType, "utf-8") { // as nearly all say it
+		return data
+	}
+	_, params, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		return data
+	}
+	return InUTF8(data, params["charset"])
+}
+
+// InUTF8 is a text in the character set in which objects are stored and shown, if
+// it is named as of another one. What is UTF-8 as it stands stays so: programs
+// name a charset in which they do not write. A text with NUL or ESC is not, since
+// these are no characters of a text: it is UTF-16, or ISO-2022.
+func InUTF8(data []byte, charset string) []byte {
+	enc := encodingOf(charset)
+	if enc == nil || utf8.Valid(data) && bytes.IndexByte(data, 0) < 0 && bytes.IndexByte(data, 0x1b) < 0 {
 		return data
 	}
 	text, err := enc.NewDecoder().Bytes(data)
@@ -26,16 +39,12 @@ func inUTF8(data []byte, contentType string) []byte {
 	return text
 }
 
-// charsetOf is the character set that a media type names, nil for UTF-8 and for
-// one that nobody knows.
-func charsetOf(contentType string) encoding.Encoding {
-	if !strings.Contains(contentType, "=") || strings.Contains(contentType, "utf-8") { // as nearly all say it
-		return nil
-	}
-	_, params, err := mime.ParseMediaType(contentType)
-	name := strings.ToLower(params["charset"])
+// encodingOf is the character set of a name, nil for UTF-8 and for one that
+// nobody knows.
+func encodingOf(charset string) encoding.Encoding {
+	name := strings.ToLower(strings.TrimSpace(charset))
 	switch {
-	case err != nil || name == "" || len(name) > 40:
+	case name == "" || len(name) > 40:
 		return nil
 	case name == "utf-16":
 		return unicode.UTF16(unicode.BigEndian, unicode.UseBOM)

@@ -16,6 +16,10 @@ func TestMediaTypes(t *testing.T) {
 	for _, r := range text {
 		wide += string([]byte{byte(r >> 8), byte(r)})
 	}
+	japanese := strings.Replace(text, "é", "\x1b$B\x26\x46\x1b(B", 1)
+	if r, err := Parse(rules, []byte(japanese), "text/calendar; charset=iso-2022-jp"); err != nil || !strings.Contains(string(r.Data), "SUMMARY:Cafζ") {
+		t.Errorf("ISO-2022-JP: %v", err)
+	}
 	for _, c := range []struct{ name, data, contentType, want string }{
 		{"UTF-8", text, "text/calendar; charset=utf-8", ""},
 		{"no type", text, "", ""},

@@ -33,7 +33,7 @@ func Split(cal *ical.Component, text []byte, makeUID func(n int) string) []Item 
 	type group struct {
 		item  Item
 		comps []*ical.Component
-		at    map[string]int // by instanceKey
+		at    map[string]int // by InstanceKey
 		twice bool           // some were there more than once
 	}
 	zones := recur.ZonesOf(cal)
@@ -63,7 +63,7 @@ func Split(cal *ical.Component, text []byte, makeUID func(n int) string) []Item 
 			c = c.Clone()
 			c.SetText("UID", makeUID(n))
 		}
-		key = instanceKey(c, zones)
+		key = InstanceKey(c, zones)
 		if i, there := g.at[key]; there {
 			if g.twice = true; !older(c, g.comps[i]) {
 				g.comps[i] = c
@@ -87,9 +87,9 @@ func Split(cal *ical.Component, text []byte, makeUID func(n int) string) []Item 
 	return out
 }
 
-// instanceKey tells the components of one UID apart: the master, and what each
+// InstanceKey tells the components of one UID apart: the master, and what each
 // override replaces.
-func instanceKey(c *ical.Component, zones *recur.Zones) string {
+func InstanceKey(c *ical.Component, zones *recur.Zones) string {
 	p := c.Prop("RECURRENCE-ID")
 	if p == nil {
 		return ""
