@@ -1,11 +1,12 @@
 // Package why tells people the codes of docs/why.md: those of delivery, of
-// received messages, and of what rooms and resources answer.
+// received messages, of mail, and of what rooms and resources answer.
 package why
 
 import (
 	"strings"
 	"sync"
 
+	"factotum/server/admission"
 	"factotum/server/booking"
 	"factotum/server/calendar"
 	"factotum/server/itip"
@@ -18,6 +19,9 @@ var sentences = sync.OnceValue(func() map[string]string {
 		m[r.String()] = r.Sentence()
 	}
 	for _, r := range booking.Reasons() {
+		m[r.String()] = r.Sentence()
+	}
+	for _, r := range admission.Reasons() {
 		m[r.String()] = r.Sentence()
 	}
 	return m

@@ -36,7 +36,8 @@ var mayImport = map[string][]string{
 	"server/edit":                  {"server/ical", "server/recur", "server/calendar", "server/object"},
 	"server/group":                 {"server/ical", "server/recur", "server/calendar"},
 	"server/booking":               {"server/ical", "server/recur", "server/calendar", "server/object"},
-	"server/why":                   {"server/calendar", "server/itip", "server/booking"},
+	"server/admission":             {"server/ical", "server/calendar", "server/object", "server/itip", "server/zone"},
+	"server/why":                   {"server/calendar", "server/itip", "server/booking", "server/admission"},
 	"server/match":                 {"server/ical", "server/recur", "server/calendar", "server/object", "server/zone"},
 	"server/cache":                 {"server/ical", "server/recur", "server/zone", "server/calendar", "server/object", "server/match", "server/availability"},
 	"server/service":               {"server/ical", "server/recur", "server/acl", "server/calendar", "server/object", "server/edit", "server/group", "server/match", "server/itip", "server/cache", "server/zone", "server/availability", "server/booking"},
@@ -79,7 +80,7 @@ var mayImport = map[string][]string{
 
 // pure are the rooms of rules: values in, values and errors out. What they need
 // of the world, the time and new names, their callers give them.
-var pure = []string{"server/object", "server/availability", "server/edit", "server/match", "server/itip", "server/booking", "server/group"}
+var pure = []string{"server/object", "server/availability", "server/edit", "server/match", "server/itip", "server/booking", "server/group", "server/admission", "notify/imip"}
 
 // worldly are the packages of the standard library, with all below them, that
 // reach beyond the values that one is given.

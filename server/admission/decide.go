@@ -1,0 +1,133 @@
+package admission
+
+import (
+	"slices"
+	"strings"
+
+	"factotum/server/calendar"
+	"factotum/server/ical"
+	"factotum/server/itip"
+)
+
+// Decide says what becomes of a message for the owner whose object is stored, nil
+// if he has none of its UID. Nothing that it is given is changed.
+func Decide(p *itip.Party, stored *ical.Component, a Arrival, rules Rules) Decision {
+	c := &consideration{party: p, stored: stored, Arrival: a, rules: rules}
+	c.msg = c.prepare(a.Calendar.Clone())
+	c.method = itip.Method(c.msg.Word("METHOD"))
+	d := c.decide()
+	d.Method = c.method
+	return d
+}
+
+// consideration is a message beside what is known of it.
+type consideration struct {
+	party  *itip.Party
+	stored *ical.Component
+	Arrival
+	rules  Rules
+	msg    *ical.Component // a copy, to be mended
+	method itip.Method
+}
+
+// decide asks, in this order: is it for us at all, whose word is it, may he.
+func (c *consideration) decide() Decision {
+	byAttendee := c.method == itip.Reply || c.method == itip.Counter || c.method == itip.Refresh
+	if c.method == itip.Reply && !c.answers() {
+		return ignore(NoAnswer)
+	}
+	if c.stored == nil && (byAttendee || c.method == itip.Cancel || c.method == itip.Add || c.method == itip.DeclineCounter) {
+		return Decision{Action: Ignore, Reason: itip.UnknownMeeting.String()}
+	}
+	if c.Proof == Failed {
+		return c.hold(DMARCFailed)
+	}
+	switch {
+	case c.Spam:
+		return c.hold(Spam)
+	case c.Forwarded:
+		return c.hold(Forwarded)
+	case c.Differs:
+		return c.hold(MethodDiffers)
+	}
+	speaker := c.organizer()
+	if byAttendee {
+		speaker = c.attendee()
+	} else if c.party.Owner.HasAddress(speaker) && c.party.Owner.HasAddress(c.Sender) {
+		return ignore(OwnMessage)
+	}
+	if r, ok := c.speaks(speaker, byAttendee); !ok {
+		return c.hold(r)
+	}
+	return c.receive(speaker, byAttendee)
+}
+
+// speaks reports whether the sender is the one who speaks in the message, and
+// known to be.
+func (c *consideration) speaks(speaker string, byAttendee bool) (Reason, bool) {
+	switch {
+	case speaker == "" || !sameMailbox(speaker, c.Sender):
+		switch {
+		case c.relayed():
+			return 0, true
+		case isService(speaker) || isService(c.Sender):
+			return Relayed, false
+		case !byAttendee && c.invited(c.Sender):
+			return Forwarded, false // an attendee passes on what he was sent
+		}
+		return SentByAnother, false
+	case c.Proof != Proven && !c.rules.BelieveUnproven && !c.relayed():
+		return SenderUnproven, false
+	}
+	return 0, true
+}
+
+// relayed reports whether a service that may speak for others signed the mail.
+func (c *consideration) relayed() bool {
+	return slices.ContainsFunc(c.rules.Relays, func(r string) bool {
+		return slices.ContainsFunc(c.SignedBy, func(d string) bool { return strings.EqualFold(d, r) })
+	})
+}
+
+// receive asks the engine what the message does, and what that means for one from
+// outside.
+func (c *consideration) receive(speaker string, byAttendee bool) Decision {
+	if was := organizerOf(c.stored); !byAttendee && c.stored != nil && calendar.AddressKey(was) != calendar.AddressKey(speaker) {
+		return c.hold(OrganizerChanged)
+	}
+	m := c.message(speaker)
+	r := c.party.Receive(c.stored, m)
+	d := Decision{Action: Ignore, Reason: r.Reason.String(), Detail: r.Detail, Message: m, Receipt: r}
+	switch r.Reason {
+	case itip.NotInvited, itip.NotAddressed, itip.NotOrganizer, itip.Proposed:
+		d.Action = Hold
+		return d
+	case itip.Resent:
+		d.Action = Apply
+		return d
+	}
+	if !r.Changed {
+		return d
+	}
+	if c.stored == nil && !c.welcome() {
+		return c.hold(UnsolicitedInvitation)
+	}
+	d.Action = Apply
+	return d
+}
+
+// welcome reports whether an invitation may come into the calendar unasked.
+func (c *consideration) welcome() bool {
+	return c.rules.Unsolicited == AddAll || c.rules.Unsolicited == AddKnown && c.rules.Known
+}
+
+func (c *consideration) message(from string) itip.Message {
+	return itip.Message{Method: c.method, UID: uidOf(c.msg), From: from, Calendar: c.msg}
+}
+
+// hold leaves the message to the recipient.
+func (c *consideration) hold(r Reason) Decision {
+	return Decision{Action: Hold, Reason: r.String(), Message: c.message(c.Sender)}
+}
+
+func ignore(r Reason) Decision { return Decision{Action: Ignore, Reason: r.String()} }
