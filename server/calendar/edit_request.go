@@ -64,7 +64,7 @@ type EditRole uint8
 const (
 	AsPublisher EditRole = iota // PUBLISH: whoever is not the organizer may not; nobody is invited
 	AsOrganizer                 // REQUEST: the same, and all attendees are invited
-	AsAttendee                  // REPLY: the own PARTSTAT, and alarms
+	AsAttendee                  // REPLY: the own PARTSTAT, how far a task is, and alarms
 	AsCanceler                  // CANCEL: the status becomes CANCELLED
 	OwnCopy                     // UPDATE: anything, in one's own copy only; nobody hears of it, nor of an attendee's EditDelete
 	AsBefore                    // not said: as PUBLISH, but those who are invited already are it still

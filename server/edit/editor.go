@@ -236,6 +236,11 @@ func (e *Editor) reply(s *series, c *ical.Component, it *calendar.EditItem) erro
 	for i := range it.Patch.Props {
 		x := &it.Patch.Props[i]
 		if !strings.EqualFold(x.Name, "ATTENDEE") {
+			if c.Name == "VTODO" && (strings.EqualFold(x.Name, "PERCENT-COMPLETE") || strings.EqualFold(x.Name, "COMPLETED")) {
+				if err := e.prop(c, x); err != nil { // how far he is: RFC 5546 §4.5.4
+					return err
+				}
+			}
 			continue
 		}
 		for _, p := range x.Props {

@@ -105,7 +105,7 @@ func (in *incoming) one(next *meeting, c *ical.Component) (Reason, []Answer) {
 		return OlderRevision, nil
 	case known && rev.before(last):
 		return OlderRevision, nil
-	case known && rev.equal(last) && (line == nil || answer(line) == answer(speaker)):
+	case known && rev.equal(last) && (line == nil || !speaker.HasParam("PARTSTAT") || answer(line) == answer(speaker)):
 		return Unchanged, nil
 	}
 	var before ical.Property
@@ -194,10 +194,12 @@ func (in *incoming) line(target *ical.Component, speaker *ical.Property) (*ical.
 
 // write notes an answer in an attendee's line.
 func (in *incoming) write(line, speaker *ical.Property, c *ical.Component, rev revision) {
-	line.SetParam("PARTSTAT", answer(speaker))
-	line.SetParam("DELEGATED-TO", deputies(speaker)...)
-	copyParams(line, speaker, "SENT-BY")
-	line.DelParam("RSVP")
+	if speaker.HasParam("PARTSTAT") { // else it tells of a failure alone: RFC 5546 §4.4.10
+		line.SetParam("PARTSTAT", answer(speaker))
+		line.SetParam("DELEGATED-TO", deputies(speaker)...)
+		copyParams(line, speaker, "SENT-BY")
+		line.DelParam("RSVP")
+	}
 	var codes []string
 	for p := range c.All("REQUEST-STATUS") {
 		code, _, _ := strings.Cut(p.Value, ";")

@@ -92,11 +92,11 @@ func (p *Party) replies(was, is *meeting, off []*ical.Component, force bool) (ou
 		if a == nil || c.Word("STATUS") == "CANCELLED" {
 			continue // nobody waits for an answer
 		}
-		before := "NEEDS-ACTION"
+		before, progress := "NEEDS-ACTION", false
 		if old := attendee(was.component(k), p.Owner.HasAddress); old != nil {
-			before = answer(old)
+			before, progress = answer(old), progressed(was.component(k), c)
 		}
-		if now := answer(a); now != before || force {
+		if now := answer(a); now != before || force || progress {
 			if now == "NEEDS-ACTION" && !force {
 				continue // there is no such answer: RFC 5546 §3.2.3
 			}
@@ -122,6 +122,12 @@ func (p *Party) replies(was, is *meeting, off []*ical.Component, force bool) (ou
 		}
 	}
 	return out
+}
+
+// progressed reports whether somebody is further with a task than he was. RFC 5546
+// §4.5.4.
+func progressed(was, is *ical.Component) bool {
+	return is.Name == "VTODO" && (is.Value("PERCENT-COMPLETE") != was.Value("PERCENT-COMPLETE") || is.Value("COMPLETED") != was.Value("COMPLETED"))
 }
 
 func (p *Party) reply(m *meeting, comps []*ical.Component) []Message {

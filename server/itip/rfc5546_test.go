@@ -343,6 +343,46 @@ func TestRFC5546_4_6_2_Refresh(t *testing.T) {
 	}
 }
 
+// A reply that says nothing but what went wrong leaves the answer that was given.
+func TestRFC5546_4_4_10_ErrorReply(t *testing.T) {
+	w := newWorld(t)
+	w.organize("anna", meet(t, []string{"ben"}, weekly...))
+	w.settle()
+	w.attend("ben", w.change("ben", "", w.partstat("ben", "ACCEPTED")))
+	w.settle()
+	msg := object(t, "VEVENT", "ATTENDEE:"+mail("ben"), "ORGANIZER:"+mail("anna"), "REQUEST-STATUS:3.0;Invalid Property Name;FOO")
+	msg.Set("METHOD", "REPLY")
+	msg.Child("VEVENT").Set("DTSTAMP", "20290101T000000Z")
+	r := w.party("anna").Receive(w.copies["anna"], Message{Calendar: msg, From: mail("ben")})
+	if r.Reason != Answered || len(r.Answers) != 1 || r.Answers[0].Was != r.Answers[0].Is {
+		t.Fatalf("%v, %+v", r.Reason, r.Answers)
+	}
+	if a := attendee(r.Object.Child("VEVENT"), sameAs(mail("ben"))); a.Param("PARTSTAT") != "ACCEPTED" || a.Param("SCHEDULE-STATUS") != "3.0" {
+		t.Errorf("the organizer has %v", a.Params)
+	}
+}
+
+// How far an attendee is with a task is told, as often as it changes.
+func TestRFC5546_4_5_4_PercentComplete(t *testing.T) {
+	w := newWorld(t)
+	w.organize("anna", object(t, "VTODO", append([]string{"DTSTART:20260305T090000Z", "DUE:20260306T090000Z", "SUMMARY:x"}, invitees("ben")...)...))
+	w.settle()
+	for _, percent := range []string{"25", "75", "75"} {
+		next := w.copies["ben"].Clone()
+		next.Child("VTODO").Set("PERCENT-COMPLETE", percent)
+		w.partstat("ben", "IN-PROCESS")(next.Child("VTODO"))
+		want := []string{"REPLY ben>anna all=IN-PROCESS"}
+		if w.copies["ben"].Child("VTODO").Value("PERCENT-COMPLETE") == percent {
+			want = nil
+		}
+		equal(t, "sent at "+percent, w.attend("ben", next), want)
+		w.settle()
+		if got := w.copies["anna"].Child("VTODO").Value("PERCENT-COMPLETE"); got != percent {
+			t.Errorf("the organizer has %s, want %s", got, percent)
+		}
+	}
+}
+
 // RFC 6638 §3.2.6: who is invited to one instance sees that one; who is left out
 // of one sees the others.
 func TestRFC6638_3_2_6_InstancesOfEach(t *testing.T) {
