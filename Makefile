@@ -48,12 +48,13 @@ crash: packages
 	FACTOTUM_LONG=1 go test -count=1 -v -run Crash -timeout 1h ./store/sqlstore ./server/worker
 
 # What one protocol writes the other reads: ten thousand cases on SQLite and on
-# PostgreSQL, in one process and over DWP; and a hundred thousand stories of
+# PostgreSQL, in one process and over DWP; RFC 5546's stories in each mix of
+# protocols; and a hundred thousand stories of
 # meetings, of the engine alone and of all that delivers: about three hours. Then ten
 # thousand kills of daemons that deliver, at random moments, and as many between
 # the steps of a delivery: some hours.
 long:
-	FACTOTUM_LONG=1 go test -count=1 -timeout 3h ./protocol/interop ./protocol/wcap/wcaptest
+	FACTOTUM_LONG=1 go test -count=1 -timeout 3h ./protocol/interop/... ./protocol/wcap/wcaptest
 	FACTOTUM_LONG=1 go test -count=1 -timeout 3h -run TestCopiesAgree ./server/itip -rapid.checks=100000
 	FACTOTUM_LONG=1 go test -count=1 -timeout 6h -run "TestStories$$" ./server/delivery/stories -rapid.checks=100000
 	FACTOTUM_LONG=1 go test -count=1 -timeout 3h -run "TestStoriesSQLite|TestStoriesOfFronts" ./server/delivery/stories -rapid.checks=2000

@@ -59,6 +59,7 @@ var mayImport = map[string][]string{
 	"protocol/wcap":                {"server/ical", "server/zone", "server/acl", "server/calendar", "server/object", "server/why", "server/session"},
 	"protocol/sitetest":            {"protocol/dwp", "server/...", "store/..."},
 	"protocol/interop":             {"protocol/...", "server/..."},
+	"protocol/interop/meetings":    {"protocol/...", "server/..."},
 	"protocol/wcap/wcaptest":       {"protocol/...", "server/..."},
 	"protocol/dwp":                 {"server/calendar", "server/acl", "server/ical", "protocol/dwp/internal/wire"},
 	"protocol/dwp/internal/wire":   {},
