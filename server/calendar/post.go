@@ -1,7 +1,9 @@
 package calendar
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -24,7 +26,8 @@ type Letter struct {
 	Method string   `json:"method"`
 	From   string   `json:"from"`
 	To     []string `json:"to"` // calendar user addresses
-	Data   []byte   `json:"data"`
+	Data   []byte   `json:"data,omitempty"`
+	Octets int      `json:"octets,omitempty"` // of Data, where that follows the JSON: see Job
 
 	Inconsequential bool `json:"inconsequential,omitempty"`
 }
@@ -36,13 +39,25 @@ const (
 )
 
 // Job makes a job of a post. Those about one UID that go the same way run one
-// after another.
+// after another. The payload is the post as JSON, without the data of its letters,
+// which follows as it is.
 func (p *Post) Job() (Job, error) {
-	text, err := json.Marshal(p)
+	head, size := *p, 0
+	head.Letters = slices.Clone(p.Letters)
+	for i := range head.Letters {
+		l := &head.Letters[i]
+		l.Octets, l.Data = len(l.Data), nil
+		size += l.Octets
+	}
+	text, err := json.Marshal(&head)
 	if err != nil {
 		return Job{}, fmt.Errorf("write a post: %w", err)
 	}
-	return Job{Kind: JobDeliver, Key: PostKey(p.UID, p.Lane), Payload: text}, nil
+	payload := append(make([]byte, 0, len(text)+size), text...)
+	for i := range p.Letters {
+		payload = append(payload, p.Letters[i].Data...)
+	}
+	return Job{Kind: JobDeliver, Key: PostKey(p.UID, p.Lane), Payload: payload}, nil
 }
 
 // PostKey is the Job.Key of what is sent about a UID.
@@ -65,10 +80,22 @@ func PostLane(key string) string {
 	return lane
 }
 
-// ParsePost reads the payload of a job, and names its letters.
+// ParsePost reads the payload of a job, and names its letters. Stores have jobs
+// whose data is in the JSON.
 func ParsePost(job Job) (p Post, err error) {
-	if err := json.Unmarshal(job.Payload, &p); err != nil {
+	head := json.NewDecoder(bytes.NewReader(job.Payload))
+	if err := head.Decode(&p); err != nil {
 		return p, fmt.Errorf("read a post: %w", err)
+	}
+	data := job.Payload[head.InputOffset():]
+	for i := range p.Letters {
+		l := &p.Letters[i]
+		if l.Octets < 0 || l.Octets > len(data) {
+			return p, errors.New("read a post: a letter is cut off")
+		}
+		if l.Octets > 0 {
+			l.Data, data, l.Octets = data[:l.Octets:l.Octets], data[l.Octets:], 0
+		}
 	}
 	return p.Named(job.JobID), nil
 }

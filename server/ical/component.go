@@ -25,7 +25,8 @@ type Component struct {
 	Children []*Component
 }
 
-// Property is one content line. RFC 5545 §3.1.
+// Property is one content line. RFC 5545 §3.1. Copies share its parameters: who
+// changes them makes another list, as SetParam, DelParam and KeepParams do.
 type Property struct {
 	Name   string // upper case
 	Params []Param
@@ -174,15 +175,12 @@ func (c *Component) Walk(fn func(*Component) bool) {
 	}
 }
 
-// Clone returns a deep copy; only the strings are shared.
+// Clone returns a copy that changes by itself; strings and parameters are shared.
 func (c *Component) Clone() *Component {
 	if c == nil {
 		return nil
 	}
-	d := &Component{Name: c.Name}
-	if len(c.Props) > 0 {
-		d.Props = cloneProps(c.Props)
-	}
+	d := &Component{Name: c.Name, Props: slices.Clone(c.Props)}
 	if len(c.Children) > 0 {
 		d.Children = make([]*Component, len(c.Children))
 		for i, k := range c.Children {
@@ -192,46 +190,8 @@ func (c *Component) Clone() *Component {
 	return d
 }
 
-// cloneProps copies properties; the parameters of all share one array, and so do
-// their values, none of which can grow into the next.
-func cloneProps(props []Property) []Property {
-	params, values := 0, 0
-	for i := range props {
-		params += len(props[i].Params)
-		for j := range props[i].Params {
-			values += len(props[i].Params[j].Values)
-		}
-	}
-	out := slices.Clone(props)
-	if params == 0 {
-		return out
-	}
-	as, vs := make([]Param, 0, params), make([]string, 0, values)
-	for i := range out {
-		from := len(as)
-		for _, a := range out[i].Params {
-			at := len(vs)
-			vs = append(vs, a.Values...)
-			as = append(as, Param{Name: a.Name, Values: vs[at:len(vs):len(vs)]})
-		}
-		if from < len(as) {
-			out[i].Params = as[from:len(as):len(as)]
-		}
-	}
-	return out
-}
-
-// Clone returns a deep copy; only the strings are shared.
-func (p *Property) Clone() Property {
-	q := *p
-	if len(p.Params) > 0 {
-		q.Params = make([]Param, len(p.Params))
-		for i, a := range p.Params {
-			q.Params[i] = Param{Name: a.Name, Values: slices.Clone(a.Values)}
-		}
-	}
-	return q
-}
+// Clone returns a copy that changes by itself; strings and parameters are shared.
+func (p *Property) Clone() Property { return *p }
 
 // Text returns the value as plain text. RFC 5545 §3.3.11.
 func (p *Property) Text() string { return UnescapeText(p.Value) }
@@ -280,7 +240,7 @@ func (p *Property) SetParam(name string, values ...string) {
 	if at < 0 && len(values) == 0 {
 		return
 	}
-	keep := make([]Param, 0, len(p.Params)+1) // another one, since copies may share it
+	keep := make([]Param, 0, len(p.Params)+1)
 	for i, a := range p.Params {
 		switch {
 		case a.Name != name:
@@ -292,12 +252,24 @@ func (p *Property) SetParam(name string, values ...string) {
 	if at < 0 {
 		keep = append(keep, Param{Name: name, Values: slices.Clone(values)})
 	}
-	p.Params = keep
+	p.Params = slices.Clip(keep)
 }
 
 // DelParam deletes every parameter of that name (upper case).
 func (p *Property) DelParam(name string) {
-	if p.HasParam(name) {
-		p.SetParam(name)
+	p.KeepParams(func(a string) bool { return a != name })
+}
+
+// KeepParams deletes the parameters whose names (upper case) do not count.
+func (p *Property) KeepParams(counts func(name string) bool) {
+	if !slices.ContainsFunc(p.Params, func(a Param) bool { return !counts(a.Name) }) {
+		return
 	}
+	keep := make([]Param, 0, len(p.Params)-1)
+	for _, a := range p.Params {
+		if counts(a.Name) {
+			keep = append(keep, a)
+		}
+	}
+	p.Params = slices.Clip(keep)
 }

@@ -82,9 +82,9 @@ func TestClone(t *testing.T) {
 		c.Name += "X"
 		for i := range c.Props {
 			c.Props[i].Value = "changed"
-			for j := range c.Props[i].Params {
-				c.Props[i].Params[j].Values[0] = "changed"
-			}
+			c.Props[i].SetParam("TZID", "changed")
+			c.Props[i].DelParam("CN")
+			c.Props[i].Params = append(c.Props[i].Params, Param{Name: "X-NEW", Values: []string{"1"}})
 		}
 		return true
 	})

@@ -52,20 +52,21 @@ type unfolded struct {
 	src   []byte // for line numbers
 }
 
-// frame is a component that has begun and not ended. Its properties and
-// children lie on the parser's stacks from these places on.
+// frame is a component that has begun and not ended. Its children lie on the
+// parser's stack from a place on.
 type frame struct {
-	c           *Component
-	props, kids int
+	c    *Component
+	kids int
 }
 
-// parser holds the stacks of one run. Properties, parameters and children are
-// collected on a stack, and moved to a slab of the right size once complete:
-// a few allocations an object, and no slice shares room with its neighbour.
+// parser holds the stacks of one run. Parameters and children are collected on
+// a stack, and moved to a slab of the right size once complete: a few
+// allocations an object, and no slice shares room with its neighbour. Properties
+// go to their slab at once, since those of a component stand together, but for
+// what follows a component within it.
 type parser struct {
 	lim    Limits
 	open   []frame
-	props  []Property
 	kids   []*Component
 	params []Param
 	values []string
@@ -120,13 +121,11 @@ func (p *parser) run(u unfolded) (*Component, *ParseError) {
 	}
 	if n := u.lines - 2*u.comps; cap(p.propSlab) < n {
 		p.propSlab = make([]Property, 0, n)
-		if n > 256 && cap(p.props) < n { // growing step by step would take five times the room
-			p.props = make([]Property, 0, n)
-		}
 	}
 	var root *Component
 	rest := u.text
 	comps, props := 0, 0
+	own := -1 // where the properties of the innermost component begin that are read, -1 behind a component in it
 	for n := 0; rest != ""; n++ {
 		end := strings.IndexByte(rest, '\n')
 		line := rest[:end]
@@ -159,7 +158,8 @@ func (p *parser) run(u unfolded) (*Component, *ParseError) {
 			if root == nil {
 				root = c
 			}
-			p.open = append(p.open, frame{c: c, props: len(p.props), kids: len(p.kids)})
+			p.open = append(p.open, frame{c: c, kids: len(p.kids)})
+			own = len(p.propSlab)
 		case "END":
 			name, ok := compName(&prop)
 			switch {
@@ -174,8 +174,7 @@ func (p *parser) run(u unfolded) (*Component, *ParseError) {
 			}
 			p.open[len(p.open)-1].c = nil
 			p.open = p.open[:len(p.open)-1]
-			f.c.Props = take(&p.propSlab, p.props[f.props:])
-			p.props = p.props[:f.props]
+			own = -1
 			f.c.Children = take(&p.kidSlab, p.kids[f.kids:])
 			p.kids = p.kids[:f.kids]
 			if len(p.open) > 0 {
@@ -189,7 +188,12 @@ func (p *parser) run(u unfolded) (*Component, *ParseError) {
 				return nil, u.fail(n, fmt.Sprintf("more than %d properties", p.lim.MaxProps))
 			}
 			props++
-			p.props = append(p.props, prop)
+			if c := p.open[len(p.open)-1].c; own < 0 {
+				c.Props = append(c.Props, prop)
+			} else {
+				p.propSlab = append(p.propSlab, prop)
+				c.Props = p.propSlab[own:len(p.propSlab):len(p.propSlab)]
+			}
 		}
 	}
 	switch {
@@ -246,9 +250,35 @@ func scanName(s string) (string, int) {
 	return s[:i], i
 }
 
+// readName is scanName with the same string for a common name wherever it
+// stands: who looks for one compares it with hundreds, and finds them in the
+// processor's cache.
+func readName(s string) (string, int) {
+	name, n := scanName(s)
+	if n > 0 {
+		if common := commonNames[nameSlot(name)]; common == name {
+			return common, n
+		}
+	}
+	return name, n
+}
+
+// nameSlot is the place of a name among the common ones, which are chosen to
+// have a place each.
+func nameSlot(name string) uint8 { return name[len(name)-1] + 2*name[len(name)/2] + 19*uint8(len(name)) }
+
+var commonNames = func() (t [256]string) {
+	for name := range strings.FieldsSeq("BEGIN END UID DTSTAMP DTSTART DTEND DUE RRULE RDATE EXDATE RECURRENCE-ID SUMMARY LOCATION DESCRIPTION " +
+		"STATUS CLASS TRANSP SEQUENCE CREATED LAST-MODIFIED CATEGORIES ORGANIZER ATTENDEE TRIGGER ACTION " +
+		"CN CUTYPE ROLE PARTSTAT RSVP TZID VALUE DELEGATED-FROM DELEGATED-TO SENT-BY SCHEDULE-STATUS SCHEDULE-AGENT X-FACTOTUM-REVISION") {
+		t[nameSlot(name)] = name
+	}
+	return t
+}()
+
 // line takes a content line apart. It returns a message when it is none.
 func (p *parser) line(s string) (Property, string) {
-	name, i := scanName(s)
+	name, i := readName(s)
 	switch {
 	case i == 0:
 		return Property{}, "the line does not begin with a property name"
@@ -263,7 +293,7 @@ func (p *parser) line(s string) (Property, string) {
 	tzid := 0 // where its value begins
 	for s[i] == ';' {
 		i++
-		pname, n := scanName(s[i:])
+		pname, n := readName(s[i:])
 		if i += n; pname == "TZID" {
 			tzid = i + 1
 		}

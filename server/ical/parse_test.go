@@ -316,3 +316,26 @@ func TestRFC5545_3_2_TZIDWithColon(t *testing.T) {
 		t.Errorf("without quotes: %q", p.TZID())
 	}
 }
+
+// Properties behind a component within theirs are kept in their order.
+func TestPropsBehindComponents(t *testing.T) {
+	a := mustParse(t, cal("VERSION:2.0\nBEGIN:VEVENT\nUID:1\nBEGIN:VALARM\nACTION:DISPLAY\nEND:VALARM\nSUMMARY:x\nBEGIN:VALARM\nACTION:AUDIO\nEND:VALARM\nLOCATION:y\nURL:z\nEND:VEVENT\nPRODID:p\nX-LAST:q\n"))
+	names := func(c *Component) (out []string) {
+		for _, p := range c.Props {
+			out = append(out, p.Name+"="+p.Value)
+		}
+		return out
+	}
+	event := a.Child("VEVENT")
+	for _, c := range []struct {
+		c    *Component
+		want string
+	}{
+		{a, "VERSION=2.0 PRODID=p X-LAST=q"}, {event, "UID=1 SUMMARY=x LOCATION=y URL=z"},
+		{event.Children[0], "ACTION=DISPLAY"}, {event.Children[1], "ACTION=AUDIO"},
+	} {
+		if got := strings.Join(names(c.c), " "); got != c.want {
+			t.Errorf("%s has %s, want %s", c.c.Name, got, c.want)
+		}
+	}
+}

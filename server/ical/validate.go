@@ -180,7 +180,14 @@ func (v *validator) value(c *Component, p *Property, r *propRule) {
 
 // known reports whether a value is in a list of words, or is an extension.
 func known(enum, value string) bool {
-	value = strings.ToUpper(strings.Trim(value, " \t"))
-	return strings.HasPrefix(value, "X-") ||
-		value != "" && !strings.Contains(value, " ") && strings.Contains(" "+enum+" ", " "+value+" ")
+	value = trimBlanks(value)
+	if len(value) > 1 && strings.EqualFold(value[:2], "X-") {
+		return true
+	}
+	for word := range strings.FieldsSeq(enum) {
+		if strings.EqualFold(word, value) {
+			return true
+		}
+	}
+	return false
 }

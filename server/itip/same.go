@@ -26,7 +26,7 @@ func says(c *ical.Component, answers bool) *ical.Component {
 	out := public(c)
 	out.Props = slices.DeleteFunc(out.Props, func(p ical.Property) bool { return !counts(&p, answers) })
 	for a := range out.All("ATTENDEE") {
-		a.Params = slices.DeleteFunc(a.Params, func(p ical.Param) bool { return !answers && isAnswer(p.Name) })
+		a.KeepParams(func(name string) bool { return answers || !isAnswer(name) })
 		a.Value = strings.ToLower(a.Value)
 	}
 	slices.SortStableFunc(out.Props, func(a, b ical.Property) int { return cmp.Compare(a.Name, b.Name) })

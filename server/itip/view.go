@@ -234,6 +234,6 @@ func told(p *ical.Property) ical.Property {
 
 func hide(p *ical.Property) {
 	if hides(p) {
-		p.Params = slices.DeleteFunc(p.Params, func(a ical.Param) bool { return slices.Contains(hidden, a.Name) })
+		p.KeepParams(func(name string) bool { return !slices.Contains(hidden, name) })
 	}
 }
