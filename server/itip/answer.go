@@ -20,7 +20,7 @@ func (in *incoming) answer() Receipt {
 	}
 	out := Receipt{Reason: Unchanged}
 	worst := Unchanged
-	for _, c := range in.msg.components() {
+	for _, c := range in.msg.all() {
 		r, said := in.one(next, c)
 		if r == TooMuch {
 			return Receipt{Reason: r}
@@ -47,7 +47,7 @@ func (in *incoming) answer() Receipt {
 func (in *incoming) one(next *meeting, c *ical.Component) (Reason, []Answer) {
 	speaker := in.speaker(c)
 	is := sameAs(speaker.Value)
-	k := key("")
+	k := entire
 	ans := Answer{Was: "NEEDS-ACTION"}
 	target := next.master
 	if p := c.Prop("RECURRENCE-ID"); p != nil {
@@ -57,7 +57,7 @@ func (in *incoming) one(next *meeting, c *ical.Component) (Reason, []Answer) {
 		}
 		k = next.keyOf(rid, in.msg.zones)
 		ans.HasRID = true
-		if o := next.overrides[k]; o != nil {
+		if o := next.override(k); o != nil {
 			target = o
 			if d, err := o.Prop("RECURRENCE-ID").DateTime(); err == nil {
 				ans.RecurrenceID = d
@@ -86,7 +86,7 @@ func (in *incoming) one(next *meeting, c *ical.Component) (Reason, []Answer) {
 	}
 	line, invited := in.line(target, speaker)
 	if !invited {
-		if k == "" && len(next.order) > 0 {
+		if k == entire && len(next.order) > 0 {
 			return in.each(next, c, speaker)
 		}
 		return NotInvited, nil
@@ -97,7 +97,7 @@ func (in *incoming) one(next *meeting, c *ical.Component) (Reason, []Answer) {
 	}
 	last, known := revisionOf(attendee(target, is))
 	switch {
-	case known && rev.before(last) && k == "":
+	case known && rev.before(last) && k == entire:
 		// The series was changed since; exceptions that were not still wait for this.
 		if r, said := in.each(next, c, speaker); len(said) > 0 {
 			return r, said
@@ -127,7 +127,7 @@ func (in *incoming) one(next *meeting, c *ical.Component) (Reason, []Answer) {
 			}
 		}
 	}
-	if k != "" {
+	if k != entire {
 		next.put(k, target)
 	} else {
 		spread(next, is, line, before)
@@ -145,7 +145,7 @@ func (in *incoming) each(next *meeting, c *ical.Component, speaker *ical.Propert
 	var said []Answer
 	c = spoken(c, speaker)
 	for _, k := range slices.Clone(next.order) {
-		o := next.overrides[k]
+		o := next.override(k)
 		a := attendee(o, sameAs(speaker.Value))
 		if a == nil || next.master != nil && (answer(a) != "NEEDS-ACTION" || !onTime(next, k)) {
 			continue
@@ -241,7 +241,7 @@ func spread(m *meeting, is func(string) bool, line *ical.Property, before ical.P
 	last, answered := revisionOf(&before)
 	now, _ := revisionOf(line)
 	for _, k := range m.order {
-		a := attendee(m.overrides[k], is)
+		a := attendee(m.override(k), is)
 		if a == nil || !onTime(m, k) {
 			continue
 		}
@@ -249,7 +249,7 @@ func spread(m *meeting, is func(string) bool, line *ical.Property, before ical.P
 		if answer(a) == "NEEDS-ACTION" || answered && own && given.stamp.Equal(last.stamp) && answer(a) == answer(&before) {
 			copyParams(a, line, "PARTSTAT", "DELEGATED-TO", statusParam)
 			revision{seq: max(now.seq, given.seq), stamp: now.stamp}.mark(a)
-			instead(m.overrides[k], m.master, line)
+			instead(m.override(k), m.master, line)
 		}
 	}
 }
@@ -274,15 +274,12 @@ func (in *incoming) refresh() Receipt {
 	if r, ok := in.fromAttendee(); !ok {
 		return r
 	}
-	to := in.speaker(in.msg.components()[0])
+	to := in.speaker(in.msg.head())
 	v := in.have.roll().view(calendar.AddressKey(to.Value))
 	if v.empty() {
 		return Receipt{Reason: NotInvited}
 	}
-	comps := v.clones(v.keys)
-	for _, c := range comps {
-		in.ask(c, in.have)
-	}
+	comps := v.clones(in.Party, v.keys)
 	return Receipt{Reason: Resent, Message: &Message{
 		Method: Request, UID: in.have.uid, From: in.address(in.have), To: []string{to.Value}, Calendar: in.envelope(Request, comps, in.have),
 	}}

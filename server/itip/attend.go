@@ -61,7 +61,7 @@ func (p *Party) Attend(before, after *ical.Component, reply bool) (ch Change, er
 			continue
 		}
 		revision{seq: sequence(merged.component(k)), stamp: p.Now}.mark(line)
-		if k == "" {
+		if k == entire {
 			if before == nil {
 				before = &ical.Property{}
 			}
@@ -70,7 +70,7 @@ func (p *Party) Attend(before, after *ical.Component, reply bool) (ch Change, er
 	}
 	off := p.leftOut(was, merged)
 	ch.Messages = p.replies(was, merged, off, force)
-	for _, c := range merged.components() {
+	for _, c := range merged.all() {
 		if o := c.Prop("ORGANIZER"); o != nil {
 			o.DelParam(forceParam)
 			if len(ch.Messages) > 0 {
@@ -86,7 +86,7 @@ func (p *Party) Attend(before, after *ical.Component, reply bool) (ch Change, er
 
 // mine is the owner's line in the first component that has one.
 func (p *Party) mine(m *meeting) *ical.Property {
-	for _, c := range m.components() {
+	for _, c := range m.all() {
 		if a := attendee(c, p.Owner.HasAddress); a != nil {
 			return a
 		}
@@ -140,12 +140,12 @@ func (p *Party) merge(was, is *meeting) (*meeting, error) {
 		}
 	}
 	for _, k := range was.order {
-		c := was.overrides[k]
+		c := was.override(k)
 		rid, err := c.Prop("RECURRENCE-ID").DateTime()
 		if err != nil {
 			return nil, unreadable("RECURRENCE-ID: %v", err)
 		}
-		if next := is.overrides[k]; next != nil {
+		if next := is.override(k); next != nil {
 			if !sameTimes(instanceOf(was, rid), instanceOf(is, rid)) {
 				return nil, notYours("an instance takes place at another time")
 			}
@@ -163,8 +163,8 @@ func (p *Party) merge(was, is *meeting) (*meeting, error) {
 	}
 	var grown growth
 	for _, k := range is.order {
-		next := is.overrides[k]
-		if was.overrides[k] != nil {
+		next := is.override(k)
+		if was.override(k) != nil {
 			continue
 		}
 		rid, err := next.Prop("RECURRENCE-ID").DateTime()

@@ -27,11 +27,11 @@ func (in *incoming) cancel() Receipt {
 		master = in.have.master.Clone()
 	}
 	for _, k := range in.have.order {
-		comps[k] = in.have.overrides[k].Clone()
+		comps[k] = in.have.override(k).Clone()
 	}
 	changed, old, unknown := 0, 0, 0
 	for _, k := range in.msg.order {
-		c := in.msg.overrides[k]
+		c := in.msg.override(k)
 		p := c.Prop("RECURRENCE-ID")
 		rid, err := p.DateTime()
 		if err != nil {
@@ -93,7 +93,7 @@ func (in *incoming) spelled(rid ical.DateTime) ical.DateTime {
 		}
 		return rid
 	}
-	if c := in.have.overrides[in.have.keyOf(rid, in.msg.zones)]; c != nil {
+	if c := in.have.override(in.have.keyOf(rid, in.msg.zones)); c != nil {
 		if d, err := c.Prop("RECURRENCE-ID").DateTime(); err == nil {
 			return d
 		}
@@ -104,14 +104,14 @@ func (in *incoming) spelled(rid ical.DateTime) ical.DateTime {
 func (in *incoming) cancelAll() Receipt {
 	base := in.have.master
 	if base == nil {
-		base = in.have.overrides[in.have.order[0]]
+		base = in.have.override(in.have.order[0])
 	}
 	if in.late(base, in.msg.master) {
 		return Receipt{Reason: OlderRevision}
 	}
 	changed := false
 	var comps []*ical.Component
-	for _, c := range in.have.components() {
+	for _, c := range in.have.all() {
 		changed = changed || c.Word("STATUS") != "CANCELLED"
 		c = c.Clone()
 		c.Set("STATUS", "CANCELLED")

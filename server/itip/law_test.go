@@ -201,7 +201,7 @@ func (s *story) organizer() {
 		ex := ical.Property{Name: "EXDATE"}
 		ex.SetDateTime(in.RecurrenceID)
 		m.master.Add(ex)
-		o := m.overrides[m.keyOf(d, nil)]
+		o := m.override(m.keyOf(d, nil))
 		next.Children = slices.DeleteFunc(next.Children, func(c *ical.Component) bool { return c == o })
 	case "shorten":
 		if len(rids) < 3 {
@@ -210,7 +210,7 @@ func (s *story) organizer() {
 		next = w.change("anna", "", func(c *ical.Component) { c.Set("RRULE", "FREQ=DAILY;COUNT=3") })
 		m, _ := (&Party{}).open(next)
 		for _, k := range m.order { // an editor takes exceptions away with their instances
-			o := m.overrides[k]
+			o := m.override(k)
 			if _, ok := m.series(k); !ok {
 				next.Children = slices.DeleteFunc(next.Children, func(c *ical.Component) bool { return c == o })
 			}
@@ -267,7 +267,7 @@ func (s *story) attendee() {
 			ex.SetDateTime(in.RecurrenceID)
 			m.master.Add(ex)
 		}
-		o := m.overrides[m.keyOf(d, nil)]
+		o := m.override(m.keyOf(d, nil))
 		next.Children = slices.DeleteFunc(next.Children, func(c *ical.Component) bool { return c == o })
 	case "delete":
 		if rapid.IntRange(0, 2).Draw(s.rt, "really") > 0 {

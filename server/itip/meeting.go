@@ -2,6 +2,7 @@ package itip
 
 import (
 	"fmt"
+	"iter"
 	"strconv"
 	"strings"
 	"time"
@@ -11,9 +12,12 @@ import (
 	"factotum/server/recur"
 )
 
-// key tells the instances of a meeting apart, "" is the whole: it is the same
-// however somebody spells the RECURRENCE-ID. RFC 5545 §3.8.4.4.
-type key string
+// key tells the instances of a meeting apart: it is the same however somebody
+// spells the RECURRENCE-ID. RFC 5545 §3.8.4.4.
+type key int64
+
+// entire is the key of the series, or of a meeting that takes place once.
+const entire key = 0
 
 // meeting is an object taken apart: the master and what overrides it.
 type meeting struct {
@@ -28,12 +32,13 @@ type meeting struct {
 	master    *ical.Component   // nil when there are overrides only
 	start     ical.DateTime     // DTSTART of the master, if hasStart
 	hasStart  bool
-	alone     *meeting // the master without overrides, once series has needed it
-	overrides map[key]*ical.Component
-	order     []key        // of the overrides, as they stand
-	twice     bool         // two of them are of one instance
-	calledOff map[key]bool // those with STATUS CANCELLED, once isOff has needed them
-	places    map[key]int  // of overrides among the children of cal, once put has needed them
+	alone     *meeting          // the master without overrides, once series has needed it
+	order     []key             // of the overrides, as they stand
+	parts     []*ical.Component // the overrides, in that order
+	at        map[key]int       // where they are there
+	twice     bool              // two of them are of one instance
+	calledOff map[key]bool      // those with STATUS CANCELLED, once isOff has needed them
+	places    map[key]int       // where they are among the children of cal, once put has needed it
 }
 
 // open takes an object apart that was judged; nil is a meeting without anything.
@@ -53,7 +58,7 @@ func (p *Party) read(cal *ical.Component, bare bool) (*meeting, error) {
 }
 
 func (p *Party) parts(cal *ical.Component, bare bool) (*meeting, error) {
-	m := &meeting{cal: cal, float: p.Floating, overrides: map[key]*ical.Component{}}
+	m := &meeting{cal: cal, float: p.Floating}
 	if m.float == nil {
 		m.float = recur.UTC
 	}
@@ -61,7 +66,8 @@ func (p *Party) parts(cal *ical.Component, bare bool) (*meeting, error) {
 		return m, nil
 	}
 	m.zones = recur.ZonesOf(cal)
-	var comps, timed []*ical.Component
+	n := len(cal.Children)
+	comps := make([]*ical.Component, 0, n)
 	for _, c := range cal.Children {
 		if c.Name == "VTIMEZONE" {
 			continue
@@ -77,30 +83,30 @@ func (p *Party) parts(cal *ical.Component, bare bool) (*meeting, error) {
 			return nil, unreadable("components of another UID or kind")
 		}
 		comps = append(comps, c)
-		if bare {
-			c = skeleton(c)
-		}
-		timed = append(timed, c)
 	}
 	if m.uid == "" {
 		return nil, unreadable("no component with a UID")
 	}
-	m.timed = timed
-	var err error
+	if m.timed = comps; bare {
+		m.timed = make([]*ical.Component, len(comps))
+		for i, c := range comps {
+			m.timed[i] = skeleton(c)
+		}
+	}
 	for _, c := range comps {
-		if c.Prop("RECURRENCE-ID") == nil {
-			if m.master != nil {
-				return nil, unreadable("two components without RECURRENCE-ID")
-			}
-			m.master = c
+		if c.Prop("RECURRENCE-ID") != nil {
+			continue
+		}
+		if m.master != nil {
+			return nil, unreadable("two components without RECURRENCE-ID")
+		}
+		m.master = c
+		if p := c.Prop("DTSTART"); p != nil {
+			start, err := p.DateTime()
+			m.start, m.hasStart = start, err == nil
 		}
 	}
-	if m.master != nil {
-		if p := m.master.Prop("DTSTART"); p != nil {
-			m.start, err = p.DateTime()
-			m.hasStart = err == nil
-		}
-	}
+	m.order, m.parts, m.at = make([]key, 0, n), make([]*ical.Component, 0, n), make(map[key]int, n)
 	for _, c := range comps {
 		rid := c.Prop("RECURRENCE-ID")
 		if rid == nil {
@@ -110,14 +116,27 @@ func (p *Party) parts(cal *ical.Component, bare bool) (*meeting, error) {
 		if err != nil {
 			return nil, err
 		}
-		if _, twice := m.overrides[k]; !twice {
-			m.order = append(m.order, k)
-		} else {
-			m.twice = true
+		if i, twice := m.at[k]; twice {
+			m.parts[i], m.twice = c, true
+			continue
 		}
-		m.overrides[k] = c
+		m.add(k, c)
 	}
 	return m, nil
+}
+
+// add gives the meeting another override.
+func (m *meeting) add(k key, c *ical.Component) {
+	m.at[k] = len(m.parts)
+	m.order, m.parts = append(m.order, k), append(m.parts, c)
+}
+
+// override is that of an instance, nil if it has none.
+func (m *meeting) override(k key) *ical.Component {
+	if i, ok := m.at[k]; ok {
+		return m.parts[i]
+	}
+	return nil
 }
 
 // skeleton is what tells a component of a message from the others of it.
@@ -160,19 +179,19 @@ func (m *meeting) empty() bool { return m.master == nil && len(m.order) == 0 }
 func (m *meeting) key(rid *ical.Property) (key, error) {
 	d, err := rid.DateTime()
 	if err != nil {
-		return "", unreadable("RECURRENCE-ID: %v", err)
+		return entire, unreadable("RECURRENCE-ID: %v", err)
 	}
 	return m.keyOf(d, m.zones), nil
 }
 
-// keyIn is that of a component, "" of the master.
+// keyIn is that of a component.
 func (m *meeting) keyIn(c *ical.Component) key {
 	if rid := c.Prop("RECURRENCE-ID"); rid != nil {
 		if k, err := m.key(rid); err == nil {
 			return k
 		}
 	}
-	return ""
+	return entire
 }
 
 // keyOf is the key of an instance that somebody names, by zones of his own:
@@ -225,22 +244,22 @@ func (m *meeting) instant(d ical.DateTime, zones *recur.Zones) time.Time {
 }
 
 func (m *meeting) plain(d ical.DateTime, zones *recur.Zones) key {
-	switch d.Kind {
+	switch d.Kind { // so that none is 0, nor the same as of another kind
 	case ical.Date:
-		return key(d.String())
+		return key(4*d.Civil().Unix() + 1)
 	case ical.Floating:
-		return key("f" + d.String())
+		return key(4*d.Civil().Unix() + 2)
 	}
-	return key(strconv.FormatInt(m.instant(d, zones).Unix(), 10))
+	return key(4*m.instant(d, zones).Unix() + 3)
 }
 
 // component is what an instance shows: its override, or the master. Nil if the
 // meeting has neither.
 func (m *meeting) component(k key) *ical.Component {
-	if k == "" {
+	if k == entire {
 		return m.master
 	}
-	if c := m.overrides[k]; c != nil {
+	if c := m.override(k); c != nil {
 		return c
 	}
 	return m.master
@@ -250,8 +269,8 @@ func (m *meeting) component(k key) *ical.Component {
 func (m *meeting) isOff(k key) bool {
 	if m.calledOff == nil {
 		m.calledOff = map[key]bool{}
-		for _, k := range m.keys() {
-			if m.component(k).Word("STATUS") == "CANCELLED" {
+		for k, c := range m.all() {
+			if c.Word("STATUS") == "CANCELLED" {
 				m.calledOff[k] = true
 			}
 		}
@@ -259,23 +278,33 @@ func (m *meeting) isOff(k key) bool {
 	return m.calledOff[k]
 }
 
-// components are the master, if there is one, and the overrides in their order.
-func (m *meeting) components() []*ical.Component {
-	var out []*ical.Component
-	if m.master != nil {
-		out = append(out, m.master)
+// all yields the master, if there is one, and the overrides in their order.
+func (m *meeting) all() iter.Seq2[key, *ical.Component] {
+	return func(yield func(key, *ical.Component) bool) {
+		if m.master != nil && !yield(entire, m.master) {
+			return
+		}
+		for i, k := range m.order {
+			if !yield(k, m.parts[i]) {
+				return
+			}
+		}
 	}
-	for _, k := range m.order {
-		out = append(out, m.overrides[k])
-	}
-	return out
 }
 
-// keys are those of components.
+// head is the first of all, nil if there are none.
+func (m *meeting) head() *ical.Component {
+	for _, c := range m.all() {
+		return c
+	}
+	return nil
+}
+
+// keys are those of all.
 func (m *meeting) keys() []key {
-	var out []key
+	out := make([]key, 0, 1+len(m.order))
 	if m.master != nil {
-		out = append(out, "")
+		out = append(out, entire)
 	}
 	return append(out, m.order...)
 }
@@ -291,7 +320,7 @@ func (m *meeting) instance(rid ical.DateTime) (recur.Instance, bool) {
 
 // organizer is the address of the first component that has one.
 func (m *meeting) organizer() *ical.Property {
-	for _, c := range m.components() {
+	for _, c := range m.all() {
 		if p := c.Prop("ORGANIZER"); p != nil {
 			return p
 		}
@@ -323,7 +352,11 @@ func sequence(c *ical.Component) int64 {
 	if c == nil {
 		return 0
 	}
-	n, err := strconv.ParseInt(strings.TrimSpace(c.Value("SEQUENCE")), 10, 64)
+	p := c.Prop("SEQUENCE")
+	if p == nil {
+		return 0
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(p.Value), 10, 64)
 	if err != nil || n < 0 {
 		return 0
 	}

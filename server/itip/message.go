@@ -102,10 +102,11 @@ func (p *Party) envelope(method Method, comps []*ical.Component, from ...*meetin
 			}
 		}
 	}
+	now := ical.FromCivil(p.Now.UTC().Truncate(time.Second), ical.UTC, "").String()
 	for _, c := range comps {
-		c.Set("DTSTAMP", ical.FromCivil(p.Now.UTC().Truncate(time.Second), ical.UTC, "").String())
-		cal.AddChild(c)
+		c.Set("DTSTAMP", now)
 	}
+	cal.AddChild(comps...)
 	return cal
 }
 

@@ -30,10 +30,10 @@ func (was *meeting) later(is *meeting) time.Duration {
 // stood is what a component of a new version takes the place of: of a series that
 // begins later by so much, the exception that was moved along with it.
 func (was *meeting) stood(is *meeting, k key, later time.Duration) *ical.Component {
-	if k != "" && later != 0 {
-		if d, err := is.overrides[k].Prop("RECURRENCE-ID").DateTime(); err == nil {
+	if k != entire && later != 0 {
+		if d, err := is.override(k).Prop("RECURRENCE-ID").DateTime(); err == nil {
 			before := ical.FromCivil(d.Civil().Add(-later), d.Kind, d.TZID)
-			if c := was.overrides[was.keyOf(before, is.zones)]; c != nil {
+			if c := was.override(was.keyOf(before, is.zones)); c != nil {
 				return c
 			}
 		}

@@ -46,7 +46,7 @@ func (p *Party) Organize(before, after *ical.Component) (ch Change, err error) {
 			written[calendar.AddressKey(to)] = !m.Inconsequential || written[calendar.AddressKey(to)]
 		}
 	}
-	for _, c := range is.components() {
+	for _, c := range is.all() {
 		for a := range c.All("ATTENDEE") {
 			a.DelParam(forceParam)
 			if written[calendar.AddressKey(a.Value)] && !a.ParamIs(statusParam, pending) {
@@ -65,7 +65,7 @@ func (p *Party) sameAddress(was, is *meeting) {
 	if old == nil || !p.Owner.HasAddress(old.Value) {
 		return
 	}
-	for _, c := range is.components() {
+	for _, c := range is.all() {
 		if o := c.Prop("ORGANIZER"); o != nil && p.Owner.HasAddress(o.Value) {
 			o.Value = old.Value
 		}
@@ -131,31 +131,27 @@ type called struct {
 
 // circles are those of a change, in the order in which their first members stand.
 func (p *Party) circles(was, is *meeting) (out []circle, err error) {
-	rolls := [2]roll{was.roll(), is.roll()}
+	before, after := was.roll(), is.roll()
 	place := map[string]int{}
-	seen := map[string]bool{}
 	var sign []byte
 	looks := 0
-	for _, m := range []*meeting{was, is} {
-		for _, c := range m.components() {
-			for a := range c.All("ATTENDEE") {
-				who := calendar.AddressKey(a.Value)
-				if who == "" || seen[who] || p.Owner.HasAddress(a.Value) {
-					continue
-				}
-				seen[who] = true
-				sign = rolls[1].sign(rolls[0].sign(sign[:0], who), who)
-				at, known := place[string(sign)]
-				if !known {
-					if looks += rolls[0].extent(who) + rolls[1].extent(who); looks > mostSeen {
-						return nil, tooVarious(len(out))
-					}
-					at = len(out)
-					place[string(sign)] = at
-					out = append(out, p.differ(rolls[0].view(who), rolls[1].view(who)))
-				}
-				out[at].to = append(out[at].to, a.Value)
+	for i, r := range []roll{before, after} {
+		for _, who := range r.people {
+			address := r.seats[who][0].line.Value
+			if who == "" || p.Owner.HasAddress(address) || i > 0 && before.seats[who] != nil {
+				continue
 			}
+			sign = after.sign(before.sign(sign[:0], who), who)
+			at, known := place[string(sign)]
+			if !known {
+				if looks += before.extent(who) + after.extent(who); looks > mostSeen {
+					return nil, tooVarious(len(out))
+				}
+				at = len(out)
+				place[string(sign)] = at
+				out = append(out, p.differ(before.view(who), after.view(who)))
+			}
+			out[at].to = append(out[at].to, address)
 		}
 	}
 	return out, nil
@@ -171,7 +167,7 @@ func (p *Party) differ(old, cur *view) (out circle) {
 	whole := false
 	for _, k := range out.news {
 		if cur.of.isOff(k) {
-			off, whole = append(off, k), whole || k == ""
+			off, whole = append(off, k), whole || k == entire
 		}
 	}
 	if len(off) == 0 {
@@ -179,15 +175,15 @@ func (p *Party) differ(old, cur *view) (out circle) {
 	}
 	out.news = slices.DeleteFunc(out.news, func(k key) bool { return whole || cur.of.isOff(k) })
 	if whole {
-		off, out.off = []key{""}, nil
+		off, out.off = []key{entire}, nil
 	}
 	for _, k := range off {
 		before := k
-		if old.components[k] == nil {
-			before = ""
+		if old.component(k) == nil {
+			before = entire
 		}
-		if old.components[before] != nil && !old.of.isOff(before) {
-			out.off = append(out.off, called{c: cur.components[k]})
+		if old.component(before) != nil && !old.of.isOff(before) {
+			out.off = append(out.off, called{c: cur.component(k)})
 		}
 	}
 	return out
@@ -219,15 +215,12 @@ func (p *Party) letters(was, is *meeting, circles []circle) (out []Message, err 
 		}
 		if len(c.news) > 0 {
 			for _, k := range c.news {
-				room -= octets(c.cur.components[k])
+				room -= octets(c.cur.component(k))
 			}
 			if room < 0 {
 				return out, tooVarious(len(circles))
 			}
-			comps := c.cur.clones(c.news)
-			for _, k := range comps {
-				p.ask(k, is)
-			}
+			comps := c.cur.clones(p, c.news)
 			msg.Method, msg.Calendar, msg.Inconsequential = Request, p.envelope(Request, comps, is), c.quiet
 			out = append(out, msg)
 		}
@@ -253,34 +246,34 @@ func (p *Party) lost(old, cur *view) (out []called) {
 	}
 	if cur.empty() {
 		for _, k := range old.keys {
-			if (k == "" || old.components[""] == nil) && !old.of.isOff(k) {
-				out = append(out, called{c: old.components[k]})
+			if (k == entire || old.master == nil) && !old.of.isOff(k) {
+				out = append(out, called{c: old.component(k)})
 			}
 		}
 		return out
 	}
-	if master := old.components[""]; master != nil && cur.components[""] == nil {
+	if master := old.master; master != nil && cur.master == nil {
 		return []called{{c: master}} // and what is left of it is told anew
 	}
 	for _, k := range old.keys {
-		c := old.components[k]
-		if k == "" || old.of.isOff(k) {
+		c := old.component(k)
+		if k == entire || old.of.isOff(k) {
 			continue
 		}
-		if !cur.sees(k) || old.components[""] == nil && cur.components[k] == nil || !cur.has(c) {
+		if !cur.sees(k) || cur.component(k) == nil && (old.master == nil || !cur.has(c)) {
 			out = append(out, called{c: c})
 		}
 	}
 	// Instances of the series that became exceptions, or somebody else's alone. Where
 	// they are many the series, which is told anew, says so by itself.
-	if old.components[""] != nil {
+	if old.master != nil {
 		gone := cur.gone(old)
 		if len(gone) > mostGone {
 			return out
 		}
 		for _, rid := range gone {
-			if k := old.of.keyOf(rid, cur.of.zones); old.components[k] == nil && old.sees(k) {
-				out = append(out, called{c: old.components[""], rid: &rid})
+			if k := old.of.keyOf(rid, cur.of.zones); old.component(k) == nil && old.sees(k) {
+				out = append(out, called{c: old.master, rid: &rid})
 			}
 		}
 	}
@@ -297,7 +290,7 @@ func (v *view) has(c *ical.Component) bool {
 	if err != nil || v.of.master == nil {
 		return err == nil
 	}
-	if v.components[""] == nil {
+	if v.master == nil {
 		return true // components alone: see lost
 	}
 	_, ok := v.of.instance(rid)
@@ -307,7 +300,7 @@ func (v *view) has(c *ical.Component) bool {
 // gone are the instances that a view leaves out by an EXDATE, of which an older
 // one of the same series did show something.
 func (v *view) gone(old *view) (out []ical.DateTime) {
-	master := v.components[""]
+	master := v.master
 	if master == nil {
 		return nil
 	}
@@ -354,11 +347,11 @@ func (p *Party) news(old, cur *view) (keys []key, quiet bool) {
 	all := cur.keys
 	var changed, answered []key
 	for _, k := range all {
-		c := cur.components[k]
-		o := old.components[k]
-		if o == nil && k != "" && old.components[""] != nil && bare(old, cur, k) {
+		c := cur.component(k)
+		o := old.component(k)
+		if o == nil && k != entire && old.master != nil && bare(old, cur, k) {
 			// What the series showed already: its times are no news.
-			o, c = timeless(old.components[""]), timeless(c)
+			o, c = timeless(old.master), timeless(c)
 		}
 		switch {
 		case cur.forced[k], !same(o, c, false):
@@ -367,19 +360,19 @@ func (p *Party) news(old, cur *view) (keys []key, quiet bool) {
 			answered = append(answered, k)
 		}
 	}
-	if old.empty() || slices.Contains(changed, "") || old.components[""] != nil && cur.components[""] == nil {
+	if old.empty() || slices.Contains(changed, entire) || old.master != nil && cur.master == nil {
 		return slices.Clone(all), false
 	}
 	// An override that is gone shows the series again.
 	for _, k := range old.keys {
-		if k != "" && cur.components[k] == nil && cur.components[""] != nil && cur.sees(k) && cur.has(old.components[k]) {
+		if k != entire && cur.component(k) == nil && cur.master != nil && cur.sees(k) && cur.has(old.component(k)) {
 			return slices.Clone(all), false
 		}
 	}
 	if len(changed) > 0 {
 		return changed, false
 	}
-	if slices.Contains(answered, "") {
+	if slices.Contains(answered, entire) {
 		return slices.Clone(all), true // the series stands for all that belongs to it
 	}
 	return answered, len(answered) > 0
@@ -388,13 +381,13 @@ func (p *Party) news(old, cur *view) (keys []key, quiet bool) {
 // bare reports whether an override of a view shows what the series showed before
 // by itself, so that the attendee learns nothing by it.
 func bare(old, cur *view, k key) bool {
-	c := cur.components[k]
+	c := cur.component(k)
 	rid, err := c.Prop("RECURRENCE-ID").DateTime()
 	if err != nil {
 		return false
 	}
 	in, ok := old.of.instance(rid)
-	if !ok || old.of.overrides[k] != nil {
+	if !ok || old.of.override(k) != nil {
 		return false
 	}
 	return sameTimes(instanceOf(cur.of, rid), timesOf(in)) && same(timeless(public(in.Comp)), timeless(c), false)
@@ -402,12 +395,11 @@ func bare(old, cur *view, k key) bool {
 
 // ask completes a component of a REQUEST: with its revision, and with which of
 // everybody's answers is known, so that whoever receives it can tell whether his
-// latest was on its way.
-func (p *Party) ask(c *ical.Component, is *meeting) {
+// latest was on its way. stored is the component that it comes from.
+func (p *Party) ask(c, stored *ical.Component, is *meeting) {
 	if c.Prop("ORGANIZER") == nil {
 		c.Add(ical.Property{Name: "ORGANIZER", Value: p.address(is)})
 	}
-	stored := is.component(is.keyIn(c))
 	if n := sequence(stored); n != sequence(c) {
 		setSequence(c, n)
 	}
@@ -425,11 +417,11 @@ func (p *Party) ask(c *ical.Component, is *meeting) {
 // before. See raise.
 func (p *Party) revision(was, is *meeting) int64 {
 	n := int64(0)
-	for _, k := range was.keys() {
-		n = max(n, sequence(was.component(k))+1)
+	for _, c := range was.all() {
+		n = max(n, sequence(c)+1)
 	}
-	for _, k := range is.keys() {
-		n = max(n, sequence(is.component(k)))
+	for _, c := range is.all() {
+		n = max(n, sequence(c))
 	}
 	return n
 }

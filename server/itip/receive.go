@@ -182,7 +182,7 @@ func (in *incoming) fromOrganizer() (Receipt, bool) {
 		return Receipt{}, true
 	}
 	// Who was invited himself may send somebody else: RFC 5546 §3.2.2.3.
-	for _, c := range in.msg.components() {
+	for _, c := range in.msg.all() {
 		me := attendee(c, in.Owner.HasAddress)
 		if me == nil || !sameAs(in.from)(me.Param("DELEGATED-FROM")) {
 			return Receipt{Reason: NotOrganizer}, false
@@ -194,7 +194,7 @@ func (in *incoming) fromOrganizer() (Receipt, bool) {
 // oneOrganizer reports whether all components name no other organizer.
 func (in *incoming) oneOrganizer(o *ical.Property) bool {
 	is := sameAs(o.Value)
-	for _, c := range in.msg.components() {
+	for _, c := range in.msg.all() {
 		for p := range c.All("ORGANIZER") {
 			if !is(p.Value) {
 				return false
@@ -213,7 +213,7 @@ func (in *incoming) fromAttendee() (Receipt, bool) {
 	if o := in.have.organizer(); o == nil || !in.Owner.HasAddress(o.Value) {
 		return Receipt{Reason: NotOrganizer}, false
 	}
-	for _, c := range in.msg.components() {
+	for _, c := range in.msg.all() {
 		if a := in.speaker(c); a == nil || in.Owner.HasAddress(a.Value) { // his own answer he writes himself
 			return Receipt{Reason: NotInvited}, false
 		}

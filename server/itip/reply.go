@@ -24,7 +24,7 @@ func answer(a *ical.Property) string {
 func (p *Party) leftOut(was, is *meeting) (out []*ical.Component) {
 	if was.master == nil || is.master == nil {
 		for _, k := range was.order {
-			if c := was.overrides[k]; is.master == nil && is.overrides[k] == nil && p.couldDecline(c) {
+			if c := was.override(k); is.master == nil && is.override(k) == nil && p.couldDecline(c) {
 				out = append(out, c)
 			}
 		}
@@ -44,7 +44,7 @@ func (p *Party) leftOut(was, is *meeting) (out []*ical.Component) {
 			continue
 		}
 		seen[k] = true
-		if c := was.overrides[k]; c != nil {
+		if c := was.override(k); c != nil {
 			out = append(out, c)
 		} else { // a reply has nobody but him: the others are not copied for each
 			if short[in.Comp] == nil {
@@ -74,7 +74,7 @@ func (p *Party) couldDecline(c *ical.Component) bool {
 // declines are the messages of an attendee who removes the whole object.
 func (p *Party) declines(was *meeting) []Message {
 	var comps []*ical.Component
-	for _, c := range was.components() {
+	for _, c := range was.all() {
 		if p.couldDecline(c) {
 			comps = append(comps, p.response(c, "DECLINED"))
 		}

@@ -68,7 +68,7 @@ func (in *incoming) add() Receipt {
 	others := []*ical.Component{master}
 	for _, k := range in.have.order {
 		if k != in.have.keyOf(start, in.msg.zones) {
-			others = append(others, in.have.overrides[k].Clone())
+			others = append(others, in.have.override(k).Clone())
 		}
 	}
 	return Receipt{Reason: Updated, Changed: true, Object: merged(in.have.cal.Props, in.have.cal.Name,
@@ -101,7 +101,7 @@ func (in *incoming) superseded(c *ical.Component) bool {
 // toldLater reports whether the copy has an instance of which the organizer told
 // something after he sent the series that came, which has the instance too.
 func (in *incoming) toldLater(k key, rid ical.DateTime) bool {
-	last, ok := revisionOf(in.have.overrides[k].Prop("ORGANIZER"))
+	last, ok := revisionOf(in.have.override(k).Prop("ORGANIZER"))
 	if !ok || !received(in.msg.master).stamp.Before(last.stamp) {
 		return false
 	}
@@ -114,7 +114,7 @@ func (in *incoming) toldLater(k key, rid ical.DateTime) bool {
 
 // tell stores what the organizer says: the whole, or some instances.
 func (in *incoming) tell(first Reason) Receipt {
-	for _, c := range in.msg.components() {
+	for _, c := range in.msg.all() {
 		if c.Name == "VEVENT" && c.Prop("DTSTART") == nil {
 			return unreadableReceipt(nil, "DTSTART is missing")
 		}
@@ -144,16 +144,16 @@ func (in *incoming) tell(first Reason) Receipt {
 	came := map[key]bool{}
 	back := map[key]bool{} // exceptions that are instances again
 	for _, k := range in.msg.order {
-		c := in.msg.overrides[k]
+		c := in.msg.override(k)
 		rid, err := c.Prop("RECURRENCE-ID").DateTime()
 		if err != nil {
 			return unreadableReceipt(err, "")
 		}
 		here := in.have.keyOf(rid, in.msg.zones)
 		came[base.keyOf(rid, in.msg.zones)] = true
-		if in.late(in.have.overrides[here], c) || !whole && in.have.overrides[here] == nil && in.superseded(c) {
+		if in.late(in.have.override(here), c) || !whole && in.have.override(here) == nil && in.superseded(c) {
 			old++
-			if have := in.have.overrides[here]; have != nil {
+			if have := in.have.override(here); have != nil {
 				stay = append(stay, have.Clone())
 			}
 			continue
@@ -180,7 +180,7 @@ func (in *incoming) tell(first Reason) Receipt {
 				back[in.have.plain(rid, in.msg.zones)] = true
 			}
 		}
-		revisionLine(c, received(in.msg.overrides[k]))
+		revisionLine(c, received(in.msg.override(k)))
 		fresh = append(fresh, c)
 	}
 	if old > 0 && old == len(in.msg.order) && !whole {
@@ -188,7 +188,7 @@ func (in *incoming) tell(first Reason) Receipt {
 	}
 	in.readmit(master, back)
 	for _, k := range in.have.order {
-		c := in.have.overrides[k]
+		c := in.have.override(k)
 		rid, err := c.Prop("RECURRENCE-ID").DateTime()
 		if err != nil || came[base.keyOf(rid, in.have.zones)] {
 			continue
@@ -233,13 +233,13 @@ func (in *incoming) compare(next *meeting) Reason {
 	out := Unchanged
 	keys := in.have.keys()
 	for _, k := range next.keys() {
-		if k == "" && in.have.master == nil || k != "" && in.have.overrides[k] == nil {
+		if k == entire && in.have.master == nil || k != entire && in.have.override(k) == nil {
 			keys = append(keys, k)
 		}
 	}
 	for _, k := range keys {
 		a, b := in.bare(in.have, k), in.bare(next, k)
-		if (a == nil) != (b == nil) && k != "" { // an exception beside what the series shows
+		if (a == nil) != (b == nil) && k != entire { // an exception beside what the series shows
 			if a, b = in.beside(next, k); a == nil {
 				return Updated
 			}
@@ -249,7 +249,7 @@ func (in *incoming) compare(next *meeting) Reason {
 			return Updated
 		case !same(a, b, false), answer(attendee(a, in.Owner.HasAddress)) != answer(attendee(b, in.Owner.HasAddress)):
 			return Updated
-		case !same(a, b, true), sequence(a) != sequence(b), (in.have.overrides[k] == nil) != (next.overrides[k] == nil):
+		case !same(a, b, true), sequence(a) != sequence(b), (in.have.override(k) == nil) != (next.override(k) == nil):
 			out = AnswersUpdated
 		}
 	}
@@ -259,9 +259,9 @@ func (in *incoming) compare(next *meeting) Reason {
 // beside are both sides of an instance of which one is the series' own, without
 // the times, which are the same; nil if they are not.
 func (in *incoming) beside(next *meeting, k key) (a, b *ical.Component) {
-	c := in.have.overrides[k]
+	c := in.have.override(k)
 	if c == nil {
-		c = next.overrides[k]
+		c = next.override(k)
 	}
 	rid, err := c.Prop("RECURRENCE-ID").DateTime()
 	if err != nil || !sameTimes(instanceOf(in.have, rid), instanceOf(next, rid)) || in.have.component(k) == nil || next.component(k) == nil {
@@ -272,8 +272,8 @@ func (in *incoming) beside(next *meeting, k key) (a, b *ical.Component) {
 
 // bare is a component of a copy without what the server keeps in it.
 func (in *incoming) bare(m *meeting, k key) *ical.Component {
-	c := m.overrides[k]
-	if k == "" {
+	c := m.override(k)
+	if k == entire {
 		c = m.master
 	}
 	if c == nil {
@@ -410,7 +410,7 @@ func (in *incoming) leaveOut(master *ical.Component) {
 
 // timesIn are those of an instance of the message, whichever way it is spelled.
 func (in *incoming) timesIn(k key, rid ical.DateTime) times {
-	if c := in.msg.overrides[k]; c != nil {
+	if c := in.msg.override(k); c != nil {
 		if d, err := c.Prop("RECURRENCE-ID").DateTime(); err == nil {
 			rid = d
 		}
@@ -450,7 +450,7 @@ func organizers(c *ical.Component) *ical.Component {
 // the organizer's series has no exception for it: an answer on its way to him,
 // an alarm.
 func (in *incoming) remember(k key, rid ical.DateTime) *ical.Component {
-	if !onTime(in.have, k) || !same(organizers(in.have.master), organizers(in.have.overrides[k]), false) {
+	if !onTime(in.have, k) || !same(organizers(in.have.master), organizers(in.have.override(k)), false) {
 		return nil
 	}
 	now, ok := in.msg.named(rid, in.have.zones)
@@ -465,7 +465,7 @@ func (in *incoming) remember(k key, rid ical.DateTime) *ical.Component {
 		return nil
 	}
 	c := in.msg.except(inst)
-	in.keep(c, in.have.overrides[k], true)
+	in.keep(c, in.have.override(k), true)
 	revisionLine(c, received(in.msg.master))
 	return c
 }

@@ -21,38 +21,40 @@ const horizon = 1000
 // by a raised SEQUENCE. RFC 6638 §3.2.1, §3.2.10.
 func (p *Party) keepAnswers(was, is *meeting) error {
 	later := was.later(is)
-	for _, k := range is.keys() {
-		c := is.component(k)
+	for k, c := range is.all() {
 		old := was.stood(is, k, later)
 		again := sequence(c) > sequence(old)
-		answered, here := guests(old), guests(c)
+		answered := guests(old)
 		for a := range c.All("ATTENDEE") {
 			if p.Owner.HasAddress(a.Value) || !byServer(a) {
 				continue
 			}
 			known := answered.line(calendar.AddressKey(a.Value))
-			a.DelParam(revisionParam)
-			a.DelParam(statusParam)
+			asks := a.ParamIs("PARTSTAT", "NEEDS-ACTION") && (again || a.ParamIs(forceParam, "REQUEST"))
 			switch {
+			case known != nil && byServer(known) && asks:
+				copyParams(a, known, revisionParam, statusParam)
+			case known != nil && byServer(known):
+				copyParams(a, known, "PARTSTAT", "DELEGATED-TO", "DELEGATED-FROM", revisionParam, statusParam)
 			case known != nil && known.ParamIs(agentParam, "CLIENT"):
 				// The client invited him, and knows what he answered to it: now that the
 				// server speaks for it he is not asked anew. clients.md §7.1, Evolution.
-				continue
-			case known == nil || !byServer(known):
-				if !a.ParamIs("PARTSTAT", "NEEDS-ACTION") {
+				forget(a)
+			default:
+				if forget(a); !a.ParamIs("PARTSTAT", "NEEDS-ACTION") {
 					a.SetParam("PARTSTAT", "NEEDS-ACTION")
 				}
-				continue
-			case a.ParamIs("PARTSTAT", "NEEDS-ACTION") && (again || a.ParamIs(forceParam, "REQUEST")):
-			default:
-				copyParams(a, known, "PARTSTAT", "DELEGATED-TO", "DELEGATED-FROM")
 			}
-			copyParams(a, known, revisionParam, statusParam)
 		}
 		if !again && old != nil && p.Stale {
-			for a := range old.All("ATTENDEE") {
-				if from := a.Param("DELEGATED-FROM"); from != "" && here.line(calendar.AddressKey(a.Value)) == nil && here.line(calendar.AddressKey(from)) != nil {
-					c.Add(a.Clone())
+			sent := slices.DeleteFunc(answered.list, func(g guest) bool { return g.line.Param("DELEGATED-FROM") == "" })
+			if len(sent) == 0 {
+				continue
+			}
+			here := guests(c)
+			for _, g := range sent {
+				if here.line(g.who) == nil && here.line(calendar.AddressKey(g.line.Param("DELEGATED-FROM"))) != nil {
+					c.Add(g.line.Clone())
 				}
 			}
 		}
@@ -64,9 +66,9 @@ func (p *Party) keepAnswers(was, is *meeting) error {
 	// Exceptions that answers to one instance have made, which the program does
 	// not know of yet.
 	for _, k := range was.order {
-		c := was.overrides[k]
+		c := was.override(k)
 		rid, err := c.Prop("RECURRENCE-ID").DateTime()
-		if err != nil || is.overrides[k] != nil || !onlyAnswers(was, k) {
+		if err != nil || is.override(k) != nil || !onlyAnswers(was, k) {
 			continue
 		}
 		in, ok := is.instance(rid)
@@ -77,7 +79,7 @@ func (p *Party) keepAnswers(was, is *meeting) error {
 			return err
 		}
 		c = is.except(in)
-		answered := guests(was.overrides[k])
+		answered := guests(was.override(k))
 		for a := range c.All("ATTENDEE") {
 			if known := answered.line(calendar.AddressKey(a.Value)); known != nil && byServer(a) {
 				copyParams(a, known, "PARTSTAT", revisionParam, statusParam)
@@ -88,19 +90,37 @@ func (p *Party) keepAnswers(was, is *meeting) error {
 	return nil
 }
 
+// forget takes out of a line what the server keeps in it.
+func forget(a *ical.Property) {
+	a.KeepParams(func(name string) bool { return name != revisionParam && name != statusParam })
+}
+
 // copyParams makes parameters of a property those of another.
 func copyParams(dst, src *ical.Property, names ...string) {
-	for _, n := range names {
-		if v := src.ParamValues(n); !slices.Equal(v, dst.ParamValues(n)) {
-			dst.SetParam(n, v...)
+	if !slices.ContainsFunc(names, func(n string) bool { return !slices.Equal(src.ParamValues(n), dst.ParamValues(n)) }) {
+		return
+	}
+	params := make([]ical.Param, 0, len(dst.Params)+len(names))
+	for _, a := range dst.Params {
+		if slices.Contains(names, a.Name) {
+			a.Values = src.ParamValues(a.Name)
+		}
+		if len(a.Values) > 0 {
+			params = append(params, a)
 		}
 	}
+	for _, n := range names {
+		if v := src.ParamValues(n); len(v) > 0 && !dst.HasParam(n) {
+			params = append(params, ical.Param{Name: n, Values: v})
+		}
+	}
+	dst.Params = slices.Clip(params)
 }
 
 // series is the instance that the master alone would show in the place of an
 // override.
 func (m *meeting) series(k key) (recur.Instance, bool) {
-	rid, err := m.overrides[k].Prop("RECURRENCE-ID").DateTime()
+	rid, err := m.override(k).Prop("RECURRENCE-ID").DateTime()
 	if err != nil || m.master == nil {
 		return recur.Instance{}, false
 	}
@@ -122,7 +142,7 @@ func onTime(m *meeting, k key) bool {
 // onlyAnswers reports whether an override differs from what the series would
 // show in nothing but what attendees have answered.
 func onlyAnswers(m *meeting, k key) bool {
-	return onTime(m, k) && same(timeless(public(m.master)), timeless(public(m.overrides[k])), false)
+	return onTime(m, k) && same(timeless(public(m.master)), timeless(public(m.override(k))), false)
 }
 
 // timeless is a component without what places it in time.
@@ -226,10 +246,10 @@ func moved(was, is *meeting, k key) bool {
 	if was.empty() {
 		return false
 	}
-	if k == "" {
+	if k == entire {
 		return was.master != nil && (!sameTimes(was.first(), is.first()) || newInstances(was, is))
 	}
-	rid, err := is.overrides[k].Prop("RECURRENCE-ID").DateTime()
+	rid, err := is.override(k).Prop("RECURRENCE-ID").DateTime()
 	if err != nil {
 		return false
 	}
@@ -242,8 +262,8 @@ func moved(was, is *meeting, k key) bool {
 func moves(was, is *meeting) map[key]bool {
 	out := map[key]bool{}
 	clear := !was.twice && !is.twice && sameZones(was, is)
-	for _, k := range is.keys() {
-		if clear && k != "" && timedAlike(was.overrides[k], is.overrides[k]) {
+	for k, c := range is.all() {
+		if clear && k != entire && timedAlike(was.override(k), c) {
 			continue
 		}
 		if moved(was, is, k) {
@@ -274,11 +294,11 @@ func timedAlike(a, b *ical.Component) bool {
 
 // reschedule asks attendees anew where the time has changed.
 func (p *Party) reschedule(is *meeting, moves map[key]bool) {
-	for _, k := range is.keys() {
+	for k, c := range is.all() {
 		if !moves[k] {
 			continue
 		}
-		for a := range is.component(k).All("ATTENDEE") {
+		for a := range c.All("ATTENDEE") {
 			if p.Owner.HasAddress(a.Value) || !byServer(a) {
 				continue
 			}
@@ -309,22 +329,22 @@ func (p *Party) raise(was, is *meeting, moves map[key]bool, cancels bool) {
 	}
 	floor := int64(0)
 	if cancels {
-		for _, k := range was.keys() {
-			floor = max(floor, sequence(was.component(k))+1)
+		for _, c := range was.all() {
+			floor = max(floor, sequence(c)+1)
 		}
 	}
 	var last *ical.Component // whose guests invited is: many instances may have come of the series
 	var invited guestList
 	later := was.later(is)
-	for _, k := range is.keys() {
-		c, old := is.component(k), was.stood(is, k, later)
+	for k, c := range is.all() {
+		old := was.stood(is, k, later)
 		n, before := sequence(c), sequence(old)
 		switch {
 		case old == nil:
 			n = max(n, sequence(was.master))
 		case n > before:
-		case k == "" && !ical.Equal(revised(old), revised(c)),
-			k != "" && (moves[k] || old.Word("STATUS") != c.Word("STATUS")):
+		case k == entire && !ical.Equal(revised(old), revised(c)),
+			k != entire && (moves[k] || old.Word("STATUS") != c.Word("STATUS")):
 			n = before + 1
 		default:
 			n = before
@@ -360,14 +380,14 @@ func (m *meeting) put(k key, c *ical.Component) {
 			}
 		}
 	}
-	if m.overrides[k] != nil {
+	if i, ok := m.at[k]; ok {
+		m.parts[i] = c
 		m.cal.Children[m.places[k]] = c
-	} else {
-		m.order = append(m.order, k)
-		m.places[k] = len(m.cal.Children)
-		m.cal.AddChild(c)
+		return
 	}
-	m.overrides[k] = c
+	m.places[k] = len(m.cal.Children)
+	m.cal.AddChild(c)
+	m.add(k, c)
 }
 
 // Served reports whether the server speaks for the owner of an object: to at least

@@ -14,18 +14,28 @@ import (
 // They stand as they are stored, with what is the organizer's own: what is sent
 // of them, clones and public make. RFC 6638 §3.2.6.
 type view struct {
-	of         *meeting
-	keys       []key // of components, in the order in which they stand
-	components map[key]*ical.Component
-	missing    map[key]bool // instances of the series that he is left out of
-	forced     map[key]bool // the client wants a message sent all the same: RFC 6638 §7.2
+	of     *meeting
+	keys   []key // of components, in the order in which they stand
+	master *ical.Component
+	parts  []seen       // what of the meeting's overrides
+	forced map[key]bool // the client wants a message sent all the same: RFC 6638 §7.2
 }
+
+// seen tells whether somebody sees an override.
+type seen uint8
+
+const (
+	unseen seen = iota // he sees the series, if he is invited to it
+	visible
+	missing // it is left out of the series that he sees
+)
 
 // roll finds the attendees of a meeting by what AddressKey makes of them.
 type roll struct {
-	m     *meeting
-	keys  []key
-	seats map[string][]seat
+	m      *meeting
+	keys   []key
+	seats  map[string][]seat
+	people []string // in the order in which they stand
 }
 
 // seat is somebody's line in a component.
@@ -36,10 +46,16 @@ type seat struct {
 
 func (m *meeting) roll() roll {
 	r := roll{m: m, keys: m.keys(), seats: map[string][]seat{}}
-	for i, k := range r.keys {
-		for _, g := range guests(m.component(k)).list {
-			r.seats[g.who] = append(r.seats[g.who], seat{i, g.line})
+	i := 0
+	for _, c := range m.all() {
+		for _, g := range guests(c).list {
+			seats := r.seats[g.who]
+			if seats == nil {
+				r.people = append(r.people, g.who)
+			}
+			r.seats[g.who] = append(seats, seat{i, g.line})
 		}
+		i++
 	}
 	return r
 }
@@ -48,7 +64,7 @@ func (m *meeting) roll() roll {
 // its exceptions, or learns that he does not.
 func (r roll) series(who string) bool {
 	seats := r.seats[who]
-	return len(seats) > 0 && r.keys[seats[0].at] == ""
+	return len(seats) > 0 && r.keys[seats[0].at] == entire
 }
 
 // extent is how many components it takes to make somebody's view.
@@ -62,15 +78,22 @@ func (r roll) extent(who string) int {
 // view is that of somebody.
 func (r roll) view(who string) *view {
 	seats, m := r.seats[who], r.m
-	v := &view{of: m, components: make(map[key]*ical.Component, len(seats)), missing: map[key]bool{}, forced: map[key]bool{}}
+	overrides := len(r.keys) - len(m.order) // where they begin among the keys
+	v := &view{of: m, keys: make([]key, 0, len(seats)), parts: make([]seen, len(m.order))}
 	show := func(s seat) {
 		if !byServer(s.line) {
 			return // the server speaks of nothing else
 		}
 		k := r.keys[s.at]
-		v.keys = append(v.keys, k)
-		v.components[k] = m.component(k)
+		if v.keys = append(v.keys, k); k == entire {
+			v.master = m.master
+		} else {
+			v.parts[s.at-overrides] = visible
+		}
 		if s.line.ParamIs(forceParam, "REQUEST") {
+			if v.forced == nil {
+				v.forced = map[key]bool{}
+			}
 			v.forced[k] = true
 		}
 	}
@@ -81,13 +104,13 @@ func (r roll) view(who string) *view {
 		return v
 	}
 	var master *ical.Component
-	for i, k := range r.keys {
-		c := m.component(k)
+	i := 0
+	for k, c := range m.all() {
 		here := len(seats) > 0 && seats[0].at == i
-		if here && (k == "" || !m.isOff(k)) {
+		if here && (k == entire || !m.isOff(k)) {
 			show(seats[0])
 		} else {
-			v.missing[k] = true
+			v.parts[i-overrides] = missing
 			if master == nil {
 				master = m.master.Clone()
 			}
@@ -99,11 +122,23 @@ func (r roll) view(who string) *view {
 		if here {
 			seats = seats[1:]
 		}
+		i++
 	}
-	if master != nil && v.components[""] != nil {
-		v.components[""] = master
+	if master != nil && v.master != nil {
+		v.master = master
 	}
 	return v
+}
+
+// component is one of those that the view has, nil if it has no such.
+func (v *view) component(k key) *ical.Component {
+	if k == entire {
+		return v.master
+	}
+	if i, ok := v.of.at[k]; ok && v.parts[i] == visible {
+		return v.of.parts[i]
+	}
+	return nil
 }
 
 // sign writes what tells somebody's view of the meeting from others'.
@@ -176,20 +211,25 @@ func (g guestList) line(who string) *ical.Property {
 	return nil
 }
 
-func (v *view) empty() bool { return len(v.components) == 0 }
+func (v *view) empty() bool { return len(v.keys) == 0 }
 
 // clones are components of the view by their keys, which are in the order in
-// which they stand: each a copy of its own as it is sent.
-func (v *view) clones(keys []key) (out []*ical.Component) {
-	for _, k := range keys {
-		out = append(out, public(v.components[k]))
+// which they stand: each a copy of its own as it is sent in a REQUEST.
+func (v *view) clones(p *Party, keys []key) []*ical.Component {
+	out := make([]*ical.Component, len(keys))
+	for i, k := range keys {
+		out[i] = public(v.component(k))
+		p.ask(out[i], v.of.component(k), v.of)
 	}
 	return out
 }
 
 // sees reports whether the attendee is invited to an instance.
 func (v *view) sees(k key) bool {
-	return v.components[k] != nil || !v.missing[k] && v.components[""] != nil
+	if i, ok := v.of.at[k]; ok && v.parts[i] != unseen {
+		return v.parts[i] == visible
+	}
+	return v.master != nil
 }
 
 // personal are properties that say something about one user's copy alone: when
@@ -216,11 +256,16 @@ func hides(p *ical.Property) bool {
 // public is a copy of what an organizer tells others: without his alarms, his
 // program's notes and the notes of the server.
 func public(c *ical.Component) *ical.Component {
-	out := c.Clone()
-	out.Children = slices.DeleteFunc(out.Children, func(k *ical.Component) bool { return k.Name == "VALARM" })
-	out.Props = slices.DeleteFunc(out.Props, func(p ical.Property) bool { return isPersonal(p.Name) })
-	for i := range out.Props {
-		hide(&out.Props[i])
+	out := &ical.Component{Name: c.Name, Props: make([]ical.Property, 0, len(c.Props)+1)} // one more: see ask
+	for i := range c.Props {
+		if !isPersonal(c.Props[i].Name) {
+			out.Props = append(out.Props, told(&c.Props[i]))
+		}
+	}
+	for _, k := range c.Children {
+		if k.Name != "VALARM" {
+			out.AddChild(k.Clone())
+		}
 	}
 	return out
 }

@@ -210,7 +210,7 @@ func (w *world) change(id, rid string, f func(c *ical.Component)) *ical.Componen
 		w.t.Fatal(err)
 	}
 	if rid == "" {
-		f(m.components()[0])
+		f(m.head())
 		return next
 	}
 	d, err := ical.ParseDateTime(rid, "", len(rid) == 8)
@@ -218,7 +218,7 @@ func (w *world) change(id, rid string, f func(c *ical.Component)) *ical.Componen
 		w.t.Fatal(err)
 	}
 	k := m.keyOf(d, m.zones)
-	c := m.overrides[k]
+	c := m.override(k)
 	if c == nil {
 		in, ok := m.instance(d)
 		if !ok {
@@ -249,7 +249,7 @@ func (w *world) answers(id, rid string) string {
 	if err != nil || m.empty() {
 		return "none"
 	}
-	k := key("")
+	k := entire
 	if rid != "" {
 		d, _ := ical.ParseDateTime(rid, "", len(rid) == 8)
 		k = m.keyOf(d, m.zones)
