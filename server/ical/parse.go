@@ -265,7 +265,9 @@ func readName(s string) (string, int) {
 
 // nameSlot is the place of a name among the common ones, which are chosen to
 // have a place each.
-func nameSlot(name string) uint8 { return name[len(name)-1] + 2*name[len(name)/2] + 19*uint8(len(name)) }
+func nameSlot(name string) uint8 {
+	return name[len(name)-1] + 2*name[len(name)/2] + 19*uint8(len(name))
+}
 
 var commonNames = func() (t [256]string) {
 	for name := range strings.FieldsSeq("BEGIN END UID DTSTAMP DTSTART DTEND DUE RRULE RDATE EXDATE RECURRENCE-ID SUMMARY LOCATION DESCRIPTION " +
