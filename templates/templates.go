@@ -1,6 +1,6 @@
 // Package templates holds the texts that the server shows to people: the page
-// at its address, and later the mails it sends. They are embedded. ldap has what
-// an administrator loads into OpenLDAP.
+// at its address, and the mails it sends, by their languages. They are embedded.
+// ldap has what an administrator loads into OpenLDAP.
 package templates
 
 import (
@@ -14,6 +14,16 @@ import (
 var files embed.FS
 
 var front = template.Must(template.ParseFS(files, "front.html"))
+
+//go:embed de en es fr ja
+var letters embed.FS
+
+// Letter is the .fmt file of that name in a language such as de; ok is false where
+// there is none.
+func Letter(language, name string) (data []byte, ok bool) {
+	data, err := letters.ReadFile(language + "/" + name)
+	return data, err == nil
+}
 
 // LDAPSchema is the schema for OpenLDAP, as slapd.conf includes it.
 //

@@ -18,7 +18,7 @@ var absences = []struct {
 	{"threads, processes and connections are as many as are needed", []string{"*.numprocesses", "*threads", "*.stacksize", "*.loadbalancing", "*.initconns",
 		"*.maxcons", "*ldappoolsize", "*ldapmaxpool", "*.connthreshold", "service.http.resourcetimeout"}},
 	{"there are no backups by the server itself", []string{"caldb.berkeleydb.archive.*", "caldb.berkeleydb.hotbackup.*", "caldb.berkeleydb.circularlogging"}},
-	{"no mail is sent", []string{"caldb.smtp*", "calmail.*", "ine.*", "alarm.*", "caldb.calmaster", "service.admin.alarm", "service.admin.diskusage",
+	{"no mail is sent", []string{"caldb.smtp*", "ine.*", "alarm.*", "caldb.calmaster", "service.admin.alarm", "service.admin.diskusage",
 		"service.admin.serverresponse", "local.rfc822header.allow8bit"}},
 	{"reminders are left to clients", []string{"caldb.serveralarms*", "caldb.berkeleydb.alarmretrytime"}},
 	{"changes are not published: there is neither enpd nor csnotifyd", []string{"service.ens.*", "ens.*", "factotum.ens.*", "service.notify.*",

@@ -89,13 +89,13 @@ func mailParams() []Param {
 	ps := []Param{
 		used("caldb.smtphost", Host, "localhost", "SMTP host for reminders, invitations and notices.", func(c *Config) any { return &c.Mail.Host }, idle()),
 		used("caldb.smtpport", Port, "25", "Its port.", func(c *Config) any { return &c.Mail.Port }, idle()),
-		used("caldb.smtpmsgfmtdir", String, "en", "Language directory of the templates below the directory of ics.conf.", func(c *Config) any { return &c.Mail.TemplateDir }, idle()),
+		used("caldb.smtpmsgfmtdir", String, "en", "Folder of the templates, below that of ics.conf, for who has no language of his own: docs/admin.md, \"Templates of mails\".", func(c *Config) any { return &c.Mail.TemplateDir }),
 		used("ine.invitation.enable", Bool, "yes", "Mail local users who are invited.", func(c *Config) any { return &c.Mail.Invitations }, idle()),
 		used("ine.cancellation.enable", Bool, "yes", "Mail local users when an event is cancelled.", func(c *Config) any { return &c.Mail.Cancellations }, idle()),
 		used("ine.reply.enable", Bool, "y", "Mail the organizer when an attendee answers.", func(c *Config) any { return &c.Mail.Replies }, idle()),
 	}
 	for _, n := range templateNames {
-		ps = append(ps, used("calmail."+n[0]+".fname", String, n[1], "Template: "+n[2], func(c *Config) any { return entry{&c.Mail.Templates, n[0]} }, idle()))
+		ps = append(ps, used("calmail."+n[0]+".fname", String, n[1], "Template: "+n[2], func(c *Config) any { return entry{&c.Mail.Templates, n[0]} }))
 	}
 	return ps
 }

@@ -66,6 +66,9 @@ var mayImport = map[string][]string{
 	"protocol/dwp/internal/gen":    {"protocol/dwp/internal/wire", "server/calendar"},
 	"protocol/front":               {"server/calendar", "templates"},
 	"notify":                       {"server/...", "templates"},
+	"notify/locale":                {"server/recur"},
+	"notify/letter":                {"notify/locale", "server/ical", "server/recur", "server/calendar", "server/zone"},
+	"notify/letterfile":            {"notify/letter", "notify/locale", "server/config", "templates"},
 	"notify/...":                   {"server/...", "templates", "notify"},
 	"cmd/internal/watcher":         {},
 	"cmd/internal/certificates":    {},
@@ -81,7 +84,7 @@ var mayImport = map[string][]string{
 
 // pure are the rooms of rules: values in, values and errors out. What they need
 // of the world, the time and new names, their callers give them.
-var pure = []string{"server/object", "server/availability", "server/edit", "server/match", "server/itip", "server/booking", "server/group", "server/admission", "notify/imip"}
+var pure = []string{"server/object", "server/availability", "server/edit", "server/match", "server/itip", "server/booking", "server/group", "server/admission", "notify/imip", "notify/locale", "notify/letter"}
 
 // worldly are the packages of the standard library, with all below them, that
 // reach beyond the values that one is given.

@@ -1,0 +1,429 @@
+package letter
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"strconv"
+	"strings"
+	"sync"
+
+	"factotum/notify/locale"
+	"factotum/server/ical"
+	"factotum/server/zone"
+)
+
+// MaxMail is the largest mail in octets.
+const MaxMail = 96 << 20
+
+var errNothing = errors.New("a mail is about a component, and there is none")
+
+// renderer makes one mail.
+type renderer struct {
+	in       *Input
+	m        locale.Manner
+	c        *ical.Component
+	method   string
+	attendee Attendee
+	zones    *zone.Zones
+	zone     zone.Zone
+	zoneName string
+
+	start, end moment
+
+	known  [128]bool
+	values [128]string
+
+	out  []byte // the part that is made
+	sent []byte // those that are made, encoded
+	done []leaf
+	mark string // what all boundaries begin with
+}
+
+// leaf is a part without parts, encoded.
+type leaf struct {
+	charset, transfer string
+	data              []byte // of renderer.sent
+}
+
+// renderers are kept for their buffers.
+var renderers = sync.Pool{New: func() any { return new(renderer) }}
+
+// mostKept is the largest buffer that is kept.
+const mostKept = 1 << 20
+
+// Render merges what a mail is about into the template. Where the input has no
+// Manner, it is written in English.
+func (t *Template) Render(in *Input) (Mail, error) {
+	r := renderers.Get().(*renderer)
+	defer func() {
+		if cap(r.out)+cap(r.sent) < mostKept {
+			*r = renderer{out: r.out[:0], sent: r.sent[:0], done: r.done[:0]}
+			renderers.Put(r)
+		}
+	}()
+	r.in, r.m, r.c, r.method, r.zones, r.zone = in, in.Manner, in.component(), word(in.method()), zone.Of(in.Message), in.Zone
+	if r.c == nil {
+		return Mail{}, errNothing
+	}
+	if r.m.Locale == nil {
+		r.m, _ = locale.Find("en")
+	}
+	if r.zone == nil {
+		r.zone = zone.UTC
+	}
+	r.zoneName = oneLine(strings.ReplaceAll(r.zone.Name(), "_", " "))
+	r.attendee = in.attendee(r.c, r.method)
+	r.span()
+	if err := r.leaves(t.root); err != nil {
+		return Mail{}, fmt.Errorf("%s: %w", t.File, err)
+	}
+	r.chooseMark()
+	m := Mail{Subject: r.subject(t.subject)}
+	m.Header = r.header(append(make([]byte, 0, 160), "MIME-Version: 1.0\r\n"...), t.root, 0)
+	n := 512
+	for i := range r.done {
+		n += len(r.done[i].data) + 256
+	}
+	m.Body, _ = r.body(make([]byte, 0, n), t.root, 0)
+	return m, nil
+}
+
+// word is a METHOD or its like, "" if it is none.
+func word(s string) string {
+	for i := range len(s) {
+		if c := s[i]; !('A' <= c && c <= 'Z' || c == '-') {
+			return ""
+		}
+	}
+	return s
+}
+
+// subject makes the one line of it. Where codes have no value, brackets that hold
+// nothing and what stands between nothing go too.
+func (r *renderer) subject(ops []op) string {
+	var b []byte
+	lacks := false
+	for i := range ops {
+		if ops[i].kind == opCode {
+			v := oneLine(r.value(&ops[i], false))
+			lacks = lacks || v == ""
+			b = append(b, v...)
+		} else {
+			b = append(b, ops[i].text...)
+		}
+	}
+	s := string(b)
+	if lacks {
+		s = strings.TrimRight(empties.Replace(s), " ,;:\u00a0")
+	}
+	s = oneLine(s)
+	if len(s) > maxSubject {
+		s = strings.TrimRight(strings.ToValidUTF8(s[:maxSubject], ""), " ") + "…"
+	}
+	return s
+}
+
+var empties = strings.NewReplacer(" (; )", "", " (\u00a0; )", "", " ()", "", "; )", ")", "\u00a0; )", ")", "(; ", "(", "(\u00a0; ", "(")
+
+// leaves makes and encodes the parts that have none.
+func (r *renderer) leaves(p *part) error {
+	r.out = r.out[:0]
+	switch p.media {
+	case multipart:
+		for _, k := range p.parts {
+			if err := r.leaves(k); err != nil {
+				return err
+			}
+		}
+		return nil
+	case inCalendar:
+		r.calendar(p.lines)
+	default:
+		r.print(p.body, p.media == inHTML)
+	}
+	if len(r.out) > MaxMail {
+		return fmt.Errorf("line %d: the part has %d octets, a mail at most %d", p.line, len(r.out), MaxMail)
+	}
+	l := leaf{}
+	from := len(r.sent)
+	l.charset, l.transfer, r.sent = encode(r.sent, p, r.out)
+	l.data = r.sent[from:] // stays as it is, also when sent grows into another array
+	r.done = append(r.done, l)
+	return nil
+}
+
+// print makes the text of a part for people.
+func (r *renderer) print(ops []op, escape bool) {
+	for i := 0; i < len(ops); i++ {
+		o := &ops[i]
+		switch o.kind {
+		case opText:
+			r.out = append(r.out, o.text...)
+		case opMaybe:
+			if !r.any(ops[i+1 : i+1+o.skip]) {
+				i += o.skip
+			}
+		case opCode:
+			v, many := r.value(o, false), codeOf[o.code].Many
+			if escape {
+				r.out = appendHTML(r.out, v, many)
+			} else {
+				r.out = appendPlain(r.out, v, many)
+			}
+		}
+	}
+}
+
+// any reports whether a code among ops has a value.
+func (r *renderer) any(ops []op) bool {
+	for i := range ops {
+		if ops[i].kind == opCode && r.value(&ops[i], false) != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// chooseMark finds what stands in no part that is sent as it is: quoted-printable
+// and base64 never have "=_".
+func (r *renderer) chooseMark() {
+	h := fnv.New64a()
+	if uid := r.prop("UID"); uid != nil {
+		h.Write([]byte(uid.Value))
+	}
+	for n := 0; ; n++ {
+		h.Write([]byte{byte(n)})
+		r.mark = "=_" + strconv.FormatUint(h.Sum64(), 36)
+		clear := true
+		for i := range r.done {
+			clear = clear && (r.done[i].transfer != "7bit" || !bytes.Contains(r.done[i].data, []byte(r.mark)))
+		}
+		if clear {
+			return
+		}
+	}
+}
+
+func (r *renderer) boundary(p *part) string { return r.mark + "_" + strconv.Itoa(p.number) }
+
+// header prints the fields of a part; at is its first leaf.
+func (r *renderer) header(dst []byte, p *part, at int) []byte {
+	l := leaf{}
+	if p.media != multipart {
+		l = r.done[at]
+	}
+	line := len(dst)
+	dst = append(append(dst, "Content-Type: "...), p.typ...)
+	param := func(name, value string) {
+		if len(dst)-line+len(name)+len(value)+5 > 76 {
+			dst = append(dst, ";\r\n"...)
+			line = len(dst)
+		} else {
+			dst = append(dst, ';')
+		}
+		dst = appendQuoted(append(append(append(dst, ' '), name...), '='), value)
+	}
+	for _, f := range p.params {
+		param(f.name, r.mime(f.value, &l))
+	}
+	if p.media == multipart {
+		param("boundary", r.boundary(p))
+		dst = append(dst, "\r\n"...)
+	} else {
+		param("charset", l.charset)
+		dst = append(append(append(dst, "\r\nContent-Transfer-Encoding: "...), l.transfer...), "\r\n"...)
+	}
+	for _, f := range p.fields {
+		dst = AppendHeader(dst, f.name, r.mime(f.value, &l), false)
+	}
+	return dst
+}
+
+// mime prints the value of a field of a MIME header.
+func (r *renderer) mime(s string, l *leaf) string {
+	if strings.IndexByte(s, '\x01') < 0 {
+		return s
+	}
+	var b []byte
+	for i := 0; i < len(s); i++ {
+		if s[i] != '\x01' || i+1 == len(s) {
+			b = append(b, s[i])
+			continue
+		}
+		i++
+		switch s[i] {
+		case 's':
+			b = append(b, l.charset...)
+		case 'x':
+			b = append(b, l.transfer...)
+		case 'm':
+			b = append(b, r.methodName()...)
+		case 'c':
+			b = append(b, word(r.c.Name)...)
+		}
+	}
+	return string(b)
+}
+
+// methodName is the METHOD that a MIME header names.
+func (r *renderer) methodName() string {
+	if r.method == "" {
+		return "PUBLISH"
+	}
+	return r.method
+}
+
+func appendQuoted(dst []byte, v string) []byte {
+	if isToken(v) {
+		return append(dst, v...)
+	}
+	return append(append(append(dst, '"'), v...), '"')
+}
+
+// body prints what stands below the header of a part, and tells how many leaves
+// it has.
+func (r *renderer) body(dst []byte, p *part, at int) ([]byte, int) {
+	if p.media != multipart {
+		return append(dst, r.done[at].data...), at + 1
+	}
+	boundary := r.boundary(p)
+	if dst = append(dst, p.preamble...); p.preamble != "" && !strings.HasSuffix(p.preamble, "\r\n") {
+		dst = append(dst, "\r\n"...)
+	}
+	for _, k := range p.parts {
+		dst = append(append(append(dst, "--"...), boundary...), "\r\n"...)
+		dst = r.header(dst, k, at)
+		dst = append(dst, "\r\n"...)
+		dst, at = r.body(dst, k, at)
+		if k.media != multipart && r.done[at-1].transfer != "base64" {
+			dst = append(dst, "\r\n"...) // it is the boundary's: the text keeps its own
+		}
+	}
+	return append(append(append(dst, "--"...), boundary...), "--\r\n"...), at
+}
+
+// calendar makes the text of a text/calendar part.
+func (r *renderer) calendar(lines []calLine) {
+	for i := range lines {
+		l := &lines[i]
+		switch {
+		case l.fixed != nil:
+			r.out = append(r.out, l.fixed...)
+		case l.whole != 0:
+			r.wholeLines(l.whole)
+		default:
+			r.property(l)
+		}
+	}
+}
+
+// property prints a content line, or nothing where none of its codes has a value.
+// RFC 5545 §3.1.
+func (r *renderer) property(l *calLine) {
+	p := ical.Property{Name: l.name}
+	some := false
+	join := func(ops []op, param bool) string {
+		var b strings.Builder
+		for i := range ops {
+			o := &ops[i]
+			if o.kind == opText {
+				b.WriteString(o.text)
+				continue
+			}
+			v := r.value(o, true)
+			some = some || v != ""
+			if !param && !codeOf[o.code].Raw {
+				v = ical.EscapeText(v)
+			}
+			b.WriteString(v)
+		}
+		return b.String()
+	}
+	p.Value = join(l.value, false)
+	if !some && hasCode(l.value) {
+		return
+	}
+	for _, a := range l.params {
+		if v := join(a.value, true); v != "" {
+			p.Params = append(p.Params, ical.Param{Name: a.name, Values: []string{v}})
+		}
+	}
+	if len(l.value) == 1 && l.value[0].kind == opCode && codeOf[l.value[0].code].Time && r.time(l.value[0].code, true).day && !p.HasParam("VALUE") {
+		p.SetParam("VALUE", "DATE")
+	}
+	r.out = p.Append(r.out)
+}
+
+func hasCode(ops []op) bool {
+	for i := range ops {
+		if ops[i].kind == opCode {
+			return true
+		}
+	}
+	return false
+}
+
+// wholeLines prints a code that stands for lines of its own.
+func (r *renderer) wholeLines(code byte) {
+	switch code {
+	case 'I':
+		switch {
+		case r.in.Text != nil:
+			r.out = append(r.out, r.in.Text...)
+		case r.in.Message != nil:
+			r.out = r.in.Message.Append(r.out)
+		}
+	case 'A':
+		r.dateLines("EXDATE")
+	case 'a':
+		r.dateLines("RDATE")
+	case 'e':
+		r.copies("EXRULE")
+	case 'l':
+		r.copies("RRULE")
+	case 'F':
+		if v := r.value(&op{code: 'F'}, true); v != "" {
+			p := ical.Property{Name: "DESCRIPTION", Value: ical.EscapeText(v)}
+			r.out = p.Append(r.out)
+		}
+	case 'R':
+		t := r.time('r', true)
+		if !t.ok {
+			return
+		}
+		p := ical.Property{Name: "RECURRENCE-ID", Value: iso(t)}
+		if t.day {
+			p.SetParam("VALUE", "DATE")
+		}
+		if rid := r.prop("RECURRENCE-ID"); rid != nil && rid.ParamIs("RANGE", "THISANDFUTURE") {
+			p.SetParam("RANGE", "THISANDFUTURE")
+		}
+		r.out = p.Append(r.out)
+	}
+}
+
+func (r *renderer) dateLines(name string) {
+	for p := range r.c.All(name) {
+		list, day := r.dates(p)
+		if len(list) == 0 {
+			continue
+		}
+		out := ical.Property{Name: name, Value: strings.Join(list, ",")}
+		switch {
+		case day:
+			out.SetParam("VALUE", "DATE")
+		case strings.Contains(out.Value, "/"):
+			out.SetParam("VALUE", "PERIOD")
+		}
+		r.out = out.Append(r.out)
+	}
+}
+
+func (r *renderer) copies(name string) {
+	for p := range r.c.All(name) {
+		out := ical.Property{Name: name, Value: oneLine(p.Value)}
+		r.out = out.Append(r.out)
+	}
+}

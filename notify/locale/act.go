@@ -1,0 +1,82 @@
+package locale
+
+import "strings"
+
+// The acts that a message tells of: keys of Words.Heading and Words.Sentence.
+const (
+	Invites   = "invites"
+	Updates   = "updates"
+	Assigns   = "assigns"   // a task
+	Reassigns = "reassigns" // a task that was assigned before
+	Publishes = "publishes"
+	Cancels   = "cancels"
+	Accepts   = "accepts"
+	Declines  = "declines"
+	Hesitates = "hesitates" // TENTATIVE
+	Delegates = "delegates"
+	Completes = "completes"
+	Works     = "works" // IN-PROCESS
+	Waits     = "waits" // NEEDS-ACTION
+	Counters  = "counters"
+	Refuses   = "refuses" // DECLINECOUNTER
+	Asks      = "asks"    // REFRESH
+	Reminds   = "reminds"
+)
+
+// Acts lists them.
+func Acts() []string {
+	return []string{Invites, Updates, Assigns, Reassigns, Publishes, Cancels, Accepts, Declines, Hesitates, Delegates, Completes, Works,
+		Waits, Counters, Refuses, Asks, Reminds}
+}
+
+// ActOf is what a message of a METHOD does: for an answer what was answered, for
+// a request whether it was sent before. RFC 5546 §1.4.
+func ActOf(method, partStat string, task, again bool) string {
+	switch method {
+	case "REQUEST", "ADD":
+		switch {
+		case task && again:
+			return Reassigns
+		case task:
+			return Assigns
+		case again || method == "ADD":
+			return Updates
+		}
+		return Invites
+	case "CANCEL":
+		return Cancels
+	case "COUNTER":
+		return Counters
+	case "DECLINECOUNTER":
+		return Refuses
+	case "REFRESH":
+		return Asks
+	case "REPLY":
+		switch partStat {
+		case "ACCEPTED":
+			return Accepts
+		case "DECLINED":
+			return Declines
+		case "TENTATIVE":
+			return Hesitates
+		case "DELEGATED":
+			return Delegates
+		case "COMPLETED":
+			return Completes
+		case "IN-PROCESS":
+			return Works
+		}
+		return Waits
+	case "PUBLISH":
+		return Publishes
+	}
+	return Reminds
+}
+
+// Does is the sentence of an act, with who did it.
+func (l *Locale) Does(act, name string) string {
+	if name == "" {
+		name = l.Words.Nobody
+	}
+	return strings.ReplaceAll(l.Words.Sentence[act], "{name}", name)
+}
