@@ -54,4 +54,8 @@ const (
 	ReasonNotStored   = "not-stored"
 	ReasonNoCalendar  = "no-calendar"
 	ReasonDropped     = "dropped"
+	ReasonMailed      = "mailed"
+	ReasonLate        = "late"
+	ReasonReturned    = "returned"
+	ReasonWithdrawn   = "withdrawn"
 )

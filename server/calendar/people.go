@@ -133,6 +133,23 @@ func AddressKey(address string) string {
 	return strings.ToLower(a)
 }
 
+// MailboxOf is the mail address of a calendar user address, in its own letters: a
+// mailto URI has some of them in percents (RFC 6068 §2), and perhaps header fields.
+// "" if it is none.
+func MailboxOf(address string) string {
+	a, uri := cutMailto(address)
+	if uri {
+		a, _, _ = strings.Cut(a, "?")
+		if plain, err := url.PathUnescape(a); err == nil {
+			a = plain
+		}
+	}
+	if at := strings.LastIndexByte(a, '@'); at <= 0 || at == len(a)-1 || strings.ContainsFunc(a, func(r rune) bool { return r <= ' ' || r == 0x7f || strings.ContainsRune("<>", r) }) {
+		return ""
+	}
+	return a
+}
+
 func cutMailto(address string) (rest string, mailto bool) {
 	const scheme = "mailto:"
 	a := strings.TrimSpace(address)

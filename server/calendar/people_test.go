@@ -44,3 +44,16 @@ func TestHasAddress(t *testing.T) {
 		t.Error("one address has two keys")
 	}
 }
+
+func TestMailboxOf(t *testing.T) {
+	for address, want := range map[string]string{
+		"mailto:Anna@Example.com": "Anna@Example.com", "MAILTO: anna@example.com": "", " mailto:anna@example.com ": "anna@example.com", "anna@example.com": "anna@example.com",
+		"mailto:a%2Bb@example.com": "a+b@example.com", "mailto:anna@example.com?subject=x": "anna@example.com", "mailto:m%C3%BCller@example.com": "müller@example.com",
+		"": "", "mailto:": "", "mailto:anna": "", "mailto:@example.com": "", "mailto:anna@": "", "urn:uuid:1": "", "mailto:a%0Db@example.com": "",
+		"mailto:a%3Eb@example.com": "", "https://example.com/anna": "", "mailto:a%20b@example.com": "", "a+b%41@example.com": "a+b%41@example.com",
+	} {
+		if got := MailboxOf(address); got != want {
+			t.Errorf("%q is read as %q, want %q", address, got, want)
+		}
+	}
+}

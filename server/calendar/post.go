@@ -118,5 +118,6 @@ type Settlement struct {
 	UID      string
 	Statuses map[string]string // SCHEDULE-STATUS by AddressKey of those who were written to
 	Later    []Post            // what is to go by a lane of its own
+	Mail     []Mailing         // what is to go by mail
 	Traces   []Trace
 }

@@ -13,6 +13,10 @@ var deliveryReasons = map[string]string{
 	ReasonNotStored:   "The recipient's calendar does not take it.",
 	ReasonNoCalendar:  "The recipient has no calendar, and is not given one for an invitation.",
 	ReasonDropped:     "An administrator took it from the queue.",
+	ReasonMailed:      "It went out by mail.",
+	ReasonLate:        "It could not be mailed for a long time, and is tried still.",
+	ReasonReturned:    "The recipient's mail system does not take it.",
+	ReasonWithdrawn:   "It was taken back before it went out by mail.",
 }
 
 // DeliveryReason is a reason of delivery as a sentence, "" for what is none.

@@ -44,7 +44,9 @@ type Courier struct {
 	// Pause is the longest time between two attempts to bring a letter, an hour if
 	// it is 0, and Expires after how long it is given up, five days if it is 0.
 	Pause, Expires time.Duration
-	Backend        interface { // where the recipients' calendars are: the Router
+	// Mails says that who has no calendar here is written to by mail.
+	Mails   bool
+	Backend interface { // where the recipients' calendars are: the Router
 		Deliver(ctx context.Context, who calendar.Actor, req calendar.DeliverRequest) ([]calendar.DeliverResult, error)
 	}
 }
@@ -90,7 +92,7 @@ func (c *Courier) Deliver(ctx context.Context, job calendar.Job) error {
 	if err := r.run(ctx); err != nil {
 		return err
 	}
-	st := calendar.Settlement{UID: post.UID, Statuses: r.statuses, Traces: r.traces}
+	st := calendar.Settlement{UID: post.UID, Statuses: r.statuses, Mail: r.mails, Traces: r.traces}
 	last := job.Attempts+1 >= c.attempts()
 	if parked := last && len(r.left) > 0; !parked {
 		st.Job = job.JobID
@@ -125,6 +127,7 @@ type round struct {
 	traces   []calendar.Trace
 	left     map[string][]calendar.Letter // what could not be brought, by lane
 	waits    map[string]bool              // whom something could not be brought to, by AddressKey: what follows for him is later
+	mails    []calendar.Mailing
 	failure  error
 }
 
@@ -153,6 +156,8 @@ func (r *round) letter(ctx context.Context, l *calendar.Letter) error {
 		case err != nil:
 			return err
 		case res.Status != "" && l.Inconsequential: // nobody misses it
+		case res.Reason == calendar.ReasonOutside && r.Mails && calendar.MailboxOf(address) != "":
+			r.mail(l, address)
 		case res.Status != "":
 			r.note(l, address, res)
 		case r.waits[calendar.AddressKey(address)], r.closed(laneOf(p)):
@@ -181,6 +186,13 @@ func (r *round) letter(ctx context.Context, l *calendar.Letter) error {
 		r.note(l, to[i].Address, res)
 	}
 	return nil
+}
+
+// mail has a letter mailed.
+func (r *round) mail(l *calendar.Letter, address string) {
+	part := *l
+	part.To = []string{address}
+	r.mails = append(r.mails, calendar.Mailing{Kind: calendar.MailScheduling, To: calendar.MailboxOf(address), UID: r.post.UID, Summary: r.post.Summary, Letter: part})
 }
 
 // laneOf names the back end of somebody: never "".

@@ -9,7 +9,7 @@ import (
 
 // Settle notes in the owner's object what became of messages about it, and in
 // his journal, and has those that could not be brought tried again by their own
-// way. The Schedule-Tag stays: who wrote the object knows what he wrote. The job
+// way, or mailed. The Schedule-Tag stays: who wrote the object knows what he wrote. The job
 // that brought them is done with that, in the same transaction.
 func (s *Service) Settle(ctx context.Context, owner calendar.Owner, st calendar.Settlement) error {
 	const op = "note what became of a message"
@@ -24,6 +24,13 @@ func (s *Service) Settle(ctx context.Context, owner calendar.Owner, st calendar.
 		jobs, err := posts(later...)
 		if err != nil {
 			return err
+		}
+		for i := range st.Mail {
+			job, err := st.Mail[i].Job()
+			if err != nil {
+				return err
+			}
+			jobs = append(jobs, task{Job: job})
 		}
 		for _, t := range st.Traces {
 			if err := w.trace(t); err != nil {

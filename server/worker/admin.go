@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"factotum/server/calendar"
@@ -16,13 +17,14 @@ type Filter struct {
 	UID    string           // of what they are about: calendar.PostUID of the key
 	Lanes  []string         // that they go by: calendar.PostLane of the key
 	Parked bool             // parked ones only
+	Failed string           // those whose last attempt failed with words that begin so
 	IDs    []calendar.JobID // these only
 
 	From, To time.Time // stored from then on, and before that
 }
 
 func (f *Filter) matches(j *calendar.Job) bool {
-	return (f.Owner == "" || j.Owner == f.Owner) && (len(f.Kinds) == 0 || slices.Contains(f.Kinds, j.Kind)) && (!f.Parked || j.Parked) &&
+	return strings.HasPrefix(j.Err, f.Failed) && (f.Owner == "" || j.Owner == f.Owner) && (len(f.Kinds) == 0 || slices.Contains(f.Kinds, j.Kind)) && (!f.Parked || j.Parked) &&
 		(f.UID == "" || calendar.PostUID(j.Key) == f.UID) && (len(f.Lanes) == 0 || slices.Contains(f.Lanes, calendar.PostLane(j.Key))) &&
 		!j.Created.Before(f.From) && (f.To.IsZero() || j.Created.Before(f.To)) &&
 		(len(f.IDs) == 0 || slices.Contains(f.IDs, j.JobID))
@@ -60,6 +62,29 @@ func List(ctx context.Context, store calendar.Store, f Filter, after calendar.Jo
 		}
 	}
 	return jobs, nil
+}
+
+// Behind are the jobs of the same owner and key that come later, in their order.
+func (w *Worker) Behind(ctx context.Context, job calendar.Job) ([]calendar.Job, error) {
+	list, err := List(ctx, w.store, Filter{Owner: job.Owner, Kinds: []string{job.Kind}, UID: calendar.PostUID(job.Key), Lanes: []string{calendar.PostLane(job.Key)}}, job.JobID, math.MaxInt)
+	if err != nil || len(list) == 0 {
+		return nil, err
+	}
+	var full []calendar.Job
+	err = w.store.View(ctx, job.Owner, func(tx calendar.ReadTx) error {
+		full = full[:0]
+		for i := range list {
+			j, ok, err := tx.Job(list[i].Change, list[i].Seq)
+			if err != nil {
+				return err
+			}
+			if ok {
+				full = append(full, j)
+			}
+		}
+		return nil
+	})
+	return full, err
 }
 
 // Outcome is what a command did to jobs.

@@ -76,6 +76,9 @@ func (m *Mail) Header(name string) string {
 	return msg.Header.Get(name)
 }
 
+// New returns a Sink that listens nowhere: its connections come by Serve.
+func New(rules Rules) *Sink { return &Sink{Rules: rules, conns: map[net.Conn]bool{}} }
+
 // Start serves until the test ends.
 func Start(t testing.TB, rules Rules) *Sink {
 	t.Helper()
@@ -83,7 +86,8 @@ func Start(t testing.TB, rules Rules) *Sink {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Sink{Addr: ln.Addr().String(), Rules: rules, conns: map[net.Conn]bool{}, ln: ln}
+	s := New(rules)
+	s.Addr, s.ln = ln.Addr().String(), ln
 	s.done.Go(s.accept)
 	t.Cleanup(s.Stop)
 	return s
@@ -139,21 +143,22 @@ func (s *Sink) accept() {
 		if err != nil {
 			return
 		}
-		s.mu.Lock()
-		s.conns[c] = true
-		s.count++
-		number := s.count
-		s.mu.Unlock()
-		s.done.Go(func() {
-			defer func() {
-				c.Close()
-				s.mu.Lock()
-				delete(s.conns, c)
-				s.mu.Unlock()
-			}()
-			(&dialogue{Sink: s, conn: c, Conn: Conn{Number: number}}).run()
-		})
+		s.done.Go(func() { s.Serve(c) })
 	}
+}
+
+// Serve serves a connection until it ends.
+func (s *Sink) Serve(c net.Conn) {
+	s.mu.Lock()
+	s.conns[c] = true
+	s.count++
+	number := s.count
+	s.mu.Unlock()
+	(&dialogue{Sink: s, conn: c, Conn: Conn{Number: number}}).run()
+	c.Close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
 }
 
 // dialogue is one connection.

@@ -1,0 +1,85 @@
+package calendar
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// JobMail is the kind of jobs of which each is one mail to one person: a Mailing.
+const JobMail = "mail"
+
+// MailKind says what a mail is about.
+type MailKind string
+
+const (
+	// MailScheduling brings a scheduling message to somebody who has no calendar
+	// here. RFC 6047.
+	MailScheduling MailKind = "scheduling"
+	// MailDelayed and MailReturned tell who sent a mail that it could not be
+	// delivered yet, and that nobody tries any more.
+	MailDelayed  MailKind = "delayed"
+	MailReturned MailKind = "returned"
+)
+
+// Mailing is the payload of a job of kind JobMail.
+type Mailing struct {
+	Kind    MailKind `json:"kind"`
+	To      string   `json:"to"` // a mail address
+	UID     string   `json:"uid"`
+	Summary string   `json:"summary,omitempty"`
+	Letter  Letter   `json:"letter"`        // what it is about, with the name that it has for ever
+	Why     string   `json:"why,omitempty"` // what the servers said, of a notice about a mail
+
+	// What became of it so far.
+	Attempts []MailAttempt `json:"attempts,omitempty"` // the newest last, of which there are MailHistory at most
+	Tried    int           `json:"tried,omitempty"`    // how often a server was asked
+	Perhaps  bool          `json:"perhaps,omitempty"`  // it may have arrived: the answer of a server was lost
+	Warned   int           `json:"warned,omitempty"`   // how often its sender was told that it is late
+}
+
+// MailAttempt is what happened when somebody tried to deliver a mail.
+type MailAttempt struct {
+	When time.Time `json:"when"`
+	Text string    `json:"text"` // with the host and the server's words
+}
+
+// MailHistory is how many attempts a mail remembers.
+const MailHistory = 20
+
+// Note keeps an attempt, or that there was none since the server is left alone.
+func (m *Mailing) Note(when time.Time, text string) {
+	m.Attempts = append(m.Attempts, MailAttempt{when, text})
+	if n := len(m.Attempts) - MailHistory; n > 0 {
+		m.Attempts = m.Attempts[n:]
+	}
+}
+
+// mailLane begins the lanes of what goes by mail.
+const mailLane = "mailto:"
+
+// MailLane is the lane of what is mailed to an address.
+func MailLane(address string) string { return mailLane + strings.ToLower(address) }
+
+// MailAddress is the address that a Job.Key of a mail is about.
+func MailAddress(key string) string {
+	return strings.TrimPrefix(PostLane(key), mailLane)
+}
+
+// Job makes a job of it. What is mailed to one person about one UID goes in order.
+func (m *Mailing) Job() (Job, error) {
+	text, err := json.Marshal(m)
+	if err != nil {
+		return Job{}, fmt.Errorf("write a mailing: %w", err)
+	}
+	return Job{Kind: JobMail, Key: PostKey(m.UID, MailLane(m.To)), Payload: text}, nil
+}
+
+// ParseMailing reads the payload of a job.
+func ParseMailing(job Job) (m Mailing, err error) {
+	if err := json.Unmarshal(job.Payload, &m); err != nil {
+		return m, fmt.Errorf("read a mailing: %w", err)
+	}
+	return m, nil
+}
