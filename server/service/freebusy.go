@@ -34,11 +34,20 @@ func (s *Service) FreeBusy(ctx context.Context, who calendar.Actor, req calendar
 		return nil, wrap(op, "", err)
 	}
 	out := make([]calendar.FreeBusyResult, len(req.Targets))
+	// A question for ages of many people's time is ended when it has found what no
+	// answer should have.
+	asked, stop := context.WithCancel(ctx)
+	defer stop()
+	var left atomic.Int64
+	left.Store(int64(max(busyMost, busyEach*len(out))))
 	spread(len(out), busyAtOnce, func(i int) {
-		if ctx.Err() == nil {
-			out[i] = s.busyResult(ctx, who, op, req.Targets[i], &req)
+		if asked.Err() == nil {
+			out[i] = s.busyResult(asked, op, req.Targets[i], &busyTime{s: s, who: who, req: &req, left: &left, stop: stop})
 		}
 	})
+	if left.Load() < 0 {
+		return nil, calendar.Failf(calendar.TooMany, "", op, "", "they are busy too often in that time: ask for a shorter one, or for fewer people")
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, wrap(op, "", err)
 	}
@@ -78,9 +87,8 @@ func spread(n, atOnce int, do func(i int)) {
 }
 
 // busyResult answers for one target.
-func (s *Service) busyResult(ctx context.Context, who calendar.Actor, op string, t calendar.FreeBusyTarget, req *calendar.FreeBusyRequest) calendar.FreeBusyResult {
-	res := calendar.FreeBusyResult{Target: t}
-	b := &busyTime{s: s, who: who, req: req}
+func (s *Service) busyResult(ctx context.Context, op string, t calendar.FreeBusyTarget, b *busyTime) calendar.FreeBusyResult {
+	res, who, req := calendar.FreeBusyResult{Target: t}, b.who, b.req
 	if t.Home {
 		res.Err = s.busyHome(ctx, op, t.Calendar.Owner(), b)
 	} else {
@@ -169,7 +177,17 @@ type busyTime struct {
 	req   *calendar.FreeBusyRequest
 	all   []calendar.Busy
 	avail []*availability.Availability
+	left  *atomic.Int64 // instances that the request may still look at
+	stop  func()        // ends it when there is none
 }
+
+// busyMost is how many instances a request for busy time may look at, and busyEach
+// how many for each of those whom it asks about where that is more: three a day for
+// a month.
+const (
+	busyMost = 100_000
+	busyEach = 100
+)
 
 // forget begins anew: a read may run more than once.
 func (b *busyTime) forget() { b.all, b.avail = nil, nil }
@@ -189,6 +207,10 @@ func (b *busyTime) calendar(ctx context.Context, v cache.View, cal *cache.Calend
 		return err
 	}
 	err = instances(ctx, v, cal, b.req.Window, b.s.floatingOf(nil, cal), func(i cache.Instance) {
+		if b.left.Add(-1) < 0 {
+			b.stop()
+			return
+		}
 		if i.Flags&(calendar.OccFree|calendar.OccTodo) != 0 || i.End <= i.Start || ignore != "" && i.Name == ignore {
 			return
 		}
