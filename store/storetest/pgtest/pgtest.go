@@ -25,7 +25,13 @@ import (
 
 var errAbsent = errors.New("no PostgreSQL in /usr/lib/postgresql")
 
-var server = sync.OnceValues(start)
+// server is what tests use: a database is made and dropped for each, and to sync
+// all its files to the disk takes longer than the test. Nothing shows in it
+// but after a power failure. What benchmarks measure is a server that does.
+var (
+	server  = sync.OnceValues(func() (string, error) { return start("-c", "fsync=off", "-c", "full_page_writes=off") })
+	durable = sync.OnceValues(func() (string, error) { return start() })
+)
 
 var databases atomic.Int64
 
@@ -48,7 +54,11 @@ func Clone(t testing.TB, dsn string) string {
 
 func newDatabase(t testing.TB, template string) (dsn string) {
 	t.Helper()
-	dir, err := server()
+	running := server
+	if _, ok := t.(*testing.B); ok {
+		running = durable
+	}
+	dir, err := running()
 	if errors.Is(err, errAbsent) && os.Getenv("CI") != "true" {
 		t.Skipf("%v: install the package postgresql", err)
 	}
@@ -81,7 +91,7 @@ func admin(t testing.TB, dir, command string) {
 
 // start makes a cluster and runs its server under a shell that ends it, and
 // removes the directory, when the pipe to this process closes.
-func start() (dir string, err error) {
+func start(more ...string) (dir string, err error) {
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
 	if len(found) == 0 {
 		return "", errAbsent
@@ -107,6 +117,7 @@ func start() (dir string, err error) {
 	}
 	args = append(as, filepath.Join(bin, "postgres"), "-D", data, "-k", dir, "-c", "listen_addresses=", "-c", "max_connections=200",
 		"-c", "logging_collector=off")
+	args = append(args, more...)
 	script := `"$@" </dev/null >"$PGTEST_LOG" 2>&1 & p=$!; cat >/dev/null; kill -QUIT $p; wait $p; rm -rf "$PGTEST_DIR"`
 	shell := exec.Command("/bin/sh", append([]string{"-c", script, "pgtest"}, args...)...)
 	shell.Dir = "/"
