@@ -573,3 +573,62 @@ func TestSharingRefuses(t *testing.T) {
 		t.Errorf("invited are %v, %v", c.Invitees, err)
 	}
 }
+
+// TestSharedAlarms: what a sharee writes into an event of a shared calendar about
+// his alarms, and whether it takes his time, is his own, on all of his devices, and
+// the other side's stay. Apple's caldav-sharing 5.5.4.
+func TestSharedAlarms(t *testing.T) {
+	onSites(t, func(t *testing.T, s *site) {
+		s.allow("anna^a^r^g;anna^c^wd^g;carl^a^r^g")
+		s.subscribe("anna", true, "rosa:team")
+		alarm := func(trigger string) string {
+			return "BEGIN:VALARM\r\nACTION:DISPLAY\r\nDESCRIPTION:x\r\nTRIGGER:" + trigger + "\r\nEND:VALARM"
+		}
+		theirs, mine := rosasTeam+"a.ics", annasShare+"a.ics"
+		s.do("rosa", "PUT", theirs, event("a", "20260301T090000Z", "One", alarm("-PT9M"))).is(201)
+		got := s.do("anna", "GET", mine, "").is(200).contains("SUMMARY:One").lacks("VALARM")
+		s.do("carl", "GET", theirs, "").is(200).lacks("VALARM")
+		sync := func(user, path, token string) *multi {
+			t.Helper()
+			return s.do(user, "REPORT", path, xmlHead("D:sync-collection")+"<D:sync-token>"+token+"</D:sync-token><D:sync-level>1</D:sync-level>"+props("D:getetag")+"</D:sync-collection>").is(207).multi()
+		}
+		before := sync("anna", annasShare, "")
+
+		put := s.do("anna", "PUT", mine, event("a", "20260301T090000Z", "One", "TRANSP:TRANSPARENT", alarm("-PT5M")), "If-Match: "+got.header.Get("ETag")).is(204)
+		if put.header.Get("ETag") != "" {
+			t.Error("an ETag says that the text is kept octet for octet")
+		}
+		again := s.do("anna", "GET", mine, "").is(200).contains("-PT5M", "TRANSPARENT").lacks("-PT9M")
+		s.do("rosa", "GET", theirs, "").is(200).contains("-PT9M").lacks("-PT5M", "TRANSPARENT")
+		s.do("carl", "GET", theirs, "").is(200).lacks("VALARM", "TRANSPARENT")
+		if after := sync("anna", annasShare, before.token); after.text(mine, "D:getetag") != again.header.Get("ETag") || again.header.Get("ETag") == got.header.Get("ETag") {
+			t.Error("her other devices do not learn of it")
+		}
+		// filters look at what she sees
+		rings := query(`<C:comp-filter name="VCALENDAR"><C:comp-filter name="VEVENT"><C:comp-filter name="VALARM"><C:time-range start="20260301T085400Z" end="20260301T085600Z"/></C:comp-filter></C:comp-filter></C:comp-filter>`, "D:getetag")
+		if m := s.do("anna", "REPORT", annasShare, rings).is(207).multi(); len(m.order) != 1 {
+			t.Error("her alarm is not found")
+		}
+		if m := s.do("rosa", "REPORT", rosasTeam, rings).is(207).multi(); len(m.order) != 0 {
+			t.Error("her alarm is found for another")
+		}
+		// nobody sees how it is kept
+		for user, path := range map[string]string{"anna": mine, "rosa": theirs} {
+			s.do(user, "PROPFIND", path, xmlHead("D:propfind")+"<D:allprop/></D:propfind>", "Depth: 0").is(207).lacks("personal:", "-PT5M")
+		}
+
+		// the owner's next change leaves hers
+		tag := s.do("rosa", "GET", theirs, "").header.Get("ETag")
+		s.do("rosa", "PUT", theirs, event("a", "20260301T100000Z", "Two", alarm("-PT8M")), "If-Match: "+tag).is(204)
+		s.do("anna", "GET", mine, "").is(200).contains("SUMMARY:Two", "-PT5M", "TRANSPARENT").lacks("-PT8M")
+		// and hers of all that is everybody's leaves the owner's
+		s.do("anna", "PUT", mine, event("a", "20260301T100000Z", "Three", "TRANSP:TRANSPARENT", alarm("-PT4M"))).is(204)
+		s.do("rosa", "GET", theirs, "").is(200).contains("SUMMARY:Three", "-PT8M").lacks("-PT4M", "TRANSPARENT")
+		s.do("carl", "PUT", theirs, event("a", "20260301T100000Z", "Three", alarm("-PT4M"))).is(403)
+		s.do("anna", "COPY", mine, "", "Destination: "+annasCal+"a.ics").is(201)
+		s.do("anna", "GET", annasCal+"a.ics", "").is(200).contains("-PT4M").lacks("-PT8M")
+		s.do("anna", "DELETE", mine, "").is(204)
+		s.do("anna", "PUT", mine, event("a", "20260301T100000Z", "Four")).is(201)
+		s.do("anna", "GET", mine, "").is(200).lacks("VALARM")
+	})
+}

@@ -77,7 +77,8 @@ func readList(ctx context.Context, tx calendar.ReadTx, cal *Calendar) (list, err
 	}
 	var l list
 	err = tx.Objects(cal.Row.ID, "", false, func(r *calendar.ObjectRow) error {
-		l = append(l, ObjectOf(r, cal.ID, props[r.Name]))
+		_, rest := calendar.CutPersonal(props[r.Name])
+		l = append(l, ObjectOf(r, cal.ID, rest))
 		return ctx.Err()
 	})
 	return l, err

@@ -236,6 +236,7 @@ func (h *home) replace(r *record, c *calendar.Change) {
 	if r.object != nil && c.After.Data != nil && len(c.After.Data) <= largestKept && h.state.Load() != nil {
 		o := *r.object
 		o.Data = c.After.Data
+		o.Personal, _ = calendar.CutPersonal(c.After.Props)
 		h.keepObject(r.cal, &o, r.number)
 	}
 }
@@ -393,8 +394,10 @@ func objectCost(o *calendar.Object) int64 {
 	if strings.HasPrefix(o.Name, o.UID) {
 		n -= allocCost(len(o.UID))
 	}
-	for i := range o.Props {
-		n += 80 + int64(len(o.Props[i].Space)+len(o.Props[i].Local)+len(o.Props[i].Value))
+	for _, props := range [...][]calendar.DeadProp{o.Props, o.Personal} {
+		for i := range props {
+			n += 80 + int64(len(props[i].Space)+len(props[i].Local)+len(props[i].Value))
+		}
 	}
 	return n
 }

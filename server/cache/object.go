@@ -38,8 +38,10 @@ func ObjectOf(r *calendar.ObjectRow, id calendar.ID, props []calendar.DeadProp) 
 	if strings.HasPrefix(r.Name, uid) { // most clients name an object by its UID: one string will do
 		uid = r.Name[:len(uid)]
 	}
+	own, props := calendar.CutPersonal(props)
 	return &calendar.Object{Calendar: id, Name: r.Name, UID: uid, Component: calendar.Intern(r.Component), Change: r.Change, ScheduleTag: r.ScheduleTag,
-		Created: r.Created, Modified: r.Modified, Size: r.Size, ContentType: r.ContentType, Data: r.Data, Class: r.Private, Lacks: r.Lacks, Props: props}
+		Created: r.Created, Modified: r.Modified, Size: r.Size, ContentType: r.ContentType, Data: r.Data, Class: r.Private, Lacks: r.Lacks,
+		Props: props, Personal: own}
 }
 
 // newObject makes an entry of what is to be kept.

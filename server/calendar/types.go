@@ -102,6 +102,10 @@ type Object struct {
 	// a series expanded: the objects beside it are answered.
 	Refused error
 
+	// Personal is what users of the calendar have of their own for it: CutPersonal.
+	// It stays with the model.
+	Personal []DeadProp `dwp:"-"`
+
 	Class uint8 `dwp:"-"` // 0 PUBLIC, 1 PRIVATE, 2 CONFIDENTIAL: RFC 5545 §3.8.1.3
 	Lacks Lacks `dwp:"-"`
 }
@@ -202,9 +206,9 @@ func Intern(name string) string {
 // String is how errors and logs name an object.
 func (r Ref) String() string { return string(r.Calendar) + "/" + r.Name }
 
-// Meta returns the object without its data.
+// Meta returns the object without its data, and what belongs to that.
 func (o *Object) Meta() *Object {
 	c := *o
-	c.Data = nil
+	c.Data, c.Personal = nil, nil
 	return &c
 }

@@ -88,9 +88,13 @@ func (s *Service) copyOut(ctx context.Context, who calendar.Actor, op string, re
 			if err := leaves(op, &req, src, s.hides(row.Private, r, who, cal)); err != nil {
 				return err
 			}
-			p.Object = *cache.ObjectOf(&row, cal.ID, nil)
-			if p.Object.Props, err = tx.Props(cal.Row.ID, from.Name); err != nil || !row.Attached {
+			props, err := tx.Props(cal.Row.ID, from.Name)
+			if err != nil {
 				return err
+			}
+			p.Object = *s.shown(cal, &cache.Object{Object: cache.ObjectOf(&row, cal.ID, props)}, r, who).Object
+			if p.Object.Personal = nil; !row.Attached {
+				return nil
 			}
 			p.Files, err = filesOf(tx, op, from, cal.Row.ID)
 			return err
@@ -193,8 +197,12 @@ func (s *Service) copyIn(ctx context.Context, who calendar.Actor, op string, req
 		if err := w.only(p, obj); err != nil {
 			return err
 		}
+		obj, how, err := w.fold(p, to.Name, obj, dest)
+		if err != nil {
+			return err
+		}
 		props := slices.Clone(o.Props)
-		how := storing{props: &props}
+		how.props = &props
 		if req.Copy.Move {
 			how.from = &from
 		}

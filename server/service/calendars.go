@@ -176,6 +176,9 @@ func (s *Service) checkProps(op string, u *calendar.UpdateCalendarRequest) error
 		if calendar.IsInviteProp(ch.Prop) {
 			return calendar.Failf(calendar.Denied, "", op, ref, "calendars are shared by CS:share")
 		}
+		if calendar.IsPersonalProp(ch.Prop) {
+			return calendar.Failf(calendar.Denied, "", op, ref, "what is a user's own is part of the object that he writes")
+		}
 		if len(ch.Prop.Value) > lim.PropSize || len(ch.Prop.Space)+len(ch.Prop.Local) > 1024 {
 			return calendar.Failf(calendar.TooLarge, "", op, ref, "a property is longer than %d octets", lim.PropSize)
 		}

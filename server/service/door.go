@@ -20,6 +20,7 @@ type place struct {
 	owners []string // the co-owners
 	rights calendar.Rights
 	masked bool // private objects are hidden from the actor, and not his to change
+	apart  bool // he has alarms of his own: isApart
 }
 
 // access is what a use case wants to do in a calendar.
@@ -79,7 +80,11 @@ func (w *writer) enter(id calendar.ID, may access) (*place, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &place{id: id, row: row, owners: owners, rights: r, masked: w.s.masksFrom(w.who, r, owners)}, nil
+	return w.placeOf(id, row, owners, r), nil
+}
+
+func (w *writer) placeOf(id calendar.ID, row calendar.CalendarRow, owners []string, r calendar.Rights) *place {
+	return &place{id: id, row: row, owners: owners, rights: r, masked: w.s.masksFrom(w.who, r, owners), apart: w.s.isApart(w.who, r, owners, row.Kind)}
 }
 
 // enterDestination is enter for where something is copied or moved to: that
@@ -126,6 +131,9 @@ func (s *Service) look(ctx context.Context, who calendar.Actor, op string, id ca
 // masksFrom tells whether private objects are shown without details to an
 // actor with these rights.
 func (s *Service) masksFrom(who calendar.Actor, r calendar.Rights, owners []string) bool {
-	co := who.User != "" && slices.ContainsFunc(owners, func(o string) bool { return strings.EqualFold(o, who.User) })
-	return !s.opt.ShowPrivate && !r.Owner && !co
+	return !s.opt.ShowPrivate && !r.Owner && !isCoOwner(who, owners)
+}
+
+func isCoOwner(who calendar.Actor, owners []string) bool {
+	return who.User != "" && slices.ContainsFunc(owners, func(o string) bool { return strings.EqualFold(o, who.User) })
 }

@@ -58,7 +58,7 @@ func (s *Service) editItems(ctx context.Context, who calendar.Actor, op string, 
 			row = c.Row
 		}
 		err = s.store.View(ctx, id.Owner(), func(tx calendar.ReadTx) (err error) {
-			items, err = restoreEdit(tx, row, id, saved, req.Return)
+			items, err = restoreEdit(tx, row, id, saved, req.Return, func(o *cache.Object) *cache.Object { return s.shown(c, o, r, who) })
 			return err
 		})
 	}
@@ -211,8 +211,8 @@ func (x *editTx) one(items []calendar.EditItem, files [][]calendar.AttachmentRow
 	var cal *ical.Component
 	if exists {
 		var err error
-		if cal, err = ical.Parse(old.Data, ical.Limits{}); err != nil {
-			return all(&calendar.Error{Kind: calendar.Invalid, Op: x.op, Ref: x.ref, Msg: "the stored text cannot be read", Err: err})
+		if cal, err = x.seen(x.place, &old); err != nil {
+			return all(err)
 		}
 	}
 	cur, dirty := cal, false
@@ -370,22 +370,30 @@ func (x *editTx) save(obj *object.Resource, old *calendar.ObjectRow, how telling
 			return nil, err
 		}
 	}
-	obj, post, err := x.schedule(x.place, name, obj, old, how)
+	obj, stored, err := x.compose(x.place, name, obj, old, how)
 	if err != nil {
 		return nil, err
 	}
-	jobs, err := posts(post)
-	if err != nil {
-		return nil, err
-	}
-	o, err := x.writer.store(x.place, name, obj, old, storing{jobs: jobs})
+	o, err := x.writer.store(x.place, name, obj, old, stored)
 	if err != nil {
 		return nil, err
 	}
 	if x.req.Return {
-		o.Data = obj.Data
+		o.Data, err = x.answer(name, obj)
 	}
-	return &o, nil
+	return &o, err
+}
+
+// answer is the text that the actor is told of what was stored.
+func (x *editTx) answer(name string, obj *object.Resource) ([]byte, error) {
+	if !x.apart {
+		return obj.Data, nil
+	}
+	cal, err := x.seen(x.place, &calendar.ObjectRow{Name: name, Data: obj.Data})
+	if err != nil {
+		return nil, err
+	}
+	return cal.Bytes(), nil
 }
 
 // removeTelling removes an object, and tells whom it concerns.
@@ -465,9 +473,12 @@ func (x *editTx) withinOne(ctx context.Context, o calendar.ObjectRow, win calend
 		}
 		return res, x.removeTelling(o, copyOnly)
 	}
-	cal, err := ical.Parse(o.Data, ical.Limits{})
-	if err != nil {
+	cal, err := x.seen(x.place, &o)
+	if calendar.KindOf(err) == calendar.Invalid {
 		return nil, nil
+	}
+	if err != nil {
+		return nil, err
 	}
 	next, hit, err := x.editor.RemoveWithin(ctx, cal, win, x.s.opt.Limits.Instances)
 	if err != nil || !hit {

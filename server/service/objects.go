@@ -29,9 +29,7 @@ func (s *Service) Object(ctx context.Context, who calendar.Actor, ref calendar.R
 		if o == nil {
 			return calendar.Fail(calendar.NotFound, op, ref.String())
 		}
-		if out = o.Object; s.hides(o.Class, r, who, cal) {
-			out = match.Mask(out)
-		}
+		out = s.shown(cal, o, r, who).Object
 		return nil
 	})
 	if err != nil {

@@ -128,8 +128,9 @@ func saveEdit(items []calendar.EditItemResult) []savedEdit {
 }
 
 // restoreEdit makes an outcome of EditObject again. With texts they are those
-// that are stored now: an object that has been changed since is given as it is.
-func restoreEdit(tx calendar.ReadTx, row calendar.CalendarRow, id calendar.ID, saved []savedEdit, texts bool) ([]calendar.EditItemResult, error) {
+// that are stored now, as they are shown: an object that has been changed since is
+// given as it is.
+func restoreEdit(tx calendar.ReadTx, row calendar.CalendarRow, id calendar.ID, saved []savedEdit, texts bool, shown func(*cache.Object) *cache.Object) ([]calendar.EditItemResult, error) {
 	out := make([]calendar.EditItemResult, len(saved))
 	for i, it := range saved {
 		out[i] = it.EditItemResult
@@ -141,9 +142,14 @@ func restoreEdit(tx calendar.ReadTx, row calendar.CalendarRow, id calendar.ID, s
 		if err != nil {
 			return nil, err
 		}
-		if ok {
-			out[i].Object = cache.ObjectOf(&o, id, nil)
+		if !ok {
+			continue
 		}
+		props, err := tx.Props(row.ID, o.Name)
+		if err != nil {
+			return nil, err
+		}
+		out[i].Object = shown(&cache.Object{Object: cache.ObjectOf(&o, id, props)}).Object
 	}
 	return out, nil
 }

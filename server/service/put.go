@@ -97,15 +97,11 @@ func (w *writer) put(req calendar.PutRequest, obj *object.Resource) (calendar.Pu
 			return calendar.PutResult{}, calendar.Failf(calendar.Exists, "", w.op, ref, "a collection of that name exists")
 		}
 	}
-	next, post, err := w.schedule(p, name, obj, old, telling{stale: req.Precond.IfScheduleTag != "" || len(req.Precond.IfMatch) == 0, silent: req.NoReply})
+	next, how, err := w.compose(p, name, obj, old, telling{stale: req.Precond.IfScheduleTag != "" || len(req.Precond.IfMatch) == 0, silent: req.NoReply})
 	if err != nil {
 		return calendar.PutResult{}, err
 	}
-	jobs, err := posts(post)
-	if err != nil {
-		return calendar.PutResult{}, err
-	}
-	o, err := w.store(p, name, next, old, storing{jobs: jobs})
+	o, err := w.store(p, name, next, old, how)
 	return calendar.PutResult{Object: o, Created: err == nil && old == nil, Altered: err == nil && next != obj}, err
 }
 
@@ -265,7 +261,7 @@ func (w *writer) putItem(p *place, req calendar.PutObjectsRequest, name string, 
 		return res, err
 	case exists:
 		name, old = row.Name, &row
-		if bytes.Equal(row.Data, obj.Data) {
+		if !p.apart && bytes.Equal(row.Data, obj.Data) {
 			return calendar.PutItemResult{Name: name, Unchanged: true}, nil
 		}
 		if !req.Replace {
@@ -283,7 +279,10 @@ func (w *writer) putItem(p *place, req calendar.PutObjectsRequest, name string, 
 			return refuse(calendar.Exists, name, "")
 		}
 	}
-	_, err = w.store(p, name, obj, old, storing{})
+	obj, how, err := w.fold(p, name, obj, old)
+	if err == nil {
+		_, err = w.store(p, name, obj, old, how)
+	}
 	return calendar.PutItemResult{Name: name, Created: err == nil && old == nil}, err
 }
 

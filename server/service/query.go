@@ -120,10 +120,7 @@ func (q *query) give(ctx context.Context, objs []*cache.Object) error {
 			continue
 		}
 		if !f.Decides(o.Object) || o.Change > q.chosen {
-			text := o.Object
-			if q.s.hides(o.Class, q.rights, q.who, q.cal) { // a filter must not reveal what reading hides
-				text = match.Mask(text)
-			}
+			text := q.s.shown(q.cal, o, q.rights, q.who) // a filter must not reveal what reading hides
 			ok, err := f.Passes(ctx, text.Data, q.float, q.s.opt.Limits.Instances)
 			if err != nil {
 				return wrap(op, refOf(q.cal.ID, o.Name), err)

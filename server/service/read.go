@@ -86,8 +86,11 @@ func (s *Service) hides(class uint8, r calendar.Rights, who calendar.Actor, cal 
 
 // shown is an object as who sees it.
 func (s *Service) shown(cal *cache.Calendar, o *cache.Object, r calendar.Rights, who calendar.Actor) *cache.Object {
-	if s.hides(o.Class, r, who, cal) {
+	switch {
+	case s.hides(o.Class, r, who, cal):
 		return &cache.Object{Object: match.Mask(o.Object)}
+	case s.isApart(who, r, cal.CoOwners, cal.Row.Kind):
+		return s.seenBy(who, cal, o)
 	}
 	return o
 }

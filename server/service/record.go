@@ -140,6 +140,8 @@ type storing struct {
 	from  *calendar.Ref        // it was moved from there
 	props *[]calendar.DeadProp // its dead properties from now on; nil: those that it has
 	jobs  []task               // that follow besides
+	own   *calendar.PropChange // of what the actor has of his own: fold
+	alone bool                 // nothing else of it changes
 
 	// The server stores it, for what others did: the double booking of time is
 	// its owner's to decide. quiet: nothing of it is of consequence to him, and
@@ -194,6 +196,9 @@ func (w *writer) store(p *place, name string, obj *object.Resource, old *calenda
 	if exists {
 		o.Created = had.Created
 	}
+	if how.alone {
+		o.By = had.By
+	}
 	switch { // RFC 6638 §3.2.10
 	case how.quiet && had.ScheduleTag != 0:
 		o.ScheduleTag = had.ScheduleTag
@@ -240,6 +245,11 @@ func (w *writer) store(p *place, name string, obj *object.Resource, old *calenda
 			return calendar.Object{}, err
 		}
 		props = *how.props
+	}
+	if how.own != nil {
+		if props, err = w.changeProps(row.ID, name, ref, []calendar.PropChange{*how.own}); err != nil {
+			return calendar.Object{}, err
+		}
 	}
 	var is []calendar.OccurrenceRow
 	if retimed {
@@ -343,7 +353,7 @@ func (w *writer) changeProps(cal int64, name, ref string, changes []calendar.Pro
 	if err != nil {
 		return nil, err
 	}
-	if len(changes) > 0 && len(have) > w.s.opt.Limits.Props {
+	if _, rest := calendar.CutPersonal(have); len(changes) > 0 && len(rest) > w.s.opt.Limits.Props {
 		return nil, calendar.Failf(calendar.TooLarge, "", w.op, ref, "a resource keeps at most %d properties", w.s.opt.Limits.Props)
 	}
 	return have, nil
@@ -391,7 +401,7 @@ func (w *writer) made(row calendar.CalendarRow) *place {
 	id := calendar.NewID(w.owner, row.Name)
 	owners := strings.Fields(row.CoOwners)
 	r := w.s.rights(w.who, w.owner, owners, row.ACL)
-	return &place{id: id, row: row, owners: owners, rights: r, masked: w.s.masksFrom(w.who, r, owners)}
+	return w.placeOf(id, row, owners, r)
 }
 
 // changeCalendar sets properties of a calendar. regroup: others see private

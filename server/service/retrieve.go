@@ -13,11 +13,8 @@ func (s *Service) present(ctx context.Context, of *cache.Calendar, known *cache.
 	if form.NoData() {
 		return s.meta(of, known, r, who), nil
 	}
+	known = s.shown(of, known, r, who)
 	o := known.Object
-	if s.hides(o.Class, r, who, of) {
-		o = match.Mask(o)
-		known = &cache.Object{Object: o}
-	}
 	if form.AsStored() || o.Component == "" {
 		return o, nil
 	}

@@ -74,7 +74,9 @@ type syncing struct {
 // give emits what was found.
 func (y *syncing) give(emit func(calendar.SyncItem) error) error {
 	send := func(o *calendar.Object) error {
-		if o.Class != 0 && y.hides(o.Class, y.rights, y.who, y.cal) {
+		if o.Data != nil {
+			o = y.shown(y.cal, &cache.Object{Object: o}, y.rights, y.who).Object
+		} else if o.Class != 0 && y.hides(o.Class, y.rights, y.who, y.cal) {
 			o = match.Mask(o)
 		}
 		return emit(calendar.SyncItem{Object: o})
@@ -143,7 +145,7 @@ func readProps(tx calendar.ReadTx, cal *cache.Calendar, objs []*calendar.Object)
 	}
 	props, err := tx.PropsByName(cal.Row.ID, names)
 	for _, o := range objs {
-		o.Props = props[o.Name]
+		o.Personal, o.Props = calendar.CutPersonal(props[o.Name])
 	}
 	return err
 }
@@ -177,9 +179,7 @@ func quiet(row *calendar.CalendarRow, w calendar.Window) bool {
 func (y *syncing) tombstone(o *calendar.ObjectRow) *calendar.Tombstone {
 	g := &calendar.Tombstone{Calendar: y.req.Calendar, Name: o.Name, UID: o.UID, Component: o.Component, Change: o.Change, Deleted: o.Deleted, By: o.By}
 	if y.req.Deleted {
-		if g.Data = o.Data; o.Data != nil && y.hides(o.Private, y.rights, y.who, y.cal) {
-			g.Data = match.Mask(&calendar.Object{Data: o.Data}).Data
-		}
+		g.Data = y.shown(y.cal, &cache.Object{Object: cache.ObjectOf(o, g.Calendar, nil)}, y.rights, y.who).Data
 	}
 	return g
 }

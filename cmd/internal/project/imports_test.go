@@ -35,12 +35,13 @@ var mayImport = map[string][]string{
 	"server/object/objecttest":     {"server/ical", "server/recur"},
 	"server/edit":                  {"server/ical", "server/recur", "server/calendar", "server/object"},
 	"server/group":                 {"server/ical", "server/recur", "server/calendar"},
+	"server/personal":              {"server/ical", "server/recur", "server/edit"},
 	"server/booking":               {"server/ical", "server/recur", "server/calendar", "server/object"},
 	"server/admission":             {"server/ical", "server/calendar", "server/object", "server/itip", "server/zone"},
 	"server/why":                   {"server/calendar", "server/itip", "server/booking", "server/admission"},
 	"server/match":                 {"server/ical", "server/recur", "server/calendar", "server/object", "server/zone"},
 	"server/cache":                 {"server/ical", "server/recur", "server/zone", "server/calendar", "server/object", "server/match", "server/availability"},
-	"server/service":               {"server/ical", "server/recur", "server/acl", "server/calendar", "server/object", "server/edit", "server/group", "server/match", "server/itip", "server/cache", "server/zone", "server/availability", "server/booking"},
+	"server/service":               {"server/ical", "server/recur", "server/acl", "server/calendar", "server/object", "server/edit", "server/group", "server/match", "server/itip", "server/cache", "server/zone", "server/availability", "server/booking", "server/personal"},
 	"server/calendar/calendartest": {"server/...", "store/..."},
 	"server/directory":             {"server/calendar"},
 	"server/directory/ldaptest":    {"server/...", "templates"},
@@ -84,7 +85,7 @@ var mayImport = map[string][]string{
 
 // pure are the rooms of rules: values in, values and errors out. What they need
 // of the world, the time and new names, their callers give them.
-var pure = []string{"server/object", "server/availability", "server/edit", "server/match", "server/itip", "server/booking", "server/group", "server/admission", "notify/imip", "notify/locale", "notify/letter"}
+var pure = []string{"server/object", "server/availability", "server/edit", "server/match", "server/itip", "server/booking", "server/group", "server/personal", "server/admission", "notify/imip", "notify/locale", "notify/letter"}
 
 // worldly are the packages of the standard library, with all below them, that
 // reach beyond the values that one is given.

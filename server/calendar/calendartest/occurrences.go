@@ -217,7 +217,7 @@ func testOccurrencesSelect(s *suite) {
 	}
 	early := calendar.Window{From: at(7.5), To: at(9.5)}
 	same(s, "alarms", ask("anna", calendar.OccurrencesRequest{Select: calendar.Alarmed, Window: early}), []string{"anna 1", "anna 2 10-11", "anna 4"})
-	same(s, "alarms, of others", ask("bert", calendar.OccurrencesRequest{Select: calendar.Alarmed, Window: early}), []string{"anna 1", "anna 2 10-11"})
+	same(s, "alarms, of others", ask("bert", calendar.OccurrencesRequest{Select: calendar.Alarmed, Window: early}), nil)
 	same(s, "alarms of series", ask("anna", calendar.OccurrencesRequest{Select: calendar.Alarmed, Window: early, Series: true}), []string{"anna 1", "anna 2", "anna 4"})
 	same(s, "not told", ask("anna", calendar.OccurrencesRequest{Select: calendar.Undelivered}), []string{"anna 4", "anna 5"})
 	same(s, "not told, one", ask("anna", calendar.OccurrencesRequest{Select: calendar.Undelivered, Attendee: "MAILTO:bert@example.com"}), []string{"anna 5"})

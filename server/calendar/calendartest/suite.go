@@ -64,6 +64,7 @@ func Run(t *testing.T, open func(t *testing.T, people calendar.People) calendar.
 		{"Sharing", testSharing},
 		{"Shares", testShares},
 		{"Proxies", testProxies},
+		{"Personal", testPersonal},
 		{"Subscribe", testSubscribe},
 		{"Why", testWhy},
 		{"Rights", testRights},
