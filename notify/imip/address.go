@@ -102,6 +102,9 @@ scan:
 	return a, rest, more
 }
 
+// mostMail is how long an address is, in octets: RFC 5321 §4.5.3.1.
+const mostMail = 320
+
 // mailOf is a mail address without blanks and "mailto:", "" if it is none.
 func mailOf(s string) string {
 	s = strings.TrimSpace(s)
@@ -109,7 +112,7 @@ func mailOf(s string) string {
 		s = strings.TrimSpace(s[7:])
 	}
 	local, domain := cutMail(s)
-	if local == "" || domain == "" || len(s) > 320 || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f || strings.ContainsRune("<>,;:\"", r) }) {
+	if local == "" || domain == "" || clean(s, mostMail) != s || strings.ContainsAny(s, " <>,;:\"") {
 		return ""
 	}
 	return s

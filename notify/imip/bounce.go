@@ -75,7 +75,7 @@ func statusOf(data []byte) (out []Recipient) {
 		if mail == "" {
 			continue
 		}
-		r := Recipient{Mail: mail, Action: h.word("action"), Detail: clean(decodeWords(afterType(h.get("diagnostic-code"))), 500)}
+		r := Recipient{Mail: mail, Action: clean(h.word("action"), 20), Detail: clean(decodeWords(afterType(h.get("diagnostic-code"))), 500)}
 		r.Status = statusIn(h.get("status"))
 		if r.Status == "" {
 			r.Status = statusIn(r.Detail)

@@ -110,18 +110,18 @@ func (c *collector) add(l *leaf, text []byte, m *Mail) *Refusal {
 		return refuse(admission.MethodUnknown, "METHOD is none of iTIP's")
 	}
 	cal.Set("METHOD", string(method))
-	parts, bad := byUID(cal)
+	parts, bad := byUID(cal, c.lim.Messages)
 	if bad != nil {
 		return bad
 	}
 	for _, one := range parts {
-		if len(c.messages) >= c.lim.Messages {
-			return refuse(admission.TooManyMeetings, "the mail speaks of more than %d meetings", c.lim.Messages)
-		}
 		mend(one, method, m.Date)
 		uid, about := aboutWhat(one)
 		i, known := c.at[about]
 		if !known {
+			if len(c.messages) == c.lim.Messages {
+				return refuse(admission.TooManyMeetings, "the mail speaks of more than %d meetings", c.lim.Messages)
+			}
 			msg := Message{Method: method, UID: uid, Calendar: one, Part: l.Part, Differs: outer != "" && inner != "" && outer != inner}
 			if l.nested > 0 {
 				msg.Forwarded = true
@@ -168,10 +168,11 @@ func aboutWhat(cal *ical.Component) (uid, about string) {
 }
 
 // byUID takes a calendar apart into messages of one UID each: a program may send
-// several at once, and an instance twice. RFC 5546 §3.2 speaks of one.
-func byUID(cal *ical.Component) ([]*ical.Component, *Refusal) {
+// several at once, and an instance twice. RFC 5546 §3.2 speaks of one. There may
+// be so many as most.
+func byUID(cal *ical.Component, most int) ([]*ical.Component, *Refusal) {
 	uid, name, apart := "", "", false
-	seen := map[string]bool{}
+	seen, uids := map[string]bool{}, map[string]bool{}
 	zones := zone.Of(cal)
 	for _, c := range cal.Children {
 		switch c.Name {
@@ -184,6 +185,9 @@ func byUID(cal *ical.Component) ([]*ical.Component, *Refusal) {
 		id := object.UID(c)
 		if id == "" {
 			return nil, &Refusal{Reason: itip.Unreadable.String(), Detail: "a " + c.Name + " has no UID"}
+		}
+		if uids[c.Name+id] = true; len(uids) > most {
+			return nil, refuse(admission.TooManyMeetings, "the mail speaks of more than %d meetings", most)
 		}
 		key := object.InstanceKey(c, zones)
 		apart = apart || uid != "" && (id != uid || c.Name != name) || seen[key]
@@ -215,12 +219,18 @@ func parseCalendar(text []byte, charset string, most int) (*ical.Component, erro
 	if err == nil {
 		return cal, nil
 	}
-	decoded := object.InUTF8(text, charset)
-	if cal, err := ical.Parse(decoded, lim); err == nil {
-		return cal, nil
-	}
-	if mended := ical.ToUTF8(decoded); !bytes.Equal(mended, text) {
-		return ical.Parse(mended, lim)
+	for _, decode := range []func([]byte) []byte{
+		func(b []byte) []byte { return object.InUTF8(b, charset) },
+		ical.ToUTF8,
+	} {
+		decoded := decode(text)
+		if bytes.Equal(decoded, text) {
+			continue
+		}
+		text = decoded
+		if cal, err = ical.Parse(text, lim); err == nil {
+			return cal, nil
+		}
 	}
 	return nil, err
 }

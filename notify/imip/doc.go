@@ -37,7 +37,7 @@ var DefaultLimits = Limits{
 	Mail:     64 << 20,
 	Header:   1 << 20,
 	Calendar: 4 << 20,
-	Kept:     16 << 20,
+	Kept:     12 << 20,
 	Parts:    1000,
 	Depth:    30,
 	Messages: 100,

@@ -121,7 +121,7 @@ func dateOf(s string) time.Time {
 	}
 	s = strings.Join(strings.Fields(s), " ")
 	for _, layout := range []string{
-		"2 Jan 2006 15:04:05 -0700", "2 Jan 2006 15:04 -0700", "2 Jan 2006 15:04:05 MST", "2 Jan 06 15:04:05 -0700",
+		"2 Jan 2006 15:04:05 -0700", "2 Jan 2006 15:04 -0700", "2 Jan 2006 15:04:05 MST", "2 Jan 06 15:04:05 -0700", "2 Jan 06 15:04 -0700",
 		"2 Jan 06 15:04:05 MST", "2 Jan 2006 15:04:05", "Mon Jan 2 15:04:05 2006", time.RFC3339,
 	} {
 		if t, err := time.Parse(layout, s); err == nil {

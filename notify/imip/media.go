@@ -47,7 +47,9 @@ func parseMedia(s string) media {
 	m := media{kind: strings.ToLower(strings.TrimSpace(kind)), params: map[string]string{}}
 	var pieces []piece // of parameters in parts
 	for n := 0; n < mostParams; n++ {
-		rest = strings.TrimLeft(skipComments(rest), "; \t")
+		for more := ""; more != rest; rest = skipComments(strings.TrimLeft(rest, "; \t")) {
+			more = rest
+		}
 		eq := strings.IndexAny(rest, "=;")
 		if eq < 0 {
 			break
@@ -69,6 +71,9 @@ func parseMedia(s string) media {
 	return m
 }
 
+// mostBlanks is how many of them in a value without quotes are looked at.
+const mostBlanks = 20
+
 // paramValue reads a value up to the semicolon behind it.
 func paramValue(s string) (v, rest string) {
 	if !strings.HasPrefix(s, `"`) {
@@ -76,7 +81,8 @@ func paramValue(s string) (v, rest string) {
 		if end < 0 {
 			end = len(s)
 		}
-		for i := strings.IndexByte(s[:end], ' '); i >= 0 && i < end; {
+		i := strings.IndexByte(s[:end], ' ')
+		for words := 0; i >= 0 && i < end && words < mostBlanks; words++ {
 			more := strings.TrimLeft(s[i:end], " ")
 			name, _, is := strings.Cut(more, "=")
 			if is && name != "" && !strings.ContainsFunc(name, notLetter) || strings.HasPrefix(more, "(") {

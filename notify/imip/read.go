@@ -20,17 +20,14 @@ func Read(r io.Reader, lim Limits) (*Mail, error) {
 	if err == nil && len(w.found.header) == 0 {
 		err = refuse(admission.MailBroken, "it has no header")
 	}
-	if err != nil {
-		var refusal *Refusal
-		if errors.As(err, &refusal) {
-			m.Refused = append(m.Refused, *refusal)
-		}
-		return m, err
+	if err == nil {
+		err = m.judge(&w.found, lim)
 	}
-	if err := m.judge(&w.found, lim); err != nil {
-		return m, err
+	var refusal *Refusal
+	if errors.As(err, &refusal) {
+		m.Kind, m.Messages, m.Refused = Nothing, nil, append(m.Refused, *refusal)
 	}
-	return m, nil
+	return m, err
 }
 
 // judge finds out what a mail is.

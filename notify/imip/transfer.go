@@ -2,6 +2,7 @@ package imip
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"factotum/server/admission"
@@ -11,22 +12,22 @@ import (
 type transfer uint8
 
 const (
-	plain transfer = iota // 7bit, 8bit, binary
-	base64
-	quotedPrintable
-	uuencode // of the time before MIME
+	inClear transfer = iota // 7bit, 8bit, binary
+	inBase64
+	inQuoted
+	inUU // of the time before MIME
 )
 
 func encodingOf(h header) transfer {
 	switch h.word("content-transfer-encoding") {
 	case "base64":
-		return base64
+		return inBase64
 	case "quoted-printable":
-		return quotedPrintable
+		return inQuoted
 	case "x-uuencode", "uuencode", "x-uue":
-		return uuencode
+		return inUU
 	}
-	return plain
+	return inClear
 }
 
 // keep reads a body, and decodes it; cut tells that it is longer than most, and
@@ -34,9 +35,9 @@ func encodingOf(h header) transfer {
 func (w *walker) keep(enc transfer, most int) (data []byte, cut bool, err error) {
 	raw := most
 	switch enc {
-	case base64, uuencode:
+	case inBase64, inUU:
 		raw = most/2*3 + 1000
-	case quotedPrintable:
+	case inQuoted:
 		raw = most * 2
 	}
 	err = w.body(func(piece []byte) error {
@@ -45,6 +46,9 @@ func (w *walker) keep(enc transfer, most int) (data []byte, cut bool, err error)
 		}
 		if w.kept += len(piece); w.kept > w.lim.Kept {
 			return refuse(admission.MailTooLarge, "the parts of the mail that are looked into have more than %d octets", w.lim.Kept)
+		}
+		if cap(data)-len(data) < len(piece) { // append would take five times as much in all
+			data = slices.Grow(data, min(len(data), raw-len(data))+len(piece))
 		}
 		data = append(data, piece...)
 		return nil
@@ -60,19 +64,19 @@ func (w *walker) keep(enc transfer, most int) (data []byte, cut bool, err error)
 func decode(data []byte, enc transfer) []byte {
 	begin := data[:min(len(data), 200)]
 	switch clear := isCalendar(begin); {
-	case clear && (enc == base64 || enc == uuencode):
+	case clear && (enc == inBase64 || enc == inUU):
 		return data
-	case enc == plain && bytes.HasPrefix(bytes.TrimLeft(begin, " \t\r\n"), []byte("QkVHSU46VkNBTEVOREFS")): // BEGIN:VCALENDAR
-		enc = base64
-	case clear && enc == quotedPrintable && !isQuoted(data):
+	case enc == inClear && bytes.HasPrefix(bytes.TrimLeft(begin, " \t\r\n"), []byte("QkVHSU46VkNBTEVOREFS")): // BEGIN:VCALENDAR
+		enc = inBase64
+	case clear && enc == inQuoted && !isQuoted(data):
 		return data
 	}
 	switch enc {
-	case base64:
+	case inBase64:
 		return decodeBase64(data)
-	case quotedPrintable:
+	case inQuoted:
 		return decodeQuoted(data)
-	case uuencode:
+	case inUU:
 		return decodeUU(data)
 	}
 	return data

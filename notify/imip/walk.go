@@ -134,7 +134,7 @@ func (w *walker) multipart(p place, m media) error {
 // and is by some all the same.
 func (w *walker) message(p place, h header) error {
 	in := place{path: p.path, depth: p.depth + 1, nested: p.nested + 1, message: true}
-	if encodingOf(h) == plain {
+	if encodingOf(h) == inClear {
 		return w.part(in)
 	}
 	data, _, err := w.keep(encodingOf(h), w.lim.Kept)
