@@ -13,6 +13,7 @@ import (
 	"factotum/server/calendar"
 	"factotum/server/calendar/calendartest"
 	"factotum/server/ical"
+	"factotum/server/why"
 )
 
 // roomSite has two rooms beside the people: room1 answers by itself, room2's
@@ -262,6 +263,33 @@ func TestRoomsDoNotAnswerEachOtherForEver(t *testing.T) {
 	}
 	s.settled() // fails if it never is
 	s.want("the other room", param(s.in("room1", "r"), "ATTENDEE", "room2", "PARTSTAT"), "ACCEPTED")
+	// Each asks the other to come to what the other has asked him to.
+	for i, id := range []string{"room1", "room2"} {
+		other := []string{"room2", "room1"}[i]
+		_, err := s.be.PutObject(t.Context(), s.as("carl"), calendar.PutRequest{Ref: calendar.Ref{Calendar: calendar.ID(id), Name: "both.ics"},
+			Data: []byte(booked("both", id, other, "20300109T100000Z", "20300109T110000Z"))})
+		if err != nil && calendar.KindOf(err) != calendar.NotOrganizer {
+			t.Fatal(err)
+		}
+	}
+	s.settled()
+	steps := 0
+	for _, id := range []string{"room1", "room2"} {
+		for _, uid := range []string{"r", "both"} {
+			told, err := s.be.Why(t.Context(), s.as("root"), calendar.WhyRequest{Owner: calendar.Owner(id), Query: calendar.TraceQuery{UID: uid}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, tr := range told.Traces {
+				if steps++; tr.Reason != "" && why.Of(&tr) == "" {
+					t.Errorf("nobody can read %s", tr.Reason)
+				}
+			}
+		}
+	}
+	if steps == 0 || steps > 30 {
+		t.Errorf("it took %d steps", steps)
+	}
 	s.put("anna", "a.ics", booked("a", "anna", "room1", "20300108T100000Z", "20300108T110000Z", "ATTENDEE;CUTYPE=ROOM;PARTSTAT=NEEDS-ACTION:mailto:room2@example.com"))
 	s.settled()
 	s.want("room1", s.said("anna", "a", "room1"), "ACCEPTED")

@@ -16,6 +16,7 @@ import (
 	"factotum/server/calendar"
 	"factotum/server/calendar/calendartest"
 	"factotum/server/ical"
+	"factotum/server/why"
 )
 
 // A to E of RFC 5546. A, C and E are on one host, B, D and the room on the other
@@ -121,9 +122,21 @@ func TestRFC5546_4_Complete(t *testing.T) {
 	}
 }
 
+// mostMembers is calstore.group.attendee.maxsize.
+const mostMembers = 3
+
 func newStage(t *testing.T, opt sitetest.Options, hosts bool) *stage {
 	people := sitetest.Staff()
 	maps.Copy(people, calendartest.NewPeople(b, d, e))
+	olga := people[b]
+	olga.Mails = append(olga.Mails, "o.alias@example.com")
+	people[b] = olga
+	people["throng"] = calendar.Person{ID: "throng", Kind: calendar.Group, Name: "Throng", Mails: []string{"throng@example.com"}, Active: true}
+	for n := range mostMembers + 1 {
+		id := fmt.Sprint("member", n)
+		people[id] = calendar.Person{ID: id, Kind: calendar.Individual, Name: id, Mails: []string{id + "@example.com"}, Active: true, Groups: []string{"throng"}}
+	}
+	opt.Model.Groups.Most = mostMembers
 	opt.People, opt.Clock, opt.Scheduling = people, &sitetest.Clock{}, true
 	st := &stage{people: people, clock: opt.Clock}
 	var base *sitetest.Site
@@ -284,19 +297,23 @@ func (p *play) deliver(method, kind, from, to, reason string, lines ...string) {
 	p.Helper()
 	p.clock.Add(time.Second)
 	p.sent++
-	id := fmt.Sprint("sent/", p.sent)
-	text := "BEGIN:VCALENDAR\r\nMETHOD:" + method + "\r\nVERSION:2.0\r\nPRODID:-//Example/ExampleCalendarClient//EN\r\n" +
-		component(kind, p.uid, p.clock.Now(), lines...) + "END:VCALENDAR\r\n"
+	p.bring(fmt.Sprint("sent/", p.sent), from, to, reason, "BEGIN:VCALENDAR\r\nMETHOD:"+method+"\r\nVERSION:2.0\r\nPRODID:-//Example/ExampleCalendarClient//EN\r\n"+
+		component(kind, p.uid, p.clock.Now(), lines...)+"END:VCALENDAR\r\n")
+}
+
+// bring delivers a text under a name.
+func (p *play) bring(id, from, to, reason, text string) {
+	p.Helper()
 	res, err := p.be.Deliver(p.Context(), p.people.Actor(from), calendar.DeliverRequest{ID: id, From: mailto(from),
 		To: []calendar.Recipient{{Address: mailto(to), Owner: calendar.Owner(to)}}, Data: []byte(text)})
 	if err != nil || res[0].Err != nil {
 		p.Fatal(err, res)
 	}
 	if res[0].Reason != reason {
-		p.Errorf("%s of %s to %s: %s (%s), want %s", method, from, to, res[0].Reason, res[0].Detail, reason)
+		p.Errorf("from %s to %s: %s (%s), want %s\n%s", from, to, res[0].Reason, res[0].Detail, reason, text)
 	}
 	told, err := p.be.Why(p.Context(), p.people.Actor(to), calendar.WhyRequest{Owner: calendar.Owner(to), Query: calendar.TraceQuery{Message: id}})
-	if err != nil || len(told.Traces) != 1 || told.Traces[0].Reason != reason {
+	if err != nil || len(told.Traces) != 1 || told.Traces[0].Reason != reason || why.Sentence(reason) == "" {
 		p.Errorf("%s's journal has %+v, %v", to, told.Traces, err)
 	}
 	p.settled()
@@ -312,7 +329,7 @@ func mailto(id string) string { return "mailto:" + id + "@example.com" }
 
 // idOf is who has an address, as either protocol spells it.
 func idOf(address string) string {
-	id, _, _ := strings.Cut(strings.TrimPrefix(address, "mailto:"), "@")
+	id, _, _ := strings.Cut(strings.TrimPrefix(strings.ToLower(address), "mailto:"), "@")
 	return id
 }
 

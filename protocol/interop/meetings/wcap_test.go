@@ -54,6 +54,8 @@ func (h *wcapHand) store(p *play, who, kind, rid, method string, f fields, atten
 		switch name {
 		case "DTSTART", "DTEND", "DUE", "SUMMARY", "LOCATION", "TZID":
 			q.Set(strings.ToLower(name), value)
+		case "SEQUENCE":
+			q.Set("seq", value)
 		case "DESCRIPTION":
 			q.Set("desc", value)
 		case "PERCENT-COMPLETE":

@@ -1,0 +1,5 @@
+//go:build !race
+
+package meetings
+
+const raceFactor = 1
