@@ -403,13 +403,17 @@ func (p *Party) ask(c, stored *ical.Component, is *meeting) {
 	if n := sequence(stored); n != sequence(c) {
 		setSequence(c, n)
 	}
-	known := guests(stored)
+	at := 0 // in stored, which has the same attendees in the same order
 	for a := range c.All("ATTENDEE") {
+		for stored.Props[at].Name != "ATTENDEE" {
+			at++
+		}
 		if a.ParamIs("PARTSTAT", "") {
 			a.SetParam("PARTSTAT", "NEEDS-ACTION")
 		}
-		r, _ := revisionOf(known.line(calendar.AddressKey(a.Value)))
+		r, _ := revisionOf(&stored.Props[at])
 		r.mark(a)
+		at++
 	}
 }
 

@@ -232,6 +232,9 @@ func (c *zoneCursor) lowCivil(utc int64) int64 {
 // a date of its own.
 func (s *Set) singles(win window, float Zone) []occurrence {
 	var list []occurrence
+	if win == windowOf(time.Time{}, time.Time{}) { // all of them
+		list = make([]occurrence, 0, len(s.overrides)+1)
+	}
 	add := func(t *timing, o *override) {
 		at := occurrence{t: t, over: o, alone: o != nil}
 		switch t.form {

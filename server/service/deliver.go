@@ -2,6 +2,8 @@ package service
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"sync"
 	"time"
 
@@ -32,7 +34,8 @@ func (s *Service) Deliver(ctx context.Context, who calendar.Actor, req calendar.
 	if bad != nil {
 		msg = ical.New("VCALENDAR") // of which the journal tells that it came
 	}
-	name := req.ID + " " + digest(string(req.Data)) + " "
+	sum := sha256.Sum256(req.Data)
+	name := req.ID + " " + hex.EncodeToString(sum[:12]) + " "
 	var wg sync.WaitGroup
 	places := make(chan struct{}, deliveries)
 	for i := range req.To {
@@ -171,7 +174,7 @@ func (w *writer) deliver(d *delivery) (res calendar.DeliverResult, err error) {
 		case d.answered:
 			err = w.handled(uid)
 		default:
-			err = w.receive(uid, d.From, d.msg) // for people to look at, once all is done: RFC 6638 §4.1
+			err = w.receive(uid, d.From, d.msg, d.Data) // for people to look at, once all is done: RFC 6638 §4.1
 		}
 	} else if r.Message != nil {
 		var jobs []task

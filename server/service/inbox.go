@@ -42,17 +42,16 @@ func digest(s string) string {
 	return hex.EncodeToString(sum[:12])
 }
 
-// receive stores a scheduling message from a calendar user address in the
-// owner's inbox. It replaces older ones of its UID, method and sender: those of
+// receive stores a scheduling message from a calendar user address, and its text,
+// in the owner's inbox. It replaces older ones of its UID, method and sender: those of
 // the same instance, or all if it is about the whole. The inbox is for people to
 // look at, so that a message that is too large for it, or for which there is no
 // room, is left out.
-func (w *writer) receive(uid, from string, msg *ical.Component) error {
+func (w *writer) receive(uid, from string, msg *ical.Component, text []byte) error {
 	comps := messageParts(msg)
 	if len(comps) == 0 {
 		return calendar.Failf(calendar.Invalid, calendar.ValidSchedulingMessage, w.op, uid, "the message is about nothing")
 	}
-	text := msg.Bytes()
 	if len(text) > w.s.opt.Limits.ObjectSize {
 		return nil
 	}

@@ -20,7 +20,9 @@ func (s *Service) PutObject(ctx context.Context, who calendar.Actor, req calenda
 	if req.Token != "" {
 		ctx = calendar.WithToken(ctx, req.Token)
 	}
-	ctx = bind(ctx, who, req)
+	rest := req
+	rest.Data = nil
+	ctx = bind(ctx, who, rest, req.Data)
 	res, err := s.putObject(ctx, who, op, req)
 	err = s.unlessDone(ctx, op, req.Ref.Calendar.Owner(), &res, err)
 	return res, err
@@ -125,7 +127,11 @@ func holds(p *calendar.Precond, old *calendar.ObjectRow) bool {
 // PutObjects imports objects, each on its own: an item that is refused spoils
 // no other. Text that is there already, octet for octet, is not written again.
 func (s *Service) PutObjects(ctx context.Context, who calendar.Actor, req calendar.PutObjectsRequest) ([]calendar.PutItemResult, error) {
-	ctx = bind(ctx, who, req)
+	parts := []any{req.Calendar, req.Replace, req.Within}
+	for i := range req.Items {
+		parts = append(parts, req.Items[i].Name, req.Items[i].Data)
+	}
+	ctx = bind(ctx, who, parts...)
 	const op = "import objects"
 	id := req.Calendar
 	m, _, err := s.look(ctx, who, op, id, toWrite)
