@@ -100,7 +100,13 @@ func copyParams(dst, src *ical.Property, names ...string) {
 	if !slices.ContainsFunc(names, func(n string) bool { return !slices.Equal(src.ParamValues(n), dst.ParamValues(n)) }) {
 		return
 	}
-	params := make([]ical.Param, 0, len(dst.Params)+len(names))
+	n := len(dst.Params)
+	for _, name := range names {
+		if src.HasParam(name) && !dst.HasParam(name) {
+			n++
+		}
+	}
+	params := make([]ical.Param, 0, n)
 	for _, a := range dst.Params {
 		if slices.Contains(names, a.Name) {
 			a.Values = src.ParamValues(a.Name)
