@@ -9,7 +9,8 @@ import (
 )
 
 // Report is what became of a message that was sent: a delivery status of RFC 3464,
-// or what mail systems write that do not know it.
+// or what mail systems write that do not know it. Anybody can write one: what it says
+// counts for a message that was sent with this MessageID to this recipient.
 type Report struct {
 	Recipients []Recipient
 	MessageID  string // of the message that came back, or is reported on
@@ -112,9 +113,12 @@ func (r *Report) about(f *found, lim Limits) {
 	if s := f.returned.get("subject"); s != "" {
 		r.Subject = clean(decodeWords(s), mostSubject)
 	}
-	var was Mail
-	if was.collect(f.leaves, 1, lim) == nil && len(was.Messages) > 0 {
-		r.UID, r.Method = was.Messages[0].UID, was.Messages[0].Method
+	for _, level := range []int{1, 0} { // attached, or quoted
+		var was Mail
+		if was.collect(f.leaves, level, lim) == nil && len(was.Messages) > 0 {
+			r.UID, r.Method = was.Messages[0].UID, was.Messages[0].Method
+			return
+		}
 	}
 }
 

@@ -20,9 +20,9 @@ func (w *walker) leaf(p place, h header, m media) error {
 	part := Part{Path: p.path, Type: clean(m.kind, 100), Name: fileName(h, m)}
 	enc := encodingOf(h)
 	switch lower := strings.ToLower(part.Name); {
-	case m.kind == "application/ms-tnef", m.kind == "application/vnd.ms-tnef", lower == "winmail.dat":
+	case p.nested == 0 && (m.kind == "application/ms-tnef" || m.kind == "application/vnd.ms-tnef" || lower == "winmail.dat"):
 		w.found.winmail = &part
-	case m.kind == "application/pkcs7-mime", m.kind == "application/x-pkcs7-mime":
+	case p.nested == 0 && (m.kind == "application/pkcs7-mime" || m.kind == "application/x-pkcs7-mime"):
 		w.found.sealed = &part
 	case isCalendarType(m.kind), strings.HasSuffix(lower, ".ics"), strings.HasSuffix(lower, ".vcs"):
 		data, cut, err := w.keep(enc, w.lim.Calendar)
@@ -34,7 +34,7 @@ func (w *walker) leaf(p place, h header, m media) error {
 		}
 		w.found.leaves = append(w.found.leaves, leaf{Part: part, media: m, data: data, strong: true, nested: p.nested, within: p.within})
 		return nil
-	case m.kind == "message/delivery-status", m.kind == "message/global-delivery-status":
+	case p.nested == 0 && (m.kind == "message/delivery-status" || m.kind == "message/global-delivery-status"):
 		data, _, err := w.keep(enc, mostStatus)
 		if w.found.status == nil {
 			w.found.status = data

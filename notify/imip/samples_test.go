@@ -68,6 +68,7 @@ var samples = []sample{
 	{"plain-text", "in the midst of a plain text", plan + " in  (text/plain)", "", "", "apply answered: all ACCEPTED"},
 	{"signed", "multipart/signed", plan + " in 1.2 (text/calendar)", "", "", "apply answered: all ACCEPTED"},
 	{"sealed", "signed by S/MIME in a form that hides the text", "nothing: mail-sealed", "", "", ""},
+	{"encrypted", "by OpenPGP", "nothing: mail-sealed", "", "", ""},
 	{"related", "in multipart/alternative in multipart/related in multipart/mixed", plan + " in 1.1.3 (text/calendar)", "", "", "apply answered: all ACCEPTED"},
 	{"forwarded", "in a mail that is attached", "REQUEST fwd@firm.example in 2.2 (text/calendar), of bert@firm.example forwarded", "-", "", "hold forwarded"},
 	{"forwarded-base64", "and that is encoded", "REQUEST fwd@firm.example in 2.2 (text/calendar), of bert@firm.example forwarded", "-", "", "hold forwarded"},
@@ -111,6 +112,7 @@ var samples = []sample{
 	{"lower-sequence", "it is older than the last answer", plan + " in  (text/calendar)", "", "no-organizer", "ignore older-revision"},
 	{"signed", "a replay", plan + " in 1.2 (text/calendar)", "", "signed", "ignore unchanged"},
 	{"update-no-sequence", "a change that says no revision and no time", "REQUEST 6kq3@google.com in  (text/calendar)", "-", "google-invite", "apply updated"},
+	{"sequence-of-letters", "", plan + " in  (text/calendar)", "", "", "apply answered: all ACCEPTED"},
 	// whom to believe
 	{"stranger", "who answers is not invited", plan + " in  (text/calendar)", "", "", "hold not-invited"},
 	{"for-another", "a stranger answers for who is invited", plan + " in  (text/calendar)", "", "", "hold sent-by-another"},
@@ -135,9 +137,10 @@ var samples = []sample{
 	{"bounce-delayed", "two recipients, and the headers alone", "returned req1@example.org : bert@firm.example delayed 4.4.1, carl@firm.example failed 5.0.0", "", "", ""},
 	{"bounce-exchange", "", "returned req1@example.org plan-2026@example.org: bert@contoso.example failed 5.1.10", "", "", ""},
 	{"bounce-gmail", "", "returned req1@example.org plan-2026@example.org: bert@firm.example failed 5.1.1", "", "", ""},
-	{"bounce-exim", "in words", "returned req1@example.org : bert@firm.example failed 5.1.1", "", "", ""},
-	{"bounce-qmail", "in words", "returned req1@example.org : bert@firm.example failed 5.1.1", "", "", ""},
+	{"bounce-exim", "in words, with the message below", "returned req1@example.org plan-2026@example.org: bert@firm.example failed 5.1.1", "", "", ""},
+	{"bounce-qmail", "in words, with the message below", "returned req1@example.org plan-2026@example.org: bert@firm.example failed 5.1.1", "", "", ""},
 	{"bounce-yahoo", "in words", "returned req1@example.org : bert@yahoo.com failed 5.1.1", "", "", ""},
+	{"bounce-forwarded", "somebody passes a bounce on", "nothing: nothing-for-us", "", "", ""},
 	{"bounce-domino", "", "returned req1@example.org : bert@domino.example failed 5.1.1", "", "", ""},
 }
 

@@ -98,10 +98,11 @@ func (w *walker) part(p place) error {
 
 // multipart reads the parts of one that has begun. RFC 2046 §5.1.1.
 func (w *walker) multipart(p place, m media) error {
-	switch m.kind {
-	case "multipart/report":
+	switch {
+	case p.nested > 0: // what was passed on is not what the mail is
+	case m.kind == "multipart/report":
 		w.found.report = strings.ToLower(m.params["report-type"])
-	case "multipart/encrypted":
+	case m.kind == "multipart/encrypted":
 		w.found.sealed = &Part{Path: p.path, Type: m.kind}
 	}
 	kind := "text/plain"

@@ -32,7 +32,7 @@ type consideration struct {
 
 // decide asks, in this order: is it for us at all, whose word is it, may he.
 func (c *consideration) decide() Decision {
-	byAttendee := c.method == itip.Reply || c.method == itip.Counter || c.method == itip.Refresh
+	byAttendee := c.byAttendee()
 	if c.method == itip.Reply && !c.answers() {
 		return ignore(NoAnswer)
 	}
@@ -60,6 +60,11 @@ func (c *consideration) decide() Decision {
 		return c.hold(r)
 	}
 	return c.receive(speaker, byAttendee)
+}
+
+// byAttendee reports whether attendees send such messages, and not the organizer.
+func (c *consideration) byAttendee() bool {
+	return c.method == itip.Reply || c.method == itip.Counter || c.method == itip.Refresh
 }
 
 // speaks reports whether the sender is the one who speaks in the message, and
@@ -95,24 +100,23 @@ func (c *consideration) receive(speaker string, byAttendee bool) Decision {
 	if was := organizerOf(c.stored); !byAttendee && c.stored != nil && calendar.AddressKey(was) != calendar.AddressKey(speaker) {
 		return c.hold(OrganizerChanged)
 	}
-	m := c.message(speaker)
-	r := c.party.Receive(c.stored, m)
-	d := Decision{Action: Ignore, Reason: r.Reason.String(), Detail: r.Detail, Message: m, Receipt: r}
-	switch r.Reason {
-	case itip.NotInvited, itip.NotAddressed, itip.NotOrganizer, itip.Proposed:
-		d.Action = Hold
-		return d
-	case itip.Resent:
-		d.Action = Apply
-		return d
-	}
-	if !r.Changed {
-		return d
-	}
-	if c.stored == nil && !c.welcome() {
+	d := c.apply(c.message(speaker))
+	if d.Action == Apply && c.stored == nil && !c.welcome() {
 		return c.hold(UnsolicitedInvitation)
 	}
-	d.Action = Apply
+	return d
+}
+
+// apply asks the engine what a message does, whoever it is from.
+func (c *consideration) apply(m itip.Message) Decision {
+	r := c.party.Receive(c.stored, m)
+	d := Decision{Action: Ignore, Reason: r.Reason.String(), Detail: r.Detail, Message: m, Receipt: r}
+	switch {
+	case r.Reason == itip.NotInvited, r.Reason == itip.NotAddressed, r.Reason == itip.NotOrganizer, r.Reason == itip.Proposed:
+		d.Action = Hold
+	case r.Changed, r.Reason == itip.Resent:
+		d.Action = Apply
+	}
 	return d
 }
 

@@ -280,3 +280,52 @@ func attendeeOf(cal *ical.Component, address string) *ical.Property {
 	}
 	return nil
 }
+
+// What was held is applied when the owner wants it.
+func TestRelease(t *testing.T) {
+	moved := strings.NewReplacer("SEQUENCE:3", "SEQUENCE:4", "T120000Z", "T130000Z").Replace(his)
+	for _, c := range []struct {
+		name, stored, sender, method, event string
+		want                                string
+		check                               func(obj *ical.Component) bool
+	}{
+		{"an answer by a service", hers, "noreply@email.apple.com", "REPLY", answer("dora@icloud.com", "ACCEPTED"), "apply answered", func(o *ical.Component) bool {
+			return attendeeOf(o, "mailto:dora@me.com").Param("PARTSTAT") == "ACCEPTED"
+		}},
+		{"of who is not invited", hers, "eve@evil.example", "REPLY", answer("eve@evil.example", "ACCEPTED"), "apply answered", func(o *ical.Component) bool {
+			return attendeeOf(o, "mailto:eve@evil.example").Param("PARTSTAT") == "ACCEPTED" && o.Child("VEVENT").Count("ATTENDEE") == 5
+		}},
+		{"that answers nothing", hers, "eve@evil.example", "REPLY", answer("eve@evil.example", "NEEDS-ACTION"), "ignore no-answer", nil},
+		{"of no meeting", "", "eve@evil.example", "REPLY", answer("eve@evil.example", "ACCEPTED"), "ignore unknown-meeting", nil},
+		{"an invitation", "", "eve@evil.example", "REQUEST", his, "apply invited", nil},
+		{"for a list", "", "bert@firm.example", "REQUEST", strings.Replace(his, "PARTSTAT=ACCEPTED:mailto:anna@", "X=1:mailto:team@", 1), "apply invited", func(o *ical.Component) bool {
+			return attendeeOf(o, "mailto:anna@example.org").Param("RSVP") == "TRUE"
+		}},
+		{"a change that was forwarded", his, "carl@firm.example", "REQUEST", moved, "apply updated", func(o *ical.Component) bool {
+			return o.Child("VEVENT").Value("DTSTART") == "20260410T130000Z"
+		}},
+		{"by another organizer", his, "eve@evil.example", "REQUEST", strings.Replace(moved, "ORGANIZER:mailto:bert@firm", "ORGANIZER:mailto:eve@evil", 1), "apply invited", func(o *ical.Component) bool {
+			return organizerOf(o) == "mailto:eve@evil.example"
+		}},
+		{"in the owner's name", hers, "eve@evil.example", "REQUEST", hers, "hold not-organizer", nil},
+		{"called off by a stranger", his, "eve@evil.example", "CANCEL", moved, "apply cancelled", nil},
+		{"called off by another organizer", his, "eve@evil.example", "CANCEL", strings.Replace(moved, "ORGANIZER:mailto:bert@firm", "ORGANIZER:mailto:eve@evil", 1), "ignore unknown-meeting", nil},
+		{"a proposal", hers, "bert@firm.example", "COUNTER", answer("bert@firm.example", "TENTATIVE"), "hold proposed", nil},
+	} {
+		var stored *ical.Component
+		if c.stored != "" {
+			stored = parse(t, "", c.stored)
+		}
+		msg := parse(t, c.method, c.event)
+		was, came := text(stored), text(msg)
+		d := Release(anna(), stored, Arrival{Calendar: msg, Sender: c.sender, Proof: Failed, Spam: true, Forwarded: true})
+		if got := d.Action.String() + " " + d.Reason; got != c.want {
+			t.Errorf("%s: %s (%s), want %s", c.name, got, d.Detail, c.want)
+		} else if c.check != nil && !c.check(d.Receipt.Object) {
+			t.Errorf("%s:\n%s", c.name, d.Receipt.Object.Bytes())
+		}
+		if text(stored) != was || text(msg) != came {
+			t.Errorf("%s: what it is given is another", c.name)
+		}
+	}
+}

@@ -14,7 +14,8 @@ import (
 )
 
 // prepare makes of a message, which is a copy, what the engine takes it for: one
-// that says of which revision it is. A missing SEQUENCE means the current one, and
+// that says of which revision it is. A missing SEQUENCE, or
+// one that is no number, means the current one, and
 // a DTSTAMP that is missing, or that lies ahead because a clock is wrong, the time
 // of the mail, or now. RFC 5546 §2.1.4, §2.1.5.
 func (c *consideration) prepare(msg *ical.Component) *ical.Component {
@@ -33,7 +34,10 @@ func (c *consideration) prepare(msg *ical.Component) *ical.Component {
 		if at, ok := stampOf(k); !ok || at.After(now.Add(clockError)) {
 			k.SetDateTime("DTSTAMP", ical.FromCivil(sent, ical.UTC, ""))
 		}
-		if reply || k.Prop("SEQUENCE") != nil || c.stored == nil {
+		if _, ok := sequence(k); ok {
+			continue
+		}
+		if k.Del("SEQUENCE"); reply || c.stored == nil {
 			continue
 		}
 		if current == nil {
@@ -62,11 +66,17 @@ func stampOf(k *ical.Component) (time.Time, bool) {
 	return d.Civil(), err == nil
 }
 
+// sequence is the revision that a component says.
+func sequence(k *ical.Component) (n int, ok bool) {
+	n, err := strconv.Atoi(strings.TrimSpace(k.Value("SEQUENCE")))
+	return n, err == nil && n >= 0
+}
+
 // revisions are the SEQUENCEs of an object by InstanceKey.
 func revisions(cal *ical.Component) map[string]string {
 	out, zones := map[string]string{}, zone.Of(cal)
 	for _, k := range cal.Children {
-		if n, err := strconv.Atoi(strings.TrimSpace(k.Value("SEQUENCE"))); err == nil && k.Name != "VTIMEZONE" {
+		if n, ok := sequence(k); ok && k.Name != "VTIMEZONE" {
 			out[object.InstanceKey(k, zones)] = strconv.Itoa(n)
 		}
 	}
