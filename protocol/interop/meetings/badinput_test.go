@@ -131,6 +131,13 @@ func (p *play) lines(dav []string, wcap string) error {
 // costs does something for no more than 250 ms of CPU and 64 MB.
 func (p *play) costs(do func()) {
 	p.Helper()
+	p.takes(raceFactor*250*time.Millisecond, raceFactor*64<<20, do)
+}
+
+// takes does something for no more than so much CPU time, and memory that is
+// allocated meanwhile.
+func (p *play) takes(most time.Duration, memory uint64, do func()) {
+	p.Helper()
 	used := func() time.Duration {
 		var u syscall.Rusage
 		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
@@ -145,7 +152,7 @@ func (p *play) costs(do func()) {
 	do()
 	cpu := used() - begin
 	runtime.ReadMemStats(&after)
-	if cpu > raceFactor*250*time.Millisecond || after.TotalAlloc-before.TotalAlloc > raceFactor*64<<20 {
+	if cpu > most || after.TotalAlloc-before.TotalAlloc > memory {
 		p.Errorf("%v of CPU, %d MiB", cpu, (after.TotalAlloc-before.TotalAlloc)>>20)
 	}
 }

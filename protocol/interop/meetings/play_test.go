@@ -2,8 +2,10 @@ package meetings
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"maps"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -139,7 +141,20 @@ func newStage(t *testing.T, opt sitetest.Options, hosts bool) *stage {
 	opt.Model.Groups.Most = mostMembers
 	opt.People, opt.Clock, opt.Scheduling = people, &sitetest.Clock{}, true
 	st := &stage{people: people, clock: opt.Clock}
-	var base *sitetest.Site
+	base := st.open(t, opt, hosts)
+	base.People = people
+	st.fronts(base, people, base.Login)
+	for _, id := range []string{a, b, c, d, e} {
+		if _, err := st.be.Home(t.Context(), people.Actor(id), calendar.HomeRequest{Owner: calendar.Owner(id)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return st
+}
+
+// open builds the site.
+func (st *stage) open(t *testing.T, opt sitetest.Options, hosts bool) *sitetest.Site {
+	base := (*sitetest.Site)(nil)
 	if hosts {
 		h := sitetest.NewHosts(t, opt)
 		base, st.settle = h.Site, h.Settle
@@ -147,18 +162,16 @@ func newStage(t *testing.T, opt sitetest.Options, hosts bool) *stage {
 		base = sitetest.New(t, opt)
 		st.settle = base.Settle
 	}
-	base.People = people
 	st.be = base.Backend
-	dav := caldav.New(caldav.Options{Backend: st.be, People: people, Login: base.Login, Now: base.Now})
-	sun := wcap.New(wcap.Options{Backend: st.be, People: people, Login: base.Login, Now: base.Now, Sessions: base.Sessions,
+	return base
+}
+
+// fronts opens both fronts on it.
+func (st *stage) fronts(base *sitetest.Site, people calendar.People, login func(context.Context, string, string, netip.Addr) (calendar.Person, error)) {
+	dav := caldav.New(caldav.Options{Backend: st.be, People: people, Login: login, Now: base.Now})
+	sun := wcap.New(wcap.Options{Backend: st.be, People: people, Login: login, Now: base.Now, Sessions: base.Sessions,
 		Settings: wcap.Settings{DefaultTZID: "Europe/Berlin", Admins: []string{"root"}}})
 	st.hands = map[string]hand{"caldav": &davHand{dav}, "wcap": &wcapHand{sun, sitetest.SessionIDs{}}}
-	for _, id := range []string{a, b, c, d, e} {
-		if _, err := st.be.Home(t.Context(), people.Actor(id), calendar.HomeRequest{Owner: calendar.Owner(id)}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return st
 }
 
 // hand is that of somebody in this story.

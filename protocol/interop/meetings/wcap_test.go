@@ -34,6 +34,7 @@ func (h *wcapHand) ask(p *play, who, command, query string) (*ical.Component, er
 				return nil, fmt.Errorf("%s of %s: errno %s", path, who, n.Value)
 			}
 		}
+		all.Props = append(all.Props, cal.Props...)
 		all.AddChild(cal.Children...)
 	}
 	return all, nil
