@@ -244,7 +244,7 @@ func cutCalendars(l *leaf) (texts [][]byte) {
 	if bytes.IndexByte(data[:min(len(data), 200)], 0) >= 0 { // UTF-16
 		data = ical.ToUTF8(object.InUTF8(data, l.media.params["charset"]))
 	}
-	if !l.strong && !containsFold(data, beginCalendar) {
+	if !l.strong && !hasCalendar(data) {
 		if i := uuIn(data); i >= 0 {
 			data = decodeUU(bytes.Clone(data[i:]))
 		}
@@ -277,9 +277,19 @@ func cutCalendars(l *leaf) (texts [][]byte) {
 	return texts
 }
 
-// containsFold is bytes.Contains without regard of case, for capitals.
-func containsFold(data, capitals []byte) bool {
-	return bytes.Contains(data, capitals) || bytes.Contains(bytes.ToUpper(data), capitals)
+// hasCalendar reports whether BEGIN:VCALENDAR stands in a text.
+func hasCalendar(data []byte) bool {
+	const begin = len("BEGIN")
+	for at := 0; ; {
+		i := bytes.IndexByte(data[at:], ':')
+		if i < 0 {
+			return false
+		}
+		if from := at + i - begin; from >= 0 && len(data)-from >= len(beginCalendar) && bytes.EqualFold(data[from:from+len(beginCalendar)], beginCalendar) {
+			return true
+		}
+		at += i + 1
+	}
 }
 
 // uuIn is where in a text uuencode begins, -1 if it does not.

@@ -11,7 +11,7 @@ import (
 // What is kept of parts that are no calendar data.
 const (
 	mostText   = 256 << 10 // octets of a plain text
-	mostTexts  = 4         // of which there are so many
+	mostTexts  = 4         // without calendar data
 	mostStatus = 64 << 10  // octets of a delivery status
 )
 
@@ -42,9 +42,15 @@ func (w *walker) leaf(p place, h header, m media) error {
 		return err
 	case m.kind == "text/rfc822-headers", m.kind == "message/global-headers":
 		return w.headersOnly(enc)
-	case m.kind == "text/plain" && w.texts < mostTexts:
-		w.texts++
+	case m.kind == "text/plain":
+		before := w.kept
 		data, _, err := w.keep(enc, mostText)
+		if !hasCalendar(data) && uuIn(data) < 0 {
+			if w.texts++; w.texts > mostTexts {
+				w.kept, w.spare = before, data[:0]
+				return err
+			}
+		}
 		w.found.leaves = append(w.found.leaves, leaf{Part: part, media: m, data: data, nested: p.nested, within: p.within})
 		return err
 	}

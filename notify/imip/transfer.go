@@ -40,6 +40,7 @@ func (w *walker) keep(enc transfer, most int) (data []byte, cut bool, err error)
 	case inQuoted:
 		raw = most * 2
 	}
+	data, w.spare = w.spare, nil
 	err = w.body(func(piece []byte) error {
 		if cut = cut || len(data)+len(piece) > raw; cut {
 			return nil

@@ -20,9 +20,10 @@ type walker struct {
 	eof    bool
 
 	parts   int
-	headers int // octets
-	kept    int // octets
-	texts   int // parts of plain text that were kept
+	headers int    // octets
+	kept    int    // octets
+	spare   []byte // room that is free again
+	texts   int    // parts of plain text without calendar data
 	found   found
 }
 

@@ -329,3 +329,38 @@ func TestRelease(t *testing.T) {
 		}
 	}
 }
+
+// An instance is found by its moment, however it is named, and an answer to it is
+// stored in the zone of the series: extra dates, days, zones by their Windows
+// names. RFC 5545 §3.8.4.4.
+func TestInstancesByTheirMoment(t *testing.T) {
+	extra := strings.NewReplacer("DTSTART:20260305T090000Z", "DTSTART;TZID=Europe/Berlin:20260305T100000\nRDATE;TZID=Europe/Berlin:20260401T170000").Replace(hers)
+	days := strings.NewReplacer("DTSTART:20260305T090000Z", "DTSTART;VALUE=DATE:20260305").Replace(hers)
+	for _, c := range []struct{ name, stored, rid, want string }{
+		{"in UTC", extra, "RECURRENCE-ID:20260312T090000Z", "TZID=Europe/Berlin 20260312T100000"},
+		{"in another zone", extra, "RECURRENCE-ID;TZID=America/New_York:20260312T050000", "TZID=Europe/Berlin 20260312T100000"},
+		{"in a zone of Windows", extra, "RECURRENCE-ID;TZID=W. Europe Standard Time:20260312T100000", "TZID=Europe/Berlin 20260312T100000"},
+		{"the same zone by another name", extra, "RECURRENCE-ID;TZID=/freeassociation.sourceforge.net/Europe/Berlin:20260312T100000", "TZID=Europe/Berlin 20260312T100000"},
+		{"behind the change of the clocks", extra, "RECURRENCE-ID:20260326T090000Z", "TZID=Europe/Berlin 20260326T100000"},
+		{"an extra date", extra, "RECURRENCE-ID;TZID=Europe/Berlin:20260401T170000", "TZID=Europe/Berlin 20260401T170000"},
+		{"an extra date in UTC", extra, "RECURRENCE-ID:20260401T150000Z", "TZID=Europe/Berlin 20260401T170000"},
+		{"a day", days, "RECURRENCE-ID;VALUE=DATE:20260312", "VALUE=DATE 20260312"},
+		{"a day without saying so", days, "RECURRENCE-ID:20260312", "VALUE=DATE 20260312"},
+		{"midnight where a day belongs", days, "RECURRENCE-ID:20260312T000000Z", "VALUE=DATE 20260312"},
+		{"a day where a moment belongs", extra, "RECURRENCE-ID;VALUE=DATE:20260312", "TZID=Europe/Berlin 20260312T100000"},
+		{"another hour", extra, "RECURRENCE-ID:20260312T100000Z", "ignore unknown-instance"},
+	} {
+		d := Decide(anna(), parse(t, "", c.stored), Arrival{Calendar: parse(t, "REPLY", answer("bert@firm.example", "DECLINED", c.rid)), Sender: "bert@firm.example", Proof: Proven}, Rules{})
+		got := d.Action.String() + " " + d.Reason
+		if d.Action == Apply {
+			for _, k := range d.Receipt.Object.Children {
+				if p := k.Prop("RECURRENCE-ID"); p != nil {
+					got = p.Params[0].Name + "=" + p.Params[0].Values[0] + " " + p.Value
+				}
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+}
