@@ -94,7 +94,7 @@ var clientMeetings = []story{
 				item = href
 			}
 		}
-		// One instance is declined with the whole series sent, a private comment and a default alarm.
+		// It sends the whole series, with a private comment and a default alarm.
 		p.put("ben", ifScheduleTag, partstatOf("ben", "ACCEPTED"), adding("X-CALENDARSERVER-PRIVATE-COMMENT:late", "X-APPLE-NEEDS-REPLY:FALSE",
 			"BEGIN:VALARM\r\nX-WR-ALARMUID:B1\r\nUID:B1\r\nTRIGGER:-PT10M\r\nX-APPLE-DEFAULT-ALARM:TRUE\r\nACTION:AUDIO\r\nEND:VALARM"))
 		p.answers("ben", "ACCEPTED", "anna")
@@ -190,5 +190,156 @@ var clientMeetings = []story{
 		p.do("anna", "PUT", annasCal+p.uid+".ics", text, "If-None-Match: *").is(201)
 		p.has("anna", "!SCHEDULE-STATUS")
 		p.do("anna", "DELETE", annasCal+p.uid+".ics", "").is(204)
+	}},
+	{"Apple declines an instance", func(t *testing.T, p players) {
+		p.invite("RRULE:FREQ=DAILY;COUNT=5")
+		p.put("ben", ifScheduleTag, partstatOf("ben", "ACCEPTED"))
+		// The whole series again, with an exception that has no SUMMARY of its own to say.
+		p.put("ben", ifScheduleTag, exceptionOf("20300311", "DTSTART:20300311T120000Z\r\nSUMMARY:Meeting"), func(text string) string {
+			at := strings.LastIndex(text, "BEGIN:VEVENT")
+			return text[:at] + partstatOf("ben", "DECLINED")(text[at:])
+		})
+		p.answers("ben", "ACCEPTED", "anna")
+		p.has("anna", "RECURRENCE-ID:20300311T120000Z", "PARTSTAT=DECLINED")
+		// The next change of the series leaves that as it is.
+		p.put("anna", ifScheduleTag, replacing("SUMMARY:Meeting", "SUMMARY:Other"))
+		p.has("ben", "SUMMARY:Other", "PARTSTAT=DECLINED")
+	}},
+	{"Apple invites without parameters, and takes all back", func(t *testing.T, p players) {
+		// Invitees that are added later have neither PARTSTAT nor RSVP nor ROLE; the organizer stands twice.
+		text := regexp.MustCompile(`ATTENDEE;PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:(\w+)@`).ReplaceAllString(meetingOf(p.uid), `ATTENDEE;CN=$1;CUTYPE=INDIVIDUAL;EMAIL=$1@example.com:mailto:$1@`)
+		text = strings.Replace(text, "ATTENDEE;PARTSTAT=ACCEPTED:mailto:anna", "ATTENDEE;CN=Anna;EMAIL=anna@example.com;ROLE=CHAIR;PARTSTAT=ACCEPTED:mailto:anna", 1)
+		p.do("anna", "PUT", annasCal+strings.ToUpper(p.uid)+".ics", text).is(201)
+		p.has("ben", "PARTSTAT=NEEDS-ACTION", "SUMMARY:Meeting")
+		if came := p.inbox("rosa"); len(came) != 1 {
+			t.Errorf("rosa's inbox has %q", came)
+		}
+		p.answer("rosa", "ACCEPTED")
+		// When the last invitee goes, so do all ATTENDEEs and the ORGANIZER.
+		p.put("anna", ifScheduleTag, func(text string) string {
+			return regexp.MustCompile(`(?m)^(ATTENDEE|ORGANIZER)[^\r]*\r\n`).ReplaceAllString(text, "")
+		})
+		for _, who := range []string{"ben", "rosa"} {
+			p.has(who, "STATUS:CANCELLED")
+		}
+		p.has("anna", "!CANCELLED", "!ORGANIZER", "SUMMARY:Meeting")
+	}},
+	{"Apple deletes what it was invited to", func(t *testing.T, p players) {
+		p.invite()
+		p.do("ben", "DELETE", p.found("ben", homeOf("ben")+"calendar/", p.uid), "").is(204)
+		p.answers("ben", "DECLINED", "anna")
+		if left := p.inbox("ben"); len(left) != 0 {
+			t.Errorf("his inbox has %q", left)
+		}
+	}},
+	{"Apple and Thunderbird store an invitation that came by mail too", func(t *testing.T, p players) {
+		p.invite()
+		href := p.found("ben", homeOf("ben")+"calendar/", p.uid)
+		if want := homeOf("ben") + "calendar/" + p.uid + ".ics"; href != want {
+			t.Errorf("the copy is %s, want %s", href, want)
+		}
+		mailed := strings.Replace(meetingOf(p.uid), "PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:ben", "PARTSTAT=ACCEPTED:mailto:ben", 1)
+		p.do("ben", "PUT", href, mailed, "If-None-Match: *").is(412)                                                 // Thunderbird, KDE, Evolution: by the UID
+		p.do("ben", "PUT", homeOf("ben")+"calendar/6A0F-UUID.ics", mailed).is(409, "C:no-uid-conflict").contains("<D:href>" + href + "</D:href>") // Apple: by a name of its own
+		p.answers("ben", "NEEDS-ACTION", "ben", "anna")
+		if n := p.do("ben", "REPORT", homeOf("ben")+"calendar/", query(in(`<C:prop-filter name="UID"><C:text-match collation="i;octet">`+p.uid+`</C:text-match></C:prop-filter>`), "D:getetag")).multi(); len(n.order) != 1 {
+			t.Errorf("he has it at %q", n.order)
+		}
+		p.put("ben", ifScheduleTag, partstatOf("ben", "ACCEPTED"))
+		p.answers("ben", "ACCEPTED", "anna")
+	}},
+	{"Thunderbird answers by mail", func(t *testing.T, p players) {
+		// Its own PARTSTAT, and that the server is to say nothing: RFC 6638 §7.1.
+		p.invite()
+		p.put("ben", ifMatch, withoutServers, partstatOf("ben", "ACCEPTED"), replacing("ORGANIZER", "ORGANIZER;SCHEDULE-AGENT=CLIENT"))
+		p.answers("ben", "ACCEPTED", "ben")
+		p.answers("ben", "NEEDS-ACTION", "anna")
+		if came := p.inbox("anna"); len(came) != 0 {
+			t.Errorf("anna's inbox has %q", came)
+		}
+		p.put("anna", ifMatch, withoutServers, replacing("SUMMARY:Meeting", "SUMMARY:Other"))
+		p.has("ben", "SUMMARY:Other", "SCHEDULE-AGENT=CLIENT")
+	}},
+	{"Thunderbird overwrites after a conflict", func(t *testing.T, p players) {
+		p.invite()
+		href := annasCal + p.uid + ".ics"
+		p.settled()
+		old := p.do("anna", "GET", href, "").is(200)
+		p.answer("ben", "ACCEPTED")
+		p.settled()
+		text := withoutServers(strings.ReplaceAll(old.body, "\r\n ", ""))
+		text = strings.Replace(text, "SUMMARY:Meeting", "SUMMARY:Mine", 1)
+		p.do("anna", "PUT", href, text, "If-Match: "+old.header.Get("ETag")).is(412)
+		p.do("anna", "PUT", href, text).is(204) // "overwrite?" was answered with yes
+		p.answers("ben", "ACCEPTED", "anna", "ben")
+		p.has("ben", "SUMMARY:Mine")
+	}},
+	{"Thunderbird is invited to an instance", func(t *testing.T, p players) {
+		// To an exception alone, of which it makes a series of its own: X-MOZ-FAKED-MASTER.
+		text := strings.Replace(meetingOf(p.uid), "SUMMARY", "RRULE:FREQ=DAILY;COUNT=5\r\nSUMMARY", 1)
+		text = regexp.MustCompile(`ATTENDEE[^\r]*ben[^\r]*\r\n`).ReplaceAllString(text, "")
+		text = exceptionOf("20300311", "DTSTART:20300311T120000Z\r\nSUMMARY:With Ben\r\nATTENDEE;PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:ben@example.com")(text)
+		p.do("anna", "PUT", annasCal+p.uid+".ics", text).is(201)
+		p.has("ben", "RECURRENCE-ID:20300311T120000Z", "SUMMARY:With Ben", "!RRULE")
+		if got := p.copyOf("ben"); strings.Count(got, "BEGIN:VEVENT") != 1 || !strings.Contains(got, "ORGANIZER") {
+			t.Errorf("ben has\n%s", got)
+		}
+		p.put("ben", ifMatch, withoutServers, partstatOf("ben", "ACCEPTED"), adding("X-MOZ-LASTACK:20300301T000000Z"))
+		p.has("anna", "PARTSTAT=ACCEPTED;SCHEDULE-STATUS=2.0")
+		p.answers("rosa", "NEEDS-ACTION", "anna")
+	}},
+	{"DAVx5 deletes", func(t *testing.T, p players) {
+		p.invite()
+		href := p.found("ben", homeOf("ben")+"calendar/", p.uid)
+		tag := p.do("ben", "GET", href, "").header.Get("Schedule-Tag")
+		p.put("anna", ifScheduleTag, withoutServers, replacing("20300310T12", "20300310T15"))
+		p.settled()
+		p.do("ben", "DELETE", href, "", "If-Schedule-Tag-Match: "+tag).is(412) // it did not know of the other time
+		tag = p.do("ben", "GET", href, "").header.Get("Schedule-Tag")
+		p.do("ben", "DELETE", href, "", "If-Schedule-Tag-Match: "+tag).is(204)
+		p.answers("ben", "DECLINED", "anna")
+		// As organizer it calls the meeting off.
+		tag = p.do("anna", "GET", annasCal+p.uid+".ics", "").header.Get("Schedule-Tag")
+		p.do("anna", "DELETE", annasCal+p.uid+".ics", "", "If-Schedule-Tag-Match: "+tag).is(204)
+		p.has("rosa", "STATUS:CANCELLED")
+	}},
+	{"Evolution moves to another calendar", func(t *testing.T, p players) {
+		// PUT there, DELETE here: the first is refused, and nothing is called off by the way.
+		p.invite()
+		p.settled()
+		if r := p.do("anna", "MKCALENDAR", annasHome+"evolution/", ""); r.status != 201 && r.status != 403 && r.status != 405 {
+			r.is(201)
+		}
+		p.do("anna", "PUT", annasHome+"evolution/"+p.uid+".ics", meetingOf(p.uid), "If-None-Match: *").is(403, "C:unique-scheduling-object-resource").contains("<D:href>" + annasCal + p.uid + ".ics</D:href>")
+		p.has("ben", "!CANCELLED", "SUMMARY:Meeting")
+		p.moved("anna", "MOVE", annasCal+p.uid+".ics", annasHome+"evolution/"+p.uid+".ics").is(201)
+		p.has("ben", "!CANCELLED", "SUMMARY:Meeting")
+		if n := len(p.inbox("ben")); n != 1 {
+			t.Errorf("ben's inbox has %d items", n)
+		}
+		p.do("anna", "DELETE", annasHome+"evolution/"+p.uid+".ics", "").is(204)
+	}},
+	{"Evolution detaches an instance", func(t *testing.T, p players) {
+		// RECURRENCE-ID and RRULE in one component.
+		p.invite("RRULE:FREQ=DAILY;COUNT=5")
+		p.put("anna", ifMatch, exceptionOf("20300312", "DTSTART:20300312T150000Z\r\nRRULE:FREQ=DAILY;COUNT=5\r\nSUMMARY:Detached"))
+		p.has("ben", "RECURRENCE-ID:20300312T120000Z", "DTSTART:20300312T150000Z", "SUMMARY:Detached")
+		p.do("anna", "DELETE", annasCal+p.uid+".ics", "", "Schedule-Reply: F").is(204) // is of attendees alone: RFC 6638 §8.1
+		p.has("ben", "STATUS:CANCELLED")
+	}},
+	{"CalDavSynchronizer organizes", func(t *testing.T, p players) {
+		// Outlook sends the mails, or SOGo is told to keep quiet, which is nobody else's business.
+		text := strings.ReplaceAll(meetingOf(p.uid), "ATTENDEE;PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:rosa", "ATTENDEE;SCHEDULE-AGENT=CLIENT;PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:rosa")
+		text = strings.Replace(text, "SUMMARY", "X-SOGO-SEND-APPOINTMENT-NOTIFICATIONS:NO\r\nX-MICROSOFT-CDO-BUSYSTATUS:BUSY\r\nX-ALT-DESC;FMTTYPE=text/html:<b>x</b>\r\nSUMMARY", 1)
+		p.do("anna", "PUT", annasCal+p.uid+".ics", text, "If-None-Match: *").is(201)
+		p.has("ben", "SUMMARY:Meeting", "PARTSTAT=NEEDS-ACTION")
+		if got := p.copyOf("rosa"); got != "" {
+			t.Errorf("whom Outlook invites has\n%s", got)
+		}
+		p.answer("ben", "ACCEPTED")
+		p.put("anna", ifMatch, withoutServers, partstatOf("rosa", "ACCEPTED"), replacing("SUMMARY:Meeting", "SUMMARY:Other"))
+		p.answers("ben", "ACCEPTED", "anna", "ben")
+		p.answers("rosa", "ACCEPTED", "anna", "ben")
+		p.has("ben", "SUMMARY:Other")
 	}},
 }
