@@ -239,7 +239,7 @@ var clientMeetings = []story{
 			t.Errorf("the copy is %s, want %s", href, want)
 		}
 		mailed := strings.Replace(meetingOf(p.uid), "PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:ben", "PARTSTAT=ACCEPTED:mailto:ben", 1)
-		p.do("ben", "PUT", href, mailed, "If-None-Match: *").is(412)                                                 // Thunderbird, KDE, Evolution: by the UID
+		p.do("ben", "PUT", href, mailed, "If-None-Match: *").is(412)                                                                              // Thunderbird, KDE, Evolution: by the UID
 		p.do("ben", "PUT", homeOf("ben")+"calendar/6A0F-UUID.ics", mailed).is(409, "C:no-uid-conflict").contains("<D:href>" + href + "</D:href>") // Apple: by a name of its own
 		p.answers("ben", "NEEDS-ACTION", "ben", "anna")
 		if n := p.do("ben", "REPORT", homeOf("ben")+"calendar/", query(in(`<C:prop-filter name="UID"><C:text-match collation="i;octet">`+p.uid+`</C:text-match></C:prop-filter>`), "D:getetag")).multi(); len(n.order) != 1 {
