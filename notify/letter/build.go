@@ -111,7 +111,7 @@ func (b *builder) header(l *line, ops []op) {
 					break
 				}
 			}
-			if rest := ops[i+1:]; len(rest) > 0 && b.cur.media != multipart {
+			if rest := ops[i+1:]; len(rest) > 0 && b.cur.media != inParts {
 				b.body = append(b.body, line{no: l.no, ops: rest})
 			}
 			return
@@ -146,7 +146,7 @@ func (b *builder) endHeader(no int) {
 	b.head = false
 	b.readHeader(b.cur, b.fields)
 	b.fields = nil
-	if b.cur.media != multipart {
+	if b.cur.media != inParts {
 		return
 	}
 	if len(b.open) == maxDepth {
@@ -205,7 +205,7 @@ func (b *builder) endPart() {
 	lines := b.body
 	b.body = nil
 	switch p := b.cur; p.media {
-	case multipart:
+	case inParts:
 		for _, o := range flat(lines) {
 			if o.kind != opText || !isASCII(o.text) {
 				b.errorf(p.line, "what stands before the first part of a multipart is for programs that know no MIME: it is plain ASCII, without codes")

@@ -20,7 +20,7 @@ func clean(s string, many bool) string {
 	if !many {
 		return oneLine(s)
 	}
-	if isPlain(s) && len(s) <= maxMany {
+	if isClean(s, true) && len(s) <= maxMany {
 		return s
 	}
 	var b strings.Builder
@@ -55,7 +55,7 @@ func clean(s string, many bool) string {
 // oneLine is clean for a value of one line: blanks around it go, and of several
 // in a row one stays.
 func oneLine(s string) string {
-	if isPlain(s) && len(s) <= maxLine && !strings.Contains(s, "  ") && (s == "" || s[0] != ' ' && s[len(s)-1] != ' ') {
+	if isClean(s, false) && len(s) <= maxLine && !strings.Contains(s, "  ") && (s == "" || s[0] != ' ' && s[len(s)-1] != ' ') {
 		return s
 	}
 	var b strings.Builder
@@ -85,14 +85,31 @@ func oneLine(s string) string {
 	return b.String()
 }
 
-// isPlain reports whether a string is printable ASCII.
-func isPlain(s string) bool {
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] > '~' {
+// isClean reports whether there is nothing to do: neither isHidden nor isBreak is
+// true of a character, but for the \n and the tab of a value of many lines that
+// does not end with one, and it is UTF-8.
+func isClean(s string, many bool) bool {
+	high := false
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c-' ' < 0x7f-' ' {
+			continue
+		}
+		next := func(n int, from, to byte) bool { return i+n < len(s) && from <= s[i+n] && s[i+n] <= to }
+		switch {
+		case c < ' ' && !(many && (c == '\n' || c == '\t')), c == 0x7f:
+			return false
+		case c == 0xc2 && next(1, 0x80, 0x9f), c == 0xef && next(1, 0xbb, 0xbb) && next(2, 0xbf, 0xbf):
+			return false
+		case c == 0xe2 && (next(1, 0x80, 0x80) && next(2, 0xa8, 0xae) || next(1, 0x81, 0x81) && next(2, 0xa6, 0xa9)):
 			return false
 		}
+		high = high || c >= utf8.RuneSelf
 	}
-	return true
+	if many && s != "" && strings.IndexByte(" \t\n", s[len(s)-1]) >= 0 {
+		return false
+	}
+	return !high || utf8.ValidString(s)
 }
 
 // isBreak are the ends of lines of Unicode, CR apart.

@@ -2,7 +2,7 @@ package letter
 
 import (
 	"bytes"
-	stdbase64 "encoding/base64"
+	"encoding/base64"
 	"strings"
 	"unicode/utf8"
 )
@@ -36,12 +36,12 @@ func encode(dst []byte, p *part, text []byte) (charset, transfer string, out []b
 		case simple && high == 0:
 			return charset, "7bit", append(dst, text...)
 		case p.media == inCalendar, high > len(text)/6:
-			how = base64
+			how = asBase64
 		default:
-			how = quotedPrintable
+			how = asQuotedPrintable
 		}
 	}
-	if how == base64 {
+	if how == asBase64 {
 		return charset, "base64", appendBase64(dst, text)
 	}
 	return charset, "quoted-printable", appendQuotedPrintable(dst, text)
@@ -89,7 +89,7 @@ func appendBase64(dst, text []byte) []byte {
 	const width = 57
 	for len(text) > 0 {
 		n := min(width, len(text))
-		dst = stdbase64.StdEncoding.AppendEncode(dst, text[:n])
+		dst = base64.StdEncoding.AppendEncode(dst, text[:n])
 		dst = append(dst, "\r\n"...)
 		text = text[n:]
 	}

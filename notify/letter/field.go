@@ -1,7 +1,7 @@
 package letter
 
 import (
-	stdbase64 "encoding/base64"
+	"encoding/base64"
 	"strings"
 	"unicode/utf8"
 )
@@ -40,7 +40,7 @@ func AppendHeader(dst []byte, name, text string, raw8 bool) []byte {
 			dst = append(dst, "\r\n"...)
 		}
 		dst = append(dst, " =?UTF-8?B?"...)
-		dst = stdbase64.StdEncoding.AppendEncode(dst, []byte(text[:n]))
+		dst = base64.StdEncoding.AppendEncode(dst, []byte(text[:n]))
 		dst = append(dst, "?="...)
 		text = text[n:]
 	}

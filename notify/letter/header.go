@@ -45,7 +45,7 @@ func (b *builder) readType(p *part, f field) {
 	case p.typ == "text/calendar", p.typ == "application/ics":
 		p.media = inCalendar
 	case strings.HasPrefix(p.typ, "multipart/") && isToken(p.typ[len("multipart/"):]):
-		p.media = multipart
+		p.media = inParts
 	default:
 		b.errorf(f.line, "%q is no type that a template can make: there are text/plain, text/html, text/calendar, application/ics, multipart/…", visible(p.typ))
 		p.typ = "text/plain"
@@ -59,7 +59,7 @@ func (b *builder) readType(p *part, f field) {
 		case name == "" && !ok:
 		case !ok || !isToken(name) || value == "" || strings.ContainsAny(value, `"\`) || !isASCII(value):
 			b.errorf(f.line, "%q is no parameter: write name=value or name=\"value\", in ASCII", visible(s))
-		case name == "boundary" && value == "\x01b" && p.media == multipart:
+		case name == "boundary" && value == "\x01b" && p.media == inParts:
 			bounded = true
 		case name == "boundary":
 			b.errorf(f.line, "write boundary=\"%%b\", of a multipart alone: the server chooses one that is in no text")
@@ -71,7 +71,7 @@ func (b *builder) readType(p *part, f field) {
 			p.params = append(p.params, field{name: name, value: value})
 		}
 	}
-	if p.media == multipart && !bounded {
+	if p.media == inParts && !bounded {
 		b.errorf(f.line, "a multipart needs boundary=\"%%b\"")
 	}
 }
@@ -90,11 +90,11 @@ func (b *builder) readTransfer(p *part, f field) {
 	switch strings.ToLower(f.value) {
 	case "\x01x":
 	case "quoted-printable":
-		p.transfer = quotedPrintable
+		p.transfer = asQuotedPrintable
 	case "base64":
-		p.transfer = base64
+		p.transfer = asBase64
 	default:
-		if p.media != multipart {
+		if p.media != inParts {
 			b.warnf(f.line, "the text may not fit %s: write Content-Transfer-Encoding: %%x", visible(f.value))
 		}
 	}

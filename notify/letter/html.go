@@ -89,6 +89,8 @@ func (s *htmlState) text(t string) {
 
 func (s *htmlState) inTag(c byte, tail string) {
 	switch {
+	case !s.named && len(s.name) == 0 && !('a' <= c && c <= 'z') && c != '/' && c != '!' && c != '?':
+		s.tag = c == '<' // a < b is no tag
 	case c == '>':
 		s.tag = false
 		switch name := string(s.name); name {

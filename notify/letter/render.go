@@ -131,7 +131,7 @@ var empties = strings.NewReplacer(" (; )", "", " (\u00a0; )", "", " ()", "", "; 
 func (r *renderer) leaves(p *part) error {
 	r.out = r.out[:0]
 	switch p.media {
-	case multipart:
+	case inParts:
 		for _, k := range p.parts {
 			if err := r.leaves(k); err != nil {
 				return err
@@ -211,7 +211,7 @@ func (r *renderer) boundary(p *part) string { return r.mark + "_" + strconv.Itoa
 // header prints the fields of a part; at is its first leaf.
 func (r *renderer) header(dst []byte, p *part, at int) []byte {
 	l := leaf{}
-	if p.media != multipart {
+	if p.media != inParts {
 		l = r.done[at]
 	}
 	line := len(dst)
@@ -228,7 +228,7 @@ func (r *renderer) header(dst []byte, p *part, at int) []byte {
 	for _, f := range p.params {
 		param(f.name, r.mime(f.value, &l))
 	}
-	if p.media == multipart {
+	if p.media == inParts {
 		param("boundary", r.boundary(p))
 		dst = append(dst, "\r\n"...)
 	} else {
@@ -267,12 +267,20 @@ func (r *renderer) mime(s string, l *leaf) string {
 	return string(b)
 }
 
-// methodName is the METHOD that a MIME header names.
+// methodName is the METHOD that a MIME header names: that of the message's text,
+// for both must be the same. RFC 6047 §2.4.
 func (r *renderer) methodName() string {
-	if r.method == "" {
-		return "PUBLISH"
+	m := ""
+	if r.in.Message != nil {
+		m = word(r.in.Message.Word("METHOD"))
 	}
-	return r.method
+	switch {
+	case m != "":
+		return m
+	case r.method != "":
+		return r.method
+	}
+	return "PUBLISH"
 }
 
 func appendQuoted(dst []byte, v string) []byte {
@@ -285,7 +293,7 @@ func appendQuoted(dst []byte, v string) []byte {
 // body prints what stands below the header of a part, and tells how many leaves
 // it has.
 func (r *renderer) body(dst []byte, p *part, at int) ([]byte, int) {
-	if p.media != multipart {
+	if p.media != inParts {
 		return append(dst, r.done[at].data...), at + 1
 	}
 	boundary := r.boundary(p)
@@ -297,133 +305,9 @@ func (r *renderer) body(dst []byte, p *part, at int) ([]byte, int) {
 		dst = r.header(dst, k, at)
 		dst = append(dst, "\r\n"...)
 		dst, at = r.body(dst, k, at)
-		if k.media != multipart && r.done[at-1].transfer != "base64" {
+		if k.media != inParts && r.done[at-1].transfer != "base64" {
 			dst = append(dst, "\r\n"...) // it is the boundary's: the text keeps its own
 		}
 	}
 	return append(append(append(dst, "--"...), boundary...), "--\r\n"...), at
-}
-
-// calendar makes the text of a text/calendar part.
-func (r *renderer) calendar(lines []calLine) {
-	for i := range lines {
-		l := &lines[i]
-		switch {
-		case l.fixed != nil:
-			r.out = append(r.out, l.fixed...)
-		case l.whole != 0:
-			r.wholeLines(l.whole)
-		default:
-			r.property(l)
-		}
-	}
-}
-
-// property prints a content line, or nothing where none of its codes has a value.
-// RFC 5545 §3.1.
-func (r *renderer) property(l *calLine) {
-	p := ical.Property{Name: l.name}
-	some := false
-	join := func(ops []op, param bool) string {
-		var b strings.Builder
-		for i := range ops {
-			o := &ops[i]
-			if o.kind == opText {
-				b.WriteString(o.text)
-				continue
-			}
-			v := r.value(o, true)
-			some = some || v != ""
-			if !param && !codeOf[o.code].Raw {
-				v = ical.EscapeText(v)
-			}
-			b.WriteString(v)
-		}
-		return b.String()
-	}
-	p.Value = join(l.value, false)
-	if !some && hasCode(l.value) {
-		return
-	}
-	for _, a := range l.params {
-		if v := join(a.value, true); v != "" {
-			p.Params = append(p.Params, ical.Param{Name: a.name, Values: []string{v}})
-		}
-	}
-	if len(l.value) == 1 && l.value[0].kind == opCode && codeOf[l.value[0].code].Time && r.time(l.value[0].code, true).day && !p.HasParam("VALUE") {
-		p.SetParam("VALUE", "DATE")
-	}
-	r.out = p.Append(r.out)
-}
-
-func hasCode(ops []op) bool {
-	for i := range ops {
-		if ops[i].kind == opCode {
-			return true
-		}
-	}
-	return false
-}
-
-// wholeLines prints a code that stands for lines of its own.
-func (r *renderer) wholeLines(code byte) {
-	switch code {
-	case 'I':
-		switch {
-		case r.in.Text != nil:
-			r.out = append(r.out, r.in.Text...)
-		case r.in.Message != nil:
-			r.out = r.in.Message.Append(r.out)
-		}
-	case 'A':
-		r.dateLines("EXDATE")
-	case 'a':
-		r.dateLines("RDATE")
-	case 'e':
-		r.copies("EXRULE")
-	case 'l':
-		r.copies("RRULE")
-	case 'F':
-		if v := r.value(&op{code: 'F'}, true); v != "" {
-			p := ical.Property{Name: "DESCRIPTION", Value: ical.EscapeText(v)}
-			r.out = p.Append(r.out)
-		}
-	case 'R':
-		t := r.time('r', true)
-		if !t.ok {
-			return
-		}
-		p := ical.Property{Name: "RECURRENCE-ID", Value: iso(t)}
-		if t.day {
-			p.SetParam("VALUE", "DATE")
-		}
-		if rid := r.prop("RECURRENCE-ID"); rid != nil && rid.ParamIs("RANGE", "THISANDFUTURE") {
-			p.SetParam("RANGE", "THISANDFUTURE")
-		}
-		r.out = p.Append(r.out)
-	}
-}
-
-func (r *renderer) dateLines(name string) {
-	for p := range r.c.All(name) {
-		list, day := r.dates(p)
-		if len(list) == 0 {
-			continue
-		}
-		out := ical.Property{Name: name, Value: strings.Join(list, ",")}
-		switch {
-		case day:
-			out.SetParam("VALUE", "DATE")
-		case strings.Contains(out.Value, "/"):
-			out.SetParam("VALUE", "PERIOD")
-		}
-		r.out = out.Append(r.out)
-	}
-}
-
-func (r *renderer) copies(name string) {
-	for p := range r.c.All(name) {
-		out := ical.Property{Name: name, Value: oneLine(p.Value)}
-		r.out = out.Append(r.out)
-	}
 }

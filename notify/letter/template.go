@@ -17,7 +17,7 @@ const (
 	plain media = iota
 	inHTML
 	inCalendar // text/calendar and application/ics
-	multipart
+	inParts
 )
 
 // transfer is a Content-Transfer-Encoding that a template insists on.
@@ -25,8 +25,8 @@ type transfer uint8
 
 const (
 	fitting transfer = iota // what the text needs
-	quotedPrintable
-	base64
+	asQuotedPrintable
+	asBase64
 )
 
 // part is a MIME part: of the whole mail, or within another.
