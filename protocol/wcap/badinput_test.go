@@ -116,8 +116,8 @@ func TestBadInput(t *testing.T) {
 		}
 		for _, p := range append(strings.Fields(in.params), "fmt-out", "id") {
 			for i := -1; i < len(badValues); i++ {
-				if n++; raceFactor > 1 && n%7 != 0 {
-					continue // the race detector has little to find in requests one by one
+				if n++; raceFactor > 1 && n%49 != 0 {
+					continue
 				}
 				q := strings.ReplaceAll(in.right, "$N", itoa(n))
 				format := formatNames[n%3]
@@ -308,6 +308,9 @@ func TestBombs(t *testing.T) {
 		"storeevents.wcap?calid=anna&uid=b&mod=1&rid=20260310T090010Z&summary=x&fetch=1", "storeevents.wcap?calid=anna&uid=b&mod=4&summary=y&fetch=1",
 		"export.wcap?calid=anna&content-out=text/calendar", "deleteevents_by_id.wcap?calid=anna&uid=b&rid=0&mod=4", "fetch_deletedcomponents.wcap?calid=anna&recurring=0",
 	}
+	if raceFactor > 1 {
+		rules = rules[:2]
+	}
 	for i, rule := range rules {
 		for _, by := range []string{"WCAP", "CalDAV"} {
 			what := fmt.Sprintf("rule %d by %s", i, by)
@@ -335,14 +338,14 @@ func TestBombs(t *testing.T) {
 			}
 		}
 	}
-	list := strings.Repeat("anna;", 10_000)
+	list := strings.Repeat("anna;", 10_000/raceFactor)
 	for name := range commands {
 		if name == "logout" || name == "login" {
 			continue
 		}
 		r, cpu := s.costed(name + ".wcap?calid=" + list + "&search-string=x&uid=x&rid=0&content-out=text/calendar&id=" + s.as("anna"))
 		if cpu > 250*time.Millisecond*raceFactor || r.status != 200 {
-			t.Errorf("%s of 10,000 calendars: status %d, %v of CPU", name, r.status, cpu)
+			t.Errorf("%s of many calendars: status %d, %v of CPU", name, r.status, cpu)
 		}
 	}
 }

@@ -10,7 +10,11 @@ import (
 // A series without end, of more instances than any answer has, spoils neither
 // what stands beside it nor the calendars behind.
 func TestEndlessSeriesSpoilsNoOther(t *testing.T) {
-	for _, rule := range []string{"FREQ=MINUTELY", "FREQ=SECONDLY", "FREQ=MINUTELY;COUNT=100000"} {
+	rules := []string{"FREQ=MINUTELY", "FREQ=SECONDLY", "FREQ=MINUTELY;COUNT=100000"}
+	if raceFactor > 1 {
+		rules = rules[:1]
+	}
+	for _, rule := range rules {
 		s := newSite(t)
 		sid := s.as("anna")
 		s.get("createcalendar.wcap?fmt-out=text/calendar&calid=zuletzt&id=" + sid).errno(0)

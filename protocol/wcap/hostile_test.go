@@ -36,7 +36,7 @@ func TestHostileParameters(t *testing.T) {
 	before := s.state("ben")
 	sid := s.as("anna")
 	step := 7 // a seventh of them each time is enough; which one is in the order of the map
-	if testing.Short() {
+	if testing.Short() || raceFactor > 1 {
 		step = 23
 	}
 	n := 0

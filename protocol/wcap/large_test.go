@@ -10,7 +10,7 @@ import (
 
 // What export gives, import takes: a calendar of many years in either form.
 func TestImportTakesALargeExport(t *testing.T) {
-	const n = 25_000
+	const n = 25_000 / raceFactor
 	s := newSite(t, func(o *Options) { o.Settings.MaxBody = 20 << 20 }) // factotum.limit.bodysize
 	var items []calendar.PutItem
 	for i := range n {

@@ -31,7 +31,9 @@ func TestHostileStore(t *testing.T) {
 	for _, command := range []string{"storeevents", "storetodos"} {
 		for _, name := range storeParams {
 			for _, v := range bad {
-				n++
+				if n++; raceFactor > 1 && n%7 != 0 {
+					continue
+				}
 				kind := "VEVENT"
 				q := url.Values{"calid": {"anna"}, "uid": {"u"}, "dtstart": {"20260310T090000Z"}, "dtend": {"20260310T100000Z"}, "id": {sid}, "fmt-out": {formatNames[n%3]}, "fetch": {itoa(n % 2)}}
 				if command == "storetodos" {
@@ -92,14 +94,14 @@ func TestLongLists(t *testing.T) {
 	sid := s.as("anna")
 	list := func(prefix, suffix string, n int) string {
 		var b strings.Builder
-		for i := range n {
+		for i := range n / raceFactor {
 			b.WriteString(prefix + itoa(i) + suffix + ";")
 		}
 		return b.String()
 	}
 	for _, c := range []struct{ param, value string }{
 		{"contacts", list("c", "", 60_000)}, {"relatedTos", list("r", "", 40_000)}, {"resources", list("r", "", 60_000)}, {"categories", list("c", "", 60_000)},
-		{"attachments", list("http://x/", "", 40_000)}, {"attendees", list("PARTSTAT=ACCEPTED^a", "@example.com", 900)}, {"attendees", strings.Repeat("PARTSTAT=ACCEPTED^anna;", 1900)},
+		{"attachments", list("http://x/", "", 40_000)}, {"attendees", list("PARTSTAT=ACCEPTED^a", "@example.com", 900)}, {"attendees", strings.Repeat("PARTSTAT=ACCEPTED^anna;", 1900/raceFactor)},
 		{"alarmEmails", list("a", "@example.com", 900)},
 	} {
 		for _, more := range []string{"", "", "&replace=1", "&method=4"} {
