@@ -50,6 +50,8 @@ The rules by which it answers invitations:
   --series rule   a series that cannot have all of its instances is declined (decline),
                   accepted but for those (except), accepted though it clashes (accept), or
                   left to the owners (ask)
+  --hours hours   when it can be booked: Mo-Fr 08:00-12:00,13:00-18:00; Sa 09:00-13:00, in
+                  the time zone of its calendar; "" is at all times
 
   -j, --json      print JSON
   -q, --yes       do not ask, and print errors only
@@ -61,14 +63,14 @@ and enable are about all resources, of the domain that -d names.
 Where people are kept in LDAP, local.enduseradmindn must be allowed to write there.
 
   csresource -m aud100@siroe.com -c audcal100 -o bkamdar --capacity 120 create auditorium
-  csresource --days 180 --series except modify auditorium
+  csresource --days 180 --series except --hours "Mo-Fr 08:00-18:00" modify auditorium
 `
 
 // resourceOptions are what csresource was told.
 type resourceOptions struct {
 	*tool
 	acl, base, calid, domain, description, double, mail, owner, others, host, name, zone string
-	auto, series, who                                                                    string
+	auto, series, who, hours                                                             string
 	capacity, days, minutes                                                              int
 	noCopies                                                                             bool
 
@@ -111,6 +113,7 @@ func newResourceOptions(std stdio) *resourceOptions {
 	o.FlagLong(&o.minutes, "minutes", 0)
 	o.FlagLong(&o.who, "who", 0)
 	o.FlagLong(&o.series, "series", 0)
+	o.FlagLong(&o.hours, "hours", 0)
 	o.FlagLong(&o.noCopies, "no-copies", 0)
 	return o
 }
@@ -198,6 +201,12 @@ func (o *resourceOptions) check(words []string) (set directory.ResourceChange, e
 	if err := set.Check(); err != nil {
 		return set, misuse("%v", err)
 	}
+	if o.IsSet("hours") {
+		if _, err := parseHours(o.hours); err != nil {
+			return set, misuse("--hours: %v", err)
+		}
+		changes++
+	}
 	switch {
 	case command == "modify" && changes == 0:
 		return set, misuse("modify what? An option says it")
@@ -245,7 +254,7 @@ func (o *resourceOptions) do(ctx context.Context, cfg *config.Config, set direct
 		}
 	}
 	if words[0] == "list" {
-		return o.list(about, len(words) == 2)
+		return o.list(ctx, cfg, about, len(words) == 2)
 	}
 	ed, err := o.editor(cfg, opt)
 	if err != nil {

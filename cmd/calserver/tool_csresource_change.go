@@ -78,6 +78,9 @@ func (o *resourceOptions) create(ctx context.Context, cfg *config.Config, ed res
 		o.warn("%s has a calendar already", made.ID)
 		err = o.align(ctx, be, made, set)
 	}
+	if err == nil {
+		err = o.setHours(ctx, be, made)
+	}
 	if err != nil {
 		return err
 	}
@@ -87,7 +90,7 @@ func (o *resourceOptions) create(ctx context.Context, cfg *config.Config, ed res
 
 // modify changes the entry, and of the calendar what the entry says of it.
 func (o *resourceOptions) modify(ctx context.Context, cfg *config.Config, dir *directory.Directory, ed resourceEditor, p calendar.Person, set directory.ResourceChange) (err error) {
-	calendars := set.DoubleBooking != nil || set.ACL != nil || set.Owner != nil || set.CoOwners != nil || set.Name != nil || set.Description != nil || set.TZID != nil
+	calendars := set.DoubleBooking != nil || set.ACL != nil || set.Owner != nil || set.CoOwners != nil || set.Name != nil || set.Description != nil || set.TZID != nil || o.IsSet("hours")
 	var be *backend
 	if calendars {
 		if err := o.here(ctx, cfg, calendar.Owner(p.ID)); err != nil {
@@ -112,6 +115,9 @@ func (o *resourceOptions) modify(ctx context.Context, cfg *config.Config, dir *d
 	if calendars {
 		if p, err = dir.Person(ctx, p.ID); err == nil {
 			err = o.align(ctx, be, p, set)
+		}
+		if err == nil {
+			err = o.setHours(ctx, be, p)
 		}
 	}
 	if err != nil {

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
 
 	"factotum/cmd/internal/plain"
 	"factotum/server/calendar"
+	"factotum/server/config"
 )
 
 // resourceInfo is a resource, for programs.
@@ -29,6 +31,7 @@ type resourceInfo struct {
 	Minutes       int      `json:"minutes,omitempty"`
 	Who           []string `json:"who,omitempty"`
 	Series        string   `json:"series"`
+	Hours         *string  `json:"hours,omitempty"` // "" is at all times
 }
 
 func describeResource(p calendar.Person) resourceInfo {
@@ -38,18 +41,28 @@ func describeResource(p calendar.Person) resourceInfo {
 		Capacity: b.Capacity, Days: int(b.Ahead / (24 * time.Hour)), Minutes: int(b.Longest / time.Minute), Who: b.Who, Series: b.Series.String()}
 }
 
-func (o *resourceOptions) list(found []calendar.Person, one bool) error {
-	if one {
-		return o.show(found[0])
+func (o *resourceOptions) list(ctx context.Context, cfg *config.Config, found []calendar.Person, one bool) error {
+	hours := o.hoursReader(ctx, cfg)
+	defer hours.close()
+	describe := func(p calendar.Person) resourceInfo {
+		i := describeResource(p)
+		i.Hours, _ = hours.of(p)
+		return i
 	}
-	return o.listPeople(found, func(p calendar.Person) any { return describeResource(p) }, o.show)
+	show := func(p calendar.Person) error {
+		if o.json {
+			return o.print(describe(p))
+		}
+		return o.show(p, hours)
+	}
+	if one {
+		return show(found[0])
+	}
+	return o.listPeople(found, func(p calendar.Person) any { return describe(p) }, show)
 }
 
 // show prints a resource with what it takes.
-func (o *resourceOptions) show(p calendar.Person) error {
-	if o.json {
-		return o.print(describeResource(p))
-	}
+func (o *resourceOptions) show(p calendar.Person, hours *hoursReader) error {
 	if o.quiet {
 		return nil
 	}
@@ -81,6 +94,14 @@ func (o *resourceOptions) show(p calendar.Person) error {
 		who = "everybody"
 	}
 	row("booked by", who)
+	switch open, err := hours.of(p); {
+	case err != nil:
+		row("hours", "not known: "+plain.Error(err))
+	case *open == "":
+		row("hours", "at all times")
+	default:
+		row("hours", *open)
+	}
 	_, err := fmt.Fprintln(o.std.out)
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"factotum/cmd/internal/tooltest"
 	"factotum/server/calendar"
@@ -125,6 +126,40 @@ func testCsresource(t *testing.T, people *directory.Directory, cfg *config.Confi
 	if out := do(0, "by itself", "", "list", "Hall"); !strings.Contains(out, "booked by  everybody") || !strings.Contains(out, "doubles    accepted") {
 		t.Errorf("list says\n%s", out)
 	}
+	// its hours, which go along to another zone
+	hours := func() string {
+		t.Helper()
+		var i resourceInfo
+		if err := json.Unmarshal([]byte(do(0, "", "", "--json", "list", "Hall")), &i); err != nil || i.Hours == nil {
+			t.Fatal(err, i)
+		}
+		return *i.Hours
+	}
+	do(2, "--hours: \"8-18\" are no times", "", "--hours", "Mo-Fr 8-18", "modify", "Hall")
+	do(2, "changes no property", "", "--hours", "", "list")
+	do(0, "hours      at all times", "", "list", "Hall")
+	do(0, "audcal100: changed", "", "--hours", "mo-fr 8:00-12:00, 13:00-18:00; Sa 9:00-13:00", "--timezone", "Europe/Berlin", "modify", "Hall")
+	do(0, "hours      Mo-Fr 08:00-12:00,13:00-18:00; Sa 09:00-13:00 Europe/Berlin\n", "", "list", "Hall")
+	do(0, "changed", "", "--timezone", "Asia/Tokyo", "modify", "Hall")
+	if got := hours(); got != "Mo-Fr 08:00-12:00,13:00-18:00; Sa 09:00-13:00 Asia/Tokyo" {
+		t.Errorf("open %s", got)
+	}
+	busy, err := be.FreeBusy(ctx, be.who, calendar.FreeBusyRequest{Targets: []calendar.FreeBusyTarget{{Calendar: "audcal100", Home: true}},
+		Window: calendar.Window{From: time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC), To: time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)}}) // 9 to 19 o'clock in Tokyo
+	if err != nil || len(busy) != 1 || len(busy[0].Busy) != 2 || busy[0].Busy[0].Start.Hour() != 3 || busy[0].Busy[1].Start.Hour() != 9 {
+		t.Errorf("it is closed at %+v, %v", busy, err)
+	}
+	do(0, "changed", "", "--hours", "", "modify", "Hall")
+	if got := hours(); got != "" {
+		t.Errorf("open %s", got)
+	}
+	if err := be.SetPrefs(ctx, be.who, calendar.SetPrefsRequest{Owner: "audcal100", Set: map[string]string{calendar.AvailabilityPref: "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VAVAILABILITY\r\nUID:a\r\nDTSTAMP:20260101T000000Z\r\nEND:VAVAILABILITY\r\nEND:VCALENDAR\r\n"}}); err != nil {
+		t.Fatal(err)
+	}
+	do(0, "by an availability that csresource did not write", "", "list", "Hall")
+	do(0, "made", "", "-c", "court", "--hours", "08:00-22:00", "create", "Court")
+	do(0, "08:00-22:00", "", "list", "court")
+	do(0, "deleted", "y\n", "delete", "court")
 	do(1, "nobody: there is no such entry", "", "-o", "nobody", "modify", "Hall")
 
 	do(0, "beamer: made", "", "-c", "beamer", "create", "Beamer")
