@@ -36,25 +36,28 @@ func (rq *request) mkcol() error {
 	req := calendar.CreateCalendarRequest{DefaultACL: true}
 	req.Calendar = calendar.Calendar{ID: rq.at.id(), Kind: collectionKind(calendarMethod)}
 	refused := creation(changes, calendarMethod, &req.Calendar)
+	if anyRefused(refused) {
+		req.Calendar.Kind = calendar.NoCollection // whether he may make anything comes first
+	}
 	var c calendar.Calendar
-	switch {
-	case rq.at.place != atCollection, rq.at.home != "":
+	if rq.at.place != atCollection || rq.at.home != "" {
 		err = errLocation
-	case !anyRefused(refused):
+	} else {
 		c, err = rq.be.CreateCalendar(rq.ctx, rq.who, req)
 	}
-	if anyRefused(refused) || err == errLocation || calendar.ReasonOf(err) == calendar.CollectionLocationOK {
+	wrong := anyRefused(refused) && errors.Is(err, calendar.Unsupported)
+	if wrong || err == errLocation || calendar.ReasonOf(err) == calendar.CollectionLocationOK {
 		// What stands there is told before what is wrong with the request.
 		switch there, unknown := rq.mapped(at); {
 		case unknown != nil:
 			return unknown
 		case there:
 			return taken(root != nil || calendarMethod)
-		case err == nil:
-			return rq.mkcolRefused(changes, refused)
 		}
 	}
 	switch {
+	case wrong:
+		return rq.mkcolRefused(changes, refused)
 	case errors.Is(err, calendar.Exists):
 		return taken(root != nil || calendarMethod)
 	case errors.Is(err, calendar.NoCalendar), errors.Is(err, calendar.Stale):

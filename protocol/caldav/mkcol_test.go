@@ -32,6 +32,32 @@ func TestRFC4791_5_3_1_Mkcalendar(t *testing.T) {
 	s.do("anna", "DELETE", annasHome+"plainly/", "", "Depth: 0").is(400)
 }
 
+// TestRFC4791_5_3_1_RightsComeFirst: who may not make a calendar learns neither what
+// stands there nor what is wrong with his request, then what stands there is told,
+// and the properties come last.
+func TestRFC4791_5_3_1_RightsComeFirst(t *testing.T) {
+	onSites(t, func(t *testing.T, s *site) {
+		bad := "<C:supported-calendar-component-set><C:comp name='VPOLL'/></C:supported-calendar-component-set>"
+		zone := "<C:calendar-timezone-id>Mars/Base</C:calendar-timezone-id>"
+		mkcol := func(props string) string {
+			return xmlHead("D:mkcol") + "<D:set><D:prop><D:resourcetype><D:collection/><C:calendar/></D:resourcetype>" + props + "</D:prop></D:set></D:mkcol>"
+		}
+		for _, props := range []string{"", bad, zone} {
+			for _, name := range []string{"team/", "new/", "calendar/"} {
+				s.do("anna", "MKCALENDAR", "/dav/calendars/rosa/"+name, mkcalendar(props)).is(403, "D:need-privileges")
+				s.do("anna", "MKCOL", "/dav/calendars/rosa/"+name, mkcol(props)).is(403, "D:need-privileges")
+			}
+			s.do("rosa", "MKCALENDAR", rosasTeam, mkcalendar(props)).is(403, "D:resource-must-be-null")
+			s.do("rosa", "MKCOL", rosasTeam, mkcol(props)).is(403, "D:resource-must-be-null")
+			s.do("anna", "MKCALENDAR", "/dav/calendars/nobody-at-all/x/", mkcalendar(props)).is(403, "D:need-privileges")
+		}
+		s.do("rosa", "MKCALENDAR", "/dav/calendars/rosa/new/", mkcalendar(bad)).is(207)
+		s.do("rosa", "MKCOL", "/dav/calendars/rosa/new/", mkcol(bad)).is(207)
+		s.do("rosa", "PROPFIND", "/dav/calendars/rosa/new/", "", "Depth: 0").is(404)
+		s.do("rosa", "MKCALENDAR", "/dav/calendars/rosa/new/", mkcalendar("")).is(201)
+	})
+}
+
 func TestRFC5689_ExtendedMkcol(t *testing.T) {
 	s := newSite(t)
 	s.visit("anna")

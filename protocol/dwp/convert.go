@@ -195,7 +195,7 @@ func fromOlderCalendar(c *calendar.Calendar, m *wire.Calendar) {
 	case m.Plain && m.Kind == 0:
 		c.Kind = calendar.PlainCollection
 	case m.Kind > 0xff: // not known, rather than what the truncated number would mean
-		c.Kind = 0xff
+		c.Kind = calendar.NoCollection
 	}
 }
 

@@ -12,6 +12,10 @@ const (
 	OutboxCollection                             // where busy time is asked for, RFC 6638 §2.1
 	NotificationCollection                       // what a user is to be told, of Apple's CalendarServer
 	numCollectionKinds
+
+	// NoCollection is none. CreateCalendar makes nothing of it: it is Unsupported,
+	// where nothing else, rights above all, stands in the way.
+	NoCollection CollectionKind = 0xff
 )
 
 // CollectionRules are what the collections of one kind are and allow. The zero

@@ -31,10 +31,6 @@ func (s *Service) CreateCalendar(ctx context.Context, who calendar.Actor, req ca
 	if calendar.Reserved(name) {
 		return calendar.Calendar{}, reservedName(op, id)
 	}
-	kind := in.Kind.Rules()
-	if !kind.Made {
-		return calendar.Calendar{}, calendar.Failf(calendar.Denied, "", op, string(id), "clients make no collections of this kind")
-	}
 	parent, nested := parentOf(name)
 	if !who.Admin && !strings.EqualFold(who.User, string(owner)) || who.User == "" && !who.Admin {
 		return calendar.Calendar{}, calendar.Failf(calendar.Denied, "", op, string(id), "calendars are made in one's own home")
@@ -42,6 +38,13 @@ func (s *Service) CreateCalendar(ctx context.Context, who calendar.Actor, req ca
 	p, err := s.person(ctx, op, owner)
 	if err != nil {
 		return calendar.Calendar{}, err
+	}
+	kind := in.Kind.Rules()
+	if in.Kind == calendar.NoCollection {
+		return calendar.Calendar{}, calendar.Failf(calendar.Unsupported, "", op, string(id), "it is not said what is to be made")
+	}
+	if !kind.Made {
+		return calendar.Calendar{}, calendar.Failf(calendar.Denied, "", op, string(id), "clients make no collections of this kind")
 	}
 	row := s.newRow(p, name)
 	row.Kind, row.Components = in.Kind, strings.Join(kind.Components, ",")
@@ -68,10 +71,10 @@ func (s *Service) CreateCalendar(ctx context.Context, who calendar.Actor, req ca
 	for _, dp := range in.Props {
 		set.Props = append(set.Props, calendar.PropChange{Prop: dp})
 	}
-	if err := s.checkProps(op, &set); err != nil {
-		return calendar.Calendar{}, err
+	wrong := s.checkProps(op, &set) // which is told after what stands there
+	if wrong == nil {
+		s.setRow(&row, &set)
 	}
-	s.setRow(&row, &set)
 	err = s.write(ctx, who, op, owner, nil, func(w *writer) error {
 		if nested {
 			up, ok, err := w.Calendar(parent)
@@ -105,6 +108,9 @@ func (s *Service) CreateCalendar(ctx context.Context, who calendar.Actor, req ca
 		}
 		if slices.ContainsFunc(all, func(c calendar.CalendarRow) bool { return c.Name == name }) {
 			return calendar.Failf(calendar.Exists, "", op, string(id), "a collection of that name exists")
+		}
+		if wrong != nil {
+			return wrong
 		}
 		_, err = w.createCalendar(row, in.Props)
 		return err
