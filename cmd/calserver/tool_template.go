@@ -264,7 +264,10 @@ func (t *tool) previewMail(p preview, in *letter.Input) (m letter.Mail, err erro
 		}
 		name, _ = mailNamed(filepath.Base(p.name), opt)
 	}
-	told(in, name)
+	in = in.For(name)
+	if in.Attendee.Address == "" {
+		in.Attendee.Address = firstAttendee(in.Message)
+	}
 	if isName {
 		return set.Render(name, p.language, in)
 	}
@@ -298,24 +301,14 @@ func mailNamed(s string, opt letterfile.Options) (letter.Name, bool) {
 	return letter.TodoReminder, s == "mail_todoalarm.fmt"
 }
 
-// told completes a stored event by what the mail would tell of it.
-func told(in *letter.Input, name letter.Name) {
-	method, answer := name.Tells()
-	if in.Method == "" && in.Message.Prop("METHOD") == nil && name != "" {
-		in.Method = method
-	}
-	if in.Attendee.PartStat == "" {
-		in.Attendee.PartStat = answer
-	}
-	if in.Attendee.Address != "" || in.Method != "REPLY" {
-		return
-	}
-	for _, c := range in.Message.Children {
+// firstAttendee is who answers where nobody is named.
+func firstAttendee(cal *ical.Component) string {
+	for _, c := range cal.Children {
 		if a := c.Prop("ATTENDEE"); a != nil {
-			in.Attendee.Address = a.Value
-			return
+			return a.Value
 		}
 	}
+	return ""
 }
 
 // partOf decodes the first part of a type that a mail has.

@@ -35,13 +35,31 @@ type Input struct {
 	// a change, no invitation.
 	Again bool
 
+	// Removed tells of a CANCEL to somebody who was taken off the list of those
+	// invited: the event takes place without him. RFC 5546 §3.2.5.
+	Removed bool
+
 	// Attendee is who answers. Of a zero value it is the only ATTENDEE of a REPLY,
 	// COUNTER or REFRESH.
 	Attendee Attendee
 
 	Now    time.Time
 	Zone   zone.Zone     // of the recipient; nil is UTC
-	Manner locale.Manner // how he reads dates; Set fills it
+	Manner locale.Manner // how he reads dates; letterfile.Set fills it
+}
+
+// For is the input with what a mail of that name tells of, where it does not say so
+// itself.
+func (in *Input) For(name Name) *Input {
+	method, answer := name.Tells()
+	out := *in
+	if out.method() == "" {
+		out.Method = method
+	}
+	if out.Attendee.PartStat == "" {
+		out.Attendee.PartStat = answer
+	}
+	return &out
 }
 
 // Attendee is one who answers an invitation.

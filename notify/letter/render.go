@@ -149,6 +149,9 @@ func (r *renderer) leaves(p *part) error {
 	l := leaf{}
 	from := len(r.sent)
 	l.charset, l.transfer, r.sent = encode(r.sent, p, r.out)
+	if len(r.sent) > MaxMail {
+		return fmt.Errorf("the mail has %d octets, at most %d are allowed", len(r.sent), MaxMail)
+	}
 	l.data = r.sent[from:] // stays as it is, also when sent grows into another array
 	r.done = append(r.done, l)
 	return nil

@@ -17,10 +17,11 @@ import (
 
 	"factotum/notify/locale"
 	"factotum/server/ical"
+	"factotum/server/recur"
 	"factotum/server/zone"
 )
 
-// sunReminder is the example of notifications.md §2.6, sunPublish that of §2.7.
+// sunReminder is the example of notifications.md §2.6, sunPublish that of notifications.md §2.7.
 const (
 	sunReminder = "EVENT REMINDER\n~~MIME-Version: 1.0%N\n~~Content-Type: text/plain; charset=%s%N\n~~Content-Transfer-Encoding: %x%N%N\n" +
 		"    Summary: %s%N\n      Start: %(%a, %d %b %Y %I:%M %p)B%N\n        End: %(%a, %d %b %Y %I:%M %p)E%N\n   Location: %L%N%N\nDescription: %N%d%N\n"
@@ -306,6 +307,46 @@ func TestMethod(t *testing.T) {
 		if string(in.Message.Bytes()) != before {
 			t.Errorf("%v: the input was changed", c)
 		}
+	}
+}
+
+// TestRemoved: who is not invited any more is not told that it is called off.
+func TestRemoved(t *testing.T) {
+	in := event(t, "CANCEL")
+	called := text(t, "%v: %V", in)
+	in.Removed = true
+	if got := text(t, "%v: %V", in); got != "No longer invited: You need not come any more: Ann Lee has taken back the invitation to you.\r\n" || called != "Cancelled: Unfortunately, this will not take place: Ann Lee has called it off.\r\n" {
+		t.Errorf("%q, %q", called, got)
+	}
+}
+
+// TestNoEnd: what has no end is given none.
+func TestNoEnd(t *testing.T) {
+	in := event(t, "REQUEST")
+	in.Message.Children[0].Del("DTEND")
+	if got := text(t, "%E|%w|%b", in); got != "|Tuesday, 3 March 2026, 10:00 (Europe/Berlin)|20260303T090000Z\r\n" {
+		t.Errorf("%q", got)
+	}
+	if got := leavesOf(t, render(t, sunPublish, in))[1].text; strings.Contains(got, "DTEND") {
+		t.Error(got)
+	}
+}
+
+// TestInstance: a reminder is of the instance that it is about.
+func TestInstance(t *testing.T) {
+	in := event(t, "", "RRULE:FREQ=WEEKLY")
+	set, err := recur.Compile(in.Message.Children, recur.ZonesOf(in.Message))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for one, err := range set.Between(t.Context(), time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC), time.Date(2026, 4, 8, 0, 0, 0, 0, time.UTC), in.Zone, recur.Budget{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		in.Instance = &one
+	}
+	if got := text(t, "%w|%f|%Zr|%v", in); got != "Tuesday, 7 April 2026, 10:00 – 11:00 (Europe/Berlin)|this date only, of a series|20260407T080000Z|Reminder\r\n" {
+		t.Errorf("%q", got)
 	}
 }
 

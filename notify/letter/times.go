@@ -70,7 +70,7 @@ func (r *renderer) span() {
 	}
 	r.end = r.start
 	end, ok := zone.EndOf(r.c, r.zones, zone.UTC)
-	if r.end.ok = ok; ok {
+	if r.end.ok = ok && end.After(r.start.at); r.end.ok {
 		r.end.at = end
 	}
 }

@@ -183,6 +183,9 @@ func partStat(p *ical.Property) string {
 }
 
 func (r *renderer) act() string {
+	if r.in.Removed && r.method == "CANCEL" {
+		return locale.Uninvites
+	}
 	return locale.ActOf(r.method, r.attendee.PartStat, r.task(), r.in.Again)
 }
 

@@ -94,13 +94,15 @@ func (s *Set) Find(name letter.Name, language string) (Found, error) {
 }
 
 // Render makes a mail in a language. What the reader asks of dates comes with
-// Manner of the input; without a locale there it is that of the language. A template
-// of the site with which no mail can be made gives way to ours.
+// Manner of the input; without a locale there it is that of the language. Where the
+// input says neither what happened nor what was answered, it is what such mails
+// tell of. A template of the site with which no mail can be made gives way to ours.
 func (s *Set) Render(name letter.Name, language string, in *letter.Input) (letter.Mail, error) {
 	t, err := s.Find(name, language)
 	if err != nil {
 		return letter.Mail{}, err
 	}
+	in = in.For(name)
 	m, err := t.render(language, in)
 	if err == nil || t.Own {
 		return m, err

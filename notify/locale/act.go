@@ -10,9 +10,13 @@ const (
 	Reassigns = "reassigns" // a task that was assigned before
 	Publishes = "publishes"
 	Cancels   = "cancels"
+	Uninvites = "uninvites" // it is called off for one, and takes place without him
 	Accepts   = "accepts"
 	Declines  = "declines"
 	Hesitates = "hesitates" // TENTATIVE
+	Takes     = "takes"     // a task: ACCEPTED, DECLINED, TENTATIVE
+	Leaves    = "leaves"
+	Ponders   = "ponders"
 	Delegates = "delegates"
 	Completes = "completes"
 	Works     = "works" // IN-PROCESS
@@ -25,8 +29,8 @@ const (
 
 // Acts lists them.
 func Acts() []string {
-	return []string{Invites, Updates, Assigns, Reassigns, Publishes, Cancels, Accepts, Declines, Hesitates, Delegates, Completes, Works,
-		Waits, Counters, Refuses, Asks, Reminds}
+	return []string{Invites, Updates, Assigns, Reassigns, Publishes, Cancels, Uninvites, Accepts, Declines, Hesitates, Takes, Leaves, Ponders,
+		Delegates, Completes, Works, Waits, Counters, Refuses, Asks, Reminds}
 }
 
 // ActOf is what a message of a METHOD does: for an answer what was answered, for
@@ -52,6 +56,16 @@ func ActOf(method, partStat string, task, again bool) string {
 	case "REFRESH":
 		return Asks
 	case "REPLY":
+		if task {
+			switch partStat {
+			case "ACCEPTED":
+				return Takes
+			case "DECLINED":
+				return Leaves
+			case "TENTATIVE":
+				return Ponders
+			}
+		}
 		switch partStat {
 		case "ACCEPTED":
 			return Accepts
