@@ -88,6 +88,9 @@ func TestRFC5546_4_Stories(t *testing.T) {
 		{"sqlite-hosts", sitetest.Options{}, true}, {"postgres-hosts", sitetest.Options{Engine: sitetest.Postgres}, true},
 	} {
 		t.Run(site.name, func(t *testing.T) {
+			if raceFactor > 1 && site.name != "sqlite-hosts" {
+				t.Skip("without the race detector")
+			}
 			t.Parallel()
 			st := newStage(t, site.opt, site.hosts)
 			for i, s := range stories {
