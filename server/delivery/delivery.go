@@ -30,9 +30,10 @@ const firstPause = time.Second
 
 // Model is the sender's side.
 type Model interface {
-	// Settle notes what became of letters.
+	// Settle notes what became of letters, and deletes their job.
 	Settle(ctx context.Context, owner calendar.Owner, st calendar.Settlement) error
-	// TellAnswers makes a job that tells a meeting's attendees each other's answers.
+	// TellAnswers makes a job that tells a meeting's attendees each other's answers
+	// of the job that asks for it.
 	TellAnswers(ctx context.Context, job calendar.JobID, uid string) error
 }
 
@@ -54,8 +55,8 @@ type Courier struct {
 // Kinds are the kinds of jobs and how they are done.
 func (c *Courier) Kinds() map[string]worker.Kind {
 	return map[string]worker.Kind{
-		calendar.JobDeliver: {Run: c.Deliver, Attempts: c.attempts(), First: firstPause, Max: c.Pause},
-		calendar.JobAnswers: {Run: c.Answers},
+		calendar.JobDeliver: {Run: c.Deliver, Attempts: c.attempts(), First: firstPause, Max: c.Pause, Deletes: true},
+		calendar.JobAnswers: {Run: c.Answers, Deletes: true},
 	}
 }
 

@@ -250,37 +250,9 @@ func scanName(s string) (string, int) {
 	return s[:i], i
 }
 
-// readName is scanName with the same string for a common name wherever it
-// stands: who looks for one compares it with hundreds, and finds them in the
-// processor's cache.
-func readName(s string) (string, int) {
-	name, n := scanName(s)
-	if n > 0 {
-		if common := commonNames[nameSlot(name)]; common == name {
-			return common, n
-		}
-	}
-	return name, n
-}
-
-// nameSlot is the place of a name among the common ones, which are chosen to
-// have a place each.
-func nameSlot(name string) uint8 {
-	return name[len(name)-1] + 2*name[len(name)/2] + 19*uint8(len(name))
-}
-
-var commonNames = func() (t [256]string) {
-	for name := range strings.FieldsSeq("BEGIN END UID DTSTAMP DTSTART DTEND DUE RRULE RDATE EXDATE RECURRENCE-ID SUMMARY LOCATION DESCRIPTION " +
-		"STATUS CLASS TRANSP SEQUENCE CREATED LAST-MODIFIED CATEGORIES ORGANIZER ATTENDEE TRIGGER ACTION " +
-		"CN CUTYPE ROLE PARTSTAT RSVP TZID VALUE DELEGATED-FROM DELEGATED-TO SENT-BY SCHEDULE-STATUS SCHEDULE-AGENT X-FACTOTUM-REVISION") {
-		t[nameSlot(name)] = name
-	}
-	return t
-}()
-
 // line takes a content line apart. It returns a message when it is none.
 func (p *parser) line(s string) (Property, string) {
-	name, i := readName(s)
+	name, i := scanName(s)
 	switch {
 	case i == 0:
 		return Property{}, "the line does not begin with a property name"
@@ -295,7 +267,7 @@ func (p *parser) line(s string) (Property, string) {
 	tzid := 0 // where its value begins
 	for s[i] == ';' {
 		i++
-		pname, n := readName(s[i:])
+		pname, n := scanName(s[i:])
 		if i += n; pname == "TZID" {
 			tzid = i + 1
 		}

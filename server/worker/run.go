@@ -219,26 +219,15 @@ func printable(s string) string {
 func (w *Worker) settle(ctx context.Context, e *entry, a attempt) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
+	k := w.kind(a.job.Kind)
 	var there bool
-	var other *calendar.Job // stored in its place meanwhile
-	err := w.store.Update(ctx, a.job.Owner, func(tx calendar.Tx) error {
-		there, other = false, nil
-		now, ok, err := tx.Job(a.job.Change, a.job.Seq)
-		if err != nil || !ok {
-			return err
-		}
-		if there = true; !same(&now, &a.job) {
-			other = &now
-			return nil
-		}
-		if a.next == nil {
-			return tx.DeleteJob(now.Change, now.Seq)
-		}
-		return tx.PutJob(*a.next)
-	})
+	var other *calendar.Job
+	var err error
+	if a.next != nil || !k.Deletes {
+		there, other, err = w.note(ctx, &a)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	k := w.kind(a.job.Kind)
 	if _, before := w.unsettled[e]; !before {
 		if a.next == nil {
 			k.done++
@@ -265,6 +254,27 @@ func (w *Worker) settle(ctx context.Context, e *entry, a attempt) {
 	default:
 		w.queue.again(e, a.next.Due)
 	}
+}
+
+// note deletes a job, or stores it for the next attempt. There may be none any
+// more, or another in its place.
+func (w *Worker) note(ctx context.Context, a *attempt) (there bool, other *calendar.Job, err error) {
+	err = w.store.Update(ctx, a.job.Owner, func(tx calendar.Tx) error {
+		there, other = false, nil
+		now, ok, err := tx.Job(a.job.Change, a.job.Seq)
+		if err != nil || !ok {
+			return err
+		}
+		if there = true; !same(&now, &a.job) {
+			other = &now
+			return nil
+		}
+		if a.next == nil {
+			return tx.DeleteJob(now.Change, now.Seq)
+		}
+		return tx.PutJob(*a.next)
+	})
+	return there, other, err
 }
 
 // shelve keeps a parked job in memory only where it blocks others.

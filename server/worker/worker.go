@@ -54,6 +54,9 @@ type Kind struct {
 	// Blocks says that a parked job holds up those behind it, of the same owner
 	// and key, until an administrator has it tried again or drops it.
 	Blocks bool
+	// Deletes says that Run, where it does not fail, has deleted the job in the
+	// transaction of what it did.
+	Deletes bool
 	// Pool is where jobs of the kind run that leave those of others alone, however
 	// long they take; nil: beside all others, with owners taking turns.
 	Pool *Pool

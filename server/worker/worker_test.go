@@ -759,3 +759,39 @@ func TestMemory(t *testing.T) {
 	}
 	t.Logf("%d octets each", each)
 }
+
+// counting is a store whose write transactions are counted.
+type counting struct {
+	calendar.Store
+	updates int
+}
+
+func (c *counting) Update(ctx context.Context, owner calendar.Owner, fn func(calendar.Tx) error) error {
+	c.updates++
+	return c.Store.Update(ctx, owner, fn)
+}
+
+// A job that its handler has deleted takes the worker no transaction; one whose
+// handler fails is stored as any other.
+func TestHandlerDeletes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &counting{Store: calendartest.NewStore()}
+		w := worker.New(s, worker.Options{})
+		w.Handle("k", worker.Kind{Deletes: true, Run: func(ctx context.Context, j calendar.Job) error {
+			if j.Attempts == 0 {
+				return errors.New("not yet")
+			}
+			return s.Update(ctx, j.Owner, func(tx calendar.Tx) error { return tx.DeleteJob(j.Change, j.Seq) })
+		}})
+		start(t, w)
+		commit(t, s, w, "anna", calendar.Job{Kind: "k", Due: time.Now()})
+		sleep(time.Hour)
+		if jobs := stored(t, s); len(jobs) != 0 || s.updates != 3 {
+			t.Errorf("%d write transactions instead of those that stored, kept and deleted it; left are %+v", s.updates, jobs)
+		}
+		if st := w.Stats(); st.Pending != 0 || st.Kinds[0].Done != 1 || st.Kinds[0].Failed != 1 {
+			t.Errorf("%+v", st)
+		}
+		stop(t, w)
+	})
+}
