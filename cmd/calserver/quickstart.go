@@ -30,7 +30,8 @@ const defaultHTTP = "127.0.0.1:8008"
 // directory with configuration and people, and serves from it.
 type quickstart struct {
 	data, http, domain string
-	users              []string
+	users, set         []string
+	mailRelay          string
 	debug              bool
 }
 
@@ -52,6 +53,8 @@ func init() {
 		f.StringVar(&q.http, "http", defaultHTTP, "address and port to serve on; port 0 takes any that is free")
 		f.StringArrayVar(&q.users, "user", nil, "NAME:PASSWORD of a user, perhaps more than once; an existing user gets the password")
 		f.StringVar(&q.domain, "domain", "example.com", "domain of the users' mail addresses, at the first start")
+		f.StringVar(&q.mailRelay, "mail-relay", "", "HOST:PORT of the SMTP server that takes mail to people outside; none without it")
+		f.StringArrayVar(&q.set, "set", nil, "NAME=VALUE of a parameter of ics.conf, perhaps more than once; it is written there")
 		f.BoolVar(&q.debug, "debug", false, "log everything")
 		return c
 	})
@@ -67,6 +70,10 @@ func (q *quickstart) httpGiven(given bool) {
 
 func (q *quickstart) run(ctx context.Context, std stdio) error {
 	given, err := q.parseUsers()
+	if err != nil {
+		return err
+	}
+	settings, err := q.settings()
 	if err != nil {
 		return err
 	}
@@ -94,6 +101,12 @@ func (q *quickstart) run(ctx context.Context, std stdio) error {
 			return err
 		}
 		if ln, err = q.listen(q.http, net.JoinHostPort(cfg.HTTP.Listen, strconv.Itoa(cfg.HTTP.Port))); err != nil {
+			return err
+		}
+	}
+	if len(settings) > 0 {
+		if cfg, err = configure(conf, settings, std.err); err != nil {
+			ln.Close()
 			return err
 		}
 	}

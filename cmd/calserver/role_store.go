@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"factotum/notify/queue"
 	"factotum/protocol/dwp"
 	"factotum/server/acl"
 	"factotum/server/calendar"
@@ -32,6 +34,7 @@ type storeService struct {
 	jobs    *worker.Worker
 	backend calendar.Backend
 	router  service.Notifier
+	mail    *queue.Queue // nil: no mail is sent
 	server  *dwp.Server
 	log     *slog.Logger
 	cancel  context.CancelFunc
@@ -79,6 +82,11 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	}
 	s.router = router
 	courier := &delivery.Courier{Model: s.model, Jobs: s.jobs, People: people, Backend: router, Pause: p.cfg.GSE.RetryInterval, Expires: p.cfg.GSE.RetryExpires}
+	if courier.Mails = p.cfg.Notify.Enable && p.cfg.Mail.Host != ""; courier.Mails {
+		s.sendMail(p, people)
+	} else {
+		s.jobs.Handle(calendar.JobMail, worker.Kind{Run: noMail, Attempts: math.MaxInt})
+	}
 	for name, kind := range courier.Kinds() {
 		s.jobs.Handle(name, kind)
 	}

@@ -45,8 +45,9 @@ type Pending interface {
 type Options struct {
 	// Route is the server that takes the mail of a domain.
 	Route func(domain string) relay.Route
-	// Compose makes the mail. An error says that there is none to send.
-	Compose func(ctx context.Context, owner calendar.Owner, m *calendar.Mailing) (relay.Mail, error)
+	// Compose makes the mail. A reason, a code of docs/why.md, says that there is
+	// none to send.
+	Compose func(ctx context.Context, owner calendar.Owner, m *calendar.Mailing) (mail relay.Mail, reason string, err error)
 	// Backoff are the pauses between attempts, of which the last is repeated.
 	Backoff []time.Duration
 	// Notices are the ages at which the sender is told that a mail is late; at the
@@ -122,9 +123,12 @@ func (q *Queue) Deliver(ctx context.Context, job calendar.Job) error {
 	if until, cause := q.hosts.closed(host, q.opt.Now()); cause != "" {
 		return t.later(ctx, until, fmt.Sprintf("%s: too many failures to this host during this run; skipping this host: %s", host, cause))
 	}
-	mail, err := q.opt.Compose(ctx, job.Owner, &m)
-	if err != nil {
-		return fmt.Errorf("compose a mail: %w", err)
+	mail, reason, err := q.opt.Compose(ctx, job.Owner, &m)
+	switch {
+	case err != nil:
+		return t.later(ctx, q.opt.Now().Add(q.pause(len(m.Attempts))), "the mail cannot be made: "+err.Error())
+	case reason != "":
+		return t.end(ctx, "", calendar.TraceIgnored, reason, "")
 	}
 	err = q.sender.Send(ctx, route, mail)
 	var f *relay.Failure
@@ -179,9 +183,13 @@ type try struct {
 	m   *calendar.Mailing
 }
 
-// end notes what became of it, and deletes the job.
+// end notes what became of it, and deletes the job. That a notice went out is not
+// worth a note.
 func (t *try) end(ctx context.Context, status string, step calendar.TraceStep, reason, detail string, mails ...calendar.Mailing) error {
-	st := calendar.Settlement{Job: t.job.JobID, UID: t.m.UID, Mail: mails, Traces: []calendar.Trace{t.trace(status, step, reason, detail)}}
+	st := calendar.Settlement{Job: t.job.JobID, UID: t.m.UID, Mail: mails}
+	if t.m.Kind == calendar.MailScheduling || step == calendar.TraceFailed {
+		st.Traces = []calendar.Trace{t.trace(status, step, reason, detail)}
+	}
 	if status != "" && t.m.Kind == calendar.MailScheduling && !t.m.Letter.Inconsequential {
 		st.Statuses = map[string]string{}
 		for _, to := range t.m.Letter.To {
@@ -283,16 +291,16 @@ func (t *try) needless(ctx context.Context) (reason string, err error) {
 		if err != nil {
 			return "", fmt.Errorf("look whether he was invited: %w", err)
 		}
-		withdrawn := false
+		never := false
 		for _, tr := range res.Traces {
-			switch {
-			case tr.Reason == calendar.ReasonMailed, tr.Method == "CANCEL":
+			switch tr.Reason {
+			case calendar.ReasonMailed:
 				return "", nil
-			case tr.Reason == calendar.ReasonWithdrawn:
-				withdrawn = true
+			case calendar.ReasonWithdrawn, calendar.ReasonReturned, calendar.ReasonGivenUp:
+				never = true
 			}
 		}
-		if withdrawn {
+		if never {
 			return calendar.ReasonWithdrawn, nil
 		}
 	}

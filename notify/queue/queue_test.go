@@ -37,8 +37,8 @@ func newPost(t testing.TB, sender *relay.Sender, opt queue.Options) *post {
 	p := &post{t: t, store: calendartest.NewStore()}
 	p.worker = worker.New(p.store, worker.Options{})
 	if opt.Compose == nil {
-		opt.Compose = func(_ context.Context, _ calendar.Owner, m *calendar.Mailing) (relay.Mail, error) {
-			return relay.Mail{From: calendar.MailboxOf(m.Letter.From), To: m.To, Data: fmt.Appendf(nil, "Message-ID: <%s.%s@example.com>\r\nSubject: %s\r\n\r\n%s\r\n", m.Kind, m.Letter.ID, m.Summary, m.Why)}, nil
+		opt.Compose = func(_ context.Context, _ calendar.Owner, m *calendar.Mailing) (relay.Mail, string, error) {
+			return relay.Mail{From: calendar.MailboxOf(m.Letter.From), To: m.To, Data: fmt.Appendf(nil, "Message-ID: <%s.%s@example.com>\r\nSubject: %s\r\n\r\n%s\r\n", m.Kind, m.Letter.ID, m.Summary, m.Why)}, "", nil
 		}
 	}
 	p.queue = queue.New(p, p.worker, sender, opt)

@@ -102,7 +102,7 @@ func (s *Sender) Close() { s.idle.close() }
 func (s *Sender) Send(ctx context.Context, r Route, m Mail) error {
 	if c := s.idle.take(r); c != nil {
 		f := s.over(ctx, r, c, m)
-		if f == nil || f.Uncertain || !f.Broken && f.Code/100 != 4 {
+		if f == nil || f.Uncertain || f.Permanent || f.Code/100 == 5 {
 			return asError(f)
 		}
 		// It may have had enough of this connection, and take it by a new one.

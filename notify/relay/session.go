@@ -20,7 +20,6 @@ type session struct {
 	host   string
 	conn   net.Conn
 	client *smtp.Client
-	used   bool // a transaction was begun that is not over
 }
 
 // connect opens a connection, as far as that mail can be sent.
@@ -115,8 +114,9 @@ func (s *Sender) secure(ctx context.Context, r Route, c *session, valid bool) *F
 }
 
 // startTLS asks for TLS (RFC 3207) and begins the session anew within it. Where
-// it is not offered, and need not be, the session begins anew without: go-smtp finds
-// the greeting that was read here.
+// it is not offered, and need not be, the session goes on: go-smtp finds what the
+// server has said here, and its EHLO, which was said, is not said twice, since not
+// every server takes that.
 func (s *Sender) startTLS(ctx context.Context, r Route, c *session) *Failure {
 	c.conn.SetDeadline(time.Now().Add(s.opt.ConnectTimeout))
 	defer c.conn.SetDeadline(time.Time{})
@@ -133,7 +133,9 @@ func (s *Sender) startTLS(ctx context.Context, r Route, c *session) *Failure {
 		_, msg, err := text.ReadResponse(want)
 		return msg, replyOf(err)
 	}
-	offers, err := ask(250, "EHLO "+s.opt.Hello)
+	hello := "EHLO " + s.opt.Hello
+	offers, err := ask(250, hello)
+	said := bytes.Clone(read.Bytes())
 	if err == nil && slices.ContainsFunc(strings.Split(offers, "\n"), func(l string) bool { return strings.EqualFold(strings.TrimSpace(l), "STARTTLS") }) {
 		if _, err = ask(220, "STARTTLS"); err == nil {
 			if text.R.Buffered() > 0 { // said before it was secure: RFC 3207 §4.2 would have it forgotten
@@ -142,7 +144,7 @@ func (s *Sender) startTLS(ctx context.Context, r Route, c *session) *Failure {
 			if f := s.secure(ctx, r, c, r.Security == Required); f != nil {
 				return f
 			}
-			c.conn = &prefixed{c.conn, strings.NewReader(string(greeting))}
+			c.conn = &prefixed{Conn: c.conn, before: bytes.NewReader(greeting)}
 			return nil
 		}
 	}
@@ -154,7 +156,7 @@ func (s *Sender) startTLS(ctx context.Context, r Route, c *session) *Failure {
 	case err != nil && !isReply(err):
 		return judge(c.host, Greeting, err)
 	}
-	c.conn = &prefixed{c.conn, strings.NewReader(string(greeting))}
+	c.conn = &prefixed{Conn: c.conn, before: bytes.NewReader(said), unsaid: len(hello + "\r\n")}
 	return nil
 }
 
@@ -163,10 +165,12 @@ type readWriter struct {
 	io.WriteCloser
 }
 
-// prefixed is a connection on which something was read already that is read again.
+// prefixed is a connection on which something was read already that is read again,
+// and something said that is not said again.
 type prefixed struct {
 	net.Conn
-	before *strings.Reader
+	before *bytes.Reader
+	unsaid int
 }
 
 func (p *prefixed) Read(b []byte) (int, error) {
@@ -174,6 +178,16 @@ func (p *prefixed) Read(b []byte) (int, error) {
 		return p.before.Read(b)
 	}
 	return p.Conn.Read(b)
+}
+
+func (p *prefixed) Write(b []byte) (int, error) {
+	skip := min(p.unsaid, len(b))
+	p.unsaid -= skip
+	if skip == len(b) {
+		return skip, nil
+	}
+	n, err := p.Conn.Write(b[skip:])
+	return skip + n, err
 }
 
 // replyOf makes go-smtp's error of a reply.
@@ -201,15 +215,6 @@ func (c *session) send(ctx context.Context, m Mail) *Failure {
 }
 
 func (c *session) transact(m Mail) *Failure {
-	if c.used {
-		if err := c.client.Reset(); err != nil {
-			f := judge(c.host, Envelope, err)
-			f.Broken = true
-			return f
-		}
-		c.used = false
-	}
-	c.used = true
 	opt := &smtp.MailOptions{Size: int64(len(m.Data))}
 	if needsUTF8(m) {
 		if ok, _ := c.client.Extension("SMTPUTF8"); !ok {
@@ -223,11 +228,11 @@ func (c *session) transact(m Mail) *Failure {
 		return f
 	}
 	if err := c.client.Rcpt(m.To, nil); err != nil {
-		return judge(c.host, Recipient, err)
+		return c.midway(Recipient, err)
 	}
 	w, err := c.client.Data()
 	if err != nil {
-		return judge(c.host, Data, err)
+		return c.midway(Data, err)
 	}
 	if _, err := w.Write(m.Data); err != nil {
 		return judge(c.host, Data, err)
@@ -235,8 +240,15 @@ func (c *session) transact(m Mail) *Failure {
 	if err := w.Close(); err != nil {
 		return judge(c.host, End, err)
 	}
-	c.used = false
 	return nil
+}
+
+// midway is a failure within a transaction, which ends with the connection: go-smtp
+// greets anew after a RSET, which not every server takes.
+func (c *session) midway(step Step, err error) *Failure {
+	f := judge(c.host, step, err)
+	f.Broken = true
+	return f
 }
 
 // needsUTF8 reports whether an address has other letters than ASCII. RFC 6531 §3.

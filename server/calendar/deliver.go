@@ -58,4 +58,5 @@ const (
 	ReasonLate        = "late"
 	ReasonReturned    = "returned"
 	ReasonWithdrawn   = "withdrawn"
+	ReasonPast        = "past"
 )

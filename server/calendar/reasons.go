@@ -16,6 +16,7 @@ var deliveryReasons = map[string]string{
 	ReasonMailed:      "It went out by mail.",
 	ReasonLate:        "It could not be mailed for a long time, and is tried still.",
 	ReasonReturned:    "The recipient's mail system does not take it.",
+	ReasonPast:        "All of it is over, and nobody is mailed about what is over.",
 	ReasonWithdrawn:   "It was taken back before it went out by mail.",
 }
 

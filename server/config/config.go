@@ -501,6 +501,15 @@ type Mail struct {
 	Invitations   bool              // ine.invitation.enable
 	Cancellations bool
 	Replies       bool
+
+	Security          string // relay.Security
+	User              string
+	Password          Secret
+	Hello             string
+	Envelope          string
+	Connections, Each int
+	Backoff, Notices  []time.Duration
+	Past              bool
 }
 
 // GSE is the group scheduling engine.

@@ -140,7 +140,7 @@ func TestNeglectIsTold(t *testing.T) {
 		{`caldb.serveralarms = "1"`, Serious, true},
 		{`caldb.serveralarms = "0"`, Serious, false},
 		{`ine.invitation.enable = "yes"`, Serious, true},
-		{`caldb.smtphost = "mail.example.com"`, Serious, true},
+		{`caldb.smtphost = "mail.example.com"`, Serious, false},
 		{`service.admin.diskusage = "yes"`, Serious, true},
 		{`alarm.msgalarmnoticercpt = "root@example.com"`, Serious, true},
 		{`service.ens.enable = "yes"`, Serious, true},

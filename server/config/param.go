@@ -7,33 +7,34 @@ type Kind uint8
 
 // The kinds.
 const (
-	String   Kind = iota
-	Bool          // yes no, y n, 1 0, true false, on off
-	Int           // a whole number; -1 often means without limit
-	Port          // 1–65535
-	Seconds       // a whole number of seconds
-	Millis        // a whole number of milliseconds
-	Hours         // a whole number of hours
-	Days          // a whole number
-	Bytes         // a whole number of octets
-	Percent       // 0–100
-	Path          // a file or directory; relative ones as the parameter says
-	Host          // a host name or an IP address
-	HostName      // a host name, not an IP address
-	Hosts         // host names, each perhaps with :port, separated by blanks or commas
-	Listen        // an address to listen on; INADDR_ANY for all
-	HostPort      // host:port; empty for none
-	Networks      // IP addresses and CIDR networks, separated by blanks or commas
-	Enum          // one of a few words
-	List          // words separated by commas or blanks
-	ACL           // an access control list, who^what^how^grant;…
-	Zone          // an IANA time zone
-	Password      // a secret
+	String    Kind = iota
+	Bool           // yes no, y n, 1 0, true false, on off
+	Int            // a whole number; -1 often means without limit
+	Port           // 1–65535
+	Seconds        // a whole number of seconds
+	Millis         // a whole number of milliseconds
+	Hours          // a whole number of hours
+	Days           // a whole number
+	Bytes          // a whole number of octets
+	Percent        // 0–100
+	Path           // a file or directory; relative ones as the parameter says
+	Host           // a host name or an IP address
+	HostName       // a host name, not an IP address
+	Hosts          // host names, each perhaps with :port, separated by blanks or commas
+	Listen         // an address to listen on; INADDR_ANY for all
+	HostPort       // host:port; empty for none
+	Networks       // IP addresses and CIDR networks, separated by blanks or commas
+	Enum           // one of a few words
+	List           // words separated by commas or blanks
+	Durations      // growing durations, as ISO 8601 has them (pt30m, p1d) or days, separated by blanks or commas
+	ACL            // an access control list, who^what^how^grant;…
+	Zone           // an IANA time zone
+	Password       // a secret
 )
 
 func (k Kind) String() string {
 	return [...]string{"string", "yes/no", "number", "port", "seconds", "milliseconds", "hours", "days", "bytes", "percent",
-		"path", "host", "host name", "hosts", "address", "host:port", "networks", "one of", "list", "access list", "time zone", "secret"}[k]
+		"path", "host", "host name", "hosts", "address", "host:port", "networks", "one of", "list", "durations", "access list", "time zone", "secret"}[k]
 }
 
 // Param is one documented parameter.

@@ -198,8 +198,8 @@ func unquote(s string) (value, warning, bad string) {
 	return "", "", "the closing quote is missing"
 }
 
-// quote is the inverse of unquote.
-func quote(v string) string { return `"` + strings.ReplaceAll(v, `"`, `\"`) + `"` }
+// Quote writes a value as ics.conf has it.
+func Quote(v string) string { return `"` + strings.ReplaceAll(v, `"`, `\"`) + `"` }
 
 // assign checks one parameter and remembers it; the last one wins.
 func (c *Config) assign(name, value, file string, line int) []Problem {
@@ -239,12 +239,12 @@ func (c *Config) assign(name, value, file string, line int) []Problem {
 		if s.param.Kind == Zone {
 			s.value = "UTC" // admin.md §6.6: an invalid zone means GMT
 			c.set[key] = s
-			return at(Warning, quote(clip(value))+": "+expected+"; UTC is used")
+			return at(Warning, Quote(clip(value))+": "+expected+"; UTC is used")
 		}
 		if s.param.Kind == Password {
 			return at(Error, expected)
 		}
-		return at(Error, quote(clip(value))+": "+expected)
+		return at(Error, Quote(clip(value))+": "+expected)
 	}
 	c.set[key] = s
 	var out []Problem
@@ -252,7 +252,7 @@ func (c *Config) assign(name, value, file string, line int) []Problem {
 		out = at(Warning, s.param.Note)
 	}
 	if strings.HasPrefix(s.param.Name, dwpServer) && s.param.Kind == HostName && !blank(value) && !strings.Contains(value, ".") && !strings.EqualFold(value, "localhost") {
-		out = append(out, at(Warning, quote(clip(value))+" is not fully qualified: other hosts may not know it by this name")...)
+		out = append(out, at(Warning, Quote(clip(value))+" is not fully qualified: other hosts may not know it by this name")...)
 	}
 	return out
 }
@@ -283,7 +283,7 @@ func (c *Config) checkSetting(s *setting) string {
 	const mend = "is an IP address; back ends are found and their certificates checked by name: put the fully qualified host name here, "
 	switch {
 	case s.param.Name == dwpServer+"default" && isIP(s.value):
-		return quote(clip(s.value)) + " " + mend + `for example caldb.dwp.server.default = "calendar1.example.com"`
+		return Quote(clip(s.value)) + " " + mend + `for example caldb.dwp.server.default = "calendar1.example.com"`
 	case strings.HasPrefix(s.param.Name, dwpServer+"<host>"):
 		if strings.ContainsAny(s.part, "<>") || s.part == "[hostname]" {
 			return "replace " + s.part + " by the name of a back end"
@@ -293,17 +293,17 @@ func (c *Config) checkSetting(s *setting) string {
 			if !isIP(what) || s.param.Kind != HostName {
 				what = s.part
 			}
-			return quote(clip(what)) + " " + mend + `for example caldb.dwp.server.calendar1.example.com.ip = "calendar1.example.com"`
+			return Quote(clip(what)) + " " + mend + `for example caldb.dwp.server.calendar1.example.com.ip = "calendar1.example.com"`
 		}
 		if !validHost(s.part) {
-			return quote(clip(s.part)) + ": expected a host name between caldb.dwp.server. and " + s.param.Name[strings.LastIndexByte(s.param.Name, '.'):]
+			return Quote(clip(s.part)) + ": expected a host name between caldb.dwp.server. and " + s.param.Name[strings.LastIndexByte(s.param.Name, '.'):]
 		}
 		if s.param.Kind == HostName {
 			if _, port := cutPort(s.value); port != "" {
-				return quote(clip(s.value)) + ": the port goes into " + dwpServer + s.part + ".port"
+				return Quote(clip(s.value)) + ": the port goes into " + dwpServer + s.part + ".port"
 			}
 			if v := strings.TrimSpace(s.value); v != "" && validHost(v) && !strings.EqualFold(strings.TrimSuffix(v, "."), strings.TrimSuffix(s.part, ".")) {
-				return quote(clip(s.value)) + " is another host than " + s.part + ": the parameter's name and its value are the same host name"
+				return Quote(clip(s.value)) + " is another host than " + s.part + ": the parameter's name and its value are the same host name"
 			}
 		}
 	}
@@ -326,7 +326,7 @@ func (c *Config) value(p *Param) (value, source string) {
 // numeric kinds have no empty value: an empty one means the default.
 func (p *Param) numeric() bool {
 	switch p.Kind {
-	case String, Path, Password, List, ACL, Hosts, Networks, HostPort, HostName:
+	case String, Path, Password, List, Durations, ACL, Hosts, Networks, HostPort, HostName:
 		return false
 	}
 	return true

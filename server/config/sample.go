@@ -45,9 +45,9 @@ func WriteSample(w io.Writer, values map[string]string) error {
 					return fmt.Errorf("write sample configuration: %s: wrong value", name)
 				}
 				written++
-				fmt.Fprintf(b, "%s = %s\n", name, quote(v))
+				fmt.Fprintf(b, "%s = %s\n", name, Quote(v))
 			} else {
-				fmt.Fprintf(b, "!!%s = %s\n", name, quote(p.Default))
+				fmt.Fprintf(b, "!!%s = %s\n", name, Quote(p.Default))
 			}
 		}
 	}

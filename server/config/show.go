@@ -66,7 +66,7 @@ func (c *Config) Show(w io.Writer, onlyChanged bool) error {
 		if !s.Effect {
 			s.Source += ", without effect"
 		}
-		fmt.Fprintf(b, "%s = %s  ! %s\n", s.Name, quote(s.Value), s.Source)
+		fmt.Fprintf(b, "%s = %s  ! %s\n", s.Name, Quote(s.Value), s.Source)
 	}
 	return b.Flush()
 }

@@ -47,7 +47,7 @@ var localParams = []Param{
 	used("local.instance.counter.path", Path, "counter", "Statistics, below the data directory.", func(c *Config) any { return &c.Local.CounterDir }, idle()),
 	used("local.instance.pidfile.path", Path, "proc", "Process id files, below the data directory.", func(c *Config) any { return &c.Local.PIDDir }),
 	used("local.plugindir.path", Path, "", "CSAPI plug-in directory.", func(c *Config) any { return &c.Local.PluginDir }, idle()),
-	used("local.rfc822header.allow8bit", Bool, "no", "Allow 8-bit characters in headers of mail that the server sends.", func(c *Config) any { return &c.Local.Allow8BitHeaders }, idle()),
+	used("local.rfc822header.allow8bit", Bool, "no", "Allow 8-bit characters in headers of mail that the server sends.", func(c *Config) any { return &c.Local.Allow8BitHeaders }),
 	accepted("local.servergid", String, "icsgroup", "Group of the processes; the service manager sets it."),
 	accepted("local.serveruid", String, "icsuser", "User of the processes; the service manager sets it."),
 	used("local.sitelanguage", String, "en", "Default language of the site.", func(c *Config) any { return &c.Local.SiteLanguage }, idle()),

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -68,6 +69,12 @@ func (p *Param) check(v string) (expected string) {
 				return "expected IP addresses and networks such as 10.0.0.0/8"
 			}
 		}
+	case Durations:
+		for i, f := range fields(v) {
+			if d, ok := duration(f); !ok || d <= 0 || i == 20 {
+				return "expected up to 20 durations such as pt30m, pt2h or p1d"
+			}
+		}
 	case ACL:
 		return checkACL(v)
 	case Zone:
@@ -124,6 +131,25 @@ func parseBool(v string) (value, ok bool) {
 	}
 	return false, false
 }
+
+// duration reads one of ISO 8601 with days, hours, minutes and seconds, or a
+// number of days.
+func duration(v string) (d time.Duration, ok bool) {
+	if n, err := strconv.Atoi(v); err == nil && n >= 0 && n <= 10000 {
+		return time.Duration(n) * 24 * time.Hour, true
+	}
+	m := isoDuration.FindStringSubmatch(strings.ToUpper(v))
+	if m == nil || strings.HasSuffix(m[0], "P") || strings.HasSuffix(m[0], "T") {
+		return 0, false
+	}
+	for i, unit := range []time.Duration{24 * time.Hour, time.Hour, time.Minute, time.Second} {
+		n, _ := strconv.Atoi(m[i+1])
+		d += time.Duration(n) * unit
+	}
+	return d, true
+}
+
+var isoDuration = regexp.MustCompile(`^P(?:([0-9]{1,5})D)?(?:T(?:([0-9]{1,6})H)?(?:([0-9]{1,6})M)?(?:([0-9]{1,6})S)?)?$`)
 
 // fields splits a list at blanks and commas.
 func fields(v string) []string {
@@ -242,6 +268,12 @@ func (p *Param) store(dst any, v string, dir func(*Param, string) string) {
 		*dst = time.Duration(n) * unit
 	case *[]string:
 		*dst = fields(v)
+	case *[]time.Duration:
+		*dst = nil
+		for _, f := range fields(v) {
+			d, _ := duration(f)
+			*dst = append(*dst, d)
+		}
 	case *Secret:
 		*dst = Secret(v)
 	case entry:

@@ -12,10 +12,7 @@ import (
 // apart: a message to several people stands there until all are served. It is
 // meant for worker.Options.
 func Dropped(tx calendar.Tx, job calendar.Job) error {
-	if job.Kind != calendar.JobDeliver {
-		return nil
-	}
-	post, err := calendar.ParsePost(job)
+	post, err := lettersOf(job)
 	if err != nil {
 		return nil // what cannot be read can be dropped all the same
 	}
@@ -30,4 +27,19 @@ func Dropped(tx calendar.Tx, job calendar.Job) error {
 		}
 	}
 	return nil
+}
+
+// lettersOf are the messages that a job has to bring; none of other kinds of jobs.
+func lettersOf(job calendar.Job) (calendar.Post, error) {
+	switch job.Kind {
+	case calendar.JobDeliver:
+		return calendar.ParsePost(job)
+	case calendar.JobMail:
+		m, err := calendar.ParseMailing(job)
+		if m.Kind != calendar.MailScheduling {
+			return calendar.Post{}, err
+		}
+		return calendar.Post{UID: m.UID, Summary: m.Summary, Letters: []calendar.Letter{m.Letter}}, err
+	}
+	return calendar.Post{}, nil
 }

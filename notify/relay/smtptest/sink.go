@@ -218,6 +218,9 @@ func (d *dialogue) command(verb, arg string) bool {
 	rules := d.rules()
 	switch verb {
 	case "EHLO", "HELO":
+		if d.Hello != "" {
+			return d.answer(verb, arg, "503 5.5.1 you have said so")
+		}
 		d.Hello = arg
 		lines := []string{"sink.example.net", "8BITMIME", "ENHANCEDSTATUSCODES", "SIZE 50000000", "SMTPUTF8"}
 		if rules.TLS != nil && !d.Secure {
@@ -238,7 +241,7 @@ func (d *dialogue) command(verb, arg string) bool {
 		if t.Handshake() != nil {
 			return false
 		}
-		d.conn, d.r, d.Secure = t, bufio.NewReader(t), true
+		d.conn, d.r, d.Secure, d.Hello = t, bufio.NewReader(t), true, ""
 		return true
 	case "AUTH":
 		mechanism, response, _ := strings.Cut(arg, " ")

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"time"
+
+	"factotum/notify/letter"
+	"factotum/notify/letterfile"
+	"factotum/notify/mail"
+	"factotum/notify/queue"
+	"factotum/notify/relay"
+	"factotum/server/calendar"
+	"factotum/server/worker"
+)
+
+// noMail leaves mail where it is until there is somebody to send it.
+func noMail(context.Context, calendar.Job) error {
+	return worker.RetryAt(time.Now().Add(time.Hour), errors.New("no mail is sent: see caldb.smtphost and service.notify.enable"))
+}
+
+// sendMail has the store's jobs of mail done: csnotifyd.
+func (s *storeService) sendMail(p *process, people calendar.People) {
+	cfg := &p.cfg.Mail
+	sender := relay.New(relay.Options{Hello: cmp.Or(cfg.Hello, hostName(p.cfg))})
+	s.release = append(s.release, sender.Close)
+	files := letterfile.Of(p.cfg)
+	files.Warn = func(problem letter.Problem) {
+		s.log.Error("a template of mails cannot be used as it is", "file", problem.File, "line", problem.Line, "err", problem.Msg)
+	}
+	composer := &mail.Composer{Templates: letterfile.New(files), People: people, Journal: s.model, Host: hostName(p.cfg), Envelope: cfg.Envelope,
+		TZID: p.cfg.Calstore.TimeZone, Raw8: p.cfg.Local.Allow8BitHeaders, Past: cfg.Past, Now: time.Now}
+	route := relay.Route{Host: cfg.Host, Port: cfg.Port, Security: relay.Security(cfg.Security), User: cfg.User, Password: cfg.Password.Reveal()}
+	s.mail = queue.New(s.model, s.jobs, sender, queue.Options{
+		Route: func(string) relay.Route { return route }, Compose: composer.Compose,
+		Backoff: cfg.Backoff, Notices: cfg.Notices, Connections: cfg.Connections, Each: cfg.Each, Log: s.log,
+	})
+	s.jobs.Handle(calendar.JobMail, s.mail.Kind())
+}

@@ -1,0 +1,258 @@
+package mail_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"io"
+	"mime"
+	"mime/multipart"
+	netmail "net/mail"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"factotum/notify/letterfile"
+	"factotum/notify/mail"
+	"factotum/server/calendar"
+	"factotum/server/ical"
+)
+
+var bg = context.Background()
+
+// people is a directory of one, who has a language.
+type people struct{ language string }
+
+func (p people) Person(context.Context, calendar.UserID) (calendar.Person, error) {
+	return p.ByMail(bg, "anna@example.com")
+}
+
+func (p people) ByMail(_ context.Context, address string) (calendar.Person, error) {
+	if address != "anna@example.com" {
+		return calendar.Person{}, calendar.Fail(calendar.NotFound, "look up", address)
+	}
+	return calendar.Person{ID: "anna", Name: "Anna Bell", Mails: []string{address}, Language: p.language}, nil
+}
+
+// journal has what was mailed before.
+type journal []calendar.Trace
+
+func (j journal) Why(_ context.Context, _ calendar.Actor, req calendar.WhyRequest) (calendar.WhyAnswer, error) {
+	matches := req.Query.Matcher()
+	return calendar.WhyAnswer{Traces: slices.DeleteFunc(slices.Clone(j), func(t calendar.Trace) bool { return !matches(&t) })}, nil
+}
+
+var now = time.Date(2026, 11, 29, 10, 0, 0, 0, time.UTC)
+
+func composer(language string, traces ...calendar.Trace) *mail.Composer {
+	return &mail.Composer{Templates: letterfile.New(letterfile.Options{}), People: people{language}, Journal: journal(traces), Host: "cal.example.com", Now: func() time.Time { return now }}
+}
+
+func invitation(lines ...string) *calendar.Mailing {
+	text := "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//test//EN\r\nMETHOD:REQUEST\r\nBEGIN:VEVENT\r\nUID:lunch\r\nDTSTAMP:20261129T090000Z\r\n" +
+		"DTSTART;TZID=Europe/Berlin:20261215T120000\r\nDTEND;TZID=Europe/Berlin:20261215T130000\r\nORGANIZER:mailto:anna@example.com\r\n" +
+		"ATTENDEE;CN=Zoë;PARTSTAT=NEEDS-ACTION;X-FACTOTUM-REVISION=0:mailto:zoe@far.example\r\n" + strings.Join(append(lines, ""), "\r\n") + "END:VEVENT\r\nEND:VCALENDAR\r\n"
+	return &calendar.Mailing{Kind: calendar.MailScheduling, To: "zoe@far.example", UID: "lunch", Summary: "Lunch",
+		Letter: calendar.Letter{ID: "anna/7/0/0", Method: "REQUEST", From: "mailto:anna@example.com", To: []string{"mailto:zoe@far.example"}, Data: []byte(text)}}
+}
+
+// opened is a mail as its reader's program takes it apart.
+type opened struct {
+	netmail.Header
+	subject, plain string
+	calendar       *ical.Component
+	params         map[string]string // of the text/calendar part
+}
+
+func open(t *testing.T, data []byte) (o opened) {
+	t.Helper()
+	for _, line := range bytes.SplitAfter(data, []byte("\r\n")) {
+		if len(line) > 1000 || bytes.Contains(bytes.TrimSuffix(line, []byte("\r\n")), []byte("\r")) || bytes.Count(line, []byte("\n")) > 1 {
+			t.Errorf("a line that mail has not: %q", line)
+		}
+	}
+	msg, err := netmail.ReadMessage(bytes.NewReader(data))
+	if err != nil {
+		t.Fatalf("%v\n%s", err, data)
+	}
+	o.Header = msg.Header
+	if o.subject, err = new(mime.WordDecoder).DecodeHeader(msg.Header.Get("Subject")); err != nil {
+		t.Fatal(err)
+	}
+	kind, params, err := mime.ParseMediaType(msg.Header.Get("Content-Type"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(kind, "multipart/") {
+		o.plain = decoded(t, msg.Body, msg.Header.Get("Content-Transfer-Encoding"))
+		return o
+	}
+	r := multipart.NewReader(msg.Body, params["boundary"])
+	for {
+		part, err := r.NextPart() // which decodes quoted-printable
+		if err == io.EOF {
+			return o
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		kind, params, err := mime.ParseMediaType(part.Header.Get("Content-Type"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := decoded(t, part, part.Header.Get("Content-Transfer-Encoding"))
+		switch kind {
+		case "text/plain":
+			o.plain = text
+		case "text/calendar":
+			if o.params = params; o.calendar != nil {
+				t.Error("two calendar parts")
+			}
+			if o.calendar, err = ical.Parse([]byte(text), ical.Limits{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+func decoded(t *testing.T, r io.Reader, encoding string) string {
+	t.Helper()
+	if strings.EqualFold(encoding, "base64") {
+		r = base64.NewDecoder(base64.StdEncoding, r)
+	}
+	b, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// An invitation has all that mail programs need, and nothing of the server's own.
+// RFC 6047 §2.4.
+func TestInvitation(t *testing.T) {
+	m, reason, err := composer("de-AT").Compose(bg, "anna", invitation("SUMMARY:Mittagessen"))
+	if err != nil || reason != "" {
+		t.Fatal(reason, err)
+	}
+	if m.From != "anna@example.com" || m.To != "zoe@far.example" {
+		t.Errorf("envelope %+v", m)
+	}
+	o := open(t, m.Data)
+	from, err := o.AddressList("From")
+	to, err2 := o.AddressList("To")
+	if err != nil || err2 != nil || *from[0] != (netmail.Address{Name: "Anna Bell", Address: "anna@example.com"}) || *to[0] != (netmail.Address{Name: "Zoë", Address: "zoe@far.example"}) {
+		t.Errorf("from %v to %v", from, to)
+	}
+	if _, err := o.Date(); err != nil || !strings.HasPrefix(o.subject, "Einladung: Mittagessen") || !strings.HasSuffix(o.subject, "von Anna Bell") || o.Get("Auto-Submitted") != "auto-generated" {
+		t.Errorf("%v, subject %q", o.Header, o.subject)
+	}
+	if o.params["method"] != "REQUEST" || !strings.EqualFold(o.params["component"], "VEVENT") || o.calendar.Word("METHOD") != "REQUEST" {
+		t.Errorf("%v", o.params)
+	}
+	event, zone := o.calendar.Children[1], o.calendar.Children[0]
+	if zone.Name != "VTIMEZONE" || zone.Text("TZID") != "Europe/Berlin" || event.Value("SEQUENCE") != "0" || strings.Contains(string(o.calendar.Bytes()), "X-FACTOTUM") {
+		t.Errorf("%s", o.calendar.Bytes())
+	}
+	if !strings.Contains(o.plain, "12:00") {
+		t.Errorf("the time is not that of the meeting:\n%s", o.plain)
+	}
+	// The same mail has the same name, whenever it is sent; mail about one meeting hangs together.
+	again, _, _ := composer("de-AT").Compose(bg, "anna", invitation("SUMMARY:Mittagessen"))
+	other := invitation()
+	other.Letter.ID = "anna/9/0/0"
+	later, _, _ := composer("").Compose(bg, "anna", other)
+	a, b := open(t, again.Data), open(t, later.Data)
+	if a.Get("Message-Id") != o.Get("Message-Id") || b.Get("Message-Id") == o.Get("Message-Id") || b.Get("References") != o.Get("References") || o.Get("References") == "" {
+		t.Errorf("%v\n%v", o.Header, b.Header)
+	}
+}
+
+// Who was invited before is told of a change, who was not is invited, whatever the
+// SEQUENCE; after the end of an invitation comes a new one.
+func TestInvitedBefore(t *testing.T) {
+	mailed := func(id, method string) calendar.Trace {
+		return calendar.Trace{Message: id, Method: method, UID: "lunch", To: []string{"mailto:zoe@far.example"}, Reason: calendar.ReasonMailed}
+	}
+	for subject, traces := range map[string][]calendar.Trace{
+		"Changed":     {mailed("anna/3/0/0", "REQUEST")},
+		"Invitation":  nil,
+		"Invitation ": {mailed("anna/5/0/0", "CANCEL"), mailed("anna/3/0/0", "REQUEST")},
+	} {
+		m, _, err := composer("en", traces...).Compose(bg, "anna", invitation("SEQUENCE:4", "SUMMARY:Lunch"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o := open(t, m.Data); !strings.HasPrefix(o.subject, strings.TrimSpace(subject)) {
+			t.Errorf("%q, want %q", o.subject, subject)
+		}
+	}
+}
+
+func TestOver(t *testing.T) {
+	past := func(lines ...string) *calendar.Mailing {
+		m := invitation(lines...)
+		m.Letter.Data = bytes.ReplaceAll(m.Letter.Data, []byte("20261215"), []byte("20261115"))
+		return m
+	}
+	c := composer("en")
+	for want, list := range map[string][]*calendar.Mailing{
+		calendar.ReasonPast: {past(), past("RRULE:FREQ=DAILY;COUNT=5")},
+		"":                  {past("RRULE:FREQ=DAILY;COUNT=50"), past("RRULE:FREQ=WEEKLY"), invitation()},
+	} {
+		for _, m := range list {
+			if _, reason, err := c.Compose(bg, "anna", m); reason != want || err != nil {
+				t.Errorf("%q, %v, want %q of\n%s", reason, err, want, m.Letter.Data)
+			}
+		}
+	}
+	c.Past = true
+	if _, reason, err := c.Compose(bg, "anna", past()); reason != "" || err != nil {
+		t.Errorf("%q, %v", reason, err)
+	}
+}
+
+// What people write never makes a header field or a line of its own.
+func TestHostileNames(t *testing.T) {
+	for _, bad := range []string{"Eve^nBcc: all@example.org", "Eve\u2028Bcc: x", "=?utf-8?q?Eve=0D=0ABcc:_x?=", "Eve\x85Bcc: x", "Eve <eve@example.org>, Bob", strings.Repeat("Ä", 3000), "\"Eve\\", "Eve\x00"} {
+		m := invitation("SUMMARY:Lunch\\nBcc: all@example.org" + strings.ReplaceAll(bad, "^n", "\\n"))
+		m.Letter.Data = bytes.Replace(m.Letter.Data, []byte("ORGANIZER:"), []byte("ORGANIZER;CN=\""+strings.ReplaceAll(bad, "\"", "^'")+"\":"), 1)
+		m.To = "\"z@e\"@far.example"
+		out, _, err := composer("en").Compose(bg, "anna", m)
+		if err != nil {
+			continue // refused when it is read: it is no iCalendar
+		}
+		o := open(t, out.Data)
+		if o.Get("Bcc") != "" || o.Get("X-Evil") != "" {
+			t.Errorf("%q makes a field:\n%s", bad, out.Data)
+		}
+		for _, name := range []string{"From", "To"} {
+			if list, err := o.AddressList(name); err != nil || len(list) != 1 || name == "From" && list[0].Address != "anna@example.com" {
+				t.Errorf("%q: %s is %q: %v", bad, name, o.Get(name), err)
+			}
+		}
+	}
+}
+
+// Notices are in the language of whom they are for, say what happened, and are
+// never answered by notices.
+func TestNotice(t *testing.T) {
+	for lang, word := range map[string]string{"": "Not delivered: ", "de": "Nicht zugestellt: ", "fr-CA": "Non remis : ", "es": "No entregado: ", "ja": "配信できませんでした: ", "nl": "Not delivered: "} {
+		m := invitation()
+		m.Kind, m.To, m.Why = calendar.MailReturned, "anna@example.com", "mx.far.example:25: rcpt: 550 5.1.1 no such user"
+		m.Summary = "Lunch\r\nBcc: x"
+		out, reason, err := composer(lang).Compose(bg, "anna", m)
+		if err != nil || reason != "" || out.From != "" || out.To != "anna@example.com" {
+			t.Fatal(out, reason, err)
+		}
+		o := open(t, out.Data)
+		if o.subject != word+"Lunch Bcc: x" || o.Get("Auto-Submitted") != "auto-replied" || o.Get("Bcc") != "" {
+			t.Errorf("%q: subject %q, %v", lang, o.subject, o.Header)
+		}
+		for _, part := range []string{"zoe@far.example", "550 5.1.1 no such user", "Lunch"} {
+			if !strings.Contains(o.plain, part) {
+				t.Errorf("%q says no %q:\n%s", lang, part, o.plain)
+			}
+		}
+	}
+}
