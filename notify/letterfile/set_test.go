@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -225,6 +226,49 @@ func TestReadersDates(t *testing.T) {
 			t.Errorf("%s: %q %v", lang, m.Subject, err)
 		}
 	}
+}
+
+// TestTogether: mails that are made at once are those that are made one by one,
+// while a file changes.
+func TestTogether(t *testing.T) {
+	s := newSite(t, Options{})
+	inputs, want := map[occasion]*letter.Input{}, map[string]string{}
+	for _, o := range occasions() {
+		inputs[o] = sample(t, o)
+	}
+	make := func(o occasion, lang string) string {
+		m, err := s.set.Render(o.name, lang, inputs[o])
+		if err != nil {
+			t.Error(err)
+		}
+		return string(m.Append(nil, false))
+	}
+	key := func(o occasion, lang string) string { return lang + " " + string(o.name) + " " + o.kind }
+	for o := range inputs {
+		for _, lang := range locale.Tags() {
+			want[key(o, lang)] = make(o, lang)
+		}
+	}
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for o := range inputs {
+				for _, lang := range locale.Tags() {
+					got := make(o, lang)
+					if o.name == letter.TodoReminder && strings.Contains(got, "Subject: Site") {
+						continue
+					}
+					if got != want[key(o, lang)] {
+						t.Errorf("%s is another mail when others are made", key(o, lang))
+					}
+				}
+			}
+		})
+	}
+	for i := range 20 {
+		s.write("en/mail_todoreminder.fmt", "Site: %s"+strings.Repeat(" ", i))
+	}
+	all.Wait()
 }
 
 // BenchmarkRender: a mail is made in less than 50 µs.
