@@ -10,8 +10,8 @@ import (
 // be on different hosts: there is no transaction over both ends. The object is
 // read at its own, stored at the other and, for a move, deleted when that is
 // durable. If something fails between, a copy remains in both places; nothing
-// is lost. A source that changed meanwhile is not deleted, and the move is
-// Stale.
+// is lost. A source that changed meanwhile is not deleted: it is moved as it is
+// then, if it may be still, and else the copy is taken away again (unmove).
 //
 // Under a request token it may be repeated: what was done is not done again,
 // and what was not is. The end of a move is kept where it began.
@@ -38,9 +38,62 @@ func (r *Router) CopyObject(ctx context.Context, who calendar.Actor, req calenda
 	if err != nil || !req.Move {
 		return res, err
 	}
-	return res, from.DeleteObject(ctx, who, calendar.DeleteRequest{
-		Ref: req.From, Precond: calendar.Precond{IfMatch: []string{parcel.Object.ETag()}}, MovedTo: &calendar.Moved{To: req.To, Result: res},
+	for tries := 1; ; tries++ {
+		err = from.DeleteObject(ctx, who, calendar.DeleteRequest{
+			Ref: req.From, Precond: calendar.Precond{IfMatch: []string{parcel.Object.ETag()}}, MovedTo: &calendar.Moved{To: req.To, Result: res},
+		})
+		if err == nil || !refuses(err) {
+			return res, err
+		}
+		if tries < maxMoves {
+			parcel, err = from.CopyOut(ctx, who, req)
+		}
+		switch {
+		case err == nil && parcel.Done != nil:
+			return *parcel.Done, nil
+		case err != nil && refuses(err):
+			return calendar.CopyResult{}, unmove(ctx, who, to, req, res, err)
+		case err != nil:
+			return calendar.CopyResult{}, err
+		}
+		again := req
+		again.Overwrite, again.IfDest = true, calendar.Precond{IfMatch: []string{res.Object.ETag()}}
+		next, err := to.CopyIn(ctx, who, calendar.CopyInRequest{Copy: again, Parcel: parcel})
+		if err != nil { // somebody has the copy in his hands already
+			return calendar.CopyResult{}, err
+		}
+		next.Replaced = res.Replaced
+		res = next
+	}
+}
+
+// maxMoves is how often an object is moved that is written meanwhile.
+const maxMoves = 4
+
+// refuses tells of a failure that nothing was done, and why: it is not the way
+// there, or the back end, that failed.
+func refuses(err error) bool {
+	switch calendar.KindOf(err) {
+	case calendar.Stale, calendar.NotFound, calendar.NoCalendar, calendar.Denied, calendar.NotOrganizer, calendar.ReadOnly, calendar.TooLarge:
+		return true
+	}
+	return false
+}
+
+// unmove takes the copy of a move away whose end was refused, and returns why it
+// was. What the copy replaced cannot be given back: then it stays, and so it does
+// where somebody wrote it meanwhile, or the actor may not delete it.
+func unmove(ctx context.Context, who calendar.Actor, to calendar.Backend, req calendar.CopyRequest, made calendar.CopyResult, refused error) error {
+	if made.Replaced {
+		return refused
+	}
+	err := to.DeleteObject(ctx, who, calendar.DeleteRequest{
+		Ref: req.To, Precond: calendar.Precond{IfMatch: []string{made.Object.ETag()}}, MovedTo: &calendar.Moved{To: req.From},
 	})
+	if err != nil && !refuses(err) {
+		return err // it is not known what stands there
+	}
+	return refused
 }
 
 // refusedBy is the refusal of a source, unless there is no destination: that

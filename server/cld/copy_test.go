@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"factotum/server/acl"
@@ -190,38 +191,117 @@ func TestMoveRepeated(t *testing.T) {
 	}
 }
 
-// changing changes the source when the copy is stored.
+// changing changes something when a copy is stored, so many times.
 type changing struct {
 	calendar.Backend
+	times  int
 	change func()
 }
 
-func (c changing) CopyIn(ctx context.Context, who calendar.Actor, req calendar.CopyInRequest) (calendar.CopyResult, error) {
+func (c *changing) CopyIn(ctx context.Context, who calendar.Actor, req calendar.CopyInRequest) (calendar.CopyResult, error) {
 	res, err := c.Backend.CopyIn(ctx, who, req)
-	c.change()
+	if c.times--; c.times >= 0 {
+		c.change()
+	}
 	return res, err
 }
 
-// TestMoveOfWhatChanges: what somebody else writes while it is moved stays.
+// TestMoveOfWhatChanges: what somebody else writes while an object is moved goes
+// along. Where it cannot be moved any more nothing was done.
 func TestMoveOfWhatChanges(t *testing.T) {
-	people := calendartest.NewPeople("anna", "otto")
-	one, two := newRecording(people), newRecording(people)
-	ctx, anna := t.Context(), people.Actor("anna")
 	from, to := calendar.Ref{Calendar: "anna", Name: "a"}, calendar.Ref{Calendar: "otto", Name: "a"}
-	r, err := New(Options{Locator: table{"anna": "one", "otto": "two"}, Backends: map[string]calendar.Backend{"one": one, "two": changing{two, func() { put(t, one, people, "anna", "a") }}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	put(t, r, people, "anna", "a")
-	if _, err := two.CreateCalendar(ctx, people.Actor("otto"), calendar.CreateCalendarRequest{Calendar: calendar.Calendar{ID: "otto", ACL: acl.MustParse("anna^a^rwd^g")}}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := r.CopyObject(ctx, anna, calendar.CopyRequest{From: from, To: to, Move: true}); !errors.Is(err, calendar.Stale) {
-		t.Errorf("moved what had changed: %v", err)
-	}
-	for _, ref := range []calendar.Ref{from, to} {
-		if _, err := r.Object(ctx, anna, ref); err != nil {
-			t.Errorf("%s: %v", ref, err)
-		}
+	for _, c := range []struct {
+		name    string
+		times   int
+		same    bool // the owner of both is on one back end
+		onto    bool // something is there already
+		request func(*calendar.CopyRequest, *calendar.Object)
+		change  func(t *testing.T, be calendar.Backend, people calendartest.People)
+		want    calendar.Kind // 0: it is moved
+		left    string        // what is where it was
+		there   string        // what is where it was moved to
+	}{
+		{name: "written once", times: 1, there: "written"},
+		{name: "written once, on one back end", times: 1, same: true, there: "written"},
+		{name: "written again and again", times: 9, want: calendar.Stale, left: "written"},
+		{name: "another was meant", times: 1, want: calendar.Stale, left: "written",
+			request: func(r *calendar.CopyRequest, o *calendar.Object) { r.Precond.IfMatch = []string{o.ETag()} }},
+		{name: "another was meant, on one back end", times: 1, same: true, want: calendar.Stale, left: "written",
+			request: func(r *calendar.CopyRequest, o *calendar.Object) { r.Precond.IfMatch = []string{o.ETag()} }},
+		{name: "deleted", times: 1, want: calendar.NotFound,
+			change: func(t *testing.T, be calendar.Backend, people calendartest.People) {
+				if err := be.DeleteObject(t.Context(), people.Actor("anna"), calendar.DeleteRequest{Ref: from}); err != nil {
+					t.Error(err)
+				}
+			}},
+		{name: "not his to take any more", times: 1, want: calendar.Denied, left: "first",
+			change: func(t *testing.T, be calendar.Backend, people calendartest.People) {
+				list := acl.MustParse("will^a^r^g")
+				if _, err := be.UpdateCalendar(t.Context(), people.Actor("anna"), calendar.UpdateCalendarRequest{ID: "anna", ACL: &list}); err != nil {
+					t.Error(err)
+				}
+			}},
+		{name: "onto another, written once", times: 1, onto: true, there: "written"},
+		{name: "onto another, written again and again", times: 9, onto: true, want: calendar.Stale, left: "written", there: "written"}, // that one cannot come back
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			people := calendartest.NewPeople("anna", "otto", "will")
+			one := newRecording(people)
+			two := one
+			if !c.same {
+				two = newRecording(people)
+			}
+			ctx, will := t.Context(), people.Actor("will")
+			text := func(summary string) []byte {
+				return []byte(strings.Replace(string(event("a")), "DTSTART", "SUMMARY:"+summary+"\r\nDTSTART", 1))
+			}
+			write := func(be calendar.Backend, ref calendar.Ref, summary string) *calendar.Object {
+				t.Helper()
+				res, err := be.PutObject(ctx, people.Actor(string(ref.Calendar)), calendar.PutRequest{Ref: ref, Data: text(summary)})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return &res.Object
+			}
+			if c.change == nil {
+				c.change = func(t *testing.T, be calendar.Backend, _ calendartest.People) { write(be, from, "written") }
+			}
+			dest := &changing{Backend: two, times: c.times, change: func() { c.change(t, one, people) }}
+			r, err := New(Options{Locator: table{"anna": "one", "otto": "two"}, Backends: map[string]calendar.Backend{"one": one, "two": dest}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, id := range []string{"anna", "otto"} {
+				if _, err := r.CreateCalendar(ctx, people.Actor(id), calendar.CreateCalendarRequest{Calendar: calendar.Calendar{ID: calendar.ID(id), ACL: acl.MustParse("will^a^r^g;will^c^wd^g")}}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if c.onto {
+				write(two, to, "old")
+			}
+			req := calendar.CopyRequest{From: from, To: to, Move: true, Overwrite: c.onto}
+			first := write(one, from, "first")
+			if c.request != nil {
+				c.request(&req, first)
+			}
+			res, err := r.CopyObject(ctx, will, req)
+			if c.want == 0 && (err != nil || res.Replaced != c.onto) || c.want != 0 && calendar.KindOf(err) != c.want {
+				t.Errorf("%+v, %v", res, err)
+			}
+			for _, at := range []struct {
+				ref  calendar.Ref
+				want string
+			}{{from, c.left}, {to, c.there}} {
+				o, err := r.Object(ctx, people.Actor(string(at.ref.Calendar)), at.ref)
+				switch {
+				case at.want == "" && calendar.KindOf(err) != calendar.NotFound, at.want != "" && err != nil:
+					t.Errorf("%s: %v", at.ref, err)
+				case at.want != "" && string(o.Data) != string(text(at.want)):
+					t.Errorf("%s is\n%s", at.ref, o.Data)
+				case at.ref == to && c.want == 0 && o.ETag() != res.Object.ETag():
+					t.Errorf("the answer's tag is that of another: %s", res.Object.ETag())
+				}
+			}
+		})
 	}
 }
