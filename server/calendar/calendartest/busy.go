@@ -54,3 +54,30 @@ func testBusyOfPeople(s *suite) {
 		equal(s, "a calendar that is not there", r[2].Calendar == nil, true)
 	}
 }
+
+// testBusyOfDays: days and floating times are those of the calendar's zone, and who
+// sees them has the right to: f is enough, and nothing else is shown by it.
+func testBusyOfDays(s *suite) {
+	s.home("anna")
+	c := s.calendar("anna:far", "bert^c^f^g;carl^a^r^g")
+	zone := "Asia/Tokyo" // nine hours ahead, without summer time
+	_, err := s.be.UpdateCalendar(s.ctx, s.as("anna"), calendar.UpdateCalendarRequest{ID: c.ID, TZID: &zone})
+	s.ok(err)
+	s.put(c.ID, "day", object("VEVENT", "day", "DTSTART;VALUE=DATE:"+day.Format("20060102"), "SUMMARY:Secret"))
+	s.put(c.ID, "free", object("VEVENT", "free", "DTSTART;VALUE=DATE:"+day.AddDate(0, 0, 1).Format("20060102"), "TRANSP:TRANSPARENT"))
+	s.put(c.ID, "late", object("VEVENT", "late", "DTSTART:"+day.AddDate(0, 0, 1).Format("20060102")+"T030000", "DURATION:PT1H", "STATUS:TENTATIVE", "CLASS:CONFIDENTIAL"))
+	ask := func(who string) calendar.FreeBusyResult {
+		s.Helper()
+		r, err := s.be.FreeBusy(s.ctx, s.as(who), calendar.FreeBusyRequest{Targets: []calendar.FreeBusyTarget{{Calendar: c.ID}}, Window: calendar.Window{From: at(-24), To: at(48)}})
+		s.ok(err)
+		return r[0]
+	}
+	for _, who := range []string{"anna", "bert", "carl"} {
+		r := ask(who)
+		s.ok(r.Err)
+		same(s, who+" sees", r.Busy, []calendar.Busy{{Start: at(-9), End: at(15), Type: "BUSY"}, {Start: at(18), End: at(19), Type: "BUSY-TENTATIVE"}})
+	}
+	s.kind(ask("rita").Err, calendar.NoCalendar)
+	_, err = s.be.Object(s.ctx, s.as("bert"), calendar.Ref{Calendar: c.ID, Name: "day"})
+	s.kind(err, calendar.Denied)
+}

@@ -128,3 +128,50 @@ func testProxies(s *suite) {
 	s.ok(err)
 	equal(s, "for whom", strings.Join(home.Proxies.ReadFor, " "), "anna")
 }
+
+// testAtOnce: co-owners, write proxies and the owner see each other's changes with
+// the next call, by sync and by texts, whoever of them made them.
+func testAtOnce(s *suite) {
+	id := s.home("anna")
+	s.home("bert")
+	s.home("carl")
+	co := []calendar.UserID{"bert"}
+	_, err := s.be.UpdateCalendar(s.ctx, s.as("anna"), calendar.UpdateCalendarRequest{ID: id, CoOwners: &co})
+	s.ok(err)
+	s.ok(s.be.SetProxies(s.ctx, s.as("anna"), calendar.SetProxiesRequest{Owner: "anna", Kind: acl.ProxyWrite, Users: []calendar.UserID{"carl"}}))
+	ref := calendar.Ref{Calendar: id, Name: "a"}
+	tokens := map[string]string{}
+	sync := func(who string) (changed int) {
+		s.Helper()
+		res, err := s.be.Sync(s.ctx, s.as(who), calendar.SyncRequest{Calendar: id, Token: tokens[who]}, func(calendar.SyncItem) error {
+			changed++
+			return nil
+		})
+		s.ok(err)
+		tokens[who] = res.Token
+		return changed
+	}
+	all := []string{"anna", "bert", "carl"}
+	for _, who := range all {
+		sync(who)
+	}
+	alarm := "BEGIN:VALARM\r\nACTION:DISPLAY\r\nDESCRIPTION:x\r\nTRIGGER:-PT5M\r\nEND:VALARM"
+	for round, writer := range []string{"anna", "bert", "carl", "anna", "carl", "bert"} {
+		text := string(event("a", at(9), at(float64(10+round)), alarm)) // who acts for the owner sets his alarms
+		_, err := s.be.PutObject(s.ctx, s.as(writer), calendar.PutRequest{Ref: ref, Data: []byte(text)})
+		s.ok(err)
+		for _, reader := range all {
+			o, err := s.be.Object(s.ctx, s.as(reader), ref)
+			s.ok(err)
+			equal(s, reader+" reads what "+writer+" wrote", string(o.Data), text)
+			equal(s, "changes for "+reader, sync(reader), 1)
+			equal(s, "changes once more", sync(reader), 0)
+		}
+	}
+	s.ok(s.be.DeleteObject(s.ctx, s.as("carl"), calendar.DeleteRequest{Ref: ref}))
+	for _, reader := range all {
+		_, err := s.be.Object(s.ctx, s.as(reader), ref)
+		s.kind(err, calendar.NotFound)
+		equal(s, "the deletion for "+reader, sync(reader), 1)
+	}
+}
