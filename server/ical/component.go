@@ -212,7 +212,7 @@ func (p *Property) ParamIs(name, word string) bool {
 }
 
 // ParamValues returns all values of the first parameter of that name (upper
-// case). The slice belongs to the property.
+// case). Nobody changes the slice: copies of the property share it.
 func (p *Property) ParamValues(name string) []string {
 	for i := range p.Params {
 		if p.Params[i].Name == name {
