@@ -29,7 +29,7 @@ func (s *storeService) sendMail(p *process, people calendar.People) {
 	files.Warn = func(problem letter.Problem) {
 		s.log.Error("a template of mails cannot be used as it is", "file", problem.File, "line", problem.Line, "err", problem.Msg)
 	}
-	composer := &mail.Composer{Templates: letterfile.New(files), People: people, Journal: s.model, Host: hostName(p.cfg), Envelope: cfg.Envelope,
+	composer := &mail.Composer{Templates: letterfile.New(files), People: people, Model: s.model, Host: hostName(p.cfg), Envelope: cfg.Envelope,
 		TZID: p.cfg.Calstore.TimeZone, Raw8: p.cfg.Local.Allow8BitHeaders, Past: cfg.Past, Now: time.Now}
 	route := relay.Route{Host: cfg.Host, Port: cfg.Port, Security: relay.Security(cfg.Security), User: cfg.User, Password: cfg.Password.Reveal()}
 	s.mail = queue.New(s.model, s.jobs, sender, queue.Options{

@@ -30,7 +30,9 @@ type Composer struct {
 		Person(ctx context.Context, id calendar.UserID) (calendar.Person, error)
 		ByMail(ctx context.Context, address string) (calendar.Person, error)
 	}
-	Journal interface {
+	Model interface {
+		// Holds reports whether an owner has an object of a UID in a calendar.
+		Holds(ctx context.Context, owner calendar.Owner, uid string) (bool, error)
 		Why(ctx context.Context, who calendar.Actor, req calendar.WhyRequest) (calendar.WhyAnswer, error)
 	}
 	Host     string // ours, of Message-IDs of who has no mail address
@@ -60,10 +62,14 @@ func (c *Composer) Compose(ctx context.Context, owner calendar.Owner, m *calenda
 	}
 	complete(cal, m.Letter.From, sender.Name)
 	in := letter.Input{Message: cal, Method: m.Letter.Method, Now: c.Now(), Zone: c.zoneOf(cal, sender)}
-	if m.Letter.Method == "REQUEST" {
-		if in.Again, err = c.knows(ctx, owner, m); err != nil {
-			return out, "", err
-		}
+	switch {
+	case m.Letter.Method == "REQUEST":
+		in.Again, err = c.knows(ctx, owner, m)
+	case m.Letter.Method == "CANCEL" && whole(cal): // it goes on without him
+		in.Removed, err = c.Model.Holds(ctx, owner, m.UID)
+	}
+	if err != nil {
+		return out, "", err
 	}
 	text, err := c.Templates.Render(letter.ByMethod(m.Letter.Method, isTask(cal)), sender.Language, &in)
 	if err != nil {
@@ -134,7 +140,7 @@ func (c *Composer) person(ctx context.Context, address string) (p calendar.Perso
 
 // knows reports whether somebody was sent an invitation to the meeting before.
 func (c *Composer) knows(ctx context.Context, owner calendar.Owner, m *calendar.Mailing) (bool, error) {
-	res, err := c.Journal.Why(ctx, calendar.Actor{Admin: true}, calendar.WhyRequest{Owner: owner, Query: calendar.TraceQuery{UID: m.UID, Address: "mailto:" + m.To}})
+	res, err := c.Model.Why(ctx, calendar.Actor{Admin: true}, calendar.WhyRequest{Owner: owner, Query: calendar.TraceQuery{UID: m.UID, Address: "mailto:" + m.To}})
 	if err != nil {
 		return false, fmt.Errorf("look whether he was invited before: %w", err)
 	}
@@ -144,6 +150,11 @@ func (c *Composer) knows(ctx context.Context, owner calendar.Owner, m *calendar.
 		}
 	}
 	return false, nil
+}
+
+// whole reports whether a message is about all of a meeting.
+func whole(cal *ical.Component) bool {
+	return !slices.ContainsFunc(cal.Children, func(c *ical.Component) bool { return c.Name != "VTIMEZONE" && c.Prop("RECURRENCE-ID") != nil })
 }
 
 // zoneOf is that of the meeting; of one without, its sender's.

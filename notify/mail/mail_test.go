@@ -43,10 +43,14 @@ func (j journal) Why(_ context.Context, _ calendar.Actor, req calendar.WhyReques
 	return calendar.WhyAnswer{Traces: slices.DeleteFunc(slices.Clone(j), func(t calendar.Trace) bool { return !matches(&t) })}, nil
 }
 
+func (journal) Holds(_ context.Context, owner calendar.Owner, _ string) (bool, error) {
+	return owner == "anna", nil
+}
+
 var now = time.Date(2026, 11, 29, 10, 0, 0, 0, time.UTC)
 
 func composer(language string, traces ...calendar.Trace) *mail.Composer {
-	return &mail.Composer{Templates: letterfile.New(letterfile.Options{}), People: people{language}, Journal: journal(traces), Host: "cal.example.com", Now: func() time.Time { return now }}
+	return &mail.Composer{Templates: letterfile.New(letterfile.Options{}), People: people{language}, Model: journal(traces), Host: "cal.example.com", Now: func() time.Time { return now }}
 }
 
 func invitation(lines ...string) *calendar.Mailing {
@@ -186,6 +190,23 @@ func TestInvitedBefore(t *testing.T) {
 		if o := open(t, m.Data); !strings.HasPrefix(o.subject, strings.TrimSpace(subject)) {
 			t.Errorf("%q, want %q", o.subject, subject)
 		}
+	}
+}
+
+// Who is taken off the list hears that the meeting goes on without him.
+func TestRemoved(t *testing.T) {
+	subjects := map[string]string{}
+	for _, owner := range []calendar.Owner{"anna", "bert"} {
+		m := invitation("SUMMARY:Lunch", "STATUS:CANCELLED")
+		m.Letter.Method, m.Letter.Data = "CANCEL", bytes.Replace(m.Letter.Data, []byte("METHOD:REQUEST"), []byte("METHOD:CANCEL"), 1)
+		out, _, err := composer("en").Compose(bg, owner, m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		subjects[string(owner)], _, _ = strings.Cut(open(t, out.Data).subject, ":")
+	}
+	if subjects["anna"] == subjects["bert"] || subjects["bert"] != "Cancelled" {
+		t.Errorf("subjects %v", subjects)
 	}
 }
 

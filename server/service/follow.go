@@ -246,3 +246,12 @@ func (s *Service) organized(ctx context.Context, p calendar.Person, uid string) 
 	})
 	return ref, found, err
 }
+
+// Holds reports whether an owner has an object of a UID in a calendar.
+func (s *Service) Holds(ctx context.Context, owner calendar.Owner, uid string) (bool, error) {
+	_, o, err := s.organized(ctx, calendar.Person{ID: string(owner)}, uid)
+	if errors.Is(err, calendar.NoCalendar) {
+		return false, nil
+	}
+	return o != nil, err
+}

@@ -177,11 +177,11 @@ type busyTime struct {
 	req   *calendar.FreeBusyRequest
 	all   []calendar.Busy
 	avail []*availability.Availability
-	left  *atomic.Int64 // instances that the request may still look at
+	left  *atomic.Int64 // busy instances that the request may still find
 	stop  func()        // ends it when there is none
 }
 
-// busyMost is how many instances a request for busy time may look at, and busyEach
+// busyMost is how many busy instances a request for busy time may find, and busyEach
 // how many for each of those whom it asks about where that is more: three a day for
 // a month.
 const (
@@ -207,11 +207,11 @@ func (b *busyTime) calendar(ctx context.Context, v cache.View, cal *cache.Calend
 		return err
 	}
 	err = instances(ctx, v, cal, b.req.Window, b.s.floatingOf(nil, cal), func(i cache.Instance) {
-		if b.left.Add(-1) < 0 {
-			b.stop()
+		if i.Flags&(calendar.OccFree|calendar.OccTodo) != 0 || i.End <= i.Start || ignore != "" && i.Name == ignore {
 			return
 		}
-		if i.Flags&(calendar.OccFree|calendar.OccTodo) != 0 || i.End <= i.Start || ignore != "" && i.Name == ignore {
+		if b.left.Add(-1) < 0 {
+			b.stop()
 			return
 		}
 		switch {
