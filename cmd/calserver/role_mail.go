@@ -12,8 +12,12 @@ import (
 	"factotum/notify/queue"
 	"factotum/notify/relay"
 	"factotum/server/calendar"
+	"factotum/server/config"
 	"factotum/server/worker"
 )
+
+// mailsOut reports whether the server sends mail.
+func mailsOut(cfg *config.Config) bool { return cfg.Notify.Enable && cfg.Mail.Host != "" }
 
 // noMail leaves mail where it is until there is somebody to send it.
 func noMail(context.Context, calendar.Job) error {

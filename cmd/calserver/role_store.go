@@ -70,6 +70,9 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	counted := countedStore{s.store, p.metrics, p.health}
 	s.jobs = worker.New(counted, worker.Options{Log: s.log, Concurrency: 32, PerOwner: 4, Dropped: delivery.Dropped})
 	opt.Outbox = s.jobs
+	if mailsOut(p.cfg) {
+		opt.Notices = service.NoticeOptions{Answers: p.cfg.Mail.Replies, Invitations: p.cfg.Mail.Invitations, Cancellations: p.cfg.Mail.Cancellations}
+	}
 	s.model = service.New(counted, people, opt)
 	s.backend = s.model
 	back := newReturns(p.cfg)
@@ -82,7 +85,7 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	}
 	s.router = router
 	courier := &delivery.Courier{Model: s.model, Jobs: s.jobs, People: people, Backend: router, Pause: p.cfg.GSE.RetryInterval, Expires: p.cfg.GSE.RetryExpires}
-	if courier.Mails = p.cfg.Notify.Enable && p.cfg.Mail.Host != ""; courier.Mails {
+	if courier.Mails = mailsOut(p.cfg); courier.Mails {
 		s.sendMail(p, people)
 	} else {
 		s.jobs.Handle(calendar.JobMail, worker.Kind{Run: noMail, Attempts: math.MaxInt})

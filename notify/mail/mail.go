@@ -45,8 +45,13 @@ type Composer struct {
 
 // Compose makes the mail of a mailing, or tells by a reason why there is none.
 func (c *Composer) Compose(ctx context.Context, owner calendar.Owner, m *calendar.Mailing) (out relay.Mail, reason string, err error) {
-	if m.Kind != calendar.MailScheduling {
+	switch m.Kind {
+	case calendar.MailDelayed, calendar.MailReturned:
 		out, err = c.notice(ctx, m)
+		return out, "", err
+	case calendar.MailScheduling:
+	default:
+		out, err = c.news(ctx, owner, m)
 		return out, "", err
 	}
 	cal, err := ical.Parse(m.Letter.Data, ical.Limits{})
@@ -169,7 +174,20 @@ func (c *Composer) zoneOf(cal *ical.Component, sender calendar.Person) zone.Zone
 			}
 		}
 	}
-	for _, id := range []string{sender.TZID, c.TZID} {
+	return c.homeZone(sender)
+}
+
+// readersZone is that of somebody here, in which he reads all times.
+func (c *Composer) readersZone(cal *ical.Component, reader calendar.Person) zone.Zone {
+	if reader.TZID == "" {
+		return c.zoneOf(cal, reader)
+	}
+	return c.homeZone(reader)
+}
+
+// homeZone is somebody's zone, else that of the site; nil if nobody knows it.
+func (c *Composer) homeZone(p calendar.Person) zone.Zone {
+	for _, id := range []string{p.TZID, c.TZID} {
 		if z, ok := zone.Load(id); ok && id != "" {
 			return z
 		}

@@ -21,6 +21,13 @@ const (
 	// delivered yet, and that nobody tries any more.
 	MailDelayed  MailKind = "delayed"
 	MailReturned MailKind = "returned"
+	// Notices tell people here what they see in their calendars: an organizer of an
+	// answer, and who is invited of an invitation, a change, and its end.
+	// notifications.md §4, §5.
+	MailAnswer       MailKind = "answer"
+	MailInvitation   MailKind = "invitation"
+	MailChange       MailKind = "change"
+	MailCancellation MailKind = "cancellation"
 )
 
 // Mailing is the payload of a job of kind JobMail.

@@ -18,7 +18,7 @@ var absences = []struct {
 	{"threads, processes and connections are as many as are needed", []string{"*.numprocesses", "*threads", "*.stacksize", "*.loadbalancing", "*.initconns",
 		"*.maxcons", "*ldappoolsize", "*ldapmaxpool", "*.connthreshold", "service.http.resourcetimeout"}},
 	{"there are no backups by the server itself", []string{"caldb.berkeleydb.archive.*", "caldb.berkeleydb.hotbackup.*", "caldb.berkeleydb.circularlogging"}},
-	{"people here and administrators get no mail", []string{"ine.*", "alarm.*", "caldb.calmaster", "service.admin.alarm", "service.admin.diskusage",
+	{"administrators get no mail", []string{"alarm.*", "caldb.calmaster", "service.admin.alarm", "service.admin.diskusage",
 		"service.admin.serverresponse"}},
 	{"reminders are left to clients", []string{"caldb.serveralarms*", "caldb.berkeleydb.alarmretrytime"}},
 	{"changes are not published: there is neither enpd nor csnotifyd", []string{"service.ens.*", "ens.*", "factotum.ens.*", "service.notify.*",
@@ -113,8 +113,6 @@ var neglects = []neglect{
 		"plug-ins are not loaded, whatever they decide"},
 	{[]string{"local.lookupldaphost", "local.lookupldapport", "local.lookupldapbasedn"}, Serious, saysMore, "people are looked for in the directory of local.ugldaphost"},
 	{[]string{"caldb.serveralarms", "caldb.serveralarms.dispatch", "caldb.serveralarms.binary.enable", "caldb.serveralarms.url"}, Serious, saysMore, "the server sends no reminders"},
-	{[]string{"ine.invitation.enable", "ine.cancellation.enable", "ine.reply.enable"}, Serious, saysMore,
-		"the server mails people outside only: who has a calendar here sees invitations, answers and cancellations there"},
 	{[]string{"service.admin.alarm", "service.admin.diskusage", "service.admin.serverresponse", "caldb.calmaster", "alarm.msgalarmnoticercpt"}, Serious, saysMore,
 		"the administrator gets no mail: watch the logs, /readyz and the metrics"},
 	{[]string{"service.ens.enable", "caldb.berkeleydb.ensmsg.*"}, Serious, func(c *Config, s *setting) bool {

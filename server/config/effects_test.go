@@ -139,7 +139,7 @@ func TestNeglectIsTold(t *testing.T) {
 		{`caldb.berkeleydb.circularlogging = "yes"`, Serious, false},
 		{`caldb.serveralarms = "1"`, Serious, true},
 		{`caldb.serveralarms = "0"`, Serious, false},
-		{`ine.invitation.enable = "yes"`, Serious, true},
+		{`ine.invitation.enable = "yes"`, Serious, false},
 		{`caldb.smtphost = "mail.example.com"`, Serious, false},
 		{`service.admin.diskusage = "yes"`, Serious, true},
 		{`alarm.msgalarmnoticercpt = "root@example.com"`, Serious, true},

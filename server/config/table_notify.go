@@ -100,9 +100,9 @@ func mailParams() []Param {
 		used("factotum.mail.notices", Durations, "1 2 4", "Ages at which the sender is told that a mail of his is late, as the channel keyword notices has them, in days or as durations; at the last it is returned.", func(c *Config) any { return &c.Mail.Notices }),
 		used("factotum.mail.past", Bool, "no", "Mail people about meetings that are over.", func(c *Config) any { return &c.Mail.Past }),
 		used("caldb.smtpmsgfmtdir", String, "en", "Folder of the templates, below that of ics.conf, for who has no language of his own: docs/admin.md, \"Templates of mails\".", func(c *Config) any { return &c.Mail.TemplateDir }),
-		used("ine.invitation.enable", Bool, "yes", "Mail local users who are invited.", func(c *Config) any { return &c.Mail.Invitations }, idle()),
-		used("ine.cancellation.enable", Bool, "yes", "Mail local users when an event is cancelled.", func(c *Config) any { return &c.Mail.Cancellations }, idle()),
-		used("ine.reply.enable", Bool, "y", "Mail the organizer when an attendee answers.", func(c *Config) any { return &c.Mail.Replies }, idle()),
+		used("ine.invitation.enable", Bool, "yes", "Mail people here who are invited, besides putting it into their calendars. Who has set ceNotifyEnable to 1 is mailed about changes too, at ceNotifyEmail.", func(c *Config) any { return &c.Mail.Invitations }),
+		used("ine.cancellation.enable", Bool, "yes", "Mail people here whose invitation is called off.", func(c *Config) any { return &c.Mail.Cancellations }),
+		used("ine.reply.enable", Bool, "y", "Mail an organizer here once for each answer that differs from the one before.", func(c *Config) any { return &c.Mail.Replies }),
 	}
 	for _, n := range templateNames {
 		ps = append(ps, used("calmail."+n[0]+".fname", String, n[1], "Template: "+n[2], func(c *Config) any { return entry{&c.Mail.Templates, n[0]} }))

@@ -224,6 +224,11 @@ func (w *writer) apply(p *place, old *calendar.ObjectRow, party *itip.Party, bef
 			return err
 		}
 	}
+	mails, err := w.notices(d, r)
+	if err != nil {
+		return err
+	}
+	jobs = append(jobs, mails...)
 	if old == nil {
 		if name, err = w.freeName(p.row.ID, obj.UID); err != nil {
 			return err

@@ -53,7 +53,8 @@ type Options struct {
 	// everybody's.
 	Serves func(calendar.Person) bool
 
-	NoProvision bool // local.autoprovision="no": only the administrator makes default calendars
+	NoProvision bool          // local.autoprovision="no": only the administrator makes default calendars
+	Notices     NoticeOptions // by mail; the zero value tells nobody
 	// KeepAnswers: attendees are not told what others have answered, until the
 	// organizer changes something (gse.autorefreshreplystatus).
 	KeepAnswers bool

@@ -1,8 +1,10 @@
 package acceptance
 
 import (
+	"mime"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -53,7 +55,8 @@ func TestMailToPeopleOutside(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := installed(t, `caldb.smtphost = "127.0.0.1"`, `caldb.smtpport = "`+port+`"`, `factotum.mail.backoff = "pt1s"`).start(t)
+	h := installed(t, `caldb.smtphost = "127.0.0.1"`, `caldb.smtpport = "`+port+`"`, `factotum.mail.backoff = "pt1s"`,
+		`ine.invitation.enable = "no"`, `ine.cancellation.enable = "no"`).start(t)
 	h.visit(t, "anna")
 	h.visit(t, "ben")
 	object := cal("anna") + "lunch.ics"
@@ -109,4 +112,93 @@ func TestMailToPeopleOutside(t *testing.T) {
 	if n := strings.Count(out, "\tmailed\t"); err != nil || n != 2 || !strings.Contains(out, "\treturned\t5.1") || strings.Count(out, "\twithdrawn\t") != 3 {
 		t.Errorf("%v, %d mailed:\n%s", err, n, out)
 	}
+}
+
+// TestNotices: an organizer is mailed once about each answer that differs from the one
+// before, by whatever protocol it came, single or for a series; who is invited, or not
+// any more, is mailed too. notifications.md §4, §5.
+func TestNotices(t *testing.T) {
+	t.Parallel()
+	sink := smtptest.Start(t, smtptest.Rules{})
+	_, port, err := net.SplitHostPort(sink.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := installed(t, `caldb.smtphost = "127.0.0.1"`, `caldb.smtpport = "`+port+`"`).start(t)
+	for _, u := range []string{"anna", "ben", "carl"} {
+		h.visit(t, u)
+	}
+	seen := 0
+	// came are the mails since the last time, each as "to subject".
+	came := func(want ...string) []smtptest.Mail {
+		t.Helper()
+		all := sink.Await(t, seen+len(want))[seen:]
+		time.Sleep(200 * time.Millisecond)
+		if all = sink.Mails()[seen:]; len(all) > len(want) {
+			t.Errorf("%d mails, want %d", len(all), len(want))
+		}
+		seen += len(all)
+		var got []string
+		for _, m := range all {
+			subject, err := new(mime.WordDecoder).DecodeHeader(m.Header("Subject"))
+			if err != nil {
+				t.Error(err)
+			}
+			got = append(got, m.To+" "+subject)
+		}
+		slices.Sort(got)
+		slices.Sort(want)
+		for i := range min(len(got), len(want)) {
+			if !strings.HasPrefix(got[i], want[i]) {
+				t.Errorf("got %q, want %q", got, want)
+				break
+			}
+		}
+		return all
+	}
+	object := cal("anna") + "lunch.ics"
+	weekly := strings.Replace(meetingWith("lunch", "ben@example.com", "carl@example.com"), "SUMMARY", "RRULE:FREQ=WEEKLY;COUNT=4\r\nSUMMARY", 1)
+	if r := h.do(t, "anna", "PUT", object, weekly, "Content-Type: text/calendar"); r.status != http.StatusCreated {
+		t.Fatalf("%d %s", r.status, r.body)
+	}
+	came("ben@example.com Invitation: Lunch", "carl@example.com Invitation: Lunch")
+	answer := func(user, from, to string) {
+		t.Helper()
+		var path, text string
+		for name, o := range h.everything(t, user, cal(user)) {
+			if strings.Contains(o, "UID:lunch\r\n") {
+				path, text = cal(user)+name, strings.ReplaceAll(o, "\r\n ", "")
+			}
+		}
+		lines := strings.Split(text, "\r\n")
+		at := slices.IndexFunc(lines, func(l string) bool {
+			return strings.HasPrefix(l, "ATTENDEE") && strings.HasSuffix(l, ":mailto:"+user+"@example.com")
+		})
+		if at < 0 || !strings.Contains(lines[at], "PARTSTAT="+from) {
+			t.Fatalf("%s is not %s in\n%s", user, from, text)
+		}
+		lines[at] = strings.Replace(lines[at], "PARTSTAT="+from, "PARTSTAT="+to, 1)
+		if r := h.do(t, user, "PUT", path, strings.Join(lines, "\r\n"), "Content-Type: text/calendar"); r.status/100 != 2 {
+			t.Fatalf("%d %s", r.status, r.body)
+		}
+	}
+	answer("ben", "NEEDS-ACTION", "ACCEPTED")
+	m := came("anna@example.com Accepted: Lunch")[0]
+	if m.From != "" || m.Header("From") != "\"ben@example.com\" <ben@example.com>" && m.Header("From") != "<ben@example.com>" || !strings.Contains(string(m.Data), "every") {
+		t.Errorf("%s", m.Data)
+	}
+	answer("ben", "ACCEPTED", "TENTATIVE")
+	came("anna@example.com Tentative")
+	answer("ben", "TENTATIVE", "TENTATIVE") // says nothing new
+	login := h.do(t, "", "GET", "/login.wcap?user=carl&password="+password("carl")+"&fmt-out=text/calendar", "").body
+	_, id, _ := strings.Cut(login, "X-NSCP-WCAP-SESSION-ID:")
+	id, _, _ = strings.Cut(id, "\r\n")
+	if r := h.do(t, "", "GET", "/storeevents.wcap?fmt-out=text/calendar&calid=carl&uid=lunch&method=4&mod=4&attendees=PARTSTAT=DECLINED%5Emailto:carl@example.com&id="+id, ""); !strings.Contains(r.body, "X-NSCP-WCAP-ERRNO:0") {
+		t.Fatal(r.body)
+	}
+	came("anna@example.com Declined: Lunch")
+	if r := h.do(t, "anna", "DELETE", object, ""); r.status/100 != 2 {
+		t.Fatalf("%d %s", r.status, r.body)
+	}
+	came("ben@example.com Cancelled: Lunch", "carl@example.com Cancelled: Lunch")
 }

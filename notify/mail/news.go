@@ -1,0 +1,81 @@
+package mail
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"factotum/notify/letter"
+	"factotum/notify/relay"
+	"factotum/server/calendar"
+	"factotum/server/ical"
+)
+
+// news tells somebody here what has happened in his calendar: that he is answered,
+// invited, or not invited any more. notifications.md §4, §5.
+func (c *Composer) news(ctx context.Context, owner calendar.Owner, m *calendar.Mailing) (out relay.Mail, err error) {
+	cal, err := ical.Parse(m.Letter.Data, ical.Limits{})
+	if err != nil {
+		return out, fmt.Errorf("read a message: %w", err)
+	}
+	reader, err := c.People.Person(ctx, string(owner))
+	if calendar.KindOf(err) == calendar.NotFound {
+		reader, err = calendar.Person{}, nil
+	}
+	if err != nil {
+		return out, fmt.Errorf("look up a reader: %w", err)
+	}
+	in := letter.Input{Message: cal, Method: m.Letter.Method, Now: c.Now(), Zone: c.readersZone(cal, reader)}
+	name, err := c.about(cal, m, &in)
+	if err != nil {
+		return out, err
+	}
+	text, err := c.Templates.Render(name, reader.Language, &in)
+	if err != nil {
+		return out, err
+	}
+	author := calendar.MailboxOf(m.Letter.From)
+	host := c.Host
+	if d := relay.Domain(reader.Mail()); d != "" && isASCII(d) {
+		host = d
+	}
+	from := author
+	if from == "" || relay.Domain(from) != host { // a mail in the name of a stranger's domain is taken for a forgery: RFC 7489
+		from = "postmaster@" + host
+	}
+	h := &header{raw8: c.Raw8}
+	h.mailbox("From", nameOf(cal, m.Letter.From, author), from)
+	if author != "" && author != from {
+		h.mailbox("Reply-To", nameOf(cal, m.Letter.From, ""), author)
+	}
+	h.mailbox("To", reader.Name, m.To)
+	h.line("Date", c.Now().UTC().Format(time.RFC1123Z))
+	h.ids(c.Host, m.To, m)
+	h.line("Auto-Submitted", "auto-generated")
+	h.line("X-Auto-Response-Suppress", "OOF, DR, RN, NRN")
+	return relay.Mail{To: m.To, Data: text.Append(h.text, c.Raw8)}, nil
+}
+
+// about is which mail it is, and sets what the mail says beside the meeting.
+func (c *Composer) about(cal *ical.Component, m *calendar.Mailing, in *letter.Input) (letter.Name, error) {
+	event := cal.Children[len(cal.Children)-1]
+	recurs := letter.Recurs(event)
+	switch m.Kind {
+	case calendar.MailAnswer:
+		for p := range event.All("ATTENDEE") {
+			if calendar.AddressKey(p.Value) != calendar.AddressKey(m.Letter.From) {
+				continue
+			}
+			if name, ok := letter.ByAnswer(p.Param("PARTSTAT"), recurs); ok {
+				in.Attendee = letter.Attendee{Name: p.Param("CN"), Address: p.Value, PartStat: p.Param("PARTSTAT"), Comment: event.Text("COMMENT")}
+				return name, nil
+			}
+		}
+	case calendar.MailInvitation, calendar.MailChange:
+		in.Again = m.Kind == calendar.MailChange
+		return letter.ForGuest(false, recurs), nil
+	case calendar.MailCancellation:
+		return letter.ForGuest(true, recurs), nil
+	}
+	return "", fmt.Errorf("there is no mail about %q", m.Kind)
+}
