@@ -73,6 +73,40 @@ func fromAlarmEdit(m *wire.AlarmEdit) (v calendar.AlarmEdit) {
 	}
 }
 
+func toArrival(v *calendar.Arrival) *wire.Arrival {
+	if v == nil {
+		return nil
+	}
+	return &wire.Arrival{
+		Sender:    toText(v.Sender),
+		Proof:     uint32(v.Proof),
+		SignedBy:  toTexts(v.SignedBy),
+		Date:      toTime(v.Date),
+		Differs:   v.Differs,
+		Forwarded: v.Forwarded,
+		Spam:      v.Spam,
+		Unread:    toText(v.Unread),
+		Detail:    toText(v.Detail),
+	}
+}
+
+func fromArrival(m *wire.Arrival) (v calendar.Arrival) {
+	if m == nil {
+		return v
+	}
+	return calendar.Arrival{
+		Sender:    string(m.Sender),
+		Proof:     calendar.Proof(m.Proof),
+		SignedBy:  fromTexts[string](m.SignedBy),
+		Date:      fromTime(m.Date),
+		Differs:   m.Differs,
+		Forwarded: m.Forwarded,
+		Spam:      m.Spam,
+		Unread:    string(m.Unread),
+		Detail:    string(m.Detail),
+	}
+}
+
 func toAttachment(v *calendar.Attachment) *wire.AttachmentAnswer {
 	if v == nil {
 		return nil
@@ -525,6 +559,7 @@ func toDeliverRequest(v *calendar.DeliverRequest) *wire.DeliverRequest {
 		To:              each(v.To, toRecipient),
 		Data:            v.Data,
 		Inconsequential: v.Inconsequential,
+		Arrival:         toArrival(v.Arrival),
 	}
 }
 
@@ -538,6 +573,7 @@ func fromDeliverRequest(m *wire.DeliverRequest) (v calendar.DeliverRequest) {
 		To:              eachOf(m.To, fromRecipient),
 		Data:            m.Data,
 		Inconsequential: m.Inconsequential,
+		Arrival:         present(m.Arrival, fromArrival),
 	}
 }
 

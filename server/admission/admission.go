@@ -3,21 +3,20 @@ package admission
 import (
 	"time"
 
+	"factotum/server/calendar"
 	"factotum/server/ical"
 	"factotum/server/itip"
 )
 
 // Proof is how sure it is that a mail comes from its From address.
-type Proof uint8
+type Proof = calendar.Proof
 
 // The degrees of proof.
 const (
-	Unproven Proof = iota // nobody who is believed says anything
-	Proven                // DMARC passed, or SPF or DKIM of the very domain
-	Failed                // the domain disowns it
+	Unproven = calendar.Unproven
+	Proven   = calendar.Proven
+	Failed   = calendar.Disowned
 )
-
-func (p Proof) String() string { return [...]string{"unproven", "proven", "failed"}[min(p, Failed)] }
 
 // Arrival is a message that came by mail: RFC 6047 §2.
 type Arrival struct {

@@ -1,17 +1,49 @@
 package calendar
 
+import "time"
+
 // DeliverRequest brings scheduling messages to people of this site: an iTIP
 // message is applied to what each of them has. RFC 5546, RFC 6638 §4.
 type DeliverRequest struct {
 	// ID names the message for ever: who has applied it to somebody's calendars
 	// does not do so again.
 	ID   string
-	From string      // the calendar user address that it comes from
+	From string      // the calendar user address that it comes from; "" of an Arrival
 	To   []Recipient // each once
 	Data []byte      // a VCALENDAR with METHOD
 	// Inconsequential: only others' answers are new. RFC 6638 §3.2.10.
 	Inconsequential bool
+	// Arrival tells that it came from outside, by mail, and what is known of that;
+	// nil: it is of this site, and From is true.
+	Arrival *Arrival
 }
+
+// Arrival is what is known of a mail that brought a message. RFC 6047 §2.
+type Arrival struct {
+	Sender    string    // the mail address in From, "" if it has none, or several
+	Proof     Proof     // of Sender
+	SignedBy  []string  // domains whose signatures are good: RFC 6376 §6.1
+	Date      time.Time // of the mail, zero if it has none
+	Differs   bool      // the mail asks for something else than its calendar data
+	Forwarded bool      // the message stood in a mail within the mail
+	Spam      bool      // the mail system says so
+
+	// Unread is why the mail has no message that can be applied, a code of
+	// docs/why.md. It is for the journal, with Detail; Data is empty then.
+	Unread, Detail string
+}
+
+// Proof is how sure it is that a mail comes from its From address.
+type Proof uint8
+
+// The degrees of proof. Their numbers are part of DWP.
+const (
+	Unproven Proof = iota // nobody who is believed says anything
+	Proven                // DMARC passed, or SPF or DKIM of the very domain
+	Disowned              // the domain disowns it
+)
+
+func (p Proof) String() string { return [...]string{"unproven", "proven", "failed"}[min(p, Disowned)] }
 
 // Recipient is one to whom a message is brought.
 type Recipient struct {
@@ -30,9 +62,12 @@ type DeliverResult struct {
 // ViaDelivery is the Actor.Via of who delivers messages for somebody.
 const ViaDelivery = "itip"
 
+// ViaMail is the Actor.Via of messages that come from outside, by mail.
+const ViaMail = "mail"
+
 // The values of SCHEDULE-STATUS that the server gives, RFC 6638 §3.2.9.
 const (
-	StatusPending     = "1.0" // on its way
+	StatusPending     = "1.0" // on its way; or held until the recipient decides
 	StatusSent        = "1.1" // given to another system, which does not tell more
 	StatusDelivered   = "1.2"
 	StatusUnknownUser = "3.7" // not a calendar user

@@ -44,10 +44,11 @@ const (
 	TraceIgnored                        // it changes nothing: an older revision, known already
 	TraceRefused                        // it may not change anything: not invited, not the organizer
 	TraceDecided                        // the server decided for somebody: a room accepted, say
+	TraceHeld                           // it came from outside, and the recipient decides
 	numTraceSteps
 )
 
-var traceSteps = [numTraceSteps]string{"", "queued", "delivered", "delayed", "failed", "applied", "ignored", "refused", "decided"}
+var traceSteps = [numTraceSteps]string{"", "queued", "delivered", "delayed", "failed", "applied", "ignored", "refused", "decided", "held"}
 
 func (s TraceStep) String() string {
 	if s < numTraceSteps {

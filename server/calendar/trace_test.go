@@ -27,13 +27,13 @@ func TestTraceIsCut(t *testing.T) {
 
 func TestTraceStepsHaveNames(t *testing.T) {
 	seen := map[string]bool{}
-	for s := calendar.TraceQueued; s <= calendar.TraceDecided; s++ {
+	for s := calendar.TraceQueued; s <= calendar.TraceHeld; s++ {
 		if name := s.String(); name == "" || name == "unknown" || seen[name] {
 			t.Errorf("step %d is called %q", s, name)
 		}
 		seen[s.String()] = true
 	}
-	if s := (calendar.TraceDecided + 1).String(); s != "unknown" {
+	if s := (calendar.TraceHeld + 1).String(); s != "unknown" {
 		t.Errorf("a step that there is not is called %q", s)
 	}
 }

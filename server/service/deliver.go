@@ -27,8 +27,8 @@ const deliveries = 32
 func (s *Service) Deliver(ctx context.Context, who calendar.Actor, req calendar.DeliverRequest) ([]calendar.DeliverResult, error) {
 	const op = "deliver"
 	results := make([]calendar.DeliverResult, len(req.To))
-	if req.ID == "" || req.From == "" {
-		return nil, calendar.Failf(calendar.Invalid, "", op, req.ID, "a message has a name and a sender")
+	if req.ID == "" || (req.From == "") == (req.Arrival == nil) {
+		return nil, calendar.Failf(calendar.Invalid, "", op, req.ID, "a message has a name, and either a sender or a mail that brought it")
 	}
 	msg, bad := ical.Parse(req.Data, ical.Limits{})
 	if bad != nil {
@@ -65,7 +65,8 @@ type delivery struct {
 	msg  *ical.Component
 	bad  error // why it cannot be read
 
-	answered bool // by the server, so that nobody has to look at it
+	answered bool               // by the server, so that nobody has to look at it
+	step     calendar.TraceStep // what was decided about a mail; 0: see trace
 }
 
 func (s *Service) deliverOne(ctx context.Context, who calendar.Actor, op string, d *delivery) (res calendar.DeliverResult, err error) {
@@ -88,6 +89,7 @@ func (s *Service) deliverOne(ctx context.Context, who calendar.Actor, op string,
 	switch {
 	case err == nil:
 	case final(err):
+		d.step = 0
 		res = refused(calendar.StatusRejected, calendar.ReasonNotStored, calendar.MessageOf(err))
 		return res, s.write(ctx, who, op, owner, &res, func(w *writer) error { return w.trace(d.trace(res)) })
 	}
@@ -98,7 +100,12 @@ func (s *Service) deliverOne(ctx context.Context, who calendar.Actor, op string,
 func (d *delivery) trace(res calendar.DeliverResult) calendar.Trace {
 	t := calendar.Trace{Message: d.ID, Method: d.msg.Word("METHOD"), UID: uidOf(d.msg), Summary: summaryOf(d.msg), From: d.From, To: []string{d.to.Address},
 		Step: calendar.TraceApplied, Reason: res.Reason, Detail: res.Detail}
+	if d.Arrival != nil && d.Arrival.Sender != "" {
+		t.From = "mailto:" + d.Arrival.Sender
+	}
 	switch {
+	case d.step != 0:
+		t.Step = d.step
 	case res.Status != calendar.StatusDelivered:
 		t.Step = calendar.TraceRefused
 	case res.Reason == itip.Unchanged.String(), res.Reason == itip.OlderRevision.String(),
@@ -129,6 +136,10 @@ func (w *writer) deliver(d *delivery) (res calendar.DeliverResult, err error) {
 	if claimOn(w.me.Actor(), w.owner, home.Entry) == foreign {
 		return refused(calendar.StatusRejected, calendar.ReasonNotStored, calendar.MessageOf(w.s.inherited(w.owner))), nil
 	}
+	if d.step = 0; d.Arrival != nil && d.Arrival.Unread != "" {
+		d.step = calendar.TraceIgnored
+		return calendar.DeliverResult{Status: calendar.StatusDelivered, Reason: d.Arrival.Unread, Detail: d.Arrival.Detail}, nil
+	}
 	if d.bad != nil {
 		return refused(calendar.StatusRejected, itip.Unreadable.String(), d.bad.Error()), nil
 	}
@@ -136,6 +147,15 @@ func (w *writer) deliver(d *delivery) (res calendar.DeliverResult, err error) {
 	p, old, err := w.holder(uid, 0)
 	if err != nil {
 		return res, err
+	}
+	before, err := textOf(old)
+	if err != nil {
+		return res, err
+	}
+	if d.Arrival != nil {
+		if d, res, err = w.admit(d, p, before); d == nil || err != nil {
+			return res, err
+		}
 	}
 	msg := itip.Message{From: d.From, Calendar: d.msg, Inconsequential: d.Inconsequential}
 	if p == nil {
@@ -157,10 +177,6 @@ func (w *writer) deliver(d *delivery) (res calendar.DeliverResult, err error) {
 		if !w.mayInvite(home) {
 			return refused(calendar.StatusNoRights, calendar.ReasonNoRights, "the calendar's rights do not let the sender invite"), nil
 		}
-	}
-	before, err := textOf(old)
-	if err != nil {
-		return res, err
 	}
 	party, _, err := w.party(p, telling{})
 	if err != nil {

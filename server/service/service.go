@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"factotum/server/acl"
+	"factotum/server/admission"
 	"factotum/server/cache"
 	"factotum/server/calendar"
 	"factotum/server/object"
@@ -64,6 +65,9 @@ type Options struct {
 	// NoInvited are those for whom an invitation makes no default calendar
 	// either: user.invite.autoprovision="no" and its kin.
 	NoInvited map[calendar.PersonKind]bool
+
+	// Admission is what the site decided about messages that come by mail.
+	Admission admission.Rules
 
 	CacheBytes   int64         // memory for what is read often; 0 = 48 MiB, less: none
 	TombstoneAge time.Duration // how long deletions are remembered; 0 = 90 days

@@ -91,7 +91,7 @@ func (s *Service) transact(ctx context.Context, who calendar.Actor, op string, o
 		if w.begun != len(w.changes) { // nothing may be overlooked that failed half-way
 			return &calendar.Error{Kind: calendar.Internal, Op: op, Msg: "a change has no record"}
 		}
-		posted = len(w.jobs) > 0 && who.Via != "" && who.Via != calendar.ViaDelivery // the server does not wait for itself
+		posted = len(w.jobs) > 0 && who.Via != "" && who.Via != calendar.ViaDelivery && who.Via != calendar.ViaMail // the server does not wait for itself
 		if changed = len(w.changes) > 0; changed {
 			tx.OnCommit(func() { s.publish(w) })
 		}

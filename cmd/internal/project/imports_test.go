@@ -41,7 +41,7 @@ var mayImport = map[string][]string{
 	"server/why":                   {"server/calendar", "server/itip", "server/booking", "server/admission"},
 	"server/match":                 {"server/ical", "server/recur", "server/calendar", "server/object", "server/zone"},
 	"server/cache":                 {"server/ical", "server/recur", "server/zone", "server/calendar", "server/object", "server/match", "server/availability"},
-	"server/service":               {"server/ical", "server/recur", "server/acl", "server/calendar", "server/object", "server/edit", "server/group", "server/match", "server/itip", "server/cache", "server/zone", "server/availability", "server/booking", "server/personal"},
+	"server/service":               {"server/ical", "server/recur", "server/acl", "server/calendar", "server/object", "server/edit", "server/group", "server/match", "server/itip", "server/cache", "server/zone", "server/availability", "server/booking", "server/personal", "server/admission"},
 	"server/calendar/calendartest": {"server/...", "store/..."},
 	"server/directory":             {"server/calendar"},
 	"server/directory/ldaptest":    {"server/...", "templates"},
