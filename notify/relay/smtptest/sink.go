@@ -118,6 +118,13 @@ func (s *Sink) Mails() []Mail {
 	return append([]Mail(nil), s.mails...)
 }
 
+// Count is how many messages were taken so far.
+func (s *Sink) Count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.mails)
+}
+
 // Connections is how many were made so far.
 func (s *Sink) Connections() int {
 	s.mu.Lock()
