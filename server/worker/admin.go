@@ -16,7 +16,9 @@ type Filter struct {
 	Kinds  []string
 	UID    string           // of what they are about: calendar.PostUID of the key
 	Lanes  []string         // that they go by: calendar.PostLane of the key
+	Ending string           // of their lane
 	Parked bool             // parked ones only
+	Held   bool             // those that Hold keeps only
 	Failed string           // those whose last attempt failed with words that begin so
 	IDs    []calendar.JobID // these only
 
@@ -24,7 +26,8 @@ type Filter struct {
 }
 
 func (f *Filter) matches(j *calendar.Job) bool {
-	return strings.HasPrefix(j.Err, f.Failed) && (f.Owner == "" || j.Owner == f.Owner) && (len(f.Kinds) == 0 || slices.Contains(f.Kinds, j.Kind)) && (!f.Parked || j.Parked) &&
+	return strings.HasPrefix(j.Err, f.Failed) && (f.Owner == "" || j.Owner == f.Owner) && (len(f.Kinds) == 0 || slices.Contains(f.Kinds, j.Kind)) && (!f.Parked || j.Parked) && (!f.Held || Held(j)) &&
+		(f.Ending == "" || strings.HasSuffix(calendar.PostLane(j.Key), f.Ending)) &&
 		(f.UID == "" || calendar.PostUID(j.Key) == f.UID) && (len(f.Lanes) == 0 || slices.Contains(f.Lanes, calendar.PostLane(j.Key))) &&
 		!j.Created.Before(f.From) && (f.To.IsZero() || j.Created.Before(f.To)) &&
 		(len(f.IDs) == 0 || slices.Contains(f.IDs, j.JobID))
@@ -94,10 +97,10 @@ type Outcome struct {
 }
 
 // Retry has failed jobs tried again, parked or not: now, and with all attempts
-// before them. What has not failed keeps its time.
+// before them. What has not failed keeps its time, and what is held waits on.
 func (w *Worker) Retry(ctx context.Context, f Filter) (Outcome, error) {
 	return w.change(ctx, f, func(j *calendar.Job) (meant, keep bool) {
-		if !j.Parked && j.Attempts == 0 {
+		if !j.Parked && j.Attempts == 0 || Held(j) {
 			return false, true
 		}
 		j.Parked, j.Attempts, j.Due = false, 0, w.opt.Now()
@@ -128,7 +131,12 @@ const changeAtOnce = 200
 
 // change edits or deletes the jobs that a filter chooses. It works before Start
 // too, on the table alone.
-func (w *Worker) change(ctx context.Context, f Filter, edit func(*calendar.Job) (meant, keep bool)) (all Outcome, err error) {
+func (w *Worker) change(ctx context.Context, f Filter, edit func(*calendar.Job) (meant, keep bool)) (Outcome, error) {
+	return w.eachOwner(ctx, f, func(jobs []calendar.Job) (Outcome, error) { return w.changeOwners(ctx, f, jobs, edit) })
+}
+
+// eachOwner walks over the jobs that a filter chooses, of one owner at a time.
+func (w *Worker) eachOwner(ctx context.Context, f Filter, do func([]calendar.Job) (Outcome, error)) (all Outcome, err error) {
 	for after := (calendar.JobID{}); ; {
 		page, err := List(ctx, w.store, f, after, changeAtOnce)
 		if err != nil || len(page) == 0 {
@@ -139,7 +147,7 @@ func (w *Worker) change(ctx context.Context, f Filter, edit func(*calendar.Job) 
 			page = page[:i]
 		}
 		after = page[len(page)-1].JobID
-		one, err := w.changeOwners(ctx, f, page, edit)
+		one, err := do(page)
 		all.Done += one.Done
 		all.Busy += one.Busy
 		if err != nil {
@@ -148,32 +156,16 @@ func (w *Worker) change(ctx context.Context, f Filter, edit func(*calendar.Job) 
 	}
 }
 
-// changeOwners edits jobs of one owner. Meanwhile those in memory are held, so
-// that none begins to run.
+// changeOwners edits jobs of one owner.
 func (w *Worker) changeOwners(ctx context.Context, f Filter, jobs []calendar.Job, edit func(*calendar.Job) (meant, keep bool)) (out Outcome, err error) {
-	held := map[calendar.JobID]*entry{}
-	dues := map[*entry]int64{}
-	w.mu.Lock()
-	jobs = slices.DeleteFunc(slices.Clone(jobs), func(j calendar.Job) bool {
-		e, _ := w.queue.find(&j)
-		if e == nil {
-			return false
-		}
-		if _, run := w.unsettled[e]; run || e.state == stateRunning {
-			out.Busy++
-			return true
-		}
-		held[j.JobID], dues[e] = e, e.due
-		w.queue.hold(e)
-		return false
-	})
-	w.mu.Unlock()
-	if len(jobs) == 0 {
+	h := w.seize(jobs)
+	out.Busy = h.busy
+	if len(h.jobs) == 0 {
 		return out, nil
 	}
 	var seen []edited
-	err = w.store.Update(ctx, jobs[0].Owner, func(tx calendar.Tx) (err error) {
-		seen, err = w.editJobs(tx, jobs, f, edit)
+	err = w.store.Update(ctx, h.jobs[0].Owner, func(tx calendar.Tx) (err error) {
+		seen, err = w.editJobs(tx, h.jobs, f, edit)
 		return err
 	})
 	w.mu.Lock()
@@ -185,16 +177,50 @@ func (w *Worker) changeOwners(ctx context.Context, f Filter, jobs []calendar.Job
 				out.Done++
 			}
 			if w.reads() {
-				w.edited(c, held[c.was.JobID])
-				delete(held, c.was.JobID)
+				w.edited(c, h.entries[c.was.JobID])
+				delete(h.entries, c.was.JobID)
 			}
 		}
 	}
-	for _, e := range held {
-		w.queue.back(e, dues[e])
+	w.letGo(h)
+	return out, err
+}
+
+// seized are jobs of which none begins to run: those in memory are held.
+type seized struct {
+	jobs    []calendar.Job
+	busy    int // that run, and are not among them
+	entries map[calendar.JobID]*entry
+	dues    map[*entry]int64
+}
+
+// seize keeps jobs of one owner from running until letGo.
+func (w *Worker) seize(jobs []calendar.Job) *seized {
+	h := &seized{entries: map[calendar.JobID]*entry{}, dues: map[*entry]int64{}}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	h.jobs = slices.DeleteFunc(slices.Clone(jobs), func(j calendar.Job) bool {
+		e, _ := w.queue.find(&j)
+		if e == nil {
+			return false
+		}
+		if _, run := w.unsettled[e]; run || e.state == stateRunning {
+			h.busy++
+			return true
+		}
+		h.entries[j.JobID], h.dues[e] = e, e.due
+		w.queue.hold(e)
+		return false
+	})
+	return h
+}
+
+// letGo puts back what is still there of them; its caller has the lock.
+func (w *Worker) letGo(h *seized) {
+	for _, e := range h.entries {
+		w.queue.back(e, h.dues[e])
 	}
 	w.nudge()
-	return out, err
 }
 
 // edited is a job before and after a command.
