@@ -18,7 +18,6 @@ import (
 	"factotum/server/calendar"
 	"factotum/server/config"
 	"factotum/server/service"
-	"factotum/server/worker"
 )
 
 // adminServer answers on a unix socket that only the server's user can open
@@ -102,8 +101,8 @@ func openAdmin(p *process) (*adminServer, error) {
 	mux.HandleFunc("POST /groups/follow", a.followGroup)
 	a.loginHandlers(mux)
 	mux.HandleFunc("GET /jobs", a.listJobs)
-	mux.HandleFunc("POST /jobs/retry", a.changeJobs((*worker.Worker).Retry))
-	mux.HandleFunc("POST /jobs/drop", a.changeJobs((*worker.Worker).Drop))
+	mux.HandleFunc("POST /jobs/{command}", a.changeJobs)
+	mux.HandleFunc("GET /mail", a.showMail)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)

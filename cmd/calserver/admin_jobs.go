@@ -2,11 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"factotum/cmd/internal/plain"
+	"factotum/notify/queue"
 	"factotum/server/calendar"
 	"factotum/server/worker"
 )
@@ -22,6 +26,7 @@ type jobInfo struct {
 	Created  time.Time `json:"created"`
 	Attempts int       `json:"attempts"`
 	Parked   bool      `json:"parked"`
+	Held     bool      `json:"held,omitempty"` // by an administrator
 	Err      string    `json:"error,omitempty"`
 
 	Letters []letterInfo `json:"letters,omitempty"` // where they are asked for
@@ -36,7 +41,7 @@ type letterInfo struct {
 }
 
 func describeJob(j *calendar.Job) jobInfo {
-	return jobInfo{j.JobID.String(), string(j.Owner), j.Kind, j.Key, j.Due, j.Created, j.Attempts, j.Parked, j.Err, nil}
+	return jobInfo{j.JobID.String(), string(j.Owner), j.Kind, j.Key, j.Due, j.Created, j.Attempts, j.Parked, worker.Held(j), j.Err, nil}
 }
 
 // jobQuery spells a filter as the parameters of an admin request.
@@ -57,8 +62,17 @@ func jobQuery(f worker.Filter) url.Values {
 	if !f.To.IsZero() {
 		q.Set("to", f.To.Format(time.RFC3339Nano))
 	}
+	for _, lane := range f.Lanes {
+		q.Add("lane", lane)
+	}
+	if f.Ending != "" {
+		q.Set("ending", f.Ending)
+	}
 	if f.Parked {
 		q.Set("parked", "yes")
+	}
+	if f.Held {
+		q.Set("held", "yes")
 	}
 	for _, id := range f.IDs {
 		q.Add("job", id.String())
@@ -68,7 +82,8 @@ func jobQuery(f worker.Filter) url.Values {
 
 // jobFilter reads what jobQuery spells.
 func jobFilter(q url.Values) (f worker.Filter, err error) {
-	f = worker.Filter{Owner: calendar.Owner(q.Get("owner")), Kinds: q["kind"], UID: q.Get("uid"), Parked: q.Get("parked") != ""}
+	f = worker.Filter{Owner: calendar.Owner(q.Get("owner")), Kinds: q["kind"], UID: q.Get("uid"), Lanes: q["lane"], Ending: q.Get("ending"),
+		Parked: q.Get("parked") != "", Held: q.Get("held") != ""}
 	if f.From, err = jobTime(q.Get("from")); err != nil {
 		return f, err
 	}
@@ -165,11 +180,47 @@ func lettersOf(ctx context.Context, store calendar.Store, id calendar.JobID) (li
 	return list, err
 }
 
-// changeJobs has jobs tried again, or forgets them.
-func (a *adminServer) changeJobs(do func(*worker.Worker, context.Context, worker.Filter) (worker.Outcome, error)) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		a.jobs(w, r, func(s *storeService, f worker.Filter) (any, error) { return do(s.jobs, r.Context(), f) })
+// changeJobs does a command about jobs.
+func (a *adminServer) changeJobs(w http.ResponseWriter, r *http.Request) {
+	a.jobs(w, r, func(s *storeService, f worker.Filter) (any, error) {
+		switch command := r.PathValue("command"); command {
+		case "retry":
+			if s.mail != nil && (len(f.Kinds) == 0 || slices.Contains(f.Kinds, calendar.JobMail)) {
+				s.mail.NewRun()
+			}
+			return s.jobs.Retry(r.Context(), f)
+		case "return":
+			f.Kinds = []string{calendar.JobMail}
+			return s.jobs.Finish(r.Context(), f, func(ctx context.Context, job calendar.Job) error { return queue.Return(ctx, s.model, job) })
+		default:
+			return changeJobs(r.Context(), s.jobs, command, f)
+		}
+	})
+}
+
+// changeJobs does what needs the table of jobs alone.
+func changeJobs(ctx context.Context, w *worker.Worker, command string, f worker.Filter) (worker.Outcome, error) {
+	switch command {
+	case "retry":
+		return w.Retry(ctx, f)
+	case "drop":
+		return w.Drop(ctx, f)
+	case "hold":
+		return w.Hold(ctx, f)
+	case "release":
+		return w.Release(ctx, f)
 	}
+	return worker.Outcome{}, fmt.Errorf("%s needs csstored: start it with \"start-cal store\"", command)
+}
+
+// showMail answers with one mail.
+func (a *adminServer) showMail(w http.ResponseWriter, r *http.Request) {
+	a.jobs(w, r, func(s *storeService, f worker.Filter) (any, error) {
+		if len(f.IDs) != 1 {
+			return nil, errors.New("which mail?")
+		}
+		return mailOf(r.Context(), s.store, f.IDs[0])
+	})
 }
 
 func (a *adminServer) jobs(w http.ResponseWriter, r *http.Request, do func(*storeService, worker.Filter) (any, error)) {

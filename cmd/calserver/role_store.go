@@ -88,7 +88,7 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	if courier.Mails = mailsOut(p.cfg); courier.Mails {
 		s.sendMail(p, people)
 	} else {
-		s.jobs.Handle(calendar.JobMail, worker.Kind{Run: noMail, Attempts: math.MaxInt})
+		s.jobs.Handle(calendar.JobMail, worker.Kind{Run: noMail, Attempts: math.MaxInt, Blocks: true})
 	}
 	for name, kind := range courier.Kinds() {
 		s.jobs.Handle(name, kind)

@@ -42,6 +42,7 @@ type jobTable interface {
 	// list has the next after one, none at the end; if asked to with the letters.
 	list(ctx context.Context, f worker.Filter, after string, letters bool) ([]jobInfo, error)
 	change(ctx context.Context, command string, f worker.Filter) (worker.Outcome, error)
+	mail(ctx context.Context, id calendar.JobID) (mailInfo, error)
 }
 
 // runningJobs asks csstored.
@@ -72,11 +73,7 @@ func (s stoppedJobs) list(ctx context.Context, f worker.Filter, after string, le
 }
 
 func (s stoppedJobs) change(ctx context.Context, command string, f worker.Filter) (worker.Outcome, error) {
-	w := worker.New(s.store, worker.Options{Dropped: delivery.Dropped})
-	if command == "drop" {
-		return w.Drop(ctx, f)
-	}
-	return w.Retry(ctx, f)
+	return changeJobs(ctx, worker.New(s.store, worker.Options{Dropped: delivery.Dropped}), command, f)
 }
 
 // jobs is csdb jobs: words are what stands behind it.

@@ -13,7 +13,9 @@ import (
 )
 
 // Scripts have the programs by name, and "server start [flags]" and "server
-// stop" for a quickstart server in $WORK/data, whose URL is in $URL.
+// stop" for a quickstart server in $WORK/data, whose URL is in $URL; "put USER
+// NAME FILE" puts a file into his calendar, whose password is his name and "-pw". "sink start"
+// is a mail server, whose address is in $RELAY; see scriptSink.
 func TestToolScripts(t *testing.T) {
 	type key struct{}
 	testscript.Run(t, testscript.Params{
@@ -35,6 +37,19 @@ func TestToolScripts(t *testing.T) {
 					s.stop(ts)
 				}
 			},
+			"put": func(ts *testscript.TestScript, neg bool, args []string) {
+				if neg || len(args) != 3 {
+					ts.Fatalf("put USER NAME FILE")
+				}
+				putFile(ts, args[0], args[1], args[2])
+			},
+			"sink": func(ts *testscript.TestScript, neg bool, args []string) {
+				if neg || len(args) == 0 {
+					ts.Fatalf("sink start, take, says or mails")
+				}
+				s := ts.Value(key{}).(*scriptServer)
+				s.sink.command(t, ts, args)
+			},
 		},
 	})
 }
@@ -51,6 +66,7 @@ type scriptServer struct {
 	cmd   *exec.Cmd
 	ended chan struct{}
 	said  hosttest.Buffer
+	sink  scriptSink
 }
 
 func (s *scriptServer) start(t *testing.T, ts *testscript.TestScript, flags []string) {

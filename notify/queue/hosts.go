@@ -69,6 +69,16 @@ func (h *hosts) served(host string) (again bool) {
 	return again
 }
 
+// again ends the run: each server is tried with the next mail for it, and left alone
+// once more if that fails.
+func (h *hosts) again() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, f := range h.fail {
+		f.until = time.Time{}
+	}
+}
+
 func (h *hosts) list(now time.Time) (all []Host) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -254,6 +254,21 @@ func (t *try) giveBack(ctx context.Context, reason, text string) error {
 	return t.end(ctx, calendar.StatusNoService, calendar.TraceFailed, reason, text, t.notice(calendar.MailReturned, text)...)
 }
 
+// Return gives a mail up as if it were too old: an administrator does not want to
+// wait any longer. It is meant for worker.Worker.Finish.
+func Return(ctx context.Context, model Model, job calendar.Job) error {
+	m, err := calendar.ParseMailing(job)
+	if err != nil {
+		return err
+	}
+	text := "an administrator has returned it"
+	if n := len(m.Attempts); n > 0 {
+		text += "; at the last attempt: " + m.Attempts[n-1].Text
+	}
+	t := try{Queue: &Queue{model: model}, job: job, m: &m}
+	return t.giveBack(ctx, calendar.ReasonGivenUp, text)
+}
+
 // notice is a mail to whom the message is from: none about a notice, nor about what
 // nobody misses.
 func (t *try) notice(kind calendar.MailKind, text string) []calendar.Mailing {
@@ -334,6 +349,9 @@ type Host struct {
 
 // Hosts are the servers that fail, by name.
 func (q *Queue) Hosts() []Host { return q.hosts.list(q.opt.Now()) }
+
+// NewRun has servers that are left alone tried again with the next mail for them.
+func (q *Queue) NewRun() { q.hosts.again() }
 
 // Skipped reports whether a job's last attempt was none, since its server fails.
 func Skipped(err string) bool { return strings.Contains(err, "skipping this host") }

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"factotum/notify/relay/smtptest"
+)
+
+// scriptSink is the mail server of a script. "sink says VERB PART ANSWER" answers so
+// to commands that have PART, "sink take" takes all again, "sink mails N FILE" waits
+// for so many and writes to whom they are, and about what.
+type scriptSink struct{ sink *smtptest.Sink }
+
+func (s *scriptSink) command(t *testing.T, ts *testscript.TestScript, args []string) {
+	switch {
+	case args[0] == "start":
+		s.sink = smtptest.Start(t, smtptest.Rules{})
+		ts.Setenv("RELAY", s.sink.Addr)
+	case args[0] == "take":
+		s.sink.Change(smtptest.Rules{})
+	case args[0] == "says" && len(args) == 4:
+		s.sink.Change(smtptest.Rules{Reply: func(_ *smtptest.Conn, verb, arg string) string {
+			if verb == args[1] && strings.Contains(arg, args[2]) {
+				return args[3]
+			}
+			return ""
+		}})
+	case args[0] == "mails" && len(args) == 3:
+		var n int
+		if _, err := fmt.Sscan(args[1], &n); err != nil {
+			ts.Fatalf("%v", err)
+		}
+		var text strings.Builder
+		for _, m := range s.sink.Await(t, n) {
+			fmt.Fprintf(&text, "%s %s\n", m.To, m.Header("Subject"))
+		}
+		ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(text.String()), 0o600))
+	default:
+		ts.Fatalf("sink %q", args)
+	}
+}
+
+// putFile is "put USER NAME FILE": the file becomes the object of that name.
+func putFile(ts *testscript.TestScript, user, name, file string) {
+	home := ts.Getenv("URL") + "/dav/calendars/" + user + "/"
+	for _, c := range [][3]string{{"PROPFIND", home, ""}, {"PUT", home + "calendar/" + name, ts.ReadFile(file)}} {
+		req, err := http.NewRequest(c[0], c[1], strings.NewReader(c[2]))
+		ts.Check(err)
+		req.SetBasicAuth(user, user+"-pw")
+		req.Header.Set("Content-Type", "text/calendar")
+		resp, err := http.DefaultClient.Do(req)
+		ts.Check(err)
+		resp.Body.Close()
+		if c[0] == "PUT" && resp.StatusCode/100 != 2 {
+			ts.Fatalf("put %s: %s", file, resp.Status)
+		}
+	}
+}
