@@ -25,8 +25,15 @@ func noMail(context.Context, calendar.Job) error {
 }
 
 // sendMail has the store's jobs of mail done: csnotifyd.
-func (s *storeService) sendMail(p *process, people calendar.People) {
+func (s *storeService) sendMail(p *process, people calendar.People) error {
 	cfg := &p.cfg.Mail
+	var signer *mail.Signer
+	if cfg.DKIMDomain != "" {
+		var err error
+		if signer, err = mail.NewSigner(cfg.DKIMDomain, cfg.DKIMSelector, cfg.DKIMKey); err != nil {
+			return err
+		}
+	}
 	sender := relay.New(relay.Options{Hello: cmp.Or(cfg.Hello, hostName(p.cfg))})
 	s.release = append(s.release, sender.Close)
 	files := letterfile.Of(p.cfg)
@@ -34,11 +41,12 @@ func (s *storeService) sendMail(p *process, people calendar.People) {
 		s.log.Error("a template of mails cannot be used as it is", "file", problem.File, "line", problem.Line, "err", problem.Msg)
 	}
 	composer := &mail.Composer{Templates: letterfile.New(files), People: people, Model: s.model, Host: hostName(p.cfg), Envelope: cfg.Envelope,
-		TZID: p.cfg.Calstore.TimeZone, Raw8: p.cfg.Local.Allow8BitHeaders, Past: cfg.Past, Now: time.Now}
+		TZID: p.cfg.Calstore.TimeZone, Raw8: p.cfg.Local.Allow8BitHeaders, Past: cfg.Past, Signer: signer, Now: time.Now}
 	route := relay.Route{Host: cfg.Host, Port: cfg.Port, Security: relay.Security(cfg.Security), User: cfg.User, Password: cfg.Password.Reveal()}
 	s.mail = queue.New(s.model, s.jobs, sender, queue.Options{
 		Route: func(string) relay.Route { return route }, Compose: composer.Compose,
 		Backoff: cfg.Backoff, Notices: cfg.Notices, Connections: cfg.Connections, Each: cfg.Each, Log: s.log,
 	})
 	s.jobs.Handle(calendar.JobMail, s.mail.Kind())
+	return nil
 }

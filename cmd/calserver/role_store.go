@@ -86,7 +86,9 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	s.router = router
 	courier := &delivery.Courier{Model: s.model, Jobs: s.jobs, People: people, Backend: router, Pause: p.cfg.GSE.RetryInterval, Expires: p.cfg.GSE.RetryExpires}
 	if courier.Mails = mailsOut(p.cfg); courier.Mails {
-		s.sendMail(p, people)
+		if err := s.sendMail(p, people); err != nil {
+			return nil, err
+		}
 	} else {
 		s.jobs.Handle(calendar.JobMail, worker.Kind{Run: noMail, Attempts: math.MaxInt, Blocks: true})
 	}

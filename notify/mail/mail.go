@@ -35,11 +35,12 @@ type Composer struct {
 		Holds(ctx context.Context, owner calendar.Owner, uid string) (bool, error)
 		Why(ctx context.Context, who calendar.Actor, req calendar.WhyRequest) (calendar.WhyAnswer, error)
 	}
-	Host     string // ours, of Message-IDs of who has no mail address
-	Envelope string // where what cannot be delivered comes back to; "": to whom it is from
-	TZID     string // of who has none
-	Raw8     bool   // local.rfc822header.allow8bit
-	Past     bool   // what is over is mailed too
+	Host     string  // ours, of Message-IDs of who has no mail address
+	Envelope string  // where what cannot be delivered comes back to; "": to whom it is from
+	TZID     string  // of who has none
+	Raw8     bool    // local.rfc822header.allow8bit
+	Past     bool    // what is over is mailed too
+	Signer   *Signer // nil does not sign
 	Now      func() time.Time
 }
 
@@ -95,7 +96,8 @@ func (c *Composer) Compose(ctx context.Context, owner calendar.Owner, m *calenda
 	if c.Envelope != "" {
 		envelope = c.Envelope
 	}
-	return relay.Mail{From: envelope, To: m.To, Data: text.Append(h.text, c.Raw8)}, "", nil
+	out = relay.Mail{From: envelope, To: m.To, Data: text.Append(h.text, c.Raw8)}
+	return out, "", c.Signer.sign(&out, from)
 }
 
 // complete makes of a message what people elsewhere are sent: with a VTIMEZONE for

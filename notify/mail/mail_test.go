@@ -3,15 +3,23 @@ package mail_test
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
+	"crypto/x509"
 	"encoding/base64"
+	"encoding/pem"
+	"fmt"
 	"io"
 	"mime"
 	"mime/multipart"
 	netmail "net/mail"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/emersion/go-msgauth/dkim"
 
 	"factotum/notify/letterfile"
 	"factotum/notify/mail"
@@ -207,6 +215,57 @@ func TestRemoved(t *testing.T) {
 	}
 	if subjects["anna"] == subjects["bert"] || subjects["bert"] != "Cancelled" {
 		t.Errorf("subjects %v", subjects)
+	}
+}
+
+// A mail of our domain is signed, so that its readers' systems believe it.
+func TestSigned(t *testing.T) {
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "key.pem")
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	lookup := func(name string) ([]string, error) {
+		if name != "sel._domainkey.example.com" {
+			return nil, fmt.Errorf("no %s", name)
+		}
+		return []string{"v=DKIM1; k=ed25519; p=" + base64.StdEncoding.EncodeToString(public)}, nil
+	}
+	for domain, want := range map[string]int{"example.com": 1, "Example.COM": 1, "other.example": 0} {
+		c := composer("ja")
+		if c.Signer, err = mail.NewSigner(domain, "sel", file); err != nil {
+			t.Fatal(err)
+		}
+		out, _, err := c.Compose(bg, "anna", invitation("SUMMARY:Lunch"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := dkim.VerifyWithOptions(bytes.NewReader(out.Data), &dkim.VerifyOptions{LookupTXT: lookup})
+		if err != nil || len(list) != want || want == 1 && list[0].Err != nil {
+			t.Errorf("%s: %+v, %v", domain, list, err)
+		}
+		if want == 1 {
+			bad := bytes.Replace(out.Data, []byte("zoe@far.example"), []byte("eve@far.example"), 1)
+			if list, _ := dkim.VerifyWithOptions(bytes.NewReader(bad), &dkim.VerifyOptions{LookupTXT: lookup}); len(list) != 1 || list[0].Err == nil {
+				t.Error("another recipient is not noticed")
+			}
+		}
+	}
+	for _, text := range []string{"", "x", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"} {
+		bad := filepath.Join(t.TempDir(), "bad.pem")
+		if err := os.WriteFile(bad, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := mail.NewSigner("example.com", "sel", bad); err == nil || !strings.Contains(err.Error(), "private key") {
+			t.Errorf("%q: %v", text, err)
+		}
 	}
 }
 

@@ -53,7 +53,8 @@ func (c *Composer) news(ctx context.Context, owner calendar.Owner, m *calendar.M
 	h.ids(c.Host, m.To, m)
 	h.line("Auto-Submitted", "auto-generated")
 	h.line("X-Auto-Response-Suppress", "OOF, DR, RN, NRN")
-	return relay.Mail{To: m.To, Data: text.Append(h.text, c.Raw8)}, nil
+	out = relay.Mail{To: m.To, Data: text.Append(h.text, c.Raw8)}
+	return out, c.Signer.sign(&out, from)
 }
 
 // about is which mail it is, and sets what the mail says beside the meeting.

@@ -67,5 +67,6 @@ func (c *Composer) notice(ctx context.Context, m *calendar.Mailing) (out relay.M
 	h.text = letter.AppendHeader(h.text, "Subject", strings.Replace(subject, "%s", oneLine(m.Summary), 1), c.Raw8)
 	h.text = append(h.text, "\r\n"...)
 	h.text = appendBase64(h.text, strings.Join(body, "\r\n"))
-	return relay.Mail{To: m.To, Data: h.text}, nil // nobody is told that a notice cannot be delivered: RFC 5321 §6.1
+	out = relay.Mail{To: m.To, Data: h.text} // nobody is told that a notice cannot be delivered: RFC 5321 §6.1
+	return out, c.Signer.sign(&out, "postmaster@"+host)
 }

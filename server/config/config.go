@@ -507,6 +507,9 @@ type Mail struct {
 	Password          Secret
 	Hello             string
 	Envelope          string
+	DKIMDomain        string
+	DKIMSelector      string
+	DKIMKey           string
 	Connections, Each int
 	Backoff, Notices  []time.Duration
 	Past              bool
