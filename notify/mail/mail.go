@@ -52,8 +52,7 @@ func (c *Composer) Compose(ctx context.Context, owner calendar.Owner, m *calenda
 		return out, "", err
 	case calendar.MailScheduling:
 	default:
-		out, err = c.news(ctx, owner, m)
-		return out, "", err
+		return c.news(ctx, owner, m)
 	}
 	cal, err := ical.Parse(m.Letter.Data, ical.Limits{})
 	if err != nil {

@@ -37,6 +37,9 @@ func (p people) Person(context.Context, calendar.UserID) (calendar.Person, error
 }
 
 func (p people) ByMail(_ context.Context, address string) (calendar.Person, error) {
+	if address == "room@example.com" {
+		return calendar.Person{ID: "room", Kind: calendar.Room, Mails: []string{address}}, nil
+	}
 	if address != "anna@example.com" {
 		return calendar.Person{}, calendar.Fail(calendar.NotFound, "look up", address)
 	}
@@ -310,6 +313,34 @@ func TestHostileNames(t *testing.T) {
 			if list, err := o.AddressList(name); err != nil || len(list) != 1 || name == "From" && list[0].Address != "anna@example.com" {
 				t.Errorf("%q: %s is %q: %v", bad, name, o.Get(name), err)
 			}
+		}
+	}
+}
+
+// An answer is told in the organizer's words, by whom it may be; what a room answers
+// is not.
+func TestAnswers(t *testing.T) {
+	for from, want := range map[string]string{"zoe@far.example": "postmaster@example.com", "bert@example.com": "bert@example.com", "room@example.com": ""} {
+		m := invitation("SUMMARY:Lunch", "ATTENDEE;CN=Guest;PARTSTAT=ACCEPTED:mailto:"+from, "COMMENT:With pleasure")
+		m.Letter.Data = bytes.Replace(m.Letter.Data, []byte("ATTENDEE;CN=Zoë;PARTSTAT=NEEDS-ACTION;X-FACTOTUM-REVISION=0:mailto:zoe@far.example\r\n"), nil, 1)
+		m.Kind, m.To, m.Letter.Method, m.Letter.From = calendar.MailAnswer, "anna@example.com", "REPLY", "mailto:"+from
+		out, reason, err := composer("de").Compose(bg, "anna", m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want == "" {
+			if reason != "automatic-answer" {
+				t.Errorf("%s: %q", from, reason)
+			}
+			continue
+		}
+		o := open(t, out.Data)
+		list, err := o.AddressList("From")
+		if err != nil || *list[0] != (netmail.Address{Name: "Guest", Address: want}) || out.From != "" || !strings.HasPrefix(o.subject, "Zusage: Lunch") || !strings.Contains(o.plain, "With pleasure") {
+			t.Errorf("%s: from %v, subject %q\n%s", from, list, o.subject, o.plain)
+		}
+		if reply := o.Get("Reply-To"); (reply != "") != (want != from) {
+			t.Errorf("%s: reply to %q", from, reply)
 		}
 	}
 }

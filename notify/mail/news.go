@@ -7,32 +7,40 @@ import (
 
 	"factotum/notify/letter"
 	"factotum/notify/relay"
+	"factotum/server/admission"
 	"factotum/server/calendar"
 	"factotum/server/ical"
 )
 
 // news tells somebody here what has happened in his calendar: that he is answered,
 // invited, or not invited any more. notifications.md §4, §5.
-func (c *Composer) news(ctx context.Context, owner calendar.Owner, m *calendar.Mailing) (out relay.Mail, err error) {
+func (c *Composer) news(ctx context.Context, owner calendar.Owner, m *calendar.Mailing) (out relay.Mail, reason string, err error) {
 	cal, err := ical.Parse(m.Letter.Data, ical.Limits{})
 	if err != nil {
-		return out, fmt.Errorf("read a message: %w", err)
+		return out, "", fmt.Errorf("read a message: %w", err)
+	}
+	if m.Kind == calendar.MailAnswer { // a room's line need not say that it is one
+		if by, err := c.person(ctx, m.Letter.From); err != nil {
+			return out, "", err
+		} else if by.ID != "" && by.Kind != "" && by.Kind != calendar.Individual {
+			return out, admission.AutomaticAnswer.String(), nil
+		}
 	}
 	reader, err := c.People.Person(ctx, string(owner))
 	if calendar.KindOf(err) == calendar.NotFound {
 		reader, err = calendar.Person{}, nil
 	}
 	if err != nil {
-		return out, fmt.Errorf("look up a reader: %w", err)
+		return out, "", fmt.Errorf("look up a reader: %w", err)
 	}
 	in := letter.Input{Message: cal, Method: m.Letter.Method, Now: c.Now(), Zone: c.readersZone(cal, reader)}
 	name, err := c.about(cal, m, &in)
 	if err != nil {
-		return out, err
+		return out, "", err
 	}
 	text, err := c.Templates.Render(name, reader.Language, &in)
 	if err != nil {
-		return out, err
+		return out, "", err
 	}
 	author := calendar.MailboxOf(m.Letter.From)
 	host := c.Host
@@ -54,7 +62,7 @@ func (c *Composer) news(ctx context.Context, owner calendar.Owner, m *calendar.M
 	h.line("Auto-Submitted", "auto-generated")
 	h.line("X-Auto-Response-Suppress", "OOF, DR, RN, NRN")
 	out = relay.Mail{To: m.To, Data: text.Append(h.text, c.Raw8)}
-	return out, c.Signer.sign(&out, from)
+	return out, "", c.Signer.sign(&out, from)
 }
 
 // about is which mail it is, and sets what the mail says beside the meeting.
