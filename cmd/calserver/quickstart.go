@@ -29,10 +29,10 @@ const defaultHTTP = "127.0.0.1:8008"
 // quickstart is a server for somebody who has nothing yet: it makes a data
 // directory with configuration and people, and serves from it.
 type quickstart struct {
-	data, http, domain string
-	users, set         []string
-	mailRelay          string
-	debug              bool
+	data, http, domain  string
+	users, set          []string
+	mailRelay, imipLMTP string
+	debug               bool
 }
 
 func init() {
@@ -54,6 +54,7 @@ func init() {
 		f.StringArrayVar(&q.users, "user", nil, "NAME:PASSWORD of a user, perhaps more than once; an existing user gets the password")
 		f.StringVar(&q.domain, "domain", "example.com", "domain of the users' mail addresses, at the first start")
 		f.StringVar(&q.mailRelay, "mail-relay", "", "HOST:PORT of the SMTP server that takes mail to people outside; none without it")
+		f.StringVar(&q.imipLMTP, "imip-lmtp", "", "HOST:PORT where the mail system hands in mail from outside, by LMTP; none without it")
 		f.StringArrayVar(&q.set, "set", nil, "NAME=VALUE of a parameter of ics.conf, perhaps more than once; it is written there")
 		f.BoolVar(&q.debug, "debug", false, "log everything")
 		return c

@@ -20,6 +20,12 @@ func (q *quickstart) settings() (list [][2]string, err error) {
 		}
 		list = append(list, [2]string{"caldb.smtphost", host}, [2]string{"caldb.smtpport", port})
 	}
+	if q.imipLMTP != "" {
+		if _, _, err := net.SplitHostPort(q.imipLMTP); err != nil {
+			return nil, fmt.Errorf("--imip-lmtp %s: expected HOST:PORT, such as 127.0.0.1:2003", q.imipLMTP)
+		}
+		list = append(list, [2]string{"factotum.imip.lmtp.listen", q.imipLMTP})
+	}
 	for _, s := range q.set {
 		name, value, ok := strings.Cut(s, "=")
 		if name = strings.TrimSpace(name); !ok || name == "" {

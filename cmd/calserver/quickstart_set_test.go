@@ -15,7 +15,7 @@ func TestQuickstartSettings(t *testing.T) {
 	if err := os.WriteFile(conf, []byte(before), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	q := quickstart{mailRelay: "mail.example.com:2525", set: []string{"ine.reply.enable=no", "factotum.mail.backoff = pt1s pt2s"}}
+	q := quickstart{mailRelay: "mail.example.com:2525", imipLMTP: "127.0.0.1:2003", set: []string{"ine.reply.enable=no", "factotum.mail.backoff = pt1s pt2s"}}
 	settings, err := q.settings()
 	if err != nil {
 		t.Fatal(err)
@@ -25,7 +25,7 @@ func TestQuickstartSettings(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if cfg.Mail.Host != "mail.example.com" || cfg.Mail.Port != 2525 || cfg.Mail.Replies || len(cfg.Mail.Backoff) != 2 {
+		if cfg.Mail.Host != "mail.example.com" || cfg.Mail.Port != 2525 || cfg.Mail.Replies || len(cfg.Mail.Backoff) != 2 || cfg.IMIP.LMTP != "127.0.0.1:2003" {
 			t.Errorf("%+v", cfg.Mail)
 		}
 	}
@@ -33,7 +33,7 @@ func TestQuickstartSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := strings.Count(string(text), "\n"); n != 7 || !strings.HasPrefix(string(text), before+"\n") {
+	if n := strings.Count(string(text), "\n"); n != 8 || !strings.HasPrefix(string(text), before+"\n") {
 		t.Errorf("%d lines:\n%s", n, text)
 	}
 	if cfg, err := configure(conf, [][2]string{{"caldb.smtphost", "old.example.com"}}, io.Discard); err != nil || cfg.Mail.Host != "old.example.com" {
@@ -41,7 +41,7 @@ func TestQuickstartSettings(t *testing.T) {
 	}
 	text, _ = os.ReadFile(conf)
 	for _, bad := range []quickstart{{set: []string{"ine.reply.enable"}}, {set: []string{"no.such.parameter=1"}}, {mailRelay: "mail.example.com"},
-		{set: []string{"caldb.smtpport=many"}}, {set: []string{"factotum.mail.hello=a\nb"}}, {mailRelay: "mail.example.com:port"}} {
+		{set: []string{"caldb.smtpport=many"}}, {set: []string{"factotum.mail.hello=a\nb"}}, {mailRelay: "mail.example.com:port"}, {imipLMTP: "2003"}} {
 		settings, err := bad.settings()
 		if err == nil {
 			_, err = configure(conf, settings, io.Discard)

@@ -35,6 +35,7 @@ type storeService struct {
 	backend calendar.Backend
 	router  service.Notifier
 	mail    *queue.Queue // nil: no mail is sent
+	mailIn  mailIn
 	server  *dwp.Server
 	log     *slog.Logger
 	cancel  context.CancelFunc
@@ -123,6 +124,10 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 			s.fail(err)
 		}
 	}()
+	if err := s.takeMail(p, people, router); err != nil {
+		s.server.Shutdown(ctx)
+		return nil, err
+	}
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
 	s.upkeep.Go(func() { s.maintain(run) })
@@ -162,7 +167,7 @@ func modelOptions(cfg *config.Config, log *slog.Logger) (service.Options, error)
 			NoProvision: !cfg.Group.Autoprovision,
 		},
 		CacheBytes: cmp.Or(cacheBytes(processBytes(cfg)), -1), TombstoneAge: cfg.Deleted.TombstoneAge, InboxAge: cfg.Deleted.InboxAge, ReadOnly: cfg.Store.ReadOnly,
-		PublicURL: publicURL(cfg), PublicRead: cfg.WCAP.LoginPublicRead, Logger: log,
+		Admission: admissionRules(cfg), PublicURL: publicURL(cfg), PublicRead: cfg.WCAP.LoginPublicRead, Logger: log,
 	}
 	for _, a := range []struct {
 		param, text string
@@ -300,6 +305,7 @@ func (s *storeService) alive(ctx context.Context) bool {
 
 func (s *storeService) stop(ctx context.Context) {
 	s.cancel()
+	s.mailIn.stop(ctx)
 	s.server.Shutdown(ctx)
 	s.upkeep.Wait()
 	s.close(ctx)

@@ -46,6 +46,7 @@ type Config struct {
 	Notify    Notify
 	Alarms    Alarms
 	Mail      Mail
+	IMIP      IMIP
 	GSE       GSE
 	Limits    Limits
 	SSO       SSO
@@ -513,6 +514,15 @@ type Mail struct {
 	Connections, Each int
 	Backoff, Notices  []time.Duration
 	Past              bool
+}
+
+// IMIP is mail that comes in.
+type IMIP struct {
+	LMTP, SMTP  string // host:port, or a path
+	AuthServID  string
+	Unproven    bool
+	Unsolicited string // admission.Unsolicited
+	Relays      []string
 }
 
 // GSE is the group scheduling engine.

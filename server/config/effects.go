@@ -252,7 +252,7 @@ var guards = []string{
 	"encryption.rsa.nssslactivation", "service.http.sslusessl", "factotum.http.trustedproxies", "factotum.ldap.tls", "factotum.ldap.cafile", "factotum.login.*",
 	"service.admin.calmaster.*", "service.wcap.allow*", "service.wcap.anonymous.*", "service.wcap.login.*", "calstore.anonymous.calid",
 	"calstore.calendar.*acl", "calstore.filterprivateevents", "resource.default.acl", "group.default.acl", "factotum.resource.bookers", "local.user.authfilter", "local.autoprovision",
-	"caldb.berkeleydb.readonly", "factotum.admin.listen", "csapi.plugin.accesscontrol", "csapi.plugin.authentication",
+	"caldb.berkeleydb.readonly", "factotum.admin.listen", "factotum.imip.*", "csapi.plugin.accesscontrol", "csapi.plugin.authentication",
 }
 
 // guard reports whether a parameter is one of them.

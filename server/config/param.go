@@ -23,6 +23,7 @@ const (
 	Hosts          // host names, each perhaps with :port, separated by blanks or commas
 	Listen         // an address to listen on; INADDR_ANY for all
 	HostPort       // host:port; empty for none
+	Endpoint       // host:port, or a path of a unix socket, which has a slash; empty for none
 	Networks       // IP addresses and CIDR networks, separated by blanks or commas
 	Enum           // one of a few words
 	List           // words separated by commas or blanks
@@ -34,7 +35,7 @@ const (
 
 func (k Kind) String() string {
 	return [...]string{"string", "yes/no", "number", "port", "seconds", "milliseconds", "hours", "days", "bytes", "percent",
-		"path", "host", "host name", "hosts", "address", "host:port", "networks", "one of", "list", "durations", "access list", "time zone", "secret"}[k]
+		"path", "host", "host name", "hosts", "address", "host:port", "host:port or socket", "networks", "one of", "list", "durations", "access list", "time zone", "secret"}[k]
 }
 
 // Param is one documented parameter.

@@ -26,6 +26,7 @@ var sections = []section{
 	{"Event notification service and csnotifyd", ensParams},
 	{"Reminders", alarmParams},
 	{"Mail", mailParams()},
+	{"Mail from outside", imipParams},
 	{"Changes that are published", topicParams()},
 	{"Group scheduling", gseParams},
 	{"Limits", limitParams},

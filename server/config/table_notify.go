@@ -113,6 +113,15 @@ func mailParams() []Param {
 	return ps
 }
 
+var imipParams = []Param{
+	used("factotum.imip.lmtp.listen", Endpoint, "", "Address, or path of a socket below the data directory, where the site's mail system hands in mail for the people here by LMTP: answers and invitations from outside. Nobody else may reach it. Empty: none.", func(c *Config) any { return &c.IMIP.LMTP }),
+	used("factotum.imip.smtp.listen", Endpoint, "", "The same by SMTP, for mail systems that do not speak LMTP.", func(c *Config) any { return &c.IMIP.SMTP }),
+	used("factotum.imip.authservid", String, "", "Name of the mail system whose Authentication-Results are believed: the topmost of that name. Empty: nobody is, and all mail from outside is held.", func(c *Config) any { return &c.IMIP.AuthServID }),
+	used("factotum.imip.unproven", Bool, "no", "Believe the From of a mail about which nobody says whether it is true. For sites whose mail system writes no Authentication-Results.", func(c *Config) any { return &c.IMIP.Unproven }),
+	used("factotum.imip.unsolicited", Enum, "hold", "Invitations from outside that nobody waits for: hold leaves them in the inbox, known puts those of people into the calendar to whom its owner has to do, add puts all there.", func(c *Config) any { return &c.IMIP.Unsolicited }, words("hold", "known", "add")),
+	used("factotum.imip.relays", List, "", "Domains that may speak for others in mails with their valid DKIM signature, such as calendar services that send in their users' names.", func(c *Config) any { return &c.IMIP.Relays }),
+}
+
 // topicNames are caldb.berkeleydb.ensmsg.<name> and the topics.
 var topicNames = [][3]string{
 	{"createcal", "enp:///ics/calendarcreate", "a new calendar"},

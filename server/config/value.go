@@ -53,9 +53,15 @@ func (p *Param) check(v string) (expected string) {
 		if _, err := netip.ParseAddr(strings.Trim(listenAddr(v), "[]")); listenAddr(v) != "" && err != nil {
 			return "expected an IP address of this host, or INADDR_ANY"
 		}
-	case HostPort:
+	case HostPort, Endpoint:
+		if p.Kind == Endpoint && strings.Contains(v, "/") {
+			return ""
+		}
 		host, port := cutPort(strings.TrimSpace(v))
 		if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+			if p.Kind == Endpoint {
+				return "expected host:port, or the path of a socket, with a slash"
+			}
 			return "expected host:port"
 		}
 		if host = strings.Trim(host, "[]"); host != "" {
@@ -288,6 +294,10 @@ func (p *Param) store(dst any, v string, dir func(*Param, string) string) {
 			v = listenAddr(v)
 		case Host, HostName, HostPort, Zone:
 			v = strings.TrimSpace(v)
+		case Endpoint:
+			if v = strings.TrimSpace(v); strings.Contains(v, "/") {
+				v = dir(p, v)
+			}
 		}
 		*dst = v
 	}

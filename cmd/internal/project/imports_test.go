@@ -74,6 +74,7 @@ var mayImport = map[string][]string{
 	"notify/relay/smtptest":        {},
 	"notify/mail":                  {"notify/letter", "notify/letterfile", "notify/relay", "server/admission", "server/ical", "server/recur", "server/calendar", "server/zone"},
 	"notify/queue":                 {"notify/relay", "server/ical", "server/calendar", "server/worker"},
+	"notify/lmtp":                  {"notify/imip", "server/admission", "server/calendar"},
 	"notify/...":                   {"server/...", "templates", "notify"},
 	"cmd/internal/watcher":         {},
 	"cmd/internal/certificates":    {},

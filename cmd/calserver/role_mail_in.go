@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"factotum/notify/lmtp"
+	"factotum/server/admission"
+	"factotum/server/calendar"
+	"factotum/server/config"
+)
+
+// mailIn is what takes in mail from outside: the sockets that ics.conf names, and
+// one for csimip, which is always there.
+type mailIn struct {
+	servers []*lmtp.Server
+	addrs   []net.Addr
+}
+
+// imipSocket is where csimip reaches csstored, by LMTP.
+func imipSocket(cfg *config.Config) string {
+	return filepath.Join(filepath.Dir(cfg.Store.Socket), "csimip.sock")
+}
+
+// takeMail has the store daemon take in mail. What is to be written goes to the back
+// ends of the recipients.
+func (s *storeService) takeMail(p *process, people calendar.People, router lmtp.Backend) error {
+	in := &lmtp.Intake{Backend: router, People: people, ServID: p.cfg.IMIP.AuthServID, Log: s.log}
+	for _, end := range []struct {
+		param, address string
+		lmtp           bool
+	}{
+		{"", imipSocket(p.cfg), true},
+		{"factotum.imip.lmtp.listen", p.cfg.IMIP.LMTP, true},
+		{"factotum.imip.smtp.listen", p.cfg.IMIP.SMTP, false},
+	} {
+		if end.address == "" {
+			continue
+		}
+		ln, err := listenEndpoint(end.address)
+		if err != nil {
+			s.mailIn.stop(context.Background())
+			return fmt.Errorf("take in mail (%s): %w", end.param, err)
+		}
+		server := lmtp.NewServer(hostName(p.cfg), end.lmtp, in)
+		s.mailIn.servers, s.mailIn.addrs = append(s.mailIn.servers, server), append(s.mailIn.addrs, ln.Addr())
+		go func() {
+			if err := server.Serve(ln); err != nil {
+				s.fail(err)
+			}
+		}()
+	}
+	return nil
+}
+
+// stop ends it: mails under way are answered.
+func (m *mailIn) stop(ctx context.Context) {
+	var all sync.WaitGroup
+	for _, server := range m.servers {
+		all.Go(func() { server.Shutdown(ctx) })
+	}
+	all.Wait()
+}
+
+// listenEndpoint listens where a parameter of the kind Endpoint says.
+func listenEndpoint(address string) (net.Listener, error) {
+	if strings.Contains(address, "/") {
+		return listenSocket(address)
+	}
+	ln, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", address, err)
+	}
+	return ln, nil
+}
+
+// admissionRules are what the site decided about mail from outside.
+func admissionRules(cfg *config.Config) admission.Rules {
+	u, _ := admission.ParseUnsolicited(cfg.IMIP.Unsolicited)
+	return admission.Rules{Unsolicited: u, BelieveUnproven: cfg.IMIP.Unproven, Relays: cfg.IMIP.Relays}
+}

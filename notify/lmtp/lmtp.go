@@ -1,0 +1,160 @@
+// Package lmtp takes in mail: the site's mail system hands it over by LMTP
+// (RFC 2033) or SMTP (RFC 5321), and what it says about meetings is brought to the
+// back ends of its recipients. What becomes of it there server/admission decides.
+//
+// A recipient is answered for when all that his back end did is durable. Who is away
+// has the mail system try again; what was done by then is not done twice. A mail that
+// cannot be read, or that is nothing for us, is taken and comes to nothing: its sender
+// may be anybody, so that a refusal would go to somebody who did not write it.
+//
+// Whoever can reach the listener is believed about what the mail system found out.
+package lmtp
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+
+	"factotum/notify/imip"
+	"factotum/server/admission"
+	"factotum/server/calendar"
+)
+
+// Backend is where the recipients' calendars are: the Router.
+type Backend interface {
+	Deliver(ctx context.Context, who calendar.Actor, req calendar.DeliverRequest) ([]calendar.DeliverResult, error)
+}
+
+// People is the directory.
+type People interface {
+	ByMail(ctx context.Context, address string) (calendar.Person, error)
+}
+
+// Intake brings mail to people.
+type Intake struct {
+	Backend Backend
+	People  People
+	ServID  string // whose Authentication-Results are believed, "" nobody's
+	Limits  imip.Limits
+	Log     *slog.Logger
+}
+
+// Find looks up whose mail address it is. What follows a plus sign is not looked at
+// where the whole is nobody's: RFC 5233 §3. NotFound if it is nobody's here, or not
+// in use.
+func (in *Intake) Find(ctx context.Context, address string) (calendar.Recipient, error) {
+	const op = "look up a recipient"
+	p, err := in.People.ByMail(ctx, calendar.AddressKey(address))
+	if local, domain, ok := strings.Cut(address, "@"); ok && errors.Is(err, calendar.NotFound) {
+		if name, _, tagged := strings.Cut(local, "+"); tagged && name != "" {
+			p, err = in.People.ByMail(ctx, calendar.AddressKey(name+"@"+domain))
+		}
+	}
+	if err != nil {
+		return calendar.Recipient{}, fmt.Errorf("%s: %w", op, err)
+	}
+	if !p.Active || p.ID == "" {
+		return calendar.Recipient{}, calendar.Fail(calendar.NotFound, op, address)
+	}
+	if mail := p.Mail(); mail != "" {
+		address = mail
+	}
+	return calendar.Recipient{Address: "mailto:" + address, Owner: calendar.Owner(p.ID)}, nil
+}
+
+// Take brings a mail to its recipients, each of whom has one error of the answer:
+// nil says that it is done. The error is of who could not be read from. from is the
+// envelope's.
+func (in *Intake) Take(ctx context.Context, from string, mail io.Reader, to []calendar.Recipient) ([]error, error) {
+	m, err := imip.Read(io.MultiReader(strings.NewReader("Return-Path: <"+oneLine(from)+">\r\n"), mail), in.Limits)
+	var refusal *imip.Refusal
+	if err != nil && !errors.As(err, &refusal) {
+		return nil, err
+	}
+	reqs := in.requests(m)
+	answers := make([]error, len(to))
+	for i := range reqs {
+		in.deliver(ctx, &reqs[i], to, answers)
+	}
+	failed := 0
+	for _, err := range answers {
+		if err != nil {
+			failed++
+		}
+	}
+	in.Log.InfoContext(ctx, "mail came in", "kind", m.Kind.String(), "reason", m.Reason(), "messages", len(m.Messages), "recipients", len(to), "failed", failed)
+	return answers, nil
+}
+
+// deliver brings one message to those who could be reached so far.
+func (in *Intake) deliver(ctx context.Context, req *calendar.DeliverRequest, to []calendar.Recipient, answers []error) {
+	var places []int
+	req.To = nil
+	for i := range to {
+		if answers[i] == nil {
+			places, req.To = append(places, i), append(req.To, to[i])
+		}
+	}
+	if len(req.To) == 0 {
+		return
+	}
+	results, err := in.Backend.Deliver(ctx, calendar.Actor{Via: calendar.ViaMail}, *req)
+	for n, i := range places {
+		if answers[i] = err; err == nil {
+			answers[i] = results[n].Err
+		}
+		if answers[i] != nil {
+			in.Log.WarnContext(ctx, "bring what a mail says", "to", to[i].Owner, "kind", calendar.KindOf(answers[i]), "err", answers[i])
+		}
+	}
+}
+
+// requests are what a mail has to say to the back ends, without recipients.
+func (in *Intake) requests(m *imip.Mail) (reqs []calendar.DeliverRequest) {
+	auth := m.Authentication(in.ServID)
+	for i, a := range m.Arrivals(auth) {
+		arrival := calendar.Arrival{Sender: a.Sender, Proof: a.Proof, SignedBy: a.SignedBy, Date: a.Date, Differs: a.Differs, Forwarded: a.Forwarded, Spam: a.Spam}
+		reqs = append(reqs, calendar.DeliverRequest{ID: name(m, i, &arrival), Data: a.Calendar.Bytes(), Arrival: &arrival})
+	}
+	if reason := m.Reason(); reason != "" && reason != admission.NothingForUs.String() {
+		arrival := calendar.Arrival{Date: m.Date, Unread: reason, Proof: calendar.Unproven}
+		if len(m.From) == 1 {
+			arrival.Sender = m.From[0].Mail
+		}
+		if len(m.Refused) > 0 {
+			arrival.Detail = m.Refused[0].Detail
+		}
+		reqs = append(reqs, calendar.DeliverRequest{ID: name(m, 0, &arrival), Arrival: &arrival})
+	}
+	return reqs
+}
+
+// mostName is how much of a Message-ID is in a name.
+const mostName = 200
+
+// name is that of a message of a mail, the same whenever the mail comes with the same
+// facts: that somebody else used a Message-ID before does not keep the true one out.
+func name(m *imip.Mail, part int, a *calendar.Arrival) string {
+	sum := sha256.New()
+	fmt.Fprintf(sum, "%q %d %q %d %q %t %t %t %q %d", m.MessageID, part, a.Sender, a.Proof, a.SignedBy, a.Differs, a.Forwarded, a.Spam, a.Unread, m.Date.Unix())
+	id := m.MessageID
+	if len(id) > mostName {
+		id = strings.ToValidUTF8(id[:mostName], "")
+	}
+	return fmt.Sprintf("mail/%s/%d/%s", id, part, hex.EncodeToString(sum.Sum(nil)[:8]))
+}
+
+// oneLine is an address that cannot end its header field.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return -1
+		}
+		return r
+	}, s)
+}
