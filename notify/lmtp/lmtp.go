@@ -71,7 +71,10 @@ func (in *Intake) Find(ctx context.Context, address string) (calendar.Recipient,
 // nil says that it is done. The error is of who could not be read from. from is the
 // envelope's.
 func (in *Intake) Take(ctx context.Context, from string, mail io.Reader, to []calendar.Recipient) ([]error, error) {
-	m, err := imip.Read(io.MultiReader(strings.NewReader("Return-Path: <"+oneLine(from)+">\r\n"), mail), in.Limits)
+	first := "Return-Path: <" + oneLine(from) + ">\r\n" // RFC 5321 §4.4
+	lim := in.Limits
+	lim.Mail = in.most() + len(first) + 1 // what is larger the server refuses
+	m, err := imip.Read(io.MultiReader(strings.NewReader(first), mail), lim)
 	var refusal *imip.Refusal
 	if err != nil && !errors.As(err, &refusal) {
 		return nil, err
@@ -89,6 +92,14 @@ func (in *Intake) Take(ctx context.Context, from string, mail io.Reader, to []ca
 	}
 	in.Log.InfoContext(ctx, "mail came in", "kind", m.Kind.String(), "reason", m.Reason(), "messages", len(m.Messages), "recipients", len(to), "failed", failed)
 	return answers, nil
+}
+
+// most is how many octets a mail may have.
+func (in *Intake) most() int {
+	if in.Limits.Mail > 0 {
+		return in.Limits.Mail
+	}
+	return imip.DefaultLimits.Mail
 }
 
 // deliver brings one message to those who could be reached so far.

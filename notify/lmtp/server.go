@@ -11,7 +11,6 @@ import (
 
 	smtp "github.com/emersion/go-smtp"
 
-	"factotum/notify/imip"
 	"factotum/server/calendar"
 )
 
@@ -39,10 +38,7 @@ func NewServer(host string, lmtp bool, in *Intake) *Server {
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.smtp = smtp.NewServer(smtp.BackendFunc(s.session))
 	s.smtp.LMTP, s.smtp.Domain = lmtp, host
-	s.smtp.MaxRecipients, s.smtp.MaxMessageBytes, s.smtp.MaxLineLength = mostRecipients, int64(imip.DefaultLimits.Mail), longestLine
-	if in.Limits.Mail > 0 {
-		s.smtp.MaxMessageBytes = int64(in.Limits.Mail)
-	}
+	s.smtp.MaxRecipients, s.smtp.MaxMessageBytes, s.smtp.MaxLineLength = mostRecipients, int64(in.most()), longestLine
 	s.smtp.ReadTimeout, s.smtp.WriteTimeout = idle, time.Minute
 	s.smtp.EnableSMTPUTF8 = true
 	s.smtp.ErrorLog = logger{in.Log}

@@ -1,0 +1,213 @@
+package lmtp
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/textproto"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"factotum/notify/imip"
+	"factotum/server/calendar"
+)
+
+// site is back ends and a directory, of which some may be away.
+type site struct {
+	mu   sync.Mutex
+	away map[calendar.Owner]bool
+	lost bool // the directory
+	got  []string
+	reqs []calendar.DeliverRequest
+}
+
+func (s *site) ByMail(_ context.Context, address string) (calendar.Person, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	local, domain, _ := strings.Cut(address, "@")
+	switch {
+	case s.lost:
+		return calendar.Person{}, calendar.Fail(calendar.Unavailable, "look up", address)
+	case domain != "example.com" || !slices.Contains([]string{"anna", "ann", "ben", "gone"}, local):
+		return calendar.Person{}, calendar.Fail(calendar.NotFound, "look up", address)
+	}
+	id := strings.Replace(local+".", "ann.", "anna", 1)
+	return calendar.Person{ID: strings.Trim(id, "."), Mails: []string{strings.Trim(id, ".") + "@example.com"}, Active: local != "gone"}, nil
+}
+
+func (s *site) Deliver(_ context.Context, who calendar.Actor, req calendar.DeliverRequest) (out []calendar.DeliverResult, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if who.Via != calendar.ViaMail || who.User != "" || who.Admin || req.From != "" {
+		return nil, errors.New("it is not from outside")
+	}
+	s.reqs = append(s.reqs, req)
+	for _, to := range req.To {
+		if s.away[to.Owner] {
+			out = append(out, calendar.DeliverResult{Err: calendar.Fail(calendar.Unavailable, "deliver", string(to.Owner))})
+			continue
+		}
+		s.got = append(s.got, string(to.Owner)+" "+req.Arrival.Unread)
+		out = append(out, calendar.DeliverResult{Status: calendar.StatusDelivered})
+	}
+	return out, nil
+}
+
+// open serves a site until the test ends, and returns what says lines there: the
+// answer to each, and to "" what comes unasked.
+func (s *site) open(t *testing.T, lmtp bool, lim imip.Limits) (dial func() func(string) string) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := NewServer("mx.example.com", lmtp, &Intake{Backend: s, People: s, ServID: "mx.example.com", Limits: lim, Log: slog.New(slog.DiscardHandler)})
+	ended := make(chan error)
+	go func() { ended <- server.Serve(ln) }()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+		defer cancel()
+		server.Shutdown(ctx)
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return func() func(string) string {
+		conn, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		conn.SetDeadline(time.Now().Add(20 * time.Second))
+		c := textproto.NewConn(conn)
+		return func(line string) string {
+			if line != "" {
+				fmt.Fprintf(conn, "%s\r\n", line)
+			}
+			code, text, err := c.ReadResponse(0)
+			if code == 0 {
+				return fmt.Sprint("no answer: ", err)
+			}
+			text, _, _ = strings.Cut(text, "\n")
+			return fmt.Sprint(code, " ", text)
+		}
+	}
+}
+
+const reply = "Authentication-Results: mx.example.com; dmarc=pass header.from=far.example\r\nFrom: zoe@far.example\r\nMessage-ID: <1@far.example>\r\n" +
+	"Content-Type: text/calendar; method=REPLY\r\n\r\nBEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nMETHOD:REPLY\r\nBEGIN:VEVENT\r\nUID:u\r\nDTSTAMP:20260101T000000Z\r\n" +
+	"ATTENDEE;PARTSTAT=ACCEPTED:mailto:zoe@far.example\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n.\r\n"
+
+// Each recipient is answered by what became of it with him: done, not now, never.
+func TestAnswers(t *testing.T) {
+	s := &site{away: map[calendar.Owner]bool{"ben": true}}
+	say := s.open(t, true, imip.Limits{Mail: 20000})()
+	for _, c := range []struct{ line, want string }{
+		{"", "220 "}, {"LHLO here", "250 "}, {"MAIL FROM:<zoe@far.example>", "250 "},
+		{"RCPT TO:<nobody@example.com>", "550 5.1.1"}, {"RCPT TO:<anna@elsewhere.example>", "550 5.1.1"}, {"RCPT TO:<gone@example.com>", "550 5.1.1"},
+		{"RCPT TO:<ANNA+x@Example.com>", "250 "}, {"RCPT TO:<ben@example.com>", "250 "}, {"RCPT TO:<ann@example.com>", "250 "},
+		{"DATA", "354 "}, {reply[:len(reply)-2], "250 2.0.0 <ANNA+x@Example.com>"}, {"", "451 4.3.0 <ben@example.com>"}, {"", "250 2.0.0 <ann@example.com>"},
+		// Nothing for us, and what is too large.
+		{"MAIL FROM:<zoe@far.example>", "250 "}, {"RCPT TO:<anna@example.com>", "250 "}, {"DATA", "354 "}, {"Subject: Hello\r\n\r\nNothing.\r\n.", "250 "},
+		{"MAIL FROM:<>", "250 "}, {"RCPT TO:<anna@example.com>", "250 "}, {"DATA", "354 "}, {"Subject: x\r\n\r\n" + strings.Repeat("0123456789\r\n", 3000) + ".", "552 "},
+		{"MAIL FROM:<> SIZE=900000", "552 "},
+		// Notes of what programs answer.
+		{"MAIL FROM:<>", "250 "}, {"RCPT TO:<anna@example.com>", "250 "}, {"DATA", "354 "}, {"Auto-Submitted: auto-replied\r\nFrom: a@b.example\r\nSubject: Away\r\n\r\nx\r\n.", "250 "},
+	} {
+		if got := say(c.line); !strings.HasPrefix(got, c.want) {
+			t.Fatalf("%.60q is answered %q, want %q", c.line, got, c.want)
+		}
+	}
+	s.lost = true
+	if say("MAIL FROM:<>"); !strings.HasPrefix(say("RCPT TO:<anna@example.com>"), "451 ") {
+		t.Error("who cannot be looked up is not tried again")
+	}
+	if want := []string{"anna ", "anna automatic-answer"}; !slices.Equal(s.got, want) {
+		t.Errorf("brought: %q, want %q", s.got, want)
+	}
+	if a := s.reqs[0].Arrival; a.Sender != "zoe@far.example" || a.Proof != calendar.Proven || len(s.reqs[0].To) != 2 || !bytes.Contains(s.reqs[0].Data, []byte("METHOD:REPLY")) {
+		t.Errorf("asked %+v", s.reqs[0])
+	}
+}
+
+// By SMTP there is one answer for all; the second time is the same message.
+func TestOneAnswerForAll(t *testing.T) {
+	s := &site{away: map[calendar.Owner]bool{"ben": true}}
+	say := s.open(t, false, imip.Limits{})()
+	send := func(want string) {
+		t.Helper()
+		for _, line := range []string{"MAIL FROM:<zoe@far.example>", "RCPT TO:<anna@example.com>", "RCPT TO:<ben@example.com>", "DATA"} {
+			say(line)
+		}
+		if got := say(reply[:len(reply)-2]); !strings.HasPrefix(got, want) {
+			t.Errorf("answered %q, want %q", got, want)
+		}
+	}
+	say("")
+	say("EHLO here")
+	send("451 4.3.0")
+	s.mu.Lock()
+	s.away = nil
+	s.mu.Unlock()
+	send("250 ")
+	if len(s.reqs) != 2 || s.reqs[0].ID != s.reqs[1].ID {
+		t.Errorf("it is not the same message: %+v", s.reqs)
+	}
+}
+
+// The name of a message depends on who is known to have sent it.
+func TestAForgeryHasAnotherName(t *testing.T) {
+	names := map[string]bool{}
+	in := &Intake{ServID: "mx.example.com"}
+	for _, mail := range []string{reply, strings.Replace(reply, "dmarc=pass", "dmarc=fail", 1), strings.Replace(reply, "mx.example", "mx.evil", 1),
+		strings.Replace(reply, "From: zoe@", "From: eve@", 1), strings.Replace(reply, "<1@", "<2@", 1)} {
+		m, err := imip.Read(strings.NewReader(mail), imip.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			reqs := in.requests(m)
+			if len(reqs) != 1 {
+				t.Fatalf("%d messages", len(reqs))
+			}
+			names[reqs[0].ID] = true
+		}
+	}
+	if len(names) != 5 {
+		t.Errorf("5 mails have these names: %v", names)
+	}
+}
+
+// More connections than are served are sent away, and places are free again.
+func TestConnectionsAreCounted(t *testing.T) {
+	s := &site{}
+	dial := s.open(t, true, imip.Limits{})
+	var open []func(string) string
+	for range mostConnections {
+		say := dial()
+		if got := say(""); !strings.HasPrefix(got, "220 ") {
+			t.Fatal(got)
+		}
+		open = append(open, say)
+	}
+	if got := dial()(""); !strings.HasPrefix(got, "421 ") {
+		t.Errorf("one too many is greeted %q", got)
+	}
+	if got := open[0]("QUIT"); !strings.HasPrefix(got, "221 ") {
+		t.Error(got)
+	}
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		got := dial()("")
+		if strings.HasPrefix(got, "220 ") {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("no place is free: %q", got)
+		}
+	}
+}
