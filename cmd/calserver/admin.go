@@ -103,6 +103,7 @@ func openAdmin(p *process) (*adminServer, error) {
 	mux.HandleFunc("GET /jobs", a.listJobs)
 	mux.HandleFunc("POST /jobs/{command}", a.changeJobs)
 	mux.HandleFunc("GET /mail", a.showMail)
+	mux.HandleFunc("GET /mail/facts", a.queueFacts)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)

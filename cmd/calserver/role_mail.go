@@ -21,7 +21,13 @@ func mailsOut(cfg *config.Config) bool { return cfg.Notify.Enable && cfg.Mail.Ho
 
 // noMail leaves mail where it is until there is somebody to send it.
 func noMail(context.Context, calendar.Job) error {
-	return worker.RetryAt(time.Now().Add(time.Hour), errors.New("no mail is sent: see caldb.smtphost and service.notify.enable"))
+	return worker.RetryAt(time.Now().Add(time.Hour), errors.New(queue.ErrUnserved+"see caldb.smtphost and service.notify.enable"))
+}
+
+// mailRoute is the server that all mail goes by.
+func mailRoute(cfg *config.Config) relay.Route {
+	m := &cfg.Mail
+	return relay.Route{Host: m.Host, Port: m.Port, Security: relay.Security(m.Security), User: m.User, Password: m.Password.Reveal()}
 }
 
 // sendMail has the store's jobs of mail done: csnotifyd.
@@ -42,7 +48,7 @@ func (s *storeService) sendMail(p *process, people calendar.People) error {
 	}
 	composer := &mail.Composer{Templates: letterfile.New(files), People: people, Model: s.model, Host: hostName(p.cfg), Envelope: cfg.Envelope,
 		TZID: p.cfg.Calstore.TimeZone, Raw8: p.cfg.Local.Allow8BitHeaders, Past: cfg.Past, Signer: signer, Now: time.Now}
-	route := relay.Route{Host: cfg.Host, Port: cfg.Port, Security: relay.Security(cfg.Security), User: cfg.User, Password: cfg.Password.Reveal()}
+	route := mailRoute(p.cfg)
 	s.mail = queue.New(s.model, s.jobs, sender, queue.Options{
 		Route: func(string) relay.Route { return route }, Compose: composer.Compose,
 		Backoff: cfg.Backoff, Notices: cfg.Notices, Connections: cfg.Connections, Each: cfg.Each, Log: s.log,

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"factotum/cmd/internal/plain"
+	"factotum/notify/queue"
 	"factotum/server/calendar"
 	"factotum/server/config"
 	"factotum/server/delivery"
@@ -43,6 +44,7 @@ type jobTable interface {
 	list(ctx context.Context, f worker.Filter, after string, letters bool) ([]jobInfo, error)
 	change(ctx context.Context, command string, f worker.Filter) (worker.Outcome, error)
 	mail(ctx context.Context, id calendar.JobID) (mailInfo, error)
+	facts(ctx context.Context) (queue.Facts, error)
 }
 
 // runningJobs asks csstored.
@@ -62,7 +64,10 @@ func (r runningJobs) change(ctx context.Context, command string, f worker.Filter
 }
 
 // stoppedJobs works on the database of a server that is stopped.
-type stoppedJobs struct{ store calendar.Store }
+type stoppedJobs struct {
+	store calendar.Store
+	cfg   *config.Config
+}
 
 func (s stoppedJobs) list(ctx context.Context, f worker.Filter, after string, letters bool) ([]jobInfo, error) {
 	id, err := parseAfter(after)
@@ -138,7 +143,7 @@ func (t *tool) openJobs(ctx context.Context, cfg *config.Config, other bool) (ta
 	if err != nil {
 		return nil, nil, err
 	}
-	return stoppedJobs{store}, func() {
+	return stoppedJobs{store, cfg}, func() {
 		if err := store.Close(); err != nil {
 			t.complain("close the store: %s", plain.Error(err))
 		}

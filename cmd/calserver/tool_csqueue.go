@@ -17,6 +17,8 @@ const csqueueUsage = `csqueue looks after the queue of mail that is not delivere
 
   csqueue [-q] [-j] [-C ics.conf] [choice] list
   csqueue [-j] [-C ics.conf] show id
+  csqueue [-q] [-j] [-C ics.conf] diagnose
+  csqueue [-j] [-C ics.conf] [choice] top
   csqueue [-q] [-j] [-C ics.conf] [choice] retry|hold|release|return|purge [id ...]
   csqueue version
 
@@ -45,11 +47,17 @@ The commands:
            5.1), and has a mail about it
   purge    forget it, without a word to the organizer; the journal tells of it
            ("calserver why")
+  diagnose tell whether the queue is a problem, and which of the four causes it
+           has: we cannot keep up; the servers that mail goes to (stuck: attempts
+           do not end, or queued: they fail and are made again); our own
+           software; configuration. With what speaks for it, and what to do
+  top      a summary, renewed on a terminal until Ctrl-C
 
 While the server runs csstored does the work; while it is stopped csqueue opens
 the database itself. return needs csstored.
 
-Exit status: 0 done, 1 it could not be done or not all of it, 2 wrong call.
+Exit status: 0 done, 1 it could not be done or not all of it, or diagnose finds
+something to do, 2 wrong call.
 
   csqueue list
   csqueue --domain example.com retry
@@ -108,10 +116,14 @@ func runCsqueue(ctx context.Context, args []string, std stdio) int {
 		command, ids := words[0], words[1:]
 		change, changes := queueChanges[command]
 		switch {
-		case command != "list" && command != "show" && !changes:
+		case command != "list" && command != "show" && command != "diagnose" && command != "top" && !changes:
 			return misuse("%q is not a command of csqueue", command)
 		case command == "show" && len(ids) != 1:
 			return misuse("show wants the id of one mail")
+		case len(ids) > 0 && (command == "diagnose" || command == "top"):
+			return misuse("%s takes no id", command)
+		case command == "diagnose" && opt != (queueOptions{}):
+			return misuse("diagnose looks at the whole queue")
 		}
 		f, err := opt.filter(ids)
 		if err != nil {
@@ -134,6 +146,10 @@ func runCsqueue(ctx context.Context, args []string, std stdio) int {
 			return t.listMail(ctx, table, f)
 		case command == "show":
 			return t.showMail(ctx, table, f.IDs[0])
+		case command == "diagnose":
+			return t.diagnose(ctx, table)
+		case command == "top":
+			return t.top(ctx, table, f)
 		}
 		for _, id := range f.IDs {
 			if _, err := table.mail(ctx, id); err != nil {

@@ -15,6 +15,8 @@ func TestCsqueueCalls(t *testing.T) {
 		"frob":                  `"frob" is not a command`,
 		"show":                  "the id of one mail",
 		"show a b":              "the id of one mail",
+		"diagnose a/1/0":        "takes no id",
+		"--held diagnose":       "the whole queue",
 		"hold":                  "say which mail to hold",
 		"purge --json":          `{"tool":"csqueue","error":"say which mail to purge`,
 		"return anna":           "owner/change/seq",

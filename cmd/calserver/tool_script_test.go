@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
 	"syscall"
@@ -14,8 +15,8 @@ import (
 
 // Scripts have the programs by name, and "server start [flags]" and "server
 // stop" for a quickstart server in $WORK/data, whose URL is in $URL; "put USER
-// NAME FILE" puts a file into his calendar, whose password is his name and "-pw". "sink start"
-// is a mail server, whose address is in $RELAY; see scriptSink.
+// NAME FILE" puts a file into his calendar, whose password is his name and "-pw". "metrics FILE"
+// writes what the server counts. "sink start" is a mail server, whose address is in $RELAY; see scriptSink.
 func TestToolScripts(t *testing.T) {
 	type key struct{}
 	testscript.Run(t, testscript.Params{
@@ -42,6 +43,12 @@ func TestToolScripts(t *testing.T) {
 					ts.Fatalf("put USER NAME FILE")
 				}
 				putFile(ts, args[0], args[1], args[2])
+			},
+			"metrics": func(ts *testscript.TestScript, neg bool, args []string) {
+				if neg || len(args) != 1 {
+					ts.Fatalf("metrics FILE")
+				}
+				ts.Check(os.WriteFile(ts.MkAbs(args[0]), scriptMetrics(ts), 0o600))
 			},
 			"sink": func(ts *testscript.TestScript, neg bool, args []string) {
 				if neg || len(args) == 0 {

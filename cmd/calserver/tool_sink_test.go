@@ -1,7 +1,10 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -61,4 +64,19 @@ func putFile(ts *testscript.TestScript, user, name, file string) {
 			ts.Fatalf("put %s: %s", file, resp.Status)
 		}
 	}
+}
+
+// scriptMetrics asks the admin socket.
+func scriptMetrics(ts *testscript.TestScript) []byte {
+	name, err := socketPath(ts.MkAbs("data/proc/calserver.admin"))
+	ts.Check(err)
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", name)
+	}}}
+	resp, err := client.Get("http://admin/metrics")
+	ts.Check(err)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	ts.Check(err)
+	return text
 }

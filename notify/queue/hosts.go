@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"factotum/notify/relay"
 )
 
 // tooMany is after how many failures, one after another, a server is left alone.
@@ -23,6 +25,7 @@ type failing struct {
 	failures int
 	runs     int // that ended with the server left alone
 	until    time.Time
+	step     relay.Step
 	cause    string
 }
 
@@ -38,7 +41,7 @@ func (h *hosts) closed(host string, now time.Time) (until time.Time, cause strin
 
 // failed notes a failure; if it was one too many it tells until when the server is
 // left alone.
-func (h *hosts) failed(host, cause string, now time.Time) (until time.Time) {
+func (h *hosts) failed(host string, step relay.Step, cause string, now time.Time) (until time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	f := h.fail[host]
@@ -50,7 +53,7 @@ func (h *hosts) failed(host, cause string, now time.Time) (until time.Time) {
 		h.fail[host] = f
 	}
 	f.failures++
-	f.cause = cause
+	f.step, f.cause = step, cause
 	if f.failures < tooMany || now.Before(f.until) {
 		return time.Time{}
 	}
@@ -83,7 +86,7 @@ func (h *hosts) list(now time.Time) (all []Host) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for name, f := range h.fail {
-		host := Host{Name: name, Failures: f.failures, Cause: f.cause}
+		host := Host{Name: name, Failures: f.failures, Step: f.step, Cause: f.cause}
 		if now.Before(f.until) {
 			host.Until = f.until
 		}

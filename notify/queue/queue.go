@@ -74,6 +74,7 @@ type Queue struct {
 		Send(ctx context.Context, r relay.Route, m relay.Mail) error
 	}
 	hosts hosts
+	tally tally
 }
 
 // New returns a Queue that sends by a relay.Sender.
@@ -121,16 +122,21 @@ func (q *Queue) Deliver(ctx context.Context, job calendar.Job) error {
 	route := q.opt.Route(relay.Domain(m.To))
 	host := route.Address()
 	if until, cause := q.hosts.closed(host, q.opt.Now()); cause != "" {
-		return t.later(ctx, until, fmt.Sprintf("%s: too many failures to this host during this run; skipping this host: %s", host, cause))
+		return t.later(ctx, until, host+skipping+cause)
 	}
+	begun := q.tally.begin(job.JobID, q.opt.Now())
+	defer q.tally.end(job.JobID)
 	mail, reason, err := q.opt.Compose(ctx, job.Owner, &m)
+	composed := q.opt.Now()
+	q.tally.composed(composed.Sub(begun))
 	switch {
 	case err != nil:
-		return t.later(ctx, q.opt.Now().Add(q.pause(len(m.Attempts))), "the mail cannot be made: "+err.Error())
+		return t.later(ctx, q.opt.Now().Add(q.pause(len(m.Attempts))), unmade+err.Error())
 	case reason != "":
 		return t.end(ctx, "", calendar.TraceIgnored, reason, "")
 	}
 	err = q.sender.Send(ctx, route, mail)
+	q.tally.sent(q.opt.Now().Sub(composed), err)
 	var f *relay.Failure
 	switch {
 	case err == nil:
@@ -149,7 +155,7 @@ func (q *Queue) Deliver(ctx context.Context, job calendar.Job) error {
 		return t.giveBack(ctx, calendar.ReasonReturned, f.Error())
 	case f.Server:
 		q.opt.Log.Info("a mail server fails", "host", host, "err", f.Text)
-		if until := q.hosts.failed(host, f.Text, q.opt.Now()); !until.IsZero() {
+		if until := q.hosts.failed(host, f.Step, f.Text, q.opt.Now()); !until.IsZero() {
 			q.opt.Log.Warn("a mail server is left alone for a while", "host", host, "err", f.Text, "until", until)
 		}
 	default:
@@ -251,7 +257,11 @@ func (t *try) later(ctx context.Context, when time.Time, text string) error {
 
 // giveBack tells its sender that it was not delivered.
 func (t *try) giveBack(ctx context.Context, reason, text string) error {
-	return t.end(ctx, calendar.StatusNoService, calendar.TraceFailed, reason, text, t.notice(calendar.MailReturned, text)...)
+	err := t.end(ctx, calendar.StatusNoService, calendar.TraceFailed, reason, text, t.notice(calendar.MailReturned, text)...)
+	if err == nil {
+		t.tally.returned()
+	}
+	return err
 }
 
 // Return gives a mail up as if it were too old: an administrator does not want to
@@ -341,10 +351,11 @@ func endsAll(l *calendar.Letter) bool {
 
 // Host tells of one server what the queue has seen.
 type Host struct {
-	Name     string    // host:port
-	Failures int       // one after another, with none served between
-	Cause    string    // of the last
-	Until    time.Time // it is left alone; zero: it is not
+	Name     string     `json:"name"`           // host:port
+	Failures int        `json:"failures"`       // one after another, with none served between
+	Step     relay.Step `json:"step,omitempty"` // where the last happened
+	Cause    string     `json:"cause"`          // of the last
+	Until    time.Time  `json:"until,omitzero"` // it is left alone; zero: it is not
 }
 
 // Hosts are the servers that fail, by name.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -51,6 +52,34 @@ func (f *Failure) Error() string {
 		return fmt.Sprintf("%s: %s: %d %s", f.Host, f.Step, f.Code, f.Text)
 	}
 	return fmt.Sprintf("%s: %s: %s", f.Host, f.Step, f.Text)
+}
+
+// ParseFailure reads what Failure.Error spells: host, step, code and text.
+func ParseFailure(s string) (f Failure, ok bool) {
+	parts := strings.SplitN(s, ": ", 3)
+	if len(parts) < 3 {
+		return f, false
+	}
+	switch f = (Failure{Host: parts[0], Step: Step(parts[1]), Text: parts[2]}); f.Step {
+	case Connecting, Greeting, Securing, LoggingIn, Envelope, Recipient, Data, End:
+	default:
+		return Failure{}, false
+	}
+	if code, rest, _ := strings.Cut(f.Text, " "); len(code) == 3 && code >= "200" && code <= "599" {
+		if n, err := strconv.Atoi(code); err == nil {
+			f.Code, f.Text = n, rest
+		}
+	}
+	return f, true
+}
+
+// OverQuota reports whether the recipient's mailbox is full. RFC 3463 §3.3.
+func (f *Failure) OverQuota() bool {
+	if f.Code == 552 && !strings.HasPrefix(f.Text, "5.3.") || strings.HasPrefix(f.Text, "4.2.2 ") || strings.HasPrefix(f.Text, "5.2.2 ") {
+		return true
+	}
+	text := strings.ToLower(f.Text)
+	return f.Code/100 == 4 && (strings.Contains(text, "quota") || strings.Contains(text, "mailbox full") || strings.Contains(text, "mailbox is full"))
 }
 
 func (f *Failure) Unwrap() error { return f.Err }

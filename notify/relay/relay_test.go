@@ -264,3 +264,27 @@ func TestSecurity(t *testing.T) {
 		})
 	}
 }
+
+// What a Failure says can be read again.
+func TestParseFailure(t *testing.T) {
+	for text, want := range map[string]relay.Failure{
+		"mail.example.com:25: rcpt: 452 4.2.2 mailbox full": {Host: "mail.example.com:25", Step: relay.Recipient, Code: 452, Text: "4.2.2 mailbox full"},
+		"[::1]:25: connect: no such host":                   {Host: "[::1]:25", Step: relay.Connecting, Text: "no such host"},
+		"h:25: end of data: 554 no: really":                 {Host: "h:25", Step: relay.End, Code: 554, Text: "no: really"},
+	} {
+		f, ok := relay.ParseFailure(text)
+		if !ok || f != want || f.Error() != text || f.OverQuota() != (f.Code == 452) {
+			t.Errorf("%q: %+v %v", text, f, ok)
+		}
+	}
+	for _, text := range []string{"", "the mail cannot be made: x: y", "h:25: too many failures: z"} {
+		if f, ok := relay.ParseFailure(text); ok {
+			t.Errorf("%q: %+v", text, f)
+		}
+	}
+	for text, full := range map[string]bool{"552 5.3.4 too large": false, "552 no room": true, "450 user is over quota": true, "550 quota is our word": false, "451 4.7.1 greylisted": false} {
+		if f, ok := relay.ParseFailure("h:25: rcpt: " + text); !ok || f.OverQuota() != full {
+			t.Errorf("%s: %+v", text, f)
+		}
+	}
+}

@@ -480,6 +480,8 @@ type Stats struct {
 	Running int           //
 	Parked  int           // given up
 	Oldest  time.Duration // since the oldest of Due was due
+	Works   bool          // it has been started, and not stopped
+	Doubts  int           // owners whose jobs do not begin, until the store tells what was committed
 	Kinds   []KindStats
 }
 
@@ -494,7 +496,7 @@ func (w *Worker) Stats() Stats {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	blocking := w.queue.count[stateParked]
-	s := Stats{Pending: w.queue.size - blocking, Due: w.queue.count[stateReady], Running: w.queue.running(), Parked: w.parked + blocking}
+	s := Stats{Works: w.phase == working, Doubts: len(w.queue.held), Pending: w.queue.size - blocking, Due: w.queue.count[stateReady], Running: w.queue.running(), Parked: w.parked + blocking}
 	if s.Due > 0 {
 		s.Oldest = max(w.opt.Now().Sub(w.queue.oldest()), 0)
 	}

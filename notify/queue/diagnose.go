@@ -1,0 +1,311 @@
+package queue
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"factotum/notify/relay"
+)
+
+// Cause is one of the four classic causes of a queue that builds up. admin.md §22.
+type Cause string
+
+const (
+	Capacity      Cause = "capacity"      // we cannot keep up
+	Elsewhere     Cause = "destination"   // the servers that mail goes to
+	Ours          Cause = "ours"          // this software
+	Configuration Cause = "configuration" // what is set, and what it leads to
+)
+
+// State tells apart what needs action from the normal face of trouble elsewhere.
+type State string
+
+const (
+	Stuck  State = "stuck"  // attempts are under way and do not end, while the machine has nothing to do
+	Queued State = "queued" // attempts come to their end, fail, and are made again later
+)
+
+// Finding is one cause, with what speaks for it.
+type Finding struct {
+	Cause    Cause    `json:"cause"`
+	State    State    `json:"state,omitempty"`
+	Act      bool     `json:"act"` // somebody has to do something; else time does
+	Says     string   `json:"says"`
+	Evidence []string `json:"evidence,omitempty"`
+	Do       []string `json:"do,omitempty"`
+}
+
+// Diagnosis is what Diagnose finds; without findings the queue is no problem by
+// itself.
+type Diagnosis struct {
+	Problem  bool      `json:"problem"` // a finding needs action
+	Says     string    `json:"says"`
+	Findings []Finding `json:"findings,omitempty"`
+}
+
+// Limits of what is called slow, busy and long.
+const (
+	slowCompose = time.Second
+	longSend    = 30 * time.Second
+	busyLoad    = 0.8
+	longDrain   = 5 * time.Minute
+	manyShown   = 5
+)
+
+// Diagnose tells why mail waits.
+func Diagnose(f Facts) Diagnosis {
+	all := f.Sum()
+	e := examination{Facts: f, all: all}
+	if all.Mails > all.Held {
+		if e.service() {
+			e.relay()
+			e.quota()
+			e.directory()
+			e.ours()
+			e.destinations()
+			e.capacity()
+		}
+	}
+	d := Diagnosis{Findings: e.found}
+	for i := range e.found {
+		d.Problem = d.Problem || e.found[i].Act
+	}
+	waiting := count(all.Mails-all.Held, "mail waits", "mails wait")
+	if all.Mails > all.Held {
+		waiting += ", the oldest for " + span(all.Oldest)
+	}
+	if all.Held > 0 {
+		waiting += fmt.Sprintf("; %d held by an administrator", all.Held)
+	}
+	switch {
+	case all.Mails == 0:
+		d.Says = "No mail waits."
+	case d.Problem:
+		d.Says = "The queue needs somebody: " + waiting + "."
+	case len(d.Findings) > 0:
+		d.Says = "The queue is not a problem by itself: " + waiting + ", and goes out when others are well again."
+	default:
+		d.Says = "The queue is not a problem by itself: " + waiting + ", and nothing is in the way of what is due."
+	}
+	return d
+}
+
+// examination is a Diagnose under way.
+type examination struct {
+	Facts
+	all   Destination
+	found []Finding
+}
+
+func (e *examination) find(f Finding) { e.found = append(e.found, f) }
+
+// service asks whether anybody serves the queue at all.
+func (e *examination) service() bool {
+	waiting := []string{count(e.all.Mails, "mail waits", "mails wait")}
+	switch {
+	case !e.Enabled:
+		e.find(Finding{Cause: Configuration, Act: true, Says: "Nobody serves the queue: service.notify.enable is no.", Evidence: waiting,
+			Do: []string{"Set service.notify.enable to yes and restart, or give the mail up: csqueue --all return."}})
+	case e.Relay == "":
+		e.find(Finding{Cause: Configuration, Act: true, Says: "Nobody serves the queue: caldb.smtphost is empty.", Evidence: waiting,
+			Do: []string{"Set caldb.smtphost to the server that takes the mail and restart, or give the mail up: csqueue --all return."}})
+	case e.ReadOnly:
+		e.find(Finding{Cause: Configuration, Act: true, Says: "Nobody serves the queue: the store is read-only, and nothing is sent meanwhile.", Evidence: waiting,
+			Do: []string{"End the maintenance: set caldb.berkeleydb.readonly to no and restart."}})
+	case !e.Up:
+		e.find(Finding{Cause: Ours, Act: true, Says: "Nobody serves the queue: csstored does not run.", Evidence: waiting,
+			Do: []string{`Start it: start-cal store, or everything with start-cal. If it does not stay up, store.log says why.`}})
+	case !e.Works:
+		e.find(Finding{Cause: Ours, Act: true, Says: "csstored answers, and does no jobs.", Evidence: waiting,
+			Do: []string{"Look into store.log for what went wrong at its start, and restart it: stop-cal store, start-cal store."}})
+	default:
+		return true
+	}
+	return false
+}
+
+// relay asks whether the server that all mail goes by is set as it should be, and
+// well.
+func (e *examination) relay() {
+	host, trouble, n, says := e.relayTrouble()
+	evidence := []string{fmt.Sprintf("%s of %d", count(n, "mail has failed for it", "mails have failed for it"), e.all.Mails), says}
+	if host != nil {
+		evidence = append(evidence, fmt.Sprintf("%d failures one after another", host.Failures))
+		if !host.Until.IsZero() {
+			evidence = append(evidence, "it is left alone until "+host.Until.UTC().Format(time.RFC3339))
+		}
+	}
+	retry := "When it is mended: csqueue --all retry."
+	switch trouble {
+	case NoHost:
+		e.find(Finding{Cause: Configuration, State: Queued, Act: true, Says: fmt.Sprintf("Bad relay: there is no host of the name in %s.", e.Relay), Evidence: evidence,
+			Do: []string{"Correct caldb.smtphost, or the DNS that this host asks.", retry}})
+	case LogIn:
+		e.find(Finding{Cause: Configuration, State: Queued, Act: true, Says: fmt.Sprintf("Bad relay: %s refuses our log-in.", e.Relay), Evidence: evidence,
+			Do: []string{"Correct factotum.mail.user and factotum.mail.password, or have the server let this host send.", retry}})
+	case NoTLS:
+		e.find(Finding{Cause: Configuration, State: Queued, Act: true, Says: fmt.Sprintf("Bad relay: no protected connection to %s.", e.Relay), Evidence: evidence,
+			Do: []string{"Renew the server's certificate, name the server as the certificate does in caldb.smtphost, or change factotum.mail.security.", retry}})
+	case Unreachable:
+		e.find(Finding{Cause: Elsewhere, State: Queued, Act: true, Says: fmt.Sprintf("All mail goes by %s, which cannot be reached.", e.Relay), Evidence: evidence,
+			Do: []string{"Look whether the server runs and lets this host connect; caldb.smtphost and caldb.smtpport name it.",
+				"Nothing is lost meanwhile: mail goes out when it is back, until the last age of factotum.mail.notices.", retry}})
+	}
+}
+
+// relayTrouble is what the relay itself fails with: by what the queue has seen of
+// it, else by what mails say.
+func (e *examination) relayTrouble() (host *Host, t Trouble, n int, says string) {
+	for _, t := range []Trouble{NoHost, LogIn, NoTLS, Unreachable, Skipping} {
+		n += e.all.Trouble[t]
+	}
+	for i := range e.Hosts {
+		if h := &e.Hosts[i]; h.Name == e.Relay {
+			f := relay.Failure{Step: h.Step, Text: h.Cause}
+			return h, troubleAt(&f), n, fmt.Sprintf("%s: %s: %s", h.Name, h.Step, h.Cause)
+		}
+	}
+	if n == 0 || 2*n < e.all.Mails { // destinations behind it say so, not it
+		return nil, "", 0, ""
+	}
+	for _, t := range []Trouble{NoHost, LogIn, NoTLS, Unreachable} {
+		if e.all.Trouble[t] > 0 {
+			return nil, t, n, e.all.Says[t]
+		}
+	}
+	return nil, Unreachable, n, e.all.Says[Skipping]
+}
+
+// quota asks for mailboxes that are full.
+func (e *examination) quota() {
+	if n := e.all.Trouble[OverQuota]; n > 0 && 5*n >= e.all.Failing {
+		e.find(Finding{Cause: Configuration, State: Queued, Act: false, Says: "Mailboxes are full, and what is for them waits as it does when a network is away.",
+			Evidence: append([]string{fmt.Sprintf("%d of %d", n, e.all.Failing) + " that failed were over quota"}, e.where(OverQuota)...),
+			Do: []string{"Where the mailboxes are ours, give them more room or have them emptied; else wait.",
+				"What nobody will read can be given up: csqueue --to ADDRESS return."}})
+	}
+}
+
+// directory asks whether mails are made too slowly, for which people are looked up.
+func (e *examination) directory() {
+	n := e.all.Trouble[Unmade]
+	if n == 0 && (e.Composing < slowCompose || e.Composing < e.Sending) {
+		return
+	}
+	evidence := []string{fmt.Sprintf("it takes %s to make a mail, and %s to send it", span(e.Composing), span(e.Sending))}
+	says := "The directory is slow: people are looked up for each mail."
+	if n > 0 {
+		says = "Mails cannot be made: most often the directory does not answer."
+		evidence = append(evidence, count(n, "mail could not be made", "mails could not be made"), e.all.Says[Unmade])
+	}
+	e.find(Finding{Cause: Configuration, Act: true, Says: says, Evidence: evidence,
+		Do: []string{"Look at the directory: calserver status has whether it answers. Missing indexes (mail, uid) are the usual reason.", "store.log has what went wrong."}})
+}
+
+// ours asks for mail that should be sent, and that our own software does not.
+func (e *examination) ours() {
+	if len(e.Lost) > 0 {
+		e.find(Finding{Cause: Ours, Act: true, Says: "Mails are due, and csstored does not know them: orphans.", Evidence: append([]string{count(len(e.Lost), "mail", "mails")}, few(e.Lost)...),
+			Do: []string{"Restart csstored, which reads the table anew: stop-cal store, start-cal store.", "Tell us: this must not happen; another program may have written to the store."}})
+	}
+	if e.Overdue > overdue && e.all.Active == 0 && e.Active == 0 {
+		evidence := []string{fmt.Sprintf("%s due, for %s at most, and none is being sent", count(e.all.Ready, "mail is", "mails are"), span(e.Overdue))}
+		says := "The worker is dead: nothing that is due begins."
+		if e.Doubts > 0 {
+			says = "Nothing begins, since the store does not tell what was committed."
+			evidence = append(evidence, count(e.Doubts, "user waits for it", "users wait for it"))
+		}
+		e.find(Finding{Cause: Ours, Act: true, Says: says, Evidence: evidence, Do: []string{"store.log says what is in its way. Restart csstored: stop-cal store, start-cal store."}})
+	}
+	if len(e.Parked) > 0 {
+		e.find(Finding{Cause: Ours, Act: true, Says: "Mails were given up that nobody was told of, and what is behind them waits.", Evidence: append([]string{count(len(e.Parked), "mail", "mails")}, few(e.Parked)...),
+			Do: []string{"csqueue show ID says why. csqueue retry ID, or csqueue purge ID."}})
+	}
+}
+
+// destinations asks for trouble with places, stuck or queued.
+func (e *examination) destinations() {
+	if e.Longest >= longSend && e.full() && (e.Load < 0 || e.Load < busyLoad) {
+		evidence := []string{fmt.Sprintf("%d of %d connections are in use, the first for %s", e.Active, e.Connections, span(e.Longest)), e.load()}
+		for _, d := range e.worst(func(d *Destination) int { return d.Active }) {
+			evidence = append(evidence, fmt.Sprintf("%s: %d being sent, %d more are due", d.Domain, d.Active, d.Ready))
+		}
+		e.find(Finding{Cause: Elsewhere, State: Stuck, Act: true, Says: "Stuck: attempts do not end, while this machine has little to do.", Evidence: evidence,
+			Do: []string{"Look at the server that takes the mail: it answers slowly, or not at all.", "Hold what is for a slow destination, so that the rest goes: csqueue --domain NAME hold."}})
+	}
+	n := e.all.Trouble[Deferred] + e.all.Trouble[OverQuota]
+	if slices.ContainsFunc(e.found, func(f Finding) bool { return f.State == Queued }) || n == 0 {
+		return
+	}
+	evidence := []string{fmt.Sprintf("%d of %d mails have failed, %d of them %d times or more", e.all.Failing, e.all.Mails, e.all.Long, longHistory)}
+	e.find(Finding{Cause: Elsewhere, State: Queued, Says: "Queued: destinations ask to come again, and mail for them is tried at its times.", Evidence: append(evidence, e.where(Deferred)...),
+		Do: []string{"Nothing, as a rule: it goes out when they are well, and its senders are told at the ages of factotum.mail.notices.", "When you know that one is well again: csqueue --domain NAME retry."}})
+}
+
+// full tells whether mail waits for room: of all, or of a destination's share.
+func (e *examination) full() bool {
+	return e.all.Ready > 0 && (e.Active >= e.Connections || slices.ContainsFunc(e.Destinations, func(d *Destination) bool { return d.Ready > 0 && d.Active >= e.Each }))
+}
+
+// capacity asks whether more is due than can be sent.
+func (e *examination) capacity() {
+	if !e.full() || e.Longest >= longSend && e.Load < busyLoad || len(e.found) > 0 && e.found[0].Cause == Configuration && e.found[0].Act {
+		return
+	}
+	drain := time.Duration(e.all.Ready) * (e.Composing + e.Sending) / time.Duration(max(e.Connections, 1))
+	if drain < longDrain && e.Overdue < longDrain && !(e.Load >= busyLoad && e.Overdue > overdue) {
+		return
+	}
+	do := []string{"More connections, if the server takes them: factotum.mail.connections, factotum.mail.perdestination."}
+	if e.Load >= busyLoad {
+		do = []string{"This machine has no more to give: see what else runs on it, give it more processors, or put users on another back end."}
+	}
+	e.find(Finding{Cause: Capacity, Act: true, Says: "We cannot keep up: more is due than is sent.", Do: do, Evidence: []string{
+		fmt.Sprintf("%s due, the first for %s, which take some %s more", count(e.all.Ready, "mail is", "mails are"), span(e.Overdue), span(drain)),
+		fmt.Sprintf("%d of %d connections are in use, %s for a mail", e.Active, e.Connections, span(e.Composing+e.Sending)), e.load()}})
+}
+
+func (e *examination) load() string {
+	if e.Load < 0 {
+		return "the load of this machine is not known"
+	}
+	return fmt.Sprintf("the processors are %d %% busy", int(100*e.Load))
+}
+
+// where tells of the destinations that have most of a trouble, and what they say.
+func (e *examination) where(t Trouble) (list []string) {
+	for _, d := range e.worst(func(d *Destination) int { return d.Trouble[t] }) {
+		list = append(list, fmt.Sprintf("%s: %s, the oldest for %s: %s", d.Domain, count(d.Trouble[t], "mail", "mails"), span(d.Oldest), d.Says[t]))
+	}
+	return list
+}
+
+// worst are a few of the destinations that have something, with most of it first.
+func (e *examination) worst(have func(*Destination) int) []*Destination {
+	list := slices.DeleteFunc(slices.Clone(e.Destinations), func(d *Destination) bool { return have(d) == 0 })
+	slices.SortStableFunc(list, func(a, b *Destination) int { return have(b) - have(a) })
+	return list[:min(len(list), manyShown)]
+}
+
+func few(ids []string) []string {
+	if len(ids) > manyShown {
+		return append(slices.Clone(ids[:manyShown]), "…")
+	}
+	return ids
+}
+
+func count(n int, one, many string) string {
+	if n == 1 {
+		many = one
+	}
+	return fmt.Sprint(n) + " " + many
+}
+
+func span(d time.Duration) string {
+	if d >= time.Minute {
+		return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
+	}
+	return d.Round(time.Millisecond).String()
+}
