@@ -106,6 +106,7 @@ type record struct {
 	givenUp   bool
 	everUp    bool // was given up once, so that others may have passed it
 	dropped   bool
+	held      bool
 }
 
 // world is the handler and what it has seen.
@@ -157,6 +158,9 @@ func (w *world) begin(j calendar.Job) {
 	}
 	if r.dropped {
 		w.fault("%v runs though it was dropped", j.JobID)
+	}
+	if r.held {
+		w.fault("%v runs though it is held", j.JobID)
 	}
 	if j.Key == "" {
 		return
@@ -292,7 +296,7 @@ func (p *player) start() {
 }
 
 func (p *player) step() {
-	switch rapid.SampledFrom([]string{"commit", "commit", "commit", "wait", "wait", "trouble", "stop", "crash", "retry", "drop"}).Draw(p.t, "step") {
+	switch rapid.SampledFrom([]string{"commit", "commit", "commit", "wait", "wait", "trouble", "stop", "crash", "retry", "drop", "hold", "release"}).Draw(p.t, "step") {
 	case "commit":
 		p.commit()
 	case "wait":
@@ -312,7 +316,15 @@ func (p *player) step() {
 		p.kill()
 		p.start()
 	case "retry":
-		p.command(p.worker.Retry, func(r *record) { r.givenUp = false })
+		p.command(p.worker.Retry, func(r *record) { r.givenUp = r.held })
+	case "hold":
+		p.command(p.worker.Hold, func(r *record) { r.held, r.givenUp, r.everUp = true, true, true })
+	case "release":
+		p.command(p.worker.Release, func(r *record) {
+			if r.held {
+				r.held, r.givenUp = false, false
+			}
+		})
 	case "drop":
 		p.command(p.worker.Drop, func(r *record) { r.dropped = true })
 	}
@@ -448,7 +460,7 @@ func (p *player) command(do func(context.Context, worker.Filter) (worker.Outcome
 	for id, was := range noted {
 		if j, there := left[id]; there && cmp.Equal(j, before[id]) {
 			r := p.jobs[id]
-			r.dropped, r.givenUp = was.dropped, r.givenUp || was.givenUp
+			r.dropped, r.held, r.givenUp = was.dropped, was.held, r.givenUp || was.givenUp
 		}
 	}
 }

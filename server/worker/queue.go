@@ -25,6 +25,7 @@ type queue struct {
 	held    map[calendar.Owner]int // owners whose jobs do not begin, and why: so many doubts
 	size    int
 	count   [states]int
+	shelved int // of stateBehind, those that are parked
 	// place says in which pool a job runs, an index of pools, and as whose.
 	place func(j *calendar.Job) (pool int, party string)
 }
@@ -127,6 +128,7 @@ func (q *queue) hash(j *calendar.Job) uint64 {
 func (q *queue) set(e *entry, s state) {
 	q.count[e.state]--
 	q.count[s]++
+	q.shelve(e, -1)
 	if e.state == stateReady {
 		e.party.pool.ready--
 	}
@@ -134,6 +136,14 @@ func (q *queue) set(e *entry, s state) {
 		e.party.pool.ready++
 	}
 	e.state = s
+	q.shelve(e, 1)
+}
+
+// shelve counts an entry that is parked behind others.
+func (q *queue) shelve(e *entry, by int) {
+	if e.state == stateBehind && e.due == parkedDue {
+		q.shelved += by
+	}
 }
 
 // find returns a job's entry and the one before it in its line, or, if it is
@@ -192,7 +202,9 @@ func dueOf(j *calendar.Job) int64 {
 func (q *queue) add(j *calendar.Job) {
 	e, previous := q.find(j)
 	if e != nil {
+		q.shelve(e, -1)
 		e.due = dueOf(j)
+		q.shelve(e, 1)
 		switch e.state {
 		case stateWaiting, stateReady, stateParked:
 			q.leave(e)
@@ -210,6 +222,7 @@ func (q *queue) add(j *calendar.Job) {
 	e.party.jobs++
 	q.size++
 	q.count[e.state]++
+	q.shelve(e, 1)
 	q.insert(e, previous)
 }
 

@@ -495,7 +495,7 @@ type KindStats struct {
 func (w *Worker) Stats() Stats {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	blocking := w.queue.count[stateParked]
+	blocking := w.queue.count[stateParked] + w.queue.shelved
 	s := Stats{Works: w.phase == working, Doubts: len(w.queue.held), Pending: w.queue.size - blocking, Due: w.queue.count[stateReady], Running: w.queue.running(), Parked: w.parked + blocking}
 	if s.Due > 0 {
 		s.Oldest = max(w.opt.Now().Sub(w.queue.oldest()), 0)
