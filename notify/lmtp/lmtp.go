@@ -140,10 +140,25 @@ func (in *Intake) requests(m *imip.Mail) (reqs []calendar.DeliverRequest) {
 		if len(m.Refused) > 0 {
 			arrival.Detail = m.Refused[0].Detail
 		}
+		if r := m.Report; r != nil && r.MessageID != "" {
+			for i, to := range r.Recipients[:min(len(r.Recipients), mostReturned)] {
+				if to.Failed() {
+					one := arrival
+					one.Returned = &calendar.Returned{MessageID: r.MessageID, Recipient: to.Mail, Status: to.Status, Detail: to.Detail}
+					reqs = append(reqs, calendar.DeliverRequest{ID: name(m, i, &one), Arrival: &one})
+				}
+			}
+			if len(reqs) > 0 {
+				return reqs
+			}
+		}
 		reqs = append(reqs, calendar.DeliverRequest{ID: name(m, 0, &arrival), Arrival: &arrival})
 	}
 	return reqs
 }
+
+// mostReturned is how many recipients of a report are looked at.
+const mostReturned = 100
 
 // mostName is how much of a Message-ID is in a name.
 const mostName = 200
@@ -152,6 +167,9 @@ const mostName = 200
 // facts: that somebody else used a Message-ID before does not keep the true one out.
 func name(m *imip.Mail, part int, a *calendar.Arrival) string {
 	sum := sha256.New()
+	if r := a.Returned; r != nil {
+		fmt.Fprintf(sum, "%q %q ", r.MessageID, r.Recipient)
+	}
 	fmt.Fprintf(sum, "%q %d %q %d %q %t %t %t %q %d", m.MessageID, part, a.Sender, a.Proof, a.SignedBy, a.Differs, a.Forwarded, a.Spam, a.Unread, m.Date.Unix())
 	id := m.MessageID
 	if len(id) > mostName {

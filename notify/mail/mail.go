@@ -5,8 +5,6 @@ package mail
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"mime"
 	netmail "net/mail"
@@ -281,16 +279,8 @@ func (h *header) ids(host, from string, m *calendar.Mailing) {
 	if d := relay.Domain(from); d != "" && strings.Contains(from, "@") && isASCII(d) {
 		host = d
 	}
-	h.line("Message-ID", "<"+digest(string(m.Kind), m.Letter.ID, strings.ToLower(m.To), fmt.Sprint(m.Warned))+"@"+host+">")
-	thread := "<" + digest("thread", m.UID) + "@" + host + ">"
+	h.line("Message-ID", "<"+m.Name()+"@"+host+">")
+	thread := "<" + calendar.MailDigest("thread", m.UID) + "@" + host + ">"
 	h.line("In-Reply-To", thread)
 	h.line("References", thread)
-}
-
-func digest(parts ...string) string {
-	sum := sha256.New()
-	for _, p := range parts {
-		fmt.Fprintf(sum, "%d:%s", len(p), p)
-	}
-	return hex.EncodeToString(sum.Sum(nil)[:16])
 }

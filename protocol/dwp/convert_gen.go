@@ -87,6 +87,7 @@ func toArrival(v *calendar.Arrival) *wire.Arrival {
 		Spam:      v.Spam,
 		Unread:    toText(v.Unread),
 		Detail:    toText(v.Detail),
+		Returned:  toReturned(v.Returned),
 	}
 }
 
@@ -104,6 +105,7 @@ func fromArrival(m *wire.Arrival) (v calendar.Arrival) {
 		Spam:      m.Spam,
 		Unread:    string(m.Unread),
 		Detail:    string(m.Detail),
+		Returned:  present(m.Returned, fromReturned),
 	}
 }
 
@@ -1673,6 +1675,30 @@ func fromRef(m *wire.Ref) (v calendar.Ref) {
 	return calendar.Ref{
 		Calendar: calendar.ID(m.Calendar),
 		Name:     string(m.Name),
+	}
+}
+
+func toReturned(v *calendar.Returned) *wire.Returned {
+	if v == nil {
+		return nil
+	}
+	return &wire.Returned{
+		MessageId: toText(v.MessageID),
+		Recipient: toText(v.Recipient),
+		Status:    toText(v.Status),
+		Detail:    toText(v.Detail),
+	}
+}
+
+func fromReturned(m *wire.Returned) (v calendar.Returned) {
+	if m == nil {
+		return v
+	}
+	return calendar.Returned{
+		MessageID: string(m.MessageId),
+		Recipient: string(m.Recipient),
+		Status:    string(m.Status),
+		Detail:    string(m.Detail),
 	}
 }
 

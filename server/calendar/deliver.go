@@ -31,6 +31,17 @@ type Arrival struct {
 	// Unread is why the mail has no message that can be applied, a code of
 	// docs/why.md. It is for the journal, with Detail; Data is empty then.
 	Unread, Detail string
+
+	// Returned is set where it is Unread since it tells that a mail came back.
+	Returned *Returned
+}
+
+// Returned is what a delivery status says of one recipient: RFC 3464 §2.3.
+type Returned struct {
+	MessageID string // of the mail that was sent
+	Recipient string // his mail address
+	Status    string // RFC 3463, "" if it is not known
+	Detail    string // what the other side said
 }
 
 // Proof is how sure it is that a mail comes from its From address.

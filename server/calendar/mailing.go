@@ -1,6 +1,8 @@
 package calendar
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -81,6 +83,21 @@ func (m *Mailing) Job() (Job, error) {
 		return Job{}, fmt.Errorf("write a mailing: %w", err)
 	}
 	return Job{Kind: JobMail, Key: PostKey(m.UID, MailLane(m.To)), Payload: text}, nil
+}
+
+// Name is the left side of the Message-ID of the mail that is made of it, the same
+// whenever it is sent: by it one knows what comes back.
+func (m *Mailing) Name() string {
+	return MailDigest(string(m.Kind), m.Letter.ID, strings.ToLower(m.To), fmt.Sprint(m.Warned))
+}
+
+// MailDigest makes a left side of a Message-ID of what distinguishes a mail.
+func MailDigest(parts ...string) string {
+	sum := sha256.New()
+	for _, p := range parts {
+		fmt.Fprintf(sum, "%d:%s", len(p), p)
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:16])
 }
 
 // ParseMailing reads the payload of a job.

@@ -67,6 +67,7 @@ type delivery struct {
 
 	answered bool               // by the server, so that nobody has to look at it
 	step     calendar.TraceStep // what was decided about a mail; 0: see trace
+	told     *calendar.Trace    // what the journal has of it, where that is about another message
 }
 
 func (s *Service) deliverOne(ctx context.Context, who calendar.Actor, op string, d *delivery) (res calendar.DeliverResult, err error) {
@@ -89,7 +90,7 @@ func (s *Service) deliverOne(ctx context.Context, who calendar.Actor, op string,
 	switch {
 	case err == nil:
 	case final(err):
-		d.step = 0
+		d.step, d.told = 0, nil
 		res = refused(calendar.StatusRejected, calendar.ReasonNotStored, calendar.MessageOf(err))
 		return res, s.write(ctx, who, op, owner, &res, func(w *writer) error { return w.trace(d.trace(res)) })
 	}
@@ -98,6 +99,9 @@ func (s *Service) deliverOne(ctx context.Context, who calendar.Actor, op string,
 
 // trace is what the recipient's journal has of a message.
 func (d *delivery) trace(res calendar.DeliverResult) calendar.Trace {
+	if d.told != nil {
+		return *d.told
+	}
 	t := calendar.Trace{Message: d.ID, Method: d.msg.Word("METHOD"), UID: uidOf(d.msg), Summary: summaryOf(d.msg), From: d.From, To: []string{d.to.Address},
 		Step: calendar.TraceApplied, Reason: res.Reason, Detail: res.Detail}
 	if d.Arrival != nil && d.Arrival.Sender != "" {
@@ -136,7 +140,10 @@ func (w *writer) deliver(d *delivery) (res calendar.DeliverResult, err error) {
 	if claimOn(w.me.Actor(), w.owner, home.Entry) == foreign {
 		return refused(calendar.StatusRejected, calendar.ReasonNotStored, calendar.MessageOf(w.s.inherited(w.owner))), nil
 	}
-	if d.step = 0; d.Arrival != nil && d.Arrival.Unread != "" {
+	if d.step, d.told = 0, nil; d.Arrival != nil && d.Arrival.Returned != nil {
+		return w.returned(d, d.Arrival.Returned)
+	}
+	if d.Arrival != nil && d.Arrival.Unread != "" {
 		d.step = calendar.TraceIgnored
 		return calendar.DeliverResult{Status: calendar.StatusDelivered, Reason: d.Arrival.Unread, Detail: d.Arrival.Detail}, nil
 	}

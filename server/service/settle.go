@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"factotum/server/calendar"
-	"factotum/server/ical"
 )
 
 // Settle notes in the owner's object what became of messages about it, and in
@@ -42,7 +41,7 @@ func (s *Service) Settle(ctx context.Context, owner calendar.Owner, st calendar.
 			return err
 		}
 		if old != nil {
-			if next := withStatuses(old.Data, st.Statuses); next != nil {
+			if next := withStatuses(old.Data, st.Statuses, calendar.StatusPending); next != nil {
 				obj, err := w.again(p.row.ID, old)
 				if err != nil {
 					return err
@@ -97,32 +96,3 @@ func (s *Service) TellAnswers(ctx context.Context, job calendar.JobID, uid strin
 		return w.posted(jobs...)
 	})
 }
-
-// withStatuses is a text in which those who wait for a message have its status,
-// nil if nobody does.
-func withStatuses(data []byte, statuses map[string]string) []byte {
-	cal, err := ical.Parse(data, ical.Limits{})
-	if err != nil {
-		return nil
-	}
-	changed := false
-	for _, c := range cal.Children {
-		for i := range c.Props {
-			p := &c.Props[i]
-			if p.Name != "ATTENDEE" && p.Name != "ORGANIZER" || !p.ParamIs(statusParam, calendar.StatusPending) {
-				continue
-			}
-			if st := statuses[calendar.AddressKey(p.Value)]; st != "" && st != calendar.StatusPending {
-				p.SetParam(statusParam, st)
-				changed = true
-			}
-		}
-	}
-	if !changed {
-		return nil
-	}
-	return cal.Bytes()
-}
-
-// statusParam is that of RFC 6638 §7.3.
-const statusParam = "SCHEDULE-STATUS"

@@ -204,6 +204,27 @@ func mailFromOutside(t *testing.T, open func(*testing.T, ...string) (front, back
 	if a := handIn(t, lmtp, mail, "nobody@example.com", "anna@example.com"); len(a) != 2 || !strings.HasPrefix(a[0], "550 5.1.1 ") || !strings.HasPrefix(a[1], "250 ") {
 		t.Errorf("answers %q", a)
 	}
+	// A mail that comes back: it counts if it is one that was sent, to whom it was sent.
+	sent = len(sink.Mails())
+	dinner := cal("anna") + "dinner.ics"
+	if r := h.do(t, "anna", "PUT", dinner, meetingWith("dinner", "yan@far.example"), "Content-Type: text/calendar"); r.status != http.StatusCreated {
+		t.Fatalf("%d %s", r.status, r.body)
+	}
+	id := sink.Await(t, sent+1)[sent].Header("Message-ID")
+	status := func() string { return unfolded(h.do(t, "anna", "GET", dinner, "").body) }
+	eventuallyShows(t, "the status", status, "SCHEDULE-STATUS=1.1:mailto:yan@far.example")
+	hand(cameBack("7", "<0123456789abcdef0123456789abcdef@example.com>", "yan@far.example"), "anna@example.com")
+	hand(cameBack("8", id, "zoe@far.example"), "anna@example.com")
+	if s := status(); !strings.Contains(s, "SCHEDULE-STATUS=1.1:mailto:yan@far.example") {
+		t.Errorf("a forged report counts:\n%s", s)
+	}
+	hand(cameBack("9", id, "yan@far.example"), "anna@example.com")
+	if s := status(); !strings.Contains(s, "SCHEDULE-STATUS=5.1:mailto:yan@far.example") {
+		t.Errorf("that it came back is not there:\n%s", s)
+	}
+	if told := why("dinner"); strings.Count(told, "\tfailed\tREQUEST\treturned\t5.1") != 1 || !strings.Contains(told, "5.1.1 ") {
+		t.Errorf("why:\n%s", told)
+	}
 	// By a pipe.
 	for _, c := range []struct {
 		args []string
@@ -227,6 +248,15 @@ func mailFromOutside(t *testing.T, open func(*testing.T, ...string) (front, back
 	if code, out := piped(t, mail, "-C", back.conf, "anna@example.com"); code != 75 {
 		t.Errorf("csimip without a server: exit %d\n%s", code, out)
 	}
+}
+
+// cameBack is a report that a mail could not be delivered. RFC 3464 §2.
+func cameBack(n, id, to string) string {
+	return strings.Join([]string{"From: MAILER-DAEMON@mx.example.com", "To: anna@example.com", "Subject: Undelivered Mail Returned to Sender", "Message-ID: <back" + n + "@mx.example.com>",
+		"MIME-Version: 1.0", `Content-Type: multipart/report; report-type=delivery-status; boundary="b"`, "",
+		"--b", "", "It did not arrive.", "--b", "Content-Type: message/delivery-status", "", "Reporting-MTA: dns; mx.example.com", "",
+		"Final-Recipient: rfc822; " + to, "Action: failed", "Status: 5.1.1", "Diagnostic-Code: smtp; 550 5.1.1 no such user", "",
+		"--b", "Content-Type: text/rfc822-headers", "", "From: anna@example.com", "To: " + to, "Message-ID: " + id, "Subject: Invitation: Dinner", "", "--b--", ""}, "\r\n")
 }
 
 // shown is all that somebody's calendar has.

@@ -7659,6 +7659,7 @@ type Arrival struct {
 	Spam          bool                   `protobuf:"varint,7,opt,name=spam,proto3" json:"spam,omitempty"`
 	Unread        []byte                 `protobuf:"bytes,8,opt,name=unread,proto3" json:"unread,omitempty"`
 	Detail        []byte                 `protobuf:"bytes,9,opt,name=detail,proto3" json:"detail,omitempty"`
+	Returned      *Returned              `protobuf:"bytes,10,opt,name=returned,proto3" json:"returned,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -7756,6 +7757,81 @@ func (x *Arrival) GetDetail() []byte {
 	return nil
 }
 
+func (x *Arrival) GetReturned() *Returned {
+	if x != nil {
+		return x.Returned
+	}
+	return nil
+}
+
+type Returned struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	MessageId     []byte                 `protobuf:"bytes,1,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
+	Recipient     []byte                 `protobuf:"bytes,2,opt,name=recipient,proto3" json:"recipient,omitempty"`
+	Status        []byte                 `protobuf:"bytes,3,opt,name=status,proto3" json:"status,omitempty"`
+	Detail        []byte                 `protobuf:"bytes,4,opt,name=detail,proto3" json:"detail,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Returned) Reset() {
+	*x = Returned{}
+	mi := &file_dwp_proto_msgTypes[101]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Returned) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Returned) ProtoMessage() {}
+
+func (x *Returned) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[101]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Returned.ProtoReflect.Descriptor instead.
+func (*Returned) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{101}
+}
+
+func (x *Returned) GetMessageId() []byte {
+	if x != nil {
+		return x.MessageId
+	}
+	return nil
+}
+
+func (x *Returned) GetRecipient() []byte {
+	if x != nil {
+		return x.Recipient
+	}
+	return nil
+}
+
+func (x *Returned) GetStatus() []byte {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+func (x *Returned) GetDetail() []byte {
+	if x != nil {
+		return x.Detail
+	}
+	return nil
+}
+
 type Recipient struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Address       []byte                 `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
@@ -7766,7 +7842,7 @@ type Recipient struct {
 
 func (x *Recipient) Reset() {
 	*x = Recipient{}
-	mi := &file_dwp_proto_msgTypes[101]
+	mi := &file_dwp_proto_msgTypes[102]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7778,7 +7854,7 @@ func (x *Recipient) String() string {
 func (*Recipient) ProtoMessage() {}
 
 func (x *Recipient) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[101]
+	mi := &file_dwp_proto_msgTypes[102]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7791,7 +7867,7 @@ func (x *Recipient) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Recipient.ProtoReflect.Descriptor instead.
 func (*Recipient) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{101}
+	return file_dwp_proto_rawDescGZIP(), []int{102}
 }
 
 func (x *Recipient) GetAddress() []byte {
@@ -7817,7 +7893,7 @@ type DeliverAnswer struct {
 
 func (x *DeliverAnswer) Reset() {
 	*x = DeliverAnswer{}
-	mi := &file_dwp_proto_msgTypes[102]
+	mi := &file_dwp_proto_msgTypes[103]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7829,7 +7905,7 @@ func (x *DeliverAnswer) String() string {
 func (*DeliverAnswer) ProtoMessage() {}
 
 func (x *DeliverAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[102]
+	mi := &file_dwp_proto_msgTypes[103]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7842,7 +7918,7 @@ func (x *DeliverAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeliverAnswer.ProtoReflect.Descriptor instead.
 func (*DeliverAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{102}
+	return file_dwp_proto_rawDescGZIP(), []int{103}
 }
 
 func (x *DeliverAnswer) GetItems() []*DeliverItem {
@@ -7864,7 +7940,7 @@ type DeliverItem struct {
 
 func (x *DeliverItem) Reset() {
 	*x = DeliverItem{}
-	mi := &file_dwp_proto_msgTypes[103]
+	mi := &file_dwp_proto_msgTypes[104]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7876,7 +7952,7 @@ func (x *DeliverItem) String() string {
 func (*DeliverItem) ProtoMessage() {}
 
 func (x *DeliverItem) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[103]
+	mi := &file_dwp_proto_msgTypes[104]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7889,7 +7965,7 @@ func (x *DeliverItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeliverItem.ProtoReflect.Descriptor instead.
 func (*DeliverItem) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{103}
+	return file_dwp_proto_rawDescGZIP(), []int{104}
 }
 
 func (x *DeliverItem) GetStatus() []byte {
@@ -7931,7 +8007,7 @@ type WhyRequest struct {
 
 func (x *WhyRequest) Reset() {
 	*x = WhyRequest{}
-	mi := &file_dwp_proto_msgTypes[104]
+	mi := &file_dwp_proto_msgTypes[105]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7943,7 +8019,7 @@ func (x *WhyRequest) String() string {
 func (*WhyRequest) ProtoMessage() {}
 
 func (x *WhyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[104]
+	mi := &file_dwp_proto_msgTypes[105]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7956,7 +8032,7 @@ func (x *WhyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhyRequest.ProtoReflect.Descriptor instead.
 func (*WhyRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{104}
+	return file_dwp_proto_rawDescGZIP(), []int{105}
 }
 
 func (x *WhyRequest) GetActor() *Actor {
@@ -7996,7 +8072,7 @@ type TraceQuery struct {
 
 func (x *TraceQuery) Reset() {
 	*x = TraceQuery{}
-	mi := &file_dwp_proto_msgTypes[105]
+	mi := &file_dwp_proto_msgTypes[106]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8008,7 +8084,7 @@ func (x *TraceQuery) String() string {
 func (*TraceQuery) ProtoMessage() {}
 
 func (x *TraceQuery) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[105]
+	mi := &file_dwp_proto_msgTypes[106]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8021,7 +8097,7 @@ func (x *TraceQuery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TraceQuery.ProtoReflect.Descriptor instead.
 func (*TraceQuery) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{105}
+	return file_dwp_proto_rawDescGZIP(), []int{106}
 }
 
 func (x *TraceQuery) GetUid() []byte {
@@ -8090,7 +8166,7 @@ type WhyAnswer struct {
 
 func (x *WhyAnswer) Reset() {
 	*x = WhyAnswer{}
-	mi := &file_dwp_proto_msgTypes[106]
+	mi := &file_dwp_proto_msgTypes[107]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8102,7 +8178,7 @@ func (x *WhyAnswer) String() string {
 func (*WhyAnswer) ProtoMessage() {}
 
 func (x *WhyAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[106]
+	mi := &file_dwp_proto_msgTypes[107]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8115,7 +8191,7 @@ func (x *WhyAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhyAnswer.ProtoReflect.Descriptor instead.
 func (*WhyAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{106}
+	return file_dwp_proto_rawDescGZIP(), []int{107}
 }
 
 func (x *WhyAnswer) GetTraces() []*Trace {
@@ -8155,7 +8231,7 @@ type Trace struct {
 
 func (x *Trace) Reset() {
 	*x = Trace{}
-	mi := &file_dwp_proto_msgTypes[107]
+	mi := &file_dwp_proto_msgTypes[108]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8167,7 +8243,7 @@ func (x *Trace) String() string {
 func (*Trace) ProtoMessage() {}
 
 func (x *Trace) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[107]
+	mi := &file_dwp_proto_msgTypes[108]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8180,7 +8256,7 @@ func (x *Trace) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Trace.ProtoReflect.Descriptor instead.
 func (*Trace) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{107}
+	return file_dwp_proto_rawDescGZIP(), []int{108}
 }
 
 func (x *Trace) GetOwner() []byte {
@@ -8298,7 +8374,7 @@ type PrefsRequest struct {
 
 func (x *PrefsRequest) Reset() {
 	*x = PrefsRequest{}
-	mi := &file_dwp_proto_msgTypes[108]
+	mi := &file_dwp_proto_msgTypes[109]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8310,7 +8386,7 @@ func (x *PrefsRequest) String() string {
 func (*PrefsRequest) ProtoMessage() {}
 
 func (x *PrefsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[108]
+	mi := &file_dwp_proto_msgTypes[109]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8323,7 +8399,7 @@ func (x *PrefsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrefsRequest.ProtoReflect.Descriptor instead.
 func (*PrefsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{108}
+	return file_dwp_proto_rawDescGZIP(), []int{109}
 }
 
 func (x *PrefsRequest) GetActor() *Actor {
@@ -8350,7 +8426,7 @@ type Pref struct {
 
 func (x *Pref) Reset() {
 	*x = Pref{}
-	mi := &file_dwp_proto_msgTypes[109]
+	mi := &file_dwp_proto_msgTypes[110]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8362,7 +8438,7 @@ func (x *Pref) String() string {
 func (*Pref) ProtoMessage() {}
 
 func (x *Pref) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[109]
+	mi := &file_dwp_proto_msgTypes[110]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8375,7 +8451,7 @@ func (x *Pref) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pref.ProtoReflect.Descriptor instead.
 func (*Pref) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{109}
+	return file_dwp_proto_rawDescGZIP(), []int{110}
 }
 
 func (x *Pref) GetKey() []byte {
@@ -8401,7 +8477,7 @@ type PrefsAnswer struct {
 
 func (x *PrefsAnswer) Reset() {
 	*x = PrefsAnswer{}
-	mi := &file_dwp_proto_msgTypes[110]
+	mi := &file_dwp_proto_msgTypes[111]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8413,7 +8489,7 @@ func (x *PrefsAnswer) String() string {
 func (*PrefsAnswer) ProtoMessage() {}
 
 func (x *PrefsAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[110]
+	mi := &file_dwp_proto_msgTypes[111]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8426,7 +8502,7 @@ func (x *PrefsAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrefsAnswer.ProtoReflect.Descriptor instead.
 func (*PrefsAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{110}
+	return file_dwp_proto_rawDescGZIP(), []int{111}
 }
 
 func (x *PrefsAnswer) GetPrefs() []*Pref {
@@ -8448,7 +8524,7 @@ type SetPrefsRequest struct {
 
 func (x *SetPrefsRequest) Reset() {
 	*x = SetPrefsRequest{}
-	mi := &file_dwp_proto_msgTypes[111]
+	mi := &file_dwp_proto_msgTypes[112]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8460,7 +8536,7 @@ func (x *SetPrefsRequest) String() string {
 func (*SetPrefsRequest) ProtoMessage() {}
 
 func (x *SetPrefsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[111]
+	mi := &file_dwp_proto_msgTypes[112]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8473,7 +8549,7 @@ func (x *SetPrefsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPrefsRequest.ProtoReflect.Descriptor instead.
 func (*SetPrefsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{111}
+	return file_dwp_proto_rawDescGZIP(), []int{112}
 }
 
 func (x *SetPrefsRequest) GetActor() *Actor {
@@ -8516,7 +8592,7 @@ type EditPrefsRequest struct {
 
 func (x *EditPrefsRequest) Reset() {
 	*x = EditPrefsRequest{}
-	mi := &file_dwp_proto_msgTypes[112]
+	mi := &file_dwp_proto_msgTypes[113]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8528,7 +8604,7 @@ func (x *EditPrefsRequest) String() string {
 func (*EditPrefsRequest) ProtoMessage() {}
 
 func (x *EditPrefsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[112]
+	mi := &file_dwp_proto_msgTypes[113]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8541,7 +8617,7 @@ func (x *EditPrefsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditPrefsRequest.ProtoReflect.Descriptor instead.
 func (*EditPrefsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{112}
+	return file_dwp_proto_rawDescGZIP(), []int{113}
 }
 
 func (x *EditPrefsRequest) GetActor() *Actor {
@@ -8576,7 +8652,7 @@ type PrefEdit struct {
 
 func (x *PrefEdit) Reset() {
 	*x = PrefEdit{}
-	mi := &file_dwp_proto_msgTypes[113]
+	mi := &file_dwp_proto_msgTypes[114]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8588,7 +8664,7 @@ func (x *PrefEdit) String() string {
 func (*PrefEdit) ProtoMessage() {}
 
 func (x *PrefEdit) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[113]
+	mi := &file_dwp_proto_msgTypes[114]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8601,7 +8677,7 @@ func (x *PrefEdit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrefEdit.ProtoReflect.Descriptor instead.
 func (*PrefEdit) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{113}
+	return file_dwp_proto_rawDescGZIP(), []int{114}
 }
 
 func (x *PrefEdit) GetName() []byte {
@@ -8642,7 +8718,7 @@ type SubscribeRequest struct {
 
 func (x *SubscribeRequest) Reset() {
 	*x = SubscribeRequest{}
-	mi := &file_dwp_proto_msgTypes[114]
+	mi := &file_dwp_proto_msgTypes[115]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8654,7 +8730,7 @@ func (x *SubscribeRequest) String() string {
 func (*SubscribeRequest) ProtoMessage() {}
 
 func (x *SubscribeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[114]
+	mi := &file_dwp_proto_msgTypes[115]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8667,7 +8743,7 @@ func (x *SubscribeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeRequest.ProtoReflect.Descriptor instead.
 func (*SubscribeRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{114}
+	return file_dwp_proto_rawDescGZIP(), []int{115}
 }
 
 func (x *SubscribeRequest) GetActor() *Actor {
@@ -8735,7 +8811,7 @@ type SubscribeAnswer struct {
 
 func (x *SubscribeAnswer) Reset() {
 	*x = SubscribeAnswer{}
-	mi := &file_dwp_proto_msgTypes[115]
+	mi := &file_dwp_proto_msgTypes[116]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8747,7 +8823,7 @@ func (x *SubscribeAnswer) String() string {
 func (*SubscribeAnswer) ProtoMessage() {}
 
 func (x *SubscribeAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[115]
+	mi := &file_dwp_proto_msgTypes[116]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8760,7 +8836,7 @@ func (x *SubscribeAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeAnswer.ProtoReflect.Descriptor instead.
 func (*SubscribeAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{115}
+	return file_dwp_proto_rawDescGZIP(), []int{116}
 }
 
 func (x *SubscribeAnswer) GetList() [][]byte {
@@ -8778,7 +8854,7 @@ type PingRequest struct {
 
 func (x *PingRequest) Reset() {
 	*x = PingRequest{}
-	mi := &file_dwp_proto_msgTypes[116]
+	mi := &file_dwp_proto_msgTypes[117]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8790,7 +8866,7 @@ func (x *PingRequest) String() string {
 func (*PingRequest) ProtoMessage() {}
 
 func (x *PingRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[116]
+	mi := &file_dwp_proto_msgTypes[117]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8803,7 +8879,7 @@ func (x *PingRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PingRequest.ProtoReflect.Descriptor instead.
 func (*PingRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{116}
+	return file_dwp_proto_rawDescGZIP(), []int{117}
 }
 
 type PingAnswer struct {
@@ -8821,7 +8897,7 @@ type PingAnswer struct {
 
 func (x *PingAnswer) Reset() {
 	*x = PingAnswer{}
-	mi := &file_dwp_proto_msgTypes[117]
+	mi := &file_dwp_proto_msgTypes[118]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8833,7 +8909,7 @@ func (x *PingAnswer) String() string {
 func (*PingAnswer) ProtoMessage() {}
 
 func (x *PingAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[117]
+	mi := &file_dwp_proto_msgTypes[118]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8846,7 +8922,7 @@ func (x *PingAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PingAnswer.ProtoReflect.Descriptor instead.
 func (*PingAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{117}
+	return file_dwp_proto_rawDescGZIP(), []int{118}
 }
 
 func (x *PingAnswer) GetHost() []byte {
@@ -9584,7 +9660,7 @@ const file_dwp_proto_rawDesc = "" +
 	"\x02to\x18\x04 \x03(\v2\x1a.factotum.dwp.v1.RecipientR\x02to\x12\x12\n" +
 	"\x04data\x18\x05 \x01(\fR\x04data\x12(\n" +
 	"\x0finconsequential\x18\x06 \x01(\bR\x0finconsequential\x122\n" +
-	"\aarrival\x18\a \x01(\v2\x18.factotum.dwp.v1.ArrivalR\aarrival\"\xe4\x01\n" +
+	"\aarrival\x18\a \x01(\v2\x18.factotum.dwp.v1.ArrivalR\aarrival\"\x9b\x02\n" +
 	"\aArrival\x12\x16\n" +
 	"\x06sender\x18\x01 \x01(\fR\x06sender\x12\x14\n" +
 	"\x05proof\x18\x02 \x01(\rR\x05proof\x12\x1b\n" +
@@ -9594,7 +9670,15 @@ const file_dwp_proto_rawDesc = "" +
 	"\tforwarded\x18\x06 \x01(\bR\tforwarded\x12\x12\n" +
 	"\x04spam\x18\a \x01(\bR\x04spam\x12\x16\n" +
 	"\x06unread\x18\b \x01(\fR\x06unread\x12\x16\n" +
-	"\x06detail\x18\t \x01(\fR\x06detail\";\n" +
+	"\x06detail\x18\t \x01(\fR\x06detail\x125\n" +
+	"\breturned\x18\n" +
+	" \x01(\v2\x19.factotum.dwp.v1.ReturnedR\breturned\"w\n" +
+	"\bReturned\x12\x1d\n" +
+	"\n" +
+	"message_id\x18\x01 \x01(\fR\tmessageId\x12\x1c\n" +
+	"\trecipient\x18\x02 \x01(\fR\trecipient\x12\x16\n" +
+	"\x06status\x18\x03 \x01(\fR\x06status\x12\x16\n" +
+	"\x06detail\x18\x04 \x01(\fR\x06detail\";\n" +
 	"\tRecipient\x12\x18\n" +
 	"\aaddress\x18\x01 \x01(\fR\aaddress\x12\x14\n" +
 	"\x05owner\x18\x02 \x01(\fR\x05owner\"C\n" +
@@ -9739,7 +9823,7 @@ func file_dwp_proto_rawDescGZIP() []byte {
 	return file_dwp_proto_rawDescData
 }
 
-var file_dwp_proto_msgTypes = make([]protoimpl.MessageInfo, 118)
+var file_dwp_proto_msgTypes = make([]protoimpl.MessageInfo, 119)
 var file_dwp_proto_goTypes = []any{
 	(*HelloRequest)(nil),           // 0: factotum.dwp.v1.HelloRequest
 	(*HelloAnswer)(nil),            // 1: factotum.dwp.v1.HelloAnswer
@@ -9842,23 +9926,24 @@ var file_dwp_proto_goTypes = []any{
 	(*Busy)(nil),                   // 98: factotum.dwp.v1.Busy
 	(*DeliverRequest)(nil),         // 99: factotum.dwp.v1.DeliverRequest
 	(*Arrival)(nil),                // 100: factotum.dwp.v1.Arrival
-	(*Recipient)(nil),              // 101: factotum.dwp.v1.Recipient
-	(*DeliverAnswer)(nil),          // 102: factotum.dwp.v1.DeliverAnswer
-	(*DeliverItem)(nil),            // 103: factotum.dwp.v1.DeliverItem
-	(*WhyRequest)(nil),             // 104: factotum.dwp.v1.WhyRequest
-	(*TraceQuery)(nil),             // 105: factotum.dwp.v1.TraceQuery
-	(*WhyAnswer)(nil),              // 106: factotum.dwp.v1.WhyAnswer
-	(*Trace)(nil),                  // 107: factotum.dwp.v1.Trace
-	(*PrefsRequest)(nil),           // 108: factotum.dwp.v1.PrefsRequest
-	(*Pref)(nil),                   // 109: factotum.dwp.v1.Pref
-	(*PrefsAnswer)(nil),            // 110: factotum.dwp.v1.PrefsAnswer
-	(*SetPrefsRequest)(nil),        // 111: factotum.dwp.v1.SetPrefsRequest
-	(*EditPrefsRequest)(nil),       // 112: factotum.dwp.v1.EditPrefsRequest
-	(*PrefEdit)(nil),               // 113: factotum.dwp.v1.PrefEdit
-	(*SubscribeRequest)(nil),       // 114: factotum.dwp.v1.SubscribeRequest
-	(*SubscribeAnswer)(nil),        // 115: factotum.dwp.v1.SubscribeAnswer
-	(*PingRequest)(nil),            // 116: factotum.dwp.v1.PingRequest
-	(*PingAnswer)(nil),             // 117: factotum.dwp.v1.PingAnswer
+	(*Returned)(nil),               // 101: factotum.dwp.v1.Returned
+	(*Recipient)(nil),              // 102: factotum.dwp.v1.Recipient
+	(*DeliverAnswer)(nil),          // 103: factotum.dwp.v1.DeliverAnswer
+	(*DeliverItem)(nil),            // 104: factotum.dwp.v1.DeliverItem
+	(*WhyRequest)(nil),             // 105: factotum.dwp.v1.WhyRequest
+	(*TraceQuery)(nil),             // 106: factotum.dwp.v1.TraceQuery
+	(*WhyAnswer)(nil),              // 107: factotum.dwp.v1.WhyAnswer
+	(*Trace)(nil),                  // 108: factotum.dwp.v1.Trace
+	(*PrefsRequest)(nil),           // 109: factotum.dwp.v1.PrefsRequest
+	(*Pref)(nil),                   // 110: factotum.dwp.v1.Pref
+	(*PrefsAnswer)(nil),            // 111: factotum.dwp.v1.PrefsAnswer
+	(*SetPrefsRequest)(nil),        // 112: factotum.dwp.v1.SetPrefsRequest
+	(*EditPrefsRequest)(nil),       // 113: factotum.dwp.v1.EditPrefsRequest
+	(*PrefEdit)(nil),               // 114: factotum.dwp.v1.PrefEdit
+	(*SubscribeRequest)(nil),       // 115: factotum.dwp.v1.SubscribeRequest
+	(*SubscribeAnswer)(nil),        // 116: factotum.dwp.v1.SubscribeAnswer
+	(*PingRequest)(nil),            // 117: factotum.dwp.v1.PingRequest
+	(*PingAnswer)(nil),             // 118: factotum.dwp.v1.PingAnswer
 }
 var file_dwp_proto_depIdxs = []int32{
 	7,   // 0: factotum.dwp.v1.PropChange.prop:type_name -> factotum.dwp.v1.DeadProp
@@ -9874,7 +9959,7 @@ var file_dwp_proto_depIdxs = []int32{
 	3,   // 10: factotum.dwp.v1.HomeRequest.actor:type_name -> factotum.dwp.v1.Actor
 	13,  // 11: factotum.dwp.v1.HomeAnswer.calendars:type_name -> factotum.dwp.v1.Calendar
 	11,  // 12: factotum.dwp.v1.HomeAnswer.rights:type_name -> factotum.dwp.v1.Rights
-	109, // 13: factotum.dwp.v1.HomeAnswer.prefs:type_name -> factotum.dwp.v1.Pref
+	110, // 13: factotum.dwp.v1.HomeAnswer.prefs:type_name -> factotum.dwp.v1.Pref
 	27,  // 14: factotum.dwp.v1.HomeAnswer.shares:type_name -> factotum.dwp.v1.Share
 	21,  // 15: factotum.dwp.v1.HomeAnswer.notes:type_name -> factotum.dwp.v1.Notes
 	19,  // 16: factotum.dwp.v1.HomeAnswer.proxies:type_name -> factotum.dwp.v1.Proxies
@@ -10000,7 +10085,7 @@ var file_dwp_proto_depIdxs = []int32{
 	13,  // 136: factotum.dwp.v1.OccurrencesItem.calendar:type_name -> factotum.dwp.v1.Calendar
 	14,  // 137: factotum.dwp.v1.OccurrencesItem.object:type_name -> factotum.dwp.v1.Object
 	15,  // 138: factotum.dwp.v1.OccurrencesItem.gone:type_name -> factotum.dwp.v1.Tombstone
-	107, // 139: factotum.dwp.v1.OccurrencesItem.why:type_name -> factotum.dwp.v1.Trace
+	108, // 139: factotum.dwp.v1.OccurrencesItem.why:type_name -> factotum.dwp.v1.Trace
 	3,   // 140: factotum.dwp.v1.SyncRequest.actor:type_name -> factotum.dwp.v1.Actor
 	5,   // 141: factotum.dwp.v1.SyncRequest.gone:type_name -> factotum.dwp.v1.Window
 	86,  // 142: factotum.dwp.v1.SyncAnswer.items:type_name -> factotum.dwp.v1.SyncItem
@@ -10026,100 +10111,101 @@ var file_dwp_proto_depIdxs = []int32{
 	2,   // 162: factotum.dwp.v1.FreeBusyItem.failure:type_name -> factotum.dwp.v1.Failure
 	13,  // 163: factotum.dwp.v1.FreeBusyItem.calendar:type_name -> factotum.dwp.v1.Calendar
 	3,   // 164: factotum.dwp.v1.DeliverRequest.actor:type_name -> factotum.dwp.v1.Actor
-	101, // 165: factotum.dwp.v1.DeliverRequest.to:type_name -> factotum.dwp.v1.Recipient
+	102, // 165: factotum.dwp.v1.DeliverRequest.to:type_name -> factotum.dwp.v1.Recipient
 	100, // 166: factotum.dwp.v1.DeliverRequest.arrival:type_name -> factotum.dwp.v1.Arrival
-	103, // 167: factotum.dwp.v1.DeliverAnswer.items:type_name -> factotum.dwp.v1.DeliverItem
-	2,   // 168: factotum.dwp.v1.DeliverItem.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 169: factotum.dwp.v1.WhyRequest.actor:type_name -> factotum.dwp.v1.Actor
-	105, // 170: factotum.dwp.v1.WhyRequest.query:type_name -> factotum.dwp.v1.TraceQuery
-	107, // 171: factotum.dwp.v1.WhyAnswer.traces:type_name -> factotum.dwp.v1.Trace
-	3,   // 172: factotum.dwp.v1.PrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	109, // 173: factotum.dwp.v1.PrefsAnswer.prefs:type_name -> factotum.dwp.v1.Pref
-	3,   // 174: factotum.dwp.v1.SetPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	109, // 175: factotum.dwp.v1.SetPrefsRequest.set:type_name -> factotum.dwp.v1.Pref
-	3,   // 176: factotum.dwp.v1.EditPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	113, // 177: factotum.dwp.v1.EditPrefsRequest.edits:type_name -> factotum.dwp.v1.PrefEdit
-	3,   // 178: factotum.dwp.v1.SubscribeRequest.actor:type_name -> factotum.dwp.v1.Actor
-	28,  // 179: factotum.dwp.v1.SubscribeRequest.change:type_name -> factotum.dwp.v1.ShareChange
-	0,   // 180: factotum.dwp.v1.Backend.Hello:input_type -> factotum.dwp.v1.HelloRequest
-	17,  // 181: factotum.dwp.v1.Backend.Home:input_type -> factotum.dwp.v1.HomeRequest
-	29,  // 182: factotum.dwp.v1.Backend.Calendar:input_type -> factotum.dwp.v1.CalendarRequest
-	31,  // 183: factotum.dwp.v1.Backend.Calendars:input_type -> factotum.dwp.v1.CalendarsRequest
-	34,  // 184: factotum.dwp.v1.Backend.CreateCalendar:input_type -> factotum.dwp.v1.CreateCalendarRequest
-	35,  // 185: factotum.dwp.v1.Backend.UpdateCalendar:input_type -> factotum.dwp.v1.UpdateCalendarRequest
-	36,  // 186: factotum.dwp.v1.Backend.DeleteCalendar:input_type -> factotum.dwp.v1.DeleteCalendarRequest
-	37,  // 187: factotum.dwp.v1.Backend.CopyCalendar:input_type -> factotum.dwp.v1.CopyRequest
-	29,  // 188: factotum.dwp.v1.Backend.ListObjects:input_type -> factotum.dwp.v1.CalendarRequest
-	47,  // 189: factotum.dwp.v1.Backend.Object:input_type -> factotum.dwp.v1.ObjectRequest
-	49,  // 190: factotum.dwp.v1.Backend.Objects:input_type -> factotum.dwp.v1.ObjectsRequest
-	52,  // 191: factotum.dwp.v1.Backend.PutObject:input_type -> factotum.dwp.v1.PutRequest
-	54,  // 192: factotum.dwp.v1.Backend.PutObjects:input_type -> factotum.dwp.v1.PutObjectsRequest
-	58,  // 193: factotum.dwp.v1.Backend.DeleteObject:input_type -> factotum.dwp.v1.DeleteRequest
-	64,  // 194: factotum.dwp.v1.Backend.EditObject:input_type -> factotum.dwp.v1.EditRequest
-	72,  // 195: factotum.dwp.v1.Backend.Attachment:input_type -> factotum.dwp.v1.AttachmentRequest
-	37,  // 196: factotum.dwp.v1.Backend.CopyObject:input_type -> factotum.dwp.v1.CopyRequest
-	37,  // 197: factotum.dwp.v1.Backend.CopyOut:input_type -> factotum.dwp.v1.CopyRequest
-	40,  // 198: factotum.dwp.v1.Backend.CopyIn:input_type -> factotum.dwp.v1.CopyInRequest
-	59,  // 199: factotum.dwp.v1.Backend.PatchProps:input_type -> factotum.dwp.v1.PatchPropsRequest
-	74,  // 200: factotum.dwp.v1.Backend.Query:input_type -> factotum.dwp.v1.QueryRequest
-	80,  // 201: factotum.dwp.v1.Backend.Occurrences:input_type -> factotum.dwp.v1.OccurrencesRequest
-	84,  // 202: factotum.dwp.v1.Backend.Sync:input_type -> factotum.dwp.v1.SyncRequest
-	88,  // 203: factotum.dwp.v1.Backend.ListChanges:input_type -> factotum.dwp.v1.ListChangesRequest
-	90,  // 204: factotum.dwp.v1.Backend.SyncHome:input_type -> factotum.dwp.v1.SyncHomeRequest
-	92,  // 205: factotum.dwp.v1.Backend.SearchCalendars:input_type -> factotum.dwp.v1.SearchCalendarsRequest
-	94,  // 206: factotum.dwp.v1.Backend.FreeBusy:input_type -> factotum.dwp.v1.FreeBusyRequest
-	99,  // 207: factotum.dwp.v1.Backend.Deliver:input_type -> factotum.dwp.v1.DeliverRequest
-	104, // 208: factotum.dwp.v1.Backend.Why:input_type -> factotum.dwp.v1.WhyRequest
-	108, // 209: factotum.dwp.v1.Backend.Prefs:input_type -> factotum.dwp.v1.PrefsRequest
-	111, // 210: factotum.dwp.v1.Backend.SetPrefs:input_type -> factotum.dwp.v1.SetPrefsRequest
-	112, // 211: factotum.dwp.v1.Backend.EditPrefs:input_type -> factotum.dwp.v1.EditPrefsRequest
-	114, // 212: factotum.dwp.v1.Backend.Subscribe:input_type -> factotum.dwp.v1.SubscribeRequest
-	24,  // 213: factotum.dwp.v1.Backend.Share:input_type -> factotum.dwp.v1.ShareRequest
-	20,  // 214: factotum.dwp.v1.Backend.SetProxies:input_type -> factotum.dwp.v1.SetProxiesRequest
-	26,  // 215: factotum.dwp.v1.Backend.Notify:input_type -> factotum.dwp.v1.NotifyRequest
-	116, // 216: factotum.dwp.v1.Backend.Ping:input_type -> factotum.dwp.v1.PingRequest
-	1,   // 217: factotum.dwp.v1.Backend.Hello:output_type -> factotum.dwp.v1.HelloAnswer
-	18,  // 218: factotum.dwp.v1.Backend.Home:output_type -> factotum.dwp.v1.HomeAnswer
-	30,  // 219: factotum.dwp.v1.Backend.Calendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	32,  // 220: factotum.dwp.v1.Backend.Calendars:output_type -> factotum.dwp.v1.CalendarsAnswer
-	30,  // 221: factotum.dwp.v1.Backend.CreateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	30,  // 222: factotum.dwp.v1.Backend.UpdateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	42,  // 223: factotum.dwp.v1.Backend.DeleteCalendar:output_type -> factotum.dwp.v1.Done
-	38,  // 224: factotum.dwp.v1.Backend.CopyCalendar:output_type -> factotum.dwp.v1.CopyAnswer
-	46,  // 225: factotum.dwp.v1.Backend.ListObjects:output_type -> factotum.dwp.v1.ListObjectsAnswer
-	48,  // 226: factotum.dwp.v1.Backend.Object:output_type -> factotum.dwp.v1.ObjectAnswer
-	50,  // 227: factotum.dwp.v1.Backend.Objects:output_type -> factotum.dwp.v1.ObjectsAnswer
-	53,  // 228: factotum.dwp.v1.Backend.PutObject:output_type -> factotum.dwp.v1.PutAnswer
-	56,  // 229: factotum.dwp.v1.Backend.PutObjects:output_type -> factotum.dwp.v1.PutObjectsAnswer
-	42,  // 230: factotum.dwp.v1.Backend.DeleteObject:output_type -> factotum.dwp.v1.Done
-	70,  // 231: factotum.dwp.v1.Backend.EditObject:output_type -> factotum.dwp.v1.EditAnswer
-	73,  // 232: factotum.dwp.v1.Backend.Attachment:output_type -> factotum.dwp.v1.AttachmentAnswer
-	38,  // 233: factotum.dwp.v1.Backend.CopyObject:output_type -> factotum.dwp.v1.CopyAnswer
-	39,  // 234: factotum.dwp.v1.Backend.CopyOut:output_type -> factotum.dwp.v1.CopyOutAnswer
-	38,  // 235: factotum.dwp.v1.Backend.CopyIn:output_type -> factotum.dwp.v1.CopyAnswer
-	42,  // 236: factotum.dwp.v1.Backend.PatchProps:output_type -> factotum.dwp.v1.Done
-	79,  // 237: factotum.dwp.v1.Backend.Query:output_type -> factotum.dwp.v1.QueryAnswer
-	82,  // 238: factotum.dwp.v1.Backend.Occurrences:output_type -> factotum.dwp.v1.OccurrencesAnswer
-	85,  // 239: factotum.dwp.v1.Backend.Sync:output_type -> factotum.dwp.v1.SyncAnswer
-	89,  // 240: factotum.dwp.v1.Backend.ListChanges:output_type -> factotum.dwp.v1.ListChangesAnswer
-	91,  // 241: factotum.dwp.v1.Backend.SyncHome:output_type -> factotum.dwp.v1.SyncHomeAnswer
-	93,  // 242: factotum.dwp.v1.Backend.SearchCalendars:output_type -> factotum.dwp.v1.SearchCalendarsAnswer
-	96,  // 243: factotum.dwp.v1.Backend.FreeBusy:output_type -> factotum.dwp.v1.FreeBusyAnswer
-	102, // 244: factotum.dwp.v1.Backend.Deliver:output_type -> factotum.dwp.v1.DeliverAnswer
-	106, // 245: factotum.dwp.v1.Backend.Why:output_type -> factotum.dwp.v1.WhyAnswer
-	110, // 246: factotum.dwp.v1.Backend.Prefs:output_type -> factotum.dwp.v1.PrefsAnswer
-	42,  // 247: factotum.dwp.v1.Backend.SetPrefs:output_type -> factotum.dwp.v1.Done
-	110, // 248: factotum.dwp.v1.Backend.EditPrefs:output_type -> factotum.dwp.v1.PrefsAnswer
-	115, // 249: factotum.dwp.v1.Backend.Subscribe:output_type -> factotum.dwp.v1.SubscribeAnswer
-	42,  // 250: factotum.dwp.v1.Backend.Share:output_type -> factotum.dwp.v1.Done
-	42,  // 251: factotum.dwp.v1.Backend.SetProxies:output_type -> factotum.dwp.v1.Done
-	42,  // 252: factotum.dwp.v1.Backend.Notify:output_type -> factotum.dwp.v1.Done
-	117, // 253: factotum.dwp.v1.Backend.Ping:output_type -> factotum.dwp.v1.PingAnswer
-	217, // [217:254] is the sub-list for method output_type
-	180, // [180:217] is the sub-list for method input_type
-	180, // [180:180] is the sub-list for extension type_name
-	180, // [180:180] is the sub-list for extension extendee
-	0,   // [0:180] is the sub-list for field type_name
+	101, // 167: factotum.dwp.v1.Arrival.returned:type_name -> factotum.dwp.v1.Returned
+	104, // 168: factotum.dwp.v1.DeliverAnswer.items:type_name -> factotum.dwp.v1.DeliverItem
+	2,   // 169: factotum.dwp.v1.DeliverItem.failure:type_name -> factotum.dwp.v1.Failure
+	3,   // 170: factotum.dwp.v1.WhyRequest.actor:type_name -> factotum.dwp.v1.Actor
+	106, // 171: factotum.dwp.v1.WhyRequest.query:type_name -> factotum.dwp.v1.TraceQuery
+	108, // 172: factotum.dwp.v1.WhyAnswer.traces:type_name -> factotum.dwp.v1.Trace
+	3,   // 173: factotum.dwp.v1.PrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	110, // 174: factotum.dwp.v1.PrefsAnswer.prefs:type_name -> factotum.dwp.v1.Pref
+	3,   // 175: factotum.dwp.v1.SetPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	110, // 176: factotum.dwp.v1.SetPrefsRequest.set:type_name -> factotum.dwp.v1.Pref
+	3,   // 177: factotum.dwp.v1.EditPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	114, // 178: factotum.dwp.v1.EditPrefsRequest.edits:type_name -> factotum.dwp.v1.PrefEdit
+	3,   // 179: factotum.dwp.v1.SubscribeRequest.actor:type_name -> factotum.dwp.v1.Actor
+	28,  // 180: factotum.dwp.v1.SubscribeRequest.change:type_name -> factotum.dwp.v1.ShareChange
+	0,   // 181: factotum.dwp.v1.Backend.Hello:input_type -> factotum.dwp.v1.HelloRequest
+	17,  // 182: factotum.dwp.v1.Backend.Home:input_type -> factotum.dwp.v1.HomeRequest
+	29,  // 183: factotum.dwp.v1.Backend.Calendar:input_type -> factotum.dwp.v1.CalendarRequest
+	31,  // 184: factotum.dwp.v1.Backend.Calendars:input_type -> factotum.dwp.v1.CalendarsRequest
+	34,  // 185: factotum.dwp.v1.Backend.CreateCalendar:input_type -> factotum.dwp.v1.CreateCalendarRequest
+	35,  // 186: factotum.dwp.v1.Backend.UpdateCalendar:input_type -> factotum.dwp.v1.UpdateCalendarRequest
+	36,  // 187: factotum.dwp.v1.Backend.DeleteCalendar:input_type -> factotum.dwp.v1.DeleteCalendarRequest
+	37,  // 188: factotum.dwp.v1.Backend.CopyCalendar:input_type -> factotum.dwp.v1.CopyRequest
+	29,  // 189: factotum.dwp.v1.Backend.ListObjects:input_type -> factotum.dwp.v1.CalendarRequest
+	47,  // 190: factotum.dwp.v1.Backend.Object:input_type -> factotum.dwp.v1.ObjectRequest
+	49,  // 191: factotum.dwp.v1.Backend.Objects:input_type -> factotum.dwp.v1.ObjectsRequest
+	52,  // 192: factotum.dwp.v1.Backend.PutObject:input_type -> factotum.dwp.v1.PutRequest
+	54,  // 193: factotum.dwp.v1.Backend.PutObjects:input_type -> factotum.dwp.v1.PutObjectsRequest
+	58,  // 194: factotum.dwp.v1.Backend.DeleteObject:input_type -> factotum.dwp.v1.DeleteRequest
+	64,  // 195: factotum.dwp.v1.Backend.EditObject:input_type -> factotum.dwp.v1.EditRequest
+	72,  // 196: factotum.dwp.v1.Backend.Attachment:input_type -> factotum.dwp.v1.AttachmentRequest
+	37,  // 197: factotum.dwp.v1.Backend.CopyObject:input_type -> factotum.dwp.v1.CopyRequest
+	37,  // 198: factotum.dwp.v1.Backend.CopyOut:input_type -> factotum.dwp.v1.CopyRequest
+	40,  // 199: factotum.dwp.v1.Backend.CopyIn:input_type -> factotum.dwp.v1.CopyInRequest
+	59,  // 200: factotum.dwp.v1.Backend.PatchProps:input_type -> factotum.dwp.v1.PatchPropsRequest
+	74,  // 201: factotum.dwp.v1.Backend.Query:input_type -> factotum.dwp.v1.QueryRequest
+	80,  // 202: factotum.dwp.v1.Backend.Occurrences:input_type -> factotum.dwp.v1.OccurrencesRequest
+	84,  // 203: factotum.dwp.v1.Backend.Sync:input_type -> factotum.dwp.v1.SyncRequest
+	88,  // 204: factotum.dwp.v1.Backend.ListChanges:input_type -> factotum.dwp.v1.ListChangesRequest
+	90,  // 205: factotum.dwp.v1.Backend.SyncHome:input_type -> factotum.dwp.v1.SyncHomeRequest
+	92,  // 206: factotum.dwp.v1.Backend.SearchCalendars:input_type -> factotum.dwp.v1.SearchCalendarsRequest
+	94,  // 207: factotum.dwp.v1.Backend.FreeBusy:input_type -> factotum.dwp.v1.FreeBusyRequest
+	99,  // 208: factotum.dwp.v1.Backend.Deliver:input_type -> factotum.dwp.v1.DeliverRequest
+	105, // 209: factotum.dwp.v1.Backend.Why:input_type -> factotum.dwp.v1.WhyRequest
+	109, // 210: factotum.dwp.v1.Backend.Prefs:input_type -> factotum.dwp.v1.PrefsRequest
+	112, // 211: factotum.dwp.v1.Backend.SetPrefs:input_type -> factotum.dwp.v1.SetPrefsRequest
+	113, // 212: factotum.dwp.v1.Backend.EditPrefs:input_type -> factotum.dwp.v1.EditPrefsRequest
+	115, // 213: factotum.dwp.v1.Backend.Subscribe:input_type -> factotum.dwp.v1.SubscribeRequest
+	24,  // 214: factotum.dwp.v1.Backend.Share:input_type -> factotum.dwp.v1.ShareRequest
+	20,  // 215: factotum.dwp.v1.Backend.SetProxies:input_type -> factotum.dwp.v1.SetProxiesRequest
+	26,  // 216: factotum.dwp.v1.Backend.Notify:input_type -> factotum.dwp.v1.NotifyRequest
+	117, // 217: factotum.dwp.v1.Backend.Ping:input_type -> factotum.dwp.v1.PingRequest
+	1,   // 218: factotum.dwp.v1.Backend.Hello:output_type -> factotum.dwp.v1.HelloAnswer
+	18,  // 219: factotum.dwp.v1.Backend.Home:output_type -> factotum.dwp.v1.HomeAnswer
+	30,  // 220: factotum.dwp.v1.Backend.Calendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	32,  // 221: factotum.dwp.v1.Backend.Calendars:output_type -> factotum.dwp.v1.CalendarsAnswer
+	30,  // 222: factotum.dwp.v1.Backend.CreateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	30,  // 223: factotum.dwp.v1.Backend.UpdateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	42,  // 224: factotum.dwp.v1.Backend.DeleteCalendar:output_type -> factotum.dwp.v1.Done
+	38,  // 225: factotum.dwp.v1.Backend.CopyCalendar:output_type -> factotum.dwp.v1.CopyAnswer
+	46,  // 226: factotum.dwp.v1.Backend.ListObjects:output_type -> factotum.dwp.v1.ListObjectsAnswer
+	48,  // 227: factotum.dwp.v1.Backend.Object:output_type -> factotum.dwp.v1.ObjectAnswer
+	50,  // 228: factotum.dwp.v1.Backend.Objects:output_type -> factotum.dwp.v1.ObjectsAnswer
+	53,  // 229: factotum.dwp.v1.Backend.PutObject:output_type -> factotum.dwp.v1.PutAnswer
+	56,  // 230: factotum.dwp.v1.Backend.PutObjects:output_type -> factotum.dwp.v1.PutObjectsAnswer
+	42,  // 231: factotum.dwp.v1.Backend.DeleteObject:output_type -> factotum.dwp.v1.Done
+	70,  // 232: factotum.dwp.v1.Backend.EditObject:output_type -> factotum.dwp.v1.EditAnswer
+	73,  // 233: factotum.dwp.v1.Backend.Attachment:output_type -> factotum.dwp.v1.AttachmentAnswer
+	38,  // 234: factotum.dwp.v1.Backend.CopyObject:output_type -> factotum.dwp.v1.CopyAnswer
+	39,  // 235: factotum.dwp.v1.Backend.CopyOut:output_type -> factotum.dwp.v1.CopyOutAnswer
+	38,  // 236: factotum.dwp.v1.Backend.CopyIn:output_type -> factotum.dwp.v1.CopyAnswer
+	42,  // 237: factotum.dwp.v1.Backend.PatchProps:output_type -> factotum.dwp.v1.Done
+	79,  // 238: factotum.dwp.v1.Backend.Query:output_type -> factotum.dwp.v1.QueryAnswer
+	82,  // 239: factotum.dwp.v1.Backend.Occurrences:output_type -> factotum.dwp.v1.OccurrencesAnswer
+	85,  // 240: factotum.dwp.v1.Backend.Sync:output_type -> factotum.dwp.v1.SyncAnswer
+	89,  // 241: factotum.dwp.v1.Backend.ListChanges:output_type -> factotum.dwp.v1.ListChangesAnswer
+	91,  // 242: factotum.dwp.v1.Backend.SyncHome:output_type -> factotum.dwp.v1.SyncHomeAnswer
+	93,  // 243: factotum.dwp.v1.Backend.SearchCalendars:output_type -> factotum.dwp.v1.SearchCalendarsAnswer
+	96,  // 244: factotum.dwp.v1.Backend.FreeBusy:output_type -> factotum.dwp.v1.FreeBusyAnswer
+	103, // 245: factotum.dwp.v1.Backend.Deliver:output_type -> factotum.dwp.v1.DeliverAnswer
+	107, // 246: factotum.dwp.v1.Backend.Why:output_type -> factotum.dwp.v1.WhyAnswer
+	111, // 247: factotum.dwp.v1.Backend.Prefs:output_type -> factotum.dwp.v1.PrefsAnswer
+	42,  // 248: factotum.dwp.v1.Backend.SetPrefs:output_type -> factotum.dwp.v1.Done
+	111, // 249: factotum.dwp.v1.Backend.EditPrefs:output_type -> factotum.dwp.v1.PrefsAnswer
+	116, // 250: factotum.dwp.v1.Backend.Subscribe:output_type -> factotum.dwp.v1.SubscribeAnswer
+	42,  // 251: factotum.dwp.v1.Backend.Share:output_type -> factotum.dwp.v1.Done
+	42,  // 252: factotum.dwp.v1.Backend.SetProxies:output_type -> factotum.dwp.v1.Done
+	42,  // 253: factotum.dwp.v1.Backend.Notify:output_type -> factotum.dwp.v1.Done
+	118, // 254: factotum.dwp.v1.Backend.Ping:output_type -> factotum.dwp.v1.PingAnswer
+	218, // [218:255] is the sub-list for method output_type
+	181, // [181:218] is the sub-list for method input_type
+	181, // [181:181] is the sub-list for extension type_name
+	181, // [181:181] is the sub-list for extension extendee
+	0,   // [0:181] is the sub-list for field type_name
 }
 
 func init() { file_dwp_proto_init() }
@@ -10141,7 +10227,7 @@ func file_dwp_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dwp_proto_rawDesc), len(file_dwp_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   118,
+			NumMessages:   119,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
