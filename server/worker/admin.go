@@ -142,16 +142,19 @@ func (w *Worker) eachOwner(ctx context.Context, f Filter, do func([]calendar.Job
 		if err != nil || len(page) == 0 {
 			return all, err
 		}
-		owner := page[0].Owner
-		if i := slices.IndexFunc(page, func(j calendar.Job) bool { return j.Owner != owner }); i > 0 {
-			page = page[:i]
-		}
 		after = page[len(page)-1].JobID
-		one, err := do(page)
-		all.Done += one.Done
-		all.Busy += one.Busy
-		if err != nil {
-			return all, err
+		for len(page) > 0 {
+			n := slices.IndexFunc(page, func(j calendar.Job) bool { return j.Owner != page[0].Owner })
+			if n < 0 {
+				n = len(page)
+			}
+			one, err := do(page[:n])
+			all.Done += one.Done
+			all.Busy += one.Busy
+			if err != nil {
+				return all, err
+			}
+			page = page[n:]
 		}
 	}
 }
