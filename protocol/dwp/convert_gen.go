@@ -698,6 +698,7 @@ func toEditRequest(v *calendar.EditRequest) *wire.EditRequest {
 		Within:    toWindow(v.Within),
 		Return:    v.Return,
 		Instances: int64(v.Instances),
+		NoMail:    v.NoMail,
 		Bound:     int64(v.Bound),
 	}
 }
@@ -713,6 +714,7 @@ func fromEditRequest(m *wire.EditRequest) (v calendar.EditRequest) {
 		Within:    present(m.Within, fromWindow),
 		Return:    m.Return,
 		Instances: int(m.Instances),
+		NoMail:    m.NoMail,
 		Bound:     int(m.Bound),
 	}
 }

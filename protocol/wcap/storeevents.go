@@ -44,7 +44,7 @@ func (c *call) store(name string) error {
 // edit carries out an edit; a calid whose owner is not written as he is called
 // is looked up.
 func (c *call) edit(t *target, req *calendar.EditRequest) (calendar.EditResult, error) {
-	req.Calendar = t.id
+	req.Calendar, req.NoMail = t.id, !c.p.flag("smtp", true)
 	res, err := c.be.EditObject(c.ctx, c.who, *req)
 	if err != nil && calendar.KindOf(err) == calendar.NoCalendar && calendar.ReasonOf(err) != calendar.Hidden {
 		if _, lookErr := c.calendar(t); lookErr != nil {

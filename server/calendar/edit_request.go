@@ -20,7 +20,8 @@ type EditRequest struct {
 	// With Return objects that recur come with their first instances, at most
 	// so many; with none, as they are.
 	Instances int
-	Bound     int // COUNT given to a new rule that has neither COUNT nor UNTIL, 0 = none
+	NoMail    bool // people outside are not mailed: WCAP smtp=0
+	Bound     int  // COUNT given to a new rule that has neither COUNT nor UNTIL, 0 = none
 }
 
 // EditItem is what happens to one component, or to the whole series of a UID.

@@ -18,6 +18,8 @@ type Post struct {
 	// Lane is the back end whose failure took these letters out of the order of
 	// all that is sent about the UID, "" for that order itself.
 	Lane string `json:"lane,omitempty"`
+	// NoMail says that who has no calendar here is not mailed.
+	NoMail bool `json:"noMail,omitempty"`
 }
 
 // Letter is one message to people who all get the same.

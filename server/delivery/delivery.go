@@ -107,7 +107,7 @@ func (c *Courier) Deliver(ctx context.Context, job calendar.Job) error {
 			r.giveUp(letters, &st)
 			continue
 		}
-		st.Later = append(st.Later, calendar.Post{UID: post.UID, Summary: post.Summary, Letters: letters, Lane: lane})
+		st.Later = append(st.Later, calendar.Post{UID: post.UID, Summary: post.Summary, Letters: letters, Lane: lane, NoMail: post.NoMail})
 	}
 	if err := c.Model.Settle(ctx, job.Owner, st); err != nil {
 		return fmt.Errorf("note what became of it: %w", err)
@@ -157,7 +157,7 @@ func (r *round) letter(ctx context.Context, l *calendar.Letter) error {
 		case err != nil:
 			return err
 		case res.Status != "" && l.Inconsequential: // nobody misses it
-		case res.Reason == calendar.ReasonOutside && r.Mails && calendar.MailboxOf(address) != "":
+		case res.Reason == calendar.ReasonOutside && r.Mails && !r.post.NoMail && calendar.MailboxOf(address) != "":
 			r.mail(l, address)
 		case res.Status != "":
 			r.note(l, address, res)

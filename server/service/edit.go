@@ -263,7 +263,7 @@ func (x *editTx) one(items []calendar.EditItem, files [][]calendar.AttachmentRow
 	case cur == nil && !exists: // made and taken away again
 		return all(calendar.Fail(calendar.NotFound, x.op, x.ref))
 	case cur == nil:
-		if err := x.removeTelling(old, telling{own: own}); err != nil {
+		if err := x.removeTelling(old, telling{own: own, noMail: x.req.NoMail}); err != nil {
 			return all(err)
 		}
 	default:
@@ -272,7 +272,7 @@ func (x *editTx) one(items []calendar.EditItem, files [][]calendar.AttachmentRow
 		if exists {
 			was = &old
 		}
-		res, err = x.save(objs[0], was, telling{own: own})
+		res, err = x.save(objs[0], was, telling{own: own, noMail: x.req.NoMail})
 		if err != nil {
 			return all(err)
 		}
@@ -280,7 +280,7 @@ func (x *editTx) one(items []calendar.EditItem, files [][]calendar.AttachmentRow
 	}
 	for _, obj := range objs {
 		// The other part of a series: without it the call leaves nothing done.
-		if _, err := x.save(obj, nil, telling{}); err != nil {
+		if _, err := x.save(obj, nil, telling{noMail: x.req.NoMail}); err != nil {
 			return err
 		}
 	}
@@ -461,7 +461,7 @@ func (x *editTx) near(ctx context.Context, win calendar.Window) (names []string,
 func (x *editTx) withinOne(ctx context.Context, o calendar.ObjectRow, win calendar.Window) (*calendar.EditItemResult, error) {
 	x.ref = refOf(calendar.NewID(x.owner, x.row.Name), o.UID)
 	res := &calendar.EditItemResult{UID: o.UID}
-	copyOnly := telling{own: true}
+	copyOnly := telling{own: true, noMail: x.req.NoMail}
 	if win.From.IsZero() && win.To.IsZero() {
 		res.Removed = true
 		if o.ScheduleTag != 0 { // whom it concerns stands in its text

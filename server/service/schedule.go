@@ -22,6 +22,7 @@ import (
 type telling struct {
 	stale  bool // the text may lack what attendees answered since it was read: itip.Party
 	silent bool // a removal is not told: RFC 6638 §8.1, Schedule-Reply: F
+	noMail bool // who has no calendar here is not told: WCAP §7.5
 	own    bool // an attendee changes what he likes in his copy, or takes it away, and nobody hears of it: WCAP §7.5, §9.7
 }
 
@@ -73,7 +74,7 @@ func (w *writer) schedule(p *place, name string, obj *object.Resource, old *cale
 			return nil, nil, wrap(w.op, ref, err)
 		}
 	}
-	return obj, postOf(obj.UID, obj.Calendar, ch.Messages), nil
+	return obj, how.post(obj.UID, obj.Calendar, ch.Messages), nil
 }
 
 // farewell is the post that follows when a user removes an object, nil if there
@@ -98,7 +99,7 @@ func (w *writer) farewell(p *place, old *calendar.ObjectRow, how telling) (*cale
 	if err != nil {
 		return nil, wrap(w.op, refOf(p.id, old.Name), err)
 	}
-	return postOf(old.UID, before, ch.Messages), nil
+	return how.post(old.UID, before, ch.Messages), nil
 }
 
 // farewells are the posts that follow when a user removes a calendar with what is
@@ -284,6 +285,15 @@ func (w *writer) party(p *place, how telling) (party itip.Party, ok bool, err er
 	}
 	return itip.Party{Owner: *w.me, Now: w.now, Stale: how.stale, Forwards: false,
 		Floating: w.s.floatingOf(nil, cache.NewCalendar(w.owner, p.row, nil))}, w.me.ID != "", nil
+}
+
+// post is the post of the messages of a write.
+func (how telling) post(uid string, cal *ical.Component, messages []itip.Message) *calendar.Post {
+	p := postOf(uid, cal, messages)
+	if p != nil {
+		p.NoMail = how.noMail
+	}
+	return p
 }
 
 // postOf is the post of messages, nil if there are none.

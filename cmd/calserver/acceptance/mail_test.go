@@ -191,15 +191,30 @@ func TestNotices(t *testing.T) {
 	answer("ben", "ACCEPTED", "TENTATIVE")
 	came("anna@example.com Tentative")
 	answer("ben", "TENTATIVE", "TENTATIVE") // says nothing new
-	login := h.do(t, "", "GET", "/login.wcap?user=carl&password="+password("carl")+"&fmt-out=text/calendar", "").body
-	_, id, _ := strings.Cut(login, "X-NSCP-WCAP-SESSION-ID:")
-	id, _, _ = strings.Cut(id, "\r\n")
-	if r := h.do(t, "", "GET", "/storeevents.wcap?fmt-out=text/calendar&calid=carl&uid=lunch&method=4&mod=4&attendees=PARTSTAT=DECLINED%5Emailto:carl@example.com&id="+id, ""); !strings.Contains(r.body, "X-NSCP-WCAP-ERRNO:0") {
-		t.Fatal(r.body)
+	wcap := func(user, command string) {
+		t.Helper()
+		login := h.do(t, "", "GET", "/login.wcap?user="+user+"&password="+password(user)+"&fmt-out=text/calendar", "").body
+		_, id, _ := strings.Cut(login, "X-NSCP-WCAP-SESSION-ID:")
+		id, _, _ = strings.Cut(id, "\r\n")
+		if r := h.do(t, "", "GET", command+"&fmt-out=text/calendar&id="+id, ""); !strings.Contains(r.body, "X-NSCP-WCAP-ERRNO:0") {
+			t.Fatal(r.body)
+		}
 	}
+	wcap("carl", "/storeevents.wcap?calid=carl&uid=lunch&method=4&mod=4&attendees=PARTSTAT=DECLINED%5Emailto:carl@example.com")
 	came("anna@example.com Declined: Lunch")
 	if r := h.do(t, "anna", "DELETE", object, ""); r.status/100 != 2 {
 		t.Fatalf("%d %s", r.status, r.body)
 	}
 	came("ben@example.com Cancelled: Lunch", "carl@example.com Cancelled: Lunch")
+	// smtp=0: nobody outside is mailed about it.
+	wcap("anna", "/storeevents.wcap?calid=anna&uid=quiet&storetype=1&method=2&summary=Quiet&smtp=0&dtstart=20301001T100000Z&dtend=20301001T110000Z&attendees=PARTSTAT=NEEDS-ACTION%5Emailto:zoe@far.example")
+	quiet := func() string {
+		return strings.ReplaceAll(h.everything(t, "anna", cal("anna"))["quiet.ics"], "\r\n ", "")
+	}
+	eventuallyShows(t, "what became of it", quiet, "SCHEDULE-STATUS=5.1:mailto:zoe@far.example")
+	wcap("anna", "/storeevents.wcap?calid=anna&uid=loud&storetype=1&method=2&summary=Loud&dtstart=20301001T100000Z&dtend=20301001T110000Z&attendees=PARTSTAT=NEEDS-ACTION%5Emailto:zoe@far.example")
+	came("zoe@far.example Invitation: Loud")
+	wcap("anna", "/deleteevents_by_id.wcap?calid=anna&uid=loud&rid=0&mod=4&notify=1&smtp=0")
+	eventuallyShows(t, "the journal", func() string { out, _ := calserver(t, "why", "-C", h.conf, "loud"); return out }, "\tfailed\tCANCEL\toutside\t5.1")
+	came()
 }

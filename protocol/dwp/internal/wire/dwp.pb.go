@@ -4852,6 +4852,7 @@ type EditRequest struct {
 	Return        bool                   `protobuf:"varint,6,opt,name=return,proto3" json:"return,omitempty"`
 	Bound         int64                  `protobuf:"varint,7,opt,name=bound,proto3" json:"bound,omitempty"`
 	Instances     int64                  `protobuf:"varint,8,opt,name=instances,proto3" json:"instances,omitempty"`
+	NoMail        bool                   `protobuf:"varint,9,opt,name=no_mail,json=noMail,proto3" json:"no_mail,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4940,6 +4941,13 @@ func (x *EditRequest) GetInstances() int64 {
 		return x.Instances
 	}
 	return 0
+}
+
+func (x *EditRequest) GetNoMail() bool {
+	if x != nil {
+		return x.NoMail
+	}
+	return false
 }
 
 // scope, mode and role are those of calendar.EditItem.
@@ -9414,7 +9422,7 @@ const file_dwp_proto_rawDesc = "" +
 	"\x05value\x18\x03 \x01(\fR\x05value\"7\n" +
 	"\tParameter\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\fR\x04name\x12\x16\n" +
-	"\x06values\x18\x02 \x03(\fR\x06values\"\xa3\x02\n" +
+	"\x06values\x18\x02 \x03(\fR\x06values\"\xbc\x02\n" +
 	"\vEditRequest\x12,\n" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x1a\n" +
 	"\bcalendar\x18\x02 \x01(\fR\bcalendar\x12\x1c\n" +
@@ -9423,7 +9431,8 @@ const file_dwp_proto_rawDesc = "" +
 	"\x06within\x18\x05 \x01(\v2\x17.factotum.dwp.v1.WindowR\x06within\x12\x16\n" +
 	"\x06return\x18\x06 \x01(\bR\x06return\x12\x14\n" +
 	"\x05bound\x18\a \x01(\x03R\x05bound\x12\x1c\n" +
-	"\tinstances\x18\b \x01(\x03R\tinstances\"\x83\x02\n" +
+	"\tinstances\x18\b \x01(\x03R\tinstances\x12\x17\n" +
+	"\ano_mail\x18\t \x01(\bR\x06noMail\"\x83\x02\n" +
 	"\bEditItem\x12\x10\n" +
 	"\x03uid\x18\x01 \x01(\fR\x03uid\x12)\n" +
 	"\x03rid\x18\x02 \x01(\v2\x17.factotum.dwp.v1.MomentR\x03rid\x12\x14\n" +
