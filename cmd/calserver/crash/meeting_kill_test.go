@@ -185,6 +185,7 @@ func interrupt(t *testing.T, s *attended, times int) {
 		}
 	}()
 	l := newMeetings(s.address, true)
+	l.apart = len(s.processes) > 1
 	l.provision(t)
 	l.start()
 	l.await(t, 20)

@@ -219,6 +219,7 @@ type meetings struct {
 	attendees  []*attendee
 	number     atomic.Int64 // of versions and of times
 	acks       atomic.Int64
+	apart      bool // the front end is a process of its own: what it had sent on may be done after its end
 	stop       chan struct{}
 	group      sync.WaitGroup
 
@@ -522,7 +523,7 @@ func (a *attendee) sent(m *meeting, what string, err error) bool {
 	case away(err):
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		m.late[a.me], m.said[a.me] = true, nil
+		m.late[a.me], m.said[a.me] = a.load.apart, nil
 		return false
 	case errors.Is(err, errStale):
 	default:
