@@ -102,7 +102,7 @@ func New(model Model, pending Pending, sender *relay.Sender, opt Options) *Queue
 
 // Kind is how jobs of kind calendar.JobMail are done: destinations take turns.
 func (q *Queue) Kind() worker.Kind {
-	return worker.Kind{Run: q.Deliver, Attempts: 1 << 30, Timeout: 10 * time.Minute, Blocks: true,
+	return worker.Kind{Run: q.Deliver, Attempts: 1 << 30, Timeout: 10 * time.Minute, Blocks: true, Deletes: true,
 		Pool: &worker.Pool{Concurrency: q.opt.Connections, Each: q.opt.Each, Party: func(key string) string { return relay.Domain(calendar.MailAddress(key)) }}}
 }
 
