@@ -131,8 +131,8 @@ var appendixB = []story{
 			}
 			p.has(who, "PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:"+who, "!METHOD")
 		}
-		p.answer("ben", "ACCEPTED") // B.3
-		p.has("ben", ":mailto:anna@", "SCHEDULE-STATUS=1.2:mailto:anna@")
+		p.answer("ben", "ACCEPTED")                          // B.3
+		p.has("ben", ":mailto:anna@", "SCHEDULE-STATUS=1.2") // beside the server's own parameters, in any order
 		if left := p.inbox("ben"); len(left) != 0 {
 			t.Errorf("what was answered is in the inbox: %q", left)
 		}

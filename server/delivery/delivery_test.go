@@ -166,7 +166,11 @@ func TestAMeetingFromItsInvitationToItsEnd(t *testing.T) {
 		tagOfZoe := func() int64 { _, o := s.copy("zoe", "m"); return o.ScheduleTag }
 		was := tagOfZoe()
 		s.answer("ben", "m", "ACCEPTED")
+		_, said := s.copy("ben", "m")
 		s.settled()
+		if _, o := s.copy("ben", "m"); o.ScheduleTag != said.ScheduleTag {
+			s.Error("what ben is told of his own answer is of no consequence for his tag")
+		}
 		text, o = s.copy("anna", "m")
 		s.want("what ben answered", param(text, "ATTENDEE", "ben", "PARTSTAT"), "ACCEPTED")
 		if o.ScheduleTag != first.Object.ScheduleTag {

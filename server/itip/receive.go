@@ -81,7 +81,10 @@ type Receipt struct {
 }
 
 // Inconsequential reports whether the owner's Schedule-Tag stays: RFC 6638 §3.2.10.
-func (r *Receipt) Inconsequential() bool { return r.Reason == AnswersUpdated || len(r.Answers) > 0 }
+// It does too where a message says what is known, and its date alone is kept.
+func (r *Receipt) Inconsequential() bool {
+	return r.Reason == AnswersUpdated || r.Reason == Unchanged || len(r.Answers) > 0
+}
 
 // Answer is what an attendee said.
 type Answer struct {
