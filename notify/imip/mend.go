@@ -10,8 +10,9 @@ import (
 
 // mend writes in a message what its writer meant, in the form in which RFC 5545
 // has it: the addresses of people, a DTSTAMP, and the comment of an answer. What
-// it cannot mend stays as it is.
+// it cannot mend stays as it is. What is for this server alone to say is taken out.
 func mend(cal *ical.Component, method itip.Method, date time.Time) {
+	itip.Bare(cal)
 	for _, c := range cal.Children {
 		if c.Name == "VTIMEZONE" {
 			continue

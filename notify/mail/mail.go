@@ -17,6 +17,7 @@ import (
 	"factotum/notify/relay"
 	"factotum/server/calendar"
 	"factotum/server/ical"
+	"factotum/server/itip"
 	"factotum/server/recur"
 	"factotum/server/zone"
 )
@@ -102,15 +103,14 @@ func (c *Composer) Compose(ctx context.Context, owner calendar.Owner, m *calenda
 // own.
 func complete(cal *ical.Component, from, name string) {
 	key := calendar.AddressKey(from)
+	itip.Bare(cal)
 	cal.Children = (&zone.Merger{Whole: true}).Add(cal)
 	for _, c := range cal.Children {
 		if c.Name == "VTIMEZONE" {
 			continue
 		}
-		c.Props = slices.DeleteFunc(c.Props, func(p ical.Property) bool { return strings.HasPrefix(p.Name, ours) })
 		for i := range c.Props {
 			p := &c.Props[i]
-			p.KeepParams(func(name string) bool { return !strings.HasPrefix(strings.ToUpper(name), ours) })
 			if (p.Name == "ORGANIZER" || p.Name == "ATTENDEE") && name != "" && p.Param("CN") == "" && calendar.AddressKey(p.Value) == key {
 				p.SetParam("CN", name)
 			}
@@ -120,9 +120,6 @@ func complete(cal *ical.Component, from, name string) {
 		}
 	}
 }
-
-// ours begins the names of what is for the server alone.
-const ours = "X-FACTOTUM-"
 
 // person finds whose address it is; nobody in particular if the directory does not
 // know it.

@@ -72,7 +72,7 @@ var mayImport = map[string][]string{
 	"notify/letterfile":            {"notify/letter", "notify/locale", "server/config", "templates"},
 	"notify/relay":                 {},
 	"notify/relay/smtptest":        {},
-	"notify/mail":                  {"notify/letter", "notify/letterfile", "notify/relay", "server/admission", "server/ical", "server/recur", "server/calendar", "server/zone"},
+	"notify/mail":                  {"notify/letter", "notify/letterfile", "notify/relay", "server/admission", "server/ical", "server/itip", "server/recur", "server/calendar", "server/zone"},
 	"notify/queue":                 {"notify/relay", "server/ical", "server/calendar", "server/worker"},
 	"notify/lmtp":                  {"notify/imip", "server/admission", "server/calendar"},
 	"notify/...":                   {"server/...", "templates", "notify"},
