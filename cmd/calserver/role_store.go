@@ -71,7 +71,7 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	counted := countedStore{s.store, p.metrics, p.health}
 	s.jobs = worker.New(counted, worker.Options{Log: s.log, Concurrency: 32, PerOwner: 4, Dropped: delivery.Dropped})
 	opt.Outbox = s.jobs
-	if mailsOut(p.cfg) {
+	if p.cfg.Mails() {
 		opt.Notices = service.NoticeOptions{Answers: p.cfg.Mail.Replies, Invitations: p.cfg.Mail.Invitations, Cancellations: p.cfg.Mail.Cancellations}
 	}
 	s.model = service.New(counted, people, opt)
@@ -86,7 +86,7 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	}
 	s.router = router
 	courier := &delivery.Courier{Model: s.model, Jobs: s.jobs, People: people, Backend: router, Pause: p.cfg.GSE.RetryInterval, Expires: p.cfg.GSE.RetryExpires}
-	if courier.Mails = mailsOut(p.cfg); courier.Mails {
+	if courier.Mails = p.cfg.Mails(); courier.Mails {
 		if err := s.sendMail(p, people); err != nil {
 			return nil, err
 		}
