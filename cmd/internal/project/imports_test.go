@@ -75,6 +75,8 @@ var mayImport = map[string][]string{
 	"notify/mail":                  {"notify/letter", "notify/letterfile", "notify/relay", "server/admission", "server/ical", "server/itip", "server/recur", "server/calendar", "server/zone"},
 	"notify/queue":                 {"notify/relay", "server/ical", "server/calendar", "server/worker"},
 	"notify/lmtp":                  {"notify/imip", "server/admission", "server/calendar"},
+	"notify/bus":                   {"server/calendar"},
+	"notify/broker":                {"notify/bus"},
 	"notify/...":                   {"server/...", "templates", "notify"},
 	"cmd/internal/watcher":         {},
 	"cmd/internal/certificates":    {},
