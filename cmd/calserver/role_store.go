@@ -158,7 +158,7 @@ func modelOptions(cfg *config.Config, log *slog.Logger) (service.Options, error)
 		NoInvited: map[calendar.PersonKind]bool{calendar.Individual: !cfg.User.Autoprovision, calendar.Group: !cfg.Group.Autoprovision,
 			calendar.Resource: !cfg.Resource.Autoprovision, calendar.Room: !cfg.Resource.Autoprovision},
 		Limits: calendar.Limits{
-			ObjectSize: int(l.ObjectSize), PlainMaxSize: int(l.ObjectSize), Attendees: l.Attendees, Instances: l.Instances,
+			ObjectSize: int(l.ObjectSize), PlainMaxSize: int(l.ObjectSize), Attendees: l.Attendees, Exceptions: l.Exceptions, Instances: l.Instances,
 			Results: l.Results, Calendars: l.Calendars, Refs: l.Hrefs, HomeBytes: l.Quota,
 			AttachmentSize: int(cfg.WCAP.MaxAttachment), Attachments: cfg.WCAP.MaxAttachments,
 		},

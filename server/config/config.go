@@ -572,6 +572,7 @@ type Limits struct {
 	BodySize    int64 // of a request
 	HeaderSize  int64
 	Attendees   int   // of one component
+	Exceptions  int   // of a series to which others are invited
 	Instances   int   // occurrences computed for one object in one question
 	Results     int   // objects of one answer; 0 without limit
 	Hrefs       int   // of one multiget
