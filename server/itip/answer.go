@@ -122,7 +122,7 @@ func (in *incoming) one(next *meeting, c *ical.Component) (Reason, []Answer) {
 	in.write(line, speaker, c, rev)
 	ans.Is, ans.Attendee, ans.Comment = answer(line), line.Clone(), c.Text("COMMENT")
 	delegates(target, c, speaker)
-	if c.Name == "VTODO" {
+	if c.Name == "VTODO" && in.alone(target) {
 		for _, n := range []string{"PERCENT-COMPLETE", "COMPLETED"} {
 			if p := c.Prop(n); p != nil && ans.Is == "COMPLETED" || p != nil && n == "PERCENT-COMPLETE" && ans.Is == "IN-PROCESS" {
 				target.Set(n, p.Value)
@@ -138,6 +138,19 @@ func (in *incoming) one(next *meeting, c *ical.Component) (Reason, []Answer) {
 		return Delegated, []Answer{ans}
 	}
 	return Answered, []Answer{ans}
+}
+
+// alone reports whether one attendee has all of a task to do. How far he is, is how
+// far the task is; of several each tells of his own part, and the organizer says what
+// that is of the whole. RFC 5546 §§4.5.4 to 4.5.6.
+func (in *incoming) alone(task *ical.Component) bool {
+	n := 0
+	for a := range task.All("ATTENDEE") {
+		if is := answer(a); !in.Owner.HasAddress(a.Value) && is != "DECLINED" && is != "DELEGATED" {
+			n++
+		}
+	}
+	return n <= 1
 }
 
 // each applies an answer for the whole to single instances, where he is invited

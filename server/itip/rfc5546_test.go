@@ -383,6 +383,40 @@ func TestRFC5546_4_5_4_PercentComplete(t *testing.T) {
 	}
 }
 
+// Of several attendees each tells of his own part of a task; what that is of the whole
+// the organizer says, but for the one who alone is left to do it.
+func TestRFC5546_4_5_6_PartsOfATask(t *testing.T) {
+	w := newWorld(t)
+	w.organize("anna", object(t, "VTODO", append([]string{"DTSTART:20260305T090000Z", "DUE:20260306T090000Z", "SUMMARY:x", "PERCENT-COMPLETE:10"}, invitees("ben", "carl")...)...))
+	w.settle()
+	answer := func(who, partstat, percent string, more ...string) {
+		next := w.copies[who].Clone()
+		next.Child("VTODO").Set("PERCENT-COMPLETE", percent)
+		for i := 0; i < len(more); i += 2 {
+			next.Child("VTODO").Set(more[i], more[i+1])
+		}
+		w.partstat(who, partstat)(next.Child("VTODO"))
+		w.attend(who, next)
+		w.settle()
+	}
+	for _, c := range []struct{ who, partstat, percent, whole string }{
+		{"ben", "IN-PROCESS", "75", "10"},
+		{"ben", "COMPLETED", "100", "10"},
+		{"carl", "IN-PROCESS", "5", "10"},
+		{"ben", "DECLINED", "100", "10"},
+		{"carl", "IN-PROCESS", "30", "30"},
+	} {
+		answer(c.who, c.partstat, c.percent, "COMPLETED", "20260305T100000Z")
+		task := w.copies["anna"].Child("VTODO")
+		if got := task.Value("PERCENT-COMPLETE"); got != c.whole || task.Prop("COMPLETED") != nil {
+			t.Errorf("%s is %s with %s: the organizer has %s, want %s", c.who, c.partstat, c.percent, got, c.whole)
+		}
+		if a := attendee(task, sameAs(mail(c.who))); a.Param("PARTSTAT") != c.partstat {
+			t.Errorf("%s is %s to the organizer, not %s", c.who, a.Param("PARTSTAT"), c.partstat)
+		}
+	}
+}
+
 // RFC 6638 §3.2.6: who is invited to one instance sees that one; who is left out
 // of one sees the others.
 func TestRFC6638_3_2_6_InstancesOfEach(t *testing.T) {
