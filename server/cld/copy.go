@@ -11,7 +11,7 @@ import (
 // read at its own, stored at the other and, for a move, deleted when that is
 // durable. If something fails between, a copy remains in both places; nothing
 // is lost. A source that changed meanwhile is not deleted: it is moved as it is
-// then, if it may be still, and else the copy is taken away again (unmove).
+// then, if it may be still, and else all is as it was (unmove).
 //
 // Under a request token it may be repeated: what was done is not done again,
 // and what was not is. The end of a move is kept where it began.
@@ -34,6 +34,10 @@ func (r *Router) CopyObject(ctx context.Context, who calendar.Actor, req calenda
 	case parcel.Done != nil:
 		return *parcel.Done, nil
 	}
+	was, err := replaced(ctx, who, to, req)
+	if err != nil {
+		return calendar.CopyResult{}, err
+	}
 	res, err := to.CopyIn(ctx, who, calendar.CopyInRequest{Copy: req, Parcel: parcel})
 	if err != nil || !req.Move {
 		return res, err
@@ -52,7 +56,7 @@ func (r *Router) CopyObject(ctx context.Context, who calendar.Actor, req calenda
 		case err == nil && parcel.Done != nil:
 			return *parcel.Done, nil
 		case err != nil && refuses(err):
-			return calendar.CopyResult{}, unmove(ctx, who, to, req, res, err)
+			return calendar.CopyResult{}, unmove(ctx, who, to, req, was, res, err)
 		case err != nil:
 			return calendar.CopyResult{}, err
 		}
@@ -80,16 +84,39 @@ func refuses(err error) bool {
 	return false
 }
 
-// unmove takes the copy of a move away whose end was refused, and returns why it
-// was. What the copy replaced cannot be given back: then it stays, and so it does
-// where somebody wrote it meanwhile, or the actor may not delete it.
-func unmove(ctx context.Context, who calendar.Actor, to calendar.Backend, req calendar.CopyRequest, made calendar.CopyResult, refused error) error {
-	if made.Replaced {
-		return refused
+// replaced is what a move will replace, so that it can come back, or nil. Who may not
+// read it cannot give it back, and replaces nothing.
+func replaced(ctx context.Context, who calendar.Actor, to calendar.Backend, req calendar.CopyRequest) (*calendar.Parcel, error) {
+	if !req.Move || !req.Overwrite {
+		return nil, nil
 	}
-	err := to.DeleteObject(ctx, who, calendar.DeleteRequest{
-		Ref: req.To, Precond: calendar.Precond{IfMatch: []string{made.Object.ETag()}}, MovedTo: &calendar.Moved{To: req.From},
-	})
+	was, err := to.CopyOut(ctx, who, calendar.CopyRequest{From: req.To, To: req.From})
+	if err == nil {
+		return &was, nil
+	}
+	switch calendar.KindOf(err) {
+	case calendar.NotFound, calendar.NoCalendar: // CopyIn says what of that matters
+		return nil, nil
+	case calendar.Denied, calendar.TooLarge:
+		return nil, calendar.Failf(calendar.KindOf(err), calendar.ReasonOf(err), "move object", req.To.String(),
+			"what stands there could not come back if the move failed: delete it first, or copy and delete (%s)", calendar.MessageOf(err))
+	}
+	return nil, err
+}
+
+// unmove takes the copy of a move away whose end was refused, gives back what it
+// replaced, and returns why it was refused. The copy stays where somebody wrote it
+// meanwhile, or the actor may not delete it.
+func unmove(ctx context.Context, who calendar.Actor, to calendar.Backend, req calendar.CopyRequest, was *calendar.Parcel, made calendar.CopyResult, refused error) error {
+	mine := calendar.Precond{IfMatch: []string{made.Object.ETag()}}
+	var err error
+	switch {
+	case !made.Replaced:
+		err = to.DeleteObject(ctx, who, calendar.DeleteRequest{Ref: req.To, Precond: mine, MovedTo: &calendar.Moved{To: req.From}})
+	case was != nil:
+		back := calendar.CopyRequest{From: req.From, To: req.To, Overwrite: true, IfDest: mine}
+		_, err = to.CopyIn(ctx, who, calendar.CopyInRequest{Copy: back, Parcel: *was})
+	}
 	if err != nil && !refuses(err) {
 		return err // it is not known what stands there
 	}

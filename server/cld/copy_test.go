@@ -215,6 +215,7 @@ func TestMoveOfWhatChanges(t *testing.T) {
 		times   int
 		same    bool // the owner of both is on one back end
 		onto    bool // something is there already
+		blind   bool // who moves it may write there, not read
 		request func(*calendar.CopyRequest, *calendar.Object)
 		change  func(t *testing.T, be calendar.Backend, people calendartest.People)
 		want    calendar.Kind // 0: it is moved
@@ -242,7 +243,14 @@ func TestMoveOfWhatChanges(t *testing.T) {
 				}
 			}},
 		{name: "onto another, written once", times: 1, onto: true, there: "written"},
-		{name: "onto another, written again and again", times: 9, onto: true, want: calendar.Stale, left: "written", there: "written"}, // that one cannot come back
+		{name: "onto another, written again and again", times: 9, onto: true, want: calendar.Stale, left: "written", there: "old"},
+		{name: "onto another, deleted", times: 1, onto: true, want: calendar.NotFound, there: "old",
+			change: func(t *testing.T, be calendar.Backend, people calendartest.People) {
+				if err := be.DeleteObject(t.Context(), people.Actor("anna"), calendar.DeleteRequest{Ref: from}); err != nil {
+					t.Error(err)
+				}
+			}},
+		{name: "onto another that he may not read", onto: true, blind: true, want: calendar.Denied, left: "first", there: "old"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			people := calendartest.NewPeople("anna", "otto", "will")
@@ -272,7 +280,11 @@ func TestMoveOfWhatChanges(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, id := range []string{"anna", "otto"} {
-				if _, err := r.CreateCalendar(ctx, people.Actor(id), calendar.CreateCalendarRequest{Calendar: calendar.Calendar{ID: calendar.ID(id), ACL: acl.MustParse("will^a^r^g;will^c^wd^g")}}); err != nil {
+				list := "will^a^r^g;will^c^wd^g"
+				if c.blind && id == "otto" {
+					list = "will^c^wd^g"
+				}
+				if _, err := r.CreateCalendar(ctx, people.Actor(id), calendar.CreateCalendarRequest{Calendar: calendar.Calendar{ID: calendar.ID(id), ACL: acl.MustParse(list)}}); err != nil {
 					t.Fatal(err)
 				}
 			}
