@@ -71,9 +71,10 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	counted := countedStore{s.store, p.metrics, p.health}
 	s.jobs = worker.New(counted, worker.Options{Log: s.log, Concurrency: 32, PerOwner: 4, Dropped: delivery.Dropped})
 	opt.Outbox = s.jobs
-	if p.cfg.Mails() {
+	if mailsOut(p.cfg) {
 		opt.Notices = service.NoticeOptions{Answers: p.cfg.Mail.Replies, Invitations: p.cfg.Mail.Invitations, Cancellations: p.cfg.Mail.Cancellations}
 	}
+	opt.Alarms = alarmOptions(p.cfg)
 	s.model = service.New(counted, people, opt)
 	s.backend = s.model
 	back := newReturns(p.cfg)
@@ -86,7 +87,7 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	}
 	s.router = router
 	courier := &delivery.Courier{Model: s.model, Jobs: s.jobs, People: people, Backend: router, Pause: p.cfg.GSE.RetryInterval, Expires: p.cfg.GSE.RetryExpires}
-	if courier.Mails = p.cfg.Mails(); courier.Mails {
+	if courier.Mails = mailsOut(p.cfg); courier.Mails {
 		if err := s.sendMail(p, people); err != nil {
 			return nil, err
 		}
@@ -96,6 +97,7 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	for name, kind := range courier.Kinds() {
 		s.jobs.Handle(name, kind)
 	}
+	s.sendAlarms(p.cfg)
 	s.jobs.Handle(calendar.JobShare, worker.Kind{Run: service.BringNote(router)})
 	for name, kind := range jobKinds {
 		s.jobs.Handle(name, kind(s))
@@ -105,7 +107,7 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 			return nil, err
 		}
 	}
-	s.release = append(s.release, p.metrics.jobs(s.jobs), p.metrics.mail(s), p.metrics.gauge("factotum_cache_bytes", "Memory of the cache of calendars.",
+	s.release = append(s.release, p.metrics.jobs(s.jobs), p.metrics.mail(s), p.metrics.alarms(s.model), p.metrics.gauge("factotum_cache_bytes", "Memory of the cache of calendars.",
 		func() float64 { return float64(s.model.Cache().Size()) }))
 	s.release = append(s.release, p.metrics.gauge("factotum_store_foreign_writes", "How often another program has written to the calendar store.",
 		func() float64 { return float64(s.model.Cache().ForeignWrites()) }))
@@ -133,6 +135,7 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	s.upkeep.Go(func() { s.maintain(run) })
 	s.upkeep.Go(func() { s.followGroups(run, p.cfg.Group.Recheck) })
 	if !p.cfg.Store.ReadOnly {
+		s.upkeep.Go(func() { s.planAlarms(run) })
 		back.each(func(host string, again <-chan struct{}) { s.upkeep.Go(func() { s.bringAgain(run, host, again) }) })
 	}
 	return s, nil
@@ -158,7 +161,7 @@ func modelOptions(cfg *config.Config, log *slog.Logger) (service.Options, error)
 		NoInvited: map[calendar.PersonKind]bool{calendar.Individual: !cfg.User.Autoprovision, calendar.Group: !cfg.Group.Autoprovision,
 			calendar.Resource: !cfg.Resource.Autoprovision, calendar.Room: !cfg.Resource.Autoprovision},
 		Limits: calendar.Limits{
-			ObjectSize: int(l.ObjectSize), PlainMaxSize: int(l.ObjectSize), Attendees: l.Attendees, Exceptions: l.Exceptions, Instances: l.Instances,
+			ObjectSize: int(l.ObjectSize), PlainMaxSize: int(l.ObjectSize), Attendees: l.Attendees, Instances: l.Instances,
 			Results: l.Results, Calendars: l.Calendars, Refs: l.Hrefs, HomeBytes: l.Quota,
 			AttachmentSize: int(cfg.WCAP.MaxAttachment), Attachments: cfg.WCAP.MaxAttachments,
 		},

@@ -39,6 +39,7 @@ type Composer struct {
 	TZID     string  // of who has none
 	Raw8     bool    // local.rfc822header.allow8bit
 	Past     bool    // what is over is mailed too
+	Outside  bool    // people whom the directory does not have are reminded too
 	Signer   *Signer // nil does not sign
 	Now      func() time.Time
 }

@@ -367,3 +367,39 @@ func TestNotice(t *testing.T) {
 		}
 	}
 }
+
+// TestReminder: an alarm is told of in the language of whose address it goes to, or
+// of whose it is, in his name, and not when it is of no use any more.
+func TestReminder(t *testing.T) {
+	c := composer("de")
+	c.Outside = true
+	text := "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//test//EN\r\nBEGIN:VEVENT\r\nUID:lunch\r\nDTSTAMP:20261129T090000Z\r\nSUMMARY:Dentist\r\n" +
+		"DTSTART;TZID=Europe/Berlin:20261215T120000\r\nDTEND;TZID=Europe/Berlin:20261215T130000\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+	m := calendar.Mailing{Kind: calendar.MailReminder, To: "anna@example.com", UID: "lunch", Expires: now.Add(time.Hour),
+		Letter: calendar.Letter{ID: "x", From: "mailto:anna@example.com", Data: []byte(text)}}
+	out, reason, err := c.Compose(bg, "anna", &m)
+	if err != nil || reason != "" {
+		t.Fatal(reason, err)
+	}
+	got := open(t, out.Data)
+	if !strings.HasPrefix(got.subject, "Erinnerung: Dentist (") || got.Get("From") != "<anna@example.com>" || got.Get("To") != `"Anna Bell" <anna@example.com>` ||
+		got.Get("Auto-Submitted") != "auto-generated" || out.From != "" || !strings.Contains(got.plain, "12:00") {
+		t.Errorf("%q\n%s", got.subject, out.Data)
+	}
+	m.To = "pager@far.example"
+	if out, _, err = c.Compose(bg, "anna", &m); err != nil || out.To != "pager@far.example" || !strings.Contains(string(out.Data), "To: <pager@far.example>") {
+		t.Errorf("%v\n%s", err, out.Data)
+	}
+	m.Letter.Data = []byte(strings.NewReplacer("VEVENT", "VTODO", "DTEND", "DUE").Replace(text))
+	if out, _, err = c.Compose(bg, "anna", &m); err != nil || !strings.Contains(string(out.Data), "Diese Aufgabe") {
+		t.Errorf("%v\n%s", err, out.Data)
+	}
+	c.Outside = false
+	if _, reason, err = c.Compose(bg, "anna", &m); err != nil || reason != calendar.ReasonOutside {
+		t.Errorf("to somebody outside: %q %v", reason, err)
+	}
+	m.Expires = now.Add(-time.Second)
+	if _, reason, err = c.Compose(bg, "anna", &m); err != nil || reason != calendar.ReasonPast {
+		t.Errorf("too late: %q %v", reason, err)
+	}
+}

@@ -26,12 +26,9 @@ func (c *Composer) news(ctx context.Context, owner calendar.Owner, m *calendar.M
 			return out, admission.AutomaticAnswer.String(), nil
 		}
 	}
-	reader, err := c.People.Person(ctx, string(owner))
-	if calendar.KindOf(err) == calendar.NotFound {
-		reader, err = calendar.Person{}, nil
-	}
-	if err != nil {
-		return out, "", fmt.Errorf("look up a reader: %w", err)
+	reader, reason, err := c.reader(ctx, owner, m)
+	if err != nil || reason != "" {
+		return out, reason, err
 	}
 	in := letter.Input{Message: cal, Method: m.Letter.Method, Now: c.Now(), Zone: c.readersZone(cal, reader)}
 	name, err := c.about(cal, m, &in)
@@ -43,8 +40,11 @@ func (c *Composer) news(ctx context.Context, owner calendar.Owner, m *calendar.M
 		return out, "", err
 	}
 	author := calendar.MailboxOf(m.Letter.From)
-	host := c.Host
-	if d := relay.Domain(reader.Mail()); d != "" && isASCII(d) {
+	host, ours := c.Host, reader.Mail()
+	if m.Kind == calendar.MailReminder {
+		ours = author // who reads it may be elsewhere
+	}
+	if d := relay.Domain(ours); d != "" && isASCII(d) {
 		host = d
 	}
 	from := author
@@ -56,13 +56,43 @@ func (c *Composer) news(ctx context.Context, owner calendar.Owner, m *calendar.M
 	if author != "" && author != from {
 		h.mailbox("Reply-To", nameOf(cal, m.Letter.From, ""), author)
 	}
-	h.mailbox("To", reader.Name, m.To)
+	to := reader.Name
+	if m.Kind == calendar.MailReminder && !reader.HasAddress(m.To) {
+		to = ""
+	}
+	h.mailbox("To", to, m.To)
 	h.line("Date", c.Now().UTC().Format(time.RFC1123Z))
 	h.ids(c.Host, m.To, m)
 	h.line("Auto-Submitted", "auto-generated")
 	h.line("X-Auto-Response-Suppress", "OOF, DR, RN, NRN")
 	out = relay.Mail{To: m.To, Data: text.Append(h.text, c.Raw8)}
 	return out, "", c.Signer.sign(&out, from)
+}
+
+// reader is who reads the mail, or why there is none. A reminder is read by somebody
+// here whose address it goes to, or somebody like him whose it is.
+func (c *Composer) reader(ctx context.Context, owner calendar.Owner, m *calendar.Mailing) (p calendar.Person, reason string, err error) {
+	if m.Kind != calendar.MailReminder {
+		p, err = c.People.Person(ctx, string(owner))
+		if calendar.KindOf(err) == calendar.NotFound {
+			p, err = calendar.Person{}, nil
+		}
+		if err != nil {
+			return p, "", fmt.Errorf("look up a reader: %w", err)
+		}
+		return p, "", nil
+	}
+	if !m.Expires.IsZero() && c.Now().After(m.Expires) {
+		return p, calendar.ReasonPast, nil
+	}
+	if p, err = c.person(ctx, "mailto:"+m.To); err != nil || p.ID != "" {
+		return p, "", err
+	}
+	if !c.Outside {
+		return p, calendar.ReasonOutside, nil
+	}
+	p, err = c.person(ctx, m.Letter.From)
+	return p, "", err
 }
 
 // about is which mail it is, and sets what the mail says beside the meeting.
@@ -85,6 +115,11 @@ func (c *Composer) about(cal *ical.Component, m *calendar.Mailing, in *letter.In
 		return letter.ForGuest(false, recurs), nil
 	case calendar.MailCancellation:
 		return letter.ForGuest(true, recurs), nil
+	case calendar.MailReminder:
+		if event.Name == "VTODO" {
+			return letter.TodoReminder, nil
+		}
+		return letter.EventReminder, nil
 	}
 	return "", fmt.Errorf("there is no mail about %q", m.Kind)
 }

@@ -36,6 +36,9 @@ type Outbox interface {
 	// Add tells of jobs that are committed, with the owner in each id. A
 	// transaction calls it from OnCommit.
 	Add(jobs ...Job)
+	// Gone tells of jobs without a key that a transaction has deleted, after its
+	// commit.
+	Gone(ids ...JobID)
 	// Doubt tells of a transaction that failed at its commit, so that its jobs
 	// may be stored all the same.
 	Doubt(owner Owner)

@@ -30,6 +30,9 @@ const (
 	MailInvitation   MailKind = "invitation"
 	MailChange       MailKind = "change"
 	MailCancellation MailKind = "cancellation"
+	// MailReminder is an alarm with ACTION:EMAIL that fires. Its Letter is from whom
+	// the alarm is of.
+	MailReminder MailKind = "reminder"
 )
 
 // Mailing is the payload of a job of kind JobMail.
@@ -40,6 +43,8 @@ type Mailing struct {
 	Summary string   `json:"summary,omitempty"`
 	Letter  Letter   `json:"letter"`        // what it is about, with the name that it has for ever
 	Why     string   `json:"why,omitempty"` // what the servers said, of a notice about a mail
+	// Expires is when nobody wants it any more; zero: never.
+	Expires time.Time `json:"expires,omitzero"`
 
 	// What became of it so far.
 	Attempts []MailAttempt `json:"attempts,omitempty"` // the newest last, of which there are MailHistory at most

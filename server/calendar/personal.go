@@ -27,6 +27,9 @@ func IsPersonalProp(p DeadProp) bool {
 	return p.Space == acl.NamespaceOurs && strings.HasPrefix(p.Local, personalPrefix)
 }
 
+// PersonalUser is whose such a property is.
+func PersonalUser(p DeadProp) UserID { return strings.TrimPrefix(p.Local, personalPrefix) }
+
 // CutPersonal takes them out of an object's dead properties.
 func CutPersonal(props []DeadProp) (own, rest []DeadProp) {
 	if !slices.ContainsFunc(props, IsPersonalProp) {

@@ -20,7 +20,7 @@ var absences = []struct {
 	{"there are no backups by the server itself", []string{"caldb.berkeleydb.archive.*", "caldb.berkeleydb.hotbackup.*", "caldb.berkeleydb.circularlogging"}},
 	{"administrators get no mail", []string{"alarm.*", "caldb.calmaster", "service.admin.alarm", "service.admin.diskusage",
 		"service.admin.serverresponse"}},
-	{"reminders are left to clients", []string{"caldb.serveralarms*", "caldb.berkeleydb.alarmretrytime"}},
+	{"there is no Java Message Queue", []string{"caldb.serveralarms.jmq*"}},
 	{"changes are not published: there is neither enpd nor csnotifyd", []string{"service.ens.*", "ens.*", "factotum.ens.*", "service.notify.*",
 		"caldb.berkeleydb.ensmsg.*", "logfile.notify.*"}},
 	{"a scheduling message goes out when it is stored, and the queue is not looked through", []string{"gse.belowthresholdtimeout"}},
@@ -112,7 +112,6 @@ var neglects = []neglect{
 	{[]string{"csapi.plugin.loadall", "csapi.plugin.userprefs", "csapi.plugin.authentication.name", "csapi.plugin.userprefs.name", "local.plugindir.path"}, Serious, saysMore,
 		"plug-ins are not loaded, whatever they decide"},
 	{[]string{"local.lookupldaphost", "local.lookupldapport", "local.lookupldapbasedn"}, Serious, saysMore, "people are looked for in the directory of local.ugldaphost"},
-	{[]string{"caldb.serveralarms", "caldb.serveralarms.dispatch", "caldb.serveralarms.binary.enable", "caldb.serveralarms.url"}, Serious, saysMore, "the server sends no reminders"},
 	{[]string{"service.admin.alarm", "service.admin.diskusage", "service.admin.serverresponse", "caldb.calmaster", "alarm.msgalarmnoticercpt"}, Serious, saysMore,
 		"the administrator gets no mail: watch the logs, /readyz and the metrics"},
 	{[]string{"service.ens.enable", "caldb.berkeleydb.ensmsg.*"}, Serious, func(c *Config, s *setting) bool {

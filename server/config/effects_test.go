@@ -137,7 +137,7 @@ func TestNeglectIsTold(t *testing.T) {
 		{`caldb.berkeleydb.archive.enable = "no"`, Serious, false},
 		{`caldb.berkeleydb.circularlogging = "no"`, Serious, true},
 		{`caldb.berkeleydb.circularlogging = "yes"`, Serious, false},
-		{`caldb.serveralarms = "1"`, Serious, true},
+		{`caldb.serveralarms = "1"`, Serious, false},
 		{`caldb.serveralarms = "0"`, Serious, false},
 		{`ine.invitation.enable = "yes"`, Serious, false},
 		{`caldb.smtphost = "mail.example.com"`, Serious, false},
@@ -179,8 +179,8 @@ func TestNeglectIsTold(t *testing.T) {
 		}
 	}
 	// One problem for what is one thing, and every name in it.
-	_, rep, _ := Parse(strings.NewReader("caldb.serveralarms = \"1\"\ncaldb.serveralarms.url = \"enp:///x\"\n"), "/etc/ics.conf")
-	if len(rep.Problems) != 1 || rep.Problems[0].Error() != "/etc/ics.conf:1: serious warning: caldb.serveralarms: the server sends no reminders (set as well: caldb.serveralarms.url)" {
-		t.Errorf("reminders: %v", problems(rep))
+	_, rep, _ := Parse(strings.NewReader("caldb.berkeleydb.hotbackup.enable = \"1\"\ncaldb.berkeleydb.hotbackup.path = \"/x\"\n"), "/etc/ics.conf")
+	if len(rep.Problems) != 1 || rep.Problems[0].Error() != "/etc/ics.conf:1: serious warning: caldb.berkeleydb.hotbackup.enable: no backup is made: make them by other means, see \"Backups\" in docs/admin.md (set as well: caldb.berkeleydb.hotbackup.path)" {
+		t.Errorf("backups: %v", problems(rep))
 	}
 }

@@ -86,3 +86,5 @@ func (p *postman) Add(...calendar.Job) {}
 func (p *postman) Doubt(calendar.Owner) {}
 
 func (p *postman) Pace(context.Context) {}
+
+func (p *postman) Gone(...calendar.JobID) {}

@@ -11,9 +11,9 @@ import (
 	"factotum/server/recur"
 )
 
-// isNote tells of properties by which programs remember what their user did about
+// IsNote tells of properties by which programs remember what their user did about
 // alarms.
-func isNote(name string) bool {
+func IsNote(name string) bool {
 	return name == "X-MOZ-LASTACK" || name == "X-MOZ-GENERATION" || strings.HasPrefix(name, "X-MOZ-SNOOZE-TIME")
 }
 
@@ -145,7 +145,7 @@ func withInstances(out *ical.Component, b *parts, mine *ical.Component, floating
 // bare is a component without alarms and notes.
 func bare(c *ical.Component) *ical.Component {
 	return &ical.Component{Name: c.Name,
-		Props:    slices.DeleteFunc(slices.Clone(c.Props), func(p ical.Property) bool { return isNote(p.Name) }),
+		Props:    slices.DeleteFunc(slices.Clone(c.Props), func(p ical.Property) bool { return IsNote(p.Name) }),
 		Children: slices.DeleteFunc(slices.Clone(c.Children), func(k *ical.Component) bool { return k.Name == "VALARM" })}
 }
 
@@ -165,7 +165,7 @@ func dress(c, part *ical.Component) *ical.Component {
 // adorn adds the alarms and notes of a component to another one.
 func adorn(c, from *ical.Component) *ical.Component {
 	for i := range from.Props {
-		if isNote(from.Props[i].Name) {
+		if IsNote(from.Props[i].Name) {
 			c.Add(from.Props[i].Clone())
 		}
 	}

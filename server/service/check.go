@@ -91,6 +91,9 @@ func (s *Service) Rebuild(ctx context.Context, progress func(calendar.Owner)) (C
 		owner := s.checked(ctx, o)
 		err := s.write(ctx, calendar.Actor{}, "rebuild", o, nil, func(w *writer) error {
 			one = CheckReport{owner: owner}
+			if err := w.forgetPlanned(); err != nil {
+				return err
+			}
 			return w.mend(func(m mender) error { return s.checkOwner(ctx, o, w, &one, &m) })
 		})
 		if err == nil {

@@ -80,11 +80,17 @@ func (w *writer) enter(id calendar.ID, may access) (*place, error) {
 	if err != nil {
 		return nil, err
 	}
-	return w.placeOf(id, row, owners, r), nil
+	return w.s.placeOf(w.who, id, row, owners, r), nil
 }
 
-func (w *writer) placeOf(id calendar.ID, row calendar.CalendarRow, owners []string, r calendar.Rights) *place {
-	return &place{id: id, row: row, owners: owners, rights: r, masked: w.s.masksFrom(w.who, r, owners), apart: w.s.isApart(w.who, r, owners, row.Kind)}
+func (s *Service) placeOf(who calendar.Actor, id calendar.ID, row calendar.CalendarRow, owners []string, r calendar.Rights) *place {
+	return &place{id: id, row: row, owners: owners, rights: r, masked: s.masksFrom(who, r, owners), apart: s.isApart(who, r, owners, row.Kind)}
+}
+
+// placeFor is what a calendar of an owner is to an actor, whatever he may do there.
+func (s *Service) placeFor(who calendar.Actor, owner calendar.Owner, row calendar.CalendarRow) *place {
+	owners := strings.Fields(row.CoOwners)
+	return s.placeOf(who, calendar.NewID(owner, row.Name), row, owners, s.rights(who, owner, owners, row.ACL))
 }
 
 // enterDestination is enter for where something is copied or moved to: that

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"factotum/server/cache"
@@ -135,6 +134,27 @@ func (w *writer) finish(job calendar.JobID) (first bool, err error) {
 	return true, w.tx.DeleteJob(job.Change, job.Seq)
 }
 
+// keepJob stores a job beside those that follow from a change, or again.
+func (w *writer) keepJob(job calendar.Job) error {
+	if job.Created.IsZero() {
+		job.Created = w.now
+	}
+	if err := w.tx.PutJob(job); err != nil {
+		return fmt.Errorf("store a job: %w", err)
+	}
+	w.jobs = append(w.jobs, job)
+	return nil
+}
+
+// dropJob deletes a job without a key.
+func (w *writer) dropJob(id calendar.JobID) error {
+	if err := w.tx.DeleteJob(id.Change, id.Seq); err != nil {
+		return fmt.Errorf("delete a job: %w", err)
+	}
+	w.gone = append(w.gone, id)
+	return nil
+}
+
 // storing is how an object comes to its place.
 type storing struct {
 	from  *calendar.Ref        // it was moved from there
@@ -257,6 +277,9 @@ func (w *writer) store(p *place, name string, obj *object.Resource, old *calenda
 	}
 	ch.After = calendar.NewVersion(o, is, obj.Calendar)
 	ch.After.Props = props
+	if err := w.remind(&p.row, ch.Before, ch.After); err != nil {
+		return calendar.Object{}, err
+	}
 	return *cache.ObjectOf(&o, p.id, nil).Meta(), w.end(ch, how.jobs...)
 }
 
@@ -308,6 +331,9 @@ func (w *writer) remove(p *place, old calendar.ObjectRow, to *calendar.Ref, jobs
 		}
 	}
 	if err := w.tx.TouchCalendar(p.row.ID, ch.Number, w.now); err != nil {
+		return err
+	}
+	if err := w.remind(&p.row, ch.Before, nil); err != nil {
 		return err
 	}
 	return w.end(ch, jobs...)
@@ -398,10 +424,7 @@ func (w *writer) createCalendar(row calendar.CalendarRow, props []calendar.DeadP
 
 // made is the place that a use case has made itself.
 func (w *writer) made(row calendar.CalendarRow) *place {
-	id := calendar.NewID(w.owner, row.Name)
-	owners := strings.Fields(row.CoOwners)
-	r := w.s.rights(w.who, w.owner, owners, row.ACL)
-	return w.placeOf(id, row, owners, r)
+	return w.s.placeFor(w.who, w.owner, row)
 }
 
 // changeCalendar sets properties of a calendar. regroup: others see private
@@ -426,7 +449,13 @@ func (w *writer) changeCalendar(p *place, row calendar.CalendarRow, regroup bool
 		return err
 	}
 	ch.CalendarBefore, ch.CalendarAfter = &p.row, &row
-	return w.end(ch)
+	var jobs []task
+	if w.s.opt.Alarms.wants().Any() && row.Kind.Rules().Objects && (row.TZID != p.row.TZID || row.Timezone != p.row.Timezone) {
+		if jobs, err = replan(row.ID); err != nil { // floating times are others
+			return err
+		}
+	}
+	return w.end(ch, jobs...)
 }
 
 // renameCalendar gives a calendar another name and leaves a tombstone of the
@@ -485,6 +514,9 @@ func (w *writer) deleteCalendar(row calendar.CalendarRow, how telling) error {
 		return err
 	}
 	if err := w.tx.DeleteCalendar(row.ID, ch.Number, w.now); err != nil {
+		return err
+	}
+	if err := w.dropAlarms(&row); err != nil {
 		return err
 	}
 	after, _, err := w.Home()

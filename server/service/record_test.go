@@ -500,6 +500,8 @@ func (o *outbox) Doubt(calendar.Owner)     { o.doubted.Add(1) }
 // Pace implements calendar.Outbox: nothing is done.
 func (o *outbox) Pace(context.Context) {}
 
+func (o *outbox) Gone(...calendar.JobID) {}
+
 // Planned implements calendar.Outbox: nothing of it is looked at.
 func (o *outbox) Planned(calendar.Owner, string, time.Time) bool { return false }
 

@@ -56,6 +56,7 @@ type Options struct {
 
 	NoProvision bool          // local.autoprovision="no": only the administrator makes default calendars
 	Notices     NoticeOptions // by mail; the zero value tells nobody
+	Alarms      AlarmOptions  // that the server sends; the zero value sends none
 	// KeepAnswers: attendees are not told what others have answered, until the
 	// organizer changes something (gse.autorefreshreplystatus).
 	KeepAnswers bool
@@ -90,18 +91,19 @@ type Derivation func(calendar.ReadTx, *calendar.Change) ([]calendar.Job, error)
 // Service is the model over a Store that this process owns alone: it caches
 // what it reads and trusts that nobody else writes there.
 type Service struct {
-	store   calendar.Store
-	people  calendar.People
-	opt     Options
-	log     *slog.Logger
-	now     func() time.Time
-	cache   *cache.Cache
-	names   nameIndex
-	told    sync.Map // owners of whom the log said that somebody new has the name
-	started time.Time
-	lastID  atomic.Int64
-	traced  atomic.Int64 // traces that were kept since the start
-	zone    recur.Zone
+	store    calendar.Store
+	people   calendar.People
+	opt      Options
+	log      *slog.Logger
+	now      func() time.Time
+	cache    *cache.Cache
+	names    nameIndex
+	told     sync.Map // owners of whom the log said that somebody new has the name
+	started  time.Time
+	lastID   atomic.Int64
+	reminded reminded
+	traced   atomic.Int64 // traces that were kept since the start
+	zone     recur.Zone
 }
 
 var _ calendar.Backend = (*Service)(nil)

@@ -24,6 +24,7 @@ type writer struct {
 	begun   int // changes that have a number
 	changes []*calendar.Change
 	jobs    []calendar.Job
+	gone    []calendar.JobID // jobs without a key that are deleted
 	grown   int64            // octets of files that came or went, for the next change
 	memo    *memo            // what the directory said
 	me      *calendar.Person // the owner, if it was looked up; without an ID he is not in the directory
@@ -92,7 +93,7 @@ func (s *Service) transact(ctx context.Context, who calendar.Actor, op string, o
 			return &calendar.Error{Kind: calendar.Internal, Op: op, Msg: "a change has no record"}
 		}
 		posted = len(w.jobs) > 0 && who.Via != "" && who.Via != calendar.ViaDelivery && who.Via != calendar.ViaMail // the server does not wait for itself
-		if changed = len(w.changes) > 0; changed {
+		if changed = len(w.changes)+len(w.jobs)+len(w.gone) > 0; changed {
 			tx.OnCommit(func() { s.publish(w) })
 		}
 		return nil
@@ -154,6 +155,9 @@ func (s *Service) publish(w *writer) {
 	}
 	if s.opt.Outbox != nil && len(w.jobs) > 0 {
 		s.opt.Outbox.Add(w.jobs...)
+	}
+	if s.opt.Outbox != nil && len(w.gone) > 0 {
+		s.opt.Outbox.Gone(w.gone...)
 	}
 }
 

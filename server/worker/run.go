@@ -47,34 +47,11 @@ type attempt struct {
 // patience bounds the store's part of a job.
 const patience = 30 * time.Second
 
-// run makes one attempt at a job and stores what came of it. at is the place that
-// the job has.
-func (w *Worker) run(e *entry, at *turns) {
-	t, over := e.party, false
-	if p := t.pool; p.patience > 0 {
-		timer := time.AfterFunc(p.patience, func() {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			if over {
-				return
-			}
-			if t.slow = true; at == &p.brisk && p.slow.running < p.slow.room {
-				at.running--
-				at = &p.slow
-				at.running++
-				w.nudge()
-			}
-		})
-		defer timer.Stop()
-	}
-	begun, done := time.Now(), false
+// run makes one attempt at a job and stores what came of it.
+func (w *Worker) run(e *entry) {
 	defer func() {
 		w.mu.Lock()
-		over = true
-		at.running--
-		if done && time.Since(begun) < t.pool.patience {
-			t.slow = false
-		}
+		e.party.pool.running--
 		w.nudge()
 		w.mu.Unlock()
 	}()
@@ -86,7 +63,6 @@ func (w *Worker) run(e *entry, at *turns) {
 		if a, ok = w.attempt(e); !ok {
 			return
 		}
-		done = a.next == nil
 	}
 	w.settle(w.ctx, e, a)
 }
@@ -270,6 +246,8 @@ func (w *Worker) settle(ctx context.Context, e *entry, a attempt) {
 	case other != nil:
 		w.queue.remove(e)
 		w.take(other)
+	case a.next == nil && k.Deletes && e.due != dueOf(&a.job): // it was stored again, and added
+		w.queue.back(e, e.due)
 	case !there || a.next == nil:
 		w.queue.remove(e)
 	case a.next.Parked:

@@ -55,7 +55,7 @@ type Kind struct {
 	// and key, until an administrator has it tried again or drops it.
 	Blocks bool
 	// Deletes says that Run, where it does not fail, has deleted the job in the
-	// transaction of what it did.
+	// transaction of what it did, or stored it again with another Due.
 	Deletes bool
 	// Pool is where jobs of the kind run that leave those of others alone, however
 	// long they take; nil: beside all others, with owners taking turns.
@@ -68,12 +68,6 @@ type Pool struct {
 	Each        int // of one party
 	// Party says of a job's key with whom it takes turns; nil: with other owners.
 	Party func(key string) string
-	// Patience is after how long a job gives its place to another, so that parties
-	// that are slow do not hold up the others; 0: it keeps it. Slow is how many such
-	// jobs there may be beside Concurrency. A party that was slow begins among them,
-	// until a job of its own is done in time.
-	Patience time.Duration
-	Slow     int
 }
 
 // Options are choices; the zero value is right for production.
@@ -301,6 +295,20 @@ func (w *Worker) Add(jobs ...calendar.Job) {
 	w.nudge()
 }
 
+// Gone implements calendar.Outbox.
+func (w *Worker) Gone(ids ...calendar.JobID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, id := range ids {
+		// Only a job without a key is found by its id.
+		if e, _ := w.queue.find(&calendar.Job{JobID: id}); e != nil && e.state != stateRunning {
+			delete(w.unsettled, e)
+			w.queue.hold(e)
+			w.queue.remove(e)
+		}
+	}
+}
+
 // Pace implements calendar.Outbox.
 func (w *Worker) Pace(ctx context.Context) {
 	for end := time.Now().Add(longestPace); ; {
@@ -404,9 +412,12 @@ func (w *Worker) nudge() {
 	}
 }
 
-// longestSleep bounds how late a job is after the machine slept or its clock
-// was set: timers know nothing of either.
-const longestSleep = time.Minute
+// Timers know nothing of a machine that slept or whose clock was set: longestSleep
+// bounds how late a job is then.
+const (
+	longestSleep = time.Second
+	idleSleep    = time.Minute // where nothing waits for a time
+)
 
 // advanceAtOnce is how many jobs become ready while the lock is held, which
 // Add, and so a commit, waits for.
@@ -414,7 +425,7 @@ const advanceAtOnce = 1000
 
 // dispatch begins what is due, as far as there is room.
 func (w *Worker) dispatch() {
-	timer := time.NewTimer(longestSleep)
+	timer := time.NewTimer(idleSleep)
 	defer timer.Stop()
 	for {
 		w.mu.Lock()
@@ -424,12 +435,12 @@ func (w *Worker) dispatch() {
 		}
 		now := w.opt.Now()
 		w.queue.advance(now, advanceAtOnce)
-		for e, at := w.queue.pick(); e != nil; e, at = w.queue.pick() {
-			w.busy.Go(func() { w.run(e, at) })
+		for e := w.queue.pick(); e != nil; e = w.queue.pick() {
+			w.busy.Go(func() { w.run(e) })
 		}
-		sleep := longestSleep
+		sleep := idleSleep
 		if due, ok := w.queue.next(); ok {
-			sleep = min(sleep, due.Sub(now))
+			sleep = min(longestSleep, due.Sub(now))
 		}
 		w.mu.Unlock()
 		if sleep <= 0 {

@@ -36,12 +36,13 @@ var mayImport = map[string][]string{
 	"server/edit":                  {"server/ical", "server/recur", "server/calendar", "server/object"},
 	"server/group":                 {"server/ical", "server/recur", "server/calendar"},
 	"server/personal":              {"server/ical", "server/recur", "server/edit"},
+	"server/alarm":                 {"server/ical", "server/recur"},
 	"server/booking":               {"server/ical", "server/recur", "server/calendar", "server/object"},
 	"server/admission":             {"server/ical", "server/calendar", "server/object", "server/itip", "server/zone"},
 	"server/why":                   {"server/calendar", "server/itip", "server/booking", "server/admission"},
 	"server/match":                 {"server/ical", "server/recur", "server/calendar", "server/object", "server/zone"},
 	"server/cache":                 {"server/ical", "server/recur", "server/zone", "server/calendar", "server/object", "server/match", "server/availability"},
-	"server/service":               {"server/ical", "server/recur", "server/acl", "server/calendar", "server/object", "server/edit", "server/group", "server/match", "server/itip", "server/cache", "server/zone", "server/availability", "server/booking", "server/personal", "server/admission"},
+	"server/service":               {"server/ical", "server/recur", "server/acl", "server/calendar", "server/object", "server/edit", "server/group", "server/match", "server/itip", "server/cache", "server/zone", "server/availability", "server/booking", "server/personal", "server/admission", "server/alarm"},
 	"server/calendar/calendartest": {"server/...", "store/..."},
 	"server/directory":             {"server/calendar"},
 	"server/directory/ldaptest":    {"server/...", "templates"},
@@ -74,12 +75,7 @@ var mayImport = map[string][]string{
 	"notify/relay/smtptest":        {},
 	"notify/mail":                  {"notify/letter", "notify/letterfile", "notify/relay", "server/admission", "server/ical", "server/itip", "server/recur", "server/calendar", "server/zone"},
 	"notify/queue":                 {"notify/relay", "server/ical", "server/calendar", "server/worker"},
-	"notify/xmpp":                  {},
-	"notify/xmpp/xmpptest":         {},
-	"notify/popup":                 {"notify/letter", "notify/locale", "notify/xmpp", "server/ical", "server/calendar", "server/zone"},
 	"notify/lmtp":                  {"notify/imip", "server/admission", "server/calendar"},
-	"notify/bus":                   {"server/calendar"},
-	"notify/broker":                {"notify/bus"},
 	"notify/...":                   {"server/...", "templates", "notify"},
 	"cmd/internal/watcher":         {},
 	"cmd/internal/certificates":    {},
@@ -95,7 +91,7 @@ var mayImport = map[string][]string{
 
 // pure are the rooms of rules: values in, values and errors out. What they need
 // of the world, the time and new names, their callers give them.
-var pure = []string{"server/object", "server/availability", "server/edit", "server/match", "server/itip", "server/booking", "server/group", "server/personal", "server/admission", "notify/imip", "notify/locale", "notify/letter"}
+var pure = []string{"server/object", "server/availability", "server/edit", "server/match", "server/itip", "server/booking", "server/group", "server/personal", "server/alarm", "server/admission", "notify/imip", "notify/locale", "notify/letter"}
 
 // worldly are the packages of the standard library, with all below them, that
 // reach beyond the values that one is given.
