@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,9 +24,15 @@ func (a *adminServer) queueFacts(w http.ResponseWriter, r *http.Request) {
 // configuredFacts are those of ics.conf.
 func configuredFacts(cfg *config.Config) queue.Facts {
 	f := queue.Facts{Now: time.Now(), Enabled: cfg.Notify.Enable, ReadOnly: cfg.Store.ReadOnly, Connections: cfg.Mail.Connections, Each: cfg.Mail.Each, Load: load()}
+	f.Direct = cfg.Mail.Direct
 	if cfg.Mail.Host != "" {
-		f.Relay = mailRoute(cfg).Address()
+		f.Relay = mailRoute(&cfg.Mail, "").Address()
 	}
+	for domain := range cfg.Mail.Routes {
+		f.Routes = append(f.Routes, mailRoute(&cfg.Mail, domain).Address())
+	}
+	slices.Sort(f.Routes)
+	f.Routes = slices.Compact(f.Routes)
 	return f
 }
 

@@ -34,7 +34,7 @@ func (m *metrics) mail(s *storeService) (remove func()) {
 		held:     desc("held", "Mails that an administrator holds."),
 		failing:  desc("failing", "Of the waiting ones, those that have failed at least once."),
 		oldest:   desc("oldest_seconds", "How long the oldest of the waiting mails has waited."),
-		served:   desc("served", "1 if mail is sent by this server, 0 if service.notify.enable or caldb.smtphost say otherwise."),
+		served:   desc("served", "1 if mail is sent by this server, 0 if service.notify.enable, caldb.smtphost and factotum.mail.direct say otherwise."),
 		hosts:    desc("failing_hosts", "Mail servers that have failed, and have taken nothing since."),
 		outcomes: desc("outcomes_total", "What became of mails: sent, failed (an attempt), returned (given up).", "outcome"),
 	}

@@ -19,7 +19,7 @@ func alarmOptions(cfg *config.Config) service.AlarmOptions {
 	if !a.Enable || !a.Dispatch {
 		return opt
 	}
-	opt.Mail = a.Mail && mailsOut(cfg)
+	opt.Mail = a.Mail && cfg.Mails()
 	if publishes := jobKinds[calendar.JobPublish] != nil; publishes && a.DispatchType == "ens" {
 		opt.MailURL, opt.URL, opt.ContentType = a.MailURL, a.URL, a.ContentType
 	}

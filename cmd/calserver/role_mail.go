@@ -16,18 +16,24 @@ import (
 	"factotum/server/worker"
 )
 
-// mailsOut reports whether the server sends mail.
-func mailsOut(cfg *config.Config) bool { return cfg.Notify.Enable && cfg.Mail.Host != "" }
-
 // noMail leaves mail where it is until there is somebody to send it.
 func noMail(context.Context, calendar.Job) error {
-	return worker.RetryAt(time.Now().Add(time.Hour), errors.New(queue.ErrUnserved+"see caldb.smtphost and service.notify.enable"))
+	return worker.RetryAt(time.Now().Add(time.Hour), errors.New(queue.ErrUnserved+"see caldb.smtphost, factotum.mail.direct and service.notify.enable"))
 }
 
-// mailRoute is the server that all mail goes by.
-func mailRoute(cfg *config.Config) relay.Route {
-	m := &cfg.Mail
-	return relay.Route{Host: m.Host, Port: m.Port, Security: relay.Security(m.Security), User: m.User, Password: m.Password.Reveal()}
+// mailRoute is the server that the mail of a domain goes to.
+func mailRoute(m *config.Mail, domain string) relay.Route {
+	r := relay.Route{Host: m.Host, Port: m.Port, Security: relay.Security(m.Security)}
+	if own, ok := m.RouteOf(domain); ok {
+		r.Host, r.Port = own.Host, own.Port
+		return r
+	}
+	if m.Host == "" {
+		r.Host, r.Port, r.MX = domain, 0, true
+		return r
+	}
+	r.User, r.Password = m.User, m.Password.Reveal()
+	return r
 }
 
 // sendMail has the store's jobs of mail done: csnotifyd.
@@ -40,7 +46,7 @@ func (s *storeService) sendMail(p *process, people calendar.People) error {
 			return err
 		}
 	}
-	sender := relay.New(relay.Options{Hello: cmp.Or(cfg.Hello, hostName(p.cfg))})
+	sender := relay.New(relay.Options{Hello: cmp.Or(cfg.Hello, hostName(p.cfg)), ConnectTimeout: cfg.Timeout / 2, CommandTimeout: cfg.Timeout, SubmitTimeout: 5 * cfg.Timeout})
 	s.release = append(s.release, sender.Close)
 	files := letterfile.Of(p.cfg)
 	files.Warn = func(problem letter.Problem) {
@@ -48,9 +54,8 @@ func (s *storeService) sendMail(p *process, people calendar.People) error {
 	}
 	composer := &mail.Composer{Templates: letterfile.New(files), People: people, Model: s.model, Host: hostName(p.cfg), Envelope: cfg.Envelope,
 		TZID: p.cfg.Calstore.TimeZone, Raw8: p.cfg.Local.Allow8BitHeaders, Past: cfg.Past, Outside: p.cfg.Alarms.Outside, Signer: signer, Now: time.Now}
-	route := mailRoute(p.cfg)
 	s.mail = queue.New(s.model, s.jobs, sender, queue.Options{
-		Route: func(string) relay.Route { return route }, Compose: composer.Compose,
+		Route: func(domain string) relay.Route { return mailRoute(cfg, domain) }, Compose: composer.Compose,
 		Backoff: cfg.Backoff, Notices: cfg.Notices, Connections: cfg.Connections, Each: cfg.Each, Log: s.log,
 	})
 	s.jobs.Handle(calendar.JobMail, s.mail.Kind())

@@ -71,7 +71,7 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	counted := countedStore{s.store, p.metrics, p.health}
 	s.jobs = worker.New(counted, worker.Options{Log: s.log, Concurrency: 32, PerOwner: 4, Dropped: delivery.Dropped})
 	opt.Outbox = s.jobs
-	if mailsOut(p.cfg) {
+	if p.cfg.Mails() {
 		opt.Notices = service.NoticeOptions{Answers: p.cfg.Mail.Replies, Invitations: p.cfg.Mail.Invitations, Cancellations: p.cfg.Mail.Cancellations}
 	}
 	opt.Alarms = alarmOptions(p.cfg)
@@ -87,7 +87,7 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	}
 	s.router = router
 	courier := &delivery.Courier{Model: s.model, Jobs: s.jobs, People: people, Backend: router, Pause: p.cfg.GSE.RetryInterval, Expires: p.cfg.GSE.RetryExpires}
-	if courier.Mails = mailsOut(p.cfg); courier.Mails {
+	if courier.Mails = p.cfg.Mails(); courier.Mails {
 		if err := s.sendMail(p, people); err != nil {
 			return nil, err
 		}
@@ -161,7 +161,7 @@ func modelOptions(cfg *config.Config, log *slog.Logger) (service.Options, error)
 		NoInvited: map[calendar.PersonKind]bool{calendar.Individual: !cfg.User.Autoprovision, calendar.Group: !cfg.Group.Autoprovision,
 			calendar.Resource: !cfg.Resource.Autoprovision, calendar.Room: !cfg.Resource.Autoprovision},
 		Limits: calendar.Limits{
-			ObjectSize: int(l.ObjectSize), PlainMaxSize: int(l.ObjectSize), Attendees: l.Attendees, Instances: l.Instances,
+			ObjectSize: int(l.ObjectSize), PlainMaxSize: int(l.ObjectSize), Attendees: l.Attendees, Exceptions: l.Exceptions, Instances: l.Instances,
 			Results: l.Results, Calendars: l.Calendars, Refs: l.Hrefs, HomeBytes: l.Quota,
 			AttachmentSize: int(cfg.WCAP.MaxAttachment), Attachments: cfg.WCAP.MaxAttachments,
 		},

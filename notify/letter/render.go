@@ -57,25 +57,10 @@ const mostKept = 1 << 20
 // Manner, it is written in English.
 func (t *Template) Render(in *Input) (Mail, error) {
 	r := renderers.Get().(*renderer)
-	defer func() {
-		if cap(r.out)+cap(r.sent) < mostKept {
-			*r = renderer{out: r.out[:0], sent: r.sent[:0], done: r.done[:0]}
-			renderers.Put(r)
-		}
-	}()
-	r.in, r.m, r.c, r.method, r.zones, r.zone = in, in.Manner, in.component(), word(in.method()), zone.Of(in.Message), in.Zone
-	if r.c == nil {
-		return Mail{}, errNothing
+	defer r.giveBack()
+	if err := r.begin(in); err != nil {
+		return Mail{}, err
 	}
-	if r.m.Locale == nil {
-		r.m, _ = locale.Find("en")
-	}
-	if r.zone == nil {
-		r.zone = zone.UTC
-	}
-	r.zoneName = oneLine(strings.ReplaceAll(r.zone.Name(), "_", " "))
-	r.attendee = in.attendee(r.c, r.method)
-	r.span()
 	if err := r.leaves(t.root); err != nil {
 		return Mail{}, fmt.Errorf("%s: %w", t.File, err)
 	}
@@ -88,6 +73,47 @@ func (t *Template) Render(in *Input) (Mail, error) {
 	}
 	m.Body, _ = r.body(make([]byte, 0, n), t.root, 0)
 	return m, nil
+}
+
+// Values are what codes print, by their letters: for messages that are no mails.
+// Each is clean, in the reader's words, and of one line but for those of many.
+func Values(in *Input, letters string) ([]string, error) {
+	r := renderers.Get().(*renderer)
+	defer r.giveBack()
+	if err := r.begin(in); err != nil {
+		return nil, err
+	}
+	list := make([]string, len(letters))
+	for i := range letters {
+		list[i] = r.value(&op{kind: opCode, code: letters[i]}, false)
+	}
+	return list, nil
+}
+
+// begin takes in what a mail is about.
+func (r *renderer) begin(in *Input) error {
+	r.in, r.m, r.c, r.method, r.zones, r.zone = in, in.Manner, in.component(), word(in.method()), zone.Of(in.Message), in.Zone
+	if r.c == nil {
+		return errNothing
+	}
+	if r.m.Locale == nil {
+		r.m, _ = locale.Find("en")
+	}
+	if r.zone == nil {
+		r.zone = zone.UTC
+	}
+	r.zoneName = oneLine(strings.ReplaceAll(r.zone.Name(), "_", " "))
+	r.attendee = in.attendee(r.c, r.method)
+	r.span()
+	return nil
+}
+
+// giveBack keeps the buffers for the next mail.
+func (r *renderer) giveBack() {
+	if cap(r.out)+cap(r.sent) < mostKept {
+		*r = renderer{out: r.out[:0], sent: r.sent[:0], done: r.done[:0]}
+		renderers.Put(r)
+	}
 }
 
 // word is a METHOD or its like, "" if it is none.

@@ -95,8 +95,9 @@ func Diagnose(f Facts) Diagnosis {
 // examination is a Diagnose under way.
 type examination struct {
 	Facts
-	all   Destination
-	found []Finding
+	all    Destination
+	found  []Finding
+	blamed []string // servers that a finding is about
 }
 
 func (e *examination) find(f Finding) { e.found = append(e.found, f) }
@@ -108,9 +109,9 @@ func (e *examination) service() bool {
 	case !e.Enabled:
 		e.find(Finding{Cause: Configuration, Act: true, Says: "Nobody serves the queue: service.notify.enable is no.", Evidence: waiting,
 			Do: []string{"Set service.notify.enable to yes and restart, or give the mail up: csqueue --all return."}})
-	case e.Relay == "":
+	case e.Relay == "" && !e.Direct:
 		e.find(Finding{Cause: Configuration, Act: true, Says: "Nobody serves the queue: caldb.smtphost is empty.", Evidence: waiting,
-			Do: []string{"Set caldb.smtphost to the server that takes the mail and restart, or give the mail up: csqueue --all return."}})
+			Do: []string{"Set caldb.smtphost to the server that takes the mail, or factotum.mail.direct, and restart, or give the mail up: csqueue --all return."}})
 	case e.ReadOnly:
 		e.find(Finding{Cause: Configuration, Act: true, Says: "Nobody serves the queue: the store is read-only, and nothing is sent meanwhile.", Evidence: waiting,
 			Do: []string{"End the maintenance: set caldb.berkeleydb.readonly to no and restart."}})
@@ -126,56 +127,77 @@ func (e *examination) service() bool {
 	return false
 }
 
-// relay asks whether the server that all mail goes by is set as it should be, and
-// well.
+// relay asks whether the servers that ics.conf names are well, and named as they
+// should be.
 func (e *examination) relay() {
-	host, trouble, n, says := e.relayTrouble()
-	evidence := []string{fmt.Sprintf("%s of %d", count(n, "mail has failed for it", "mails have failed for it"), e.all.Mails), says}
-	if host != nil {
-		evidence = append(evidence, fmt.Sprintf("%d failures one after another", host.Failures))
-		if !host.Until.IsZero() {
-			evidence = append(evidence, "it is left alone until "+host.Until.UTC().Format(time.RFC3339))
+	const retry = "When it is mended: csqueue --all retry."
+	for _, name := range append([]string{e.Relay}, e.Routes...) {
+		host, trouble, n, says := e.serverTrouble(name)
+		what, param := "relay", "caldb.smtphost"
+		if name != e.Relay {
+			what, param = "route", "factotum.mail.routes"
 		}
-	}
-	retry := "When it is mended: csqueue --all retry."
-	switch trouble {
-	case NoHost:
-		e.find(Finding{Cause: Configuration, State: Queued, Act: true, Says: fmt.Sprintf("Bad relay: there is no host of the name in %s.", e.Relay), Evidence: evidence,
-			Do: []string{"Correct caldb.smtphost, or the DNS that this host asks.", retry}})
-	case LogIn:
-		e.find(Finding{Cause: Configuration, State: Queued, Act: true, Says: fmt.Sprintf("Bad relay: %s refuses our log-in.", e.Relay), Evidence: evidence,
-			Do: []string{"Correct factotum.mail.user and factotum.mail.password, or have the server let this host send.", retry}})
-	case NoTLS:
-		e.find(Finding{Cause: Configuration, State: Queued, Act: true, Says: fmt.Sprintf("Bad relay: no protected connection to %s.", e.Relay), Evidence: evidence,
-			Do: []string{"Renew the server's certificate, name the server as the certificate does in caldb.smtphost, or change factotum.mail.security.", retry}})
-	case Unreachable:
-		e.find(Finding{Cause: Elsewhere, State: Queued, Act: true, Says: fmt.Sprintf("All mail goes by %s, which cannot be reached.", e.Relay), Evidence: evidence,
-			Do: []string{"Look whether the server runs and lets this host connect; caldb.smtphost and caldb.smtpport name it.",
-				"Nothing is lost meanwhile: mail goes out when it is back, until the last age of factotum.mail.notices.", retry}})
+		evidence := []string{fmt.Sprintf("%s of %d", count(n, "mail has failed for it", "mails have failed for it"), e.all.Mails), says}
+		if host != nil {
+			evidence = append(evidence, fmt.Sprintf("%d failures one after another", host.Failures))
+			if !host.Until.IsZero() {
+				evidence = append(evidence, "it is left alone until "+host.Until.UTC().Format(time.RFC3339))
+			}
+		}
+		f := Finding{Cause: Configuration, State: Queued, Act: true, Evidence: evidence}
+		switch {
+		case trouble == NoHost:
+			f.Says = fmt.Sprintf("Bad %s: there is no host of the name in %s.", what, name)
+			f.Do = []string{fmt.Sprintf("Correct %s, or the DNS that this host asks.", param), retry}
+		case trouble == LogIn && name == e.Relay:
+			f.Says = fmt.Sprintf("Bad relay: %s refuses our log-in.", name)
+			f.Do = []string{"Correct factotum.mail.user and factotum.mail.password, or have the server let this host send.", retry}
+		case trouble == LogIn:
+			f.Says = fmt.Sprintf("Bad route: %s wants a log-in, and has none.", name)
+			f.Do = []string{"Have the server let this host send, or take it out of factotum.mail.routes.", retry}
+		case trouble == NoTLS:
+			f.Says = fmt.Sprintf("Bad %s: no protected connection to %s.", what, name)
+			f.Do = []string{fmt.Sprintf("Renew the server's certificate, name the server as the certificate does in %s, or change factotum.mail.security.", param), retry}
+		case trouble == Unreachable && name == e.Relay:
+			f.Cause, f.Says = Elsewhere, fmt.Sprintf("All mail goes by %s, which cannot be reached.", name)
+			if len(e.Routes) > 0 {
+				f.Says = fmt.Sprintf("All mail but that of factotum.mail.routes goes by %s, which cannot be reached.", name)
+			}
+			f.Do = []string{"Look whether the server runs and lets this host connect; caldb.smtphost and caldb.smtpport name it.",
+				"Nothing is lost meanwhile: mail goes out when it is back, until the last age of factotum.mail.notices.", retry}
+		default:
+			continue
+		}
+		e.find(f)
+		e.blamed = append(e.blamed, name)
 	}
 }
 
-// relayTrouble is what the relay itself fails with: by what the queue has seen of
-// it, else by what mails say.
-func (e *examination) relayTrouble() (host *Host, t Trouble, n int, says string) {
+// serverTrouble is what a server itself fails with: by what the queue has seen of it,
+// else by what mails say.
+func (e *examination) serverTrouble(name string) (host *Host, t Trouble, n int, says string) {
+	s := e.Servers[name]
+	if s == nil {
+		s = &Server{}
+	}
 	for _, t := range []Trouble{NoHost, LogIn, NoTLS, Unreachable, Skipping} {
-		n += e.all.Trouble[t]
+		n += s.Trouble[t]
 	}
 	for i := range e.Hosts {
-		if h := &e.Hosts[i]; h.Name == e.Relay {
+		if h := &e.Hosts[i]; h.Name == name {
 			f := relay.Failure{Step: h.Step, Text: h.Cause}
 			return h, troubleAt(&f), n, fmt.Sprintf("%s: %s: %s", h.Name, h.Step, h.Cause)
 		}
 	}
-	if n == 0 || 2*n < e.all.Mails { // destinations behind it say so, not it
+	if n == 0 || name == e.Relay && 2*n < e.all.Mails { // destinations behind it say so, not it
 		return nil, "", 0, ""
 	}
 	for _, t := range []Trouble{NoHost, LogIn, NoTLS, Unreachable} {
-		if e.all.Trouble[t] > 0 {
-			return nil, t, n, e.all.Says[t]
+		if s.Trouble[t] > 0 {
+			return nil, t, n, s.Says[t]
 		}
 	}
-	return nil, Unreachable, n, e.all.Says[Skipping]
+	return nil, Unreachable, n, s.Says[Skipping]
 }
 
 // quota asks for mailboxes that are full.
@@ -235,12 +257,24 @@ func (e *examination) destinations() {
 		e.find(Finding{Cause: Elsewhere, State: Stuck, Act: true, Says: "Stuck: attempts do not end, while this machine has little to do.", Evidence: evidence,
 			Do: []string{"Look at the server that takes the mail: it answers slowly, or not at all.", "Hold what is for a slow destination, so that the rest goes: csqueue --domain NAME hold."}})
 	}
+	troubles := []Trouble{Deferred}
 	n := e.all.Trouble[Deferred] + e.all.Trouble[OverQuota]
-	if slices.ContainsFunc(e.found, func(f Finding) bool { return f.State == Queued }) || n == 0 {
+	for name, s := range e.Servers { // those of the destinations, or of routes to them
+		if name == e.Relay || slices.Contains(e.blamed, name) {
+			continue
+		}
+		for _, t := range []Trouble{NoHost, LogIn, NoTLS, Unreachable, Skipping} {
+			if s.Trouble[t] > 0 && !slices.Contains(troubles, t) {
+				troubles = append(troubles, t)
+			}
+			n += s.Trouble[t]
+		}
+	}
+	if n == 0 || slices.Contains(e.blamed, e.Relay) || slices.ContainsFunc(e.found, func(f Finding) bool { return f.State == Queued && !f.Act }) {
 		return
 	}
 	evidence := []string{fmt.Sprintf("%d of %d mails have failed, %d of them %d times or more", e.all.Failing, e.all.Mails, e.all.Long, longHistory)}
-	e.find(Finding{Cause: Elsewhere, State: Queued, Says: "Queued: destinations ask to come again, and mail for them is tried at its times.", Evidence: append(evidence, e.where(Deferred)...),
+	e.find(Finding{Cause: Elsewhere, State: Queued, Says: "Queued: destinations ask to come again, or cannot be reached, and mail for them is tried at its times.", Evidence: append(evidence, e.where(troubles...)...),
 		Do: []string{"Nothing, as a rule: it goes out when they are well, and its senders are told at the ages of factotum.mail.notices.", "When you know that one is well again: csqueue --domain NAME retry."}})
 }
 
@@ -274,10 +308,17 @@ func (e *examination) load() string {
 	return fmt.Sprintf("the processors are %d %% busy", int(100*e.Load))
 }
 
-// where tells of the destinations that have most of a trouble, and what they say.
-func (e *examination) where(t Trouble) (list []string) {
-	for _, d := range e.worst(func(d *Destination) int { return d.Trouble[t] }) {
-		list = append(list, fmt.Sprintf("%s: %s, the oldest for %s: %s", d.Domain, count(d.Trouble[t], "mail", "mails"), span(d.Oldest), d.Says[t]))
+// where tells of the destinations that have most of some troubles, and what they say.
+func (e *examination) where(troubles ...Trouble) (list []string) {
+	sum := func(d *Destination) (n int) {
+		for _, t := range troubles {
+			n += d.Trouble[t]
+		}
+		return n
+	}
+	for _, d := range e.worst(sum) {
+		most := slices.MaxFunc(troubles, func(a, b Trouble) int { return d.Trouble[a] - d.Trouble[b] })
+		list = append(list, fmt.Sprintf("%s: %s, the oldest for %s: %s", d.Domain, count(sum(d), "mail", "mails"), span(d.Oldest), d.Says[most]))
 	}
 	return list
 }

@@ -55,7 +55,8 @@ func troubleOf(err string) (host string, t Trouble) {
 	if !ok {
 		return "", Deferred
 	}
-	return f.Host, troubleAt(&f)
+	host, _, _ = strings.Cut(f.Host, " ") // a domain, without the one of its servers that failed
+	return host, troubleAt(&f)
 }
 
 func troubleAt(f *relay.Failure) Trouble {
@@ -78,13 +79,15 @@ func troubleAt(f *relay.Failure) Trouble {
 type Facts struct {
 	Now time.Time `json:"now"`
 
-	Enabled     bool   `json:"enabled"`         // service.notify.enable
-	Relay       string `json:"relay,omitempty"` // host:port that all mail goes by, "" for none
-	ReadOnly    bool   `json:"read_only"`       // the store is, and no job is done
-	Up          bool   `json:"up"`              // csstored answers
-	Works       bool   `json:"works"`           // it does jobs
-	Connections int    `json:"connections"`     // at most
-	Each        int    `json:"each"`            // for one destination
+	Enabled     bool     `json:"enabled"`          // service.notify.enable
+	Relay       string   `json:"relay,omitempty"`  // host:port that mail goes by which has no route of its own, "" for none
+	Direct      bool     `json:"direct"`           // without it, mail goes to what MX records name
+	Routes      []string `json:"routes,omitempty"` // servers of single domains, host:port
+	ReadOnly    bool     `json:"read_only"`        // the store is, and no job is done
+	Up          bool     `json:"up"`               // csstored answers
+	Works       bool     `json:"works"`            // it does jobs
+	Connections int      `json:"connections"`      // at most
+	Each        int      `json:"each"`             // for one destination
 
 	Load      float64       `json:"load"`         // of the processors, of which 1 is all; negative: not known
 	Composing time.Duration `json:"composing_ns"` // lately, of one mail
@@ -94,10 +97,17 @@ type Facts struct {
 	Overdue   time.Duration `json:"overdue_ns"` // since the first became due of those that wait for room
 	Doubts    int           `json:"doubts"`     // users whose jobs do not begin: worker.Stats
 
-	Lost         []string       `json:"lost,omitempty"`   // mails that are due and that nobody has in hand, by id
-	Parked       []string       `json:"parked,omitempty"` // that were given up without an end, by id
-	Destinations []*Destination `json:"destinations,omitempty"`
-	Hosts        []Host         `json:"hosts,omitempty"`
+	Lost         []string           `json:"lost,omitempty"`   // mails that are due and that nobody has in hand, by id
+	Parked       []string           `json:"parked,omitempty"` // that were given up without an end, by id
+	Destinations []*Destination     `json:"destinations,omitempty"`
+	Hosts        []Host             `json:"hosts,omitempty"`
+	Servers      map[string]*Server `json:"servers,omitempty"` // by host:port, or domain where MX records count
+}
+
+// Server sums up the mails whose last attempt failed at a server.
+type Server struct {
+	Trouble map[Trouble]int    `json:"trouble"`
+	Says    map[Trouble]string `json:"says"` // the words of one of them
 }
 
 // Destination sums up the mails to one domain.
@@ -152,9 +162,22 @@ func (f *Facts) Count(j *calendar.Job, place worker.Place) {
 	if j.Attempts >= longHistory {
 		d.Long++
 	}
-	_, t := troubleOf(j.Err)
+	host, t := troubleOf(j.Err)
 	d.Trouble[t]++
 	d.Says[t] = j.Err
+	if host == "" {
+		return
+	}
+	if f.Servers == nil {
+		f.Servers = map[string]*Server{}
+	}
+	s := f.Servers[host]
+	if s == nil {
+		s = &Server{Trouble: map[Trouble]int{}, Says: map[Trouble]string{}}
+		f.Servers[host] = s
+	}
+	s.Trouble[t]++
+	s.Says[t] = j.Err
 }
 
 // Sum adds the destinations up.

@@ -63,6 +63,7 @@ func TestHeldAndReturned(t *testing.T) {
 		done("return", 1, func(ctx context.Context, f worker.Filter) (worker.Outcome, error) {
 			return p.worker.Finish(ctx, f, func(ctx context.Context, j calendar.Job) error { return queue.Return(ctx, p, j) })
 		}, to("back@far.example"))
+		synctest.Wait() // until its sender is told
 		<-away
 		away <- false
 		done("retry", 1, p.worker.Retry, worker.Filter{}) // free, not what is held

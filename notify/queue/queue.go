@@ -53,7 +53,8 @@ type Options struct {
 	// Notices are the ages at which the sender is told that a mail is late; at the
 	// last it is returned.
 	Notices []time.Duration
-	// Connections at once, and for one destination; 0: 20 and 4.
+	// Connections at once, and for one destination; 0: 20 and 4. Those that are slow
+	// count apart, up to five times as many.
 	Connections, Each int
 	Log               *slog.Logger // nil discards
 	Now               func() time.Time
@@ -103,8 +104,12 @@ func New(model Model, pending Pending, sender *relay.Sender, opt Options) *Queue
 // Kind is how jobs of kind calendar.JobMail are done: destinations take turns.
 func (q *Queue) Kind() worker.Kind {
 	return worker.Kind{Run: q.Deliver, Attempts: 1 << 30, Timeout: 10 * time.Minute, Blocks: true, Deletes: true,
-		Pool: &worker.Pool{Concurrency: q.opt.Connections, Each: q.opt.Each, Party: func(key string) string { return relay.Domain(calendar.MailAddress(key)) }}}
+		Pool: &worker.Pool{Concurrency: q.opt.Connections, Each: q.opt.Each, Patience: slow, Slow: 5 * q.opt.Connections,
+			Party: func(key string) string { return relay.Domain(calendar.MailAddress(key)) }}}
 }
+
+// slow is how long an attempt takes that has others go first.
+const slow = 250 * time.Millisecond
 
 // Deliver makes one attempt at a mail.
 func (q *Queue) Deliver(ctx context.Context, job calendar.Job) error {
@@ -177,7 +182,7 @@ func jittered(d time.Duration) time.Duration {
 func (q *Queue) hasten(host string) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if _, err := q.pending.Hasten(ctx, worker.Filter{Kinds: []string{calendar.JobMail}, Failed: host + ": "}); err != nil {
+	if _, err := q.pending.Hasten(ctx, worker.Filter{Kinds: []string{calendar.JobMail}, Failed: host}); err != nil {
 		q.opt.Log.Error("have mail tried again", "host", host, "err", err)
 	}
 }

@@ -30,7 +30,7 @@ const (
 
 // Failure is why a message was not delivered at an attempt.
 type Failure struct {
-	Host string // host:port of the server that was asked
+	Host string // host:port of the server that was asked; behind a domain in brackets, if its MX records name it
 	Step Step
 	Code int    // the reply code, 0 where there was none
 	Text string // the server's words, or what happened to the connection, on one line

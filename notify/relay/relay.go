@@ -27,15 +27,21 @@ const (
 
 // Route is the server that takes the mail for a destination.
 type Route struct {
-	Host     string // name or address
-	Port     int    // 0: 25, or 465 with Implicit
+	Host string // name or address
+	// MX says that Host is the destination's domain: the servers that its MX records
+	// name are tried in their order. RFC 5321 §5.1.
+	MX       bool
+	Port     int // 0: 25, or 465 with Implicit
 	Security Security
 	User     string // "" does not log in
 	Password string
 }
 
-// Address is host:port.
+// Address is host:port, or the domain with MX.
 func (r Route) Address() string {
+	if r.MX {
+		return strings.ToLower(r.Host)
+	}
 	port := r.Port
 	if port == 0 {
 		port = 25
@@ -64,6 +70,8 @@ type Options struct {
 	TLS   *tls.Config
 	// Dial makes a connection; nil: net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// LookupMX asks the DNS; nil: net.DefaultResolver.
+	LookupMX func(ctx context.Context, domain string) ([]*net.MX, error)
 
 	ConnectTimeout time.Duration // and of the greeting; 0: 30 seconds
 	CommandTimeout time.Duration // until an answer; 0: a minute
@@ -75,6 +83,9 @@ func (o *Options) defaults() {
 	o.Hello = cmp.Or(o.Hello, "localhost")
 	if o.Dial == nil {
 		o.Dial = new(net.Dialer).DialContext
+	}
+	if o.LookupMX == nil {
+		o.LookupMX = net.DefaultResolver.LookupMX
 	}
 	o.ConnectTimeout = cmp.Or(o.ConnectTimeout, 30*time.Second)
 	o.CommandTimeout = cmp.Or(o.CommandTimeout, time.Minute)
@@ -100,18 +111,26 @@ func (s *Sender) Close() { s.idle.close() }
 
 // Send hands a message to the server of a route. What goes wrong is a *Failure.
 func (s *Sender) Send(ctx context.Context, r Route, m Mail) error {
+	if r.MX {
+		return asError(s.direct(ctx, r, m))
+	}
+	return asError(s.hand(ctx, r, m))
+}
+
+// hand gives a message to the one server of a route.
+func (s *Sender) hand(ctx context.Context, r Route, m Mail) *Failure {
 	if c := s.idle.take(r); c != nil {
 		f := s.over(ctx, r, c, m)
 		if f == nil || f.Uncertain || f.Permanent || f.Code/100 == 5 {
-			return asError(f)
+			return f
 		}
 		// It may have had enough of this connection, and take it by a new one.
 	}
-	c, err := s.connect(ctx, r)
-	if err != nil {
-		return err
+	c, f := s.connect(ctx, r)
+	if f != nil {
+		return f
 	}
-	return asError(s.over(ctx, r, c, m))
+	return s.over(ctx, r, c, m)
 }
 
 // over sends a message over a connection, and keeps it if it is of further use.

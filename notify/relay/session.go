@@ -23,14 +23,14 @@ type session struct {
 }
 
 // connect opens a connection, as far as that mail can be sent.
-func (s *Sender) connect(ctx context.Context, r Route) (*session, error) {
+func (s *Sender) connect(ctx context.Context, r Route) (*session, *Failure) {
 	c, f := s.connectOnce(ctx, r)
 	if f != nil && f.Step == Securing && f.Code == 0 && r.Security != Required && r.Security != Implicit {
 		// Better without than not at all: RFC 7435 §3.
 		r.Security = Plain
 		c, f = s.connectOnce(ctx, r)
 	}
-	return c, asError(f)
+	return c, f
 }
 
 func (s *Sender) connectOnce(ctx context.Context, r Route) (*session, *Failure) {

@@ -28,6 +28,10 @@ var components = map[string]bool{
 // maxXMLNodes bounds an imported file: its elements, their ends, and texts.
 const maxXMLNodes = 5_000_000
 
+// ReadXML reads what the server published as text/xml: a calendar in the form of
+// WCAP §10.
+func ReadXML(data []byte) (*ical.Component, error) { return parseXML(data, nil) }
+
 // parseXML reads a file that export wrote as text/xml: WCAP §10 backwards.
 // Calendar-level properties are left out. sent is the character set of a file
 // that neither is UTF-8 nor says what it is.

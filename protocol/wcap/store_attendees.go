@@ -7,7 +7,7 @@ import (
 	"factotum/server/ical"
 )
 
-// maxAttendees is how many attendees one request may name.
+// maxAttendees is how many attendees one request may name: each is looked up.
 const maxAttendees = 2000
 
 // attendees reads the list of attendees. WCAP §7.1.
@@ -21,7 +21,7 @@ func (s *storing) attendees(p *calendar.Patch) error {
 	e := calendar.PropEdit{Name: "ATTENDEE", Append: !s.replace}
 	list := attendeeFields(x)
 	if len(list) > maxAttendees {
-		return &calendar.Error{Kind: calendar.TooLarge, Op: s.c.name, Msg: "too many attendees"}
+		return calendar.Failf(calendar.TooLarge, calendar.MaxAttendees, s.c.name, "", "%d attendees in one request are more than %d: invite the others by further requests", len(list), maxAttendees)
 	}
 	for _, fields := range list {
 		q, gone, err := attendee(fields)

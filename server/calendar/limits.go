@@ -7,6 +7,7 @@ import "time"
 type Limits struct {
 	ObjectSize   int       // octets of one object: CALDAV:max-resource-size
 	Attendees    int       // CALDAV:max-attendees-per-instance
+	Exceptions   int       // exceptions of a series to which others are invited
 	Instances    int       // instances of one object in one answer: CALDAV:max-instances
 	Results      int       // objects or instances in one answer
 	Calendars    int       // collections in one home
@@ -25,7 +26,7 @@ type Limits struct {
 
 // DefaultLimits are used where Limits has a zero.
 var DefaultLimits = Limits{
-	ObjectSize: 10 << 20, Attendees: 10_000, Instances: 10_000, Results: 200_000, Calendars: 1000,
+	ObjectSize: 10 << 20, Attendees: 10_000, Exceptions: 4000, Instances: 10_000, Results: 200_000, Calendars: 1000,
 	PropSize: 64 << 10, Props: 100, Refs: 10_000, PlainMaxSize: 10 << 20, AttachmentSize: 10 << 20, Attachments: 100, InboxItems: 500,
 	MinDate: time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), MaxDate: time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC),
 }
@@ -34,7 +35,7 @@ var DefaultLimits = Limits{
 func (l Limits) WithDefaults() Limits {
 	d := DefaultLimits
 	for _, f := range []struct{ v, d *int }{
-		{&l.ObjectSize, &d.ObjectSize}, {&l.Attendees, &d.Attendees}, {&l.Instances, &d.Instances},
+		{&l.ObjectSize, &d.ObjectSize}, {&l.Attendees, &d.Attendees}, {&l.Exceptions, &d.Exceptions}, {&l.Instances, &d.Instances},
 		{&l.Results, &d.Results}, {&l.Calendars, &d.Calendars}, {&l.PropSize, &d.PropSize},
 		{&l.Props, &d.Props}, {&l.Refs, &d.Refs}, {&l.PlainMaxSize, &d.PlainMaxSize},
 		{&l.AttachmentSize, &d.AttachmentSize}, {&l.Attachments, &d.Attachments},

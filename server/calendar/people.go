@@ -33,6 +33,7 @@ type Person struct {
 	Host      string   // icsDWPHost, "" = the default back end
 	TZID      string   // icsTimezone
 	Language  string   // preferredLanguage
+	IM        string   // address for instant messaging, by the attribute of factotum.xmpp.users
 	Groups    []string // as ACEs name them: group ids and mail addresses
 	Owner     UserID   // of a group or resource: who administers it
 	CoOwners  []UserID // icsSecondaryowners

@@ -11,7 +11,10 @@
 // A Config is read once, at the start, and not changed after that.
 package config
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Config is the effective configuration. Paths are absolute, or relative to
 // the working directory if the file's own name was; sizes are in octets.
@@ -506,6 +509,9 @@ type Mail struct {
 	Cancellations bool
 	Replies       bool
 
+	Routes            map[string]Route // by domain in lower case; with a dot before it of those below it
+	Direct            bool
+	Timeout           time.Duration
 	Security          string // relay.Security
 	User              string
 	Password          Secret
@@ -517,6 +523,34 @@ type Mail struct {
 	Connections, Each int
 	Backoff, Notices  []time.Duration
 	Past              bool
+}
+
+// Route is a server that takes the mail of some domain.
+type Route struct {
+	Host string
+	Port int // 0: that of mail
+}
+
+// Mails reports whether the server sends mail.
+func (c *Config) Mails() bool { return c.Notify.Enable && (c.Mail.Host != "" || c.Mail.Direct) }
+
+// RouteOf finds the server that takes the mail of a domain; of two that do, the one
+// whose name is more precise.
+func (m *Mail) RouteOf(domain string) (r Route, ok bool) {
+	domain = strings.ToLower(domain)
+	if r, ok = m.Routes[domain]; ok {
+		return r, true
+	}
+	for {
+		_, above, more := strings.Cut(domain, ".")
+		if !more {
+			return Route{}, false
+		}
+		if r, ok = m.Routes["."+above]; ok {
+			return r, true
+		}
+		domain = above
+	}
 }
 
 // IMIP is mail that comes in.
@@ -541,6 +575,7 @@ type Limits struct {
 	BodySize    int64 // of a request
 	HeaderSize  int64
 	Attendees   int   // of one component
+	Exceptions  int   // of a series to which others are invited
 	Instances   int   // occurrences computed for one object in one question
 	Results     int   // objects of one answer; 0 without limit
 	Hrefs       int   // of one multiget

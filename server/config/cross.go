@@ -39,6 +39,9 @@ func (c *Config) cross() []Problem {
 		add(Error, name, "asks for TLS, and there is no certificate: export it and its key from the certificate database to PEM files, and name these in "+
 			"service.http.ssl.certfile and service.http.ssl.keyfile; or set service.http.ssl.port.enable = \"no\" to serve without TLS")
 	}
+	if len(c.Mail.Routes) > 0 && !c.Mails() {
+		add(Warning, "factotum.mail.routes", "has no effect: no mail is sent, since there is neither caldb.smtphost nor factotum.mail.direct")
+	}
 	if (c.DWP.CertFile == "") != (c.DWP.KeyFile == "") {
 		add(Error, "service.dwp.ssl.keyfile", "expected both service.dwp.ssl.certfile and service.dwp.ssl.keyfile, or neither")
 	}

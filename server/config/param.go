@@ -21,6 +21,7 @@ const (
 	Host           // a host name or an IP address
 	HostName       // a host name, not an IP address
 	Hosts          // host names, each perhaps with :port, separated by blanks or commas
+	Routes         // domain=host or domain=host:port, separated by blanks or commas
 	Listen         // an address to listen on; INADDR_ANY for all
 	HostPort       // host:port; empty for none
 	Endpoint       // host:port, or a path of a unix socket, which has a slash; empty for none
@@ -35,7 +36,7 @@ const (
 
 func (k Kind) String() string {
 	return [...]string{"string", "yes/no", "number", "port", "seconds", "milliseconds", "hours", "days", "bytes", "percent",
-		"path", "host", "host name", "hosts", "address", "host:port", "host:port or socket", "networks", "one of", "list", "durations", "access list", "time zone", "secret"}[k]
+		"path", "host", "host name", "hosts", "routes", "address", "host:port", "host:port or socket", "networks", "one of", "list", "durations", "access list", "time zone", "secret"}[k]
 }
 
 // Param is one documented parameter.

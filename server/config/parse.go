@@ -326,7 +326,7 @@ func (c *Config) value(p *Param) (value, source string) {
 // numeric kinds have no empty value: an empty one means the default.
 func (p *Param) numeric() bool {
 	switch p.Kind {
-	case String, Path, Password, List, Durations, ACL, Hosts, Networks, HostPort, Endpoint, HostName:
+	case String, Path, Password, List, Durations, ACL, Hosts, Routes, Networks, HostPort, Endpoint, HostName:
 		return false
 	}
 	return true

@@ -153,6 +153,9 @@ func TestProblems(t *testing.T) {
 		`factotum.http.trustedproxies = "10.0.0.0"`:  "",
 		`factotum.http.trustedproxies = "10/8"`:      `error: factotum.http.trustedproxies: "10/8": expected IP addresses and networks such as 10.0.0.0/8`,
 		`local.ugldaphost = "a:99999"`:               `error: local.ugldaphost: "a:99999": expected host or host:port, with a port from 1 to 65535`,
+		`factotum.mail.routes = "a.example"`:         `error: factotum.mail.routes: "a.example": expected domain=host:port, or .domain=host:port for those below it`,
+		`factotum.mail.routes = "a.example=b:0"`:     `error: factotum.mail.routes: "a.example=b:0": expected host or host:port, with a port from 1 to 65535`,
+		`factotum.mail.routes = "a.example=b"`:       "warning: factotum.mail.routes: has no effect: no mail is sent, since there is neither caldb.smtphost nor factotum.mail.direct",
 		`caldb.smtphost = "mail host"`:               `error: caldb.smtphost: "mail host": expected a host name`,
 		`local.hostname = "10.0.0.1"`:                `error: local.hostname: "10.0.0.1": is an IP address; expected the fully qualified host name`,
 		`group.default.acl = "bob^x^r^g"`:            `error: group.default.acl: "bob^x^r^g": expected who^what^how^grant;… with what of c, p, a, how of rwdsfleicz, grant g or d`,
@@ -344,6 +347,19 @@ factotum.ldap.tls = "starttls"
 	} {
 		if got.got != got.want {
 			t.Errorf("got %v, want %v", got.got, got.want)
+		}
+	}
+}
+
+// Of the servers of several domains that mail may go to, the most precise name counts.
+func TestMailRoutes(t *testing.T) {
+	c := clean(t, "caldb.smtphost = \"mail.example.com\"\n"+`factotum.mail.routes = "a.example=mx.a.example:2525, .example=[::1]:25 .b.example=b.b.example  B.Example=192.0.2.1"`)
+	for domain, want := range map[string]Route{
+		"a.example": {"mx.a.example", 2525}, "A.Example": {"mx.a.example", 2525}, "x.a.example": {"::1", 25}, "c.example": {"::1", 25}, "b.example": {"192.0.2.1", 0},
+		"x.b.example": {"b.b.example", 0}, "y.x.b.example": {"b.b.example", 0}, "example": {}, "a.example.com": {}, "": {},
+	} {
+		if got, ok := c.Mail.RouteOf(domain); got != want || ok != (want.Host != "") {
+			t.Errorf("%s goes to %v, want %v", domain, got, want)
 		}
 	}
 }

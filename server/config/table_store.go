@@ -101,6 +101,7 @@ var limitParams = []Param{
 	used("factotum.limit.bodysize", Bytes, "20971520", "Largest request body.", func(c *Config) any { return &c.Limits.BodySize }, atLeast(1)),
 	used("factotum.limit.headersize", Bytes, "131072", "Largest request header, the request line included.", func(c *Config) any { return &c.Limits.HeaderSize }, atLeast(1024)),
 	used("factotum.limit.attendees", Int, "1000", "Most attendees of one event.", func(c *Config) any { return &c.Limits.Attendees }, atLeast(1)),
+	used("factotum.limit.exceptions", Int, "4000", "Most exceptions (RECURRENCE-ID) of a series to which others are invited.", func(c *Config) any { return &c.Limits.Exceptions }, atLeast(1)),
 	used("factotum.limit.instances", Int, "10000", "Most occurrences that are computed of one event for one question.", func(c *Config) any { return &c.Limits.Instances }, atLeast(1)),
 	used("factotum.limit.results", Int, "0", "Most objects of one answer; 0 is without limit.", func(c *Config) any { return &c.Limits.Results }),
 	used("factotum.limit.hrefs", Int, "10000", "Most hrefs of one multiget.", func(c *Config) any { return &c.Limits.Hrefs }, atLeast(1)),

@@ -41,11 +41,17 @@ func (p *Param) check(v string) (expected string) {
 		return checkHost(v, p.Kind == Host)
 	case Hosts:
 		for _, h := range fields(v) {
-			host, port := cutPort(h)
-			if n, err := strconv.Atoi(port); port != "" && (err != nil || n < 1 || n > 65535) {
-				return "expected host or host:port, with a port from 1 to 65535"
+			if bad := checkHostPort(h); bad != "" {
+				return bad
 			}
-			if bad := checkHost(strings.Trim(host, "[]"), true); bad != "" {
+		}
+	case Routes:
+		for _, r := range fields(v) {
+			domain, host, ok := strings.Cut(r, "=")
+			if !ok || !validHost(strings.TrimPrefix(domain, ".")) {
+				return "expected domain=host:port, or .domain=host:port for those below it"
+			}
+			if bad := checkHostPort(host); bad != "" {
 				return bad
 			}
 		}
@@ -200,6 +206,14 @@ func isIP(s string) bool {
 	return last != "" && strings.Trim(last, "0123456789") == ""
 }
 
+func checkHostPort(v string) string {
+	host, port := cutPort(v)
+	if n, err := strconv.Atoi(port); port != "" && (err != nil || n < 1 || n > 65535) {
+		return "expected host or host:port, with a port from 1 to 65535"
+	}
+	return checkHost(strings.Trim(host, "[]"), true)
+}
+
 func checkHost(v string, ip bool) string {
 	v = strings.TrimSpace(v)
 	if ip {
@@ -274,6 +288,14 @@ func (p *Param) store(dst any, v string, dir func(*Param, string) string) {
 		*dst = time.Duration(n) * unit
 	case *[]string:
 		*dst = fields(v)
+	case *map[string]Route:
+		*dst = map[string]Route{}
+		for _, r := range fields(v) {
+			domain, address, _ := strings.Cut(r, "=")
+			host, port := cutPort(address)
+			n, _ := strconv.Atoi(port)
+			(*dst)[strings.ToLower(domain)] = Route{Host: strings.Trim(host, "[]"), Port: n}
+		}
 	case *[]time.Duration:
 		*dst = nil
 		for _, f := range fields(v) {

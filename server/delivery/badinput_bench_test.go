@@ -51,51 +51,70 @@ func costs(b *testing.B, do func(n int)) {
 	b.ReportMetric(float64((cpu()-was).Microseconds())/1000/float64(n), "cpu-ms/op")
 }
 
-// BenchmarkBadInput is what a write costs of what nobody writes by hand: below 250 ms of
-// CPU each, and so the delivery of what follows from it to each recipient.
+// BenchmarkBadInput is what a write costs of what nobody writes by hand, at the limits and beyond: below 250 ms of
+// CPU and 64 MB each, and so the delivery of what follows from it to each recipient.
 func BenchmarkBadInput(b *testing.B) {
-	site := func(b *testing.B) *site {
+	newly := func(b *testing.B) *site {
 		s := &site{TB: b, people: calendartest.NewPeople("anna", "ben", "carl", "zoe")}
 		one := sitetest.New(b, sitetest.Options{People: s.people, Model: service.Options{Limits: calendar.Limits{Attendees: 20_000}}})
 		s.be = one.Backend
 		return s
 	}
-	texts := []string{hugeSeries(10_000, ""), hugeSeries(10_000, "!")}
-	b.Run("series/new", func(b *testing.B) {
-		s := site(b)
+	most := calendar.DefaultLimits.Exceptions
+	texts := []string{hugeSeries(most, ""), hugeSeries(most, "!"), hugeSeries(10_000, "")}
+	named := func(text string, n int) string { return strings.ReplaceAll(text, "UID:huge", fmt.Sprint("UID:", n)) }
+	refused := func(b *testing.B, err error) {
+		if calendar.ReasonOf(err) != calendar.MaxInstances {
+			b.Fatal(err)
+		}
+	}
+	deliver := func(b *testing.B, s *site, text, reason string) {
+		text = strings.Replace(text, "VERSION", "METHOD:REQUEST\r\nVERSION", 1)
 		costs(b, func(n int) {
-			s.put("anna", fmt.Sprint(n, ".ics"), strings.ReplaceAll(texts[0], "UID:huge", fmt.Sprint("UID:", n)))
+			if res := s.deliver(fmt.Sprint(n), "anna", "ben", named(text, n)); res.Reason != reason {
+				b.Fatal(res)
+			}
 		})
+	}
+	b.Run("series/new", func(b *testing.B) {
+		s := newly(b)
+		costs(b, func(n int) { s.put("anna", fmt.Sprint(n, ".ics"), named(texts[0], n)) })
 	})
 	b.Run("series/change", func(b *testing.B) {
-		s := site(b)
+		s := newly(b)
 		s.put("anna", "m.ics", texts[0])
 		costs(b, func(n int) { s.put("anna", "m.ics", texts[(n+1)%2]) })
 	})
-	b.Run("series/deliver", func(b *testing.B) {
-		s := site(b)
-		text := strings.Replace(texts[0], "VERSION", "METHOD:REQUEST\r\nVERSION", 1)
-		costs(b, func(n int) {
-			res, err := s.be.Deliver(b.Context(), s.as("anna"), calendar.DeliverRequest{ID: fmt.Sprint(n), From: "mailto:anna@example.com",
-				To: []calendar.Recipient{{Address: "mailto:ben@example.com", Owner: "ben"}}, Data: []byte(strings.ReplaceAll(text, "UID:huge", fmt.Sprint("UID:", n)))})
-			if err != nil || res[0].Reason != "invited" {
-				b.Fatal(res, err)
-			}
+	b.Run("series/deliver", func(b *testing.B) { deliver(b, newly(b), texts[0], "invited") })
+	b.Run("refused/new", func(b *testing.B) {
+		s := newly(b)
+		costs(b, func(int) {
+			_, err := s.tryPut("anna", "m.ics", texts[2])
+			refused(b, err)
 		})
 	})
+	b.Run("refused/change", func(b *testing.B) {
+		s := newly(b)
+		s.put("anna", "m.ics", texts[0])
+		costs(b, func(int) {
+			_, err := s.tryPut("anna", "m.ics", texts[2])
+			refused(b, err)
+		})
+	})
+	b.Run("refused/deliver", func(b *testing.B) { deliver(b, newly(b), texts[2], "too-large") })
 	var crowd strings.Builder
 	for i := range 9_998 {
 		fmt.Fprintf(&crowd, "ATTENDEE;CN=P;PARTSTAT=NEEDS-ACTION:mailto:p%d@example.com\r\n", i)
 	}
 	people := invitation("huge", strings.TrimSuffix(crowd.String(), "\r\n"))
 	b.Run("people/new", func(b *testing.B) {
-		s := site(b)
+		s := newly(b)
 		costs(b, func(n int) {
 			s.put("anna", fmt.Sprint(n, ".ics"), strings.ReplaceAll(people, "UID:huge", fmt.Sprint("UID:", n)))
 		})
 	})
 	b.Run("people/answer", func(b *testing.B) {
-		s := site(b)
+		s := newly(b)
 		text := strings.Replace(people, "VERSION", "METHOD:REQUEST\r\nVERSION", 1)
 		if res := s.deliver("m", "anna", "ben", text); res.Reason != "invited" {
 			b.Fatal(res)

@@ -2,11 +2,14 @@ package delivery_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"factotum/protocol/sitetest"
 	"factotum/server/calendar"
+	"factotum/server/calendar/calendartest"
+	"factotum/server/service"
 	"factotum/server/why"
 )
 
@@ -155,4 +158,52 @@ func TestANameIsTakenAgain(t *testing.T) {
 			t.Errorf("carl has no %s", uid)
 		}
 	}
+}
+
+// TestSeriesOfTooMany: a series gets no more exceptions than factotum.limit.exceptions,
+// whatever brings them.
+func TestSeriesOfTooMany(t *testing.T) {
+	s := &site{TB: t, people: calendartest.NewPeople("anna", "ben", "zoe")}
+	one := sitetest.New(t, sitetest.Options{People: s.people, Model: service.Options{Limits: calendar.Limits{Exceptions: 3}}})
+	s.be = one.Backend
+	full, over := hugeSeries(3, ""), hugeSeries(4, "")
+	refused := func(what string, err error) {
+		t.Helper()
+		if calendar.KindOf(err) != calendar.TooLarge || calendar.ReasonOf(err) != calendar.MaxInstances || !strings.Contains(calendar.MessageOf(err), "4 exceptions") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	_, err := s.tryPut("anna", "m.ics", over)
+	refused("a new one", err)
+	s.put("anna", "m.ics", full)
+	_, err = s.tryPut("anna", "m.ics", over)
+	refused("one more", err)
+	imported, err := s.be.PutObjects(t.Context(), s.as("anna"), calendar.PutObjectsRequest{Calendar: "anna", Replace: true, Items: []calendar.PutItem{{Data: []byte(over)}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused("imported", imported[0].Err)
+	if text, _ := s.copy("anna", "huge"); text != full && strings.Count(text, "RECURRENCE-ID") != 3 {
+		t.Errorf("anna has %s", text)
+	}
+
+	request := func(text string) string {
+		return strings.Replace(text, "VERSION", "METHOD:REQUEST\r\nVERSION", 1)
+	}
+	if res := s.deliver("1", "anna", "ben", request(over)); res.Reason != "too-large" || !strings.Contains(res.Detail, "4 exceptions") || res.Status != calendar.StatusRejected {
+		t.Errorf("delivered: %+v", res)
+	}
+	if _, o := s.copy("ben", "huge"); o != nil {
+		t.Error("ben has it")
+	}
+	if res := s.deliver("2", "anna", "ben", request(full)); res.Reason != "invited" {
+		t.Errorf("delivered: %+v", res)
+	}
+	told, err := s.be.Why(t.Context(), s.as("ben"), calendar.WhyRequest{Owner: "ben", Query: calendar.TraceQuery{UID: "huge"}})
+	if err != nil || len(told.Traces) != 2 || told.Traces[1].Step != calendar.TraceRefused || told.Traces[1].Reason != "too-large" {
+		t.Errorf("the journal has %+v, %v", told.Traces, err)
+	}
+	lines := strings.Split(strings.ReplaceAll(hugeSeries(9, ""), "huge", "alone"), "\r\n")
+	lines = slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, "ATTENDEE") || strings.HasPrefix(l, "ORGANIZER") })
+	s.put("anna", "alone.ics", strings.Join(lines, "\r\n")) // nobody is invited
 }

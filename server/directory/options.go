@@ -141,6 +141,7 @@ type Attributes struct {
 	Access      string // icsAllowedServiceAccess
 	UserStatus  string // inetUserStatus
 	Language    string // preferredLanguage
+	IM          string // factotum.xmpp.users; "" is none
 	ClassUser   string // objectclass.caluser: icsCalendarUser
 	ClassRes    string // objectclass.calresource: icsCalendarResource
 	ClassGroup  string // icsCalendarGroup
@@ -167,19 +168,24 @@ func (a Attributes) withDefaults() Attributes {
 		}
 		*d.name = fold(*d.name)
 	}
+	a.IM = fold(a.IM)
 	return a
 }
 
 // wanted lists the attributes a search asks the LDAP server for.
 func (o *Options) wanted() []string {
 	a := &o.Attributes
-	return append([]string{
+	wanted := []string{
 		"objectClass", a.UID, a.GroupID, a.CN, a.GivenName, a.SN, a.Mail, a.MailAlt, a.MailEquiv,
 		a.Owner, a.CoOwner, a.DefaultACL, a.DoubleBook, a.AutoAccept, a.ACLGroup, a.DWPHost, a.Timezone,
 		a.MemberURL, a.Status, a.Access, a.UserStatus, a.Language, capacityAttr, prefsAttr,
 		"entryCSN", "modifyTimestamp", "whenChanged", "pwdChangedTime", "pwdLastSet", "pwdAccountLockedTime", "pwdReset", "lockoutTime",
 		"userAccountControl", "nsAccountLock", "passwordExpirationTime", "accountUnlockTime",
-	}, o.Identity...)
+	}
+	if a.IM != "" {
+		wanted = append(wanted, a.IM)
+	}
+	return append(wanted, o.Identity...)
 }
 
 func (o Options) withDefaults() Options {

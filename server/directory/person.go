@@ -89,6 +89,7 @@ func (d *Directory) basic(e *entry, ds *domains) (p calendar.Person, ok bool) {
 		Host:     fold(e.one(d.at.DWPHost)),
 		TZID:     e.one(d.at.Timezone),
 		Language: e.one(d.at.Language),
+		IM:       e.one(d.at.IM),
 		Admin:    kind == calendar.Individual && d.admins[id],
 	}
 	def(&p.Name, strings.TrimSpace(p.Given+" "+p.Surname))

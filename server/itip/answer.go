@@ -91,11 +91,13 @@ func (in *incoming) one(next *meeting, c *ical.Component) (Reason, []Answer) {
 		}
 		return NotInvited, nil
 	}
-	rev := received(c)
+	rev := received(c).of(target)
 	if c.Prop("SEQUENCE") == nil { // it answers what is current
-		rev.seq = max(sequence(target), sequence(next.master))
+		rev.seq = sequence(target)
 	}
+	rev.own = k != entire && !in.forAll
 	last, known := revisionOf(attendee(target, is))
+	last = last.of(target)
 	switch {
 	case known && rev.before(last) && k == entire:
 		// The series was changed since; exceptions that were not still wait for this.
@@ -152,7 +154,8 @@ func (in *incoming) alone(task *ical.Component) bool {
 }
 
 // each applies an answer for the whole to single instances, where he is invited
-// to no more: those that take place when the series does, if he was invited to it.
+// to no more: those that take place when the series does, if he was invited to it,
+// and that he has not answered by themselves.
 func (in *incoming) each(next *meeting, c *ical.Component, speaker *ical.Property) (Reason, []Answer) {
 	worst, best := NotInvited, Reason(0)
 	var said []Answer
@@ -160,12 +163,15 @@ func (in *incoming) each(next *meeting, c *ical.Component, speaker *ical.Propert
 	for _, k := range slices.Clone(next.order) {
 		o := next.override(k)
 		a := attendee(o, sameAs(speaker.Value))
-		if a == nil || next.master != nil && (answer(a) != "NEEDS-ACTION" || !onTime(next, k)) {
+		if a == nil {
+			continue
+		}
+		if last, _ := revisionOf(a); next.master != nil && (last.own && answer(a) != "NEEDS-ACTION" || !onTime(next, k)) {
 			continue
 		}
 		part := c.Clone()
 		part.Add(o.Prop("RECURRENCE-ID").Clone())
-		r, more := (&incoming{Party: in.Party, msg: &meeting{zones: next.zones}, have: in.have, from: in.from}).one(next, part)
+		r, more := (&incoming{Party: in.Party, msg: &meeting{zones: next.zones}, have: in.have, from: in.from, forAll: true}).one(next, part)
 		if said = append(said, more...); len(more) > 0 {
 			best = r
 		} else {
@@ -261,7 +267,7 @@ func spread(m *meeting, is func(string) bool, line *ical.Property, before ical.P
 		given, own := revisionOf(a)
 		if answer(a) == "NEEDS-ACTION" || answered && own && given.stamp.Equal(last.stamp) && answer(a) == answer(&before) {
 			copyParams(a, line, "PARTSTAT", "DELEGATED-TO", statusParam)
-			revision{seq: max(now.seq, given.seq), stamp: now.stamp}.mark(a)
+			revision{seq: max(now.of(m.override(k)).seq, given.seq), stamp: now.stamp}.mark(a)
 			instead(m.override(k), m.master, line)
 		}
 	}

@@ -85,3 +85,90 @@ func TestAnAnswerToAnEarlierInvitation(t *testing.T) {
 		}
 	}
 }
+
+// A program that writes what it read before an attendee sent somebody else in his
+// place, to one instance or to all, invites that one no less than before.
+func TestALateWriteKeepsWhoWasSent(t *testing.T) {
+	for _, rid := range []string{"", "20260303T100000Z"} {
+		w := newWorld(t)
+		w.organize("anna", meet(t, []string{"ben", "carl"}, "DTSTART:20260302T100000Z", "DTEND:20260302T110000Z", "RRULE:FREQ=DAILY;COUNT=3", "SUMMARY:a"))
+		w.settle()
+		next := w.change("anna", "", func(c *ical.Component) { c.SetText("SUMMARY", "b") })
+		w.attend("ben", w.change("ben", rid, func(c *ical.Component) {
+			a := attendee(c, sameAs(mail("ben")))
+			a.SetParam("PARTSTAT", "DELEGATED")
+			a.SetParam("DELEGATED-TO", mail("dora"))
+			c.Add(ical.Property{Name: "ATTENDEE", Params: []ical.Param{{Name: "DELEGATED-FROM", Values: []string{mail("ben")}}}, Value: mail("dora")})
+		}))
+		w.settle()
+		p := w.party("anna")
+		p.Stale = true
+		ch, err := p.Organize(w.copies["anna"], next)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.wrote("anna", ch)
+		w.settle()
+		for _, id := range []string{"anna", "ben", "dora"} {
+			if got, want := w.answers(id, rid), "ben=DELEGATED carl=NEEDS-ACTION dora=NEEDS-ACTION"; got != want {
+				t.Errorf("%q: %s has %q, want %q", rid, id, got, want)
+			}
+		}
+		comps := w.copies["anna"].Children
+		if a := attendee(comps[len(comps)-1], sameAs(mail("ben"))); a.Param("DELEGATED-TO") != mail("dora") {
+			t.Errorf("%q: %s", rid, a.Params)
+		}
+		equal(t, "dora", w.instances("dora"), map[string][]string{"": {"0302T1000 b", "0303T1000 b", "0304T1000 b"}, "20260303T100000Z": {"0303T1000 b"}}[rid])
+	}
+}
+
+// Whoever answers for a series, and then for an exception of it whose SEQUENCE is
+// lower, is heard the second time too.
+func TestAnAnswerToAnExceptionOfALowerSequence(t *testing.T) {
+	w := newWorld(t)
+	const rid = "20260303T100000Z"
+	w.organize("anna", meet(t, []string{"ben", "carl"}, "DTSTART:20260302T100000Z", "DTEND:20260302T110000Z", "RRULE:FREQ=DAILY;COUNT=3", "SUMMARY:a"))
+	w.organize("anna", w.change("anna", rid, func(c *ical.Component) { c.SetText("SUMMARY", "b") }))
+	w.organize("anna", w.change("anna", "", func(c *ical.Component) { c.Set("RRULE", "FREQ=DAILY;COUNT=4") }))
+	w.settle()
+	for _, said := range []string{"ACCEPTED", "DECLINED"} {
+		what := ""
+		if said == "DECLINED" {
+			what = rid
+		}
+		w.attend("ben", w.change("ben", what, w.partstat("ben", said)))
+		w.settle()
+		for _, id := range []string{"anna", "ben"} {
+			if got, want := w.answers(id, rid), "ben="+said+" carl=NEEDS-ACTION"; got != want {
+				t.Errorf("%s has %q, want %q", id, got, want)
+			}
+		}
+	}
+}
+
+// Of two answers for a series that both came too late for it the second counts for
+// its exceptions, but for one that was answered by itself.
+func TestTwoLateAnswersForTheSeries(t *testing.T) {
+	const second, third = "20260303T100000Z", "20260304T100000Z"
+	w := newWorld(t)
+	w.organize("anna", meet(t, []string{"ben", "carl"}, "DTSTART:20260302T100000Z", "DTEND:20260302T110000Z", "RRULE:FREQ=DAILY;COUNT=3", "SUMMARY:a"))
+	w.settle()
+	w.attend("ben", w.change("ben", third, w.partstat("ben", "TENTATIVE")))
+	w.settle()
+	for _, said := range []string{"ACCEPTED", "DECLINED"} {
+		w.attend("ben", w.change("ben", "", w.partstat("ben", said)))
+	}
+	replies := w.queue
+	w.queue = nil
+	w.organize("anna", w.change("anna", second, func(c *ical.Component) { c.SetText("SUMMARY", "b") }))
+	w.organize("anna", w.change("anna", "", func(c *ical.Component) { c.Set("RRULE", "FREQ=DAILY;COUNT=4") }))
+	w.queue = append(replies, w.queue...)
+	w.settle()
+	for _, id := range []string{"anna", "ben"} {
+		for rid, said := range map[string]string{"": "NEEDS-ACTION", second: "DECLINED", third: "TENTATIVE"} {
+			if got, want := w.answers(id, rid), "ben="+said+" carl=NEEDS-ACTION"; got != want {
+				t.Errorf("%s has %q of %q, want %q", id, got, rid, want)
+			}
+		}
+	}
+}

@@ -113,7 +113,7 @@ func (s *story) organizer() {
 		rid = rapid.SampledFrom(rids).Draw(s.rt, "rid")
 	}
 	person := rapid.SampledFrom([]string{"ben", "carl", "dora", "emil"}).Draw(s.rt, "person")
-	what := rapid.SampledFrom([]string{"summary", "move", "move all", "invite", "uninvite", "cancel", "shorten", "location", "delete", "status", "read", "write late"}).Draw(s.rt, "what")
+	what := rapid.SampledFrom([]string{"summary", "move", "move all", "invite", "uninvite", "cancel", "shorten", "lengthen", "location", "delete", "status", "read", "write late"}).Draw(s.rt, "what")
 	var next *ical.Component
 	switch what {
 	case "read":
@@ -215,6 +215,15 @@ func (s *story) organizer() {
 				next.Children = slices.DeleteFunc(next.Children, func(c *ical.Component) bool { return c == o })
 			}
 		}
+	case "lengthen": // the series is newer then than its exceptions
+		if len(rids) == 0 {
+			return
+		}
+		next = w.change("anna", "", func(c *ical.Component) {
+			if c.Prop("RRULE") != nil {
+				c.Set("RRULE", fmt.Sprintf("FREQ=DAILY;COUNT=%d", 7+len(s.steps)))
+			}
+		})
 	case "status":
 		if rid == "" {
 			return

@@ -412,6 +412,7 @@ func (p *Party) ask(c, stored *ical.Component, is *meeting) {
 			a.SetParam("PARTSTAT", "NEEDS-ACTION")
 		}
 		r, _ := revisionOf(&stored.Props[at])
+		r.own = false // nobody's business
 		r.mark(a)
 		at++
 	}

@@ -155,6 +155,7 @@ type incoming struct {
 	msg, have *meeting
 	from      string
 	quiet     bool         // only answers of others are new
+	forAll    bool         // an answer for the whole is looked at for an exception
 	out       map[key]bool // instances that the attendee took out of his copy
 	grown     growth
 }

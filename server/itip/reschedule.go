@@ -47,16 +47,7 @@ func (p *Party) keepAnswers(was, is *meeting) error {
 			}
 		}
 		if !again && old != nil && p.Stale {
-			sent := slices.DeleteFunc(answered.list, func(g guest) bool { return g.line.Param("DELEGATED-FROM") == "" })
-			if len(sent) == 0 {
-				continue
-			}
-			here := guests(c)
-			for _, g := range sent {
-				if here.line(g.who) == nil && here.line(calendar.AddressKey(g.line.Param("DELEGATED-FROM"))) != nil {
-					c.Add(g.line.Clone())
-				}
-			}
+			sendAgain(c, answered)
 		}
 	}
 	if !p.Stale || is.master == nil || was.master == nil {
@@ -82,12 +73,26 @@ func (p *Party) keepAnswers(was, is *meeting) error {
 		answered := guests(was.override(k))
 		for a := range c.All("ATTENDEE") {
 			if known := answered.line(calendar.AddressKey(a.Value)); known != nil && byServer(a) {
-				copyParams(a, known, "PARTSTAT", revisionParam, statusParam)
+				copyParams(a, known, "PARTSTAT", "DELEGATED-TO", revisionParam, statusParam)
 			}
 		}
+		sendAgain(c, answered)
 		is.put(k, c)
 	}
 	return nil
+}
+
+// sendAgain puts back into a component whom attendees have sent in their place:
+// that they did is an answer too.
+func sendAgain(c *ical.Component, answered guestList) {
+	here := guests(c)
+	var sent []ical.Property
+	for _, g := range answered.list {
+		if from := g.line.Param("DELEGATED-FROM"); from != "" && here.line(g.who) == nil && here.line(calendar.AddressKey(from)) != nil {
+			sent = append(sent, g.line.Clone())
+		}
+	}
+	c.Props = append(c.Props, sent...)
 }
 
 // forget takes out of a line what the server keeps in it.

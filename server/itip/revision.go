@@ -14,6 +14,7 @@ import (
 type revision struct {
 	seq   int64
 	stamp time.Time // zero is before all others
+	own   bool      // an answer to an exception itself, and not to the series
 }
 
 const stampForm = "20060102T150405Z"
@@ -23,6 +24,9 @@ func (r revision) mark(line *ical.Property) {
 	v := strconv.FormatInt(r.seq, 10)
 	if !r.stamp.IsZero() {
 		v += "/" + r.stamp.UTC().Format(stampForm)
+		if r.own {
+			v += "/OWN"
+		}
 	}
 	line.SetParam(revisionParam, v)
 }
@@ -33,11 +37,12 @@ func revisionOf(line *ical.Property) (r revision, ok bool) {
 		return r, false
 	}
 	seq, at, _ := strings.Cut(line.Param(revisionParam), "/")
+	at, own, _ := strings.Cut(at, "/")
 	n, err := strconv.ParseInt(seq, 10, 64)
 	if err != nil {
 		return r, false
 	}
-	r.seq = n
+	r.seq, r.own = n, own == "OWN"
 	if t, err := time.Parse(stampForm, at); err == nil {
 		r.stamp = t
 	}
@@ -46,6 +51,12 @@ func revisionOf(line *ical.Property) (r revision, ok bool) {
 
 // received is the revision of a component that came.
 func received(c *ical.Component) revision { return revision{seq: sequence(c), stamp: stamp(c)} }
+
+// of is a revision as one of a component: nobody has answered what comes later.
+func (r revision) of(c *ical.Component) revision {
+	r.seq = min(r.seq, sequence(c))
+	return r
+}
 
 func (r revision) before(other revision) bool {
 	return r.seq < other.seq || r.seq == other.seq && r.stamp.Before(other.stamp)

@@ -190,6 +190,9 @@ func (w *writer) deliver(d *delivery) (res calendar.DeliverResult, err error) {
 		return res, err
 	}
 	r := party.Receive(before, msg)
+	if err := w.s.roomFor(before, r.Object); r.Changed && err != nil {
+		return refused(calendar.StatusRejected, itip.TooMuch.String(), calendar.MessageOf(err)), nil
+	}
 	res = outcome(&r)
 	if r.Changed {
 		switch err = w.apply(p, old, &party, before, &r, d); {

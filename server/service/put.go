@@ -285,6 +285,12 @@ func (w *writer) putItem(p *place, req calendar.PutObjectsRequest, name string, 
 			return refuse(calendar.Exists, name, "")
 		}
 	}
+	if exceptionsOf(obj.Calendar) > w.s.opt.Limits.Exceptions {
+		before, _ := textOf(old) // what cannot be read is replaced
+		if err := w.s.roomFor(before, obj.Calendar); err != nil {
+			return calendar.PutItemResult{Name: name}, wrap(w.op, refOf(p.id, name), err)
+		}
+	}
 	obj, how, err := w.fold(p, name, obj, old)
 	if err == nil {
 		_, err = w.store(p, name, obj, old, how)

@@ -44,6 +44,9 @@ func (w *writer) schedule(p *place, name string, obj *object.Resource, old *cale
 	if err := oneOrganizer(obj.Calendar); err != nil {
 		return nil, nil, wrap(w.op, ref, err)
 	}
+	if err := w.s.roomFor(before, obj.Calendar); err != nil {
+		return nil, nil, wrap(w.op, ref, err)
+	}
 	wanted := obj.Calendar
 	if o := organizerOf(wanted); o != nil && party.Owner.HasAddress(o.Value) {
 		if wanted, err = w.expand(before, wanted); err != nil {

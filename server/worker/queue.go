@@ -32,11 +32,18 @@ type queue struct {
 
 // pool is what runs at once of some kinds of jobs.
 type pool struct {
-	room, each int // jobs that run at once, and of one party
-	ready      int // jobs in stateReady
-	running    int // that were picked; counted down by who runs them
-	ring       []*party
-	parties    map[string]*party
+	each        int // jobs of one party that run at once
+	ready       int // jobs in stateReady
+	brisk, slow turns
+	patience    time.Duration // until a job in brisk goes on in slow
+	parties     map[string]*party
+}
+
+// turns are parties that take turns at a number of places.
+type turns struct {
+	room    int
+	running int // jobs that were picked; counted down by who runs them
+	ring    []*party
 }
 
 // party is whose turn it is: an owner, or a destination.
@@ -46,7 +53,8 @@ type party struct {
 	jobs    int
 	running int
 	ready   []*entry // some may have left: those whose state is another by now
-	inRing  bool
+	inRing  bool     // of brisk or slow
+	slow    bool
 }
 
 type owner struct {
@@ -91,7 +99,7 @@ func newQueue(place func(*calendar.Job) (int, string), pools ...Pool) *queue {
 	q := &queue{seed: maphash.MakeSeed(), owners: map[calendar.Owner]*owner{}, lines: map[lineKey]*entry{},
 		held: map[calendar.Owner]int{}, place: place}
 	for _, p := range pools {
-		q.pools = append(q.pools, &pool{room: p.Concurrency, each: p.Each, parties: map[string]*party{}})
+		q.pools = append(q.pools, &pool{brisk: turns{room: p.Concurrency}, slow: turns{room: p.Slow}, each: p.Each, patience: p.Patience, parties: map[string]*party{}})
 	}
 	return q
 }
@@ -285,8 +293,18 @@ func (q *queue) release(e *entry) {
 func (p *party) enter() {
 	if !p.inRing && len(p.ready) > 0 && p.running < p.pool.each {
 		p.inRing = true
-		p.pool.ring = append(p.pool.ring, p)
+		at := p.turns()
+		at.ring = append(at.ring, p)
 	}
+}
+
+// turns are those that a party takes part in. Where none are set apart for the slow
+// they are among the others.
+func (p *party) turns() *turns {
+	if p.slow && p.pool.slow.room > 0 {
+		return &p.pool.slow
+	}
+	return &p.pool.brisk
 }
 
 // letGo lets the jobs of an owner begin again.
@@ -376,21 +394,27 @@ func (q *queue) advance(now time.Time, limit int) {
 	}
 }
 
-// pick takes what is to run next.
-func (q *queue) pick() *entry {
+// pick takes what is to run next, and a place for it.
+func (q *queue) pick() (*entry, *turns) {
 	for _, p := range q.pools {
-		if e := q.pickOf(p); e != nil {
-			return e
+		for _, at := range [...]*turns{&p.brisk, &p.slow} {
+			if e := q.pickOf(p, at); e != nil {
+				return e, at
+			}
 		}
 	}
-	return nil
+	return nil, nil
 }
 
-func (q *queue) pickOf(p *pool) *entry {
-	for p.running < p.room && len(p.ring) > 0 {
-		t := p.ring[0]
-		p.ring = p.ring[1:]
+func (q *queue) pickOf(p *pool, at *turns) *entry {
+	for at.running < at.room && len(at.ring) > 0 {
+		t := at.ring[0]
+		at.ring = at.ring[1:]
 		t.inRing = false
+		if at == &p.brisk && t.turns() != at { // it has become slow meanwhile
+			t.enter()
+			continue
+		}
 		for len(t.ready) > 0 && t.running < p.each {
 			e := t.ready[0]
 			t.ready[0], t.ready = nil, t.ready[1:]
@@ -403,7 +427,7 @@ func (q *queue) pickOf(p *pool) *entry {
 			}
 			q.set(e, stateRunning)
 			t.running++
-			p.running++
+			at.running++
 			t.enter()
 			return e
 		}
@@ -414,7 +438,7 @@ func (q *queue) pickOf(p *pool) *entry {
 // running is how many jobs run.
 func (q *queue) running() (n int) {
 	for _, p := range q.pools {
-		n += p.running
+		n += p.brisk.running + p.slow.running
 	}
 	return n
 }

@@ -47,11 +47,34 @@ type attempt struct {
 // patience bounds the store's part of a job.
 const patience = 30 * time.Second
 
-// run makes one attempt at a job and stores what came of it.
-func (w *Worker) run(e *entry) {
+// run makes one attempt at a job and stores what came of it. at is the place that
+// the job has.
+func (w *Worker) run(e *entry, at *turns) {
+	t, over := e.party, false
+	if p := t.pool; p.patience > 0 {
+		timer := time.AfterFunc(p.patience, func() {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			if over {
+				return
+			}
+			if t.slow = true; at == &p.brisk && p.slow.running < p.slow.room {
+				at.running--
+				at = &p.slow
+				at.running++
+				w.nudge()
+			}
+		})
+		defer timer.Stop()
+	}
+	begun, done := time.Now(), false
 	defer func() {
 		w.mu.Lock()
-		e.party.pool.running--
+		over = true
+		at.running--
+		if done && time.Since(begun) < t.pool.patience {
+			t.slow = false
+		}
 		w.nudge()
 		w.mu.Unlock()
 	}()
@@ -63,6 +86,7 @@ func (w *Worker) run(e *entry) {
 		if a, ok = w.attempt(e); !ok {
 			return
 		}
+		done = a.next == nil
 	}
 	w.settle(w.ctx, e, a)
 }

@@ -68,6 +68,12 @@ type Pool struct {
 	Each        int // of one party
 	// Party says of a job's key with whom it takes turns; nil: with other owners.
 	Party func(key string) string
+	// Patience is after how long a job gives its place to another, so that parties
+	// that are slow do not hold up the others; 0: it keeps it. Slow is how many such
+	// jobs there may be beside Concurrency. A party that was slow begins among them,
+	// until a job of its own is done in time.
+	Patience time.Duration
+	Slow     int
 }
 
 // Options are choices; the zero value is right for production.
@@ -435,8 +441,8 @@ func (w *Worker) dispatch() {
 		}
 		now := w.opt.Now()
 		w.queue.advance(now, advanceAtOnce)
-		for e := w.queue.pick(); e != nil; e = w.queue.pick() {
-			w.busy.Go(func() { w.run(e) })
+		for e, at := w.queue.pick(); e != nil; e, at = w.queue.pick() {
+			w.busy.Go(func() { w.run(e, at) })
 		}
 		sleep := idleSleep
 		if due, ok := w.queue.next(); ok {

@@ -214,6 +214,65 @@ func TestFairness(t *testing.T) {
 
 // What takes long at a place outside has room of its own: it holds up neither what is
 // for other places nor the rest.
+// However many parties are slow, and whatever they have to do, the others wait for
+// them no longer than it takes to notice.
+func TestSlowParties(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := calendartest.NewStore()
+		w := worker.New(s, worker.Options{})
+		var mu sync.Mutex
+		done, fast := map[string]int{}, time.Time{}
+		w.Handle("far", worker.Kind{Pool: &worker.Pool{Concurrency: 4, Each: 4, Patience: time.Second / 4, Slow: 20, Party: func(key string) string { return key[:5] }},
+			Run: func(_ context.Context, j calendar.Job) error {
+				d := 10 * time.Millisecond
+				if strings.HasPrefix(j.Key, "slow") {
+					d = time.Minute
+				}
+				time.Sleep(d)
+				mu.Lock()
+				defer mu.Unlock()
+				if done[j.Key[:4]]++; j.Key[:4] == "fast" {
+					fast = time.Now()
+				}
+				return nil
+			}})
+		start(t, w)
+		for round, want := range []time.Duration{3 * time.Second, 0} { // then they are known
+			mu.Lock()
+			clear(done)
+			mu.Unlock()
+			var jobs []calendar.Job
+			for n := range 400 {
+				kind := "fast"
+				if n%8 == 0 { // of 5 parties
+					kind = "slow"
+				}
+				jobs = append(jobs, calendar.Job{Kind: "far", Key: fmt.Sprint(kind, n/8%5, " ", n)})
+			}
+			began := time.Now()
+			commit(t, s, w, "anna", jobs...)
+			sleep(10 * time.Second)
+			mu.Lock()
+			// 350 times 10 ms at 4 places take 0.9 s, and 20 slow ones hold one for a quarter each.
+			if took := fast.Sub(began); done["fast"] != 350 || took > want+900*time.Millisecond || done["slow"] != 0 {
+				t.Errorf("round %d: %v after %v", round, done, took)
+			}
+			mu.Unlock()
+			if st := w.Stats(); st.Running != 20 || st.Due != 30 {
+				t.Errorf("%+v", st)
+			}
+			sleep(115 * time.Second) // twice all had their share
+			if st := w.Stats(); round == 0 && (st.Due != 0 || st.Running != 10) {
+				t.Errorf("%+v", st)
+			}
+			if sleep(35 * time.Second); round > 0 { // the last but a few
+				sleep(time.Hour)
+			}
+		}
+		stop(t, w)
+	})
+}
+
 func TestPools(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := calendartest.NewStore()

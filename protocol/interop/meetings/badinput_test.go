@@ -280,7 +280,7 @@ var badInput = []story{
 		}
 		most, says := 10_000, "max-attendees-per-instance" // factotum.limit.attendees
 		if p.mix.organizer == "wcap" {
-			most, says = 2_000, "ERRNO:14" // of one request: each address is looked up
+			most, says = 2_000, "ERRNO:43" // of one request: each address is looked up
 		}
 		dav, wcap := crowd(most + 1)
 		var err error

@@ -353,10 +353,11 @@ func (m *meeting) lasts(count int) {
 	m.count = count
 }
 
-// cut ends a series before an instance.
+// cut ends a series before an instance. Before the first there is nothing: it is off.
 func (m *meeting) cut(at time.Time) {
 	m.slots = slices.DeleteFunc(m.slots, func(s *slot) bool { return !s.rid.Before(at) })
 	m.count = int(at.Sub(m.first) / (24 * time.Hour))
+	m.on = slices.ContainsFunc(m.slots, func(s *slot) bool { return !s.out })
 }
 
 // moves moves instances, all: the series.

@@ -26,7 +26,7 @@ func (s *story) edits(t *target, who string) {
 	list := instances(s.T, t.f.cal)
 	needsOne := map[string]bool{"renames from": true, "leaves out": true, "cuts": true, "calls off": true}
 	switch {
-	case len(list) == 0, needsOne[what] && t.in == nil, what == "leaves out" && len(list) < 2, what == "cuts" && list[0].RecurrenceID == t.in.RecurrenceID:
+	case len(list) == 0, needsOne[what] && t.in == nil, what == "leaves out" && len(list) < 2:
 		return
 	case what == "moves" && (t.m.kind == ical.Date && t.in != nil || t.in == nil && len(own) > 0): // a week would jump over others; exceptions stay where they are
 		return

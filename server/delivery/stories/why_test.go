@@ -6,6 +6,7 @@ import (
 
 	"factotum/server/booking"
 	"factotum/server/calendar"
+	"factotum/server/itip"
 	"factotum/server/why"
 )
 
@@ -107,9 +108,7 @@ func (s *story) explained() {
 							s.Fatalf("nothing tells why %s has answered %s at %s with %s: %+v", id, m.uid, now, answer, s.journals[id].traces)
 						}
 					case g.said != "" && g.said != answer:
-						if !s.tells(m.organizer, m.uid, g.when, func(t *calendar.Trace) bool {
-							return t.Method == "REPLY" && calendar.AddressKey(t.From) == id+"@example.com" && t.Step != calendar.TraceApplied || t.Step == calendar.TraceQueued && t.SentTo(id+"@example.com")
-						}) {
+						if !s.tells(m.organizer, m.uid, g.when, func(t *calendar.Trace) bool { return crosses(t, id) }) {
 							s.Fatalf("nothing tells why %s of %s at %s, who said %s, is %s: %+v", id, m.uid, now, g.said, answer, s.journals[m.organizer].traces)
 						}
 					case g.away:
@@ -124,6 +123,21 @@ func (s *story) explained() {
 			}
 		}
 	}
+}
+
+// crosses reports whether a step in the organizer's journal tells why the answer of
+// somebody does not count: it came too late, he was asked anew since, or he heard
+// only then that he is. What says no more than he had said is not sent at all, and
+// such an answer to what was another question already is none to the new one.
+func crosses(t *calendar.Trace, id string) bool {
+	switch {
+	case t.Method == "REPLY":
+		return calendar.AddressKey(t.From) == id+"@example.com" && t.Step != calendar.TraceApplied
+	case !t.SentTo(id + "@example.com"):
+		return false
+	}
+	return t.Step == calendar.TraceQueued ||
+		t.Step == calendar.TraceDelivered && (t.Reason == itip.Updated.String() || t.Reason == itip.Invited.String())
 }
 
 // decides are the answers of rooms by the codes of why they give them.

@@ -1,0 +1,126 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"factotum/server/calendar"
+)
+
+// Publish tells of p to who is subscribed now. It waits for nobody: where the
+// broker is away or does not keep up p is lost, and counted. An error is about p
+// itself.
+func (b *Bus) Publish(_ context.Context, p calendar.Publication) error {
+	m, err := encode(once, &p, b.maxPayload())
+	if err != nil {
+		return err
+	}
+	size := int64(m.Size())
+	if !b.conn.IsConnected() || b.waiting.Add(size) > queueBytes {
+		b.waiting.Add(-size)
+		b.lost.Add(1)
+		return nil
+	}
+	select {
+	case b.queue <- m:
+	default:
+		b.waiting.Add(-size)
+		b.lost.Add(1)
+	}
+	return nil
+}
+
+// write brings ordinary publications to the broker: a connection that is stuck
+// stops this goroutine and none else.
+func (b *Bus) write() {
+	for {
+		select {
+		case m := <-b.queue:
+			b.send(m)
+		case <-b.end:
+			for {
+				select {
+				case m := <-b.queue:
+					b.send(m)
+				default:
+					return
+				}
+			}
+		}
+	}
+}
+
+func (b *Bus) send(m *nats.Msg) {
+	b.waiting.Add(-int64(m.Size()))
+	if err := b.conn.PublishMsg(m); err != nil {
+		b.lost.Add(1)
+		return
+	}
+	b.published.Add(1)
+}
+
+// maxPayload is the largest message that the broker takes, 0 while it is not known.
+func (b *Bus) maxPayload() int64 { return b.conn.MaxPayload() }
+
+// PublishReliably returns when the broker has stored p, for each durable consumer
+// that wants it. It may be called again for the same p: within half an hour the
+// broker knows it by its ID. Ordinary subscribers are told too.
+func (b *Bus) PublishReliably(ctx context.Context, p calendar.Publication) error {
+	m, err := encode(kept, &p, b.maxPayload())
+	if err != nil {
+		return err
+	}
+	if err := b.Err(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	err = b.withStream(ctx, func() error {
+		_, err := b.js.PublishMsg(ctx, m, jetstream.WithExpectStream(Stream), jetstream.WithRetryAttempts(1))
+		return err
+	})
+	if err != nil {
+		return &calendar.Error{Kind: calendar.Unavailable, Op: "publish", Ref: p.Ref, Msg: "The event notification service did not store it.", Err: err}
+	}
+	b.stored.Add(1)
+	return nil
+}
+
+// withStream does what needs the stream. Whether it is there is asked once for
+// each connection, and again where that seems to have changed.
+func (b *Bus) withStream(ctx context.Context, do func() error) error {
+	for again := false; ; again = true {
+		if err := b.needStream(ctx); err != nil {
+			return err
+		}
+		err := do()
+		if again || !errors.Is(err, jetstream.ErrNoStreamResponse) && !errors.Is(err, jetstream.ErrStreamNotFound) {
+			return err
+		}
+		b.stream.Lock()
+		b.known = false
+		b.stream.Unlock()
+	}
+}
+
+func (b *Bus) needStream(ctx context.Context) error {
+	b.stream.Lock()
+	defer b.stream.Unlock()
+	if b.known {
+		return nil
+	}
+	_, err := b.js.Stream(ctx, Stream) // as it is: an administrator may have made it
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		_, err = b.js.CreateStream(ctx, b.opt.Store.StreamConfig())
+	}
+	if err != nil {
+		return fmt.Errorf("find the broker's stream %s: %w", Stream, err)
+	}
+	b.known = true
+	return nil
+}
