@@ -161,6 +161,11 @@ type pipes struct {
 	sink  *smtptest.Sink
 }
 
+// rules sets all of what the servers do.
+func (p *pipes) rules(r smtptest.Rules) {
+	p.once.Do(func() { p.sink = smtptest.New(r) })
+}
+
 func (p *pipes) start() {
 	p.once.Do(func() { p.sink = smtptest.New(smtptest.Rules{Reply: p.reply}) })
 }

@@ -47,6 +47,8 @@ const (
 	Silence = "silence"
 	// TakeAndHangUp keeps the message, and ends the connection before the answer.
 	TakeAndHangUp = "take and hang up"
+	// AnswerAndHangUp keeps it, and ends the connection behind the answer.
+	AnswerAndHangUp = "answer and hang up"
 )
 
 // Conn is what a connection has done.
@@ -299,10 +301,11 @@ func (d *dialogue) data(rules Rules, arg string) bool {
 		}
 		data = append(data, line...)
 	}
-	taken := true
+	taken, hangUp := true, false
 	if rules.Reply != nil {
 		reply := rules.Reply(&d.Conn, ".", "")
-		taken = reply == "" || reply == TakeAndHangUp || strings.HasPrefix(reply, "2")
+		taken = reply == "" || reply == TakeAndHangUp || reply == AnswerAndHangUp || strings.HasPrefix(reply, "2")
+		hangUp = reply == AnswerAndHangUp
 		if !taken || reply == TakeAndHangUp {
 			if taken {
 				d.keep(data)
@@ -322,7 +325,7 @@ func (d *dialogue) data(rules Rules, arg string) bool {
 	time.Sleep(rules.Delay)
 	d.keep(data)
 	_, err := fmt.Fprintf(d.conn, "250 2.0.0 taken\r\n")
-	return err == nil
+	return err == nil && !hangUp
 }
 
 func (d *dialogue) keep(data []byte) {
