@@ -172,6 +172,19 @@ func TestInvitation(t *testing.T) {
 	if !strings.Contains(o.plain, "12:00") {
 		t.Errorf("the time is not that of the meeting:\n%s", o.plain)
 	}
+	// Also when its sender was told meanwhile that it is late; the notices of that differ,
+	// as those do of other recipients.
+	late := invitation("SUMMARY:Mittagessen")
+	late.Warned = 1
+	names := map[string]bool{}
+	for n, to := range []string{"mailto:zoe@far.example", "mailto:zoe@far.example", "mailto:tom@far.example"} {
+		notice := invitation()
+		notice.Kind, notice.To, notice.Warned, notice.Letter.To = calendar.MailDelayed, "anna@example.com", n%2, []string{to}
+		names[notice.Name()] = true
+	}
+	if late.Name() != invitation().Name() || len(names) != 3 {
+		t.Errorf("names %s and %s, notices %v", late.Name(), invitation().Name(), names)
+	}
 	// The same mail has the same name, whenever it is sent; mail about one meeting hangs together.
 	again, _, _ := composer("de-AT").Compose(bg, "anna", invitation("SUMMARY:Mittagessen"))
 	other := invitation()

@@ -292,7 +292,7 @@ func (t *try) notice(kind calendar.MailKind, text string) []calendar.Mailing {
 		return nil
 	}
 	n := calendar.Mailing{Kind: kind, To: to, UID: t.m.UID, Summary: t.m.Summary, Letter: t.m.Letter}
-	n.Why = text
+	n.Why, n.Warned = text, t.m.Warned
 	return []calendar.Mailing{n}
 }
 

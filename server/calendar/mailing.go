@@ -50,7 +50,7 @@ type Mailing struct {
 	Attempts []MailAttempt `json:"attempts,omitempty"` // the newest last, of which there are MailHistory at most
 	Tried    int           `json:"tried,omitempty"`    // how often a server was asked
 	Perhaps  bool          `json:"perhaps,omitempty"`  // it may have arrived: the answer of a server was lost
-	Warned   int           `json:"warned,omitempty"`   // how often its sender was told that it is late
+	Warned   int           `json:"warned,omitempty"`   // how often its sender was told that it is late; in a notice, with this one
 }
 
 // MailAttempt is what happened when somebody tried to deliver a mail.
@@ -93,7 +93,11 @@ func (m *Mailing) Job() (Job, error) {
 // Name is the left side of the Message-ID of the mail that is made of it, the same
 // whenever it is sent: by it one knows what comes back.
 func (m *Mailing) Name() string {
-	return MailDigest(string(m.Kind), m.Letter.ID, strings.ToLower(m.To), fmt.Sprint(m.Warned))
+	parts := []string{string(m.Kind), m.Letter.ID, strings.ToLower(m.To)}
+	if m.Kind == MailDelayed || m.Kind == MailReturned { // each is about one recipient, and may be the second
+		parts = append(parts, append(m.Letter.To, fmt.Sprint(m.Warned))...)
+	}
+	return MailDigest(parts...)
 }
 
 // MailDigest makes a left side of a Message-ID of what distinguishes a mail.

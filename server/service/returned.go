@@ -8,10 +8,6 @@ import (
 	"factotum/server/ical"
 )
 
-// mostWarnings is how often the sender of a mail may have been told that it is late
-// before it went out: that is part of the mail's name.
-const mostWarnings = 20
-
 // returned notes that a mail of the owner's did not reach its recipient, as a mail
 // system told later. Anybody can write such a report: it counts if the owner's journal
 // has a mail of that name to that recipient. The object shows it where nothing newer
@@ -26,15 +22,13 @@ func (w *writer) returned(d *delivery, back *calendar.Returned) (res calendar.De
 		if t.Reason != calendar.ReasonMailed || !t.SentTo(calendar.AddressKey(address)) {
 			return nil
 		}
-		for warned := range mostWarnings {
-			m := calendar.Mailing{Kind: calendar.MailScheduling, To: back.Recipient, Letter: calendar.Letter{ID: t.Message}, Warned: warned}
-			if m.Name() == id {
-				found := *t
-				sent = &found
-				return errEnough
-			}
+		m := calendar.Mailing{Kind: calendar.MailScheduling, To: back.Recipient, Letter: calendar.Letter{ID: t.Message}}
+		if m.Name() != id {
+			return nil
 		}
-		return nil
+		found := *t
+		sent = &found
+		return errEnough
 	})
 	if err != nil && !errors.Is(err, errEnough) || sent == nil {
 		return res, err
