@@ -255,7 +255,8 @@ func delegates(target, c *ical.Component, speaker *ical.Property) {
 
 // spread notes an answer for the whole in those exceptions that take place when
 // the series would, and ask still or have what was answered for the series before:
-// who answers for a series answers for them. before is his line as it was.
+// who answers for a series answers for them, but for one to which he was invited
+// anew after that. before is his line as it was.
 func spread(m *meeting, is func(string) bool, line *ical.Property, before ical.Property) {
 	last, answered := revisionOf(&before)
 	now, _ := revisionOf(line)
@@ -265,6 +266,9 @@ func spread(m *meeting, is func(string) bool, line *ical.Property, before ical.P
 			continue
 		}
 		given, own := revisionOf(a)
+		if given.stamp.IsZero() && now.before(given) {
+			continue
+		}
 		if answer(a) == "NEEDS-ACTION" || answered && own && given.stamp.Equal(last.stamp) && answer(a) == answer(&before) {
 			copyParams(a, line, "PARTSTAT", "DELEGATED-TO", statusParam)
 			revision{seq: max(now.of(m.override(k)).seq, given.seq), stamp: now.stamp}.mark(a)

@@ -86,6 +86,31 @@ func TestAnAnswerToAnEarlierInvitation(t *testing.T) {
 	}
 }
 
+// Nor is an answer to a series one to an instance of it to which somebody was
+// invited anew.
+func TestAnAnswerToAnEarlierInvitationToAnInstance(t *testing.T) {
+	const rid = "20260303T100000Z"
+	w := newWorld(t)
+	w.organize("anna", meet(t, []string{"ben", "carl"}, "DTSTART:20260302T100000Z", "DTEND:20260302T110000Z", "RRULE:FREQ=DAILY;COUNT=3", "SUMMARY:a"))
+	w.settle()
+	w.attend("ben", w.change("ben", "", w.partstat("ben", "DECLINED")))
+	reply := w.queue
+	w.queue = nil
+	w.organize("anna", w.change("anna", rid, func(c *ical.Component) {
+		c.Props = slices.DeleteFunc(c.Props, func(p ical.Property) bool { return p.Name == "ATTENDEE" && sameAs(mail("ben"))(p.Value) })
+	}))
+	w.organize("anna", w.change("anna", rid, func(c *ical.Component) { c.Add(ical.Property{Name: "ATTENDEE", Value: mail("ben")}) }))
+	w.queue = append(reply, w.queue...)
+	w.settle()
+	for _, id := range []string{"anna", "ben"} {
+		for rid, want := range map[string]string{"": "ben=DECLINED carl=NEEDS-ACTION", rid: "carl=NEEDS-ACTION ben=NEEDS-ACTION"} {
+			if got := w.answers(id, rid); got != want {
+				t.Errorf("%s has %q of %q, want %q", id, got, rid, want)
+			}
+		}
+	}
+}
+
 // A program that writes what it read before an attendee sent somebody else in his
 // place, to one instance or to all, invites that one no less than before.
 func TestALateWriteKeepsWhoWasSent(t *testing.T) {
