@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -45,7 +46,8 @@ func sqlite(t testing.TB) calendar.Store {
 func stories(t *testing.T, n int, open func(testing.TB) calendar.Store, fronts bool) {
 	some(t, n)
 	synctest.Test(t, func(t *testing.T) {
-		rapid.Check(struct{ rapid.TB }{t}, func(rt *rapid.T) { tell(t, rt, open(t), fronts) }) // in a bubble a test has no deadline
+		var first sync.Once
+		rapid.Check(struct{ rapid.TB }{t}, func(rt *rapid.T) { tell(t, rt, &first, open(t), fronts) }) // in a bubble a test has no deadline
 	})
 }
 
@@ -59,7 +61,9 @@ func some(t *testing.T, n int) {
 	}
 }
 
-func tell(t testing.TB, rt *rapid.T, disk calendar.Store, fronts bool) {
+// tell tells a story. The first that fails is shown as it went then: it may go
+// otherwise the next time.
+func tell(t testing.TB, rt *rapid.T, first *sync.Once, disk calendar.Store, fronts bool) {
 	series := rapid.SampledFrom([]calendar.SeriesRule{calendar.SeriesDecline, calendar.SeriesExcept}).Draw(rt, "series")
 	st := &stage{disk: disk, dir: newDirectory(series), seed: rapid.Uint64().Draw(rt, "mishaps"), tries: map[string]int{}, stamps: map[string]map[string]bool{}}
 	st.lasts = fronts
@@ -69,7 +73,9 @@ func tell(t testing.TB, rt *rapid.T, disk calendar.Store, fronts bool) {
 	}
 	defer func() {
 		if rt.Failed() {
-			rt.Logf("story:\n%s", strings.Join(st.notes, "\n"))
+			text := strings.Join(st.notes, "\n")
+			rt.Logf("story:\n%s", text)
+			first.Do(func() { t.Logf("at first:\n%s", text) })
 		}
 		st.kill()
 		err := st.end()
