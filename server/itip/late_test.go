@@ -197,3 +197,39 @@ func TestTwoLateAnswersForTheSeries(t *testing.T) {
 		}
 	}
 }
+
+// The organizer may ask for an exception once more, also for one whose SEQUENCE is
+// lower than that of the series which was answered, or which it was left out of.
+func TestAnExceptionOfALowerSequenceIsAskedFor(t *testing.T) {
+	const rid = "20260303T100000Z"
+	for name, answers := range map[string]func(w *world) *ical.Component{
+		"answered": func(w *world) *ical.Component { return w.change("ben", "", w.partstat("ben", "ACCEPTED")) },
+		"left out": func(w *world) *ical.Component {
+			next := w.change("ben", "", func(c *ical.Component) { c.Set("EXDATE", rid) })
+			next.Children = slices.DeleteFunc(next.Children, func(c *ical.Component) bool { return c.Value("RECURRENCE-ID") == rid })
+			return next
+		},
+	} {
+		w := newWorld(t)
+		w.organize("anna", meet(t, []string{"ben"}, "DTSTART:20260302T100000Z", "DTEND:20260302T110000Z", "RRULE:FREQ=DAILY;COUNT=3", "SUMMARY:a"))
+		w.organize("anna", w.change("anna", rid, func(c *ical.Component) { c.SetText("SUMMARY", "b") }))
+		w.organize("anna", w.change("anna", "", func(c *ical.Component) { c.Set("RRULE", "FREQ=DAILY;COUNT=4") }))
+		w.settle()
+		w.attend("ben", answers(w))
+		w.settle()
+		if got := w.answers("anna", rid); got == "ben=NEEDS-ACTION" {
+			t.Errorf("%s: anna has %q", name, got)
+		}
+		w.organize("anna", w.change("anna", rid, func(c *ical.Component) {
+			w.partstat("ben", "NEEDS-ACTION")(c)
+			attendee(c, sameAs(mail("ben"))).SetParam(forceParam, "REQUEST")
+		}))
+		w.settle()
+		for _, id := range []string{"anna", "ben"} {
+			if got := w.answers(id, rid); got != "ben=NEEDS-ACTION" {
+				t.Errorf("%s: %s has %q", name, id, got)
+			}
+			equal(t, name+": "+id, w.instances(id), []string{"0302T1000 a", "0303T1000 b", "0304T1000 a", "0305T1000 a"})
+		}
+	}
+}

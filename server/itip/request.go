@@ -395,7 +395,7 @@ func (in *incoming) leaveOut(master *ical.Component) {
 		if me == nil || !sameTimes(timesOf(before), in.timesIn(k, now)) {
 			continue
 		}
-		if heard, told := revisionOf(me); answer(me) != "DECLINED" && (!told || !heard.before(said)) {
+		if heard, told := revisionOf(me); answer(me) != "DECLINED" && (!told || !heard.before(said.of(c))) {
 			continue
 		}
 		in.out[in.have.plain(before.RecurrenceID, in.have.zones)] = true
