@@ -20,6 +20,7 @@ func (in *incoming) answer() Receipt {
 	}
 	out := Receipt{Reason: Unchanged}
 	worst := Unchanged
+	var but []string // why parts of it do not count
 	for _, c := range in.msg.all() {
 		r, said := in.one(next, c)
 		if r == TooMuch {
@@ -32,15 +33,34 @@ func (in *incoming) answer() Receipt {
 			if out.Reason == Unchanged || r == Delegated {
 				out.Reason = r
 			}
-		case worst == Unchanged:
-			worst = r
+		case r != Unchanged:
+			if worst == Unchanged {
+				worst = r
+			}
+			but = append(but, "Not for "+partOf(c)+": "+r.Sentence())
 		}
 	}
 	if !out.Changed {
 		return Receipt{Reason: worst}
 	}
+	out.Detail = strings.Join(but[:min(len(but), mostNoted)], " ")
 	out.Object = next.cal
 	return out
+}
+
+// mostNoted is of how many parts of a reply it is said why they do not count.
+const mostNoted = 5
+
+// partOf names for people what a component of a message is about.
+func partOf(c *ical.Component) string {
+	p := c.Prop("RECURRENCE-ID")
+	if p == nil {
+		return "the series"
+	}
+	if d, err := p.DateTime(); err == nil {
+		return d.String()
+	}
+	return "an instance"
 }
 
 // one applies one component of a REPLY.

@@ -1,6 +1,7 @@
 package itip
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -231,5 +232,23 @@ func TestAnExceptionOfALowerSequenceIsAskedFor(t *testing.T) {
 			}
 			equal(t, name+": "+id, w.instances(id), []string{"0302T1000 a", "0303T1000 b", "0304T1000 a", "0305T1000 a"})
 		}
+	}
+}
+
+// Of an answer that came too late for a part of what it is about the receipt says
+// for which.
+func TestAnAnswerThatCountsInPart(t *testing.T) {
+	const rid = "20260303T100000Z"
+	w := newWorld(t)
+	w.organize("anna", meet(t, []string{"ben"}, "DTSTART:20260302T100000Z", "DTEND:20260302T110000Z", "RRULE:FREQ=DAILY;COUNT=3", "SUMMARY:a"))
+	w.organize("anna", w.change("anna", rid, func(c *ical.Component) { c.SetText("SUMMARY", "b") }))
+	w.settle()
+	both := w.change("ben", rid, w.partstat("ben", "ACCEPTED"))
+	w.partstat("ben", "ACCEPTED")(both.Child("VEVENT"))
+	w.attend("ben", both)
+	w.organize("anna", w.change("anna", rid, func(c *ical.Component) { c.Set("DTSTART", "20260303T103000Z") }))
+	w.next(false)
+	if got, want := fmt.Sprintf("%s %q", w.last.Reason, w.last.Detail), `answered "Not for 20260303T100000Z: A newer message was here first."`; got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }

@@ -73,7 +73,7 @@ func Reasons() (all []Reason) {
 // Receipt is what Receive made of a message.
 type Receipt struct {
 	Reason  Reason
-	Detail  string          // of Unreadable: what to mend
+	Detail  string          // of Unreadable: what to mend; of a REPLY: what of it does not count
 	Object  *ical.Component // as it is to be stored, if Changed
 	Changed bool
 	Answers []Answer // of a REPLY
