@@ -118,6 +118,9 @@ func (in *incoming) one(next *meeting, c *ical.Component) (Reason, []Answer) {
 	rev.own = k != entire && !in.forAll
 	last, known := revisionOf(attendee(target, is))
 	last = last.of(target)
+	if in.forAll { // the attendee's exception may be of a lower one than his series
+		rev.seq = min(rev.seq, last.seq)
+	}
 	switch {
 	case known && rev.before(last) && k == entire:
 		// The series was changed since; exceptions that were not still wait for this.
@@ -291,7 +294,7 @@ func spread(m *meeting, is func(string) bool, line *ical.Property, before ical.P
 		}
 		if answer(a) == "NEEDS-ACTION" || answered && own && given.stamp.Equal(last.stamp) && answer(a) == answer(&before) {
 			copyParams(a, line, "PARTSTAT", "DELEGATED-TO", statusParam)
-			revision{seq: max(now.of(m.override(k)).seq, given.seq), stamp: now.stamp}.mark(a)
+			revision{seq: given.seq, stamp: now.stamp}.mark(a) // his exception may be of a lower one than his series
 			instead(m.override(k), m.master, line)
 		}
 	}

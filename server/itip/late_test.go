@@ -252,3 +252,24 @@ func TestAnAnswerThatCountsInPart(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
+
+// What the organizer's exceptions are raised by when another is called off nobody
+// is told of: who answers for the series and then for one of them is heard still.
+func TestAnAnswerToAnExceptionThatWasRaised(t *testing.T) {
+	const rid = "20260303T100000Z"
+	w := newWorld(t)
+	w.organize("anna", meet(t, []string{"ben"}, "DTSTART:20260302T100000Z", "DTEND:20260302T110000Z", "RRULE:FREQ=DAILY;COUNT=3", "SUMMARY:a"))
+	w.organize("anna", w.change("anna", rid, func(c *ical.Component) { c.SetText("SUMMARY", "b") }))
+	w.settle()
+	w.organize("anna", w.change("anna", "", func(c *ical.Component) { c.Set("EXDATE", "20260304T100000Z") }))
+	w.queue = slices.DeleteFunc(w.queue, func(m Message) bool { return m.Method != Cancel }) // its copy of the series comes later
+	w.settle()
+	w.attend("ben", w.change("ben", "", w.partstat("ben", "TENTATIVE")))
+	w.attend("ben", w.change("ben", rid, w.partstat("ben", "ACCEPTED")))
+	w.settle()
+	for _, id := range []string{"anna", "ben"} {
+		if got := w.answers(id, "") + " " + w.answers(id, rid); got != "ben=TENTATIVE ben=ACCEPTED" {
+			t.Errorf("%s has %q", id, got)
+		}
+	}
+}

@@ -336,7 +336,7 @@ func (in *incoming) keep(c, have *ical.Component, sameHour bool) {
 	if answer(me) == answer(was) {
 		copyParams(me, was, "RSVP")
 	}
-	if ok && (told && heard.before(said) || !told && (answer(me) != "NEEDS-ACTION" || sequence(c) <= said.seq || !me.ParamIs("RSVP", "TRUE"))) {
+	if ok && (told && heard.lacks(said) || !told && (answer(me) != "NEEDS-ACTION" || sequence(c) <= said.seq || !me.ParamIs("RSVP", "TRUE"))) {
 		copyParams(me, was, revisionParam)
 		copyParams(me, was, "PARTSTAT", "DELEGATED-TO")
 		instead(c, have, was)
@@ -395,7 +395,7 @@ func (in *incoming) leaveOut(master *ical.Component) {
 		if me == nil || !sameTimes(timesOf(before), in.timesIn(k, now)) {
 			continue
 		}
-		if heard, told := revisionOf(me); answer(me) != "DECLINED" && (!told || !heard.before(said.of(c))) {
+		if heard, told := revisionOf(me); answer(me) != "DECLINED" && (!told || !heard.lacks(said)) {
 			continue
 		}
 		in.out[in.have.plain(before.RecurrenceID, in.have.zones)] = true

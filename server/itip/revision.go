@@ -62,6 +62,12 @@ func (r revision) before(other revision) bool {
 	return r.seq < other.seq || r.seq == other.seq && r.stamp.Before(other.stamp)
 }
 
+// lacks reports whether an organizer who has heard so much, and asks for no other
+// answer since, has not heard what somebody said.
+func (r revision) lacks(said revision) bool {
+	return r.seq <= said.seq && r.stamp.Before(said.stamp)
+}
+
 func (r revision) equal(other revision) bool {
 	return r.seq == other.seq && r.stamp.Equal(other.stamp)
 }
