@@ -57,7 +57,7 @@ func (p *Party) Attend(before, after *ical.Component, reply bool) (ch Change, er
 	for _, k := range merged.keys() {
 		line := attendee(merged.component(k), p.Owner.HasAddress)
 		before := attendee(was.component(k), p.Owner.HasAddress)
-		if now := answer(line); line == nil || now == "NEEDS-ACTION" || now == answer(before) {
+		if line == nil || answer(line) == "NEEDS-ACTION" || sameAnswer(line, before) {
 			continue
 		}
 		revision{seq: sequence(merged.component(k)), stamp: p.Now}.mark(line)

@@ -273,3 +273,28 @@ func TestAnAnswerToAnExceptionThatWasRaised(t *testing.T) {
 		}
 	}
 }
+
+// Whoever sends somebody else than he said first tells the organizer that too.
+func TestAnotherOneIsSent(t *testing.T) {
+	w := newWorld(t)
+	w.organize("anna", meet(t, []string{"ben"}, "DTSTART:20260302T100000Z", "DTEND:20260302T110000Z", "SUMMARY:a"))
+	w.settle()
+	for _, to := range []string{"dora", "emil", "emil"} {
+		w.attend("ben", w.change("ben", "", func(c *ical.Component) {
+			a := attendee(c, sameAs(mail("ben")))
+			a.SetParam("PARTSTAT", "DELEGATED")
+			a.SetParam("DELEGATED-TO", mail(to))
+			if attendee(c, sameAs(mail(to))) == nil {
+				c.Add(ical.Property{Name: "ATTENDEE", Params: []ical.Param{{Name: "DELEGATED-FROM", Values: []string{mail("ben")}}}, Value: mail(to)})
+			}
+		}))
+	}
+	if n := len(w.queue); n != 2 {
+		t.Errorf("%d replies", n)
+	}
+	w.settle()
+	if got, want := attendee(w.copies["anna"].Child("VEVENT"), sameAs(mail("ben"))).Param("DELEGATED-TO"), mail("emil"); got != want {
+		t.Errorf("ben sends %s", got)
+	}
+	equal(t, "emil", w.instances("emil"), []string{"0302T1000 a"})
+}

@@ -19,6 +19,11 @@ func answer(a *ical.Property) string {
 	return strings.ToUpper(strings.TrimSpace(a.Param("PARTSTAT")))
 }
 
+// sameAnswer reports whether two lines of somebody say the same, and send the same.
+func sameAnswer(a, b *ical.Property) bool {
+	return answer(a) == answer(b) && (answer(a) != "DELEGATED" || slices.Equal(deputies(a), deputies(b)))
+}
+
 // leftOut are the instances that an attendee took out of a series which he was
 // invited to: he declines them. RFC 6638 §3.2.2.3.
 func (p *Party) leftOut(was, is *meeting) (out []*ical.Component) {
@@ -92,11 +97,9 @@ func (p *Party) replies(was, is *meeting, off []*ical.Component, force bool) (ou
 		if a == nil || c.Word("STATUS") == "CANCELLED" {
 			continue // nobody waits for an answer
 		}
-		before, progress := "NEEDS-ACTION", false
-		if old := attendee(was.component(k), p.Owner.HasAddress); old != nil {
-			before, progress = answer(old), progressed(was.component(k), c)
-		}
-		if now := answer(a); now != before || force || progress {
+		old := attendee(was.component(k), p.Owner.HasAddress)
+		progress := old != nil && progressed(was.component(k), c)
+		if now := answer(a); !sameAnswer(a, old) || force || progress {
 			if now == "NEEDS-ACTION" && !force {
 				continue // there is no such answer: RFC 5546 §3.2.3
 			}
