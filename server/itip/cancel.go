@@ -101,24 +101,31 @@ func (in *incoming) spelled(rid ical.DateTime) ical.DateTime {
 	return rid
 }
 
+// cancelAll calls off all that is no newer than the message: who was invited anew
+// since, to the series or to one instance, stays so when it comes again.
 func (in *incoming) cancelAll() Receipt {
-	base := in.have.master
-	if base == nil {
-		base = in.have.override(in.have.order[0])
-	}
-	if in.late(base, in.msg.master) {
+	if in.late(in.have.master, in.msg.master) {
 		return Receipt{Reason: OlderRevision}
 	}
-	changed := false
+	changed, newer := false, false
 	var comps []*ical.Component
 	for _, c := range in.have.all() {
-		changed = changed || c.Word("STATUS") != "CANCELLED"
+		off := c.Word("STATUS") == "CANCELLED"
+		if !off && in.late(c, in.msg.master) {
+			newer = true
+			comps = append(comps, c.Clone())
+			continue
+		}
+		changed = changed || !off
 		c = c.Clone()
 		c.Set("STATUS", "CANCELLED")
 		in.noted(c, in.msg.master)
 		comps = append(comps, c)
 	}
-	if !changed {
+	switch {
+	case !changed && newer:
+		return Receipt{Reason: OlderRevision}
+	case !changed:
 		return Receipt{Reason: Unchanged}
 	}
 	return Receipt{Reason: Cancelled, Changed: true, Object: rebuild(in.have.cal, comps)}

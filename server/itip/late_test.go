@@ -10,7 +10,8 @@ import (
 
 // A copy of a message that comes when newer ones were here changes nothing,
 // whatever they were about: an instance before the series that has no exception
-// for it any more, the series before an instance.
+// for it any more, the series before an instance, the end of all before an
+// invitation to one.
 func TestAMessageThatComesAgain(t *testing.T) {
 	series := []string{"DTSTART:20260302T100000Z", "DTEND:20260302T110000Z", "RRULE:FREQ=DAILY;COUNT=3", "SUMMARY:a"}
 	summary := func(c *ical.Component) { c.SetText("SUMMARY", "b") }
@@ -27,6 +28,15 @@ func TestAMessageThatComesAgain(t *testing.T) {
 			w.organize("anna", w.change("anna", "20260303T100000Z", summary))
 			return old
 		},
+		"the end of all, after an invitation to an instance": func(w *world) Message {
+			ben := sameAs(mail("ben"))
+			w.organize("anna", w.change("anna", "", func(c *ical.Component) {
+				c.Props = slices.DeleteFunc(c.Props, func(p ical.Property) bool { return p.Name == "ATTENDEE" && ben(p.Value) })
+			}))
+			old := w.queue[0]
+			w.organize("anna", w.change("anna", "20260303T100000Z", func(c *ical.Component) { c.Add(ical.Property{Name: "ATTENDEE", Value: mail("ben")}) }))
+			return old
+		},
 	} {
 		w := newWorld(t)
 		w.organize("anna", meet(t, []string{"ben"}, series...))
@@ -37,7 +47,8 @@ func TestAMessageThatComesAgain(t *testing.T) {
 		w.queue = append(w.queue, old)
 		w.settle()
 		equal(t, name, w.instances("ben"), want)
-		equal(t, name+", as the organizer has it", want, w.instances("anna"))
+		invited := func(c *ical.Component) bool { return attendee(c, sameAs(mail("ben"))) != nil }
+		equal(t, name+", as the organizer has it", want, shown(t, w.copies["anna"], invited))
 	}
 }
 
