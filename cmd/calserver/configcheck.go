@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -21,6 +22,7 @@ import (
 
 	"factotum/cmd/internal/certificates"
 	"factotum/cmd/internal/plain"
+	"factotum/notify/xmpp"
 	"factotum/server/acl"
 	"factotum/server/calendar"
 	"factotum/server/config"
@@ -50,7 +52,7 @@ const checkPatience = 3 * time.Second
 
 func checkHost(ctx context.Context, cfg *config.Config, network bool) []config.Problem {
 	h := &hostCheck{cfg: cfg, network: network}
-	for _, name := range []string{"calserver", "csstored", "csdwpd", "cshttpd"} {
+	for _, name := range []string{"calserver", "csstored", "csdwpd", "cshttpd", "csnotifyd"} {
 		if pid, err := runningPID(cfg, name); err == nil && pid != 0 {
 			h.running = true
 		}
@@ -63,6 +65,7 @@ func checkHost(ctx context.Context, cfg *config.Config, network bool) []config.P
 	h.certificates()
 	h.store(ctx)
 	h.people(ctx)
+	h.popups()
 	if _, err := modelOptions(cfg, slog.New(slog.DiscardHandler)); err != nil {
 		h.add(config.Error, "", "%s", plain.Error(err))
 	}
@@ -76,6 +79,28 @@ func checkHost(ctx context.Context, cfg *config.Config, network bool) []config.P
 		h.add(config.Warning, "service.dwp.admin.cred", "%s: whoever knows it and has a certificate acts for any user", why)
 	}
 	return h.found
+}
+
+// popups looks whether the agent for pop-ups can be what it is told to be.
+func (h *hostCheck) popups() {
+	x := &h.cfg.XMPP
+	if !h.cfg.PopsUp() || x.JID == "" {
+		return
+	}
+	opt, err := xmppOptions(h.cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		h.add(config.Error, "factotum.xmpp.cafile", "%s", plain.Error(err))
+		return
+	}
+	if _, err := xmpp.New(opt); err != nil {
+		h.add(config.Error, "factotum.xmpp.jid", "%s", plain.Error(err))
+	}
+	if xmpp.Component(x.JID) && opt.Security == xmpp.NoTLS && !xmpp.Loopback(x.Server) {
+		h.add(config.Serious, "factotum.xmpp.server", "is another host, and reminders go there in clear: take an account of the server for the agent, or set factotum.xmpp.security = \"tls\"")
+	}
+	if _, err := calendar.ParseEventRef(cmp.Or(x.Destination, popupTopic)); err != nil {
+		h.add(config.Error, "jms.consumer.cal_reminder.destination", "%s", plain.Error(err))
+	}
 }
 
 // folders are where the server writes.

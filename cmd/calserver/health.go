@@ -106,6 +106,7 @@ func (h *health) look(ctx context.Context) {
 	dir := p.dir
 	store, _ := p.running["store"]
 	web, _ := p.running["http"]
+	notify, _ := p.running["notify"]
 	p.mu.Unlock()
 	var all sync.WaitGroup
 	if dir != nil {
@@ -138,6 +139,9 @@ func (h *health) look(ctx context.Context) {
 				h.note(dependency{Name: "back end", About: c.Host(), quiet: true}, err)
 			})
 		}
+	}
+	if notify != nil {
+		h.note(dependency{Name: "XMPP server", About: cmp.Or(p.cfg.XMPP.Server, p.cfg.XMPP.JID), quiet: true}, notify.running.(*notifyService).link.Err())
 	}
 	all.Wait()
 	h.disks(p.cfg)

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"time"
 
+	"factotum/notify/popup"
 	"factotum/server/calendar"
 	"factotum/server/config"
 	"factotum/server/directory"
@@ -58,6 +59,7 @@ func directoryOptions(cfg *config.Config, log *slog.Logger) (directory.Options, 
 			MailAlt: a.MailAlternate, MailEquiv: a.MailEquivalent, Owner: a.Owner, CoOwner: a.CoOwner,
 			DefaultACL: a.DefaultACL, DoubleBook: a.DoubleBook, AutoAccept: a.AutoAccept, ACLGroup: a.ACLGroup,
 			DWPHost: a.DWPHost, Timezone: a.TimeZone, MemberURL: a.MemberURL, UniqueName: a.UniqueMember,
+			IM:        popup.Attribute(cfg.XMPP.Users),
 			ClassUser: a.ClassUser, ClassRes: a.ClassResource, ClassGroup: a.ClassGroup, ClassPerson: a.ClassPerson,
 		},
 		Argon2: directory.Argon2{Time: cfg.Auth.Argon2.Passes, Memory: cfg.Auth.Argon2.Memory, Threads: cfg.Auth.Argon2.Lanes},

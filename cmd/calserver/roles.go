@@ -27,6 +27,8 @@ func (r *role) open(ctx context.Context, p *process) (running, error) {
 		return openStoreRole(ctx, p)
 	case "dwp":
 		return openDWPRole(ctx, p)
+	case "notify":
+		return openNotifyRole(ctx, p)
 	}
 	return openHTTPRole(ctx, p)
 }
@@ -68,11 +70,17 @@ var roles = []role{
 		logName:   func(c *config.Config) string { return c.Log.HTTP },
 		usesStore: func(c *config.Config) bool { return !pureFrontEnd(c) },
 	},
+	{
+		component: "notify", program: "csnotifyd", summary: "Bring reminders to screens",
+		enabled:   (*config.Config).PopsUp,
+		logName:   func(c *config.Config) string { return c.Log.Notify },
+		usesStore: func(c *config.Config) bool { return !pureFrontEnd(c) },
+	},
 }
 
 // absentRoles are Sun's daemons that this release does not have: start-cal
 // knows their names, and says so.
-var absentRoles = map[string]string{"ens": "enpd", "notify": "csnotifyd", "admin": "csadmind", "mfagent": "mfagent"}
+var absentRoles = map[string]string{"ens": "enpd", "admin": "csadmind", "mfagent": "mfagent"}
 
 func findRole(component string) (*role, bool) {
 	for i := range roles {

@@ -170,7 +170,7 @@ func ensureWatcher(ctx context.Context, cfg *config.Config, debug bool) error {
 	if err := callAdmin(ctx, socket, "GET", "/units", &units); !errors.Is(err, errNotRunning) {
 		return err
 	}
-	for _, name := range []string{"calserver", "csstored", "csdwpd", "cshttpd"} {
+	for _, name := range []string{"calserver", "csstored", "csdwpd", "cshttpd", "csnotifyd"} {
 		if pid, err := runningPID(cfg, name); err == nil && pid != 0 && name == "calserver" {
 			return fmt.Errorf("the server runs in the foreground already (calserver, pid %d)", pid)
 		}
@@ -258,7 +258,7 @@ func listServices(ctx context.Context, cfg *config.Config, active, enabled bool,
 		err = cmp.Or(err, line(r.component, r.program, pids[r.component], r.enabled(cfg)))
 	}
 	if !active && !enabled && t.shows() && !t.json {
-		for _, c := range []string{"ens", "notify", "admin"} {
+		for _, c := range []string{"ens", "admin"} {
 			fmt.Fprintf(t.std.out, "%-8s %-10s not part of this release\n", c, absentRoles[c])
 		}
 	}

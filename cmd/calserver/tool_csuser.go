@@ -26,6 +26,7 @@ const csuserUsage = `csuser manages the users of the calendar.
   csuser [-q|-v] [-f file|-y password|--generate]                password userid
   csuser [-q|-v]                                                 locked
   csuser [-q|-v]                                                 unlock userid|address ...
+  csuser [-q|-v]                            prefs userid [name=value ...]
   csuser [-q|-v] app-password add userid [label]
   csuser [-q|-v] app-password list userid
   csuser [-q|-v] app-password revoke userid id
@@ -61,6 +62,8 @@ The commands:
                 end of this host; unlock ends that for a user, for all users at
                 an address, or for a user at an address
   list          show a user, or all who have an entry, disabled ones too
+  prefs         show a user's preferences, or set them; name= removes one.
+                ceShowCalendarReminders=1: he wants pop-ups of his reminders
   reset         take calendar service from the entry; calendars stay
   password      set a new password
   app-password  passwords for one device or program each, shown once
@@ -128,6 +131,8 @@ func (o *userOptions) check(words []string) error {
 		least = 1
 	case "locked":
 		least, most = 1, 1
+	case "prefs":
+		most = len(words)
 	case "unlock":
 		most = 3
 	case "app-password":
@@ -189,6 +194,9 @@ func (o *userOptions) do(ctx context.Context, cfg *config.Config, words []string
 		return o.locked(ctx, cfg)
 	case "unlock":
 		return o.unlock(ctx, cfg, dir, words[1:])
+	}
+	if words[0] == "prefs" {
+		return o.prefs(ctx, cfg, dir, words[1:])
 	}
 	if words[0] == "inherit" {
 		return o.inherit(ctx, cfg, dir, words[1:])

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// loopback reports whether an address is of this host.
-func loopback(address string) bool {
+// Loopback reports whether an address, host:port, is of this host.
+func Loopback(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return false

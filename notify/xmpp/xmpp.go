@@ -107,7 +107,7 @@ func New(opt Options) (*Link, error) {
 		return nil, fmt.Errorf("%s is a component, and the address of its server is missing", opt.JID)
 	case l.component && opt.Security == StartTLS:
 		return nil, errors.New("a component cannot begin TLS in its stream: it has TLS from the first octet, or none")
-	case opt.Security == NoTLS && !l.component && !loopback(opt.Address):
+	case opt.Security == NoTLS && !l.component && !Loopback(opt.Address):
 		return nil, errors.New("a password goes without TLS to the server's own host only")
 	}
 	return l, nil

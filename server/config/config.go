@@ -50,6 +50,7 @@ type Config struct {
 	Alarms    Alarms
 	Mail      Mail
 	IMIP      IMIP
+	XMPP      XMPP
 	GSE       GSE
 	Limits    Limits
 	SSO       SSO
@@ -551,6 +552,26 @@ func (m *Mail) RouteOf(domain string) (r Route, ok bool) {
 		}
 		domain = above
 	}
+}
+
+// PopsUp reports whether there is an agent for pop-ups.
+func (c *Config) PopsUp() bool { return c.Notify.Enable && c.XMPP.Enable && c.XMPP.Agent }
+
+// XMPP is the agent that sends pop-ups.
+type XMPP struct {
+	Enable      bool
+	Agent       bool
+	JID         string
+	Password    Secret
+	Server      string // host:port
+	Security    string // auto, or xmpp.Security
+	CAFile      string
+	Users       string // popup.Address
+	Domains     []string
+	ByRule      bool
+	Headlines   bool
+	Most        time.Duration
+	Destination string
 }
 
 // IMIP is mail that comes in.

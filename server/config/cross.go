@@ -65,6 +65,7 @@ func (c *Config) cross() []Problem {
 	if c.Limits.ObjectSize > maxObject {
 		add(Error, "factotum.limit.objectsize", "expected at most %d", maxObject)
 	}
+	c.popups(add)
 	c.exposed(add)
 	if param, wrong := c.Auth.Argon2.check(); wrong != "" {
 		add(Error, param, "%s", wrong)
@@ -73,6 +74,37 @@ func (c *Config) cross() []Problem {
 		add(Error, "local.schemaversion", "expected 1 or 2")
 	}
 	return out
+}
+
+// popups looks whether the agent for pop-ups would get anything to do, and could do it.
+// notifications.md §9.2, §9.3.
+func (c *Config) popups(add func(s Severity, param, format string, args ...any)) {
+	if !c.XMPP.Enable || !c.XMPP.Agent {
+		return
+	}
+	if !c.Notify.Enable {
+		add(Serious, "service.notify.enable", "is no, so that csnotifyd does not run, and there are no pop-ups")
+	}
+	for _, p := range []struct {
+		param, what string
+		missing     bool
+	}{
+		{"factotum.xmpp.jid", "the JID of the agent", c.XMPP.JID == ""},
+		{"factotum.xmpp.password", "the agent's password, or the secret of the component", c.XMPP.Password == ""},
+	} {
+		if p.missing {
+			add(Error, p.param, "expected %s, since factotum.xmpp.enable is yes", p.what)
+		}
+	}
+	switch {
+	case c.Alarms.URL == "" || c.Alarms.ContentType == "":
+		add(Serious, "caldb.serveralarms.url", `reminders are published for pop-ups only if caldb.serveralarms.url and caldb.serveralarms.contenttype are set: set "enp:///ics/customalarm" and "text/xml"`)
+	case c.XMPP.Destination != c.Alarms.URL:
+		add(Warning, "jms.consumer.cal_reminder.destination", "is another topic than caldb.serveralarms.url: this host's reminders do not come there")
+	}
+	if !c.Alarms.Enable || !c.Alarms.Dispatch {
+		add(Serious, "caldb.serveralarms", "caldb.serveralarms or caldb.serveralarms.dispatch is no: there are neither reminders nor pop-ups")
+	}
 }
 
 // check bounds the cost of password hashes. The OWASP's choices, from 7 MiB and

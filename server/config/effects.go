@@ -20,9 +20,10 @@ var absences = []struct {
 	{"there are no backups by the server itself", []string{"caldb.berkeleydb.archive.*", "caldb.berkeleydb.hotbackup.*", "caldb.berkeleydb.circularlogging"}},
 	{"administrators get no mail", []string{"alarm.*", "caldb.calmaster", "service.admin.alarm", "service.admin.diskusage",
 		"service.admin.serverresponse"}},
+	{"the agent for pop-ups is the server's own: docs/popups.md", []string{"jms.*", "iim_server.*"}},
 	{"there is no Java Message Queue", []string{"caldb.serveralarms.jmq*"}},
-	{"changes are not published: there is neither enpd nor csnotifyd", []string{"service.ens.*", "ens.*", "factotum.ens.*", "service.notify.*",
-		"caldb.berkeleydb.ensmsg.*", "logfile.notify.*"}},
+	{"changes are not published: there is no enpd", []string{"service.ens.*", "ens.*",
+		"caldb.berkeleydb.ensmsg.*"}},
 	{"a scheduling message goes out when it is stored, and the queue is not looked through", []string{"gse.belowthresholdtimeout"}},
 	{"attendees are named by their addresses", []string{"calstore.unqualifiedattendee.*", "local.smtp.defaultdomain"}},
 	{"one directory, local.ugldap*, answers every question", []string{"local.authldap*", "local.lookupldap*", "local.maillookupldap*", "service.calendarsearch.*",
@@ -251,7 +252,7 @@ var guards = []string{
 	"encryption.rsa.nssslactivation", "service.http.sslusessl", "factotum.http.trustedproxies", "factotum.ldap.tls", "factotum.ldap.cafile", "factotum.login.*",
 	"service.admin.calmaster.*", "service.wcap.allow*", "service.wcap.anonymous.*", "service.wcap.login.*", "calstore.anonymous.calid",
 	"calstore.calendar.*acl", "calstore.filterprivateevents", "resource.default.acl", "group.default.acl", "factotum.resource.bookers", "local.user.authfilter", "local.autoprovision",
-	"caldb.berkeleydb.readonly", "factotum.admin.listen", "factotum.imip.*", "csapi.plugin.accesscontrol", "csapi.plugin.authentication",
+	"caldb.berkeleydb.readonly", "factotum.admin.listen", "factotum.imip.*", "factotum.xmpp.*", "csapi.plugin.accesscontrol", "csapi.plugin.authentication",
 }
 
 // guard reports whether a parameter is one of them.

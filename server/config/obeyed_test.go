@@ -22,8 +22,10 @@ const self = "factotum/server/config"
 
 // readHere are parameters whose fields only this package reads.
 var readHere = []string{
-	"factotum.data.dir",             // what relative paths are below
-	"local.store.enable",            // the other spelling of service.store.enable
+	"factotum.data.dir",    // what relative paths are below
+	"local.store.enable",   // the other spelling of service.store.enable
+	"factotum.xmpp.enable", // Config.PopsUp, with the next
+	"iim_agent.agent-calendar.enable",
 	"local.autorestart",             // the other spelling of service.autorestart
 	"caldb.berkeleydb.homedir.path", // what factotum.store.path is below
 }

@@ -25,6 +25,7 @@ var sections = []section{
 	{"Watcher", watcherParams},
 	{"Event notification service and csnotifyd", ensParams},
 	{"Reminders", alarmParams},
+	{"Pop-ups", xmppParams},
 	{"Mail", mailParams()},
 	{"Mail from outside", imipParams},
 	{"Changes that are published", topicParams()},

@@ -15,12 +15,12 @@ var ensParams = []Param{
 	used("service.ens.host", Host, "localhost", "Host of enpd.", func(c *Config) any { return &c.ENS.Host }, idle()),
 	used("service.ens.port", Port, "57997", "Its port.", func(c *Config) any { return &c.ENS.Port }, idle()),
 	accepted("service.ens.library", String, "xenp", "Client library."),
-	used("factotum.ens.nats", Password, "", "URL of a NATS cluster to publish to instead of the built-in one.", func(c *Config) any { return &c.ENS.NATS }, idle()),
+	used("factotum.ens.nats", Password, "", "URL of the NATS cluster that csnotifyd is told by of reminders: nats://user:password@host:port, or tls://.", func(c *Config) any { return &c.ENS.NATS }),
 	accepted("ens.startlistener", Bool, "0", "Start a listener."),
-	used("service.notify.enable", Bool, "yes", "Send mail. It is the store daemon that does; there is no csnotifyd.", func(c *Config) any { return &c.Notify.Enable }),
-	used("service.notify.maxretrytime", Int, "-1", "Attempts of csnotifyd to reach enpd; -1 is without end.", func(c *Config) any { return &c.Notify.MaxRetries }, atLeast(-1), idle()),
-	used("service.notify.retryinterval", Seconds, "3", "Seconds between them.", func(c *Config) any { return &c.Notify.RetryInterval }, atLeast(1), idle()),
-	used("service.notify.startupretrytime", Seconds, "0", "How long it tries at its start.", func(c *Config) any { return &c.Notify.StartupRetry }, idle()),
+	used("service.notify.enable", Bool, "yes", "Send mail, which csstored does, and pop-ups, which csnotifyd does.", func(c *Config) any { return &c.Notify.Enable }),
+	used("service.notify.maxretrytime", Int, "-1", "How often csnotifyd may find that ENS does not answer, one time after another, before it gives up; -1 is without end.", func(c *Config) any { return &c.Notify.MaxRetries }, atLeast(-1)),
+	used("service.notify.retryinterval", Seconds, "3", "Seconds between two looks.", func(c *Config) any { return &c.Notify.RetryInterval }, atLeast(1)),
+	used("service.notify.startupretrytime", Seconds, "0", "How long its start waits for ENS, and fails then; 0 starts without.", func(c *Config) any { return &c.Notify.StartupRetry }),
 }
 
 var alarmParams = []Param{

@@ -123,7 +123,7 @@ var logParams = []Param{
 	used("logfile.dwp.logname", String, "dwp.log", "Log of csdwpd.", func(c *Config) any { return &c.Log.DWP }),
 	used("logfile.http.logname", String, "http.log", "Log of cshttpd.", func(c *Config) any { return &c.Log.HTTP }),
 	used("logfile.http.access.logname", String, "httpd.access", "Access log.", func(c *Config) any { return &c.Log.Access }),
-	used("logfile.notify.logname", String, "notify.log", "Log of csnotifyd.", func(c *Config) any { return &c.Log.Notify }, idle()),
+	used("logfile.notify.logname", String, "notify.log", "Log of csnotifyd.", func(c *Config) any { return &c.Log.Notify }),
 	used("logfile.store.logname", String, "store.log", "Log of csstored.", func(c *Config) any { return &c.Log.Store }),
 	used("logfile.loglevel", Enum, "NOTICE", "Least severe messages that are written.", func(c *Config) any { return &c.Log.Level }, words("CRITICAL", "ALERT", "ERROR", "WARNING", "NOTICE", "INFORMATION", "DEBUG")),
 	used("logfile.buffersize", Bytes, "0", "Octets buffered before writing.", func(c *Config) any { return &c.Log.BufferSize }, idle()),

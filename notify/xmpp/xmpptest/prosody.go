@@ -41,8 +41,14 @@ type Prosody struct {
 // Password is that of an account, and of a component.
 func Password(name string) string { return name + "-xmpp" }
 
-// Start runs a server with accounts, until the test ends.
+// Start runs a server with accounts and the component, until the test ends.
 func Start(t testing.TB, accounts ...string) *Prosody {
+	t.Helper()
+	return StartWith(t, fmt.Sprintf("Component %q\n\tcomponent_secret = %q\n", Component, Password(Component)), accounts...)
+}
+
+// StartWith runs one with other components.
+func StartWith(t testing.TB, components string, accounts ...string) *Prosody {
 	t.Helper()
 	if _, err := exec.LookPath("prosody"); err != nil {
 		if os.Getenv("CI") == "true" {
@@ -77,9 +83,7 @@ certificates = "%[1]s"
 ssl = { certificate = "%[1]s/%[5]s.crt", key = "%[1]s/%[5]s.key" }
 log = { debug = "%[1]s/prosody.log" }
 VirtualHost "%[5]s"
-Component "%[6]s"
-	component_secret = "%[7]s"
-`, p.Dir, ports[0], ports[1], ports[2], Domain, Component, Password(Component)))
+%[6]s`, p.Dir, ports[0], ports[1], ports[2], Domain, components))
 	p.Run(t)
 	t.Cleanup(p.Stop)
 	return p

@@ -1,0 +1,174 @@
+package acceptance
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"factotum/cmd/internal/hosttest"
+	"factotum/notify/broker"
+	"factotum/notify/bus"
+	"factotum/notify/xmpp/xmpptest"
+	"factotum/server/calendar"
+)
+
+// wcap is a command by somebody who is logged in for it.
+func (h *host) wcap(t testing.TB, user, command string) string {
+	t.Helper()
+	login := h.do(t, "", "GET", "/login.wcap?user="+user+"&password="+password(user)+"&fmt-out=text/calendar", "").body
+	_, id, _ := strings.Cut(login, "X-NSCP-WCAP-SESSION-ID:")
+	id, _, _ = strings.Cut(id, "\r\n")
+	answer := h.do(t, "", "GET", command+"&fmt-out=text/calendar&id="+id, "").body
+	if !strings.Contains(answer, "X-NSCP-WCAP-ERRNO:0\r\n") {
+		t.Fatalf("%s: %s", command, answer)
+	}
+	return answer
+}
+
+// reminders are told by ENS.
+type reminders struct {
+	bus *bus.Bus
+	n   int
+}
+
+// ens runs a broker, and says where it is.
+func ens(t *testing.T) (r *reminders, url string) {
+	t.Helper()
+	b, err := broker.Start(broker.Options{Name: "test", Host: "127.0.0.1", Dir: t.TempDir(), Secret: strings.Repeat("s", 32)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Stop)
+	url = "nats://" + broker.User + ":" + strings.Repeat("s", 32) + "@" + b.Addr().String()
+	r = &reminders{}
+	if r.bus, err = bus.Connect(bus.Options{URL: url}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.bus.Close(context.Background()) })
+	eventuallyShows(t, "the broker", func() string { return fmt.Sprint(r.bus.Err()) }, "<nil>")
+	return r, url
+}
+
+// pop publishes the reminder of an event.
+func (r *reminders) pop(t testing.TB, user, summary string) {
+	t.Helper()
+	r.n++
+	at := func(d time.Duration) string { return time.Now().UTC().Add(d).Format("20060102T150405Z") }
+	uid := fmt.Sprint("event-", r.n)
+	text := strings.Join([]string{"BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//test//EN", "METHOD:PUBLISH", "BEGIN:VEVENT", "UID:" + uid, "DTSTAMP:" + at(0),
+		"DTSTART:" + at(10*time.Minute), "DTEND:" + at(time.Hour), "SUMMARY:" + summary, "LOCATION:Room 1", "END:VEVENT", "END:VCALENDAR", ""}, "\r\n")
+	p := calendar.Publication{ID: uid, Owner: calendar.Owner(user), When: time.Now(), ContentType: "text/calendar", Data: []byte(text),
+		Ref: calendar.NewEventRef("enp:///ics/customalarm", "calid", user, "uid", uid, "aid", "1", "comptype", "event").String()}
+	if err := r.bus.PublishReliably(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestPopups: a reminder pops up, once, with who
+// wants it and is there, by the lines of docs/popups.md; who is away, or has not asked
+// for it, gets none; and the agent is back when prosody is. notifications.md §9.
+func TestPopups(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "popups.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := map[string]string{}
+	for _, m := range block.FindAllStringSubmatch(string(page), -1) {
+		blocks[m[1]] = m[2]
+	}
+	server := xmpptest.StartWith(t, blocks["prosody"], "anna", "ben", "carl", "dora", "eve")
+	lines := strings.Replace(blocks["ics.conf"], "127.0.0.1:5347", server.Component, 1)
+	alarms, address := ens(t)
+	hosttest.Executable(t) // built once, which takes its time
+	h := installed(t, append(strings.Split(strings.TrimSpace(lines), "\n"), `factotum.ens.nats = "`+address+`"`)...)
+	if out, err := calserver(t, "config", "check", "-C", h.conf); err != nil || strings.Contains(out, "xmpp") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	h.start(t)
+	h.visit(t, "anna", "ben", "carl", "dora")
+	words := strings.Fields(blocks["user"]) // csuser prefs anna …
+	if out, err := calserver(t, append([]string{words[0], "-C", h.conf}, words[1:]...)...); err != nil || !strings.Contains(out, "ceShowCalendarReminders=1\n") {
+		t.Fatalf("%q: %v\n%s", words, err, out)
+	}
+	for _, u := range []string{"ben", "dora"} {
+		h.wcap(t, u, "/set_userprefs.wcap?set_attrs=ceShowCalendarReminders=1")
+	}
+	eventuallyShows(t, "status", func() string { out, _ := calserver(t, "status", "-C", h.conf); return out }, "csnotifyd", "XMPP server")
+
+	// All have the agent among their contacts; ben logs out then.
+	clients := map[string]*xmpptest.Client{}
+	for _, u := range []string{"anna", "ben", "carl"} {
+		c := server.Login(t, u, true)
+		clients[u] = c
+		c.Subscribe(t, xmpptest.Component)
+		eventuallyShows(t, u+" is asked", func() string { return strings.Join(c.Asked(), " ") }, xmpptest.Component)
+		c.Settle(t)
+	}
+	clients["ben"].Leave(t)
+	others := slixmpp(t, server, "dora")
+	// The first subscription begins with what is published after it.
+	eve := server.Login(t, "eve", true)
+	h.wcap(t, "eve", "/set_userprefs.wcap?set_attrs=ceShowCalendarReminders=1")
+	eventuallyShows(t, "the first pop-up", func() string { alarms.pop(t, "eve", "Wake up"); return fmt.Sprint(eve.Messages()) }, "Wake up")
+	for _, u := range []string{"ben", "carl", "dora", "anna"} {
+		alarms.pop(t, u, "Team meeting & <lunch> of "+u)
+	}
+	m := clients["anna"].Await(t, 1)[0]
+	if m.Type != "chat" || !strings.HasPrefix(m.Body, "Reminder: Team meeting & <lunch> of anna\n") || !strings.Contains(m.Body, "Room 1") || m.Hint == nil ||
+		!strings.Contains(m.ICal, "SUMMARY:Team meeting & <lunch> of anna") || m.HTML.Body.P[0].Strong != "Reminder: Team meeting & <lunch> of anna" {
+		t.Errorf("%+v", m)
+	}
+	if others != nil {
+		eventuallyShows(t, "slixmpp", others.String, "message chat reminders.example.com 'Reminder: Team meeting & <lunch> of dora\\n")
+	}
+
+	// prosody goes away and comes back, and so does the agent.
+	server.Stop()
+	server.Run(t)
+	anna, ben := server.Login(t, "anna", true), server.Login(t, "ben", true)
+	eventuallyShows(t, "status", func() string { out, _ := calserver(t, "status", "-C", h.conf); return out }, "XMPP server "+server.Component+": well")
+	alarms.pop(t, "anna", "After the pause")
+	if m := anna.Await(t, 1)[0]; !strings.HasPrefix(m.Body, "Reminder: After the pause\n") {
+		t.Errorf("%+v", m)
+	}
+	for who, n := range map[*xmpptest.Client]int{clients["anna"]: 1, clients["carl"]: 0, anna: 1, ben: 0} {
+		if got := who.Messages(); len(got) != n {
+			t.Errorf("%d messages, want %d: %+v", len(got), n, got)
+		}
+	}
+	if others != nil && strings.Count(others.String(), "message ") != 1 {
+		t.Errorf("more than one pop-up:\n%s", others.String())
+	}
+}
+
+// slixmpp runs a client of that library; nil where it is not installed.
+func slixmpp(t *testing.T, server *xmpptest.Prosody, user string) *hosttest.Buffer {
+	t.Helper()
+	if err := exec.Command("python3", "-c", "import slixmpp").Run(); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("python3-slixmpp is not installed")
+		}
+		t.Log("python3-slixmpp is not installed")
+		return nil
+	}
+	host, port, err := net.SplitHostPort(server.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := &hosttest.Buffer{}
+	cmd := hosttest.Command("", "python3", "testdata/slixmpp_client.py", user+"@"+xmpptest.Domain, xmpptest.Password(user), server.CA, xmpptest.Component, host, port)
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	eventuallyShows(t, "slixmpp", out.String, "asked "+xmpptest.Component)
+	return out
+}
