@@ -29,6 +29,7 @@ import (
 	"factotum/server/session"
 	"factotum/server/worker"
 	"factotum/store/sqlstore"
+	"factotum/store/storetest"
 	"factotum/store/storetest/pgtest"
 )
 
@@ -111,6 +112,20 @@ func New(t testing.TB, opt Options) *Site {
 	return s
 }
 
+// Empty stores, which sites begin with.
+var (
+	emptySQLite = storetest.Prepared{Open: func(dir string) (calendar.Store, error) {
+		return sqlstore.OpenSQLite(context.Background(), dir, sqlstore.Options{Relaxed: true})
+	}}
+	emptyPostgres = func(dsn string) error {
+		s, err := sqlstore.OpenPostgres(context.Background(), dsn, sqlstore.Options{})
+		if err != nil {
+			return err
+		}
+		return s.Close()
+	}
+)
+
 func openStore(t testing.TB, opt Options, now func() time.Time) calendar.Store {
 	t.Helper()
 	o := sqlstore.Options{Relaxed: !opt.Durable, Now: now}
@@ -120,9 +135,9 @@ func openStore(t testing.TB, opt Options, now func() time.Time) calendar.Store {
 	case Memory:
 		return calendartest.NewStore()
 	case Postgres:
-		store, err = sqlstore.OpenPostgres(context.Background(), pgtest.Start(t), o)
+		store, err = sqlstore.OpenPostgres(context.Background(), pgtest.Prepared(t, "empty", emptyPostgres), o)
 	default:
-		store, err = sqlstore.OpenSQLite(context.Background(), t.TempDir(), o)
+		store, err = sqlstore.OpenSQLite(context.Background(), emptySQLite.Dir(t), o)
 	}
 	if err != nil {
 		t.Fatal(err)

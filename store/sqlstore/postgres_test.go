@@ -38,14 +38,25 @@ func sqlExec(t testing.TB, dsn, text string) {
 	}
 }
 
+// prepared gives the DSN of an empty store.
+func prepared(t *testing.T) (dsn string) {
+	return pgtest.Prepared(t, "empty", func(dsn string) error {
+		s, err := sqlstore.OpenPostgres(context.Background(), dsn, sqlstore.Options{})
+		if err != nil {
+			return err
+		}
+		return s.Close()
+	})
+}
+
 func TestPostgres(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) calendar.Store { return openPostgres(t, pgtest.Start(t), sqlstore.Options{}) })
+	storetest.Run(t, func(t *testing.T) calendar.Store { return openPostgres(t, prepared(t), sqlstore.Options{}) })
 }
 
 // The fall-back for engines whose sessions cannot be ended.
 func TestPostgresFenced(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) calendar.Store {
-		return openPostgres(t, pgtest.Start(t), sqlstore.Options{Fenced: true})
+		return openPostgres(t, prepared(t), sqlstore.Options{Fenced: true})
 	})
 }
 
@@ -53,7 +64,7 @@ func TestPostgresFenced(t *testing.T) {
 func TestPostgresSerializable(t *testing.T) {
 	var refused int64
 	storetest.Run(t, func(t *testing.T) calendar.Store {
-		dsn := pgtest.Start(t)
+		dsn := prepared(t)
 		s := openPostgres(t, dsn+" default_transaction_isolation=serializable", sqlstore.Options{Fenced: true})
 		if strings.HasSuffix(t.Name(), "Model") {
 			return s // thousands of writes: the pauses would add up

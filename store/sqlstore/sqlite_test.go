@@ -26,7 +26,10 @@ func openSQLite(t testing.TB, path string, opts sqlstore.Options) *sqlstore.Stor
 }
 
 func TestSQLite(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) calendar.Store { return openSQLite(t, t.TempDir(), sqlstore.Options{}) })
+	empty := storetest.Prepared{Open: func(dir string) (calendar.Store, error) {
+		return sqlstore.OpenSQLite(context.Background(), dir, sqlstore.Options{})
+	}}
+	storetest.Run(t, func(t *testing.T) calendar.Store { return openSQLite(t, empty.Dir(t), sqlstore.Options{}) })
 }
 
 func TestSQLiteReopen(t *testing.T) {

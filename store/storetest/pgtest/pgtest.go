@@ -52,19 +52,55 @@ func Clone(t testing.TB, dsn string) string {
 	return newDatabase(t, dsn[strings.LastIndexByte(dsn, '=')+1:])
 }
 
-func newDatabase(t testing.TB, template string) (dsn string) {
+// Prepared gives the DSN of a copy of a database that make filled, once for all that
+// ask by this name, and left.
+func Prepared(t testing.TB, name string, make func(dsn string) error) string {
 	t.Helper()
-	running := server
 	if _, ok := t.(*testing.B); ok {
-		running = durable
+		name += "_durable"
 	}
-	dir, err := running()
+	dir := running(t)
+	func() {
+		preparing.Lock()
+		defer preparing.Unlock()
+		if prepared[name] {
+			return
+		}
+		admin(t, dir, "CREATE DATABASE "+name+" TEMPLATE template0")
+		if err := make(dsnOf(dir, name)); err != nil {
+			admin(t, dir, "DROP DATABASE "+name+" WITH (FORCE)")
+			t.Fatalf("prepare a database: %v", err)
+		}
+		prepared[name] = true
+	}()
+	return newDatabase(t, name)
+}
+
+var (
+	preparing sync.Mutex
+	prepared  = map[string]bool{}
+)
+
+// running is where the server is that the test uses.
+func running(t testing.TB) (dir string) {
+	t.Helper()
+	which := server
+	if _, ok := t.(*testing.B); ok {
+		which = durable
+	}
+	dir, err := which()
 	if errors.Is(err, errAbsent) && os.Getenv("CI") != "true" {
 		t.Skipf("%v: install the package postgresql", err)
 	}
 	if err != nil {
 		t.Fatalf("start PostgreSQL: %v", err)
 	}
+	return dir
+}
+
+func newDatabase(t testing.TB, template string) (dsn string) {
+	t.Helper()
+	dir := running(t)
 	name := fmt.Sprintf("test%d", databases.Add(1))
 	admin(t, dir, "CREATE DATABASE "+name+" TEMPLATE "+template)
 	t.Cleanup(func() { admin(t, dir, "DROP DATABASE "+name+" WITH (FORCE)") })
