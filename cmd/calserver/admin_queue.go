@@ -23,7 +23,7 @@ func (a *adminServer) queueFacts(w http.ResponseWriter, r *http.Request) {
 
 // configuredFacts are those of ics.conf.
 func configuredFacts(cfg *config.Config) queue.Facts {
-	f := queue.Facts{Now: time.Now(), Enabled: cfg.Notify.Enable, ReadOnly: cfg.Store.ReadOnly, Connections: cfg.Mail.Connections, Each: cfg.Mail.Each, Load: load()}
+	f := queue.Facts{Now: time.Now(), Enabled: cfg.Notify.Enable, ReadOnly: cfg.Store.ReadOnly, Connections: cfg.Mail.Connections, Each: cfg.Mail.Each, Timeout: cfg.Mail.Timeout, Load: load()}
 	f.Direct = cfg.Mail.Direct
 	if cfg.Mail.Host != "" {
 		f.Relay = mailRoute(&cfg.Mail, "").Address()
@@ -59,7 +59,7 @@ func (s *storeService) facts(ctx context.Context, cfg *config.Config) (queue.Fac
 				}
 			}
 			if places[i] == worker.Ready {
-				f.Overdue = max(f.Overdue, f.Now.Sub(j.Due))
+				f.Overdue = max(f.Overdue, queue.Overdue(j, f.Now))
 			}
 			f.Count(j, places[i])
 		}

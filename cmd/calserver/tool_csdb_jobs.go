@@ -123,11 +123,21 @@ func (t *tool) jobs(ctx context.Context, opt *jobOptions, words []string) error 
 	return t.changeJobs(ctx, table, f, retryJobs)
 }
 
+// patienceOfTools is how long csstored may take to say that it is there.
+const patienceOfTools = 5 * time.Second
+
+var errHangs = fmt.Errorf("csstored runs, and has not answered within %v: look whether it is stopped, or waits for a disk; store.log has its last words", patienceOfTools)
+
 // openJobs finds out who has the jobs.
 func (t *tool) openJobs(ctx context.Context, cfg *config.Config, other bool) (table jobTable, close func(), err error) {
 	if !other {
 		var st processStatus
-		err := callStore(ctx, cfg, "GET", "/status", &st)
+		asked, cancel := context.WithTimeout(ctx, patienceOfTools)
+		err := callStore(asked, cfg, "GET", "/status", &st)
+		cancel()
+		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+			return nil, nil, errHangs
+		}
 		if err == nil && st.Store != nil {
 			return runningJobs{cfg}, func() {}, nil
 		}

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"factotum/cmd/internal/plain"
+	"factotum/notify/queue"
 	"factotum/server/calendar"
 	"factotum/server/worker"
 )
@@ -137,6 +139,11 @@ func runCsqueue(ctx context.Context, args []string, std stdio) int {
 			return err
 		}
 		table, closeTable, err := t.openJobs(ctx, cfg, false)
+		if errors.Is(err, errHangs) && command == "diagnose" {
+			f := configuredFacts(cfg)
+			f.Hangs = true
+			return t.tellDiagnosis(queue.Diagnose(f))
+		}
 		if err != nil {
 			return err
 		}

@@ -18,7 +18,10 @@ func (t *tool) diagnose(ctx context.Context, table jobTable) error {
 	if err != nil {
 		return err
 	}
-	d := queue.Diagnose(f)
+	return t.tellDiagnosis(queue.Diagnose(f))
+}
+
+func (t *tool) tellDiagnosis(d queue.Diagnosis) error {
 	if t.json {
 		if err := t.print(d); err != nil {
 			return err

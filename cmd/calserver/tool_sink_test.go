@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -16,7 +17,7 @@ import (
 )
 
 // scriptSink is the mail server of a script. "sink says VERB PART ANSWER" answers so
-// to commands that have PART, "sink take" takes all again, "sink mails N FILE" waits
+// to commands that have PART, "sink waits 2s" is slow once it has greeted, "sink take" takes all again, "sink mails N FILE" waits
 // for so many and writes to whom they are, and about what.
 type scriptSink struct{ sink *smtptest.Sink }
 
@@ -25,6 +26,15 @@ func (s *scriptSink) command(t *testing.T, ts *testscript.TestScript, args []str
 	case args[0] == "start":
 		s.sink = smtptest.Start(t, smtptest.Rules{})
 		ts.Setenv("RELAY", s.sink.Addr)
+	case args[0] == "waits" && len(args) == 2:
+		d, err := time.ParseDuration(args[1])
+		ts.Check(err)
+		s.sink.Change(smtptest.Rules{Reply: func(_ *smtptest.Conn, verb, _ string) string {
+			if verb != "" && verb != "EHLO" {
+				time.Sleep(d)
+			}
+			return ""
+		}})
 	case args[0] == "take":
 		s.sink.Change(smtptest.Rules{})
 	case args[0] == "says" && len(args) == 4:

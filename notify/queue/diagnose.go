@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -48,7 +49,6 @@ type Diagnosis struct {
 // Limits of what is called slow, busy and long.
 const (
 	slowCompose = time.Second
-	longSend    = 30 * time.Second
 	busyLoad    = 0.8
 	longDrain   = 5 * time.Minute
 	manyShown   = 5
@@ -57,8 +57,8 @@ const (
 // Diagnose tells why mail waits.
 func Diagnose(f Facts) Diagnosis {
 	all := f.Sum()
-	e := examination{Facts: f, all: all}
-	if all.Mails > all.Held {
+	e := examination{Facts: f, all: all, long: cmp.Or(f.Timeout, time.Minute) / 2}
+	if f.Hangs || all.Mails > all.Held {
 		if e.service() {
 			e.relay()
 			e.quota()
@@ -80,6 +80,8 @@ func Diagnose(f Facts) Diagnosis {
 		waiting += fmt.Sprintf("; %d held by an administrator", all.Held)
 	}
 	switch {
+	case f.Hangs:
+		d.Says = "The queue needs somebody: what waits is not known."
 	case all.Mails == 0:
 		d.Says = "No mail waits."
 	case d.Problem:
@@ -97,7 +99,8 @@ type examination struct {
 	Facts
 	all    Destination
 	found  []Finding
-	blamed []string // servers that a finding is about
+	blamed []string      // servers that a finding is about
+	long   time.Duration // an attempt that takes no end
 }
 
 func (e *examination) find(f Finding) { e.found = append(e.found, f) }
@@ -106,6 +109,9 @@ func (e *examination) find(f Finding) { e.found = append(e.found, f) }
 func (e *examination) service() bool {
 	waiting := []string{count(e.all.Mails, "mail waits", "mails wait")}
 	switch {
+	case e.Hangs:
+		e.find(Finding{Cause: Ours, Act: true, Says: "The worker is dead: csstored runs, and does not answer.", Evidence: []string{e.load()},
+			Do: []string{"Look whether it is stopped (state T in ps), waits for a disk, or has no processor; store.log has its last words.", "Restart it: stop-cal store, start-cal store. Nothing is lost by that."}})
 	case !e.Enabled:
 		e.find(Finding{Cause: Configuration, Act: true, Says: "Nobody serves the queue: service.notify.enable is no.", Evidence: waiting,
 			Do: []string{"Set service.notify.enable to yes and restart, or give the mail up: csqueue --all return."}})
@@ -249,7 +255,7 @@ func (e *examination) ours() {
 
 // destinations asks for trouble with places, stuck or queued.
 func (e *examination) destinations() {
-	if e.Longest >= longSend && e.full() && (e.Load < 0 || e.Load < busyLoad) {
+	if e.stuck() {
 		evidence := []string{fmt.Sprintf("%d of %d connections are in use, the first for %s", e.Active, e.Connections, span(e.Longest)), e.load()}
 		for _, d := range e.worst(func(d *Destination) int { return d.Active }) {
 			evidence = append(evidence, fmt.Sprintf("%s: %d being sent, %d more are due", d.Domain, d.Active, d.Ready))
@@ -278,6 +284,12 @@ func (e *examination) destinations() {
 		Do: []string{"Nothing, as a rule: it goes out when they are well, and its senders are told at the ages of factotum.mail.notices.", "When you know that one is well again: csqueue --domain NAME retry."}})
 }
 
+// stuck tells whether attempts wait for servers, while mail waits for them: a busy
+// machine explains some of that, but not a whole timeout.
+func (e *examination) stuck() bool {
+	return e.full() && (e.Longest >= e.long && e.Load < busyLoad || e.Longest >= 2*e.long)
+}
+
 // full tells whether mail waits for room: of all, or of a destination's share.
 func (e *examination) full() bool {
 	return e.all.Ready > 0 && (e.Active >= e.Connections || slices.ContainsFunc(e.Destinations, func(d *Destination) bool { return d.Ready > 0 && d.Active >= e.Each }))
@@ -285,10 +297,19 @@ func (e *examination) full() bool {
 
 // capacity asks whether more is due than can be sent.
 func (e *examination) capacity() {
-	if !e.full() || e.Longest >= longSend && e.Load < busyLoad || len(e.found) > 0 && e.found[0].Cause == Configuration && e.found[0].Act {
+	if !e.full() || e.stuck() || len(e.found) > 0 && e.found[0].Cause == Configuration && e.found[0].Act {
 		return
 	}
-	drain := time.Duration(e.all.Ready) * (e.Composing + e.Sending) / time.Duration(max(e.Connections, 1))
+	places := 0 // that can be in use, with those for the slow
+	for _, d := range e.Destinations {
+		places += min(d.Ready+d.Active, e.Each)
+	}
+	if most := e.Connections; e.Composing+e.Sending > slow {
+		places = min(places, most+slowShare*most)
+	} else {
+		places = min(places, most)
+	}
+	drain := time.Duration(e.all.Ready) * (e.Composing + e.Sending) / time.Duration(max(places, 1))
 	if drain < longDrain && e.Overdue < longDrain && !(e.Load >= busyLoad && e.Overdue > overdue) {
 		return
 	}

@@ -72,6 +72,7 @@ func TestDiagnose(t *testing.T) {
 		"disabled, empty": {newScene().with(func(f *queue.Facts) { f.Enabled = false }), false, nil},
 		"read-only":       {newScene().with(func(f *queue.Facts) { f.ReadOnly, f.Works = true, false }).mails(1, "a.example", worker.Unknown, 0, ""), true, []string{"configuration : read-only"}},
 		"stopped":         {newScene().with(func(f *queue.Facts) { f.Up, f.Works = false, false }).mails(1, "a.example", worker.Unknown, 0, ""), true, []string{"ours : csstored does not run"}},
+		"frozen":          {newScene().with(func(f *queue.Facts) { f.Hangs = true }), true, []string{"ours : does not answer|10 % busy"}},
 		"not started":     {newScene().with(func(f *queue.Facts) { f.Works = false }).mails(1, "a.example", worker.Unknown, 0, ""), true, []string{"ours : does no jobs"}},
 		"relay of no name": {newScene().mails(2, "a.example", worker.Waiting, 6, at+"connect: no such host").mails(30, "b.example", worker.Waiting, 6, skipped+"no such host"), true,
 			[]string{"configuration queued: no host of the name in mail.example.com:25|32 mails have failed for it of 32"}},
@@ -105,7 +106,7 @@ func TestDiagnose(t *testing.T) {
 		"too much": {newScene().with(func(f *queue.Facts) {
 			f.Active, f.Longest, f.Overdue, f.Load, f.Sending = 20, 3*time.Second, 6*time.Minute, 0.97, 2*time.Second
 		}).mails(20, "b.example", worker.Running, 0, "").mails(9000, "c.example", worker.Ready, 0, ""), true,
-			[]string{"capacity : We cannot keep up|9000 mails are due, the first for 6m, which take some 15m more|20 of 20 connections|97 % busy"}},
+			[]string{"capacity : We cannot keep up|9000 mails are due, the first for 6m, which take some 38m more|20 of 20 connections|97 % busy"}},
 		"a burst": {newScene().with(func(f *queue.Facts) { f.Active, f.Longest, f.Overdue = 20, time.Second, 3*time.Second }).mails(20, "b.example", worker.Running, 0, "").mails(500, "c.example", worker.Ready, 0, ""), false, nil},
 	} {
 		d := queue.Diagnose(c.scene.Facts)

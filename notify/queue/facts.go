@@ -79,15 +79,17 @@ func troubleAt(f *relay.Failure) Trouble {
 type Facts struct {
 	Now time.Time `json:"now"`
 
-	Enabled     bool     `json:"enabled"`          // service.notify.enable
-	Relay       string   `json:"relay,omitempty"`  // host:port that mail goes by which has no route of its own, "" for none
-	Direct      bool     `json:"direct"`           // without it, mail goes to what MX records name
-	Routes      []string `json:"routes,omitempty"` // servers of single domains, host:port
-	ReadOnly    bool     `json:"read_only"`        // the store is, and no job is done
-	Up          bool     `json:"up"`               // csstored answers
-	Works       bool     `json:"works"`            // it does jobs
-	Connections int      `json:"connections"`      // at most
-	Each        int      `json:"each"`             // for one destination
+	Enabled     bool          `json:"enabled"`          // service.notify.enable
+	Relay       string        `json:"relay,omitempty"`  // host:port that mail goes by which has no route of its own, "" for none
+	Direct      bool          `json:"direct"`           // without it, mail goes to what MX records name
+	Routes      []string      `json:"routes,omitempty"` // servers of single domains, host:port
+	ReadOnly    bool          `json:"read_only"`        // the store is, and no job is done
+	Up          bool          `json:"up"`               // csstored answers
+	Hangs       bool          `json:"hangs"`            // csstored is there, and gives no answer
+	Works       bool          `json:"works"`            // it does jobs
+	Connections int           `json:"connections"`      // at most
+	Timeout     time.Duration `json:"timeout_ns"`       // of a server's answer
+	Each        int           `json:"each"`             // for one destination
 
 	Load      float64       `json:"load"`         // of the processors, of which 1 is all; negative: not known
 	Composing time.Duration `json:"composing_ns"` // lately, of one mail
@@ -130,6 +132,14 @@ const (
 	overdue = 2 * time.Minute
 )
 
+// Overdue is for how long a mail should have been on its way.
+func Overdue(j *calendar.Job, now time.Time) time.Duration {
+	if j.Due.Before(j.Created) { // it was due at once, whenever that was
+		return now.Sub(j.Created)
+	}
+	return now.Sub(j.Due)
+}
+
 // Count adds a mail. Lost ones are those that are long due and that nobody knows.
 func (f *Facts) Count(j *calendar.Job, place worker.Place) {
 	domain := relay.Domain(calendar.MailAddress(j.Key))
@@ -152,7 +162,7 @@ func (f *Facts) Count(j *calendar.Job, place worker.Place) {
 		d.Ready++
 	case place == worker.Running:
 		d.Active++
-	case place == worker.Unknown && f.Up && f.Now.Sub(j.Due) > overdue:
+	case place == worker.Unknown && f.Up && Overdue(j, f.Now) > overdue:
 		f.Lost = append(f.Lost, j.JobID.String())
 	}
 	if j.Attempts == 0 {

@@ -104,12 +104,15 @@ func New(model Model, pending Pending, sender *relay.Sender, opt Options) *Queue
 // Kind is how jobs of kind calendar.JobMail are done: destinations take turns.
 func (q *Queue) Kind() worker.Kind {
 	return worker.Kind{Run: q.Deliver, Attempts: 1 << 30, Timeout: 10 * time.Minute, Blocks: true, Deletes: true,
-		Pool: &worker.Pool{Concurrency: q.opt.Connections, Each: q.opt.Each, Patience: slow, Slow: 5 * q.opt.Connections,
+		Pool: &worker.Pool{Concurrency: q.opt.Connections, Each: q.opt.Each, Patience: slow, Slow: slowShare * q.opt.Connections,
 			Party: func(key string) string { return relay.Domain(calendar.MailAddress(key)) }}}
 }
 
 // slow is how long an attempt takes that has others go first.
 const slow = 250 * time.Millisecond
+
+// slowShare is how many slow ones there may be, for each of Options.Connections.
+const slowShare = 5
 
 // Deliver makes one attempt at a mail.
 func (q *Queue) Deliver(ctx context.Context, job calendar.Job) error {

@@ -53,7 +53,7 @@ func TestKillHostileMail(t *testing.T) {
 	t.Parallel()
 	count, each, wait := 35, 5, 300*time.Millisecond
 	if os.Getenv("FACTOTUM_LONG") != "" {
-		count, each, wait = 100, 100, time.Second
+		count, each, wait = 100, 100, 600*time.Millisecond
 	}
 	databases(t, func(t *testing.T, lines []string, store func(string) string) {
 		t.Parallel()
@@ -76,7 +76,7 @@ func TestKillHostileMail(t *testing.T) {
 		}
 		address := freeAddress(t)
 		dir, conf := install(t, "localhost", append(append(setting("service.http", address), `caldb.smtphost = "127.0.0.1"`, `caldb.smtpport = "`+port+`"`,
-			`factotum.mail.backoff = "pt1s pt2s"`, `factotum.mail.timeout = "2"`, `factotum.mail.routes = "`+strings.Join(routes, " ")+`"`), lines...)...)
+			`factotum.mail.backoff = "pt1s pt2s"`, `factotum.mail.timeout = "3"`, `factotum.mail.routes = "`+strings.Join(routes, " ")+`"`), lines...)...)
 		p := program(t, "serve", conf, func() error { return httpReady(address) })
 		p.start(t)
 		defer p.kill(t)
