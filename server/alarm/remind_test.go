@@ -11,6 +11,7 @@ import (
 	"factotum/server/acl"
 	"factotum/server/calendar"
 	"factotum/server/calendar/calendartest"
+	"factotum/server/ical"
 	"factotum/server/service"
 )
 
@@ -227,6 +228,18 @@ func TestSharees(t *testing.T) {
 
 // What is published, and of what.
 func TestPublications(t *testing.T) {
+	var printed []string
+	play(t, service.AlarmOptions{URL: "enp:///x", ContentType: "text/xml", Print: func(contentType string, props []ical.Property, comps []*ical.Component) []byte {
+		printed = append(printed, fmt.Sprint(contentType, " ", props[0].Value, " ", comps[0].Text("UID"), " ", len(comps[0].Children)))
+		return nil
+	}}, func(s *scene) {
+		s.put(t, "anna", "a", s.at("one", 60, mailed, shown))
+		s.sleep(60)
+		s.sends("45 anna enp:///x?calid=anna&uid=one&aid=a&comptype=event")
+	})
+	if want := []string{"text/xml anna one 1"}; !slices.Equal(printed, want) {
+		t.Errorf("printed %q, want %q", printed, want)
+	}
 	opt := service.AlarmOptions{Mail: true, MailURL: "enp:///ics/alarm", URL: "enp:///ics/customalarm", ContentType: "text/calendar"}
 	play(t, opt, func(s *scene) {
 		s.put(t, "anna", "a", s.at("one", 60, mailed, shown))

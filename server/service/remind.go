@@ -27,10 +27,10 @@ type AlarmOptions struct {
 	Mail    bool   // those with ACTION:EMAIL, by mail
 	MailURL string // topic that tells of each of these; "" tells nobody
 
-	// One more message of each alarm for pop-ups: its topic, and its form, text/xml
-	// or text/calendar; "" is none. XML prints the former.
+	// One more message of each alarm for pop-ups: its topic, and its form; "" is none.
+	// Print writes what is not text/calendar.
 	URL, ContentType string
-	XML              func(id calendar.ID, cal *ical.Component) []byte
+	Print            func(contentType string, props []ical.Property, comps []*ical.Component) []byte
 
 	Late       time.Duration // how late one is sent; 0 = a day
 	Recipients int           // of one alarm, at most; 0 = 10
@@ -71,7 +71,7 @@ func (w *writer) remind(row *calendar.CalendarRow, before, after *calendar.Versi
 	if after == nil || !mayRemind(wants, after) {
 		return nil
 	}
-	_, err := w.planAlarm(row, after, w.carry(next), w.alarmsOf(row, after))
+	_, err := w.planAlarm(row, after, w.carry(next))
 	return err
 }
 
@@ -90,7 +90,16 @@ func (w *writer) carry(next calendar.NextAlarm) calendar.NextAlarm {
 
 // planAlarm stores the job of the first alarm of an object at next.From or after it;
 // ok is false if there is none.
-func (w *writer) planAlarm(row *calendar.CalendarRow, v *calendar.Version, next calendar.NextAlarm, all []ownAlarms) (ok bool, err error) {
+func (w *writer) planAlarm(row *calendar.CalendarRow, v *calendar.Version, next calendar.NextAlarm) (ok bool, err error) {
+	job, err := w.nextAlarm(row, v, next, w.alarmsOf(row, v))
+	if err != nil || job == nil {
+		return false, err
+	}
+	return true, w.keepJob(*job)
+}
+
+// nextAlarm is that job, nil if there is none.
+func (w *writer) nextAlarm(row *calendar.CalendarRow, v *calendar.Version, next calendar.NextAlarm, all []ownAlarms) (*calendar.Job, error) {
 	var first time.Time
 	for _, a := range all {
 		if at, ok := a.plan.Next(next.From); ok && (first.IsZero() || at.Before(first)) {
@@ -98,14 +107,11 @@ func (w *writer) planAlarm(row *calendar.CalendarRow, v *calendar.Version, next 
 		}
 	}
 	if first.IsZero() {
-		return false, nil
+		return nil, nil
 	}
 	next.Cal, next.Name, next.From = row.ID, v.Name, first
 	job, err := next.Job(calendar.AlarmJob(w.owner, v.Change))
-	if err != nil {
-		return false, err
-	}
-	return true, w.keepJob(job)
+	return &job, err
 }
 
 func mayRemind(wants alarm.Wants, v *calendar.Version) bool {
@@ -156,7 +162,8 @@ func (*lackOf) Error() string { return "the directory has to be asked whose alar
 
 // FireAlarms does a job of kind calendar.JobAlarm: in one transaction it stores the
 // mails and publications of all that is due of an object, and the job of the next
-// alarm instead of this one.
+// alarm instead of this one. What these are it finds out before, without keeping
+// writers waiting: while the job is there, the object is as it was when it was made.
 func (s *Service) FireAlarms(ctx context.Context, job calendar.Job) error {
 	const op = "remind"
 	me, err := s.ownerEntry(ctx, op, job.Owner)
@@ -164,18 +171,19 @@ func (s *Service) FireAlarms(ctx context.Context, job calendar.Job) error {
 		return err
 	}
 	people := map[calendar.UserID]*calendar.Person{"": me}
+	var f firing
 	for {
-		var sent AlarmCounts
-		err := s.transact(withPerson(calendar.WithToken(ctx, ""), me), calendar.Actor{}, op, job.Owner, func(w *writer) (err error) {
-			sent, err = w.fire(job, people)
+		err := s.store.View(ctx, job.Owner, func(tx calendar.ReadTx) (err error) {
+			w := &writer{ReadTx: tx, s: s, owner: job.Owner, op: op, now: s.now().UTC().Truncate(time.Microsecond)}
+			f, err = w.fire(job, people)
 			return err
 		})
 		var l *lackOf
 		if !errors.As(err, &l) {
-			if err == nil {
-				s.reminded.add(sent)
+			if err != nil {
+				return wrap(op, string(job.Owner), err)
 			}
-			return err
+			break
 		}
 		for _, user := range l.users {
 			if people[user], err = s.ownerEntry(ctx, op, calendar.Owner(user)); err != nil {
@@ -183,67 +191,81 @@ func (s *Service) FireAlarms(ctx context.Context, job calendar.Job) error {
 			}
 		}
 	}
+	done := false
+	err = s.transact(withPerson(calendar.WithToken(ctx, ""), me), calendar.Actor{}, op, job.Owner, func(w *writer) error {
+		now, ok, err := w.Job(job.Change, job.Seq)
+		if done = err == nil && ok && now.Due.Equal(job.Due) && bytes.Equal(now.Payload, job.Payload); !done {
+			return err // another has done it, or it is planned for another time
+		}
+		if len(f.jobs) > 0 {
+			if err := w.posted(f.jobs...); err != nil {
+				return err
+			}
+		}
+		if f.next == nil {
+			return w.dropJob(job.JobID)
+		}
+		return w.keepJob(*f.next)
+	})
+	if done && err == nil {
+		s.reminded.add(f.sent)
+	}
+	return err
 }
 
-func (w *writer) fire(job calendar.Job, people map[calendar.UserID]*calendar.Person) (sent AlarmCounts, err error) {
-	job, ok, err := w.Job(job.Change, job.Seq)
-	if err != nil || !ok {
-		return sent, err
-	}
+// firing is what comes of a job: those that follow from it, and the one that takes its
+// place.
+type firing struct {
+	jobs []task
+	next *calendar.Job // nil: nothing fires any more
+	sent AlarmCounts
+}
+
+// fire finds out what is due. It only reads.
+func (w *writer) fire(job calendar.Job, people map[calendar.UserID]*calendar.Person) (f firing, err error) {
 	if job.Due.After(w.now) { // the clock was set back; the worker has to learn of it by another Due
-		job.Due = job.Due.Add(time.Microsecond)
-		return sent, w.keepJob(job)
+		again := job
+		again.Due = job.Due.Add(time.Microsecond)
+		return firing{next: &again}, nil
 	}
 	next, err := calendar.ParseNextAlarm(job)
 	if err != nil {
-		return sent, err
+		return f, err
 	}
 	row, v, err := w.versionOf(next.Cal, next.Name)
-	if err != nil {
-		return sent, err
-	}
-	wants := w.s.opt.Alarms.wants()
-	if v == nil || v.Change != job.Change || !mayRemind(wants, v) {
-		return sent, w.dropJob(job.JobID)
+	if err != nil || v == nil || v.Change != job.Change {
+		return f, err
 	}
 	all := w.alarmsOf(row, v)
 	var due []reminder
 	var lack lackOf
 	for _, a := range all {
-		for _, f := range a.plan.Due(next.From, w.now, cmp.Or(w.s.opt.Alarms.Late, 24*time.Hour)) {
+		for _, g := range a.plan.Due(next.From, w.now, cmp.Or(w.s.opt.Alarms.Late, 24*time.Hour)) {
 			if people[a.user] == nil {
 				lack.users = append(lack.users, a.user)
 				break
 			}
-			due = append(due, reminder{row, v, a, f, people[a.user]})
+			due = append(due, reminder{row, v, a, g, people[a.user]})
 		}
 	}
 	if len(lack.users) > 0 {
-		return sent, &lack
+		return f, &lack
 	}
-	var jobs []task
 	for i := range due {
 		if !w.wantsReminder(&due[i]) {
 			continue
 		}
 		more, err := w.send(&due[i], &next)
 		if err != nil {
-			return sent, err
+			return f, err
 		}
-		jobs = append(jobs, more...)
-		sent.note(&due[i].Firing, w.now)
-	}
-	if len(jobs) > 0 {
-		if err := w.posted(jobs...); err != nil {
-			return sent, err
-		}
+		f.jobs = append(f.jobs, more...)
+		f.sent.note(&due[i].Firing, w.now)
 	}
 	next.From = alarm.After(w.now)
 	next.Fired = next.From
-	if more, err := w.planAlarm(row, v, next, all); err != nil || more {
-		return sent, err
-	}
-	return sent, w.dropJob(job.JobID)
+	f.next, err = w.nextAlarm(row, v, next, all)
+	return f, err
 }
 
 // AlarmCounts count alarms that were sent since the start.
@@ -380,11 +402,14 @@ func (w *writer) send(r *reminder, next *calendar.NextAlarm) (jobs []task, err e
 	if r.Publish {
 		c.AddChild(r.Comp)
 		text := r.text(c, "PUBLISH")
-		data := text.Bytes()
-		if opt.ContentType == "text/xml" && opt.XML != nil {
-			data = opt.XML(calid, text)
+		text.Set("X-NSCP-CALPROPS-RELATIVE-CALID", string(calid))
+		contentType, data := "text/calendar", []byte(nil)
+		if opt.ContentType != contentType && opt.Print != nil {
+			contentType, data = opt.ContentType, opt.Print(opt.ContentType, []ical.Property{*text.Prop("X-NSCP-CALPROPS-RELATIVE-CALID")}, text.Children)
+		} else {
+			data = text.Bytes()
 		}
-		if err := publish(opt.URL, opt.ContentType, data); err != nil {
+		if err := publish(opt.URL, contentType, data); err != nil {
 			return nil, err
 		}
 	}
@@ -584,7 +609,7 @@ func (w *writer) planAgain(row *calendar.CalendarRow, v *calendar.Version) error
 			return err
 		}
 	}
-	if more, err := w.planAlarm(row, v, w.carry(next), w.alarmsOf(row, v)); err != nil || more || !had {
+	if more, err := w.planAlarm(row, v, w.carry(next)); err != nil || more || !had {
 		return err
 	}
 	return w.dropJob(id)
