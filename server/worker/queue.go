@@ -70,7 +70,7 @@ type lineKey struct {
 	hash  uint64
 }
 
-// entry is a job. There may be a million: it has 72 octets, and takes 80.
+// entry is a job. There may be a million: it has and takes 80 octets.
 type entry struct {
 	owner  *owner
 	party  *party
@@ -78,6 +78,7 @@ type entry struct {
 	last   *entry // of the line; known to its head
 	change int64
 	due    int64 // microseconds
+	made   int64 // the same
 	hash   uint64
 	seq    int32
 	at     int32 // place in the heap
@@ -225,7 +226,7 @@ func (q *queue) add(j *calendar.Job) {
 		o = &owner{name: j.Owner}
 		q.owners[o.name] = o
 	}
-	e = &entry{owner: o, party: q.party(j), change: j.Change, seq: int32(j.Seq), due: dueOf(j), hash: q.hash(j)}
+	e = &entry{owner: o, party: q.party(j), change: j.Change, seq: int32(j.Seq), due: dueOf(j), made: j.Created.UnixMicro(), hash: q.hash(j)}
 	o.jobs++
 	e.party.jobs++
 	q.size++
@@ -451,13 +452,14 @@ func (q *queue) next() (time.Time, bool) {
 	return time.UnixMicro(q.waiting[0].due), true
 }
 
-// oldest is when the first of what is ready became due.
+// oldest is when the first of what is ready became due: what is due at once, when it
+// was made.
 func (q *queue) oldest() time.Time {
 	first := int64(math.MaxInt64)
 	oldestOf := func(list []*entry) {
 		for _, e := range list {
 			if e.state == stateReady {
-				first = min(first, e.due)
+				first = min(first, max(e.due, e.made))
 				break // it is in order
 			}
 		}

@@ -712,14 +712,18 @@ func TestOldest(t *testing.T) {
 		start(t, w)
 		commit(t, s, w, "anna", calendar.Job{Kind: "k"})
 		synctest.Wait()
-		commit(t, s, w, "bert", calendar.Job{Kind: "k", Due: time.Now().Add(10 * time.Second)}, calendar.Job{Kind: "k", Due: time.Now().Add(20 * time.Second)},
+		commit(t, s, w, "bert", calendar.Job{Kind: "k"}, calendar.Job{Kind: "k", Due: time.Now().Add(10 * time.Second)}, calendar.Job{Kind: "k", Due: time.Now().Add(20 * time.Second)},
 			calendar.Job{Kind: "k", Due: time.Now().Add(2 * time.Hour)})
 		sleep(30 * time.Second)
-		if st := w.Stats(); st.Pending != 4 || st.Running != 1 || st.Due != 2 || st.Oldest != 20*time.Second {
+		if st := w.Stats(); st.Pending != 5 || st.Running != 1 || st.Due != 3 || st.Oldest != 30*time.Second {
+			t.Errorf("due at once counts from when it was made: %+v", st)
+		}
+		sleep(time.Minute)
+		if st := w.Stats(); st.Pending != 4 || st.Running != 1 || st.Due != 2 || st.Oldest != 80*time.Second {
 			t.Errorf("%+v", st)
 		}
 		sleep(3 * time.Hour)
-		if st := w.Stats(); st.Pending != 0 || st.Running != 0 || st.Due != 0 || st.Oldest != 0 || st.Kinds[0].Done != 4 {
+		if st := w.Stats(); st.Pending != 0 || st.Running != 0 || st.Due != 0 || st.Oldest != 0 || st.Kinds[0].Done != 5 {
 			t.Errorf("at the end: %+v", st)
 		}
 		stop(t, w)
