@@ -81,5 +81,5 @@ func listenEndpoint(address string) (net.Listener, error) {
 // admissionRules are what the site decided about mail from outside.
 func admissionRules(cfg *config.Config) admission.Rules {
 	u, _ := admission.ParseUnsolicited(cfg.IMIP.Unsolicited)
-	return admission.Rules{Unsolicited: u, BelieveUnproven: cfg.IMIP.Unproven, Relays: cfg.IMIP.Relays}
+	return admission.Rules{Strict: !cfg.IMIP.UserRules, Unsolicited: u, BelieveUnproven: cfg.IMIP.Unproven, Relays: cfg.IMIP.Relays}
 }

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net"
 	"net/textproto"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -29,15 +30,26 @@ const (
 func init() { register("csimip", "Take in a mail about meetings, from a pipe", runCSImip) }
 
 const csimipUsage = `usage: csimip [-C ics.conf] [-f sender] [-r recipient | recipient ...] < mail
+       csimip held list|show|accept|reject ...
 
 Reads one mail and hands it to the server of this host, as a mail system's pipe does. Without a
 recipient it is for whom Delivered-To, X-Original-To or Envelope-To names.
+"csimip held -?" tells how what is held is shown, accepted and rejected.
+
 Exit status: 0 done, 64 called wrongly, 65 the mail is too large or names nobody, 67 nobody here has
 the address, 75 not possible now: try again.
 `
 
 // runCSImip is csimip: for mail systems that hand over by a pipe.
 func runCSImip(ctx context.Context, args []string, std stdio) int {
+	for i, a := range args {
+		if a == "held" {
+			return runHeld(ctx, slices.Concat(args[:i], args[i+1:]), std)
+		}
+		if !slices.Contains([]string{"-q", "-v", "-j", "--quiet", "--yes", "--verbose", "--json"}, a) {
+			break
+		}
+	}
 	var conf, from string
 	var to []string
 	for len(args) > 0 {

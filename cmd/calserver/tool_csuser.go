@@ -63,7 +63,10 @@ The commands:
                 an address, or for a user at an address
   list          show a user, or all who have an entry, disabled ones too
   prefs         show a user's preferences, or set them; name= removes one.
-                ceShowCalendarReminders=1: he wants pop-ups of his reminders
+                ceShowCalendarReminders=1: he wants pop-ups of his reminders.
+                About mail from outside: factotumMailInvitations (add, known, hold,
+                refuse), factotumMailUnproven (hold, believe, refuse), and lists of
+                addresses, factotumMailAllowed and factotumMailNever
   reset         take calendar service from the entry; calendars stay
   password      set a new password
   app-password  passwords for one device or program each, shown once

@@ -13,9 +13,11 @@ import (
 var errNoCalendarData = dav.NewError(http.StatusForbidden, dav.C("supported-calendar-data"), "only text/calendar can be added")
 
 // post answers POST to a collection: a new member under a name that we
-// choose, RFC 5995; to an outbox a question.
+// choose, RFC 5995; to an outbox a question; to an item of an inbox a decision.
 func (rq *request) post() error {
 	switch {
+	case rq.at.place == atObject && rq.at.name == calendar.InboxCollection.Rules().Name && isXML(rq.r.Header.Get("Content-Type")):
+		return rq.postDocument()
 	case rq.at.place != atCollection && rq.at.place != atHome:
 		return errMethod
 	case isXML(rq.r.Header.Get("Content-Type")):

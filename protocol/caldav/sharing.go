@@ -17,12 +17,14 @@ func isXML(contentType string) bool {
 }
 
 // postDocument answers a POST of a document: CS:share to a calendar,
-// CS:invite-reply to one's home. Apple's caldav-sharing 5.3.2, 5.4.1.
+// CS:invite-reply to one's home, a decision to an item of an inbox. Apple's caldav-sharing 5.3.2, 5.4.1.
 func (rq *request) postDocument() error {
 	root, err := rq.xmlBody()
 	switch {
 	case err != nil:
 		return err
+	case root != nil && rq.at.place == atObject:
+		return rq.postDecision(root)
 	case root != nil && root.Name == dav.CS("share") && rq.at.place == atCollection:
 		return rq.postShare(root)
 	case root != nil && root.Name == dav.CS("invite-reply") && rq.at.place == atHome:

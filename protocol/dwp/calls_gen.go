@@ -598,6 +598,25 @@ func (s *service) Deliver(ctx context.Context, m *wire.DeliverRequest) (*wire.De
 	return &wire.DeliverAnswer{Items: each(res, toDeliverResult)}, nil
 }
 
+// Decide implements calendar.Backend.
+func (c *Client) Decide(ctx context.Context, who calendar.Actor, req calendar.DecideRequest) (res calendar.Decided, err error) {
+	q := toDecideRequest(&req)
+	q.Actor = toActor(&who)
+	a, err := unary(ctx, c, "decide", withToken, c.api.Decide, q)
+	if err != nil {
+		return res, err
+	}
+	return fromDecided(a), nil
+}
+
+func (s *service) Decide(ctx context.Context, m *wire.DecideRequest) (*wire.Decided, error) {
+	res, err := s.backend.Decide(ctx, fromActor(m.Actor), fromDecideRequest(m))
+	if err != nil {
+		return nil, err
+	}
+	return toDecided(&res), nil
+}
+
 // Why implements calendar.Backend.
 func (c *Client) Why(ctx context.Context, who calendar.Actor, req calendar.WhyRequest) (res calendar.WhyAnswer, err error) {
 	q := toWhyRequest(&req)

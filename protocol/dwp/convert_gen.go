@@ -501,6 +501,50 @@ func fromDeadProp(m *wire.DeadProp) (v calendar.DeadProp) {
 	}
 }
 
+func toDecideRequest(v *calendar.DecideRequest) *wire.DecideRequest {
+	if v == nil {
+		return nil
+	}
+	return &wire.DecideRequest{
+		Ref:      toRef(&v.Ref),
+		Accept:   v.Accept,
+		Remember: v.Remember,
+	}
+}
+
+func fromDecideRequest(m *wire.DecideRequest) (v calendar.DecideRequest) {
+	if m == nil {
+		return v
+	}
+	return calendar.DecideRequest{
+		Ref:      fromRef(m.Ref),
+		Accept:   m.Accept,
+		Remember: m.Remember,
+	}
+}
+
+func toDecided(v *calendar.Decided) *wire.Decided {
+	if v == nil {
+		return nil
+	}
+	return &wire.Decided{
+		Applied: v.Applied,
+		Reason:  toText(v.Reason),
+		Detail:  toText(v.Detail),
+	}
+}
+
+func fromDecided(m *wire.Decided) (v calendar.Decided) {
+	if m == nil {
+		return v
+	}
+	return calendar.Decided{
+		Applied: m.Applied,
+		Reason:  string(m.Reason),
+		Detail:  string(m.Detail),
+	}
+}
+
 func toDeleteCalendarRequest(v *calendar.DeleteCalendarRequest) *wire.DeleteCalendarRequest {
 	if v == nil {
 		return nil

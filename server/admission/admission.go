@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"strings"
 	"time"
 
 	"factotum/server/calendar"
@@ -39,12 +40,20 @@ const (
 	HoldAll  Unsolicited = iota // the user decides
 	AddKnown                    // of people whom he knows it is added
 	AddAll
+	RefuseAll // it comes to nothing
 )
 
-// ParseUnsolicited reads what a user or administrator chose: "hold", "known" or
-// "add".
+// looseness is how much of what is unsolicited comes into the calendar.
+func (u Unsolicited) looseness() int {
+	return [...]int{HoldAll: 1, AddKnown: 2, AddAll: 3, RefuseAll: 0}[u]
+}
+
+// ParseUnsolicited reads what a user or administrator chose: "refuse", "hold", "known"
+// or "add".
 func ParseUnsolicited(s string) (u Unsolicited, ok bool) {
-	switch s {
+	switch strings.ToLower(s) {
+	case "refuse":
+		return RefuseAll, true
 	case "hold":
 		return HoldAll, true
 	case "known":
@@ -65,9 +74,35 @@ type Rules struct {
 	// programs do: for sites whose mail system does not tell.
 	BelieveUnproven bool
 
+	RefuseUnproven bool // else it is held
+
+	Allowed bool // the recipient lets Sender in
+	Never   bool // he wants nothing of him
+
+	// Strict lets nobody have looser rules than the site: Over.
+	Strict bool
+
 	// Relays are domains that may speak for others if they signed a mail: services
 	// that send answers and invitations in the names of their users.
 	Relays []string
+}
+
+// Over are the rules of a site with what a user's preferences say over them.
+func (r Rules) Over(prefs map[string]string, sender string) Rules {
+	if u, ok := ParseUnsolicited(prefs[calendar.InvitationsPref]); ok && (!r.Strict || u.looseness() < r.Unsolicited.looseness()) {
+		r.Unsolicited = u
+	}
+	switch strings.ToLower(prefs[calendar.UnprovenPref]) {
+	case "believe":
+		r.BelieveUnproven = r.BelieveUnproven || !r.Strict
+	case "hold":
+		r.BelieveUnproven = false
+	case "refuse":
+		r.BelieveUnproven, r.RefuseUnproven = false, true
+	}
+	r.Never = calendar.Lists(prefs, calendar.NeverPref, sender)
+	r.Allowed = !r.Strict && calendar.Lists(prefs, calendar.AllowedPref, sender)
+	return r
 }
 
 // Action is what becomes of a message.

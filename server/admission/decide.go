@@ -39,11 +39,14 @@ func (c *consideration) decide() Decision {
 	if c.stored == nil && (byAttendee || c.method == itip.Cancel || c.method == itip.Add || c.method == itip.DeclineCounter) {
 		return Decision{Action: Ignore, Reason: itip.UnknownMeeting.String()}
 	}
-	if c.Proof == Failed {
-		return c.hold(DMARCFailed)
-	}
 	switch {
-	case c.Spam:
+	case c.rules.Never:
+		return ignore(SenderRefused)
+	case c.stored == nil && c.rules.Unsolicited == RefuseAll && !c.rules.Allowed:
+		return ignore(UnsolicitedRefused)
+	case c.Proof == Failed:
+		return c.hold(DMARCFailed)
+	case c.Spam && !(c.rules.Allowed && c.Proof == Proven):
 		return c.hold(Spam)
 	case c.Forwarded:
 		return c.hold(Forwarded)
@@ -57,6 +60,9 @@ func (c *consideration) decide() Decision {
 		return ignore(OwnMessage)
 	}
 	if r, ok := c.speaks(speaker, byAttendee); !ok {
+		if r == SenderUnproven && c.rules.RefuseUnproven {
+			return ignore(r)
+		}
 		return c.hold(r)
 	}
 	return c.receive(speaker, byAttendee)
@@ -122,7 +128,7 @@ func (c *consideration) apply(m itip.Message) Decision {
 
 // welcome reports whether an invitation may come into the calendar unasked.
 func (c *consideration) welcome() bool {
-	return c.rules.Unsolicited == AddAll || c.rules.Unsolicited == AddKnown && c.rules.Known
+	return c.rules.Allowed || c.rules.Unsolicited == AddAll || c.rules.Unsolicited == AddKnown && c.rules.Known
 }
 
 func (c *consideration) message(from string) itip.Message {

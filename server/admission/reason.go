@@ -20,6 +20,11 @@ const (
 	AutomaticAnswer                         // an out-of-office notice and the like
 	Bounced                                 // a message could not be delivered
 	NothingForUs                            // no message about a meeting
+	SenderRefused                           // the recipient wants nothing of who sent it
+	UnsolicitedRefused                      // he wants no invitations that nobody waits for
+	Rejected                                // he rejected what was held
+	Undecided                               // he did not decide in time
+	Taken                                   // he put the meeting into his calendar by himself
 
 	MailTooLarge
 	MailHeaderTooLarge
@@ -50,6 +55,11 @@ var reasons = [numReasons]struct{ code, text string }{
 	{"automatic-answer", "A program answered, not a person: an out-of-office notice or a receipt."},
 	{"bounced", "A message could not be delivered, and came back."},
 	{"nothing-for-us", "The mail has no message about a meeting."},
+	{"sender-refused", "The recipient wants nothing of who sent it."},
+	{"unsolicited-refused", "The recipient wants no invitations of people who may not put any into the calendar without being asked."},
+	{"rejected", "The recipient rejected what was held."},
+	{"undecided", "The recipient did not decide about what was held: it was too old, or there was too much."},
+	{"taken", "The recipient put the meeting that was held into his calendar by himself."},
 
 	{"mail-too-large", "The mail, or the calendar data in it, is larger than what is read."},
 	{"mail-header-too-large", "The headers of the mail are larger than what is read."},

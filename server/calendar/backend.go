@@ -168,6 +168,12 @@ type Backend interface {
 	//backend:items len(req.To)
 	//backend:repeat
 	Deliver(ctx context.Context, who Actor, req DeliverRequest) ([]DeliverResult, error)
+	// Decide accepts or rejects a message that came by mail and is held in the inbox
+	// of its recipient. What is accepted is applied as if it had been believed.
+	//
+	//backend:owner req.Ref.Calendar.Owner()
+	//backend:write
+	Decide(ctx context.Context, who Actor, req DecideRequest) (Decided, error)
 	// Why tells what happened to scheduling messages at the side of an owner, and
 	// what the server decided for him. docs/why.md.
 	//

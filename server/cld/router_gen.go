@@ -170,6 +170,15 @@ func (r *Router) ListChanges(ctx context.Context, who calendar.Actor, req calend
 	return be.ListChanges(ctx, who, req)
 }
 
+// Decide implements calendar.Backend.
+func (r *Router) Decide(ctx context.Context, who calendar.Actor, req calendar.DecideRequest) (res calendar.Decided, err error) {
+	be, err := r.of(ctx, req.Ref.Calendar.Owner())
+	if err != nil {
+		return res, err
+	}
+	return be.Decide(ctx, who, req)
+}
+
 // Why implements calendar.Backend.
 func (r *Router) Why(ctx context.Context, who calendar.Actor, req calendar.WhyRequest) (res calendar.WhyAnswer, err error) {
 	be, err := r.of(ctx, req.Owner)

@@ -580,6 +580,7 @@ type IMIP struct {
 	AuthServID  string
 	Unproven    bool
 	Unsolicited string // admission.Unsolicited
+	UserRules   bool
 	Relays      []string
 }
 

@@ -124,7 +124,8 @@ var imipParams = []Param{
 	used("factotum.imip.smtp.listen", Endpoint, "", "The same by SMTP, for mail systems that do not speak LMTP.", func(c *Config) any { return &c.IMIP.SMTP }),
 	used("factotum.imip.authservid", String, "", "Name of the mail system whose Authentication-Results are believed: the topmost of that name. Empty: nobody is, and all mail from outside is held.", func(c *Config) any { return &c.IMIP.AuthServID }),
 	used("factotum.imip.unproven", Bool, "no", "Believe the From of a mail about which nobody says whether it is true. For sites whose mail system writes no Authentication-Results.", func(c *Config) any { return &c.IMIP.Unproven }),
-	used("factotum.imip.unsolicited", Enum, "hold", "Invitations from outside that nobody waits for: hold leaves them in the inbox, known puts those of people into the calendar to whom its owner has to do, add puts all there.", func(c *Config) any { return &c.IMIP.Unsolicited }, words("hold", "known", "add")),
+	used("factotum.imip.unsolicited", Enum, "hold", "Invitations from outside that nobody waits for: hold leaves them in the inbox, known puts those of people into the calendar with whom its owner has to do, add puts all there, and refuse none: they come to nothing. Users may choose otherwise: factotumMailInvitations.", func(c *Config) any { return &c.IMIP.Unsolicited }, words("hold", "known", "add", "refuse")),
+	used("factotum.imip.userrules", Bool, "yes", "Users may take in more mail from outside than factotum.imip.unsolicited and .unproven say, by their preferences; no lets them only take in less.", func(c *Config) any { return &c.IMIP.UserRules }),
 	used("factotum.imip.relays", List, "", "Domains that may speak for others in mails with their valid DKIM signature, such as calendar services that send in their users' names.", func(c *Config) any { return &c.IMIP.Relays }),
 }
 

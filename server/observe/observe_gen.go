@@ -39,6 +39,7 @@ var Operations = []string{
 	"search-calendars",
 	"free-busy",
 	"deliver",
+	"decide",
 	"why",
 	"prefs",
 	"set-prefs",
@@ -247,6 +248,13 @@ func (o *observed) Deliver(ctx context.Context, who calendar.Actor, req calendar
 	start := time.Now()
 	res, err = o.be.Deliver(ctx, who, req)
 	o.seen("deliver", time.Since(start), err)
+	return res, err
+}
+
+func (o *observed) Decide(ctx context.Context, who calendar.Actor, req calendar.DecideRequest) (res calendar.Decided, err error) {
+	start := time.Now()
+	res, err = o.be.Decide(ctx, who, req)
+	o.seen("decide", time.Since(start), err)
 	return res, err
 }
 

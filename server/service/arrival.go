@@ -1,20 +1,11 @@
 package service
 
 import (
-	"errors"
-
 	"factotum/server/admission"
 	"factotum/server/calendar"
 	"factotum/server/ical"
 	"factotum/server/itip"
 	"factotum/server/object"
-)
-
-// What a held message says of itself, in the inbox: why it is held, and the mail
-// address in From.
-const (
-	heldReason = "X-FACTOTUM-HELD"
-	heldSender = "X-FACTOTUM-SENDER"
 )
 
 // admit decides what becomes of a message that came by mail, for the owner of an
@@ -27,8 +18,8 @@ func (w *writer) admit(d *delivery, p *place, before *ical.Component) (applied *
 			return nil, res, err
 		}
 	}
-	rules := w.s.opt.Admission
-	if rules.Known, err = w.knows(d.Arrival.Sender); err != nil {
+	rules, err := w.admissionRules(d.Arrival.Sender, before == nil)
+	if err != nil {
 		return nil, res, err
 	}
 	a := d.Arrival
@@ -41,42 +32,45 @@ func (w *writer) admit(d *delivery, p *place, before *ical.Component) (applied *
 		one.DeliverRequest, one.msg = &req, decision.Message.Calendar
 		return &one, res, nil
 	case admission.Hold:
-		d.step = calendar.TraceHeld
-		return nil, calendar.DeliverResult{Status: calendar.StatusPending, Reason: decision.Reason, Detail: decision.Detail}, w.hold(d, decision.Reason)
+		res, err = w.hold(d, &decision)
+		return nil, res, err
 	}
 	d.step = calendar.TraceIgnored
 	return nil, calendar.DeliverResult{Status: calendar.StatusDelivered, Reason: decision.Reason, Detail: decision.Detail}, nil
 }
 
-// knows reports whether the owner has to do with who has a mail address: by his
-// journal he was written to, or something of his was applied. RFC 6047 §3.
-func (w *writer) knows(mail string) (known bool, err error) {
-	if mail == "" || w.s.opt.Admission.Unsolicited != admission.AddKnown {
-		return false, nil
+// admissionRules are those of the site with the owner's over them. Of what is new it
+// counts whether he knows the sender.
+func (w *writer) admissionRules(sender string, new bool) (rules admission.Rules, err error) {
+	prefs, err := w.Prefs()
+	if err != nil {
+		return rules, err
 	}
-	key := calendar.AddressKey("mailto:" + mail)
-	err = w.Traces(calendar.TraceQuery{Address: "mailto:" + mail}, func(t *calendar.Trace) error {
-		met := t.Step == calendar.TraceApplied && calendar.AddressKey(t.From) == key
-		if met || t.SentTo(key) {
-			known = true
-			return errEnough
-		}
-		return nil
-	})
-	if errors.Is(err, errEnough) {
-		err = nil
+	rules = w.s.opt.Admission.Over(prefs, sender)
+	if new && rules.Unsolicited == admission.AddKnown && !rules.Allowed && !rules.Never {
+		rules.Known, err = w.knows(sender, prefs)
 	}
-	return known, err
+	return rules, err
 }
 
 // hold puts a message into the owner's inbox that he has to decide about: it says
-// why. One from elsewhere never takes the place of one that was applied.
-func (w *writer) hold(d *delivery, reason string) error {
-	if len(messageParts(d.msg)) == 0 {
-		return nil
+// why, and he is told. One from elsewhere never takes the place of one that was
+// applied. What is held says of which revision it is, so that what comes later decides.
+func (w *writer) hold(d *delivery, decision *admission.Decision) (res calendar.DeliverResult, err error) {
+	d.step = calendar.TraceHeld
+	res = calendar.DeliverResult{Status: calendar.StatusPending, Reason: decision.Reason, Detail: decision.Detail}
+	msg := decision.Message.Calendar
+	parts := messageParts(msg)
+	if len(parts) == 0 {
+		return res, nil
 	}
-	msg := d.msg.Clone()
-	msg.Set(heldReason, reason)
-	msg.Set(heldSender, d.Arrival.Sender)
-	return w.receive(object.UID(messageParts(msg)[0]), "held:"+d.Arrival.Sender, msg, msg.Bytes())
+	msg.Set(calendar.HeldReason, decision.Reason)
+	msg.Set(calendar.HeldSender, d.Arrival.Sender)
+	msg.Set(calendar.HeldMessage, d.ID)
+	left, err := w.intoInbox(object.UID(parts[0]), true, d.Arrival.Sender, msg, msg.Bytes())
+	if left {
+		d.step = calendar.TraceRefused
+		res = refused(calendar.StatusRejected, calendar.ReasonNotStored, "it was to be held, and there is no room for it")
+	}
+	return res, err
 }

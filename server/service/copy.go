@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	"factotum/server/admission"
 	"factotum/server/cache"
 	"factotum/server/calendar"
 	"factotum/server/object"
@@ -145,6 +146,11 @@ func (w *writer) copyObject(req calendar.CopyRequest, leave access, read int64, 
 	how := storing{props: &props, jobs: jobs}
 	if req.Move {
 		how.from = &from
+		if fp.row.Kind == calendar.InboxCollection {
+			if err := w.letGo(admission.Rejected, *src); err != nil {
+				return res, err
+			}
+		}
 		if src.Attached { // its files must be there before the source goes
 			files, err := w.filing(tp.row.ID, to.Name, obj)
 			if err != nil {

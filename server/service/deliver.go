@@ -165,12 +165,17 @@ func (w *writer) deliver(d *delivery) (res calendar.DeliverResult, err error) {
 		}
 	}
 	msg := itip.Message{From: d.From, Calendar: d.msg, Inconsequential: d.Inconsequential}
+	return w.take(d, uid, p, old, before, func(party *itip.Party) itip.Receipt { return party.Receive(before, msg) })
+}
+
+// take carries out what receive says that a message does to the object of a UID, or
+// to none: in p, where the owner has it, or where new ones come.
+func (w *writer) take(d *delivery, uid string, p *place, old *calendar.ObjectRow, before *ical.Component, receive func(*itip.Party) itip.Receipt) (res calendar.DeliverResult, err error) {
 	if p == nil {
 		if _, there, err := w.Calendar(calendar.DefaultName); err != nil {
 			return res, err
 		} else if !there { // none is made for what would not come into it
-			party := itip.Party{Owner: *w.me, Now: w.now}
-			if r := party.Receive(nil, msg); !r.Changed {
+			if r := receive(&itip.Party{Owner: *w.me, Now: w.now}); !r.Changed {
 				return outcome(&r), nil
 			}
 		}
@@ -189,7 +194,7 @@ func (w *writer) deliver(d *delivery) (res calendar.DeliverResult, err error) {
 	if err != nil {
 		return res, err
 	}
-	r := party.Receive(before, msg)
+	r := receive(&party)
 	if err := w.s.roomFor(before, r.Object); r.Changed && err != nil {
 		return refused(calendar.StatusRejected, itip.TooMuch.String(), calendar.MessageOf(err)), nil
 	}
@@ -200,7 +205,7 @@ func (w *writer) deliver(d *delivery) (res calendar.DeliverResult, err error) {
 		case d.answered:
 			err = w.handled(uid)
 		default:
-			err = w.receive(uid, d.From, d.msg, d.Data) // for people to look at, once all is done: RFC 6638 §4.1
+			_, err = w.receive(uid, d.From, d.msg, d.Data) // for people to look at, once all is done: RFC 6638 §4.1
 		}
 	} else if r.Message != nil {
 		var jobs []task

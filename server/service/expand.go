@@ -45,20 +45,29 @@ func (w *writer) expand(before, after *ical.Component) (*ical.Component, error) 
 	}
 	next, err := w.s.groupRules(told{memo: w.memo}).Expand(context.Background(), *w.me, before, after)
 	if errors.Is(err, errUntold) {
-		return nil, &lack{before, after}
+		return nil, &lack{before: before, after: after}
 	}
 	return next, err
 }
 
 // lack says for what the directory has to be asked.
-type lack struct{ before, after *ical.Component }
+type lack struct {
+	before, after *ical.Component
+	mail          string // whose address it is, and nothing else
+}
 
-func (*lack) Error() string { return "the directory has to be asked about groups" }
+func (*lack) Error() string { return "the directory has to be asked" }
 
 // supply asks the directory all that expand will.
 func (s *Service) supply(ctx context.Context, m *memo, me *calendar.Person, l *lack) error {
 	if m.persons == nil {
 		*m = memo{persons: map[string]answer[calendar.Person]{}, members: map[string]answer[[]calendar.Person]{}}
+	}
+	if l.mail != "" {
+		if _, err := (asking{s.people, m}).ByMail(ctx, l.mail); calendar.KindOf(err) != calendar.NotFound {
+			return err
+		}
+		return nil
 	}
 	_, err := s.groupRules(asking{s.people, m}).Expand(ctx, *me, l.before, l.after)
 	return err

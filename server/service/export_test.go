@@ -14,7 +14,7 @@ func (s *Service) Receive(ctx context.Context, owner calendar.Owner, uid, from, 
 	if err != nil {
 		return err
 	}
-	return s.transact(ctx, calendar.Actor{}, "deliver", owner, func(w *writer) error { return w.receive(uid, from, msg, msg.Bytes()) })
+	return s.transact(ctx, calendar.Actor{}, "deliver", owner, func(w *writer) error { _, err := w.receive(uid, from, msg, msg.Bytes()); return err })
 }
 
 func (s *Service) Handled(ctx context.Context, owner calendar.Owner, uid string) error {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"factotum/server/admission"
 	"factotum/server/calendar"
 	"factotum/server/ical"
 	"factotum/server/object"
@@ -22,10 +23,14 @@ import (
 // of one UID and the UID of a row is unique.
 
 // itemName is the name of an item: parts that are the same for all items about a
-// UID, of a method, from somebody, and about one instance, in this order. A
-// message about the whole has no last part.
-func itemName(uid, method, from, instance string) string {
-	name := aboutUID(uid) + strings.ToLower(method) + "-" + digest(calendar.AddressKey(from))
+// UID, that are held or not, of a method, from somebody, and about one instance, in this
+// order. A message about the whole has no last part.
+func itemName(uid string, held bool, method, from, instance string) string {
+	name := aboutUID(uid)
+	if held {
+		name += heldMark
+	}
+	name += strings.ToLower(method) + "-" + digest(calendar.AddressKey(from))
 	if instance != "" {
 		name += "-" + digest(instance)
 	}
@@ -46,43 +51,50 @@ func digest(s string) string {
 // in the owner's inbox. It replaces older ones of its UID, method and sender: those of
 // the same instance, or all if it is about the whole. The inbox is for people to
 // look at, so that a message that is too large for it, or for which there is no
-// room, is left out.
-func (w *writer) receive(uid, from string, msg *ical.Component, text []byte) error {
+// room, is left out, of which left tells.
+func (w *writer) receive(uid, from string, msg *ical.Component, text []byte) (left bool, err error) {
+	return w.intoInbox(uid, false, from, msg, text)
+}
+
+func (w *writer) intoInbox(uid string, held bool, from string, msg *ical.Component, text []byte, jobs ...task) (left bool, err error) {
 	comps := messageParts(msg)
 	if len(comps) == 0 {
-		return calendar.Failf(calendar.Invalid, calendar.ValidSchedulingMessage, w.op, uid, "the message is about nothing")
+		return false, calendar.Failf(calendar.Invalid, calendar.ValidSchedulingMessage, w.op, uid, "the message is about nothing")
 	}
 	if len(text) > w.s.opt.Limits.ObjectSize {
-		return nil
+		return true, nil
 	}
 	p, err := w.inbox(true)
 	if err != nil || p == nil {
-		return err
+		return p == nil, err
 	}
 	instance := ""
 	if len(comps) == 1 {
 		instance = comps[0].Value("RECURRENCE-ID")
 	}
-	name := itemName(uid, msg.Word("METHOD"), from, instance)
+	name := itemName(uid, held, msg.Word("METHOD"), from, instance)
 	old, err := w.object(p, name)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if old == nil {
 		if err := w.makeRoom(p); err != nil {
-			return err
+			return false, err
 		}
 	}
 	item := &object.Resource{Calendar: msg, Data: text, Component: calendar.Intern(comps[0].Name), Class: object.Class(comps)}
-	_, err = w.store(p, name, item, old, storing{})
+	_, err = w.store(p, name, item, old, storing{jobs: jobs})
 	if errors.Is(err, calendar.OverQuota) {
-		return nil
+		return true, nil
 	}
 	if err != nil || instance != "" {
-		return err
+		return false, err
 	}
-	return w.clear(p, strings.TrimSuffix(name, itemSuffix)+"-")
+	return false, w.clear(p, strings.TrimSuffix(name, itemSuffix)+"-", replaced)
 }
+
+// replaced is why an item goes that a newer one says anew: nobody has to be told.
+const replaced admission.Reason = 0
 
 // messageParts are the components of a message besides its time zones.
 func messageParts(msg *ical.Component) (comps []*ical.Component) {
@@ -95,13 +107,21 @@ func messageParts(msg *ical.Component) (comps []*ical.Component) {
 }
 
 // handled removes what the owner's inbox has about a UID, when he has answered,
-// changed or deleted the object.
+// changed or deleted the object: not what is held, but for proposals, which are taken
+// or left by changing the meeting.
 func (w *writer) handled(uid string) error {
 	p, err := w.inbox(false)
 	if err != nil || p == nil {
 		return err
 	}
-	return w.clear(p, aboutUID(uid))
+	if err := w.clear(p, aboutUID(uid)+heldMark+"counter-", admission.Taken); err != nil {
+		return err
+	}
+	items, err := w.itemsOf(p, aboutUID(uid))
+	if err != nil {
+		return err
+	}
+	return w.removeItems(p, replaced, slices.DeleteFunc(items, func(o calendar.ObjectRow) bool { return isHeld(o.Name) }))
 }
 
 // inbox is the owner's inbox, made if it is to be; nil if there is none, and
@@ -121,22 +141,35 @@ func (w *writer) inbox(make bool) (*place, error) {
 }
 
 // clear removes the items whose names begin so.
-func (w *writer) clear(p *place, prefix string) error {
-	var items []calendar.ObjectRow
-	err := w.Objects(p.row.ID, prefix, false, func(o *calendar.ObjectRow) error {
+func (w *writer) clear(p *place, prefix string, why admission.Reason) error {
+	items, err := w.itemsOf(p, prefix)
+	if err != nil {
+		return err
+	}
+	return w.removeItems(p, why, items)
+}
+
+func (w *writer) itemsOf(p *place, prefix string) (items []calendar.ObjectRow, err error) {
+	err = w.Objects(p.row.ID, prefix, false, func(o *calendar.ObjectRow) error {
 		if !strings.HasPrefix(o.Name, prefix) {
 			return errEnough
 		}
 		items = append(items, *o)
 		return nil
 	})
-	if err != nil && !errors.Is(err, errEnough) {
-		return err
+	if errors.Is(err, errEnough) {
+		err = nil
 	}
-	return w.removeItems(p, items)
+	return items, err
 }
 
-func (w *writer) removeItems(p *place, items []calendar.ObjectRow) error {
+// removeItems removes items, and notes of those that were held why.
+func (w *writer) removeItems(p *place, why admission.Reason, items []calendar.ObjectRow) error {
+	if why != replaced {
+		if err := w.letGo(why, items...); err != nil {
+			return err
+		}
+	}
 	for _, o := range items {
 		if err := w.remove(p, o, nil); err != nil {
 			return err
@@ -159,7 +192,7 @@ func (w *writer) makeRoom(p *place) error {
 		return err
 	}
 	slices.SortFunc(items, func(a, b calendar.ObjectRow) int { return cmp.Compare(a.Change, b.Change) })
-	return w.removeItems(p, items[:max(0, len(items)-limit+1)])
+	return w.removeItems(p, admission.Undecided, items[:max(0, len(items)-limit+1)])
 }
 
 func (w *writer) items(p *place) (items []calendar.ObjectRow, err error) {
@@ -180,5 +213,5 @@ func (w *writer) expire(before time.Time) error {
 	if err != nil {
 		return err
 	}
-	return w.removeItems(p, slices.DeleteFunc(items, func(o calendar.ObjectRow) bool { return !o.Modified.Before(before) }))
+	return w.removeItems(p, admission.Undecided, slices.DeleteFunc(items, func(o calendar.ObjectRow) bool { return !o.Modified.Before(before) }))
 }

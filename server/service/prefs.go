@@ -210,23 +210,28 @@ func (s *Service) editPrefs(ctx context.Context, who calendar.Actor, op string, 
 		if err := edit(w, after, p); err != nil {
 			return err
 		}
-		set, remove := map[string]string{}, []string{}
-		for k, v := range after {
-			if old, had := before[k]; !had || old != v {
-				set[k] = v
-			}
-		}
-		for k := range before {
-			if _, stays := after[k]; !stays {
-				remove = append(remove, k)
-			}
-		}
-		if len(set)+len(remove) == 0 {
-			return nil
-		}
-		slices.Sort(remove)
-		return w.changePrefs(before, set, remove)
+		return w.replacePrefs(before, after)
 	})
+}
+
+// replacePrefs makes of preferences what they are to be, if that is anything else.
+func (w *writer) replacePrefs(before, after map[string]string) error {
+	set, remove := map[string]string{}, []string{}
+	for k, v := range after {
+		if old, had := before[k]; !had || old != v {
+			set[k] = v
+		}
+	}
+	for k := range before {
+		if _, stays := after[k]; !stays {
+			remove = append(remove, k)
+		}
+	}
+	if len(set)+len(remove) == 0 {
+		return nil
+	}
+	slices.Sort(remove)
+	return w.changePrefs(before, set, remove)
 }
 
 // ownPrefs: preferences are their owner's, and the administrator's to change.
@@ -249,6 +254,9 @@ func (w *writer) changePrefs(have, set map[string]string, remove []string) error
 		if _, err := availability.Parse([]byte(text)); err != nil {
 			return wrap(w.op, string(w.owner), err)
 		}
+	}
+	if bad := calendar.CheckMailRules(set); bad != "" {
+		return calendar.Failf(calendar.Invalid, "", w.op, string(w.owner), "%s", bad)
 	}
 	if len(have)+len(set) > 10*lim.Props {
 		return calendar.Failf(calendar.TooLarge, "", w.op, string(w.owner), "more than %d preferences", 10*lim.Props)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 
+	"factotum/server/admission"
 	"factotum/server/calendar"
 	"factotum/server/match"
 	"factotum/server/object"
@@ -345,6 +346,11 @@ func (w *writer) delete(req calendar.DeleteRequest) error {
 		return calendar.Fail(calendar.Stale, w.op, req.Ref.String())
 	case p.hides(old):
 		return calendar.Failf(calendar.Denied, "", w.op, req.Ref.String(), "a private object is deleted by its owners only")
+	}
+	if p.row.Kind == calendar.InboxCollection {
+		if err := w.letGo(admission.Rejected, *old); err != nil {
+			return err
+		}
 	}
 	if req.MovedTo != nil { // it is there still, and nobody has to be told
 		return w.remove(p, *old, &req.MovedTo.To)

@@ -159,6 +159,18 @@ func copyIn(c *records, who calendar.Actor, move bool) error {
 	return err
 }
 
+// heldItem is what hold leaves in anna's inbox.
+const heldItem = "62c66a7a5dd70c3146618063-held-request-f871a76fb7b15231306b634d.ics"
+
+func hold(c *records) {
+	res, err := c.Deliver(c.T.Context(), calendar.Actor{Via: calendar.ViaMail}, calendar.DeliverRequest{ID: "mail/1", Arrival: &calendar.Arrival{Sender: "ben@example.com", Proof: calendar.Proven},
+		To: []calendar.Recipient{{Address: "mailto:anna", Owner: "anna"}},
+		Data: bytes.Replace(event("m", "20260111T100000Z", "ORGANIZER:mailto:ben@example.com\r\nATTENDEE:mailto:anna\r\n"),
+			[]byte("VERSION:2.0\r\n"), []byte("VERSION:2.0\r\nMETHOD:REQUEST\r\n"), 1)})
+	c.must(err)
+	c.must(res[0].Err)
+}
+
 // useCases are all of Backend that writes, in each of its ways
 // (TestEveryWriteHasItsRow), and what a write at another owner's begins with.
 var useCases = []useCase{
@@ -191,6 +203,18 @@ var useCases = []useCase{
 		if err == nil {
 			err = res[0].Err
 		}
+		return err
+	}},
+	{name: "accept what is held", ownerOnly: true, want: []string{"prefs-changed ", "object-deleted anna:inbox/" + heldItem, "object-stored anna/m.ics new",
+		"object-stored anna:inbox/62c66a7a5dd70c3146618063-request-f871a76fb7b15231306b634d.ics new"}, prepare: hold, do: func(c *records, who calendar.Actor) error {
+		res, err := c.Decide(c.Context(), who, calendar.DecideRequest{Ref: refTo("anna:inbox", heldItem), Accept: true})
+		if err == nil && !res.Applied {
+			c.Errorf("it came to %+v", res)
+		}
+		return err
+	}},
+	{name: "reject what is held", ownerOnly: true, want: []string{"object-deleted anna:inbox/" + heldItem}, prepare: hold, do: func(c *records, who calendar.Actor) error {
+		_, err := c.Decide(c.Context(), who, calendar.DecideRequest{Ref: refTo("anna:inbox", heldItem)})
 		return err
 	}},
 	{name: "edit", want: []string{"object-stored anna/a.ics changed"}, do: func(c *records, who calendar.Actor) error {

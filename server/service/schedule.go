@@ -72,6 +72,11 @@ func (w *writer) schedule(p *place, name string, obj *object.Resource, old *cale
 	if err := w.handled(obj.UID); err != nil {
 		return nil, nil, err
 	}
+	if old == nil {
+		if err := w.takenBySelf(obj.UID); err != nil {
+			return nil, nil, err
+		}
+	}
 	if next := ch.Object; next != nil && next != obj.Calendar && !ical.Equal(next, obj.Calendar) {
 		if obj, err = object.Restate(w.rules(p), obj, next); err != nil {
 			return nil, nil, wrap(w.op, ref, err)

@@ -177,6 +177,12 @@ func (s Stub) Deliver(ctx context.Context, who calendar.Actor, req calendar.Deli
 	return res, err
 }
 
+// Decide implements calendar.Backend.
+func (s Stub) Decide(ctx context.Context, who calendar.Actor, req calendar.DecideRequest) (res calendar.Decided, err error) {
+	err = s.Do("Decide", []any{who, req}, &res)
+	return res, err
+}
+
 // Why implements calendar.Backend.
 func (s Stub) Why(ctx context.Context, who calendar.Actor, req calendar.WhyRequest) (res calendar.WhyAnswer, err error) {
 	err = s.Do("Why", []any{who, req}, &res)

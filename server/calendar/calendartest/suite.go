@@ -69,6 +69,7 @@ func Run(t *testing.T, open func(t *testing.T, people calendar.People) calendar.
 		{"AtOnce", testAtOnce},
 		{"Subscribe", testSubscribe},
 		{"Why", testWhy},
+		{"Decide", testDecide},
 		{"Rights", testRights},
 		{"AskedFor", testAskedFor},
 		{"Masking", testMasking},

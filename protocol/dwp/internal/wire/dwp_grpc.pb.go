@@ -68,6 +68,7 @@ const (
 	Backend_SearchCalendars_FullMethodName = "/factotum.dwp.v1.Backend/SearchCalendars"
 	Backend_FreeBusy_FullMethodName        = "/factotum.dwp.v1.Backend/FreeBusy"
 	Backend_Deliver_FullMethodName         = "/factotum.dwp.v1.Backend/Deliver"
+	Backend_Decide_FullMethodName          = "/factotum.dwp.v1.Backend/Decide"
 	Backend_Why_FullMethodName             = "/factotum.dwp.v1.Backend/Why"
 	Backend_Prefs_FullMethodName           = "/factotum.dwp.v1.Backend/Prefs"
 	Backend_SetPrefs_FullMethodName        = "/factotum.dwp.v1.Backend/SetPrefs"
@@ -114,6 +115,7 @@ type BackendClient interface {
 	SearchCalendars(ctx context.Context, in *SearchCalendarsRequest, opts ...grpc.CallOption) (*SearchCalendarsAnswer, error)
 	FreeBusy(ctx context.Context, in *FreeBusyRequest, opts ...grpc.CallOption) (*FreeBusyAnswer, error)
 	Deliver(ctx context.Context, in *DeliverRequest, opts ...grpc.CallOption) (*DeliverAnswer, error)
+	Decide(ctx context.Context, in *DecideRequest, opts ...grpc.CallOption) (*Decided, error)
 	Why(ctx context.Context, in *WhyRequest, opts ...grpc.CallOption) (*WhyAnswer, error)
 	Prefs(ctx context.Context, in *PrefsRequest, opts ...grpc.CallOption) (*PrefsAnswer, error)
 	SetPrefs(ctx context.Context, in *SetPrefsRequest, opts ...grpc.CallOption) (*Done, error)
@@ -461,6 +463,16 @@ func (c *backendClient) Deliver(ctx context.Context, in *DeliverRequest, opts ..
 	return out, nil
 }
 
+func (c *backendClient) Decide(ctx context.Context, in *DecideRequest, opts ...grpc.CallOption) (*Decided, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Decided)
+	err := c.cc.Invoke(ctx, Backend_Decide_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *backendClient) Why(ctx context.Context, in *WhyRequest, opts ...grpc.CallOption) (*WhyAnswer, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(WhyAnswer)
@@ -586,6 +598,7 @@ type BackendServer interface {
 	SearchCalendars(context.Context, *SearchCalendarsRequest) (*SearchCalendarsAnswer, error)
 	FreeBusy(context.Context, *FreeBusyRequest) (*FreeBusyAnswer, error)
 	Deliver(context.Context, *DeliverRequest) (*DeliverAnswer, error)
+	Decide(context.Context, *DecideRequest) (*Decided, error)
 	Why(context.Context, *WhyRequest) (*WhyAnswer, error)
 	Prefs(context.Context, *PrefsRequest) (*PrefsAnswer, error)
 	SetPrefs(context.Context, *SetPrefsRequest) (*Done, error)
@@ -688,6 +701,9 @@ func (UnimplementedBackendServer) FreeBusy(context.Context, *FreeBusyRequest) (*
 }
 func (UnimplementedBackendServer) Deliver(context.Context, *DeliverRequest) (*DeliverAnswer, error) {
 	return nil, status.Error(codes.Unimplemented, "method Deliver not implemented")
+}
+func (UnimplementedBackendServer) Decide(context.Context, *DecideRequest) (*Decided, error) {
+	return nil, status.Error(codes.Unimplemented, "method Decide not implemented")
 }
 func (UnimplementedBackendServer) Why(context.Context, *WhyRequest) (*WhyAnswer, error) {
 	return nil, status.Error(codes.Unimplemented, "method Why not implemented")
@@ -1195,6 +1211,24 @@ func _Backend_Deliver_Handler(srv interface{}, ctx context.Context, dec func(int
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Backend_Decide_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DecideRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BackendServer).Decide(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Backend_Decide_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BackendServer).Decide(ctx, req.(*DecideRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Backend_Why_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(WhyRequest)
 	if err := dec(in); err != nil {
@@ -1451,6 +1485,10 @@ var Backend_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Deliver",
 			Handler:    _Backend_Deliver_Handler,
+		},
+		{
+			MethodName: "Decide",
+			Handler:    _Backend_Decide_Handler,
 		},
 		{
 			MethodName: "Why",
