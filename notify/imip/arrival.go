@@ -11,7 +11,7 @@ func (m *Mail) Arrivals(auth Authentication) []admission.Arrival {
 	}
 	a.Proof = auth.Proof(a.Sender)
 	for _, s := range auth.DKIM {
-		if s.Result == "pass" {
+		if s.Result == "pass" && m.signsFrom(s.Domain) {
 			a.SignedBy = append(a.SignedBy, s.Domain)
 		}
 	}

@@ -8,6 +8,33 @@ import (
 	"factotum/server/admission"
 )
 
+// A signature counts for its domain if it covers From, and the whole text.
+func TestSignaturesOfFrom(t *testing.T) {
+	for _, c := range []struct {
+		fields string
+		want   string
+	}{
+		{"DKIM-Signature: v=1; d=Far.example; h=To : FROM; b=x", "far.example"},
+		{"DKIM-Signature: v=1; d=other.example; i=@far.example; h=from; b=x", "far.example"},
+		{"", ""},
+		{"DKIM-Signature: v=1; d=other.example; h=from; b=x", ""},
+		{"DKIM-Signature: v=1; d=far.example; h=to:subject; b=x", ""},
+		{"DKIM-Signature: v=1; d=far.example; h=from; l=100; b=x", ""},
+		{"DKIM-Signature: v=1; d=far.example; h=from; b=x\r\nDKIM-Signature: v=1; d=far.example; h=to; b=y", ""},
+	} {
+		text := "Authentication-Results: mx; dkim=pass header.d=far.example\r\n" + c.fields + "\r\nFrom: zoe@far.example\r\nContent-Type: text/calendar; method=REPLY\r\n\r\n" +
+			"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nMETHOD:REPLY\r\nBEGIN:VEVENT\r\nUID:u\r\nATTENDEE;PARTSTAT=ACCEPTED:mailto:zoe@far.example\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+		m, err := Read(strings.NewReader(strings.Replace(text, "\r\n\r\nFrom", "\r\nFrom", 1)), Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := m.Arrivals(m.Authentication("mx"))
+		if len(a) != 1 || strings.Join(a[0].SignedBy, " ") != c.want || a[0].Proof != admission.Proven {
+			t.Errorf("%q: %+v", c.fields, a)
+		}
+	}
+}
+
 func TestRFC8601_2_2_AuthenticationResults(t *testing.T) {
 	for _, c := range []struct {
 		name, in string

@@ -82,8 +82,9 @@ type Rules struct {
 	// Strict lets nobody have looser rules than the site: Over.
 	Strict bool
 
-	// Relays are domains that may speak for others if they signed a mail: services
-	// that send answers and invitations in the names of their users.
+	// Relays are domains that may speak for others if they signed a mail whose From is
+	// theirs: services that send answers and invitations in the names of their users.
+	// "relay/domain" is one that writes a From of another domain. RFC 7489 §3.1.
 	Relays []string
 }
 

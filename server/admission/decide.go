@@ -93,10 +93,17 @@ func (c *consideration) speaks(speaker string, byAttendee bool) (Reason, bool) {
 	return 0, true
 }
 
-// relayed reports whether a service that may speak for others signed the mail.
+// relayed reports whether a service that may speak for others signed the mail, with
+// the From that it may write: its own, or what its rule names. So a list that passes a
+// mail on, and signs it anew, speaks for nobody.
 func (c *consideration) relayed() bool {
+	_, from, _ := strings.Cut(strings.ToLower(c.Sender), "@")
 	return slices.ContainsFunc(c.rules.Relays, func(r string) bool {
-		return slices.ContainsFunc(c.SignedBy, func(d string) bool { return strings.EqualFold(d, r) })
+		by, of, named := strings.Cut(strings.ToLower(r), "/")
+		if !named {
+			of = by
+		}
+		return (from == of || strings.HasSuffix(from, "."+of)) && of != "" && slices.ContainsFunc(c.SignedBy, func(d string) bool { return strings.EqualFold(d, by) })
 	})
 }
 

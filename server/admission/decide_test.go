@@ -147,6 +147,21 @@ func TestTrust(t *testing.T) {
 		{"one that does", func(a *Arrival, r *Rules) {
 			a.Sender, a.SignedBy, r.Relays = "noreply@cloud.example", []string{"Cloud.example"}, []string{"cloud.example"}
 		}, "apply answered"},
+		{"in a name of its own below", func(a *Arrival, r *Rules) {
+			a.Sender, a.SignedBy, r.Relays = "noreply@mail.cloud.example", []string{"cloud.example"}, []string{"cloud.example"}
+		}, "apply answered"},
+		{"a list that passes on and signs", func(a *Arrival, r *Rules) {
+			a.Sender, a.SignedBy, r.Relays = "noreply@other.example", []string{"cloud.example"}, []string{"cloud.example"}
+		}, "hold relayed"},
+		{"unproven, and a list signs", func(a *Arrival, r *Rules) {
+			a.Proof, a.SignedBy, r.Relays = Unproven, []string{"cloud.example"}, []string{"cloud.example"}
+		}, "hold sender-unproven"},
+		{"a service that may write the domain", func(a *Arrival, r *Rules) {
+			a.Proof, a.SignedBy, r.Relays = Unproven, []string{"cloud.example"}, []string{"cloud.example/firm.example"}
+		}, "apply answered"},
+		{"a domain that ends alike", func(a *Arrival, r *Rules) {
+			a.Sender, a.SignedBy, r.Relays = "noreply@evilcloud.example", []string{"cloud.example"}, []string{"cloud.example"}
+		}, "hold relayed"},
 		{"and is disowned", func(a *Arrival, r *Rules) {
 			a.Sender, a.SignedBy, r.Relays, a.Proof = "noreply@cloud.example", []string{"cloud.example"}, []string{"cloud.example"}, Failed
 		}, "hold dmarc-failed"},

@@ -22,7 +22,7 @@ type DeliverRequest struct {
 type Arrival struct {
 	Sender    string    // the mail address in From, "" if it has none, or several
 	Proof     Proof     // of Sender
-	SignedBy  []string  // domains whose signatures are good: RFC 6376 §6.1
+	SignedBy  []string  // domains whose signatures are good, and cover From: RFC 6376 §6.1
 	Date      time.Time // of the mail, zero if it has none
 	Differs   bool      // the mail asks for something else than its calendar data
 	Forwarded bool      // the message stood in a mail within the mail
