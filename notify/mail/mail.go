@@ -32,6 +32,8 @@ type Composer struct {
 	Model interface {
 		// Holds reports whether an owner has an object of a UID in a calendar.
 		Holds(ctx context.Context, owner calendar.Owner, uid string) (bool, error)
+		// Held lists what came to an owner by mail and waits for his decision.
+		Held(ctx context.Context, owner calendar.Owner) ([]calendar.Held, error)
 		Why(ctx context.Context, who calendar.Actor, req calendar.WhyRequest) (calendar.WhyAnswer, error)
 	}
 	Host     string  // ours, of Message-IDs of who has no mail address
@@ -50,6 +52,8 @@ func (c *Composer) Compose(ctx context.Context, owner calendar.Owner, m *calenda
 	case calendar.MailDelayed, calendar.MailReturned:
 		out, err = c.notice(ctx, m)
 		return out, "", err
+	case calendar.MailHeld:
+		return c.held(ctx, owner, m)
 	case calendar.MailScheduling:
 	default:
 		return c.news(ctx, owner, m)

@@ -58,6 +58,18 @@ func (journal) Holds(_ context.Context, owner calendar.Owner, _ string) (bool, e
 	return owner == "anna", nil
 }
 
+func (journal) Held(_ context.Context, owner calendar.Owner) ([]calendar.Held, error) {
+	if owner != "anna" {
+		return nil, nil
+	}
+	return []calendar.Held{
+		{Summary: "Told before", Sender: "old@far.example", Came: now.Add(-time.Hour)},
+		{Summary: "Plans\u2028\r\nBcc: all@example.com", Sender: "zoe@far.example", Came: now},
+		{Summary: "", Came: now.Add(time.Second)},
+		{Summary: "Later", Sender: "new@far.example", Came: now.Add(time.Minute)},
+	}, nil
+}
+
 var now = time.Date(2026, 11, 29, 10, 0, 0, 0, time.UTC)
 
 func composer(language string, traces ...calendar.Trace) *mail.Composer {

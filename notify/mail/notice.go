@@ -3,7 +3,6 @@ package mail
 import (
 	"context"
 	"strings"
-	"time"
 
 	"factotum/notify/letter"
 	"factotum/notify/relay"
@@ -39,7 +38,7 @@ func (c *Composer) notice(ctx context.Context, m *calendar.Mailing) (out relay.M
 	if err != nil {
 		return out, err
 	}
-	lang, _, _ := strings.Cut(strings.ToLower(strings.ReplaceAll(reader.Language, "_", "-")), "-")
+	lang := languageOf(reader)
 	w, ok := languages[lang]
 	if !ok {
 		lang, w = "en", languages["en"]
@@ -50,23 +49,10 @@ func (c *Composer) notice(ctx context.Context, m *calendar.Mailing) (out relay.M
 	}
 	whom := strings.TrimPrefix(strings.Join(m.Letter.To, ", "), "mailto:")
 	body := []string{strings.Replace(says, "%s", oneLine(whom), 1), "", "  " + oneLine(m.Summary), "", w.reason, "  " + oneLine(m.Why), ""}
-	h := &header{raw8: c.Raw8}
-	host := c.Host
-	if d := relay.Domain(m.To); d != "" && isASCII(d) {
-		host = d
-	}
-	h.mailbox("From", "", "postmaster@"+host)
-	h.mailbox("To", reader.Name, m.To)
-	h.line("Date", c.Now().UTC().Format(time.RFC1123Z))
-	h.ids(c.Host, m.To, m)
-	h.line("Auto-Submitted", "auto-replied")
-	h.line("Content-Language", lang)
-	h.line("MIME-Version", "1.0")
-	h.line("Content-Type", "text/plain; charset=utf-8")
-	h.line("Content-Transfer-Encoding", "base64")
+	h := c.plain(m, reader, lang, "auto-replied")
 	h.text = letter.AppendHeader(h.text, "Subject", strings.Replace(subject, "%s", oneLine(m.Summary), 1), c.Raw8)
 	h.text = append(h.text, "\r\n"...)
 	h.text = appendBase64(h.text, strings.Join(body, "\r\n"))
 	out = relay.Mail{To: m.To, Data: h.text} // nobody is told that a notice cannot be delivered: RFC 5321 §6.1
-	return out, c.Signer.sign(&out, "postmaster@"+host)
+	return out, c.Signer.sign(&out, c.postmaster(m.To))
 }

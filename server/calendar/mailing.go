@@ -33,6 +33,8 @@ const (
 	// MailReminder is an alarm with ACTION:EMAIL that fires. Its Letter is from whom
 	// the alarm is of.
 	MailReminder MailKind = "reminder"
+	// MailHeld tells somebody what came by mail and waits for his decision.
+	MailHeld MailKind = "held"
 )
 
 // Mailing is the payload of a job of kind JobMail.
@@ -45,6 +47,10 @@ type Mailing struct {
 	Why     string   `json:"why,omitempty"` // what the servers said, of a notice about a mail
 	// Expires is when nobody wants it any more; zero: never.
 	Expires time.Time `json:"expires,omitzero"`
+
+	// Of MailHeld: what came from then on, and before that.
+	Since time.Time `json:"since,omitzero"`
+	Until time.Time `json:"until,omitzero"`
 
 	// What became of it so far.
 	Attempts []MailAttempt `json:"attempts,omitempty"` // the newest last, of which there are MailHistory at most

@@ -581,6 +581,7 @@ type IMIP struct {
 	Unproven    bool
 	Unsolicited string // admission.Unsolicited
 	UserRules   bool
+	Notify      bool
 	Relays      []string
 }
 

@@ -126,6 +126,7 @@ var imipParams = []Param{
 	used("factotum.imip.unproven", Bool, "no", "Believe the From of a mail about which nobody says whether it is true. For sites whose mail system writes no Authentication-Results.", func(c *Config) any { return &c.IMIP.Unproven }),
 	used("factotum.imip.unsolicited", Enum, "hold", "Invitations from outside that nobody waits for: hold leaves them in the inbox, known puts those of people into the calendar with whom its owner has to do, add puts all there, and refuse none: they come to nothing. Users may choose otherwise: factotumMailInvitations.", func(c *Config) any { return &c.IMIP.Unsolicited }, words("hold", "known", "add", "refuse")),
 	used("factotum.imip.userrules", Bool, "yes", "Users may take in more mail from outside than factotum.imip.unsolicited and .unproven say, by their preferences; no lets them only take in less.", func(c *Config) any { return &c.IMIP.UserRules }),
+	used("factotum.imip.notify", Bool, "yes", "Mail people here what came from outside and waits for their decision: each message once, at most one mail an hour.", func(c *Config) any { return &c.IMIP.Notify }),
 	used("factotum.imip.relays", List, "", "Domains that may speak for others in mails with their valid DKIM signature, such as calendar services that send in their users' names.", func(c *Config) any { return &c.IMIP.Relays }),
 }
 

@@ -1,6 +1,8 @@
 package service
 
 import (
+	"time"
+
 	"factotum/server/admission"
 	"factotum/server/calendar"
 	"factotum/server/ical"
@@ -67,10 +69,55 @@ func (w *writer) hold(d *delivery, decision *admission.Decision) (res calendar.D
 	msg.Set(calendar.HeldReason, decision.Reason)
 	msg.Set(calendar.HeldSender, d.Arrival.Sender)
 	msg.Set(calendar.HeldMessage, d.ID)
-	left, err := w.intoInbox(object.UID(parts[0]), true, d.Arrival.Sender, msg, msg.Bytes())
+	jobs, err := w.heldNotice()
+	if err != nil {
+		return res, err
+	}
+	left, err := w.intoInbox(object.UID(parts[0]), true, d.Arrival.Sender, msg, msg.Bytes(), jobs...)
 	if left {
 		d.step = calendar.TraceRefused
 		res = refused(calendar.StatusRejected, calendar.ReasonNotStored, "it was to be held, and there is no room for it")
 	}
 	return res, err
+}
+
+// How long messages that are held are collected for a mail, and how long it is until
+// there is another.
+const (
+	heldPause = 5 * time.Second
+	heldAgain = time.Hour
+)
+
+// heldNotice has the owner told by mail that something is held for him: of each message
+// once, and in one mail of all that come within an hour.
+func (w *writer) heldNotice() (jobs []task, err error) {
+	if !w.s.opt.Notices.Held || w.me.Kind != calendar.Individual {
+		return nil, nil
+	}
+	prefs, err := w.Prefs()
+	if err != nil {
+		return nil, err
+	}
+	since, _ := time.Parse(time.RFC3339Nano, prefs[calendar.HeldToldPref])
+	if w.now.Before(since) {
+		return nil, nil // a mail is on its way that will tell of this too
+	}
+	_, to, err := w.noticesTo()
+	if err != nil || len(to) == 0 {
+		return nil, err
+	}
+	until := w.now.Add(heldPause)
+	if next := since.Add(heldAgain); next.After(until) {
+		until = next
+	}
+	for _, to := range to {
+		m := calendar.Mailing{Kind: calendar.MailHeld, To: to, Letter: calendar.Letter{ID: "held/" + until.Format(time.RFC3339Nano)}, Since: since, Until: until}
+		job, err := m.Job()
+		if err != nil {
+			return nil, err
+		}
+		job.Due = until
+		jobs = append(jobs, task{Job: job})
+	}
+	return jobs, w.setPrefs(map[string]string{calendar.HeldToldPref: until.Format(time.RFC3339Nano)}, nil)
 }

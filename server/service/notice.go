@@ -15,6 +15,7 @@ type NoticeOptions struct {
 	Answers       bool // an organizer, of each answer: ine.reply.enable
 	Invitations   bool // who is invited: ine.invitation.enable
 	Cancellations bool // whose invitation is called off: ine.cancellation.enable
+	Held          bool // who has to decide about what came by mail: factotum.imip.notify
 }
 
 // notices are the mails to the owner that follow from a message that was applied:
