@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"path/filepath"
@@ -9,6 +10,8 @@ import (
 	"sync"
 
 	"factotum/notify/lmtp"
+	"factotum/notify/spamd"
+	"factotum/protocol/front"
 	"factotum/server/admission"
 	"factotum/server/calendar"
 	"factotum/server/config"
@@ -29,7 +32,23 @@ func imipSocket(cfg *config.Config) string {
 // takeMail has the store daemon take in mail. What is to be written goes to the back
 // ends of the recipients.
 func (s *storeService) takeMail(p *process, people calendar.People, router lmtp.Backend) error {
+	opt := lmtp.Options{Host: hostName(p.cfg)}
+	var err error
+	if opt.Peers, err = networks(p.cfg.IMIP.Peers); err != nil {
+		return fmt.Errorf("read factotum.imip.peers: %w", err)
+	}
+	if h := &p.cfg.HTTP; tlsServed(h) {
+		get, err := front.Certificate(h.CertFile, h.KeyFile, s.log)
+		if err != nil {
+			return err
+		}
+		opt.TLS = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: get}
+	}
 	in := &lmtp.Intake{Backend: router, People: people, ServID: p.cfg.IMIP.AuthServID, Log: s.log}
+	if i := &p.cfg.IMIP; i.Spamd != "" {
+		client := &spamd.Client{Address: i.Spamd, Timeout: i.SpamdTimeout}
+		in.Spam = lmtp.Spam{Check: client.Check, Refuse: i.SpamdVerdict == "refuse", Wait: i.SpamdAway == "defer"}
+	}
 	for _, end := range []struct {
 		param, address string
 		lmtp           bool
@@ -46,7 +65,8 @@ func (s *storeService) takeMail(p *process, people calendar.People, router lmtp.
 			s.mailIn.stop(context.Background())
 			return fmt.Errorf("take in mail (%s): %w", end.param, err)
 		}
-		server := lmtp.NewServer(hostName(p.cfg), end.lmtp, in)
+		opt.LMTP = end.lmtp
+		server := lmtp.NewServer(opt, in)
 		s.mailIn.servers, s.mailIn.addrs = append(s.mailIn.servers, server), append(s.mailIn.addrs, ln.Addr())
 		go func() {
 			if err := server.Serve(ln); err != nil {

@@ -35,11 +35,25 @@ type People interface {
 	ByMail(ctx context.Context, address string) (calendar.Person, error)
 }
 
+// Spam is who is asked whether a mail about meetings is spam.
+type Spam struct {
+	Check func(ctx context.Context, mail []byte) (bool, error) // nil asks nobody
+	// Refuse has spam refused; else it is held for its recipients.
+	Refuse bool
+	// Wait has the mail system try again while there is no answer; else the mail is
+	// taken without.
+	Wait bool
+}
+
+// mostChecked is how large a mail may be to be asked about: spamc's own bound.
+const mostChecked = 500 << 10
+
 // Intake brings mail to people.
 type Intake struct {
 	Backend Backend
 	People  People
 	ServID  string // whose Authentication-Results are believed, "" nobody's
+	Spam    Spam
 	Limits  imip.Limits
 	Log     *slog.Logger
 }
@@ -74,10 +88,19 @@ func (in *Intake) Take(ctx context.Context, from string, mail io.Reader, to []ca
 	first := "Return-Path: <" + oneLine(from) + ">\r\n" // RFC 5321 §4.4
 	lim := in.Limits
 	lim.Mail = in.most() + len(first) + 1 // what is larger the server refuses
+	kept := keeper{most: mostChecked}
+	if in.Spam.Check != nil {
+		mail = io.TeeReader(mail, &kept)
+	}
 	m, err := imip.Read(io.MultiReader(strings.NewReader(first), mail), lim)
 	var refusal *imip.Refusal
 	if err != nil && !errors.As(err, &refusal) {
 		return nil, err
+	}
+	if in.Spam.Check != nil && len(m.Messages) > 0 && m.Spam == "" && !kept.over {
+		if err := in.ask(ctx, m, kept.data); err != nil {
+			return nil, err
+		}
 	}
 	reqs := in.requests(m)
 	answers := make([]error, len(to))
@@ -92,6 +115,38 @@ func (in *Intake) Take(ctx context.Context, from string, mail io.Reader, to []ca
 	}
 	in.Log.InfoContext(ctx, "mail came in", "kind", m.Kind.String(), "reason", m.Reason(), "messages", len(m.Messages), "recipients", len(to), "failed", failed)
 	return answers, nil
+}
+
+// ask has a mail called spam that is, or refused.
+func (in *Intake) ask(ctx context.Context, m *imip.Mail, mail []byte) error {
+	spam, err := in.Spam.Check(ctx, mail)
+	switch {
+	case err != nil && in.Spam.Wait:
+		return err
+	case err != nil:
+		in.Log.WarnContext(ctx, "a mail was taken without a verdict about spam", "err", err)
+	case spam && in.Spam.Refuse:
+		return errSpam
+	case spam:
+		m.Spam = "spamd"
+	}
+	return nil
+}
+
+// keeper keeps a mail that is not too large.
+type keeper struct {
+	data []byte
+	most int
+	over bool
+}
+
+func (k *keeper) Write(p []byte) (int, error) {
+	if k.over = k.over || len(k.data)+len(p) > k.most; k.over {
+		k.data = nil
+	} else {
+		k.data = append(k.data, p...)
+	}
+	return len(p), nil
 }
 
 // most is how many octets a mail may have.

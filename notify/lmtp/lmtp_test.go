@@ -3,16 +3,24 @@ package lmtp
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/big"
 	"net"
+	"net/netip"
 	"net/textproto"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	smtp "github.com/emersion/go-smtp"
 
 	"factotum/notify/imip"
 	"factotum/server/calendar"
@@ -25,6 +33,11 @@ type site struct {
 	lost bool // the directory
 	got  []string
 	reqs []calendar.DeliverRequest
+
+	spam  Spam
+	addr  string
+	peers []netip.Prefix
+	tls   *tls.Config
 }
 
 func (s *site) ByMail(_ context.Context, address string) (calendar.Person, error) {
@@ -66,7 +79,8 @@ func (s *site) open(t *testing.T, lmtp bool, lim imip.Limits) (dial func() func(
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := NewServer("mx.example.com", lmtp, &Intake{Backend: s, People: s, ServID: "mx.example.com", Limits: lim, Log: slog.New(slog.DiscardHandler)})
+	server := NewServer(Options{Host: "mx.example.com", LMTP: lmtp, Peers: s.peers, TLS: s.tls}, &Intake{Backend: s, People: s, ServID: "mx.example.com", Spam: s.spam, Limits: lim, Log: slog.New(slog.DiscardHandler)})
+	s.addr = ln.Addr().String()
 	ended := make(chan error)
 	go func() { ended <- server.Serve(ln) }()
 	t.Cleanup(func() {
@@ -188,7 +202,7 @@ func TestConnectionsAreCounted(t *testing.T) {
 	s := &site{}
 	dial := s.open(t, true, imip.Limits{})
 	var open []func(string) string
-	for range mostConnections {
+	for range mostOfOne {
 		say := dial()
 		if got := say(""); !strings.HasPrefix(got, "220 ") {
 			t.Fatal(got)
@@ -209,5 +223,99 @@ func TestConnectionsAreCounted(t *testing.T) {
 		if time.Now().After(end) {
 			t.Fatalf("no place is free: %q", got)
 		}
+	}
+}
+
+// Strangers are sent away; STARTTLS is offered with a certificate, and what was said
+// before it does not count. RFC 3207 §4.2.
+func TestPeersAndTLS(t *testing.T) {
+	s := &site{peers: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}
+	if got := s.open(t, true, imip.Limits{})()(""); !strings.HasPrefix(got, "554 5.7.1") {
+		t.Errorf("a stranger is greeted %q", got)
+	}
+	s = &site{}
+	dial := s.open(t, true, imip.Limits{})
+	say := dial()
+	say("")
+	if got := say("LHLO here"); !strings.HasPrefix(got, "250 ") {
+		t.Fatal(got)
+	}
+	if got := say("STARTTLS"); strings.HasPrefix(got, "220 ") {
+		t.Errorf("without a certificate STARTTLS is answered %q", got)
+	}
+	pub, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	about := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"mx.example.com"}, NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, about, about, pub, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s = &site{tls: &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}}
+	s.open(t, false, imip.Limits{})
+	trust := x509.NewCertPool()
+	if about, err = x509.ParseCertificate(der); err != nil {
+		t.Fatal(err)
+	}
+	trust.AddCert(about)
+	client, err := smtp.DialStartTLS(s.addr, &tls.Config{RootCAs: trust, ServerName: "mx.example.com"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if err := client.SendMail("zoe@far.example", []string{"anna@example.com"}, strings.NewReader(reply[:len(reply)-3])); err != nil {
+		t.Error(err)
+	}
+	if len(s.got) != 1 {
+		t.Errorf("brought: %q", s.got)
+	}
+}
+
+// What spamd says decides about mail with meetings in it, and its absence as it is
+// configured. Nobody asks about other mail, about what the mail system calls spam, and
+// about what is too large.
+func TestSpam(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		spam   Spam
+		says   bool
+		fails  error
+		mail   string
+		answer string
+		asked  bool
+		held   bool // brought as spam
+	}{
+		{name: "good", mail: reply, answer: "250 ", asked: true},
+		{name: "spam", says: true, mail: reply, answer: "250 ", asked: true, held: true},
+		{name: "spam that is refused", spam: Spam{Refuse: true}, says: true, mail: reply, answer: "550 5.7.1", asked: true},
+		{name: "good where spam is refused", spam: Spam{Refuse: true}, mail: reply, answer: "250 ", asked: true},
+		{name: "away", fails: errors.New("away"), mail: reply, answer: "250 ", asked: true},
+		{name: "away and waited for", spam: Spam{Wait: true}, fails: errors.New("away"), mail: reply, answer: "451 4.3.0", asked: true},
+		{name: "no meeting", says: true, mail: "Subject: Hello\r\n\r\nNothing.\r\n.\r\n", answer: "250 "},
+		{name: "called spam already", mail: "X-Spam-Flag: YES\r\n" + reply, answer: "250 ", held: true},
+		{name: "too large", says: true, mail: strings.Replace(reply, "UID:u\r\n", "UID:u\r\n"+strings.Repeat("COMMENT:"+strings.Repeat("x", 90)+"\r\n", 6000), 1), answer: "250 "},
+	} {
+		asked := false
+		c.spam.Check = func(_ context.Context, mail []byte) (bool, error) {
+			asked = true
+			if !strings.HasSuffix(string(mail), "END:VCALENDAR\r\n") || !strings.HasPrefix(c.mail, string(mail[:100])) {
+				t.Errorf("%s: asked about %q", c.name, mail)
+			}
+			return c.says, c.fails
+		}
+		s := &site{spam: c.spam}
+		say := s.open(t, true, imip.Limits{})()
+		for _, line := range []string{"", "LHLO here", "MAIL FROM:<zoe@far.example>", "RCPT TO:<anna@example.com>", "DATA"} {
+			say(line)
+		}
+		if got := say(strings.TrimSuffix(c.mail, "\r\n")); !strings.HasPrefix(got, c.answer) || asked != c.asked {
+			t.Errorf("%s: answered %q, asked %v", c.name, got, asked)
+		}
+		s.mu.Lock()
+		if held := len(s.reqs) == 1 && s.reqs[0].Arrival.Spam; held != c.held {
+			t.Errorf("%s: brought %+v", c.name, s.reqs)
+		}
+		s.mu.Unlock()
 	}
 }

@@ -2,10 +2,14 @@ package lmtp
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,6 +22,7 @@ import (
 const (
 	mostRecipients  = 1000
 	mostConnections = 100
+	mostOfOne       = 50               // connections of one address, by TCP
 	longestLine     = 1 << 20          // mail programs write longer ones than RFC 5322 §2.1.1 lets them
 	idle            = 5 * time.Minute  // between two commands: RFC 5321 §4.5.3.2.7
 	longestData     = 10 * time.Minute // for a whole mail, as clients wait for the answer: RFC 5321 §4.5.3.2.6
@@ -29,15 +34,35 @@ type Server struct {
 	smtp   *smtp.Server
 	ctx    context.Context
 	cancel context.CancelFunc
-	open   atomic.Int64
+	peers  []netip.Prefix
+
+	mu   sync.Mutex
+	open int
+	of   map[netip.Addr]int // open, by address
 }
 
-// NewServer makes a server of a host's name, by LMTP or by SMTP.
-func NewServer(host string, lmtp bool, in *Intake) *Server {
-	s := &Server{intake: in}
+// Options are what a server is besides what it does with mail.
+type Options struct {
+	Host string
+	LMTP bool // else SMTP
+	// Peers may connect by TCP; none: loopback alone. Who may connect to a socket of
+	// the file system its mode says.
+	Peers []netip.Prefix
+	TLS   *tls.Config // offers STARTTLS, nil does not: RFC 3207
+}
+
+// loopback may connect where nobody is named.
+var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+
+// NewServer makes a server.
+func NewServer(opt Options, in *Intake) *Server {
+	s := &Server{intake: in, peers: opt.Peers, of: map[netip.Addr]int{}}
+	if len(s.peers) == 0 {
+		s.peers = loopback
+	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.smtp = smtp.NewServer(smtp.BackendFunc(s.session))
-	s.smtp.LMTP, s.smtp.Domain = lmtp, host
+	s.smtp.LMTP, s.smtp.Domain, s.smtp.TLSConfig = opt.LMTP, opt.Host, opt.TLS
 	s.smtp.MaxRecipients, s.smtp.MaxMessageBytes, s.smtp.MaxLineLength = mostRecipients, int64(in.most()), longestLine
 	s.smtp.ReadTimeout, s.smtp.WriteTimeout = idle, time.Minute
 	s.smtp.EnableSMTPUTF8 = true
@@ -74,7 +99,7 @@ func (s *Server) Shutdown(ctx context.Context) {
 // grace is how long a mail that is coming may take when the server ends.
 const grace = 2 * time.Second
 
-// listener closes connections of which there are too many.
+// listener closes connections of strangers, and those of which there are too many.
 type listener struct {
 	net.Listener
 	s *Server
@@ -86,26 +111,52 @@ func (l *listener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		if l.s.open.Add(1) <= mostConnections {
-			return &conn{Conn: c, s: l.s}, nil
+		from, refusal := l.s.admit(c)
+		if refusal == "" {
+			return &conn{Conn: c, s: l.s, from: from}, nil
 		}
-		l.s.open.Add(-1)
 		c.SetWriteDeadline(time.Now().Add(time.Second))
-		io.WriteString(c, "421 4.3.2 Too many connections, try again later\r\n")
+		io.WriteString(c, refusal)
 		c.Close()
 	}
+}
+
+// admit counts a connection, or says why there is none. One by a socket of the file
+// system has no address.
+func (s *Server) admit(c net.Conn) (from netip.Addr, refusal string) {
+	if a, ok := c.RemoteAddr().(*net.TCPAddr); ok {
+		from = a.AddrPort().Addr().Unmap().WithZone("")
+		if !slices.ContainsFunc(s.peers, func(p netip.Prefix) bool { return p.Contains(from) }) {
+			s.intake.Log.Warn("somebody who may not hand in mail was sent away", "remote", from)
+			return from, "554 5.7.1 This is for the mail system of this site alone\r\n"
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open >= mostConnections || from.IsValid() && s.of[from] >= mostOfOne {
+		return from, "421 4.3.2 Too many connections, try again later\r\n"
+	}
+	s.open++
+	s.of[from]++
+	return from, ""
 }
 
 // conn is counted until it is closed.
 type conn struct {
 	net.Conn
 	s      *Server
+	from   netip.Addr
 	closed atomic.Bool
 }
 
 func (c *conn) Close() error {
 	if !c.closed.Swap(true) {
-		c.s.open.Add(-1)
+		c.s.mu.Lock()
+		c.s.open--
+		if c.s.of[c.from]--; c.s.of[c.from] == 0 {
+			delete(c.s.of, c.from)
+		}
+		c.s.mu.Unlock()
 	}
 	return c.Conn.Close()
 }
@@ -147,6 +198,9 @@ func (c *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 
 // later has the mail system try again.
 var later = &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "Not possible now, try again later"}
+
+// errSpam refuses what is spam.
+var errSpam = &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 7, 1}, Message: "This is taken for spam"}
 
 // LMTPData answers for each recipient: RFC 2033 §4.2.
 func (c *session) LMTPData(r io.Reader, status smtp.StatusCollector) error {
@@ -201,9 +255,10 @@ func (c *session) take(r io.Reader) ([]error, error) {
 	answers, err := c.s.intake.Take(ctx, c.from, r, once)
 	var said *smtp.SMTPError
 	switch {
-	case errors.As(err, &said): // too large
+	case errors.As(err, &said): // too large, or spam
 		return nil, said
 	case err != nil:
+		c.s.intake.Log.WarnContext(ctx, "a mail could not be taken in now", "err", err)
 		return nil, later
 	}
 	out := make([]error, len(place))

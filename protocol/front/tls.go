@@ -42,6 +42,16 @@ func openCert(cert, key string, log *slog.Logger) (*certFiles, error) {
 	return c, nil
 }
 
+// Certificate reads a certificate and its key, and gives whoever serves TLS what the
+// files have, also when they are replaced.
+func Certificate(cert, key string, log *slog.Logger) (func(*tls.ClientHelloInfo) (*tls.Certificate, error), error) {
+	c, err := openCert(cert, key, log)
+	if err != nil {
+		return nil, err
+	}
+	return c.get, nil
+}
+
 func (c *certFiles) stamps() (s [2]fileStamp, err error) {
 	for i, name := range []string{c.cert, c.key} {
 		fi, err := os.Stat(name)

@@ -582,7 +582,11 @@ type IMIP struct {
 	Unsolicited string // admission.Unsolicited
 	UserRules   bool
 	Notify      bool
-	Relays      []string
+	Peers       []string
+
+	Spamd, SpamdVerdict, SpamdAway string
+	SpamdTimeout                   time.Duration
+	Relays                         []string
 }
 
 // GSE is the group scheduling engine.

@@ -120,14 +120,19 @@ func mailParams() []Param {
 }
 
 var imipParams = []Param{
-	used("factotum.imip.lmtp.listen", Endpoint, "", "Address, or path of a socket below the data directory, where the site's mail system hands in mail for the people here by LMTP: answers and invitations from outside. Nobody else may reach it. Empty: none.", func(c *Config) any { return &c.IMIP.LMTP }),
+	used("factotum.imip.lmtp.listen", Endpoint, "", "Address, or path of a socket below the data directory, where the site's mail system hands in mail for the people here by LMTP: answers and invitations from outside. Empty: none.", func(c *Config) any { return &c.IMIP.LMTP }),
 	used("factotum.imip.smtp.listen", Endpoint, "", "The same by SMTP, for mail systems that do not speak LMTP.", func(c *Config) any { return &c.IMIP.SMTP }),
+	used("factotum.imip.peers", Networks, "", "Addresses and networks that may hand in mail by TCP. Empty: this host alone. Sockets of the file system are open to whom their mode lets in.", func(c *Config) any { return &c.IMIP.Peers }),
 	used("factotum.imip.authservid", String, "", "Name of the mail system whose Authentication-Results are believed: the topmost of that name. Empty: nobody is, and all mail from outside is held.", func(c *Config) any { return &c.IMIP.AuthServID }),
 	used("factotum.imip.unproven", Bool, "no", "Believe the From of a mail about which nobody says whether it is true. For sites whose mail system writes no Authentication-Results.", func(c *Config) any { return &c.IMIP.Unproven }),
 	used("factotum.imip.unsolicited", Enum, "hold", "Invitations from outside that nobody waits for: hold leaves them in the inbox, known puts those of people into the calendar with whom its owner has to do, add puts all there, and refuse none: they come to nothing. Users may choose otherwise: factotumMailInvitations.", func(c *Config) any { return &c.IMIP.Unsolicited }, words("hold", "known", "add", "refuse")),
 	used("factotum.imip.userrules", Bool, "yes", "Users may take in more mail from outside than factotum.imip.unsolicited and .unproven say, by their preferences; no lets them only take in less.", func(c *Config) any { return &c.IMIP.UserRules }),
+	used("factotum.imip.spamd", Endpoint, "", "SpamAssassin's daemon (spamd), host:port or the path of a socket, which is asked about mails with meetings in them that the mail system does not call spam. Empty: nobody is asked.", func(c *Config) any { return &c.IMIP.Spamd }),
+	used("factotum.imip.spamd.verdict", Enum, "hold", "What becomes of what spamd calls spam: hold leaves it to its recipient, refuse has the mail system return it.", func(c *Config) any { return &c.IMIP.SpamdVerdict }, words("hold", "refuse")),
+	used("factotum.imip.spamd.away", Enum, "defer", "While spamd does not answer: defer has the mail system try again, accept goes on without.", func(c *Config) any { return &c.IMIP.SpamdAway }, words("defer", "accept")),
+	used("factotum.imip.spamd.timeout", Seconds, "30", "How long spamd may take for an answer.", func(c *Config) any { return &c.IMIP.SpamdTimeout }, atLeast(1)),
 	used("factotum.imip.notify", Bool, "yes", "Mail people here what came from outside and waits for their decision: each message once, at most one mail an hour.", func(c *Config) any { return &c.IMIP.Notify }),
-	used("factotum.imip.relays", List, "", "Domains that may speak for others in mails with their valid DKIM signature, such as calendar services that send in their users' names.", func(c *Config) any { return &c.IMIP.Relays }),
+	used("factotum.imip.relays", List, "", "Domains that may speak for others in mails from them with their valid DKIM signature, such as calendar services that send in their users' names. relay/domain lets a relay sign for a From of another domain.", func(c *Config) any { return &c.IMIP.Relays }),
 }
 
 // topicNames are caldb.berkeleydb.ensmsg.<name> and the topics.

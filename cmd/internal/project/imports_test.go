@@ -78,6 +78,7 @@ var mayImport = map[string][]string{
 	"notify/xmpp":                  {},
 	"notify/xmpp/xmpptest":         {},
 	"notify/popup":                 {"notify/letter", "notify/locale", "notify/xmpp", "server/ical", "server/calendar", "server/zone"},
+	"notify/spamd":                 {},
 	"notify/lmtp":                  {"notify/imip", "server/admission", "server/calendar"},
 	"notify/bus":                   {"server/calendar"},
 	"notify/broker":                {"notify/bus"},
