@@ -17,6 +17,7 @@ import (
 
 	"factotum/cmd/internal/plain"
 	"factotum/cmd/internal/watcher"
+	"factotum/notify/bus"
 	"factotum/server/calendar"
 	"factotum/server/cld"
 	"factotum/server/config"
@@ -45,6 +46,8 @@ type process struct {
 	mu      sync.Mutex
 	dir     *directory.Directory
 	running map[string]*runningRole // by component
+	ensMu   sync.Mutex              // of ens; taken before mu
+	ens     *bus.Bus
 	failure chan error
 }
 
@@ -203,11 +206,19 @@ func (p *process) stop(ctx context.Context, which []*role) {
 
 // close stops everything.
 func (p *process) close(ctx context.Context) {
-	all := make([]*role, len(roles))
+	var all, broker []*role
 	for i := range roles {
-		all[i] = &roles[i]
+		if roles[i].component == "ens" {
+			broker = append(broker, &roles[i])
+			continue
+		}
+		all = append(all, &roles[i])
 	}
 	p.stop(ctx, all)
+	if p.ens != nil {
+		p.ens.Close(ctx)
+	}
+	p.stop(ctx, broker)
 	p.admin.close(ctx)
 	if p.dir != nil {
 		p.dir.Close()

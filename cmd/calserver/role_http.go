@@ -14,6 +14,7 @@ import (
 	"factotum/protocol/caldav"
 	"factotum/protocol/dav"
 	"factotum/protocol/dwp"
+	"factotum/protocol/events"
 	"factotum/protocol/front"
 	"factotum/server/acl"
 	"factotum/server/calendar"
@@ -32,6 +33,7 @@ type httpService struct {
 	log     *slog.Logger
 	release []func()
 	hosts   *hostWriter
+	events  *events.Handler // nil: there is no event notification service
 }
 
 func openHTTPRole(ctx context.Context, p *process) (svc running, err error) {
@@ -56,6 +58,12 @@ func openHTTPRole(ctx context.Context, p *process) (svc running, err error) {
 	opt, err := s.frontOptions(p, dir)
 	if err != nil {
 		return nil, err
+	}
+	if err := s.tellEvents(p); err != nil {
+		return nil, err
+	}
+	if s.events != nil {
+		opt.Events = s.events
 	}
 	s.front = front.New(opt)
 	ready := p.httpListener
@@ -311,6 +319,9 @@ func (s *httpService) check(ctx context.Context) error {
 }
 
 func (s *httpService) stop(ctx context.Context) {
+	if s.events != nil {
+		s.events.Close() // streams have no end of their own
+	}
 	if err := s.front.Shutdown(ctx); err != nil {
 		s.log.Warn("requests were cut off", "err", err)
 	}

@@ -13,7 +13,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"factotum/notify/bus"
 	"factotum/notify/popup"
 	"factotum/notify/xmpp"
 	"factotum/protocol/dwp"
@@ -85,14 +84,13 @@ func openNotifyRole(ctx context.Context, p *process) (svc running, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if cfg.ENS.NATS == "" {
-		return nil, errors.New("there is no event notification service that tells of reminders: see factotum.ens.nats")
-	}
-	ens, err := bus.Connect(bus.Options{URL: cfg.ENS.NATS.Reveal(), Name: "csnotifyd " + hostName(cfg), Log: log})
+	ens, err := p.bus()
 	if err != nil {
 		return nil, err
 	}
-	s.release = append(s.release, func() { ens.Close(context.Background()) })
+	if ens == nil {
+		return nil, errors.New("there is no event notification service that tells of reminders: see service.ens.enable")
+	}
 	if err := awaitENS(ctx, cfg, ens.Err); err != nil {
 		return nil, err
 	}

@@ -15,6 +15,8 @@ import (
 	"sync"
 	"time"
 
+	"factotum/notify/bus"
+	"factotum/notify/ens"
 	"factotum/notify/queue"
 	"factotum/protocol/dwp"
 	"factotum/server/acl"
@@ -29,19 +31,21 @@ import (
 // storeService is csstored: it owns the database, answers the other roles of
 // this process directly, and those of others over its socket.
 type storeService struct {
-	store   *sqlstore.Store
-	model   *service.Service
-	jobs    *worker.Worker
-	backend calendar.Backend
-	router  service.Notifier
-	mail    *queue.Queue // nil: no mail is sent
-	mailIn  mailIn
-	server  *dwp.Server
-	log     *slog.Logger
-	cancel  context.CancelFunc
-	upkeep  sync.WaitGroup
-	errs    chan error
-	release []func()
+	store     *sqlstore.Store
+	model     *service.Service
+	jobs      *worker.Worker
+	backend   calendar.Backend
+	router    service.Notifier
+	mail      *queue.Queue // nil: no mail is sent
+	mailIn    mailIn
+	bus       *bus.Bus       // nil: nothing is published
+	publisher *ens.Publisher // of changes
+	server    *dwp.Server
+	log       *slog.Logger
+	cancel    context.CancelFunc
+	upkeep    sync.WaitGroup
+	errs      chan error
+	release   []func()
 }
 
 // jobKinds are kinds of jobs besides those of scheduling, and who does them.
@@ -75,6 +79,9 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 		opt.Notices = service.NoticeOptions{Answers: p.cfg.Mail.Replies, Invitations: p.cfg.Mail.Invitations, Cancellations: p.cfg.Mail.Cancellations, Held: p.cfg.IMIP.Notify}
 	}
 	opt.Alarms = alarmOptions(p.cfg)
+	if opt.Committed, err = s.publishChanges(p); err != nil {
+		return nil, err
+	}
 	s.model = service.New(counted, people, opt)
 	s.backend = s.model
 	back := newReturns(p.cfg)
@@ -99,6 +106,7 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	}
 	s.sendAlarms(p.cfg)
 	s.jobs.Handle(calendar.JobShare, worker.Kind{Run: service.BringNote(router)})
+	s.jobs.Handle(calendar.JobPublish, s.publishKind(p.cfg))
 	for name, kind := range jobKinds {
 		s.jobs.Handle(name, kind(s))
 	}
@@ -321,6 +329,7 @@ func (s *storeService) close(ctx context.Context) {
 			s.log.Error("stop the jobs", "err", err)
 		}
 	}
+	s.endPublishing(ctx)
 	for _, f := range s.release {
 		f()
 	}

@@ -23,6 +23,8 @@ type role struct {
 // open starts a role; it is ready when open returns.
 func (r *role) open(ctx context.Context, p *process) (running, error) {
 	switch r.component {
+	case "ens":
+		return openENSRole(ctx, p)
 	case "store":
 		return openStoreRole(ctx, p)
 	case "dwp":
@@ -53,6 +55,12 @@ func pureFrontEnd(cfg *config.Config) bool {
 // stop in the reverse. admin.md §4.1.
 var roles = []role{
 	{
+		component: "ens", program: "enpd", summary: "Tell subscribers of what happens (ENS)",
+		enabled:   func(c *config.Config) bool { return c.ENS.Enable && ensHere(c) },
+		logName:   func(c *config.Config) string { return c.Log.Admin },
+		usesStore: func(*config.Config) bool { return false },
+	},
+	{
 		component: "store", program: "csstored", summary: "Keep the calendar database",
 		enabled:   func(c *config.Config) bool { return c.Store.Enable },
 		logName:   func(c *config.Config) string { return c.Log.Store },
@@ -80,7 +88,7 @@ var roles = []role{
 
 // absentRoles are Sun's daemons that this release does not have: start-cal
 // knows their names, and says so.
-var absentRoles = map[string]string{"ens": "enpd", "admin": "csadmind", "mfagent": "mfagent"}
+var absentRoles = map[string]string{"admin": "csadmind", "mfagent": "mfagent"}
 
 func findRole(component string) (*role, bool) {
 	for i := range roles {

@@ -258,7 +258,7 @@ func listServices(ctx context.Context, cfg *config.Config, active, enabled bool,
 		err = cmp.Or(err, line(r.component, r.program, pids[r.component], r.enabled(cfg)))
 	}
 	if !active && !enabled && t.shows() && !t.json {
-		for _, c := range []string{"ens", "admin"} {
+		for _, c := range []string{"admin"} {
 			fmt.Fprintf(t.std.out, "%-8s %-10s not part of this release\n", c, absentRoles[c])
 		}
 	}

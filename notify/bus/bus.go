@@ -44,6 +44,7 @@ type Options struct {
 	Name      string // of this client, which the broker shows
 	// Store bounds what the broker keeps, where it has no stream yet.
 	Store StoreLimits
+	Up    func() // called whenever the broker is there, or back; nil is nobody
 	Log   *slog.Logger
 }
 
@@ -146,6 +147,9 @@ func (b *Bus) connected(*nats.Conn) {
 	b.known = false // it may be another broker, or one that lost its disk
 	b.stream.Unlock()
 	b.log.Info("connected to the event notification service")
+	if b.opt.Up != nil {
+		b.opt.Up()
+	}
 }
 
 // Close brings what waits to the broker, for as long as ctx lasts, and ends the

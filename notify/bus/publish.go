@@ -124,3 +124,25 @@ func (b *Bus) needStream(ctx context.Context) error {
 	b.known = true
 	return nil
 }
+
+// Kept is what waits at the broker for durable consumers.
+type Kept struct {
+	Publications, Bytes uint64
+	Consumers           int
+}
+
+// Kept asks the broker.
+func (b *Bus) Kept(ctx context.Context) (k Kept, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	err = b.withStream(ctx, func() error {
+		s, err := b.js.Stream(ctx, Stream)
+		if err != nil {
+			return err
+		}
+		st := s.CachedInfo().State
+		k = Kept{st.Msgs, st.Bytes, st.Consumers}
+		return nil
+	})
+	return k, err
+}

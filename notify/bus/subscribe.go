@@ -72,8 +72,10 @@ func (s *Subscription) Close() {
 }
 
 // Flush returns when the broker has had all that was subscribed and published
-// ordinarily before.
+// ordinarily before, or after ten seconds.
 func (b *Bus) Flush(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
 	for len(b.queue) > 0 || b.waiting.Load() > 0 {
 		select {
 		case <-ctx.Done():

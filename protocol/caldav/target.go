@@ -2,6 +2,7 @@ package caldav
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 
 	"factotum/protocol/dav"
@@ -210,3 +211,10 @@ func collectionPath(owner calendar.Owner, name string) string {
 func calendarPath(id calendar.ID) string { return collectionPath(id.Owner(), id.Name()) }
 
 func objectPath(ref calendar.Ref) string { return calendarPath(ref.Calendar) + ref.Name }
+
+// Href is the address of an object, or of a calendar where name is empty, for those
+// who tell of it elsewhere.
+func Href(id calendar.ID, name string) string {
+	u := url.URL{Path: objectPath(calendar.Ref{Calendar: id, Name: name})}
+	return u.EscapedPath()
+}

@@ -23,6 +23,7 @@ func toActor(v *calendar.Actor) *wire.Actor {
 		Proxy:  toText(v.Proxy),
 		Via:    toText(v.Via),
 		Client: toText(v.Client),
+		App:    toText(v.App),
 	}
 }
 
@@ -40,6 +41,7 @@ func fromActor(m *wire.Actor) (v calendar.Actor) {
 		Proxy:  string(m.Proxy),
 		Via:    string(m.Via),
 		Client: string(m.Client),
+		App:    string(m.App),
 	}
 }
 

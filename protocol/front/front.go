@@ -6,6 +6,7 @@
 //
 //	/.well-known/caldav, /dav/, /principals/   CalDAV, and / for its methods
 //	/wcap/, /iwc/svc/wcap/, and all else       WCAP, where it is served
+//	/events/                                   what happens, as server-sent events
 //	/                                          a page that tells the addresses
 //	/healthz, /readyz                          liveness and readiness
 //
@@ -33,6 +34,7 @@ import (
 type Options struct {
 	CalDAV http.Handler // nil: not served
 	WCAP   http.Handler // nil: not served
+	Events http.Handler // nil: not served
 	// Ready says whether requests can be answered now; nil: always.
 	Ready func(ctx context.Context) error
 

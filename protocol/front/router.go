@@ -37,6 +37,10 @@ func (s *Server) routes() http.Handler {
 			r.Handle(p, dav)
 		}
 	}
+	if s.opt.Events != nil {
+		r.Handle("/events", s.opt.Events)
+		r.Handle("/events/", s.opt.Events)
+	}
 	r.Get("/", s.page)
 	r.Head("/", s.page)
 	if wcap := s.opt.WCAP; wcap != nil {

@@ -55,6 +55,9 @@ func (c *call) authenticate() error {
 	}
 	c.me, c.who = p, p.ActorVia("wcap", c.r.UserAgent())
 	c.who.Proxy = s.By
+	if app := c.p.text("appid"); len(app) <= maxAppID && !calendar.BadText(app) {
+		c.who.App = app
+	}
 	return nil
 }
 
@@ -137,3 +140,6 @@ func (c *call) setCookie(id session.ID) {
 	}
 	http.SetCookie(c.out.w, k)
 }
+
+// maxAppID is the longest appid that is passed on.
+const maxAppID = 200

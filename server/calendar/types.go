@@ -28,6 +28,8 @@ type Actor struct {
 	// itself. Both are empty for what the server does of its own.
 	Via    string
 	Client string
+	// App is what a program calls itself to know its own changes again: WCAP's appid.
+	App string
 }
 
 // Calendar is a collection as its reader sees it (Sun's calprops).

@@ -463,6 +463,9 @@ type ENS struct {
 	AdvancedTopics bool
 	Topics         []Topic
 	NATS           Secret // URL of an outside NATS cluster; "" for the built-in one
+	Secret         Secret // what enpd is shown; "" for that of this host
+	Keep           time.Duration
+	KeepBytes      int64
 }
 
 // Topic is one kind of change that is published: caldb.berkeleydb.ensmsg.*.

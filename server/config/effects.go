@@ -22,8 +22,7 @@ var absences = []struct {
 		"service.admin.serverresponse"}},
 	{"the agent for pop-ups is the server's own: docs/popups.md", []string{"jms.*", "iim_server.*"}},
 	{"there is no Java Message Queue", []string{"caldb.serveralarms.jmq*"}},
-	{"changes are not published: there is no enpd", []string{"service.ens.*", "ens.*",
-		"caldb.berkeleydb.ensmsg.*"}},
+	{"ENS is NATS, and needs no library of Sun's", []string{"service.ens.library", "ens.startlistener"}},
 	{"a scheduling message goes out when it is stored, and the queue is not looked through", []string{"gse.belowthresholdtimeout"}},
 	{"attendees are named by their addresses", []string{"calstore.unqualifiedattendee.*", "local.smtp.defaultdomain"}},
 	{"one directory, local.ugldap*, answers every question", []string{"local.authldap*", "local.lookupldap*", "local.maillookupldap*", "service.calendarsearch.*",
@@ -115,9 +114,6 @@ var neglects = []neglect{
 	{[]string{"local.lookupldaphost", "local.lookupldapport", "local.lookupldapbasedn"}, Serious, saysMore, "people are looked for in the directory of local.ugldaphost"},
 	{[]string{"service.admin.alarm", "service.admin.diskusage", "service.admin.serverresponse", "caldb.calmaster", "alarm.msgalarmnoticercpt"}, Serious, saysMore,
 		"the administrator gets no mail: watch the logs, /readyz and the metrics"},
-	{[]string{"service.ens.enable", "caldb.berkeleydb.ensmsg.*"}, Serious, func(c *Config, s *setting) bool {
-		return s.param.Kind == Bool && saysYes(c, s)
-	}, "nothing is published when calendars change"},
 }
 
 func (n *neglect) about(p *Param) bool {
@@ -252,7 +248,7 @@ var guards = []string{
 	"encryption.rsa.nssslactivation", "service.http.sslusessl", "factotum.http.trustedproxies", "factotum.ldap.tls", "factotum.ldap.cafile", "factotum.login.*",
 	"service.admin.calmaster.*", "service.wcap.allow*", "service.wcap.anonymous.*", "service.wcap.login.*", "calstore.anonymous.calid",
 	"calstore.calendar.*acl", "calstore.filterprivateevents", "resource.default.acl", "group.default.acl", "factotum.resource.bookers", "local.user.authfilter", "local.autoprovision",
-	"caldb.berkeleydb.readonly", "factotum.admin.listen", "factotum.imip.*", "factotum.xmpp.*", "csapi.plugin.accesscontrol", "csapi.plugin.authentication",
+	"caldb.berkeleydb.readonly", "factotum.admin.listen", "factotum.imip.*", "factotum.xmpp.*", "factotum.ens.*", "service.ens.host", "csapi.plugin.accesscontrol", "csapi.plugin.authentication",
 }
 
 // guard reports whether a parameter is one of them.

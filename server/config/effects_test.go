@@ -143,9 +143,9 @@ func TestNeglectIsTold(t *testing.T) {
 		{`caldb.smtphost = "mail.example.com"`, Serious, false},
 		{`service.admin.diskusage = "yes"`, Serious, true},
 		{`alarm.msgalarmnoticercpt = "root@example.com"`, Serious, true},
-		{`service.ens.enable = "yes"`, Serious, true},
+		{`service.ens.enable = "yes"`, Serious, false},
 		{`service.notify.enable = "no"`, Serious, false},
-		{`caldb.berkeleydb.ensmsg.createevent = "yes"`, Serious, true},
+		{`caldb.berkeleydb.ensmsg.createevent = "yes"`, Serious, false},
 		{`caldb.berkeleydb.ensmsg.createevent.url = "enp:///x"`, Serious, false},
 		// What is obeyed and opens more than it seems to.
 		{`factotum.http.trustedproxies = "0.0.0.0/0"`, Serious, true},

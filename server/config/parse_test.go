@@ -67,8 +67,7 @@ local.ugldapbasedn = "o=example.com"
 factotum.ldap.tls = "starttls"
 local.authldaphost = "ldap.example.com"
 caldb.serveralarms = ""`)
-	want := "ics.conf:4: serious warning: caldb.berkeleydb.ensmsg.createcal: nothing is published when calendars change\n" +
-		"ics.conf: warning: set, but without effect in this server, since threads, processes and connections are as many as are needed (2): gse.maxthreads, service.http.maxthreads\n" +
+	want := "ics.conf: warning: set, but without effect in this server, since threads, processes and connections are as many as are needed (2): gse.maxthreads, service.http.maxthreads\n" +
 		"ics.conf: warning: set, but without effect in this server, since SQLite and PostgreSQL need no settings of Berkeley DB (1): caldb.berkeleydb.mempoolsizemb"
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)

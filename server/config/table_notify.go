@@ -11,11 +11,14 @@ var watcherParams = []Param{
 }
 
 var ensParams = []Param{
-	used("service.ens.enable", Bool, "yes", "Start enpd.", func(c *Config) any { return &c.ENS.Enable }, idle()),
-	used("service.ens.host", Host, "localhost", "Host of enpd.", func(c *Config) any { return &c.ENS.Host }, idle()),
-	used("service.ens.port", Port, "57997", "Its port.", func(c *Config) any { return &c.ENS.Port }, idle()),
+	used("service.ens.enable", Bool, "yes", "Run enpd, the broker of the event notification service, where service.ens.host is this host.", func(c *Config) any { return &c.ENS.Enable }),
+	used("service.ens.host", Host, "localhost", "Host of enpd. Where it is not this host, this host publishes there.", func(c *Config) any { return &c.ENS.Host }),
+	used("service.ens.port", Port, "57997", "Its port.", func(c *Config) any { return &c.ENS.Port }),
 	accepted("service.ens.library", String, "xenp", "Client library."),
-	used("factotum.ens.nats", Password, "", "URL of the NATS cluster that csnotifyd is told by of reminders: nats://user:password@host:port, or tls://.", func(c *Config) any { return &c.ENS.NATS }),
+	used("factotum.ens.nats", Password, "", "URL of a NATS cluster to use instead of enpd, with commas between several: tls://user:password@nats.example.com:4222.", func(c *Config) any { return &c.ENS.NATS }),
+	used("factotum.ens.secret", Password, "", "Secret that publishers and subscribers show to enpd, on all hosts the same. Empty: one that is drawn at the first start, in ens/secret below the data directory, for processes of this host.", func(c *Config) any { return &c.ENS.Secret }),
+	used("factotum.ens.keep", Seconds, "604800", "How many seconds enpd keeps a reliable publication for a subscriber who has not acknowledged it.", func(c *Config) any { return &c.ENS.Keep }, atLeast(1)),
+	used("factotum.ens.keepbytes", Bytes, "268435456", "How many octets of them it keeps; beyond that the oldest give way.", func(c *Config) any { return &c.ENS.KeepBytes }, atLeast(1<<20)),
 	accepted("ens.startlistener", Bool, "0", "Start a listener."),
 	used("service.notify.enable", Bool, "yes", "Send mail, which csstored does, and pop-ups, which csnotifyd does.", func(c *Config) any { return &c.Notify.Enable }),
 	used("service.notify.maxretrytime", Int, "-1", "How often csnotifyd may find that ENS does not answer, one time after another, before it gives up; -1 is without end.", func(c *Config) any { return &c.Notify.MaxRetries }, atLeast(-1)),
@@ -153,13 +156,13 @@ var topicNames = [][3]string{
 func topicParams() []Param {
 	const prefix = "caldb.berkeleydb.ensmsg."
 	ps := []Param{
-		used(prefix+"advancedtopics", Bool, "no", "Replies and refreshes have topics of their own instead of modifyevent's.", func(c *Config) any { return &c.ENS.AdvancedTopics }, idle()),
+		used(prefix+"advancedtopics", Bool, "no", "Replies and refreshes have topics of their own instead of modifyevent's.", func(c *Config) any { return &c.ENS.AdvancedTopics }),
 	}
 	for i, n := range topicNames {
 		ps = append(ps,
-			used(prefix+n[0], Bool, "no", "Publish "+n[2]+".", func(c *Config) any { return &c.ENS.Topics[i].Enable }, idle()),
-			used(prefix+n[0]+".url", String, n[1], "Its topic.", func(c *Config) any { return &c.ENS.Topics[i].URL }, idle()),
-			used(prefix+n[0]+".contenttype", Enum, "text/xml", "Form of the message.", func(c *Config) any { return &c.ENS.Topics[i].ContentType }, words("text/xml", "text/calendar"), idle()),
+			used(prefix+n[0], Bool, "no", "Publish "+n[2]+".", func(c *Config) any { return &c.ENS.Topics[i].Enable }),
+			used(prefix+n[0]+".url", String, n[1], "Its topic.", func(c *Config) any { return &c.ENS.Topics[i].URL }),
+			used(prefix+n[0]+".contenttype", Enum, "text/xml", "Form of the message.", func(c *Config) any { return &c.ENS.Topics[i].ContentType }, words("text/xml", "text/calendar")),
 		)
 	}
 	return ps

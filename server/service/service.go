@@ -80,6 +80,10 @@ type Options struct {
 	// those that are committed.
 	Derive []Derivation
 	Outbox calendar.Outbox
+	// Committed, unless nil, is told of changes after their commit, in commit order
+	// for each owner. Writers wait for it, so it does not: it keeps what it wants,
+	// and changes none of it.
+	Committed func([]*calendar.Change)
 
 	Now    func() time.Time
 	Logger *slog.Logger

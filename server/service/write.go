@@ -159,6 +159,9 @@ func (s *Service) publish(w *writer) {
 	if s.opt.Outbox != nil && len(w.gone) > 0 {
 		s.opt.Outbox.Gone(w.gone...)
 	}
+	if s.opt.Committed != nil {
+		s.opt.Committed(w.changes)
+	}
 }
 
 // forget drops what memory has of an owner of whom it is not known what is stored.

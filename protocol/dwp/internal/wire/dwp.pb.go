@@ -274,6 +274,7 @@ type Actor struct {
 	Client        []byte                 `protobuf:"bytes,7,opt,name=client,proto3" json:"client,omitempty"`
 	Proxy         []byte                 `protobuf:"bytes,8,opt,name=proxy,proto3" json:"proxy,omitempty"`
 	Entry         []byte                 `protobuf:"bytes,9,opt,name=entry,proto3" json:"entry,omitempty"`
+	App           []byte                 `protobuf:"bytes,10,opt,name=app,proto3" json:"app,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -367,6 +368,13 @@ func (x *Actor) GetProxy() []byte {
 func (x *Actor) GetEntry() []byte {
 	if x != nil {
 		return x.Entry
+	}
+	return nil
+}
+
+func (x *Actor) GetApp() []byte {
+	if x != nil {
+		return x.App
 	}
 	return nil
 }
@@ -9131,7 +9139,7 @@ const file_dwp_proto_rawDesc = "" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x0e\n" +
 	"\x02op\x18\x03 \x01(\tR\x02op\x12\x10\n" +
 	"\x03ref\x18\x04 \x01(\fR\x03ref\x12\x10\n" +
-	"\x03msg\x18\x05 \x01(\fR\x03msg\"\xcb\x01\n" +
+	"\x03msg\x18\x05 \x01(\fR\x03msg\"\xdd\x01\n" +
 	"\x05Actor\x12\x12\n" +
 	"\x04user\x18\x01 \x01(\fR\x04user\x12\x16\n" +
 	"\x06domain\x18\x02 \x01(\fR\x06domain\x12\x16\n" +
@@ -9141,7 +9149,9 @@ const file_dwp_proto_rawDesc = "" +
 	"\x03via\x18\x06 \x01(\fR\x03via\x12\x16\n" +
 	"\x06client\x18\a \x01(\fR\x06client\x12\x14\n" +
 	"\x05proxy\x18\b \x01(\fR\x05proxy\x12\x14\n" +
-	"\x05entry\x18\t \x01(\fR\x05entry\"5\n" +
+	"\x05entry\x18\t \x01(\fR\x05entry\x12\x10\n" +
+	"\x03app\x18\n" +
+	" \x01(\fR\x03app\"5\n" +
 	"\x03Ref\x12\x1a\n" +
 	"\bcalendar\x18\x01 \x01(\fR\bcalendar\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\fR\x04name\",\n" +
