@@ -8,6 +8,7 @@
 package popup
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -257,11 +258,11 @@ func (a *Agent) compose(p *calendar.Publication, reader calendar.Person, prefs m
 
 // read is the publication as iCalendar. notifications.md §8.4.
 func (a *Agent) read(p *calendar.Publication) (cal *ical.Component, err error) {
-	switch p.ContentType {
-	case "text/xml":
-		cal, err = a.XML(p.Data)
-	case "text/calendar":
+	switch {
+	case p.ContentType == "text/calendar", p.ContentType == "text/xml" && bytes.HasPrefix(p.Data, []byte("BEGIN:VCALENDAR")):
 		cal, err = ical.Parse(p.Data, ical.Limits{})
+	case p.ContentType == "text/xml":
+		cal, err = a.XML(p.Data)
 	default:
 		return nil, fmt.Errorf("expected text/xml or text/calendar, not %q: see caldb.serveralarms.contenttype", p.ContentType)
 	}

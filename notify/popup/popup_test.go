@@ -214,12 +214,14 @@ func TestXML(t *testing.T) {
 	p.ContentType, p.Data = "text/xml", []byte("<iCalendar><iCal><EVENT><SUMMARY>Lunch</SUMMARY></EVENT></iCal></iCalendar>")
 	broken := alarm("anna", "2")
 	broken.ContentType, broken.Data = "text/xml", []byte("<iCalendar")
-	for _, p := range []calendar.Publication{p, broken} {
+	other := alarm("anna", "3", "SUMMARY:iCalendar all the same")
+	other.ContentType = "text/xml"
+	for _, p := range []calendar.Publication{p, broken, other} {
 		if err := s.Handle(t.Context(), p); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if len(s.got) != 1 || s.got[0].Title != "Reminder: Lunch" || s.counts[Unreadable] != 1 {
+	if len(s.got) != 2 || s.got[1].Title != "Reminder: iCalendar all the same" || s.got[0].Title != "Reminder: Lunch" || s.counts[Unreadable] != 1 {
 		t.Errorf("%+v, %v", s.got, s.counts)
 	}
 }
