@@ -225,8 +225,8 @@ func (b *builder) endPart() {
 func (b *builder) checkText(p *part, lines []line) {
 	for i := range lines {
 		for _, o := range lines[i].ops {
-			if o.kind == opCode && o.code == 'I' {
-				b.errorf(lines[i].no, "%%I is a whole VCALENDAR, and is printed in text/calendar alone")
+			if o.kind == opCode && isWhole(o.code) {
+				b.errorf(lines[i].no, "%%%c is a whole VCALENDAR, and is printed in text/calendar alone", o.code)
 			}
 		}
 	}

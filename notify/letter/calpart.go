@@ -37,7 +37,7 @@ func (b *builder) calendar(lines []line) (out []calLine) {
 	}
 	for _, l := range lines {
 		if len(acc) == 0 && (len(l.ops) == 1 || len(l.ops) == 2 && l.ops[1].kind == opBreak) && l.ops[0].kind == opCode && codeOf[l.ops[0].code].Line {
-			if l.ops[0].code == 'I' {
+			if isWhole(l.ops[0].code) {
 				wholes++
 			}
 			no = l.no
@@ -62,9 +62,9 @@ func (b *builder) calendar(lines []line) (out []calLine) {
 	end()
 	switch {
 	case wholes > 0 && len(out) > 1:
-		b.errorf(no, "%%I is the whole text of the part: let nothing else stand in it")
+		b.errorf(no, "%%I or %%J is the whole text of the part: let nothing else stand in it")
 	case wholes == 0 && len(out) == 0:
-		b.errorf(b.cur.line, "the calendar is empty: write %%I on a line of its own")
+		b.errorf(b.cur.line, "the calendar is empty: write %%I, or %%J, on a line of its own")
 	case len(nest) > 0:
 		b.errorf(no, "BEGIN:%s has no END: write END:%s%%N", nest[len(nest)-1], nest[len(nest)-1])
 	}

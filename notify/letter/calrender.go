@@ -73,6 +73,12 @@ func (r *renderer) wholeLines(code byte) {
 	switch code {
 	case 'I':
 		r.message()
+	case 'J':
+		if m := r.in.Message; m != nil {
+			with := *m
+			with.Props = slices.DeleteFunc(slices.Clone(m.Props), func(p ical.Property) bool { return p.Name == "METHOD" })
+			r.out = with.Append(r.out)
+		}
 	case 'A':
 		r.dateLines("EXDATE")
 	case 'a':

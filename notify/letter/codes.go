@@ -37,6 +37,7 @@ var codes = []Code{
 	{Letter: 'h', Ours: true, Doc: "organizer's name, or his address"},
 	{Letter: 'I', Line: true, Raw: true, Ours: true, Doc: "in text/calendar, the whole scheduling message: a VCALENDAR with its METHOD and its time zones"},
 	{Letter: 'i', Ours: true, Doc: "who is invited, with their answers"},
+	{Letter: 'J', Line: true, Raw: true, Ours: true, Doc: "in text/calendar, the same without METHOD: an event to keep, which no program takes for a request"},
 	{Letter: 'j', Many: true, Ours: true, Doc: "comment: what an attendee wrote to his answer, or the organizer to his message"},
 	{Letter: 'K', Raw: true, Event: true, Task: true, Doc: "organizer's address as a mailto: URL"},
 	{Letter: 'k', Raw: true, Event: true, Task: true, Doc: "number of alarms"},
@@ -60,6 +61,9 @@ var codes = []Code{
 	{Letter: 'W', Ours: true, Doc: "when, in short: Tue 3 March, 10:00; of a task, when it is due"},
 	{Letter: 'w', Ours: true, Doc: "when, in words: Tuesday, 3 March 2026, 10:00 – 11:00 (Europe/Berlin); of a task, when it is due"},
 }
+
+// isWhole reports whether a code prints a whole VCALENDAR.
+func isWhole(code byte) bool { return code == 'I' || code == 'J' }
 
 // mimeCodes are those of MIME lines: charset, transfer encoding, boundary,
 // method and component. notifications.md §2.2.

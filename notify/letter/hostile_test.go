@@ -22,7 +22,7 @@ var everywhere = func() string {
 	var subject, text, html, hand strings.Builder
 	for _, c := range codes {
 		code := "%" + string(c.Letter)
-		if c.Letter == 'I' {
+		if isWhole(c.Letter) {
 			continue
 		}
 		subject.WriteString(code + " ")

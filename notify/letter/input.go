@@ -13,7 +13,8 @@ import (
 // Input is what a mail is about, and for whom it is. Nothing in it is changed.
 type Input struct {
 	// Message is the scheduling message, or the stored object: a VCALENDAR with its
-	// time zones. Only a text/calendar part with %I prints it, as it is.
+	// time zones. Only a text/calendar part with %I prints it, as it is, or with
+	// %J, without its METHOD.
 	Message *ical.Component
 
 	// Text is the text of Message where somebody has it already, nil otherwise.

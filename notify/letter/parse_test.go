@@ -22,6 +22,7 @@ func TestProblems(t *testing.T) {
 		{"%?%s\n", 1, false, "take %? out"},
 		{"a%Nb\n", 1, false, "the subject is one line"},
 		{"%I\n", 1, false, "text/calendar alone"},
+		{"%J\n", 1, false, "%J is a whole VCALENDAR, and is printed in text/calendar alone"},
 		{"S\n%N\n%q%N\n", 3, true, "%q is no code"},
 		{"S %é\n", 1, true, "%é is no code"},
 		{"S\n%ZL%N\n", 2, false, "L is none"},

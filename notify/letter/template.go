@@ -86,8 +86,8 @@ func subject(p *problems, l *line) (ops []op) {
 		case o.kind == opBreak && i < len(l.ops)-1:
 			p.errorf(l.no, "the subject is one line: take %%N out")
 		case o.kind == opBreak:
-		case o.kind == opCode && codeOf[o.code].Letter == 'I':
-			p.errorf(l.no, "%%I is a whole VCALENDAR, and is printed in text/calendar alone")
+		case o.kind == opCode && isWhole(o.code):
+			p.errorf(l.no, "%%%c is a whole VCALENDAR, and is printed in text/calendar alone", o.code)
 		default:
 			ops = append(ops, o)
 		}

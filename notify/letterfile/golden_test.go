@@ -86,17 +86,18 @@ func sample(t testing.TB, o occasion) *letter.Input {
 
 // understood is what Python tells of a mail.
 type understood struct {
-	Subject    string
-	Headers    []string
-	Types      []string
-	Defects    []string
-	ASCII      bool
-	Longest    int
-	Plain      string
-	HTML       string
-	ICS        string
-	Method     []string
-	Components [][]string
+	Subject     string
+	Headers     []string
+	Types       []string
+	Defects     []string
+	ASCII       bool
+	Longest     int
+	Plain       string
+	HTML        string
+	ICS         string
+	Method      []string
+	Components  [][]string
+	Disposition string // of text/calendar, with the name of its file
 }
 
 // read has Python read mails.
@@ -137,7 +138,8 @@ func read(t *testing.T, mails [][]byte) []understood {
 
 // TestGoldenMails: every template in every language, of a single event and of a
 // series, as another program reads it. Subjects and texts are kept; the HTML tells
-// the same, and text/calendar is the message octet for octet.
+// the same, and text/calendar is the message octet for octet, in notices
+// without its METHOD.
 func TestGoldenMails(t *testing.T) {
 	set := New(Options{Warn: func(p letter.Problem) { t.Error(p.Error()) }})
 	type made struct {
@@ -177,14 +179,27 @@ func TestGoldenMails(t *testing.T) {
 			t.Errorf("%s: headers %q", where, u.Headers)
 		}
 		types := []string{"multipart/alternative", "text/plain", "text/html"}
-		if _, tail, _ := strings.Cut(string(m.name), "imip"); tail != "" && !strings.Contains(tail, "notification") {
+		if _, tail, _ := strings.Cut(string(m.name), "imip"); tail != "" {
 			types = append(types, "text/calendar")
-			text := string(m.in.Message.Bytes())
+			cal, method, disposition := *m.in.Message, m.method, ""
+			if strings.Contains(tail, "notification") { // nobody is to take it for a request
+				types = append([]string{"multipart/mixed"}, types...)
+				cal.Props = slices.DeleteFunc(slices.Clone(cal.Props), func(p ical.Property) bool { return p.Name == "METHOD" })
+				method, disposition = "", "attachment; event.ics"
+			}
+			text := string(cal.Bytes())
+			if u.Disposition != disposition {
+				t.Errorf("%s: text/calendar is read as %q", where, u.Disposition)
+			}
 			c := m.in.Message.Children[len(m.in.Message.Children)-1]
 			if u.ICS != text {
 				t.Errorf("%s: text/calendar is not the message: %s", where, cmp.Diff(text, u.ICS))
 			}
-			if want := []string{m.method, m.method, c.Name}; !slices.Equal(u.Method, want) {
+			want := []string{method, method, c.Name}
+			if method == "" {
+				want[2] = ""
+			}
+			if !slices.Equal(u.Method, want) {
 				t.Errorf("%s: method and component are %q, not %q", where, u.Method, want)
 			}
 			if last := u.Components[len(u.Components)-1]; !slices.Equal(last, []string{c.Name, c.Text("UID"), c.Text("SUMMARY")}) {

@@ -90,6 +90,7 @@ type opened struct {
 	subject, plain string
 	calendar       *ical.Component
 	params         map[string]string // of the text/calendar part
+	disposition    string            // of the same
 }
 
 func open(t *testing.T, data []byte) (o opened) {
@@ -115,11 +116,18 @@ func open(t *testing.T, data []byte) (o opened) {
 		o.plain = decoded(t, msg.Body, msg.Header.Get("Content-Transfer-Encoding"))
 		return o
 	}
-	r := multipart.NewReader(msg.Body, params["boundary"])
+	o.parts(t, msg.Body, params["boundary"])
+	return o
+}
+
+// parts reads those of a multipart.
+func (o *opened) parts(t *testing.T, body io.Reader, boundary string) {
+	t.Helper()
+	r := multipart.NewReader(body, boundary)
 	for {
 		part, err := r.NextPart() // which decodes quoted-printable
 		if err == io.EOF {
-			return o
+			return
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -128,12 +136,16 @@ func open(t *testing.T, data []byte) (o opened) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if strings.HasPrefix(kind, "multipart/") {
+			o.parts(t, part, params["boundary"])
+			continue
+		}
 		text := decoded(t, part, part.Header.Get("Content-Transfer-Encoding"))
 		switch kind {
 		case "text/plain":
 			o.plain = text
 		case "text/calendar":
-			if o.params = params; o.calendar != nil {
+			if o.params, o.disposition = params, part.Header.Get("Content-Disposition"); o.calendar != nil {
 				t.Error("two calendar parts")
 			}
 			if o.calendar, err = ical.Parse([]byte(text), ical.Limits{}); err != nil {
@@ -366,6 +378,33 @@ func TestAnswers(t *testing.T) {
 		}
 		if reply := o.Get("Reply-To"); (reply != "") != (want != from) {
 			t.Errorf("%s: reply to %q", from, reply)
+		}
+	}
+}
+
+// A notice has the event as a file to keep, which no program takes for a request, with
+// its zone and nothing of the server's own; of what is called off it says so.
+func TestNoticeHasEvent(t *testing.T) {
+	for kind, method := range map[calendar.MailKind]string{calendar.MailAnswer: "REPLY", calendar.MailInvitation: "REQUEST", calendar.MailChange: "REQUEST", calendar.MailCancellation: "CANCEL"} {
+		m := invitation("SUMMARY:Lunch", "STATUS:CONFIRMED", "ATTACH;VALUE=BINARY;ENCODING=BASE64:AAAA", "ATTACH:https://example.com/menu",
+			"BEGIN:VALARM", "ACTION:DISPLAY", "TRIGGER:-PT5M", "DESCRIPTION:x", "END:VALARM")
+		m.Letter.Data = []byte(strings.NewReplacer("METHOD:REQUEST", "METHOD:"+method, "NEEDS-ACTION", "TENTATIVE").Replace(string(m.Letter.Data)))
+		m.Kind, m.To, m.Letter.Method, m.Letter.From = kind, "anna@example.com", method, "mailto:zoe@far.example"
+		out, _, err := composer("fr").Compose(bg, "anna", m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := open(t, out.Data)
+		if o.calendar == nil || o.disposition != "attachment; filename=\"event.ics\"" || o.params["method"] != "" || o.calendar.Prop("METHOD") != nil {
+			t.Fatalf("%s: %q %v\n%s", kind, o.disposition, o.params, out.Data)
+		}
+		text, zone, event := string(o.calendar.Bytes()), o.calendar.Children[0], o.calendar.Children[1]
+		if zone.Text("TZID") != "Europe/Berlin" || event.Text("SUMMARY") != "Lunch" || event.Value("ATTACH") != "https://example.com/menu" || len(event.Children) > 0 ||
+			strings.Contains(text, "X-FACTOTUM") || strings.Contains(text, "BINARY") || len(ical.Validate(o.calendar)) > 0 {
+			t.Errorf("%s: %v\n%s", kind, ical.Validate(o.calendar), text)
+		}
+		if got := event.Value("STATUS"); (got == "CANCELLED") != (kind == calendar.MailCancellation) {
+			t.Errorf("%s: %s", kind, got)
 		}
 	}
 }

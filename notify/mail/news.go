@@ -3,6 +3,7 @@ package mail
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"factotum/notify/letter"
@@ -25,6 +26,9 @@ func (c *Composer) news(ctx context.Context, owner calendar.Owner, m *calendar.M
 		} else if by.ID != "" && by.Kind != "" && by.Kind != calendar.Individual {
 			return out, admission.AutomaticAnswer.String(), nil
 		}
+	}
+	if m.Kind != calendar.MailReminder {
+		toKeep(cal, m)
 	}
 	reader, reason, err := c.reader(ctx, owner, m)
 	if err != nil || reason != "" {
@@ -93,6 +97,18 @@ func (c *Composer) reader(ctx context.Context, owner calendar.Owner, m *calendar
 	}
 	p, err = c.person(ctx, m.Letter.From)
 	return p, "", err
+}
+
+// toKeep makes of a message the event that a notice has as a file: without alarms and
+// the files that are in it, which make a mail large.
+func toKeep(cal *ical.Component, m *calendar.Mailing) {
+	complete(cal, m.Letter.From, "")
+	event := cal.Children[len(cal.Children)-1]
+	event.Children = slices.DeleteFunc(event.Children, func(k *ical.Component) bool { return k.Name == "VALARM" })
+	event.Props = slices.DeleteFunc(event.Props, func(p ical.Property) bool { return p.Name == "ATTACH" && p.ParamIs("VALUE", "BINARY") })
+	if m.Kind == calendar.MailCancellation { // who keeps it is not to see it as it was
+		event.Set("STATUS", "CANCELLED")
+	}
 }
 
 // about is which mail it is, and sets what the mail says beside the meeting.

@@ -42,6 +42,7 @@ for line in sys.stdin:
             told["html"] = " ".join("".join(t.out).split())
         elif kind == "text/calendar":
             ics = p.get_payload(decode=True)
+            told["disposition"] = "; ".join(filter(None, [p.get_content_disposition(), p.get_filename()]))
             told["ics"] = ics.decode("utf-8")
             cal = Calendar.from_ical(ics)
             told["method"] = [cal.get("METHOD"), p.get_param("method"), p.get_param("component")]
