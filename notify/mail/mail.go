@@ -34,6 +34,7 @@ type Composer struct {
 		Holds(ctx context.Context, owner calendar.Owner, uid string) (bool, error)
 		// Held lists what came to an owner by mail and waits for his decision.
 		Held(ctx context.Context, owner calendar.Owner) ([]calendar.Held, error)
+		Prefs(ctx context.Context, who calendar.Actor, owner calendar.Owner) (map[string]string, error)
 		Why(ctx context.Context, who calendar.Actor, req calendar.WhyRequest) (calendar.WhyAnswer, error)
 	}
 	Host     string  // ours, of Message-IDs of who has no mail address
@@ -70,7 +71,10 @@ func (c *Composer) Compose(ctx context.Context, owner calendar.Owner, m *calenda
 		return out, "", err
 	}
 	complete(cal, m.Letter.From, sender.Name)
-	in := letter.Input{Message: cal, Method: m.Letter.Method, Now: c.Now(), Zone: c.zoneOf(cal, sender)}
+	in := letter.Input{Message: cal, Method: m.Letter.Method, Now: c.Now(), Zone: letter.MeetingZone(cal)}
+	if in.Zone == nil {
+		in.ForReader(sender, nil, c.TZID)
+	}
 	switch {
 	case m.Letter.Method == "REQUEST":
 		in.Again, err = c.knows(ctx, owner, m)
@@ -161,39 +165,6 @@ func (c *Composer) knows(ctx context.Context, owner calendar.Owner, m *calendar.
 // whole reports whether a message is about all of a meeting.
 func whole(cal *ical.Component) bool {
 	return !slices.ContainsFunc(cal.Children, func(c *ical.Component) bool { return c.Name != "VTIMEZONE" && c.Prop("RECURRENCE-ID") != nil })
-}
-
-// zoneOf is that of the meeting; of one without, its sender's.
-func (c *Composer) zoneOf(cal *ical.Component, sender calendar.Person) zone.Zone {
-	zones := zone.Of(cal)
-	for _, k := range cal.Children {
-		for _, name := range []string{"DTSTART", "DUE"} {
-			if p := k.Prop(name); p != nil && p.Param("TZID") != "" {
-				if z, ok := zones.Lookup(p.Param("TZID")); ok {
-					return z
-				}
-			}
-		}
-	}
-	return c.homeZone(sender)
-}
-
-// readersZone is that of somebody here, in which he reads all times.
-func (c *Composer) readersZone(cal *ical.Component, reader calendar.Person) zone.Zone {
-	if reader.TZID == "" {
-		return c.zoneOf(cal, reader)
-	}
-	return c.homeZone(reader)
-}
-
-// homeZone is somebody's zone, else that of the site; nil if nobody knows it.
-func (c *Composer) homeZone(p calendar.Person) zone.Zone {
-	for _, id := range []string{p.TZID, c.TZID} {
-		if z, ok := zone.Load(id); ok && id != "" {
-			return z
-		}
-	}
-	return nil
 }
 
 // over reports whether nothing of a message is still to come.

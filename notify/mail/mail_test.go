@@ -54,6 +54,10 @@ func (j journal) Why(_ context.Context, _ calendar.Actor, req calendar.WhyReques
 	return calendar.WhyAnswer{Traces: slices.DeleteFunc(slices.Clone(j), func(t calendar.Trace) bool { return !matches(&t) })}, nil
 }
 
+func (journal) Prefs(context.Context, calendar.Actor, calendar.Owner) (map[string]string, error) {
+	return nil, calendar.Fail(calendar.NoCalendar, "read preferences", "anna")
+}
+
 func (journal) Holds(_ context.Context, owner calendar.Owner, _ string) (bool, error) {
 	return owner == "anna", nil
 }
@@ -406,6 +410,57 @@ func TestNoticeHasEvent(t *testing.T) {
 		if got := event.Value("STATUS"); (got == "CANCELLED") != (kind == calendar.MailCancellation) {
 			t.Errorf("%s: %s", kind, got)
 		}
+	}
+}
+
+// asks is a store whose one home has preferences.
+type asks struct {
+	journal
+	prefs map[string]string
+	err   error
+}
+
+func (a asks) Prefs(_ context.Context, _ calendar.Actor, owner calendar.Owner) (map[string]string, error) {
+	if owner != "anna" {
+		return nil, calendar.Fail(calendar.Denied, "read preferences", string(owner))
+	}
+	return a.prefs, a.err
+}
+
+// Times are told as the reader's preferences say, where they are at hand: of who is
+// reminded of somebody else's event they are not. ldap.md §4.
+func TestReadersDates(t *testing.T) {
+	american := map[string]string{"ceClock": "12", "ceDateOrder": "M/D/Y", "icsTimezone": "America/New_York", "ceDefaultTZID": "Asia/Tokyo"}
+	for _, test := range []struct {
+		kind  calendar.MailKind
+		owner calendar.Owner
+		prefs map[string]string
+		want  string
+	}{
+		{calendar.MailInvitation, "anna", american, "Tuesday, December 15, 2026, 6:00 AM – 7:00 AM (America/New York)"},
+		{calendar.MailReminder, "anna", american, "Tuesday, December 15, 2026, 6:00 AM – 7:00 AM (America/New York)"},
+		{calendar.MailInvitation, "anna", map[string]string{"ceDefaultTZID": "Asia/Tokyo", "icsTimezone": "Mars/Olympus"}, "Tuesday, 15 December 2026, 20:00 – 21:00 (Asia/Tokyo)"},
+		{calendar.MailInvitation, "anna", nil, "Tuesday, 15 December 2026, 12:00 – 13:00 (Europe/Berlin)"},
+		{calendar.MailReminder, "bert", american, "Tuesday, 15 December 2026, 12:00 – 13:00 (Europe/Berlin)"},
+	} {
+		c := composer("en")
+		c.Model = asks{prefs: test.prefs}
+		m := invitation("SUMMARY:Lunch")
+		m.Kind, m.To = test.kind, "anna@example.com"
+		out, _, err := c.Compose(bg, test.owner, m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o := open(t, out.Data); !strings.Contains(o.plain, test.want) {
+			t.Errorf("%s of %s: not %q in\n%s", test.kind, test.owner, test.want, o.plain)
+		}
+	}
+	c := composer("en")
+	c.Model = asks{err: calendar.Fail(calendar.Unavailable, "read preferences", "anna")}
+	m := invitation("SUMMARY:Lunch")
+	m.Kind, m.To = calendar.MailInvitation, "anna@example.com"
+	if _, _, err := c.Compose(bg, "anna", m); calendar.KindOf(err) != calendar.Unavailable {
+		t.Errorf("without the store: %v", err)
 	}
 }
 

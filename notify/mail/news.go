@@ -34,7 +34,12 @@ func (c *Composer) news(ctx context.Context, owner calendar.Owner, m *calendar.M
 	if err != nil || reason != "" {
 		return out, reason, err
 	}
-	in := letter.Input{Message: cal, Method: m.Letter.Method, Now: c.Now(), Zone: c.readersZone(cal, reader)}
+	prefs, err := c.prefs(ctx, owner, reader)
+	if err != nil {
+		return out, "", err
+	}
+	in := letter.Input{Message: cal, Method: m.Letter.Method, Now: c.Now()}
+	in.ForReader(reader, prefs, c.TZID)
 	name, err := c.about(cal, m, &in)
 	if err != nil {
 		return out, "", err
@@ -109,6 +114,23 @@ func toKeep(cal *ical.Component, m *calendar.Mailing) {
 	if m.Kind == calendar.MailCancellation { // who keeps it is not to see it as it was
 		event.Set("STATUS", "CANCELLED")
 	}
+}
+
+// prefs are those of a reader whose home is the owner's, where the mail is made; of
+// others there are none.
+func (c *Composer) prefs(ctx context.Context, owner calendar.Owner, reader calendar.Person) (map[string]string, error) {
+	if calendar.Owner(reader.ID) != owner {
+		return nil, nil
+	}
+	prefs, err := c.Model.Prefs(ctx, calendar.Actor{Admin: true}, owner)
+	switch calendar.KindOf(err) {
+	case calendar.NoCalendar, calendar.NotFound:
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look how a reader wants dates: %w", err)
+	}
+	return prefs, nil
 }
 
 // about is which mail it is, and sets what the mail says beside the meeting.

@@ -24,7 +24,6 @@ import (
 	"factotum/notify/xmpp"
 	"factotum/server/calendar"
 	"factotum/server/ical"
-	"factotum/server/zone"
 )
 
 // Pref is the preference by which a user wants pop-ups, with 1, or wants none, with 0:
@@ -221,8 +220,8 @@ func (a *Agent) compose(p *calendar.Publication, reader calendar.Person, prefs m
 	if !ok {
 		manner, _ = locale.Find("en")
 	}
-	in := letter.Input{Message: cal, Now: a.Now(), Zone: a.zone(cal, reader, prefs),
-		Manner: manner.With(prefs["ceClock"], prefs["ceDateOrder"], prefs["ceDateSeparator"])}
+	in := letter.Input{Message: cal, Now: a.Now(), Manner: manner}
+	in.ForReader(reader, prefs, a.TZID)
 	in.Component = component(cal)
 	in.Method = "" // a reminder, whatever METHOD the text has
 	bare := *cal
@@ -283,24 +282,4 @@ func component(cal *ical.Component) *ical.Component {
 		}
 	}
 	return nil
-}
-
-// zone is the reader's, else the event's, else the site's.
-func (a *Agent) zone(cal *ical.Component, reader calendar.Person, prefs map[string]string) zone.Zone {
-	for _, id := range []string{prefs["icsTimezone"], reader.TZID} {
-		if z, ok := zone.Load(id); ok && id != "" {
-			return z
-		}
-	}
-	for _, name := range []string{"DTSTART", "DUE"} {
-		if p := component(cal).Prop(name); p != nil && p.Param("TZID") != "" {
-			if z, ok := zone.Of(cal).Lookup(p.Param("TZID")); ok {
-				return z
-			}
-		}
-	}
-	if z, ok := zone.Load(a.TZID); ok && a.TZID != "" {
-		return z
-	}
-	return zone.UTC
 }

@@ -78,7 +78,7 @@ var mayImport = map[string][]string{
 	"notify/queue":                 {"notify/relay", "server/ical", "server/calendar", "server/worker"},
 	"notify/xmpp":                  {},
 	"notify/xmpp/xmpptest":         {},
-	"notify/popup":                 {"notify/letter", "notify/locale", "notify/xmpp", "server/ical", "server/calendar", "server/zone"},
+	"notify/popup":                 {"notify/letter", "notify/locale", "notify/xmpp", "server/ical", "server/calendar"},
 	"notify/spamd":                 {},
 	"notify/lmtp":                  {"notify/imip", "server/admission", "server/calendar"},
 	"notify/bus":                   {"server/calendar"},
