@@ -123,6 +123,108 @@ func TestAnAnswerToAnEarlierInvitationToAnInstance(t *testing.T) {
 	}
 }
 
+// Nor is one that he gave to the series when it was without that instance for him.
+// Others need not answer again, and what they say meanwhile counts.
+func TestAnAnswerToTheSeriesWithoutAnInstance(t *testing.T) {
+	const rid = "20260303T100000Z"
+	w := newWorld(t)
+	w.organize("anna", meet(t, []string{"ben", "carl", "dora"}, "DTSTART:20260302T100000Z", "DTEND:20260302T110000Z", "RRULE:FREQ=DAILY;COUNT=3", "SUMMARY:a"))
+	w.settle()
+	w.attend("carl", w.change("carl", "", w.partstat("carl", "ACCEPTED")))
+	w.settle()
+	w.organize("anna", w.change("anna", rid, func(c *ical.Component) {
+		c.Props = slices.DeleteFunc(c.Props, func(p ical.Property) bool { return p.Name == "ATTENDEE" && sameAs(mail("ben"))(p.Value) })
+	}))
+	w.settle()
+	w.attend("ben", w.change("ben", "", w.partstat("ben", "DECLINED")))
+	w.attend("dora", w.change("dora", "", w.partstat("dora", "TENTATIVE")))
+	replies := w.queue
+	w.queue = nil
+	w.organize("anna", w.change("anna", rid, func(c *ical.Component) { c.Add(ical.Property{Name: "ATTENDEE", Value: mail("ben")}) }))
+	w.queue = append(replies, w.queue...)
+	w.settle()
+	check := func(series, one string) {
+		t.Helper()
+		for _, id := range []string{"anna", "ben", "carl", "dora"} {
+			for rid, want := range map[string]string{"": series, rid: one} {
+				if got := w.answers(id, rid); got != want {
+					t.Errorf("%s has %q of %q, want %q", id, got, rid, want)
+				}
+			}
+		}
+	}
+	check("ben=DECLINED carl=ACCEPTED dora=TENTATIVE", "carl=ACCEPTED dora=TENTATIVE ben=NEEDS-ACTION")
+	w.attend("ben", w.change("ben", "", w.partstat("ben", "ACCEPTED")))
+	w.attend("carl", w.change("carl", "", w.partstat("carl", "DECLINED")))
+	w.settle()
+	check("ben=ACCEPTED carl=DECLINED dora=TENTATIVE", "carl=DECLINED dora=TENTATIVE ben=ACCEPTED")
+}
+
+// Who has learned only that an instance is off, of a series that moved too, has
+// answered to the old times; and what the same change invites him to he has not
+// answered.
+func TestAnAnswerBetweenACancelAndItsRequest(t *testing.T) {
+	const second, third = "20260303T100000Z", "20260304T100000Z"
+	for name, test := range map[string]struct {
+		change func(w *world) *ical.Component
+		want   map[string]string
+	}{
+		"moved": {func(w *world) *ical.Component {
+			return meet(t, []string{"ben"}, "DTSTART:20260302T101500Z", "DTEND:20260302T111500Z", "RRULE:FREQ=DAILY;COUNT=3", "SUMMARY:a", "SEQUENCE:9")
+		}, map[string]string{"": "ben=NEEDS-ACTION"}},
+		"invited": {func(w *world) *ical.Component {
+			w.copies["x"] = w.change("anna", second, func(c *ical.Component) { c.Set("STATUS", "CANCELLED") })
+			defer delete(w.copies, "x")
+			return w.change("x", third, func(c *ical.Component) { c.Add(ical.Property{Name: "ATTENDEE", Value: mail("ben")}) })
+		}, map[string]string{"": "ben=DECLINED", third: "ben=NEEDS-ACTION"}},
+	} {
+		w := newWorld(t)
+		w.organize("anna", meet(t, []string{"ben"}, "DTSTART:20260302T100000Z", "DTEND:20260302T110000Z", "RRULE:FREQ=DAILY;COUNT=3", "SUMMARY:a"))
+		w.organize("anna", w.change("anna", second, func(c *ical.Component) { c.SetText("SUMMARY", "b") }))
+		w.organize("anna", w.change("anna", third, func(c *ical.Component) {
+			c.Props = slices.DeleteFunc(c.Props, func(p ical.Property) bool { return p.Name == "ATTENDEE" && sameAs(mail("ben"))(p.Value) })
+		}))
+		w.settle()
+		w.organize("anna", test.change(w))
+		if w.queue[0].Method != Cancel {
+			t.Fatalf("%s: %s", name, say(w.queue[0]))
+		}
+		w.next(false)
+		w.attend("ben", w.change("ben", "", w.partstat("ben", "DECLINED")))
+		slices.Reverse(w.queue)
+		w.settle()
+		for _, id := range []string{"anna", "ben"} {
+			for rid, want := range test.want {
+				if got := w.answers(id, rid); got != want {
+					t.Errorf("%s: %s has %q of %q, want %q", name, id, got, rid, want)
+				}
+			}
+		}
+	}
+}
+
+// A CANCEL of an instance is no newer than the series that remains, whatever
+// SEQUENCE a program gives the instance: the next change of the series is heard.
+func TestACancelOfAnInstanceOfAHighSequence(t *testing.T) {
+	w := newWorld(t)
+	w.organize("anna", meet(t, []string{"ben"}, "DTSTART:20260302T100000Z", "DTEND:20260302T110000Z", "RRULE:FREQ=DAILY;COUNT=3", "SUMMARY:a"))
+	w.settle()
+	w.organize("anna", w.change("anna", "20260303T100000Z", func(c *ical.Component) {
+		c.Set("STATUS", "CANCELLED")
+		c.Set("SEQUENCE", "9")
+	}))
+	next := w.change("anna", "", func(c *ical.Component) { c.Set("RRULE", "FREQ=DAILY;COUNT=4") })
+	w.settle()
+	w.attend("ben", w.change("ben", "", w.partstat("ben", "ACCEPTED")))
+	w.settle()
+	if got := w.answers("anna", ""); got != "ben=ACCEPTED" {
+		t.Errorf("anna has %q", got)
+	}
+	w.organize("anna", next)
+	w.settle()
+	equal(t, "ben", w.instances("ben"), []string{"0302T1000 a", "0304T1000 a", "0305T1000 a"})
+}
+
 // A program that writes what it read before an attendee sent somebody else in his
 // place, to one instance or to all, invites that one no less than before.
 func TestALateWriteKeepsWhoWasSent(t *testing.T) {

@@ -193,7 +193,7 @@ func (p *Party) differ(old, cur *view) (out circle) {
 // fails where they are too much, with those that are not.
 func (p *Party) letters(was, is *meeting, circles []circle) (out []Message, err error) {
 	room := mostSent
-	from, n := p.address(was, is), p.revision(was, is)
+	from, n := p.address(was, is), offSequence(was)
 	for _, c := range circles {
 		msg := Message{UID: cmp.Or(is.uid, was.uid), From: from, To: c.to}
 		if len(c.off) > 0 {
@@ -204,7 +204,11 @@ func (p *Party) letters(was, is *meeting, circles []circle) (out []Message, err 
 			var comps []*ical.Component
 			for _, o := range c.off {
 				k := cancelled(o, whom)
-				setSequence(k, n)
+				if k.Prop("RECURRENCE-ID") == nil { // nothing remains: what the organizer's program says holds
+					setSequence(k, max(n, sequence(k)))
+				} else {
+					setSequence(k, n)
+				}
 				if room -= octets(k); room < 0 {
 					return out, tooVarious(len(circles))
 				}
@@ -418,15 +422,12 @@ func (p *Party) ask(c, stored *ical.Component, is *meeting) {
 	}
 }
 
-// revision is the SEQUENCE of a component of a CANCEL: above all that was sent
-// before. See raise.
-func (p *Party) revision(was, is *meeting) int64 {
+// offSequence is the SEQUENCE of a CANCEL: above all that was sent before, and no
+// higher than what remains. See raise.
+func offSequence(was *meeting) int64 {
 	n := int64(0)
 	for _, c := range was.all() {
 		n = max(n, sequence(c)+1)
-	}
-	for _, c := range is.all() {
-		n = max(n, sequence(c))
 	}
 	return n
 }

@@ -340,40 +340,54 @@ func (p *Party) raise(was, is *meeting, moves map[key]bool, cancels bool) {
 	}
 	floor := int64(0)
 	if cancels {
-		for _, c := range was.all() {
-			floor = max(floor, sequence(c)+1)
-		}
+		floor = offSequence(was)
 	}
 	var last *ical.Component // whose guests invited is: many instances may have come of the series
 	var invited guestList
+	series := guests(was.master)
 	later := was.later(is)
 	for k, c := range is.all() {
 		old := was.stood(is, k, later)
+		if old != last {
+			last, invited = old, guests(old)
+		}
+		anew := moves[k] || k != entire && old != was.master && back(c, invited, series)
 		n, before := sequence(c), sequence(old)
 		switch {
 		case old == nil:
 			n = max(n, sequence(was.master))
 		case n > before:
-		case k == entire && !ical.Equal(revised(old), revised(c)),
-			k != entire && (moves[k] || old.Word("STATUS") != c.Word("STATUS")):
+		case anew, k == entire && !ical.Equal(revised(old), revised(c)), k != entire && old.Word("STATUS") != c.Word("STATUS"):
 			n = before + 1
 		default:
 			n = before
 		}
-		if n = max(n, floor); n != sequence(c) {
+		n = max(n, floor)
+		if anew && cancels { // who has learned no more yet than what is off answers to what was
+			n = max(n, floor+1)
+		}
+		if n != sequence(c) {
 			setSequence(c, n)
 		}
-		// Answers to what was before count no more: to another time, and to an
-		// invitation that was taken back before this one.
-		if old != last {
-			last, invited = old, guests(old)
-		}
+		// Answers to what was before count no more: to another time, to an invitation
+		// that was taken back before this one, and to the series without this instance.
 		for a := range c.All("ATTENDEE") {
 			if (moves[k] || invited.line(calendar.AddressKey(a.Value)) == nil) && !p.Owner.HasAddress(a.Value) && byServer(a) {
 				revision{seq: n}.mark(a)
 			}
 		}
 	}
+}
+
+// back reports whether an instance invites somebody whom the series did and it did
+// not. What he answers to the series until he learns of it is of the old revision.
+func back(c *ical.Component, invited, series guestList) bool {
+	for a := range c.All("ATTENDEE") {
+		if who := calendar.AddressKey(a.Value); invited.line(who) == nil && series.line(who) != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // except makes an override of an instance out of what it shows.
