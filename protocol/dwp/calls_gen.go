@@ -30,6 +30,7 @@ var reads = []string{
 	"FreeBusy",
 	"Why",
 	"Prefs",
+	"Registrations",
 	"Ping",
 }
 
@@ -750,6 +751,76 @@ func (c *Client) Notify(ctx context.Context, who calendar.Actor, req calendar.No
 
 func (s *service) Notify(ctx context.Context, m *wire.NotifyRequest) (*wire.Done, error) {
 	err := s.backend.Notify(ctx, fromActor(m.Actor), fromNotifyRequest(m))
+	if err != nil {
+		return nil, err
+	}
+	return &wire.Done{}, nil
+}
+
+// Register implements calendar.Backend.
+func (c *Client) Register(ctx context.Context, who calendar.Actor, req calendar.RegisterRequest) (res calendar.RegisterResult, err error) {
+	q := toRegisterRequest(&req)
+	q.Actor = toActor(&who)
+	a, err := unary(ctx, c, "register", withToken, c.api.Register, q)
+	if err != nil {
+		return res, err
+	}
+	return fromRegisterResult(a), nil
+}
+
+func (s *service) Register(ctx context.Context, m *wire.RegisterRequest) (*wire.RegisterAnswer, error) {
+	res, err := s.backend.Register(ctx, fromActor(m.Actor), fromRegisterRequest(m))
+	if err != nil {
+		return nil, err
+	}
+	return toRegisterResult(&res), nil
+}
+
+// Unregister implements calendar.Backend.
+func (c *Client) Unregister(ctx context.Context, who calendar.Actor, req calendar.UnregisterRequest) (err error) {
+	q := toUnregisterRequest(&req)
+	q.Actor = toActor(&who)
+	_, err = unary(ctx, c, "unregister", withToken, c.api.Unregister, q)
+	return err
+}
+
+func (s *service) Unregister(ctx context.Context, m *wire.UnregisterRequest) (*wire.Done, error) {
+	err := s.backend.Unregister(ctx, fromActor(m.Actor), fromUnregisterRequest(m))
+	if err != nil {
+		return nil, err
+	}
+	return &wire.Done{}, nil
+}
+
+// Registrations implements calendar.Backend.
+func (c *Client) Registrations(ctx context.Context, who calendar.Actor, req calendar.RegistrationsRequest) (res []calendar.Registration, err error) {
+	q := toRegistrationsRequest(&req)
+	q.Actor = toActor(&who)
+	a, err := unary(ctx, c, "registrations", never, c.api.Registrations, q)
+	if err != nil {
+		return res, err
+	}
+	return eachOf(a.Registrations, fromRegistration), nil
+}
+
+func (s *service) Registrations(ctx context.Context, m *wire.RegistrationsRequest) (*wire.RegistrationsAnswer, error) {
+	res, err := s.backend.Registrations(ctx, fromActor(m.Actor), fromRegistrationsRequest(m))
+	if err != nil {
+		return nil, err
+	}
+	return &wire.RegistrationsAnswer{Registrations: each(res, toRegistration)}, nil
+}
+
+// TestHook implements calendar.Backend.
+func (c *Client) TestHook(ctx context.Context, who calendar.Actor, req calendar.TestHookRequest) (err error) {
+	q := toTestHookRequest(&req)
+	q.Actor = toActor(&who)
+	_, err = unary(ctx, c, "test hook", withToken, c.api.TestHook, q)
+	return err
+}
+
+func (s *service) TestHook(ctx context.Context, m *wire.TestHookRequest) (*wire.Done, error) {
+	err := s.backend.TestHook(ctx, fromActor(m.Actor), fromTestHookRequest(m))
 	if err != nil {
 		return nil, err
 	}

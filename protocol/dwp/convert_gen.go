@@ -24,6 +24,7 @@ func toActor(v *calendar.Actor) *wire.Actor {
 		Via:    toText(v.Via),
 		Client: toText(v.Client),
 		App:    toText(v.App),
+		Quiet:  toTexts(v.Quiet),
 	}
 }
 
@@ -42,6 +43,7 @@ func fromActor(m *wire.Actor) (v calendar.Actor) {
 		Via:    string(m.Via),
 		Client: string(m.Client),
 		App:    string(m.App),
+		Quiet:  fromTexts[string](m.Quiet),
 	}
 }
 
@@ -1726,6 +1728,130 @@ func fromRef(m *wire.Ref) (v calendar.Ref) {
 	}
 }
 
+func toRegisterRequest(v *calendar.RegisterRequest) *wire.RegisterRequest {
+	if v == nil {
+		return nil
+	}
+	return &wire.RegisterRequest{
+		Owner:     toText(v.Owner),
+		Calendar:  toText(v.Calendar),
+		Kind:      toText(v.Kind),
+		Address:   toText(v.Address),
+		Key:       v.Key,
+		Secret:    v.Secret,
+		Triggers:  toTriggers(&v.Triggers),
+		Contents:  v.Contents,
+		Expires:   toTime(v.Expires),
+		ServerKey: toText(v.ServerKey),
+	}
+}
+
+func fromRegisterRequest(m *wire.RegisterRequest) (v calendar.RegisterRequest) {
+	if m == nil {
+		return v
+	}
+	return calendar.RegisterRequest{
+		Owner:     calendar.Owner(m.Owner),
+		Calendar:  calendar.ID(m.Calendar),
+		Kind:      calendar.RegistrationKind(m.Kind),
+		Address:   string(m.Address),
+		Key:       m.Key,
+		Secret:    m.Secret,
+		Triggers:  fromTriggers(m.Triggers),
+		Contents:  m.Contents,
+		Expires:   fromTime(m.Expires),
+		ServerKey: string(m.ServerKey),
+	}
+}
+
+func toRegisterResult(v *calendar.RegisterResult) *wire.RegisterAnswer {
+	if v == nil {
+		return nil
+	}
+	return &wire.RegisterAnswer{
+		Registration: toRegistration(&v.Registration),
+		Created:      v.Created,
+		Secret:       v.Secret,
+	}
+}
+
+func fromRegisterResult(m *wire.RegisterAnswer) (v calendar.RegisterResult) {
+	if m == nil {
+		return v
+	}
+	return calendar.RegisterResult{
+		Registration: fromRegistration(m.Registration),
+		Created:      m.Created,
+		Secret:       m.Secret,
+	}
+}
+
+func toRegistration(v *calendar.Registration) *wire.Registration {
+	if v == nil {
+		return nil
+	}
+	return &wire.Registration{
+		Id:       toText(v.ID),
+		Owner:    toText(v.Owner),
+		Kind:     toText(v.Kind),
+		Calendar: toText(v.Calendar),
+		User:     toText(v.User),
+		Address:  toText(v.Address),
+		Triggers: toTriggers(&v.Triggers),
+		Contents: v.Contents,
+		Created:  toTime(v.Created),
+		Expires:  toTime(v.Expires),
+		Failures: int64(v.Failures),
+		Since:    toTime(v.Since),
+		Last:     toTime(v.Last),
+		Problem:  toText(v.Problem),
+		Off:      v.Off,
+	}
+}
+
+func fromRegistration(m *wire.Registration) (v calendar.Registration) {
+	if m == nil {
+		return v
+	}
+	return calendar.Registration{
+		ID:       string(m.Id),
+		Owner:    calendar.Owner(m.Owner),
+		Kind:     calendar.RegistrationKind(m.Kind),
+		Calendar: calendar.ID(m.Calendar),
+		User:     string(m.User),
+		Address:  string(m.Address),
+		Triggers: fromTriggers(m.Triggers),
+		Contents: m.Contents,
+		Created:  fromTime(m.Created),
+		Expires:  fromTime(m.Expires),
+		Failures: int(m.Failures),
+		Since:    fromTime(m.Since),
+		Last:     fromTime(m.Last),
+		Problem:  string(m.Problem),
+		Off:      m.Off,
+	}
+}
+
+func toRegistrationsRequest(v *calendar.RegistrationsRequest) *wire.RegistrationsRequest {
+	if v == nil {
+		return nil
+	}
+	return &wire.RegistrationsRequest{
+		Owner: toText(v.Owner),
+		Kind:  toText(v.Kind),
+	}
+}
+
+func fromRegistrationsRequest(m *wire.RegistrationsRequest) (v calendar.RegistrationsRequest) {
+	if m == nil {
+		return v
+	}
+	return calendar.RegistrationsRequest{
+		Owner: calendar.Owner(m.Owner),
+		Kind:  calendar.RegistrationKind(m.Kind),
+	}
+}
+
 func toReturned(v *calendar.Returned) *wire.Returned {
 	if v == nil {
 		return nil
@@ -2166,6 +2292,26 @@ func fromSyncResult(m *wire.SyncResult) (v calendar.SyncResult) {
 	}
 }
 
+func toTestHookRequest(v *calendar.TestHookRequest) *wire.TestHookRequest {
+	if v == nil {
+		return nil
+	}
+	return &wire.TestHookRequest{
+		Owner: toText(v.Owner),
+		Id:    toText(v.ID),
+	}
+}
+
+func fromTestHookRequest(m *wire.TestHookRequest) (v calendar.TestHookRequest) {
+	if m == nil {
+		return v
+	}
+	return calendar.TestHookRequest{
+		Owner: calendar.Owner(m.Owner),
+		ID:    string(m.Id),
+	}
+}
+
 func toTextMatch(v *calendar.TextMatch) *wire.TextMatch {
 	if v == nil {
 		return nil
@@ -2295,6 +2441,48 @@ func fromTraceQuery(m *wire.TraceQuery) (v calendar.TraceQuery) {
 		OldestFirst: m.OldestFirst,
 		After:       m.After,
 		Limit:       int(m.Limit),
+	}
+}
+
+func toTriggers(v *calendar.Triggers) *wire.Triggers {
+	if v == nil {
+		return nil
+	}
+	return &wire.Triggers{
+		Content:    uint32(v.Content),
+		Properties: uint32(v.Properties),
+	}
+}
+
+func fromTriggers(m *wire.Triggers) (v calendar.Triggers) {
+	if m == nil {
+		return v
+	}
+	return calendar.Triggers{
+		Content:    calendar.Depth(m.Content),
+		Properties: calendar.Depth(m.Properties),
+	}
+}
+
+func toUnregisterRequest(v *calendar.UnregisterRequest) *wire.UnregisterRequest {
+	if v == nil {
+		return nil
+	}
+	return &wire.UnregisterRequest{
+		Owner: toText(v.Owner),
+		Id:    toText(v.ID),
+		Kind:  toText(v.Kind),
+	}
+}
+
+func fromUnregisterRequest(m *wire.UnregisterRequest) (v calendar.UnregisterRequest) {
+	if m == nil {
+		return v
+	}
+	return calendar.UnregisterRequest{
+		Owner: calendar.Owner(m.Owner),
+		ID:    string(m.Id),
+		Kind:  calendar.RegistrationKind(m.Kind),
 	}
 }
 

@@ -220,6 +220,28 @@ type Backend interface {
 	//backend:write
 	Notify(ctx context.Context, who Actor, req NotifyRequest) error
 
+	// Register has somebody told of what changes in a calendar that he may read, or in
+	// his own home: by a push service, or by a webhook.
+	//
+	//backend:owner req.Owner
+	//backend:write
+	Register(ctx context.Context, who Actor, req RegisterRequest) (RegisterResult, error)
+	// Unregister ends that. The owner of the home may end anybody's.
+	//
+	//backend:owner req.Owner
+	//backend:write
+	Unregister(ctx context.Context, who Actor, req UnregisterRequest) error
+	// Registrations lists those in a home.
+	//
+	//backend:owner req.Owner
+	//backend:read
+	Registrations(ctx context.Context, who Actor, req RegistrationsRequest) ([]Registration, error)
+	// TestHook has something sent to a webhook of the actor's, though nothing changed.
+	//
+	//backend:owner req.Owner
+	//backend:write
+	TestHook(ctx context.Context, who Actor, req TestHookRequest) error
+
 	// Ping says whether the store behind answers, and what it is.
 	//
 	//backend:read

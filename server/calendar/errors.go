@@ -97,8 +97,11 @@ const (
 	ValidDefaultCalendar   Reason = "valid-schedule-default-calendar-URL" // RFC 6638 §4.3.1.2
 	ValidSchedulingMessage Reason = "valid-scheduling-message"            // RFC 6638 §5.2.1
 	LockTokenMatches       Reason = "lock-token-matches"
-	UniqueScheduling       Reason = "unique-scheduling-object-resource"          // RFC 6638 §3.2.4.1
-	SameOrganizer          Reason = "same-organizer-in-all-components"           // RFC 6638 §3.2.4.2
+	UniqueScheduling       Reason = "unique-scheduling-object-resource" // RFC 6638 §3.2.4.1
+	SameOrganizer          Reason = "same-organizer-in-all-components"  // RFC 6638 §3.2.4.2
+	InvalidSubscription    Reason = "invalid-subscription"              // WebDAV-Push, Subscription Registration
+	PushNotAvailable       Reason = "push-not-available"
+	NoSupportedTrigger     Reason = "no-supported-trigger"
 	OrganizerChange        Reason = "allowed-organizer-scheduling-object-change" // RFC 6638 §3.2.4.3
 
 	// NoDestination and Overwrite go with Stale when something is copied or

@@ -19,6 +19,9 @@ type UserID = string
 // /dav/calendars/jdoe/baseball/.
 type ID string
 
+// CalendarsPath is where homes are: CalendarsPath + owner + "/".
+const CalendarsPath = "/dav/calendars/"
+
 // DefaultName is the resource name of the default calendar, whose calid is the
 // bare owner.
 const DefaultName = "calendar"

@@ -109,6 +109,10 @@ type ReadTx interface {
 	// Traces streams what a query asks for of the owner's journal. The trace is
 	// valid only during the call.
 	Traces(q TraceQuery, fn func(*Trace) error) error
+
+	// Registrations lists those of the home by id; Registration is one of them.
+	Registrations() ([]RegistrationRow, error)
+	Registration(id string) (row RegistrationRow, ok bool, err error)
 }
 
 // Tx is a transaction that writes.
@@ -185,6 +189,12 @@ type Tx interface {
 	// PurgeTraces forgets the traces of before a moment, and then all but the
 	// newest keep of them (0 = no bound).
 	PurgeTraces(before time.Time, keep int) (n int, err error)
+
+	// PutRegistration inserts or replaces by id; DeleteRegistration removes one,
+	// which need not exist. The home's row knows of which kinds there are some.
+	// Nothing else removes them: those of a calendar outlive it.
+	PutRegistration(row RegistrationRow) error
+	DeleteRegistration(id string) error
 }
 
 // HomeRow is an owner's home.
@@ -194,6 +204,8 @@ type HomeRow struct {
 	Created time.Time
 	Bytes   int64  // sum of the sizes of live objects and of attachments, kept by all that writes those
 	Entry   string // of the directory, whose home it is (Person.Entry); "" = not known
+
+	Registered Registered // kinds of registrations that there are
 }
 
 // CalendarRow is a calendar at rest.

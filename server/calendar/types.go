@@ -30,6 +30,10 @@ type Actor struct {
 	Client string
 	// App is what a program calls itself to know its own changes again: WCAP's appid.
 	App string
+
+	// Quiet are push registrations that are not told of what he changes, "*" is all
+	// of them: his own client knows it. WebDAV-Push, Suppressing Notifications.
+	Quiet []string
 }
 
 // Calendar is a collection as its reader sees it (Sun's calprops).
@@ -203,6 +207,11 @@ func Intern(name string) string {
 		}
 	}
 	return strings.Clone(name)
+}
+
+// Path is where CalDAV has the object, or without a name its calendar; not escaped.
+func (r Ref) Path() string {
+	return CalendarsPath + string(r.Calendar.Owner()) + "/" + r.Calendar.Name() + "/" + r.Name
 }
 
 // String is how errors and logs name an object.

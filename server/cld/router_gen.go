@@ -241,3 +241,39 @@ func (r *Router) Notify(ctx context.Context, who calendar.Actor, req calendar.No
 	}
 	return be.Notify(ctx, who, req)
 }
+
+// Register implements calendar.Backend.
+func (r *Router) Register(ctx context.Context, who calendar.Actor, req calendar.RegisterRequest) (res calendar.RegisterResult, err error) {
+	be, err := r.of(ctx, req.Owner)
+	if err != nil {
+		return res, err
+	}
+	return be.Register(ctx, who, req)
+}
+
+// Unregister implements calendar.Backend.
+func (r *Router) Unregister(ctx context.Context, who calendar.Actor, req calendar.UnregisterRequest) (err error) {
+	be, err := r.of(ctx, req.Owner)
+	if err != nil {
+		return err
+	}
+	return be.Unregister(ctx, who, req)
+}
+
+// Registrations implements calendar.Backend.
+func (r *Router) Registrations(ctx context.Context, who calendar.Actor, req calendar.RegistrationsRequest) (res []calendar.Registration, err error) {
+	be, err := r.of(ctx, req.Owner)
+	if err != nil {
+		return res, err
+	}
+	return be.Registrations(ctx, who, req)
+}
+
+// TestHook implements calendar.Backend.
+func (r *Router) TestHook(ctx context.Context, who calendar.Actor, req calendar.TestHookRequest) (err error) {
+	be, err := r.of(ctx, req.Owner)
+	if err != nil {
+		return err
+	}
+	return be.TestHook(ctx, who, req)
+}

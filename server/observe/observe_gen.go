@@ -48,6 +48,10 @@ var Operations = []string{
 	"share",
 	"set-proxies",
 	"notify",
+	"register",
+	"unregister",
+	"registrations",
+	"test-hook",
 	"ping",
 }
 
@@ -311,6 +315,34 @@ func (o *observed) Notify(ctx context.Context, who calendar.Actor, req calendar.
 	start := time.Now()
 	err = o.be.Notify(ctx, who, req)
 	o.seen("notify", time.Since(start), err)
+	return err
+}
+
+func (o *observed) Register(ctx context.Context, who calendar.Actor, req calendar.RegisterRequest) (res calendar.RegisterResult, err error) {
+	start := time.Now()
+	res, err = o.be.Register(ctx, who, req)
+	o.seen("register", time.Since(start), err)
+	return res, err
+}
+
+func (o *observed) Unregister(ctx context.Context, who calendar.Actor, req calendar.UnregisterRequest) (err error) {
+	start := time.Now()
+	err = o.be.Unregister(ctx, who, req)
+	o.seen("unregister", time.Since(start), err)
+	return err
+}
+
+func (o *observed) Registrations(ctx context.Context, who calendar.Actor, req calendar.RegistrationsRequest) (res []calendar.Registration, err error) {
+	start := time.Now()
+	res, err = o.be.Registrations(ctx, who, req)
+	o.seen("registrations", time.Since(start), err)
+	return res, err
+}
+
+func (o *observed) TestHook(ctx context.Context, who calendar.Actor, req calendar.TestHookRequest) (err error) {
+	start := time.Now()
+	err = o.be.TestHook(ctx, who, req)
+	o.seen("test-hook", time.Since(start), err)
 	return err
 }
 

@@ -15,6 +15,9 @@ func (s *Service) Purge(ctx context.Context, owner calendar.Owner) (n int, err e
 		if err := w.expire(s.now().Add(-s.opt.InboxAge)); err != nil {
 			return err
 		}
+		if err := w.expireRegistrations(); err != nil {
+			return err
+		}
 		n, err = w.purge(before)
 		return err
 	})

@@ -51,6 +51,11 @@ func (w *writer) derive(ch *calendar.Change, follow []task) error {
 	if err != nil {
 		return fmt.Errorf("derive jobs: %w", err)
 	}
+	news, err := w.news(ch)
+	if err != nil {
+		return fmt.Errorf("derive jobs: %w", err)
+	}
+	jobs = append(jobs, news...)
 	for _, derive := range w.s.opt.Derive {
 		more, err := derive(w.ReadTx, ch)
 		if err != nil {
@@ -152,6 +157,44 @@ func (w *writer) dropJob(id calendar.JobID) error {
 		return fmt.Errorf("delete a job: %w", err)
 	}
 	w.gone = append(w.gone, id)
+	return nil
+}
+
+// mostFollowing is how many jobs one job may leave behind.
+const mostFollowing = 1 << 12
+
+// followUp stores the jobs that a job leaves behind when it is done: they follow
+// from the same change, which has no other of their places.
+func (w *writer) followUp(done calendar.JobID, jobs []calendar.Job) error {
+	if len(jobs) > mostFollowing {
+		return &calendar.Error{Kind: calendar.Internal, Op: w.op, Msg: "too many jobs follow from one"}
+	}
+	for i := range jobs {
+		jobs[i].JobID = followingID(done, i)
+		if err := w.keepJob(jobs[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// followingID is the id of the i-th job that a job leaves behind.
+func followingID(done calendar.JobID, i int) calendar.JobID {
+	return calendar.JobID{Owner: done.Owner, Change: done.Change, Seq: (done.Seq+1)*mostFollowing + i}
+}
+
+// putRegistration keeps a registration. That is no change that anybody syncs.
+func (w *writer) putRegistration(row calendar.RegistrationRow) error {
+	if err := w.tx.PutRegistration(row); err != nil {
+		return fmt.Errorf("keep a registration: %w", err)
+	}
+	return nil
+}
+
+func (w *writer) dropRegistration(id string) error {
+	if err := w.tx.DeleteRegistration(id); err != nil {
+		return fmt.Errorf("drop a registration: %w", err)
+	}
 	return nil
 }
 

@@ -324,9 +324,31 @@ var useCases = []useCase{
 		_, err := c.Subscribe(c.Context(), who, calendar.SubscribeRequest{Owner: "anna", Add: []calendar.Subscription{"bert"}, Remove: []calendar.ID{"anna"}})
 		return err
 	}},
+	{name: "register", ownerOnly: true, do: func(c *records, who calendar.Actor) error {
+		_, err := c.Register(c.Context(), who, aHook("anna"))
+		return err
+	}},
+	{name: "unregister", ownerOnly: true, prepare: func(c *records) { c.hook() }, do: func(c *records, who calendar.Actor) error {
+		return c.Unregister(c.Context(), who, calendar.UnregisterRequest{Owner: "anna", ID: c.hook(), Kind: calendar.HookRegistration})
+	}},
+	{name: "test a webhook", ownerOnly: true, prepare: func(c *records) { c.hook() }, want: []string{"posted "}, do: func(c *records, who calendar.Actor) error {
+		return c.TestHook(c.Context(), who, calendar.TestHookRequest{Owner: "anna", ID: c.hook()})
+	}},
 	{name: "set preferences", ownerOnly: true, want: []string{"prefs-changed "}, do: func(c *records, who calendar.Actor) error {
 		return c.SetPrefs(c.Context(), who, calendar.SetPrefsRequest{Owner: "anna", Set: map[string]string{"k": "v"}})
 	}},
+}
+
+func aHook(id calendar.ID) calendar.RegisterRequest {
+	return calendar.RegisterRequest{Owner: id.Owner(), Calendar: id, Kind: calendar.HookRegistration, Address: "https://hook.example.com/", Triggers: calendar.Triggers{Content: calendar.DepthInfinity}}
+}
+
+// hook is the webhook of anna's calendar, made if there is none.
+func (c *records) hook() string {
+	c.Helper()
+	res, err := c.Register(context.Background(), anna, aHook("anna"))
+	c.must(err)
+	return res.Registration.ID
 }
 
 // told is a change in the words of the tables.

@@ -70,6 +70,8 @@ type Options struct {
 	// Admission is what the site decided about messages that come by mail.
 	Admission admission.Rules
 
+	Registrations RegistrationOptions
+
 	CacheBytes   int64         // memory for what is read often; 0 = 48 MiB, less: none
 	TombstoneAge time.Duration // how long deletions are remembered; 0 = 90 days
 	InboxAge     time.Duration // how long items stay in an inbox, factotum.inbox.age; 0 = 30 days
@@ -151,6 +153,7 @@ func New(store calendar.Store, people calendar.People, opt Options) *Service {
 	if opt.InboxAge <= 0 {
 		opt.InboxAge = 30 * 24 * time.Hour
 	}
+	opt.Registrations.defaults()
 	opt.Limits = opt.Limits.WithDefaults()
 	s := &Service{store: store, people: people, opt: opt, log: opt.Logger, now: opt.Now, started: opt.Now(), zone: recur.UTC}
 	s.cache = cache.New(store, cache.Options{Bytes: opt.CacheBytes, Instances: opt.Limits.Instances, Logger: opt.Logger})

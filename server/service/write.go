@@ -149,7 +149,9 @@ func (s *Service) ownerEntry(ctx context.Context, op string, owner calendar.Owne
 
 // publish tells of what is committed.
 func (s *Service) publish(w *writer) {
-	s.cache.Commit(w.owner, w.changes)
+	if len(w.changes) > 0 {
+		s.cache.Commit(w.owner, w.changes)
+	}
 	if slices.ContainsFunc(w.changes, func(c *calendar.Change) bool { return c.Name == "" }) {
 		s.names.forget(w.owner)
 	}

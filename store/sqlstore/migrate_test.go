@@ -49,6 +49,8 @@ func TestMigrateObjects(t *testing.T) {
 		exec("ALTER TABLE owners DROP COLUMN entry")   // of version 7
 		exec("ALTER TABLE objects DROP COLUMN writer") // of version 8
 		exec("DROP TABLE traces")                      // of version 9
+		exec("DROP TABLE registrations")               // of version 11
+		exec("ALTER TABLE owners DROP COLUMN registered")
 		exec("DELETE FROM schema_version WHERE version_id >= 5")
 		s = open()
 		err = s.View(t.Context(), "anna", func(tx calendar.ReadTx) error {

@@ -52,6 +52,10 @@ var planned = []struct{ text, want string }{
 	{sqlFirstTrace, "traces USING PRIMARY KEY (owner=?)"},
 	{sqlNthTrace, "traces USING PRIMARY KEY (owner=?)"},
 	{sqlDropTraces, "traces USING PRIMARY KEY (owner=? AND id<?)"},
+	{sqlRegistrations, "registrations USING PRIMARY KEY (owner=?)"},
+	{sqlRegistration, "registrations USING PRIMARY KEY (owner=? AND id=?)"},
+	{sqlDropRegistration, "registrations USING PRIMARY KEY (owner=? AND id=?)"},
+	{sqlRegisteredKinds, "registrations USING PRIMARY KEY (owner=?) | USE TEMP B-TREE FOR DISTINCT"},
 }
 
 // walked are those over all owners, which PostgreSQL may rather read as a whole

@@ -598,7 +598,7 @@ func (s *salvage) join(ctx context.Context, tx *sql.Tx) error {
 	for _, text := range []string{
 		// Homes of which only their content is left.
 		`INSERT INTO owners (owner, change, created, purged, bytes, objects)
-			SELECT owner, 1, ?1, 0, 0, 0 FROM (SELECT owner FROM calendars UNION SELECT owner FROM prefs UNION SELECT owner FROM jobs UNION SELECT owner FROM traces)
+			SELECT owner, 1, ?1, 0, 0, 0 FROM (SELECT owner FROM calendars UNION SELECT owner FROM prefs UNION SELECT owner FROM jobs UNION SELECT owner FROM traces UNION SELECT owner FROM registrations)
 			WHERE true ON CONFLICT DO NOTHING`,
 		`UPDATE owners SET change = ?2 + max(change, coalesce((SELECT max(change) FROM calendars c WHERE c.owner = owners.owner), 0),
 			coalesce((SELECT max(change) FROM objects o WHERE o.owner = owners.owner), 0), coalesce((SELECT max(change) FROM jobs j WHERE j.owner = owners.owner), 0)) WHERE ?1 > 0`,
@@ -610,6 +610,8 @@ func (s *salvage) join(ctx context.Context, tx *sql.Tx) error {
 		`UPDATE owners SET objects = (SELECT count(*) FROM objects o WHERE o.owner = owners.owner AND o.deleted = 0),
 			bytes = (SELECT coalesce(sum(o.size), 0) FROM objects o WHERE o.owner = owners.owner AND o.deleted = 0)
 			+ (SELECT coalesce(sum(a.size), 0) FROM attachments a WHERE a.owner = owners.owner) WHERE ?1 > 0`,
+		`UPDATE owners SET registered = (SELECT coalesce(sum(DISTINCT CASE kind WHEN 'push' THEN 1 WHEN 'hook' THEN 2 ELSE 0 END), 0)
+			FROM registrations r WHERE r.owner = owners.owner) WHERE ?1 > 0`,
 	} {
 		var err error
 		if strings.Contains(text, "?2") {

@@ -10,10 +10,11 @@ type home struct {
 	purged                int64
 	bytes, objects        int64
 	entry                 string
+	registered            int64 // calendar.Registered
 }
 
 const (
-	sqlHome = `SELECT change, created, purged, bytes, objects, entry FROM owners WHERE owner = $1`
+	sqlHome = `SELECT change, created, purged, bytes, objects, entry, registered FROM owners WHERE owner = $1`
 
 	sqlCountHome = `SELECT count(*), cast(coalesce(sum(size), 0) AS BIGINT) FROM objects WHERE owner = $1 AND deleted = 0`
 	sqlFileSizes = sqlSizeOfAttachments + ` WHERE owner = $1`
@@ -21,11 +22,13 @@ const (
 	sqlInsertHome = `INSERT INTO owners (owner, change, created, purged, bytes, objects) VALUES ($1, $2, $3, $4, $5, $6)`
 	sqlUpdateHome = `UPDATE owners SET change = $2, purged = $3, bytes = $4, objects = $5 WHERE owner = $1`
 	sqlSetEntry   = `UPDATE owners SET entry = $2 WHERE owner = $1`
+
+	sqlSetRegistered = `UPDATE owners SET registered = $2 WHERE owner = $1`
 )
 
 // columns are those of sqlHome.
 func (h *home) columns() []any {
-	return []any{&h.change, &h.created, &h.purged, &h.bytes, &h.objects, &h.entry}
+	return []any{&h.change, &h.created, &h.purged, &h.bytes, &h.objects, &h.entry, &h.registered}
 }
 
 func (t *tx) loadHome() (err error) {
@@ -105,7 +108,11 @@ func (t *tx) Recount() error {
 		return err
 	}
 	t.home.objects, t.home.bytes = objects, bytes+files
-	return nil
+	kinds, err := t.registeredKinds()
+	if err != nil || kinds == t.home.registered {
+		return err
+	}
+	return t.setRegistered(kinds)
 }
 
 // Home returns the owner's row.
@@ -114,7 +121,7 @@ func (t *tx) Home() (calendar.HomeRow, bool, error) {
 		return calendar.HomeRow{}, false, err
 	}
 	h := &t.home
-	return calendar.HomeRow{Change: h.change, Purged: h.purged, Created: fromMicros(h.created), Bytes: h.bytes, Entry: h.entry}, true, nil
+	return calendar.HomeRow{Change: h.change, Purged: h.purged, Created: fromMicros(h.created), Bytes: h.bytes, Entry: h.entry, Registered: calendar.Registered(h.registered)}, true, nil
 }
 
 // NextChange takes the owner's next change number, another one at each call.

@@ -228,7 +228,19 @@ var visits = map[string]func(tx calendar.Tx) error{
 		n, err := tx.PurgeTraces(epoch.Add(few*time.Second), 0)
 		return found(n == few, err)
 	},
-	"DeleteJob": func(tx calendar.Tx) error { return tx.DeleteJob(2*crowd+2*few, 0) },
+	"Registrations": func(tx calendar.Tx) error {
+		list, err := tx.Registrations()
+		return found(len(list) == 0, err)
+	},
+	"Registration": func(tx calendar.Tx) error {
+		_, ok, err := tx.Registration("a")
+		return found(!ok, err)
+	},
+	"PutRegistration": func(tx calendar.Tx) error {
+		return tx.PutRegistration(calendar.RegistrationRow{ID: "a", Kind: calendar.HookRegistration})
+	},
+	"DeleteRegistration": func(tx calendar.Tx) error { return tx.DeleteRegistration("a") },
+	"DeleteJob":          func(tx calendar.Tx) error { return tx.DeleteJob(2*crowd+2*few, 0) },
 }
 
 func fewNames() (names []string) {

@@ -50,6 +50,7 @@ func Run(t *testing.T, open func(t *testing.T) calendar.Store) {
 		{"Traces", testTraces},
 		{"OddTraces", testOddTraces},
 		{"PurgeTraces", testPurgeTraces},
+		{"Registrations", testRegistrations},
 		{"ViewIsReadOnly", testViewIsReadOnly},
 		{"ViewIsSnapshot", testViewIsSnapshot},
 		{"Rollback", testRollback},

@@ -31,6 +31,8 @@ type home struct {
 	jobs   map[calendar.JobID]calendar.Job
 	traces []calendar.Trace // oldest first
 	traced int64            // the last id
+
+	registrations map[string]calendar.RegistrationRow
 }
 
 type collection struct {
@@ -84,7 +86,7 @@ func (s *Store) Update(ctx context.Context, owner calendar.Owner, fn func(calend
 }
 
 func newHome() *home {
-	return &home{cals: map[int64]*collection{}, prefs: map[string]string{}, tokens: map[string][]byte{}, jobs: map[calendar.JobID]calendar.Job{}}
+	return &home{cals: map[int64]*collection{}, prefs: map[string]string{}, tokens: map[string][]byte{}, registrations: map[string]calendar.RegistrationRow{}, jobs: map[calendar.JobID]calendar.Job{}}
 }
 
 // Owners implements calendar.Store.

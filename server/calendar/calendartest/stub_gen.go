@@ -231,6 +231,30 @@ func (s Stub) Notify(ctx context.Context, who calendar.Actor, req calendar.Notif
 	return err
 }
 
+// Register implements calendar.Backend.
+func (s Stub) Register(ctx context.Context, who calendar.Actor, req calendar.RegisterRequest) (res calendar.RegisterResult, err error) {
+	err = s.Do("Register", []any{who, req}, &res)
+	return res, err
+}
+
+// Unregister implements calendar.Backend.
+func (s Stub) Unregister(ctx context.Context, who calendar.Actor, req calendar.UnregisterRequest) (err error) {
+	err = s.Do("Unregister", []any{who, req}, nil)
+	return err
+}
+
+// Registrations implements calendar.Backend.
+func (s Stub) Registrations(ctx context.Context, who calendar.Actor, req calendar.RegistrationsRequest) (res []calendar.Registration, err error) {
+	err = s.Do("Registrations", []any{who, req}, &res)
+	return res, err
+}
+
+// TestHook implements calendar.Backend.
+func (s Stub) TestHook(ctx context.Context, who calendar.Actor, req calendar.TestHookRequest) (err error) {
+	err = s.Do("TestHook", []any{who, req}, nil)
+	return err
+}
+
 // Ping implements calendar.Backend.
 func (s Stub) Ping(ctx context.Context) (res calendar.Status, err error) {
 	err = s.Do("Ping", []any{}, &res)

@@ -70,6 +70,7 @@ func Run(t *testing.T, open func(t *testing.T, people calendar.People) calendar.
 		{"Subscribe", testSubscribe},
 		{"Why", testWhy},
 		{"Decide", testDecide},
+		{"Registrations", testRegistrations},
 		{"Rights", testRights},
 		{"AskedFor", testAskedFor},
 		{"Masking", testMasking},

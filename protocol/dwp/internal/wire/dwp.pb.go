@@ -275,6 +275,7 @@ type Actor struct {
 	Proxy         []byte                 `protobuf:"bytes,8,opt,name=proxy,proto3" json:"proxy,omitempty"`
 	Entry         []byte                 `protobuf:"bytes,9,opt,name=entry,proto3" json:"entry,omitempty"`
 	App           []byte                 `protobuf:"bytes,10,opt,name=app,proto3" json:"app,omitempty"`
+	Quiet         [][]byte               `protobuf:"bytes,11,rep,name=quiet,proto3" json:"quiet,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -375,6 +376,13 @@ func (x *Actor) GetEntry() []byte {
 func (x *Actor) GetApp() []byte {
 	if x != nil {
 		return x.App
+	}
+	return nil
+}
+
+func (x *Actor) GetQuiet() [][]byte {
+	if x != nil {
+		return x.Quiet
 	}
 	return nil
 }
@@ -8990,6 +8998,630 @@ func (x *SubscribeAnswer) GetList() [][]byte {
 	return nil
 }
 
+type Registration struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Owner         []byte                 `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`
+	Kind          []byte                 `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"` // calendar.RegistrationKind
+	Calendar      []byte                 `protobuf:"bytes,4,opt,name=calendar,proto3" json:"calendar,omitempty"`
+	User          []byte                 `protobuf:"bytes,5,opt,name=user,proto3" json:"user,omitempty"`
+	Address       []byte                 `protobuf:"bytes,6,opt,name=address,proto3" json:"address,omitempty"`
+	Triggers      *Triggers              `protobuf:"bytes,7,opt,name=triggers,proto3" json:"triggers,omitempty"`
+	Contents      bool                   `protobuf:"varint,8,opt,name=contents,proto3" json:"contents,omitempty"`
+	Created       int64                  `protobuf:"varint,9,opt,name=created,proto3" json:"created,omitempty"`
+	Expires       int64                  `protobuf:"varint,10,opt,name=expires,proto3" json:"expires,omitempty"`
+	Failures      int64                  `protobuf:"varint,11,opt,name=failures,proto3" json:"failures,omitempty"`
+	Since         int64                  `protobuf:"varint,12,opt,name=since,proto3" json:"since,omitempty"`
+	Last          int64                  `protobuf:"varint,13,opt,name=last,proto3" json:"last,omitempty"`
+	Problem       []byte                 `protobuf:"bytes,14,opt,name=problem,proto3" json:"problem,omitempty"`
+	Off           bool                   `protobuf:"varint,15,opt,name=off,proto3" json:"off,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Registration) Reset() {
+	*x = Registration{}
+	mi := &file_dwp_proto_msgTypes[119]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Registration) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Registration) ProtoMessage() {}
+
+func (x *Registration) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[119]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Registration.ProtoReflect.Descriptor instead.
+func (*Registration) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{119}
+}
+
+func (x *Registration) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *Registration) GetOwner() []byte {
+	if x != nil {
+		return x.Owner
+	}
+	return nil
+}
+
+func (x *Registration) GetKind() []byte {
+	if x != nil {
+		return x.Kind
+	}
+	return nil
+}
+
+func (x *Registration) GetCalendar() []byte {
+	if x != nil {
+		return x.Calendar
+	}
+	return nil
+}
+
+func (x *Registration) GetUser() []byte {
+	if x != nil {
+		return x.User
+	}
+	return nil
+}
+
+func (x *Registration) GetAddress() []byte {
+	if x != nil {
+		return x.Address
+	}
+	return nil
+}
+
+func (x *Registration) GetTriggers() *Triggers {
+	if x != nil {
+		return x.Triggers
+	}
+	return nil
+}
+
+func (x *Registration) GetContents() bool {
+	if x != nil {
+		return x.Contents
+	}
+	return false
+}
+
+func (x *Registration) GetCreated() int64 {
+	if x != nil {
+		return x.Created
+	}
+	return 0
+}
+
+func (x *Registration) GetExpires() int64 {
+	if x != nil {
+		return x.Expires
+	}
+	return 0
+}
+
+func (x *Registration) GetFailures() int64 {
+	if x != nil {
+		return x.Failures
+	}
+	return 0
+}
+
+func (x *Registration) GetSince() int64 {
+	if x != nil {
+		return x.Since
+	}
+	return 0
+}
+
+func (x *Registration) GetLast() int64 {
+	if x != nil {
+		return x.Last
+	}
+	return 0
+}
+
+func (x *Registration) GetProblem() []byte {
+	if x != nil {
+		return x.Problem
+	}
+	return nil
+}
+
+func (x *Registration) GetOff() bool {
+	if x != nil {
+		return x.Off
+	}
+	return false
+}
+
+type Triggers struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Content       uint32                 `protobuf:"varint,1,opt,name=content,proto3" json:"content,omitempty"`       // calendar.Depth
+	Properties    uint32                 `protobuf:"varint,2,opt,name=properties,proto3" json:"properties,omitempty"` // calendar.Depth
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Triggers) Reset() {
+	*x = Triggers{}
+	mi := &file_dwp_proto_msgTypes[120]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Triggers) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Triggers) ProtoMessage() {}
+
+func (x *Triggers) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[120]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Triggers.ProtoReflect.Descriptor instead.
+func (*Triggers) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{120}
+}
+
+func (x *Triggers) GetContent() uint32 {
+	if x != nil {
+		return x.Content
+	}
+	return 0
+}
+
+func (x *Triggers) GetProperties() uint32 {
+	if x != nil {
+		return x.Properties
+	}
+	return 0
+}
+
+type RegisterRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Actor         *Actor                 `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
+	Owner         []byte                 `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`
+	Calendar      []byte                 `protobuf:"bytes,3,opt,name=calendar,proto3" json:"calendar,omitempty"`
+	Kind          []byte                 `protobuf:"bytes,4,opt,name=kind,proto3" json:"kind,omitempty"` // calendar.RegistrationKind
+	Address       []byte                 `protobuf:"bytes,5,opt,name=address,proto3" json:"address,omitempty"`
+	Key           []byte                 `protobuf:"bytes,6,opt,name=key,proto3" json:"key,omitempty"`
+	Secret        []byte                 `protobuf:"bytes,7,opt,name=secret,proto3" json:"secret,omitempty"`
+	Triggers      *Triggers              `protobuf:"bytes,8,opt,name=triggers,proto3" json:"triggers,omitempty"`
+	Contents      bool                   `protobuf:"varint,9,opt,name=contents,proto3" json:"contents,omitempty"`
+	Expires       int64                  `protobuf:"varint,10,opt,name=expires,proto3" json:"expires,omitempty"`
+	ServerKey     []byte                 `protobuf:"bytes,11,opt,name=server_key,json=serverKey,proto3" json:"server_key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RegisterRequest) Reset() {
+	*x = RegisterRequest{}
+	mi := &file_dwp_proto_msgTypes[121]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RegisterRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RegisterRequest) ProtoMessage() {}
+
+func (x *RegisterRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[121]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RegisterRequest.ProtoReflect.Descriptor instead.
+func (*RegisterRequest) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{121}
+}
+
+func (x *RegisterRequest) GetActor() *Actor {
+	if x != nil {
+		return x.Actor
+	}
+	return nil
+}
+
+func (x *RegisterRequest) GetOwner() []byte {
+	if x != nil {
+		return x.Owner
+	}
+	return nil
+}
+
+func (x *RegisterRequest) GetCalendar() []byte {
+	if x != nil {
+		return x.Calendar
+	}
+	return nil
+}
+
+func (x *RegisterRequest) GetKind() []byte {
+	if x != nil {
+		return x.Kind
+	}
+	return nil
+}
+
+func (x *RegisterRequest) GetAddress() []byte {
+	if x != nil {
+		return x.Address
+	}
+	return nil
+}
+
+func (x *RegisterRequest) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *RegisterRequest) GetSecret() []byte {
+	if x != nil {
+		return x.Secret
+	}
+	return nil
+}
+
+func (x *RegisterRequest) GetTriggers() *Triggers {
+	if x != nil {
+		return x.Triggers
+	}
+	return nil
+}
+
+func (x *RegisterRequest) GetContents() bool {
+	if x != nil {
+		return x.Contents
+	}
+	return false
+}
+
+func (x *RegisterRequest) GetExpires() int64 {
+	if x != nil {
+		return x.Expires
+	}
+	return 0
+}
+
+func (x *RegisterRequest) GetServerKey() []byte {
+	if x != nil {
+		return x.ServerKey
+	}
+	return nil
+}
+
+type RegisterAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Registration  *Registration          `protobuf:"bytes,1,opt,name=registration,proto3" json:"registration,omitempty"`
+	Created       bool                   `protobuf:"varint,2,opt,name=created,proto3" json:"created,omitempty"`
+	Secret        []byte                 `protobuf:"bytes,3,opt,name=secret,proto3" json:"secret,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RegisterAnswer) Reset() {
+	*x = RegisterAnswer{}
+	mi := &file_dwp_proto_msgTypes[122]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RegisterAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RegisterAnswer) ProtoMessage() {}
+
+func (x *RegisterAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[122]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RegisterAnswer.ProtoReflect.Descriptor instead.
+func (*RegisterAnswer) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{122}
+}
+
+func (x *RegisterAnswer) GetRegistration() *Registration {
+	if x != nil {
+		return x.Registration
+	}
+	return nil
+}
+
+func (x *RegisterAnswer) GetCreated() bool {
+	if x != nil {
+		return x.Created
+	}
+	return false
+}
+
+func (x *RegisterAnswer) GetSecret() []byte {
+	if x != nil {
+		return x.Secret
+	}
+	return nil
+}
+
+type UnregisterRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Actor         *Actor                 `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
+	Owner         []byte                 `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`
+	Id            []byte                 `protobuf:"bytes,3,opt,name=id,proto3" json:"id,omitempty"`
+	Kind          []byte                 `protobuf:"bytes,4,opt,name=kind,proto3" json:"kind,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnregisterRequest) Reset() {
+	*x = UnregisterRequest{}
+	mi := &file_dwp_proto_msgTypes[123]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnregisterRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnregisterRequest) ProtoMessage() {}
+
+func (x *UnregisterRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[123]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnregisterRequest.ProtoReflect.Descriptor instead.
+func (*UnregisterRequest) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{123}
+}
+
+func (x *UnregisterRequest) GetActor() *Actor {
+	if x != nil {
+		return x.Actor
+	}
+	return nil
+}
+
+func (x *UnregisterRequest) GetOwner() []byte {
+	if x != nil {
+		return x.Owner
+	}
+	return nil
+}
+
+func (x *UnregisterRequest) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *UnregisterRequest) GetKind() []byte {
+	if x != nil {
+		return x.Kind
+	}
+	return nil
+}
+
+type RegistrationsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Actor         *Actor                 `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
+	Owner         []byte                 `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`
+	Kind          []byte                 `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RegistrationsRequest) Reset() {
+	*x = RegistrationsRequest{}
+	mi := &file_dwp_proto_msgTypes[124]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RegistrationsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RegistrationsRequest) ProtoMessage() {}
+
+func (x *RegistrationsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[124]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RegistrationsRequest.ProtoReflect.Descriptor instead.
+func (*RegistrationsRequest) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{124}
+}
+
+func (x *RegistrationsRequest) GetActor() *Actor {
+	if x != nil {
+		return x.Actor
+	}
+	return nil
+}
+
+func (x *RegistrationsRequest) GetOwner() []byte {
+	if x != nil {
+		return x.Owner
+	}
+	return nil
+}
+
+func (x *RegistrationsRequest) GetKind() []byte {
+	if x != nil {
+		return x.Kind
+	}
+	return nil
+}
+
+type RegistrationsAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Registrations []*Registration        `protobuf:"bytes,1,rep,name=registrations,proto3" json:"registrations,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RegistrationsAnswer) Reset() {
+	*x = RegistrationsAnswer{}
+	mi := &file_dwp_proto_msgTypes[125]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RegistrationsAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RegistrationsAnswer) ProtoMessage() {}
+
+func (x *RegistrationsAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[125]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RegistrationsAnswer.ProtoReflect.Descriptor instead.
+func (*RegistrationsAnswer) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{125}
+}
+
+func (x *RegistrationsAnswer) GetRegistrations() []*Registration {
+	if x != nil {
+		return x.Registrations
+	}
+	return nil
+}
+
+type TestHookRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Actor         *Actor                 `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
+	Owner         []byte                 `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`
+	Id            []byte                 `protobuf:"bytes,3,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TestHookRequest) Reset() {
+	*x = TestHookRequest{}
+	mi := &file_dwp_proto_msgTypes[126]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TestHookRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TestHookRequest) ProtoMessage() {}
+
+func (x *TestHookRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[126]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TestHookRequest.ProtoReflect.Descriptor instead.
+func (*TestHookRequest) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{126}
+}
+
+func (x *TestHookRequest) GetActor() *Actor {
+	if x != nil {
+		return x.Actor
+	}
+	return nil
+}
+
+func (x *TestHookRequest) GetOwner() []byte {
+	if x != nil {
+		return x.Owner
+	}
+	return nil
+}
+
+func (x *TestHookRequest) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
 type PingRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -8998,7 +9630,7 @@ type PingRequest struct {
 
 func (x *PingRequest) Reset() {
 	*x = PingRequest{}
-	mi := &file_dwp_proto_msgTypes[119]
+	mi := &file_dwp_proto_msgTypes[127]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9010,7 +9642,7 @@ func (x *PingRequest) String() string {
 func (*PingRequest) ProtoMessage() {}
 
 func (x *PingRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[119]
+	mi := &file_dwp_proto_msgTypes[127]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9023,7 +9655,7 @@ func (x *PingRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PingRequest.ProtoReflect.Descriptor instead.
 func (*PingRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{119}
+	return file_dwp_proto_rawDescGZIP(), []int{127}
 }
 
 type PingAnswer struct {
@@ -9041,7 +9673,7 @@ type PingAnswer struct {
 
 func (x *PingAnswer) Reset() {
 	*x = PingAnswer{}
-	mi := &file_dwp_proto_msgTypes[120]
+	mi := &file_dwp_proto_msgTypes[128]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9053,7 +9685,7 @@ func (x *PingAnswer) String() string {
 func (*PingAnswer) ProtoMessage() {}
 
 func (x *PingAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[120]
+	mi := &file_dwp_proto_msgTypes[128]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9066,7 +9698,7 @@ func (x *PingAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PingAnswer.ProtoReflect.Descriptor instead.
 func (*PingAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{120}
+	return file_dwp_proto_rawDescGZIP(), []int{128}
 }
 
 func (x *PingAnswer) GetHost() []byte {
@@ -9139,7 +9771,7 @@ const file_dwp_proto_rawDesc = "" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x0e\n" +
 	"\x02op\x18\x03 \x01(\tR\x02op\x12\x10\n" +
 	"\x03ref\x18\x04 \x01(\fR\x03ref\x12\x10\n" +
-	"\x03msg\x18\x05 \x01(\fR\x03msg\"\xdd\x01\n" +
+	"\x03msg\x18\x05 \x01(\fR\x03msg\"\xf3\x01\n" +
 	"\x05Actor\x12\x12\n" +
 	"\x04user\x18\x01 \x01(\fR\x04user\x12\x16\n" +
 	"\x06domain\x18\x02 \x01(\fR\x06domain\x12\x16\n" +
@@ -9151,7 +9783,8 @@ const file_dwp_proto_rawDesc = "" +
 	"\x05proxy\x18\b \x01(\fR\x05proxy\x12\x14\n" +
 	"\x05entry\x18\t \x01(\fR\x05entry\x12\x10\n" +
 	"\x03app\x18\n" +
-	" \x01(\fR\x03app\"5\n" +
+	" \x01(\fR\x03app\x12\x14\n" +
+	"\x05quiet\x18\v \x03(\fR\x05quiet\"5\n" +
 	"\x03Ref\x12\x1a\n" +
 	"\bcalendar\x18\x01 \x01(\fR\bcalendar\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\fR\x04name\",\n" +
@@ -9911,7 +10544,62 @@ const file_dwp_proto_rawDesc = "" +
 	"\adecline\x18\a \x03(\fR\adecline\x12\x12\n" +
 	"\x04seen\x18\b \x03(\fR\x04seen\"%\n" +
 	"\x0fSubscribeAnswer\x12\x12\n" +
-	"\x04list\x18\x01 \x03(\fR\x04list\"\r\n" +
+	"\x04list\x18\x01 \x03(\fR\x04list\"\x8b\x03\n" +
+	"\fRegistration\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\x12\x14\n" +
+	"\x05owner\x18\x02 \x01(\fR\x05owner\x12\x12\n" +
+	"\x04kind\x18\x03 \x01(\fR\x04kind\x12\x1a\n" +
+	"\bcalendar\x18\x04 \x01(\fR\bcalendar\x12\x12\n" +
+	"\x04user\x18\x05 \x01(\fR\x04user\x12\x18\n" +
+	"\aaddress\x18\x06 \x01(\fR\aaddress\x125\n" +
+	"\btriggers\x18\a \x01(\v2\x19.factotum.dwp.v1.TriggersR\btriggers\x12\x1a\n" +
+	"\bcontents\x18\b \x01(\bR\bcontents\x12\x18\n" +
+	"\acreated\x18\t \x01(\x03R\acreated\x12\x18\n" +
+	"\aexpires\x18\n" +
+	" \x01(\x03R\aexpires\x12\x1a\n" +
+	"\bfailures\x18\v \x01(\x03R\bfailures\x12\x14\n" +
+	"\x05since\x18\f \x01(\x03R\x05since\x12\x12\n" +
+	"\x04last\x18\r \x01(\x03R\x04last\x12\x18\n" +
+	"\aproblem\x18\x0e \x01(\fR\aproblem\x12\x10\n" +
+	"\x03off\x18\x0f \x01(\bR\x03off\"D\n" +
+	"\bTriggers\x12\x18\n" +
+	"\acontent\x18\x01 \x01(\rR\acontent\x12\x1e\n" +
+	"\n" +
+	"properties\x18\x02 \x01(\rR\n" +
+	"properties\"\xd5\x02\n" +
+	"\x0fRegisterRequest\x12,\n" +
+	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x14\n" +
+	"\x05owner\x18\x02 \x01(\fR\x05owner\x12\x1a\n" +
+	"\bcalendar\x18\x03 \x01(\fR\bcalendar\x12\x12\n" +
+	"\x04kind\x18\x04 \x01(\fR\x04kind\x12\x18\n" +
+	"\aaddress\x18\x05 \x01(\fR\aaddress\x12\x10\n" +
+	"\x03key\x18\x06 \x01(\fR\x03key\x12\x16\n" +
+	"\x06secret\x18\a \x01(\fR\x06secret\x125\n" +
+	"\btriggers\x18\b \x01(\v2\x19.factotum.dwp.v1.TriggersR\btriggers\x12\x1a\n" +
+	"\bcontents\x18\t \x01(\bR\bcontents\x12\x18\n" +
+	"\aexpires\x18\n" +
+	" \x01(\x03R\aexpires\x12\x1d\n" +
+	"\n" +
+	"server_key\x18\v \x01(\fR\tserverKey\"\x85\x01\n" +
+	"\x0eRegisterAnswer\x12A\n" +
+	"\fregistration\x18\x01 \x01(\v2\x1d.factotum.dwp.v1.RegistrationR\fregistration\x12\x18\n" +
+	"\acreated\x18\x02 \x01(\bR\acreated\x12\x16\n" +
+	"\x06secret\x18\x03 \x01(\fR\x06secret\"{\n" +
+	"\x11UnregisterRequest\x12,\n" +
+	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x14\n" +
+	"\x05owner\x18\x02 \x01(\fR\x05owner\x12\x0e\n" +
+	"\x02id\x18\x03 \x01(\fR\x02id\x12\x12\n" +
+	"\x04kind\x18\x04 \x01(\fR\x04kind\"n\n" +
+	"\x14RegistrationsRequest\x12,\n" +
+	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x14\n" +
+	"\x05owner\x18\x02 \x01(\fR\x05owner\x12\x12\n" +
+	"\x04kind\x18\x03 \x01(\fR\x04kind\"Z\n" +
+	"\x13RegistrationsAnswer\x12C\n" +
+	"\rregistrations\x18\x01 \x03(\v2\x1d.factotum.dwp.v1.RegistrationR\rregistrations\"e\n" +
+	"\x0fTestHookRequest\x12,\n" +
+	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x14\n" +
+	"\x05owner\x18\x02 \x01(\fR\x05owner\x12\x0e\n" +
+	"\x02id\x18\x03 \x01(\fR\x02id\"\r\n" +
 	"\vPingRequest\"\xb9\x01\n" +
 	"\n" +
 	"PingAnswer\x12\x12\n" +
@@ -9921,7 +10609,7 @@ const file_dwp_proto_rawDesc = "" +
 	"\astarted\x18\x04 \x01(\x03R\astarted\x12\x16\n" +
 	"\x06owners\x18\x05 \x01(\x03R\x06owners\x12\x18\n" +
 	"\aobjects\x18\x06 \x01(\x03R\aobjects\x12\x1b\n" +
-	"\tread_only\x18\a \x01(\bR\breadOnly2\xe1\x16\n" +
+	"\tread_only\x18\a \x01(\bR\breadOnly2\x9c\x19\n" +
 	"\aBackend\x12D\n" +
 	"\x05Hello\x12\x1d.factotum.dwp.v1.HelloRequest\x1a\x1c.factotum.dwp.v1.HelloAnswer\x12A\n" +
 	"\x04Home\x12\x1c.factotum.dwp.v1.HomeRequest\x1a\x1b.factotum.dwp.v1.HomeAnswer\x12M\n" +
@@ -9965,7 +10653,12 @@ const file_dwp_proto_rawDesc = "" +
 	"\x05Share\x12\x1d.factotum.dwp.v1.ShareRequest\x1a\x15.factotum.dwp.v1.Done\x12G\n" +
 	"\n" +
 	"SetProxies\x12\".factotum.dwp.v1.SetProxiesRequest\x1a\x15.factotum.dwp.v1.Done\x12?\n" +
-	"\x06Notify\x12\x1e.factotum.dwp.v1.NotifyRequest\x1a\x15.factotum.dwp.v1.Done\x12A\n" +
+	"\x06Notify\x12\x1e.factotum.dwp.v1.NotifyRequest\x1a\x15.factotum.dwp.v1.Done\x12M\n" +
+	"\bRegister\x12 .factotum.dwp.v1.RegisterRequest\x1a\x1f.factotum.dwp.v1.RegisterAnswer\x12G\n" +
+	"\n" +
+	"Unregister\x12\".factotum.dwp.v1.UnregisterRequest\x1a\x15.factotum.dwp.v1.Done\x12\\\n" +
+	"\rRegistrations\x12%.factotum.dwp.v1.RegistrationsRequest\x1a$.factotum.dwp.v1.RegistrationsAnswer\x12C\n" +
+	"\bTestHook\x12 .factotum.dwp.v1.TestHookRequest\x1a\x15.factotum.dwp.v1.Done\x12A\n" +
 	"\x04Ping\x12\x1c.factotum.dwp.v1.PingRequest\x1a\x1b.factotum.dwp.v1.PingAnswerB%Z#factotum/protocol/dwp/internal/wireb\x06proto3"
 
 var (
@@ -9980,7 +10673,7 @@ func file_dwp_proto_rawDescGZIP() []byte {
 	return file_dwp_proto_rawDescData
 }
 
-var file_dwp_proto_msgTypes = make([]protoimpl.MessageInfo, 121)
+var file_dwp_proto_msgTypes = make([]protoimpl.MessageInfo, 129)
 var file_dwp_proto_goTypes = []any{
 	(*HelloRequest)(nil),           // 0: factotum.dwp.v1.HelloRequest
 	(*HelloAnswer)(nil),            // 1: factotum.dwp.v1.HelloAnswer
@@ -10101,8 +10794,16 @@ var file_dwp_proto_goTypes = []any{
 	(*PrefEdit)(nil),               // 116: factotum.dwp.v1.PrefEdit
 	(*SubscribeRequest)(nil),       // 117: factotum.dwp.v1.SubscribeRequest
 	(*SubscribeAnswer)(nil),        // 118: factotum.dwp.v1.SubscribeAnswer
-	(*PingRequest)(nil),            // 119: factotum.dwp.v1.PingRequest
-	(*PingAnswer)(nil),             // 120: factotum.dwp.v1.PingAnswer
+	(*Registration)(nil),           // 119: factotum.dwp.v1.Registration
+	(*Triggers)(nil),               // 120: factotum.dwp.v1.Triggers
+	(*RegisterRequest)(nil),        // 121: factotum.dwp.v1.RegisterRequest
+	(*RegisterAnswer)(nil),         // 122: factotum.dwp.v1.RegisterAnswer
+	(*UnregisterRequest)(nil),      // 123: factotum.dwp.v1.UnregisterRequest
+	(*RegistrationsRequest)(nil),   // 124: factotum.dwp.v1.RegistrationsRequest
+	(*RegistrationsAnswer)(nil),    // 125: factotum.dwp.v1.RegistrationsAnswer
+	(*TestHookRequest)(nil),        // 126: factotum.dwp.v1.TestHookRequest
+	(*PingRequest)(nil),            // 127: factotum.dwp.v1.PingRequest
+	(*PingAnswer)(nil),             // 128: factotum.dwp.v1.PingAnswer
 }
 var file_dwp_proto_depIdxs = []int32{
 	7,   // 0: factotum.dwp.v1.PropChange.prop:type_name -> factotum.dwp.v1.DeadProp
@@ -10288,87 +10989,103 @@ var file_dwp_proto_depIdxs = []int32{
 	116, // 180: factotum.dwp.v1.EditPrefsRequest.edits:type_name -> factotum.dwp.v1.PrefEdit
 	3,   // 181: factotum.dwp.v1.SubscribeRequest.actor:type_name -> factotum.dwp.v1.Actor
 	28,  // 182: factotum.dwp.v1.SubscribeRequest.change:type_name -> factotum.dwp.v1.ShareChange
-	0,   // 183: factotum.dwp.v1.Backend.Hello:input_type -> factotum.dwp.v1.HelloRequest
-	17,  // 184: factotum.dwp.v1.Backend.Home:input_type -> factotum.dwp.v1.HomeRequest
-	29,  // 185: factotum.dwp.v1.Backend.Calendar:input_type -> factotum.dwp.v1.CalendarRequest
-	31,  // 186: factotum.dwp.v1.Backend.Calendars:input_type -> factotum.dwp.v1.CalendarsRequest
-	34,  // 187: factotum.dwp.v1.Backend.CreateCalendar:input_type -> factotum.dwp.v1.CreateCalendarRequest
-	35,  // 188: factotum.dwp.v1.Backend.UpdateCalendar:input_type -> factotum.dwp.v1.UpdateCalendarRequest
-	36,  // 189: factotum.dwp.v1.Backend.DeleteCalendar:input_type -> factotum.dwp.v1.DeleteCalendarRequest
-	37,  // 190: factotum.dwp.v1.Backend.CopyCalendar:input_type -> factotum.dwp.v1.CopyRequest
-	29,  // 191: factotum.dwp.v1.Backend.ListObjects:input_type -> factotum.dwp.v1.CalendarRequest
-	47,  // 192: factotum.dwp.v1.Backend.Object:input_type -> factotum.dwp.v1.ObjectRequest
-	49,  // 193: factotum.dwp.v1.Backend.Objects:input_type -> factotum.dwp.v1.ObjectsRequest
-	52,  // 194: factotum.dwp.v1.Backend.PutObject:input_type -> factotum.dwp.v1.PutRequest
-	54,  // 195: factotum.dwp.v1.Backend.PutObjects:input_type -> factotum.dwp.v1.PutObjectsRequest
-	58,  // 196: factotum.dwp.v1.Backend.DeleteObject:input_type -> factotum.dwp.v1.DeleteRequest
-	64,  // 197: factotum.dwp.v1.Backend.EditObject:input_type -> factotum.dwp.v1.EditRequest
-	72,  // 198: factotum.dwp.v1.Backend.Attachment:input_type -> factotum.dwp.v1.AttachmentRequest
-	37,  // 199: factotum.dwp.v1.Backend.CopyObject:input_type -> factotum.dwp.v1.CopyRequest
-	37,  // 200: factotum.dwp.v1.Backend.CopyOut:input_type -> factotum.dwp.v1.CopyRequest
-	40,  // 201: factotum.dwp.v1.Backend.CopyIn:input_type -> factotum.dwp.v1.CopyInRequest
-	59,  // 202: factotum.dwp.v1.Backend.PatchProps:input_type -> factotum.dwp.v1.PatchPropsRequest
-	74,  // 203: factotum.dwp.v1.Backend.Query:input_type -> factotum.dwp.v1.QueryRequest
-	80,  // 204: factotum.dwp.v1.Backend.Occurrences:input_type -> factotum.dwp.v1.OccurrencesRequest
-	84,  // 205: factotum.dwp.v1.Backend.Sync:input_type -> factotum.dwp.v1.SyncRequest
-	88,  // 206: factotum.dwp.v1.Backend.ListChanges:input_type -> factotum.dwp.v1.ListChangesRequest
-	90,  // 207: factotum.dwp.v1.Backend.SyncHome:input_type -> factotum.dwp.v1.SyncHomeRequest
-	92,  // 208: factotum.dwp.v1.Backend.SearchCalendars:input_type -> factotum.dwp.v1.SearchCalendarsRequest
-	94,  // 209: factotum.dwp.v1.Backend.FreeBusy:input_type -> factotum.dwp.v1.FreeBusyRequest
-	99,  // 210: factotum.dwp.v1.Backend.Deliver:input_type -> factotum.dwp.v1.DeliverRequest
-	105, // 211: factotum.dwp.v1.Backend.Decide:input_type -> factotum.dwp.v1.DecideRequest
-	107, // 212: factotum.dwp.v1.Backend.Why:input_type -> factotum.dwp.v1.WhyRequest
-	111, // 213: factotum.dwp.v1.Backend.Prefs:input_type -> factotum.dwp.v1.PrefsRequest
-	114, // 214: factotum.dwp.v1.Backend.SetPrefs:input_type -> factotum.dwp.v1.SetPrefsRequest
-	115, // 215: factotum.dwp.v1.Backend.EditPrefs:input_type -> factotum.dwp.v1.EditPrefsRequest
-	117, // 216: factotum.dwp.v1.Backend.Subscribe:input_type -> factotum.dwp.v1.SubscribeRequest
-	24,  // 217: factotum.dwp.v1.Backend.Share:input_type -> factotum.dwp.v1.ShareRequest
-	20,  // 218: factotum.dwp.v1.Backend.SetProxies:input_type -> factotum.dwp.v1.SetProxiesRequest
-	26,  // 219: factotum.dwp.v1.Backend.Notify:input_type -> factotum.dwp.v1.NotifyRequest
-	119, // 220: factotum.dwp.v1.Backend.Ping:input_type -> factotum.dwp.v1.PingRequest
-	1,   // 221: factotum.dwp.v1.Backend.Hello:output_type -> factotum.dwp.v1.HelloAnswer
-	18,  // 222: factotum.dwp.v1.Backend.Home:output_type -> factotum.dwp.v1.HomeAnswer
-	30,  // 223: factotum.dwp.v1.Backend.Calendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	32,  // 224: factotum.dwp.v1.Backend.Calendars:output_type -> factotum.dwp.v1.CalendarsAnswer
-	30,  // 225: factotum.dwp.v1.Backend.CreateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	30,  // 226: factotum.dwp.v1.Backend.UpdateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	42,  // 227: factotum.dwp.v1.Backend.DeleteCalendar:output_type -> factotum.dwp.v1.Done
-	38,  // 228: factotum.dwp.v1.Backend.CopyCalendar:output_type -> factotum.dwp.v1.CopyAnswer
-	46,  // 229: factotum.dwp.v1.Backend.ListObjects:output_type -> factotum.dwp.v1.ListObjectsAnswer
-	48,  // 230: factotum.dwp.v1.Backend.Object:output_type -> factotum.dwp.v1.ObjectAnswer
-	50,  // 231: factotum.dwp.v1.Backend.Objects:output_type -> factotum.dwp.v1.ObjectsAnswer
-	53,  // 232: factotum.dwp.v1.Backend.PutObject:output_type -> factotum.dwp.v1.PutAnswer
-	56,  // 233: factotum.dwp.v1.Backend.PutObjects:output_type -> factotum.dwp.v1.PutObjectsAnswer
-	42,  // 234: factotum.dwp.v1.Backend.DeleteObject:output_type -> factotum.dwp.v1.Done
-	70,  // 235: factotum.dwp.v1.Backend.EditObject:output_type -> factotum.dwp.v1.EditAnswer
-	73,  // 236: factotum.dwp.v1.Backend.Attachment:output_type -> factotum.dwp.v1.AttachmentAnswer
-	38,  // 237: factotum.dwp.v1.Backend.CopyObject:output_type -> factotum.dwp.v1.CopyAnswer
-	39,  // 238: factotum.dwp.v1.Backend.CopyOut:output_type -> factotum.dwp.v1.CopyOutAnswer
-	38,  // 239: factotum.dwp.v1.Backend.CopyIn:output_type -> factotum.dwp.v1.CopyAnswer
-	42,  // 240: factotum.dwp.v1.Backend.PatchProps:output_type -> factotum.dwp.v1.Done
-	79,  // 241: factotum.dwp.v1.Backend.Query:output_type -> factotum.dwp.v1.QueryAnswer
-	82,  // 242: factotum.dwp.v1.Backend.Occurrences:output_type -> factotum.dwp.v1.OccurrencesAnswer
-	85,  // 243: factotum.dwp.v1.Backend.Sync:output_type -> factotum.dwp.v1.SyncAnswer
-	89,  // 244: factotum.dwp.v1.Backend.ListChanges:output_type -> factotum.dwp.v1.ListChangesAnswer
-	91,  // 245: factotum.dwp.v1.Backend.SyncHome:output_type -> factotum.dwp.v1.SyncHomeAnswer
-	93,  // 246: factotum.dwp.v1.Backend.SearchCalendars:output_type -> factotum.dwp.v1.SearchCalendarsAnswer
-	96,  // 247: factotum.dwp.v1.Backend.FreeBusy:output_type -> factotum.dwp.v1.FreeBusyAnswer
-	103, // 248: factotum.dwp.v1.Backend.Deliver:output_type -> factotum.dwp.v1.DeliverAnswer
-	106, // 249: factotum.dwp.v1.Backend.Decide:output_type -> factotum.dwp.v1.Decided
-	109, // 250: factotum.dwp.v1.Backend.Why:output_type -> factotum.dwp.v1.WhyAnswer
-	113, // 251: factotum.dwp.v1.Backend.Prefs:output_type -> factotum.dwp.v1.PrefsAnswer
-	42,  // 252: factotum.dwp.v1.Backend.SetPrefs:output_type -> factotum.dwp.v1.Done
-	113, // 253: factotum.dwp.v1.Backend.EditPrefs:output_type -> factotum.dwp.v1.PrefsAnswer
-	118, // 254: factotum.dwp.v1.Backend.Subscribe:output_type -> factotum.dwp.v1.SubscribeAnswer
-	42,  // 255: factotum.dwp.v1.Backend.Share:output_type -> factotum.dwp.v1.Done
-	42,  // 256: factotum.dwp.v1.Backend.SetProxies:output_type -> factotum.dwp.v1.Done
-	42,  // 257: factotum.dwp.v1.Backend.Notify:output_type -> factotum.dwp.v1.Done
-	120, // 258: factotum.dwp.v1.Backend.Ping:output_type -> factotum.dwp.v1.PingAnswer
-	221, // [221:259] is the sub-list for method output_type
-	183, // [183:221] is the sub-list for method input_type
-	183, // [183:183] is the sub-list for extension type_name
-	183, // [183:183] is the sub-list for extension extendee
-	0,   // [0:183] is the sub-list for field type_name
+	120, // 183: factotum.dwp.v1.Registration.triggers:type_name -> factotum.dwp.v1.Triggers
+	3,   // 184: factotum.dwp.v1.RegisterRequest.actor:type_name -> factotum.dwp.v1.Actor
+	120, // 185: factotum.dwp.v1.RegisterRequest.triggers:type_name -> factotum.dwp.v1.Triggers
+	119, // 186: factotum.dwp.v1.RegisterAnswer.registration:type_name -> factotum.dwp.v1.Registration
+	3,   // 187: factotum.dwp.v1.UnregisterRequest.actor:type_name -> factotum.dwp.v1.Actor
+	3,   // 188: factotum.dwp.v1.RegistrationsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	119, // 189: factotum.dwp.v1.RegistrationsAnswer.registrations:type_name -> factotum.dwp.v1.Registration
+	3,   // 190: factotum.dwp.v1.TestHookRequest.actor:type_name -> factotum.dwp.v1.Actor
+	0,   // 191: factotum.dwp.v1.Backend.Hello:input_type -> factotum.dwp.v1.HelloRequest
+	17,  // 192: factotum.dwp.v1.Backend.Home:input_type -> factotum.dwp.v1.HomeRequest
+	29,  // 193: factotum.dwp.v1.Backend.Calendar:input_type -> factotum.dwp.v1.CalendarRequest
+	31,  // 194: factotum.dwp.v1.Backend.Calendars:input_type -> factotum.dwp.v1.CalendarsRequest
+	34,  // 195: factotum.dwp.v1.Backend.CreateCalendar:input_type -> factotum.dwp.v1.CreateCalendarRequest
+	35,  // 196: factotum.dwp.v1.Backend.UpdateCalendar:input_type -> factotum.dwp.v1.UpdateCalendarRequest
+	36,  // 197: factotum.dwp.v1.Backend.DeleteCalendar:input_type -> factotum.dwp.v1.DeleteCalendarRequest
+	37,  // 198: factotum.dwp.v1.Backend.CopyCalendar:input_type -> factotum.dwp.v1.CopyRequest
+	29,  // 199: factotum.dwp.v1.Backend.ListObjects:input_type -> factotum.dwp.v1.CalendarRequest
+	47,  // 200: factotum.dwp.v1.Backend.Object:input_type -> factotum.dwp.v1.ObjectRequest
+	49,  // 201: factotum.dwp.v1.Backend.Objects:input_type -> factotum.dwp.v1.ObjectsRequest
+	52,  // 202: factotum.dwp.v1.Backend.PutObject:input_type -> factotum.dwp.v1.PutRequest
+	54,  // 203: factotum.dwp.v1.Backend.PutObjects:input_type -> factotum.dwp.v1.PutObjectsRequest
+	58,  // 204: factotum.dwp.v1.Backend.DeleteObject:input_type -> factotum.dwp.v1.DeleteRequest
+	64,  // 205: factotum.dwp.v1.Backend.EditObject:input_type -> factotum.dwp.v1.EditRequest
+	72,  // 206: factotum.dwp.v1.Backend.Attachment:input_type -> factotum.dwp.v1.AttachmentRequest
+	37,  // 207: factotum.dwp.v1.Backend.CopyObject:input_type -> factotum.dwp.v1.CopyRequest
+	37,  // 208: factotum.dwp.v1.Backend.CopyOut:input_type -> factotum.dwp.v1.CopyRequest
+	40,  // 209: factotum.dwp.v1.Backend.CopyIn:input_type -> factotum.dwp.v1.CopyInRequest
+	59,  // 210: factotum.dwp.v1.Backend.PatchProps:input_type -> factotum.dwp.v1.PatchPropsRequest
+	74,  // 211: factotum.dwp.v1.Backend.Query:input_type -> factotum.dwp.v1.QueryRequest
+	80,  // 212: factotum.dwp.v1.Backend.Occurrences:input_type -> factotum.dwp.v1.OccurrencesRequest
+	84,  // 213: factotum.dwp.v1.Backend.Sync:input_type -> factotum.dwp.v1.SyncRequest
+	88,  // 214: factotum.dwp.v1.Backend.ListChanges:input_type -> factotum.dwp.v1.ListChangesRequest
+	90,  // 215: factotum.dwp.v1.Backend.SyncHome:input_type -> factotum.dwp.v1.SyncHomeRequest
+	92,  // 216: factotum.dwp.v1.Backend.SearchCalendars:input_type -> factotum.dwp.v1.SearchCalendarsRequest
+	94,  // 217: factotum.dwp.v1.Backend.FreeBusy:input_type -> factotum.dwp.v1.FreeBusyRequest
+	99,  // 218: factotum.dwp.v1.Backend.Deliver:input_type -> factotum.dwp.v1.DeliverRequest
+	105, // 219: factotum.dwp.v1.Backend.Decide:input_type -> factotum.dwp.v1.DecideRequest
+	107, // 220: factotum.dwp.v1.Backend.Why:input_type -> factotum.dwp.v1.WhyRequest
+	111, // 221: factotum.dwp.v1.Backend.Prefs:input_type -> factotum.dwp.v1.PrefsRequest
+	114, // 222: factotum.dwp.v1.Backend.SetPrefs:input_type -> factotum.dwp.v1.SetPrefsRequest
+	115, // 223: factotum.dwp.v1.Backend.EditPrefs:input_type -> factotum.dwp.v1.EditPrefsRequest
+	117, // 224: factotum.dwp.v1.Backend.Subscribe:input_type -> factotum.dwp.v1.SubscribeRequest
+	24,  // 225: factotum.dwp.v1.Backend.Share:input_type -> factotum.dwp.v1.ShareRequest
+	20,  // 226: factotum.dwp.v1.Backend.SetProxies:input_type -> factotum.dwp.v1.SetProxiesRequest
+	26,  // 227: factotum.dwp.v1.Backend.Notify:input_type -> factotum.dwp.v1.NotifyRequest
+	121, // 228: factotum.dwp.v1.Backend.Register:input_type -> factotum.dwp.v1.RegisterRequest
+	123, // 229: factotum.dwp.v1.Backend.Unregister:input_type -> factotum.dwp.v1.UnregisterRequest
+	124, // 230: factotum.dwp.v1.Backend.Registrations:input_type -> factotum.dwp.v1.RegistrationsRequest
+	126, // 231: factotum.dwp.v1.Backend.TestHook:input_type -> factotum.dwp.v1.TestHookRequest
+	127, // 232: factotum.dwp.v1.Backend.Ping:input_type -> factotum.dwp.v1.PingRequest
+	1,   // 233: factotum.dwp.v1.Backend.Hello:output_type -> factotum.dwp.v1.HelloAnswer
+	18,  // 234: factotum.dwp.v1.Backend.Home:output_type -> factotum.dwp.v1.HomeAnswer
+	30,  // 235: factotum.dwp.v1.Backend.Calendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	32,  // 236: factotum.dwp.v1.Backend.Calendars:output_type -> factotum.dwp.v1.CalendarsAnswer
+	30,  // 237: factotum.dwp.v1.Backend.CreateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	30,  // 238: factotum.dwp.v1.Backend.UpdateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	42,  // 239: factotum.dwp.v1.Backend.DeleteCalendar:output_type -> factotum.dwp.v1.Done
+	38,  // 240: factotum.dwp.v1.Backend.CopyCalendar:output_type -> factotum.dwp.v1.CopyAnswer
+	46,  // 241: factotum.dwp.v1.Backend.ListObjects:output_type -> factotum.dwp.v1.ListObjectsAnswer
+	48,  // 242: factotum.dwp.v1.Backend.Object:output_type -> factotum.dwp.v1.ObjectAnswer
+	50,  // 243: factotum.dwp.v1.Backend.Objects:output_type -> factotum.dwp.v1.ObjectsAnswer
+	53,  // 244: factotum.dwp.v1.Backend.PutObject:output_type -> factotum.dwp.v1.PutAnswer
+	56,  // 245: factotum.dwp.v1.Backend.PutObjects:output_type -> factotum.dwp.v1.PutObjectsAnswer
+	42,  // 246: factotum.dwp.v1.Backend.DeleteObject:output_type -> factotum.dwp.v1.Done
+	70,  // 247: factotum.dwp.v1.Backend.EditObject:output_type -> factotum.dwp.v1.EditAnswer
+	73,  // 248: factotum.dwp.v1.Backend.Attachment:output_type -> factotum.dwp.v1.AttachmentAnswer
+	38,  // 249: factotum.dwp.v1.Backend.CopyObject:output_type -> factotum.dwp.v1.CopyAnswer
+	39,  // 250: factotum.dwp.v1.Backend.CopyOut:output_type -> factotum.dwp.v1.CopyOutAnswer
+	38,  // 251: factotum.dwp.v1.Backend.CopyIn:output_type -> factotum.dwp.v1.CopyAnswer
+	42,  // 252: factotum.dwp.v1.Backend.PatchProps:output_type -> factotum.dwp.v1.Done
+	79,  // 253: factotum.dwp.v1.Backend.Query:output_type -> factotum.dwp.v1.QueryAnswer
+	82,  // 254: factotum.dwp.v1.Backend.Occurrences:output_type -> factotum.dwp.v1.OccurrencesAnswer
+	85,  // 255: factotum.dwp.v1.Backend.Sync:output_type -> factotum.dwp.v1.SyncAnswer
+	89,  // 256: factotum.dwp.v1.Backend.ListChanges:output_type -> factotum.dwp.v1.ListChangesAnswer
+	91,  // 257: factotum.dwp.v1.Backend.SyncHome:output_type -> factotum.dwp.v1.SyncHomeAnswer
+	93,  // 258: factotum.dwp.v1.Backend.SearchCalendars:output_type -> factotum.dwp.v1.SearchCalendarsAnswer
+	96,  // 259: factotum.dwp.v1.Backend.FreeBusy:output_type -> factotum.dwp.v1.FreeBusyAnswer
+	103, // 260: factotum.dwp.v1.Backend.Deliver:output_type -> factotum.dwp.v1.DeliverAnswer
+	106, // 261: factotum.dwp.v1.Backend.Decide:output_type -> factotum.dwp.v1.Decided
+	109, // 262: factotum.dwp.v1.Backend.Why:output_type -> factotum.dwp.v1.WhyAnswer
+	113, // 263: factotum.dwp.v1.Backend.Prefs:output_type -> factotum.dwp.v1.PrefsAnswer
+	42,  // 264: factotum.dwp.v1.Backend.SetPrefs:output_type -> factotum.dwp.v1.Done
+	113, // 265: factotum.dwp.v1.Backend.EditPrefs:output_type -> factotum.dwp.v1.PrefsAnswer
+	118, // 266: factotum.dwp.v1.Backend.Subscribe:output_type -> factotum.dwp.v1.SubscribeAnswer
+	42,  // 267: factotum.dwp.v1.Backend.Share:output_type -> factotum.dwp.v1.Done
+	42,  // 268: factotum.dwp.v1.Backend.SetProxies:output_type -> factotum.dwp.v1.Done
+	42,  // 269: factotum.dwp.v1.Backend.Notify:output_type -> factotum.dwp.v1.Done
+	122, // 270: factotum.dwp.v1.Backend.Register:output_type -> factotum.dwp.v1.RegisterAnswer
+	42,  // 271: factotum.dwp.v1.Backend.Unregister:output_type -> factotum.dwp.v1.Done
+	125, // 272: factotum.dwp.v1.Backend.Registrations:output_type -> factotum.dwp.v1.RegistrationsAnswer
+	42,  // 273: factotum.dwp.v1.Backend.TestHook:output_type -> factotum.dwp.v1.Done
+	128, // 274: factotum.dwp.v1.Backend.Ping:output_type -> factotum.dwp.v1.PingAnswer
+	233, // [233:275] is the sub-list for method output_type
+	191, // [191:233] is the sub-list for method input_type
+	191, // [191:191] is the sub-list for extension type_name
+	191, // [191:191] is the sub-list for extension extendee
+	0,   // [0:191] is the sub-list for field type_name
 }
 
 func init() { file_dwp_proto_init() }
@@ -10390,7 +11107,7 @@ func file_dwp_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dwp_proto_rawDesc), len(file_dwp_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   121,
+			NumMessages:   129,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -77,6 +77,10 @@ const (
 	Backend_Share_FullMethodName           = "/factotum.dwp.v1.Backend/Share"
 	Backend_SetProxies_FullMethodName      = "/factotum.dwp.v1.Backend/SetProxies"
 	Backend_Notify_FullMethodName          = "/factotum.dwp.v1.Backend/Notify"
+	Backend_Register_FullMethodName        = "/factotum.dwp.v1.Backend/Register"
+	Backend_Unregister_FullMethodName      = "/factotum.dwp.v1.Backend/Unregister"
+	Backend_Registrations_FullMethodName   = "/factotum.dwp.v1.Backend/Registrations"
+	Backend_TestHook_FullMethodName        = "/factotum.dwp.v1.Backend/TestHook"
 	Backend_Ping_FullMethodName            = "/factotum.dwp.v1.Backend/Ping"
 )
 
@@ -124,6 +128,10 @@ type BackendClient interface {
 	Share(ctx context.Context, in *ShareRequest, opts ...grpc.CallOption) (*Done, error)
 	SetProxies(ctx context.Context, in *SetProxiesRequest, opts ...grpc.CallOption) (*Done, error)
 	Notify(ctx context.Context, in *NotifyRequest, opts ...grpc.CallOption) (*Done, error)
+	Register(ctx context.Context, in *RegisterRequest, opts ...grpc.CallOption) (*RegisterAnswer, error)
+	Unregister(ctx context.Context, in *UnregisterRequest, opts ...grpc.CallOption) (*Done, error)
+	Registrations(ctx context.Context, in *RegistrationsRequest, opts ...grpc.CallOption) (*RegistrationsAnswer, error)
+	TestHook(ctx context.Context, in *TestHookRequest, opts ...grpc.CallOption) (*Done, error)
 	Ping(ctx context.Context, in *PingRequest, opts ...grpc.CallOption) (*PingAnswer, error)
 }
 
@@ -553,6 +561,46 @@ func (c *backendClient) Notify(ctx context.Context, in *NotifyRequest, opts ...g
 	return out, nil
 }
 
+func (c *backendClient) Register(ctx context.Context, in *RegisterRequest, opts ...grpc.CallOption) (*RegisterAnswer, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RegisterAnswer)
+	err := c.cc.Invoke(ctx, Backend_Register_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *backendClient) Unregister(ctx context.Context, in *UnregisterRequest, opts ...grpc.CallOption) (*Done, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Done)
+	err := c.cc.Invoke(ctx, Backend_Unregister_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *backendClient) Registrations(ctx context.Context, in *RegistrationsRequest, opts ...grpc.CallOption) (*RegistrationsAnswer, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RegistrationsAnswer)
+	err := c.cc.Invoke(ctx, Backend_Registrations_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *backendClient) TestHook(ctx context.Context, in *TestHookRequest, opts ...grpc.CallOption) (*Done, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Done)
+	err := c.cc.Invoke(ctx, Backend_TestHook_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *backendClient) Ping(ctx context.Context, in *PingRequest, opts ...grpc.CallOption) (*PingAnswer, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(PingAnswer)
@@ -607,6 +655,10 @@ type BackendServer interface {
 	Share(context.Context, *ShareRequest) (*Done, error)
 	SetProxies(context.Context, *SetProxiesRequest) (*Done, error)
 	Notify(context.Context, *NotifyRequest) (*Done, error)
+	Register(context.Context, *RegisterRequest) (*RegisterAnswer, error)
+	Unregister(context.Context, *UnregisterRequest) (*Done, error)
+	Registrations(context.Context, *RegistrationsRequest) (*RegistrationsAnswer, error)
+	TestHook(context.Context, *TestHookRequest) (*Done, error)
 	Ping(context.Context, *PingRequest) (*PingAnswer, error)
 	mustEmbedUnimplementedBackendServer()
 }
@@ -728,6 +780,18 @@ func (UnimplementedBackendServer) SetProxies(context.Context, *SetProxiesRequest
 }
 func (UnimplementedBackendServer) Notify(context.Context, *NotifyRequest) (*Done, error) {
 	return nil, status.Error(codes.Unimplemented, "method Notify not implemented")
+}
+func (UnimplementedBackendServer) Register(context.Context, *RegisterRequest) (*RegisterAnswer, error) {
+	return nil, status.Error(codes.Unimplemented, "method Register not implemented")
+}
+func (UnimplementedBackendServer) Unregister(context.Context, *UnregisterRequest) (*Done, error) {
+	return nil, status.Error(codes.Unimplemented, "method Unregister not implemented")
+}
+func (UnimplementedBackendServer) Registrations(context.Context, *RegistrationsRequest) (*RegistrationsAnswer, error) {
+	return nil, status.Error(codes.Unimplemented, "method Registrations not implemented")
+}
+func (UnimplementedBackendServer) TestHook(context.Context, *TestHookRequest) (*Done, error) {
+	return nil, status.Error(codes.Unimplemented, "method TestHook not implemented")
 }
 func (UnimplementedBackendServer) Ping(context.Context, *PingRequest) (*PingAnswer, error) {
 	return nil, status.Error(codes.Unimplemented, "method Ping not implemented")
@@ -1373,6 +1437,78 @@ func _Backend_Notify_Handler(srv interface{}, ctx context.Context, dec func(inte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Backend_Register_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RegisterRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BackendServer).Register(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Backend_Register_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BackendServer).Register(ctx, req.(*RegisterRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Backend_Unregister_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UnregisterRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BackendServer).Unregister(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Backend_Unregister_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BackendServer).Unregister(ctx, req.(*UnregisterRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Backend_Registrations_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RegistrationsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BackendServer).Registrations(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Backend_Registrations_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BackendServer).Registrations(ctx, req.(*RegistrationsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Backend_TestHook_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(TestHookRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BackendServer).TestHook(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Backend_TestHook_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BackendServer).TestHook(ctx, req.(*TestHookRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Backend_Ping_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(PingRequest)
 	if err := dec(in); err != nil {
@@ -1521,6 +1657,22 @@ var Backend_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Notify",
 			Handler:    _Backend_Notify_Handler,
+		},
+		{
+			MethodName: "Register",
+			Handler:    _Backend_Register_Handler,
+		},
+		{
+			MethodName: "Unregister",
+			Handler:    _Backend_Unregister_Handler,
+		},
+		{
+			MethodName: "Registrations",
+			Handler:    _Backend_Registrations_Handler,
+		},
+		{
+			MethodName: "TestHook",
+			Handler:    _Backend_TestHook_Handler,
 		},
 		{
 			MethodName: "Ping",
