@@ -189,12 +189,20 @@ func (s *httpService) frontOptions(p *process, dir *directory.Directory) (front.
 		if err != nil {
 			return opt, fmt.Errorf("read calstore.calendar.owner.acl: %w", err)
 		}
-		opt.CalDAV = caldav.New(caldav.Options{
+		identity, err := pushIdentity(p.cfg)
+		if err != nil {
+			return opt, err
+		}
+		dav := caldav.Options{
 			Backend: s.backend, People: dir, Login: s.login(p, "caldav"), Logger: s.log, OwnerACL: owner,
 			Limits: caldav.Limits{ResourceSize: l.ObjectSize, Instances: l.Instances, Attendees: l.Attendees, MultigetRefs: l.Hrefs},
 			XML:    dav.Limits{Depth: l.XMLDepth, Nodes: l.XMLElements}, RetryAfter: p.cfg.DWP.RetryAfter,
-			Hosts: publicHosts(p.cfg),
-		})
+			Hosts: publicHosts(p.cfg), PublicURL: publicURL(p.cfg),
+		}
+		if identity != nil { // a nil of its type would be one
+			dav.Push = identity
+		}
+		opt.CalDAV = caldav.New(dav)
 	}
 	w, err := s.wcapFront(p, dir)
 	if err != nil {

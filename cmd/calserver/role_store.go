@@ -82,6 +82,11 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	if opt.Committed, err = s.publishChanges(p); err != nil {
 		return nil, err
 	}
+	tellers, err := newTellers(p.cfg)
+	if err != nil {
+		return nil, err
+	}
+	opt.Registrations = tellers.options(p.cfg)
 	s.model = service.New(counted, people, opt)
 	s.backend = s.model
 	back := newReturns(p.cfg)
@@ -107,6 +112,7 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	s.sendAlarms(p.cfg)
 	s.jobs.Handle(calendar.JobShare, worker.Kind{Run: service.BringNote(router)})
 	s.jobs.Handle(calendar.JobPublish, s.publishKind(p.cfg))
+	tellers.tell(s, p)
 	for name, kind := range jobKinds {
 		s.jobs.Handle(name, kind(s))
 	}

@@ -15,6 +15,8 @@
 //	/dav/calendars/<user>/outbox/        where busy time is asked for, RFC 6638 §2.1
 //	/dav/calendars/<user>/<calendar>/<o> a calendar object resource, or a file
 //	/dav/calendars/<user>/~<calid>/      a calendar of somebody else in one's own home
+//	/dav/push/<user>/<id>                a push registration, WebDAV-Push
+//	/dav/hooks/<user>/<id>               a webhook, as JSON
 //	/dav/notifications/<user>/           what one is told of others' sharing
 //
 // Plain collections nest: the name of the inner one is "outer/inner". Clients
@@ -63,6 +65,13 @@ type Options struct {
 	// RetryAfter is what clients are told to wait when the back end or the
 	// directory does not answer; 0 = 10 s.
 	RetryAfter time.Duration
+	// Push is the key by which push services know the site; nil offers no push.
+	Push interface {
+		PublicKey() string
+		Topic(parts ...string) string
+	}
+	// PublicURL is what clients reach this server by; "" = what each request says.
+	PublicURL string
 }
 
 // Limits are announced as properties of calendars. RFC 4791 §5.2.5–5.2.9.
@@ -102,6 +111,12 @@ type Handler struct {
 	// retryAfter is the value of the header.
 	retryAfter string
 	zones      zoneTexts
+	davValues  []string
+	push       interface {
+		PublicKey() string
+		Topic(parts ...string) string
+	}
+	publicURL string
 }
 
 // New returns the front.
@@ -110,6 +125,10 @@ func New(o Options) *Handler {
 		be: o.Backend, people: o.People, login: o.Login, log: o.Logger, realm: o.Realm,
 		limits: o.Limits.orDefault(), xml: o.XML, ownerACL: o.OwnerACL, now: o.Now,
 		hosts: slices.Clip(o.Hosts), // appended to for each request
+		push:  o.Push, publicURL: o.PublicURL, davValues: []string{davHeader},
+	}
+	if h.push != nil {
+		h.davValues = []string{davHeader + ", webdav-push"}
 	}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
@@ -135,7 +154,7 @@ const (
 	wellKnown      = "/.well-known/caldav"
 	rootPath       = "/dav/"
 	principalsPath = "/dav/principals/"
-	calendarsPath  = "/dav/calendars/"
+	calendarsPath  = calendar.CalendarsPath
 )
 
 // davHeader lists the compliance classes. Thunderbird throws the first token
@@ -167,7 +186,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	rq := request{Handler: h, w: w, r: r, ctx: r.Context()}
-	w.Header()["Dav"] = davValues
+	w.Header()["Dav"] = h.davValues
 	if err := rq.authenticate(); err != nil {
 		rq.fail(err)
 		return
@@ -176,6 +195,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if rest, ok := strings.CutPrefix(path, calendar.AttachmentsPath); ok && err == nil {
 		if err = rq.attachment(rest); err != nil {
 			rq.fail(err)
+		}
+		return
+	}
+	if handled, failed := rq.registered(path); handled && err == nil {
+		if failed != nil {
+			rq.fail(failed)
 		}
 		return
 	}
@@ -210,8 +235,6 @@ func (rq *request) outside(path string, err error) error {
 	}
 	return errLocation
 }
-
-var davValues = []string{davHeader}
 
 // serve dispatches. What is not found under a name without a slash at its end
 // may be a nested collection.

@@ -72,6 +72,9 @@ var reasons = map[calendar.Reason]answer{
 	calendar.Disabled:               {http.StatusForbidden, dav.Name{}}, // no privilege would help
 	calendar.Inherited:              {http.StatusForbidden, dav.Name{}},
 	calendar.NoDestination:          {http.StatusConflict, dav.Name{}},
+	calendar.InvalidSubscription:    {http.StatusForbidden, pushName("invalid-subscription")},
+	calendar.PushNotAvailable:       {http.StatusForbidden, pushName("push-not-available")},
+	calendar.NoSupportedTrigger:     {http.StatusForbidden, pushName("no-supported-trigger")},
 	calendar.LockTokenMatches:       {http.StatusConflict, dav.D("lock-token-matches-request-uri")},
 }
 

@@ -23,6 +23,9 @@ func (rq *request) authenticate() error {
 		return err
 	}
 	rq.me, rq.who = person, person.ActorVia("caldav", rq.r.UserAgent())
+	if quiet := rq.r.Header["Push-Dont-Notify"]; len(quiet) > 0 {
+		rq.who.Quiet = quietOnes(quiet)
+	}
 	return nil
 }
 

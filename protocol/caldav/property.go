@@ -85,6 +85,7 @@ func init() {
 	register(calendarProperties)
 	register(principalProperties)
 	register(availabilityProperties)
+	register(pushProperties)
 }
 
 // plan is a PropRequest made ready: each name is looked up once, not once for

@@ -25,6 +25,8 @@ func (rq *request) postDocument() error {
 		return err
 	case root != nil && rq.at.place == atObject:
 		return rq.postDecision(root)
+	case root != nil && root.Name == pushName("push-register"):
+		return rq.postPushRegister(root)
 	case root != nil && root.Name == dav.CS("share") && rq.at.place == atCollection:
 		return rq.postShare(root)
 	case root != nil && root.Name == dav.CS("invite-reply") && rq.at.place == atHome:

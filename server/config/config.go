@@ -51,6 +51,8 @@ type Config struct {
 	Mail      Mail
 	IMIP      IMIP
 	XMPP      XMPP
+	Push      Push
+	Hooks     Hooks
 	GSE       GSE
 	Limits    Limits
 	SSO       SSO
@@ -590,6 +592,25 @@ type IMIP struct {
 	Spamd, SpamdVerdict, SpamdAway string
 	SpamdTimeout                   time.Duration
 	Relays                         []string
+}
+
+// Push is WebDAV-Push.
+type Push struct {
+	Enable  bool
+	VAPID   string
+	Contact string
+	Allow   []string // networks
+	Limit   int
+	Life    time.Duration
+	Delay   time.Duration
+}
+
+// Hooks are webhooks.
+type Hooks struct {
+	Enable bool
+	Allow  []string // networks
+	Limit  int
+	GiveUp time.Duration
 }
 
 // GSE is the group scheduling engine.

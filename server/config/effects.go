@@ -248,7 +248,8 @@ var guards = []string{
 	"encryption.rsa.nssslactivation", "service.http.sslusessl", "factotum.http.trustedproxies", "factotum.ldap.tls", "factotum.ldap.cafile", "factotum.login.*",
 	"service.admin.calmaster.*", "service.wcap.allow*", "service.wcap.anonymous.*", "service.wcap.login.*", "calstore.anonymous.calid",
 	"calstore.calendar.*acl", "calstore.filterprivateevents", "resource.default.acl", "group.default.acl", "factotum.resource.bookers", "local.user.authfilter", "local.autoprovision",
-	"caldb.berkeleydb.readonly", "factotum.admin.listen", "factotum.imip.*", "factotum.xmpp.*", "factotum.ens.*", "service.ens.host", "csapi.plugin.accesscontrol", "csapi.plugin.authentication",
+	"caldb.berkeleydb.readonly", "factotum.admin.listen", "factotum.imip.*", "factotum.xmpp.*", "factotum.ens.*", "service.ens.host",
+	"factotum.push.allow", "factotum.hooks.allow", "csapi.plugin.accesscontrol", "csapi.plugin.authentication",
 }
 
 // guard reports whether a parameter is one of them.
@@ -263,6 +264,8 @@ func (c *Config) exposed(add func(s Severity, param, format string, args ...any)
 		nets        []string
 	}{
 		{"factotum.http.trustedproxies", "believes what any client says of its own address", c.HTTP.TrustedProxies},
+		{"factotum.push.allow", "lets users have the server connect to any address, those inside of your network too", c.Push.Allow},
+		{"factotum.hooks.allow", "lets users have the server connect to any address, those inside of your network too", c.Hooks.Allow},
 		{"service.http.domainallowed", "lets everybody in, whatever service.http.domainnotallowed says", c.HTTP.Allowed},
 	} {
 		for _, n := range list.nets {

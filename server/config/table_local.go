@@ -28,6 +28,7 @@ var sections = []section{
 	{"Pop-ups", xmppParams},
 	{"Mail", mailParams()},
 	{"Mail from outside", imipParams},
+	{"Push services and webhooks", pushParams},
 	{"Changes that are published", topicParams()},
 	{"Group scheduling", gseParams},
 	{"Limits", limitParams},

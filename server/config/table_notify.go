@@ -138,6 +138,20 @@ var imipParams = []Param{
 	used("factotum.imip.relays", List, "", "Domains that may speak for others in mails from them with their valid DKIM signature, such as calendar services that send in their users' names. relay/domain lets a relay sign for a From of another domain.", func(c *Config) any { return &c.IMIP.Relays }),
 }
 
+var pushParams = []Param{
+	used("factotum.push.enable", Bool, "yes", "Tell clients of changes by push services (WebDAV-Push). Where calendars are looked for on several hosts, that needs factotum.push.vapid.", func(c *Config) any { return &c.Push.Enable }),
+	used("factotum.push.vapid", Path, "", "PEM file with the private key, of the curve P-256, by which push services know the site: the same on all of its hosts. Empty: vapid.pem in the data directory, made at the first start, where all calendars are on this host.", func(c *Config) any { return &c.Push.VAPID }, under("@config")),
+	used("factotum.push.contact", String, "", "How operators of push services reach the administrator: a mailto: or https: address. Empty: what clients reach the server by, or its postmaster.", func(c *Config) any { return &c.Push.Contact }),
+	used("factotum.push.allow", Networks, "", "Networks with push services that are not on the public Internet. All addresses that are not public are refused else. These are spoken to without TLS too.", func(c *Config) any { return &c.Push.Allow }),
+	used("factotum.push.limit", Int, "50", "Push registrations that a user may have in one home.", func(c *Config) any { return &c.Push.Limit }, atLeast(1)),
+	used("factotum.push.life", Days, "7", "After how many days a push registration ends that its client does not renew.", func(c *Config) any { return &c.Push.Life }, atLeast(3)),
+	used("factotum.push.delay", Seconds, "2", "For how long changes are collected before push services are told.", func(c *Config) any { return &c.Push.Delay }, atLeast(1)),
+	used("factotum.hooks.enable", Bool, "yes", "Tell of changes by webhooks that users register.", func(c *Config) any { return &c.Hooks.Enable }),
+	used("factotum.hooks.allow", Networks, "", "Networks with receivers of webhooks that are not on the public Internet, as factotum.push.allow has them.", func(c *Config) any { return &c.Hooks.Allow }),
+	used("factotum.hooks.limit", Int, "20", "Webhooks that a user may have in one home.", func(c *Config) any { return &c.Hooks.Limit }, atLeast(1)),
+	used("factotum.hooks.giveup", Days, "3", "After how many days in which nothing could be delivered a webhook is switched off.", func(c *Config) any { return &c.Hooks.GiveUp }, atLeast(1)),
+}
+
 // topicNames are caldb.berkeleydb.ensmsg.<name> and the topics.
 var topicNames = [][3]string{
 	{"createcal", "enp:///ics/calendarcreate", "a new calendar"},

@@ -25,6 +25,7 @@ type listeners struct {
 }
 
 func (l *listeners) Add(jobs ...calendar.Job)   { l.told = append(l.told, jobs...) }
+func (l *listeners) Gone(...calendar.JobID)     {}
 func (l *listeners) Doubt(calendar.Owner)       {}
 func (l *listeners) Pace(context.Context)       {}
 func (l *listeners) ctx() context.Context       { return l.T.Context() }

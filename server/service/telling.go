@@ -37,7 +37,7 @@ func (s *Service) TakeTelling(ctx context.Context, job calendar.Job) (m calendar
 		}
 	}
 	err = s.transact(calendar.WithToken(ctx, ""), calendar.Actor{}, op, job.Owner, func(w *writer) (err error) {
-		m, ok, err = w.take(job, active, who)
+		m, ok, err = w.takeTelling(job, active, who)
 		return err
 	})
 	if err != nil || !ok || !m.Row.Contents || m.Row.Kind != calendar.HookRegistration || m.CalID == "" || m.News.Name == "" {
@@ -54,7 +54,7 @@ func (s *Service) TakeTelling(ctx context.Context, job calendar.Job) (m calendar
 	return m, err == nil, err
 }
 
-func (w *writer) take(job calendar.Job, active bool, who calendar.Actor) (m calendar.Message, ok bool, err error) {
+func (w *writer) takeTelling(job calendar.Job, active bool, who calendar.Actor) (m calendar.Message, ok bool, err error) {
 	job, there, err := w.Job(job.Change, job.Seq) // it may tell of more than when it was read
 	if err != nil || !there {
 		return m, false, err
