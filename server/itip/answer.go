@@ -104,7 +104,7 @@ func (in *incoming) one(next *meeting, c *ical.Component) (Reason, []Answer) {
 		// He answers for all that there is: single instances.
 		return in.each(next, c, speaker)
 	}
-	line, invited := in.line(target, speaker)
+	line, invited := in.line(target, c, speaker)
 	if !invited {
 		if k == entire && len(next.order) > 0 {
 			return in.each(next, c, speaker)
@@ -225,13 +225,17 @@ func deputies(line *ical.Property) []string {
 const mostDeputies = 20
 
 // line is that of who answers in a component; he is invited too if somebody who
-// is sends him: RFC 5546 §3.2.3, delegation.
-func (in *incoming) line(target *ical.Component, speaker *ical.Property) (*ical.Property, bool) {
+// is sends him: RFC 5546 §3.2.3, delegation. But whom the organizer took off the
+// list does not come back by an answer, c, to what was before that.
+func (in *incoming) line(target, c *ical.Component, speaker *ical.Property) (*ical.Property, bool) {
 	if a := attendee(target, sameAs(speaker.Value)); a != nil {
 		return a, true
 	}
 	from := attendee(target, sameAs(speaker.Param("DELEGATED-FROM")))
-	return nil, from != nil && speaker.Param("DELEGATED-FROM") != "" && slices.ContainsFunc(from.ParamValues("DELEGATED-TO"), sameAs(speaker.Value))
+	if from == nil || speaker.Param("DELEGATED-FROM") == "" || c.Prop("SEQUENCE") != nil && sequence(c) < sequence(target) {
+		return nil, false
+	}
+	return nil, slices.ContainsFunc(from.ParamValues("DELEGATED-TO"), sameAs(speaker.Value))
 }
 
 // write notes an answer in an attendee's line.

@@ -411,3 +411,38 @@ func TestAnotherOneIsSent(t *testing.T) {
 	}
 	equal(t, "emil", w.instances("emil"), []string{"0302T1000 a"})
 }
+
+// Whom an attendee sends, and the organizer takes off the list, does not come back
+// by an answer that crosses that.
+func TestADeputyWhoWasTakenOut(t *testing.T) {
+	for name, rule := range map[string]string{"one": "X-A:1", "a series": "RRULE:FREQ=DAILY;COUNT=3"} {
+		w := newWorld(t)
+		w.organize("anna", meet(t, []string{"ben"}, "DTSTART:20260302T100000Z", "DTEND:20260302T110000Z", rule, "SUMMARY:a"))
+		w.settle()
+		w.attend("ben", w.change("ben", "", func(c *ical.Component) {
+			a := attendee(c, sameAs(mail("ben")))
+			a.SetParam("PARTSTAT", "DELEGATED")
+			a.SetParam("DELEGATED-TO", mail("dora"))
+			c.Add(ical.Property{Name: "ATTENDEE", Params: []ical.Param{{Name: "DELEGATED-FROM", Values: []string{mail("ben")}}}, Value: mail("dora")})
+		}))
+		w.settle()
+		w.attend("dora", w.change("dora", "", w.partstat("dora", "TENTATIVE")))
+		reply := w.queue
+		w.queue = nil
+		w.organize("anna", w.change("anna", "", func(c *ical.Component) {
+			c.Props = slices.DeleteFunc(c.Props, func(p ical.Property) bool { return p.Name == "ATTENDEE" && sameAs(mail("dora"))(p.Value) })
+		}))
+		w.queue = append(reply, w.queue...)
+		w.next(false)
+		if w.last.Reason != NotInvited {
+			t.Errorf("%s: the answer is %s", name, w.last.Reason)
+		}
+		w.settle()
+		for _, id := range []string{"anna", "ben"} {
+			if got := w.answers(id, ""); got != "ben=DELEGATED" {
+				t.Errorf("%s: %s has %q", name, id, got)
+			}
+		}
+		equal(t, name+": dora", w.instances("dora"), nil)
+	}
+}
