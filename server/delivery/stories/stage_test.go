@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"strings"
 	"sync"
 	"testing/synctest"
@@ -12,6 +13,7 @@ import (
 
 	"factotum/server/calendar"
 	"factotum/server/delivery"
+	"factotum/server/ical"
 	"factotum/server/service"
 	"factotum/server/worker"
 )
@@ -238,8 +240,8 @@ func (c *clerk) straggler(who calendar.Actor, req calendar.DeliverRequest, what 
 	s.late.Go(func() {
 		time.Sleep(wait)
 		// As if it came after an hour, when nobody knows its name; but who has deleted
-		// his copy knows by nothing else that he had the message.
-		if s.alone(req) && s.has(req.To[0].Owner, uidOf(req.Data)) {
+		// his copy, or that part of it, knows by nothing else that he had the message.
+		if s.alone(req) && s.has(req.To[0].Owner, req.Data) {
 			req.ID += "/late"
 		}
 		res, err := s.current().Deliver(context.Background(), who, req)
@@ -249,14 +251,28 @@ func (c *clerk) straggler(who calendar.Actor, req calendar.DeliverRequest, what 
 	})
 }
 
-// has reports whether somebody has a copy of a meeting.
-func (s *stage) has(owner calendar.Owner, uid string) (found bool) {
+// has reports whether somebody has a copy of all that a message is about. To one
+// who has single instances alone the series may come late, by mail say: better that
+// it comes again when he has declined it than that he never learns of it.
+func (s *stage) has(owner calendar.Owner, data []byte) (found bool) {
+	msg, err := ical.Parse(data, ical.Limits{})
+	if err != nil {
+		return false
+	}
 	for _, name := range []string{calendar.DefaultName, "work"} {
 		_ = s.current().Objects(context.Background(), s.dir.Actor(string(owner)), calendar.ObjectsRequest{
-			Calendar: calendar.NewID(owner, name), UIDs: []string{uid}, Data: calendar.DataRequest{None: true},
+			Calendar: calendar.NewID(owner, name), UIDs: []string{uidOf(data)},
 		}, func(r calendar.ObjectResult) error {
-			found = found || r.Err == nil
-			return nil
+			if r.Err != nil {
+				return nil
+			}
+			cal, err := ical.Parse(r.Object.Data, ical.Limits{})
+			found = err == nil && (msg.Word("METHOD") != "REQUEST" || !slices.ContainsFunc(parts(msg), func(c *ical.Component) bool {
+				return !slices.ContainsFunc(parts(cal), func(mine *ical.Component) bool {
+					return mine.Prop("RECURRENCE-ID") == nil || mine.Value("RECURRENCE-ID") == c.Value("RECURRENCE-ID")
+				})
+			}))
+			return err
 		}) // a calendar that is not there has none
 	}
 	return found
