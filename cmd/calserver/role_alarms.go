@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"factotum/protocol/wcap"
 	"factotum/server/calendar"
 	"factotum/server/config"
 	"factotum/server/service"
@@ -20,8 +21,9 @@ func alarmOptions(cfg *config.Config) service.AlarmOptions {
 		return opt
 	}
 	opt.Mail = a.Mail && cfg.Mails()
-	if publishes := jobKinds[calendar.JobPublish] != nil; publishes && a.DispatchType == "ens" {
+	if ensUsed(cfg) && a.DispatchType == "ens" {
 		opt.MailURL, opt.URL, opt.ContentType = a.MailURL, a.URL, a.ContentType
+		opt.Print = wcap.Print
 	}
 	return opt
 }

@@ -106,12 +106,14 @@ func openENSRole(_ context.Context, p *process) (running, error) {
 		}
 		opt.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
 	}
-	if opt.Port, err = ensPort(cfg, opt.Host, log); err != nil {
-		return nil, err
-	}
 	s := &ensService{address: ensAddress(cfg), errs: make(chan error, 1)}
-	if s.broker, err = broker.Start(opt); err != nil {
-		return nil, err
+	if s.broker, err = broker.Start(opt); err != nil && cfg.Source("service.ens.port") == "" && ensLoopback(cfg) {
+		log.Info("enpd takes any free port, for the processes of this host; choose one in service.ens.port", "err", err)
+		opt.Port = 0
+		s.broker, err = broker.Start(opt)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: see service.ens.host and service.ens.port", err)
 	}
 	addr := s.broker.Addr().String()
 	if err := replaceFile(s.address, []byte(addr+"\n")); err != nil {
@@ -133,20 +135,6 @@ func openENSRole(_ context.Context, p *process) (running, error) {
 	}
 	notice(log, "listening", "addr", addr)
 	return s, nil
-}
-
-// ensPort is where enpd listens: the port of ics.conf, or where nobody has chosen
-// one and another program has it, any.
-func ensPort(cfg *config.Config, host string, log *slog.Logger) (int, error) {
-	ln, err := listenTCP(host, cfg.ENS.Port, "service.ens.port", "service.ens.host")
-	if err == nil {
-		return cfg.ENS.Port, ln.Close()
-	}
-	if cfg.Source("service.ens.port") == "" && ensLoopback(cfg) {
-		log.Info("enpd takes any free port, for the processes of this host; choose one in service.ens.port", "err", err)
-		return 0, nil
-	}
-	return 0, err
 }
 
 // replaceFile writes a file that only this user reads, all at once.

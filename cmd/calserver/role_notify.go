@@ -89,7 +89,7 @@ func openNotifyRole(ctx context.Context, p *process) (svc running, err error) {
 		return nil, err
 	}
 	if ens == nil {
-		return nil, errors.New("there is no event notification service that tells of reminders: see service.ens.enable")
+		return nil, errors.New("there is no event notification service that tells of reminders: see service.ens.enable and service.ens.host")
 	}
 	if err := awaitENS(ctx, cfg, ens.Err); err != nil {
 		return nil, err

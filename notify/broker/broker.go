@@ -80,11 +80,20 @@ func Start(opt Options) (*Broker, error) {
 		return nil, fmt.Errorf("start the broker: %w", err)
 	}
 	b := &Broker{server: s, log: opt.Log}
-	s.SetLoggerV2(logger{opt.Log}, false, false, false)
+	fatal, ready := make(chan error, 1), make(chan bool, 1)
+	s.SetLoggerV2(logger{opt.Log, fatal}, false, false, false)
 	s.Start()
-	if !s.ReadyForConnections(startTime) {
+	go func() { ready <- s.ReadyForConnections(startTime) }()
+	select {
+	case err = <-fatal:
+	case ok := <-ready:
+		if !ok {
+			err = fmt.Errorf("it is not ready after %v", startTime)
+		}
+	}
+	if err != nil {
 		b.Stop()
-		return nil, fmt.Errorf("start the broker: it is not ready after %v", startTime)
+		return nil, fmt.Errorf("start the broker: %w", err)
 	}
 	if err := b.bound(limits, opt.Secret); err != nil {
 		b.Stop()

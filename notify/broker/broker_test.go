@@ -1,11 +1,13 @@
 package broker
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // TestSecretDrawnOnce: processes that start together share one secret, which only
@@ -60,6 +62,11 @@ func TestStartRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer first.Stop()
+	begun := time.Now()
+	_, err = Start(Options{Dir: t.TempDir(), Host: "127.0.0.1", Port: first.Addr().(*net.TCPAddr).Port, Secret: "of this test's own"})
+	if err == nil || !strings.Contains(err.Error(), "in use") || time.Since(begun) > startTime/2 {
+		t.Errorf("a port that another has: %v after %v", err, time.Since(begun))
+	}
 	if first.Err() != nil || first.Stat().Kept != 0 {
 		t.Errorf("%v, %+v", first.Err(), first.Stat())
 	}

@@ -1,9 +1,8 @@
 package acceptance
 
 import (
-	"context"
-	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,10 +11,7 @@ import (
 	"time"
 
 	"factotum/cmd/internal/hosttest"
-	"factotum/notify/broker"
-	"factotum/notify/bus"
 	"factotum/notify/xmpp/xmpptest"
-	"factotum/server/calendar"
 )
 
 // wcap is a command by somebody who is logged in for it.
@@ -31,46 +27,15 @@ func (h *host) wcap(t testing.TB, user, command string) string {
 	return answer
 }
 
-// reminders are told by ENS.
-type reminders struct {
-	bus *bus.Bus
-	n   int
-}
-
-// ens runs a broker, and says where it is.
-func ens(t *testing.T) (r *reminders, url string) {
+// pops stores an event over WCAP that is to pop up in some seconds. WCAP §7.8.
+func (h *host) pops(t testing.TB, user, summary string) {
 	t.Helper()
-	b, err := broker.Start(broker.Options{Name: "test", Host: "127.0.0.1", Dir: t.TempDir(), Secret: strings.Repeat("s", 32)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Stop)
-	url = "nats://" + broker.User + ":" + strings.Repeat("s", 32) + "@" + b.Addr().String()
-	r = &reminders{}
-	if r.bus, err = bus.Connect(bus.Options{URL: url}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { r.bus.Close(context.Background()) })
-	eventuallyShows(t, "the broker", func() string { return fmt.Sprint(r.bus.Err()) }, "<nil>")
-	return r, url
-}
-
-// pop publishes the reminder of an event.
-func (r *reminders) pop(t testing.TB, user, summary string) {
-	t.Helper()
-	r.n++
 	at := func(d time.Duration) string { return time.Now().UTC().Add(d).Format("20060102T150405Z") }
-	uid := fmt.Sprint("event-", r.n)
-	text := strings.Join([]string{"BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//test//EN", "METHOD:PUBLISH", "BEGIN:VEVENT", "UID:" + uid, "DTSTAMP:" + at(0),
-		"DTSTART:" + at(10*time.Minute), "DTEND:" + at(time.Hour), "SUMMARY:" + summary, "LOCATION:Room 1", "END:VEVENT", "END:VCALENDAR", ""}, "\r\n")
-	p := calendar.Publication{ID: uid, Owner: calendar.Owner(user), When: time.Now(), ContentType: "text/calendar", Data: []byte(text),
-		Ref: calendar.NewEventRef("enp:///ics/customalarm", "calid", user, "uid", uid, "aid", "1", "comptype", "event").String()}
-	if err := r.bus.PublishReliably(t.Context(), p); err != nil {
-		t.Fatal(err)
-	}
+	h.wcap(t, user, "/storeevents.wcap?calid="+user+"&storetype=1&dtstart="+at(10*time.Minute)+"&dtend="+at(70*time.Minute)+
+		"&location=Room%201&alarmPopup="+at(3*time.Second)+"&summary="+url.QueryEscape(summary))
 }
 
-// TestPopups: a reminder pops up, once, with who
+// TestPopups: a reminder of an event that was stored over WCAP pops up, once, with who
 // wants it and is there, by the lines of docs/popups.md; who is away, or has not asked
 // for it, gets none; and the agent is back when prosody is. notifications.md §9.
 func TestPopups(t *testing.T) {
@@ -83,11 +48,10 @@ func TestPopups(t *testing.T) {
 	for _, m := range block.FindAllStringSubmatch(string(page), -1) {
 		blocks[m[1]] = m[2]
 	}
-	server := xmpptest.StartWith(t, blocks["prosody"], "anna", "ben", "carl", "dora", "eve")
+	server := xmpptest.StartWith(t, blocks["prosody"], "anna", "ben", "carl", "dora")
 	lines := strings.Replace(blocks["ics.conf"], "127.0.0.1:5347", server.Component, 1)
-	alarms, address := ens(t)
 	hosttest.Executable(t) // built once, which takes its time
-	h := installed(t, append(strings.Split(strings.TrimSpace(lines), "\n"), `factotum.ens.nats = "`+address+`"`)...)
+	h := installed(t, strings.Split(strings.TrimSpace(lines), "\n")...)
 	if out, err := calserver(t, "config", "check", "-C", h.conf); err != nil || strings.Contains(out, "xmpp") {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -113,12 +77,8 @@ func TestPopups(t *testing.T) {
 	}
 	clients["ben"].Leave(t)
 	others := slixmpp(t, server, "dora")
-	// The first subscription begins with what is published after it.
-	eve := server.Login(t, "eve", true)
-	h.wcap(t, "eve", "/set_userprefs.wcap?set_attrs=ceShowCalendarReminders=1")
-	eventuallyShows(t, "the first pop-up", func() string { alarms.pop(t, "eve", "Wake up"); return fmt.Sprint(eve.Messages()) }, "Wake up")
 	for _, u := range []string{"ben", "carl", "dora", "anna"} {
-		alarms.pop(t, u, "Team meeting & <lunch> of "+u)
+		h.pops(t, u, "Team meeting & <lunch> of "+u)
 	}
 	m := clients["anna"].Await(t, 1)[0]
 	if m.Type != "chat" || !strings.HasPrefix(m.Body, "Reminder: Team meeting & <lunch> of anna\n") || !strings.Contains(m.Body, "Room 1") || m.Hint == nil ||
@@ -134,7 +94,7 @@ func TestPopups(t *testing.T) {
 	server.Run(t)
 	anna, ben := server.Login(t, "anna", true), server.Login(t, "ben", true)
 	eventuallyShows(t, "status", func() string { out, _ := calserver(t, "status", "-C", h.conf); return out }, "XMPP server "+server.Component+": well")
-	alarms.pop(t, "anna", "After the pause")
+	h.pops(t, "anna", "After the pause")
 	if m := anna.Await(t, 1)[0]; !strings.HasPrefix(m.Body, "Reminder: After the pause\n") {
 		t.Errorf("%+v", m)
 	}
