@@ -116,7 +116,7 @@ func (s *story) delegates(t *target, id string) {
 	if s.put(fmt.Sprintf("%s: sends %s to %s", id, to, t.about()), id, t.f, false) {
 		s.says(t, seen, id, "DELEGATED", to)
 		if g := t.m.base.guests[id]; t.in == nil && g != nil {
-			t.m.base.sends(id, to, false)
+			t.m.base.sends(id, to, g.asked || g.maybe)
 		}
 	}
 }
