@@ -116,8 +116,10 @@ func TestRFC8292_Authorization(t *testing.T) {
 		claims["exp"] != float64(now.Add(12*time.Hour).Unix()) {
 		t.Errorf("%v %v", head, claims)
 	}
-	point := decode(t, key)
-	public := &ecdsa.PublicKey{Curve: elliptic.P256(), X: new(big.Int).SetBytes(point[1:33]), Y: new(big.Int).SetBytes(point[33:])}
+	public, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), decode(t, key))
+	if err != nil {
+		t.Fatal(err)
+	}
 	sum := sha256.Sum256([]byte(parts[0] + "." + parts[1]))
 	sig := decode(t, parts[2])
 	if len(sig) != 64 || !ecdsa.Verify(public, sum[:], new(big.Int).SetBytes(sig[:32]), new(big.Int).SetBytes(sig[32:])) {

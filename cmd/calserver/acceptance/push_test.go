@@ -186,7 +186,6 @@ type receiver struct {
 	*httptest.Server
 	secret []byte
 	got    chan map[string]string
-	hold   chan struct{} // while it is not nil requests are not answered
 	fail   chan int
 }
 
