@@ -192,7 +192,7 @@ func TestContact(t *testing.T) {
 			l, _ := run(t, opt)
 			eventually(t, "the agent is there", func() bool { return l.Err() == nil })
 			anna := p.Login(t, "anna", false)
-			anna.Subscribe(t, opt.JID)
+			anna.AddContact(t, opt.JID)
 			eventually(t, "the agent asks back", func() bool { return len(anna.Asked()) == 1 })
 			anna.Grant(t, opt.JID)
 			eventually(t, "anna is seen", func() bool {

@@ -16,10 +16,12 @@ import (
 // is https://www.sqlite.org/fileformat2.html.
 type image struct {
 	file  *os.File
-	log   *os.File         // nil: there is none
-	size  int              // of a page
-	use   int              // of a page, without what is reserved at its end
-	pages uint32           // of the database
+	log   *os.File // nil: there is none
+	size  int      // of a page
+	use   int      // of a page, without what is reserved at its end
+	pages uint32   // of the database
+	cut   uint32   // the page of which the file has only the first rest octets; 0: none
+	rest  int
 	moved map[uint32]int64 // pages in the log: where
 
 	faults []string // what is wrong before any page is looked at
@@ -104,6 +106,7 @@ func (im *image) header() error {
 	im.pages = uint32(min((info.Size()+int64(im.size)-1)/int64(im.size), math.MaxUint32))
 	if info.Size()%int64(im.size) != 0 {
 		im.fault("its last page is cut off")
+		im.cut, im.rest = im.pages, int(info.Size()%int64(im.size))
 	}
 	return nil
 }
@@ -238,6 +241,15 @@ func (im *image) page(n uint32) (p []byte, ok bool) {
 	return p, err == nil || errors.Is(err, io.EOF) // the last one may be cut off
 }
 
+// end is where a page ends, within which what it holds must lie: one that is cut off
+// reads as if zeros followed.
+func (im *image) end(n uint32) int {
+	if _, in := im.moved[n]; n == im.cut && !in {
+		return min(im.use, im.rest)
+	}
+	return im.use
+}
+
 // head is where a page's own header begins.
 func head(n uint32) int {
 	if n == 1 {
@@ -287,7 +299,7 @@ func (im *image) rows(n uint32, p []byte, fn func(rowid int64, values []any)) (b
 	offsets := im.cells(n, p)
 	bad = max(count-len(offsets), 0)
 	for _, off := range offsets {
-		rowid, payload, ok := im.cell(p, kind, off)
+		rowid, payload, ok := im.cell(p, kind, off, im.end(n))
 		if !ok {
 			bad++
 			continue
@@ -302,18 +314,18 @@ func (im *image) rows(n uint32, p []byte, fn func(rowid int64, values []any)) (b
 	return bad
 }
 
-// cell puts the payload of a cell together.
-func (im *image) cell(p []byte, kind byte, off int) (rowid int64, payload []byte, ok bool) {
+// cell puts the payload of a cell together, of a page that ends at end.
+func (im *image) cell(p []byte, kind byte, off, end int) (rowid int64, payload []byte, ok bool) {
 	if kind == indexInterior {
 		off += 4
 	}
-	length, n := varint(p[min(off, im.use):im.use])
+	length, n := varint(p[min(off, end):end])
 	if off += n; n == 0 || length > maxPayload {
 		return 0, nil, false
 	}
 	total, most := int(length), (im.use-12)*64/255-23
 	if kind == tableLeaf {
-		id, n := varint(p[off:im.use])
+		id, n := varint(p[off:end])
 		if n == 0 {
 			return 0, nil, false
 		}
@@ -326,23 +338,24 @@ func (im *image) cell(p []byte, kind byte, off int) (rowid int64, payload []byte
 			local = least
 		}
 	}
-	if off+local > im.use {
+	if off+local > end {
 		return 0, nil, false
 	}
 	payload = append(make([]byte, 0, min(total, 1<<20)), p[off:off+local]...)
 	if local == total {
 		return rowid, payload, true
 	}
-	if off+local+4 > im.use {
+	if off+local+4 > end {
 		return 0, nil, false
 	}
 	for next := binary.BigEndian.Uint32(p[off+local:]); len(payload) < total; {
 		o, ok := im.page(next)
-		if !ok || len(bytes.Trim(o, "\x00")) == 0 {
+		part := min(im.use-4, total-len(payload))
+		if !ok || len(bytes.Trim(o, "\x00")) == 0 || 4+part > im.end(next) {
 			return 0, nil, false
 		}
 		next = binary.BigEndian.Uint32(o)
-		payload = append(payload, o[4:4+min(im.use-4, total-len(payload))]...)
+		payload = append(payload, o[4:4+part]...)
 	}
 	return rowid, payload, true
 }

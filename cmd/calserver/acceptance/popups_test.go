@@ -71,7 +71,7 @@ func TestPopups(t *testing.T) {
 	for _, u := range []string{"anna", "ben", "carl"} {
 		c := server.Login(t, u, true)
 		clients[u] = c
-		c.Subscribe(t, xmpptest.Component)
+		c.AddContact(t, xmpptest.Component)
 		eventuallyShows(t, u+" is asked", func() string { return strings.Join(c.Asked(), " ") }, xmpptest.Component)
 		c.Settle(t)
 	}

@@ -123,8 +123,8 @@ func (c *Client) Leave(t testing.TB) {
 	<-c.done
 }
 
-// Subscribe asks to see whether somebody is there, which makes him a contact.
-func (c *Client) Subscribe(t testing.TB, to string) {
+// AddContact asks to see whether somebody is there, which makes him a contact.
+func (c *Client) AddContact(t testing.TB, to string) {
 	t.Helper()
 	c.send(t, stanza.Presence{Type: stanza.SubscribePresence, To: jid.MustParse(to)}.Wrap(nil))
 }
