@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,11 +24,11 @@ type scene struct {
 	store  calendar.Store
 	out    *sent
 	opt    service.AlarmOptions
-	jump   time.Duration // by which the clock was set
-	began  time.Time     // 2000-01-03, 08:00 UTC
+	jump   atomic.Int64 // by which the clock was set
+	began  time.Time    // 2000-01-03, 08:00 UTC
 }
 
-func (s *scene) now() time.Time { return time.Now().Add(s.jump) }
+func (s *scene) now() time.Time { return time.Now().Add(time.Duration(s.jump.Load())) }
 
 // play runs a scene with anna and ben at eight in the morning.
 func play(t *testing.T, opt service.AlarmOptions, fn func(*scene)) {
@@ -118,10 +119,14 @@ func TestRecipients(t *testing.T) {
 		s.ok(s.SetPrefs(bg, calendar.Actor{User: "anna"}, calendar.SetPrefsRequest{Owner: "anna", Set: map[string]string{"ceDefaultAlarmEmail": "pager@far.org,anna@home.org;x@y.org"}}))
 		s.put(t, "anna", "e", s.at("default", 120, mailed))
 		s.put(t, "anna", "f", s.at("gone", 121, mailed))
+		s.down() // which reads the directory
 		s.people["anna"] = calendar.Person{ID: "anna", Kind: calendar.Individual, Mails: []string{"anna@example.com"}, Active: true}
+		s.up()
 		s.sleep(105.5)
 		s.sends("105 anna@home.org default, 105 pager@far.org default")
+		s.down()
 		delete(s.people, "anna")
+		s.up()
 		s.sleep(200)
 		s.sends("")
 		s.jobsLeft(0)
@@ -182,10 +187,10 @@ func TestClock(t *testing.T) {
 		s.up()
 		s.sleep(230)
 		s.sends("225 anna hourly")
-		s.jump -= 3 * time.Hour // 8:50 again
-		s.sleep(420)            // 12:00
+		s.jump.Add(-3 * int64(time.Hour)) // 8:50 again
+		s.sleep(420)                      // 12:00
 		s.sends("")
-		s.jump += 3 * time.Hour // 15:00
+		s.jump.Add(3 * int64(time.Hour)) // 15:00
 		s.sleep(420.1)
 		// Those of 12:45 and 13:45 are late, and that of 14:45 is the newest.
 		var at float64

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -865,8 +866,8 @@ func TestHandlerDeletes(t *testing.T) {
 func TestStoredAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := calendartest.NewStore()
-		var jump time.Duration
-		now := func() time.Time { return time.Now().Add(jump) }
+		var jump atomic.Int64
+		now := func() time.Time { return time.Now().Add(time.Duration(jump.Load())) }
 		w := worker.New(s, worker.Options{Now: now})
 		var ran []time.Duration
 		begin := time.Now()
@@ -885,9 +886,9 @@ func TestStoredAgain(t *testing.T) {
 		commit(t, s, w, "anna", calendar.Job{Kind: "clock", Due: begin.Add(time.Minute)})
 		far := commit(t, s, w, "anna", calendar.Job{Kind: "clock", Due: begin.Add(time.Hour * 1000)})
 		sleep(62 * time.Minute)
-		jump = time.Hour
+		jump.Store(int64(time.Hour))
 		sleep(time.Minute)
-		jump = 0
+		jump.Store(0)
 		if want := []time.Duration{time.Minute, time.Hour + time.Minute, 62*time.Minute + time.Second}; !slices.Equal(ran, want) {
 			t.Errorf("ran after %v, want %v", ran, want)
 		}
