@@ -4,8 +4,10 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 export CGO_ENABLED = 0
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
-# Tests that drive whole servers for minutes: without the race detector's cost.
-WHOLE = factotum/cmd/calserver factotum/cmd/calserver/acceptance factotum/cmd/calserver/bench factotum/cmd/calserver/crash
+# Tests that drive whole servers for minutes, or read all of our source: without the
+# race detector's cost.
+WHOLE = factotum/cmd/calserver factotum/cmd/calserver/acceptance factotum/cmd/calserver/bench factotum/cmd/calserver/crash \
+  factotum/cmd/internal/project factotum/protocol/dwp/internal/gen
 # Neither they nor what they import nor their tests start a goroutine, which
 # TestPureStartsNothing looks at: the detector can find nothing, and costs ten times as much.
 PURE = $(addprefix factotum/server/,acl availability booking config edit ical itip match object recur why zone) factotum/protocol/dav
