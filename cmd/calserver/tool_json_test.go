@@ -180,7 +180,7 @@ func TestJSON(t *testing.T) {
 		{"csuser list nobody", 1, `nobody is not in the directory`},
 		{"csuser prefs carl factotumMailInvitations=perhaps", 1, `is one of add, known, hold, refuse`},
 		{"csuser prefs carl factotumMailNever=eve", 1, `@domain`},
-		{"csimip held list carl", 0, `[]`},
+		{"csimip held list carl", 1, `carl has no calendars on this host`},
 		{"csimip held list nobody", 1, `nobody`},
 		{"csimip held frob carl", 2, `not a command`},
 		{"csimip held accept carl", 2, `which?`},

@@ -33,7 +33,8 @@ func davx5(c *client) {
 	c.owned(m, home) // without DAV:bind nothing can be made
 	c.owned(m, cal)
 	c.components(m, cal, "VEVENT", "VTODO", "VJOURNAL")
-	m.absent(cal, "P:transports", "P:topic", "CS:source") // so it registers no push
+	m.absent(cal, "CS:source")
+	m.together(cal, "P:transports", "P:topic") // without them it registers no push
 	owner := m.href(cal, "D:owner")
 	m = c.propfind(owner, "0", "D:displayname", "D:resourcetype")
 	c.same("the owner's name", m.text(owner, "D:displayname"), c.Name)

@@ -15,7 +15,7 @@ func kde(c *client) {
 	cal := c.calendar(m, home)
 	c.owned(m, cal)
 	c.components(m, cal, "VEVENT", "VTODO", "VJOURNAL")
-	m.absent(cal, "P:transports", "P:topic", "P:supported-triggers")
+	m.together(cal, "P:transports", "P:topic", "P:supported-triggers")
 	ctag := m.text(cal, "CS:getctag")
 	// It sees changes by the CTag alone.
 	again := func() (now string) { return c.propfind(home, "1", list...).text(cal, "CS:getctag") }

@@ -289,6 +289,18 @@ func (m *multi) components(href string) (out []string) {
 	return out
 }
 
+// together checks that properties are answered, and all there or none of them: what
+// a site may offer or not.
+func (m *multi) together(href string, names ...string) {
+	m.r.t.Helper()
+	for _, n := range names {
+		p, first := m.at(href).props[n], m.at(href).props[names[0]]
+		if p.status != first.status || p.status != 404 && p.status != 200 {
+			m.r.t.Errorf("%s: %s of %s has status %d, and %s %d", m.r.what, n, href, p.status, names[0], first.status)
+		}
+	}
+}
+
 // absent checks that properties are answered, and not there.
 func (m *multi) absent(href string, names ...string) {
 	m.r.t.Helper()
