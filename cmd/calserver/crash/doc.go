@@ -16,4 +16,7 @@
 // change and each answer has arrived once, and the journals say so. Servers are
 // killed at random moments, kill themselves between the steps of a delivery, are
 // away for a while, and are taken over from; make long does so ten thousand times.
+//
+// The ledger of alarms (alarm_test.go) has which are set, moved and deleted, and when
+// they are due: each is mailed once, and published, whoever dies meanwhile.
 package crash
