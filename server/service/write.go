@@ -11,10 +11,10 @@ import (
 
 // writer is a write transaction of one owner. It reads as it likes, and comes
 // to a calendar through the door (enter) only. What it changes it changes by
-// the functions of record.go, which leave a calendar.Change for each number.
+// the functions of record*.go, which leave a calendar.Change for each number.
 type writer struct {
 	calendar.ReadTx
-	tx      calendar.Tx // for record.go alone
+	tx      calendar.Tx // for record*.go alone
 	s       *Service
 	owner   calendar.Owner
 	who     calendar.Actor
