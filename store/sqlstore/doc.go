@@ -8,7 +8,7 @@
 // second daemon serves the same database.
 //
 // A SQLite file that SQLite refuses is read page by page into a new one
-// (salvage.go): csdb recover.
+// (salvage*.go): csdb recover.
 //
 // The tables and the reason for every index are in package migrations. Rules
 // that callers keep: fn does no I/O and may run more than once; neither fn nor
