@@ -1,0 +1,110 @@
+package config
+
+import "time"
+
+// Calstore is how calendars behave.
+type Calstore struct {
+	AnonymousCalid    string
+	LowerCase         bool
+	DefaultACL        string
+	OwnerACL          string
+	TimeZone          string
+	FilterPrivate     bool
+	FreeBusyInclude   bool
+	FreeBusyRemove    bool
+	SubscribedInclude bool
+	SubscribedRemove  bool
+	GroupMaxSize      int // 0 any, -1 never expand
+	RecurrenceBound   int
+}
+
+// Kindred is what users and resources have in common.
+type Kindred struct {
+	DoubleBook    bool
+	DefaultACL    string // resources and groups
+	Autoprovision bool
+	Autoaccept    bool // resources and groups
+}
+
+// Resource is Kindred for resources, and what they take where their entries do
+// not say.
+type Resource struct {
+	Kindred
+	Series  string // decline, except, accept or ask
+	Ahead   time.Duration
+	Minutes int
+	Bookers []string
+}
+
+// Group is Kindred for groups.
+type Group struct {
+	Kindred // Autoprovision makes the calendar for who asks for it, too
+	Expand  bool
+	Recheck time.Duration // how often that is looked for, 0 never
+	Follow  bool          // meetings follow their changes
+}
+
+// Store is csstored and the database.
+type Store struct {
+	Enable      bool   // both service.store.enable and local.store.enable
+	Type        string // sqlite or postgres
+	DSN         Secret
+	Path        string // of the SQLite database
+	Home        string // caldb.berkeleydb.homedir.path
+	MaxConns    int    // 0 chooses
+	Patience    time.Duration
+	ReadOnly    bool
+	Socket      string // of csstored
+	Cache       int64
+	Counters    bool
+	Attachments string // directory
+
+	localEnable bool
+}
+
+// Copies is one of the two kinds of backup.
+type Copies struct {
+	Enable    bool
+	Path      string // "" means not configured
+	Min, Max  int    // copies kept
+	Threshold int    // percent of the disk used
+}
+
+// Backup is csstored's automatic backup.
+type Backup struct {
+	Hot      Copies
+	Archive  Copies
+	Interval time.Duration
+	Circular bool // caldb.berkeleydb.circularlogging
+}
+
+// Deleted is how long deletions are remembered.
+type Deleted struct {
+	Purge        bool          // purge the delete log
+	Interval     time.Duration // between purges
+	Age          time.Duration // of entries of the delete log
+	TombstoneAge time.Duration // of what sync-collection knows; older tokens are refused
+	InboxAge     time.Duration // of scheduling messages in an inbox
+}
+
+// Journal is how long the steps of scheduling messages are told of.
+type Journal struct {
+	Age     time.Duration
+	Entries int // of one owner
+}
+
+// Limits bound what clients may ask for and store.
+type Limits struct {
+	ObjectSize  int64 // of one calendar object
+	BodySize    int64 // of a request
+	HeaderSize  int64
+	Attendees   int   // of one component
+	Exceptions  int   // of a series to which others are invited
+	Instances   int   // occurrences computed for one object in one question
+	Results     int   // objects of one answer; 0 without limit
+	Hrefs       int   // of one multiget
+	Calendars   int   // of one owner
+	Quota       int64 // octets of one owner; 0 without limit
+	XMLDepth    int
+	XMLElements int
+}
