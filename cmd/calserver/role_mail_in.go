@@ -44,7 +44,7 @@ func (s *storeService) takeMail(p *process, people calendar.People, router lmtp.
 		}
 		opt.TLS = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: get}
 	}
-	in := &lmtp.Intake{Backend: router, People: people, ServID: p.cfg.IMIP.AuthServID, Log: s.log}
+	in := &lmtp.Intake{Backend: router, People: people, ServID: p.cfg.IMIP.AuthServID, Envelope: p.cfg.Mail.Envelope, Log: s.log}
 	if i := &p.cfg.IMIP; i.Spamd != "" {
 		client := &spamd.Client{Address: i.Spamd, Timeout: i.SpamdTimeout}
 		in.Spam = lmtp.Spam{Check: client.Check, Refuse: i.SpamdVerdict == "refuse", Wait: i.SpamdAway == "defer"}

@@ -14,6 +14,7 @@ import (
 type Report struct {
 	Recipients []Recipient
 	MessageID  string // of the message that came back, or is reported on
+	From       string // the mail address that it was from
 	UID        string // of what was in it
 	Method     itip.Method
 	Subject    string
@@ -110,6 +111,9 @@ func (r *Report) about(f *found, lim Limits) {
 	if ids := idsOf(f.returned.get("message-id")); len(ids) > 0 {
 		r.MessageID = ids[0]
 	}
+	if list := addresses(f.returned.get("from")); len(list) > 0 {
+		r.From = list[0].Mail
+	}
 	if s := f.returned.get("subject"); s != "" {
 		r.Subject = clean(decodeWords(s), mostSubject)
 	}
@@ -161,11 +165,20 @@ func failedRecipients(h header) (out []Recipient) {
 func (r *Report) told(text string) {
 	last := -1 // of the recipients, whom the lines are about
 	lines := 0
+	from := false // the field From has begun
 	for line := range strings.Lines(text) {
 		if lines++; lines > 2000 {
 			break
 		}
+		folded := strings.HasPrefix(line, " ") || strings.HasPrefix(line, "\t")
 		line = strings.TrimSpace(line)
+		who, begins := cutFold(line, "from:")
+		if from = (begins || from && folded) && r.From == ""; from {
+			if list := addresses(who); len(list) > 0 {
+				r.From = list[0].Mail
+			}
+			continue
+		}
 		if id, ok := cutFold(line, "message-id:"); ok && r.MessageID == "" {
 			if ids := idsOf(id); len(ids) > 0 {
 				r.MessageID = ids[0]

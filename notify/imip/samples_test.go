@@ -133,15 +133,15 @@ var samples = []sample{
 	{"receipt", "our own invitation comes back with it", "automatic by receipt", "", "", ""},
 	{"room-auto-replied", "an answer all the same", plan + " in  (text/calendar)", "blue@zim.example", "", "apply answered: all ACCEPTED"},
 	// what came back
-	{"bounce-postfix", "RFC 3464", "returned req1@example.org plan-2026@example.org: bert@firm.example failed 5.1.1", "", "", ""},
-	{"bounce-delayed", "two recipients, and the headers alone", "returned req1@example.org : bert@firm.example delayed 4.4.1, carl@firm.example failed 5.0.0", "", "", ""},
-	{"bounce-exchange", "", "returned req1@example.org plan-2026@example.org: bert@contoso.example failed 5.1.10", "", "", ""},
-	{"bounce-gmail", "", "returned req1@example.org plan-2026@example.org: bert@firm.example failed 5.1.1", "", "", ""},
-	{"bounce-exim", "in words, with the message below", "returned req1@example.org plan-2026@example.org: bert@firm.example failed 5.1.1", "", "", ""},
-	{"bounce-qmail", "in words, with the message below", "returned req1@example.org plan-2026@example.org: bert@firm.example failed 5.1.1", "", "", ""},
-	{"bounce-yahoo", "in words", "returned req1@example.org : bert@yahoo.com failed 5.1.1", "", "", ""},
+	{"bounce-postfix", "RFC 3464", "returned req1@example.org plan-2026@example.org of anna@example.org: bert@firm.example failed 5.1.1", "", "", ""},
+	{"bounce-delayed", "two recipients, and the headers alone", "returned req1@example.org  of : bert@firm.example delayed 4.4.1, carl@firm.example failed 5.0.0", "", "", ""},
+	{"bounce-exchange", "", "returned req1@example.org plan-2026@example.org of anna@example.org: bert@contoso.example failed 5.1.10", "", "", ""},
+	{"bounce-gmail", "", "returned req1@example.org plan-2026@example.org of anna@example.org: bert@firm.example failed 5.1.1", "", "", ""},
+	{"bounce-exim", "in words, with the message below", "returned req1@example.org plan-2026@example.org of anna@example.org: bert@firm.example failed 5.1.1", "", "", ""},
+	{"bounce-qmail", "in words, with the message below", "returned req1@example.org plan-2026@example.org of anna@example.org: bert@firm.example failed 5.1.1", "", "", ""},
+	{"bounce-yahoo", "in words", "returned req1@example.org  of anna@example.org: bert@yahoo.com failed 5.1.1", "", "", ""},
 	{"bounce-forwarded", "somebody passes a bounce on", "nothing: nothing-for-us", "", "", ""},
-	{"bounce-domino", "", "returned req1@example.org : bert@domino.example failed 5.1.1", "", "", ""},
+	{"bounce-domino", "", "returned req1@example.org  of : bert@domino.example failed 5.1.1", "", "", ""},
 }
 
 // TestSamples reads each sample as it is stored, with LF, and with CRLF, and asks
@@ -198,7 +198,7 @@ func told(m *Mail) string {
 		for _, r := range m.Report.Recipients {
 			to = append(to, r.Mail+" "+r.Action+" "+r.Status)
 		}
-		return fmt.Sprintf("returned %s %s: %s", m.Report.MessageID, m.Report.UID, strings.Join(to, ", "))
+		return fmt.Sprintf("returned %s %s of %s: %s", m.Report.MessageID, m.Report.UID, m.Report.From, strings.Join(to, ", "))
 	}
 	var out []string
 	for _, msg := range m.Messages {

@@ -7,6 +7,9 @@
 // cannot be read, or that is nothing for us, is taken and comes to nothing: its sender
 // may be anybody, so that a refusal would go to somebody who did not write it.
 //
+// What is for the address in the envelope of our own mails, where that is one of the
+// site's, is a report about one of them, or nothing: it goes to who sent that.
+//
 // Whoever can reach the listener is believed about what the mail system found out.
 package lmtp
 
@@ -53,21 +56,25 @@ type Intake struct {
 	Backend Backend
 	People  People
 	ServID  string // whose Authentication-Results are believed, "" nobody's
-	Spam    Spam
-	Limits  imip.Limits
-	Log     *slog.Logger
+	// Envelope is the address that our mails come back to, "" that of who sent each.
+	Envelope string
+	Spam     Spam
+	Limits   imip.Limits
+	Log      *slog.Logger
 }
 
 // Find looks up whose mail address it is. What follows a plus sign is not looked at
 // where the whole is nobody's: RFC 5233 §3. NotFound if it is nobody's here, or not
-// in use.
+// in use. The address that mails come back to is nobody's: it has no Owner.
 func (in *Intake) Find(ctx context.Context, address string) (calendar.Recipient, error) {
 	const op = "look up a recipient"
-	p, err := in.People.ByMail(ctx, calendar.AddressKey(address))
-	if local, domain, ok := strings.Cut(address, "@"); ok && errors.Is(err, calendar.NotFound) {
-		if name, _, tagged := strings.Cut(local, "+"); tagged && name != "" {
-			p, err = in.People.ByMail(ctx, calendar.AddressKey(name+"@"+domain))
-		}
+	key, plain := calendar.AddressKey(address), calendar.AddressKey(untagged(address))
+	if back := calendar.AddressKey(in.Envelope); in.Envelope != "" && (key == back || plain == back) {
+		return calendar.Recipient{Address: "mailto:" + in.Envelope}, nil
+	}
+	p, err := in.People.ByMail(ctx, key)
+	if errors.Is(err, calendar.NotFound) && plain != key {
+		p, err = in.People.ByMail(ctx, plain)
 	}
 	if err != nil {
 		return calendar.Recipient{}, fmt.Errorf("%s: %w", op, err)
@@ -79,6 +86,15 @@ func (in *Intake) Find(ctx context.Context, address string) (calendar.Recipient,
 		address = mail
 	}
 	return calendar.Recipient{Address: "mailto:" + address, Owner: calendar.Owner(p.ID)}, nil
+}
+
+// untagged is an address without what follows a plus sign.
+func untagged(address string) string {
+	local, domain, _ := strings.Cut(address, "@")
+	if name, _, tagged := strings.Cut(local, "+"); tagged && name != "" {
+		return name + "@" + domain
+	}
+	return address
 }
 
 // Take brings a mail to its recipients, each of whom has one error of the answer:
@@ -106,6 +122,11 @@ func (in *Intake) Take(ctx context.Context, from string, mail io.Reader, to []ca
 	answers := make([]error, len(to))
 	for i := range reqs {
 		in.deliver(ctx, &reqs[i], to, answers)
+	}
+	for i := range to {
+		if to[i].Owner == "" {
+			answers[i] = in.back(ctx, m, reqs)
+		}
 	}
 	failed := 0
 	for _, err := range answers {
@@ -162,7 +183,7 @@ func (in *Intake) deliver(ctx context.Context, req *calendar.DeliverRequest, to 
 	var places []int
 	req.To = nil
 	for i := range to {
-		if answers[i] == nil {
+		if answers[i] == nil && to[i].Owner != "" {
 			places, req.To = append(places, i), append(req.To, to[i])
 		}
 	}
@@ -178,6 +199,33 @@ func (in *Intake) deliver(ctx context.Context, req *calendar.DeliverRequest, to 
 			in.Log.WarnContext(ctx, "bring what a mail says", "to", to[i].Owner, "kind", calendar.KindOf(answers[i]), "err", answers[i])
 		}
 	}
+}
+
+// back brings a report to who sent the mail that it is about, as far as that mail says
+// itself, and has him told: he has not seen it. What else comes to the address of
+// reports is for nobody.
+func (in *Intake) back(ctx context.Context, m *imip.Mail, reqs []calendar.DeliverRequest) error {
+	if m.Report == nil || m.Report.From == "" {
+		in.Log.InfoContext(ctx, "a mail to factotum.mail.envelope tells of no mail of ours", "kind", m.Kind.String())
+		return nil
+	}
+	who, err := in.Find(ctx, m.Report.From)
+	if errors.Is(err, calendar.NotFound) || err == nil && who.Owner == "" {
+		in.Log.WarnContext(ctx, "a mail that came back is of nobody here", "message", m.Report.MessageID)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	answers := make([]error, 1)
+	for i := range reqs {
+		if a := *reqs[i].Arrival; a.Returned != nil {
+			r := *a.Returned
+			r.Tell, a.Returned = true, &r
+			in.deliver(ctx, &calendar.DeliverRequest{ID: reqs[i].ID, Arrival: &a}, []calendar.Recipient{who}, answers)
+		}
+	}
+	return answers[0]
 }
 
 // requests are what a mail has to say to the back ends, without recipients.

@@ -79,7 +79,7 @@ func (s *site) open(t *testing.T, lmtp bool, lim imip.Limits) (dial func() func(
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := NewServer(Options{Host: "mx.example.com", LMTP: lmtp, Peers: s.peers, TLS: s.tls}, &Intake{Backend: s, People: s, ServID: "mx.example.com", Spam: s.spam, Limits: lim, Log: slog.New(slog.DiscardHandler)})
+	server := NewServer(Options{Host: "mx.example.com", LMTP: lmtp, Peers: s.peers, TLS: s.tls}, &Intake{Backend: s, People: s, ServID: "mx.example.com", Envelope: "bounces@example.com", Spam: s.spam, Limits: lim, Log: slog.New(slog.DiscardHandler)})
 	s.addr = ln.Addr().String()
 	ended := make(chan error)
 	go func() { ended <- server.Serve(ln) }()
@@ -146,6 +146,77 @@ func TestAnswers(t *testing.T) {
 	}
 	if a := s.reqs[0].Arrival; a.Sender != "zoe@far.example" || a.Proof != calendar.Proven || len(s.reqs[0].To) != 2 || !bytes.Contains(s.reqs[0].Data, []byte("METHOD:REPLY")) {
 		t.Errorf("asked %+v", s.reqs[0])
+	}
+}
+
+// A report that comes to the address of our envelopes is for who sent the mail, and he
+// is told of it. Nothing else is for anybody there.
+func TestEnvelope(t *testing.T) {
+	s := &site{}
+	say := s.open(t, true, imip.Limits{})()
+	say("")
+	say("LHLO here")
+	report := func(from, action string) string {
+		return strings.Join([]string{"From: MAILER-DAEMON@mx.example.com", "Message-ID: <b@mx.example.com>", `Content-Type: multipart/report; report-type=delivery-status; boundary="b"`, "",
+			"--b", "Content-Type: message/delivery-status", "", "Reporting-MTA: dns; mx.example.com", "", "Final-Recipient: rfc822; zoe@far.example", "Action: " + action, "Status: 5.1.1", "",
+			"--b", "Content-Type: text/rfc822-headers", "", from + "Message-ID: <m@example.com>", "", "--b--", "."}, "\r\n")
+	}
+	for _, c := range []struct {
+		to, mail, answer string
+		got              string // by whom, and whether he is told
+	}{
+		{"bounces@example.com", report("From: \"Ann\"\r\n <Ann+x@Example.com>\r\n", "failed"), "250 ", "anna true"},
+		{"Bounces+x@Example.com", report("From: ben@example.com\r\n", "failed"), "250 ", "ben true"},
+		{"ben@example.com", report("From: ben@example.com\r\n", "failed"), "250 ", "ben false"},
+		{"bounces@example.com", report("From: gone@example.com\r\n", "failed"), "250 ", ""},
+		{"bounces@example.com", report("From: bounces@example.com\r\n", "failed"), "250 ", ""},
+		{"bounces@example.com", report("From: ben@example.com\r\n", "delayed"), "250 ", ""},
+		{"bounces@example.com", report("", "failed"), "250 ", ""},
+		{"bounces@example.com", reply[:len(reply)-2], "250 ", ""},
+		{"bounces@example.com", "Subject: Away\r\nAuto-Submitted: auto-replied\r\n\r\nx\r\n.", "250 ", ""},
+	} {
+		s.mu.Lock()
+		s.got, s.reqs = nil, nil
+		s.mu.Unlock()
+		for _, line := range []string{"MAIL FROM:<>", "RCPT TO:<" + c.to + ">", "DATA"} {
+			say(line)
+		}
+		got := say(c.mail)
+		s.mu.Lock()
+		told := ""
+		for i, r := range s.reqs {
+			if b := r.Arrival.Returned; b == nil || b.MessageID != "m@example.com" || b.Recipient != "zoe@far.example" || i > 0 {
+				t.Errorf("to %s came %+v", c.to, r)
+			} else {
+				told = fmt.Sprint(r.To[0].Owner, " ", b.Tell)
+			}
+		}
+		if !strings.HasPrefix(got, c.answer) || told != c.got {
+			t.Errorf("to %s, answered %q, for %q, want %q; the mail:\n%s", c.to, got, told, c.got, c.mail)
+		}
+		s.mu.Unlock()
+	}
+	// To both in one mail: who has it is not told again, since it is one message.
+	for _, line := range []string{"MAIL FROM:<>", "RCPT TO:<bounces@example.com>", "RCPT TO:<ben@example.com>", "DATA"} {
+		say(line)
+	}
+	s.mu.Lock()
+	s.reqs = nil
+	s.mu.Unlock()
+	say(report("From: ben@example.com\r\n", "failed"))
+	say("")
+	s.mu.Lock()
+	if len(s.reqs) != 2 || s.reqs[0].ID != s.reqs[1].ID || s.reqs[0].Arrival.Returned.Tell {
+		t.Errorf("to both: %+v", s.reqs)
+	}
+	// While his back end is away it comes again.
+	s.away = map[calendar.Owner]bool{"ben": true}
+	s.mu.Unlock()
+	for _, line := range []string{"MAIL FROM:<>", "RCPT TO:<bounces@example.com>", "DATA"} {
+		say(line)
+	}
+	if got := say(report("From: ben@example.com\r\n", "failed")); !strings.HasPrefix(got, "451 4.3.0") {
+		t.Errorf("answered %q", got)
 	}
 }
 

@@ -1861,6 +1861,7 @@ func toReturned(v *calendar.Returned) *wire.Returned {
 		Recipient: toText(v.Recipient),
 		Status:    toText(v.Status),
 		Detail:    toText(v.Detail),
+		Tell:      v.Tell,
 	}
 }
 
@@ -1873,6 +1874,7 @@ func fromReturned(m *wire.Returned) (v calendar.Returned) {
 		Recipient: string(m.Recipient),
 		Status:    string(m.Status),
 		Detail:    string(m.Detail),
+		Tell:      m.Tell,
 	}
 }
 

@@ -42,6 +42,8 @@ type Returned struct {
 	Recipient string // his mail address
 	Status    string // RFC 3463, "" if it is not known
 	Detail    string // what the other side said
+	// Tell has the owner told by mail: the report did not come to him.
+	Tell bool
 }
 
 // Proof is how sure it is that a mail comes from its From address.

@@ -119,7 +119,7 @@ func mailFromOutside(t *testing.T, open func(*testing.T, ...string) (front, back
 	}
 	lmtp := "127.0.0.1:" + strconv.Itoa(freeport.Take(t, "127.0.0.1"))
 	h, back := open(t, `caldb.smtphost = "127.0.0.1"`, `caldb.smtpport = "`+port+`"`, `factotum.imip.lmtp.listen = "`+lmtp+`"`,
-		`factotum.imip.authservid = "mx.example.com"`, `factotum.imip.unsolicited = "known"`)
+		`factotum.imip.authservid = "mx.example.com"`, `factotum.imip.unsolicited = "known"`, `factotum.mail.envelope = "bounces@example.com"`)
 	h.visit(t, "anna")
 	h.visit(t, "ben")
 	object := cal("anna") + "lunch.ics"
@@ -210,7 +210,11 @@ func mailFromOutside(t *testing.T, open func(*testing.T, ...string) (front, back
 	if r := h.do(t, "anna", "PUT", dinner, meetingWith("dinner", "yan@far.example"), "Content-Type: text/calendar"); r.status != http.StatusCreated {
 		t.Fatalf("%d %s", r.status, r.body)
 	}
-	id := sink.Await(t, sent+1)[sent].Header("Message-ID")
+	out := sink.Await(t, sent+1)[sent]
+	id := out.Header("Message-ID")
+	if out.From != "bounces@example.com" {
+		t.Errorf("the envelope is of %q", out.From)
+	}
 	status := func() string { return unfolded(h.do(t, "anna", "GET", dinner, "").body) }
 	eventuallyShows(t, "the status", status, "SCHEDULE-STATUS=1.1:mailto:yan@far.example")
 	hand(cameBack("7", "<0123456789abcdef0123456789abcdef@example.com>", "yan@far.example"), "anna@example.com")
@@ -224,6 +228,26 @@ func mailFromOutside(t *testing.T, open func(*testing.T, ...string) (front, back
 	}
 	if told := why("dinner"); strings.Count(told, "\tfailed\tREQUEST\treturned\t5.1") != 1 || !strings.Contains(told, "5.1.1 ") {
 		t.Errorf("why:\n%s", told)
+	}
+	// One that comes to the address in the envelope: the organizer is mailed, once.
+	sent = len(sink.Mails())
+	supper := cal("anna") + "supper.ics"
+	if r := h.do(t, "anna", "PUT", supper, meetingWith("supper", "xavier@far.example"), "Content-Type: text/calendar"); r.status != http.StatusCreated {
+		t.Fatalf("%d %s", r.status, r.body)
+	}
+	id = sink.Await(t, sent+1)[sent].Header("Message-ID")
+	status = func() string { return unfolded(h.do(t, "anna", "GET", supper, "").body) }
+	eventuallyShows(t, "the status", status, "SCHEDULE-STATUS=1.1:mailto:xavier@far.example")
+	hand(cameBack("10", id, "xavier@far.example"), "bounces@example.com")
+	hand(cameBack("11", id, "xavier@far.example"), "Bounces@example.com")
+	if s := status(); !strings.Contains(s, "SCHEDULE-STATUS=5.1:mailto:xavier@far.example") {
+		t.Errorf("that it came back is not there:\n%s", s)
+	}
+	if told := why("supper"); strings.Count(told, "\tfailed\tREQUEST\treturned\t5.1") != 1 {
+		t.Errorf("why:\n%s", told)
+	}
+	if last := sink.Await(t, sent+2)[sent+1]; last.To != "anna@example.com" || last.From != "" || !strings.HasPrefix(last.Header("Subject"), "Not delivered: ") {
+		t.Errorf("to %s:\n%s", last.To, last.Data)
 	}
 	// By a pipe.
 	for _, c := range []struct {

@@ -7794,6 +7794,7 @@ type Returned struct {
 	Recipient     []byte                 `protobuf:"bytes,2,opt,name=recipient,proto3" json:"recipient,omitempty"`
 	Status        []byte                 `protobuf:"bytes,3,opt,name=status,proto3" json:"status,omitempty"`
 	Detail        []byte                 `protobuf:"bytes,4,opt,name=detail,proto3" json:"detail,omitempty"`
+	Tell          bool                   `protobuf:"varint,5,opt,name=tell,proto3" json:"tell,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -7854,6 +7855,13 @@ func (x *Returned) GetDetail() []byte {
 		return x.Detail
 	}
 	return nil
+}
+
+func (x *Returned) GetTell() bool {
+	if x != nil {
+		return x.Tell
+	}
+	return false
 }
 
 type Recipient struct {
@@ -10452,13 +10460,14 @@ const file_dwp_proto_rawDesc = "" +
 	"\x06unread\x18\b \x01(\fR\x06unread\x12\x16\n" +
 	"\x06detail\x18\t \x01(\fR\x06detail\x125\n" +
 	"\breturned\x18\n" +
-	" \x01(\v2\x19.factotum.dwp.v1.ReturnedR\breturned\"w\n" +
+	" \x01(\v2\x19.factotum.dwp.v1.ReturnedR\breturned\"\x8b\x01\n" +
 	"\bReturned\x12\x1d\n" +
 	"\n" +
 	"message_id\x18\x01 \x01(\fR\tmessageId\x12\x1c\n" +
 	"\trecipient\x18\x02 \x01(\fR\trecipient\x12\x16\n" +
 	"\x06status\x18\x03 \x01(\fR\x06status\x12\x16\n" +
-	"\x06detail\x18\x04 \x01(\fR\x06detail\";\n" +
+	"\x06detail\x18\x04 \x01(\fR\x06detail\x12\x12\n" +
+	"\x04tell\x18\x05 \x01(\bR\x04tell\";\n" +
 	"\tRecipient\x12\x18\n" +
 	"\aaddress\x18\x01 \x01(\fR\aaddress\x12\x14\n" +
 	"\x05owner\x18\x02 \x01(\fR\x05owner\"C\n" +
