@@ -22,9 +22,11 @@ import (
 	"factotum/notify/ens"
 	"factotum/protocol/caldav"
 	"factotum/protocol/events"
+	"factotum/protocol/front"
 	"factotum/protocol/wcap"
 	"factotum/server/calendar"
 	"factotum/server/config"
+	"factotum/server/session"
 	"factotum/server/worker"
 )
 
@@ -100,11 +102,11 @@ func openENSRole(_ context.Context, p *process) (running, error) {
 		if cfg.ENS.Secret == "" || dwpFiles(cfg) == nil {
 			return nil, fmt.Errorf("service.ens.host is %s, so that others reach enpd: set factotum.ens.secret, and service.dwp.ssl.certfile, keyfile and cafile", cfg.ENS.Host)
 		}
-		cert, err := tls.LoadX509KeyPair(cfg.DWP.CertFile, cfg.DWP.KeyFile)
+		get, err := front.Certificate(cfg.DWP.CertFile, cfg.DWP.KeyFile, log)
 		if err != nil {
-			return nil, fmt.Errorf("read the certificate of enpd: %w", err)
+			return nil, fmt.Errorf("certificate of enpd: %w", err)
 		}
-		opt.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+		opt.TLS = &tls.Config{GetCertificate: get, MinVersion: tls.VersionTLS12}
 	}
 	s := &ensService{address: ensAddress(cfg), errs: make(chan error, 1)}
 	if s.broker, err = broker.Start(opt); err != nil && cfg.Source("service.ens.port") == "" && ensLoopback(cfg) {
@@ -199,7 +201,10 @@ func (p *process) InProcessConn() (net.Conn, error) {
 func ensOptions(cfg *config.Config, log *slog.Logger) (opt bus.Options, err error) {
 	opt = bus.Options{Store: ensStore(cfg), Log: log, URL: cfg.ENS.NATS.Reveal()}
 	if opt.URL != "" {
-		return opt, nil
+		if cfg.ENS.CAFile != "" && strings.Contains(opt.URL, "tls://") {
+			opt.TLS, err = ensTLS(cfg)
+		}
+		return opt, err
 	}
 	opt.URL, opt.User = "nats://"+net.JoinHostPort(cfg.ENS.Host, strconv.Itoa(cfg.ENS.Port)), broker.User
 	if opt.Password, err = ensSecret(cfg); err != nil {
@@ -209,17 +214,28 @@ func ensOptions(cfg *config.Config, log *slog.Logger) (opt bus.Options, err erro
 		opt.InProcess = hostBroker{cfg}
 	}
 	if !ensLoopback(cfg) {
-		opt.TLS = &tls.Config{ServerName: cfg.ENS.Host, MinVersion: tls.VersionTLS12}
-		if cfg.DWP.CAFile != "" {
-			pem, err := os.ReadFile(cfg.DWP.CAFile)
-			if err != nil {
-				return opt, fmt.Errorf("read the authority of enpd's certificate: %w", err)
-			}
-			opt.TLS.RootCAs = x509.NewCertPool()
-			opt.TLS.RootCAs.AppendCertsFromPEM(pem)
+		if opt.TLS, err = ensTLS(cfg); err == nil {
+			opt.TLS.ServerName = cfg.ENS.Host
 		}
 	}
-	return opt, nil
+	return opt, err
+}
+
+// ensTLS is how clients find out that the broker is the one meant.
+func ensTLS(cfg *config.Config) (*tls.Config, error) {
+	c := &tls.Config{MinVersion: tls.VersionTLS12}
+	if cfg.ENS.CAFile == "" {
+		return c, nil
+	}
+	pem, err := os.ReadFile(cfg.ENS.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("read the authority of the broker's certificate: %w", err)
+	}
+	c.RootCAs = x509.NewCertPool()
+	if !c.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("read the authority of the broker's certificate: %s has no certificate in PEM: see factotum.ens.cafile", cfg.ENS.CAFile)
+	}
+	return c, nil
 }
 
 // bus is this process's connection to the event notification service, opened at its
@@ -323,6 +339,22 @@ func (s *httpService) tellEvents(p *process) error {
 	s.release = append(s.release, sub.Close, p.metrics.gauge("factotum_events_streams", "Streams of server-sent events that are open.",
 		func() float64 { return float64(h.Streams()) }))
 	return nil
+}
+
+// tellLogins publishes who logs in and out, if that is wanted; nil if not.
+func (s *httpService) tellLogins(p *process) (func(session.Session, bool), error) {
+	if !p.cfg.ENS.Logins {
+		return nil, nil
+	}
+	b, err := p.bus()
+	if err != nil || b == nil {
+		return nil, err
+	}
+	return func(who session.Session, begun bool) {
+		if err := b.Publish(context.Background(), ens.Login(who.Login, who.User, who.By, begun, time.Now())); err != nil {
+			s.log.Error("publish a login", "err", err)
+		}
+	}, nil
 }
 
 // publishChanges has the model's changes told to ENS, and returns what is to be told

@@ -25,8 +25,13 @@ func (s *httpService) wcapFront(p *process, dir *directory.Directory) (http.Hand
 	if set.ProxyFrom, err = networks(h.ProxyAllowed); err != nil {
 		return nil, fmt.Errorf("read service.http.proxydomainallowed: %w", err)
 	}
+	told, err := s.tellLogins(p)
+	if err != nil {
+		return nil, err
+	}
 	w := wcap.New(wcap.Options{
 		Backend: s.backend, People: dir, Login: s.login(p, "wcap"), Credential: s.logins.Credential, Stands: s.logins.Stands, Sessions: sessions, Settings: set, Logger: s.log,
+		Session: told,
 	})
 	if !h.Gzip {
 		return w, nil

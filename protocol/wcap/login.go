@@ -45,6 +45,7 @@ func (c *call) logIn() error {
 	if err != nil {
 		return err
 	}
+	c.session(s, true)
 	c.setCookie(sid)
 	return c.simple("PUBLISH", func(o *output) {
 		o.value("X-NSCP-WCAP-SESSION-ID", sid.Reveal())

@@ -2,8 +2,15 @@ package wcap
 
 // logOut ends the session; -1 is success. WCAP logout.
 func (c *call) logOut() error {
-	if c.id == "" || !c.sessions.End(c.id) {
+	if c.id == "" {
 		return LoginFailed
+	}
+	s, known := c.sessions.Use(c.id)
+	if !c.sessions.End(c.id) {
+		return LoginFailed
+	}
+	if known {
+		c.session(s, false)
 	}
 	c.setCookie("")
 	c.out.begin("PUBLISH")

@@ -29,9 +29,12 @@ type Options struct {
 	// shut. Nil: sessions do not ask.
 	Credential func(ctx context.Context, id calendar.UserID, password string) string
 	Stands     func(ctx context.Context, id calendar.UserID, credential string) bool
-	Settings   Settings
-	Logger     *slog.Logger     // nil discards
-	Now        func() time.Time // nil = time.Now
+	// Session is told of each session that a login begins, and that a logout ends.
+	// Nil: nobody is.
+	Session  func(s session.Session, begun bool)
+	Settings Settings
+	Logger   *slog.Logger     // nil discards
+	Now      func() time.Time // nil = time.Now
 }
 
 // Settings are what ics.conf decides for WCAP.
@@ -109,6 +112,7 @@ type Handler struct {
 
 	credential func(ctx context.Context, id calendar.UserID, password string) string
 	stands     func(ctx context.Context, id calendar.UserID, credential string) bool
+	session    func(s session.Session, begun bool)
 
 	set    Settings
 	log    *slog.Logger
@@ -129,6 +133,9 @@ func New(o Options) *Handler {
 	}
 	if h.stands = o.Stands; h.stands == nil {
 		h.stands = func(context.Context, calendar.UserID, string) bool { return true }
+	}
+	if h.session = o.Session; h.session == nil {
+		h.session = func(session.Session, bool) {}
 	}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)

@@ -14,6 +14,8 @@ type ENS struct {
 	Topics         []Topic
 	NATS           Secret // URL of an outside NATS cluster; "" for the built-in one
 	Secret         Secret // what enpd is shown; "" for that of this host
+	CAFile         string // signs the certificates of the cluster, or of enpd on another host; "" for DWP's
+	Logins         bool
 	Keep           time.Duration
 	KeepBytes      int64
 }
