@@ -50,6 +50,12 @@ func newMetrics(program string) *metrics {
 		commit: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "factotum_store_commit_seconds",
 			Help: "Time until a write is durable.", Buckets: prometheus.ExponentialBuckets(0.0002, 3, 9)}),
 	}
+	for _, outcome := range []string{"ok", "failed", "waiting", "error"} { // there from the start, or the first is no increase
+		m.logins.WithLabelValues(outcome)
+	}
+	for _, outcome := range []string{"ok", "refused"} {
+		m.commits.WithLabelValues(outcome)
+	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "factotum_build_info", Help: "1, with the release as a label.",
 		ConstLabels: prometheus.Labels{"version": versionString(), "program": program}})
 	build.Set(1)

@@ -121,7 +121,7 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 			return nil, err
 		}
 	}
-	s.release = append(s.release, p.metrics.jobs(s.jobs), p.metrics.mail(s), p.metrics.alarms(s.model), p.metrics.gauge("factotum_cache_bytes", "Memory of the cache of calendars.",
+	s.release = append(s.release, p.metrics.jobs(s.jobs), p.metrics.mail(s, p.cfg), p.metrics.alarms(s.model), p.metrics.gauge("factotum_cache_bytes", "Memory of the cache of calendars.",
 		func() float64 { return float64(s.model.Cache().Size()) }))
 	s.release = append(s.release, p.metrics.gauge("factotum_store_foreign_writes", "How often another program has written to the calendar store.",
 		func() float64 { return float64(s.model.Cache().ForeignWrites()) }))

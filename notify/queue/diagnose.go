@@ -20,6 +20,9 @@ const (
 	Configuration Cause = "configuration" // what is set, and what it leads to
 )
 
+// Causes are all of them.
+var Causes = []Cause{Capacity, Elsewhere, Ours, Configuration}
+
 // State tells apart what needs action from the normal face of trouble elsewhere.
 type State string
 
@@ -44,6 +47,11 @@ type Diagnosis struct {
 	Problem  bool      `json:"problem"` // a finding needs action
 	Says     string    `json:"says"`
 	Findings []Finding `json:"findings,omitempty"`
+}
+
+// Needs reports whether somebody has to do something because of a cause.
+func (d *Diagnosis) Needs(c Cause) bool {
+	return slices.ContainsFunc(d.Findings, func(f Finding) bool { return f.Cause == c && f.Act })
 }
 
 // Limits of what is called slow, busy and long.
