@@ -43,7 +43,7 @@ func (s *storeService) facts(ctx context.Context, cfg *config.Config) (queue.Fac
 	f.Up, f.Works, f.Doubts = true, st.Works, st.Doubts
 	if s.mail != nil {
 		c := s.mail.Counts()
-		f.Composing, f.Sending, f.Active, f.Longest, f.Hosts = c.Composing, c.Sending, c.Active, c.Longest, s.mail.Hosts()
+		f.Composing, f.Looking, f.Sending, f.Active, f.Longest, f.Hosts = c.Composing, c.Looking, c.Sending, c.Active, c.Longest, s.mail.Hosts()
 	}
 	err := eachMail(ctx, s.store, func(jobs []calendar.Job) error {
 		places := s.jobs.Places(jobs)

@@ -52,12 +52,29 @@ func (s *storeService) sendMail(p *process, people calendar.People) error {
 	files.Warn = func(problem letter.Problem) {
 		s.log.Error("a template of mails cannot be used as it is", "file", problem.File, "line", problem.Line, "err", problem.Msg)
 	}
-	composer := &mail.Composer{Templates: letterfile.New(files), People: people, Model: s.model, Host: hostName(p.cfg), Envelope: cfg.Envelope,
+	composer := &mail.Composer{Templates: letterfile.New(files), People: timedPeople{people}, Model: s.model, Host: hostName(p.cfg), Envelope: cfg.Envelope,
 		TZID: p.cfg.Calstore.TimeZone, Raw8: p.cfg.Local.Allow8BitHeaders, Past: cfg.Past, Outside: p.cfg.Alarms.Outside, Signer: signer, Now: time.Now}
 	s.mail = queue.New(s.model, s.jobs, sender, queue.Options{
 		Route: func(domain string) relay.Route { return mailRoute(cfg, domain) }, Compose: composer.Compose,
-		Backoff: cfg.Backoff, Notices: cfg.Notices, Connections: cfg.Connections, Each: cfg.Each, Log: s.log,
+		Backoff: cfg.Backoff, Notices: cfg.Notices, Connections: cfg.Connections, Each: cfg.Each, Attempt: 10 * cfg.Timeout, Log: s.log,
 	})
 	s.jobs.Handle(calendar.JobMail, s.mail.Kind())
 	return nil
 }
+
+// timedPeople tells the queue how long the directory takes to answer.
+type timedPeople struct{ calendar.People }
+
+// Person implements calendar.People.
+func (t timedPeople) Person(ctx context.Context, id calendar.UserID) (calendar.Person, error) {
+	defer looked(ctx, time.Now())
+	return t.People.Person(ctx, id)
+}
+
+// ByMail implements calendar.People.
+func (t timedPeople) ByMail(ctx context.Context, address string) (calendar.Person, error) {
+	defer looked(ctx, time.Now())
+	return t.People.ByMail(ctx, address)
+}
+
+func looked(ctx context.Context, since time.Time) { queue.Looked(ctx, time.Since(since)) }

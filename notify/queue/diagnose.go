@@ -224,20 +224,31 @@ func (e *examination) quota() {
 	}
 }
 
-// directory asks whether mails are made too slowly, for which people are looked up.
+// directory asks whether mails are made too slowly, and whether that comes of the
+// directory, in which people are looked up for them.
 func (e *examination) directory() {
 	n := e.all.Trouble[Unmade]
-	if n == 0 && (e.Composing < slowCompose || e.Composing < e.Sending) {
+	if n == 0 && !e.slowlyMade() {
 		return
 	}
-	evidence := []string{fmt.Sprintf("it takes %s to make a mail, and %s to send it", span(e.Composing), span(e.Sending))}
+	evidence := []string{fmt.Sprintf("it takes %s to make a mail, of which people are looked up for %s, and %s to send it", span(e.Composing), span(e.Looking), span(e.Sending))}
 	says := "The directory is slow: people are looked up for each mail."
-	if n > 0 {
+	switch {
+	case n > 0:
 		says = "Mails cannot be made: most often the directory does not answer."
 		evidence = append(evidence, count(n, "mail could not be made", "mails could not be made"), e.all.Says[Unmade])
+	case 2*e.Looking < e.Composing:
+		e.find(Finding{Cause: Ours, Act: true, Says: "Mails are made slowly, and the directory is not why.", Evidence: append(evidence, e.load()),
+			Do: []string{"Look at the disk, or the database, and at what else runs on this machine: the journal is read for each mail."}})
+		return
 	}
 	e.find(Finding{Cause: Configuration, Act: true, Says: says, Evidence: evidence,
 		Do: []string{"Look at the directory: calserver status has whether it answers. Missing indexes (mail, uid) are the usual reason.", "store.log has what went wrong."}})
+}
+
+// slowlyMade tells whether mail that is due waits longer to be made than to be sent.
+func (e *examination) slowlyMade() bool {
+	return e.Composing >= slowCompose && e.Composing >= e.Sending && e.all.Ready+e.all.Active > 0
 }
 
 // ours asks for mail that should be sent, and that our own software does not.
@@ -295,7 +306,7 @@ func (e *examination) destinations() {
 // stuck tells whether attempts wait for servers, while mail waits for them: a busy
 // machine explains some of that, but not a whole timeout.
 func (e *examination) stuck() bool {
-	return e.full() && (e.Longest >= e.long && e.Load < busyLoad || e.Longest >= 2*e.long)
+	return e.full() && !e.slowlyMade() && (e.Longest >= e.long && e.Load < busyLoad || e.Longest >= 2*e.long)
 }
 
 // full tells whether mail waits for room: of all, or of a destination's share.

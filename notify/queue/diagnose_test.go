@@ -2,6 +2,7 @@ package queue_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -89,8 +90,14 @@ func TestDiagnose(t *testing.T) {
 			[]string{"destination queued: cannot be reached|6 of 6 mails|b.example: 4 mails|c.example: 2 mails"}},
 		"over quota": {newScene().mails(7, "b.example", worker.Waiting, 9, at+"rcpt: 452 4.2.2 mailbox full").mails(2, "a.example", worker.Waiting, 1, at+"rcpt: 552 5.2.2 over quota").mails(3, "c.example", worker.Waiting, 0, ""), false,
 			[]string{"configuration queued: Mailboxes are full|9 of 9 that failed|b.example: 7 mails, the oldest for 2h0m: " + at + "rcpt: 452"}},
-		"slow directory": {newScene().with(func(f *queue.Facts) { f.Composing = 4 * time.Second }).mails(20, "b.example", worker.Ready, 0, ""), true,
-			[]string{"configuration : The directory is slow|4s to make a mail, and 20ms to send"}},
+		"slow directory": {newScene().with(func(f *queue.Facts) { f.Composing, f.Looking = 4*time.Second, 3*time.Second }).mails(20, "b.example", worker.Ready, 0, ""), true,
+			[]string{"configuration : The directory is slow|4s to make a mail, of which people are looked up for 3s, and 20ms to send"}},
+		"slow directory, all connections": {newScene().with(func(f *queue.Facts) {
+			f.Composing, f.Looking, f.Active, f.Longest = 40*time.Second, 39*time.Second, 20, time.Minute
+		}).mails(20, "b.example", worker.Running, 0, "").mails(20, "b.example", worker.Ready, 0, ""), true, []string{"configuration : The directory is slow"}},
+		"slow directory, idle": {newScene().with(func(f *queue.Facts) { f.Composing, f.Looking = 4*time.Second, 3*time.Second }).mails(1, "b.example", worker.Waiting, 0, ""), false, nil},
+		"slow store": {newScene().with(func(f *queue.Facts) { f.Composing, f.Looking = 4*time.Second, time.Second }).mails(20, "b.example", worker.Ready, 0, ""), true,
+			[]string{"ours : the directory is not why|4s to make a mail, of which people are looked up for 1s|10 % busy"}},
 		"no directory": {newScene().mails(2, "b.example", worker.Waiting, 2, "the mail cannot be made: the directory does not answer"), true,
 			[]string{"configuration : cannot be made|2 mails could not be made|the directory does not answer"}},
 		"dead worker": {newScene().with(func(f *queue.Facts) { f.Overdue = time.Hour }).mails(20, "b.example", worker.Ready, 0, ""), true,
@@ -110,6 +117,11 @@ func TestDiagnose(t *testing.T) {
 		"a burst": {newScene().with(func(f *queue.Facts) { f.Active, f.Longest, f.Overdue = 20, time.Second, 3*time.Second }).mails(20, "b.example", worker.Running, 0, "").mails(500, "c.example", worker.Ready, 0, ""), false, nil},
 	} {
 		d := queue.Diagnose(c.scene.Facts)
+		for _, cause := range queue.Causes {
+			if d.Needs(cause) != slices.ContainsFunc(c.want, func(w string) bool { return c.problem && strings.HasPrefix(w, string(cause)) }) {
+				t.Errorf("%s: somebody is needed for %s: %v", name, cause, d.Needs(cause))
+			}
+		}
 		if d.Problem != c.problem || len(d.Findings) != len(c.want) || d.Says == "" || (d.Problem == strings.Contains(d.Says, "not a problem") && d.Says != "No mail waits.") {
 			t.Errorf("%s: %+v", name, d)
 			continue

@@ -93,6 +93,7 @@ type Facts struct {
 
 	Load      float64       `json:"load"`         // of the processors, of which 1 is all; negative: not known
 	Composing time.Duration `json:"composing_ns"` // lately, of one mail
+	Looking   time.Duration `json:"looking_ns"`   // of that, in the directory
 	Sending   time.Duration `json:"sending_ns"`
 	Active    int           `json:"active"`
 	Longest   time.Duration `json:"longest_ns"` // since the first of them began

@@ -25,6 +25,7 @@ type failing struct {
 	failures int
 	runs     int // that ended with the server left alone
 	until    time.Time
+	last     time.Time // that it failed
 	step     relay.Step
 	cause    string
 }
@@ -50,10 +51,11 @@ func (h *hosts) failed(host string, step relay.Step, cause string, now time.Time
 		if h.fail == nil {
 			h.fail = map[string]*failing{}
 		}
+		h.forget(now)
 		h.fail[host] = f
 	}
 	f.failures++
-	f.step, f.cause = step, cause
+	f.step, f.cause, f.last = step, cause, now
 	if f.failures < tooMany || now.Before(f.until) {
 		return time.Time{}
 	}
@@ -82,9 +84,20 @@ func (h *hosts) again() {
 	}
 }
 
+// forget lets go of servers that nobody has tried for longer than mail waits for the
+// next attempt: there is none for them any more.
+func (h *hosts) forget(now time.Time) {
+	for name, f := range h.fail {
+		if now.Sub(f.last) > 3*slices.Max(h.backoff) {
+			delete(h.fail, name)
+		}
+	}
+}
+
 func (h *hosts) list(now time.Time) (all []Host) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.forget(now)
 	for name, f := range h.fail {
 		host := Host{Name: name, Failures: f.failures, Step: f.step, Cause: f.cause}
 		if now.Before(f.until) {

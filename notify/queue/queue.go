@@ -20,6 +20,8 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"factotum/notify/relay"
@@ -56,8 +58,11 @@ type Options struct {
 	// Connections at once, and for one destination; 0: 20 and 4. Those that are slow
 	// count apart, up to five times as many.
 	Connections, Each int
-	Log               *slog.Logger // nil discards
-	Now               func() time.Time
+	// Attempt is the longest time of one, however slowly a server goes on answering;
+	// 0: 10 minutes.
+	Attempt time.Duration
+	Log     *slog.Logger // nil discards
+	Now     func() time.Time
 }
 
 // The defaults of Backoff and Notices.
@@ -76,6 +81,12 @@ type Queue struct {
 	}
 	hosts hosts
 	tally tally
+	// started is when this process took the queue over: what was due before may have
+	// been under way when another ended.
+	started time.Time
+
+	mu    sync.Mutex
+	taken map[calendar.JobID]bool // by a server, which is not noted yet
 }
 
 // New returns a Queue that sends by a relay.Sender.
@@ -92,18 +103,21 @@ func New(model Model, pending Pending, sender *relay.Sender, opt Options) *Queue
 	if opt.Each <= 0 {
 		opt.Each = 4
 	}
+	if opt.Attempt <= 0 {
+		opt.Attempt = 10 * time.Minute
+	}
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	return &Queue{opt: opt, model: model, pending: pending, sender: sender, hosts: hosts{backoff: opt.Backoff}}
+	return &Queue{opt: opt, model: model, pending: pending, sender: sender, hosts: hosts{backoff: opt.Backoff}, started: opt.Now(), taken: map[calendar.JobID]bool{}}
 }
 
 // Kind is how jobs of kind calendar.JobMail are done: destinations take turns.
 func (q *Queue) Kind() worker.Kind {
-	return worker.Kind{Run: q.Deliver, Attempts: 1 << 30, Timeout: 10 * time.Minute, Blocks: true, Deletes: true,
+	return worker.Kind{Run: q.Deliver, Attempts: 1 << 30, Timeout: q.opt.Attempt + time.Minute, Blocks: true, Deletes: true,
 		Pool: &worker.Pool{Concurrency: q.opt.Connections, Each: q.opt.Each, Patience: slow, Slow: slowShare * q.opt.Connections,
 			Party: func(key string) string { return relay.Domain(calendar.MailAddress(key)) }}}
 }
@@ -121,6 +135,9 @@ func (q *Queue) Deliver(ctx context.Context, job calendar.Job) error {
 		return worker.Permanent(err)
 	}
 	t := try{Queue: q, job: job, m: &m}
+	if q.isTaken(job.JobID) {
+		return t.sent(ctx)
+	}
 	if why, err := t.needless(ctx); err != nil || why != "" {
 		if err != nil {
 			return err
@@ -134,16 +151,19 @@ func (q *Queue) Deliver(ctx context.Context, job calendar.Job) error {
 	}
 	begun := q.tally.begin(job.JobID, q.opt.Now())
 	defer q.tally.end(job.JobID)
-	mail, reason, err := q.opt.Compose(ctx, job.Owner, &m)
+	var looked atomic.Int64
+	mail, reason, err := q.opt.Compose(context.WithValue(ctx, looking{}, &looked), job.Owner, &m)
 	composed := q.opt.Now()
-	q.tally.composed(composed.Sub(begun))
+	q.tally.composed(composed.Sub(begun), time.Duration(looked.Load()))
 	switch {
 	case err != nil:
 		return t.later(ctx, q.opt.Now().Add(q.pause(len(m.Attempts))), unmade+err.Error())
 	case reason != "":
 		return t.end(ctx, "", calendar.TraceIgnored, reason, "")
 	}
-	err = q.sender.Send(ctx, route, mail)
+	within, cancel := context.WithTimeout(ctx, q.opt.Attempt)
+	err = q.sender.Send(within, route, mail)
+	cancel()
 	q.tally.sent(q.opt.Now().Sub(composed), err)
 	var f *relay.Failure
 	switch {
@@ -151,7 +171,7 @@ func (q *Queue) Deliver(ctx context.Context, job calendar.Job) error {
 		if q.hosts.served(host) {
 			go q.hasten(host)
 		}
-		return t.end(ctx, calendar.StatusSent, calendar.TraceDelivered, calendar.ReasonMailed, "")
+		return t.sent(ctx)
 	case ctx.Err() != nil, !errors.As(err, &f):
 		return err
 	}
@@ -195,6 +215,24 @@ type try struct {
 	*Queue
 	job calendar.Job
 	m   *calendar.Mailing
+}
+
+// sent notes that a server has the mail. What cannot be noted now is noted later, and
+// the mail not sent again for that.
+func (t *try) sent(ctx context.Context) error {
+	err := t.end(ctx, calendar.StatusSent, calendar.TraceDelivered, calendar.ReasonMailed, "")
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if delete(t.taken, t.job.JobID); err != nil {
+		t.taken[t.job.JobID] = true
+	}
+	return err
+}
+
+func (q *Queue) isTaken(id calendar.JobID) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.taken[id]
 }
 
 // end notes what became of it, and deletes the job. That a notice went out is not
@@ -307,8 +345,8 @@ func (t *try) needless(ctx context.Context) (reason string, err error) {
 	}
 	switch t.m.Letter.Method {
 	case "REQUEST":
-		if len(t.m.Attempts) == 0 || t.m.Perhaps {
-			return "", nil
+		if t.m.Perhaps || !t.job.Due.After(t.started) && !t.job.Created.After(t.started) {
+			return "", nil // it may have gone out
 		}
 		behind, err := t.pending.Behind(ctx, t.job)
 		if err != nil {

@@ -2,11 +2,13 @@ package queue_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -30,11 +32,21 @@ type post struct {
 
 	mu      sync.Mutex
 	settled []calendar.Settlement
+	refuse  error // what Settle says instead
 }
 
 func newPost(t testing.TB, sender *relay.Sender, opt queue.Options) *post {
 	t.Helper()
-	p := &post{t: t, store: calendartest.NewStore()}
+	return (&post{t: t, store: calendartest.NewStore()}).start(sender, opt)
+}
+
+// again is another process that takes over from one that has ended.
+func (p *post) again(sender *relay.Sender) *post {
+	return (&post{t: p.t, store: p.store}).start(sender, queue.Options{Route: routed})
+}
+
+func (p *post) start(sender *relay.Sender, opt queue.Options) *post {
+	p.t.Helper()
 	p.worker = worker.New(p.store, worker.Options{})
 	if opt.Compose == nil {
 		opt.Compose = func(_ context.Context, _ calendar.Owner, m *calendar.Mailing) (relay.Mail, string, error) {
@@ -44,7 +56,7 @@ func newPost(t testing.TB, sender *relay.Sender, opt queue.Options) *post {
 	p.queue = queue.New(p, p.worker, sender, opt)
 	p.worker.Handle(calendar.JobMail, p.queue.Kind())
 	if err := p.worker.Start(bg); err != nil {
-		t.Fatal(err)
+		p.t.Fatal(err)
 	}
 	return p
 }
@@ -59,6 +71,9 @@ func (p *post) stop() {
 func (p *post) Settle(_ context.Context, owner calendar.Owner, st calendar.Settlement) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.refuse != nil {
+		return p.refuse
+	}
 	first := true
 	err := p.update(owner, func(tx calendar.Tx) (err error) {
 		if st.Job == (calendar.JobID{}) {
@@ -366,6 +381,117 @@ func TestWithdrawn(t *testing.T) {
 		}
 		if n := len(p.left()); n != 0 {
 			t.Errorf("%d are left", n)
+		}
+		p.stop()
+		s.Close()
+	})
+}
+
+// A server that answers, and takes hours for it, gets no more than the time of an
+// attempt; its mail is returned as any other.
+func TestEndlessAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sinks := &pipes{}
+		sinks.rules(smtptest.Rules{Delay: 20 * time.Second})
+		s := network(func(host string) (net.Conn, error) { return sinks.dial(), nil })
+		p := newPost(t, s, queue.Options{Route: routed, Attempt: 50 * time.Second, Notices: []time.Duration{24 * time.Hour}})
+		p.mail("anna", "REQUEST", "u", "zoe@slow.example")
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if left := p.left(); len(left) != 1 || left[0].Err != "slow.example:25: mail: no answer in time" {
+			t.Errorf("%+v", left)
+		}
+		time.Sleep(30 * time.Hour)
+		synctest.Wait()
+		if got := p.outcomes("zoe@slow.example"); !slices.Equal(got, []string{calendar.ReasonDelayed, calendar.ReasonGivenUp}) {
+			t.Errorf("%v", got)
+		}
+		p.stop()
+		s.Close()
+	})
+}
+
+// What a server has taken is not sent again since the store does not take the note of it.
+func TestTakenAndNotNoted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sinks := &pipes{}
+		s := network(func(string) (net.Conn, error) { return sinks.dial(), nil })
+		p := newPost(t, s, queue.Options{Route: routed})
+		p.refuse = errors.New("the disk is full")
+		p.mail("anna", "REQUEST", "u", "zoe@far.example")
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if left := p.left(); len(left) != 1 || left[0].Err != "note what became of it: the disk is full" || left[0].Attempts < 3 {
+			t.Errorf("%+v", left)
+		}
+		p.mu.Lock()
+		p.refuse = nil
+		p.mu.Unlock()
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		if n := len(sinks.all()); n != 1 || len(p.left()) != 0 {
+			t.Errorf("it was sent %d times, %d are left", n, len(p.left()))
+		}
+		if got := p.outcomes("zoe@far.example"); !slices.Equal(got, []string{calendar.ReasonMailed}) {
+			t.Errorf("%v", got)
+		}
+		p.stop()
+		s.Close()
+	})
+}
+
+// An invitation that still waits for its turn is withdrawn with its end, unless a
+// process that has ended may have sent it.
+func TestWithdrawnUntried(t *testing.T) {
+	for name, died := range map[string]bool{"waits": false, "perhaps sent": true} {
+		synctest.Test(t, func(t *testing.T) {
+			sinks := &pipes{}
+			sinks.rules(smtptest.Rules{Delay: time.Second})
+			s := network(func(string) (net.Conn, error) { return sinks.dial(), nil })
+			p := newPost(t, s, queue.Options{Route: routed, Each: 1})
+			if died {
+				p.stop()
+			}
+			time.Sleep(time.Second)
+			p.mail("anna", "REQUEST", "first", "yan@far.example")
+			p.mail("anna", "REQUEST", "u", "zoe@far.example")
+			p.mail("anna", "CANCEL", "u", "zoe@far.example")
+			want := []string{calendar.ReasonWithdrawn, calendar.ReasonWithdrawn}
+			if died {
+				time.Sleep(time.Second)
+				p = p.again(s)
+				want = []string{calendar.ReasonMailed, calendar.ReasonMailed}
+			}
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			if got := p.outcomes("zoe@far.example"); !slices.Equal(got, want) {
+				t.Errorf("%s: %v", name, got)
+			}
+			p.stop()
+			s.Close()
+		})
+	}
+}
+
+// A server for which there is no mail any more is not told of for ever.
+func TestForgottenHost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sinks := &pipes{}
+		s := network(func(host string) (net.Conn, error) {
+			if host == "gone.example" {
+				return nil, refused(syscall.ECONNREFUSED)
+			}
+			return sinks.dial(), nil
+		})
+		p := newPost(t, s, queue.Options{Route: routed, Notices: []time.Duration{24 * time.Hour}})
+		p.mail("anna", "REQUEST", "u", "zoe@gone.example")
+		time.Sleep(23 * time.Hour)
+		if h := p.queue.Hosts(); len(h) != 1 {
+			t.Errorf("%+v", h)
+		}
+		time.Sleep(24 * time.Hour)
+		if h := p.queue.Hosts(); len(h) != 0 || len(p.left()) != 0 {
+			t.Errorf("%+v, %d left", h, len(p.left()))
 		}
 		p.stop()
 		s.Close()

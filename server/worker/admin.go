@@ -69,6 +69,9 @@ func List(ctx context.Context, store calendar.Store, f Filter, after calendar.Jo
 
 // Behind are the jobs of the same owner and key that come later, in their order.
 func (w *Worker) Behind(ctx context.Context, job calendar.Job) ([]calendar.Job, error) {
+	if w.isLast(&job) { // as a rule: the table is not asked
+		return nil, nil
+	}
 	list, err := List(ctx, w.store, Filter{Owner: job.Owner, Kinds: []string{job.Kind}, UID: calendar.PostUID(job.Key), Lanes: []string{calendar.PostLane(job.Key)}}, job.JobID, math.MaxInt)
 	if err != nil || len(list) == 0 {
 		return nil, err
@@ -88,6 +91,14 @@ func (w *Worker) Behind(ctx context.Context, job calendar.Job) ([]calendar.Job, 
 		return nil
 	})
 	return full, err
+}
+
+// isLast reports whether a job is known, and nothing behind it.
+func (w *Worker) isLast(job *calendar.Job) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	e, _ := w.queue.find(job)
+	return e != nil && e.next == nil
 }
 
 // Outcome is what a command did to jobs.
