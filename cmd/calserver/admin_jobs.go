@@ -28,6 +28,8 @@ type jobInfo struct {
 	Parked   bool      `json:"parked"`
 	Held     bool      `json:"held,omitempty"` // by an administrator
 	Err      string    `json:"error,omitempty"`
+	// Place is where it stands, while the server runs.
+	Place worker.Place `json:"place,omitempty"`
 
 	Letters []letterInfo `json:"letters,omitempty"` // where they are asked for
 }
@@ -41,7 +43,7 @@ type letterInfo struct {
 }
 
 func describeJob(j *calendar.Job) jobInfo {
-	return jobInfo{j.JobID.String(), string(j.Owner), j.Kind, j.Key, j.Due, j.Created, j.Attempts, j.Parked, worker.Held(j), j.Err, nil}
+	return jobInfo{j.JobID.String(), string(j.Owner), j.Kind, j.Key, j.Due, j.Created, j.Attempts, j.Parked, worker.Held(j), j.Err, "", nil}
 }
 
 // jobQuery spells a filter as the parameters of an admin request.
@@ -125,7 +127,7 @@ func (a *adminServer) listJobs(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return nil, err
 		}
-		return listJobs(r.Context(), s.store, f, after, r.URL.Query().Get("letters") != "")
+		return listJobs(r.Context(), s.store, s.jobs.Places, f, after, r.URL.Query().Get("letters") != "")
 	})
 }
 
@@ -136,7 +138,8 @@ func parseAfter(s string) (id calendar.JobID, err error) {
 	return calendar.ParseJobID(s)
 }
 
-func listJobs(ctx context.Context, store calendar.Store, f worker.Filter, after calendar.JobID, letters bool) ([]jobInfo, error) {
+// listJobs is a page of them; places tells where they stand, nil if nobody does them.
+func listJobs(ctx context.Context, store calendar.Store, places func([]calendar.Job) []worker.Place, f worker.Filter, after calendar.JobID, letters bool) ([]jobInfo, error) {
 	n := jobsAtOnce
 	if letters {
 		n = jobsAtOnceLetters
@@ -146,8 +149,13 @@ func listJobs(ctx context.Context, store calendar.Store, f worker.Filter, after 
 		return nil, err
 	}
 	list := []jobInfo{}
+	at := make([]worker.Place, len(jobs))
+	if places != nil {
+		at = places(jobs)
+	}
 	for i := range jobs {
 		info := describeJob(&jobs[i])
+		info.Place = at[i]
 		if letters && jobs[i].Kind == calendar.JobDeliver {
 			if info.Letters, err = lettersOf(ctx, store, jobs[i].JobID); err != nil {
 				return nil, err
@@ -219,7 +227,7 @@ func (a *adminServer) showMail(w http.ResponseWriter, r *http.Request) {
 		if len(f.IDs) != 1 {
 			return nil, errors.New("which mail?")
 		}
-		return mailOf(r.Context(), s.store, f.IDs[0])
+		return mailOf(r.Context(), s.store, s.jobs.Places, f.IDs[0])
 	})
 }
 

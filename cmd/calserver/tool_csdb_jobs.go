@@ -74,7 +74,7 @@ func (s stoppedJobs) list(ctx context.Context, f worker.Filter, after string, le
 	if err != nil {
 		return nil, err
 	}
-	return listJobs(ctx, s.store, f, id, letters)
+	return listJobs(ctx, s.store, nil, f, id, letters)
 }
 
 func (s stoppedJobs) change(ctx context.Context, command string, f worker.Filter) (worker.Outcome, error) {

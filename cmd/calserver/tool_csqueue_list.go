@@ -24,7 +24,7 @@ type mailInfo struct {
 	UID      string    `json:"uid"`
 	Queued   time.Time `json:"queued"`
 	Attempts int       `json:"attempts"`
-	State    string    `json:"state"` // waits, held, or parked: it cannot be read, or was given up
+	State    string    `json:"state"` // waits, sending, behind (an earlier one goes first), held, or parked: it cannot be read, or was given up
 	Next     time.Time `json:"next,omitzero"`
 	Err      string    `json:"error,omitempty"`
 
@@ -51,6 +51,10 @@ func describeMail(j *jobInfo) mailInfo {
 		m.State, m.Err = "held", worker.HeldAfter(j.Err)
 	case j.Parked:
 		m.State = "parked"
+	case j.Place == worker.Running:
+		m.State = "sending"
+	case j.Place == worker.Behind:
+		m.State = "behind"
 	default:
 		m.State, m.Next = "waits", j.Due.UTC()
 	}
@@ -58,7 +62,7 @@ func describeMail(j *jobInfo) mailInfo {
 }
 
 // mailOf is all of one mail.
-func mailOf(ctx context.Context, store calendar.Store, id calendar.JobID) (m mailInfo, err error) {
+func mailOf(ctx context.Context, store calendar.Store, places func([]calendar.Job) []worker.Place, id calendar.JobID) (m mailInfo, err error) {
 	var job calendar.Job
 	var ok bool
 	err = store.View(ctx, id.Owner, func(tx calendar.ReadTx) (err error) {
@@ -72,6 +76,9 @@ func mailOf(ctx context.Context, store calendar.Store, id calendar.JobID) (m mai
 		return m, fmt.Errorf("there is no mail %s in the queue: it went out, or was given up", id)
 	}
 	info := describeJob(&job)
+	if places != nil {
+		info.Place = places([]calendar.Job{job})[0]
+	}
 	m = describeMail(&info)
 	full, err := calendar.ParseMailing(job)
 	if err != nil {
@@ -90,7 +97,7 @@ func (r runningJobs) mail(ctx context.Context, id calendar.JobID) (m mailInfo, e
 }
 
 func (s stoppedJobs) mail(ctx context.Context, id calendar.JobID) (mailInfo, error) {
-	return mailOf(ctx, s.store, id)
+	return mailOf(ctx, s.store, nil, id)
 }
 
 // destinationInfo sums up what waits for one domain.
@@ -207,10 +214,15 @@ func (d *destinationInfo) words(now time.Time) []string {
 }
 
 func (m *mailInfo) state(now time.Time) string {
-	if m.State != "waits" {
-		return m.State
+	switch m.State {
+	case "waits":
+		return nextTry(m.Next, now)
+	case "sending":
+		return "being sent"
+	case "behind":
+		return "behind an earlier one"
 	}
-	return nextTry(m.Next, now)
+	return m.State
 }
 
 func nextTry(at, now time.Time) string {
@@ -250,14 +262,16 @@ func (t *tool) showMail(ctx context.Context, table jobTable, id calendar.JobID) 
 	t.line("message", m.Message)
 	t.line("queued", m.Queued.Format(time.RFC3339), age(now.Sub(m.Queued))+" ago")
 	t.line("state", m.state(now))
-	t.line("attempts", strconv.Itoa(m.Attempts), fmt.Sprintf("a server was asked %d times", m.Asked))
+	t.line("attempts", strconv.Itoa(m.Attempts), fmt.Sprintf("a server was asked %d %s", m.Asked, plain.Plural(m.Asked, "time", "times")))
 	if m.Perhaps {
 		t.line("perhaps", "it may have arrived: a server's answer was lost")
 	}
 	if m.Warned > 0 {
-		t.line("warned", fmt.Sprintf("its sender was told %d times that it is late", m.Warned))
+		t.line("warned", fmt.Sprintf("its sender was told %d %s that it is late", m.Warned, plain.Plural(m.Warned, "time", "times")))
 	}
-	t.line("error", m.Err)
+	if m.Err != "" {
+		t.line("error", m.Err)
+	}
 	for _, a := range m.History {
 		t.line("", a.When.Format(time.RFC3339), a.Text)
 	}

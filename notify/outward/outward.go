@@ -61,7 +61,8 @@ func New(opt Options) *Client {
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			d := *dialer
 			plain, _ := ctx.Value(plainKey{}).(bool)
-			d.ControlContext = func(_ context.Context, _, to string, _ syscall.RawConn) error { return c.admit(to, plain) }
+			name, _, _ := net.SplitHostPort(address)
+			d.ControlContext = func(_ context.Context, _, to string, _ syscall.RawConn) error { return c.admit(name, to, plain) }
 			return d.DialContext(ctx, network, address)
 		},
 		ForceAttemptHTTP2: true, TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: opt.Timeout,
@@ -81,16 +82,18 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 type plainKey struct{}
 
-// admit decides about the address of a connection that is about to be made.
-func (c *Client) admit(to string, plain bool) error {
+// admit decides about the address of a connection that is about to be made to a host.
+func (c *Client) admit(name, to string, plain bool) error {
 	ap, err := netip.ParseAddrPort(to)
 	if err != nil {
 		return &Refused{"an address that cannot be read is not connected to"}
 	}
-	return c.admitAddr(ap.Addr(), plain)
+	return c.admitAddr(name, ap.Addr(), plain)
 }
 
-func (c *Client) admitAddr(a netip.Addr, plain bool) error {
+// admitAddr decides about an address that a host's name, or the host as it was given,
+// stands for. What a name of the site's own network means is not told.
+func (c *Client) admitAddr(name string, a netip.Addr, plain bool) error {
 	a = a.WithZone("").Unmap()
 	for _, p := range c.opt.Allow {
 		if p.Contains(a) {
@@ -98,7 +101,7 @@ func (c *Client) admitAddr(a netip.Addr, plain bool) error {
 		}
 	}
 	if why := Inward(a); why != "" {
-		return &Refused{fmt.Sprintf("%s is %s, which the server connects to only if its configuration allows that network", a, why)}
+		return &Refused{fmt.Sprintf("%s stands for %s, which the server connects to only if its configuration allows that network", name, why)}
 	}
 	if plain {
 		return &Refused{"the address must begin with https://"}
@@ -226,7 +229,7 @@ func (c *Client) Check(address string) (*url.URL, error) {
 		}
 	}
 	if a, err := netip.ParseAddr(u.Hostname()); err == nil {
-		if err := c.admitAddr(a, u.Scheme == "http"); err != nil {
+		if err := c.admitAddr(u.Hostname(), a, u.Scheme == "http"); err != nil {
 			return nil, err
 		}
 	} else if name := strings.TrimSuffix(strings.ToLower(u.Hostname()), "."); len(c.opt.Allow) == 0 && (name == "localhost" || strings.HasSuffix(name, ".localhost")) {

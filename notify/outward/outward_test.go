@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -153,6 +154,9 @@ func TestNames(t *testing.T) {
 		var refused *outward.Refused
 		if !errors.As(err, &refused) {
 			t.Errorf("%s: %v", meaning, err)
+		}
+		if !strings.HasPrefix(fmt.Sprint(err), "rebind.example.com stands for ") || strings.Contains(fmt.Sprint(err), netip.MustParseAddr(meaning).Unmap().String()) {
+			t.Errorf("who asks is told what a name means inside: %v", err)
 		}
 	}
 	if hits.Load() != 0 {

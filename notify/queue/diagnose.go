@@ -345,6 +345,9 @@ func (e *examination) load() string {
 	if e.Load < 0 {
 		return "the load of this machine is not known"
 	}
+	if e.Load > 1 {
+		return fmt.Sprintf("the processors are busy, with %.1f times as much to do as they can", e.Load)
+	}
 	return fmt.Sprintf("the processors are %d %% busy", int(100*e.Load))
 }
 
