@@ -2,7 +2,6 @@ package dwp
 
 import (
 	"errors"
-	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -14,7 +13,7 @@ import (
 	"factotum/server/observe"
 	model "factotum/server/service"
 	"factotum/store/sqlstore"
-	"factotum/store/storetest/pgtest"
+	"factotum/store/storetest/fresh"
 )
 
 // cutAfter is a back end that does what it is told and then, if armed, cuts
@@ -39,22 +38,8 @@ func (b *cutAfter) seen(op string, _ time.Duration, _ error) {
 // and before its answer. The client gets the answer, and the write is there
 // once. Each would fail, or be there twice, if it were carried out again.
 func TestDoneOnce(t *testing.T) {
-	t.Run("SQLite", func(t *testing.T) {
-		s, err := sqlstore.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "db"), sqlstore.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer s.Close()
-		testDoneOnce(t, s)
-	})
-	t.Run("PostgreSQL", func(t *testing.T) {
-		s, err := sqlstore.OpenPostgres(t.Context(), pgtest.Start(t), sqlstore.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer s.Close()
-		testDoneOnce(t, s)
-	})
+	t.Run("SQLite", func(t *testing.T) { testDoneOnce(t, fresh.SQLite(t, sqlstore.Options{})) })
+	t.Run("PostgreSQL", func(t *testing.T) { testDoneOnce(t, fresh.Postgres(t, sqlstore.Options{})) })
 }
 
 func testDoneOnce(t *testing.T, store calendar.Store) {

@@ -29,8 +29,7 @@ import (
 	"factotum/server/session"
 	"factotum/server/worker"
 	"factotum/store/sqlstore"
-	"factotum/store/storetest"
-	"factotum/store/storetest/pgtest"
+	"factotum/store/storetest/fresh"
 )
 
 // Options say what kind of site it is; the zero value is one process with
@@ -112,42 +111,17 @@ func New(t testing.TB, opt Options) *Site {
 	return s
 }
 
-// Empty stores, which sites begin with.
-var (
-	emptySQLite = storetest.Prepared{Open: func(dir string) (calendar.Store, error) {
-		return sqlstore.OpenSQLite(context.Background(), dir, sqlstore.Options{Relaxed: true})
-	}}
-	emptyPostgres = func(dsn string) error {
-		s, err := sqlstore.OpenPostgres(context.Background(), dsn, sqlstore.Options{})
-		if err != nil {
-			return err
-		}
-		return s.Close()
-	}
-)
-
 func openStore(t testing.TB, opt Options, now func() time.Time) calendar.Store {
 	t.Helper()
 	o := sqlstore.Options{Relaxed: !opt.Durable, Now: now}
-	var store *sqlstore.Store
-	var err error
 	switch opt.Engine {
 	case Memory:
 		return calendartest.NewStore()
 	case Postgres:
-		store, err = sqlstore.OpenPostgres(context.Background(), pgtest.Prepared(t, "empty", emptyPostgres), o)
+		return fresh.Postgres(t, o)
 	default:
-		store, err = sqlstore.OpenSQLite(context.Background(), emptySQLite.Dir(t), o)
+		return fresh.SQLite(t, o)
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := store.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return store
 }
 
 // Restart makes a back end that has nothing in memory yet. Fronts that are

@@ -18,6 +18,7 @@ import (
 	"factotum/server/service"
 	"factotum/server/worker"
 	"factotum/store/sqlstore"
+	"factotum/store/storetest/fresh"
 )
 
 var bg = context.Background()
@@ -135,7 +136,7 @@ func TestWeek(t *testing.T) {
 	}
 	t.Run("memory", func(t *testing.T) { synctest.Test(t, func(t *testing.T) { week(t, calendartest.NewStore(), n) }) })
 	t.Run("sqlite", func(t *testing.T) {
-		dir := t.TempDir()
+		dir := fresh.Dir(t)
 		synctest.Test(t, func(t *testing.T) {
 			store, err := sqlstore.OpenSQLite(bg, dir, sqlstore.Options{})
 			if err != nil {

@@ -15,7 +15,7 @@ import (
 	"factotum/server/ical"
 	"factotum/server/service"
 	"factotum/store/sqlstore"
-	"factotum/store/storetest/pgtest"
+	"factotum/store/storetest/fresh"
 )
 
 // onBothEngines runs a test on SQLite and on PostgreSQL; sql runs a statement
@@ -42,12 +42,12 @@ func onBothEngines(t *testing.T, test func(t *testing.T, st calendar.Store, sql 
 		})
 	}
 	run("SQLite", func(t *testing.T) (*sqlstore.Store, string, string, error) {
-		dir := t.TempDir()
-		st, err := sqlstore.OpenSQLite(t.Context(), dir, sqlstore.Options{})
+		dir := fresh.Dir(t)
+		st, err := sqlstore.OpenSQLite(t.Context(), dir, sqlstore.Options{Relaxed: true})
 		return st, "sqlite3", filepath.Join(dir, "calendar.db"), err
 	})
 	run("PostgreSQL", func(t *testing.T) (*sqlstore.Store, string, string, error) {
-		dsn := pgtest.Start(t)
+		dsn := fresh.DSN(t)
 		st, err := sqlstore.OpenPostgres(t.Context(), dsn, sqlstore.Options{})
 		return st, "pgx", dsn, err
 	})

@@ -11,17 +11,14 @@ import (
 	"factotum/server/calendar"
 	"factotum/server/service"
 	"factotum/store/sqlstore"
+	"factotum/store/storetest/fresh"
 )
 
 // What the cache accounts for is what it takes on the heap, whatever it holds.
 func TestCacheKnowsItsHeap(t *testing.T) {
 	const n = 3000
 	ctx := context.Background()
-	st, err := sqlstore.OpenSQLite(ctx, t.TempDir(), sqlstore.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { st.Close() })
+	st := fresh.SQLite(t, sqlstore.Options{Relaxed: true})
 	open := func() *service.Service { return service.New(st, nil, service.Options{CacheBytes: 1 << 30}) }
 	id := provision(t, open(), anna)
 	storeRealistic(t, open(), anna, id, n)

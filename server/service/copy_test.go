@@ -10,6 +10,7 @@ import (
 	"factotum/server/calendar"
 	"factotum/server/service"
 	"factotum/store/sqlstore"
+	"factotum/store/storetest/fresh"
 )
 
 func plain(t testing.TB, be calendar.Backend, names ...string) {
@@ -52,14 +53,10 @@ func TestRFC4918_9_8_4_CopyOntoAnAncestor(t *testing.T) {
 
 func TestCopiesCountAsCollections(t *testing.T) {
 	ctx := context.Background()
-	st, err := sqlstore.OpenSQLite(ctx, t.TempDir(), sqlstore.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { st.Close() })
+	st := fresh.SQLite(t, sqlstore.Options{Relaxed: true})
 	svc := service.New(st, nil, service.Options{Limits: calendar.Limits{Calendars: 3}})
 	plain(t, svc, "a", "a/b")
-	_, err = svc.CopyCalendar(ctx, anna, calendar.CopyRequest{From: calendar.Ref{Calendar: "anna:a"}, To: calendar.Ref{Calendar: "anna:c"}})
+	_, err := svc.CopyCalendar(ctx, anna, calendar.CopyRequest{From: calendar.Ref{Calendar: "anna:a"}, To: calendar.Ref{Calendar: "anna:c"}})
 	if !errors.Is(err, calendar.OverQuota) {
 		t.Errorf("copy over the limit: %v", err)
 	}

@@ -12,6 +12,7 @@ import (
 	"factotum/server/calendar"
 	"factotum/server/service"
 	"factotum/store/sqlstore"
+	"factotum/store/storetest/fresh"
 )
 
 // staff is a directory of people by id. It knows nothing else.
@@ -47,11 +48,7 @@ func openStaffed(t testing.TB, cacheBytes int64) (*service.Service, *staff) {
 	for _, id := range []string{"anna", "bert", "carl"} {
 		people.byID[id] = calendar.Person{ID: id, Kind: calendar.Individual, Mails: []string{id + "@example.com", id + ".alias@example.com"}, Active: true}
 	}
-	st, err := sqlstore.OpenSQLite(context.Background(), t.TempDir(), sqlstore.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { st.Close() })
+	st := fresh.SQLite(t, sqlstore.Options{Relaxed: true})
 	return service.New(st, people, service.Options{CacheBytes: cacheBytes}), people
 }
 

@@ -11,6 +11,7 @@ import (
 	"factotum/server/calendar/calendartest"
 	"factotum/server/service"
 	"factotum/store/sqlstore"
+	"factotum/store/storetest/fresh"
 )
 
 // Who is given the name of somebody who was deleted does not come into his
@@ -18,11 +19,7 @@ import (
 func TestNobodyInheritsByHisName(t *testing.T) {
 	for _, cache := range []int64{0, -1} {
 		var log bytes.Buffer
-		st, err := sqlstore.OpenSQLite(t.Context(), t.TempDir(), sqlstore.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer st.Close()
+		st := fresh.SQLite(t, sqlstore.Options{Relaxed: true})
 		people := calendartest.People{}
 		dora := func(entry string) calendar.Actor {
 			p := calendar.Person{ID: "dora", Entry: entry, Kind: calendar.Individual, Active: true}
@@ -50,7 +47,7 @@ func TestNobodyInheritsByHisName(t *testing.T) {
 		ok("a directory without identities", put(old, "a.ics"))
 		ok("preferences", svc.SetPrefs(t.Context(), old, calendar.SetPrefsRequest{Owner: "dora", Set: map[string]string{"ceColor": "red"}}))
 		first := dora("entryuuid:1")
-		_, err = home(first)
+		_, err := home(first)
 		ok("the first who has one", err)
 		before, err := svc.Calendar(t.Context(), first, "dora")
 		ok("her calendar", err)

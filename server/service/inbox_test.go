@@ -12,7 +12,7 @@ import (
 	"factotum/server/calendar/calendartest"
 	"factotum/server/service"
 	"factotum/store/sqlstore"
-	"factotum/store/storetest/pgtest"
+	"factotum/store/storetest/fresh"
 )
 
 func message(method, uid string, instances ...string) string {
@@ -69,12 +69,7 @@ func TestRFC6638_4_InboxKeepsTheNewestMessage(t *testing.T) {
 		testNewestMessage(t, svc)
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
-		st, err := sqlstore.OpenPostgres(t.Context(), pgtest.Start(t), sqlstore.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { st.Close() })
-		testNewestMessage(t, service.New(st, nil, service.Options{}))
+		testNewestMessage(t, service.New(fresh.Postgres(t, sqlstore.Options{}), nil, service.Options{}))
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -19,6 +20,7 @@ import (
 	"factotum/server/ical"
 	"factotum/server/service"
 	"factotum/store/sqlstore"
+	"factotum/store/storetest/fresh"
 )
 
 // replica is a home that is kept up by nothing but the changes that are
@@ -49,13 +51,22 @@ var sameRows = cmp.Options{cmpopts.EquateEmpty(), cmpopts.SortSlices(func(a, b c
 	return a.Start < b.Start || a.Start == b.Start && (a.End < b.End || a.End == b.End && a.Flags < b.Flags)
 }), cmpopts.SortSlices(func(a, b calendar.DeadProp) bool { return a.Space+a.Local < b.Space+b.Local })}
 
+// differ tells how rows differ, "" where they do not. Most are the same to the octet,
+// which is seen at a fiftieth of the cost.
+func differ(want, got any, more ...cmp.Option) string {
+	if reflect.DeepEqual(want, got) {
+		return ""
+	}
+	return cmp.Diff(want, got, append(more, cmp.AllowUnexported(held{}), sameRows)...)
+}
+
 // is compares an object with a version, whose nil occurrences are no statement.
 func (r *replica) is(what string, v *calendar.Version, o held) {
 	r.Helper()
 	if v.Occurrences == nil {
 		o.occ = nil
 	}
-	if d := cmp.Diff(o, held{v.ObjectRow, v.Occurrences, v.Props}, cmp.AllowUnexported(held{}), sameRows); d != "" {
+	if d := differ(o, held{v.ObjectRow, v.Occurrences, v.Props}); d != "" {
 		r.Errorf("%s is not what there was: %s", what, d)
 	}
 	if cal, err := v.Parsed(); v.Component != "" && (err != nil || !bytes.Equal(cal.Bytes(), mustParse(r, v.Data).Bytes())) {
@@ -112,23 +123,23 @@ func (r *replica) apply(ch *calendar.Change) {
 	case calendar.CalendarCreated:
 		r.cals[ch.Incarnation] = &member{*ch.CalendarAfter, ch.PropsAfter, map[string]held{}}
 	case calendar.CalendarChanged:
-		if d := cmp.Diff(m.row, *ch.CalendarBefore, sameRows); d != "" {
+		if d := differ(m.row, *ch.CalendarBefore); d != "" {
 			r.Errorf("%s: the calendar was not this: %s", what, d)
 		}
 		if (ch.MovedFrom != nil) != (ch.CalendarBefore.Name != ch.CalendarAfter.Name) || ch.MovedFrom != nil && ch.MovedFrom.Calendar.Name() != ch.CalendarBefore.Name {
 			r.Errorf("%s: from %v", what, ch.MovedFrom)
 		}
-		if d := cmp.Diff(m.props, ch.PropsBefore, sameRows); d != "" {
+		if d := differ(m.props, ch.PropsBefore); d != "" {
 			r.Errorf("%s: its properties were not these: %s", what, d)
 		}
 		m.row, m.props = *ch.CalendarAfter, ch.PropsAfter
 	case calendar.CalendarDeleted:
-		if d := cmp.Diff(m.row, *ch.CalendarBefore, sameRows) + cmp.Diff(m.props, ch.PropsBefore, sameRows); d != "" {
+		if d := differ(m.row, *ch.CalendarBefore) + differ(m.props, ch.PropsBefore); d != "" {
 			r.Errorf("%s: the calendar was not this: %s", what, d)
 		}
 		delete(r.cals, ch.Incarnation)
 	case calendar.PrefsChanged:
-		if d := cmp.Diff(r.prefs, ch.PrefsBefore, sameRows); d != "" {
+		if d := differ(r.prefs, ch.PrefsBefore); d != "" {
 			r.Errorf("%s: they were not these: %s", what, d)
 		}
 		r.prefs = ch.PrefsAfter
@@ -147,7 +158,7 @@ func (r *replica) compare(st calendar.Store) {
 			r.Errorf("the home is at %d with %d octets, the changes tell %d and %d; %v", home.Change, home.Bytes, r.number, r.octets, err)
 		}
 		prefs, err := tx.Prefs()
-		if d := cmp.Diff(r.prefs, prefs, sameRows); d != "" || err != nil {
+		if d := differ(r.prefs, prefs); d != "" || err != nil {
 			r.Errorf("preferences: %s %v", d, err)
 		}
 		rows, err := tx.Calendars()
@@ -159,12 +170,12 @@ func (r *replica) compare(st calendar.Store) {
 			if m == nil {
 				return fmt.Errorf("no record of %s", row.Name)
 			}
-			if d := cmp.Diff(m.row, row, sameRows, cmpopts.IgnoreFields(row, "Purged")); d != "" { // which a purge raises
+			if d := differ(m.row, row, cmpopts.IgnoreFields(row, "Purged")); d != "" { // which a purge raises
 				r.Errorf("%s: %s", row.Name, d)
 			}
 			m.row.Purged = row.Purged
 			own, err := tx.Props(row.ID, "")
-			if d := cmp.Diff(m.props, own, sameRows); d != "" || err != nil {
+			if d := differ(m.props, own); d != "" || err != nil {
 				r.Errorf("%s: properties: %s %v", row.Name, d, err)
 			}
 			props, err := tx.AllProps(row.ID)
@@ -175,7 +186,7 @@ func (r *replica) compare(st calendar.Store) {
 			err = tx.Objects(row.ID, "", true, func(o *calendar.ObjectRow) error {
 				n++
 				occ, err := tx.ObjectOccurrences(row.ID, o.Name)
-				if d := cmp.Diff(m.objects[o.Name], held{*o, occ, props[o.Name]}, cmp.AllowUnexported(held{}), sameRows); d != "" {
+				if d := differ(m.objects[o.Name], held{*o, occ, props[o.Name]}); d != "" {
 					r.Errorf("%s/%s: %s", row.Name, o.Name, d)
 				}
 				return err
@@ -194,20 +205,12 @@ func (r *replica) compare(st calendar.Store) {
 // TestAHomeIsTheSumOfItsChanges: who knows all changes of a home, and nothing
 // else, knows what the store has, after every write of every kind.
 func TestAHomeIsTheSumOfItsChanges(t *testing.T) {
-	sqlite := func(t *testing.T) calendar.Store {
-		st, err := sqlstore.OpenSQLite(t.Context(), t.TempDir(), sqlstore.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { st.Close() })
-		return st
-	}
 	for seed := range int64(3) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			var st calendar.Store = calendartest.NewStore()
 			steps := 150
 			if seed == 0 {
-				st, steps = sqlite(t), 100
+				st, steps = fresh.SQLite(t, sqlstore.Options{Relaxed: true}), 100
 			}
 			sumOfChanges(t, st, rand.New(rand.NewSource(seed)), steps)
 		})

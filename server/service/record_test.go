@@ -20,6 +20,7 @@ import (
 	"factotum/server/ical"
 	"factotum/server/service"
 	"factotum/store/sqlstore"
+	"factotum/store/storetest/fresh"
 )
 
 // A use case that writes, as one row of the tables below: prepare makes what
@@ -55,11 +56,7 @@ var (
 )
 
 func openRecords(t *testing.T) *records {
-	st, err := sqlstore.OpenSQLite(context.Background(), t.TempDir(), sqlstore.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { st.Close() })
+	st := fresh.SQLite(t, sqlstore.Options{Relaxed: true})
 	c := &records{T: t}
 	c.store = between{st, c}
 	c.Service = service.New(c.store, nil, service.Options{Derive: []service.Derivation{c.note}})
@@ -583,11 +580,7 @@ func TestMembersOfADeletedCalendar(t *testing.T) {
 // TestAJobLivesAndDiesWithItsChange: a write that fails after its jobs were
 // derived leaves neither.
 func TestAJobLivesAndDiesWithItsChange(t *testing.T) {
-	st, err := sqlstore.OpenSQLite(t.Context(), t.TempDir(), sqlstore.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer st.Close()
+	st := fresh.SQLite(t, sqlstore.Options{Relaxed: true})
 	var out outbox
 	no := errors.New("no")
 	svc := service.New(st, nil, service.Options{Outbox: &out,
@@ -640,11 +633,7 @@ func TestAJobLivesAndDiesWithItsChange(t *testing.T) {
 // a series and is refused as too large. The later half is not stored with the
 // second.
 func TestARefusedItemLeavesNothing(t *testing.T) {
-	st, err := sqlstore.OpenSQLite(t.Context(), t.TempDir(), sqlstore.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer st.Close()
+	st := fresh.SQLite(t, sqlstore.Options{Relaxed: true})
 	svc := service.New(st, nil, service.Options{Limits: calendar.Limits{ObjectSize: 2000}})
 	id := provision(t, svc, anna)
 	series := []byte("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//test//EN\r\nBEGIN:VEVENT\r\nUID:s\r\nDTSTAMP:20200101T000000Z\r\n" +
@@ -770,11 +759,7 @@ func TestARefusalTakesNoNumber(t *testing.T) {
 // TestNothingIsOverlooked: a derivation that fails fails the write, also where
 // the failure of an item spoils no other.
 func TestNothingIsOverlooked(t *testing.T) {
-	st, err := sqlstore.OpenSQLite(t.Context(), t.TempDir(), sqlstore.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer st.Close()
+	st := fresh.SQLite(t, sqlstore.Options{Relaxed: true})
 	svc := service.New(st, nil, service.Options{Derive: []service.Derivation{func(_ calendar.ReadTx, ch *calendar.Change) ([]calendar.Job, error) {
 		if ch.After != nil && ch.After.UID == "bad" {
 			return nil, calendar.Failf(calendar.TooLarge, "", "derive", "", "no")

@@ -14,15 +14,12 @@ import (
 	"factotum/server/calendar/calendartest"
 	"factotum/server/service"
 	"factotum/store/sqlstore"
+	"factotum/store/storetest/fresh"
 )
 
 func openService(t testing.TB) (*service.Service, calendar.Store) {
 	t.Helper()
-	st, err := sqlstore.OpenSQLite(context.Background(), t.TempDir(), sqlstore.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { st.Close() })
+	st := fresh.SQLite(t, sqlstore.Options{Relaxed: true})
 	return service.New(st, nil, service.Options{}), st
 }
 
@@ -199,11 +196,7 @@ func TestImportKeepsTextAndIsRepeatable(t *testing.T) {
 // home, only from the administrator.
 func TestNoProvision(t *testing.T) {
 	ctx := context.Background()
-	st, err := sqlstore.OpenSQLite(ctx, t.TempDir(), sqlstore.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { st.Close() })
+	st := fresh.SQLite(t, sqlstore.Options{Relaxed: true})
 	svc := service.New(st, nil, service.Options{NoProvision: true})
 	root := calendar.Actor{User: "root", Admin: true}
 	has := func(owner calendar.Owner, who calendar.Actor, want int) {
@@ -233,11 +226,7 @@ func TestNoProvision(t *testing.T) {
 // from the start; others, and those of resources, are what ics.conf says.
 func TestPublicRead(t *testing.T) {
 	ctx := context.Background()
-	st, err := sqlstore.OpenSQLite(ctx, t.TempDir(), sqlstore.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { st.Close() })
+	st := fresh.SQLite(t, sqlstore.Options{Relaxed: true})
 	people := calendartest.NewPeople("anna", "ben", "room1")
 	room := people["room1"]
 	room.Kind = calendar.Resource

@@ -12,17 +12,14 @@ import (
 	"factotum/server/calendar"
 	"factotum/server/service"
 	"factotum/store/sqlstore"
+	"factotum/store/storetest/fresh"
 )
 
 // A first sync in pages goes on although deletions are purged whose numbers
 // are above that of the page; those that it must hear of end it.
 func TestRFC6578_3_6_FirstSyncInPagesAndPurge(t *testing.T) {
 	ctx := context.Background()
-	st, err := sqlstore.OpenSQLite(ctx, t.TempDir(), sqlstore.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { st.Close() })
+	st := fresh.SQLite(t, sqlstore.Options{Relaxed: true})
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	svc := service.New(st, nil, service.Options{Now: func() time.Time { return now }, TombstoneAge: time.Hour})
 	id := provision(t, svc, anna)
@@ -122,11 +119,7 @@ func TestSyncHomeOfOthers(t *testing.T) {
 // left alive, and then refuses tokens that are older than what it forgot.
 func TestRFC6578_3_5_2_PurgedCalendars(t *testing.T) {
 	ctx := context.Background()
-	st, err := sqlstore.OpenSQLite(ctx, t.TempDir(), sqlstore.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { st.Close() })
+	st := fresh.SQLite(t, sqlstore.Options{Relaxed: true})
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	svc := service.New(st, nil, service.Options{Now: func() time.Time { return now }, TombstoneAge: time.Hour})
 	token := func() string {
@@ -168,11 +161,7 @@ func TestRFC6578_3_5_2_PurgedCalendars(t *testing.T) {
 // memory. Few changes and many, each object once, and other calendars left out.
 func TestSyncFromTheLogIsThatOfTheStore(t *testing.T) {
 	ctx := context.Background()
-	st, err := sqlstore.OpenSQLite(ctx, t.TempDir(), sqlstore.Options{Relaxed: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { st.Close() })
+	st := fresh.SQLite(t, sqlstore.Options{Relaxed: true})
 	svc := service.New(st, nil, service.Options{})
 	id := provision(t, svc, anna)
 	changes := func(svc *service.Service, token string) (list []string) {

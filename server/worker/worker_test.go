@@ -19,6 +19,7 @@ import (
 	"factotum/server/calendar/calendartest"
 	"factotum/server/worker"
 	"factotum/store/sqlstore"
+	"factotum/store/storetest/fresh"
 )
 
 var bg = context.Background()
@@ -734,7 +735,7 @@ func TestOldest(t *testing.T) {
 // A test kind from end to end on SQLite: jobs of writes, some of which fail,
 // done over several lives of the daemon, each once.
 func TestSQLite(t *testing.T) {
-	dir := t.TempDir()
+	dir := fresh.Dir(t)
 	var mu sync.Mutex
 	did := map[string]int{}
 	order := map[string]int{} // by owner and key, the last number

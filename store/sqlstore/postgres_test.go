@@ -12,6 +12,7 @@ import (
 	"factotum/store/storetest"
 	"factotum/store/storetest/pgtest"
 
+	"factotum/store/storetest/fresh"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -38,25 +39,14 @@ func sqlExec(t testing.TB, dsn, text string) {
 	}
 }
 
-// prepared gives the DSN of an empty store.
-func prepared(t *testing.T) (dsn string) {
-	return pgtest.Prepared(t, "empty", func(dsn string) error {
-		s, err := sqlstore.OpenPostgres(context.Background(), dsn, sqlstore.Options{})
-		if err != nil {
-			return err
-		}
-		return s.Close()
-	})
-}
-
 func TestPostgres(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) calendar.Store { return openPostgres(t, prepared(t), sqlstore.Options{}) })
+	storetest.Run(t, func(t *testing.T) calendar.Store { return fresh.Postgres(t, sqlstore.Options{}) })
 }
 
 // The fall-back for engines whose sessions cannot be ended.
 func TestPostgresFenced(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) calendar.Store {
-		return openPostgres(t, prepared(t), sqlstore.Options{Fenced: true})
+		return fresh.Postgres(t, sqlstore.Options{Fenced: true})
 	})
 }
 
@@ -64,7 +54,7 @@ func TestPostgresFenced(t *testing.T) {
 func TestPostgresSerializable(t *testing.T) {
 	var refused int64
 	storetest.Run(t, func(t *testing.T) calendar.Store {
-		dsn := prepared(t)
+		dsn := fresh.DSN(t)
 		s := openPostgres(t, dsn+" default_transaction_isolation=serializable", sqlstore.Options{Fenced: true})
 		if strings.HasSuffix(t.Name(), "Model") {
 			return s // thousands of writes: the pauses would add up

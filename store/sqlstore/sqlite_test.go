@@ -13,6 +13,7 @@ import (
 	"factotum/server/calendar"
 	"factotum/store/sqlstore"
 	"factotum/store/storetest"
+	"factotum/store/storetest/fresh"
 )
 
 func openSQLite(t testing.TB, path string, opts sqlstore.Options) *sqlstore.Store {
@@ -26,10 +27,7 @@ func openSQLite(t testing.TB, path string, opts sqlstore.Options) *sqlstore.Stor
 }
 
 func TestSQLite(t *testing.T) {
-	empty := storetest.Prepared{Open: func(dir string) (calendar.Store, error) {
-		return sqlstore.OpenSQLite(context.Background(), dir, sqlstore.Options{})
-	}}
-	storetest.Run(t, func(t *testing.T) calendar.Store { return openSQLite(t, empty.Dir(t), sqlstore.Options{}) })
+	storetest.Run(t, func(t *testing.T) calendar.Store { return fresh.SQLite(t, sqlstore.Options{}) })
 }
 
 func TestSQLiteReopen(t *testing.T) {

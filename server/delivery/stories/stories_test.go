@@ -17,6 +17,7 @@ import (
 	"factotum/server/calendar/calendartest"
 	_ "factotum/server/object/objecttest" // stories are the same each time in CI
 	"factotum/store/sqlstore"
+	"factotum/store/storetest/fresh"
 )
 
 // Whatever people do to their meetings, over CalDAV and WCAP, and whatever becomes
@@ -36,7 +37,7 @@ func TestStoriesOfFronts(t *testing.T) {
 }
 
 func sqlite(t testing.TB) calendar.Store {
-	store, err := sqlstore.OpenSQLite(context.Background(), t.TempDir(), sqlstore.Options{Relaxed: true})
+	store, err := sqlstore.OpenSQLite(context.Background(), fresh.Dir(t), sqlstore.Options{Relaxed: true})
 	if err != nil {
 		t.Fatal(err)
 	}
