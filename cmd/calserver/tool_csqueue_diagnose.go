@@ -102,7 +102,7 @@ func (t *tool) topOnce(ctx context.Context, table jobTable, filter worker.Filter
 	}
 	d, list := queue.Diagnose(f), all.sorted()
 	if t.json {
-		return t.print(map[string]any{"says": d.Says, "problem": d.Problem, "active": f.Active, "connections": f.Connections, "hosts": f.Hosts, "destinations": list})
+		return t.print(map[string]any{"says": d.Says, "problem": d.Problem, "findings": d.Findings, "active": f.Active, "connections": f.Connections, "hosts": append([]queue.Host{}, f.Hosts...), "destinations": list})
 	}
 	host, _ := os.Hostname()
 	t.say("%s  %s  %d of %d connections in use", host, f.Now.Format(time.TimeOnly), f.Active, f.Connections)

@@ -145,9 +145,11 @@ func (d destinations) add(m *mailInfo) {
 
 // sorted has those with most mail first.
 func (d destinations) sorted() []*destinationInfo {
-	return slices.SortedFunc(maps.Values(d), func(a, b *destinationInfo) int {
+	list := slices.AppendSeq([]*destinationInfo{}, maps.Values(d))
+	slices.SortFunc(list, func(a, b *destinationInfo) int {
 		return cmp.Or(cmp.Compare(b.Mails, a.Mails), cmp.Compare(a.Domain, b.Domain))
 	})
+	return list
 }
 
 func (t *tool) listMail(ctx context.Context, table jobTable, f worker.Filter) error {
@@ -262,7 +264,7 @@ func (t *tool) showMail(ctx context.Context, table jobTable, id calendar.JobID) 
 	t.line("message", m.Message)
 	t.line("queued", m.Queued.Format(time.RFC3339), age(now.Sub(m.Queued))+" ago")
 	t.line("state", m.state(now))
-	t.line("attempts", strconv.Itoa(m.Attempts), fmt.Sprintf("a server was asked %d %s", m.Asked, plain.Plural(m.Asked, "time", "times")))
+	t.line("attempts", strconv.Itoa(m.Attempts), fmt.Sprintf("in all a server was asked %d %s", m.Asked, plain.Plural(m.Asked, "time", "times")))
 	if m.Perhaps {
 		t.line("perhaps", "it may have arrived: a server's answer was lost")
 	}

@@ -46,7 +46,7 @@ type Finding struct {
 type Diagnosis struct {
 	Problem  bool      `json:"problem"` // a finding needs action
 	Says     string    `json:"says"`
-	Findings []Finding `json:"findings,omitempty"`
+	Findings []Finding `json:"findings"`
 }
 
 // Needs reports whether somebody has to do something because of a cause.
@@ -76,7 +76,7 @@ func Diagnose(f Facts) Diagnosis {
 			e.capacity()
 		}
 	}
-	d := Diagnosis{Findings: e.found}
+	d := Diagnosis{Findings: append([]Finding{}, e.found...)}
 	for i := range e.found {
 		d.Problem = d.Problem || e.found[i].Act
 	}
@@ -390,6 +390,9 @@ func count(n int, one, many string) string {
 func span(d time.Duration) string {
 	if d >= time.Minute {
 		return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
+	}
+	if d >= 10*time.Second {
+		return d.Round(time.Second).String()
 	}
 	return d.Round(time.Millisecond).String()
 }
