@@ -235,14 +235,19 @@ func ofAll() map[string]bool {
 // Citus, and on others one range's.
 func TestStatementsNameTheOwner(t *testing.T) {
 	sent := &statements{args: map[string][]any{}}
-	dsn := startCitus(t)
-	s, err := OpenPostgres(bg, dsn, Options{})
-	if err != nil {
-		t.Fatal(err)
+	citus := func(t *testing.T) (dsn string) {
+		return pgtest.Prepared(t, "distributed", func(dsn string) error {
+			pgExec(t, dsn, fakeCitus)
+			s, err := OpenPostgres(bg, dsn, Options{})
+			if err != nil {
+				return err
+			}
+			return s.Close()
+		})
 	}
-	s.Close()
+	dsn := citus(t)
 	storetest.Run(t, func(t *testing.T) calendar.Store {
-		s, err := OpenPostgres(bg, pgtest.Clone(t, dsn), Options{tracer: sent})
+		s, err := OpenPostgres(bg, citus(t), Options{tracer: sent})
 		if err != nil {
 			t.Fatal(err)
 		}

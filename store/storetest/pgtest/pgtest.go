@@ -14,7 +14,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -43,43 +42,11 @@ var held []io.WriteCloser
 // Without PostgreSQL the test is skipped, in CI it fails.
 func Start(t testing.TB) (dsn string) {
 	t.Helper()
-	return newDatabase(t, "template0")
-}
-
-// Clone gives the DSN of a copy of a database, to which nobody is connected.
-func Clone(t testing.TB, dsn string) string {
-	t.Helper()
-	return newDatabase(t, dsn[strings.LastIndexByte(dsn, '=')+1:])
-}
-
-// Prepared gives the DSN of a copy of a database that make filled, once for all that
-// ask by this name, and left.
-func Prepared(t testing.TB, name string, make func(dsn string) error) string {
-	t.Helper()
-	if _, ok := t.(*testing.B); ok {
-		name += "_durable"
-	}
 	dir := running(t)
-	func() {
-		preparing.Lock()
-		defer preparing.Unlock()
-		if prepared[name] {
-			return
-		}
-		admin(t, dir, "CREATE DATABASE "+name+" TEMPLATE template0")
-		if err := make(dsnOf(dir, name)); err != nil {
-			admin(t, dir, "DROP DATABASE "+name+" WITH (FORCE)")
-			t.Fatalf("prepare a database: %v", err)
-		}
-		prepared[name] = true
-	}()
-	return newDatabase(t, name)
+	name := create(t, dir, "template0")
+	t.Cleanup(func() { admin(t, dir, "DROP DATABASE "+name+" WITH (FORCE)") })
+	return dsnOf(dir, name)
 }
-
-var (
-	preparing sync.Mutex
-	prepared  = map[string]bool{}
-)
 
 // running is where the server is that the test uses.
 func running(t testing.TB) (dir string) {
@@ -98,13 +65,12 @@ func running(t testing.TB) (dir string) {
 	return dir
 }
 
-func newDatabase(t testing.TB, template string) (dsn string) {
+// create makes a copy of a database.
+func create(t testing.TB, dir, template string) (name string) {
 	t.Helper()
-	dir := running(t)
-	name := fmt.Sprintf("test%d", databases.Add(1))
+	name = fmt.Sprintf("test%d", databases.Add(1))
 	admin(t, dir, "CREATE DATABASE "+name+" TEMPLATE "+template)
-	t.Cleanup(func() { admin(t, dir, "DROP DATABASE "+name+" WITH (FORCE)") })
-	return dsnOf(dir, name)
+	return name
 }
 
 func dsnOf(dir, database string) string {
