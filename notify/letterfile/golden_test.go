@@ -179,13 +179,17 @@ func TestGoldenMails(t *testing.T) {
 			t.Errorf("%s: headers %q", where, u.Headers)
 		}
 		types := []string{"multipart/alternative", "text/plain", "text/html"}
-		if _, tail, _ := strings.Cut(string(m.name), "imip"); tail != "" {
+		reminder := strings.Contains(string(m.name), "reminder")
+		if _, tail, _ := strings.Cut(string(m.name), "imip"); tail != "" || reminder {
 			types = append(types, "text/calendar")
 			cal, method, disposition := *m.in.Message, m.method, ""
-			if strings.Contains(tail, "notification") { // nobody is to take it for a request
+			if strings.Contains(tail, "notification") || reminder { // nobody is to take it for a request
 				types = append([]string{"multipart/mixed"}, types...)
 				cal.Props = slices.DeleteFunc(slices.Clone(cal.Props), func(p ical.Property) bool { return p.Name == "METHOD" })
 				method, disposition = "", "attachment; event.ics"
+				if strings.Contains(string(m.name), "todo") {
+					disposition = "attachment; task.ics"
+				}
 			}
 			text := string(cal.Bytes())
 			if u.Disposition != disposition {

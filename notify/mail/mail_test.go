@@ -389,10 +389,13 @@ func TestAnswers(t *testing.T) {
 // A notice has the event as a file to keep, which no program takes for a request, with
 // its zone and nothing of the server's own; of what is called off it says so.
 func TestNoticeHasEvent(t *testing.T) {
-	for kind, method := range map[calendar.MailKind]string{calendar.MailAnswer: "REPLY", calendar.MailInvitation: "REQUEST", calendar.MailChange: "REQUEST", calendar.MailCancellation: "CANCEL"} {
+	for kind, method := range map[calendar.MailKind]string{calendar.MailAnswer: "REPLY", calendar.MailInvitation: "REQUEST", calendar.MailChange: "REQUEST", calendar.MailCancellation: "CANCEL", calendar.MailReminder: ""} {
 		m := invitation("SUMMARY:Lunch", "STATUS:CONFIRMED", "ATTACH;VALUE=BINARY;ENCODING=BASE64:AAAA", "ATTACH:https://example.com/menu",
 			"BEGIN:VALARM", "ACTION:DISPLAY", "TRIGGER:-PT5M", "DESCRIPTION:x", "END:VALARM")
 		m.Letter.Data = []byte(strings.NewReplacer("METHOD:REQUEST", "METHOD:"+method, "NEEDS-ACTION", "TENTATIVE").Replace(string(m.Letter.Data)))
+		if method == "" { // a reminder is no message
+			m.Letter.Data = bytes.Replace(m.Letter.Data, []byte("METHOD:\r\n"), nil, 1)
+		}
 		m.Kind, m.To, m.Letter.Method, m.Letter.From = kind, "anna@example.com", method, "mailto:zoe@far.example"
 		out, _, err := composer("fr").Compose(bg, "anna", m)
 		if err != nil {

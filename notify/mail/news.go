@@ -27,9 +27,7 @@ func (c *Composer) news(ctx context.Context, owner calendar.Owner, m *calendar.M
 			return out, admission.AutomaticAnswer.String(), nil
 		}
 	}
-	if m.Kind != calendar.MailReminder {
-		toKeep(cal, m)
-	}
+	toKeep(cal, m)
 	reader, reason, err := c.reader(ctx, owner, m)
 	if err != nil || reason != "" {
 		return out, reason, err

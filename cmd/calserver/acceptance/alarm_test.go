@@ -67,7 +67,7 @@ func TestAlarmsAreMailed(t *testing.T) {
 			t.Errorf("no mail %q; there are %d", want, len(got))
 			continue
 		}
-		for _, part := range []string{"Auto-Submitted: auto-generated", "From: ", "<anna@example.com>", "Main Street", "text/html"} {
+		for _, part := range []string{"Auto-Submitted: auto-generated", "From: ", "<anna@example.com>", "Main Street", "text/html", `filename="event.ics"`} {
 			if !strings.Contains(text, part) {
 				t.Errorf("%s has no %q:\n%s", want, part, text)
 			}
