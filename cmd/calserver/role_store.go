@@ -76,7 +76,7 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	s.jobs = worker.New(counted, worker.Options{Log: s.log, Concurrency: 32, PerOwner: 4, Dropped: delivery.Dropped})
 	opt.Outbox = s.jobs
 	if p.cfg.Mails() {
-		opt.Notices = service.NoticeOptions{Answers: p.cfg.Mail.Replies, Invitations: p.cfg.Mail.Invitations, Cancellations: p.cfg.Mail.Cancellations, Held: p.cfg.IMIP.Notify}
+		opt.Notices = service.NoticeOptions{Answers: p.cfg.Mail.Replies, Invitations: p.cfg.Mail.Invitations, Cancellations: p.cfg.Mail.Cancellations, Held: p.cfg.IMIP.Notify, Hooks: true}
 	}
 	opt.Alarms = alarmOptions(p.cfg)
 	if opt.Committed, err = s.publishChanges(p); err != nil {

@@ -20,15 +20,9 @@ import (
 	"factotum/server/worker"
 )
 
-// Model is where registrations are.
-type Model interface {
-	TakeTelling(ctx context.Context, job calendar.Job) (m calendar.Message, ok bool, err error)
-	SettleTelling(ctx context.Context, job calendar.JobID, id string, out calendar.Outcome) error
-}
-
 // Sender sends the messages.
 type Sender struct {
-	Model    Model
+	Model    calendar.Tellings
 	Client   *outward.Client
 	Identity *webpush.Identity
 	Now      func() time.Time

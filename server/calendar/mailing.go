@@ -35,6 +35,9 @@ const (
 	MailReminder MailKind = "reminder"
 	// MailHeld tells somebody what came by mail and waits for his decision.
 	MailHeld MailKind = "held"
+	// MailHook tells somebody that a webhook of his was switched off: Summary is the
+	// host that it was for, UID its id, and Why says what was wrong, Since when.
+	MailHook MailKind = "hook"
 )
 
 // Mailing is the payload of a job of kind JobMail.
@@ -48,7 +51,7 @@ type Mailing struct {
 	// Expires is when nobody wants it any more; zero: never.
 	Expires time.Time `json:"expires,omitzero"`
 
-	// Of MailHeld: what came from then on, and before that.
+	// Of MailHeld: what came from then on, and before that. Of MailHook: the first that failed.
 	Since time.Time `json:"since,omitzero"`
 	Until time.Time `json:"until,omitzero"`
 

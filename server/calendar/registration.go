@@ -1,6 +1,7 @@
 package calendar
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -260,6 +261,17 @@ type Outcome struct {
 	End     bool   // the registration ends
 	Off     bool   // it is switched off
 	Problem string // why it failed, in words that the user may be shown
+}
+
+// Tellings is the model as those see it who send Messages: jobs of kind JobPush and
+// JobHook.
+type Tellings interface {
+	// TakeTelling is what a job's registration is to be told; ok is false where that
+	// has come to nothing, and the job is gone.
+	TakeTelling(ctx context.Context, job Job) (m Message, ok bool, err error)
+	// SettleTelling notes what became of it, and deletes the job unless it is tried
+	// again.
+	SettleTelling(ctx context.Context, job JobID, id string, out Outcome) error
 }
 
 // Place is what a registration calls a collection: its id, or the kind of one that

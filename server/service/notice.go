@@ -16,6 +16,7 @@ type NoticeOptions struct {
 	Invitations   bool // who is invited: ine.invitation.enable
 	Cancellations bool // whose invitation is called off: ine.cancellation.enable
 	Held          bool // who has to decide about what came by mail: factotum.imip.notify
+	Hooks         bool // whose webhook is switched off
 }
 
 // notices are the mails to the owner that follow from a message that was applied:
@@ -23,7 +24,7 @@ type NoticeOptions struct {
 // or its end. Who has asked for notices himself (ceNotifyEnable) hears of changes too.
 func (w *writer) notices(d *delivery, r *itip.Receipt) (jobs []task, err error) {
 	opt := w.s.opt.Notices
-	if opt == (NoticeOptions{}) || d.Inconsequential || d.answered || w.me.Kind != calendar.Individual {
+	if !opt.Answers && !opt.Invitations && !opt.Cancellations || d.Inconsequential || d.answered || w.me.Kind != calendar.Individual {
 		return nil, nil
 	}
 	asked, to, err := w.noticesTo()

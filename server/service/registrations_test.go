@@ -439,3 +439,48 @@ func BenchmarkPutListeners(b *testing.B) {
 		})
 	}
 }
+
+// Whose webhook is switched off is mailed about that once, at the addresses that he
+// wants notices at; nobody is where no mail is sent, or it only failed.
+func TestHookOffIsMailed(t *testing.T) {
+	l := newListeners(t, service.RegistrationOptions{})
+	mailing := service.New(l.store, l.people, service.Options{Outbox: l, Now: func() time.Time { return l.now }, Notices: service.NoticeOptions{Hooks: true}})
+	l.must(l.SetPrefs(l.ctx(), l.as("anna"), calendar.SetPrefsRequest{Owner: "anna", Set: map[string]string{"ceNotifyEnable": "1", "ceNotifyEmail": "anna@home.example"}}))
+	id := l.register("anna", calendar.HookRegistration, "anna", atAll, atAll)
+	mails := func() (list []calendar.Mailing) {
+		for _, j := range l.jobs("anna") {
+			if j.Kind == calendar.JobMail {
+				m, err := calendar.ParseMailing(j)
+				l.must(err)
+				list = append(list, m)
+			}
+		}
+		return list
+	}
+	fail := func(s *service.Service, off bool) {
+		t.Helper()
+		l.must(l.TestHook(l.ctx(), l.as("anna"), calendar.TestHookRequest{Owner: "anna", ID: id}))
+		_, job, ok := l.take(id)
+		if !ok {
+			t.Fatal("there is nothing to send")
+		}
+		l.must(s.SettleTelling(l.ctx(), job.JobID, id, calendar.Outcome{Problem: "it says 500", Off: off}))
+	}
+	fail(mailing, false)
+	fail(l.Service, true)
+	if got := mails(); len(got) > 0 {
+		t.Errorf("mailed: %+v", got)
+	}
+	fail(mailing, true)
+	got := mails()
+	if len(got) != 1 {
+		t.Fatalf("mailed: %+v", got)
+	}
+	if m := got[0]; m.Kind != calendar.MailHook || m.To != "anna@home.example" || m.UID != id || m.Why != "it says 500" || m.Summary == "" || strings.Contains(m.Summary, "/") || !m.Since.Equal(l.now) {
+		t.Errorf("mailed: %+v", m)
+	}
+	list, err := l.Registrations(l.ctx(), l.as("anna"), calendar.RegistrationsRequest{Owner: "anna"})
+	if err != nil || len(list) != 1 || !list[0].Off {
+		t.Errorf("%+v, %v", list, err)
+	}
+}

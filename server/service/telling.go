@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"net/url"
 	"strings"
 	"time"
 
@@ -132,7 +133,15 @@ func (w *writer) mayHear(m *calendar.Message, active bool, who calendar.Actor) (
 // SettleTelling notes what became of a message, and deletes its job unless it is
 // tried again.
 func (s *Service) SettleTelling(ctx context.Context, job calendar.JobID, id string, out calendar.Outcome) error {
-	return s.transact(calendar.WithToken(ctx, ""), calendar.Actor{}, "note what became of a message", job.Owner, func(w *writer) error {
+	const op = "note what became of a message"
+	var whose *calendar.Person // of what is switched off
+	if out.Off && s.opt.Notices.Hooks {
+		var err error
+		if whose, err = s.whoRegistered(ctx, op, job.Owner, id); err != nil {
+			return err
+		}
+	}
+	return s.transact(calendar.WithToken(ctx, ""), calendar.Actor{}, op, job.Owner, func(w *writer) error {
 		if !out.Again {
 			if first, err := w.finish(job); err != nil || !first {
 				return err
@@ -153,6 +162,11 @@ func (s *Service) SettleTelling(ctx context.Context, job calendar.JobID, id stri
 				row.Since = w.now
 			}
 			row.Problem, row.Off, row.Last = out.Problem, out.Off, w.now
+			if row.Off && !had.Off && whose != nil {
+				if err := w.hookNotice(&row, whose); err != nil {
+					return err
+				}
+			}
 		default:
 			row.Failures, row.Since, row.Problem = 0, time.Time{}, ""
 			if row.Kind == calendar.HookRegistration || had.Failures > 0 { // else nobody looks at it
@@ -164,4 +178,51 @@ func (s *Service) SettleTelling(ctx context.Context, job calendar.JobID, id stri
 		}
 		return w.putRegistration(row)
 	})
+}
+
+// whoRegistered is whose registration it is, nil if there is none any more.
+func (s *Service) whoRegistered(ctx context.Context, op string, owner calendar.Owner, id string) (*calendar.Person, error) {
+	var user calendar.UserID
+	err := s.store.View(ctx, owner, func(tx calendar.ReadTx) error {
+		row, _, err := tx.Registration(id)
+		user = row.User
+		return err
+	})
+	if err != nil || user == "" {
+		return nil, wrap(op, string(owner), err)
+	}
+	return s.ownerEntry(ctx, op, calendar.Owner(user))
+}
+
+// hookNotice has it mailed that a webhook is switched off: to whose it is.
+func (w *writer) hookNotice(row *calendar.RegistrationRow, whose *calendar.Person) error {
+	to := []string{whose.Mail()}
+	if calendar.Owner(whose.ID) == w.owner {
+		w.me = whose
+		var err error
+		if _, to, err = w.noticesTo(); err != nil {
+			return err
+		}
+	}
+	host := ""
+	if u, err := url.Parse(row.Address); err == nil { // the rest of it may be a secret
+		host = u.Host
+	}
+	var jobs []task
+	for _, to := range to {
+		if to == "" {
+			continue
+		}
+		m := calendar.Mailing{Kind: calendar.MailHook, To: to, UID: row.ID, Summary: host, Why: row.Problem, Since: row.Since,
+			Letter: calendar.Letter{ID: "hook/" + row.ID + "/" + row.Last.UTC().Format(time.RFC3339Nano)}}
+		job, err := m.Job()
+		if err != nil {
+			return err
+		}
+		jobs = append(jobs, task{Job: job})
+	}
+	if len(jobs) == 0 {
+		return nil
+	}
+	return w.posted(jobs...)
 }
