@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"factotum/protocol/sitetest"
+	"factotum/server/acl"
+	"factotum/server/calendar"
 )
 
 // TestRFC6638_AppendixB plays its examples, and the stories of RFC 5546 §§4.2, 4.4,
@@ -157,10 +159,50 @@ var appendixB = []story{
 	}},
 	{"B.6", func(t *testing.T, p players) {
 		text := strings.NewReplacer("anna@", "ben@", "ben@", "anna@").Replace(meetingOf(p.uid))
-		p.do("anna", "PUT", homeOf("ben")+"calendar/"+p.uid+".ics", text, "If-None-Match: *").is(403, "D:need-privileges")
+		bens := homeOf("ben") + "calendar/"
+		put := func(text string) *reply { return p.do("anna", "PUT", bens+p.uid+".ics", text) }
+		put(text).is(403, "D:need-privileges").contains("write-content")
+		lacks := func(r *reply, privilege string) {
+			t.Helper()
+			r.is(403, "D:need-privileges").contains("<D:href>"+homeOf("ben")+"outbox/</D:href>", "<C:"+privilege+"/>")
+		}
+		allow := func(list string) {
+			t.Helper()
+			l := acl.MustParse(list)
+			if _, err := p.be.UpdateCalendar(t.Context(), p.people.Actor("ben"), calendar.UpdateCalendarRequest{ID: "ben", ACL: &l}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		defer allow(acl.DefaultCalendar)
+		// To write in a calendar is not to speak for its owner.
+		allow("anna^a^rwd^g;" + acl.DefaultCalendar)
+		lacks(put(text), "schedule-send-invite")
 		if got := p.copyOf("rosa"); got != "" {
 			t.Errorf("rosa has\n%s", got)
 		}
+		allow("anna^a^rwd^g;anna^c^i^g;" + acl.DefaultCalendar)
+		put(text).is(201)
+		p.has("rosa", `ORGANIZER;SENT-BY="mailto:anna@example.com"`, "SUMMARY:Meeting")
+		p.has("ben", `SENT-BY="mailto:anna@example.com"`)
+		lacks(p.do("anna", "DELETE", bens+p.uid+".ics", ""), "schedule-send-invite")
+		allow("anna^a^rwd^g;anna^c^c^g;" + acl.DefaultCalendar)
+		lacks(put(strings.Replace(text, "Meeting", "Other", 1)), "schedule-send-invite")
+		p.do("anna", "DELETE", bens+p.uid+".ics", "").is(204)
+		p.has("rosa", "STATUS:CANCELLED", `SENT-BY="mailto:anna@example.com"`)
+		// Nor is it to answer for him.
+		text = strings.NewReplacer("anna@", "rosa@", "rosa@", "anna@").Replace(meetingOf(p.uid + "-2"))
+		p.do("rosa", "PUT", homeOf("rosa")+"calendar/"+p.uid+"-2.ics", text).is(201)
+		p.settled()
+		href := p.found("ben", bens, p.uid+"-2")
+		answer := regexp.MustCompile(`PARTSTAT=NEEDS-ACTION([^\r]*:mailto:ben)`).ReplaceAllString(p.do("anna", "GET", href, "").is(200).body, "PARTSTAT=ACCEPTED$1")
+		lacks(p.do("anna", "PUT", href, answer), "schedule-send-reply")
+		lacks(p.do("anna", "DELETE", href, ""), "schedule-send-reply")
+		allow("anna^a^rwd^g;anna^c^e^g;" + acl.DefaultCalendar)
+		p.do("anna", "PUT", href, answer).is(204)
+		p.settled()
+		p.uid += "-2"
+		p.answers("ben", "ACCEPTED", "rosa")
+		p.has("rosa", `SENT-BY="mailto:anna@example.com"`)
 	}},
 	{"B.7", func(t *testing.T, p players) {
 		p.invite("RRULE:FREQ=DAILY;COUNT=5")

@@ -68,6 +68,8 @@ var reasons = map[calendar.Reason]answer{
 	calendar.ValidSchedulingMessage: {http.StatusBadRequest, dav.C("valid-scheduling-message")},
 	calendar.UniqueScheduling:       {http.StatusForbidden, dav.C("unique-scheduling-object-resource")},
 	calendar.SameOrganizer:          {http.StatusForbidden, dav.C("same-organizer-in-all-components")},
+	calendar.SendInvite:             {http.StatusForbidden, dav.D("need-privileges")},
+	calendar.SendReply:              {http.StatusForbidden, dav.D("need-privileges")},
 	calendar.OrganizerChange:        {http.StatusForbidden, dav.C("allowed-organizer-scheduling-object-change")},
 	calendar.Disabled:               {http.StatusForbidden, dav.Name{}}, // no privilege would help
 	calendar.Inherited:              {http.StatusForbidden, dav.Name{}},
@@ -97,7 +99,11 @@ func (rq *request) translate(err error) *dav.Error {
 	switch kind {
 	case calendar.Denied:
 		if de.Condition.Name == dav.D("need-privileges") {
-			de.Condition.Inner = needPrivileges(rq.lacking(), rq.needed())
+			path, priv := rq.lacking(), rq.needed()
+			if r := calendar.ReasonOf(err); r == calendar.SendInvite || r == calendar.SendReply { // RFC 6638 §6.2
+				path, priv = collectionPath(rq.at.id().Owner(), calendar.OutboxCollection.Rules().Name), dav.C(string(r))
+			}
+			de.Condition.Inner = needPrivileges(path, priv)
 		}
 	case calendar.UIDConflict:
 		if href, ok := rq.hrefOf(err); ok {

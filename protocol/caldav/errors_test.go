@@ -58,6 +58,8 @@ func TestRFC4791_1_3_Preconditions(t *testing.T) {
 			`<D:href>/dav/calendars/anna/calendar/x.ics</D:href>`},
 		{"PUT", &calendar.Error{Kind: calendar.Invalid, Reason: calendar.SameOrganizer}, 403, dav.C("same-organizer-in-all-components"), ""},
 		{"PUT", &calendar.Error{Kind: calendar.Denied, Reason: calendar.OrganizerChange}, 403, dav.C("allowed-organizer-scheduling-object-change"), ""},
+		{"PUT", &calendar.Error{Kind: calendar.Denied, Reason: calendar.SendInvite}, 403, dav.D("need-privileges"),
+			`<D:resource><D:href>/dav/calendars/anna/outbox/</D:href><D:privilege><C:schedule-send-invite/></D:privilege></D:resource>`},
 		{"PUT", &calendar.Error{Kind: calendar.NotOrganizer}, 403, dav.C("allowed-attendee-scheduling-object-change"), ""},
 		{"PROPPATCH", &calendar.Error{Kind: calendar.Invalid, Reason: calendar.ValidDefaultCalendar}, 403, dav.C("valid-schedule-default-calendar-URL"), ""},
 		{"PUT", &calendar.Error{Kind: calendar.Invalid}, 403, dav.C("valid-calendar-data"), ""},

@@ -69,6 +69,9 @@ func TestWCAP_7_4_WhoActed(t *testing.T) {
 	s := newSite(t)
 	s.do("anna", "set_calprops.wcap?calid=anna&acl=ben^a^rwd^g").errno(0)
 	const meeting = "storeevents.wcap?calid=anna&uid=m&method=2"
+	s.do("ben", meeting+"&dtstart=20260310T090000Z&attendees=carl").errno(28) // writing is not inviting: WCAP §4.2
+	s.do("ben", "storeevents.wcap?calid=anna&uid=p&method=1&dtstart=20260310T090000Z&attendees=carl").errno(0)
+	s.do("anna", "set_calprops.wcap?calid=anna&acl=ben^a^rwd^g;ben^c^eic^g").errno(0)
 	s.do("ben", meeting+"&dtstart=20260310T090000Z&attendees=carl").errno(0)
 	has(t, s.stored("anna", "anna", "m"), `ORGANIZER;CN=Anna Berg;SENT-BY="mailto:ben@example.com":mailto:anna@example.com`)
 	s.do("anna", "fetchevents_by_id.wcap?calid=anna&uid=m&emailorcalid=1").errno(0).contains("SENT-BY=ben@example.com", "X-NSCP-ORGANIZER-SENT-BY-UID=ben", "X-NSCP-ORGANIZER-UID=anna", "X-S1CS-CALID=anna:mailto:anna@example.com")

@@ -104,6 +104,11 @@ const (
 	NoSupportedTrigger     Reason = "no-supported-trigger"
 	OrganizerChange        Reason = "allowed-organizer-scheduling-object-change" // RFC 6638 §3.2.4.3
 
+	// SendInvite and SendReply go with Denied: privileges on the owner's outbox that
+	// are missing. RFC 6638 §6.2.
+	SendInvite Reason = "schedule-send-invite"
+	SendReply  Reason = "schedule-send-reply"
+
 	// NoDestination and Overwrite go with Stale when something is copied or
 	// moved: there is no collection for it, or something stands there already.
 	// RFC 4918 §9.8.5.

@@ -51,7 +51,7 @@ type Party struct {
 	// any condition. RFC 6638 §3.2.10.
 	Stale bool
 
-	// SentBy is the mail address of who answers for the owner, "" if he does himself.
+	// SentBy is the mail address of who acts for the owner, "" if he does himself.
 	// RFC 5545 §3.2.18.
 	SentBy string
 

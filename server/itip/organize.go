@@ -54,8 +54,27 @@ func (p *Party) Organize(before, after *ical.Component) (ch Change, err error) {
 			}
 		}
 	}
+	if len(ch.Messages) > 0 {
+		p.sign(after)
+		for _, m := range ch.Messages {
+			p.sign(m.Calendar)
+		}
+	}
 	ch.Object = after
 	return ch, nil
+}
+
+// sign says beside the organizer's address who acted for him. What he does himself
+// leaves what his program says. RFC 5545 §3.2.18.
+func (p *Party) sign(cal *ical.Component) {
+	if p.SentBy == "" || cal == nil {
+		return
+	}
+	for _, c := range cal.Children {
+		if o := c.Prop("ORGANIZER"); o != nil && p.Owner.HasAddress(o.Value) {
+			o.SetParam("SENT-BY", "mailto:"+p.SentBy)
+		}
+	}
 }
 
 // sameAddress keeps the address that the organizer has invited by: by another of

@@ -113,6 +113,46 @@ func TestRFC5545_3_2_18_SentBy(t *testing.T) {
 	}
 }
 
+// Who invites and cancels for another says so too, where he tells anybody; what he
+// changes for himself does not put him beside the organizer.
+func TestRFC5545_3_2_18_SentByOfTheOrganizer(t *testing.T) {
+	p := newWorld(t).party("anna")
+	p.SentBy = "carl@example.com"
+	by := func(cal *ical.Component) string { return cal.Child("VEVENT").Prop("ORGANIZER").Param("SENT-BY") }
+	first := meet(t, []string{"ben"}, weekly...)
+	quiet := first.Clone()
+	alarm := ical.New("VALARM")
+	alarm.Set("TRIGGER", "-PT5M")
+	quiet.Child("VEVENT").AddChild(alarm)
+	for what, c := range map[string]struct {
+		before, after *ical.Component
+		method        Method
+	}{
+		"invited": {nil, first, Request}, "cancelled": {first, nil, Cancel}, "an alarm": {first, quiet, ""},
+	} {
+		text := ""
+		if c.after != nil {
+			text = string(c.after.Bytes())
+		}
+		ch, err := p.Organize(c.before, c.after)
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case c.after != nil && string(c.after.Bytes()) != text:
+			t.Errorf("%s: what was given is another now", what)
+		case c.method == "":
+			if len(ch.Messages) != 0 || by(ch.Object) != "" {
+				t.Errorf("%s: %d messages, sent by %q", what, len(ch.Messages), by(ch.Object))
+			}
+			continue
+		case len(ch.Messages) != 1 || ch.Messages[0].Method != c.method || by(ch.Messages[0].Calendar) != "mailto:carl@example.com":
+			t.Errorf("%s: %+v", what, ch.Messages)
+		case ch.Object != nil && by(ch.Object) != "mailto:carl@example.com":
+			t.Errorf("%s: stored as sent by %q", what, by(ch.Object))
+		}
+	}
+}
+
 // A series of which a year of days is left out is answered quickly.
 func TestRespondToALargeSeries(t *testing.T) {
 	cost := func(n int) float64 {

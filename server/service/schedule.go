@@ -69,6 +69,9 @@ func (w *writer) schedule(p *place, name string, obj *object.Resource, old *cale
 	case err != nil:
 		return nil, nil, wrap(w.op, ref, err)
 	}
+	if err := w.speaks(p, ch.Messages); err != nil {
+		return nil, nil, wrap(w.op, ref, err)
+	}
 	if err := w.handled(obj.UID); err != nil {
 		return nil, nil, err
 	}
@@ -104,10 +107,39 @@ func (w *writer) farewell(p *place, old *calendar.ObjectRow, how telling) (*cale
 	}
 	party.SentBy = w.deputy()
 	ch, err := w.change(&party, before, nil, how)
+	if err == nil {
+		err = w.speaks(p, ch.Messages)
+	}
 	if err != nil {
 		return nil, wrap(w.op, refOf(p.id, old.Name), err)
 	}
 	return how.post(old.UID, before, ch.Messages), nil
+}
+
+// speaks refuses messages that the actor may not send in the owner's name: to
+// write in his calendar is not enough. RFC 6638 §6.2, WCAP §4.2.
+func (w *writer) speaks(p *place, messages []itip.Message) error {
+	if p.rights.Owner || isCoOwner(w.who, p.owners) {
+		return nil
+	}
+	may := p.rights.OnBehalf()
+	for _, m := range messages {
+		switch m.Method {
+		case itip.Cancel:
+			if !may.Cancel {
+				return calendar.Errorf(calendar.Denied, calendar.SendInvite, "you may not cancel meetings on behalf of the calendar's owner")
+			}
+		case itip.Reply, itip.Refresh, itip.Counter:
+			if !may.Reply {
+				return calendar.Errorf(calendar.Denied, calendar.SendReply, "you may not answer invitations on behalf of the calendar's owner")
+			}
+		default:
+			if !may.Invite {
+				return calendar.Errorf(calendar.Denied, calendar.SendInvite, "you may not invite on behalf of the calendar's owner")
+			}
+		}
+	}
+	return nil
 }
 
 // farewells are the posts that follow when a user removes a calendar with what is
