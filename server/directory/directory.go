@@ -25,8 +25,8 @@ type source interface {
 	// for it; nil says nothing.
 	principal(id string) *entry
 	// entries returns the entries with these names, in any order; names
-	// without an entry are left out.
-	entries(ctx context.Context, dns []string) ([]*entry, error)
+	// without an entry are left out. members tells that those of groups are wanted.
+	entries(ctx context.Context, dns []string, members bool) ([]*entry, error)
 	// domains returns the hosted domains, the default one included if it has an entry.
 	domains(ctx context.Context) (*domains, error)
 	// verify checks the password of an entry: nil, wrongPassword or another of the
@@ -163,6 +163,8 @@ func unavailable(op string, err error) error {
 		return err
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return &calendar.Error{Kind: calendar.Canceled, Op: op, Err: err}
+	case errors.Is(err, errTooLong):
+		return &calendar.Error{Kind: calendar.TooLarge, Op: op, Msg: errTooLong.Error() + ": use the directory's own tools", Err: err}
 	}
 	return &calendar.Error{Kind: calendar.Unavailable, Op: op, Msg: "the directory does not answer", Err: err}
 }

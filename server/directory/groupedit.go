@@ -389,7 +389,7 @@ func (ed *LDAPEditor) whole(ctx context.Context, op, id string) (*entry, error) 
 	if err != nil {
 		return nil, err
 	}
-	found, err := ed.src.entries(ctx, []string{e.dn})
+	found, err := ed.src.entries(ctx, []string{e.dn}, true)
 	if err != nil {
 		return nil, unavailable(op, err)
 	}

@@ -231,7 +231,11 @@ type expansion struct {
 // expand adds the members of the groups with these names and returns the
 // names of the groups among them.
 func (x *expansion) expand(ctx context.Context, groups []string) (inner []string, err error) {
-	found, err := x.d.src.entries(ctx, groups)
+	found, err := x.d.src.entries(ctx, groups, true)
+	if errors.Is(err, errTooLong) {
+		x.more = true
+		return nil, nil
+	}
 	if err != nil {
 		return nil, unavailable("read group", err)
 	}
@@ -244,7 +248,7 @@ func (x *expansion) expand(ctx context.Context, groups []string) (inner []string
 			if x.full() {
 				return nil, nil
 			}
-			entries, err := x.d.src.entries(ctx, chunk)
+			entries, err := x.d.src.entries(ctx, chunk, false)
 			if err != nil {
 				return nil, unavailable("read members", err)
 			}

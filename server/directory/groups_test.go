@@ -2,6 +2,7 @@ package directory
 
 import (
 	"fmt"
+	"log/slog"
 	"math"
 	"os"
 	"path/filepath"
@@ -171,6 +172,47 @@ func TestLargeGroup(t *testing.T) {
 			}
 		}
 	})
+}
+
+// An entry that is too long to be read is one with too many members, whom nothing
+// else asks for: the server that has it is asked on, and nobody replaces its list.
+func TestGroupThatIsNotRead(t *testing.T) {
+	var b strings.Builder
+	b.WriteString(changeable + "\ndn: ou=Groups,o=usergroup\nobjectClass: organizationalUnit\nou: Groups\n")
+	for name, members := range map[string]int{"large": 4000, "outer": 0} {
+		fmt.Fprintf(&b, "\ndn: cn=%s,ou=Groups,o=usergroup\nobjectClass: groupOfUniqueNames\nobjectClass: icsCalendarGroup\ncn: %[1]s\ngroupid: %[1]s\nmail: %[1]s@sesta.com\n", name)
+		fmt.Fprintf(&b, "owner: cn=large,ou=Groups,o=usergroup\nuniqueMember: cn=large,ou=Groups,o=usergroup\nuniqueMember: uid=bob,ou=People,o=usergroup\n")
+		for i := range members {
+			fmt.Fprintf(&b, "uniqueMember: uid=%0500d,ou=People,o=usergroup\n", i)
+		}
+	}
+	s := ldaptest.Start(t, b.String())
+	var log strings.Builder
+	opt := ldapOptions(s)
+	opt.LDAP.DomainBase, opt.LDAP.CacheTTL = "", -1
+	opt.Log = slog.New(slog.NewTextHandler(&log, nil))
+	d := open(t, opt)
+	for group, want := range map[string]string{"large": "", "outer": "bob, large"} {
+		found, more, err := d.Members(t.Context(), group, true, 100)
+		if got := names(found); err != nil || !more || !strings.EqualFold(got, want) {
+			t.Errorf("%s: %q, %v, %v; want %q and more", group, got, more, err, want)
+		}
+		if _, err := d.Person(t.Context(), group); err != nil {
+			t.Errorf("%s: %v", group, err)
+		}
+	}
+	if strings.Contains(log.String(), "does not answer") {
+		t.Errorf("the server counts as down:\n%s", log.String())
+	}
+	ed, err := NewLDAPEditor(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ed.Close()
+	err = ed.ChangeGroup(t.Context(), "large", GroupChange{Add: []string{"jdoe"}})
+	if calendar.KindOf(err) != calendar.TooLarge || !strings.Contains(calendar.MessageOf(err), "the directory's own tools") {
+		t.Errorf("changed: %v", err)
+	}
 }
 
 // What LDAP said about members is asked once within service.ldapmemcachettl, and anew after a refresh.

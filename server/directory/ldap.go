@@ -160,7 +160,11 @@ func (s *ldapSource) principal(string) *entry { return nil }
 // nameChunk is how many entries of one branch are looked up by one search.
 const nameChunk = 100
 
-func (s *ldapSource) entries(ctx context.Context, dns []string) (found []*entry, err error) {
+func (s *ldapSource) entries(ctx context.Context, dns []string, members bool) (found []*entry, err error) {
+	attrs := s.attrs
+	if members {
+		attrs = s.memberAttrs
+	}
 	type branch struct {
 		wanted  map[string]bool
 		filters []filter
@@ -168,7 +172,7 @@ func (s *ldapSource) entries(ctx context.Context, dns []string) (found []*entry,
 	branches := map[string]*branch{}
 	order := []string{} // of branches, for answers that do not vary
 	single := func(dn string) error {
-		es, _, err := s.ask(ctx, dn, ldap.ScopeBaseObject, "(objectClass=*)", s.memberAttrs, 1)
+		es, _, err := s.ask(ctx, dn, ldap.ScopeBaseObject, "(objectClass=*)", attrs, 1)
 		if ldap.IsErrorWithCode(err, ldap.LDAPResultInvalidDNSyntax) {
 			return nil
 		}
@@ -199,7 +203,7 @@ func (s *ldapSource) entries(ctx context.Context, dns []string) (found []*entry,
 		b := branches[base]
 		for len(b.filters) > 0 {
 			n := min(nameChunk, len(b.filters))
-			es, _, err := s.ask(ctx, base, ldap.ScopeSingleLevel, or(b.filters[:n]...).String(), s.memberAttrs, 4*nameChunk)
+			es, _, err := s.ask(ctx, base, ldap.ScopeSingleLevel, or(b.filters[:n]...).String(), attrs, 4*nameChunk)
 			if err != nil {
 				return nil, err
 			}

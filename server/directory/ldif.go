@@ -495,7 +495,7 @@ func union(lists [][]*entry) []*entry {
 	return out
 }
 
-func (s *ldifSource) entries(_ context.Context, dns []string) (found []*entry, err error) {
+func (s *ldifSource) entries(_ context.Context, dns []string, _ bool) (found []*entry, err error) {
 	sn := s.snap.Load()
 	for _, dn := range dns {
 		if e := sn.byKey[dnKey(dn)]; e != nil {

@@ -210,7 +210,7 @@ func (d *Directory) idsOf(ctx context.Context, ds *domains, dns []string) ([]cal
 		return nil, nil
 	}
 	dns = dns[:min(len(dns), maxCoOwners)]
-	found, err := d.src.entries(ctx, dns)
+	found, err := d.src.entries(ctx, dns, false)
 	if err != nil {
 		return nil, unavailable("look up owners", err)
 	}

@@ -14,8 +14,20 @@ import (
 	"sync"
 	"time"
 
+	ber "github.com/go-asn1-ber/asn1-ber"
 	"github.com/go-ldap/ldap/v3"
 )
+
+// longestEntry is the longest entry that is read, of a group of 10,000 members by
+// long names. Their names cost the LDAP library thirty times their length in
+// memory, so that nothing else keeps a group of 50,000 from costing more than a
+// request may. An answer of many entries has a message for each.
+const longestEntry = 3 << 19
+
+func init() { ber.MaxPacketLengthBytes = longestEntry } // the library has one limit for all
+
+// errTooLong is the answer where an entry is longer.
+var errTooLong = fmt.Errorf("the entry is longer than %d octets, which is the most that is read", longestEntry)
 
 // pool keeps connections to the LDAP servers. One user at a time has a
 // connection, so that the end of a context can simply close it: go-ldap knows
@@ -142,7 +154,10 @@ func (p *pool) run(ctx context.Context, c *pooled, f func(*ldap.Conn) error) err
 		// The answer came, but the connection is closed or being closed.
 		c.raw.Close()
 	}
-	if own.Err() != nil && broken(err) {
+	switch {
+	case err != nil && strings.Contains(err.Error(), "greater than maximum"): // the library's error has no type
+		return errTooLong
+	case own.Err() != nil && broken(err):
 		return errTimeout
 	}
 	return err
@@ -153,7 +168,7 @@ var errTimeout = errors.New("the LDAP server did not answer in time")
 // broken tells whether an error is about the connection or the server as a
 // whole, not an answer to the question.
 func broken(err error) bool {
-	if err == nil {
+	if err == nil || errors.Is(err, errTooLong) {
 		return false
 	}
 	var e *ldap.Error
