@@ -197,6 +197,18 @@ type Tx interface {
 	DeleteRegistration(id string) error
 }
 
+// Loader is a Tx that can put a home in place as it was, which is what a backup is
+// restored by. Those of a database are.
+type Loader interface {
+	Tx
+
+	// LoadHome makes the home's row, or sets its numbers, its date and whose it is; sums
+	// and kinds of registrations follow from what is stored.
+	LoadHome(h HomeRow) error
+	// DropHome removes the home with all that is the owner's: no tombstone tells of it.
+	DropHome() error
+}
+
 // HomeRow is an owner's home.
 type HomeRow struct {
 	Change  int64

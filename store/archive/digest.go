@@ -1,0 +1,111 @@
+package archive
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"hash"
+	"io"
+
+	"factotum/server/calendar"
+)
+
+// digest tells what a home had at one of its numbers: a sum for each calendar by its
+// name, and one of the rest under "". What has no number is not in it: jobs, the
+// journal, registrations.
+type digest struct {
+	Owner  calendar.Owner    `json:"owner"`
+	Change int64             `json:"change"`
+	Sums   map[string]string `json:"sums"`
+}
+
+// digestOf reads all of a home; nil where there is none.
+func digestOf(tx calendar.ReadTx, owner calendar.Owner) (*digest, error) {
+	h, ok, err := tx.Home()
+	if err != nil || !ok {
+		return nil, err
+	}
+	d := &digest{Owner: owner, Change: h.Change, Sums: map[string]string{}}
+	sums, names := map[string]hash.Hash{}, map[int64]string{}
+	sum := func(name string) hash.Hash {
+		if sums[name] == nil {
+			sums[name] = sha256.New()
+		}
+		return sums[name]
+	}
+	fmt.Fprintf(sum(""), "%d octets\n", h.Bytes)
+	_, _, err = takeImage(tx, owner, func(t *txn) error {
+		for i := range t.Ops {
+			o := &t.Ops[i]
+			o.spell()
+			name, counts := "", true
+			switch o.Kind {
+			case opPutJob, opPutTrace, opPutRegistration:
+				counts = false
+			case opHome:
+				o.Home.Entry = ""
+			case opInsertCalendar:
+				name = o.Calendar.Name
+				names[o.Calendar.ID] = name
+			case opPut, opPutIndexed:
+				name = names[o.Object.Cal]
+			case opPutAttachment:
+				name = names[o.File.Cal]
+			default:
+				name = names[o.Cal]
+			}
+			if !counts {
+				continue
+			}
+			if err := json.NewEncoder(sum(name)).Encode(o); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for name, h := range sums {
+		d.Sums[name] = hex.EncodeToString(h.Sum(nil)[:16])
+	}
+	return d, err
+}
+
+// differs names what is not the same in two digests of one number, "" if all is.
+func (d *digest) differs(o *digest) string {
+	for name, s := range sorted(d.Sums) {
+		if o.Sums[name] != s {
+			return d.called(name)
+		}
+	}
+	for name := range sorted(o.Sums) {
+		if _, ok := d.Sums[name]; !ok {
+			return d.called(name)
+		}
+	}
+	return ""
+}
+
+func (d *digest) called(name string) string {
+	if name == "" {
+		return "the home of " + string(d.Owner)
+	}
+	return "calendar " + string(calendar.NewID(d.Owner, name))
+}
+
+// summer counts and sums what goes through it.
+type summer struct {
+	w   io.Writer
+	sum hash.Hash
+	n   int64
+}
+
+func newSummer(w io.Writer) *summer { return &summer{w: w, sum: sha256.New()} }
+
+func (s *summer) Write(b []byte) (int, error) {
+	n, err := s.w.Write(b)
+	s.sum.Write(b[:n])
+	s.n += int64(n)
+	return n, err
+}
+
+func (s *summer) String() string { return hex.EncodeToString(s.sum.Sum(nil)) }

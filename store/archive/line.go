@@ -1,0 +1,110 @@
+package archive
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"strconv"
+)
+
+// A line is a value in JSON behind its checksum: eight hexadecimal digits of CRC-32C
+// and a blank. So a line that was cut off, or changed, is known.
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+const sumLength = 9
+
+// maxLine bounds what is read as one: a file of 32 MiB in base64 fits.
+const maxLine = 64 << 20
+
+// appendLine spells v at the end of buf.
+func appendLine(buf *bytes.Buffer, v any) error {
+	start := buf.Len()
+	buf.WriteString("00000000 ")
+	enc := json.NewEncoder(buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		buf.Truncate(start)
+		return err
+	}
+	line := buf.Bytes()[start:]
+	copy(line, fmt.Sprintf("%08x", crc32.Checksum(line[sumLength:], castagnoli)))
+	return nil
+}
+
+// damaged is an error of a file whose lines are not what was written.
+type damaged struct {
+	line int
+	what string
+}
+
+func (d *damaged) Error() string { return fmt.Sprintf("line %d %s", d.line, d.what) }
+
+// lines reads lines. torn tells that the last was not written whole, which is not
+// a damage of a file that is written to.
+type lines struct {
+	in *bufio.Reader
+	n  int
+	at int64 // octets of the lines that were read
+}
+
+func newLines(in io.Reader) *lines { return &lines{in: bufio.NewReaderSize(in, 1<<20)} }
+
+var errTorn = errors.New("the last line was not written whole")
+
+// next decodes the next line into v: io.EOF after the last, errTorn where that is
+// not whole.
+func (l *lines) next(v any) error {
+	line, err := l.in.ReadSlice('\n')
+	if err == bufio.ErrBufferFull {
+		line = bytes.Clone(line)
+		for err == bufio.ErrBufferFull {
+			var more []byte
+			more, err = l.in.ReadSlice('\n')
+			if line = append(line, more...); len(line) > maxLine {
+				return &damaged{l.n + 1, "is too long"}
+			}
+		}
+	}
+	l.n++
+	if err == io.EOF && len(line) > 0 {
+		return errTorn
+	}
+	if err != nil {
+		return err
+	}
+	if len(line) < sumLength || line[sumLength-1] != ' ' {
+		return &damaged{l.n, "is none of an archive"}
+	}
+	sum, err := strconv.ParseUint(string(line[:sumLength-1]), 16, 32)
+	if err != nil || uint32(sum) != crc32.Checksum(line[sumLength:], castagnoli) {
+		return &damaged{l.n, "is not what was written: its checksum differs"}
+	}
+	if err := json.Unmarshal(line[sumLength:], v); err != nil {
+		return &damaged{l.n, "cannot be read: " + err.Error()}
+	}
+	l.at += int64(len(line))
+	return nil
+}
+
+// lineWriter writes lines.
+type lineWriter struct {
+	out io.Writer
+	buf bytes.Buffer
+}
+
+func newLineWriter(out io.Writer) *lineWriter { return &lineWriter{out: out} }
+
+func (w *lineWriter) write(r *record) error {
+	r.spell()
+	w.buf.Reset()
+	if err := appendLine(&w.buf, r); err != nil {
+		return err
+	}
+	_, err := w.out.Write(w.buf.Bytes())
+	return err
+}

@@ -1,0 +1,527 @@
+package archive
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"factotum/server/calendar"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// A place is a directory of backups. Each period has a directory of its own in it, named
+// after the day on which it began (admin.md §9.6):
+//
+//	archive_20261129/
+//	    manifest.json             what it is of, and what is known of it
+//	    snapshot.zst              an image of every home
+//	    log.0000000041.zst        what was committed since, in files that are done,
+//	    log.0000000042            and one that is written to
+//
+// The log is one, over all periods: its files are counted on. So a state of a period is
+// its snapshot and the log from there on, through the periods that follow.
+
+const (
+	format       = 1
+	manifestName = "manifest.json"
+	snapshotName = "snapshot.zst"
+	logPrefix    = "log."
+	packed       = ".zst"
+	partial      = ".part"
+)
+
+// header is the first line of each file of the log.
+type header struct {
+	Format  int       `json:"format"`
+	File    int       `json:"file"`
+	Host    string    `json:"host"`
+	Release string    `json:"release,omitzero"`
+	Begun   time.Time `json:"begun"`
+	// Follows tells that nothing is missing between the file before and this one.
+	Follows bool `json:"follows"`
+}
+
+// record is a line of the log, or of a snapshot: one of these.
+type record struct {
+	Head   *header   `json:"archive,omitempty"`
+	Beat   time.Time `json:"beat,omitzero"`  // the log is whole up to there
+	Clean  bool      `json:"clean,omitzero"` // of a beat: the server was stopped
+	Digest *digest   `json:"digest,omitempty"`
+	End    *ending   `json:"end,omitempty"` // of a snapshot
+	Txn    *txn      `json:"txn,omitempty"`
+}
+
+// spell makes rows of the transaction those of an archive.
+func (r *record) spell() {
+	if r.Txn != nil {
+		for i := range r.Txn.Ops {
+			r.Txn.Ops[i].spell()
+		}
+	}
+}
+
+// ending is the last line of a snapshot.
+type ending struct {
+	Homes int `json:"homes"`
+	Ops   int `json:"ops"`
+}
+
+// Manifest is what is known of a period.
+type Manifest struct {
+	Format   int       `json:"format"`
+	Host     string    `json:"host"`
+	Release  string    `json:"release"`
+	Engine   string    `json:"engine"` // sqlite or postgres, of which it is a copy
+	Begun    time.Time `json:"begun"`
+	FirstLog int       `json:"first_log"` // file of the log from which on the snapshot is to be read
+
+	Ended  time.Time `json:"ended,omitzero"` // when the snapshot was complete
+	Homes  int       `json:"homes,omitzero"`
+	Octets int64     `json:"octets,omitzero"` // of the snapshot's file
+	SHA256 string    `json:"sha256,omitzero"` // of the same
+
+	Proof *Proof `json:"proof,omitempty"` // the last
+}
+
+// Proof is the outcome of a restoration that was tried.
+type Proof struct {
+	Time   time.Time `json:"time"`  // when
+	Until  time.Time `json:"until"` // up to which moment it was restored
+	Homes  int       `json:"homes"` // that were compared with what they were
+	Failed string    `json:"failed,omitzero"`
+}
+
+// place writes the log into a directory of backups.
+type place struct {
+	root    string
+	prefix  string // archive or hotbackup
+	host    string
+	release string
+	fold    int64 // octets after which a file of the log is done
+	log     *slog.Logger
+	failed  func(error) // told when writing begins to fail, nil when it works again
+
+	mu      sync.Mutex
+	period  string // directory, "" before the first
+	file    *os.File
+	number  int // of the file
+	size    int64
+	dirty   bool
+	broken  bool      // something was not written: the next file does not follow
+	retry   time.Time // not before
+	lastErr error
+	beat    time.Time
+	packing sync.WaitGroup
+}
+
+func logName(n int) string { return fmt.Sprintf("%s%010d", logPrefix, n) }
+
+// write adds lines. What cannot be written is lost to this place, which is told in the
+// next file that can.
+func (p *place) write(data []byte, last time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.period == "" || len(data) == 0 {
+		return
+	}
+	if p.file == nil && !p.reopen() {
+		p.broken = true
+		return
+	}
+	if _, err := p.file.Write(data); err != nil {
+		p.fail(err)
+		return
+	}
+	p.size += int64(len(data))
+	p.dirty, p.beat = true, last
+	if p.size >= p.fold {
+		p.next()
+	}
+}
+
+// fail notes that the place is not what it should be any more.
+func (p *place) fail(err error) {
+	if p.file != nil {
+		p.file.Close()
+		p.file = nil
+	}
+	p.broken, p.retry = true, time.Now().Add(10*time.Second)
+	if p.lastErr == nil {
+		p.log.Error("the backup cannot be written", "directory", p.root, "error", err)
+		p.lastErr = err
+		p.failed(err)
+	}
+}
+
+// reopen begins a file after one that could not be written.
+func (p *place) reopen() bool {
+	if time.Now().Before(p.retry) {
+		return false
+	}
+	if err := p.open(); err != nil {
+		p.fail(err)
+		return false
+	}
+	return true
+}
+
+// next ends a file and begins another.
+func (p *place) next() {
+	if err := p.end(); err != nil {
+		p.fail(err)
+		return
+	}
+	if err := p.open(); err != nil {
+		p.fail(err)
+	}
+}
+
+// open begins a file of the log.
+func (p *place) open() error {
+	n := p.number + 1
+	f, err := os.OpenFile(filepath.Join(p.period, logName(n)), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	var buf bytes.Buffer
+	err = appendLine(&buf, &record{Head: &header{Format: format, File: n, Host: p.host, Release: p.release, Begun: time.Now().UTC(), Follows: !p.broken}})
+	if err == nil {
+		_, err = f.Write(buf.Bytes())
+	}
+	if err == nil {
+		err = syncDir(p.period)
+	}
+	if err != nil {
+		f.Close()
+		os.Remove(f.Name())
+		return err
+	}
+	p.file, p.number, p.size, p.dirty, p.broken = f, n, int64(buf.Len()), true, false
+	if p.lastErr != nil {
+		p.lastErr = nil
+		p.failed(nil)
+	}
+	return nil
+}
+
+// end has the file on the disk, and packs it.
+func (p *place) end() error {
+	f := p.file
+	p.file = nil
+	if err := f.Sync(); err != nil {
+		f.Close()
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	p.pack(f.Name())
+	return nil
+}
+
+// pack compresses a file that is done.
+func (p *place) pack(name string) {
+	p.packing.Go(func() {
+		if err := packFileAt(name); err != nil {
+			p.log.Warn("a file of the backup stays as it is: it cannot be compressed", "file", name, "error", err)
+		}
+	})
+}
+
+func packFileAt(name string) error {
+	in, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := createPacked(name + packed)
+	if err != nil {
+		return err
+	}
+	if _, err = io.Copy(out, in); err != nil {
+		out.abandon()
+		return err
+	}
+	if _, _, err := out.finish(); err != nil {
+		return err
+	}
+	return os.Remove(name)
+}
+
+// sync has what was written on the disk. Where nothing is, the log tells once a minute
+// that it is whole. clean: the server stops.
+func (p *place) sync(clean bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now().UTC()
+	if p.period == "" || p.file == nil && !p.reopen() {
+		return
+	}
+	if clean || now.Sub(p.beat) >= time.Minute {
+		var buf bytes.Buffer
+		err := appendLine(&buf, &record{Beat: now, Clean: clean})
+		if err == nil {
+			_, err = p.file.Write(buf.Bytes())
+		}
+		if err != nil {
+			p.fail(err)
+			return
+		}
+		p.size += int64(buf.Len())
+		p.beat, p.dirty = now, true
+	}
+	if p.dirty {
+		if err := p.file.Sync(); err != nil {
+			p.fail(err)
+			return
+		}
+		p.dirty = false
+	}
+	if clean {
+		if err := p.end(); err != nil {
+			p.fail(err)
+		}
+		p.packing.Wait()
+	}
+}
+
+// begin starts a period: the log goes on in its directory.
+func (p *place) begin(m *Manifest) (dir string, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if dir, err = p.newPeriod(m.Begun); err != nil {
+		return "", err
+	}
+	if p.file != nil {
+		if err := p.end(); err != nil {
+			p.fail(err)
+		}
+	}
+	old := p.period
+	p.period = dir
+	if err := p.open(); err != nil {
+		p.period = old
+		os.RemoveAll(dir)
+		p.fail(err)
+		return "", err
+	}
+	m.Format, m.Host, m.Release, m.FirstLog = format, p.host, p.release, p.number
+	return dir, m.write(dir)
+}
+
+// newPeriod makes a directory that is named after the day, and counted where the day has
+// others.
+func (p *place) newPeriod(begun time.Time) (string, error) {
+	if err := os.MkdirAll(p.root, 0o700); err != nil {
+		return "", err
+	}
+	base := filepath.Join(p.root, p.prefix+begun.Format("_20060102"))
+	for n := 1; ; n++ {
+		dir := base
+		if n > 1 {
+			dir = fmt.Sprintf("%s_%d", base, n)
+		}
+		if err := os.Mkdir(dir, 0o700); err == nil {
+			return dir, syncDir(p.root)
+		} else if !errors.Is(err, fs.ErrExist) {
+			return "", err
+		}
+	}
+}
+
+func (m *Manifest) write(dir string) error {
+	text, err := json.MarshalIndent(m, "", "\t")
+	if err != nil {
+		return err
+	}
+	name := filepath.Join(dir, manifestName)
+	f, err := os.OpenFile(name+partial, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(text, '\n'))
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(name+partial, name); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+// Period is a period of a directory of backups.
+type Period struct {
+	Dir string
+	Manifest
+}
+
+// logFile is a file of the log.
+type logFile struct {
+	path   string
+	number int
+}
+
+// Periods lists the periods of a directory, or the one that it is, oldest first. What
+// has no manifest is none.
+func Periods(root string) ([]Period, error) {
+	if p, err := readPeriod(root); err == nil {
+		return []Period{p}, nil
+	}
+	entries, err := os.ReadDir(root)
+	if err != nil {
+		return nil, err
+	}
+	var list []Period
+	for _, e := range entries {
+		if !e.IsDir() {
+			continue
+		}
+		p, err := readPeriod(filepath.Join(root, e.Name()))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return nil, err
+		default:
+			list = append(list, p)
+		}
+	}
+	slices.SortFunc(list, func(a, b Period) int { return cmp.Compare(a.FirstLog, b.FirstLog) })
+	return list, nil
+}
+
+func readPeriod(dir string) (Period, error) {
+	p := Period{Dir: dir}
+	text, err := os.ReadFile(filepath.Join(dir, manifestName))
+	if err != nil {
+		return p, err
+	}
+	if err := json.Unmarshal(text, &p.Manifest); err != nil {
+		return p, fmt.Errorf("%s of %s cannot be read: %w", manifestName, dir, err)
+	}
+	if p.Format > format {
+		return p, &calendar.Error{Kind: calendar.Unsupported, Op: "read a backup", Ref: dir,
+			Msg: fmt.Sprintf("a newer release (%s) has written it: use that release, or a newer one", p.Release)}
+	}
+	return p, nil
+}
+
+// logFiles lists the files of the log in some periods, in their order.
+func logFiles(periods []Period) (files []logFile, err error) {
+	seen := map[int]int{}
+	for _, p := range periods {
+		entries, err := os.ReadDir(p.Dir)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			rest, ok := strings.CutPrefix(e.Name(), logPrefix)
+			n, err := strconv.Atoi(strings.TrimSuffix(rest, packed))
+			if !ok || err != nil || !e.Type().IsRegular() {
+				continue
+			}
+			f := logFile{filepath.Join(p.Dir, e.Name()), n}
+			if i, twice := seen[n]; twice { // it was being packed
+				if !strings.HasSuffix(f.path, packed) {
+					files[i] = f
+				}
+				continue
+			}
+			seen[n] = len(files)
+			files = append(files, f)
+		}
+	}
+	slices.SortFunc(files, func(a, b logFile) int { return cmp.Compare(a.number, b.number) })
+	return files, nil
+}
+
+// packer writes a compressed file under a name that it gets when it is whole.
+type packer struct {
+	name string
+	f    *os.File
+	sum  *summer
+	z    *zstd.Encoder
+}
+
+func createPacked(name string) (*packer, error) {
+	f, err := os.OpenFile(name+partial, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	sum := newSummer(f)
+	z, err := zstd.NewWriter(sum, zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return &packer{name, f, sum, z}, nil
+}
+
+func (p *packer) Write(b []byte) (int, error) { return p.z.Write(b) }
+
+func (p *packer) abandon() {
+	p.z.Close()
+	p.f.Close()
+	os.Remove(p.f.Name())
+}
+
+// finish has the file on the disk, under its name.
+func (p *packer) finish() (octets int64, sum string, err error) {
+	err = p.z.Close()
+	if err == nil {
+		err = p.f.Sync()
+	}
+	if err = errors.Join(err, p.f.Close()); err != nil {
+		os.Remove(p.f.Name())
+		return 0, "", err
+	}
+	if err := os.Rename(p.f.Name(), p.name); err != nil {
+		return 0, "", err
+	}
+	return p.sum.n, p.sum.String(), syncDir(filepath.Dir(p.name))
+}
+
+// openFile opens a file of a period for reading, unpacked.
+func openFile(name string) (io.ReadCloser, error) {
+	f, err := os.Open(name)
+	if err != nil || !strings.HasSuffix(name, packed) {
+		return f, err
+	}
+	z, err := zstd.NewReader(f, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(1<<30))
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return &unpacker{z, f}, nil
+}
+
+type unpacker struct {
+	*zstd.Decoder
+	f *os.File
+}
+
+func (u *unpacker) Close() error {
+	u.Decoder.Close()
+	return u.f.Close()
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

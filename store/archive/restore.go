@@ -1,0 +1,344 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"factotum/server/calendar"
+)
+
+// RestoreOptions say what of a backup is restored.
+type RestoreOptions struct {
+	// At is the moment whose state is wanted; zero: the last that there is.
+	At time.Time
+	// Owner, if it is not empty, is the only one whose home is restored.
+	Owner    calendar.Owner
+	Progress func(homes, transactions int)
+}
+
+// Restored tells what was restored.
+type Restored struct {
+	Period       Period
+	Until        time.Time // the state is of this moment
+	Homes        int       // of the snapshot
+	Transactions int       // of the log
+	Compared     int       // homes that were compared with what they were at that time
+	Torn         bool      // the log's last line was not written whole: it ends before
+}
+
+// errOutside is what is asked for and not in the backup.
+func errOutside(root, format string, args ...any) error {
+	return &calendar.Error{Kind: calendar.NotFound, Op: "restore", Ref: root, Msg: fmt.Sprintf(format, args...)}
+}
+
+// errBroken is a backup that cannot be trusted.
+func errBroken(name string, err error) error {
+	return &calendar.Error{Kind: calendar.Invalid, Op: "restore", Ref: name, Msg: "the backup is damaged: " + err.Error(), Err: err}
+}
+
+// Restore makes in an empty store what a directory of backups, or a period of one, has.
+// It writes nothing of which it does not know that it is whole and in its place; when
+// it fails the store is of no use.
+func Restore(ctx context.Context, root string, to calendar.Store, opt RestoreOptions) (res Restored, err error) {
+	periods, err := Periods(root)
+	if err != nil {
+		return res, err
+	}
+	i, err := choose(root, periods, opt.At)
+	if err != nil {
+		return res, err
+	}
+	r := &restorer{ctx: ctx, to: to, opt: opt, res: &res, at: map[calendar.Owner]int64{}, images: map[calendar.Owner]int64{}}
+	res.Period = periods[i]
+	if err := r.snapshot(&periods[i]); err != nil {
+		return res, err
+	}
+	return res, r.log(root, periods[i:])
+}
+
+// choose finds the period whose snapshot is the newest that was complete at a moment.
+func choose(root string, periods []Period, at time.Time) (int, error) {
+	if len(periods) == 0 {
+		return 0, errOutside(root, "there is no backup in %s", root)
+	}
+	first := time.Time{}
+	for i := len(periods) - 1; i >= 0; i-- {
+		p := &periods[i]
+		if p.Ended.IsZero() {
+			continue
+		}
+		if at.IsZero() || !p.Ended.After(at) {
+			return i, nil
+		}
+		first = p.Ended
+	}
+	if first.IsZero() {
+		return 0, errOutside(root, "no snapshot in %s is complete yet", root)
+	}
+	return 0, errOutside(root, "the backup begins at %s: nothing is known of the time before", first.Local().Format(time.DateTime))
+}
+
+type restorer struct {
+	ctx context.Context
+	to  calendar.Store
+	opt RestoreOptions
+	res *Restored
+
+	at     map[calendar.Owner]int64 // the numbers that homes have come to
+	images map[calendar.Owner]int64 // those that they had in the snapshot
+}
+
+// snapshot makes the homes of a period's snapshot.
+func (r *restorer) snapshot(p *Period) error {
+	name := filepath.Join(p.Dir, snapshotName)
+	if err := verifySum(name, p.Octets, p.SHA256); err != nil {
+		return err
+	}
+	in, err := openFile(name)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	lines := newLines(in)
+	for {
+		var rec record
+		if err := lines.next(&rec); err != nil {
+			if err == io.EOF {
+				err = errors.New("the snapshot is cut off")
+			}
+			return errBroken(name, err)
+		}
+		if rec.End != nil {
+			if rec.End.Homes != len(r.images) && r.opt.Owner == "" {
+				return errBroken(name, fmt.Errorf("the snapshot has %d homes instead of %d", len(r.images), rec.End.Homes))
+			}
+			return nil
+		}
+		t := rec.Txn
+		if t == nil || r.opt.Owner != "" && t.Owner != r.opt.Owner {
+			continue
+		}
+		if err := r.image(t); err != nil {
+			return errBroken(name, fmt.Errorf("line %d: %w", lines.n, err))
+		}
+		if _, seen := r.images[t.Owner]; !seen {
+			r.res.Homes++
+		}
+		r.images[t.Owner] = t.Change
+	}
+}
+
+// verifySum compares a file with what the manifest says of it, before anything of it is
+// used.
+func verifySum(name string, octets int64, want string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	sum := newSummer(io.Discard)
+	if _, err := io.Copy(sum, f); err != nil {
+		return err
+	}
+	if sum.n != octets || sum.String() != want {
+		return errBroken(name, errors.New("it is not the file that was written: its checksum differs"))
+	}
+	return nil
+}
+
+// image makes a home, or a further part of it.
+func (r *restorer) image(t *txn) error {
+	if _, again := r.at[t.Owner]; again && len(t.Ops) > 0 && t.Ops[0].Kind == opHome {
+		t.Ops = append([]op{{Kind: opDrop}}, t.Ops...)
+	}
+	r.at[t.Owner] = t.Change
+	return r.apply(t, false)
+}
+
+func (r *restorer) apply(t *txn, known bool) error {
+	err := r.to.Update(r.ctx, t.Owner, func(tx calendar.Tx) error {
+		load, ok := tx.(calendar.Loader)
+		if !ok {
+			return errors.New("this store cannot be restored to")
+		}
+		if !t.Made.IsZero() {
+			if _, is, err := tx.Home(); err != nil {
+				return err
+			} else if !is {
+				if err := load.LoadHome(calendar.HomeRow{Created: t.Made}); err != nil {
+					return err
+				}
+			}
+		}
+		for range t.Took {
+			if _, err := tx.NextChange(); err != nil {
+				return err
+			}
+		}
+		for i := range t.Ops {
+			o := &t.Ops[i]
+			if known && o.Kind == opPutTrace {
+				if there, err := hasTrace(tx, o.Trace); err != nil || there {
+					if err != nil {
+						return err
+					}
+					continue
+				}
+			}
+			if err := o.do(load); err != nil {
+				return fmt.Errorf("%s: %s: %w", t.Owner, o.Kind, err)
+			}
+		}
+		return nil
+	})
+	return err
+}
+
+// hasTrace tells whether the journal has a line already.
+func hasTrace(tx calendar.ReadTx, row *traceRow) (there bool, err error) {
+	want := row.unpack()
+	err = tx.Traces(calendar.TraceQuery{UID: row.UID, Message: row.Message}, func(t *calendar.Trace) error {
+		there = there || t.When.Equal(want.When) && t.Step == want.Step && t.Reason == want.Reason && strings.Join(t.To, "\n") == strings.Join(want.To, "\n")
+		return nil
+	})
+	return there, err
+}
+
+// log does again what was committed after the snapshot.
+func (r *restorer) log(root string, periods []Period) error {
+	files, err := logFiles(periods)
+	if err != nil {
+		return err
+	}
+	next := periods[0].FirstLog
+	if r.res.Until = periods[0].Ended; len(files) == 0 {
+		return errBroken(root, errors.New("the log is missing"))
+	}
+	for i, f := range files {
+		if f.number < next {
+			continue
+		}
+		if f.number > next {
+			return errBroken(root, fmt.Errorf("%s is missing", logName(next)))
+		}
+		next++
+		done, err := r.file(f, f.number == periods[0].FirstLog, i == len(files)-1)
+		if err != nil || done {
+			return err
+		}
+	}
+	if next == periods[0].FirstLog {
+		return errBroken(root, fmt.Errorf("%s is missing", logName(next)))
+	}
+	if at := r.opt.At; !at.IsZero() && at.After(r.res.Until) {
+		return errOutside(root, "the backup ends at %s", r.res.Until.Local().Format("2006-01-02 15:04:05.000"))
+	}
+	return nil
+}
+
+// file does again what a file of the log has; done tells that what follows is of a
+// later time than what is wanted.
+func (r *restorer) file(f logFile, first, last bool) (done bool, err error) {
+	in, err := openFile(f.path)
+	if err != nil {
+		return false, err
+	}
+	defer in.Close()
+	lines := newLines(in)
+	for {
+		var rec record
+		switch err := lines.next(&rec); {
+		case err == io.EOF:
+			return false, nil
+		case err == errTorn:
+			r.res.Torn = r.res.Torn || last
+			return false, nil // the process was killed there: nothing that was missed, see Keeper
+		case err != nil:
+			return false, errBroken(f.path, err)
+		}
+		switch {
+		case rec.Head != nil:
+			if rec.Head.Format > format {
+				return false, &calendar.Error{Kind: calendar.Unsupported, Op: "restore", Ref: f.path, Msg: fmt.Sprintf("a newer release (%s) has written it: use that one", rec.Head.Release)}
+			}
+			if !rec.Head.Follows && !first {
+				if r.past(rec.Head.Begun) {
+					return true, nil
+				}
+				return false, errOutside(f.path, "the backup has a gap that ends at %s: only times before %s, or after the next snapshot, can be restored",
+					rec.Head.Begun.Local().Format(time.DateTime), r.res.Until.Local().Format(time.DateTime))
+			}
+		case !rec.Beat.IsZero():
+			if r.past(rec.Beat) {
+				r.res.Until = r.opt.At
+				return true, nil
+			}
+			r.res.Until = rec.Beat
+		case rec.Digest != nil:
+			if err := r.compare(rec.Digest); err != nil {
+				return false, err
+			}
+		case rec.Txn != nil:
+			if r.past(rec.Txn.Time) {
+				r.res.Until = r.opt.At
+				return true, nil
+			}
+			r.res.Until = rec.Txn.Time
+			if r.opt.Owner != "" && rec.Txn.Owner != r.opt.Owner {
+				continue
+			}
+			if err := r.transaction(rec.Txn); err != nil {
+				return false, errBroken(f.path, fmt.Errorf("line %d: %w", lines.n, err))
+			}
+		}
+	}
+}
+
+func (r *restorer) past(t time.Time) bool { return !r.opt.At.IsZero() && t.After(r.opt.At) }
+
+// transaction does one again, unless the snapshot has it. Numbers rise with the
+// commits of an owner, so they tell. One that took none is told from those before and
+// after only by the numbers beside it; but what such do can be done twice.
+func (r *restorer) transaction(t *txn) error {
+	if t.Image {
+		return r.image(t)
+	}
+	is := r.at[t.Owner]
+	had, imaged := r.images[t.Owner]
+	if imaged && (t.Change < had || t.Change == had && t.Took > 0) {
+		return nil
+	}
+	if t.Took > 0 && t.Change-int64(t.Took) != is {
+		return fmt.Errorf("a change of %s is missing: after number %d comes %d", t.Owner, is, t.Change-int64(t.Took)+1)
+	}
+	r.at[t.Owner] = t.Change
+	r.res.Transactions++
+	return r.apply(t, imaged && t.Change == had)
+}
+
+// compare compares a home with what it was, where the log has come to that number.
+func (r *restorer) compare(want *digest) error {
+	if r.opt.Owner != "" && want.Owner != r.opt.Owner || r.at[want.Owner] != want.Change {
+		return nil
+	}
+	return r.to.View(r.ctx, want.Owner, func(tx calendar.ReadTx) error {
+		got, err := digestOf(tx, want.Owner)
+		if err != nil {
+			return err
+		}
+		if got == nil {
+			return errBroken(string(want.Owner), errors.New("the home is missing"))
+		}
+		if what := want.differs(got); what != "" {
+			return errBroken(string(want.Owner), fmt.Errorf("%s is not what it was", what))
+		}
+		r.res.Compared++
+		return nil
+	})
+}
