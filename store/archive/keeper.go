@@ -1,47 +1,339 @@
 package archive
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"factotum/server/calendar"
 )
 
-// SnapshotOptions bound what a snapshot costs those who use the server.
-type SnapshotOptions struct {
-	Pause time.Duration // after each home
+// Target is a directory of backups, and how many are kept there.
+type Target struct {
+	Name     string // archive or hotbackup
+	Path     string
+	Interval time.Duration // between snapshots
+	Min, Max int           // how many are kept: circular retention, admin.md §9.5
+	Percent  int           // of the disk, from which on no more than Min are kept
+}
+
+// Options are the choices of a Keeper.
+type Options struct {
+	Host, Release, Engine string
+	Targets               []Target
+	LogSize               int64         // octets after which a file of the log is done
+	Pause                 time.Duration // after each home of a snapshot, so that others have their turn
+	Retry                 time.Duration // after what failed; 0 means a minute
+
+	// Scratch opens an empty store in a directory, in which backups are tried.
+	Scratch func(ctx context.Context, dir string) (Scratch, error)
+	// ScratchDir has a directory for it; empty: beside the backups.
+	ScratchDir string
+
+	Now func() time.Time
+	Log *slog.Logger
+	// Told hears of what an administrator must know: a backup that fails, and that it
+	// works again (nil).
+	Told func(target string, err error)
+}
+
+// Scratch is a store in which a backup is restored to see whether it can be.
+type Scratch interface {
+	calendar.Store
+}
+
+// numbered is a store that tells the numbers of all its homes at once.
+type numbered interface {
+	Numbers(ctx context.Context, fn func(owner calendar.Owner, change int64) error) error
+}
+
+// Keeper makes the backups of a store: it has every transaction in a log, takes
+// snapshots, tries whether they can be restored, and removes old ones. admin.md §9.2.
+type Keeper struct {
+	raw calendar.Store
+	opt Options
+	log *log
+
+	mu     sync.Mutex
+	states map[string]*Status
+	wake   chan struct{}
+}
+
+// Status is how a target does.
+type Status struct {
+	Target
+	Latest  Period    // the last with a complete snapshot
+	Proven  time.Time // the moment up to which the last backup was restored that could be
+	Failure string    // why it does not do what it should, "" if it does
+	Since   time.Time // of the failure
+}
+
+// Open prepares the backups of a store that nobody writes to yet: from then on all
+// writes must go by Store. What was committed and did not come into the log, since the
+// process was killed, is written into it now.
+func Open(ctx context.Context, raw calendar.Store, opt Options) (*Keeper, error) {
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	if opt.Told == nil {
+		opt.Told = func(string, error) {}
+	}
+	k := &Keeper{raw: raw, opt: opt, states: map[string]*Status{}, wake: make(chan struct{}, 1)}
+	var places []*place
+	for _, t := range opt.Targets {
+		p := &place{root: t.Path, prefix: t.Name, host: opt.Host, release: opt.Release, fold: opt.LogSize, log: opt.Log}
+		p.failed = func(err error) { k.fails(t.Name, err) }
+		k.states[t.Name] = &Status{Target: t}
+		places = append(places, p)
+	}
+	is := map[calendar.Owner]int64{}
+	if err := raw.(numbered).Numbers(ctx, func(owner calendar.Owner, n int64) error { is[owner] = n; return nil }); err != nil {
+		return nil, err
+	}
+	stale := map[calendar.Owner]bool{}
+	for _, p := range places {
+		if err := p.resume(is, stale); err != nil {
+			opt.Log.Warn("the backup begins anew", "directory", p.root, "reason", err)
+		}
+	}
+	k.log = newLog(opt.Now, opt.Log, is, places...)
+	if len(stale) > 0 {
+		if err := k.withJobs(ctx, stale); err != nil {
+			return nil, err
+		}
+	}
+	for owner := range stale {
+		if err := k.imageOf(ctx, owner); err != nil {
+			return nil, fmt.Errorf("bring the backup up to date: %w", err)
+		}
+	}
+	k.log.beat()
+	return k, k.log.drain(ctx)
+}
+
+// mostJobOwners bounds for how many owners with jobs an image is taken after a crash.
+const mostJobOwners = 2000
+
+// withJobs adds the owners who have jobs: those may have been stored in transactions that
+// took no number.
+func (k *Keeper) withJobs(ctx context.Context, stale map[calendar.Owner]bool) error {
+	jobs, err := k.raw.Jobs(ctx, calendar.JobID{}, 0)
+	for _, j := range jobs {
+		if len(stale) < mostJobOwners {
+			stale[j.Owner] = true
+		}
+	}
+	return err
+}
+
+// Store is the store whose writes are in the backups.
+func (k *Keeper) Store() calendar.Store { return &Store{Store: k.raw, log: k.log} }
+
+// imageOf writes a home anew, in its place among its transactions.
+func (k *Keeper) imageOf(ctx context.Context, owner calendar.Owner) error {
+	return k.raw.Update(ctx, owner, func(tx calendar.Tx) error {
+		var all []*record
+		_, ok, err := takeImage(tx, owner, func(t *txn) error { all = append(all, &record{Txn: t}); return nil })
+		if err != nil {
+			return err
+		}
+		if !ok {
+			all = []*record{{Txn: &txn{Owner: owner, Image: true, Ops: []op{{Kind: opDrop}}}}}
+		}
+		tx.OnCommit(func() { k.log.add(all...) })
+		return nil
+	})
+}
+
+// Close writes what is not on the disk yet. Nothing may be written to the store
+// any more.
+func (k *Keeper) Close() { k.log.close() }
+
+// fails notes that a target fails, or works again.
+func (k *Keeper) fails(target string, err error) {
+	k.mu.Lock()
+	s := k.states[target]
+	was := s.Failure
+	if s.Failure = ""; err != nil {
+		if s.Failure = err.Error(); was == "" {
+			s.Since = k.opt.Now()
+		}
+	}
+	is := s.Failure
+	k.mu.Unlock()
+	if is != was {
+		k.opt.Told(target, err)
+	}
+	select { // a new snapshot makes up for what is missing
+	case k.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Status tells how the targets do, in their order.
+func (k *Keeper) Status() (list []Status) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, t := range k.opt.Targets {
+		list = append(list, *k.states[t.Name])
+	}
+	return list
+}
+
+// Run takes snapshots, proves and removes them until ctx ends.
+func (k *Keeper) Run(ctx context.Context) {
+	for {
+		next := k.turn(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case owner := <-k.log.doubted():
+			if err := k.imageOf(ctx, owner); err != nil && ctx.Err() == nil {
+				k.opt.Log.Error("the backup may miss a change", "owner", owner, "error", err)
+				k.log.doubt(owner)
+				pause(ctx, time.Second)
+			}
+		case <-k.wake:
+			pause(ctx, time.Second)
+		case <-time.After(next):
+		}
+	}
+}
+
+// turn does what is due, and tells when something is again.
+func (k *Keeper) turn(ctx context.Context) time.Duration {
+	next := time.Hour
+	for _, p := range k.log.places {
+		t := k.target(p.prefix)
+		due, err := k.due(p, t)
+		if err == nil && due <= 0 {
+			if err = k.Snapshot(ctx, t.Name); err == nil {
+				due = t.Interval
+			}
+		}
+		if ctx.Err() != nil {
+			return 0
+		}
+		if err != nil {
+			k.opt.Log.Error("no backup is made", "target", t.Name, "error", err)
+			k.fails(t.Name, err)
+			due = cmp.Or(k.opt.Retry, time.Minute)
+		}
+		next = min(next, max(due, 10*time.Millisecond))
+	}
+	return next
+}
+
+func (k *Keeper) target(name string) Target {
+	for _, t := range k.opt.Targets {
+		if t.Name == name {
+			return t
+		}
+	}
+	return Target{}
+}
+
+// due tells how long the newest snapshot of a place is good for.
+func (k *Keeper) due(p *place, t Target) (time.Duration, error) {
+	if p.gap() {
+		return 0, nil
+	}
+	periods, err := Periods(t.Path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return 0, err
+	}
+	for i := len(periods) - 1; i >= 0; i-- {
+		if m := &periods[i]; !m.Ended.IsZero() {
+			k.mu.Lock()
+			if k.states[t.Name].Latest = *m; m.Proof != nil && m.Proof.Failed == "" {
+				k.states[t.Name].Proven = m.Proof.Until
+			}
+			k.mu.Unlock()
+			return m.Begun.Add(t.Interval).Sub(k.opt.Now()), nil
+		}
+	}
+	return 0, nil
+}
+
+// Snapshot begins a period of a target, tries whether it can be restored, and removes
+// what is old.
+func (k *Keeper) Snapshot(ctx context.Context, target string) error {
+	for _, p := range k.log.places {
+		if p.prefix != target {
+			continue
+		}
+		t := k.target(target)
+		per, err := snapshot(ctx, k.raw, k.log, p, &k.opt)
+		if err != nil {
+			return fmt.Errorf("take a snapshot: %w", err)
+		}
+		if k.opt.Scratch != nil {
+			if per, err = k.prove(ctx, t, per); err != nil {
+				return fmt.Errorf("the backup in %s cannot be restored: %w", per.Dir, err)
+			}
+		}
+		k.mu.Lock()
+		if k.states[target].Latest = per; per.Proof != nil {
+			k.states[target].Proven = per.Proof.Until
+		}
+		k.mu.Unlock()
+		k.fails(target, nil)
+		return retire(t, k.opt.Log)
+	}
+	return fmt.Errorf("no backups are made in a place named %q", target)
 }
 
 // snapshot begins a period in a place, and writes an image of every home into it, each of
 // one moment. What is committed meanwhile is in the log.
-func snapshot(ctx context.Context, store calendar.Store, l *log, p *place, engine string, opt SnapshotOptions) (per Period, err error) {
-	per.Begun, per.Engine = l.now().UTC(), engine
-	if per.Dir, err = p.begin(&per.Manifest); err != nil {
+func snapshot(ctx context.Context, store calendar.Store, l *log, p *place, opt *Options) (per Period, err error) {
+	per.Begun, per.Engine = l.now().UTC(), opt.Engine
+	begun := make(chan error, 1)
+	l.do(func(time.Time) {
+		var err error
+		per.Dir, err = p.begin(&per.Manifest, l.at)
+		begun <- err
+	})
+	select {
+	case err = <-begun:
+	case <-l.done:
+		err = errors.New("the log is closed")
+	}
+	if err != nil {
 		return per, err
 	}
 	out, err := createPacked(filepath.Join(per.Dir, snapshotName))
 	if err != nil {
 		return per, err
 	}
-	if err := images(ctx, store, out, &per.Manifest, opt); err != nil {
+	if per.Homes, err = images(ctx, store, out, opt.Pause); err != nil {
 		out.abandon()
 		return per, err
 	}
 	if per.Octets, per.SHA256, err = out.finish(); err != nil {
 		return per, err
 	}
-	per.Ended = l.now().UTC()
+	if err := l.drain(ctx); err != nil {
+		return per, err
+	}
+	per.Ended = l.moment()
 	return per, per.write(per.Dir)
 }
 
 // ownersPage is how many owners are asked for at once.
 const ownersPage = 1000
 
-func images(ctx context.Context, store calendar.Store, out *packer, m *Manifest, opt SnapshotOptions) error {
-	w := newLineWriter(out)
-	end := ending{}
+// eachOwner calls fn for every owner, with a pause after each.
+func eachOwner(ctx context.Context, store calendar.Store, wait time.Duration, fn func(calendar.Owner) error) error {
 	for after := calendar.Owner(""); ; {
 		owners, err := store.Owners(ctx, after, ownersPage)
 		if err != nil {
@@ -49,33 +341,17 @@ func images(ctx context.Context, store calendar.Store, out *packer, m *Manifest,
 		}
 		for _, owner := range owners {
 			after = owner
-			var ok bool
-			err := store.View(ctx, owner, func(tx calendar.ReadTx) (err error) {
-				_, ok, err = takeImage(tx, owner, func(t *txn) error {
-					end.Ops += len(t.Ops)
-					return w.write(&record{Txn: t})
-				})
-				return err
-			})
-			if err != nil {
+			if err := fn(owner); err != nil {
 				return err
 			}
-			if ok {
-				end.Homes++
-			}
-			if err := pause(ctx, opt.Pause); err != nil {
+			if err := pause(ctx, wait); err != nil {
 				return err
 			}
 		}
 		if len(owners) < ownersPage {
-			break
+			return nil
 		}
 	}
-	m.Homes = end.Homes
-	if err := w.write(&record{End: &end}); err != nil {
-		return err
-	}
-	return nil
 }
 
 func pause(ctx context.Context, d time.Duration) error {
@@ -90,34 +366,79 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// digests has the sums of every home written into the log, beside what leads to it, so
-// that a restoration can be compared with them.
-func digests(ctx context.Context, store calendar.Store, l *log, opt SnapshotOptions) error {
-	for after := calendar.Owner(""); ; {
-		owners, err := store.Owners(ctx, after, ownersPage)
-		if err != nil {
+// images writes one of every home.
+func images(ctx context.Context, store calendar.Store, out *packer, wait time.Duration) (homes int, err error) {
+	w, end := newLineWriter(out), ending{}
+	err = eachOwner(ctx, store, wait, func(owner calendar.Owner) error {
+		var ok bool
+		err := store.View(ctx, owner, func(tx calendar.ReadTx) (err error) {
+			_, ok, err = takeImage(tx, owner, func(t *txn) error {
+				end.Ops += len(t.Ops)
+				return w.write(&record{Txn: t})
+			})
 			return err
+		})
+		if ok {
+			end.Homes++
 		}
-		for _, owner := range owners {
-			after = owner
-			var d *digest
-			if err := store.View(ctx, owner, func(tx calendar.ReadTx) (err error) {
-				d, err = digestOf(tx, owner)
-				return err
-			}); err != nil {
-				return err
-			}
-			if d != nil {
-				l.add(&record{Digest: d})
-			}
-			if err := pause(ctx, opt.Pause); err != nil {
-				return err
-			}
-		}
-		if len(owners) < ownersPage {
-			return nil
-		}
+		return err
+	})
+	if err != nil {
+		return 0, err
 	}
+	return end.Homes, w.write(&record{End: &end})
 }
 
-var _ = slog.Default
+// prove restores a period into a scratch store, and compares every home with what it was
+// at the moment that the log tells of. A backup that was not restored is not called one.
+func (k *Keeper) prove(ctx context.Context, t Target, per Period) (Period, error) {
+	err := eachOwner(ctx, k.raw, k.opt.Pause, func(owner calendar.Owner) error {
+		var d *digest
+		err := k.raw.View(ctx, owner, func(tx calendar.ReadTx) (err error) {
+			d, err = digestOf(tx, owner)
+			return err
+		})
+		if d != nil {
+			k.log.add(&record{Digest: d})
+		}
+		return err
+	})
+	if err != nil {
+		return per, err
+	}
+	if err := k.log.drain(ctx); err != nil {
+		return per, err
+	}
+	proof := &Proof{Time: k.opt.Now().UTC()}
+	res, err := k.try(ctx, t)
+	if ctx.Err() != nil {
+		return per, ctx.Err()
+	}
+	if proof.Until, proof.Homes = res.Until, res.Compared; err != nil {
+		proof.Failed = err.Error()
+	}
+	per.Proof = proof
+	return per, errors.Join(err, per.write(per.Dir))
+}
+
+// try restores all that a target has and looks it through.
+func (k *Keeper) try(ctx context.Context, t Target) (res Restored, err error) {
+	base := k.opt.ScratchDir
+	if base == "" {
+		base = t.Path
+	}
+	dir, err := os.MkdirTemp(base, "proof-")
+	if err != nil {
+		return res, err
+	}
+	defer os.RemoveAll(dir)
+	to, err := k.opt.Scratch(ctx, dir)
+	if err != nil {
+		return res, err
+	}
+	res, err = Restore(ctx, t.Path, to, RestoreOptions{})
+	if err == nil {
+		err = to.Check(ctx)
+	}
+	return res, errors.Join(err, to.Close())
+}

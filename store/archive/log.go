@@ -23,11 +23,12 @@ type log struct {
 	last    time.Time // of the last that was added
 	closed  bool
 	busy    bool // what was taken is not written yet
-	doubts  map[calendar.Owner]bool
+	tasks   []func(mark time.Time)
 
+	at     map[calendar.Owner]int64 // the numbers that homes have in what is written; run's
 	places []*place
 	done   chan struct{}
-	woken  chan struct{} // for doubts
+	doubts chan calendar.Owner
 }
 
 // mostWaiting is how many octets may wait before transactions do.
@@ -36,8 +37,9 @@ const mostWaiting = 32 << 20
 // flushEvery is how long something may be written and not yet on the disk.
 const flushEvery = time.Second
 
-func newLog(now func() time.Time, logger *slog.Logger, places ...*place) *log {
-	l := &log{now: now, err: logger, places: places, done: make(chan struct{}), woken: make(chan struct{}, 1), doubts: map[calendar.Owner]bool{}}
+// newLog begins with homes that have those numbers.
+func newLog(now func() time.Time, logger *slog.Logger, at map[calendar.Owner]int64, places ...*place) *log {
+	l := &log{now: now, err: logger, at: at, places: places, done: make(chan struct{}), doubts: make(chan calendar.Owner, 1<<12)}
 	l.more = sync.NewCond(&l.mu)
 	go l.run()
 	return l
@@ -53,11 +55,7 @@ func (l *log) add(all ...*record) {
 	if l.closed {
 		return
 	}
-	now := l.now().UTC()
-	if now.Before(l.last) {
-		now = l.last
-	}
-	l.last = now
+	now := l.tick()
 	for _, r := range all {
 		if r.Txn != nil {
 			r.Txn.Time = now
@@ -87,62 +85,116 @@ func (t *txn) size() int {
 }
 
 // doubt tells that a transaction of an owner may have been committed and is not known
-// here: his home is written anew.
+// here: his home is to be written anew.
 func (l *log) doubt(owner calendar.Owner) {
-	l.mu.Lock()
-	l.doubts[owner] = true
-	l.mu.Unlock()
 	select {
-	case l.woken <- struct{}{}:
-	default:
+	case l.doubts <- owner:
+	default: // a snapshot will tell
+		l.do(func(time.Time) {
+			for _, p := range l.places {
+				p.lose()
+			}
+		})
 	}
+}
+
+// doubted has the owners whose homes are to be written anew.
+func (l *log) doubted() <-chan calendar.Owner { return l.doubts }
+
+// do has something done between two writes: all from before mark is written.
+func (l *log) do(fn func(mark time.Time)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.tasks = append(l.tasks, fn)
+	l.more.Broadcast()
+}
+
+// beat has the places tell that they are whole, and what is written on the disk.
+func (l *log) beat() {
+	l.do(func(mark time.Time) {
+		for _, p := range l.places {
+			p.beats(mark)
+		}
+	})
+}
+
+// moment is now: what was added before is not later, and what is added from now on not
+// earlier.
+func (l *log) moment() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.tick()
+}
+
+func (l *log) tick() time.Time {
+	if now := l.now().UTC(); now.After(l.last) {
+		l.last = now
+	}
+	return l.last
 }
 
 // run writes until the log is closed.
 func (l *log) run() {
 	defer close(l.done)
-	tick := time.AfterFunc(flushEvery, func() { l.mu.Lock(); l.more.Broadcast(); l.mu.Unlock() })
-	defer tick.Stop()
+	clock := time.AfterFunc(flushEvery, func() { l.mu.Lock(); l.more.Broadcast(); l.mu.Unlock() })
+	defer clock.Stop()
 	var buf bytes.Buffer
 	synced := time.Now()
 	for {
 		l.mu.Lock()
-		for len(l.waiting) == 0 && !l.closed && time.Since(synced) < flushEvery {
+		for len(l.waiting) == 0 && len(l.tasks) == 0 && !l.closed && time.Since(synced) < flushEvery {
 			l.more.Wait()
 		}
-		batch, last, closed := l.waiting, l.last, l.closed
-		l.waiting, l.octets, l.busy = nil, 0, true
+		batch, tasks, closed, mark := l.waiting, l.tasks, l.closed, l.tick()
+		l.waiting, l.octets, l.tasks, l.busy = nil, 0, nil, true
 		l.more.Broadcast()
 		l.mu.Unlock()
 
 		buf.Reset()
 		for _, r := range batch {
-			r.spell()
-			if err := appendLine(&buf, r); err != nil {
-				l.err.Error("a transaction cannot be archived", "error", err)
-			}
+			l.spell(&buf, r)
 		}
 		for _, p := range l.places {
-			p.write(buf.Bytes(), last)
+			p.write(buf.Bytes(), mark, l.at)
+		}
+		for _, fn := range tasks {
+			fn(mark)
 		}
 		if closed || time.Since(synced) >= flushEvery {
 			for _, p := range l.places {
-				p.sync(closed)
+				p.sync(mark, closed, l.at)
 			}
 			synced = time.Now()
-			tick.Reset(flushEvery)
+			clock.Reset(flushEvery)
 		}
-		if cap(buf.Bytes()) > 4<<20 {
+		if buf.Cap() > 4<<20 {
 			buf = bytes.Buffer{}
 		}
 		l.mu.Lock()
 		l.busy = false
 		l.more.Broadcast()
-		end := closed && len(l.waiting) == 0
 		l.mu.Unlock()
-		if end {
+		if closed {
 			return
 		}
+	}
+}
+
+// spell writes a record, and keeps the numbers of homes.
+func (l *log) spell(buf *bytes.Buffer, r *record) {
+	r.spell()
+	if err := appendLine(buf, r); err != nil {
+		l.err.Error("a transaction cannot be archived", "error", err)
+		for _, p := range l.places {
+			p.lose()
+		}
+	}
+	switch t := r.Txn; {
+	case t == nil:
+	case t.dropped():
+		delete(l.at, t.Owner)
+	default:
+		l.at[t.Owner] = t.Change
 	}
 }
 
@@ -152,7 +204,7 @@ func (l *log) drain(ctx context.Context) error {
 	defer stop()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for (len(l.waiting) > 0 || l.busy) && ctx.Err() == nil {
+	for (len(l.waiting) > 0 || len(l.tasks) > 0 || l.busy) && ctx.Err() == nil {
 		l.more.Wait()
 	}
 	return ctx.Err()

@@ -112,7 +112,7 @@ type place struct {
 	release string
 	fold    int64 // octets after which a file of the log is done
 	log     *slog.Logger
-	failed  func(error) // told when writing begins to fail, nil when it works again
+	failed  func(error) // told when writing begins to fail
 
 	mu      sync.Mutex
 	period  string // directory, "" before the first
@@ -121,24 +121,27 @@ type place struct {
 	size    int64
 	dirty   bool
 	broken  bool      // something was not written: the next file does not follow
+	gapped  bool      // so a new snapshot is wanted
 	retry   time.Time // not before
 	lastErr error
 	beat    time.Time
 	packing sync.WaitGroup
+
+	recent map[calendar.Owner]time.Time // while it resumes: when the log tells of them last
 }
 
 func logName(n int) string { return fmt.Sprintf("%s%010d", logPrefix, n) }
 
 // write adds lines. What cannot be written is lost to this place, which is told in the
 // next file that can.
-func (p *place) write(data []byte, last time.Time) {
+func (p *place) write(data []byte, last time.Time, at map[calendar.Owner]int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.period == "" || len(data) == 0 {
 		return
 	}
 	if p.file == nil && !p.reopen() {
-		p.broken = true
+		p.broken, p.gapped = true, true
 		return
 	}
 	if _, err := p.file.Write(data); err != nil {
@@ -148,8 +151,15 @@ func (p *place) write(data []byte, last time.Time) {
 	p.size += int64(len(data))
 	p.dirty, p.beat = true, last
 	if p.size >= p.fold {
-		p.next()
+		p.next(at)
 	}
+}
+
+// lose notes that something is missing in the log.
+func (p *place) lose() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.broken, p.gapped = true, true
 }
 
 // fail notes that the place is not what it should be any more.
@@ -158,7 +168,7 @@ func (p *place) fail(err error) {
 		p.file.Close()
 		p.file = nil
 	}
-	p.broken, p.retry = true, time.Now().Add(10*time.Second)
+	p.broken, p.gapped, p.retry = true, true, time.Now().Add(10*time.Second)
 	if p.lastErr == nil {
 		p.log.Error("the backup cannot be written", "directory", p.root, "error", err)
 		p.lastErr = err
@@ -179,8 +189,8 @@ func (p *place) reopen() bool {
 }
 
 // next ends a file and begins another.
-func (p *place) next() {
-	if err := p.end(); err != nil {
+func (p *place) next(at map[calendar.Owner]int64) {
+	if err := p.end(at); err != nil {
 		p.fail(err)
 		return
 	}
@@ -209,16 +219,12 @@ func (p *place) open() error {
 		os.Remove(f.Name())
 		return err
 	}
-	p.file, p.number, p.size, p.dirty, p.broken = f, n, int64(buf.Len()), true, false
-	if p.lastErr != nil {
-		p.lastErr = nil
-		p.failed(nil)
-	}
+	p.file, p.number, p.size, p.dirty, p.broken, p.lastErr = f, n, int64(buf.Len()), true, false, nil
 	return nil
 }
 
-// end has the file on the disk, and packs it.
-func (p *place) end() error {
+// end has the file on the disk, beside the numbers that homes have come to, and packs it.
+func (p *place) end(at map[calendar.Owner]int64) error {
 	f := p.file
 	p.file = nil
 	if err := f.Sync(); err != nil {
@@ -229,7 +235,7 @@ func (p *place) end() error {
 		return err
 	}
 	p.pack(f.Name())
-	return nil
+	return p.keepState(p.number, at)
 }
 
 // pack compresses a file that is done.
@@ -263,10 +269,9 @@ func packFileAt(name string) error {
 
 // sync has what was written on the disk. Where nothing is, the log tells once a minute
 // that it is whole. clean: the server stops.
-func (p *place) sync(clean bool) {
+func (p *place) sync(now time.Time, clean bool, at map[calendar.Owner]int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := time.Now().UTC()
 	if p.period == "" || p.file == nil && !p.reopen() {
 		return
 	}
@@ -291,27 +296,35 @@ func (p *place) sync(clean bool) {
 		p.dirty = false
 	}
 	if clean {
-		if err := p.end(); err != nil {
+		if err := p.end(at); err != nil {
 			p.fail(err)
 		}
 		p.packing.Wait()
 	}
 }
 
+// beats has the next sync tell that the log is whole.
+func (p *place) beats(mark time.Time) {
+	p.mu.Lock()
+	p.beat = time.Time{}
+	p.mu.Unlock()
+	p.sync(mark, false, nil)
+}
+
 // begin starts a period: the log goes on in its directory.
-func (p *place) begin(m *Manifest) (dir string, err error) {
+func (p *place) begin(m *Manifest, at map[calendar.Owner]int64) (dir string, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if dir, err = p.newPeriod(m.Begun); err != nil {
 		return "", err
 	}
 	if p.file != nil {
-		if err := p.end(); err != nil {
+		if err := p.end(at); err != nil {
 			p.fail(err)
 		}
 	}
 	old := p.period
-	p.period = dir
+	p.period, p.gapped = dir, false
 	if err := p.open(); err != nil {
 		p.period = old
 		os.RemoveAll(dir)
@@ -328,18 +341,27 @@ func (p *place) newPeriod(begun time.Time) (string, error) {
 	if err := os.MkdirAll(p.root, 0o700); err != nil {
 		return "", err
 	}
-	base := filepath.Join(p.root, p.prefix+begun.Format("_20060102"))
-	for n := 1; ; n++ {
-		dir := base
-		if n > 1 {
-			dir = fmt.Sprintf("%s_%d", base, n)
-		}
-		if err := os.Mkdir(dir, 0o700); err == nil {
-			return dir, syncDir(p.root)
-		} else if !errors.Is(err, fs.ErrExist) {
-			return "", err
+	entries, err := os.ReadDir(p.root)
+	if err != nil {
+		return "", err
+	}
+	name, last := p.prefix+begun.Format("_20060102"), 0
+	for _, e := range entries {
+		if e.Name() == name {
+			last = max(last, 1)
+		} else if rest, ok := strings.CutPrefix(e.Name(), name+"_"); ok {
+			n, _ := strconv.Atoi(rest)
+			last = max(last, n)
 		}
 	}
+	if last > 0 {
+		name = fmt.Sprintf("%s_%d", name, last+1)
+	}
+	dir := filepath.Join(p.root, name)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return "", err
+	}
+	return dir, syncDir(p.root)
 }
 
 func (m *Manifest) write(dir string) error {

@@ -53,6 +53,9 @@ type txn struct {
 	Ops    []op           `json:"ops,omitempty"`
 }
 
+// dropped tells that nothing is left of the home.
+func (t *txn) dropped() bool { return t.Image && t.Change == 0 && !t.More }
+
 // recorder notes what is done in a transaction, and what succeeded of it.
 type recorder struct {
 	calendar.Tx

@@ -42,14 +42,14 @@ func newSite(t testing.TB) *site {
 	t.Helper()
 	s := &site{raw: openStore(t), root: filepath.Join(t.TempDir(), "archive")}
 	s.place = &place{root: s.root, prefix: "archive", host: "h", fold: 1 << 20, log: slog.New(slog.DiscardHandler), failed: func(error) {}}
-	s.Store = &Store{Store: s.raw, log: newLog(time.Now, slog.New(slog.DiscardHandler), s.place)}
+	s.Store = &Store{Store: s.raw, log: newLog(time.Now, slog.New(slog.DiscardHandler), map[calendar.Owner]int64{}, s.place)}
 	t.Cleanup(s.log.close)
 	return s
 }
 
 func (s *site) snapshot(t testing.TB) Period {
 	t.Helper()
-	p, err := snapshot(bg, s.raw, s.log, s.place, "sqlite", SnapshotOptions{})
+	p, err := snapshot(bg, s.raw, s.log, s.place, &Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

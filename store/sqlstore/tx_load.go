@@ -1,6 +1,10 @@
 package sqlstore
 
-import "factotum/server/calendar"
+import (
+	"context"
+
+	"factotum/server/calendar"
+)
 
 var _ calendar.Loader = (*tx)(nil)
 
@@ -35,4 +39,20 @@ func (t *tx) DropHome() error {
 	}
 	t.home = home{loaded: true}
 	return nil
+}
+
+const sqlNumbers = `SELECT owner, change FROM owners`
+
+// Numbers calls fn for every home with its number, in any order, at one moment.
+func (s *Store) Numbers(ctx context.Context, fn func(owner calendar.Owner, change int64) error) error {
+	return s.engine.read(ctx, func(c conn) error {
+		var owner string
+		var change int64
+		return wrap("read the numbers of homes", c.query(sqlNumbers, nil, func(r scanner) error {
+			if err := r.scan(&owner, &change); err != nil {
+				return err
+			}
+			return fn(calendar.Owner(owner), change)
+		}))
+	})
 }
