@@ -9,8 +9,6 @@ import (
 // one, perhaps from an old script, is told what does its work. admin.md §§3, 8.
 var absentPrograms = map[string]string{
 	"csattribute":          "change attributes with the directory's own tools (ldapmodify), or in the LDIF file of people",
-	"csbackup":             "comes with a later release; until then \"csexport -c calid calendar directory/\" copies a calendar, and the database is copied while the server is stopped, or with pg_dump",
-	"csrestore":            "comes with a later release; until then \"csimport -c calid calendar directory/\" brings back what csexport wrote, and the database is put back while the server is stopped, or with pg_restore",
 	"csclean":              "\"cscal -O list\" shows the calendars of those who are not in the directory any more, \"cscal -O delete\" deletes them",
 	"cscomponents":         "comes with a later release; until then \"csexport -c calid calendar -\" lists events and tasks, and WCAP's deletecomponents_by_range deletes them",
 	"csdomain":             "domains are entries of the directory (docs/admin.md, \"OpenLDAP\"): change them with its own tools",

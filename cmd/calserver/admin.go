@@ -61,6 +61,8 @@ type storeStatus struct {
 	Bytes    int64  `json:"bytes"`
 	Cache    int64  `json:"cache_bytes"`
 	ReadOnly bool   `json:"read_only,omitempty"`
+
+	Backups []backupStatus `json:"backups,omitempty"`
 }
 
 type backEndStatus struct {
@@ -96,6 +98,7 @@ func openAdmin(p *process) (*adminServer, error) {
 	mux.HandleFunc("POST /db/check", a.database((*service.Service).Check))
 	mux.HandleFunc("POST /db/rebuild", a.database((*service.Service).Rebuild))
 	mux.HandleFunc("POST /db/purge", a.purge)
+	mux.HandleFunc("POST /backup", a.backup)
 	mux.HandleFunc("GET /owners", a.owners)
 	mux.HandleFunc("POST /owners/inherit", a.inherit)
 	mux.HandleFunc("POST /groups/follow", a.followGroup)
@@ -239,7 +242,7 @@ func (p *process) status(ctx context.Context) processStatus {
 }
 
 func (s *storeService) status(ctx context.Context, cfg *config.Config) *storeStatus {
-	out := &storeStatus{Engine: cfg.Store.Type, Cache: s.model.Cache().Size(), ReadOnly: cfg.Store.ReadOnly}
+	out := &storeStatus{Engine: cfg.Store.Type, Cache: s.model.Cache().Size(), ReadOnly: cfg.Store.ReadOnly, Backups: s.backups()}
 	if st, err := s.store.Stat(ctx); err == nil {
 		out.Engine, out.Schema, out.Owners, out.Objects, out.Bytes = st.Engine, st.Version, st.Owners, st.Objects, st.Bytes
 	}

@@ -25,6 +25,7 @@ import (
 	"factotum/server/delivery"
 	"factotum/server/service"
 	"factotum/server/worker"
+	"factotum/store/archive"
 	"factotum/store/sqlstore"
 )
 
@@ -32,6 +33,7 @@ import (
 // this process directly, and those of others over its socket.
 type storeService struct {
 	store     *sqlstore.Store
+	keeper    *archive.Keeper // its backups
 	model     *service.Service
 	jobs      *worker.Worker
 	backend   calendar.Backend
@@ -72,7 +74,11 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	if p.cfg.CLD.Type == "directory" {
 		opt.Serves = servesHere(p.cfg)
 	}
-	counted := countedStore{s.store, p.metrics, p.health}
+	kept, err := s.keepBackups(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	counted := countedStore{kept, p.metrics, p.health}
 	s.jobs = worker.New(counted, worker.Options{Log: s.log, Concurrency: 32, PerOwner: 4, Dropped: delivery.Dropped})
 	opt.Outbox = s.jobs
 	if p.cfg.Mails() {
@@ -123,6 +129,7 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	}
 	s.release = append(s.release, p.metrics.jobs(s.jobs), p.metrics.mail(s, p.cfg), p.metrics.alarms(s.model), p.metrics.gauge("factotum_cache_bytes", "Memory of the cache of calendars.",
 		func() float64 { return float64(s.model.Cache().Size()) }))
+	s.release = append(s.release, p.metrics.backups(s))
 	s.release = append(s.release, p.metrics.gauge("factotum_store_foreign_writes", "How often another program has written to the calendar store.",
 		func() float64 { return float64(s.model.Cache().ForeignWrites()) }))
 
@@ -147,6 +154,7 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
 	s.upkeep.Go(func() { s.maintain(run) })
+	s.upkeep.Go(func() { s.keeper.Run(run) })
 	s.upkeep.Go(func() { s.followGroups(run, p.cfg.Group.Recheck) })
 	if !p.cfg.Store.ReadOnly {
 		s.upkeep.Go(func() { s.planAlarms(run) })
@@ -338,6 +346,9 @@ func (s *storeService) close(ctx context.Context) {
 	s.endPublishing(ctx)
 	for _, f := range s.release {
 		f()
+	}
+	if s.keeper != nil {
+		s.keeper.Close()
 	}
 	if err := s.store.Close(); err != nil {
 		s.log.Error("close the store", "err", err)

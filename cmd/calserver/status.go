@@ -100,6 +100,12 @@ func printStatus(w io.Writer, list []processStatus) {
 				fmt.Fprint(w, ", read-only")
 			}
 			fmt.Fprintf(w, "; cache %s\n", size(s.Cache))
+			for i := range s.Backups {
+				fmt.Fprintln(w, s.Backups[i].words(time.Now()))
+			}
+			if len(s.Backups) == 0 {
+				fmt.Fprintln(w, "no backups are made: see caldb.berkeleydb.archive.path")
+			}
 		}
 		for _, b := range p.BackEnds {
 			state := "reachable"

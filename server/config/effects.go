@@ -17,7 +17,7 @@ var absences = []struct {
 }{
 	{"threads, processes and connections are as many as are needed", []string{"*.numprocesses", "*threads", "*.stacksize", "*.loadbalancing", "*.initconns",
 		"*.maxcons", "*ldappoolsize", "*ldapmaxpool", "*.connthreshold", "service.http.resourcetimeout"}},
-	{"there are no backups by the server itself", []string{"caldb.berkeleydb.archive.*", "caldb.berkeleydb.hotbackup.*", "caldb.berkeleydb.circularlogging"}},
+	{"transaction logs are kept with the backups that they belong to", []string{"caldb.berkeleydb.circularlogging"}},
 	{"administrators get no mail", []string{"alarm.*", "caldb.calmaster", "service.admin.alarm", "service.admin.diskusage",
 		"service.admin.serverresponse"}},
 	{"the agent for pop-ups is the server's own: docs/popups.md", []string{"jms.*", "iim_server.*"}},
@@ -99,9 +99,10 @@ var neglects = []neglect{
 	{[]string{"local.ssldbpath"}, Serious, func(c *Config, s *setting) bool { return !blank(s.value) && c.HTTP.Enable && c.HTTP.CertFile == "" },
 		"this certificate database is not read, and nothing is served with TLS: export certificate and key to PEM files, and name these in service.http.ssl.certfile and service.http.ssl.keyfile"},
 	// What is kept.
-	{[]string{"caldb.berkeleydb.hotbackup.enable", "caldb.berkeleydb.hotbackup.path", "caldb.berkeleydb.archive.enable", "caldb.berkeleydb.archive.path"}, Serious, saysMore,
-		"no backup is made: make them by other means, see \"Backups\" in docs/admin.md"},
-	{[]string{"caldb.berkeleydb.circularlogging"}, Serious, saysNo, "no transaction logs are kept to bring a backup up to date: see \"Backups\" in docs/admin.md"},
+	{[]string{"caldb.berkeleydb.circularlogging"}, Serious, func(c *Config, s *setting) bool {
+		return saysNo(c, s) && c.Backup.Archive.Path == "" && c.Backup.Hot.Path == ""
+	},
+		"transaction logs are kept with backups only: set caldb.berkeleydb.archive.path, see \"Backups\" in docs/admin.md"},
 	{[]string{"csapi.plugin.database.name"}, Serious, func(_ *Config, s *setting) bool {
 		return !blank(s.value) && s.value != "*" && !strings.HasPrefix(s.value, "cs_caldb_berkeley")
 	}, "calendars of another database are not read: see factotum.store.type"},

@@ -132,11 +132,11 @@ func TestNeglectIsTold(t *testing.T) {
 		{`local.calendar.sso.amnamingurl = "http://am.example.com/x"`, Serious, true},
 		{`local.ssldbpath = "/etc/opt/SUNWics5/config"`, Serious, true},
 		{"service.http.ssl.certfile = \"a\"\nservice.http.ssl.keyfile = \"b\"\nlocal.ssldbpath = \"/etc/opt/SUNWics5/config\"", Serious, false},
-		{`caldb.berkeleydb.hotbackup.path = "/backup"`, Serious, true},
-		{`caldb.berkeleydb.archive.enable = "yes"`, Serious, true},
-		{`caldb.berkeleydb.archive.enable = "no"`, Serious, false},
+		{`caldb.berkeleydb.hotbackup.path = "/backup"`, Serious, false},
+		{`caldb.berkeleydb.archive.enable = "yes"`, Serious, false},
 		{`caldb.berkeleydb.circularlogging = "no"`, Serious, true},
 		{`caldb.berkeleydb.circularlogging = "yes"`, Serious, false},
+		{"caldb.berkeleydb.archive.path = \"/backup\"\ncaldb.berkeleydb.circularlogging = \"no\"", Serious, false},
 		{`caldb.serveralarms = "1"`, Serious, false},
 		{`caldb.serveralarms = "0"`, Serious, false},
 		{`ine.invitation.enable = "yes"`, Serious, false},
@@ -179,8 +179,8 @@ func TestNeglectIsTold(t *testing.T) {
 		}
 	}
 	// One problem for what is one thing, and every name in it.
-	_, rep, _ := Parse(strings.NewReader("caldb.berkeleydb.hotbackup.enable = \"1\"\ncaldb.berkeleydb.hotbackup.path = \"/x\"\n"), "/etc/ics.conf")
-	if len(rep.Problems) != 1 || rep.Problems[0].Error() != "/etc/ics.conf:1: serious warning: caldb.berkeleydb.hotbackup.enable: no backup is made: make them by other means, see \"Backups\" in docs/admin.md (set as well: caldb.berkeleydb.hotbackup.path)" {
-		t.Errorf("backups: %v", problems(rep))
+	_, rep, _ := Parse(strings.NewReader("sso.enable = \"1\"\nlocal.calendar.sso.amnamingurl = \"http://am.example.com/x\"\n"), "/etc/ics.conf")
+	if len(rep.Problems) != 1 || rep.Problems[0].Error() != "/etc/ics.conf:1: serious warning: sso.enable: there is no single sign-on: everybody logs in with a password, and logging out ends the session here only (set as well: local.calendar.sso.amnamingurl)" {
+		t.Errorf("single sign-on: %v", problems(rep))
 	}
 }

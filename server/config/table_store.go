@@ -73,17 +73,17 @@ var databaseParams = []Param{
 }
 
 var backupParams = []Param{
-	used("caldb.berkeleydb.archive.enable", Bool, "yes", "Archive backups, once there is a path.", func(c *Config) any { return &c.Backup.Archive.Enable }, idle()),
-	used("caldb.berkeleydb.archive.path", Path, "", "Where archive backups go, below the data directory.", func(c *Config) any { return &c.Backup.Archive.Path }, idle()),
-	used("caldb.berkeleydb.archive.interval", Seconds, "86400", "Seconds between snapshots.", func(c *Config) any { return &c.Backup.Interval }, atLeast(1), idle()),
-	used("caldb.berkeleydb.archive.mindays", Days, "3", "Least copies kept.", func(c *Config) any { return &c.Backup.Archive.Min }, idle()),
-	used("caldb.berkeleydb.archive.maxdays", Days, "7", "Most copies kept.", func(c *Config) any { return &c.Backup.Archive.Max }, idle()),
-	used("caldb.berkeleydb.archive.threshold", Percent, "70", "Percent of the disk used at which old copies go.", func(c *Config) any { return &c.Backup.Archive.Threshold }, idle()),
-	used("caldb.berkeleydb.hotbackup.enable", Bool, "yes", "Hot backup, once there is a path.", func(c *Config) any { return &c.Backup.Hot.Enable }, idle()),
-	used("caldb.berkeleydb.hotbackup.path", Path, "", "Where the hot backup goes, below the data directory; not the archive's directory.", func(c *Config) any { return &c.Backup.Hot.Path }, idle()),
-	used("caldb.berkeleydb.hotbackup.mindays", Days, "3", "Least copies kept.", func(c *Config) any { return &c.Backup.Hot.Min }, idle()),
-	used("caldb.berkeleydb.hotbackup.maxdays", Days, "6", "Most copies kept.", func(c *Config) any { return &c.Backup.Hot.Max }, idle()),
-	used("caldb.berkeleydb.hotbackup.threshold", Percent, "70", "Percent of the disk used at which old copies go.", func(c *Config) any { return &c.Backup.Hot.Threshold }, idle()),
+	used("caldb.berkeleydb.archive.enable", Bool, "yes", "Archive backups, once there is a path.", func(c *Config) any { return &c.Backup.Archive.Enable }),
+	used("caldb.berkeleydb.archive.path", Path, "", "Where archive backups go, below the data directory.", func(c *Config) any { return &c.Backup.Archive.Path }),
+	used("caldb.berkeleydb.archive.interval", Seconds, "86400", "Seconds between snapshots.", func(c *Config) any { return &c.Backup.Interval }, atLeast(1)),
+	used("caldb.berkeleydb.archive.mindays", Days, "3", "Least copies kept.", func(c *Config) any { return &c.Backup.Archive.Min }),
+	used("caldb.berkeleydb.archive.maxdays", Days, "7", "Most copies kept.", func(c *Config) any { return &c.Backup.Archive.Max }),
+	used("caldb.berkeleydb.archive.threshold", Percent, "70", "Percent of the disk used at which old copies go.", func(c *Config) any { return &c.Backup.Archive.Threshold }),
+	used("caldb.berkeleydb.hotbackup.enable", Bool, "yes", "Hot backup, once there is a path.", func(c *Config) any { return &c.Backup.Hot.Enable }),
+	used("caldb.berkeleydb.hotbackup.path", Path, "", "Where the hot backup goes, below the data directory; not the archive's directory.", func(c *Config) any { return &c.Backup.Hot.Path }),
+	used("caldb.berkeleydb.hotbackup.mindays", Days, "3", "Least copies kept.", func(c *Config) any { return &c.Backup.Hot.Min }),
+	used("caldb.berkeleydb.hotbackup.maxdays", Days, "6", "Most copies kept.", func(c *Config) any { return &c.Backup.Hot.Max }),
+	used("caldb.berkeleydb.hotbackup.threshold", Percent, "70", "Percent of the disk used at which old copies go.", func(c *Config) any { return &c.Backup.Hot.Threshold }),
 }
 
 var deleteParams = []Param{

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -109,3 +110,47 @@ func (s *summer) Write(b []byte) (int, error) {
 }
 
 func (s *summer) String() string { return hex.EncodeToString(s.sum.Sum(nil)) }
+
+// Differences lists the calendars, by their names, that are not the same in two stores:
+// those of homes that only one has too.
+func Differences(ctx context.Context, a, b calendar.Store) (list []calendar.ID, err error) {
+	seen := map[calendar.Owner]bool{}
+	for _, s := range []calendar.Store{a, b} {
+		err := eachOwner(ctx, s, 0, func(owner calendar.Owner) error {
+			if seen[owner] {
+				return nil
+			}
+			seen[owner] = true
+			var sums [2]map[string]string
+			for i, s := range []calendar.Store{a, b} {
+				err := s.View(ctx, owner, func(tx calendar.ReadTx) error {
+					d, err := digestOf(tx, owner)
+					if d != nil {
+						sums[i] = d.Sums
+					}
+					return err
+				})
+				if err != nil {
+					return err
+				}
+			}
+			names := map[string]bool{}
+			for i := range sums {
+				for name := range sums[i] {
+					names[name] = names[name] || sums[0][name] != sums[1][name]
+				}
+			}
+			delete(names, "") // it follows from the rest, mostly
+			for name, differs := range sorted(names) {
+				if differs {
+					list = append(list, calendar.NewID(owner, name))
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -61,6 +63,8 @@ type Keeper struct {
 	opt Options
 	log *log
 
+	places []*place // of the targets
+
 	mu     sync.Mutex
 	states map[string]*Status
 	wake   chan struct{}
@@ -97,8 +101,10 @@ func Open(ctx context.Context, raw calendar.Store, opt Options) (*Keeper, error)
 		places = append(places, p)
 	}
 	is := map[calendar.Owner]int64{}
-	if err := raw.(numbered).Numbers(ctx, func(owner calendar.Owner, n int64) error { is[owner] = n; return nil }); err != nil {
-		return nil, err
+	if len(places) > 0 {
+		if err := raw.(numbered).Numbers(ctx, func(owner calendar.Owner, n int64) error { is[owner] = n; return nil }); err != nil {
+			return nil, err
+		}
 	}
 	stale := map[calendar.Owner]bool{}
 	for _, p := range places {
@@ -106,6 +112,7 @@ func Open(ctx context.Context, raw calendar.Store, opt Options) (*Keeper, error)
 			opt.Log.Warn("the backup begins anew", "directory", p.root, "reason", err)
 		}
 	}
+	k.places = places
 	k.log = newLog(opt.Now, opt.Log, is, places...)
 	if len(stale) > 0 {
 		if err := k.withJobs(ctx, stale); err != nil {
@@ -213,7 +220,7 @@ func (k *Keeper) Run(ctx context.Context) {
 // turn does what is due, and tells when something is again.
 func (k *Keeper) turn(ctx context.Context) time.Duration {
 	next := time.Hour
-	for _, p := range k.log.places {
+	for _, p := range k.places {
 		t := k.target(p.prefix)
 		due, err := k.due(p, t)
 		if err == nil && due <= 0 {
@@ -268,7 +275,7 @@ func (k *Keeper) due(p *place, t Target) (time.Duration, error) {
 // Snapshot begins a period of a target, tries whether it can be restored, and removes
 // what is old.
 func (k *Keeper) Snapshot(ctx context.Context, target string) error {
-	for _, p := range k.log.places {
+	for _, p := range k.places {
 		if p.prefix != target {
 			continue
 		}
@@ -293,6 +300,34 @@ func (k *Keeper) Snapshot(ctx context.Context, target string) error {
 	return fmt.Errorf("no backups are made in a place named %q", target)
 }
 
+// Copy makes a backup in a directory of its own, which is made or is empty, and tries
+// whether it can be restored. csbackup database, admin.md §8.2.
+func (k *Keeper) Copy(ctx context.Context, dir string) (per Period, err error) {
+	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
+		return per, &calendar.Error{Kind: calendar.Exists, Op: "back up", Ref: dir, Msg: "there is something in the directory already"}
+	}
+	p := &place{root: dir, prefix: "copy", alone: true, host: k.opt.Host, release: k.opt.Release, fold: math.MaxInt64, log: k.opt.Log, failed: func(error) {}}
+	ended := make(chan struct{})
+	defer func() {
+		k.log.do(func(mark time.Time) {
+			p.sync(mark, true, nil)
+			k.log.places = slices.DeleteFunc(slices.Clone(k.log.places), func(o *place) bool { return o == p })
+			close(ended)
+		})
+		select {
+		case <-ended:
+		case <-k.log.done:
+		}
+	}()
+	if per, err = snapshot(ctx, k.raw, k.log, p, &k.opt); err != nil {
+		return per, err
+	}
+	if p.gap() {
+		return per, fmt.Errorf("what was written meanwhile is not in %s: %w", dir, p.lastErr)
+	}
+	return k.prove(ctx, Target{Path: dir}, per)
+}
+
 // snapshot begins a period in a place, and writes an image of every home into it, each of
 // one moment. What is committed meanwhile is in the log.
 func snapshot(ctx context.Context, store calendar.Store, l *log, p *place, opt *Options) (per Period, err error) {
@@ -300,7 +335,9 @@ func snapshot(ctx context.Context, store calendar.Store, l *log, p *place, opt *
 	begun := make(chan error, 1)
 	l.do(func(time.Time) {
 		var err error
-		per.Dir, err = p.begin(&per.Manifest, l.at)
+		if per.Dir, err = p.begin(&per.Manifest, l.at); err == nil && !slices.Contains(l.places, p) {
+			l.places = append(slices.Clone(l.places), p)
+		}
 		begun <- err
 	})
 	select {

@@ -151,8 +151,10 @@ func (l *log) run() {
 		l.mu.Unlock()
 
 		buf.Reset()
-		for _, r := range batch {
-			l.spell(&buf, r)
+		if len(l.places) > 0 {
+			for _, r := range batch {
+				l.spell(&buf, r)
+			}
 		}
 		for _, p := range l.places {
 			p.write(buf.Bytes(), mark, l.at)

@@ -191,7 +191,7 @@ func TestKilled(t *testing.T) {
 			k.Close()
 		}
 		k = s.keep(t, Options{})
-		if p := k.log.places[0]; p.gap() {
+		if p := k.places[0]; p.gap() {
 			t.Fatalf("round %d: the log has a gap", round)
 		}
 		after := moment{time.Time{}, contentsOf(t, s.raw)}
@@ -321,6 +321,39 @@ func digestHere(s calendar.Store, owner calendar.Owner) (d *digest, err error) {
 	return d, err
 }
 
+// A copy for itself, made while others write, has what is written until it is made.
+func TestCopy(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(6, 6))
+	s := &site{raw: openStore(t)}
+	k := s.keep(t, Options{Targets: []Target{}})
+	defer k.Close()
+	for n := range 60 {
+		writes(t, rnd, k.Store(), n)
+	}
+	dir := filepath.Join(t.TempDir(), "copy")
+	per, err := k.Copy(bg, dir)
+	if err != nil || per.Proof == nil || per.Proof.Homes != 3 {
+		t.Fatalf("%v %+v", err, per.Proof)
+	}
+	to := openStore(t)
+	if _, err := Restore(bg, dir, to, RestoreOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(contentsOf(t, s.raw), contentsOf(t, to)); d != "" {
+		t.Error(d)
+	}
+	if _, err := k.Copy(bg, dir); calendar.KindOf(err) != calendar.Exists {
+		t.Errorf("over another: %v", err)
+	}
+	one := openStore(t)
+	if _, err := Restore(bg, dir, one, RestoreOptions{Owner: "ben"}); err != nil {
+		t.Fatal(err)
+	}
+	if owners, _ := one.Owners(bg, "", 0); !slices.Equal(owners, []calendar.Owner{"ben"}) {
+		t.Errorf("%v", owners)
+	}
+}
+
 // Circular retention: the most, the least, and what was never finished. admin.md §9.5
 func TestRetention(t *testing.T) {
 	s := &site{raw: openStore(t), root: filepath.Join(t.TempDir(), "archive")}
@@ -380,7 +413,7 @@ func TestTargetAway(t *testing.T) {
 	if err := os.Rename(s.root+".away", s.root); err != nil {
 		t.Fatal(err)
 	}
-	if !k.log.places[0].gap() {
+	if !k.places[0].gap() {
 		t.Error("the gap is forgotten")
 	}
 	ctx, cancel := context.WithCancel(bg)
@@ -391,7 +424,7 @@ func TestTargetAway(t *testing.T) {
 	}
 	cancel()
 	<-done
-	if st := k.Status()[0]; st.Failure != "" || k.log.places[0].gap() {
+	if st := k.Status()[0]; st.Failure != "" || k.places[0].gap() {
 		t.Errorf("%+v", st)
 	}
 	to := openStore(t)

@@ -110,6 +110,7 @@ type place struct {
 	prefix  string // archive or hotbackup
 	host    string
 	release string
+	alone   bool  // root is the only period
 	fold    int64 // octets after which a file of the log is done
 	log     *slog.Logger
 	failed  func(error) // told when writing begins to fail
@@ -327,7 +328,9 @@ func (p *place) begin(m *Manifest, at map[calendar.Owner]int64) (dir string, err
 	p.period, p.gapped = dir, false
 	if err := p.open(); err != nil {
 		p.period = old
-		os.RemoveAll(dir)
+		if !p.alone {
+			os.RemoveAll(dir)
+		}
 		p.fail(err)
 		return "", err
 	}
@@ -342,8 +345,8 @@ func (p *place) newPeriod(begun time.Time) (string, error) {
 		return "", err
 	}
 	entries, err := os.ReadDir(p.root)
-	if err != nil {
-		return "", err
+	if err != nil || p.alone {
+		return p.root, err
 	}
 	name, last := p.prefix+begun.Format("_20060102"), 0
 	for _, e := range entries {

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"factotum/cmd/internal/plain"
+	"factotum/server/calendar"
+	"factotum/server/config"
+	"factotum/store/archive"
+	"factotum/store/sqlstore"
+)
+
+// logFileOctets is after how much a file of the log of transactions is packed, and
+// another begun.
+const logFileOctets = 32 << 20
+
+// snapshotPause is the pause after each home of a snapshot.
+const snapshotPause = time.Millisecond
+
+// backupOptions are the backups' part of the configuration.
+func backupOptions(cfg *config.Config, log *slog.Logger) (archive.Options, error) {
+	opt := archive.Options{Host: hostName(cfg), Release: versionString(), Engine: cfg.Store.Type, LogSize: logFileOctets, Pause: snapshotPause, Log: log,
+		Scratch: func(ctx context.Context, dir string) (archive.Scratch, error) {
+			return sqlstore.OpenSQLite(ctx, filepath.Join(dir, "calendar.db"), sqlstore.Options{Relaxed: true, Log: log})
+		}}
+	b := &cfg.Backup
+	for _, t := range []struct {
+		name string
+		of   *config.Copies
+	}{{"archive", &b.Archive}, {"hotbackup", &b.Hot}} {
+		if !t.of.Enable || t.of.Path == "" || cfg.Store.ReadOnly {
+			continue
+		}
+		opt.Targets = append(opt.Targets, archive.Target{Name: t.name, Path: t.of.Path, Interval: b.Interval, Min: t.of.Min, Max: t.of.Max, Percent: t.of.Threshold})
+	}
+	return opt, separate(cfg, opt.Targets)
+}
+
+// separate refuses backups that lie where what they are of does, or in each other.
+func separate(cfg *config.Config, targets []archive.Target) error {
+	type place struct{ param, path string }
+	var places []place
+	if cfg.Store.Type == "sqlite" {
+		places = append(places, place{"the database", filepath.Dir(cfg.Store.Path)})
+	}
+	for _, t := range targets {
+		places = append(places, place{"caldb.berkeleydb." + t.Name + ".path", t.Path})
+	}
+	for i, a := range places {
+		for _, b := range places[:i] {
+			if within(a.path, b.path) || within(b.path, a.path) {
+				return fmt.Errorf("%s is %s, and %s is %s: a backup needs a directory of its own, on another disk if possible", a.param, a.path, b.param, b.path)
+			}
+		}
+	}
+	return nil
+}
+
+// within tells whether a path is another, or below it.
+func within(path, dir string) bool {
+	rel, err := filepath.Rel(dir, path)
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
+}
+
+// keepBackups opens the backups of the store. All that is written goes by what it returns.
+func (s *storeService) keepBackups(ctx context.Context, p *process) (calendar.Store, error) {
+	opt, err := backupOptions(p.cfg, s.log)
+	if err != nil {
+		return nil, err
+	}
+	opt.Told = func(target string, err error) {
+		for _, t := range opt.Targets {
+			if t.Name == target {
+				p.health.note(dependency{Name: "backup", About: t.Path}, err)
+			}
+		}
+	}
+	if s.keeper, err = archive.Open(ctx, s.store, opt); err != nil {
+		return nil, fmt.Errorf("open the backups: %w", err)
+	}
+	return s.keeper.Store(), nil
+}
+
+// backupStatus is a directory of backups in an answer to "status".
+type backupStatus struct {
+	Name      string    `json:"name"`
+	Directory string    `json:"directory"`
+	Latest    time.Time `json:"latest,omitzero"` // when its last snapshot was complete
+	Proven    time.Time `json:"proven,omitzero"` // the moment up to which it was restored, to see that it can be
+	Failure   string    `json:"failure,omitempty"`
+	Since     time.Time `json:"since,omitzero"` // of the failure
+}
+
+func (s *storeService) backups() (list []backupStatus) {
+	if s.keeper == nil {
+		return nil
+	}
+	for _, st := range s.keeper.Status() {
+		list = append(list, backupStatus{st.Name, st.Path, st.Latest.Ended, st.Proven, st.Failure, st.Since})
+	}
+	return list
+}
+
+// words tells it in a line.
+func (b *backupStatus) words(now time.Time) string {
+	switch {
+	case b.Failure != "":
+		return fmt.Sprintf("%s in %s: FAILS since %s: %s", b.Name, b.Directory, b.Since.Local().Format(time.DateTime), b.Failure)
+	case b.Proven.IsZero():
+		return fmt.Sprintf("%s in %s: the first is being made", b.Name, b.Directory)
+	}
+	return fmt.Sprintf("%s in %s: proven up to %s, %s ago", b.Name, b.Directory, b.Proven.Local().Format(time.DateTime), now.Sub(b.Proven).Round(time.Minute))
+}
+
+// backup makes a copy of the whole database in a directory: csbackup database.
+func (a *adminServer) backup(w http.ResponseWriter, r *http.Request) {
+	s := a.storeService()
+	if s == nil {
+		http.Error(w, "csstored does not run in this process", http.StatusConflict)
+		return
+	}
+	per, err := s.keeper.Copy(r.Context(), r.URL.Query().Get("dir"))
+	if err != nil {
+		http.Error(w, plain.Error(err), http.StatusConflict)
+		return
+	}
+	answerJSON(w, copied{Directory: per.Dir, Homes: per.Homes, Octets: per.Octets, Until: per.Proof.Until})
+}
+
+// copied is the report of a copy of the database.
+type copied struct {
+	Directory string    `json:"directory"`
+	Homes     int       `json:"homes"`
+	Octets    int64     `json:"octets"`
+	Until     time.Time `json:"until"` // what was written up to then is in it
+}
+
+// copyDatabase makes a copy of the database: csstored does while it runs, else the tool.
+func (t *tool) copyDatabase(ctx context.Context, cfg *config.Config, dir string) (c copied, err error) {
+	be, err := t.openAnyway(ctx)
+	if err != nil {
+		return c, err
+	}
+	defer be.close()
+	if be.store == nil {
+		return c, callStore(ctx, cfg, "POST", "/backup?"+queryOf("dir", dir), &c)
+	}
+	opt, err := backupOptions(cfg, t.toolLog())
+	if err != nil {
+		return c, err
+	}
+	opt.Targets, opt.Pause = nil, 0
+	k, err := archive.Open(ctx, be.store, opt)
+	if err != nil {
+		return c, err
+	}
+	defer k.Close()
+	per, err := k.Copy(ctx, dir)
+	if err != nil {
+		return c, err
+	}
+	return copied{Directory: per.Dir, Homes: per.Homes, Octets: per.Octets, Until: per.Proof.Until}, nil
+}
+
+// emptyDir tells whether there is nothing in a directory, or no directory.
+func emptyDir(dir string) (bool, error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return true, nil
+	}
+	return len(entries) == 0, err
+}

@@ -1,0 +1,539 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"factotum/cmd/internal/importer"
+	"factotum/cmd/internal/plain"
+	"factotum/server/calendar"
+	"factotum/server/config"
+	"factotum/server/service"
+	"factotum/store/archive"
+	"factotum/store/sqlstore"
+)
+
+func init() {
+	register("csrestore", "restore the database or a calendar from a backup", runCsrestore)
+}
+
+const csrestoreUsage = `csrestore brings back the database, or a calendar, from a backup.
+
+  csrestore [-q|-v] [-j] [-f] [-n] [--at time] database [inputdir]
+  csrestore [-q|-v] [-j] [-n] [--at time] [--as calid] -c calid  calendar input
+  csrestore [-q|-v] [-j] [-n] [--at time] [--as calid] -a userid defcal input
+  csrestore version
+
+  -c calid   the calendar, for example jdoe or jdoe:hobbies
+  -a userid  whose default calendar
+  -b basedn  taken for Sun's scripts' sake
+  --at time  as it was at that moment, for example "2026-11-29 14:05:00", or 14:05
+             for today, in the time zone of this host; else as it was last
+  --as calid put it there instead, which is made if there is no such calendar
+  -n, --dry-run  restore into a scratch place, tell what would be different, and
+             change nothing
+  -f         replace a database that has something in it; it is kept beside the
+             new one (SQLite)
+  -j, --json print the report as JSON
+  -q, --yes  do not ask
+  -C file    the ics.conf to use
+
+inputdir is a directory of backups as csstored makes them, or a single one that
+"csbackup database" made; without one that of ics.conf is taken. All of a backup
+is looked through before anything is replaced.
+
+The commands:
+  database  the whole; the server must be stopped
+  calendar  one calendar: what is not in the backup is deleted, what is
+            different is replaced, and nobody is invited or told. input is such a
+            directory, or a file that "csbackup calendar" wrote
+  defcal    the same with the default calendar of a user
+
+Exit status: 0 done, 1 it could not be done and nothing was changed, or not all of
+it, 2 wrong call.
+
+  csrestore --at "2026-11-29 14:05" database /backup/archive
+  csrestore -c tchang calendar backupdir
+  csrestore --as tchang:before -c tchang calendar tchang.ics
+`
+
+type restoreCall struct {
+	at    time.Time
+	force bool
+	dry   bool
+	as    calendar.ID
+}
+
+func runCsrestore(ctx context.Context, args []string, std stdio) int {
+	t := newTool("csrestore", csrestoreUsage, std)
+	var calid, user, base, at, as string
+	var call restoreCall
+	t.FlagLong(&calid, "calid", 'c')
+	t.FlagLong(&user, "user", 'a')
+	t.FlagLong(&base, "basedn", 'b')
+	t.FlagLong(&at, "at", 0)
+	t.FlagLong(&as, "as", 0)
+	t.FlagLong(&call.force, "force", 'f')
+	t.FlagLong(&call.dry, "dry-run", 'n')
+	return t.run(ctx, args, func(ctx context.Context, words []string) (err error) {
+		id, err := calendarOfWords(words[0], calid, user)
+		if err != nil {
+			return err
+		}
+		if call.at, err = readMoment(at, time.Now()); err != nil {
+			return misuse("%s", err)
+		}
+		if call.as = calendar.ID(as); call.as == "" {
+			call.as = id
+		}
+		cfg, err := t.load()
+		if err != nil {
+			return err
+		}
+		if words[0] != "database" {
+			if len(words) != 2 {
+				return misuse("csrestore %s needs one file or directory", words[0])
+			}
+			return t.restoreCalendar(ctx, cfg, id, words[1], &call)
+		}
+		input := ""
+		switch dirs := backupDirs(cfg); {
+		case len(words) > 2 || as != "":
+			return misuse("csrestore database takes one directory")
+		case len(words) == 2:
+			input = words[1]
+		case len(dirs) == 0:
+			return misuse("which directory is the backup in?")
+		default:
+			input = dirs[0]
+		}
+		return t.restoreDatabase(ctx, cfg, input, &call)
+	})
+}
+
+// readMoment reads a time of this host's zone, or one with its offset.
+func readMoment(s string, now time.Time) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	for _, form := range []string{time.RFC3339Nano, "2006-01-02 15:04:05.999999999", "2006-01-02T15:04:05", "2006-01-02 15:04", "2006-01-02", "20060102T150405Z"} {
+		zone := now.Location()
+		if strings.HasSuffix(form, "Z") && form != time.RFC3339Nano {
+			zone = time.UTC
+		}
+		if at, err := time.ParseInLocation(form, s, zone); err == nil {
+			return at, nil
+		}
+	}
+	for _, form := range []string{"15:04:05", "15:04"} {
+		if at, err := time.Parse(form, s); err == nil {
+			return time.Date(now.Year(), now.Month(), now.Day(), at.Hour(), at.Minute(), at.Second(), 0, now.Location()), nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("--at %q is no time: write 2026-11-29 14:05:00, or 14:05 for today", s)
+}
+
+// restoredDatabase is the report of a restoration.
+type restoredDatabase struct {
+	From         string        `json:"from"`
+	Until        time.Time     `json:"until"` // the moment whose state it is
+	Homes        int           `json:"homes"`
+	Objects      int64         `json:"objects"`
+	Transactions int           `json:"transactions"` // done again
+	Differs      []calendar.ID `json:"differs,omitempty"`
+	Kept         string        `json:"kept,omitempty"` // where the database is that was there
+	Dry          bool          `json:"dry_run,omitempty"`
+}
+
+// scratch opens an empty SQLite store in a directory of its own beside the database, or
+// where temporary files are.
+func scratch(ctx context.Context, cfg *config.Config, log *tool) (s *sqlstore.Store, dir string, err error) {
+	base := ""
+	if cfg.Store.Type == "sqlite" {
+		if base = filepath.Dir(cfg.Store.Path); os.MkdirAll(base, 0o700) != nil {
+			base = ""
+		}
+	}
+	if dir, err = os.MkdirTemp(base, "restore-"); err != nil {
+		return nil, "", err
+	}
+	s, err = sqlstore.OpenSQLite(ctx, filepath.Join(dir, "calendar.db"), sqlstore.Options{Relaxed: true, Log: log.toolLog()})
+	if err != nil {
+		os.RemoveAll(dir)
+	}
+	return s, dir, err
+}
+
+func (t *tool) restoreDatabase(ctx context.Context, cfg *config.Config, input string, call *restoreCall) error {
+	if !call.dry {
+		if err := t.needStopped(ctx, cfg, false); err != nil {
+			return err
+		}
+	}
+	s, dir, err := scratch(ctx, cfg, t)
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	res, err := archive.Restore(ctx, input, s, archive.RestoreOptions{At: call.at})
+	if err == nil {
+		err = s.Check(ctx)
+	}
+	st, statErr := s.Stat(ctx)
+	if err = errors.Join(err, statErr); err != nil {
+		s.Close()
+		return err
+	}
+	rep := restoredDatabase{From: res.Period.Dir, Until: res.Until, Homes: st.Owners, Objects: st.Objects, Transactions: res.Transactions, Dry: call.dry}
+	present, err := t.present(ctx, cfg, s, &rep, call)
+	if err = errors.Join(err, s.Close()); err != nil {
+		return err
+	}
+	if call.dry {
+		return t.toldRestored(&rep)
+	}
+	if present && !call.force {
+		return fmt.Errorf("%s has calendars in it: -f replaces it (--dry-run tells what would be different)", databaseOf(cfg))
+	}
+	if present {
+		if err := t.confirm(ctx, "Replace %s by what was there at %s?", databaseOf(cfg), res.Until.Local().Format(time.DateTime)); err != nil {
+			return err
+		}
+	}
+	if cfg.Store.Type == "sqlite" {
+		rep.Kept, err = replaceSQLite(cfg.Store.Path, filepath.Join(dir, "calendar.db"), time.Now())
+	} else {
+		err = t.replacePostgres(ctx, cfg, input, res.Until, present)
+	}
+	if err != nil {
+		return err
+	}
+	return t.toldRestored(&rep)
+}
+
+func (t *tool) toldRestored(r *restoredDatabase) error {
+	if t.json {
+		return t.print(r)
+	}
+	what := "restored"
+	if r.Dry {
+		what = "would be restored"
+	}
+	t.say("%d homes with %d objects as of %s %s from %s", r.Homes, r.Objects, r.Until.Local().Format("2006-01-02 15:04:05"), what, r.From)
+	for _, id := range r.Differs {
+		t.say("different: %s", id)
+	}
+	if r.Kept != "" {
+		t.say("what was there is kept as %s", r.Kept)
+	}
+	return nil
+}
+
+// present tells whether the database has something in it, and for a dry run what is
+// different from what was restored.
+func (t *tool) present(ctx context.Context, cfg *config.Config, restored calendar.Store, rep *restoredDatabase, call *restoreCall) (bool, error) {
+	if cfg.Store.Type == "sqlite" {
+		if _, err := os.Stat(cfg.Store.Path); errors.Is(err, os.ErrNotExist) {
+			return false, nil
+		}
+	}
+	now, err := openDatabase(ctx, cfg, t.toolLog(), nil)
+	switch {
+	case err != nil && call.dry:
+		t.warn("what is there now cannot be compared: %s", plain.Error(err))
+		return true, nil
+	case err != nil && cfg.Store.Type == "sqlite":
+		return true, nil // damaged, perhaps: it is kept
+	case err != nil:
+		return false, err
+	}
+	defer now.Close()
+	if call.dry {
+		if rep.Differs, err = archive.Differences(ctx, now, restored); err != nil {
+			return true, err
+		}
+	}
+	owners, err := now.Owners(ctx, "", 1)
+	return len(owners) > 0, err
+}
+
+// replaceSQLite puts a database in place of another, which is kept under another name.
+func replaceSQLite(path, by string, now time.Time) (kept string, err error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return "", err
+	}
+	if _, err := os.Stat(path); err == nil {
+		kept = path + now.Format(".before-20060102-150405")
+		for _, end := range []string{"", "-wal", "-shm"} {
+			if err := os.Rename(path+end, kept+end); err != nil && !errors.Is(err, os.ErrNotExist) {
+				return "", err
+			}
+		}
+	}
+	return kept, os.Rename(by, path)
+}
+
+// replacePostgres restores once more, into the database itself: that all can be restored
+// is known by then.
+func (t *tool) replacePostgres(ctx context.Context, cfg *config.Config, input string, until time.Time, present bool) error {
+	opt := sqlstore.Options{Log: t.toolLog()}
+	if present {
+		if err := sqlstore.RemovePostgres(ctx, cfg.Store.DSN.Reveal(), opt); err != nil {
+			return err
+		}
+	}
+	s, err := sqlstore.OpenPostgres(ctx, cfg.Store.DSN.Reveal(), opt)
+	if err != nil {
+		return err
+	}
+	_, err = archive.Restore(ctx, input, s, archive.RestoreOptions{At: until})
+	return errors.Join(err, s.Close())
+}
+
+// restoredCalendar is the report of a calendar that was restored.
+type restoredCalendar struct {
+	Calendar  calendar.ID `json:"calendar"`
+	From      string      `json:"from"`
+	Until     time.Time   `json:"until,omitzero"`
+	Created   []string    `json:"created,omitempty"` // UIDs, here and below
+	Replaced  []string    `json:"replaced,omitempty"`
+	Deleted   []string    `json:"deleted,omitempty"`
+	Unchanged int         `json:"unchanged"`
+	Refused   int         `json:"refused,omitempty"`
+	Dry       bool        `json:"dry_run,omitempty"`
+}
+
+// kept is an object of a backup.
+type keptObject struct{ name, uid, text string }
+
+// restoreCalendar makes a calendar what a backup has of it.
+func (t *tool) restoreCalendar(ctx context.Context, cfg *config.Config, id calendar.ID, input string, call *restoreCall) error {
+	if err := t.here(ctx, calendar.Owner(strings.ToLower(string(call.as.Owner())))); err != nil {
+		return err
+	}
+	be, err := t.openAnyway(ctx)
+	if err != nil {
+		return err
+	}
+	defer be.close()
+	rep := restoredCalendar{Calendar: call.as, From: input, Dry: call.dry}
+	old, was, err := t.kept(ctx, cfg, be, id, input, call, &rep)
+	if err != nil {
+		return err
+	}
+	now := map[string]keptObject{}
+	switch _, err := be.calendar(ctx, call.as); {
+	case err == nil:
+		if now, err = objectsOf(ctx, be, be.who, call.as); err != nil {
+			return err
+		}
+	case !errors.Is(err, calendar.NoCalendar):
+		return err
+	case !call.dry:
+		old.ID = call.as
+		if _, err := be.CreateCalendar(ctx, be.who, calendar.CreateCalendarRequest{Calendar: old, DefaultACL: old.ACL == nil}); err != nil {
+			return err
+		}
+	}
+	var items []calendar.PutItem
+	for uid, o := range was {
+		switch is, there := now[uid]; {
+		case there && is.text == o.text:
+			rep.Unchanged++
+			continue
+		case there:
+			rep.Replaced = append(rep.Replaced, uid)
+		default:
+			rep.Created = append(rep.Created, uid)
+		}
+		items = append(items, calendar.PutItem{Name: o.name, Data: []byte(o.text)})
+	}
+	for uid := range now {
+		if _, stays := was[uid]; !stays {
+			rep.Deleted = append(rep.Deleted, uid)
+		}
+	}
+	for _, list := range [][]string{rep.Created, rep.Replaced, rep.Deleted} {
+		slices.Sort(list)
+	}
+	if n := len(rep.Replaced) + len(rep.Deleted); !call.dry && n > 0 {
+		if err := t.confirm(ctx, "%s: replace %d and delete %d?", call.as, len(rep.Replaced), len(rep.Deleted)); err != nil {
+			return err
+		}
+	}
+	if !call.dry {
+		if err := t.bringBack(ctx, be, &rep, items, now); err != nil {
+			return err
+		}
+	}
+	t.toldCalendar(&rep)
+	if rep.Refused > 0 {
+		return exitError(exitFailed)
+	}
+	return nil
+}
+
+func (t *tool) toldCalendar(r *restoredCalendar) {
+	until := ""
+	if !r.Until.IsZero() {
+		until = " as of " + r.Until.Local().Format(time.DateTime)
+	}
+	would := ""
+	if r.Dry {
+		would = "would be "
+		for what, list := range map[string][]string{"new": r.Created, "replaced": r.Replaced, "deleted": r.Deleted} {
+			for _, uid := range list {
+				t.tell("%s: %s", what, uid)
+			}
+		}
+	}
+	t.did(r, "%s%s: %d %snew, %d %sreplaced, %d %sdeleted, %d the same", r.Calendar, until, len(r.Created), would, len(r.Replaced), would, len(r.Deleted), would, r.Unchanged)
+}
+
+// restoreBatch is how many objects are written at once.
+const restoreBatch = 100
+
+// bringBack writes what is different, and then deletes what was not there.
+func (t *tool) bringBack(ctx context.Context, be *backend, rep *restoredCalendar, items []calendar.PutItem, now map[string]keptObject) error {
+	for part := range slices.Chunk(items, restoreBatch) {
+		res, err := be.PutObjects(ctx, be.who, calendar.PutObjectsRequest{Calendar: rep.Calendar, Items: part, Replace: true})
+		if err != nil {
+			return err
+		}
+		for _, r := range res {
+			if r.Err != nil {
+				rep.Refused++
+				t.complainOf(fmt.Errorf("%s: %w", r.UID, r.Err))
+			}
+		}
+	}
+	for part := range slices.Chunk(rep.Deleted, restoreBatch) {
+		req := calendar.EditRequest{Calendar: rep.Calendar}
+		for _, uid := range part {
+			req.Items = append(req.Items, calendar.EditItem{UID: uid, Mode: calendar.EditDelete, Role: calendar.OwnCopy})
+		}
+		res, err := be.EditObject(ctx, be.who, req)
+		if err != nil {
+			return err
+		}
+		for _, r := range res.Items {
+			if r.Err != nil {
+				rep.Refused++
+				t.complainOf(fmt.Errorf("%s: %w", r.UID, r.Err))
+			}
+		}
+	}
+	return nil
+}
+
+// kept reads what a backup has of a calendar.
+func (t *tool) kept(ctx context.Context, cfg *config.Config, be *backend, id calendar.ID, input string, call *restoreCall, rep *restoredCalendar) (c calendar.Calendar, objects map[string]keptObject, err error) {
+	fi, err := os.Stat(input)
+	if err != nil {
+		return c, nil, err
+	}
+	periods, _ := archive.Periods(input)
+	if !fi.IsDir() || len(periods) == 0 {
+		if !call.at.IsZero() {
+			return c, nil, misuse("--at goes with a directory of backups")
+		}
+		return t.keptFile(ctx, id, input)
+	}
+	s, dir, err := scratch(ctx, cfg, t)
+	if err != nil {
+		return c, nil, err
+	}
+	defer os.RemoveAll(dir)
+	defer s.Close()
+	res, err := archive.Restore(ctx, input, s, archive.RestoreOptions{At: call.at, Owner: id.Owner()})
+	if err != nil {
+		return c, nil, err
+	}
+	rep.Until, rep.From = res.Until, res.Period.Dir
+	people, err := openDirectory(cfg, t.toolLog())
+	if err != nil {
+		return c, nil, err
+	}
+	defer people.Close()
+	opt, err := modelOptions(cfg, t.toolLog())
+	if err != nil {
+		return c, nil, err
+	}
+	opt.NoProvision = true
+	model := service.New(s, people, opt)
+	if c, err = model.Calendar(ctx, be.who, id); err != nil {
+		if errors.Is(err, calendar.NoCalendar) {
+			err = fmt.Errorf("%s was not there at %s", id, res.Until.Local().Format(time.DateTime))
+		}
+		return c, nil, err
+	}
+	objects, err = objectsOf(ctx, model, be.who, id)
+	return c, objects, err
+}
+
+// keptFile reads a file, or a directory of files, that csbackup or csexport wrote.
+func (t *tool) keptFile(ctx context.Context, id calendar.ID, input string) (c calendar.Calendar, objects map[string]keptObject, err error) {
+	sources, err := importer.Sources([]string{input})
+	if err != nil {
+		return c, nil, err
+	}
+	shelf := &shelf{objects: map[string]keptObject{}}
+	job := &importer.Job{Importer: importer.Importer{Store: shelf, Calendar: id}, Create: shelf}
+	bad := 0
+	job.Each = func(it *importer.Item) {
+		if it.Outcome == importer.Refused {
+			bad++
+			t.complain("%s", it)
+		}
+	}
+	if err := job.Run(ctx, sources); err != nil {
+		return c, nil, err
+	}
+	if bad > 0 {
+		return c, nil, fmt.Errorf("%s cannot be read whole: nothing was changed", input)
+	}
+	return shelf.made, shelf.objects, nil
+}
+
+// shelf takes what an import would store.
+type shelf struct {
+	made    calendar.Calendar
+	objects map[string]keptObject
+}
+
+func (s *shelf) Calendar(_ context.Context, _ calendar.Actor, id calendar.ID) (c calendar.Calendar, err error) {
+	return c, &calendar.Error{Kind: calendar.NoCalendar, Ref: string(id)}
+}
+
+func (s *shelf) CreateCalendar(_ context.Context, _ calendar.Actor, req calendar.CreateCalendarRequest) (calendar.Calendar, error) {
+	s.made = req.Calendar
+	return s.made, nil
+}
+
+func (s *shelf) PutObjects(_ context.Context, _ calendar.Actor, req calendar.PutObjectsRequest) ([]calendar.PutItemResult, error) {
+	out := make([]calendar.PutItemResult, len(req.Items))
+	for i, it := range req.Items {
+		uid := importer.UIDOf(it.Data)
+		out[i].UID = uid
+		s.objects[uid] = keptObject{it.Name, uid, string(it.Data)}
+	}
+	return out, nil
+}
+
+// objectsOf reads all objects of a calendar by their UIDs.
+func objectsOf(ctx context.Context, be calendar.Backend, who calendar.Actor, id calendar.ID) (map[string]keptObject, error) {
+	out := map[string]keptObject{}
+	_, err := be.Sync(ctx, who, calendar.SyncRequest{Calendar: id, Data: true}, func(it calendar.SyncItem) error {
+		if o := it.Object; o != nil {
+			out[o.UID] = keptObject{o.Name, o.UID, string(o.Data)}
+		}
+		return ctx.Err()
+	})
+	return out, err
+}
