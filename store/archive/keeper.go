@@ -363,7 +363,11 @@ func snapshot(ctx context.Context, store calendar.Store, l *log, p *place, opt *
 		return per, err
 	}
 	per.Ended = l.moment()
-	return per, per.write(per.Dir)
+	if err := per.write(per.Dir); err != nil || p.alone {
+		return per, err
+	}
+	l.do(func(time.Time) { p.turn(l.at) }) // so that a start knows what there is
+	return per, l.drain(ctx)
 }
 
 // ownersPage is how many owners are asked for at once.

@@ -189,6 +189,15 @@ func (p *place) reopen() bool {
 	return true
 }
 
+// turn begins another file of the log.
+func (p *place) turn(at map[calendar.Owner]int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.file != nil {
+		p.next(at)
+	}
+}
+
 // next ends a file and begins another.
 func (p *place) next(at map[calendar.Owner]int64) {
 	if err := p.end(at); err != nil {
