@@ -14,6 +14,7 @@ import (
 	"factotum/cmd/internal/plain"
 	"factotum/server/calendar"
 	"factotum/server/config"
+	"factotum/server/object"
 	"factotum/server/service"
 	"factotum/store/archive"
 	"factotum/store/sqlstore"
@@ -413,6 +414,10 @@ func (t *tool) bringBack(ctx context.Context, be *backend, rep *restoredCalendar
 			}
 		}
 	}
+	if rep.Refused > 0 {
+		rep.Deleted = nil
+		return errors.New("not all could be stored: what is not in the backup stays")
+	}
 	for part := range slices.Chunk(rep.Deleted, restoreBatch) {
 		req := calendar.EditRequest{Calendar: rep.Calendar}
 		for _, uid := range part {
@@ -443,7 +448,7 @@ func (t *tool) kept(ctx context.Context, cfg *config.Config, be *backend, id cal
 		if !call.at.IsZero() {
 			return c, nil, misuse("--at goes with a directory of backups")
 		}
-		return t.keptFile(ctx, id, input)
+		return t.keptFile(ctx, cfg, id, input)
 	}
 	s, dir, err := scratch(ctx, cfg, t)
 	if err != nil {
@@ -478,12 +483,16 @@ func (t *tool) kept(ctx context.Context, cfg *config.Config, be *backend, id cal
 }
 
 // keptFile reads a file, or a directory of files, that csbackup or csexport wrote.
-func (t *tool) keptFile(ctx context.Context, id calendar.ID, input string) (c calendar.Calendar, objects map[string]keptObject, err error) {
+func (t *tool) keptFile(ctx context.Context, cfg *config.Config, id calendar.ID, input string) (c calendar.Calendar, objects map[string]keptObject, err error) {
 	sources, err := importer.Sources([]string{input})
 	if err != nil {
 		return c, nil, err
 	}
-	shelf := &shelf{objects: map[string]keptObject{}}
+	opt, err := modelOptions(cfg, t.toolLog())
+	if err != nil {
+		return c, nil, err
+	}
+	shelf := &shelf{rules: object.Rules{Owner: id.Owner(), Components: []string{"VEVENT", "VTODO", "VJOURNAL"}, Limits: opt.Limits.WithDefaults()}, objects: map[string]keptObject{}}
 	job := &importer.Job{Importer: importer.Importer{Store: shelf, Calendar: id}, Create: shelf}
 	bad := 0
 	job.Each = func(it *importer.Item) {
@@ -503,6 +512,7 @@ func (t *tool) keptFile(ctx context.Context, id calendar.ID, input string) (c ca
 
 // shelf takes what an import would store.
 type shelf struct {
+	rules   object.Rules
 	made    calendar.Calendar
 	objects map[string]keptObject
 }
@@ -519,9 +529,11 @@ func (s *shelf) CreateCalendar(_ context.Context, _ calendar.Actor, req calendar
 func (s *shelf) PutObjects(_ context.Context, _ calendar.Actor, req calendar.PutObjectsRequest) ([]calendar.PutItemResult, error) {
 	out := make([]calendar.PutItemResult, len(req.Items))
 	for i, it := range req.Items {
-		uid := importer.UIDOf(it.Data)
-		out[i].UID = uid
-		s.objects[uid] = keptObject{it.Name, uid, string(it.Data)}
+		obj, err := object.Parse(s.rules, it.Data, "")
+		if out[i].Err = err; err == nil {
+			out[i].UID = obj.UID
+			s.objects[obj.UID] = keptObject{it.Name, obj.UID, string(it.Data)}
+		}
 	}
 	return out, nil
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // Scripts have the programs by name, and "server start [flags]" and "server
-// stop" (freeze, thaw) for a quickstart server in $WORK/data, whose URL is in $URL; "put USER
+// stop" (kill, freeze, thaw) for a quickstart server in $WORK/data, whose URL is in $URL; "put USER
 // NAME FILE" puts a file into his calendar, whose password is his name and "-pw". "metrics FILE"
 // writes what the server counts. "sink start" is a mail server, whose address is in $RELAY; see scriptSink.
 func TestToolScripts(t *testing.T) {
@@ -31,11 +31,14 @@ func TestToolScripts(t *testing.T) {
 				s := ts.Value(key{}).(*scriptServer)
 				switch {
 				case neg || len(args) == 0:
-					ts.Fatalf("server start [flags], stop, freeze or thaw")
+					ts.Fatalf("server start [flags], stop, kill, freeze or thaw")
 				case args[0] == "start":
 					s.start(t, ts, args[1:])
 				case args[0] == "stop":
 					s.stop(ts)
+				case args[0] == "kill":
+					s.cmd.Process.Kill()
+					<-s.ended
 				case args[0] == "freeze":
 					ts.Check(s.cmd.Process.Signal(syscall.SIGSTOP))
 				case args[0] == "thaw":

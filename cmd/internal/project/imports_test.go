@@ -53,7 +53,7 @@ var mayImport = map[string][]string{
 	"server/delivery/stories":      {},
 	"server/session":               {"server/calendar"},
 	"store/sqlstore":               {"server/calendar", "server/acl", "migrations"},
-	"store/archive":                {"server/calendar", "store/sqlstore"},
+	"store/archive":                {"server/calendar", "server/acl"},
 	"store/storetest":              {"server/calendar", "server/acl"},
 	"store/storetest/pgtest":       {},
 	"store/storetest/fresh":        {"store/sqlstore", "store/storetest/pgtest"},
