@@ -224,7 +224,7 @@ func TestJSON(t *testing.T) {
 		{"start-cal frob", 1, `there is no component`},
 		{"start-cal --frob", 2, `frob`},
 		{"stop-cal --frob", 2, `frob`},
-		{"csbackup database x", 1, `csexport`},
+		{"csrename x", 1, `csexport`},
 	} {
 		hosttest.Write(t, filepath.Join(dir, "anna"), "anna-pw\n")
 		words := strings.Fields(tc.call)
