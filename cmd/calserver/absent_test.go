@@ -9,8 +9,8 @@ import (
 // Every program of Sun's is here, or tells what does its work; by its own name
 // and as a command of calserver. admin.md §8.
 func TestSunsPrograms(t *testing.T) {
-	for name := range strings.FieldsSeq("csattribute cscal csclean cscomponents csdb csdomain csexport csimport csmonitor csplugin " +
-		"cspurge csrename csresource csschedule csstats cstool csuser start-cal stop-cal csstored cshttpd csdwpd csnotifyd watcher " +
+	for name := range strings.FieldsSeq("csattribute csbackup cscal csclean cscomponents csdb csdomain csexport csimport csmonitor csplugin " +
+		"cspurge csrename csresource csrestore csschedule csstats cstool csuser start-cal stop-cal csstored cshttpd csdwpd csnotifyd watcher " +
 		"csconfigurator.sh cs5migrate csmig csmigrate csvdmig commdirmig csservice enpd csadmind comm_dssetup.pl commadmin") {
 		if _, ok := programs[name]; !ok {
 			t.Errorf("%s is not known", name)

@@ -10,24 +10,16 @@ import (
 	"factotum/server/calendar"
 	"factotum/store/sqlstore"
 	"factotum/store/storetest"
+	"factotum/store/storetest/fresh"
 
 	"github.com/google/go-cmp/cmp"
 )
 
 var bg = context.Background()
 
-var empty = storetest.Prepared{Open: func(dir string) (calendar.Store, error) {
-	return sqlstore.OpenSQLite(bg, filepath.Join(dir, "calendar.db"), sqlstore.Options{Relaxed: true})
-}}
-
 func openStore(t testing.TB) *sqlstore.Store {
 	t.Helper()
-	s, err := sqlstore.OpenSQLite(bg, filepath.Join(empty.Dir(t), "calendar.db"), sqlstore.Options{Relaxed: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
-	return s
+	return fresh.SQLite(t, sqlstore.Options{Relaxed: true})
 }
 
 // site is a store that is archived.
