@@ -1,15 +1,20 @@
 package acceptance
 
 import (
+	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"factotum/cmd/internal/freeport"
 	"factotum/cmd/internal/hosttest"
 	"factotum/notify/xmpp/xmpptest"
 )
@@ -132,4 +137,80 @@ func slixmpp(t *testing.T, server *xmpptest.Prosody, user string) *hosttest.Buff
 	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
 	eventuallyShows(t, "slixmpp", out.String, "asked "+xmpptest.Component)
 	return out
+}
+
+// TestPopupsOfTwoHosts: agents on two hosts, with one account, share the reminders. Each
+// pops up once, and where one host dies the other goes on.
+func TestPopupsOfTwoHosts(t *testing.T) {
+	t.Parallel()
+	if !named() {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("hosts of different names need mount namespaces")
+		}
+		t.Skip("hosts of different names need mount namespaces")
+	}
+	server := xmpptest.Start(t, "anna", "reminders")
+	agent := "reminders@" + xmpptest.Domain
+	front, back := split(t, `service.ens.host = "`+backName+`"`, `service.ens.port = "`+strconv.Itoa(freeport.Take(t, backAddress))+`"`,
+		`factotum.ens.secret = "the secret of both hosts"`, `caldb.serveralarms.url = "enp:///ics/customalarm"`, `caldb.serveralarms.contenttype = "text/xml"`,
+		`factotum.xmpp.enable = "yes"`, `factotum.xmpp.default = "yes"`, `factotum.xmpp.jid = "`+agent+`"`, `factotum.xmpp.password = "`+xmpptest.Password("reminders")+`"`,
+		`factotum.xmpp.server = "`+server.Address+`"`, `factotum.xmpp.cafile = "`+server.CA+`"`)
+	front.visit(t, "anna")
+	for _, h := range []*host{front, back} {
+		eventuallyShows(t, "status", func() string { out, _ := h.tool(t, "status"); return out }, "XMPP server "+server.Address+": well")
+	}
+	anna := server.Login(t, "anna", true)
+	anna.AddContact(t, agent)
+	eventuallyShows(t, "anna is asked", func() string { return strings.Join(anna.Asked(), " ") }, agent)
+	anna.Settle(t)
+	const n = 30
+	due := time.Now().Add(4 * time.Second)
+	remind := func(i int, due time.Time) {
+		t.Helper()
+		uid := fmt.Sprint("r", i)
+		front.do(t, "anna", "PUT", cal("anna")+uid+".ics", alarmed(uid, "DISPLAY", due), "Content-Type: text/calendar").is(201)
+	}
+	for i := range n {
+		remind(i, due.Add(time.Duration(i%3)*time.Second))
+	}
+	once := func(want int) {
+		t.Helper()
+		got := map[string]int{}
+		for _, m := range anna.Await(t, want) {
+			got[strings.SplitN(m.Body, "\n", 2)[0]]++
+		}
+		for i := range want {
+			if title := fmt.Sprintf("Reminder: Dentist r%d", i); got[title] != 1 {
+				t.Errorf("%q came %d times", title, got[title])
+			}
+		}
+	}
+	once(n)
+	resp, err := client.Get(strings.TrimSuffix(back.ready, "/readyz") + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	counted := regexp.MustCompile(`factotum_popups_total\{outcome="sent"\} (\d+)`).FindSubmatch(text)
+	if counted == nil {
+		t.Fatalf("no count in\n%s", text)
+	}
+	if here, err := strconv.Atoi(string(counted[1])); err != nil || here == 0 || here == n {
+		t.Errorf("the back end has sent %s of %d", counted[1], n)
+	}
+
+	for i := range 3 {
+		remind(n+i, time.Now().Add(4*time.Second))
+	}
+	if err := front.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-front.done
+	once(n + 3)
+	time.Sleep(time.Second)
+	once(n + 3)
 }

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
@@ -17,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"factotum/notify/relay/smtptest"
 	"factotum/notify/webpush"
 	"factotum/protocol/dav"
 )
@@ -229,7 +231,12 @@ func (r *receiver) next(t testing.TB, h *host) map[string]string {
 // A webhook is told of each change, signed, in order, again after a failure, and
 // after the death of the server.
 func TestWebhook(t *testing.T) {
-	h := installed(t, pushLines...).start(t)
+	sink := smtptest.Start(t, smtptest.Rules{})
+	_, port, err := net.SplitHostPort(sink.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := installed(t, append([]string{`caldb.smtphost = "127.0.0.1"`, `caldb.smtpport = "` + port + `"`}, pushLines...)...).start(t)
 	h.visit(t, "anna")
 	r := newReceiver(t)
 	made := h.do(t, "anna", "POST", "/dav/hooks/", fmt.Sprintf(`{"address": %q, "calid": "anna", "contents": true}`, r.URL+"/hook")).is(201)
@@ -237,7 +244,6 @@ func TestWebhook(t *testing.T) {
 	if err := json.Unmarshal([]byte(made.body), &hook); err != nil {
 		t.Fatal(err)
 	}
-	var err error
 	if r.secret, err = base64.StdEncoding.DecodeString(strings.TrimPrefix(hook.Secret, "whsec_")); err != nil {
 		t.Fatal(err)
 	}
@@ -273,6 +279,15 @@ func TestWebhook(t *testing.T) {
 	}
 	r.next(t, h)
 	if out, err := calserver(t, "hooks", "list", "-C", h.conf, "--user", "anna"); err != nil || !strings.Contains(out, hook.ID+" hook anna anna anna on ") {
+		t.Errorf("hooks list: %s %v", out, err)
+	}
+	r.fail <- http.StatusGone
+	h.do(t, "anna", "PUT", cal("anna")+"gone.ics", event("gone", "20300101T100000Z", "Party")).is(201)
+	m := sink.Await(t, 1)[0]
+	if m.To != "anna@example.com" || m.Header("Subject") != "Your webhook was switched off: "+strings.TrimPrefix(r.URL, "http://") || m.Header("Auto-Submitted") != "auto-generated" {
+		t.Errorf("mailed:\n%s", m.Data)
+	}
+	if out, err := calserver(t, "hooks", "list", "-C", h.conf, "--user", "anna"); err != nil || !strings.Contains(out, hook.ID+" hook anna anna anna off ") || !strings.Contains(out, "410") {
 		t.Errorf("hooks list: %s %v", out, err)
 	}
 	if out, err := calserver(t, "hooks", "delete", "-C", h.conf, hook.ID, "--user", "anna"); err != nil {
