@@ -12,7 +12,7 @@ WHOLE = factotum/cmd/calserver factotum/cmd/calserver/acceptance factotum/cmd/ca
 # TestPureStartsNothing looks at: the detector can find nothing, and costs ten times as much.
 PURE = $(addprefix factotum/server/,acl availability booking config edit ical itip match object recur why zone) factotum/protocol/dav
 # Under the detector they do less: sizes, values and stories that are many. Here all of it.
-TWICE = factotum/protocol/interop/meetings factotum/protocol/wcap factotum/server/delivery/stories
+TWICE = factotum/protocol/interop/meetings factotum/protocol/wcap factotum/server/cache factotum/server/delivery/stories factotum/server/service
 # What takes longest begins first, so that no core is idle at the end.
 LONG = factotum/store/sqlstore factotum/server/service factotum/protocol/caldav factotum/protocol/wcap/wcaptest
 

@@ -497,7 +497,7 @@ func open(t *testing.T, seed int64, opt service.Options) *model {
 }
 
 func TestModel(t *testing.T) {
-	seeds := int64(300)
+	seeds := int64(300) / fewer
 	if testing.Short() {
 		seeds = 50
 	}

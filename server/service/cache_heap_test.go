@@ -16,6 +16,9 @@ import (
 
 // What the cache accounts for is what it takes on the heap, whatever it holds.
 func TestCacheKnowsItsHeap(t *testing.T) {
+	if detected {
+		t.Skip("without the race detector")
+	}
 	const n = 3000
 	ctx := context.Background()
 	st := fresh.SQLite(t, sqlstore.Options{Relaxed: true})
