@@ -106,10 +106,24 @@ func testObjects(t *testing.T, s calendar.Store) {
 func testGoneAndLatest(t *testing.T, s calendar.Store) {
 	makeCalendar(t, s, anna, 1, "calendar")
 	var written []string
-	for i := range 1500 {
-		name := fmt.Sprintf("o%04d", i)
-		put(t, s, anna, object(1, name, name, "text of "+name))
-		written = append(written, name)
+	for i := 0; i < 1500; i += 100 {
+		update(t, s, anna, func(tx calendar.Tx) error {
+			written = written[:i]
+			for len(written) < i+100 {
+				name := fmt.Sprintf("o%04d", len(written))
+				row := object(1, name, name, "text of "+name)
+				change, err := tx.NextChange()
+				if err != nil {
+					return err
+				}
+				row.Change = change
+				if err := tx.PutObject(row); err != nil {
+					return err
+				}
+				written = append(written, name)
+			}
+			return nil
+		})
 	}
 	slices.Reverse(written)
 	names := func(from, to time.Time, data bool) (got []string) {
