@@ -35,7 +35,12 @@ func Sentence(code string) string {
 	return sentences()[code]
 }
 
-// Of is why a step was taken, in words: of its code, and what was noted of it.
+// Of is why a step was taken, in words: of its code, and what was noted of it,
+// which may say the same with its figures.
 func Of(t *calendar.Trace) string {
-	return strings.TrimSpace(Sentence(t.Reason) + " " + t.Detail)
+	s := Sentence(t.Reason)
+	if s != "" && strings.Contains(t.Detail, strings.TrimSuffix(s, ".")) {
+		return t.Detail
+	}
+	return strings.TrimSpace(s + " " + t.Detail)
 }

@@ -32,6 +32,9 @@ func TestEveryReasonHasASentence(t *testing.T) {
 	if s := why.Of(&calendar.Trace{Reason: "room-free", Detail: "Until noon."}); s != "The time was free. Until noon." {
 		t.Errorf("a step is told as %q", s)
 	}
+	if s := why.Of(&calendar.Trace{Reason: "room-free", Detail: "3 of 4 instances: The time was free."}); s != "3 of 4 instances: The time was free." {
+		t.Errorf("a step is told as %q", s)
+	}
 	if s := why.Of(&calendar.Trace{Reason: "of a later release", Detail: "It is so."}); s != "It is so." {
 		t.Errorf("a step is told as %q", s)
 	}
