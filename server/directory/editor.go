@@ -199,7 +199,11 @@ func (ed *Editor) Create(p NewPerson) error {
 				return nil, invalid(op, p.ID, "%s is not below the domain's entry", base)
 			}
 		}
-		all := [][2]string{{"dn", p.dn(base)}}
+		dn := p.dn(base)
+		if x.sn.byKey[dnKey(dn)] != nil {
+			return nil, entryThere(op, dn)
+		}
+		all := [][2]string{{"dn", dn}}
 		all = append(all, lines...)
 		if p.Mail != "" {
 			all = append(all, [2]string{"mail", fold(p.Mail)})
@@ -224,6 +228,11 @@ func (p *NewPerson) dn(base string) string {
 		dn += "," + base
 	}
 	return dn
+}
+
+// entryThere refuses a new entry where another one stands.
+func entryThere(op, dn string) error {
+	return &calendar.Error{Kind: calendar.Exists, Op: op, Ref: dn, Msg: "there is an entry " + dn + ": -n gives another name"}
 }
 
 // free refuses an id that somebody has.

@@ -352,7 +352,7 @@ func (ed *LDAPEditor) CreateGroup(ctx context.Context, p NewPerson) (calendar.Us
 	err = ed.src.searches.do(ctx, func(c *ldap.Conn) error { return c.Add(m) })
 	switch {
 	case ldap.IsErrorWithCode(err, ldap.LDAPResultEntryAlreadyExists):
-		return "", &calendar.Error{Kind: calendar.Exists, Op: op, Ref: p.Name, Msg: "ou=Groups has an entry of that name: -n gives another one"}
+		return "", entryThere(op, m.DN)
 	case ldap.IsErrorWithCode(err, ldap.LDAPResultNoSuchObject):
 		return "", &calendar.Error{Kind: calendar.NotFound, Op: op, Ref: "ou=Groups," + base, Msg: "there is no ou=Groups," + base + " in the directory: add it first"}
 	case ldap.IsErrorAnyOf(err, ldap.LDAPResultObjectClassViolation, ldap.LDAPResultConstraintViolation) && len(p.Members) == 0 && len(p.MemberURLs) == 0:

@@ -98,6 +98,7 @@ func TestGroupEditors(t *testing.T) {
 		}{
 			"taken":             {second(ed.CreateGroup(ctx, NewPerson{ID: "ANNA", Members: []string{"bert"}})), calendar.Exists, "taken"},
 			"address taken":     {second(ed.CreateGroup(ctx, NewPerson{ID: "x1", Mail: "bert@sesta.com", Members: []string{"bert"}})), calendar.Exists, "taken"},
+			"name taken":        {second(ed.CreateGroup(ctx, NewPerson{ID: "x0", Name: "the board", Members: []string{"bert"}})), calendar.Exists, "-n gives another name"},
 			"address taken now": {ed.ChangeGroup(ctx, "board", GroupChange{Mail: text("bert@sesta.com")}), calendar.Exists, "taken"},
 			"no such member":    {ed.ChangeGroup(ctx, "board", GroupChange{Add: []string{"nobody"}}), calendar.NotFound, "nobody"},
 			"not in it":         {ed.ChangeGroup(ctx, "board", GroupChange{Remove: []string{"anna"}}), calendar.NotFound, "no member"},
