@@ -40,11 +40,11 @@ for _ in $(seq 100); do curl -s -o /dev/null "http://$addr/" && break; sleep 0.2
 "$gen/cyrus-up.sh" >"$dir/cyrus.log" 2>&1 || { cat "$dir/cyrus.log"; exit 1; }
 
 cat >"$dir/factotum.json" <<J
-{"name": "factotum", "base": "http://$addr", "home": "/dav/calendars/{user}/", "outbox": "",
+{"name": "factotum", "base": "http://$addr", "home": "/dav/calendars/{user}/", "outbox": "/dav/calendars/{user}/outbox/",
  "invite": "/dav/calendars/{user}/calendar/", "address": "mailto:{user}@example.com",
- "users": [$list], "procs": ["pidfile:$dir/calserver.pid"], "skip": ["fbpost", "invite", "mixed"]}
+ "users": [$list], "procs": ["pidfile:$dir/calserver.pid"], "skip": []}
 J
 "$dir/calbench" -targets "$dir/factotum.json,$gen/targets/cyrus.json" \
-  -phases "${PHASES:-put,update,get,ctag,propfind,multiget,query,queryday,expand,sync0,sync,syncinit,freebusy}" \
+  -phases "${PHASES:-put,update,get,ctag,propfind,multiget,query,queryday,expand,sync0,sync,syncinit,freebusy,fbpost,invite}" \
   -S "${SIZES:-1000,10000}" -C "${CLIENTS:-1,16}" -rounds "${ROUNDS:-3}" -dur "${DUR:-1500ms}" -out "$OUT" >&2
 "$dir/calbench" -report "$OUT"
