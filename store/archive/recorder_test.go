@@ -1,0 +1,32 @@
+package archive
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"reflect"
+	"testing"
+
+	"factotum/server/calendar"
+)
+
+// Whatever a transaction can write is recorded: a method that calendar.Tx gets, and that
+// recorder does not have, would write what no backup knows of.
+func TestAllWritesAreRecorded(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "recorder.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	has := map[string]bool{"OnCommit": true}
+	for _, d := range file.Decls {
+		if f, ok := d.(*ast.FuncDecl); ok && f.Recv != nil {
+			has[f.Name.Name] = true
+		}
+	}
+	reads := reflect.TypeFor[calendar.ReadTx]()
+	for m := range reflect.TypeFor[calendar.Tx]().Methods() {
+		if _, read := reads.MethodByName(m.Name); !read && !has[m.Name] {
+			t.Errorf("%s is not recorded", m.Name)
+		}
+	}
+}
