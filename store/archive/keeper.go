@@ -337,6 +337,7 @@ func snapshot(ctx context.Context, store calendar.Store, l *log, p *place, opt *
 		var err error
 		if per.Dir, err = p.begin(&per.Manifest, l.at); err == nil && !slices.Contains(l.places, p) {
 			l.places = append(slices.Clone(l.places), p)
+			l.wakeUp()
 		}
 		begun <- err
 	})

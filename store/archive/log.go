@@ -22,8 +22,10 @@ type log struct {
 	octets  int       // of what waits
 	last    time.Time // of the last that was added
 	closed  bool
-	busy    bool // what was taken is not written yet
+	written chan struct{} // closed when what waits is written
+	busy    bool          // what was taken is not written yet
 	tasks   []func(mark time.Time)
+	idle    bool // there is no place
 
 	at     map[calendar.Owner]int64 // the numbers that homes have in what is written; run's
 	places []*place
@@ -40,20 +42,24 @@ const flushEvery = time.Second
 // newLog begins with homes that have those numbers.
 func newLog(now func() time.Time, logger *slog.Logger, at map[calendar.Owner]int64, places ...*place) *log {
 	l := &log{now: now, err: logger, at: at, places: places, done: make(chan struct{}), doubts: make(chan calendar.Owner, 1<<12)}
-	l.more = sync.NewCond(&l.mu)
+	l.more, l.idle = sync.NewCond(&l.mu), len(places) == 0
 	go l.run()
 	return l
 }
 
 // add is called after the commit of a transaction, in the order of those of one owner.
-func (l *log) add(all ...*record) {
+// What it returns is closed when that is written; nil where nothing is.
+func (l *log) add(all ...*record) (written <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for l.octets > mostWaiting && !l.closed {
 		l.more.Wait()
 	}
-	if l.closed {
-		return
+	if l.closed || l.idle {
+		return nil
+	}
+	if l.written == nil {
+		l.written = make(chan struct{})
 	}
 	now := l.tick()
 	for _, r := range all {
@@ -64,6 +70,31 @@ func (l *log) add(all ...*record) {
 		l.waiting = append(l.waiting, r)
 	}
 	l.more.Broadcast()
+	return l.written
+}
+
+// wakeUp has what is added from now on written: there is a place.
+func (l *log) wakeUp() {
+	l.mu.Lock()
+	l.idle = false
+	l.mu.Unlock()
+}
+
+// mostPatience is how long an acknowledgement waits for a place that hangs.
+const mostPatience = 2 * time.Second
+
+// await waits until something is written: where the process is killed after it was
+// acknowledged the log has it, at its time.
+func await(written <-chan struct{}) {
+	if written == nil {
+		return
+	}
+	timer := time.NewTimer(mostPatience)
+	defer timer.Stop()
+	select {
+	case <-written:
+	case <-timer.C:
+	}
 }
 
 // size is about how many octets it holds.
@@ -145,8 +176,8 @@ func (l *log) run() {
 		for len(l.waiting) == 0 && len(l.tasks) == 0 && !l.closed && time.Since(synced) < flushEvery {
 			l.more.Wait()
 		}
-		batch, tasks, closed, mark := l.waiting, l.tasks, l.closed, l.tick()
-		l.waiting, l.octets, l.tasks, l.busy = nil, 0, nil, true
+		batch, tasks, closed, mark, written := l.waiting, l.tasks, l.closed, l.tick(), l.written
+		l.waiting, l.octets, l.tasks, l.busy, l.written = nil, 0, nil, true, nil
 		l.more.Broadcast()
 		l.mu.Unlock()
 
@@ -158,6 +189,9 @@ func (l *log) run() {
 		}
 		for _, p := range l.places {
 			p.write(buf.Bytes(), mark, l.at)
+		}
+		if written != nil {
+			close(written)
 		}
 		for _, fn := range tasks {
 			fn(mark)
@@ -173,7 +207,7 @@ func (l *log) run() {
 			buf = bytes.Buffer{}
 		}
 		l.mu.Lock()
-		l.busy = false
+		l.busy, l.idle = false, len(l.places) == 0
 		l.more.Broadcast()
 		l.mu.Unlock()
 		if closed {

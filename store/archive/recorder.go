@@ -14,12 +14,13 @@ type Store struct {
 }
 
 // Update runs fn as the store does; what it did is in the log when it returns,
-// though perhaps not yet on its disk: see log.
+// though its disk has it a second later only.
 func (s *Store) Update(ctx context.Context, owner calendar.Owner, fn func(calendar.Tx) error) error {
 	ran := false
+	var written <-chan struct{}
 	err := s.Store.Update(ctx, owner, func(tx calendar.Tx) error {
 		rec := &recorder{Tx: tx, t: txn{Owner: owner}}
-		ran = false
+		ran, written = false, nil
 		if err := fn(rec); err != nil {
 			return err
 		}
@@ -31,13 +32,14 @@ func (s *Store) Update(ctx context.Context, owner calendar.Owner, fn func(calend
 			if rec.t.Change = h.Change; h.Change == int64(rec.t.Took) {
 				rec.t.Made = h.Created
 			}
-			tx.OnCommit(func() { s.log.add(&record{Txn: &rec.t}) })
+			tx.OnCommit(func() { written = s.log.add(&record{Txn: &rec.t}) })
 		}
 		return nil
 	})
 	if err != nil && ran {
 		s.log.doubt(owner) // it may have been committed, or not
 	}
+	await(written)
 	return err
 }
 
