@@ -478,7 +478,7 @@ func (k *Keeper) try(ctx context.Context, t Target) (res Restored, err error) {
 	if err != nil {
 		return res, err
 	}
-	res, err = Restore(ctx, t.Path, to, RestoreOptions{})
+	res, err = Restore(ctx, t.Path, to, RestoreOptions{Gentle: k.opt.Pause > 0})
 	if err == nil {
 		err = to.Check(ctx)
 	}

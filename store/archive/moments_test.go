@@ -13,6 +13,7 @@ import (
 
 	"factotum/server/calendar"
 	"factotum/store/sqlstore"
+	"factotum/store/storetest/fresh"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -97,7 +98,11 @@ type moment struct {
 // Every moment from the first snapshot on can be restored, whatever snapshots were taken
 // meanwhile, and though files of the log are many.
 func TestAnyMoment(t *testing.T) {
-	for seed := range uint64(4) {
+	seeds := uint64(2)
+	if os.Getenv("FACTOTUM_LONG") != "" {
+		seeds = 100
+	}
+	for seed := range seeds {
 		rnd := rand.New(rand.NewPCG(seed, 7))
 		s := newSite(t)
 		s.place.fold = 8 << 10
@@ -351,6 +356,31 @@ func TestCopy(t *testing.T) {
 	}
 	if owners, _ := one.Owners(bg, "", 0); !slices.Equal(owners, []calendar.Owner{"ben"}) {
 		t.Errorf("%v", owners)
+	}
+}
+
+// What was a store on SQLite can be one on PostgreSQL, and is the same.
+func TestIntoPostgres(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(8, 8))
+	s := newSite(t)
+	s.snapshot(t)
+	for n := range 150 {
+		if writes(t, rnd, s, n); n == 100 {
+			s.snapshot(t)
+		}
+	}
+	if err := s.log.drain(bg); err != nil {
+		t.Fatal(err)
+	}
+	to := fresh.Postgres(t, sqlstore.Options{})
+	if _, err := Restore(bg, s.root, to, RestoreOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(contentsOf(t, s.raw), contentsOf(t, to)); d != "" {
+		t.Error(d)
+	}
+	if err := to.Check(bg); err != nil {
+		t.Error(err)
 	}
 }
 

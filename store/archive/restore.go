@@ -18,8 +18,9 @@ type RestoreOptions struct {
 	// At is the moment whose state is wanted; zero: the last that there is.
 	At time.Time
 	// Owner, if it is not empty, is the only one whose home is restored.
-	Owner    calendar.Owner
-	Progress func(homes, transactions int)
+	Owner calendar.Owner
+	// Gentle rests for as long as it works, so that others have their turn.
+	Gentle bool
 }
 
 // Restored tells what was restored.
@@ -162,6 +163,7 @@ func (r *restorer) image(t *txn) error {
 }
 
 func (r *restorer) apply(t *txn, known bool) error {
+	began := time.Now()
 	err := r.to.Update(r.ctx, t.Owner, func(tx calendar.Tx) error {
 		load, ok := tx.(calendar.Loader)
 		if !ok {
@@ -197,6 +199,9 @@ func (r *restorer) apply(t *txn, known bool) error {
 		}
 		return nil
 	})
+	if err == nil && r.opt.Gentle {
+		err = pause(r.ctx, time.Since(began))
+	}
 	return err
 }
 
