@@ -3,6 +3,7 @@ package acceptance
 import (
 	"fmt"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,4 +41,51 @@ func BenchmarkMail(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.N*each)/time.Since(began).Seconds(), "mails/s")
 	b.ReportMetric(float64((h.cpu(b)-cpu).Microseconds())/float64(b.N*each), "cpu-us/mail")
+}
+
+// BenchmarkMailAmongHostile invites people at a hundred destinations, a mail server
+// each: all well, and then forty of them hostile in every way. What counts is when
+// the last mail is at the sixty that are well both times.
+func BenchmarkMailAmongHostile(b *testing.B) {
+	for _, hostile := range []bool{false, true} {
+		b.Run(map[bool]string{false: "calm", true: "hostile"}[hostile], func(b *testing.B) {
+			kinds := append([]smtptest.Trouble{{Name: "no such host"}}, smtptest.Troubles...)
+			var well []*smtptest.Sink
+			var routes, guests []string
+			for n := range 100 {
+				domain, to, rules := fmt.Sprintf("d%d.example", n), "nowhere.invalid", smtptest.Rules{}
+				kind := kinds[(n/5*2+n%5)%len(kinds)]
+				if n%5 > 1 || !hostile {
+					kind = smtptest.Trouble{Rules: func(time.Duration) smtptest.Rules { return smtptest.Rules{} }}
+				}
+				if kind.Rules != nil {
+					rules = kind.Rules(600 * time.Millisecond)
+					sink := smtptest.Start(b, rules)
+					if to = sink.Addr; n%5 > 1 {
+						well = append(well, sink)
+					}
+				}
+				routes, guests = append(routes, domain+"="+to), append(guests, "guest@"+domain)
+			}
+			h := installed(b, `caldb.smtphost = "127.0.0.1"`, `caldb.smtpport = "1"`, `factotum.mail.timeout = "3"`, `factotum.mail.routes = "`+strings.Join(routes, " ")+`"`).start(b)
+			h.visit(b, "anna")
+			b.ResetTimer()
+			began := time.Now()
+			for n := range b.N {
+				uid := fmt.Sprint("bench", n)
+				h.do(b, "anna", "PUT", cal("anna")+uid+".ics", meetingWith(uid, guests...), "Content-Type: text/calendar").is(201)
+			}
+			for came := 0; came < b.N*len(well); time.Sleep(time.Millisecond) {
+				came = 0
+				for _, s := range well {
+					came += s.Count()
+				}
+				if time.Since(began) > 20*time.Minute {
+					b.Fatalf("%d mails came", came)
+				}
+			}
+			b.ReportMetric(time.Since(began).Seconds(), "s-until-all-well")
+			b.ReportMetric(float64(b.N*len(well))/time.Since(began).Seconds(), "mails/s")
+		})
+	}
 }
