@@ -45,6 +45,8 @@ type Options struct {
 
 	// Scheduling: messages are delivered, as in the daemon that owns the store.
 	Scheduling bool
+	// Mails: who has no calendar here is written to by mail, which stays in the queue.
+	Mails bool
 }
 
 // Engine is what keeps the calendars.
@@ -103,7 +105,7 @@ func New(t testing.TB, opt Options) *Site {
 	}
 	if opt.Scheduling {
 		s.jobs = worker.New(s.Store, worker.Options{Now: s.Now, First: 20 * time.Millisecond, Max: 100 * time.Millisecond})
-		s.courier = &delivery.Courier{Jobs: s.jobs, People: s.opt.People}
+		s.courier = &delivery.Courier{Jobs: s.jobs, People: s.opt.People, Mails: opt.Mails}
 		s.opt.Model.Outbox = s.jobs
 		s.opt.Model.AnswersPause = cmp.Or(s.opt.Model.AnswersPause, 100*time.Millisecond)
 	}

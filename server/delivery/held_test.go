@@ -170,6 +170,43 @@ func TestHeldAnswers(t *testing.T) {
 	})
 }
 
+// Who proposes something that is rejected, by whatever way, is told so, if it is known
+// that he did. RFC 5546 §3.2.8.
+func TestProposalIsDeclined(t *testing.T) {
+	each(t, func(t *testing.T, engine sitetest.Engine, hosts bool) {
+		s := outside(t, engine, hosts)
+		s.put("zoe", "u.ics", meeting("u", "DTSTART:20300107T100000Z", "DTEND:20300107T110000Z", "SUMMARY:Plans", "ORGANIZER:mailto:zoe@example.com",
+			"ATTENDEE;PARTSTAT=ACCEPTED:mailto:zoe@example.com", "ATTENDEE;RSVP=TRUE;PARTSTAT=NEEDS-ACTION:mailto:"+yves))
+		propose := func(id, sender string, arrival calendar.Arrival, reason string) calendar.Held {
+			s.mailed(id, "zoe", message("COUNTER", "u", "DTSTART:20300107T120000Z", "SEQUENCE:0", "COMMENT:Later?", "ATTENDEE;PARTSTAT=TENTATIVE:mailto:"+sender), arrival)
+			return s.onlyHeld("zoe", reason)
+		}
+		told := func() int { return strings.Count(s.story("zoe", "u"), "queued DECLINECOUNTER queued") }
+		if _, err := s.decide("zoe", propose("1", yves, by(yves), "proposed"), false, false); err != nil || told() != 1 {
+			t.Errorf("%v, told %d times: %s", err, told(), s.story("zoe", "u"))
+		}
+		if err := s.be.DeleteObject(s.Context(), s.as("zoe"), calendar.DeleteRequest{Ref: calendar.Ref{Calendar: "zoe:inbox", Name: propose("2", yves, by(yves), "proposed").Name}}); err != nil || told() != 2 {
+			t.Errorf("deleted: %v, told %d times", err, told())
+		}
+		for id, c := range map[string]struct {
+			sender, reason string
+			a              calendar.Arrival
+		}{
+			"unproven": {yves, "sender-unproven", calendar.Arrival{Sender: yves}},
+			"another":  {yves, "sent-by-another", by("eve@evil.example")},
+			"stranger": {"eve@evil.example", "not-invited", by("eve@evil.example")},
+		} {
+			if _, err := s.decide("zoe", propose(id, c.sender, c.a, c.reason), false, false); err != nil || told() != 2 {
+				t.Errorf("%s: %v, told %d times", id, err, told())
+			}
+		}
+		s.settled()
+		if text, _ := s.copy("zoe", "u"); !strings.Contains(text, "DTSTART:20300107T100000Z") || strings.Contains(text, "Later?") {
+			t.Errorf("the meeting is another:\n%s", text)
+		}
+	})
+}
+
 // What is rejected comes to nothing, by whatever way, and the journal tells; what its
 // recipient puts into his calendar himself is dealt with.
 func TestHeldIsRejected(t *testing.T) {

@@ -76,16 +76,58 @@ func (w *writer) decideHeld(req *calendar.DecideRequest) (res calendar.Decided, 
 	}
 	if !req.Accept {
 		res.Reason = admission.Rejected.String()
-		return res, w.trace(w.heldTrace(&held, admission.Rejected))
+		return res, w.over(&held, admission.Rejected)
 	}
-	msg, err := ical.Parse(held.Data, ical.Limits{})
+	msg, err := heldMessage(&held)
 	if err != nil {
 		return res, err
+	}
+	return w.release(&held, msg)
+}
+
+// heldMessage is a message that is held as it came.
+func heldMessage(held *calendar.Held) (*ical.Component, error) {
+	msg, err := ical.Parse(held.Data, ical.Limits{})
+	if err != nil {
+		return nil, err
 	}
 	for _, name := range []string{calendar.HeldReason, calendar.HeldSender, calendar.HeldMessage} {
 		msg.Del(name)
 	}
-	return w.release(&held, msg)
+	return msg, nil
+}
+
+// over notes that a message that was held came to nothing. Who proposed something is
+// told that he is not followed: RFC 5546 §3.2.8.
+func (w *writer) over(held *calendar.Held, why admission.Reason) error {
+	if err := w.trace(w.heldTrace(held, why)); err != nil || why != admission.Rejected || held.Method != string(itip.Counter) {
+		return err
+	}
+	msg, err := heldMessage(held)
+	if err != nil {
+		return err
+	}
+	p, old, err := w.holder(held.UID, 0)
+	if err != nil || old == nil {
+		return err
+	}
+	stored, err := textOf(old)
+	if err != nil {
+		return nil // nobody can tell who is invited
+	}
+	party, ok, err := w.party(p, telling{})
+	if err != nil || !ok {
+		return err
+	}
+	m := admission.Decline(&party, stored, admission.Arrival{Calendar: msg, Sender: held.Sender, Date: held.Came}, held.Reason)
+	if m == nil {
+		return nil
+	}
+	jobs, err := posts(postOf(held.UID, stored, []itip.Message{*m}))
+	if err != nil {
+		return err
+	}
+	return w.posted(jobs...)
 }
 
 // remembers notes what a decision says of who sent the message: the address that was
@@ -192,7 +234,7 @@ func (w *writer) letGo(why admission.Reason, items ...calendar.ObjectRow) error 
 			}
 		}
 		if held, ok := calendar.HeldItem(items[i].Name, data, items[i].Modified); ok {
-			if err := w.trace(w.heldTrace(&held, why)); err != nil {
+			if err := w.over(&held, why); err != nil {
 				return err
 			}
 		}
