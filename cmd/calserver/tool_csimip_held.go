@@ -46,6 +46,7 @@ type heldTool struct {
 	allFrom  string
 	remember bool
 	store    func(ctx context.Context) (*backend, error)
+	served   func(ctx context.Context, owner calendar.Owner) error // is he anybody's, and of this host
 }
 
 func runHeld(ctx context.Context, args []string, std stdio) int {
@@ -55,7 +56,7 @@ func runHeld(ctx context.Context, args []string, std stdio) int {
 
 func newHeldTool(std stdio) *heldTool {
 	t := &heldTool{tool: newTool("csimip held", heldUsage, std)}
-	t.store = t.openBackend
+	t.store, t.served = t.openBackend, t.isServed
 	t.FlagLong(&t.allFrom, "all-from", 0)
 	t.FlagLong(&t.remember, "remember", 0)
 	return t
@@ -98,6 +99,9 @@ func (t *heldTool) do(ctx context.Context, words []string) error {
 	defer be.close()
 	owner := calendar.ID(strings.ToLower(words[1])).Owner()
 	list, err := heldFor(ctx, be, owner)
+	if errors.Is(err, calendar.NoCalendar) { // nothing ever came to him, or he is nobody here
+		err = t.served(ctx, owner)
+	}
 	if err != nil {
 		return err
 	}
@@ -138,6 +142,25 @@ func (t *heldTool) do(ctx context.Context, words []string) error {
 	return t.decide(ctx, be, owner, chosen, command == "accept")
 }
 
+// isServed tells where to look for somebody who is not of this host, or nobody at all.
+func (t *heldTool) isServed(ctx context.Context, owner calendar.Owner) error {
+	cfg, err := t.load()
+	if err != nil {
+		return err
+	}
+	people, err := t.people(cfg)
+	if err != nil {
+		return err
+	}
+	defer people.Close()
+	if _, err := people.Person(ctx, calendar.UserID(owner)); errors.Is(err, calendar.NotFound) {
+		return fmt.Errorf("%s is not in the directory: \"csuser list\" shows the user ids", owner)
+	} else if err != nil {
+		return err
+	}
+	return servedHere(ctx, cfg, people, owner)
+}
+
 // heldFor is what is held for somebody, the oldest first.
 func heldFor(ctx context.Context, be *backend, owner calendar.Owner) (list []calendar.Held, err error) {
 	err = be.Query(ctx, be.who, calendar.QueryRequest{Calendar: calendar.NewID(owner, calendar.InboxCollection.Rules().Name)}, func(o *calendar.Object) error {
@@ -146,9 +169,6 @@ func heldFor(ctx context.Context, be *backend, owner calendar.Owner) (list []cal
 		}
 		return nil
 	})
-	if errors.Is(err, calendar.NoCalendar) {
-		return nil, fmt.Errorf("%s has no calendars on this host", owner)
-	}
 	calendar.SortHeld(list)
 	return list, err
 }

@@ -21,6 +21,12 @@ func TestCsimipHeld(t *testing.T) {
 		var out bytes.Buffer
 		h := newHeldTool(stdio{strings.NewReader(""), &out, &out})
 		h.store = func(context.Context) (*backend, error) { return be, nil }
+		h.served = func(_ context.Context, owner calendar.Owner) error {
+			if owner == "ben" {
+				return nil
+			}
+			return fmt.Errorf("%s is not in the directory", owner)
+		}
 		return h.run(t.Context(), args, h.do), out.String()
 	}
 	do := func(code int, says string, args ...string) string {
@@ -65,6 +71,10 @@ func TestCsimipHeld(t *testing.T) {
 	if err != nil || prefs[calendar.AllowedPref] != "zoe@far.example" || prefs[calendar.NeverPref] != "eve@far.example" {
 		t.Errorf("preferences %q %v", prefs, err)
 	}
+	// Who has no calendars yet, and who is nobody.
+	do(0, "nothing is held", "list", "ben")
+	do(1, "nothing is held under u0", "show", "ben", "u0")
+	do(1, "is not in the directory", "list", "nobody")
 	n := 0
 	be.ListObjects(t.Context(), be.who, "anna", func(*calendar.Object) error { n++; return nil })
 	if n != 3 {

@@ -24,7 +24,7 @@ func encode(dst []byte, p *part, text []byte) (charset, transfer string, out []b
 		high, simple = survey(text)
 	}
 	charset = "us-ascii"
-	if high > 0 {
+	if high > 0 || p.media == inCalendar { // of which it is always: RFC 5545 §3.1.4
 		charset = "UTF-8"
 	}
 	if p.charset != "" {

@@ -39,6 +39,9 @@ type renderer struct {
 	sent []byte // those that are made, encoded
 	done []leaf
 	mark string // what all boundaries begin with
+
+	twin     *part // that is the message as it is, if one is made
+	twinLeaf leaf
 }
 
 // leaf is a part without parts, encoded.
@@ -165,6 +168,10 @@ func (r *renderer) leaves(p *part) error {
 		}
 		return nil
 	case inCalendar:
+		if t := r.twin; t != nil && t.same(p) { // once to be read, and once as a file
+			r.done = append(r.done, r.twinLeaf)
+			return nil
+		}
 		r.calendar(p.lines)
 	default:
 		r.print(p.body, p.media == inHTML)
@@ -180,7 +187,18 @@ func (r *renderer) leaves(p *part) error {
 	}
 	l.data = r.sent[from:] // stays as it is, also when sent grows into another array
 	r.done = append(r.done, l)
+	if p.isWhole() {
+		r.twin, r.twinLeaf = p, l
+	}
 	return nil
+}
+
+// isWhole reports whether a part is the message as it is.
+func (p *part) isWhole() bool { return len(p.lines) == 1 && p.lines[0].whole == 'I' }
+
+// same reports whether two parts that are the message are sent in the same way.
+func (p *part) same(o *part) bool {
+	return o.isWhole() && p.charset == o.charset && p.transfer == o.transfer
 }
 
 // print makes the text of a part for people.

@@ -98,6 +98,8 @@ type understood struct {
 	Method      []string
 	Components  [][]string
 	Disposition string // of text/calendar, with the name of its file
+	File        string // application/ics
+	FileName    string // with its disposition
 }
 
 // read has Python read mails.
@@ -189,6 +191,11 @@ func TestGoldenMails(t *testing.T) {
 				method, disposition = "", "attachment; event.ics"
 				if strings.Contains(string(m.name), "todo") {
 					disposition = "attachment; task.ics"
+				}
+			} else { // and once more as a file, for who has no program that reads it
+				types = append(append([]string{"multipart/mixed"}, types...), "application/ics")
+				if u.File != u.ICS || u.FileName != "attachment; invite.ics" {
+					t.Errorf("%s: the file %s is another: %s", where, u.FileName, cmp.Diff(u.ICS, u.File))
 				}
 			}
 			text := string(cal.Bytes())

@@ -74,6 +74,9 @@ func (c *Composer) Compose(ctx context.Context, owner calendar.Owner, m *calenda
 		return out, "", err
 	}
 	complete(cal, m.Letter.From, sender.Name)
+	if m.Letter.Method == "REQUEST" {
+		ask(cal, m.Letter.To)
+	}
 	in := letter.Input{Message: cal, Method: m.Letter.Method, Now: c.Now(), Zone: letter.MeetingZone(cal)}
 	if in.Zone == nil {
 		in.ForReader(sender, nil, c.TZID)
@@ -129,6 +132,24 @@ func complete(cal *ical.Component, from, name string) {
 		}
 		if c.Prop("SEQUENCE") == nil {
 			c.Set("SEQUENCE", "0")
+		}
+	}
+}
+
+// ask says of those who have to answer that they are asked: mail programs offer no
+// answer else, though the organizer's wrote nothing of it. RFC 5546 §2.1.4.
+func ask(cal *ical.Component, to []string) {
+	for _, c := range cal.Children {
+		for a := range c.All("ATTENDEE") {
+			if !slices.ContainsFunc(to, func(t string) bool { return calendar.AddressKey(t) == calendar.AddressKey(a.Value) }) {
+				continue
+			}
+			if a.Param("PARTSTAT") == "" {
+				a.SetParam("PARTSTAT", "NEEDS-ACTION")
+			}
+			if a.ParamIs("PARTSTAT", "NEEDS-ACTION") && !a.HasParam("RSVP") && !a.ParamIs("ROLE", "NON-PARTICIPANT") {
+				a.SetParam("RSVP", "TRUE")
+			}
 		}
 	}
 }
@@ -241,9 +262,17 @@ func (h *header) mailbox(field, name, address string) {
 	case h.raw8 || isASCII(name):
 		h.line(field, `"`+strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(name)+"\"\r\n "+spec)
 	default:
-		h.line(field, strings.ReplaceAll(mime.QEncoding.Encode("utf-8", name), "?= =?", "?=\r\n =?")+"\r\n "+spec)
+		word := mime.QEncoding
+		if strings.ContainsAny(name, phraseSpecials) {
+			word = mime.BEncoding
+		}
+		h.line(field, strings.ReplaceAll(word.Encode("utf-8", name), "?= =?", "?=\r\n =?")+"\r\n "+spec)
 	}
 }
+
+// phraseSpecials may not stand in an encoded word before an address, which would be
+// taken apart there. RFC 2047 §5.
+const phraseSpecials = "\"#$%&'(),.:;<>@[\\]^`{|}~"
 
 func isASCII(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r > 0x7e })

@@ -11,6 +11,7 @@ import (
 	"io"
 	"mime"
 	"mime/multipart"
+	"mime/quotedprintable"
 	netmail "net/mail"
 	"os"
 	"path/filepath"
@@ -159,12 +160,20 @@ func (o *opened) parts(t *testing.T, body io.Reader, boundary string) {
 	}
 }
 
+// decoder reads a transfer encoding.
+func decoder(r io.Reader, encoding string) io.Reader {
+	switch strings.ToLower(encoding) {
+	case "base64":
+		return base64.NewDecoder(base64.StdEncoding, r)
+	case "quoted-printable":
+		return quotedprintable.NewReader(r)
+	}
+	return r
+}
+
 func decoded(t *testing.T, r io.Reader, encoding string) string {
 	t.Helper()
-	if strings.EqualFold(encoding, "base64") {
-		r = base64.NewDecoder(base64.StdEncoding, r)
-	}
-	b, err := io.ReadAll(r)
+	b, err := io.ReadAll(decoder(r, encoding))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -194,7 +194,7 @@ func TestProposalIsDeclined(t *testing.T) {
 		}{
 			"unproven": {yves, "sender-unproven", calendar.Arrival{Sender: yves}},
 			"another":  {yves, "sent-by-another", by("eve@evil.example")},
-			"stranger": {"eve@evil.example", "not-invited", by("eve@evil.example")},
+			"stranger": {"eve@evil.example", "proposed", by("eve@evil.example")},
 		} {
 			if _, err := s.decide("zoe", propose(id, c.sender, c.a, c.reason), false, false); err != nil || told() != 2 {
 				t.Errorf("%s: %v, told %d times", id, err, told())

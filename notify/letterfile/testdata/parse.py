@@ -40,6 +40,9 @@ for line in sys.stdin:
             t = Text()
             t.feed(p.get_content())
             told["html"] = " ".join("".join(t.out).split())
+        elif kind == "application/ics":
+            told["file"] = p.get_payload(decode=True).decode("utf-8")
+            told["filename"] = "; ".join(filter(None, [p.get_content_disposition(), p.get_filename()]))
         elif kind == "text/calendar":
             ics = p.get_payload(decode=True)
             told["disposition"] = "; ".join(filter(None, [p.get_content_disposition(), p.get_filename()]))
