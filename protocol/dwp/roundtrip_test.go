@@ -162,6 +162,19 @@ func TestEveryField(t *testing.T) {
 		y, _ := b.(*calendar.Error)
 		return sameError(x, y)
 	})}
+	// differ compares with care only what is not the same to the octet: that costs fifty times as much.
+	differ := func(sent, received []any) string {
+		if len(sent) == len(received) {
+			var a, b []any
+			for i := range sent {
+				if !reflect.DeepEqual(sent[i], received[i]) {
+					a, b = append(a, sent[i]), append(b, received[i])
+				}
+			}
+			sent, received = a, b
+		}
+		return cmp.Diff(sent, received, opts, cmpopts.EquateEmpty())
+	}
 	for seed := range uint64(20) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		for i := range iface.NumMethod() {
@@ -214,7 +227,7 @@ func TestEveryField(t *testing.T) {
 			if e.method != m.Name {
 				t.Fatalf("%s became %s", m.Name, e.method)
 			}
-			if d := cmp.Diff(asked, e.asked, opts, cmpopts.EquateEmpty()); d != "" {
+			if d := differ(asked, e.asked); d != "" {
 				t.Errorf("%s, request (-sent +received):\n%s", m.Name, d)
 			}
 			for j := range len(out) - 1 {
@@ -222,7 +235,7 @@ func TestEveryField(t *testing.T) {
 					t.Errorf("%s, answer (-sent +received):\n%s", m.Name, d)
 				}
 			}
-			if d := cmp.Diff(want, got, opts, cmpopts.EquateEmpty()); d != "" {
+			if d := differ(want, got); d != "" {
 				t.Errorf("%s, items (-sent +received):\n%s", m.Name, d)
 			}
 			if t.Failed() {
