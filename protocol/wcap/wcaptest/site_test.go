@@ -29,7 +29,7 @@ type site struct {
 
 // everywhere runs a test on a fresh site of each kind.
 func everywhere(t *testing.T, test func(t *testing.T, s *site)) {
-	for _, v := range sitetest.Variants {
+	for _, v := range variants {
 		t.Run(v.Name, func(t *testing.T) {
 			t.Parallel()
 			test(t, newSite(t, v))

@@ -33,6 +33,9 @@ func TestStreams(t *testing.T) {
 	if testing.Short() {
 		t.Skip("fills a large calendar")
 	}
+	if detected {
+		t.Skip("without the race detector")
+	}
 	s := newSite(t, sitetest.Variants[1])
 	s.fill(10_000)
 	for _, command := range []string{"fetchcomponents_by_range.wcap?", "fetchcomponents_by_lastmod.wcap?dtstart=20200101T000000Z&", "export.wcap?content-out=text/calendar&"} {

@@ -1,0 +1,9 @@
+//go:build !race
+
+package wcaptest
+
+import "factotum/protocol/sitetest"
+
+var variants = sitetest.Variants
+
+const detected = false
