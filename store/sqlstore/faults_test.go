@@ -11,13 +11,13 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"factotum/migrations"
 	"factotum/server/calendar"
 	"factotum/store/storetest/pgtest"
+	"factotum/store/storetest/smalldisk"
 )
 
 var bg = context.Background()
@@ -193,10 +193,7 @@ func TestSQLiteWriteAfterFailure(t *testing.T) {
 
 func TestSQLiteDiskFull(t *testing.T) {
 	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=3m"); err != nil {
-		t.Skipf("a small disk cannot be mounted here: %v", err)
-	}
-	t.Cleanup(func() { syscall.Unmount(dir, syscall.MNT_DETACH) })
+	smalldisk.Mount(t, dir, 3<<20)
 	ballast := filepath.Join(dir, "ballast")
 	if err := os.WriteFile(ballast, make([]byte, 1<<20), 0o600); err != nil {
 		t.Fatal(err)

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"factotum/store/storetest/smalldisk"
 )
 
 // disk is a block device with a volatile write cache, as disks have: what was
@@ -49,10 +51,7 @@ func newImage(t testing.TB, size int64) []byte {
 		t.Fatal(err)
 	}
 	if _, err := exec.LookPath("mkfs.ext4"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip("mkfs.ext4 is not installed")
+		smalldisk.Lacks(t, "the package e2fsprogs", err)
 	}
 	// Nothing is left to initialize later, in the background.
 	if out, err := exec.Command("mkfs.ext4", "-q", "-F", "-b", "4096", "-E", "lazy_itable_init=0,lazy_journal_init=0", name).CombinedOutput(); err != nil {
@@ -65,16 +64,13 @@ func newImage(t testing.TB, size int64) []byte {
 	return b
 }
 
-// needRoot skips a test that mounts file systems where that is not possible.
-func needRoot(t testing.TB, devices ...string) {
+// needDevices ends a test that cannot mount file systems with these devices.
+func needDevices(t testing.TB, devices ...string) {
 	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("only root can mount file systems")
-	}
 	for _, name := range devices {
 		f, err := os.OpenFile(name, os.O_RDWR, 0)
 		if err != nil {
-			t.Skipf("this system does not have it: %v", err)
+			smalldisk.Lacks(t, "a device of the kernel", err)
 		}
 		f.Close()
 	}
@@ -89,17 +85,17 @@ func mountDisk(t testing.TB, image []byte, dir string) *disk {
 	}
 	var err error
 	if d.fuse, err = syscall.Open("/dev/fuse", syscall.O_RDWR|syscall.O_CLOEXEC, 0); err != nil {
-		t.Skipf("open /dev/fuse: %v", err)
+		smalldisk.Lacks(t, "open /dev/fuse", err)
 	}
 	if err := syscall.Mount("crash", d.file, "fuse", syscall.MS_NOSUID|syscall.MS_NODEV, fmt.Sprintf("fd=%d,rootmode=100000,user_id=0,group_id=0", d.fuse)); err != nil {
 		syscall.Close(d.fuse)
-		t.Skipf("mount FUSE: %v", err)
+		smalldisk.Lacks(t, "mount FUSE", err)
 	}
 	go d.serve()
 	t.Cleanup(func() { d.unplug() })
 	out, err := exec.Command("losetup", "--find", "--show", d.file).Output()
 	if err != nil {
-		t.Skipf("losetup: %v", err)
+		smalldisk.Lacks(t, "losetup", err)
 	}
 	d.loop = strings.TrimSpace(string(out))
 	if err := syscall.Mount(d.loop, dir, "ext4", syscall.MS_NOATIME, ""); err != nil {
@@ -269,7 +265,7 @@ func (d *disk) write(at int64, data []byte) {
 // journal's and the store's recovery every acknowledged write must be there,
 // and nothing is acknowledged by a server whose disk is dead.
 func TestPowerCut(t *testing.T) {
-	needRoot(t, "/dev/fuse", "/dev/loop-control")
+	needDevices(t, "/dev/fuse", "/dev/loop-control")
 	image, dir := newImage(t, 96<<20), t.TempDir()
 	store := filepath.Join(dir, "var", "data")
 	pairs := &pairWatch{}

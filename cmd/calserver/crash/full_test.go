@@ -14,30 +14,27 @@ import (
 	"testing"
 
 	"factotum/store/storetest/pgtest"
+	"factotum/store/storetest/smalldisk"
 
 	"github.com/jackc/pgx/v5"
 )
 
 // smallTmpfs mounts a file system in memory.
 func smallTmpfs(t *testing.T, megabytes int) string {
-	needRoot(t)
 	dir := shortDir(t) // PostgreSQL's user must reach it: not below t.TempDir
-	if err := syscall.Mount("crash", dir, "tmpfs", 0, fmt.Sprintf("size=%dm,mode=755", megabytes)); err != nil {
-		t.Skipf("mount tmpfs: %v", err)
-	}
-	t.Cleanup(func() { syscall.Unmount(dir, syscall.MNT_DETACH) })
+	smalldisk.Mount(t, dir, megabytes<<20)
 	return dir
 }
 
 // smallExt4 mounts a file system on a loop device.
 func smallExt4(t *testing.T, megabytes int) string {
-	needRoot(t, "/dev/loop-control")
+	needDevices(t, "/dev/loop-control")
 	dir, file := t.TempDir(), filepath.Join(t.TempDir(), "image")
 	if err := os.WriteFile(file, newImage(t, int64(megabytes)<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if out, err := exec.Command("mount", "-o", "loop", file, dir).CombinedOutput(); err != nil {
-		t.Skipf("mount: %v %s", err, out)
+		smalldisk.Lacks(t, fmt.Sprintf("mount on a loop device: %s", out), err)
 	}
 	t.Cleanup(func() { syscall.Unmount(dir, syscall.MNT_DETACH) })
 	return dir
@@ -84,7 +81,7 @@ func TestFullDisk(t *testing.T) {
 		dsn, dir := pgtest.Start(t), smallTmpfs(t, 24)
 		as, err := user.Lookup("postgres")
 		if err != nil {
-			t.Skip(err)
+			t.Fatal(err)
 		}
 		uid, _ := strconv.Atoi(as.Uid)
 		if err := os.Chown(dir, uid, -1); err != nil {

@@ -57,6 +57,7 @@ var mayImport = map[string][]string{
 	"store/storetest":              {"server/calendar", "server/acl"},
 	"store/storetest/pgtest":       {},
 	"store/storetest/fresh":        {"store/sqlstore", "store/storetest/pgtest"},
+	"store/storetest/smalldisk":    {},
 	"protocol/caldav":              {"protocol/dav", "server/ical", "server/zone", "server/acl", "server/calendar", "server/why"},
 	"protocol/caldav/caldavtest":   {"protocol/dav"},
 	"protocol/wcap":                {"server/ical", "server/zone", "server/acl", "server/calendar", "server/object", "server/why", "server/session"},
