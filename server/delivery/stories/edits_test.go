@@ -78,9 +78,7 @@ func (s *story) edits(t *target, who string) {
 	case "uninvites":
 		what += " " + who
 		line(calendar.PropEdit{Name: "ATTENDEE", Append: true, Remove: []string{address(who)}})
-		for _, slot := range slots {
-			slot.uninvite(who)
-		}
+		s.uninvite(t, slots, who)
 		if slices.Contains(rooms, who) && t.in == nil { // it is told that all is off, and asked anew for what is not
 			for _, slot := range t.m.slots {
 				if g := slot.guests[who]; g != nil {

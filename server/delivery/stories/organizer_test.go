@@ -186,9 +186,7 @@ func (s *story) invites(t *target, who string) {
 
 func (s *story) uninvites(t *target, who string) {
 	s.book.begin(t.m)
-	for _, slot := range t.slots {
-		slot.uninvite(who)
-	}
+	s.uninvite(t, t.slots, who)
 	for _, c := range of(t.f.cal, t.in) {
 		c.Props = slices.DeleteFunc(c.Props, func(p ical.Property) bool {
 			return p.Name == "ATTENDEE" && calendar.AddressKey(p.Value) == who+"@example.com"
@@ -196,6 +194,27 @@ func (s *story) uninvites(t *target, who string) {
 	}
 	// Whom a guest sends comes back when the text may be of before that.
 	s.writes(t, "uninvites "+who, true)
+}
+
+// uninvite has the book take somebody off the list. Whom a guest sends, and the
+// organizer does not see yet, he cannot take off: that he comes may be on its way.
+func (s *story) uninvite(t *target, slots []*slot, who string) {
+	shown := map[time.Time]bool{}
+	for _, in := range instances(s.T, t.f.cal) {
+		shown[named(in)] = lineOf(in.Comp, who) != nil
+	}
+	for _, slot := range slots {
+		g := slot.guests[who]
+		sees := shown[slot.rid]
+		if slot == t.m.base {
+			sees = slices.ContainsFunc(parts(t.f.cal), func(c *ical.Component) bool { return c.Prop("RECURRENCE-ID") == nil && lineOf(c, who) != nil })
+		}
+		if g != nil && g.from != "" && g.asked && !sees {
+			g.maybe = true
+		} else {
+			slot.uninvite(who)
+		}
+	}
 }
 
 func (s *story) leavesOut(t *target, _ string) {
