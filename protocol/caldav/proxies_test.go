@@ -66,6 +66,14 @@ func TestProxies(t *testing.T) {
 		if err != nil || c.Rights.OnBehalf() != (acl.Behalf{Reply: true, Invite: true, Cancel: true}) || !strings.Contains(c.ACL.String(), "anna^c^wdeic^g") {
 			t.Errorf("on a new calendar anna may %v, %v", c.Rights, err)
 		}
+		// Who was taken off one calendar's list is back when she is named again.
+		list := acl.MustParse(acl.DefaultCalendar)
+		if _, err := s.be.UpdateCalendar(t.Context(), s.people.Actor("rosa"), calendar.UpdateCalendarRequest{ID: "rosa:team", ACL: &list}); err != nil {
+			t.Fatal(err)
+		}
+		put("a2", 403)
+		s.do("rosa", "PROPPATCH", rosasWriters, members("anna")).is(207).lacks("403")
+		put("a2", 201)
 		// What one writes the other sees at once.
 		s.do("rosa", "GET", team+"a", "").is(200)
 		s.do("rosa", "PUT", team+"b", event("b", "20260303T090000Z", "x"), "Content-Type: text/calendar").is(201)

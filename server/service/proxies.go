@@ -43,23 +43,27 @@ func (s *Service) SetProxies(ctx context.Context, who calendar.Actor, req calend
 		was := calendar.ProxiesOf(prefs)
 		now := was
 		now.Set(req.Kind, req.Users)
-		var news []calendar.UserID
+		var all, news []calendar.UserID
 		for _, u := range slices.Concat(was.Read, was.Write, now.Read, now.Write) {
-			if was.Access(u) != now.Access(u) && !slices.Contains(news, u) {
+			if slices.Contains(all, u) {
+				continue
+			}
+			all = append(all, u)
+			if was.Access(u) != now.Access(u) {
 				news = append(news, u)
 			}
-		}
-		if len(news) == 0 {
-			return nil
 		}
 		cals, err := w.Calendars()
 		if err != nil {
 			return err
 		}
 		for _, c := range cals {
-			if err := w.proxied(c, news, now); err != nil {
+			if err := w.proxied(c, all, now); err != nil {
 				return err
 			}
+		}
+		if len(news) == 0 {
+			return nil
 		}
 		for _, u := range news {
 			w.inform(calendar.Note{To: calendar.Owner(u), Kind: calendar.NoteProxy, Access: now.Access(u)})
@@ -70,8 +74,8 @@ func (s *Service) SetProxies(ctx context.Context, who calendar.Actor, req calend
 	})
 }
 
-// proxied gives one calendar of the owner's the proxies that are new, and takes
-// away those that are none any more.
+// proxied gives one calendar of the owner's his proxies, those that somebody took
+// out of its list too, and takes away those that are none any more.
 func (w *writer) proxied(row calendar.CalendarRow, users []calendar.UserID, now calendar.Proxies) error {
 	if row.Kind != calendar.CalendarCollection {
 		return nil
@@ -86,6 +90,9 @@ func (w *writer) proxied(row calendar.CalendarRow, users []calendar.UserID, now 
 	}
 	if to.ACL = to.ACL.WithOwner(w.s.opt.OwnerACL); len(to.ACL) > acl.MaxEntries {
 		return calendar.Failf(calendar.TooMany, "", w.op, string(p.id), "the list of rights has more than %d entries", acl.MaxEntries)
+	}
+	if slices.Equal(to.ACL, p.row.ACL) {
+		return nil
 	}
 	return w.changeCalendar(p, to, false, nil)
 }
