@@ -33,13 +33,16 @@ const (
 	AcceptNoticeRecur       Name = "imipeventacceptnotificationrecur"
 	DeclineNoticeRecur      Name = "imipeventdeclinenotificationrecur"
 	TentativeNoticeRecur    Name = "imipeventtentativeacceptnotificationrecur"
+	// HeldNotice tells of what came by mail and waits for a decision: SUMMARY is how
+	// many messages, and DESCRIPTION one on each line.
+	HeldNotice Name = "heldnotification"
 )
 
 // Names lists them all.
 func Names() []Name {
 	return []Name{EventPublish, EventCancel, EventReply, EventRequest, EventReminder, InvitationNotice, InvitationNoticeRecur, CancellationNotice,
 		CancellationNoticeRecur, AcceptNotice, DeclineNotice, TentativeNotice, AcceptNoticeRecur, DeclineNoticeRecur, TentativeNoticeRecur,
-		TodoPublish, TodoCancel, TodoReply, TodoRequest, TodoReminder}
+		TodoPublish, TodoCancel, TodoReply, TodoRequest, TodoReminder, HeldNotice}
 }
 
 // ByMethod is the mail that brings a scheduling message to people elsewhere.
@@ -113,7 +116,7 @@ func (n Name) Tells() (method, partStat string) {
 		return "REPLY", "DECLINED"
 	case TentativeNotice, TentativeNoticeRecur:
 		return "REPLY", "TENTATIVE"
-	case EventReminder, TodoReminder:
+	case EventReminder, TodoReminder, HeldNotice:
 		return "", ""
 	}
 	return "REQUEST", ""

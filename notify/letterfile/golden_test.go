@@ -40,7 +40,7 @@ func occasions() (list []occasion) {
 			switch {
 			case strings.HasPrefix(string(n), "imipevent") && strings.Contains(string(n), "notification") && recur == (kind == "single"):
 				continue // it has a twin for that
-			case strings.Contains(string(n), "todo") && kind != "single":
+			case (strings.Contains(string(n), "todo") || n == letter.HeldNotice) && kind != "single":
 				continue
 			}
 			method, _ := n.Tells()

@@ -10,24 +10,9 @@ import (
 	"factotum/notify/letter"
 	"factotum/notify/relay"
 	"factotum/server/calendar"
+	"factotum/server/ical"
+	"factotum/server/itip"
 )
-
-// heldWords are those of the mail about what is held, in one language. %d stands for
-// how many messages there are, %s for whom one is from.
-type heldWords struct{ subject, says, from, unknown, how string }
-
-var heldLanguages = map[string]heldWords{
-	"en": {"Messages that wait for your decision: %d", "By mail came messages about meetings that were not put into your calendar, for it is not sure who sent them, or you did not expect them:",
-		"from %s", "from somebody unknown", "They change nothing until you decide. They stand in the inbox of your calendar; what you delete there is rejected."},
-	"de": {"Nachrichten, über die Sie entscheiden: %d", "Per E-Mail kamen Nachrichten über Termine, die nicht in Ihren Kalender übernommen wurden, weil der Absender nicht gesichert ist oder Sie sie nicht erwartet haben:",
-		"von %s", "von unbekannt", "Sie ändern nichts, bis Sie entscheiden. Sie liegen im Eingang Ihres Kalenders; was Sie dort löschen, ist abgelehnt."},
-	"fr": {"Messages en attente de votre décision : %d", "Des messages concernant des réunions sont arrivés par courriel et n'ont pas été portés à votre agenda, car leur expéditeur n'est pas sûr ou vous ne les attendiez pas :",
-		"de %s", "d'un expéditeur inconnu", "Ils ne changent rien tant que vous n'avez pas décidé. Ils se trouvent dans la boîte de réception de votre agenda ; ce que vous y supprimez est refusé."},
-	"es": {"Mensajes que esperan su decisión: %d", "Han llegado por correo mensajes sobre reuniones que no se han incluido en su calendario, porque no es seguro quién los envió o usted no los esperaba:",
-		"de %s", "de un remitente desconocido", "No cambian nada hasta que usted decida. Están en la bandeja de entrada de su calendario; lo que elimine allí queda rechazado."},
-	"ja": {"確認待ちのメッセージ: %d 件", "会議に関するメッセージがメールで届きましたが、送信者が確認できない、または予定にないため、カレンダーには反映されていません。",
-		"送信者: %s", "送信者: 不明", "ご判断いただくまで何も変更されません。カレンダーの受信箱にあり、そこで削除すると拒否されます。"},
-}
 
 // mostToldHeld is how many messages one mail lists.
 const mostToldHeld = 20
@@ -47,30 +32,38 @@ func (c *Composer) held(ctx context.Context, owner calendar.Owner, m *calendar.M
 	if err != nil {
 		return out, "", err
 	}
-	lang := languageOf(reader)
-	w, ok := heldLanguages[lang]
-	if !ok {
-		lang, w = "en", heldLanguages["en"]
+	about := ical.NewCalendar(itip.ProdID)
+	item := &ical.Component{Name: "VEVENT"}
+	item.Set("UID", m.Letter.ID)
+	item.SetText("SUMMARY", fmt.Sprint(len(list)))
+	item.SetText("DESCRIPTION", heldList(list))
+	about.AddChild(item)
+	in := letter.Input{Message: about, Now: c.Now()}
+	in.ForReader(reader, nil, c.TZID)
+	text, err := c.Templates.Render(letter.HeldNotice, reader.Language, &in)
+	if err != nil {
+		return out, "", err
 	}
-	body := []string{w.says, ""}
+	h := c.ownNotice(m, reader, "auto-generated")
+	out = relay.Mail{To: m.To, Data: text.Append(h.text, c.Raw8)}
+	return out, "", c.Signer.sign(&out, c.postmaster(m.To))
+}
+
+// heldList names messages, one on a line, with who sent each.
+func heldList(list []calendar.Held) string {
+	var lines []string
 	for i, h := range list {
 		if i == mostToldHeld {
-			body = append(body, fmt.Sprintf("  … (+%d)", len(list)-i))
+			lines = append(lines, fmt.Sprintf("… (+%d)", len(list)-i))
 			break
 		}
-		from := w.unknown
-		if h.Sender != "" {
-			from = strings.Replace(w.from, "%s", oneLine(h.Sender), 1)
+		from := h.Sender
+		if from == "" {
+			from = "?"
 		}
-		body = append(body, strings.TrimRight("  "+oneLine(h.Summary), " ")+" ("+from+")")
+		lines = append(lines, strings.TrimSpace(oneLine(h.Summary)+" ("+oneLine(from)+")"))
 	}
-	body = append(body, "", w.how, "")
-	h := c.plain(m, reader, lang, "auto-generated")
-	h.text = letter.AppendHeader(h.text, "Subject", strings.Replace(w.subject, "%d", fmt.Sprint(len(list)), 1), c.Raw8)
-	h.text = append(h.text, "\r\n"...)
-	h.text = appendBase64(h.text, strings.Join(body, "\r\n"))
-	out = relay.Mail{To: m.To, Data: h.text}
-	return out, "", c.Signer.sign(&out, c.postmaster(m.To))
+	return strings.Join(lines, "\n")
 }
 
 // languageOf is the first part of somebody's language.
@@ -87,14 +80,20 @@ func (c *Composer) postmaster(to string) string {
 	return "postmaster@" + c.Host
 }
 
-// plain begins a notice of the server's own, in plain text, up to its subject.
-func (c *Composer) plain(m *calendar.Mailing, reader calendar.Person, lang, auto string) *header {
+// ownNotice begins a notice of the server's own.
+func (c *Composer) ownNotice(m *calendar.Mailing, reader calendar.Person, auto string) *header {
 	h := &header{raw8: c.Raw8}
 	h.mailbox("From", "", c.postmaster(m.To))
 	h.mailbox("To", reader.Name, m.To)
 	h.line("Date", c.Now().UTC().Format(time.RFC1123Z))
 	h.ids(c.Host, m.To, m)
 	h.line("Auto-Submitted", auto)
+	return h
+}
+
+// plain begins one in plain text, up to its subject.
+func (c *Composer) plain(m *calendar.Mailing, reader calendar.Person, lang, auto string) *header {
+	h := c.ownNotice(m, reader, auto)
 	h.line("Content-Language", lang)
 	h.line("MIME-Version", "1.0")
 	h.line("Content-Type", "text/plain; charset=utf-8")

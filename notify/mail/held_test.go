@@ -13,8 +13,8 @@ import (
 func TestWhatIsHeld(t *testing.T) {
 	m := &calendar.Mailing{Kind: calendar.MailHeld, To: "anna@example.com", Letter: calendar.Letter{ID: "held/x"}, Since: now, Until: now.Add(time.Minute)}
 	for lang, want := range map[string][]string{
-		"en": {"Messages that wait for your decision: 2", "(from zoe@far.example)", "(from somebody unknown)"}, "de-CH": {"Nachrichten, über die Sie entscheiden: 2", "(von zoe@far.example)"},
-		"fr": {"Messages en attente de votre décision : 2", "(de zoe@far.example)"}, "es": {"Mensajes que esperan su decisión: 2"}, "ja": {"確認待ちのメッセージ: 2 件"}, "pt": {"Messages that wait for your decision: 2"},
+		"en": {"Messages that wait for your decision: 2", "They stand in the inbox", "Plans Bcc: all@example.com (zoe@far.example)", "(?)"}, "de-CH": {"Nachrichten, über die Sie entscheiden: 2", "(zoe@far.example)"},
+		"fr": {"Messages en attente de votre décision : 2", "(zoe@far.example)"}, "es": {"Mensajes que esperan su decisión: 2"}, "ja": {"確認待ちのメッセージ: 2 件"}, "pt": {"Messages that wait for your decision: 2"},
 	} {
 		mail, reason, err := composer(lang).Compose(bg, "anna", m)
 		if err != nil || reason != "" {

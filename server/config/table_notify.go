@@ -85,6 +85,7 @@ var templateNames = [][3]string{
 	{"imiptodoreply", "mail_todoreply.fmt", "Answer about a task."},
 	{"imiptodorequest", "mail_todorequest.fmt", "Assignment of a task."},
 	{"todoreminder", "mail_todoreminder.fmt", "Reminder of a task."},
+	{"heldnotification", "mail_heldnotification.fmt", "Notice of what came by mail and waits for its recipient's decision; Sun's server had none."},
 }
 
 // entry is a string that belongs into a map.
