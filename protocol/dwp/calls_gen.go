@@ -29,6 +29,8 @@ var reads = []string{
 	"SearchCalendars",
 	"FreeBusy",
 	"Why",
+	"History",
+	"AsOf",
 	"Prefs",
 	"Registrations",
 	"Ping",
@@ -635,6 +637,81 @@ func (s *service) Why(ctx context.Context, m *wire.WhyRequest) (*wire.WhyAnswer,
 		return nil, err
 	}
 	return toWhyAnswer(&res), nil
+}
+
+// History implements calendar.Backend.
+func (c *Client) History(ctx context.Context, who calendar.Actor, req calendar.HistoryRequest, emit func(calendar.HistoryEntry) error) (res calendar.HistoryResult, err error) {
+	q := toHistoryRequest(&req)
+	q.Actor = toActor(&who)
+	var last *wire.HistoryResult
+	err = stream(ctx, c, "history", c.api.History, q, func(a *wire.HistoryAnswer) error {
+		last = a.Result
+		return emitEach(a.Items, fromHistoryEntry, emit)
+	})
+	if err == nil && last == nil {
+		err = errCut("history")
+	}
+	if err != nil {
+		return res, err
+	}
+	return fromHistoryResult(last), nil
+}
+
+func (s *service) History(m *wire.HistoryRequest, st grpc.ServerStreamingServer[wire.HistoryAnswer]) error {
+	b := batch[wire.HistoryEntry]{}
+	b.send = func(items []*wire.HistoryEntry) error { return st.Send(&wire.HistoryAnswer{Items: items}) }
+	res, err := s.backend.History(st.Context(), fromActor(m.Actor), fromHistoryRequest(m), func(v calendar.HistoryEntry) error { return b.put(toHistoryEntry(&v)) })
+	if err != nil {
+		return err
+	}
+	return st.Send(&wire.HistoryAnswer{Items: b.items, Result: toHistoryResult(&res)})
+}
+
+// AsOf implements calendar.Backend.
+func (c *Client) AsOf(ctx context.Context, who calendar.Actor, req calendar.AsOfRequest, emit func(*calendar.Object) error) (res calendar.Calendar, err error) {
+	q := toAsOfRequest(&req)
+	q.Actor = toActor(&who)
+	var last *wire.Calendar
+	err = stream(ctx, c, "as of", c.api.AsOf, q, func(a *wire.AsOfAnswer) error {
+		last = a.Calendar
+		return takeObjects(a.Objects, emit)
+	})
+	if err == nil && last == nil {
+		err = errCut("as of")
+	}
+	if err != nil {
+		return res, err
+	}
+	return fromCalendar(last), nil
+}
+
+func (s *service) AsOf(m *wire.AsOfRequest, st grpc.ServerStreamingServer[wire.AsOfAnswer]) error {
+	var b batch[wire.Object]
+	b.send = func(items []*wire.Object) error { return st.Send(&wire.AsOfAnswer{Objects: items}) }
+	res, err := s.backend.AsOf(st.Context(), fromActor(m.Actor), fromAsOfRequest(m), func(o *calendar.Object) error { return b.add(toObject(o), len(o.Data)) })
+	if err != nil {
+		return err
+	}
+	return st.Send(&wire.AsOfAnswer{Objects: b.items, Calendar: toCalendar(&res)})
+}
+
+// Undo implements calendar.Backend.
+func (c *Client) Undo(ctx context.Context, who calendar.Actor, req calendar.UndoRequest) (res calendar.UndoResult, err error) {
+	q := toUndoRequest(&req)
+	q.Actor = toActor(&who)
+	a, err := unary(ctx, c, "undo", always, c.api.Undo, q)
+	if err != nil {
+		return res, err
+	}
+	return fromUndoResult(a), nil
+}
+
+func (s *service) Undo(ctx context.Context, m *wire.UndoRequest) (*wire.UndoAnswer, error) {
+	res, err := s.backend.Undo(ctx, fromActor(m.Actor), fromUndoRequest(m))
+	if err != nil {
+		return nil, err
+	}
+	return toUndoResult(&res), nil
 }
 
 // Prefs implements calendar.Backend.

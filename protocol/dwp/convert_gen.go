@@ -113,6 +113,30 @@ func fromArrival(m *wire.Arrival) (v calendar.Arrival) {
 	}
 }
 
+func toAsOfRequest(v *calendar.AsOfRequest) *wire.AsOfRequest {
+	if v == nil {
+		return nil
+	}
+	return &wire.AsOfRequest{
+		Calendar: toText(v.Calendar),
+		At:       toTime(v.At),
+		Uid:      toText(v.UID),
+		Name:     toText(v.Name),
+	}
+}
+
+func fromAsOfRequest(m *wire.AsOfRequest) (v calendar.AsOfRequest) {
+	if m == nil {
+		return v
+	}
+	return calendar.AsOfRequest{
+		Calendar: calendar.ID(m.Calendar),
+		At:       fromTime(m.At),
+		UID:      string(m.Uid),
+		Name:     string(m.Name),
+	}
+}
+
 func toAttachment(v *calendar.Attachment) *wire.AttachmentAnswer {
 	if v == nil {
 		return nil
@@ -845,6 +869,164 @@ func fromFreeBusyTarget(m *wire.FreeBusyTarget) (v calendar.FreeBusyTarget) {
 	return calendar.FreeBusyTarget{
 		Calendar: calendar.ID(m.Calendar),
 		Home:     m.Home,
+	}
+}
+
+func toHistoryEntry(v *calendar.HistoryEntry) *wire.HistoryEntry {
+	if v == nil {
+		return nil
+	}
+	return &wire.HistoryEntry{
+		Change:     v.Change,
+		Seq:        v.Seq,
+		When:       toTime(v.When),
+		End:        uint32(v.End),
+		By:         toText(v.By),
+		Via:        toText(v.Via),
+		Client:     toText(v.Client),
+		Undoes:     v.Undoes,
+		Calendar:   toText(v.Calendar),
+		To:         toText(v.To),
+		Name:       toText(v.Name),
+		Uid:        toText(v.UID),
+		Component:  toText(v.Component),
+		Type:       toText(v.Type),
+		Version:    v.Version,
+		Created:    toTime(v.Created),
+		Modified:   toTime(v.Modified),
+		Size:       int64(v.Size),
+		First:      v.First,
+		Maker:      toText(v.Maker),
+		MadeVia:    toText(v.MadeVia),
+		MadeClient: toText(v.MadeClient),
+		Data:       v.Data,
+		After:      v.After,
+	}
+}
+
+func fromHistoryEntry(m *wire.HistoryEntry) (v calendar.HistoryEntry) {
+	if m == nil {
+		return v
+	}
+	return calendar.HistoryEntry{
+		Change:     m.Change,
+		Seq:        m.Seq,
+		When:       fromTime(m.When),
+		End:        calendar.Ending(m.End),
+		By:         string(m.By),
+		Via:        string(m.Via),
+		Client:     string(m.Client),
+		Undoes:     m.Undoes,
+		Calendar:   calendar.ID(m.Calendar),
+		To:         string(m.To),
+		Name:       string(m.Name),
+		UID:        string(m.Uid),
+		Component:  string(m.Component),
+		Type:       string(m.Type),
+		Version:    m.Version,
+		Created:    fromTime(m.Created),
+		Modified:   fromTime(m.Modified),
+		Size:       int(m.Size),
+		First:      m.First,
+		Maker:      string(m.Maker),
+		MadeVia:    string(m.MadeVia),
+		MadeClient: string(m.MadeClient),
+		Data:       m.Data,
+		After:      m.After,
+	}
+}
+
+func toHistoryFilter(v *calendar.HistoryFilter) *wire.HistoryFilter {
+	if v == nil {
+		return nil
+	}
+	return &wire.HistoryFilter{
+		Calendar: toText(v.Calendar),
+		Uid:      toText(v.UID),
+		Name:     toText(v.Name),
+		First:    v.First,
+		Last:     v.Last,
+		From:     toTime(v.From),
+		To:       toTime(v.To),
+		By:       toText(v.By),
+		Via:      toText(v.Via),
+		Client:   toText(v.Client),
+		Deleted:  v.Deleted,
+	}
+}
+
+func fromHistoryFilter(m *wire.HistoryFilter) (v calendar.HistoryFilter) {
+	if m == nil {
+		return v
+	}
+	return calendar.HistoryFilter{
+		Calendar: calendar.ID(m.Calendar),
+		UID:      string(m.Uid),
+		Name:     string(m.Name),
+		First:    m.First,
+		Last:     m.Last,
+		From:     fromTime(m.From),
+		To:       fromTime(m.To),
+		By:       string(m.By),
+		Via:      string(m.Via),
+		Client:   string(m.Client),
+		Deleted:  m.Deleted,
+	}
+}
+
+func toHistoryRequest(v *calendar.HistoryRequest) *wire.HistoryRequest {
+	if v == nil {
+		return nil
+	}
+	return &wire.HistoryRequest{
+		Owner:     toText(v.Owner),
+		Which:     toHistoryFilter(&v.Which),
+		Made:      v.Made,
+		Data:      v.Data,
+		Before:    v.Before,
+		BeforeSeq: v.BeforeSeq,
+		Limit:     int64(v.Limit),
+	}
+}
+
+func fromHistoryRequest(m *wire.HistoryRequest) (v calendar.HistoryRequest) {
+	if m == nil {
+		return v
+	}
+	return calendar.HistoryRequest{
+		Owner:     calendar.Owner(m.Owner),
+		Which:     fromHistoryFilter(m.Which),
+		Made:      m.Made,
+		Data:      m.Data,
+		Before:    m.Before,
+		BeforeSeq: m.BeforeSeq,
+		Limit:     int(m.Limit),
+	}
+}
+
+func toHistoryResult(v *calendar.HistoryResult) *wire.HistoryResult {
+	if v == nil {
+		return nil
+	}
+	return &wire.HistoryResult{
+		From:   toTime(v.From),
+		Octets: v.Octets,
+		Max:    v.Max,
+		Off:    v.Off,
+		More:   v.More,
+	}
+}
+
+func fromHistoryResult(m *wire.HistoryResult) (v calendar.HistoryResult) {
+	if m == nil {
+		return v
+	}
+	return calendar.HistoryResult{
+		From:   fromTime(m.From),
+		Octets: m.Octets,
+		Max:    m.Max,
+		Off:    m.Off,
+		More:   m.More,
 	}
 }
 
@@ -2463,6 +2645,82 @@ func fromTriggers(m *wire.Triggers) (v calendar.Triggers) {
 	return calendar.Triggers{
 		Content:    calendar.Depth(m.Content),
 		Properties: calendar.Depth(m.Properties),
+	}
+}
+
+func toUndoItem(v *calendar.UndoItem) *wire.UndoItem {
+	if v == nil {
+		return nil
+	}
+	return &wire.UndoItem{
+		Calendar: toText(v.Calendar),
+		Name:     toText(v.Name),
+		Uid:      toText(v.UID),
+		Summary:  toText(v.Summary),
+		Change:   v.Change,
+		Did:      uint32(v.Did),
+		Failure:  toFailure(v.Err),
+	}
+}
+
+func fromUndoItem(m *wire.UndoItem) (v calendar.UndoItem) {
+	if m == nil {
+		return v
+	}
+	return calendar.UndoItem{
+		Calendar: calendar.ID(m.Calendar),
+		Name:     string(m.Name),
+		UID:      string(m.Uid),
+		Summary:  string(m.Summary),
+		Change:   m.Change,
+		Did:      calendar.UndoAction(m.Did),
+		Err:      fromFailure(m.Failure),
+	}
+}
+
+func toUndoRequest(v *calendar.UndoRequest) *wire.UndoRequest {
+	if v == nil {
+		return nil
+	}
+	return &wire.UndoRequest{
+		Owner: toText(v.Owner),
+		Which: toHistoryFilter(&v.Which),
+		Force: v.Force,
+		Dry:   v.Dry,
+	}
+}
+
+func fromUndoRequest(m *wire.UndoRequest) (v calendar.UndoRequest) {
+	if m == nil {
+		return v
+	}
+	return calendar.UndoRequest{
+		Owner: calendar.Owner(m.Owner),
+		Which: fromHistoryFilter(m.Which),
+		Force: m.Force,
+		Dry:   m.Dry,
+	}
+}
+
+func toUndoResult(v *calendar.UndoResult) *wire.UndoAnswer {
+	if v == nil {
+		return nil
+	}
+	return &wire.UndoAnswer{
+		Items: each(v.Items, toUndoItem),
+		First: v.First,
+		Last:  v.Last,
+	}
+}
+
+func fromUndoResult(m *wire.UndoAnswer) (v calendar.UndoResult) {
+	if m == nil {
+		return v
+	}
+	return calendar.UndoResult{
+		Items: eachOf(m.Items, fromUndoItem),
+		First: m.First,
+		Last:  m.Last,
 	}
 }
 

@@ -179,6 +179,25 @@ type Backend interface {
 	//backend:read
 	Why(ctx context.Context, who Actor, req WhyRequest) (WhyAnswer, error)
 
+	// History streams what happened to objects and calendars of a home, the newest
+	// first. docs/history.md.
+	//
+	//backend:owner req.Owner
+	//backend:read
+	History(ctx context.Context, who Actor, req HistoryRequest, emit func(HistoryEntry) error) (HistoryResult, error)
+	// AsOf streams the objects that were in a calendar at a moment, by name, with
+	// their texts.
+	//
+	//backend:owner req.Calendar.Owner()
+	//backend:read
+	AsOf(ctx context.Context, who Actor, req AsOfRequest, emit func(*Object) error) (Calendar, error)
+	// Undo takes back what happened, through the same door as any write. What was
+	// undone is left as it is, so that a repetition does nothing.
+	//
+	//backend:owner req.Owner
+	//backend:write
+	Undo(ctx context.Context, who Actor, req UndoRequest) (UndoResult, error)
+
 	// Prefs reads a user's own preferences. WCAP userprefs.
 	//
 	//backend:owner owner

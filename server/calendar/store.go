@@ -110,6 +110,10 @@ type ReadTx interface {
 	// valid only during the call.
 	Traces(q TraceQuery, fn func(*Trace) error) error
 
+	// History streams what a query asks for of the owner's history, the newest
+	// first. The row is valid only during the call.
+	History(q HistoryQuery, fn func(*HistoryRow) error) error
+
 	// Registrations lists those of the home by id; Registration is one of them.
 	Registrations() ([]RegistrationRow, error)
 	Registration(id string) (row RegistrationRow, ok bool, err error)
@@ -190,6 +194,19 @@ type Tx interface {
 	// newest keep of them (0 = no bound).
 	PurgeTraces(before time.Time, keep int) (n int, err error)
 
+	// PutHistory adds to the owner's history. Its change and seq are above those of
+	// all rows there, and its time is not before theirs.
+	PutHistory(row HistoryRow) error
+	// KeepCalendar adds the calendar row.Object.Cal as PutHistory does, and all its
+	// live objects and its files after it, before DeleteCalendar takes them.
+	KeepCalendar(row HistoryRow) error
+	// PurgeHistory forgets what ended before a moment, and then the oldest until
+	// the rest counts for no more than so many octets (0 = no bound). All of one
+	// change goes together. HomeRow.HistoryFrom follows.
+	PurgeHistory(before time.Time, bytes int64) (n int, err error)
+	// SkipHistory notes that a version ended then which is not kept.
+	SkipHistory(when time.Time) error
+
 	// PutRegistration inserts or replaces by id; DeleteRegistration removes one,
 	// which need not exist. The home's row knows of which kinds there are some.
 	// Nothing else removes them: those of a calendar outlive it.
@@ -218,6 +235,10 @@ type HomeRow struct {
 	Entry   string // of the directory, whose home it is (Person.Entry); "" = not known
 
 	Registered Registered // kinds of registrations that there are
+
+	History     int64     // octets that the history counts for
+	HistoryAt   time.Time // of its last row
+	HistoryFrom time.Time // from when on nothing is missing in it; zero: from the beginning
 }
 
 // CalendarRow is a calendar at rest.
@@ -272,6 +293,8 @@ type ObjectRow struct {
 	Lacks       Lacks     // has instances that were taken out
 	OccHash     uint64    // hash of its occurrence rows: unchanged ones are not rewritten
 	By          UserID    // who wrote it last, of a tombstone who deleted it; "" if that is not known
+	Since       int64     // the change that made its text, 0 if that is not known
+	Origin      Origin    // by what that was made
 	Deleted     time.Time // zero for a live object
 	Data        []byte
 }

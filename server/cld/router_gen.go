@@ -188,6 +188,33 @@ func (r *Router) Why(ctx context.Context, who calendar.Actor, req calendar.WhyRe
 	return be.Why(ctx, who, req)
 }
 
+// History implements calendar.Backend.
+func (r *Router) History(ctx context.Context, who calendar.Actor, req calendar.HistoryRequest, emit func(calendar.HistoryEntry) error) (res calendar.HistoryResult, err error) {
+	be, err := r.of(ctx, req.Owner)
+	if err != nil {
+		return res, err
+	}
+	return be.History(ctx, who, req, emit)
+}
+
+// AsOf implements calendar.Backend.
+func (r *Router) AsOf(ctx context.Context, who calendar.Actor, req calendar.AsOfRequest, emit func(*calendar.Object) error) (res calendar.Calendar, err error) {
+	be, err := r.of(ctx, req.Calendar.Owner())
+	if err != nil {
+		return res, err
+	}
+	return be.AsOf(ctx, who, req, emit)
+}
+
+// Undo implements calendar.Backend.
+func (r *Router) Undo(ctx context.Context, who calendar.Actor, req calendar.UndoRequest) (res calendar.UndoResult, err error) {
+	be, err := r.of(ctx, req.Owner)
+	if err != nil {
+		return res, err
+	}
+	return be.Undo(ctx, who, req)
+}
+
 // Prefs implements calendar.Backend.
 func (r *Router) Prefs(ctx context.Context, who calendar.Actor, owner calendar.Owner) (res map[string]string, err error) {
 	be, err := r.of(ctx, owner)

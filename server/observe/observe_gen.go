@@ -41,6 +41,9 @@ var Operations = []string{
 	"deliver",
 	"decide",
 	"why",
+	"history",
+	"as-of",
+	"undo",
 	"prefs",
 	"set-prefs",
 	"edit-prefs",
@@ -266,6 +269,27 @@ func (o *observed) Why(ctx context.Context, who calendar.Actor, req calendar.Why
 	start := time.Now()
 	res, err = o.be.Why(ctx, who, req)
 	o.seen("why", time.Since(start), err)
+	return res, err
+}
+
+func (o *observed) History(ctx context.Context, who calendar.Actor, req calendar.HistoryRequest, emit func(calendar.HistoryEntry) error) (res calendar.HistoryResult, err error) {
+	start := time.Now()
+	res, err = o.be.History(ctx, who, req, emit)
+	o.seen("history", time.Since(start), err)
+	return res, err
+}
+
+func (o *observed) AsOf(ctx context.Context, who calendar.Actor, req calendar.AsOfRequest, emit func(*calendar.Object) error) (res calendar.Calendar, err error) {
+	start := time.Now()
+	res, err = o.be.AsOf(ctx, who, req, emit)
+	o.seen("as-of", time.Since(start), err)
+	return res, err
+}
+
+func (o *observed) Undo(ctx context.Context, who calendar.Actor, req calendar.UndoRequest) (res calendar.UndoResult, err error) {
+	start := time.Now()
+	res, err = o.be.Undo(ctx, who, req)
+	o.seen("undo", time.Since(start), err)
 	return res, err
 }
 

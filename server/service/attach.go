@@ -171,3 +171,13 @@ func (w *writer) filing(cal int64, name string, obj *object.Resource) (f filing,
 	}
 	return f, nil
 }
+
+// copies is of a filing what comes from other objects; the rest is still to be
+// done.
+func (f filing) copies() (c filing) {
+	c.copy = f.copy
+	for _, a := range c.copy {
+		c.grow += a.Size
+	}
+	return c
+}

@@ -144,28 +144,35 @@ func (w *writer) copyObject(req calendar.CopyRequest, leave access, read int64, 
 		return res, err
 	}
 	how := storing{props: &props, jobs: jobs}
-	if req.Move {
-		how.from = &from
-		if fp.row.Kind == calendar.InboxCollection {
-			if err := w.letGo(admission.Rejected, *src); err != nil {
-				return res, err
-			}
-		}
-		if src.Attached { // its files must be there before the source goes
-			files, err := w.filing(tp.row.ID, to.Name, obj)
-			if err != nil {
-				return res, err
-			}
-			if err := w.file(tp.row.ID, to.Name, files); err != nil {
-				return res, err
-			}
-		}
-		if err := w.remove(fp, *src, &to); err != nil {
+	if !req.Move {
+		res.Object, err = w.store(tp, to.Name, obj, dest, how)
+		return res, err
+	}
+	how.from = &from
+	if fp.row.Kind == calendar.InboxCollection {
+		if err := w.letGo(admission.Rejected, *src); err != nil {
 			return res, err
 		}
 	}
-	res.Object, err = w.store(tp, to.Name, obj, dest, how)
+	res.Object, err = w.carryOver(fp, tp, src, to, obj, dest, how)
 	return res, err
+}
+
+// carryOver removes an object here and stores it there.
+func (w *writer) carryOver(fp, tp *place, src *calendar.ObjectRow, to calendar.Ref, obj *object.Resource, dest *calendar.ObjectRow, how storing) (calendar.Object, error) {
+	if src.Attached { // its files must be there before the source goes
+		files, err := w.filing(tp.row.ID, to.Name, obj)
+		if err != nil {
+			return calendar.Object{}, err
+		}
+		if err := w.file(nil, &tp.row, to.Name, files.copies()); err != nil {
+			return calendar.Object{}, err
+		}
+	}
+	if err := w.remove(fp, *src, &to); err != nil {
+		return calendar.Object{}, err
+	}
+	return w.store(tp, to.Name, obj, dest, how)
 }
 
 // relocate says what a copy or move is to other people, as obj is to be stored and

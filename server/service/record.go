@@ -80,9 +80,12 @@ func (w *writer) derive(ch *calendar.Change, follow []task) error {
 }
 
 // purge forgets tombstones that are older than a moment, and what is too old in
-// the journal.
+// the journal and in the history.
 func (w *writer) purge(before time.Time) (n int, err error) {
 	if err := w.purgeTraces(w.now.Add(-w.s.opt.JournalAge)); err != nil {
+		return 0, err
+	}
+	if err := w.purgeHistory(); err != nil {
 		return 0, err
 	}
 	rows, err := w.Calendars()

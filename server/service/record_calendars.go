@@ -116,6 +116,9 @@ func (w *writer) deleteCalendar(row calendar.CalendarRow, how telling) error {
 	if err != nil {
 		return err
 	}
+	if err := w.keepCalendar(ch, row); err != nil {
+		return err
+	}
 	if err := w.tx.DeleteCalendar(row.ID, ch.Number, w.now); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 
@@ -22,6 +23,9 @@ type storing struct {
 	// the Schedule-Tag stays. RFC 6638 §3.2.10.
 	received bool
 	quiet    bool
+	// It notes what became of messages (SCHEDULE-STATUS), and nothing that
+	// somebody wrote: no version of its own.
+	settles bool
 }
 
 // store makes or replaces an object. old is what the place has under that
@@ -66,8 +70,16 @@ func (w *writer) store(p *place, name string, obj *object.Resource, old *calenda
 	}
 	o := calendar.ObjectRow{Cal: row.ID, Name: name, UID: obj.UID, Component: obj.Component, Change: ch.Number,
 		Created: w.now, Modified: w.now, Size: len(obj.Data), ContentType: obj.ContentType, Private: obj.Class,
-		Lacks: obj.Lacks, OccHash: obj.OccHash, By: w.who.User, Attached: files.kept, Data: obj.Data}
-	if exists {
+		Lacks: obj.Lacks, OccHash: obj.OccHash, By: w.who.User, Since: ch.Number, Origin: w.origin(), Attached: files.kept, Data: obj.Data}
+	same := exists && (how.alone || how.settles || how.props == nil && bytes.Equal(had.Data, obj.Data))
+	switch {
+	case !exists:
+		if o.Created, err = w.notBefore(); err != nil {
+			return calendar.Object{}, err
+		}
+	case same:
+		o.Created, o.Since, o.Origin = had.Created, had.Since, had.Origin
+	default:
 		o.Created = had.Created
 	}
 	if how.alone {
@@ -94,23 +106,30 @@ func (w *writer) store(p *place, name string, obj *object.Resource, old *calenda
 		}
 		put = func(o calendar.ObjectRow) error { return w.tx.PutIndexed(o, obj.Occurrences) }
 	}
+	var props []calendar.DeadProp
+	if exists {
+		if props, err = w.Props(row.ID, name); err != nil {
+			return calendar.Object{}, err
+		}
+		if !same {
+			if err := w.keepVersion(ch, row, had, props, calendar.Replaced, nil); err != nil {
+				return calendar.Object{}, err
+			}
+		}
+	}
 	if err := put(o); err != nil {
 		if errors.Is(err, calendar.UIDConflict) {
 			return calendar.Object{}, w.uidConflict(p, obj.UID)
 		}
 		return calendar.Object{}, err
 	}
-	if err := w.file(row.ID, name, files); err != nil {
+	if err := w.file(ch, row, name, files); err != nil {
 		return calendar.Object{}, err
 	}
 	if err := w.tx.TouchCalendar(row.ID, ch.Number, w.now); err != nil {
 		return calendar.Object{}, err
 	}
-	var props []calendar.DeadProp
 	if exists {
-		if props, err = w.Props(row.ID, name); err != nil {
-			return calendar.Object{}, err
-		}
 		ch.Before = calendar.NewVersion(had, was, nil)
 		ch.Before.Props = props
 	}
@@ -172,6 +191,13 @@ func (w *writer) remove(p *place, old calendar.ObjectRow, to *calendar.Ref, jobs
 	ch.Name, ch.MovedTo, ch.Bytes = old.Name, to, -int64(old.Size)
 	ch.Before = calendar.NewVersion(old, nonNil(was), nil)
 	ch.Before.Props = props
+	end := calendar.Removed
+	if to != nil {
+		end = calendar.MovedAway
+	}
+	if err := w.keepVersion(ch, &p.row, old, props, end, to); err != nil {
+		return err
+	}
 	if err := w.tx.DeleteObject(p.row.ID, old.Name, ch.Number, w.now, w.who.User); err != nil {
 		return err
 	}
@@ -180,7 +206,7 @@ func (w *writer) remove(p *place, old calendar.ObjectRow, to *calendar.Ref, jobs
 		if err != nil {
 			return err
 		}
-		if err := w.file(p.row.ID, old.Name, files); err != nil {
+		if err := w.file(ch, &p.row, old.Name, files); err != nil {
 			return err
 		}
 	}
@@ -193,9 +219,13 @@ func (w *writer) remove(p *place, old calendar.ObjectRow, to *calendar.Ref, jobs
 	return w.end(ch, jobs...)
 }
 
-// file carries out a filing.
-func (w *writer) file(cal int64, name string, f filing) error {
-	for _, a := range f.drop {
+// file carries out a filing, as part of a change.
+func (w *writer) file(ch *calendar.Change, row *calendar.CalendarRow, name string, f filing) error {
+	cal := row.ID
+	for i, a := range f.drop {
+		if err := w.keepFile(ch, row, a, int64(i+1)); err != nil {
+			return err
+		}
 		if err := w.tx.DeleteAttachments(cal, name, a.ID); err != nil {
 			return err
 		}

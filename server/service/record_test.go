@@ -331,9 +331,38 @@ var useCases = []useCase{
 	{name: "test a webhook", ownerOnly: true, prepare: func(c *records) { c.hook() }, want: []string{"posted "}, do: func(c *records, who calendar.Actor) error {
 		return c.TestHook(c.Context(), who, calendar.TestHookRequest{Owner: "anna", ID: c.hook()})
 	}},
+	{name: "undo", want: []string{"object-deleted anna/a.ics"}, do: func(c *records, who calendar.Actor) error {
+		return undoIn(c, who, calendar.HistoryFilter{Calendar: "anna", UID: "a"})
+	}},
+	{name: "undelete", want: []string{"object-stored anna/a.ics new"},
+		prepare: func(c *records) {
+			c.must(c.DeleteObject(c.Context(), anna, calendar.DeleteRequest{Ref: refTo("anna", "a.ics")}))
+		},
+		do: func(c *records, who calendar.Actor) error {
+			return undoIn(c, who, calendar.HistoryFilter{Calendar: "anna", Name: "a.ics", Deleted: true})
+		}},
+	{name: "undelete a calendar", ownerOnly: true, want: []string{"calendar-created anna:work"},
+		prepare: func(c *records) {
+			c.must(c.DeleteCalendar(c.Context(), anna, calendar.DeleteCalendarRequest{ID: "anna:work"}))
+		},
+		do: func(c *records, who calendar.Actor) error {
+			return undoIn(c, who, calendar.HistoryFilter{Calendar: "anna:work", Deleted: true})
+		}},
 	{name: "set preferences", ownerOnly: true, want: []string{"prefs-changed "}, do: func(c *records, who calendar.Actor) error {
 		return c.SetPrefs(c.Context(), who, calendar.SetPrefsRequest{Owner: "anna", Set: map[string]string{"k": "v"}})
 	}},
+}
+
+// undoIn takes back what concerns one object, or a calendar.
+func undoIn(c *records, who calendar.Actor, f calendar.HistoryFilter) error {
+	res, err := c.Undo(c.Context(), who, calendar.UndoRequest{Owner: "anna", Which: f})
+	for _, it := range res.Items {
+		err = errors.Join(err, it.Err)
+	}
+	if err == nil && len(res.Items) != 1 {
+		c.Errorf("the undo was about %+v", res.Items)
+	}
+	return err
 }
 
 func aHook(id calendar.ID) calendar.RegisterRequest {

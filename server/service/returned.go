@@ -71,7 +71,7 @@ func (w *writer) returned(d *delivery, back *calendar.Returned) (res calendar.De
 		return res, err
 	}
 	obj.Data = next
-	_, err = w.store(p, old.Name, obj, old, storing{received: true, quiet: true, jobs: jobs})
+	_, err = w.store(p, old.Name, obj, old, storing{received: true, quiet: true, settles: true, jobs: jobs})
 	return res, err
 }
 

@@ -48,6 +48,9 @@ type Options struct {
 	JournalAge     time.Duration // how long scheduling is told of; 0 = 30 days
 	JournalEntries int           // of one owner; 0 = 10,000
 
+	HistoryAge   time.Duration // how long versions are kept that were replaced or deleted; 0 = 30 days, less: none are
+	HistoryBytes int64         // of one home; 0 = 100 MiB
+
 	Groups GroupOptions
 
 	// Serves tells whether the calendars of somebody are on this back end; nil is
@@ -140,6 +143,12 @@ func New(store calendar.Store, people calendar.People, opt Options) *Service {
 	}
 	if opt.JournalEntries <= 0 {
 		opt.JournalEntries = 10_000
+	}
+	if opt.HistoryAge == 0 {
+		opt.HistoryAge = 30 * 24 * time.Hour
+	}
+	if opt.HistoryBytes <= 0 {
+		opt.HistoryBytes = 100 << 20
 	}
 	if opt.CacheBytes == 0 {
 		opt.CacheBytes = 48 << 20

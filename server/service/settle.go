@@ -47,7 +47,7 @@ func (s *Service) Settle(ctx context.Context, owner calendar.Owner, st calendar.
 					return err
 				}
 				obj.Data = next
-				_, err = w.store(p, old.Name, obj, old, storing{received: true, quiet: true, jobs: jobs})
+				_, err = w.store(p, old.Name, obj, old, storing{received: true, quiet: true, settles: true, jobs: jobs})
 				return err
 			}
 		}

@@ -27,6 +27,7 @@ type writer struct {
 	gone    []calendar.JobID // jobs without a key that are deleted
 	grown   int64            // octets of files that came or went, for the next change
 	memo    *memo            // what the directory said
+	undoes  int64            // the change that the next ones take back
 	me      *calendar.Person // the owner, if it was looked up; without an ID he is not in the directory
 	notes   []calendar.Note  // that the next change brings
 	// withdrawn is the invitation that its sharer took back: who loses the share

@@ -8,13 +8,14 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"time"
 
 	"factotum/server/calendar"
 )
 
 // digest tells what a home had at one of its numbers: a sum for each calendar by its
 // name, and one of the rest under "". What has no number is not in it: jobs, the
-// journal, registrations.
+// journal, registrations; nor the history, which is purged without one.
 type digest struct {
 	Owner  calendar.Owner    `json:"owner"`
 	Change int64             `json:"change"`
@@ -42,10 +43,10 @@ func digestOf(tx calendar.ReadTx, owner calendar.Owner) (*digest, error) {
 			o.spell()
 			name, counts := "", true
 			switch o.Kind {
-			case opPutJob, opPutTrace, opPutRegistration:
+			case opPutJob, opPutTrace, opPutRegistration, opPutHistory:
 				counts = false
 			case opHome:
-				o.Home.Entry = ""
+				o.Home.Entry, o.Home.History = "", time.Time{}
 			case opInsertCalendar:
 				name = o.Calendar.Name
 				names[o.Calendar.ID] = name

@@ -36,8 +36,8 @@ func takeImage(tx calendar.ReadTx, owner calendar.Owner, emit func(*txn) error) 
 		return 0, false, err
 	}
 	im := &image{owner: owner, change: h.Change, emit: emit}
-	im.ops = append(im.ops, op{Kind: opHome, Home: &homeRow{h.Change, h.Purged, h.Created, h.Entry}})
-	for _, part := range []func(calendar.ReadTx) error{im.prefs, im.gone, im.calendars, im.files, im.jobs, im.traces, im.registrations} {
+	im.ops = append(im.ops, op{Kind: opHome, Home: &homeRow{h.Change, h.Purged, h.Created, h.Entry, h.HistoryFrom}})
+	for _, part := range []func(calendar.ReadTx) error{im.prefs, im.gone, im.calendars, im.files, im.jobs, im.traces, im.registrations, im.history} {
 		if err := part(tx); err != nil {
 			return 0, false, fmt.Errorf("image of %s: %w", owner, err)
 		}
@@ -196,6 +196,14 @@ func (im *image) registrations(tx calendar.ReadTx) error {
 		}
 	}
 	return nil
+}
+
+func (im *image) history(tx calendar.ReadTx) error {
+	return tx.History(calendar.HistoryQuery{Data: true}, func(h *calendar.HistoryRow) error {
+		row := *h
+		row.Object.Data = slices.Clone(h.Object.Data)
+		return im.add(len(row.Object.Data), op{Kind: opPutHistory, past: &row})
+	})
 }
 
 // Instances lie between these.

@@ -40,6 +40,10 @@ const (
 	opPurgeTraces        kind = "purge-traces"
 	opPutRegistration    kind = "registration"
 	opDeleteRegistration kind = "registration-"
+	opPutHistory         kind = "version"
+	opKeepCalendar       kind = "versions"
+	opPurgeHistory       kind = "purge-versions"
+	opSkipHistory        kind = "version-skipped"
 )
 
 // op is one thing that a transaction did to a home. Which fields it has follows from
@@ -66,12 +70,14 @@ type op struct {
 	Job          *jobRow          `json:"job,omitempty"`
 	Trace        *traceRow        `json:"trace,omitempty"`
 	Registration *registrationRow `json:"registration,omitempty"`
+	Version      *versionRow      `json:"version,omitempty"`
 
 	// Until the op is spelled: the rows as they were given, which nobody changes.
 	object *calendar.ObjectRow
 	occ    []calendar.OccurrenceRow
 	job    *calendar.Job
 	file   *calendar.AttachmentRow
+	past   *calendar.HistoryRow
 }
 
 // spell makes the op's rows those of an archive. That is done when it is written,
@@ -89,7 +95,10 @@ func (o *op) spell() {
 	if o.file != nil {
 		o.File = packFile(o.file)
 	}
-	o.object, o.occ, o.job, o.file = nil, nil, nil, nil
+	if o.past != nil {
+		o.Version = packVersion(o.past)
+	}
+	o.object, o.occ, o.job, o.file, o.past = nil, nil, nil, nil, nil
 }
 
 // do does it again in another store.
@@ -100,7 +109,7 @@ func (o *op) do(tx calendar.Loader) (err error) {
 	switch o.Kind {
 	case opHome:
 		h := o.Home
-		return tx.LoadHome(calendar.HomeRow{Change: h.Change, Purged: h.Purged, Created: h.Created, Entry: h.Entry})
+		return tx.LoadHome(calendar.HomeRow{Change: h.Change, Purged: h.Purged, Created: h.Created, Entry: h.Entry, HistoryFrom: h.History})
 	case opDrop:
 		return tx.DropHome()
 	case opSetEntry:
@@ -163,6 +172,15 @@ func (o *op) do(tx calendar.Loader) (err error) {
 		return tx.PutRegistration(o.Registration.unpack())
 	case opDeleteRegistration:
 		return tx.DeleteRegistration(o.ID)
+	case opPutHistory:
+		return tx.PutHistory(o.Version.unpack())
+	case opKeepCalendar:
+		return tx.KeepCalendar(o.Version.unpack())
+	case opPurgeHistory:
+		_, err = tx.PurgeHistory(o.When, int64(o.Keep))
+		return err
+	case opSkipHistory:
+		return tx.SkipHistory(o.When)
 	}
 	return fmt.Errorf("%q is not known to this release", o.Kind)
 }
@@ -186,6 +204,8 @@ func (o *op) missing() string {
 		return "trace"
 	case o.Kind == opPutRegistration && o.Registration == nil:
 		return "registration"
+	case (o.Kind == opPutHistory || o.Kind == opKeepCalendar) && o.Version == nil:
+		return "version"
 	}
 	return ""
 }

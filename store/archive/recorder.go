@@ -186,3 +186,23 @@ func (r *recorder) PutRegistration(row calendar.RegistrationRow) error {
 func (r *recorder) DeleteRegistration(id string) error {
 	return r.note(r.Tx.DeleteRegistration(id), op{Kind: opDeleteRegistration, ID: id})
 }
+
+func (r *recorder) PutHistory(row calendar.HistoryRow) error {
+	return r.note(r.Tx.PutHistory(row), op{Kind: opPutHistory, past: &row})
+}
+
+func (r *recorder) KeepCalendar(row calendar.HistoryRow) error {
+	return r.note(r.Tx.KeepCalendar(row), op{Kind: opKeepCalendar, past: &row})
+}
+
+func (r *recorder) PurgeHistory(before time.Time, bytes int64) (int, error) {
+	n, err := r.Tx.PurgeHistory(before, bytes)
+	if n == 0 && err == nil {
+		return 0, nil
+	}
+	return n, r.note(err, op{Kind: opPurgeHistory, When: before, Keep: int(bytes)})
+}
+
+func (r *recorder) SkipHistory(when time.Time) error {
+	return r.note(r.Tx.SkipHistory(when), op{Kind: opSkipHistory, When: when})
+}

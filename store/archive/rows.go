@@ -16,6 +16,7 @@ type homeRow struct {
 	Purged  int64     `json:"purged,omitzero"`
 	Created time.Time `json:"created"`
 	Entry   string    `json:"entry,omitzero"`
+	History time.Time `json:"history,omitzero"` // from when on it is whole
 }
 
 type calendarRow struct {
@@ -78,19 +79,21 @@ type objectRow struct {
 	Lacks       uint8     `json:"lacks,omitzero"`
 	OccHash     uint64    `json:"occhash,omitzero,string"`
 	By          string    `json:"by,omitzero"`
+	Since       int64     `json:"since,omitzero"`
+	Origin      string    `json:"origin,omitzero"` // calendar.Origin.Text
 	octets
 }
 
 func packObject(r *calendar.ObjectRow) *objectRow {
 	return &objectRow{r.Cal, r.Name, r.UID, r.Component, r.Change, r.ScheduleTag, r.Created, r.Modified, r.ContentType, r.Private, r.Attached,
-		uint8(r.Lacks), r.OccHash, string(r.By), spell(r.Data)}
+		uint8(r.Lacks), r.OccHash, string(r.By), r.Since, r.Origin.Text(), spell(r.Data)}
 }
 
 func (r *objectRow) unpack() calendar.ObjectRow {
 	data := r.value()
 	return calendar.ObjectRow{Cal: r.Cal, Name: r.Name, UID: r.UID, Component: r.Component, Change: r.Change, ScheduleTag: r.ScheduleTag,
 		Created: r.Created, Modified: r.Modified, Size: len(data), ContentType: r.ContentType, Private: r.Private, Attached: r.Attached,
-		Lacks: calendar.Lacks(r.Lacks), OccHash: r.OccHash, By: calendar.UserID(r.By), Data: data}
+		Lacks: calendar.Lacks(r.Lacks), OccHash: r.OccHash, By: calendar.UserID(r.By), Since: r.Since, Origin: calendar.ParseOrigin(r.Origin), Data: data}
 }
 
 // octets is text where it can be, so that a person can read it.
@@ -220,4 +223,38 @@ func packRegistration(r *calendar.RegistrationRow) *registrationRow {
 
 func (r *registrationRow) unpack() calendar.RegistrationRow {
 	return calendar.RegistrationRow{ID: r.ID, Kind: calendar.RegistrationKind(r.Kind), Cal: r.Cal, Expires: r.Expires, RegistrationDetail: r.RegistrationDetail}
+}
+
+// versionRow is a row of the history.
+type versionRow struct {
+	Change   int64      `json:"change"`
+	Seq      int64      `json:"seq,omitzero"`
+	When     time.Time  `json:"when"`
+	End      uint8      `json:"end"`
+	By       string     `json:"by,omitzero"`
+	How      string     `json:"how,omitzero"` // calendar.Origin.Text
+	Calendar string     `json:"calendar,omitzero"`
+	To       string     `json:"to,omitzero"`
+	Props    []propRow  `json:"props,omitempty"`
+	Object   *objectRow `json:"object"`
+}
+
+func packVersion(r *calendar.HistoryRow) *versionRow {
+	v := &versionRow{r.Change, r.Seq, r.When, uint8(r.End), string(r.By), r.How.Text(), r.Calendar, r.To, nil, packObject(&r.Object)}
+	for _, p := range r.Props {
+		v.Props = append(v.Props, propRow(p))
+	}
+	return v
+}
+
+func (r *versionRow) unpack() calendar.HistoryRow {
+	h := calendar.HistoryRow{Change: r.Change, Seq: r.Seq, When: r.When, End: calendar.Ending(r.End), By: calendar.UserID(r.By),
+		How: calendar.ParseOrigin(r.How), Calendar: r.Calendar, To: r.To}
+	if r.Object != nil {
+		h.Object = r.Object.unpack()
+	}
+	for _, p := range r.Props {
+		h.Props = append(h.Props, calendar.DeadProp(p))
+	}
+	return h
 }

@@ -20,6 +20,8 @@ var rowChecks = []struct{ what, text string }{
 	{"owners with wrong sums", `SELECT count(*) FROM owners w WHERE w.objects <> (SELECT count(*) FROM objects o WHERE o.owner = w.owner AND o.deleted = 0)
 OR w.bytes <> (SELECT coalesce(sum(o.size), 0) FROM objects o WHERE o.owner = w.owner AND o.deleted = 0)
 + (SELECT coalesce(sum(a.size), 0) FROM attachments a WHERE a.owner = w.owner)`},
+	{"owners with wrong sums of their history", `SELECT count(*) FROM owners w WHERE w.history <> (SELECT coalesce(sum(h.size), 0) FROM history h WHERE h.owner = w.owner)`},
+	{"versions of changes that never were", `SELECT count(*) FROM history h WHERE h.change > coalesce((SELECT w.change FROM owners w WHERE w.owner = h.owner), 0)`},
 	{"attachments whose size is not their content's", `SELECT count(*) FROM attachments WHERE length(data) <> size`},
 	{"objects newer than their owner", `SELECT count(*) FROM objects o WHERE o.change > coalesce((SELECT w.change FROM owners w WHERE w.owner = o.owner), 0)`},
 	{"jobs of changes that never were", `SELECT count(*) FROM jobs j WHERE j.change < 1

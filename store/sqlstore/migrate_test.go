@@ -51,6 +51,10 @@ func TestMigrateObjects(t *testing.T) {
 		exec("DROP TABLE traces")                      // of version 9
 		exec("DROP TABLE registrations")               // of version 11
 		exec("ALTER TABLE owners DROP COLUMN registered")
+		exec("DROP TABLE history") // of version 12
+		for _, column := range []string{"owners DROP COLUMN history", "owners DROP COLUMN historyat", "owners DROP COLUMN historyfrom", "objects DROP COLUMN since", "objects DROP COLUMN origin"} {
+			exec("ALTER TABLE " + column)
+		}
 		exec("DELETE FROM schema_version WHERE version_id >= 5")
 		s = open()
 		err = s.View(t.Context(), "anna", func(tx calendar.ReadTx) error {

@@ -55,6 +55,14 @@ var planned = []struct{ text, want string }{
 	{sqlRegistrations, "registrations USING PRIMARY KEY (owner=?)"},
 	{sqlRegistration, "registrations USING PRIMARY KEY (owner=? AND id=?)"},
 	{sqlDropRegistration, "registrations USING PRIMARY KEY (owner=? AND id=?)"},
+	{selectHistory + historyDown, "history USING PRIMARY KEY (owner=? AND change>? AND change<?)"},
+	{selectHistory + historyCalDown, "history USING INDEX history_cal (owner=? AND cal=? AND change>? AND change<?)"},
+	{selectHistory + historyNameDown, "history USING INDEX history_cal (owner=? AND cal=? AND change>? AND change<?)"},
+	{selectHistory + historyUIDDown, "history USING INDEX history_uid (owner=? AND uid=? AND change>? AND change<?)"},
+	{selectHistory + historyGoneDown, "history USING INDEX history_gone (owner=? AND change>? AND change<?)"},
+	{sqlOldHistory, "history USING PRIMARY KEY (owner=? AND change>? AND change<?)"},
+	{sqlDropHistory, "history USING PRIMARY KEY (owner=? AND change<?)"},
+	{sqlSetHistoryProps, "history USING PRIMARY KEY (owner=? AND change=? AND seq=?)"},
 	{sqlRegisteredKinds, "registrations USING PRIMARY KEY (owner=?) | USE TEMP B-TREE FOR DISTINCT"},
 }
 

@@ -148,13 +148,25 @@ func (s *salvage) join(ctx context.Context, tx *sql.Tx) error {
 			return err
 		}
 	}
-	for _, text := range []string{
+	// An older database has not all of the tables.
+	has := func(table string) bool {
+		return slices.ContainsFunc(s.shapes, func(sh *shape) bool { return sh.name == table })
+	}
+	homes := "SELECT owner FROM calendars"
+	highest := "change, coalesce((SELECT max(change) FROM calendars c WHERE c.owner = owners.owner), 0), coalesce((SELECT max(change) FROM objects o WHERE o.owner = owners.owner), 0)"
+	for _, table := range []string{"prefs", "jobs", "traces", "registrations", "history"} {
+		if !has(table) {
+			continue
+		}
+		homes += " UNION SELECT owner FROM " + table
+		if table == "jobs" || table == "history" {
+			highest += ", coalesce((SELECT max(change) FROM " + table + " x WHERE x.owner = owners.owner), 0)"
+		}
+	}
+	texts := []string{
 		// Homes of which only their content is left.
-		`INSERT INTO owners (owner, change, created, purged, bytes, objects)
-			SELECT owner, 1, ?1, 0, 0, 0 FROM (SELECT owner FROM calendars UNION SELECT owner FROM prefs UNION SELECT owner FROM jobs UNION SELECT owner FROM traces UNION SELECT owner FROM registrations)
-			WHERE true ON CONFLICT DO NOTHING`,
-		`UPDATE owners SET change = ?2 + max(change, coalesce((SELECT max(change) FROM calendars c WHERE c.owner = owners.owner), 0),
-			coalesce((SELECT max(change) FROM objects o WHERE o.owner = owners.owner), 0), coalesce((SELECT max(change) FROM jobs j WHERE j.owner = owners.owner), 0)) WHERE ?1 > 0`,
+		`INSERT INTO owners (owner, change, created, purged, bytes, objects) SELECT owner, 1, ?1, 0, 0, 0 FROM (` + homes + `) WHERE true ON CONFLICT DO NOTHING`,
+		`UPDATE owners SET change = ?2 + max(` + highest + `) WHERE ?1 > 0`,
 		`UPDATE owners SET purged = change WHERE ?1 > 0`,
 		`UPDATE calendars SET change = (SELECT w.change FROM owners w WHERE w.owner = calendars.owner), metachange = (SELECT w.change FROM owners w WHERE w.owner = calendars.owner),
 			purged = (SELECT w.change FROM owners w WHERE w.owner = calendars.owner) WHERE deleted = 0 AND ?1 > 0`,
@@ -163,9 +175,15 @@ func (s *salvage) join(ctx context.Context, tx *sql.Tx) error {
 		`UPDATE owners SET objects = (SELECT count(*) FROM objects o WHERE o.owner = owners.owner AND o.deleted = 0),
 			bytes = (SELECT coalesce(sum(o.size), 0) FROM objects o WHERE o.owner = owners.owner AND o.deleted = 0)
 			+ (SELECT coalesce(sum(a.size), 0) FROM attachments a WHERE a.owner = owners.owner) WHERE ?1 > 0`,
-		`UPDATE owners SET registered = (SELECT coalesce(sum(DISTINCT CASE kind WHEN 'push' THEN 1 WHEN 'hook' THEN 2 ELSE 0 END), 0)
-			FROM registrations r WHERE r.owner = owners.owner) WHERE ?1 > 0`,
-	} {
+	}
+	if has("registrations") {
+		texts = append(texts, `UPDATE owners SET registered = (SELECT coalesce(sum(DISTINCT CASE kind WHEN 'push' THEN 1 WHEN 'hook' THEN 2 ELSE 0 END), 0)
+			FROM registrations r WHERE r.owner = owners.owner) WHERE ?1 > 0`)
+	}
+	if has("history") { // some of it may be lost
+		texts = append(texts, `UPDATE owners SET history = (SELECT coalesce(sum(h.size), 0) FROM history h WHERE h.owner = owners.owner), historyfrom = ?1`)
+	}
+	for _, text := range texts {
 		var err error
 		if strings.Contains(text, "?2") {
 			err = exec(text, now, leap)

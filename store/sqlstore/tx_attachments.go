@@ -28,6 +28,7 @@ size = excluded.size, created = excluded.created, data = excluded.data`
 	ofFile                = ofObject + ` AND id = $4`
 	sqlAttachmentSize     = `SELECT size FROM attachments` + ofFile
 	sqlSizeOfAttachments  = `SELECT cast(coalesce(sum(size), 0) AS BIGINT) FROM attachments`
+	sqlCountAttachments   = `SELECT count(*), cast(coalesce(sum(size), 0) AS BIGINT) FROM attachments` + ofCalendar
 	sqlDropAttachments    = `DELETE FROM attachments`
 	sqlDropAllAttachments = sqlDropAttachments + ofCalendar
 )

@@ -4,23 +4,25 @@ import "factotum/server/calendar"
 
 // home is the owner's row as the transaction sees it.
 type home struct {
-	loaded, exists, dirty bool
-	stored                bool // the row is in the table
-	change, created       int64
-	purged                int64
-	bytes, objects        int64
-	entry                 string
-	registered            int64 // calendar.Registered
+	loaded, exists, dirty  bool
+	stored                 bool // the row is in the table
+	change, created        int64
+	purged                 int64
+	bytes, objects         int64
+	entry                  string
+	registered             int64 // calendar.Registered
+	history                int64
+	historyat, historyfrom int64
 }
 
 const (
-	sqlHome = `SELECT change, created, purged, bytes, objects, entry, registered FROM owners WHERE owner = $1`
+	sqlHome = `SELECT change, created, purged, bytes, objects, entry, registered, history, historyat, historyfrom FROM owners WHERE owner = $1`
 
 	sqlCountHome = `SELECT count(*), cast(coalesce(sum(size), 0) AS BIGINT) FROM objects WHERE owner = $1 AND deleted = 0`
 	sqlFileSizes = sqlSizeOfAttachments + ` WHERE owner = $1`
 
-	sqlInsertHome = `INSERT INTO owners (owner, change, created, purged, bytes, objects) VALUES ($1, $2, $3, $4, $5, $6)`
-	sqlUpdateHome = `UPDATE owners SET change = $2, purged = $3, bytes = $4, objects = $5 WHERE owner = $1`
+	sqlInsertHome = `INSERT INTO owners (owner, change, created, purged, bytes, objects, history, historyat, historyfrom) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
+	sqlUpdateHome = `UPDATE owners SET change = $2, purged = $3, bytes = $4, objects = $5, history = $6, historyat = $7, historyfrom = $8 WHERE owner = $1`
 	sqlSetEntry   = `UPDATE owners SET entry = $2 WHERE owner = $1`
 
 	sqlSetRegistered = `UPDATE owners SET registered = $2 WHERE owner = $1`
@@ -28,7 +30,7 @@ const (
 
 // columns are those of sqlHome.
 func (h *home) columns() []any {
-	return []any{&h.change, &h.created, &h.purged, &h.bytes, &h.objects, &h.entry, &h.registered}
+	return []any{&h.change, &h.created, &h.purged, &h.bytes, &h.objects, &h.entry, &h.registered, &h.history, &h.historyat, &h.historyfrom}
 }
 
 func (t *tx) loadHome() (err error) {
@@ -61,10 +63,10 @@ func (t *tx) flushHome() error {
 	}
 	h.dirty = false
 	if h.stored {
-		return t.exec("write the home", sqlUpdateHome, t.owner, h.change, h.purged, h.bytes, h.objects)
+		return t.exec("write the home", sqlUpdateHome, t.owner, h.change, h.purged, h.bytes, h.objects, h.history, h.historyat, h.historyfrom)
 	}
 	h.stored = true
-	return t.exec("write the home", sqlInsertHome, t.owner, h.change, h.created, h.purged, h.bytes, h.objects)
+	return t.exec("write the home", sqlInsertHome, t.owner, h.change, h.created, h.purged, h.bytes, h.objects, h.history, h.historyat, h.historyfrom)
 }
 
 // grow keeps the sums over the owner's live objects.
@@ -108,6 +110,9 @@ func (t *tx) Recount() error {
 		return err
 	}
 	t.home.objects, t.home.bytes = objects, bytes+files
+	if _, err := t.row(op, sqlHistoryOctets, args(t.owner), &t.home.history); err != nil {
+		return err
+	}
 	kinds, err := t.registeredKinds()
 	if err != nil || kinds == t.home.registered {
 		return err
@@ -121,7 +126,8 @@ func (t *tx) Home() (calendar.HomeRow, bool, error) {
 		return calendar.HomeRow{}, false, err
 	}
 	h := &t.home
-	return calendar.HomeRow{Change: h.change, Purged: h.purged, Created: fromMicros(h.created), Bytes: h.bytes, Entry: h.entry, Registered: calendar.Registered(h.registered)}, true, nil
+	return calendar.HomeRow{Change: h.change, Purged: h.purged, Created: fromMicros(h.created), Bytes: h.bytes, Entry: h.entry, Registered: calendar.Registered(h.registered),
+		History: h.history, HistoryAt: fromMicros(h.historyat), HistoryFrom: fromMicros(h.historyfrom)}, true, nil
 }
 
 // NextChange takes the owner's next change number, another one at each call.

@@ -16,7 +16,7 @@ func (t *tx) LoadHome(h calendar.HomeRow) error {
 		return err
 	}
 	is := &t.home
-	is.change, is.purged = h.Change, h.Purged
+	is.change, is.purged, is.historyfrom = h.Change, h.Purged, micros(h.HistoryFrom)
 	if err := t.flushHome(); err != nil {
 		return err
 	}
@@ -25,7 +25,7 @@ func (t *tx) LoadHome(h calendar.HomeRow) error {
 }
 
 // ownedTables are those whose rows belong to owners.
-var ownedTables = []string{"bodies", "objects", "occurrences", "props", "attachments", "calendars", "prefs", "tokens", "jobs", "traces", "registrations", "owners"}
+var ownedTables = []string{"bodies", "objects", "occurrences", "props", "attachments", "calendars", "prefs", "tokens", "jobs", "traces", "registrations", "history", "owners"}
 
 // DropHome removes all rows of the owner.
 func (t *tx) DropHome() error {

@@ -10,7 +10,7 @@ import (
 
 const (
 	objectColumns = `o.cal, o.name, o.change, o.scheduletag, o.created, o.modified, o.deleted, o.body, o.size, o.occhash, o.private,
-o.uid, o.component, o.contenttype, o.writer`
+o.uid, o.component, o.contenttype, o.writer, o.since, o.origin`
 	fromObjects = ` FROM objects o WHERE o.owner = $1 AND o.cal = $2`
 
 	// The text is no join: PostgreSQL may choose one that walks through all texts
@@ -40,14 +40,14 @@ const (
 	sqlUIDTaken = `SELECT cal FROM objects WHERE owner = $1 AND cal = $2 AND uid = $3 AND uid <> '' AND deleted = 0 AND name <> $4`
 
 	sqlInsertObject = `INSERT INTO objects (owner, cal, name, change, scheduletag, created, modified, deleted, body, size, occhash,
-private, uid, component, contenttype, writer, runs, occ)
-VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`
+private, uid, component, contenttype, writer, since, origin, runs, occ)
+VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`
 
 	// Apart, since naming a column costs its indexes a new entry.
 	setObject = `UPDATE objects SET change = $4, scheduletag = $5, created = $6, modified = $7, size = $8, occhash = $9, private = $10,
-component = $11, contenttype = $12, writer = $13`
+component = $11, contenttype = $12, writer = $13, since = $14, origin = $15`
 	sqlUpdateObject = setObject + ` WHERE owner = $1 AND cal = $2 AND name = $3`
-	sqlIndexObject  = setObject + `, runs = $14, occ = $15 WHERE owner = $1 AND cal = $2 AND name = $3`
+	sqlIndexObject  = setObject + `, runs = $16, occ = $17 WHERE owner = $1 AND cal = $2 AND name = $3`
 	sqlReviveObject = `UPDATE objects SET deleted = 0, uid = $4 WHERE owner = $1 AND cal = $2 AND name = $3`
 
 	sqlInsertBody = `INSERT INTO bodies (owner, id, data) VALUES ($1, $2, $3)`
@@ -95,8 +95,9 @@ type stub struct {
 // readObject scans a row of objectColumns, and its data where wanted.
 func readObject(r scanner, row *calendar.ObjectRow, body *int64, data bool, rest ...any) error {
 	var created, modified, deleted, size, hash, private int64
+	var origin string
 	dest := [...]any{&row.Cal, &row.Name, &row.Change, &row.ScheduleTag, &created, &modified, &deleted, body, &size, &hash, &private,
-		&row.UID, &row.Component, &row.ContentType, &row.By, &row.Data}
+		&row.UID, &row.Component, &row.ContentType, &row.By, &row.Since, &origin, &row.Data}
 	n := len(dest)
 	if !data {
 		n--
@@ -105,7 +106,7 @@ func readObject(r scanner, row *calendar.ObjectRow, body *int64, data bool, rest
 		return err
 	}
 	row.Created, row.Modified, row.Deleted = fromMicros(created), fromMicros(modified), fromMicros(deleted)
-	row.Size, row.OccHash = int(size), uint64(hash)
+	row.Size, row.OccHash, row.Origin = int(size), uint64(hash), calendar.ParseOrigin(origin)
 	row.Private, row.Attached, row.Lacks = uint8(private&classBits), private&attachedBit != 0, calendar.Lacks(private>>lacksShift)
 	return nil
 }
@@ -294,7 +295,7 @@ func (t *tx) replace(op string, row *calendar.ObjectRow, occ []calendar.Occurren
 		}
 	}
 	text, values := sqlUpdateObject, args(t.owner, row.Cal, row.Name, row.Change, row.ScheduleTag, micros(row.Created),
-		micros(row.Modified), int64(row.Size), int64(row.OccHash), privacy(row), row.Component, row.ContentType, row.By)
+		micros(row.Modified), int64(row.Size), int64(row.OccHash), privacy(row), row.Component, row.ContentType, row.By, row.Since, text(row.Origin.Text()))
 	if indexed {
 		runs, packed := split(occ), pack(occ)
 		if err := t.index(op, row.Cal, row.Name, runs); err != nil {
@@ -344,7 +345,7 @@ func (t *tx) insertObject(op string, row *calendar.ObjectRow, occ []calendar.Occ
 	}
 	body, runs, packed := t.newID(), split(occ), pack(occ)
 	values := args(t.owner, row.Cal, row.Name, row.Change, row.ScheduleTag, micros(row.Created),
-		micros(row.Modified), body, int64(row.Size), int64(row.OccHash), privacy(row), row.UID, row.Component, row.ContentType, row.By,
+		micros(row.Modified), body, int64(row.Size), int64(row.OccHash), privacy(row), row.UID, row.Component, row.ContentType, row.By, row.Since, text(row.Origin.Text()),
 		int64(len(runs)), octets(packed))
 	holder, known := t.ahead.holder(row.Cal, row.UID)
 	taken := known && holder != ""

@@ -69,6 +69,15 @@ func crowded(t *testing.T, s *Store) {
 					return err
 				}
 			}
+			for i := range size + small { // those of the small calendar are as old
+				h := calendar.HistoryRow{Change: int64(i + 1), When: epoch.Add(time.Duration(i-small) * time.Second), End: calendar.Replaced, Object: calendar.ObjectRow{Cal: 1, Name: fmt.Sprint(i), UID: fmt.Sprintf("%06d.ics", i), Data: []byte(strings.Repeat("x", 300))}}
+				if i < small {
+					h.Object.Cal, h.Object.UID = 2, ""
+				}
+				if err := tx.PutHistory(h); err != nil {
+					return err
+				}
+			}
 			for i := range size {
 				name := fmt.Sprintf("%06d.ics", i)
 				if err := put(tx, 1, i); err != nil {
@@ -239,6 +248,29 @@ var visits = map[string]func(tx calendar.Tx) error{
 	"PutRegistration": func(tx calendar.Tx) error {
 		return tx.PutRegistration(calendar.RegistrationRow{ID: "a", Kind: calendar.HookRegistration})
 	},
+	"History": func(tx calendar.Tx) error {
+		n := 0
+		count := func(*calendar.HistoryRow) error { n++; return nil }
+		err := errors.Join(
+			tx.History(calendar.HistoryQuery{Limit: few / 2}, count),
+			tx.History(calendar.HistoryQuery{Cal: 2, Limit: few / 2, Data: true}, count),
+			tx.History(calendar.HistoryQuery{UID: "001501.ics", Data: true}, count),
+			tx.History(calendar.HistoryQuery{Calendars: true}, count))
+		return found(n == few+1, err)
+	},
+	"PutHistory": func(tx calendar.Tx) error {
+		return tx.PutHistory(calendar.HistoryRow{Change: someday, Object: calendar.ObjectRow{Cal: 1, Name: "x", UID: "x"}})
+	},
+	"KeepCalendar": func(tx calendar.Tx) error {
+		return errors.Join(tx.InsertCalendar(calendar.CalendarRow{ID: 5, Name: "tiny"}),
+			tx.PutObject(calendar.ObjectRow{Cal: 5, Name: "a.ics", UID: "a", Change: someday}),
+			tx.KeepCalendar(calendar.HistoryRow{Change: someday, Object: calendar.ObjectRow{Cal: 5}}))
+	},
+	"PurgeHistory": func(tx calendar.Tx) error {
+		n, err := tx.PurgeHistory(epoch, 0)
+		return found(n == few, err)
+	},
+	"SkipHistory":        func(tx calendar.Tx) error { return tx.SkipHistory(epoch) },
 	"DeleteRegistration": func(tx calendar.Tx) error { return tx.DeleteRegistration("a") },
 	"DeleteJob":          func(tx calendar.Tx) error { return tx.DeleteJob(2*crowd+2*few, 0) },
 }

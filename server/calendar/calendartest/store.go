@@ -28,6 +28,8 @@ type home struct {
 	traces []calendar.Trace // oldest first
 	traced int64            // the last id
 
+	history []calendar.HistoryRow // oldest first
+
 	registrations map[string]calendar.RegistrationRow
 }
 

@@ -189,6 +189,24 @@ func (s Stub) Why(ctx context.Context, who calendar.Actor, req calendar.WhyReque
 	return res, err
 }
 
+// History implements calendar.Backend.
+func (s Stub) History(ctx context.Context, who calendar.Actor, req calendar.HistoryRequest, emit func(calendar.HistoryEntry) error) (res calendar.HistoryResult, err error) {
+	err = s.Do("History", []any{who, req, emit}, &res)
+	return res, err
+}
+
+// AsOf implements calendar.Backend.
+func (s Stub) AsOf(ctx context.Context, who calendar.Actor, req calendar.AsOfRequest, emit func(*calendar.Object) error) (res calendar.Calendar, err error) {
+	err = s.Do("AsOf", []any{who, req, emit}, &res)
+	return res, err
+}
+
+// Undo implements calendar.Backend.
+func (s Stub) Undo(ctx context.Context, who calendar.Actor, req calendar.UndoRequest) (res calendar.UndoResult, err error) {
+	err = s.Do("Undo", []any{who, req}, &res)
+	return res, err
+}
+
 // Prefs implements calendar.Backend.
 func (s Stub) Prefs(ctx context.Context, who calendar.Actor, owner calendar.Owner) (res map[string]string, err error) {
 	err = s.Do("Prefs", []any{who, owner}, &res)

@@ -9758,6 +9758,942 @@ func (x *PingAnswer) GetReadOnly() bool {
 	return false
 }
 
+type HistoryFilter struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Calendar      []byte                 `protobuf:"bytes,1,opt,name=calendar,proto3" json:"calendar,omitempty"`
+	Uid           []byte                 `protobuf:"bytes,2,opt,name=uid,proto3" json:"uid,omitempty"`
+	Name          []byte                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	First         int64                  `protobuf:"varint,4,opt,name=first,proto3" json:"first,omitempty"`
+	Last          int64                  `protobuf:"varint,5,opt,name=last,proto3" json:"last,omitempty"`
+	From          int64                  `protobuf:"varint,6,opt,name=from,proto3" json:"from,omitempty"`
+	To            int64                  `protobuf:"varint,7,opt,name=to,proto3" json:"to,omitempty"`
+	By            []byte                 `protobuf:"bytes,8,opt,name=by,proto3" json:"by,omitempty"`
+	Via           []byte                 `protobuf:"bytes,9,opt,name=via,proto3" json:"via,omitempty"`
+	Client        []byte                 `protobuf:"bytes,10,opt,name=client,proto3" json:"client,omitempty"`
+	Deleted       bool                   `protobuf:"varint,11,opt,name=deleted,proto3" json:"deleted,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HistoryFilter) Reset() {
+	*x = HistoryFilter{}
+	mi := &file_dwp_proto_msgTypes[129]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HistoryFilter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HistoryFilter) ProtoMessage() {}
+
+func (x *HistoryFilter) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[129]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HistoryFilter.ProtoReflect.Descriptor instead.
+func (*HistoryFilter) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{129}
+}
+
+func (x *HistoryFilter) GetCalendar() []byte {
+	if x != nil {
+		return x.Calendar
+	}
+	return nil
+}
+
+func (x *HistoryFilter) GetUid() []byte {
+	if x != nil {
+		return x.Uid
+	}
+	return nil
+}
+
+func (x *HistoryFilter) GetName() []byte {
+	if x != nil {
+		return x.Name
+	}
+	return nil
+}
+
+func (x *HistoryFilter) GetFirst() int64 {
+	if x != nil {
+		return x.First
+	}
+	return 0
+}
+
+func (x *HistoryFilter) GetLast() int64 {
+	if x != nil {
+		return x.Last
+	}
+	return 0
+}
+
+func (x *HistoryFilter) GetFrom() int64 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *HistoryFilter) GetTo() int64 {
+	if x != nil {
+		return x.To
+	}
+	return 0
+}
+
+func (x *HistoryFilter) GetBy() []byte {
+	if x != nil {
+		return x.By
+	}
+	return nil
+}
+
+func (x *HistoryFilter) GetVia() []byte {
+	if x != nil {
+		return x.Via
+	}
+	return nil
+}
+
+func (x *HistoryFilter) GetClient() []byte {
+	if x != nil {
+		return x.Client
+	}
+	return nil
+}
+
+func (x *HistoryFilter) GetDeleted() bool {
+	if x != nil {
+		return x.Deleted
+	}
+	return false
+}
+
+type HistoryRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Actor         *Actor                 `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
+	Owner         []byte                 `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`
+	Which         *HistoryFilter         `protobuf:"bytes,3,opt,name=which,proto3" json:"which,omitempty"`
+	Made          bool                   `protobuf:"varint,4,opt,name=made,proto3" json:"made,omitempty"`
+	Data          bool                   `protobuf:"varint,5,opt,name=data,proto3" json:"data,omitempty"`
+	Before        int64                  `protobuf:"varint,6,opt,name=before,proto3" json:"before,omitempty"`
+	BeforeSeq     int64                  `protobuf:"varint,7,opt,name=before_seq,json=beforeSeq,proto3" json:"before_seq,omitempty"`
+	Limit         int64                  `protobuf:"varint,8,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HistoryRequest) Reset() {
+	*x = HistoryRequest{}
+	mi := &file_dwp_proto_msgTypes[130]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HistoryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HistoryRequest) ProtoMessage() {}
+
+func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[130]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HistoryRequest.ProtoReflect.Descriptor instead.
+func (*HistoryRequest) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{130}
+}
+
+func (x *HistoryRequest) GetActor() *Actor {
+	if x != nil {
+		return x.Actor
+	}
+	return nil
+}
+
+func (x *HistoryRequest) GetOwner() []byte {
+	if x != nil {
+		return x.Owner
+	}
+	return nil
+}
+
+func (x *HistoryRequest) GetWhich() *HistoryFilter {
+	if x != nil {
+		return x.Which
+	}
+	return nil
+}
+
+func (x *HistoryRequest) GetMade() bool {
+	if x != nil {
+		return x.Made
+	}
+	return false
+}
+
+func (x *HistoryRequest) GetData() bool {
+	if x != nil {
+		return x.Data
+	}
+	return false
+}
+
+func (x *HistoryRequest) GetBefore() int64 {
+	if x != nil {
+		return x.Before
+	}
+	return 0
+}
+
+func (x *HistoryRequest) GetBeforeSeq() int64 {
+	if x != nil {
+		return x.BeforeSeq
+	}
+	return 0
+}
+
+func (x *HistoryRequest) GetLimit() int64 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+type HistoryAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Items         []*HistoryEntry        `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
+	Result        *HistoryResult         `protobuf:"bytes,2,opt,name=result,proto3" json:"result,omitempty"` // in the last message
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HistoryAnswer) Reset() {
+	*x = HistoryAnswer{}
+	mi := &file_dwp_proto_msgTypes[131]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HistoryAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HistoryAnswer) ProtoMessage() {}
+
+func (x *HistoryAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[131]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HistoryAnswer.ProtoReflect.Descriptor instead.
+func (*HistoryAnswer) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{131}
+}
+
+func (x *HistoryAnswer) GetItems() []*HistoryEntry {
+	if x != nil {
+		return x.Items
+	}
+	return nil
+}
+
+func (x *HistoryAnswer) GetResult() *HistoryResult {
+	if x != nil {
+		return x.Result
+	}
+	return nil
+}
+
+type HistoryEntry struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Change        int64                  `protobuf:"varint,1,opt,name=change,proto3" json:"change,omitempty"`
+	Seq           int64                  `protobuf:"varint,2,opt,name=seq,proto3" json:"seq,omitempty"`
+	When          int64                  `protobuf:"varint,3,opt,name=when,proto3" json:"when,omitempty"`
+	End           uint32                 `protobuf:"varint,4,opt,name=end,proto3" json:"end,omitempty"` // calendar.Ending
+	By            []byte                 `protobuf:"bytes,5,opt,name=by,proto3" json:"by,omitempty"`
+	Via           []byte                 `protobuf:"bytes,6,opt,name=via,proto3" json:"via,omitempty"`
+	Client        []byte                 `protobuf:"bytes,7,opt,name=client,proto3" json:"client,omitempty"`
+	Undoes        int64                  `protobuf:"varint,8,opt,name=undoes,proto3" json:"undoes,omitempty"`
+	Calendar      []byte                 `protobuf:"bytes,9,opt,name=calendar,proto3" json:"calendar,omitempty"`
+	To            []byte                 `protobuf:"bytes,10,opt,name=to,proto3" json:"to,omitempty"`
+	Name          []byte                 `protobuf:"bytes,11,opt,name=name,proto3" json:"name,omitempty"`
+	Uid           []byte                 `protobuf:"bytes,12,opt,name=uid,proto3" json:"uid,omitempty"`
+	Component     []byte                 `protobuf:"bytes,13,opt,name=component,proto3" json:"component,omitempty"`
+	Type          []byte                 `protobuf:"bytes,14,opt,name=type,proto3" json:"type,omitempty"`
+	Version       int64                  `protobuf:"varint,15,opt,name=version,proto3" json:"version,omitempty"`
+	Created       int64                  `protobuf:"varint,16,opt,name=created,proto3" json:"created,omitempty"`
+	Modified      int64                  `protobuf:"varint,17,opt,name=modified,proto3" json:"modified,omitempty"`
+	Size          int64                  `protobuf:"varint,18,opt,name=size,proto3" json:"size,omitempty"`
+	First         bool                   `protobuf:"varint,19,opt,name=first,proto3" json:"first,omitempty"`
+	Maker         []byte                 `protobuf:"bytes,20,opt,name=maker,proto3" json:"maker,omitempty"`
+	MadeVia       []byte                 `protobuf:"bytes,21,opt,name=made_via,json=madeVia,proto3" json:"made_via,omitempty"`
+	MadeClient    []byte                 `protobuf:"bytes,22,opt,name=made_client,json=madeClient,proto3" json:"made_client,omitempty"`
+	Data          []byte                 `protobuf:"bytes,23,opt,name=data,proto3,oneof" json:"data,omitempty"`
+	After         []byte                 `protobuf:"bytes,24,opt,name=after,proto3,oneof" json:"after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HistoryEntry) Reset() {
+	*x = HistoryEntry{}
+	mi := &file_dwp_proto_msgTypes[132]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HistoryEntry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HistoryEntry) ProtoMessage() {}
+
+func (x *HistoryEntry) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[132]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HistoryEntry.ProtoReflect.Descriptor instead.
+func (*HistoryEntry) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{132}
+}
+
+func (x *HistoryEntry) GetChange() int64 {
+	if x != nil {
+		return x.Change
+	}
+	return 0
+}
+
+func (x *HistoryEntry) GetSeq() int64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *HistoryEntry) GetWhen() int64 {
+	if x != nil {
+		return x.When
+	}
+	return 0
+}
+
+func (x *HistoryEntry) GetEnd() uint32 {
+	if x != nil {
+		return x.End
+	}
+	return 0
+}
+
+func (x *HistoryEntry) GetBy() []byte {
+	if x != nil {
+		return x.By
+	}
+	return nil
+}
+
+func (x *HistoryEntry) GetVia() []byte {
+	if x != nil {
+		return x.Via
+	}
+	return nil
+}
+
+func (x *HistoryEntry) GetClient() []byte {
+	if x != nil {
+		return x.Client
+	}
+	return nil
+}
+
+func (x *HistoryEntry) GetUndoes() int64 {
+	if x != nil {
+		return x.Undoes
+	}
+	return 0
+}
+
+func (x *HistoryEntry) GetCalendar() []byte {
+	if x != nil {
+		return x.Calendar
+	}
+	return nil
+}
+
+func (x *HistoryEntry) GetTo() []byte {
+	if x != nil {
+		return x.To
+	}
+	return nil
+}
+
+func (x *HistoryEntry) GetName() []byte {
+	if x != nil {
+		return x.Name
+	}
+	return nil
+}
+
+func (x *HistoryEntry) GetUid() []byte {
+	if x != nil {
+		return x.Uid
+	}
+	return nil
+}
+
+func (x *HistoryEntry) GetComponent() []byte {
+	if x != nil {
+		return x.Component
+	}
+	return nil
+}
+
+func (x *HistoryEntry) GetType() []byte {
+	if x != nil {
+		return x.Type
+	}
+	return nil
+}
+
+func (x *HistoryEntry) GetVersion() int64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *HistoryEntry) GetCreated() int64 {
+	if x != nil {
+		return x.Created
+	}
+	return 0
+}
+
+func (x *HistoryEntry) GetModified() int64 {
+	if x != nil {
+		return x.Modified
+	}
+	return 0
+}
+
+func (x *HistoryEntry) GetSize() int64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *HistoryEntry) GetFirst() bool {
+	if x != nil {
+		return x.First
+	}
+	return false
+}
+
+func (x *HistoryEntry) GetMaker() []byte {
+	if x != nil {
+		return x.Maker
+	}
+	return nil
+}
+
+func (x *HistoryEntry) GetMadeVia() []byte {
+	if x != nil {
+		return x.MadeVia
+	}
+	return nil
+}
+
+func (x *HistoryEntry) GetMadeClient() []byte {
+	if x != nil {
+		return x.MadeClient
+	}
+	return nil
+}
+
+func (x *HistoryEntry) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *HistoryEntry) GetAfter() []byte {
+	if x != nil {
+		return x.After
+	}
+	return nil
+}
+
+type HistoryResult struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	From          int64                  `protobuf:"varint,1,opt,name=from,proto3" json:"from,omitempty"`
+	Octets        int64                  `protobuf:"varint,2,opt,name=octets,proto3" json:"octets,omitempty"`
+	Max           int64                  `protobuf:"varint,3,opt,name=max,proto3" json:"max,omitempty"`
+	Off           bool                   `protobuf:"varint,4,opt,name=off,proto3" json:"off,omitempty"`
+	More          bool                   `protobuf:"varint,5,opt,name=more,proto3" json:"more,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HistoryResult) Reset() {
+	*x = HistoryResult{}
+	mi := &file_dwp_proto_msgTypes[133]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HistoryResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HistoryResult) ProtoMessage() {}
+
+func (x *HistoryResult) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[133]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HistoryResult.ProtoReflect.Descriptor instead.
+func (*HistoryResult) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{133}
+}
+
+func (x *HistoryResult) GetFrom() int64 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *HistoryResult) GetOctets() int64 {
+	if x != nil {
+		return x.Octets
+	}
+	return 0
+}
+
+func (x *HistoryResult) GetMax() int64 {
+	if x != nil {
+		return x.Max
+	}
+	return 0
+}
+
+func (x *HistoryResult) GetOff() bool {
+	if x != nil {
+		return x.Off
+	}
+	return false
+}
+
+func (x *HistoryResult) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
+type AsOfRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Actor         *Actor                 `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
+	Calendar      []byte                 `protobuf:"bytes,2,opt,name=calendar,proto3" json:"calendar,omitempty"`
+	At            int64                  `protobuf:"varint,3,opt,name=at,proto3" json:"at,omitempty"`
+	Uid           []byte                 `protobuf:"bytes,4,opt,name=uid,proto3" json:"uid,omitempty"`
+	Name          []byte                 `protobuf:"bytes,5,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AsOfRequest) Reset() {
+	*x = AsOfRequest{}
+	mi := &file_dwp_proto_msgTypes[134]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AsOfRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AsOfRequest) ProtoMessage() {}
+
+func (x *AsOfRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[134]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AsOfRequest.ProtoReflect.Descriptor instead.
+func (*AsOfRequest) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{134}
+}
+
+func (x *AsOfRequest) GetActor() *Actor {
+	if x != nil {
+		return x.Actor
+	}
+	return nil
+}
+
+func (x *AsOfRequest) GetCalendar() []byte {
+	if x != nil {
+		return x.Calendar
+	}
+	return nil
+}
+
+func (x *AsOfRequest) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *AsOfRequest) GetUid() []byte {
+	if x != nil {
+		return x.Uid
+	}
+	return nil
+}
+
+func (x *AsOfRequest) GetName() []byte {
+	if x != nil {
+		return x.Name
+	}
+	return nil
+}
+
+type AsOfAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Objects       []*Object              `protobuf:"bytes,1,rep,name=objects,proto3" json:"objects,omitempty"`
+	Calendar      *Calendar              `protobuf:"bytes,2,opt,name=calendar,proto3" json:"calendar,omitempty"` // in the last message
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AsOfAnswer) Reset() {
+	*x = AsOfAnswer{}
+	mi := &file_dwp_proto_msgTypes[135]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AsOfAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AsOfAnswer) ProtoMessage() {}
+
+func (x *AsOfAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[135]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AsOfAnswer.ProtoReflect.Descriptor instead.
+func (*AsOfAnswer) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{135}
+}
+
+func (x *AsOfAnswer) GetObjects() []*Object {
+	if x != nil {
+		return x.Objects
+	}
+	return nil
+}
+
+func (x *AsOfAnswer) GetCalendar() *Calendar {
+	if x != nil {
+		return x.Calendar
+	}
+	return nil
+}
+
+type UndoRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Actor         *Actor                 `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
+	Owner         []byte                 `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`
+	Which         *HistoryFilter         `protobuf:"bytes,3,opt,name=which,proto3" json:"which,omitempty"`
+	Force         bool                   `protobuf:"varint,4,opt,name=force,proto3" json:"force,omitempty"`
+	Dry           bool                   `protobuf:"varint,5,opt,name=dry,proto3" json:"dry,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UndoRequest) Reset() {
+	*x = UndoRequest{}
+	mi := &file_dwp_proto_msgTypes[136]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UndoRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UndoRequest) ProtoMessage() {}
+
+func (x *UndoRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[136]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UndoRequest.ProtoReflect.Descriptor instead.
+func (*UndoRequest) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{136}
+}
+
+func (x *UndoRequest) GetActor() *Actor {
+	if x != nil {
+		return x.Actor
+	}
+	return nil
+}
+
+func (x *UndoRequest) GetOwner() []byte {
+	if x != nil {
+		return x.Owner
+	}
+	return nil
+}
+
+func (x *UndoRequest) GetWhich() *HistoryFilter {
+	if x != nil {
+		return x.Which
+	}
+	return nil
+}
+
+func (x *UndoRequest) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
+}
+
+func (x *UndoRequest) GetDry() bool {
+	if x != nil {
+		return x.Dry
+	}
+	return false
+}
+
+type UndoAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Items         []*UndoItem            `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
+	First         int64                  `protobuf:"varint,2,opt,name=first,proto3" json:"first,omitempty"`
+	Last          int64                  `protobuf:"varint,3,opt,name=last,proto3" json:"last,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UndoAnswer) Reset() {
+	*x = UndoAnswer{}
+	mi := &file_dwp_proto_msgTypes[137]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UndoAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UndoAnswer) ProtoMessage() {}
+
+func (x *UndoAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[137]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UndoAnswer.ProtoReflect.Descriptor instead.
+func (*UndoAnswer) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{137}
+}
+
+func (x *UndoAnswer) GetItems() []*UndoItem {
+	if x != nil {
+		return x.Items
+	}
+	return nil
+}
+
+func (x *UndoAnswer) GetFirst() int64 {
+	if x != nil {
+		return x.First
+	}
+	return 0
+}
+
+func (x *UndoAnswer) GetLast() int64 {
+	if x != nil {
+		return x.Last
+	}
+	return 0
+}
+
+type UndoItem struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Calendar      []byte                 `protobuf:"bytes,1,opt,name=calendar,proto3" json:"calendar,omitempty"`
+	Name          []byte                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Uid           []byte                 `protobuf:"bytes,3,opt,name=uid,proto3" json:"uid,omitempty"`
+	Summary       []byte                 `protobuf:"bytes,4,opt,name=summary,proto3" json:"summary,omitempty"`
+	Change        int64                  `protobuf:"varint,5,opt,name=change,proto3" json:"change,omitempty"`
+	Did           uint32                 `protobuf:"varint,6,opt,name=did,proto3" json:"did,omitempty"` // calendar.UndoAction
+	Failure       *Failure               `protobuf:"bytes,7,opt,name=failure,proto3" json:"failure,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UndoItem) Reset() {
+	*x = UndoItem{}
+	mi := &file_dwp_proto_msgTypes[138]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UndoItem) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UndoItem) ProtoMessage() {}
+
+func (x *UndoItem) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[138]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UndoItem.ProtoReflect.Descriptor instead.
+func (*UndoItem) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{138}
+}
+
+func (x *UndoItem) GetCalendar() []byte {
+	if x != nil {
+		return x.Calendar
+	}
+	return nil
+}
+
+func (x *UndoItem) GetName() []byte {
+	if x != nil {
+		return x.Name
+	}
+	return nil
+}
+
+func (x *UndoItem) GetUid() []byte {
+	if x != nil {
+		return x.Uid
+	}
+	return nil
+}
+
+func (x *UndoItem) GetSummary() []byte {
+	if x != nil {
+		return x.Summary
+	}
+	return nil
+}
+
+func (x *UndoItem) GetChange() int64 {
+	if x != nil {
+		return x.Change
+	}
+	return 0
+}
+
+func (x *UndoItem) GetDid() uint32 {
+	if x != nil {
+		return x.Did
+	}
+	return 0
+}
+
+func (x *UndoItem) GetFailure() *Failure {
+	if x != nil {
+		return x.Failure
+	}
+	return nil
+}
+
 var File_dwp_proto protoreflect.FileDescriptor
 
 const file_dwp_proto_rawDesc = "" +
@@ -10618,7 +11554,97 @@ const file_dwp_proto_rawDesc = "" +
 	"\astarted\x18\x04 \x01(\x03R\astarted\x12\x16\n" +
 	"\x06owners\x18\x05 \x01(\x03R\x06owners\x12\x18\n" +
 	"\aobjects\x18\x06 \x01(\x03R\aobjects\x12\x1b\n" +
-	"\tread_only\x18\a \x01(\bR\breadOnly2\x9c\x19\n" +
+	"\tread_only\x18\a \x01(\bR\breadOnly\"\xf3\x01\n" +
+	"\rHistoryFilter\x12\x1a\n" +
+	"\bcalendar\x18\x01 \x01(\fR\bcalendar\x12\x10\n" +
+	"\x03uid\x18\x02 \x01(\fR\x03uid\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\fR\x04name\x12\x14\n" +
+	"\x05first\x18\x04 \x01(\x03R\x05first\x12\x12\n" +
+	"\x04last\x18\x05 \x01(\x03R\x04last\x12\x12\n" +
+	"\x04from\x18\x06 \x01(\x03R\x04from\x12\x0e\n" +
+	"\x02to\x18\a \x01(\x03R\x02to\x12\x0e\n" +
+	"\x02by\x18\b \x01(\fR\x02by\x12\x10\n" +
+	"\x03via\x18\t \x01(\fR\x03via\x12\x16\n" +
+	"\x06client\x18\n" +
+	" \x01(\fR\x06client\x12\x18\n" +
+	"\adeleted\x18\v \x01(\bR\adeleted\"\xff\x01\n" +
+	"\x0eHistoryRequest\x12,\n" +
+	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x14\n" +
+	"\x05owner\x18\x02 \x01(\fR\x05owner\x124\n" +
+	"\x05which\x18\x03 \x01(\v2\x1e.factotum.dwp.v1.HistoryFilterR\x05which\x12\x12\n" +
+	"\x04made\x18\x04 \x01(\bR\x04made\x12\x12\n" +
+	"\x04data\x18\x05 \x01(\bR\x04data\x12\x16\n" +
+	"\x06before\x18\x06 \x01(\x03R\x06before\x12\x1d\n" +
+	"\n" +
+	"before_seq\x18\a \x01(\x03R\tbeforeSeq\x12\x14\n" +
+	"\x05limit\x18\b \x01(\x03R\x05limit\"|\n" +
+	"\rHistoryAnswer\x123\n" +
+	"\x05items\x18\x01 \x03(\v2\x1d.factotum.dwp.v1.HistoryEntryR\x05items\x126\n" +
+	"\x06result\x18\x02 \x01(\v2\x1e.factotum.dwp.v1.HistoryResultR\x06result\"\xc7\x04\n" +
+	"\fHistoryEntry\x12\x16\n" +
+	"\x06change\x18\x01 \x01(\x03R\x06change\x12\x10\n" +
+	"\x03seq\x18\x02 \x01(\x03R\x03seq\x12\x12\n" +
+	"\x04when\x18\x03 \x01(\x03R\x04when\x12\x10\n" +
+	"\x03end\x18\x04 \x01(\rR\x03end\x12\x0e\n" +
+	"\x02by\x18\x05 \x01(\fR\x02by\x12\x10\n" +
+	"\x03via\x18\x06 \x01(\fR\x03via\x12\x16\n" +
+	"\x06client\x18\a \x01(\fR\x06client\x12\x16\n" +
+	"\x06undoes\x18\b \x01(\x03R\x06undoes\x12\x1a\n" +
+	"\bcalendar\x18\t \x01(\fR\bcalendar\x12\x0e\n" +
+	"\x02to\x18\n" +
+	" \x01(\fR\x02to\x12\x12\n" +
+	"\x04name\x18\v \x01(\fR\x04name\x12\x10\n" +
+	"\x03uid\x18\f \x01(\fR\x03uid\x12\x1c\n" +
+	"\tcomponent\x18\r \x01(\fR\tcomponent\x12\x12\n" +
+	"\x04type\x18\x0e \x01(\fR\x04type\x12\x18\n" +
+	"\aversion\x18\x0f \x01(\x03R\aversion\x12\x18\n" +
+	"\acreated\x18\x10 \x01(\x03R\acreated\x12\x1a\n" +
+	"\bmodified\x18\x11 \x01(\x03R\bmodified\x12\x12\n" +
+	"\x04size\x18\x12 \x01(\x03R\x04size\x12\x14\n" +
+	"\x05first\x18\x13 \x01(\bR\x05first\x12\x14\n" +
+	"\x05maker\x18\x14 \x01(\fR\x05maker\x12\x19\n" +
+	"\bmade_via\x18\x15 \x01(\fR\amadeVia\x12\x1f\n" +
+	"\vmade_client\x18\x16 \x01(\fR\n" +
+	"madeClient\x12\x17\n" +
+	"\x04data\x18\x17 \x01(\fH\x00R\x04data\x88\x01\x01\x12\x19\n" +
+	"\x05after\x18\x18 \x01(\fH\x01R\x05after\x88\x01\x01B\a\n" +
+	"\x05_dataB\b\n" +
+	"\x06_after\"s\n" +
+	"\rHistoryResult\x12\x12\n" +
+	"\x04from\x18\x01 \x01(\x03R\x04from\x12\x16\n" +
+	"\x06octets\x18\x02 \x01(\x03R\x06octets\x12\x10\n" +
+	"\x03max\x18\x03 \x01(\x03R\x03max\x12\x10\n" +
+	"\x03off\x18\x04 \x01(\bR\x03off\x12\x12\n" +
+	"\x04more\x18\x05 \x01(\bR\x04more\"\x8d\x01\n" +
+	"\vAsOfRequest\x12,\n" +
+	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x1a\n" +
+	"\bcalendar\x18\x02 \x01(\fR\bcalendar\x12\x0e\n" +
+	"\x02at\x18\x03 \x01(\x03R\x02at\x12\x10\n" +
+	"\x03uid\x18\x04 \x01(\fR\x03uid\x12\x12\n" +
+	"\x04name\x18\x05 \x01(\fR\x04name\"v\n" +
+	"\n" +
+	"AsOfAnswer\x121\n" +
+	"\aobjects\x18\x01 \x03(\v2\x17.factotum.dwp.v1.ObjectR\aobjects\x125\n" +
+	"\bcalendar\x18\x02 \x01(\v2\x19.factotum.dwp.v1.CalendarR\bcalendar\"\xaf\x01\n" +
+	"\vUndoRequest\x12,\n" +
+	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x14\n" +
+	"\x05owner\x18\x02 \x01(\fR\x05owner\x124\n" +
+	"\x05which\x18\x03 \x01(\v2\x1e.factotum.dwp.v1.HistoryFilterR\x05which\x12\x14\n" +
+	"\x05force\x18\x04 \x01(\bR\x05force\x12\x10\n" +
+	"\x03dry\x18\x05 \x01(\bR\x03dry\"g\n" +
+	"\n" +
+	"UndoAnswer\x12/\n" +
+	"\x05items\x18\x01 \x03(\v2\x19.factotum.dwp.v1.UndoItemR\x05items\x12\x14\n" +
+	"\x05first\x18\x02 \x01(\x03R\x05first\x12\x12\n" +
+	"\x04last\x18\x03 \x01(\x03R\x04last\"\xc4\x01\n" +
+	"\bUndoItem\x12\x1a\n" +
+	"\bcalendar\x18\x01 \x01(\fR\bcalendar\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\fR\x04name\x12\x10\n" +
+	"\x03uid\x18\x03 \x01(\fR\x03uid\x12\x18\n" +
+	"\asummary\x18\x04 \x01(\fR\asummary\x12\x16\n" +
+	"\x06change\x18\x05 \x01(\x03R\x06change\x12\x10\n" +
+	"\x03did\x18\x06 \x01(\rR\x03did\x122\n" +
+	"\afailure\x18\a \x01(\v2\x18.factotum.dwp.v1.FailureR\afailure2\xf2\x1a\n" +
 	"\aBackend\x12D\n" +
 	"\x05Hello\x12\x1d.factotum.dwp.v1.HelloRequest\x1a\x1c.factotum.dwp.v1.HelloAnswer\x12A\n" +
 	"\x04Home\x12\x1c.factotum.dwp.v1.HomeRequest\x1a\x1b.factotum.dwp.v1.HomeAnswer\x12M\n" +
@@ -10654,7 +11680,10 @@ const file_dwp_proto_rawDesc = "" +
 	"\bFreeBusy\x12 .factotum.dwp.v1.FreeBusyRequest\x1a\x1f.factotum.dwp.v1.FreeBusyAnswer\x12J\n" +
 	"\aDeliver\x12\x1f.factotum.dwp.v1.DeliverRequest\x1a\x1e.factotum.dwp.v1.DeliverAnswer\x12B\n" +
 	"\x06Decide\x12\x1e.factotum.dwp.v1.DecideRequest\x1a\x18.factotum.dwp.v1.Decided\x12>\n" +
-	"\x03Why\x12\x1b.factotum.dwp.v1.WhyRequest\x1a\x1a.factotum.dwp.v1.WhyAnswer\x12D\n" +
+	"\x03Why\x12\x1b.factotum.dwp.v1.WhyRequest\x1a\x1a.factotum.dwp.v1.WhyAnswer\x12L\n" +
+	"\aHistory\x12\x1f.factotum.dwp.v1.HistoryRequest\x1a\x1e.factotum.dwp.v1.HistoryAnswer0\x01\x12C\n" +
+	"\x04AsOf\x12\x1c.factotum.dwp.v1.AsOfRequest\x1a\x1b.factotum.dwp.v1.AsOfAnswer0\x01\x12A\n" +
+	"\x04Undo\x12\x1c.factotum.dwp.v1.UndoRequest\x1a\x1b.factotum.dwp.v1.UndoAnswer\x12D\n" +
 	"\x05Prefs\x12\x1d.factotum.dwp.v1.PrefsRequest\x1a\x1c.factotum.dwp.v1.PrefsAnswer\x12C\n" +
 	"\bSetPrefs\x12 .factotum.dwp.v1.SetPrefsRequest\x1a\x15.factotum.dwp.v1.Done\x12L\n" +
 	"\tEditPrefs\x12!.factotum.dwp.v1.EditPrefsRequest\x1a\x1c.factotum.dwp.v1.PrefsAnswer\x12P\n" +
@@ -10682,7 +11711,7 @@ func file_dwp_proto_rawDescGZIP() []byte {
 	return file_dwp_proto_rawDescData
 }
 
-var file_dwp_proto_msgTypes = make([]protoimpl.MessageInfo, 129)
+var file_dwp_proto_msgTypes = make([]protoimpl.MessageInfo, 139)
 var file_dwp_proto_goTypes = []any{
 	(*HelloRequest)(nil),           // 0: factotum.dwp.v1.HelloRequest
 	(*HelloAnswer)(nil),            // 1: factotum.dwp.v1.HelloAnswer
@@ -10813,6 +11842,16 @@ var file_dwp_proto_goTypes = []any{
 	(*TestHookRequest)(nil),        // 126: factotum.dwp.v1.TestHookRequest
 	(*PingRequest)(nil),            // 127: factotum.dwp.v1.PingRequest
 	(*PingAnswer)(nil),             // 128: factotum.dwp.v1.PingAnswer
+	(*HistoryFilter)(nil),          // 129: factotum.dwp.v1.HistoryFilter
+	(*HistoryRequest)(nil),         // 130: factotum.dwp.v1.HistoryRequest
+	(*HistoryAnswer)(nil),          // 131: factotum.dwp.v1.HistoryAnswer
+	(*HistoryEntry)(nil),           // 132: factotum.dwp.v1.HistoryEntry
+	(*HistoryResult)(nil),          // 133: factotum.dwp.v1.HistoryResult
+	(*AsOfRequest)(nil),            // 134: factotum.dwp.v1.AsOfRequest
+	(*AsOfAnswer)(nil),             // 135: factotum.dwp.v1.AsOfAnswer
+	(*UndoRequest)(nil),            // 136: factotum.dwp.v1.UndoRequest
+	(*UndoAnswer)(nil),             // 137: factotum.dwp.v1.UndoAnswer
+	(*UndoItem)(nil),               // 138: factotum.dwp.v1.UndoItem
 }
 var file_dwp_proto_depIdxs = []int32{
 	7,   // 0: factotum.dwp.v1.PropChange.prop:type_name -> factotum.dwp.v1.DeadProp
@@ -11006,95 +12045,112 @@ var file_dwp_proto_depIdxs = []int32{
 	3,   // 188: factotum.dwp.v1.RegistrationsRequest.actor:type_name -> factotum.dwp.v1.Actor
 	119, // 189: factotum.dwp.v1.RegistrationsAnswer.registrations:type_name -> factotum.dwp.v1.Registration
 	3,   // 190: factotum.dwp.v1.TestHookRequest.actor:type_name -> factotum.dwp.v1.Actor
-	0,   // 191: factotum.dwp.v1.Backend.Hello:input_type -> factotum.dwp.v1.HelloRequest
-	17,  // 192: factotum.dwp.v1.Backend.Home:input_type -> factotum.dwp.v1.HomeRequest
-	29,  // 193: factotum.dwp.v1.Backend.Calendar:input_type -> factotum.dwp.v1.CalendarRequest
-	31,  // 194: factotum.dwp.v1.Backend.Calendars:input_type -> factotum.dwp.v1.CalendarsRequest
-	34,  // 195: factotum.dwp.v1.Backend.CreateCalendar:input_type -> factotum.dwp.v1.CreateCalendarRequest
-	35,  // 196: factotum.dwp.v1.Backend.UpdateCalendar:input_type -> factotum.dwp.v1.UpdateCalendarRequest
-	36,  // 197: factotum.dwp.v1.Backend.DeleteCalendar:input_type -> factotum.dwp.v1.DeleteCalendarRequest
-	37,  // 198: factotum.dwp.v1.Backend.CopyCalendar:input_type -> factotum.dwp.v1.CopyRequest
-	29,  // 199: factotum.dwp.v1.Backend.ListObjects:input_type -> factotum.dwp.v1.CalendarRequest
-	47,  // 200: factotum.dwp.v1.Backend.Object:input_type -> factotum.dwp.v1.ObjectRequest
-	49,  // 201: factotum.dwp.v1.Backend.Objects:input_type -> factotum.dwp.v1.ObjectsRequest
-	52,  // 202: factotum.dwp.v1.Backend.PutObject:input_type -> factotum.dwp.v1.PutRequest
-	54,  // 203: factotum.dwp.v1.Backend.PutObjects:input_type -> factotum.dwp.v1.PutObjectsRequest
-	58,  // 204: factotum.dwp.v1.Backend.DeleteObject:input_type -> factotum.dwp.v1.DeleteRequest
-	64,  // 205: factotum.dwp.v1.Backend.EditObject:input_type -> factotum.dwp.v1.EditRequest
-	72,  // 206: factotum.dwp.v1.Backend.Attachment:input_type -> factotum.dwp.v1.AttachmentRequest
-	37,  // 207: factotum.dwp.v1.Backend.CopyObject:input_type -> factotum.dwp.v1.CopyRequest
-	37,  // 208: factotum.dwp.v1.Backend.CopyOut:input_type -> factotum.dwp.v1.CopyRequest
-	40,  // 209: factotum.dwp.v1.Backend.CopyIn:input_type -> factotum.dwp.v1.CopyInRequest
-	59,  // 210: factotum.dwp.v1.Backend.PatchProps:input_type -> factotum.dwp.v1.PatchPropsRequest
-	74,  // 211: factotum.dwp.v1.Backend.Query:input_type -> factotum.dwp.v1.QueryRequest
-	80,  // 212: factotum.dwp.v1.Backend.Occurrences:input_type -> factotum.dwp.v1.OccurrencesRequest
-	84,  // 213: factotum.dwp.v1.Backend.Sync:input_type -> factotum.dwp.v1.SyncRequest
-	88,  // 214: factotum.dwp.v1.Backend.ListChanges:input_type -> factotum.dwp.v1.ListChangesRequest
-	90,  // 215: factotum.dwp.v1.Backend.SyncHome:input_type -> factotum.dwp.v1.SyncHomeRequest
-	92,  // 216: factotum.dwp.v1.Backend.SearchCalendars:input_type -> factotum.dwp.v1.SearchCalendarsRequest
-	94,  // 217: factotum.dwp.v1.Backend.FreeBusy:input_type -> factotum.dwp.v1.FreeBusyRequest
-	99,  // 218: factotum.dwp.v1.Backend.Deliver:input_type -> factotum.dwp.v1.DeliverRequest
-	105, // 219: factotum.dwp.v1.Backend.Decide:input_type -> factotum.dwp.v1.DecideRequest
-	107, // 220: factotum.dwp.v1.Backend.Why:input_type -> factotum.dwp.v1.WhyRequest
-	111, // 221: factotum.dwp.v1.Backend.Prefs:input_type -> factotum.dwp.v1.PrefsRequest
-	114, // 222: factotum.dwp.v1.Backend.SetPrefs:input_type -> factotum.dwp.v1.SetPrefsRequest
-	115, // 223: factotum.dwp.v1.Backend.EditPrefs:input_type -> factotum.dwp.v1.EditPrefsRequest
-	117, // 224: factotum.dwp.v1.Backend.Subscribe:input_type -> factotum.dwp.v1.SubscribeRequest
-	24,  // 225: factotum.dwp.v1.Backend.Share:input_type -> factotum.dwp.v1.ShareRequest
-	20,  // 226: factotum.dwp.v1.Backend.SetProxies:input_type -> factotum.dwp.v1.SetProxiesRequest
-	26,  // 227: factotum.dwp.v1.Backend.Notify:input_type -> factotum.dwp.v1.NotifyRequest
-	121, // 228: factotum.dwp.v1.Backend.Register:input_type -> factotum.dwp.v1.RegisterRequest
-	123, // 229: factotum.dwp.v1.Backend.Unregister:input_type -> factotum.dwp.v1.UnregisterRequest
-	124, // 230: factotum.dwp.v1.Backend.Registrations:input_type -> factotum.dwp.v1.RegistrationsRequest
-	126, // 231: factotum.dwp.v1.Backend.TestHook:input_type -> factotum.dwp.v1.TestHookRequest
-	127, // 232: factotum.dwp.v1.Backend.Ping:input_type -> factotum.dwp.v1.PingRequest
-	1,   // 233: factotum.dwp.v1.Backend.Hello:output_type -> factotum.dwp.v1.HelloAnswer
-	18,  // 234: factotum.dwp.v1.Backend.Home:output_type -> factotum.dwp.v1.HomeAnswer
-	30,  // 235: factotum.dwp.v1.Backend.Calendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	32,  // 236: factotum.dwp.v1.Backend.Calendars:output_type -> factotum.dwp.v1.CalendarsAnswer
-	30,  // 237: factotum.dwp.v1.Backend.CreateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	30,  // 238: factotum.dwp.v1.Backend.UpdateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	42,  // 239: factotum.dwp.v1.Backend.DeleteCalendar:output_type -> factotum.dwp.v1.Done
-	38,  // 240: factotum.dwp.v1.Backend.CopyCalendar:output_type -> factotum.dwp.v1.CopyAnswer
-	46,  // 241: factotum.dwp.v1.Backend.ListObjects:output_type -> factotum.dwp.v1.ListObjectsAnswer
-	48,  // 242: factotum.dwp.v1.Backend.Object:output_type -> factotum.dwp.v1.ObjectAnswer
-	50,  // 243: factotum.dwp.v1.Backend.Objects:output_type -> factotum.dwp.v1.ObjectsAnswer
-	53,  // 244: factotum.dwp.v1.Backend.PutObject:output_type -> factotum.dwp.v1.PutAnswer
-	56,  // 245: factotum.dwp.v1.Backend.PutObjects:output_type -> factotum.dwp.v1.PutObjectsAnswer
-	42,  // 246: factotum.dwp.v1.Backend.DeleteObject:output_type -> factotum.dwp.v1.Done
-	70,  // 247: factotum.dwp.v1.Backend.EditObject:output_type -> factotum.dwp.v1.EditAnswer
-	73,  // 248: factotum.dwp.v1.Backend.Attachment:output_type -> factotum.dwp.v1.AttachmentAnswer
-	38,  // 249: factotum.dwp.v1.Backend.CopyObject:output_type -> factotum.dwp.v1.CopyAnswer
-	39,  // 250: factotum.dwp.v1.Backend.CopyOut:output_type -> factotum.dwp.v1.CopyOutAnswer
-	38,  // 251: factotum.dwp.v1.Backend.CopyIn:output_type -> factotum.dwp.v1.CopyAnswer
-	42,  // 252: factotum.dwp.v1.Backend.PatchProps:output_type -> factotum.dwp.v1.Done
-	79,  // 253: factotum.dwp.v1.Backend.Query:output_type -> factotum.dwp.v1.QueryAnswer
-	82,  // 254: factotum.dwp.v1.Backend.Occurrences:output_type -> factotum.dwp.v1.OccurrencesAnswer
-	85,  // 255: factotum.dwp.v1.Backend.Sync:output_type -> factotum.dwp.v1.SyncAnswer
-	89,  // 256: factotum.dwp.v1.Backend.ListChanges:output_type -> factotum.dwp.v1.ListChangesAnswer
-	91,  // 257: factotum.dwp.v1.Backend.SyncHome:output_type -> factotum.dwp.v1.SyncHomeAnswer
-	93,  // 258: factotum.dwp.v1.Backend.SearchCalendars:output_type -> factotum.dwp.v1.SearchCalendarsAnswer
-	96,  // 259: factotum.dwp.v1.Backend.FreeBusy:output_type -> factotum.dwp.v1.FreeBusyAnswer
-	103, // 260: factotum.dwp.v1.Backend.Deliver:output_type -> factotum.dwp.v1.DeliverAnswer
-	106, // 261: factotum.dwp.v1.Backend.Decide:output_type -> factotum.dwp.v1.Decided
-	109, // 262: factotum.dwp.v1.Backend.Why:output_type -> factotum.dwp.v1.WhyAnswer
-	113, // 263: factotum.dwp.v1.Backend.Prefs:output_type -> factotum.dwp.v1.PrefsAnswer
-	42,  // 264: factotum.dwp.v1.Backend.SetPrefs:output_type -> factotum.dwp.v1.Done
-	113, // 265: factotum.dwp.v1.Backend.EditPrefs:output_type -> factotum.dwp.v1.PrefsAnswer
-	118, // 266: factotum.dwp.v1.Backend.Subscribe:output_type -> factotum.dwp.v1.SubscribeAnswer
-	42,  // 267: factotum.dwp.v1.Backend.Share:output_type -> factotum.dwp.v1.Done
-	42,  // 268: factotum.dwp.v1.Backend.SetProxies:output_type -> factotum.dwp.v1.Done
-	42,  // 269: factotum.dwp.v1.Backend.Notify:output_type -> factotum.dwp.v1.Done
-	122, // 270: factotum.dwp.v1.Backend.Register:output_type -> factotum.dwp.v1.RegisterAnswer
-	42,  // 271: factotum.dwp.v1.Backend.Unregister:output_type -> factotum.dwp.v1.Done
-	125, // 272: factotum.dwp.v1.Backend.Registrations:output_type -> factotum.dwp.v1.RegistrationsAnswer
-	42,  // 273: factotum.dwp.v1.Backend.TestHook:output_type -> factotum.dwp.v1.Done
-	128, // 274: factotum.dwp.v1.Backend.Ping:output_type -> factotum.dwp.v1.PingAnswer
-	233, // [233:275] is the sub-list for method output_type
-	191, // [191:233] is the sub-list for method input_type
-	191, // [191:191] is the sub-list for extension type_name
-	191, // [191:191] is the sub-list for extension extendee
-	0,   // [0:191] is the sub-list for field type_name
+	3,   // 191: factotum.dwp.v1.HistoryRequest.actor:type_name -> factotum.dwp.v1.Actor
+	129, // 192: factotum.dwp.v1.HistoryRequest.which:type_name -> factotum.dwp.v1.HistoryFilter
+	132, // 193: factotum.dwp.v1.HistoryAnswer.items:type_name -> factotum.dwp.v1.HistoryEntry
+	133, // 194: factotum.dwp.v1.HistoryAnswer.result:type_name -> factotum.dwp.v1.HistoryResult
+	3,   // 195: factotum.dwp.v1.AsOfRequest.actor:type_name -> factotum.dwp.v1.Actor
+	14,  // 196: factotum.dwp.v1.AsOfAnswer.objects:type_name -> factotum.dwp.v1.Object
+	13,  // 197: factotum.dwp.v1.AsOfAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
+	3,   // 198: factotum.dwp.v1.UndoRequest.actor:type_name -> factotum.dwp.v1.Actor
+	129, // 199: factotum.dwp.v1.UndoRequest.which:type_name -> factotum.dwp.v1.HistoryFilter
+	138, // 200: factotum.dwp.v1.UndoAnswer.items:type_name -> factotum.dwp.v1.UndoItem
+	2,   // 201: factotum.dwp.v1.UndoItem.failure:type_name -> factotum.dwp.v1.Failure
+	0,   // 202: factotum.dwp.v1.Backend.Hello:input_type -> factotum.dwp.v1.HelloRequest
+	17,  // 203: factotum.dwp.v1.Backend.Home:input_type -> factotum.dwp.v1.HomeRequest
+	29,  // 204: factotum.dwp.v1.Backend.Calendar:input_type -> factotum.dwp.v1.CalendarRequest
+	31,  // 205: factotum.dwp.v1.Backend.Calendars:input_type -> factotum.dwp.v1.CalendarsRequest
+	34,  // 206: factotum.dwp.v1.Backend.CreateCalendar:input_type -> factotum.dwp.v1.CreateCalendarRequest
+	35,  // 207: factotum.dwp.v1.Backend.UpdateCalendar:input_type -> factotum.dwp.v1.UpdateCalendarRequest
+	36,  // 208: factotum.dwp.v1.Backend.DeleteCalendar:input_type -> factotum.dwp.v1.DeleteCalendarRequest
+	37,  // 209: factotum.dwp.v1.Backend.CopyCalendar:input_type -> factotum.dwp.v1.CopyRequest
+	29,  // 210: factotum.dwp.v1.Backend.ListObjects:input_type -> factotum.dwp.v1.CalendarRequest
+	47,  // 211: factotum.dwp.v1.Backend.Object:input_type -> factotum.dwp.v1.ObjectRequest
+	49,  // 212: factotum.dwp.v1.Backend.Objects:input_type -> factotum.dwp.v1.ObjectsRequest
+	52,  // 213: factotum.dwp.v1.Backend.PutObject:input_type -> factotum.dwp.v1.PutRequest
+	54,  // 214: factotum.dwp.v1.Backend.PutObjects:input_type -> factotum.dwp.v1.PutObjectsRequest
+	58,  // 215: factotum.dwp.v1.Backend.DeleteObject:input_type -> factotum.dwp.v1.DeleteRequest
+	64,  // 216: factotum.dwp.v1.Backend.EditObject:input_type -> factotum.dwp.v1.EditRequest
+	72,  // 217: factotum.dwp.v1.Backend.Attachment:input_type -> factotum.dwp.v1.AttachmentRequest
+	37,  // 218: factotum.dwp.v1.Backend.CopyObject:input_type -> factotum.dwp.v1.CopyRequest
+	37,  // 219: factotum.dwp.v1.Backend.CopyOut:input_type -> factotum.dwp.v1.CopyRequest
+	40,  // 220: factotum.dwp.v1.Backend.CopyIn:input_type -> factotum.dwp.v1.CopyInRequest
+	59,  // 221: factotum.dwp.v1.Backend.PatchProps:input_type -> factotum.dwp.v1.PatchPropsRequest
+	74,  // 222: factotum.dwp.v1.Backend.Query:input_type -> factotum.dwp.v1.QueryRequest
+	80,  // 223: factotum.dwp.v1.Backend.Occurrences:input_type -> factotum.dwp.v1.OccurrencesRequest
+	84,  // 224: factotum.dwp.v1.Backend.Sync:input_type -> factotum.dwp.v1.SyncRequest
+	88,  // 225: factotum.dwp.v1.Backend.ListChanges:input_type -> factotum.dwp.v1.ListChangesRequest
+	90,  // 226: factotum.dwp.v1.Backend.SyncHome:input_type -> factotum.dwp.v1.SyncHomeRequest
+	92,  // 227: factotum.dwp.v1.Backend.SearchCalendars:input_type -> factotum.dwp.v1.SearchCalendarsRequest
+	94,  // 228: factotum.dwp.v1.Backend.FreeBusy:input_type -> factotum.dwp.v1.FreeBusyRequest
+	99,  // 229: factotum.dwp.v1.Backend.Deliver:input_type -> factotum.dwp.v1.DeliverRequest
+	105, // 230: factotum.dwp.v1.Backend.Decide:input_type -> factotum.dwp.v1.DecideRequest
+	107, // 231: factotum.dwp.v1.Backend.Why:input_type -> factotum.dwp.v1.WhyRequest
+	130, // 232: factotum.dwp.v1.Backend.History:input_type -> factotum.dwp.v1.HistoryRequest
+	134, // 233: factotum.dwp.v1.Backend.AsOf:input_type -> factotum.dwp.v1.AsOfRequest
+	136, // 234: factotum.dwp.v1.Backend.Undo:input_type -> factotum.dwp.v1.UndoRequest
+	111, // 235: factotum.dwp.v1.Backend.Prefs:input_type -> factotum.dwp.v1.PrefsRequest
+	114, // 236: factotum.dwp.v1.Backend.SetPrefs:input_type -> factotum.dwp.v1.SetPrefsRequest
+	115, // 237: factotum.dwp.v1.Backend.EditPrefs:input_type -> factotum.dwp.v1.EditPrefsRequest
+	117, // 238: factotum.dwp.v1.Backend.Subscribe:input_type -> factotum.dwp.v1.SubscribeRequest
+	24,  // 239: factotum.dwp.v1.Backend.Share:input_type -> factotum.dwp.v1.ShareRequest
+	20,  // 240: factotum.dwp.v1.Backend.SetProxies:input_type -> factotum.dwp.v1.SetProxiesRequest
+	26,  // 241: factotum.dwp.v1.Backend.Notify:input_type -> factotum.dwp.v1.NotifyRequest
+	121, // 242: factotum.dwp.v1.Backend.Register:input_type -> factotum.dwp.v1.RegisterRequest
+	123, // 243: factotum.dwp.v1.Backend.Unregister:input_type -> factotum.dwp.v1.UnregisterRequest
+	124, // 244: factotum.dwp.v1.Backend.Registrations:input_type -> factotum.dwp.v1.RegistrationsRequest
+	126, // 245: factotum.dwp.v1.Backend.TestHook:input_type -> factotum.dwp.v1.TestHookRequest
+	127, // 246: factotum.dwp.v1.Backend.Ping:input_type -> factotum.dwp.v1.PingRequest
+	1,   // 247: factotum.dwp.v1.Backend.Hello:output_type -> factotum.dwp.v1.HelloAnswer
+	18,  // 248: factotum.dwp.v1.Backend.Home:output_type -> factotum.dwp.v1.HomeAnswer
+	30,  // 249: factotum.dwp.v1.Backend.Calendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	32,  // 250: factotum.dwp.v1.Backend.Calendars:output_type -> factotum.dwp.v1.CalendarsAnswer
+	30,  // 251: factotum.dwp.v1.Backend.CreateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	30,  // 252: factotum.dwp.v1.Backend.UpdateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	42,  // 253: factotum.dwp.v1.Backend.DeleteCalendar:output_type -> factotum.dwp.v1.Done
+	38,  // 254: factotum.dwp.v1.Backend.CopyCalendar:output_type -> factotum.dwp.v1.CopyAnswer
+	46,  // 255: factotum.dwp.v1.Backend.ListObjects:output_type -> factotum.dwp.v1.ListObjectsAnswer
+	48,  // 256: factotum.dwp.v1.Backend.Object:output_type -> factotum.dwp.v1.ObjectAnswer
+	50,  // 257: factotum.dwp.v1.Backend.Objects:output_type -> factotum.dwp.v1.ObjectsAnswer
+	53,  // 258: factotum.dwp.v1.Backend.PutObject:output_type -> factotum.dwp.v1.PutAnswer
+	56,  // 259: factotum.dwp.v1.Backend.PutObjects:output_type -> factotum.dwp.v1.PutObjectsAnswer
+	42,  // 260: factotum.dwp.v1.Backend.DeleteObject:output_type -> factotum.dwp.v1.Done
+	70,  // 261: factotum.dwp.v1.Backend.EditObject:output_type -> factotum.dwp.v1.EditAnswer
+	73,  // 262: factotum.dwp.v1.Backend.Attachment:output_type -> factotum.dwp.v1.AttachmentAnswer
+	38,  // 263: factotum.dwp.v1.Backend.CopyObject:output_type -> factotum.dwp.v1.CopyAnswer
+	39,  // 264: factotum.dwp.v1.Backend.CopyOut:output_type -> factotum.dwp.v1.CopyOutAnswer
+	38,  // 265: factotum.dwp.v1.Backend.CopyIn:output_type -> factotum.dwp.v1.CopyAnswer
+	42,  // 266: factotum.dwp.v1.Backend.PatchProps:output_type -> factotum.dwp.v1.Done
+	79,  // 267: factotum.dwp.v1.Backend.Query:output_type -> factotum.dwp.v1.QueryAnswer
+	82,  // 268: factotum.dwp.v1.Backend.Occurrences:output_type -> factotum.dwp.v1.OccurrencesAnswer
+	85,  // 269: factotum.dwp.v1.Backend.Sync:output_type -> factotum.dwp.v1.SyncAnswer
+	89,  // 270: factotum.dwp.v1.Backend.ListChanges:output_type -> factotum.dwp.v1.ListChangesAnswer
+	91,  // 271: factotum.dwp.v1.Backend.SyncHome:output_type -> factotum.dwp.v1.SyncHomeAnswer
+	93,  // 272: factotum.dwp.v1.Backend.SearchCalendars:output_type -> factotum.dwp.v1.SearchCalendarsAnswer
+	96,  // 273: factotum.dwp.v1.Backend.FreeBusy:output_type -> factotum.dwp.v1.FreeBusyAnswer
+	103, // 274: factotum.dwp.v1.Backend.Deliver:output_type -> factotum.dwp.v1.DeliverAnswer
+	106, // 275: factotum.dwp.v1.Backend.Decide:output_type -> factotum.dwp.v1.Decided
+	109, // 276: factotum.dwp.v1.Backend.Why:output_type -> factotum.dwp.v1.WhyAnswer
+	131, // 277: factotum.dwp.v1.Backend.History:output_type -> factotum.dwp.v1.HistoryAnswer
+	135, // 278: factotum.dwp.v1.Backend.AsOf:output_type -> factotum.dwp.v1.AsOfAnswer
+	137, // 279: factotum.dwp.v1.Backend.Undo:output_type -> factotum.dwp.v1.UndoAnswer
+	113, // 280: factotum.dwp.v1.Backend.Prefs:output_type -> factotum.dwp.v1.PrefsAnswer
+	42,  // 281: factotum.dwp.v1.Backend.SetPrefs:output_type -> factotum.dwp.v1.Done
+	113, // 282: factotum.dwp.v1.Backend.EditPrefs:output_type -> factotum.dwp.v1.PrefsAnswer
+	118, // 283: factotum.dwp.v1.Backend.Subscribe:output_type -> factotum.dwp.v1.SubscribeAnswer
+	42,  // 284: factotum.dwp.v1.Backend.Share:output_type -> factotum.dwp.v1.Done
+	42,  // 285: factotum.dwp.v1.Backend.SetProxies:output_type -> factotum.dwp.v1.Done
+	42,  // 286: factotum.dwp.v1.Backend.Notify:output_type -> factotum.dwp.v1.Done
+	122, // 287: factotum.dwp.v1.Backend.Register:output_type -> factotum.dwp.v1.RegisterAnswer
+	42,  // 288: factotum.dwp.v1.Backend.Unregister:output_type -> factotum.dwp.v1.Done
+	125, // 289: factotum.dwp.v1.Backend.Registrations:output_type -> factotum.dwp.v1.RegistrationsAnswer
+	42,  // 290: factotum.dwp.v1.Backend.TestHook:output_type -> factotum.dwp.v1.Done
+	128, // 291: factotum.dwp.v1.Backend.Ping:output_type -> factotum.dwp.v1.PingAnswer
+	247, // [247:292] is the sub-list for method output_type
+	202, // [202:247] is the sub-list for method input_type
+	202, // [202:202] is the sub-list for extension type_name
+	202, // [202:202] is the sub-list for extension extendee
+	0,   // [0:202] is the sub-list for field type_name
 }
 
 func init() { file_dwp_proto_init() }
@@ -11110,13 +12166,14 @@ func file_dwp_proto_init() {
 	file_dwp_proto_msgTypes[55].OneofWrappers = []any{}
 	file_dwp_proto_msgTypes[66].OneofWrappers = []any{}
 	file_dwp_proto_msgTypes[68].OneofWrappers = []any{}
+	file_dwp_proto_msgTypes[132].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dwp_proto_rawDesc), len(file_dwp_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   129,
+			NumMessages:   139,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

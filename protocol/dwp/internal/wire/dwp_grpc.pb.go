@@ -70,6 +70,9 @@ const (
 	Backend_Deliver_FullMethodName         = "/factotum.dwp.v1.Backend/Deliver"
 	Backend_Decide_FullMethodName          = "/factotum.dwp.v1.Backend/Decide"
 	Backend_Why_FullMethodName             = "/factotum.dwp.v1.Backend/Why"
+	Backend_History_FullMethodName         = "/factotum.dwp.v1.Backend/History"
+	Backend_AsOf_FullMethodName            = "/factotum.dwp.v1.Backend/AsOf"
+	Backend_Undo_FullMethodName            = "/factotum.dwp.v1.Backend/Undo"
 	Backend_Prefs_FullMethodName           = "/factotum.dwp.v1.Backend/Prefs"
 	Backend_SetPrefs_FullMethodName        = "/factotum.dwp.v1.Backend/SetPrefs"
 	Backend_EditPrefs_FullMethodName       = "/factotum.dwp.v1.Backend/EditPrefs"
@@ -121,6 +124,9 @@ type BackendClient interface {
 	Deliver(ctx context.Context, in *DeliverRequest, opts ...grpc.CallOption) (*DeliverAnswer, error)
 	Decide(ctx context.Context, in *DecideRequest, opts ...grpc.CallOption) (*Decided, error)
 	Why(ctx context.Context, in *WhyRequest, opts ...grpc.CallOption) (*WhyAnswer, error)
+	History(ctx context.Context, in *HistoryRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[HistoryAnswer], error)
+	AsOf(ctx context.Context, in *AsOfRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[AsOfAnswer], error)
+	Undo(ctx context.Context, in *UndoRequest, opts ...grpc.CallOption) (*UndoAnswer, error)
 	Prefs(ctx context.Context, in *PrefsRequest, opts ...grpc.CallOption) (*PrefsAnswer, error)
 	SetPrefs(ctx context.Context, in *SetPrefsRequest, opts ...grpc.CallOption) (*Done, error)
 	EditPrefs(ctx context.Context, in *EditPrefsRequest, opts ...grpc.CallOption) (*PrefsAnswer, error)
@@ -491,6 +497,54 @@ func (c *backendClient) Why(ctx context.Context, in *WhyRequest, opts ...grpc.Ca
 	return out, nil
 }
 
+func (c *backendClient) History(ctx context.Context, in *HistoryRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[HistoryAnswer], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Backend_ServiceDesc.Streams[6], Backend_History_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[HistoryRequest, HistoryAnswer]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Backend_HistoryClient = grpc.ServerStreamingClient[HistoryAnswer]
+
+func (c *backendClient) AsOf(ctx context.Context, in *AsOfRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[AsOfAnswer], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Backend_ServiceDesc.Streams[7], Backend_AsOf_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[AsOfRequest, AsOfAnswer]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Backend_AsOfClient = grpc.ServerStreamingClient[AsOfAnswer]
+
+func (c *backendClient) Undo(ctx context.Context, in *UndoRequest, opts ...grpc.CallOption) (*UndoAnswer, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UndoAnswer)
+	err := c.cc.Invoke(ctx, Backend_Undo_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *backendClient) Prefs(ctx context.Context, in *PrefsRequest, opts ...grpc.CallOption) (*PrefsAnswer, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(PrefsAnswer)
@@ -648,6 +702,9 @@ type BackendServer interface {
 	Deliver(context.Context, *DeliverRequest) (*DeliverAnswer, error)
 	Decide(context.Context, *DecideRequest) (*Decided, error)
 	Why(context.Context, *WhyRequest) (*WhyAnswer, error)
+	History(*HistoryRequest, grpc.ServerStreamingServer[HistoryAnswer]) error
+	AsOf(*AsOfRequest, grpc.ServerStreamingServer[AsOfAnswer]) error
+	Undo(context.Context, *UndoRequest) (*UndoAnswer, error)
 	Prefs(context.Context, *PrefsRequest) (*PrefsAnswer, error)
 	SetPrefs(context.Context, *SetPrefsRequest) (*Done, error)
 	EditPrefs(context.Context, *EditPrefsRequest) (*PrefsAnswer, error)
@@ -759,6 +816,15 @@ func (UnimplementedBackendServer) Decide(context.Context, *DecideRequest) (*Deci
 }
 func (UnimplementedBackendServer) Why(context.Context, *WhyRequest) (*WhyAnswer, error) {
 	return nil, status.Error(codes.Unimplemented, "method Why not implemented")
+}
+func (UnimplementedBackendServer) History(*HistoryRequest, grpc.ServerStreamingServer[HistoryAnswer]) error {
+	return status.Error(codes.Unimplemented, "method History not implemented")
+}
+func (UnimplementedBackendServer) AsOf(*AsOfRequest, grpc.ServerStreamingServer[AsOfAnswer]) error {
+	return status.Error(codes.Unimplemented, "method AsOf not implemented")
+}
+func (UnimplementedBackendServer) Undo(context.Context, *UndoRequest) (*UndoAnswer, error) {
+	return nil, status.Error(codes.Unimplemented, "method Undo not implemented")
 }
 func (UnimplementedBackendServer) Prefs(context.Context, *PrefsRequest) (*PrefsAnswer, error) {
 	return nil, status.Error(codes.Unimplemented, "method Prefs not implemented")
@@ -1311,6 +1377,46 @@ func _Backend_Why_Handler(srv interface{}, ctx context.Context, dec func(interfa
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Backend_History_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(HistoryRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(BackendServer).History(m, &grpc.GenericServerStream[HistoryRequest, HistoryAnswer]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Backend_HistoryServer = grpc.ServerStreamingServer[HistoryAnswer]
+
+func _Backend_AsOf_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(AsOfRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(BackendServer).AsOf(m, &grpc.GenericServerStream[AsOfRequest, AsOfAnswer]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Backend_AsOfServer = grpc.ServerStreamingServer[AsOfAnswer]
+
+func _Backend_Undo_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UndoRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BackendServer).Undo(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Backend_Undo_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BackendServer).Undo(ctx, req.(*UndoRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Backend_Prefs_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(PrefsRequest)
 	if err := dec(in); err != nil {
@@ -1631,6 +1737,10 @@ var Backend_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _Backend_Why_Handler,
 		},
 		{
+			MethodName: "Undo",
+			Handler:    _Backend_Undo_Handler,
+		},
+		{
 			MethodName: "Prefs",
 			Handler:    _Backend_Prefs_Handler,
 		},
@@ -1709,6 +1819,16 @@ var Backend_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "Sync",
 			Handler:       _Backend_Sync_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "History",
+			Handler:       _Backend_History_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "AsOf",
+			Handler:       _Backend_AsOf_Handler,
 			ServerStreams: true,
 		},
 	},

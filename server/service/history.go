@@ -1,0 +1,550 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"factotum/server/cache"
+	"factotum/server/calendar"
+	"factotum/server/ical"
+	"factotum/server/personal"
+)
+
+// historyLimit is how many entries one answer has.
+const historyLimit = 10_000
+
+// toReview is asked of who reads the history of a calendar: what was taken out of
+// an object is for those who may put it back.
+var toReview access = calendar.Rights.CanWrite
+
+// past is a calendar as its history is asked for: a living one, or one that was
+// deleted, of which there may be several of a name.
+type past struct {
+	*place
+	gone    bool
+	deleted *calendar.HistoryRow // with its row as JSON
+}
+
+// pasts finds the calendars of a name, the living one first, or with "" all of the
+// home. Calendars that were deleted, and a whole home, are for its owner.
+func (s *Service) pasts(tx calendar.ReadTx, who calendar.Actor, op string, owner calendar.Owner, id calendar.ID) (list []past, err error) {
+	owns := who.Admin
+	if !owns && who.User != "" && strings.EqualFold(who.User, string(owner)) {
+		row, _, err := tx.Home()
+		if err != nil {
+			return nil, err
+		}
+		if claimOn(who, owner, row.Entry) == foreign {
+			return nil, s.inherited(owner)
+		}
+		owns = true
+	}
+	if id == "" && !owns {
+		return nil, calendar.Failf(calendar.Denied, "", op, string(owner), "the history of a home is for its owner")
+	}
+	cals, err := tx.Calendars()
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range cals {
+		if id != "" && row.Name != id.Name() || !row.Kind.Rules().Made {
+			continue
+		}
+		if !owns {
+			if _, err := s.admit(who, op, id, &row, strings.Fields(row.CoOwners), toReview); err != nil {
+				return nil, err
+			}
+		}
+		list = append(list, past{place: s.placeFor(who, owner, row)})
+	}
+	if owns {
+		err = tx.History(calendar.HistoryQuery{Calendars: true, Data: true}, func(h *calendar.HistoryRow) error {
+			if id != "" && h.Calendar != id.Name() {
+				return nil
+			}
+			row, err := h.CalendarRow()
+			if err != nil {
+				return err
+			}
+			kept := *h
+			list = append(list, past{place: s.placeFor(who, owner, row), gone: true, deleted: &kept})
+			return nil
+		})
+	}
+	if err == nil && len(list) == 0 && id != "" {
+		err = calendar.Failf(calendar.NoCalendar, "", op, string(id), "there is no such calendar, and the history knows of none that was deleted")
+	}
+	return list, err
+}
+
+// checkFilter refuses what cannot be asked.
+func checkFilter(op string, owner calendar.Owner, f *calendar.HistoryFilter) error {
+	refuse := func(msg string) error {
+		return calendar.Failf(calendar.Invalid, "", op, string(owner), "%s", msg)
+	}
+	switch {
+	case calendar.CheckOwner(owner) != nil:
+		return refuse("the history of whom?")
+	case f.Calendar != "" && f.Calendar.Owner() != owner:
+		return refuse("the calendar is another owner's")
+	case f.Name != "" && f.Calendar == "":
+		return refuse("the name of an object goes with its calendar")
+	case f.First < 0 || f.Last < 0 || f.Last > 0 && f.Last < f.First:
+		return refuse("the numbers of changes begin with 1, and the last is not below the first")
+	case !f.To.IsZero() && f.To.Before(f.From):
+		return refuse("the time ends before it begins")
+	}
+	return nil
+}
+
+// matches tells whether something that somebody did is chosen. Where it happened
+// is asked elsewhere.
+func matches(f *calendar.HistoryFilter, change int64, when time.Time, by calendar.UserID, how calendar.Origin) bool {
+	return change >= f.First && (f.Last == 0 || change <= f.Last) &&
+		(f.From.IsZero() || !when.Before(f.From)) && (f.To.IsZero() || when.Before(f.To)) &&
+		(f.By == "" || strings.EqualFold(by, f.By)) && (f.Via == "" || how.Via == f.Via) &&
+		(f.Client == "" || strings.Contains(strings.ToLower(how.Client), strings.ToLower(f.Client)))
+}
+
+// isDeletion tells of endings after which the object was not there.
+func isDeletion(e calendar.Ending) bool {
+	return e == calendar.Removed || e == calendar.WentAlong || e == calendar.CalendarGone
+}
+
+var errEnd = errors.New("no more is wanted")
+
+// walkHistory calls fn for the rows of what is asked for, the newest first, down to
+// those that a filter leaves out for being too old. Files are no versions.
+func walkHistory(tx calendar.ReadTx, list []past, f *calendar.HistoryFilter, q calendar.HistoryQuery, fn func(*past, *calendar.HistoryRow) error) error {
+	of := map[int64]*past{}
+	for i := range list {
+		of[list[i].row.ID] = &list[i]
+	}
+	q.After = max(f.First-1, 0)
+	each := func(h *calendar.HistoryRow) error {
+		switch p := of[h.Object.Cal]; {
+		case !f.From.IsZero() && h.When.Before(f.From):
+			return errEnd
+		case p == nil || h.End == calendar.FileDropped:
+			return nil
+		default:
+			return fn(p, h)
+		}
+	}
+	queries := []calendar.HistoryQuery{q}
+	switch {
+	case f.UID != "":
+		queries[0].UID, queries[0].Name = f.UID, f.Name
+	case f.Calendar != "": // what was deleted is older than what has its name now
+		queries = nil
+		for i := range list {
+			q.Cal, q.Name = list[i].row.ID, f.Name
+			queries = append(queries, q)
+		}
+	}
+	for _, q := range queries {
+		if err := tx.History(q, each); err != nil && !errors.Is(err, errEnd) {
+			return err
+		}
+	}
+	return nil
+}
+
+// isFirst tells whether a version was its object's first: no other was replaced by
+// the change that made it. ok is false if that is not known any more.
+func isFirst(tx calendar.ReadTx, home *calendar.HomeRow, o *calendar.ObjectRow) (first, ok bool, err error) {
+	if o.Since == 0 || o.Created.Before(home.HistoryFrom) {
+		return false, false, nil
+	}
+	first = true
+	err = tx.History(calendar.HistoryQuery{Cal: o.Cal, Name: o.Name, After: o.Since - 1, Before: o.Since + 1}, func(h *calendar.HistoryRow) error {
+		first = first && h.End != calendar.Replaced
+		return nil
+	})
+	return first, true, err
+}
+
+// History streams what happened to objects and calendars of a home.
+func (s *Service) History(ctx context.Context, who calendar.Actor, req calendar.HistoryRequest, emit func(calendar.HistoryEntry) error) (res calendar.HistoryResult, err error) {
+	const op = "read the history"
+	f := &req.Which
+	if err := checkFilter(op, req.Owner, f); err != nil {
+		return res, err
+	}
+	if req.Limit <= 0 || req.Limit > historyLimit {
+		req.Limit = historyLimit
+	}
+	var page []calendar.HistoryEntry // a transaction may run again
+	err = s.store.View(ctx, req.Owner, func(tx calendar.ReadTx) error {
+		page, res = page[:0], calendar.HistoryResult{Max: s.opt.HistoryBytes, Off: s.opt.HistoryAge < 0}
+		list, err := s.pasts(tx, who, op, req.Owner, f.Calendar)
+		if err != nil {
+			return err
+		}
+		home, _, err := tx.Home()
+		if err != nil {
+			return err
+		}
+		res.From, res.Octets = home.HistoryFrom, home.History
+		r := &reviewer{s: s, who: who, from: tx, home: &home, req: &req, next: map[objectKey]nextVersion{}}
+		if page, res.More, err = r.read(list, page); err != nil {
+			return err
+		}
+		return nil
+	})
+	if err != nil {
+		return res, wrap(op, string(req.Owner), err)
+	}
+	for _, e := range page {
+		if err := emit(e); err != nil {
+			return res, err
+		}
+	}
+	return res, nil
+}
+
+// reviewer makes entries of rows.
+type reviewer struct {
+	s    *Service
+	who  calendar.Actor
+	from calendar.ReadTx
+	home *calendar.HomeRow
+	req  *calendar.HistoryRequest
+	next map[objectKey]nextVersion // the version after the one that comes next
+}
+
+type nextVersion struct {
+	change int64 // that ended the version before
+	data   []byte
+}
+
+// read gathers the entries of one answer.
+func (r *reviewer) read(list []past, page []calendar.HistoryEntry) (_ []calendar.HistoryEntry, more bool, err error) {
+	f, req := &r.req.Which, r.req
+	var made []calendar.HistoryEntry
+	if req.Made && !f.Deleted {
+		for i := range list {
+			if made, err = r.made(&list[i], made); err != nil {
+				return nil, false, err
+			}
+		}
+		slices.SortStableFunc(made, func(a, b calendar.HistoryEntry) int { return int(b.Change - a.Change) })
+	}
+	add := func(e calendar.HistoryEntry) error {
+		if len(page) == req.Limit {
+			more = true
+			return errEnd
+		}
+		page = append(page, e)
+		return nil
+	}
+	octets := 0
+	err = walkHistory(r.from, list, f, calendar.HistoryQuery{Before: req.Before, BeforeSeq: req.BeforeSeq, Data: req.Data}, func(p *past, h *calendar.HistoryRow) error {
+		for len(made) > 0 && made[0].Change >= h.Change {
+			if err := add(made[0]); err != nil {
+				return err
+			}
+			made = made[1:]
+		}
+		next := nextVersion{}
+		key := objectKey{h.Object.Cal, h.Object.Name}
+		if req.Data {
+			if next, err = r.after(p, h, key); err != nil {
+				return err
+			}
+			r.next[key] = nextVersion{h.Change, slices.Clone(h.Object.Data)}
+		}
+		if !matches(f, h.Change, h.When, h.By, h.How) || f.Deleted && !isDeletion(h.End) || p.hides(&h.Object) {
+			return nil
+		}
+		e, err := r.entry(p, h)
+		if err != nil {
+			return err
+		}
+		if req.Data {
+			e.Data = r.text(p, h.Object.Data)
+			if h.End == calendar.Replaced {
+				e.After = r.text(p, next.data)
+			}
+			if octets += len(e.Data) + len(e.After); octets > historyOctets {
+				more = true
+				return errEnd
+			}
+		}
+		return add(e)
+	})
+	for err == nil && len(made) > 0 && !more {
+		if err = add(made[0]); err == nil {
+			made = made[1:]
+		}
+	}
+	if errors.Is(err, errEnd) {
+		err = nil
+	}
+	return page, more, err
+}
+
+// historyOctets bounds the texts of one answer.
+const historyOctets = 32 << 20
+
+// entry is a row as it is told.
+func (r *reviewer) entry(p *past, h *calendar.HistoryRow) (calendar.HistoryEntry, error) {
+	o := &h.Object
+	e := calendar.HistoryEntry{Change: h.Change, Seq: h.Seq, When: h.When, End: h.End, By: h.By, Via: h.How.Via, Client: h.How.Client, Undoes: h.How.Undoes,
+		Calendar: calendar.NewID(p.id.Owner(), h.Calendar), To: h.To, Name: o.Name, UID: o.UID, Component: o.Component, Type: o.ContentType,
+		Version: o.Change, Created: o.Created, Modified: o.Modified, Size: o.Size}
+	if o.Name == "" {
+		return e, nil
+	}
+	first, _, err := isFirst(r.from, r.home, o)
+	if first {
+		e.First, e.Maker, e.MadeVia, e.MadeClient = true, o.By, o.Origin.Via, o.Origin.Client
+	}
+	return e, err
+}
+
+// made adds entries of objects of a calendar that are as they came to be, the
+// newest as many as an answer has.
+func (r *reviewer) made(p *past, out []calendar.HistoryEntry) ([]calendar.HistoryEntry, error) {
+	if p.gone {
+		return out, nil
+	}
+	f, req := &r.req.Which, r.req
+	var found []calendar.ObjectRow
+	take := func(o *calendar.ObjectRow) (bool, error) {
+		if o.Change < f.First || len(found) >= req.Limit {
+			return false, nil
+		}
+		if o.Deleted.IsZero() && o.Since != 0 && (req.Before == 0 || o.Since < req.Before) && matches(f, o.Since, o.Created, o.By, o.Origin) &&
+			(f.Name == "" || o.Name == f.Name) && (f.UID == "" || o.UID == f.UID) && !p.hides(o) {
+			found = append(found, *o)
+		}
+		return true, nil
+	}
+	var err error
+	switch {
+	case f.Name != "" || f.UID != "":
+		var o calendar.ObjectRow
+		var ok bool
+		if f.Name != "" {
+			o, ok, err = r.from.Object(p.row.ID, f.Name, false)
+		} else {
+			o, ok, err = r.from.ObjectByUID(p.row.ID, f.UID, false)
+		}
+		if ok {
+			_, err = take(&o)
+		}
+	default:
+		err = r.from.Latest(p.row.ID, take)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for i := range found {
+		o := &found[i]
+		first, _, err := isFirst(r.from, r.home, o)
+		if err != nil {
+			return nil, err
+		}
+		if !first {
+			continue
+		}
+		e := calendar.HistoryEntry{Change: o.Since, When: o.Created, End: calendar.Made, By: o.By, Via: o.Origin.Via, Client: o.Origin.Client, Undoes: o.Origin.Undoes,
+			Calendar: p.id, Name: o.Name, UID: o.UID, Component: o.Component, Type: o.ContentType, Version: o.Change, Created: o.Created, Modified: o.Modified,
+			Size: o.Size, First: true, Maker: o.By, MadeVia: o.Origin.Via, MadeClient: o.Origin.Client}
+		if req.Data {
+			whole, ok, err := r.from.Object(p.row.ID, o.Name, true)
+			if err != nil {
+				return nil, err
+			}
+			if ok {
+				e.After = r.text(p, whole.Data)
+			}
+		}
+		out = append(out, e)
+	}
+	return out, nil
+}
+
+// after finds the version that a change made of the one that it ended.
+func (r *reviewer) after(p *past, h *calendar.HistoryRow, key objectKey) (next nextVersion, err error) {
+	if h.End != calendar.Replaced {
+		return next, nil
+	}
+	if next, ok := r.next[key]; ok {
+		return next, nil
+	}
+	above := false
+	err = r.from.History(calendar.HistoryQuery{Cal: key.cal, Name: key.name, After: h.Change, Data: true}, func(h *calendar.HistoryRow) error {
+		if h.End != calendar.FileDropped {
+			above, next = true, nextVersion{h.Change, slices.Clone(h.Object.Data)}
+		}
+		return nil
+	})
+	if err != nil || above || p.gone {
+		return next, err
+	}
+	o, _, err := r.from.Object(key.cal, key.name, true)
+	return nextVersion{data: o.Data}, err
+}
+
+// text is the text of a version as the actor sees it.
+func (r *reviewer) text(p *past, data []byte) []byte {
+	if data == nil {
+		return nil
+	}
+	data = slices.Clone(data)
+	if !p.apart || !personal.MayHave(data) {
+		return data
+	}
+	cal, err := ical.Parse(data, ical.Limits{})
+	if err != nil {
+		return data
+	}
+	return personal.View(cal, nil, r.s.floatingOf(nil, cache.NewCalendar(p.id.Owner(), p.row, nil))).Bytes()
+}
+
+// AsOf streams what was in a calendar at a moment: the version that ended first
+// after it, or what is there now. What the server noted since of messages is in it.
+func (s *Service) AsOf(ctx context.Context, who calendar.Actor, req calendar.AsOfRequest, emit func(*calendar.Object) error) (cal calendar.Calendar, err error) {
+	const op = "show a calendar as it was"
+	owner := req.Calendar.Owner()
+	if err := checkFilter(op, owner, &calendar.HistoryFilter{Calendar: req.Calendar}); err != nil {
+		return cal, err
+	}
+	var out []*calendar.Object
+	err = s.store.View(ctx, owner, func(tx calendar.ReadTx) error {
+		out = out[:0]
+		list, err := s.pasts(tx, who, op, owner, req.Calendar)
+		if err != nil {
+			return err
+		}
+		home, _, err := tx.Home()
+		if err != nil {
+			return err
+		}
+		switch {
+		case req.At.IsZero():
+			return calendar.Failf(calendar.Invalid, "", op, string(req.Calendar), "at what time?")
+		case req.At.After(s.now()):
+			return calendar.Failf(calendar.Invalid, "", op, string(req.Calendar), "%s has not come yet", req.At.UTC().Format(time.RFC3339))
+		case req.At.Before(home.HistoryFrom):
+			return calendar.Failf(calendar.Invalid, "", op, string(req.Calendar), "the history goes back to %s, and not to %s",
+				home.HistoryFrom.UTC().Format(time.RFC3339), req.At.UTC().Format(time.RFC3339))
+		}
+		p := pastAt(list, req.At)
+		if p == nil {
+			return calendar.Failf(calendar.NoCalendar, "", op, string(req.Calendar), "there was no such calendar at that time")
+		}
+		c := cache.NewCalendar(owner, p.row, nil)
+		cal = shownTo(c, p.rights)
+		r := &reviewer{s: s, who: who, from: tx, home: &home}
+		out, err = r.asOf(p, &req)
+		return err
+	})
+	if err != nil {
+		return cal, wrap(op, string(req.Calendar), err)
+	}
+	for _, o := range out {
+		if err := emit(o); err != nil {
+			return cal, err
+		}
+	}
+	return cal, nil
+}
+
+// pastAt is the calendar of several of a name that there was at a moment.
+func pastAt(list []past, at time.Time) *past {
+	for i := range list {
+		p := &list[i]
+		if !p.row.Created.After(at) && (!p.gone || p.deleted.When.After(at)) {
+			return p
+		}
+	}
+	return nil
+}
+
+// asOf gathers the objects of a calendar as they were at a moment, by name.
+func (r *reviewer) asOf(p *past, req *calendar.AsOfRequest) (out []*calendar.Object, err error) {
+	type version struct {
+		change, seq int64
+		row         calendar.ObjectRow
+	}
+	was := map[string]version{} // the one that ended first after it
+	q := calendar.HistoryQuery{Cal: p.row.ID, Name: req.Name}
+	if req.Name == "" {
+		q.UID = req.UID
+	}
+	err = r.from.History(q, func(h *calendar.HistoryRow) error {
+		switch {
+		case !h.When.After(req.At):
+			return errEnd
+		case h.End != calendar.FileDropped && h.Object.Name != "":
+			was[h.Object.Name] = version{h.Change, h.Seq, h.Object}
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errEnd) {
+		return nil, err
+	}
+	add := func(o *calendar.ObjectRow) {
+		if o.Created.After(req.At) || p.hides(o) || req.UID != "" && o.UID != req.UID || req.Name != "" && o.Name != req.Name {
+			return
+		}
+		obj := cache.ObjectOf(o, p.id, nil)
+		obj.Data = r.text(p, o.Data)
+		out = append(out, obj)
+	}
+	for name, v := range was {
+		if v.row.Created.After(req.At) {
+			continue
+		}
+		h, err := versionOf(r.from, v.change, v.seq)
+		if err != nil {
+			return nil, err
+		}
+		h.Object.Name = name
+		add(&h.Object)
+	}
+	live := func(o *calendar.ObjectRow) error {
+		if _, ended := was[o.Name]; !ended {
+			add(o)
+		}
+		return nil
+	}
+	switch {
+	case p.gone:
+	case req.Name != "" || req.UID != "":
+		var o calendar.ObjectRow
+		var ok bool
+		if req.Name != "" {
+			o, ok, err = r.from.Object(p.row.ID, req.Name, true)
+		} else {
+			o, ok, err = r.from.ObjectByUID(p.row.ID, req.UID, true)
+		}
+		if err == nil && ok {
+			err = live(&o)
+		}
+	default:
+		err = r.from.Objects(p.row.ID, "", true, live)
+	}
+	slices.SortFunc(out, func(a, b *calendar.Object) int { return strings.Compare(a.Name, b.Name) })
+	return out, err
+}
+
+// versionOf reads a row of the history with its text.
+func versionOf(tx calendar.ReadTx, change, seq int64) (row calendar.HistoryRow, err error) {
+	ok := false
+	err = tx.History(calendar.HistoryQuery{After: change - 1, Before: change, BeforeSeq: seq + 1, Data: true, Limit: 1}, func(h *calendar.HistoryRow) error {
+		ok, row = h.Seq == seq, *h
+		row.Object.Data = slices.Clone(h.Object.Data)
+		return nil
+	})
+	if err == nil && !ok {
+		err = calendar.Errorf(calendar.NotFound, "", "the history has no such version any more")
+	}
+	return row, err
+}

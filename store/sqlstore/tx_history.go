@@ -1,0 +1,284 @@
+package sqlstore
+
+import (
+	"encoding/json"
+	"math"
+	"slices"
+	"time"
+
+	"factotum/server/calendar"
+)
+
+const (
+	historyColumns = `change, seq, at, ending, actor, how, cal, calname, dest, name, uid, component, since, version, created, modified, private,
+contenttype, writer, origin, props, size`
+
+	selectHistory     = `SELECT ` + historyColumns + ` FROM history WHERE owner = $1`
+	selectHistoryData = `SELECT ` + historyColumns + `, data FROM history WHERE owner = $1`
+
+	// The rows of one change are in the order of seq: a page begins below the last
+	// row of the page before.
+	historyDown     = ` AND change <= $2 AND (change < $2 OR seq < $3) AND change > $4 ORDER BY change DESC, seq DESC LIMIT $5`
+	historyCalDown  = ` AND cal = $6 AND change <= $2 AND (change < $2 OR seq < $3) AND change > $4 AND cal <> 0 ORDER BY change DESC, seq DESC LIMIT $5`
+	historyNameDown = ` AND cal = $6 AND change <= $2 AND (change < $2 OR seq < $3) AND change > $4 AND cal <> 0 AND name = $7 ORDER BY change DESC, seq DESC LIMIT $5`
+	historyUIDDown  = ` AND uid = $6 AND uid <> '' AND change <= $2 AND (change < $2 OR seq < $3) AND change > $4 ORDER BY change DESC, seq DESC LIMIT $5`
+	historyGoneDown = ` AND name = '' AND change <= $2 AND (change < $2 OR seq < $3) AND change > $4 ORDER BY change DESC LIMIT $5`
+
+	insertHistory = `INSERT INTO history (owner, ` + historyColumns + `, data) `
+	sqlPutHistory = insertHistory + `VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)`
+
+	// What goes with a calendar, numbered by name.
+	sqlKeepObjects = insertHistory + `SELECT o.owner, cast($3 AS BIGINT), row_number() OVER (ORDER BY o.name), cast($4 AS BIGINT), cast($5 AS INTEGER), cast($6 AS TEXT),
+cast($7 AS TEXT), o.cal, cast($8 AS TEXT), '', o.name, o.uid, o.component, o.since, o.change, o.created, o.modified, o.private, o.contenttype, o.writer, o.origin,
+'', o.size + cast($9 AS BIGINT), ` + bodyOf + fromObjects + ` AND o.deleted = 0`
+	sqlKeepFiles = insertHistory + `SELECT a.owner, cast($3 AS BIGINT), cast($10 AS BIGINT) + row_number() OVER (ORDER BY a.name, a.id), cast($4 AS BIGINT), cast($5 AS INTEGER),
+cast($6 AS TEXT), cast($7 AS TEXT), a.cal, cast($8 AS TEXT), a.file, a.name, a.id, a.clientid, 0, 0, a.created, 0, 0, a.contenttype, '', '', '', a.size + cast($9 AS BIGINT), a.data
+FROM attachments a WHERE a.owner = $1 AND a.cal = $2`
+	sqlSetHistoryProps = `UPDATE history SET props = $4, size = size + $5 WHERE owner = $1 AND change = $2 AND seq = $3`
+
+	sqlOldHistory    = `SELECT change, seq, at, size FROM history WHERE owner = $1 AND change >= $2 AND (change > $2 OR seq > $3) AND change < $5 ORDER BY change, seq LIMIT $4`
+	sqlDropHistory   = `DELETE FROM history WHERE owner = $1 AND change <= $2`
+	sqlHistoryOctets = `SELECT cast(coalesce(sum(size), 0) AS BIGINT) FROM history WHERE owner = $1`
+)
+
+func readHistory(data bool) func(scanner, *calendar.HistoryRow) error {
+	return func(r scanner, h *calendar.HistoryRow) error {
+		var at, end, created, modified, private, size int64
+		var by, how, origin, props string
+		o := &h.Object
+		dest := [...]any{&h.Change, &h.Seq, &at, &end, &by, &how, &o.Cal, &h.Calendar, &h.To, &o.Name, &o.UID, &o.Component, &o.Since, &o.Change,
+			&created, &modified, &private, &o.ContentType, &o.By, &origin, &props, &size, &o.Data}
+		n := len(dest)
+		if !data {
+			n--
+		}
+		if err := r.scan(dest[:n]...); err != nil {
+			return err
+		}
+		h.When, h.End, h.By, h.How = fromMicros(at), calendar.Ending(end), calendar.UserID(by), calendar.ParseOrigin(how)
+		o.Created, o.Modified, o.Origin = fromMicros(created), fromMicros(modified), calendar.ParseOrigin(origin)
+		o.Private, o.Attached, o.Lacks = uint8(private&classBits), private&attachedBit != 0, calendar.Lacks(private>>lacksShift)
+		o.Size = int(size) - calendar.HistoryOverhead - len(props)
+		if props == "" {
+			return nil
+		}
+		return json.Unmarshal([]byte(props), &h.Props)
+	}
+}
+
+// History streams what a query asks for, the newest first.
+func (t *tx) History(q calendar.HistoryQuery, fn func(*calendar.HistoryRow) error) error {
+	if !storable(q.UID) || !storable(q.Name) {
+		return nil
+	}
+	text := selectHistory
+	if q.Data {
+		text = selectHistoryData
+	}
+	var key []any
+	switch {
+	case q.UID != "":
+		text, key = text+historyUIDDown, args(q.UID)
+	case q.Calendars:
+		text += historyGoneDown
+	case q.Cal != 0 && q.Name != "":
+		text, key = text+historyNameDown, args(q.Cal, q.Name)
+	case q.Cal != 0:
+		text, key = text+historyCalDown, args(q.Cal)
+	default:
+		text += historyDown
+	}
+	below, seq := q.Before, q.BeforeSeq
+	if below == 0 {
+		below, seq = math.MaxInt64, math.MaxInt64
+	}
+	read := readHistory(q.Data)
+	var rows []calendar.HistoryRow
+	found := 0
+	size := int64(firstRows)
+	if q.Limit > 0 {
+		size = int64(min(q.Limit, pageRows))
+	}
+	for ; ; size = min(8*size, pageRows) {
+		rows = rows[:0]
+		octets := 0
+		err := t.conn.query(text, append(args(t.owner, below, seq, q.After, size), key...), func(r scanner) error {
+			rows = append(rows, calendar.HistoryRow{})
+			if err := read(r, &rows[len(rows)-1]); err != nil {
+				return err
+			}
+			if octets += len(rows[len(rows)-1].Object.Data); octets > pageOctets {
+				return errPageFull
+			}
+			return nil
+		})
+		more := err == errPageFull || int64(len(rows)) == size
+		if err != nil && err != errPageFull {
+			return t.wrap("read the history", err)
+		}
+		for i := range rows {
+			h := &rows[i]
+			below, seq = h.Change, h.Seq
+			if q.UID != "" && (q.Cal != 0 && h.Object.Cal != q.Cal || q.Name != "" && h.Object.Name != q.Name) {
+				continue
+			}
+			if err := fn(h); err != nil {
+				return err
+			}
+			if found++; found == q.Limit {
+				return nil
+			}
+		}
+		if !more {
+			return nil
+		}
+	}
+}
+
+// PutHistory adds a version to the history.
+func (t *tx) PutHistory(h calendar.HistoryRow) error {
+	const op = "keep a version"
+	props, err := propsText(h.Props)
+	if err != nil {
+		return t.wrap(op, err)
+	}
+	o := &h.Object
+	size := int64(len(o.Data)+len(props)) + calendar.HistoryOverhead
+	if err := t.exec(op, sqlPutHistory, t.owner, h.Change, h.Seq, micros(h.When), int64(h.End), text(string(h.By)), text(h.How.Text()), o.Cal, h.Calendar,
+		text(h.To), o.Name, o.UID, o.Component, o.Since, o.Change, micros(o.Created), micros(o.Modified), privacy(o), o.ContentType, text(string(o.By)),
+		text(o.Origin.Text()), props, size, octets(o.Data)); err != nil {
+		return err
+	}
+	return t.growHistory(size, micros(h.When))
+}
+
+func propsText(props []calendar.DeadProp) (string, error) {
+	if len(props) == 0 {
+		return "", nil
+	}
+	b, err := json.Marshal(props)
+	return text(string(b)), err
+}
+
+func (t *tx) growHistory(size, at int64) error {
+	if err := t.makeHome(); err != nil {
+		return err
+	}
+	t.home.history += size
+	t.home.historyat = max(t.home.historyat, at)
+	return nil
+}
+
+// KeepCalendar adds a calendar with all that is in it.
+func (t *tx) KeepCalendar(h calendar.HistoryRow) error {
+	const op = "keep a calendar"
+	if err := t.PutHistory(h); err != nil {
+		return err
+	}
+	t.conn.patient()
+	cal := h.Object.Cal
+	var objects, octets, files, fileOctets int64
+	if _, err := t.row(op, sqlCountLive, args(t.owner, cal), &objects, &octets); err != nil {
+		return err
+	}
+	if _, err := t.row(op, sqlCountAttachments, args(t.owner, cal), &files, &fileOctets); err != nil {
+		return err
+	}
+	values := args(t.owner, cal, h.Change, micros(h.When), int64(calendar.WentAlong), text(string(h.By)), text(h.How.Text()), h.Calendar, int64(calendar.HistoryOverhead))
+	if objects > 0 {
+		if err := t.exec(op, sqlKeepObjects, values...); err != nil {
+			return err
+		}
+	}
+	if files > 0 {
+		values = append(slices.Clone(values), objects) // they may not be sent yet
+		values[4] = int64(calendar.FileDropped)
+		if err := t.exec(op, sqlKeepFiles, values...); err != nil {
+			return err
+		}
+	}
+	all, err := t.AllProps(cal)
+	if err != nil {
+		return err
+	}
+	delete(all, "")
+	if len(all) > 0 {
+		seq := int64(0)
+		err := t.Objects(cal, "", false, func(o *calendar.ObjectRow) error {
+			seq++
+			return t.setHistoryProps(op, h.Change, seq, all[o.Name])
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return t.growHistory(octets+fileOctets+(objects+files)*calendar.HistoryOverhead, micros(h.When))
+}
+
+func (t *tx) setHistoryProps(op string, change, seq int64, props []calendar.DeadProp) error {
+	if len(props) == 0 {
+		return nil
+	}
+	text, err := propsText(props)
+	if err != nil {
+		return t.wrap(op, err)
+	}
+	if err := t.exec(op, sqlSetHistoryProps, t.owner, change, seq, text, int64(len(text))); err != nil {
+		return err
+	}
+	return t.growHistory(int64(len(text)), 0)
+}
+
+// PurgeHistory forgets what is too old, and the oldest of what is too much.
+func (t *tx) PurgeHistory(before time.Time, bytes int64) (n int, err error) {
+	const op = "purge the history"
+	if err := t.loadHome(); err != nil || t.home.history == 0 {
+		return 0, err
+	}
+	type old struct{ change, seq, at, size int64 }
+	limit := micros(before)
+	var last, change, seq, gone, at int64 // of what goes
+	var rows []old
+	t.conn.patient()
+	for size, done := int64(firstRows), false; !done; size = min(8*size, pageRows) {
+		rows, err = collect(t, op, sqlOldHistory, args(t.owner, change, seq, size, int64(math.MaxInt64)), rows[:0], func(r scanner, o *old) error {
+			return r.scan(&o.change, &o.seq, &o.at, &o.size)
+		})
+		if err != nil {
+			return 0, err
+		}
+		done = int64(len(rows)) < size
+		for _, o := range rows {
+			if o.change != last && o.at >= limit && (bytes <= 0 || t.home.history-gone <= bytes) {
+				done = true
+				break
+			}
+			n, gone, at, last = n+1, gone+o.size, max(at, o.at), o.change
+			change, seq = o.change, o.seq
+		}
+	}
+	if n == 0 {
+		return 0, nil
+	}
+	if err := t.exec(op, sqlDropHistory, t.owner, last); err != nil {
+		return 0, err
+	}
+	if err := t.makeHome(); err != nil {
+		return 0, err
+	}
+	t.home.history -= gone
+	t.home.historyfrom = max(t.home.historyfrom, at)
+	return n, nil
+}
+
+// SkipHistory notes that something ended which is not kept.
+func (t *tx) SkipHistory(when time.Time) error {
+	if t.newID == nil {
+		return t.mayWrite("skip a version")
+	}
+	if err := t.makeHome(); err != nil {
+		return err
+	}
+	t.home.historyfrom = max(t.home.historyfrom, micros(when))
+	return nil
+}
