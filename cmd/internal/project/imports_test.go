@@ -39,6 +39,7 @@ var mayImport = map[string][]string{
 	"server/alarm":                 {"server/ical", "server/recur"},
 	"server/booking":               {"server/ical", "server/recur", "server/calendar", "server/object"},
 	"server/admission":             {"server/ical", "server/calendar", "server/object", "server/itip", "server/zone"},
+	"server/changes":               {"server/ical", "server/zone"},
 	"server/why":                   {"server/calendar", "server/itip", "server/booking", "server/admission"},
 	"server/match":                 {"server/ical", "server/recur", "server/calendar", "server/object", "server/zone"},
 	"server/cache":                 {"server/ical", "server/recur", "server/zone", "server/calendar", "server/object", "server/match", "server/availability"},
@@ -58,7 +59,7 @@ var mayImport = map[string][]string{
 	"store/storetest/pgtest":       {},
 	"store/storetest/fresh":        {"store/sqlstore", "store/storetest/pgtest"},
 	"store/storetest/smalldisk":    {},
-	"protocol/caldav":              {"protocol/dav", "server/ical", "server/zone", "server/acl", "server/calendar", "server/why"},
+	"protocol/caldav":              {"protocol/dav", "server/ical", "server/zone", "server/acl", "server/calendar", "server/changes", "server/why"},
 	"protocol/caldav/caldavtest":   {"protocol/dav"},
 	"protocol/wcap":                {"server/ical", "server/zone", "server/acl", "server/calendar", "server/object", "server/why", "server/session"},
 	"protocol/sitetest":            {"protocol/dwp", "server/...", "store/..."},
@@ -105,7 +106,7 @@ var mayImport = map[string][]string{
 
 // pure are the rooms of rules: values in, values and errors out. What they need
 // of the world, the time and new names, their callers give them.
-var pure = []string{"server/object", "server/availability", "server/edit", "server/match", "server/itip", "server/booking", "server/group", "server/personal", "server/alarm", "server/admission", "notify/imip", "notify/locale", "notify/letter"}
+var pure = []string{"server/object", "server/availability", "server/edit", "server/match", "server/itip", "server/booking", "server/group", "server/personal", "server/alarm", "server/admission", "server/changes", "notify/imip", "notify/locale", "notify/letter"}
 
 // worldly are the packages of the standard library, with all below them, that
 // reach beyond the values that one is given.
