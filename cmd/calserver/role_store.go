@@ -178,7 +178,7 @@ func modelOptions(cfg *config.Config, log *slog.Logger) (service.Options, error)
 	l := &cfg.Limits
 	opt := service.Options{
 		Host: hostName(cfg), Version: versionString(),
-		JournalAge: cfg.Journal.Age, JournalEntries: cfg.Journal.Entries,
+		JournalAge: cfg.Journal.Age, JournalEntries: cfg.Journal.Entries, HistoryAge: cmp.Or(cfg.History.Age, -1), HistoryBytes: cfg.History.Bytes,
 		DefaultTZID: cfg.Calstore.TimeZone, ShowPrivate: !cfg.Calstore.FilterPrivate, NoProvision: !cfg.Local.Autoprovision, KeepAnswers: !cfg.GSE.RefreshReplies,
 		NoInvited: map[calendar.PersonKind]bool{calendar.Individual: !cfg.User.Autoprovision, calendar.Group: !cfg.Group.Autoprovision,
 			calendar.Resource: !cfg.Resource.Autoprovision, calendar.Room: !cfg.Resource.Autoprovision},

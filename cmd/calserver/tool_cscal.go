@@ -12,7 +12,7 @@ import (
 )
 
 func init() {
-	register("cscal", "make, list, change, switch off and delete calendars", runCscal)
+	register("cscal", "make, list, change and delete calendars, tell their history and undo it", runCscal)
 }
 
 const cscalUsage = `cscal manages calendars and their properties.
@@ -22,6 +22,10 @@ const cscalUsage = `cscal manages calendars and their properties.
   cscal [-q|-v] [-o owner] [-O]                               delete|reset  calid
   cscal [-q|-v] [-o owner] [-O]                               disable|list [calid]
   cscal [-q|-v] [-k yes|no] [-o owner] [-O]                   enable       [calid]
+  cscal [-o owner] [--at time] show                           calid [uid]
+  cscal [-o owner] [which]     history                        [calid [uid]]
+  cscal [-o owner] [which] [--dry-run] [--force]
+                               undo|undelete                  [calid [uid]]
   cscal version
 
   -a aces         access control entries, who^what^how^grant, with semicolons between
@@ -36,6 +40,13 @@ const cscalUsage = `cscal manages calendars and their properties.
   -y otherowners  further owners, with blanks between; "" for none
   --color color   color for clients, such as #3366cc
   --timezone tzid time zone of times without one
+  --at time       show what was there then: 2026-11-30T14:05 in this host's zone, with
+                  Z or +01:00 behind it in another
+  which:          --change n or n-m, --from time, --to time, --by user, --via protocol,
+                  --client name: what somebody, or one program, did, and when
+  --limit n       history: tell of so many, the newest; 100 without it
+  --dry-run       undo, undelete: say what would be done
+  --force         undo, undelete: also where something else was changed since
   -j, --json      print JSON
   -q, --yes       do not ask, and print errors only
   -C file         the ics.conf to use
@@ -51,10 +62,25 @@ The commands:
                   with -v all their properties
   modify calid    change the properties that options name
   reset calid     give all of them their defaults
+  show calid      print what is in it, or one object, as one calendar file
+  history         tell what was changed and deleted in a calendar, with a uid of one
+                  object, with -o in all calendars of an owner: when, the number of the
+                  change, by whom, by which protocol and client, and what is another now
+  undo            give objects what they had before the changes that "which" names; what
+                  came to be by them goes. What was changed again since is left alone
+  undelete        bring back what was deleted: one object; a calendar that was deleted,
+                  with all in it; or what "which" names. With -o and no calid also
+                  calendars, such as those of a user who was deleted
+
+Versions are kept for factotum.history.days. What an undo does can be undone, and is
+told to other people as if the owner had done it.
 
   cscal -n Hobbies -o jsmith -g sports -k yes -y rjones create Personal
   cscal -v list jsmith:Personal
   cscal -o jsmith delete
+  cscal history jsmith:Personal 4711@example.com
+  cscal --client "Phone/1" --from 2026-11-30T14:00 --to 2026-11-30T14:10 --dry-run undo jsmith
+  cscal --at 2026-11-30T14:00 show jsmith > jsmith.ics
 `
 
 // calOptions are what cscal was told.
@@ -62,6 +88,8 @@ type calOptions struct {
 	*tool
 	acl, charset, description, categories, double, language, name, owner, others, color, zone string
 	orphans                                                                                   bool
+
+	past pastOptions
 
 	about calendar.Owner // whose calendars the call is about, "" for everybody's
 }
@@ -102,7 +130,12 @@ func cscal(ctx context.Context, args []string, std stdio, open func(*calOptions)
 	o.FlagLong(&o.others, "others", 'y')
 	o.FlagLong(&o.color, "color", 0)
 	o.FlagLong(&o.zone, "timezone", 0)
+	o.past.declare(o.tool)
 	return o.run(ctx, args, func(ctx context.Context, words []string) error {
+		uid := ""
+		if len(words) == 3 && isPast(words[0]) {
+			uid, words = words[2], words[:2]
+		}
 		switch {
 		case mail != "":
 			return misuse("-m: mail addresses are kept in the directory, with the calendar's owner")
@@ -116,6 +149,9 @@ func cscal(ctx context.Context, args []string, std stdio, open func(*calOptions)
 			target = words[1]
 		}
 		if err := o.check(words[0], target); err != nil {
+			return err
+		}
+		if err := o.past.check(o, words[0], target, uid); err != nil {
 			return err
 		}
 		if o.about = calendar.Owner(strings.ToLower(o.owner)); target != "" {
@@ -145,7 +181,7 @@ func (o *calOptions) check(command, target string) error {
 		if target == "" && o.owner == "" && !o.orphans {
 			return misuse("delete which calendar?")
 		}
-	case "list", "enable", "disable":
+	case "list", "enable", "disable", "show", "history", "undo", "undelete":
 	default:
 		return misuse("%q is not a command of cscal", command)
 	}
@@ -233,6 +269,9 @@ func (o *calOptions) warnAbout(ctx context.Context, people *directory.Directory,
 }
 
 func (o *calOptions) do(ctx context.Context, be *backend, people *directory.Directory, command, target string) error {
+	if isPast(command) {
+		return o.pastOf(ctx, be, command, target)
+	}
 	if target == "" && command == "delete" {
 		return o.deleteAll(ctx, be, people)
 	}

@@ -117,7 +117,7 @@ func (o *calOptions) delete(ctx context.Context, be *backend, id calendar.ID) er
 	}
 	what := "all that is in it"
 	if n := be.count(ctx, id); n >= 0 {
-		what = fmt.Sprintf("what is in it, %d %s, for good", n, plain.Plural(int(n), "object", "objects"))
+		what = fmt.Sprintf("what is in it, %d %s", n, plain.Plural(int(n), "object", "objects"))
 	}
 	if err := o.confirm(ctx, "Delete the calendar %s and %s?", id, what); err != nil {
 		return err
@@ -126,6 +126,9 @@ func (o *calOptions) delete(ctx context.Context, be *backend, id calendar.ID) er
 		return err
 	}
 	o.told(id, "deleted")
+	if be.cfg != nil && be.cfg.History.Age > 0 {
+		o.tell("\"cscal undelete %s\" brings it back, for %d days", id, int(be.cfg.History.Age.Hours()/24))
+	}
 	return nil
 }
 

@@ -215,7 +215,7 @@ func (o *resourceOptions) delete(ctx context.Context, cfg *config.Config, ed res
 		events += int64(c.Count)
 	}
 	if ask {
-		if err := o.confirm(ctx, "Delete the resource %s, with %d %s in its calendars, for good?", p.ID, events, plain.Plural(int(events), "object", "objects")); err != nil {
+		if err := o.confirm(ctx, "Delete the resource %s, with %d %s in its calendars?", p.ID, events, plain.Plural(int(events), "object", "objects")); err != nil {
 			return err
 		}
 	}

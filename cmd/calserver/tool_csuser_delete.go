@@ -52,7 +52,7 @@ func (o *userOptions) delete(ctx context.Context, cfg *config.Config, kind, id s
 	}
 	question := "There are no calendars."
 	if len(what) > 0 {
-		question = "With it these calendars, for good: " + strings.Join(what, ", ") + "."
+		question = "With it these calendars: " + strings.Join(what, ", ") + "."
 	}
 	if err := o.confirm(ctx, "Delete the %s %s? %s", kind, id, question); err != nil {
 		return err

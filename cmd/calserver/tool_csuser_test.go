@@ -123,7 +123,7 @@ func TestCsuser(t *testing.T) {
 	if _, err := be.CreateCalendar(t.Context(), be.who, calendar.CreateCalendarRequest{Calendar: calendar.Calendar{ID: "tchang:more"}, DefaultACL: true}); err != nil {
 		t.Fatal(err)
 	}
-	do(1, "Delete the user tchang? With it these calendars, for good: tchang (1 object). (y/n) csuser: not confirmed", "n\n", "delete", "tchang")
+	do(1, "Delete the user tchang? With it these calendars: tchang (1 object). (y/n) csuser: not confirmed", "n\n", "delete", "tchang")
 	login(true, "tchang", "typed-one")
 	out := do(0, "1 other calendar stays", "y\n", "delete", "tchang")
 	if m := regexp.MustCompile(`what was in the calendars is in (\S+)`).FindStringSubmatch(out); m == nil {
@@ -147,7 +147,7 @@ func TestCsuser(t *testing.T) {
 	do(1, "nothing was deleted, since no copies could be written", "y\n", "--with-calendars", "delete", "tchang")
 	login(true, "tchang", "long enough 1")
 	cfg.Data = data
-	do(0, "With it these calendars, for good: tchang:more (1 object).", "y\n", "--with-calendars", "--no-copies", "delete", "tchang")
+	do(0, "With it these calendars: tchang:more (1 object).", "y\n", "--with-calendars", "--no-copies", "delete", "tchang")
 	if _, err := be.Calendar(t.Context(), be.who, "tchang:more"); calendar.KindOf(err) != calendar.NoCalendar {
 		t.Errorf("the other calendar is left: %v", err)
 	}

@@ -93,6 +93,8 @@ var deleteParams = []Param{
 	used("caldb.berkeleydb.purge.deletelog.interval", Seconds, "60", "Seconds between purges.", func(c *Config) any { return &c.Deleted.Interval }, atLeast(1), idle()),
 	used("caldb.berkeleydb.purge.deletelog.beforetime", Seconds, "518400", "Age at which an entry goes; 2592000 with Outlook's connector.", func(c *Config) any { return &c.Deleted.Age }, idle()),
 	used("factotum.sync.tombstoneage", Seconds, "15552000", "How long CalDAV sync remembers what was deleted; an older token makes the client start over.", func(c *Config) any { return &c.Deleted.TombstoneAge }, atLeast(1)),
+	used("factotum.history.days", Days, "30", "How long versions of objects are kept that writes have replaced or deleted; 0 keeps none.", func(c *Config) any { return &c.History.Age }),
+	used("factotum.history.homebytes", Bytes, "104857600", "Most octets of such versions in one home, which its quota does not count; the oldest go first.", func(c *Config) any { return &c.History.Bytes }, atLeast(1<<20)),
 	used("factotum.inbox.age", Seconds, "2592000", "How long a scheduling message that nobody has handled stays in a CalDAV inbox.", func(c *Config) any { return &c.Deleted.InboxAge }, atLeast(1)),
 }
 
