@@ -17,6 +17,7 @@
 //	/dav/calendars/<user>/~<calid>/      a calendar of somebody else in one's own home
 //	/dav/push/<user>/<id>                a push registration, WebDAV-Push
 //	/dav/hooks/<user>/<id>               a webhook, as JSON
+//	/dav/history/<user>/<change>         a version that was replaced or deleted
 //	/dav/notifications/<user>/           what one is told of others' sharing
 //
 // Plain collections nest: the name of the inner one is "outer/inner". Clients

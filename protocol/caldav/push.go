@@ -210,13 +210,16 @@ func readTriggers(root *dav.Node, deepest calendar.Depth) (t calendar.Triggers, 
 	return t, nil
 }
 
-// registered answers for the paths of registrations.
+// registered answers for the paths of registrations, and of the history.
 func (rq *request) registered(path string) (handled bool, err error) {
 	if rest, ok := strings.CutPrefix(path, calendar.PushPath); ok {
 		return true, rq.pushRegistration(rest)
 	}
 	if rest, ok := strings.CutPrefix(path+"/", calendar.HooksPath); ok {
 		return true, rq.hooks(strings.Trim(rest, "/"))
+	}
+	if rest, ok := strings.CutPrefix(path+"/", calendar.HistoryPath); ok {
+		return true, rq.history(strings.Trim(rest, "/"))
 	}
 	return false, nil
 }

@@ -699,7 +699,7 @@ func (s *service) AsOf(m *wire.AsOfRequest, st grpc.ServerStreamingServer[wire.A
 func (c *Client) Undo(ctx context.Context, who calendar.Actor, req calendar.UndoRequest) (res calendar.UndoResult, err error) {
 	q := toUndoRequest(&req)
 	q.Actor = toActor(&who)
-	a, err := unary(ctx, c, "undo", always, c.api.Undo, q)
+	a, err := unary(ctx, c, "undo", withToken, c.api.Undo, q)
 	if err != nil {
 		return res, err
 	}

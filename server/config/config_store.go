@@ -87,6 +87,12 @@ type Deleted struct {
 	InboxAge     time.Duration // of scheduling messages in an inbox
 }
 
+// History is how long, and how much of, what writes replaced and deleted is kept.
+type History struct {
+	Age   time.Duration
+	Bytes int64
+}
+
 // Journal is how long the steps of scheduling messages are told of.
 type Journal struct {
 	Age     time.Duration
