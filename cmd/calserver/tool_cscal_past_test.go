@@ -72,7 +72,7 @@ func TestCscalPast(t *testing.T) {
 	says(call(1, "--at", "2020-01-01", "show", "anna:work"), "no such calendar at that time")
 	says(call(1, "--at", "2999-01-01", "show", "anna:work"), "has not come yet")
 
-	says(call(0, "--dry-run", "--client", "phone", "--from", between, "undo", "anna:work"), "a.ics  two: would be reverted", "b.ics  new: would be removed")
+	says(call(0, "--dry-run", "--client", "phone", "--from", between, "undo", "anna:work"), "a.ics  one: would be reverted", "b.ics  new: would be removed")
 	says(call(0, "show", "anna:work", "a"), "SUMMARY:two")
 	text := call(0, "--client", "phone", "--from", between, "undo", "anna:work")
 	says(text, "a.ics", "reverted", "removed", "to take this back: cscal --change ")

@@ -48,7 +48,9 @@ func (s *Service) plan(tx calendar.ReadTx, who calendar.Actor, op string, req *c
 	if err := walkHistory(tx, list, f, calendar.HistoryQuery{}, p.row); err != nil {
 		return nil, err
 	}
-	p.dropMade(list)
+	if !f.Deleted { // who brings back what was deleted wants that too
+		p.dropMade(list)
+	}
 	// All that was moved is found by where it went first, before that is changed.
 	went := map[objectKey]string{}
 	for key, u := range p.all {
