@@ -99,6 +99,10 @@ type HistoryQuery struct {
 	BeforeSeq int64
 	Data      bool
 	Limit     int // 0 = all
+
+	// Next asks for the oldest version of an object above After, and nothing else:
+	// of Cal and Name, with its UID if that is known.
+	Next bool
 }
 
 // FileVersion is the history's row of a file: its id stands for a UID, the client's

@@ -378,10 +378,8 @@ func (r *reviewer) after(p *past, h *calendar.HistoryRow, key objectKey) (next n
 		return next, nil
 	}
 	above := false
-	err = r.from.History(calendar.HistoryQuery{Cal: key.cal, Name: key.name, After: h.Change, Data: true}, func(h *calendar.HistoryRow) error {
-		if h.End != calendar.FileDropped {
-			above, next = true, nextVersion{h.Change, slices.Clone(h.Object.Data)}
-		}
+	err = r.from.History(calendar.HistoryQuery{Cal: key.cal, Name: key.name, UID: h.Object.UID, After: h.Change, Data: true, Next: true}, func(h *calendar.HistoryRow) error {
+		above, next = true, nextVersion{h.Change, slices.Clone(h.Object.Data)}
 		return nil
 	})
 	if err != nil || above || p.gone {

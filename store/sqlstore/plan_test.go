@@ -60,6 +60,8 @@ var planned = []struct{ text, want string }{
 	{selectHistory + historyNameDown, "history USING INDEX history_cal (owner=? AND cal=? AND change>? AND change<?)"},
 	{selectHistory + historyUIDDown, "history USING INDEX history_uid (owner=? AND uid=? AND change>? AND change<?)"},
 	{selectHistory + historyGoneDown, "history USING INDEX history_gone (owner=? AND change>? AND change<?)"},
+	{selectHistory + nextOfUID, "history USING INDEX history_uid (owner=? AND uid=? AND change>?)"},
+	{selectHistory + nextOfName, "history USING INDEX history_cal (owner=? AND cal=? AND change>?)"},
 	{sqlOldHistory, "history USING PRIMARY KEY (owner=? AND change>? AND change<?)"},
 	{sqlDropHistory, "history USING PRIMARY KEY (owner=? AND change<?)"},
 	{sqlSetHistoryProps, "history USING PRIMARY KEY (owner=? AND change=? AND seq=?)"},

@@ -24,6 +24,10 @@ contenttype, writer, origin, props, size`
 	historyUIDDown  = ` AND uid = $6 AND uid <> '' AND change <= $2 AND (change < $2 OR seq < $3) AND change > $4 ORDER BY change DESC, seq DESC LIMIT $5`
 	historyGoneDown = ` AND name = '' AND change <= $2 AND (change < $2 OR seq < $3) AND change > $4 ORDER BY change DESC LIMIT $5`
 
+	// What ended next of an object, but for files: calendar.FileDropped is 6.
+	nextOfUID  = ` AND uid = $5 AND uid <> '' AND change > $2 AND cal = $3 AND name = $4 AND ending <> 6 ORDER BY change, seq LIMIT 1`
+	nextOfName = ` AND cal = $3 AND cal <> 0 AND change > $2 AND name = $4 AND ending <> 6 ORDER BY change, seq LIMIT 1`
+
 	insertHistory = `INSERT INTO history (owner, ` + historyColumns + `, data) `
 	sqlPutHistory = insertHistory + `VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)`
 
@@ -77,6 +81,8 @@ func (t *tx) History(q calendar.HistoryQuery, fn func(*calendar.HistoryRow) erro
 	}
 	var key []any
 	switch {
+	case q.Next:
+		return t.nextHistory(text, q, fn)
 	case q.UID != "":
 		text, key = text+historyUIDDown, args(q.UID)
 	case q.Calendars:
@@ -133,6 +139,19 @@ func (t *tx) History(q calendar.HistoryQuery, fn func(*calendar.HistoryRow) erro
 			return nil
 		}
 	}
+}
+
+// nextHistory finds what ended next of an object.
+func (t *tx) nextHistory(text string, q calendar.HistoryQuery, fn func(*calendar.HistoryRow) error) error {
+	next, key := nextOfName, args(t.owner, q.After, q.Cal, q.Name)
+	if q.UID != "" {
+		next, key = nextOfUID, append(key, q.UID)
+	}
+	rows, err := collect(t, "read the history", text+next, key, nil, readHistory(q.Data))
+	if err != nil || len(rows) == 0 {
+		return err
+	}
+	return fn(&rows[0])
 }
 
 // PutHistory adds a version to the history.

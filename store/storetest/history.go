@@ -111,6 +111,18 @@ func testHistory(t *testing.T, s calendar.Store) {
 				t.Errorf("%+v: %d are missing in pages", c.q, len(c.want))
 			}
 		}
+		for _, c := range []struct {
+			q    calendar.HistoryQuery
+			want []calendar.HistoryRow
+		}{
+			{calendar.HistoryQuery{Cal: 2, Name: "n3.ics", After: 5}, where(func(h *calendar.HistoryRow) bool { return h.Change == 7 })},
+			{calendar.HistoryQuery{Cal: 2, Name: "n3.ics", UID: "uid-2", After: 5}, where(func(h *calendar.HistoryRow) bool { return h.Change == 11 })},
+			{calendar.HistoryQuery{Cal: 2, Name: "n3.ics", After: 27}, nil},
+			{calendar.HistoryQuery{Cal: 1, Name: "n3.ics"}, nil},
+		} {
+			c.q.Data, c.q.Next = true, true
+			wantHistory(t, tx, c.q, c.want...)
+		}
 		for _, h := range history(t, tx, calendar.HistoryQuery{Limit: 3}) {
 			if h.Object.Data != nil || h.Object.Size != len("text 28") {
 				t.Errorf("without a text: %+v", h)

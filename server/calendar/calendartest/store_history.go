@@ -10,6 +10,14 @@ import (
 )
 
 func (t *tx) History(q calendar.HistoryQuery, fn func(*calendar.HistoryRow) error) error {
+	if q.Next {
+		for _, h := range t.home.history {
+			if o := &h.Object; o.Cal == q.Cal && o.Name == q.Name && (q.UID == "" || o.UID == q.UID) && h.Change > q.After && h.End != calendar.FileDropped {
+				return fn(&h)
+			}
+		}
+		return nil
+	}
 	found := 0
 	for _, h := range slices.Backward(t.home.history) {
 		o := &h.Object
