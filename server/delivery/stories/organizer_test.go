@@ -310,4 +310,11 @@ func (s *story) writesLate(t *target, _ string) {
 		slot.what = "late"
 	}
 	s.book.end(t.m)
+	for _, slot := range append(t.m.slots, t.m.base) {
+		for _, g := range slot.guests {
+			// The text does not show whom a guest has sent since, and with this write
+			// the guest left the team: nobody says that his deputy is to come.
+			g.maybe = g.maybe || g.from != "" && slot.guests[g.from] == nil
+		}
+	}
 }
