@@ -91,6 +91,7 @@ func BenchmarkRestore(b *testing.B) {
 		}
 		b.ReportMetric(objects*float64(b.N)/b.Elapsed().Seconds(), "objects/s")
 	})
+	s.snapshot(b)
 	b.Run("restore", func(b *testing.B) {
 		for b.Loop() {
 			if _, err := Restore(bg, s.root, openStore(b), RestoreOptions{At: time.Time{}}); err != nil {

@@ -531,6 +531,10 @@ func (p *packer) finish() (octets int64, sum string, err error) {
 // openFile opens a file of a period for reading, unpacked.
 func openFile(name string) (io.ReadCloser, error) {
 	f, err := os.Open(name)
+	if errors.Is(err, fs.ErrNotExist) && !strings.HasSuffix(name, packed) { // it was packed meanwhile
+		name += packed
+		f, err = os.Open(name)
+	}
 	if err != nil || !strings.HasSuffix(name, packed) {
 		return f, err
 	}
