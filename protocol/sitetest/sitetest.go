@@ -191,6 +191,23 @@ func (s *Site) Settle() {
 	}
 }
 
+// Failed tells whether something that follows from changes has failed, and is to be
+// tried again later, and logs why.
+func (s *Site) Failed() (some bool) {
+	s.t.Helper()
+	jobs, err := s.Store.Jobs(s.t.Context(), calendar.JobID{}, 0)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, j := range jobs {
+		if j.Attempts > 0 && !j.Parked {
+			s.t.Logf("job %s (%s) has failed, and is tried again at %s: %s", j.JobID, j.Kind, j.Due, j.Err)
+			some = true
+		}
+	}
+	return some
+}
+
 // OverDWP puts a DWP server in front of a back end, on a socket, and returns
 // the client of it.
 func OverDWP(t testing.TB, be calendar.Backend) *dwp.Client {

@@ -158,12 +158,23 @@ func newStage(t *testing.T, opt sitetest.Options, hosts bool) *stage {
 // open builds the site.
 func (st *stage) open(t *testing.T, opt sitetest.Options, hosts bool) *sitetest.Site {
 	base := (*sitetest.Site)(nil)
+	settle, failed := func() {}, func() bool { return false }
 	if hosts {
 		h := sitetest.NewHosts(t, opt)
-		base, st.settle = h.Site, h.Settle
+		base, settle, failed = h.Site, h.Settle, func() bool { return h.Site.Failed() || h.Second.Failed() }
 	} else {
 		base = sitetest.New(t, opt)
-		st.settle = base.Settle
+		settle, failed = base.Settle, base.Failed
+	}
+	st.settle = func() {
+		settle()
+		for range 3 {
+			if !failed() { // on a busy machine something may have taken too long
+				break
+			}
+			st.clock.Add(30 * time.Second)
+			settle()
+		}
 	}
 	st.be = base.Backend
 	return base
