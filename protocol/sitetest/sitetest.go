@@ -179,11 +179,13 @@ func (s *Site) Settle() {
 		jobs = slices.DeleteFunc(jobs, func(j calendar.Job) bool {
 			return j.Parked || s.opt.Clock != nil && j.Due.After(s.Now())
 		})
-		if len(jobs) == 0 {
+		// A job that is gone from the store may not be in the cache's state yet: its
+		// commit is published a moment later, and then it does not run any more.
+		if len(jobs) == 0 && s.jobs.Stats().Running == 0 {
 			return
 		}
 		if time.Now().After(end) {
-			s.t.Fatalf("%d jobs are not done: %+v", len(jobs), jobs[0])
+			s.t.Fatalf("%d jobs are not done: %+v", len(jobs), jobs)
 		}
 		if s.opt.Clock != nil {
 			s.jobs.Add() // it does not know that the clock was moved
