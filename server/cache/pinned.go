@@ -130,8 +130,10 @@ func (p *pinned) fetch(ctx context.Context, cal *Calendar, names []string) (map[
 	if mine {
 		since = p.st.Change
 	}
-	for _, o := range objs {
-		found[o.Name] = p.h.keepRead(cal, o, since, at)
+	if p.calledSo(at, cal) {
+		for _, o := range objs {
+			found[o.Name] = p.h.keepRead(cal, o, since, at)
+		}
 	}
 	p.h.mu.Unlock()
 	p.h.cache.evict(p.h)
@@ -147,6 +149,12 @@ func (p *pinned) fetch(ctx context.Context, cal *Calendar, names []string) (map[
 func (p *pinned) untouched(at int64, touches func(*record) bool, cal *Calendar) bool {
 	part, ok := between(p.h.log, p.h.reach, p.st.Change, at)
 	return ok && !slices.ContainsFunc(part, func(r record) bool { return (cal == nil || r.of(cal.Row.ID)) && touches(&r) })
+}
+
+// calledSo tells whether a calendar has the name still, at a published number, that it
+// has in the View: what was read for it then is kept under that name. The lock is held.
+func (p *pinned) calledSo(at int64, cal *Calendar) bool {
+	return p.untouched(at, func(r *record) bool { return r.reset }, cal)
 }
 
 // derive finds a derived value in memory, makes it from the one before, or
@@ -183,7 +191,7 @@ func (p *pinned) derive(ctx context.Context, cal *Calendar, key int32, load func
 	if mine {
 		v.since = now
 	}
-	if part, ok := between(p.h.log, p.h.reach, at, p.h.last); ok {
+	if part, ok := between(p.h.log, p.h.reach, at, p.h.last); ok && p.calledSo(at, cal) {
 		p.h.keepVersion(id, key, v.after(id, part, p.h.last))
 	}
 	p.h.mu.Unlock()
