@@ -28,7 +28,7 @@ const snapshotPause = time.Millisecond
 // backupOptions are the backups' part of the configuration.
 func backupOptions(cfg *config.Config, log *slog.Logger) (archive.Options, error) {
 	opt := archive.Options{Host: hostName(cfg), Release: versionString(), Engine: cfg.Store.Type, LogSize: logFileOctets, Pause: snapshotPause, Log: log,
-		Scratch: func(ctx context.Context, dir string) (archive.Scratch, error) {
+		Scratch: func(ctx context.Context, dir string) (calendar.Store, error) {
 			return sqlstore.OpenSQLite(ctx, filepath.Join(dir, "calendar.db"), sqlstore.Options{Relaxed: true, Log: log})
 		}}
 	b := &cfg.Backup

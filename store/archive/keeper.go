@@ -35,7 +35,7 @@ type Options struct {
 	Retry                 time.Duration // after what failed; 0 means a minute
 
 	// Scratch opens an empty store in a directory, in which backups are tried.
-	Scratch func(ctx context.Context, dir string) (Scratch, error)
+	Scratch func(ctx context.Context, dir string) (calendar.Store, error)
 	// ScratchDir has a directory for it; empty: beside the backups.
 	ScratchDir string
 
@@ -44,11 +44,6 @@ type Options struct {
 	// Told hears of what an administrator must know: a backup that fails, and that it
 	// works again (nil).
 	Told func(target string, err error)
-}
-
-// Scratch is a store in which a backup is restored to see whether it can be.
-type Scratch interface {
-	calendar.Store
 }
 
 // numbered is a store that tells the numbers of all its homes at once.
@@ -99,6 +94,9 @@ func Open(ctx context.Context, raw calendar.Store, opt Options) (*Keeper, error)
 		p.failed = func(err error) { k.fails(t.Name, err) }
 		k.states[t.Name] = &Status{Target: t}
 		places = append(places, p)
+		if err := k.clear(t); err != nil {
+			return nil, err
+		}
 	}
 	is := map[calendar.Owner]int64{}
 	if len(places) > 0 {
@@ -463,13 +461,21 @@ func (k *Keeper) prove(ctx context.Context, t Target, per Period) (Period, error
 	return per, errors.Join(err, per.write(per.Dir))
 }
 
+// proofPrefix begins the names of directories in which backups are tried.
+const proofPrefix = "proof-"
+
+// clear removes what a process that was killed left of a backup that it tried.
+func (k *Keeper) clear(t Target) error {
+	left, err := filepath.Glob(filepath.Join(cmp.Or(k.opt.ScratchDir, t.Path), proofPrefix+"*"))
+	for _, dir := range left {
+		err = errors.Join(err, os.RemoveAll(dir))
+	}
+	return err
+}
+
 // try restores all that a target has and looks it through.
 func (k *Keeper) try(ctx context.Context, t Target) (res Restored, err error) {
-	base := k.opt.ScratchDir
-	if base == "" {
-		base = t.Path
-	}
-	dir, err := os.MkdirTemp(base, "proof-")
+	dir, err := os.MkdirTemp(cmp.Or(k.opt.ScratchDir, t.Path), proofPrefix)
 	if err != nil {
 		return res, err
 	}

@@ -44,12 +44,10 @@ type damaged struct {
 
 func (d *damaged) Error() string { return fmt.Sprintf("line %d %s", d.line, d.what) }
 
-// lines reads lines. torn tells that the last was not written whole, which is not
-// a damage of a file that is written to.
+// lines reads lines.
 type lines struct {
 	in *bufio.Reader
 	n  int
-	at int64 // octets of the lines that were read
 }
 
 func newLines(in io.Reader) *lines { return &lines{in: bufio.NewReaderSize(in, 1<<20)} }
@@ -87,7 +85,6 @@ func (l *lines) next(v any) error {
 	if err := json.Unmarshal(line[sumLength:], v); err != nil {
 		return &damaged{l.n, "cannot be read: " + err.Error()}
 	}
-	l.at += int64(len(line))
 	return nil
 }
 

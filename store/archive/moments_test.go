@@ -144,7 +144,7 @@ func (s *site) keep(t testing.TB, opt Options) *Keeper {
 	if opt.LogSize == 0 {
 		opt.LogSize = 8 << 10
 	}
-	opt.Scratch = func(_ context.Context, dir string) (Scratch, error) {
+	opt.Scratch = func(_ context.Context, dir string) (calendar.Store, error) {
 		return sqlstore.OpenSQLite(bg, filepath.Join(dir, "calendar.db"), sqlstore.Options{Relaxed: true})
 	}
 	k, err := Open(bg, s.raw, opt)
@@ -159,7 +159,14 @@ func (s *site) keep(t testing.TB, opt Options) *Keeper {
 func TestKilled(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 1))
 	s := &site{raw: openStore(t), root: filepath.Join(t.TempDir(), "archive")}
+	left := filepath.Join(s.root, proofPrefix+"1") // a proof was cut off by a kill, too
+	if err := os.MkdirAll(left, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	k := s.keep(t, Options{})
+	if _, err := os.Stat(left); !os.IsNotExist(err) {
+		t.Errorf("what a proof left stays: %v", err)
+	}
 	if err := k.Snapshot(bg, "archive"); err != nil {
 		t.Fatal(err)
 	}

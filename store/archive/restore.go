@@ -30,7 +30,6 @@ type Restored struct {
 	Homes        int       // of the snapshot
 	Transactions int       // of the log
 	Compared     int       // homes that were compared with what they were at that time
-	Torn         bool      // the log's last line was not written whole: it ends before
 }
 
 // errOutside is what is asked for and not in the backup.
@@ -225,7 +224,7 @@ func (r *restorer) log(root string, periods []Period) error {
 	if r.res.Until = periods[0].Ended; len(files) == 0 {
 		return errBroken(root, errors.New("the log is missing"))
 	}
-	for i, f := range files {
+	for _, f := range files {
 		if f.number < next {
 			continue
 		}
@@ -233,7 +232,7 @@ func (r *restorer) log(root string, periods []Period) error {
 			return errBroken(root, fmt.Errorf("%s is missing", logName(next)))
 		}
 		next++
-		done, err := r.file(f, f.number == periods[0].FirstLog, i == len(files)-1)
+		done, err := r.file(f, f.number == periods[0].FirstLog)
 		if err != nil || done {
 			return err
 		}
@@ -249,7 +248,7 @@ func (r *restorer) log(root string, periods []Period) error {
 
 // file does again what a file of the log has; done tells that what follows is of a
 // later time than what is wanted.
-func (r *restorer) file(f logFile, first, last bool) (done bool, err error) {
+func (r *restorer) file(f logFile, first bool) (done bool, err error) {
 	in, err := openFile(f.path)
 	if err != nil {
 		return false, err
@@ -262,7 +261,6 @@ func (r *restorer) file(f logFile, first, last bool) (done bool, err error) {
 		case err == io.EOF:
 			return false, nil
 		case err == errTorn:
-			r.res.Torn = r.res.Torn || last
 			return false, nil // the process was killed there: nothing that was missed, see Keeper
 		case err != nil:
 			return false, errBroken(f.path, err)
