@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"factotum/server/calendar"
@@ -26,6 +27,7 @@ type log struct {
 	busy    bool          // what was taken is not written yet
 	tasks   []func(mark time.Time)
 	idle    bool // there is no place
+	hangs   atomic.Bool
 
 	at     map[calendar.Owner]int64 // the numbers that homes have in what is written; run's
 	places []*place
@@ -84,9 +86,10 @@ func (l *log) wakeUp() {
 const mostPatience = 2 * time.Second
 
 // await waits until something is written: where the process is killed after it was
-// acknowledged the log has it, at its time.
-func await(written <-chan struct{}) {
-	if written == nil {
+// acknowledged the log has it, at its time. Who finds that a place hangs is the last
+// who waits for it, until it goes on.
+func (l *log) await(written <-chan struct{}) {
+	if written == nil || l.hangs.Load() {
 		return
 	}
 	timer := time.NewTimer(mostPatience)
@@ -94,6 +97,7 @@ func await(written <-chan struct{}) {
 	select {
 	case <-written:
 	case <-timer.C:
+		l.hangs.Store(true)
 	}
 }
 
@@ -190,6 +194,7 @@ func (l *log) run() {
 		for _, p := range l.places {
 			p.write(buf.Bytes(), mark, l.at)
 		}
+		l.hangs.Store(false)
 		if written != nil {
 			close(written)
 		}

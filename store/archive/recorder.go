@@ -39,7 +39,7 @@ func (s *Store) Update(ctx context.Context, owner calendar.Owner, fn func(calend
 	if err != nil && ran {
 		s.log.doubt(owner) // it may have been committed, or not
 	}
-	await(written)
+	s.log.await(written)
 	return err
 }
 

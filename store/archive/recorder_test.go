@@ -6,6 +6,8 @@ import (
 	"go/token"
 	"reflect"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"factotum/server/calendar"
 )
@@ -29,4 +31,18 @@ func TestAllWritesAreRecorded(t *testing.T) {
 			t.Errorf("%s is not recorded", m.Name)
 		}
 	}
+}
+
+// A place that hangs holds up one write for a while, and no other.
+func TestAPlaceThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, never := &log{}, make(chan struct{})
+		begun := time.Now()
+		l.await(never)
+		first := time.Since(begun)
+		l.await(never)
+		if all := time.Since(begun); first != mostPatience || all != first {
+			t.Errorf("it waits for %v, and all for %v", first, all)
+		}
+	})
 }
