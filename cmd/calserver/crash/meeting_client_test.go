@@ -79,7 +79,9 @@ func (c *client) query(collection, uid string) ([]copied, error) {
 			if err != nil {
 				return nil, fmt.Errorf("REPORT %s: %s: %w", collection, r.Href, err)
 			}
-			found = append(found, copied{path.Base(r.Href), []byte(p.Data), cal})
+			if c := (copied{path.Base(r.Href), []byte(p.Data), cal}); uid == "" || c.event().Value("UID") == uid { // a text-match finds longer ones, too
+				found = append(found, c)
+			}
 		}
 	}
 	return found, nil
