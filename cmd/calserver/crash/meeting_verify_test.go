@@ -91,10 +91,7 @@ func (l *meetings) verify(t testing.TB, backEnds []*backEnd) {
 // his inbox, in which each request is once.
 func (a *attendee) everything(t testing.TB) map[string]*copied {
 	t.Helper()
-	list, err := a.query(a.collection(), "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	list := a.all(t, a.collection())
 	found := map[string]*copied{}
 	for i := range list {
 		uid := list[i].event().Value("UID")
@@ -103,10 +100,7 @@ func (a *attendee) everything(t testing.TB) map[string]*copied {
 		}
 		found[uid] = &list[i]
 	}
-	items, err := a.query("/dav/calendars/"+a.user+"/inbox/", "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	items := a.all(t, "/dav/calendars/"+a.user+"/inbox/")
 	seen := map[string]bool{}
 	for i := range items {
 		what := items[i].cal.Word("METHOD") + " " + items[i].event().Value("UID") + " " + senderOf(&items[i])
@@ -115,6 +109,16 @@ func (a *attendee) everything(t testing.TB) map[string]*copied {
 		}
 		seen[what] = true
 	}
+	return found
+}
+
+// all reads a collection, from a server that may be slow after its start.
+func (a *attendee) all(t testing.TB, collection string) (found []copied) {
+	t.Helper()
+	eventually(t, collection+" to be read", func() (err error) {
+		found, err = a.query(collection, "")
+		return err
+	})
 	return found
 }
 
