@@ -73,7 +73,7 @@ func (w *writer) hold(d *delivery, decision *admission.Decision) (res calendar.D
 	if err != nil {
 		return res, err
 	}
-	left, err := w.intoInbox(object.UID(parts[0]), true, d.Arrival.Sender, msg, msg.Bytes(), jobs...)
+	left, err := w.intoInbox(object.UID(parts[0]), decision.Reason, d.Arrival.Sender, msg, msg.Bytes(), jobs...)
 	if left {
 		d.step = calendar.TraceRefused
 		res = refused(calendar.StatusRejected, calendar.ReasonNotStored, "it was to be held, and there is no room for it")

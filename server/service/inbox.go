@@ -24,13 +24,14 @@ import (
 
 // itemName is the name of an item: parts that are the same for all items about a
 // UID, that are held or not, of a method, from somebody, and about one instance, in this
-// order. A message about the whole has no last part.
-func itemName(uid string, held bool, method, from, instance string) string {
-	name := aboutUID(uid)
-	if held {
-		name += heldMark
+// order. A message about the whole has no last part. What is held for another reason
+// is another item: so what is forged takes the place of nothing that is true.
+func itemName(uid, held, method, from, instance string) string {
+	name, key := aboutUID(uid), calendar.AddressKey(from)
+	if held != "" {
+		name, key = name+heldMark, held+" "+key
 	}
-	name += strings.ToLower(method) + "-" + digest(calendar.AddressKey(from))
+	name += strings.ToLower(method) + "-" + digest(key)
 	if instance != "" {
 		name += "-" + digest(instance)
 	}
@@ -53,10 +54,11 @@ func digest(s string) string {
 // look at, so that a message that is too large for it, or for which there is no
 // room, is left out, of which left tells.
 func (w *writer) receive(uid, from string, msg *ical.Component, text []byte) (left bool, err error) {
-	return w.intoInbox(uid, false, from, msg, text)
+	return w.intoInbox(uid, "", from, msg, text)
 }
 
-func (w *writer) intoInbox(uid string, held bool, from string, msg *ical.Component, text []byte, jobs ...task) (left bool, err error) {
+// intoInbox is receive of what was applied, or is held for a reason.
+func (w *writer) intoInbox(uid, held, from string, msg *ical.Component, text []byte, jobs ...task) (left bool, err error) {
 	comps := messageParts(msg)
 	if len(comps) == 0 {
 		return false, calendar.Failf(calendar.Invalid, calendar.ValidSchedulingMessage, w.op, uid, "the message is about nothing")
