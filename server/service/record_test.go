@@ -157,7 +157,7 @@ func copyIn(c *records, who calendar.Actor, move bool) error {
 }
 
 // heldItem is what hold leaves in anna's inbox.
-const heldItem = "62c66a7a5dd70c3146618063-held-request-f871a76fb7b15231306b634d.ics"
+const heldItem = "62c66a7a5dd70c3146618063-held-request-46255f5b2b4098f6a2d84543.ics"
 
 func hold(c *records) {
 	res, err := c.Deliver(c.T.Context(), calendar.Actor{Via: calendar.ViaMail}, calendar.DeliverRequest{ID: "mail/1", Arrival: &calendar.Arrival{Sender: "ben@example.com", Proof: calendar.Proven},
