@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"factotum/cmd/internal/exporter"
-	"factotum/cmd/internal/importer"
 	"factotum/cmd/internal/plain"
 	"factotum/server/calendar"
 )
@@ -24,7 +23,8 @@ const csexportUsage = `csexport writes a calendar to a file, or each of its obje
   -q         print errors only
   -C file    the ics.conf to use
 
-Into a file (.ics) goes one calendar with everything; - is standard output.
+Into a file (.ics, or .xml for Sun's XML) goes one calendar with everything; - is
+standard output.
 Into a directory that is there, or a name that ends in /, each object goes as
 it is stored, octet for octet.
 
@@ -53,9 +53,6 @@ func runCsexport(ctx context.Context, args []string, std stdio) int {
 			return misuse("standard output is for the calendar: --json wants a file")
 		}
 		target := words[1]
-		if err := importer.Importable(target); err != nil {
-			return t.nothing(err)
-		}
 		if err := t.here(ctx, calendar.Owner(strings.ToLower(string(calendar.ID(calid).Owner())))); err != nil {
 			return t.nothing(err)
 		}

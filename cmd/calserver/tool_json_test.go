@@ -94,7 +94,7 @@ func TestInterrupted(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return tl.migrate(ctx, &migrate.Migration{Client: c, Backend: &interrupting{dst, t, 1, ctx.Done()}, Who: tooltest.Admin, Owner: "ben", Dir: t.TempDir()})
+		return (&csmigrate{tool: tl, workers: 1}).work(ctx, []*migrate.Migration{{Source: migrate.Server{Client: c}, Backend: &interrupting{dst, t, 1, ctx.Done()}, Who: tooltest.Admin, Owner: "ben", Dir: t.TempDir()}})
 	})
 	run("x: 1 of 7 owners were done\n", "", func(ctx context.Context, tl *tool) error {
 		f := tl.far("x")

@@ -28,14 +28,26 @@ var components = map[string]bool{
 // maxXMLNodes bounds an imported file: its elements, their ends, and texts.
 const maxXMLNodes = 5_000_000
 
-// ReadXML reads what the server published as text/xml: a calendar in the form of
-// WCAP §10.
-func ReadXML(data []byte) (*ical.Component, error) { return parseXML(data, nil) }
+// ReadXML reads a calendar in the form of WCAP §10, as this server and Sun's
+// write it to files and publish it. What is known of the calendar as a whole
+// (X-NSCP-CALPROPS-NAME, X-WR-CALNAME …) is kept.
+func ReadXML(data []byte) (*ical.Component, error) {
+	root, calprops, err := readXML(data, nil)
+	if err == nil {
+		root.Props = append(root.Props, calprops...)
+	}
+	return root, err
+}
 
 // parseXML reads a file that export wrote as text/xml: WCAP §10 backwards.
 // Calendar-level properties are left out. sent is the character set of a file
 // that neither is UTF-8 nor says what it is.
 func parseXML(data []byte, sent encoding.Encoding) (*ical.Component, error) {
+	root, _, err := readXML(data, sent)
+	return root, err
+}
+
+func readXML(data []byte, sent encoding.Encoding) (_ *ical.Component, calprops []ical.Property, err error) {
 	d, data := xmlDecoder(data, sent)
 	root := ical.NewCalendar(prodID)
 	stack := []*ical.Component{root}
@@ -58,10 +70,10 @@ func parseXML(data []byte, sent encoding.Encoding) (*ical.Component, error) {
 			break
 		}
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if n > maxXMLNodes {
-			return nil, errors.New("too many elements")
+			return nil, nil, errors.New("too many elements")
 		}
 		switch tok := tok.(type) {
 		case xml.StartElement:
@@ -72,13 +84,13 @@ func parseXML(data []byte, sent encoding.Encoding) (*ical.Component, error) {
 				continue
 			case prop != nil: // it has elements inside: a component of another name
 				if text.trimmed() != "" || !open(prop.Name) {
-					return nil, errors.New("an element inside of a property")
+					return nil, nil, errors.New("an element inside of a property")
 				}
 				prop = nil
 			}
 			if components[name] {
 				if !open(name) {
-					return nil, errors.New("nested too deep")
+					return nil, nil, errors.New("nested too deep")
 				}
 				continue
 			}
@@ -95,21 +107,23 @@ func parseXML(data []byte, sent encoding.Encoding) (*ical.Component, error) {
 			name := longName(tok.Name.Local)
 			switch {
 			case prop != nil:
-				if len(stack) > 1 {
-					stack[len(stack)-1].Add(restore(*prop, text.trimmed()))
+				if done := restore(*prop, text.trimmed()); len(stack) > 1 {
+					stack[len(stack)-1].Add(done)
+				} else if strings.HasPrefix(done.Name, "X-") && !strings.HasPrefix(done.Name, "X-NSCP-WCAP-") {
+					calprops = append(calprops, done)
 				}
 				prop = nil
 			case len(stack) > 1 && stack[len(stack)-1].Name == name:
 				stack = stack[:len(stack)-1]
 			}
 		case xml.Directive:
-			return nil, errors.New("a document type is not taken")
+			return nil, nil, errors.New("a document type is not taken")
 		}
 	}
 	if !begun {
-		return nil, errors.New("no iCalendar element")
+		return nil, nil, errors.New("no iCalendar element")
 	}
-	return root, nil
+	return root, calprops, nil
 }
 
 // elementText is the text of an element without the blanks around it, unless

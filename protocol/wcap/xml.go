@@ -1,6 +1,8 @@
 package wcap
 
 import (
+	"encoding/xml"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -133,6 +135,32 @@ func xmlName(s string) bool {
 		}
 	}
 	return s != ""
+}
+
+// WriteXML writes calendars in the form of WCAP §10, which ReadXML reads.
+func WriteXML(w io.Writer, calendars []*ical.Component) error {
+	b := []byte(xml.Header + "<iCalendar>\n")
+	for _, c := range calendars {
+		b = append(b, `<iCal version="2.0" prodid="`...)
+		b = appendXMLText(b, c.Value("PRODID"))
+		b = append(b, "\" METHOD=\"PUBLISH\">\n"...)
+		for i := range c.Props {
+			if strings.HasPrefix(c.Props[i].Name, "X-") {
+				b = appendXMLProperty(b, &c.Props[i])
+			}
+		}
+		for _, k := range c.Children {
+			if b = appendXML(b, k); len(b) > 64<<10 {
+				if _, err := w.Write(b); err != nil {
+					return err
+				}
+				b = b[:0]
+			}
+		}
+		b = append(b, "</iCal>\n"...)
+	}
+	_, err := w.Write(append(b, "</iCalendar>\n"...))
+	return err
 }
 
 func appendXML(b []byte, c *ical.Component) []byte {

@@ -23,6 +23,8 @@ type Calendar struct {
 	Timezone    string   `json:"timezone,omitempty"`
 	Components  []string `json:"components,omitempty"`
 	Transparent bool     `json:"transparent,omitempty"`
+	TZID        string   `json:"tzid,omitempty"` // instead of Timezone, where only its name is known
+	File        string   `json:"file,omitempty"` // where it was read from a file or directory: its name, without extension
 }
 
 // Address turns what a user knows of his server into a URL: one itself, a host

@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"factotum/cmd/internal/importer"
+	"factotum/protocol/wcap"
 	"factotum/server/calendar"
 	"factotum/server/ical"
 	"factotum/server/zone"
@@ -61,6 +62,7 @@ func (e *Export) Whole(ctx context.Context, target string, stdout io.Writer) (n 
 	}); err != nil {
 		return 0, err
 	}
+	merged.xml = importer.IsXML(target)
 	if target == "-" {
 		w := bufio.NewWriter(stdout)
 		merged.writeTo(w)
@@ -144,6 +146,7 @@ func writeWhole(path string, write func(io.Writer)) (err error) {
 type merge struct {
 	head    []ical.Property
 	server  string // see Export.Server
+	xml     bool   // in the form of WCAP §10, as Sun's tools wrote it
 	cals    []*mergedCalendar
 	objects int
 }
@@ -204,6 +207,14 @@ func (m *merge) writeTo(w io.Writer) {
 	cals := m.cals
 	if len(cals) == 0 {
 		cals = []*mergedCalendar{{}}
+	}
+	if m.xml {
+		var trees []*ical.Component
+		for _, c := range cals {
+			trees = append(trees, &ical.Component{Name: "VCALENDAR", Props: m.head, Children: slices.Concat(c.zones, c.comps)})
+		}
+		wcap.WriteXML(w, trees)
+		return
 	}
 	for _, c := range cals {
 		var head bytes.Buffer

@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -9,8 +10,10 @@ import (
 	"path/filepath"
 	"strings"
 
+	"factotum/protocol/wcap"
 	"factotum/server/calendar"
 	"factotum/server/ical"
+	"factotum/server/object"
 	"factotum/server/zone"
 )
 
@@ -39,15 +42,12 @@ func Sources(words []string) (out []Source, err error) {
 			return nil, err
 		}
 		if !fi.IsDir() {
-			if err := Importable(w); err != nil {
-				return nil, err
-			}
 			out = append(out, Source{w, fi.Size()})
 			continue
 		}
 		n := len(out)
 		err = filepath.WalkDir(w, func(path string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() || !strings.EqualFold(filepath.Ext(path), ".ics") {
+			if err != nil || d.IsDir() || !IsFile(path) {
 				return err
 			}
 			fi, err := os.Stat(path)
@@ -60,19 +60,35 @@ func Sources(words []string) (out []Source, err error) {
 			return nil, err
 		}
 		if len(out) == n {
-			return nil, fmt.Errorf("%s has no .ics files", w)
+			return nil, fmt.Errorf("%s has no .ics or .xml files", w)
 		}
 	}
 	return out, nil
 }
 
-// Importable refuses the XML format of old servers by its extension, as they
-// chose it.
-func Importable(path string) error {
-	if strings.EqualFold(filepath.Ext(path), ".xml") {
-		return fmt.Errorf("%s: files in XML are not supported; export the calendar as .ics", path)
+// IsXML tells whether a file is of Sun's XML, by its extension. admin.md §8.2.
+func IsXML(path string) bool { return strings.EqualFold(filepath.Ext(path), ".xml") }
+
+// IsFile tells whether a file is a calendar, by its extension.
+func IsFile(path string) bool { return IsXML(path) || strings.EqualFold(filepath.Ext(path), ".ics") }
+
+// textOf is what a file has as iCalendar, and what had to be mended for it.
+func textOf(data []byte) (text []byte, mended string, err error) {
+	if looksLikeXML(data) {
+		cal, err := wcap.ReadXML(data)
+		if err != nil {
+			return nil, "", fmt.Errorf("it is not a calendar in XML: %w", err)
+		}
+		return cal.Bytes(), "it was XML", nil
 	}
-	return nil
+	if text = ical.ToUTF8(data); !bytes.Equal(text, data) {
+		mended = "its characters became UTF-8"
+	}
+	return text, mended, nil
+}
+
+func looksLikeXML(data []byte) bool {
+	return bytes.HasPrefix(bytes.TrimLeft(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")), " \t\r\n"), []byte("<"))
 }
 
 // read reads a file, up to the limit. What comes by standard input, or a pipe,
@@ -112,30 +128,53 @@ func (s Source) readAll(stdin io.Reader) ([]byte, error) {
 	return data, err
 }
 
-// calendarOf reads what a file says of its calendar as a whole: RFC 7986 §5
-// and the properties that were used before it.
-func calendarOf(data []byte) (c calendar.Calendar) {
-	for cal, err := range ical.ParseStream(strings.NewReader(string(ical.ToUTF8(data))), Limits) {
+// Head is what a file says of its calendar as a whole, and how much is in it.
+type Head struct {
+	calendar.Calendar
+	UIDs int // different ones
+}
+
+// HeadOf reads it: RFC 7986 §5, the properties that were used before it, and
+// Sun's. A file that cannot be read says nothing.
+func HeadOf(data []byte) (h Head) {
+	text, _, err := textOf(data)
+	if err != nil {
+		return h
+	}
+	uids := map[string]bool{}
+	for cal, err := range ical.ParseStream(bytes.NewReader(text), Limits) {
 		if err != nil {
 			continue
 		}
-		first := func(names ...string) string {
-			for _, n := range names {
-				if v := strings.TrimSpace(cal.Text(n)); v != "" {
-					return v
-				}
-			}
-			return ""
-		}
-		c.DisplayName = first("NAME", "X-WR-CALNAME")
-		c.Description = first("DESCRIPTION", "X-WR-CALDESC")
-		c.Color = first("X-APPLE-CALENDAR-COLOR", "COLOR")
-		if tzid := first("X-WR-TIMEZONE"); tzid != "" {
-			if _, ok := zone.Load(tzid); ok {
-				c.TZID = tzid
+		for _, c := range cal.Children {
+			if c.Name != "VTIMEZONE" {
+				uids[object.UID(c)] = true
 			}
 		}
-		break
+		if h.UIDs == 0 {
+			h.Calendar = described(cal)
+		}
+		h.UIDs = len(uids)
+	}
+	return h
+}
+
+func described(cal *ical.Component) (c calendar.Calendar) {
+	first := func(names ...string) string {
+		for _, n := range names {
+			if v := strings.TrimSpace(cal.Text(n)); v != "" {
+				return v
+			}
+		}
+		return ""
+	}
+	c.DisplayName = first("NAME", "X-WR-CALNAME", "X-NSCP-CALPROPS-NAME")
+	c.Description = first("DESCRIPTION", "X-WR-CALDESC", "X-NSCP-CALPROPS-DESCRIPTION")
+	c.Color = first("X-APPLE-CALENDAR-COLOR", "COLOR")
+	if tzid := first("X-WR-TIMEZONE", "X-NSCP-CALPROPS-TZID"); tzid != "" {
+		if _, ok := zone.Load(tzid); ok {
+			c.TZID = tzid
+		}
 	}
 	return c
 }

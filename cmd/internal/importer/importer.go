@@ -36,7 +36,10 @@ type Importer struct {
 	// Name gives the name that the only object of a file is to have if it is new
 	// and nothing else has it; nil, or an answer of "": one is made.
 	Name func(file string) string
-	Each func(it *Item) // called with each outcome, may be nil
+	// Guard, if it is set, is asked about what is to be stored: whether it is to be
+	// left as it is here, or why it is refused.
+	Guard func(it *Item) (leave bool, refused string, err error)
+	Each  func(it *Item) // called with each outcome, may be nil
 
 	Report  Report
 	seen    map[string]seenItem // by UID
@@ -68,7 +71,11 @@ func (im *Importer) File(ctx context.Context, name string, data []byte) error {
 	if im.seen == nil {
 		im.seen = map[string]seenItem{}
 	}
-	text := ical.ToUTF8(data)
+	text, mended, err := textOf(data)
+	if err != nil {
+		im.Refuse(Item{File: name, Line: 1}, calendar.Invalid, err.Error())
+		return nil
+	}
 	var parts []ical.Piece
 	for p := range ical.Pieces(bytes.NewReader(text), Limits) {
 		p.Text = slices.Clone(p.Text)
@@ -81,7 +88,7 @@ func (im *Importer) File(ctx context.Context, name string, data []byte) error {
 	for _, x := range revisions(parts, len(parts) == 1) {
 		if x.err != nil {
 			im.Refuse(Item{File: name, Line: x.line}, calendar.Invalid, x.err.Error())
-		} else if err := im.piece(ctx, name, x, text); err != nil {
+		} else if err := im.piece(ctx, name, x, text, mended); err != nil {
 			return err
 		}
 	}
@@ -93,11 +100,12 @@ func (im *Importer) File(ctx context.Context, name string, data []byte) error {
 var notCalendars = []string{"REPLY", "ADD", "CANCEL", "REFRESH", "COUNTER", "DECLINECOUNTER"}
 
 // piece imports one VCALENDAR.
-func (im *Importer) piece(ctx context.Context, file string, x *revised, text []byte) error {
+func (im *Importer) piece(ctx context.Context, file string, x *revised, text []byte, mended string) error {
 	at := func(c numbered) Item {
 		return Item{File: file, Line: c.line, Number: c.number, UID: object.UID(c.Component)}
 	}
-	if m := x.Calendar.Word("METHOD"); slices.Contains(notCalendars, m) {
+	m := x.Calendar.Word("METHOD")
+	if slices.Contains(notCalendars, m) {
 		im.Refuse(Item{File: file, Line: x.Line}, calendar.Unsupported, fmt.Sprintf("METHOD:%s is a scheduling message, not a calendar", m))
 		return nil
 	}
@@ -128,8 +136,13 @@ func (im *Importer) piece(ctx context.Context, file string, x *revised, text []b
 			im.Refuse(it, calendar.KindOf(s.Err), plain.Reason(s.Err))
 			continue
 		}
+		it.Mended = mended
 		if it.UID == "" {
 			it.UID = UIDOf(s.Data)
+			it.Mended = join(it.Mended, "it had no UID")
+		}
+		if m != "" {
+			it.Mended = join(it.Mended, "METHOD was left out")
 		}
 		it.Size = len(s.Data)
 		sum := sha256.Sum256(s.Data)
@@ -143,6 +156,19 @@ func (im *Importer) piece(ctx context.Context, file string, x *revised, text []b
 			}
 			continue
 		}
+		if im.Guard != nil {
+			switch leave, refused, err := im.Guard(&it); {
+			case err != nil:
+				return err
+			case refused != "":
+				im.Refuse(it, calendar.Stale, refused)
+				continue
+			case leave:
+				it.Outcome = Unchanged
+				im.done(it)
+				continue
+			}
+		}
 		im.seen[it.UID] = seenItem{fmt.Sprintf("%s:%d", it.File, it.Line), it.SHA256}
 		im.pending = append(im.pending, pendingItem{it, name, s.Data})
 		if im.size += it.Size; len(im.pending) >= batchItems || im.size >= batchBytes {
@@ -152,6 +178,13 @@ func (im *Importer) piece(ctx context.Context, file string, x *revised, text []b
 		}
 	}
 	return nil
+}
+
+func join(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a + "; " + b
 }
 
 // Flush stores what is pending. An error means that the store cannot take

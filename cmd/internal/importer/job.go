@@ -87,7 +87,7 @@ func (j *Job) ensure(ctx context.Context, data []byte) error {
 	if !errors.Is(err, calendar.NoCalendar) {
 		return err
 	}
-	req := calendar.CreateCalendarRequest{Calendar: calendarOf(data), DefaultACL: true}
+	req := calendar.CreateCalendarRequest{Calendar: HeadOf(data).Calendar, DefaultACL: true}
 	req.Calendar.ID = j.Calendar
 	if _, err = j.Create.CreateCalendar(ctx, j.Who, req); err == nil && j.Made != nil {
 		j.Made()

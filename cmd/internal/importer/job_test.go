@@ -50,7 +50,7 @@ func TestSources(t *testing.T) {
 	if err := os.Mkdir(dir+"/none", 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for word, says := range map[string]string{dir + "/none": "has no .ics files", write(t, dir+"/old.xml", ""): "XML are not supported", dir + "/x": "no such file"} {
+	for word, says := range map[string]string{dir + "/none": "has no .ics or .xml files", dir + "/x": "no such file"} {
 		if _, err := importer.Sources([]string{word}); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v", word, err)
 		}

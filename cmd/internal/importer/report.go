@@ -27,6 +27,7 @@ type Item struct {
 	Outcome string `json:"outcome"`
 	Kind    string `json:"kind,omitempty"`   // of a refusal
 	Reason  string `json:"reason,omitempty"` // of a refusal
+	Mended  string `json:"mended,omitempty"` // what had to be, before it could be stored
 	Ended   bool   `json:"-"`                // the refusal is of the whole import, which ends with it
 }
 

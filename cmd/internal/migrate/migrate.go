@@ -1,6 +1,7 @@
-// Package migrate pulls the calendars of a user from another CalDAV server, as
-// often as one likes: nothing is doubled, and only what changed there is fetched
-// again. What a run saw is kept in files, one of each calendar.
+// Package migrate pulls the calendars of a user from another CalDAV server, or
+// from files that one wrote, as often as one likes: nothing is doubled, and only
+// what changed there is fetched again. What a run saw is kept in files, one of
+// each calendar. What is here can be compared with what is there.
 package migrate
 
 import (
@@ -8,7 +9,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"maps"
 	"net/url"
 	"path"
@@ -19,16 +19,18 @@ import (
 	"factotum/cmd/internal/importer"
 	"factotum/cmd/internal/plain"
 	"factotum/server/calendar"
+	"factotum/server/object"
 )
 
 // Migration is one run.
 type Migration struct {
-	Client  *davclient.Client // of the other server
-	Backend Backend           // this one
+	Source  Source
+	Backend Backend // this server
 	Who     calendar.Actor
 	Owner   calendar.Owner // here
 	Only    string         // this calendar alone: its name, or the last part of its address
 	Dir     string         // of what the runs saw
+	Limits  calendar.Limits
 
 	Remove bool // delete here what was pulled before and is deleted there
 	Force  bool // where an object changed there and here, take theirs
@@ -66,20 +68,11 @@ type Report struct {
 // Run pulls the calendars of the user, one after the other. What could not be
 // pulled is in the reports; an error is of all.
 func (m *Migration) Run(ctx context.Context) (reports []Report, err error) {
-	_, home, err := m.Client.Home(ctx)
+	list, targets, err := m.chosen(ctx)
 	if err != nil {
 		return nil, err
 	}
-	list, err := m.Client.Calendars(ctx, home)
-	if err != nil {
-		return nil, err
-	}
-	targets := targets(m.Owner, list)
 	for _, rc := range list {
-		last := path.Base(strings.TrimRight(rc.Href, "/"))
-		if m.Only != "" && !strings.EqualFold(m.Only, rc.Name) && m.Only != last {
-			continue
-		}
 		rep := Report{Source: rc.Href, Calendar: targets[rc.Href]}
 		err := m.calendar(ctx, rc, &rep)
 		switch {
@@ -96,8 +89,20 @@ func (m *Migration) Run(ctx context.Context) (reports []Report, err error) {
 	return reports, nil
 }
 
-// Source is a calendar of the other server.
-type Source struct {
+// chosen lists the calendars there that a run is about, and what they become here.
+func (m *Migration) chosen(ctx context.Context) ([]davclient.Calendar, map[string]calendar.ID, error) {
+	list, err := m.Source.Calendars(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	here := targets(m.Owner, list)
+	return slices.DeleteFunc(slices.Clone(list), func(rc davclient.Calendar) bool {
+		return m.Only != "" && !strings.EqualFold(m.Only, rc.Name) && m.Only != rc.File && m.Only != path.Base(strings.TrimRight(rc.Href, "/"))
+	}), here, nil
+}
+
+// Listed is a calendar that is there.
+type Listed struct {
 	Source      string      `json:"source"` // its address
 	Name        string      `json:"name,omitempty"`
 	Description string      `json:"description,omitempty"`
@@ -108,49 +113,24 @@ type Source struct {
 }
 
 // There lists what a run would look at.
-func (m *Migration) There(ctx context.Context) ([]Source, error) {
-	_, home, err := m.Client.Home(ctx)
+func (m *Migration) There(ctx context.Context) ([]Listed, error) {
+	list, here, err := m.chosen(ctx)
 	if err != nil {
 		return nil, err
 	}
-	list, err := m.Client.Calendars(ctx, home)
-	if err != nil {
-		return nil, err
-	}
-	var here map[string]calendar.ID
-	if m.Owner != "" {
-		here = targets(m.Owner, list)
-	}
-	out := []Source{}
+	out := []Listed{}
 	for _, rc := range list {
-		members, err := m.Client.Members(ctx, rc.Href)
+		members, err := m.Source.Members(ctx, rc.Href)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, Source{rc.Href, rc.Name, rc.Description, rc.Color, rc.Components, len(members), here[rc.Href]})
+		l := Listed{rc.Href, rc.Name, rc.Description, rc.Color, rc.Components, len(members), ""}
+		if m.Owner != "" {
+			l.Calendar = here[rc.Href]
+		}
+		out = append(out, l)
 	}
 	return out, nil
-}
-
-// targets gives each calendar there its calid here: by the last part of its
-// address, which stays when it is renamed.
-func targets(owner calendar.Owner, list []davclient.Calendar) map[string]calendar.ID {
-	out, taken := map[string]calendar.ID{}, map[calendar.ID]bool{}
-	sorted := slices.Clone(list)
-	slices.SortFunc(sorted, func(a, b davclient.Calendar) int { return strings.Compare(a.Href, b.Href) })
-	for _, rc := range sorted {
-		last, err := url.PathUnescape(path.Base(strings.TrimRight(rc.Href, "/")))
-		if err != nil || calendar.CheckName(last) != nil || strings.Contains(last, "/") {
-			sum := sha256.Sum256([]byte(rc.Href))
-			last = "calendar-" + hex.EncodeToString(sum[:4])
-		}
-		id := calendar.NewID(owner, last)
-		for n := 2; taken[id]; n++ {
-			id = calendar.NewID(owner, fmt.Sprintf("%s-%d", last, n))
-		}
-		taken[id], out[rc.Href] = true, id
-	}
-	return out
 }
 
 // calendar pulls one.
@@ -163,7 +143,7 @@ func (m *Migration) calendar(ctx context.Context, rc davclient.Calendar, rep *Re
 	if err := m.collection(ctx, rc, old, rep.Calendar); err != nil {
 		return err
 	}
-	there, err := m.Client.Members(ctx, rc.Href)
+	there, err := m.Source.Members(ctx, rc.Href)
 	if err != nil {
 		return err
 	}
@@ -177,7 +157,7 @@ func (m *Migration) calendar(ctx context.Context, rc davclient.Calendar, rep *Re
 		was, known := old.Objects[href]
 		if known && was.ETag != "" && was.ETag == there[href] && was.complete(here) {
 			next.Objects[href] = was
-			rep.Unchanged++
+			rep.Unchanged += len(was.Here)
 			continue
 		}
 		wanted = append(wanted, href)
@@ -206,7 +186,7 @@ func (m *Migration) collection(ctx context.Context, rc davclient.Calendar, old *
 	}
 	if errors.Is(err, calendar.NoCalendar) {
 		c := calendar.Calendar{ID: id, DisplayName: rc.Name, Description: rc.Description, Color: rc.Color, Order: rc.Order,
-			Timezone: rc.Timezone, Transparent: rc.Transparent, Components: storable(rc.Components)}
+			Timezone: rc.Timezone, TZID: rc.TZID, Transparent: rc.Transparent, Components: storable(rc.Components)}
 		_, err := m.Backend.CreateCalendar(ctx, m.Who, calendar.CreateCalendarRequest{Calendar: c, DefaultACL: true})
 		if errors.Is(err, calendar.Invalid) && c.Timezone != "" { // a zone that cannot be read is no reason to stay behind
 			c.Timezone = ""
@@ -264,12 +244,29 @@ func (m *Migration) present(ctx context.Context, id calendar.ID) (map[string]boo
 
 // pull fetches objects and stores them.
 func (m *Migration) pull(ctx context.Context, rc davclient.Calendar, rep *Report, old, next *state, hrefs []string, here map[string]bool) error {
-	im := importer.Importer{Store: m.Backend, Who: m.Who, Calendar: rep.Calendar, Name: nameOf}
+	im := importer.Importer{Store: m.Backend, Who: m.Who, Calendar: rep.Calendar, Name: nameIn(rc)}
 	if m.Dry {
-		im.Store = dryRun{m.Backend}
+		im.Store = dryRun{m.Backend, m.rules()}
 	}
 	etags := map[string]string{}
+	unread := map[string]bool{} // files of which it is not known what they have
+	im.Guard = func(it *importer.Item) (leave bool, refused string, err error) {
+		was, ok := old.Objects[it.File].placed(it.UID)
+		if !ok || m.Force {
+			return false, "", nil
+		}
+		switch mine, err := m.changedHere(ctx, rep.Calendar, was, here); {
+		case err != nil || !mine:
+			return false, "", err
+		case was.SHA256 == it.SHA256: // not there
+			it.Name = was.Name
+			return true, "", nil
+		}
+		it.Name = was.Name
+		return false, "it changed there and here; -F takes theirs", nil
+	}
 	im.Each = func(it *importer.Item) {
+		e := next.Objects[it.File]
 		switch it.Outcome {
 		case importer.Created:
 			rep.New++
@@ -279,13 +276,18 @@ func (m *Migration) pull(ctx context.Context, rc davclient.Calendar, rep *Report
 			rep.Unchanged++
 		case importer.Refused:
 			rep.Refused++
+			e.Refused++
+			if it.UID == "" {
+				unread[it.File] = true
+			}
 		}
-		if it.Outcome != importer.Refused {
-			e := next.Objects[it.File]
-			e.ETag = etags[it.File]
-			e.Here = append(e.Here, placed{it.Name, it.SHA256})
-			next.Objects[it.File] = e
+		if was, ok := old.Objects[it.File].placed(it.UID); it.Outcome == importer.Refused && ok {
+			e.Here = append(e.Here, was) // it is here as before
+		} else if it.Outcome != importer.Refused && it.Name != "" {
+			e.Here = append(e.Here, placed{it.Name, it.UID, it.SHA256})
 		}
+		e.ETag = etags[it.File]
+		next.Objects[it.File] = e
 		if it.Outcome != importer.Unchanged {
 			rep.Items = append(rep.Items, *it)
 			m.Each(it)
@@ -293,57 +295,59 @@ func (m *Migration) pull(ctx context.Context, rc davclient.Calendar, rep *Report
 	}
 	done := 0
 	m.Progress(done, len(hrefs))
-	err := m.Client.Fetch(ctx, rc.Href, hrefs, func(f davclient.Object) error {
+	err := m.Source.Fetch(ctx, rc.Href, hrefs, func(f davclient.Object) error {
 		done++
 		m.Progress(done, len(hrefs))
-		etags[f.Href] = f.ETag
 		if f.Err != nil {
 			im.Refuse(importer.Item{File: f.Href}, calendar.Unavailable, f.Err.Error())
 			return nil
 		}
-		if was, ok := old.Objects[f.Href]; ok && !m.Force {
-			mine, err := m.changedHere(ctx, rep.Calendar, was, here)
-			if err != nil {
-				return err
-			}
-			if mine != "" {
-				next.Objects[f.Href] = was // so that it is looked at again
-				im.Refuse(importer.Item{File: f.Href, Name: mine}, calendar.Stale, "it changed there and here; -F takes theirs")
-				return nil
-			}
-		}
+		etags[f.Href] = f.ETag
 		return im.File(ctx, f.Href, f.Data)
 	})
 	if err == nil {
 		err = im.Flush(ctx)
 	}
+	for href := range unread {
+		e := next.Objects[href]
+		for _, was := range old.Objects[href].Here {
+			if _, again := e.placed(was.UID); !again {
+				e.Here = append(e.Here, was)
+			}
+		}
+		next.Objects[href] = e
+	}
 	return err
 }
 
-// nameOf is the name of an object there, which it keeps here if it can.
-func nameOf(href string) string {
-	name, err := url.PathUnescape(path.Base(href))
-	if err != nil || calendar.CheckName(name) != nil || strings.ContainsAny(name, "/:") {
-		return ""
+// nameIn gives the objects of a calendar the names here that they have there, if
+// they can have them.
+func nameIn(rc davclient.Calendar) func(href string) string {
+	return func(href string) string {
+		name, err := url.PathUnescape(path.Base(href))
+		if href == rc.Href || err != nil || calendar.CheckName(name) != nil || strings.ContainsAny(name, "/:") {
+			return ""
+		}
+		return name
 	}
-	return name
 }
 
-// changedHere names an object that is not what the last run stored.
-func (m *Migration) changedHere(ctx context.Context, id calendar.ID, was entry, here map[string]bool) (string, error) {
-	for _, p := range was.Here {
-		if !here[p.Name] {
-			continue
-		}
-		o, err := m.Backend.Object(ctx, m.Who, calendar.Ref{Calendar: id, Name: p.Name})
-		if err != nil {
-			return "", err
-		}
-		if sum := sha256.Sum256(o.Data); hex.EncodeToString(sum[:]) != p.SHA256 {
-			return p.Name, nil
-		}
+// rules judge what is stored, as the server does.
+func (m *Migration) rules() object.Rules {
+	return object.Rules{Owner: m.Owner, Components: []string{"VEVENT", "VTODO", "VJOURNAL"}, Limits: m.Limits.WithDefaults()}
+}
+
+// changedHere tells whether an object is here and is not what the last run stored.
+func (m *Migration) changedHere(ctx context.Context, id calendar.ID, was placed, here map[string]bool) (bool, error) {
+	if !here[was.Name] {
+		return false, nil
 	}
-	return "", nil
+	o, err := m.Backend.Object(ctx, m.Who, calendar.Ref{Calendar: id, Name: was.Name})
+	if err != nil {
+		return false, err
+	}
+	sum := sha256.Sum256(o.Data)
+	return hex.EncodeToString(sum[:]) != was.SHA256, nil
 }
 
 // gone deals with objects that were pulled before and are deleted there.
@@ -355,43 +359,66 @@ func (m *Migration) gone(ctx context.Context, rep *Report, old, next *state, the
 		}
 	}
 	for _, href := range slices.Sorted(maps.Keys(old.Objects)) {
-		was := old.Objects[href]
-		if _, ok := there[href]; ok || !slices.ContainsFunc(was.Here, func(p placed) bool { return here[p.Name] && !kept[p.Name] }) {
-			continue
-		}
-		rep.Deleted++
-		mine, err := m.changedHere(ctx, rep.Calendar, was, here)
-		if err != nil {
-			return err
-		}
-		it := importer.Item{File: href, Outcome: "deleted there"}
-		switch {
-		case !m.Remove:
-			next.Objects[href] = was
-			it.Reason = "kept here; -d deletes it"
-		case mine != "" && !m.Force:
-			next.Objects[href] = was
-			it.Name, it.Reason = mine, "kept: it changed here; -F deletes it"
-		case !m.Dry:
-			for _, p := range was.Here {
-				if !here[p.Name] || kept[p.Name] {
-					continue
-				}
-				err := m.Backend.DeleteObject(ctx, m.Who, calendar.DeleteRequest{Ref: calendar.Ref{Calendar: rep.Calendar, Name: p.Name}})
-				if err != nil && !errors.Is(err, calendar.NotFound) {
-					return err
-				}
+		if _, ok := there[href]; ok {
+			if _, read := next.Objects[href]; !read { // not read this time
+				continue
 			}
-			it.Reason = "deleted here"
 		}
-		rep.Items = append(rep.Items, it)
-		m.Each(&it)
+		for _, was := range old.Objects[href].Here {
+			if !here[was.Name] || kept[was.Name] {
+				continue
+			}
+			if err := m.goneOne(ctx, rep, href, was, old, next, here); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
 
+func (m *Migration) goneOne(ctx context.Context, rep *Report, href string, was placed, old, next *state, here map[string]bool) error {
+	rep.Deleted++
+	mine, err := m.changedHere(ctx, rep.Calendar, was, here)
+	if err != nil {
+		return err
+	}
+	it := importer.Item{File: href, UID: was.UID, Name: was.Name, Outcome: "deleted there"}
+	stays := true
+	switch {
+	case !m.Remove:
+		it.Reason = "kept here; -d deletes it"
+	case mine && !m.Force:
+		it.Reason = "kept: it changed here; -F deletes it"
+	default:
+		stays = false
+		it.Reason = "deleted here"
+		if m.Dry {
+			it.Reason = ""
+			break
+		}
+		err := m.Backend.DeleteObject(ctx, m.Who, calendar.DeleteRequest{Ref: calendar.Ref{Calendar: rep.Calendar, Name: was.Name}})
+		if err != nil && !errors.Is(err, calendar.NotFound) {
+			return err
+		}
+	}
+	if stays {
+		e, ok := next.Objects[href]
+		if !ok {
+			e.ETag = old.Objects[href].ETag
+		}
+		e.Here = append(e.Here, was)
+		next.Objects[href] = e
+	}
+	rep.Items = append(rep.Items, it)
+	m.Each(&it)
+	return nil
+}
+
 // dryRun answers writes as if they were done.
-type dryRun struct{ Backend }
+type dryRun struct {
+	Backend
+	rules object.Rules
+}
 
 // PutObjects implements importer.Store.
 func (d dryRun) PutObjects(ctx context.Context, who calendar.Actor, req calendar.PutObjectsRequest) ([]calendar.PutItemResult, error) {
@@ -407,7 +434,12 @@ func (d dryRun) PutObjects(ctx context.Context, who calendar.Actor, req calendar
 		return nil, err
 	}
 	for i, it := range req.Items {
-		uid := importer.UIDOf(it.Data)
+		obj, err := object.Parse(d.rules, it.Data, "")
+		if err != nil {
+			out[i].Err = err
+			continue
+		}
+		uid := obj.UID
 		text, ok := have[uid]
 		out[i] = calendar.PutItemResult{UID: uid, Created: !ok, Unchanged: ok && text == string(it.Data)}
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 // state is what the last run saw of a calendar; it lies in a file of
-// the data directory. Without it everything is davclient.Object again, which does no
+// the data directory. Without it everything is fetched again, which does no
 // harm, and deletions go unnoticed.
 type state struct {
 	Calendar davclient.Calendar `json:"calendar"`
@@ -23,28 +23,40 @@ type state struct {
 }
 
 type entry struct {
-	ETag string   `json:"etag"`
-	Here []placed `json:"here"` // what it became: one object as a rule
+	ETag    string   `json:"etag"`
+	Here    []placed `json:"here"` // what it became: one object as a rule
+	Refused int      `json:"refused,omitempty"`
 }
 
 type placed struct {
 	Name   string `json:"name"`
+	UID    string `json:"uid,omitempty"` // not kept by releases that read no files
 	SHA256 string `json:"sha256"`
 }
 
-// complete tells whether all that an object became is still here.
+// placed is what an object of a UID became.
+func (e entry) placed(uid string) (p placed, ok bool) {
+	for _, p := range e.Here {
+		if p.UID == uid || p.UID == "" && len(e.Here) == 1 {
+			return p, true
+		}
+	}
+	return p, false
+}
+
+// complete tells whether all of an object was stored, and is still here.
 func (e entry) complete(here map[string]bool) bool {
 	for _, p := range e.Here {
 		if !here[p.Name] {
 			return false
 		}
 	}
-	return len(e.Here) > 0
+	return len(e.Here) > 0 && e.Refused == 0
 }
 
 // stateFile is where the state of a calendar is kept.
 func (m *Migration) stateFile(id calendar.ID, rc davclient.Calendar) string {
-	sum := sha256.Sum256([]byte(m.Client.Base.Host + "\x00" + rc.Href + "\x00" + string(id)))
+	sum := sha256.Sum256([]byte(m.Source.Key() + "\x00" + rc.Href + "\x00" + string(id)))
 	return filepath.Join(m.Dir, hex.EncodeToString(sum[:12])+".json")
 }
 
@@ -58,7 +70,7 @@ func readState(file string) (*state, error) {
 		err = json.Unmarshal(data, s)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read what the last run saw (%s; without the file everything is davclient.Object again): %w", file, err)
+		return nil, fmt.Errorf("read what the last run saw (%s; without the file everything is fetched again): %w", file, err)
 	}
 	if s.Objects == nil {
 		s.Objects = map[string]entry{}
