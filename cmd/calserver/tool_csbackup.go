@@ -39,7 +39,7 @@ The commands:
   database  copy the whole database into a directory, which is made, and try
             whether it can be restored. Calendars stay in use: what is written
             until the copy is complete is in it
-  calendar  write a calendar to a file (.ics) or a directory, as csexport does
+  calendar  write a calendar to a file (.ics, .xml) or a directory, as csexport does
   defcal    the same with the default calendar of a user
   list      tell what backups there are, from which moment on they can be restored,
             and up to which moment they were restored to see that they can be: those
@@ -153,9 +153,6 @@ func (t *tool) backupDatabase(ctx context.Context, target string, force bool) er
 }
 
 func (t *tool) backupCalendar(ctx context.Context, id calendar.ID, target string, force bool) error {
-	if strings.HasSuffix(strings.ToLower(target), ".xml") {
-		return fmt.Errorf("%s: calendars are written as text/calendar; take the ending .ics", target)
-	}
 	if _, err := os.Stat(target); err == nil && !force {
 		return fmt.Errorf("%s is there: -f replaces it", target)
 	}
