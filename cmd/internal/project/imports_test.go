@@ -98,6 +98,7 @@ var mayImport = map[string][]string{
 	"cmd/internal/plain":           {"server/calendar"},
 	"cmd/internal/davclient":       {},
 	"cmd/internal/selftest":        {"cmd/internal/davclient"},
+	"cmd/internal/simulate":        {},
 	"cmd/internal/importer":        {"cmd/internal/plain", "server/calendar", "server/object", "server/ical", "server/zone", "protocol/wcap"},
 	"cmd/internal/exporter":        {"cmd/internal/importer", "server/calendar", "server/ical", "server/zone", "protocol/wcap"},
 	"cmd/internal/migrate":         {"cmd/internal/davclient", "cmd/internal/importer", "cmd/internal/plain", "server/calendar", "server/changes", "server/ical", "server/object"},
