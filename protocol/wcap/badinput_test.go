@@ -22,6 +22,7 @@ var inputs = map[string]struct {
 }{
 	"check_id":                          {"", "", ""},
 	"createcalendar":                    {"calid=new$N&subscribe=0", "calid allowdoublebook set_calprops subscribe name acl description tzid owners categories doublebooking fbinclude master lang charset", "25 30"},
+	"decide_held":                       {"calid=anna:w&item=none.ics&decision=accept", "calid item decision remember", "46 59"},
 	"deletecalendar":                    {"calid=del", "calid unsubscribe", ""},
 	"deletecomponents_by_range":         {"calid=anna:w&dtstart=20400101T000000Z&dtend=20400102T000000Z", "calid dtstart dtend tzid smtp", ""},
 	"deleteevents_by_id":                {"calid=anna:w&uid=none&rid=0&mod=4", "calid uid rid mod notify smtp smtpNotify tzid", "59"},
@@ -30,6 +31,7 @@ var inputs = map[string]struct {
 	"deletetodos_by_range":              {"calid=anna:w&dtstart=20400101T000000Z&dtend=20400102T000000Z", "calid dtstart dtend tzid smtp", ""},
 	"export":                            {"calid=anna:w&content-out=text/calendar", "calid content-out dtstart dtend", ""},
 	"fetch_deletedcomponents":           {"calid=anna:w", "calid component-type dtstart dtend maxResults recurring tzid tzidout", ""},
+	"fetch_held":                        {"calid=anna:w", "calid component-type compstate emailorcalid relativealarm maxResults tzid tzidout", ""},
 	"fetchattachment":                   {"calid=anna:w&uid=e&attachid=x", "attachid uid rid calid tzid", "59"},
 	"fetchattachments":                  {"calid=anna:w&uid=e&attach-id=x", "attach-id uid rid calid tzid", "59"},
 	"fetchcomponents_by_alarmrange":     {"calid=anna:w", fetchInputs, ""},

@@ -46,6 +46,7 @@ func TestCallsPerCommand(t *testing.T) {
 	requests := map[string][]string{
 		"check_id":                          {""},
 		"createcalendar":                    {"calid=new"},
+		"decide_held":                       {"calid=anna&item=none.ics&decision=accept"},
 		"deletecalendar":                    {"calid=new"},
 		"deletecomponents_by_range":         {"calid=anna" + day},
 		"deleteevents_by_id":                {"calid=anna&uid=g&rid=0&mod=4"},
@@ -54,6 +55,7 @@ func TestCallsPerCommand(t *testing.T) {
 		"deletetodos_by_range":              {"calid=anna" + day},
 		"export":                            {many + "&content-out=text/calendar" + day, many + "&content-out=text/xml"},
 		"fetch_deletedcomponents":           {many + day},
+		"fetch_held":                        {"calid=anna"},
 		"fetchattachment":                   {"calid=anna&uid=f&attachid=none", "calid=anna&uid=f&attachid=" + file},
 		"fetchattachments":                  {"calid=anna&uid=f&attachid=" + file},
 		"fetchcomponents_by_alarmrange":     {many + day},
@@ -96,7 +98,7 @@ func TestCallsPerCommand(t *testing.T) {
 		"subscribe_calendars": {2, "calendars of others, where they are, then the list where it is"},
 	}
 	refused := map[string]bool{ // what is asked for is not there, by intent
-		"fetchtodos_by_id": true, "fetchevents_by_id": true, "fetchattachment": true,
+		"fetchtodos_by_id": true, "fetchevents_by_id": true, "fetchattachment": true, "decide_held": true,
 	}
 	for _, name := range slices.Sorted(maps.Keys(commands)) {
 		list, ok := requests[name]

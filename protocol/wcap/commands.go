@@ -19,7 +19,7 @@ const (
 	users                // with the session of a user
 )
 
-// commands are those of WCAP §9 that this server has. Any other name is
+// commands are those of WCAP §9 that this server has, and two of our own. Any other name is
 // answered with errno 52, the retired ones of older editions as well.
 var commands map[string]*command
 
@@ -27,12 +27,14 @@ func init() {
 	commands = map[string]*command{
 		"check_id":                          {run: (*call).checkID, own: LoginFailed},
 		"createcalendar":                    {run: (*call).createCalendar, own: CreateCalendarFailed, who: users, writes: true, values: "allowdoublebook set_calprops subscribe"},
+		"decide_held":                       {run: (*call).decideHeld, own: StoreEventsFailed, who: users, writes: true, values: "remember"},
 		"deletecalendar":                    {run: (*call).deleteCalendar, own: DeleteCalendarFailed, who: users, writes: true, values: "unsubscribe"},
 		"deletecomponents_by_range":         {run: (*call).deleteComponentsByRange, own: DeleteComponentsFailed, who: public, writes: true, values: deleteValues},
 		"deleteevents_by_id":                {run: (*call).deleteEventsByID, own: DeleteEventsFailed, who: public, writes: true, values: deleteValues},
 		"deleteevents_by_range":             {run: (*call).deleteEventsByRange, own: DeleteEventsByRangeFailed, who: public, writes: true, values: deleteValues},
 		"deletetodos_by_id":                 {run: (*call).deleteTodosByID, own: DeleteTodosFailed, who: public, writes: true, values: deleteValues},
 		"deletetodos_by_range":              {run: (*call).deleteTodosByRange, own: DeleteTodosByRangeFailed, who: public, writes: true, values: deleteValues},
+		"fetch_held":                        {run: (*call).fetchHeld, own: FetchEventsFailed, who: users, values: shownValues + "maxResults tzid"},
 		"fetchattachment":                   {run: (*call).fetchAttachment, own: AttachmentNotFound, who: public, values: "tzid"},
 		"fetchattachments":                  {run: (*call).fetchAttachment, own: AttachmentNotFound, who: public, values: "tzid"},
 		"export":                            {run: (*call).exportFile, own: ExportFailed, who: public, values: "tzid"},

@@ -19,7 +19,7 @@ var values = func() map[string]func(string) bool {
 		"tzid": zoned, "tzidout": zoned,
 	}
 	for name := range strings.FieldsSeq("compressed recurring emailorcalid relativealarm fetchattach invitecount replace fetch isAllDay rchange sendattach smtp smtpNotify notify " +
-		"busyonly noredirect subscribe unsubscribe allowdoublebook set_calprops doublebooking fbinclude convertCalid calid name primaryOwner") {
+		"busyonly noredirect subscribe unsubscribe allowdoublebook set_calprops doublebooking fbinclude convertCalid calid name primaryOwner remember") {
 		m[name] = bitOnly
 	}
 	return m

@@ -126,11 +126,15 @@ func TestHeld(t *testing.T) {
 		if s := unfolded(h.do(t, "anna", "GET", home("anna")+"inbox/"+of["forwarded"], "").is(200).body); !strings.Contains(s, "X-FACTOTUM-HELD:forwarded") {
 			t.Errorf("in the inbox:\n%s", s)
 		}
+		if s := unfolded(h.wcap(t, "anna", "/fetch_held.wcap?")); strings.Count(s, "UID:"+uid+"\n") != 6 || !strings.Contains(s, "X-FACTOTUM-ITEM:"+of["spam"]) || !strings.Contains(s, "X-FACTOTUM-HELD:dmarc-failed\n") {
+			t.Errorf("over WCAP:\n%s", s)
+		}
 		// One by one: the stranger is invited with his answer, what is unproven counts,
 		// what was rejected does not.
 		held(0, "accept", "anna", of["not-invited"])
 		held(0, "accept", "anna", of["sender-unproven"])
-		held(0, "reject", "anna", of["sent-by-another"], of["forwarded"])
+		held(0, "reject", "anna", of["sent-by-another"])
+		h.wcap(t, "anna", "/decide_held.wcap?decision=reject&item="+of["forwarded"])
 		held(1, "accept", "anna", of["forwarded"])
 		held(0, "--all-from", zoe, "reject", "anna")
 		if s := object(); !answered(s, eve, "ACCEPTED") || !answered(s, zoe, "DECLINED") {
