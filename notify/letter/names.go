@@ -36,13 +36,21 @@ const (
 	// HeldNotice tells of what came by mail and waits for a decision: SUMMARY is how
 	// many messages, and DESCRIPTION one on each line.
 	HeldNotice Name = "heldnotification"
+	// DelayedNotice and ReturnedNotice tell a sender of a mail that is late, or was
+	// given up: %o is whom it did not reach, %j what the mail system says.
+	DelayedNotice  Name = "delayednotification"
+	ReturnedNotice Name = "returnednotification"
+	// HookNotice tells of a webhook that was switched off: SUMMARY is its host, UID its
+	// id, DTSTART when it failed for the first time, and %j how it failed at last.
+	HookNotice Name = "hookoffnotification"
 )
 
 // Names lists them all.
 func Names() []Name {
 	return []Name{EventPublish, EventCancel, EventReply, EventRequest, EventReminder, InvitationNotice, InvitationNoticeRecur, CancellationNotice,
 		CancellationNoticeRecur, AcceptNotice, DeclineNotice, TentativeNotice, AcceptNoticeRecur, DeclineNoticeRecur, TentativeNoticeRecur,
-		TodoPublish, TodoCancel, TodoReply, TodoRequest, TodoReminder, HeldNotice}
+		TodoPublish, TodoCancel, TodoReply, TodoRequest, TodoReminder, HeldNotice, DelayedNotice,
+		ReturnedNotice, HookNotice}
 }
 
 // ByMethod is the mail that brings a scheduling message to people elsewhere.
@@ -116,7 +124,7 @@ func (n Name) Tells() (method, partStat string) {
 		return "REPLY", "DECLINED"
 	case TentativeNotice, TentativeNoticeRecur:
 		return "REPLY", "TENTATIVE"
-	case EventReminder, TodoReminder, HeldNotice:
+	case EventReminder, TodoReminder, HeldNotice, DelayedNotice, ReturnedNotice, HookNotice:
 		return "", ""
 	}
 	return "REQUEST", ""

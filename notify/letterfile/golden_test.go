@@ -40,7 +40,7 @@ func occasions() (list []occasion) {
 			switch {
 			case strings.HasPrefix(string(n), "imipevent") && strings.Contains(string(n), "notification") && recur == (kind == "single"):
 				continue // it has a twin for that
-			case (strings.Contains(string(n), "todo") || n == letter.HeldNotice) && kind != "single":
+			case (strings.Contains(string(n), "todo") || ofTheServer(n)) && kind != "single":
 				continue
 			}
 			method, _ := n.Tells()
@@ -48,6 +48,11 @@ func occasions() (list []occasion) {
 		}
 	}
 	return list
+}
+
+// ofTheServer reports whether a mail is about no meeting as such.
+func ofTheServer(n letter.Name) bool {
+	return n == letter.HeldNotice || n == letter.DelayedNotice || n == letter.ReturnedNotice || n == letter.HookNotice
 }
 
 // sample reads an event or task as the message that a mail is about.
@@ -77,7 +82,7 @@ func sample(t testing.TB, o occasion) *letter.Input {
 	}
 	berlin, _ := zone.Load("Europe/Berlin")
 	in := &letter.Input{Message: cal, Now: time.Date(2026, 2, 20, 12, 0, 0, 0, time.UTC), Zone: berlin}
-	if o.method == "REPLY" {
+	if o.method == "REPLY" || ofTheServer(o.name) {
 		in.Attendee = letter.Attendee{Address: "mailto:bert@example.com", Comment: "See you,\nBert"}
 		_, in.Attendee.PartStat = o.name.Tells()
 	}

@@ -28,25 +28,10 @@ func (c *Composer) held(ctx context.Context, owner calendar.Owner, m *calendar.M
 	if len(list) == 0 {
 		return out, calendar.ReasonWithdrawn, nil
 	}
-	reader, err := c.person(ctx, string(owner))
-	if err != nil {
-		return out, "", err
-	}
-	about := ical.NewCalendar(itip.ProdID)
-	item := &ical.Component{Name: "VEVENT"}
-	item.Set("UID", m.Letter.ID)
-	item.SetText("SUMMARY", fmt.Sprint(len(list)))
+	item := ownItem(m.Letter.ID, fmt.Sprint(len(list)))
 	item.SetText("DESCRIPTION", heldList(list))
-	about.AddChild(item)
-	in := letter.Input{Message: about, Now: c.Now()}
-	in.ForReader(reader, nil, c.TZID)
-	text, err := c.Templates.Render(letter.HeldNotice, reader.Language, &in)
-	if err != nil {
-		return out, "", err
-	}
-	h := c.ownNotice(m, reader, "auto-generated")
-	out = relay.Mail{To: m.To, Data: text.Append(h.text, c.Raw8)}
-	return out, "", c.Signer.sign(&out, c.postmaster(m.To))
+	out, err = c.own(ctx, letter.HeldNotice, string(owner), m, item, letter.Attendee{}, "auto-generated")
+	return out, "", err
 }
 
 // heldList names messages, one on a line, with who sent each.
@@ -66,12 +51,6 @@ func heldList(list []calendar.Held) string {
 	return strings.Join(lines, "\n")
 }
 
-// languageOf is the first part of somebody's language.
-func languageOf(p calendar.Person) string {
-	lang, _, _ := strings.Cut(strings.ToLower(strings.ReplaceAll(p.Language, "_", "-")), "-")
-	return lang
-}
-
 // postmaster is whom the server's own notices are from.
 func (c *Composer) postmaster(to string) string {
 	if d := relay.Domain(to); d != "" && isASCII(d) {
@@ -80,23 +59,36 @@ func (c *Composer) postmaster(to string) string {
 	return "postmaster@" + c.Host
 }
 
-// ownNotice begins a notice of the server's own.
-func (c *Composer) ownNotice(m *calendar.Mailing, reader calendar.Person, auto string) *header {
+// ownItem is what a notice of the server's own says of what it is about, in the words
+// of an event: its template prints them by their codes.
+func ownItem(uid, summary string) *ical.Component {
+	item := &ical.Component{Name: "VEVENT"}
+	item.Set("UID", uid)
+	item.SetText("SUMMARY", oneLine(summary))
+	return item
+}
+
+// own makes a notice of the server's own, for who is named. %o and %j are whom it
+// concerns, and what somebody else said.
+func (c *Composer) own(ctx context.Context, name letter.Name, who string, m *calendar.Mailing, item *ical.Component, whom letter.Attendee, auto string) (out relay.Mail, err error) {
+	reader, err := c.person(ctx, who)
+	if err != nil {
+		return out, err
+	}
+	about := ical.NewCalendar(itip.ProdID)
+	about.AddChild(item)
+	in := letter.Input{Message: about, Attendee: whom, Now: c.Now()}
+	in.ForReader(reader, nil, c.TZID)
+	text, err := c.Templates.Render(name, reader.Language, &in)
+	if err != nil {
+		return out, err
+	}
 	h := &header{raw8: c.Raw8}
 	h.mailbox("From", "", c.postmaster(m.To))
 	h.mailbox("To", reader.Name, m.To)
 	h.line("Date", c.Now().UTC().Format(time.RFC1123Z))
 	h.ids(c.Host, m.To, m)
 	h.line("Auto-Submitted", auto)
-	return h
-}
-
-// plain begins one in plain text, up to its subject.
-func (c *Composer) plain(m *calendar.Mailing, reader calendar.Person, lang, auto string) *header {
-	h := c.ownNotice(m, reader, auto)
-	h.line("Content-Language", lang)
-	h.line("MIME-Version", "1.0")
-	h.line("Content-Type", "text/plain; charset=utf-8")
-	h.line("Content-Transfer-Encoding", "base64")
-	return h
+	out = relay.Mail{To: m.To, Data: text.Append(h.text, c.Raw8)} // nobody is told that it cannot be delivered: RFC 5321 §6.1
+	return out, c.Signer.sign(&out, c.postmaster(m.To))
 }

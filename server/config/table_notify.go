@@ -86,6 +86,9 @@ var templateNames = [][3]string{
 	{"imiptodorequest", "mail_todorequest.fmt", "Assignment of a task."},
 	{"todoreminder", "mail_todoreminder.fmt", "Reminder of a task."},
 	{"heldnotification", "mail_heldnotification.fmt", "Notice of what came by mail and waits for its recipient's decision; Sun's server had none."},
+	{"delayednotification", "mail_delayednotification.fmt", "Notice to a sender that a mail is late; Sun's server had none."},
+	{"returnednotification", "mail_returnednotification.fmt", "Notice to a sender that a mail was given up; Sun's server had none."},
+	{"hookoffnotification", "mail_hookoffnotification.fmt", "Notice that a webhook was switched off; Sun's server had none."},
 }
 
 // entry is a string that belongs into a map.
