@@ -32,6 +32,7 @@ package caldav
 import (
 	"context"
 	"log/slog"
+	"mime"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -118,6 +119,7 @@ type Handler struct {
 		Topic(parts ...string) string
 	}
 	publicURL string
+	ours      *http.CrossOriginProtection
 }
 
 // New returns the front.
@@ -131,6 +133,8 @@ func New(o Options) *Handler {
 	if h.push != nil {
 		h.davValues = []string{davHeader + ", webdav-push"}
 	}
+	h.ours = http.NewCrossOriginProtection()
+	_ = h.ours.AddTrustedOrigin(strings.TrimSuffix(h.publicURL, "/")) // that is none where it has a path
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
@@ -192,6 +196,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		rq.fail(err)
 		return
 	}
+	if rq.forged() {
+		rq.fail(errForged)
+		return
+	}
 	path, err := dav.RequestPath(r.URL)
 	if rest, ok := strings.CutPrefix(path, calendar.AttachmentsPath); ok && err == nil {
 		if err = rq.attachment(rest); err != nil {
@@ -216,6 +224,21 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		rq.fail(err)
 	}
+}
+
+var errForged error = &dav.Error{Status: http.StatusForbidden, Text: "a page of another site had your browser send this; nothing was done"}
+
+// forged tells whether somebody else's page may have made a browser send a
+// request, with the password that it remembers (CSRF): a POST of the kinds that
+// browsers send anywhere without asking first. Other methods and types they ask
+// about, and are not answered yes. https://fetch.spec.whatwg.org/#cors-safelisted-request-header
+func (rq *request) forged() bool {
+	if rq.r.Method != http.MethodPost {
+		return false
+	}
+	kind, _, err := mime.ParseMediaType(rq.r.Header.Get("Content-Type"))
+	simple := err != nil || kind == "text/plain" || kind == "application/x-www-form-urlencoded" || kind == "multipart/form-data"
+	return simple && rq.ours.Check(rq.r) != nil
 }
 
 // outside answers for a path where nothing is and nothing can be made: what

@@ -93,6 +93,32 @@ func TestHistoryOverHTTP(t *testing.T) {
 }
 
 // TestHistoryPage: the commands of docs/history.md do what it says.
+// A page of another site has nothing done by the browser of who has logged in;
+// pages of ours, and programs, do.
+func TestForgedPosts(t *testing.T) {
+	s := openSite(t, sitetest.Options{})
+	s.visit("anna")
+	s.do("anna", "PUT", "/dav/calendars/anna/calendar/a.ics", pastEvent("a", "one")).is(201)
+	s.do("anna", "DELETE", "/dav/calendars/anna/calendar/a.ics", "").is(204)
+	order := `{"uid": "a", "deleted": true, "dry_run": true}`
+	for _, c := range []struct {
+		status  int
+		headers []string
+	}{
+		{200, nil},
+		{200, []string{"Content-Type: application/x-www-form-urlencoded"}}, // curl
+		{200, []string{"Content-Type: text/plain", "Sec-Fetch-Site: same-origin"}},
+		{200, []string{"Content-Type: application/json", "Sec-Fetch-Site: cross-site"}}, // it was asked about
+		{403, []string{"Content-Type: text/plain", "Sec-Fetch-Site: cross-site"}},
+		{403, []string{"Content-Type: text/plain;charset=UTF-8", "Origin: https://evil.example"}},
+		{403, []string{"Content-Type: multipart/form-data; boundary=x", "Sec-Fetch-Site: same-site"}},
+		{403, []string{"Sec-Fetch-Site: cross-site"}},
+	} {
+		s.do("anna", "POST", "/dav/history/anna/", order, c.headers...).is(c.status)
+	}
+	s.do("anna", "POST", "/dav/calendars/anna/outbox/", "x", "Content-Type: text/plain", "Sec-Fetch-Site: cross-site").is(403).contains("another site")
+}
+
 func TestHistoryPage(t *testing.T) {
 	page, err := os.ReadFile("../../docs/history.md")
 	if err != nil {
