@@ -190,25 +190,39 @@ func (h *health) note(d dependency, err error) {
 // disks are those that the server writes to.
 func (h *health) disks(cfg *config.Config) {
 	full := h.full.Load()
+	for _, d := range disksOf(filepath.Dir(cfg.Store.Path), cfg.Data, cfg.Log.Dir) {
+		d := dependency{Name: "disk", About: d.dir, Free: d.free, Size: d.size}
+		percent := int(d.Free * 100 / max(d.Size, 1))
+		if percent < cfg.Alerts.DiskThreshold && (d.Free < plenty || cfg.IsSet("alarm.diskstat.msgalarmthreshold")) {
+			d.Warn = fmt.Sprintf("%d %% of it are free", percent)
+		}
+		var err error
+		if d.Free < fullBelow || full && d.About == filepath.Dir(cfg.Store.Path) && cfg.Store.Type == "sqlite" {
+			d.Warn, err = "", errors.New("the disk is full: what is written is refused until there is room")
+		}
+		h.note(d, err)
+	}
+}
+
+// disk is the file system of a directory.
+type disk struct {
+	dir        string
+	free, size int64
+}
+
+// disksOf tells of those that some directories are on, each once.
+func disksOf(dirs ...string) (list []disk) {
 	seen := map[uint64]bool{}
-	for _, dir := range []string{filepath.Dir(cfg.Store.Path), cfg.Data, cfg.Log.Dir} {
+	for _, dir := range dirs {
 		var at syscall.Stat_t
 		var st syscall.Statfs_t
 		if syscall.Stat(dir, &at) != nil || syscall.Statfs(dir, &st) != nil || st.Blocks == 0 || seen[uint64(at.Dev)] {
 			continue
 		}
 		seen[uint64(at.Dev)] = true
-		d := dependency{Name: "disk", About: dir, Free: int64(st.Bavail) * st.Bsize, Size: int64(st.Blocks) * st.Bsize}
-		percent := int(d.Free * 100 / max(d.Size, 1))
-		if percent < cfg.Alerts.DiskThreshold && (d.Free < plenty || cfg.IsSet("alarm.diskstat.msgalarmthreshold")) {
-			d.Warn = fmt.Sprintf("%d %% of it are free", percent)
-		}
-		var err error
-		if d.Free < fullBelow || full && dir == filepath.Dir(cfg.Store.Path) && cfg.Store.Type == "sqlite" {
-			d.Warn, err = "", errors.New("the disk is full: what is written is refused until there is room")
-		}
-		h.note(d, err)
+		list = append(list, disk{dir, int64(st.Bavail) * st.Bsize, int64(st.Blocks) * st.Bsize})
 	}
+	return list
 }
 
 // used tells of the outcome of a transaction: damaged files are known at once.

@@ -18,6 +18,7 @@ import (
 	"factotum/cmd/internal/plain"
 	"factotum/cmd/internal/watcher"
 	"factotum/notify/bus"
+	"factotum/notify/operator"
 	"factotum/server/calendar"
 	"factotum/server/cld"
 	"factotum/server/config"
@@ -43,6 +44,7 @@ type process struct {
 	up      atomic.Bool // all roles were started
 	ending  atomic.Bool
 	health  *health
+	alarms  *operator.Mailer // nil: the administrator is not mailed
 	mu      sync.Mutex
 	dir     *directory.Directory
 	running map[string]*runningRole // by component
@@ -69,7 +71,7 @@ func newProcess(cfg *config.Config, name string, lg *logs) (p *process, err erro
 	if p.pid, err = takePID(cfg, name); err != nil {
 		return nil, err
 	}
-	p.health = newHealth(p)
+	p.health, p.alarms = newHealth(p), openAlarms(p)
 	if p.admin, err = openAdmin(p); err != nil {
 		p.pid.release()
 		return nil, err
@@ -257,6 +259,8 @@ func (p *process) run(ctx context.Context, which []*role, ready func()) error {
 		go p.giveBack(watch)
 		go p.memory.keep(watch)
 		go p.health.run(watch)
+		go p.alarms.Run(watch)
+		go p.watchHost(watch)
 		go sdWatchdog(watch, func() bool { return p.alive(watch) })
 		if ready != nil {
 			ready()

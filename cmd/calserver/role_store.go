@@ -155,6 +155,7 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	s.cancel = cancel
 	s.upkeep.Go(func() { s.maintain(run) })
 	s.upkeep.Go(func() { s.keeper.Run(run) })
+	s.upkeep.Go(func() { s.watchBackups(run, p) })
 	s.upkeep.Go(func() { s.followGroups(run, p.cfg.Group.Recheck) })
 	if !p.cfg.Store.ReadOnly {
 		s.upkeep.Go(func() { s.planAlarms(run) })

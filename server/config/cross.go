@@ -3,6 +3,7 @@ package config
 import (
 	"context"
 	"fmt"
+	"net/mail"
 	"net/netip"
 	"strings"
 )
@@ -66,6 +67,7 @@ func (c *Config) cross() []Problem {
 		add(Error, "factotum.limit.objectsize", "expected at most %d", maxObject)
 	}
 	c.popups(add)
+	c.alerts(add)
 	c.exposed(add)
 	if param, wrong := c.Auth.Argon2.check(); wrong != "" {
 		add(Error, param, "%s", wrong)
@@ -104,6 +106,27 @@ func (c *Config) popups(add func(s Severity, param, format string, args ...any))
 	}
 	if !c.Alarms.Enable || !c.Alarms.Dispatch {
 		add(Serious, "caldb.serveralarms", "caldb.serveralarms or caldb.serveralarms.dispatch is no: there are neither reminders nor pop-ups")
+	}
+}
+
+// AlertsMailed tells whether the administrator is mailed. Sun's default, Postmaster@localhost,
+// reaches somebody on few hosts only.
+func (c *Config) AlertsMailed() bool {
+	return c.Alerts.Enable && (c.isSet("alarm.msgalarmnoticercpt") || c.isSet("alarm.msgalarmnoticehost") || c.Alerts.CalMaster != "")
+}
+
+// alerts looks whether the administrator would be told what he asks for. admin.md §6.13.
+func (c *Config) alerts(add func(s Severity, param, format string, args ...any)) {
+	for param, value := range map[string]string{"alarm.msgalarmnoticercpt": c.Alerts.Recipient, "alarm.msgalarmnoticesender": c.Alerts.Sender, "caldb.calmaster": c.Alerts.CalMaster} {
+		if _, err := mail.ParseAddressList(value); err != nil && value != "" {
+			add(Error, param, "%q is no mail address", value)
+		}
+	}
+	for param, on := range map[string]bool{"service.admin.diskusage": c.Admin.DiskUsage, "service.admin.serverresponse": c.Admin.ServerResponse,
+		"alarm.msgalarmnoticercpt": c.isSet("alarm.msgalarmnoticercpt")} {
+		if on && !c.AlertsMailed() {
+			add(Serious, param, "nobody is mailed: set alarm.msgalarmnoticercpt to the administrator's address, and leave service.admin.alarm as it is")
+		}
 	}
 }
 

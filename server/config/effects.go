@@ -18,8 +18,6 @@ var absences = []struct {
 	{"threads, processes and connections are as many as are needed", []string{"*.numprocesses", "*threads", "*.stacksize", "*.loadbalancing", "*.initconns",
 		"*.maxcons", "*ldappoolsize", "*ldapmaxpool", "*.connthreshold", "service.http.resourcetimeout"}},
 	{"transaction logs are kept with the backups that they belong to", []string{"caldb.berkeleydb.circularlogging"}},
-	{"administrators get no mail", []string{"alarm.*", "caldb.calmaster", "service.admin.alarm", "service.admin.diskusage",
-		"service.admin.serverresponse"}},
 	{"the agent for pop-ups is the server's own: docs/popups.md", []string{"jms.*", "iim_server.*"}},
 	{"there is no Java Message Queue", []string{"caldb.serveralarms.jmq*"}},
 	{"ENS is NATS, and needs no library of Sun's", []string{"service.ens.library", "ens.startlistener"}},
@@ -113,8 +111,6 @@ var neglects = []neglect{
 	{[]string{"csapi.plugin.loadall", "csapi.plugin.userprefs", "csapi.plugin.authentication.name", "csapi.plugin.userprefs.name", "local.plugindir.path"}, Serious, saysMore,
 		"plug-ins are not loaded, whatever they decide"},
 	{[]string{"local.lookupldaphost", "local.lookupldapport", "local.lookupldapbasedn"}, Serious, saysMore, "people are looked for in the directory of local.ugldaphost"},
-	{[]string{"service.admin.alarm", "service.admin.diskusage", "service.admin.serverresponse", "caldb.calmaster", "alarm.msgalarmnoticercpt"}, Serious, saysMore,
-		"the administrator gets no mail: watch the logs, /readyz and the metrics"},
 }
 
 func (n *neglect) about(p *Param) bool {

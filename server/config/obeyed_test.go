@@ -26,6 +26,7 @@ var readHere = []string{
 	"local.store.enable",   // the other spelling of service.store.enable
 	"factotum.xmpp.enable", // Config.PopsUp, with the next
 	"iim_agent.agent-calendar.enable",
+	"service.admin.alarm",           // Config.AlertsMailed
 	"local.autorestart",             // the other spelling of service.autorestart
 	"caldb.berkeleydb.homedir.path", // what factotum.store.path is below
 }

@@ -76,6 +76,7 @@ var mayImport = map[string][]string{
 	"notify/letter":                {"notify/locale", "server/ical", "server/recur", "server/calendar", "server/zone"},
 	"notify/letterfile":            {"notify/letter", "notify/locale", "server/config", "templates"},
 	"notify/relay":                 {},
+	"notify/operator":              {"notify/letter"},
 	"notify/relay/smtptest":        {},
 	"notify/mail":                  {"notify/letter", "notify/letterfile", "notify/relay", "server/admission", "server/ical", "server/itip", "server/recur", "server/calendar", "server/zone"},
 	"notify/queue":                 {"notify/relay", "server/ical", "server/calendar", "server/worker"},

@@ -1,0 +1,268 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"factotum/cmd/internal/plain"
+	"factotum/notify/operator"
+	"factotum/notify/relay"
+	"factotum/server/config"
+)
+
+// Alarms to the administrator: of backups (admin.md §9.4), of what csadmind's threads
+// watched, the space on disks and whether services respond (§6.13), and of a full disk, a
+// damaged database and certificates that expire, which are known anyway.
+
+// What alarms are about, where no parameter has the words.
+const (
+	aboutBackup      = "calendar backup"
+	aboutProof       = "proof of the calendar backup"
+	aboutFull        = "calendar disk"
+	aboutDatabase    = "calendar database"
+	aboutCertificate = "certificate"
+)
+
+// backupsToldAgain is after how long a backup that is missing is told of again.
+// admin.md §9.4.
+const backupsToldAgain = 24 * time.Hour
+
+// openAlarms makes who mails the administrator; nil where nobody is to be mailed.
+func openAlarms(p *process) *operator.Mailer {
+	a := &p.cfg.Alerts
+	if !p.cfg.AlertsMailed() {
+		return nil
+	}
+	sender := relay.New(relay.Options{Hello: cmp.Or(p.cfg.Mail.Hello, hostName(p.cfg)), IdleTime: time.Millisecond})
+	return operator.New(operator.Options{
+		From: a.Sender, To: a.Recipient, Host: hostName(p.cfg), Template: a.Template, File: filepath.Join(p.cfg.Data, "alarms", p.name+".json"), Log: p.log,
+		Send: func(ctx context.Context, from, to string, data []byte) error {
+			route := relay.Route{Host: a.Host, Port: a.Port}
+			if p.cfg.Mails() && !p.cfg.IsSet("alarm.msgalarmnoticehost") {
+				route = mailRoute(&p.cfg.Mail, relay.Domain(to))
+			}
+			return sender.Send(ctx, route, relay.Mail{From: from, To: to, Data: data})
+		},
+	})
+}
+
+// set raises or lowers an alarm.
+func (p *process) set(on bool, a operator.Alarm) {
+	if on {
+		p.alarms.Raise(a)
+	} else {
+		p.alarms.Lower(a.What, a.About)
+	}
+}
+
+// beyond tells whether a value is on the wrong side of a threshold: above with direction 1,
+// below with -1. admin.md §6.13.
+func beyond(value, threshold, direction int) bool {
+	if direction > 0 {
+		return value > threshold
+	}
+	return value < threshold
+}
+
+// watchHost looks at the host until ctx ends, in the process that has the store, or that
+// serves HTTP where there is no store.
+func (p *process) watchHost(ctx context.Context) {
+	if p.alarms == nil {
+		return
+	}
+	every := func(interval time.Duration, look func(context.Context)) {
+		for t := time.NewTicker(interval); ; {
+			look(ctx)
+			select {
+			case <-ctx.Done():
+				t.Stop()
+				return
+			case <-t.C:
+			}
+		}
+	}
+	if p.name == "calserver" || p.name == "csstored" || p.name == "cshttpd" && pureFrontEnd(p.cfg) {
+		if p.cfg.Admin.DiskUsage {
+			go every(p.cfg.Alerts.DiskInterval, p.watchDisks)
+		}
+		if p.cfg.Admin.ServerResponse {
+			go every(p.cfg.Alerts.ResponseInterval, p.watchServices)
+		}
+	}
+	every(healthEvery, p.watchHealth)
+}
+
+// watchHealth tells of what keeps the calendars from being written, and of certificates.
+func (p *process) watchHealth(context.Context) {
+	for _, d := range p.health.list() {
+		a := operator.Alarm{About: d.About, Value: "not well", Says: d.Err, Every: 24 * time.Hour}
+		on := !d.OK
+		switch d.Name {
+		case "disk":
+			a.What, a.Value = aboutFull, "full"
+		case "database":
+			a.What, a.Value = aboutDatabase, "damaged"
+			on = on && p.health.hurt.Load()
+		case "certificate":
+			a.What, on = aboutCertificate, on || d.Warn != ""
+			a.Says = "The certificate: " + cmp.Or(d.Err, d.Warn) + ". Put a new one in its place; it is taken without a restart."
+		default:
+			continue
+		}
+		p.set(on, a)
+	}
+}
+
+// watchDisks is service.admin.diskusage.
+func (p *process) watchDisks(context.Context) {
+	a := &p.cfg.Alerts
+	for _, d := range disksOf(append([]string{filepath.Dir(p.cfg.Store.Path), p.cfg.Data, p.cfg.Log.Dir}, backupDirs(p.cfg)...)...) {
+		percent := int(d.free * 100 / d.size)
+		p.set(beyond(percent, a.DiskThreshold, a.DiskDirection), operator.Alarm{What: a.DiskText, About: d.dir, Value: strconv.Itoa(percent), Every: a.DiskWarning,
+			Says: fmt.Sprintf("%d percent (%s of %s) are free on the disk of %s; the threshold is %d. When it is full, nothing can be written to calendars: make room, or enlarge it.",
+				percent, size(d.free), size(d.size), d.dir, a.DiskThreshold)})
+	}
+}
+
+// serviceTimeout is for how long an answer is waited for; servicePause lies between attempts.
+const (
+	serviceTimeout = 10 * time.Second
+	servicePause   = 2 * time.Second
+)
+
+// watchServices is service.admin.serverresponse: of each service it asks three times
+// before that does not respond.
+func (p *process) watchServices(ctx context.Context) {
+	a := &p.cfg.Alerts
+	for i := range roles {
+		r := &roles[i]
+		if !r.enabled(p.cfg) {
+			continue
+		}
+		err := responds(ctx, p.cfg, r)
+		for range 2 {
+			if err == nil || pauseFor(ctx, servicePause) != nil {
+				break
+			}
+			err = responds(ctx, p.cfg, r)
+		}
+		if ctx.Err() != nil || p.closing() {
+			return
+		}
+		answered, says := 100, ""
+		if err != nil {
+			answered, says = 0, r.program+": "+plain.Error(err)+". See \"calserver status\" and the log of that service."
+		}
+		p.set(beyond(answered, a.ResponseThreshold, a.ResponseDirection), operator.Alarm{What: a.ResponseText, About: r.program, Value: strconv.Itoa(answered),
+			Says: cmp.Or(says, r.program+" responds."), Every: a.ResponseWarning})
+	}
+}
+
+func pauseFor(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// responds asks a service of this host, whichever process it is in.
+func responds(ctx context.Context, cfg *config.Config, r *role) error {
+	ctx, cancel := context.WithTimeout(ctx, serviceTimeout)
+	defer cancel()
+	for _, process := range []string{r.program, "calserver"} {
+		var st processStatus
+		err := callAdmin(ctx, adminSocket(cfg, process), "GET", "/status", &st)
+		if errors.Is(err, errNotRunning) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for _, is := range st.Roles {
+			if is.Component != r.component {
+				continue
+			}
+			if is.Err != "" {
+				return errors.New(is.Err)
+			}
+			if r.component == "http" {
+				return answersHTTP(ctx, is.Listen)
+			}
+			return nil
+		}
+	}
+	return errors.New("it does not run")
+}
+
+// answersHTTP tells whether anything is answered at some addresses; to who asks without TLS
+// where it is served, that it should be.
+func answersHTTP(ctx context.Context, addrs []string) error {
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	for _, addr := range addrs {
+		req, err := http.NewRequestWithContext(ctx, "GET", "http://"+addr+"/", nil)
+		if err != nil {
+			return err
+		}
+		resp, err := client.Do(req)
+		if err != nil {
+			return err
+		}
+		resp.Body.Close()
+	}
+	return nil
+}
+
+// watchBackups tells of backups until ctx ends.
+func (s *storeService) watchBackups(ctx context.Context, p *process) {
+	begun := time.Now()
+	for t := time.NewTicker(healthEvery); ; {
+		for _, a := range backupAlarms(p.cfg, s.backups(), begun, time.Now()) {
+			p.set(a.on, a.Alarm)
+		}
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return
+		case <-t.C:
+		}
+	}
+}
+
+// judged is an alarm that is to be raised, or lowered.
+type judged struct {
+	on bool
+	operator.Alarm
+}
+
+// backupAlarms judges backups: that none are made, that they fail, or that none was proven
+// for longer than two of their intervals.
+func backupAlarms(cfg *config.Config, list []backupStatus, begun, now time.Time) (out []judged) {
+	add := func(on bool, what, about, value, says string) {
+		out = append(out, judged{on, operator.Alarm{What: what, About: about, Value: value, Says: says, To: cfg.Alerts.CalMaster, Every: backupsToldAgain}})
+	}
+	add(len(list) == 0 && !cfg.Store.ReadOnly, aboutBackup, hostName(cfg), "not configured",
+		"No backups of the calendars are made. Set caldb.berkeleydb.archive.path in ics.conf to a directory on another disk, and start csstored again.")
+	expected := max(2*cfg.Backup.Interval, time.Hour)
+	for _, b := range list {
+		add(b.Failure != "", aboutBackup, b.Directory, "failing", "The backup in "+b.Directory+" is not made, or cannot be restored: "+b.Failure+
+			".\nCalendars are served all the same. \"csbackup list\" tells which moments can be restored.")
+		grace := expected // of a process that has just begun
+		if !b.Proven.IsZero() {
+			grace = min(grace, time.Hour)
+		}
+		says := "No backup in " + b.Directory + " was restored yet to see that it can be."
+		if !b.Proven.IsZero() {
+			says = "The last backup in " + b.Directory + " that was restored to see that it can be is of " + b.Proven.Local().Format(time.DateTime) + "."
+		}
+		add(now.Sub(b.Proven) > expected && now.Sub(begun) > grace, aboutProof, b.Directory, "overdue", says+" Another was expected by now: see store.log and \"csbackup list\".")
+	}
+	return out
+}
