@@ -17,8 +17,8 @@ import (
 )
 
 // Alarms to the administrator: of backups (admin.md §9.4), of what csadmind's threads
-// watched, the space on disks and whether services respond (§6.13), and of a full disk, a
-// damaged database and certificates that expire, which are known anyway.
+// watched, the space on disks and whether services respond (admin.md §6.13), and of a full
+// disk, a damaged database and certificates that expire, which are known anyway.
 
 // What alarms are about, where no parameter has the words.
 const (
