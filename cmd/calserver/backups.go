@@ -32,6 +32,15 @@ func backupOptions(cfg *config.Config, log *slog.Logger) (archive.Options, error
 			return sqlstore.OpenSQLite(ctx, filepath.Join(dir, "calendar.db"), sqlstore.Options{Relaxed: true, Log: log})
 		}}
 	b := &cfg.Backup
+	var err error
+	if opt.Keys, err = archive.ReadKeys(b.Recipients, b.Identities); err != nil {
+		return opt, fmt.Errorf("read factotum.backup.recipients and factotum.backup.identities: %w", err)
+	}
+	if b.Recipients != "" { // what is tried is as readable as the database, and lies where that does
+		if opt.ScratchDir = cfg.Data; cfg.Store.Type == "sqlite" {
+			opt.ScratchDir = filepath.Dir(cfg.Store.Path)
+		}
+	}
 	for _, t := range []struct {
 		name string
 		of   *config.Copies

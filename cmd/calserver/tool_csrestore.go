@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"factotum/cmd/internal/plain"
@@ -23,8 +25,8 @@ func init() {
 const csrestoreUsage = `csrestore brings back the database, or a calendar, from a backup.
 
   csrestore [-q|-v] [-j] [-f] [-n] [--at time] database [inputdir]
-  csrestore [-q|-v] [-j] [-n] [--at time] [--as calid] -c calid  calendar input
-  csrestore [-q|-v] [-j] [-n] [--at time] [--as calid] -a userid defcal input
+  csrestore [-q|-v] [-j] [-f] [-n] [--at time] [--as calid] -c calid  calendar input
+  csrestore [-q|-v] [-j] [-f] [-n] [--at time] [--as calid] -a userid defcal input
   csrestore version
 
   -c calid   the calendar, for example jdoe or jdoe:hobbies
@@ -32,11 +34,13 @@ const csrestoreUsage = `csrestore brings back the database, or a calendar, from 
   -b basedn  taken for Sun's scripts' sake
   --at time  as it was at that moment, for example "2026-11-29 14:05:00", or 14:05
              for today, in the time zone of this host; else as it was last
+  -i, --identity file  identities (age) that open an encrypted backup; else those of
+             factotum.backup.identities
   --as calid put it there instead, which is made if there is no such calendar
   -n, --dry-run  restore into a scratch place, tell what would be different, and
              change nothing
   -f         replace a database that has something in it; it is kept beside the
-             new one (SQLite)
+             new one (SQLite). With calendar: --as may be of another user
   -j, --json print the report as JSON
   -q, --yes  do not ask
   -C file    the ics.conf to use
@@ -65,17 +69,19 @@ type restoreCall struct {
 	force bool
 	dry   bool
 	as    calendar.ID
+	keys  *archive.Keys
 }
 
 func runCsrestore(ctx context.Context, args []string, std stdio) int {
 	t := newTool("csrestore", csrestoreUsage, std)
-	var calid, user, base, at, as string
+	var calid, user, base, at, as, identity string
 	var call restoreCall
 	t.FlagLong(&calid, "calid", 'c')
 	t.FlagLong(&user, "user", 'a')
 	t.FlagLong(&base, "basedn", 'b')
 	t.FlagLong(&at, "at", 0)
 	t.FlagLong(&as, "as", 0)
+	t.FlagLong(&identity, "identity", 'i')
 	t.FlagLong(&call.force, "force", 'f')
 	t.FlagLong(&call.dry, "dry-run", 'n')
 	return t.run(ctx, args, func(ctx context.Context, words []string) (err error) {
@@ -92,6 +98,12 @@ func runCsrestore(ctx context.Context, args []string, std stdio) int {
 		cfg, err := t.load()
 		if err != nil {
 			return err
+		}
+		if call.keys, err = archive.ReadKeys("", cmp.Or(identity, cfg.Backup.Identities)); err != nil {
+			return err
+		}
+		if a, b := id.Owner(), call.as.Owner(); !strings.EqualFold(string(a), string(b)) && !call.force {
+			return fmt.Errorf("%s is a calendar of %s, and %s of %s: -f gives what is in one's calendar to another", id, a, call.as, b)
 		}
 		if words[0] != "database" {
 			if len(words) != 2 {
@@ -167,18 +179,39 @@ func scratch(ctx context.Context, cfg *config.Config, log *tool) (s *sqlstore.St
 	return s, dir, err
 }
 
+// lockRestoring sees to it that one csrestore is at work with a database.
+func lockRestoring(cfg *config.Config) (unlock func(), err error) {
+	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(filepath.Join(cfg.Data, "csrestore.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		return nil, errors.New("another csrestore is at work with this database: wait until it is done")
+	}
+	return func() { f.Close() }, nil
+}
+
 func (t *tool) restoreDatabase(ctx context.Context, cfg *config.Config, input string, call *restoreCall) error {
 	if !call.dry {
 		if err := t.needStopped(ctx, cfg, false); err != nil {
 			return err
 		}
 	}
+	unlock, err := lockRestoring(cfg)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	s, dir, err := scratch(ctx, cfg, t)
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	res, err := archive.Restore(ctx, input, s, archive.RestoreOptions{At: call.at})
+	res, err := archive.Restore(ctx, input, s, archive.RestoreOptions{At: call.at, Keys: call.keys})
 	if err == nil {
 		err = s.Check(ctx)
 	}
@@ -203,10 +236,13 @@ func (t *tool) restoreDatabase(ctx context.Context, cfg *config.Config, input st
 			return err
 		}
 	}
+	if err := t.needStopped(ctx, cfg, false); err != nil { // somebody may have started it meanwhile
+		return err
+	}
 	if cfg.Store.Type == "sqlite" {
 		rep.Kept, err = replaceSQLite(cfg.Store.Path, filepath.Join(dir, "calendar.db"), time.Now())
 	} else {
-		err = t.replacePostgres(ctx, cfg, input, res.Until, present)
+		err = t.replacePostgres(ctx, cfg, input, res.Until, present, call.keys)
 	}
 	if err != nil {
 		return err
@@ -278,7 +314,7 @@ func replaceSQLite(path, by string, now time.Time) (kept string, err error) {
 
 // replacePostgres restores once more, into the database itself: that all can be restored
 // is known by then.
-func (t *tool) replacePostgres(ctx context.Context, cfg *config.Config, input string, until time.Time, present bool) error {
+func (t *tool) replacePostgres(ctx context.Context, cfg *config.Config, input string, until time.Time, present bool, keys *archive.Keys) error {
 	opt := sqlstore.Options{Log: t.toolLog()}
 	if present {
 		if err := sqlstore.RemovePostgres(ctx, cfg.Store.DSN.Reveal(), opt); err != nil {
@@ -289,6 +325,6 @@ func (t *tool) replacePostgres(ctx context.Context, cfg *config.Config, input st
 	if err != nil {
 		return err
 	}
-	_, err = archive.Restore(ctx, input, s, archive.RestoreOptions{At: until})
+	_, err = archive.Restore(ctx, input, s, archive.RestoreOptions{At: until, Keys: keys})
 	return errors.Join(err, s.Close())
 }

@@ -163,7 +163,10 @@ func (t *tool) kept(ctx context.Context, cfg *config.Config, be *backend, id cal
 	if err != nil {
 		return c, nil, err
 	}
-	periods, _ := archive.Periods(input)
+	periods, err := archive.Periods(input)
+	if fi.IsDir() && err != nil {
+		return c, nil, err
+	}
 	if !fi.IsDir() || len(periods) == 0 {
 		if !call.at.IsZero() {
 			return c, nil, misuse("--at goes with a directory of backups")
@@ -176,7 +179,7 @@ func (t *tool) kept(ctx context.Context, cfg *config.Config, be *backend, id cal
 	}
 	defer os.RemoveAll(dir)
 	defer s.Close()
-	res, err := archive.Restore(ctx, input, s, archive.RestoreOptions{At: call.at, Owner: id.Owner()})
+	res, err := archive.Restore(ctx, input, s, archive.RestoreOptions{At: call.at, Owner: id.Owner(), Keys: call.keys})
 	if err != nil {
 		return c, nil, err
 	}

@@ -75,6 +75,10 @@ type Backup struct {
 	Hot      Copies
 	Archive  Copies
 	Interval time.Duration
+
+	Recipients string // file of age's; "": they are not encrypted
+	Identities string // file
+
 	Circular bool // caldb.berkeleydb.circularlogging
 }
 

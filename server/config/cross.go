@@ -68,6 +68,9 @@ func (c *Config) cross() []Problem {
 	}
 	c.popups(add)
 	c.alerts(add)
+	if c.Backup.Recipients != "" && c.Backup.Identities == "" {
+		add(Serious, "factotum.backup.recipients", "no backup is ever proven: set factotum.backup.identities to a file with an identity that opens them, or try each one yourself with csrestore --identity")
+	}
 	c.exposed(add)
 	if param, wrong := c.Auth.Argon2.check(); wrong != "" {
 		add(Error, param, "%s", wrong)

@@ -146,6 +146,8 @@ func TestNeglectIsTold(t *testing.T) {
 		{`alarm.msgalarmnoticercpt = "root@example.com"`, Serious, false},
 		{"service.admin.alarm = \"no\"\nalarm.msgalarmnoticercpt = \"root@example.com\"", Serious, true},
 		{`alarm.msgalarmnoticercpt = "root at example"`, Error, true},
+		{`factotum.backup.recipients = "to"`, Serious, true},
+		{"factotum.backup.identities = \"by\"\nfactotum.backup.recipients = \"to\"", Serious, false},
 		{`service.ens.enable = "yes"`, Serious, false},
 		{`service.notify.enable = "no"`, Serious, false},
 		{`caldb.berkeleydb.ensmsg.createevent = "yes"`, Serious, false},

@@ -79,6 +79,8 @@ var backupParams = []Param{
 	used("caldb.berkeleydb.archive.mindays", Days, "3", "Least copies kept.", func(c *Config) any { return &c.Backup.Archive.Min }),
 	used("caldb.berkeleydb.archive.maxdays", Days, "7", "Most copies kept.", func(c *Config) any { return &c.Backup.Archive.Max }),
 	used("caldb.berkeleydb.archive.threshold", Percent, "70", "Percent of the disk used at which old copies go.", func(c *Config) any { return &c.Backup.Archive.Threshold }),
+	used("factotum.backup.recipients", Path, "", "File of recipients (age), one a line, for whom backups are encrypted, those of csbackup database too.", func(c *Config) any { return &c.Backup.Recipients }),
+	used("factotum.backup.identities", Path, "", "File of identities (age) that open encrypted backups: without it they cannot be proven, and each start of csstored begins with a snapshot.", func(c *Config) any { return &c.Backup.Identities }),
 	used("caldb.berkeleydb.hotbackup.enable", Bool, "yes", "Hot backup, once there is a path.", func(c *Config) any { return &c.Backup.Hot.Enable }),
 	used("caldb.berkeleydb.hotbackup.path", Path, "", "Where the hot backup goes, below the data directory; not the archive's directory.", func(c *Config) any { return &c.Backup.Hot.Path }),
 	used("caldb.berkeleydb.hotbackup.mindays", Days, "3", "Least copies kept.", func(c *Config) any { return &c.Backup.Hot.Min }),

@@ -38,6 +38,8 @@ type Options struct {
 	Scratch func(ctx context.Context, dir string) (calendar.Store, error)
 	// ScratchDir has a directory for it; empty: beside the backups.
 	ScratchDir string
+	// Keys encrypt the backups; nil: they are not encrypted.
+	Keys *Keys
 
 	Now func() time.Time
 	Log *slog.Logger
@@ -62,6 +64,7 @@ type Keeper struct {
 
 	mu     sync.Mutex
 	states map[string]*Status
+	again  map[string]again // of targets that fail; turn's
 	wake   chan struct{}
 }
 
@@ -87,11 +90,14 @@ func Open(ctx context.Context, raw calendar.Store, opt Options) (*Keeper, error)
 	if opt.Told == nil {
 		opt.Told = func(string, error) {}
 	}
-	k := &Keeper{raw: raw, opt: opt, states: map[string]*Status{}, wake: make(chan struct{}, 1)}
+	k := &Keeper{raw: raw, opt: opt, states: map[string]*Status{}, again: map[string]again{}, wake: make(chan struct{}, 1)}
 	var places []*place
 	for _, t := range opt.Targets {
-		p := &place{root: t.Path, prefix: t.Name, host: opt.Host, release: opt.Release, fold: opt.LogSize, log: opt.Log}
-		p.failed = func(err error) { k.fails(t.Name, err) }
+		p := &place{root: t.Path, prefix: t.Name, host: opt.Host, release: opt.Release, fold: opt.LogSize, keys: opt.Keys, log: opt.Log}
+		p.failed = func(err error) {
+			k.fails(t.Name, err)
+			k.poke() // a new snapshot makes up for what is missing
+		}
 		k.states[t.Name] = &Status{Target: t}
 		places = append(places, p)
 		if err := k.clear(t); err != nil {
@@ -179,7 +185,11 @@ func (k *Keeper) fails(target string, err error) {
 	if is != was {
 		k.opt.Told(target, err)
 	}
-	select { // a new snapshot makes up for what is missing
+}
+
+// poke has it looked what is due.
+func (k *Keeper) poke() {
+	select {
 	case k.wake <- struct{}{}:
 	default:
 	}
@@ -215,15 +225,29 @@ func (k *Keeper) Run(ctx context.Context) {
 	}
 }
 
+// again is when what failed is tried again, and the pause after the next failure.
+type again struct {
+	at    time.Time
+	pause time.Duration
+}
+
+// mostRetry bounds the pause after what failed, which doubles: each attempt may leave a snapshot.
+const mostRetry = 15 * time.Minute
+
 // turn does what is due, and tells when something is again.
 func (k *Keeper) turn(ctx context.Context) time.Duration {
 	next := time.Hour
 	for _, p := range k.places {
 		t := k.target(p.prefix)
+		if wait := k.again[t.Name].at.Sub(k.opt.Now()); wait > 0 {
+			next = min(next, wait)
+			continue
+		}
 		due, err := k.due(p, t)
 		if err == nil && due <= 0 {
 			if err = k.Snapshot(ctx, t.Name); err == nil {
 				due = t.Interval
+				delete(k.again, t.Name)
 			}
 		}
 		if ctx.Err() != nil {
@@ -232,7 +256,11 @@ func (k *Keeper) turn(ctx context.Context) time.Duration {
 		if err != nil {
 			k.opt.Log.Error("no backup is made", "target", t.Name, "error", err)
 			k.fails(t.Name, err)
-			due = cmp.Or(k.opt.Retry, time.Minute)
+			if err := retire(t, true, k.opt.Log); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				k.opt.Log.Warn("old backups cannot be removed", "target", t.Name, "error", err)
+			}
+			due = cmp.Or(k.again[t.Name].pause, k.opt.Retry, time.Minute)
+			k.again[t.Name] = again{k.opt.Now().Add(due), min(2*due, mostRetry)}
 		}
 		next = min(next, max(due, 10*time.Millisecond))
 	}
@@ -293,7 +321,7 @@ func (k *Keeper) Snapshot(ctx context.Context, target string) error {
 		}
 		k.mu.Unlock()
 		k.fails(target, nil)
-		return retire(t, k.opt.Log)
+		return retire(t, false, k.opt.Log)
 	}
 	return fmt.Errorf("no backups are made in a place named %q", target)
 }
@@ -304,7 +332,7 @@ func (k *Keeper) Copy(ctx context.Context, dir string) (per Period, err error) {
 	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
 		return per, &calendar.Error{Kind: calendar.Exists, Op: "back up", Ref: dir, Msg: "there is something in the directory already"}
 	}
-	p := &place{root: dir, prefix: "copy", alone: true, host: k.opt.Host, release: k.opt.Release, fold: math.MaxInt64, log: k.opt.Log, failed: func(error) {}}
+	p := &place{root: dir, prefix: "copy", alone: true, host: k.opt.Host, release: k.opt.Release, fold: math.MaxInt64, keys: k.opt.Keys, log: k.opt.Log, failed: func(error) {}}
 	ended := make(chan struct{})
 	defer func() {
 		k.log.do(func(mark time.Time) {
@@ -347,7 +375,7 @@ func snapshot(ctx context.Context, store calendar.Store, l *log, p *place, opt *
 	if err != nil {
 		return per, err
 	}
-	out, err := createPacked(filepath.Join(per.Dir, snapshotName))
+	out, err := p.keys.createPacked(filepath.Join(per.Dir, snapshotName))
 	if err != nil {
 		return per, err
 	}
@@ -484,7 +512,7 @@ func (k *Keeper) try(ctx context.Context, t Target) (res Restored, err error) {
 	if err != nil {
 		return res, err
 	}
-	res, err = Restore(ctx, t.Path, to, RestoreOptions{Gentle: k.opt.Pause > 0})
+	res, err = Restore(ctx, t.Path, to, RestoreOptions{Gentle: k.opt.Pause > 0, Keys: k.opt.Keys})
 	if err == nil {
 		err = to.Check(ctx)
 	}

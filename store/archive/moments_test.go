@@ -157,13 +157,19 @@ func (s *site) keep(t testing.TB, opt Options) *Keeper {
 // What was committed and did not come into the log, since the process was killed, is in
 // it after the next start; so is what was written before the line that was cut off.
 func TestKilled(t *testing.T) {
+	for name, keys := range map[string]*Keys{"plain": nil, "encrypted": newKeys(t)} {
+		t.Run(name, func(t *testing.T) { killed(t, keys) })
+	}
+}
+
+func killed(t *testing.T, keys *Keys) {
 	rnd := rand.New(rand.NewPCG(1, 1))
 	s := &site{raw: openStore(t), root: filepath.Join(t.TempDir(), "archive")}
 	left := filepath.Join(s.root, proofPrefix+"1") // a proof was cut off by a kill, too
 	if err := os.MkdirAll(left, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	k := s.keep(t, Options{})
+	k := s.keep(t, Options{Keys: keys})
 	if _, err := os.Stat(left); !os.IsNotExist(err) {
 		t.Errorf("what a proof left stays: %v", err)
 	}
@@ -197,12 +203,16 @@ func TestKilled(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			f.WriteString(`00000000 {"txn":{"t":"20`)
+			torn := []byte(`00000000 {"txn":{"t":"20`)
+			if keys.seals() {
+				torn = k.places[0].seal.seal(torn)[:20]
+			}
+			f.Write(torn)
 			f.Close()
 		} else {
 			k.Close()
 		}
-		k = s.keep(t, Options{})
+		k = s.keep(t, Options{Keys: keys})
 		if p := k.places[0]; p.gap() {
 			t.Fatalf("round %d: the log has a gap", round)
 		}
@@ -210,7 +220,7 @@ func TestKilled(t *testing.T) {
 		k.log.drain(bg)
 		for _, m := range []moment{before, after} {
 			to := openStore(t)
-			if _, err := Restore(bg, s.root, to, RestoreOptions{At: m.when}); err != nil {
+			if _, err := Restore(bg, s.root, to, RestoreOptions{At: m.when, Keys: keys}); err != nil {
 				t.Fatalf("round %d: %v", round, err)
 			}
 			if d := cmp.Diff(m.was, contentsOf(t, to)); d != "" {
@@ -412,7 +422,7 @@ func TestRetention(t *testing.T) {
 		t.Errorf("%v", names)
 	}
 	full := Target{Path: s.root, Min: 2, Max: 3, Percent: 1} // every disk is
-	if err := retire(full, k.opt.Log); err != nil {
+	if err := retire(full, false, k.opt.Log); err != nil {
 		t.Fatal(err)
 	}
 	if list := must(Periods(s.root))(t); len(list) != 2 {

@@ -8,29 +8,45 @@ import (
 	"path/filepath"
 	"strings"
 
+	"filippo.io/age"
 	"github.com/klauspost/compress/zstd"
+	"golang.org/x/sys/unix"
 )
 
-// packer writes a compressed file under a name that it gets when it is whole.
+// packer writes a compressed file, encrypted where there are keys for it, under a name that
+// it gets when it is whole.
 type packer struct {
 	name string
 	f    *os.File
 	sum  *summer
+	age  io.WriteCloser // nil: as it is
 	z    *zstd.Encoder
 }
 
-func createPacked(name string) (*packer, error) {
+func (k *Keys) createPacked(name string) (*packer, error) {
+	if k.seals() {
+		name += encrypted
+	}
 	f, err := os.OpenFile(name+partial, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	sum := newSummer(f)
-	z, err := zstd.NewWriter(sum, zstd.WithEncoderConcurrency(1))
+	p := &packer{name: name, f: f, sum: newSummer(f)}
+	out := io.Writer(p.sum)
+	if k.seals() {
+		if p.age, err = age.Encrypt(p.sum, k.to...); err == nil {
+			out = p.age
+		}
+	}
+	if err == nil {
+		p.z, err = zstd.NewWriter(out, zstd.WithEncoderConcurrency(1))
+	}
 	if err != nil {
 		f.Close()
+		os.Remove(f.Name())
 		return nil, err
 	}
-	return &packer{name, f, sum, z}, nil
+	return p, nil
 }
 
 func (p *packer) Write(b []byte) (int, error) { return p.z.Write(b) }
@@ -44,6 +60,9 @@ func (p *packer) abandon() {
 // finish has the file on the disk, under its name.
 func (p *packer) finish() (octets int64, sum string, err error) {
 	err = p.z.Close()
+	if err == nil && p.age != nil {
+		err = p.age.Close()
+	}
 	if err == nil {
 		err = p.f.Sync()
 	}
@@ -57,31 +76,76 @@ func (p *packer) finish() (octets int64, sum string, err error) {
 	return p.sum.n, p.sum.String(), syncDir(filepath.Dir(p.name))
 }
 
-// openFile opens a file of a period for reading, unpacked.
-func openFile(name string) (io.ReadCloser, error) {
-	f, err := os.Open(name)
-	if errors.Is(err, fs.ErrNotExist) && !strings.HasSuffix(name, packed) { // it was packed meanwhile
-		name += packed
-		f, err = os.Open(name)
+// found is the name under which a file is there: it may be packed, and encrypted.
+func found(name string) string {
+	base := strings.TrimSuffix(name, sealed)
+	for _, n := range []string{name, base + packed, base + packed + encrypted, base + encrypted} {
+		if _, err := os.Lstat(n); err == nil {
+			return n
+		}
 	}
-	if err != nil || !strings.HasSuffix(name, packed) {
-		return f, err
+	return name
+}
+
+// openRegular opens a file of a period. A link, or what is no file, was put there by somebody
+// else, and may lead anywhere.
+func openRegular(name string) (*os.File, error) {
+	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if errors.Is(err, unix.ELOOP) {
+		return nil, errBroken(name, errors.New("it is a link, and no file of a backup"))
 	}
-	z, err := zstd.NewReader(f, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(1<<30))
+	if err != nil {
+		return nil, err
+	}
+	if fi, err := f.Stat(); err != nil || !fi.Mode().IsRegular() {
+		f.Close()
+		return nil, errBroken(name, errors.Join(err, errors.New("it is no file")))
+	}
+	return f, nil
+}
+
+// open opens a file of a period for reading, decrypted and unpacked.
+func (k *Keys) open(name string) (io.ReadCloser, error) {
+	f, err := openRegular(name)
+	if errors.Is(err, fs.ErrNotExist) { // it was packed meanwhile
+		name = found(name)
+		f, err = openRegular(name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	in := io.Reader(f)
+	plain, isAge := strings.CutSuffix(name, encrypted)
+	switch {
+	case isAge:
+		in, err = k.decrypt(name, f)
+	case strings.HasSuffix(name, sealed):
+		in, err = k.openSealed(name, f, nil)
+	}
 	if err != nil {
 		f.Close()
 		return nil, err
 	}
-	return &unpacker{z, f}, nil
+	if !strings.HasSuffix(plain, packed) {
+		return &unpacker{in, func() {}, f}, nil
+	}
+	z, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(64<<20))
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return &unpacker{z, z.Close, f}, nil
 }
 
+// unpacker is the text of a file.
 type unpacker struct {
-	*zstd.Decoder
-	f *os.File
+	io.Reader
+	end func()
+	f   *os.File
 }
 
 func (u *unpacker) Close() error {
-	u.Decoder.Close()
+	u.end()
 	return u.f.Close()
 }
 

@@ -17,6 +17,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"factotum/server/calendar"
 )
 
@@ -28,6 +30,9 @@ import (
 //	    snapshot.zst              an image of every home
 //	    log.0000000041.zst        what was committed since, in files that are done,
 //	    log.0000000042            and one that is written to
+//	    state.0000000041.zst      the numbers of homes at its beginning
+//
+// Where they are encrypted the names end in .zst.age, and .sealed: see Keys.
 //
 // The log is one, over all periods: its files are counted on. So a state of a period is
 // its snapshot and the log from there on, through the periods that follow.
@@ -86,6 +91,8 @@ type Manifest struct {
 	Begun    time.Time `json:"begun"`
 	FirstLog int       `json:"first_log"` // file of the log from which on the snapshot is to be read
 
+	Encrypted bool `json:"encrypted,omitzero"` // see Keys
+
 	Ended  time.Time `json:"ended,omitzero"` // when the snapshot was complete
 	Homes  int       `json:"homes,omitzero"`
 	Octets int64     `json:"octets,omitzero"` // of the snapshot's file
@@ -110,13 +117,15 @@ type place struct {
 	release string
 	alone   bool  // root is the only period
 	fold    int64 // octets after which a file of the log is done
+	keys    *Keys
 	log     *slog.Logger
 	failed  func(error) // told when writing begins to fail
 
 	mu      sync.Mutex
 	period  string // directory, "" before the first
 	file    *os.File
-	number  int // of the file
+	seal    *sealer // of the file; nil: it is written as it is
+	number  int     // of the file
 	size    int64
 	dirty   bool
 	broken  bool      // something was not written: the next file does not follow
@@ -143,15 +152,25 @@ func (p *place) write(data []byte, last time.Time, at map[calendar.Owner]int64) 
 		p.broken, p.gapped = true, true
 		return
 	}
-	if _, err := p.file.Write(data); err != nil {
+	if err := p.put(data); err != nil {
 		p.fail(err)
 		return
 	}
-	p.size += int64(len(data))
-	p.dirty, p.beat = true, last
+	p.beat = last
 	if p.size >= p.fold {
 		p.next(at)
 	}
+}
+
+// put writes lines into the file.
+func (p *place) put(data []byte) error {
+	if p.seal != nil {
+		data = p.seal.seal(data)
+	}
+	_, err := p.file.Write(data)
+	p.size += int64(len(data))
+	p.dirty = true
+	return err
 }
 
 // lose notes that something is missing in the log.
@@ -210,25 +229,46 @@ func (p *place) next(at map[calendar.Owner]int64) {
 // open begins a file of the log.
 func (p *place) open() error {
 	n := p.number + 1
-	f, err := os.OpenFile(filepath.Join(p.period, logName(n)), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	name := filepath.Join(p.period, logName(n))
+	if p.keys.seals() {
+		name += sealed
+	}
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
-	var buf bytes.Buffer
-	err = appendLine(&buf, &record{Head: &header{Format: format, File: n, Host: p.host, Release: p.release, Begun: time.Now().UTC(), Follows: !p.broken}})
-	if err == nil {
-		_, err = f.Write(buf.Bytes())
-	}
-	if err == nil {
+	if err = p.head(f, n); err == nil {
 		err = syncDir(p.period)
 	}
 	if err != nil {
+		p.file = nil
 		f.Close()
 		os.Remove(f.Name())
 		return err
 	}
-	p.file, p.number, p.size, p.dirty, p.broken, p.lastErr = f, n, int64(buf.Len()), true, false, nil
+	p.number, p.broken, p.lastErr = n, false, nil
 	return nil
+}
+
+// head begins to write to a file.
+func (p *place) head(f *os.File, n int) (err error) {
+	p.file, p.size, p.seal = f, 0, nil
+	if p.keys.seals() {
+		s, line, err := p.keys.sealer()
+		if err != nil {
+			return err
+		}
+		if _, err := f.Write(line); err != nil {
+			return err
+		}
+		p.seal = s
+	}
+	var buf bytes.Buffer
+	err = appendLine(&buf, &record{Head: &header{Format: format, File: n, Host: p.host, Release: p.release, Begun: time.Now().UTC(), Follows: !p.broken}})
+	if err != nil {
+		return err
+	}
+	return p.put(buf.Bytes())
 }
 
 // end has the file on the disk, beside the numbers that homes have come to, and packs it.
@@ -242,26 +282,32 @@ func (p *place) end(at map[calendar.Owner]int64) error {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	p.pack(f.Name())
+	p.pack(f.Name(), p.seal)
 	return p.keepState(p.number, at)
 }
 
 // pack compresses a file that is done.
-func (p *place) pack(name string) {
+func (p *place) pack(name string, s *sealer) {
 	p.packing.Go(func() {
-		if err := packFileAt(name); err != nil {
+		if err := p.keys.packFile(name, s); err != nil {
 			p.log.Warn("a file of the backup stays as it is: it cannot be compressed", "file", name, "error", err)
 		}
 	})
 }
 
-func packFileAt(name string) error {
-	in, err := os.Open(name)
+func (k *Keys) packFile(name string, s *sealer) error {
+	f, err := os.Open(name)
 	if err != nil {
 		return err
 	}
-	defer in.Close()
-	out, err := createPacked(name + packed)
+	defer f.Close()
+	in := io.Reader(f)
+	if s != nil {
+		if in, err = k.openSealed(name, f, s.key); err != nil {
+			return err
+		}
+	}
+	out, err := k.createPacked(strings.TrimSuffix(name, sealed) + packed)
 	if err != nil {
 		return err
 	}
@@ -287,14 +333,13 @@ func (p *place) sync(now time.Time, clean bool, at map[calendar.Owner]int64) {
 		var buf bytes.Buffer
 		err := appendLine(&buf, &record{Beat: now, Clean: clean})
 		if err == nil {
-			_, err = p.file.Write(buf.Bytes())
+			err = p.put(buf.Bytes())
 		}
 		if err != nil {
 			p.fail(err)
 			return
 		}
-		p.size += int64(buf.Len())
-		p.beat, p.dirty = now, true
+		p.beat = now
 	}
 	if p.dirty {
 		if err := p.file.Sync(); err != nil {
@@ -341,7 +386,7 @@ func (p *place) begin(m *Manifest, at map[calendar.Owner]int64) (dir string, err
 		p.fail(err)
 		return "", err
 	}
-	m.Format, m.Host, m.Release, m.FirstLog = format, p.host, p.release, p.number
+	m.Format, m.Host, m.Release, m.FirstLog, m.Encrypted = format, p.host, p.release, p.number, p.keys.seals()
 	return dir, m.write(dir)
 }
 
@@ -410,8 +455,11 @@ type logFile struct {
 // Periods lists the periods of a directory, or the one that it is, oldest first. What
 // has no manifest is none.
 func Periods(root string) ([]Period, error) {
-	if p, err := readPeriod(root); err == nil {
+	switch p, err := readPeriod(root); {
+	case err == nil:
 		return []Period{p}, nil
+	case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTDIR):
+		return nil, err
 	}
 	entries, err := os.ReadDir(root)
 	if err != nil {
@@ -437,8 +485,12 @@ func Periods(root string) ([]Period, error) {
 
 func readPeriod(dir string) (Period, error) {
 	p := Period{Dir: dir}
-	text, err := os.ReadFile(filepath.Join(dir, manifestName))
+	f, err := openRegular(filepath.Join(dir, manifestName))
 	if err != nil {
+		return p, err
+	}
+	text, err := io.ReadAll(io.LimitReader(f, 1<<20))
+	if err = errors.Join(err, f.Close()); err != nil {
 		return p, err
 	}
 	if err := json.Unmarshal(text, &p.Manifest); err != nil {
@@ -451,6 +503,9 @@ func readPeriod(dir string) (Period, error) {
 	return p, nil
 }
 
+// logEnding takes away what the name of a file of the log has behind its number.
+var logEnding = strings.NewReplacer(packed+encrypted, "", packed, "", sealed, "")
+
 // logFiles lists the files of the log in some periods, in their order.
 func logFiles(periods []Period) (files []logFile, err error) {
 	seen := map[int]int{}
@@ -461,13 +516,13 @@ func logFiles(periods []Period) (files []logFile, err error) {
 		}
 		for _, e := range entries {
 			rest, ok := strings.CutPrefix(e.Name(), logPrefix)
-			n, err := strconv.Atoi(strings.TrimSuffix(rest, packed))
+			n, err := strconv.Atoi(logEnding.Replace(rest))
 			if !ok || err != nil || !e.Type().IsRegular() {
 				continue
 			}
 			f := logFile{filepath.Join(p.Dir, e.Name()), n}
 			if i, twice := seen[n]; twice { // it was being packed
-				if !strings.HasSuffix(f.path, packed) {
+				if !strings.Contains(rest, packed) {
 					files[i] = f
 				}
 				continue

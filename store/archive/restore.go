@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -21,6 +20,8 @@ type RestoreOptions struct {
 	Owner calendar.Owner
 	// Gentle rests for as long as it works, so that others have their turn.
 	Gentle bool
+	// Keys open a backup that is encrypted.
+	Keys *Keys
 }
 
 // Restored tells what was restored.
@@ -96,11 +97,11 @@ type restorer struct {
 
 // snapshot makes the homes of a period's snapshot.
 func (r *restorer) snapshot(p *Period) error {
-	name := filepath.Join(p.Dir, snapshotName)
+	name := found(filepath.Join(p.Dir, snapshotName))
 	if err := verifySum(name, p.Octets, p.SHA256); err != nil {
 		return err
 	}
-	in, err := openFile(name)
+	in, err := r.opt.Keys.open(name)
 	if err != nil {
 		return err
 	}
@@ -137,7 +138,7 @@ func (r *restorer) snapshot(p *Period) error {
 // verifySum compares a file with what the manifest says of it, before anything of it is
 // used.
 func verifySum(name string, octets int64, want string) error {
-	f, err := os.Open(name)
+	f, err := openRegular(name)
 	if err != nil {
 		return err
 	}
@@ -249,7 +250,7 @@ func (r *restorer) log(root string, periods []Period) error {
 // file does again what a file of the log has; done tells that what follows is of a
 // later time than what is wanted.
 func (r *restorer) file(f logFile, first bool) (done bool, err error) {
-	in, err := openFile(f.path)
+	in, err := r.opt.Keys.open(f.path)
 	if err != nil {
 		return false, err
 	}

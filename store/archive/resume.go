@@ -28,7 +28,7 @@ type stateLine struct {
 
 // keepState writes the numbers that homes have at the end of a file of the log.
 func (p *place) keepState(n int, at map[calendar.Owner]int64) error {
-	out, err := createPacked(filepath.Join(p.period, fmt.Sprintf("%s%010d%s", statePrefix, n, packed)))
+	out, err := p.keys.createPacked(filepath.Join(p.period, fmt.Sprintf("%s%010d%s", statePrefix, n, packed)))
 	if err != nil {
 		return err
 	}
@@ -70,6 +70,7 @@ func (p *place) dropStates(before int) {
 
 func stateNumber(name string) (int, bool) {
 	rest, ok := strings.CutPrefix(name, statePrefix)
+	rest = strings.TrimSuffix(rest, encrypted)
 	if !ok || !strings.HasSuffix(rest, packed) {
 		return 0, false
 	}
@@ -100,6 +101,9 @@ func (p *place) resume(is map[calendar.Owner]int64, stale map[calendar.Owner]boo
 	p.period = last.Dir
 	if last.Ended.IsZero() && len(periods) == 1 {
 		return errors.New("its only snapshot was not finished")
+	}
+	if last.Encrypted != p.keys.seals() {
+		return errors.New("it is encrypted from now on, or is not any more")
 	}
 	known, clean, err := p.knows(periods, files)
 	if err != nil {
@@ -144,7 +148,7 @@ func (p *place) knows(periods []Period, files []logFile) (known map[calendar.Own
 		for _, e := range entries {
 			if n, ok := stateNumber(e.Name()); ok && n > from {
 				from = n
-				known, err = readState(filepath.Join(per.Dir, e.Name()))
+				known, err = p.keys.readState(filepath.Join(per.Dir, e.Name()))
 			}
 			if err != nil {
 				return nil, false, err
@@ -179,7 +183,7 @@ const justBefore = 10 * time.Second
 
 // scan reads which numbers a file of the log has.
 func (p *place) scan(f logFile, known map[calendar.Owner]int64) (clean bool, err error) {
-	in, err := openFile(f.path)
+	in, err := p.keys.open(f.path)
 	if err != nil {
 		return false, err
 	}
@@ -214,8 +218,8 @@ func (p *place) scan(f logFile, known map[calendar.Owner]int64) (clean bool, err
 	}
 }
 
-func readState(name string) (map[calendar.Owner]int64, error) {
-	in, err := openFile(name)
+func (k *Keys) readState(name string) (map[calendar.Owner]int64, error) {
+	in, err := k.open(name)
 	if err != nil {
 		return nil, err
 	}

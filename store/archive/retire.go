@@ -9,24 +9,30 @@ import (
 
 // retire removes the oldest periods of a target: those above its most, and where the disk
 // is fuller than it may be those above its least. admin.md §9.5. A period whose snapshot
-// is not complete, but for the one that is made, counts for nothing and goes first.
-func retire(t Target, log *slog.Logger) error {
+// is not complete, but for the one that is made, counts for nothing and goes with those before
+// it. The newest that was proven stays, whatever came after it. Where no snapshot could be
+// taken, room alone is made: what is too many is not known.
+func retire(t Target, room bool, log *slog.Logger) error {
 	periods, err := Periods(t.Path)
 	if err != nil {
 		return err
 	}
-	complete := 0
-	for _, p := range periods {
+	complete, proven := 0, -1
+	for i, p := range periods {
 		if !p.Ended.IsZero() {
 			complete++
 		}
+		if p.Proof != nil && p.Proof.Failed == "" {
+			proven = i
+		}
 	}
 	for i, p := range periods {
-		if i == len(periods)-1 {
+		if i == len(periods)-1 || i == proven {
 			break
 		}
 		if !p.Ended.IsZero() {
-			if complete <= max(t.Min, 1) || complete <= max(t.Max, 1) && !fuller(t.Path, t.Percent) {
+			tooMany := !room && complete > max(t.Max, 1)
+			if complete <= max(t.Min, 1) || !tooMany && !fuller(t.Path, t.Percent) {
 				break
 			}
 			complete--
