@@ -8,13 +8,7 @@ import (
 // absentPrograms are Sun's programs that this release does not have. Who calls
 // one, perhaps from an old script, is told what does its work. admin.md §§3, 8.
 var absentPrograms = map[string]string{
-	"csattribute":          "change attributes with the directory's own tools (ldapmodify), or in the LDIF file of people",
-	"csclean":              "\"cscal -O list\" shows the calendars of those who are not in the directory any more, \"cscal -O delete\" deletes them",
-	"cscomponents":         "comes with a later release; until then \"csexport -c calid calendar -\" lists events and tasks, and WCAP's deletecomponents_by_range deletes them",
-	"csdomain":             "domains are entries of the directory (docs/admin.md, \"OpenLDAP\"): change them with its own tools",
 	"csmonitor":            "\"calserver status\" tells what runs, metrics are at factotum.admin.listen (docs/admin.md, \"What to look at\")",
-	"csplugin":             "there are no plug-ins; csapi.plugin.calendarlookup in ics.conf finds back ends",
-	"cspurge":              "deletions are forgotten after factotum.sync.tombstoneage, by themselves",
 	"csrename":             "comes with a later release; until then make the new user, and \"csexport -c old calendar directory/\" and \"csimport -n -c new calendar directory/\" for each calendar",
 	"csstats":              "statistics are metrics, at factotum.admin.listen (docs/admin.md, \"What to look at\")",
 	"cstool":               "\"calserver status\" asks the roles of this host, /readyz those of another one",

@@ -315,19 +315,24 @@ func (a *adminServer) database(do func(*service.Service, context.Context, func(c
 	}
 }
 
-// purge forgets old deletions now instead of at the end of the day.
+// purge forgets the deletions of a time.
 func (a *adminServer) purge(w http.ResponseWriter, r *http.Request) {
 	s := a.storeService()
 	if s == nil {
 		http.Error(w, "csstored does not run in this process", http.StatusConflict)
 		return
 	}
-	n, err := s.model.PurgeAll(r.Context())
+	within, err := purgeWindow(r.URL.Query())
+	if err != nil {
+		http.Error(w, plain.Error(err), http.StatusBadRequest)
+		return
+	}
+	n, err := s.model.PurgeGone(r.Context(), within)
 	if err != nil {
 		http.Error(w, plain.Error(err), http.StatusInternalServerError)
 		return
 	}
-	answerJSON(w, map[string]int{"purged": n})
+	answerJSON(w, n)
 }
 
 // ownersPage is how many owners are listed at once.

@@ -103,7 +103,7 @@ func ldapOptions(cfg *config.Config, l *directory.LDAPOptions) error {
 	l.StartTLS = cfg.LDAP.TLS == "starttls"
 	l.Timeout = cfg.LDAP.Timeout
 	if l.DomainBase = cfg.Domain.Root; cfg.Domain.Schema == 1 {
-		l.DomainBase = cfg.Domain.DCRoot
+		l.DomainBase, l.DCTree = cfg.Domain.DCRoot, true
 	}
 	if cfg.LDAP.Cache.Enable {
 		l.CacheTTL = cfg.LDAP.Cache.TTL

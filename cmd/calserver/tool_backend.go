@@ -39,6 +39,8 @@ type backend struct {
 	// inherit hands the calendars of an owner, or with "" of everybody, to whom
 	// the directory has under that name now, and tells of how many people.
 	inherit func(ctx context.Context, owner calendar.Owner) (n int, err error)
+	// purge forgets the deletions of a time.
+	purge func(ctx context.Context, within calendar.Window) (n int, err error)
 }
 
 // toolLog logs what the layers below say of themselves only with -v; the
@@ -77,6 +79,9 @@ func (t *tool) openBackend(ctx context.Context) (*backend, error) {
 		},
 		inherit: func(ctx context.Context, owner calendar.Owner) (n int, err error) {
 			return n, callStore(ctx, cfg, "POST", "/owners/inherit?"+url.Values{"owner": {string(owner)}}.Encode(), &n)
+		},
+		purge: func(ctx context.Context, within calendar.Window) (n int, err error) {
+			return n, callStore(ctx, cfg, "POST", "/db/purge?"+purgeQuery(within).Encode(), &n)
 		}}, nil
 }
 
@@ -165,6 +170,7 @@ func openStopped(ctx context.Context, cfg *config.Config, t *tool) (*backend, er
 			return store.Owners(ctx, after, ownersPage)
 		},
 		inherit: func(ctx context.Context, owner calendar.Owner) (int, error) { return handOver(ctx, model, owner) },
+		purge:   model.PurgeGone,
 		close: func() {
 			if err := store.Close(); err != nil {
 				t.complain("close the store: %s", plain.Error(err))

@@ -205,12 +205,18 @@ func (o *calOptions) id(target string) (calendar.ID, error) {
 	default:
 		id = calendar.NewID(calendar.Owner(owner), target)
 	}
+	return calidOf(string(id))
+}
+
+// calidOf reads a calid; ids are in small letters.
+func calidOf(s string) (calendar.ID, error) {
+	id := calendar.ID(s)
 	id = calendar.NewID(calendar.Owner(strings.ToLower(string(id.Owner()))), id.Name())
 	if err := calendar.CheckOwner(id.Owner()); err != nil {
-		return "", misuse("%s: %v", target, err)
+		return "", misuse("%s: %v", s, err)
 	}
 	if err := calendar.CheckName(id.Name()); err != nil {
-		return "", misuse("%s: %v", target, err)
+		return "", misuse("%s: %v", s, err)
 	}
 	return id, nil
 }

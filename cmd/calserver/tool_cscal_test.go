@@ -54,6 +54,7 @@ func testBackend(t *testing.T, people calendar.People) *backend {
 			return site.Store.Owners(ctx, after, 1) // pages
 		},
 		inherit: func(ctx context.Context, owner calendar.Owner) (int, error) { return handOver(ctx, site.Model, owner) },
+		purge:   site.Model.PurgeGone,
 	}
 }
 

@@ -41,6 +41,7 @@ type tool struct {
 	done           []any         // with --json, what was done so far
 	wrong          []findingInfo // with --json, what csdb found wrong besides the report
 	many           bool          // it may have been done to several things
+	bare           bool          // options alone are a whole call
 }
 
 // newTool declares what all utilities have: -q, -v, --json, --config and help.
@@ -73,7 +74,7 @@ func (t *tool) parse(args []string) (words []string, err error) {
 		words, rest = append(words, rest[0]), rest[1:]
 	}
 	switch {
-	case t.help, len(words) == 0:
+	case t.help, len(words) == 0 && (!t.bare || len(args) == 0):
 		return nil, errUsage
 	case t.quiet && t.verbose:
 		return nil, errors.New("-q and -v exclude each other")

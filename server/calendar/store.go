@@ -153,12 +153,12 @@ type Tx interface {
 	// DeleteObject turns the object into a tombstone that keeps uid, component
 	// and data, and removes its occurrences and dead properties.
 	DeleteObject(cal int64, name string, change int64, when time.Time, by UserID) error
-	// Purge removes the calendar's tombstones older than before and raises its
-	// Purged number to the highest change removed.
-	Purge(cal int64, before time.Time) (n int, err error)
+	// Purge removes the calendar's tombstones of [from,before) and raises its
+	// Purged number to the highest change removed. The zero from is open.
+	Purge(cal int64, from, before time.Time) (n int, err error)
 	// PurgeCalendars does the same with the tombstones of the owner's calendars
 	// and the home's Purged number.
-	PurgeCalendars(before time.Time) (n int, err error)
+	PurgeCalendars(from, before time.Time) (n int, err error)
 
 	// SetOccurrences replaces those of one object.
 	SetOccurrences(cal int64, name string, rows []OccurrenceRow) error

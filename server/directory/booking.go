@@ -148,14 +148,3 @@ func (b *BookingChange) changes(at *Attributes, has []string) (out []Change) {
 	}
 	return append(out, Change{"icsExtendedResourcePrefs", values})
 }
-
-// spelled is how Sun writes the names of attributes that this file has in lower
-// case; another name is a site's own.
-func spelled(attr string) string {
-	for _, name := range []string{"icsDoublebooking", "icsAutoaccept", "icsSecondaryowners", "icsDefaultacl"} {
-		if strings.EqualFold(name, attr) {
-			return name
-		}
-	}
-	return attr
-}

@@ -10,8 +10,10 @@ import (
 // domain is a hosted domain: a name space of its own below its base.
 type domain struct {
 	name   string // lower case; "" is the one nameless domain
+	dn     string // of its entry, "" = there is none
 	base   string // DN key below which its entries are, "" = everywhere
 	active bool
+	gone   bool    // it is marked as deleted
 	auth   *filter // inetDomainSearchFilter
 	tzid   string
 	host   string // the first of icsDWPBackEndHosts
@@ -47,8 +49,10 @@ func newDomains(found []*entry, defaultName string, firstIsDefault bool, log fun
 		}
 		d := &domain{
 			name:   names[0],
+			dn:     e.dn,
 			base:   e.key,
 			active: statusOK(e.one("inetdomainstatus")) && serviceOK(e.one("icsstatus"), e.one("icsallowedserviceaccess")),
+			gone:   statusGone(e.one("inetdomainstatus")) || statusGone(e.one("icsstatus")),
 			tzid:   e.one("icstimezone"),
 			host:   fold(e.one("icsdwpbackendhosts")),
 			most:   groupMaxSize(e),

@@ -87,6 +87,9 @@ type LDAPOptions struct {
 	// DomainBase is the root of the domain entries (service.schema2root, or
 	// service.dcroot with schema 1); empty: one domain only.
 	DomainBase string
+	// DCTree: domains have their entries in a DC tree, and their people elsewhere
+	// (schema 1).
+	DCTree bool
 	// MinConns stay open (local.ugldappoolsize); 1.
 	MinConns int
 	// MaxConns is the most connections of the search pool, and of the log-in

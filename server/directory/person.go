@@ -155,6 +155,11 @@ func (d *Directory) active(e *entry, kind calendar.PersonKind, dom *domain) bool
 
 func statusOK(status string) bool { return status == "" || equalFold(status, "active") }
 
+// statusGone: the account is to be removed. ldap.md §4.5.
+func statusGone(status string) bool {
+	return equalFold(status, "deleted") || equalFold(status, "removed")
+}
+
 // serviceOK: icsStatus decides where it is set, icsAllowedServiceAccess otherwise.
 func serviceOK(status, access string) bool {
 	if status != "" {

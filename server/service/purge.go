@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"time"
 
 	"factotum/server/calendar"
 )
@@ -25,14 +26,32 @@ func (s *Service) Purge(ctx context.Context, owner calendar.Owner) (n int, err e
 }
 
 // PurgeAll runs Purge for every owner.
-func (s *Service) PurgeAll(ctx context.Context) (n int, err error) {
+func (s *Service) PurgeAll(ctx context.Context) (n int, err error) { return s.purgeEach(ctx, s.Purge) }
+
+// PurgeGone forgets the deletions of a time of every owner's, whatever their age; the
+// zero ends are open. Who syncs from before one of them starts over. cspurge.
+func (s *Service) PurgeGone(ctx context.Context, within calendar.Window) (n int, err error) {
+	to := within.To
+	if to.IsZero() {
+		to = s.now().Add(time.Second)
+	}
+	return s.purgeEach(ctx, func(ctx context.Context, owner calendar.Owner) (n int, err error) {
+		err = s.write(ctx, calendar.Actor{}, "purge deletions", owner, nil, func(w *writer) (err error) {
+			n, err = w.purgeGone(within.From, to)
+			return err
+		})
+		return n, err
+	})
+}
+
+func (s *Service) purgeEach(ctx context.Context, purge func(context.Context, calendar.Owner) (int, error)) (n int, err error) {
 	for after := calendar.Owner(""); ; {
 		owners, err := s.store.Owners(ctx, after, 500)
 		if err != nil || len(owners) == 0 {
 			return n, wrap("purge deletions", "", err)
 		}
 		for _, o := range owners {
-			k, err := s.Purge(ctx, o)
+			k, err := purge(ctx, o)
 			if err != nil {
 				return n, err
 			}

@@ -88,18 +88,23 @@ func (w *writer) purge(before time.Time) (n int, err error) {
 	if err := w.purgeHistory(); err != nil {
 		return 0, err
 	}
+	return w.purgeGone(time.Time{}, before)
+}
+
+// purgeGone forgets the tombstones of a time.
+func (w *writer) purgeGone(from, before time.Time) (n int, err error) {
 	rows, err := w.Calendars()
 	if err != nil {
 		return 0, err
 	}
 	for _, c := range rows {
-		k, err := w.tx.Purge(c.ID, before)
+		k, err := w.tx.Purge(c.ID, from, before)
 		if err != nil {
 			return 0, err
 		}
 		n += k
 	}
-	k, err := w.tx.PurgeCalendars(before)
+	k, err := w.tx.PurgeCalendars(from, before)
 	if n += k; err != nil || n == 0 {
 		return 0, err
 	}

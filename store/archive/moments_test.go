@@ -57,7 +57,7 @@ func writes(t testing.TB, rnd *rand.Rand, s calendar.Store, n int) {
 			}
 			return tx.SetEntry(fmt.Sprint("uid=", n))
 		case 2:
-			_, err := tx.Purge(row.ID, at(n-20))
+			_, err := tx.Purge(row.ID, time.Time{}, at(n-20))
 			return err
 		case 3:
 			row.DisplayName, row.Change = fmt.Sprint("calendar ", n), change

@@ -57,6 +57,7 @@ type op struct {
 	Change int64     `json:"change,omitzero"`
 	Seq    int       `json:"seq,omitzero"`
 	Keep   int       `json:"keep,omitzero"`
+	From   time.Time `json:"from,omitzero"`
 	When   time.Time `json:"when,omitzero"`
 	By     string    `json:"by,omitzero"`
 	Value  string    `json:"value,omitzero"`
@@ -136,10 +137,10 @@ func (o *op) do(tx calendar.Loader) (err error) {
 	case opDelete:
 		return tx.DeleteObject(o.Cal, o.Name, o.Change, o.When, calendar.UserID(o.By))
 	case opPurge:
-		_, err = tx.Purge(o.Cal, o.When)
+		_, err = tx.Purge(o.Cal, o.From, o.When)
 		return err
 	case opPurgeCalendars:
-		_, err = tx.PurgeCalendars(o.When)
+		_, err = tx.PurgeCalendars(o.From, o.When)
 		return err
 	case opOccurrences:
 		return tx.SetOccurrences(o.Cal, o.Name, unpackOccurrences(o.Name, o.Index))

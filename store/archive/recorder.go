@@ -113,14 +113,14 @@ func (r *recorder) DeleteObject(cal int64, name string, change int64, when time.
 	return r.note(r.Tx.DeleteObject(cal, name, change, when, by), op{Kind: opDelete, Cal: cal, Name: name, Change: change, When: when, By: string(by)})
 }
 
-func (r *recorder) Purge(cal int64, before time.Time) (int, error) {
-	n, err := r.Tx.Purge(cal, before)
-	return n, r.note(err, op{Kind: opPurge, Cal: cal, When: before})
+func (r *recorder) Purge(cal int64, from, before time.Time) (int, error) {
+	n, err := r.Tx.Purge(cal, from, before)
+	return n, r.note(err, op{Kind: opPurge, Cal: cal, From: from, When: before})
 }
 
-func (r *recorder) PurgeCalendars(before time.Time) (int, error) {
-	n, err := r.Tx.PurgeCalendars(before)
-	return n, r.note(err, op{Kind: opPurgeCalendars, When: before})
+func (r *recorder) PurgeCalendars(from, before time.Time) (int, error) {
+	n, err := r.Tx.PurgeCalendars(from, before)
+	return n, r.note(err, op{Kind: opPurgeCalendars, From: from, When: before})
 }
 
 func (r *recorder) SetOccurrences(cal int64, name string, rows []calendar.OccurrenceRow) error {

@@ -44,8 +44,8 @@ WHERE owner = $1 AND id = $2 AND deleted < 1`
 	sqlDropOccs       = `DELETE FROM occurrences WHERE owner = $1 AND cal = $2`
 	sqlDropAllProps   = `DELETE FROM props WHERE owner = $1 AND cal = $2`
 	sqlGoneCalendars  = `SELECT id, name, change, deleted FROM calendars WHERE owner = $1 AND change > $2 AND deleted > 0 ORDER BY change, name`
-	sqlHighestBuried  = `SELECT cast(coalesce(max(change), 0) AS BIGINT), count(*) FROM calendars WHERE owner = $1 AND change > 0 AND deleted > 0 AND deleted < $2`
-	sqlPurgeCalendars = `DELETE FROM calendars WHERE owner = $1 AND change > 0 AND deleted > 0 AND deleted < $2`
+	sqlHighestBuried  = `SELECT cast(coalesce(max(change), 0) AS BIGINT), count(*) FROM calendars WHERE owner = $1 AND change > 0 AND deleted > 0 AND deleted < $2 AND deleted >= $3`
+	sqlPurgeCalendars = `DELETE FROM calendars WHERE owner = $1 AND change > 0 AND deleted > 0 AND deleted < $2 AND deleted >= $3`
 )
 
 // The column flags. The kind of a collection is in kindBits, but for the plain
@@ -211,14 +211,14 @@ func (t *tx) GoneCalendars(since int64) ([]calendar.GoneCalendar, error) {
 		})
 }
 
-// PurgeCalendars removes the owner's tombstones of calendars older than before.
-func (t *tx) PurgeCalendars(before time.Time) (int, error) {
+// PurgeCalendars removes the owner's tombstones of calendars of [from,before).
+func (t *tx) PurgeCalendars(from, before time.Time) (int, error) {
 	const op = "purge tombstones of calendars"
 	var highest, n int64
-	if _, err := t.row(op, sqlHighestBuried, args(t.owner, micros(before)), &highest, &n); err != nil || n == 0 {
+	if _, err := t.row(op, sqlHighestBuried, args(t.owner, micros(before), micros(from)), &highest, &n); err != nil || n == 0 {
 		return 0, err
 	}
-	if err := t.exec(op, sqlPurgeCalendars, t.owner, micros(before)); err != nil {
+	if err := t.exec(op, sqlPurgeCalendars, t.owner, micros(before), micros(from)); err != nil {
 		return 0, err
 	}
 	if err := t.makeHome(); err != nil {

@@ -56,7 +56,7 @@ component = $11, contenttype = $12, writer = $13, since = $14, origin = $15`
 	sqlBuryObject = `UPDATE objects SET change = $4, deleted = $5, occhash = 0, runs = 0, occ = $6, contenttype = '', writer = $7 WHERE owner = $1 AND cal = $2 AND name = $3`
 
 	// deleted > 0 last: with statistics SQLite else takes it for true of all rows.
-	expired          = ` FROM objects WHERE owner = $1 AND cal = $2 AND deleted < $3 AND deleted > 0`
+	expired          = ` FROM objects WHERE owner = $1 AND cal = $2 AND deleted < $3 AND deleted > 0 AND deleted >= $4`
 	sqlHighestGone   = `SELECT coalesce(max(change), 0), count(*)` + expired
 	sqlPurgeBodies   = dropBodies + ` IN (SELECT body` + expired + `)`
 	sqlPurgeBodyList = dropBodies + ` = ANY(ARRAY(SELECT body` + expired + `))`
@@ -508,22 +508,22 @@ func (t *tx) Latest(cal int64, fn func(*calendar.ObjectRow) (bool, error)) error
 	return nil
 }
 
-// Purge removes the tombstones of the calendar's objects older than before.
-func (t *tx) Purge(cal int64, before time.Time) (int, error) {
+// Purge removes the tombstones of the calendar's objects of [from,before).
+func (t *tx) Purge(cal int64, from, before time.Time) (int, error) {
 	const op = "purge tombstones"
 	t.conn.patient()
-	limit := micros(before)
+	limit, first := micros(before), micros(from)
 	var highest, n int64
-	if _, err := t.row(op, sqlHighestGone, args(t.owner, cal, limit), &highest, &n); err != nil {
+	if _, err := t.row(op, sqlHighestGone, args(t.owner, cal, limit, first), &highest, &n); err != nil {
 		return 0, err
 	}
 	t.stub = stub{}
 	t.ahead.forget()
 	if n > 0 {
-		if err := t.exec(op, t.either(sqlPurgeBodies, sqlPurgeBodyList), t.owner, cal, limit); err != nil {
+		if err := t.exec(op, t.either(sqlPurgeBodies, sqlPurgeBodyList), t.owner, cal, limit, first); err != nil {
 			return 0, err
 		}
-		if err := t.exec(op, sqlPurgeObjects, t.owner, cal, limit); err != nil {
+		if err := t.exec(op, sqlPurgeObjects, t.owner, cal, limit, first); err != nil {
 			return 0, err
 		}
 		if err := t.exec(op, sqlRaisePurged, t.owner, cal, highest); err != nil {

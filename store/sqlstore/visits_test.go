@@ -207,7 +207,7 @@ var visits = map[string]func(tx calendar.Tx) error{
 	},
 	"DeleteObject": func(tx calendar.Tx) error { return tx.DeleteObject(1, "001501.ics", someday, epoch, "anna") },
 	"Purge": func(tx calendar.Tx) error {
-		n, err := tx.Purge(1, epoch.Add(few*time.Second))
+		n, err := tx.Purge(1, time.Time{}, epoch.Add(few*time.Second))
 		return found(n == few, err)
 	},
 	"SetProp": func(tx calendar.Tx) error {

@@ -185,23 +185,29 @@ func testPurge(t *testing.T, s calendar.Store) {
 	update(t, s, anna, func(tx calendar.Tx) error { return tx.DeleteCalendar(2, gone, day) })
 
 	update(t, s, anna, func(tx calendar.Tx) error {
-		n, err := tx.Purge(1, day.Add(2*time.Hour))
+		if n, err := tx.Purge(1, day.Add(3*time.Hour), day.Add(4*time.Hour)); n != 0 || err != nil {
+			t.Errorf("Purge of a time without deletions: %d %v", n, err)
+		}
+		if n, err := tx.PurgeCalendars(day.Add(time.Hour), day.Add(4*time.Hour)); n != 0 || err != nil {
+			t.Errorf("PurgeCalendars of such a time: %d %v", n, err)
+		}
+		n, err := tx.Purge(1, time.Time{}, day.Add(2*time.Hour))
 		if n != 2 || err != nil {
 			t.Errorf("Purge: %d %v, want two objects", n, err)
 		}
 		if g, err := tx.GoneCalendars(0); len(g) != 1 || err != nil {
 			t.Errorf("GoneCalendars after Purge: %v %v", g, err)
 		}
-		if n, err := tx.PurgeCalendars(day); n != 0 || err != nil {
+		if n, err := tx.PurgeCalendars(time.Time{}, day); n != 0 || err != nil {
 			t.Errorf("PurgeCalendars too early: %d %v", n, err)
 		}
 		if h, _, err := tx.Home(); h.Purged != 0 || err != nil {
 			t.Errorf("Home before its purge: %+v %v", h, err)
 		}
-		if n, err := tx.PurgeCalendars(day.Add(2 * time.Hour)); n != 1 || err != nil {
+		if n, err := tx.PurgeCalendars(time.Time{}, day.Add(2 * time.Hour)); n != 1 || err != nil {
 			t.Errorf("PurgeCalendars: %d %v, want one", n, err)
 		}
-		n, err = tx.Purge(1, day.Add(2*time.Hour))
+		n, err = tx.Purge(1, time.Time{}, day.Add(2*time.Hour))
 		if n != 0 || err != nil {
 			t.Errorf("Purge again: %d %v", n, err)
 		}

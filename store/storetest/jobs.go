@@ -93,7 +93,7 @@ func testJobsStay(t *testing.T, s calendar.Store) {
 		return errors.Join(err, tx.DeleteCalendar(1, n, day), tx.PutJob(aJob(n, 0)))
 	})
 	update(t, s, anna, func(tx calendar.Tx) error {
-		_, err := tx.PurgeCalendars(day.Add(time.Hour))
+		_, err := tx.PurgeCalendars(time.Time{}, day.Add(time.Hour))
 		return err
 	})
 	wantJobs(t, s, anna, aJob(change, 0), aJob(change+2, 0))

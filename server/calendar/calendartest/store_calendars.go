@@ -77,10 +77,10 @@ func (t *tx) collection(id int64) *collection {
 	return &collection{}
 }
 
-func (t *tx) PurgeCalendars(before time.Time) (n int, err error) {
+func (t *tx) PurgeCalendars(from, before time.Time) (n int, err error) {
 	row, old := t.home.row, t.home.gone
 	kept := slices.DeleteFunc(slices.Clone(old), func(g calendar.GoneCalendar) bool {
-		if !g.Deleted.Before(before) {
+		if !g.Deleted.Before(before) || g.Deleted.Before(from) {
 			return false
 		}
 		row.Purged = max(row.Purged, g.Change)

@@ -178,11 +178,11 @@ func (t *tx) Latest(cal int64, fn func(*calendar.ObjectRow) (bool, error)) error
 	return err
 }
 
-func (t *tx) Purge(cal int64, before time.Time) (n int, err error) {
+func (t *tx) Purge(cal int64, from, before time.Time) (n int, err error) {
 	c := t.home.cals[cal]
 	row := c.row
 	for name, o := range c.objs {
-		if !o.Deleted.IsZero() && o.Deleted.Before(before) {
+		if !o.Deleted.IsZero() && o.Deleted.Before(before) && !o.Deleted.Before(from) {
 			row.Purged = max(row.Purged, o.Change)
 			unset(t, c.objs, name)
 			n++

@@ -1,0 +1,524 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"factotum/cmd/internal/plain"
+	"factotum/server/acl"
+	"factotum/server/calendar"
+	"factotum/server/config"
+	"factotum/server/directory"
+)
+
+func init() {
+	register("csdomain", "make, list, change and delete hosted domains", runCsdomain)
+}
+
+const csdomainUsage = `csdomain manages hosted domains and their preferences.
+
+  csdomain [-q|-v] [-n node]                      create domain
+  csdomain [-q|-v] {-a property=value   | -f file} add    domain
+  csdomain [-q|-v] [-a property[=value] | -f file] delete domain
+  csdomain [-q|-v]                                 list   [domain]
+  csdomain version
+
+  -n node        create: the name of its entry below service.schema2root, the domain's
+                 without it; with schema 1 the node of its people, such as o=node1,o=sesta
+  -a property    a preference of the domain, by its name in Sun's tables, and its value
+  -f file        a file with property="value" in each line
+  -j, --json     print JSON
+  -q, --yes      do not ask, and print errors only
+  -C file        the ics.conf to use
+
+The commands:
+  create         make the entry, and those that people, groups and resources stand below
+  add            set preferences; a value that is there is replaced
+  delete         take preferences away, or with neither -a nor -f the domain with all of
+                 its entries. Calendars stay: "csclean clean domain" removes them
+  list           show a domain with its preferences, or all domains
+
+csdomain says which of the preferences have no effect in this server. Servers see a change
+within a minute. Where people are kept in LDAP, local.enduseradmindn must be allowed to
+write there.
+
+  csdomain -n sesta create sesta.com
+  csdomain -a timezone=America/New_York add sesta.com
+  csdomain -a allowCalendarCreation=no add sesta.com
+  csdomain -f prefs.txt add sesta.com
+  csdomain list sesta.com
+`
+
+// domainProperty is a preference of domains: where it is kept. ldap.md §§7.2-7.4.
+type domainProperty struct {
+	name   string
+	attr   string // of its own; "" is icsExtendedDomainPrefs
+	bit    int    // of icsAllowRights, and not -1: set is "no"
+	many   bool   // values with blanks between
+	obeyed bool
+	check  func(v string) error
+}
+
+func yesNo(v string) error {
+	if v = strings.ToLower(v); v != "yes" && v != "no" {
+		return fmt.Errorf("%q is neither yes nor no", v)
+	}
+	return nil
+}
+
+func aclText(v string) error {
+	_, err := acl.Parse(v)
+	return err
+}
+
+var domainProperties = func() []domainProperty {
+	pref := func(name string, check func(string) error) domainProperty {
+		return domainProperty{name: name, bit: -1, check: check}
+	}
+	list := []domainProperty{
+		{name: "groupMaxSize", bit: -1, obeyed: true, check: func(v string) error {
+			if n, err := strconv.Atoi(v); err != nil || n < -1 {
+				return fmt.Errorf("%q is no number: 0 is any, -1 none", v)
+			}
+			return nil
+		}},
+		pref("domainAccess", aclText), pref("resourceDefaultAcl", aclText),
+	}
+	for _, name := range strings.Fields("allowProxyLogin calmasterAccessOverride createLowerCase fbIncludeDefCal filterPrivateEvents setPublicRead subIncludeDefCal subRemoveDefCal uiAllowAnyone") {
+		list = append(list, pref(name, yesNo))
+	}
+	for _, name := range strings.Fields("calmasterUid language searchFilter ssoCookieDomain ssoUserDomain uiBaseUrl uiConfigFile uiProxyUrl") {
+		list = append(list, pref(name, nil))
+	}
+	for bit, name := range strings.Fields("allowCalendarCreation allowCalendarDeletion allowPublicWritableCalendars - allowModifyUserPreferences allowModifyPassword - - " +
+		"allowUserDoubleBook allowResourceDoubleBook allowSetCn allowSetGivenName allowSetMail allowSetPrefLang allowSetSn allowGroupDoubleBook") {
+		if name != "-" {
+			list = append(list, domainProperty{name: name, attr: "icsAllowRights", bit: bit, check: yesNo})
+		}
+	}
+	status := func(v string) error {
+		if !slices.Contains([]string{"active", "inactive", "deleted"}, strings.ToLower(v)) {
+			return fmt.Errorf("%q is none of active, inactive, deleted", v)
+		}
+		return nil
+	}
+	return append(list,
+		domainProperty{name: "allowedAccessProtocols", attr: "icsAllowedServiceAccess", bit: -1, obeyed: true},
+		domainProperty{name: "userDefaultAcl", attr: "icsDefaultAccess", bit: -1, check: aclText},
+		domainProperty{name: "searchDomainNames", attr: "icsDomainNames", bit: -1, many: true},
+		domainProperty{name: "backEndHosts", attr: "icsDWPBackEndHosts", bit: -1, many: true, obeyed: true},
+		domainProperty{name: "statusCalendarDomain", attr: "icsStatus", bit: -1, obeyed: true, check: status},
+		domainProperty{name: "timezone", attr: "icsTimezone", bit: -1, obeyed: true, check: checkZone})
+}()
+
+// findProperty finds one by its name, in whatever case.
+func findProperty(name string) (*domainProperty, error) {
+	for i := range domainProperties {
+		p := &domainProperties[i]
+		if strings.EqualFold(p.name, name) {
+			return p, nil
+		}
+		if strings.EqualFold(p.attr, name) && p.bit < 0 {
+			return nil, misuse("-a takes the name of a property, not that of an attribute: %s is %s", name, p.name)
+		}
+	}
+	if strings.EqualFold(name, "calmasterCred") {
+		return nil, misuse("calmasterCred is a password, which has no place in the directory's preferences")
+	}
+	return nil, misuse("%q is no property of a domain; \"csdomain -?\" and docs/admin.md have them", name)
+}
+
+// change is what becomes of the attribute in which it is kept.
+func (p *domainProperty) change(value string, remove bool, has func(attr string) []string) (directory.Change, error) {
+	const prefs = "icsExtendedDomainPrefs"
+	absent := fmt.Errorf("%s is not set", p.name)
+	switch {
+	case p.bit >= 0:
+		old := has(p.attr)
+		rights := 0
+		if len(old) > 0 {
+			n, err := strconv.Atoi(old[0])
+			if err != nil {
+				return directory.Change{}, fmt.Errorf("icsAllowRights of the entry is %q, which is no number", old[0])
+			}
+			rights = n
+		} else if remove {
+			return directory.Change{}, absent
+		}
+		if rights &^= 1 << p.bit; !remove && strings.EqualFold(value, "no") {
+			rights |= 1 << p.bit
+		}
+		return directory.Change{Attr: p.attr, Values: []string{strconv.Itoa(rights)}}, nil
+	case p.attr != "":
+		old := has(p.attr)
+		switch {
+		case remove && len(old) == 0:
+			return directory.Change{}, absent
+		case remove && value == "":
+			return directory.Change{Attr: p.attr}, nil
+		case remove:
+			next := slices.DeleteFunc(slices.Clone(old), func(v string) bool { return strings.EqualFold(v, value) })
+			if len(next) == len(old) {
+				return directory.Change{}, fmt.Errorf("%s has no value %s", p.name, value)
+			}
+			return directory.Change{Attr: p.attr, Values: next}, nil
+		case p.many:
+			return directory.Change{Attr: p.attr, Values: strings.Fields(value)}, nil
+		}
+		return directory.Change{Attr: p.attr, Values: []string{value}}, nil
+	}
+	found := false
+	next := slices.DeleteFunc(slices.Clone(has(prefs)), func(v string) bool {
+		name, is, _ := strings.Cut(v, "=")
+		same := strings.EqualFold(strings.TrimSpace(name), p.name) && (!remove || value == "" || strings.EqualFold(strings.TrimSpace(is), value))
+		found = found || same
+		return same
+	})
+	if remove && !found {
+		return directory.Change{}, absent
+	}
+	if !remove {
+		next = append(next, p.name+"="+value)
+	}
+	return directory.Change{Attr: prefs, Values: next}, nil
+}
+
+// of is the value that a domain has, "" for none.
+func (p *domainProperty) of(has func(attr string) []string) string {
+	switch {
+	case p.bit >= 0:
+		if v := has(p.attr); len(v) > 0 {
+			n, err := strconv.Atoi(v[0])
+			if err != nil {
+				return ""
+			}
+			return map[bool]string{true: "no", false: "yes"}[n>>p.bit&1 == 1]
+		}
+		return ""
+	case p.attr != "":
+		return strings.Join(has(p.attr), " ")
+	}
+	for _, v := range has("icsExtendedDomainPrefs") {
+		if name, is, _ := strings.Cut(v, "="); strings.EqualFold(strings.TrimSpace(name), p.name) {
+			return strings.TrimSpace(is)
+		}
+	}
+	return ""
+}
+
+// domainOptions are what csdomain was told.
+type domainOptions struct {
+	*tool
+	node, property, file string
+
+	set []propertyValue
+}
+
+type propertyValue struct {
+	*domainProperty
+	value string
+}
+
+func runCsdomain(ctx context.Context, args []string, std stdio) int {
+	o := newDomainOptions(std)
+	return o.run(ctx, args, func(ctx context.Context, words []string) error {
+		if err := o.check(words); err != nil {
+			return err
+		}
+		cfg, err := o.load()
+		if err != nil {
+			return err
+		}
+		return o.do(ctx, cfg, words)
+	})
+}
+
+func newDomainOptions(std stdio) *domainOptions {
+	o := &domainOptions{tool: newTool("csdomain", csdomainUsage, std)}
+	o.FlagLong(&o.node, "node", 'n')
+	o.FlagLong(&o.property, "property", 'a')
+	o.FlagLong(&o.file, "file", 'f')
+	return o
+}
+
+// check refuses wrong calls before anything is opened, and reads what is to be set.
+func (o *domainOptions) check(words []string) error {
+	command := words[0]
+	switch {
+	case !slices.Contains([]string{"create", "add", "delete", "list"}, command):
+		return misuse("%q is not a command of csdomain", command)
+	case len(words) == 1 && command != "list":
+		return misuse("%s which domain?", command)
+	case len(words) > 2:
+		return misuse("csdomain takes one domain")
+	case o.node != "" && command != "create":
+		return misuse("-n belongs to create")
+	case (o.property != "" || o.file != "") && command != "add" && command != "delete":
+		return misuse("-a and -f belong to add and delete")
+	case o.property != "" && o.file != "":
+		return misuse("-a and -f exclude each other")
+	case command == "add" && o.property == "" && o.file == "":
+		return misuse("add what? -a property=value, or -f file")
+	}
+	if o.property != "" {
+		return o.read(o.property, command == "delete", "-a")
+	}
+	if o.file == "" {
+		return nil
+	}
+	in := o.std.in
+	if o.file != "-" {
+		f, err := os.Open(o.file)
+		if err != nil {
+			return fmt.Errorf("read the properties: %w", err)
+		}
+		defer f.Close()
+		in = f
+	}
+	lines := bufio.NewScanner(in)
+	for n := 1; lines.Scan(); n++ {
+		line := strings.TrimSpace(lines.Text())
+		if line == "" || strings.HasPrefix(line, "#") || strings.HasPrefix(line, "!") {
+			continue
+		}
+		if err := o.read(line, command == "delete", fmt.Sprintf("%s:%d", o.file, n)); err != nil {
+			return err
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("read the properties: %w", err)
+	}
+	if len(o.set) == 0 {
+		return misuse("%s has no properties", o.file)
+	}
+	return nil
+}
+
+// read takes one property="value".
+func (o *domainOptions) read(text string, remove bool, where string) error {
+	name, value, has := strings.Cut(text, "=")
+	if value = strings.TrimSpace(value); len(value) > 1 && value[0] == '"' && value[len(value)-1] == '"' {
+		value = value[1 : len(value)-1]
+	}
+	p, err := findProperty(strings.TrimSpace(name))
+	if err != nil {
+		return misuse("%s: %v", where, err)
+	}
+	if !remove && (!has || value == "") {
+		return misuse("%s: %s has no value", where, p.name)
+	}
+	if p.check != nil && !remove {
+		if err := p.check(value); err != nil {
+			return misuse("%s: %s: %v", where, p.name, err)
+		}
+	}
+	o.set = append(o.set, propertyValue{p, value})
+	return nil
+}
+
+func (o *domainOptions) do(ctx context.Context, cfg *config.Config, words []string) error {
+	dir, opt, err := o.directory(cfg)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	if words[0] == "list" {
+		return o.list(ctx, cfg, dir, words[1:])
+	}
+	ed, err := entryEditor(cfg, opt)
+	if err != nil {
+		return err
+	}
+	defer ed.Close()
+	name := strings.ToLower(words[1])
+	switch {
+	case words[0] == "create":
+		if err := ed.CreateDomain(ctx, directory.NewDomain{Name: name, Node: o.node}); err != nil {
+			return err
+		}
+		o.told(name, "made")
+	case words[0] == "delete" && len(o.set) == 0:
+		return o.delete(ctx, cfg, dir, ed, name)
+	default:
+		if err := ed.EditDomain(ctx, name, func(has func(string) []string) ([]directory.Change, error) {
+			return o.changes(words[0] == "delete", has)
+		}); err != nil {
+			return err
+		}
+		for _, p := range o.set {
+			if !p.obeyed && words[0] == "add" {
+				o.warn("%s is kept in the entry, and has no effect in this server", p.name)
+			}
+		}
+		o.told(name, "changed")
+	}
+	return nil
+}
+
+func (o *domainOptions) told(name, what string) {
+	o.did(map[string]string{"domain": name, "done": what}, "%s: %s", name, what)
+}
+
+// changes are those of the attributes, each once.
+func (o *domainOptions) changes(remove bool, has func(string) []string) (list []directory.Change, err error) {
+	now := func(attr string) []string {
+		for _, c := range list {
+			if strings.EqualFold(c.Attr, attr) {
+				return c.Values
+			}
+		}
+		return has(attr)
+	}
+	for _, p := range o.set {
+		c, err := p.change(p.value, remove, now)
+		if err != nil {
+			return nil, err
+		}
+		if i := slices.IndexFunc(list, func(o directory.Change) bool { return strings.EqualFold(o.Attr, c.Attr) }); i >= 0 {
+			list[i] = c
+		} else {
+			list = append(list, c)
+		}
+	}
+	return list, nil
+}
+
+// delete removes a domain with its entries.
+func (o *domainOptions) delete(ctx context.Context, cfg *config.Config, dir *directory.Directory, ed entryEditing, name string) error {
+	dom, err := dir.Domain(ctx, name)
+	if err != nil {
+		return err
+	}
+	if def := strings.ToLower(cfg.Domain.Default); dom.Name == def || slices.Contains(dom.Names, def) {
+		return fmt.Errorf("%s is the default domain: name another one in service.defaultdomain first", name)
+	}
+	found, more, err := dir.Search(ctx, calendar.PeopleQuery{All: true, Limit: maxListed})
+	if err != nil {
+		return err
+	}
+	n := 0
+	for _, p := range found {
+		if p.Domain == dom.Name {
+			n++
+		}
+	}
+	count := fmt.Sprint(n)
+	if more {
+		count = "at least " + count
+	}
+	if err := o.confirm(ctx, "Delete the domain %s with all entries below %s, %s %s, groups and resources among them?", dom.Name, dom.Base, count, plain.Plural(n, "person", "people")); err != nil {
+		return err
+	}
+	entries, err := ed.DeleteDomain(ctx, name)
+	if err != nil {
+		if entries > 0 {
+			err = errors.Join(err, fmt.Errorf("%d entries are deleted already", entries))
+		}
+		return err
+	}
+	o.did(map[string]any{"domain": dom.Name, "done": "deleted", "entries": entries}, "%s: deleted, %d entries", dom.Name, entries)
+	if n > 0 {
+		o.say("their calendars are kept: \"csclean clean %s\" removes them", dom.Name)
+	}
+	return nil
+}
+
+// domainInfo is a domain, for programs.
+type domainInfo struct {
+	Domain     string            `json:"domain"`
+	Names      []string          `json:"other_names,omitempty"`
+	DN         string            `json:"dn"`
+	Base       string            `json:"base"`
+	Enabled    bool              `json:"enabled"`
+	Default    bool              `json:"default"`
+	Properties map[string]string `json:"properties,omitempty"`
+}
+
+func (o *domainOptions) list(ctx context.Context, cfg *config.Config, dir *directory.Directory, words []string) error {
+	all, err := dir.Domains(ctx)
+	if err != nil {
+		return err
+	}
+	if len(words) == 1 {
+		one, err := dir.Domain(ctx, words[0])
+		if err != nil {
+			return err
+		}
+		all = []directory.Domain{one}
+	}
+	out := newArray(o.std.out)
+	for _, d := range all {
+		if (o.verbose || o.json) && len(words) == 0 {
+			if d, err = dir.Domain(ctx, d.Name); err != nil {
+				return err
+			}
+		}
+		info := domainInfo{Domain: d.Name, Names: d.Names, DN: d.DN, Base: d.Base, Enabled: d.Active, Properties: map[string]string{},
+			Default: strings.EqualFold(cfg.Domain.Default, d.Name)}
+		has := func(attr string) []string {
+			for _, a := range d.Attributes {
+				if strings.EqualFold(a.Name, attr) {
+					return a.Values
+				}
+			}
+			return nil
+		}
+		for _, p := range domainProperties {
+			if v := p.of(has); v != "" {
+				info.Properties[p.name] = v
+			}
+		}
+		switch {
+		case o.json && len(words) == 1:
+			return o.print(info)
+		case o.json:
+			err = out.add(info)
+		default:
+			err = o.show(info, len(words) == 1 || o.verbose)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if o.json {
+		return out.end()
+	}
+	return nil
+}
+
+// show prints a domain: a line, or all that is known.
+func (o *domainOptions) show(i domainInfo, full bool) error {
+	if o.quiet {
+		return nil
+	}
+	word := activeWord(i.Enabled)
+	if i.Default {
+		word += ", default"
+	}
+	if !full {
+		_, err := fmt.Fprintf(o.std.out, "%s\t%s\t%s\n", i.Domain, word, i.DN)
+		return err
+	}
+	fmt.Fprintf(o.std.out, "%s\n", i.Domain)
+	row := func(name, value string) { fmt.Fprintf(o.std.out, "  %-28s %s\n", name, plain.Text(value)) }
+	row("status", word)
+	row("other names", strings.Join(i.Names, " "))
+	row("entry", i.DN)
+	row("people below", i.Base)
+	for _, p := range domainProperties {
+		if v, ok := i.Properties[p.name]; ok {
+			if !p.obeyed {
+				v += "  (no effect in this server)"
+			}
+			row(p.name, v)
+		}
+	}
+	_, err := fmt.Fprintln(o.std.out)
+	return err
+}
