@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"time"
 
+	"factotum/cmd/internal/disk"
 	"factotum/cmd/internal/plain"
 	"factotum/server/calendar"
 	"factotum/server/config"
@@ -63,6 +64,7 @@ type storeStatus struct {
 	ReadOnly bool   `json:"read_only,omitempty"`
 
 	Backups []backupStatus `json:"backups,omitempty"`
+	Disks   []*disk.Report `json:"disks,omitempty"` // as they were at the start
 }
 
 type backEndStatus struct {
@@ -242,7 +244,7 @@ func (p *process) status(ctx context.Context) processStatus {
 }
 
 func (s *storeService) status(ctx context.Context, cfg *config.Config) *storeStatus {
-	out := &storeStatus{Engine: cfg.Store.Type, Cache: s.model.Cache().Size(), ReadOnly: cfg.Store.ReadOnly, Backups: s.backups()}
+	out := &storeStatus{Engine: cfg.Store.Type, Cache: s.model.Cache().Size(), ReadOnly: cfg.Store.ReadOnly, Backups: s.backups(), Disks: s.disk}
 	if st, err := s.store.Stat(ctx); err == nil {
 		out.Engine, out.Schema, out.Owners, out.Objects, out.Bytes = st.Engine, st.Version, st.Owners, st.Objects, st.Bytes
 	}

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"factotum/cmd/internal/disk"
 	"factotum/notify/bus"
 	"factotum/notify/ens"
 	"factotum/notify/queue"
@@ -34,6 +35,7 @@ import (
 type storeService struct {
 	store     *sqlstore.Store
 	keeper    *archive.Keeper // its backups
+	disk      []*disk.Report  // what it stands on
 	model     *service.Service
 	jobs      *worker.Worker
 	backend   calendar.Backend
@@ -57,6 +59,9 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	s := &storeService{log: p.logFor("store"), errs: make(chan error, 1)}
 	people, err := p.people()
 	if err != nil {
+		return nil, err
+	}
+	if s.disk, err = lookBelow(ctx, p.cfg, s.log); err != nil {
 		return nil, err
 	}
 	if s.store, err = openDatabase(ctx, p.cfg, s.log, s.fail); err != nil {

@@ -100,6 +100,11 @@ func printStatus(w io.Writer, list []processStatus) {
 				fmt.Fprint(w, ", read-only")
 			}
 			fmt.Fprintf(w, "; cache %s\n", size(s.Cache))
+			for _, d := range s.Disks {
+				for _, line := range d.Warnings() {
+					fmt.Fprintln(w, "disk: "+line)
+				}
+			}
 			for i := range s.Backups {
 				fmt.Fprintln(w, s.Backups[i].words(time.Now()))
 			}

@@ -52,6 +52,7 @@ type Store struct {
 	Path        string // of the SQLite database
 	Home        string // caldb.berkeleydb.homedir.path
 	MaxConns    int    // 0 chooses
+	AnyDisk     bool   // also one that was refused
 	Patience    time.Duration
 	ReadOnly    bool
 	Socket      string // of csstored

@@ -55,6 +55,7 @@ var databaseParams = []Param{
 	used("factotum.store.type", Enum, "sqlite", "Database: the embedded one, or a PostgreSQL server.", func(c *Config) any { return &c.Store.Type }, words("sqlite", "postgres")),
 	used("factotum.store.dsn", Password, "", "Connection string of PostgreSQL.", func(c *Config) any { return &c.Store.DSN }),
 	used("factotum.store.path", Path, "calendar.db", "Database file of SQLite, below caldb.berkeleydb.homedir.path.", func(c *Config) any { return &c.Store.Path }, under("@home")),
+	used("factotum.store.anydisk", Bool, "no", "Start although the disk of SQLite's file was refused, such as a share of a network: what is stored there may be lost.", func(c *Config) any { return &c.Store.AnyDisk }),
 	used("factotum.store.maxconns", Int, "0", "Most connections to PostgreSQL; 0 lets the server choose.", func(c *Config) any { return &c.Store.MaxConns }),
 	used("factotum.store.patience", Seconds, "5", "How long PostgreSQL may be silent before a request is answered with 503; what has much to do may take longer.", func(c *Config) any { return &c.Store.Patience }, atLeast(1)),
 	used("factotum.store.socket", Path, "csstored.sock", "Unix socket of csstored, below the data directory.", func(c *Config) any { return &c.Store.Socket }),

@@ -204,7 +204,7 @@ func testPurge(t *testing.T, s calendar.Store) {
 		if h, _, err := tx.Home(); h.Purged != 0 || err != nil {
 			t.Errorf("Home before its purge: %+v %v", h, err)
 		}
-		if n, err := tx.PurgeCalendars(time.Time{}, day.Add(2 * time.Hour)); n != 1 || err != nil {
+		if n, err := tx.PurgeCalendars(time.Time{}, day.Add(2*time.Hour)); n != 1 || err != nil {
 			t.Errorf("PurgeCalendars: %d %v, want one", n, err)
 		}
 		n, err = tx.Purge(1, time.Time{}, day.Add(2*time.Hour))
