@@ -14,7 +14,7 @@ import (
 	"strconv"
 	"time"
 
-	"factotum/cmd/internal/disk"
+	"factotum/cmd/internal/place"
 	"factotum/cmd/internal/plain"
 	"factotum/server/calendar"
 	"factotum/server/config"
@@ -63,8 +63,8 @@ type storeStatus struct {
 	Cache    int64  `json:"cache_bytes"`
 	ReadOnly bool   `json:"read_only,omitempty"`
 
-	Backups []backupStatus `json:"backups,omitempty"`
-	Disks   []*disk.Report `json:"disks,omitempty"` // as they were at the start
+	Backups []backupStatus  `json:"backups,omitempty"`
+	Disks   []*place.Report `json:"disks,omitempty"` // as they were at the start
 }
 
 type backEndStatus struct {

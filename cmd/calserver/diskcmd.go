@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"factotum/cmd/internal/disk"
+	"factotum/cmd/internal/place"
 	"factotum/server/config"
 )
 
@@ -28,7 +28,7 @@ func init() {
 				"takes that is on the disk. Exit status 1: the place must not be used for that. What it\n" +
 				"writes it removes.",
 			RunE: func(cmd *cobra.Command, args []string) error {
-				purpose, ok := map[string]disk.Purpose{"database": disk.Database, "backup": disk.Backup, "files": disk.Files}[use]
+				purpose, ok := map[string]place.Purpose{"database": place.Database, "backup": place.Backup, "files": place.Files}[use]
 				if !ok {
 					return fmt.Errorf("--for is database, backup or files, not %q", use)
 				}
@@ -43,8 +43,8 @@ func init() {
 	})
 }
 
-func (t *tool) checkDisk(ctx context.Context, dir string, purpose disk.Purpose) error {
-	r, err := disk.Look(ctx, dir, purpose, 20)
+func (t *tool) checkDisk(ctx context.Context, dir string, purpose place.Purpose) error {
+	r, err := place.Look(ctx, dir, purpose, 20)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s is not there: make it, or name a directory that is", dir)
 	}
@@ -66,7 +66,7 @@ func (t *tool) checkDisk(ctx context.Context, dir string, purpose disk.Purpose) 
 }
 
 // showDisk prints what was found. With -q only what is wrong is told.
-func (t *tool) showDisk(r *disk.Report, refused bool) {
+func (t *tool) showDisk(r *place.Report, refused bool) {
 	row := func(name, format string, args ...any) { t.say("  %-14s %s", name, fmt.Sprintf(format, args...)) }
 	t.say("%s", r.Dir)
 	row("file system", "%s (%s), %s at %s", r.FileSystem, r.Kind, r.Source, r.Mount)
@@ -96,11 +96,11 @@ func (t *tool) showDisk(r *disk.Report, refused bool) {
 // lookBelow looks at the disks of the database and of backups before they are used. What
 // SQLite cannot stand on is refused, unless factotum.store.anydisk says otherwise; a
 // backup may be anywhere.
-func lookBelow(ctx context.Context, cfg *config.Config, log *slog.Logger) (list []*disk.Report, err error) {
+func lookBelow(ctx context.Context, cfg *config.Config, log *slog.Logger) (list []*place.Report, err error) {
 	if cfg.Store.ReadOnly { // nothing is written
 		return nil, nil
 	}
-	note := func(r *disk.Report) {
+	note := func(r *place.Report) {
 		list = append(list, r)
 		for _, line := range r.Warnings() {
 			log.Warn("the disk", "problem", line)
@@ -110,9 +110,9 @@ func lookBelow(ctx context.Context, cfg *config.Config, log *slog.Logger) (list 
 	if cfg.Store.Type != "postgres" {
 		dir := filepath.Dir(cfg.Store.Path)
 		err := os.MkdirAll(dir, 0o700)
-		var r *disk.Report
+		var r *place.Report
 		if err == nil {
-			r, err = disk.Look(ctx, dir, disk.Database, writes)
+			r, err = place.Look(ctx, dir, place.Database, writes)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("look at the disk of %s: %w", dir, err)
@@ -133,7 +133,7 @@ func lookBelow(ctx context.Context, cfg *config.Config, log *slog.Logger) (list 
 		// What is wrong is told, and csstored serves calendars all the same: also where a
 		// share does not answer.
 		soon, cancel := context.WithTimeout(ctx, 5*time.Second)
-		r, err := await(soon, func() (*disk.Report, error) { return disk.Look(soon, c.Path, disk.Backup, writes) })
+		r, err := await(soon, func() (*place.Report, error) { return place.Look(soon, c.Path, place.Backup, writes) })
 		cancel()
 		switch {
 		case errors.Is(err, fs.ErrNotExist): // it is made with the first backup

@@ -15,7 +15,7 @@ import (
 	"sync"
 	"time"
 
-	"factotum/cmd/internal/disk"
+	"factotum/cmd/internal/place"
 	"factotum/notify/bus"
 	"factotum/notify/ens"
 	"factotum/notify/queue"
@@ -35,7 +35,7 @@ import (
 type storeService struct {
 	store     *sqlstore.Store
 	keeper    *archive.Keeper // its backups
-	disk      []*disk.Report  // what it stands on
+	disk      []*place.Report // what it stands on
 	model     *service.Service
 	jobs      *worker.Worker
 	backend   calendar.Backend

@@ -45,7 +45,7 @@ var mayImport = map[string][]string{
 	"server/cache":                 {"server/ical", "server/recur", "server/zone", "server/calendar", "server/object", "server/match", "server/availability"},
 	"server/service":               {"server/ical", "server/recur", "server/acl", "server/calendar", "server/object", "server/edit", "server/group", "server/match", "server/itip", "server/cache", "server/zone", "server/availability", "server/booking", "server/personal", "server/admission", "server/alarm"},
 	"server/calendar/calendartest": {"server/...", "store/..."},
-	"cmd/internal/disk":            {},
+	"cmd/internal/place":           {},
 	"server/directory":             {"server/calendar", "templates"},
 	"server/directory/ldaptest":    {"server/...", "templates"},
 	"server/cld":                   {"server/calendar", "server/match"},

@@ -1,10 +1,10 @@
-// Package disk looks at a place before something is kept there: which file system it is
+// Package place looks at a place before something is kept there: which file system it is
 // on, whether locks, syncs and renames do what a database needs, and how long a write
 // takes that is on the disk when it returns. It judges by what the place is for.
 //
 // What it writes is in files of its own, whose names begin with ".disk-check", and gone
 // when it returns.
-package disk
+package place
 
 import (
 	"context"
@@ -144,7 +144,7 @@ func Look(ctx context.Context, dir string, purpose Purpose, writes int) (*Report
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read which file systems there are: %w", err)
 	}
-	r, err := place(dir, string(mounts))
+	r, err := locate(dir, string(mounts))
 	if err != nil {
 		return nil, err
 	}
@@ -157,8 +157,8 @@ func Look(ctx context.Context, dir string, purpose Purpose, writes int) (*Report
 	return r, nil
 }
 
-// place finds out where a directory is.
-func place(dir, mounts string) (*Report, error) {
+// locate finds out where a directory is.
+func locate(dir, mounts string) (*Report, error) {
 	real, err := filepath.Abs(dir)
 	if err == nil {
 		real, err = filepath.EvalSymlinks(real)

@@ -1,4 +1,4 @@
-package disk
+package place
 
 import (
 	"context"
@@ -30,7 +30,7 @@ func TestPlace(t *testing.T) {
 	for where, want := range map[string]string{
 		data: "nfs4 network nas:/my share " + data, link: "nfs4 network nas:/my share " + data, dir: "tmpfs memory tmpfs " + dir, "/": "ext4 local /dev/sda1 /",
 	} {
-		r, err := place(where, mounts)
+		r, err := locate(where, mounts)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -41,12 +41,12 @@ func TestPlace(t *testing.T) {
 			t.Errorf("%s has no size", where)
 		}
 	}
-	if _, err := place(filepath.Join(dir, "nothing"), mounts); !errors.Is(err, os.ErrNotExist) {
+	if _, err := locate(filepath.Join(dir, "nothing"), mounts); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("what is not there: %v", err)
 	}
 	file := filepath.Join(dir, "file")
 	os.WriteFile(file, nil, 0o600)
-	if _, err := place(file, mounts); err == nil || !strings.Contains(err.Error(), "no directory") {
+	if _, err := locate(file, mounts); err == nil || !strings.Contains(err.Error(), "no directory") {
 		t.Errorf("a file: %v", err)
 	}
 }
