@@ -20,6 +20,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"factotum/cmd/internal/freeport"
+	"factotum/store/storetest/pgtest"
 )
 
 // TestScripts runs testdata/script/*.txtar: the whole server, as a person and
@@ -38,6 +39,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"port": scriptPort(t), "await": scriptAwait, "http": scriptHTTP, "signal": scriptSignal, "keep": scriptKeep,
 			"doc": scriptDoc, "gone": scriptGone, "slow": scriptSlow, "busy": scriptBusy, "edit": scriptEdit, "leave": scriptLeave, "tmpfs": scriptTmpfs, "until": scriptUntilSays,
+			"postgres": func(ts *testscript.TestScript, _ bool, args []string) { ts.Setenv(args[0], pgtest.Start(t)) }, // an empty database
 		},
 	})
 }
@@ -78,6 +80,9 @@ func scriptCan(cond string) (bool, error) {
 	case "openssl":
 		_, err := exec.LookPath("openssl")
 		return err == nil, nil
+	case "postgres":
+		found, err := filepath.Glob("/usr/lib/postgresql/*/bin")
+		return len(found) > 0, err
 	case "slapd":
 		_, err := exec.LookPath("slapd")
 		_, err2 := exec.LookPath("ldapadd")
