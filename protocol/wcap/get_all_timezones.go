@@ -41,9 +41,8 @@ func allZones(from, to int) []*ical.Component {
 		if err != nil {
 			continue // the zone database of this program is older than the list
 		}
-		zone, _ := zone.Load(name)
-		loc, err := time.LoadLocation(zone.Name())
-		if err != nil {
+		loc, ok := zone.Location(name)
+		if !ok {
 			continue
 		}
 		if list := crossings(loc, from, to); list != "" {

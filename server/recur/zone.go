@@ -286,7 +286,7 @@ func ianaLocation(name string) *time.Location {
 	if _, listed := spelled()[strings.ToLower(name)]; !listed && !unlisted.may(name) {
 		return nil
 	}
-	loc, err := time.LoadLocation(name)
+	loc, err := inUse.Load().location(name)
 	if err != nil {
 		unlisted.miss(name)
 		return nil

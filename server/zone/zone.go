@@ -22,6 +22,9 @@ var UTC = recur.UTC
 // Load finds a zone by its IANA or Windows name.
 func Load(name string) (Zone, bool) { return recur.LoadZone(name) }
 
+// Location finds a zone of the database, for those who print by package time.
+func Location(name string) (*time.Location, bool) { return recur.Location(name) }
+
 // Names lists the names of zones that clients are told.
 func Names() []string { return recur.ZoneNames() }
 
