@@ -104,6 +104,7 @@ func openAdmin(p *process) (*adminServer, error) {
 	mux.HandleFunc("GET /owners", a.owners)
 	mux.HandleFunc("POST /owners/inherit", a.inherit)
 	mux.HandleFunc("POST /groups/follow", a.followGroup)
+	mux.HandleFunc("POST /zones/{command}", a.repairZones)
 	a.loginHandlers(mux)
 	mux.HandleFunc("GET /jobs", a.listJobs)
 	mux.HandleFunc("POST /jobs/{command}", a.changeJobs)

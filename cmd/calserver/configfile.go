@@ -57,6 +57,15 @@ func defaultDataDir() string {
 // loadConfig reads the configuration of a program. Warnings go to w, nil
 // drops them; the error has every reason why the server cannot start.
 func loadConfig(given string, w io.Writer) (*config.Config, error) {
+	cfg, err := readConfig(given, w)
+	if err != nil {
+		return nil, err
+	}
+	return cfg, useZones(cfg)
+}
+
+// readConfig is loadConfig for who looks after the zone database itself.
+func readConfig(given string, w io.Writer) (*config.Config, error) {
 	path, err := findConfig(given)
 	if err != nil {
 		return nil, err

@@ -48,6 +48,7 @@ type storeService struct {
 	log       *slog.Logger
 	cancel    context.CancelFunc
 	upkeep    sync.WaitGroup
+	repairing sync.Mutex // a repair of time zones is under way
 	errs      chan error
 	release   []func()
 }
@@ -87,7 +88,7 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	s.jobs = worker.New(counted, worker.Options{Log: s.log, Concurrency: 32, PerOwner: 4, Dropped: delivery.Dropped})
 	opt.Outbox = s.jobs
 	if p.cfg.Mails() {
-		opt.Notices = service.NoticeOptions{Answers: p.cfg.Mail.Replies, Invitations: p.cfg.Mail.Invitations, Cancellations: p.cfg.Mail.Cancellations, Held: p.cfg.IMIP.Notify, Hooks: true}
+		opt.Notices = service.NoticeOptions{Answers: p.cfg.Mail.Replies, Invitations: p.cfg.Mail.Invitations, Cancellations: p.cfg.Mail.Cancellations, Held: p.cfg.IMIP.Notify, Hooks: true, Zones: true}
 	}
 	opt.Alarms = alarmOptions(p.cfg)
 	if opt.Committed, err = s.publishChanges(p); err != nil {
@@ -163,7 +164,10 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	s.upkeep.Go(func() { s.watchBackups(run, p) })
 	s.upkeep.Go(func() { s.followGroups(run, p.cfg.Group.Recheck) })
 	if !p.cfg.Store.ReadOnly {
-		s.upkeep.Go(func() { s.planAlarms(run) })
+		s.upkeep.Go(func() {
+			s.followZones(run)
+			s.planAlarms(run) // by the zones of now
+		})
 		back.each(func(host string, again <-chan struct{}) { s.upkeep.Go(func() { s.bringAgain(run, host, again) }) })
 	}
 	return s, nil

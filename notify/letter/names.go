@@ -43,6 +43,9 @@ const (
 	// HookNotice tells of a webhook that was switched off: SUMMARY is its host, UID its
 	// id, DTSTART when it failed for the first time, and %j how it failed at last.
 	HookNotice Name = "hookoffnotification"
+	// RezonedNotice tells of events that have other hours since the zone database has:
+	// SUMMARY is how many, and DESCRIPTION one on each line.
+	RezonedNotice Name = "rezonednotification"
 )
 
 // Names lists them all.
@@ -50,7 +53,7 @@ func Names() []Name {
 	return []Name{EventPublish, EventCancel, EventReply, EventRequest, EventReminder, InvitationNotice, InvitationNoticeRecur, CancellationNotice,
 		CancellationNoticeRecur, AcceptNotice, DeclineNotice, TentativeNotice, AcceptNoticeRecur, DeclineNoticeRecur, TentativeNoticeRecur,
 		TodoPublish, TodoCancel, TodoReply, TodoRequest, TodoReminder, HeldNotice, DelayedNotice,
-		ReturnedNotice, HookNotice}
+		ReturnedNotice, HookNotice, RezonedNotice}
 }
 
 // ByMethod is the mail that brings a scheduling message to people elsewhere.
@@ -124,7 +127,7 @@ func (n Name) Tells() (method, partStat string) {
 		return "REPLY", "DECLINED"
 	case TentativeNotice, TentativeNoticeRecur:
 		return "REPLY", "TENTATIVE"
-	case EventReminder, TodoReminder, HeldNotice, DelayedNotice, ReturnedNotice, HookNotice:
+	case EventReminder, TodoReminder, HeldNotice, DelayedNotice, ReturnedNotice, HookNotice, RezonedNotice:
 		return "", ""
 	}
 	return "REQUEST", ""

@@ -381,7 +381,7 @@ func TestNotices(t *testing.T) {
 			t.Errorf("%s: %s", method, got)
 		}
 	}
-	if ByMethod("REPLY", true) != TodoReply || fmt.Sprint(len(Names())) != "24" {
+	if ByMethod("REPLY", true) != TodoReply || fmt.Sprint(len(Names())) != "25" {
 		t.Error("names")
 	}
 }

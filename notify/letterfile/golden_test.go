@@ -52,7 +52,7 @@ func occasions() (list []occasion) {
 
 // ofTheServer reports whether a mail is about no meeting as such.
 func ofTheServer(n letter.Name) bool {
-	return n == letter.HeldNotice || n == letter.DelayedNotice || n == letter.ReturnedNotice || n == letter.HookNotice
+	return n == letter.HeldNotice || n == letter.DelayedNotice || n == letter.ReturnedNotice || n == letter.HookNotice || n == letter.RezonedNotice
 }
 
 // sample reads an event or task as the message that a mail is about.

@@ -55,6 +55,9 @@ func (c *Composer) Compose(ctx context.Context, owner calendar.Owner, m *calenda
 		return out, "", err
 	case calendar.MailHeld:
 		return c.held(ctx, owner, m)
+	case calendar.MailRezoned:
+		out, err = c.rezoned(ctx, owner, m)
+		return out, "", err
 	case calendar.MailHook:
 		out, err = c.hookOff(ctx, m)
 		return out, "", err

@@ -75,3 +75,6 @@ func ParsePlanAlarms(job Job) (p PlanAlarms, err error) {
 
 // PlannedPref keeps for which alarms those of an owner's objects were planned.
 const PlannedPref = "alarms:planned"
+
+// RezonedPref keeps of which repair of time zones an owner was told by mail.
+const RezonedPref = "zones:told"

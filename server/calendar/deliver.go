@@ -78,6 +78,9 @@ const ViaDelivery = "itip"
 // ViaMail is the Actor.Via of messages that come from outside, by mail.
 const ViaMail = "mail"
 
+// ViaRezone is the Actor.Via of the repair of hours after a change of the zone database.
+const ViaRezone = "csdst"
+
 // The values of SCHEDULE-STATUS that the server gives, RFC 6638 §3.2.9.
 const (
 	StatusPending     = "1.0" // on its way; or held until the recipient decides

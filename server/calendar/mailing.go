@@ -38,6 +38,9 @@ const (
 	// MailHook tells somebody that a webhook of his was switched off: Summary is the
 	// host that it was for, UID its id, and Why says what was wrong, Since when.
 	MailHook MailKind = "hook"
+	// MailRezoned tells somebody which of his events have the hours of another release
+	// of the zone database: Letter.Data is an event whose DESCRIPTION lists them.
+	MailRezoned MailKind = "rezoned"
 )
 
 // Mailing is the payload of a job of kind JobMail.

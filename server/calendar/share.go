@@ -127,7 +127,7 @@ const (
 // PrivatePref tells whether a preference is the server's own: it is neither shown
 // nor set as one.
 func PrivatePref(name string) bool {
-	return strings.HasPrefix(name, sharePref) || strings.HasPrefix(name, "shares:") || strings.HasPrefix(name, mailPref) || name == PlannedPref
+	return strings.HasPrefix(name, sharePref) || strings.HasPrefix(name, "shares:") || strings.HasPrefix(name, mailPref) || name == PlannedPref || name == RezonedPref
 }
 
 // ShownPrefs are preferences without those.

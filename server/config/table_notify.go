@@ -89,6 +89,7 @@ var templateNames = [][3]string{
 	{"delayednotification", "mail_delayednotification.fmt", "Notice to a sender that a mail is late; Sun's server had none."},
 	{"returnednotification", "mail_returnednotification.fmt", "Notice to a sender that a mail was given up; Sun's server had none."},
 	{"hookoffnotification", "mail_hookoffnotification.fmt", "Notice that a webhook was switched off; Sun's server had none."},
+	{"rezonednotification", "mail_rezonednotification.fmt", "Notice of events that csdst has mended after a change of the zone database; Sun's server had none."},
 }
 
 // entry is a string that belongs into a map.

@@ -17,6 +17,7 @@ type NoticeOptions struct {
 	Cancellations bool // whose invitation is called off: ine.cancellation.enable
 	Held          bool // who has to decide about what came by mail: factotum.imip.notify
 	Hooks         bool // whose webhook is switched off
+	Zones         bool // whose events were mended after a change of the zone database
 }
 
 // notices are the mails to the owner that follow from a message that was applied:

@@ -169,5 +169,6 @@ func (s *Service) planned() string {
 	if !wants.Any() {
 		return ""
 	}
-	return strings.Join([]string{"1", "mail=" + strconv.FormatBool(wants.Mail), "publish=" + strconv.FormatBool(wants.Publish), s.zone.Name()}, " ")
+	zones, _ := s.zoneData.Load().(string)
+	return strings.TrimSpace(strings.Join([]string{"1", "mail=" + strconv.FormatBool(wants.Mail), "publish=" + strconv.FormatBool(wants.Publish), s.zone.Name(), zones}, " "))
 }

@@ -113,6 +113,7 @@ type Service struct {
 	reminded reminded
 	traced   atomic.Int64 // traces that were kept since the start
 	zone     recur.Zone
+	zoneData atomic.Value // string: see UseZoneData
 }
 
 var _ calendar.Backend = (*Service)(nil)

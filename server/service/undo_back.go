@@ -77,6 +77,12 @@ func (w *writer) bringBack(p *place, u *undoing, old *calendar.ObjectRow, force 
 	if err != nil {
 		return wrap(w.op, ref, err)
 	}
+	how := storing{props: &h.Props}
+	if h.How.Via == calendar.ViaRezone { // nobody was told of it either
+		how.received, how.quiet = true, true
+		_, err = w.store(p, name, obj, old, how)
+		return err
+	}
 	next, post, err := w.schedule(p, name, obj, old, telling{})
 	if err != nil {
 		return err
@@ -84,7 +90,6 @@ func (w *writer) bringBack(p *place, u *undoing, old *calendar.ObjectRow, force 
 	if next != obj { // made anew: it has the same files
 		next.Files = obj.Files
 	}
-	how := storing{props: &h.Props}
 	if how.jobs, err = posts(post); err != nil {
 		return err
 	}

@@ -25,8 +25,9 @@ const (
 FROM pg_class c WHERE c.relnamespace = cast(current_schema() AS regnamespace) AND c.relkind IN ('r', 'p') AND c.relname = ANY($1)`
 )
 
-// distributed are the tables of owners' data, the first first.
-var distributed = tables[:len(tables)-1]
+// distributed are the tables of owners' data, the first first: neither the rules of zones nor the
+// lease are anybody's.
+var distributed = tables[:len(tables)-2]
 
 // distributes is the statement that distributes a table.
 func distributes(table string) string {

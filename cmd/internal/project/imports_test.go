@@ -39,11 +39,13 @@ var mayImport = map[string][]string{
 	"server/alarm":                 {"server/ical", "server/recur"},
 	"server/booking":               {"server/ical", "server/recur", "server/calendar", "server/object"},
 	"server/admission":             {"server/ical", "server/calendar", "server/object", "server/itip", "server/zone"},
+	"server/rezone":                {"server/ical", "server/object", "server/recur"},
+	"server/rezone/rezonetest":     {"server/recur"},
 	"server/changes":               {"server/ical", "server/zone"},
 	"server/why":                   {"server/calendar", "server/itip", "server/booking", "server/admission"},
 	"server/match":                 {"server/ical", "server/recur", "server/calendar", "server/object", "server/zone"},
 	"server/cache":                 {"server/ical", "server/recur", "server/zone", "server/calendar", "server/object", "server/match", "server/availability"},
-	"server/service":               {"server/ical", "server/recur", "server/acl", "server/calendar", "server/object", "server/edit", "server/group", "server/match", "server/itip", "server/cache", "server/zone", "server/availability", "server/booking", "server/personal", "server/admission", "server/alarm"},
+	"server/service":               {"server/ical", "server/recur", "server/acl", "server/calendar", "server/object", "server/edit", "server/group", "server/match", "server/itip", "server/cache", "server/zone", "server/availability", "server/booking", "server/personal", "server/admission", "server/alarm", "server/rezone"},
 	"server/calendar/calendartest": {"server/...", "store/..."},
 	"cmd/internal/place":           {},
 	"server/directory":             {"server/calendar", "templates"},
@@ -98,6 +100,7 @@ var mayImport = map[string][]string{
 	"cmd/internal/certificates":    {},
 	"cmd/internal/hosttest":        {},
 	"cmd/internal/plain":           {"server/calendar"},
+	"cmd/internal/zonedata":        {"server/recur"},
 	"cmd/internal/davclient":       {},
 	"cmd/internal/selftest":        {"cmd/internal/davclient"},
 	"cmd/internal/simulate":        {},
@@ -109,7 +112,7 @@ var mayImport = map[string][]string{
 
 // pure are the rooms of rules: values in, values and errors out. What they need
 // of the world, the time and new names, their callers give them.
-var pure = []string{"server/object", "server/availability", "server/edit", "server/match", "server/itip", "server/booking", "server/group", "server/personal", "server/alarm", "server/admission", "server/changes", "notify/imip", "notify/locale", "notify/letter"}
+var pure = []string{"server/object", "server/availability", "server/edit", "server/match", "server/itip", "server/booking", "server/group", "server/personal", "server/alarm", "server/admission", "server/changes", "server/rezone", "notify/imip", "notify/locale", "notify/letter"}
 
 // worldly are the packages of the standard library, with all below them, that
 // reach beyond the values that one is given.
