@@ -32,7 +32,7 @@ func alarmOptions(cfg *config.Config) service.AlarmOptions {
 // none is sent any more.
 func (s *storeService) sendAlarms(cfg *config.Config) {
 	a := &cfg.Alarms
-	fire := worker.Kind{Run: s.model.FireAlarms, Deletes: true, First: a.RetryInterval, Max: max(a.Retry, a.RetryInterval), Timeout: a.AckTimeout,
+	fire := worker.Kind{Look: s.model.LookAtAlarm, Deletes: true, First: a.RetryInterval, Max: max(a.Retry, a.RetryInterval), Timeout: a.AckTimeout,
 		Attempts: a.MaxRetries, Pool: &worker.Pool{Concurrency: a.Threads, Each: a.Threads}}
 	switch {
 	case a.Retry == 0:

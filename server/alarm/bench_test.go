@@ -33,7 +33,7 @@ func BenchmarkFire(b *testing.B) {
 	now := func() time.Time { return time.Now().Add(time.Duration(jump.Load())) }
 	h := &host{jobs: worker.New(store, worker.Options{Now: now})}
 	h.Service = service.New(store, people, service.Options{Alarms: service.AlarmOptions{Mail: true}, Outbox: h.jobs, Now: now})
-	h.jobs.Handle(calendar.JobAlarm, worker.Kind{Run: h.FireAlarms, Deletes: true, Pool: &worker.Pool{Concurrency: 64, Each: 64}})
+	h.jobs.Handle(calendar.JobAlarm, worker.Kind{Look: h.LookAtAlarm, Deletes: true, Pool: &worker.Pool{Concurrency: 64, Each: 64}})
 	done := make(chan struct{})
 	h.jobs.Handle(calendar.JobMail, worker.Kind{Pool: &worker.Pool{Concurrency: 1, Each: 1}, Run: func(context.Context, calendar.Job) error { <-done; return nil }})
 	if err := h.jobs.Start(bg); err != nil {

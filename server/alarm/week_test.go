@@ -40,7 +40,7 @@ func start(t testing.TB, store calendar.Store, people calendar.People, out *sent
 	t.Helper()
 	h := &host{jobs: worker.New(store, worker.Options{Now: now})}
 	h.Service = service.New(store, people, service.Options{Alarms: opt, Outbox: h.jobs, Now: now})
-	h.jobs.Handle(calendar.JobAlarm, worker.Kind{Run: h.FireAlarms, Deletes: true, Pool: &worker.Pool{Concurrency: 16, Each: 16}})
+	h.jobs.Handle(calendar.JobAlarm, worker.Kind{Look: h.LookAtAlarm, Deletes: true, Pool: &worker.Pool{Concurrency: 16, Each: 16}})
 	h.jobs.Handle(calendar.JobPlan, worker.Kind{Run: h.PlanAlarms, Deletes: true})
 	h.jobs.Handle(calendar.JobDeliver, worker.Kind{Run: func(context.Context, calendar.Job) error { return nil }})
 	note := func(what string) {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -13,41 +12,56 @@ import (
 	"factotum/server/calendar"
 )
 
-// lackOf says whom a firing has to know of.
-type lackOf struct{ users []calendar.UserID }
-
-func (*lackOf) Error() string { return "the directory has to be asked whose alarms these are" }
-
-// FireAlarms does a job of kind calendar.JobAlarm: in one transaction it stores the
+// LookAtAlarm reads what a job of kind calendar.JobAlarm is about, in the snapshot
+// that has the job, and returns what does it: in one transaction that stores the
 // mails and publications of all that is due of an object, and the job of the next
-// alarm instead of this one. What these are it finds out before, without keeping
-// writers waiting: while the job is there, the object is as it was when it was made.
-func (s *Service) FireAlarms(ctx context.Context, job calendar.Job) error {
+// alarm instead of this one. What these are is found out before, without keeping
+// anybody waiting: while the job is there, the object is as it was when it was made.
+func (s *Service) LookAtAlarm(tx calendar.ReadTx, job calendar.Job) (func(context.Context, calendar.Job) error, error) {
+	l := &alarmLook{s: s}
+	if l.next, l.unread = calendar.ParseNextAlarm(job); l.unread != nil {
+		return l.fire, nil
+	}
+	rows, err := tx.Calendars()
+	i := slices.IndexFunc(rows, func(r calendar.CalendarRow) bool { return r.ID == l.next.Cal })
+	if err != nil || i < 0 {
+		return l.fire, err
+	}
+	o, ok, err := tx.Object(l.next.Cal, l.next.Name, true)
+	if err != nil || !ok || o.Change != job.Change {
+		return l.fire, err
+	}
+	l.row, l.v = &rows[i], calendar.NewVersion(o, nil, nil)
+	if l.v.Props, err = tx.Props(l.next.Cal, l.next.Name); err == nil && s.opt.Alarms.Mail {
+		l.prefs, err = tx.Prefs()
+	}
+	return l.fire, err
+}
+
+// alarmLook is what one snapshot tells of a job.
+type alarmLook struct {
+	s      *Service
+	next   calendar.NextAlarm
+	unread error
+	row    *calendar.CalendarRow
+	v      *calendar.Version // nil: there is nothing that fires
+	prefs  map[string]string
+}
+
+// fire does the job.
+func (l *alarmLook) fire(ctx context.Context, job calendar.Job) error {
 	const op = "remind"
+	if l.unread != nil {
+		return l.unread
+	}
+	s := l.s
 	me, err := s.ownerEntry(ctx, op, job.Owner)
 	if err != nil {
 		return err
 	}
-	people := map[calendar.UserID]*calendar.Person{"": me}
-	var f firing
-	for {
-		err := s.store.View(ctx, job.Owner, func(tx calendar.ReadTx) (err error) {
-			w := &writer{ReadTx: tx, s: s, owner: job.Owner, op: op, now: s.now().UTC().Truncate(time.Microsecond)}
-			f, err = w.fire(job, people)
-			return err
-		})
-		var l *lackOf
-		if !errors.As(err, &l) {
-			if err != nil {
-				return wrap(op, string(job.Owner), err)
-			}
-			break
-		}
-		for _, user := range l.users {
-			if people[user], err = s.ownerEntry(ctx, op, calendar.Owner(user)); err != nil {
-				return err
-			}
-		}
+	f, err := l.firing(ctx, op, job, me)
+	if err != nil {
+		return wrap(op, string(job.Owner), err)
 	}
 	done := false
 	err = s.transact(withPerson(calendar.WithToken(ctx, ""), me), calendar.Actor{}, op, job.Owner, func(w *writer) error {
@@ -79,50 +93,43 @@ type firing struct {
 	sent AlarmCounts
 }
 
-// fire finds out what is due. It only reads.
-func (w *writer) fire(job calendar.Job, people map[calendar.UserID]*calendar.Person) (f firing, err error) {
-	if job.Due.After(w.now) { // the clock was set back; the worker has to learn of it by another Due
+// firing finds out what is due.
+func (l *alarmLook) firing(ctx context.Context, op string, job calendar.Job, me *calendar.Person) (f firing, err error) {
+	w := &writer{s: l.s, owner: job.Owner, op: op, now: l.s.now().UTC().Truncate(time.Microsecond)} // without a transaction: all is read
+	if job.Due.After(w.now) {                                                                       // the clock was set back; the worker has to learn of it by another Due
 		again := job
 		again.Due = job.Due.Add(time.Microsecond)
 		return firing{next: &again}, nil
 	}
-	next, err := calendar.ParseNextAlarm(job)
-	if err != nil {
-		return f, err
+	if l.v == nil {
+		return f, nil
 	}
-	row, v, err := w.versionOf(next.Cal, next.Name)
-	if err != nil || v == nil || v.Change != job.Change {
-		return f, err
-	}
-	all := w.alarmsOf(row, v)
-	var due []reminder
-	var lack lackOf
+	next := l.next // this may be tried again
+	all := w.alarmsOf(l.row, l.v)
 	for _, a := range all {
-		for _, g := range a.plan.Due(next.From, w.now, cmp.Or(w.s.opt.Alarms.Late, 24*time.Hour)) {
-			if people[a.user] == nil {
-				lack.users = append(lack.users, a.user)
-				break
+		due := a.plan.Due(next.From, w.now, cmp.Or(l.s.opt.Alarms.Late, 24*time.Hour))
+		who := me
+		if len(due) > 0 && a.user != "" {
+			if who, err = l.s.ownerEntry(ctx, op, calendar.Owner(a.user)); err != nil {
+				return f, err
 			}
-			due = append(due, reminder{row, v, a, g, people[a.user]})
 		}
-	}
-	if len(lack.users) > 0 {
-		return f, &lack
-	}
-	for i := range due {
-		if !w.wantsReminder(&due[i]) {
-			continue
+		for _, g := range due {
+			r := reminder{l, a, g, who}
+			if !w.wantsReminder(&r) {
+				continue
+			}
+			more, err := w.send(&r, &next)
+			if err != nil {
+				return f, err
+			}
+			f.jobs = append(f.jobs, more...)
+			f.sent.note(&g, w.now)
 		}
-		more, err := w.send(&due[i], &next)
-		if err != nil {
-			return f, err
-		}
-		f.jobs = append(f.jobs, more...)
-		f.sent.note(&due[i].Firing, w.now)
 	}
 	next.From = alarm.After(w.now)
 	next.Fired = next.From
-	f.next, err = w.nextAlarm(row, v, next, all)
+	f.next, err = w.nextAlarm(l.row, l.v, next, all)
 	return f, err
 }
 
@@ -155,24 +162,4 @@ func (r *reminded) add(c AlarmCounts) {
 // Reminded tells how many alarms were sent.
 func (s *Service) Reminded() AlarmCounts {
 	return AlarmCounts{s.reminded.mailed.Load(), s.reminded.published.Load(), s.reminded.late.Load()}
-}
-
-// versionOf is an object with what others have of their own in it, nil if there is
-// none.
-func (w *writer) versionOf(cal int64, name string) (*calendar.CalendarRow, *calendar.Version, error) {
-	rows, err := w.Calendars()
-	if err != nil {
-		return nil, nil, err
-	}
-	i := slices.IndexFunc(rows, func(r calendar.CalendarRow) bool { return r.ID == cal })
-	if i < 0 {
-		return nil, nil, nil
-	}
-	o, ok, err := w.Object(cal, name, true)
-	if err != nil || !ok {
-		return nil, nil, err
-	}
-	v := calendar.NewVersion(o, nil, nil)
-	v.Props, err = w.Props(cal, name)
-	return &rows[i], v, err
 }

@@ -22,9 +22,8 @@ const mostMailed = 100
 
 // reminder is an alarm that fires for somebody.
 type reminder struct {
-	row *calendar.CalendarRow
-	v   *calendar.Version
-	of  ownAlarms
+	*alarmLook
+	of ownAlarms
 	alarm.Firing
 	who *calendar.Person
 }
@@ -77,10 +76,7 @@ func (w *writer) send(r *reminder, next *calendar.NextAlarm) (jobs []task, err e
 		return add(p.Job(""))
 	}
 	if r.Mail {
-		to, err := w.remindees(r)
-		if err != nil {
-			return nil, err
-		}
+		to := w.remindees(r)
 		if w.now.Sub(next.Day) >= 24*time.Hour {
 			next.Day, next.Mailed = w.now, 0
 		}
@@ -160,7 +156,7 @@ func ridOf(c, cal *ical.Component) string {
 // remindees are the addresses that an alarm is mailed to: its ATTENDEEs, or those
 // that its owner wants alarms at (ceDefaultAlarmEmail), or his own.
 // notifications.md §7.3.
-func (w *writer) remindees(r *reminder) (to []string, err error) {
+func (w *writer) remindees(r *reminder) (to []string) {
 	most := cmp.Or(w.s.opt.Alarms.Recipients, 10)
 	add := func(address string) {
 		if m := calendar.MailboxOf(address); m != "" && len(to) < most && !slices.ContainsFunc(to, func(t string) bool { return strings.EqualFold(t, m) }) {
@@ -171,16 +167,12 @@ func (w *writer) remindees(r *reminder) (to []string, err error) {
 		add(p.Value)
 	}
 	if len(to) == 0 && r.of.user == "" {
-		prefs, err := w.Prefs()
-		if err != nil {
-			return nil, err
-		}
-		for _, a := range strings.FieldsFunc(prefs["ceDefaultAlarmEmail"], func(r rune) bool { return r == ' ' || r == ',' || r == ';' }) {
+		for _, a := range strings.FieldsFunc(r.prefs["ceDefaultAlarmEmail"], func(r rune) bool { return r == ' ' || r == ',' || r == ';' }) {
 			add(a)
 		}
 	}
 	if len(to) == 0 {
 		add(r.who.Mail())
 	}
-	return to, nil
+	return to
 }

@@ -47,6 +47,19 @@ type attempt struct {
 // patience bounds the store's part of a job.
 const patience = 30 * time.Second
 
+// work runs a job, and then those that are ready: the stack that one needs is
+// there for the next.
+func (w *Worker) work(e *entry, at *turns) {
+	for e != nil {
+		w.run(e, at)
+		w.mu.Lock()
+		if e = nil; w.phase == working {
+			e, at = w.queue.pick()
+		}
+		w.mu.Unlock()
+	}
+}
+
 // run makes one attempt at a job and stores what came of it. at is the place that
 // the job has.
 func (w *Worker) run(e *entry, at *turns) {
@@ -95,12 +108,22 @@ func (w *Worker) run(e *entry, at *turns) {
 func (w *Worker) attempt(e *entry) (a attempt, ok bool) {
 	id := e.id()
 	ctx, cancel := context.WithTimeout(w.ctx, patience)
+	var k *kind
+	var run Handler
+	var look error
 	err := w.store.View(ctx, id.Owner, func(tx calendar.ReadTx) (err error) {
-		a.job, ok, err = tx.Job(id.Change, id.Seq)
-		return err
+		if a.job, ok, err = tx.Job(id.Change, id.Seq); err != nil || !ok || a.job.Parked {
+			return err
+		}
+		if k = w.kind(a.job.Kind); k.Look == nil {
+			run = k.Run
+			return nil
+		}
+		run, look = k.Look(tx, a.job)
+		return nil
 	})
 	cancel()
-	if err != nil || !ok || a.job.Parked {
+	if err != nil && look == nil || !ok || a.job.Parked {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		switch {
@@ -114,13 +137,14 @@ func (w *Worker) attempt(e *entry) (a attempt, ok bool) {
 		}
 		return a, false
 	}
-	k := w.kind(a.job.Kind)
-	if k.Run == nil {
-		return w.refuse(a.job), true
+	if err = look; err == nil {
+		if run == nil {
+			return w.refuse(a.job), true
+		}
+		ctx, cancel = context.WithTimeout(w.ctx, k.Timeout)
+		err = guarded(ctx, run, a.job)
+		cancel()
 	}
-	ctx, cancel = context.WithTimeout(w.ctx, k.Timeout)
-	err = guarded(ctx, k.Run, a.job)
-	cancel()
 	if err == nil {
 		return a, true
 	}

@@ -46,7 +46,11 @@ type Handler func(ctx context.Context, job calendar.Job) error
 
 // Kind is how jobs of one kind are done.
 type Kind struct {
-	Run      Handler
+	Run Handler
+	// Look stands instead of Run where the kind has to read what its jobs are about:
+	// it does so in the snapshot in which the worker reads the job, and returns what
+	// does it.
+	Look     func(calendar.ReadTx, calendar.Job) (func(context.Context, calendar.Job) error, error)
 	Attempts int           // before a job is parked; 0: Options.Attempts
 	First    time.Duration // the pause after a first failure; 0: Options.First
 	Max      time.Duration // the longest pause; 0: Options.Max
@@ -212,7 +216,7 @@ func (w *Worker) place(j *calendar.Job) (pool int, party string) {
 func (w *Worker) Handle(name string, k Kind) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if _, twice := w.kinds[name]; twice || w.phase != idle || k.Run == nil {
+	if _, twice := w.kinds[name]; twice || w.phase != idle || (k.Run == nil) == (k.Look == nil) {
 		panic(fmt.Sprintf("worker: kind %q: named twice, too late, or without a handler", name))
 	}
 	if k.Attempts <= 0 {
@@ -442,7 +446,7 @@ func (w *Worker) dispatch() {
 		now := w.opt.Now()
 		w.queue.advance(now, advanceAtOnce)
 		for e, at := w.queue.pick(); e != nil; e, at = w.queue.pick() {
-			w.busy.Go(func() { w.run(e, at) })
+			w.busy.Go(func() { w.work(e, at) })
 		}
 		sleep := idleSleep
 		if due, ok := w.queue.next(); ok {
