@@ -80,6 +80,9 @@ type HistoryRow struct {
 	// Object is the version, with its text if it was asked for. Of a file it has
 	// id, type and content, of a calendar its row as JSON.
 	Object ObjectRow
+	// Replaces is told where it was asked for: the change that made the version
+	// replaced another one, which the history has.
+	Replaces bool
 }
 
 // HistoryOverhead is what a row counts for besides its text and properties.
@@ -98,7 +101,9 @@ type HistoryQuery struct {
 	Before    int64
 	BeforeSeq int64
 	Data      bool
+	Replaces  bool
 	Limit     int // 0 = all
+	Expect    int // how many are likely to be wanted, so that no more are read; 0 = a few
 
 	// Next asks for the oldest version of an object above After, and nothing else:
 	// of Cal and Name, with its UID if that is known.

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -123,7 +124,7 @@ func walkHistory(tx calendar.ReadTx, list []past, f *calendar.HistoryFilter, q c
 	for i := range list {
 		of[list[i].row.ID] = &list[i]
 	}
-	q.After = max(f.First-1, 0)
+	q.After, q.Replaces = max(f.First-1, 0), true
 	each := func(h *calendar.HistoryRow) error {
 		switch p := of[h.Object.Cal]; {
 		case !f.From.IsZero() && h.When.Before(f.From):
@@ -153,18 +154,28 @@ func walkHistory(tx calendar.ReadTx, list []past, f *calendar.HistoryFilter, q c
 	return nil
 }
 
-// isFirst tells whether a version was its object's first: no other was replaced by
-// the change that made it. ok is false if that is not known any more.
-func isFirst(tx calendar.ReadTx, home *calendar.HomeRow, o *calendar.ObjectRow) (first, ok bool, err error) {
-	if o.Since == 0 || o.Created.Before(home.HistoryFrom) {
-		return false, false, nil
+// firstKnown tells whether the history still knows what a version replaced.
+func firstKnown(home *calendar.HomeRow, o *calendar.ObjectRow) bool {
+	return o.Since != 0 && !o.Created.Before(home.HistoryFrom)
+}
+
+// wasFirst tells whether a version was its object's first, as far as is known: no
+// other was replaced by the change that made it. Its row was asked for Replaces.
+func wasFirst(home *calendar.HomeRow, h *calendar.HistoryRow) bool {
+	return firstKnown(home, &h.Object) && !h.Replaces
+}
+
+// isFirst is wasFirst of a version that has not ended.
+func isFirst(tx calendar.ReadTx, home *calendar.HomeRow, o *calendar.ObjectRow) (first bool, err error) {
+	if !firstKnown(home, o) {
+		return false, nil
 	}
 	first = true
 	err = tx.History(calendar.HistoryQuery{Cal: o.Cal, Name: o.Name, After: o.Since - 1, Before: o.Since + 1}, func(h *calendar.HistoryRow) error {
 		first = first && h.End != calendar.Replaced
 		return nil
 	})
-	return first, true, err
+	return first, err
 }
 
 // History streams what happened to objects and calendars of a home.
@@ -224,14 +235,14 @@ type nextVersion struct {
 // read gathers the entries of one answer.
 func (r *reviewer) read(list []past, page []calendar.HistoryEntry) (_ []calendar.HistoryEntry, more bool, err error) {
 	f, req := &r.req.Which, r.req
-	var made []calendar.HistoryEntry
+	var made []living
 	if req.Made && !f.Deleted {
 		for i := range list {
 			if made, err = r.made(&list[i], made); err != nil {
 				return nil, false, err
 			}
 		}
-		slices.SortStableFunc(made, func(a, b calendar.HistoryEntry) int { return int(b.Change - a.Change) })
+		slices.SortStableFunc(made, func(a, b living) int { return cmp.Compare(b.row.Since, a.row.Since) })
 	}
 	add := func(e calendar.HistoryEntry) error {
 		if len(page) == req.Limit {
@@ -241,13 +252,23 @@ func (r *reviewer) read(list []past, page []calendar.HistoryEntry) (_ []calendar
 		page = append(page, e)
 		return nil
 	}
-	octets := 0
-	err = walkHistory(r.from, list, f, calendar.HistoryQuery{Before: req.Before, BeforeSeq: req.BeforeSeq, Data: req.Data}, func(p *past, h *calendar.HistoryRow) error {
-		for len(made) > 0 && made[0].Change >= h.Change {
-			if err := add(made[0]); err != nil {
+	addMade := func(change int64) error { // and those after it
+		for ; len(made) > 0 && made[0].row.Since >= change; made = made[1:] {
+			e, ok, err := r.creation(&made[0])
+			if err == nil && ok {
+				err = add(e)
+			}
+			if err != nil {
 				return err
 			}
-			made = made[1:]
+		}
+		return nil
+	}
+	octets := 0
+	q := calendar.HistoryQuery{Before: req.Before, BeforeSeq: req.BeforeSeq, Data: req.Data, Expect: req.Limit + 1}
+	err = walkHistory(r.from, list, f, q, func(p *past, h *calendar.HistoryRow) error {
+		if err := addMade(h.Change); err != nil {
+			return err
 		}
 		next := nextVersion{}
 		key := objectKey{h.Object.Cal, h.Object.Name}
@@ -260,10 +281,7 @@ func (r *reviewer) read(list []past, page []calendar.HistoryEntry) (_ []calendar
 		if !matches(f, h.Change, h.When, h.By, h.How) || f.Deleted && !isDeletion(h.End) || p.hides(&h.Object) {
 			return nil
 		}
-		e, err := r.entry(p, h)
-		if err != nil {
-			return err
-		}
+		e := r.entry(p, h)
 		if req.Data {
 			e.Data = r.text(p, h.Object.Data)
 			if h.End == calendar.Replaced {
@@ -276,10 +294,8 @@ func (r *reviewer) read(list []past, page []calendar.HistoryEntry) (_ []calendar
 		}
 		return add(e)
 	})
-	for err == nil && len(made) > 0 && !more {
-		if err = add(made[0]); err == nil {
-			made = made[1:]
-		}
+	if err == nil && !more {
+		err = addMade(0)
 	}
 	if errors.Is(err, errEnd) {
 		err = nil
@@ -291,36 +307,39 @@ func (r *reviewer) read(list []past, page []calendar.HistoryEntry) (_ []calendar
 const historyOctets = 32 << 20
 
 // entry is a row as it is told.
-func (r *reviewer) entry(p *past, h *calendar.HistoryRow) (calendar.HistoryEntry, error) {
+func (r *reviewer) entry(p *past, h *calendar.HistoryRow) calendar.HistoryEntry {
 	o := &h.Object
 	e := calendar.HistoryEntry{Change: h.Change, Seq: h.Seq, When: h.When, End: h.End, By: h.By, Via: h.How.Via, Client: h.How.Client, Undoes: h.How.Undoes,
 		Calendar: calendar.NewID(p.id.Owner(), h.Calendar), To: h.To, Name: o.Name, UID: o.UID, Component: o.Component, Type: o.ContentType,
 		Version: o.Change, Created: o.Created, Modified: o.Modified, Size: o.Size}
-	if o.Name == "" {
-		return e, nil
-	}
-	first, _, err := isFirst(r.from, r.home, o)
-	if first {
+	if o.Name != "" && wasFirst(r.home, h) {
 		e.First, e.Maker, e.MadeVia, e.MadeClient = true, o.By, o.Origin.Via, o.Origin.Client
 	}
-	return e, err
+	return e
 }
 
-// made adds entries of objects of a calendar that are as they came to be, the
-// newest as many as an answer has.
-func (r *reviewer) made(p *past, out []calendar.HistoryEntry) ([]calendar.HistoryEntry, error) {
+// living is an object that may be as it came to be.
+type living struct {
+	p   *past
+	row calendar.ObjectRow
+}
+
+// made adds the objects of a calendar that may be as they came to be, the newest as
+// many as an answer has.
+func (r *reviewer) made(p *past, out []living) ([]living, error) {
 	if p.gone {
 		return out, nil
 	}
 	f, req := &r.req.Which, r.req
-	var found []calendar.ObjectRow
+	left := req.Limit + 1
 	take := func(o *calendar.ObjectRow) (bool, error) {
-		if o.Change < f.First || len(found) >= req.Limit {
+		if o.Change < f.First || left == 0 {
 			return false, nil
 		}
 		if o.Deleted.IsZero() && o.Since != 0 && (req.Before == 0 || o.Since < req.Before) && matches(f, o.Since, o.Created, o.By, o.Origin) &&
 			(f.Name == "" || o.Name == f.Name) && (f.UID == "" || o.UID == f.UID) && !p.hides(o) {
-			found = append(found, *o)
+			out = append(out, living{p, *o})
+			left--
 		}
 		return true, nil
 	}
@@ -340,33 +359,27 @@ func (r *reviewer) made(p *past, out []calendar.HistoryEntry) ([]calendar.Histor
 	default:
 		err = r.from.Latest(p.row.ID, take)
 	}
-	if err != nil {
-		return nil, err
+	return out, err
+}
+
+// creation is the entry of an object that is as it came to be; ok is false if it is
+// not.
+func (r *reviewer) creation(l *living) (e calendar.HistoryEntry, ok bool, err error) {
+	o := &l.row
+	if ok, err = isFirst(r.from, r.home, o); err != nil || !ok {
+		return e, false, err
 	}
-	for i := range found {
-		o := &found[i]
-		first, _, err := isFirst(r.from, r.home, o)
+	e = calendar.HistoryEntry{Change: o.Since, When: o.Created, End: calendar.Made, By: o.By, Via: o.Origin.Via, Client: o.Origin.Client, Undoes: o.Origin.Undoes,
+		Calendar: l.p.id, Name: o.Name, UID: o.UID, Component: o.Component, Type: o.ContentType, Version: o.Change, Created: o.Created, Modified: o.Modified,
+		Size: o.Size, First: true, Maker: o.By, MadeVia: o.Origin.Via, MadeClient: o.Origin.Client}
+	if r.req.Data {
+		whole, _, err := r.from.Object(l.p.row.ID, o.Name, true)
 		if err != nil {
-			return nil, err
+			return e, false, err
 		}
-		if !first {
-			continue
-		}
-		e := calendar.HistoryEntry{Change: o.Since, When: o.Created, End: calendar.Made, By: o.By, Via: o.Origin.Via, Client: o.Origin.Client, Undoes: o.Origin.Undoes,
-			Calendar: p.id, Name: o.Name, UID: o.UID, Component: o.Component, Type: o.ContentType, Version: o.Change, Created: o.Created, Modified: o.Modified,
-			Size: o.Size, First: true, Maker: o.By, MadeVia: o.Origin.Via, MadeClient: o.Origin.Client}
-		if req.Data {
-			whole, ok, err := r.from.Object(p.row.ID, o.Name, true)
-			if err != nil {
-				return nil, err
-			}
-			if ok {
-				e.After = r.text(p, whole.Data)
-			}
-		}
-		out = append(out, e)
+		e.After = r.text(l.p, whole.Data)
 	}
-	return out, nil
+	return e, true, nil
 }
 
 // after finds the version that a change made of the one that it ended.
@@ -377,13 +390,18 @@ func (r *reviewer) after(p *past, h *calendar.HistoryRow, key objectKey) (next n
 	if next, ok := r.next[key]; ok {
 		return next, nil
 	}
-	above := false
-	err = r.from.History(calendar.HistoryQuery{Cal: key.cal, Name: key.name, UID: h.Object.UID, After: h.Change, Data: true, Next: true}, func(h *calendar.HistoryRow) error {
-		above, next = true, nextVersion{h.Change, slices.Clone(h.Object.Data)}
-		return nil
-	})
-	if err != nil || above || p.gone {
-		return next, err
+	if r.req.Before != 0 { // else what ended after it would have come before
+		above := false
+		err = r.from.History(calendar.HistoryQuery{Cal: key.cal, Name: key.name, UID: h.Object.UID, After: h.Change, Data: true, Next: true}, func(h *calendar.HistoryRow) error {
+			above, next = true, nextVersion{h.Change, slices.Clone(h.Object.Data)}
+			return nil
+		})
+		if err != nil || above {
+			return next, err
+		}
+	}
+	if p.gone {
+		return next, nil
 	}
 	o, _, err := r.from.Object(key.cal, key.name, true)
 	return nextVersion{data: o.Data}, err

@@ -103,7 +103,7 @@ func (p *planner) creations(past *past) error {
 		if o.Since == 0 || !matches(f, o.Since, o.Created, o.By, o.Origin) {
 			return true, nil
 		}
-		first, _, err := isFirst(p.from, &p.home, o)
+		first, err := isFirst(p.from, &p.home, o)
 		if err != nil || !first {
 			return true, err
 		}
@@ -178,13 +178,12 @@ func (p *planner) row(past *past, h *calendar.HistoryRow) error {
 	if f.Deleted || h.Object.Since == 0 || !matches(f, h.Object.Since, h.Object.Created, h.Object.By, h.Object.Origin) || past.hides(&h.Object) {
 		return nil
 	}
-	first, _, err := isFirst(p.from, &p.home, &h.Object)
-	if first {
+	if wasFirst(&p.home, h) {
 		u := p.at(key, calendar.NewID(past.id.Owner(), h.Calendar), h.Object.UID)
 		u.other = u.other || p.seen[key]
 		u.goes, u.moved, u.Change, p.chosen[h.Object.Since] = true, "", h.Object.Since, true
 	}
-	return err
+	return nil
 }
 
 // follow finds what was moved away, over several moves if they are all chosen.

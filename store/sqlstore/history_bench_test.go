@@ -85,7 +85,7 @@ func BenchmarkHistory(b *testing.B) {
 // newest of a calendar, and for one version.
 func BenchmarkHistoryLookup(b *testing.B) {
 	for _, engine := range []string{"sqlite", "postgres"} {
-		m, s, _ := openBench(b, engine, service.Options{HistoryBytes: 1 << 40})
+		m, s, dsn := openBench(b, engine, service.Options{HistoryBytes: 1 << 40})
 		for i := range int64(100) {
 			if _, err := m.PutObject(bg, benchAnna, benchEvent(fmt.Sprint("e", i), 0)); err != nil {
 				b.Fatal(err)
@@ -123,12 +123,14 @@ func BenchmarkHistoryLookup(b *testing.B) {
 			"version":  {Which: calendar.HistoryFilter{First: 5000, Last: 5000}, Before: 5000, BeforeSeq: 1, Data: true, Limit: 1},
 		} {
 			b.Run(engine+"/"+name, func(b *testing.B) {
+				start := benchCPU(dsn)
 				for b.Loop() {
 					req.Owner = "anna"
 					if _, err := m.History(bg, benchAnna, req, func(calendar.HistoryEntry) error { return nil }); err != nil {
 						b.Fatal(err)
 					}
 				}
+				b.ReportMetric(float64((benchCPU(dsn)-start).Microseconds())/float64(b.N), "cpu-us/op")
 			})
 		}
 	}

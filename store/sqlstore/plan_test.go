@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"factotum/server/calendar"
 	"factotum/store/storetest/pgtest"
 )
 
@@ -61,6 +62,7 @@ var planned = []struct{ text, want string }{
 	{selectHistory + historyUIDDown, "history USING INDEX history_uid (owner=? AND uid=? AND change>? AND change<?)"},
 	{selectHistory + historyGoneDown, "history USING INDEX history_gone (owner=? AND change>? AND change<?)"},
 	{selectHistory + nextOfUID, "history USING INDEX history_uid (owner=? AND uid=? AND change>?)"},
+	{historyOf(&calendar.HistoryQuery{Replaces: true}) + historyDown, "history USING PRIMARY KEY (owner=? AND change>? AND change<?) | p USING PRIMARY KEY (owner=? AND change=?)"},
 	{selectHistory + nextOfName, "history USING INDEX history_cal (owner=? AND cal=? AND change>?)"},
 	{sqlOldHistory, "history USING PRIMARY KEY (owner=? AND change>? AND change<?)"},
 	{sqlDropHistory, "history USING PRIMARY KEY (owner=? AND change<?)"},
@@ -126,7 +128,7 @@ func TestPostgresPlans(t *testing.T) {
 		for _, m := range indexes.FindAllStringSubmatch(c.want, -1) {
 			name := m[2]
 			if name == "" {
-				name = map[string]string{"o": "objects", "b": "bodies"}[m[1]]
+				name = map[string]string{"o": "objects", "b": "bodies", "p": "history"}[m[1]]
 				name = cmp.Or(name, m[1]) + "_pkey"
 			}
 			want = append(want, name)

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"encoding/json"
 	"math"
 	"slices"
@@ -13,8 +14,11 @@ const (
 	historyColumns = `change, seq, at, ending, actor, how, cal, calname, dest, name, uid, component, since, version, created, modified, private,
 contenttype, writer, origin, props, size`
 
-	selectHistory     = `SELECT ` + historyColumns + ` FROM history WHERE owner = $1`
-	selectHistoryData = `SELECT ` + historyColumns + `, data FROM history WHERE owner = $1`
+	selectHistory = `SELECT ` + historyColumns + fromHistory
+	fromHistory   = ` FROM history WHERE owner = $1`
+	// calendar.Replaced is 1.
+	historyReplaces = `, cast(EXISTS (SELECT 1 FROM history p WHERE p.owner = history.owner AND p.change = history.since AND p.cal = history.cal
+AND p.name = history.name AND p.ending = 1) AS INTEGER)`
 
 	// The rows of one change are in the order of seq: a page begins below the last
 	// row of the page before.
@@ -45,16 +49,33 @@ FROM attachments a WHERE a.owner = $1 AND a.cal = $2`
 	sqlHistoryOctets = `SELECT cast(coalesce(sum(size), 0) AS BIGINT) FROM history WHERE owner = $1`
 )
 
-func readHistory(data bool) func(scanner, *calendar.HistoryRow) error {
+// historyOf is what is asked for of each row.
+func historyOf(q *calendar.HistoryQuery) string {
+	text := `SELECT ` + historyColumns
+	if q.Data {
+		text += `, data`
+	}
+	if q.Replaces {
+		text += historyReplaces
+	}
+	return text + fromHistory
+}
+
+func readHistory(q *calendar.HistoryQuery) func(scanner, *calendar.HistoryRow) error {
 	return func(r scanner, h *calendar.HistoryRow) error {
-		var at, end, created, modified, private, size int64
+		var at, end, created, modified, private, size, replaces int64
 		var by, how, origin, props string
 		o := &h.Object
 		dest := [...]any{&h.Change, &h.Seq, &at, &end, &by, &how, &o.Cal, &h.Calendar, &h.To, &o.Name, &o.UID, &o.Component, &o.Since, &o.Change,
-			&created, &modified, &private, &o.ContentType, &o.By, &origin, &props, &size, &o.Data}
-		n := len(dest)
-		if !data {
-			n--
+			&created, &modified, &private, &o.ContentType, &o.By, &origin, &props, &size, nil, nil}
+		n := len(dest) - 2
+		if q.Data {
+			dest[n] = &o.Data
+			n++
+		}
+		if q.Replaces {
+			dest[n] = &replaces
+			n++
 		}
 		if err := r.scan(dest[:n]...); err != nil {
 			return err
@@ -62,7 +83,7 @@ func readHistory(data bool) func(scanner, *calendar.HistoryRow) error {
 		h.When, h.End, h.By, h.How = fromMicros(at), calendar.Ending(end), calendar.UserID(by), calendar.ParseOrigin(how)
 		o.Created, o.Modified, o.Origin = fromMicros(created), fromMicros(modified), calendar.ParseOrigin(origin)
 		o.Private, o.Attached, o.Lacks = uint8(private&classBits), private&attachedBit != 0, calendar.Lacks(private>>lacksShift)
-		o.Size = int(size) - calendar.HistoryOverhead - len(props)
+		o.Size, h.Replaces = int(size)-calendar.HistoryOverhead-len(props), replaces != 0
 		if props == "" {
 			return nil
 		}
@@ -75,10 +96,7 @@ func (t *tx) History(q calendar.HistoryQuery, fn func(*calendar.HistoryRow) erro
 	if !storable(q.UID) || !storable(q.Name) {
 		return nil
 	}
-	text := selectHistory
-	if q.Data {
-		text = selectHistoryData
-	}
+	text := historyOf(&q)
 	var key []any
 	switch {
 	case q.Next:
@@ -98,13 +116,10 @@ func (t *tx) History(q calendar.HistoryQuery, fn func(*calendar.HistoryRow) erro
 	if below == 0 {
 		below, seq = math.MaxInt64, math.MaxInt64
 	}
-	read := readHistory(q.Data)
+	read := readHistory(&q)
 	var rows []calendar.HistoryRow
 	found := 0
-	size := int64(firstRows)
-	if q.Limit > 0 {
-		size = int64(min(q.Limit, pageRows))
-	}
+	size := int64(min(cmp.Or(q.Limit, q.Expect, firstRows), pageRows))
 	for ; ; size = min(8*size, pageRows) {
 		rows = rows[:0]
 		octets := 0
@@ -147,7 +162,7 @@ func (t *tx) nextHistory(text string, q calendar.HistoryQuery, fn func(*calendar
 	if q.UID != "" {
 		next, key = nextOfUID, append(key, q.UID)
 	}
-	rows, err := collect(t, "read the history", text+next, key, nil, readHistory(q.Data))
+	rows, err := collect(t, "read the history", text+next, key, nil, readHistory(&q))
 	if err != nil || len(rows) == 0 {
 		return err
 	}

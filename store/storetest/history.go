@@ -215,6 +215,30 @@ func testKeepCalendar(t *testing.T, s calendar.Store) {
 	})
 }
 
+// A version that replaced another says so, if it is asked.
+func testReplaces(t *testing.T, s calendar.Store) {
+	for _, v := range []struct {
+		name  string
+		since int64
+		end   calendar.Ending
+	}{{"a.ics", 0, calendar.Replaced}, {"a.ics", 1, calendar.Removed}, {"b.ics", 2, calendar.Removed}, {"a.ics", 2, calendar.Replaced}, {"a.ics", 4, calendar.Replaced}} {
+		h := aVersion(next(t, s, anna))
+		h.End, h.Object.Cal, h.Object.Name, h.Object.UID, h.Object.Since = v.end, 1, v.name, v.name, v.since
+		update(t, s, anna, func(tx calendar.Tx) error { return tx.PutHistory(h) })
+	}
+	view(t, s, anna, func(tx calendar.ReadTx) error {
+		for _, q := range []calendar.HistoryQuery{{}, {Cal: 1}, {UID: "a.ics"}, {Cal: 1, Name: "a.ics", Data: true, Expect: 1}} {
+			q.Replaces = true
+			for _, h := range history(t, tx, q) {
+				if want := h.Change == 2 || h.Change == 5; h.Replaces != want {
+					t.Errorf("%+v: the version that ended with change %d replaced one: %v", q, h.Change, h.Replaces)
+				}
+			}
+		}
+		return nil
+	})
+}
+
 func testPurgeHistory(t *testing.T, s calendar.Store) {
 	each := int64(0)
 	for n := range int64(20) {

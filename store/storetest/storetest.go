@@ -53,6 +53,7 @@ func Run(t *testing.T, open func(t *testing.T) calendar.Store) {
 		{"Registrations", testRegistrations},
 		{"History", testHistory},
 		{"KeepCalendar", testKeepCalendar},
+		{"Replaces", testReplaces},
 		{"PurgeHistory", testPurgeHistory},
 		{"ViewIsReadOnly", testViewIsReadOnly},
 		{"ViewIsSnapshot", testViewIsSnapshot},
