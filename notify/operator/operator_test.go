@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,13 +22,16 @@ import (
 type office struct {
 	t     *testing.T
 	begun time.Time
+
+	mu    sync.Mutex
 	got   []string // minutes since the beginning, and the subject
 	fails error
 	tries int
-	data  []byte
 }
 
 func (o *office) send(_ context.Context, from, to string, data []byte) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	if o.tries++; o.fails != nil {
 		return o.fails
 	}
@@ -36,7 +40,6 @@ func (o *office) send(_ context.Context, from, to string, data []byte) error {
 		o.t.Error(err)
 		return err
 	}
-	o.data = data
 	o.got = append(o.got, time.Since(o.begun).Round(time.Minute).String()+" "+to+" "+strings.TrimPrefix(msg.Header.Get("Subject"), "ALARM: "))
 	return nil
 }
@@ -44,6 +47,8 @@ func (o *office) send(_ context.Context, from, to string, data []byte) error {
 func (o *office) want(what string, want ...string) {
 	o.t.Helper()
 	synctest.Wait()
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	if !slices.Equal(o.got, want) {
 		o.t.Errorf("%s:\ngot  %q\nwant %q", what, o.got, want)
 	}
@@ -120,6 +125,8 @@ func TestWhatComesAndGoes(t *testing.T) {
 			m.Lower(disk.What, disk.About)
 			minutes(1)
 		}
+		o.mu.Lock()
+		defer o.mu.Unlock()
 		if n := len(o.got); n < 2 || n > 6 {
 			t.Errorf("an hour has %d mails: %q", n, o.got)
 		}
@@ -136,14 +143,19 @@ func TestNoServer(t *testing.T) {
 		m.Raise(disk)
 		minutes(24 * 60)
 		synctest.Wait()
-		if n := strings.Count(log.String(), "cannot be mailed"); n != 1 || o.tries > 70 {
-			t.Errorf("told %d times, after %d attempts: %s", n, o.tries, log.String())
+		o.mu.Lock()
+		if o.tries > 70 {
+			t.Errorf("%d attempts", o.tries)
 		}
 		o.fails = nil
+		o.mu.Unlock()
 		minutes(61)
 		o.want("both get it", `24h3m0s a@example.com disk space of "/var" is 3`, `24h3m0s b@example.com disk space of "/var" is 3`)
 		cancel()
 	})
+	if n := strings.Count(log.String(), "cannot be mailed"); n != 1 {
+		t.Errorf("told %d times: %s", n, log.String())
+	}
 	m := New(Options{From: "cal@example.com", To: "nobody at all", Log: slog.New(slog.NewTextHandler(&log, nil))})
 	if err := m.send(t.Context(), &state{}); err == nil || !strings.Contains(err.Error(), `"nobody at all" is no mail address`) {
 		t.Errorf("got %v", err)
