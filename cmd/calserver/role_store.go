@@ -21,6 +21,7 @@ import (
 	"factotum/notify/queue"
 	"factotum/protocol/dwp"
 	"factotum/server/acl"
+	"factotum/server/audit"
 	"factotum/server/calendar"
 	"factotum/server/config"
 	"factotum/server/delivery"
@@ -36,6 +37,7 @@ type storeService struct {
 	store     *sqlstore.Store
 	keeper    *archive.Keeper // its backups
 	disk      []*place.Report // what it stands on
+	audit     *audit.Log      // nil: none is kept
 	model     *service.Service
 	jobs      *worker.Worker
 	backend   calendar.Backend
@@ -91,6 +93,12 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 		opt.Notices = service.NoticeOptions{Answers: p.cfg.Mail.Replies, Invitations: p.cfg.Mail.Invitations, Cancellations: p.cfg.Mail.Cancellations, Held: p.cfg.IMIP.Notify, Hooks: true, Zones: true}
 	}
 	opt.Alarms = alarmOptions(p.cfg)
+	if s.audit = auditLog(p.cfg); s.audit != nil && !p.cfg.Store.ReadOnly {
+		opt.Derive = append(opt.Derive, audit.Derive)
+		if err := s.auditConfiguration(p.cfg); err != nil { // such as on a full disk: calendars are read all the same
+			s.log.Error("the configuration is not in the audit", "err", err)
+		}
+	}
 	if opt.Committed, err = s.publishChanges(p); err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"factotum/cmd/internal/plain"
+	"factotum/server/audit"
 	"factotum/server/calendar"
 	"factotum/server/config"
 	"factotum/server/directory"
@@ -79,7 +80,10 @@ func runCsattribute(ctx context.Context, args []string, std stdio) int {
 		if err != nil {
 			return err
 		}
-		return o.do(ctx, cfg, words[0], words[1])
+		if err = o.do(ctx, cfg, words[0], words[1]); err == nil && words[0] != "list" {
+			o.audited(cfg, audit.Account, words[1], words[0]+" "+o.edit.Attr)
+		}
+		return err
 	})
 }
 

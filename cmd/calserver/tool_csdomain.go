@@ -12,6 +12,7 @@ import (
 
 	"factotum/cmd/internal/plain"
 	"factotum/server/acl"
+	"factotum/server/audit"
 	"factotum/server/calendar"
 	"factotum/server/config"
 	"factotum/server/directory"
@@ -235,7 +236,14 @@ func runCsdomain(ctx context.Context, args []string, std stdio) int {
 		if err != nil {
 			return err
 		}
-		return o.do(ctx, cfg, words)
+		if err = o.do(ctx, cfg, words); err == nil && words[0] != "list" {
+			detail := words[0]
+			for _, p := range o.set {
+				detail += " " + p.name
+			}
+			o.audited(cfg, audit.Domain, words[1], detail)
+		}
+		return err
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"factotum/cmd/internal/plain"
 	"factotum/server/acl"
+	"factotum/server/audit"
 	"factotum/server/calendar"
 	"factotum/server/config"
 	"factotum/server/directory"
@@ -91,7 +92,10 @@ func runCsgroup(ctx context.Context, args []string, std stdio) int {
 		if err != nil {
 			return err
 		}
-		return o.do(ctx, cfg, words)
+		if err = o.do(ctx, cfg, words); err == nil && words[0] != "list" && len(words) > 1 {
+			o.audited(cfg, audit.Account, words[1], strings.Join(append([]string{words[0]}, words[2:]...), " "))
+		}
+		return err
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"factotum/cmd/internal/importer"
 	"factotum/cmd/internal/plain"
+	"factotum/server/audit"
 	"factotum/server/calendar"
 )
 
@@ -73,6 +74,7 @@ func runCsimport(ctx context.Context, args []string, std stdio) int {
 		if err != nil {
 			return t.nothing(err)
 		}
+		t.audited(be.cfg, audit.Write, string(calendar.ID(calid).Owner()), "import into "+calid)
 		defer be.close()
 		id := calendar.ID(calid)
 		job := &importer.Job{Importer: importer.Importer{Store: be, Who: be.who, Calendar: id, Keep: keep}, Stdin: std.in}

@@ -15,6 +15,7 @@ import (
 	"factotum/cmd/internal/importer"
 	"factotum/cmd/internal/migrate"
 	"factotum/cmd/internal/plain"
+	"factotum/server/audit"
 	"factotum/server/calendar"
 )
 
@@ -156,6 +157,11 @@ func (t *csmigrate) all(ctx context.Context, accounts []account) (err error) {
 		opt, err := modelOptions(be.cfg, t.toolLog())
 		if err != nil {
 			return t.nothing(err)
+		}
+		if !t.Dry && t.command != "compare" {
+			for i := range accounts {
+				t.audited(be.cfg, audit.Write, accounts[i].owner, "migration")
+			}
 		}
 		t.be, t.Backend, t.Who, t.Dir, t.Limits = be, be, be.who, filepath.Join(be.cfg.Data, "migrate"), opt.Limits
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"factotum/server/acl"
+	"factotum/server/audit"
 	"factotum/server/calendar"
 	"factotum/server/config"
 	"factotum/server/directory"
@@ -89,7 +91,10 @@ func runCsresource(ctx context.Context, args []string, std stdio) int {
 		if err != nil {
 			return err
 		}
-		return o.do(ctx, cfg, set, words)
+		if err = o.do(ctx, cfg, set, words); err == nil && words[0] != "list" {
+			o.audited(cfg, audit.Account, cmp.Or(o.calid, strings.Join(words[1:], " ")), words[0])
+		}
+		return err
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"factotum/cmd/internal/importer"
+	"factotum/server/audit"
 	"factotum/server/calendar"
 	"factotum/server/config"
 	"factotum/server/object"
@@ -43,6 +44,9 @@ func (t *tool) restoreCalendar(ctx context.Context, cfg *config.Config, id calen
 		return err
 	}
 	defer be.close()
+	if !call.dry {
+		t.audited(be.cfg, audit.Write, string(call.as.Owner()), "restore "+string(call.as))
+	}
 	rep := restoredCalendar{Calendar: call.as, From: input, Dry: call.dry}
 	old, was, err := t.kept(ctx, cfg, be, id, input, call, &rep)
 	if err != nil {

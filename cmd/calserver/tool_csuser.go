@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"factotum/server/audit"
 	"factotum/server/calendar"
 	"factotum/server/config"
 	"factotum/server/directory"
@@ -100,7 +101,11 @@ func runCsuser(ctx context.Context, args []string, std stdio) int {
 		if err != nil {
 			return err
 		}
-		return o.do(ctx, cfg, words)
+		err = o.do(ctx, cfg, words)
+		if err == nil {
+			o.auditUser(cfg, words)
+		}
+		return err
 	})
 }
 
@@ -262,4 +267,20 @@ func (o *userOptions) known(id string, err error) error {
 		return fmt.Errorf("%s is not in the directory", id)
 	}
 	return err
+}
+
+// auditUser notes what a command did to an account.
+func (o *userOptions) auditUser(cfg *config.Config, words []string) {
+	switch words[0] {
+	case "create", "delete", "disable", "enable", "reset":
+		o.audited(cfg, audit.Account, words[1], words[0])
+	case "password":
+		o.audited(cfg, audit.Password, words[1], "")
+	case "inherit":
+		o.audited(cfg, audit.Account, strings.Join(words[1:], " "), words[0])
+	case "app-password":
+		if words[1] != "list" {
+			o.audited(cfg, audit.AppPassword, words[2], strings.Join(append([]string{words[1]}, words[3:]...), " "))
+		}
+	}
 }

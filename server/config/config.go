@@ -40,6 +40,7 @@ type Config struct {
 	Deleted   Deleted
 	Journal   Journal
 	History   History
+	Audit     Audit
 	Log       Log
 	Alerts    Alerts
 	Watcher   Watcher

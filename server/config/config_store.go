@@ -98,6 +98,14 @@ type History struct {
 	Bytes int64
 }
 
+// Audit is where and for how long it is noted who changed what is not his alone.
+type Audit struct {
+	Enable bool
+	Path   string
+	Days   int
+	Bytes  int64
+}
+
 // Journal is how long the steps of scheduling messages are told of.
 type Journal struct {
 	Age     time.Duration

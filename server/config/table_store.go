@@ -98,6 +98,10 @@ var deleteParams = []Param{
 	used("factotum.sync.tombstoneage", Seconds, "15552000", "How long CalDAV sync remembers what was deleted; an older token makes the client start over.", func(c *Config) any { return &c.Deleted.TombstoneAge }, atLeast(1)),
 	used("factotum.history.days", Days, "30", "How long versions of objects are kept that writes have replaced or deleted; 0 keeps none.", func(c *Config) any { return &c.History.Age }),
 	used("factotum.history.homebytes", Bytes, "104857600", "Most octets of such versions in one home, which its quota does not count; the oldest go first.", func(c *Config) any { return &c.History.Bytes }, atLeast(1<<20)),
+	used("factotum.audit.enable", Bool, "yes", "Note who changes rights, subscriptions, passwords, configuration and others' calendars; csaudit tells of it.", func(c *Config) any { return &c.Audit.Enable }),
+	used("factotum.audit.path", Path, "audit", "Directory of these notes, below the data directory.", func(c *Config) any { return &c.Audit.Path }),
+	used("factotum.audit.days", Days, "365", "How long they are kept; 0 is for ever.", func(c *Config) any { return &c.Audit.Days }),
+	used("factotum.audit.bytes", Bytes, "1073741824", "Most octets of them; the oldest days go first. 0 is without limit.", func(c *Config) any { return &c.Audit.Bytes }),
 	used("factotum.inbox.age", Seconds, "2592000", "How long a scheduling message that nobody has handled stays in a CalDAV inbox.", func(c *Config) any { return &c.Deleted.InboxAge }, atLeast(1)),
 }
 
