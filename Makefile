@@ -4,6 +4,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 export CGO_ENABLED = 0
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # Tests that drive whole servers for minutes, or read all of our source: without the
 # race detector's cost.
 WHOLE = factotum/cmd/calserver factotum/cmd/calserver/acceptance factotum/cmd/calserver/bench factotum/cmd/calserver/crash \
@@ -16,7 +17,7 @@ TWICE = factotum/protocol/interop/meetings factotum/protocol/wcap factotum/proto
 # What takes longest begins first, so that no core is idle at the end.
 LONG = factotum/store/sqlstore factotum/server/service factotum/protocol/caldav factotum/protocol/wcap/wcaptest
 
-.PHONY: all build run check packages format vet staticcheck test race crash long clients fuzz bench specs calls generated image image-check clean
+.PHONY: all build run check packages format vet staticcheck vuln test race crash long clients fuzz bench specs calls generated image image-check deb deb-check clean
 
 all: build
 
@@ -40,6 +41,11 @@ vet:
 
 staticcheck:
 	go run $(STATICCHECK) ./...
+
+# Known faults of what the program is built of, as far as it calls them. It asks
+# vuln.go.dev, so it is no part of check.
+vuln:
+	go run $(GOVULNCHECK) ./cmd/calserver
 
 # Quick: no race detector, tests may take what they remember.
 test:
@@ -115,6 +121,15 @@ image:
 # The image built and run without an engine, a registry or a network: buildah.
 image-check:
 	@.ci/image || { s=$$?; [ $$s = 77 ] && [ "$$CI" != true ] || exit $$s; }
+
+# The Debian package: docs/install.md.
+deb: build
+	docs/debian/build bin/calserver bin $(if $(filter command,$(origin VERSION)),$(VERSION))
+
+# The package in a fresh root: installed, run, upgraded, removed, purged. Minutes, as root.
+deb-check:
+	.ci/packages debootstrap lintian systemd
+	@.ci/deb || { s=$$?; [ $$s = 77 ] && [ "$$CI" != true ] || exit $$s; }
 
 clean:
 	rm -rf bin
