@@ -40,8 +40,8 @@ func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e))
 // ownCommands are calserver's own subcommands, added by their files' init.
 var ownCommands []func(std stdio) *cobra.Command
 
-// runCalserver is the program called by its own name.
-func runCalserver(ctx context.Context, args []string, std stdio) int {
+// newCalserver is the program called by its own name, with all of its commands.
+func newCalserver(std stdio) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "calserver",
 		Short: "Factotum, a calendar server for CalDAV and WCAP",
@@ -72,6 +72,12 @@ func runCalserver(ctx context.Context, args []string, std stdio) int {
 			},
 		})
 	}
+	return root
+}
+
+// runCalserver is a call of it.
+func runCalserver(ctx context.Context, args []string, std stdio) int {
+	root := newCalserver(std)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if code, ok := err.(exitError); ok {

@@ -34,6 +34,7 @@ const cscalUsage = `cscal manages calendars and their properties.
   -g categories   categories, with blanks between
   -k yes|no       accept overlapping events
   -l langcode     language
+  -m email        Sun's, and refused: addresses are kept in the directory
   -n name         display name
   -o owner        primary owner; calid is then the name of one of his calendars
   -O              without calid: those only whose owner is not in the directory

@@ -42,6 +42,7 @@ doubled, and only what changed is taken again.
   -u user      log-in name there
   -f file      file whose first line is the password there, - is standard input;
                without -f and -y it is asked for
+  -y password  the password there (others on this host can see it: prefer -f)
   -o owner     user id here. Files without -o belong to whom they are named after:
                owner.ics, owner:calendar.ics, or a directory of each owner
   -c calendar  this one only: its name, or the last part of its address

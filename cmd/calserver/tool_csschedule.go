@@ -34,6 +34,7 @@ const csscheduleUsage = `csschedule lists and mends the queue of scheduling mess
   --parked     given up, waiting for an administrator
   --job id     this entry; may be repeated
   -v           show the messages of each entry, from whom and to whom
+  -o, -n, -r   Sun's, which take apart entries of one time, and refused: --job names one
   -j, --json   print JSON
   -q           print errors only, and do not ask
   -C file      the ics.conf to use
@@ -45,9 +46,8 @@ const csscheduleUsage = `csschedule lists and mends the queue of scheduling mess
                ("calserver why")
 
 An entry has all messages about a UID that follow from one change, for all of
-its instances. Sun's -o, -n and -r, which take apart entries of one time, are
-refused: --job names an entry. Messages of kind "answers" tell attendees what
-the others have answered, and are written when they are due.
+its instances. Messages of kind "answers" tell attendees what the others have
+answered, and are written when they are due.
 
 While the server runs csstored does the work; while it is stopped csschedule
 opens the database itself.

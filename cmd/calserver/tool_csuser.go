@@ -45,6 +45,7 @@ const csuserUsage = `csuser manages the users of the calendar.
   -l langcode   preferred language
   --timezone    time zone of the user's calendars
   -h host       back end of the user's calendars; list: of that back end
+  -a, -b, -k    Sun's, and refused, with what does their work
   -j, --json    print JSON
   -q, --yes     do not ask, and print errors only (and passwords that were made)
   -C file       the ics.conf to use

@@ -119,6 +119,7 @@ func (t *tool) run(ctx context.Context, args []string, do func(ctx context.Conte
 	case errors.As(err, &code):
 		return int(code)
 	case errors.Is(err, errUsage) && t.help:
+		tellOptions(ctx, t.Set)
 		fmt.Fprint(t.std.out, t.usage)
 		return exitDone
 	case errors.Is(err, errUsage) && !t.json:
