@@ -118,7 +118,7 @@ func TestCommandsAreFound(t *testing.T) {
 		"csgroup":    "create list add remove modify enable disable delete recheck version",
 		"csschedule": "list retry delete version",
 		"csimport":   "calendar version",
-		"csmigrate":  "list version",
+		"csmigrate":  "table list compare version",
 		"csbackup":   "database calendar defcal list version",
 	} {
 		p := pages[name]

@@ -155,7 +155,7 @@ func ofPackages(dir string, args ...string) ([]module, error) {
 	return list, errors.Join(wrong...)
 }
 
-// isLicence: names of files that have one. A NOTICE goes with it. Apache-2.0 §4 (d).
+// isLicence: names of files that have one. A NOTICE goes with it: section 4 (d) of Apache-2.0.
 var (
 	isLicence = regexp.MustCompile(`(?i)^(licen[cs]e|copying|unlicense)([-._].*)?$`)
 	isNotice  = regexp.MustCompile(`(?i)^notice([.].*)?$`)

@@ -31,7 +31,7 @@ func root(t *testing.T) string {
 // TestTopLevel keeps the top of the tree to Sun's subsystems and what builds
 // them.
 func TestTopLevel(t *testing.T) {
-	want := []string{"cmd", "docs", "migrations", "notify", "protocol", "server", "store", "templates", ".ci", ".git"}
+	want := []string{"cmd", "docs", "migrations", "notify", "protocol", "server", "store", "templates", "bin", ".ci", ".git"}
 	entries, err := os.ReadDir(root(t))
 	if err != nil {
 		t.Fatal(err)
