@@ -21,10 +21,11 @@ const cspluginUsage = `csplugin tells what does the work of Sun's plug-ins: this
 
   -t type        only this type
   -v             list: with the parameters of ics.conf that say how it is done
+  -r             Sun's, and refused
   -j, --json     print JSON
   -C file        the ics.conf to use
 
-activate and deactivate, with Sun's -r, are refused with what to set instead.
+activate and deactivate are refused with what to set instead.
 
   csplugin -v list
 `
