@@ -170,11 +170,17 @@ func TestBadFiles(t *testing.T) {
 		"there are no zones in it":               zipped(t, map[string][]byte{"a": []byte("b")}),
 		"the archive is damaged":                 tgz(t, zones)[:50_000],
 		"zic cannot compile it":                  []byte("# version 2030a\nZone Europe/London nonsense\n"),
-		"more than 64 MiB":                       zipped(t, map[string][]byte{"bomb": make([]byte, mostBytes+1)}),
 		"it has no Africa/Cairo: this is no who": zipped(t, map[string][]byte{"Europe/London": zones["Europe/London"]}),
 	} {
 		if _, err := Read(context.Background(), write(t, "f", data)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	defer func(was int64) { mostBytes = was }(mostBytes)
+	mostBytes = 1 << 20
+	for _, bomb := range [][]byte{zipped(t, map[string][]byte{"bomb": make([]byte, mostBytes+1)}), tgz(t, map[string][]byte{"a": make([]byte, mostBytes/2), "b": make([]byte, mostBytes/2+1)})} {
+		if _, err := Read(context.Background(), write(t, "f", bomb)); err == nil || !strings.Contains(err.Error(), "more than 1 MiB") {
+			t.Errorf("a bomb: %v", err)
 		}
 	}
 	if _, err := Read(context.Background(), filepath.Join(t.TempDir(), "nothing")); err == nil {
