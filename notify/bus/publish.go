@@ -116,13 +116,31 @@ func (b *Bus) needStream(ctx context.Context) error {
 	}
 	_, err := b.js.Stream(ctx, Stream) // as it is: an administrator may have made it
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		_, err = b.js.CreateStream(ctx, b.opt.Store.StreamConfig())
+		err = b.makeStream(ctx)
 	}
 	if err != nil {
 		return fmt.Errorf("find the broker's stream %s: %w", Stream, err)
 	}
 	b.known = true
 	return nil
+}
+
+// makeStream makes the stream: in a cluster on three of its servers, so that one may be
+// lost, or on one where there are not as many.
+func (b *Bus) makeStream(ctx context.Context) error {
+	config := b.opt.Store.StreamConfig()
+	if b.conn.ConnectedClusterName() != "" {
+		config.Replicas = 3
+		_, err := b.js.CreateStream(ctx, config)
+		var refused *jetstream.APIError
+		if !errors.As(err, &refused) {
+			return err
+		}
+		b.log.Warn("what is kept at the event notification service is on one server of the cluster alone: make its stream with more replicas", "stream", Stream, "err", err)
+		config.Replicas = 1
+	}
+	_, err := b.js.CreateStream(ctx, config)
+	return err
 }
 
 // Kept is what waits at the broker for durable consumers.

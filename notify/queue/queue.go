@@ -303,6 +303,9 @@ func (t *try) later(ctx context.Context, when time.Time, text string) error {
 
 // giveBack tells its sender that it was not delivered.
 func (t *try) giveBack(ctx context.Context, reason, text string) error {
+	if t.m.Perhaps && reason == calendar.ReasonGivenUp {
+		reason = calendar.ReasonUnsure
+	}
 	err := t.end(ctx, calendar.StatusNoService, calendar.TraceFailed, reason, text, t.notice(calendar.MailReturned, text)...)
 	if err == nil {
 		t.tally.returned()
@@ -365,7 +368,7 @@ func (t *try) needless(ctx context.Context) (reason string, err error) {
 		never := false
 		for _, tr := range res.Traces {
 			switch tr.Reason {
-			case calendar.ReasonMailed:
+			case calendar.ReasonMailed, calendar.ReasonUnsure:
 				return "", nil
 			case calendar.ReasonWithdrawn, calendar.ReasonReturned, calendar.ReasonGivenUp:
 				never = true

@@ -387,6 +387,47 @@ func TestWithdrawn(t *testing.T) {
 	})
 }
 
+// What may have arrived, and is given up at last, is ended all the same; what never
+// did is not.
+func TestGivenUpInDoubt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		away := true
+		sinks := &pipes{reply: func(c *smtptest.Conn, verb, _ string) string {
+			mu.Lock()
+			defer mu.Unlock()
+			if away && verb == "." && c.To == "doubt@far.example" {
+				return smtptest.HangUp
+			}
+			if away && verb == "RCPT" && c.To == "away@far.example" {
+				return "450 4.2.0 come again"
+			}
+			return ""
+		}}
+		s := network(func(string) (net.Conn, error) { return sinks.dial(), nil })
+		p := newPost(t, s, queue.Options{Route: routed, Notices: []time.Duration{24 * time.Hour}})
+		p.mail("anna", "REQUEST", "u", "away@far.example", "doubt@far.example")
+		time.Sleep(30 * time.Hour)
+		synctest.Wait()
+		mu.Lock()
+		away = false
+		mu.Unlock()
+		p.mail("anna", "CANCEL", "u", "away@far.example", "doubt@far.example")
+		time.Sleep(24 * time.Hour)
+		synctest.Wait()
+		for to, want := range map[string][]string{
+			"doubt@far.example": {calendar.ReasonDelayed, calendar.ReasonUnsure, calendar.ReasonMailed},
+			"away@far.example":  {calendar.ReasonDelayed, calendar.ReasonGivenUp, calendar.ReasonWithdrawn},
+		} {
+			if got := p.outcomes(to); !slices.Equal(got, want) {
+				t.Errorf("%s: %v, want %v", to, got, want)
+			}
+		}
+		p.stop()
+		s.Close()
+	})
+}
+
 // A server that answers, and takes hours for it, gets no more than the time of an
 // attempt; its mail is returned as any other.
 func TestEndlessAttempt(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -107,6 +108,11 @@ func (rq *request) jsonError(err error) error {
 	de := rq.translate(err)
 	if de.Status >= 500 {
 		return err
+	}
+	if n, ok := calendar.RetryAfter(err); ok {
+		rq.w.Header().Set("Retry-After", strconv.FormatInt(n, 10))
+	} else if de.Status == http.StatusTooManyRequests {
+		rq.w.Header().Set("Retry-After", rq.retryAfter)
 	}
 	text := de.Text
 	if text == "" {

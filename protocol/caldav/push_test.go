@@ -192,6 +192,12 @@ func TestHooks(t *testing.T) {
 	s.do("anna", "GET", "/dav/hooks", "").is(200).contains(hook.ID, `"hooks"`)
 	s.do("anna", "HEAD", "/dav/hooks/", "").is(200)
 	s.do("anna", "POST", path+"/test", "").is(202)
+	for range 9 {
+		s.do("anna", "POST", path+"/test", "").is(202)
+	}
+	if r := s.do("anna", "POST", path+"/test", "").is(429).contains("too many tests"); r.header.Get("Retry-After") == "" || r.header.Get("Content-Type") != "application/json" {
+		t.Errorf("headers %v", r.header)
+	}
 	s.do("ben", "GET", path, "").is(404)
 	s.do("ben", "DELETE", path, "").is(404)
 	s.do("ben", "POST", path+"/test", "").is(404)

@@ -102,6 +102,7 @@ const (
 	ReasonOutside     = "outside"
 	ReasonDelayed     = "delayed"
 	ReasonGivenUp     = "given-up"
+	ReasonUnsure      = "unsure"
 	ReasonNotStored   = "not-stored"
 	ReasonNoCalendar  = "no-calendar"
 	ReasonDropped     = "dropped"

@@ -33,7 +33,7 @@ const (
 	NoBackend                // no back end is configured for this owner
 	LoginFailed              // wrong user or password, or account not active
 	Canceled                 // the caller went away or its deadline passed
-	MustWait                 // too many failed log-ins: not looked at before Error.After is over
+	MustWait                 // too much of it for now, such as failed log-ins: not looked at before Error.After is over
 	numKinds
 )
 

@@ -32,6 +32,8 @@ type Letter struct {
 	Octets int      `json:"octets,omitempty"` // of Data, where that follows the JSON: see Job
 
 	Inconsequential bool `json:"inconsequential,omitempty"`
+	// Told: who gets the letter before it by mail needs no mail of this one.
+	Told bool `json:"told,omitempty"`
 }
 
 // Kinds of jobs of scheduling.

@@ -10,6 +10,7 @@ var deliveryReasons = map[string]string{
 	ReasonOutside:     "The address is not of this site.",
 	ReasonDelayed:     "It could not be brought yet, and is tried again.",
 	ReasonGivenUp:     "It could not be brought, and is not tried any more.",
+	ReasonUnsure:      "It is not tried any more, and may have arrived: a mail server's answer to it was lost.",
 	ReasonNotStored:   "The recipient's calendar does not take it.",
 	ReasonNoCalendar:  "The recipient has no calendar, and is not given one for an invitation.",
 	ReasonDropped:     "An administrator took it from the queue.",

@@ -156,7 +156,7 @@ func (r *round) letter(ctx context.Context, l *calendar.Letter) error {
 		switch {
 		case err != nil:
 			return err
-		case res.Status != "" && l.Inconsequential: // nobody misses it
+		case res.Status != "" && (l.Inconsequential || l.Told): // nobody misses it
 		case res.Reason == calendar.ReasonOutside && r.Mails && !r.post.NoMail && calendar.MailboxOf(address) != "":
 			r.mail(l, address)
 		case res.Status != "":

@@ -37,6 +37,11 @@ type Message struct {
 	// Inconsequential tells of a request that changes nothing but what other
 	// attendees have answered: RFC 6638 §3.2.10. Nobody needs a mail of it.
 	Inconsequential bool
+
+	// Told tells of a request that says nothing of the series but what the CANCEL
+	// before it calls off. Who keeps the meeting by mail is not sent it: programs send
+	// the CANCEL alone. RFC 5546 §3.2.5.
+	Told bool
 }
 
 // Party is somebody's side of a meeting: whose object it is, when, and in which

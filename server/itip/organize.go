@@ -139,6 +139,7 @@ type circle struct {
 	off   []called
 	news  []key
 	quiet bool
+	told  bool // nothing is new but what is off
 }
 
 // called is what a CANCEL calls off: what a component stands for, or one
@@ -168,7 +169,10 @@ func (p *Party) circles(was, is *meeting) (out []circle, err error) {
 				}
 				at = len(out)
 				place[string(sign)] = at
-				out = append(out, p.differ(before.view(who), after.view(who)))
+				old, cur := before.view(who), after.view(who)
+				c := p.differ(old, cur)
+				c.told = p.told(old, cur, c.off)
+				out = append(out, c)
 			}
 			out[at].to = append(out[at].to, address)
 		}
@@ -208,6 +212,52 @@ func (p *Party) differ(old, cur *view) (out circle) {
 	return out
 }
 
+// told reports whether a CANCEL says all that is new: the series has more EXDATEs, of
+// what is called off, and is as it was otherwise.
+func (p *Party) told(old, cur *view, off []called) bool {
+	if old.master == nil || cur.master == nil || len(off) == 0 {
+		return false
+	}
+	dates := map[key]bool{}
+	for _, o := range off {
+		rid := o.rid
+		if rid == nil {
+			line := o.c.Prop("RECURRENCE-ID")
+			if line == nil {
+				return false
+			}
+			d, err := line.DateTime()
+			if err != nil {
+				return false
+			}
+			rid = &d
+		}
+		dates[cur.of.keyOf(*rid, old.of.zones)] = true
+	}
+	back := map[key]bool{} // dates that were off
+	for d := range exceptions(old.master) {
+		back[cur.of.keyOf(d, old.of.zones)] = true
+	}
+	for d := range exceptions(cur.master) {
+		k := cur.of.keyOf(d, cur.of.zones)
+		if !dates[k] && !back[k] {
+			return false
+		}
+		delete(back, k)
+	}
+	if len(back) > 0 {
+		return false
+	}
+	before := *old
+	before.master = old.master.Clone()
+	before.master.Del("EXDATE")
+	for ex := range cur.master.All("EXDATE") {
+		before.master.Add(ex.Clone())
+	}
+	keys, quiet := p.news(&before, cur)
+	return len(keys) == 0 || quiet
+}
+
 // letters are the messages to all who see a difference, cancellations first. It
 // fails where they are too much, with those that are not.
 func (p *Party) letters(was, is *meeting, circles []circle) (out []Message, err error) {
@@ -245,6 +295,7 @@ func (p *Party) letters(was, is *meeting, circles []circle) (out []Message, err 
 			}
 			comps := c.cur.clones(p, c.news)
 			msg.Method, msg.Calendar, msg.Inconsequential = Request, p.envelope(Request, comps, is), c.quiet
+			msg.Told = c.told
 			out = append(out, msg)
 		}
 	}

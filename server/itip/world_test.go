@@ -62,6 +62,9 @@ func say(m Message) string {
 	if m.Inconsequential {
 		parts = append(parts, "(answers)")
 	}
+	if m.Told {
+		parts = append(parts, "(told)")
+	}
 	return fmt.Sprintf("%s %s>%s %s", m.Method, who(m.From), who(m.To[0]), strings.Join(parts, " "))
 }
 

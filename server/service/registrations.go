@@ -5,9 +5,11 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"factotum/server/calendar"
@@ -242,9 +244,11 @@ func (s *Service) Unregister(ctx context.Context, who calendar.Actor, req calend
 }
 
 // TestHook sends something to a webhook that nothing but a test is about. One that
-// was switched off is on again.
+// was switched off is on again. An owner's have mostTests within testsTime: each is a
+// request to whatever address he named.
 func (s *Service) TestHook(ctx context.Context, who calendar.Actor, req calendar.TestHookRequest) error {
 	ctx = bind(ctx, who, req)
+	counted := false // fn may run twice
 	return s.write(ctx, who, "test a webhook", req.Owner, nil, func(w *writer) error {
 		r, err := w.registration(calendar.HookRegistration, req.ID)
 		if err != nil {
@@ -252,6 +256,12 @@ func (s *Service) TestHook(ctx context.Context, who calendar.Actor, req calendar
 		}
 		if s.opt.Registrations.NoHooks {
 			return calendar.Failf(calendar.Unsupported, calendar.PushNotAvailable, w.op, req.ID, "this server has no webhooks")
+		}
+		if !counted {
+			if wait := s.tests.take(w.owner, w.now); wait > 0 {
+				return &calendar.Error{Kind: calendar.MustWait, Op: w.op, Ref: req.ID, After: wait, Msg: "too many tests of webhooks: the last ones tell what there is to know"}
+			}
+			counted = true
 		}
 		if r.Off {
 			r.Off, r.Failures, r.Since, r.Problem = false, 0, time.Time{}, ""
@@ -265,6 +275,40 @@ func (s *Service) TestHook(ctx context.Context, who calendar.Actor, req calendar
 		}
 		return w.posted(task{Job: job})
 	})
+}
+
+// How many tests of his webhooks an owner has, in which time.
+const (
+	mostTests = 10
+	testsTime = 10 * time.Minute
+)
+
+// hookTests counts them.
+type hookTests struct {
+	mu    sync.Mutex
+	times map[calendar.Owner][]time.Time
+	swept time.Time
+}
+
+// take counts one more, or says how long to wait for it.
+func (h *hookTests) take(owner calendar.Owner, now time.Time) (wait time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	old := func(t time.Time) bool { return now.Sub(t) >= testsTime }
+	if old(h.swept) {
+		h.swept = now
+		maps.DeleteFunc(h.times, func(_ calendar.Owner, list []time.Time) bool { return old(list[len(list)-1]) })
+	}
+	list := slices.DeleteFunc(h.times[owner], old)
+	if len(list) >= mostTests {
+		h.times[owner] = list
+		return testsTime - now.Sub(list[0])
+	}
+	if h.times == nil {
+		h.times = map[calendar.Owner][]time.Time{}
+	}
+	h.times[owner] = append(list, now)
+	return 0
 }
 
 // expireRegistrations drops those whose time is over.

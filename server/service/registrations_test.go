@@ -440,6 +440,37 @@ func BenchmarkPutListeners(b *testing.B) {
 	}
 }
 
+// An owner's webhooks are tested so often in a time, whoever asks for it and which ever
+// it is; others' go on.
+func TestHookTestsAreCounted(t *testing.T) {
+	l := newListeners(t, service.RegistrationOptions{})
+	ask := func(who, id string) error {
+		return l.TestHook(l.ctx(), l.as(who), calendar.TestHookRequest{Owner: calendar.Owner(who), ID: id})
+	}
+	one, two := l.register("anna", calendar.HookRegistration, "anna", atAll, atAll), l.register("anna", calendar.HookRegistration, "anna", atAll, atAll)
+	bert := l.register("bert", calendar.HookRegistration, "bert", atAll, atAll)
+	for i := range 10 {
+		l.must(ask("anna", []string{one, two}[i%2]))
+		l.now = l.now.Add(time.Second)
+		if err := ask("anna", "none"); calendar.KindOf(err) != calendar.NotFound { // and does not count
+			t.Fatal(err)
+		}
+	}
+	err := ask("anna", one)
+	if s, ok := calendar.RetryAfter(err); calendar.KindOf(err) != calendar.MustWait || !ok || s != 590 {
+		t.Errorf("the eleventh: %v, again after %d", err, s)
+	}
+	l.must(ask("bert", bert))
+	l.now = l.now.Add(591 * time.Second)
+	l.must(ask("anna", two)) // the first is over, and the second
+	l.must(ask("anna", two))
+	if err := ask("anna", two); calendar.KindOf(err) != calendar.MustWait {
+		t.Error(err)
+	}
+	l.now = l.now.Add(time.Hour)
+	l.must(ask("anna", one))
+}
+
 // Whose webhook is switched off is mailed about that once, at the addresses that he
 // wants notices at; nobody is where no mail is sent, or it only failed.
 func TestHookOffIsMailed(t *testing.T) {

@@ -345,7 +345,7 @@ func postOf(uid string, cal *ical.Component, messages []itip.Message) *calendar.
 	for i := range messages {
 		m := &messages[i]
 		post.Letters = append(post.Letters, calendar.Letter{Method: string(m.Method), From: m.From, To: m.To,
-			Data: m.Calendar.Bytes(), Inconsequential: m.Inconsequential})
+			Data: m.Calendar.Bytes(), Inconsequential: m.Inconsequential, Told: m.Told})
 	}
 	return post
 }

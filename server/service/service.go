@@ -114,6 +114,7 @@ type Service struct {
 	traced   atomic.Int64 // traces that were kept since the start
 	zone     recur.Zone
 	zoneData atomic.Value // string: see UseZoneData
+	tests    hookTests
 }
 
 var _ calendar.Backend = (*Service)(nil)
