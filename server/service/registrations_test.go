@@ -447,8 +447,14 @@ func TestHookTestsAreCounted(t *testing.T) {
 	ask := func(who, id string) error {
 		return l.TestHook(l.ctx(), l.as(who), calendar.TestHookRequest{Owner: calendar.Owner(who), ID: id})
 	}
-	one, two := l.register("anna", calendar.HookRegistration, "anna", atAll, atAll), l.register("anna", calendar.HookRegistration, "anna", atAll, atAll)
-	bert := l.register("bert", calendar.HookRegistration, "bert", atAll, atAll)
+	hook := func(who, address string) string {
+		t.Helper()
+		res, err := l.Register(l.ctx(), l.as(who), calendar.RegisterRequest{Owner: calendar.Owner(who), Calendar: calendar.ID(who), Kind: calendar.HookRegistration, Address: address,
+			Triggers: calendar.Triggers{Content: atAll, Properties: atAll}})
+		l.must(err)
+		return res.Registration.ID
+	}
+	one, two, bert := hook("anna", "https://a.example.com/1"), hook("anna", "https://a.example.com/2"), hook("bert", "https://b.example.com/")
 	for i := range 10 {
 		l.must(ask("anna", []string{one, two}[i%2]))
 		l.now = l.now.Add(time.Second)
