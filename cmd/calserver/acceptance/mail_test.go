@@ -202,6 +202,20 @@ func TestNotices(t *testing.T) {
 	}
 	wcap("carl", "/storeevents.wcap?calid=carl&uid=lunch&method=4&mod=4&attendees=PARTSTAT=DECLINED%5Emailto:carl@example.com")
 	came("anna@example.com Declined: Lunch")
+	// One date that goes is one mail, to who hears of changes too.
+	wcap("ben", "/set_userprefs.wcap?set_attrs=ceNotifyEnable%3D1")
+	series := h.do(t, "anna", "GET", object, "").body
+	if r := h.do(t, "anna", "PUT", object, strings.Replace(series, "SUMMARY:", "LOCATION:Room 7\r\nSUMMARY:", 1), "Content-Type: text/calendar"); r.status/100 != 2 {
+		t.Fatalf("%d %s", r.status, r.body)
+	}
+	came("ben@example.com Changed: Lunch")
+	series = h.do(t, "anna", "GET", object, "").body
+	_, start, _ := strings.Cut(series, "DTSTART")
+	start, _, _ = strings.Cut(start, "\r\n")
+	if r := h.do(t, "anna", "PUT", object, strings.Replace(series, "RRULE:", "EXDATE"+start+"\r\nRRULE:", 1), "Content-Type: text/calendar"); r.status/100 != 2 {
+		t.Fatalf("%d %s", r.status, r.body)
+	}
+	came("ben@example.com Cancelled: Lunch", "carl@example.com Cancelled: Lunch")
 	if r := h.do(t, "anna", "DELETE", object, ""); r.status/100 != 2 {
 		t.Fatalf("%d %s", r.status, r.body)
 	}
