@@ -55,9 +55,9 @@ func UseData(d *Data) {
 // DataInUse is the release that UseData set, nil for none.
 func DataInUse() *Data { return inUse.Load() }
 
-// Location is a zone of the database by its name.
+// Location is a zone by any name that LoadZone knows.
 func Location(name string) (*time.Location, bool) {
-	loc := databaseZone(cleanTZID(name))
+	loc := findLocation(cleanTZID(name))
 	return loc, loc != nil
 }
 

@@ -17,7 +17,7 @@ contenttype, writer, origin, props, size`
 	selectHistory = `SELECT ` + historyColumns + fromHistory
 	fromHistory   = ` FROM history WHERE owner = $1`
 	// calendar.Replaced is 1.
-	historyReplaces = `, cast(EXISTS (SELECT 1 FROM history p WHERE p.owner = history.owner AND p.change = history.since AND p.cal = history.cal
+	historyReplaces = `, cast(EXISTS (SELECT 1 FROM history p WHERE p.owner = $1 AND p.change = history.since AND p.cal = history.cal
 AND p.name = history.name AND p.ending = 1) AS INTEGER)`
 
 	// The rows of one change are in the order of seq: a page begins below the last
