@@ -87,8 +87,11 @@ func textOf(data []byte) (text []byte, mended string, err error) {
 	return text, mended, nil
 }
 
+// looksLikeXML tells whether a file begins as Sun's XML does; other XML, and HTML,
+// is no calendar.
 func looksLikeXML(data []byte) bool {
-	return bytes.HasPrefix(bytes.TrimLeft(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")), " \t\r\n"), []byte("<"))
+	begin := bytes.ToLower(bytes.TrimLeft(bytes.TrimPrefix(data[:min(len(data), 4096)], []byte("\xef\xbb\xbf")), " \t\r\n"))
+	return bytes.HasPrefix(begin, []byte("<")) && bytes.Contains(begin, []byte("<icalendar"))
 }
 
 // read reads a file, up to the limit. What comes by standard input, or a pipe,
