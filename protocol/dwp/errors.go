@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -61,7 +62,8 @@ func toFailure(err error) *wire.Failure {
 	var e *calendar.Error
 	if errors.As(err, &e) {
 		f.Reason, f.Op = validUTF8(string(e.Reason)), validUTF8(e.Op)
-		f.Ref, f.Msg = cut(e.Ref), cut(e.Msg)
+		f.Ref, f.Msg, f.Host = cut(e.Ref), cut(e.Msg), cut(e.Host)
+		f.After = uint64(max(e.After, 0) / time.Microsecond)
 	}
 	return f
 }
@@ -77,9 +79,13 @@ func fromFailure(m *wire.Failure) error {
 	return failureError(m, calendar.KindNamed(m.GetKind()))
 }
 
+// maxAfter bounds what another host has clients wait.
+const maxAfter = 24 * time.Hour
+
 func failureError(m *wire.Failure, k calendar.Kind) *calendar.Error {
 	return &calendar.Error{
 		Kind: k, Reason: calendar.Reason(m.GetReason()), Op: m.GetOp(), Ref: string(m.GetRef()), Msg: string(m.GetMsg()),
+		After: time.Duration(min(m.GetAfter(), uint64(maxAfter/time.Microsecond))) * time.Microsecond, Host: string(m.GetHost()),
 	}
 }
 

@@ -132,6 +132,10 @@ const (
 	// Inherited goes with Denied: the calendars are those of an earlier user of
 	// the name.
 	Inherited Reason = "earlier-user"
+
+	// HomeMoved goes with Unavailable: the home is on another back end now, whose name
+	// is in Error.Host, and Error.Ref has the owner.
+	HomeMoved Reason = "moved"
 )
 
 // Error is how the model reports a failure.
@@ -144,6 +148,7 @@ type Error struct {
 	Err    error  // the cause: logged, never sent
 
 	After time.Duration // when to try again, if that is known; see RetryAfter
+	Host  string        // with the reason HomeMoved: the back end to ask instead
 }
 
 func (e *Error) Error() string {
@@ -201,6 +206,16 @@ func MessageOf(err error) string {
 		return e.Msg
 	}
 	return ""
+}
+
+// MovedTo returns the owner and the back end that an Error of the reason HomeMoved tells
+// of; host is "" for any other error.
+func MovedTo(err error) (owner Owner, host string) {
+	var e *Error
+	if errors.As(err, &e) && e.Reason == HomeMoved {
+		return Owner(e.Ref), e.Host
+	}
+	return "", ""
 }
 
 // RetryAfter tells when to try again in whole seconds, at least one, as the

@@ -19,7 +19,7 @@ type share struct {
 
 // deal gives each of n items to the back end of its owner. errs holds those
 // without one, by place.
-func (r *Router) deal(ctx context.Context, n int, owner func(i int) calendar.Owner) (shares []*share, errs map[int]error) {
+func (r *Router) deal(ctx context.Context, j *journey, n int, owner func(i int) calendar.Owner) (shares []*share, errs map[int]error) {
 	type found struct {
 		to  *share
 		err error
@@ -31,7 +31,7 @@ func (r *Router) deal(ctx context.Context, n int, owner func(i int) calendar.Own
 		f, known := owners[o]
 		if !known {
 			var be calendar.Backend
-			if be, f.err = r.of(ctx, o); f.err == nil {
+			if be, f.err = r.find(ctx, j, o); f.err == nil {
 				if f.to = byBackend[be]; f.to == nil {
 					f.to = &share{be: be}
 					byBackend[be] = f.to
@@ -68,18 +68,37 @@ func (r *Router) Objects(ctx context.Context, who calendar.Actor, req calendar.O
 		return calendar.Ref{Calendar: req.Calendar}
 	}
 	total := len(req.Refs) + len(req.UIDs)
-	shares, errs := r.deal(ctx, total, func(i int) calendar.Owner { return ref(i).Calendar.Owner() })
-	switch {
-	case total == 0:
-		return nil
-	case len(shares) == 1 && len(errs) == 0:
-		return objectsOfOne(ctx, who, shares[0].be, req, total, ref, emit)
+	owners := map[calendar.Owner]bool{}
+	for i := range total {
+		owners[ref(i).Calendar.Owner()] = true
 	}
+	for j := (journey{}); ; j.hops++ {
+		shares, errs := r.deal(ctx, &j, total, func(i int) calendar.Owner { return ref(i).Calendar.Owner() })
+		var again bool
+		var err error
+		switch {
+		case total == 0:
+			return nil
+		case len(shares) == 1 && len(errs) == 0 && len(owners) == 1:
+			again, err = r.objectsOfOne(ctx, &j, who, shares[0].be, req, total, ref, emit)
+		default:
+			again, err = r.objectsOfMany(ctx, &j, who, shares, errs, req, total, ref, emit)
+		}
+		if !again {
+			return err
+		}
+	}
+}
+
+// objectsOfMany asks several back ends, and tells nothing before all have answered. again:
+// a home was moved, which is known now.
+func (r *Router) objectsOfMany(ctx context.Context, j *journey, who calendar.Actor, shares []*share, errs map[int]error, req calendar.ObjectsRequest, total int, ref func(int) calendar.Ref,
+	emit func(calendar.ObjectResult) error) (again bool, err error) {
 	results := make([]calendar.ObjectResult, total)
 	for i := range results {
 		results[i] = calendar.ObjectResult{Ref: ref(i), Err: errs[i]}
 	}
-	err := each(shares, func(s *share) error {
+	err = each(shares, func(s *share) error {
 		part := req
 		part.Refs, part.UIDs = nil, nil
 		for _, p := range s.places {
@@ -107,37 +126,52 @@ func (r *Router) Objects(ctx context.Context, who calendar.Actor, req calendar.O
 		return nil
 	})
 	if err != nil {
-		return err
+		return false, err
+	}
+	for i := range results {
+		again = r.learn(j, results[i].Err) || again
+	}
+	if again {
+		return true, nil
 	}
 	for i := range results {
 		if err := emit(results[i]); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return nil
+	return false, nil
 }
 
 var errTooLong = &calendar.Error{Kind: calendar.Internal, Op: "get objects", Err: errors.New("more answers than questions")}
 
 // objectsOfOne passes the stream through. A back end that is down from the
-// start fails the request; when it goes away later, the items left say so.
-func objectsOfOne(ctx context.Context, who calendar.Actor, be calendar.Backend, req calendar.ObjectsRequest, total int, ref func(int) calendar.Ref, emit func(calendar.ObjectResult) error) error {
+// start fails the request; when it goes away later, the items left say so. again: the
+// home was moved, which is known now, and nothing was told.
+func (r *Router) objectsOfOne(ctx context.Context, j *journey, who calendar.Actor, be calendar.Backend, req calendar.ObjectsRequest, total int, ref func(int) calendar.Ref,
+	emit func(calendar.ObjectResult) error) (again bool, err error) {
 	n := 0
 	var stopped error
-	err := be.Objects(ctx, who, req, func(o calendar.ObjectResult) error {
+	err = be.Objects(ctx, who, req, func(o calendar.ObjectResult) error {
+		if n == 0 && r.learn(j, o.Err) {
+			again = true
+			return errAgain
+		}
 		n++
 		stopped = emit(o)
 		return stopped
 	})
+	if again || err != nil && n == 0 && r.learn(j, err) {
+		return true, nil
+	}
 	if err == nil || stopped != nil || !ofItems(err) || n == 0 {
-		return err
+		return false, err
 	}
 	for ; n < total; n++ {
 		if err := emit(calendar.ObjectResult{Ref: ref(n), Err: err}); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return nil
+	return false, nil
 }
 
 // Deliver implements calendar.Backend.
@@ -148,41 +182,55 @@ func (r *Router) Deliver(ctx context.Context, who calendar.Actor, req calendar.D
 			some.To = part
 			return be.Deliver(ctx, who, some)
 		},
-		func(err error) calendar.DeliverResult { return calendar.DeliverResult{Err: err} })
+		func(err error) calendar.DeliverResult { return calendar.DeliverResult{Err: err} }, func(a *calendar.DeliverResult) error { return a.Err })
 }
 
 // gather asks each back end about its part of the items, all at the same time,
 // and puts the answers together in the order of the items. What cannot be asked
-// spoils its own items only, for which failed makes an answer.
-func gather[T, A any](ctx context.Context, r *Router, items []T, owner func(T) calendar.Owner, ask func(calendar.Backend, []T) ([]A, error), failed func(error) A) ([]A, error) {
-	shares, errs := r.deal(ctx, len(items), func(i int) calendar.Owner { return owner(items[i]) })
+// spoils its own items only, for which failed makes an answer; why tells of one what
+// went wrong. Items of homes that were moved are asked about again.
+func gather[T, A any](ctx context.Context, r *Router, items []T, owner func(T) calendar.Owner, ask func(calendar.Backend, []T) ([]A, error), failed func(error) A, why func(*A) error) ([]A, error) {
 	results := make([]A, len(items))
-	for i, err := range errs {
-		results[i] = failed(err)
+	left := make([]int, len(items)) // places of those that have no answer yet
+	for i := range left {
+		left[i] = i
 	}
-	err := each(shares, func(s *share) error {
-		part := make([]T, len(s.places))
-		for i, p := range s.places {
-			part[i] = items[p]
+	for j := (journey{}); len(left) > 0; j.hops++ {
+		shares, errs := r.deal(ctx, &j, len(left), func(i int) calendar.Owner { return owner(items[left[i]]) })
+		for i, err := range errs {
+			results[left[i]] = failed(err)
 		}
-		got, err := ask(s.be, part)
-		if err == nil && len(got) != len(part) {
-			err = errOrder
-		}
-		if err != nil && !ofItems(err) {
-			return err
-		}
-		for i, p := range s.places {
-			if err != nil {
-				results[p] = failed(err)
-			} else {
-				results[p] = got[i]
+		err := each(shares, func(s *share) error {
+			part := make([]T, len(s.places))
+			for i, p := range s.places {
+				part[i] = items[left[p]]
 			}
+			got, err := ask(s.be, part)
+			if err == nil && len(got) != len(part) {
+				err = errOrder
+			}
+			if err != nil && !ofItems(err) {
+				return err
+			}
+			for i, p := range s.places {
+				if err != nil {
+					results[left[p]] = failed(err)
+				} else {
+					results[left[p]] = got[i]
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
 		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
+		for _, p := range left {
+			r.learn(&j, why(&results[p]))
+		}
+		left = slices.DeleteFunc(left, func(p int) bool {
+			to, host := calendar.MovedTo(why(&results[p]))
+			return host == "" || j.hops >= maxHops || j.at[to] != host
+		})
 	}
 	return results, nil
 }

@@ -16,53 +16,55 @@ import (
 // Under a request token it may be repeated: what was done is not done again,
 // and what was not is. The end of a move is kept where it began.
 func (r *Router) CopyObject(ctx context.Context, who calendar.Actor, req calendar.CopyRequest) (calendar.CopyResult, error) {
-	from, err := r.of(ctx, req.From.Calendar.Owner())
-	if err != nil {
-		return calendar.CopyResult{}, err
-	}
 	if req.From.Calendar.Owner() == req.To.Calendar.Owner() {
-		return from.CopyObject(ctx, who, req)
+		var res calendar.CopyResult
+		err := r.askOnce(ctx, req.From.Calendar.Owner(), func(ctx context.Context, be calendar.Backend) (err error) {
+			res, err = be.CopyObject(ctx, who, req)
+			return err
+		})
+		return res, err
 	}
-	to, err := r.of(ctx, req.To.Calendar.Owner())
-	if err != nil {
-		return calendar.CopyResult{}, err
+	for _, end := range []calendar.Ref{req.From, req.To} { // before anything is read
+		if _, err := r.of(ctx, end.Calendar.Owner()); err != nil {
+			return calendar.CopyResult{}, err
+		}
 	}
-	parcel, err := from.CopyOut(ctx, who, req)
+	parcel, err := r.CopyOut(ctx, who, req)
 	switch {
 	case err != nil:
-		return calendar.CopyResult{}, refusedBy(ctx, who, to, req, err)
+		return calendar.CopyResult{}, r.refusedBy(ctx, who, req, err)
 	case parcel.Done != nil:
 		return *parcel.Done, nil
 	}
-	was, err := replaced(ctx, who, to, req)
+	was, err := r.replaced(ctx, who, req)
 	if err != nil {
 		return calendar.CopyResult{}, err
 	}
-	res, err := to.CopyIn(ctx, who, calendar.CopyInRequest{Copy: req, Parcel: parcel})
+	res, err := r.CopyIn(ctx, who, calendar.CopyInRequest{Copy: req, Parcel: parcel})
 	if err != nil || !req.Move {
 		return res, err
 	}
 	for tries := 1; ; tries++ {
-		err = from.DeleteObject(ctx, who, calendar.DeleteRequest{
+		err = r.DeleteObject(ctx, who, calendar.DeleteRequest{
 			Ref: req.From, Precond: calendar.Precond{IfMatch: []string{parcel.Object.ETag()}}, MovedTo: &calendar.Moved{To: req.To, Result: res},
 		})
 		if err == nil || !refuses(err) {
 			return res, err
 		}
 		if tries < maxMoves {
-			parcel, err = from.CopyOut(ctx, who, req)
+			parcel, err = r.CopyOut(ctx, who, req)
 		}
 		switch {
 		case err == nil && parcel.Done != nil:
 			return *parcel.Done, nil
 		case err != nil && refuses(err):
-			return calendar.CopyResult{}, unmove(ctx, who, to, req, was, res, err)
+			return calendar.CopyResult{}, r.unmove(ctx, who, req, was, res, err)
 		case err != nil:
 			return calendar.CopyResult{}, err
 		}
 		again := req
 		again.Overwrite, again.IfDest = true, calendar.Precond{IfMatch: []string{res.Object.ETag()}}
-		next, err := to.CopyIn(ctx, who, calendar.CopyInRequest{Copy: again, Parcel: parcel})
+		next, err := r.CopyIn(ctx, who, calendar.CopyInRequest{Copy: again, Parcel: parcel})
 		if err != nil { // somebody has the copy in his hands already
 			return calendar.CopyResult{}, err
 		}
@@ -86,11 +88,11 @@ func refuses(err error) bool {
 
 // replaced is what a move will replace, so that it can come back, or nil. Who may not
 // read it cannot give it back, and replaces nothing.
-func replaced(ctx context.Context, who calendar.Actor, to calendar.Backend, req calendar.CopyRequest) (*calendar.Parcel, error) {
+func (r *Router) replaced(ctx context.Context, who calendar.Actor, req calendar.CopyRequest) (*calendar.Parcel, error) {
 	if !req.Move || !req.Overwrite {
 		return nil, nil
 	}
-	was, err := to.CopyOut(ctx, who, calendar.CopyRequest{From: req.To, To: req.From})
+	was, err := r.CopyOut(ctx, who, calendar.CopyRequest{From: req.To, To: req.From})
 	if err == nil {
 		return &was, nil
 	}
@@ -107,15 +109,15 @@ func replaced(ctx context.Context, who calendar.Actor, to calendar.Backend, req 
 // unmove takes the copy of a move away whose end was refused, gives back what it
 // replaced, and returns why it was refused. The copy stays where somebody wrote it
 // meanwhile, or the actor may not delete it.
-func unmove(ctx context.Context, who calendar.Actor, to calendar.Backend, req calendar.CopyRequest, was *calendar.Parcel, made calendar.CopyResult, refused error) error {
+func (r *Router) unmove(ctx context.Context, who calendar.Actor, req calendar.CopyRequest, was *calendar.Parcel, made calendar.CopyResult, refused error) error {
 	mine := calendar.Precond{IfMatch: []string{made.Object.ETag()}}
 	var err error
 	switch {
 	case !made.Replaced:
-		err = to.DeleteObject(ctx, who, calendar.DeleteRequest{Ref: req.To, Precond: mine, MovedTo: &calendar.Moved{To: req.From}})
+		err = r.DeleteObject(ctx, who, calendar.DeleteRequest{Ref: req.To, Precond: mine, MovedTo: &calendar.Moved{To: req.From}})
 	case was != nil:
 		back := calendar.CopyRequest{From: req.From, To: req.To, Overwrite: true, IfDest: mine}
-		_, err = to.CopyIn(ctx, who, calendar.CopyInRequest{Copy: back, Parcel: *was})
+		_, err = r.CopyIn(ctx, who, calendar.CopyInRequest{Copy: back, Parcel: *was})
 	}
 	if err != nil && !refuses(err) {
 		return err // it is not known what stands there
@@ -125,10 +127,10 @@ func unmove(ctx context.Context, who calendar.Actor, to calendar.Backend, req ca
 
 // refusedBy is the refusal of a source, unless there is no destination: that
 // comes first, as within one home.
-func refusedBy(ctx context.Context, who calendar.Actor, to calendar.Backend, req calendar.CopyRequest, refused error) error {
+func (r *Router) refusedBy(ctx context.Context, who calendar.Actor, req calendar.CopyRequest, refused error) error {
 	switch calendar.KindOf(refused) {
 	case calendar.NoCalendar, calendar.NotFound, calendar.Denied, calendar.Stale:
-		if _, err := to.Calendar(ctx, who, req.To.Calendar); calendar.KindOf(err) == calendar.NoCalendar {
+		if _, err := r.Calendar(ctx, who, req.To.Calendar); calendar.KindOf(err) == calendar.NoCalendar {
 			return calendar.Failf(calendar.Stale, calendar.NoDestination, "copy object", string(req.To.Calendar), "the collection of the destination does not exist")
 		}
 	}

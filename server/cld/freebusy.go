@@ -32,7 +32,7 @@ func (r *Router) FreeBusy(ctx context.Context, who calendar.Actor, req calendar.
 			some.Targets = part
 			return be.FreeBusy(ctx, who, some)
 		},
-		func(err error) calendar.FreeBusyResult { return calendar.FreeBusyResult{Err: err} })
+		func(err error) calendar.FreeBusyResult { return calendar.FreeBusyResult{Err: err} }, func(a *calendar.FreeBusyResult) error { return a.Err })
 	if err != nil {
 		return nil, err
 	}

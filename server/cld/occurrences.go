@@ -16,18 +16,33 @@ func (r *Router) Calendars(ctx context.Context, who calendar.Actor, req calendar
 			some.IDs = part
 			return be.Calendars(ctx, who, some)
 		},
-		func(err error) calendar.CalendarResult { return calendar.CalendarResult{Err: err} })
+		func(err error) calendar.CalendarResult { return calendar.CalendarResult{Err: err} }, func(a *calendar.CalendarResult) error { return a.Err })
 }
 
 // Occurrences implements calendar.Backend. The back ends are asked at the same
 // time; what they answer is told in the order of the request, so that one that
 // is ahead of its turn waits.
 func (r *Router) Occurrences(ctx context.Context, who calendar.Actor, req calendar.OccurrencesRequest, emit func(calendar.OccurrencesResult) error) error {
-	shares, errs := r.deal(ctx, len(req.Calendars), func(i int) calendar.Owner { return req.Calendars[i].Owner() })
-	if len(shares) == 1 && len(errs) == 0 {
-		return occurrencesOfOne(ctx, who, shares[0].be, req, emit)
+	for j := (journey{}); ; j.hops++ {
+		shares, errs := r.deal(ctx, &j, len(req.Calendars), func(i int) calendar.Owner { return req.Calendars[i].Owner() })
+		var again bool
+		var err error
+		if len(shares) == 1 && len(errs) == 0 {
+			again, err = r.occurrencesOfOne(ctx, &j, who, shares[0].be, req, emit)
+		} else {
+			again, err = r.occurrencesOfMany(ctx, &j, who, shares, errs, req, emit)
+		}
+		if !again {
+			return err
+		}
 	}
-	m := &merge{heads: make([]calendar.OccurrencesResult, len(req.Calendars)), from: make([]*stream, len(req.Calendars)), emit: emit}
+}
+
+// occurrencesOfMany tells nothing before each calendar has its first result. again: a
+// home was moved, which is known now.
+func (r *Router) occurrencesOfMany(ctx context.Context, j *journey, who calendar.Actor, shares []*share, errs map[int]error, req calendar.OccurrencesRequest,
+	emit func(calendar.OccurrencesResult) error) (again bool, err error) {
+	m := &merge{heads: make([]calendar.OccurrencesResult, len(req.Calendars)), from: make([]*stream, len(req.Calendars))}
 	for i := range m.heads {
 		m.heads[i] = calendar.OccurrencesResult{Index: i, Err: errs[i]}
 	}
@@ -45,33 +60,65 @@ func (r *Router) Occurrences(ctx context.Context, who calendar.Actor, req calend
 		wg.Go(func() { st.run(ctx, who, s.be, part) })
 	}
 	if err := m.openings(); err != nil {
-		return err
+		return false, err
+	}
+	for i := range m.heads {
+		again = r.learn(j, m.heads[i].Err) || again
+	}
+	if again {
+		return true, nil
+	}
+	for i := range m.heads {
+		if err := emit(m.heads[i]); err != nil {
+			return false, err
+		}
 	}
 	for i := range m.heads {
 		if m.heads[i].Err != nil {
 			continue
 		}
 		if err := m.from[i].calendar(i, emit); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return nil
+	return false, nil
 }
 
-// occurrencesOfOne passes the stream through. Of a back end that is down, or
-// goes away, each calendar that is not done says so.
-func occurrencesOfOne(ctx context.Context, who calendar.Actor, be calendar.Backend, req calendar.OccurrencesRequest, emit func(calendar.OccurrencesResult) error) error {
+// occurrencesOfOne passes the stream through, once each calendar has its first result.
+// Of a back end that is down, or goes away, each calendar that is not done says so. again:
+// a home was moved, which is known now, and nothing was told.
+func (r *Router) occurrencesOfOne(ctx context.Context, j *journey, who calendar.Actor, be calendar.Backend, req calendar.OccurrencesRequest,
+	emit func(calendar.OccurrencesResult) error) (again bool, err error) {
 	n := len(req.Calendars)
 	failed := make([]bool, n)
 	opened, at := 0, 0 // calendars that have their first result, and the one that is told of
+	heads := make([]calendar.OccurrencesResult, 0, n)
 	var stopped error
-	err := be.Occurrences(ctx, who, req, func(res calendar.OccurrencesResult) error {
+	open := func() error {
+		for i := range heads {
+			again = r.learn(j, heads[i].Err) || again
+		}
+		if again {
+			return errAgain
+		}
+		for i := range heads {
+			if stopped = emit(heads[i]); stopped != nil {
+				return stopped
+			}
+		}
+		return nil
+	}
+	err = be.Occurrences(ctx, who, req, func(res calendar.OccurrencesResult) error {
 		switch {
 		case res.Index < 0 || res.Index >= n:
 			return errOrder
 		case opened < n:
-			opened++
+			heads = append(heads, res)
 			failed[res.Index] = res.Err != nil
+			if opened++; opened == n {
+				return open()
+			}
+			return nil
 		default:
 			at = res.Index
 			failed[at] = failed[at] || res.Err != nil
@@ -82,13 +129,23 @@ func occurrencesOfOne(ctx context.Context, who calendar.Actor, be calendar.Backe
 	if err == nil && opened < n {
 		err = errOrder
 	}
+	if again || err != nil && opened < n && r.learn(j, err) {
+		return true, nil
+	}
 	if err == nil || stopped != nil || !ofItems(err) {
-		return err
+		return false, err
+	}
+	if opened < n {
+		for i := range heads {
+			if err := emit(heads[i]); err != nil {
+				return false, err
+			}
+		}
 	}
 	for i := opened; i < n; i++ {
 		failed[i] = true
 		if err := emit(calendar.OccurrencesResult{Index: i, Err: err}); err != nil {
-			return err
+			return false, err
 		}
 	}
 	for i := at; i < n; i++ {
@@ -96,20 +153,22 @@ func occurrencesOfOne(ctx context.Context, who calendar.Actor, be calendar.Backe
 			continue
 		}
 		if err := emit(calendar.OccurrencesResult{Index: i, Err: err}); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return nil
+	return false, nil
 }
+
+// errAgain ends an answer that is asked for somewhere else.
+var errAgain = errors.New("the home was moved")
 
 // merge puts the streams of several back ends together.
 type merge struct {
 	heads []calendar.OccurrencesResult // the first results, by calendar
 	from  []*stream                    // who answers for it, nil for nobody
-	emit  func(calendar.OccurrencesResult) error
 }
 
-// openings emits the first result for each calendar.
+// openings reads the first result for each calendar.
 func (m *merge) openings() error {
 	for i, st := range m.from {
 		if st == nil {
@@ -127,11 +186,6 @@ func (m *merge) openings() error {
 			return st.err
 		default:
 			m.heads[i].Err = st.err
-		}
-	}
-	for i := range m.heads {
-		if err := m.emit(m.heads[i]); err != nil {
-			return err
 		}
 	}
 	return nil

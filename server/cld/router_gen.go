@@ -4,303 +4,345 @@ package cld
 
 import (
 	"context"
+	"crypto/rand"
 
 	"factotum/server/calendar"
 )
 
 // Calendar implements calendar.Backend.
 func (r *Router) Calendar(ctx context.Context, who calendar.Actor, id calendar.ID) (res calendar.Calendar, err error) {
-	be, err := r.of(ctx, id.Owner())
-	if err != nil {
-		return res, err
-	}
-	return be.Calendar(ctx, who, id)
+	err = r.ask(ctx, id.Owner(), nil, func(ctx context.Context, be calendar.Backend) (err error) {
+
+		res, err = be.Calendar(ctx, who, id)
+		return err
+	})
+	return res, err
 }
 
 // CreateCalendar implements calendar.Backend.
 func (r *Router) CreateCalendar(ctx context.Context, who calendar.Actor, req calendar.CreateCalendarRequest) (res calendar.Calendar, err error) {
-	be, err := r.of(ctx, req.Calendar.ID.Owner())
-	if err != nil {
-		return res, err
-	}
-	return be.CreateCalendar(ctx, who, req)
+	err = r.askOnce(ctx, req.Calendar.ID.Owner(), func(ctx context.Context, be calendar.Backend) (err error) {
+
+		res, err = be.CreateCalendar(ctx, who, req)
+		return err
+	})
+	return res, err
 }
 
 // UpdateCalendar implements calendar.Backend.
 func (r *Router) UpdateCalendar(ctx context.Context, who calendar.Actor, req calendar.UpdateCalendarRequest) (res calendar.Calendar, err error) {
-	be, err := r.of(ctx, req.ID.Owner())
-	if err != nil {
-		return res, err
-	}
-	return be.UpdateCalendar(ctx, who, req)
+	err = r.askOnce(ctx, req.ID.Owner(), func(ctx context.Context, be calendar.Backend) (err error) {
+
+		res, err = be.UpdateCalendar(ctx, who, req)
+		return err
+	})
+	return res, err
 }
 
 // DeleteCalendar implements calendar.Backend.
 func (r *Router) DeleteCalendar(ctx context.Context, who calendar.Actor, req calendar.DeleteCalendarRequest) (err error) {
-	be, err := r.of(ctx, req.ID.Owner())
-	if err != nil {
+	err = r.askOnce(ctx, req.ID.Owner(), func(ctx context.Context, be calendar.Backend) (err error) {
+
+		err = be.DeleteCalendar(ctx, who, req)
 		return err
-	}
-	return be.DeleteCalendar(ctx, who, req)
+	})
+	return err
 }
 
 // CopyCalendar implements calendar.Backend.
 func (r *Router) CopyCalendar(ctx context.Context, who calendar.Actor, req calendar.CopyRequest) (res calendar.CopyResult, err error) {
-	be, err := r.of(ctx, req.From.Calendar.Owner())
-	if err != nil {
-		return res, err
-	}
-	return be.CopyCalendar(ctx, who, req)
+	err = r.askOnce(ctx, req.From.Calendar.Owner(), func(ctx context.Context, be calendar.Backend) (err error) {
+
+		res, err = be.CopyCalendar(ctx, who, req)
+		return err
+	})
+	return res, err
 }
 
 // ListObjects implements calendar.Backend.
 func (r *Router) ListObjects(ctx context.Context, who calendar.Actor, id calendar.ID, emit func(*calendar.Object) error) (res calendar.Calendar, err error) {
-	be, err := r.of(ctx, id.Owner())
-	if err != nil {
-		return res, err
-	}
-	return be.ListObjects(ctx, who, id, emit)
+	emit, told := noting(emit)
+	err = r.ask(ctx, id.Owner(), told, func(ctx context.Context, be calendar.Backend) (err error) {
+
+		res, err = be.ListObjects(ctx, who, id, emit)
+		return err
+	})
+	return res, err
 }
 
 // Object implements calendar.Backend.
 func (r *Router) Object(ctx context.Context, who calendar.Actor, ref calendar.Ref) (res *calendar.Object, err error) {
-	be, err := r.of(ctx, ref.Calendar.Owner())
-	if err != nil {
-		return res, err
-	}
-	return be.Object(ctx, who, ref)
+	err = r.ask(ctx, ref.Calendar.Owner(), nil, func(ctx context.Context, be calendar.Backend) (err error) {
+
+		res, err = be.Object(ctx, who, ref)
+		return err
+	})
+	return res, err
 }
 
 // PutObject implements calendar.Backend.
 func (r *Router) PutObject(ctx context.Context, who calendar.Actor, req calendar.PutRequest) (res calendar.PutResult, err error) {
-	be, err := r.of(ctx, req.Ref.Calendar.Owner())
-	if err != nil {
-		return res, err
-	}
-	return be.PutObject(ctx, who, req)
+	err = r.ask(ctx, req.Ref.Calendar.Owner(), nil, func(ctx context.Context, be calendar.Backend) (err error) {
+
+		if be != r.local && req.Token == "" {
+			req.Token = rand.Text()
+		}
+		res, err = be.PutObject(ctx, who, req)
+		return err
+	})
+	return res, err
 }
 
 // PutObjects implements calendar.Backend.
 func (r *Router) PutObjects(ctx context.Context, who calendar.Actor, req calendar.PutObjectsRequest) (res []calendar.PutItemResult, err error) {
-	be, err := r.of(ctx, req.Calendar.Owner())
-	if err != nil {
-		return res, err
-	}
-	return be.PutObjects(ctx, who, req)
+	err = r.askOnce(ctx, req.Calendar.Owner(), func(ctx context.Context, be calendar.Backend) (err error) {
+
+		res, err = be.PutObjects(ctx, who, req)
+		return err
+	})
+	return res, err
 }
 
 // EditObject implements calendar.Backend.
 func (r *Router) EditObject(ctx context.Context, who calendar.Actor, req calendar.EditRequest) (res calendar.EditResult, err error) {
-	be, err := r.of(ctx, req.Calendar.Owner())
-	if err != nil {
-		return res, err
-	}
-	return be.EditObject(ctx, who, req)
+	err = r.askOnce(ctx, req.Calendar.Owner(), func(ctx context.Context, be calendar.Backend) (err error) {
+
+		res, err = be.EditObject(ctx, who, req)
+		return err
+	})
+	return res, err
 }
 
 // Attachment implements calendar.Backend.
 func (r *Router) Attachment(ctx context.Context, who calendar.Actor, req calendar.AttachmentRequest) (res calendar.Attachment, err error) {
-	be, err := r.of(ctx, req.Holder())
-	if err != nil {
-		return res, err
-	}
-	return be.Attachment(ctx, who, req)
+	err = r.ask(ctx, req.Holder(), nil, func(ctx context.Context, be calendar.Backend) (err error) {
+
+		res, err = be.Attachment(ctx, who, req)
+		return err
+	})
+	return res, err
 }
 
 // DeleteObject implements calendar.Backend.
 func (r *Router) DeleteObject(ctx context.Context, who calendar.Actor, req calendar.DeleteRequest) (err error) {
-	be, err := r.of(ctx, req.Ref.Calendar.Owner())
-	if err != nil {
+	err = r.askOnce(ctx, req.Ref.Calendar.Owner(), func(ctx context.Context, be calendar.Backend) (err error) {
+
+		err = be.DeleteObject(ctx, who, req)
 		return err
-	}
-	return be.DeleteObject(ctx, who, req)
+	})
+	return err
 }
 
 // CopyOut implements calendar.Backend.
 func (r *Router) CopyOut(ctx context.Context, who calendar.Actor, req calendar.CopyRequest) (res calendar.Parcel, err error) {
-	be, err := r.of(ctx, req.From.Calendar.Owner())
-	if err != nil {
-		return res, err
-	}
-	return be.CopyOut(ctx, who, req)
+	err = r.ask(ctx, req.From.Calendar.Owner(), nil, func(ctx context.Context, be calendar.Backend) (err error) {
+
+		res, err = be.CopyOut(ctx, who, req)
+		return err
+	})
+	return res, err
 }
 
 // CopyIn implements calendar.Backend.
 func (r *Router) CopyIn(ctx context.Context, who calendar.Actor, req calendar.CopyInRequest) (res calendar.CopyResult, err error) {
-	be, err := r.of(ctx, req.Copy.To.Calendar.Owner())
-	if err != nil {
-		return res, err
-	}
-	return be.CopyIn(ctx, who, req)
+	err = r.askOnce(ctx, req.Copy.To.Calendar.Owner(), func(ctx context.Context, be calendar.Backend) (err error) {
+
+		res, err = be.CopyIn(ctx, who, req)
+		return err
+	})
+	return res, err
 }
 
 // PatchProps implements calendar.Backend.
 func (r *Router) PatchProps(ctx context.Context, who calendar.Actor, ref calendar.Ref, changes []calendar.PropChange) (err error) {
-	be, err := r.of(ctx, ref.Calendar.Owner())
-	if err != nil {
+	err = r.askOnce(ctx, ref.Calendar.Owner(), func(ctx context.Context, be calendar.Backend) (err error) {
+
+		err = be.PatchProps(ctx, who, ref, changes)
 		return err
-	}
-	return be.PatchProps(ctx, who, ref, changes)
+	})
+	return err
 }
 
 // Query implements calendar.Backend.
 func (r *Router) Query(ctx context.Context, who calendar.Actor, req calendar.QueryRequest, emit func(*calendar.Object) error) (err error) {
-	be, err := r.of(ctx, req.Calendar.Owner())
-	if err != nil {
+	emit, told := noting(emit)
+	err = r.ask(ctx, req.Calendar.Owner(), told, func(ctx context.Context, be calendar.Backend) (err error) {
+
+		err = be.Query(ctx, who, req, emit)
 		return err
-	}
-	return be.Query(ctx, who, req, emit)
+	})
+	return err
 }
 
 // Sync implements calendar.Backend.
 func (r *Router) Sync(ctx context.Context, who calendar.Actor, req calendar.SyncRequest, emit func(calendar.SyncItem) error) (res calendar.SyncResult, err error) {
-	be, err := r.of(ctx, req.Calendar.Owner())
-	if err != nil {
-		return res, err
-	}
-	return be.Sync(ctx, who, req, emit)
+	emit, told := noting(emit)
+	err = r.ask(ctx, req.Calendar.Owner(), told, func(ctx context.Context, be calendar.Backend) (err error) {
+
+		res, err = be.Sync(ctx, who, req, emit)
+		return err
+	})
+	return res, err
 }
 
 // ListChanges implements calendar.Backend.
 func (r *Router) ListChanges(ctx context.Context, who calendar.Actor, req calendar.ListChangesRequest) (res calendar.ListChangesResult, err error) {
-	be, err := r.of(ctx, req.Calendar.Owner())
-	if err != nil {
-		return res, err
-	}
-	return be.ListChanges(ctx, who, req)
+	err = r.ask(ctx, req.Calendar.Owner(), nil, func(ctx context.Context, be calendar.Backend) (err error) {
+
+		res, err = be.ListChanges(ctx, who, req)
+		return err
+	})
+	return res, err
 }
 
 // Decide implements calendar.Backend.
 func (r *Router) Decide(ctx context.Context, who calendar.Actor, req calendar.DecideRequest) (res calendar.Decided, err error) {
-	be, err := r.of(ctx, req.Ref.Calendar.Owner())
-	if err != nil {
-		return res, err
-	}
-	return be.Decide(ctx, who, req)
+	err = r.askOnce(ctx, req.Ref.Calendar.Owner(), func(ctx context.Context, be calendar.Backend) (err error) {
+
+		res, err = be.Decide(ctx, who, req)
+		return err
+	})
+	return res, err
 }
 
 // Why implements calendar.Backend.
 func (r *Router) Why(ctx context.Context, who calendar.Actor, req calendar.WhyRequest) (res calendar.WhyAnswer, err error) {
-	be, err := r.of(ctx, req.Owner)
-	if err != nil {
-		return res, err
-	}
-	return be.Why(ctx, who, req)
+	err = r.ask(ctx, req.Owner, nil, func(ctx context.Context, be calendar.Backend) (err error) {
+
+		res, err = be.Why(ctx, who, req)
+		return err
+	})
+	return res, err
 }
 
 // History implements calendar.Backend.
 func (r *Router) History(ctx context.Context, who calendar.Actor, req calendar.HistoryRequest, emit func(calendar.HistoryEntry) error) (res calendar.HistoryResult, err error) {
-	be, err := r.of(ctx, req.Owner)
-	if err != nil {
-		return res, err
-	}
-	return be.History(ctx, who, req, emit)
+	emit, told := noting(emit)
+	err = r.ask(ctx, req.Owner, told, func(ctx context.Context, be calendar.Backend) (err error) {
+
+		res, err = be.History(ctx, who, req, emit)
+		return err
+	})
+	return res, err
 }
 
 // AsOf implements calendar.Backend.
 func (r *Router) AsOf(ctx context.Context, who calendar.Actor, req calendar.AsOfRequest, emit func(*calendar.Object) error) (res calendar.Calendar, err error) {
-	be, err := r.of(ctx, req.Calendar.Owner())
-	if err != nil {
-		return res, err
-	}
-	return be.AsOf(ctx, who, req, emit)
+	emit, told := noting(emit)
+	err = r.ask(ctx, req.Calendar.Owner(), told, func(ctx context.Context, be calendar.Backend) (err error) {
+
+		res, err = be.AsOf(ctx, who, req, emit)
+		return err
+	})
+	return res, err
 }
 
 // Undo implements calendar.Backend.
 func (r *Router) Undo(ctx context.Context, who calendar.Actor, req calendar.UndoRequest) (res calendar.UndoResult, err error) {
-	be, err := r.of(ctx, req.Owner)
-	if err != nil {
-		return res, err
-	}
-	return be.Undo(ctx, who, req)
+	err = r.askOnce(ctx, req.Owner, func(ctx context.Context, be calendar.Backend) (err error) {
+
+		res, err = be.Undo(ctx, who, req)
+		return err
+	})
+	return res, err
 }
 
 // Prefs implements calendar.Backend.
 func (r *Router) Prefs(ctx context.Context, who calendar.Actor, owner calendar.Owner) (res map[string]string, err error) {
-	be, err := r.of(ctx, owner)
-	if err != nil {
-		return res, err
-	}
-	return be.Prefs(ctx, who, owner)
+	err = r.ask(ctx, owner, nil, func(ctx context.Context, be calendar.Backend) (err error) {
+
+		res, err = be.Prefs(ctx, who, owner)
+		return err
+	})
+	return res, err
 }
 
 // SetPrefs implements calendar.Backend.
 func (r *Router) SetPrefs(ctx context.Context, who calendar.Actor, req calendar.SetPrefsRequest) (err error) {
-	be, err := r.of(ctx, req.Owner)
-	if err != nil {
+	err = r.askOnce(ctx, req.Owner, func(ctx context.Context, be calendar.Backend) (err error) {
+
+		err = be.SetPrefs(ctx, who, req)
 		return err
-	}
-	return be.SetPrefs(ctx, who, req)
+	})
+	return err
 }
 
 // EditPrefs implements calendar.Backend.
 func (r *Router) EditPrefs(ctx context.Context, who calendar.Actor, req calendar.EditPrefsRequest) (res map[string]string, err error) {
-	be, err := r.of(ctx, req.Owner)
-	if err != nil {
-		return res, err
-	}
-	return be.EditPrefs(ctx, who, req)
+	err = r.askOnce(ctx, req.Owner, func(ctx context.Context, be calendar.Backend) (err error) {
+
+		res, err = be.EditPrefs(ctx, who, req)
+		return err
+	})
+	return res, err
 }
 
 // Share implements calendar.Backend.
 func (r *Router) Share(ctx context.Context, who calendar.Actor, req calendar.ShareRequest) (err error) {
-	be, err := r.of(ctx, req.Calendar.Owner())
-	if err != nil {
+	err = r.askOnce(ctx, req.Calendar.Owner(), func(ctx context.Context, be calendar.Backend) (err error) {
+
+		err = be.Share(ctx, who, req)
 		return err
-	}
-	return be.Share(ctx, who, req)
+	})
+	return err
 }
 
 // SetProxies implements calendar.Backend.
 func (r *Router) SetProxies(ctx context.Context, who calendar.Actor, req calendar.SetProxiesRequest) (err error) {
-	be, err := r.of(ctx, req.Owner)
-	if err != nil {
+	err = r.askOnce(ctx, req.Owner, func(ctx context.Context, be calendar.Backend) (err error) {
+
+		err = be.SetProxies(ctx, who, req)
 		return err
-	}
-	return be.SetProxies(ctx, who, req)
+	})
+	return err
 }
 
 // Notify implements calendar.Backend.
 func (r *Router) Notify(ctx context.Context, who calendar.Actor, req calendar.NotifyRequest) (err error) {
-	be, err := r.of(ctx, req.Note.To)
-	if err != nil {
+	err = r.askOnce(ctx, req.Note.To, func(ctx context.Context, be calendar.Backend) (err error) {
+
+		err = be.Notify(ctx, who, req)
 		return err
-	}
-	return be.Notify(ctx, who, req)
+	})
+	return err
 }
 
 // Register implements calendar.Backend.
 func (r *Router) Register(ctx context.Context, who calendar.Actor, req calendar.RegisterRequest) (res calendar.RegisterResult, err error) {
-	be, err := r.of(ctx, req.Owner)
-	if err != nil {
-		return res, err
-	}
-	return be.Register(ctx, who, req)
+	err = r.askOnce(ctx, req.Owner, func(ctx context.Context, be calendar.Backend) (err error) {
+
+		res, err = be.Register(ctx, who, req)
+		return err
+	})
+	return res, err
 }
 
 // Unregister implements calendar.Backend.
 func (r *Router) Unregister(ctx context.Context, who calendar.Actor, req calendar.UnregisterRequest) (err error) {
-	be, err := r.of(ctx, req.Owner)
-	if err != nil {
+	err = r.askOnce(ctx, req.Owner, func(ctx context.Context, be calendar.Backend) (err error) {
+
+		err = be.Unregister(ctx, who, req)
 		return err
-	}
-	return be.Unregister(ctx, who, req)
+	})
+	return err
 }
 
 // Registrations implements calendar.Backend.
 func (r *Router) Registrations(ctx context.Context, who calendar.Actor, req calendar.RegistrationsRequest) (res []calendar.Registration, err error) {
-	be, err := r.of(ctx, req.Owner)
-	if err != nil {
-		return res, err
-	}
-	return be.Registrations(ctx, who, req)
+	err = r.ask(ctx, req.Owner, nil, func(ctx context.Context, be calendar.Backend) (err error) {
+
+		res, err = be.Registrations(ctx, who, req)
+		return err
+	})
+	return res, err
 }
 
 // TestHook implements calendar.Backend.
 func (r *Router) TestHook(ctx context.Context, who calendar.Actor, req calendar.TestHookRequest) (err error) {
-	be, err := r.of(ctx, req.Owner)
-	if err != nil {
+	err = r.askOnce(ctx, req.Owner, func(ctx context.Context, be calendar.Backend) (err error) {
+
+		err = be.TestHook(ctx, who, req)
 		return err
-	}
-	return be.TestHook(ctx, who, req)
+	})
+	return err
 }

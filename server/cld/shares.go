@@ -10,21 +10,22 @@ import (
 
 // Home implements calendar.Backend: the owner's back end has his calendars and
 // his list, and those that have the shares on it tell of these.
-func (r *Router) Home(ctx context.Context, who calendar.Actor, req calendar.HomeRequest) (calendar.Home, error) {
-	be, err := r.of(ctx, req.Owner)
-	if err != nil {
-		return calendar.Home{}, err
-	}
+func (r *Router) Home(ctx context.Context, who calendar.Actor, req calendar.HomeRequest) (home calendar.Home, err error) {
 	groups := req.Groups
-	parts, _ := r.deal(ctx, len(groups), func(i int) calendar.Owner { return groups[i] })
-	req.Groups = nil
-	parts = slices.DeleteFunc(parts, func(s *share) bool {
-		if s.be == be {
-			req.Groups = some(groups, s.places)
-		}
-		return s.be == be
+	var parts []*share
+	err = r.ask(ctx, req.Owner, nil, func(ctx context.Context, be calendar.Backend) (err error) {
+		parts, _ = r.deal(ctx, &journey{}, len(groups), func(i int) calendar.Owner { return groups[i] })
+		mine := req
+		mine.Groups = nil
+		parts = slices.DeleteFunc(parts, func(s *share) bool {
+			if s.be == be {
+				mine.Groups = some(groups, s.places)
+			}
+			return s.be == be
+		})
+		home, err = be.Home(ctx, who, mine)
+		return err
 	})
-	home, err := be.Home(ctx, who, req)
 	if err != nil {
 		return home, err
 	}
@@ -65,14 +66,13 @@ func some[T any](all []T, places []int) (part []T) {
 
 // SyncHome implements calendar.Backend. The token has the owner's own state,
 // and that of the shares.
-func (r *Router) SyncHome(ctx context.Context, who calendar.Actor, req calendar.SyncHomeRequest) (calendar.SyncHomeResult, error) {
-	be, err := r.of(ctx, req.Owner)
-	if err != nil {
-		return calendar.SyncHomeResult{}, err
-	}
+func (r *Router) SyncHome(ctx context.Context, who calendar.Actor, req calendar.SyncHomeRequest) (res calendar.SyncHomeResult, err error) {
 	token, tag := req.Token, ""
 	req.Token, tag = calendar.CutSharesTag(token)
-	res, err := be.SyncHome(ctx, who, req)
+	err = r.ask(ctx, req.Owner, nil, func(ctx context.Context, be calendar.Backend) (err error) {
+		res, err = be.SyncHome(ctx, who, req)
+		return err
+	})
 	if err != nil || !req.Shares {
 		return res, err
 	}

@@ -10,11 +10,7 @@ import (
 // Subscribe implements calendar.Backend: calendars of others than the user are
 // asked about where they are. One that is not there may be subscribed to, as it
 // may come, or be one that somebody takes out of the list.
-func (r *Router) Subscribe(ctx context.Context, who calendar.Actor, req calendar.SubscribeRequest) (calendar.Subscribed, error) {
-	be, err := r.of(ctx, req.Owner)
-	if err != nil {
-		return calendar.Subscribed{}, err
-	}
+func (r *Router) Subscribe(ctx context.Context, who calendar.Actor, req calendar.SubscribeRequest) (res calendar.Subscribed, err error) {
 	ask := calendar.CalendarsRequest{Properties: true}
 	var places []int
 	for i, item := range req.Add {
@@ -39,5 +35,9 @@ func (r *Router) Subscribe(ctx context.Context, who calendar.Actor, req calendar
 			req.Add[places[i]] = calendar.NewSubscription(id, name)
 		}
 	}
-	return be.Subscribe(ctx, who, req)
+	err = r.askOnce(ctx, req.Owner, func(ctx context.Context, be calendar.Backend) (err error) {
+		res, err = be.Subscribe(ctx, who, req)
+		return err
+	})
+	return res, err
 }

@@ -80,9 +80,36 @@ func routerFile(methods []method, hand map[string]bool) string {
 			continue
 		}
 		t.f("// %s implements calendar.Backend.\nfunc (r *Router) %s {", m.name, m.signature())
-		t.f("be, err := r.of(ctx, %s)\nif err != nil {\nreturn %s\n}\nreturn be.%s\n}\n", m.owner, m.results(), m.call())
+		ask, told, got := "ask", "nil, ", "err"
+		if m.emits != nil {
+			t.f("emit, told := noting(emit)")
+			told = "told, "
+		}
+		if m.retry == "write" && m.emits == nil {
+			ask, told = "askOnce", ""
+		}
+		if m.result != nil {
+			got = "res, err"
+		}
+		t.f("err = r.%s(ctx, %s, %sfunc(ctx context.Context, be calendar.Backend) (err error) {\n", ask, m.owner, told)
+		if p := m.tokenOf(); p != "" {
+			t.f("if be != r.local && %[1]s.Token == \"\" {\n%[1]s.Token = rand.Text()\n}", p)
+		}
+		t.f("%s = be.%s\nreturn err\n})\nreturn %s\n}\n", got, m.call(), m.results())
 	}
 	return t.String()
+}
+
+// tokenOf is the parameter that has the request token, "" if the context has it.
+func (m *method) tokenOf() string {
+	for _, p := range m.params {
+		if p.typ.Kind() == reflect.Struct {
+			if f, ok := p.typ.FieldByName("Token"); ok && f.Type.Kind() == reflect.String && m.retry == "repeat" {
+				return p.name
+			}
+		}
+	}
+	return ""
 }
 
 func callsFile(methods []method, hand map[string]bool, conv *converter) (string, error) {

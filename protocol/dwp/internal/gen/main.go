@@ -119,7 +119,7 @@ func generate(root string) (map[string][]byte, error) {
 }
 
 // known are the packages that generated code may name.
-var known = []string{"context", "time", "", "google.golang.org/grpc", "", "factotum/protocol/dwp/internal/wire",
+var known = []string{"context", "crypto/rand", "time", "", "google.golang.org/grpc", "", "factotum/protocol/dwp/internal/wire",
 	"factotum/server/acl", "factotum/server/calendar", "factotum/server/ical"}
 
 // imports is the declaration of those that a text names.

@@ -194,6 +194,8 @@ type Failure struct {
 	Op            string                 `protobuf:"bytes,3,opt,name=op,proto3" json:"op,omitempty"`
 	Ref           []byte                 `protobuf:"bytes,4,opt,name=ref,proto3" json:"ref,omitempty"`
 	Msg           []byte                 `protobuf:"bytes,5,opt,name=msg,proto3" json:"msg,omitempty"`
+	After         uint64                 `protobuf:"varint,6,opt,name=after,proto3" json:"after,omitempty"` // when to try again, in microseconds; 0: not told
+	Host          []byte                 `protobuf:"bytes,7,opt,name=host,proto3" json:"host,omitempty"`    // with the reason "moved": the back end to ask instead
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -259,6 +261,20 @@ func (x *Failure) GetRef() []byte {
 func (x *Failure) GetMsg() []byte {
 	if x != nil {
 		return x.Msg
+	}
+	return nil
+}
+
+func (x *Failure) GetAfter() uint64 {
+	if x != nil {
+		return x.After
+	}
+	return 0
+}
+
+func (x *Failure) GetHost() []byte {
+	if x != nil {
+		return x.Host
 	}
 	return nil
 }
@@ -10709,13 +10725,15 @@ const file_dwp_proto_rawDesc = "" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x16\n" +
 	"\x06oldest\x18\x02 \x01(\rR\x06oldest\x12\x14\n" +
 	"\x05names\x18\x03 \x03(\tR\x05names\x12\x18\n" +
-	"\asession\x18\x04 \x01(\tR\asession\"i\n" +
+	"\asession\x18\x04 \x01(\tR\asession\"\x93\x01\n" +
 	"\aFailure\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x0e\n" +
 	"\x02op\x18\x03 \x01(\tR\x02op\x12\x10\n" +
 	"\x03ref\x18\x04 \x01(\fR\x03ref\x12\x10\n" +
-	"\x03msg\x18\x05 \x01(\fR\x03msg\"\xf3\x01\n" +
+	"\x03msg\x18\x05 \x01(\fR\x03msg\x12\x14\n" +
+	"\x05after\x18\x06 \x01(\x04R\x05after\x12\x12\n" +
+	"\x04host\x18\a \x01(\fR\x04host\"\xf3\x01\n" +
 	"\x05Actor\x12\x12\n" +
 	"\x04user\x18\x01 \x01(\fR\x04user\x12\x16\n" +
 	"\x06domain\x18\x02 \x01(\fR\x06domain\x12\x16\n" +
