@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"factotum/server/calendar"
 	"factotum/server/config"
 	"factotum/store/archive"
+	"factotum/store/archive/s3"
 	"factotum/store/sqlstore"
 )
 
@@ -50,7 +52,44 @@ func backupOptions(cfg *config.Config, log *slog.Logger) (archive.Options, error
 		}
 		opt.Targets = append(opt.Targets, archive.Target{Name: t.name, Path: t.of.Path, Interval: b.Interval, Min: t.of.Min, Max: t.of.Max, Percent: t.of.Threshold})
 	}
-	return opt, separate(cfg, opt.Targets)
+	if err := separate(cfg, opt.Targets); err != nil || len(opt.Targets) == 0 {
+		return opt, err
+	}
+	d, err := openDepot(cfg, "")
+	if err == nil && d != nil {
+		opt.Mirror = &archive.Mirror{Name: "s3", Of: opt.Targets[0].Name, To: d, Every: b.S3.Every, Max: b.S3.Max}
+	}
+	return opt, err
+}
+
+// depotPrefix begins the name of a place in the bucket of ics.conf, where a tool takes a
+// directory: what follows is another prefix than that of ics.conf.
+const depotPrefix = "s3:"
+
+// openDepot opens the bucket of the backups; nil where ics.conf names none.
+func openDepot(cfg *config.Config, prefix string) (archive.Depot, error) {
+	s := &cfg.Backup.S3
+	if s.Endpoint == "" {
+		return nil, nil
+	}
+	b, err := s3.Open(s3.Options{Endpoint: s.Endpoint, Region: s.Region, Bucket: s.Bucket, Prefix: cmp.Or(prefix, s.Prefix, hostName(cfg)), Credentials: s.Credentials})
+	if err != nil {
+		return nil, fmt.Errorf("factotum.backup.s3: %w", err)
+	}
+	return b, nil
+}
+
+// depotOf opens the place that a word of a command names; nil where that is a directory.
+func depotOf(cfg *config.Config, word string) (archive.Depot, error) {
+	prefix, is := strings.CutPrefix(word, depotPrefix)
+	if !is {
+		return nil, nil
+	}
+	d, err := openDepot(cfg, prefix)
+	if err == nil && d == nil {
+		err = errors.New("which bucket? factotum.backup.s3.endpoint and factotum.backup.s3.bucket of ics.conf name it")
+	}
+	return d, err
 }
 
 // separate refuses backups that lie where what they are of does, or in each other.
@@ -91,6 +130,9 @@ func (s *storeService) keepBackups(ctx context.Context, p *process) (calendar.St
 				p.health.note(dependency{Name: "backup", About: t.Path}, err)
 			}
 		}
+		if m := opt.Mirror; m != nil && m.Name == target {
+			p.health.note(dependency{Name: "backup", About: m.To.String()}, err)
+		}
 	}
 	if s.keeper, err = archive.Open(ctx, s.store, opt); err != nil {
 		return nil, fmt.Errorf("open the backups: %w", err)
@@ -102,8 +144,9 @@ func (s *storeService) keepBackups(ctx context.Context, p *process) (calendar.St
 type backupStatus struct {
 	Name      string    `json:"name"`
 	Directory string    `json:"directory"`
-	Latest    time.Time `json:"latest,omitzero"` // when its last snapshot was complete
-	Proven    time.Time `json:"proven,omitzero"` // the moment up to which it was restored, to see that it can be
+	Latest    time.Time `json:"latest,omitzero"`  // when its last snapshot was complete
+	Proven    time.Time `json:"proven,omitzero"`  // the moment up to which it was restored, to see that it can be
+	Shipped   time.Time `json:"shipped,omitzero"` // of a bucket: what was committed until then is there
 	Failure   string    `json:"failure,omitempty"`
 	Since     time.Time `json:"since,omitzero"` // of the failure
 }
@@ -113,7 +156,7 @@ func (s *storeService) backups() (list []backupStatus) {
 		return nil
 	}
 	for _, st := range s.keeper.Status() {
-		list = append(list, backupStatus{st.Name, st.Path, st.Latest.Ended, st.Proven, st.Failure, st.Since})
+		list = append(list, backupStatus{st.Name, st.Path, st.Latest.Ended, st.Proven, st.Shipped, st.Failure, st.Since})
 	}
 	return list
 }
@@ -166,7 +209,7 @@ func (t *tool) copyDatabase(ctx context.Context, cfg *config.Config, dir string)
 	if err != nil {
 		return c, err
 	}
-	opt.Targets, opt.Pause = nil, 0
+	opt.Targets, opt.Mirror, opt.Pause = nil, nil, 0
 	k, err := archive.Open(ctx, be.store, opt)
 	if err != nil {
 		return c, err

@@ -43,7 +43,8 @@ The commands:
   defcal    the same with the default calendar of a user
   list      tell what backups there are, from which moment on they can be restored,
             and up to which moment they were restored to see that they can be: those
-            that csstored makes by itself, or those of a directory
+            that csstored makes by itself, or those of a directory; s3: is the bucket
+            of factotum.backup.s3.bucket, s3:PREFIX another host's place in it
 
 csstored makes backups by itself where ics.conf says to which directory: see
 caldb.berkeleydb.archive.path and caldb.berkeleydb.hotbackup.path.
@@ -67,7 +68,7 @@ func runCsbackup(ctx context.Context, args []string, std stdio) int {
 			if len(words) > 2 {
 				return misuse("csbackup list takes one directory")
 			}
-			return t.listBackups(words[1:])
+			return t.listBackups(ctx, words[1:])
 		}
 		id, err := calendarOfWords(words[0], calid, user)
 		if err != nil {
@@ -176,20 +177,34 @@ type backupListed struct {
 	Proof     *archive.Proof `json:"proof,omitempty"`
 }
 
-func (t *tool) listBackups(dirs []string) error {
+// periodsIn lists the periods of a directory, or of a bucket.
+func periodsIn(ctx context.Context, cfg *config.Config, dir string) ([]archive.Period, error) {
+	d, err := depotOf(cfg, dir)
+	if d != nil && err == nil {
+		return archive.DepotPeriods(ctx, d)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return archive.Periods(dir)
+}
+
+func (t *tool) listBackups(ctx context.Context, dirs []string) error {
 	cfg, err := t.load()
 	if err != nil {
 		return err
 	}
 	if len(dirs) == 0 {
-		dirs = backupDirs(cfg)
+		if dirs = backupDirs(cfg); cfg.Backup.S3.Endpoint != "" {
+			dirs = append(dirs, depotPrefix)
+		}
 	}
 	if len(dirs) == 0 {
 		return fmt.Errorf("no backups are made: set caldb.berkeleydb.archive.path or caldb.berkeleydb.hotbackup.path in ics.conf")
 	}
 	list := []backupListed{}
 	for _, dir := range dirs {
-		periods, err := archive.Periods(dir)
+		periods, err := periodsIn(ctx, cfg, dir)
 		if err != nil && !os.IsNotExist(err) {
 			return err
 		}

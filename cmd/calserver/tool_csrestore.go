@@ -46,8 +46,10 @@ const csrestoreUsage = `csrestore brings back the database, or a calendar, from 
   -C file    the ics.conf to use
 
 inputdir is a directory of backups as csstored makes them, or a single one that
-"csbackup database" made; without one that of ics.conf is taken. All of a backup
-is looked through before anything is replaced.
+"csbackup database" made; without one that of ics.conf is taken. s3: is the bucket
+of factotum.backup.s3.bucket, s3:PREFIX another host's place in it: what is needed
+is copied from there beside the database first. All of a backup is looked through
+before anything is replaced.
 
 The commands:
   database  the whole; the server must be stopped
@@ -179,6 +181,25 @@ func scratch(ctx context.Context, cfg *config.Config, log *tool) (s *sqlstore.St
 	return s, dir, err
 }
 
+// fetched is the directory of a backup: what a bucket has is copied into one below dir.
+func (t *tool) fetched(ctx context.Context, cfg *config.Config, input, dir string, at time.Time) (string, error) {
+	d, err := depotOf(cfg, input)
+	if d == nil || err != nil {
+		return input, err
+	}
+	t.tell("copying what is needed from %s", d)
+	input = filepath.Join(dir, "copied")
+	return input, archive.Fetch(ctx, d, input, at)
+}
+
+// periodName is what people are told of a period's directory, though it is a copy.
+func periodName(from, copied, dir string) string {
+	if from == copied {
+		return dir
+	}
+	return strings.TrimSuffix(from, "/") + "/" + filepath.Base(dir)
+}
+
 // lockRestoring sees to it that one csrestore is at work with a database.
 func lockRestoring(cfg *config.Config) (unlock func(), err error) {
 	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
@@ -211,6 +232,11 @@ func (t *tool) restoreDatabase(ctx context.Context, cfg *config.Config, input st
 		return err
 	}
 	defer os.RemoveAll(dir)
+	from := input
+	if input, err = t.fetched(ctx, cfg, input, dir, call.at); err != nil {
+		s.Close()
+		return err
+	}
 	res, err := archive.Restore(ctx, input, s, archive.RestoreOptions{At: call.at, Keys: call.keys})
 	if err == nil {
 		err = s.Check(ctx)
@@ -220,7 +246,7 @@ func (t *tool) restoreDatabase(ctx context.Context, cfg *config.Config, input st
 		s.Close()
 		return err
 	}
-	rep := restoredDatabase{From: res.Period.Dir, Until: res.Until, Homes: st.Owners, Objects: st.Objects, Transactions: res.Transactions, Dry: call.dry}
+	rep := restoredDatabase{From: periodName(from, input, res.Period.Dir), Until: res.Until, Homes: st.Owners, Objects: st.Objects, Transactions: res.Transactions, Dry: call.dry}
 	present, err := t.present(ctx, cfg, s, &rep, call)
 	if err = errors.Join(err, s.Close()); err != nil {
 		return err

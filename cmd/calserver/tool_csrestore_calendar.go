@@ -163,19 +163,21 @@ func (t *tool) bringBack(ctx context.Context, be *backend, rep *restoredCalendar
 
 // kept reads what a backup has of a calendar.
 func (t *tool) kept(ctx context.Context, cfg *config.Config, be *backend, id calendar.ID, input string, call *restoreCall, rep *restoredCalendar) (c calendar.Calendar, objects map[string]keptObject, err error) {
-	fi, err := os.Stat(input)
-	if err != nil {
-		return c, nil, err
-	}
-	periods, err := archive.Periods(input)
-	if fi.IsDir() && err != nil {
-		return c, nil, err
-	}
-	if !fi.IsDir() || len(periods) == 0 {
-		if !call.at.IsZero() {
-			return c, nil, misuse("--at goes with a directory of backups")
+	if !strings.HasPrefix(input, depotPrefix) {
+		fi, err := os.Stat(input)
+		if err != nil {
+			return c, nil, err
 		}
-		return t.keptFile(ctx, cfg, id, input)
+		periods, err := archive.Periods(input)
+		if fi.IsDir() && err != nil {
+			return c, nil, err
+		}
+		if !fi.IsDir() || len(periods) == 0 {
+			if !call.at.IsZero() {
+				return c, nil, misuse("--at goes with a directory of backups")
+			}
+			return t.keptFile(ctx, cfg, id, input)
+		}
 	}
 	s, dir, err := scratch(ctx, cfg, t)
 	if err != nil {
@@ -183,11 +185,15 @@ func (t *tool) kept(ctx context.Context, cfg *config.Config, be *backend, id cal
 	}
 	defer os.RemoveAll(dir)
 	defer s.Close()
+	from := input
+	if input, err = t.fetched(ctx, cfg, input, dir, call.at); err != nil {
+		return c, nil, err
+	}
 	res, err := archive.Restore(ctx, input, s, archive.RestoreOptions{At: call.at, Owner: id.Owner(), Keys: call.keys})
 	if err != nil {
 		return c, nil, err
 	}
-	rep.Until, rep.From = res.Until, res.Period.Dir
+	rep.Until, rep.From = res.Until, periodName(from, input, res.Period.Dir)
 	people, err := openDirectory(cfg, t.toolLog())
 	if err != nil {
 		return c, nil, err

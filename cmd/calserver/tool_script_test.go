@@ -17,6 +17,7 @@ import (
 // stop" (kill, freeze, thaw) for a quickstart server in $WORK/data, whose URL is in $URL; "put USER
 // NAME FILE" puts a file into his calendar, whose password is his name and "-pw". "metrics FILE"
 // writes what the server counts. "sink start" is a mail server, whose address is in $RELAY; see scriptSink.
+// "bucket start" is a service that speaks S3; see scriptBucket.
 func TestToolScripts(t *testing.T) {
 	type key struct{}
 	testscript.Run(t, testscript.Params{
@@ -57,6 +58,9 @@ func TestToolScripts(t *testing.T) {
 				}
 				ts.Check(os.WriteFile(ts.MkAbs(args[0]), scriptMetrics(ts), 0o600))
 			},
+			"bucket": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Value(key{}).(*scriptServer).bucket.command(t, ts, args)
+			},
 			"sink": func(ts *testscript.TestScript, neg bool, args []string) {
 				if neg || len(args) == 0 {
 					ts.Fatalf("sink start, take, says or mails")
@@ -81,6 +85,8 @@ type scriptServer struct {
 	ended chan struct{}
 	said  hosttest.Buffer
 	sink  scriptSink
+
+	bucket scriptBucket
 }
 
 func (s *scriptServer) start(t *testing.T, ts *testscript.TestScript, flags []string) {

@@ -71,16 +71,30 @@ type Copies struct {
 	Threshold int    // percent of the disk used
 }
 
+func (c *Copies) made() bool { return c.Enable && c.Path != "" }
+
 // Backup is csstored's automatic backup.
 type Backup struct {
 	Hot      Copies
 	Archive  Copies
 	Interval time.Duration
+	S3       S3
 
 	Recipients string // file of age's; "": they are not encrypted
 	Identities string // file
 
 	Circular bool // caldb.berkeleydb.circularlogging
+}
+
+// S3 is a bucket to which backups are brought besides.
+type S3 struct {
+	Endpoint    string // URL of the service; "": there is none
+	Region      string
+	Bucket      string
+	Prefix      string // "" means the host's name
+	Credentials string // file; "": the environment has them
+	Every       time.Duration
+	Max         int // copies kept
 }
 
 // Deleted is how long deletions are remembered.

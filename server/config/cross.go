@@ -71,6 +71,14 @@ func (c *Config) cross() []Problem {
 	if c.Backup.Recipients != "" && c.Backup.Identities == "" {
 		add(Serious, "factotum.backup.recipients", "no backup is ever proven: set factotum.backup.identities to a file with an identity that opens them, or try each one yourself with csrestore --identity")
 	}
+	if s := &c.Backup.S3; s.Endpoint != "" {
+		if s.Bucket == "" {
+			add(Error, "factotum.backup.s3.bucket", "expected the bucket to which backups are brought, since factotum.backup.s3.endpoint is set")
+		}
+		if !c.Backup.Archive.made() && !c.Backup.Hot.made() {
+			add(Serious, "factotum.backup.s3.endpoint", "no backup is made that could be brought there: set caldb.berkeleydb.archive.path")
+		}
+	}
 	c.exposed(add)
 	if param, wrong := c.Auth.Argon2.check(); wrong != "" {
 		add(Error, param, "%s", wrong)

@@ -30,6 +30,7 @@ type Target struct {
 type Options struct {
 	Host, Release, Engine string
 	Targets               []Target
+	Mirror                *Mirror       // of one of them (nil)
 	LogSize               int64         // octets after which a file of the log is done
 	Pause                 time.Duration // after each home of a snapshot, so that others have their turn
 	Retry                 time.Duration // after what failed; 0 means a minute
@@ -61,6 +62,7 @@ type Keeper struct {
 	log *log
 
 	places []*place // of the targets
+	mirror *mirror  // nil: there is none
 
 	mu     sync.Mutex
 	states map[string]*Status
@@ -75,6 +77,7 @@ type Status struct {
 	Proven  time.Time // the moment up to which the last backup was restored that could be
 	Failure string    // why it does not do what it should, "" if it does
 	Since   time.Time // of the failure
+	Shipped time.Time // of a mirror: what was committed until then is there
 }
 
 // Open prepares the backups of a store that nobody writes to yet: from then on all
@@ -103,6 +106,13 @@ func Open(ctx context.Context, raw calendar.Store, opt Options) (*Keeper, error)
 		if err := k.clear(t); err != nil {
 			return nil, err
 		}
+	}
+	if m := opt.Mirror; m != nil {
+		var err error
+		if k.mirror, err = k.openMirror(*m); err != nil {
+			return nil, err
+		}
+		k.states[m.Name] = &Status{Target: Target{Name: m.Name, Path: m.To.String(), Interval: k.target(m.Of).Interval, Max: m.Max}}
 	}
 	is := map[calendar.Owner]int64{}
 	if len(places) > 0 {
@@ -168,7 +178,12 @@ func (k *Keeper) imageOf(ctx context.Context, owner calendar.Owner) error {
 
 // Close writes what is not on the disk yet. Nothing may be written to the store
 // any more.
-func (k *Keeper) Close() { k.log.close() }
+func (k *Keeper) Close() {
+	k.log.close()
+	if k.mirror != nil {
+		k.mirror.close()
+	}
+}
 
 // fails notes that a target fails, or works again.
 func (k *Keeper) fails(target string, err error) {
@@ -202,11 +217,21 @@ func (k *Keeper) Status() (list []Status) {
 	for _, t := range k.opt.Targets {
 		list = append(list, *k.states[t.Name])
 	}
+	if k.mirror != nil {
+		s := *k.states[k.mirror.Name]
+		k.mirror.status(&s)
+		list = append(list, s)
+	}
 	return list
 }
 
 // Run takes snapshots, proves and removes them until ctx ends.
 func (k *Keeper) Run(ctx context.Context) {
+	if k.mirror != nil {
+		var shipping sync.WaitGroup
+		defer shipping.Wait()
+		shipping.Go(func() { k.mirror.run(ctx) })
+	}
 	for {
 		next := k.turn(ctx)
 		select {
@@ -501,18 +526,28 @@ func (k *Keeper) clear(t Target) error {
 	return err
 }
 
+// scratchDir makes a directory in which a backup of a directory is tried.
+func (k *Keeper) scratchDir(root string) (string, error) {
+	return os.MkdirTemp(cmp.Or(k.opt.ScratchDir, root), proofPrefix)
+}
+
 // try restores all that a target has and looks it through.
 func (k *Keeper) try(ctx context.Context, t Target) (res Restored, err error) {
-	dir, err := os.MkdirTemp(cmp.Or(k.opt.ScratchDir, t.Path), proofPrefix)
+	dir, err := k.scratchDir(t.Path)
 	if err != nil {
 		return res, err
 	}
 	defer os.RemoveAll(dir)
+	return k.tryIn(ctx, t.Path, dir)
+}
+
+// tryIn restores a directory of backups into another and looks it through.
+func (k *Keeper) tryIn(ctx context.Context, root, dir string) (res Restored, err error) {
 	to, err := k.opt.Scratch(ctx, dir)
 	if err != nil {
 		return res, err
 	}
-	res, err = Restore(ctx, t.Path, to, RestoreOptions{Gentle: k.opt.Pause > 0, Keys: k.opt.Keys})
+	res, err = Restore(ctx, root, to, RestoreOptions{Gentle: k.opt.Pause > 0, Keys: k.opt.Keys})
 	if err == nil {
 		err = to.Check(ctx)
 	}

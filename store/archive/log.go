@@ -24,7 +24,6 @@ type log struct {
 	last    time.Time // of the last that was added
 	closed  bool
 	written chan struct{} // closed when what waits is written
-	busy    bool          // what was taken is not written yet
 	tasks   []func(mark time.Time)
 	idle    bool // there is no place
 	hangs   atomic.Bool
@@ -181,7 +180,7 @@ func (l *log) run() {
 			l.more.Wait()
 		}
 		batch, tasks, closed, mark, written := l.waiting, l.tasks, l.closed, l.tick(), l.written
-		l.waiting, l.octets, l.tasks, l.busy, l.written = nil, 0, nil, true, nil
+		l.waiting, l.octets, l.tasks, l.written = nil, 0, nil, nil
 		l.more.Broadcast()
 		l.mu.Unlock()
 
@@ -212,7 +211,7 @@ func (l *log) run() {
 			buf = bytes.Buffer{}
 		}
 		l.mu.Lock()
-		l.busy, l.idle = false, len(l.places) == 0
+		l.idle = len(l.places) == 0
 		l.more.Broadcast()
 		l.mu.Unlock()
 		if closed {
@@ -241,12 +240,12 @@ func (l *log) spell(buf *bytes.Buffer, r *record) {
 
 // drain waits until all that was added is written.
 func (l *log) drain(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, func() { l.mu.Lock(); l.more.Broadcast(); l.mu.Unlock() })
-	defer stop()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for (len(l.waiting) > 0 || len(l.tasks) > 0 || l.busy) && ctx.Err() == nil {
-		l.more.Wait()
+	written := make(chan struct{})
+	l.do(func(time.Time) { close(written) })
+	select {
+	case <-written:
+	case <-l.done:
+	case <-ctx.Done():
 	}
 	return ctx.Err()
 }

@@ -59,6 +59,7 @@ var mayImport = map[string][]string{
 	"server/session":               {"server/calendar"},
 	"store/sqlstore":               {"server/calendar", "server/acl", "migrations"},
 	"store/archive":                {"server/calendar", "server/acl"},
+	"store/archive/s3":             {},
 	"store/storetest":              {"server/calendar", "server/acl"},
 	"store/storetest/pgtest":       {},
 	"store/storetest/fresh":        {"store/sqlstore", "store/storetest/pgtest"},
