@@ -319,16 +319,21 @@ func (s *httpService) tellEvents(p *process) error {
 	}
 	h := events.New(events.Options{Backend: s.backend, Login: s.login(p, "events"), Href: caldav.Href, Up: func() bool { return b.Err() == nil }, Logger: s.log})
 	var missed int64
-	sub, err := b.Subscribe(calendar.EventRef{Topic: ens.Feed + "*"}, func(pub calendar.Publication) {
+	sub, err := b.Subscribe(calendar.EventRef{Topic: ens.Feed}, func(pub calendar.Publication) {
 		if n := b.Stat().Missed; n != missed {
 			missed = n
 			h.Resync()
 		}
-		switch e, ok := ens.ParseFeed(pub); {
-		case !ok:
-		case e.What == ens.ResumedName:
+		changes, err := ens.ParseFeed(pub)
+		if err != nil {
+			s.log.Warn("what nobody can read is on the feed of changes", "err", err)
 			h.Resync()
-		default:
+		}
+		for _, e := range changes {
+			if e.What == ens.ResumedName {
+				h.Resync()
+				continue
+			}
 			h.Tell(events.Event{Calendar: e.Calid, UID: e.UID, Name: e.Name, What: e.What, When: e.When})
 		}
 	})
@@ -365,7 +370,7 @@ func (s *storeService) publishChanges(p *process) (committed func([]*calendar.Ch
 	}
 	cfg := &p.cfg.ENS
 	opt := ens.Options{Topics: map[string]ens.Topic{}, Advanced: cfg.AdvancedTopics, Print: wcap.Print, Log: s.log,
-		Publish: func(pub calendar.Publication) error { return s.bus.Publish(context.Background(), pub) }}
+		Publish: func(pubs ...calendar.Publication) error { return s.bus.Publish(context.Background(), pubs...) }}
 	for _, t := range cfg.Topics {
 		if t.Enable {
 			opt.Topics[t.Name] = ens.Topic{URL: t.URL, ContentType: t.ContentType}

@@ -42,7 +42,7 @@ func encode(root string, p *calendar.Publication, maxPayload int64) (*nats.Msg, 
 			m.Header[name] = []string{strings.Map(printable, value)}
 		}
 	}
-	set(headerRef, ref.String())
+	set(headerRef, p.Ref)
 	set(headerID, p.ID)
 	set(headerOwner, string(p.Owner))
 	set(headerType, p.ContentType)

@@ -12,19 +12,33 @@ import (
 	"factotum/server/calendar"
 )
 
-// Publish tells of p to who is subscribed now. It waits for nobody: where the
-// broker is away or does not keep up p is lost, and counted. An error is about p
-// itself.
-func (b *Bus) Publish(_ context.Context, p calendar.Publication) error {
-	m, err := encode(once, &p, b.maxPayload())
-	if err != nil {
-		return err
+// Publish tells of pubs to who is subscribed now. It waits for nobody: where the
+// broker is away or does not keep up they are lost, and counted. An error is about
+// those that are wrong themselves, and the others are published. Several at once are
+// cheaper than one after the other: each that waits alone wakes all who pass it on.
+func (b *Bus) Publish(_ context.Context, pubs ...calendar.Publication) error {
+	var wrong []error
+	ready := make([]*nats.Msg, 0, len(pubs))
+	for i := range pubs {
+		m, err := encode(once, &pubs[i], b.maxPayload())
+		if err != nil {
+			wrong = append(wrong, err)
+			continue
+		}
+		ready = append(ready, m)
 	}
+	for _, m := range ready {
+		b.enqueue(m)
+	}
+	return errors.Join(wrong...)
+}
+
+func (b *Bus) enqueue(m *nats.Msg) {
 	size := int64(m.Size())
 	if !b.conn.IsConnected() || b.waiting.Add(size) > queueBytes {
 		b.waiting.Add(-size)
 		b.lost.Add(1)
-		return nil
+		return
 	}
 	select {
 	case b.queue <- m:
@@ -32,7 +46,6 @@ func (b *Bus) Publish(_ context.Context, p calendar.Publication) error {
 		b.waiting.Add(-size)
 		b.lost.Add(1)
 	}
-	return nil
 }
 
 // write brings ordinary publications to the broker: a connection that is stuck

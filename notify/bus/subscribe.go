@@ -89,7 +89,7 @@ func (b *Bus) Flush(ctx context.Context) error {
 // How long a consumer may take, for how long it is not taken for dead, and what
 // pauses there are between attempts.
 const (
-	ackWait       = 30 * time.Second
+	ackWait       = 6 * time.Second
 	forgetAfter   = 30 * 24 * time.Hour
 	maxUnanswered = 1024
 	firstPause    = time.Second
@@ -151,13 +151,27 @@ func (b *Bus) consume(ctx context.Context, config jetstream.ConsumerConfig, ref 
 	if err != nil {
 		return fmt.Errorf("ask for publications: %w", err)
 	}
-	defer messages.Stop()
+	defer giveBack(messages)
 	for {
 		m, err := messages.Next(jetstream.NextContext(ctx))
 		if err != nil {
 			return fmt.Errorf("wait for a publication: %w", err)
 		}
 		b.handle(ctx, m, ref, fn)
+	}
+}
+
+// giveBack ends messages. What the broker has sent already goes back to it, so that
+// the next who consumes need not wait until it is missed.
+func giveBack(messages jetstream.MessagesContext) {
+	messages.Drain()
+	for {
+		m, err := messages.Next(jetstream.NextMaxWait(time.Second))
+		if err != nil {
+			messages.Stop()
+			return
+		}
+		m.Nak()
 	}
 }
 

@@ -3,7 +3,8 @@ package ens_test
 import (
 	"context"
 	"fmt"
-	"path/filepath"
+	"net/http"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -11,13 +12,13 @@ import (
 	"factotum/notify/broker"
 	"factotum/notify/bus"
 	"factotum/notify/ens"
+	"factotum/protocol/caldav"
+	"factotum/protocol/sitetest"
 	"factotum/protocol/wcap"
 	"factotum/server/calendar"
-	"factotum/server/service"
-	"factotum/store/sqlstore"
 )
 
-// BenchmarkPut is what a PUT costs the model with nothing published, with the feed
+// BenchmarkPut is what a PUT costs CalDAV and all behind it, but for the connection, with nothing published, with the feed
 // of the front ends, and with Sun's topics besides: the processor time of the whole
 // process, publisher and broker among it. The three take turns, so that what else
 // the machine does is the same for all.
@@ -34,7 +35,14 @@ func BenchmarkPut(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer pub.Close(context.Background())
-	sub, err := pub.Subscribe(calendar.EventRef{Topic: "enp:///factotum/changes/*"}, func(calendar.Publication) {}) // a front end
+	var heard atomic.Int64
+	sub, err := pub.Subscribe(calendar.EventRef{Topic: ens.Feed}, func(p calendar.Publication) { // a front end
+		events, err := ens.ParseFeed(p)
+		if err != nil {
+			b.Error(err)
+		}
+		heard.Add(int64(len(events)))
+	})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -42,49 +50,44 @@ func BenchmarkPut(b *testing.B) {
 	for pub.Err() != nil {
 		time.Sleep(time.Millisecond)
 	}
-	anna := calendar.Actor{User: "anna", Mail: "anna@example.com", Via: "caldav"}
-	var models []*service.Service
+	var fronts []http.Handler
 	for _, mode := range modes {
-		store, err := sqlstore.OpenSQLite(b.Context(), filepath.Join(b.TempDir(), "cal.db"), sqlstore.Options{})
-		if err != nil {
-			b.Fatal(err)
-		}
-		defer store.Close()
-		opt := service.Options{}
+		opt := sitetest.Options{Durable: true}
 		if mode != "nothing" {
 			topics := map[string]ens.Topic{}
 			if mode == "topics" {
 				topics["createevent"] = ens.Topic{URL: "enp:///ics/caleventcreate", ContentType: "text/xml"}
 			}
-			p := ens.New(ens.Options{Topics: topics, Print: wcap.Print, Publish: func(p calendar.Publication) error { return pub.Publish(context.Background(), p) }})
+			p := ens.New(ens.Options{Topics: topics, Print: wcap.Print, Publish: func(p ...calendar.Publication) error { return pub.Publish(context.Background(), p...) }})
 			defer p.Close()
-			opt.Committed = p.Committed
+			opt.Model.Committed = p.Committed
 		}
-		models = append(models, service.New(store, nil, opt))
+		site := sitetest.New(b, opt)
+		fronts = append(fronts, caldav.New(caldav.Options{Backend: site.Backend, People: site.People, Login: site.Login}))
 	}
 	spent := make([]time.Duration, len(modes))
 	n := 0
 	put := func(i int) {
 		data := fmt.Sprintf("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//bench//EN\r\nBEGIN:VEVENT\r\nUID:u%[1]d\r\nDTSTAMP:20260101T000000Z\r\nDTSTART:20260901T100000Z\r\nDTEND:20260901T110000Z\r\nSUMMARY:Meeting %[1]d\r\nLOCATION:Room 7\r\nDESCRIPTION:What is to be talked about\\, and by whom\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n", n)
 		n++
-		_, err := models[i].PutObject(context.Background(), anna, calendar.PutRequest{Ref: calendar.Ref{Calendar: "anna", Name: fmt.Sprintf("%d.ics", n)}, Data: []byte(data)})
-		if err != nil {
-			b.Fatal(err)
-		}
+		sitetest.DAV(b, fronts[i], "anna", "PUT", fmt.Sprintf("/dav/calendars/anna/calendar/%d.ics", n), data, http.StatusCreated)
 	}
 	for i := range modes {
 		put(i) // makes the home
 	}
-	const turn = 50
+	const turn = 200
 	time.Sleep(time.Second)
-	told := pub.Stat().Published
+	told := heard.Load()
 	for b.Loop() {
 		for i := range modes {
 			before := used()
 			for range turn {
 				put(i)
 			}
-			for told += int64(i * turn); pub.Stat().Published < told; { // until all of it has been paid for
+			if i > 0 {
+				told += turn
+			}
+			for heard.Load() < told { // until all of it has been paid for; the feed comes last
 				time.Sleep(20 * time.Millisecond) // seldom: looking costs time too
 			}
 			spent[i] += used() - before

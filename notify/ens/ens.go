@@ -9,6 +9,8 @@ package ens
 
 import (
 	"cmp"
+	"encoding/json"
+	"fmt"
 	"log/slog"
 	"strconv"
 	"strings"
@@ -20,8 +22,8 @@ import (
 	"factotum/server/ical"
 )
 
-// Feed is what the topics of the feed begin with; what happened follows.
-const Feed = "enp:///factotum/changes/"
+// Feed is the topic of the feed. A publication of it has several changes.
+const Feed = "enp:///factotum/changes"
 
 // Topic is one kind of change, and what is published of it.
 type Topic struct {
@@ -31,8 +33,8 @@ type Topic struct {
 
 // Options say what is published and how.
 type Options struct {
-	// Publish hands a publication on and does not wait: bus.Publish.
-	Publish func(calendar.Publication) error
+	// Publish hands publications on and does not wait: bus.Publish.
+	Publish func(...calendar.Publication) error
 	// Topics are those of Sun's that are wanted, by the names of
 	// caldb.berkeleydb.ensmsg.*: createevent, …
 	Topics map[string]Topic
@@ -50,7 +52,10 @@ type Publisher struct {
 	queue chan *calendar.Change
 	bytes atomic.Int64 // of the texts in queue
 	lost  atomic.Int64
-	told  int64 // of lost, to the feed
+	told  int64                  // of lost, to the feed
+	feed  []Event                // what is not published yet: for the front ends,
+	pubs  []calendar.Publication // to Sun's topics,
+	heavy int                    // and octets of both, about
 	end   chan struct{}
 	done  sync.WaitGroup
 }
@@ -59,6 +64,7 @@ type Publisher struct {
 const (
 	queueLen   = 4096
 	queueBytes = 32 << 20
+	batchBytes = 64 << 10 // that are published at once
 )
 
 // New starts a Publisher.
@@ -128,6 +134,7 @@ func (p *Publisher) run() {
 				more = false
 			}
 		}
+		p.tell()
 		if !ended {
 			select {
 			case <-time.After(pause):
@@ -139,29 +146,32 @@ func (p *Publisher) run() {
 
 func (p *Publisher) take(ch *calendar.Change) {
 	p.bytes.Add(-size(ch))
-	p.feed(ch)
 	p.topic(ch)
+	e := Event{Calid: ch.Calendar, Name: ch.Name, What: happened(ch), When: stamp(ch.When)}
+	if v := cmp.Or(ch.After, ch.Before); v != nil {
+		e.UID = v.UID
+	}
+	p.feed = append(p.feed, e)
+	if p.heavy += 100 + len(e.Calid) + len(e.UID) + len(e.Name); p.heavy >= batchBytes {
+		p.tell()
+	}
+}
+
+// tell publishes what was gathered. What is wrong with it is wrong with a topic that
+// the administrator has chosen.
+func (p *Publisher) tell() {
 	if lost := p.lost.Load(); lost != p.told {
 		p.told = lost
-		p.publish(Resumed())
+		p.feed = append(p.feed, resumed())
 	}
-}
-
-// ResumedName is the last part of the topic by which the feed says that some of it
-// may be missing.
-const ResumedName = "resumed"
-
-// Resumed says so.
-func Resumed() calendar.Publication {
-	return calendar.Publication{Ref: Feed + ResumedName, When: time.Now()}
-}
-
-// publish hands on; what is wrong with a publication is wrong with a topic that the
-// administrator has chosen.
-func (p *Publisher) publish(pub calendar.Publication) {
-	if err := p.opt.Publish(pub); err != nil {
-		p.opt.Log.Error("publish a change", "ref", pub.Ref, "err", err)
+	if len(p.feed) == 0 {
+		return
 	}
+	if err := p.opt.Publish(append(p.pubs, feed(p.feed))...); err != nil {
+		p.opt.Log.Error("publish changes", "err", err)
+	}
+	clear(p.pubs)
+	p.feed, p.pubs, p.heavy = p.feed[:0], p.pubs[:0], 0
 }
 
 // verbs are what happens to calendars, as Sun's topics have it.
@@ -206,39 +216,36 @@ func happened(ch *calendar.Change) string {
 	return what + "modify"
 }
 
-// Event is what the feed tells: nothing of what an object says.
+// Event is what the feed tells of a change: nothing of what an object says.
 type Event struct {
-	Calid calendar.ID `json:"calid"`
+	Calid calendar.ID `json:"calid,omitempty"`
 	UID   string      `json:"uid,omitempty"`
 	Name  string      `json:"name,omitempty"` // of the object within its calendar
-	What  string      `json:"what"`           // the last part of the topic
+	What  string      `json:"what"`           // caleventcreate, …: the last part of Sun's topic
 	When  string      `json:"when"`           // RFC 3339
 }
 
-// feed tells the front ends.
-func (p *Publisher) feed(ch *calendar.Change) {
-	pub := p.publication(ch, Feed+happened(ch))
-	if ch.Name != "" { // in parameters too, so that subscribers can choose
-		pub.Ref += "&name=" + escaped(ch.Name)
-	}
-	p.publish(pub)
+// ResumedName is what an Event says that some may be missing before it.
+const ResumedName = "resumed"
+
+func resumed() Event { return Event{What: ResumedName, When: stamp(time.Now())} }
+
+// Resumed says that some of the feed may be missing.
+func Resumed() calendar.Publication { return feed([]Event{resumed()}) }
+
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+func feed(events []Event) calendar.Publication {
+	text, _ := json.Marshal(events) // of strings alone
+	return calendar.Publication{Ref: Feed, When: time.Now(), ContentType: "application/json", Data: text}
 }
 
 // ParseFeed reads a publication of the feed.
-func ParseFeed(p calendar.Publication) (e Event, ok bool) {
-	ref, err := calendar.ParseEventRef(p.Ref)
-	if err != nil {
-		return e, false
+func ParseFeed(p calendar.Publication) (events []Event, err error) {
+	if err := json.Unmarshal(p.Data, &events); err != nil {
+		return nil, fmt.Errorf("read the feed of changes: %w", err)
 	}
-	what, ok := strings.CutPrefix(ref.Topic, Feed)
-	if !ok {
-		return e, false
-	}
-	calid, _ := ref.Param("calid")
-	e = Event{Calid: calendar.ID(calid), What: what, When: p.When.UTC().Format("2006-01-02T15:04:05.000Z")}
-	e.UID, _ = ref.Param("uid")
-	e.Name, _ = ref.Param("name")
-	return e, true
+	return events, nil
 }
 
 // publication is a change without a payload. Its ID is of the change, in this store:
@@ -261,7 +268,3 @@ func (p *Publisher) publication(ch *calendar.Change, topic string) calendar.Publ
 }
 
 func lastPart(topic string) string { return topic[strings.LastIndexByte(topic, '/')+1:] }
-
-func escaped(s string) string {
-	return strings.TrimPrefix(calendar.EventRef{Params: []calendar.EventParam{{Value: s}}}.String(), "?=")
-}

@@ -42,7 +42,8 @@ func (p *Publisher) topic(ch *calendar.Change) {
 		}
 		pub.Data = p.opt.Print(t.ContentType, []ical.Property{text("X-NSCP-CALPROPS-RELATIVE-CALID", string(ch.Calendar))}, comps)
 	}
-	p.publish(pub)
+	p.pubs = append(p.pubs, pub)
+	p.heavy += len(pub.Ref) + len(pub.Data)
 }
 
 // delivered tells whether a changed event is that by a message, and whose: an
@@ -176,6 +177,10 @@ func calprops(ch *calendar.Change) []ical.Property {
 		props = append(props, text("X-NSCP-TRIGGERED-BY", who))
 	}
 	return props
+}
+
+func escaped(s string) string {
+	return strings.TrimPrefix(calendar.EventRef{Params: []calendar.EventParam{{Value: s}}}.String(), "?=")
 }
 
 func text(name, value string) ical.Property {
