@@ -46,8 +46,9 @@ func (d *damaged) Error() string { return fmt.Sprintf("line %d %s", d.line, d.wh
 
 // lines reads lines.
 type lines struct {
-	in *bufio.Reader
-	n  int
+	in   *bufio.Reader
+	n    int
+	size int // of the line, in octets
 }
 
 func newLines(in io.Reader) *lines { return &lines{in: bufio.NewReaderSize(in, 1<<20)} }
@@ -69,6 +70,7 @@ func (l *lines) next(v any) error {
 		}
 	}
 	l.n++
+	l.size = len(line)
 	if err == io.EOF && len(line) > 0 {
 		return errTorn
 	}
@@ -86,6 +88,41 @@ func (l *lines) next(v any) error {
 		return &damaged{l.n, "cannot be read: " + err.Error()}
 	}
 	return nil
+}
+
+// readAhead is how many records are read before they are wanted: what they are spelled by is
+// undone while those before are written.
+const readAhead = 8
+
+// told is a record, or why there is none.
+type told struct {
+	record
+	line, size int
+	err        error
+}
+
+// ahead reads the records of a file. end must be called.
+func ahead(in io.Reader) (records <-chan told, end func()) {
+	out, quit := make(chan told, readAhead), make(chan struct{})
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		l := newLines(in)
+		for {
+			var t told
+			t.err = l.next(&t.record)
+			t.line, t.size = l.n, l.size
+			select {
+			case out <- t:
+			case <-quit:
+				return
+			}
+			if t.err != nil {
+				return
+			}
+		}
+	}()
+	return out, func() { close(quit); <-ended }
 }
 
 // lineWriter writes lines.

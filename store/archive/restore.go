@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -93,7 +94,25 @@ type restorer struct {
 
 	at     map[calendar.Owner]int64 // the numbers that homes have come to
 	images map[calendar.Owner]int64 // those that they had in the snapshot
+
+	path   string    // of the file that is read
+	waits  []waiting // to be done again
+	octets int       // of these
 }
+
+// waiting is a transaction that is to be done again.
+type waiting struct {
+	*txn
+	known bool // a part of it may be there
+	line  int
+}
+
+// Bounds of what is done again together: of one owner in one transaction, and those of
+// several owners at the same time.
+const (
+	mostTogether       = 512
+	mostOctetsTogether = 8 << 20
+)
 
 // snapshot makes the homes of a period's snapshot.
 func (r *restorer) snapshot(p *Period) error {
@@ -106,10 +125,10 @@ func (r *restorer) snapshot(p *Period) error {
 		return err
 	}
 	defer in.Close()
-	lines := newLines(in)
-	for {
-		var rec record
-		if err := lines.next(&rec); err != nil {
+	records, end := ahead(in)
+	defer end()
+	for rec := range records {
+		if err := rec.err; err != nil {
 			if err == io.EOF {
 				err = errors.New("the snapshot is cut off")
 			}
@@ -126,13 +145,14 @@ func (r *restorer) snapshot(p *Period) error {
 			continue
 		}
 		if err := r.image(t); err != nil {
-			return errBroken(name, fmt.Errorf("line %d: %w", lines.n, err))
+			return errBroken(name, fmt.Errorf("line %d: %w", rec.line, err))
 		}
 		if _, seen := r.images[t.Owner]; !seen {
 			r.res.Homes++
 		}
 		r.images[t.Owner] = t.Change
 	}
+	return nil
 }
 
 // verifySum compares a file with what the manifest says of it, before anything of it is
@@ -159,50 +179,94 @@ func (r *restorer) image(t *txn) error {
 		t.Ops = append([]op{{Kind: opDrop}}, t.Ops...)
 	}
 	r.at[t.Owner] = t.Change
-	return r.apply(t, false)
+	return r.paced(func() error { return r.apply(t.Owner, []waiting{{txn: t}}) })
 }
 
-func (r *restorer) apply(t *txn, known bool) error {
+// paced does something, and rests as long where others are to have their turn.
+func (r *restorer) paced(do func() error) error {
 	began := time.Now()
-	err := r.to.Update(r.ctx, t.Owner, func(tx calendar.Tx) error {
-		load, ok := tx.(calendar.Loader)
-		if !ok {
-			return errors.New("this store cannot be restored to")
-		}
-		if !t.Made.IsZero() {
-			if _, is, err := tx.Home(); err != nil {
-				return err
-			} else if !is {
-				if err := load.LoadHome(calendar.HomeRow{Created: t.Made}); err != nil {
-					return err
-				}
-			}
-		}
-		for range t.Took {
-			if _, err := tx.NextChange(); err != nil {
-				return err
-			}
-		}
-		for i := range t.Ops {
-			o := &t.Ops[i]
-			if known && o.Kind == opPutTrace {
-				if there, err := hasTrace(tx, o.Trace); err != nil || there {
-					if err != nil {
-						return err
-					}
-					continue
-				}
-			}
-			if err := o.do(load); err != nil {
-				return fmt.Errorf("%s: %s: %w", t.Owner, o.Kind, err)
-			}
-		}
-		return nil
-	})
+	err := do()
 	if err == nil && r.opt.Gentle {
 		err = pause(r.ctx, time.Since(began))
 	}
 	return err
+}
+
+// flush does again what waits.
+func (r *restorer) flush() error {
+	if len(r.waits) == 0 {
+		return nil
+	}
+	by := map[calendar.Owner][]waiting{}
+	for _, w := range r.waits {
+		by[w.Owner] = append(by[w.Owner], w)
+	}
+	r.waits, r.octets = r.waits[:0], 0
+	return r.paced(func() error {
+		errs := make(chan error, len(by))
+		for owner, list := range by {
+			go func() { errs <- r.apply(owner, list) }()
+		}
+		var err error
+		for range by {
+			err = cmp.Or(err, <-errs)
+		}
+		return err
+	})
+}
+
+// apply does transactions of an owner again, in one.
+func (r *restorer) apply(owner calendar.Owner, list []waiting) error {
+	at := 0
+	err := r.to.Update(r.ctx, owner, func(tx calendar.Tx) error {
+		load, ok := tx.(calendar.Loader)
+		if !ok {
+			return errors.New("this store cannot be restored to")
+		}
+		for _, w := range list {
+			at = w.line
+			if err := w.do(tx, load); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil && at > 0 && r.ctx.Err() == nil {
+		err = errBroken(r.path, fmt.Errorf("line %d: %w", at, err))
+	}
+	return err
+}
+
+func (t *waiting) do(tx calendar.Tx, load calendar.Loader) error {
+	if !t.Made.IsZero() {
+		if _, is, err := tx.Home(); err != nil {
+			return err
+		} else if !is {
+			if err := load.LoadHome(calendar.HomeRow{Created: t.Made}); err != nil {
+				return err
+			}
+		}
+	}
+	for range t.Took {
+		if _, err := tx.NextChange(); err != nil {
+			return err
+		}
+	}
+	for i := range t.Ops {
+		o := &t.Ops[i]
+		if t.known && o.Kind == opPutTrace {
+			if there, err := hasTrace(tx, o.Trace); err != nil || there {
+				if err != nil {
+					return err
+				}
+				continue
+			}
+		}
+		if err := o.do(load); err != nil {
+			return fmt.Errorf("%s: %s: %w", t.Owner, o.Kind, err)
+		}
+	}
+	return nil
 }
 
 // hasTrace tells whether the journal has a line already.
@@ -255,10 +319,19 @@ func (r *restorer) file(f logFile, first bool) (done bool, err error) {
 		return false, err
 	}
 	defer in.Close()
-	lines := newLines(in)
-	for {
-		var rec record
-		switch err := lines.next(&rec); {
+	r.path = f.path
+	done, err = r.records(in, f, first)
+	if err == nil {
+		err = r.flush()
+	}
+	return done, err
+}
+
+func (r *restorer) records(in io.Reader, f logFile, first bool) (done bool, err error) {
+	records, end := ahead(in)
+	defer end()
+	for rec := range records {
+		switch err := rec.err; {
 		case err == io.EOF:
 			return false, nil
 		case err == errTorn:
@@ -297,11 +370,12 @@ func (r *restorer) file(f logFile, first bool) (done bool, err error) {
 			if r.opt.Owner != "" && rec.Txn.Owner != r.opt.Owner {
 				continue
 			}
-			if err := r.transaction(rec.Txn); err != nil {
-				return false, errBroken(f.path, fmt.Errorf("line %d: %w", lines.n, err))
+			if err := r.transaction(rec.Txn, rec.line, rec.size); err != nil {
+				return false, err
 			}
 		}
 	}
+	return false, nil
 }
 
 func (r *restorer) past(t time.Time) bool { return !r.opt.At.IsZero() && t.After(r.opt.At) }
@@ -309,9 +383,16 @@ func (r *restorer) past(t time.Time) bool { return !r.opt.At.IsZero() && t.After
 // transaction does one again, unless the snapshot has it. Numbers rise with the
 // commits of an owner, so they tell. One that took none is told from those before and
 // after only by the numbers beside it; but what such do can be done twice.
-func (r *restorer) transaction(t *txn) error {
+func (r *restorer) transaction(t *txn, line, size int) error {
+	broken := func(err error) error { return errBroken(r.path, fmt.Errorf("line %d: %w", line, err)) }
 	if t.Image {
-		return r.image(t)
+		if err := r.flush(); err != nil {
+			return err
+		}
+		if err := r.image(t); err != nil {
+			return broken(err)
+		}
+		return nil
 	}
 	is := r.at[t.Owner]
 	had, imaged := r.images[t.Owner]
@@ -319,17 +400,24 @@ func (r *restorer) transaction(t *txn) error {
 		return nil
 	}
 	if t.Took > 0 && t.Change-int64(t.Took) != is {
-		return fmt.Errorf("a change of %s is missing: after number %d comes %d", t.Owner, is, t.Change-int64(t.Took)+1)
+		return broken(fmt.Errorf("a change of %s is missing: after number %d comes %d", t.Owner, is, t.Change-int64(t.Took)+1))
 	}
 	r.at[t.Owner] = t.Change
 	r.res.Transactions++
-	return r.apply(t, imaged && t.Change == had)
+	r.waits, r.octets = append(r.waits, waiting{t, imaged && t.Change == had, line}), r.octets+size
+	if len(r.waits) < mostTogether && r.octets < mostOctetsTogether {
+		return nil
+	}
+	return r.flush()
 }
 
 // compare compares a home with what it was, where the log has come to that number.
 func (r *restorer) compare(want *digest) error {
 	if r.opt.Owner != "" && want.Owner != r.opt.Owner || r.at[want.Owner] != want.Change {
 		return nil
+	}
+	if err := r.flush(); err != nil {
+		return err
 	}
 	return r.to.View(r.ctx, want.Owner, func(tx calendar.ReadTx) error {
 		got, err := digestOf(tx, want.Owner)
