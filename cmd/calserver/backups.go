@@ -50,7 +50,8 @@ func backupOptions(cfg *config.Config, log *slog.Logger) (archive.Options, error
 		if !t.of.Enable || t.of.Path == "" || cfg.Store.ReadOnly {
 			continue
 		}
-		opt.Targets = append(opt.Targets, archive.Target{Name: t.name, Path: t.of.Path, Interval: b.Interval, Min: t.of.Min, Max: t.of.Max, Percent: t.of.Threshold})
+		opt.Targets = append(opt.Targets, archive.Target{Name: t.name, Path: t.of.Path, Interval: b.Interval, Min: t.of.Min, Max: t.of.Max, Percent: t.of.Threshold,
+			Apply: t.name == "hotbackup" && cfg.Store.Type == "sqlite"})
 	}
 	if err := separate(cfg, opt.Targets); err != nil || len(opt.Targets) == 0 {
 		return opt, err
@@ -147,6 +148,7 @@ type backupStatus struct {
 	Latest    time.Time `json:"latest,omitzero"`  // when its last snapshot was complete
 	Proven    time.Time `json:"proven,omitzero"`  // the moment up to which it was restored, to see that it can be
 	Shipped   time.Time `json:"shipped,omitzero"` // of a bucket: what was committed until then is there
+	Applied   time.Time `json:"applied,omitzero"` // of a hot backup: what was committed until then is in its copy
 	Failure   string    `json:"failure,omitempty"`
 	Since     time.Time `json:"since,omitzero"` // of the failure
 }
@@ -156,7 +158,7 @@ func (s *storeService) backups() (list []backupStatus) {
 		return nil
 	}
 	for _, st := range s.keeper.Status() {
-		list = append(list, backupStatus{st.Name, st.Path, st.Latest.Ended, st.Proven, st.Shipped, st.Failure, st.Since})
+		list = append(list, backupStatus{st.Name, st.Path, st.Latest.Ended, st.Proven, st.Shipped, st.Applied, st.Failure, st.Since})
 	}
 	return list
 }
@@ -169,7 +171,13 @@ func (b *backupStatus) words(now time.Time) string {
 	case b.Proven.IsZero():
 		return fmt.Sprintf("%s in %s: the first is being made", b.Name, b.Directory)
 	}
-	return fmt.Sprintf("%s in %s: proven up to %s, %s ago", b.Name, b.Directory, b.Proven.Local().Format(time.DateTime), now.Sub(b.Proven).Round(time.Minute))
+	also := ""
+	for what, until := range map[string]time.Time{"; applied up to ": b.Applied, "; brought up to ": b.Shipped} {
+		if !until.IsZero() {
+			also = what + until.Local().Format(time.DateTime)
+		}
+	}
+	return fmt.Sprintf("%s in %s: proven up to %s, %s ago%s", b.Name, b.Directory, b.Proven.Local().Format(time.DateTime), now.Sub(b.Proven).Round(time.Minute), also)
 }
 
 // backup makes a copy of the whole database in a directory: csbackup database.

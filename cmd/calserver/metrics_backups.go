@@ -13,6 +13,7 @@ var (
 	backupTaken  = prometheus.NewDesc("factotum_backup_snapshot_timestamp_seconds", "When the last snapshot of a directory of backups was complete.", []string{"target"}, nil)
 	backupProven = prometheus.NewDesc("factotum_backup_proven_timestamp_seconds", "The moment up to which a backup was restored last, to see that it can be.", []string{"target"}, nil)
 	backupThere  = prometheus.NewDesc("factotum_backup_shipped_timestamp_seconds", "What was committed until then is in the bucket of the backups.", []string{"target"}, nil)
+	backupCopied = prometheus.NewDesc("factotum_backup_applied_timestamp_seconds", "What was committed until then is in the copy of the hot backup.", []string{"target"}, nil)
 	backupFails  = prometheus.NewDesc("factotum_backup_fails", "1 where backups are not made, or cannot be restored.", []string{"target"}, nil)
 )
 
@@ -20,6 +21,7 @@ func (backupCollector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- backupTaken
 	ch <- backupProven
 	ch <- backupThere
+	ch <- backupCopied
 	ch <- backupFails
 }
 
@@ -30,7 +32,7 @@ func (c backupCollector) Collect(ch chan<- prometheus.Metric) {
 			fails = 1
 		}
 		ch <- prometheus.MustNewConstMetric(backupFails, prometheus.GaugeValue, fails, b.Name)
-		for desc, at := range map[*prometheus.Desc]time.Time{backupTaken: b.Latest, backupProven: b.Proven, backupThere: b.Shipped} {
+		for desc, at := range map[*prometheus.Desc]time.Time{backupTaken: b.Latest, backupProven: b.Proven, backupThere: b.Shipped, backupCopied: b.Applied} {
 			if !at.IsZero() {
 				ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(at.UnixMilli())/1000, b.Name)
 			}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -181,6 +182,65 @@ func scratch(ctx context.Context, cfg *config.Config, log *tool) (s *sqlstore.St
 	return s, dir, err
 }
 
+// fromCopy is what a hot backup has applied already, brought up to date in a directory; nil
+// where it has nothing, or nothing that serves: then all is restored from the snapshot on.
+func (t *tool) fromCopy(ctx context.Context, input, dir string, opt archive.RestoreOptions) (s *sqlstore.Store, res archive.Restored) {
+	at, ok := archive.Applied(input)
+	if !ok || !opt.At.IsZero() {
+		return nil, res
+	}
+	s, res, err := t.copyApplied(ctx, input, at, filepath.Join(dir, "applied"), opt)
+	if err != nil {
+		t.tell("the copy in %s does not serve, all is restored from the snapshot on: %s", at, plain.Error(err))
+		return nil, res
+	}
+	t.tell("taken from the copy in %s", at)
+	return s, res
+}
+
+func (t *tool) copyApplied(ctx context.Context, input, at, to string, opt archive.RestoreOptions) (s *sqlstore.Store, res archive.Restored, err error) {
+	// It is locked while it is copied, so that nobody applies anything to it.
+	was, err := sqlstore.OpenSQLite(ctx, filepath.Join(at, "calendar.db"), sqlstore.Options{Relaxed: true, Log: t.toolLog()})
+	if err != nil {
+		return nil, res, err
+	}
+	err = os.Mkdir(to, 0o700)
+	for _, end := range []string{"", "-wal"} {
+		if err == nil {
+			if err = copyFile(filepath.Join(at, "calendar.db"+end), filepath.Join(to, "calendar.db"+end)); end != "" && errors.Is(err, os.ErrNotExist) {
+				err = nil // it was folded
+			}
+		}
+	}
+	if err = errors.Join(err, was.Close()); err != nil {
+		return nil, res, err
+	}
+	if s, err = sqlstore.OpenSQLite(ctx, filepath.Join(to, "calendar.db"), sqlstore.Options{Relaxed: true, Log: t.toolLog()}); err != nil {
+		return nil, res, err
+	}
+	if res, err = archive.Resume(ctx, input, at, s, opt); err == nil {
+		err = s.Check(ctx)
+	}
+	if err != nil {
+		s.Close()
+	}
+	return s, res, err
+}
+
+func copyFile(from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Sync(), out.Close())
+}
+
 // fetched is the directory of a backup: what a bucket has is copied into one below dir.
 func (t *tool) fetched(ctx context.Context, cfg *config.Config, input, dir string, at time.Time) (string, error) {
 	d, err := depotOf(cfg, input)
@@ -237,8 +297,12 @@ func (t *tool) restoreDatabase(ctx context.Context, cfg *config.Config, input st
 		s.Close()
 		return err
 	}
-	res, err := archive.Restore(ctx, input, s, archive.RestoreOptions{At: call.at, Keys: call.keys})
-	if err == nil {
+	opt, file := archive.RestoreOptions{At: call.at, Keys: call.keys}, filepath.Join(dir, "calendar.db")
+	var res archive.Restored
+	if c, is := t.fromCopy(ctx, input, dir, opt); c != nil {
+		err = s.Close()
+		s, res, file = c, is, filepath.Join(dir, "applied", "calendar.db")
+	} else if res, err = archive.Restore(ctx, input, s, opt); err == nil {
 		err = s.Check(ctx)
 	}
 	st, statErr := s.Stat(ctx)
@@ -266,7 +330,7 @@ func (t *tool) restoreDatabase(ctx context.Context, cfg *config.Config, input st
 		return err
 	}
 	if cfg.Store.Type == "sqlite" {
-		rep.Kept, err = replaceSQLite(cfg.Store.Path, filepath.Join(dir, "calendar.db"), time.Now())
+		rep.Kept, err = replaceSQLite(cfg.Store.Path, file, time.Now())
 	} else {
 		err = t.replacePostgres(ctx, cfg, input, res.Until, present, call.keys)
 	}

@@ -90,7 +90,7 @@ var backupParams = []Param{
 	used("factotum.backup.s3.interval", Seconds, "10", "The bucket has what was committed so many seconds later at most.", func(c *Config) any { return &c.Backup.S3.Every }, atLeast(1)),
 	used("factotum.backup.s3.maxdays", Days, "7", "Most copies kept there.", func(c *Config) any { return &c.Backup.S3.Max }, atLeast(1)),
 	used("caldb.berkeleydb.hotbackup.enable", Bool, "yes", "Hot backup, once there is a path.", func(c *Config) any { return &c.Backup.Hot.Enable }),
-	used("caldb.berkeleydb.hotbackup.path", Path, "", "Where the hot backup goes, below the data directory; not the archive's directory.", func(c *Config) any { return &c.Backup.Hot.Path }),
+	used("caldb.berkeleydb.hotbackup.path", Path, "", "Where the hot backup goes, below the data directory; not the archive's directory. With SQLite, and where backups are not encrypted, it has a copy of the database that follows it.", func(c *Config) any { return &c.Backup.Hot.Path }),
 	used("caldb.berkeleydb.hotbackup.mindays", Days, "3", "Least copies kept.", func(c *Config) any { return &c.Backup.Hot.Min }),
 	used("caldb.berkeleydb.hotbackup.maxdays", Days, "6", "Most copies kept.", func(c *Config) any { return &c.Backup.Hot.Max }),
 	used("caldb.berkeleydb.hotbackup.threshold", Percent, "70", "Percent of the disk used at which old copies go.", func(c *Config) any { return &c.Backup.Hot.Threshold }),

@@ -24,6 +24,9 @@ type Target struct {
 	Interval time.Duration // between snapshots
 	Min, Max int           // how many are kept: circular retention, admin.md §9.5
 	Percent  int           // of the disk, from which on no more than Min are kept
+	// Apply has the log applied to a copy beside the periods, where they are not encrypted:
+	// from that all is restored at once.
+	Apply bool
 }
 
 // Options are the choices of a Keeper.
@@ -62,7 +65,8 @@ type Keeper struct {
 	log *log
 
 	places []*place // of the targets
-	mirror *mirror  // nil: there is none
+	copies []*follower
+	mirror *mirror // nil: there is none
 
 	mu     sync.Mutex
 	states map[string]*Status
@@ -78,6 +82,7 @@ type Status struct {
 	Failure string    // why it does not do what it should, "" if it does
 	Since   time.Time // of the failure
 	Shipped time.Time // of a mirror: what was committed until then is there
+	Applied time.Time // of a copy: what was committed until then is in it
 }
 
 // Open prepares the backups of a store that nobody writes to yet: from then on all
@@ -103,6 +108,9 @@ func Open(ctx context.Context, raw calendar.Store, opt Options) (*Keeper, error)
 		}
 		k.states[t.Name] = &Status{Target: t}
 		places = append(places, p)
+		if t.Apply && opt.Scratch != nil && !opt.Keys.seals() {
+			k.copies = append(k.copies, newFollower(k, t))
+		}
 		if err := k.clear(t); err != nil {
 			return nil, err
 		}
@@ -215,7 +223,13 @@ func (k *Keeper) Status() (list []Status) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, t := range k.opt.Targets {
-		list = append(list, *k.states[t.Name])
+		s := *k.states[t.Name]
+		for _, f := range k.copies {
+			if f.t.Name == t.Name {
+				s.Applied = f.moment()
+			}
+		}
+		list = append(list, s)
 	}
 	if k.mirror != nil {
 		s := *k.states[k.mirror.Name]
@@ -227,10 +241,13 @@ func (k *Keeper) Status() (list []Status) {
 
 // Run takes snapshots, proves and removes them until ctx ends.
 func (k *Keeper) Run(ctx context.Context) {
+	var others sync.WaitGroup
+	defer others.Wait()
+	for _, f := range k.copies {
+		others.Go(func() { f.run(ctx) })
+	}
 	if k.mirror != nil {
-		var shipping sync.WaitGroup
-		defer shipping.Wait()
-		shipping.Go(func() { k.mirror.run(ctx) })
+		others.Go(func() { k.mirror.run(ctx) })
 	}
 	for {
 		next := k.turn(ctx)

@@ -57,11 +57,14 @@ func Restore(ctx context.Context, root string, to calendar.Store, opt RestoreOpt
 		return res, err
 	}
 	r := &restorer{ctx: ctx, to: to, opt: opt, res: &res, at: map[calendar.Owner]int64{}, images: map[calendar.Owner]int64{}}
-	res.Period = periods[i]
+	if opt.Gentle {
+		r.rest = 1
+	}
+	res.Period, res.Until = periods[i], periods[i].Ended
 	if err := r.snapshot(&periods[i]); err != nil {
 		return res, err
 	}
-	return res, r.log(root, periods[i:])
+	return res, r.log(root, periods[i:], periods[i].FirstLog, true)
 }
 
 // choose finds the period whose snapshot is the newest that was complete at a moment.
@@ -98,6 +101,10 @@ type restorer struct {
 	path   string    // of the file that is read
 	waits  []waiting // to be done again
 	octets int       // of these
+	rest   int       // times as long as it works it rests
+
+	lines    int // that were read of it, whole ones
+	consumed int64
 }
 
 // waiting is a transaction that is to be done again.
@@ -144,13 +151,12 @@ func (r *restorer) snapshot(p *Period) error {
 		if t == nil || r.opt.Owner != "" && t.Owner != r.opt.Owner {
 			continue
 		}
-		if err := r.image(t); err != nil {
-			return errBroken(name, fmt.Errorf("line %d: %w", rec.line, err))
-		}
 		if _, seen := r.images[t.Owner]; !seen {
 			r.res.Homes++
 		}
-		r.images[t.Owner] = t.Change
+		if err := r.image(t); err != nil {
+			return errBroken(name, fmt.Errorf("line %d: %w", rec.line, err))
+		}
 	}
 	return nil
 }
@@ -178,7 +184,7 @@ func (r *restorer) image(t *txn) error {
 	if _, again := r.at[t.Owner]; again && len(t.Ops) > 0 && t.Ops[0].Kind == opHome {
 		t.Ops = append([]op{{Kind: opDrop}}, t.Ops...)
 	}
-	r.at[t.Owner] = t.Change
+	r.at[t.Owner], r.images[t.Owner] = t.Change, t.Change
 	return r.paced(func() error { return r.apply(t.Owner, []waiting{{txn: t}}) })
 }
 
@@ -186,8 +192,8 @@ func (r *restorer) image(t *txn) error {
 func (r *restorer) paced(do func() error) error {
 	began := time.Now()
 	err := do()
-	if err == nil && r.opt.Gentle {
-		err = pause(r.ctx, time.Since(began))
+	if err == nil {
+		err = pause(r.ctx, time.Duration(r.rest)*time.Since(began))
 	}
 	return err
 }
@@ -279,14 +285,14 @@ func hasTrace(tx calendar.ReadTx, row *traceRow) (there bool, err error) {
 	return there, err
 }
 
-// log does again what was committed after the snapshot.
-func (r *restorer) log(root string, periods []Period) error {
+// log does again what the log has from a file on. first: a snapshot begins with that.
+func (r *restorer) log(root string, periods []Period, from int, first bool) error {
 	files, err := logFiles(periods)
 	if err != nil {
 		return err
 	}
-	next := periods[0].FirstLog
-	if r.res.Until = periods[0].Ended; len(files) == 0 {
+	next := from
+	if len(files) == 0 {
 		return errBroken(root, errors.New("the log is missing"))
 	}
 	for _, f := range files {
@@ -297,12 +303,12 @@ func (r *restorer) log(root string, periods []Period) error {
 			return errBroken(root, fmt.Errorf("%s is missing", logName(next)))
 		}
 		next++
-		done, err := r.file(f, f.number == periods[0].FirstLog)
+		done, err := r.file(f, first && f.number == from)
 		if err != nil || done {
 			return err
 		}
 	}
-	if next == periods[0].FirstLog {
+	if next == from {
 		return errBroken(root, fmt.Errorf("%s is missing", logName(next)))
 	}
 	if at := r.opt.At; !at.IsZero() && at.After(r.res.Until) {
@@ -339,6 +345,7 @@ func (r *restorer) records(in io.Reader, f logFile, first bool) (done bool, err 
 		case err != nil:
 			return false, errBroken(f.path, err)
 		}
+		r.lines, r.consumed = r.lines+1, r.consumed+int64(rec.size)
 		switch {
 		case rec.Head != nil:
 			if rec.Head.Format > format {
@@ -419,6 +426,10 @@ func (r *restorer) compare(want *digest) error {
 	if err := r.flush(); err != nil {
 		return err
 	}
+	return r.paced(func() error { return r.view(want) })
+}
+
+func (r *restorer) view(want *digest) error {
 	return r.to.View(r.ctx, want.Owner, func(tx calendar.ReadTx) error {
 		got, err := digestOf(tx, want.Owner)
 		if err != nil {
