@@ -232,7 +232,7 @@ func networks(list []string) (out []netip.Prefix, err error) {
 // of it.
 func (s *httpService) login(p *process, via string) func(context.Context, string, string, netip.Addr) (calendar.Person, error) {
 	return func(ctx context.Context, user, password string, remote netip.Addr) (calendar.Person, error) {
-		person, err := s.logins.Login(ctx, user, password, directory.Client{Addr: remote, Via: via, Agent: front.Agent(ctx),
+		person, err := s.logins.Login(ctx, user, password, directory.Client{Addr: remote, Via: via, Agent: front.Agent(ctx), Host: front.Host(ctx),
 			Waits: func() { front.ReadAhead(ctx) }})
 		p.metrics.login(err)
 		if err != nil && calendar.KindOf(err) == calendar.Unavailable {

@@ -200,10 +200,18 @@ func scriptGone(ts *testscript.TestScript, _ bool, args []string) {
 	})
 }
 
-// scriptKeep is "keep NAME FILE": the content of a file, or the last "http"
-// answer's match, into a variable.
+// scriptKeep is "keep NAME FILE [PATTERN]": the content of a file, or what the first
+// group of the pattern finds there, into a variable.
 func scriptKeep(ts *testscript.TestScript, _ bool, args []string) {
-	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile(args[1])))
+	text := ts.ReadFile(args[1])
+	if len(args) > 2 {
+		found := regexp.MustCompile(args[2]).FindStringSubmatch(text)
+		if len(found) != 2 {
+			ts.Fatalf("%s has no %s", args[1], args[2])
+		}
+		text = found[1]
+	}
+	ts.Setenv(args[0], strings.TrimSpace(text))
 }
 
 // scriptDoc is "doc PAGE TITLE FILE": the code block of docs/PAGE that stands

@@ -99,6 +99,8 @@ func (o *calOptions) defaults(ctx context.Context, be *backend, people *director
 	text := be.cfg.Calstore.DefaultACL
 	noDoubles = !be.cfg.User.DoubleBook
 	switch p.Kind {
+	case calendar.Individual:
+		noDoubles = p.NoDoubles
 	case calendar.Resource, calendar.Room:
 		text, noDoubles = be.cfg.Resource.DefaultACL, p.NoDoubles
 	case calendar.Group:

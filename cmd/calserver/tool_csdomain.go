@@ -73,6 +73,20 @@ func yesNo(v string) error {
 	return nil
 }
 
+func octets(v string) error {
+	if n, err := strconv.ParseInt(v, 10, 64); err != nil || n < 0 {
+		return fmt.Errorf("%q is no number of octets: 0 is without limit", v)
+	}
+	return nil
+}
+
+func seconds(v string) error {
+	if n, err := strconv.Atoi(v); err != nil || n < 1 || n >= 1<<31 {
+		return fmt.Errorf("%q is no number of seconds", v)
+	}
+	return nil
+}
+
 func aclText(v string) error {
 	_, err := acl.Parse(v)
 	return err
@@ -82,6 +96,9 @@ var domainProperties = func() []domainProperty {
 	pref := func(name string, check func(string) error) domainProperty {
 		return domainProperty{name: name, bit: -1, check: check}
 	}
+	obeyed := func(name string, check func(string) error) domainProperty {
+		return domainProperty{name: name, bit: -1, check: check, obeyed: true}
+	}
 	list := []domainProperty{
 		{name: "groupMaxSize", bit: -1, obeyed: true, check: func(v string) error {
 			if n, err := strconv.Atoi(v); err != nil || n < -1 {
@@ -89,18 +106,22 @@ var domainProperties = func() []domainProperty {
 			}
 			return nil
 		}},
-		pref("domainAccess", aclText), pref("resourceDefaultAcl", aclText),
+		obeyed("domainAccess", aclText), obeyed("resourceDefaultAcl", aclText), obeyed("language", nil),
+		obeyed("quota", octets), obeyed("userQuota", octets),
 	}
-	for _, name := range strings.Fields("allowProxyLogin calmasterAccessOverride createLowerCase fbIncludeDefCal filterPrivateEvents setPublicRead subIncludeDefCal subRemoveDefCal uiAllowAnyone") {
+	for _, name := range strings.Fields("allowProxyLogin filterPrivateEvents setPublicRead") {
+		list = append(list, obeyed(name, yesNo))
+	}
+	for _, name := range strings.Fields("calmasterAccessOverride createLowerCase fbIncludeDefCal subIncludeDefCal subRemoveDefCal uiAllowAnyone") {
 		list = append(list, pref(name, yesNo))
 	}
-	for _, name := range strings.Fields("calmasterUid language searchFilter ssoCookieDomain ssoUserDomain uiBaseUrl uiConfigFile uiProxyUrl") {
+	for _, name := range strings.Fields("calmasterUid searchFilter ssoCookieDomain ssoUserDomain uiBaseUrl uiConfigFile uiProxyUrl") {
 		list = append(list, pref(name, nil))
 	}
 	for bit, name := range strings.Fields("allowCalendarCreation allowCalendarDeletion allowPublicWritableCalendars - allowModifyUserPreferences allowModifyPassword - - " +
 		"allowUserDoubleBook allowResourceDoubleBook allowSetCn allowSetGivenName allowSetMail allowSetPrefLang allowSetSn allowGroupDoubleBook") {
 		if name != "-" {
-			list = append(list, domainProperty{name: name, attr: "icsAllowRights", bit: bit, check: yesNo})
+			list = append(list, domainProperty{name: name, attr: "icsAllowRights", bit: bit, check: yesNo, obeyed: name != "allowModifyPassword"})
 		}
 	}
 	status := func(v string) error {
@@ -111,8 +132,10 @@ var domainProperties = func() []domainProperty {
 	}
 	return append(list,
 		domainProperty{name: "allowedAccessProtocols", attr: "icsAllowedServiceAccess", bit: -1, obeyed: true},
-		domainProperty{name: "userDefaultAcl", attr: "icsDefaultAccess", bit: -1, check: aclText},
-		domainProperty{name: "searchDomainNames", attr: "icsDomainNames", bit: -1, many: true},
+		domainProperty{name: "userDefaultAcl", attr: "icsDefaultAccess", bit: -1, obeyed: true, check: aclText},
+		domainProperty{name: "searchDomainNames", attr: "icsDomainNames", bit: -1, many: true, obeyed: true},
+		domainProperty{name: "anonymousLogin", attr: "icsAnonymousLogin", bit: -1, obeyed: true, check: yesNo},
+		domainProperty{name: "sessionTimeout", attr: "icsSessionTimeout", bit: -1, obeyed: true, check: seconds},
 		domainProperty{name: "backEndHosts", attr: "icsDWPBackEndHosts", bit: -1, many: true, obeyed: true},
 		domainProperty{name: "statusCalendarDomain", attr: "icsStatus", bit: -1, obeyed: true, check: status},
 		domainProperty{name: "timezone", attr: "icsTimezone", bit: -1, obeyed: true, check: checkZone})

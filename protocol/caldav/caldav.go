@@ -178,6 +178,8 @@ type request struct {
 	who calendar.Actor
 	at  target
 
+	people calendar.People // as the user sees them
+
 	mine, through *calendar.Proxies // of the user, and of groups that he is in, once they were read
 }
 

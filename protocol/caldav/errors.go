@@ -181,7 +181,7 @@ func (rq *request) fail(err error) {
 	h := rq.w.Header()
 	switch de.Status {
 	case http.StatusUnauthorized:
-		rq.challenge()
+		rq.challenge(err)
 		return
 	case http.StatusMethodNotAllowed:
 		h.Set("Allow", allow(rq.at.place))

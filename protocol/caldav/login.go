@@ -1,6 +1,7 @@
 package caldav
 
 import (
+	"cmp"
 	"io"
 	"net/http"
 	"strings"
@@ -23,6 +24,7 @@ func (rq *request) authenticate() error {
 		return err
 	}
 	rq.me, rq.who = person, person.ActorVia("caldav", rq.r.UserAgent())
+	rq.people = calendar.SeenBy(rq.Handler.people, rq.who)
 	if quiet := rq.r.Header["Push-Dont-Notify"]; len(quiet) > 0 {
 		rq.who.Quiet = quietOnes(quiet)
 	}
@@ -37,13 +39,13 @@ func badCredential(s string) bool {
 
 // challenge answers 401. It comes before anything else, so that anonymous
 // requests learn nothing about what exists.
-func (rq *request) challenge() {
+func (rq *request) challenge(err error) {
 	h := rq.w.Header()
 	h.Set("WWW-Authenticate", `Basic realm="`+quoted(rq.realm)+`", charset="UTF-8"`)
 	h.Set("Content-Type", "text/plain; charset=utf-8")
 	rq.w.WriteHeader(http.StatusUnauthorized)
 	if rq.r.Method != http.MethodHead {
-		io.WriteString(rq.w, "Please log in.\n")
+		io.WriteString(rq.w, cmp.Or(calendar.MessageOf(err), "Please log in.")+"\n")
 	}
 }
 

@@ -23,8 +23,9 @@ type recorder struct {
 	counted  int64 // of bytes, at the last extension
 	user     string
 	agent    string
-	in       *body // nil: none, or not to be read ahead
-	cut      bool  // the handler panicked: what compression still has is dropped
+	host     string // by which the client calls us, without a port
+	in       *body  // nil: none, or not to be read ahead
+	cut      bool   // the handler panicked: what compression still has is dropped
 }
 
 // Unwrap lets http.ResponseController reach the connection.

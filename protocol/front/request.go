@@ -53,6 +53,23 @@ func Agent(ctx context.Context) string {
 	return ""
 }
 
+// Host is the name that the client calls this server by, in lower case and without
+// a port, "" if it is none.
+func Host(ctx context.Context) string {
+	if rec, ok := ctx.Value(recordKey{}).(*recorder); ok {
+		return rec.host
+	}
+	return ""
+}
+
+// hostName is the name in a Host field. RFC 9110 §7.2.
+func hostName(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	return strings.ToLower(strings.TrimSuffix(host, "."))
+}
+
 // outer begins and ends every request: id, client's address, deadline, size
 // limits, log.
 func (s *Server) outer(inner, packed http.Handler) http.Handler {
@@ -67,6 +84,7 @@ func (s *Server) outer(inner, packed http.Handler) http.Handler {
 		defer rec.work.close()
 		r = r.WithContext(rec.work)
 		r.RemoteAddr, r.Host = from.remote, from.host
+		rec.host = hostName(r.Host)
 		if from.proxy && from.secure {
 			r.Header.Set("X-Forwarded-Proto", "https") // in whatever form it was said
 		}

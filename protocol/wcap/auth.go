@@ -55,6 +55,7 @@ func (c *call) authenticate() error {
 	}
 	c.me, c.who = p, p.ActorVia("wcap", c.r.UserAgent())
 	c.who.Proxy = s.By
+	c.obey(calendar.DomainsOf(c.Handler.people).Of(p.ID))
 	if app := c.p.text("appid"); len(app) <= maxAppID && !calendar.BadText(app) {
 		c.who.App = app
 	}

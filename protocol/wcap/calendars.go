@@ -259,7 +259,7 @@ func (c *call) changes(p params) (u calendar.UpdateCalendarRequest, err error) {
 		if err != nil {
 			return bad(err)
 		}
-		if !c.set.PublicWritable && publicWrite(list) {
+		if !c.set.PublicWritable && list.PublicWrite() {
 			return u, AccessDenied
 		}
 		u.ACL = &list
@@ -306,10 +306,4 @@ func (c *call) owners(names []string) ([]calendar.UserID, error) {
 		out = append(out, n)
 	}
 	return out, nil
-}
-
-// publicWrite reports whether a list lets everybody write.
-func publicWrite(list acl.List) bool {
-	r, p := list.RightsOf(acl.Requester{}, acl.Owners{Primary: "owner"})
-	return (r|p)&(acl.Write|acl.Delete) != 0
 }

@@ -181,13 +181,13 @@ func (c *call) person(id calendar.UserID) (calendar.Person, error) {
 	if id == c.me.ID && id != "" {
 		return c.me, nil
 	}
-	return c.lookUp(id, func() (calendar.Person, error) { return c.Handler.people.Person(c.ctx, id) })
+	return c.lookUp(id, func() (calendar.Person, error) { return c.directory().Person(c.ctx, id) })
 }
 
 // byMail finds somebody by mail address, once for each call.
 func (c *call) byMail(address string) (calendar.Person, error) {
 	address = strings.ToLower(address)
-	return c.lookUp("mailto:"+address, func() (calendar.Person, error) { return c.Handler.people.ByMail(c.ctx, address) })
+	return c.lookUp("mailto:"+address, func() (calendar.Person, error) { return c.directory().ByMail(c.ctx, address) })
 }
 
 func (c *call) lookUp(key string, ask func() (calendar.Person, error)) (calendar.Person, error) {

@@ -28,6 +28,7 @@ type call struct {
 	me     calendar.Person // zero when anonymous
 	who    calendar.Actor
 	people map[calendar.UserID]*calendar.Person // looked up for this call; nil value: nobody
+	set    Settings                             // with what the user's domain decides
 }
 
 // serve answers the call.

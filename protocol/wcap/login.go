@@ -40,6 +40,9 @@ func (c *call) logIn() error {
 			return err
 		}
 		s.User, s.Entry, id, calid = p.ID, p.Entry, p.ID, p.ID
+		if d := calendar.DomainsOf(c.Handler.people).Of(p.ID); d != nil {
+			s.Idle = d.SessionTimeout
+		}
 	}
 	sid, err := c.sessions.New(s)
 	if err != nil {
@@ -71,7 +74,7 @@ func (c *call) whoLogsIn(user string, s *session.Session) (calendar.Person, erro
 	case name == "":
 		return p, nil
 	}
-	if !c.set.ProxyLogin || !c.isAdmin(p) || !c.mayProxyFrom(c.remote()) {
+	if !c.isAdmin(p) || !c.mayProxyFrom(c.remote()) {
 		return p, LoginFailed
 	}
 	other, err := c.Handler.people.Person(c.ctx, name)
@@ -80,7 +83,7 @@ func (c *call) whoLogsIn(user string, s *session.Session) (calendar.Person, erro
 		return other, LoginFailed
 	case err != nil:
 		return other, err
-	case !other.Active || other.Kind == calendar.Group:
+	case !other.Active || other.Kind == calendar.Group || !c.proxyLogin(other):
 		return other, LoginFailed
 	}
 	s.Login, s.By = name, p.ID

@@ -27,7 +27,7 @@ func (c *call) searchCalprops() error {
 			req.Owners = append(req.Owners, calendar.Owner(text))
 		}
 		q := calendar.PeopleQuery{Text: text, Exact: !req.Owner || req.How == calendar.Exactly, Limit: max(c.set.SearchPeople, min(req.Limit, maxOwners))}
-		found, _, err := c.Handler.people.Search(c.ctx, q)
+		found, _, err := c.directory().Search(c.ctx, q)
 		if err != nil {
 			return err
 		}

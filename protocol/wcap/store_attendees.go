@@ -136,7 +136,7 @@ func (c *call) calAddress(v string) (string, error) {
 	}
 	owner, _, _ := strings.Cut(v, ":")
 	if calendar.CheckOwner(calendar.Owner(owner)) == nil {
-		p, err := c.person(owner)
+		p, err := c.attendee(owner)
 		switch {
 		case err == nil && p.Mail() != "":
 			return "mailto:" + p.Mail(), nil

@@ -176,7 +176,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 		return
 	}
-	c := &call{Handler: h, ctx: r.Context(), r: r, name: name, cmd: commands[name]}
+	c := &call{Handler: h, ctx: r.Context(), r: r, name: name, cmd: commands[name], set: h.set}
+	c.obeyHost()
 	c.serve(w)
 }
 

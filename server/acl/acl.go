@@ -184,6 +184,12 @@ next:
 	return out
 }
 
+// PublicWrite reports whether l lets everybody write, or delete.
+func (l List) PublicWrite() bool {
+	r, p := l.RightsOf(Requester{}, Owners{Primary: "owner"})
+	return (r|p)&(Write|Delete) != 0
+}
+
 // The lists that ics.conf sets by default.
 const (
 	DefaultCalendar = "@@o^a^r^g;@@o^c^wdeic^g;@^a^fs^g;@^c^^g;@^p^r^g" // calstore.calendar.default.acl

@@ -193,6 +193,8 @@ type PeopleQuery struct {
 	Exact bool
 	All   bool // those too who may not use the calendar
 	Limit int  // 0 = the directory's limit (calstore.userlookup.maxsize)
+	// Domains are those whose people are wanted, by their first names; nil = all.
+	Domains []string
 }
 
 // People is what the model and the fronts ask of the directory.

@@ -22,7 +22,7 @@ type crowd struct{ at, from, to int }
 // calendars are, or those of a member: ldap.md §5.8. Members are on any back
 // end, so the groups are taken apart here.
 func (r *Router) FreeBusy(ctx context.Context, who calendar.Actor, req calendar.FreeBusyRequest) ([]calendar.FreeBusyResult, error) {
-	targets, crowds, err := r.withMembers(ctx, req.Targets)
+	targets, crowds, err := r.withMembers(ctx, who, req.Targets)
 	if err != nil {
 		return nil, err
 	}
@@ -47,16 +47,17 @@ func (r *Router) FreeBusy(ctx context.Context, who calendar.Actor, req calendar.
 }
 
 // withMembers adds the homes of members of those targets that are groups.
-func (r *Router) withMembers(ctx context.Context, targets []calendar.FreeBusyTarget) (all []calendar.FreeBusyTarget, crowds []crowd, err error) {
+func (r *Router) withMembers(ctx context.Context, who calendar.Actor, targets []calendar.FreeBusyTarget) (all []calendar.FreeBusyTarget, crowds []crowd, err error) {
 	all = targets
 	if r.people == nil {
 		return all, nil, nil
 	}
-	for i, p := range r.groupsAmong(ctx, targets) {
+	people := calendar.SeenBy(r.people, who)
+	for i, p := range groupsAmong(ctx, people, targets) {
 		if p == nil {
 			continue
 		}
-		members, more, err := r.people.Members(ctx, p.ID, true, maxCrowd)
+		members, more, err := people.Members(ctx, p.ID, true, maxCrowd)
 		switch {
 		case errors.Is(err, calendar.NotFound):
 			continue
@@ -83,7 +84,7 @@ const askers = 16
 
 // groupsAmong finds which targets are homes of groups; nil is another one. Whose
 // home it is, or that there is none, its back end says.
-func (r *Router) groupsAmong(ctx context.Context, targets []calendar.FreeBusyTarget) []*calendar.Person {
+func groupsAmong(ctx context.Context, people calendar.People, targets []calendar.FreeBusyTarget) []*calendar.Person {
 	groups := make([]*calendar.Person, len(targets))
 	var next atomic.Int64
 	var wg sync.WaitGroup
@@ -91,7 +92,7 @@ func (r *Router) groupsAmong(ctx context.Context, targets []calendar.FreeBusyTar
 		wg.Go(func() {
 			for i := int(next.Add(1)) - 1; i < len(targets); i = int(next.Add(1)) - 1 {
 				if t := targets[i]; t.Home {
-					if p, err := r.people.Person(ctx, string(t.Calendar.Owner())); err == nil && p.Kind == calendar.Group {
+					if p, err := people.Person(ctx, string(t.Calendar.Owner())); err == nil && p.Kind == calendar.Group {
 						groups[i] = &p
 					}
 				}

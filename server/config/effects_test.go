@@ -124,7 +124,7 @@ func TestNeglectIsTold(t *testing.T) {
 		{`local.lookupldap.user.authfilter = "(&(uid=%s)(ok=1))"`, Serious, true},
 		{`service.admin.calmaster.cred = "hush"`, Serious, true},
 		{`service.siteadmin.cred = "hush"`, Serious, true},
-		{`service.virtualdomain.scope = "primary"`, Serious, true},
+		{`service.virtualdomain.scope = "primary"`, Serious, false},
 		{`service.virtualdomain.support = "no"`, Serious, true},
 		{`calstore.freebusy.include.defaultcalendar = "no"`, Serious, true},
 		{`sso.enable = "1"`, Serious, true},

@@ -138,7 +138,7 @@ var logParams = []Param{
 
 var domainParams = []Param{
 	accepted("service.virtualdomain.support", Bool, "yes", "Several domains; always on."),
-	used("service.virtualdomain.scope", Enum, "select", "How far searches for users reach.", func(c *Config) any { return &c.Domain.Scope }, words("primary", "select"), idle()),
+	used("service.virtualdomain.scope", Enum, "select", "How far searches for users reach: primary is their own domain, select those too that both domains' entries agree on.", func(c *Config) any { return &c.Domain.Scope }, words("primary", "select")),
 	used("local.schemaversion", Int, "1", "LDAP schema, 1 or 2.", func(c *Config) any { return &c.Domain.Schema }, atLeast(1)),
 	used("service.dcroot", String, "", "Root of the DC tree, for schema 1.", func(c *Config) any { return &c.Domain.DCRoot }),
 	used("service.schema2root", String, "", "Root of all domains, for schema 2.", func(c *Config) any { return &c.Domain.Root }),

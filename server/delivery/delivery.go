@@ -152,7 +152,7 @@ func (r *round) letter(ctx context.Context, l *calendar.Letter) error {
 	var to []calendar.Recipient
 	var hosts []string
 	for _, address := range l.To {
-		p, res, err := r.find(ctx, address)
+		p, res, err := r.find(ctx, address, l)
 		switch {
 		case err != nil:
 			return err
@@ -204,11 +204,18 @@ func Lane(host string) string { return "@" + strings.ToLower(host) }
 
 // find looks up whose address it is. Who is not of this site is told so by a
 // result.
-func (r *round) find(ctx context.Context, address string) (p calendar.Person, res calendar.DeliverResult, err error) {
+func (r *round) find(ctx context.Context, address string, l *calendar.Letter) (p calendar.Person, res calendar.DeliverResult, err error) {
 	p, err = Find(ctx, r.People, address)
+	ds := calendar.DomainsOf(r.People)
+	if err == nil && !reaches(ds, r.who, &p, l) {
+		p, err = calendar.Person{}, calendar.Fail(calendar.NotFound, "look up an address", address)
+	}
 	switch {
 	case err == nil && !p.Active:
 		res = calendar.DeliverResult{Status: calendar.StatusUnknownUser, Reason: calendar.ReasonDisabled}
+		if d := ds.Of(p.ID); d != nil && !d.Active {
+			res.Detail = fmt.Sprintf("the domain %s is not active", d.Name)
+		}
 	case err == nil:
 	case errors.Is(err, calendar.NotFound):
 		res, err = calendar.DeliverResult{Status: calendar.StatusNoService, Reason: calendar.ReasonOutside}, nil
@@ -219,6 +226,20 @@ func (r *round) find(ctx context.Context, address string) (p calendar.Person, re
 		err = fmt.Errorf("look up a recipient: %w", err)
 	}
 	return p, res, err
+}
+
+// reaches reports whether a letter goes to somebody within the site: to whom its
+// sender finds, and as an answer to who finds the sender, for he has asked. Who
+// is of a domain that does not see the other is as far away as anybody elsewhere.
+// ldap.md §7.5.
+func reaches(ds *calendar.Domains, sender calendar.Actor, p *calendar.Person, l *calendar.Letter) bool {
+	switch {
+	case ds == nil || sender.User == "" || ds.SeesPerson(sender, p):
+		return true
+	case l.Method == "REPLY" || l.Method == "COUNTER" || l.Method == "REFRESH":
+		return ds.Sees(p.Actor(), ds.Of(sender.User))
+	}
+	return false
 }
 
 // Find looks up a calendar user address in the directory: a mail address, the

@@ -24,11 +24,11 @@ const (
 
 // booking fills what groups and resources have of their own. ldap.md §§5.2, 6.3.
 // A value that cannot be read counts as none: what ics.conf says holds.
-func (d *Directory) booking(p *calendar.Person, e *entry) {
+func (d *Directory) booking(p *calendar.Person, e *entry, dom *domain) {
 	b := d.opt.Booking
-	p.NoDoubles, p.AutoReply = !b.ResourceDoubles, !b.ResourceManual
+	p.NoDoubles, p.AutoReply = !dom.rules.Allows(calendar.DoubleBookResources, b.ResourceDoubles), !b.ResourceManual
 	if p.Kind == calendar.Group {
-		p.NoDoubles, p.AutoReply = b.GroupNoDoubles, b.GroupAuto
+		p.NoDoubles, p.AutoReply = !dom.rules.Allows(calendar.DoubleBookGroups, !b.GroupNoDoubles), b.GroupAuto
 	}
 	if v := e.one(d.at.DoubleBook); v != "" {
 		p.NoDoubles = !truth(v)
@@ -40,6 +40,7 @@ func (d *Directory) booking(p *calendar.Person, e *entry) {
 	if p.Kind == calendar.Group {
 		return
 	}
+	def(&p.ACL, dom.resourceACL)
 	p.Booking = b.Booking
 	if n, ok := counted(e.one(capacityAttr)); ok {
 		p.Booking.Capacity = n

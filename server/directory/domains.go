@@ -5,6 +5,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"factotum/server/calendar"
 )
 
 // domain is a hosted domain: a name space of its own below its base.
@@ -18,6 +20,11 @@ type domain struct {
 	tzid   string
 	host   string // the first of icsDWPBackEndHosts
 	most   int    // groupMaxSize, as calendar.Person.Most
+
+	language    string // of people whose entry has none
+	userACL     string // icsDefaultAccess: of new calendars of people
+	resourceACL string // resourceDefaultAcl: of those of resources
+	rules       *calendar.Domain
 }
 
 // domains are the domains of a directory at one time.
@@ -25,6 +32,7 @@ type domains struct {
 	def    *domain // the default domain: always there
 	byName map[string]*domain
 	list   []*domain
+	rules  *calendar.Domains // nil: no domain has an entry
 }
 
 // domainFilter finds the entries of domains.
@@ -35,12 +43,12 @@ var domainFilter = or(equal("objectclass", "inetDomain"), equal("objectclass", "
 var domainAttrs = []string{
 	"objectClass", "o", "sunPreferredDomain", "inetCanonicalDomainName", "associatedDomain", "inetDomainBaseDN",
 	"inetDomainStatus", "inetDomainSearchFilter", "icsStatus", "icsAllowedServiceAccess", "icsTimezone", "icsDWPBackEndHosts",
-	"icsExtendedDomainPrefs",
+	"icsExtendedDomainPrefs", "icsDomainNames", "icsAllowRights", "icsDefaultAccess", "icsSessionTimeout", "icsAnonymousLogin",
 }
 
 // newDomains makes domains from their entries. ldap.md §7; with a base of its
 // own (inetDomainBaseDN) an entry is one of schema 1's DC tree.
-func newDomains(found []*entry, defaultName string, firstIsDefault bool, log func(e *entry, err error)) *domains {
+func newDomains(found []*entry, defaultName string, firstIsDefault, apart bool, log func(e *entry, err error)) *domains {
 	ds := &domains{byName: map[string]*domain{}}
 	for _, e := range found {
 		names := domainNames(e)
@@ -67,6 +75,7 @@ func newDomains(found []*entry, defaultName string, firstIsDefault bool, log fun
 				d.auth = &f
 			}
 		}
+		d.read(e, names[1:], func(err error) { log(e, err) })
 		ds.list = append(ds.list, d)
 		for _, n := range names {
 			if ds.byName[n] == nil {
@@ -78,10 +87,17 @@ func newDomains(found []*entry, defaultName string, firstIsDefault bool, log fun
 		defaultName = ds.list[0].name
 	}
 	if ds.def = ds.byName[defaultName]; ds.def == nil {
-		ds.def = &domain{name: defaultName, active: true}
+		ds.def = &domain{name: defaultName, active: true, rules: &calendar.Domain{Name: defaultName, Active: true}}
 		if defaultName != "" {
 			ds.byName[defaultName] = ds.def
 		}
+	}
+	if len(ds.list) > 0 {
+		others := make([]*calendar.Domain, len(ds.list))
+		for i, d := range ds.list {
+			others[i] = d.rules
+		}
+		ds.rules = calendar.NewDomains(ds.def.rules, others, apart)
 	}
 	return ds
 }
@@ -89,20 +105,14 @@ func newDomains(found []*entry, defaultName string, firstIsDefault bool, log fun
 // groupMaxSize is that of a domain's icsExtendedDomainPrefs, as calendar.Person.Most;
 // what cannot be read counts as none. ldap.md §7.2.
 func groupMaxSize(e *entry) int {
-	for _, v := range e.all("icsextendeddomainprefs") {
-		name, value, _ := strings.Cut(v, "=")
-		if !equalFold(strings.TrimSpace(name), "groupMaxSize") {
-			continue
-		}
-		switch n, err := strconv.Atoi(strings.TrimSpace(value)); {
-		case err != nil || n < -1:
-		case n == 0: // any
-			return math.MaxInt
-		default:
-			return n
-		}
+	switch n, err := strconv.Atoi(domainPref(e, "groupMaxSize")); {
+	case err != nil || n < -1:
+		return 0
+	case n == 0: // any
+		return math.MaxInt
+	default:
+		return n
 	}
-	return 0
 }
 
 // domainNames returns the names of a domain entry, the preferred one first.

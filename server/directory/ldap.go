@@ -24,6 +24,7 @@ type ldapSource struct {
 
 	ds      atomic.Pointer[timedDomains]
 	reading chan struct{} // one at a time reads them again
+	asking  atomic.Bool   // for hosted
 }
 
 type timedDomains struct {
@@ -72,6 +73,7 @@ func openLDAP(d *Directory) (*ldapSource, error) {
 		d.cache = newLRU[string, cached](o.CacheSize)
 		d.members = newLRU[string, cachedMembers](maxKeptGroups)
 	}
+	s.hosted() // so that they are known when somebody asks
 	return s, nil
 }
 
@@ -251,8 +253,8 @@ func (s *ldapSource) domains(ctx context.Context) (*domains, error) {
 		s.ds.Store(&timedDomains{old.domains, s.d.opt.Now().Add(5 * time.Second)})
 		return old.domains, nil
 	}
-	ds := newDomains(found, s.d.opt.DefaultDomain, false, func(e *entry, err error) {
-		s.d.opt.Log.Warn("inetDomainSearchFilter is not usable", "dn", e.dn, "err", err)
+	ds := newDomains(found, s.d.opt.DefaultDomain, false, s.d.opt.Apart, func(e *entry, err error) {
+		s.d.opt.Log.Warn("a value of a domain's entry is not usable", "dn", e.dn, "err", err)
 	})
 	s.ds.Store(&timedDomains{ds, s.d.opt.Now().Add(domainTTL)})
 	return ds, nil

@@ -347,7 +347,7 @@ func (d *Directory) newSnapshot(data []byte) (*snapshot, error) {
 	}
 	found := sn.scan("", domainFilter)
 	slices.SortFunc(found, func(a, b *entry) int { return a.line - b.line })
-	sn.ds = newDomains(found, d.opt.DefaultDomain, true, func(e *entry, err error) {
+	sn.ds = newDomains(found, d.opt.DefaultDomain, true, d.opt.Apart, func(e *entry, err error) {
 		d.opt.Log.Warn("inetDomainSearchFilter is not usable", "dn", e.dn, "err", err)
 	})
 	return sn, d.checkUnique(sn)

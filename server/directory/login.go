@@ -27,6 +27,7 @@ type Client struct {
 	Addr  netip.Addr // the zero Addr is a local caller
 	Via   string     // the protocol, for the log
 	Agent string     // what the client calls itself, for the log
+	Host  string     // the name that it calls us by, which may be that of a domain: Directory.Qualify
 	// Waits, if it is there, is called before the password waits to be checked.
 	Waits func()
 }
@@ -173,7 +174,7 @@ func sleep(ctx context.Context, d time.Duration) {
 // password. It never tells an unknown name from a wrong password, neither in
 // its answer nor by its time.
 func (l *Logins) Login(ctx context.Context, user, password string, from Client) (calendar.Person, error) {
-	p, err := l.login(ctx, user, password, &from)
+	p, err := l.login(ctx, l.dir.Qualify(ctx, user, from.Host), password, &from)
 	if why := Why(err); why != "" {
 		l.told.warn(ctx, l.opt.Now(), addressKey(from.Addr), "log-in failed", "user", shown(user), "remote", addrText(from.Addr),
 			"via", from.Via, "agent", calendar.Agent(from.Agent), "why", why)
@@ -331,6 +332,8 @@ func (l *Logins) check(ctx context.Context, key loginKey, password string, try a
 		return person, nil
 	case err == nil && person.Kind != calendar.Individual:
 		why = notAPerson
+	case err == nil && l.domainOff(ctx, person.ID) != "":
+		why = domainOff
 	case err == nil:
 		why = notActive
 	case !errors.As(err, &why):
@@ -341,7 +344,23 @@ func (l *Logins) check(ctx context.Context, key loginKey, password string, try a
 		why = noAppPassword
 	}
 	l.slow(ctx, start, &try)
+	if why == domainOff { // who has the password may know
+		return calendar.Person{}, &calendar.Error{Kind: calendar.LoginFailed, Op: "log in", Err: why,
+			Msg: "the calendar service of the domain " + l.domainOff(ctx, person.ID) + " is switched off"}
+	}
 	return calendar.Person{}, failed(why)
+}
+
+// domainOff is the domain of somebody if its entry does not allow the service.
+func (l *Logins) domainOff(ctx context.Context, id calendar.UserID) string {
+	ds, err := l.dir.src.domains(ctx)
+	if err != nil {
+		return ""
+	}
+	if d := ds.rules.Of(id); d != nil && !d.Active {
+		return d.Name
+	}
+	return ""
 }
 
 // slow counts a failure and holds its answer back, to the next multiple of the

@@ -27,6 +27,9 @@ type Options struct {
 	// Separators are tried in turn between user and domain in a login
 	// (service.loginseparator); "@+".
 	Separators string
+	// Apart: nobody finds people of other domains, whatever these allow
+	// (service.virtualdomain.scope = "primary").
+	Apart bool
 	// AuthFilter finds the entry of a login name (local.user.authfilter): %U is
 	// the user part, %V the domain, %o the login as typed; "(uid=%U)". The
 	// inetDomainSearchFilter of a domain entry comes first.
@@ -62,6 +65,7 @@ type Booking struct {
 	calendar.Booking // of resources (factotum.resource.*)
 
 	ResourceDoubles bool // resource.allow.doublebook = "yes"
+	UserNoDoubles   bool // user.allow.doublebook = "no"
 	GroupNoDoubles  bool // group.allow.doublebook = "no"
 	ResourceManual  bool // resource.invite.autoaccept = "no"
 	GroupAuto       bool // group.invite.autoaccept = "yes"

@@ -181,7 +181,7 @@ func (d *Directory) Search(ctx context.Context, q calendar.PeopleQuery) (found [
 	if d.opt.SearchLimit < 0 { // a tool, which says itself how many it takes
 		most = max(most, q.Limit)
 	}
-	entries, more, err := d.src.search(ctx, "", d.queryFilter(q, ds), most)
+	entries, more, err := d.searchIn(ctx, ds, q, most)
 	if err != nil {
 		return nil, false, unavailable("search people", err)
 	}
@@ -199,6 +199,37 @@ func (d *Directory) Search(ctx context.Context, q calendar.PeopleQuery) (found [
 	}
 	if limit > 0 && len(found) > limit {
 		found, more = found[:limit], true
+	}
+	return found, more, nil
+}
+
+// searchIn finds the entries of a search in the domains that it is about: each has
+// room of its own, so that those of others are not in their way.
+func (d *Directory) searchIn(ctx context.Context, ds *domains, q calendar.PeopleQuery, most int) (found []*entry, more bool, err error) {
+	f := d.queryFilter(q, ds)
+	if q.Domains == nil {
+		return d.src.search(ctx, "", f, most)
+	}
+	seen := map[*domain]bool{}
+	for _, name := range q.Domains {
+		dom := ds.byName[name]
+		if name == ds.def.name {
+			dom = ds.def
+		}
+		if dom == nil || seen[dom] {
+			continue
+		}
+		seen[dom] = true
+		entries, cut, err := d.src.search(ctx, dom.base, f, most)
+		if err != nil {
+			return nil, false, err
+		}
+		for _, e := range entries {
+			if ds.of(e.key) == dom {
+				found = append(found, e)
+			}
+		}
+		more = more || cut
 	}
 	return found, more, nil
 }

@@ -96,6 +96,11 @@ func (d *Directory) basic(e *entry, ds *domains) (p calendar.Person, ok bool) {
 	def(&p.Name, id)
 	def(&p.Host, dom.host)
 	def(&p.TZID, dom.tzid)
+	def(&p.Language, dom.language)
+	if kind == calendar.Individual {
+		p.ACL = dom.userACL
+		p.NoDoubles = !dom.rules.Allows(calendar.DoubleBookUsers, !d.opt.Booking.UserNoDoubles)
+	}
 	if len(p.Mails) == 0 && dom.name != "" && !strings.Contains(id, "@") {
 		p.Mails = []string{id + "@" + dom.name}
 	}
@@ -106,7 +111,7 @@ func (d *Directory) basic(e *entry, ds *domains) (p calendar.Person, ok bool) {
 		p.Most = dom.most
 	}
 	if kind != calendar.Individual {
-		d.booking(&p, e)
+		d.booking(&p, e, dom)
 	}
 	return p, true
 }

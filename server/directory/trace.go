@@ -28,6 +28,7 @@ const (
 	wrongPassword because = "wrong password"
 	noHash        because = "the entry has no password hash that can be checked"
 	notActive     because = "the account is not active"
+	domainOff     because = "the domain of the account is not active"
 	notAPerson    because = "not a person's entry"
 	noAppPassword because = "no such app password"
 )

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"reflect"
@@ -34,6 +35,9 @@ func (s *Service) CreateCalendar(ctx context.Context, who calendar.Actor, req ca
 	parent, nested := parentOf(name)
 	if !who.Admin && !strings.EqualFold(who.User, string(owner)) || who.User == "" && !who.Admin {
 		return calendar.Calendar{}, calendar.Failf(calendar.Denied, "", op, string(id), "calendars are made in one's own home")
+	}
+	if err := cmp.Or(s.permits(who, op, owner, calendar.CreateCalendars, "make calendars"), s.permitsList(who, op, owner, &in.ACL)); err != nil {
+		return calendar.Calendar{}, err
 	}
 	p, err := s.person(ctx, op, owner)
 	if err != nil {
@@ -285,6 +289,9 @@ func (s *Service) updateCalendar(ctx context.Context, who calendar.Actor, op str
 	if err == nil {
 		err = may(r)
 	}
+	if err == nil {
+		err = s.permitsList(who, op, req.ID.Owner(), req.ACL)
+	}
 	if err != nil {
 		return err
 	}
@@ -341,7 +348,7 @@ func mayUpdate(who calendar.Actor, op string, req *calendar.UpdateCalendarReques
 // hidesAny tells whether a calendar has an object that not everyone who reads
 // the calendar sees in full.
 func (s *Service) hidesAny(w *writer, cal int64) (bool, error) {
-	if s.opt.ShowPrivate {
+	if !s.filtersPrivate(w.owner) {
 		return false, nil
 	}
 	found := errors.New("found one")
@@ -381,6 +388,9 @@ func (s *Service) DeleteCalendar(ctx context.Context, who calendar.Actor, req ca
 
 func (s *Service) deleteCalendar(ctx context.Context, who calendar.Actor, op string, req calendar.DeleteCalendarRequest) error {
 	if _, _, err := s.look(ctx, who, op, req.ID, toOwn); err != nil {
+		return err
+	}
+	if err := s.permits(who, op, req.ID.Owner(), calendar.DeleteCalendars, "delete calendars"); err != nil {
 		return err
 	}
 	if req.ID.Name() == calendar.DefaultName && (!who.Admin || req.KeepDefault) {

@@ -186,7 +186,7 @@ func (w *writer) take(d *delivery, uid string, p *place, old *calendar.ObjectRow
 		if home == nil {
 			return refused(calendar.StatusNoService, calendar.ReasonNoCalendar, ""), nil
 		}
-		if !w.mayInvite(home) {
+		if !w.mayInvite(home, d.Arrival != nil) {
 			return refused(calendar.StatusNoRights, calendar.ReasonNoRights, "the calendar's rights do not let the sender invite"), nil
 		}
 	}
@@ -328,8 +328,13 @@ func (w *writer) arrivals() (to, home *place, err error) {
 
 // mayInvite reports whether who acts may put an invitation into a calendar: the
 // schedule right of Sun's lists. WCAP §4.3.
-func (w *writer) mayInvite(p *place) bool {
-	return !p.row.Disabled && (p.rights.Owner || p.rights.Components.Has(acl.Schedule) || p.rights.CanWrite())
+// What comes from elsewhere by mail is of no domain, and admission's to judge.
+func (w *writer) mayInvite(p *place, mailed bool) bool {
+	r := p.rights
+	if mailed {
+		r = w.s.listed(w.who, w.owner, p.owners, p.row.ACL)
+	}
+	return !p.row.Disabled && (r.Owner || r.Components.Has(acl.Schedule) || r.CanWrite())
 }
 
 // uidOf is the UID of a message.

@@ -52,6 +52,8 @@ func toLeave(move bool) access {
 func (s *Service) admit(who calendar.Actor, op string, id calendar.ID, row *calendar.CalendarRow, owners []string, may access) (calendar.Rights, error) {
 	r := s.rights(who, id.Owner(), owners, row.ACL)
 	switch {
+	case !r.CanSee() && s.strange(who, id.Owner()):
+		return r, calendar.Fail(calendar.NoCalendar, op, string(id))
 	case !r.CanSee():
 		return r, &calendar.Error{Kind: calendar.NoCalendar, Reason: calendar.Hidden, Op: op, Ref: string(id)}
 	case row.Disabled && !who.Admin:
@@ -84,7 +86,7 @@ func (w *writer) enter(id calendar.ID, may access) (*place, error) {
 }
 
 func (s *Service) placeOf(who calendar.Actor, id calendar.ID, row calendar.CalendarRow, owners []string, r calendar.Rights) *place {
-	return &place{id: id, row: row, owners: owners, rights: r, masked: s.masksFrom(who, r, owners), apart: s.isApart(who, r, owners, row.Kind)}
+	return &place{id: id, row: row, owners: owners, rights: r, masked: s.masksFrom(who, id.Owner(), r, owners), apart: s.isApart(who, r, owners, row.Kind)}
 }
 
 // placeFor is what a calendar of an owner is to an actor, whatever he may do there.
@@ -136,8 +138,8 @@ func (s *Service) look(ctx context.Context, who calendar.Actor, op string, id ca
 
 // masksFrom tells whether private objects are shown without details to an
 // actor with these rights.
-func (s *Service) masksFrom(who calendar.Actor, r calendar.Rights, owners []string) bool {
-	return !s.opt.ShowPrivate && !r.Owner && !isCoOwner(who, owners)
+func (s *Service) masksFrom(who calendar.Actor, owner calendar.Owner, r calendar.Rights, owners []string) bool {
+	return s.filtersPrivate(owner) && !r.Owner && !isCoOwner(who, owners)
 }
 
 func isCoOwner(who calendar.Actor, owners []string) bool {

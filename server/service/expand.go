@@ -26,7 +26,7 @@ func (s *Service) expandGroups(ctx context.Context, organizer calendar.Person, b
 	if s.people == nil {
 		return after, nil
 	}
-	return s.groupRules(s.people).Expand(ctx, organizer, before, after)
+	return s.groupRules(s.asks(organizer.Actor())).Expand(ctx, organizer, before, after)
 }
 
 func (s *Service) groupRules(people calendar.People) *group.Rules {
@@ -69,7 +69,7 @@ func (s *Service) supply(ctx context.Context, m *memo, me *calendar.Person, l *l
 		}
 		return nil
 	}
-	_, err := s.groupRules(asking{s.people, m}).Expand(ctx, *me, l.before, l.after)
+	_, err := s.groupRules(asking{s.asks(me.Actor()), m}).Expand(ctx, *me, l.before, l.after)
 	return err
 }
 

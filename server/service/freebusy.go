@@ -116,6 +116,9 @@ func (s *Service) busyResult(ctx context.Context, op string, t calendar.FreeBusy
 // busyHome takes the busy time of all calendars of a home that who may see, and
 // when its owner can be met at all.
 func (s *Service) busyHome(ctx context.Context, op string, owner calendar.Owner, b *busyTime) error {
+	if s.strange(b.who, owner) {
+		return nobody(op, owner)
+	}
 	exists := false
 	err := s.read(ctx, b.who, op, string(owner), owner, func(v cache.View) error {
 		b.forget()

@@ -48,6 +48,9 @@ func (s *Service) Home(ctx context.Context, who calendar.Actor, req calendar.Hom
 // readHome is read for a home and its calendars, after the default calendar is
 // made if it is to be. Who has no home must be known.
 func (s *Service) readHome(ctx context.Context, who calendar.Actor, op string, owner calendar.Owner, fn func(cache.View, []*cache.Calendar) error) error {
+	if s.strange(who, owner) {
+		return nobody(op, owner)
+	}
 	may := s.provisions(who, owner)
 	exists := false
 	run := func() error {
@@ -91,7 +94,7 @@ func (s *Service) home(ctx context.Context, v cache.View, who calendar.Actor, re
 	now := v.Home()
 	out := calendar.Home{Owner: req.Owner, Change: now.Change}
 	if isOwner(who, req.Owner) { // how much someone has is nobody else's business
-		out.UsedBytes, out.MaxBytes = now.Bytes, s.opt.Limits.HomeBytes
+		out.UsedBytes, out.MaxBytes = now.Bytes, s.mostBytes(req.Owner, now.Bytes)
 		out.Rights = calendar.Rights{Components: acl.AllRights, Properties: acl.AllRights, Owner: true}
 	} else {
 		var err error

@@ -23,7 +23,7 @@ func (s *Service) person(ctx context.Context, op string, owner calendar.Owner) (
 	p, err := s.people.Person(ctx, string(owner))
 	switch {
 	case errors.Is(err, calendar.NotFound) || err == nil && p.ID != string(owner):
-		return p, calendar.Failf(calendar.NoCalendar, "", op, string(owner), "nobody of that name is in the directory")
+		return p, nobody(op, owner)
 	case err != nil:
 		return p, wrap(op, string(owner), err)
 	case !p.Active:
@@ -46,7 +46,7 @@ func (s *Service) newRow(p calendar.Person, name string) calendar.CalendarRow {
 			list = l
 		}
 	}
-	if s.opt.PublicRead && name == calendar.DefaultName && p.Kind == calendar.Individual {
+	if calendar.Or(publicRead(s.domainOf(calendar.Owner(p.ID))), s.opt.PublicRead) && name == calendar.DefaultName && p.Kind == calendar.Individual {
 		list = append(slices.Clone(list), acl.MustParse("@^a^r^g")...)
 	}
 	owners := p.CoOwners

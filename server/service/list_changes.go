@@ -54,6 +54,6 @@ func (s *Service) validator(v cache.View, who calendar.Actor, cal *cache.Calenda
 	if v.Lineage() == "" {
 		return "", ""
 	}
-	view = fmt.Sprintf("%s.%d.%t.", v.Lineage(), cal.Row.ID, s.masksFrom(who, r, cal.CoOwners))
+	view = fmt.Sprintf("%s.%d.%t.", v.Lineage(), cal.Row.ID, s.masksFrom(who, cal.ID.Owner(), r, cal.CoOwners))
 	return view, view + strconv.FormatInt(v.Home().Change, 10)
 }

@@ -28,7 +28,7 @@ func (s *Service) SetProxies(ctx context.Context, who calendar.Actor, req calend
 		if u == string(owner) || !acl.CanName(u) {
 			return calendar.Failf(calendar.Invalid, "", op, string(owner), "%q cannot be a proxy here", u)
 		}
-		if err := s.known(ctx, op, calendar.Owner(u)); err != nil {
+		if err := s.knownTo(ctx, who, op, calendar.Owner(u)); err != nil {
 			return err
 		}
 	}

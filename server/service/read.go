@@ -81,7 +81,7 @@ func (s *Service) rightsOn(who calendar.Actor, cal *cache.Calendar) calendar.Rig
 // hides tells whether an object of that class is shown to the actor without
 // its details.
 func (s *Service) hides(class uint8, r calendar.Rights, who calendar.Actor, cal *cache.Calendar) bool {
-	return class != 0 && s.masksFrom(who, r, cal.CoOwners)
+	return class != 0 && s.masksFrom(who, cal.ID.Owner(), r, cal.CoOwners)
 }
 
 // shown is an object as who sees it.

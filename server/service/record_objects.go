@@ -50,13 +50,8 @@ func (w *writer) store(p *place, name string, obj *object.Resource, old *calenda
 			return calendar.Object{}, err
 		}
 	}
-	if limit := s.opt.Limits.HomeBytes; limit > 0 {
-		grow := int64(len(obj.Data)) + files.grow - int64(had.Size)
-		if home, _, err := w.Home(); err != nil {
-			return calendar.Object{}, err
-		} else if grow > 0 && home.Bytes+grow > limit {
-			return calendar.Object{}, calendar.Failf(calendar.OverQuota, "", w.op, ref, "the home's quota of %d octets is used up", limit)
-		}
+	if err := w.roomInHome(ref, int64(len(obj.Data))+files.grow-int64(had.Size)); err != nil {
+		return calendar.Object{}, err
 	}
 	retimed := !exists || had.OccHash != obj.OccHash
 	if row.NoDoubles && row.Kind.Rules().Objects && retimed && !how.received {

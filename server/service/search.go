@@ -66,7 +66,11 @@ func (s *Service) SearchCalendars(ctx context.Context, who calendar.Actor, req c
 		limit = searchLimit
 	}
 	var out []calendar.Calendar
+	ds := s.domains()
 	take := func(id calendar.ID) error {
+		if ds != nil && !ds.Sees(who, ds.Of(string(id.Owner()))) {
+			return nil
+		}
 		cal, err := s.Calendar(ctx, who, id)
 		switch {
 		case errors.Is(err, calendar.NoCalendar), calendar.ReasonOf(err) == calendar.Disabled:
@@ -137,7 +141,7 @@ func (s *Service) groupsNamed(ctx context.Context, who calendar.Actor, req calen
 		return nil
 	}
 	text := strings.ToLower(req.Text)
-	found, _, err := s.people.Search(ctx, calendar.PeopleQuery{Text: req.Text, Exact: req.How == calendar.Exactly, Kinds: []calendar.PersonKind{calendar.Group}, Limit: searchGroups})
+	found, _, err := s.asks(who).Search(ctx, calendar.PeopleQuery{Text: req.Text, Exact: req.How == calendar.Exactly, Kinds: []calendar.PersonKind{calendar.Group}, Limit: searchGroups})
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -115,6 +114,7 @@ type Service struct {
 	zone     recur.Zone
 	zoneData atomic.Value // string: see UseZoneData
 	tests    hookTests
+	use      usage // of domains
 }
 
 var _ calendar.Backend = (*Service)(nil)
@@ -216,20 +216,6 @@ func (s *Service) newID() int64 {
 			return id
 		}
 	}
-}
-
-// rights computes what who may do with a calendar.
-func (s *Service) rights(who calendar.Actor, owner calendar.Owner, coOwners []string, list acl.List) calendar.Rights {
-	if who.Admin {
-		return calendar.Rights{Components: acl.AllRights, Properties: acl.AllRights, Owner: true}
-	}
-	domain := ""
-	if !strings.Contains(string(owner), "@") && !strings.Contains(who.User, "@") {
-		domain = who.Domain
-	}
-	c, p := list.RightsOf(acl.Requester{User: who.User, Domain: who.Domain, Groups: who.Groups},
-		acl.Owners{Primary: string(owner), Others: coOwners, Domain: domain})
-	return calendar.Rights{Components: c, Properties: p, Owner: who.User != "" && strings.EqualFold(who.User, string(owner))}
 }
 
 // rulesOf are those of a calendar for its objects.

@@ -47,7 +47,7 @@ func (s *Service) Share(ctx context.Context, who calendar.Actor, req calendar.Sh
 		case !acl.CanName(u):
 			return calendar.Failf(calendar.Invalid, "", op, string(id), "no list of rights can name %q", u)
 		}
-		if err := s.known(ctx, op, calendar.Owner(req.Set[i].User)); err != nil {
+		if err := s.knownTo(ctx, who, op, calendar.Owner(req.Set[i].User)); err != nil {
 			return err
 		}
 	}

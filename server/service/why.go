@@ -72,7 +72,7 @@ func (s *Service) mayAskWhy(tx calendar.ReadTx, who calendar.Actor, op string, o
 	if err != nil {
 		return false, denied // what there is he is not told
 	}
-	masked = s.masksFrom(who, r, owners)
+	masked = s.masksFrom(who, owner, r, owners)
 	co := slices.ContainsFunc(owners, func(o string) bool { return strings.EqualFold(o, who.User) })
 	if !co && !r.Components.Has(toActFor) {
 		return false, denied

@@ -69,6 +69,9 @@ func (s *Service) transact(ctx context.Context, who calendar.Actor, op string, o
 	if s.opt.ReadOnly {
 		return calendar.Failf(calendar.ReadOnly, "", op, string(owner), "the calendar store is in read-only mode")
 	}
+	if err := s.countDomain(ctx, owner); err != nil {
+		return wrap(op, string(owner), err)
+	}
 	defer s.cache.Writing(owner)()
 	changed, noted, posted := false, false, false // by fn, which has ended
 	me, memo := personOf(ctx), new(memo)
@@ -152,6 +155,9 @@ func (s *Service) ownerEntry(ctx context.Context, op string, owner calendar.Owne
 func (s *Service) publish(w *writer) {
 	if len(w.changes) > 0 {
 		s.cache.Commit(w.owner, w.changes)
+		if d := s.domainOf(w.owner); d != nil {
+			s.use.commit(d.Name, w.owner, w.changes)
+		}
 	}
 	if slices.ContainsFunc(w.changes, func(c *calendar.Change) bool { return c.Name == "" }) {
 		s.names.forget(w.owner)

@@ -38,10 +38,12 @@ type Session struct {
 	Entry string `json:"entry,omitempty"` // calendar.Person.Entry when he logged in
 	By    string `json:"by,omitempty"`    // the administrator who logged in for the user
 	// Credential is of the password that opened it; see directory.Credential.
-	Credential string    `json:"credential,omitempty"`
-	Remote     string    `json:"remote,omitempty"` // address of the client
-	Lang       string    `json:"lang,omitempty"`   // language of the session
-	Created    time.Time `json:"created"`
+	Credential string `json:"credential,omitempty"`
+	Remote     string `json:"remote,omitempty"` // address of the client
+	Lang       string `json:"lang,omitempty"`   // language of the session
+	// Idle is after how long without use it ends, 0 is Options.Idle.
+	Idle    time.Duration `json:"idle,omitempty"`
+	Created time.Time     `json:"created"`
 }
 
 // Sessions are the log-ins of a front end. Make it with Open; it is safe for
@@ -225,7 +227,7 @@ func (s *Sessions) find(id ID, use bool) (Session, bool) {
 		return Session{}, false
 	}
 	// A stamp is good for a while: not every request has to write one.
-	if use && now.Sub(e.used) >= min(s.opt.Idle/20, time.Minute) {
+	if use && now.Sub(e.used) >= min(cmp.Or(e.Idle, s.opt.Idle)/20, time.Minute) {
 		e.used = now
 		if err := os.Chtimes(s.path(name), now, now); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			s.opt.Logger.Error("prolong session", "err", err)
@@ -236,7 +238,7 @@ func (s *Sessions) find(id ID, use bool) (Session, bool) {
 
 // over reports whether the session was unused, or used, for too long.
 func (s *Sessions) over(e *entry, now time.Time) bool {
-	return now.Sub(e.used) > s.opt.Idle || now.Sub(e.Created) > s.opt.Life
+	return now.Sub(e.used) > cmp.Or(e.Idle, s.opt.Idle) || now.Sub(e.Created) > s.opt.Life
 }
 
 // read takes up a session that another process began. The lock is held.

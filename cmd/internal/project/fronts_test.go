@@ -22,7 +22,6 @@ var looksAtRights = map[string]string{
 	"protocol/caldav getSharingModes": "shown: CS:can-be-shared for who may change the list of rights",
 	"protocol/caldav getQuotaUsed":    "shown: what somebody has used is missing for others; the model does not tell them",
 	"protocol/wcap calprops":          "shown: properties that the model gave nobody else than readers are left out",
-	"protocol/wcap publicWrite":       "an option of this front, about a list that a client wants to set: allowpublicwritablecalendars",
 	"protocol/wcap isAdmin":           "who the administrators are: service.admin.calmaster.userid",
 	"protocol/wcap createCalendar":    "an option of this front: allowcreatecalendars, which administrators may in any case",
 	"protocol/wcap deleteCalendar":    "an option of this front: allowdeletecalendars",

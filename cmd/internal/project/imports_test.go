@@ -48,7 +48,7 @@ var mayImport = map[string][]string{
 	"server/service":               {"server/ical", "server/recur", "server/acl", "server/calendar", "server/object", "server/edit", "server/group", "server/match", "server/itip", "server/cache", "server/zone", "server/availability", "server/booking", "server/personal", "server/admission", "server/alarm", "server/rezone"},
 	"server/calendar/calendartest": {"server/...", "store/..."},
 	"cmd/internal/place":           {},
-	"server/directory":             {"server/calendar", "templates"},
+	"server/directory":             {"server/acl", "server/calendar", "templates"},
 	"server/directory/ldaptest":    {"server/...", "templates"},
 	"server/cld":                   {"server/calendar", "server/match"},
 	"server/observe":               {"server/calendar"},
