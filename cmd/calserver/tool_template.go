@@ -21,6 +21,7 @@ import (
 
 	"factotum/notify/letter"
 	"factotum/notify/letterfile"
+	"factotum/server/calendar"
 	"factotum/server/config"
 	"factotum/server/ical"
 	"factotum/server/zone"
@@ -158,7 +159,7 @@ func templatePreview(std stdio) *cobra.Command {
 		Long: "NAME is that of a mail, as in calmail.NAME.fname, the name of its file, or the path of a .fmt file.\n" +
 			"The event or task comes from an .ics file; of a stored one the mail is made as if it was invited to,\n" +
 			"called off or answered, as NAME says. It prints the subject and the text for people. Mails:\n  " +
-			strings.ReplaceAll(fmt.Sprint(letter.Names()), " ", "\n  "),
+			strings.Join(mailNames(), "\n  "),
 		Example: "  calserver template preview imipeventrequest --event meeting.ics --lang de --zone Europe/Berlin\n" +
 			"  calserver template preview mail_eventacceptnotification.fmt --event meeting.ics --attendee bert@example.com\n" +
 			"  calserver template preview ./mine.fmt --event meeting.ics --html >mine.html",
@@ -175,7 +176,7 @@ func templatePreview(std stdio) *cobra.Command {
 	f.StringVar(&p.clock, "clock", "", "12 or 24 hours")
 	f.StringVar(&p.order, "date-order", "", "D/M/Y, M/D/Y or Y/M/D")
 	f.StringVar(&p.method, "method", "", "what the message is: REQUEST, CANCEL, REPLY, COUNTER ...")
-	f.StringVar(&p.attendee, "attendee", "", "mail address of who answers; otherwise it is the first attendee")
+	f.StringVar(&p.attendee, "attendee", "", "mail address of who answers; otherwise it is the first attendee who is not the organizer")
 	f.StringVar(&p.answer, "answer", "", "his answer: ACCEPTED, DECLINED, TENTATIVE ...")
 	f.BoolVar(&p.again, "again", false, "the reader knows of it: it is a change")
 	f.BoolVar(&p.html, "html", false, "print the HTML")
@@ -260,7 +261,7 @@ func (t *tool) previewMail(p preview, in *letter.Input) (m letter.Mail, err erro
 	name, isName := mailNamed(p.name, opt)
 	if !isName {
 		if _, err := os.Stat(p.name); err != nil {
-			return m, fmt.Errorf("%s is neither a mail nor a file; mails are %s", p.name, strings.Trim(fmt.Sprint(letter.Names()), "[]"))
+			return m, fmt.Errorf("%s is neither a mail nor a file; mails are %s", p.name, strings.Join(mailNames(), " "))
 		}
 		name, _ = mailNamed(filepath.Base(p.name), opt)
 	}
@@ -286,6 +287,14 @@ func (t *tool) previewMail(p preview, in *letter.Input) (m letter.Mail, err erro
 	return tmpl.Render(in)
 }
 
+// mailNames are the names of all mails.
+func mailNames() (names []string) {
+	for _, n := range letter.Names() {
+		names = append(names, string(n))
+	}
+	return names
+}
+
 // mailNamed finds a mail by its name or the name of its file.
 func mailNamed(s string, opt letterfile.Options) (letter.Name, bool) {
 	if slices.Contains(letter.Names(), letter.Name(s)) {
@@ -301,14 +310,20 @@ func mailNamed(s string, opt letterfile.Options) (letter.Name, bool) {
 	return letter.TodoReminder, s == "mail_todoalarm.fmt"
 }
 
-// firstAttendee is who answers where nobody is named.
-func firstAttendee(cal *ical.Component) string {
+// firstAttendee is who answers where nobody is named: the first who is asked, not the
+// organizer, who is among the attendees where many programs write him.
+func firstAttendee(cal *ical.Component) (first string) {
 	for _, c := range cal.Children {
-		if a := c.Prop("ATTENDEE"); a != nil {
-			return a.Value
+		for a := range c.All("ATTENDEE") {
+			if calendar.AddressKey(a.Value) != calendar.AddressKey(c.Value("ORGANIZER")) {
+				return a.Value
+			}
+			if first == "" {
+				first = a.Value
+			}
 		}
 	}
-	return ""
+	return first
 }
 
 // partOf decodes the first part of a type that a mail has.

@@ -20,6 +20,18 @@ func (in *Input) ForReader(p calendar.Person, prefs map[string]string, site stri
 	}
 }
 
+// LanguageOf is the language of somebody here: his preference preferredlanguage, which
+// set_userprefs changes where service.wcap.allowsetprefs.preferredlanguage lets it, else
+// that of his entry. wcap.md set_userprefs.
+func LanguageOf(p calendar.Person, prefs map[string]string) string {
+	for _, name := range []string{"preferredlanguage", "preferredLanguage"} { // WCAP's spelling, and that of the directory
+		if tag := prefs[name]; tag != "" {
+			return tag
+		}
+	}
+	return p.Language
+}
+
 // MeetingZone is that in which a message has its first time, nil if it has none.
 func MeetingZone(cal *ical.Component) zone.Zone {
 	zones := zone.Of(cal)

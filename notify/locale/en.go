@@ -16,7 +16,7 @@ var english = Locale{
 	order: DMY, separator: '/', clock: 24, clock12: "%-I:%M %p",
 	dateTime: "%a %d %b %Y %X", stamp: "%b %d, %Y %H:%M:%S %Z", stampDay: "%b %d, %Y",
 	long: "%A, %-d %B %Y", longMDY: "%A, %B %-d, %Y",
-	short: "%a %-d %B", shortMDY: "%a, %B %-d", year: " %Y",
+	short: "%a %-d %B", shortMDY: "%a, %B %-d", year: " %Y", yearMDY: ", %Y",
 	fullDate: "%-d %B %Y", fullMDY: "%B %-d, %Y",
 	between: " – ", before: ", ", and: " and ", comma: ", ",
 	rules: rules{

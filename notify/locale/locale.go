@@ -34,6 +34,7 @@ type Locale struct {
 	short     string // Tue 3 March
 	shortMDY  string
 	year      string // what short has more in another year than this
+	yearMDY   string // the same of shortMDY
 	fullDate  string // 3 March 2026
 	fullMDY   string
 

@@ -55,7 +55,7 @@ func TestOwnFormats(t *testing.T) {
 		if !ok || m.Tag != tag {
 			t.Fatalf("%s: found %q", tag, m.Tag)
 		}
-		for _, f := range []string{m.dateTime, m.stamp, m.stampDay, m.long, m.longMDY, m.short, m.shortMDY, m.year, m.fullDate, m.fullMDY, m.clock12} {
+		for _, f := range []string{m.dateTime, m.stamp, m.stampDay, m.long, m.longMDY, m.short, m.shortMDY, m.year, m.yearMDY, m.fullDate, m.fullMDY, m.clock12} {
 			if _, err := ParseFormat(f); err != nil {
 				t.Errorf("%s: %v", tag, err)
 			}
@@ -120,7 +120,7 @@ func TestWhen(t *testing.T) {
 	now := day(1, 1)
 	later := Moment{Civil: time.Date(2027, 3, 3, 10, 0, 0, 0, time.UTC)}
 	ja, _ := Find("ja")
-	for got, want := range map[string]string{en.Brief(day(3, 10), now): "Tue 3 March, 10:30", us.Brief(later, now): "Wed, March 3 2027, 10:00 AM",
+	for got, want := range map[string]string{en.Brief(day(3, 10), now): "Tue 3 March, 10:30", us.Brief(later, now): "Wed, March 3, 2027, 10:00 AM",
 		en.Brief(date(3), now): "Tue 3 March", ja.Brief(later, now): "2027年3月3日(水) 10:00"} {
 		if got != want {
 			t.Errorf("%q, want %q", got, want)

@@ -79,15 +79,15 @@ func (m Manner) When(start, end Moment) string {
 // Brief is a date, and the time if there is one, for a subject: Tue 3 March,
 // 10:00. The year is told where it is another than now's.
 func (m Manner) Brief(t, now Moment) string {
-	format := m.short
+	format, year := m.short, m.year
 	if m.dateOrder() == MDY && m.shortMDY != "" {
-		format = m.shortMDY
+		format, year = m.shortMDY, m.yearMDY
 	}
 	if t.Civil.Year() != now.Civil.Year() {
-		if strings.HasPrefix(m.year, "%") {
-			format = m.year + format
+		if strings.HasPrefix(year, "%") {
+			format = year + format
 		} else {
-			format += m.year
+			format += year
 		}
 	}
 	s := m.text(format, t)

@@ -30,7 +30,7 @@ func (c *Composer) held(ctx context.Context, owner calendar.Owner, m *calendar.M
 	}
 	item := ownItem(m.Letter.ID, fmt.Sprint(len(list)))
 	item.SetText("DESCRIPTION", heldList(list))
-	out, err = c.own(ctx, letter.HeldNotice, string(owner), m, item, letter.Attendee{}, "auto-generated")
+	out, err = c.own(ctx, letter.HeldNotice, owner, string(owner), m, item, letter.Attendee{}, "auto-generated")
 	return out, "", err
 }
 
@@ -68,18 +68,23 @@ func ownItem(uid, summary string) *ical.Component {
 	return item
 }
 
-// own makes a notice of the server's own, for who is named. %o and %j are whom it
+// own makes a notice of the server's own, for who is named, of something in the home of
+// an owner. %o and %j are whom it
 // concerns, and what somebody else said.
-func (c *Composer) own(ctx context.Context, name letter.Name, who string, m *calendar.Mailing, item *ical.Component, whom letter.Attendee, auto string) (out relay.Mail, err error) {
+func (c *Composer) own(ctx context.Context, name letter.Name, owner calendar.Owner, who string, m *calendar.Mailing, item *ical.Component, whom letter.Attendee, auto string) (out relay.Mail, err error) {
 	reader, err := c.person(ctx, who)
+	if err != nil {
+		return out, err
+	}
+	prefs, err := c.prefs(ctx, owner, reader)
 	if err != nil {
 		return out, err
 	}
 	about := ical.NewCalendar(itip.ProdID)
 	about.AddChild(item)
 	in := letter.Input{Message: about, Attendee: whom, Now: c.Now()}
-	in.ForReader(reader, nil, c.TZID)
-	text, err := c.Templates.Render(name, reader.Language, &in)
+	in.ForReader(reader, prefs, c.TZID)
+	text, err := c.Templates.Render(name, letter.LanguageOf(reader, prefs), &in)
 	if err != nil {
 		return out, err
 	}

@@ -51,7 +51,7 @@ type Composer struct {
 func (c *Composer) Compose(ctx context.Context, owner calendar.Owner, m *calendar.Mailing) (out relay.Mail, reason string, err error) {
 	switch m.Kind {
 	case calendar.MailDelayed, calendar.MailReturned:
-		out, err = c.notice(ctx, m)
+		out, err = c.notice(ctx, owner, m)
 		return out, "", err
 	case calendar.MailHeld:
 		return c.held(ctx, owner, m)
@@ -59,7 +59,7 @@ func (c *Composer) Compose(ctx context.Context, owner calendar.Owner, m *calenda
 		out, err = c.rezoned(ctx, owner, m)
 		return out, "", err
 	case calendar.MailHook:
-		out, err = c.hookOff(ctx, m)
+		out, err = c.hookOff(ctx, owner, m)
 		return out, "", err
 	case calendar.MailScheduling:
 	default:
@@ -76,13 +76,17 @@ func (c *Composer) Compose(ctx context.Context, owner calendar.Owner, m *calenda
 	if err != nil {
 		return out, "", err
 	}
+	prefs, err := c.prefs(ctx, owner, sender)
+	if err != nil {
+		return out, "", err
+	}
 	complete(cal, m.Letter.From, sender.Name)
 	if m.Letter.Method == "REQUEST" {
 		ask(cal, m.Letter.To)
 	}
 	in := letter.Input{Message: cal, Method: m.Letter.Method, Now: c.Now(), Zone: letter.MeetingZone(cal)}
 	if in.Zone == nil {
-		in.ForReader(sender, nil, c.TZID)
+		in.ForReader(sender, prefs, c.TZID)
 	}
 	switch {
 	case m.Letter.Method == "REQUEST":
@@ -93,7 +97,7 @@ func (c *Composer) Compose(ctx context.Context, owner calendar.Owner, m *calenda
 	if err != nil {
 		return out, "", err
 	}
-	text, err := c.Templates.Render(letter.ByMethod(m.Letter.Method, isTask(cal)), sender.Language, &in)
+	text, err := c.Templates.Render(letter.ByMethod(m.Letter.Method, isTask(cal)), letter.LanguageOf(sender, prefs), &in)
 	if err != nil {
 		return out, "", err
 	}

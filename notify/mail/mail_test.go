@@ -467,6 +467,23 @@ func TestReadersDates(t *testing.T) {
 			t.Errorf("%s of %s: not %q in\n%s", test.kind, test.owner, test.want, o.plain)
 		}
 	}
+	for kind, word := range map[calendar.MailKind]string{calendar.MailInvitation: "Einladung: ", calendar.MailReminder: "Erinnerung: ", calendar.MailReturned: "Nicht zugestellt: ", calendar.MailScheduling: "Einladung: "} {
+		for _, name := range []string{"preferredlanguage", "preferredLanguage"} { // over that of his entry
+			c := composer("en")
+			c.Model = asks{prefs: map[string]string{name: "de"}}
+			m := invitation("SUMMARY:Lunch")
+			if m.Kind = kind; kind != calendar.MailScheduling {
+				m.To = "anna@example.com"
+			}
+			out, _, err := c.Compose(bg, "anna", m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if o := open(t, out.Data); !strings.HasPrefix(o.subject, word) {
+				t.Errorf("%s by %s: %q", kind, name, o.subject)
+			}
+		}
+	}
 	c := composer("en")
 	c.Model = asks{err: calendar.Fail(calendar.Unavailable, "read preferences", "anna")}
 	m := invitation("SUMMARY:Lunch")

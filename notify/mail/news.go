@@ -42,7 +42,7 @@ func (c *Composer) news(ctx context.Context, owner calendar.Owner, m *calendar.M
 	if err != nil {
 		return out, "", err
 	}
-	text, err := c.Templates.Render(name, reader.Language, &in)
+	text, err := c.Templates.Render(name, letter.LanguageOf(reader, prefs), &in)
 	if err != nil {
 		return out, "", err
 	}

@@ -17,5 +17,5 @@ func (c *Composer) rezoned(ctx context.Context, owner calendar.Owner, m *calenda
 	if err != nil || about.Child("VEVENT") == nil {
 		return out, fmt.Errorf("read what was mended: %w", err)
 	}
-	return c.own(ctx, letter.RezonedNotice, string(owner), m, about.Child("VEVENT"), letter.Attendee{}, "auto-generated")
+	return c.own(ctx, letter.RezonedNotice, owner, string(owner), m, about.Child("VEVENT"), letter.Attendee{}, "auto-generated")
 }

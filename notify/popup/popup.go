@@ -216,7 +216,7 @@ func (a *Agent) compose(p *calendar.Publication, reader calendar.Person, prefs m
 	if err != nil {
 		return m, err
 	}
-	manner, ok := locale.Find(reader.Language)
+	manner, ok := locale.Find(letter.LanguageOf(reader, prefs))
 	if !ok {
 		manner, _ = locale.Find("en")
 	}

@@ -61,7 +61,7 @@ var noon = time.Date(2026, 3, 3, 9, 45, 0, 0, time.UTC)
 
 func newSite() *site {
 	s := &site{people: map[string]calendar.Person{}, prefs: map[string]map[string]string{}, away: map[string]bool{}, counts: map[Outcome]int{}}
-	for id, lang := range map[string]string{"anna": "en", "bernd": "de-AT", "chloe": "fr", "diego": "es", "emi": "ja", "gus": "en-US", "no": "", "none": "en", "room": "en", "shut": "en"} {
+	for id, lang := range map[string]string{"anna": "en", "bernd": "de-AT", "chloe": "fr", "diego": "es", "emi": "ja", "gus": "en-US", "hal": "en", "no": "", "none": "en", "room": "en", "shut": "en"} {
 		s.people[id] = calendar.Person{ID: id, Kind: calendar.Individual, Active: id != "shut", Language: lang, TZID: "Europe/Berlin", Mails: []string{id + "@example.com"}}
 		s.prefs[id] = map[string]string{Pref: "1"}
 	}
@@ -96,6 +96,7 @@ func alarmOf(comp, owner, uid string, props ...string) calendar.Publication {
 func TestWords(t *testing.T) {
 	s := newSite()
 	s.prefs["gus"]["icsTimezone"] = "America/New_York"
+	s.prefs["hal"]["preferredlanguage"] = "fr" // over that of the entry
 	for _, p := range []calendar.Publication{
 		alarm("anna", "1", "SUMMARY:Lunch\\, with Ben", "LOCATION:Room 1", "DESCRIPTION:Bring\\nthe papers.", "URL:https://meet.example/x"),
 		alarm("bernd", "2", "SUMMARY:Mittagessen", "LOCATION:Kantine"),
@@ -106,6 +107,7 @@ func TestWords(t *testing.T) {
 		alarmOf("VTODO", "anna", "7", "SUMMARY:Taxes", "DUE;VALUE=DATE:20260304"),
 		alarmOf("VEVENT", "anna", "8", "SUMMARY:Fair", "DTSTART;VALUE=DATE:20260303", "DTEND;VALUE=DATE:20260306"),
 		alarm("anna", "9"),
+		alarm("hal", "11", "SUMMARY:Midi"),
 		alarm("anna", "10", "SUMMARY:Long", "DESCRIPTION:"+strings.Repeat("é", 5000)),
 	} {
 		if err := s.Handle(t.Context(), p); err != nil {
@@ -122,6 +124,7 @@ func TestWords(t *testing.T) {
 		{"en", "Reminder: Taxes", "Wednesday, 4 March 2026"},
 		{"en", "Reminder: Fair", "Tuesday, 3 March 2026 – Thursday, 5 March 2026"},
 		{"en", "Reminder", "Tuesday, 3 March 2026, 11:00 – 12:00 (Europe/Berlin)"},
+		{"fr", "Rappel: Midi", "mardi 3 mars 2026, 11:00 – 12:00 (Europe/Berlin)"},
 		{"en", "Reminder: Long", "Tuesday, 3 March 2026, 11:00 – 12:00 (Europe/Berlin)", strings.Repeat("é", 300) + "…"},
 	}
 	if len(s.got) != len(want) {

@@ -95,7 +95,7 @@ func Diagnose(f Facts) Diagnosis {
 	case d.Problem:
 		d.Says = "The queue needs somebody: " + waiting + "."
 	case len(d.Findings) > 0:
-		d.Says = "The queue is not a problem by itself: " + waiting + ", and goes out when others are well again."
+		d.Says = "The queue is not a problem by itself: " + waiting + ". Mail goes out when others are well again."
 	default:
 		d.Says = "The queue is not a problem by itself: " + waiting + ", and nothing is in the way of what is due."
 	}
