@@ -1,6 +1,6 @@
 // Package templates holds the texts that the server shows to people: the page
 // at its address, and the mails it sends, by their languages. They are embedded.
-// ldap has what an administrator loads into OpenLDAP.
+// ldap has what an administrator loads into OpenLDAP, systemd what starts the server.
 package templates
 
 import (
@@ -9,6 +9,11 @@ import (
 	"html/template"
 	"io"
 )
+
+// Unit is what systemd starts the server by, with all roles of the host.
+//
+//go:embed systemd/factotum.service
+var Unit string
 
 //go:embed *.html
 var files embed.FS

@@ -17,7 +17,7 @@ var absentPrograms = map[string]string{
 	"csvdmig":              "databases of Sun's server are not read; \"csimport\" takes what csexport wrote there",
 	"commdirmig":           "entries of both schemas are read as they are; see local.schemaversion and service.dcroot in docs/ics-conf.md",
 	"csconfigurator.sh":    "\"calserver quickstart\" writes an ics.conf to begin with; docs/admin.md has others",
-	"csservice":            "the watcher starts services again (\"start-cal watcher\"); under systemd see docs/systemd",
+	"csservice":            "the watcher starts services again (\"start-cal watcher\"); under systemd see templates/systemd",
 	"csadmind":             "what it did csstored does, and \"calserver status\" tells",
 	"commadmin":            "people are made with the directory's own tools, or with csuser where they are in a file",
 	"comm_dssetup.pl":      "the schema for OpenLDAP is in templates/ldap (docs/admin.md, \"OpenLDAP\")",

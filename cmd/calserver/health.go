@@ -120,6 +120,9 @@ func (h *health) look(ctx context.Context) {
 	}
 	if store != nil {
 		s := store.running.(*storeService)
+		for _, c := range s.remote {
+			all.Go(func() { c.Look(ctx) }) // for who looks after the cluster
+		}
 		about := p.cfg.Store.Path
 		if p.cfg.Store.Type == "postgres" {
 			about = "PostgreSQL"
@@ -136,6 +139,9 @@ func (h *health) look(ctx context.Context) {
 		for _, c := range web.running.(*httpService).remote {
 			all.Go(func() {
 				_, err := c.Ping(ctx)
+				if err == nil {
+					c.Look(ctx) // for who looks after the cluster
+				}
 				h.note(dependency{Name: "back end", About: c.Host(), quiet: true}, err)
 			})
 		}

@@ -26,7 +26,8 @@ func openDWPRole(ctx context.Context, p *process) (running, error) {
 	serve := func(ln net.Listener, files *dwp.TLS) error {
 		srv, err := dwp.NewServer(ln, be, dwp.ServerOptions{
 			Names: []string{hostName(cfg)}, TLS: files, User: cfg.DWP.Admin, Password: dwp.Secret(cfg.DWP.Cred.Reveal()),
-			Sessions: cfg.DWP.MaxSessions, Idle: cfg.DWP.IdleTimeout, Logger: log,
+			Sessions: cfg.DWP.MaxSessions, Idle: cfg.DWP.IdleTimeout, Logger: log, Release: versionString(),
+			Facts: func(ctx context.Context) dwp.Facts { return hostFacts(processes(ctx, cfg)) },
 		})
 		if err != nil {
 			ln.Close()

@@ -136,20 +136,27 @@ func route(cfg *config.Config, local calendar.Backend, dir *directory.Directory,
 }
 
 func dialBackEnd(cfg *config.Config, b config.BackEnd, log *slog.Logger, up func(host string)) (*dwp.Client, error) {
-	address := net.JoinHostPort(b.Host, strconv.Itoa(b.Port))
-	client, err := dwp.NewClient(dwp.ClientOptions{
-		Host: b.Host, Address: address, TLS: dwpFiles(cfg), User: b.Admin, Password: dwp.Secret(b.Cred.Reveal()),
-		Timeout: cfg.DWP.Timeout, DialTimeout: cfg.DWP.DialTimeout, KeepAlive: cfg.DWP.KeepAlive, Logger: log,
-		Up: func() {
-			if up != nil {
-				up(b.Host)
-			}
-		},
-	})
+	opt := backEndOptions(cfg, b)
+	opt.Logger = log
+	opt.Up = func() {
+		if up != nil {
+			up(b.Host)
+		}
+	}
+	client, err := dwp.NewClient(opt)
 	if err != nil {
 		return nil, fmt.Errorf("back end %s: %w", b.Host, err)
 	}
 	return client, nil
+}
+
+// backEndOptions say how a back end is reached.
+func backEndOptions(cfg *config.Config, b config.BackEnd) dwp.ClientOptions {
+	return dwp.ClientOptions{
+		Host: b.Host, Address: net.JoinHostPort(b.Host, strconv.Itoa(b.Port)), TLS: dwpFiles(cfg), User: b.Admin, Password: dwp.Secret(b.Cred.Reveal()),
+		Timeout: cfg.DWP.Timeout, DialTimeout: cfg.DWP.DialTimeout, KeepAlive: cfg.DWP.KeepAlive,
+		From: hostName(cfg), Release: versionString(),
+	}
 }
 
 // frontOptions are the HTTP front end's part of the configuration.

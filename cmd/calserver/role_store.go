@@ -37,6 +37,7 @@ type storeService struct {
 	store     *sqlstore.Store
 	keeper    *archive.Keeper // its backups
 	disk      []*place.Report // what it stands on
+	remote    []*dwp.Client   // the other back ends
 	audit     *audit.Log      // nil: none is kept
 	model     *service.Service
 	jobs      *worker.Worker
@@ -111,6 +112,7 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	s.backend = s.model
 	back := newReturns(p.cfg)
 	router, _, remote, err := route(p.cfg, s.model, people, p.lists, s.log, back.note)
+	s.remote = remote
 	for _, c := range remote {
 		s.release = append(s.release, func() { c.Close() })
 	}

@@ -23,13 +23,6 @@ func (k *told) publish(pubs ...calendar.Publication) error {
 	return nil
 }
 
-func (k *told) refs() (refs []string) {
-	for _, p := range k.pubs {
-		refs = append(refs, p.Ref)
-	}
-	return refs
-}
-
 // plain prints a payload in a line.
 func plain(contentType string, props []ical.Property, comps []*ical.Component) []byte {
 	b := []byte(contentType + "\n")

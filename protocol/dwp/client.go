@@ -42,6 +42,8 @@ type ClientOptions struct {
 	DialTimeout time.Duration
 	KeepAlive   time.Duration // between signs of life on an idle connection; 0 = 10 s, at least that
 	Logger      *slog.Logger  // nil = slog.Default()
+	From        string        // the name of this host, for the back end to know who asks
+	Release     string        // of this program
 	// Up is told each time that the back end begins to answer, at first and after
 	// a failure. It returns at once.
 	Up func()
@@ -255,10 +257,7 @@ func (c *Client) hello(g *greeting) {
 	defer close(g.done)
 	ctx, cancel := context.WithTimeout(context.Background(), helloTimeout)
 	defer cancel()
-	m, err := c.api.Hello(ctx, &wire.HelloRequest{
-		Version: Version, Oldest: Oldest, Host: c.opts.Host,
-		User: toText(c.opts.User), Password: toText(c.opts.Password),
-	})
+	m, err := c.api.Hello(ctx, c.greetingRequest(false, false))
 	g.at = time.Now()
 	switch code := status.Code(err); {
 	case err != nil && (code == codes.Unavailable || code == codes.DeadlineExceeded || code == codes.Canceled):

@@ -39,18 +39,21 @@ type ServerOptions struct {
 	Idle     time.Duration // service.dwp.idletimeout; 0 = 24 h
 	Logger   *slog.Logger  // nil = slog.Default()
 	Now      func() time.Time
+	Release  string                      // of this program
+	Facts    func(context.Context) Facts // but for those of the link; nil: none
 }
 
 // Server answers DWP from a calendar.Backend (csdwpd).
 type Server struct {
-	backend  calendar.Backend
-	opts     ServerOptions
-	ln       net.Listener
-	grpc     *grpc.Server
-	health   *health.Server
-	sessions *sessions
-	slots    chan struct{}
-	log      *slog.Logger
+	backend    calendar.Backend
+	opts       ServerOptions
+	ln         net.Listener
+	grpc       *grpc.Server
+	health     *health.Server
+	sessions   *sessions
+	neighbours neighbours
+	slots      chan struct{}
+	log        *slog.Logger
 }
 
 // NewServer makes a server on ln, which it closes in the end. Plain text on
@@ -263,7 +266,15 @@ func (s *Server) hello(ctx context.Context, m *wire.HelloRequest) (*wire.HelloAn
 		return refuse(codes.Unauthenticated,
 			"wrong user or password: caldb.dwp.server.%s.admin and .cred must be service.dwp.admin.userid and .cred of the back end", m.GetHost())
 	}
-	return &wire.HelloAnswer{Version: Version, Oldest: Oldest, Names: s.opts.Names, Session: s.sessions.open()}, nil
+	s.neighbours.note(m, s.opts.Now())
+	answer := &wire.HelloAnswer{Version: Version, Oldest: Oldest, Names: s.opts.Names}
+	if m.GetFacts() {
+		answer.Facts = s.facts(ctx)
+	}
+	if !m.GetLook() {
+		answer.Session = s.sessions.open()
+	}
+	return answer, nil
 }
 
 // knows compares user and password in constant time.

@@ -100,6 +100,7 @@ type DWP struct {
 	IdleTimeout time.Duration
 	MaxSessions int
 	Default     string    // back end of owners without icsDWPHost
+	Fronts      []string  // hosts that have to reach the back ends
 	BackEnds    []BackEnd // sorted by host
 	InitConns   int
 	MaxConns    int

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -165,5 +166,23 @@ func mark(read map[string]bool, s *types.Selection) {
 			read[named.Obj().Name()+"."+st.Field(i).Name()] = true
 		}
 		typ = st.Field(i).Type()
+	}
+}
+
+// TestFallbacksMeanTheSame: a path that is another parameter's where it is not set
+// means the same file as there.
+func TestFallbacksMeanTheSame(t *testing.T) {
+	n := 0
+	for _, p := range Params() {
+		if p.Kind != Path || p.Fallback == "" {
+			continue
+		}
+		n++
+		if of := byName[strings.ToLower(p.Fallback)]; of.Dir != p.Dir {
+			t.Errorf("%s is relative to another directory than %s", p.Name, p.Fallback)
+		}
+	}
+	if n == 0 {
+		t.Error("there are none")
 	}
 }

@@ -17,7 +17,7 @@ var ensParams = []Param{
 	accepted("service.ens.library", String, "xenp", "Client library."),
 	used("factotum.ens.nats", Password, "", "URL of a NATS cluster to use instead of enpd, with commas between several: tls://user:password@nats.example.com:4222.", func(c *Config) any { return &c.ENS.NATS }),
 	used("factotum.ens.secret", Password, "", "Secret that publishers and subscribers show to enpd, on all hosts the same. Empty: one that is drawn at the first start, in ens/secret below the data directory, for processes of this host.", func(c *Config) any { return &c.ENS.Secret }),
-	used("factotum.ens.cafile", Path, "", "Who signs the certificates of the NATS cluster, or of enpd on another host, as PEM. Empty: service.dwp.ssl.cafile, and else those whom the system trusts.", func(c *Config) any { return &c.ENS.CAFile }, orElse("service.dwp.ssl.cafile")),
+	used("factotum.ens.cafile", Path, "", "Who signs the certificates of the NATS cluster, or of enpd on another host, as PEM. Empty: service.dwp.ssl.cafile, and else those whom the system trusts.", func(c *Config) any { return &c.ENS.CAFile }, orElse("service.dwp.ssl.cafile"), under("@config")),
 	used("factotum.ens.logins", Bool, "no", "Publish who logs in and out by WCAP, to enp:///ics/caluserlogin and enp:///ics/caluserlogout.", func(c *Config) any { return &c.ENS.Logins }),
 	used("factotum.ens.keep", Seconds, "604800", "How many seconds enpd keeps a reliable publication for a subscriber who has not acknowledged it.", func(c *Config) any { return &c.ENS.Keep }, atLeast(1)),
 	used("factotum.ens.keepbytes", Bytes, "268435456", "How many octets of them it keeps; beyond that the oldest give way.", func(c *Config) any { return &c.ENS.KeepBytes }, atLeast(1<<20)),

@@ -4,6 +4,7 @@ var cldParams = []Param{
 	used("csapi.plugin.calendarlookup", Bool, "no", "Look up the back end of calendars.", func(c *Config) any { return &c.CLD.Plugin }),
 	accepted("csapi.plugin.calendarlookup.name", String, "*", "Look-up plug-in."),
 	used("caldb.cld.type", Enum, "local", "local: all calendars are on this host; directory: their owner's icsDWPHost says where.", func(c *Config) any { return &c.CLD.Type }, words("local", "directory")),
+	used("factotum.cluster.fronts", List, "", "Host names of the front ends, with blanks between: \"calserver cluster check\" tells which of them does not reach which back end.", func(c *Config) any { return &c.DWP.Fronts }),
 	used("caldb.dwp.server.default", HostName, "", "Fully qualified name of the back end of owners without icsDWPHost.", func(c *Config) any { return &c.DWP.Default }),
 	used("caldb.dwp.server.<host>.ip", HostName, "", "A back end: the same fully qualified host name in the parameter's name and in its value, in spite of the .ip.", func(c *Config) any { return &c.DWP.BackEnds }),
 	used("caldb.dwp.server.<host>.admin", String, "", "User id sent to that back end.", func(c *Config) any { return &c.DWP.BackEnds }),

@@ -279,7 +279,8 @@ service.http.port = "`+http+`"
 	n.paste("curl -s -f -u 'anna:a good password' -T holidays.ics http://127.0.0.1:"+http+"/dav/calendars/anna/calendar/day.ics && "+
 		"calserver status -C "+dir+"/back/ics.conf", "1 users, 1 objects")
 	n.paste(on + "stop-cal -C front/ics.conf; stop-cal -C back/ics.conf")
-	n.all("openldap", "ldap", "groups", // with slapd: openldap.txtar
+	n.all("cluster", "cluster grows", "cluster check", // TestCluster
+		"openldap", "ldap", "groups", // with slapd: openldap.txtar
 		"from files", "components", "people who are gone", "attributes and domains", // tools.txtar
 		"a disk is lost", "PostgreSQL comes back", // lost_disk.txtar, lost_disk_postgres.txtar
 		"archive of PostgreSQL", "copy of PostgreSQL") // TestPostgresArchive

@@ -8,10 +8,10 @@ import (
 	"testing"
 )
 
-// Each unit of docs/systemd starts what it is named after, and all of them are shut
+// Each unit of templates/systemd starts what it is named after, and all of them are shut
 // in alike: what guards one role guards each.
 func TestUnits(t *testing.T) {
-	paths, err := filepath.Glob(filepath.Join(root(t), "docs", "systemd", "*.service"))
+	paths, err := filepath.Glob(filepath.Join(root(t), "templates", "systemd", "*.service"))
 	if err != nil || len(paths) < 5 {
 		t.Fatalf("%d units, %v", len(paths), err)
 	}

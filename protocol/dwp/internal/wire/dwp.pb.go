@@ -49,6 +49,11 @@ type HelloRequest struct {
 	Host          string                 `protobuf:"bytes,3,opt,name=host,proto3" json:"host,omitempty"`         // the back end that the caller means to have reached
 	User          []byte                 `protobuf:"bytes,4,opt,name=user,proto3" json:"user,omitempty"`         // caldb.dwp.server.<host>.admin
 	Password      []byte                 `protobuf:"bytes,5,opt,name=password,proto3" json:"password,omitempty"` // caldb.dwp.server.<host>.cred
+	From          []byte                 `protobuf:"bytes,6,opt,name=from,proto3" json:"from,omitempty"`         // the host of the caller
+	Release       []byte                 `protobuf:"bytes,7,opt,name=release,proto3" json:"release,omitempty"`   // of the caller's program
+	Now           int64                  `protobuf:"varint,8,opt,name=now,proto3" json:"now,omitempty"`          // the caller's clock
+	Look          bool                   `protobuf:"varint,9,opt,name=look,proto3" json:"look,omitempty"`        // no session is wanted
+	Facts         bool                   `protobuf:"varint,10,opt,name=facts,proto3" json:"facts,omitempty"`     // the back end is to tell how it is
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -118,12 +123,48 @@ func (x *HelloRequest) GetPassword() []byte {
 	return nil
 }
 
+func (x *HelloRequest) GetFrom() []byte {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *HelloRequest) GetRelease() []byte {
+	if x != nil {
+		return x.Release
+	}
+	return nil
+}
+
+func (x *HelloRequest) GetNow() int64 {
+	if x != nil {
+		return x.Now
+	}
+	return 0
+}
+
+func (x *HelloRequest) GetLook() bool {
+	if x != nil {
+		return x.Look
+	}
+	return false
+}
+
+func (x *HelloRequest) GetFacts() bool {
+	if x != nil {
+		return x.Facts
+	}
+	return false
+}
+
 type HelloAnswer struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Version       uint32                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
 	Oldest        uint32                 `protobuf:"varint,2,opt,name=oldest,proto3" json:"oldest,omitempty"`
 	Names         []string               `protobuf:"bytes,3,rep,name=names,proto3" json:"names,omitempty"` // names the back end goes by
 	Session       string                 `protobuf:"bytes,4,opt,name=session,proto3" json:"session,omitempty"`
+	Facts         *Facts                 `protobuf:"bytes,5,opt,name=facts,proto3" json:"facts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -186,6 +227,251 @@ func (x *HelloAnswer) GetSession() string {
 	return ""
 }
 
+func (x *HelloAnswer) GetFacts() *Facts {
+	if x != nil {
+		return x.Facts
+	}
+	return nil
+}
+
+// What a back end says of itself to who looks after a cluster.
+type Facts struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Release       []byte                 `protobuf:"bytes,1,opt,name=release,proto3" json:"release,omitempty"`
+	Now           int64                  `protobuf:"varint,2,opt,name=now,proto3" json:"now,omitempty"`    // its clock
+	Zones         []byte                 `protobuf:"bytes,3,opt,name=zones,proto3" json:"zones,omitempty"` // release of its zone database
+	Disks         []*Disk                `protobuf:"bytes,4,rep,name=disks,proto3" json:"disks,omitempty"`
+	Proven        int64                  `protobuf:"varint,5,opt,name=proven,proto3" json:"proven,omitempty"`   // the moment up to which its best backup was restored; 0: none
+	Backups       bool                   `protobuf:"varint,6,opt,name=backups,proto3" json:"backups,omitempty"` // some are made
+	Problems      [][]byte               `protobuf:"bytes,7,rep,name=problems,proto3" json:"problems,omitempty"`
+	Neighbours    []*Neighbour           `protobuf:"bytes,8,rep,name=neighbours,proto3" json:"neighbours,omitempty"`
+	Store         []byte                 `protobuf:"bytes,9,opt,name=store,proto3" json:"store,omitempty"` // engine and schema
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Facts) Reset() {
+	*x = Facts{}
+	mi := &file_dwp_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Facts) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Facts) ProtoMessage() {}
+
+func (x *Facts) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Facts.ProtoReflect.Descriptor instead.
+func (*Facts) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Facts) GetRelease() []byte {
+	if x != nil {
+		return x.Release
+	}
+	return nil
+}
+
+func (x *Facts) GetNow() int64 {
+	if x != nil {
+		return x.Now
+	}
+	return 0
+}
+
+func (x *Facts) GetZones() []byte {
+	if x != nil {
+		return x.Zones
+	}
+	return nil
+}
+
+func (x *Facts) GetDisks() []*Disk {
+	if x != nil {
+		return x.Disks
+	}
+	return nil
+}
+
+func (x *Facts) GetProven() int64 {
+	if x != nil {
+		return x.Proven
+	}
+	return 0
+}
+
+func (x *Facts) GetBackups() bool {
+	if x != nil {
+		return x.Backups
+	}
+	return false
+}
+
+func (x *Facts) GetProblems() [][]byte {
+	if x != nil {
+		return x.Problems
+	}
+	return nil
+}
+
+func (x *Facts) GetNeighbours() []*Neighbour {
+	if x != nil {
+		return x.Neighbours
+	}
+	return nil
+}
+
+func (x *Facts) GetStore() []byte {
+	if x != nil {
+		return x.Store
+	}
+	return nil
+}
+
+type Disk struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Path          []byte                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	Free          uint64                 `protobuf:"varint,2,opt,name=free,proto3" json:"free,omitempty"` // octets
+	Size          uint64                 `protobuf:"varint,3,opt,name=size,proto3" json:"size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Disk) Reset() {
+	*x = Disk{}
+	mi := &file_dwp_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Disk) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Disk) ProtoMessage() {}
+
+func (x *Disk) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Disk.ProtoReflect.Descriptor instead.
+func (*Disk) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Disk) GetPath() []byte {
+	if x != nil {
+		return x.Path
+	}
+	return nil
+}
+
+func (x *Disk) GetFree() uint64 {
+	if x != nil {
+		return x.Free
+	}
+	return 0
+}
+
+func (x *Disk) GetSize() uint64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+// A host that has greeted.
+type Neighbour struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Host          []byte                 `protobuf:"bytes,1,opt,name=host,proto3" json:"host,omitempty"`
+	Release       []byte                 `protobuf:"bytes,2,opt,name=release,proto3" json:"release,omitempty"`
+	Heard         int64                  `protobuf:"varint,3,opt,name=heard,proto3" json:"heard,omitempty"` // when it did last, by the back end's clock
+	Ahead         int64                  `protobuf:"varint,4,opt,name=ahead,proto3" json:"ahead,omitempty"` // microseconds of its clock before the back end's
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Neighbour) Reset() {
+	*x = Neighbour{}
+	mi := &file_dwp_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Neighbour) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Neighbour) ProtoMessage() {}
+
+func (x *Neighbour) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Neighbour.ProtoReflect.Descriptor instead.
+func (*Neighbour) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Neighbour) GetHost() []byte {
+	if x != nil {
+		return x.Host
+	}
+	return nil
+}
+
+func (x *Neighbour) GetRelease() []byte {
+	if x != nil {
+		return x.Release
+	}
+	return nil
+}
+
+func (x *Neighbour) GetHeard() int64 {
+	if x != nil {
+		return x.Heard
+	}
+	return 0
+}
+
+func (x *Neighbour) GetAhead() int64 {
+	if x != nil {
+		return x.Ahead
+	}
+	return 0
+}
+
 // What went wrong: in the status details of a call that failed, and in items.
 type Failure struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -202,7 +488,7 @@ type Failure struct {
 
 func (x *Failure) Reset() {
 	*x = Failure{}
-	mi := &file_dwp_proto_msgTypes[2]
+	mi := &file_dwp_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -214,7 +500,7 @@ func (x *Failure) String() string {
 func (*Failure) ProtoMessage() {}
 
 func (x *Failure) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[2]
+	mi := &file_dwp_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -227,7 +513,7 @@ func (x *Failure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Failure.ProtoReflect.Descriptor instead.
 func (*Failure) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{2}
+	return file_dwp_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Failure) GetKind() string {
@@ -298,7 +584,7 @@ type Actor struct {
 
 func (x *Actor) Reset() {
 	*x = Actor{}
-	mi := &file_dwp_proto_msgTypes[3]
+	mi := &file_dwp_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -310,7 +596,7 @@ func (x *Actor) String() string {
 func (*Actor) ProtoMessage() {}
 
 func (x *Actor) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[3]
+	mi := &file_dwp_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -323,7 +609,7 @@ func (x *Actor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Actor.ProtoReflect.Descriptor instead.
 func (*Actor) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{3}
+	return file_dwp_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Actor) GetUser() []byte {
@@ -413,7 +699,7 @@ type Ref struct {
 
 func (x *Ref) Reset() {
 	*x = Ref{}
-	mi := &file_dwp_proto_msgTypes[4]
+	mi := &file_dwp_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -425,7 +711,7 @@ func (x *Ref) String() string {
 func (*Ref) ProtoMessage() {}
 
 func (x *Ref) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[4]
+	mi := &file_dwp_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -438,7 +724,7 @@ func (x *Ref) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ref.ProtoReflect.Descriptor instead.
 func (*Ref) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{4}
+	return file_dwp_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Ref) GetCalendar() []byte {
@@ -465,7 +751,7 @@ type Window struct {
 
 func (x *Window) Reset() {
 	*x = Window{}
-	mi := &file_dwp_proto_msgTypes[5]
+	mi := &file_dwp_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -477,7 +763,7 @@ func (x *Window) String() string {
 func (*Window) ProtoMessage() {}
 
 func (x *Window) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[5]
+	mi := &file_dwp_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -490,7 +776,7 @@ func (x *Window) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Window.ProtoReflect.Descriptor instead.
 func (*Window) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{5}
+	return file_dwp_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Window) GetFrom() int64 {
@@ -519,7 +805,7 @@ type Precond struct {
 
 func (x *Precond) Reset() {
 	*x = Precond{}
-	mi := &file_dwp_proto_msgTypes[6]
+	mi := &file_dwp_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -531,7 +817,7 @@ func (x *Precond) String() string {
 func (*Precond) ProtoMessage() {}
 
 func (x *Precond) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[6]
+	mi := &file_dwp_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -544,7 +830,7 @@ func (x *Precond) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Precond.ProtoReflect.Descriptor instead.
 func (*Precond) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{6}
+	return file_dwp_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Precond) GetIfMatch() [][]byte {
@@ -586,7 +872,7 @@ type DeadProp struct {
 
 func (x *DeadProp) Reset() {
 	*x = DeadProp{}
-	mi := &file_dwp_proto_msgTypes[7]
+	mi := &file_dwp_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -598,7 +884,7 @@ func (x *DeadProp) String() string {
 func (*DeadProp) ProtoMessage() {}
 
 func (x *DeadProp) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[7]
+	mi := &file_dwp_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -611,7 +897,7 @@ func (x *DeadProp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeadProp.ProtoReflect.Descriptor instead.
 func (*DeadProp) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{7}
+	return file_dwp_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *DeadProp) GetSpace() []byte {
@@ -645,7 +931,7 @@ type PropChange struct {
 
 func (x *PropChange) Reset() {
 	*x = PropChange{}
-	mi := &file_dwp_proto_msgTypes[8]
+	mi := &file_dwp_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -657,7 +943,7 @@ func (x *PropChange) String() string {
 func (*PropChange) ProtoMessage() {}
 
 func (x *PropChange) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[8]
+	mi := &file_dwp_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -670,7 +956,7 @@ func (x *PropChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PropChange.ProtoReflect.Descriptor instead.
 func (*PropChange) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{8}
+	return file_dwp_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *PropChange) GetProp() *DeadProp {
@@ -701,7 +987,7 @@ type ACE struct {
 
 func (x *ACE) Reset() {
 	*x = ACE{}
-	mi := &file_dwp_proto_msgTypes[9]
+	mi := &file_dwp_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -713,7 +999,7 @@ func (x *ACE) String() string {
 func (*ACE) ProtoMessage() {}
 
 func (x *ACE) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[9]
+	mi := &file_dwp_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -726,7 +1012,7 @@ func (x *ACE) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ACE.ProtoReflect.Descriptor instead.
 func (*ACE) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{9}
+	return file_dwp_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ACE) GetWho() uint32 {
@@ -773,7 +1059,7 @@ type ACL struct {
 
 func (x *ACL) Reset() {
 	*x = ACL{}
-	mi := &file_dwp_proto_msgTypes[10]
+	mi := &file_dwp_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -785,7 +1071,7 @@ func (x *ACL) String() string {
 func (*ACL) ProtoMessage() {}
 
 func (x *ACL) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[10]
+	mi := &file_dwp_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -798,7 +1084,7 @@ func (x *ACL) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ACL.ProtoReflect.Descriptor instead.
 func (*ACL) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{10}
+	return file_dwp_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ACL) GetEntries() []*ACE {
@@ -820,7 +1106,7 @@ type Rights struct {
 
 func (x *Rights) Reset() {
 	*x = Rights{}
-	mi := &file_dwp_proto_msgTypes[11]
+	mi := &file_dwp_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -832,7 +1118,7 @@ func (x *Rights) String() string {
 func (*Rights) ProtoMessage() {}
 
 func (x *Rights) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[11]
+	mi := &file_dwp_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -845,7 +1131,7 @@ func (x *Rights) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rights.ProtoReflect.Descriptor instead.
 func (*Rights) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{11}
+	return file_dwp_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Rights) GetComponents() uint32 {
@@ -878,7 +1164,7 @@ type Texts struct {
 
 func (x *Texts) Reset() {
 	*x = Texts{}
-	mi := &file_dwp_proto_msgTypes[12]
+	mi := &file_dwp_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -890,7 +1176,7 @@ func (x *Texts) String() string {
 func (*Texts) ProtoMessage() {}
 
 func (x *Texts) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[12]
+	mi := &file_dwp_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -903,7 +1189,7 @@ func (x *Texts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Texts.ProtoReflect.Descriptor instead.
 func (*Texts) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{12}
+	return file_dwp_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Texts) GetTexts() [][]byte {
@@ -949,7 +1235,7 @@ type Calendar struct {
 
 func (x *Calendar) Reset() {
 	*x = Calendar{}
-	mi := &file_dwp_proto_msgTypes[13]
+	mi := &file_dwp_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -961,7 +1247,7 @@ func (x *Calendar) String() string {
 func (*Calendar) ProtoMessage() {}
 
 func (x *Calendar) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[13]
+	mi := &file_dwp_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -974,7 +1260,7 @@ func (x *Calendar) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Calendar.ProtoReflect.Descriptor instead.
 func (*Calendar) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{13}
+	return file_dwp_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Calendar) GetId() []byte {
@@ -1195,7 +1481,7 @@ type Object struct {
 
 func (x *Object) Reset() {
 	*x = Object{}
-	mi := &file_dwp_proto_msgTypes[14]
+	mi := &file_dwp_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1207,7 +1493,7 @@ func (x *Object) String() string {
 func (*Object) ProtoMessage() {}
 
 func (x *Object) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[14]
+	mi := &file_dwp_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1220,7 +1506,7 @@ func (x *Object) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Object.ProtoReflect.Descriptor instead.
 func (*Object) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{14}
+	return file_dwp_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Object) GetCalendar() []byte {
@@ -1337,7 +1623,7 @@ type Tombstone struct {
 
 func (x *Tombstone) Reset() {
 	*x = Tombstone{}
-	mi := &file_dwp_proto_msgTypes[15]
+	mi := &file_dwp_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1349,7 +1635,7 @@ func (x *Tombstone) String() string {
 func (*Tombstone) ProtoMessage() {}
 
 func (x *Tombstone) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[15]
+	mi := &file_dwp_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1362,7 +1648,7 @@ func (x *Tombstone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tombstone.ProtoReflect.Descriptor instead.
 func (*Tombstone) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{15}
+	return file_dwp_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Tombstone) GetCalendar() []byte {
@@ -1434,7 +1720,7 @@ type Page struct {
 
 func (x *Page) Reset() {
 	*x = Page{}
-	mi := &file_dwp_proto_msgTypes[16]
+	mi := &file_dwp_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1446,7 +1732,7 @@ func (x *Page) String() string {
 func (*Page) ProtoMessage() {}
 
 func (x *Page) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[16]
+	mi := &file_dwp_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1459,7 +1745,7 @@ func (x *Page) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Page.ProtoReflect.Descriptor instead.
 func (*Page) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{16}
+	return file_dwp_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Page) GetItems() uint32 {
@@ -1501,7 +1787,7 @@ type HomeRequest struct {
 
 func (x *HomeRequest) Reset() {
 	*x = HomeRequest{}
-	mi := &file_dwp_proto_msgTypes[17]
+	mi := &file_dwp_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1513,7 +1799,7 @@ func (x *HomeRequest) String() string {
 func (*HomeRequest) ProtoMessage() {}
 
 func (x *HomeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[17]
+	mi := &file_dwp_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1526,7 +1812,7 @@ func (x *HomeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HomeRequest.ProtoReflect.Descriptor instead.
 func (*HomeRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{17}
+	return file_dwp_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *HomeRequest) GetActor() *Actor {
@@ -1619,7 +1905,7 @@ type HomeAnswer struct {
 
 func (x *HomeAnswer) Reset() {
 	*x = HomeAnswer{}
-	mi := &file_dwp_proto_msgTypes[18]
+	mi := &file_dwp_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1631,7 +1917,7 @@ func (x *HomeAnswer) String() string {
 func (*HomeAnswer) ProtoMessage() {}
 
 func (x *HomeAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[18]
+	mi := &file_dwp_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1644,7 +1930,7 @@ func (x *HomeAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HomeAnswer.ProtoReflect.Descriptor instead.
 func (*HomeAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{18}
+	return file_dwp_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *HomeAnswer) GetOwner() []byte {
@@ -1743,7 +2029,7 @@ type Proxies struct {
 
 func (x *Proxies) Reset() {
 	*x = Proxies{}
-	mi := &file_dwp_proto_msgTypes[19]
+	mi := &file_dwp_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1755,7 +2041,7 @@ func (x *Proxies) String() string {
 func (*Proxies) ProtoMessage() {}
 
 func (x *Proxies) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[19]
+	mi := &file_dwp_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1768,7 +2054,7 @@ func (x *Proxies) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Proxies.ProtoReflect.Descriptor instead.
 func (*Proxies) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{19}
+	return file_dwp_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Proxies) GetRead() [][]byte {
@@ -1811,7 +2097,7 @@ type SetProxiesRequest struct {
 
 func (x *SetProxiesRequest) Reset() {
 	*x = SetProxiesRequest{}
-	mi := &file_dwp_proto_msgTypes[20]
+	mi := &file_dwp_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1823,7 +2109,7 @@ func (x *SetProxiesRequest) String() string {
 func (*SetProxiesRequest) ProtoMessage() {}
 
 func (x *SetProxiesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[20]
+	mi := &file_dwp_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1836,7 +2122,7 @@ func (x *SetProxiesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetProxiesRequest.ProtoReflect.Descriptor instead.
 func (*SetProxiesRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{20}
+	return file_dwp_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *SetProxiesRequest) GetActor() *Actor {
@@ -1877,7 +2163,7 @@ type Notes struct {
 
 func (x *Notes) Reset() {
 	*x = Notes{}
-	mi := &file_dwp_proto_msgTypes[21]
+	mi := &file_dwp_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1889,7 +2175,7 @@ func (x *Notes) String() string {
 func (*Notes) ProtoMessage() {}
 
 func (x *Notes) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[21]
+	mi := &file_dwp_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1902,7 +2188,7 @@ func (x *Notes) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Notes.ProtoReflect.Descriptor instead.
 func (*Notes) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{21}
+	return file_dwp_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Notes) GetChange() int64 {
@@ -1937,7 +2223,7 @@ type Note struct {
 
 func (x *Note) Reset() {
 	*x = Note{}
-	mi := &file_dwp_proto_msgTypes[22]
+	mi := &file_dwp_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1949,7 +2235,7 @@ func (x *Note) String() string {
 func (*Note) ProtoMessage() {}
 
 func (x *Note) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[22]
+	mi := &file_dwp_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1962,7 +2248,7 @@ func (x *Note) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Note.ProtoReflect.Descriptor instead.
 func (*Note) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{22}
+	return file_dwp_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Note) GetId() []byte {
@@ -2049,7 +2335,7 @@ type Invitee struct {
 
 func (x *Invitee) Reset() {
 	*x = Invitee{}
-	mi := &file_dwp_proto_msgTypes[23]
+	mi := &file_dwp_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2061,7 +2347,7 @@ func (x *Invitee) String() string {
 func (*Invitee) ProtoMessage() {}
 
 func (x *Invitee) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[23]
+	mi := &file_dwp_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2074,7 +2360,7 @@ func (x *Invitee) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Invitee.ProtoReflect.Descriptor instead.
 func (*Invitee) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{23}
+	return file_dwp_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Invitee) GetUser() []byte {
@@ -2131,7 +2417,7 @@ type ShareRequest struct {
 
 func (x *ShareRequest) Reset() {
 	*x = ShareRequest{}
-	mi := &file_dwp_proto_msgTypes[24]
+	mi := &file_dwp_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2143,7 +2429,7 @@ func (x *ShareRequest) String() string {
 func (*ShareRequest) ProtoMessage() {}
 
 func (x *ShareRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[24]
+	mi := &file_dwp_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2156,7 +2442,7 @@ func (x *ShareRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShareRequest.ProtoReflect.Descriptor instead.
 func (*ShareRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{24}
+	return file_dwp_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ShareRequest) GetActor() *Actor {
@@ -2199,7 +2485,7 @@ type ShareSet struct {
 
 func (x *ShareSet) Reset() {
 	*x = ShareSet{}
-	mi := &file_dwp_proto_msgTypes[25]
+	mi := &file_dwp_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2211,7 +2497,7 @@ func (x *ShareSet) String() string {
 func (*ShareSet) ProtoMessage() {}
 
 func (x *ShareSet) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[25]
+	mi := &file_dwp_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2224,7 +2510,7 @@ func (x *ShareSet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShareSet.ProtoReflect.Descriptor instead.
 func (*ShareSet) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{25}
+	return file_dwp_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ShareSet) GetUser() []byte {
@@ -2265,7 +2551,7 @@ type NotifyRequest struct {
 
 func (x *NotifyRequest) Reset() {
 	*x = NotifyRequest{}
-	mi := &file_dwp_proto_msgTypes[26]
+	mi := &file_dwp_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2277,7 +2563,7 @@ func (x *NotifyRequest) String() string {
 func (*NotifyRequest) ProtoMessage() {}
 
 func (x *NotifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[26]
+	mi := &file_dwp_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2290,7 +2576,7 @@ func (x *NotifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotifyRequest.ProtoReflect.Descriptor instead.
 func (*NotifyRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{26}
+	return file_dwp_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *NotifyRequest) GetActor() *Actor {
@@ -2327,7 +2613,7 @@ type Share struct {
 
 func (x *Share) Reset() {
 	*x = Share{}
-	mi := &file_dwp_proto_msgTypes[27]
+	mi := &file_dwp_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2339,7 +2625,7 @@ func (x *Share) String() string {
 func (*Share) ProtoMessage() {}
 
 func (x *Share) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[27]
+	mi := &file_dwp_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2352,7 +2638,7 @@ func (x *Share) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Share.ProtoReflect.Descriptor instead.
 func (*Share) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{27}
+	return file_dwp_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Share) GetId() []byte {
@@ -2456,7 +2742,7 @@ type ShareChange struct {
 
 func (x *ShareChange) Reset() {
 	*x = ShareChange{}
-	mi := &file_dwp_proto_msgTypes[28]
+	mi := &file_dwp_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2468,7 +2754,7 @@ func (x *ShareChange) String() string {
 func (*ShareChange) ProtoMessage() {}
 
 func (x *ShareChange) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[28]
+	mi := &file_dwp_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2481,7 +2767,7 @@ func (x *ShareChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShareChange.ProtoReflect.Descriptor instead.
 func (*ShareChange) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{28}
+	return file_dwp_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ShareChange) GetId() []byte {
@@ -2558,7 +2844,7 @@ type CalendarRequest struct {
 
 func (x *CalendarRequest) Reset() {
 	*x = CalendarRequest{}
-	mi := &file_dwp_proto_msgTypes[29]
+	mi := &file_dwp_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2570,7 +2856,7 @@ func (x *CalendarRequest) String() string {
 func (*CalendarRequest) ProtoMessage() {}
 
 func (x *CalendarRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[29]
+	mi := &file_dwp_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2583,7 +2869,7 @@ func (x *CalendarRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CalendarRequest.ProtoReflect.Descriptor instead.
 func (*CalendarRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{29}
+	return file_dwp_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *CalendarRequest) GetActor() *Actor {
@@ -2616,7 +2902,7 @@ type CalendarAnswer struct {
 
 func (x *CalendarAnswer) Reset() {
 	*x = CalendarAnswer{}
-	mi := &file_dwp_proto_msgTypes[30]
+	mi := &file_dwp_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2628,7 +2914,7 @@ func (x *CalendarAnswer) String() string {
 func (*CalendarAnswer) ProtoMessage() {}
 
 func (x *CalendarAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[30]
+	mi := &file_dwp_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2641,7 +2927,7 @@ func (x *CalendarAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CalendarAnswer.ProtoReflect.Descriptor instead.
 func (*CalendarAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{30}
+	return file_dwp_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *CalendarAnswer) GetCalendar() *Calendar {
@@ -2666,7 +2952,7 @@ type CalendarsRequest struct {
 
 func (x *CalendarsRequest) Reset() {
 	*x = CalendarsRequest{}
-	mi := &file_dwp_proto_msgTypes[31]
+	mi := &file_dwp_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2678,7 +2964,7 @@ func (x *CalendarsRequest) String() string {
 func (*CalendarsRequest) ProtoMessage() {}
 
 func (x *CalendarsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[31]
+	mi := &file_dwp_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2691,7 +2977,7 @@ func (x *CalendarsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CalendarsRequest.ProtoReflect.Descriptor instead.
 func (*CalendarsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{31}
+	return file_dwp_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *CalendarsRequest) GetActor() *Actor {
@@ -2752,7 +3038,7 @@ type CalendarsAnswer struct {
 
 func (x *CalendarsAnswer) Reset() {
 	*x = CalendarsAnswer{}
-	mi := &file_dwp_proto_msgTypes[32]
+	mi := &file_dwp_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2764,7 +3050,7 @@ func (x *CalendarsAnswer) String() string {
 func (*CalendarsAnswer) ProtoMessage() {}
 
 func (x *CalendarsAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[32]
+	mi := &file_dwp_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2777,7 +3063,7 @@ func (x *CalendarsAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CalendarsAnswer.ProtoReflect.Descriptor instead.
 func (*CalendarsAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{32}
+	return file_dwp_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *CalendarsAnswer) GetItems() []*CalendarItem {
@@ -2798,7 +3084,7 @@ type CalendarItem struct {
 
 func (x *CalendarItem) Reset() {
 	*x = CalendarItem{}
-	mi := &file_dwp_proto_msgTypes[33]
+	mi := &file_dwp_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2810,7 +3096,7 @@ func (x *CalendarItem) String() string {
 func (*CalendarItem) ProtoMessage() {}
 
 func (x *CalendarItem) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[33]
+	mi := &file_dwp_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2823,7 +3109,7 @@ func (x *CalendarItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CalendarItem.ProtoReflect.Descriptor instead.
 func (*CalendarItem) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{33}
+	return file_dwp_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *CalendarItem) GetCalendar() *Calendar {
@@ -2858,7 +3144,7 @@ type CreateCalendarRequest struct {
 
 func (x *CreateCalendarRequest) Reset() {
 	*x = CreateCalendarRequest{}
-	mi := &file_dwp_proto_msgTypes[34]
+	mi := &file_dwp_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2870,7 +3156,7 @@ func (x *CreateCalendarRequest) String() string {
 func (*CreateCalendarRequest) ProtoMessage() {}
 
 func (x *CreateCalendarRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[34]
+	mi := &file_dwp_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2883,7 +3169,7 @@ func (x *CreateCalendarRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateCalendarRequest.ProtoReflect.Descriptor instead.
 func (*CreateCalendarRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{34}
+	return file_dwp_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *CreateCalendarRequest) GetActor() *Actor {
@@ -2937,7 +3223,7 @@ type UpdateCalendarRequest struct {
 
 func (x *UpdateCalendarRequest) Reset() {
 	*x = UpdateCalendarRequest{}
-	mi := &file_dwp_proto_msgTypes[35]
+	mi := &file_dwp_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2949,7 +3235,7 @@ func (x *UpdateCalendarRequest) String() string {
 func (*UpdateCalendarRequest) ProtoMessage() {}
 
 func (x *UpdateCalendarRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[35]
+	mi := &file_dwp_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2962,7 +3248,7 @@ func (x *UpdateCalendarRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateCalendarRequest.ProtoReflect.Descriptor instead.
 func (*UpdateCalendarRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{35}
+	return file_dwp_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *UpdateCalendarRequest) GetActor() *Actor {
@@ -3133,7 +3419,7 @@ type DeleteCalendarRequest struct {
 
 func (x *DeleteCalendarRequest) Reset() {
 	*x = DeleteCalendarRequest{}
-	mi := &file_dwp_proto_msgTypes[36]
+	mi := &file_dwp_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3145,7 +3431,7 @@ func (x *DeleteCalendarRequest) String() string {
 func (*DeleteCalendarRequest) ProtoMessage() {}
 
 func (x *DeleteCalendarRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[36]
+	mi := &file_dwp_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3158,7 +3444,7 @@ func (x *DeleteCalendarRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteCalendarRequest.ProtoReflect.Descriptor instead.
 func (*DeleteCalendarRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{36}
+	return file_dwp_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *DeleteCalendarRequest) GetActor() *Actor {
@@ -3219,7 +3505,7 @@ type CopyRequest struct {
 
 func (x *CopyRequest) Reset() {
 	*x = CopyRequest{}
-	mi := &file_dwp_proto_msgTypes[37]
+	mi := &file_dwp_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3231,7 +3517,7 @@ func (x *CopyRequest) String() string {
 func (*CopyRequest) ProtoMessage() {}
 
 func (x *CopyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[37]
+	mi := &file_dwp_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3244,7 +3530,7 @@ func (x *CopyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyRequest.ProtoReflect.Descriptor instead.
 func (*CopyRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{37}
+	return file_dwp_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *CopyRequest) GetActor() *Actor {
@@ -3313,7 +3599,7 @@ type CopyAnswer struct {
 
 func (x *CopyAnswer) Reset() {
 	*x = CopyAnswer{}
-	mi := &file_dwp_proto_msgTypes[38]
+	mi := &file_dwp_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3325,7 +3611,7 @@ func (x *CopyAnswer) String() string {
 func (*CopyAnswer) ProtoMessage() {}
 
 func (x *CopyAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[38]
+	mi := &file_dwp_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3338,7 +3624,7 @@ func (x *CopyAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyAnswer.ProtoReflect.Descriptor instead.
 func (*CopyAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{38}
+	return file_dwp_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *CopyAnswer) GetReplaced() bool {
@@ -3366,7 +3652,7 @@ type CopyOutAnswer struct {
 
 func (x *CopyOutAnswer) Reset() {
 	*x = CopyOutAnswer{}
-	mi := &file_dwp_proto_msgTypes[39]
+	mi := &file_dwp_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3378,7 +3664,7 @@ func (x *CopyOutAnswer) String() string {
 func (*CopyOutAnswer) ProtoMessage() {}
 
 func (x *CopyOutAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[39]
+	mi := &file_dwp_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3391,7 +3677,7 @@ func (x *CopyOutAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyOutAnswer.ProtoReflect.Descriptor instead.
 func (*CopyOutAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{39}
+	return file_dwp_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *CopyOutAnswer) GetObject() *Object {
@@ -3426,7 +3712,7 @@ type CopyInRequest struct {
 
 func (x *CopyInRequest) Reset() {
 	*x = CopyInRequest{}
-	mi := &file_dwp_proto_msgTypes[40]
+	mi := &file_dwp_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3438,7 +3724,7 @@ func (x *CopyInRequest) String() string {
 func (*CopyInRequest) ProtoMessage() {}
 
 func (x *CopyInRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[40]
+	mi := &file_dwp_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3451,7 +3737,7 @@ func (x *CopyInRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyInRequest.ProtoReflect.Descriptor instead.
 func (*CopyInRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{40}
+	return file_dwp_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *CopyInRequest) GetActor() *Actor {
@@ -3485,7 +3771,7 @@ type Moved struct {
 
 func (x *Moved) Reset() {
 	*x = Moved{}
-	mi := &file_dwp_proto_msgTypes[41]
+	mi := &file_dwp_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3497,7 +3783,7 @@ func (x *Moved) String() string {
 func (*Moved) ProtoMessage() {}
 
 func (x *Moved) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[41]
+	mi := &file_dwp_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3510,7 +3796,7 @@ func (x *Moved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Moved.ProtoReflect.Descriptor instead.
 func (*Moved) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{41}
+	return file_dwp_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Moved) GetTo() *Ref {
@@ -3535,7 +3821,7 @@ type Done struct {
 
 func (x *Done) Reset() {
 	*x = Done{}
-	mi := &file_dwp_proto_msgTypes[42]
+	mi := &file_dwp_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3547,7 +3833,7 @@ func (x *Done) String() string {
 func (*Done) ProtoMessage() {}
 
 func (x *Done) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[42]
+	mi := &file_dwp_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3560,7 +3846,7 @@ func (x *Done) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Done.ProtoReflect.Descriptor instead.
 func (*Done) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{42}
+	return file_dwp_proto_rawDescGZIP(), []int{45}
 }
 
 type DataRequest struct {
@@ -3577,7 +3863,7 @@ type DataRequest struct {
 
 func (x *DataRequest) Reset() {
 	*x = DataRequest{}
-	mi := &file_dwp_proto_msgTypes[43]
+	mi := &file_dwp_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3589,7 +3875,7 @@ func (x *DataRequest) String() string {
 func (*DataRequest) ProtoMessage() {}
 
 func (x *DataRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[43]
+	mi := &file_dwp_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3602,7 +3888,7 @@ func (x *DataRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DataRequest.ProtoReflect.Descriptor instead.
 func (*DataRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{43}
+	return file_dwp_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *DataRequest) GetNone() bool {
@@ -3660,7 +3946,7 @@ type CompSelect struct {
 
 func (x *CompSelect) Reset() {
 	*x = CompSelect{}
-	mi := &file_dwp_proto_msgTypes[44]
+	mi := &file_dwp_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3672,7 +3958,7 @@ func (x *CompSelect) String() string {
 func (*CompSelect) ProtoMessage() {}
 
 func (x *CompSelect) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[44]
+	mi := &file_dwp_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3685,7 +3971,7 @@ func (x *CompSelect) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompSelect.ProtoReflect.Descriptor instead.
 func (*CompSelect) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{44}
+	return file_dwp_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *CompSelect) GetName() []byte {
@@ -3733,7 +4019,7 @@ type PropSelect struct {
 
 func (x *PropSelect) Reset() {
 	*x = PropSelect{}
-	mi := &file_dwp_proto_msgTypes[45]
+	mi := &file_dwp_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3745,7 +4031,7 @@ func (x *PropSelect) String() string {
 func (*PropSelect) ProtoMessage() {}
 
 func (x *PropSelect) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[45]
+	mi := &file_dwp_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3758,7 +4044,7 @@ func (x *PropSelect) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PropSelect.ProtoReflect.Descriptor instead.
 func (*PropSelect) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{45}
+	return file_dwp_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *PropSelect) GetName() []byte {
@@ -3786,7 +4072,7 @@ type ListObjectsAnswer struct {
 
 func (x *ListObjectsAnswer) Reset() {
 	*x = ListObjectsAnswer{}
-	mi := &file_dwp_proto_msgTypes[46]
+	mi := &file_dwp_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3798,7 +4084,7 @@ func (x *ListObjectsAnswer) String() string {
 func (*ListObjectsAnswer) ProtoMessage() {}
 
 func (x *ListObjectsAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[46]
+	mi := &file_dwp_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3811,7 +4097,7 @@ func (x *ListObjectsAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListObjectsAnswer.ProtoReflect.Descriptor instead.
 func (*ListObjectsAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{46}
+	return file_dwp_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *ListObjectsAnswer) GetObjects() []*Object {
@@ -3845,7 +4131,7 @@ type ObjectRequest struct {
 
 func (x *ObjectRequest) Reset() {
 	*x = ObjectRequest{}
-	mi := &file_dwp_proto_msgTypes[47]
+	mi := &file_dwp_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3857,7 +4143,7 @@ func (x *ObjectRequest) String() string {
 func (*ObjectRequest) ProtoMessage() {}
 
 func (x *ObjectRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[47]
+	mi := &file_dwp_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3870,7 +4156,7 @@ func (x *ObjectRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectRequest.ProtoReflect.Descriptor instead.
 func (*ObjectRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{47}
+	return file_dwp_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ObjectRequest) GetActor() *Actor {
@@ -3896,7 +4182,7 @@ type ObjectAnswer struct {
 
 func (x *ObjectAnswer) Reset() {
 	*x = ObjectAnswer{}
-	mi := &file_dwp_proto_msgTypes[48]
+	mi := &file_dwp_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3908,7 +4194,7 @@ func (x *ObjectAnswer) String() string {
 func (*ObjectAnswer) ProtoMessage() {}
 
 func (x *ObjectAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[48]
+	mi := &file_dwp_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3921,7 +4207,7 @@ func (x *ObjectAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectAnswer.ProtoReflect.Descriptor instead.
 func (*ObjectAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{48}
+	return file_dwp_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ObjectAnswer) GetObject() *Object {
@@ -3944,7 +4230,7 @@ type ObjectsRequest struct {
 
 func (x *ObjectsRequest) Reset() {
 	*x = ObjectsRequest{}
-	mi := &file_dwp_proto_msgTypes[49]
+	mi := &file_dwp_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3956,7 +4242,7 @@ func (x *ObjectsRequest) String() string {
 func (*ObjectsRequest) ProtoMessage() {}
 
 func (x *ObjectsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[49]
+	mi := &file_dwp_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3969,7 +4255,7 @@ func (x *ObjectsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectsRequest.ProtoReflect.Descriptor instead.
 func (*ObjectsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{49}
+	return file_dwp_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ObjectsRequest) GetActor() *Actor {
@@ -4016,7 +4302,7 @@ type ObjectsAnswer struct {
 
 func (x *ObjectsAnswer) Reset() {
 	*x = ObjectsAnswer{}
-	mi := &file_dwp_proto_msgTypes[50]
+	mi := &file_dwp_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4028,7 +4314,7 @@ func (x *ObjectsAnswer) String() string {
 func (*ObjectsAnswer) ProtoMessage() {}
 
 func (x *ObjectsAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[50]
+	mi := &file_dwp_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4041,7 +4327,7 @@ func (x *ObjectsAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectsAnswer.ProtoReflect.Descriptor instead.
 func (*ObjectsAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{50}
+	return file_dwp_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ObjectsAnswer) GetItems() []*ObjectItem {
@@ -4062,7 +4348,7 @@ type ObjectItem struct {
 
 func (x *ObjectItem) Reset() {
 	*x = ObjectItem{}
-	mi := &file_dwp_proto_msgTypes[51]
+	mi := &file_dwp_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4074,7 +4360,7 @@ func (x *ObjectItem) String() string {
 func (*ObjectItem) ProtoMessage() {}
 
 func (x *ObjectItem) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[51]
+	mi := &file_dwp_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4087,7 +4373,7 @@ func (x *ObjectItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectItem.ProtoReflect.Descriptor instead.
 func (*ObjectItem) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{51}
+	return file_dwp_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ObjectItem) GetRef() *Ref {
@@ -4127,7 +4413,7 @@ type PutRequest struct {
 
 func (x *PutRequest) Reset() {
 	*x = PutRequest{}
-	mi := &file_dwp_proto_msgTypes[52]
+	mi := &file_dwp_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4139,7 +4425,7 @@ func (x *PutRequest) String() string {
 func (*PutRequest) ProtoMessage() {}
 
 func (x *PutRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[52]
+	mi := &file_dwp_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4152,7 +4438,7 @@ func (x *PutRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutRequest.ProtoReflect.Descriptor instead.
 func (*PutRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{52}
+	return file_dwp_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *PutRequest) GetActor() *Actor {
@@ -4222,7 +4508,7 @@ type PutAnswer struct {
 
 func (x *PutAnswer) Reset() {
 	*x = PutAnswer{}
-	mi := &file_dwp_proto_msgTypes[53]
+	mi := &file_dwp_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4234,7 +4520,7 @@ func (x *PutAnswer) String() string {
 func (*PutAnswer) ProtoMessage() {}
 
 func (x *PutAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[53]
+	mi := &file_dwp_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4247,7 +4533,7 @@ func (x *PutAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutAnswer.ProtoReflect.Descriptor instead.
 func (*PutAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{53}
+	return file_dwp_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *PutAnswer) GetObject() *Object {
@@ -4286,7 +4572,7 @@ type PutObjectsRequest struct {
 
 func (x *PutObjectsRequest) Reset() {
 	*x = PutObjectsRequest{}
-	mi := &file_dwp_proto_msgTypes[54]
+	mi := &file_dwp_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4298,7 +4584,7 @@ func (x *PutObjectsRequest) String() string {
 func (*PutObjectsRequest) ProtoMessage() {}
 
 func (x *PutObjectsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[54]
+	mi := &file_dwp_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4311,7 +4597,7 @@ func (x *PutObjectsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutObjectsRequest.ProtoReflect.Descriptor instead.
 func (*PutObjectsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{54}
+	return file_dwp_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *PutObjectsRequest) GetActor() *Actor {
@@ -4359,7 +4645,7 @@ type PutItem struct {
 
 func (x *PutItem) Reset() {
 	*x = PutItem{}
-	mi := &file_dwp_proto_msgTypes[55]
+	mi := &file_dwp_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4371,7 +4657,7 @@ func (x *PutItem) String() string {
 func (*PutItem) ProtoMessage() {}
 
 func (x *PutItem) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[55]
+	mi := &file_dwp_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4384,7 +4670,7 @@ func (x *PutItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutItem.ProtoReflect.Descriptor instead.
 func (*PutItem) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{55}
+	return file_dwp_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *PutItem) GetName() []byte {
@@ -4410,7 +4696,7 @@ type PutObjectsAnswer struct {
 
 func (x *PutObjectsAnswer) Reset() {
 	*x = PutObjectsAnswer{}
-	mi := &file_dwp_proto_msgTypes[56]
+	mi := &file_dwp_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4422,7 +4708,7 @@ func (x *PutObjectsAnswer) String() string {
 func (*PutObjectsAnswer) ProtoMessage() {}
 
 func (x *PutObjectsAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[56]
+	mi := &file_dwp_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4435,7 +4721,7 @@ func (x *PutObjectsAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutObjectsAnswer.ProtoReflect.Descriptor instead.
 func (*PutObjectsAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{56}
+	return file_dwp_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *PutObjectsAnswer) GetItems() []*PutItemAnswer {
@@ -4459,7 +4745,7 @@ type PutItemAnswer struct {
 
 func (x *PutItemAnswer) Reset() {
 	*x = PutItemAnswer{}
-	mi := &file_dwp_proto_msgTypes[57]
+	mi := &file_dwp_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4471,7 +4757,7 @@ func (x *PutItemAnswer) String() string {
 func (*PutItemAnswer) ProtoMessage() {}
 
 func (x *PutItemAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[57]
+	mi := &file_dwp_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4484,7 +4770,7 @@ func (x *PutItemAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutItemAnswer.ProtoReflect.Descriptor instead.
 func (*PutItemAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{57}
+	return file_dwp_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *PutItemAnswer) GetName() []byte {
@@ -4542,7 +4828,7 @@ type DeleteRequest struct {
 
 func (x *DeleteRequest) Reset() {
 	*x = DeleteRequest{}
-	mi := &file_dwp_proto_msgTypes[58]
+	mi := &file_dwp_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4554,7 +4840,7 @@ func (x *DeleteRequest) String() string {
 func (*DeleteRequest) ProtoMessage() {}
 
 func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[58]
+	mi := &file_dwp_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4567,7 +4853,7 @@ func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRequest.ProtoReflect.Descriptor instead.
 func (*DeleteRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{58}
+	return file_dwp_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *DeleteRequest) GetActor() *Actor {
@@ -4616,7 +4902,7 @@ type PatchPropsRequest struct {
 
 func (x *PatchPropsRequest) Reset() {
 	*x = PatchPropsRequest{}
-	mi := &file_dwp_proto_msgTypes[59]
+	mi := &file_dwp_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4628,7 +4914,7 @@ func (x *PatchPropsRequest) String() string {
 func (*PatchPropsRequest) ProtoMessage() {}
 
 func (x *PatchPropsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[59]
+	mi := &file_dwp_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4641,7 +4927,7 @@ func (x *PatchPropsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PatchPropsRequest.ProtoReflect.Descriptor instead.
 func (*PatchPropsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{59}
+	return file_dwp_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *PatchPropsRequest) GetActor() *Actor {
@@ -4676,7 +4962,7 @@ type Moment struct {
 
 func (x *Moment) Reset() {
 	*x = Moment{}
-	mi := &file_dwp_proto_msgTypes[60]
+	mi := &file_dwp_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4688,7 +4974,7 @@ func (x *Moment) String() string {
 func (*Moment) ProtoMessage() {}
 
 func (x *Moment) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[60]
+	mi := &file_dwp_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4701,7 +4987,7 @@ func (x *Moment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Moment.ProtoReflect.Descriptor instead.
 func (*Moment) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{60}
+	return file_dwp_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *Moment) GetValue() []byte {
@@ -4727,7 +5013,7 @@ type Moments struct {
 
 func (x *Moments) Reset() {
 	*x = Moments{}
-	mi := &file_dwp_proto_msgTypes[61]
+	mi := &file_dwp_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4739,7 +5025,7 @@ func (x *Moments) String() string {
 func (*Moments) ProtoMessage() {}
 
 func (x *Moments) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[61]
+	mi := &file_dwp_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4752,7 +5038,7 @@ func (x *Moments) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Moments.ProtoReflect.Descriptor instead.
 func (*Moments) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{61}
+	return file_dwp_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *Moments) GetMoments() []*Moment {
@@ -4773,7 +5059,7 @@ type Property struct {
 
 func (x *Property) Reset() {
 	*x = Property{}
-	mi := &file_dwp_proto_msgTypes[62]
+	mi := &file_dwp_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4785,7 +5071,7 @@ func (x *Property) String() string {
 func (*Property) ProtoMessage() {}
 
 func (x *Property) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[62]
+	mi := &file_dwp_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4798,7 +5084,7 @@ func (x *Property) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Property.ProtoReflect.Descriptor instead.
 func (*Property) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{62}
+	return file_dwp_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *Property) GetName() []byte {
@@ -4832,7 +5118,7 @@ type Parameter struct {
 
 func (x *Parameter) Reset() {
 	*x = Parameter{}
-	mi := &file_dwp_proto_msgTypes[63]
+	mi := &file_dwp_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4844,7 +5130,7 @@ func (x *Parameter) String() string {
 func (*Parameter) ProtoMessage() {}
 
 func (x *Parameter) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[63]
+	mi := &file_dwp_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4857,7 +5143,7 @@ func (x *Parameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Parameter.ProtoReflect.Descriptor instead.
 func (*Parameter) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{63}
+	return file_dwp_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *Parameter) GetName() []byte {
@@ -4891,7 +5177,7 @@ type EditRequest struct {
 
 func (x *EditRequest) Reset() {
 	*x = EditRequest{}
-	mi := &file_dwp_proto_msgTypes[64]
+	mi := &file_dwp_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4903,7 +5189,7 @@ func (x *EditRequest) String() string {
 func (*EditRequest) ProtoMessage() {}
 
 func (x *EditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[64]
+	mi := &file_dwp_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4916,7 +5202,7 @@ func (x *EditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditRequest.ProtoReflect.Descriptor instead.
 func (*EditRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{64}
+	return file_dwp_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *EditRequest) GetActor() *Actor {
@@ -4999,7 +5285,7 @@ type EditItem struct {
 
 func (x *EditItem) Reset() {
 	*x = EditItem{}
-	mi := &file_dwp_proto_msgTypes[65]
+	mi := &file_dwp_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5011,7 +5297,7 @@ func (x *EditItem) String() string {
 func (*EditItem) ProtoMessage() {}
 
 func (x *EditItem) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[65]
+	mi := &file_dwp_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5024,7 +5310,7 @@ func (x *EditItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditItem.ProtoReflect.Descriptor instead.
 func (*EditItem) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{65}
+	return file_dwp_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *EditItem) GetUid() []byte {
@@ -5103,7 +5389,7 @@ type Patch struct {
 
 func (x *Patch) Reset() {
 	*x = Patch{}
-	mi := &file_dwp_proto_msgTypes[66]
+	mi := &file_dwp_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5115,7 +5401,7 @@ func (x *Patch) String() string {
 func (*Patch) ProtoMessage() {}
 
 func (x *Patch) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[66]
+	mi := &file_dwp_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5128,7 +5414,7 @@ func (x *Patch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Patch.ProtoReflect.Descriptor instead.
 func (*Patch) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{66}
+	return file_dwp_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *Patch) GetTzid() []byte {
@@ -5227,7 +5513,7 @@ type PropEdit struct {
 
 func (x *PropEdit) Reset() {
 	*x = PropEdit{}
-	mi := &file_dwp_proto_msgTypes[67]
+	mi := &file_dwp_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5239,7 +5525,7 @@ func (x *PropEdit) String() string {
 func (*PropEdit) ProtoMessage() {}
 
 func (x *PropEdit) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[67]
+	mi := &file_dwp_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5252,7 +5538,7 @@ func (x *PropEdit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PropEdit.ProtoReflect.Descriptor instead.
 func (*PropEdit) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{67}
+	return file_dwp_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *PropEdit) GetName() []byte {
@@ -5298,7 +5584,7 @@ type AlarmEdit struct {
 
 func (x *AlarmEdit) Reset() {
 	*x = AlarmEdit{}
-	mi := &file_dwp_proto_msgTypes[68]
+	mi := &file_dwp_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5310,7 +5596,7 @@ func (x *AlarmEdit) String() string {
 func (*AlarmEdit) ProtoMessage() {}
 
 func (x *AlarmEdit) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[68]
+	mi := &file_dwp_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5323,7 +5609,7 @@ func (x *AlarmEdit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AlarmEdit.ProtoReflect.Descriptor instead.
 func (*AlarmEdit) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{68}
+	return file_dwp_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *AlarmEdit) GetAction() []byte {
@@ -5387,7 +5673,7 @@ type NewAttachment struct {
 
 func (x *NewAttachment) Reset() {
 	*x = NewAttachment{}
-	mi := &file_dwp_proto_msgTypes[69]
+	mi := &file_dwp_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5399,7 +5685,7 @@ func (x *NewAttachment) String() string {
 func (*NewAttachment) ProtoMessage() {}
 
 func (x *NewAttachment) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[69]
+	mi := &file_dwp_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5412,7 +5698,7 @@ func (x *NewAttachment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewAttachment.ProtoReflect.Descriptor instead.
 func (*NewAttachment) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{69}
+	return file_dwp_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *NewAttachment) GetClientId() []byte {
@@ -5454,7 +5740,7 @@ type EditAnswer struct {
 
 func (x *EditAnswer) Reset() {
 	*x = EditAnswer{}
-	mi := &file_dwp_proto_msgTypes[70]
+	mi := &file_dwp_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5466,7 +5752,7 @@ func (x *EditAnswer) String() string {
 func (*EditAnswer) ProtoMessage() {}
 
 func (x *EditAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[70]
+	mi := &file_dwp_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5479,7 +5765,7 @@ func (x *EditAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditAnswer.ProtoReflect.Descriptor instead.
 func (*EditAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{70}
+	return file_dwp_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *EditAnswer) GetCalendar() *Calendar {
@@ -5519,7 +5805,7 @@ type EditItemAnswer struct {
 
 func (x *EditItemAnswer) Reset() {
 	*x = EditItemAnswer{}
-	mi := &file_dwp_proto_msgTypes[71]
+	mi := &file_dwp_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5531,7 +5817,7 @@ func (x *EditItemAnswer) String() string {
 func (*EditItemAnswer) ProtoMessage() {}
 
 func (x *EditItemAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[71]
+	mi := &file_dwp_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5544,7 +5830,7 @@ func (x *EditItemAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditItemAnswer.ProtoReflect.Descriptor instead.
 func (*EditItemAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{71}
+	return file_dwp_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *EditItemAnswer) GetUid() []byte {
@@ -5616,7 +5902,7 @@ type AttachmentRequest struct {
 
 func (x *AttachmentRequest) Reset() {
 	*x = AttachmentRequest{}
-	mi := &file_dwp_proto_msgTypes[72]
+	mi := &file_dwp_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5628,7 +5914,7 @@ func (x *AttachmentRequest) String() string {
 func (*AttachmentRequest) ProtoMessage() {}
 
 func (x *AttachmentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[72]
+	mi := &file_dwp_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5641,7 +5927,7 @@ func (x *AttachmentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttachmentRequest.ProtoReflect.Descriptor instead.
 func (*AttachmentRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{72}
+	return file_dwp_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *AttachmentRequest) GetActor() *Actor {
@@ -5693,7 +5979,7 @@ type AttachmentAnswer struct {
 
 func (x *AttachmentAnswer) Reset() {
 	*x = AttachmentAnswer{}
-	mi := &file_dwp_proto_msgTypes[73]
+	mi := &file_dwp_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5705,7 +5991,7 @@ func (x *AttachmentAnswer) String() string {
 func (*AttachmentAnswer) ProtoMessage() {}
 
 func (x *AttachmentAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[73]
+	mi := &file_dwp_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5718,7 +6004,7 @@ func (x *AttachmentAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttachmentAnswer.ProtoReflect.Descriptor instead.
 func (*AttachmentAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{73}
+	return file_dwp_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *AttachmentAnswer) GetId() []byte {
@@ -5778,7 +6064,7 @@ type QueryRequest struct {
 
 func (x *QueryRequest) Reset() {
 	*x = QueryRequest{}
-	mi := &file_dwp_proto_msgTypes[74]
+	mi := &file_dwp_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5790,7 +6076,7 @@ func (x *QueryRequest) String() string {
 func (*QueryRequest) ProtoMessage() {}
 
 func (x *QueryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[74]
+	mi := &file_dwp_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5803,7 +6089,7 @@ func (x *QueryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueryRequest.ProtoReflect.Descriptor instead.
 func (*QueryRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{74}
+	return file_dwp_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *QueryRequest) GetActor() *Actor {
@@ -5869,7 +6155,7 @@ type CompFilter struct {
 
 func (x *CompFilter) Reset() {
 	*x = CompFilter{}
-	mi := &file_dwp_proto_msgTypes[75]
+	mi := &file_dwp_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5881,7 +6167,7 @@ func (x *CompFilter) String() string {
 func (*CompFilter) ProtoMessage() {}
 
 func (x *CompFilter) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[75]
+	mi := &file_dwp_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5894,7 +6180,7 @@ func (x *CompFilter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompFilter.ProtoReflect.Descriptor instead.
 func (*CompFilter) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{75}
+	return file_dwp_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *CompFilter) GetName() []byte {
@@ -5953,7 +6239,7 @@ type PropFilter struct {
 
 func (x *PropFilter) Reset() {
 	*x = PropFilter{}
-	mi := &file_dwp_proto_msgTypes[76]
+	mi := &file_dwp_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5965,7 +6251,7 @@ func (x *PropFilter) String() string {
 func (*PropFilter) ProtoMessage() {}
 
 func (x *PropFilter) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[76]
+	mi := &file_dwp_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5978,7 +6264,7 @@ func (x *PropFilter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PropFilter.ProtoReflect.Descriptor instead.
 func (*PropFilter) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{76}
+	return file_dwp_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *PropFilter) GetName() []byte {
@@ -6034,7 +6320,7 @@ type ParamFilter struct {
 
 func (x *ParamFilter) Reset() {
 	*x = ParamFilter{}
-	mi := &file_dwp_proto_msgTypes[77]
+	mi := &file_dwp_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6046,7 +6332,7 @@ func (x *ParamFilter) String() string {
 func (*ParamFilter) ProtoMessage() {}
 
 func (x *ParamFilter) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[77]
+	mi := &file_dwp_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6059,7 +6345,7 @@ func (x *ParamFilter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ParamFilter.ProtoReflect.Descriptor instead.
 func (*ParamFilter) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{77}
+	return file_dwp_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *ParamFilter) GetName() []byte {
@@ -6094,7 +6380,7 @@ type TextMatch struct {
 
 func (x *TextMatch) Reset() {
 	*x = TextMatch{}
-	mi := &file_dwp_proto_msgTypes[78]
+	mi := &file_dwp_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6106,7 +6392,7 @@ func (x *TextMatch) String() string {
 func (*TextMatch) ProtoMessage() {}
 
 func (x *TextMatch) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[78]
+	mi := &file_dwp_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6119,7 +6405,7 @@ func (x *TextMatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TextMatch.ProtoReflect.Descriptor instead.
 func (*TextMatch) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{78}
+	return file_dwp_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *TextMatch) GetText() []byte {
@@ -6153,7 +6439,7 @@ type QueryAnswer struct {
 
 func (x *QueryAnswer) Reset() {
 	*x = QueryAnswer{}
-	mi := &file_dwp_proto_msgTypes[79]
+	mi := &file_dwp_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6165,7 +6451,7 @@ func (x *QueryAnswer) String() string {
 func (*QueryAnswer) ProtoMessage() {}
 
 func (x *QueryAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[79]
+	mi := &file_dwp_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6178,7 +6464,7 @@ func (x *QueryAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueryAnswer.ProtoReflect.Descriptor instead.
 func (*QueryAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{79}
+	return file_dwp_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *QueryAnswer) GetObjects() []*Object {
@@ -6216,7 +6502,7 @@ type OccurrencesRequest struct {
 
 func (x *OccurrencesRequest) Reset() {
 	*x = OccurrencesRequest{}
-	mi := &file_dwp_proto_msgTypes[80]
+	mi := &file_dwp_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6228,7 +6514,7 @@ func (x *OccurrencesRequest) String() string {
 func (*OccurrencesRequest) ProtoMessage() {}
 
 func (x *OccurrencesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[80]
+	mi := &file_dwp_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6241,7 +6527,7 @@ func (x *OccurrencesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OccurrencesRequest.ProtoReflect.Descriptor instead.
 func (*OccurrencesRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{80}
+	return file_dwp_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *OccurrencesRequest) GetActor() *Actor {
@@ -6346,7 +6632,7 @@ type OccurrenceRef struct {
 
 func (x *OccurrenceRef) Reset() {
 	*x = OccurrenceRef{}
-	mi := &file_dwp_proto_msgTypes[81]
+	mi := &file_dwp_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6358,7 +6644,7 @@ func (x *OccurrenceRef) String() string {
 func (*OccurrenceRef) ProtoMessage() {}
 
 func (x *OccurrenceRef) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[81]
+	mi := &file_dwp_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6371,7 +6657,7 @@ func (x *OccurrenceRef) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OccurrenceRef.ProtoReflect.Descriptor instead.
 func (*OccurrenceRef) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{81}
+	return file_dwp_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *OccurrenceRef) GetUid() []byte {
@@ -6404,7 +6690,7 @@ type OccurrencesAnswer struct {
 
 func (x *OccurrencesAnswer) Reset() {
 	*x = OccurrencesAnswer{}
-	mi := &file_dwp_proto_msgTypes[82]
+	mi := &file_dwp_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6416,7 +6702,7 @@ func (x *OccurrencesAnswer) String() string {
 func (*OccurrencesAnswer) ProtoMessage() {}
 
 func (x *OccurrencesAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[82]
+	mi := &file_dwp_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6429,7 +6715,7 @@ func (x *OccurrencesAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OccurrencesAnswer.ProtoReflect.Descriptor instead.
 func (*OccurrencesAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{82}
+	return file_dwp_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *OccurrencesAnswer) GetItems() []*OccurrencesItem {
@@ -6464,7 +6750,7 @@ type OccurrencesItem struct {
 
 func (x *OccurrencesItem) Reset() {
 	*x = OccurrencesItem{}
-	mi := &file_dwp_proto_msgTypes[83]
+	mi := &file_dwp_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6476,7 +6762,7 @@ func (x *OccurrencesItem) String() string {
 func (*OccurrencesItem) ProtoMessage() {}
 
 func (x *OccurrencesItem) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[83]
+	mi := &file_dwp_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6489,7 +6775,7 @@ func (x *OccurrencesItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OccurrencesItem.ProtoReflect.Descriptor instead.
 func (*OccurrencesItem) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{83}
+	return file_dwp_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *OccurrencesItem) GetIndex() int64 {
@@ -6599,7 +6885,7 @@ type SyncRequest struct {
 
 func (x *SyncRequest) Reset() {
 	*x = SyncRequest{}
-	mi := &file_dwp_proto_msgTypes[84]
+	mi := &file_dwp_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6611,7 +6897,7 @@ func (x *SyncRequest) String() string {
 func (*SyncRequest) ProtoMessage() {}
 
 func (x *SyncRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[84]
+	mi := &file_dwp_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6624,7 +6910,7 @@ func (x *SyncRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncRequest.ProtoReflect.Descriptor instead.
 func (*SyncRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{84}
+	return file_dwp_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *SyncRequest) GetActor() *Actor {
@@ -6694,7 +6980,7 @@ type SyncAnswer struct {
 
 func (x *SyncAnswer) Reset() {
 	*x = SyncAnswer{}
-	mi := &file_dwp_proto_msgTypes[85]
+	mi := &file_dwp_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6706,7 +6992,7 @@ func (x *SyncAnswer) String() string {
 func (*SyncAnswer) ProtoMessage() {}
 
 func (x *SyncAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[85]
+	mi := &file_dwp_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6719,7 +7005,7 @@ func (x *SyncAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncAnswer.ProtoReflect.Descriptor instead.
 func (*SyncAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{85}
+	return file_dwp_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *SyncAnswer) GetItems() []*SyncItem {
@@ -6753,7 +7039,7 @@ type SyncItem struct {
 
 func (x *SyncItem) Reset() {
 	*x = SyncItem{}
-	mi := &file_dwp_proto_msgTypes[86]
+	mi := &file_dwp_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6765,7 +7051,7 @@ func (x *SyncItem) String() string {
 func (*SyncItem) ProtoMessage() {}
 
 func (x *SyncItem) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[86]
+	mi := &file_dwp_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6778,7 +7064,7 @@ func (x *SyncItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncItem.ProtoReflect.Descriptor instead.
 func (*SyncItem) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{86}
+	return file_dwp_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *SyncItem) GetObject() *Object {
@@ -6807,7 +7093,7 @@ type SyncResult struct {
 
 func (x *SyncResult) Reset() {
 	*x = SyncResult{}
-	mi := &file_dwp_proto_msgTypes[87]
+	mi := &file_dwp_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6819,7 +7105,7 @@ func (x *SyncResult) String() string {
 func (*SyncResult) ProtoMessage() {}
 
 func (x *SyncResult) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[87]
+	mi := &file_dwp_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6832,7 +7118,7 @@ func (x *SyncResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncResult.ProtoReflect.Descriptor instead.
 func (*SyncResult) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{87}
+	return file_dwp_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *SyncResult) GetToken() []byte {
@@ -6874,7 +7160,7 @@ type ListChangesRequest struct {
 
 func (x *ListChangesRequest) Reset() {
 	*x = ListChangesRequest{}
-	mi := &file_dwp_proto_msgTypes[88]
+	mi := &file_dwp_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6886,7 +7172,7 @@ func (x *ListChangesRequest) String() string {
 func (*ListChangesRequest) ProtoMessage() {}
 
 func (x *ListChangesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[88]
+	mi := &file_dwp_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6899,7 +7185,7 @@ func (x *ListChangesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListChangesRequest.ProtoReflect.Descriptor instead.
 func (*ListChangesRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{88}
+	return file_dwp_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *ListChangesRequest) GetActor() *Actor {
@@ -6935,7 +7221,7 @@ type ListChangesAnswer struct {
 
 func (x *ListChangesAnswer) Reset() {
 	*x = ListChangesAnswer{}
-	mi := &file_dwp_proto_msgTypes[89]
+	mi := &file_dwp_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6947,7 +7233,7 @@ func (x *ListChangesAnswer) String() string {
 func (*ListChangesAnswer) ProtoMessage() {}
 
 func (x *ListChangesAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[89]
+	mi := &file_dwp_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6960,7 +7246,7 @@ func (x *ListChangesAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListChangesAnswer.ProtoReflect.Descriptor instead.
 func (*ListChangesAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{89}
+	return file_dwp_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *ListChangesAnswer) GetCalendar() *Calendar {
@@ -7003,7 +7289,7 @@ type SyncHomeRequest struct {
 
 func (x *SyncHomeRequest) Reset() {
 	*x = SyncHomeRequest{}
-	mi := &file_dwp_proto_msgTypes[90]
+	mi := &file_dwp_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7015,7 +7301,7 @@ func (x *SyncHomeRequest) String() string {
 func (*SyncHomeRequest) ProtoMessage() {}
 
 func (x *SyncHomeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[90]
+	mi := &file_dwp_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7028,7 +7314,7 @@ func (x *SyncHomeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncHomeRequest.ProtoReflect.Descriptor instead.
 func (*SyncHomeRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{90}
+	return file_dwp_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *SyncHomeRequest) GetActor() *Actor {
@@ -7072,7 +7358,7 @@ type SyncHomeAnswer struct {
 
 func (x *SyncHomeAnswer) Reset() {
 	*x = SyncHomeAnswer{}
-	mi := &file_dwp_proto_msgTypes[91]
+	mi := &file_dwp_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7084,7 +7370,7 @@ func (x *SyncHomeAnswer) String() string {
 func (*SyncHomeAnswer) ProtoMessage() {}
 
 func (x *SyncHomeAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[91]
+	mi := &file_dwp_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7097,7 +7383,7 @@ func (x *SyncHomeAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncHomeAnswer.ProtoReflect.Descriptor instead.
 func (*SyncHomeAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{91}
+	return file_dwp_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *SyncHomeAnswer) GetToken() []byte {
@@ -7152,7 +7438,7 @@ type SearchCalendarsRequest struct {
 
 func (x *SearchCalendarsRequest) Reset() {
 	*x = SearchCalendarsRequest{}
-	mi := &file_dwp_proto_msgTypes[92]
+	mi := &file_dwp_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7164,7 +7450,7 @@ func (x *SearchCalendarsRequest) String() string {
 func (*SearchCalendarsRequest) ProtoMessage() {}
 
 func (x *SearchCalendarsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[92]
+	mi := &file_dwp_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7177,7 +7463,7 @@ func (x *SearchCalendarsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchCalendarsRequest.ProtoReflect.Descriptor instead.
 func (*SearchCalendarsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{92}
+	return file_dwp_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *SearchCalendarsRequest) GetActor() *Actor {
@@ -7252,7 +7538,7 @@ type SearchCalendarsAnswer struct {
 
 func (x *SearchCalendarsAnswer) Reset() {
 	*x = SearchCalendarsAnswer{}
-	mi := &file_dwp_proto_msgTypes[93]
+	mi := &file_dwp_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7264,7 +7550,7 @@ func (x *SearchCalendarsAnswer) String() string {
 func (*SearchCalendarsAnswer) ProtoMessage() {}
 
 func (x *SearchCalendarsAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[93]
+	mi := &file_dwp_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7277,7 +7563,7 @@ func (x *SearchCalendarsAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchCalendarsAnswer.ProtoReflect.Descriptor instead.
 func (*SearchCalendarsAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{93}
+	return file_dwp_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *SearchCalendarsAnswer) GetCalendars() []*Calendar {
@@ -7301,7 +7587,7 @@ type FreeBusyRequest struct {
 
 func (x *FreeBusyRequest) Reset() {
 	*x = FreeBusyRequest{}
-	mi := &file_dwp_proto_msgTypes[94]
+	mi := &file_dwp_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7313,7 +7599,7 @@ func (x *FreeBusyRequest) String() string {
 func (*FreeBusyRequest) ProtoMessage() {}
 
 func (x *FreeBusyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[94]
+	mi := &file_dwp_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7326,7 +7612,7 @@ func (x *FreeBusyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreeBusyRequest.ProtoReflect.Descriptor instead.
 func (*FreeBusyRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{94}
+	return file_dwp_proto_rawDescGZIP(), []int{97}
 }
 
 func (x *FreeBusyRequest) GetActor() *Actor {
@@ -7381,7 +7667,7 @@ type FreeBusyTarget struct {
 
 func (x *FreeBusyTarget) Reset() {
 	*x = FreeBusyTarget{}
-	mi := &file_dwp_proto_msgTypes[95]
+	mi := &file_dwp_proto_msgTypes[98]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7393,7 +7679,7 @@ func (x *FreeBusyTarget) String() string {
 func (*FreeBusyTarget) ProtoMessage() {}
 
 func (x *FreeBusyTarget) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[95]
+	mi := &file_dwp_proto_msgTypes[98]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7406,7 +7692,7 @@ func (x *FreeBusyTarget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreeBusyTarget.ProtoReflect.Descriptor instead.
 func (*FreeBusyTarget) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{95}
+	return file_dwp_proto_rawDescGZIP(), []int{98}
 }
 
 func (x *FreeBusyTarget) GetCalendar() []byte {
@@ -7432,7 +7718,7 @@ type FreeBusyAnswer struct {
 
 func (x *FreeBusyAnswer) Reset() {
 	*x = FreeBusyAnswer{}
-	mi := &file_dwp_proto_msgTypes[96]
+	mi := &file_dwp_proto_msgTypes[99]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7444,7 +7730,7 @@ func (x *FreeBusyAnswer) String() string {
 func (*FreeBusyAnswer) ProtoMessage() {}
 
 func (x *FreeBusyAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[96]
+	mi := &file_dwp_proto_msgTypes[99]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7457,7 +7743,7 @@ func (x *FreeBusyAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreeBusyAnswer.ProtoReflect.Descriptor instead.
 func (*FreeBusyAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{96}
+	return file_dwp_proto_rawDescGZIP(), []int{99}
 }
 
 func (x *FreeBusyAnswer) GetItems() []*FreeBusyItem {
@@ -7479,7 +7765,7 @@ type FreeBusyItem struct {
 
 func (x *FreeBusyItem) Reset() {
 	*x = FreeBusyItem{}
-	mi := &file_dwp_proto_msgTypes[97]
+	mi := &file_dwp_proto_msgTypes[100]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7491,7 +7777,7 @@ func (x *FreeBusyItem) String() string {
 func (*FreeBusyItem) ProtoMessage() {}
 
 func (x *FreeBusyItem) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[97]
+	mi := &file_dwp_proto_msgTypes[100]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7504,7 +7790,7 @@ func (x *FreeBusyItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreeBusyItem.ProtoReflect.Descriptor instead.
 func (*FreeBusyItem) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{97}
+	return file_dwp_proto_rawDescGZIP(), []int{100}
 }
 
 func (x *FreeBusyItem) GetTarget() *FreeBusyTarget {
@@ -7546,7 +7832,7 @@ type Busy struct {
 
 func (x *Busy) Reset() {
 	*x = Busy{}
-	mi := &file_dwp_proto_msgTypes[98]
+	mi := &file_dwp_proto_msgTypes[101]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7558,7 +7844,7 @@ func (x *Busy) String() string {
 func (*Busy) ProtoMessage() {}
 
 func (x *Busy) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[98]
+	mi := &file_dwp_proto_msgTypes[101]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7571,7 +7857,7 @@ func (x *Busy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Busy.ProtoReflect.Descriptor instead.
 func (*Busy) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{98}
+	return file_dwp_proto_rawDescGZIP(), []int{101}
 }
 
 func (x *Busy) GetStart() int64 {
@@ -7610,7 +7896,7 @@ type DeliverRequest struct {
 
 func (x *DeliverRequest) Reset() {
 	*x = DeliverRequest{}
-	mi := &file_dwp_proto_msgTypes[99]
+	mi := &file_dwp_proto_msgTypes[102]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7622,7 +7908,7 @@ func (x *DeliverRequest) String() string {
 func (*DeliverRequest) ProtoMessage() {}
 
 func (x *DeliverRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[99]
+	mi := &file_dwp_proto_msgTypes[102]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7635,7 +7921,7 @@ func (x *DeliverRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeliverRequest.ProtoReflect.Descriptor instead.
 func (*DeliverRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{99}
+	return file_dwp_proto_rawDescGZIP(), []int{102}
 }
 
 func (x *DeliverRequest) GetActor() *Actor {
@@ -7706,7 +7992,7 @@ type Arrival struct {
 
 func (x *Arrival) Reset() {
 	*x = Arrival{}
-	mi := &file_dwp_proto_msgTypes[100]
+	mi := &file_dwp_proto_msgTypes[103]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7718,7 +8004,7 @@ func (x *Arrival) String() string {
 func (*Arrival) ProtoMessage() {}
 
 func (x *Arrival) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[100]
+	mi := &file_dwp_proto_msgTypes[103]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7731,7 +8017,7 @@ func (x *Arrival) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Arrival.ProtoReflect.Descriptor instead.
 func (*Arrival) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{100}
+	return file_dwp_proto_rawDescGZIP(), []int{103}
 }
 
 func (x *Arrival) GetSender() []byte {
@@ -7817,7 +8103,7 @@ type Returned struct {
 
 func (x *Returned) Reset() {
 	*x = Returned{}
-	mi := &file_dwp_proto_msgTypes[101]
+	mi := &file_dwp_proto_msgTypes[104]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7829,7 +8115,7 @@ func (x *Returned) String() string {
 func (*Returned) ProtoMessage() {}
 
 func (x *Returned) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[101]
+	mi := &file_dwp_proto_msgTypes[104]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7842,7 +8128,7 @@ func (x *Returned) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Returned.ProtoReflect.Descriptor instead.
 func (*Returned) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{101}
+	return file_dwp_proto_rawDescGZIP(), []int{104}
 }
 
 func (x *Returned) GetMessageId() []byte {
@@ -7890,7 +8176,7 @@ type Recipient struct {
 
 func (x *Recipient) Reset() {
 	*x = Recipient{}
-	mi := &file_dwp_proto_msgTypes[102]
+	mi := &file_dwp_proto_msgTypes[105]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7902,7 +8188,7 @@ func (x *Recipient) String() string {
 func (*Recipient) ProtoMessage() {}
 
 func (x *Recipient) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[102]
+	mi := &file_dwp_proto_msgTypes[105]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7915,7 +8201,7 @@ func (x *Recipient) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Recipient.ProtoReflect.Descriptor instead.
 func (*Recipient) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{102}
+	return file_dwp_proto_rawDescGZIP(), []int{105}
 }
 
 func (x *Recipient) GetAddress() []byte {
@@ -7941,7 +8227,7 @@ type DeliverAnswer struct {
 
 func (x *DeliverAnswer) Reset() {
 	*x = DeliverAnswer{}
-	mi := &file_dwp_proto_msgTypes[103]
+	mi := &file_dwp_proto_msgTypes[106]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7953,7 +8239,7 @@ func (x *DeliverAnswer) String() string {
 func (*DeliverAnswer) ProtoMessage() {}
 
 func (x *DeliverAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[103]
+	mi := &file_dwp_proto_msgTypes[106]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7966,7 +8252,7 @@ func (x *DeliverAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeliverAnswer.ProtoReflect.Descriptor instead.
 func (*DeliverAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{103}
+	return file_dwp_proto_rawDescGZIP(), []int{106}
 }
 
 func (x *DeliverAnswer) GetItems() []*DeliverItem {
@@ -7988,7 +8274,7 @@ type DeliverItem struct {
 
 func (x *DeliverItem) Reset() {
 	*x = DeliverItem{}
-	mi := &file_dwp_proto_msgTypes[104]
+	mi := &file_dwp_proto_msgTypes[107]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8000,7 +8286,7 @@ func (x *DeliverItem) String() string {
 func (*DeliverItem) ProtoMessage() {}
 
 func (x *DeliverItem) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[104]
+	mi := &file_dwp_proto_msgTypes[107]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8013,7 +8299,7 @@ func (x *DeliverItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeliverItem.ProtoReflect.Descriptor instead.
 func (*DeliverItem) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{104}
+	return file_dwp_proto_rawDescGZIP(), []int{107}
 }
 
 func (x *DeliverItem) GetStatus() []byte {
@@ -8056,7 +8342,7 @@ type DecideRequest struct {
 
 func (x *DecideRequest) Reset() {
 	*x = DecideRequest{}
-	mi := &file_dwp_proto_msgTypes[105]
+	mi := &file_dwp_proto_msgTypes[108]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8068,7 +8354,7 @@ func (x *DecideRequest) String() string {
 func (*DecideRequest) ProtoMessage() {}
 
 func (x *DecideRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[105]
+	mi := &file_dwp_proto_msgTypes[108]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8081,7 +8367,7 @@ func (x *DecideRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecideRequest.ProtoReflect.Descriptor instead.
 func (*DecideRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{105}
+	return file_dwp_proto_rawDescGZIP(), []int{108}
 }
 
 func (x *DecideRequest) GetActor() *Actor {
@@ -8123,7 +8409,7 @@ type Decided struct {
 
 func (x *Decided) Reset() {
 	*x = Decided{}
-	mi := &file_dwp_proto_msgTypes[106]
+	mi := &file_dwp_proto_msgTypes[109]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8135,7 +8421,7 @@ func (x *Decided) String() string {
 func (*Decided) ProtoMessage() {}
 
 func (x *Decided) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[106]
+	mi := &file_dwp_proto_msgTypes[109]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8148,7 +8434,7 @@ func (x *Decided) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Decided.ProtoReflect.Descriptor instead.
 func (*Decided) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{106}
+	return file_dwp_proto_rawDescGZIP(), []int{109}
 }
 
 func (x *Decided) GetApplied() bool {
@@ -8183,7 +8469,7 @@ type WhyRequest struct {
 
 func (x *WhyRequest) Reset() {
 	*x = WhyRequest{}
-	mi := &file_dwp_proto_msgTypes[107]
+	mi := &file_dwp_proto_msgTypes[110]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8195,7 +8481,7 @@ func (x *WhyRequest) String() string {
 func (*WhyRequest) ProtoMessage() {}
 
 func (x *WhyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[107]
+	mi := &file_dwp_proto_msgTypes[110]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8208,7 +8494,7 @@ func (x *WhyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhyRequest.ProtoReflect.Descriptor instead.
 func (*WhyRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{107}
+	return file_dwp_proto_rawDescGZIP(), []int{110}
 }
 
 func (x *WhyRequest) GetActor() *Actor {
@@ -8248,7 +8534,7 @@ type TraceQuery struct {
 
 func (x *TraceQuery) Reset() {
 	*x = TraceQuery{}
-	mi := &file_dwp_proto_msgTypes[108]
+	mi := &file_dwp_proto_msgTypes[111]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8260,7 +8546,7 @@ func (x *TraceQuery) String() string {
 func (*TraceQuery) ProtoMessage() {}
 
 func (x *TraceQuery) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[108]
+	mi := &file_dwp_proto_msgTypes[111]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8273,7 +8559,7 @@ func (x *TraceQuery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TraceQuery.ProtoReflect.Descriptor instead.
 func (*TraceQuery) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{108}
+	return file_dwp_proto_rawDescGZIP(), []int{111}
 }
 
 func (x *TraceQuery) GetUid() []byte {
@@ -8342,7 +8628,7 @@ type WhyAnswer struct {
 
 func (x *WhyAnswer) Reset() {
 	*x = WhyAnswer{}
-	mi := &file_dwp_proto_msgTypes[109]
+	mi := &file_dwp_proto_msgTypes[112]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8354,7 +8640,7 @@ func (x *WhyAnswer) String() string {
 func (*WhyAnswer) ProtoMessage() {}
 
 func (x *WhyAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[109]
+	mi := &file_dwp_proto_msgTypes[112]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8367,7 +8653,7 @@ func (x *WhyAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhyAnswer.ProtoReflect.Descriptor instead.
 func (*WhyAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{109}
+	return file_dwp_proto_rawDescGZIP(), []int{112}
 }
 
 func (x *WhyAnswer) GetTraces() []*Trace {
@@ -8407,7 +8693,7 @@ type Trace struct {
 
 func (x *Trace) Reset() {
 	*x = Trace{}
-	mi := &file_dwp_proto_msgTypes[110]
+	mi := &file_dwp_proto_msgTypes[113]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8419,7 +8705,7 @@ func (x *Trace) String() string {
 func (*Trace) ProtoMessage() {}
 
 func (x *Trace) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[110]
+	mi := &file_dwp_proto_msgTypes[113]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8432,7 +8718,7 @@ func (x *Trace) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Trace.ProtoReflect.Descriptor instead.
 func (*Trace) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{110}
+	return file_dwp_proto_rawDescGZIP(), []int{113}
 }
 
 func (x *Trace) GetOwner() []byte {
@@ -8550,7 +8836,7 @@ type PrefsRequest struct {
 
 func (x *PrefsRequest) Reset() {
 	*x = PrefsRequest{}
-	mi := &file_dwp_proto_msgTypes[111]
+	mi := &file_dwp_proto_msgTypes[114]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8562,7 +8848,7 @@ func (x *PrefsRequest) String() string {
 func (*PrefsRequest) ProtoMessage() {}
 
 func (x *PrefsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[111]
+	mi := &file_dwp_proto_msgTypes[114]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8575,7 +8861,7 @@ func (x *PrefsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrefsRequest.ProtoReflect.Descriptor instead.
 func (*PrefsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{111}
+	return file_dwp_proto_rawDescGZIP(), []int{114}
 }
 
 func (x *PrefsRequest) GetActor() *Actor {
@@ -8602,7 +8888,7 @@ type Pref struct {
 
 func (x *Pref) Reset() {
 	*x = Pref{}
-	mi := &file_dwp_proto_msgTypes[112]
+	mi := &file_dwp_proto_msgTypes[115]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8614,7 +8900,7 @@ func (x *Pref) String() string {
 func (*Pref) ProtoMessage() {}
 
 func (x *Pref) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[112]
+	mi := &file_dwp_proto_msgTypes[115]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8627,7 +8913,7 @@ func (x *Pref) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pref.ProtoReflect.Descriptor instead.
 func (*Pref) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{112}
+	return file_dwp_proto_rawDescGZIP(), []int{115}
 }
 
 func (x *Pref) GetKey() []byte {
@@ -8653,7 +8939,7 @@ type PrefsAnswer struct {
 
 func (x *PrefsAnswer) Reset() {
 	*x = PrefsAnswer{}
-	mi := &file_dwp_proto_msgTypes[113]
+	mi := &file_dwp_proto_msgTypes[116]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8665,7 +8951,7 @@ func (x *PrefsAnswer) String() string {
 func (*PrefsAnswer) ProtoMessage() {}
 
 func (x *PrefsAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[113]
+	mi := &file_dwp_proto_msgTypes[116]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8678,7 +8964,7 @@ func (x *PrefsAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrefsAnswer.ProtoReflect.Descriptor instead.
 func (*PrefsAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{113}
+	return file_dwp_proto_rawDescGZIP(), []int{116}
 }
 
 func (x *PrefsAnswer) GetPrefs() []*Pref {
@@ -8700,7 +8986,7 @@ type SetPrefsRequest struct {
 
 func (x *SetPrefsRequest) Reset() {
 	*x = SetPrefsRequest{}
-	mi := &file_dwp_proto_msgTypes[114]
+	mi := &file_dwp_proto_msgTypes[117]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8712,7 +8998,7 @@ func (x *SetPrefsRequest) String() string {
 func (*SetPrefsRequest) ProtoMessage() {}
 
 func (x *SetPrefsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[114]
+	mi := &file_dwp_proto_msgTypes[117]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8725,7 +9011,7 @@ func (x *SetPrefsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPrefsRequest.ProtoReflect.Descriptor instead.
 func (*SetPrefsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{114}
+	return file_dwp_proto_rawDescGZIP(), []int{117}
 }
 
 func (x *SetPrefsRequest) GetActor() *Actor {
@@ -8768,7 +9054,7 @@ type EditPrefsRequest struct {
 
 func (x *EditPrefsRequest) Reset() {
 	*x = EditPrefsRequest{}
-	mi := &file_dwp_proto_msgTypes[115]
+	mi := &file_dwp_proto_msgTypes[118]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8780,7 +9066,7 @@ func (x *EditPrefsRequest) String() string {
 func (*EditPrefsRequest) ProtoMessage() {}
 
 func (x *EditPrefsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[115]
+	mi := &file_dwp_proto_msgTypes[118]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8793,7 +9079,7 @@ func (x *EditPrefsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditPrefsRequest.ProtoReflect.Descriptor instead.
 func (*EditPrefsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{115}
+	return file_dwp_proto_rawDescGZIP(), []int{118}
 }
 
 func (x *EditPrefsRequest) GetActor() *Actor {
@@ -8828,7 +9114,7 @@ type PrefEdit struct {
 
 func (x *PrefEdit) Reset() {
 	*x = PrefEdit{}
-	mi := &file_dwp_proto_msgTypes[116]
+	mi := &file_dwp_proto_msgTypes[119]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8840,7 +9126,7 @@ func (x *PrefEdit) String() string {
 func (*PrefEdit) ProtoMessage() {}
 
 func (x *PrefEdit) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[116]
+	mi := &file_dwp_proto_msgTypes[119]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8853,7 +9139,7 @@ func (x *PrefEdit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrefEdit.ProtoReflect.Descriptor instead.
 func (*PrefEdit) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{116}
+	return file_dwp_proto_rawDescGZIP(), []int{119}
 }
 
 func (x *PrefEdit) GetName() []byte {
@@ -8894,7 +9180,7 @@ type SubscribeRequest struct {
 
 func (x *SubscribeRequest) Reset() {
 	*x = SubscribeRequest{}
-	mi := &file_dwp_proto_msgTypes[117]
+	mi := &file_dwp_proto_msgTypes[120]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8906,7 +9192,7 @@ func (x *SubscribeRequest) String() string {
 func (*SubscribeRequest) ProtoMessage() {}
 
 func (x *SubscribeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[117]
+	mi := &file_dwp_proto_msgTypes[120]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8919,7 +9205,7 @@ func (x *SubscribeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeRequest.ProtoReflect.Descriptor instead.
 func (*SubscribeRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{117}
+	return file_dwp_proto_rawDescGZIP(), []int{120}
 }
 
 func (x *SubscribeRequest) GetActor() *Actor {
@@ -8987,7 +9273,7 @@ type SubscribeAnswer struct {
 
 func (x *SubscribeAnswer) Reset() {
 	*x = SubscribeAnswer{}
-	mi := &file_dwp_proto_msgTypes[118]
+	mi := &file_dwp_proto_msgTypes[121]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8999,7 +9285,7 @@ func (x *SubscribeAnswer) String() string {
 func (*SubscribeAnswer) ProtoMessage() {}
 
 func (x *SubscribeAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[118]
+	mi := &file_dwp_proto_msgTypes[121]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9012,7 +9298,7 @@ func (x *SubscribeAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeAnswer.ProtoReflect.Descriptor instead.
 func (*SubscribeAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{118}
+	return file_dwp_proto_rawDescGZIP(), []int{121}
 }
 
 func (x *SubscribeAnswer) GetList() [][]byte {
@@ -9045,7 +9331,7 @@ type Registration struct {
 
 func (x *Registration) Reset() {
 	*x = Registration{}
-	mi := &file_dwp_proto_msgTypes[119]
+	mi := &file_dwp_proto_msgTypes[122]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9057,7 +9343,7 @@ func (x *Registration) String() string {
 func (*Registration) ProtoMessage() {}
 
 func (x *Registration) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[119]
+	mi := &file_dwp_proto_msgTypes[122]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9070,7 +9356,7 @@ func (x *Registration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Registration.ProtoReflect.Descriptor instead.
 func (*Registration) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{119}
+	return file_dwp_proto_rawDescGZIP(), []int{122}
 }
 
 func (x *Registration) GetId() []byte {
@@ -9188,7 +9474,7 @@ type Triggers struct {
 
 func (x *Triggers) Reset() {
 	*x = Triggers{}
-	mi := &file_dwp_proto_msgTypes[120]
+	mi := &file_dwp_proto_msgTypes[123]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9200,7 +9486,7 @@ func (x *Triggers) String() string {
 func (*Triggers) ProtoMessage() {}
 
 func (x *Triggers) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[120]
+	mi := &file_dwp_proto_msgTypes[123]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9213,7 +9499,7 @@ func (x *Triggers) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Triggers.ProtoReflect.Descriptor instead.
 func (*Triggers) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{120}
+	return file_dwp_proto_rawDescGZIP(), []int{123}
 }
 
 func (x *Triggers) GetContent() uint32 {
@@ -9249,7 +9535,7 @@ type RegisterRequest struct {
 
 func (x *RegisterRequest) Reset() {
 	*x = RegisterRequest{}
-	mi := &file_dwp_proto_msgTypes[121]
+	mi := &file_dwp_proto_msgTypes[124]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9261,7 +9547,7 @@ func (x *RegisterRequest) String() string {
 func (*RegisterRequest) ProtoMessage() {}
 
 func (x *RegisterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[121]
+	mi := &file_dwp_proto_msgTypes[124]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9274,7 +9560,7 @@ func (x *RegisterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegisterRequest.ProtoReflect.Descriptor instead.
 func (*RegisterRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{121}
+	return file_dwp_proto_rawDescGZIP(), []int{124}
 }
 
 func (x *RegisterRequest) GetActor() *Actor {
@@ -9365,7 +9651,7 @@ type RegisterAnswer struct {
 
 func (x *RegisterAnswer) Reset() {
 	*x = RegisterAnswer{}
-	mi := &file_dwp_proto_msgTypes[122]
+	mi := &file_dwp_proto_msgTypes[125]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9377,7 +9663,7 @@ func (x *RegisterAnswer) String() string {
 func (*RegisterAnswer) ProtoMessage() {}
 
 func (x *RegisterAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[122]
+	mi := &file_dwp_proto_msgTypes[125]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9390,7 +9676,7 @@ func (x *RegisterAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegisterAnswer.ProtoReflect.Descriptor instead.
 func (*RegisterAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{122}
+	return file_dwp_proto_rawDescGZIP(), []int{125}
 }
 
 func (x *RegisterAnswer) GetRegistration() *Registration {
@@ -9426,7 +9712,7 @@ type UnregisterRequest struct {
 
 func (x *UnregisterRequest) Reset() {
 	*x = UnregisterRequest{}
-	mi := &file_dwp_proto_msgTypes[123]
+	mi := &file_dwp_proto_msgTypes[126]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9438,7 +9724,7 @@ func (x *UnregisterRequest) String() string {
 func (*UnregisterRequest) ProtoMessage() {}
 
 func (x *UnregisterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[123]
+	mi := &file_dwp_proto_msgTypes[126]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9451,7 +9737,7 @@ func (x *UnregisterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnregisterRequest.ProtoReflect.Descriptor instead.
 func (*UnregisterRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{123}
+	return file_dwp_proto_rawDescGZIP(), []int{126}
 }
 
 func (x *UnregisterRequest) GetActor() *Actor {
@@ -9493,7 +9779,7 @@ type RegistrationsRequest struct {
 
 func (x *RegistrationsRequest) Reset() {
 	*x = RegistrationsRequest{}
-	mi := &file_dwp_proto_msgTypes[124]
+	mi := &file_dwp_proto_msgTypes[127]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9505,7 +9791,7 @@ func (x *RegistrationsRequest) String() string {
 func (*RegistrationsRequest) ProtoMessage() {}
 
 func (x *RegistrationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[124]
+	mi := &file_dwp_proto_msgTypes[127]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9518,7 +9804,7 @@ func (x *RegistrationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegistrationsRequest.ProtoReflect.Descriptor instead.
 func (*RegistrationsRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{124}
+	return file_dwp_proto_rawDescGZIP(), []int{127}
 }
 
 func (x *RegistrationsRequest) GetActor() *Actor {
@@ -9551,7 +9837,7 @@ type RegistrationsAnswer struct {
 
 func (x *RegistrationsAnswer) Reset() {
 	*x = RegistrationsAnswer{}
-	mi := &file_dwp_proto_msgTypes[125]
+	mi := &file_dwp_proto_msgTypes[128]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9563,7 +9849,7 @@ func (x *RegistrationsAnswer) String() string {
 func (*RegistrationsAnswer) ProtoMessage() {}
 
 func (x *RegistrationsAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[125]
+	mi := &file_dwp_proto_msgTypes[128]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9576,7 +9862,7 @@ func (x *RegistrationsAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegistrationsAnswer.ProtoReflect.Descriptor instead.
 func (*RegistrationsAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{125}
+	return file_dwp_proto_rawDescGZIP(), []int{128}
 }
 
 func (x *RegistrationsAnswer) GetRegistrations() []*Registration {
@@ -9597,7 +9883,7 @@ type TestHookRequest struct {
 
 func (x *TestHookRequest) Reset() {
 	*x = TestHookRequest{}
-	mi := &file_dwp_proto_msgTypes[126]
+	mi := &file_dwp_proto_msgTypes[129]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9609,7 +9895,7 @@ func (x *TestHookRequest) String() string {
 func (*TestHookRequest) ProtoMessage() {}
 
 func (x *TestHookRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[126]
+	mi := &file_dwp_proto_msgTypes[129]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9622,7 +9908,7 @@ func (x *TestHookRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestHookRequest.ProtoReflect.Descriptor instead.
 func (*TestHookRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{126}
+	return file_dwp_proto_rawDescGZIP(), []int{129}
 }
 
 func (x *TestHookRequest) GetActor() *Actor {
@@ -9654,7 +9940,7 @@ type PingRequest struct {
 
 func (x *PingRequest) Reset() {
 	*x = PingRequest{}
-	mi := &file_dwp_proto_msgTypes[127]
+	mi := &file_dwp_proto_msgTypes[130]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9666,7 +9952,7 @@ func (x *PingRequest) String() string {
 func (*PingRequest) ProtoMessage() {}
 
 func (x *PingRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[127]
+	mi := &file_dwp_proto_msgTypes[130]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9679,7 +9965,7 @@ func (x *PingRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PingRequest.ProtoReflect.Descriptor instead.
 func (*PingRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{127}
+	return file_dwp_proto_rawDescGZIP(), []int{130}
 }
 
 type PingAnswer struct {
@@ -9697,7 +9983,7 @@ type PingAnswer struct {
 
 func (x *PingAnswer) Reset() {
 	*x = PingAnswer{}
-	mi := &file_dwp_proto_msgTypes[128]
+	mi := &file_dwp_proto_msgTypes[131]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9709,7 +9995,7 @@ func (x *PingAnswer) String() string {
 func (*PingAnswer) ProtoMessage() {}
 
 func (x *PingAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[128]
+	mi := &file_dwp_proto_msgTypes[131]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9722,7 +10008,7 @@ func (x *PingAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PingAnswer.ProtoReflect.Descriptor instead.
 func (*PingAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{128}
+	return file_dwp_proto_rawDescGZIP(), []int{131}
 }
 
 func (x *PingAnswer) GetHost() []byte {
@@ -9793,7 +10079,7 @@ type HistoryFilter struct {
 
 func (x *HistoryFilter) Reset() {
 	*x = HistoryFilter{}
-	mi := &file_dwp_proto_msgTypes[129]
+	mi := &file_dwp_proto_msgTypes[132]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9805,7 +10091,7 @@ func (x *HistoryFilter) String() string {
 func (*HistoryFilter) ProtoMessage() {}
 
 func (x *HistoryFilter) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[129]
+	mi := &file_dwp_proto_msgTypes[132]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9818,7 +10104,7 @@ func (x *HistoryFilter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryFilter.ProtoReflect.Descriptor instead.
 func (*HistoryFilter) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{129}
+	return file_dwp_proto_rawDescGZIP(), []int{132}
 }
 
 func (x *HistoryFilter) GetCalendar() []byte {
@@ -9914,7 +10200,7 @@ type HistoryRequest struct {
 
 func (x *HistoryRequest) Reset() {
 	*x = HistoryRequest{}
-	mi := &file_dwp_proto_msgTypes[130]
+	mi := &file_dwp_proto_msgTypes[133]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9926,7 +10212,7 @@ func (x *HistoryRequest) String() string {
 func (*HistoryRequest) ProtoMessage() {}
 
 func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[130]
+	mi := &file_dwp_proto_msgTypes[133]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9939,7 +10225,7 @@ func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryRequest.ProtoReflect.Descriptor instead.
 func (*HistoryRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{130}
+	return file_dwp_proto_rawDescGZIP(), []int{133}
 }
 
 func (x *HistoryRequest) GetActor() *Actor {
@@ -10008,7 +10294,7 @@ type HistoryAnswer struct {
 
 func (x *HistoryAnswer) Reset() {
 	*x = HistoryAnswer{}
-	mi := &file_dwp_proto_msgTypes[131]
+	mi := &file_dwp_proto_msgTypes[134]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10020,7 +10306,7 @@ func (x *HistoryAnswer) String() string {
 func (*HistoryAnswer) ProtoMessage() {}
 
 func (x *HistoryAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[131]
+	mi := &file_dwp_proto_msgTypes[134]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10033,7 +10319,7 @@ func (x *HistoryAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryAnswer.ProtoReflect.Descriptor instead.
 func (*HistoryAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{131}
+	return file_dwp_proto_rawDescGZIP(), []int{134}
 }
 
 func (x *HistoryAnswer) GetItems() []*HistoryEntry {
@@ -10082,7 +10368,7 @@ type HistoryEntry struct {
 
 func (x *HistoryEntry) Reset() {
 	*x = HistoryEntry{}
-	mi := &file_dwp_proto_msgTypes[132]
+	mi := &file_dwp_proto_msgTypes[135]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10094,7 +10380,7 @@ func (x *HistoryEntry) String() string {
 func (*HistoryEntry) ProtoMessage() {}
 
 func (x *HistoryEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[132]
+	mi := &file_dwp_proto_msgTypes[135]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10107,7 +10393,7 @@ func (x *HistoryEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryEntry.ProtoReflect.Descriptor instead.
 func (*HistoryEntry) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{132}
+	return file_dwp_proto_rawDescGZIP(), []int{135}
 }
 
 func (x *HistoryEntry) GetChange() int64 {
@@ -10291,7 +10577,7 @@ type HistoryResult struct {
 
 func (x *HistoryResult) Reset() {
 	*x = HistoryResult{}
-	mi := &file_dwp_proto_msgTypes[133]
+	mi := &file_dwp_proto_msgTypes[136]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10303,7 +10589,7 @@ func (x *HistoryResult) String() string {
 func (*HistoryResult) ProtoMessage() {}
 
 func (x *HistoryResult) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[133]
+	mi := &file_dwp_proto_msgTypes[136]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10316,7 +10602,7 @@ func (x *HistoryResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryResult.ProtoReflect.Descriptor instead.
 func (*HistoryResult) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{133}
+	return file_dwp_proto_rawDescGZIP(), []int{136}
 }
 
 func (x *HistoryResult) GetFrom() int64 {
@@ -10367,7 +10653,7 @@ type AsOfRequest struct {
 
 func (x *AsOfRequest) Reset() {
 	*x = AsOfRequest{}
-	mi := &file_dwp_proto_msgTypes[134]
+	mi := &file_dwp_proto_msgTypes[137]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10379,7 +10665,7 @@ func (x *AsOfRequest) String() string {
 func (*AsOfRequest) ProtoMessage() {}
 
 func (x *AsOfRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[134]
+	mi := &file_dwp_proto_msgTypes[137]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10392,7 +10678,7 @@ func (x *AsOfRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AsOfRequest.ProtoReflect.Descriptor instead.
 func (*AsOfRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{134}
+	return file_dwp_proto_rawDescGZIP(), []int{137}
 }
 
 func (x *AsOfRequest) GetActor() *Actor {
@@ -10440,7 +10726,7 @@ type AsOfAnswer struct {
 
 func (x *AsOfAnswer) Reset() {
 	*x = AsOfAnswer{}
-	mi := &file_dwp_proto_msgTypes[135]
+	mi := &file_dwp_proto_msgTypes[138]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10452,7 +10738,7 @@ func (x *AsOfAnswer) String() string {
 func (*AsOfAnswer) ProtoMessage() {}
 
 func (x *AsOfAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[135]
+	mi := &file_dwp_proto_msgTypes[138]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10465,7 +10751,7 @@ func (x *AsOfAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AsOfAnswer.ProtoReflect.Descriptor instead.
 func (*AsOfAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{135}
+	return file_dwp_proto_rawDescGZIP(), []int{138}
 }
 
 func (x *AsOfAnswer) GetObjects() []*Object {
@@ -10495,7 +10781,7 @@ type UndoRequest struct {
 
 func (x *UndoRequest) Reset() {
 	*x = UndoRequest{}
-	mi := &file_dwp_proto_msgTypes[136]
+	mi := &file_dwp_proto_msgTypes[139]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10507,7 +10793,7 @@ func (x *UndoRequest) String() string {
 func (*UndoRequest) ProtoMessage() {}
 
 func (x *UndoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[136]
+	mi := &file_dwp_proto_msgTypes[139]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10520,7 +10806,7 @@ func (x *UndoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndoRequest.ProtoReflect.Descriptor instead.
 func (*UndoRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{136}
+	return file_dwp_proto_rawDescGZIP(), []int{139}
 }
 
 func (x *UndoRequest) GetActor() *Actor {
@@ -10569,7 +10855,7 @@ type UndoAnswer struct {
 
 func (x *UndoAnswer) Reset() {
 	*x = UndoAnswer{}
-	mi := &file_dwp_proto_msgTypes[137]
+	mi := &file_dwp_proto_msgTypes[140]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10581,7 +10867,7 @@ func (x *UndoAnswer) String() string {
 func (*UndoAnswer) ProtoMessage() {}
 
 func (x *UndoAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[137]
+	mi := &file_dwp_proto_msgTypes[140]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10594,7 +10880,7 @@ func (x *UndoAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndoAnswer.ProtoReflect.Descriptor instead.
 func (*UndoAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{137}
+	return file_dwp_proto_rawDescGZIP(), []int{140}
 }
 
 func (x *UndoAnswer) GetItems() []*UndoItem {
@@ -10633,7 +10919,7 @@ type UndoItem struct {
 
 func (x *UndoItem) Reset() {
 	*x = UndoItem{}
-	mi := &file_dwp_proto_msgTypes[138]
+	mi := &file_dwp_proto_msgTypes[141]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10645,7 +10931,7 @@ func (x *UndoItem) String() string {
 func (*UndoItem) ProtoMessage() {}
 
 func (x *UndoItem) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[138]
+	mi := &file_dwp_proto_msgTypes[141]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10658,7 +10944,7 @@ func (x *UndoItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndoItem.ProtoReflect.Descriptor instead.
 func (*UndoItem) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{138}
+	return file_dwp_proto_rawDescGZIP(), []int{141}
 }
 
 func (x *UndoItem) GetCalendar() []byte {
@@ -10714,18 +11000,46 @@ var File_dwp_proto protoreflect.FileDescriptor
 
 const file_dwp_proto_rawDesc = "" +
 	"\n" +
-	"\tdwp.proto\x12\x0ffactotum.dwp.v1\"\x84\x01\n" +
+	"\tdwp.proto\x12\x0ffactotum.dwp.v1\"\xee\x01\n" +
 	"\fHelloRequest\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x16\n" +
 	"\x06oldest\x18\x02 \x01(\rR\x06oldest\x12\x12\n" +
 	"\x04host\x18\x03 \x01(\tR\x04host\x12\x12\n" +
 	"\x04user\x18\x04 \x01(\fR\x04user\x12\x1a\n" +
-	"\bpassword\x18\x05 \x01(\fR\bpassword\"o\n" +
+	"\bpassword\x18\x05 \x01(\fR\bpassword\x12\x12\n" +
+	"\x04from\x18\x06 \x01(\fR\x04from\x12\x18\n" +
+	"\arelease\x18\a \x01(\fR\arelease\x12\x10\n" +
+	"\x03now\x18\b \x01(\x03R\x03now\x12\x12\n" +
+	"\x04look\x18\t \x01(\bR\x04look\x12\x14\n" +
+	"\x05facts\x18\n" +
+	" \x01(\bR\x05facts\"\x9d\x01\n" +
 	"\vHelloAnswer\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x16\n" +
 	"\x06oldest\x18\x02 \x01(\rR\x06oldest\x12\x14\n" +
 	"\x05names\x18\x03 \x03(\tR\x05names\x12\x18\n" +
-	"\asession\x18\x04 \x01(\tR\asession\"\x93\x01\n" +
+	"\asession\x18\x04 \x01(\tR\asession\x12,\n" +
+	"\x05facts\x18\x05 \x01(\v2\x16.factotum.dwp.v1.FactsR\x05facts\"\x96\x02\n" +
+	"\x05Facts\x12\x18\n" +
+	"\arelease\x18\x01 \x01(\fR\arelease\x12\x10\n" +
+	"\x03now\x18\x02 \x01(\x03R\x03now\x12\x14\n" +
+	"\x05zones\x18\x03 \x01(\fR\x05zones\x12+\n" +
+	"\x05disks\x18\x04 \x03(\v2\x15.factotum.dwp.v1.DiskR\x05disks\x12\x16\n" +
+	"\x06proven\x18\x05 \x01(\x03R\x06proven\x12\x18\n" +
+	"\abackups\x18\x06 \x01(\bR\abackups\x12\x1a\n" +
+	"\bproblems\x18\a \x03(\fR\bproblems\x12:\n" +
+	"\n" +
+	"neighbours\x18\b \x03(\v2\x1a.factotum.dwp.v1.NeighbourR\n" +
+	"neighbours\x12\x14\n" +
+	"\x05store\x18\t \x01(\fR\x05store\"B\n" +
+	"\x04Disk\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\fR\x04path\x12\x12\n" +
+	"\x04free\x18\x02 \x01(\x04R\x04free\x12\x12\n" +
+	"\x04size\x18\x03 \x01(\x04R\x04size\"e\n" +
+	"\tNeighbour\x12\x12\n" +
+	"\x04host\x18\x01 \x01(\fR\x04host\x12\x18\n" +
+	"\arelease\x18\x02 \x01(\fR\arelease\x12\x14\n" +
+	"\x05heard\x18\x03 \x01(\x03R\x05heard\x12\x14\n" +
+	"\x05ahead\x18\x04 \x01(\x03R\x05ahead\"\x93\x01\n" +
 	"\aFailure\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x0e\n" +
@@ -11729,446 +12043,452 @@ func file_dwp_proto_rawDescGZIP() []byte {
 	return file_dwp_proto_rawDescData
 }
 
-var file_dwp_proto_msgTypes = make([]protoimpl.MessageInfo, 139)
+var file_dwp_proto_msgTypes = make([]protoimpl.MessageInfo, 142)
 var file_dwp_proto_goTypes = []any{
 	(*HelloRequest)(nil),           // 0: factotum.dwp.v1.HelloRequest
 	(*HelloAnswer)(nil),            // 1: factotum.dwp.v1.HelloAnswer
-	(*Failure)(nil),                // 2: factotum.dwp.v1.Failure
-	(*Actor)(nil),                  // 3: factotum.dwp.v1.Actor
-	(*Ref)(nil),                    // 4: factotum.dwp.v1.Ref
-	(*Window)(nil),                 // 5: factotum.dwp.v1.Window
-	(*Precond)(nil),                // 6: factotum.dwp.v1.Precond
-	(*DeadProp)(nil),               // 7: factotum.dwp.v1.DeadProp
-	(*PropChange)(nil),             // 8: factotum.dwp.v1.PropChange
-	(*ACE)(nil),                    // 9: factotum.dwp.v1.ACE
-	(*ACL)(nil),                    // 10: factotum.dwp.v1.ACL
-	(*Rights)(nil),                 // 11: factotum.dwp.v1.Rights
-	(*Texts)(nil),                  // 12: factotum.dwp.v1.Texts
-	(*Calendar)(nil),               // 13: factotum.dwp.v1.Calendar
-	(*Object)(nil),                 // 14: factotum.dwp.v1.Object
-	(*Tombstone)(nil),              // 15: factotum.dwp.v1.Tombstone
-	(*Page)(nil),                   // 16: factotum.dwp.v1.Page
-	(*HomeRequest)(nil),            // 17: factotum.dwp.v1.HomeRequest
-	(*HomeAnswer)(nil),             // 18: factotum.dwp.v1.HomeAnswer
-	(*Proxies)(nil),                // 19: factotum.dwp.v1.Proxies
-	(*SetProxiesRequest)(nil),      // 20: factotum.dwp.v1.SetProxiesRequest
-	(*Notes)(nil),                  // 21: factotum.dwp.v1.Notes
-	(*Note)(nil),                   // 22: factotum.dwp.v1.Note
-	(*Invitee)(nil),                // 23: factotum.dwp.v1.Invitee
-	(*ShareRequest)(nil),           // 24: factotum.dwp.v1.ShareRequest
-	(*ShareSet)(nil),               // 25: factotum.dwp.v1.ShareSet
-	(*NotifyRequest)(nil),          // 26: factotum.dwp.v1.NotifyRequest
-	(*Share)(nil),                  // 27: factotum.dwp.v1.Share
-	(*ShareChange)(nil),            // 28: factotum.dwp.v1.ShareChange
-	(*CalendarRequest)(nil),        // 29: factotum.dwp.v1.CalendarRequest
-	(*CalendarAnswer)(nil),         // 30: factotum.dwp.v1.CalendarAnswer
-	(*CalendarsRequest)(nil),       // 31: factotum.dwp.v1.CalendarsRequest
-	(*CalendarsAnswer)(nil),        // 32: factotum.dwp.v1.CalendarsAnswer
-	(*CalendarItem)(nil),           // 33: factotum.dwp.v1.CalendarItem
-	(*CreateCalendarRequest)(nil),  // 34: factotum.dwp.v1.CreateCalendarRequest
-	(*UpdateCalendarRequest)(nil),  // 35: factotum.dwp.v1.UpdateCalendarRequest
-	(*DeleteCalendarRequest)(nil),  // 36: factotum.dwp.v1.DeleteCalendarRequest
-	(*CopyRequest)(nil),            // 37: factotum.dwp.v1.CopyRequest
-	(*CopyAnswer)(nil),             // 38: factotum.dwp.v1.CopyAnswer
-	(*CopyOutAnswer)(nil),          // 39: factotum.dwp.v1.CopyOutAnswer
-	(*CopyInRequest)(nil),          // 40: factotum.dwp.v1.CopyInRequest
-	(*Moved)(nil),                  // 41: factotum.dwp.v1.Moved
-	(*Done)(nil),                   // 42: factotum.dwp.v1.Done
-	(*DataRequest)(nil),            // 43: factotum.dwp.v1.DataRequest
-	(*CompSelect)(nil),             // 44: factotum.dwp.v1.CompSelect
-	(*PropSelect)(nil),             // 45: factotum.dwp.v1.PropSelect
-	(*ListObjectsAnswer)(nil),      // 46: factotum.dwp.v1.ListObjectsAnswer
-	(*ObjectRequest)(nil),          // 47: factotum.dwp.v1.ObjectRequest
-	(*ObjectAnswer)(nil),           // 48: factotum.dwp.v1.ObjectAnswer
-	(*ObjectsRequest)(nil),         // 49: factotum.dwp.v1.ObjectsRequest
-	(*ObjectsAnswer)(nil),          // 50: factotum.dwp.v1.ObjectsAnswer
-	(*ObjectItem)(nil),             // 51: factotum.dwp.v1.ObjectItem
-	(*PutRequest)(nil),             // 52: factotum.dwp.v1.PutRequest
-	(*PutAnswer)(nil),              // 53: factotum.dwp.v1.PutAnswer
-	(*PutObjectsRequest)(nil),      // 54: factotum.dwp.v1.PutObjectsRequest
-	(*PutItem)(nil),                // 55: factotum.dwp.v1.PutItem
-	(*PutObjectsAnswer)(nil),       // 56: factotum.dwp.v1.PutObjectsAnswer
-	(*PutItemAnswer)(nil),          // 57: factotum.dwp.v1.PutItemAnswer
-	(*DeleteRequest)(nil),          // 58: factotum.dwp.v1.DeleteRequest
-	(*PatchPropsRequest)(nil),      // 59: factotum.dwp.v1.PatchPropsRequest
-	(*Moment)(nil),                 // 60: factotum.dwp.v1.Moment
-	(*Moments)(nil),                // 61: factotum.dwp.v1.Moments
-	(*Property)(nil),               // 62: factotum.dwp.v1.Property
-	(*Parameter)(nil),              // 63: factotum.dwp.v1.Parameter
-	(*EditRequest)(nil),            // 64: factotum.dwp.v1.EditRequest
-	(*EditItem)(nil),               // 65: factotum.dwp.v1.EditItem
-	(*Patch)(nil),                  // 66: factotum.dwp.v1.Patch
-	(*PropEdit)(nil),               // 67: factotum.dwp.v1.PropEdit
-	(*AlarmEdit)(nil),              // 68: factotum.dwp.v1.AlarmEdit
-	(*NewAttachment)(nil),          // 69: factotum.dwp.v1.NewAttachment
-	(*EditAnswer)(nil),             // 70: factotum.dwp.v1.EditAnswer
-	(*EditItemAnswer)(nil),         // 71: factotum.dwp.v1.EditItemAnswer
-	(*AttachmentRequest)(nil),      // 72: factotum.dwp.v1.AttachmentRequest
-	(*AttachmentAnswer)(nil),       // 73: factotum.dwp.v1.AttachmentAnswer
-	(*QueryRequest)(nil),           // 74: factotum.dwp.v1.QueryRequest
-	(*CompFilter)(nil),             // 75: factotum.dwp.v1.CompFilter
-	(*PropFilter)(nil),             // 76: factotum.dwp.v1.PropFilter
-	(*ParamFilter)(nil),            // 77: factotum.dwp.v1.ParamFilter
-	(*TextMatch)(nil),              // 78: factotum.dwp.v1.TextMatch
-	(*QueryAnswer)(nil),            // 79: factotum.dwp.v1.QueryAnswer
-	(*OccurrencesRequest)(nil),     // 80: factotum.dwp.v1.OccurrencesRequest
-	(*OccurrenceRef)(nil),          // 81: factotum.dwp.v1.OccurrenceRef
-	(*OccurrencesAnswer)(nil),      // 82: factotum.dwp.v1.OccurrencesAnswer
-	(*OccurrencesItem)(nil),        // 83: factotum.dwp.v1.OccurrencesItem
-	(*SyncRequest)(nil),            // 84: factotum.dwp.v1.SyncRequest
-	(*SyncAnswer)(nil),             // 85: factotum.dwp.v1.SyncAnswer
-	(*SyncItem)(nil),               // 86: factotum.dwp.v1.SyncItem
-	(*SyncResult)(nil),             // 87: factotum.dwp.v1.SyncResult
-	(*ListChangesRequest)(nil),     // 88: factotum.dwp.v1.ListChangesRequest
-	(*ListChangesAnswer)(nil),      // 89: factotum.dwp.v1.ListChangesAnswer
-	(*SyncHomeRequest)(nil),        // 90: factotum.dwp.v1.SyncHomeRequest
-	(*SyncHomeAnswer)(nil),         // 91: factotum.dwp.v1.SyncHomeAnswer
-	(*SearchCalendarsRequest)(nil), // 92: factotum.dwp.v1.SearchCalendarsRequest
-	(*SearchCalendarsAnswer)(nil),  // 93: factotum.dwp.v1.SearchCalendarsAnswer
-	(*FreeBusyRequest)(nil),        // 94: factotum.dwp.v1.FreeBusyRequest
-	(*FreeBusyTarget)(nil),         // 95: factotum.dwp.v1.FreeBusyTarget
-	(*FreeBusyAnswer)(nil),         // 96: factotum.dwp.v1.FreeBusyAnswer
-	(*FreeBusyItem)(nil),           // 97: factotum.dwp.v1.FreeBusyItem
-	(*Busy)(nil),                   // 98: factotum.dwp.v1.Busy
-	(*DeliverRequest)(nil),         // 99: factotum.dwp.v1.DeliverRequest
-	(*Arrival)(nil),                // 100: factotum.dwp.v1.Arrival
-	(*Returned)(nil),               // 101: factotum.dwp.v1.Returned
-	(*Recipient)(nil),              // 102: factotum.dwp.v1.Recipient
-	(*DeliverAnswer)(nil),          // 103: factotum.dwp.v1.DeliverAnswer
-	(*DeliverItem)(nil),            // 104: factotum.dwp.v1.DeliverItem
-	(*DecideRequest)(nil),          // 105: factotum.dwp.v1.DecideRequest
-	(*Decided)(nil),                // 106: factotum.dwp.v1.Decided
-	(*WhyRequest)(nil),             // 107: factotum.dwp.v1.WhyRequest
-	(*TraceQuery)(nil),             // 108: factotum.dwp.v1.TraceQuery
-	(*WhyAnswer)(nil),              // 109: factotum.dwp.v1.WhyAnswer
-	(*Trace)(nil),                  // 110: factotum.dwp.v1.Trace
-	(*PrefsRequest)(nil),           // 111: factotum.dwp.v1.PrefsRequest
-	(*Pref)(nil),                   // 112: factotum.dwp.v1.Pref
-	(*PrefsAnswer)(nil),            // 113: factotum.dwp.v1.PrefsAnswer
-	(*SetPrefsRequest)(nil),        // 114: factotum.dwp.v1.SetPrefsRequest
-	(*EditPrefsRequest)(nil),       // 115: factotum.dwp.v1.EditPrefsRequest
-	(*PrefEdit)(nil),               // 116: factotum.dwp.v1.PrefEdit
-	(*SubscribeRequest)(nil),       // 117: factotum.dwp.v1.SubscribeRequest
-	(*SubscribeAnswer)(nil),        // 118: factotum.dwp.v1.SubscribeAnswer
-	(*Registration)(nil),           // 119: factotum.dwp.v1.Registration
-	(*Triggers)(nil),               // 120: factotum.dwp.v1.Triggers
-	(*RegisterRequest)(nil),        // 121: factotum.dwp.v1.RegisterRequest
-	(*RegisterAnswer)(nil),         // 122: factotum.dwp.v1.RegisterAnswer
-	(*UnregisterRequest)(nil),      // 123: factotum.dwp.v1.UnregisterRequest
-	(*RegistrationsRequest)(nil),   // 124: factotum.dwp.v1.RegistrationsRequest
-	(*RegistrationsAnswer)(nil),    // 125: factotum.dwp.v1.RegistrationsAnswer
-	(*TestHookRequest)(nil),        // 126: factotum.dwp.v1.TestHookRequest
-	(*PingRequest)(nil),            // 127: factotum.dwp.v1.PingRequest
-	(*PingAnswer)(nil),             // 128: factotum.dwp.v1.PingAnswer
-	(*HistoryFilter)(nil),          // 129: factotum.dwp.v1.HistoryFilter
-	(*HistoryRequest)(nil),         // 130: factotum.dwp.v1.HistoryRequest
-	(*HistoryAnswer)(nil),          // 131: factotum.dwp.v1.HistoryAnswer
-	(*HistoryEntry)(nil),           // 132: factotum.dwp.v1.HistoryEntry
-	(*HistoryResult)(nil),          // 133: factotum.dwp.v1.HistoryResult
-	(*AsOfRequest)(nil),            // 134: factotum.dwp.v1.AsOfRequest
-	(*AsOfAnswer)(nil),             // 135: factotum.dwp.v1.AsOfAnswer
-	(*UndoRequest)(nil),            // 136: factotum.dwp.v1.UndoRequest
-	(*UndoAnswer)(nil),             // 137: factotum.dwp.v1.UndoAnswer
-	(*UndoItem)(nil),               // 138: factotum.dwp.v1.UndoItem
+	(*Facts)(nil),                  // 2: factotum.dwp.v1.Facts
+	(*Disk)(nil),                   // 3: factotum.dwp.v1.Disk
+	(*Neighbour)(nil),              // 4: factotum.dwp.v1.Neighbour
+	(*Failure)(nil),                // 5: factotum.dwp.v1.Failure
+	(*Actor)(nil),                  // 6: factotum.dwp.v1.Actor
+	(*Ref)(nil),                    // 7: factotum.dwp.v1.Ref
+	(*Window)(nil),                 // 8: factotum.dwp.v1.Window
+	(*Precond)(nil),                // 9: factotum.dwp.v1.Precond
+	(*DeadProp)(nil),               // 10: factotum.dwp.v1.DeadProp
+	(*PropChange)(nil),             // 11: factotum.dwp.v1.PropChange
+	(*ACE)(nil),                    // 12: factotum.dwp.v1.ACE
+	(*ACL)(nil),                    // 13: factotum.dwp.v1.ACL
+	(*Rights)(nil),                 // 14: factotum.dwp.v1.Rights
+	(*Texts)(nil),                  // 15: factotum.dwp.v1.Texts
+	(*Calendar)(nil),               // 16: factotum.dwp.v1.Calendar
+	(*Object)(nil),                 // 17: factotum.dwp.v1.Object
+	(*Tombstone)(nil),              // 18: factotum.dwp.v1.Tombstone
+	(*Page)(nil),                   // 19: factotum.dwp.v1.Page
+	(*HomeRequest)(nil),            // 20: factotum.dwp.v1.HomeRequest
+	(*HomeAnswer)(nil),             // 21: factotum.dwp.v1.HomeAnswer
+	(*Proxies)(nil),                // 22: factotum.dwp.v1.Proxies
+	(*SetProxiesRequest)(nil),      // 23: factotum.dwp.v1.SetProxiesRequest
+	(*Notes)(nil),                  // 24: factotum.dwp.v1.Notes
+	(*Note)(nil),                   // 25: factotum.dwp.v1.Note
+	(*Invitee)(nil),                // 26: factotum.dwp.v1.Invitee
+	(*ShareRequest)(nil),           // 27: factotum.dwp.v1.ShareRequest
+	(*ShareSet)(nil),               // 28: factotum.dwp.v1.ShareSet
+	(*NotifyRequest)(nil),          // 29: factotum.dwp.v1.NotifyRequest
+	(*Share)(nil),                  // 30: factotum.dwp.v1.Share
+	(*ShareChange)(nil),            // 31: factotum.dwp.v1.ShareChange
+	(*CalendarRequest)(nil),        // 32: factotum.dwp.v1.CalendarRequest
+	(*CalendarAnswer)(nil),         // 33: factotum.dwp.v1.CalendarAnswer
+	(*CalendarsRequest)(nil),       // 34: factotum.dwp.v1.CalendarsRequest
+	(*CalendarsAnswer)(nil),        // 35: factotum.dwp.v1.CalendarsAnswer
+	(*CalendarItem)(nil),           // 36: factotum.dwp.v1.CalendarItem
+	(*CreateCalendarRequest)(nil),  // 37: factotum.dwp.v1.CreateCalendarRequest
+	(*UpdateCalendarRequest)(nil),  // 38: factotum.dwp.v1.UpdateCalendarRequest
+	(*DeleteCalendarRequest)(nil),  // 39: factotum.dwp.v1.DeleteCalendarRequest
+	(*CopyRequest)(nil),            // 40: factotum.dwp.v1.CopyRequest
+	(*CopyAnswer)(nil),             // 41: factotum.dwp.v1.CopyAnswer
+	(*CopyOutAnswer)(nil),          // 42: factotum.dwp.v1.CopyOutAnswer
+	(*CopyInRequest)(nil),          // 43: factotum.dwp.v1.CopyInRequest
+	(*Moved)(nil),                  // 44: factotum.dwp.v1.Moved
+	(*Done)(nil),                   // 45: factotum.dwp.v1.Done
+	(*DataRequest)(nil),            // 46: factotum.dwp.v1.DataRequest
+	(*CompSelect)(nil),             // 47: factotum.dwp.v1.CompSelect
+	(*PropSelect)(nil),             // 48: factotum.dwp.v1.PropSelect
+	(*ListObjectsAnswer)(nil),      // 49: factotum.dwp.v1.ListObjectsAnswer
+	(*ObjectRequest)(nil),          // 50: factotum.dwp.v1.ObjectRequest
+	(*ObjectAnswer)(nil),           // 51: factotum.dwp.v1.ObjectAnswer
+	(*ObjectsRequest)(nil),         // 52: factotum.dwp.v1.ObjectsRequest
+	(*ObjectsAnswer)(nil),          // 53: factotum.dwp.v1.ObjectsAnswer
+	(*ObjectItem)(nil),             // 54: factotum.dwp.v1.ObjectItem
+	(*PutRequest)(nil),             // 55: factotum.dwp.v1.PutRequest
+	(*PutAnswer)(nil),              // 56: factotum.dwp.v1.PutAnswer
+	(*PutObjectsRequest)(nil),      // 57: factotum.dwp.v1.PutObjectsRequest
+	(*PutItem)(nil),                // 58: factotum.dwp.v1.PutItem
+	(*PutObjectsAnswer)(nil),       // 59: factotum.dwp.v1.PutObjectsAnswer
+	(*PutItemAnswer)(nil),          // 60: factotum.dwp.v1.PutItemAnswer
+	(*DeleteRequest)(nil),          // 61: factotum.dwp.v1.DeleteRequest
+	(*PatchPropsRequest)(nil),      // 62: factotum.dwp.v1.PatchPropsRequest
+	(*Moment)(nil),                 // 63: factotum.dwp.v1.Moment
+	(*Moments)(nil),                // 64: factotum.dwp.v1.Moments
+	(*Property)(nil),               // 65: factotum.dwp.v1.Property
+	(*Parameter)(nil),              // 66: factotum.dwp.v1.Parameter
+	(*EditRequest)(nil),            // 67: factotum.dwp.v1.EditRequest
+	(*EditItem)(nil),               // 68: factotum.dwp.v1.EditItem
+	(*Patch)(nil),                  // 69: factotum.dwp.v1.Patch
+	(*PropEdit)(nil),               // 70: factotum.dwp.v1.PropEdit
+	(*AlarmEdit)(nil),              // 71: factotum.dwp.v1.AlarmEdit
+	(*NewAttachment)(nil),          // 72: factotum.dwp.v1.NewAttachment
+	(*EditAnswer)(nil),             // 73: factotum.dwp.v1.EditAnswer
+	(*EditItemAnswer)(nil),         // 74: factotum.dwp.v1.EditItemAnswer
+	(*AttachmentRequest)(nil),      // 75: factotum.dwp.v1.AttachmentRequest
+	(*AttachmentAnswer)(nil),       // 76: factotum.dwp.v1.AttachmentAnswer
+	(*QueryRequest)(nil),           // 77: factotum.dwp.v1.QueryRequest
+	(*CompFilter)(nil),             // 78: factotum.dwp.v1.CompFilter
+	(*PropFilter)(nil),             // 79: factotum.dwp.v1.PropFilter
+	(*ParamFilter)(nil),            // 80: factotum.dwp.v1.ParamFilter
+	(*TextMatch)(nil),              // 81: factotum.dwp.v1.TextMatch
+	(*QueryAnswer)(nil),            // 82: factotum.dwp.v1.QueryAnswer
+	(*OccurrencesRequest)(nil),     // 83: factotum.dwp.v1.OccurrencesRequest
+	(*OccurrenceRef)(nil),          // 84: factotum.dwp.v1.OccurrenceRef
+	(*OccurrencesAnswer)(nil),      // 85: factotum.dwp.v1.OccurrencesAnswer
+	(*OccurrencesItem)(nil),        // 86: factotum.dwp.v1.OccurrencesItem
+	(*SyncRequest)(nil),            // 87: factotum.dwp.v1.SyncRequest
+	(*SyncAnswer)(nil),             // 88: factotum.dwp.v1.SyncAnswer
+	(*SyncItem)(nil),               // 89: factotum.dwp.v1.SyncItem
+	(*SyncResult)(nil),             // 90: factotum.dwp.v1.SyncResult
+	(*ListChangesRequest)(nil),     // 91: factotum.dwp.v1.ListChangesRequest
+	(*ListChangesAnswer)(nil),      // 92: factotum.dwp.v1.ListChangesAnswer
+	(*SyncHomeRequest)(nil),        // 93: factotum.dwp.v1.SyncHomeRequest
+	(*SyncHomeAnswer)(nil),         // 94: factotum.dwp.v1.SyncHomeAnswer
+	(*SearchCalendarsRequest)(nil), // 95: factotum.dwp.v1.SearchCalendarsRequest
+	(*SearchCalendarsAnswer)(nil),  // 96: factotum.dwp.v1.SearchCalendarsAnswer
+	(*FreeBusyRequest)(nil),        // 97: factotum.dwp.v1.FreeBusyRequest
+	(*FreeBusyTarget)(nil),         // 98: factotum.dwp.v1.FreeBusyTarget
+	(*FreeBusyAnswer)(nil),         // 99: factotum.dwp.v1.FreeBusyAnswer
+	(*FreeBusyItem)(nil),           // 100: factotum.dwp.v1.FreeBusyItem
+	(*Busy)(nil),                   // 101: factotum.dwp.v1.Busy
+	(*DeliverRequest)(nil),         // 102: factotum.dwp.v1.DeliverRequest
+	(*Arrival)(nil),                // 103: factotum.dwp.v1.Arrival
+	(*Returned)(nil),               // 104: factotum.dwp.v1.Returned
+	(*Recipient)(nil),              // 105: factotum.dwp.v1.Recipient
+	(*DeliverAnswer)(nil),          // 106: factotum.dwp.v1.DeliverAnswer
+	(*DeliverItem)(nil),            // 107: factotum.dwp.v1.DeliverItem
+	(*DecideRequest)(nil),          // 108: factotum.dwp.v1.DecideRequest
+	(*Decided)(nil),                // 109: factotum.dwp.v1.Decided
+	(*WhyRequest)(nil),             // 110: factotum.dwp.v1.WhyRequest
+	(*TraceQuery)(nil),             // 111: factotum.dwp.v1.TraceQuery
+	(*WhyAnswer)(nil),              // 112: factotum.dwp.v1.WhyAnswer
+	(*Trace)(nil),                  // 113: factotum.dwp.v1.Trace
+	(*PrefsRequest)(nil),           // 114: factotum.dwp.v1.PrefsRequest
+	(*Pref)(nil),                   // 115: factotum.dwp.v1.Pref
+	(*PrefsAnswer)(nil),            // 116: factotum.dwp.v1.PrefsAnswer
+	(*SetPrefsRequest)(nil),        // 117: factotum.dwp.v1.SetPrefsRequest
+	(*EditPrefsRequest)(nil),       // 118: factotum.dwp.v1.EditPrefsRequest
+	(*PrefEdit)(nil),               // 119: factotum.dwp.v1.PrefEdit
+	(*SubscribeRequest)(nil),       // 120: factotum.dwp.v1.SubscribeRequest
+	(*SubscribeAnswer)(nil),        // 121: factotum.dwp.v1.SubscribeAnswer
+	(*Registration)(nil),           // 122: factotum.dwp.v1.Registration
+	(*Triggers)(nil),               // 123: factotum.dwp.v1.Triggers
+	(*RegisterRequest)(nil),        // 124: factotum.dwp.v1.RegisterRequest
+	(*RegisterAnswer)(nil),         // 125: factotum.dwp.v1.RegisterAnswer
+	(*UnregisterRequest)(nil),      // 126: factotum.dwp.v1.UnregisterRequest
+	(*RegistrationsRequest)(nil),   // 127: factotum.dwp.v1.RegistrationsRequest
+	(*RegistrationsAnswer)(nil),    // 128: factotum.dwp.v1.RegistrationsAnswer
+	(*TestHookRequest)(nil),        // 129: factotum.dwp.v1.TestHookRequest
+	(*PingRequest)(nil),            // 130: factotum.dwp.v1.PingRequest
+	(*PingAnswer)(nil),             // 131: factotum.dwp.v1.PingAnswer
+	(*HistoryFilter)(nil),          // 132: factotum.dwp.v1.HistoryFilter
+	(*HistoryRequest)(nil),         // 133: factotum.dwp.v1.HistoryRequest
+	(*HistoryAnswer)(nil),          // 134: factotum.dwp.v1.HistoryAnswer
+	(*HistoryEntry)(nil),           // 135: factotum.dwp.v1.HistoryEntry
+	(*HistoryResult)(nil),          // 136: factotum.dwp.v1.HistoryResult
+	(*AsOfRequest)(nil),            // 137: factotum.dwp.v1.AsOfRequest
+	(*AsOfAnswer)(nil),             // 138: factotum.dwp.v1.AsOfAnswer
+	(*UndoRequest)(nil),            // 139: factotum.dwp.v1.UndoRequest
+	(*UndoAnswer)(nil),             // 140: factotum.dwp.v1.UndoAnswer
+	(*UndoItem)(nil),               // 141: factotum.dwp.v1.UndoItem
 }
 var file_dwp_proto_depIdxs = []int32{
-	7,   // 0: factotum.dwp.v1.PropChange.prop:type_name -> factotum.dwp.v1.DeadProp
-	9,   // 1: factotum.dwp.v1.ACL.entries:type_name -> factotum.dwp.v1.ACE
-	12,  // 2: factotum.dwp.v1.Calendar.components:type_name -> factotum.dwp.v1.Texts
-	12,  // 3: factotum.dwp.v1.Calendar.co_owners:type_name -> factotum.dwp.v1.Texts
-	10,  // 4: factotum.dwp.v1.Calendar.acl:type_name -> factotum.dwp.v1.ACL
-	7,   // 5: factotum.dwp.v1.Calendar.props:type_name -> factotum.dwp.v1.DeadProp
-	11,  // 6: factotum.dwp.v1.Calendar.rights:type_name -> factotum.dwp.v1.Rights
-	23,  // 7: factotum.dwp.v1.Calendar.invitees:type_name -> factotum.dwp.v1.Invitee
-	7,   // 8: factotum.dwp.v1.Object.props:type_name -> factotum.dwp.v1.DeadProp
-	2,   // 9: factotum.dwp.v1.Object.refused:type_name -> factotum.dwp.v1.Failure
-	3,   // 10: factotum.dwp.v1.HomeRequest.actor:type_name -> factotum.dwp.v1.Actor
-	13,  // 11: factotum.dwp.v1.HomeAnswer.calendars:type_name -> factotum.dwp.v1.Calendar
-	11,  // 12: factotum.dwp.v1.HomeAnswer.rights:type_name -> factotum.dwp.v1.Rights
-	112, // 13: factotum.dwp.v1.HomeAnswer.prefs:type_name -> factotum.dwp.v1.Pref
-	27,  // 14: factotum.dwp.v1.HomeAnswer.shares:type_name -> factotum.dwp.v1.Share
-	21,  // 15: factotum.dwp.v1.HomeAnswer.notes:type_name -> factotum.dwp.v1.Notes
-	19,  // 16: factotum.dwp.v1.HomeAnswer.proxies:type_name -> factotum.dwp.v1.Proxies
-	19,  // 17: factotum.dwp.v1.HomeAnswer.through:type_name -> factotum.dwp.v1.Proxies
-	3,   // 18: factotum.dwp.v1.SetProxiesRequest.actor:type_name -> factotum.dwp.v1.Actor
-	22,  // 19: factotum.dwp.v1.Notes.list:type_name -> factotum.dwp.v1.Note
-	3,   // 20: factotum.dwp.v1.ShareRequest.actor:type_name -> factotum.dwp.v1.Actor
-	25,  // 21: factotum.dwp.v1.ShareRequest.set:type_name -> factotum.dwp.v1.ShareSet
-	3,   // 22: factotum.dwp.v1.NotifyRequest.actor:type_name -> factotum.dwp.v1.Actor
-	22,  // 23: factotum.dwp.v1.NotifyRequest.note:type_name -> factotum.dwp.v1.Note
-	7,   // 24: factotum.dwp.v1.Share.props:type_name -> factotum.dwp.v1.DeadProp
-	13,  // 25: factotum.dwp.v1.Share.calendar:type_name -> factotum.dwp.v1.Calendar
-	2,   // 26: factotum.dwp.v1.Share.failure:type_name -> factotum.dwp.v1.Failure
-	8,   // 27: factotum.dwp.v1.ShareChange.props:type_name -> factotum.dwp.v1.PropChange
-	3,   // 28: factotum.dwp.v1.CalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
-	13,  // 29: factotum.dwp.v1.CalendarAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
-	3,   // 30: factotum.dwp.v1.CalendarsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	33,  // 31: factotum.dwp.v1.CalendarsAnswer.items:type_name -> factotum.dwp.v1.CalendarItem
-	13,  // 32: factotum.dwp.v1.CalendarItem.calendar:type_name -> factotum.dwp.v1.Calendar
-	2,   // 33: factotum.dwp.v1.CalendarItem.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 34: factotum.dwp.v1.CreateCalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
-	13,  // 35: factotum.dwp.v1.CreateCalendarRequest.calendar:type_name -> factotum.dwp.v1.Calendar
-	3,   // 36: factotum.dwp.v1.UpdateCalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
-	12,  // 37: factotum.dwp.v1.UpdateCalendarRequest.components:type_name -> factotum.dwp.v1.Texts
-	12,  // 38: factotum.dwp.v1.UpdateCalendarRequest.co_owners:type_name -> factotum.dwp.v1.Texts
-	10,  // 39: factotum.dwp.v1.UpdateCalendarRequest.acl:type_name -> factotum.dwp.v1.ACL
-	8,   // 40: factotum.dwp.v1.UpdateCalendarRequest.props:type_name -> factotum.dwp.v1.PropChange
-	12,  // 41: factotum.dwp.v1.UpdateCalendarRequest.free_busy_set:type_name -> factotum.dwp.v1.Texts
-	3,   // 42: factotum.dwp.v1.DeleteCalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
-	3,   // 43: factotum.dwp.v1.CopyRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 44: factotum.dwp.v1.CopyRequest.from:type_name -> factotum.dwp.v1.Ref
-	4,   // 45: factotum.dwp.v1.CopyRequest.to:type_name -> factotum.dwp.v1.Ref
-	6,   // 46: factotum.dwp.v1.CopyRequest.precond:type_name -> factotum.dwp.v1.Precond
-	6,   // 47: factotum.dwp.v1.CopyRequest.if_dest:type_name -> factotum.dwp.v1.Precond
-	14,  // 48: factotum.dwp.v1.CopyAnswer.object:type_name -> factotum.dwp.v1.Object
-	14,  // 49: factotum.dwp.v1.CopyOutAnswer.object:type_name -> factotum.dwp.v1.Object
-	73,  // 50: factotum.dwp.v1.CopyOutAnswer.files:type_name -> factotum.dwp.v1.AttachmentAnswer
-	38,  // 51: factotum.dwp.v1.CopyOutAnswer.done:type_name -> factotum.dwp.v1.CopyAnswer
-	3,   // 52: factotum.dwp.v1.CopyInRequest.actor:type_name -> factotum.dwp.v1.Actor
-	37,  // 53: factotum.dwp.v1.CopyInRequest.copy:type_name -> factotum.dwp.v1.CopyRequest
-	39,  // 54: factotum.dwp.v1.CopyInRequest.parcel:type_name -> factotum.dwp.v1.CopyOutAnswer
-	4,   // 55: factotum.dwp.v1.Moved.to:type_name -> factotum.dwp.v1.Ref
-	38,  // 56: factotum.dwp.v1.Moved.result:type_name -> factotum.dwp.v1.CopyAnswer
-	5,   // 57: factotum.dwp.v1.DataRequest.expand:type_name -> factotum.dwp.v1.Window
-	5,   // 58: factotum.dwp.v1.DataRequest.limit_recur:type_name -> factotum.dwp.v1.Window
-	5,   // 59: factotum.dwp.v1.DataRequest.limit_busy:type_name -> factotum.dwp.v1.Window
-	44,  // 60: factotum.dwp.v1.DataRequest.comp:type_name -> factotum.dwp.v1.CompSelect
-	45,  // 61: factotum.dwp.v1.CompSelect.props:type_name -> factotum.dwp.v1.PropSelect
-	44,  // 62: factotum.dwp.v1.CompSelect.comps:type_name -> factotum.dwp.v1.CompSelect
-	14,  // 63: factotum.dwp.v1.ListObjectsAnswer.objects:type_name -> factotum.dwp.v1.Object
-	13,  // 64: factotum.dwp.v1.ListObjectsAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
-	16,  // 65: factotum.dwp.v1.ListObjectsAnswer.page:type_name -> factotum.dwp.v1.Page
-	3,   // 66: factotum.dwp.v1.ObjectRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 67: factotum.dwp.v1.ObjectRequest.ref:type_name -> factotum.dwp.v1.Ref
-	14,  // 68: factotum.dwp.v1.ObjectAnswer.object:type_name -> factotum.dwp.v1.Object
-	3,   // 69: factotum.dwp.v1.ObjectsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 70: factotum.dwp.v1.ObjectsRequest.refs:type_name -> factotum.dwp.v1.Ref
-	43,  // 71: factotum.dwp.v1.ObjectsRequest.data:type_name -> factotum.dwp.v1.DataRequest
-	51,  // 72: factotum.dwp.v1.ObjectsAnswer.items:type_name -> factotum.dwp.v1.ObjectItem
-	4,   // 73: factotum.dwp.v1.ObjectItem.ref:type_name -> factotum.dwp.v1.Ref
-	14,  // 74: factotum.dwp.v1.ObjectItem.object:type_name -> factotum.dwp.v1.Object
-	2,   // 75: factotum.dwp.v1.ObjectItem.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 76: factotum.dwp.v1.PutRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 77: factotum.dwp.v1.PutRequest.ref:type_name -> factotum.dwp.v1.Ref
-	6,   // 78: factotum.dwp.v1.PutRequest.precond:type_name -> factotum.dwp.v1.Precond
-	14,  // 79: factotum.dwp.v1.PutAnswer.object:type_name -> factotum.dwp.v1.Object
-	3,   // 80: factotum.dwp.v1.PutObjectsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	55,  // 81: factotum.dwp.v1.PutObjectsRequest.items:type_name -> factotum.dwp.v1.PutItem
-	5,   // 82: factotum.dwp.v1.PutObjectsRequest.within:type_name -> factotum.dwp.v1.Window
-	57,  // 83: factotum.dwp.v1.PutObjectsAnswer.items:type_name -> factotum.dwp.v1.PutItemAnswer
-	2,   // 84: factotum.dwp.v1.PutItemAnswer.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 85: factotum.dwp.v1.DeleteRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 86: factotum.dwp.v1.DeleteRequest.ref:type_name -> factotum.dwp.v1.Ref
-	6,   // 87: factotum.dwp.v1.DeleteRequest.precond:type_name -> factotum.dwp.v1.Precond
-	41,  // 88: factotum.dwp.v1.DeleteRequest.moved_to:type_name -> factotum.dwp.v1.Moved
-	3,   // 89: factotum.dwp.v1.PatchPropsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 90: factotum.dwp.v1.PatchPropsRequest.ref:type_name -> factotum.dwp.v1.Ref
-	8,   // 91: factotum.dwp.v1.PatchPropsRequest.changes:type_name -> factotum.dwp.v1.PropChange
-	60,  // 92: factotum.dwp.v1.Moments.moments:type_name -> factotum.dwp.v1.Moment
-	63,  // 93: factotum.dwp.v1.Property.params:type_name -> factotum.dwp.v1.Parameter
-	3,   // 94: factotum.dwp.v1.EditRequest.actor:type_name -> factotum.dwp.v1.Actor
-	65,  // 95: factotum.dwp.v1.EditRequest.items:type_name -> factotum.dwp.v1.EditItem
-	5,   // 96: factotum.dwp.v1.EditRequest.within:type_name -> factotum.dwp.v1.Window
-	60,  // 97: factotum.dwp.v1.EditItem.rid:type_name -> factotum.dwp.v1.Moment
-	66,  // 98: factotum.dwp.v1.EditItem.patch:type_name -> factotum.dwp.v1.Patch
-	69,  // 99: factotum.dwp.v1.EditItem.attach:type_name -> factotum.dwp.v1.NewAttachment
-	60,  // 100: factotum.dwp.v1.Patch.start:type_name -> factotum.dwp.v1.Moment
-	60,  // 101: factotum.dwp.v1.Patch.end:type_name -> factotum.dwp.v1.Moment
-	60,  // 102: factotum.dwp.v1.Patch.due:type_name -> factotum.dwp.v1.Moment
-	12,  // 103: factotum.dwp.v1.Patch.rrules:type_name -> factotum.dwp.v1.Texts
-	12,  // 104: factotum.dwp.v1.Patch.exrules:type_name -> factotum.dwp.v1.Texts
-	61,  // 105: factotum.dwp.v1.Patch.rdates:type_name -> factotum.dwp.v1.Moments
-	61,  // 106: factotum.dwp.v1.Patch.exdates:type_name -> factotum.dwp.v1.Moments
-	67,  // 107: factotum.dwp.v1.Patch.props:type_name -> factotum.dwp.v1.PropEdit
-	68,  // 108: factotum.dwp.v1.Patch.alarms:type_name -> factotum.dwp.v1.AlarmEdit
-	62,  // 109: factotum.dwp.v1.PropEdit.props:type_name -> factotum.dwp.v1.Property
-	60,  // 110: factotum.dwp.v1.AlarmEdit.at:type_name -> factotum.dwp.v1.Moment
-	12,  // 111: factotum.dwp.v1.AlarmEdit.attendees:type_name -> factotum.dwp.v1.Texts
-	13,  // 112: factotum.dwp.v1.EditAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
-	71,  // 113: factotum.dwp.v1.EditAnswer.items:type_name -> factotum.dwp.v1.EditItemAnswer
-	60,  // 114: factotum.dwp.v1.EditItemAnswer.rid:type_name -> factotum.dwp.v1.Moment
-	14,  // 115: factotum.dwp.v1.EditItemAnswer.object:type_name -> factotum.dwp.v1.Object
-	2,   // 116: factotum.dwp.v1.EditItemAnswer.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 117: factotum.dwp.v1.AttachmentRequest.actor:type_name -> factotum.dwp.v1.Actor
-	3,   // 118: factotum.dwp.v1.QueryRequest.actor:type_name -> factotum.dwp.v1.Actor
-	75,  // 119: factotum.dwp.v1.QueryRequest.filter:type_name -> factotum.dwp.v1.CompFilter
-	43,  // 120: factotum.dwp.v1.QueryRequest.data:type_name -> factotum.dwp.v1.DataRequest
-	5,   // 121: factotum.dwp.v1.CompFilter.time_range:type_name -> factotum.dwp.v1.Window
-	76,  // 122: factotum.dwp.v1.CompFilter.props:type_name -> factotum.dwp.v1.PropFilter
-	75,  // 123: factotum.dwp.v1.CompFilter.comps:type_name -> factotum.dwp.v1.CompFilter
-	5,   // 124: factotum.dwp.v1.PropFilter.time_range:type_name -> factotum.dwp.v1.Window
-	78,  // 125: factotum.dwp.v1.PropFilter.text:type_name -> factotum.dwp.v1.TextMatch
-	77,  // 126: factotum.dwp.v1.PropFilter.params:type_name -> factotum.dwp.v1.ParamFilter
-	78,  // 127: factotum.dwp.v1.ParamFilter.text:type_name -> factotum.dwp.v1.TextMatch
-	14,  // 128: factotum.dwp.v1.QueryAnswer.objects:type_name -> factotum.dwp.v1.Object
-	16,  // 129: factotum.dwp.v1.QueryAnswer.page:type_name -> factotum.dwp.v1.Page
-	3,   // 130: factotum.dwp.v1.OccurrencesRequest.actor:type_name -> factotum.dwp.v1.Actor
-	5,   // 131: factotum.dwp.v1.OccurrencesRequest.window:type_name -> factotum.dwp.v1.Window
-	81,  // 132: factotum.dwp.v1.OccurrencesRequest.refs:type_name -> factotum.dwp.v1.OccurrenceRef
-	60,  // 133: factotum.dwp.v1.OccurrenceRef.rid:type_name -> factotum.dwp.v1.Moment
-	83,  // 134: factotum.dwp.v1.OccurrencesAnswer.items:type_name -> factotum.dwp.v1.OccurrencesItem
-	2,   // 135: factotum.dwp.v1.OccurrencesItem.failure:type_name -> factotum.dwp.v1.Failure
-	13,  // 136: factotum.dwp.v1.OccurrencesItem.calendar:type_name -> factotum.dwp.v1.Calendar
-	14,  // 137: factotum.dwp.v1.OccurrencesItem.object:type_name -> factotum.dwp.v1.Object
-	15,  // 138: factotum.dwp.v1.OccurrencesItem.gone:type_name -> factotum.dwp.v1.Tombstone
-	110, // 139: factotum.dwp.v1.OccurrencesItem.why:type_name -> factotum.dwp.v1.Trace
-	3,   // 140: factotum.dwp.v1.SyncRequest.actor:type_name -> factotum.dwp.v1.Actor
-	5,   // 141: factotum.dwp.v1.SyncRequest.gone:type_name -> factotum.dwp.v1.Window
-	86,  // 142: factotum.dwp.v1.SyncAnswer.items:type_name -> factotum.dwp.v1.SyncItem
-	87,  // 143: factotum.dwp.v1.SyncAnswer.result:type_name -> factotum.dwp.v1.SyncResult
-	16,  // 144: factotum.dwp.v1.SyncAnswer.page:type_name -> factotum.dwp.v1.Page
-	14,  // 145: factotum.dwp.v1.SyncItem.object:type_name -> factotum.dwp.v1.Object
-	15,  // 146: factotum.dwp.v1.SyncItem.gone:type_name -> factotum.dwp.v1.Tombstone
-	13,  // 147: factotum.dwp.v1.SyncResult.calendar:type_name -> factotum.dwp.v1.Calendar
-	3,   // 148: factotum.dwp.v1.ListChangesRequest.actor:type_name -> factotum.dwp.v1.Actor
-	13,  // 149: factotum.dwp.v1.ListChangesAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
-	86,  // 150: factotum.dwp.v1.ListChangesAnswer.items:type_name -> factotum.dwp.v1.SyncItem
-	3,   // 151: factotum.dwp.v1.SyncHomeRequest.actor:type_name -> factotum.dwp.v1.Actor
-	13,  // 152: factotum.dwp.v1.SyncHomeAnswer.changed:type_name -> factotum.dwp.v1.Calendar
-	27,  // 153: factotum.dwp.v1.SyncHomeAnswer.shares:type_name -> factotum.dwp.v1.Share
-	3,   // 154: factotum.dwp.v1.SearchCalendarsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	13,  // 155: factotum.dwp.v1.SearchCalendarsAnswer.calendars:type_name -> factotum.dwp.v1.Calendar
-	3,   // 156: factotum.dwp.v1.FreeBusyRequest.actor:type_name -> factotum.dwp.v1.Actor
-	95,  // 157: factotum.dwp.v1.FreeBusyRequest.targets:type_name -> factotum.dwp.v1.FreeBusyTarget
-	5,   // 158: factotum.dwp.v1.FreeBusyRequest.window:type_name -> factotum.dwp.v1.Window
-	97,  // 159: factotum.dwp.v1.FreeBusyAnswer.items:type_name -> factotum.dwp.v1.FreeBusyItem
-	95,  // 160: factotum.dwp.v1.FreeBusyItem.target:type_name -> factotum.dwp.v1.FreeBusyTarget
-	98,  // 161: factotum.dwp.v1.FreeBusyItem.busy:type_name -> factotum.dwp.v1.Busy
-	2,   // 162: factotum.dwp.v1.FreeBusyItem.failure:type_name -> factotum.dwp.v1.Failure
-	13,  // 163: factotum.dwp.v1.FreeBusyItem.calendar:type_name -> factotum.dwp.v1.Calendar
-	3,   // 164: factotum.dwp.v1.DeliverRequest.actor:type_name -> factotum.dwp.v1.Actor
-	102, // 165: factotum.dwp.v1.DeliverRequest.to:type_name -> factotum.dwp.v1.Recipient
-	100, // 166: factotum.dwp.v1.DeliverRequest.arrival:type_name -> factotum.dwp.v1.Arrival
-	101, // 167: factotum.dwp.v1.Arrival.returned:type_name -> factotum.dwp.v1.Returned
-	104, // 168: factotum.dwp.v1.DeliverAnswer.items:type_name -> factotum.dwp.v1.DeliverItem
-	2,   // 169: factotum.dwp.v1.DeliverItem.failure:type_name -> factotum.dwp.v1.Failure
-	3,   // 170: factotum.dwp.v1.DecideRequest.actor:type_name -> factotum.dwp.v1.Actor
-	4,   // 171: factotum.dwp.v1.DecideRequest.ref:type_name -> factotum.dwp.v1.Ref
-	3,   // 172: factotum.dwp.v1.WhyRequest.actor:type_name -> factotum.dwp.v1.Actor
-	108, // 173: factotum.dwp.v1.WhyRequest.query:type_name -> factotum.dwp.v1.TraceQuery
-	110, // 174: factotum.dwp.v1.WhyAnswer.traces:type_name -> factotum.dwp.v1.Trace
-	3,   // 175: factotum.dwp.v1.PrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	112, // 176: factotum.dwp.v1.PrefsAnswer.prefs:type_name -> factotum.dwp.v1.Pref
-	3,   // 177: factotum.dwp.v1.SetPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	112, // 178: factotum.dwp.v1.SetPrefsRequest.set:type_name -> factotum.dwp.v1.Pref
-	3,   // 179: factotum.dwp.v1.EditPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	116, // 180: factotum.dwp.v1.EditPrefsRequest.edits:type_name -> factotum.dwp.v1.PrefEdit
-	3,   // 181: factotum.dwp.v1.SubscribeRequest.actor:type_name -> factotum.dwp.v1.Actor
-	28,  // 182: factotum.dwp.v1.SubscribeRequest.change:type_name -> factotum.dwp.v1.ShareChange
-	120, // 183: factotum.dwp.v1.Registration.triggers:type_name -> factotum.dwp.v1.Triggers
-	3,   // 184: factotum.dwp.v1.RegisterRequest.actor:type_name -> factotum.dwp.v1.Actor
-	120, // 185: factotum.dwp.v1.RegisterRequest.triggers:type_name -> factotum.dwp.v1.Triggers
-	119, // 186: factotum.dwp.v1.RegisterAnswer.registration:type_name -> factotum.dwp.v1.Registration
-	3,   // 187: factotum.dwp.v1.UnregisterRequest.actor:type_name -> factotum.dwp.v1.Actor
-	3,   // 188: factotum.dwp.v1.RegistrationsRequest.actor:type_name -> factotum.dwp.v1.Actor
-	119, // 189: factotum.dwp.v1.RegistrationsAnswer.registrations:type_name -> factotum.dwp.v1.Registration
-	3,   // 190: factotum.dwp.v1.TestHookRequest.actor:type_name -> factotum.dwp.v1.Actor
-	3,   // 191: factotum.dwp.v1.HistoryRequest.actor:type_name -> factotum.dwp.v1.Actor
-	129, // 192: factotum.dwp.v1.HistoryRequest.which:type_name -> factotum.dwp.v1.HistoryFilter
-	132, // 193: factotum.dwp.v1.HistoryAnswer.items:type_name -> factotum.dwp.v1.HistoryEntry
-	133, // 194: factotum.dwp.v1.HistoryAnswer.result:type_name -> factotum.dwp.v1.HistoryResult
-	3,   // 195: factotum.dwp.v1.AsOfRequest.actor:type_name -> factotum.dwp.v1.Actor
-	14,  // 196: factotum.dwp.v1.AsOfAnswer.objects:type_name -> factotum.dwp.v1.Object
-	13,  // 197: factotum.dwp.v1.AsOfAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
-	3,   // 198: factotum.dwp.v1.UndoRequest.actor:type_name -> factotum.dwp.v1.Actor
-	129, // 199: factotum.dwp.v1.UndoRequest.which:type_name -> factotum.dwp.v1.HistoryFilter
-	138, // 200: factotum.dwp.v1.UndoAnswer.items:type_name -> factotum.dwp.v1.UndoItem
-	2,   // 201: factotum.dwp.v1.UndoItem.failure:type_name -> factotum.dwp.v1.Failure
-	0,   // 202: factotum.dwp.v1.Backend.Hello:input_type -> factotum.dwp.v1.HelloRequest
-	17,  // 203: factotum.dwp.v1.Backend.Home:input_type -> factotum.dwp.v1.HomeRequest
-	29,  // 204: factotum.dwp.v1.Backend.Calendar:input_type -> factotum.dwp.v1.CalendarRequest
-	31,  // 205: factotum.dwp.v1.Backend.Calendars:input_type -> factotum.dwp.v1.CalendarsRequest
-	34,  // 206: factotum.dwp.v1.Backend.CreateCalendar:input_type -> factotum.dwp.v1.CreateCalendarRequest
-	35,  // 207: factotum.dwp.v1.Backend.UpdateCalendar:input_type -> factotum.dwp.v1.UpdateCalendarRequest
-	36,  // 208: factotum.dwp.v1.Backend.DeleteCalendar:input_type -> factotum.dwp.v1.DeleteCalendarRequest
-	37,  // 209: factotum.dwp.v1.Backend.CopyCalendar:input_type -> factotum.dwp.v1.CopyRequest
-	29,  // 210: factotum.dwp.v1.Backend.ListObjects:input_type -> factotum.dwp.v1.CalendarRequest
-	47,  // 211: factotum.dwp.v1.Backend.Object:input_type -> factotum.dwp.v1.ObjectRequest
-	49,  // 212: factotum.dwp.v1.Backend.Objects:input_type -> factotum.dwp.v1.ObjectsRequest
-	52,  // 213: factotum.dwp.v1.Backend.PutObject:input_type -> factotum.dwp.v1.PutRequest
-	54,  // 214: factotum.dwp.v1.Backend.PutObjects:input_type -> factotum.dwp.v1.PutObjectsRequest
-	58,  // 215: factotum.dwp.v1.Backend.DeleteObject:input_type -> factotum.dwp.v1.DeleteRequest
-	64,  // 216: factotum.dwp.v1.Backend.EditObject:input_type -> factotum.dwp.v1.EditRequest
-	72,  // 217: factotum.dwp.v1.Backend.Attachment:input_type -> factotum.dwp.v1.AttachmentRequest
-	37,  // 218: factotum.dwp.v1.Backend.CopyObject:input_type -> factotum.dwp.v1.CopyRequest
-	37,  // 219: factotum.dwp.v1.Backend.CopyOut:input_type -> factotum.dwp.v1.CopyRequest
-	40,  // 220: factotum.dwp.v1.Backend.CopyIn:input_type -> factotum.dwp.v1.CopyInRequest
-	59,  // 221: factotum.dwp.v1.Backend.PatchProps:input_type -> factotum.dwp.v1.PatchPropsRequest
-	74,  // 222: factotum.dwp.v1.Backend.Query:input_type -> factotum.dwp.v1.QueryRequest
-	80,  // 223: factotum.dwp.v1.Backend.Occurrences:input_type -> factotum.dwp.v1.OccurrencesRequest
-	84,  // 224: factotum.dwp.v1.Backend.Sync:input_type -> factotum.dwp.v1.SyncRequest
-	88,  // 225: factotum.dwp.v1.Backend.ListChanges:input_type -> factotum.dwp.v1.ListChangesRequest
-	90,  // 226: factotum.dwp.v1.Backend.SyncHome:input_type -> factotum.dwp.v1.SyncHomeRequest
-	92,  // 227: factotum.dwp.v1.Backend.SearchCalendars:input_type -> factotum.dwp.v1.SearchCalendarsRequest
-	94,  // 228: factotum.dwp.v1.Backend.FreeBusy:input_type -> factotum.dwp.v1.FreeBusyRequest
-	99,  // 229: factotum.dwp.v1.Backend.Deliver:input_type -> factotum.dwp.v1.DeliverRequest
-	105, // 230: factotum.dwp.v1.Backend.Decide:input_type -> factotum.dwp.v1.DecideRequest
-	107, // 231: factotum.dwp.v1.Backend.Why:input_type -> factotum.dwp.v1.WhyRequest
-	130, // 232: factotum.dwp.v1.Backend.History:input_type -> factotum.dwp.v1.HistoryRequest
-	134, // 233: factotum.dwp.v1.Backend.AsOf:input_type -> factotum.dwp.v1.AsOfRequest
-	136, // 234: factotum.dwp.v1.Backend.Undo:input_type -> factotum.dwp.v1.UndoRequest
-	111, // 235: factotum.dwp.v1.Backend.Prefs:input_type -> factotum.dwp.v1.PrefsRequest
-	114, // 236: factotum.dwp.v1.Backend.SetPrefs:input_type -> factotum.dwp.v1.SetPrefsRequest
-	115, // 237: factotum.dwp.v1.Backend.EditPrefs:input_type -> factotum.dwp.v1.EditPrefsRequest
-	117, // 238: factotum.dwp.v1.Backend.Subscribe:input_type -> factotum.dwp.v1.SubscribeRequest
-	24,  // 239: factotum.dwp.v1.Backend.Share:input_type -> factotum.dwp.v1.ShareRequest
-	20,  // 240: factotum.dwp.v1.Backend.SetProxies:input_type -> factotum.dwp.v1.SetProxiesRequest
-	26,  // 241: factotum.dwp.v1.Backend.Notify:input_type -> factotum.dwp.v1.NotifyRequest
-	121, // 242: factotum.dwp.v1.Backend.Register:input_type -> factotum.dwp.v1.RegisterRequest
-	123, // 243: factotum.dwp.v1.Backend.Unregister:input_type -> factotum.dwp.v1.UnregisterRequest
-	124, // 244: factotum.dwp.v1.Backend.Registrations:input_type -> factotum.dwp.v1.RegistrationsRequest
-	126, // 245: factotum.dwp.v1.Backend.TestHook:input_type -> factotum.dwp.v1.TestHookRequest
-	127, // 246: factotum.dwp.v1.Backend.Ping:input_type -> factotum.dwp.v1.PingRequest
-	1,   // 247: factotum.dwp.v1.Backend.Hello:output_type -> factotum.dwp.v1.HelloAnswer
-	18,  // 248: factotum.dwp.v1.Backend.Home:output_type -> factotum.dwp.v1.HomeAnswer
-	30,  // 249: factotum.dwp.v1.Backend.Calendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	32,  // 250: factotum.dwp.v1.Backend.Calendars:output_type -> factotum.dwp.v1.CalendarsAnswer
-	30,  // 251: factotum.dwp.v1.Backend.CreateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	30,  // 252: factotum.dwp.v1.Backend.UpdateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	42,  // 253: factotum.dwp.v1.Backend.DeleteCalendar:output_type -> factotum.dwp.v1.Done
-	38,  // 254: factotum.dwp.v1.Backend.CopyCalendar:output_type -> factotum.dwp.v1.CopyAnswer
-	46,  // 255: factotum.dwp.v1.Backend.ListObjects:output_type -> factotum.dwp.v1.ListObjectsAnswer
-	48,  // 256: factotum.dwp.v1.Backend.Object:output_type -> factotum.dwp.v1.ObjectAnswer
-	50,  // 257: factotum.dwp.v1.Backend.Objects:output_type -> factotum.dwp.v1.ObjectsAnswer
-	53,  // 258: factotum.dwp.v1.Backend.PutObject:output_type -> factotum.dwp.v1.PutAnswer
-	56,  // 259: factotum.dwp.v1.Backend.PutObjects:output_type -> factotum.dwp.v1.PutObjectsAnswer
-	42,  // 260: factotum.dwp.v1.Backend.DeleteObject:output_type -> factotum.dwp.v1.Done
-	70,  // 261: factotum.dwp.v1.Backend.EditObject:output_type -> factotum.dwp.v1.EditAnswer
-	73,  // 262: factotum.dwp.v1.Backend.Attachment:output_type -> factotum.dwp.v1.AttachmentAnswer
-	38,  // 263: factotum.dwp.v1.Backend.CopyObject:output_type -> factotum.dwp.v1.CopyAnswer
-	39,  // 264: factotum.dwp.v1.Backend.CopyOut:output_type -> factotum.dwp.v1.CopyOutAnswer
-	38,  // 265: factotum.dwp.v1.Backend.CopyIn:output_type -> factotum.dwp.v1.CopyAnswer
-	42,  // 266: factotum.dwp.v1.Backend.PatchProps:output_type -> factotum.dwp.v1.Done
-	79,  // 267: factotum.dwp.v1.Backend.Query:output_type -> factotum.dwp.v1.QueryAnswer
-	82,  // 268: factotum.dwp.v1.Backend.Occurrences:output_type -> factotum.dwp.v1.OccurrencesAnswer
-	85,  // 269: factotum.dwp.v1.Backend.Sync:output_type -> factotum.dwp.v1.SyncAnswer
-	89,  // 270: factotum.dwp.v1.Backend.ListChanges:output_type -> factotum.dwp.v1.ListChangesAnswer
-	91,  // 271: factotum.dwp.v1.Backend.SyncHome:output_type -> factotum.dwp.v1.SyncHomeAnswer
-	93,  // 272: factotum.dwp.v1.Backend.SearchCalendars:output_type -> factotum.dwp.v1.SearchCalendarsAnswer
-	96,  // 273: factotum.dwp.v1.Backend.FreeBusy:output_type -> factotum.dwp.v1.FreeBusyAnswer
-	103, // 274: factotum.dwp.v1.Backend.Deliver:output_type -> factotum.dwp.v1.DeliverAnswer
-	106, // 275: factotum.dwp.v1.Backend.Decide:output_type -> factotum.dwp.v1.Decided
-	109, // 276: factotum.dwp.v1.Backend.Why:output_type -> factotum.dwp.v1.WhyAnswer
-	131, // 277: factotum.dwp.v1.Backend.History:output_type -> factotum.dwp.v1.HistoryAnswer
-	135, // 278: factotum.dwp.v1.Backend.AsOf:output_type -> factotum.dwp.v1.AsOfAnswer
-	137, // 279: factotum.dwp.v1.Backend.Undo:output_type -> factotum.dwp.v1.UndoAnswer
-	113, // 280: factotum.dwp.v1.Backend.Prefs:output_type -> factotum.dwp.v1.PrefsAnswer
-	42,  // 281: factotum.dwp.v1.Backend.SetPrefs:output_type -> factotum.dwp.v1.Done
-	113, // 282: factotum.dwp.v1.Backend.EditPrefs:output_type -> factotum.dwp.v1.PrefsAnswer
-	118, // 283: factotum.dwp.v1.Backend.Subscribe:output_type -> factotum.dwp.v1.SubscribeAnswer
-	42,  // 284: factotum.dwp.v1.Backend.Share:output_type -> factotum.dwp.v1.Done
-	42,  // 285: factotum.dwp.v1.Backend.SetProxies:output_type -> factotum.dwp.v1.Done
-	42,  // 286: factotum.dwp.v1.Backend.Notify:output_type -> factotum.dwp.v1.Done
-	122, // 287: factotum.dwp.v1.Backend.Register:output_type -> factotum.dwp.v1.RegisterAnswer
-	42,  // 288: factotum.dwp.v1.Backend.Unregister:output_type -> factotum.dwp.v1.Done
-	125, // 289: factotum.dwp.v1.Backend.Registrations:output_type -> factotum.dwp.v1.RegistrationsAnswer
-	42,  // 290: factotum.dwp.v1.Backend.TestHook:output_type -> factotum.dwp.v1.Done
-	128, // 291: factotum.dwp.v1.Backend.Ping:output_type -> factotum.dwp.v1.PingAnswer
-	247, // [247:292] is the sub-list for method output_type
-	202, // [202:247] is the sub-list for method input_type
-	202, // [202:202] is the sub-list for extension type_name
-	202, // [202:202] is the sub-list for extension extendee
-	0,   // [0:202] is the sub-list for field type_name
+	2,   // 0: factotum.dwp.v1.HelloAnswer.facts:type_name -> factotum.dwp.v1.Facts
+	3,   // 1: factotum.dwp.v1.Facts.disks:type_name -> factotum.dwp.v1.Disk
+	4,   // 2: factotum.dwp.v1.Facts.neighbours:type_name -> factotum.dwp.v1.Neighbour
+	10,  // 3: factotum.dwp.v1.PropChange.prop:type_name -> factotum.dwp.v1.DeadProp
+	12,  // 4: factotum.dwp.v1.ACL.entries:type_name -> factotum.dwp.v1.ACE
+	15,  // 5: factotum.dwp.v1.Calendar.components:type_name -> factotum.dwp.v1.Texts
+	15,  // 6: factotum.dwp.v1.Calendar.co_owners:type_name -> factotum.dwp.v1.Texts
+	13,  // 7: factotum.dwp.v1.Calendar.acl:type_name -> factotum.dwp.v1.ACL
+	10,  // 8: factotum.dwp.v1.Calendar.props:type_name -> factotum.dwp.v1.DeadProp
+	14,  // 9: factotum.dwp.v1.Calendar.rights:type_name -> factotum.dwp.v1.Rights
+	26,  // 10: factotum.dwp.v1.Calendar.invitees:type_name -> factotum.dwp.v1.Invitee
+	10,  // 11: factotum.dwp.v1.Object.props:type_name -> factotum.dwp.v1.DeadProp
+	5,   // 12: factotum.dwp.v1.Object.refused:type_name -> factotum.dwp.v1.Failure
+	6,   // 13: factotum.dwp.v1.HomeRequest.actor:type_name -> factotum.dwp.v1.Actor
+	16,  // 14: factotum.dwp.v1.HomeAnswer.calendars:type_name -> factotum.dwp.v1.Calendar
+	14,  // 15: factotum.dwp.v1.HomeAnswer.rights:type_name -> factotum.dwp.v1.Rights
+	115, // 16: factotum.dwp.v1.HomeAnswer.prefs:type_name -> factotum.dwp.v1.Pref
+	30,  // 17: factotum.dwp.v1.HomeAnswer.shares:type_name -> factotum.dwp.v1.Share
+	24,  // 18: factotum.dwp.v1.HomeAnswer.notes:type_name -> factotum.dwp.v1.Notes
+	22,  // 19: factotum.dwp.v1.HomeAnswer.proxies:type_name -> factotum.dwp.v1.Proxies
+	22,  // 20: factotum.dwp.v1.HomeAnswer.through:type_name -> factotum.dwp.v1.Proxies
+	6,   // 21: factotum.dwp.v1.SetProxiesRequest.actor:type_name -> factotum.dwp.v1.Actor
+	25,  // 22: factotum.dwp.v1.Notes.list:type_name -> factotum.dwp.v1.Note
+	6,   // 23: factotum.dwp.v1.ShareRequest.actor:type_name -> factotum.dwp.v1.Actor
+	28,  // 24: factotum.dwp.v1.ShareRequest.set:type_name -> factotum.dwp.v1.ShareSet
+	6,   // 25: factotum.dwp.v1.NotifyRequest.actor:type_name -> factotum.dwp.v1.Actor
+	25,  // 26: factotum.dwp.v1.NotifyRequest.note:type_name -> factotum.dwp.v1.Note
+	10,  // 27: factotum.dwp.v1.Share.props:type_name -> factotum.dwp.v1.DeadProp
+	16,  // 28: factotum.dwp.v1.Share.calendar:type_name -> factotum.dwp.v1.Calendar
+	5,   // 29: factotum.dwp.v1.Share.failure:type_name -> factotum.dwp.v1.Failure
+	11,  // 30: factotum.dwp.v1.ShareChange.props:type_name -> factotum.dwp.v1.PropChange
+	6,   // 31: factotum.dwp.v1.CalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
+	16,  // 32: factotum.dwp.v1.CalendarAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
+	6,   // 33: factotum.dwp.v1.CalendarsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	36,  // 34: factotum.dwp.v1.CalendarsAnswer.items:type_name -> factotum.dwp.v1.CalendarItem
+	16,  // 35: factotum.dwp.v1.CalendarItem.calendar:type_name -> factotum.dwp.v1.Calendar
+	5,   // 36: factotum.dwp.v1.CalendarItem.failure:type_name -> factotum.dwp.v1.Failure
+	6,   // 37: factotum.dwp.v1.CreateCalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
+	16,  // 38: factotum.dwp.v1.CreateCalendarRequest.calendar:type_name -> factotum.dwp.v1.Calendar
+	6,   // 39: factotum.dwp.v1.UpdateCalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
+	15,  // 40: factotum.dwp.v1.UpdateCalendarRequest.components:type_name -> factotum.dwp.v1.Texts
+	15,  // 41: factotum.dwp.v1.UpdateCalendarRequest.co_owners:type_name -> factotum.dwp.v1.Texts
+	13,  // 42: factotum.dwp.v1.UpdateCalendarRequest.acl:type_name -> factotum.dwp.v1.ACL
+	11,  // 43: factotum.dwp.v1.UpdateCalendarRequest.props:type_name -> factotum.dwp.v1.PropChange
+	15,  // 44: factotum.dwp.v1.UpdateCalendarRequest.free_busy_set:type_name -> factotum.dwp.v1.Texts
+	6,   // 45: factotum.dwp.v1.DeleteCalendarRequest.actor:type_name -> factotum.dwp.v1.Actor
+	6,   // 46: factotum.dwp.v1.CopyRequest.actor:type_name -> factotum.dwp.v1.Actor
+	7,   // 47: factotum.dwp.v1.CopyRequest.from:type_name -> factotum.dwp.v1.Ref
+	7,   // 48: factotum.dwp.v1.CopyRequest.to:type_name -> factotum.dwp.v1.Ref
+	9,   // 49: factotum.dwp.v1.CopyRequest.precond:type_name -> factotum.dwp.v1.Precond
+	9,   // 50: factotum.dwp.v1.CopyRequest.if_dest:type_name -> factotum.dwp.v1.Precond
+	17,  // 51: factotum.dwp.v1.CopyAnswer.object:type_name -> factotum.dwp.v1.Object
+	17,  // 52: factotum.dwp.v1.CopyOutAnswer.object:type_name -> factotum.dwp.v1.Object
+	76,  // 53: factotum.dwp.v1.CopyOutAnswer.files:type_name -> factotum.dwp.v1.AttachmentAnswer
+	41,  // 54: factotum.dwp.v1.CopyOutAnswer.done:type_name -> factotum.dwp.v1.CopyAnswer
+	6,   // 55: factotum.dwp.v1.CopyInRequest.actor:type_name -> factotum.dwp.v1.Actor
+	40,  // 56: factotum.dwp.v1.CopyInRequest.copy:type_name -> factotum.dwp.v1.CopyRequest
+	42,  // 57: factotum.dwp.v1.CopyInRequest.parcel:type_name -> factotum.dwp.v1.CopyOutAnswer
+	7,   // 58: factotum.dwp.v1.Moved.to:type_name -> factotum.dwp.v1.Ref
+	41,  // 59: factotum.dwp.v1.Moved.result:type_name -> factotum.dwp.v1.CopyAnswer
+	8,   // 60: factotum.dwp.v1.DataRequest.expand:type_name -> factotum.dwp.v1.Window
+	8,   // 61: factotum.dwp.v1.DataRequest.limit_recur:type_name -> factotum.dwp.v1.Window
+	8,   // 62: factotum.dwp.v1.DataRequest.limit_busy:type_name -> factotum.dwp.v1.Window
+	47,  // 63: factotum.dwp.v1.DataRequest.comp:type_name -> factotum.dwp.v1.CompSelect
+	48,  // 64: factotum.dwp.v1.CompSelect.props:type_name -> factotum.dwp.v1.PropSelect
+	47,  // 65: factotum.dwp.v1.CompSelect.comps:type_name -> factotum.dwp.v1.CompSelect
+	17,  // 66: factotum.dwp.v1.ListObjectsAnswer.objects:type_name -> factotum.dwp.v1.Object
+	16,  // 67: factotum.dwp.v1.ListObjectsAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
+	19,  // 68: factotum.dwp.v1.ListObjectsAnswer.page:type_name -> factotum.dwp.v1.Page
+	6,   // 69: factotum.dwp.v1.ObjectRequest.actor:type_name -> factotum.dwp.v1.Actor
+	7,   // 70: factotum.dwp.v1.ObjectRequest.ref:type_name -> factotum.dwp.v1.Ref
+	17,  // 71: factotum.dwp.v1.ObjectAnswer.object:type_name -> factotum.dwp.v1.Object
+	6,   // 72: factotum.dwp.v1.ObjectsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	7,   // 73: factotum.dwp.v1.ObjectsRequest.refs:type_name -> factotum.dwp.v1.Ref
+	46,  // 74: factotum.dwp.v1.ObjectsRequest.data:type_name -> factotum.dwp.v1.DataRequest
+	54,  // 75: factotum.dwp.v1.ObjectsAnswer.items:type_name -> factotum.dwp.v1.ObjectItem
+	7,   // 76: factotum.dwp.v1.ObjectItem.ref:type_name -> factotum.dwp.v1.Ref
+	17,  // 77: factotum.dwp.v1.ObjectItem.object:type_name -> factotum.dwp.v1.Object
+	5,   // 78: factotum.dwp.v1.ObjectItem.failure:type_name -> factotum.dwp.v1.Failure
+	6,   // 79: factotum.dwp.v1.PutRequest.actor:type_name -> factotum.dwp.v1.Actor
+	7,   // 80: factotum.dwp.v1.PutRequest.ref:type_name -> factotum.dwp.v1.Ref
+	9,   // 81: factotum.dwp.v1.PutRequest.precond:type_name -> factotum.dwp.v1.Precond
+	17,  // 82: factotum.dwp.v1.PutAnswer.object:type_name -> factotum.dwp.v1.Object
+	6,   // 83: factotum.dwp.v1.PutObjectsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	58,  // 84: factotum.dwp.v1.PutObjectsRequest.items:type_name -> factotum.dwp.v1.PutItem
+	8,   // 85: factotum.dwp.v1.PutObjectsRequest.within:type_name -> factotum.dwp.v1.Window
+	60,  // 86: factotum.dwp.v1.PutObjectsAnswer.items:type_name -> factotum.dwp.v1.PutItemAnswer
+	5,   // 87: factotum.dwp.v1.PutItemAnswer.failure:type_name -> factotum.dwp.v1.Failure
+	6,   // 88: factotum.dwp.v1.DeleteRequest.actor:type_name -> factotum.dwp.v1.Actor
+	7,   // 89: factotum.dwp.v1.DeleteRequest.ref:type_name -> factotum.dwp.v1.Ref
+	9,   // 90: factotum.dwp.v1.DeleteRequest.precond:type_name -> factotum.dwp.v1.Precond
+	44,  // 91: factotum.dwp.v1.DeleteRequest.moved_to:type_name -> factotum.dwp.v1.Moved
+	6,   // 92: factotum.dwp.v1.PatchPropsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	7,   // 93: factotum.dwp.v1.PatchPropsRequest.ref:type_name -> factotum.dwp.v1.Ref
+	11,  // 94: factotum.dwp.v1.PatchPropsRequest.changes:type_name -> factotum.dwp.v1.PropChange
+	63,  // 95: factotum.dwp.v1.Moments.moments:type_name -> factotum.dwp.v1.Moment
+	66,  // 96: factotum.dwp.v1.Property.params:type_name -> factotum.dwp.v1.Parameter
+	6,   // 97: factotum.dwp.v1.EditRequest.actor:type_name -> factotum.dwp.v1.Actor
+	68,  // 98: factotum.dwp.v1.EditRequest.items:type_name -> factotum.dwp.v1.EditItem
+	8,   // 99: factotum.dwp.v1.EditRequest.within:type_name -> factotum.dwp.v1.Window
+	63,  // 100: factotum.dwp.v1.EditItem.rid:type_name -> factotum.dwp.v1.Moment
+	69,  // 101: factotum.dwp.v1.EditItem.patch:type_name -> factotum.dwp.v1.Patch
+	72,  // 102: factotum.dwp.v1.EditItem.attach:type_name -> factotum.dwp.v1.NewAttachment
+	63,  // 103: factotum.dwp.v1.Patch.start:type_name -> factotum.dwp.v1.Moment
+	63,  // 104: factotum.dwp.v1.Patch.end:type_name -> factotum.dwp.v1.Moment
+	63,  // 105: factotum.dwp.v1.Patch.due:type_name -> factotum.dwp.v1.Moment
+	15,  // 106: factotum.dwp.v1.Patch.rrules:type_name -> factotum.dwp.v1.Texts
+	15,  // 107: factotum.dwp.v1.Patch.exrules:type_name -> factotum.dwp.v1.Texts
+	64,  // 108: factotum.dwp.v1.Patch.rdates:type_name -> factotum.dwp.v1.Moments
+	64,  // 109: factotum.dwp.v1.Patch.exdates:type_name -> factotum.dwp.v1.Moments
+	70,  // 110: factotum.dwp.v1.Patch.props:type_name -> factotum.dwp.v1.PropEdit
+	71,  // 111: factotum.dwp.v1.Patch.alarms:type_name -> factotum.dwp.v1.AlarmEdit
+	65,  // 112: factotum.dwp.v1.PropEdit.props:type_name -> factotum.dwp.v1.Property
+	63,  // 113: factotum.dwp.v1.AlarmEdit.at:type_name -> factotum.dwp.v1.Moment
+	15,  // 114: factotum.dwp.v1.AlarmEdit.attendees:type_name -> factotum.dwp.v1.Texts
+	16,  // 115: factotum.dwp.v1.EditAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
+	74,  // 116: factotum.dwp.v1.EditAnswer.items:type_name -> factotum.dwp.v1.EditItemAnswer
+	63,  // 117: factotum.dwp.v1.EditItemAnswer.rid:type_name -> factotum.dwp.v1.Moment
+	17,  // 118: factotum.dwp.v1.EditItemAnswer.object:type_name -> factotum.dwp.v1.Object
+	5,   // 119: factotum.dwp.v1.EditItemAnswer.failure:type_name -> factotum.dwp.v1.Failure
+	6,   // 120: factotum.dwp.v1.AttachmentRequest.actor:type_name -> factotum.dwp.v1.Actor
+	6,   // 121: factotum.dwp.v1.QueryRequest.actor:type_name -> factotum.dwp.v1.Actor
+	78,  // 122: factotum.dwp.v1.QueryRequest.filter:type_name -> factotum.dwp.v1.CompFilter
+	46,  // 123: factotum.dwp.v1.QueryRequest.data:type_name -> factotum.dwp.v1.DataRequest
+	8,   // 124: factotum.dwp.v1.CompFilter.time_range:type_name -> factotum.dwp.v1.Window
+	79,  // 125: factotum.dwp.v1.CompFilter.props:type_name -> factotum.dwp.v1.PropFilter
+	78,  // 126: factotum.dwp.v1.CompFilter.comps:type_name -> factotum.dwp.v1.CompFilter
+	8,   // 127: factotum.dwp.v1.PropFilter.time_range:type_name -> factotum.dwp.v1.Window
+	81,  // 128: factotum.dwp.v1.PropFilter.text:type_name -> factotum.dwp.v1.TextMatch
+	80,  // 129: factotum.dwp.v1.PropFilter.params:type_name -> factotum.dwp.v1.ParamFilter
+	81,  // 130: factotum.dwp.v1.ParamFilter.text:type_name -> factotum.dwp.v1.TextMatch
+	17,  // 131: factotum.dwp.v1.QueryAnswer.objects:type_name -> factotum.dwp.v1.Object
+	19,  // 132: factotum.dwp.v1.QueryAnswer.page:type_name -> factotum.dwp.v1.Page
+	6,   // 133: factotum.dwp.v1.OccurrencesRequest.actor:type_name -> factotum.dwp.v1.Actor
+	8,   // 134: factotum.dwp.v1.OccurrencesRequest.window:type_name -> factotum.dwp.v1.Window
+	84,  // 135: factotum.dwp.v1.OccurrencesRequest.refs:type_name -> factotum.dwp.v1.OccurrenceRef
+	63,  // 136: factotum.dwp.v1.OccurrenceRef.rid:type_name -> factotum.dwp.v1.Moment
+	86,  // 137: factotum.dwp.v1.OccurrencesAnswer.items:type_name -> factotum.dwp.v1.OccurrencesItem
+	5,   // 138: factotum.dwp.v1.OccurrencesItem.failure:type_name -> factotum.dwp.v1.Failure
+	16,  // 139: factotum.dwp.v1.OccurrencesItem.calendar:type_name -> factotum.dwp.v1.Calendar
+	17,  // 140: factotum.dwp.v1.OccurrencesItem.object:type_name -> factotum.dwp.v1.Object
+	18,  // 141: factotum.dwp.v1.OccurrencesItem.gone:type_name -> factotum.dwp.v1.Tombstone
+	113, // 142: factotum.dwp.v1.OccurrencesItem.why:type_name -> factotum.dwp.v1.Trace
+	6,   // 143: factotum.dwp.v1.SyncRequest.actor:type_name -> factotum.dwp.v1.Actor
+	8,   // 144: factotum.dwp.v1.SyncRequest.gone:type_name -> factotum.dwp.v1.Window
+	89,  // 145: factotum.dwp.v1.SyncAnswer.items:type_name -> factotum.dwp.v1.SyncItem
+	90,  // 146: factotum.dwp.v1.SyncAnswer.result:type_name -> factotum.dwp.v1.SyncResult
+	19,  // 147: factotum.dwp.v1.SyncAnswer.page:type_name -> factotum.dwp.v1.Page
+	17,  // 148: factotum.dwp.v1.SyncItem.object:type_name -> factotum.dwp.v1.Object
+	18,  // 149: factotum.dwp.v1.SyncItem.gone:type_name -> factotum.dwp.v1.Tombstone
+	16,  // 150: factotum.dwp.v1.SyncResult.calendar:type_name -> factotum.dwp.v1.Calendar
+	6,   // 151: factotum.dwp.v1.ListChangesRequest.actor:type_name -> factotum.dwp.v1.Actor
+	16,  // 152: factotum.dwp.v1.ListChangesAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
+	89,  // 153: factotum.dwp.v1.ListChangesAnswer.items:type_name -> factotum.dwp.v1.SyncItem
+	6,   // 154: factotum.dwp.v1.SyncHomeRequest.actor:type_name -> factotum.dwp.v1.Actor
+	16,  // 155: factotum.dwp.v1.SyncHomeAnswer.changed:type_name -> factotum.dwp.v1.Calendar
+	30,  // 156: factotum.dwp.v1.SyncHomeAnswer.shares:type_name -> factotum.dwp.v1.Share
+	6,   // 157: factotum.dwp.v1.SearchCalendarsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	16,  // 158: factotum.dwp.v1.SearchCalendarsAnswer.calendars:type_name -> factotum.dwp.v1.Calendar
+	6,   // 159: factotum.dwp.v1.FreeBusyRequest.actor:type_name -> factotum.dwp.v1.Actor
+	98,  // 160: factotum.dwp.v1.FreeBusyRequest.targets:type_name -> factotum.dwp.v1.FreeBusyTarget
+	8,   // 161: factotum.dwp.v1.FreeBusyRequest.window:type_name -> factotum.dwp.v1.Window
+	100, // 162: factotum.dwp.v1.FreeBusyAnswer.items:type_name -> factotum.dwp.v1.FreeBusyItem
+	98,  // 163: factotum.dwp.v1.FreeBusyItem.target:type_name -> factotum.dwp.v1.FreeBusyTarget
+	101, // 164: factotum.dwp.v1.FreeBusyItem.busy:type_name -> factotum.dwp.v1.Busy
+	5,   // 165: factotum.dwp.v1.FreeBusyItem.failure:type_name -> factotum.dwp.v1.Failure
+	16,  // 166: factotum.dwp.v1.FreeBusyItem.calendar:type_name -> factotum.dwp.v1.Calendar
+	6,   // 167: factotum.dwp.v1.DeliverRequest.actor:type_name -> factotum.dwp.v1.Actor
+	105, // 168: factotum.dwp.v1.DeliverRequest.to:type_name -> factotum.dwp.v1.Recipient
+	103, // 169: factotum.dwp.v1.DeliverRequest.arrival:type_name -> factotum.dwp.v1.Arrival
+	104, // 170: factotum.dwp.v1.Arrival.returned:type_name -> factotum.dwp.v1.Returned
+	107, // 171: factotum.dwp.v1.DeliverAnswer.items:type_name -> factotum.dwp.v1.DeliverItem
+	5,   // 172: factotum.dwp.v1.DeliverItem.failure:type_name -> factotum.dwp.v1.Failure
+	6,   // 173: factotum.dwp.v1.DecideRequest.actor:type_name -> factotum.dwp.v1.Actor
+	7,   // 174: factotum.dwp.v1.DecideRequest.ref:type_name -> factotum.dwp.v1.Ref
+	6,   // 175: factotum.dwp.v1.WhyRequest.actor:type_name -> factotum.dwp.v1.Actor
+	111, // 176: factotum.dwp.v1.WhyRequest.query:type_name -> factotum.dwp.v1.TraceQuery
+	113, // 177: factotum.dwp.v1.WhyAnswer.traces:type_name -> factotum.dwp.v1.Trace
+	6,   // 178: factotum.dwp.v1.PrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	115, // 179: factotum.dwp.v1.PrefsAnswer.prefs:type_name -> factotum.dwp.v1.Pref
+	6,   // 180: factotum.dwp.v1.SetPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	115, // 181: factotum.dwp.v1.SetPrefsRequest.set:type_name -> factotum.dwp.v1.Pref
+	6,   // 182: factotum.dwp.v1.EditPrefsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	119, // 183: factotum.dwp.v1.EditPrefsRequest.edits:type_name -> factotum.dwp.v1.PrefEdit
+	6,   // 184: factotum.dwp.v1.SubscribeRequest.actor:type_name -> factotum.dwp.v1.Actor
+	31,  // 185: factotum.dwp.v1.SubscribeRequest.change:type_name -> factotum.dwp.v1.ShareChange
+	123, // 186: factotum.dwp.v1.Registration.triggers:type_name -> factotum.dwp.v1.Triggers
+	6,   // 187: factotum.dwp.v1.RegisterRequest.actor:type_name -> factotum.dwp.v1.Actor
+	123, // 188: factotum.dwp.v1.RegisterRequest.triggers:type_name -> factotum.dwp.v1.Triggers
+	122, // 189: factotum.dwp.v1.RegisterAnswer.registration:type_name -> factotum.dwp.v1.Registration
+	6,   // 190: factotum.dwp.v1.UnregisterRequest.actor:type_name -> factotum.dwp.v1.Actor
+	6,   // 191: factotum.dwp.v1.RegistrationsRequest.actor:type_name -> factotum.dwp.v1.Actor
+	122, // 192: factotum.dwp.v1.RegistrationsAnswer.registrations:type_name -> factotum.dwp.v1.Registration
+	6,   // 193: factotum.dwp.v1.TestHookRequest.actor:type_name -> factotum.dwp.v1.Actor
+	6,   // 194: factotum.dwp.v1.HistoryRequest.actor:type_name -> factotum.dwp.v1.Actor
+	132, // 195: factotum.dwp.v1.HistoryRequest.which:type_name -> factotum.dwp.v1.HistoryFilter
+	135, // 196: factotum.dwp.v1.HistoryAnswer.items:type_name -> factotum.dwp.v1.HistoryEntry
+	136, // 197: factotum.dwp.v1.HistoryAnswer.result:type_name -> factotum.dwp.v1.HistoryResult
+	6,   // 198: factotum.dwp.v1.AsOfRequest.actor:type_name -> factotum.dwp.v1.Actor
+	17,  // 199: factotum.dwp.v1.AsOfAnswer.objects:type_name -> factotum.dwp.v1.Object
+	16,  // 200: factotum.dwp.v1.AsOfAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
+	6,   // 201: factotum.dwp.v1.UndoRequest.actor:type_name -> factotum.dwp.v1.Actor
+	132, // 202: factotum.dwp.v1.UndoRequest.which:type_name -> factotum.dwp.v1.HistoryFilter
+	141, // 203: factotum.dwp.v1.UndoAnswer.items:type_name -> factotum.dwp.v1.UndoItem
+	5,   // 204: factotum.dwp.v1.UndoItem.failure:type_name -> factotum.dwp.v1.Failure
+	0,   // 205: factotum.dwp.v1.Backend.Hello:input_type -> factotum.dwp.v1.HelloRequest
+	20,  // 206: factotum.dwp.v1.Backend.Home:input_type -> factotum.dwp.v1.HomeRequest
+	32,  // 207: factotum.dwp.v1.Backend.Calendar:input_type -> factotum.dwp.v1.CalendarRequest
+	34,  // 208: factotum.dwp.v1.Backend.Calendars:input_type -> factotum.dwp.v1.CalendarsRequest
+	37,  // 209: factotum.dwp.v1.Backend.CreateCalendar:input_type -> factotum.dwp.v1.CreateCalendarRequest
+	38,  // 210: factotum.dwp.v1.Backend.UpdateCalendar:input_type -> factotum.dwp.v1.UpdateCalendarRequest
+	39,  // 211: factotum.dwp.v1.Backend.DeleteCalendar:input_type -> factotum.dwp.v1.DeleteCalendarRequest
+	40,  // 212: factotum.dwp.v1.Backend.CopyCalendar:input_type -> factotum.dwp.v1.CopyRequest
+	32,  // 213: factotum.dwp.v1.Backend.ListObjects:input_type -> factotum.dwp.v1.CalendarRequest
+	50,  // 214: factotum.dwp.v1.Backend.Object:input_type -> factotum.dwp.v1.ObjectRequest
+	52,  // 215: factotum.dwp.v1.Backend.Objects:input_type -> factotum.dwp.v1.ObjectsRequest
+	55,  // 216: factotum.dwp.v1.Backend.PutObject:input_type -> factotum.dwp.v1.PutRequest
+	57,  // 217: factotum.dwp.v1.Backend.PutObjects:input_type -> factotum.dwp.v1.PutObjectsRequest
+	61,  // 218: factotum.dwp.v1.Backend.DeleteObject:input_type -> factotum.dwp.v1.DeleteRequest
+	67,  // 219: factotum.dwp.v1.Backend.EditObject:input_type -> factotum.dwp.v1.EditRequest
+	75,  // 220: factotum.dwp.v1.Backend.Attachment:input_type -> factotum.dwp.v1.AttachmentRequest
+	40,  // 221: factotum.dwp.v1.Backend.CopyObject:input_type -> factotum.dwp.v1.CopyRequest
+	40,  // 222: factotum.dwp.v1.Backend.CopyOut:input_type -> factotum.dwp.v1.CopyRequest
+	43,  // 223: factotum.dwp.v1.Backend.CopyIn:input_type -> factotum.dwp.v1.CopyInRequest
+	62,  // 224: factotum.dwp.v1.Backend.PatchProps:input_type -> factotum.dwp.v1.PatchPropsRequest
+	77,  // 225: factotum.dwp.v1.Backend.Query:input_type -> factotum.dwp.v1.QueryRequest
+	83,  // 226: factotum.dwp.v1.Backend.Occurrences:input_type -> factotum.dwp.v1.OccurrencesRequest
+	87,  // 227: factotum.dwp.v1.Backend.Sync:input_type -> factotum.dwp.v1.SyncRequest
+	91,  // 228: factotum.dwp.v1.Backend.ListChanges:input_type -> factotum.dwp.v1.ListChangesRequest
+	93,  // 229: factotum.dwp.v1.Backend.SyncHome:input_type -> factotum.dwp.v1.SyncHomeRequest
+	95,  // 230: factotum.dwp.v1.Backend.SearchCalendars:input_type -> factotum.dwp.v1.SearchCalendarsRequest
+	97,  // 231: factotum.dwp.v1.Backend.FreeBusy:input_type -> factotum.dwp.v1.FreeBusyRequest
+	102, // 232: factotum.dwp.v1.Backend.Deliver:input_type -> factotum.dwp.v1.DeliverRequest
+	108, // 233: factotum.dwp.v1.Backend.Decide:input_type -> factotum.dwp.v1.DecideRequest
+	110, // 234: factotum.dwp.v1.Backend.Why:input_type -> factotum.dwp.v1.WhyRequest
+	133, // 235: factotum.dwp.v1.Backend.History:input_type -> factotum.dwp.v1.HistoryRequest
+	137, // 236: factotum.dwp.v1.Backend.AsOf:input_type -> factotum.dwp.v1.AsOfRequest
+	139, // 237: factotum.dwp.v1.Backend.Undo:input_type -> factotum.dwp.v1.UndoRequest
+	114, // 238: factotum.dwp.v1.Backend.Prefs:input_type -> factotum.dwp.v1.PrefsRequest
+	117, // 239: factotum.dwp.v1.Backend.SetPrefs:input_type -> factotum.dwp.v1.SetPrefsRequest
+	118, // 240: factotum.dwp.v1.Backend.EditPrefs:input_type -> factotum.dwp.v1.EditPrefsRequest
+	120, // 241: factotum.dwp.v1.Backend.Subscribe:input_type -> factotum.dwp.v1.SubscribeRequest
+	27,  // 242: factotum.dwp.v1.Backend.Share:input_type -> factotum.dwp.v1.ShareRequest
+	23,  // 243: factotum.dwp.v1.Backend.SetProxies:input_type -> factotum.dwp.v1.SetProxiesRequest
+	29,  // 244: factotum.dwp.v1.Backend.Notify:input_type -> factotum.dwp.v1.NotifyRequest
+	124, // 245: factotum.dwp.v1.Backend.Register:input_type -> factotum.dwp.v1.RegisterRequest
+	126, // 246: factotum.dwp.v1.Backend.Unregister:input_type -> factotum.dwp.v1.UnregisterRequest
+	127, // 247: factotum.dwp.v1.Backend.Registrations:input_type -> factotum.dwp.v1.RegistrationsRequest
+	129, // 248: factotum.dwp.v1.Backend.TestHook:input_type -> factotum.dwp.v1.TestHookRequest
+	130, // 249: factotum.dwp.v1.Backend.Ping:input_type -> factotum.dwp.v1.PingRequest
+	1,   // 250: factotum.dwp.v1.Backend.Hello:output_type -> factotum.dwp.v1.HelloAnswer
+	21,  // 251: factotum.dwp.v1.Backend.Home:output_type -> factotum.dwp.v1.HomeAnswer
+	33,  // 252: factotum.dwp.v1.Backend.Calendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	35,  // 253: factotum.dwp.v1.Backend.Calendars:output_type -> factotum.dwp.v1.CalendarsAnswer
+	33,  // 254: factotum.dwp.v1.Backend.CreateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	33,  // 255: factotum.dwp.v1.Backend.UpdateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	45,  // 256: factotum.dwp.v1.Backend.DeleteCalendar:output_type -> factotum.dwp.v1.Done
+	41,  // 257: factotum.dwp.v1.Backend.CopyCalendar:output_type -> factotum.dwp.v1.CopyAnswer
+	49,  // 258: factotum.dwp.v1.Backend.ListObjects:output_type -> factotum.dwp.v1.ListObjectsAnswer
+	51,  // 259: factotum.dwp.v1.Backend.Object:output_type -> factotum.dwp.v1.ObjectAnswer
+	53,  // 260: factotum.dwp.v1.Backend.Objects:output_type -> factotum.dwp.v1.ObjectsAnswer
+	56,  // 261: factotum.dwp.v1.Backend.PutObject:output_type -> factotum.dwp.v1.PutAnswer
+	59,  // 262: factotum.dwp.v1.Backend.PutObjects:output_type -> factotum.dwp.v1.PutObjectsAnswer
+	45,  // 263: factotum.dwp.v1.Backend.DeleteObject:output_type -> factotum.dwp.v1.Done
+	73,  // 264: factotum.dwp.v1.Backend.EditObject:output_type -> factotum.dwp.v1.EditAnswer
+	76,  // 265: factotum.dwp.v1.Backend.Attachment:output_type -> factotum.dwp.v1.AttachmentAnswer
+	41,  // 266: factotum.dwp.v1.Backend.CopyObject:output_type -> factotum.dwp.v1.CopyAnswer
+	42,  // 267: factotum.dwp.v1.Backend.CopyOut:output_type -> factotum.dwp.v1.CopyOutAnswer
+	41,  // 268: factotum.dwp.v1.Backend.CopyIn:output_type -> factotum.dwp.v1.CopyAnswer
+	45,  // 269: factotum.dwp.v1.Backend.PatchProps:output_type -> factotum.dwp.v1.Done
+	82,  // 270: factotum.dwp.v1.Backend.Query:output_type -> factotum.dwp.v1.QueryAnswer
+	85,  // 271: factotum.dwp.v1.Backend.Occurrences:output_type -> factotum.dwp.v1.OccurrencesAnswer
+	88,  // 272: factotum.dwp.v1.Backend.Sync:output_type -> factotum.dwp.v1.SyncAnswer
+	92,  // 273: factotum.dwp.v1.Backend.ListChanges:output_type -> factotum.dwp.v1.ListChangesAnswer
+	94,  // 274: factotum.dwp.v1.Backend.SyncHome:output_type -> factotum.dwp.v1.SyncHomeAnswer
+	96,  // 275: factotum.dwp.v1.Backend.SearchCalendars:output_type -> factotum.dwp.v1.SearchCalendarsAnswer
+	99,  // 276: factotum.dwp.v1.Backend.FreeBusy:output_type -> factotum.dwp.v1.FreeBusyAnswer
+	106, // 277: factotum.dwp.v1.Backend.Deliver:output_type -> factotum.dwp.v1.DeliverAnswer
+	109, // 278: factotum.dwp.v1.Backend.Decide:output_type -> factotum.dwp.v1.Decided
+	112, // 279: factotum.dwp.v1.Backend.Why:output_type -> factotum.dwp.v1.WhyAnswer
+	134, // 280: factotum.dwp.v1.Backend.History:output_type -> factotum.dwp.v1.HistoryAnswer
+	138, // 281: factotum.dwp.v1.Backend.AsOf:output_type -> factotum.dwp.v1.AsOfAnswer
+	140, // 282: factotum.dwp.v1.Backend.Undo:output_type -> factotum.dwp.v1.UndoAnswer
+	116, // 283: factotum.dwp.v1.Backend.Prefs:output_type -> factotum.dwp.v1.PrefsAnswer
+	45,  // 284: factotum.dwp.v1.Backend.SetPrefs:output_type -> factotum.dwp.v1.Done
+	116, // 285: factotum.dwp.v1.Backend.EditPrefs:output_type -> factotum.dwp.v1.PrefsAnswer
+	121, // 286: factotum.dwp.v1.Backend.Subscribe:output_type -> factotum.dwp.v1.SubscribeAnswer
+	45,  // 287: factotum.dwp.v1.Backend.Share:output_type -> factotum.dwp.v1.Done
+	45,  // 288: factotum.dwp.v1.Backend.SetProxies:output_type -> factotum.dwp.v1.Done
+	45,  // 289: factotum.dwp.v1.Backend.Notify:output_type -> factotum.dwp.v1.Done
+	125, // 290: factotum.dwp.v1.Backend.Register:output_type -> factotum.dwp.v1.RegisterAnswer
+	45,  // 291: factotum.dwp.v1.Backend.Unregister:output_type -> factotum.dwp.v1.Done
+	128, // 292: factotum.dwp.v1.Backend.Registrations:output_type -> factotum.dwp.v1.RegistrationsAnswer
+	45,  // 293: factotum.dwp.v1.Backend.TestHook:output_type -> factotum.dwp.v1.Done
+	131, // 294: factotum.dwp.v1.Backend.Ping:output_type -> factotum.dwp.v1.PingAnswer
+	250, // [250:295] is the sub-list for method output_type
+	205, // [205:250] is the sub-list for method input_type
+	205, // [205:205] is the sub-list for extension type_name
+	205, // [205:205] is the sub-list for extension extendee
+	0,   // [0:205] is the sub-list for field type_name
 }
 
 func init() { file_dwp_proto_init() }
@@ -12176,22 +12496,22 @@ func file_dwp_proto_init() {
 	if File_dwp_proto != nil {
 		return
 	}
-	file_dwp_proto_msgTypes[14].OneofWrappers = []any{}
-	file_dwp_proto_msgTypes[15].OneofWrappers = []any{}
-	file_dwp_proto_msgTypes[28].OneofWrappers = []any{}
-	file_dwp_proto_msgTypes[35].OneofWrappers = []any{}
-	file_dwp_proto_msgTypes[52].OneofWrappers = []any{}
+	file_dwp_proto_msgTypes[17].OneofWrappers = []any{}
+	file_dwp_proto_msgTypes[18].OneofWrappers = []any{}
+	file_dwp_proto_msgTypes[31].OneofWrappers = []any{}
+	file_dwp_proto_msgTypes[38].OneofWrappers = []any{}
 	file_dwp_proto_msgTypes[55].OneofWrappers = []any{}
-	file_dwp_proto_msgTypes[66].OneofWrappers = []any{}
-	file_dwp_proto_msgTypes[68].OneofWrappers = []any{}
-	file_dwp_proto_msgTypes[132].OneofWrappers = []any{}
+	file_dwp_proto_msgTypes[58].OneofWrappers = []any{}
+	file_dwp_proto_msgTypes[69].OneofWrappers = []any{}
+	file_dwp_proto_msgTypes[71].OneofWrappers = []any{}
+	file_dwp_proto_msgTypes[135].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dwp_proto_rawDesc), len(file_dwp_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   139,
+			NumMessages:   142,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
