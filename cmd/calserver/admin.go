@@ -95,6 +95,7 @@ func openAdmin(p *process) (*adminServer, error) {
 	mux := http.NewServeMux()
 	a.health(mux)
 	mux.HandleFunc("GET /status", a.status)
+	mux.HandleFunc("GET /counters", a.counters)
 	mux.HandleFunc("POST /start/{component}", a.startRole)
 	mux.HandleFunc("POST /stop/{component}", a.stopRole)
 	mux.HandleFunc("POST /db/check", a.database((*service.Service).Check))

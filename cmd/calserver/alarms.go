@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"path/filepath"
 	"strconv"
@@ -35,17 +36,22 @@ const backupsToldAgain = 24 * time.Hour
 
 // openAlarms makes who mails the administrator; nil where nobody is to be mailed.
 func openAlarms(p *process) *operator.Mailer {
-	a := &p.cfg.Alerts
 	if !p.cfg.AlertsMailed() {
 		return nil
 	}
-	sender := relay.New(relay.Options{Hello: cmp.Or(p.cfg.Mail.Hello, hostName(p.cfg)), IdleTime: time.Millisecond})
+	return newMailer(p.cfg, filepath.Join(p.cfg.Data, "alarms", p.name+".json"), p.log)
+}
+
+// newMailer makes who mails the administrator, and keeps in a file what he was told.
+func newMailer(cfg *config.Config, file string, log *slog.Logger) *operator.Mailer {
+	a := &cfg.Alerts
+	sender := relay.New(relay.Options{Hello: cmp.Or(cfg.Mail.Hello, hostName(cfg)), IdleTime: time.Millisecond})
 	return operator.New(operator.Options{
-		From: a.Sender, To: a.Recipient, Host: hostName(p.cfg), Template: a.Template, File: filepath.Join(p.cfg.Data, "alarms", p.name+".json"), Log: p.log,
+		From: a.Sender, To: a.Recipient, Host: hostName(cfg), Template: a.Template, File: file, Log: log,
 		Send: func(ctx context.Context, from, to string, data []byte) error {
 			route := relay.Route{Host: a.Host, Port: a.Port}
-			if p.cfg.Mails() && !p.cfg.IsSet("alarm.msgalarmnoticehost") {
-				route = mailRoute(&p.cfg.Mail, relay.Domain(to))
+			if cfg.Mails() && !cfg.IsSet("alarm.msgalarmnoticehost") {
+				route = mailRoute(&cfg.Mail, relay.Domain(to))
 			}
 			return sender.Send(ctx, route, relay.Mail{From: from, To: to, Data: data})
 		},
@@ -73,9 +79,6 @@ func beyond(value, threshold, direction int) bool {
 // watchHost looks at the host until ctx ends, in the process that has the store, or that
 // serves HTTP where there is no store.
 func (p *process) watchHost(ctx context.Context) {
-	if p.alarms == nil {
-		return
-	}
 	every := func(interval time.Duration, look func(context.Context)) {
 		for t := time.NewTicker(interval); ; {
 			look(ctx)
@@ -95,7 +98,9 @@ func (p *process) watchHost(ctx context.Context) {
 			go every(p.cfg.Alerts.ResponseInterval, p.watchServices)
 		}
 	}
-	every(healthEvery, p.watchHealth)
+	if p.alarms != nil {
+		every(healthEvery, p.watchHealth)
+	}
 }
 
 // watchHealth tells of what keeps the calendars from being written, and of certificates.
@@ -122,11 +127,9 @@ func (p *process) watchHealth(context.Context) {
 // watchDisks is service.admin.diskusage.
 func (p *process) watchDisks(context.Context) {
 	a := &p.cfg.Alerts
-	for _, d := range disksOf(append([]string{filepath.Dir(p.cfg.Store.Path), p.cfg.Data, p.cfg.Log.Dir}, backupDirs(p.cfg)...)...) {
-		percent := int(d.free * 100 / d.size)
-		p.set(beyond(percent, a.DiskThreshold, a.DiskDirection), operator.Alarm{What: a.DiskText, About: d.dir, Value: strconv.Itoa(percent), Every: a.DiskWarning,
-			Says: fmt.Sprintf("%d percent (%s of %s) are free on the disk of %s; the threshold is %d. When it is full, nothing can be written to calendars: make room, or enlarge it.",
-				percent, size(d.free), size(d.size), d.dir, a.DiskThreshold)})
+	for _, d := range disksOf(watchedDirs(p.cfg)...) {
+		percent := d.percent()
+		p.setWatched("disk", beyond(percent, a.DiskThreshold, a.DiskDirection), diskAlarm(a, &d))
 	}
 }
 
@@ -145,23 +148,54 @@ func (p *process) watchServices(ctx context.Context) {
 		if !r.enabled(p.cfg) {
 			continue
 		}
+		begun := time.Now()
 		err := responds(ctx, p.cfg, r)
 		for range 2 {
 			if err == nil || pauseFor(ctx, servicePause) != nil {
 				break
 			}
+			begun = time.Now()
 			err = responds(ctx, p.cfg, r)
+		}
+		if err == nil {
+			p.watched.answered(r.program, time.Since(begun))
 		}
 		if ctx.Err() != nil || p.closing() {
 			return
 		}
-		answered, says := 100, ""
-		if err != nil {
-			answered, says = 0, r.program+": "+plain.Error(err)+". See \"calserver status\" and the log of that service."
-		}
-		p.set(beyond(answered, a.ResponseThreshold, a.ResponseDirection), operator.Alarm{What: a.ResponseText, About: r.program, Value: strconv.Itoa(answered),
-			Says: cmp.Or(says, r.program+" responds."), Every: a.ResponseWarning})
+		alarm, answered := responseAlarm(a, r, err)
+		p.setWatched("response", beyond(answered, a.ResponseThreshold, a.ResponseDirection), alarm)
 	}
+}
+
+// diskAlarm is that of a disk.
+func diskAlarm(a *config.Alerts, d *disk) operator.Alarm {
+	percent := d.percent()
+	return operator.Alarm{What: a.DiskText, About: d.dir, Value: strconv.Itoa(percent), Every: a.DiskWarning,
+		Says: fmt.Sprintf("%d percent (%s of %s) are free on the disk of %s; the threshold is %d. When it is full, nothing can be written to calendars: make room, or enlarge it.",
+			percent, size(d.free), size(d.size), d.dir, a.DiskThreshold)}
+}
+
+// responseAlarm is that of a service, with what is compared with the threshold: 100
+// where it has answered, 0 where it has not.
+func responseAlarm(a *config.Alerts, r *role, err error) (alarm operator.Alarm, answered int) {
+	answered, says := 100, ""
+	if err != nil {
+		answered, says = 0, r.program+": "+plain.Error(err)+". See \"calserver status\" and the log of that service."
+	}
+	return operator.Alarm{What: a.ResponseText, About: r.program, Value: strconv.Itoa(answered),
+		Says: cmp.Or(says, r.program+" responds."), Every: a.ResponseWarning}, answered
+}
+
+// setWatched raises or lowers an alarm of a value that is watched.
+func (p *process) setWatched(alarm string, on bool, a operator.Alarm) {
+	p.watched.note(alarm, &a, on)
+	p.set(on, a)
+}
+
+// watchedDirs are the directories of whose disks the administrator is told.
+func watchedDirs(cfg *config.Config) []string {
+	return append([]string{filepath.Dir(cfg.Store.Path), cfg.Data, cfg.Log.Dir}, backupDirs(cfg)...)
 }
 
 func pauseFor(ctx context.Context, d time.Duration) error {

@@ -32,7 +32,9 @@ type health struct {
 	log  *slog.Logger
 	wake chan struct{}
 
-	hurt atomic.Bool // the store has said that its files are damaged
+	hurt   atomic.Bool  // the store has said that its files are damaged
+	looked atomic.Int64 // when all was looked at last: milliseconds since 1970
+
 	full atomic.Bool // a write was refused for the disk, and none has been taken since
 
 	mu    sync.Mutex
@@ -150,6 +152,7 @@ func (h *health) look(ctx context.Context) {
 		h.note(dependency{Name: "XMPP server", About: cmp.Or(p.cfg.XMPP.Server, p.cfg.XMPP.JID), quiet: true}, notify.running.(*notifyService).link.Err())
 	}
 	all.Wait()
+	h.looked.Store(time.Now().UnixMilli())
 	h.disks(p.cfg)
 	h.certificates(p.cfg)
 }
@@ -215,6 +218,9 @@ type disk struct {
 	dir        string
 	free, size int64
 }
+
+// percent is how much of it is free.
+func (d *disk) percent() int { return int(d.free * 100 / max(d.size, 1)) }
 
 // disksOf tells of those that some directories are on, each once.
 func disksOf(dirs ...string) (list []disk) {
@@ -338,6 +344,7 @@ var (
 		[]string{"dependency", "about"}, nil)
 	descFree    = prometheus.NewDesc("factotum_disk_free_bytes", "Room on the disks that the server writes to.", []string{"path"}, nil)
 	descSize    = prometheus.NewDesc("factotum_disk_size_bytes", "Their size.", []string{"path"}, nil)
+	descLooked  = prometheus.NewDesc("factotum_health_timestamp_seconds", "When all of that was looked at last.", nil, nil)
 	descExpires = prometheus.NewDesc("factotum_certificate_expiry_timestamp_seconds", "When a certificate expires, in seconds since 1970.", []string{"file"}, nil)
 )
 
@@ -346,11 +353,13 @@ func (h *health) Describe(ch chan<- *prometheus.Desc) {
 	ch <- descUp
 	ch <- descFree
 	ch <- descSize
+	ch <- descLooked
 	ch <- descExpires
 }
 
 // Collect implements prometheus.Collector.
 func (h *health) Collect(ch chan<- prometheus.Metric) {
+	ch <- prometheus.MustNewConstMetric(descLooked, prometheus.GaugeValue, float64(h.looked.Load())/1000)
 	for _, d := range h.list() {
 		up := 0.0
 		if d.OK {

@@ -27,7 +27,13 @@ type metrics struct {
 	callTime *prometheus.HistogramVec
 	commits  *prometheus.CounterVec
 	commit   prometheus.Histogram
-	busy     atomic.Int64 // requests and calls so far
+	reads    prometheus.Counter
+	deletes  prometheus.Counter
+	last     *prometheus.GaugeVec // when the store was last read, written, and something deleted
+	atRead   prometheus.Gauge     // of last
+	atWrite  prometheus.Gauge
+	loggedIn prometheus.Gauge // when somebody was let in last
+	busy     atomic.Int64     // requests and calls so far
 }
 
 func newMetrics(program string) *metrics {
@@ -49,6 +55,11 @@ func newMetrics(program string) *metrics {
 			Help: "Write transactions of the store, by outcome: ok, refused."}, []string{"outcome"}),
 		commit: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "factotum_store_commit_seconds",
 			Help: "Time until a write is durable.", Buckets: prometheus.ExponentialBuckets(0.0002, 3, 9)}),
+		reads:   prometheus.NewCounter(prometheus.CounterOpts{Name: "factotum_store_reads_total", Help: "Read transactions of the store."}),
+		deletes: prometheus.NewCounter(prometheus.CounterOpts{Name: "factotum_store_deletes_total", Help: "Objects that were deleted."}),
+		last: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "factotum_store_last_timestamp_seconds",
+			Help: "When the store was last read, written, and something deleted there, in seconds since 1970."}, []string{"op"}),
+		loggedIn: prometheus.NewGauge(prometheus.GaugeOpts{Name: "factotum_login_last_timestamp_seconds", Help: "When somebody was let in last, in seconds since 1970."}),
 	}
 	for _, outcome := range []string{"ok", "failed", "waiting", "error"} { // there from the start, or the first is no increase
 		m.logins.WithLabelValues(outcome)
@@ -56,10 +67,11 @@ func newMetrics(program string) *metrics {
 	for _, outcome := range []string{"ok", "refused"} {
 		m.commits.WithLabelValues(outcome)
 	}
+	m.atRead, m.atWrite = m.last.WithLabelValues("read"), m.last.WithLabelValues("write")
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "factotum_build_info", Help: "1, with the release as a label.",
 		ConstLabels: prometheus.Labels{"version": versionString(), "program": program}})
 	build.Set(1)
-	m.reg.MustRegister(m.requests, m.duration, m.sent, m.logins, m.calls, m.callTime, m.commits, m.commit, build,
+	m.reg.MustRegister(m.requests, m.duration, m.sent, m.logins, m.calls, m.callTime, m.commits, m.commit, m.reads, m.deletes, m.last, m.loggedIn, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -98,6 +110,24 @@ func (m *metrics) login(err error) {
 		}
 	}
 	m.logins.WithLabelValues(outcome).Inc()
+	if err == nil {
+		m.loggedIn.SetToCurrentTime()
+	}
+}
+
+// deleted counts deletions among changes that are committed, and hands them on.
+func (m *metrics) deleted(next func([]*calendar.Change)) func([]*calendar.Change) {
+	return func(changes []*calendar.Change) {
+		for _, ch := range changes {
+			if ch.Kind == calendar.ObjectDeleted {
+				m.deletes.Inc()
+				m.last.WithLabelValues("delete").SetToCurrentTime()
+			}
+		}
+		if next != nil {
+			next(changes)
+		}
+	}
 }
 
 // countedStore counts commits.
@@ -110,6 +140,8 @@ type countedStore struct {
 // View implements calendar.Store.
 func (s countedStore) View(ctx context.Context, owner calendar.Owner, fn func(calendar.ReadTx) error) error {
 	err := s.Store.View(ctx, owner, fn)
+	s.m.reads.Inc()
+	s.m.atRead.SetToCurrentTime()
 	s.health.used(err)
 	return err
 }
@@ -131,6 +163,7 @@ func (s countedStore) Update(ctx context.Context, owner calendar.Owner, fn func(
 		return err
 	}
 	s.m.commits.WithLabelValues("ok").Inc()
+	s.m.atWrite.SetToCurrentTime()
 	s.m.commit.Observe(time.Since(start).Seconds())
 	return nil
 }

@@ -76,6 +76,8 @@ factotum.xmpp.password = "secret"
 factotum.xmpp.server = "127.0.0.1:1"
 caldb.serveralarms.url = "enp:///ics/customalarm"
 caldb.serveralarms.contenttype = "text/xml"
+service.admin.diskusage = "yes"
+service.admin.serverresponse = "yes"
 `, port, secure, admin))
 	said, ended := runServer(t, testProgram(t, "", "calserver", "serve", "-C", conf))
 	tells := ""
@@ -88,7 +90,7 @@ caldb.serveralarms.contenttype = "text/xml"
 		defer resp.Body.Close()
 		text, _ := io.ReadAll(resp.Body)
 		tells = string(text)
-		return strings.Contains(tells, "factotum_xmpp_connected") && strings.Contains(tells, "factotum_http_requests_total{")
+		return strings.Contains(tells, "factotum_xmpp_connected") && strings.Contains(tells, "factotum_service_response_seconds") && strings.Contains(tells, "factotum_http_requests_total{")
 	})
 	rules := readFile(t, filepath.Join(docsDir(t), "prometheus", "factotum.rules.yml"))
 	asked := regexp.MustCompile(`(factotum_\w+)(?:\{(\w+="[^"]*")\})?`).FindAllStringSubmatch(rules, -1)

@@ -10,7 +10,7 @@ import (
 type jobMetrics struct {
 	w                                     *worker.Worker
 	pending, due, running, parked, oldest *prometheus.Desc
-	outcomes                              *prometheus.Desc
+	outcomes, last                        *prometheus.Desc
 }
 
 // jobs shows the numbers of a worker until the returned function is called.
@@ -25,6 +25,7 @@ func (m *metrics) jobs(w *worker.Worker) (remove func()) {
 		running:  desc("running", "Jobs that run."),
 		parked:   desc("parked", "Jobs that were given up and wait for an administrator."),
 		oldest:   desc("oldest_due_seconds", "How long the oldest of the due jobs has been due."),
+		last:     desc("last_timestamp_seconds", "When a job was done last, and when the queue was looked at.", "event"),
 		outcomes: desc("outcomes_total", "What became of jobs: done, failed (an attempt), parked (given up).", "kind", "outcome"),
 	}
 	m.reg.MustRegister(c)
@@ -33,7 +34,7 @@ func (m *metrics) jobs(w *worker.Worker) (remove func()) {
 
 // Describe implements prometheus.Collector.
 func (c *jobMetrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.pending, c.due, c.running, c.parked, c.oldest, c.outcomes} {
+	for _, d := range []*prometheus.Desc{c.pending, c.due, c.running, c.parked, c.oldest, c.outcomes, c.last} {
 		ch <- d
 	}
 }
@@ -50,6 +51,8 @@ func (c *jobMetrics) Collect(ch chan<- prometheus.Metric) {
 	} {
 		ch <- prometheus.MustNewConstMetric(g.desc, prometheus.GaugeValue, g.value)
 	}
+	ch <- prometheus.MustNewConstMetric(c.last, prometheus.GaugeValue, stamp(st.Ended), "done")
+	ch <- prometheus.MustNewConstMetric(c.last, prometheus.GaugeValue, stamp(st.Woke), "woke")
 	for _, k := range st.Kinds {
 		for outcome, n := range map[string]uint64{"done": k.Done, "failed": k.Failed, "parked": k.Parked} {
 			ch <- prometheus.MustNewConstMetric(c.outcomes, prometheus.CounterValue, float64(n), k.Kind, outcome)

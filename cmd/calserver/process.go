@@ -45,6 +45,7 @@ type process struct {
 	ending  atomic.Bool
 	health  *health
 	alarms  *operator.Mailer // nil: the administrator is not mailed
+	watched *watched
 	mu      sync.Mutex
 	dir     *directory.Directory
 	running map[string]*runningRole // by component
@@ -72,6 +73,8 @@ func newProcess(cfg *config.Config, name string, lg *logs) (p *process, err erro
 		return nil, err
 	}
 	p.health, p.alarms = newHealth(p), openAlarms(p)
+	p.watched = newWatched(p.alarms)
+	p.metrics.reg.MustRegister(p.watched)
 	if p.admin, err = openAdmin(p); err != nil {
 		p.pid.release()
 		return nil, err

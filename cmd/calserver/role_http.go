@@ -21,6 +21,7 @@ import (
 	"factotum/server/cld"
 	"factotum/server/config"
 	"factotum/server/directory"
+	"factotum/server/session"
 )
 
 // httpService is cshttpd: CalDAV and WCAP over the back ends that hold the calendars.
@@ -33,7 +34,9 @@ type httpService struct {
 	log     *slog.Logger
 	release []func()
 	hosts   *hostWriter
-	events  *events.Handler // nil: there is no event notification service
+
+	sessions *session.Sessions
+	events   *events.Handler // nil: there is no event notification service
 }
 
 func openHTTPRole(ctx context.Context, p *process) (svc running, err error) {
@@ -73,6 +76,7 @@ func openHTTPRole(ctx context.Context, p *process) (svc running, err error) {
 	}
 	s.release = append(s.release, p.metrics.gauge("factotum_http_connections", "Open HTTP connections.",
 		func() float64 { return float64(s.front.Conns()) }))
+	s.release = append(s.release, p.metrics.connections(s.front), p.metrics.sessions(s.sessions))
 	s.release = append(s.release, p.metrics.gauge("factotum_dwp_cache_bytes", "Memory of lists that back ends told.",
 		func() float64 { return float64(p.lists.Size()) }))
 	s.loginGauges(p.metrics)

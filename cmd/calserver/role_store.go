@@ -103,6 +103,7 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	if opt.Committed, err = s.publishChanges(p); err != nil {
 		return nil, err
 	}
+	opt.Committed = p.metrics.deleted(opt.Committed)
 	tellers, err := newTellers(p.cfg)
 	if err != nil {
 		return nil, err

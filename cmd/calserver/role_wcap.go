@@ -21,6 +21,7 @@ func (s *httpService) wcapFront(p *process, dir *directory.Directory) (http.Hand
 	if err != nil {
 		return nil, fmt.Errorf("open the sessions: %w", err)
 	}
+	s.sessions = sessions
 	set := wcapSettings(p.cfg)
 	if set.ProxyFrom, err = networks(h.ProxyAllowed); err != nil {
 		return nil, fmt.Errorf("read service.http.proxydomainallowed: %w", err)

@@ -68,6 +68,7 @@ type state struct {
 	seen  bool      // by this process
 	told  time.Time // the last mail about it
 	on    bool      // what that mail said
+	mails int       // by this process
 	over  time.Time // when it was, zero while it lasts
 }
 
@@ -148,6 +149,31 @@ func (m *Mailer) Run(ctx context.Context) {
 	}
 }
 
+// Told is how many mails about an alarm this process has sent, and when the last one
+// was.
+func (m *Mailer) Told(what, about string) (mails int, last time.Time) {
+	if m == nil {
+		return 0, last
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if s := m.known[name{what, about}]; s != nil {
+		return s.mails, s.told
+	}
+	return 0, last
+}
+
+// TellNow sends what is due, for who does not Run.
+func (m *Mailer) TellNow(ctx context.Context) {
+	for m != nil && ctx.Err() == nil {
+		s, _ := m.due()
+		if s == nil {
+			return
+		}
+		m.tell(ctx, s)
+	}
+}
+
 // due finds an alarm of which to tell, or after how long there is one.
 func (m *Mailer) due() (*state, time.Duration) {
 	m.mu.Lock()
@@ -215,6 +241,7 @@ func (m *Mailer) tell(ctx context.Context, s *state) {
 	}
 	m.pause = firstRetry
 	s.told, s.on = m.opt.Now(), is.over.IsZero()
+	s.mails++
 	m.opt.Log.Info("the administrator is told", "about", is.What+" "+is.About, "over", !s.on)
 	if err := m.save(); err != nil {
 		m.opt.Log.Warn("it cannot be kept what the administrator was told: he may be told again", "file", m.opt.File, "err", err)

@@ -23,6 +23,7 @@ type connTable struct {
 
 	mu     sync.Mutex
 	n      int
+	stat   ConnStat
 	idle   *list.List                // of *trackedConn, longest idle first
 	linger *list.List                // of those that are closed when their clients have read why
 	recv   map[*trackedConn]struct{} // on which bodies come
@@ -126,6 +127,7 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		tracked, evicted := l.table.admit(c)
+		l.table.count(tracked != nil)
 		if evicted != nil {
 			evicted.Conn.Close()
 		}
@@ -177,6 +179,26 @@ func (t *connTable) admit(c net.Conn) (admitted, evicted *trackedConn) {
 		t.drop(evicted)
 	}
 	return tc, evicted
+}
+
+// ConnStat counts connections since the start.
+type ConnStat struct {
+	Taken   uint64    // that were taken
+	Refused uint64    // for which there was no room
+	Most    int       // that were open at once
+	Last    time.Time // when the last one came
+}
+
+// count notes a connection that came.
+func (t *connTable) count(taken bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !taken {
+		t.stat.Refused++
+		return
+	}
+	t.stat.Taken++
+	t.stat.Most, t.stat.Last = max(t.stat.Most, t.n), t.now()
 }
 
 func oldest(l *list.List) *trackedConn {

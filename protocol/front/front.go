@@ -193,3 +193,10 @@ func (s *Server) Shutdown(ctx context.Context) error {
 
 // Conns tells how many connections are open.
 func (s *Server) Conns() int { return s.conns.len() }
+
+// ConnStat tells how many connections there were.
+func (s *Server) ConnStat() ConnStat {
+	s.conns.mu.Lock()
+	defer s.conns.mu.Unlock()
+	return s.conns.stat
+}

@@ -43,6 +43,7 @@ type Config struct {
 	Audit     Audit
 	Log       Log
 	Alerts    Alerts
+	Monitor   Monitor
 	Watcher   Watcher
 	ENS       ENS
 	Notify    Notify
@@ -135,6 +136,13 @@ type Alerts struct {
 	ResponseThreshold int
 	ResponseDirection int
 	ResponseWarning   time.Duration
+}
+
+// Monitor is csmonitor's.
+type Monitor struct {
+	Continuous bool          // without a command it watches
+	Delay      time.Duration // between two rounds
+	From, To   string        // of its mails; "" as Alerts has them
 }
 
 // Watcher restarts roles that crashed.

@@ -168,10 +168,10 @@ var uiParams = []Param{
 }
 
 var monitorParams = []Param{
-	accepted("service.monitor.continuous", Bool, "0", "Go on for ever."),
-	accepted("service.monitor.loopsdelay", Seconds, "60", "Seconds between rounds."),
-	accepted("service.monitor.emailaddress.from", String, "", "Sender of its mails."),
-	accepted("service.monitor.emailaddress.to", String, "", "Their recipient."),
+	used("service.monitor.continuous", Bool, "0", "csmonitor without a command watches for ever.", func(c *Config) any { return &c.Monitor.Continuous }),
+	used("service.monitor.loopsdelay", Seconds, "60", "Seconds between the rounds of csmonitor watch.", func(c *Config) any { return &c.Monitor.Delay }, atLeast(1)),
+	used("service.monitor.emailaddress.from", String, "", "Sender of csmonitor's mails; empty: alarm.msgalarmnoticesender.", func(c *Config) any { return &c.Monitor.From }),
+	used("service.monitor.emailaddress.to", String, "", "Their recipient; empty: alarm.msgalarmnoticercpt.", func(c *Config) any { return &c.Monitor.To }),
 	accepted("service.monitor.csdb.logthreshold", Int, "90", "When it complains about logs."),
 	accepted("service.monitor.dbglevel", Int, "0", "How much it says."),
 	accepted("logfile.monitor.logname", String, "csmonitor.log", "Its log."),

@@ -53,6 +53,7 @@ type Sessions struct {
 
 	mu    sync.Mutex
 	known map[string]*entry // by file name: what we have seen of the directory
+	most  int               // of them at once, so far
 	swept time.Time
 }
 
@@ -116,6 +117,7 @@ func (s *Sessions) New(of Session) (ID, error) {
 		s.opt.Logger.Warn("the disk of the sessions is full: this one ends with the server", "err", err)
 	}
 	s.known[name] = &entry{of, now, full}
+	s.most = max(s.most, len(s.known))
 	return id, nil
 }
 
@@ -286,11 +288,13 @@ func (s *Sessions) EndUser(user string) (int, error) {
 	return n, nil
 }
 
-// Len counts the sessions, as far as this process has seen them.
-func (s *Sessions) Len() int {
+// Len counts the sessions, as far as this process has seen them, and most is how many
+// there have been when somebody asked.
+func (s *Sessions) Len() (n, most int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.known)
+	s.most = max(s.most, len(s.known))
+	return len(s.known), s.most
 }
 
 // sweep looks at the whole directory: sessions that ended go, those of other

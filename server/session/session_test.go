@@ -204,7 +204,7 @@ func TestMax(t *testing.T) {
 		c.t = c.t.Add(time.Second)
 		begin(t, s, fmt.Sprint("u", i))
 	}
-	if n := s.Len(); n != 5 {
+	if n, most := s.Len(); n != 5 || most < 5 {
 		t.Errorf("%d sessions", n)
 	}
 }
@@ -223,8 +223,8 @@ func TestSweep(t *testing.T) {
 	c.t = c.t.Add(31 * time.Minute)
 	begin(t, s, "late")
 	files, _ := os.ReadDir(dir)
-	if len(files) != 1 || s.Len() != 1 {
-		t.Errorf("%d files, %d sessions", len(files), s.Len())
+	if n, _ := s.Len(); len(files) != 1 || n != 1 {
+		t.Errorf("%d files, %d sessions", len(files), n)
 	}
 }
 

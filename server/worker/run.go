@@ -279,6 +279,7 @@ func (w *Worker) settle(ctx context.Context, e *entry, a attempt) {
 	if _, before := w.unsettled[e]; !before {
 		if a.next == nil {
 			k.done++
+			w.ended = w.opt.Now()
 		} else if a.next.Attempts > a.job.Attempts {
 			k.failed++
 		}

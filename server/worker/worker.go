@@ -147,6 +147,8 @@ type Worker struct {
 	queue     *queue
 	pools     []*Pool // of the queue, beside the first
 	parked    int     // that are in the table only
+	woke      time.Time
+	ended     time.Time
 	unsettled map[*entry]attempt
 	strangers map[string]bool // kinds without a handler that were told of
 }
@@ -444,6 +446,7 @@ func (w *Worker) dispatch() {
 			return
 		}
 		now := w.opt.Now()
+		w.woke = now
 		w.queue.advance(now, advanceAtOnce)
 		for e, at := w.queue.pick(); e != nil; e, at = w.queue.pick() {
 			w.busy.Go(func() { w.work(e, at) })
@@ -510,6 +513,8 @@ type Stats struct {
 	Works   bool          // it has been started, and not stopped
 	Doubts  int           // owners whose jobs do not begin, until the store tells what was committed
 	Kinds   []KindStats
+	Woke    time.Time // when it last looked for what is due
+	Ended   time.Time // when the last job was done
 }
 
 // KindStats counts what became of jobs of one kind since the start.
@@ -523,7 +528,7 @@ func (w *Worker) Stats() Stats {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	blocking := w.queue.count[stateParked] + w.queue.shelved
-	s := Stats{Works: w.phase == working, Doubts: len(w.queue.held), Pending: w.queue.size - blocking, Due: w.queue.count[stateReady], Running: w.queue.running(), Parked: w.parked + blocking}
+	s := Stats{Woke: w.woke, Ended: w.ended, Works: w.phase == working, Doubts: len(w.queue.held), Pending: w.queue.size - blocking, Due: w.queue.count[stateReady], Running: w.queue.running(), Parked: w.parked + blocking}
 	if s.Due > 0 {
 		s.Oldest = max(w.opt.Now().Sub(w.queue.oldest()), 0)
 	}
