@@ -2,58 +2,144 @@ package archive
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"factotum/server/calendar"
 	"factotum/store/sqlstore"
 	"factotum/store/storetest/fresh"
 )
 
-// BenchmarkPut is what a backup costs a write: of an object of 1.5 KB, whose commit is on
-// the disk.
-func BenchmarkPut(b *testing.B) {
-	text := bytes.Repeat([]byte("DESCRIPTION:some words of a meeting\r\n"), 40)
-	for _, kind := range []string{"alone", "archived"} {
-		b.Run(kind, func(b *testing.B) {
-			s := &site{raw: fresh.SQLite(b, sqlstore.Options{}), root: b.TempDir()}
-			store := s.raw
-			if kind == "archived" {
-				k := s.keep(b, Options{LogSize: 32 << 20})
-				defer k.Close()
-				if err := k.Snapshot(bg, "archive"); err != nil {
-					b.Fatal(err)
-				}
-				store = k.Store()
-			}
-			put := func(n int) {
-				err := store.Update(bg, "anna", func(tx calendar.Tx) error {
-					change, err := tx.NextChange()
-					if err != nil {
-						return err
-					}
-					if n < 0 {
-						return tx.InsertCalendar(calendar.CalendarRow{ID: 1, Name: "calendar", Change: change, Created: at(0), Modified: at(0)})
-					}
-					name := fmt.Sprint("o", n)
-					o := calendar.ObjectRow{Cal: 1, Name: name, UID: name, Component: "VEVENT", Change: change, Created: at(n), Modified: at(n), Data: text}
-					if err := tx.PutIndexed(o, []calendar.OccurrenceRow{{Name: name, Start: int64(n), End: int64(n) + 60}}); err != nil {
-						return err
-					}
-					return tx.TouchCalendar(1, change, at(n))
-				})
-				if err != nil {
-					b.Fatal(err)
-				}
-			}
-			put(-1)
-			n := 0
-			for b.Loop() {
-				put(n)
-				n++
-			}
+// putter writes objects of 1.5 KB into a store whose commits are on the disk.
+type putter struct {
+	store calendar.Store
+	text  []byte
+	next  atomic.Int64
+	took  []time.Duration
+	cpu   time.Duration // of the process, while it wrote
+}
+
+func newPutter(b *testing.B, store calendar.Store) *putter {
+	p := &putter{store: store, text: bytes.Repeat([]byte("DESCRIPTION:some words of a meeting\r\n"), 40)}
+	for w := range putters {
+		p.update(b, w, func(tx calendar.Tx, change int64, _ int) error {
+			return tx.InsertCalendar(calendar.CalendarRow{ID: 1, Name: "calendar", Change: change, Created: at(0), Modified: at(0)})
 		})
+	}
+	return p
+}
+
+const putters = 8
+
+func (p *putter) update(b *testing.B, who int, fn func(tx calendar.Tx, change int64, n int) error) {
+	n := int(p.next.Add(1))
+	if err := p.store.Update(bg, calendar.Owner(fmt.Sprint("user", who)), func(tx calendar.Tx) error {
+		change, err := tx.NextChange()
+		if err != nil {
+			return err
+		}
+		return fn(tx, change, n)
+	}); err != nil {
+		b.Error(err)
+	}
+}
+
+func (p *putter) put(b *testing.B, who int) {
+	p.update(b, who, func(tx calendar.Tx, change int64, n int) error {
+		name := fmt.Sprint("o", n)
+		o := calendar.ObjectRow{Cal: 1, Name: name, UID: name, Component: "VEVENT", Change: change, Created: at(n), Modified: at(n), Data: p.text}
+		if err := tx.PutIndexed(o, []calendar.OccurrenceRow{{Name: name, Start: int64(n), End: int64(n) + 60}}); err != nil {
+			return err
+		}
+		return tx.TouchCalendar(1, change, at(n))
+	})
+}
+
+// block has so many writers write for a moment, and notes how long each write took.
+func (p *putter) block(b *testing.B, writers int) (writes int) {
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	until := time.Now().Add(50 * time.Millisecond)
+	before := cpu()
+	for w := range writers {
+		all.Go(func() {
+			var took []time.Duration
+			for time.Now().Before(until) {
+				began := time.Now()
+				p.put(b, w)
+				took = append(took, time.Since(began))
+			}
+			mu.Lock()
+			p.took = append(p.took, took...)
+			writes += len(took)
+			mu.Unlock()
+		})
+	}
+	all.Wait()
+	p.cpu += cpu() - before
+	return writes
+}
+
+// cpu is what the process has taken.
+func cpu() time.Duration {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// BenchmarkCost is what backups cost writes: with an archive and a hot backup that is
+// applied, in turns with a store that has none. The ratios are of the medians of turns.
+func BenchmarkCost(b *testing.B) {
+	for _, writers := range []int{1, putters} {
+		for name, targets := range map[string][]string{"archive": {"archive"}, "hot": {"hotbackup"}, "both": {"archive", "hotbackup"}} {
+			b.Run(fmt.Sprintf("%s/writers=%d", name, writers), func(b *testing.B) {
+				alone := newPutter(b, fresh.SQLite(b, sqlstore.Options{}))
+				s := &site{raw: fresh.SQLite(b, sqlstore.Options{})}
+				opt := Options{LogSize: 32 << 20}
+				for _, t := range targets {
+					opt.Targets = append(opt.Targets, Target{Name: t, Path: b.TempDir(), Interval: time.Hour, Min: 3, Max: 7, Apply: t == "hotbackup"})
+				}
+				k := s.keep(b, opt)
+				defer k.Close()
+				ctx, stop := context.WithCancel(bg)
+				ended := make(chan struct{})
+				go func() { k.Run(ctx); close(ended) }()
+				defer func() { stop(); <-ended }()
+				for slices.ContainsFunc(k.Status(), func(s Status) bool { return s.Proven.IsZero() }) {
+					time.Sleep(10 * time.Millisecond)
+				}
+				kept := newPutter(b, k.Store())
+				var ratios []float64
+				for b.Loop() {
+					x, y := alone.block(b, writers), kept.block(b, writers)
+					ratios = append(ratios, float64(y)/float64(x))
+				}
+				slices.Sort(ratios)
+				b.ReportMetric(100*ratios[len(ratios)/2], "%-of-throughput")
+				for _, p := range []*putter{alone, kept} {
+					slices.Sort(p.took)
+				}
+				us := func(p *putter, part float64) float64 {
+					return float64(p.took[int(part*float64(len(p.took)-1))].Nanoseconds()) / 1000
+				}
+				b.ReportMetric(us(alone, .5), "µs-alone")
+				b.ReportMetric(us(kept, .5), "µs-kept")
+				b.ReportMetric(us(alone, .99)/1000, "p99-ms-alone")
+				b.ReportMetric(us(kept, .99)/1000, "p99-ms-kept")
+				b.ReportMetric(float64(alone.cpu.Microseconds())/float64(len(alone.took)), "cpu-µs-alone")
+				b.ReportMetric(float64(kept.cpu.Microseconds())/float64(len(kept.took)), "cpu-µs-kept")
+				b.ReportMetric(float64(kept.took[len(kept.took)-1].Microseconds())/1000, "worst-ms-kept")
+			})
+		}
 	}
 }
 

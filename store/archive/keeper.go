@@ -57,6 +57,10 @@ type numbered interface {
 	Numbers(ctx context.Context, fn func(owner calendar.Owner, change int64) error) error
 }
 
+// settling is a store that commits transactions together, and lets something be waited for
+// once for all of them.
+type settling interface{ BeforeAnswers(fn func()) }
+
 // Keeper makes the backups of a store: it has every transaction in a log, takes
 // snapshots, tries whether they can be restored, and removes old ones. admin.md §9.2.
 type Keeper struct {
@@ -83,6 +87,7 @@ type Status struct {
 	Since   time.Time // of the failure
 	Shipped time.Time // of a mirror: what was committed until then is there
 	Applied time.Time // of a copy: what was committed until then is in it
+	Sealed  bool      // it is encrypted, and nobody here can open it: it is never proven
 }
 
 // Open prepares the backups of a store that nobody writes to yet: from then on all
@@ -106,7 +111,7 @@ func Open(ctx context.Context, raw calendar.Store, opt Options) (*Keeper, error)
 			k.fails(t.Name, err)
 			k.poke() // a new snapshot makes up for what is missing
 		}
-		k.states[t.Name] = &Status{Target: t}
+		k.states[t.Name] = &Status{Target: t, Sealed: !opt.Keys.opens()}
 		places = append(places, p)
 		if t.Apply && opt.Scratch != nil && !opt.Keys.seals() {
 			k.copies = append(k.copies, newFollower(k, t))
@@ -120,7 +125,7 @@ func Open(ctx context.Context, raw calendar.Store, opt Options) (*Keeper, error)
 		if k.mirror, err = k.openMirror(*m); err != nil {
 			return nil, err
 		}
-		k.states[m.Name] = &Status{Target: Target{Name: m.Name, Path: m.To.String(), Interval: k.target(m.Of).Interval, Max: m.Max}}
+		k.states[m.Name] = &Status{Target: Target{Name: m.Name, Path: m.To.String(), Interval: k.target(m.Of).Interval, Max: m.Max}, Sealed: !opt.Keys.opens()}
 	}
 	is := map[calendar.Owner]int64{}
 	if len(places) > 0 {
@@ -136,6 +141,9 @@ func Open(ctx context.Context, raw calendar.Store, opt Options) (*Keeper, error)
 	}
 	k.places = places
 	k.log = newLog(opt.Now, opt.Log, is, places...)
+	if s, ok := raw.(settling); ok {
+		s.BeforeAnswers(k.log.settle)
+	}
 	if len(stale) > 0 {
 		if err := k.withJobs(ctx, stale); err != nil {
 			return nil, err
@@ -330,7 +338,7 @@ func (k *Keeper) due(p *place, t Target) (time.Duration, error) {
 	for i := len(periods) - 1; i >= 0; i-- {
 		if m := &periods[i]; !m.Ended.IsZero() {
 			k.mu.Lock()
-			if k.states[t.Name].Latest = *m; m.Proof != nil && m.Proof.Failed == "" {
+			if k.states[t.Name].Latest = *m; m.Proof.restored() {
 				k.states[t.Name].Proven = m.Proof.Until
 			}
 			k.mu.Unlock()
@@ -358,7 +366,7 @@ func (k *Keeper) Snapshot(ctx context.Context, target string) error {
 			}
 		}
 		k.mu.Lock()
-		if k.states[target].Latest = per; per.Proof != nil {
+		if k.states[target].Latest = per; per.Proof.restored() {
 			k.states[target].Proven = per.Proof.Until
 		}
 		k.mu.Unlock()
@@ -502,6 +510,9 @@ func images(ctx context.Context, store calendar.Store, out *packer, wait time.Du
 // prove restores a period into a scratch store, and compares every home with what it was
 // at the moment that the log tells of. A backup that was not restored is not called one.
 func (k *Keeper) prove(ctx context.Context, t Target, per Period) (Period, error) {
+	if !k.opt.Keys.opens() {
+		return k.look(t, per)
+	}
 	err := eachOwner(ctx, k.raw, k.opt.Pause, func(owner calendar.Owner) error {
 		var d *digest
 		err := k.raw.View(ctx, owner, func(tx calendar.ReadTx) (err error) {
@@ -529,6 +540,40 @@ func (k *Keeper) prove(ctx context.Context, t Target, per Period) (Period, error
 	}
 	per.Proof = proof
 	return per, errors.Join(err, per.write(per.Dir))
+}
+
+// look looks at a period that nobody here can open: whether its files are there, and its
+// snapshot is what was written. That is no proof that it can be restored.
+func (k *Keeper) look(t Target, per Period) (Period, error) {
+	err := verifySum(found(filepath.Join(per.Dir, snapshotName)), per.Octets, per.SHA256)
+	if err == nil {
+		err = contiguous(t.Path, per.FirstLog)
+	}
+	if per.Proof = (&Proof{Time: k.opt.Now().UTC(), Until: per.Ended, Sealed: true}); err != nil {
+		per.Proof.Failed = err.Error()
+	}
+	return per, errors.Join(err, per.write(per.Dir))
+}
+
+// contiguous tells whether no file of the log is missing.
+func contiguous(root string, from int) error {
+	periods, err := Periods(root)
+	if err != nil {
+		return err
+	}
+	files, err := logFiles(periods)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if f.number > from {
+			return errBroken(root, fmt.Errorf("%s is missing", logName(from)))
+		}
+		if f.number == from {
+			from++
+		}
+	}
+	return nil
 }
 
 // proofPrefix begins the names of directories in which backups are tried.

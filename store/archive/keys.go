@@ -64,6 +64,9 @@ func ReadKeys(recipients, identities string) (*Keys, error) {
 // seals tells whether what is written is encrypted.
 func (k *Keys) seals() bool { return k != nil && len(k.to) > 0 }
 
+// opens tells whether what is encrypted can be read; of what is not there is nothing to open.
+func (k *Keys) opens() bool { return !k.seals() || len(k.by) > 0 }
+
 // errSealed is a file that these keys do not open.
 func errSealed(name string, k *Keys, err error) error {
 	msg := "it is encrypted, and no identity that opens it was named: see factotum.backup.identities, or --identity of csrestore"

@@ -9,6 +9,7 @@ import (
 	"hash/crc32"
 	"io"
 	"strconv"
+	"time"
 )
 
 // A line is a value in JSON behind its checksum: eight hexadecimal digits of CRC-32C
@@ -25,15 +26,60 @@ const maxLine = 64 << 20
 func appendLine(buf *bytes.Buffer, v any) error {
 	start := buf.Len()
 	buf.WriteString("00000000 ")
+	if r, is := v.(*record); is && r.Txn != nil {
+		s := speller{b: buf.AvailableBuffer()}
+		s.record(r.Txn)
+		if s.err != nil {
+			buf.Truncate(start)
+			return s.err
+		}
+		buf.Write(s.b)
+		sumLine(buf.Bytes()[start:])
+		return nil
+	}
 	enc := json.NewEncoder(buf)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
 		buf.Truncate(start)
 		return err
 	}
-	line := buf.Bytes()[start:]
-	copy(line, fmt.Sprintf("%08x", crc32.Checksum(line[sumLength:], castagnoli)))
+	sumLine(buf.Bytes()[start:])
 	return nil
+}
+
+// noTime begins the record of a transaction that has no time yet.
+const noTime = `{"txn":{"t":"0001-01-01T00:00:00Z"`
+
+// spelled is the record of a transaction in JSON, but for its time, which is known when it
+// is committed.
+func spelled(t *txn) ([]byte, error) {
+	t.spell()
+	s := speller{b: make([]byte, 0, t.size())}
+	s.record(t)
+	return s.b, s.err
+}
+
+func (s *speller) record(t *txn) {
+	s.b = append(s.b, `{"txn":`...)
+	s.txn(t)
+	s.b = append(s.b, '}', '\n')
+}
+
+// appendSpelled adds the line of a transaction at the end of buf.
+func appendSpelled(buf *bytes.Buffer, text []byte, at time.Time) {
+	start := buf.Len()
+	buf.WriteString("00000000 " + noTime[:len(`{"txn":{"t":"`)])
+	buf.Write(at.AppendFormat(buf.AvailableBuffer(), time.RFC3339Nano))
+	buf.Write(text[len(noTime)-1:])
+	sumLine(buf.Bytes()[start:])
+}
+
+func sumLine(line []byte) {
+	const digits = "0123456789abcdef"
+	sum := crc32.Checksum(line[sumLength:], castagnoli)
+	for i := range sumLength - 1 {
+		line[i] = digits[sum>>(28-4*i)&15]
+	}
 }
 
 // damaged is an error of a file whose lines are not what was written.

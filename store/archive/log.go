@@ -24,6 +24,7 @@ type log struct {
 	last    time.Time // of the last that was added
 	closed  bool
 	written chan struct{} // closed when what waits is written
+	newest  chan struct{} // the last that there was
 	tasks   []func(mark time.Time)
 	idle    bool // there is no place
 	hangs   atomic.Bool
@@ -61,6 +62,7 @@ func (l *log) add(all ...*record) (written <-chan struct{}) {
 	}
 	if l.written == nil {
 		l.written = make(chan struct{})
+		l.newest = l.written
 	}
 	now := l.tick()
 	for _, r := range all {
@@ -79,6 +81,13 @@ func (l *log) wakeUp() {
 	l.mu.Lock()
 	l.idle = false
 	l.mu.Unlock()
+}
+
+// listens tells whether what is added is written.
+func (l *log) listens() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.idle
 }
 
 // mostPatience is how long an acknowledgement waits for a place that hangs.
@@ -100,15 +109,25 @@ func (l *log) await(written <-chan struct{}) {
 	}
 }
 
+// settle waits for all that was added.
+func (l *log) settle() {
+	l.mu.Lock()
+	newest := l.newest
+	l.mu.Unlock()
+	l.await(newest)
+}
+
 // size is about how many octets it holds.
 func (t *txn) size() int {
-	n := 200
+	n := 200 + t.octets
 	for i := range t.Ops {
 		o := &t.Ops[i]
 		n += 300 + len(o.Value)
 		switch {
 		case o.object != nil:
 			n += len(o.object.Data)
+		case o.past != nil:
+			n += len(o.past.Object.Data)
 		case o.job != nil:
 			n += len(o.job.Payload)
 		case o.file != nil:
@@ -222,8 +241,14 @@ func (l *log) run() {
 
 // spell writes a record, and keeps the numbers of homes.
 func (l *log) spell(buf *bytes.Buffer, r *record) {
-	r.spell()
-	if err := appendLine(buf, r); err != nil {
+	var err error
+	if r.spelled != nil {
+		appendSpelled(buf, r.spelled, r.Txn.Time)
+	} else {
+		r.spell()
+		err = appendLine(buf, r)
+	}
+	if err != nil {
 		l.err.Error("a transaction cannot be archived", "error", err)
 		for _, p := range l.places {
 			p.lose()

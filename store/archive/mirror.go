@@ -334,7 +334,7 @@ func (m *mirror) keep(ctx context.Context) error {
 	if err := m.retire(ctx); err != nil {
 		return err
 	}
-	if len(periods) == 0 || m.k.opt.Scratch == nil {
+	if len(periods) == 0 || m.k.opt.Scratch == nil || !m.k.opt.Keys.opens() {
 		return nil
 	}
 	return m.prove(ctx, &periods[len(periods)-1])
@@ -477,7 +477,7 @@ func (m *mirror) remember() {
 	for _, o := range m.stock {
 		if o.line == m.line && !o.Ended.IsZero() {
 			is.Latest = Period{Dir: m.To.String() + "/" + o.path(""), Manifest: o.Manifest}
-			if o.Proof != nil && o.Proof.Failed == "" {
+			if o.Proof.restored() {
 				is.Proven = o.Proof.Until
 			}
 		}

@@ -65,14 +65,14 @@ type record struct {
 	Digest *digest   `json:"digest,omitempty"`
 	End    *ending   `json:"end,omitempty"` // of a snapshot
 	Txn    *txn      `json:"txn,omitempty"`
+
+	spelled []byte // the transaction; nil: it is spelled when it is written
 }
 
 // spell makes rows of the transaction those of an archive.
 func (r *record) spell() {
 	if r.Txn != nil {
-		for i := range r.Txn.Ops {
-			r.Txn.Ops[i].spell()
-		}
+		r.Txn.spell()
 	}
 }
 
@@ -107,7 +107,13 @@ type Proof struct {
 	Until  time.Time `json:"until"` // up to which moment it was restored
 	Homes  int       `json:"homes"` // that were compared with what they were
 	Failed string    `json:"failed,omitzero"`
+	// Sealed tells that it was not restored, since nobody here can open it: its files are
+	// there, and the snapshot is what was written.
+	Sealed bool `json:"sealed,omitzero"`
 }
+
+// restored tells whether it is one at all, and went well.
+func (p *Proof) restored() bool { return p != nil && p.Failed == "" && !p.Sealed }
 
 // place writes the log into a directory of backups.
 type place struct {

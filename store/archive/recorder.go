@@ -32,7 +32,13 @@ func (s *Store) Update(ctx context.Context, owner calendar.Owner, fn func(calend
 			if rec.t.Change = h.Change; h.Change == int64(rec.t.Took) {
 				rec.t.Made = h.Created
 			}
-			tx.OnCommit(func() { written = s.log.add(&record{Txn: &rec.t}) })
+			line := &record{Txn: &rec.t}
+			if s.log.listens() {
+				if text, err := spelled(&rec.t); err == nil { // else the log tells of it
+					line.spelled, rec.t.Ops, rec.t.octets = text, nil, len(text)
+				}
+			}
+			tx.OnCommit(func() { written = s.log.add(line) })
 		}
 		return nil
 	})
@@ -53,6 +59,14 @@ type txn struct {
 	Image  bool           `json:"image,omitzero"` // the ops make the home from nothing
 	More   bool           `json:"more,omitzero"`  // of an image: the next line goes on
 	Ops    []op           `json:"ops,omitempty"`
+
+	octets int // about what Ops had, where they are spelled elsewhere
+}
+
+func (t *txn) spell() {
+	for i := range t.Ops {
+		t.Ops[i].spell()
+	}
 }
 
 // dropped tells that nothing is left of the home.

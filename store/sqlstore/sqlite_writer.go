@@ -57,12 +57,17 @@ func (u *update) await() error {
 
 // finish runs the hooks of an update that is committed, and answers it.
 func (u *update) finish(log func(msg string, err error)) {
+	u.hook(log)
+	u.answer()
+}
+
+func (u *update) hook(log func(msg string, err error)) {
 	for _, hook := range u.hooks {
 		if err := guard(hook); err != nil {
 			log("run a commit hook", err)
 		}
 	}
-	u.answer()
+	u.hooks = nil
 }
 
 func guard(fn func()) (err error) {
@@ -119,6 +124,7 @@ type sqliteWriter struct {
 	lastID  int64
 	group   []*update // being run
 	log     *walKeeper
+	settle  atomic.Pointer[func()] // see Store.BeforeAnswers
 }
 
 func newSQLiteWriter(path string, opts Options) (*sqliteWriter, error) {
@@ -226,7 +232,15 @@ func (w *sqliteWriter) commit(group []*update) {
 	if err == nil {
 		for _, u := range group {
 			if u.state.Load() == updateRunning {
-				u.finish(w.opts.logError)
+				u.hook(w.opts.logError)
+			}
+		}
+		if fn := w.settle.Load(); fn != nil {
+			(*fn)()
+		}
+		for _, u := range group { // together, so that they come back together
+			if u.state.Load() == updateRunning {
+				u.answer()
 			}
 		}
 		return

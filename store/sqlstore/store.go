@@ -194,6 +194,15 @@ func (s *Store) Maintain(ctx context.Context) error {
 	return s.engine.maintain(ctx)
 }
 
+// BeforeAnswers has fn called when transactions were committed together, after what they have
+// for OnCommit and before anybody is answered. PostgreSQL's are committed one by one: there it
+// is never called.
+func (s *Store) BeforeAnswers(fn func()) {
+	if e, ok := s.engine.(*sqliteEngine); ok {
+		e.writer.settle.Store(&fn)
+	}
+}
+
 // Close waits for running transactions and releases the store.
 func (s *Store) Close() error { return s.engine.close() }
 
