@@ -288,6 +288,13 @@ func backupAlarms(cfg *config.Config, list []backupStatus, begun, now time.Time)
 	for _, b := range list {
 		add(b.Failure != "", aboutBackup, b.Directory, "failing", "The backup in "+b.Directory+" is not made, or cannot be restored: "+b.Failure+
 			".\nCalendars are served all the same. \"csbackup list\" tells which moments can be restored.")
+		if b.Sealed {
+			add(true, aboutProof, b.Directory, "not possible", "The backup in "+b.Directory+" is encrypted, and factotum.backup.identities names no identity that opens it. So it is looked at whether its "+
+				"files are there and are what was written, and not whether the calendars come back from them. Try that yourself now and then, where the identity is: "+
+				"csrestore --dry-run --identity FILE database "+b.Directory+". This is told once.")
+			out[len(out)-1].Every = 0
+			continue
+		}
 		grace := expected // of a process that has just begun
 		if !b.Proven.IsZero() {
 			grace = min(grace, time.Hour)

@@ -148,6 +148,7 @@ type backupStatus struct {
 	Latest    time.Time `json:"latest,omitzero"`  // when its last snapshot was complete
 	Proven    time.Time `json:"proven,omitzero"`  // the moment up to which it was restored, to see that it can be
 	Shipped   time.Time `json:"shipped,omitzero"` // of a bucket: what was committed until then is there
+	Sealed    bool      `json:"sealed,omitempty"` // nobody here can open it, so that it is never proven
 	Applied   time.Time `json:"applied,omitzero"` // of a hot backup: what was committed until then is in its copy
 	Failure   string    `json:"failure,omitempty"`
 	Since     time.Time `json:"since,omitzero"` // of the failure
@@ -158,7 +159,7 @@ func (s *storeService) backups() (list []backupStatus) {
 		return nil
 	}
 	for _, st := range s.keeper.Status() {
-		list = append(list, backupStatus{st.Name, st.Path, st.Latest.Ended, st.Proven, st.Shipped, st.Applied, st.Failure, st.Since})
+		list = append(list, backupStatus{st.Name, st.Path, st.Latest.Ended, st.Proven, st.Shipped, st.Sealed, st.Applied, st.Failure, st.Since})
 	}
 	return list
 }
@@ -168,6 +169,8 @@ func (b *backupStatus) words(now time.Time) string {
 	switch {
 	case b.Failure != "":
 		return fmt.Sprintf("%s in %s: FAILS since %s: %s", b.Name, b.Directory, b.Since.Local().Format(time.DateTime), b.Failure)
+	case b.Sealed && !b.Latest.IsZero():
+		return fmt.Sprintf("%s in %s: made, the last snapshot at %s; not proven, for no identity here opens it", b.Name, b.Directory, b.Latest.Local().Format(time.DateTime))
 	case b.Proven.IsZero():
 		return fmt.Sprintf("%s in %s: the first is being made", b.Name, b.Directory)
 	}
@@ -192,7 +195,7 @@ func (a *adminServer) backup(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, plain.Error(err), http.StatusConflict)
 		return
 	}
-	answerJSON(w, copied{Directory: per.Dir, Homes: per.Homes, Octets: per.Octets, Until: per.Proof.Until})
+	answerJSON(w, copied{Directory: per.Dir, Homes: per.Homes, Octets: per.Octets, Until: per.Proof.Until, Sealed: per.Proof.Sealed})
 }
 
 // copied is the report of a copy of the database.
@@ -200,7 +203,8 @@ type copied struct {
 	Directory string    `json:"directory"`
 	Homes     int       `json:"homes"`
 	Octets    int64     `json:"octets"`
-	Until     time.Time `json:"until"` // what was written up to then is in it
+	Until     time.Time `json:"until"`            // what was written up to then is in it
+	Sealed    bool      `json:"sealed,omitempty"` // it could not be tried: no identity here opens it
 }
 
 // copyDatabase makes a copy of the database: csstored does while it runs, else the tool.
@@ -227,7 +231,7 @@ func (t *tool) copyDatabase(ctx context.Context, cfg *config.Config, dir string)
 	if err != nil {
 		return c, err
 	}
-	return copied{Directory: per.Dir, Homes: per.Homes, Octets: per.Octets, Until: per.Proof.Until}, nil
+	return copied{Directory: per.Dir, Homes: per.Homes, Octets: per.Octets, Until: per.Proof.Until, Sealed: per.Proof.Sealed}, nil
 }
 
 // emptyDir tells whether there is nothing in a directory, or no directory.

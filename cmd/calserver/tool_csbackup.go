@@ -149,7 +149,11 @@ func (t *tool) backupDatabase(ctx context.Context, target string, force bool) er
 		}
 		c.Directory = target
 	}
-	t.did(c, "%d homes in %s, %s, as of %s: it was restored to see that it can be", c.Homes, c.Directory, size(c.Octets), c.Until.Local().Format(time.DateTime))
+	tried := "it was restored to see that it can be"
+	if c.Sealed {
+		tried = "it was not restored to see that it can be, for no identity here opens it: try it with csrestore -n --identity"
+	}
+	t.did(c, "%d homes in %s, %s, as of %s: %s", c.Homes, c.Directory, size(c.Octets), c.Until.Local().Format(time.DateTime), tried)
 	return nil
 }
 
@@ -229,6 +233,8 @@ func (t *tool) listBackups(ctx context.Context, dirs []string) error {
 		switch {
 		case b.Proof != nil && b.Proof.Failed != "":
 			proven = "FAILED: " + b.Proof.Failed
+		case b.Proof != nil && b.Proof.Sealed:
+			proven = "no: no identity here opens it; its files are whole"
 		case b.Proof != nil:
 			proven = "up to " + b.Proof.Until.Local().Format(time.DateTime)
 		}
