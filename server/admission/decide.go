@@ -7,6 +7,8 @@ import (
 	"factotum/server/calendar"
 	"factotum/server/ical"
 	"factotum/server/itip"
+	"factotum/server/object"
+	"factotum/server/zone"
 )
 
 // Decide says what becomes of a message for the owner whose object is stored, nil
@@ -114,8 +116,11 @@ func (c *consideration) receive(speaker string, byAttendee bool) Decision {
 		return c.hold(OrganizerChanged)
 	}
 	d := c.apply(c.message(speaker))
-	if d.Action == Apply && c.stored == nil && !c.welcome() {
+	switch {
+	case d.Action == Apply && c.stored == nil && !c.welcome():
 		return c.hold(UnsolicitedInvitation)
+	case c.method == itip.Reply && d.Reason == itip.OlderRevision.String() && c.takenBack(speaker):
+		return c.hold(Replayed)
 	}
 	return d
 }
@@ -131,6 +136,48 @@ func (c *consideration) apply(m itip.Message) Decision {
 		d.Action = Apply
 	}
 	return d
+}
+
+// takenBack reports whether an answer that is older than its sender's last one says
+// something else of the revision that is current. What was said of an earlier one is of
+// no use any more, and a clock that is wrong, or two mails that crossed, look like a
+// replay: so the organizer decides. RFC 5546 §2.1.5.
+func (c *consideration) takenBack(speaker string) (differs bool) {
+	stored, zones := map[string]*ical.Component{}, zone.Of(c.stored)
+	for _, k := range c.stored.Children {
+		if k.Name != "VTIMEZONE" {
+			stored[object.InstanceKey(k, zones)] = k
+		}
+	}
+	zones = zone.Of(c.msg)
+	for _, k := range c.msg.Children {
+		if k.Name == "VTIMEZONE" {
+			continue
+		}
+		was := stored[object.InstanceKey(k, zones)]
+		if was == nil {
+			was = stored[""]
+		}
+		if was == nil {
+			continue
+		}
+		current, _ := sequence(was)
+		if n, ok := sequence(k); ok && n < current {
+			return false
+		}
+		differs = differs || !strings.EqualFold(partStat(k, speaker), partStat(was, speaker))
+	}
+	return differs
+}
+
+// partStat is what somebody's line in a component says.
+func partStat(k *ical.Component, who string) string {
+	for a := range k.All("ATTENDEE") {
+		if calendar.AddressKey(a.Value) == calendar.AddressKey(who) {
+			return a.Param("PARTSTAT")
+		}
+	}
+	return ""
 }
 
 // welcome reports whether an invitation may come into the calendar unasked.

@@ -53,12 +53,17 @@ const (
 		"ORGANIZER:mailto:bert@firm.example\nATTENDEE;PARTSTAT=ACCEPTED:mailto:anna@example.org\nATTENDEE:mailto:carl@firm.example"
 )
 
+// declined is a meeting of anna's that bert has declined.
+var declined = strings.Replace(hers, "PARTSTAT=NEEDS-ACTION", "PARTSTAT=DECLINED;X-FACTOTUM-REVISION=2/20260301T090000Z", 1)
+
 func answer(who, partstat string, more ...string) string {
 	return strings.Join(append([]string{"UID:plan", "DTSTAMP:20260301T080000Z", "ATTENDEE;PARTSTAT=" + partstat + ":mailto:" + who}, more...), "\n")
 }
 
 func TestDecide(t *testing.T) {
 	request := strings.NewReplacer("SEQUENCE:3\n", "", "DTSTAMP:20260201T000000Z\n", "", "SUMMARY:Tour", "SUMMARY:Other").Replace(his)
+	instance := hers + "\nEND:VEVENT\nBEGIN:VEVENT\nUID:plan\nRECURRENCE-ID:20260312T090000Z\nDTSTAMP:20260201T000000Z\nDTSTART:20260312T090000Z\nSEQUENCE:2\n" +
+		"ORGANIZER:mailto:anna@example.org\nATTENDEE;PARTSTAT=TENTATIVE;X-FACTOTUM-REVISION=2/20260301T090000Z/OWN:mailto:bert@firm.example"
 	for _, c := range []struct {
 		name, stored, sender, method string
 		events                       []string
@@ -82,6 +87,12 @@ func TestDecide(t *testing.T) {
 		{"some of it answers", hers, "bert@firm.example", "REPLY", []string{answer("bert@firm.example", "NEEDS-ACTION"), answer("bert@firm.example", "DECLINED", "RECURRENCE-ID:20260312T090000Z")}, "apply answered"},
 		{"an instance that is not", hers, "bert@firm.example", "REPLY", []string{answer("bert@firm.example", "DECLINED", "RECURRENCE-ID:20260313T090000Z")}, "ignore unknown-instance"},
 		{"a stale revision", hers, "bert@firm.example", "REPLY", []string{answer("bert@firm.example", "ACCEPTED", "SEQUENCE:1")}, "apply answered"}, // nothing newer of his is known
+		{"a replay", declined, "bert@firm.example", "REPLY", []string{answer("bert@firm.example", "ACCEPTED", "SEQUENCE:2")}, "hold replayed"},
+		{"a replay that says no revision", declined, "bert@firm.example", "REPLY", []string{answer("bert@firm.example", "ACCEPTED")}, "hold replayed"},
+		{"a replay for an instance", instance, "bert@firm.example", "REPLY", []string{answer("bert@firm.example", "ACCEPTED", "RECURRENCE-ID:20260312T090000Z")}, "hold replayed"},
+		{"an older one that says the same", declined, "bert@firm.example", "REPLY", []string{answer("bert@firm.example", "declined")}, "ignore older-revision"},
+		{"the last one again", declined, "bert@firm.example", "REPLY", []string{strings.Replace(answer("bert@firm.example", "DECLINED"), "0301T08", "0301T09", 1)}, "ignore unchanged"},
+		{"to what was before a change", declined, "bert@firm.example", "REPLY", []string{answer("bert@firm.example", "ACCEPTED", "SEQUENCE:1")}, "ignore older-revision"},
 		{"he sends another", hers, "bert@firm.example", "REPLY", []string{"UID:plan\nATTENDEE;PARTSTAT=DELEGATED;DELEGATED-TO=\"mailto:eve@firm.example\":mailto:bert@firm.example\nATTENDEE;DELEGATED-FROM=\"mailto:bert@firm.example\":mailto:eve@firm.example"}, "apply delegated"},
 		{"an answer to nothing", "", "bert@firm.example", "REPLY", []string{answer("bert@firm.example", "ACCEPTED")}, "ignore unknown-meeting"},
 		{"a proposal", hers, "bert@firm.example", "COUNTER", []string{answer("bert@firm.example", "TENTATIVE", "DTSTART:20260306T090000Z")}, "hold proposed"},
@@ -303,29 +314,38 @@ func TestRelease(t *testing.T) {
 		name, stored, sender, method, event string
 		want                                string
 		check                               func(obj *ical.Component) bool
+		heldFor                             string
 	}{
+		{"a replay, after all", declined, "bert@firm.example", "REPLY", answer("bert@firm.example", "ACCEPTED", "SEQUENCE:2"), "apply answered", func(o *ical.Component) bool {
+			line := attendeeOf(o, "mailto:bert@firm.example")
+			return line.Param("PARTSTAT") == "ACCEPTED" && line.Param("X-FACTOTUM-REVISION") == "2/20260302T090000Z"
+		}, "replayed"},
+		{"a replay of whose clock is ahead", strings.Replace(declined, "20260301T090000Z", "20260302T090500Z", 1), "bert@firm.example", "REPLY", answer("bert@firm.example", "ACCEPTED"), "apply answered", func(o *ical.Component) bool {
+			return attendeeOf(o, "mailto:bert@firm.example").Param("PARTSTAT") == "ACCEPTED"
+		}, "replayed"},
+		{"what another has overtaken", declined, "bert@firm.example", "REPLY", answer("bert@firm.example", "ACCEPTED", "SEQUENCE:2"), "ignore older-revision", nil, "sender-unproven"},
 		{"an answer by a service", hers, "noreply@email.apple.com", "REPLY", answer("dora@icloud.com", "ACCEPTED"), "apply answered", func(o *ical.Component) bool {
 			return attendeeOf(o, "mailto:dora@me.com").Param("PARTSTAT") == "ACCEPTED"
-		}},
+		}, ""},
 		{"of who is not invited", hers, "eve@evil.example", "REPLY", answer("eve@evil.example", "ACCEPTED"), "apply answered", func(o *ical.Component) bool {
 			return attendeeOf(o, "mailto:eve@evil.example").Param("PARTSTAT") == "ACCEPTED" && o.Child("VEVENT").Count("ATTENDEE") == 5
-		}},
-		{"that answers nothing", hers, "eve@evil.example", "REPLY", answer("eve@evil.example", "NEEDS-ACTION"), "ignore no-answer", nil},
-		{"of no meeting", "", "eve@evil.example", "REPLY", answer("eve@evil.example", "ACCEPTED"), "ignore unknown-meeting", nil},
-		{"an invitation", "", "eve@evil.example", "REQUEST", his, "apply invited", nil},
+		}, ""},
+		{"that answers nothing", hers, "eve@evil.example", "REPLY", answer("eve@evil.example", "NEEDS-ACTION"), "ignore no-answer", nil, ""},
+		{"of no meeting", "", "eve@evil.example", "REPLY", answer("eve@evil.example", "ACCEPTED"), "ignore unknown-meeting", nil, ""},
+		{"an invitation", "", "eve@evil.example", "REQUEST", his, "apply invited", nil, ""},
 		{"for a list", "", "bert@firm.example", "REQUEST", strings.Replace(his, "PARTSTAT=ACCEPTED:mailto:anna@", "X=1:mailto:team@", 1), "apply invited", func(o *ical.Component) bool {
 			return attendeeOf(o, "mailto:anna@example.org").Param("RSVP") == "TRUE"
-		}},
+		}, ""},
 		{"a change that was forwarded", his, "carl@firm.example", "REQUEST", moved, "apply updated", func(o *ical.Component) bool {
 			return o.Child("VEVENT").Value("DTSTART") == "20260410T130000Z"
-		}},
+		}, ""},
 		{"by another organizer", his, "eve@evil.example", "REQUEST", strings.Replace(moved, "ORGANIZER:mailto:bert@firm", "ORGANIZER:mailto:eve@evil", 1), "apply invited", func(o *ical.Component) bool {
 			return organizerOf(o) == "mailto:eve@evil.example"
-		}},
-		{"in the owner's name", hers, "eve@evil.example", "REQUEST", hers, "hold not-organizer", nil},
-		{"called off by a stranger", his, "eve@evil.example", "CANCEL", moved, "apply cancelled", nil},
-		{"called off by another organizer", his, "eve@evil.example", "CANCEL", strings.Replace(moved, "ORGANIZER:mailto:bert@firm", "ORGANIZER:mailto:eve@evil", 1), "ignore unknown-meeting", nil},
-		{"a proposal", hers, "bert@firm.example", "COUNTER", answer("bert@firm.example", "TENTATIVE"), "hold proposed", nil},
+		}, ""},
+		{"in the owner's name", hers, "eve@evil.example", "REQUEST", hers, "hold not-organizer", nil, ""},
+		{"called off by a stranger", his, "eve@evil.example", "CANCEL", moved, "apply cancelled", nil, ""},
+		{"called off by another organizer", his, "eve@evil.example", "CANCEL", strings.Replace(moved, "ORGANIZER:mailto:bert@firm", "ORGANIZER:mailto:eve@evil", 1), "ignore unknown-meeting", nil, ""},
+		{"a proposal", hers, "bert@firm.example", "COUNTER", answer("bert@firm.example", "TENTATIVE"), "hold proposed", nil, ""},
 	} {
 		var stored *ical.Component
 		if c.stored != "" {
@@ -333,7 +353,7 @@ func TestRelease(t *testing.T) {
 		}
 		msg := parse(t, c.method, c.event)
 		was, came := text(stored), text(msg)
-		d := Release(anna(), stored, Arrival{Calendar: msg, Sender: c.sender, Proof: Failed, Spam: true, Forwarded: true})
+		d := Release(anna(), stored, Arrival{Calendar: msg, Sender: c.sender, Proof: Failed, Spam: true, Forwarded: true}, c.heldFor)
 		if got := d.Action.String() + " " + d.Reason; got != c.want {
 			t.Errorf("%s: %s (%s), want %s", c.name, got, d.Detail, c.want)
 		} else if c.check != nil && !c.check(d.Receipt.Object) {

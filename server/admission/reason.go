@@ -15,6 +15,7 @@ const (
 	Relayed                                 // a service sent it for somebody
 	OrganizerChanged                        // the meeting has another organizer
 	UnsolicitedInvitation                   // an invitation from somebody who may not just invite
+	Replayed                                // an answer that its sender has taken back since
 	NoAnswer                                // a reply that answers nothing
 	OwnMessage                              // what the owner sent has come back to him
 	AutomaticAnswer                         // an out-of-office notice and the like
@@ -50,6 +51,7 @@ var reasons = [numReasons]struct{ code, text string }{
 	{"relayed", "A service sent it in the name of somebody whom the mail does not prove."},
 	{"organizer-changed", "The meeting that is stored has another organizer."},
 	{"unsolicited", "An invitation from somebody who may not put any into the calendar without being asked."},
+	{"replayed", "Its sender has said something else since: it is late, or somebody sends it again."},
 	{"no-answer", "It answers nothing."},
 	{"own-message", "A message of the recipient's own came back to him."},
 	{"automatic-answer", "A program answered, not a person: an out-of-office notice or a receipt."},

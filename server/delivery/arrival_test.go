@@ -110,6 +110,9 @@ func TestAnswersByMail(t *testing.T) {
 			{"4", reply("DECLINED", "20260103T000000Z"), calendar.Arrival{Sender: yves, Proof: calendar.Disowned}, "dmarc-failed", "PARTSTAT=ACCEPTED"},
 			{"5", reply("DECLINED", "20260103T000000Z"), calendar.Arrival{Sender: yves, Proof: calendar.Proven, Spam: true}, "spam", "PARTSTAT=ACCEPTED"},
 			{"6", reply("TENTATIVE", "20260104T000000Z"), by(yves), "answered", "PARTSTAT=TENTATIVE"},
+			{"8", reply("ACCEPTED", "20260102T000000Z"), by(yves), "replayed", "PARTSTAT=TENTATIVE"},
+			{"3", reply("ACCEPTED", "20260102T000000Z"), by(yves), "replayed", "PARTSTAT=TENTATIVE"}, // the very mail
+			{"6", reply("TENTATIVE", "20260104T000000Z"), by(yves), "answered", "PARTSTAT=TENTATIVE"},
 			{"7", "", calendar.Arrival{Sender: yves, Unread: "automatic-answer"}, "automatic-answer", "PARTSTAT=TENTATIVE"},
 		} {
 			if res := s.mailed(c.id, "zoe", c.text, c.how); res.Reason != c.reason {
@@ -124,14 +127,14 @@ func TestAnswersByMail(t *testing.T) {
 			t.Errorf("no SCHEDULE-STATUS in\n%s", text)
 		}
 		s.want("zoe's journal", s.arrived("zoe", "u"), "held REPLY sender-unproven, held REPLY sent-by-another, applied REPLY answered, "+
-			"held REPLY dmarc-failed, held REPLY spam, applied REPLY answered")
+			"held REPLY dmarc-failed, held REPLY spam, applied REPLY answered, held REPLY replayed, held REPLY replayed")
 		held := map[string]bool{}
 		for _, item := range s.inbox("zoe") {
 			if _, after, ok := strings.Cut(item, "X-FACTOTUM-HELD:"); ok {
 				held[strings.Fields(after)[0]] = true
 			}
 		}
-		if !held["spam"] || !held["sent-by-another"] { // the newest of each sender
+		if !held["spam"] || !held["sent-by-another"] || !held["replayed"] { // the newest of each sender
 			t.Errorf("held in the inbox: %v", held)
 		}
 		s.settled()

@@ -31,6 +31,10 @@ func (r revision) mark(line *ical.Property) {
 	line.SetParam(revisionParam, v)
 }
 
+// ForgetRevision has the next answer of who an ATTENDEE line names count, whenever
+// it was written.
+func ForgetRevision(line *ical.Property) { line.DelParam(revisionParam) }
+
 // revisionOf reads what mark wrote.
 func revisionOf(line *ical.Property) (r revision, ok bool) {
 	if line == nil || !line.HasParam(revisionParam) {

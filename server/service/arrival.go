@@ -14,19 +14,10 @@ import (
 // object, in p, if he has one of its UID. What is to be applied comes back as if it
 // had been sent from here, by who speaks in it; of all else comes an answer.
 func (w *writer) admit(d *delivery, p *place, before *ical.Component) (applied *delivery, res calendar.DeliverResult, err error) {
-	party := itip.Party{Owner: *w.me, Now: w.now}
-	if p != nil {
-		if party, _, err = w.party(p, telling{}); err != nil {
-			return nil, res, err
-		}
-	}
-	rules, err := w.admissionRules(d.Arrival.Sender, before == nil)
+	decision, err := w.admission(d, p, before)
 	if err != nil {
 		return nil, res, err
 	}
-	a := d.Arrival
-	decision := admission.Decide(&party, before, admission.Arrival{Calendar: d.msg, Sender: a.Sender, Proof: a.Proof, SignedBy: a.SignedBy,
-		Date: a.Date, Differs: a.Differs, Forwarded: a.Forwarded, Spam: a.Spam}, rules)
 	switch decision.Action {
 	case admission.Apply:
 		one, req := *d, *d.DeliverRequest
@@ -39,6 +30,48 @@ func (w *writer) admit(d *delivery, p *place, before *ical.Component) (applied *
 	}
 	d.step = calendar.TraceIgnored
 	return nil, calendar.DeliverResult{Status: calendar.StatusDelivered, Reason: decision.Reason, Detail: decision.Detail}, nil
+}
+
+// admission is what server/admission decides about a message.
+func (w *writer) admission(d *delivery, p *place, before *ical.Component) (decision admission.Decision, err error) {
+	party := itip.Party{Owner: *w.me, Now: w.now}
+	if p != nil {
+		if party, _, err = w.party(p, telling{}); err != nil {
+			return decision, err
+		}
+	}
+	rules, err := w.admissionRules(d.Arrival.Sender, before == nil)
+	if err != nil {
+		return decision, err
+	}
+	a := d.Arrival
+	return admission.Decide(&party, before, admission.Arrival{Calendar: d.msg, Sender: a.Sender, Proof: a.Proof, SignedBy: a.SignedBy,
+		Date: a.Date, Differs: a.Differs, Forwarded: a.Forwarded, Spam: a.Spam}, rules), nil
+}
+
+// cameAgain is what a mail does that was taken in before, to the letter: nothing, as
+// mail systems bring some twice. But if its sender has said something else since it is
+// held, as under another Message-ID.
+func (w *writer) cameAgain(d *delivery, res *calendar.DeliverResult) error {
+	if d.Arrival.Returned != nil || d.Arrival.Unread != "" {
+		return nil
+	}
+	p, old, err := w.holder(uidOf(d.msg), 0)
+	if err != nil {
+		return err
+	}
+	before, err := textOf(old)
+	if err != nil {
+		return err
+	}
+	decision, err := w.admission(d, p, before)
+	if err != nil || decision.Action != admission.Hold || decision.Reason != admission.Replayed.String() {
+		return err
+	}
+	if *res, err = w.hold(d, &decision); err == nil {
+		err = w.trace(d.trace(*res))
+	}
+	return err
 }
 
 // admissionRules are those of the site with the owner's over them. Of what is new it

@@ -81,13 +81,15 @@ func (s *Service) deliverOne(ctx context.Context, who calendar.Actor, op string,
 	}
 	ctx = withPerson(ctx, me)
 	ctx = calendar.WithToken(ctx, d.name)
-	err = s.write(ctx, who, op, owner, &res, func(w *writer) (err error) {
+	done, err := s.writeOnce(ctx, who, op, owner, &res, func(w *writer) (err error) {
 		if res, err = w.deliver(d); err == nil {
 			err = w.trace(d.trace(res))
 		}
 		return err
 	})
 	switch {
+	case err == nil && done && d.Arrival != nil && d.bad == nil:
+		err = s.write(calendar.WithToken(ctx, ""), who, op, owner, nil, func(w *writer) error { return w.cameAgain(d, &res) })
 	case err == nil:
 	case final(err):
 		d.step, d.told = 0, nil

@@ -175,7 +175,7 @@ func (w *writer) release(held *calendar.Held, msg *ical.Component) (res calendar
 		}
 	}
 	arrival := admission.Arrival{Calendar: msg, Sender: held.Sender, Date: held.Came}
-	decision := admission.Release(&party, before, arrival)
+	decision := admission.Release(&party, before, arrival, held.Reason)
 	d := &delivery{to: calendar.Recipient{Address: w.me.Address(), Owner: w.owner}, msg: msg,
 		DeliverRequest: &calendar.DeliverRequest{ID: held.Message, From: decision.Message.From, Arrival: &calendar.Arrival{Sender: held.Sender}}}
 	var out calendar.DeliverResult
@@ -189,7 +189,7 @@ func (w *writer) release(held *calendar.Held, msg *ical.Component) (res calendar
 		d.msg = decision.Message.Calendar
 		d.Data = d.msg.Bytes()
 		out, err = w.take(d, uid, p, old, before, func(party *itip.Party) itip.Receipt {
-			return admission.Release(party, before, arrival).Receipt
+			return admission.Release(party, before, arrival, held.Reason).Receipt
 		})
 		if err == nil && out.Status != calendar.StatusDelivered { // it stays held
 			err = calendar.Failf(calendar.Denied, "", w.op, uid, "the calendar does not take it (%s): %s", out.Reason, out.Detail)

@@ -151,7 +151,7 @@ func TestHeld(t *testing.T) {
 			t.Errorf("left:\n%s", out)
 		}
 
-		// A replay: of the last answer it says nothing new, of one before it is too old.
+		// A replay: of the last answer it says nothing new, one before is held.
 		first := stamped(answer("first", zoe, proven("far.example"), zoe, "TENTATIVE"), time.Now().Add(time.Minute))
 		hand(first, "anna@example.com")
 		hand(strings.Replace(first, "Message-ID: <", "Message-ID: <again-", 1), "anna@example.com")
@@ -161,8 +161,13 @@ func TestHeld(t *testing.T) {
 		if s := object(); s != now || !answered(s, zoe, "ACCEPTED") {
 			t.Errorf("a replay counts:\n%s", s)
 		}
-		if told = why(uid); strings.Count(told, "\tignored\tREPLY\tunchanged\t") != 1 || strings.Count(told, "\tignored\tREPLY\tolder-revision\t") != 1 {
+		hand(first, "anna@example.com") // the very mail
+		if told = why(uid); strings.Count(told, "\tignored\tREPLY\tunchanged\t") != 1 || strings.Count(told, "\theld\tREPLY\treplayed\t") != 2 || object() != now {
 			t.Errorf("the journal of a replay:\n%s", told)
+		}
+		held(0, "--all-from", zoe, "accept", "anna") // she knows that it is late, and true
+		if s := object(); !answered(s, zoe, "TENTATIVE") {
+			t.Errorf("after the decision:\n%s", s)
 		}
 	}
 
