@@ -41,10 +41,9 @@ func openHostWriter(cfg *config.Config, find cld.Locator, log *slog.Logger) *hos
 	}
 	opt, err := directoryOptions(cfg, log)
 	if err == nil {
-		opt.LDAP.BindDN, opt.LDAP.BindCred = cfg.LDAP.PrefsBindDN, directory.Secret(cfg.LDAP.PrefsBindCred.Reveal())
 		opt.LDAP.MinConns, opt.LDAP.MaxConns = 1, 1
 		var ed *directory.LDAPEditor
-		if ed, err = directory.NewLDAPEditor(opt); err == nil {
+		if ed, err = ldapEditor(cfg, opt); err == nil {
 			w := newHostWriter(find, ed, log)
 			w.close = ed.Close
 			return w

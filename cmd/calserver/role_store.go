@@ -171,6 +171,13 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
 	s.upkeep.Go(func() { s.maintain(run) })
+	if d := p.cfg.Deleted; d.Purge && !p.cfg.Store.ReadOnly {
+		s.upkeep.Go(func() {
+			for pauseFor(run, d.Interval) == nil {
+				s.purgeDeletions(run)
+			}
+		})
+	}
 	s.upkeep.Go(func() { s.keeper.Run(run) })
 	s.upkeep.Go(func() { s.watchBackups(run, p) })
 	s.upkeep.Go(func() { s.followGroups(run, p.cfg.Group.Recheck) })
@@ -214,6 +221,9 @@ func modelOptions(cfg *config.Config, log *slog.Logger) (service.Options, error)
 		},
 		CacheBytes: cmp.Or(cacheBytes(processBytes(cfg)), -1), TombstoneAge: cfg.Deleted.TombstoneAge, InboxAge: cfg.Deleted.InboxAge, ReadOnly: cfg.Store.ReadOnly,
 		Admission: admissionRules(cfg), PublicURL: publicURL(cfg), PublicRead: cfg.WCAP.LoginPublicRead, Logger: log,
+	}
+	if cfg.Deleted.Purge { // the delete log is purged: nothing is kept for longer
+		opt.TombstoneAge = min(opt.TombstoneAge, cfg.Deleted.Age)
 	}
 	for _, a := range []struct {
 		param, text string
@@ -315,12 +325,17 @@ func (s *storeService) maintain(ctx context.Context) {
 		if n%24 != 0 { // in the first hour too: a process may not live for a day
 			continue
 		}
-		gone, err := s.model.PurgeAll(ctx)
-		if err != nil && ctx.Err() == nil && calendar.KindOf(err) != calendar.ReadOnly {
-			s.log.Error("purge deletions", "err", err)
-		} else if gone > 0 {
-			s.log.Info("deletions purged", "n", gone)
-		}
+		s.purgeDeletions(ctx)
+	}
+}
+
+// purgeDeletions forgets deletions that are old enough: the delete log. admin.md §10.
+func (s *storeService) purgeDeletions(ctx context.Context) {
+	gone, err := s.model.PurgeAll(ctx)
+	if err != nil && ctx.Err() == nil && calendar.KindOf(err) != calendar.ReadOnly {
+		s.log.Error("purge deletions", "err", err)
+	} else if gone > 0 {
+		s.log.Info("deletions purged", "n", gone)
 	}
 }
 

@@ -223,3 +223,19 @@ func (t *tool) directory(cfg *config.Config) (*directory.Directory, directory.Op
 	dir, err := directory.Open(opt)
 	return dir, opt, err
 }
+
+// inDirectory is the work of a tool on entries: it opens the directory, and closes it.
+func (t *tool) inDirectory(cfg *config.Config, do func(dir *directory.Directory, opt directory.Options) error) error {
+	dir, opt, err := t.directory(cfg)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return do(dir, opt)
+}
+
+// ldapEditor changes entries in LDAP as who may (local.enduseradmindn).
+func ldapEditor(cfg *config.Config, opt directory.Options) (*directory.LDAPEditor, error) {
+	opt.LDAP.BindDN, opt.LDAP.BindCred = cfg.LDAP.PrefsBindDN, directory.Secret(cfg.LDAP.PrefsBindCred.Reveal())
+	return directory.NewLDAPEditor(opt)
+}

@@ -66,8 +66,7 @@ func entryEditor(cfg *config.Config, opt directory.Options) (entryEditing, error
 	if opt.LDIF != "" {
 		return directory.NewEditor(opt)
 	}
-	opt.LDAP.BindDN, opt.LDAP.BindCred = cfg.LDAP.PrefsBindDN, directory.Secret(cfg.LDAP.PrefsBindCred.Reveal())
-	return directory.NewLDAPEditor(opt)
+	return ldapEditor(cfg, opt)
 }
 
 func runCsattribute(ctx context.Context, args []string, std stdio) int {
@@ -127,11 +126,13 @@ func (o *attributeOptions) check(words []string) error {
 }
 
 func (o *attributeOptions) do(ctx context.Context, cfg *config.Config, command, target string) error {
-	dir, opt, err := o.directory(cfg)
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
+	return o.inDirectory(cfg, func(dir *directory.Directory, opt directory.Options) error {
+		return o.doIn(ctx, cfg, dir, opt, command, target)
+	})
+}
+
+// doIn is do with the directory open.
+func (o *attributeOptions) doIn(ctx context.Context, cfg *config.Config, dir *directory.Directory, opt directory.Options, command, target string) (err error) {
 	id := target
 	if o.domain != "" {
 		if user, domain, ok := strings.Cut(target, "@"); ok && !strings.EqualFold(domain, o.domain) {

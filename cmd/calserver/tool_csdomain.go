@@ -354,11 +354,13 @@ func (o *domainOptions) read(text string, remove bool, where string) error {
 }
 
 func (o *domainOptions) do(ctx context.Context, cfg *config.Config, words []string) error {
-	dir, opt, err := o.directory(cfg)
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
+	return o.inDirectory(cfg, func(dir *directory.Directory, opt directory.Options) error {
+		return o.doIn(ctx, cfg, dir, opt, words)
+	})
+}
+
+// doIn is do with the directory open.
+func (o *domainOptions) doIn(ctx context.Context, cfg *config.Config, dir *directory.Directory, opt directory.Options, words []string) (err error) {
 	if words[0] == "list" {
 		return o.list(ctx, cfg, dir, words[1:])
 	}

@@ -173,11 +173,13 @@ type doneGroup struct {
 }
 
 func (o *groupOptions) do(ctx context.Context, cfg *config.Config, words []string) error {
-	dir, opt, err := o.directory(cfg)
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
+	return o.inDirectory(cfg, func(dir *directory.Directory, opt directory.Options) error {
+		return o.doIn(ctx, cfg, dir, opt, words)
+	})
+}
+
+// doIn is do with the directory open.
+func (o *groupOptions) doIn(ctx context.Context, cfg *config.Config, dir *directory.Directory, opt directory.Options, words []string) (err error) {
 	switch {
 	case words[0] == "list" && len(words) == 1:
 		return o.list(ctx, dir)
@@ -224,8 +226,7 @@ func (o *groupOptions) editor(cfg *config.Config, opt directory.Options) (direct
 		ed, err := directory.NewEditor(opt)
 		return ed, func() {}, err
 	}
-	opt.LDAP.BindDN, opt.LDAP.BindCred = cfg.LDAP.PrefsBindDN, directory.Secret(cfg.LDAP.PrefsBindCred.Reveal())
-	ed, err := directory.NewLDAPEditor(opt)
+	ed, err := ldapEditor(cfg, opt)
 	if err != nil {
 		return nil, nil, err
 	}

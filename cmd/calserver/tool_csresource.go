@@ -24,14 +24,15 @@ const csresourceUsage = `csresource manages rooms and other resources: their ent
   csresource [-q|-v] [-a aces] [-b basedn] [-d domain] [-t description] [-k yes|no]
              [-o owner] [-y otherowners] [rules] [-m email] -c calid  create common_name
   csresource [-q|-v] [-d domain] [options of create]            modify common_name
-  csresource [-q|-v] [-d domain]            delete|disable|enable      [common_name]
-  csresource [-q|-v] [-d domain] [-h host]                       list  [common_name]
+  csresource [-q|-v] [-b basedn] [-d domain] delete|disable|enable     [common_name]
+  csresource [-q|-v] [-b basedn] [-d domain] [-h host]           list  [common_name]
   csresource version
 
   -c calid        its calendar, which is its name in the directory too
   -m email        its address, by which it is invited; without it calid@domain
   -a aces         access control entries of the calendar
-  -b basedn       create: the entry below which the new one is made
+  -b basedn       create: the entry below which the new one is made; else those that
+                  stand below it
   -d domain       domain of the resource, where there are several
   -t description  free text
   -k yes|no       accept overlapping events
@@ -60,7 +61,8 @@ The rules by which it answers invitations:
   -C file         the ics.conf to use
 
 A resource is named by its common name or by its calid. Without a name delete, disable
-and enable are about all resources, of the domain that -d names.
+and enable are about all resources, of the domain that -d names or of the default one, or of
+those below -b; list is about those of all domains.
 
 Where people are kept in LDAP, local.enduseradmindn must be allowed to write there.
 
@@ -135,8 +137,10 @@ func (o *resourceOptions) check(words []string) (set directory.ResourceChange, e
 		return set, misuse("%s which resource?", command)
 	case command == "create" && o.calid == "":
 		return set, misuse("-c is needed: the calid of the resource")
-	case command != "create" && (o.calid != "" || o.base != ""):
-		return set, misuse("-b and -c belong to create")
+	case command != "create" && o.calid != "":
+		return set, misuse("-c belongs to create")
+	case command == "modify" && o.base != "":
+		return set, misuse("-b does not belong to modify: an entry is not moved")
 	case command == "create" && o.IsSet("name"):
 		return set, misuse("--name belongs to modify: a new resource is called as the call says")
 	case strings.Contains(o.calid, ":"):
@@ -235,8 +239,7 @@ func (o *resourceOptions) editor(cfg *config.Config, opt directory.Options) (ed 
 		ed.file, err = directory.NewEditor(opt)
 		return ed, err
 	}
-	opt.LDAP.BindDN, opt.LDAP.BindCred = cfg.LDAP.PrefsBindDN, directory.Secret(cfg.LDAP.PrefsBindCred.Reveal())
-	ed.tree, err = directory.NewLDAPEditor(opt)
+	ed.tree, err = ldapEditor(cfg, opt)
 	return ed, err
 }
 
@@ -247,14 +250,16 @@ func (ed resourceEditor) close() {
 }
 
 func (o *resourceOptions) do(ctx context.Context, cfg *config.Config, set directory.ResourceChange, words []string) error {
-	dir, opt, err := o.directory(cfg)
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
+	return o.inDirectory(cfg, func(dir *directory.Directory, opt directory.Options) error {
+		return o.doIn(ctx, cfg, dir, opt, set, words)
+	})
+}
+
+// doIn is do with the directory open.
+func (o *resourceOptions) doIn(ctx context.Context, cfg *config.Config, dir *directory.Directory, opt directory.Options, set directory.ResourceChange, words []string) (err error) {
 	var about []calendar.Person
 	if words[0] != "create" {
-		if about, err = o.find(ctx, dir, words[1:]); err != nil {
+		if about, err = o.find(ctx, cfg, dir, words[1:], words[0] == "list"); err != nil {
 			return err
 		}
 	}
@@ -291,10 +296,28 @@ func (o *resourceOptions) do(ctx context.Context, cfg *config.Config, set direct
 	return nil
 }
 
+// below are those of some whose entries stand below a base.
+func below(ctx context.Context, dir *directory.Directory, list []calendar.Person, base string) (out []calendar.Person, err error) {
+	for _, p := range list {
+		is, err := dir.Below(ctx, p.ID, base)
+		if err != nil {
+			return nil, err
+		}
+		if is {
+			out = append(out, p)
+		}
+	}
+	return out, nil
+}
+
 // find gives the resource that a common name or a calid means; without one all.
-func (o *resourceOptions) find(ctx context.Context, dir *directory.Directory, words []string) ([]calendar.Person, error) {
+func (o *resourceOptions) find(ctx context.Context, cfg *config.Config, dir *directory.Directory, words []string, lists bool) ([]calendar.Person, error) {
 	isResource := func(p calendar.Person) bool { return p.Kind == calendar.Resource || p.Kind == calendar.Room }
 	q := calendar.PeopleQuery{Kinds: []calendar.PersonKind{calendar.Resource, calendar.Room}, All: true, Limit: maxListed}
+	domain := o.domain
+	if domain == "" && o.base == "" && len(words) == 0 && !lists {
+		domain = cfg.Domain.Default // all of another domain go only by its name
+	}
 	if len(words) == 1 {
 		name := words[0]
 		id := name
@@ -303,7 +326,14 @@ func (o *resourceOptions) find(ctx context.Context, dir *directory.Directory, wo
 		}
 		p, err := dir.Person(ctx, id)
 		if err == nil && isResource(p) {
-			return []calendar.Person{p}, nil
+			found := []calendar.Person{p}
+			if o.base != "" {
+				found, err = below(ctx, dir, found, o.base)
+			}
+			if err == nil && len(found) == 0 {
+				err = fmt.Errorf("the entry of %s is not below %s", p.ID, o.base)
+			}
+			return found, err
 		}
 		if err != nil && !errors.Is(err, calendar.NotFound) && !errors.Is(err, calendar.Invalid) {
 			return nil, err
@@ -315,7 +345,7 @@ func (o *resourceOptions) find(ctx context.Context, dir *directory.Directory, wo
 		return nil, err
 	}
 	found = slices.DeleteFunc(found, func(p calendar.Person) bool {
-		return o.domain != "" && !strings.EqualFold(p.Domain, o.domain) || o.host != "" && !strings.EqualFold(p.Host, o.host)
+		return domain != "" && !strings.EqualFold(p.Domain, domain) || o.host != "" && !strings.EqualFold(p.Host, o.host)
 	})
 	switch {
 	case more && len(words) == 0:
@@ -324,6 +354,11 @@ func (o *resourceOptions) find(ctx context.Context, dir *directory.Directory, wo
 		return nil, fmt.Errorf("%s is no resource of the directory", words[0])
 	case len(words) == 1 && len(found) > 1:
 		return nil, fmt.Errorf("several resources have the name %s: call it by its calid, %s or %s", words[0], found[0].ID, found[1].ID)
+	}
+	if o.base != "" {
+		if found, err = below(ctx, dir, found, o.base); err != nil {
+			return nil, err
+		}
 	}
 	if len(words) == 1 || o.verbose || o.json { // a search does not look up who the owners are
 		for i := range found {

@@ -118,6 +118,17 @@ func testCsresource(t *testing.T, people *directory.Directory, cfg *config.Confi
 		t.Errorf("list says %+v", info)
 	}
 	do(0, "its owners decide", "", "list", "audcal100")
+	attrs, err := people.Attributes(ctx, "audcal100")
+	if err != nil {
+		t.Fatal(err)
+	}
+	do(0, "audcal100", "", "-b", attrs[0].Values[0], "list")
+	do(1, "is not below ou=Elsewhere", "", "-b", "ou=Elsewhere", "list", "audcal100")
+	if out := do(0, "", "", "-b", "ou=Elsewhere", "list"); strings.Contains(out, "audcal100") {
+		t.Errorf("listed below another base:\n%s", out)
+	}
+	do(2, "does not belong to modify", "", "-b", "ou=Elsewhere", "-k", "yes", "modify", "audcal100")
+	do(0, "Delete all 0 resources", "y\n", "-d", "other.example", "delete")
 
 	do(0, "audcal100: changed", "", "-k", "yes", "-y", "", "--name", "Hall", "--auto", "yes", "--who", "", "modify", "Auditorium 100")
 	if c := room(); c.NoDoubles || c.DisplayName != "Hall" || !slices.Equal(c.CoOwners, []string{"anna"}) {

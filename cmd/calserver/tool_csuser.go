@@ -187,11 +187,13 @@ func (o *userOptions) check(words []string) error {
 }
 
 func (o *userOptions) do(ctx context.Context, cfg *config.Config, words []string) error {
-	dir, opt, err := o.directory(cfg)
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
+	return o.inDirectory(cfg, func(dir *directory.Directory, opt directory.Options) error {
+		return o.doIn(ctx, cfg, dir, opt, words)
+	})
+}
+
+// doIn is do with the directory open.
+func (o *userOptions) doIn(ctx context.Context, cfg *config.Config, dir *directory.Directory, opt directory.Options, words []string) (err error) {
 	if words[0] == "app-password" {
 		return o.appPassword(ctx, cfg, dir, words[1:])
 	}

@@ -187,8 +187,7 @@ func (o *userOptions) changeLDAP(ctx context.Context, cfg *config.Config, opt di
 	default:
 		return fmt.Errorf("people are kept in LDAP: %s is for the directory's own tools (ldapadd, ldapmodify, ldappasswd, ldapdelete)", command)
 	}
-	opt.LDAP.BindDN, opt.LDAP.BindCred = cfg.LDAP.PrefsBindDN, directory.Secret(cfg.LDAP.PrefsBindCred.Reveal())
-	ed, err := directory.NewLDAPEditor(opt)
+	ed, err := ldapEditor(cfg, opt)
 	if err != nil {
 		return err
 	}

@@ -28,7 +28,7 @@ var absences = []struct {
 	{"plug-ins are not loaded", []string{"csapi.*", "local.plugindir.path"}},
 	{"there is no single sign-on", []string{"sso.*", "local.calendar.sso.*"}},
 	{"the administrator is an entry of the directory", []string{"service.admin.calmaster.cred", "service.admin.ldap.enable", "service.siteadmin.cred"}},
-	{"there is no csadmind: see factotum.admin.listen", []string{"service.admin.*", "caldb.berkeleydb.purge.*", "local.mfagent.enable"}},
+	{"there is no csadmind: see factotum.admin.listen", []string{"service.admin.*", "local.mfagent.enable"}},
 	{"TLS is made from PEM files, with ciphers of today", []string{"service.http.ssl.*", "service.http.sslusessl", "encryption.*", "local.ssldbpath", "caldb.dwp.md5"}},
 	{"SQLite and PostgreSQL need no settings of Berkeley DB", []string{"caldb.berkeleydb.*", "*.dbcachesize", "*.deadlock.*", "caldb.counters*", "store.attachment.path"}},
 	{"caches are in memory, and look after themselves", []string{"local.ldap.cache.*", "caldb.cld.cache.*", "service.ldapmemcache*"}},

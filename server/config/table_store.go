@@ -100,9 +100,9 @@ var backupParams = []Param{
 var deleteParams = []Param{
 	used("factotum.why.days", Days, "30", "How long \"calserver why\" knows what happened to an invitation.", func(c *Config) any { return &c.Journal.Age }, atLeast(1)),
 	used("factotum.why.entries", Int, "10000", "Most steps of scheduling messages that are kept for one owner; the oldest go first.", func(c *Config) any { return &c.Journal.Entries }, atLeast(100)),
-	used("service.admin.purge.deletelog", Bool, "no", "Purge the delete log.", func(c *Config) any { return &c.Deleted.Purge }, idle()),
-	used("caldb.berkeleydb.purge.deletelog.interval", Seconds, "60", "Seconds between purges.", func(c *Config) any { return &c.Deleted.Interval }, atLeast(1), idle()),
-	used("caldb.berkeleydb.purge.deletelog.beforetime", Seconds, "518400", "Age at which an entry goes; 2592000 with Outlook's connector.", func(c *Config) any { return &c.Deleted.Age }, idle()),
+	used("service.admin.purge.deletelog", Bool, "no", "Forget deletions at the age of the next but one, where factotum.sync.tombstoneage is more. A client that has not synchronized for so long reads its calendars anew.", func(c *Config) any { return &c.Deleted.Purge }),
+	used("caldb.berkeleydb.purge.deletelog.interval", Seconds, "60", "Seconds between purges, if service.admin.purge.deletelog says so; else it is a day.", func(c *Config) any { return &c.Deleted.Interval }, atLeast(1)),
+	used("caldb.berkeleydb.purge.deletelog.beforetime", Seconds, "518400", "Age at which an entry goes then; 2592000 with Outlook's connector.", func(c *Config) any { return &c.Deleted.Age }),
 	used("factotum.sync.tombstoneage", Seconds, "15552000", "How long CalDAV sync remembers what was deleted; an older token makes the client start over.", func(c *Config) any { return &c.Deleted.TombstoneAge }, atLeast(1)),
 	used("factotum.history.days", Days, "30", "How long versions of objects are kept that writes have replaced or deleted; 0 keeps none.", func(c *Config) any { return &c.History.Age }),
 	used("factotum.history.homebytes", Bytes, "104857600", "Most octets of such versions in one home, which its quota does not count; the oldest go first.", func(c *Config) any { return &c.History.Bytes }, atLeast(1<<20)),

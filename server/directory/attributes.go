@@ -35,6 +35,22 @@ func (d *Directory) Attributes(ctx context.Context, id string) ([]Attribute, err
 	return d.attributes(ctx, e)
 }
 
+// Below tells whether the entry of somebody stands below another one, or is it.
+func (d *Directory) Below(ctx context.Context, id calendar.UserID, base string) (bool, error) {
+	ds, err := d.src.domains(ctx)
+	if err != nil {
+		return false, unavailable("read domains", err)
+	}
+	if badName(id) {
+		return false, notFound("")
+	}
+	e, err := d.byID(ctx, ds, fold(id))
+	if err != nil {
+		return false, err
+	}
+	return below(e.key, dnKey(base)), nil
+}
+
 // attributes reads an entry whole: from LDAP look-ups ask for some attributes only.
 func (d *Directory) attributes(ctx context.Context, e *entry) (list []Attribute, err error) {
 	if src, ok := d.src.(*ldapSource); ok {
