@@ -246,7 +246,9 @@ func (h *header) line(name, value string) {
 	h.text = append(h.text, name+": "+value+"\r\n"...)
 }
 
-// mailbox writes a name and an address, whatever is in them, on lines of their own.
+// mailbox writes a name and an address, whatever is in them, on lines of their own. What
+// looks like an encoded word is none, though some programs decode it between quotes too:
+// RFC 2047 §5.
 func (h *header) mailbox(field, name, address string) {
 	name = strings.Join(strings.Fields(strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f || r == 0x2028 || r == 0x2029 || r == 0x85 {
@@ -254,6 +256,7 @@ func (h *header) mailbox(field, name, address string) {
 		}
 		return r
 	}, strings.ToValidUTF8(name, "\uFFFD"))), " ")
+	name = strings.ReplaceAll(name, "=?", "= ?")
 	if len(name) > 200 {
 		name = strings.ToValidUTF8(name[:200], "")
 	}

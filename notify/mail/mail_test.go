@@ -360,6 +360,9 @@ func TestHostileNames(t *testing.T) {
 			t.Errorf("%q makes a field:\n%s", bad, out.Data)
 		}
 		for _, name := range []string{"From", "To"} {
+			if s, err := new(mime.WordDecoder).DecodeHeader(o.Get(name)); err != nil || strings.ContainsAny(s, "\r\n") {
+				t.Errorf("%q: a program that decodes words between quotes too reads %s as %q: %v", bad, name, s, err)
+			}
 			if list, err := o.AddressList(name); err != nil || len(list) != 1 || name == "From" && list[0].Address != "anna@example.com" {
 				t.Errorf("%q: %s is %q: %v", bad, name, o.Get(name), err)
 			}
