@@ -110,7 +110,8 @@ var samples = []sample{
 	{"needs-action", "", plan + " in  (text/calendar)", "", "", "ignore no-answer"},
 	{"no-sequence", "it answers what is current", plan + " in  (text/calendar)", "", "", "apply answered: all ACCEPTED"},
 	{"lower-sequence", "it is older than the last answer", plan + " in  (text/calendar)", "", "no-organizer", "ignore older-revision"},
-	{"signed", "a replay", plan + " in 1.2 (text/calendar)", "", "signed", "ignore unchanged"},
+	{"signed", "a replay of his last answer", plan + " in 1.2 (text/calendar)", "", "signed", "ignore unchanged"},
+	{"lower-sequence", "a replay of what he has taken back since", plan + " in  (text/calendar)", "", "cancelled-in-reply", "hold replayed"},
 	{"update-no-sequence", "a change that says no revision and no time", "REQUEST 6kq3@google.com in  (text/calendar)", "-", "google-invite", "apply updated"},
 	{"sequence-of-letters", "", plan + " in  (text/calendar)", "", "", "apply answered: all ACCEPTED"},
 	// whom to believe
