@@ -86,12 +86,13 @@ func TestWCAP_13_AttendeeErrorTellsWhy(t *testing.T) {
 		step(calendar.TraceFailed, calendar.ReasonUnknownUser, "It, too.", "mailto:x@y.z"),
 		step(calendar.TraceDelayed, calendar.ReasonDelayed, "", "mailto:ben@example.com"),
 		step(calendar.TraceDelivered, calendar.ReasonDelivered, "", "mailto:carl@example.com"),
+		step(calendar.TraceDelayed, calendar.ReasonDelayed, "The notice of it.", "mailto:anna@example.com"), // to herself: no attendee's
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	const ask = "fetchcomponents_by_attendee_error.wcap?calid=anna"
-	r := s.do("anna", ask).errno(0).contains("UID:a", "UID:b", "X-FACTOTUM-WHY;X-FACTOTUM-STEP=delayed;X-FACTOTUM-REASON=delayed;X-FACTOTUM-TIME=2", "and is tried again.").lacks("no-rights", "unknown-user", "REASON=delivered")
+	r := s.do("anna", ask).errno(0).contains("UID:a", "UID:b", "X-FACTOTUM-WHY;X-FACTOTUM-STEP=delayed;X-FACTOTUM-REASON=delayed;X-FACTOTUM-TIME=2", "and is tried again.").lacks("no-rights", "unknown-user", "REASON=delivered", "The notice of it.")
 	if n := strings.Count(r.unfolded(), "X-FACTOTUM-WHY"); n != 1 {
 		t.Errorf("%d components tell why, 1 has a reason", n)
 	}

@@ -117,7 +117,8 @@ func isPublic(tx calendar.ReadTx, cals []calendar.CalendarRow, uid string) (show
 }
 
 // readTroubles reads from the journal of the owner at hand which messages failed
-// or were delayed, if it is told to who asks.
+// or were delayed, if it is told to who asks. A notice to the sender himself, of what
+// became of another message, is none of them.
 func (l *lookUp) readTroubles(ctx context.Context) error {
 	owner := l.id.Owner()
 	if l.troubles != nil && l.troublesOf == owner {
@@ -136,7 +137,8 @@ func (l *lookUp) readTroubles(ctx context.Context) error {
 		var list []calendar.Trace
 		seen := map[string]bool{}
 		err = tx.Traces(calendar.TraceQuery{Address: l.req.Attendee}, func(t *calendar.Trace) error {
-			if failed := t.Step == calendar.TraceFailed || t.Step == calendar.TraceDelayed; !failed || seen[t.UID] || to != "" && !t.SentTo(to) {
+			failed := t.Step == calendar.TraceFailed || t.Step == calendar.TraceDelayed
+			if !failed || seen[t.UID] || to != "" && !t.SentTo(to) || t.SentTo(calendar.AddressKey(t.From)) {
 				return nil
 			}
 			seen[t.UID] = true
