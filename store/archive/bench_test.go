@@ -143,6 +143,44 @@ func BenchmarkCost(b *testing.B) {
 	}
 }
 
+// BenchmarkRotation is for how long a write waits for the log while its files are ended and
+// begun all the time, and snapshots too, with the numbers of 100,000 homes.
+func BenchmarkRotation(b *testing.B) {
+	s := newSite(b)
+	s.place.fold = 4 << 20
+	s.snapshot(b)
+	s.log.do(func(time.Time) {
+		for n := range 100_000 {
+			s.log.at[calendar.Owner(fmt.Sprint("owner", n))] = 1
+		}
+	})
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			s.snapshot(b)
+			select {
+			case <-stop:
+				return
+			case <-time.After(500 * time.Millisecond):
+			}
+		}
+	}()
+	value := string(bytes.Repeat([]byte("x"), 2000))
+	var waits []time.Duration
+	for b.Loop() {
+		began := time.Now()
+		s.log.await(s.log.add(&record{Txn: &txn{Owner: "anna", Change: int64(len(waits) + 1), Took: 1, Ops: []op{{Kind: opSetPref, ID: "p", Value: value}}}}))
+		waits = append(waits, time.Since(began))
+	}
+	close(stop)
+	<-stopped
+	slices.Sort(waits)
+	b.ReportMetric(float64(waits[len(waits)/2].Nanoseconds())/1e6, "ms-median")
+	b.ReportMetric(float64(waits[len(waits)*99/100].Nanoseconds())/1e6, "ms-p99")
+	b.ReportMetric(float64(waits[len(waits)-1].Nanoseconds())/1e6, "ms-worst")
+}
+
 // BenchmarkReplay is how many transactions of a log are done again in a second: of twenty
 // owners in turn, each with an object of 1.5 KB.
 func BenchmarkReplay(b *testing.B) {

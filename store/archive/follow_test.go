@@ -143,9 +143,9 @@ func TestAppliedAnew(t *testing.T) {
 				k.log.do(func(time.Time) { k.places[0].turn(k.log.at) })
 				k.log.drain(bg)
 			}
-			k.places[0].packing.Wait()
-			if err := os.Remove(filepath.Join(k.places[0].period, logName(f.number+1)+packed)); err != nil {
-				t.Fatal(err)
+			gone := filepath.Join(k.places[0].period, logName(f.number+1)+packed)
+			for os.Remove(gone) != nil { // until it is packed
+				time.Sleep(time.Millisecond)
 			}
 		}, "is missing"},
 	} {

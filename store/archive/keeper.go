@@ -386,12 +386,13 @@ func (k *Keeper) Copy(ctx context.Context, dir string) (per Period, err error) {
 	ended := make(chan struct{})
 	defer func() {
 		k.log.do(func(mark time.Time) {
-			p.sync(mark, true, nil)
+			p.finish(mark, nil)
 			k.log.places = slices.DeleteFunc(slices.Clone(k.log.places), func(o *place) bool { return o == p })
 			close(ended)
 		})
 		select {
 		case <-ended:
+			p.aside.Wait()
 		case <-k.log.done:
 		}
 	}()
@@ -408,10 +409,15 @@ func (k *Keeper) Copy(ctx context.Context, dir string) (per Period, err error) {
 // one moment. What is committed meanwhile is in the log.
 func snapshot(ctx context.Context, store calendar.Store, l *log, p *place, opt *Options) (per Period, err error) {
 	per.Begun, per.Engine = l.now().UTC(), opt.Engine
+	if per.Dir, err = p.prepare(&per.Manifest); err != nil {
+		return per, err
+	}
 	begun := make(chan error, 1)
+	var before <-chan struct{}
 	l.do(func(time.Time) {
 		var err error
-		if per.Dir, err = p.begin(&per.Manifest, l.at); err == nil && !slices.Contains(l.places, p) {
+		before, err = p.begin(per.Dir, &per.Manifest, l.at)
+		if err == nil && !slices.Contains(l.places, p) {
 			l.places = append(slices.Clone(l.places), p)
 			l.wakeUp()
 		}
@@ -423,7 +429,11 @@ func snapshot(ctx context.Context, store calendar.Store, l *log, p *place, opt *
 		err = errors.New("the log is closed")
 	}
 	if err != nil {
+		p.forget(per.Dir)
 		return per, err
+	}
+	if before != nil {
+		<-before
 	}
 	out, err := p.keys.createPacked(filepath.Join(per.Dir, snapshotName))
 	if err != nil {
@@ -443,8 +453,13 @@ func snapshot(ctx context.Context, store calendar.Store, l *log, p *place, opt *
 	if err := per.write(per.Dir); err != nil || p.alone {
 		return per, err
 	}
-	l.do(func(time.Time) { p.turn(l.at) }) // so that a start knows what there is
-	return per, l.drain(ctx)
+	var turned <-chan struct{} // so that a start knows what there is
+	l.do(func(time.Time) { turned = p.turn(l.at) })
+	if err := l.drain(ctx); err != nil || turned == nil {
+		return per, err
+	}
+	<-turned
+	return per, nil
 }
 
 // ownersPage is how many owners are asked for at once.

@@ -137,7 +137,8 @@ func TestEncrypted(t *testing.T) {
 	k.Close()
 }
 
-// Without an identity a backup is made, and is never called proven.
+// Without an identity, or with another's, a backup is made, and is never called proven. Without
+// one that is no failure: its files are looked at.
 func TestNeverProven(t *testing.T) {
 	s := &site{raw: openStore(t), root: filepath.Join(t.TempDir(), "archive")}
 	keys := newKeys(t)
@@ -146,17 +147,33 @@ func TestNeverProven(t *testing.T) {
 		k := s.keep(t, Options{Keys: held})
 		writes(t, rand.New(rand.NewPCG(1, 1)), k.Store(), 0)
 		err := k.Snapshot(bg, "archive")
-		if err == nil || !strings.Contains(err.Error(), "it is encrypted") {
+		sealed := len(held.by) == 0
+		if (err == nil) != sealed || !sealed && !strings.Contains(err.Error(), "it is encrypted") {
 			t.Errorf("%v", err)
 		}
 		st := k.Status()[0]
-		if !st.Proven.IsZero() {
+		if !st.Proven.IsZero() || st.Sealed != sealed || sealed && st.Failure != "" {
 			t.Errorf("it is proven up to %s", st.Proven)
 		}
 		want := contentsOf(t, s.raw)
 		k.Close()
-		if per := must(Periods(s.root))(t); per[0].Proof == nil || per[0].Proof.Failed == "" {
-			t.Errorf("%+v", per[0].Proof)
+		pers := must(Periods(s.root))(t)
+		last := pers[len(pers)-1]
+		if last.Proof == nil || last.Proof.Sealed != sealed || (last.Proof.Failed == "") != sealed || last.Proof.restored() {
+			t.Errorf("%+v", last.Proof)
+		}
+		if sealed { // a snapshot that is not what was written is found all the same
+			name := found(filepath.Join(last.Dir, snapshotName))
+			was := must(os.ReadFile(name))(t)
+			if err := os.WriteFile(name, was[:len(was)-1], 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := k.look(k.target("archive"), last); err == nil || !strings.Contains(err.Error(), "damaged") {
+				t.Errorf("a damaged snapshot: %v", err)
+			}
+			if err := os.WriteFile(name, was, 0o600); err != nil {
+				t.Fatal(err)
+			}
 		}
 		to := openStore(t)
 		if _, err := Restore(bg, s.root, to, RestoreOptions{Keys: keys}); err != nil {

@@ -221,7 +221,12 @@ func (l *log) run() {
 		}
 		if closed || time.Since(synced) >= flushEvery {
 			for _, p := range l.places {
-				p.sync(mark, closed, l.at)
+				if closed {
+					p.finish(mark, l.at)
+					p.aside.Wait()
+				} else {
+					p.sync(mark)
+				}
 			}
 			synced = time.Now()
 			clock.Reset(flushEvery)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -139,7 +140,10 @@ type place struct {
 	retry   time.Time // not before
 	lastErr error
 	beat    time.Time
-	packing sync.WaitGroup
+	syncing bool            // the file is being brought to the disk
+	ended   <-chan struct{} // closed when the file before is there (nil)
+	aside   sync.WaitGroup  // what is done with files while others are written
+	packing sync.Mutex      // one at a time
 
 	recent map[calendar.Owner]time.Time // while it resumes: when the log tells of them last
 }
@@ -212,24 +216,24 @@ func (p *place) reopen() bool {
 	return true
 }
 
-// turn begins another file of the log.
-func (p *place) turn(at map[calendar.Owner]int64) {
+// turn begins another file of the log. What it returns is closed when the one before is on the
+// disk, with the state at its end.
+func (p *place) turn(at map[calendar.Owner]int64) (ended <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.file != nil {
-		p.next(at)
+		ended = p.next(at)
 	}
+	return ended
 }
 
 // next ends a file and begins another.
-func (p *place) next(at map[calendar.Owner]int64) {
-	if err := p.end(at); err != nil {
-		p.fail(err)
-		return
-	}
+func (p *place) next(at map[calendar.Owner]int64) (ended <-chan struct{}) {
+	ended = p.end(at)
 	if err := p.open(); err != nil {
 		p.fail(err)
 	}
+	return ended
 }
 
 // open begins a file of the log.
@@ -243,17 +247,30 @@ func (p *place) open() error {
 	if err != nil {
 		return err
 	}
-	if err = p.head(f, n); err == nil {
-		err = syncDir(p.period)
-	}
-	if err != nil {
+	if err = p.head(f, n); err != nil {
 		p.file = nil
 		f.Close()
 		os.Remove(f.Name())
 		return err
 	}
 	p.number, p.broken, p.lastErr = n, false, nil
+	dir := p.period
+	p.apart(func() error { return syncDir(dir) })
 	return nil
+}
+
+// apart does something while others write. What it returns is closed when it is done.
+func (p *place) apart(do func() error) (done <-chan struct{}) {
+	ended := make(chan struct{})
+	p.aside.Go(func() {
+		defer close(ended)
+		if err := do(); err != nil {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.fail(err)
+		}
+	})
+	return ended
 }
 
 // head begins to write to a file.
@@ -277,28 +294,32 @@ func (p *place) head(f *os.File, n int) (err error) {
 	return p.put(buf.Bytes())
 }
 
-// end has the file on the disk, beside the numbers that homes have come to, and packs it.
-func (p *place) end(at map[calendar.Owner]int64) error {
-	f := p.file
+// end has the file brought to the disk, beside the numbers that homes have come to, and packed:
+// apart, so that nobody waits for it.
+func (p *place) end(at map[calendar.Owner]int64) (ended <-chan struct{}) {
+	f, seal, dir, n, numbers := p.file, p.seal, p.period, p.number, maps.Clone(at)
+	before := p.ended
 	p.file = nil
-	if err := f.Sync(); err != nil {
-		f.Close()
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	p.pack(f.Name(), p.seal)
-	return p.keepState(p.number, at)
-}
-
-// pack compresses a file that is done.
-func (p *place) pack(name string, s *sealer) {
-	p.packing.Go(func() {
-		if err := p.keys.packFile(name, s); err != nil {
-			p.log.Warn("a file of the backup stays as it is: it cannot be compressed", "file", name, "error", err)
+	ended = p.apart(func() error {
+		if before != nil {
+			<-before
+		}
+		err := f.Sync()
+		if err = errors.Join(err, f.Close()); err != nil {
+			return err
+		}
+		return p.keepState(dir, n, numbers)
+	})
+	p.ended = ended
+	p.aside.Go(func() {
+		<-ended
+		p.packing.Lock()
+		defer p.packing.Unlock()
+		if err := p.keys.packFile(f.Name(), seal); err != nil {
+			p.log.Warn("a file of the backup stays as it is: it cannot be compressed", "file", f.Name(), "error", err)
 		}
 	})
+	return ended
 }
 
 func (k *Keys) packFile(name string, s *sealer) error {
@@ -327,11 +348,41 @@ func (k *Keys) packFile(name string, s *sealer) error {
 	return os.Remove(name)
 }
 
-// sync has what was written on the disk. Where nothing is, the log tells once a minute
-// that it is whole. clean: the server stops.
-func (p *place) sync(now time.Time, clean bool, at map[calendar.Owner]int64) {
+// sync has what was written brought to the disk. Where nothing is, the log tells once a minute
+// that it is whole.
+func (p *place) sync(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.tell(now, false)
+	if f := p.file; f != nil && p.dirty && !p.syncing {
+		p.dirty, p.syncing = false, true
+		before := p.ended
+		p.aside.Go(func() {
+			if before != nil {
+				<-before // so that a power cut takes the end of the log, and nothing from its middle
+			}
+			err := f.Sync()
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.syncing = false
+			if err != nil && p.file == f { // else whoever ended it tells
+				p.fail(err)
+			}
+		})
+	}
+}
+
+// finish ends the log: the server stops, or the copy is whole.
+func (p *place) finish(now time.Time, at map[calendar.Owner]int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.tell(now, true); p.file != nil {
+		p.end(at)
+	}
+}
+
+// tell writes that the log is whole, where it is time for that.
+func (p *place) tell(now time.Time, clean bool) {
 	if p.period == "" || p.file == nil && !p.reopen() {
 		return
 	}
@@ -347,19 +398,6 @@ func (p *place) sync(now time.Time, clean bool, at map[calendar.Owner]int64) {
 		}
 		p.beat = now
 	}
-	if p.dirty {
-		if err := p.file.Sync(); err != nil {
-			p.fail(err)
-			return
-		}
-		p.dirty = false
-	}
-	if clean {
-		if err := p.end(at); err != nil {
-			p.fail(err)
-		}
-		p.packing.Wait()
-	}
 }
 
 // beats has the next sync tell that the log is whole.
@@ -367,33 +405,53 @@ func (p *place) beats(mark time.Time) {
 	p.mu.Lock()
 	p.beat = time.Time{}
 	p.mu.Unlock()
-	p.sync(mark, false, nil)
+	p.sync(mark)
 }
 
-// begin starts a period: the log goes on in its directory.
-func (p *place) begin(m *Manifest, at map[calendar.Owner]int64) (dir string, err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+// prepare makes the directory of a period, with what will be known of it when it begins.
+func (p *place) prepare(m *Manifest) (dir string, err error) {
 	if dir, err = p.newPeriod(m.Begun); err != nil {
 		return "", err
 	}
+	p.mu.Lock()
+	m.FirstLog = p.number + 1
+	p.mu.Unlock()
+	m.Format, m.Host, m.Release, m.Encrypted = format, p.host, p.release, p.keys.seals()
+	if err := m.write(dir); err != nil {
+		p.forget(dir)
+		return "", err
+	}
+	return dir, nil
+}
+
+// forget removes the directory of a period that did not begin.
+func (p *place) forget(dir string) {
+	if !p.alone {
+		os.RemoveAll(dir)
+	}
+}
+
+// begin starts a period that was prepared: the log goes on in its directory.
+//
+// What it returns is closed when what the log had before is on the disk.
+func (p *place) begin(dir string, m *Manifest, at map[calendar.Owner]int64) (ended <-chan struct{}, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.file != nil {
-		if err := p.end(at); err != nil {
-			p.fail(err)
-		}
+		ended = p.end(at)
 	}
 	old := p.period
 	p.period, p.gapped = dir, false
 	if err := p.open(); err != nil {
 		p.period = old
-		if !p.alone {
-			os.RemoveAll(dir)
-		}
 		p.fail(err)
-		return "", err
+		return ended, err
 	}
-	m.Format, m.Host, m.Release, m.FirstLog, m.Encrypted = format, p.host, p.release, p.number, p.keys.seals()
-	return dir, m.write(dir)
+	if m.FirstLog == p.number {
+		return ended, nil
+	}
+	m.FirstLog = p.number // a file was full meanwhile
+	return ended, m.write(dir)
 }
 
 // newPeriod makes a directory that is named after the day, and counted where the day has

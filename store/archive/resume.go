@@ -27,8 +27,8 @@ type stateLine struct {
 }
 
 // keepState writes the numbers that homes have at the end of a file of the log.
-func (p *place) keepState(n int, at map[calendar.Owner]int64) error {
-	out, err := p.keys.createPacked(filepath.Join(p.period, fmt.Sprintf("%s%010d%s", statePrefix, n, packed)))
+func (p *place) keepState(dir string, n int, at map[calendar.Owner]int64) error {
+	out, err := p.keys.createPacked(filepath.Join(dir, fmt.Sprintf("%s%010d%s", statePrefix, n, packed)))
 	if err != nil {
 		return err
 	}
@@ -54,16 +54,16 @@ func (p *place) keepState(n int, at map[calendar.Owner]int64) error {
 	}
 	_, _, err = out.finish()
 	if err == nil {
-		p.dropStates(n)
+		dropStates(dir, n)
 	}
 	return err
 }
 
-func (p *place) dropStates(before int) {
-	entries, _ := os.ReadDir(p.period)
+func dropStates(dir string, before int) {
+	entries, _ := os.ReadDir(dir)
 	for _, e := range entries {
 		if n, ok := stateNumber(e.Name()); ok && n < before {
-			os.Remove(filepath.Join(p.period, e.Name()))
+			os.Remove(filepath.Join(dir, e.Name()))
 		}
 	}
 }
