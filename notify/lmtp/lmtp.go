@@ -79,6 +79,9 @@ func (in *Intake) Find(ctx context.Context, address string) (calendar.Recipient,
 	if err != nil {
 		return calendar.Recipient{}, fmt.Errorf("%s: %w", op, err)
 	}
+	if d := domainOf(in.People, p.ID); d != nil && !d.Active {
+		return calendar.Recipient{}, calendar.Failf(calendar.NotFound, "", op, address, "The calendar service of the domain %s is switched off", d.Name)
+	}
 	if !p.Active || p.ID == "" {
 		return calendar.Recipient{}, calendar.Fail(calendar.NotFound, op, address)
 	}
@@ -86,6 +89,14 @@ func (in *Intake) Find(ctx context.Context, address string) (calendar.Recipient,
 		address = mail
 	}
 	return calendar.Recipient{Address: "mailto:" + address, Owner: calendar.Owner(p.ID)}, nil
+}
+
+// domainOf is the hosted domain of somebody, nil where there are none.
+func domainOf(people People, id calendar.UserID) *calendar.Domain {
+	if h, ok := people.(calendar.Hosted); ok && id != "" {
+		return h.HostedDomains().Of(id)
+	}
+	return nil
 }
 
 // untagged is an address without what follows a plus sign.

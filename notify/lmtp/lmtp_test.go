@@ -149,6 +149,37 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// hosted is a site with a domain that is switched off.
+type hosted struct{ *site }
+
+func (h hosted) ByMail(ctx context.Context, address string) (calendar.Person, error) {
+	if local, ok := strings.CutSuffix(address, "@off.example"); ok {
+		return calendar.Person{ID: address, Mails: []string{local + "@off.example"}}, nil
+	}
+	return h.site.ByMail(ctx, address)
+}
+
+func (hosted) HostedDomains() *calendar.Domains {
+	return calendar.NewDomains(&calendar.Domain{Name: "example.com", Active: true}, []*calendar.Domain{{Name: "off.example"}}, false)
+}
+
+// Nothing is taken for people of a domain that is switched off, and who sends is told
+// that it is this.
+func TestADomainThatIsOff(t *testing.T) {
+	in := &Intake{People: hosted{&site{}}}
+	if _, err := in.Find(t.Context(), "anna@off.example"); calendar.KindOf(err) != calendar.NotFound || calendar.MessageOf(err) != "The calendar service of the domain off.example is switched off" {
+		t.Error(err)
+	}
+	for address, want := range map[string]calendar.Kind{"nobody@example.com": calendar.NotFound, "gone@example.com": calendar.NotFound} {
+		if _, err := in.Find(t.Context(), address); calendar.KindOf(err) != want || calendar.MessageOf(err) != "" {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+	if to, err := in.Find(t.Context(), "anna@example.com"); err != nil || to.Owner != "anna" {
+		t.Errorf("%+v, %v", to, err)
+	}
+}
+
 // A report that comes to the address of our envelopes is for who sent the mail, and he
 // is told of it. Nothing else is for anybody there.
 func TestEnvelope(t *testing.T) {

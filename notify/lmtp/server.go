@@ -190,6 +190,9 @@ func (c *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 		c.to, c.rcpt = append(c.to, who), append(c.rcpt, to)
 		return nil
 	case errors.Is(err, calendar.NotFound):
+		if why := calendar.MessageOf(err); why != "" { // RFC 3463 §3.3: X.2.1, mailbox disabled
+			return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 2, 1}, Message: why}
+		}
 		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "Nobody here has this address"}
 	}
 	c.s.intake.Log.ErrorContext(c.s.ctx, "look up the recipient of a mail", "err", err)

@@ -29,6 +29,7 @@ type pageKey struct {
 	out   string // tzidout
 	zone  string // of the calendar: what it is called
 	float string // and what it is
+	whose string // the domain of who looks, who may not learn who in others has an address
 	flags presentationFlags
 }
 
@@ -132,7 +133,7 @@ func (f *fetch) pageOf(h *calendar.OccurrencesResult) *page {
 	if f.req.Select != calendar.Overlapping || open(f.req.Window) || v.states != nil || v.order >= 0 || v.max > 0 || c.out.form == asJSON {
 		return nil
 	}
-	key := pageKey{id: h.Calendar.ID, born: h.Calendar.Incarnation, form: c.out.form, zone: c.zoneName(h.Calendar), float: h.Float,
+	key := pageKey{id: h.Calendar.ID, born: h.Calendar.Incarnation, form: c.out.form, zone: c.zoneName(h.Calendar), float: h.Float, whose: c.me.Domain,
 		flags: presentationFlags{v.compressed, v.recurring, v.relative, v.mail, v.attrset}}
 	if v.out != nil {
 		key.out = v.out.Name()

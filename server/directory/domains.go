@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -154,6 +155,11 @@ func (ds *domains) of(key string) *domain {
 		return ds.def
 	}
 	return best
+}
+
+// holds reports whether people of other domains stand below the base of a domain.
+func (ds *domains) holds(d *domain) bool {
+	return d.base != "" && slices.ContainsFunc(ds.list, func(o *domain) bool { return o != d && o.base != d.base && below(o.base, d.base) })
 }
 
 // id joins user and domain to a canonical user id.

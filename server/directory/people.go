@@ -97,11 +97,11 @@ func (d *Directory) byID(ctx context.Context, ds *domains, id string) (*entry, e
 
 // lookupIn finds the one entry of a domain that matches.
 func (d *Directory) lookupIn(ctx context.Context, ds *domains, dom *domain, f filter, what string) (*entry, error) {
-	if dom.base != "" || len(ds.list) == 0 {
+	if (dom.base != "" || len(ds.list) == 0) && !ds.holds(dom) {
 		return d.lookup(ctx, dom.base, f, what)
 	}
-	// The default domain has no branch of its own: all that is in no other's.
-	found, _, err := d.src.search(ctx, "", f, maxSame)
+	// The domain has no branch of its own: all that is in no other's.
+	found, _, err := d.src.search(ctx, dom.base, f, maxSame)
 	if err != nil {
 		return nil, unavailable("look up "+what, err)
 	}

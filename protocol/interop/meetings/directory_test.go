@@ -46,6 +46,16 @@ objectClass: inetDomain
 objectClass: icsCalendarDomain
 o: siroe.com
 sunPreferredDomain: siroe.com
+icsExtendedDomainPrefs: domainAccess=@example.com^a^lsfr^g
+
+dn: o=example.com,o=usergroup
+objectClass: organization
+objectClass: inetDomain
+objectClass: icsCalendarDomain
+o: example.com
+sunPreferredDomain: example.com
+inetDomainBaseDN: o=usergroup
+icsDomainNames: siroe.com
 
 dn: ou=People,o=siroe.com,o=usergroup
 objectClass: organizationalUnit
