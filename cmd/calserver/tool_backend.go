@@ -14,6 +14,7 @@ import (
 	"factotum/server/config"
 	"factotum/server/directory"
 	"factotum/server/service"
+	"factotum/store/archive"
 )
 
 // actor is who the tools act as: the calendar administrator, whose rights
@@ -163,7 +164,7 @@ func openStopped(ctx context.Context, cfg *config.Config, t *tool) (*backend, er
 		people.Close()
 		return nil, err
 	}
-	model := service.New(store, people, opt)
+	model := service.New(archive.Noted(store, backupDirs(cfg)...), people, opt)
 	return &backend{
 		Backend: model, who: t.actor(cfg), cfg: cfg, store: store,
 		owners: func(ctx context.Context, after calendar.Owner) ([]calendar.Owner, error) {

@@ -15,6 +15,7 @@ import (
 	"factotum/server/config"
 	"factotum/server/delivery"
 	"factotum/server/worker"
+	"factotum/store/archive"
 )
 
 // jobOptions are the options of csdb jobs.
@@ -153,7 +154,11 @@ func (t *tool) openJobs(ctx context.Context, cfg *config.Config, other bool) (ta
 	if err != nil {
 		return nil, nil, err
 	}
-	return stoppedJobs{store, cfg}, func() {
+	var kept calendar.Store = store
+	if !other {
+		kept = archive.Noted(store, backupDirs(cfg)...)
+	}
+	return stoppedJobs{kept, cfg}, func() {
 		if err := store.Close(); err != nil {
 			t.complain("close the store: %s", plain.Error(err))
 		}

@@ -138,6 +138,9 @@ func Open(ctx context.Context, raw calendar.Store, opt Options) (*Keeper, error)
 		if err := p.resume(is, stale); err != nil {
 			opt.Log.Warn("the backup begins anew", "directory", p.root, "reason", err)
 		}
+		if err := p.changed(stale); err != nil {
+			opt.Log.Warn("what tools have changed is not known", "directory", p.root, "error", err)
+		}
 	}
 	k.places = places
 	k.log = newLog(opt.Now, opt.Log, is, places...)
@@ -155,7 +158,15 @@ func Open(ctx context.Context, raw calendar.Store, opt Options) (*Keeper, error)
 		}
 	}
 	k.log.beat()
-	return k, k.log.drain(ctx)
+	if err := k.log.drain(ctx); err != nil {
+		return nil, err
+	}
+	for _, p := range places {
+		if err := p.forgetChanged(); err != nil {
+			opt.Log.Warn("what tools have changed is looked at again", "directory", p.root, "error", err)
+		}
+	}
+	return k, nil
 }
 
 // mostJobOwners bounds for how many owners with jobs an image is taken after a crash.
