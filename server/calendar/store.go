@@ -101,6 +101,8 @@ type ReadTx interface {
 	// Token finds the outcome of a write with a request token. Those older than
 	// an hour may be forgotten.
 	Token(token string) (result []byte, ok bool, err error)
+	// Tokens streams all of them, by token. fn must not use the transaction.
+	Tokens(fn func(token string, result []byte, when time.Time) error) error
 
 	// Jobs lists the owner's jobs by id; Job returns one of them.
 	Jobs() ([]Job, error)

@@ -22,7 +22,8 @@ type queue struct {
 	lines   map[lineKey]*entry // the heads
 	waiting dueHeap
 	pools   []*pool
-	held    map[calendar.Owner]int // owners whose jobs do not begin, and why: so many doubts
+	held    map[calendar.Owner]int  // owners whose jobs do not begin, and why: so many doubts
+	stopped map[calendar.Owner]bool // the same, since their homes are about to leave
 	size    int
 	count   [states]int
 	shelved int // of stateBehind, those that are parked
@@ -98,7 +99,7 @@ const (
 
 func newQueue(place func(*calendar.Job) (int, string), pools ...Pool) *queue {
 	q := &queue{seed: maphash.MakeSeed(), owners: map[calendar.Owner]*owner{}, lines: map[lineKey]*entry{},
-		held: map[calendar.Owner]int{}, place: place}
+		held: map[calendar.Owner]int{}, stopped: map[calendar.Owner]bool{}, place: place}
 	for _, p := range pools {
 		q.pools = append(q.pools, &pool{brisk: turns{room: p.Concurrency}, slow: turns{room: p.Slow}, each: p.Each, patience: p.Patience, parties: map[string]*party{}})
 	}
@@ -422,7 +423,7 @@ func (q *queue) pickOf(p *pool, at *turns) *entry {
 			switch {
 			case e.state != stateReady:
 				continue
-			case q.held[e.owner.name] > 0:
+			case q.held[e.owner.name] > 0 || q.stopped[e.owner.name]:
 				e.owner.kept = append(e.owner.kept, e)
 				continue
 			}

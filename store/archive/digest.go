@@ -28,48 +28,71 @@ func digestOf(tx calendar.ReadTx, owner calendar.Owner) (*digest, error) {
 	if err != nil || !ok {
 		return nil, err
 	}
-	d := &digest{Owner: owner, Change: h.Change, Sums: map[string]string{}}
-	sums, names := map[string]hash.Hash{}, map[int64]string{}
-	sum := func(name string) hash.Hash {
-		if sums[name] == nil {
-			sums[name] = sha256.New()
-		}
-		return sums[name]
-	}
-	fmt.Fprintf(sum(""), "%d octets\n", h.Bytes)
-	_, _, err = takeImage(tx, owner, func(t *txn) error {
-		for i := range t.Ops {
-			o := &t.Ops[i]
-			o.spell()
-			name, counts := "", true
-			switch o.Kind {
-			case opPutJob, opPutTrace, opPutRegistration, opPutHistory:
-				counts = false
-			case opHome:
-				o.Home.Entry, o.Home.History = "", time.Time{}
-			case opInsertCalendar:
-				name = o.Calendar.Name
-				names[o.Calendar.ID] = name
-			case opPut, opPutIndexed:
-				name = names[o.Object.Cal]
-			case opPutAttachment:
-				name = names[o.File.Cal]
-			default:
-				name = names[o.Cal]
-			}
-			if !counts {
-				continue
-			}
-			if err := json.NewEncoder(sum(name)).Encode(o); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	for name, h := range sums {
-		d.Sums[name] = hex.EncodeToString(h.Sum(nil)[:16])
-	}
+	d := &digest{Owner: owner, Change: h.Change}
+	s := newSums()
+	fmt.Fprintf(s.of(""), "%d octets\n", h.Bytes)
+	_, _, err = takeImage(tx, owner, s.add)
+	d.Sums = s.spelled()
 	return d, err
+}
+
+// sums are those of the calendars of a home, by their names.
+type sums struct {
+	by    map[string]hash.Hash
+	names map[int64]string
+	whole bool // with what has no number
+}
+
+func newSums() *sums { return &sums{by: map[string]hash.Hash{}, names: map[int64]string{}} }
+
+func (s *sums) of(name string) hash.Hash {
+	if s.by[name] == nil {
+		s.by[name] = sha256.New()
+	}
+	return s.by[name]
+}
+
+func (s *sums) spelled() map[string]string {
+	out := map[string]string{}
+	for name, h := range s.by {
+		out[name] = hex.EncodeToString(h.Sum(nil)[:16])
+	}
+	return out
+}
+
+// add takes a line of an image in.
+func (s *sums) add(t *txn) error {
+	for i := range t.Ops {
+		o := t.Ops[i]
+		o.spell()
+		name, counts := "", true
+		switch o.Kind {
+		case opPutJob, opPutTrace, opPutRegistration, opPutHistory, opSetToken:
+			counts = s.whole
+		case opHome:
+			h := *o.Home
+			if h.History = (time.Time{}); !s.whole {
+				h.Entry = ""
+			}
+			o.Home = &h
+		case opInsertCalendar:
+			name = o.Calendar.Name
+			s.names[o.Calendar.ID] = name
+		case opPut, opPutIndexed:
+			name = s.names[o.Object.Cal]
+		case opPutAttachment:
+			name = s.names[o.File.Cal]
+		default:
+			name = s.names[o.Cal]
+		}
+		if !counts {
+			continue
+		}
+		if err := json.NewEncoder(s.of(name)).Encode(&o); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // differs names what is not the same in two digests of one number, "" if all is.

@@ -26,20 +26,26 @@ type image struct {
 	emit   func(*txn) error
 	ops    []op
 	size   int
+
+	whole bool // outcomes of requests too, and no mark of a move: the home goes to another store
 }
 
 // takeImage calls emit for each line of the image of a home, and tells its number;
 // ok is false where there is none.
 func takeImage(tx calendar.ReadTx, owner calendar.Owner, emit func(*txn) error) (change int64, ok bool, err error) {
+	return (&image{owner: owner, emit: emit}).take(tx)
+}
+
+func (im *image) take(tx calendar.ReadTx) (change int64, ok bool, err error) {
 	h, ok, err := tx.Home()
 	if err != nil || !ok {
 		return 0, false, err
 	}
-	im := &image{owner: owner, change: h.Change, emit: emit}
+	im.change = h.Change
 	im.ops = append(im.ops, op{Kind: opHome, Home: &homeRow{h.Change, h.Purged, h.Created, h.Entry, h.HistoryFrom}})
-	for _, part := range []func(calendar.ReadTx) error{im.prefs, im.gone, im.calendars, im.files, im.jobs, im.traces, im.registrations, im.history} {
+	for _, part := range []func(calendar.ReadTx) error{im.prefs, im.gone, im.calendars, im.files, im.jobs, im.traces, im.registrations, im.history, im.tokens} {
 		if err := part(tx); err != nil {
-			return 0, false, fmt.Errorf("image of %s: %w", owner, err)
+			return 0, false, fmt.Errorf("image of %s: %w", im.owner, err)
 		}
 	}
 	return h.Change, true, im.flush(false)
@@ -172,6 +178,9 @@ func (im *image) jobs(tx calendar.ReadTx) error {
 		return err
 	}
 	for i := range jobs {
+		if im.whole && jobs[i].Kind == calendar.JobMove {
+			continue
+		}
 		if err := im.add(len(jobs[i].Payload), op{Kind: opPutJob, job: &jobs[i]}); err != nil {
 			return err
 		}
@@ -203,6 +212,15 @@ func (im *image) history(tx calendar.ReadTx) error {
 		row := *h
 		row.Object.Data = slices.Clone(h.Object.Data)
 		return im.add(len(row.Object.Data), op{Kind: opPutHistory, past: &row})
+	})
+}
+
+func (im *image) tokens(tx calendar.ReadTx) error {
+	if !im.whole {
+		return nil
+	}
+	return tx.Tokens(func(token string, result []byte, when time.Time) error {
+		return im.add(len(result), op{Kind: opSetToken, ID: token, Value: string(result), When: when})
 	})
 }
 

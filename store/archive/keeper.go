@@ -197,6 +197,13 @@ func (k *Keeper) imageOf(ctx context.Context, owner calendar.Owner) error {
 		}
 		if !ok {
 			all = []*record{{Txn: &txn{Owner: owner, Image: true, Ops: []op{{Kind: opDrop}}}}}
+			jobs, err := tx.Jobs() // the mark of a home that was moved
+			if err != nil {
+				return err
+			}
+			for i := range jobs {
+				all[0].Txn.Ops = append(all[0].Txn.Ops, op{Kind: opPutJob, job: &jobs[i]})
+			}
 		}
 		tx.OnCommit(func() { k.log.add(all...) })
 		return nil
@@ -450,7 +457,7 @@ func snapshot(ctx context.Context, store calendar.Store, l *log, p *place, opt *
 	if err != nil {
 		return per, err
 	}
-	if per.Homes, err = images(ctx, store, out, opt.Pause); err != nil {
+	if per.Homes, err = images(ctx, store, out, opt.Pause, l.away.has); err != nil {
 		out.abandon()
 		return per, err
 	}
@@ -511,9 +518,12 @@ func pause(ctx context.Context, d time.Duration) error {
 }
 
 // images writes one of every home.
-func images(ctx context.Context, store calendar.Store, out *packer, wait time.Duration) (homes int, err error) {
+func images(ctx context.Context, store calendar.Store, out *packer, wait time.Duration, away func(calendar.Owner) bool) (homes int, err error) {
 	w, end := newLineWriter(out), ending{}
 	err = eachOwner(ctx, store, wait, func(owner calendar.Owner) error {
+		if away(owner) {
+			return nil
+		}
 		var ok bool
 		err := store.View(ctx, owner, func(tx calendar.ReadTx) (err error) {
 			_, ok, err = takeImage(tx, owner, func(t *txn) error {
@@ -540,6 +550,9 @@ func (k *Keeper) prove(ctx context.Context, t Target, per Period) (Period, error
 		return k.look(t, per)
 	}
 	err := eachOwner(ctx, k.raw, k.opt.Pause, func(owner calendar.Owner) error {
+		if k.log.away.has(owner) {
+			return nil
+		}
 		var d *digest
 		err := k.raw.View(ctx, owner, func(tx calendar.ReadTx) (err error) {
 			d, err = digestOf(tx, owner)

@@ -33,6 +33,9 @@ type log struct {
 	places []*place
 	done   chan struct{}
 	doubts chan calendar.Owner
+
+	departures departures
+	away       owners // that are not here yet: no backup has them
 }
 
 // mostWaiting is how many octets may wait before transactions do.

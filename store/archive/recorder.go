@@ -32,18 +32,22 @@ func (s *Store) Update(ctx context.Context, owner calendar.Owner, fn func(calend
 			if rec.t.Change = h.Change; h.Change == int64(rec.t.Took) {
 				rec.t.Made = h.Created
 			}
-			line := &record{Txn: &rec.t}
+			line, ops := &record{Txn: &rec.t}, rec.t.Ops
 			if s.log.listens() {
 				if text, err := spelled(&rec.t); err == nil { // else the log tells of it
 					line.spelled, rec.t.Ops, rec.t.octets = text, nil, len(text)
 				}
 			}
-			tx.OnCommit(func() { written = s.log.add(line) })
+			tx.OnCommit(func() {
+				s.log.departures.note(&rec.t, ops)
+				written = s.log.add(line)
+			})
 		}
 		return nil
 	})
 	if err != nil && ran {
 		s.log.doubt(owner) // it may have been committed, or not
+		s.log.departures.lose(owner)
 	}
 	s.log.await(written)
 	return err
@@ -91,6 +95,18 @@ func (r *recorder) NextChange() (int64, error) {
 		r.t.Took++
 	}
 	return n, err
+}
+
+// LoadHome implements calendar.Loader.
+func (r *recorder) LoadHome(h calendar.HomeRow) error {
+	return r.note(r.Tx.(calendar.Loader).LoadHome(h), op{Kind: opHome, Home: &homeRow{h.Change, h.Purged, h.Created, h.Entry, h.HistoryFrom}})
+}
+
+// DropHome implements calendar.Loader. What comes after it makes the home from nothing.
+func (r *recorder) DropHome() error {
+	err := r.note(r.Tx.(calendar.Loader).DropHome(), op{Kind: opDrop})
+	r.t.Image = r.t.Image || err == nil
+	return err
 }
 
 func (r *recorder) SetEntry(entry string) error {

@@ -43,6 +43,7 @@ var planned = []struct{ text, want string }{
 		" | occurrences USING PRIMARY KEY (owner=? AND cal=? AND cls=? AND start_at<?)"},
 	{sqlProps, "props USING PRIMARY KEY (owner=? AND cal=? AND name=?)"},
 	{sqlToken, "tokens USING PRIMARY KEY (owner=? AND token=?)"},
+	{sqlTokens, "tokens USING PRIMARY KEY (owner=?)"},
 	{sqlJobs, "jobs USING PRIMARY KEY (owner=?)"},
 	{sqlJob, "jobs USING PRIMARY KEY (owner=? AND change=? AND seq=?)"},
 	{sqlDropJob, "jobs USING PRIMARY KEY (owner=? AND change=? AND seq=?)"},

@@ -24,6 +24,7 @@ ON CONFLICT (owner, cal, name, space, local) DO UPDATE SET value = excluded.valu
 	sqlDropPref = `DELETE FROM prefs WHERE owner = $1 AND name = $2`
 
 	sqlToken    = `SELECT result FROM tokens WHERE owner = $1 AND token = $2`
+	sqlTokens   = `SELECT token, result, made FROM tokens WHERE owner = $1 ORDER BY token`
 	sqlSetToken = `INSERT INTO tokens (owner, token, made, result) VALUES ($1, $2, $3, $4)
 ON CONFLICT (owner, token) DO UPDATE SET made = excluded.made, result = excluded.result`
 )

@@ -35,6 +35,20 @@ func (t *tx) Token(token string) (result []byte, ok bool, err error) {
 	return result, ok, err
 }
 
+// Tokens streams the outcomes of the owner's writes.
+func (t *tx) Tokens(fn func(token string, result []byte, when time.Time) error) error {
+	err := t.conn.query(sqlTokens, args(t.owner), func(r scanner) error {
+		var token string
+		var result []byte
+		var made int64
+		if err := r.scan(&token, &result, &made); err != nil {
+			return err
+		}
+		return fn(token, octets(result), fromMicros(made))
+	})
+	return t.wrap("read request tokens", err)
+}
+
 // SetToken remembers the outcome of a write with a request token.
 func (t *tx) SetToken(token string, result []byte, when time.Time) error {
 	t.ahead.setToken(token, result)

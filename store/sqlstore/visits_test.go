@@ -127,7 +127,7 @@ func crowded(t *testing.T, s *Store) {
 
 // unbounded are the methods whose answer is the whole home, and those that ask
 // the store nothing.
-var unbounded = []string{"AllAttachments", "Recount", "Jobs", "Home", "OnCommit", "NextChange", "PurgeCalendars", "Prefs"}
+var unbounded = []string{"AllAttachments", "Recount", "Jobs", "Home", "OnCommit", "NextChange", "PurgeCalendars", "Prefs", "Tokens"}
 
 // visits has a call of each other method for a few rows. The numbers of the
 // changes are those that crowded makes.

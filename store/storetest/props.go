@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"maps"
 	"testing"
 	"time"
@@ -133,6 +134,13 @@ func testTokens(t *testing.T, s calendar.Store) {
 		got, ok, err = tx.Token("none")
 		if len(got) != 0 || !ok || err != nil {
 			t.Errorf("Token without a result: %q %v %v", got, ok, err)
+		}
+		all := ""
+		if err := tx.Tokens(func(token string, result []byte, when time.Time) error {
+			all += fmt.Sprintf("%s=%q %v;", token, result, time.Since(when).Abs() < time.Minute)
+			return nil
+		}); err != nil || all != `none="" true;t="result\x00" true;` {
+			t.Errorf("Tokens: %s %v", all, err)
 		}
 		return nil
 	})

@@ -2,6 +2,7 @@ package calendartest
 
 import (
 	"maps"
+	"slices"
 	"time"
 )
 
@@ -14,6 +15,15 @@ func (t *tx) DeletePref(key string) error { unset(t, t.home.prefs, key); return 
 func (t *tx) Token(token string) ([]byte, bool, error) {
 	r, ok := t.home.tokens[token]
 	return r, ok, nil
+}
+
+func (t *tx) Tokens(fn func(token string, result []byte, when time.Time) error) error {
+	for _, token := range slices.Sorted(maps.Keys(t.home.tokens)) {
+		if err := fn(token, t.home.tokens[token], time.Now()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (t *tx) SetToken(token string, result []byte, _ time.Time) error {
