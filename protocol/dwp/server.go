@@ -41,6 +41,8 @@ type ServerOptions struct {
 	Now      func() time.Time
 	Release  string                      // of this program
 	Facts    func(context.Context) Facts // but for those of the link; nil: none
+	// Arrivals take homes that are moved here; nil: none come.
+	Arrivals calendar.Arrivals
 }
 
 // Server answers DWP from a calendar.Backend (csdwpd).
@@ -225,7 +227,7 @@ func (s *Server) finish(ctx context.Context, method string, err error, panicked 
 		return status.FromContextError(ctx.Err()).Err()
 	}
 	kind, level := calendar.KindOf(err), slog.LevelDebug
-	if kind == calendar.Internal || kind == calendar.Unavailable {
+	if kind == calendar.Internal || kind == calendar.Unavailable && calendar.ReasonOf(err) != calendar.HomeMoved {
 		level = slog.LevelError
 	}
 	s.log.Log(ctx, level, "DWP request", "req", calendar.RequestID(ctx), "op", op, "kind", kind, "err", err)

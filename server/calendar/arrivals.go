@@ -17,7 +17,7 @@ const (
 	ArriveBegin                          // it comes: what came of it before is thrown away
 	ArrivePart                           // some of it, and later what was committed meanwhile
 	ArriveCheck                          // the copy is complete: what is it?
-	ArriveReady                          // all is there: what changed since the copy? It stays until it is told more
+	ArriveReady                          // all is there, if it has these digests of what changed since the copy
 	ArriveActivate                       // the directory says that it is here: serve it
 	ArriveDrop                           // it does not come
 	ArriveAsk                            // to whom it comes from: does it still?
@@ -32,11 +32,12 @@ type ArriveRequest struct {
 	Seq   int64  // of a part, from 1 on: one that comes again is not done again
 	Data  []byte // of a part: lines, as backups have them
 	Since int64  // with ArriveReady: the number of the copy
+	Sums  []ArriveSum
 }
 
 // ArriveAnswer is what came of it.
 type ArriveAnswer struct {
-	State string      // of the home: "", arriving, ready, active; for ArriveAsk whether it is leaving
+	State string      // of the home there: "", arriving, ready, here; of one that comes from there, for ArriveAsk: leaving
 	Sums  []ArriveSum // of what is there, by calendar
 }
 

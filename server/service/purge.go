@@ -52,7 +52,7 @@ func (s *Service) purgeEach(ctx context.Context, purge func(context.Context, cal
 		}
 		for _, o := range owners {
 			k, err := purge(ctx, o)
-			if err != nil {
+			if err != nil && !isElsewhere(err) {
 				return n, err
 			}
 			n += k

@@ -73,7 +73,7 @@ func (s *Service) SearchCalendars(ctx context.Context, who calendar.Actor, req c
 		}
 		cal, err := s.Calendar(ctx, who, id)
 		switch {
-		case errors.Is(err, calendar.NoCalendar), calendar.ReasonOf(err) == calendar.Disabled:
+		case errors.Is(err, calendar.NoCalendar), calendar.ReasonOf(err) == calendar.Disabled, isElsewhere(err):
 		case err != nil:
 			return wrap(op, string(id), err)
 		case cal.Kind == calendar.CalendarCollection && (!req.Properties || toReadProps(cal.Rights)):
@@ -157,7 +157,7 @@ func (s *Service) groupsNamed(ctx context.Context, who calendar.Actor, req calen
 		if len(names) > 0 {
 			continue
 		}
-		if err := s.provision(ctx, who, calendar.Owner(p.ID)); err != nil && calendar.KindOf(err) != calendar.NoCalendar {
+		if err := s.provision(ctx, who, calendar.Owner(p.ID)); err != nil && calendar.KindOf(err) != calendar.NoCalendar && !isElsewhere(err) {
 			return err
 		}
 	}
@@ -210,8 +210,14 @@ func (s *Service) namesOf(ctx context.Context, o calendar.Owner) ([]calName, err
 		slices.SortFunc(names, func(a, b calName) int { return strings.Compare(string(a.id), string(b.id)) })
 		return err
 	})
-	if err == nil {
+	switch {
+	case err == nil:
 		s.names.put(o, names, count)
+	case isElsewhere(err): // another back end tells of him
+		return nil, nil
 	}
 	return names, err
 }
+
+// isElsewhere tells of a home that was moved to another back end, which is asked too.
+func isElsewhere(err error) bool { return calendar.ReasonOf(err) == calendar.HomeMoved }

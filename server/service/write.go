@@ -181,3 +181,10 @@ func (s *Service) forget(owner calendar.Owner) {
 		s.opt.Outbox.Doubt(owner)
 	}
 }
+
+// ForgetHome drops what memory has of a home that leaves this store, or came to it. Its
+// jobs are not the model's.
+func (s *Service) ForgetHome(owner calendar.Owner) {
+	s.cache.Forget(owner)
+	s.names.forget(owner)
+}

@@ -62,7 +62,7 @@ func (a *Arrival) Part(ctx context.Context, part []byte) error {
 	for {
 		var rec record
 		if err := lines.next(&rec); err == io.EOF {
-			return nil
+			return a.r.flush()
 		} else if err != nil {
 			return errForeign(a.owner, "what came is damaged: %s", err)
 		}
@@ -81,14 +81,14 @@ func (a *Arrival) line(t *txn) error {
 	case t.Image && a.settled:
 		return errForeign(a.owner, "a copy came after its end")
 	case !t.Image:
-		return a.r.transaction(t)
+		return a.r.transaction(t, 0, 0)
 	case len(t.Ops) > 0 && t.Ops[0].Kind == opHome: // from the beginning, perhaps once more
 		t.Ops = append([]op{{Kind: opDrop}, {Kind: opPutJob, Job: packJob(&a.mark)}}, t.Ops...)
 	case a.r.at[a.owner] == 0 && a.r.images[a.owner] == 0:
 		return errForeign(a.owner, "a copy came without its beginning")
 	}
 	a.r.at[a.owner], a.r.images[a.owner] = t.Change, t.Change
-	return a.r.apply(t, false)
+	return a.r.apply(t.Owner, []waiting{{txn: t}})
 }
 
 // Sums are digests of the home as it is.
@@ -125,12 +125,17 @@ func (a *Arrival) settle() {
 	a.k.log.away.set(a.owner, false)
 }
 
-// Activate takes the mark away: the home is one like any other.
-func (k *Keeper) Activate(ctx context.Context, owner calendar.Owner) error {
-	id := calendar.MoveMark(owner)
-	err := k.Store().Update(ctx, owner, func(tx calendar.Tx) error { return tx.DeleteJob(id.Change, id.Seq) })
+// Settled stores a mark beside a home that is like any other from now on, or with
+// a mark without a kind takes it away.
+func (k *Keeper) Settled(ctx context.Context, mark calendar.Job) error {
+	err := k.Store().Update(ctx, mark.Owner, func(tx calendar.Tx) error {
+		if mark.Kind == "" {
+			return tx.DeleteJob(mark.Change, mark.Seq)
+		}
+		return tx.PutJob(mark)
+	})
 	if err == nil {
-		k.log.away.set(owner, false)
+		k.log.away.set(mark.Owner, false)
 	}
 	return err
 }

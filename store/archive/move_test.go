@@ -117,7 +117,7 @@ func (m *moving) copy(t testing.TB, write func()) error {
 	if d := cmp.Diff(deltas[0], deltas[1]); d != "" {
 		t.Fatalf("what came after the copy differs: %s", d)
 	}
-	return m.to.Activate(bg, "anna")
+	return m.to.Settled(bg, calendar.Job{JobID: m.mark.JobID})
 }
 
 func TestMoveOfAHome(t *testing.T) {
@@ -209,7 +209,7 @@ func TestMoveAndBackups(t *testing.T) {
 	if err := a.Settle(bg); err != nil {
 		t.Fatal(err)
 	}
-	if err := m.to.Activate(bg, "anna"); err != nil {
+	if err := m.to.Settled(bg, calendar.Job{JobID: m.mark.JobID}); err != nil {
 		t.Fatal(err)
 	}
 	m.same(t)

@@ -60,6 +60,7 @@ var mayImport = map[string][]string{
 	"store/sqlstore":               {"server/calendar", "server/acl", "migrations"},
 	"store/archive":                {"server/calendar", "server/acl"},
 	"store/archive/s3":             {},
+	"store/move":                   {"server/calendar", "store/archive"},
 	"store/storetest":              {"server/calendar", "server/acl"},
 	"store/storetest/pgtest":       {},
 	"store/storetest/fresh":        {"store/sqlstore", "store/storetest/pgtest"},

@@ -10996,6 +10996,218 @@ func (x *UndoItem) GetFailure() *Failure {
 	return nil
 }
 
+type ArriveRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Actor         *Actor                 `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
+	Owner         []byte                 `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`
+	Move          string                 `protobuf:"bytes,3,opt,name=move,proto3" json:"move,omitempty"`
+	From          []byte                 `protobuf:"bytes,4,opt,name=from,proto3" json:"from,omitempty"`
+	Step          uint32                 `protobuf:"varint,5,opt,name=step,proto3" json:"step,omitempty"` // calendar.ArriveStep
+	Seq           int64                  `protobuf:"varint,6,opt,name=seq,proto3" json:"seq,omitempty"`
+	Data          []byte                 `protobuf:"bytes,7,opt,name=data,proto3" json:"data,omitempty"`
+	Since         int64                  `protobuf:"varint,8,opt,name=since,proto3" json:"since,omitempty"`
+	Sums          []*ArriveSum           `protobuf:"bytes,9,rep,name=sums,proto3" json:"sums,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ArriveRequest) Reset() {
+	*x = ArriveRequest{}
+	mi := &file_dwp_proto_msgTypes[142]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ArriveRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ArriveRequest) ProtoMessage() {}
+
+func (x *ArriveRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[142]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ArriveRequest.ProtoReflect.Descriptor instead.
+func (*ArriveRequest) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{142}
+}
+
+func (x *ArriveRequest) GetActor() *Actor {
+	if x != nil {
+		return x.Actor
+	}
+	return nil
+}
+
+func (x *ArriveRequest) GetOwner() []byte {
+	if x != nil {
+		return x.Owner
+	}
+	return nil
+}
+
+func (x *ArriveRequest) GetMove() string {
+	if x != nil {
+		return x.Move
+	}
+	return ""
+}
+
+func (x *ArriveRequest) GetFrom() []byte {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *ArriveRequest) GetStep() uint32 {
+	if x != nil {
+		return x.Step
+	}
+	return 0
+}
+
+func (x *ArriveRequest) GetSeq() int64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *ArriveRequest) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *ArriveRequest) GetSince() int64 {
+	if x != nil {
+		return x.Since
+	}
+	return 0
+}
+
+func (x *ArriveRequest) GetSums() []*ArriveSum {
+	if x != nil {
+		return x.Sums
+	}
+	return nil
+}
+
+type ArriveAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	State         string                 `protobuf:"bytes,1,opt,name=state,proto3" json:"state,omitempty"`
+	Sums          []*ArriveSum           `protobuf:"bytes,2,rep,name=sums,proto3" json:"sums,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ArriveAnswer) Reset() {
+	*x = ArriveAnswer{}
+	mi := &file_dwp_proto_msgTypes[143]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ArriveAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ArriveAnswer) ProtoMessage() {}
+
+func (x *ArriveAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[143]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ArriveAnswer.ProtoReflect.Descriptor instead.
+func (*ArriveAnswer) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{143}
+}
+
+func (x *ArriveAnswer) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *ArriveAnswer) GetSums() []*ArriveSum {
+	if x != nil {
+		return x.Sums
+	}
+	return nil
+}
+
+type ArriveSum struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          []byte                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Sum           string                 `protobuf:"bytes,2,opt,name=sum,proto3" json:"sum,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ArriveSum) Reset() {
+	*x = ArriveSum{}
+	mi := &file_dwp_proto_msgTypes[144]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ArriveSum) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ArriveSum) ProtoMessage() {}
+
+func (x *ArriveSum) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[144]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ArriveSum.ProtoReflect.Descriptor instead.
+func (*ArriveSum) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{144}
+}
+
+func (x *ArriveSum) GetName() []byte {
+	if x != nil {
+		return x.Name
+	}
+	return nil
+}
+
+func (x *ArriveSum) GetSum() string {
+	if x != nil {
+		return x.Sum
+	}
+	return ""
+}
+
 var File_dwp_proto protoreflect.FileDescriptor
 
 const file_dwp_proto_rawDesc = "" +
@@ -11976,7 +12188,23 @@ const file_dwp_proto_rawDesc = "" +
 	"\asummary\x18\x04 \x01(\fR\asummary\x12\x16\n" +
 	"\x06change\x18\x05 \x01(\x03R\x06change\x12\x10\n" +
 	"\x03did\x18\x06 \x01(\rR\x03did\x122\n" +
-	"\afailure\x18\a \x01(\v2\x18.factotum.dwp.v1.FailureR\afailure2\xf2\x1a\n" +
+	"\afailure\x18\a \x01(\v2\x18.factotum.dwp.v1.FailureR\afailure\"\xfb\x01\n" +
+	"\rArriveRequest\x12,\n" +
+	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x14\n" +
+	"\x05owner\x18\x02 \x01(\fR\x05owner\x12\x12\n" +
+	"\x04move\x18\x03 \x01(\tR\x04move\x12\x12\n" +
+	"\x04from\x18\x04 \x01(\fR\x04from\x12\x12\n" +
+	"\x04step\x18\x05 \x01(\rR\x04step\x12\x10\n" +
+	"\x03seq\x18\x06 \x01(\x03R\x03seq\x12\x12\n" +
+	"\x04data\x18\a \x01(\fR\x04data\x12\x14\n" +
+	"\x05since\x18\b \x01(\x03R\x05since\x12.\n" +
+	"\x04sums\x18\t \x03(\v2\x1a.factotum.dwp.v1.ArriveSumR\x04sums\"T\n" +
+	"\fArriveAnswer\x12\x14\n" +
+	"\x05state\x18\x01 \x01(\tR\x05state\x12.\n" +
+	"\x04sums\x18\x02 \x03(\v2\x1a.factotum.dwp.v1.ArriveSumR\x04sums\"1\n" +
+	"\tArriveSum\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\fR\x04name\x12\x10\n" +
+	"\x03sum\x18\x02 \x01(\tR\x03sum2\xbb\x1b\n" +
 	"\aBackend\x12D\n" +
 	"\x05Hello\x12\x1d.factotum.dwp.v1.HelloRequest\x1a\x1c.factotum.dwp.v1.HelloAnswer\x12A\n" +
 	"\x04Home\x12\x1c.factotum.dwp.v1.HomeRequest\x1a\x1b.factotum.dwp.v1.HomeAnswer\x12M\n" +
@@ -12028,7 +12256,8 @@ const file_dwp_proto_rawDesc = "" +
 	"\n" +
 	"Unregister\x12\".factotum.dwp.v1.UnregisterRequest\x1a\x15.factotum.dwp.v1.Done\x12\\\n" +
 	"\rRegistrations\x12%.factotum.dwp.v1.RegistrationsRequest\x1a$.factotum.dwp.v1.RegistrationsAnswer\x12C\n" +
-	"\bTestHook\x12 .factotum.dwp.v1.TestHookRequest\x1a\x15.factotum.dwp.v1.Done\x12A\n" +
+	"\bTestHook\x12 .factotum.dwp.v1.TestHookRequest\x1a\x15.factotum.dwp.v1.Done\x12G\n" +
+	"\x06Arrive\x12\x1e.factotum.dwp.v1.ArriveRequest\x1a\x1d.factotum.dwp.v1.ArriveAnswer\x12A\n" +
 	"\x04Ping\x12\x1c.factotum.dwp.v1.PingRequest\x1a\x1b.factotum.dwp.v1.PingAnswerB%Z#factotum/protocol/dwp/internal/wireb\x06proto3"
 
 var (
@@ -12043,7 +12272,7 @@ func file_dwp_proto_rawDescGZIP() []byte {
 	return file_dwp_proto_rawDescData
 }
 
-var file_dwp_proto_msgTypes = make([]protoimpl.MessageInfo, 142)
+var file_dwp_proto_msgTypes = make([]protoimpl.MessageInfo, 145)
 var file_dwp_proto_goTypes = []any{
 	(*HelloRequest)(nil),           // 0: factotum.dwp.v1.HelloRequest
 	(*HelloAnswer)(nil),            // 1: factotum.dwp.v1.HelloAnswer
@@ -12187,6 +12416,9 @@ var file_dwp_proto_goTypes = []any{
 	(*UndoRequest)(nil),            // 139: factotum.dwp.v1.UndoRequest
 	(*UndoAnswer)(nil),             // 140: factotum.dwp.v1.UndoAnswer
 	(*UndoItem)(nil),               // 141: factotum.dwp.v1.UndoItem
+	(*ArriveRequest)(nil),          // 142: factotum.dwp.v1.ArriveRequest
+	(*ArriveAnswer)(nil),           // 143: factotum.dwp.v1.ArriveAnswer
+	(*ArriveSum)(nil),              // 144: factotum.dwp.v1.ArriveSum
 }
 var file_dwp_proto_depIdxs = []int32{
 	2,   // 0: factotum.dwp.v1.HelloAnswer.facts:type_name -> factotum.dwp.v1.Facts
@@ -12394,101 +12626,106 @@ var file_dwp_proto_depIdxs = []int32{
 	132, // 202: factotum.dwp.v1.UndoRequest.which:type_name -> factotum.dwp.v1.HistoryFilter
 	141, // 203: factotum.dwp.v1.UndoAnswer.items:type_name -> factotum.dwp.v1.UndoItem
 	5,   // 204: factotum.dwp.v1.UndoItem.failure:type_name -> factotum.dwp.v1.Failure
-	0,   // 205: factotum.dwp.v1.Backend.Hello:input_type -> factotum.dwp.v1.HelloRequest
-	20,  // 206: factotum.dwp.v1.Backend.Home:input_type -> factotum.dwp.v1.HomeRequest
-	32,  // 207: factotum.dwp.v1.Backend.Calendar:input_type -> factotum.dwp.v1.CalendarRequest
-	34,  // 208: factotum.dwp.v1.Backend.Calendars:input_type -> factotum.dwp.v1.CalendarsRequest
-	37,  // 209: factotum.dwp.v1.Backend.CreateCalendar:input_type -> factotum.dwp.v1.CreateCalendarRequest
-	38,  // 210: factotum.dwp.v1.Backend.UpdateCalendar:input_type -> factotum.dwp.v1.UpdateCalendarRequest
-	39,  // 211: factotum.dwp.v1.Backend.DeleteCalendar:input_type -> factotum.dwp.v1.DeleteCalendarRequest
-	40,  // 212: factotum.dwp.v1.Backend.CopyCalendar:input_type -> factotum.dwp.v1.CopyRequest
-	32,  // 213: factotum.dwp.v1.Backend.ListObjects:input_type -> factotum.dwp.v1.CalendarRequest
-	50,  // 214: factotum.dwp.v1.Backend.Object:input_type -> factotum.dwp.v1.ObjectRequest
-	52,  // 215: factotum.dwp.v1.Backend.Objects:input_type -> factotum.dwp.v1.ObjectsRequest
-	55,  // 216: factotum.dwp.v1.Backend.PutObject:input_type -> factotum.dwp.v1.PutRequest
-	57,  // 217: factotum.dwp.v1.Backend.PutObjects:input_type -> factotum.dwp.v1.PutObjectsRequest
-	61,  // 218: factotum.dwp.v1.Backend.DeleteObject:input_type -> factotum.dwp.v1.DeleteRequest
-	67,  // 219: factotum.dwp.v1.Backend.EditObject:input_type -> factotum.dwp.v1.EditRequest
-	75,  // 220: factotum.dwp.v1.Backend.Attachment:input_type -> factotum.dwp.v1.AttachmentRequest
-	40,  // 221: factotum.dwp.v1.Backend.CopyObject:input_type -> factotum.dwp.v1.CopyRequest
-	40,  // 222: factotum.dwp.v1.Backend.CopyOut:input_type -> factotum.dwp.v1.CopyRequest
-	43,  // 223: factotum.dwp.v1.Backend.CopyIn:input_type -> factotum.dwp.v1.CopyInRequest
-	62,  // 224: factotum.dwp.v1.Backend.PatchProps:input_type -> factotum.dwp.v1.PatchPropsRequest
-	77,  // 225: factotum.dwp.v1.Backend.Query:input_type -> factotum.dwp.v1.QueryRequest
-	83,  // 226: factotum.dwp.v1.Backend.Occurrences:input_type -> factotum.dwp.v1.OccurrencesRequest
-	87,  // 227: factotum.dwp.v1.Backend.Sync:input_type -> factotum.dwp.v1.SyncRequest
-	91,  // 228: factotum.dwp.v1.Backend.ListChanges:input_type -> factotum.dwp.v1.ListChangesRequest
-	93,  // 229: factotum.dwp.v1.Backend.SyncHome:input_type -> factotum.dwp.v1.SyncHomeRequest
-	95,  // 230: factotum.dwp.v1.Backend.SearchCalendars:input_type -> factotum.dwp.v1.SearchCalendarsRequest
-	97,  // 231: factotum.dwp.v1.Backend.FreeBusy:input_type -> factotum.dwp.v1.FreeBusyRequest
-	102, // 232: factotum.dwp.v1.Backend.Deliver:input_type -> factotum.dwp.v1.DeliverRequest
-	108, // 233: factotum.dwp.v1.Backend.Decide:input_type -> factotum.dwp.v1.DecideRequest
-	110, // 234: factotum.dwp.v1.Backend.Why:input_type -> factotum.dwp.v1.WhyRequest
-	133, // 235: factotum.dwp.v1.Backend.History:input_type -> factotum.dwp.v1.HistoryRequest
-	137, // 236: factotum.dwp.v1.Backend.AsOf:input_type -> factotum.dwp.v1.AsOfRequest
-	139, // 237: factotum.dwp.v1.Backend.Undo:input_type -> factotum.dwp.v1.UndoRequest
-	114, // 238: factotum.dwp.v1.Backend.Prefs:input_type -> factotum.dwp.v1.PrefsRequest
-	117, // 239: factotum.dwp.v1.Backend.SetPrefs:input_type -> factotum.dwp.v1.SetPrefsRequest
-	118, // 240: factotum.dwp.v1.Backend.EditPrefs:input_type -> factotum.dwp.v1.EditPrefsRequest
-	120, // 241: factotum.dwp.v1.Backend.Subscribe:input_type -> factotum.dwp.v1.SubscribeRequest
-	27,  // 242: factotum.dwp.v1.Backend.Share:input_type -> factotum.dwp.v1.ShareRequest
-	23,  // 243: factotum.dwp.v1.Backend.SetProxies:input_type -> factotum.dwp.v1.SetProxiesRequest
-	29,  // 244: factotum.dwp.v1.Backend.Notify:input_type -> factotum.dwp.v1.NotifyRequest
-	124, // 245: factotum.dwp.v1.Backend.Register:input_type -> factotum.dwp.v1.RegisterRequest
-	126, // 246: factotum.dwp.v1.Backend.Unregister:input_type -> factotum.dwp.v1.UnregisterRequest
-	127, // 247: factotum.dwp.v1.Backend.Registrations:input_type -> factotum.dwp.v1.RegistrationsRequest
-	129, // 248: factotum.dwp.v1.Backend.TestHook:input_type -> factotum.dwp.v1.TestHookRequest
-	130, // 249: factotum.dwp.v1.Backend.Ping:input_type -> factotum.dwp.v1.PingRequest
-	1,   // 250: factotum.dwp.v1.Backend.Hello:output_type -> factotum.dwp.v1.HelloAnswer
-	21,  // 251: factotum.dwp.v1.Backend.Home:output_type -> factotum.dwp.v1.HomeAnswer
-	33,  // 252: factotum.dwp.v1.Backend.Calendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	35,  // 253: factotum.dwp.v1.Backend.Calendars:output_type -> factotum.dwp.v1.CalendarsAnswer
-	33,  // 254: factotum.dwp.v1.Backend.CreateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	33,  // 255: factotum.dwp.v1.Backend.UpdateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	45,  // 256: factotum.dwp.v1.Backend.DeleteCalendar:output_type -> factotum.dwp.v1.Done
-	41,  // 257: factotum.dwp.v1.Backend.CopyCalendar:output_type -> factotum.dwp.v1.CopyAnswer
-	49,  // 258: factotum.dwp.v1.Backend.ListObjects:output_type -> factotum.dwp.v1.ListObjectsAnswer
-	51,  // 259: factotum.dwp.v1.Backend.Object:output_type -> factotum.dwp.v1.ObjectAnswer
-	53,  // 260: factotum.dwp.v1.Backend.Objects:output_type -> factotum.dwp.v1.ObjectsAnswer
-	56,  // 261: factotum.dwp.v1.Backend.PutObject:output_type -> factotum.dwp.v1.PutAnswer
-	59,  // 262: factotum.dwp.v1.Backend.PutObjects:output_type -> factotum.dwp.v1.PutObjectsAnswer
-	45,  // 263: factotum.dwp.v1.Backend.DeleteObject:output_type -> factotum.dwp.v1.Done
-	73,  // 264: factotum.dwp.v1.Backend.EditObject:output_type -> factotum.dwp.v1.EditAnswer
-	76,  // 265: factotum.dwp.v1.Backend.Attachment:output_type -> factotum.dwp.v1.AttachmentAnswer
-	41,  // 266: factotum.dwp.v1.Backend.CopyObject:output_type -> factotum.dwp.v1.CopyAnswer
-	42,  // 267: factotum.dwp.v1.Backend.CopyOut:output_type -> factotum.dwp.v1.CopyOutAnswer
-	41,  // 268: factotum.dwp.v1.Backend.CopyIn:output_type -> factotum.dwp.v1.CopyAnswer
-	45,  // 269: factotum.dwp.v1.Backend.PatchProps:output_type -> factotum.dwp.v1.Done
-	82,  // 270: factotum.dwp.v1.Backend.Query:output_type -> factotum.dwp.v1.QueryAnswer
-	85,  // 271: factotum.dwp.v1.Backend.Occurrences:output_type -> factotum.dwp.v1.OccurrencesAnswer
-	88,  // 272: factotum.dwp.v1.Backend.Sync:output_type -> factotum.dwp.v1.SyncAnswer
-	92,  // 273: factotum.dwp.v1.Backend.ListChanges:output_type -> factotum.dwp.v1.ListChangesAnswer
-	94,  // 274: factotum.dwp.v1.Backend.SyncHome:output_type -> factotum.dwp.v1.SyncHomeAnswer
-	96,  // 275: factotum.dwp.v1.Backend.SearchCalendars:output_type -> factotum.dwp.v1.SearchCalendarsAnswer
-	99,  // 276: factotum.dwp.v1.Backend.FreeBusy:output_type -> factotum.dwp.v1.FreeBusyAnswer
-	106, // 277: factotum.dwp.v1.Backend.Deliver:output_type -> factotum.dwp.v1.DeliverAnswer
-	109, // 278: factotum.dwp.v1.Backend.Decide:output_type -> factotum.dwp.v1.Decided
-	112, // 279: factotum.dwp.v1.Backend.Why:output_type -> factotum.dwp.v1.WhyAnswer
-	134, // 280: factotum.dwp.v1.Backend.History:output_type -> factotum.dwp.v1.HistoryAnswer
-	138, // 281: factotum.dwp.v1.Backend.AsOf:output_type -> factotum.dwp.v1.AsOfAnswer
-	140, // 282: factotum.dwp.v1.Backend.Undo:output_type -> factotum.dwp.v1.UndoAnswer
-	116, // 283: factotum.dwp.v1.Backend.Prefs:output_type -> factotum.dwp.v1.PrefsAnswer
-	45,  // 284: factotum.dwp.v1.Backend.SetPrefs:output_type -> factotum.dwp.v1.Done
-	116, // 285: factotum.dwp.v1.Backend.EditPrefs:output_type -> factotum.dwp.v1.PrefsAnswer
-	121, // 286: factotum.dwp.v1.Backend.Subscribe:output_type -> factotum.dwp.v1.SubscribeAnswer
-	45,  // 287: factotum.dwp.v1.Backend.Share:output_type -> factotum.dwp.v1.Done
-	45,  // 288: factotum.dwp.v1.Backend.SetProxies:output_type -> factotum.dwp.v1.Done
-	45,  // 289: factotum.dwp.v1.Backend.Notify:output_type -> factotum.dwp.v1.Done
-	125, // 290: factotum.dwp.v1.Backend.Register:output_type -> factotum.dwp.v1.RegisterAnswer
-	45,  // 291: factotum.dwp.v1.Backend.Unregister:output_type -> factotum.dwp.v1.Done
-	128, // 292: factotum.dwp.v1.Backend.Registrations:output_type -> factotum.dwp.v1.RegistrationsAnswer
-	45,  // 293: factotum.dwp.v1.Backend.TestHook:output_type -> factotum.dwp.v1.Done
-	131, // 294: factotum.dwp.v1.Backend.Ping:output_type -> factotum.dwp.v1.PingAnswer
-	250, // [250:295] is the sub-list for method output_type
-	205, // [205:250] is the sub-list for method input_type
-	205, // [205:205] is the sub-list for extension type_name
-	205, // [205:205] is the sub-list for extension extendee
-	0,   // [0:205] is the sub-list for field type_name
+	6,   // 205: factotum.dwp.v1.ArriveRequest.actor:type_name -> factotum.dwp.v1.Actor
+	144, // 206: factotum.dwp.v1.ArriveRequest.sums:type_name -> factotum.dwp.v1.ArriveSum
+	144, // 207: factotum.dwp.v1.ArriveAnswer.sums:type_name -> factotum.dwp.v1.ArriveSum
+	0,   // 208: factotum.dwp.v1.Backend.Hello:input_type -> factotum.dwp.v1.HelloRequest
+	20,  // 209: factotum.dwp.v1.Backend.Home:input_type -> factotum.dwp.v1.HomeRequest
+	32,  // 210: factotum.dwp.v1.Backend.Calendar:input_type -> factotum.dwp.v1.CalendarRequest
+	34,  // 211: factotum.dwp.v1.Backend.Calendars:input_type -> factotum.dwp.v1.CalendarsRequest
+	37,  // 212: factotum.dwp.v1.Backend.CreateCalendar:input_type -> factotum.dwp.v1.CreateCalendarRequest
+	38,  // 213: factotum.dwp.v1.Backend.UpdateCalendar:input_type -> factotum.dwp.v1.UpdateCalendarRequest
+	39,  // 214: factotum.dwp.v1.Backend.DeleteCalendar:input_type -> factotum.dwp.v1.DeleteCalendarRequest
+	40,  // 215: factotum.dwp.v1.Backend.CopyCalendar:input_type -> factotum.dwp.v1.CopyRequest
+	32,  // 216: factotum.dwp.v1.Backend.ListObjects:input_type -> factotum.dwp.v1.CalendarRequest
+	50,  // 217: factotum.dwp.v1.Backend.Object:input_type -> factotum.dwp.v1.ObjectRequest
+	52,  // 218: factotum.dwp.v1.Backend.Objects:input_type -> factotum.dwp.v1.ObjectsRequest
+	55,  // 219: factotum.dwp.v1.Backend.PutObject:input_type -> factotum.dwp.v1.PutRequest
+	57,  // 220: factotum.dwp.v1.Backend.PutObjects:input_type -> factotum.dwp.v1.PutObjectsRequest
+	61,  // 221: factotum.dwp.v1.Backend.DeleteObject:input_type -> factotum.dwp.v1.DeleteRequest
+	67,  // 222: factotum.dwp.v1.Backend.EditObject:input_type -> factotum.dwp.v1.EditRequest
+	75,  // 223: factotum.dwp.v1.Backend.Attachment:input_type -> factotum.dwp.v1.AttachmentRequest
+	40,  // 224: factotum.dwp.v1.Backend.CopyObject:input_type -> factotum.dwp.v1.CopyRequest
+	40,  // 225: factotum.dwp.v1.Backend.CopyOut:input_type -> factotum.dwp.v1.CopyRequest
+	43,  // 226: factotum.dwp.v1.Backend.CopyIn:input_type -> factotum.dwp.v1.CopyInRequest
+	62,  // 227: factotum.dwp.v1.Backend.PatchProps:input_type -> factotum.dwp.v1.PatchPropsRequest
+	77,  // 228: factotum.dwp.v1.Backend.Query:input_type -> factotum.dwp.v1.QueryRequest
+	83,  // 229: factotum.dwp.v1.Backend.Occurrences:input_type -> factotum.dwp.v1.OccurrencesRequest
+	87,  // 230: factotum.dwp.v1.Backend.Sync:input_type -> factotum.dwp.v1.SyncRequest
+	91,  // 231: factotum.dwp.v1.Backend.ListChanges:input_type -> factotum.dwp.v1.ListChangesRequest
+	93,  // 232: factotum.dwp.v1.Backend.SyncHome:input_type -> factotum.dwp.v1.SyncHomeRequest
+	95,  // 233: factotum.dwp.v1.Backend.SearchCalendars:input_type -> factotum.dwp.v1.SearchCalendarsRequest
+	97,  // 234: factotum.dwp.v1.Backend.FreeBusy:input_type -> factotum.dwp.v1.FreeBusyRequest
+	102, // 235: factotum.dwp.v1.Backend.Deliver:input_type -> factotum.dwp.v1.DeliverRequest
+	108, // 236: factotum.dwp.v1.Backend.Decide:input_type -> factotum.dwp.v1.DecideRequest
+	110, // 237: factotum.dwp.v1.Backend.Why:input_type -> factotum.dwp.v1.WhyRequest
+	133, // 238: factotum.dwp.v1.Backend.History:input_type -> factotum.dwp.v1.HistoryRequest
+	137, // 239: factotum.dwp.v1.Backend.AsOf:input_type -> factotum.dwp.v1.AsOfRequest
+	139, // 240: factotum.dwp.v1.Backend.Undo:input_type -> factotum.dwp.v1.UndoRequest
+	114, // 241: factotum.dwp.v1.Backend.Prefs:input_type -> factotum.dwp.v1.PrefsRequest
+	117, // 242: factotum.dwp.v1.Backend.SetPrefs:input_type -> factotum.dwp.v1.SetPrefsRequest
+	118, // 243: factotum.dwp.v1.Backend.EditPrefs:input_type -> factotum.dwp.v1.EditPrefsRequest
+	120, // 244: factotum.dwp.v1.Backend.Subscribe:input_type -> factotum.dwp.v1.SubscribeRequest
+	27,  // 245: factotum.dwp.v1.Backend.Share:input_type -> factotum.dwp.v1.ShareRequest
+	23,  // 246: factotum.dwp.v1.Backend.SetProxies:input_type -> factotum.dwp.v1.SetProxiesRequest
+	29,  // 247: factotum.dwp.v1.Backend.Notify:input_type -> factotum.dwp.v1.NotifyRequest
+	124, // 248: factotum.dwp.v1.Backend.Register:input_type -> factotum.dwp.v1.RegisterRequest
+	126, // 249: factotum.dwp.v1.Backend.Unregister:input_type -> factotum.dwp.v1.UnregisterRequest
+	127, // 250: factotum.dwp.v1.Backend.Registrations:input_type -> factotum.dwp.v1.RegistrationsRequest
+	129, // 251: factotum.dwp.v1.Backend.TestHook:input_type -> factotum.dwp.v1.TestHookRequest
+	142, // 252: factotum.dwp.v1.Backend.Arrive:input_type -> factotum.dwp.v1.ArriveRequest
+	130, // 253: factotum.dwp.v1.Backend.Ping:input_type -> factotum.dwp.v1.PingRequest
+	1,   // 254: factotum.dwp.v1.Backend.Hello:output_type -> factotum.dwp.v1.HelloAnswer
+	21,  // 255: factotum.dwp.v1.Backend.Home:output_type -> factotum.dwp.v1.HomeAnswer
+	33,  // 256: factotum.dwp.v1.Backend.Calendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	35,  // 257: factotum.dwp.v1.Backend.Calendars:output_type -> factotum.dwp.v1.CalendarsAnswer
+	33,  // 258: factotum.dwp.v1.Backend.CreateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	33,  // 259: factotum.dwp.v1.Backend.UpdateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	45,  // 260: factotum.dwp.v1.Backend.DeleteCalendar:output_type -> factotum.dwp.v1.Done
+	41,  // 261: factotum.dwp.v1.Backend.CopyCalendar:output_type -> factotum.dwp.v1.CopyAnswer
+	49,  // 262: factotum.dwp.v1.Backend.ListObjects:output_type -> factotum.dwp.v1.ListObjectsAnswer
+	51,  // 263: factotum.dwp.v1.Backend.Object:output_type -> factotum.dwp.v1.ObjectAnswer
+	53,  // 264: factotum.dwp.v1.Backend.Objects:output_type -> factotum.dwp.v1.ObjectsAnswer
+	56,  // 265: factotum.dwp.v1.Backend.PutObject:output_type -> factotum.dwp.v1.PutAnswer
+	59,  // 266: factotum.dwp.v1.Backend.PutObjects:output_type -> factotum.dwp.v1.PutObjectsAnswer
+	45,  // 267: factotum.dwp.v1.Backend.DeleteObject:output_type -> factotum.dwp.v1.Done
+	73,  // 268: factotum.dwp.v1.Backend.EditObject:output_type -> factotum.dwp.v1.EditAnswer
+	76,  // 269: factotum.dwp.v1.Backend.Attachment:output_type -> factotum.dwp.v1.AttachmentAnswer
+	41,  // 270: factotum.dwp.v1.Backend.CopyObject:output_type -> factotum.dwp.v1.CopyAnswer
+	42,  // 271: factotum.dwp.v1.Backend.CopyOut:output_type -> factotum.dwp.v1.CopyOutAnswer
+	41,  // 272: factotum.dwp.v1.Backend.CopyIn:output_type -> factotum.dwp.v1.CopyAnswer
+	45,  // 273: factotum.dwp.v1.Backend.PatchProps:output_type -> factotum.dwp.v1.Done
+	82,  // 274: factotum.dwp.v1.Backend.Query:output_type -> factotum.dwp.v1.QueryAnswer
+	85,  // 275: factotum.dwp.v1.Backend.Occurrences:output_type -> factotum.dwp.v1.OccurrencesAnswer
+	88,  // 276: factotum.dwp.v1.Backend.Sync:output_type -> factotum.dwp.v1.SyncAnswer
+	92,  // 277: factotum.dwp.v1.Backend.ListChanges:output_type -> factotum.dwp.v1.ListChangesAnswer
+	94,  // 278: factotum.dwp.v1.Backend.SyncHome:output_type -> factotum.dwp.v1.SyncHomeAnswer
+	96,  // 279: factotum.dwp.v1.Backend.SearchCalendars:output_type -> factotum.dwp.v1.SearchCalendarsAnswer
+	99,  // 280: factotum.dwp.v1.Backend.FreeBusy:output_type -> factotum.dwp.v1.FreeBusyAnswer
+	106, // 281: factotum.dwp.v1.Backend.Deliver:output_type -> factotum.dwp.v1.DeliverAnswer
+	109, // 282: factotum.dwp.v1.Backend.Decide:output_type -> factotum.dwp.v1.Decided
+	112, // 283: factotum.dwp.v1.Backend.Why:output_type -> factotum.dwp.v1.WhyAnswer
+	134, // 284: factotum.dwp.v1.Backend.History:output_type -> factotum.dwp.v1.HistoryAnswer
+	138, // 285: factotum.dwp.v1.Backend.AsOf:output_type -> factotum.dwp.v1.AsOfAnswer
+	140, // 286: factotum.dwp.v1.Backend.Undo:output_type -> factotum.dwp.v1.UndoAnswer
+	116, // 287: factotum.dwp.v1.Backend.Prefs:output_type -> factotum.dwp.v1.PrefsAnswer
+	45,  // 288: factotum.dwp.v1.Backend.SetPrefs:output_type -> factotum.dwp.v1.Done
+	116, // 289: factotum.dwp.v1.Backend.EditPrefs:output_type -> factotum.dwp.v1.PrefsAnswer
+	121, // 290: factotum.dwp.v1.Backend.Subscribe:output_type -> factotum.dwp.v1.SubscribeAnswer
+	45,  // 291: factotum.dwp.v1.Backend.Share:output_type -> factotum.dwp.v1.Done
+	45,  // 292: factotum.dwp.v1.Backend.SetProxies:output_type -> factotum.dwp.v1.Done
+	45,  // 293: factotum.dwp.v1.Backend.Notify:output_type -> factotum.dwp.v1.Done
+	125, // 294: factotum.dwp.v1.Backend.Register:output_type -> factotum.dwp.v1.RegisterAnswer
+	45,  // 295: factotum.dwp.v1.Backend.Unregister:output_type -> factotum.dwp.v1.Done
+	128, // 296: factotum.dwp.v1.Backend.Registrations:output_type -> factotum.dwp.v1.RegistrationsAnswer
+	45,  // 297: factotum.dwp.v1.Backend.TestHook:output_type -> factotum.dwp.v1.Done
+	143, // 298: factotum.dwp.v1.Backend.Arrive:output_type -> factotum.dwp.v1.ArriveAnswer
+	131, // 299: factotum.dwp.v1.Backend.Ping:output_type -> factotum.dwp.v1.PingAnswer
+	254, // [254:300] is the sub-list for method output_type
+	208, // [208:254] is the sub-list for method input_type
+	208, // [208:208] is the sub-list for extension type_name
+	208, // [208:208] is the sub-list for extension extendee
+	0,   // [0:208] is the sub-list for field type_name
 }
 
 func init() { file_dwp_proto_init() }
@@ -12511,7 +12748,7 @@ func file_dwp_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dwp_proto_rawDesc), len(file_dwp_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   142,
+			NumMessages:   145,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -84,6 +84,7 @@ const (
 	Backend_Unregister_FullMethodName      = "/factotum.dwp.v1.Backend/Unregister"
 	Backend_Registrations_FullMethodName   = "/factotum.dwp.v1.Backend/Registrations"
 	Backend_TestHook_FullMethodName        = "/factotum.dwp.v1.Backend/TestHook"
+	Backend_Arrive_FullMethodName          = "/factotum.dwp.v1.Backend/Arrive"
 	Backend_Ping_FullMethodName            = "/factotum.dwp.v1.Backend/Ping"
 )
 
@@ -138,6 +139,9 @@ type BackendClient interface {
 	Unregister(ctx context.Context, in *UnregisterRequest, opts ...grpc.CallOption) (*Done, error)
 	Registrations(ctx context.Context, in *RegistrationsRequest, opts ...grpc.CallOption) (*RegistrationsAnswer, error)
 	TestHook(ctx context.Context, in *TestHookRequest, opts ...grpc.CallOption) (*Done, error)
+	// Arrive is asked by another back end, from which a home is moved here. It is no
+	// method of calendar.Backend but of calendar.Arrivals.
+	Arrive(ctx context.Context, in *ArriveRequest, opts ...grpc.CallOption) (*ArriveAnswer, error)
 	Ping(ctx context.Context, in *PingRequest, opts ...grpc.CallOption) (*PingAnswer, error)
 }
 
@@ -655,6 +659,16 @@ func (c *backendClient) TestHook(ctx context.Context, in *TestHookRequest, opts 
 	return out, nil
 }
 
+func (c *backendClient) Arrive(ctx context.Context, in *ArriveRequest, opts ...grpc.CallOption) (*ArriveAnswer, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ArriveAnswer)
+	err := c.cc.Invoke(ctx, Backend_Arrive_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *backendClient) Ping(ctx context.Context, in *PingRequest, opts ...grpc.CallOption) (*PingAnswer, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(PingAnswer)
@@ -716,6 +730,9 @@ type BackendServer interface {
 	Unregister(context.Context, *UnregisterRequest) (*Done, error)
 	Registrations(context.Context, *RegistrationsRequest) (*RegistrationsAnswer, error)
 	TestHook(context.Context, *TestHookRequest) (*Done, error)
+	// Arrive is asked by another back end, from which a home is moved here. It is no
+	// method of calendar.Backend but of calendar.Arrivals.
+	Arrive(context.Context, *ArriveRequest) (*ArriveAnswer, error)
 	Ping(context.Context, *PingRequest) (*PingAnswer, error)
 	mustEmbedUnimplementedBackendServer()
 }
@@ -858,6 +875,9 @@ func (UnimplementedBackendServer) Registrations(context.Context, *RegistrationsR
 }
 func (UnimplementedBackendServer) TestHook(context.Context, *TestHookRequest) (*Done, error) {
 	return nil, status.Error(codes.Unimplemented, "method TestHook not implemented")
+}
+func (UnimplementedBackendServer) Arrive(context.Context, *ArriveRequest) (*ArriveAnswer, error) {
+	return nil, status.Error(codes.Unimplemented, "method Arrive not implemented")
 }
 func (UnimplementedBackendServer) Ping(context.Context, *PingRequest) (*PingAnswer, error) {
 	return nil, status.Error(codes.Unimplemented, "method Ping not implemented")
@@ -1615,6 +1635,24 @@ func _Backend_TestHook_Handler(srv interface{}, ctx context.Context, dec func(in
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Backend_Arrive_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ArriveRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BackendServer).Arrive(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Backend_Arrive_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BackendServer).Arrive(ctx, req.(*ArriveRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Backend_Ping_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(PingRequest)
 	if err := dec(in); err != nil {
@@ -1783,6 +1821,10 @@ var Backend_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "TestHook",
 			Handler:    _Backend_TestHook_Handler,
+		},
+		{
+			MethodName: "Arrive",
+			Handler:    _Backend_Arrive_Handler,
 		},
 		{
 			MethodName: "Ping",
