@@ -102,6 +102,7 @@ func openAdmin(p *process) (*adminServer, error) {
 	mux.HandleFunc("POST /db/rebuild", a.database((*service.Service).Rebuild))
 	mux.HandleFunc("POST /db/purge", a.purge)
 	mux.HandleFunc("POST /backup", a.backup)
+	mux.HandleFunc("POST /moves/{command}", a.moves)
 	mux.HandleFunc("GET /owners", a.owners)
 	mux.HandleFunc("POST /owners/inherit", a.inherit)
 	mux.HandleFunc("POST /groups/follow", a.followGroup)
@@ -349,7 +350,7 @@ func (a *adminServer) owners(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "csstored does not run in this process", http.StatusConflict)
 		return
 	}
-	list, err := s.store.Owners(r.Context(), calendar.Owner(r.URL.Query().Get("after")), ownersPage)
+	list, err := s.gate.Owners(r.Context(), calendar.Owner(r.URL.Query().Get("after")), ownersPage)
 	if err != nil {
 		http.Error(w, plain.Error(err), http.StatusInternalServerError)
 		return

@@ -21,12 +21,17 @@ func openDWPRole(ctx context.Context, p *process) (running, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &dwpService{close: closeBackend, errs: make(chan error, 2)}
+	arrivals, closeArrivals, err := p.arrivals(ctx, log)
+	if err != nil {
+		closeBackend()
+		return nil, err
+	}
+	s := &dwpService{close: func() { closeArrivals(); closeBackend() }, errs: make(chan error, 2)}
 	be = countBackend(be, "dwp", p.metrics)
 	serve := func(ln net.Listener, files *dwp.TLS) error {
 		srv, err := dwp.NewServer(ln, be, dwp.ServerOptions{
 			Names: []string{hostName(cfg)}, TLS: files, User: cfg.DWP.Admin, Password: dwp.Secret(cfg.DWP.Cred.Reveal()),
-			Sessions: cfg.DWP.MaxSessions, Idle: cfg.DWP.IdleTimeout, Logger: log, Release: versionString(),
+			Sessions: cfg.DWP.MaxSessions, Idle: cfg.DWP.IdleTimeout, Logger: log, Release: versionString(), Arrivals: arrivals,
 			Facts: func(ctx context.Context) dwp.Facts { return hostFacts(processes(ctx, cfg)) },
 		})
 		if err != nil {

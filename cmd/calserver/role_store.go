@@ -28,6 +28,7 @@ import (
 	"factotum/server/service"
 	"factotum/server/worker"
 	"factotum/store/archive"
+	"factotum/store/move"
 	"factotum/store/sqlstore"
 )
 
@@ -36,6 +37,8 @@ import (
 type storeService struct {
 	store     *sqlstore.Store
 	keeper    *archive.Keeper // its backups
+	gate      *move.Gate      // before all homes
+	mover     *move.Mover     // homes that go to other hosts, or come from there
 	disk      []*place.Report // what it stands on
 	remote    []*dwp.Client   // the other back ends
 	audit     *audit.Log      // nil: none is kept
@@ -87,7 +90,8 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	if err != nil {
 		return nil, err
 	}
-	counted := countedStore{kept, p.metrics, p.health}
+	s.gate = move.NewGate(kept)
+	counted := countedStore{s.gate, p.metrics, p.health}
 	s.jobs = worker.New(counted, worker.Options{Log: s.log, Concurrency: 32, PerOwner: 4, Dropped: delivery.Dropped})
 	opt.Outbox = s.jobs
 	if p.cfg.Mails() {
@@ -121,6 +125,9 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 		return nil, err
 	}
 	s.router = router
+	if err := s.openMoves(ctx, p, people, remote); err != nil {
+		return nil, err
+	}
 	courier := &delivery.Courier{Model: s.model, Jobs: s.jobs, People: people, Backend: router, Pause: p.cfg.GSE.RetryInterval, Expires: p.cfg.GSE.RetryExpires}
 	if courier.Mails = p.cfg.Mails(); courier.Mails {
 		if err := s.sendMail(p, people); err != nil {
@@ -154,7 +161,7 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s.server, err = dwp.NewServer(ln, countBackend(s.model, "socket", p.metrics), dwp.ServerOptions{Names: []string{hostName(p.cfg)}, Logger: s.log})
+	s.server, err = dwp.NewServer(ln, countBackend(s.model, "socket", p.metrics), dwp.ServerOptions{Names: []string{hostName(p.cfg)}, Logger: s.log, Arrivals: s.mover})
 	if err != nil {
 		ln.Close()
 		return nil, err
@@ -168,6 +175,7 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 		s.server.Shutdown(ctx)
 		return nil, err
 	}
+	s.mover.Start()
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
 	s.upkeep.Go(func() { s.maintain(run) })
@@ -367,6 +375,7 @@ func (s *storeService) alive(ctx context.Context) bool {
 func (s *storeService) stop(ctx context.Context) {
 	s.cancel()
 	s.mailIn.stop(ctx)
+	s.mover.Stop()
 	s.server.Shutdown(ctx)
 	s.upkeep.Wait()
 	s.close(ctx)

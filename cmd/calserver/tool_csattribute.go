@@ -34,7 +34,7 @@ const csattributeUsage = `csattribute adds, deletes and lists attributes of entr
 
 An attribute that has one value (icsStatus, icsTimezone) has to be deleted before it gets
 another one. Ids and passwords are not changed: "csuser password" sets those. icsDWPHost
-does not move calendars to another back end. Where people are kept in LDAP,
+does not move calendars to another back end: csmove does, and changes it. Where people are kept in LDAP,
 local.enduseradmindn must be allowed to write there, and servers see the change when
 their memory of an entry ends (local.ldap.cache.entryttl).
 

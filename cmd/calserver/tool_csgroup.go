@@ -333,7 +333,7 @@ func (o *groupOptions) change(ctx context.Context, ed directory.GroupEditor, id 
 			c.MemberURLs = &[]string{o.filter}
 		}
 		if o.IsSet("host") {
-			return misuse("-h: calendars do not move by that; see csuser and icsDWPHost in the manual")
+			return misuse("-h: calendars do not move by that: csmove moves them")
 		}
 	}
 	if err := ed.ChangeGroup(ctx, id, c); err != nil {

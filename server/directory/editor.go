@@ -322,3 +322,22 @@ func (ed *Editor) Get(id string) (calendar.Person, error) {
 	}
 	return x.dir.Person(context.Background(), id)
 }
+
+// SwitchHost is LDAPEditor.SwitchHost.
+func (ed *Editor) SwitchHost(_ context.Context, id, from, to string) error {
+	const op = "write back end"
+	return ed.change(op, func(x *edit) ([]byte, error) {
+		r, e, err := x.find(id)
+		if err != nil {
+			return nil, err
+		}
+		attr := x.dir.at.DWPHost
+		switch is := e.one(attr); {
+		case equalFold(is, to):
+			return x.data, nil
+		case is != "" && !equalFold(is, from):
+			return nil, otherHost(op, id, is)
+		}
+		return x.rewrite(r, []Change{{Attr: spelled(attr), Values: []string{fold(to)}}}), nil
+	})
+}

@@ -140,3 +140,39 @@ func (ed *LDAPEditor) Reset(ctx context.Context, id string) error {
 		}
 	})
 }
+
+// SwitchHost has the entry of somebody name another back end, if it names from, or
+// none: then from is what follows from elsewhere. Stale: it names a third one. The server
+// does both or nothing, and refuses where somebody else was first. RFC 4511 §4.6.
+func (ed *LDAPEditor) SwitchHost(ctx context.Context, id, from, to string) error {
+	const op = "write back end"
+	at := &ed.dir.at
+	var stale error
+	err := ed.modify(ctx, op, id, func(e *entry, m *ldap.ModifyRequest) {
+		is := e.one(at.DWPHost)
+		switch {
+		case equalFold(is, to):
+			return
+		case is != "" && !equalFold(is, from):
+			stale = otherHost(op, id, is)
+			return
+		case is != "":
+			m.Delete(at.DWPHost, []string{is})
+		}
+		if kind, _ := ed.dir.kindOf(e); kind == calendar.Individual && !e.has("objectclass", at.ClassUser) {
+			m.Add("objectClass", []string{at.ClassUser})
+		}
+		m.Add(at.DWPHost, []string{to})
+	})
+	if err == nil {
+		err = stale
+	}
+	return err
+}
+
+func otherHost(op, id, is string) error {
+	return &calendar.Error{Kind: calendar.Stale, Op: op, Ref: id, Msg: "the entry names the back end " + is}
+}
+
+// People answers from the directory itself: nothing is remembered.
+func (ed *LDAPEditor) People() *Directory { return ed.dir }

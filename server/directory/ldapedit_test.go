@@ -1,7 +1,10 @@
 package directory
 
 import (
+	"context"
 	"errors"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"factotum/server/calendar"
@@ -108,4 +111,80 @@ sn: New
 			}
 		}
 	}
+}
+
+// switches has an entry name another back end, and refuses where it names a third one.
+func switches(t *testing.T, ed interface {
+	SwitchHost(ctx context.Context, id, from, to string) error
+}, host func(id string) string) {
+	t.Helper()
+	const a, b, c = "calendar1.sesta.com", "calendar2.sesta.com", "calendar3.sesta.com"
+	for _, step := range []struct {
+		id, from, to, want string
+		kind               calendar.Kind
+	}{
+		{"new", a, b, b, 0}, // it named none
+		{"new", a, b, b, 0}, // and once more
+		{"new", a, c, b, calendar.Stale},
+		{"new", "Calendar2.sesta.com", a, a, 0},
+		{"nobody", a, b, "", calendar.NotFound},
+	} {
+		err := ed.SwitchHost(t.Context(), step.id, step.from, step.to)
+		if step.kind == 0 && err != nil || step.kind != 0 && !errors.Is(err, step.kind) {
+			t.Errorf("%s from %s to %s: %v", step.id, step.from, step.to, err)
+		}
+		if step.want != "" && host(step.id) != step.want {
+			t.Errorf("%s from %s to %s: it is %q", step.id, step.from, step.to, host(step.id))
+		}
+	}
+}
+
+func TestSwitchHost(t *testing.T) {
+	const text = changeable + `
+dn: uid=new,ou=People,o=usergroup
+objectClass: person
+objectClass: inetOrgPerson
+uid: new
+cn: New
+sn: New
+`
+	t.Run("LDAP", func(t *testing.T) {
+		opt := ldapOptions(ldaptest.Start(t, text))
+		opt.LDAP.DomainBase = ""
+		ed, err := NewLDAPEditor(opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ed.Close()
+		switches(t, ed, func(id string) string {
+			p, err := ed.People().Person(t.Context(), id)
+			if err != nil {
+				t.Error(err)
+			}
+			return p.Host
+		})
+	})
+	t.Run("LDIF", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "people.ldif")
+		if err := NewLDIF(path, "sesta.com"); err != nil {
+			t.Fatal(err)
+		}
+		ed, err := NewEditor(Options{LDIF: path, DefaultDomain: "sesta.com"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := ed.Create(NewPerson{ID: "new", Name: "New"}); err != nil {
+			t.Fatal(err)
+		}
+		switches(t, ed, func(id string) string {
+			p, err := ed.Get(id)
+			if err != nil {
+				t.Error(err)
+			}
+			return p.Host
+		})
+		if text := read(t, path); strings.Count(strings.ToLower(text), "icsdwphost:") != 1 {
+			t.Errorf("the file: %s", text)
+		}
+	})
 }

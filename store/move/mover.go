@@ -257,7 +257,9 @@ func fail(kind calendar.Kind, owner calendar.Owner, format string, args ...any) 
 }
 
 // actor is who this back end is to another.
-func (m *Mover) actor() calendar.Actor { return calendar.Actor{User: "csmove", Admin: true, Via: "csmove"} }
+func (m *Mover) actor() calendar.Actor {
+	return calendar.Actor{User: "csmove", Admin: true, Via: "csmove"}
+}
 
 // forGood tells of a failure that another attempt does not mend.
 func forGood(err error) bool {
