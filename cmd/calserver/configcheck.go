@@ -169,7 +169,7 @@ func (h *hostCheck) ports() {
 	}
 	if c.HTTP.Enable {
 		try(c.HTTP.Listen, c.HTTP.Port, "service.http.port", "service.http.listenaddr")
-		if tlsServed(&c.HTTP) && c.HTTP.TLSPort != c.HTTP.Port {
+		if c.TLSServed() && c.HTTP.TLSPort != c.HTTP.Port {
 			try(c.HTTP.Listen, c.HTTP.TLSPort, "service.http.ssl.port", "service.http.listenaddr")
 		}
 	}
@@ -201,7 +201,7 @@ func (h *hostCheck) certificates() {
 		}
 		return leaf
 	}
-	if c.HTTP.Enable && tlsServed(&c.HTTP) && c.HTTP.KeyFile != "" {
+	if c.HTTP.Enable && c.TLSServed() && c.HTTP.KeyFile != "" {
 		leaf := look(c.HTTP.CertFile, c.HTTP.KeyFile, "service.http.ssl.certfile", "service.http.ssl.keyfile")
 		name := c.Local.Hostname
 		if u, err := url.Parse("https://" + c.HTTP.TLSSourceURL); err == nil && c.HTTP.TLSSourceURL != "" {

@@ -155,6 +155,11 @@ func (h *health) look(ctx context.Context) {
 	h.looked.Store(time.Now().UnixMilli())
 	h.disks(p.cfg)
 	h.certificates(p.cfg)
+	if web != nil && web.running.(*httpService).acme != nil {
+		for _, c := range web.running.(*httpService).acme.list() {
+			h.note(dependency{Name: "certificate", About: c.host, Expires: c.expires, Warn: c.warning(time.Now())}, c.err)
+		}
+	}
 }
 
 // note keeps how a dependency is, and logs a change.
@@ -262,7 +267,7 @@ func (h *health) wrote(err error) {
 // certificates are those that the server shows.
 func (h *health) certificates(cfg *config.Config) {
 	files := map[string]string{}
-	if cfg.HTTP.Enable && tlsServed(&cfg.HTTP) {
+	if cfg.HTTP.Enable && cfg.TLSServed() && cfg.HTTP.CertFile != "" {
 		files[cfg.HTTP.CertFile] = cfg.HTTP.KeyFile
 	}
 	if f := dwpFiles(cfg); f != nil {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"golang.org/x/crypto/acme"
+
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +31,7 @@ type httpService struct {
 	front   *front.Server
 	backend calendar.Backend
 	remote  []*dwp.Client
+	acme    *acmeCertificates // nil: none are asked for
 	logins  *directory.Logins
 	addrs   []net.Addr
 	log     *slog.Logger
@@ -67,6 +70,13 @@ func openHTTPRole(ctx context.Context, p *process) (svc running, err error) {
 	}
 	if s.events != nil {
 		opt.Events = s.events
+	}
+	if s.acme, err = newACME(p.cfg, s.log); err != nil {
+		return nil, err
+	}
+	if s.acme != nil {
+		s.release = append(s.release, s.acme.close)
+		opt.Challenge, opt.Protocols = s.acme.manager.HTTPHandler, []string{acme.ALPNProto}
 	}
 	s.front = front.New(opt)
 	ready := p.httpListener
@@ -171,7 +181,7 @@ func (s *httpService) frontOptions(p *process, dir *directory.Directory) (front.
 		HeaderTimeout: h.HeaderTimeout, ReadTimeout: h.ReadTimeout, RequestTimeout: h.RequestTimeout, WriteTimeout: h.WriteTimeout,
 		IdleTimeout: h.IdleTimeout, HeaderBytes: int(l.HeaderSize), BodyBytes: l.BodySize,
 		MaxConns: h.MaxConns, MaxPerAddr: h.MaxPerAddr, Gzip: h.Gzip, PublicURL: publicURL(p.cfg),
-		SecureLogin: h.SecureLogin && tlsServed(h), SecurePort: h.TLSPort,
+		SecureLogin: h.SecureLogin && p.cfg.TLSServed(), SecurePort: h.TLSPort,
 	}
 	for _, n := range []struct {
 		param string
@@ -274,8 +284,6 @@ func (s *httpService) loginGauges(m *metrics) {
 	}
 }
 
-func tlsServed(h *config.HTTP) bool { return h.TLSEnable && h.CertFile != "" }
-
 // listen opens the ports of ics.conf; ln is the first if it is open already.
 func (s *httpService) listen(cfg *config.Config, ln net.Listener) (err error) {
 	h := &cfg.HTTP
@@ -286,17 +294,27 @@ func (s *httpService) listen(cfg *config.Config, ln net.Listener) (err error) {
 	}
 	s.addrs = append(s.addrs, ln.Addr())
 	s.front.Serve(ln)
-	if !tlsServed(h) {
+	if !cfg.TLSServed() {
 		return nil
 	}
 	if ln, err = listenTCP(h.Listen, h.TLSPort, "service.http.ssl.port", "service.http.listenaddr"); err != nil {
 		return err
 	}
 	s.addrs = append(s.addrs, ln.Addr())
-	if err := s.front.ServeTLS(ln, h.CertFile, h.KeyFile); err != nil {
-		ln.Close()
-		return err
+	var of []front.Certificates
+	if h.CertFile != "" {
+		get, err := front.Certificate(h.CertFile, h.KeyFile, s.log)
+		if err != nil {
+			ln.Close()
+			return err
+		}
+		of = append(of, get)
 	}
+	if s.acme != nil {
+		of = append(of, s.acme.certificate)
+		s.acme.run()
+	}
+	s.front.ServeCertificates(ln, of...)
 	return nil
 }
 

@@ -37,7 +37,7 @@ func (s *storeService) takeMail(p *process, people calendar.People, router lmtp.
 	if opt.Peers, err = networks(p.cfg.IMIP.Peers); err != nil {
 		return fmt.Errorf("read factotum.imip.peers: %w", err)
 	}
-	if h := &p.cfg.HTTP; tlsServed(h) {
+	if h := &p.cfg.HTTP; h.TLSEnable && h.CertFile != "" {
 		get, err := front.Certificate(h.CertFile, h.KeyFile, s.log)
 		if err != nil {
 			return err

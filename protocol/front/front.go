@@ -65,6 +65,11 @@ type Options struct {
 	SecureLogin bool
 	SecurePort  int
 
+	// Challenge answers an ACME authority, and hands on what is not from it; nil: none
+	// is asked. Protocols are the ones that it speaks over TLS. RFC 8555, RFC 8737.
+	Challenge func(http.Handler) http.Handler
+	Protocols []string
+
 	Logger *slog.Logger // nil discards
 	Access *slog.Logger // the access log; nil: none
 	// Observe is told of every request that was answered; nil: nobody.
@@ -90,7 +95,7 @@ type Server struct {
 	draining atomic.Bool
 
 	mu   sync.Mutex
-	tls  []*certFiles
+	tls  []Certificates
 	errs chan error
 }
 
@@ -121,7 +126,7 @@ func New(opt Options) *Server {
 		// What clients do wrong below HTTP is their business, not the log's.
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		// Set before anything is served: listeners without TLS read it too.
-		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: s.certificate, NextProtos: []string{"h2", "http/1.1"}},
+		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: s.certificate, NextProtos: append([]string{"h2", "http/1.1"}, opt.Protocols...)},
 	}
 	return s
 }
@@ -141,31 +146,48 @@ func (s *Server) Serve(ln net.Listener) {
 // ServeTLS is Serve with TLS 1.2 or later. The PEM files are read again when
 // they change; what cannot be read is an error only the first time.
 func (s *Server) ServeTLS(ln net.Listener, certFile, keyFile string) error {
-	c, err := openCert(certFile, keyFile, s.log)
+	get, err := Certificate(certFile, keyFile, s.log)
 	if err != nil {
 		return err
 	}
-	s.mu.Lock()
-	s.tls = append(s.tls, c)
-	s.mu.Unlock()
-	s.run(func() error { return s.http.ServeTLS(s.conns.listener(ln), "", "") })
+	s.ServeCertificates(ln, get)
 	return nil
 }
 
-// certificate chooses among the certificates given to ServeTLS: the first that
-// fits the name and the client, else the last.
+// Certificates finds the certificate for who connects, as tls.Config.GetCertificate.
+type Certificates func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+
+// ServeCertificates is ServeTLS with certificates from elsewhere.
+func (s *Server) ServeCertificates(ln net.Listener, of ...Certificates) {
+	s.mu.Lock()
+	s.tls = append(s.tls, of...)
+	s.mu.Unlock()
+	s.run(func() error { return s.http.ServeTLS(s.conns.listener(ln), "", "") })
+}
+
+// certificate chooses among the certificates: the first that fits the name and the
+// client, else the last that there is.
 func (s *Server) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	s.mu.Lock()
-	files := slices.Clone(s.tls)
+	list := slices.Clone(s.tls)
 	s.mu.Unlock()
-	var cert *tls.Certificate
+	var last *tls.Certificate
 	err := errors.New("no certificate")
-	for _, f := range files {
-		if cert, err = f.get(hello); err == nil && hello.SupportsCertificate(cert) == nil {
+	for _, get := range list {
+		cert, err2 := get(hello)
+		switch {
+		case err2 != nil:
+			err = err2
+			continue
+		case hello.SupportsCertificate(cert) == nil:
 			return cert, nil
 		}
+		last = cert
 	}
-	return cert, err
+	if last != nil {
+		return last, nil
+	}
+	return nil, err
 }
 
 func (s *Server) run(serve func() error) {

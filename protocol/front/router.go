@@ -84,7 +84,11 @@ func (s *Server) handler() http.Handler {
 		}
 		packed = wrap(inner)
 	}
-	return s.outer(inner, packed)
+	all := s.outer(inner, packed)
+	if s.opt.Challenge != nil {
+		all = s.opt.Challenge(all)
+	}
+	return all
 }
 
 func notFound(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusNotFound) }

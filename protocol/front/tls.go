@@ -44,7 +44,7 @@ func openCert(cert, key string, log *slog.Logger) (*certFiles, error) {
 
 // Certificate reads a certificate and its key, and gives whoever serves TLS what the
 // files have, also when they are replaced.
-func Certificate(cert, key string, log *slog.Logger) (func(*tls.ClientHelloInfo) (*tls.Certificate, error), error) {
+func Certificate(cert, key string, log *slog.Logger) (Certificates, error) {
 	c, err := openCert(cert, key, log)
 	if err != nil {
 		return nil, err

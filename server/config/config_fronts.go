@@ -2,13 +2,23 @@ package config
 
 import "time"
 
+// ACME is an authority that gives certificates by itself. RFC 8555.
+type ACME struct {
+	Hosts     []string // whose certificates it is asked for; none: it is not used
+	Directory string   // its address
+	Agree     bool     // to its terms
+	Email     string
+	CAFile    string // of its own certificate, "" = the system's authorities
+}
+
 // HTTP is cshttpd.
 type HTTP struct {
 	Enable          bool
 	Listen          string // "" for all addresses
 	Port            int
-	TLSEnable       bool // listen on TLSPort; needs CertFile
+	TLSEnable       bool // listen on TLSPort; needs CertFile, or names in ACME
 	TLSPort         int
+	ACME            ACME
 	CertFile        string
 	KeyFile         string
 	SecureLogin     bool // no login in clear, except over loopback

@@ -33,13 +33,14 @@ func (c *Config) cross() []Problem {
 	if (c.HTTP.CertFile == "") != (c.HTTP.KeyFile == "") {
 		add(Error, "service.http.ssl.keyfile", "expected both service.http.ssl.certfile and service.http.ssl.keyfile, or neither")
 	}
-	if c.HTTP.Enable && c.HTTP.CertFile != "" && c.HTTP.TLSEnable && c.HTTP.Port == c.HTTP.TLSPort {
+	if c.HTTP.Enable && c.TLSServed() && c.HTTP.Port == c.HTTP.TLSPort {
 		add(Error, "service.http.ssl.port", "is the same as service.http.port")
 	}
-	if name := c.wantsTLS(); name != "" && c.HTTP.CertFile == "" && c.HTTP.KeyFile == "" {
+	if name := c.wantsTLS(); name != "" && c.HTTP.CertFile == "" && c.HTTP.KeyFile == "" && len(c.HTTP.ACME.Hosts) == 0 {
 		add(Error, name, "asks for TLS, and there is no certificate: export it and its key from the certificate database to PEM files, and name these in "+
 			"service.http.ssl.certfile and service.http.ssl.keyfile; or set service.http.ssl.port.enable = \"no\" to serve without TLS")
 	}
+	c.checkACME(add)
 	if len(c.Mail.Routes) > 0 && !c.Mails() {
 		add(Warning, "factotum.mail.routes", "has no effect: no mail is sent, since there is neither caldb.smtphost nor factotum.mail.direct")
 	}

@@ -75,6 +75,11 @@ var httpParams = []Param{
 var tlsParams = []Param{
 	used("service.http.ssl.certfile", Path, "", "PEM file with the certificate chain of the HTTP service, relative to the directory of ics.conf; empty serves without TLS.", func(c *Config) any { return &c.HTTP.CertFile }, under("@config")),
 	used("service.http.ssl.keyfile", Path, "", "PEM file with its key.", func(c *Config) any { return &c.HTTP.KeyFile }, under("@config")),
+	used("factotum.http.acme.hosts", List, "", "Host names, with blanks between, for which cshttpd gets certificates from an ACME authority, such as Let's Encrypt, and renews them by itself. It asks at service.http.ssl.port, which has to be 443 outside, or at service.http.port, which has to be 80.", func(c *Config) any { return &c.HTTP.ACME.Hosts }),
+	used("factotum.http.acme.agree", Bool, "no", "You agree to the terms of that authority: without it nothing is asked for.", func(c *Config) any { return &c.HTTP.ACME.Agree }),
+	used("factotum.http.acme.email", String, "", "Address at which the authority tells you what is wrong.", func(c *Config) any { return &c.HTTP.ACME.Email }),
+	used("factotum.http.acme.directory", String, "https://acme-v02.api.letsencrypt.org/directory", "Address of the authority.", func(c *Config) any { return &c.HTTP.ACME.Directory }),
+	used("factotum.http.acme.cafile", Path, "", "PEM file with who signed the authority's own certificate, where the system does not know them.", func(c *Config) any { return &c.HTTP.ACME.CAFile }, under("@config")),
 	used("service.http.ssl.port.enable", Bool, "yes", "Listen on the TLS port, once there is a certificate.", func(c *Config) any { return &c.HTTP.TLSEnable }),
 	used("service.http.ssl.port", Port, "443", "TCP port for TLS.", func(c *Config) any { return &c.HTTP.TLSPort }),
 	used("service.http.ssl.securelogin", Bool, "yes", "Where TLS is served, take logins over TLS only (and over loopback).", func(c *Config) any { return &c.HTTP.SecureLogin }),
