@@ -272,18 +272,3 @@ func (s *Service) sumOf(ctx context.Context, d *calendar.Domain, seen map[calend
 		}
 	}
 }
-
-// DomainUse tells how many octets the people of a domain store on this back end; ok
-// is false where nobody counts them, since the domain has no quota.
-func (s *Service) DomainUse(ctx context.Context, name string) (octets int64, ok bool, err error) {
-	d := s.domains().Named(name)
-	if d == nil || d.Quota <= 0 {
-		return 0, false, nil
-	}
-	owner := calendar.Owner("@" + d.Name)
-	if err := s.countDomain(ctx, owner); err != nil {
-		return 0, false, err
-	}
-	octets, ok = s.use.of(d.Name)
-	return octets, ok, nil
-}

@@ -1,0 +1,206 @@
+package service_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"factotum/server/acl"
+	"factotum/server/calendar"
+	"factotum/server/service"
+	"factotum/store/sqlstore"
+	"factotum/store/storetest/fresh"
+)
+
+// hosted is a staff in domains.
+type hosted struct {
+	*staff
+	domains *calendar.Domains
+}
+
+func (h *hosted) HostedDomains() *calendar.Domains { return h.domains }
+
+func (h *hosted) Search(context.Context, calendar.PeopleQuery) (found []calendar.Person, more bool, err error) {
+	return nil, false, nil
+}
+
+// openHosted opens a model of people of the same ids in a.com, the default domain,
+// and b.com.
+func openHosted(t *testing.T, a, b calendar.Domain) (*service.Service, *hosted) {
+	a.Name, a.Active, b.Name, b.Active = "a.com", true, "b.com", true
+	h := &hosted{staff: &staff{byID: map[string]calendar.Person{}}, domains: calendar.NewDomains(&a, []*calendar.Domain{&b}, false)}
+	for _, id := range []string{"anna", "bob", "anna@b.com", "bob@b.com"} {
+		h.byID[id] = calendar.Person{ID: id, Domain: h.domains.Of(id).Name, Kind: calendar.Individual, Active: true, Mails: []string{strings.TrimSuffix(id, "@b.com") + "@" + h.domains.Of(id).Name}}
+	}
+	return service.New(fresh.SQLite(t, sqlstore.Options{Relaxed: true}), h, service.Options{}), h
+}
+
+func (h *hosted) actor(id string) calendar.Actor { return h.byID[id].Actor() }
+
+// whatever somebody of another domain asks about a home, he is told what he would be
+// told of nobody: that it is not there.
+func attack(t *testing.T, svc *service.Service, who calendar.Actor, owner calendar.Owner) map[string]error {
+	ctx, id := t.Context(), calendar.ID(owner)
+	ref := calendar.Ref{Calendar: id, Name: "a.ics"}
+	window := calendar.Window{From: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), To: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)}
+	out := map[string]error{}
+	_, out["home"] = svc.Home(ctx, who, calendar.HomeRequest{Owner: owner})
+	_, out["calendar"] = svc.Calendar(ctx, who, id)
+	_, out["put"] = svc.PutObject(ctx, who, calendar.PutRequest{Ref: calendar.Ref{Calendar: id, Name: "x.ics"}, Data: event("x", "20260101T090000Z", "")})
+	out["delete"] = svc.DeleteObject(ctx, who, calendar.DeleteRequest{Ref: ref})
+	_, out["update"] = svc.UpdateCalendar(ctx, who, calendar.UpdateCalendarRequest{ID: id, DisplayName: new(string)})
+	out["delete calendar"] = svc.DeleteCalendar(ctx, who, calendar.DeleteCalendarRequest{ID: id})
+	out["share"] = svc.Share(ctx, who, calendar.ShareRequest{Calendar: id, Set: []calendar.ShareSet{{User: "bob"}}})
+	out["share with him"] = svc.Share(ctx, who, calendar.ShareRequest{Calendar: calendar.ID(who.User), Set: []calendar.ShareSet{{User: string(owner)}}})
+	out["proxy"] = svc.SetProxies(ctx, who, calendar.SetProxiesRequest{Owner: calendar.Owner(who.User), Kind: acl.ProxyRead, Users: []string{string(owner)}})
+	for _, home := range []bool{true, false} {
+		res, err := svc.FreeBusy(ctx, who, calendar.FreeBusyRequest{Window: window, Targets: []calendar.FreeBusyTarget{{Calendar: id, Home: home}}})
+		if err == nil {
+			err = res[0].Err
+		}
+		out[fmt.Sprint("busy ", home)] = err
+	}
+	return out
+}
+
+func TestNoWayIntoAnotherDomain(t *testing.T) {
+	open := acl.MustParse("@^a^rwdsflz^g")
+	svc, h := openHosted(t, calendar.Domain{}, calendar.Domain{})
+	for id := range h.byID {
+		me := h.actor(id)
+		cal := provision(t, svc, me)
+		if _, err := svc.PutObject(t.Context(), me, calendar.PutRequest{Ref: calendar.Ref{Calendar: cal, Name: "a.ics"}, Data: event("a", "20260101T090000Z", "")}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := svc.UpdateCalendar(t.Context(), me, calendar.UpdateCalendarRequest{ID: cal, ACL: &open}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		who   string
+		owner calendar.Owner
+	}{{"anna", "anna@b.com"}, {"anna@b.com", "anna"}, {"bob@b.com", "anna"}} {
+		nobody := attack(t, svc, h.actor(c.who), "nobody@b.com")
+		for what, err := range attack(t, svc, h.actor(c.who), c.owner) {
+			if calendar.KindOf(err) != calendar.NoCalendar || calendar.ReasonOf(err) != "" || calendar.MessageOf(err) != calendar.MessageOf(nobody[what]) {
+				t.Errorf("%s, %s of %s: %v; of nobody: %v", c.who, what, c.owner, err, nobody[what])
+			}
+		}
+		found, err := svc.SearchCalendars(t.Context(), h.actor(c.who), calendar.SearchCalendarsRequest{Text: "a", ID: true, Name: true, Owner: true, Owners: []calendar.Owner{c.owner}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, cal := range found {
+			if h.domains.Of(string(cal.ID.Owner())) != h.domains.Of(c.who) {
+				t.Errorf("%s finds %s", c.who, cal.ID)
+			}
+		}
+		if len(found) == 0 {
+			t.Errorf("%s does not find his own", c.who)
+		}
+	}
+	// In a domain all of it is as the lists say.
+	if _, err := svc.Calendar(t.Context(), h.actor("bob@b.com"), "anna@b.com"); err != nil {
+		t.Error(err)
+	}
+}
+
+// What a domain lets others do is a ceiling, and no more than the lists say.
+func TestADomainsCeiling(t *testing.T) {
+	svc, h := openHosted(t, calendar.Domain{Searches: []string{"b.com"}}, calendar.Domain{Guarded: true, Access: acl.MustParse("@a.com^a^lrf^g")})
+	for list, want := range map[string][2]bool{"@^a^rwdf^g": {true, false}, "@^a^f^g": {false, false}} {
+		id := provision(t, svc, h.actor("anna@b.com"))
+		l := acl.MustParse(list)
+		if _, err := svc.UpdateCalendar(t.Context(), h.actor("anna@b.com"), calendar.UpdateCalendarRequest{ID: id, ACL: &l}); err != nil {
+			t.Fatal(err)
+		}
+		cal, err := svc.Calendar(t.Context(), h.actor("anna"), id)
+		if err != nil || cal.Rights.CanRead() != want[0] || cal.Rights.CanWrite() != want[1] || !cal.Rights.CanSeeBusy() {
+			t.Errorf("%s: %+v, %v", list, cal.Rights, err)
+		}
+	}
+}
+
+// A domain's quota holds for all of its people together, also while they write at once;
+// deletions give room back, and the next process counts the same.
+func TestADomainsQuota(t *testing.T) {
+	text := func(uid string) []byte {
+		return event(uid, "20260101T090000Z", "COMMENT:"+strings.Repeat("x", 700)+"\r\n")
+	}
+	svc, h := openHosted(t, calendar.Domain{}, calendar.Domain{Quota: 10_000})
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	stored, refused := 0, 0
+	for _, id := range []string{"anna@b.com", "bob@b.com"} {
+		me := h.actor(id)
+		cal := provision(t, svc, me)
+		wg.Go(func() {
+			for i := range 12 {
+				uid := fmt.Sprint(i)
+				_, err := svc.PutObject(t.Context(), me, calendar.PutRequest{Ref: calendar.Ref{Calendar: cal, Name: uid}, Data: text(uid)})
+				mu.Lock()
+				switch {
+				case err == nil:
+					stored++
+				case calendar.KindOf(err) == calendar.OverQuota && strings.Contains(calendar.MessageOf(err), "b.com"):
+					refused++
+				default:
+					t.Errorf("%s %d: %v", id, i, err)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	each := len(text("0"))
+	if most := 10_000/each + 1; stored > most || stored < most-2 || stored+refused != 24 { // of two at once one may come late
+		t.Errorf("%d stored, %d refused of %d octets each", stored, refused, each)
+	}
+	if _, err := svc.PutObject(t.Context(), h.actor("anna"), calendar.PutRequest{Ref: calendar.Ref{Calendar: provision(t, svc, h.actor("anna")), Name: "a"}, Data: text("a")}); err != nil {
+		t.Errorf("another domain: %v", err)
+	}
+	used, ok, err := svc.DomainUse(t.Context(), "b.com")
+	if err != nil || !ok || used < int64(stored*each-20) || used > int64(stored*each+100) {
+		t.Errorf("%d octets used, %v, of %d", used, err, stored*each)
+	}
+	if err := svc.DeleteObject(t.Context(), h.actor("anna@b.com"), calendar.DeleteRequest{Ref: calendar.Ref{Calendar: "anna@b.com", Name: "0"}}); err != nil {
+		t.Fatal(err)
+	}
+	if now, _, _ := svc.DomainUse(t.Context(), "b.com"); used-now != int64(each) {
+		t.Errorf("a deletion gives %d back, not %d", used-now, each)
+	}
+	home, err := svc.Home(t.Context(), h.actor("anna@b.com"), calendar.HomeRequest{Owner: "anna@b.com"})
+	if now, _, _ := svc.DomainUse(t.Context(), "b.com"); err != nil || home.MaxBytes-home.UsedBytes != 10_000-now {
+		t.Errorf("%d of %d, %v; the domain has %d", home.UsedBytes, home.MaxBytes, err, now)
+	}
+}
+
+// What a domain does not let its people do.
+func TestWhatADomainForbids(t *testing.T) {
+	bits := uint32(1<<calendar.CreateCalendars | 1<<calendar.DeleteCalendars | 1<<calendar.PublicWritable)
+	svc, h := openHosted(t, calendar.Domain{}, calendar.Domain{Forbidden: &bits})
+	everybody := acl.MustParse("@^a^rw^g")
+	for _, id := range []string{"anna", "anna@b.com"} {
+		me := h.actor(id)
+		refused := id == "anna@b.com"
+		cal := provision(t, svc, me)
+		admin := me
+		admin.Admin = true
+		_, create := svc.CreateCalendar(t.Context(), me, calendar.CreateCalendarRequest{Calendar: calendar.Calendar{ID: calendar.NewID(cal.Owner(), "more")}})
+		_, list := svc.UpdateCalendar(t.Context(), me, calendar.UpdateCalendarRequest{ID: cal, ACL: &everybody})
+		if refused {
+			if _, err := svc.CreateCalendar(t.Context(), admin, calendar.CreateCalendarRequest{Calendar: calendar.Calendar{ID: calendar.NewID(cal.Owner(), "more")}}); err != nil {
+				t.Errorf("the administrator: %v", err)
+			}
+		}
+		gone := svc.DeleteCalendar(t.Context(), me, calendar.DeleteCalendarRequest{ID: calendar.NewID(cal.Owner(), "more")})
+		for what, err := range map[string]error{"create": create, "list": list, "delete": gone} {
+			if (calendar.KindOf(err) == calendar.Denied) != refused || !refused && err != nil || refused && !strings.Contains(calendar.MessageOf(err), "the domain b.com") {
+				t.Errorf("%s, %s: %v", id, what, err)
+			}
+		}
+	}
+}
