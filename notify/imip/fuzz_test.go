@@ -8,6 +8,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"factotum/notify/imip/imiptest"
 	"factotum/server/admission"
 	"factotum/server/ical"
 	"factotum/server/why"
@@ -16,8 +17,8 @@ import (
 // Whatever comes, it is read or refused with a code that people are told, what it
 // says is fit to be shown, and its messages can be decided about.
 func FuzzRead(f *testing.F) {
-	for _, s := range samples {
-		raw, err := os.ReadFile("testdata/" + s.file + ".eml")
+	for _, s := range imiptest.Samples {
+		raw, err := os.ReadFile("testdata/" + s.File + ".eml")
 		if err != nil {
 			f.Fatal(err)
 		}

@@ -44,8 +44,10 @@ func counts(p *ical.Property, answers bool) bool {
 	return !isPersonal(p.Name)
 }
 
+// isAnswer reports whether a parameter of ATTENDEE is part of what he answered: who
+// wrote it for him too, which Zimbra says of everybody. RFC 5546 §3.2.3.
 func isAnswer(param string) bool {
-	return param == "PARTSTAT" || param == "RSVP" || param == "DELEGATED-TO"
+	return param == "PARTSTAT" || param == "RSVP" || param == "DELEGATED-TO" || param == "SENT-BY"
 }
 
 // compare says what same does of components that are written in one order, as

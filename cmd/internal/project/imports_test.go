@@ -84,6 +84,7 @@ var mayImport = map[string][]string{
 	"notify/relay":                 {},
 	"notify/operator":              {"notify/letter"},
 	"notify/relay/smtptest":        {},
+	"notify/imip/imiptest":         {},
 	"notify/mail":                  {"notify/letter", "notify/letterfile", "notify/relay", "server/admission", "server/ical", "server/itip", "server/recur", "server/calendar", "server/zone"},
 	"notify/queue":                 {"notify/relay", "server/ical", "server/calendar", "server/worker"},
 	"notify/xmpp":                  {},
