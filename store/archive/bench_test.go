@@ -151,7 +151,7 @@ func BenchmarkRotation(b *testing.B) {
 	s.snapshot(b)
 	s.log.do(func(time.Time) {
 		for n := range 100_000 {
-			s.log.at[calendar.Owner(fmt.Sprint("owner", n))] = 1
+			s.place.at[calendar.Owner(fmt.Sprint("owner", n))] = 1
 		}
 	})
 	stop, stopped := make(chan struct{}), make(chan struct{})

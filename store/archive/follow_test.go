@@ -140,7 +140,7 @@ func TestAppliedAnew(t *testing.T) {
 		"the log has a gap": {func(_ *testing.T, k *Keeper, _ *follower) { k.places[0].fail(os.ErrPermission) }, "has a gap"},
 		"a file of the log is gone": {func(t *testing.T, k *Keeper, f *follower) {
 			for range 3 {
-				k.log.do(func(time.Time) { k.places[0].turn(k.log.at) })
+				k.log.do(func(time.Time) { k.places[0].turn() })
 				k.log.drain(bg)
 			}
 			gone := filepath.Join(k.places[0].period, logName(f.number+1)+packed)

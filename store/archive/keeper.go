@@ -404,7 +404,7 @@ func (k *Keeper) Copy(ctx context.Context, dir string) (per Period, err error) {
 	ended := make(chan struct{})
 	defer func() {
 		k.log.do(func(mark time.Time) {
-			p.finish(mark, nil)
+			p.finish(mark)
 			k.log.places = slices.DeleteFunc(slices.Clone(k.log.places), func(o *place) bool { return o == p })
 			close(ended)
 		})
@@ -434,7 +434,7 @@ func snapshot(ctx context.Context, store calendar.Store, l *log, p *place, opt *
 	var before <-chan struct{}
 	l.do(func(time.Time) {
 		var err error
-		before, err = p.begin(per.Dir, &per.Manifest, l.at)
+		before, err = p.begin(per.Dir, &per.Manifest)
 		if err == nil && !slices.Contains(l.places, p) {
 			l.places = append(slices.Clone(l.places), p)
 			l.wakeUp()
@@ -472,7 +472,7 @@ func snapshot(ctx context.Context, store calendar.Store, l *log, p *place, opt *
 		return per, err
 	}
 	var turned <-chan struct{} // so that a start knows what there is
-	l.do(func(time.Time) { turned = p.turn(l.at) })
+	l.do(func(time.Time) { turned = p.turn() })
 	if err := l.drain(ctx); err != nil || turned == nil {
 		return per, err
 	}

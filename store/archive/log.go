@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,7 +30,6 @@ type log struct {
 	idle    bool // there is no place
 	hangs   atomic.Bool
 
-	at     map[calendar.Owner]int64 // the numbers that homes have in what is written; run's
 	places []*place
 	done   chan struct{}
 	doubts chan calendar.Owner
@@ -46,7 +46,10 @@ const flushEvery = time.Second
 
 // newLog begins with homes that have those numbers.
 func newLog(now func() time.Time, logger *slog.Logger, at map[calendar.Owner]int64, places ...*place) *log {
-	l := &log{now: now, err: logger, at: at, places: places, done: make(chan struct{}), doubts: make(chan calendar.Owner, 1<<12)}
+	for _, p := range places {
+		p.at = maps.Clone(at)
+	}
+	l := &log{now: now, err: logger, places: places, done: make(chan struct{}), doubts: make(chan calendar.Owner, 1<<12)}
 	l.more, l.idle = sync.NewCond(&l.mu), len(places) == 0
 	go l.run()
 	return l
@@ -213,7 +216,7 @@ func (l *log) run() {
 			}
 		}
 		for _, p := range l.places {
-			p.write(buf.Bytes(), mark, l.at)
+			p.write(buf.Bytes(), mark)
 		}
 		l.hangs.Store(false)
 		if written != nil {
@@ -225,7 +228,7 @@ func (l *log) run() {
 		if closed || time.Since(synced) >= flushEvery {
 			for _, p := range l.places {
 				if closed {
-					p.finish(mark, l.at)
+					p.finish(mark)
 					p.aside.Wait()
 				} else {
 					p.sync(mark)
@@ -262,12 +265,10 @@ func (l *log) spell(buf *bytes.Buffer, r *record) {
 			p.lose()
 		}
 	}
-	switch t := r.Txn; {
-	case t == nil:
-	case t.dropped():
-		delete(l.at, t.Owner)
-	default:
-		l.at[t.Owner] = t.Change
+	if t := r.Txn; t != nil {
+		for _, p := range l.places {
+			p.note(t)
+		}
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -146,13 +145,16 @@ type place struct {
 	packing sync.Mutex      // one at a time
 
 	recent map[calendar.Owner]time.Time // while it resumes: when the log tells of them last
+
+	at   map[calendar.Owner]int64 // numbers of homes at the end of the last file that was ended; of what is done apart
+	last map[calendar.Owner]int64 // those that have changed since, gone where one is none; of who writes
 }
 
 func logName(n int) string { return fmt.Sprintf("%s%010d", logPrefix, n) }
 
 // write adds lines. What cannot be written is lost to this place, which is told in the
 // next file that can.
-func (p *place) write(data []byte, last time.Time, at map[calendar.Owner]int64) {
+func (p *place) write(data []byte, last time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.period == "" || len(data) == 0 {
@@ -168,7 +170,20 @@ func (p *place) write(data []byte, last time.Time, at map[calendar.Owner]int64) 
 	}
 	p.beat = last
 	if p.size >= p.fold {
-		p.next(at)
+		p.next()
+	}
+}
+
+// none is the number of a home that is gone.
+const none = -1
+
+// note keeps the number that a home has after a transaction. Only who writes calls it.
+func (p *place) note(t *txn) {
+	if p.last == nil {
+		p.last = map[calendar.Owner]int64{}
+	}
+	if p.last[t.Owner] = t.Change; t.dropped() {
+		p.last[t.Owner] = none
 	}
 }
 
@@ -218,18 +233,18 @@ func (p *place) reopen() bool {
 
 // turn begins another file of the log. What it returns is closed when the one before is on the
 // disk, with the state at its end.
-func (p *place) turn(at map[calendar.Owner]int64) (ended <-chan struct{}) {
+func (p *place) turn() (ended <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.file != nil {
-		ended = p.next(at)
+		ended = p.next()
 	}
 	return ended
 }
 
 // next ends a file and begins another.
-func (p *place) next(at map[calendar.Owner]int64) (ended <-chan struct{}) {
-	ended = p.end(at)
+func (p *place) next() (ended <-chan struct{}) {
+	ended = p.end()
 	if err := p.open(); err != nil {
 		p.fail(err)
 	}
@@ -296,19 +311,29 @@ func (p *place) head(f *os.File, n int) (err error) {
 
 // end has the file brought to the disk, beside the numbers that homes have come to, and packed:
 // apart, so that nobody waits for it.
-func (p *place) end(at map[calendar.Owner]int64) (ended <-chan struct{}) {
-	f, seal, dir, n, numbers := p.file, p.seal, p.period, p.number, maps.Clone(at)
+func (p *place) end() (ended <-chan struct{}) {
+	f, seal, dir, n, last := p.file, p.seal, p.period, p.number, p.last
 	before := p.ended
-	p.file = nil
+	p.file, p.last = nil, nil
 	ended = p.apart(func() error {
 		if before != nil {
 			<-before
+		}
+		if p.at == nil {
+			p.at = map[calendar.Owner]int64{}
+		}
+		for owner, number := range last {
+			if number == none {
+				delete(p.at, owner)
+			} else {
+				p.at[owner] = number
+			}
 		}
 		err := f.Sync()
 		if err = errors.Join(err, f.Close()); err != nil {
 			return err
 		}
-		return p.keepState(dir, n, numbers)
+		return p.keepState(dir, n, p.at)
 	})
 	p.ended = ended
 	p.aside.Go(func() {
@@ -373,11 +398,11 @@ func (p *place) sync(now time.Time) {
 }
 
 // finish ends the log: the server stops, or the copy is whole.
-func (p *place) finish(now time.Time, at map[calendar.Owner]int64) {
+func (p *place) finish(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.tell(now, true); p.file != nil {
-		p.end(at)
+		p.end()
 	}
 }
 
@@ -434,11 +459,11 @@ func (p *place) forget(dir string) {
 // begin starts a period that was prepared: the log goes on in its directory.
 //
 // What it returns is closed when what the log had before is on the disk.
-func (p *place) begin(dir string, m *Manifest, at map[calendar.Owner]int64) (ended <-chan struct{}, err error) {
+func (p *place) begin(dir string, m *Manifest) (ended <-chan struct{}, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.file != nil {
-		ended = p.end(at)
+		ended = p.end()
 	}
 	old := p.period
 	p.period, p.gapped = dir, false
