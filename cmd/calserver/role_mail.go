@@ -53,7 +53,7 @@ func (s *storeService) sendMail(p *process, people calendar.People) error {
 		s.log.Error("a template of mails cannot be used as it is", "file", problem.File, "line", problem.Line, "err", problem.Msg)
 	}
 	composer := &mail.Composer{Templates: letterfile.New(files), People: timedPeople{people}, Model: s.model, Host: hostName(p.cfg), Envelope: cfg.Envelope,
-		TZID: p.cfg.Calstore.TimeZone, Raw8: p.cfg.Local.Allow8BitHeaders, Past: cfg.Past, Outside: p.cfg.Alarms.Outside, Signer: signer, Now: time.Now}
+		TZID: p.cfg.Calstore.TimeZone, Raw8: p.cfg.Local.Allow8BitHeaders, Past: cfg.Past, Resources: cfg.ResourceReplies, Outside: p.cfg.Alarms.Outside, Signer: signer, Now: time.Now}
 	s.mail = queue.New(s.model, s.jobs, sender, queue.Options{
 		Route: func(domain string) relay.Route { return mailRoute(cfg, domain) }, Compose: composer.Compose,
 		Backoff: cfg.Backoff, Notices: cfg.Notices, Connections: cfg.Connections, Each: cfg.Each, Attempt: 10 * cfg.Timeout, Log: s.log,

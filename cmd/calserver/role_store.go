@@ -95,7 +95,7 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	s.jobs = worker.New(counted, worker.Options{Log: s.log, Concurrency: 32, PerOwner: 4, Dropped: delivery.Dropped})
 	opt.Outbox = s.jobs
 	if p.cfg.Mails() {
-		opt.Notices = service.NoticeOptions{Answers: p.cfg.Mail.Replies, Invitations: p.cfg.Mail.Invitations, Cancellations: p.cfg.Mail.Cancellations, Held: p.cfg.IMIP.Notify, Hooks: true, Zones: true}
+		opt.Notices = service.NoticeOptions{Answers: p.cfg.Mail.Replies, ResourceAnswers: p.cfg.Mail.ResourceReplies, Invitations: p.cfg.Mail.Invitations, Cancellations: p.cfg.Mail.Cancellations, Held: p.cfg.IMIP.Notify, Hooks: true, Zones: true}
 	}
 	opt.Alarms = alarmOptions(p.cfg)
 	if s.audit = auditLog(p.cfg); s.audit != nil && !p.cfg.Store.ReadOnly {

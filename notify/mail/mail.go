@@ -37,14 +37,15 @@ type Composer struct {
 		Prefs(ctx context.Context, who calendar.Actor, owner calendar.Owner) (map[string]string, error)
 		Why(ctx context.Context, who calendar.Actor, req calendar.WhyRequest) (calendar.WhyAnswer, error)
 	}
-	Host     string  // ours, of Message-IDs of who has no mail address
-	Envelope string  // where what cannot be delivered comes back to; "": to whom it is from
-	TZID     string  // of who has none
-	Raw8     bool    // local.rfc822header.allow8bit
-	Past     bool    // what is over is mailed too
-	Outside  bool    // people whom the directory does not have are reminded too
-	Signer   *Signer // nil does not sign
-	Now      func() time.Time
+	Host      string  // ours, of Message-IDs of who has no mail address
+	Envelope  string  // where what cannot be delivered comes back to; "": to whom it is from
+	TZID      string  // of who has none
+	Raw8      bool    // local.rfc822header.allow8bit
+	Past      bool    // what is over is mailed too
+	Outside   bool    // people whom the directory does not have are reminded too
+	Resources bool    // organizers are told what rooms answer: factotum.reply.resources
+	Signer    *Signer // nil does not sign
+	Now       func() time.Time
 }
 
 // Compose makes the mail of a mailing, or tells by a reason why there is none.

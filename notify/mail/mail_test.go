@@ -382,6 +382,11 @@ func TestAnswers(t *testing.T) {
 			t.Fatal(err)
 		}
 		if want == "" {
+			asked := composer("de") // factotum.reply.resources
+			asked.Resources = true
+			if out, reason, err := asked.Compose(bg, "anna", m); err != nil || reason != "" || !strings.HasPrefix(open(t, out.Data).subject, "Zusage: Lunch") {
+				t.Errorf("%s, where it is asked for: %q %v", from, reason, err)
+			}
 			if reason != "automatic-answer" {
 				t.Errorf("%s: %q", from, reason)
 			}

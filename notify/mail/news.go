@@ -20,7 +20,7 @@ func (c *Composer) news(ctx context.Context, owner calendar.Owner, m *calendar.M
 	if err != nil {
 		return out, "", fmt.Errorf("read a message: %w", err)
 	}
-	if m.Kind == calendar.MailAnswer { // a room's line need not say that it is one
+	if m.Kind == calendar.MailAnswer && !c.Resources { // a room's line need not say that it is one
 		if by, err := c.person(ctx, m.Letter.From); err != nil {
 			return out, "", err
 		} else if by.ID != "" && by.Kind != "" && by.Kind != calendar.Individual {

@@ -64,6 +64,8 @@ type Mail struct {
 	Invitations   bool              // ine.invitation.enable
 	Cancellations bool
 	Replies       bool
+	// ResourceReplies has organizers mailed about what rooms answer too.
+	ResourceReplies bool
 
 	Routes            map[string]Route // by domain in lower case; with a dot before it of those below it
 	Direct            bool

@@ -122,6 +122,7 @@ func mailParams() []Param {
 		used("ine.invitation.enable", Bool, "yes", "Mail people here who are invited, besides putting it into their calendars. Who has set ceNotifyEnable to 1 is mailed about changes too, at ceNotifyEmail.", func(c *Config) any { return &c.Mail.Invitations }),
 		used("ine.cancellation.enable", Bool, "yes", "Mail people here whose invitation is called off.", func(c *Config) any { return &c.Mail.Cancellations }),
 		used("ine.reply.enable", Bool, "y", "Mail an organizer here once for each answer that differs from the one before.", func(c *Config) any { return &c.Mail.Replies }),
+		used("factotum.reply.resources", Bool, "no", "With ine.reply.enable: what rooms and other resources answer by themselves is mailed to organizers too.", func(c *Config) any { return &c.Mail.ResourceReplies }),
 	}
 	for _, n := range templateNames {
 		ps = append(ps, used("calmail."+n[0]+".fname", String, n[1], "Template: "+n[2], func(c *Config) any { return entry{&c.Mail.Templates, n[0]} }))

@@ -12,12 +12,15 @@ import (
 // NoticeOptions say of what people here are told by mail, beside what they see in
 // their calendars. notifications.md §4, §5.
 type NoticeOptions struct {
-	Answers       bool // an organizer, of each answer: ine.reply.enable
-	Invitations   bool // who is invited: ine.invitation.enable
-	Cancellations bool // whose invitation is called off: ine.cancellation.enable
-	Held          bool // who has to decide about what came by mail: factotum.imip.notify
-	Hooks         bool // whose webhook is switched off
-	Zones         bool // whose events were mended after a change of the zone database
+	Answers bool // an organizer, of each answer: ine.reply.enable
+	// ResourceAnswers has organizers told of those of rooms and other resources too:
+	// factotum.reply.resources.
+	ResourceAnswers bool
+	Invitations     bool // who is invited: ine.invitation.enable
+	Cancellations   bool // whose invitation is called off: ine.cancellation.enable
+	Held            bool // who has to decide about what came by mail: factotum.imip.notify
+	Hooks           bool // whose webhook is switched off
+	Zones           bool // whose events were mended after a change of the zone database
 }
 
 // notices are the mails to the owner that follow from a message that was applied:
@@ -36,7 +39,7 @@ func (w *writer) notices(d *delivery, r *itip.Receipt) (jobs []task, err error) 
 	switch {
 	case len(r.Answers) > 0:
 		if opt.Answers {
-			letters = answerNotices(d, r)
+			letters = answerNotices(d, r, opt.ResourceAnswers)
 		}
 	case r.Reason == itip.Invited && opt.Invitations:
 		letters = []calendar.Mailing{guestNotice(d, calendar.MailInvitation)}
@@ -82,13 +85,13 @@ func (w *writer) noticesTo() (asked bool, to []string, err error) {
 const mostNotified = 5
 
 // answerNotices are those of a REPLY, one for each answer that it brings. Rooms and
-// other resources answer by themselves, and nobody is mailed about that.
-func answerNotices(d *delivery, r *itip.Receipt) (list []calendar.Mailing) {
+// other resources answer by themselves, and nobody is mailed about that but where it is
+// asked for.
+func answerNotices(d *delivery, r *itip.Receipt, resources bool) (list []calendar.Mailing) {
 	told := map[string]bool{}
 	for i := range r.Answers {
 		a := &r.Answers[i]
-		switch a.Attendee.Param("CUTYPE") {
-		case "ROOM", "RESOURCE":
+		if t := a.Attendee.Param("CUTYPE"); (t == "ROOM" || t == "RESOURCE") && !resources {
 			continue
 		}
 		if a.Is == a.Was || told[a.Is] || a.Is != "ACCEPTED" && a.Is != "DECLINED" && a.Is != "TENTATIVE" {
