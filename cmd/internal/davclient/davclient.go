@@ -206,6 +206,9 @@ type property struct {
 	href string   // of its first DAV:href
 }
 
+// Multistatus reads the responses of a multistatus, and its sync-token if it has one.
+func (r *Reply) Multistatus() ([]Response, string, error) { return readMultistatus(r) }
+
 // Multi makes a request that is answered by a multistatus. RFC 4918 §13.
 func (c *Client) Multi(ctx context.Context, method, ref, depth, body string) (out []Response, token string, err error) {
 	r, err := c.Send(ctx, method, ref, `<?xml version="1.0" encoding="utf-8"?>`+body, "Depth", depth)
