@@ -19,7 +19,7 @@ import (
 
 // Alarms to the administrator: of backups (admin.md §9.4), of what csadmind's threads
 // watched, the space on disks and whether services respond (admin.md §6.13), and of a full
-// disk, a damaged database and certificates that expire, which are known anyway.
+// disk, a damaged database, slow writes and certificates that expire, which are known anyway.
 
 // What alarms are about, where no parameter has the words.
 const (
@@ -28,6 +28,7 @@ const (
 	aboutFull        = "calendar disk"
 	aboutDatabase    = "calendar database"
 	aboutCertificate = "certificate"
+	aboutSlow        = "calendar writes"
 )
 
 // backupsToldAgain is after how long a backup that is missing is told of again.
@@ -114,6 +115,7 @@ func (p *process) watchHealth(context.Context) {
 		case "database":
 			a.What, a.Value = aboutDatabase, "damaged"
 			on = on && p.health.hurt.Load()
+			p.set(d.Warn != "", operator.Alarm{What: aboutSlow, About: d.About, Value: "slow", Says: "The calendar store: " + d.Warn + ".", Every: 24 * time.Hour})
 		case "certificate":
 			a.What, on = aboutCertificate, on || d.Warn != ""
 			a.Says = "The certificate: " + cmp.Or(d.Err, d.Warn) + ". Put a new one in its place; it is taken without a restart."

@@ -134,7 +134,7 @@ func (h *health) look(ctx context.Context) {
 			if h.hurt.Load() {
 				err = errors.New("it is damaged: see \"csdb check\"")
 			}
-			h.note(dependency{Name: "database", About: about, quiet: p.cfg.Store.Type == "postgres"}, err)
+			h.note(dependency{Name: "database", About: about, Warn: p.metrics.pace.warning(filepath.Dir(p.cfg.Store.Path), time.Now()), quiet: p.cfg.Store.Type == "postgres"}, err)
 		})
 	}
 	if web != nil {

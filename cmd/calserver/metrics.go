@@ -34,6 +34,7 @@ type metrics struct {
 	atWrite  prometheus.Gauge
 	loggedIn prometheus.Gauge // when somebody was let in last
 	busy     atomic.Int64     // requests and calls so far
+	pace     pace             // of writes
 }
 
 func newMetrics(program string) *metrics {
@@ -164,6 +165,8 @@ func (s countedStore) Update(ctx context.Context, owner calendar.Owner, fn func(
 	}
 	s.m.commits.WithLabelValues("ok").Inc()
 	s.m.atWrite.SetToCurrentTime()
-	s.m.commit.Observe(time.Since(start).Seconds())
+	took := time.Since(start)
+	s.m.commit.Observe(took.Seconds())
+	s.m.pace.took(took, start.Add(took))
 	return nil
 }

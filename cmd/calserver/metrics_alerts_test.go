@@ -78,6 +78,7 @@ caldb.serveralarms.url = "enp:///ics/customalarm"
 caldb.serveralarms.contenttype = "text/xml"
 service.admin.diskusage = "yes"
 service.admin.serverresponse = "yes"
+caldb.berkeleydb.archive.path = "archive"
 `, port, secure, admin))
 	said, ended := runServer(t, testProgram(t, "", "calserver", "serve", "-C", conf))
 	tells := ""
@@ -90,7 +91,8 @@ service.admin.serverresponse = "yes"
 		defer resp.Body.Close()
 		text, _ := io.ReadAll(resp.Body)
 		tells = string(text)
-		return strings.Contains(tells, "factotum_xmpp_connected") && strings.Contains(tells, "factotum_service_response_seconds") && strings.Contains(tells, "factotum_http_requests_total{")
+		return strings.Contains(tells, "factotum_xmpp_connected") && strings.Contains(tells, "factotum_service_response_seconds") && strings.Contains(tells, "factotum_http_requests_total{") &&
+			strings.Contains(tells, "factotum_backup_proven_timestamp_seconds{")
 	})
 	rules := readFile(t, filepath.Join(docsDir(t), "prometheus", "factotum.rules.yml"))
 	asked := regexp.MustCompile(`(factotum_\w+)(?:\{(\w+="[^"]*")\})?`).FindAllStringSubmatch(rules, -1)

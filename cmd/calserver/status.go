@@ -123,7 +123,7 @@ func printStatus(w io.Writer, list []processStatus) {
 			fmt.Fprintf(w, "after failed log-ins %d have to wait: see \"csuser locked\"\n", p.LockedOut)
 		}
 		for i := range p.Health {
-			if d := &p.Health[i]; d.Name != "back end" && d.Name != "database" || !d.OK && d.Name == "database" {
+			if d := &p.Health[i]; d.Name != "back end" && d.Name != "database" || (!d.OK || d.Warn != "") && d.Name == "database" {
 				fmt.Fprintln(w, d)
 			}
 		}
