@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -79,13 +80,13 @@ func TestSuspend(t *testing.T) {
 func TestForget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := calendartest.NewStore()
-		open := func() (*worker.Worker, *int) {
-			w, n := worker.New(s, worker.Options{}), new(int)
+		open := func() (*worker.Worker, *atomic.Int64) {
+			w, n := worker.New(s, worker.Options{}), new(atomic.Int64)
 			w.Handle("k", worker.Kind{Run: func(_ context.Context, j calendar.Job) error {
 				if string(j.Payload) == "bad" {
 					return worker.Permanent(errors.New("no"))
 				}
-				*n++
+				n.Add(1)
 				return nil
 			}})
 			w.Handle("blocks", worker.Kind{Blocks: true, Run: func(context.Context, calendar.Job) error { return worker.Permanent(errors.New("no")) }})
@@ -112,15 +113,15 @@ func TestForget(t *testing.T) {
 			t.Errorf("afterwards: %+v", st)
 		}
 		sleep(2 * time.Hour)
-		if *n != 20 {
-			t.Errorf("%d jobs ran", *n)
+		if n.Load() != 20 {
+			t.Errorf("%d jobs ran", n.Load())
 		}
 		if err := w.Resume(bg, "anna"); err != nil { // it is back
 			t.Fatal(err)
 		}
 		sleep(time.Minute)
-		if st := w.Stats(); *n != 40 || st.Parked != 4 || st.Pending != 2 {
-			t.Errorf("in the end: %d %+v", *n, st)
+		if st := w.Stats(); n.Load() != 40 || st.Parked != 4 || st.Pending != 2 {
+			t.Errorf("in the end: %d %+v", n.Load(), st)
 		}
 		stop(t, w)
 	})

@@ -93,7 +93,7 @@ func TestPostgresMaintain(t *testing.T) {
 
 func TestPostgresServedOnce(t *testing.T) {
 	dsn := pgtest.Start(t)
-	opts := sqlstore.Options{LeaseTTL: 300 * time.Millisecond}
+	opts := sqlstore.Options{LeaseTTL: 3 * time.Second} // renewed in time on a busy machine too
 	s := openPostgres(t, dsn, opts)
 	_, err := sqlstore.OpenPostgres(context.Background(), dsn, opts)
 	if !errors.Is(err, calendar.Unavailable) || !strings.Contains(err.Error(), "Another csstored (pid ") {
