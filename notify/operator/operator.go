@@ -226,7 +226,7 @@ func (m *Mailer) tell(ctx context.Context, s *state) {
 	is := *s
 	m.mu.Unlock()
 	err := m.send(ctx, &is)
-	if ctx.Err() != nil {
+	if err != nil && ctx.Err() != nil {
 		return
 	}
 	m.mu.Lock()

@@ -74,6 +74,7 @@ type row struct {
 	ok           int
 	denied       int    // 0: 403
 	hidden       int    // 0: 404
+	foreign      bool   // who is of another domain learns nothing: 404
 	twin         string // the same request where nothing is: the hidden must not tell the two apart
 }
 
@@ -121,11 +122,11 @@ var matrix = []row{
 	{method: "REPORT", path: matrixCal, body: freeBusy("20260201T000000Z", "20260401T000000Z"), needs: busy, ok: 200, twin: "/dav/calendars/anna/none/"},
 
 	// The home shows to each what they may see.
-	{method: "PROPFIND", path: matrixHome, body: propfind("D:displayname"), headers: []string{"Depth: 1"}, needs: nothing, ok: 207},
-	{method: "REPORT", path: matrixHome, body: syncBody(""), needs: nothing, ok: 207},
+	{method: "PROPFIND", path: matrixHome, body: propfind("D:displayname"), headers: []string{"Depth: 1"}, needs: nothing, ok: 207, foreign: true},
+	{method: "REPORT", path: matrixHome, body: syncBody(""), needs: nothing, ok: 207, foreign: true},
 	{method: "REPORT", path: matrixHome, body: query("", "", ""), needs: nothing, ok: 207},
 	{method: "REPORT", path: matrixHome, body: multiget(matrixObject), needs: nothing, ok: 207},
-	{method: "PROPFIND", path: "/dav/principals/anna/", body: propfind("D:displayname", "C:calendar-home-set"), headers: []string{"Depth: 0"}, needs: nothing, ok: 207},
+	{method: "PROPFIND", path: "/dav/principals/anna/", body: propfind("D:displayname", "C:calendar-home-set"), headers: []string{"Depth: 0"}, needs: nothing, ok: 207, foreign: true},
 
 	{method: "MKCALENDAR", path: "/dav/calendars/anna/made%N/", needs: home0, ok: 201, hidden: 403},
 	{method: "MKCOL", path: "/dav/calendars/anna/files%N/", needs: home0, ok: 201, hidden: 403},
@@ -150,6 +151,8 @@ func (r *row) want(p persona) int {
 	switch {
 	case !p.login:
 		return http.StatusUnauthorized
+	case r.foreign && strings.Contains(p.user, "@"):
+		return 404
 	case p.may&r.needs == r.needs:
 		return r.ok
 	case p.may&see == 0 && r.hidden != 0:

@@ -220,6 +220,19 @@ func (h *host) cpu(t testing.TB) time.Duration {
 	return time.Duration(user+system) * tick
 }
 
+// idle waits until the server has nothing to do, after its start for instance, so that
+// what is measured is not that; not for long, since somebody always wants something.
+func (h *host) idle(t testing.TB) {
+	t.Helper()
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); {
+		before := h.cpu(t)
+		time.Sleep(50 * time.Millisecond)
+		if h.cpu(t)-before < 10*time.Millisecond {
+			return
+		}
+	}
+}
+
 // memory reads a line of /proc/<pid>/status: VmRSS, or VmHWM, the peak.
 func (h *host) memory(t testing.TB, line string) int {
 	t.Helper()
