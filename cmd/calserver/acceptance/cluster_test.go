@@ -17,9 +17,7 @@ import (
 // TestCluster makes a cluster by its command, starts it, and adds a back end to it.
 // docs/admin.md, "In one command".
 func TestCluster(t *testing.T) {
-	if !named() {
-		t.Skip("mount namespaces cannot be made: hosts of different names are not possible here")
-	}
+	needNames(t)
 	dir, hosts := filepath.Join(t.TempDir(), "cluster"), filepath.Join(t.TempDir(), "hosts")
 	const front, back, second = "front.example.com", "back.example.com", "second.example.com"
 	addresses := map[string]string{front: "127.0.0.1", back: "127.0.0.2", second: "127.0.0.3"}

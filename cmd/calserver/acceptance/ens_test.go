@@ -73,12 +73,7 @@ const lunch = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VEVENT\r\nUID
 // is replaced is shown from the next connection on; and who logs in is told of.
 func TestENSOfTwoHosts(t *testing.T) {
 	t.Parallel()
-	if !named() {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("hosts of different names need mount namespaces")
-		}
-		t.Skip("hosts of different names need mount namespaces")
-	}
+	needNames(t)
 	address := net.JoinHostPort(backAddress, strconv.Itoa(freeport.Take(t, backAddress)))
 	_, port, _ := net.SplitHostPort(address)
 	front, back := split(t, `service.ens.host = "`+backName+`"`, `service.ens.port = "`+port+`"`, `factotum.ens.secret = "the secret of both hosts"`,

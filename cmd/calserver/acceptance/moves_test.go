@@ -26,9 +26,7 @@ import (
 // acknowledged is lost, and no sync-token is refused. FACTOTUM_LONG makes a thousand moves
 // and a hundred kills of a few.
 func TestMovesAndKills(t *testing.T) {
-	if !named() {
-		t.Skip("mount namespaces cannot be made: hosts of different names are not possible here")
-	}
+	needNames(t)
 	moves, kills := 6, 3
 	if os.Getenv("FACTOTUM_LONG") != "" {
 		moves, kills = 1000, 100

@@ -143,12 +143,7 @@ func slixmpp(t *testing.T, server *xmpptest.Prosody, user string) *hosttest.Buff
 // pops up once, and where one host dies the other goes on.
 func TestPopupsOfTwoHosts(t *testing.T) {
 	t.Parallel()
-	if !named() {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("hosts of different names need mount namespaces")
-		}
-		t.Skip("hosts of different names need mount namespaces")
-	}
+	needNames(t)
 	server := xmpptest.Start(t, "anna", "reminders")
 	agent := "reminders@" + xmpptest.Domain
 	front, back := split(t, `service.ens.host = "`+backName+`"`, `service.ens.port = "`+strconv.Itoa(freeport.Take(t, backAddress))+`"`,

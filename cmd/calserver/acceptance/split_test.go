@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"os"
 	"path/filepath"
 	"strconv"
 	"sync"
@@ -31,6 +32,19 @@ var named = sync.OnceValue(func() bool {
 	ln.Close()
 	return hosttest.Command("/dev/null", "true").Run() == nil
 })
+
+// needNames skips a test of hosts of different names where they cannot have them, and
+// fails it in CI.
+func needNames(t testing.TB) {
+	t.Helper()
+	switch {
+	case named():
+	case os.Getenv("CI") == "true":
+		t.Fatal("hosts of different names need mount namespaces")
+	default:
+		t.Skip("hosts of different names need mount namespaces")
+	}
+}
 
 // split starts a front end without a store, and a back end without HTTP, as
 // two hosts of different names in two processes that speak DWP over mutual TLS.
