@@ -144,22 +144,23 @@ func DepotPeriods(ctx context.Context, d Depot) (list []Period, err error) {
 }
 
 // fetchTries is how often a depot is read anew, when files were packed or removed meanwhile.
-const fetchTries = 4
+const fetchTries = 8
 
 // Fetch copies what is needed to restore a moment from a depot into an empty directory:
 // zero is the last that there is.
 func Fetch(ctx context.Context, d Depot, dir string, at time.Time) (err error) {
-	for range fetchTries {
-		if err = fetch(ctx, d, dir, at); !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		if err := os.RemoveAll(dir); err != nil {
+	for n := range fetchTries {
+		if err = fetch(ctx, d, dir, at); !errors.Is(err, fs.ErrNotExist) || pause(ctx, time.Duration(n)*fetchPause) != nil {
 			return err
 		}
 	}
 	return err
 }
 
+// fetchPause is the pause after the second try; each next one is longer by that.
+const fetchPause = 20 * time.Millisecond
+
+// fetch copies a depot's files; what an earlier try has brought whole stays.
 func fetch(ctx context.Context, d Depot, dir string, at time.Time) error {
 	all, err := stock(ctx, d)
 	if err != nil {
@@ -174,48 +175,79 @@ func fetch(ctx context.Context, d Depot, dir string, at time.Time) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	line := all[i].line
+	files := map[string][]part{} // by their path below dir
 	for n, s := range all[i:] {
-		if s.line != line {
+		if s.line != all[i].line {
 			continue
 		}
-		if err := s.fetch(ctx, d, dir, n == 0); err != nil {
+		s.needs(files, n == 0)
+		if !at.IsZero() && s.Begun.After(at) { // its log tells what came next, and that is enough
+			break
+		}
+	}
+	if err := dropOthers(dir, files); err != nil {
+		return err
+	}
+	for name, parts := range files {
+		to := filepath.Join(dir, name)
+		if _, err := os.Stat(to); err == nil {
+			continue
+		}
+		if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
 			return err
 		}
-		if !at.IsZero() && s.Begun.After(at) { // its log tells what came next, and that is enough
-			return nil
+		if err := copyFile(ctx, d, to, parts); err != nil {
+			return errors.Join(err, os.Remove(to))
 		}
 	}
 	return nil
 }
 
-// fetch copies a period.
-func (s *stocked) fetch(ctx context.Context, d Depot, root string, snapshot bool) error {
-	dir := filepath.Join(root, s.name)
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return err
-	}
-	for name := range s.files {
-		if !snapshot && strings.HasPrefix(name, snapshotName) {
-			continue
-		}
-		if err := copyFile(ctx, d, filepath.Join(dir, name), []part{{name: s.path(name)}}); err != nil {
-			return err
+// needs adds the files of a period, and the parts of which they are made.
+func (s *stocked) needs(files map[string][]part, snapshot bool) {
+	for name, size := range s.files {
+		if snapshot || !strings.HasPrefix(name, snapshotName) {
+			files[filepath.Join(s.name, name)] = []part{{name: s.path(name), size: size}}
 		}
 	}
 	for name, parts := range s.parts {
-		if s.packedLog(name) {
-			continue
-		}
-		slices.SortFunc(parts, func(a, b part) int { return cmp.Compare(a.from, b.from) })
-		if err := copyFile(ctx, d, filepath.Join(dir, name), parts); err != nil {
-			return err
+		if !s.packedLog(name) {
+			parts = slices.Clone(parts)
+			slices.SortFunc(parts, func(a, b part) int { return cmp.Compare(a.from, b.from) })
+			files[filepath.Join(s.name, name)] = parts
 		}
 	}
-	return nil
+}
+
+// dropOthers removes from a directory what is not wanted in it, or may have changed since it
+// was brought: all but snapshots and packed files of the log that have their size.
+func dropOthers(dir string, wanted map[string][]part) error {
+	err := filepath.WalkDir(dir, func(file string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(dir, file)
+		if err != nil {
+			return err
+		}
+		fi, err := e.Info()
+		if err != nil {
+			return err
+		}
+		done := strings.HasSuffix(strings.TrimSuffix(name, encrypted), packed)
+		if parts := wanted[name]; done && len(parts) == 1 && parts[0].size == fi.Size() {
+			return nil
+		}
+		if err := os.Remove(file); err != nil {
+			return err
+		}
+		os.Remove(filepath.Dir(file)) // of a period that is wanted no more, once it is empty
+		return nil
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // copyFile makes a file of its parts, in their order.

@@ -3,8 +3,10 @@ package archive
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
@@ -14,6 +16,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"factotum/store/archive/s3"
@@ -251,6 +254,71 @@ func TestMirrorDamaged(t *testing.T) {
 	if d := cmp.Diff(contentsOf(t, s.raw), fetched(t, d, time.Time{}, nil)); d != "" {
 		t.Fatal(d)
 	}
+}
+
+// A file that goes while it is read is looked for under its next name; what was brought
+// before is not brought again.
+func TestFetchWhileChanging(t *testing.T) {
+	d := newService(t).bucket(t)
+	rnd := rand.New(rand.NewPCG(15, 1))
+	s := &site{raw: openStore(t), root: filepath.Join(t.TempDir(), "archive")}
+	k := s.keep(t, Options{LogSize: 4 << 10, Mirror: &Mirror{Name: "s3", Of: "archive", To: d, Every: time.Hour, Max: 3}})
+	defer k.Close()
+	for n := range 50 {
+		writes(t, rnd, k.Store(), n)
+	}
+	if err := k.Snapshot(bg, "archive"); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 60 {
+		writes(t, rnd, k.Store(), 50+n)
+	}
+	if err := errors.Join(k.mirror.ship(bg), k.mirror.keep(bg)); err != nil {
+		t.Fatal(err)
+	}
+	for range 5 { // files are read in any order
+		c := &changing{Depot: d, read: map[string]int{}}
+		if d := cmp.Diff(contentsOf(t, s.raw), fetched(t, c, time.Time{}, nil)); d != "" {
+			t.Fatal(d)
+		}
+		for name, n := range c.read {
+			if n > 1 && name != c.gone && strings.HasSuffix(name, packed) {
+				t.Errorf("%s was read %d times", name, n)
+			}
+		}
+	}
+	f, err := d.Get(bg, k.mirror.stock[0].path(snapshotName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := d.Remove(bg, k.mirror.stock[0].path(snapshotName)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadAll(f); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a file that went: %v", err)
+	}
+}
+
+// changing is a depot whose third file that is read is gone in the midst of it, once.
+type changing struct {
+	Depot
+	read map[string]int
+	all  int
+	gone string
+}
+
+func (c *changing) Get(ctx context.Context, name string) (io.ReadCloser, error) {
+	in, err := c.Depot.Get(ctx, name)
+	c.read[name]++
+	if c.all++; err == nil && c.all == 3 {
+		c.gone = name
+		return struct {
+			io.Reader
+			io.Closer
+		}{io.MultiReader(io.LimitReader(in, 10), iotest.ErrReader(fmt.Errorf("read: %w", fs.ErrNotExist))), in}, nil
+	}
+	return in, err
 }
 
 // flipping is a depot that changes a bit of each snapshot.

@@ -77,7 +77,8 @@ func (b *Bucket) failed(do, name string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if code := minio.ToErrorResponse(err).Code; code == minio.NoSuchKey {
+	switch minio.ToErrorResponse(err).Code {
+	case minio.NoSuchKey, minio.PreconditionFailed: // another has taken its place since it was opened
 		err = fs.ErrNotExist
 	}
 	return fmt.Errorf("%s %s in %s at %s: %w", do, name, b, b.opt.Endpoint, err)
@@ -98,7 +99,22 @@ func (b *Bucket) Get(ctx context.Context, name string) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, b.failed("read", name, err)
 	}
-	return o, nil
+	return &file{o, b, name}, nil
+}
+
+// file is one that is read. It may go while it is.
+type file struct {
+	*minio.Object
+	b    *Bucket
+	name string
+}
+
+func (f *file) Read(p []byte) (int, error) {
+	n, err := f.Object.Read(p)
+	if err != io.EOF {
+		err = f.b.failed("read", f.name, err)
+	}
+	return n, err
 }
 
 // List calls fn for every file.
