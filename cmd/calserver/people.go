@@ -69,7 +69,7 @@ func directoryOptions(cfg *config.Config, log *slog.Logger) (directory.Options, 
 	if opt.SearchLimit == 0 {
 		opt.SearchLimit = -1 // 0 is without limit in ics.conf
 	}
-	if cfg.Admin.OverridesACL {
+	if opt.Overrides = cfg.Admin.OverridesACL; opt.Overrides {
 		opt.Admins = append(opt.Admins, cfg.Admin.User)
 		if cfg.Domain.Admin != "" {
 			opt.Admins = append(opt.Admins, cfg.Domain.Admin)

@@ -106,16 +106,16 @@ var domainProperties = func() []domainProperty {
 			}
 			return nil
 		}},
-		obeyed("domainAccess", aclText), obeyed("resourceDefaultAcl", aclText), obeyed("language", nil),
+		obeyed("domainAccess", aclText), obeyed("resourceDefaultAcl", aclText), obeyed("language", nil), obeyed("calmasterUid", nil),
 		obeyed("quota", octets), obeyed("userQuota", octets),
 	}
-	for _, name := range strings.Fields("allowProxyLogin filterPrivateEvents setPublicRead") {
+	for _, name := range strings.Fields("allowProxyLogin calmasterAccessOverride createLowerCase filterPrivateEvents setPublicRead") {
 		list = append(list, obeyed(name, yesNo))
 	}
-	for _, name := range strings.Fields("calmasterAccessOverride createLowerCase fbIncludeDefCal subIncludeDefCal subRemoveDefCal uiAllowAnyone") {
+	for _, name := range strings.Fields("fbIncludeDefCal subIncludeDefCal subRemoveDefCal uiAllowAnyone") {
 		list = append(list, pref(name, yesNo))
 	}
-	for _, name := range strings.Fields("calmasterUid searchFilter ssoCookieDomain ssoUserDomain uiBaseUrl uiConfigFile uiProxyUrl") {
+	for _, name := range strings.Fields("searchFilter ssoCookieDomain ssoUserDomain uiBaseUrl uiConfigFile uiProxyUrl") {
 		list = append(list, pref(name, nil))
 	}
 	for bit, name := range strings.Fields("allowCalendarCreation allowCalendarDeletion allowPublicWritableCalendars - allowModifyUserPreferences allowModifyPassword - - " +
@@ -379,6 +379,9 @@ func (o *domainOptions) doIn(ctx context.Context, cfg *config.Config, dir *direc
 	case words[0] == "delete" && len(o.set) == 0:
 		return o.delete(ctx, cfg, dir, ed, name)
 	default:
+		if err := o.checkAdmin(ctx, dir, name, words[0]); err != nil {
+			return err
+		}
 		if err := ed.EditDomain(ctx, name, func(has func(string) []string) ([]directory.Change, error) {
 			return o.changes(words[0] == "delete", has)
 		}); err != nil {
@@ -390,6 +393,23 @@ func (o *domainOptions) doIn(ctx context.Context, cfg *config.Config, dir *direc
 			}
 		}
 		o.told(name, "changed")
+	}
+	return nil
+}
+
+// checkAdmin refuses an administrator who is nobody of the domain.
+func (o *domainOptions) checkAdmin(ctx context.Context, dir *directory.Directory, name, command string) error {
+	for _, p := range o.set {
+		if p.name != "calmasterUid" || command != "add" {
+			continue
+		}
+		dom, err := dir.Domain(ctx, name)
+		if err != nil {
+			return err
+		}
+		if _, of, has := strings.Cut(strings.ToLower(p.value), "@"); has && of != dom.Name && !slices.Contains(dom.Names, of) {
+			return fmt.Errorf("%s is nobody of %s: its administrator is one of its own people", p.value, name)
+		}
 	}
 	return nil
 }

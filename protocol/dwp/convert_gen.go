@@ -14,17 +14,18 @@ func toActor(v *calendar.Actor) *wire.Actor {
 		return nil
 	}
 	return &wire.Actor{
-		User:   toText(v.User),
-		Entry:  toText(v.Entry),
-		Domain: toText(v.Domain),
-		Groups: toTexts(v.Groups),
-		Mail:   toText(v.Mail),
-		Admin:  v.Admin,
-		Proxy:  toText(v.Proxy),
-		Via:    toText(v.Via),
-		Client: toText(v.Client),
-		App:    toText(v.App),
-		Quiet:  toTexts(v.Quiet),
+		User:        toText(v.User),
+		Entry:       toText(v.Entry),
+		Domain:      toText(v.Domain),
+		Groups:      toTexts(v.Groups),
+		Mail:        toText(v.Mail),
+		Admin:       v.Admin,
+		Administers: toText(v.Administers),
+		Proxy:       toText(v.Proxy),
+		Via:         toText(v.Via),
+		Client:      toText(v.Client),
+		App:         toText(v.App),
+		Quiet:       toTexts(v.Quiet),
 	}
 }
 
@@ -33,17 +34,18 @@ func fromActor(m *wire.Actor) (v calendar.Actor) {
 		return v
 	}
 	return calendar.Actor{
-		User:   string(m.User),
-		Entry:  string(m.Entry),
-		Domain: string(m.Domain),
-		Groups: fromTexts[string](m.Groups),
-		Mail:   string(m.Mail),
-		Admin:  m.Admin,
-		Proxy:  string(m.Proxy),
-		Via:    string(m.Via),
-		Client: string(m.Client),
-		App:    string(m.App),
-		Quiet:  fromTexts[string](m.Quiet),
+		User:        string(m.User),
+		Entry:       string(m.Entry),
+		Domain:      string(m.Domain),
+		Groups:      fromTexts[string](m.Groups),
+		Mail:        string(m.Mail),
+		Admin:       m.Admin,
+		Administers: string(m.Administers),
+		Proxy:       string(m.Proxy),
+		Via:         string(m.Via),
+		Client:      string(m.Client),
+		App:         string(m.App),
+		Quiet:       fromTexts[string](m.Quiet),
 	}
 }
 

@@ -15,8 +15,7 @@ func (c *call) createCalendar() error {
 		return CalidMissing
 	}
 	switch {
-	case c.isAdmin(c.me):
-		c.who.Admin = true // for anybody. WCAP §9.2
+	case c.elevated(): // for anybody. WCAP §9.2
 	case !c.set.CreateCalendars:
 		return AccessDenied
 	}
@@ -119,8 +118,7 @@ func (c *call) deleteCalendar() error {
 		return CalidMissing
 	}
 	switch {
-	case c.isAdmin(c.me):
-		c.who.Admin = true // whatever the lists say. WCAP §9.3
+	case c.elevated(): // whatever the lists say. WCAP §9.3
 	case !c.set.DeleteCalendars:
 		return AccessDenied
 	}

@@ -74,7 +74,7 @@ func (c *call) whoLogsIn(user string, s *session.Session) (calendar.Person, erro
 	case name == "":
 		return p, nil
 	}
-	if !c.isAdmin(p) || !c.mayProxyFrom(c.remote()) {
+	if !c.mayProxyFrom(c.remote()) {
 		return p, LoginFailed
 	}
 	other, err := c.Handler.people.Person(c.ctx, name)
@@ -83,6 +83,8 @@ func (c *call) whoLogsIn(user string, s *session.Session) (calendar.Person, erro
 		return other, LoginFailed
 	case err != nil:
 		return other, err
+	case !c.isAdmin(p) && !calendar.DomainsOf(c.Handler.people).Manager(p, other.ID):
+		return p, LoginFailed
 	case !other.Active || other.Kind == calendar.Group || !c.proxyLogin(other):
 		return other, LoginFailed
 	}

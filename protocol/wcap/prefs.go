@@ -35,10 +35,9 @@ func (c *call) whose(denied Errno) (calendar.Person, error) {
 	switch {
 	case err == nil && p.ID == c.me.ID:
 		return c.me, nil
-	case !c.set.ModifyPrefs || !c.isAdmin(c.me):
+	case !c.set.ModifyPrefs || !c.elevated(): // the option says so, for preferences alone
 		return calendar.Person{}, denied
 	}
-	c.who.Admin = true // the option says so, for preferences alone
 	if errors.Is(err, calendar.NotFound) {
 		return p, c.own()
 	}

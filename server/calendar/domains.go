@@ -21,7 +21,13 @@ type Domain struct {
 
 	Forbidden *uint32 // icsAllowRights: the bits of what is not allowed
 
+	// Admin is its administrator, one of its own people: calmasterUid. By WCAP he makes and
+	// deletes calendars of others in it, and logs in for them; "" is none.
+	Admin     UserID
+	Overrides *bool // calmasterAccessOverride: no access list in it binds him
+
 	Anonymous     *bool // icsAnonymousLogin
+	LowerCase     *bool // createLowerCase: calids are what they are in lower case
 	ProxyLogin    *bool // allowProxyLogin
 	FilterPrivate *bool // filterPrivateEvents
 	PublicRead    *bool // setPublicRead
@@ -138,13 +144,25 @@ func (ds *Domains) All() []*Domain {
 // has not logged in is of no domain, and bound where there is such a list.
 // admin.md §14.2, ldap.md §7.5.
 func (ds *Domains) Ceiling(who Actor, owner Owner) (components, properties acl.Rights) {
-	if ds == nil || who.Admin {
+	if ds == nil || who.Admin || ds.Administers(who, owner) {
 		return acl.AllRights, acl.AllRights
 	}
 	if ds.blind && who.User != "" && !sameSuffix(who.User, string(owner)) {
 		return 0, 0
 	}
 	return ds.within(who, ds.Of(string(owner)))
+}
+
+// Administers tells whether somebody has the administrator's rights for an owner, as the
+// administrator of his domain.
+func (ds *Domains) Administers(who Actor, owner Owner) bool {
+	return ds != nil && who.Administers != "" && ds.Of(string(owner)).Name == who.Administers && !ds.blind
+}
+
+// Manager tells whether somebody is the administrator of the domain of a user.
+func (ds *Domains) Manager(p Person, of UserID) bool {
+	d := ds.Of(of)
+	return d != nil && p.ID != "" && p.Kind == Individual && p.ID == d.Admin
 }
 
 // sameSuffix reports whether two user ids name the same domain, or none.

@@ -43,6 +43,9 @@ type Person struct {
 	Booking   Booking  // of a group or resource: what it takes
 	Most      int      // of a group: groupMaxSize of its domain, the most members invited with it; -1 none, 0 = ics.conf
 	Admin     bool     // the calendar administrator (service.admin.calmaster.userid)
+	// Administers is the first name of the domain whose access lists do not bind him: he is
+	// its administrator, and calmasterAccessOverride says so.
+	Administers string
 }
 
 // Mail returns the primary address, or "".
@@ -162,7 +165,7 @@ func cutMailto(address string) (rest string, mailto bool) {
 
 // Actor returns the person as one who asks.
 func (p Person) Actor() Actor {
-	return Actor{User: p.ID, Entry: p.Entry, Domain: p.Domain, Groups: p.Groups, Mail: p.Mail(), Admin: p.Admin}
+	return Actor{User: p.ID, Entry: p.Entry, Domain: p.Domain, Groups: p.Groups, Mail: p.Mail(), Admin: p.Admin, Administers: p.Administers}
 }
 
 // ActorVia returns the person as one who asks by a protocol or tool, with a

@@ -17,6 +17,8 @@ type Actor struct {
 	Groups []string // groups the user belongs to, as ACEs name them
 	Mail   string   // primary address, for organizer checks
 	Admin  bool     // calendar administrator whose rights override every ACL
+	// Administers is the first name of the domain in which he has these rights: Domain.Admin.
+	Administers string
 
 	// Proxy is the administrator who logged in for him, "" if he did himself:
 	// WCAP login with proxyauth. Like the next two it is for the record of what

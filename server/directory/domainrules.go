@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -56,6 +57,11 @@ func (d *domain) read(e *entry, names []string, log func(error)) {
 		}
 	}
 	r.Anonymous = wordOf(e.one("icsanonymouslogin"))
+	r.LowerCase, r.Overrides = wordOf(domainPref(e, "createLowerCase")), wordOf(domainPref(e, "calmasterAccessOverride"))
+	if r.Admin = fold(domainPref(e, "calmasterUid")); strings.Contains(r.Admin, "@") && !slices.Contains(append([]string{d.name}, names...), r.Admin[strings.LastIndexByte(r.Admin, '@')+1:]) {
+		log(errors.New("calmasterUid is nobody of this domain"))
+		r.Admin = ""
+	}
 	r.ProxyLogin = wordOf(domainPref(e, "allowProxyLogin"))
 	r.FilterPrivate = wordOf(domainPref(e, "filterPrivateEvents"))
 	r.PublicRead = wordOf(domainPref(e, "setPublicRead"))

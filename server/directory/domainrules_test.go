@@ -26,7 +26,7 @@ func twoDomains(password func(string) string) string {
 				"objectClass: inetOrgPerson\nuid: " + id + "\ncn: " + id + " of " + name + "\nsn: " + id + "\nmail: " + id + ".post@" + name + "\nuserPassword: " + password(id+name+"-secret") + "\n\n")
 		}
 	}
-	domain("sesta.com", "icsDomainNames: siroe.com\n")
+	domain("sesta.com", "icsDomainNames: siroe.com\nicsExtendedDomainPrefs: calmasterUid=bob@sesta.com\n")
 	domain("siroe.com", `associatedDomain: calendar.siroe.com
 icsAllowRights: 3
 icsDefaultAccess: @@o^a^rwd^g
@@ -34,13 +34,16 @@ icsSessionTimeout: 600
 icsAnonymousLogin: no
 icsExtendedDomainPrefs: domainAccess=@sesta.com^a^lsfr^g
 icsExtendedDomainPrefs: quota=5000
+icsExtendedDomainPrefs: calmasterUid=Bob
+icsExtendedDomainPrefs: calmasterAccessOverride=yes
+icsExtendedDomainPrefs: createLowerCase=yes
 icsExtendedDomainPrefs: userQuota=1000
 icsExtendedDomainPrefs: language=de
 icsExtendedDomainPrefs: setPublicRead=yes
 icsExtendedDomainPrefs: allowProxyLogin=no
 icsExtendedDomainPrefs: filterPrivateEvents=perhaps
 `)
-	domain("broken.com", "icsAllowRights: many\nicsStatus: inactive\nicsExtendedDomainPrefs: domainAccess=no list at all\nicsExtendedDomainPrefs: quota=-5\n")
+	domain("broken.com", "icsAllowRights: many\nicsStatus: inactive\nicsExtendedDomainPrefs: calmasterUid=bob@sesta.com\nicsExtendedDomainPrefs: domainAccess=no list at all\nicsExtendedDomainPrefs: quota=-5\n")
 	return b.String()
 }
 
@@ -71,8 +74,17 @@ func TestDomainRules(t *testing.T) {
 		case siroe.PublicRead == nil || !*siroe.PublicRead, siroe.ProxyLogin == nil || *siroe.ProxyLogin, siroe.FilterPrivate == nil || *siroe.FilterPrivate:
 			t.Errorf("words of siroe.com %+v", siroe)
 		}
+		if !*siroe.LowerCase || siroe.Admin != "bob@siroe.com" || ds.Of("anna").Admin != "bob" {
+			t.Errorf("administrators %q, %q", siroe.Admin, ds.Of("anna").Admin)
+		}
+		for id, want := range map[string]string{"bob@siroe.com": "siroe.com", "anna@siroe.com": "", "bob": "", "bob@broken.com": ""} {
+			p, err := d.Person(t.Context(), id)
+			if err != nil || p.Administers != want || p.Actor().Administers != want || p.Admin {
+				t.Errorf("%s administers %q, %v", id, p.Administers, err)
+			}
+		}
 		broken := ds.Of("bob@broken.com")
-		if broken.Active || !broken.Guarded || broken.Access != nil || broken.Forbidden != nil || broken.Quota != 0 {
+		if broken.Active || !broken.Guarded || broken.Access != nil || broken.Forbidden != nil || broken.Admin != "" || broken.Quota != 0 {
 			t.Errorf("of broken.com %+v", broken)
 		}
 		if p, err := d.Person(t.Context(), "anna@siroe.com"); err != nil || p.ACL != "@@o^a^rwd^g" || p.Language != "de" {

@@ -93,6 +93,13 @@ func newDomains(found []*entry, defaultName string, firstIsDefault, apart bool, 
 			ds.byName[defaultName] = ds.def
 		}
 	}
+	for _, d := range ds.list { // user ids of the default domain are without it
+		if id, _, _ := strings.Cut(d.rules.Admin, "@"); id != "" && d != ds.def {
+			d.rules.Admin = id + "@" + d.name
+		} else {
+			d.rules.Admin = id
+		}
+	}
 	if len(ds.list) > 0 {
 		others := make([]*calendar.Domain, len(ds.list))
 		for i, d := range ds.list {

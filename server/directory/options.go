@@ -44,6 +44,9 @@ type Options struct {
 	// (service.admin.calmaster.userid, service.siteadmin.userid, with
 	// service.admin.calmaster.overrides.accesscontrol = "yes").
 	Admins []string
+	// Overrides is what a domain has that does not say whether access lists bind its
+	// administrator (service.admin.calmaster.overrides.accesscontrol).
+	Overrides bool
 	// SearchLimit is the most entries Search returns (calstore.userlookup.maxsize);
 	// 200, negative: no limit but maxSearch.
 	SearchLimit int

@@ -99,6 +99,9 @@ func (d *Directory) basic(e *entry, ds *domains) (p calendar.Person, ok bool) {
 	def(&p.Language, dom.language)
 	if kind == calendar.Individual {
 		p.ACL = dom.userACL
+		if id == dom.rules.Admin && calendar.Or(dom.rules.Overrides, d.opt.Overrides) {
+			p.Administers = dom.name
+		}
 		p.NoDoubles = !dom.rules.Allows(calendar.DoubleBookUsers, !d.opt.Booking.UserNoDoubles)
 	}
 	if len(p.Mails) == 0 && dom.name != "" && !strings.Contains(id, "@") {

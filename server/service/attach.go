@@ -63,7 +63,7 @@ func (s *Service) findAttachment(tx calendar.ReadTx, who calendar.Actor, req cal
 		}
 		cal := cals[at]
 		r := s.rightsOn(who, cal)
-		if req.Calendar != "" && cal.ID != req.Calendar || cal.Row.Disabled && !who.Admin || !r.CanRead() {
+		if req.Calendar != "" && cal.ID != req.Calendar || cal.Row.Disabled && !s.administers(who, cal.ID.Owner()) || !r.CanRead() {
 			continue
 		}
 		o, ok, err := tx.Object(a.Cal, a.Name, false)

@@ -46,7 +46,7 @@ func (w *writer) decide(p *place, name string, party *itip.Party, before *ical.C
 		return nil, nil
 	}
 	// Who sends it has been told apart from others: he is the organizer.
-	by := booking.Booker{Address: d.From, Person: calendar.Person{ID: w.who.User, Domain: w.who.Domain, Groups: w.who.Groups, Admin: w.who.Admin}}
+	by := booking.Booker{Address: d.From, Person: calendar.Person{ID: w.who.User, Domain: w.who.Domain, Groups: w.who.Groups, Admin: w.s.administers(w.who, w.owner)}}
 	if w.who.Mail != "" {
 		by.Person.Mails = []string{w.who.Mail}
 	}

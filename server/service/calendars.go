@@ -33,7 +33,7 @@ func (s *Service) CreateCalendar(ctx context.Context, who calendar.Actor, req ca
 		return calendar.Calendar{}, reservedName(op, id)
 	}
 	parent, nested := parentOf(name)
-	if !who.Admin && !strings.EqualFold(who.User, string(owner)) || who.User == "" && !who.Admin {
+	if !s.isOwner(who, owner) {
 		return calendar.Calendar{}, calendar.Failf(calendar.Denied, "", op, string(id), "calendars are made in one's own home")
 	}
 	if err := cmp.Or(s.permits(who, op, owner, calendar.CreateCalendars, "make calendars"), s.permitsList(who, op, owner, &in.ACL)); err != nil {
@@ -284,7 +284,7 @@ func (s *Service) UpdateCalendar(ctx context.Context, who calendar.Actor, req ca
 }
 
 func (s *Service) updateCalendar(ctx context.Context, who calendar.Actor, op string, req calendar.UpdateCalendarRequest) error {
-	may := mayUpdate(who, op, &req)
+	may := s.mayUpdate(who, op, &req)
 	_, r, err := s.look(ctx, who, op, req.ID, nil)
 	if err == nil {
 		err = may(r)
@@ -328,11 +328,11 @@ func (s *Service) updateCalendar(ctx context.Context, who calendar.Actor, op str
 }
 
 // mayUpdate says what is missing for the properties that are to be changed.
-func mayUpdate(who calendar.Actor, op string, req *calendar.UpdateCalendarRequest) func(calendar.Rights) error {
+func (s *Service) mayUpdate(who calendar.Actor, op string, req *calendar.UpdateCalendarRequest) func(calendar.Rights) error {
 	aclOnly := onlyACL(*req)
 	return func(r calendar.Rights) error {
 		switch {
-		case req.Disabled != nil && !who.Admin:
+		case req.Disabled != nil && !s.administers(who, req.ID.Owner()):
 			return calendar.Failf(calendar.Denied, "", op, string(req.ID), "only the calendar administrator may do that")
 		case req.CoOwners != nil && !r.Owner:
 			return calendar.Failf(calendar.Denied, "", op, string(req.ID), "only the primary owner may change the owners")
@@ -393,7 +393,7 @@ func (s *Service) deleteCalendar(ctx context.Context, who calendar.Actor, op str
 	if err := s.permits(who, op, req.ID.Owner(), calendar.DeleteCalendars, "delete calendars"); err != nil {
 		return err
 	}
-	if req.ID.Name() == calendar.DefaultName && (!who.Admin || req.KeepDefault) {
+	if req.ID.Name() == calendar.DefaultName && (!s.administers(who, req.ID.Owner()) || req.KeepDefault) {
 		return calendar.Failf(calendar.Denied, calendar.DefaultCalendarNeeded, op, string(req.ID), "the default calendar cannot be deleted")
 	}
 	return s.write(ctx, who, op, req.ID.Owner(), nil, func(w *writer) error {
@@ -423,7 +423,7 @@ func (w *writer) mayGo(p *place, req *calendar.DeleteCalendarRequest) error {
 	if isBox(&p.row) {
 		return calendar.Failf(calendar.Denied, "", w.op, string(p.id), "every home has this collection; it goes with the last calendar")
 	}
-	if w.who.Admin && !req.KeepDefault {
+	if w.s.administers(w.who, w.owner) && !req.KeepDefault {
 		return nil
 	}
 	name, err := w.invitationsTo()

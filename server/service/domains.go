@@ -20,6 +20,11 @@ func (s *Service) domainOf(owner calendar.Owner) *calendar.Domain {
 	return s.domains().Of(string(owner))
 }
 
+// administers tells whether somebody has the administrator's rights in a home.
+func (s *Service) administers(who calendar.Actor, owner calendar.Owner) bool {
+	return who.Admin || who.Administers != "" && s.domains().Administers(who, owner)
+}
+
 // asks is the directory as somebody sees it.
 func (s *Service) asks(who calendar.Actor) calendar.People { return calendar.SeenBy(s.people, who) }
 
@@ -35,7 +40,7 @@ func (s *Service) rights(who calendar.Actor, owner calendar.Owner, coOwners []st
 
 // listed is what the list of a calendar says.
 func (s *Service) listed(who calendar.Actor, owner calendar.Owner, coOwners []string, list acl.List) calendar.Rights {
-	if who.Admin {
+	if s.administers(who, owner) {
 		return calendar.Rights{Components: acl.AllRights, Properties: acl.AllRights, Owner: true}
 	}
 	ds := s.domains()
@@ -62,7 +67,7 @@ func (s *Service) strange(who calendar.Actor, owner calendar.Owner) bool {
 
 // permits refuses what the domain of an owner does not let its people do.
 func (s *Service) permits(who calendar.Actor, op string, owner calendar.Owner, r calendar.DomainRight, what string) error {
-	if d := s.domainOf(owner); !who.Admin && !d.Allows(r, true) {
+	if d := s.domainOf(owner); !s.administers(who, owner) && !d.Allows(r, true) {
 		return calendar.Failf(calendar.Denied, "", op, string(owner), "the domain %s does not let its people %s", d.Name, what)
 	}
 	return nil

@@ -124,6 +124,57 @@ func TestADomainsCeiling(t *testing.T) {
 	}
 }
 
+// The administrator of a domain has his rights in it, and those of anybody elsewhere.
+func TestADomainsAdministrator(t *testing.T) {
+	svc, h := openHosted(t, calendar.Domain{}, calendar.Domain{})
+	for id := range h.byID {
+		me := h.actor(id)
+		cal := provision(t, svc, me)
+		if _, err := svc.PutObject(t.Context(), me, calendar.PutRequest{Ref: calendar.Ref{Calendar: cal, Name: "a.ics"}, Data: event("a", "20260101T090000Z", "")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, boss, plain, yes := t.Context(), h.actor("bob@b.com"), h.actor("bob@b.com"), true
+	boss.Administers = "b.com"
+	make := calendar.CreateCalendarRequest{Calendar: calendar.Calendar{ID: "anna@b.com:made"}}
+	for name, do := range map[string]func(who calendar.Actor) error{
+		"read": func(who calendar.Actor) error {
+			_, err := svc.Object(ctx, who, calendar.Ref{Calendar: "anna@b.com", Name: "a.ics"})
+			return err
+		},
+		"prefs":   func(who calendar.Actor) error { _, err := svc.Prefs(ctx, who, "anna@b.com"); return err },
+		"create":  func(who calendar.Actor) error { _, err := svc.CreateCalendar(ctx, who, make); return err },
+		"history": func(who calendar.Actor) error { return past(svc, who, "anna@b.com") },
+	} {
+		if err := do(plain); err == nil {
+			t.Errorf("%s: anybody may", name)
+		}
+		if err := do(boss); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := svc.UpdateCalendar(ctx, boss, calendar.UpdateCalendarRequest{ID: "anna@b.com:made", Disabled: &yes}); err != nil {
+		t.Error(err)
+	}
+	if _, err := svc.Calendar(ctx, h.actor("anna@b.com"), "anna@b.com:made"); calendar.ReasonOf(err) != calendar.Disabled {
+		t.Errorf("a calendar that he has disabled: %v", err)
+	}
+	if err := svc.DeleteCalendar(ctx, boss, calendar.DeleteCalendarRequest{ID: "anna@b.com:made"}); err != nil {
+		t.Error(err)
+	}
+	nobody := attack(t, svc, boss, "nobody@a.com")
+	for what, err := range attack(t, svc, boss, "anna") {
+		if calendar.KindOf(err) != calendar.NoCalendar || calendar.ReasonOf(err) != "" || calendar.MessageOf(err) != calendar.MessageOf(nobody[what]) {
+			t.Errorf("%s in another domain: %v; of nobody: %v", what, err, nobody[what])
+		}
+	}
+}
+
+func past(svc *service.Service, who calendar.Actor, owner calendar.Owner) error {
+	_, err := svc.History(context.Background(), who, calendar.HistoryRequest{Owner: owner}, func(calendar.HistoryEntry) error { return nil })
+	return err
+}
+
 // A domain's quota holds for all of its people together, also while they write at once;
 // deletions give room back, and the next process counts the same.
 func TestADomainsQuota(t *testing.T) {

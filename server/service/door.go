@@ -56,7 +56,7 @@ func (s *Service) admit(who calendar.Actor, op string, id calendar.ID, row *cale
 		return r, calendar.Fail(calendar.NoCalendar, op, string(id))
 	case !r.CanSee():
 		return r, &calendar.Error{Kind: calendar.NoCalendar, Reason: calendar.Hidden, Op: op, Ref: string(id)}
-	case row.Disabled && !who.Admin:
+	case row.Disabled && !s.administers(who, id.Owner()):
 		return r, calendar.Failf(calendar.Denied, calendar.Disabled, op, string(id), "this calendar is disabled")
 	case may != nil && !may(r):
 		return r, calendar.Failf(calendar.Denied, "", op, string(id), "your rights on this calendar do not allow this")

@@ -32,7 +32,7 @@ type past struct {
 // pasts finds the calendars of a name, the living one first, or with "" all of the
 // home. Calendars that were deleted, and a whole home, are for its owner.
 func (s *Service) pasts(tx calendar.ReadTx, who calendar.Actor, op string, owner calendar.Owner, id calendar.ID) (list []past, err error) {
-	owns := who.Admin
+	owns := s.administers(who, owner)
 	if !owns && who.User != "" && strings.EqualFold(who.User, string(owner)) {
 		row, _, err := tx.Home()
 		if err != nil {

@@ -33,7 +33,7 @@ func (s *Service) Home(ctx context.Context, who calendar.Actor, req calendar.Hom
 		}
 		return err
 	})
-	if err == nil && req.Prefs && isOwner(who, req.Owner) {
+	if err == nil && req.Prefs && s.isOwner(who, req.Owner) {
 		out.Prefs, err = s.Prefs(ctx, who, req.Owner)
 	}
 	if err == nil && req.Notes {
@@ -85,15 +85,16 @@ func (s *Service) readHome(ctx context.Context, who calendar.Actor, op string, o
 	return wrap(op, string(owner), err)
 }
 
-func isOwner(who calendar.Actor, owner calendar.Owner) bool {
-	return who.Admin || strings.EqualFold(who.User, string(owner)) && who.User != ""
+// isOwner tells whether a home is that of who asks, or one that he administers.
+func (s *Service) isOwner(who calendar.Actor, owner calendar.Owner) bool {
+	return s.administers(who, owner) || strings.EqualFold(who.User, string(owner)) && who.User != ""
 }
 
 // home describes a home in one state.
 func (s *Service) home(ctx context.Context, v cache.View, who calendar.Actor, req calendar.HomeRequest, cals []*cache.Calendar) (calendar.Home, error) {
 	now := v.Home()
 	out := calendar.Home{Owner: req.Owner, Change: now.Change}
-	if isOwner(who, req.Owner) { // how much someone has is nobody else's business
+	if s.isOwner(who, req.Owner) { // how much someone has is nobody else's business
 		out.UsedBytes, out.MaxBytes = now.Bytes, s.mostBytes(req.Owner, now.Bytes)
 		out.Rights = calendar.Rights{Components: acl.AllRights, Properties: acl.AllRights, Owner: true}
 	} else {
@@ -104,7 +105,7 @@ func (s *Service) home(ctx context.Context, v cache.View, who calendar.Actor, re
 	}
 	for _, c := range cals {
 		r := s.rightsOn(who, c)
-		if c.Row.Disabled && !who.Admin || !r.Owner && r.Components&(acl.Read|acl.Write|acl.FreeBusy) == 0 && !r.Properties.Has(acl.Read) {
+		if c.Row.Disabled && !s.administers(who, c.ID.Owner()) || !r.Owner && r.Components&(acl.Read|acl.Write|acl.FreeBusy) == 0 && !r.Properties.Has(acl.Read) {
 			continue
 		}
 		if (req.Objects || isBox(&c.Row)) && !toRead(r) || isBox(&c.Row) && !req.Boxes {

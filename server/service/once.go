@@ -27,7 +27,7 @@ func bind(ctx context.Context, who calendar.Actor, req ...any) context.Context {
 	}
 	sum := sha256.New()
 	enc := json.NewEncoder(sum)
-	for _, part := range append(req, token, who.User, who.Admin) {
+	for _, part := range append(req, token, who.User, who.Admin, who.Administers) {
 		if text, ok := part.([]byte); ok { // may be long: as it is
 			fmt.Fprintln(sum, len(text))
 			sum.Write(text)

@@ -13,7 +13,7 @@ import (
 // administrator. WCAP get_userprefs.
 func (s *Service) Prefs(ctx context.Context, who calendar.Actor, owner calendar.Owner) (map[string]string, error) {
 	const op = "read preferences"
-	if err := ownPrefs(who, op, owner); err != nil {
+	if err := s.ownPrefs(who, op, owner); err != nil {
 		return nil, err
 	}
 	prefs := map[string]string{}
@@ -38,7 +38,7 @@ func (s *Service) Prefs(ctx context.Context, who calendar.Actor, owner calendar.
 func (s *Service) SetPrefs(ctx context.Context, who calendar.Actor, req calendar.SetPrefsRequest) error {
 	ctx = bind(ctx, who, req)
 	const op = "set preferences"
-	if err := ownPrefs(who, op, req.Owner); err != nil {
+	if err := s.ownPrefs(who, op, req.Owner); err != nil {
 		return err
 	}
 	if err := s.known(ctx, op, req.Owner); err != nil {
@@ -191,7 +191,7 @@ func privatePref(op string, owner calendar.Owner, name string) error {
 // editPrefs lets edit change the preferences of a user in one transaction.
 func (s *Service) editPrefs(ctx context.Context, who calendar.Actor, op string, owner calendar.Owner, res, req any, edit func(*writer, map[string]string, calendar.Person) error) error {
 	ctx = bind(ctx, who, req)
-	if err := ownPrefs(who, op, owner); err != nil {
+	if err := s.ownPrefs(who, op, owner); err != nil {
 		return err
 	}
 	p, err := s.person(ctx, op, owner)
@@ -235,8 +235,8 @@ func (w *writer) replacePrefs(before, after map[string]string) error {
 }
 
 // ownPrefs: preferences are their owner's, and the administrator's to change.
-func ownPrefs(who calendar.Actor, op string, owner calendar.Owner) error {
-	if !who.Admin && (who.User == "" || who.User != string(owner)) {
+func (s *Service) ownPrefs(who calendar.Actor, op string, owner calendar.Owner) error {
+	if !s.administers(who, owner) && (who.User == "" || who.User != string(owner)) {
 		return calendar.Fail(calendar.Denied, op, string(owner))
 	}
 	return nil

@@ -15,7 +15,7 @@ func (s *Service) SetProxies(ctx context.Context, who calendar.Actor, req calend
 	ctx = bind(ctx, who, req)
 	const op = "set proxies"
 	owner := req.Owner
-	if err := ownPrefs(who, op, owner); err != nil {
+	if err := s.ownPrefs(who, op, owner); err != nil {
 		return err
 	}
 	switch {

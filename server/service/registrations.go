@@ -88,7 +88,7 @@ func (s *Service) checkRegistration(who calendar.Actor, op string, req *calendar
 		return calendar.Failf(calendar.Unsupported, calendar.PushNotAvailable, op, ref, "this server does not tell of changes in this way")
 	case req.Calendar != "" && req.Calendar.Owner() != req.Owner:
 		return calendar.Failf(calendar.Invalid, "", op, ref, "the calendar is not in this home")
-	case req.Calendar == "" && !isSelf(who, req.Owner) && !who.Admin:
+	case req.Calendar == "" && !s.isOwner(who, req.Owner):
 		return calendar.Failf(calendar.Denied, calendar.PushNotAvailable, op, ref, "only its owner can be told of all that changes in a home; register for a calendar")
 	case req.Kind == calendar.PushRegistration && req.ServerKey != opt.ServerKey:
 		s.log.Error("hosts of this site have different VAPID keys", "op", op)
@@ -215,7 +215,7 @@ func (s *Service) Registrations(ctx context.Context, who calendar.Actor, req cal
 // mayEnd reports whether somebody may see and end a registration: his own, or one
 // in his home.
 func (s *Service) mayEnd(who calendar.Actor, owner calendar.Owner, r *calendar.RegistrationRow) bool {
-	return who.Admin || who.User != "" && (strings.EqualFold(who.User, r.User) || isSelf(who, owner))
+	return s.isOwner(who, owner) || who.User != "" && strings.EqualFold(who.User, r.User)
 }
 
 func ended(r *calendar.RegistrationRow, now time.Time) bool {

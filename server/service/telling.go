@@ -103,7 +103,7 @@ func (w *writer) mayHear(m *calendar.Message, active bool, who calendar.Actor) (
 	}
 	if m.Row.Cal == 0 {
 		m.CalID = m.News.CalID
-		return isSelf(who, w.owner) || who.Admin, nil
+		return w.s.isOwner(who, w.owner), nil
 	}
 	rows, err := w.Calendars()
 	if err != nil {
@@ -127,7 +127,7 @@ func (w *writer) mayHear(m *calendar.Message, active bool, who calendar.Actor) (
 	}
 	m.CalID = calendar.NewID(w.owner, row.Name)
 	m.SyncToken = (&calendar.Calendar{Incarnation: row.ID, Change: row.Change}).SyncToken()
-	return w.s.rights(who, w.owner, strings.Fields(row.CoOwners), row.ACL).CanRead() && (!row.Disabled || who.Admin), nil
+	return w.s.rights(who, w.owner, strings.Fields(row.CoOwners), row.ACL).CanRead() && (!row.Disabled || w.s.administers(who, w.owner)), nil
 }
 
 // SettleTelling notes what became of a message, and deletes its job unless it is

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"slices"
 	"strconv"
-	"strings"
 
 	"factotum/server/calendar"
 	"factotum/server/ical"
@@ -15,7 +14,7 @@ import (
 // its name is there, that is taken for it.
 func (w *writer) bringCalendar(u *undoing) (calendar.UndoAction, error) {
 	id := u.Calendar
-	if !w.who.Admin && !strings.EqualFold(w.who.User, string(w.owner)) {
+	if !w.s.isOwner(w.who, w.owner) {
 		return 0, calendar.Failf(calendar.Denied, "", w.op, string(id), "calendars come back for their owner")
 	}
 	all, err := w.Calendars()

@@ -52,7 +52,7 @@ func (s *Service) Why(ctx context.Context, who calendar.Actor, req calendar.WhyR
 // mayAskWhy is the rule of who reads a journal, and whether details are hidden
 // from him.
 func (s *Service) mayAskWhy(tx calendar.ReadTx, who calendar.Actor, op string, owner calendar.Owner) (masked bool, err error) {
-	if who.Admin {
+	if s.administers(who, owner) {
 		return false, nil
 	}
 	if who.User != "" && strings.EqualFold(who.User, string(owner)) {

@@ -578,6 +578,7 @@ type Actor struct {
 	Entry         []byte                 `protobuf:"bytes,9,opt,name=entry,proto3" json:"entry,omitempty"`
 	App           []byte                 `protobuf:"bytes,10,opt,name=app,proto3" json:"app,omitempty"`
 	Quiet         [][]byte               `protobuf:"bytes,11,rep,name=quiet,proto3" json:"quiet,omitempty"`
+	Administers   []byte                 `protobuf:"bytes,12,opt,name=administers,proto3" json:"administers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -685,6 +686,13 @@ func (x *Actor) GetApp() []byte {
 func (x *Actor) GetQuiet() [][]byte {
 	if x != nil {
 		return x.Quiet
+	}
+	return nil
+}
+
+func (x *Actor) GetAdministers() []byte {
+	if x != nil {
+		return x.Administers
 	}
 	return nil
 }
@@ -11259,7 +11267,7 @@ const file_dwp_proto_rawDesc = "" +
 	"\x03ref\x18\x04 \x01(\fR\x03ref\x12\x10\n" +
 	"\x03msg\x18\x05 \x01(\fR\x03msg\x12\x14\n" +
 	"\x05after\x18\x06 \x01(\x04R\x05after\x12\x12\n" +
-	"\x04host\x18\a \x01(\fR\x04host\"\xf3\x01\n" +
+	"\x04host\x18\a \x01(\fR\x04host\"\x95\x02\n" +
 	"\x05Actor\x12\x12\n" +
 	"\x04user\x18\x01 \x01(\fR\x04user\x12\x16\n" +
 	"\x06domain\x18\x02 \x01(\fR\x06domain\x12\x16\n" +
@@ -11272,7 +11280,8 @@ const file_dwp_proto_rawDesc = "" +
 	"\x05entry\x18\t \x01(\fR\x05entry\x12\x10\n" +
 	"\x03app\x18\n" +
 	" \x01(\fR\x03app\x12\x14\n" +
-	"\x05quiet\x18\v \x03(\fR\x05quiet\"5\n" +
+	"\x05quiet\x18\v \x03(\fR\x05quiet\x12 \n" +
+	"\vadministers\x18\f \x01(\fR\vadministers\"5\n" +
 	"\x03Ref\x12\x1a\n" +
 	"\bcalendar\x18\x01 \x01(\fR\bcalendar\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\fR\x04name\",\n" +
