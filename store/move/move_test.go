@@ -239,7 +239,7 @@ func (s *site) put(t testing.TB, owner, name, summary string) calendar.PutResult
 // wait waits until a move has ended, and returns how.
 func (b *backEnd) wait(owner calendar.Owner) Status {
 	b.t.Helper()
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		list := b.mover.Status()
 		i := slices.IndexFunc(list, func(s Status) bool { return s.Owner == owner && s.To != "" && s.Ended.IsZero() })
 		if i >= 0 {
