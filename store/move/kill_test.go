@@ -1,6 +1,7 @@
 package move
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -76,6 +77,53 @@ func (k *book) check(t *testing.T, s *site) {
 		if !slices.ContainsFunc(append(k.maybe[name], text), func(x string) bool { return strings.Contains(string(o.Data), "SUMMARY:"+x+"\r\n") }) {
 			t.Errorf("%s is not what was acknowledged last, %q: %s", name, text, o.Data)
 		}
+	}
+}
+
+// A directory that answers as before the switch, as a replica does that lags behind, brings
+// no home back after a restart: there would be two.
+func TestMoveByOldDirectory(t *testing.T) {
+	s := newSite(t, nil)
+	s.put(t, "ben", "a.ics", "x")
+	from, to := s.hosts[hostA], s.hosts[hostB]
+	died := make(chan struct{})
+	var once sync.Once
+	lags := func(n int) {
+		s.people.mu.Lock()
+		defer s.people.mu.Unlock()
+		s.people.old = n
+	}
+	from.step = func(step string, _ calendar.Owner) (err error) {
+		if step == "activate" { // the directory is switched
+			once.Do(func() { lags(1 << 30); err = errors.New("killed"); close(died) })
+		}
+		return err
+	}
+	if err := from.mover.Move(bg, "ben", to.host); err != nil {
+		t.Fatal(err)
+	}
+	<-died
+	read := func(b *backEnd) error {
+		_, err := b.model.Object(bg, calendar.Actor{User: "ben"}, calendar.Ref{Calendar: "ben", Name: "a.ics"})
+		return err
+	}
+	from.step = func(step string, _ calendar.Owner) error {
+		if step == "begin" {
+			t.Error("the home is at the source again, and is moved once more")
+		}
+		return nil
+	}
+	from.again()
+	time.Sleep(300 * time.Millisecond)
+	lags(0)
+	if res := from.wait("ben"); res.State != stateMoved {
+		t.Fatalf("the move is %+v", res)
+	}
+	if err := read(from); calendar.ReasonOf(err) != calendar.HomeMoved {
+		t.Errorf("the source answers %v", err)
+	}
+	if err := read(to); err != nil {
+		t.Errorf("the target answers %v", err)
 	}
 }
 

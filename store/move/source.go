@@ -240,10 +240,21 @@ func (m *Mover) attempt(l *leaving, resumed bool) error {
 		if err != nil {
 			return err
 		}
+		if !there && l.mark.State == stateSwitching {
+			// The target has all of it, and nobody has written since. What is read may be
+			// older than the switch, where LDAP has replicas: it is switched, not taken back.
+			if err := m.decide(l); err != nil {
+				if l.mark.State == stateLeaving {
+					err = errors.Join(err, m.thaw(l))
+				}
+				return err
+			}
+			there = true
+		}
 		if there {
 			return m.arrived(l, peer, time.Now())
 		}
-		if err := m.thaw(l); err != nil { // it was not switched
+		if err := m.thaw(l); err != nil { // it was not tried
 			return err
 		}
 	}
