@@ -26,6 +26,7 @@ type update struct {
 	done  chan struct{}
 	err   error
 	hooks []func()
+	told  *calendar.Committing // what is told of it before the commit; nil: it wrote nothing
 }
 
 const (
@@ -124,7 +125,8 @@ type sqliteWriter struct {
 	lastID  int64
 	group   []*update // being run
 	log     *walKeeper
-	settle  atomic.Pointer[func()] // see Store.BeforeAnswers
+	settle  atomic.Pointer[func()]    // see Store.BeforeAnswers
+	before  atomic.Pointer[announcer] // see Store.BeforeCommit
 }
 
 func newSQLiteWriter(path string, opts Options) (*sqliteWriter, error) {
@@ -229,6 +231,16 @@ func (w *sqliteWriter) commit(group []*update) {
 	if err == errSpoiled {
 		err = w.attempt(group, true)
 	}
+	var refused *refusedError
+	if errors.As(err, &refused) {
+		for _, u := range group {
+			if u.state.Load() == updateRunning {
+				u.err, u.hooks = refused.error, nil
+				u.answer()
+			}
+		}
+		return
+	}
 	if err == nil {
 		for _, u := range group {
 			if u.state.Load() == updateRunning {
@@ -280,7 +292,7 @@ func (w *sqliteWriter) attempt(group []*update, apart bool) error {
 	}
 	kept := false
 	for _, u := range group {
-		u.err, u.hooks = nil, nil
+		u.err, u.hooks, u.told = nil, nil, nil
 		if !u.start() {
 			continue
 		}
@@ -297,15 +309,25 @@ func (w *sqliteWriter) attempt(group []*update, apart bool) error {
 		}
 		kept = kept || ok
 	}
-	end := "COMMIT"
+	end, done := "COMMIT", func(error) {}
 	if !kept {
 		end = "ROLLBACK"
+	} else if fn := w.before.Load(); fn != nil {
+		var err error
+		if done, err = announce(*fn, group); err != nil {
+			if c.exec("ROLLBACK") != nil {
+				w.disconnect()
+			}
+			return &refusedError{err}
+		}
 	}
-	if err := c.exec(end); err != nil {
+	err := c.exec(end)
+	if err != nil {
 		w.disconnect()
-		return wrap("commit", err)
+		err = wrap("commit", err)
 	}
-	return nil
+	done(err)
+	return err
 }
 
 // one runs an update, inside a savepoint if it is to stand apart. The error says
@@ -328,6 +350,9 @@ func (w *sqliteWriter) one(u *update, apart bool) (kept bool, err error) {
 			u.err = t.finish()
 		}
 		u.hooks, wrote = t.hooks, t.wrote
+		if u.err == nil && (t.wrote || t.note != nil) {
+			u.told = &calendar.Committing{Owner: u.owner, Note: t.note}
+		}
 	}
 	c.ctx = nil
 	if !c.inTransaction() {

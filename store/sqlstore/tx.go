@@ -20,6 +20,7 @@ type tx struct {
 	wrote bool // something that must be undone if fn fails
 
 	hooks []func()
+	note  any // see Annotate
 
 	// broken is the first failure of the engine. fn may overlook it; the
 	// transaction must not commit after it.
@@ -36,6 +37,10 @@ func newTx(c conn, owner calendar.Owner, now int64, newID func() int64) *tx {
 
 // OnCommit keeps fn for after the commit.
 func (t *tx) OnCommit(fn func()) { t.hooks = append(t.hooks, fn) }
+
+// Annotate has a note go with the transaction to who is told before its commit: see
+// Store.BeforeCommit.
+func (t *tx) Annotate(note any) { t.note = note }
 
 // finish writes what was gathered during fn. It is called once, after fn
 // returned nil.

@@ -1,0 +1,61 @@
+package calendar
+
+import (
+	"context"
+	"time"
+)
+
+// Committing is a transaction that is about to be committed.
+type Committing struct {
+	Owner Owner
+	Note  any // what it was annotated with; nil: nothing
+}
+
+// A Twin is one of two back ends of which one serves and the other, the standby, has what the
+// first has. The one that serves asks.
+type Twin interface {
+	Standby(ctx context.Context, req StandbyRequest) (StandbyAnswer, error)
+}
+
+// StandbyStep says what the back end that serves wants of its standby.
+type StandbyStep uint8
+
+// The steps. In the order of a pairing.
+const (
+	StandbyHello    StandbyStep = iota + 1 // how are you?
+	StandbyWithdraw                        // do not take over until you are admitted; a stream begins
+	StandbyCensus                          // which homes are there, after an owner?
+	StandbyPart                            // lines of the log, to be done again
+	StandbyAdmit                           // all is there: take over if you hear nothing for the time of the lease
+	StandbyBeat                            // nothing new
+	StandbySum                             // the digest of a home
+	StandbyTake                            // take over now
+	StandbyLeave                           // to oneself: this host is being stopped
+)
+
+// StandbyRequest is a step.
+type StandbyRequest struct {
+	Step   StandbyStep
+	From   string // the host that asks
+	Epoch  uint64 // how often another host has begun to serve, as it knows
+	Stream string // of a pairing: what comes of another one is refused
+	Seq    uint64 // of a part
+	Data   []byte
+	Owner  Owner
+	Lease  time.Duration // that an answer grants
+	Behind int           // transactions that are committed, and not sent
+}
+
+// StandbyAnswer is what came of it. While the standby is admitted its answer is a lease.
+type StandbyAnswer struct {
+	Epoch    uint64
+	Active   bool   // it serves
+	Admitted bool   // it takes over when it hears nothing
+	Leaving  bool   // it is being stopped
+	Problem  string // why it did not do what it was asked to
+	Data     []byte
+	More     bool // of a census: others follow
+}
+
+// NotActive goes with Unavailable: this back end does not serve now, its twin may.
+const NotActive Reason = "standby"
