@@ -108,14 +108,15 @@ func (a *Arrival) Sums(ctx context.Context) (map[string]string, error) {
 
 // Settle tells that the copy is complete: backups have it from now on.
 func (a *Arrival) Settle(ctx context.Context) error {
-	if a.k.log.silent() {
-		a.settle()
-		return nil
-	}
-	if err := a.k.imageOf(ctx, a.owner); err != nil {
-		return err
+	if !a.k.log.silent() {
+		if err := a.k.imageOf(ctx, a.owner); err != nil {
+			return err
+		}
 	}
 	a.settle()
+	if a.k.complete != nil {
+		return a.k.complete(ctx, a.owner)
+	}
 	return nil
 }
 

@@ -28,6 +28,7 @@ type image struct {
 	size   int
 
 	whole bool // outcomes of requests too, and no mark of a move: the home goes to another store
+	marks bool // and the mark all the same: that is to be the same as this one
 }
 
 // takeImage calls emit for each line of the image of a home, and tells its number;
@@ -178,7 +179,7 @@ func (im *image) jobs(tx calendar.ReadTx) error {
 		return err
 	}
 	for i := range jobs {
-		if im.whole && jobs[i].Kind == calendar.JobMove {
+		if im.whole && !im.marks && jobs[i].Kind == calendar.JobMove {
 			continue
 		}
 		if err := im.add(len(jobs[i].Payload), op{Kind: opPutJob, job: &jobs[i]}); err != nil {

@@ -68,6 +68,8 @@ type Keeper struct {
 	copies []*follower
 	mirror *mirror // nil: there is none
 
+	complete func(ctx context.Context, owner calendar.Owner) error // see Complete
+
 	mu     sync.Mutex
 	states map[string]*Status
 	again  map[string]again // of targets that fail; turn's
@@ -201,10 +203,21 @@ func (k *Keeper) imageOf(ctx context.Context, owner calendar.Owner) error {
 				all[0].Txn.Ops = append(all[0].Txn.Ops, op{Kind: opPutJob, job: &jobs[i]})
 			}
 		}
+		if k.log.ships.Load() {
+			annotate(tx, owner, all...)
+		}
 		tx.OnCommit(func() { k.log.add(all...) })
 		return nil
 	})
 }
+
+// Complete has fn called when a home has come from another store as a whole: it returns when
+// a standby has it too.
+func (k *Keeper) Complete(fn func(ctx context.Context, owner calendar.Owner) error) { k.complete = fn }
+
+// Ships has what transactions do, in lines of the log, go along with them to who is told
+// before their commit: a *Spelled each.
+func (k *Keeper) Ships() { k.log.ships.Store(true) }
 
 // Close writes what is not on the disk yet. Nothing may be written to the store
 // any more.

@@ -29,6 +29,7 @@ type log struct {
 	tasks   []func(mark time.Time)
 	idle    bool // there is no place
 	hangs   atomic.Bool
+	ships   atomic.Bool // what transactions did goes to a standby too
 
 	places []*place
 	done   chan struct{}

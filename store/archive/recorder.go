@@ -33,10 +33,13 @@ func (s *Store) Update(ctx context.Context, owner calendar.Owner, fn func(calend
 				rec.t.Made = h.Created
 			}
 			line, ops := &record{Txn: &rec.t}, rec.t.Ops
-			if s.log.listens() {
+			if s.log.listens() || s.log.ships.Load() {
 				if text, err := spelled(&rec.t); err == nil { // else the log tells of it
 					line.spelled, rec.t.Ops, rec.t.octets = text, nil, len(text)
 				}
+			}
+			if s.log.ships.Load() {
+				annotate(tx, owner, line)
 			}
 			tx.OnCommit(func() {
 				s.log.departures.note(&rec.t, ops)
