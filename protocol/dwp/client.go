@@ -44,10 +44,16 @@ type ClientOptions struct {
 	Logger      *slog.Logger  // nil = slog.Default()
 	From        string        // the name of this host, for the back end to know who asks
 	Release     string        // of this program
+	// Standby is a second host for the same calendars, which serves them when this one does not:
+	// whichever does is asked.
+	Standby StandbyHost
 	// Up is told each time that the back end begins to answer, at first and after
 	// a failure. It returns at once.
 	Up func()
 }
+
+// StandbyHost is how the twin of a back end is reached; without a name there is none.
+type StandbyHost struct{ Host, Address string }
 
 // Client is a back end on another host. It connects by itself, and again
 // after a failure; while the back end is known to be down every call fails at
@@ -60,6 +66,7 @@ type Client struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 	pulse
+	hosts *hosts
 
 	mu       sync.Mutex
 	greeting *greeting
@@ -108,6 +115,10 @@ func NewClient(opts ClientOptions) (*Client, error) {
 		log = slog.Default()
 	}
 	log = log.With("backend", opts.Host)
+	hosts, err := newHosts(&opts)
+	if err != nil {
+		return nil, err
+	}
 	creds := insecure.NewCredentials()
 	if opts.TLS != nil {
 		t, err := newTransport(*opts.TLS, opts.Host, log)
@@ -122,7 +133,7 @@ func NewClient(opts ClientOptions) (*Client, error) {
 	conn, err := grpc.NewClient("passthrough:///"+opts.Address,
 		grpc.WithTransportCredentials(creds),
 		grpc.WithAuthority(opts.Host),
-		grpc.WithContextDialer(dialer(opts.DialTimeout)),
+		grpc.WithContextDialer(hosts.dial),
 		grpc.WithDisableServiceConfig(), grpc.WithDefaultServiceConfig(serviceConfig()),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
 		grpc.WithInitialWindowSize(windowBytes), grpc.WithInitialConnWindowSize(windowBytes),
@@ -140,7 +151,7 @@ func NewClient(opts ClientOptions) (*Client, error) {
 	if opts.Up == nil {
 		opts.Up = func() {}
 	}
-	c := &Client{opts: opts, conn: conn, api: wire.NewBackendClient(conn), log: log, cancel: cancel, done: make(chan struct{})}
+	c := &Client{opts: opts, conn: conn, api: wire.NewBackendClient(conn), log: log, hosts: hosts, cancel: cancel, done: make(chan struct{})}
 	c.pulse.life.Store(newLife())
 	go c.watch(ctx)
 	go c.feel(ctx)
@@ -170,8 +181,24 @@ func (c *Client) watch(ctx context.Context) {
 			c.conn.Connect()
 		case connectivity.Ready:
 			up, told = true, false
-			if _, err := c.greet(ctx); err == nil {
-				c.log.InfoContext(ctx, "back end connected")
+			if c.hosts.two() { // it may be the other one
+				c.mu.Lock()
+				c.greeting = nil
+				c.mu.Unlock()
+			}
+			if g, err := c.greet(ctx); err == nil && g.standby {
+				c.log.DebugContext(ctx, "this back end does not serve now", "host", c.hosts.host())
+				if !c.hosts.two() {
+					break
+				}
+				select { // not in a circle for ever
+				case <-time.After(standbyPause):
+				case <-ctx.Done():
+				}
+				c.forget(g)
+				c.hosts.switchOver(g.connection)
+			} else if err == nil {
+				c.log.InfoContext(ctx, "back end connected", "host", c.hosts.host())
 				c.opts.Up()
 			} else if ctx.Err() == nil {
 				c.log.ErrorContext(ctx, "back end refused", "err", err)
@@ -192,12 +219,14 @@ func (c *Client) watch(ctx context.Context) {
 
 // greeting is one Hello; the fields are set when done is closed.
 type greeting struct {
-	done    chan struct{}
-	session string
-	peer    Peer
-	err     error
-	refused bool
-	at      time.Time
+	done       chan struct{}
+	session    string
+	peer       Peer
+	err        error
+	refused    bool
+	standby    bool // it does not serve
+	connection int  // by which it was made
+	at         time.Time
 }
 
 const (
@@ -257,7 +286,9 @@ func (c *Client) hello(g *greeting) {
 	defer close(g.done)
 	ctx, cancel := context.WithTimeout(context.Background(), helloTimeout)
 	defer cancel()
-	m, err := c.api.Hello(ctx, c.greetingRequest(false, false))
+	g.connection = c.hosts.connection()
+	req := c.greetingRequest(false, false)
+	m, err := c.api.Hello(ctx, req)
 	g.at = time.Now()
 	switch code := status.Code(err); {
 	case err != nil && (code == codes.Unavailable || code == codes.DeadlineExceeded || code == codes.Canceled):
@@ -269,9 +300,9 @@ func (c *Client) hello(g *greeting) {
 		g.err = fmt.Errorf("the back end speaks DWP %d (at least %d) and this front end %d (at least %d): bring both to neighbouring releases",
 			m.GetVersion(), m.GetOldest(), Version, Oldest)
 	default:
-		g.err = fmt.Errorf("the back end is %s, not %s", strings.Join(m.GetNames(), ", "), c.opts.Host)
+		g.err = fmt.Errorf("the back end is %s, not %s", strings.Join(m.GetNames(), ", "), req.GetHost())
 		for _, name := range m.GetNames() {
-			if strings.EqualFold(name, c.opts.Host) {
+			if strings.EqualFold(name, req.GetHost()) {
 				g.err = nil
 			}
 		}
@@ -284,7 +315,7 @@ func (c *Client) hello(g *greeting) {
 		}
 		return
 	}
-	g.session = m.GetSession()
+	g.session, g.standby = m.GetSession(), m.GetStandby()
 	g.peer = Peer{Names: m.GetNames(), Version: int(m.GetVersion()), Oldest: int(m.GetOldest())}
 }
 
@@ -323,6 +354,10 @@ func (c *Client) try(ctx context.Context, op string, again repeat, attempt func(
 			c.heard.Store(time.Now().UnixNano())
 		}
 		stopped := c.stopped(inner, op)
+		if c.hosts.two() && calendar.ReasonOf(fromFailure(failureOf(err))) == calendar.NotActive {
+			c.forget(g)
+			c.hosts.switchOver(g.connection)
+		}
 		switch {
 		case err == nil:
 			return nil

@@ -138,16 +138,17 @@ func (c *Client) Facts(ctx context.Context) (f Facts, err error) {
 func (c *Client) look(ctx context.Context, facts bool) (*wire.Facts, error) {
 	ctx, cancel := context.WithTimeout(ctx, helloTimeout)
 	defer cancel()
-	m, err := c.api.Hello(ctx, c.greetingRequest(true, facts))
+	req := c.greetingRequest(true, facts)
+	m, err := c.api.Hello(ctx, req)
 	switch code := status.Code(err); {
 	case err == nil:
 	case code == codes.Unavailable || code == codes.DeadlineExceeded || code == codes.Canceled:
-		return nil, &hostError{c.opts.Host, err}
+		return nil, &hostError{req.GetHost(), err}
 	default:
 		return nil, errors.New(status.Convert(err).Message())
 	}
-	if !slices.ContainsFunc(m.GetNames(), func(name string) bool { return strings.EqualFold(name, c.opts.Host) }) {
-		return nil, fmt.Errorf("the back end is %s, not %s", strings.Join(m.GetNames(), ", "), c.opts.Host)
+	if !slices.ContainsFunc(m.GetNames(), func(name string) bool { return strings.EqualFold(name, req.GetHost()) }) {
+		return nil, fmt.Errorf("the back end is %s, not %s", strings.Join(m.GetNames(), ", "), req.GetHost())
 	}
 	return m.GetFacts(), nil
 }
@@ -189,7 +190,7 @@ func Handshake(ctx context.Context, o ClientOptions) error {
 
 func (c *Client) greetingRequest(look, facts bool) *wire.HelloRequest {
 	return &wire.HelloRequest{
-		Version: Version, Oldest: Oldest, Host: c.opts.Host, User: toText(c.opts.User), Password: toText(c.opts.Password),
+		Version: Version, Oldest: Oldest, Host: c.hosts.host(), User: toText(c.opts.User), Password: toText(c.opts.Password),
 		From: toText(c.opts.From), Release: toText(c.opts.Release), Now: toTime(time.Now()), Look: look, Facts: facts,
 	}
 }

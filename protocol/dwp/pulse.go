@@ -57,7 +57,7 @@ func (c *Client) feel(ctx context.Context) {
 			c.revive() // there the connection itself tells
 			continue
 		}
-		asked := time.Now()
+		asked, connection := time.Now(), c.hosts.connection()
 		limited, cancel := context.WithTimeout(ctx, pulseWait)
 		_, err := api.Check(limited, &grpc_health_v1.HealthCheckRequest{})
 		cancel()
@@ -72,6 +72,9 @@ func (c *Client) feel(ctx context.Context) {
 			if l := c.pulse.life.Load(); l.ctx.Err() == nil {
 				c.log.WarnContext(ctx, "back end has stopped")
 				l.end(errStopped)
+				if c.hosts.two() {
+					c.hosts.switchOver(connection)
+				}
 			}
 		}
 	}

@@ -43,6 +43,11 @@ type ServerOptions struct {
 	Facts    func(context.Context) Facts // but for those of the link; nil: none
 	// Arrivals take homes that are moved here; nil: none come.
 	Arrivals calendar.Arrivals
+	// Twin answers the other of two back ends, whose host TwinHost names; nil: there is no other.
+	Twin     calendar.Twin
+	TwinHost string
+	// Held tells whether this back end serves; nil: it does.
+	Held func() error
 }
 
 // Server answers DWP from a calendar.Backend (csdwpd).
@@ -173,6 +178,9 @@ func (s *Server) admit(ctx context.Context, method string) (context.Context, fun
 		}
 		ctx = calendar.WithToken(ctx, token[0])
 	}
+	if method == standbyMethod { // a lease waits for nobody
+		return ctx, func() {}, nil
+	}
 	select {
 	case s.slots <- struct{}{}:
 		return ctx, func() { <-s.slots }, nil
@@ -188,7 +196,13 @@ func (s *Server) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo,
 	}
 	defer leave()
 	defer func() { err = s.finish(ctx, info.FullMethod, err, recover()) }()
-	return handle(ctx, req)
+	if answer, err = handle(ctx, req); err == nil && s.opts.Held != nil && strings.HasPrefix(info.FullMethod, "/"+wire.Backend_ServiceDesc.ServiceName+"/") &&
+		info.FullMethod != standbyMethod && info.FullMethod != helloMethod {
+		if err = s.opts.Held(); err != nil { // it may have been stopped meanwhile, and another have taken over
+			answer = nil
+		}
+	}
+	return answer, err
 }
 
 func (s *Server) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) (err error) {
@@ -227,7 +241,7 @@ func (s *Server) finish(ctx context.Context, method string, err error, panicked 
 		return status.FromContextError(ctx.Err()).Err()
 	}
 	kind, level := calendar.KindOf(err), slog.LevelDebug
-	if kind == calendar.Internal || kind == calendar.Unavailable && calendar.ReasonOf(err) != calendar.HomeMoved {
+	if why := calendar.ReasonOf(err); kind == calendar.Internal || kind == calendar.Unavailable && why != calendar.HomeMoved && why != calendar.NotActive {
 		level = slog.LevelError
 	}
 	s.log.Log(ctx, level, "DWP request", "req", calendar.RequestID(ctx), "op", op, "kind", kind, "err", err)
@@ -269,7 +283,7 @@ func (s *Server) hello(ctx context.Context, m *wire.HelloRequest) (*wire.HelloAn
 			"wrong user or password: caldb.dwp.server.%s.admin and .cred must be service.dwp.admin.userid and .cred of the back end", m.GetHost())
 	}
 	s.neighbours.note(m, s.opts.Now())
-	answer := &wire.HelloAnswer{Version: Version, Oldest: Oldest, Names: s.opts.Names}
+	answer := &wire.HelloAnswer{Version: Version, Oldest: Oldest, Names: s.opts.Names, Standby: s.opts.Held != nil && s.opts.Held() != nil}
 	if m.GetFacts() {
 		answer.Facts = s.facts(ctx)
 	}

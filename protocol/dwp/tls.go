@@ -97,7 +97,12 @@ func (t *transport) current() *tls.Config {
 
 // ClientHandshake implements credentials.TransportCredentials.
 func (t *transport) ClientHandshake(ctx context.Context, _ string, conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
-	return credentials.NewTLS(t.current()).ClientHandshake(ctx, t.host, conn)
+	config, host := t.current(), t.host
+	if c, ok := conn.(*hostConn); ok {
+		host = c.host
+		config.ServerName = host
+	}
+	return credentials.NewTLS(config).ClientHandshake(ctx, host, conn)
 }
 
 // ServerHandshake implements credentials.TransportCredentials.

@@ -165,6 +165,7 @@ type HelloAnswer struct {
 	Names         []string               `protobuf:"bytes,3,rep,name=names,proto3" json:"names,omitempty"` // names the back end goes by
 	Session       string                 `protobuf:"bytes,4,opt,name=session,proto3" json:"session,omitempty"`
 	Facts         *Facts                 `protobuf:"bytes,5,opt,name=facts,proto3" json:"facts,omitempty"`
+	Standby       bool                   `protobuf:"varint,6,opt,name=standby,proto3" json:"standby,omitempty"` // it does not serve: its twin may
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -232,6 +233,13 @@ func (x *HelloAnswer) GetFacts() *Facts {
 		return x.Facts
 	}
 	return nil
+}
+
+func (x *HelloAnswer) GetStandby() bool {
+	if x != nil {
+		return x.Standby
+	}
+	return false
 }
 
 // What a back end says of itself to who looks after a cluster.
@@ -11216,6 +11224,206 @@ func (x *ArriveSum) GetSum() string {
 	return ""
 }
 
+type StandbyRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Step          uint32                 `protobuf:"varint,1,opt,name=step,proto3" json:"step,omitempty"`
+	From          []byte                 `protobuf:"bytes,2,opt,name=from,proto3" json:"from,omitempty"` // the host that asks
+	Epoch         uint64                 `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Stream        string                 `protobuf:"bytes,4,opt,name=stream,proto3" json:"stream,omitempty"` // of a pairing
+	Seq           uint64                 `protobuf:"varint,5,opt,name=seq,proto3" json:"seq,omitempty"`      // of a part
+	Data          []byte                 `protobuf:"bytes,6,opt,name=data,proto3" json:"data,omitempty"`
+	Owner         []byte                 `protobuf:"bytes,7,opt,name=owner,proto3" json:"owner,omitempty"`
+	Lease         uint64                 `protobuf:"varint,8,opt,name=lease,proto3" json:"lease,omitempty"`   // microseconds that an answer grants
+	Behind        uint64                 `protobuf:"varint,9,opt,name=behind,proto3" json:"behind,omitempty"` // transactions that are committed, and not sent
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StandbyRequest) Reset() {
+	*x = StandbyRequest{}
+	mi := &file_dwp_proto_msgTypes[145]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StandbyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StandbyRequest) ProtoMessage() {}
+
+func (x *StandbyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[145]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StandbyRequest.ProtoReflect.Descriptor instead.
+func (*StandbyRequest) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{145}
+}
+
+func (x *StandbyRequest) GetStep() uint32 {
+	if x != nil {
+		return x.Step
+	}
+	return 0
+}
+
+func (x *StandbyRequest) GetFrom() []byte {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *StandbyRequest) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *StandbyRequest) GetStream() string {
+	if x != nil {
+		return x.Stream
+	}
+	return ""
+}
+
+func (x *StandbyRequest) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *StandbyRequest) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *StandbyRequest) GetOwner() []byte {
+	if x != nil {
+		return x.Owner
+	}
+	return nil
+}
+
+func (x *StandbyRequest) GetLease() uint64 {
+	if x != nil {
+		return x.Lease
+	}
+	return 0
+}
+
+func (x *StandbyRequest) GetBehind() uint64 {
+	if x != nil {
+		return x.Behind
+	}
+	return 0
+}
+
+type StandbyAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Epoch         uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Active        bool                   `protobuf:"varint,2,opt,name=active,proto3" json:"active,omitempty"`
+	Admitted      bool                   `protobuf:"varint,3,opt,name=admitted,proto3" json:"admitted,omitempty"`
+	Leaving       bool                   `protobuf:"varint,4,opt,name=leaving,proto3" json:"leaving,omitempty"`
+	Problem       []byte                 `protobuf:"bytes,5,opt,name=problem,proto3" json:"problem,omitempty"`
+	Data          []byte                 `protobuf:"bytes,6,opt,name=data,proto3" json:"data,omitempty"`
+	More          bool                   `protobuf:"varint,7,opt,name=more,proto3" json:"more,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StandbyAnswer) Reset() {
+	*x = StandbyAnswer{}
+	mi := &file_dwp_proto_msgTypes[146]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StandbyAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StandbyAnswer) ProtoMessage() {}
+
+func (x *StandbyAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[146]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StandbyAnswer.ProtoReflect.Descriptor instead.
+func (*StandbyAnswer) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{146}
+}
+
+func (x *StandbyAnswer) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *StandbyAnswer) GetActive() bool {
+	if x != nil {
+		return x.Active
+	}
+	return false
+}
+
+func (x *StandbyAnswer) GetAdmitted() bool {
+	if x != nil {
+		return x.Admitted
+	}
+	return false
+}
+
+func (x *StandbyAnswer) GetLeaving() bool {
+	if x != nil {
+		return x.Leaving
+	}
+	return false
+}
+
+func (x *StandbyAnswer) GetProblem() []byte {
+	if x != nil {
+		return x.Problem
+	}
+	return nil
+}
+
+func (x *StandbyAnswer) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *StandbyAnswer) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
 var File_dwp_proto protoreflect.FileDescriptor
 
 const file_dwp_proto_rawDesc = "" +
@@ -11232,13 +11440,14 @@ const file_dwp_proto_rawDesc = "" +
 	"\x03now\x18\b \x01(\x03R\x03now\x12\x12\n" +
 	"\x04look\x18\t \x01(\bR\x04look\x12\x14\n" +
 	"\x05facts\x18\n" +
-	" \x01(\bR\x05facts\"\x9d\x01\n" +
+	" \x01(\bR\x05facts\"\xb7\x01\n" +
 	"\vHelloAnswer\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x16\n" +
 	"\x06oldest\x18\x02 \x01(\rR\x06oldest\x12\x14\n" +
 	"\x05names\x18\x03 \x03(\tR\x05names\x12\x18\n" +
 	"\asession\x18\x04 \x01(\tR\asession\x12,\n" +
-	"\x05facts\x18\x05 \x01(\v2\x16.factotum.dwp.v1.FactsR\x05facts\"\x96\x02\n" +
+	"\x05facts\x18\x05 \x01(\v2\x16.factotum.dwp.v1.FactsR\x05facts\x12\x18\n" +
+	"\astandby\x18\x06 \x01(\bR\astandby\"\x96\x02\n" +
 	"\x05Facts\x12\x18\n" +
 	"\arelease\x18\x01 \x01(\fR\arelease\x12\x10\n" +
 	"\x03now\x18\x02 \x01(\x03R\x03now\x12\x14\n" +
@@ -12213,7 +12422,25 @@ const file_dwp_proto_rawDesc = "" +
 	"\x04sums\x18\x02 \x03(\v2\x1a.factotum.dwp.v1.ArriveSumR\x04sums\"1\n" +
 	"\tArriveSum\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\fR\x04name\x12\x10\n" +
-	"\x03sum\x18\x02 \x01(\tR\x03sum2\xbb\x1b\n" +
+	"\x03sum\x18\x02 \x01(\tR\x03sum\"\xd0\x01\n" +
+	"\x0eStandbyRequest\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\rR\x04step\x12\x12\n" +
+	"\x04from\x18\x02 \x01(\fR\x04from\x12\x14\n" +
+	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\x12\x16\n" +
+	"\x06stream\x18\x04 \x01(\tR\x06stream\x12\x10\n" +
+	"\x03seq\x18\x05 \x01(\x04R\x03seq\x12\x12\n" +
+	"\x04data\x18\x06 \x01(\fR\x04data\x12\x14\n" +
+	"\x05owner\x18\a \x01(\fR\x05owner\x12\x14\n" +
+	"\x05lease\x18\b \x01(\x04R\x05lease\x12\x16\n" +
+	"\x06behind\x18\t \x01(\x04R\x06behind\"\xb5\x01\n" +
+	"\rStandbyAnswer\x12\x14\n" +
+	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x16\n" +
+	"\x06active\x18\x02 \x01(\bR\x06active\x12\x1a\n" +
+	"\badmitted\x18\x03 \x01(\bR\badmitted\x12\x18\n" +
+	"\aleaving\x18\x04 \x01(\bR\aleaving\x12\x18\n" +
+	"\aproblem\x18\x05 \x01(\fR\aproblem\x12\x12\n" +
+	"\x04data\x18\x06 \x01(\fR\x04data\x12\x12\n" +
+	"\x04more\x18\a \x01(\bR\x04more2\x87\x1c\n" +
 	"\aBackend\x12D\n" +
 	"\x05Hello\x12\x1d.factotum.dwp.v1.HelloRequest\x1a\x1c.factotum.dwp.v1.HelloAnswer\x12A\n" +
 	"\x04Home\x12\x1c.factotum.dwp.v1.HomeRequest\x1a\x1b.factotum.dwp.v1.HomeAnswer\x12M\n" +
@@ -12266,7 +12493,8 @@ const file_dwp_proto_rawDesc = "" +
 	"Unregister\x12\".factotum.dwp.v1.UnregisterRequest\x1a\x15.factotum.dwp.v1.Done\x12\\\n" +
 	"\rRegistrations\x12%.factotum.dwp.v1.RegistrationsRequest\x1a$.factotum.dwp.v1.RegistrationsAnswer\x12C\n" +
 	"\bTestHook\x12 .factotum.dwp.v1.TestHookRequest\x1a\x15.factotum.dwp.v1.Done\x12G\n" +
-	"\x06Arrive\x12\x1e.factotum.dwp.v1.ArriveRequest\x1a\x1d.factotum.dwp.v1.ArriveAnswer\x12A\n" +
+	"\x06Arrive\x12\x1e.factotum.dwp.v1.ArriveRequest\x1a\x1d.factotum.dwp.v1.ArriveAnswer\x12J\n" +
+	"\aStandby\x12\x1f.factotum.dwp.v1.StandbyRequest\x1a\x1e.factotum.dwp.v1.StandbyAnswer\x12A\n" +
 	"\x04Ping\x12\x1c.factotum.dwp.v1.PingRequest\x1a\x1b.factotum.dwp.v1.PingAnswerB%Z#factotum/protocol/dwp/internal/wireb\x06proto3"
 
 var (
@@ -12281,7 +12509,7 @@ func file_dwp_proto_rawDescGZIP() []byte {
 	return file_dwp_proto_rawDescData
 }
 
-var file_dwp_proto_msgTypes = make([]protoimpl.MessageInfo, 145)
+var file_dwp_proto_msgTypes = make([]protoimpl.MessageInfo, 147)
 var file_dwp_proto_goTypes = []any{
 	(*HelloRequest)(nil),           // 0: factotum.dwp.v1.HelloRequest
 	(*HelloAnswer)(nil),            // 1: factotum.dwp.v1.HelloAnswer
@@ -12428,6 +12656,8 @@ var file_dwp_proto_goTypes = []any{
 	(*ArriveRequest)(nil),          // 142: factotum.dwp.v1.ArriveRequest
 	(*ArriveAnswer)(nil),           // 143: factotum.dwp.v1.ArriveAnswer
 	(*ArriveSum)(nil),              // 144: factotum.dwp.v1.ArriveSum
+	(*StandbyRequest)(nil),         // 145: factotum.dwp.v1.StandbyRequest
+	(*StandbyAnswer)(nil),          // 146: factotum.dwp.v1.StandbyAnswer
 }
 var file_dwp_proto_depIdxs = []int32{
 	2,   // 0: factotum.dwp.v1.HelloAnswer.facts:type_name -> factotum.dwp.v1.Facts
@@ -12683,55 +12913,57 @@ var file_dwp_proto_depIdxs = []int32{
 	127, // 250: factotum.dwp.v1.Backend.Registrations:input_type -> factotum.dwp.v1.RegistrationsRequest
 	129, // 251: factotum.dwp.v1.Backend.TestHook:input_type -> factotum.dwp.v1.TestHookRequest
 	142, // 252: factotum.dwp.v1.Backend.Arrive:input_type -> factotum.dwp.v1.ArriveRequest
-	130, // 253: factotum.dwp.v1.Backend.Ping:input_type -> factotum.dwp.v1.PingRequest
-	1,   // 254: factotum.dwp.v1.Backend.Hello:output_type -> factotum.dwp.v1.HelloAnswer
-	21,  // 255: factotum.dwp.v1.Backend.Home:output_type -> factotum.dwp.v1.HomeAnswer
-	33,  // 256: factotum.dwp.v1.Backend.Calendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	35,  // 257: factotum.dwp.v1.Backend.Calendars:output_type -> factotum.dwp.v1.CalendarsAnswer
-	33,  // 258: factotum.dwp.v1.Backend.CreateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	33,  // 259: factotum.dwp.v1.Backend.UpdateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	45,  // 260: factotum.dwp.v1.Backend.DeleteCalendar:output_type -> factotum.dwp.v1.Done
-	41,  // 261: factotum.dwp.v1.Backend.CopyCalendar:output_type -> factotum.dwp.v1.CopyAnswer
-	49,  // 262: factotum.dwp.v1.Backend.ListObjects:output_type -> factotum.dwp.v1.ListObjectsAnswer
-	51,  // 263: factotum.dwp.v1.Backend.Object:output_type -> factotum.dwp.v1.ObjectAnswer
-	53,  // 264: factotum.dwp.v1.Backend.Objects:output_type -> factotum.dwp.v1.ObjectsAnswer
-	56,  // 265: factotum.dwp.v1.Backend.PutObject:output_type -> factotum.dwp.v1.PutAnswer
-	59,  // 266: factotum.dwp.v1.Backend.PutObjects:output_type -> factotum.dwp.v1.PutObjectsAnswer
-	45,  // 267: factotum.dwp.v1.Backend.DeleteObject:output_type -> factotum.dwp.v1.Done
-	73,  // 268: factotum.dwp.v1.Backend.EditObject:output_type -> factotum.dwp.v1.EditAnswer
-	76,  // 269: factotum.dwp.v1.Backend.Attachment:output_type -> factotum.dwp.v1.AttachmentAnswer
-	41,  // 270: factotum.dwp.v1.Backend.CopyObject:output_type -> factotum.dwp.v1.CopyAnswer
-	42,  // 271: factotum.dwp.v1.Backend.CopyOut:output_type -> factotum.dwp.v1.CopyOutAnswer
-	41,  // 272: factotum.dwp.v1.Backend.CopyIn:output_type -> factotum.dwp.v1.CopyAnswer
-	45,  // 273: factotum.dwp.v1.Backend.PatchProps:output_type -> factotum.dwp.v1.Done
-	82,  // 274: factotum.dwp.v1.Backend.Query:output_type -> factotum.dwp.v1.QueryAnswer
-	85,  // 275: factotum.dwp.v1.Backend.Occurrences:output_type -> factotum.dwp.v1.OccurrencesAnswer
-	88,  // 276: factotum.dwp.v1.Backend.Sync:output_type -> factotum.dwp.v1.SyncAnswer
-	92,  // 277: factotum.dwp.v1.Backend.ListChanges:output_type -> factotum.dwp.v1.ListChangesAnswer
-	94,  // 278: factotum.dwp.v1.Backend.SyncHome:output_type -> factotum.dwp.v1.SyncHomeAnswer
-	96,  // 279: factotum.dwp.v1.Backend.SearchCalendars:output_type -> factotum.dwp.v1.SearchCalendarsAnswer
-	99,  // 280: factotum.dwp.v1.Backend.FreeBusy:output_type -> factotum.dwp.v1.FreeBusyAnswer
-	106, // 281: factotum.dwp.v1.Backend.Deliver:output_type -> factotum.dwp.v1.DeliverAnswer
-	109, // 282: factotum.dwp.v1.Backend.Decide:output_type -> factotum.dwp.v1.Decided
-	112, // 283: factotum.dwp.v1.Backend.Why:output_type -> factotum.dwp.v1.WhyAnswer
-	134, // 284: factotum.dwp.v1.Backend.History:output_type -> factotum.dwp.v1.HistoryAnswer
-	138, // 285: factotum.dwp.v1.Backend.AsOf:output_type -> factotum.dwp.v1.AsOfAnswer
-	140, // 286: factotum.dwp.v1.Backend.Undo:output_type -> factotum.dwp.v1.UndoAnswer
-	116, // 287: factotum.dwp.v1.Backend.Prefs:output_type -> factotum.dwp.v1.PrefsAnswer
-	45,  // 288: factotum.dwp.v1.Backend.SetPrefs:output_type -> factotum.dwp.v1.Done
-	116, // 289: factotum.dwp.v1.Backend.EditPrefs:output_type -> factotum.dwp.v1.PrefsAnswer
-	121, // 290: factotum.dwp.v1.Backend.Subscribe:output_type -> factotum.dwp.v1.SubscribeAnswer
-	45,  // 291: factotum.dwp.v1.Backend.Share:output_type -> factotum.dwp.v1.Done
-	45,  // 292: factotum.dwp.v1.Backend.SetProxies:output_type -> factotum.dwp.v1.Done
-	45,  // 293: factotum.dwp.v1.Backend.Notify:output_type -> factotum.dwp.v1.Done
-	125, // 294: factotum.dwp.v1.Backend.Register:output_type -> factotum.dwp.v1.RegisterAnswer
-	45,  // 295: factotum.dwp.v1.Backend.Unregister:output_type -> factotum.dwp.v1.Done
-	128, // 296: factotum.dwp.v1.Backend.Registrations:output_type -> factotum.dwp.v1.RegistrationsAnswer
-	45,  // 297: factotum.dwp.v1.Backend.TestHook:output_type -> factotum.dwp.v1.Done
-	143, // 298: factotum.dwp.v1.Backend.Arrive:output_type -> factotum.dwp.v1.ArriveAnswer
-	131, // 299: factotum.dwp.v1.Backend.Ping:output_type -> factotum.dwp.v1.PingAnswer
-	254, // [254:300] is the sub-list for method output_type
-	208, // [208:254] is the sub-list for method input_type
+	145, // 253: factotum.dwp.v1.Backend.Standby:input_type -> factotum.dwp.v1.StandbyRequest
+	130, // 254: factotum.dwp.v1.Backend.Ping:input_type -> factotum.dwp.v1.PingRequest
+	1,   // 255: factotum.dwp.v1.Backend.Hello:output_type -> factotum.dwp.v1.HelloAnswer
+	21,  // 256: factotum.dwp.v1.Backend.Home:output_type -> factotum.dwp.v1.HomeAnswer
+	33,  // 257: factotum.dwp.v1.Backend.Calendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	35,  // 258: factotum.dwp.v1.Backend.Calendars:output_type -> factotum.dwp.v1.CalendarsAnswer
+	33,  // 259: factotum.dwp.v1.Backend.CreateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	33,  // 260: factotum.dwp.v1.Backend.UpdateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	45,  // 261: factotum.dwp.v1.Backend.DeleteCalendar:output_type -> factotum.dwp.v1.Done
+	41,  // 262: factotum.dwp.v1.Backend.CopyCalendar:output_type -> factotum.dwp.v1.CopyAnswer
+	49,  // 263: factotum.dwp.v1.Backend.ListObjects:output_type -> factotum.dwp.v1.ListObjectsAnswer
+	51,  // 264: factotum.dwp.v1.Backend.Object:output_type -> factotum.dwp.v1.ObjectAnswer
+	53,  // 265: factotum.dwp.v1.Backend.Objects:output_type -> factotum.dwp.v1.ObjectsAnswer
+	56,  // 266: factotum.dwp.v1.Backend.PutObject:output_type -> factotum.dwp.v1.PutAnswer
+	59,  // 267: factotum.dwp.v1.Backend.PutObjects:output_type -> factotum.dwp.v1.PutObjectsAnswer
+	45,  // 268: factotum.dwp.v1.Backend.DeleteObject:output_type -> factotum.dwp.v1.Done
+	73,  // 269: factotum.dwp.v1.Backend.EditObject:output_type -> factotum.dwp.v1.EditAnswer
+	76,  // 270: factotum.dwp.v1.Backend.Attachment:output_type -> factotum.dwp.v1.AttachmentAnswer
+	41,  // 271: factotum.dwp.v1.Backend.CopyObject:output_type -> factotum.dwp.v1.CopyAnswer
+	42,  // 272: factotum.dwp.v1.Backend.CopyOut:output_type -> factotum.dwp.v1.CopyOutAnswer
+	41,  // 273: factotum.dwp.v1.Backend.CopyIn:output_type -> factotum.dwp.v1.CopyAnswer
+	45,  // 274: factotum.dwp.v1.Backend.PatchProps:output_type -> factotum.dwp.v1.Done
+	82,  // 275: factotum.dwp.v1.Backend.Query:output_type -> factotum.dwp.v1.QueryAnswer
+	85,  // 276: factotum.dwp.v1.Backend.Occurrences:output_type -> factotum.dwp.v1.OccurrencesAnswer
+	88,  // 277: factotum.dwp.v1.Backend.Sync:output_type -> factotum.dwp.v1.SyncAnswer
+	92,  // 278: factotum.dwp.v1.Backend.ListChanges:output_type -> factotum.dwp.v1.ListChangesAnswer
+	94,  // 279: factotum.dwp.v1.Backend.SyncHome:output_type -> factotum.dwp.v1.SyncHomeAnswer
+	96,  // 280: factotum.dwp.v1.Backend.SearchCalendars:output_type -> factotum.dwp.v1.SearchCalendarsAnswer
+	99,  // 281: factotum.dwp.v1.Backend.FreeBusy:output_type -> factotum.dwp.v1.FreeBusyAnswer
+	106, // 282: factotum.dwp.v1.Backend.Deliver:output_type -> factotum.dwp.v1.DeliverAnswer
+	109, // 283: factotum.dwp.v1.Backend.Decide:output_type -> factotum.dwp.v1.Decided
+	112, // 284: factotum.dwp.v1.Backend.Why:output_type -> factotum.dwp.v1.WhyAnswer
+	134, // 285: factotum.dwp.v1.Backend.History:output_type -> factotum.dwp.v1.HistoryAnswer
+	138, // 286: factotum.dwp.v1.Backend.AsOf:output_type -> factotum.dwp.v1.AsOfAnswer
+	140, // 287: factotum.dwp.v1.Backend.Undo:output_type -> factotum.dwp.v1.UndoAnswer
+	116, // 288: factotum.dwp.v1.Backend.Prefs:output_type -> factotum.dwp.v1.PrefsAnswer
+	45,  // 289: factotum.dwp.v1.Backend.SetPrefs:output_type -> factotum.dwp.v1.Done
+	116, // 290: factotum.dwp.v1.Backend.EditPrefs:output_type -> factotum.dwp.v1.PrefsAnswer
+	121, // 291: factotum.dwp.v1.Backend.Subscribe:output_type -> factotum.dwp.v1.SubscribeAnswer
+	45,  // 292: factotum.dwp.v1.Backend.Share:output_type -> factotum.dwp.v1.Done
+	45,  // 293: factotum.dwp.v1.Backend.SetProxies:output_type -> factotum.dwp.v1.Done
+	45,  // 294: factotum.dwp.v1.Backend.Notify:output_type -> factotum.dwp.v1.Done
+	125, // 295: factotum.dwp.v1.Backend.Register:output_type -> factotum.dwp.v1.RegisterAnswer
+	45,  // 296: factotum.dwp.v1.Backend.Unregister:output_type -> factotum.dwp.v1.Done
+	128, // 297: factotum.dwp.v1.Backend.Registrations:output_type -> factotum.dwp.v1.RegistrationsAnswer
+	45,  // 298: factotum.dwp.v1.Backend.TestHook:output_type -> factotum.dwp.v1.Done
+	143, // 299: factotum.dwp.v1.Backend.Arrive:output_type -> factotum.dwp.v1.ArriveAnswer
+	146, // 300: factotum.dwp.v1.Backend.Standby:output_type -> factotum.dwp.v1.StandbyAnswer
+	131, // 301: factotum.dwp.v1.Backend.Ping:output_type -> factotum.dwp.v1.PingAnswer
+	255, // [255:302] is the sub-list for method output_type
+	208, // [208:255] is the sub-list for method input_type
 	208, // [208:208] is the sub-list for extension type_name
 	208, // [208:208] is the sub-list for extension extendee
 	0,   // [0:208] is the sub-list for field type_name
@@ -12757,7 +12989,7 @@ func file_dwp_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dwp_proto_rawDesc), len(file_dwp_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   145,
+			NumMessages:   147,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -85,6 +85,7 @@ const (
 	Backend_Registrations_FullMethodName   = "/factotum.dwp.v1.Backend/Registrations"
 	Backend_TestHook_FullMethodName        = "/factotum.dwp.v1.Backend/TestHook"
 	Backend_Arrive_FullMethodName          = "/factotum.dwp.v1.Backend/Arrive"
+	Backend_Standby_FullMethodName         = "/factotum.dwp.v1.Backend/Standby"
 	Backend_Ping_FullMethodName            = "/factotum.dwp.v1.Backend/Ping"
 )
 
@@ -142,6 +143,9 @@ type BackendClient interface {
 	// Arrive is asked by another back end, from which a home is moved here. It is no
 	// method of calendar.Backend but of calendar.Arrivals.
 	Arrive(ctx context.Context, in *ArriveRequest, opts ...grpc.CallOption) (*ArriveAnswer, error)
+	// Standby is asked by the other of two back ends of which one serves. It is no method of
+	// calendar.Backend but of calendar.Twin.
+	Standby(ctx context.Context, in *StandbyRequest, opts ...grpc.CallOption) (*StandbyAnswer, error)
 	Ping(ctx context.Context, in *PingRequest, opts ...grpc.CallOption) (*PingAnswer, error)
 }
 
@@ -669,6 +673,16 @@ func (c *backendClient) Arrive(ctx context.Context, in *ArriveRequest, opts ...g
 	return out, nil
 }
 
+func (c *backendClient) Standby(ctx context.Context, in *StandbyRequest, opts ...grpc.CallOption) (*StandbyAnswer, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(StandbyAnswer)
+	err := c.cc.Invoke(ctx, Backend_Standby_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *backendClient) Ping(ctx context.Context, in *PingRequest, opts ...grpc.CallOption) (*PingAnswer, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(PingAnswer)
@@ -733,6 +747,9 @@ type BackendServer interface {
 	// Arrive is asked by another back end, from which a home is moved here. It is no
 	// method of calendar.Backend but of calendar.Arrivals.
 	Arrive(context.Context, *ArriveRequest) (*ArriveAnswer, error)
+	// Standby is asked by the other of two back ends of which one serves. It is no method of
+	// calendar.Backend but of calendar.Twin.
+	Standby(context.Context, *StandbyRequest) (*StandbyAnswer, error)
 	Ping(context.Context, *PingRequest) (*PingAnswer, error)
 	mustEmbedUnimplementedBackendServer()
 }
@@ -878,6 +895,9 @@ func (UnimplementedBackendServer) TestHook(context.Context, *TestHookRequest) (*
 }
 func (UnimplementedBackendServer) Arrive(context.Context, *ArriveRequest) (*ArriveAnswer, error) {
 	return nil, status.Error(codes.Unimplemented, "method Arrive not implemented")
+}
+func (UnimplementedBackendServer) Standby(context.Context, *StandbyRequest) (*StandbyAnswer, error) {
+	return nil, status.Error(codes.Unimplemented, "method Standby not implemented")
 }
 func (UnimplementedBackendServer) Ping(context.Context, *PingRequest) (*PingAnswer, error) {
 	return nil, status.Error(codes.Unimplemented, "method Ping not implemented")
@@ -1653,6 +1673,24 @@ func _Backend_Arrive_Handler(srv interface{}, ctx context.Context, dec func(inte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Backend_Standby_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(StandbyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BackendServer).Standby(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Backend_Standby_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BackendServer).Standby(ctx, req.(*StandbyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Backend_Ping_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(PingRequest)
 	if err := dec(in); err != nil {
@@ -1825,6 +1863,10 @@ var Backend_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Arrive",
 			Handler:    _Backend_Arrive_Handler,
+		},
+		{
+			MethodName: "Standby",
+			Handler:    _Backend_Standby_Handler,
 		},
 		{
 			MethodName: "Ping",
