@@ -61,6 +61,7 @@ var mayImport = map[string][]string{
 	"store/archive":                {"server/calendar", "server/acl"},
 	"store/archive/s3":             {},
 	"store/move":                   {"server/calendar", "store/archive"},
+	"store/standby":                {"server/calendar", "store/archive"},
 	"store/storetest":              {"server/calendar", "server/acl"},
 	"store/storetest/pgtest":       {},
 	"store/storetest/fresh":        {"store/sqlstore", "store/storetest/pgtest"},

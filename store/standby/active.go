@@ -1,0 +1,532 @@
+package standby
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"factotum/server/calendar"
+	"factotum/store/archive"
+)
+
+// The times of a lease.
+const (
+	Lease  = 8 * time.Second // from when a question was sent to which the standby has an answer
+	Margin = time.Second     // for how much longer the standby waits
+	beat   = time.Second     // between questions
+)
+
+// Options are what both hosts need.
+type Options struct {
+	Host, Peer string
+	Dir        string         // of the state
+	Store      calendar.Store // itself: what is written to it here is told to nobody
+	Sync       bool           // nobody is answered before the standby has it
+	// Dial gives the other host; it is asked for often.
+	Dial func() (calendar.Twin, error)
+	// Over is told that the process has to begin anew, since it serves now, or does not any more.
+	Over func(reason error)
+	Log  *slog.Logger
+	Now  func() time.Time
+}
+
+func (o *Options) defaults() {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+}
+
+// phase is what there is between the two.
+type phase string
+
+const (
+	waiting phase = "waiting" // for the first word with a standby that may have taken over
+	alone   phase = "alone"   // the standby does not take over
+	copying phase = "copying" // it gets what it has not
+	paired  phase = "paired"  // it has all that is acknowledged, and may take over
+	broken  phase = "broken"  // it may take over, and it is not known what it has
+	handing phase = "handing" // it is asked to take over
+	deposed phase = "deposed" // another has taken over
+)
+
+// Active is the side that serves.
+type Active struct {
+	opt Options
+
+	// commit is held from before a commit until after it.
+	commit lock
+	// call is held while something is asked that has its place in the stream.
+	call lock
+	// sending is held while what waits is sent.
+	sending lock
+	noted   map[calendar.Owner]bool // on the list of note; commit is held
+
+	mu       sync.Mutex
+	state    State
+	phase    phase
+	leased   time.Time // when what was answered last was sent
+	stream   string
+	seq      uint64
+	serial   uint64 // of questions
+	admitted uint64 // the serial after which an answer tells of this pairing
+	dirty    map[calendar.Owner]bool
+	queue    []*queued // committed, and not sent
+	octets   int
+	failure  string // why there is no pairing
+	since    time.Time
+	answered time.Time // by the wall clock
+	changed  chan struct{}
+	differs  int // homes that were not what they should be
+
+	wake chan struct{}
+}
+
+// queued is a transaction that was committed and is to be sent.
+type queued struct {
+	owner calendar.Owner
+	lines []byte
+	at    time.Time
+}
+
+// mostQueued is how much may wait to be sent; then homes are copied anew.
+const mostQueued = 64 << 20
+
+// lock is a mutex that may be held for long.
+type lock chan struct{}
+
+func (l lock) Lock()   { l <- struct{}{} }
+func (l lock) Unlock() { <-l }
+
+// NewActive begins to serve: at once where the host was alone, else when it has heard that
+// nobody else does.
+func NewActive(state State, opt Options) *Active {
+	opt.defaults()
+	a := &Active{opt: opt, commit: make(lock, 1), call: make(lock, 1), sending: make(lock, 1), state: state, phase: alone, dirty: map[calendar.Owner]bool{}, changed: make(chan struct{}), wake: make(chan struct{}, 1), since: opt.Now()}
+	if state.Paired {
+		a.phase = waiting
+	}
+	var err error
+	if a.noted, err = readNoted(opt.Dir); err != nil {
+		opt.Log.Warn("what was changed while there was no standby is not known: all homes are compared", "error", err)
+	}
+	for owner := range a.noted {
+		a.dirty[owner] = true
+	}
+	return a
+}
+
+// Errors of a host that does not serve.
+func notActive(format string, args ...any) error {
+	return &calendar.Error{Kind: calendar.Unavailable, Reason: calendar.NotActive, Op: "serve calendars", After: time.Second, Msg: fmt.Sprintf(format, args...)}
+}
+
+// longer is how much time there was between two moments, by the clock that says more.
+func longer(from, to time.Time) time.Duration {
+	return max(to.Sub(from), to.Round(0).Sub(from.Round(0)))
+}
+
+// shorter is by the clock that says less.
+func shorter(from, to time.Time) time.Duration {
+	return min(to.Sub(from), to.Round(0).Sub(from.Round(0)))
+}
+
+// Held is nil while this host may answer.
+func (a *Active) Held() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.held()
+}
+
+func (a *Active) held() error {
+	switch {
+	case a.phase == deposed:
+		return notActive("another host, %s, has taken over", a.opt.Peer)
+	case a.phase == handing:
+		return notActive("the calendars are being handed over to %s; try again in a second", a.opt.Peer)
+	case !a.state.Paired:
+		return nil
+	case a.phase == waiting:
+		return notActive("this host was paired with %s and waits to hear from it whether it has taken over: see \"calserver standby status\"", a.opt.Peer)
+	case longer(a.leased, a.opt.Now()) >= Lease*9/10:
+		return notActive("the standby %s does not answer, and may take over: see \"calserver standby status\"", a.opt.Peer)
+	}
+	return nil
+}
+
+func (a *Active) set(p phase) {
+	if a.phase != p {
+		a.phase, a.since = p, a.opt.Now()
+	}
+	close(a.changed)
+	a.changed = make(chan struct{})
+}
+
+// write keeps another state on the disk. mu is held.
+func (a *Active) write(s State) error {
+	if err := s.Write(a.opt.Dir); err != nil {
+		return err
+	}
+	a.state = s
+	return nil
+}
+
+// poke has the loop look what there is to do.
+func (a *Active) poke() {
+	select {
+	case a.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Before is told of transactions that are about to be committed: see calendar.Committing.
+func (a *Active) Before(all []calendar.Committing) (done func(error), err error) {
+	a.commit.Lock()
+	a.mu.Lock()
+	err, is := a.held(), a.phase
+	a.mu.Unlock()
+	if err == nil && is == broken {
+		err = notActive("it is not known what the standby %s has; try again in a second", a.opt.Peer)
+	}
+	if err != nil {
+		a.commit.Unlock()
+		return nil, err
+	}
+	if is != paired {
+		if err := a.note(all); err != nil {
+			a.commit.Unlock()
+			return nil, err
+		}
+		return func(error) { a.mark(all); a.commit.Unlock() }, nil
+	}
+	var buf bytes.Buffer
+	var list []*queued
+	var odd []calendar.Committing
+	for _, c := range all {
+		s, ok := c.Note.(*archive.Spelled)
+		from := buf.Len()
+		if !ok || s.Whole() || s.Append(&buf) != nil {
+			buf.Truncate(from)
+			odd = append(odd, c)
+			continue
+		}
+		list = append(list, &queued{owner: c.Owner, lines: buf.Bytes()[from:buf.Len():buf.Len()]})
+	}
+	if a.opt.Sync && buf.Len() > 0 {
+		if err := a.ship(buf.Bytes()); errors.Is(err, errAlone) {
+			odd, list = all, nil
+		} else if err != nil {
+			a.mark(all) // the standby may have it
+			a.commit.Unlock()
+			return nil, err
+		}
+	}
+	return func(err error) {
+		defer a.commit.Unlock()
+		if err != nil { // the standby has what there is not here
+			odd, list = all, nil
+		} else if !a.opt.Sync {
+			a.enqueue(list)
+		}
+		if len(odd) > 0 {
+			a.mark(odd)
+		}
+	}, nil
+}
+
+// mark notes that the standby may not have what these homes have.
+func (a *Active) mark(all []calendar.Committing) {
+	a.mu.Lock()
+	for _, c := range all {
+		a.dirty[c.Owner] = true
+	}
+	is := a.phase
+	a.mu.Unlock()
+	if is == paired {
+		a.poke()
+	}
+}
+
+func (a *Active) enqueue(list []*queued) {
+	a.mu.Lock()
+	now := a.opt.Now()
+	for _, q := range list {
+		if a.phase != paired || a.octets > mostQueued {
+			a.dirty[q.owner] = true
+			continue
+		}
+		q.at = now
+		a.queue, a.octets = append(a.queue, q), a.octets+len(q.lines)
+	}
+	a.mu.Unlock()
+	a.poke()
+}
+
+var (
+	errAlone = errors.New("there is no standby any more")
+	errOver  = errors.New("the standby has taken over")
+)
+
+// ship sends lines and waits until the standby has them on its disk. errAlone: it does not take
+// over, so that they need not be there.
+func (a *Active) ship(lines []byte) error {
+	a.call.Lock()
+	defer a.call.Unlock()
+	for first := true; len(lines) > 0 || first; first = false {
+		part := lines[:cut(lines, partOctets)]
+		lines = lines[len(part):]
+		a.mu.Lock()
+		if a.phase != paired {
+			a.mu.Unlock()
+			return errAlone
+		}
+		a.seq++
+		req := a.request(calendar.StandbyPart)
+		req.Data = part
+		a.mu.Unlock()
+		for {
+			ans, err := a.ask(context.Background(), req)
+			if err == nil && !ans.Admitted {
+				return errAlone
+			}
+			if err == nil {
+				break
+			}
+			a.mu.Lock()
+			over := a.held()
+			a.mu.Unlock()
+			if over != nil || errors.Is(err, errOver) {
+				a.fails(broken, err)
+				return cmp.Or(over, notActive("the standby %s does not answer", a.opt.Peer))
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+	}
+	return nil
+}
+
+// partOctets bounds what is sent together.
+const partOctets = 2 << 20
+
+// cut is after how many octets lines are divided: at the end of one.
+func cut(lines []byte, most int) int {
+	if len(lines) <= most {
+		return len(lines)
+	}
+	if i := bytes.LastIndexByte(lines[:most], '\n'); i >= 0 {
+		return i + 1
+	}
+	if i := bytes.IndexByte(lines, '\n'); i >= 0 {
+		return i + 1
+	}
+	return len(lines)
+}
+
+// request is what is asked; mu is held.
+func (a *Active) request(step calendar.StandbyStep) calendar.StandbyRequest {
+	return calendar.StandbyRequest{Step: step, From: a.opt.Host, Epoch: a.state.Epoch, Stream: a.stream, Seq: a.seq, Lease: Lease, Behind: len(a.queue)}
+}
+
+// askFor bounds one question.
+const askFor = 3 * time.Second
+
+// ask asks the standby, and takes from the answer what it says of who serves: the lease,
+// that there is no standby any more, that it has taken over.
+func (a *Active) ask(ctx context.Context, req calendar.StandbyRequest) (ans calendar.StandbyAnswer, err error) {
+	twin, err := a.opt.Dial()
+	if err != nil {
+		return ans, err
+	}
+	a.mu.Lock()
+	a.serial++
+	serial, sent := a.serial, a.opt.Now()
+	a.mu.Unlock()
+	long := askFor
+	if req.Step == calendar.StandbyPart || req.Step == calendar.StandbyCensus || req.Step == calendar.StandbySum {
+		long = time.Minute
+	}
+	limited, cancel := context.WithTimeout(ctx, long)
+	defer cancel()
+	if ans, err = twin.Standby(limited, req); err != nil {
+		return ans, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.answered = a.opt.Now()
+	if ans.Epoch > req.Epoch {
+		a.depose(ans.Epoch, req.Step != calendar.StandbyTake)
+		return ans, errOver
+	}
+	if req.Stream != a.stream || a.stream == "" || a.phase != paired && a.phase != broken || serial <= a.admitted {
+		return ans, nil
+	}
+	if ans.Admitted {
+		if sent.After(a.leased) {
+			a.leased = sent
+		}
+		return ans, nil
+	}
+	why := cmp.Or(ans.Problem, "it has begun anew")
+	if ans.Leaving {
+		why = "it is being stopped"
+	}
+	return ans, a.goAlone(why)
+}
+
+// goAlone serves without a standby, which does not take over. mu is held.
+func (a *Active) goAlone(why string) error {
+	s := a.state
+	s.Paired = false
+	if err := a.write(s); err != nil {
+		return err
+	}
+	for _, q := range a.queue {
+		a.dirty[q.owner] = true
+	}
+	a.queue, a.octets, a.failure = nil, 0, why
+	a.set(alone)
+	a.opt.Log.Warn("there is no standby", "host", a.opt.Peer, "reason", why)
+	return nil
+}
+
+// fails notes why there is no pairing.
+func (a *Active) fails(p phase, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.phase == deposed {
+		return
+	}
+	if text := err.Error(); a.failure != text {
+		a.failure = text
+		a.opt.Log.Warn("the standby does not follow", "host", a.opt.Peer, "reason", text)
+	}
+	if p != "" && a.phase == paired {
+		a.set(p)
+	}
+}
+
+// depose ends it: the process begins anew, as a standby. mu is held.
+func (a *Active) depose(epoch uint64, aside bool) {
+	if a.phase == deposed {
+		return
+	}
+	if n := len(a.queue); n > 0 {
+		a.opt.Log.Error("transactions were acknowledged, and the standby that has taken over has not got them: they are in the database that is put aside", "transactions", n)
+	}
+	a.set(deposed)
+	s := State{Epoch: epoch, Aside: aside, Since: a.opt.Now()}
+	if err := a.write(s); err != nil {
+		a.opt.Log.Error("which host serves cannot be written", "error", err)
+	}
+	a.opt.Over(fmt.Errorf("%s has taken over (epoch %d): this host is its standby from now on", a.opt.Peer, epoch))
+}
+
+// Standby implements calendar.Twin: the other host believes that it serves.
+func (a *Active) Standby(_ context.Context, req calendar.StandbyRequest) (calendar.StandbyAnswer, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if req.Epoch > a.state.Epoch {
+		a.depose(req.Epoch, true)
+		return calendar.StandbyAnswer{Epoch: req.Epoch, Problem: "this host has served until now"}, nil
+	}
+	return calendar.StandbyAnswer{Epoch: a.state.Epoch, Active: true, Problem: a.opt.Host + " serves, in epoch " + fmt.Sprint(a.state.Epoch)}, nil
+}
+
+// Run looks after the standby until ctx ends.
+func (a *Active) Run(ctx context.Context) {
+	var beats sync.WaitGroup
+	beats.Go(func() { a.beats(ctx) })
+	defer beats.Wait()
+	var sums sums
+	for ctx.Err() == nil {
+		a.mu.Lock()
+		is, dirty, queue := a.phase, len(a.dirty), len(a.queue)
+		a.mu.Unlock()
+		var err error
+		switch {
+		case is == deposed:
+			return
+		case is == handing:
+		case is != paired || dirty > 0:
+			if err = a.pair(ctx); err == nil {
+				sums.begin(a.opt.Now())
+				continue
+			}
+		case queue > 0:
+			if err = a.send(); err == nil {
+				continue
+			}
+		default:
+			err = sums.turn(ctx, a)
+		}
+		if err != nil && ctx.Err() == nil && !errors.Is(err, errAlone) && !errors.Is(err, errOver) {
+			a.fails("", err)
+		}
+		timer := time.NewTimer(beat)
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		case <-a.wake:
+			if err != nil {
+				<-timer.C
+			}
+		}
+		timer.Stop()
+	}
+}
+
+// beats keeps the lease, whatever else there is to do.
+func (a *Active) beats(ctx context.Context) {
+	tick := time.NewTicker(beat)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		a.mu.Lock()
+		is, req := a.phase, a.request(calendar.StandbyBeat)
+		a.mu.Unlock()
+		switch is {
+		case deposed:
+			return
+		case paired, broken:
+			if _, err := a.ask(ctx, req); err != nil && ctx.Err() == nil && !errors.Is(err, errOver) {
+				a.fails("", err)
+			}
+		}
+	}
+}
+
+// send sends what was committed.
+func (a *Active) send() error {
+	a.sending.Lock()
+	defer a.sending.Unlock()
+	a.mu.Lock()
+	var buf bytes.Buffer
+	n := 0
+	for ; n < len(a.queue) && buf.Len() < partOctets; n++ {
+		buf.Write(a.queue[n].lines)
+	}
+	a.mu.Unlock()
+	if err := a.ship(buf.Bytes()); err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if n = min(n, len(a.queue)); a.phase == paired {
+		for _, q := range a.queue[:n] {
+			a.octets -= len(q.lines)
+		}
+		a.queue = append([]*queued(nil), a.queue[n:]...)
+	}
+	return nil
+}
