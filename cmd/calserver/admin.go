@@ -19,6 +19,7 @@ import (
 	"factotum/server/calendar"
 	"factotum/server/config"
 	"factotum/server/service"
+	"factotum/store/standby"
 )
 
 // adminServer answers on a unix socket that only the server's user can open
@@ -64,7 +65,8 @@ type storeStatus struct {
 	ReadOnly bool   `json:"read_only,omitempty"`
 
 	Backups []backupStatus  `json:"backups,omitempty"`
-	Disks   []*place.Report `json:"disks,omitempty"` // as they were at the start
+	Disks   []*place.Report `json:"disks,omitempty"`   // as they were at the start
+	Standby *standby.Status `json:"standby,omitempty"` // of a host that is one of two
 }
 
 type backEndStatus struct {
@@ -103,6 +105,7 @@ func openAdmin(p *process) (*adminServer, error) {
 	mux.HandleFunc("POST /db/purge", a.purge)
 	mux.HandleFunc("POST /backup", a.backup)
 	mux.HandleFunc("POST /moves/{command}", a.moves)
+	mux.HandleFunc("POST /standby/{command}", a.standby)
 	mux.HandleFunc("GET /owners", a.owners)
 	mux.HandleFunc("POST /owners/inherit", a.inherit)
 	mux.HandleFunc("POST /groups/follow", a.followGroup)
@@ -247,7 +250,7 @@ func (p *process) status(ctx context.Context) processStatus {
 }
 
 func (s *storeService) status(ctx context.Context, cfg *config.Config) *storeStatus {
-	out := &storeStatus{Engine: cfg.Store.Type, Cache: s.model.Cache().Size(), ReadOnly: cfg.Store.ReadOnly, Backups: s.backups(), Disks: s.disk}
+	out := &storeStatus{Engine: cfg.Store.Type, Cache: s.model.Cache().Size(), ReadOnly: cfg.Store.ReadOnly, Backups: s.backups(), Disks: s.disk, Standby: s.standbyStatus()}
 	if st, err := s.store.Stat(ctx); err == nil {
 		out.Engine, out.Schema, out.Owners, out.Objects, out.Bytes = st.Engine, st.Version, st.Owners, st.Objects, st.Bytes
 	}

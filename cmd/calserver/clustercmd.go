@@ -160,13 +160,18 @@ func checkCluster(ctx context.Context, t *tool, cfg *config.Config) error {
 	all.Wait()
 	self := hostName(cfg)
 	found := cluster.Judge(self, versionString(), cfg.DWP.Fronts, answers, time.Now())
+	standbys := askStandbys(ctx, cfg)
+	found = append(found, cluster.JudgeStandbys(self, versionString(), standbys, time.Now())...)
 	if t.json {
-		if err := t.print(map[string]any{"host": self, "back_ends": answers, "front_ends": cfg.DWP.Fronts, "findings": append([]cluster.Finding{}, found...)}); err != nil {
+		if err := t.print(map[string]any{"host": self, "back_ends": answers, "standbys": standbys, "front_ends": cfg.DWP.Fronts, "findings": append([]cluster.Finding{}, found...)}); err != nil {
 			return err
 		}
 	} else {
 		for i := range answers {
 			t.say("%s", wordsOf(&answers[i]))
+		}
+		for i := range standbys {
+			t.say("%s", "standby: "+wordsOf(&standbys[i]))
 		}
 		for _, f := range found {
 			fmt.Fprintf(t.std.out, "%s: %s\n", f.Host, f.What)
@@ -181,10 +186,29 @@ func checkCluster(ctx context.Context, t *tool, cfg *config.Config) error {
 	return nil
 }
 
+// askStandbys asks the second host of each back end that has one.
+func askStandbys(ctx context.Context, cfg *config.Config) []cluster.Answer {
+	list := []cluster.Answer{}
+	for _, b := range cfg.DWP.BackEnds {
+		if b.Standby == "" {
+			continue
+		}
+		a := cluster.Answer{Host: b.Standby}
+		b.Host, b.Standby = b.Standby, ""
+		var err error
+		if a.Facts, err = askBackEnd(ctx, cfg, b); err != nil {
+			a.Err = plain.Error(err)
+		}
+		list = append(list, a)
+	}
+	return list
+}
+
 // askBackEnd shakes hands with a back end and asks it for its facts.
 func askBackEnd(ctx context.Context, cfg *config.Config, b config.BackEnd) (f dwp.Facts, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
+	b.Standby = "" // this one is meant
 	opt := backEndOptions(cfg, b)
 	if err := dwp.Handshake(ctx, opt); err != nil {
 		return f, err
@@ -219,10 +243,14 @@ func hostFacts(list []processStatus) dwp.Facts {
 		f.Zones = d.Version
 	}
 	disks := map[string]bool{}
+	passive := false
+	for i := range list {
+		passive = passive || list[i].Store != nil && list[i].Store.Standby != nil && !list[i].Store.Standby.Active
+	}
 	for i := range list {
 		p := &list[i]
 		for _, r := range p.Roles {
-			if r.Err != "" {
+			if r.Err != "" && !passive { // a standby serves nobody
 				f.Problems = append(f.Problems, r.Component+" is not ready: "+r.Err)
 			}
 		}

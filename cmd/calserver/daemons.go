@@ -112,13 +112,17 @@ func serve(ctx context.Context, o *serverOptions, name string, words []string, s
 	if supervised {
 		go watcher.Follow(os.Stdin, cancel)
 	}
-	lg := openLogs(cfg, std.err, o.debug)
-	p, err := newProcess(cfg, name, lg)
-	if err != nil {
-		return fail(err)
+	for ready := func() { watcher.Report(nil) }; ; ready = nil {
+		p, err := newProcess(cfg, name, openLogs(cfg, std.err, o.debug))
+		if err != nil {
+			return fail(err)
+		}
+		err = p.run(ctx, which, ready)
+		switch {
+		case err == nil:
+			return 0
+		case !beginsAnew(err):
+			return fail(err)
+		}
 	}
-	if err := p.run(ctx, which, func() { watcher.Report(nil) }); err != nil {
-		return fail(err)
-	}
-	return 0
 }

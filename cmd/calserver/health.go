@@ -131,6 +131,13 @@ func (h *health) look(ctx context.Context) {
 		}
 		all.Go(func() {
 			err := s.check(ctx)
+			if st := s.standbyStatus(); st != nil { // that it does not serve is no fault of the database
+				if _, err = s.store.Stat(ctx); !st.Ready() {
+					h.note(dependency{Name: "standby", About: st.Peer}, errors.New(st.Words(time.Now())))
+				} else {
+					h.note(dependency{Name: "standby", About: st.Peer}, nil)
+				}
+			}
 			if h.hurt.Load() {
 				err = errors.New("it is damaged: see \"csdb check\"")
 			}

@@ -67,7 +67,7 @@ func (d *hostDirectory) Host(ctx context.Context, owner calendar.Owner) (string,
 	}
 	host, err := cld.Directory{People: people, Domain: people.BackEnd, Default: d.cfg.DWP.Default}.Locate(ctx, owner)
 	if errors.Is(err, calendar.NoBackend) {
-		return hostName(d.cfg), nil // nobody says where: all are here
+		return backEndName(d.cfg), nil // nobody says where: all are here
 	}
 	return strings.ToLower(host), err
 }
@@ -129,7 +129,7 @@ func (s *storeService) openMoves(ctx context.Context, p *process, people *direct
 	others := newPeers(p.cfg, s.log, known)
 	s.release = append(s.release, func() { others.close(); closing() })
 	s.mover, err = move.Open(ctx, move.Options{
-		Host: hostName(p.cfg), Keeper: s.keeper, Gate: s.gate, Jobs: s.jobs, Forget: s.model.ForgetHome, Directory: dir, Why: why, Peer: others.of,
+		Host: backEndName(p.cfg), Keeper: s.keeper, Gate: s.gate, Jobs: s.jobs, Forget: s.model.ForgetHome, Directory: dir, Why: why, Peer: others.of,
 		ReadOnly: p.cfg.Store.ReadOnly, Log: s.log,
 	})
 	return err
@@ -142,6 +142,9 @@ func (p *process) arrivals(ctx context.Context, log *slog.Logger) (calendar.Arri
 	r := p.running["store"]
 	p.mu.Unlock()
 	if r != nil {
+		if s := r.running.(*storeService); s.mover == nil {
+			return noArrivals{s.pair.held}, func() {}, nil
+		}
 		return r.running.(*storeService).mover, func() {}, nil
 	}
 	c, err := openStore(ctx, p.cfg, log)
@@ -156,6 +159,10 @@ func (a *adminServer) moves(w http.ResponseWriter, r *http.Request) {
 	s := a.storeService()
 	if s == nil {
 		http.Error(w, "csstored does not run in this process", http.StatusConflict)
+		return
+	}
+	if err := s.pair.held(); s.mover == nil {
+		http.Error(w, plain.Error(err), http.StatusConflict)
 		return
 	}
 	owner, err := calendar.Owner(r.URL.Query().Get("owner")), error(nil)

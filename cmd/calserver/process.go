@@ -271,12 +271,20 @@ func (p *process) run(ctx context.Context, which []*role, ready func()) error {
 		select {
 		case <-ctx.Done():
 		case err = <-p.failure:
-			p.log.Error("a role failed", "err", plain.Error(err))
+			if !beginsAnew(err) {
+				p.log.Error("a role failed", "err", plain.Error(err))
+			}
 		}
 	}
 	p.ending.Store(true)
-	sdNotify("STOPPING=1")
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(p.cfg.HTTP.DrainTimeout+5*time.Second, p.cfg.Admin.StopTime))
+	long := min(p.cfg.HTTP.DrainTimeout+5*time.Second, p.cfg.Admin.StopTime)
+	if beginsAnew(err) {
+		notice(p.log, "all begins anew", "reason", err.Error())
+		long = min(long, anewDrain)
+	} else {
+		sdNotify("STOPPING=1")
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), long)
 	defer cancel()
 	p.close(drain)
 	return err

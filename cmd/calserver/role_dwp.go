@@ -5,12 +5,14 @@ import (
 	"net"
 
 	"factotum/protocol/dwp"
+	"factotum/server/calendar"
 	"factotum/server/config"
 )
 
 // dwpService is csdwpd: it serves the store to front ends on other hosts.
 type dwpService struct {
 	servers []*dwp.Server
+	twin    calendar.Twin // nil: this host is not one of two
 	close   func()
 	errs    chan error
 }
@@ -26,12 +28,19 @@ func openDWPRole(ctx context.Context, p *process) (running, error) {
 		closeBackend()
 		return nil, err
 	}
-	s := &dwpService{close: func() { closeArrivals(); closeBackend() }, errs: make(chan error, 2)}
+	twin, held, closeTwin, err := p.twin(ctx, log)
+	if err != nil {
+		closeArrivals()
+		closeBackend()
+		return nil, err
+	}
+	s := &dwpService{twin: twin, close: func() { closeTwin(); closeArrivals(); closeBackend() }, errs: make(chan error, 2)}
 	be = countBackend(be, "dwp", p.metrics)
 	serve := func(ln net.Listener, files *dwp.TLS) error {
 		srv, err := dwp.NewServer(ln, be, dwp.ServerOptions{
 			Names: []string{hostName(cfg)}, TLS: files, User: cfg.DWP.Admin, Password: dwp.Secret(cfg.DWP.Cred.Reveal()),
 			Sessions: cfg.DWP.MaxSessions, Idle: cfg.DWP.IdleTimeout, Logger: log, Release: versionString(), Arrivals: arrivals,
+			Twin: twin, TwinHost: cfg.Standby.Peer(), Held: held,
 			Facts: func(ctx context.Context) dwp.Facts { return hostFacts(processes(ctx, cfg)) },
 		})
 		if err != nil {
@@ -75,6 +84,9 @@ func dwpFiles(cfg *config.Config) *dwp.TLS {
 func (s *dwpService) failed() <-chan error { return s.errs }
 
 func (s *dwpService) stop(ctx context.Context) {
+	if s.twin != nil { // the other host goes on alone at once
+		s.twin.Standby(ctx, calendar.StandbyRequest{Step: calendar.StandbyLeave})
+	}
 	for _, srv := range s.servers {
 		srv.Shutdown(ctx)
 	}

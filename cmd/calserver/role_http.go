@@ -125,9 +125,9 @@ func route(cfg *config.Config, local calendar.Backend, dir *directory.Directory,
 		return router, nil, nil, err
 	}
 	opt := cld.Options{Local: local, People: dir, Backends: map[string]calendar.Backend{}}
-	self := hostName(cfg)
+	self := backEndName(cfg)
 	if local != nil {
-		opt.Names = []string{self}
+		opt.Names = []string{self, hostName(cfg)}
 	}
 	for _, b := range cfg.DWP.BackEnds {
 		if local != nil && strings.EqualFold(b.Host, self) {
@@ -166,11 +166,15 @@ func dialBackEnd(cfg *config.Config, b config.BackEnd, log *slog.Logger, up func
 
 // backEndOptions say how a back end is reached.
 func backEndOptions(cfg *config.Config, b config.BackEnd) dwp.ClientOptions {
-	return dwp.ClientOptions{
+	opt := dwp.ClientOptions{
 		Host: b.Host, Address: net.JoinHostPort(b.Host, strconv.Itoa(b.Port)), TLS: dwpFiles(cfg), User: b.Admin, Password: dwp.Secret(b.Cred.Reveal()),
 		Timeout: cfg.DWP.Timeout, DialTimeout: cfg.DWP.DialTimeout, KeepAlive: cfg.DWP.KeepAlive,
 		From: hostName(cfg), Release: versionString(),
 	}
+	if b.Standby != "" {
+		opt.Standby = dwp.StandbyHost{Host: b.Standby, Address: net.JoinHostPort(b.Standby, strconv.Itoa(b.Port))}
+	}
+	return opt
 }
 
 // frontOptions are the HTTP front end's part of the configuration.

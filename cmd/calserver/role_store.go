@@ -37,6 +37,7 @@ import (
 type storeService struct {
 	store     *sqlstore.Store
 	keeper    *archive.Keeper // its backups
+	pair      *pair           // this host as one of two
 	gate      *move.Gate      // before all homes
 	mover     *move.Mover     // homes that go to other hosts, or come from there
 	disk      []*place.Report // what it stands on
@@ -71,6 +72,9 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	if s.disk, err = lookBelow(ctx, p.cfg, s.log); err != nil {
 		return nil, err
 	}
+	if s.pair, err = openPair(p.cfg, s.log, s.fail); err != nil {
+		return nil, err
+	}
 	if s.store, err = openDatabase(ctx, p.cfg, s.log, s.fail); err != nil {
 		return nil, err
 	}
@@ -86,8 +90,20 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	if p.cfg.CLD.Type == "directory" {
 		opt.Serves = servesHere(p.cfg)
 	}
+	if err := s.pair.begin(ctx, s.store); err != nil {
+		return nil, err
+	}
+	if s.pair.passive != nil {
+		if err := s.openPassive(ctx, p, opt); err != nil {
+			return nil, err
+		}
+		return s, nil
+	}
 	kept, err := s.keepBackups(ctx, p)
 	if err != nil {
+		return nil, err
+	}
+	if kept, err = s.follow(kept); err != nil {
 		return nil, err
 	}
 	s.gate = move.NewGate(kept)
@@ -153,7 +169,7 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	}
 	s.release = append(s.release, p.metrics.jobs(s.jobs), p.metrics.mail(s, p.cfg), p.metrics.alarms(s.model), p.metrics.gauge("factotum_cache_bytes", "Memory of the cache of calendars.",
 		func() float64 { return float64(s.model.Cache().Size()) }))
-	s.release = append(s.release, p.metrics.backups(s))
+	s.release = append(s.release, p.metrics.backups(s), p.metrics.standby(s))
 	s.release = append(s.release, p.metrics.gauge("factotum_store_foreign_writes", "How often another program has written to the calendar store.",
 		func() float64 { return float64(s.model.Cache().ForeignWrites()) }))
 
@@ -161,7 +177,8 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s.server, err = dwp.NewServer(ln, countBackend(s.model, "socket", p.metrics), dwp.ServerOptions{Names: []string{hostName(p.cfg)}, Logger: s.log, Arrivals: s.mover})
+	s.server, err = dwp.NewServer(ln, countBackend(s.model, "socket", p.metrics), dwp.ServerOptions{Names: storeNames(p.cfg), Logger: s.log, Arrivals: s.mover,
+		Twin: s.pair.twin(), TwinHost: s.pair.opt.Peer, Held: s.pair.held})
 	if err != nil {
 		ln.Close()
 		return nil, err
@@ -179,6 +196,9 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
 	s.upkeep.Go(func() { s.maintain(run) })
+	if s.pair.active != nil {
+		s.upkeep.Go(func() { s.pair.active.Run(run) })
+	}
 	if d := p.cfg.Deleted; d.Purge && !p.cfg.Store.ReadOnly {
 		s.upkeep.Go(func() {
 			for pauseFor(run, d.Interval) == nil {
@@ -255,7 +275,7 @@ func modelOptions(cfg *config.Config, log *slog.Logger) (service.Options, error)
 func servesHere(cfg *config.Config) func(calendar.Person) bool {
 	return func(p calendar.Person) bool {
 		host := cmp.Or(p.Host, cfg.DWP.Default)
-		return host == "" || strings.EqualFold(host, hostName(cfg))
+		return host == "" || strings.EqualFold(host, backEndName(cfg))
 	}
 }
 
@@ -363,19 +383,24 @@ func (s *storeService) check(ctx context.Context) error {
 	if err := s.store.Health().Err; err != nil {
 		return err
 	}
+	if err := s.pair.held(); err != nil {
+		return err
+	}
 	_, err := s.model.Ping(ctx)
 	return err
 }
 
 // alive tells whether a new start would help: not where PostgreSQL is away.
 func (s *storeService) alive(ctx context.Context) bool {
-	return s.store.Health().Err != nil || s.check(ctx) == nil
+	return s.store.Health().Err != nil || s.pair.held() != nil || s.check(ctx) == nil
 }
 
 func (s *storeService) stop(ctx context.Context) {
 	s.cancel()
 	s.mailIn.stop(ctx)
-	s.mover.Stop()
+	if s.mover != nil {
+		s.mover.Stop()
+	}
 	s.server.Shutdown(ctx)
 	s.upkeep.Wait()
 	s.close(ctx)
@@ -391,6 +416,9 @@ func (s *storeService) close(ctx context.Context) {
 	s.endPublishing(ctx)
 	for _, f := range s.release {
 		f()
+	}
+	if s.pair != nil {
+		s.pair.peer.close()
 	}
 	if s.keeper != nil {
 		s.keeper.Close()

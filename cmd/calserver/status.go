@@ -108,7 +108,10 @@ func printStatus(w io.Writer, list []processStatus) {
 			for i := range s.Backups {
 				fmt.Fprintln(w, s.Backups[i].words(time.Now()))
 			}
-			if len(s.Backups) == 0 {
+			if s.Standby != nil {
+				fmt.Fprintln(w, "standby: "+s.Standby.Words(time.Now()))
+			}
+			if len(s.Backups) == 0 && (s.Standby == nil || s.Standby.Active) {
 				fmt.Fprintln(w, "no backups are made: see caldb.berkeleydb.archive.path")
 			}
 		}

@@ -121,7 +121,7 @@ func servedHere(ctx context.Context, cfg *config.Config, people *directory.Direc
 	switch {
 	case err != nil && (pureFrontEnd(cfg) || calendar.KindOf(err) != calendar.NoBackend):
 		return fmt.Errorf("find the back end of %s: %w", owner, err)
-	case err != nil || !pureFrontEnd(cfg) && strings.EqualFold(host, hostName(cfg)):
+	case err != nil || !pureFrontEnd(cfg) && strings.EqualFold(host, backEndName(cfg)):
 		return nil
 	}
 	return fmt.Errorf("the calendars of %s are on the back end %s, and this is %s: run the command there", owner, host, hostName(cfg))

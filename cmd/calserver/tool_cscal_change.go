@@ -33,7 +33,7 @@ func (o *calOptions) create(ctx context.Context, be *backend, people *directory.
 	}
 	if be.cfg.CLD.Plugin && be.cfg.CLD.Type == "directory" {
 		host := cmp.Or(p.Host, be.cfg.DWP.Default)
-		if host != "" && !strings.EqualFold(host, hostName(be.cfg)) {
+		if host != "" && !strings.EqualFold(host, backEndName(be.cfg)) {
 			return fmt.Errorf("the calendars of %s are on %s: run cscal there", id.Owner(), host)
 		}
 	}

@@ -134,7 +134,7 @@ func (m *mover) whose(ctx context.Context, owners []calendar.Owner, all string) 
 	if all == "" {
 		return owners, nil
 	}
-	if !strings.EqualFold(all, hostName(m.cfg)) {
+	if !strings.EqualFold(all, backEndName(m.cfg)) {
 		return nil, fmt.Errorf("this is %s, and not %s: run the command there", hostName(m.cfg), all)
 	}
 	for after := calendar.Owner(""); ; {

@@ -36,7 +36,7 @@ func (o *resourceOptions) create(ctx context.Context, cfg *config.Config, ed res
 	if domain == "" {
 		domain = o.domain
 	}
-	if o.host != "" && cfg.CLD.Type == "directory" && !strings.EqualFold(o.host, hostName(cfg)) {
+	if o.host != "" && cfg.CLD.Type == "directory" && !strings.EqualFold(o.host, backEndName(cfg)) {
 		return fmt.Errorf("the calendars of the back end %s are made there, and this is %s: run the command there", o.host, hostName(cfg))
 	}
 	be, err := o.store(ctx)

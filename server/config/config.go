@@ -37,6 +37,7 @@ type Config struct {
 	DWP       DWP
 	Store     Store
 	Backup    Backup
+	Standby   Standby
 	Deleted   Deleted
 	Journal   Journal
 	History   History

@@ -94,6 +94,8 @@ type BackEnd struct {
 	Port  int
 	Admin string
 	Cred  Secret
+
+	Standby string // the host that serves when this one does not; "": there is none
 }
 
 // DWP is the wire between front ends and back ends.

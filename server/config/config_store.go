@@ -1,6 +1,9 @@
 package config
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Calstore is how calendars behave.
 type Calstore struct {
@@ -85,6 +88,16 @@ type Backup struct {
 
 	Circular bool // caldb.berkeleydb.circularlogging
 }
+
+// Standby is a second host with the same calendars.
+type Standby struct {
+	Host string // that stands by for this one
+	Of   string // for which this one stands by
+	Sync bool
+}
+
+// Peer is the other of the two hosts; "" where there is none.
+func (s *Standby) Peer() string { return cmp.Or(s.Host, s.Of) }
 
 // S3 is a bucket to which backups are brought besides.
 type S3 struct {

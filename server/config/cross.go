@@ -61,6 +61,26 @@ func (c *Config) cross() []Problem {
 			add(Warning, s.name, "has no effect without caldb.dwp.server.%s.ip", s.part)
 		}
 	}
+	for _, b := range c.DWP.BackEnds {
+		param := dwpServer + b.Host + ".standby"
+		switch {
+		case b.Standby == "":
+		case isIP(b.Standby) || !validHost(b.Standby):
+			add(Error, param, "expected the fully qualified name of a host, and not %s", Quote(clip(b.Standby)))
+		case c.hasBackEnd(b.Standby):
+			add(Error, param, "%s is a back end of its own (caldb.dwp.server.%[1]s.ip): a standby has no calendars but those of the other host", b.Standby)
+		}
+	}
+	if s := &c.Standby; s.Peer() != "" {
+		switch {
+		case s.Host != "" && s.Of != "":
+			add(Error, "factotum.standby.of", "a host has a standby (factotum.standby.host) or is one")
+		case c.Store.Type != "sqlite":
+			add(Error, "factotum.standby.host", "expected factotum.store.type = \"sqlite\": two hosts that share a PostgreSQL database need only caldb.dwp.server.<host>.standby in the ics.conf of the front ends")
+		case !c.DWP.Enable || !c.Store.Enable:
+			add(Error, "factotum.standby.host", "expected service.dwp.enable and service.store.enable = \"yes\": the two hosts speak DWP")
+		}
+	}
 	if c.Limits.ObjectSize > c.Limits.BodySize {
 		add(Warning, "factotum.limit.objectsize", "is more than factotum.limit.bodysize: no object of that size can be sent")
 	}

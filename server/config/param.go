@@ -143,13 +143,13 @@ const (
 	ssoPrefix = "sso."
 )
 
-// lookupVariable finds caldb.dwp.server.<host>.{ip,admin,cred,port} and
+// lookupVariable finds caldb.dwp.server.<host>.{ip,admin,cred,port,standby} and
 // sso.<appid>.{url,ip}, and gives the variable part in lower case. A back end
 // without the suffix .ip is accepted, as the guide's own examples have it.
 func lookupVariable(name string) (*Param, string) {
 	name = strings.ToLower(name)
 	if rest, ok := strings.CutPrefix(name, dwpServer); ok && rest != "" {
-		for _, suffix := range []string{".ip", ".admin", ".cred", ".port"} {
+		for _, suffix := range []string{".ip", ".admin", ".cred", ".port", ".standby"} {
 			if host, ok := strings.CutSuffix(rest, suffix); ok && host != "" {
 				return byName[dwpServer+"<host>"+suffix], host
 			}

@@ -371,6 +371,8 @@ func (c *Config) buildBackEnds() {
 			b.Admin = s.value
 		case ".cred":
 			b.Cred = Secret(s.value)
+		case ".standby":
+			b.Standby = strings.ToLower(strings.TrimSuffix(strings.TrimSpace(s.value), "."))
 		case ".port":
 			if !blank(s.value) {
 				s.param.store(&b.Port, s.value, nil)
@@ -381,6 +383,9 @@ func (c *Config) buildBackEnds() {
 		c.DWP.BackEnds = append(c.DWP.BackEnds, *b)
 	}
 	slices.SortFunc(c.DWP.BackEnds, func(a, b BackEnd) int { return strings.Compare(a.Host, b.Host) })
+	for _, h := range []*string{&c.Standby.Host, &c.Standby.Of} {
+		*h = strings.ToLower(strings.TrimSuffix(*h, "."))
+	}
 	c.DWP.Default = strings.ToLower(strings.TrimSuffix(c.DWP.Default, "."))
 }
 

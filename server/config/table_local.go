@@ -21,6 +21,7 @@ var sections = []section{
 	{"Directory cache", ldapCacheParams},
 	{"Database", databaseParams},
 	{"Backups", backupParams},
+	{"Standby", standbyParams},
 	{"Delete log", deleteParams},
 	{"Watcher", watcherParams},
 	{"Event notification service and csnotifyd", ensParams},

@@ -10,6 +10,7 @@ var cldParams = []Param{
 	used("caldb.dwp.server.<host>.admin", String, "", "User id sent to that back end.", func(c *Config) any { return &c.DWP.BackEnds }),
 	used("caldb.dwp.server.<host>.cred", Password, "", "Password sent to that back end.", func(c *Config) any { return &c.DWP.BackEnds }),
 	used("caldb.dwp.server.<host>.port", Port, "", "Port of that back end; service.dwp.port if not set.", func(c *Config) any { return &c.DWP.BackEnds }),
+	used("caldb.dwp.server.<host>.standby", String, "", "Fully qualified name of that back end's standby, which is asked where the back end does not serve; its port, user and password are the same. It has no parameters .ip of its own.", func(c *Config) any { return &c.DWP.BackEnds }),
 	used("factotum.dwp.timeout", Seconds, "30", "How long a call to a back end may take where the request sets no shorter time.", func(c *Config) any { return &c.DWP.Timeout }, atLeast(1)),
 	used("factotum.dwp.dialtimeout", Seconds, "1", "How long a connection to a back end may take to come up, and a request waits for one whose state is not known.", func(c *Config) any { return &c.DWP.DialTimeout }, atLeast(1)),
 	used("factotum.dwp.keepalive", Seconds, "10", "Seconds between signs of life on an idle connection.", func(c *Config) any { return &c.DWP.KeepAlive }, atLeast(10)),
@@ -95,6 +96,12 @@ var backupParams = []Param{
 	used("caldb.berkeleydb.hotbackup.mindays", Days, "3", "Least copies kept.", func(c *Config) any { return &c.Backup.Hot.Min }),
 	used("caldb.berkeleydb.hotbackup.maxdays", Days, "6", "Most copies kept.", func(c *Config) any { return &c.Backup.Hot.Max }),
 	used("caldb.berkeleydb.hotbackup.threshold", Percent, "70", "Percent of the disk used at which old copies go.", func(c *Config) any { return &c.Backup.Hot.Threshold }),
+}
+
+var standbyParams = []Param{
+	used("factotum.standby.host", HostName, "", "Fully qualified name of the host that is the standby of this back end: it has all that is here, and takes over within 15 seconds. SQLite only; two hosts of one PostgreSQL need no more than caldb.dwp.server.<host>.standby.", func(c *Config) any { return &c.Standby.Host }),
+	used("factotum.standby.of", HostName, "", "On the standby: fully qualified name of the back end that it stands by for. It goes by that name when it has taken over.", func(c *Config) any { return &c.Standby.Of }),
+	used("factotum.standby.sync", Bool, "yes", "Nobody is answered before the standby has on its disk what is acknowledged. no: it has that a moment later, and a host that is lost takes that moment with it. The same on both hosts.", func(c *Config) any { return &c.Standby.Sync }),
 }
 
 var deleteParams = []Param{

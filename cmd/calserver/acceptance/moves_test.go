@@ -118,6 +118,7 @@ type movingSite struct {
 	t                   *testing.T
 	dir, hostsFile, web string
 	people              string
+	standby             bool // one of the back ends does not serve, and is never ready
 
 	mu      sync.Mutex
 	running map[string]*exec.Cmd
@@ -137,7 +138,12 @@ func (s *movingSite) client(user string) *davclient.Client {
 }
 
 func newMovingSite(t *testing.T) *movingSite {
-	s := &movingSite{t: t, dir: t.TempDir(), running: map[string]*exec.Cmd{}, said: map[string]*hosttest.Buffer{}}
+	return newSiteOfThree(t, func(_, conf string) string { return conf })
+}
+
+// newSiteOfThree starts them with what edit makes of their ics.conf.
+func newSiteOfThree(t *testing.T, edit func(host, conf string) string) *movingSite {
+	s := &movingSite{t: t, standby: strings.Contains(edit(movingBacks[1], ""), "factotum.standby"), dir: t.TempDir(), running: map[string]*exec.Cmd{}, said: map[string]*hosttest.Buffer{}}
 	s.hostsFile, s.people = filepath.Join(s.dir, "hosts"), filepath.Join(s.dir, "people.ldif")
 	addresses := map[string]string{movingFront: "127.0.0.1", movingBacks[0]: "127.0.0.2", movingBacks[1]: "127.0.0.3"}
 	lines := "127.0.0.1 localhost\n"
@@ -157,12 +163,13 @@ func newMovingSite(t *testing.T) *movingSite {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	for _, host := range []string{movingBacks[0], movingBacks[1], movingFront} {
-		f, err := os.OpenFile(s.conf(host), os.O_APPEND|os.O_WRONLY, 0)
+		conf, err := os.ReadFile(s.conf(host))
 		if err != nil {
 			t.Fatal(err)
 		}
-		fmt.Fprintf(f, "service.listenaddr = %q\n", addresses[host])
-		f.Close()
+		hosttest.Write(t, s.conf(host), edit(host, string(conf)+fmt.Sprintf("service.listenaddr = %q\n", addresses[host])))
+	}
+	for _, host := range []string{movingBacks[0], movingBacks[1], movingFront} {
 		s.start(host)
 	}
 	t.Cleanup(func() {
@@ -182,15 +189,9 @@ func newMovingSite(t *testing.T) *movingSite {
 // start starts a host and waits until all of it can work.
 func (s *movingSite) start(host string) {
 	s.t.Helper()
-	cmd, said := hosttest.Command(s.hostsFile, hosttest.Executable(s.t), "serve", "-C", s.conf(host)), new(hosttest.Buffer)
-	cmd.Stdout, cmd.Stderr = said, said
-	if err := cmd.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	s.mu.Lock()
-	s.running[host], s.said[host] = cmd, said
-	s.mu.Unlock()
-	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+	s.run(host)
+	said := s.said[host]
+	for end := time.Now().Add(time.Minute); !s.standby; time.Sleep(50 * time.Millisecond) {
 		out, err := s.tool("status", "-C", s.conf(host), "--ready")
 		if err == nil {
 			return
@@ -199,6 +200,19 @@ func (s *movingSite) start(host string) {
 			s.t.Fatalf("%s does not get ready: %s\n%s", host, out, said)
 		}
 	}
+}
+
+// run starts a host.
+func (s *movingSite) run(host string) {
+	s.t.Helper()
+	cmd, said := hosttest.Command(s.hostsFile, hosttest.Executable(s.t), "serve", "-C", s.conf(host)), new(hosttest.Buffer)
+	cmd.Stdout, cmd.Stderr = said, said
+	if err := cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.mu.Lock()
+	s.running[host], s.said[host] = cmd, said
+	s.mu.Unlock()
 }
 
 func (s *movingSite) kill(host string) {

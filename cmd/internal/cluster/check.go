@@ -127,3 +127,33 @@ func apart(d time.Duration, other string) string {
 	}
 	return fmt.Sprintf("%s before that of %s", d.Round(time.Millisecond), other)
 }
+
+// JudgeStandbys says what is wrong with the second hosts of back ends: either may serve.
+func JudgeStandbys(self, release string, answers []Answer, now time.Time) (found []Finding) {
+	add := func(host, format string, args ...any) {
+		found = append(found, Finding{host, fmt.Sprintf(format, args...)})
+	}
+	for i := range answers {
+		a := &answers[i]
+		f := &a.Facts
+		switch {
+		case a.Err != "":
+			add(a.Host, "%s does not reach it: %s", self, a.Err)
+			continue
+		case f.Release != release:
+			add(a.Host, "it runs release %s, and %s has %s", f.Release, self, release)
+		}
+		if d := f.Now.Sub(now) + f.Asked/2; d.Abs() > clockApart {
+			add(a.Host, "its clock is %s: set both by NTP", apart(d, self))
+		}
+		for _, d := range f.Disks {
+			if d.Free < plenty && d.Free*100 < d.Size*lowSpace {
+				add(a.Host, "%d %% of %s are free", d.Free*100/max(d.Size, 1), d.Path)
+			}
+		}
+		for _, p := range f.Problems {
+			add(a.Host, "%s", p)
+		}
+	}
+	return found
+}

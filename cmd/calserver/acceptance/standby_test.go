@@ -1,0 +1,238 @@
+package acceptance
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"factotum/cmd/internal/davclient"
+)
+
+// standbyConf makes of two back ends one and its standby.
+func standbyConf(sync string) func(host, conf string) string {
+	a, b := movingBacks[0], movingBacks[1]
+	return func(host, conf string) string {
+		conf = regexp.MustCompile(`(?m)^!?\s*caldb\.dwp\.server\.`+regexp.QuoteMeta(b)+`.*\n`).ReplaceAllString(conf, "")
+		switch host {
+		case a:
+			return conf + fmt.Sprintf("factotum.standby.host = %q\nfactotum.standby.sync = %q\n", b, sync)
+		case b:
+			return conf + fmt.Sprintf("factotum.standby.of = %q\nfactotum.standby.sync = %q\n", a, sync)
+		}
+		return conf + fmt.Sprintf("caldb.dwp.server.%s.standby = %q\n", a, b)
+	}
+}
+
+// TestStandbyTakesOver kills the back end that serves while users write and synchronize by a
+// front end: its standby serves within 15 seconds, nothing that was acknowledged is lost, no
+// sync-token is refused, and the one that was killed follows in its turn, and takes over when
+// the other is killed. FACTOTUM_LONG does that thirty times.
+func TestStandbyTakesOver(t *testing.T) {
+	needNames(t)
+	rounds := 2
+	if os.Getenv("FACTOTUM_LONG") != "" {
+		rounds = 30
+	}
+	s := newSiteOfThree(t, standbyConf("yes"))
+	ctx, end := context.WithCancel(t.Context())
+	defer end()
+	s.paired()
+	var users []*mover
+	var all sync.WaitGroup
+	for _, user := range []string{"anna", "ben", "carl"} {
+		u := &mover{t: t, site: s, user: user, acked: map[string]string{}, seen: map[string]string{}, client: s.client(user)}
+		u.write(0) // makes the home
+		users = append(users, u)
+		all.Go(func() {
+			for i := 1; ctx.Err() == nil; i++ {
+				u.write(i)
+				pause(ctx, 5*time.Millisecond)
+			}
+		})
+		all.Go(func() {
+			for ctx.Err() == nil {
+				u.sync(ctx)
+				pause(ctx, 50*time.Millisecond)
+			}
+		})
+	}
+	probe := s.client("anna")
+	longest := time.Duration(0)
+	for range rounds {
+		time.Sleep(time.Duration(500+rand.IntN(1500)) * time.Millisecond)
+		active := s.paired()
+		s.end(active, syscall.SIGKILL)
+		began := time.Now()
+		for s.served(probe) == false {
+			if time.Since(began) > time.Minute {
+				t.Fatalf("nobody serves a minute after %s was killed: %s", active, s.said[movingBacks[0]].String()+s.said[movingBacks[1]].String())
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		took := time.Since(began)
+		longest = max(longest, took)
+		t.Logf("%s was killed, and calendars are served again after %s", active, took.Round(10*time.Millisecond))
+		s.run(active)
+		if now := s.paired(); now == active {
+			t.Fatalf("%s serves again, though the other has taken over", active)
+		}
+	}
+	if most := 15 * time.Second; longest > most {
+		t.Errorf("the standby took over after %s, which is more than %s", longest, most)
+	}
+	end()
+	all.Wait()
+	objects := 0
+	for _, u := range users {
+		u.check()
+		objects += len(u.acked)
+	}
+	t.Logf("%d take-overs, %d objects, %s at most", rounds, objects, longest.Round(10*time.Millisecond))
+	s.paired()
+	for _, b := range movingBacks {
+		if out, err := s.tool("csdb", "-C", s.conf(b), "check"); err != nil && !strings.Contains(out, "is the standby of") {
+			t.Errorf("csdb check on %s: %v\n%s", b, err, out)
+		}
+	}
+}
+
+// served tells whether a user can read his calendar.
+func (s *movingSite) served(c *davclient.Client) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	r, err := c.Send(ctx, "PROPFIND", "/dav/calendars/anna/calendar/", `<d:propfind xmlns:d="DAV:"><d:prop><d:getctag xmlns:d="http://calendarserver.org/ns/"/></d:prop></d:propfind>`, "Depth", "0")
+	return err == nil && r.Status == 207
+}
+
+// paired waits until one of the back ends serves and the other has all, and tells which one serves.
+func (s *movingSite) paired() string {
+	s.t.Helper()
+	var last string
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		last = ""
+		for _, b := range movingBacks {
+			out, err := s.tool("standby", "status", "-C", s.conf(b))
+			last += b + ": " + out
+			if err == nil && strings.Contains(out, "this host serves") && strings.Contains(out, "paired") {
+				return b
+			}
+		}
+	}
+	said := ""
+	for _, b := range movingBacks {
+		said += b + " says: " + s.said[b].String() + "\n"
+	}
+	s.t.Fatalf("the two back ends do not find each other: %s\n%s", last, said)
+	return ""
+}
+
+// TestStandbyByHand stops the standby, kills it, detaches it and hands over to it, while somebody
+// writes: the host that serves goes on alone at once where its standby says good-bye, serves nothing
+// where it went away without a word, and each order is refused where it would lose something.
+func TestStandbyByHand(t *testing.T) {
+	needNames(t)
+	s := newSiteOfThree(t, standbyConf("yes"))
+	a, b := movingBacks[0], movingBacks[1]
+	if got := s.paired(); got != a {
+		t.Fatalf("%s serves at first", got)
+	}
+	order := func(host, word string, want string) {
+		t.Helper()
+		out, err := s.tool("standby", word, "-C", s.conf(host))
+		if (err == nil) != (want == "") || !strings.Contains(out, want) {
+			t.Errorf("standby %s on %s: %v\n%s", word, host, err, out)
+		}
+	}
+	u := &mover{t: t, site: s, user: "anna", acked: map[string]string{}, seen: map[string]string{}, client: s.client("anna")}
+	u.write(0)
+	u.sync(context.Background())
+	probe := s.client("anna")
+	within := func(most time.Duration, what string, ok func() bool) {
+		t.Helper()
+		began := time.Now()
+		for !ok() {
+			if time.Since(began) > most {
+				t.Fatalf("%s: not within %s\n%s\n%s", what, most, s.said[a], s.said[b])
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		t.Logf("%s: after %s", what, time.Since(began).Round(10*time.Millisecond))
+	}
+	order(a, "detach", "answers")
+	order(b, "take", "it serves")
+	order(b, "switch", "does not serve")
+
+	// A clean stop.
+	s.end(b, syscall.SIGTERM)
+	within(3*time.Second, "a write after the standby was stopped", func() bool { u.write(1); return true })
+	s.run(b)
+	if got := s.paired(); got != a {
+		t.Fatalf("%s serves after the standby was stopped and started", got)
+	}
+
+	// A planned hand-over, and what it does to a writer.
+	order(a, "switch", "")
+	within(15*time.Second, "a write after a hand-over", func() bool { u.write(2); return true })
+	if got := s.paired(); got != b {
+		t.Fatalf("%s serves after a hand-over", got)
+	}
+	if aside, _ := filepath.Glob(filepath.Join(filepath.Dir(s.conf(a)), "data", "csdb", "*before-epoch*")); len(aside) > 0 {
+		t.Errorf("after a hand-over the database was put aside: %v", aside)
+	}
+	if !u.sync(context.Background()) {
+		t.Error("nothing can be synchronized after a hand-over")
+	}
+
+	// The standby is gone without a word.
+	s.end(a, syscall.SIGKILL)
+	within(20*time.Second, "nothing is served without a lease", func() bool { return !s.served(probe) })
+	if out, err := s.tool("standby", "status", "-C", s.conf(b)); err == nil || !strings.Contains(out, "NOT serve") {
+		t.Errorf("status without a lease: %v\n%s", err, out)
+	}
+	order(b, "detach", "")
+	within(5*time.Second, "calendars are served after the standby was detached", func() bool { return s.served(probe) })
+	u.write(3)
+	s.run(a)
+	if got := s.paired(); got != b {
+		t.Fatalf("%s serves after it was detached", got)
+	}
+
+	// Both are off, and only one comes back.
+	s.end(a, syscall.SIGTERM)
+	u.write(4)
+	s.run(a)
+	s.paired()
+	s.end(b, syscall.SIGKILL)
+	s.end(a, syscall.SIGKILL)
+	s.run(a)
+	within(30*time.Second, "the standby that comes back alone waits", func() bool {
+		out, _ := s.tool("standby", "status", "-C", s.conf(a))
+		return strings.Contains(out, "NOT take over")
+	})
+	order(a, "take", "")
+	within(20*time.Second, "calendars are served after a take-over by force", func() bool { return s.served(probe) })
+	s.run(b)
+	if got := s.paired(); got != a {
+		t.Fatalf("%s serves after %s has taken over by force", got, a)
+	}
+	u.write(5)
+	u.check()
+}
+
+// end ends a host and waits for it.
+func (s *movingSite) end(host string, how syscall.Signal) {
+	s.t.Helper()
+	s.mu.Lock()
+	cmd := s.running[host]
+	s.mu.Unlock()
+	cmd.Process.Signal(how)
+	cmd.Wait()
+}
