@@ -1,7 +1,6 @@
 package move
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
