@@ -202,8 +202,12 @@ func TestSalvageDamages(t *testing.T) {
 			}
 		})
 	}
-	// Each page in turn. A page has at most thirty of these objects.
-	for at := 4096; at < len(file); at += 4096 {
+	// Pages in turn, and with FACTOTUM_LONG each. A page has at most thirty of these objects.
+	pages, octets := 5, 15
+	if os.Getenv("FACTOTUM_LONG") != "" {
+		pages, octets = 1, 600
+	}
+	for at := 4096 * (1 + rand.IntN(pages)); at < len(file); at += 4096 * pages {
 		out, whole, changed := salvaged(t, zero(file, at, at+4096), nil)
 		if n := whole + len(out.Strays); n < all-40 || n > all || changed > 0 {
 			t.Errorf("without page %d: %d objects, %d texts, %d changed (%+v)", at/4096+1, whole, len(out.Strays), changed, out.Rows)
@@ -213,8 +217,8 @@ func TestSalvageDamages(t *testing.T) {
 		}
 	}
 	// Single octets, here and there.
-	r := rand.New(rand.NewPCG(7, 7))
-	for range 60 {
+	r := rand.New(rand.NewPCG(rand.Uint64(), 7))
+	for range octets {
 		at := r.IntN(len(file))
 		out, whole, changed := salvaged(t, flip(file, at), nil)
 		if n := whole + len(out.Strays) + changed; n < all-40 || n > all || changed > 1 {
