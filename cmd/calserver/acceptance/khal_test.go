@@ -26,7 +26,7 @@ func showAndMake(t *testing.T, h *host) {
 	h.visit(t, "anna")
 	h.do(t, "anna", "PUT", cal("anna")+"a.ics", event("a", "20260302T100000Z", "Standup", "RRULE:FREQ=DAILY;COUNT=3", "EXDATE:20260303T100000Z")).is(201)
 	h.do(t, "anna", "PUT", cal("anna")+"b.ics", event("b", "20260303T120000Z", "Lunch with Zoë")).is(201)
-	s := newSyncer(t, h)
+	s := newSyncer(t, h.base, "anna")
 	s.ok("y\ny\n", "discover")
 	s.sync()
 

@@ -22,7 +22,7 @@ import (
 )
 
 // TestMovesAndKills moves users between two back ends while they write and synchronize
-// by a front end, and kills the daemons of all three hosts at any moment: nothing that was
+// by a front end, vdirsyncer and a WCAP client among them, and kills the daemons of all three hosts at any moment: nothing that was
 // acknowledged is lost, and no sync-token is refused. FACTOTUM_LONG makes a thousand moves
 // and a hundred kills of a few.
 func TestMovesAndKills(t *testing.T) {
@@ -53,10 +53,31 @@ func TestMovesAndKills(t *testing.T) {
 			}
 		})
 	}
+	dora := &mover{t: t, site: s, user: "dora", acked: map[string]string{}, seen: map[string]string{}, client: s.client("dora")}
+	files := newTraveller(t, dora)
+	eve := &connector{t: t, web: s.web, user: "eve", acked: map[string]bool{}, seen: map[string]bool{}}
+	all.Go(func() {
+		for i := 1; ctx.Err() == nil; i++ {
+			dora.write(i)
+			pause(ctx, 100*time.Millisecond)
+		}
+	})
+	all.Go(func() {
+		for ctx.Err() == nil {
+			files.round()
+		}
+	})
+	all.Go(func() {
+		for ctx.Err() == nil {
+			eve.round(ctx)
+			pause(ctx, 20*time.Millisecond)
+		}
+	})
+	names := []string{"anna", "ben", "carl", "dora", "eve"}
 	var moved atomic.Int64
 	all.Go(func() {
 		for ctx.Err() == nil && moved.Load() < int64(moves) {
-			user := users[rand.IntN(len(users))].user
+			user := names[rand.IntN(len(names))]
 			from := s.where(user)
 			to := movingBacks[0]
 			if from == to {
@@ -94,7 +115,11 @@ func TestMovesAndKills(t *testing.T) {
 		u.check()
 		objects += len(u.acked)
 	}
-	t.Logf("%d moves, %d kills, %d objects", moved.Load(), kills, objects)
+	files.check()
+	dora.check()
+	eve.check()
+	t.Logf("%d moves, %d kills, %d objects; vdirsyncer ended well %d of %d times; %d events by WCAP, begun from nothing %d times",
+		moved.Load(), kills, objects, files.well, files.n, len(eve.acked), eve.beginnings)
 	for _, b := range movingBacks {
 		if out, err := s.tool("csdb", "-C", s.conf(b), "check"); err != nil {
 			t.Errorf("csdb check on %s: %v\n%s", b, err, out)
@@ -335,6 +360,15 @@ func (u *mover) sync(ctx context.Context) (done bool) {
 	return true
 }
 
+// members are the objects, with their ETags.
+func (u *mover) members() map[string]string {
+	there, err := u.client.Members(context.Background(), u.calendar())
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	return there
+}
+
 // check looks for all that was acknowledged, and at what the client has made of it.
 func (u *mover) check() {
 	ctx := context.Background()
@@ -343,10 +377,7 @@ func (u *mover) check() {
 			u.t.Fatalf("%s cannot be synchronized", u.user)
 		}
 	}
-	there, err := u.client.Members(ctx, u.calendar())
-	if err != nil {
-		u.t.Fatal(err)
-	}
+	there := u.members()
 	for href, tag := range there {
 		if u.seen[href] != tag {
 			u.t.Errorf("%s has the tag %s, and the client knows of %q", href, tag, u.seen[href])

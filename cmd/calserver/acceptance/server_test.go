@@ -30,9 +30,10 @@ func TestMain(m *testing.M) {
 // calserver is a command of the program, run to its end.
 func calserver(t testing.TB, args ...string) (string, error) {
 	t.Helper()
+	program := hosttest.Executable(t) // built once, which takes its time
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, hosttest.Executable(t), args...).CombinedOutput()
+	out, err := exec.CommandContext(ctx, program, args...).CombinedOutput()
 	return string(out), err
 }
 

@@ -12,13 +12,13 @@ import (
 	"factotum/cmd/internal/hosttest"
 )
 
-// syncer is vdirsyncer between a directory and anna's calendar.
+// syncer is vdirsyncer between a directory and somebody's calendar.
 type syncer struct {
 	*program
 	dir string // with the collection's files
 }
 
-func newSyncer(t testing.TB, h *host) *syncer {
+func newSyncer(t testing.TB, base, user string) *syncer {
 	t.Helper()
 	p := newProgram(t, tool(t, "vdirsyncer"))
 	p.args = []string{"-c", filepath.Join(p.home, "config")}
@@ -36,9 +36,9 @@ fileext = ".ics"
 [storage there]
 type = "caldav"
 url = "%[2]s/"
-username = "anna"
-password = "%[3]s"
-`, p.home, h.base, password("anna")))
+username = "%[3]s"
+password = "%[4]s"
+`, p.home, base, user, password(user)))
 	return &syncer{p, filepath.Join(p.home, "calendars", "calendar")}
 }
 
@@ -67,7 +67,7 @@ func syncBothWays(t *testing.T, deploy func(testing.TB, ...string) *host) {
 	h.visit(t, "anna")
 	want := realEvents(t, 200)
 	h.load(t, "anna", cal("anna"), want)
-	s := newSyncer(t, h)
+	s := newSyncer(t, h.base, "anna")
 	s.ok("y\ny\n", "discover")
 	s.sync()
 	t.Logf("%d of 200 came down octet for octet", sameObjects(t, "first sync", readDir(t, s.dir), want))
@@ -128,7 +128,7 @@ func syncBothWays(t *testing.T, deploy func(testing.TB, ...string) *host) {
 	// All of it goes up to a server that has nothing.
 	empty := deploy(t)
 	empty.visit(t, "anna")
-	up := newSyncer(t, empty)
+	up := newSyncer(t, empty.base, "anna")
 	for name, text := range readDir(t, s.dir) {
 		hosttest.Write(t, filepath.Join(up.dir, name), text)
 	}
