@@ -20,18 +20,24 @@ type digest struct {
 	Owner  calendar.Owner    `json:"owner"`
 	Change int64             `json:"change"`
 	Sums   map[string]string `json:"sums"`
+	Own    bool              `json:"own,omitzero"` // the properties of calendars themselves are in it: earlier releases left them out
 }
 
 // digestOf reads all of a home; nil where there is none.
 func digestOf(tx calendar.ReadTx, owner calendar.Owner) (*digest, error) {
+	return digestLike(tx, owner, true)
+}
+
+// digestLike is digestOf, with the properties of calendars themselves or without.
+func digestLike(tx calendar.ReadTx, owner calendar.Owner, own bool) (*digest, error) {
 	h, ok, err := tx.Home()
 	if err != nil || !ok {
 		return nil, err
 	}
-	d := &digest{Owner: owner, Change: h.Change}
+	d := &digest{Owner: owner, Change: h.Change, Own: own}
 	s := newSums()
 	fmt.Fprintf(s.of(""), "%d octets\n", h.Bytes)
-	_, _, err = takeImage(tx, owner, s.add)
+	_, _, err = (&image{owner: owner, noOwn: !own, emit: s.add}).take(tx)
 	d.Sums = s.spelled()
 	return d, err
 }

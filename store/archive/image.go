@@ -27,8 +27,10 @@ type image struct {
 	ops    []op
 	size   int
 
-	whole bool // outcomes of requests too, and no mark of a move: the home goes to another store
-	marks bool // and the mark all the same: that is to be the same as this one
+	whole    bool // outcomes of requests too, and no mark of a move: the home goes to another store
+	marks    bool // and the mark all the same: that is to be the same as this one
+	noOwn    bool // without the properties of calendars themselves, as earlier releases
+	noTokens bool // whole, but for those outcomes
 }
 
 // takeImage calls emit for each line of the image of a home, and tells its number;
@@ -143,6 +145,13 @@ func (im *image) objects(tx calendar.ReadTx, cal int64) error {
 	if err != nil {
 		return err
 	}
+	if own, err := tx.Props(cal, ""); err != nil {
+		return err
+	} else if len(own) > 0 && !im.noOwn {
+		all := map[string][]calendar.DeadProp{"": own}
+		maps.Copy(all, props)
+		props = all
+	}
 	for name, list := range sorted(props) {
 		for _, p := range list {
 			if err := im.add(len(p.Value), op{Kind: opSetProp, Cal: cal, Name: name, Prop: (*propRow)(&p)}); err != nil {
@@ -217,7 +226,7 @@ func (im *image) history(tx calendar.ReadTx) error {
 }
 
 func (im *image) tokens(tx calendar.ReadTx) error {
-	if !im.whole {
+	if !im.whole || im.noTokens {
 		return nil
 	}
 	return tx.Tokens(func(token string, result []byte, when time.Time) error {

@@ -431,7 +431,7 @@ func (r *restorer) compare(want *digest) error {
 
 func (r *restorer) view(want *digest) error {
 	return r.to.View(r.ctx, want.Owner, func(tx calendar.ReadTx) error {
-		got, err := digestOf(tx, want.Owner)
+		got, err := digestLike(tx, want.Owner, want.Own)
 		if err != nil {
 			return err
 		}
