@@ -8,7 +8,6 @@ import (
 // absentPrograms are Sun's programs that this release does not have. Who calls
 // one, perhaps from an old script, is told what does its work. admin.md §§3, 8.
 var absentPrograms = map[string]string{
-	"csrename":             "comes with a later release; until then make the new user, and \"csexport -c old calendar directory/\" and \"csimport -n -c new calendar directory/\" for each calendar",
 	"cstool":               "\"calserver status\" asks the roles of this host, /readyz those of another one",
 	"cs5migrate":           "databases of Sun's server are not read; \"csmigrate\" pulls calendars from any CalDAV server, \"csimport\" takes what csexport wrote there",
 	"csmig":                "databases of Sun's server are not read; \"csimport\" takes what csexport wrote there",

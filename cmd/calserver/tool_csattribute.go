@@ -58,6 +58,7 @@ type entryEditing interface {
 	CreateDomain(ctx context.Context, n directory.NewDomain) error
 	EditDomain(ctx context.Context, name string, f func(has func(attr string) []string) ([]directory.Change, error)) error
 	DeleteDomain(ctx context.Context, name string) (n int, err error)
+	ChangeIDs(ctx context.Context, c directory.IDChange) ([]directory.ChangedEntry, error)
 	Close() error
 }
 

@@ -133,8 +133,9 @@ func (t *tool) mend(ctx context.Context, model *service.Service) error {
 // from those that have another reason: it is in use, or newer, or not ours.
 func ofTheFile(err error) bool {
 	var newer *migrations.NewerError
+	var unfinished *migrations.UnfinishedError
 	var file *fs.PathError
-	return !errors.As(err, &newer) && !errors.As(err, &file) && calendar.KindOf(err) == calendar.Internal
+	return !errors.As(err, &newer) && !errors.As(err, &unfinished) && !errors.As(err, &file) && calendar.KindOf(err) == calendar.Internal
 }
 
 // salvage makes a new database of all that can be read, and says what is lost.

@@ -225,7 +225,7 @@ func TestJSON(t *testing.T) {
 		{"start-cal frob", 1, `there is no component`},
 		{"start-cal --frob", 2, `frob`},
 		{"stop-cal --frob", 2, `frob`},
-		{"csrename x", 1, `csexport`},
+		{"cstool x", 1, `calserver status`},
 	} {
 		hosttest.Write(t, filepath.Join(dir, "anna"), "anna-pw\n")
 		words := strings.Fields(tc.call)

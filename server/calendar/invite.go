@@ -140,11 +140,12 @@ type Notes struct {
 // maxNotes is how many are kept: the oldest go.
 const maxNotes = 200
 
-const notesPref = "shares:notes"
+// NotesPref is the preference that keeps notifications.
+const NotesPref = "shares:notes"
 
 // NotesOf reads them from preferences.
 func NotesOf(prefs map[string]string) (n Notes) {
-	if text := prefs[notesPref]; text != "" && json.Unmarshal([]byte(text), &n) != nil {
+	if text := prefs[NotesPref]; text != "" && json.Unmarshal([]byte(text), &n) != nil {
 		return Notes{}
 	}
 	return n
@@ -156,7 +157,7 @@ func KeepNotes(prefs map[string]string, n Notes) {
 		n.List = n.List[over:]
 	}
 	if text, err := json.Marshal(n); err == nil {
-		prefs[notesPref] = string(text)
+		prefs[NotesPref] = string(text)
 	}
 }
 

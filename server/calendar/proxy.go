@@ -88,11 +88,12 @@ func (p *Proxies) Apply(list acl.List) acl.List {
 // MaxProxies is how many of one kind somebody has.
 const MaxProxies = 100
 
-const proxiesPref = "shares:proxies"
+// ProxiesPref is the preference that keeps proxies.
+const ProxiesPref = "shares:proxies"
 
 // ProxiesOf reads them from preferences.
 func ProxiesOf(prefs map[string]string) (p Proxies) {
-	if text := prefs[proxiesPref]; text != "" && json.Unmarshal([]byte(text), &p) != nil {
+	if text := prefs[ProxiesPref]; text != "" && json.Unmarshal([]byte(text), &p) != nil {
 		return Proxies{}
 	}
 	return p
@@ -101,7 +102,7 @@ func ProxiesOf(prefs map[string]string) (p Proxies) {
 // KeepProxies puts them into preferences.
 func KeepProxies(prefs map[string]string, p Proxies) {
 	if text, err := json.Marshal(p); err == nil {
-		prefs[proxiesPref] = string(text)
+		prefs[ProxiesPref] = string(text)
 	}
 }
 

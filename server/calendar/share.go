@@ -117,17 +117,17 @@ func (ch *ShareChange) Apply(s *Share) {
 	}
 }
 
-// Preferences that keep shares: sharePref + calid has what is the user's own for
-// one, goneSharesPref those that went. Their names are none that WCAP shows.
+// Preferences that keep shares: SharePref + calid has what is the user's own for
+// one, GoneSharesPref those that went. Their names are none that WCAP shows.
 const (
-	sharePref      = "share:"
-	goneSharesPref = "shares:gone"
+	SharePref      = "share:"
+	GoneSharesPref = "shares:gone"
 )
 
 // PrivatePref tells whether a preference is the server's own: it is neither shown
 // nor set as one.
 func PrivatePref(name string) bool {
-	return strings.HasPrefix(name, sharePref) || strings.HasPrefix(name, "shares:") || strings.HasPrefix(name, mailPref) || name == PlannedPref || name == RezonedPref
+	return strings.HasPrefix(name, SharePref) || strings.HasPrefix(name, "shares:") || strings.HasPrefix(name, mailPref) || name == PlannedPref || name == RezonedPref
 }
 
 // ShownPrefs are preferences without those.
@@ -152,7 +152,7 @@ func Shares(owner Owner, prefs map[string]string) []Share {
 			continue
 		}
 		var s Share
-		if text := prefs[sharePref+string(id)]; text != "" {
+		if text := prefs[SharePref+string(id)]; text != "" {
 			// What cannot be read is of a later release: then nothing is his own.
 			if json.Unmarshal([]byte(text), &s) != nil {
 				s = Share{}
@@ -170,7 +170,7 @@ func Shares(owner Owner, prefs map[string]string) []Share {
 // KeepShare puts what the user has of his own for a share into his preferences;
 // its name is part of the list.
 func KeepShare(prefs map[string]string, s Share) {
-	key := sharePref + string(s.ID)
+	key := SharePref + string(s.ID)
 	delete(prefs, key)
 	s.ID, s.Name = "", ""
 	if s.Description == "" && s.Color == "" && s.Order == "" && !s.HasZone() && !s.Opaque && len(s.Props) == 0 && s.Invite == "" {
@@ -193,10 +193,10 @@ func KeepShare(prefs map[string]string, s Share) {
 func SettleShares(owner Owner, change int64, before, after map[string]string) {
 	now := Shares(owner, after)
 	is := func(id ID) bool { return slices.ContainsFunc(now, func(s Share) bool { return s.ID == id }) }
-	gone := strings.FieldsFunc(after[goneSharesPref], func(r rune) bool { return r == '\n' })
+	gone := strings.FieldsFunc(after[GoneSharesPref], func(r rune) bool { return r == '\n' })
 	for _, s := range Shares(owner, before) {
 		if !is(s.ID) {
-			delete(after, sharePref+string(s.ID))
+			delete(after, SharePref+string(s.ID))
 			gone = append(gone, fmt.Sprintf("%d %s", change, s.ID))
 		}
 	}
@@ -206,9 +206,9 @@ func SettleShares(owner Owner, change int64, before, after map[string]string) {
 		gone = append([]string{floor + " "}, gone[n:]...)
 	}
 	if len(gone) > 0 {
-		after[goneSharesPref] = strings.Join(gone, "\n")
+		after[GoneSharesPref] = strings.Join(gone, "\n")
 	}
-	if notes := NotesOf(after); after[notesPref] != before[notesPref] {
+	if notes := NotesOf(after); after[NotesPref] != before[NotesPref] {
 		notes.Change = change
 		KeepNotes(after, notes)
 	}
@@ -217,7 +217,7 @@ func SettleShares(owner Owner, change int64, before, after map[string]string) {
 // GoneShares are the shares that went after a change; not ok if that is too long
 // ago to be known.
 func GoneShares(prefs map[string]string, since int64) (ids []ID, ok bool) {
-	for line := range strings.SplitSeq(prefs[goneSharesPref], "\n") {
+	for line := range strings.SplitSeq(prefs[GoneSharesPref], "\n") {
 		number, id, _ := strings.Cut(line, " ")
 		if n, err := strconv.ParseInt(number, 10, 64); err != nil || n <= since {
 			continue

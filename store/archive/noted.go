@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"factotum/server/calendar"
 )
@@ -43,13 +44,28 @@ func (s *noted) Update(ctx context.Context, owner calendar.Owner, fn func(calend
 	})
 }
 
-// note adds an owner to the list, before his change is committed.
-func note(root string, owner calendar.Owner) error {
+// NoteChanged notes homes in those of the directories that there are: their numbers need
+// not tell that they are others.
+func NoteChanged(owners []calendar.Owner, roots ...string) error {
+	for _, root := range roots {
+		if err := note(root, owners...); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// note adds owners to the list, before their change is committed.
+func note(root string, owners ...calendar.Owner) error {
 	f, err := os.OpenFile(filepath.Join(root, changedName), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteString(string(owner) + "\n")
+	var text strings.Builder
+	for _, owner := range owners {
+		text.WriteString(string(owner) + "\n")
+	}
+	_, err = f.WriteString(text.String())
 	return errors.Join(err, f.Sync(), f.Close())
 }
 

@@ -139,7 +139,11 @@ func (e *pgEngine) open(ctx context.Context) (version int64, err error) {
 func (e *pgEngine) migrate(ctx context.Context) (int64, error) {
 	db := stdlib.OpenDBFromPool(e.pool)
 	defer db.Close()
-	version, err := migrations.Up(ctx, migrations.Postgres, db, e.distribute)
+	up := migrations.Up
+	if e.opts.Unfinished {
+		up = migrations.UpUnfinished
+	}
+	version, err := up(ctx, migrations.Postgres, db, e.distribute)
 	if err != nil {
 		return 0, fmt.Errorf("open the store: %w", err)
 	}

@@ -146,7 +146,11 @@ func (e *sqliteEngine) migrate(ctx context.Context) (int64, error) {
 	}
 	defer db.Close()
 	db.SetMaxOpenConns(1)
-	version, err := migrations.Up(ctx, migrations.SQLite, db, nil)
+	up := migrations.Up
+	if e.opts.Unfinished {
+		up = migrations.UpUnfinished
+	}
+	version, err := up(ctx, migrations.SQLite, db, nil)
 	if err != nil {
 		return 0, fmt.Errorf("open the store %s: %w", e.path, err)
 	}

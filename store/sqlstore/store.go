@@ -45,6 +45,10 @@ type Options struct {
 	// where sessions cannot be ended: on CockroachDB and YugabyteDB.
 	Fenced bool
 
+	// Unfinished opens a store that is new, or that was opened so before, to be filled:
+	// nobody opens it otherwise, whatever becomes of who fills it, until Finished.
+	Unfinished bool
+
 	// Failed is told when the store can only go on by being opened anew, by
 	// another process: its lease went to somebody, who has left again.
 	Failed func(error)

@@ -41,6 +41,7 @@ var mayImport = map[string][]string{
 	"server/admission":             {"server/ical", "server/calendar", "server/object", "server/itip", "server/zone"},
 	"server/rezone":                {"server/ical", "server/object", "server/recur"},
 	"server/rezone/rezonetest":     {"server/recur"},
+	"server/rename":                {"server/ical", "server/acl", "server/calendar"},
 	"server/changes":               {"server/ical", "server/zone"},
 	"server/why":                   {"server/calendar", "server/itip", "server/booking", "server/admission"},
 	"server/match":                 {"server/ical", "server/recur", "server/calendar", "server/object", "server/zone"},
@@ -58,7 +59,7 @@ var mayImport = map[string][]string{
 	"server/delivery/stories":      {},
 	"server/session":               {"server/calendar"},
 	"store/sqlstore":               {"server/calendar", "server/acl", "migrations"},
-	"store/archive":                {"server/calendar", "server/acl"},
+	"store/archive":                {"server/calendar", "server/acl", "server/rename"},
 	"store/archive/s3":             {},
 	"store/move":                   {"server/calendar", "store/archive"},
 	"store/standby":                {"server/calendar", "store/archive"},
@@ -117,7 +118,7 @@ var mayImport = map[string][]string{
 
 // pure are the rooms of rules: values in, values and errors out. What they need
 // of the world, the time and new names, their callers give them.
-var pure = []string{"server/object", "server/availability", "server/edit", "server/match", "server/itip", "server/booking", "server/group", "server/personal", "server/alarm", "server/admission", "server/changes", "server/rezone", "notify/imip", "notify/locale", "notify/letter"}
+var pure = []string{"server/object", "server/availability", "server/edit", "server/match", "server/itip", "server/booking", "server/group", "server/personal", "server/alarm", "server/admission", "server/changes", "server/rezone", "server/rename", "notify/imip", "notify/locale", "notify/letter"}
 
 // worldly are the packages of the standard library, with all below them, that
 // reach beyond the values that one is given.
