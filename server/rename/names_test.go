@@ -172,7 +172,7 @@ func FuzzText(f *testing.F) {
 func TestPreferences(t *testing.T) {
 	m := mapper(t, "zoe")
 	for _, c := range [][4]string{
-		{"icsSubscribed", "zoe$Zoe,anna$Anna, carl:work$C,\ndora", "icsSubscribed", "zoe$Zoe,bea$Anna, dora:work$C,\ncarl"},
+		{"icsSubscribed", "zoe$Zoe,anna$Anna, carl:work$C,\ndora\nanna:x$anna:x", "icsSubscribed", "zoe$Zoe,bea$Anna, dora:work$C,\ncarl\nbea:x$bea:x"},
 		{"icsFreeBusy", "anna\nzoe", "icsFreeBusy", "bea\nzoe"},
 		{"icsSet", `name=anna$calendar=anna\;carl:x\;zoe$tz=UTC$description=anna` + "\nname=b$calendars=dora;anna$x", "icsSet", `name=anna$calendar=bea\;dora:x\;zoe$tz=UTC$description=anna` + "\nname=b$calendars=carl;bea$x"},
 		{"share:anna:work", `{"Color":"#f00","Props":[{"Space":"a","Local":"b","Value":"/dav/calendars/anna/"}]}`, "share:bea:work", `{"Color":"#f00","Props":[{"Space":"a","Local":"b","Value":"/dav/calendars/bea/"}]}`},

@@ -60,7 +60,11 @@ func (m *Mapper) Calids(text string) string {
 		if i := strings.IndexByte(item, '$'); i >= 0 {
 			calid, rest = item[:i], item[i:]
 		}
-		return string(m.calid(calendar.ID(calid))) + rest
+		to := string(m.calid(calendar.ID(calid)))
+		if rest == "$"+calid { // it has no name: Subscription
+			rest = "$" + to
+		}
+		return to + rest
 	})
 }
 
