@@ -38,7 +38,8 @@ type processStatus struct {
 	PID      int             `json:"pid"`
 	Version  string          `json:"version"`
 	Started  time.Time       `json:"started"`
-	Admin    string          `json:"admin,omitempty"` // address of metrics
+	Admin    string          `json:"admin,omitempty"`    // address of metrics
+	Starting bool            `json:"starting,omitempty"` // not all of its roles are there yet
 	Roles    []roleStatus    `json:"roles"`
 	Store    *storeStatus    `json:"store,omitempty"`
 	BackEnds []backEndStatus `json:"backends,omitempty"`
@@ -198,7 +199,7 @@ func (a *adminServer) status(w http.ResponseWriter, r *http.Request) {
 // status describes the process and what runs in it.
 func (p *process) status(ctx context.Context) processStatus {
 	p.health.look(ctx)
-	st := processStatus{Name: p.name, PID: os.Getpid(), Version: versionString(), Started: p.started, Health: p.health.list()}
+	st := processStatus{Name: p.name, PID: os.Getpid(), Version: versionString(), Started: p.started, Starting: !p.up.Load(), Health: p.health.list()}
 	if p.admin.addr != nil {
 		st.Admin = p.admin.addr.String()
 	}

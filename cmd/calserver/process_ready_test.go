@@ -14,3 +14,16 @@ func TestNotReadyBeforeAllIsStarted(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// "status --ready" says so of none that is starting: with a large database csstored is
+// there long before cshttpd.
+func TestNotReadyWhileRolesAreMissing(t *testing.T) {
+	store := processStatus{Name: "calserver", Starting: true, Roles: []roleStatus{{Component: "store"}}}
+	if allReady([]processStatus{store}) {
+		t.Error("ready with csstored alone")
+	}
+	store.Starting = false
+	if !allReady([]processStatus{store}) {
+		t.Error("not ready with all that it has")
+	}
+}

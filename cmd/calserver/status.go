@@ -65,6 +65,9 @@ func processes(ctx context.Context, cfg *config.Config) []processStatus {
 func allReady(list []processStatus) bool {
 	roles := 0
 	for _, p := range list {
+		if p.Starting {
+			return false
+		}
 		for _, r := range p.Roles {
 			if r.Err != "" {
 				return false
@@ -81,6 +84,9 @@ func printStatus(w io.Writer, list []processStatus) {
 		return
 	}
 	for _, p := range list {
+		if p.Starting {
+			fmt.Fprintf(w, "%s, pid %d, is starting: not all of it is there yet\n", p.Name, p.PID)
+		}
 		for _, r := range p.Roles {
 			state := "ready"
 			if r.Err != "" {
