@@ -131,6 +131,9 @@ func errorOf(ctx context.Context, op, host string, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		e.Kind, e.Err = calendar.Canceled, ctx.Err()
+	case status.Code(err) == codes.Unimplemented:
+		// It answers all else: it is up, and this works when it has been upgraded.
+		e.Kind, e.Msg = calendar.Unavailable, olderBackEnd(host)
 	case e.Kind == calendar.Unavailable:
 		e.Msg = noAnswer(host)
 		e.Err = &hostError{host, err}
@@ -140,6 +143,11 @@ func errorOf(ctx context.Context, op, host string, err error) error {
 
 // noAnswer is what clients are told of a back end that is down.
 func noAnswer(host string) string { return "the back end " + host + " does not answer; try again" }
+
+// olderBackEnd is what clients are told who ask for what a back end does not know yet.
+func olderBackEnd(host string) string {
+	return "the back end " + host + " is of an earlier release, which cannot do this: it works when that host has been upgraded"
+}
 
 // hostError says which back end a failure of the connection is about.
 type hostError struct {

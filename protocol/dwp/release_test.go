@@ -1,8 +1,12 @@
 package dwp
 
 import (
+	"context"
+	"net"
+	"strings"
 	"testing"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -60,7 +64,7 @@ func TestLaterKind(t *testing.T) {
 		}
 	}
 	got := errorOf(t.Context(), "op", testHost, status.Error(codes.Unimplemented, "no such method"))
-	if calendar.KindOf(got) != calendar.Internal {
+	if calendar.KindOf(got) != calendar.Unavailable || !strings.Contains(calendar.MessageOf(got), testHost+" is of an earlier release") {
 		t.Errorf("a method that an older back end lacks: %v", got)
 	}
 }
@@ -105,5 +109,58 @@ func TestKindOfCollection(t *testing.T) {
 		if got := fromCalendar(tc.m).Kind; got != tc.want {
 			t.Errorf("%v became %v, not %v", tc.m, got, tc.want)
 		}
+	}
+}
+
+// earlier is a back end of before some methods came: of all it knows one.
+type earlier struct {
+	wire.UnimplementedBackendServer
+}
+
+func (earlier) Hello(context.Context, *wire.HelloRequest) (*wire.HelloAnswer, error) {
+	return &wire.HelloAnswer{Version: 1, Oldest: 1, Names: []string{testHost}, Session: "s"}, nil
+}
+
+func (earlier) Calendar(context.Context, *wire.CalendarRequest) (*wire.CalendarAnswer, error) {
+	return &wire.CalendarAnswer{Calendar: &wire.Calendar{Id: []byte("anna")}}, nil
+}
+
+// TestEarlierBackEnd: what a back end of an earlier release lacks is told as that, and
+// all else goes on.
+func TestEarlierBackEnd(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := grpc.NewServer()
+	wire.RegisterBackendServer(srv, earlier{})
+	go srv.Serve(ln)
+	t.Cleanup(srv.Stop)
+	client, err := NewClient(ClientOptions{Host: testHost, Address: ln.Addr().String()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	who := calendar.Actor{User: "anna"}
+	works := func() {
+		t.Helper()
+		if c, err := client.Calendar(t.Context(), who, "anna"); err != nil || c.ID != "anna" {
+			t.Errorf("what it knows: %+v, %v", c, err)
+		}
+	}
+	works()
+	for name, ask := range map[string]func() error{
+		"Undo":    func() error { _, err := client.Undo(t.Context(), who, calendar.UndoRequest{}); return err },
+		"Deliver": func() error { _, err := client.Deliver(t.Context(), who, calendar.DeliverRequest{}); return err },
+		"History": func() error {
+			_, err := client.History(t.Context(), who, calendar.HistoryRequest{}, func(calendar.HistoryEntry) error { return nil })
+			return err
+		},
+	} {
+		err := ask()
+		if calendar.KindOf(err) != calendar.Unavailable || !strings.Contains(calendar.MessageOf(err), "earlier release") {
+			t.Errorf("%s: %v", name, err)
+		}
+		works()
 	}
 }
