@@ -1,6 +1,6 @@
 // Package migrations holds the schema of the store as SQL files, one series
-// for each engine with the same numbers. They go forward only and are frozen
-// once released.
+// for each engine with the same numbers. They are frozen once released. Those since
+// the release before can be undone, so that there is a way back from an upgrade.
 package migrations
 
 import (
@@ -35,7 +35,7 @@ type NewerError struct {
 
 func (e *NewerError) Error() string {
 	return fmt.Sprintf("the store has schema version %d, this program knows versions up to %d: "+
-		"a newer release has written it, and there is no way back; start that release, or restore a backup made before the upgrade",
+		"a newer release has written it; start that release, or have it undo its upgrade (\"calserver upgrade undo\"), or restore a backup made before",
 		e.Have, e.Know)
 }
 

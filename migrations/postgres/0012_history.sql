@@ -56,3 +56,11 @@ UPDATE owners SET historyfrom = 1000000 * cast(extract(epoch FROM now()) AS BIGI
 -- rises too when the server notes what became of messages.
 ALTER TABLE objects ADD COLUMN since BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE objects ADD COLUMN origin TEXT NOT NULL DEFAULT '';
+
+-- +goose Down
+DROP TABLE history;
+ALTER TABLE owners DROP COLUMN history;
+ALTER TABLE owners DROP COLUMN historyat;
+ALTER TABLE owners DROP COLUMN historyfrom;
+ALTER TABLE objects DROP COLUMN since;
+ALTER TABLE objects DROP COLUMN origin;

@@ -11,3 +11,6 @@ CREATE TABLE zone_data (
 	rules    BYTEA  NOT NULL, -- recur.Rules
 	PRIMARY KEY (id)
 );
+
+-- +goose Down
+DROP TABLE zone_data;

@@ -11,3 +11,6 @@ CREATE TABLE zone_data (
 	rules    BLOB   NOT NULL, -- recur.Rules
 	PRIMARY KEY (id)
 );
+
+-- +goose Down
+DROP TABLE zone_data;

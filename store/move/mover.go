@@ -101,6 +101,16 @@ func (k *mark) job(owner calendar.Owner) calendar.Job {
 	return calendar.Job{JobID: calendar.MoveMark(owner), Kind: calendar.JobMove, Due: k.Since.Add(markLife), Created: k.Since, Payload: text}
 }
 
+// Underway tells whether a job of kind calendar.JobMove is the mark of a home that is being
+// moved, and not of one that was, and which other host has to do with it.
+func Underway(job calendar.Job) (host string, underway bool, err error) {
+	var k mark
+	if err := json.Unmarshal(job.Payload, &k); err != nil {
+		return "", false, fmt.Errorf("read the mark of the home of %s: %w", job.Owner, err)
+	}
+	return k.Host, k.State != stateMoved && k.State != stateHere, nil
+}
+
 // Open reads the marks of a store, and closes the homes that they are about. Nobody may
 // read or write before. What was under way goes on with Start.
 func Open(ctx context.Context, opt Options) (*Mover, error) {
