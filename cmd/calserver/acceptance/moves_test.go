@@ -1,6 +1,7 @@
 package acceptance
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -144,6 +145,7 @@ type movingSite struct {
 	dir, hostsFile, web string
 	people              string
 	standby             bool // one of the back ends does not serve, and is never ready
+	program             map[string]string // of each host; "" is ours
 
 	mu      sync.Mutex
 	running map[string]*exec.Cmd
@@ -168,7 +170,16 @@ func newMovingSite(t *testing.T) *movingSite {
 
 // newSiteOfThree starts them with what edit makes of their ics.conf.
 func newSiteOfThree(t *testing.T, edit func(host, conf string) string) *movingSite {
-	s := &movingSite{t: t, standby: strings.Contains(edit(movingBacks[1], ""), "factotum.standby"), dir: t.TempDir(), running: map[string]*exec.Cmd{}, said: map[string]*hosttest.Buffer{}}
+	s := laySiteOfThree(t, edit)
+	for _, host := range []string{movingBacks[0], movingBacks[1], movingFront} {
+		s.start(host)
+	}
+	return s
+}
+
+// laySiteOfThree is a site of which no host runs yet.
+func laySiteOfThree(t *testing.T, edit func(host, conf string) string) *movingSite {
+	s := &movingSite{t: t, standby: strings.Contains(edit(movingBacks[1], ""), "factotum.standby"), dir: t.TempDir(), running: map[string]*exec.Cmd{}, said: map[string]*hosttest.Buffer{}, program: map[string]string{}}
 	s.hostsFile, s.people = filepath.Join(s.dir, "hosts"), filepath.Join(s.dir, "people.ldif")
 	addresses := map[string]string{movingFront: "127.0.0.1", movingBacks[0]: "127.0.0.2", movingBacks[1]: "127.0.0.3"}
 	lines := "127.0.0.1 localhost\n"
@@ -193,9 +204,6 @@ func newSiteOfThree(t *testing.T, edit func(host, conf string) string) *movingSi
 			t.Fatal(err)
 		}
 		hosttest.Write(t, s.conf(host), edit(host, string(conf)+fmt.Sprintf("service.listenaddr = %q\n", addresses[host])))
-	}
-	for _, host := range []string{movingBacks[0], movingBacks[1], movingFront} {
-		s.start(host)
 	}
 	t.Cleanup(func() {
 		s.mu.Lock()
@@ -230,7 +238,7 @@ func (s *movingSite) start(host string) {
 // run starts a host.
 func (s *movingSite) run(host string) {
 	s.t.Helper()
-	cmd, said := hosttest.Command(s.hostsFile, hosttest.Executable(s.t), "serve", "-C", s.conf(host)), new(hosttest.Buffer)
+	cmd, said := hosttest.Command(s.hostsFile, cmp.Or(s.program[host], hosttest.Executable(s.t)), "serve", "-C", s.conf(host)), new(hosttest.Buffer)
 	cmd.Stdout, cmd.Stderr = said, said
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)

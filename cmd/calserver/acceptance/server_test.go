@@ -2,6 +2,7 @@ package acceptance
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -45,15 +46,16 @@ func password(user string) string { return user + "-pw" }
 
 // host is one host's installation: an ics.conf and what the server writes.
 type host struct {
-	dir   string
-	conf  string
-	base  string // of its HTTP service, without a slash
-	ready string // where it tells whether it is ready
-	store *host  // who keeps the calendars, nil: itself
-	hosts string // its /etc/hosts, "" is the system's
-	cmd   *exec.Cmd
-	log   *hosttest.Buffer
-	done  chan struct{} // closed when the process has ended
+	dir     string
+	conf    string
+	base    string // of its HTTP service, without a slash
+	ready   string // where it tells whether it is ready
+	store   *host  // who keeps the calendars, nil: itself
+	hosts   string // its /etc/hosts, "" is the system's
+	program string // "" is ours
+	cmd     *exec.Cmd
+	log     *hosttest.Buffer
+	done    chan struct{} // closed when the process has ended
 
 	expects string // what an error in its log may say, "" is none
 }
@@ -118,7 +120,7 @@ func ldif(t testing.TB) string {
 func (h *host) start(t testing.TB) *host {
 	t.Helper()
 	h.log, h.done = &hosttest.Buffer{}, make(chan struct{})
-	h.cmd = hosttest.Command(h.hosts, hosttest.Executable(t), "serve", "-C", h.conf)
+	h.cmd = hosttest.Command(h.hosts, cmp.Or(h.program, hosttest.Executable(t)), "serve", "-C", h.conf)
 	h.cmd.Stdout, h.cmd.Stderr = h.log, h.log
 	if err := h.cmd.Start(); err != nil {
 		t.Fatal(err)

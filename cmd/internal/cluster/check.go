@@ -33,7 +33,8 @@ const (
 )
 
 // Judge says what is wrong with a cluster: self is the host that has asked, fronts are
-// those that have to reach the back ends, now is when the answers came.
+// those that have to reach the back ends, now is when the answers came. Without a release,
+// as before an upgrade, hosts may have different ones.
 func Judge(self, release string, fronts []string, answers []Answer, now time.Time) (found []Finding) {
 	add := func(host, format string, args ...any) {
 		found = append(found, Finding{host, fmt.Sprintf(format, args...)})
@@ -51,11 +52,14 @@ func Judge(self, release string, fronts []string, answers []Answer, now time.Tim
 		}
 		f := &a.Facts
 		if f.Now.IsZero() {
+			if release == "" {
+				continue
+			}
 			add(a.Host, "it tells nothing of itself: its release is an older one")
 			continue
 		}
 		reached = append(reached, a.Host)
-		if f.Release != release {
+		if release != "" && f.Release != release {
 			add(a.Host, "it runs release %s, and %s has %s", f.Release, self, release)
 		}
 		if d := f.Now.Sub(now) + f.Asked/2; d.Abs() > clockApart {
@@ -112,7 +116,7 @@ func links(self, release string, fronts []string, answers []Answer, reached []st
 			if n.Ahead.Abs() > clockApart && slices.Contains(fronts, host) { // of back ends their own answer tells
 				found = append(found, Finding{host, "its clock is " + apart(n.Ahead, a.Host) + ": set both by NTP"})
 			}
-			if n.Release != release && slices.Contains(fronts, host) {
+			if release != "" && n.Release != release && slices.Contains(fronts, host) {
 				found = append(found, Finding{host, fmt.Sprintf("it runs release %s, and %s has %s", n.Release, self, release)})
 			}
 		}

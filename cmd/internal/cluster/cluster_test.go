@@ -143,6 +143,11 @@ func TestJudge(t *testing.T) {
 			case c.want != "" && (len(found) != 1 || !strings.Contains(text[0], c.want)):
 				t.Errorf("found %q, want %q", text, c.want)
 			}
+			// In an upgrade hosts may have different releases, and nothing else is another.
+			left := Judge("f1", "", []string{"f1", "f2"}, answers, now)
+			if mixed := strings.Contains(name, "release"); mixed && len(left) > 0 || !mixed && len(left) != len(found) {
+				t.Errorf("in an upgrade: %v", left)
+			}
 		})
 	}
 }

@@ -13,7 +13,10 @@ import (
 	"testing"
 )
 
-var built string // the directory with the program, if it was built here
+var (
+	built string   // the directory with the program, if it was built here
+	more  []string // those with older programs
+)
 
 var executable = sync.OnceValues(func() (string, error) {
 	if path := os.Getenv("CALSERVER_BINARY"); path != "" {
@@ -44,10 +47,12 @@ func Executable(t testing.TB) string {
 	return path
 }
 
-// Remove removes what Executable built, after all tests.
+// Remove removes what Executable and Program built, after all tests.
 func Remove() {
-	if built != "" {
-		os.RemoveAll(built)
+	for _, dir := range append(more, built) {
+		if dir != "" {
+			os.RemoveAll(dir)
+		}
 	}
 }
 
