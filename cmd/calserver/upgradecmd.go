@@ -14,6 +14,7 @@ import (
 	"factotum/migrations"
 	"factotum/server/calendar"
 	"factotum/server/config"
+	"factotum/store/archive"
 	"factotum/store/move"
 	"factotum/store/sqlstore"
 )
@@ -161,6 +162,11 @@ func (t *tool) undoUpgrade(ctx context.Context, conf string, to int64, dry, forc
 		}
 		return errors.New("something would be lost: see what, make a backup (\"csbackup database DIR\", with the server running) if it matters, and call it with --force; or restore a backup from before the upgrade")
 	}
+	if len(seen.Marks) > 0 {
+		if err := t.forgetMoves(ctx, cfg, seen.Marks); err != nil {
+			return err
+		}
+	}
 	each := func(s migrations.Step) { t.tell("undo migration %d", s.Version) }
 	if cfg.Store.Type == "postgres" {
 		err = sqlstore.UndoPostgres(ctx, cfg.Store.DSN.Reveal(), sqlstore.Options{Log: t.toolLog(), MaxConns: cfg.Store.MaxConns, Patience: cfg.Store.Patience}, to, each)
@@ -177,6 +183,18 @@ func (t *tool) undoUpgrade(ctx context.Context, conf string, to int64, dry, forc
 	}
 	t.did(u, words, min(u.Have, u.To))
 	return t.printDone()
+}
+
+// forgetMoves removes the marks of homes that were moved, which an older release takes for
+// jobs of changes that never were.
+func (t *tool) forgetMoves(ctx context.Context, cfg *config.Config, marks []calendar.Job) error {
+	be, err := openStopped(ctx, cfg, t)
+	if err != nil {
+		return err
+	}
+	defer be.close()
+	t.tell("the marks of %d homes that were moved are removed", len(marks))
+	return move.Forget(ctx, archive.Noted(be.store, backupDirs(cfg)...), marks)
 }
 
 func dryWords(u *undone) string {

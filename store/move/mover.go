@@ -111,6 +111,18 @@ func Underway(job calendar.Job) (host string, underway bool, err error) {
 	return k.Host, k.State != stateMoved && k.State != stateHere, nil
 }
 
+// Forget removes the marks of homes that were moved, before a release takes the store that
+// knows of none. Nobody may use it.
+func Forget(ctx context.Context, store calendar.Store, marks []calendar.Job) error {
+	for i := range marks {
+		id := marks[i].JobID
+		if err := store.Update(ctx, id.Owner, func(tx calendar.Tx) error { return tx.DeleteJob(id.Change, id.Seq) }); err != nil {
+			return fmt.Errorf("remove the mark of the home of %s: %w", id.Owner, err)
+		}
+	}
+	return nil
+}
+
 // Open reads the marks of a store, and closes the homes that they are about. Nobody may
 // read or write before. What was under way goes on with Start.
 func Open(ctx context.Context, opt Options) (*Mover, error) {
