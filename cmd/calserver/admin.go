@@ -53,7 +53,8 @@ type roleStatus struct {
 	Program   string    `json:"program"`
 	Since     time.Time `json:"since"`
 	Listen    []string  `json:"listen,omitempty"`
-	Err       string    `json:"err,omitempty"` // why it is not ready
+	Err       string    `json:"err,omitempty"`   // why it is not ready
+	Older     []string  `json:"older,omitempty"` // of csdwpd: addresses of hosts of an earlier release that ask here
 }
 
 type storeStatus struct {
@@ -229,6 +230,7 @@ func (p *process) status(ctx context.Context) processStatus {
 		case *dwpService:
 			for _, srv := range s.servers {
 				rs.Listen = append(rs.Listen, srv.Addr().String())
+				rs.Older = append(rs.Older, srv.Older()...)
 			}
 		case *httpService:
 			st.LockedOut = s.logins.Stat().LockedOut

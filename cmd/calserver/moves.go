@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -154,6 +155,19 @@ func (p *process) arrivals(ctx context.Context, log *slog.Logger) (calendar.Arri
 	return c, func() { c.Close() }, nil
 }
 
+// noneOlder refuses to move homes while hosts ask here that would not learn where they
+// went: they would be told to ask again, and ask here.
+func noneOlder(list []processStatus) error {
+	for i := range list {
+		for _, r := range list[i].Roles {
+			if len(r.Older) > 0 {
+				return fmt.Errorf("no home can be moved yet: a host of an earlier release asks here (%s), which would not find it any more: upgrade that first", r.Older[0])
+			}
+		}
+	}
+	return nil
+}
+
 // moves answers csmove.
 func (a *adminServer) moves(w http.ResponseWriter, r *http.Request) {
 	s := a.storeService()
@@ -168,7 +182,9 @@ func (a *adminServer) moves(w http.ResponseWriter, r *http.Request) {
 	owner, err := calendar.Owner(r.URL.Query().Get("owner")), error(nil)
 	switch command := r.PathValue("command"); command {
 	case "move":
-		err = s.mover.Move(r.Context(), owner, r.URL.Query().Get("to"))
+		if err = noneOlder(processes(r.Context(), a.p.cfg)); err == nil {
+			err = s.mover.Move(r.Context(), owner, r.URL.Query().Get("to"))
+		}
 	case "cancel":
 		err = s.mover.Cancel(owner)
 	case "here":

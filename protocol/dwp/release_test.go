@@ -5,9 +5,11 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
 	"factotum/protocol/dwp/internal/wire"
@@ -162,5 +164,44 @@ func TestEarlierBackEnd(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		works()
+	}
+}
+
+// TestOlderCallers: a server knows which of those that are connected do not understand
+// that a home has moved, and for as long as they are.
+func TestOlderCallers(t *testing.T) {
+	l := newLink()
+	l.listen = "127.0.0.1:0"
+	srv := l.serve(t, newEcho())
+	if _, err := l.connect(t).Ping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if older := srv.Older(); len(older) != 0 {
+		t.Errorf("of this release there are %q", older)
+	}
+	conn, err := grpc.NewClient(srv.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	api := wire.NewBackendClient(conn)
+	if _, err := api.Hello(t.Context(), &wire.HelloRequest{Version: 5, Oldest: 1, Host: testHost, Look: true}); err != nil {
+		t.Fatal(err)
+	}
+	if older := srv.Older(); len(older) != 0 {
+		t.Errorf("who only looks is one: %q", older)
+	}
+	for range 2 {
+		if _, err := api.Hello(t.Context(), &wire.HelloRequest{Version: 5, Oldest: 1, Host: testHost}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if older := srv.Older(); len(older) != 1 || !strings.HasPrefix(older[0], "127.0.0.1:") {
+		t.Errorf("an older one: %q", older)
+	}
+	conn.Close()
+	for end := time.Now().Add(10 * time.Second); len(srv.Older()) > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%q are told of still", srv.Older())
+		}
 	}
 }

@@ -59,6 +59,7 @@ type Server struct {
 	health     *health.Server
 	sessions   *sessions
 	neighbours neighbours
+	callers    callers
 	slots      chan struct{}
 	log        *slog.Logger
 }
@@ -101,7 +102,7 @@ func NewServer(ln net.Listener, backend calendar.Backend, opts ServerOptions) (*
 		slots:    make(chan struct{}, opts.Requests),
 	}
 	s.grpc = grpc.NewServer(
-		grpc.Creds(creds),
+		grpc.Creds(&seeing{creds, &s.callers}),
 		grpc.UnaryInterceptor(s.unary),
 		grpc.StreamInterceptor(s.stream),
 		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
@@ -255,9 +256,9 @@ func (e *sendError) Unwrap() error { return e.error }
 
 // hello greets a front end: version, host name, user and password.
 func (s *Server) hello(ctx context.Context, m *wire.HelloRequest) (*wire.HelloAnswer, error) {
-	from := "unknown"
+	from, address := "unknown", net.Addr(nil)
 	if p, ok := peer.FromContext(ctx); ok {
-		from = p.Addr.String()
+		from, address = p.Addr.String(), p.Addr
 	}
 	refuse := func(code codes.Code, format string, args ...any) (*wire.HelloAnswer, error) {
 		msg := fmt.Sprintf(format, args...)
@@ -288,6 +289,7 @@ func (s *Server) hello(ctx context.Context, m *wire.HelloRequest) (*wire.HelloAn
 		answer.Facts = s.facts(ctx)
 	}
 	if !m.GetLook() {
+		s.callers.note(address, m.GetVersion())
 		answer.Session = s.sessions.open()
 	}
 	return answer, nil

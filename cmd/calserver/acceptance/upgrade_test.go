@@ -93,16 +93,42 @@ func (u *upgrading) turn(host, program string) {
 	}
 	u.site.program[host] = program
 	u.site.start(host)
-	// Who asks in these seconds is told to ask again.
 	for _, user := range []string{"anna", "ben"} {
-		for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-			r := u.do(u.site.t, user, "PROPFIND", home(user), propfind("D:resourcetype"), "Depth: 0")
-			if r.status == 503 && r.header.Get("Retry-After") != "" && time.Now().Before(end) {
-				continue
-			}
+		u.answers(home(user), user)
+	}
+}
+
+// answers waits until somebody's home is there again: who asks in these seconds is told to
+// ask again, and nothing else.
+func (u *upgrading) answers(path, user string) {
+	u.site.t.Helper()
+	began := time.Now()
+	for ; ; time.Sleep(50 * time.Millisecond) {
+		r := u.do(u.site.t, user, "PROPFIND", path, propfind("D:resourcetype"), "Depth: 0")
+		if r.status != 503 || r.header.Get("Retry-After") == "" || time.Since(began) > 20*time.Second {
 			r.is(207)
 			break
 		}
+	}
+	if d := time.Since(began); d > time.Second {
+		u.site.t.Logf("%s was away for %s", path, d.Round(time.Millisecond))
+	}
+}
+
+// refusesToMove: a back end of this release moves nobody to one of the release before, and
+// says why.
+func (u *upgrading) refusesToMove(t *testing.T, from string) {
+	t.Helper()
+	user, to := "carl", movingBacks[1]
+	if from == to {
+		user, to = "dora", movingBacks[0]
+	}
+	out, err := u.site.tool("csmove", "-C", u.site.conf(from), "-q", "-d", to, "-u", user, "move")
+	if err == nil || !strings.Contains(out, to+" is of an earlier release, which takes no homes") && !strings.Contains(out, "a host of an earlier release asks here") {
+		t.Errorf("csmove to an older back end: %v\n%s", err, out)
+	}
+	if at := u.site.where(user); at != from {
+		t.Errorf("%s is at %s", user, at)
 	}
 }
 
@@ -268,14 +294,25 @@ func TestRollingUpgrade(t *testing.T) {
 			u := newUpgrading(t, before)
 			end := u.busy()
 			u.life(t)
-			for _, host := range order {
+			for i, host := range order {
 				u.turn(host, "")
 				u.life(t)
+				if news := slices.DeleteFunc(slices.Clone(movingBacks), func(b string) bool { return u.site.program[b] != "" }); len(news) == 1 {
+					u.refusesToMove(t, news[0])
+				}
+				// Nobody moves while an older front end would not find him.
+				if i == 1 && host != movingFront && order[0] != movingFront {
+					out, err := u.site.tool("csmove", "-C", u.site.conf(movingBacks[0]), "-q", "-d", movingBacks[1], "-u", "carl", "move")
+					if err == nil || !strings.Contains(out, "a host of an earlier release asks here (127.0.0.1") {
+						t.Errorf("csmove with an older front end: %v\n%s", err, out)
+					}
+				}
 			}
-			// What only this release has: a home that was moved, of which a mark stays.
+			// What only this release has: a home that is moved. Of that a mark stays.
 			if out, err := u.site.tool("csmove", "-C", u.site.conf(movingBacks[0]), "-q", "-d", movingBacks[1], "-u", "carl", "move"); err != nil {
 				t.Errorf("csmove: %v\n%s", err, out)
 			}
+			u.answers(home("carl"), "carl")
 			slices.Reverse(order)
 			for _, host := range order {
 				u.turn(host, before)
