@@ -127,9 +127,10 @@ image-check:
 deb: build
 	docs/debian/build bin/calserver bin $(if $(filter command,$(origin VERSION)),$(VERSION))
 
-# The package in a fresh root: installed, run, upgraded, removed, purged. Minutes, as root.
+# The package in a fresh root: installed, run, upgraded from the release before, brought
+# back, removed, purged; and all that once more under systemd. Minutes, as root.
 deb-check:
-	.ci/packages debootstrap lintian systemd
+	.ci/packages debootstrap lintian systemd systemd-container
 	@.ci/deb || { s=$$?; [ $$s = 77 ] && [ "$$CI" != true ] || exit $$s; }
 
 clean:
