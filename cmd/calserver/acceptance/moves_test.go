@@ -144,7 +144,7 @@ type movingSite struct {
 	t                   *testing.T
 	dir, hostsFile, web string
 	people              string
-	standby             bool // one of the back ends does not serve, and is never ready
+	standby             bool              // one of the back ends does not serve, and is never ready
 	program             map[string]string // of each host; "" is ours
 
 	mu      sync.Mutex
