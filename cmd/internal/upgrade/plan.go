@@ -74,6 +74,9 @@ func Plan(seen *sqlstore.Seen, know []migrations.Step, found *Findings) (s Schem
 	switch {
 	case s.Have == 0:
 		return s
+	case s.Have == migrations.Unfinished:
+		found.Act(about, "%s", (&migrations.UnfinishedError{}).Error())
+		return s
 	case s.Have > s.Want:
 		found.Act(about, "its schema is %d, and this release has %d: a newer release has written it; install that one, or have it undo its upgrade with \"calserver upgrade undo\"", s.Have, s.Want)
 		return s

@@ -61,6 +61,9 @@ func TestPlan(t *testing.T) {
 	seen.Version = 5
 	Plan(&seen, known, &f)
 	want(t, f, "true database: its schema is 5, and this release has 4: a newer release")
+	seen.Version = migrations.Unfinished
+	Plan(&seen, known, &f)
+	want(t, f[1:], "true database: the store is not whole")
 	if !f.Wrong() {
 		t.Error("a newer database is nothing to act upon")
 	}
