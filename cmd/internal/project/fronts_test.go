@@ -24,8 +24,7 @@ var looksAtRights = map[string]string{
 	"protocol/wcap calprops":          "shown: properties that the model gave nobody else than readers are left out",
 	"protocol/wcap isAdmin":           "who the administrators are: service.admin.calmaster.userid",
 	"protocol/wcap createCalendar":    "an option of this front: allowcreatecalendars, which administrators may in any case",
-	"protocol/wcap deleteCalendar":    "an option of this front: allowdeletecalendars",
-	"protocol/wcap whose":             "an option of this front: administrators act as such on preferences, allowmodifyuserprefs",
+	"protocol/wcap elevated":          "administrators act as such in createcalendar, deletecalendar and on preferences, by options of this front",
 	"protocol/wcap whoLogsIn":         "an option of this front: administrators log in for others, allowadminproxy",
 	"protocol/wcap ping":              "a command for administrators, about no calendar",
 }
@@ -82,7 +81,7 @@ func asksForRights(n ast.Node) string {
 	switch n := n.(type) {
 	case *ast.SelectorExpr:
 		switch n.Sel.Name {
-		case "Rights", "CanSee", "CanRead", "CanWrite", "CanDelete", "CanSeeBusy", "RightsOf", "Admin", "isAdmin":
+		case "Rights", "CanSee", "CanRead", "CanWrite", "CanDelete", "CanSeeBusy", "RightsOf", "Admin", "Administers", "isAdmin", "Manager":
 			if pkg, ok := n.X.(*ast.Ident); ok && (pkg.Name == "acl" || pkg.Name == "calendar") {
 				return "" // a type
 			}
