@@ -23,7 +23,6 @@ var looksAtRights = map[string]string{
 	"protocol/caldav getQuotaUsed":    "shown: what somebody has used is missing for others; the model does not tell them",
 	"protocol/wcap calprops":          "shown: properties that the model gave nobody else than readers are left out",
 	"protocol/wcap isAdmin":           "who the administrators are: service.admin.calmaster.userid",
-	"protocol/wcap createCalendar":    "an option of this front: allowcreatecalendars, which administrators may in any case",
 	"protocol/wcap elevated":          "administrators act as such in createcalendar, deletecalendar and on preferences, by options of this front",
 	"protocol/wcap whoLogsIn":         "an option of this front: administrators log in for others, allowadminproxy",
 	"protocol/wcap ping":              "a command for administrators, about no calendar",
