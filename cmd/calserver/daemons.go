@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 
 	"github.com/pborman/getopt/v2"
 	"github.com/spf13/cobra"
@@ -112,14 +113,16 @@ func serve(ctx context.Context, o *serverOptions, name string, words []string, s
 	if supervised {
 		go watcher.Follow(os.Stdin, cancel)
 	}
-	for ready := func() { watcher.Report(nil) }; ; ready = nil {
+	ready := sync.OnceFunc(func() { watcher.Report(nil) })
+	for {
 		p, err := newProcess(cfg, name, openLogs(cfg, std.err, o.debug))
 		if err != nil {
 			return fail(err)
 		}
+		p.reportReady = ready
 		err = p.run(ctx, which, ready)
 		switch {
-		case err == nil:
+		case err == nil || ctx.Err() != nil && errors.Is(err, ctx.Err()):
 			return 0
 		case !beginsAnew(err):
 			return fail(err)

@@ -37,6 +37,8 @@ type process struct {
 	started time.Time
 	pid     *pidFile
 	admin   *adminServer
+	// reportReady tells who has started the process that it is up, once; nil: nobody waits.
+	reportReady func()
 	// httpListener is where cshttpd serves first, opened before; nil: where
 	// ics.conf says.
 	httpListener net.Listener

@@ -75,7 +75,7 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	if s.pair, err = openPair(p.cfg, s.log, s.fail); err != nil {
 		return nil, err
 	}
-	if s.store, err = openDatabase(ctx, p.cfg, s.log, s.fail); err != nil {
+	if s.store, err = p.awaitDatabase(ctx, s.log, s.fail); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -199,6 +199,9 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	if s.pair.active != nil {
 		s.upkeep.Go(func() { s.pair.active.Run(run) })
 	}
+	if sharedLease(p.cfg) > 0 {
+		s.upkeep.Go(func() { s.watchLease(run, p.cfg.Standby.Peer()) })
+	}
 	if d := p.cfg.Deleted; d.Purge && !p.cfg.Store.ReadOnly {
 		s.upkeep.Go(func() {
 			for pauseFor(run, d.Interval) == nil {
@@ -222,7 +225,7 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 // openDatabase opens the store that ics.conf names, and makes it if need be.
 // failed is told when it must be opened anew, by another process.
 func openDatabase(ctx context.Context, cfg *config.Config, log *slog.Logger, failed func(error)) (*sqlstore.Store, error) {
-	opt := sqlstore.Options{Log: log, MaxConns: cfg.Store.MaxConns, Patience: cfg.Store.Patience, Failed: failed}
+	opt := sqlstore.Options{LeaseTTL: sharedLease(cfg), Log: log, MaxConns: cfg.Store.MaxConns, Patience: cfg.Store.Patience, Failed: failed}
 	if cfg.Store.Type == "postgres" {
 		return sqlstore.OpenPostgres(ctx, cfg.Store.DSN.Reveal(), opt)
 	}

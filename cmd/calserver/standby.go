@@ -60,7 +60,7 @@ func databaseFile(cfg *config.Config) string {
 // over is put aside.
 func openPair(cfg *config.Config, log *slog.Logger, over func(error)) (*pair, error) {
 	p := &pair{}
-	if cfg.Standby.Peer() == "" {
+	if cfg.Standby.Peer() == "" || cfg.Store.Type == "postgres" { // there the lease is in the database
 		return p, nil
 	}
 	dir := filepath.Dir(databaseFile(cfg))
@@ -283,4 +283,51 @@ type noArrivals struct{ held func() error }
 
 func (n noArrivals) Arrive(context.Context, calendar.Actor, calendar.ArriveRequest) (calendar.ArriveAnswer, error) {
 	return calendar.ArriveAnswer{}, n.held()
+}
+
+// sharedLeaseTTL is how long one of two hosts that share a database has it after it was heard of last.
+const sharedLeaseTTL = 9 * time.Second
+
+func sharedLease(cfg *config.Config) time.Duration {
+	if cfg.Standby.Peer() == "" {
+		return 0
+	}
+	return sharedLeaseTTL
+}
+
+// awaitDatabase opens the database. Of two hosts that share one in PostgreSQL the second waits until the
+// first has lost its lease: it is up, and does not serve.
+func (p *process) awaitDatabase(ctx context.Context, log *slog.Logger, failed func(error)) (*sqlstore.Store, error) {
+	if p.cfg.Standby.Peer() == "" || p.cfg.Store.Type != "postgres" {
+		return openDatabase(ctx, p.cfg, log, failed)
+	}
+	told := false
+	for {
+		s, err := openDatabase(ctx, p.cfg, log, func(err error) { failed(&errAnew{err}) })
+		if calendar.ReasonOf(err) != calendar.NotActive {
+			return s, err
+		}
+		if !told {
+			told = true
+			notice(log, "standby", "of", p.cfg.Standby.Peer(), "reason", calendar.MessageOf(err))
+			sdNotify("READY=1", "STATUS=standby of "+p.cfg.Standby.Peer())
+			if p.reportReady != nil {
+				p.reportReady()
+			}
+			go sdWatchdog(ctx, func() bool { return !p.up.Load() }) // until the process does so itself
+		}
+		if err := pauseFor(ctx, 500*time.Millisecond); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// watchLease has this host wait for its turn when the other one has taken the lease.
+func (s *storeService) watchLease(ctx context.Context, peer string) {
+	for pauseFor(ctx, 500*time.Millisecond) == nil {
+		if s.store.Health().Taken {
+			s.fail(&errAnew{fmt.Errorf("another host, %s, has taken the lease in the database", peer)})
+			return
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"factotum/cmd/internal/plain"
+	"factotum/server/config"
 	"factotum/store/standby"
 )
 
@@ -43,6 +45,9 @@ func newStandbyCommand(std stdio, name, short, long, done string) *cobra.Command
 			if cfg.Standby.Peer() == "" {
 				return errors.New("this host is not one of two: neither factotum.standby.host nor factotum.standby.of is set in its ics.conf")
 			}
+			if cfg.Store.Type == "postgres" {
+				return sharedStatus(cmd.Context(), t, cfg, name)
+			}
 			var st standby.Status
 			if err := callStore(cmd.Context(), cfg, "POST", "/standby/"+name, &st); err != nil {
 				return err
@@ -63,6 +68,25 @@ func newStandbyCommand(std stdio, name, short, long, done string) *cobra.Command
 	}
 	c.Flags().StringVarP(&conf, "config", "C", "", "the ics.conf")
 	return t.reportFlags(c)
+}
+
+// sharedStatus tells which of two hosts that share a database serves.
+func sharedStatus(ctx context.Context, t *tool, cfg *config.Config, command string) error {
+	if command != "status" {
+		return errors.New("the two hosts share a database, whose lease says who serves: stop csstored on the host that does, and the other takes over")
+	}
+	for _, p := range processes(ctx, cfg) {
+		switch {
+		case p.Name != "calserver" && p.Name != "csstored":
+		case p.Store != nil:
+			t.say("%s: this host serves, %s waits for the lease in the database", hostName(cfg), cfg.Standby.Peer())
+			return nil
+		default:
+			t.say("%s: this host waits for the lease in the database, %s serves", hostName(cfg), cfg.Standby.Peer())
+			return nil
+		}
+	}
+	return errors.New("csstored does not run on this host")
 }
 
 // standbyStatus is how this host does as one of two; nil where it is alone.

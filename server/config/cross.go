@@ -75,8 +75,6 @@ func (c *Config) cross() []Problem {
 		switch {
 		case s.Host != "" && s.Of != "":
 			add(Error, "factotum.standby.of", "a host has a standby (factotum.standby.host) or is one")
-		case c.Store.Type != "sqlite":
-			add(Error, "factotum.standby.host", "expected factotum.store.type = \"sqlite\": two hosts that share a PostgreSQL database need only caldb.dwp.server.<host>.standby in the ics.conf of the front ends")
 		case !c.DWP.Enable || !c.Store.Enable:
 			add(Error, "factotum.standby.host", "expected service.dwp.enable and service.store.enable = \"yes\": the two hosts speak DWP")
 		}

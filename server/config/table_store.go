@@ -99,9 +99,9 @@ var backupParams = []Param{
 }
 
 var standbyParams = []Param{
-	used("factotum.standby.host", HostName, "", "Fully qualified name of the host that is the standby of this back end: it has all that is here, and takes over within 15 seconds. SQLite only; two hosts of one PostgreSQL need no more than caldb.dwp.server.<host>.standby.", func(c *Config) any { return &c.Standby.Host }),
+	used("factotum.standby.host", HostName, "", "Fully qualified name of the host that is the standby of this back end: it takes over within 15 seconds. With SQLite it gets all that is here, into a database of its own; with PostgreSQL both have the same factotum.store.dsn.", func(c *Config) any { return &c.Standby.Host }),
 	used("factotum.standby.of", HostName, "", "On the standby: fully qualified name of the back end that it stands by for. It goes by that name when it has taken over.", func(c *Config) any { return &c.Standby.Of }),
-	used("factotum.standby.sync", Bool, "yes", "Nobody is answered before the standby has on its disk what is acknowledged. no: it has that a moment later, and a host that is lost takes that moment with it. The same on both hosts.", func(c *Config) any { return &c.Standby.Sync }),
+	used("factotum.standby.sync", Bool, "yes", "Nobody is answered before the standby has on its disk what is acknowledged. no: it has that a moment later, and a host that is lost takes that moment with it. The same on both hosts; of no account with PostgreSQL.", func(c *Config) any { return &c.Standby.Sync }),
 }
 
 var deleteParams = []Param{

@@ -129,7 +129,7 @@ func acquireLease(ctx context.Context, pool *pgxpool.Pool, opts *Options) (*leas
 			continue
 		}
 		if expires > first {
-			return nil, &calendar.Error{Kind: calendar.Unavailable, Op: "open the store",
+			return nil, &calendar.Error{Kind: calendar.Unavailable, Reason: calendar.NotActive, Op: "open the store",
 				Msg: fmt.Sprintf("Another csstored (%s) serves this database. Stop it first.", by)}
 		}
 		select {

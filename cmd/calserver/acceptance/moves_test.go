@@ -144,7 +144,7 @@ type movingSite struct {
 	t                   *testing.T
 	dir, hostsFile, web string
 	people              string
-	standby             bool              // one of the back ends does not serve, and is never ready
+	standby             bool              // the second back end does not serve at first, and is not ready
 	program             map[string]string // of each host; "" is ours
 
 	mu      sync.Mutex
@@ -224,7 +224,7 @@ func (s *movingSite) start(host string) {
 	s.t.Helper()
 	s.run(host)
 	said := s.said[host]
-	for end := time.Now().Add(time.Minute); !s.standby; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !s.standby || host == movingBacks[0]; time.Sleep(50 * time.Millisecond) {
 		out, err := s.tool("status", "-C", s.conf(host), "--ready")
 		if err == nil {
 			return

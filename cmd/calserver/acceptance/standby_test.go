@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"factotum/cmd/internal/davclient"
+	"factotum/store/storetest/pgtest"
 )
 
 // standbyConf makes of two back ends one and its standby.
@@ -235,4 +236,59 @@ func (s *movingSite) end(host string, how syscall.Signal) {
 	s.mu.Unlock()
 	cmd.Process.Signal(how)
 	cmd.Wait()
+}
+
+// TestStandbyOfOneDatabase stops, and then kills, the host that serves of two that share a database in
+// PostgreSQL: the other takes over within 15 seconds, and the first stands by in its turn.
+func TestStandbyOfOneDatabase(t *testing.T) {
+	needNames(t)
+	dsn := pgtest.Start(t)
+	s := newSiteOfThree(t, func(host, conf string) string {
+		if conf = standbyConf("yes")(host, conf); host != movingFront {
+			conf += fmt.Sprintf("factotum.store.type = \"postgres\"\nfactotum.store.dsn = %q\n", dsn)
+		}
+		return conf
+	})
+	u := &mover{t: t, site: s, user: "anna", acked: map[string]string{}, seen: map[string]string{}, client: s.client("anna")}
+	u.write(0)
+	u.sync(t.Context())
+	for round := range 2 {
+		var active, other string
+		for end := time.Now().Add(30 * time.Second); active == "" || other == ""; time.Sleep(100 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("one serves and the other waits: %q, %q\n%s\n%s", active, other, s.said[movingBacks[0]], s.said[movingBacks[1]])
+			}
+			active, other = "", ""
+			for _, b := range movingBacks {
+				switch out, _ := s.tool("standby", "status", "-C", s.conf(b)); {
+				case strings.Contains(out, "this host serves"):
+					active = b
+				case strings.Contains(out, "this host waits"):
+					other = b
+				}
+			}
+		}
+		u.write(2*round + 1)
+		if round == 0 { // as another host that is lost: here it would be seen that its process is gone
+			s.running[active].Process.Signal(syscall.SIGSTOP)
+		} else {
+			s.end(active, syscall.SIGKILL)
+		}
+		began := time.Now()
+		u.write(2*round + 2)
+		took := time.Since(began)
+		t.Logf("%s was stopped or killed, and a write is taken after %s", active, took.Round(10*time.Millisecond))
+		if took > 15*time.Second {
+			t.Errorf("%s has taken over only after %s", other, took)
+		}
+		if !u.sync(t.Context()) {
+			t.Error("nothing can be synchronized")
+		}
+		if round == 0 { // and it finds that it is not the one any more
+			s.running[active].Process.Signal(syscall.SIGCONT)
+		} else {
+			s.run(active)
+		}
+	}
+	u.check()
 }
