@@ -48,7 +48,7 @@ func (h *host) now() time.Time {
 type network struct {
 	rand  *rand.Rand
 	hosts map[string]*host
-	cut   bool
+	whole time.Time // from when on it is not cut
 	slow  bool
 	mu    lock
 }
@@ -68,7 +68,7 @@ func (l link) Standby(ctx context.Context, req calendar.StandbyRequest) (calenda
 		n.mu.Unlock()
 		return calendar.StandbyAnswer{}, errLost
 	}
-	cut, late, twice, lost := n.cut, time.Duration(n.rand.IntN(5))*time.Millisecond, n.rand.IntN(20) == 0, n.rand.IntN(30) == 0
+	cut, late, twice, lost := time.Now().Before(n.whole), time.Duration(n.rand.IntN(5))*time.Millisecond, n.rand.IntN(20) == 0, n.rand.IntN(30) == 0
 	if n.slow && n.rand.IntN(4) == 0 {
 		late = time.Duration(n.rand.IntN(12)) * time.Second
 	}
@@ -106,7 +106,7 @@ func (l link) Standby(ctx context.Context, req calendar.StandbyRequest) (calenda
 	select {
 	case a := <-answers:
 		n.mu.Lock()
-		cut = n.cut
+		cut = time.Now().Before(n.whole)
 		n.mu.Unlock()
 		if lost || cut { // it was done, and nobody hears of it
 			return calendar.StandbyAnswer{}, errLost
@@ -269,6 +269,32 @@ func TestNeverTwoThatServe(t *testing.T) {
 	}
 }
 
+// pass lets time pass. Whose role has changed begins anew, as the process does, and never both serve.
+func (n *network) pass(t *testing.T, step int, long time.Duration) (takeovers int) {
+	const look = 200 * time.Millisecond
+	for ; long > 0; long -= look {
+		time.Sleep(min(look, long))
+		for _, h := range n.hosts {
+			if h.store == nil {
+				continue
+			}
+			select {
+			case <-h.anew:
+				if h.active == nil {
+					takeovers++
+				}
+				h.end()
+				h.start()
+			default:
+			}
+		}
+		if a, b := n.hosts["a"], n.hosts["b"]; a.serves() && b.serves() {
+			t.Fatalf("step %d: both serve", step)
+		}
+	}
+	return takeovers
+}
+
 func live(t *testing.T, seed uint64, steps int, sync bool, dirs ...string) (takeovers, writes int) {
 	r := rand.New(rand.NewPCG(seed, 7))
 	n := &network{rand: rand.New(rand.NewPCG(seed, 8)), hosts: map[string]*host{}, mu: make(lock, 1)}
@@ -283,18 +309,7 @@ func live(t *testing.T, seed uint64, steps int, sync bool, dirs ...string) (take
 	maybe := map[string][]string{} // written, and not known whether
 	var last *host
 	for step := range steps {
-		time.Sleep(time.Duration(r.IntN(1500)) * time.Millisecond)
-		for _, h := range n.hosts { // as the process does
-			select {
-			case <-h.anew:
-				if h.active == nil {
-					takeovers++
-				}
-				h.end()
-				h.start()
-			default:
-			}
-		}
+		takeovers += n.pass(t, step, time.Duration(r.IntN(1500))*time.Millisecond)
 		for _, h := range n.hosts {
 			if h.crashed {
 				h.end()
@@ -302,38 +317,18 @@ func live(t *testing.T, seed uint64, steps int, sync bool, dirs ...string) (take
 				h.start()
 			}
 		}
-		a, b := n.hosts["a"], n.hosts["b"]
-		if a.serves() && b.serves() {
-			t.Fatalf("step %d: both serve", step)
-		}
 		n.mu.Lock()
 		switch r.IntN(14) {
-		case 0:
-			n.cut = !n.cut
+		case 0: // for as long as it takes to lose a lease, or not
+			n.whole = time.Now().Add(time.Duration(r.IntN(25000)) * time.Millisecond)
 		case 1:
-			n.cut = false
-		case 2:
 			n.slow = !n.slow
 		}
 		n.mu.Unlock()
 		if r.IntN(12) == 0 {
 			h := n.hosts[[]string{"a", "b"}[r.IntN(2)]]
 			h.end()
-			time.Sleep(time.Duration(r.IntN(15000)) * time.Millisecond)
-			for _, o := range n.hosts { // it takes over only when its process begins anew
-				if o == h {
-					continue
-				}
-				select {
-				case <-o.anew:
-					if o.active == nil {
-						takeovers++
-					}
-					o.end()
-					o.start()
-				default:
-				}
-			}
+			takeovers += n.pass(t, step, time.Duration(r.IntN(15000))*time.Millisecond)
 			h.start()
 		}
 		for _, h := range n.hosts {
@@ -371,19 +366,9 @@ func live(t *testing.T, seed uint64, steps int, sync bool, dirs ...string) (take
 	}
 	// When all is well again, one serves and the other has all.
 	n.mu.Lock()
-	n.cut, n.slow = false, false
+	n.whole, n.slow = time.Time{}, false
 	n.mu.Unlock()
-	for range 120 {
-		time.Sleep(time.Second)
-		for _, h := range n.hosts {
-			select {
-			case <-h.anew:
-				h.end()
-				h.start()
-			default:
-			}
-		}
-	}
+	n.pass(t, -1, 2*time.Minute)
 	for _, h := range n.hosts {
 		if h.active == nil {
 			continue
