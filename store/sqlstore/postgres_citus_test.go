@@ -234,6 +234,7 @@ func ofAll() map[string]bool {
 // its rows in one place: it names the owner of each table. So it is one node's on
 // Citus, and on others one range's.
 func TestStatementsNameTheOwner(t *testing.T) {
+	t.Parallel()
 	sent := &statements{args: map[string][]any{}}
 	citus := func(t *testing.T) (dsn string) {
 		return pgtest.Prepared(t, "distributed", func(dsn string) error {

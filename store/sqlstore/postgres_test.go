@@ -39,12 +39,15 @@ func sqlExec(t testing.TB, dsn, text string) {
 	}
 }
 
+// The suites wait for the server more than they work, so they run beside each other.
 func TestPostgres(t *testing.T) {
+	t.Parallel()
 	storetest.Run(t, func(t *testing.T) calendar.Store { return fresh.Postgres(t, sqlstore.Options{}) })
 }
 
 // The fall-back for engines whose sessions cannot be ended.
 func TestPostgresFenced(t *testing.T) {
+	t.Parallel()
 	storetest.Run(t, func(t *testing.T) calendar.Store {
 		return fresh.Postgres(t, sqlstore.Options{Fenced: true})
 	})
@@ -52,33 +55,49 @@ func TestPostgresFenced(t *testing.T) {
 
 // As distributed engines are: serializable, and refusing every third write.
 func TestPostgresSerializable(t *testing.T) {
+	t.Parallel()
 	var refused int64
 	storetest.Run(t, func(t *testing.T) calendar.Store {
-		dsn := fresh.DSN(t)
-		s := openPostgres(t, dsn+" default_transaction_isolation=serializable", sqlstore.Options{Fenced: true})
-		if strings.HasSuffix(t.Name(), "Model") {
-			return s // thousands of writes: the pauses would add up
+		const isolation = " default_transaction_isolation=serializable"
+		if strings.HasSuffix(t.Name(), "Model") { // thousands of writes: the pauses would add up
+			return openPostgres(t, fresh.DSN(t)+isolation, sqlstore.Options{Fenced: true})
 		}
-		sqlExec(t, dsn, `CREATE SEQUENCE writes;
+		dsn := pgtest.Prepared(t, "refusing", func(dsn string) error {
+			s, err := sqlstore.OpenPostgres(context.Background(), dsn, sqlstore.Options{})
+			if err != nil {
+				return err
+			}
+			sqlExec(t, dsn, `CREATE SEQUENCE writes;
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 	IF nextval('writes') % 3 = 0 THEN RAISE EXCEPTION 'injected' USING ERRCODE = '40001'; END IF;
 	RETURN NEW;
 END $$;
 CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON owners FOR EACH ROW EXECUTE FUNCTION refuse()`)
-		t.Cleanup(func() {
-			var n int64
-			if c, err := pgx.Connect(context.Background(), dsn); err == nil {
-				c.QueryRow(context.Background(), "SELECT last_value / 3 FROM writes").Scan(&n)
-				c.Close(context.Background())
-			}
-			refused += n
+			return s.Close()
 		})
+		before := refusals(t, dsn)
+		s := openPostgres(t, dsn+isolation, sqlstore.Options{Fenced: true})
+		t.Cleanup(func() { refused += refusals(t, dsn) - before })
 		return s
 	})
 	if refused < 20 {
 		t.Errorf("only %d writes were refused", refused)
 	}
 	t.Logf("%d writes were refused, and done in the end", refused)
+}
+
+// refusals is how many writes a database has refused.
+func refusals(t testing.TB, dsn string) (n int64) {
+	t.Helper()
+	c, err := pgx.Connect(context.Background(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(context.Background())
+	if err := c.QueryRow(context.Background(), "SELECT last_value / 3 FROM writes").Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 func TestPostgresReopen(t *testing.T) {

@@ -30,6 +30,7 @@ func docBlock(t *testing.T, title string) string {
 // A cluster of PostgreSQL whose disk is lost comes back as it was at a moment, from its own
 // archive, by the commands of docs/admin.md; and the store opens on it.
 func TestPostgresArchive(t *testing.T) {
+	t.Parallel()
 	pg := pgtest.NewOwn(t)
 	backup := filepath.Join(pg.Dir, "backup")
 	run := func(title string, change ...string) string {

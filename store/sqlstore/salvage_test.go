@@ -145,6 +145,7 @@ func salvaged(t *testing.T, file, wal []byte) (out *sqlstore.Salvaged, whole, ch
 // Whatever is damaged, all else is saved, and nothing is made up: a table of
 // damages, of pages and of single octets.
 func TestSalvageDamages(t *testing.T) {
+	t.Parallel()
 	const all = 3 * damagedObjects
 	file, _ := sound(t, false)
 	main, wal := sound(t, true)

@@ -483,6 +483,7 @@ func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "
 const mostVisits = 500
 
 func TestPostgresVisits(t *testing.T) {
+	t.Parallel()
 	s, err := OpenPostgres(context.Background(), pgtest.Start(t), Options{Relaxed: true})
 	if err != nil {
 		t.Fatal(err)
