@@ -36,6 +36,7 @@ type lease struct {
 	ttl     time.Duration
 	holder  string
 	asked   atomic.Pointer[time.Time] // when the lease in force was asked for; nil: it is another's
+	told    atomic.Int64              // when that was answered, in Unix nanoseconds
 	prove   chan struct{}             // asks for a renewal now
 	cancel  context.CancelFunc
 	stopped chan struct{}
@@ -103,7 +104,7 @@ func acquireLease(ctx context.Context, pool *pgxpool.Pool, opts *Options) (*leas
 			return nil, wrap("take the store's lease", pgError(err))
 		}
 		if tag.RowsAffected() == 1 {
-			l.asked.Store(&asked)
+			l.holds(asked)
 			break
 		}
 		var holder, by string
@@ -221,17 +222,27 @@ func (l *lease) keep(ctx context.Context) {
 			l.await(ctx)
 			return
 		}
-		l.asked.Store(&asked)
+		l.holds(asked)
 		l.failed = 0
 		l.report(Health{})
 	}
 }
 
+// holds notes that the lease that was asked for then is this process's.
+func (l *lease) holds(asked time.Time) {
+	l.told.Store(time.Now().UnixNano())
+	l.asked.Store(&asked)
+}
+
+// othersTurn is for how long others may be answered after the lease: a server that was slow
+// for all answers them one by one.
+const othersTurn = hungFor / 2
+
 // provedAfter tells whether a renewal that was asked for after a moment has been
 // committed; if not it asks for one.
 func (l *lease) provedAfter(t time.Time) bool {
 	if asked := l.asked.Load(); asked != nil && asked.After(t) {
-		return true
+		return time.Since(time.Unix(0, l.told.Load())) > othersTurn
 	}
 	select {
 	case l.prove <- struct{}{}:
