@@ -180,7 +180,6 @@ func (c *Client) watch(ctx context.Context) {
 		case connectivity.Idle:
 			c.conn.Connect()
 		case connectivity.Ready:
-			up, told = true, false
 			if c.hosts.two() { // it may be the other one
 				c.mu.Lock()
 				c.greeting = nil
@@ -198,6 +197,7 @@ func (c *Client) watch(ctx context.Context) {
 				c.forget(g)
 				c.hosts.switchOver(g.connection)
 			} else if err == nil {
+				up, told = true, false
 				c.log.InfoContext(ctx, "back end connected", "host", c.hosts.host())
 				c.opts.Up()
 			} else if ctx.Err() == nil {

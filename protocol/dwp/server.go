@@ -213,12 +213,26 @@ func (s *Server) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerIn
 	}
 	defer leave()
 	defer func() { err = s.finish(ctx, info.FullMethod, err, recover()) }()
-	return handle(srv, &streamWithContext{ss, ctx})
+	held := s.opts.Held
+	if held == nil || !strings.HasPrefix(info.FullMethod, "/"+wire.Backend_ServiceDesc.ServiceName+"/") {
+		held = func() error { return nil }
+	}
+	return handle(srv, &streamWithContext{ss, ctx, held})
 }
 
 type streamWithContext struct {
 	grpc.ServerStream
-	ctx context.Context
+	ctx  context.Context
+	held func() error
+}
+
+// SendMsg implements grpc.ServerStream: of what was begun the rest is not sent, where another
+// has taken over meanwhile.
+func (s *streamWithContext) SendMsg(m any) error {
+	if err := s.held(); err != nil {
+		return err
+	}
+	return s.ServerStream.SendMsg(m)
 }
 
 func (s *streamWithContext) Context() context.Context { return s.ctx }

@@ -131,3 +131,34 @@ func equalAnswers(a, b calendar.StandbyAnswer) bool {
 	a.Data, b.Data = nil, nil
 	return x == y && a.Epoch == b.Epoch && a.Active == b.Active && a.Admitted == b.Admitted && a.Leaving == b.Leaving && a.Problem == b.Problem && a.More == b.More
 }
+
+// TestHeldInTheMiddle: a host that learns while it answers that another has taken over sends the rest to nobody.
+func TestHeldInTheMiddle(t *testing.T) {
+	var asked, until atomic.Int32
+	until.Store(1 << 30)
+	l := newLink()
+	l.server.Held = func() error {
+		if asked.Add(1) > until.Load() {
+			return errNotServing
+		}
+		return nil
+	}
+	items := make([]calendar.SyncItem, 5*pageItems)
+	for i := range items {
+		items[i].Object = &calendar.Object{Name: "x"}
+	}
+	be := newEcho()
+	be.answer = []any{calendar.SyncResult{Token: "t"}, items}
+	c := l.open(t, be)
+	sync := func() (n int, err error) {
+		_, err = c.Sync(t.Context(), calendar.Actor{}, calendar.SyncRequest{}, func(calendar.SyncItem) error { n++; return nil })
+		return n, err
+	}
+	if n, err := sync(); err != nil || n != len(items) {
+		t.Fatalf("%d of %d items, %v", n, len(items), err)
+	}
+	until.Store(asked.Load() + 2)
+	if n, err := sync(); calendar.ReasonOf(err) != calendar.NotActive || n == 0 || n == len(items) {
+		t.Errorf("%d of %d items, %v", n, len(items), err)
+	}
+}
