@@ -34,6 +34,9 @@ func (k *Keeper) Arrive(ctx context.Context, mark calendar.Job) (*Arrival, error
 // Away keeps a home out of the backups, which is not complete.
 func (k *Keeper) Away(owner calendar.Owner) { k.log.away.set(owner, true) }
 
+// IsAway tells whether a home is kept out of them.
+func (k *Keeper) IsAway(owner calendar.Owner) bool { return k.log.away.has(owner) }
+
 // Leave drops a home, and leaves a mark that tells why.
 func (k *Keeper) Leave(ctx context.Context, mark calendar.Job) error {
 	err := k.Store().Update(ctx, mark.Owner, func(tx calendar.Tx) error {

@@ -54,6 +54,9 @@ func (s *Spelled) Append(buf *bytes.Buffer) error {
 // of a move to this store does.
 func (s *Spelled) Whole() bool { return len(s.lines) > 1 }
 
+// Image tells whether the lines are of a home as it is, and not of a change.
+func (s *Spelled) Image() bool { return s.lines[0].Txn.Image }
+
 // Numbered tells whether the transaction took a number, so that who lacks it is known by that.
 func (s *Spelled) Numbered() bool {
 	for _, r := range s.lines {
@@ -65,11 +68,22 @@ func (s *Spelled) Numbered() bool {
 }
 
 // ImageOf sends a home as it is, in parts of one moment and of whole lines, with all that it has: also
-// that there is nothing.
+// that there is nothing. The mark of one that comes from elsewhere is in the first part too: who has
+// some of the parts only sees that it is not complete.
 func ImageOf(ctx context.Context, from calendar.Store, owner calendar.Owner, send func(part []byte) error) error {
 	return from.View(ctx, owner, func(tx calendar.ReadTx) error {
 		s := &sender{send: send}
-		_, ok, err := (&image{owner: owner, whole: true, marks: true, emit: s.add}).take(tx)
+		id := calendar.MoveMark(owner)
+		mark, marked, err := tx.Job(id.Change, id.Seq)
+		if err != nil {
+			return err
+		}
+		_, ok, err := (&image{owner: owner, whole: true, marks: true, emit: func(t *txn) error {
+			if marked && len(t.Ops) > 0 && t.Ops[0].Kind == opHome {
+				t.Ops = append([]op{{Kind: opDrop}, {Kind: opPutJob, job: &mark}}, t.Ops...)
+			}
+			return s.add(t)
+		}}).take(tx)
 		if err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -27,6 +28,9 @@ type Options struct {
 	Dir        string         // of the state
 	Store      calendar.Store // itself: what is written to it here is told to nobody
 	Sync       bool           // nobody is answered before the standby has it
+	// Partial tells of homes that come from elsewhere and are not complete: the standby gets them
+	// with Settle. nil: there are none.
+	Partial func(calendar.Owner) bool
 	// Dial gives the other host; it is asked for often.
 	Dial func() (calendar.Twin, error)
 	// Over is told that the process has to begin anew, since it serves now, or does not any more.
@@ -38,6 +42,9 @@ type Options struct {
 func (o *Options) defaults() {
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Partial == nil {
+		o.Partial = func(calendar.Owner) bool { return false }
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -78,7 +85,8 @@ type Active struct {
 	serial   uint64 // of questions
 	admitted uint64 // the serial after which an answer tells of this pairing
 	dirty    map[calendar.Owner]bool
-	queue    []*queued // committed, and not sent
+	partial  map[calendar.Owner]bool // the standby has their marks only
+	queue    []*queued               // committed, and not sent
 	octets   int
 	failure  string // why there is no pairing
 	since    time.Time
@@ -109,7 +117,7 @@ func (l lock) Unlock() { <-l }
 // nobody else does.
 func NewActive(state State, opt Options) *Active {
 	opt.defaults()
-	a := &Active{opt: opt, commit: make(lock, 1), call: make(lock, 1), sending: make(lock, 1), state: state, phase: alone, dirty: map[calendar.Owner]bool{}, changed: make(chan struct{}), wake: make(chan struct{}, 1), since: opt.Now()}
+	a := &Active{opt: opt, commit: make(lock, 1), call: make(lock, 1), sending: make(lock, 1), state: state, phase: alone, dirty: map[calendar.Owner]bool{}, partial: map[calendar.Owner]bool{}, changed: make(chan struct{}), wake: make(chan struct{}, 1), since: opt.Now()}
 	if state.Paired {
 		a.phase = waiting
 	}
@@ -208,10 +216,14 @@ func (a *Active) Before(all []calendar.Committing) (done func(error), err error)
 	}
 	var buf bytes.Buffer
 	var list []*queued
-	var odd []calendar.Committing
+	var odd, partial []calendar.Committing
 	for _, c := range all {
 		s, ok := c.Note.(*archive.Spelled)
 		from := buf.Len()
+		if (!ok || s.Image()) && a.opt.Partial(c.Owner) {
+			partial = append(partial, c)
+			continue
+		}
 		if !ok || s.Whole() || s.Append(&buf) != nil {
 			buf.Truncate(from)
 			odd = append(odd, c)
@@ -220,7 +232,7 @@ func (a *Active) Before(all []calendar.Committing) (done func(error), err error)
 		list = append(list, &queued{owner: c.Owner, lines: buf.Bytes()[from:buf.Len():buf.Len()]})
 	}
 	if a.opt.Sync && buf.Len() > 0 {
-		if err := a.ship(buf.Bytes()); errors.Is(err, errAlone) {
+		if err := a.ship(buf.Bytes(), 0); errors.Is(err, errAlone) {
 			odd, list = all, nil
 		} else if err != nil {
 			a.mark(all) // the standby may have it
@@ -232,13 +244,36 @@ func (a *Active) Before(all []calendar.Committing) (done func(error), err error)
 		defer a.commit.Unlock()
 		if err != nil { // the standby has what there is not here
 			odd, list = all, nil
-		} else if !a.opt.Sync {
-			a.enqueue(list)
+		} else {
+			if !a.opt.Sync {
+				a.enqueue(list)
+			}
+			a.put(partial)
 		}
 		if len(odd) > 0 {
 			a.mark(odd)
 		}
 	}, nil
+}
+
+// put notes that of these homes the standby gets all at their end; where it has been lost meanwhile
+// it may get them before.
+func (a *Active) put(all []calendar.Committing) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, c := range all {
+		if a.phase == paired {
+			a.partial[c.Owner] = true
+		} else {
+			a.dirty[c.Owner] = true
+		}
+	}
+}
+
+// late has what was put off copied with the rest. mu is held.
+func (a *Active) late() {
+	maps.Copy(a.dirty, a.partial)
+	clear(a.partial)
 }
 
 // mark notes that the standby may not have what these homes have.
@@ -254,80 +289,10 @@ func (a *Active) mark(all []calendar.Committing) {
 	}
 }
 
-func (a *Active) enqueue(list []*queued) {
-	a.mu.Lock()
-	now := a.opt.Now()
-	for _, q := range list {
-		if a.phase != paired || a.octets > mostQueued {
-			a.dirty[q.owner] = true
-			continue
-		}
-		q.at = now
-		a.queue, a.octets = append(a.queue, q), a.octets+len(q.lines)
-	}
-	a.mu.Unlock()
-	a.poke()
-}
-
 var (
 	errAlone = errors.New("there is no standby any more")
 	errOver  = errors.New("the standby has taken over")
 )
-
-// ship sends lines and waits until the standby has them on its disk. errAlone: it does not take
-// over, so that they need not be there.
-func (a *Active) ship(lines []byte) error {
-	a.call.Lock()
-	defer a.call.Unlock()
-	for first := true; len(lines) > 0 || first; first = false {
-		part := lines[:cut(lines, partOctets)]
-		lines = lines[len(part):]
-		a.mu.Lock()
-		if a.phase != paired {
-			a.mu.Unlock()
-			return errAlone
-		}
-		a.seq++
-		req := a.request(calendar.StandbyPart)
-		req.Data = part
-		a.mu.Unlock()
-		for {
-			ans, err := a.ask(context.Background(), req)
-			if err == nil && !ans.Admitted {
-				return errAlone
-			}
-			if err == nil {
-				break
-			}
-			a.mu.Lock()
-			over := a.held()
-			a.mu.Unlock()
-			if over != nil || errors.Is(err, errOver) {
-				a.fails(broken, err)
-				return cmp.Or(over, notActive("the standby %s does not answer", a.opt.Peer))
-			}
-			time.Sleep(100 * time.Millisecond)
-		}
-	}
-	return nil
-}
-
-// partOctets bounds what is sent together.
-const partOctets = 2 << 20
-
-// cut is after how many octets lines are divided: at the end of one.
-func cut(lines []byte, most int) int {
-	if len(lines) <= most {
-		return len(lines)
-	}
-	if i := bytes.LastIndexByte(lines[:most], '\n'); i >= 0 {
-		return i + 1
-	}
-	if i := bytes.IndexByte(lines, '\n'); i >= 0 {
-		return i + 1
-	}
-	return len(lines)
-}
 
 // request is what is asked; mu is held.
 func (a *Active) request(step calendar.StandbyStep) calendar.StandbyRequest {
@@ -390,6 +355,7 @@ func (a *Active) goAlone(why string) error {
 	for _, q := range a.queue {
 		a.dirty[q.owner] = true
 	}
+	a.late()
 	a.queue, a.octets, a.failure = nil, 0, why
 	a.set(alone)
 	a.opt.Log.Warn("there is no standby", "host", a.opt.Peer, "reason", why)
@@ -504,29 +470,4 @@ func (a *Active) beats(ctx context.Context) {
 			}
 		}
 	}
-}
-
-// send sends what was committed.
-func (a *Active) send() error {
-	a.sending.Lock()
-	defer a.sending.Unlock()
-	a.mu.Lock()
-	var buf bytes.Buffer
-	n := 0
-	for ; n < len(a.queue) && buf.Len() < partOctets; n++ {
-		buf.Write(a.queue[n].lines)
-	}
-	a.mu.Unlock()
-	if err := a.ship(buf.Bytes()); err != nil {
-		return err
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if n = min(n, len(a.queue)); a.phase == paired {
-		for _, q := range a.queue[:n] {
-			a.octets -= len(q.lines)
-		}
-		a.queue = append([]*queued(nil), a.queue[n:]...)
-	}
-	return nil
 }

@@ -99,6 +99,7 @@ func (a *Active) withdraw(ctx context.Context) (differ []calendar.Owner, err err
 	for _, q := range a.queue {
 		a.dirty[q.owner] = true
 	}
+	a.late()
 	a.queue, a.octets = nil, 0
 	a.stream, a.seq, a.admitted = rand.Text(), 0, math.MaxUint64
 	req := a.request(calendar.StandbyWithdraw)
@@ -309,26 +310,6 @@ func (a *Active) Detach(ctx context.Context) error {
 	}
 	a.stream = ""
 	return a.goAlone("it was detached by the administrator")
-}
-
-// Settle waits until the standby has all that there is of a home now; where none may take over
-// there is nothing to wait for.
-func (a *Active) Settle(ctx context.Context, owner calendar.Owner) error {
-	a.poke()
-	for {
-		a.mu.Lock()
-		ok := a.phase == alone || a.phase == copying || a.phase == paired && !a.dirty[owner]
-		err, changed := a.held(), a.changed
-		a.mu.Unlock()
-		if ok || err != nil {
-			return err
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
 }
 
 // sums compares the homes of both, one after another.
