@@ -29,11 +29,30 @@ const (
 	aboutDatabase    = "calendar database"
 	aboutCertificate = "certificate"
 	aboutSlow        = "calendar writes"
+	aboutStandby     = "calendar standby"
+	aboutTakeOver    = "take-over of calendars"
 )
 
 // backupsToldAgain is after how long a backup that is missing is told of again.
 // admin.md §9.4.
 const backupsToldAgain = 24 * time.Hour
+
+// standbyAway is for how long there may be no standby until the administrator is told, as while
+// it is started anew.
+const standbyAway = 30 * time.Second
+
+// toldTakeOver is for how long after a take-over a start tells of it.
+const toldTakeOver = time.Hour
+
+// tellTakeOver tells the administrator, once, that this host serves since the other one was lost, or
+// handed over.
+func (p *process) tellTakeOver(which string, since time.Time) {
+	if time.Since(since) < toldTakeOver {
+		p.alarms.Raise(operator.Alarm{What: aboutTakeOver, About: hostName(p.cfg) + ", " + which, Value: "done",
+			Says: fmt.Sprintf("%s has taken over the calendars from %s, and serves them. See \"calserver standby status\", and why the other one was lost; when it runs again it is the standby.",
+				hostName(p.cfg), p.cfg.Standby.Peer())})
+	}
+}
 
 // openAlarms makes who mails the administrator; nil where nobody is to be mailed.
 func openAlarms(p *process) *operator.Mailer {
@@ -116,6 +135,8 @@ func (p *process) watchHealth(context.Context) {
 			a.What, a.Value = aboutDatabase, "damaged"
 			on = on && p.health.hurt.Load()
 			p.set(d.Warn != "", operator.Alarm{What: aboutSlow, About: d.About, Value: "slow", Says: "The calendar store: " + d.Warn + ".", Every: 24 * time.Hour})
+		case "standby":
+			a.What, a.Value, on = aboutStandby, "missing", on && time.Since(d.Since) > standbyAway
 		case "certificate":
 			a.What, on = aboutCertificate, on || d.Warn != ""
 			a.Says = "The certificate: " + cmp.Or(d.Err, d.Warn) + ". Put a new one in its place; it is taken without a restart."

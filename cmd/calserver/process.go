@@ -115,8 +115,22 @@ func (p *process) local(ctx context.Context, log *slog.Logger) (be calendar.Back
 	return p.lists.Of(c), func() { c.Close() }, nil
 }
 
-// start starts a role, unless it runs.
+// start starts a role, unless it runs. Where csstored, in another process, finds at its start that the other
+// of two hosts serves, it begins anew, and is away for a moment: that is waited for.
 func (p *process) start(ctx context.Context, r *role) error {
+	end := time.Now().Add(storeAnew)
+	for {
+		err := p.startOnce(ctx, r)
+		if err == nil || p.cfg.Standby.Peer() == "" || !r.usesStore(p.cfg) || p.storeAnswers() && calendar.KindOf(err) != calendar.Unavailable || time.Now().After(end) || pauseFor(ctx, 200*time.Millisecond) != nil {
+			return err
+		}
+	}
+}
+
+// storeAnew is how long csstored may take to begin anew.
+const storeAnew = 10 * time.Second
+
+func (p *process) startOnce(ctx context.Context, r *role) error {
 	p.mu.Lock()
 	_, there := p.running[r.component]
 	p.mu.Unlock()

@@ -75,6 +75,7 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	if s.pair, err = openPair(p.cfg, s.log, s.fail); err != nil {
 		return nil, err
 	}
+	s.pair.opt.Partial = func(owner calendar.Owner) bool { return s.keeper.IsAway(owner) }
 	if s.store, err = p.awaitDatabase(ctx, s.log, s.fail); err != nil {
 		return nil, err
 	}
@@ -98,6 +99,9 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 			return nil, err
 		}
 		return s, nil
+	}
+	if st := s.pair.state; st.Active && st.Epoch > 1 {
+		p.tellTakeOver(fmt.Sprintf("epoch %d", st.Epoch), st.Since)
 	}
 	kept, err := s.keepBackups(ctx, p)
 	if err != nil {

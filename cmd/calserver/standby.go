@@ -304,6 +304,9 @@ func (p *process) awaitDatabase(ctx context.Context, log *slog.Logger, failed fu
 	told := false
 	for {
 		s, err := openDatabase(ctx, p.cfg, log, func(err error) { failed(&errAnew{err}) })
+		if err == nil && told {
+			p.tellTakeOver("at "+time.Now().UTC().Format(time.DateTime), time.Now())
+		}
 		if calendar.ReasonOf(err) != calendar.NotActive {
 			return s, err
 		}

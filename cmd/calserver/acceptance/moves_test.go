@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -143,12 +144,15 @@ var movingBacks = []string{"a.example.com", "b.example.com"}
 type movingSite struct {
 	t                   *testing.T
 	dir, hostsFile, web string
+	backs               []string
 	people              string
+	each                bool              // back ends have a process for each role: factotum.processes
 	standby             bool              // the second back end does not serve at first, and is not ready
 	program             map[string]string // of each host; "" is ours
 
 	mu      sync.Mutex
 	running map[string]*exec.Cmd
+	dwp     map[string]*exec.Cmd // csdwpd, where that is another process
 	said    map[string]*hosttest.Buffer
 }
 
@@ -169,19 +173,22 @@ func newMovingSite(t *testing.T) *movingSite {
 }
 
 // newSiteOfThree starts them with what edit makes of their ics.conf.
-func newSiteOfThree(t *testing.T, edit func(host, conf string) string) *movingSite {
-	s := laySiteOfThree(t, edit)
-	for _, host := range []string{movingBacks[0], movingBacks[1], movingFront} {
+func newSiteOfThree(t *testing.T, edit func(host, conf string) string, more ...string) *movingSite {
+	s := laySiteOfThree(t, edit, more...)
+	for _, host := range append(slices.Clone(s.backs), movingFront) {
 		s.start(host)
 	}
 	return s
 }
 
-// laySiteOfThree is a site of which no host runs yet.
-func laySiteOfThree(t *testing.T, edit func(host, conf string) string) *movingSite {
-	s := &movingSite{t: t, standby: strings.Contains(edit(movingBacks[1], ""), "factotum.standby"), dir: t.TempDir(), running: map[string]*exec.Cmd{}, said: map[string]*hosttest.Buffer{}, program: map[string]string{}}
+// laySiteOfThree is a site of which no host runs yet. More are back ends besides.
+func laySiteOfThree(t *testing.T, edit func(host, conf string) string, more ...string) *movingSite {
+	s := &movingSite{t: t, each: strings.Contains(edit(movingBacks[0], ""), "factotum.processes = \"each\""), backs: append(slices.Clone(movingBacks), more...), standby: strings.Contains(edit(movingBacks[1], ""), "factotum.standby"), dir: t.TempDir(), running: map[string]*exec.Cmd{}, dwp: map[string]*exec.Cmd{}, said: map[string]*hosttest.Buffer{}, program: map[string]string{}}
 	s.hostsFile, s.people = filepath.Join(s.dir, "hosts"), filepath.Join(s.dir, "people.ldif")
-	addresses := map[string]string{movingFront: "127.0.0.1", movingBacks[0]: "127.0.0.2", movingBacks[1]: "127.0.0.3"}
+	addresses := map[string]string{movingFront: "127.0.0.1"}
+	for i, b := range s.backs {
+		addresses[b] = fmt.Sprintf("127.0.0.%d", i+2)
+	}
 	lines := "127.0.0.1 localhost\n"
 	for host, address := range addresses {
 		lines += address + " " + host + "\n"
@@ -190,7 +197,10 @@ func laySiteOfThree(t *testing.T, edit func(host, conf string) string) *movingSi
 	hosttest.Write(t, s.people, ldif(t))
 	web := strconv.Itoa(freeport.Take(t, "127.0.0.1"))
 	s.web = "http://127.0.0.1:" + web
-	args := []string{"cluster", "init", "--dir", filepath.Join(s.dir, "cluster"), "--front", movingFront, "--back", movingBacks[0], "--back", movingBacks[1]}
+	args := []string{"cluster", "init", "--dir", filepath.Join(s.dir, "cluster"), "--front", movingFront}
+	for _, b := range s.backs {
+		args = append(args, "--back", b)
+	}
 	for name, value := range map[string]string{"service.dwp.port": strconv.Itoa(freeport.Take(t, "127.0.0.2")), "service.http.port": web, "service.ens.enable": "no", "factotum.data.dir": "data",
 		"factotum.admin.listen": "", "factotum.directory.type": "ldif", "factotum.directory.ldif.path": s.people, "factotum.login.maxfailures": "0", "factotum.login.maxdelay": "0"} {
 		args = append(args, "--set", name+"="+value)
@@ -198,7 +208,7 @@ func laySiteOfThree(t *testing.T, edit func(host, conf string) string) *movingSi
 	if out, err := calserver(t, args...); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for _, host := range []string{movingBacks[0], movingBacks[1], movingFront} {
+	for host := range addresses {
 		conf, err := os.ReadFile(s.conf(host))
 		if err != nil {
 			t.Fatal(err)
@@ -209,8 +219,12 @@ func laySiteOfThree(t *testing.T, edit func(host, conf string) string) *movingSi
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		for host, cmd := range s.running {
-			cmd.Process.Kill()
-			cmd.Wait()
+			for _, cmd := range []*exec.Cmd{cmd, s.dwp[host]} {
+				if cmd != nil {
+					cmd.Process.Kill()
+					cmd.Wait()
+				}
+			}
 			if said := s.said[host].String(); strings.Contains(said, "panic") || t.Failed() {
 				t.Errorf("%s says:\n%.6000s", host, said)
 			}
@@ -224,7 +238,7 @@ func (s *movingSite) start(host string) {
 	s.t.Helper()
 	s.run(host)
 	said := s.said[host]
-	for end := time.Now().Add(time.Minute); !s.standby || host == movingBacks[0]; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !s.standby || host != movingBacks[1]; time.Sleep(50 * time.Millisecond) {
 		out, err := s.tool("status", "-C", s.conf(host), "--ready")
 		if err == nil {
 			return
@@ -238,13 +252,29 @@ func (s *movingSite) start(host string) {
 // run starts a host.
 func (s *movingSite) run(host string) {
 	s.t.Helper()
-	cmd, said := hosttest.Command(s.hostsFile, cmp.Or(s.program[host], hosttest.Executable(s.t)), "serve", "-C", s.conf(host)), new(hosttest.Buffer)
-	cmd.Stdout, cmd.Stderr = said, said
-	if err := cmd.Start(); err != nil {
-		s.t.Fatal(err)
+	said := new(hosttest.Buffer)
+	begin := func(program string) *exec.Cmd {
+		cmd := hosttest.Command(s.hostsFile, cmp.Or(s.program[host], hosttest.Executable(s.t)), program, "-C", s.conf(host))
+		cmd.Stdout, cmd.Stderr = said, said
+		if err := cmd.Start(); err != nil {
+			s.t.Fatal(err)
+		}
+		return cmd
+	}
+	var cmd, dwp *exec.Cmd
+	if !s.each || host == movingFront {
+		cmd = begin("serve")
+	} else {
+		cmd = begin("csstored")
+		for end := time.Now().Add(time.Minute); !strings.Contains(said.String(), "msg=started program=csstored"); time.Sleep(20 * time.Millisecond) {
+			if time.Now().After(end) {
+				s.t.Fatalf("csstored of %s does not start: %s", host, said)
+			}
+		}
+		dwp = begin("csdwpd")
 	}
 	s.mu.Lock()
-	s.running[host], s.said[host] = cmd, said
+	s.running[host], s.dwp[host], s.said[host] = cmd, dwp, said
 	s.mu.Unlock()
 }
 
@@ -285,7 +315,7 @@ func (s *movingSite) where(user string) string {
 }
 
 func (s *movingSite) status() (text string) {
-	for _, b := range movingBacks {
+	for _, b := range s.backs {
 		out, _ := s.tool("csmove", "-C", s.conf(b), "status")
 		text += b + ": " + out + "\n"
 	}

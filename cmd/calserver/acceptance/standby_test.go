@@ -4,16 +4,20 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"factotum/cmd/internal/davclient"
+	"factotum/notify/relay/smtptest"
 	"factotum/store/storetest/pgtest"
 )
 
@@ -35,14 +39,23 @@ func standbyConf(sync string) func(host, conf string) string {
 // TestStandbyTakesOver kills the back end that serves while users write and synchronize by a
 // front end: its standby serves within 15 seconds, nothing that was acknowledged is lost, no
 // sync-token is refused, and the one that was killed follows in its turn, and takes over when
-// the other is killed. FACTOTUM_LONG does that thirty times.
+// the other is frozen, and serves nothing when it wakes. Meanwhile a user is moved between the two and a third
+// back end, a reminder becomes due, and people are invited. FACTOTUM_LONG does that thirty times.
 func TestStandbyTakesOver(t *testing.T) {
 	needNames(t)
 	rounds := 2
 	if os.Getenv("FACTOTUM_LONG") != "" {
 		rounds = 30
 	}
-	s := newSiteOfThree(t, standbyConf("yes"))
+	const third = "c.example.com"
+	sink := smtptest.Start(t, smtptest.Rules{})
+	_, port, err := net.SplitHostPort(sink.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newSiteOfThree(t, func(host, conf string) string {
+		return standbyConf("yes")(host, conf) + fmt.Sprintf("caldb.smtphost = \"127.0.0.1\"\ncaldb.smtpport = %q\nfactotum.mail.backoff = \"pt1s\"\nalarm.msgalarmnoticercpt = \"root@example.com\"\n", port)
+	}, third)
 	ctx, end := context.WithCancel(t.Context())
 	defer end()
 	s.paired()
@@ -66,12 +79,53 @@ func TestStandbyTakesOver(t *testing.T) {
 		})
 	}
 	probe := s.client("anna")
+	wcap := &connector{t: t, web: s.web, user: "anna", acked: map[string]bool{}, seen: map[string]bool{}}
+	if !wcap.sync() {
+		t.Fatal("no session by WCAP")
+	}
+	session := wcap.id
+	var moved atomic.Int64
+	all.Go(func() { // carl goes there and back
+		for ctx.Err() == nil {
+			hosts, to := movingBacks, third
+			if s.where("carl") == third {
+				hosts, to = []string{third}, movingBacks[0]
+			}
+			for _, h := range hosts {
+				if out, err := s.tool("csmove", "-C", s.conf(h), "-q", "-d", to, "-u", "carl", "move"); err == nil {
+					moved.Add(1)
+					break
+				} else if strings.Contains(out, "panic") {
+					t.Error(out)
+				}
+			}
+			pause(ctx, 300*time.Millisecond)
+		}
+	})
+	put := func(name, text string) {
+		t.Helper()
+		if r, err := probe.Send(ctx, "PUT", "/dav/calendars/anna/calendar/"+name, text, "Content-Type", "text/calendar"); err != nil || r.Status != 201 {
+			t.Fatalf("%s: %v, %v", name, r, err)
+		}
+	}
 	longest := time.Duration(0)
-	for range rounds {
+	for round := range rounds {
 		time.Sleep(time.Duration(500+rand.IntN(1500)) * time.Millisecond)
 		active := s.paired()
-		s.end(active, syscall.SIGKILL)
+		if round == 0 {
+			put("dentist.ics", alarmed("dentist", "EMAIL", time.Now().Add(5*time.Second)))
+			put("lunch.ics", meetingWith("lunch", "eve@example.com", "zoe@far.example"))
+		}
+		frozen := round%2 == 1
+		if frozen {
+			s.running[active].Process.Signal(syscall.SIGSTOP)
+		} else {
+			s.end(active, syscall.SIGKILL)
+		}
 		began := time.Now()
+		if frozen { // all of its threads
+			time.Sleep(200 * time.Millisecond)
+		}
 		for s.served(probe) == false {
 			if time.Since(began) > time.Minute {
 				t.Fatalf("nobody serves a minute after %s was killed: %s", active, s.said[movingBacks[0]].String()+s.said[movingBacks[1]].String())
@@ -80,8 +134,15 @@ func TestStandbyTakesOver(t *testing.T) {
 		}
 		took := time.Since(began)
 		longest = max(longest, took)
-		t.Logf("%s was killed, and calendars are served again after %s", active, took.Round(10*time.Millisecond))
-		s.run(active)
+		t.Logf("%s was killed or frozen, and calendars are served again after %s", active, took.Round(10*time.Millisecond))
+		if !wcap.sync() || wcap.id != session {
+			t.Error("the session of WCAP is not valid any more")
+		}
+		if frozen {
+			s.running[active].Process.Signal(syscall.SIGCONT)
+		} else {
+			s.run(active)
+		}
 		if now := s.paired(); now == active {
 			t.Fatalf("%s serves again, though the other has taken over", active)
 		}
@@ -92,11 +153,27 @@ func TestStandbyTakesOver(t *testing.T) {
 	end()
 	all.Wait()
 	objects := 0
+	users[0].acked["/dav/calendars/anna/calendar/dentist.ics"] = "SUMMARY:Dentist dentist\r\n"
+	users[0].acked["/dav/calendars/anna/calendar/lunch.ics"] = "SUMMARY:Lunch\r\n"
 	for _, u := range users {
 		u.check()
 		objects += len(u.acked)
 	}
-	t.Logf("%d take-overs, %d objects, %s at most", rounds, objects, longest.Round(10*time.Millisecond))
+	t.Logf("%d take-overs, %d objects, %d moves, %s at most", rounds, objects, moved.Load(), longest.Round(10*time.Millisecond))
+	if moved.Load() == 0 {
+		t.Errorf("nobody was moved: %s", s.status())
+	}
+	mails := func() string { // what was just going out may go out twice
+		n := map[string]int{}
+		for _, m := range sink.Mails() {
+			n[m.To+" "+strings.Join(strings.Fields(m.Header("Subject"))[:2], " ")]++
+		}
+		return fmt.Sprint(n)
+	}
+	eventuallyShows(t, "mails", mails, "anna@example.com Reminder: Dentist:", "eve@example.com Invitation: Lunch:", "zoe@far.example Invitation: Lunch:", "root@example.com ALARM: take-over:")
+	if regexp.MustCompile(`(Dentist|Lunch):([3-9]|\d\d)`).MatchString(mails()) {
+		t.Errorf("mails came more than twice: %s", mails())
+	}
 	s.paired()
 	for _, b := range movingBacks {
 		if out, err := s.tool("csdb", "-C", s.conf(b), "check"); err != nil && !strings.Contains(out, "is the standby of") {
@@ -137,10 +214,13 @@ func (s *movingSite) paired() string {
 
 // TestStandbyByHand stops the standby, kills it, detaches it and hands over to it, while somebody
 // writes: the host that serves goes on alone at once where its standby says good-bye, serves nothing
-// where it went away without a word, and each order is refused where it would lose something.
+// where it went away without a word, and each order is refused where it would lose something. Each role
+// has a process of its own, and the standby gets what was acknowledged a moment later.
 func TestStandbyByHand(t *testing.T) {
 	needNames(t)
-	s := newSiteOfThree(t, standbyConf("yes"))
+	s := newSiteOfThree(t, func(host, conf string) string {
+		return standbyConf("no")(host, conf) + "factotum.processes = \"each\"\n"
+	})
 	a, b := movingBacks[0], movingBacks[1]
 	if got := s.paired(); got != a {
 		t.Fatalf("%s serves at first", got)
@@ -232,10 +312,14 @@ func TestStandbyByHand(t *testing.T) {
 func (s *movingSite) end(host string, how syscall.Signal) {
 	s.t.Helper()
 	s.mu.Lock()
-	cmd := s.running[host]
+	store, dwp := s.running[host], s.dwp[host]
 	s.mu.Unlock()
-	cmd.Process.Signal(how)
-	cmd.Wait()
+	for _, cmd := range []*exec.Cmd{dwp, store} { // as stop-cal does
+		if cmd != nil {
+			cmd.Process.Signal(how)
+			cmd.Wait()
+		}
+	}
 }
 
 // TestStandbyOfOneDatabase stops, and then kills, the host that serves of two that share a database in
