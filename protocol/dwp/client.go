@@ -449,7 +449,7 @@ func stream[Q, A any](ctx context.Context, c *Client, op string,
 	return err
 }
 
-// errCut says that the last message of a stream did not come.
+// errCut says that the last message of a stream did not come: what was asked may be asked again.
 func errCut(op string) error {
-	return &calendar.Error{Kind: calendar.Internal, Op: op, Err: errors.New("the back end's answer lacks its end")}
+	return &calendar.Error{Kind: calendar.Unavailable, Op: op, After: time.Second, Msg: "the answer of the back end broke off; try again in a second", Err: errors.New("the back end's answer lacks its end")}
 }
