@@ -86,6 +86,15 @@ func openPair(cfg *config.Config, log *slog.Logger, over func(error)) (*pair, er
 	return p, nil
 }
 
+// standsBy tells whether the database of this host follows that of another, running or not.
+func standsBy(cfg *config.Config) (bool, error) {
+	if cfg.Standby.Peer() == "" || cfg.Store.Type == "postgres" {
+		return false, nil
+	}
+	state, there, err := standby.ReadState(filepath.Dir(databaseFile(cfg)))
+	return err == nil && (there && !state.Active || !there && cfg.Standby.Of != ""), err
+}
+
 // begin makes this host one of two. It refuses to make a standby of a host that has calendars of its own.
 func (p *pair) begin(ctx context.Context, s *sqlstore.Store) error {
 	if p.opt.Peer == "" {

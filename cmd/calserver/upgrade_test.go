@@ -88,3 +88,26 @@ func TestUpgradeWhileHomesMove(t *testing.T) {
 		}
 	}
 }
+
+// TestUpgradeOfTwo: the host that stands by is not asked for backups, which the other one makes, and neither is
+// brought back to a release that knows of no standby.
+func TestUpgradeOfTwo(t *testing.T) {
+	for name, backups := range map[string]bool{"factotum.standby.host": true, "factotum.standby.of": false} {
+		dir := t.TempDir()
+		conf := filepath.Join(dir, "ics.conf")
+		text := "factotum.data.dir = \"" + dir + "/data\"\nfactotum.directory.type = \"ldif\"\nservice.defaultdomain = \"example.com\"\nfactotum.admin.listen = \"\"\n" +
+			"local.hostname = \"a.example.com\"\nservice.dwp.enable = \"yes\"\nservice.dwp.listenaddr = \"127.0.0.1\"\n" + name + " = \"b.example.com\"\n"
+		if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		tool := &tool{name: "calserver", std: stdio{in: strings.NewReader(""), out: &out, err: &out}}
+		tool.checkUpgrade(t.Context(), conf, "", true)
+		if said := strings.Contains(out.String(), "backups: there is none"); said != backups || !said != strings.Contains(out.String(), "b.example.com makes them") {
+			t.Errorf("%s: %s", name, out.String())
+		}
+		if err := tool.undoUpgrade(t.Context(), conf, migrations.Previous, true, false); err == nil || !strings.Contains(err.Error(), "end that first") {
+			t.Errorf("%s: undo: %v", name, err)
+		}
+	}
+}

@@ -56,7 +56,12 @@ func (t *tool) checkUpgrade(ctx context.Context, given, backup string, offline b
 		if err := r.store(ctx, cfg); err != nil {
 			return err
 		}
-		if err := r.backups(cfg, backup, time.Now()); err != nil {
+		if waits, err := standsBy(cfg); err != nil {
+			r.Findings.Act("standby", "%s", plain.Error(err))
+		} else if waits {
+			r.Findings.Note("backups", "this host stands by: %s makes them, look there", cfg.Standby.Peer())
+			cfg.DWP.BackEnds = slices.DeleteFunc(cfg.DWP.BackEnds, func(b config.BackEnd) bool { return strings.EqualFold(b.Host, hostName(cfg)) }) // nobody asks here
+		} else if err := r.backups(cfg, backup, time.Now()); err != nil {
 			return err
 		}
 	}

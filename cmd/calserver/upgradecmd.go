@@ -119,6 +119,9 @@ func (t *tool) undoUpgrade(ctx context.Context, conf string, to int64, dry, forc
 		t.say("this is a front end and has no database: install the release before, and start it")
 		return nil
 	}
+	if peer := cfg.Standby.Peer(); peer != "" {
+		return fmt.Errorf("this host and %s stand by for each other, of which the release before knows nothing: end that first (docs/operations.md, \"Standby\"), then undo the upgrade on the host that served last; the other one has nothing of its own", peer)
+	}
 	if err := t.needStopped(ctx, cfg, false); err != nil && !dry {
 		return err
 	}
