@@ -27,7 +27,7 @@ func meetingWith(uid string, addresses ...string) string {
 func eventuallyShows(t *testing.T, what string, show func() string, want ...string) {
 	t.Helper()
 	got := ""
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		got = show()
 		missing := false
 		for _, w := range want {
