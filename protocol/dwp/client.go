@@ -348,7 +348,7 @@ func (c *Client) try(ctx context.Context, op string, again repeat, attempt func(
 	for n := 0; ; n++ {
 		g, err := c.greet(inner)
 		if err == nil {
-			err = attempt(withMetadata(inner, g.session))
+			err = brokenOff(attempt(withMetadata(inner, g.session)))
 		}
 		if err == nil || failureOf(err) != nil {
 			c.heard.Store(time.Now().UnixNano())
@@ -432,7 +432,7 @@ func stream[Q, A any](ctx context.Context, c *Client, op string,
 			if cerr := ctx.Err(); cerr != nil {
 				return cerr // also when the rest has arrived already
 			}
-			if errors.Is(err, io.EOF) {
+			if err == io.EOF { // itself: gRPC wraps it where the connection broke off
 				return nil
 			}
 			if err != nil {

@@ -3,6 +3,7 @@ package dwp
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"time"
 
@@ -116,6 +117,7 @@ func failureOf(err error) *wire.Failure {
 
 // errorOf makes what a call returned a calendar.Error again.
 func errorOf(ctx context.Context, op, host string, err error) error {
+	err = brokenOff(err)
 	if f := failureOf(err); f != nil {
 		k := calendar.KindNamed(f.GetKind())
 		if k == calendar.Internal && f.GetKind() != calendar.Internal.String() {
@@ -139,6 +141,15 @@ func errorOf(ctx context.Context, op, host string, err error) error {
 		e.Err = &hostError{host, err}
 	}
 	return e
+}
+
+// brokenOff gives an error that gRPC has left without a status, when it gave up to send anew
+// what a lost connection took, the one that it should have.
+func brokenOff(err error) error {
+	if _, is := status.FromError(err); !is && errors.Is(err, io.EOF) {
+		return status.Error(codes.Unavailable, err.Error())
+	}
+	return err
 }
 
 // noAnswer is what clients are told of a back end that is down.

@@ -75,7 +75,7 @@ func (c *Client) putObjects(ctx context.Context, who calendar.Actor, req calenda
 	results := make([]calendar.PutItemResult, 0, len(req.Items))
 	for {
 		m, err := st.Recv()
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF { // itself, as in stream
 			break
 		}
 		if err != nil {
