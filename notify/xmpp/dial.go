@@ -9,6 +9,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Loopback reports whether an address, host:port, is of this host.
@@ -59,6 +60,7 @@ func (l *Link) dial(ctx context.Context) (conn net.Conn, err error) {
 		if conn, err = new(net.Dialer).DialContext(ctx, "tcp", address); err != nil {
 			continue
 		}
+		conn = &patient{conn, l.opt.Patience}
 		if l.opt.Security != TLS {
 			return conn, nil
 		}
@@ -70,6 +72,28 @@ func (l *Link) dial(ctx context.Context) (conn net.Conn, err error) {
 	}
 	return nil, err
 }
+
+// patient is a connection each of whose writes has its own time. The library sets a deadline in
+// the past when the context of a write ends, now and then after that write was done: it would
+// end another.
+type patient struct {
+	net.Conn
+	most time.Duration
+}
+
+// Write implements net.Conn.
+func (c *patient) Write(b []byte) (int, error) {
+	if err := c.Conn.SetWriteDeadline(time.Now().Add(c.most)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(b)
+}
+
+// SetWriteDeadline implements net.Conn.
+func (c *patient) SetWriteDeadline(time.Time) error { return nil }
+
+// SetDeadline implements net.Conn.
+func (c *patient) SetDeadline(t time.Time) error { return c.SetReadDeadline(t) }
 
 // tls checks that the certificate is of the JID's domain, or of the host that the
 // administrator named. RFC 6120 §13.7.2.1.
