@@ -360,6 +360,9 @@ func TestUpgradeAndBack(t *testing.T) {
 			return []string{`factotum.store.type = "postgres"`, fmt.Sprintf("factotum.store.dsn = %q", pgtest.Start(t))}
 		}},
 	} {
+		if name != "the release before" && os.Getenv("FACTOTUM_LONG") == "" {
+			continue // each builds one more program; that migrations are undone, with rows, migrations and sqlstore look at
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			old := c.program(t)
