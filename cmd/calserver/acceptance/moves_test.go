@@ -36,25 +36,8 @@ func TestMovesAndKills(t *testing.T) {
 	s := newMovingSite(t)
 	ctx, end := context.WithCancel(t.Context())
 	defer end()
-	var users []*mover
 	var all sync.WaitGroup
-	for _, user := range []string{"anna", "ben", "carl"} {
-		u := &mover{t: t, site: s, user: user, acked: map[string]string{}, seen: map[string]string{}, client: s.client(user)}
-		u.write(0) // makes the home
-		users = append(users, u)
-		all.Go(func() {
-			for i := 1; ctx.Err() == nil; i++ {
-				u.write(i)
-				pause(ctx, 5*time.Millisecond)
-			}
-		})
-		all.Go(func() {
-			for ctx.Err() == nil {
-				u.sync(ctx)
-				pause(ctx, 50*time.Millisecond)
-			}
-		})
-	}
+	users := s.working(ctx, &all, "anna", "ben", "carl")
 	dora := &mover{t: t, site: s, user: "dora", acked: map[string]string{}, seen: map[string]string{}, client: s.client("dora")}
 	files := newTraveller(t, dora)
 	eve := &connector{t: t, web: s.web, user: "eve", acked: map[string]bool{}, seen: map[string]bool{}}
@@ -127,6 +110,28 @@ func TestMovesAndKills(t *testing.T) {
 			t.Errorf("csdb check on %s: %v\n%s", b, err, out)
 		}
 	}
+}
+
+// working has users write and synchronize until ctx ends.
+func (s *movingSite) working(ctx context.Context, all *sync.WaitGroup, names ...string) (users []*mover) {
+	for _, user := range names {
+		u := &mover{t: s.t, site: s, user: user, acked: map[string]string{}, seen: map[string]string{}, client: s.client(user)}
+		u.write(0) // makes the home
+		users = append(users, u)
+		all.Go(func() {
+			for i := 1; ctx.Err() == nil; i++ {
+				u.write(i)
+				pause(ctx, 5*time.Millisecond)
+			}
+		})
+		all.Go(func() {
+			for ctx.Err() == nil {
+				u.sync(ctx)
+				pause(ctx, 50*time.Millisecond)
+			}
+		})
+	}
+	return users
 }
 
 func pause(ctx context.Context, d time.Duration) {

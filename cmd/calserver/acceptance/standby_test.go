@@ -59,25 +59,8 @@ func TestStandbyTakesOver(t *testing.T) {
 	ctx, end := context.WithCancel(t.Context())
 	defer end()
 	s.paired()
-	var users []*mover
 	var all sync.WaitGroup
-	for _, user := range []string{"anna", "ben", "carl"} {
-		u := &mover{t: t, site: s, user: user, acked: map[string]string{}, seen: map[string]string{}, client: s.client(user)}
-		u.write(0) // makes the home
-		users = append(users, u)
-		all.Go(func() {
-			for i := 1; ctx.Err() == nil; i++ {
-				u.write(i)
-				pause(ctx, 5*time.Millisecond)
-			}
-		})
-		all.Go(func() {
-			for ctx.Err() == nil {
-				u.sync(ctx)
-				pause(ctx, 50*time.Millisecond)
-			}
-		})
-	}
+	users := s.working(ctx, &all, "anna", "ben", "carl")
 	probe := s.client("anna")
 	wcap := &connector{t: t, web: s.web, user: "anna", acked: map[string]bool{}, seen: map[string]bool{}}
 	if !wcap.sync() {
