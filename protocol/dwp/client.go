@@ -354,7 +354,7 @@ func (c *Client) try(ctx context.Context, op string, again repeat, attempt func(
 			c.heard.Store(time.Now().UnixNano())
 		}
 		stopped := c.stopped(inner, op)
-		if c.hosts.two() && calendar.ReasonOf(fromFailure(failureOf(err))) == calendar.NotActive {
+		if c.hosts.two() && g != nil && calendar.ReasonOf(fromFailure(failureOf(err))) == calendar.NotActive {
 			c.forget(g)
 			c.hosts.switchOver(g.connection)
 		}
