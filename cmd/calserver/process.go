@@ -47,6 +47,7 @@ type process struct {
 	ending  atomic.Bool
 	health  *health
 	alarms  *operator.Mailer // nil: the administrator is not mailed
+	telling sync.WaitGroup   // of alarms: what was told is kept before the process ends
 	watched *watched
 	mu      sync.Mutex
 	dir     *directory.Directory
@@ -240,6 +241,7 @@ func (p *process) close(ctx context.Context) {
 		p.ens.Close(ctx)
 	}
 	p.stop(ctx, broker)
+	p.telling.Wait()
 	p.admin.close(ctx)
 	if p.dir != nil {
 		p.dir.Close()
@@ -269,16 +271,16 @@ func signals(ctx context.Context) (context.Context, context.CancelFunc) {
 // run serves until ctx ends or a role fails, and drains then. ready is called
 // when all roles are up.
 func (p *process) run(ctx context.Context, which []*role, ready func()) error {
+	watch, stop := context.WithCancel(ctx)
+	defer stop()
 	err := p.startAll(ctx, which)
 	if err == nil {
 		p.up.Store(true)
 		sdNotify("READY=1", "STATUS=serving")
-		watch, stop := context.WithCancel(ctx)
-		defer stop()
 		go p.giveBack(watch)
 		go p.memory.keep(watch)
 		go p.health.run(watch)
-		go p.alarms.Run(watch)
+		p.telling.Go(func() { p.alarms.Run(watch) })
 		go p.watchHost(watch)
 		go sdWatchdog(watch, func() bool { return p.alive(watch) })
 		if ready != nil {
@@ -302,6 +304,7 @@ func (p *process) run(ctx context.Context, which []*role, ready func()) error {
 	}
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), long)
 	defer cancel()
+	stop()
 	p.close(drain)
 	return err
 }

@@ -63,7 +63,7 @@ func TestToolScripts(t *testing.T) {
 			},
 			"sink": func(ts *testscript.TestScript, neg bool, args []string) {
 				if neg || len(args) == 0 {
-					ts.Fatalf("sink start, take, says or mails")
+					ts.Fatalf("sink start, take, says, mail or mails")
 				}
 				s := ts.Value(key{}).(*scriptServer)
 				s.sink.command(t, ts, args)

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +19,7 @@ import (
 
 // scriptSink is the mail server of a script. "sink says VERB PART ANSWER" answers so
 // to commands that have PART, "sink waits 2s" is slow once it has greeted, "sink take" takes all again, "sink mails N FILE" waits
-// for so many and writes to whom they are, and about what.
+// for so many and writes to whom they are, and about what; "sink mail PATTERN FILE" waits for one of which that line is so.
 type scriptSink struct{ sink *smtptest.Sink }
 
 func (s *scriptSink) command(t *testing.T, ts *testscript.TestScript, args []string) {
@@ -49,14 +50,30 @@ func (s *scriptSink) command(t *testing.T, ts *testscript.TestScript, args []str
 		if _, err := fmt.Sscan(args[1], &n); err != nil {
 			ts.Fatalf("%v", err)
 		}
-		var text strings.Builder
-		for _, m := range s.sink.Await(t, n) {
-			fmt.Fprintf(&text, "%s %s\n", m.To, m.Header("Subject"))
+		ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(subjects(s.sink.Await(t, n))), 0o600))
+	case args[0] == "mail" && len(args) == 3:
+		re, err := regexp.Compile("(?m)" + args[1])
+		ts.Check(err)
+		for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+			text := subjects(s.sink.Mails())
+			ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(text), 0o600))
+			if re.MatchString(text) {
+				return
+			} else if time.Now().After(end) {
+				ts.Fatalf("no mail is %s:\n%s", args[1], text)
+			}
 		}
-		ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(text.String()), 0o600))
 	default:
 		ts.Fatalf("sink %q", args)
 	}
+}
+
+func subjects(mails []smtptest.Mail) string {
+	var text strings.Builder
+	for _, m := range mails {
+		fmt.Fprintf(&text, "%s %s\n", m.To, m.Header("Subject"))
+	}
+	return text.String()
 }
 
 // putFile is "put USER NAME FILE": the file becomes the object of that name.

@@ -46,6 +46,9 @@ const (
 	mostRetry  = time.Hour
 	// sendTimeout is for how long a server is waited for.
 	sendTimeout = 2 * time.Minute
+	// lastWait is for how long, where Run is to end: who was mailed, and it is not kept, is
+	// mailed again.
+	lastWait = 5 * time.Second
 )
 
 // Mailer tells of alarms. A nil one tells nobody.
@@ -129,12 +132,12 @@ func (m *Mailer) look() {
 	}
 }
 
-// Run sends mails until ctx ends.
+// Run sends mails until ctx ends. One that is under way then has some seconds left.
 func (m *Mailer) Run(ctx context.Context) {
 	if m == nil {
 		return
 	}
-	for {
+	for ctx.Err() == nil {
 		s, next := m.due()
 		if s != nil {
 			m.tell(ctx, s)
@@ -142,7 +145,6 @@ func (m *Mailer) Run(ctx context.Context) {
 		}
 		select {
 		case <-ctx.Done():
-			return
 		case <-m.wake:
 		case <-time.After(next):
 		}
@@ -249,15 +251,20 @@ func (m *Mailer) tell(ctx context.Context, s *state) {
 }
 
 func (m *Mailer) send(ctx context.Context, s *state) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
 	defer cancel()
+	defer context.AfterFunc(ctx, func() {
+		if pause(last, lastWait) == nil {
+			cancel()
+		}
+	})()
 	from, to, err := m.addresses(s)
 	if err != nil {
 		return err
 	}
 	data, taken := m.compose(s), 0
 	for _, t := range to {
-		if one := m.opt.Send(ctx, from, t, data); one == nil {
+		if one := m.opt.Send(last, from, t, data); one == nil {
 			taken++
 		} else {
 			err = errors.Join(err, one)
@@ -268,4 +275,13 @@ func (m *Mailer) send(ctx context.Context, s *state) (err error) {
 		return nil
 	}
 	return err
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
 }

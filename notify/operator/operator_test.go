@@ -166,6 +166,44 @@ func TestNoServer(t *testing.T) {
 	none.Run(t.Context())
 }
 
+// What is sent while the process ends is kept, and nobody gets it twice; who does not
+// answer is not waited for.
+func TestSentAtTheEnd(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "alarms.json")
+	synctest.Test(t, func(t *testing.T) {
+		sent, takes := 0, time.Second
+		slow := func(ctx context.Context, from, to string, data []byte) error {
+			if err := pause(ctx, takes); err != nil {
+				return err
+			}
+			sent++
+			return nil
+		}
+		life := func() time.Duration {
+			ctx, cancel := context.WithCancel(t.Context())
+			m, ended := New(Options{From: "cal@example.com", To: "root@example.com", Send: slow, File: file}), make(chan struct{})
+			go func() { m.Run(ctx); close(ended) }()
+			m.Raise(disk)
+			synctest.Wait()
+			begun := time.Now()
+			cancel()
+			<-ended
+			return time.Since(begun)
+		}
+		takes = time.Hour
+		if d := life(); d != lastWait || sent != 0 {
+			t.Errorf("a server that hangs: the end took %v, %d were sent", d, sent)
+		}
+		takes = time.Second
+		if d := life(); d != time.Second || sent != 1 {
+			t.Errorf("the end took %v, %d were sent", d, sent)
+		}
+		if d := life(); d != 0 || sent != 1 {
+			t.Errorf("once more: the end took %v, %d were sent", d, sent)
+		}
+	})
+}
+
 func TestAdmin_6_13_Template(t *testing.T) {
 	m := New(Options{From: "Postmaster@localhost", To: "root@example.com", Host: "cal1", Now: func() time.Time { return time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC) }})
 	evil := Alarm{What: "backup", About: "/b\r\nBcc: all@example.com", Value: "7", Says: "Größe: 5 %s\n.\nFrom here"}
