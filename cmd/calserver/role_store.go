@@ -173,7 +173,7 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	}
 	s.release = append(s.release, p.metrics.jobs(s.jobs), p.metrics.mail(s, p.cfg), p.metrics.alarms(s.model), p.metrics.gauge("factotum_cache_bytes", "Memory of the cache of calendars.",
 		func() float64 { return float64(s.model.Cache().Size()) }))
-	s.release = append(s.release, p.metrics.backups(s), p.metrics.standby(s))
+	s.release = append(s.release, p.metrics.backups(s), p.metrics.standby(s), p.metrics.moves(s.mover))
 	s.release = append(s.release, p.metrics.gauge("factotum_store_foreign_writes", "How often another program has written to the calendar store.",
 		func() float64 { return float64(s.model.Cache().ForeignWrites()) }))
 

@@ -483,6 +483,12 @@ func TestMoveIsRefused(t *testing.T) {
 	if st := a.wait("ben"); st.State != stateMoved {
 		t.Errorf("in the end: %+v", st)
 	}
+	if got, want := a.mover.Counts(), (Counts{Moved: 1, Failed: 1, Canceled: 1}); got != want {
+		t.Errorf("the source has counted %+v, want %+v", got, want)
+	}
+	if got, want := b.mover.Counts(), (Counts{Arrived: 1}); got != want {
+		t.Errorf("the target has counted %+v, want %+v", got, want)
+	}
 	s.put(t, "ben", "c.ics", "one")
 	// A restored home: the directory names the host that it left.
 	if err := a.mover.Here(bg, "ben"); !errors.Is(err, calendar.Invalid) {

@@ -65,6 +65,15 @@ type Mover struct {
 	leaving map[calendar.Owner]*leaving
 	coming  map[calendar.Owner]*coming
 	past    []Status // that ended, the last ones
+	counts  Counts
+}
+
+// Counts are how many homes have come and gone since the Mover was opened, and how many are
+// on their way.
+type Counts struct {
+	Moved, Failed, Canceled int64 // from here
+	Arrived                 int64
+	Leaving, Coming         int
 }
 
 var _ calendar.Arrivals = (*Mover)(nil)
@@ -88,6 +97,12 @@ const (
 	stateArriving  = "arriving"  // the target has some of it
 	stateReady     = "ready"     // the target has all of it
 	stateHere      = "here"      // the target serves it
+)
+
+// How else a move ends, which no mark tells.
+const (
+	stateFailed   = "failed"
+	stateCanceled = "canceled"
 )
 
 // markLife is how long a host remembers where a home went.
@@ -250,6 +265,15 @@ type Status struct {
 
 // mostPast is how many that ended are told of.
 const mostPast = 1000
+
+// Counts tells how many homes have come and gone.
+func (m *Mover) Counts() Counts {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := m.counts
+	n.Leaving, n.Coming = len(m.leaving), len(m.coming)
+	return n
+}
 
 // Status lists what is under way, and what has ended since the start.
 func (m *Mover) Status() (list []Status) {

@@ -157,9 +157,9 @@ func (m *Mover) depart(l *leaving, resumed bool) {
 		if l.mark.State == stateLeaving && (canceled || forGood(err) || time.Since(began) > giveUp) {
 			if gone := m.giveUp(l); gone == nil {
 				if canceled {
-					m.ended(l, "canceled", nil)
+					m.ended(l, stateCanceled, nil)
 				} else {
-					m.ended(l, "failed", err)
+					m.ended(l, stateFailed, err)
 				}
 				return
 			}
@@ -192,6 +192,14 @@ func (m *Mover) ended(l *leaving, state string, err error) {
 	l.status.State, l.status.Ended, l.status.Err = state, m.opt.Now().UTC(), ""
 	if err != nil {
 		l.status.Err = words(err)
+	}
+	switch state {
+	case stateMoved:
+		m.counts.Moved++
+	case stateFailed:
+		m.counts.Failed++
+	case stateCanceled:
+		m.counts.Canceled++
 	}
 	delete(m.leaving, l.owner)
 	if m.past = append(m.past, l.status); len(m.past) > mostPast {

@@ -250,6 +250,9 @@ func (m *Mover) activate(ctx context.Context, owner calendar.Owner, c *coming) e
 	m.opt.Forget(owner)
 	m.opt.Gate.set(owner, open, "")
 	m.forgetComing(owner, c)
+	m.mu.Lock()
+	m.counts.Arrived++
+	m.mu.Unlock()
 	m.opt.Log.Info("a home has come", "user", owner, "from", c.mark.Host)
 	return m.opt.Jobs.Resume(ctx, owner)
 }
