@@ -24,7 +24,7 @@ package dwp
 // Version is what this program speaks, Oldest the oldest it understands.
 // See the rules in dwp.proto.
 const (
-	Version = 7 // 2: request tokens in the metadata; 3: Calendars, Occurrences, CopyOut, CopyIn, EditPrefs, Subscribe; 4: Deliver, ListChanges, Share, SetProxies, Notify, Why; 5: Register, Unregister, Registrations, TestHook, History, AsOf, Undo; 6: Arrive; 7: Standby
+	Version = 8 // 2: request tokens in the metadata; 3: Calendars, Occurrences, CopyOut, CopyIn, EditPrefs, Subscribe; 4: Deliver, ListChanges, Share, SetProxies, Notify, Why; 5: Register, Unregister, Registrations, TestHook, History, AsOf, Undo; 6: Arrive; 7: Standby; 8: Witness
 	Oldest  = 1
 )
 

@@ -46,6 +46,9 @@ type ServerOptions struct {
 	// Twin answers the other of two back ends, whose host TwinHost names; nil: there is no other.
 	Twin     calendar.Twin
 	TwinHost string
+	// Witness answers two other back ends; Pair tells which those of a name are. nil: it is none.
+	Witness calendar.WitnessHost
+	Pair    func(name string) (hosts []string)
 	// Held tells whether this back end serves; nil: it does.
 	Held func() error
 }
@@ -179,7 +182,7 @@ func (s *Server) admit(ctx context.Context, method string) (context.Context, fun
 		}
 		ctx = calendar.WithToken(ctx, token[0])
 	}
-	if method == standbyMethod { // a lease waits for nobody
+	if method == standbyMethod || method == witnessMethod { // a lease waits for nobody
 		return ctx, func() {}, nil
 	}
 	select {
@@ -198,7 +201,7 @@ func (s *Server) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo,
 	defer leave()
 	defer func() { err = s.finish(ctx, info.FullMethod, err, recover()) }()
 	if answer, err = handle(ctx, req); err == nil && s.opts.Held != nil && strings.HasPrefix(info.FullMethod, "/"+wire.Backend_ServiceDesc.ServiceName+"/") &&
-		info.FullMethod != standbyMethod && info.FullMethod != helloMethod {
+		info.FullMethod != standbyMethod && info.FullMethod != witnessMethod && info.FullMethod != helloMethod {
 		if err = s.opts.Held(); err != nil { // it may have been stopped meanwhile, and another have taken over
 			answer = nil
 		}

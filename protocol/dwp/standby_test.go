@@ -86,14 +86,14 @@ func (f twinFunc) Standby(_ context.Context, req calendar.StandbyRequest) (calen
 func TestTwinIsAskedByItsTwin(t *testing.T) {
 	ca := newAuthority(t)
 	l := tlsLink(t, ca)
-	want := calendar.StandbyAnswer{Epoch: 7, Active: true, Admitted: true, Leaving: true, Problem: "p\xff", Data: []byte("\x00data"), More: true}
+	want := calendar.StandbyAnswer{Epoch: 7, Active: true, Admitted: true, Leaving: true, Problem: "p\xff", Data: []byte("\x00data"), More: true, Claims: true, Witness: "w\xff"}
 	var got calendar.StandbyRequest
 	l.server.Twin, l.server.TwinHost = twinFunc(func(req calendar.StandbyRequest) (calendar.StandbyAnswer, error) {
 		got = req
 		return want, nil
 	}), twinHost
 	l.serve(t, newEcho())
-	req := calendar.StandbyRequest{Step: calendar.StandbyPart, From: twinHost, Epoch: 3, Stream: "s", Seq: 9, Data: []byte("\xfflines"), Owner: "ann", Lease: 8 * time.Second, Behind: 4}
+	req := calendar.StandbyRequest{Step: calendar.StandbyPart, From: twinHost, Epoch: 3, Stream: "s", Seq: 9, Data: []byte("\xfflines"), Owner: "ann", Lease: 8 * time.Second, Behind: 4, Witness: "w"}
 	for name, ok := range map[string]bool{"front1.sesta.com": false, testHost: false, twinHost: true} {
 		o := l.client
 		o.TLS = ca.files(t, name)
@@ -107,7 +107,7 @@ func TestTwinIsAskedByItsTwin(t *testing.T) {
 		if ok != (err == nil) || ok != (got.Step != 0) {
 			t.Errorf("%s asks: %v, %v", name, got, err)
 		}
-		if ok && (!equalAnswers(ans, want) || string(got.Data) != string(req.Data) || got.Lease != req.Lease || got.Stream != "s" || got.Seq != 9 || got.Epoch != 3 || got.Owner != "ann" || got.Behind != 4 || got.From != twinHost) {
+		if ok && (!equalAnswers(ans, want) || string(got.Data) != string(req.Data) || got.Lease != req.Lease || got.Stream != "s" || got.Seq != 9 || got.Epoch != 3 || got.Owner != "ann" || got.Behind != 4 || got.From != twinHost || got.Witness != "w") {
 			t.Errorf("it came as %+v, %+v", got, ans)
 		}
 	}
@@ -129,7 +129,7 @@ func TestTwinIsAskedByItsTwin(t *testing.T) {
 func equalAnswers(a, b calendar.StandbyAnswer) bool {
 	x, y := string(a.Data), string(b.Data)
 	a.Data, b.Data = nil, nil
-	return x == y && a.Epoch == b.Epoch && a.Active == b.Active && a.Admitted == b.Admitted && a.Leaving == b.Leaving && a.Problem == b.Problem && a.More == b.More
+	return x == y && a.Epoch == b.Epoch && a.Active == b.Active && a.Admitted == b.Admitted && a.Leaving == b.Leaving && a.Problem == b.Problem && a.More == b.More && a.Claims == b.Claims && a.Witness == b.Witness
 }
 
 // TestHeldInTheMiddle: a host that learns while it answers that another has taken over sends the rest to nobody.

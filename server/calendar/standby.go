@@ -44,6 +44,9 @@ type StandbyRequest struct {
 	Owner  Owner
 	Lease  time.Duration // that an answer grants
 	Behind int           // transactions that are committed, and not sent
+	// Witness goes with StandbyAdmit: the host without whose word neither goes on alone. "": the
+	// lease alone decides.
+	Witness string
 }
 
 // StandbyAnswer is what came of it. While the standby is admitted its answer is a lease.
@@ -54,7 +57,31 @@ type StandbyAnswer struct {
 	Leaving  bool   // it is being stopped
 	Problem  string // why it did not do what it was asked to
 	Data     []byte
-	More     bool // of a census: others follow
+	More     bool   // of a census: others follow
+	Claims   bool   // it has asked the witness whether it may take over, and does not know yet
+	Witness  string // that its ics.conf names; "": none
+}
+
+// A WitnessHost keeps a register for each pair of back ends, so that of two who do not hear each other one goes on.
+type WitnessHost interface {
+	Witness(ctx context.Context, req WitnessRequest) (WitnessAnswer, error)
+}
+
+// WitnessRequest asks for the register of a pair: it is granted where Epoch is higher than what
+// is there, and BasedOn is what is there; and again, where it was granted before. Without
+// an Epoch it asks only what is there.
+type WitnessRequest struct {
+	Pair    string // the name that their calendars are found under
+	Holder  string // the host that asks
+	Epoch   uint64
+	BasedOn uint64
+}
+
+// WitnessAnswer is what is there now.
+type WitnessAnswer struct {
+	Granted bool
+	Epoch   uint64 // 0: nobody has asked yet
+	Holder  string
 }
 
 // NotActive goes with Unavailable: this back end does not serve now, its twin may.

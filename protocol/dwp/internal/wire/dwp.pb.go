@@ -11235,6 +11235,7 @@ type StandbyRequest struct {
 	Owner         []byte                 `protobuf:"bytes,7,opt,name=owner,proto3" json:"owner,omitempty"`
 	Lease         uint64                 `protobuf:"varint,8,opt,name=lease,proto3" json:"lease,omitempty"`   // microseconds that an answer grants
 	Behind        uint64                 `protobuf:"varint,9,opt,name=behind,proto3" json:"behind,omitempty"` // transactions that are committed, and not sent
+	Witness       []byte                 `protobuf:"bytes,10,opt,name=witness,proto3" json:"witness,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -11332,6 +11333,13 @@ func (x *StandbyRequest) GetBehind() uint64 {
 	return 0
 }
 
+func (x *StandbyRequest) GetWitness() []byte {
+	if x != nil {
+		return x.Witness
+	}
+	return nil
+}
+
 type StandbyAnswer struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Epoch         uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
@@ -11341,6 +11349,8 @@ type StandbyAnswer struct {
 	Problem       []byte                 `protobuf:"bytes,5,opt,name=problem,proto3" json:"problem,omitempty"`
 	Data          []byte                 `protobuf:"bytes,6,opt,name=data,proto3" json:"data,omitempty"`
 	More          bool                   `protobuf:"varint,7,opt,name=more,proto3" json:"more,omitempty"`
+	Claims        bool                   `protobuf:"varint,8,opt,name=claims,proto3" json:"claims,omitempty"`
+	Witness       []byte                 `protobuf:"bytes,9,opt,name=witness,proto3" json:"witness,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -11422,6 +11432,148 @@ func (x *StandbyAnswer) GetMore() bool {
 		return x.More
 	}
 	return false
+}
+
+func (x *StandbyAnswer) GetClaims() bool {
+	if x != nil {
+		return x.Claims
+	}
+	return false
+}
+
+func (x *StandbyAnswer) GetWitness() []byte {
+	if x != nil {
+		return x.Witness
+	}
+	return nil
+}
+
+type WitnessRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Pair          []byte                 `protobuf:"bytes,1,opt,name=pair,proto3" json:"pair,omitempty"`
+	Holder        []byte                 `protobuf:"bytes,2,opt,name=holder,proto3" json:"holder,omitempty"` // the host that asks
+	Epoch         uint64                 `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`  // 0: it asks only
+	BasedOn       uint64                 `protobuf:"varint,4,opt,name=based_on,json=basedOn,proto3" json:"based_on,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WitnessRequest) Reset() {
+	*x = WitnessRequest{}
+	mi := &file_dwp_proto_msgTypes[147]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WitnessRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WitnessRequest) ProtoMessage() {}
+
+func (x *WitnessRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[147]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WitnessRequest.ProtoReflect.Descriptor instead.
+func (*WitnessRequest) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{147}
+}
+
+func (x *WitnessRequest) GetPair() []byte {
+	if x != nil {
+		return x.Pair
+	}
+	return nil
+}
+
+func (x *WitnessRequest) GetHolder() []byte {
+	if x != nil {
+		return x.Holder
+	}
+	return nil
+}
+
+func (x *WitnessRequest) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *WitnessRequest) GetBasedOn() uint64 {
+	if x != nil {
+		return x.BasedOn
+	}
+	return 0
+}
+
+type WitnessAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Granted       bool                   `protobuf:"varint,1,opt,name=granted,proto3" json:"granted,omitempty"`
+	Epoch         uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Holder        []byte                 `protobuf:"bytes,3,opt,name=holder,proto3" json:"holder,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WitnessAnswer) Reset() {
+	*x = WitnessAnswer{}
+	mi := &file_dwp_proto_msgTypes[148]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WitnessAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WitnessAnswer) ProtoMessage() {}
+
+func (x *WitnessAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[148]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WitnessAnswer.ProtoReflect.Descriptor instead.
+func (*WitnessAnswer) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{148}
+}
+
+func (x *WitnessAnswer) GetGranted() bool {
+	if x != nil {
+		return x.Granted
+	}
+	return false
+}
+
+func (x *WitnessAnswer) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *WitnessAnswer) GetHolder() []byte {
+	if x != nil {
+		return x.Holder
+	}
+	return nil
 }
 
 var File_dwp_proto protoreflect.FileDescriptor
@@ -12422,7 +12574,7 @@ const file_dwp_proto_rawDesc = "" +
 	"\x04sums\x18\x02 \x03(\v2\x1a.factotum.dwp.v1.ArriveSumR\x04sums\"1\n" +
 	"\tArriveSum\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\fR\x04name\x12\x10\n" +
-	"\x03sum\x18\x02 \x01(\tR\x03sum\"\xd0\x01\n" +
+	"\x03sum\x18\x02 \x01(\tR\x03sum\"\xea\x01\n" +
 	"\x0eStandbyRequest\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\rR\x04step\x12\x12\n" +
 	"\x04from\x18\x02 \x01(\fR\x04from\x12\x14\n" +
@@ -12432,7 +12584,9 @@ const file_dwp_proto_rawDesc = "" +
 	"\x04data\x18\x06 \x01(\fR\x04data\x12\x14\n" +
 	"\x05owner\x18\a \x01(\fR\x05owner\x12\x14\n" +
 	"\x05lease\x18\b \x01(\x04R\x05lease\x12\x16\n" +
-	"\x06behind\x18\t \x01(\x04R\x06behind\"\xb5\x01\n" +
+	"\x06behind\x18\t \x01(\x04R\x06behind\x12\x18\n" +
+	"\awitness\x18\n" +
+	" \x01(\fR\awitness\"\xe7\x01\n" +
 	"\rStandbyAnswer\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x16\n" +
 	"\x06active\x18\x02 \x01(\bR\x06active\x12\x1a\n" +
@@ -12440,7 +12594,18 @@ const file_dwp_proto_rawDesc = "" +
 	"\aleaving\x18\x04 \x01(\bR\aleaving\x12\x18\n" +
 	"\aproblem\x18\x05 \x01(\fR\aproblem\x12\x12\n" +
 	"\x04data\x18\x06 \x01(\fR\x04data\x12\x12\n" +
-	"\x04more\x18\a \x01(\bR\x04more2\x87\x1c\n" +
+	"\x04more\x18\a \x01(\bR\x04more\x12\x16\n" +
+	"\x06claims\x18\b \x01(\bR\x06claims\x12\x18\n" +
+	"\awitness\x18\t \x01(\fR\awitness\"m\n" +
+	"\x0eWitnessRequest\x12\x12\n" +
+	"\x04pair\x18\x01 \x01(\fR\x04pair\x12\x16\n" +
+	"\x06holder\x18\x02 \x01(\fR\x06holder\x12\x14\n" +
+	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\x12\x19\n" +
+	"\bbased_on\x18\x04 \x01(\x04R\abasedOn\"W\n" +
+	"\rWitnessAnswer\x12\x18\n" +
+	"\agranted\x18\x01 \x01(\bR\agranted\x12\x14\n" +
+	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x16\n" +
+	"\x06holder\x18\x03 \x01(\fR\x06holder2\xd3\x1c\n" +
 	"\aBackend\x12D\n" +
 	"\x05Hello\x12\x1d.factotum.dwp.v1.HelloRequest\x1a\x1c.factotum.dwp.v1.HelloAnswer\x12A\n" +
 	"\x04Home\x12\x1c.factotum.dwp.v1.HomeRequest\x1a\x1b.factotum.dwp.v1.HomeAnswer\x12M\n" +
@@ -12494,7 +12659,8 @@ const file_dwp_proto_rawDesc = "" +
 	"\rRegistrations\x12%.factotum.dwp.v1.RegistrationsRequest\x1a$.factotum.dwp.v1.RegistrationsAnswer\x12C\n" +
 	"\bTestHook\x12 .factotum.dwp.v1.TestHookRequest\x1a\x15.factotum.dwp.v1.Done\x12G\n" +
 	"\x06Arrive\x12\x1e.factotum.dwp.v1.ArriveRequest\x1a\x1d.factotum.dwp.v1.ArriveAnswer\x12J\n" +
-	"\aStandby\x12\x1f.factotum.dwp.v1.StandbyRequest\x1a\x1e.factotum.dwp.v1.StandbyAnswer\x12A\n" +
+	"\aStandby\x12\x1f.factotum.dwp.v1.StandbyRequest\x1a\x1e.factotum.dwp.v1.StandbyAnswer\x12J\n" +
+	"\aWitness\x12\x1f.factotum.dwp.v1.WitnessRequest\x1a\x1e.factotum.dwp.v1.WitnessAnswer\x12A\n" +
 	"\x04Ping\x12\x1c.factotum.dwp.v1.PingRequest\x1a\x1b.factotum.dwp.v1.PingAnswerB%Z#factotum/protocol/dwp/internal/wireb\x06proto3"
 
 var (
@@ -12509,7 +12675,7 @@ func file_dwp_proto_rawDescGZIP() []byte {
 	return file_dwp_proto_rawDescData
 }
 
-var file_dwp_proto_msgTypes = make([]protoimpl.MessageInfo, 147)
+var file_dwp_proto_msgTypes = make([]protoimpl.MessageInfo, 149)
 var file_dwp_proto_goTypes = []any{
 	(*HelloRequest)(nil),           // 0: factotum.dwp.v1.HelloRequest
 	(*HelloAnswer)(nil),            // 1: factotum.dwp.v1.HelloAnswer
@@ -12658,6 +12824,8 @@ var file_dwp_proto_goTypes = []any{
 	(*ArriveSum)(nil),              // 144: factotum.dwp.v1.ArriveSum
 	(*StandbyRequest)(nil),         // 145: factotum.dwp.v1.StandbyRequest
 	(*StandbyAnswer)(nil),          // 146: factotum.dwp.v1.StandbyAnswer
+	(*WitnessRequest)(nil),         // 147: factotum.dwp.v1.WitnessRequest
+	(*WitnessAnswer)(nil),          // 148: factotum.dwp.v1.WitnessAnswer
 }
 var file_dwp_proto_depIdxs = []int32{
 	2,   // 0: factotum.dwp.v1.HelloAnswer.facts:type_name -> factotum.dwp.v1.Facts
@@ -12914,56 +13082,58 @@ var file_dwp_proto_depIdxs = []int32{
 	129, // 251: factotum.dwp.v1.Backend.TestHook:input_type -> factotum.dwp.v1.TestHookRequest
 	142, // 252: factotum.dwp.v1.Backend.Arrive:input_type -> factotum.dwp.v1.ArriveRequest
 	145, // 253: factotum.dwp.v1.Backend.Standby:input_type -> factotum.dwp.v1.StandbyRequest
-	130, // 254: factotum.dwp.v1.Backend.Ping:input_type -> factotum.dwp.v1.PingRequest
-	1,   // 255: factotum.dwp.v1.Backend.Hello:output_type -> factotum.dwp.v1.HelloAnswer
-	21,  // 256: factotum.dwp.v1.Backend.Home:output_type -> factotum.dwp.v1.HomeAnswer
-	33,  // 257: factotum.dwp.v1.Backend.Calendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	35,  // 258: factotum.dwp.v1.Backend.Calendars:output_type -> factotum.dwp.v1.CalendarsAnswer
-	33,  // 259: factotum.dwp.v1.Backend.CreateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	33,  // 260: factotum.dwp.v1.Backend.UpdateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	45,  // 261: factotum.dwp.v1.Backend.DeleteCalendar:output_type -> factotum.dwp.v1.Done
-	41,  // 262: factotum.dwp.v1.Backend.CopyCalendar:output_type -> factotum.dwp.v1.CopyAnswer
-	49,  // 263: factotum.dwp.v1.Backend.ListObjects:output_type -> factotum.dwp.v1.ListObjectsAnswer
-	51,  // 264: factotum.dwp.v1.Backend.Object:output_type -> factotum.dwp.v1.ObjectAnswer
-	53,  // 265: factotum.dwp.v1.Backend.Objects:output_type -> factotum.dwp.v1.ObjectsAnswer
-	56,  // 266: factotum.dwp.v1.Backend.PutObject:output_type -> factotum.dwp.v1.PutAnswer
-	59,  // 267: factotum.dwp.v1.Backend.PutObjects:output_type -> factotum.dwp.v1.PutObjectsAnswer
-	45,  // 268: factotum.dwp.v1.Backend.DeleteObject:output_type -> factotum.dwp.v1.Done
-	73,  // 269: factotum.dwp.v1.Backend.EditObject:output_type -> factotum.dwp.v1.EditAnswer
-	76,  // 270: factotum.dwp.v1.Backend.Attachment:output_type -> factotum.dwp.v1.AttachmentAnswer
-	41,  // 271: factotum.dwp.v1.Backend.CopyObject:output_type -> factotum.dwp.v1.CopyAnswer
-	42,  // 272: factotum.dwp.v1.Backend.CopyOut:output_type -> factotum.dwp.v1.CopyOutAnswer
-	41,  // 273: factotum.dwp.v1.Backend.CopyIn:output_type -> factotum.dwp.v1.CopyAnswer
-	45,  // 274: factotum.dwp.v1.Backend.PatchProps:output_type -> factotum.dwp.v1.Done
-	82,  // 275: factotum.dwp.v1.Backend.Query:output_type -> factotum.dwp.v1.QueryAnswer
-	85,  // 276: factotum.dwp.v1.Backend.Occurrences:output_type -> factotum.dwp.v1.OccurrencesAnswer
-	88,  // 277: factotum.dwp.v1.Backend.Sync:output_type -> factotum.dwp.v1.SyncAnswer
-	92,  // 278: factotum.dwp.v1.Backend.ListChanges:output_type -> factotum.dwp.v1.ListChangesAnswer
-	94,  // 279: factotum.dwp.v1.Backend.SyncHome:output_type -> factotum.dwp.v1.SyncHomeAnswer
-	96,  // 280: factotum.dwp.v1.Backend.SearchCalendars:output_type -> factotum.dwp.v1.SearchCalendarsAnswer
-	99,  // 281: factotum.dwp.v1.Backend.FreeBusy:output_type -> factotum.dwp.v1.FreeBusyAnswer
-	106, // 282: factotum.dwp.v1.Backend.Deliver:output_type -> factotum.dwp.v1.DeliverAnswer
-	109, // 283: factotum.dwp.v1.Backend.Decide:output_type -> factotum.dwp.v1.Decided
-	112, // 284: factotum.dwp.v1.Backend.Why:output_type -> factotum.dwp.v1.WhyAnswer
-	134, // 285: factotum.dwp.v1.Backend.History:output_type -> factotum.dwp.v1.HistoryAnswer
-	138, // 286: factotum.dwp.v1.Backend.AsOf:output_type -> factotum.dwp.v1.AsOfAnswer
-	140, // 287: factotum.dwp.v1.Backend.Undo:output_type -> factotum.dwp.v1.UndoAnswer
-	116, // 288: factotum.dwp.v1.Backend.Prefs:output_type -> factotum.dwp.v1.PrefsAnswer
-	45,  // 289: factotum.dwp.v1.Backend.SetPrefs:output_type -> factotum.dwp.v1.Done
-	116, // 290: factotum.dwp.v1.Backend.EditPrefs:output_type -> factotum.dwp.v1.PrefsAnswer
-	121, // 291: factotum.dwp.v1.Backend.Subscribe:output_type -> factotum.dwp.v1.SubscribeAnswer
-	45,  // 292: factotum.dwp.v1.Backend.Share:output_type -> factotum.dwp.v1.Done
-	45,  // 293: factotum.dwp.v1.Backend.SetProxies:output_type -> factotum.dwp.v1.Done
-	45,  // 294: factotum.dwp.v1.Backend.Notify:output_type -> factotum.dwp.v1.Done
-	125, // 295: factotum.dwp.v1.Backend.Register:output_type -> factotum.dwp.v1.RegisterAnswer
-	45,  // 296: factotum.dwp.v1.Backend.Unregister:output_type -> factotum.dwp.v1.Done
-	128, // 297: factotum.dwp.v1.Backend.Registrations:output_type -> factotum.dwp.v1.RegistrationsAnswer
-	45,  // 298: factotum.dwp.v1.Backend.TestHook:output_type -> factotum.dwp.v1.Done
-	143, // 299: factotum.dwp.v1.Backend.Arrive:output_type -> factotum.dwp.v1.ArriveAnswer
-	146, // 300: factotum.dwp.v1.Backend.Standby:output_type -> factotum.dwp.v1.StandbyAnswer
-	131, // 301: factotum.dwp.v1.Backend.Ping:output_type -> factotum.dwp.v1.PingAnswer
-	255, // [255:302] is the sub-list for method output_type
-	208, // [208:255] is the sub-list for method input_type
+	147, // 254: factotum.dwp.v1.Backend.Witness:input_type -> factotum.dwp.v1.WitnessRequest
+	130, // 255: factotum.dwp.v1.Backend.Ping:input_type -> factotum.dwp.v1.PingRequest
+	1,   // 256: factotum.dwp.v1.Backend.Hello:output_type -> factotum.dwp.v1.HelloAnswer
+	21,  // 257: factotum.dwp.v1.Backend.Home:output_type -> factotum.dwp.v1.HomeAnswer
+	33,  // 258: factotum.dwp.v1.Backend.Calendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	35,  // 259: factotum.dwp.v1.Backend.Calendars:output_type -> factotum.dwp.v1.CalendarsAnswer
+	33,  // 260: factotum.dwp.v1.Backend.CreateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	33,  // 261: factotum.dwp.v1.Backend.UpdateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	45,  // 262: factotum.dwp.v1.Backend.DeleteCalendar:output_type -> factotum.dwp.v1.Done
+	41,  // 263: factotum.dwp.v1.Backend.CopyCalendar:output_type -> factotum.dwp.v1.CopyAnswer
+	49,  // 264: factotum.dwp.v1.Backend.ListObjects:output_type -> factotum.dwp.v1.ListObjectsAnswer
+	51,  // 265: factotum.dwp.v1.Backend.Object:output_type -> factotum.dwp.v1.ObjectAnswer
+	53,  // 266: factotum.dwp.v1.Backend.Objects:output_type -> factotum.dwp.v1.ObjectsAnswer
+	56,  // 267: factotum.dwp.v1.Backend.PutObject:output_type -> factotum.dwp.v1.PutAnswer
+	59,  // 268: factotum.dwp.v1.Backend.PutObjects:output_type -> factotum.dwp.v1.PutObjectsAnswer
+	45,  // 269: factotum.dwp.v1.Backend.DeleteObject:output_type -> factotum.dwp.v1.Done
+	73,  // 270: factotum.dwp.v1.Backend.EditObject:output_type -> factotum.dwp.v1.EditAnswer
+	76,  // 271: factotum.dwp.v1.Backend.Attachment:output_type -> factotum.dwp.v1.AttachmentAnswer
+	41,  // 272: factotum.dwp.v1.Backend.CopyObject:output_type -> factotum.dwp.v1.CopyAnswer
+	42,  // 273: factotum.dwp.v1.Backend.CopyOut:output_type -> factotum.dwp.v1.CopyOutAnswer
+	41,  // 274: factotum.dwp.v1.Backend.CopyIn:output_type -> factotum.dwp.v1.CopyAnswer
+	45,  // 275: factotum.dwp.v1.Backend.PatchProps:output_type -> factotum.dwp.v1.Done
+	82,  // 276: factotum.dwp.v1.Backend.Query:output_type -> factotum.dwp.v1.QueryAnswer
+	85,  // 277: factotum.dwp.v1.Backend.Occurrences:output_type -> factotum.dwp.v1.OccurrencesAnswer
+	88,  // 278: factotum.dwp.v1.Backend.Sync:output_type -> factotum.dwp.v1.SyncAnswer
+	92,  // 279: factotum.dwp.v1.Backend.ListChanges:output_type -> factotum.dwp.v1.ListChangesAnswer
+	94,  // 280: factotum.dwp.v1.Backend.SyncHome:output_type -> factotum.dwp.v1.SyncHomeAnswer
+	96,  // 281: factotum.dwp.v1.Backend.SearchCalendars:output_type -> factotum.dwp.v1.SearchCalendarsAnswer
+	99,  // 282: factotum.dwp.v1.Backend.FreeBusy:output_type -> factotum.dwp.v1.FreeBusyAnswer
+	106, // 283: factotum.dwp.v1.Backend.Deliver:output_type -> factotum.dwp.v1.DeliverAnswer
+	109, // 284: factotum.dwp.v1.Backend.Decide:output_type -> factotum.dwp.v1.Decided
+	112, // 285: factotum.dwp.v1.Backend.Why:output_type -> factotum.dwp.v1.WhyAnswer
+	134, // 286: factotum.dwp.v1.Backend.History:output_type -> factotum.dwp.v1.HistoryAnswer
+	138, // 287: factotum.dwp.v1.Backend.AsOf:output_type -> factotum.dwp.v1.AsOfAnswer
+	140, // 288: factotum.dwp.v1.Backend.Undo:output_type -> factotum.dwp.v1.UndoAnswer
+	116, // 289: factotum.dwp.v1.Backend.Prefs:output_type -> factotum.dwp.v1.PrefsAnswer
+	45,  // 290: factotum.dwp.v1.Backend.SetPrefs:output_type -> factotum.dwp.v1.Done
+	116, // 291: factotum.dwp.v1.Backend.EditPrefs:output_type -> factotum.dwp.v1.PrefsAnswer
+	121, // 292: factotum.dwp.v1.Backend.Subscribe:output_type -> factotum.dwp.v1.SubscribeAnswer
+	45,  // 293: factotum.dwp.v1.Backend.Share:output_type -> factotum.dwp.v1.Done
+	45,  // 294: factotum.dwp.v1.Backend.SetProxies:output_type -> factotum.dwp.v1.Done
+	45,  // 295: factotum.dwp.v1.Backend.Notify:output_type -> factotum.dwp.v1.Done
+	125, // 296: factotum.dwp.v1.Backend.Register:output_type -> factotum.dwp.v1.RegisterAnswer
+	45,  // 297: factotum.dwp.v1.Backend.Unregister:output_type -> factotum.dwp.v1.Done
+	128, // 298: factotum.dwp.v1.Backend.Registrations:output_type -> factotum.dwp.v1.RegistrationsAnswer
+	45,  // 299: factotum.dwp.v1.Backend.TestHook:output_type -> factotum.dwp.v1.Done
+	143, // 300: factotum.dwp.v1.Backend.Arrive:output_type -> factotum.dwp.v1.ArriveAnswer
+	146, // 301: factotum.dwp.v1.Backend.Standby:output_type -> factotum.dwp.v1.StandbyAnswer
+	148, // 302: factotum.dwp.v1.Backend.Witness:output_type -> factotum.dwp.v1.WitnessAnswer
+	131, // 303: factotum.dwp.v1.Backend.Ping:output_type -> factotum.dwp.v1.PingAnswer
+	256, // [256:304] is the sub-list for method output_type
+	208, // [208:256] is the sub-list for method input_type
 	208, // [208:208] is the sub-list for extension type_name
 	208, // [208:208] is the sub-list for extension extendee
 	0,   // [0:208] is the sub-list for field type_name
@@ -12989,7 +13159,7 @@ func file_dwp_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dwp_proto_rawDesc), len(file_dwp_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   147,
+			NumMessages:   149,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

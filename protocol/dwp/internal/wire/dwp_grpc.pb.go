@@ -86,6 +86,7 @@ const (
 	Backend_TestHook_FullMethodName        = "/factotum.dwp.v1.Backend/TestHook"
 	Backend_Arrive_FullMethodName          = "/factotum.dwp.v1.Backend/Arrive"
 	Backend_Standby_FullMethodName         = "/factotum.dwp.v1.Backend/Standby"
+	Backend_Witness_FullMethodName         = "/factotum.dwp.v1.Backend/Witness"
 	Backend_Ping_FullMethodName            = "/factotum.dwp.v1.Backend/Ping"
 )
 
@@ -146,6 +147,9 @@ type BackendClient interface {
 	// Standby is asked by the other of two back ends of which one serves. It is no method of
 	// calendar.Backend but of calendar.Twin.
 	Standby(ctx context.Context, in *StandbyRequest, opts ...grpc.CallOption) (*StandbyAnswer, error)
+	// Witness is asked by either of two such back ends. It is no method of
+	// calendar.Backend but of calendar.WitnessHost.
+	Witness(ctx context.Context, in *WitnessRequest, opts ...grpc.CallOption) (*WitnessAnswer, error)
 	Ping(ctx context.Context, in *PingRequest, opts ...grpc.CallOption) (*PingAnswer, error)
 }
 
@@ -683,6 +687,16 @@ func (c *backendClient) Standby(ctx context.Context, in *StandbyRequest, opts ..
 	return out, nil
 }
 
+func (c *backendClient) Witness(ctx context.Context, in *WitnessRequest, opts ...grpc.CallOption) (*WitnessAnswer, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(WitnessAnswer)
+	err := c.cc.Invoke(ctx, Backend_Witness_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *backendClient) Ping(ctx context.Context, in *PingRequest, opts ...grpc.CallOption) (*PingAnswer, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(PingAnswer)
@@ -750,6 +764,9 @@ type BackendServer interface {
 	// Standby is asked by the other of two back ends of which one serves. It is no method of
 	// calendar.Backend but of calendar.Twin.
 	Standby(context.Context, *StandbyRequest) (*StandbyAnswer, error)
+	// Witness is asked by either of two such back ends. It is no method of
+	// calendar.Backend but of calendar.WitnessHost.
+	Witness(context.Context, *WitnessRequest) (*WitnessAnswer, error)
 	Ping(context.Context, *PingRequest) (*PingAnswer, error)
 	mustEmbedUnimplementedBackendServer()
 }
@@ -898,6 +915,9 @@ func (UnimplementedBackendServer) Arrive(context.Context, *ArriveRequest) (*Arri
 }
 func (UnimplementedBackendServer) Standby(context.Context, *StandbyRequest) (*StandbyAnswer, error) {
 	return nil, status.Error(codes.Unimplemented, "method Standby not implemented")
+}
+func (UnimplementedBackendServer) Witness(context.Context, *WitnessRequest) (*WitnessAnswer, error) {
+	return nil, status.Error(codes.Unimplemented, "method Witness not implemented")
 }
 func (UnimplementedBackendServer) Ping(context.Context, *PingRequest) (*PingAnswer, error) {
 	return nil, status.Error(codes.Unimplemented, "method Ping not implemented")
@@ -1691,6 +1711,24 @@ func _Backend_Standby_Handler(srv interface{}, ctx context.Context, dec func(int
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Backend_Witness_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(WitnessRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BackendServer).Witness(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Backend_Witness_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BackendServer).Witness(ctx, req.(*WitnessRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Backend_Ping_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(PingRequest)
 	if err := dec(in); err != nil {
@@ -1867,6 +1905,10 @@ var Backend_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Standby",
 			Handler:    _Backend_Standby_Handler,
+		},
+		{
+			MethodName: "Witness",
+			Handler:    _Backend_Witness_Handler,
 		},
 		{
 			MethodName: "Ping",
