@@ -1,55 +1,15 @@
 package standby
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"sync"
 	"time"
 
 	"factotum/server/calendar"
-	"factotum/store/archive"
 )
-
-// The times of a lease.
-const (
-	Lease  = 8 * time.Second // from when a question was sent to which the standby has an answer
-	Margin = time.Second     // for how much longer the standby waits
-	beat   = time.Second     // between questions
-)
-
-// Options are what both hosts need.
-type Options struct {
-	Host, Peer string
-	Dir        string         // of the state
-	Store      calendar.Store // itself: what is written to it here is told to nobody
-	Sync       bool           // nobody is answered before the standby has it
-	// Partial tells of homes that come from elsewhere and are not complete: the standby gets them
-	// with Settle. nil: there are none.
-	Partial func(calendar.Owner) bool
-	// Dial gives the other host; it is asked for often.
-	Dial func() (calendar.Twin, error)
-	// Over is told that the process has to begin anew, since it serves now, or does not any more.
-	Over func(reason error)
-	Log  *slog.Logger
-	Now  func() time.Time
-}
-
-func (o *Options) defaults() {
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if o.Partial == nil {
-		o.Partial = func(calendar.Owner) bool { return false }
-	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
-}
 
 // phase is what there is between the two.
 type phase string
@@ -85,6 +45,7 @@ type Active struct {
 	serial   uint64 // of questions
 	admitted uint64 // the serial after which an answer tells of this pairing
 	dirty    map[calendar.Owner]bool
+	doubt    map[calendar.Owner]bool // perhaps not the same there, since before a restart
 	partial  map[calendar.Owner]bool // the standby has their marks only
 	queue    []*queued               // committed, and not sent
 	octets   int
@@ -93,6 +54,13 @@ type Active struct {
 	answered time.Time // by the wall clock
 	changed  chan struct{}
 	differs  int // homes that were not what they should be
+	begun    time.Time
+	flight   context.Context // of what is asked in the stream
+	drop     context.CancelFunc
+	witness  witnessLink
+	theirs   string // the witness that the standby names
+	anchor   uint64 // the last epoch that the witness granted to this host
+	again    bool   // the pairing is to be another one
 
 	wake chan struct{}
 }
@@ -117,7 +85,8 @@ func (l lock) Unlock() { <-l }
 // nobody else does.
 func NewActive(state State, opt Options) *Active {
 	opt.defaults()
-	a := &Active{opt: opt, commit: make(lock, 1), call: make(lock, 1), sending: make(lock, 1), state: state, phase: alone, dirty: map[calendar.Owner]bool{}, partial: map[calendar.Owner]bool{}, changed: make(chan struct{}), wake: make(chan struct{}, 1), since: opt.Now()}
+	a := &Active{opt: opt, commit: make(lock, 1), call: make(lock, 1), sending: make(lock, 1), state: state, phase: alone, dirty: map[calendar.Owner]bool{}, partial: map[calendar.Owner]bool{}, changed: make(chan struct{}), wake: make(chan struct{}, 1), since: opt.Now(), begun: opt.Now()}
+	a.flight, a.drop = context.WithCancel(context.Background())
 	if state.Paired {
 		a.phase = waiting
 	}
@@ -125,9 +94,7 @@ func NewActive(state State, opt Options) *Active {
 	if a.noted, err = readNoted(opt.Dir); err != nil {
 		opt.Log.Warn("what was changed while there was no standby is not known: all homes are compared", "error", err)
 	}
-	for owner := range a.noted {
-		a.dirty[owner] = true
-	}
+	a.doubt = maps.Clone(a.noted)
 	return a
 }
 
@@ -163,11 +130,15 @@ func (a *Active) held() error {
 		return nil
 	case a.phase == waiting:
 		return notActive("this host was paired with %s and waits to hear from it whether it has taken over: see \"calserver standby status\"", a.opt.Peer)
-	case longer(a.leased, a.opt.Now()) >= Lease*9/10:
+	case a.leaseOver() && a.decides():
+		return notActive("the standby %s does not answer, and the witness %s has not said that this host goes on without it%s: see \"calserver standby status\"", a.opt.Peer, a.opt.Witness, a.witness.why())
+	case a.leaseOver():
 		return notActive("the standby %s does not answer, and may take over: see \"calserver standby status\"", a.opt.Peer)
 	}
 	return nil
 }
+
+func (a *Active) leaseOver() bool { return longer(a.leased, a.opt.Now()) >= Lease*9/10 }
 
 func (a *Active) set(p phase) {
 	if a.phase != p {
@@ -194,164 +165,14 @@ func (a *Active) poke() {
 	}
 }
 
-// Before is told of transactions that are about to be committed: see calendar.Committing.
-func (a *Active) Before(all []calendar.Committing) (done func(error), err error) {
-	a.commit.Lock()
-	a.mu.Lock()
-	err, is := a.held(), a.phase
-	a.mu.Unlock()
-	if err == nil && is == broken {
-		err = notActive("it is not known what the standby %s has; try again in a second", a.opt.Peer)
-	}
-	if err != nil {
-		a.commit.Unlock()
-		return nil, err
-	}
-	if is != paired {
-		if err := a.note(all); err != nil {
-			a.commit.Unlock()
-			return nil, err
-		}
-		return func(error) { a.mark(all); a.commit.Unlock() }, nil
-	}
-	var buf bytes.Buffer
-	var list []*queued
-	var odd, partial []calendar.Committing
-	for _, c := range all {
-		s, ok := c.Note.(*archive.Spelled)
-		from := buf.Len()
-		if (!ok || s.Image()) && a.opt.Partial(c.Owner) {
-			partial = append(partial, c)
-			continue
-		}
-		if !ok || s.Whole() || s.Append(&buf) != nil {
-			buf.Truncate(from)
-			odd = append(odd, c)
-			continue
-		}
-		list = append(list, &queued{owner: c.Owner, lines: buf.Bytes()[from:buf.Len():buf.Len()]})
-	}
-	if a.opt.Sync && buf.Len() > 0 {
-		if err := a.ship(buf.Bytes(), 0); errors.Is(err, errAlone) {
-			odd, list = all, nil
-		} else if err != nil {
-			a.mark(all) // the standby may have it
-			a.commit.Unlock()
-			return nil, err
-		}
-	}
-	return func(err error) {
-		defer a.commit.Unlock()
-		if err != nil { // the standby has what there is not here
-			odd, list = all, nil
-		} else {
-			if !a.opt.Sync {
-				a.enqueue(list)
-			}
-			a.put(partial)
-		}
-		if len(odd) > 0 {
-			a.mark(odd)
-		}
-	}, nil
-}
-
-// put notes that of these homes the standby gets all at their end; where it has been lost meanwhile
-// it may get them before.
-func (a *Active) put(all []calendar.Committing) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, c := range all {
-		if a.phase == paired {
-			a.partial[c.Owner] = true
-		} else {
-			a.dirty[c.Owner] = true
-		}
-	}
-}
-
-// late has what was put off copied with the rest. mu is held.
-func (a *Active) late() {
-	maps.Copy(a.dirty, a.partial)
-	clear(a.partial)
-}
-
-// mark notes that the standby may not have what these homes have.
-func (a *Active) mark(all []calendar.Committing) {
-	a.mu.Lock()
-	for _, c := range all {
-		a.dirty[c.Owner] = true
-	}
-	is := a.phase
-	a.mu.Unlock()
-	if is == paired {
-		a.poke()
-	}
-}
-
-var (
-	errAlone = errors.New("there is no standby any more")
-	errOver  = errors.New("the standby has taken over")
-)
-
-// request is what is asked; mu is held.
-func (a *Active) request(step calendar.StandbyStep) calendar.StandbyRequest {
-	return calendar.StandbyRequest{Step: step, From: a.opt.Host, Epoch: a.state.Epoch, Stream: a.stream, Seq: a.seq, Lease: Lease, Behind: len(a.queue)}
-}
-
-// askFor bounds one question.
-const askFor = 3 * time.Second
-
-// ask asks the standby, and takes from the answer what it says of who serves: the lease,
-// that there is no standby any more, that it has taken over.
-func (a *Active) ask(ctx context.Context, req calendar.StandbyRequest) (ans calendar.StandbyAnswer, err error) {
-	twin, err := a.opt.Dial()
-	if err != nil {
-		return ans, err
-	}
-	a.mu.Lock()
-	a.serial++
-	serial, sent := a.serial, a.opt.Now()
-	a.mu.Unlock()
-	long := askFor
-	if req.Step == calendar.StandbyPart || req.Step == calendar.StandbyCensus || req.Step == calendar.StandbySum {
-		long = time.Minute
-	}
-	limited, cancel := context.WithTimeout(ctx, long)
-	defer cancel()
-	if ans, err = twin.Standby(limited, req); err != nil {
-		return ans, err
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.answered = a.opt.Now()
-	if ans.Epoch > req.Epoch {
-		a.depose(ans.Epoch, req.Step != calendar.StandbyTake)
-		return ans, errOver
-	}
-	if req.Stream != a.stream || a.stream == "" || a.phase != paired && a.phase != broken || serial <= a.admitted {
-		return ans, nil
-	}
-	if ans.Admitted {
-		if sent.After(a.leased) {
-			a.leased = sent
-		}
-		return ans, nil
-	}
-	why := cmp.Or(ans.Problem, "it has begun anew")
-	if ans.Leaving {
-		why = "it is being stopped"
-	}
-	return ans, a.goAlone(why)
-}
-
 // goAlone serves without a standby, which does not take over. mu is held.
-func (a *Active) goAlone(why string) error {
+func (a *Active) goAlone(epoch uint64, why string) error {
 	s := a.state
-	s.Paired = false
+	s.Epoch, s.Paired, s.Witness = epoch, false, ""
 	if err := a.write(s); err != nil {
 		return err
 	}
+	a.endFlights()
 	for _, q := range a.queue {
 		a.dirty[q.owner] = true
 	}
@@ -387,6 +208,7 @@ func (a *Active) depose(epoch uint64, aside bool) {
 		a.opt.Log.Error("transactions were acknowledged, and the standby that has taken over has not got them: they are in the database that is put aside", "transactions", n)
 	}
 	a.set(deposed)
+	a.endFlights()
 	s := State{Epoch: epoch, Aside: aside, Since: a.opt.Now()}
 	if err := a.write(s); err != nil {
 		a.opt.Log.Error("which host serves cannot be written", "error", err)
@@ -409,18 +231,19 @@ func (a *Active) Standby(_ context.Context, req calendar.StandbyRequest) (calend
 func (a *Active) Run(ctx context.Context) {
 	var beats sync.WaitGroup
 	beats.Go(func() { a.beats(ctx) })
+	beats.Go(func() { a.watch(ctx) })
 	defer beats.Wait()
 	var sums sums
 	for ctx.Err() == nil {
 		a.mu.Lock()
-		is, dirty, queue := a.phase, len(a.dirty), len(a.queue)
+		is, differs, queue := a.phase, len(a.dirty) > 0 || a.again, len(a.queue)
 		a.mu.Unlock()
 		var err error
 		switch {
 		case is == deposed:
 			return
 		case is == handing:
-		case is != paired || dirty > 0:
+		case is != paired || differs:
 			if err = a.pair(ctx); err == nil {
 				sums.begin(a.opt.Now())
 				continue

@@ -9,7 +9,6 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"factotum/server/calendar"
@@ -65,6 +64,11 @@ func (a *Active) pair(ctx context.Context) error {
 	for _, owner := range differ {
 		a.dirty[owner] = true
 	}
+	a.mu.Unlock()
+	if err := a.compare(ctx); err != nil {
+		return err
+	}
+	a.mu.Lock()
 	n := len(a.dirty)
 	a.mu.Unlock()
 	began := a.opt.Now()
@@ -78,10 +82,14 @@ func (a *Active) pair(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := a.admit(ctx); err != nil {
+	witness, err := a.agree(ctx)
+	if err != nil {
 		return err
 	}
-	a.opt.Log.Info("the standby has all", "host", a.opt.Peer, "homes_copied", n, "in", a.opt.Now().Sub(began).Round(time.Millisecond))
+	if err := a.admit(ctx, witness); err != nil {
+		return err
+	}
+	a.opt.Log.Info("the standby has all", "host", a.opt.Peer, "witness", witness, "homes_copied", n, "in", a.opt.Now().Sub(began).Round(time.Millisecond))
 	return nil
 }
 
@@ -101,6 +109,7 @@ func (a *Active) withdraw(ctx context.Context) (differ []calendar.Owner, err err
 	}
 	a.late()
 	a.queue, a.octets = nil, 0
+	a.endFlights()
 	a.stream, a.seq, a.admitted = rand.Text(), 0, math.MaxUint64
 	req := a.request(calendar.StandbyWithdraw)
 	a.mu.Unlock()
@@ -118,13 +127,39 @@ func (a *Active) withdraw(ctx context.Context) (differ []calendar.Owner, err err
 	}
 	if a.state.Paired {
 		s := a.state
-		s.Paired = false
+		s.Paired, s.Witness = false, ""
 		if err := a.write(s); err != nil {
 			return nil, err
 		}
 	}
+	a.again = false
 	a.set(copying)
 	return differ, json.Unmarshal(ans.Data, &differ)
+}
+
+// compare looks which of the homes that are in doubt are not the same there.
+func (a *Active) compare(ctx context.Context) error {
+	a.mu.Lock()
+	list := slices.Sorted(maps.Keys(a.doubt))
+	a.mu.Unlock()
+	for _, owner := range list {
+		a.mu.Lock()
+		known := a.dirty[owner]
+		a.mu.Unlock()
+		if !known {
+			same, comparable, err := a.same(ctx, owner)
+			if err != nil {
+				return err
+			}
+			known = !same || !comparable
+		}
+		a.mu.Lock()
+		if delete(a.doubt, owner); known {
+			a.dirty[owner] = true
+		}
+		a.mu.Unlock()
+	}
+	return nil
 }
 
 // homeLine is a home in a census.
@@ -205,11 +240,16 @@ func (a *Active) part(ctx context.Context, data []byte) error {
 	return err
 }
 
+// writersWait bounds how long writers wait while the last homes are copied.
+const writersWait = 15 * time.Second
+
 // admit copies what is left while writers wait, and lets the standby take over from now on.
-func (a *Active) admit(ctx context.Context) error {
+func (a *Active) admit(ctx context.Context, witness string) error {
 	a.commit.Lock()
 	defer a.commit.Unlock()
-	if err := a.copyHomes(ctx, a.takeDirty()); err != nil {
+	limited, cancel := context.WithTimeout(ctx, writersWait)
+	err := a.copyHomes(limited, a.takeDirty())
+	if cancel(); err != nil {
 		return err
 	}
 	a.call.Lock()
@@ -220,7 +260,7 @@ func (a *Active) admit(ctx context.Context) error {
 		return errOver
 	}
 	s := a.state
-	s.Paired = true
+	s.Paired, s.Witness = true, witness
 	if err := a.write(s); err != nil {
 		a.mu.Unlock()
 		return err
@@ -228,6 +268,7 @@ func (a *Active) admit(ctx context.Context) error {
 	a.set(broken) // until it is known whether it is admitted
 	a.leased = a.opt.Now()
 	req := a.request(calendar.StandbyAdmit)
+	req.Witness = witness
 	a.mu.Unlock()
 	ans, err := a.ask(ctx, req)
 	if err == nil && !ans.Admitted {
@@ -245,147 +286,4 @@ func (a *Active) admit(ctx context.Context) error {
 	a.set(paired)
 	a.forgetNoted()
 	return nil
-}
-
-// Switch hands over to the standby.
-func (a *Active) Switch(ctx context.Context) error {
-	a.commit.Lock()
-	defer a.commit.Unlock()
-	for {
-		a.mu.Lock()
-		is, dirty, queue, why := a.phase, len(a.dirty), len(a.queue), a.failure
-		a.mu.Unlock()
-		if is != paired || dirty > 0 {
-			if why == "" {
-				why = "it is being brought up to date"
-			}
-			return &calendar.Error{Kind: calendar.Unavailable, Op: "hand over", Msg: fmt.Sprintf("the standby %s has not all that there is here: %s", a.opt.Peer, why)}
-		}
-		if queue == 0 {
-			break
-		}
-		if err := a.send(); err != nil {
-			return err
-		}
-	}
-	a.call.Lock()
-	defer a.call.Unlock()
-	a.mu.Lock()
-	a.set(handing)
-	req := a.request(calendar.StandbyTake)
-	a.mu.Unlock()
-	ans, err := a.ask(ctx, req)
-	if errors.Is(err, errOver) {
-		return nil
-	}
-	if err == nil {
-		err = errors.New(ans.Problem)
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.phase == handing { // it may take over yet: nothing is served until it has said that it does not
-		a.stream, a.leased = "", time.Time{}
-		a.set(broken)
-	}
-	a.poke()
-	return &calendar.Error{Kind: calendar.Unavailable, Op: "hand over", Msg: fmt.Sprintf("the standby %s does not take over: %v", a.opt.Peer, err), Err: err}
-}
-
-// Detach has this host serve alone, though its standby may take over: the administrator
-// says that it is down. It is refused where the standby answers.
-func (a *Active) Detach(ctx context.Context) error {
-	a.mu.Lock()
-	req := a.request(calendar.StandbyHello)
-	req.Stream = ""
-	a.mu.Unlock()
-	if _, err := a.ask(ctx, req); err == nil {
-		return &calendar.Error{Kind: calendar.Denied, Op: "detach", Msg: fmt.Sprintf("the standby %s answers: stop its csstored, which tells this host so", a.opt.Peer)}
-	}
-	a.commit.Lock()
-	defer a.commit.Unlock()
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.phase == deposed || a.phase == handing {
-		return a.held()
-	}
-	a.stream = ""
-	return a.goAlone("it was detached by the administrator")
-}
-
-// sums compares the homes of both, one after another.
-type sums struct {
-	left []calendar.Owner
-	next time.Time
-	bad  int // how often the first of them was not the same
-	busy int // how often it had another number there, since it is written to
-}
-
-const (
-	sumsEvery = time.Hour
-	sumsTurn  = 200 * time.Millisecond // of a second
-	mostBad   = 3
-	mostBusy  = 10
-)
-
-func (s *sums) begin(now time.Time) { s.left, s.next = nil, now }
-
-// turn compares some.
-func (s *sums) turn(ctx context.Context, a *Active) error {
-	if len(s.left) == 0 {
-		if a.opt.Now().Before(s.next) {
-			return nil
-		}
-		list, err := a.opt.Store.Owners(ctx, "", 0)
-		if err != nil {
-			return err
-		}
-		s.left, s.next = list, a.opt.Now().Add(sumsEvery)
-	}
-	for end := time.Now().Add(sumsTurn); len(s.left) > 0 && time.Now().Before(end); {
-		owner := s.left[0]
-		same, comparable, err := a.same(ctx, owner)
-		if err != nil {
-			return err
-		}
-		if !comparable {
-			if s.busy++; s.busy < mostBusy {
-				return nil
-			}
-			same = true // nobody knows; the next time
-		}
-		if !same {
-			if s.bad++; s.bad < mostBad { // something was being written
-				return nil
-			}
-			a.opt.Log.Error("the standby has not what this host has: it gets the home anew", "host", a.opt.Peer, "owner", owner)
-			a.mu.Lock()
-			a.dirty[owner] = true
-			a.differs++
-			a.mu.Unlock()
-			a.poke()
-		}
-		s.left, s.bad, s.busy = s.left[1:], 0, 0
-	}
-	return nil
-}
-
-// same compares a home; it cannot be compared while its numbers differ.
-func (a *Active) same(ctx context.Context, owner calendar.Owner) (same, comparable bool, err error) {
-	ours, change, err := archive.Sum(ctx, a.opt.Store, owner)
-	if err != nil {
-		return false, false, err
-	}
-	a.mu.Lock()
-	req := a.request(calendar.StandbySum)
-	a.mu.Unlock()
-	req.Owner = owner
-	ans, err := a.ask(ctx, req)
-	if err != nil {
-		return false, false, err
-	}
-	if ans.Problem != "" {
-		return false, false, errors.New(ans.Problem)
-	}
-	theirs, number, _ := strings.Cut(string(ans.Data), " ")
-	return theirs == ours, number == fmt.Sprint(change), nil
 }

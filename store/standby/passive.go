@@ -36,12 +36,17 @@ type Passive struct {
 	ever     time.Time
 	problem  string
 	over     bool // it takes over
+
+	ended   map[string]bool // pairings that have begun in this process: none begins twice
+	witness string          // that decides in this pairing
+	claims  bool            // it is asked whether this host may take over
+	link    witnessLink
 }
 
 // NewPassive begins to follow.
 func NewPassive(state State, opt Options) *Passive {
 	opt.defaults()
-	return &Passive{opt: opt, applying: make(lock, 1), state: state, told: make(chan struct{}), since: opt.Now()}
+	return &Passive{opt: opt, applying: make(lock, 1), state: state, told: make(chan struct{}), ended: map[string]bool{}, since: opt.Now()}
 }
 
 // Held says why nothing is answered.
@@ -55,40 +60,27 @@ func (p *Passive) Standby(ctx context.Context, req calendar.StandbyRequest) (ans
 		p.leave(ctx)
 		return ans, nil
 	}
+	if req.Step == calendar.StandbyWithdraw {
+		return p.withdraw(req)
+	}
 	p.mu.Lock()
-	if req.Epoch > p.state.Epoch && !p.over {
-		s := p.state
-		s.Epoch = req.Epoch
-		if err := s.Write(p.opt.Dir); err != nil {
-			p.mu.Unlock()
-			return ans, err
-		}
-		p.state, p.admitted, p.stream = s, false, ""
+	if err := p.reach(req); err != nil {
+		p.mu.Unlock()
+		return ans, err
 	}
 	mine := req.Stream != "" && req.Stream == p.stream
+	why := ""
 	switch {
 	case p.over || req.Epoch < p.state.Epoch:
-		ans = p.answer("epoch " + fmt.Sprint(req.Epoch) + " is over")
-		p.mu.Unlock()
-		return ans, nil
-	case req.Step == calendar.StandbyWithdraw && req.Stream != "" && !p.leaving:
-		p.mu.Unlock()
-		p.applying.Lock() // what is being done of another pairing ends before
-		defer p.applying.Unlock()
-		p.mu.Lock()
-		if p.over {
-			break
-		}
-		last := p.last
-		p.stream, p.seq, p.admitted, p.last, p.problem = req.Stream, 0, false, nil, ""
-		ans = p.answer("")
-		p.mu.Unlock()
-		ans.Data, err = json.Marshal(last)
-		return ans, err
+		why = "epoch " + fmt.Sprint(req.Epoch) + " is over"
+	case mine && p.claims:
+		why = "the witness is asked"
 	case !mine && req.Step != calendar.StandbyHello:
-		ans = p.answer("this is of another pairing")
-		p.mu.Unlock()
-		return ans, nil
+		why = "this is of another pairing"
+	}
+	if why != "" {
+		defer p.mu.Unlock()
+		return p.answer(why), nil
 	}
 	if mine {
 		p.heard, p.lease, p.behind, p.ever = p.opt.Now(), max(req.Lease, Lease), req.Behind, p.opt.Now()
@@ -115,12 +107,14 @@ func (p *Passive) Standby(ctx context.Context, req calendar.StandbyRequest) (ans
 			problem = "this is of another pairing"
 		case p.seq != req.Seq:
 			problem = fmt.Sprintf("part %d came last, and not %d", p.seq, req.Seq)
+		case req.Witness != "" && req.Witness != p.opt.Witness:
+			problem = fmt.Sprintf("%s is no witness of this host's ics.conf", req.Witness)
 		default:
-			p.admitted, p.since = true, p.opt.Now()
+			p.admitted, p.witness, p.since = true, req.Witness, p.opt.Now()
 		}
 		p.mu.Unlock()
 	case calendar.StandbyTake:
-		problem = p.take(req)
+		problem = p.take(ctx, req)
 	case calendar.StandbyHello, calendar.StandbyBeat:
 	default:
 		problem = "this release does not know what it is asked for: upgrade it"
@@ -133,6 +127,47 @@ func (p *Passive) Standby(ctx context.Context, req calendar.StandbyRequest) (ans
 	return ans, nil
 }
 
+// reach takes over a higher epoch, which ends what there was of an earlier one. What is not admitted yet
+// goes on: the active host begins a new epoch before it admits. mu is held.
+func (p *Passive) reach(req calendar.StandbyRequest) error {
+	if req.Epoch <= p.state.Epoch || p.over {
+		return nil
+	}
+	s := p.state
+	s.Epoch = req.Epoch
+	if err := s.Write(p.opt.Dir); err != nil {
+		return err
+	}
+	if p.state = s; p.admitted || req.Stream != p.stream {
+		p.admitted, p.claims, p.stream = false, false, ""
+	}
+	return nil
+}
+
+// withdraw does not take over any more, and begins a pairing. What comes twice begins none.
+func (p *Passive) withdraw(req calendar.StandbyRequest) (ans calendar.StandbyAnswer, err error) {
+	p.applying.Lock() // what is being done of another pairing ends before
+	defer p.applying.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.reach(req); err != nil {
+		return ans, err
+	}
+	switch {
+	case p.over || req.Epoch < p.state.Epoch:
+		return p.answer("epoch " + fmt.Sprint(req.Epoch) + " is over"), nil
+	case req.Stream == "" || p.leaving || p.ended[req.Stream]:
+		return p.answer("this is of another pairing"), nil
+	}
+	last := p.last
+	p.ended[req.Stream] = true
+	p.stream, p.seq, p.admitted, p.claims, p.witness, p.last, p.problem = req.Stream, 0, false, false, "", nil, ""
+	p.heard, p.lease, p.behind, p.ever = p.opt.Now(), max(req.Lease, Lease), req.Behind, p.opt.Now()
+	ans = p.answer("")
+	ans.Data, err = json.Marshal(last)
+	return ans, err
+}
+
 // answer is what is said of this host. mu is held.
 func (p *Passive) answer(problem string) calendar.StandbyAnswer {
 	if p.leaving {
@@ -142,7 +177,7 @@ func (p *Passive) answer(problem string) calendar.StandbyAnswer {
 			close(p.told)
 		}
 	}
-	return calendar.StandbyAnswer{Epoch: p.state.Epoch, Active: p.state.Active, Admitted: p.admitted, Leaving: p.leaving, Problem: cmp.Or(p.problem, problem)}
+	return calendar.StandbyAnswer{Epoch: p.state.Epoch, Active: p.state.Active, Admitted: p.admitted, Leaving: p.leaving, Problem: cmp.Or(p.problem, problem), Claims: p.claims, Witness: p.opt.Witness}
 }
 
 // part does what lines say. What cannot be done makes this host no standby.
@@ -177,8 +212,8 @@ func (p *Passive) part(req calendar.StandbyRequest) (problem string) {
 
 // drop ends a pairing that went wrong. mu is held.
 func (p *Passive) drop(why string) {
-	p.opt.Log.Error("what the active host sends cannot be done here", "host", p.opt.Peer, "reason", why)
-	p.admitted, p.stream, p.problem = false, "", why
+	p.opt.Log.Error("this host does not take over", "host", p.opt.Peer, "reason", why)
+	p.admitted, p.claims, p.stream, p.problem = false, false, "", why
 }
 
 // mostLines is how many homes are told of together.
@@ -205,30 +240,44 @@ func (p *Passive) census(ctx context.Context, after calendar.Owner) (data []byte
 }
 
 // take takes over since the active one says so.
-func (p *Passive) take(req calendar.StandbyRequest) (problem string) {
+func (p *Passive) take(ctx context.Context, req calendar.StandbyRequest) (problem string) {
 	p.applying.Lock()
 	defer p.applying.Unlock()
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	witness := p.witness
 	switch {
 	case !p.admitted || p.stream != req.Stream || p.leaving:
-		return "it is not admitted"
+		problem = "it is not admitted"
 	case p.seq != req.Seq:
-		return fmt.Sprintf("part %d came last, and not %d", p.seq, req.Seq)
+		problem = fmt.Sprintf("part %d came last, and not %d", p.seq, req.Seq)
 	}
-	if err := p.promote("it was told to"); err != nil {
+	p.mu.Unlock()
+	if problem != "" {
+		return problem
+	}
+	var err error
+	if witness != "" {
+		err = p.claim(ctx, "it was told to")
+	} else {
+		p.mu.Lock()
+		if p.admitted && p.stream == req.Stream && !p.leaving && !p.over {
+			err = p.promote(p.state.Epoch+1, "it was told to")
+		}
+		p.mu.Unlock()
+	}
+	if err != nil {
 		return err.Error()
 	}
 	return ""
 }
 
 // promote takes over: the epoch is on the disk before anybody is served. mu is held.
-func (p *Passive) promote(why string) error {
-	s := State{Epoch: p.state.Epoch + 1, Active: true, Since: p.opt.Now()}
+func (p *Passive) promote(epoch uint64, why string) error {
+	s := State{Epoch: epoch, Active: true, Since: p.opt.Now()}
 	if err := s.Write(p.opt.Dir); err != nil {
 		return fmt.Errorf("the standby cannot take over: %w", err)
 	}
-	p.state, p.admitted, p.over = s, false, true
+	p.state, p.admitted, p.claims, p.over = s, false, false, true
 	if p.behind > 0 {
 		p.opt.Log.Error("what the other host had acknowledged last did not come here, and is in its database", "transactions", p.behind)
 	}
@@ -238,6 +287,18 @@ func (p *Passive) promote(why string) error {
 
 // Run takes over when nothing is heard any more, until ctx ends.
 func (p *Passive) Run(ctx context.Context) {
+	var looks sync.WaitGroup
+	looks.Go(func() {
+		for ctx.Err() == nil {
+			p.lookWitness(ctx)
+			select {
+			case <-ctx.Done():
+			case <-time.After(beat):
+			}
+		}
+	})
+	defer looks.Wait()
+	said := ""
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -246,22 +307,32 @@ func (p *Passive) Run(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if err := p.look(); err != nil {
-			p.opt.Log.Error("the standby cannot take over", "error", err)
-			time.Sleep(time.Second)
+		err := p.look(ctx)
+		if err == nil {
+			said = ""
+			continue
 		}
+		if err.Error() != said {
+			said = err.Error()
+			p.opt.Log.Error("the standby cannot take over", "error", err)
+		}
+		time.Sleep(beat / 2)
 	}
 }
 
-// look takes over if the lease that was given is over.
-func (p *Passive) look() error {
+// look takes over if the lease that was given is over; where a witness decides, by its word.
+func (p *Passive) look(ctx context.Context) error {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.admitted || p.over || p.leaving {
-		return nil
+	silent := shorter(p.heard, p.opt.Now())
+	due := p.admitted && !p.over && !p.leaving && (p.claims || silent > p.lease+Margin)
+	why := fmt.Sprintf("nothing was heard from it for %s", silent.Round(100*time.Millisecond))
+	if due && p.witness == "" {
+		defer p.mu.Unlock()
+		return p.promote(p.state.Epoch+1, why)
 	}
-	if silent := shorter(p.heard, p.opt.Now()); silent > p.lease+Margin {
-		return p.promote(fmt.Sprintf("nothing was heard from it for %s", silent.Round(100*time.Millisecond)))
+	p.mu.Unlock()
+	if due {
+		return p.claim(ctx, why)
 	}
 	return nil
 }
@@ -275,7 +346,7 @@ func (p *Passive) leave(ctx context.Context) {
 		p.mu.Unlock()
 		return
 	}
-	p.leaving, p.admitted = true, false
+	p.leaving, p.admitted, p.claims = true, false, false
 	told := p.told
 	p.mu.Unlock()
 	if !was {

@@ -46,7 +46,7 @@ func (a *Active) ship(lines []byte, queued int) error {
 		a.mu.Unlock()
 		for {
 			ans, err := a.ask(context.Background(), req)
-			if err == nil && !ans.Admitted {
+			if a.isAlone() || err == nil && !ans.Admitted {
 				return errAlone
 			}
 			if err == nil {
@@ -63,6 +63,13 @@ func (a *Active) ship(lines []byte, queued int) error {
 		}
 	}
 	return nil
+}
+
+// isAlone tells whether the standby does not take over any more.
+func (a *Active) isAlone() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.phase == alone
 }
 
 // partOctets bounds what is sent together.

@@ -12,12 +12,15 @@ import (
 
 // State is what a host knows of itself after a restart.
 type State struct {
-	Format int       `json:"format"`
-	Epoch  uint64    `json:"epoch"`
-	Active bool      `json:"active"`
-	Paired bool      `json:"paired,omitzero"` // a standby may take over: nothing is served without a lease
-	Aside  bool      `json:"aside,omitzero"`  // the database is of an epoch that is over: it is to be put aside
-	Since  time.Time `json:"since,omitzero"`  // of its role
+	Format int    `json:"format"`
+	Epoch  uint64 `json:"epoch"`
+	Active bool   `json:"active"`
+	Paired bool   `json:"paired,omitzero"` // a standby may take over: nothing is served without a lease
+	// Witness is the host that decides which of the two goes on alone, as it was agreed upon for this
+	// pairing; "": the lease alone decides.
+	Witness string    `json:"witness,omitzero"`
+	Aside   bool      `json:"aside,omitzero"` // the database is of an epoch that is over: it is to be put aside
+	Since   time.Time `json:"since,omitzero"` // of its role
 }
 
 const stateFormat = 1
@@ -49,19 +52,23 @@ func (s State) Write(dir string) error {
 	if err != nil {
 		return err
 	}
-	name := filepath.Join(dir, stateName)
+	return writeSynced(filepath.Join(dir, stateName), append(text, '\n'))
+}
+
+// writeSynced replaces a file: it is on the disk when it returns.
+func writeSynced(name string, text []byte) error {
 	f, err := os.OpenFile(name+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(append(text, '\n'))
+	_, err = f.Write(text)
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	if err := os.Rename(name+".new", name); err != nil {
 		return err
 	}
-	d, err := os.Open(dir)
+	d, err := os.Open(filepath.Dir(name))
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package standby
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -22,6 +23,9 @@ type Status struct {
 	Behind  int       `json:"behind"`             // transactions that the standby has not got
 	Oldest  time.Time `json:"oldest,omitzero"`    // of them
 	Differs int       `json:"differed,omitempty"` // homes that had to be copied anew since they were not the same
+	Witness string    `json:"witness,omitempty"`  // that ics.conf names
+	Decides bool      `json:"decides,omitempty"`  // the witness does, in this pairing, who goes on alone
+	Away    string    `json:"away,omitempty"`     // why it does not
 	Why     string    `json:"why,omitempty"`      // nothing is served, or the standby does not follow
 }
 
@@ -30,7 +34,11 @@ func (a *Active) Status() Status {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s := Status{Host: a.opt.Host, Peer: a.opt.Peer, Active: true, Phase: string(a.phase), Since: a.since, Epoch: a.state.Epoch, Sync: a.opt.Sync,
-		Heard: a.answered, Behind: len(a.queue) + len(a.dirty), Differs: a.differs, Why: a.failure}
+		Heard: a.answered, Behind: len(a.queue) + len(a.dirty), Differs: a.differs, Why: a.failure,
+		Witness: a.opt.Witness, Decides: a.decides(), Away: a.witness.failure}
+	if s.Away == "" && s.Phase == string(paired) && !s.Decides && s.Witness != "" && a.theirs != s.Witness {
+		s.Away = "the ics.conf of the other host names " + cmp.Or(a.theirs, "none")
+	}
 	if len(a.queue) > 0 {
 		s.Oldest = a.queue[0].at
 	}
@@ -49,7 +57,8 @@ func (s *Status) Ready() bool { return s.Phase == string(paired) && (s.Serves ||
 func (p *Passive) Status() Status {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s := Status{Host: p.opt.Host, Peer: p.opt.Peer, Phase: string(waiting), Since: p.since, Epoch: p.state.Epoch, Sync: p.opt.Sync, Heard: p.ever, Behind: p.behind, Why: p.problem}
+	s := Status{Host: p.opt.Host, Peer: p.opt.Peer, Phase: string(waiting), Since: p.since, Epoch: p.state.Epoch, Sync: p.opt.Sync, Heard: p.ever, Behind: p.behind, Why: p.problem,
+		Witness: p.opt.Witness, Decides: p.admitted && p.witness != "", Away: p.link.failure}
 	switch {
 	case p.admitted:
 		s.Phase = string(paired)
@@ -94,6 +103,15 @@ func (s *Status) Words(now time.Time) string {
 		line += "it would NOT take over: the other host has not admitted it"
 	}
 	line += "; the other was heard of " + ago(s.Heard)
+	switch {
+	case s.Witness == "":
+	case s.Away != "":
+		line += fmt.Sprintf("; the witness %s does NOT decide: %s", s.Witness, s.Away)
+	case s.Decides:
+		line += fmt.Sprintf("; the witness %s decides who goes on without the other", s.Witness)
+	default:
+		line += fmt.Sprintf("; the witness %s answers", s.Witness)
+	}
 	if s.Why != "" {
 		line += ": " + s.Why
 	}
@@ -115,6 +133,7 @@ func (p *Passive) Take(ctx context.Context) error {
 			return &calendar.Error{Kind: calendar.Denied, Op: "take over", Msg: fmt.Sprintf("%s answers that it serves: say \"calserver standby switch\" there", p.opt.Peer)}
 		}
 	}
+	epoch = p.forced(ctx)
 	p.applying.Lock()
 	defer p.applying.Unlock()
 	p.mu.Lock()
@@ -122,5 +141,5 @@ func (p *Passive) Take(ctx context.Context) error {
 	if p.over {
 		return nil
 	}
-	return p.promote("the administrator said so")
+	return p.promote(max(epoch, p.state.Epoch+1), "the administrator said so")
 }

@@ -1,0 +1,220 @@
+package standby
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"factotum/server/calendar"
+	"factotum/store/archive"
+	"factotum/store/sqlstore"
+	"factotum/store/storetest/fresh"
+)
+
+// TestRegister: what is granted once is not granted to another, and what was granted may be asked for again, by
+// another process too.
+func TestRegister(t *testing.T) {
+	dir := filepath.Join(fresh.Dir(t), "made")
+	for i, c := range []struct {
+		holder         string
+		epoch, basedOn uint64
+		granted        bool
+		is             string
+	}{
+		{"a", 0, 0, false, "0 "},
+		{"a", 3, 1, false, "0 "},
+		{"a", 3, 0, true, "3 a"},
+		{"a", 3, 0, true, "3 a"},
+		{"b", 3, 0, false, "3 a"},
+		{"b", 4, 0, false, "3 a"},
+		{"b", 3, 3, false, "3 a"},
+		{"b", 4, 3, true, "4 b"},
+		{"a", 4, 3, false, "4 b"},
+		{"a", 3, 0, false, "4 b"},
+		{"b", 2, 4, false, "4 b"},
+		{"b", 4, 3, true, "4 b"},
+		{"b", 0, 0, false, "4 b"},
+	} {
+		ans, err := NewRegister(dir).Witness(t.Context(), calendar.WitnessRequest{Pair: "p", Holder: c.holder, Epoch: c.epoch, BasedOn: c.basedOn})
+		if err != nil || ans.Granted != c.granted || fmt.Sprint(ans.Epoch, " ", ans.Holder) != c.is {
+			t.Errorf("step %d: %+v, %v", i, ans, err)
+		}
+	}
+	if ans, err := NewRegister(dir).Witness(t.Context(), calendar.WitnessRequest{Pair: "another"}); err != nil || ans.Epoch != 0 {
+		t.Errorf("another pair: %+v, %v", ans, err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, registerName), []byte(`{"format": 99}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if ans, err := NewRegister(dir).Witness(t.Context(), calendar.WitnessRequest{Pair: "p", Holder: "a", Epoch: 9}); err == nil || ans.Granted {
+		t.Errorf("a file of a later release: %+v, %v", ans, err)
+	}
+}
+
+// fakeTwin is a standby that does what it is told, or does not answer.
+type fakeTwin struct {
+	witness          string
+	silent, admitted bool
+	lastAdmit        calendar.StandbyRequest
+}
+
+func (f *fakeTwin) Standby(ctx context.Context, req calendar.StandbyRequest) (calendar.StandbyAnswer, error) {
+	if f.silent {
+		<-ctx.Done()
+		return calendar.StandbyAnswer{}, ctx.Err()
+	}
+	ans := calendar.StandbyAnswer{Epoch: req.Epoch, Witness: f.witness}
+	switch req.Step {
+	case calendar.StandbyWithdraw:
+		f.admitted, ans.Data = false, []byte("null")
+	case calendar.StandbyCensus:
+		ans.Data = []byte("[]")
+	case calendar.StandbyAdmit:
+		f.admitted, f.lastAdmit = true, req
+	}
+	ans.Admitted = f.admitted
+	return ans, nil
+}
+
+// TestActiveHostAndItsWitness: who loses its standby goes on by the word of the witness, and by that alone.
+func TestActiveHostAndItsWitness(t *testing.T) {
+	const other = "another.example.com"
+	type scene struct {
+		state    State
+		theirs   string // the witness that the standby names
+		away     bool   // the witness does not answer when they meet
+		lost     bool   // nor afterwards
+		taken    bool   // the standby has taken over by its word
+		decides  bool
+		soon     bool // it serves six seconds after the standby went away
+		later    bool // and after fifteen
+		comeback bool // the witness answers then, and it serves
+	}
+	for name, c := range map[string]scene{
+		"it goes on":                                  {theirs: "w", decides: true, soon: true, later: true},
+		"the standby was faster":                      {theirs: "w", decides: true, taken: true, soon: true},
+		"the witness goes away too, for a while":      {theirs: "w", decides: true, lost: true, soon: true, comeback: true},
+		"the witness was never there":                 {theirs: "w", away: true, lost: true, soon: true},
+		"the standby is of an earlier release":        {theirs: "", soon: true},
+		"the standby names another":                   {theirs: other, soon: true},
+		"after a restart":                             {state: State{Epoch: 5, Active: true, Paired: true, Witness: "w"}, theirs: "silent", soon: true, later: true},
+		"after a restart, the standby was faster":     {state: State{Epoch: 5, Active: true, Paired: true, Witness: "w"}, theirs: "silent", taken: true},
+		"after a restart with another witness":        {state: State{Epoch: 5, Active: true, Paired: true, Witness: other}, theirs: "silent"},
+		"after a restart, no witness was agreed upon": {state: State{Epoch: 5, Active: true, Paired: true}, theirs: "silent"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, at := fresh.Dir(t), fresh.Dir(t)
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				store, err := sqlstore.OpenSQLite(ctx, dir, sqlstore.Options{Relaxed: true})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer store.Close()
+				register, away := NewRegister(at), c.away
+				grant := func(holder string, epoch, basedOn uint64) {
+					if ans, err := register.Witness(ctx, calendar.WitnessRequest{Pair: "a", Holder: holder, Epoch: epoch, BasedOn: basedOn}); err != nil || !ans.Granted {
+						t.Fatal(ans, err)
+					}
+				}
+				twin := &fakeTwin{witness: c.theirs, silent: c.theirs == "silent"}
+				state := c.state
+				if state.Epoch == 0 {
+					state = State{Epoch: 1, Active: true}
+				} else {
+					grant("a", 5, 0)
+				}
+				a := NewActive(state, Options{Host: "a", Peer: "b", Dir: dir, Store: store, Sync: true, Pair: "a", Witness: "w",
+					Dial: func() (calendar.Twin, error) { return twin, nil },
+					DialWitness: func() (calendar.WitnessHost, error) {
+						if away {
+							return nil, errLost
+						}
+						return register, nil
+					}})
+				done := make(chan struct{})
+				go func() { defer close(done); a.Run(ctx) }()
+				defer func() { cancel(); <-done }()
+				if !twin.silent {
+					time.Sleep(12 * time.Second)
+					st := a.Status()
+					if !st.Ready() || st.Decides != c.decides || (st.Away == "") != c.decides || c.decides != (twin.lastAdmit.Witness == "w") {
+						t.Fatalf("paired: %+v, %+v", st, twin.lastAdmit)
+					}
+					if a.state.Epoch != twin.lastAdmit.Epoch {
+						t.Errorf("epoch %d, and it was admitted in %d", a.state.Epoch, twin.lastAdmit.Epoch)
+					}
+				}
+				epoch := a.state.Epoch
+				if c.taken {
+					grant("b", epoch+1, epoch)
+				}
+				twin.silent, away = true, c.lost
+				time.Sleep(6 * time.Second)
+				if (a.Held() == nil) != c.soon {
+					t.Errorf("after six seconds: %v", a.Held())
+				}
+				time.Sleep(9 * time.Second)
+				if err := a.Held(); (err == nil) != c.later {
+					t.Errorf("after fifteen: %v", err)
+				} else if st := a.Status(); c.taken && !strings.Contains(st.Words(time.Now()), "NOT serve") {
+					t.Errorf("it says: %s", st.Words(time.Now()))
+				}
+				away = false
+				time.Sleep(10 * time.Second)
+				if (a.Held() == nil) != (c.later || c.comeback) {
+					t.Errorf("when the witness is back: %v", a.Held())
+				}
+				s, _, err := ReadState(dir)
+				if c.later && (err != nil || s.Epoch != epoch+1 || s.Paired || !s.Active) {
+					t.Errorf("it goes on, and its disk says %+v, %v", s, err)
+				}
+			})
+		})
+	}
+}
+
+// TestWhatWaitsGoesOn: a write that waits for a standby that hangs is taken when the witness lets the host go on.
+func TestWhatWaitsGoesOn(t *testing.T) {
+	dir, at := fresh.Dir(t), fresh.Dir(t)
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		store, err := sqlstore.OpenSQLite(ctx, dir, sqlstore.Options{Relaxed: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		keeper, err := archive.Open(ctx, store, archive.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer store.Close()
+		defer keeper.Close()
+		register, twin := NewRegister(at), &fakeTwin{witness: "w"}
+		a := NewActive(State{Epoch: 1, Active: true}, Options{Host: "a", Peer: "b", Dir: dir, Store: store, Sync: true, Pair: "a", Witness: "w",
+			Dial:        func() (calendar.Twin, error) { return twin, nil },
+			DialWitness: func() (calendar.WitnessHost, error) { return register, nil }})
+		store.BeforeCommit(a.Before)
+		keeper.Ships()
+		done := make(chan struct{})
+		go func() { defer close(done); a.Run(ctx) }()
+		defer func() { cancel(); <-done }()
+		time.Sleep(12 * time.Second)
+		if st := a.Status(); !st.Ready() || !st.Decides {
+			t.Fatalf("%+v", st)
+		}
+		twin.silent = true
+		began := time.Now()
+		err = keeper.Store().Update(ctx, "ann", func(tx calendar.Tx) error {
+			_, err := tx.NextChange()
+			return err
+		})
+		if took := time.Since(began); err != nil || took > 7*time.Second {
+			t.Errorf("a write is taken after %s: %v", took, err)
+		}
+	})
+}
