@@ -20,6 +20,7 @@ import (
 	"factotum/cmd/internal/plain"
 	"factotum/server/calendar"
 	"factotum/server/config"
+	"factotum/store/standby"
 )
 
 // health is what the process needs and does not have in its hands: the
@@ -43,7 +44,7 @@ type health struct {
 
 // dependency is one of them.
 type dependency struct {
-	Name  string    `json:"name"` // directory, database, back end, disk, certificate
+	Name  string    `json:"name"` // directory, database, standby, witness, back end, disk, certificate
 	About string    `json:"about"`
 	OK    bool      `json:"ok"`
 	Err   string    `json:"err,omitempty"`     // why it is not
@@ -137,6 +138,7 @@ func (h *health) look(ctx context.Context) {
 				} else {
 					h.note(dependency{Name: "standby", About: st.Peer}, nil)
 				}
+				h.witness(st)
 			}
 			if h.hurt.Load() {
 				err = errors.New("it is damaged: see \"csdb check\"")
@@ -205,6 +207,17 @@ func (h *health) note(d dependency, err error) {
 	}
 	if d.Warn != "" && was.Warn == "" {
 		h.log.Warn(d.Name, "about", d.About, "warning", d.Warn)
+	}
+}
+
+// witness tells whether the witness of this pair would decide.
+func (h *health) witness(st *standby.Status) {
+	switch {
+	case st.Witness == "":
+	case st.Away != "":
+		h.note(dependency{Name: "witness", About: st.Witness}, errors.New(st.Away))
+	default:
+		h.note(dependency{Name: "witness", About: st.Witness}, nil)
 	}
 }
 

@@ -12,7 +12,7 @@ type standbyCollector struct{ s *storeService }
 var (
 	standbyMissing = prometheus.NewDesc("factotum_standby_missing", "1 where ics.conf says that there is a standby, and nobody would take over.", nil, nil)
 	standbyServes  = prometheus.NewDesc("factotum_standby_serves", "1 where this host serves its calendars; 0 on a standby, and without a lease.", nil, nil)
-	standbyEpoch   = prometheus.NewDesc("factotum_standby_epoch", "How often one of two hosts has taken over from the other.", nil, nil)
+	standbyEpoch   = prometheus.NewDesc("factotum_standby_epoch", "Rises when one of two hosts takes over from the other, and with a witness when they find each other.", nil, nil)
 	standbyBehind  = prometheus.NewDesc("factotum_standby_behind_seconds", "How old the oldest change is that the standby has not got, where changes are acknowledged before.", nil, nil)
 	standbyDiffers = prometheus.NewDesc("factotum_standby_differed", "Homes that were not the same on the standby, and were copied to it anew.", nil, nil)
 )

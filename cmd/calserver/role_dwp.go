@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"net"
+	"path/filepath"
 
 	"factotum/protocol/dwp"
 	"factotum/server/calendar"
 	"factotum/server/config"
+	"factotum/store/standby"
 )
 
 // dwpService is csdwpd: it serves the store to front ends on other hosts.
@@ -36,11 +38,12 @@ func openDWPRole(ctx context.Context, p *process) (running, error) {
 	}
 	s := &dwpService{twin: twin, close: func() { closeTwin(); closeArrivals(); closeBackend() }, errs: make(chan error, 2)}
 	be = countBackend(be, "dwp", p.metrics)
+	register := standby.NewRegister(filepath.Dir(databaseFile(cfg)))
 	serve := func(ln net.Listener, files *dwp.TLS) error {
 		srv, err := dwp.NewServer(ln, be, dwp.ServerOptions{
 			Names: []string{hostName(cfg)}, TLS: files, User: cfg.DWP.Admin, Password: dwp.Secret(cfg.DWP.Cred.Reveal()),
 			Sessions: cfg.DWP.MaxSessions, Idle: cfg.DWP.IdleTimeout, Logger: log, Release: versionString(), Arrivals: arrivals,
-			Twin: twin, TwinHost: cfg.Standby.Peer(), Held: held,
+			Twin: twin, TwinHost: cfg.Standby.Peer(), Held: held, Witness: register, Pair: pairOf(cfg),
 			Facts: func(ctx context.Context) dwp.Facts { return hostFacts(processes(ctx, cfg)) },
 		})
 		if err != nil {

@@ -101,7 +101,7 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 		return s, nil
 	}
 	if st := s.pair.state; st.Active && st.Epoch > 1 {
-		p.tellTakeOver(fmt.Sprintf("epoch %d", st.Epoch), st.Since)
+		p.tellTakeOver("at "+st.Since.UTC().Format(time.DateTime), st.Since)
 	}
 	kept, err := s.keepBackups(ctx, p)
 	if err != nil {
@@ -426,6 +426,7 @@ func (s *storeService) close(ctx context.Context) {
 	}
 	if s.pair != nil {
 		s.pair.peer.close()
+		s.pair.witness.close()
 	}
 	if s.keeper != nil {
 		s.keeper.Close()

@@ -45,7 +45,8 @@ type pair struct {
 	opt     standby.Options
 	active  *standby.Active  // nil: this host does not serve
 	passive *standby.Passive // nil: it does
-	peer    peerHost
+	peer    otherHost
+	witness otherHost
 }
 
 // databaseFile is where SQLite has the calendars.
@@ -80,9 +81,15 @@ func openPair(cfg *config.Config, log *slog.Logger, over func(error)) (*pair, er
 			log.Warn("the database of this host was put aside, since the other one has taken over: what that has not got is in it", "file", name)
 		}
 	}
-	p.state, p.peer = state, peerHost{cfg: cfg, log: log, host: cfg.Standby.Peer()}
-	p.opt = standby.Options{Host: hostName(cfg), Peer: cfg.Standby.Peer(), Dir: dir, Sync: cfg.Standby.Sync, Dial: p.peer.dial, Log: log,
+	p.state, p.peer = state, otherHost{cfg: cfg, log: log, at: twinOf(cfg, cfg.Standby.Peer())}
+	p.opt = standby.Options{Host: hostName(cfg), Peer: cfg.Standby.Peer(), Dir: dir, Sync: cfg.Standby.Sync, Log: log,
+		Pair: strings.ToLower(backEndName(cfg)),
+		Dial: func() (calendar.Twin, error) { return p.peer.dial() }, DialWitness: func() (calendar.WitnessHost, error) { return p.witness.dial() },
 		Over: func(err error) { over(&errAnew{err}) }}
+	if cfg.Standby.Witness != "" {
+		p.witness = otherHost{cfg: cfg, log: log, at: witnessOf(cfg)}
+		p.opt.Witness = p.witness.at.Host
+	}
 	return p, nil
 }
 
@@ -142,21 +149,21 @@ func (p *pair) twin() calendar.Twin {
 	return nil
 }
 
-// peerHost is the link to the other host.
-type peerHost struct {
-	cfg  *config.Config
-	log  *slog.Logger
-	host string
+// otherHost is the link to the other host, or to the witness.
+type otherHost struct {
+	cfg *config.Config
+	log *slog.Logger
+	at  config.BackEnd
 
 	mu     sync.Mutex
 	client *dwp.Client
 }
 
-func (h *peerHost) dial() (calendar.Twin, error) {
+func (h *otherHost) dial() (*dwp.Client, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.client == nil {
-		c, err := dialBackEnd(h.cfg, twinOf(h.cfg, h.host), h.log, nil)
+		c, err := dialBackEnd(h.cfg, h.at, h.log, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -165,11 +172,31 @@ func (h *peerHost) dial() (calendar.Twin, error) {
 	return h.client, nil
 }
 
-func (h *peerHost) close() {
+func (h *otherHost) close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.client != nil {
 		h.client.Close()
+	}
+}
+
+// witnessOf says how the witness is reached.
+func witnessOf(cfg *config.Config) config.BackEnd {
+	host, port := cfg.Standby.WitnessAt()
+	b := twinOf(cfg, host)
+	b.Port = port
+	return b
+}
+
+// pairOf tells which two hosts have the calendars that are found under a name, as ics.conf says.
+func pairOf(cfg *config.Config) func(name string) []string {
+	return func(name string) []string {
+		for _, b := range cfg.DWP.BackEnds {
+			if b.Standby != "" && strings.EqualFold(b.Host, name) {
+				return []string{b.Host, b.Standby}
+			}
+		}
+		return nil
 	}
 }
 

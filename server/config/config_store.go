@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"strconv"
 	"time"
 )
 
@@ -94,6 +95,17 @@ type Standby struct {
 	Host string // that stands by for this one
 	Of   string // for which this one stands by
 	Sync bool
+	// Witness, host:port, says which of the two goes on without the other; "": nobody does.
+	Witness string
+}
+
+// WitnessAt is its host and port; 0 is none that there may be.
+func (s *Standby) WitnessAt() (host string, port int) {
+	host, text := cutPort(s.Witness)
+	if n, err := strconv.Atoi(text); err == nil && 0 < n && n < 65536 {
+		port = n
+	}
+	return host, port
 }
 
 // Peer is the other of the two hosts; "" where there is none.

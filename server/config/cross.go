@@ -79,6 +79,19 @@ func (c *Config) cross() []Problem {
 			add(Error, "factotum.standby.host", "expected service.dwp.enable and service.store.enable = \"yes\": the two hosts speak DWP")
 		}
 	}
+	if s := &c.Standby; s.Witness != "" {
+		const param = "factotum.standby.witness"
+		switch host, port := s.WitnessAt(); {
+		case port == 0 || isIP(host) || !validHost(host):
+			add(Error, param, "expected the fully qualified name of a host, perhaps with :port")
+		case s.Peer() == "":
+			add(Warning, param, "has no effect without factotum.standby.host or factotum.standby.of")
+		case c.Store.Type == "postgres":
+			add(Warning, param, "has no effect with PostgreSQL, where the lease in the database decides")
+		case strings.EqualFold(host, s.Peer()) || strings.EqualFold(host, c.Local.Hostname):
+			add(Error, param, "is one of the two hosts: expected a third one, which runs csdwpd")
+		}
+	}
 	if c.Limits.ObjectSize > c.Limits.BodySize {
 		add(Warning, "factotum.limit.objectsize", "is more than factotum.limit.bodysize: no object of that size can be sent")
 	}

@@ -1,11 +1,13 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -386,7 +388,23 @@ func (c *Config) buildBackEnds() {
 	for _, h := range []*string{&c.Standby.Host, &c.Standby.Of} {
 		*h = strings.ToLower(strings.TrimSuffix(*h, "."))
 	}
+	c.buildWitness()
 	c.DWP.Default = strings.ToLower(strings.TrimSuffix(c.DWP.Default, "."))
+}
+
+// buildWitness gives the witness the port that its DWP has.
+func (c *Config) buildWitness() {
+	host, text := cutPort(strings.TrimSpace(c.Standby.Witness))
+	if host == "" {
+		return
+	}
+	port := c.DWP.Port
+	for _, b := range c.DWP.BackEnds {
+		if strings.EqualFold(b.Host, host) {
+			port = b.Port
+		}
+	}
+	c.Standby.Witness = strings.ToLower(strings.TrimSuffix(host, ".")) + ":" + cmp.Or(text, strconv.Itoa(port))
 }
 
 func (c *Config) buildApps() {

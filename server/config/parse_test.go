@@ -255,30 +255,43 @@ caldb.dwp.server.default          = "Calendar1.sesta.com"
 }
 
 func TestCrossChecks(t *testing.T) {
+	const twin = "service.dwp.enable = \"yes\"\nservice.dwp.listenaddr = \"127.0.0.1\"\nfactotum.standby.host = \"b.example.com\"\nfactotum.standby.witness = "
 	for text, want := range map[string]string{
-		`service.store.enable = "no"`:                                                                "warning: service.store.enable: csstored is off",
-		`local.store.enable = "no"` + "\n" + `service.store.enable = "yes"`:                          "warning: service.store.enable: csstored is off",
-		`factotum.store.type = "postgres"`:                                                           "error: factotum.store.dsn: expected a connection string",
-		`local.ugldaphost = "localhost"`:                                                             "warning: local.ugldapbasedn",
-		`service.http.ssl.certfile = "a.pem"`:                                                        "error: service.http.ssl.keyfile",
-		`service.dwp.ssl.keyfile = "a.pem"`:                                                          "error: service.dwp.ssl.keyfile",
-		`service.dwp.enable = "yes"`:                                                                 "error: service.dwp.ssl.certfile: without",
-		`caldb.cld.type = "directory"`:                                                               "warning: caldb.cld.type: is directory, but",
-		`caldb.dwp.server.default = "a.example.com"`:                                                 "caldb.dwp.server.default: a.example.com has no parameter caldb.dwp.server.a.example.com.ip",
-		`caldb.dwp.server.a.example.com.port = "1"`:                                                  "warning: caldb.dwp.server.a.example.com.port: has no effect",
-		`factotum.limit.objectsize = "49999999"`:                                                     "warning: factotum.limit.objectsize",
-		`factotum.login.argon2.memory = "1024"`:                                                      "error: factotum.login.argon2.memory: expected 7168 to 65536 KiB, not 1024",
-		`factotum.login.argon2.memory = "8192"`:                                                      "error: factotum.login.argon2.passes: passwords would be guessed too fast: with 8192 KiB there must be 5 passes at least",
-		`factotum.login.argon2.passes = "1"`:                                                         "error: factotum.login.argon2.passes: passwords would be guessed too fast: with 19456 KiB there must be 2 passes at least",
-		`factotum.login.argon2.passes = "17"`:                                                        "error: factotum.login.argon2.passes: expected 1 to 16 passes, not 17",
-		`factotum.login.argon2.lanes = "0"`:                                                          "error: factotum.login.argon2.lanes: expected 1 to 4 lanes, not 0",
-		`local.schemaversion = "3"`:                                                                  "error: local.schemaversion: expected 1 or 2",
+		`service.store.enable = "no"`:                                       "warning: service.store.enable: csstored is off",
+		`local.store.enable = "no"` + "\n" + `service.store.enable = "yes"`: "warning: service.store.enable: csstored is off",
+		`factotum.store.type = "postgres"`:                                  "error: factotum.store.dsn: expected a connection string",
+		`local.ugldaphost = "localhost"`:                                    "warning: local.ugldapbasedn",
+		`service.http.ssl.certfile = "a.pem"`:                               "error: service.http.ssl.keyfile",
+		`service.dwp.ssl.keyfile = "a.pem"`:                                 "error: service.dwp.ssl.keyfile",
+		`service.dwp.enable = "yes"`:                                        "error: service.dwp.ssl.certfile: without",
+		`caldb.cld.type = "directory"`:                                      "warning: caldb.cld.type: is directory, but",
+		`caldb.dwp.server.default = "a.example.com"`:                        "caldb.dwp.server.default: a.example.com has no parameter caldb.dwp.server.a.example.com.ip",
+		`caldb.dwp.server.a.example.com.port = "1"`:                         "warning: caldb.dwp.server.a.example.com.port: has no effect",
+		`factotum.limit.objectsize = "49999999"`:                            "warning: factotum.limit.objectsize",
+		`factotum.login.argon2.memory = "1024"`:                             "error: factotum.login.argon2.memory: expected 7168 to 65536 KiB, not 1024",
+		`factotum.login.argon2.memory = "8192"`:                             "error: factotum.login.argon2.passes: passwords would be guessed too fast: with 8192 KiB there must be 5 passes at least",
+		`factotum.login.argon2.passes = "1"`:                                "error: factotum.login.argon2.passes: passwords would be guessed too fast: with 19456 KiB there must be 2 passes at least",
+		`factotum.login.argon2.passes = "17"`:                               "error: factotum.login.argon2.passes: expected 1 to 16 passes, not 17",
+		`factotum.login.argon2.lanes = "0"`:                                 "error: factotum.login.argon2.lanes: expected 1 to 4 lanes, not 0",
+		`factotum.standby.witness = "c.example.com"`:                        "warning: factotum.standby.witness: has no effect without factotum.standby.host",
+		twin + `"10.0.0.1"`:                                                 "error: factotum.standby.witness: expected the fully qualified name",
+		twin + `"c.example.com:x"`:                                          "error: factotum.standby.witness: expected the fully qualified name",
+		twin + `"B.example.com."`:                                           "error: factotum.standby.witness: is one of the two hosts",
+		twin + `"c.example.com:99"` + "\nfactotum.store.type = \"postgres\"\nfactotum.store.dsn = \"x\"": "warning: factotum.standby.witness: has no effect with PostgreSQL",
+		`local.schemaversion = "3"`: "error: local.schemaversion: expected 1 or 2",
 		"factotum.limit.objectsize = \"99999999\"\nfactotum.limit.bodysize = \"99999999\"":           "error: factotum.limit.objectsize",
 		"service.http.ssl.certfile=\"a\"\nservice.http.ssl.keyfile=\"b\"\nservice.http.port=\"443\"": "error: service.http.ssl.port: is the same",
 	} {
 		_, rep := parse(t, text)
 		if len(rep.Problems) != 1 || !strings.Contains(rep.Problems[0].Error(), want) {
 			t.Errorf("%s:\ngot  %v\nwant %s", text, errors.Join(problems(rep)...), want)
+		}
+	}
+	for text, want := range map[string]string{`"C.example.com.:99"`: "c.example.com:99", `"c.example.com"`: "c.example.com:57779",
+		`"d.example.com"` + "\ncaldb.dwp.server.d.example.com.ip = \"d.example.com\"\ncaldb.dwp.server.d.example.com.port = \"7\"": "d.example.com:7"} {
+		c, rep := parse(t, twin+text)
+		if got := c.Standby.Witness; got != want || len(rep.Problems) > 0 {
+			t.Errorf("the witness %s is %s, and not %s: %v", text, got, want, rep.Problems)
 		}
 	}
 	if c, _ := parse(t, `local.store.enable = "no"`); c.Store.Enable {

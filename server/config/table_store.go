@@ -101,6 +101,7 @@ var backupParams = []Param{
 var standbyParams = []Param{
 	used("factotum.standby.host", HostName, "", "Fully qualified name of the host that is the standby of this back end: it takes over within 15 seconds. With SQLite it gets all that is here, into a database of its own; with PostgreSQL both have the same factotum.store.dsn.", func(c *Config) any { return &c.Standby.Host }),
 	used("factotum.standby.of", HostName, "", "On the standby: fully qualified name of the back end that it stands by for. It goes by that name when it has taken over.", func(c *Config) any { return &c.Standby.Of }),
+	used("factotum.standby.witness", String, "", "Fully qualified name of a third host, perhaps with :port, that runs csdwpd, such as another back end: where the two do not hear each other it says which one goes on. Without it a host whose standby is lost without a word serves nothing until that is back. The same on both hosts; the third one's ics.conf names both (caldb.dwp.server.<host>.ip and .standby). Of no account with PostgreSQL.", func(c *Config) any { return &c.Standby.Witness }),
 	used("factotum.standby.sync", Bool, "yes", "Nobody is answered before the standby has on its disk what is acknowledged. no: it has that a moment later, and a host that is lost takes that moment with it. The same on both hosts; of no account with PostgreSQL.", func(c *Config) any { return &c.Standby.Sync }),
 }
 
