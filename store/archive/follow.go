@@ -116,7 +116,6 @@ type follower struct {
 	number   int   // of the file that is applied
 	first    bool  // a snapshot begins with it
 	consumed int64 // octets of it that were applied
-	lines    int
 
 	mu    sync.Mutex
 	until time.Time
@@ -125,8 +124,25 @@ type follower struct {
 const (
 	followEvery = time.Second
 	followAgain = time.Minute // after what failed
-	followRest  = 9           // times as long as it works it rests: it takes a tenth of a core at most
+
+	// mostBehind is how long nothing is applied while many write, who are to have the processor.
+	mostBehind = 10 * time.Minute
+	// Times as long as it works it rests: it takes a quarter of a core at most, or a tenth.
+	restQuiet, restBusy = 3, 9
 )
+
+// rest rests after work. While many write that is until they do not, or the copy is far behind.
+func (f *follower) rest(ctx context.Context, worked time.Duration) error {
+	for f.k.log.busy.Load() {
+		if f.k.opt.Now().Sub(f.res.Until) > mostBehind {
+			return pause(ctx, restBusy*worked)
+		}
+		if err := pause(ctx, followEvery); err != nil {
+			return err
+		}
+	}
+	return pause(ctx, restQuiet*worked)
+}
 
 func newFollower(k *Keeper, t Target) *follower {
 	return &follower{k: k, t: t, dir: filepath.Join(t.Path, appliedName)}
@@ -196,7 +212,7 @@ func (f *follower) turn(ctx context.Context) error {
 		if i == len(files)-1 {
 			break
 		}
-		f.number, f.first, f.consumed, f.lines = file.number+1, false, 0, 0
+		f.number, f.first, f.consumed = file.number+1, false, 0
 		if err := (position{format, f.number, false}).write(f.dir); err != nil {
 			return err
 		}
@@ -222,8 +238,8 @@ func (f *follower) open(ctx context.Context, periods []Period) (ok bool, err err
 	if f.r, err = resumed(ctx, f.to, RestoreOptions{Keys: f.k.opt.Keys}, &f.res); err != nil {
 		return false, err
 	}
-	f.r.rest = followRest
-	f.number, f.first, f.consumed, f.lines = pos.File, pos.First, 0, 0
+	f.r.rest = f.rest
+	f.number, f.first, f.consumed = pos.File, pos.First, 0
 	return true, nil
 }
 
@@ -242,7 +258,7 @@ func (f *follower) begin(ctx context.Context, periods []Period) (pos position, e
 	if f.to, err = f.k.opt.Scratch(ctx, f.dir); err != nil {
 		return pos, err
 	}
-	r := &restorer{ctx: ctx, to: f.to, opt: RestoreOptions{Keys: f.k.opt.Keys}, rest: 1, res: &f.res, at: map[calendar.Owner]int64{}, images: map[calendar.Owner]int64{}}
+	r := &restorer{ctx: ctx, to: f.to, opt: RestoreOptions{Keys: f.k.opt.Keys}, rest: f.rest, res: &f.res, at: map[calendar.Owner]int64{}, images: map[calendar.Owner]int64{}}
 	if err := r.snapshot(&periods[i]); err != nil {
 		return pos, err
 	}
@@ -259,14 +275,10 @@ func (f *follower) apply(file logFile) error {
 			return err
 		}
 		defer z.Close()
-		l := newLines(z)
-		for range f.lines {
-			var line json.RawMessage
-			if err := l.next(&line); err != nil {
-				return errBroken(file.path, err)
-			}
+		if _, err := io.CopyN(io.Discard, z, f.consumed); err != nil {
+			return errBroken(file.path, err)
 		}
-		in = l.in
+		in = z
 	} else {
 		raw, err := openRegular(file.path)
 		if err != nil {
@@ -275,13 +287,12 @@ func (f *follower) apply(file logFile) error {
 		defer raw.Close()
 		in = io.NewSectionReader(raw, f.consumed, 1<<62)
 	}
-	f.r.path, f.r.lines, f.r.consumed = file.path, 0, 0
+	f.r.path, f.r.consumed = file.path, 0
 	_, err := f.r.records(in, file, f.first)
 	if err == nil {
 		err = f.r.flush()
 	}
 	f.consumed += f.r.consumed
-	f.lines += f.r.lines
 	return err
 }
 

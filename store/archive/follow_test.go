@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"factotum/store/sqlstore"
@@ -18,6 +19,35 @@ func (s *site) applied(t testing.TB) (*Keeper, *follower) {
 	t.Helper()
 	k := s.keep(t, Options{Targets: []Target{{Name: "hotbackup", Path: s.root, Interval: time.Hour, Min: 2, Max: 2, Apply: true}}})
 	return k, k.copies[0]
+}
+
+// While many write nothing is applied, but where the copy is far behind; and who has worked rests.
+func TestTheCopyWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &follower{k: &Keeper{opt: Options{Now: time.Now}, log: &log{}}}
+		rests := func(busy bool, since time.Duration) time.Duration {
+			f.res.Until = time.Now().Add(-since)
+			f.k.log.busy.Store(busy)
+			begun := time.Now()
+			if err := f.rest(t.Context(), time.Second); err != nil {
+				t.Fatal(err)
+			}
+			return time.Since(begun)
+		}
+		if d := rests(false, time.Hour); d != restQuiet*time.Second {
+			t.Errorf("while nobody writes it rests for %v", d)
+		}
+		if d := rests(true, mostBehind+time.Second); d != restBusy*time.Second {
+			t.Errorf("far behind it rests for %v", d)
+		}
+		if d := rests(true, time.Minute); d < mostBehind-time.Minute || d > mostBehind {
+			t.Errorf("while many write it rests for %v", d)
+		}
+		time.AfterFunc(time.Minute, func() { f.k.log.busy.Store(false) })
+		if d := rests(true, 0); d < time.Minute || d > time.Minute+followEvery+restQuiet*time.Second {
+			t.Errorf("many wrote for a minute, and it rests for %v", d)
+		}
+	})
 }
 
 // The copy is what the store is, whatever happens to the server in between; and what it
@@ -46,7 +76,7 @@ func TestApplied(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		f.r.rest = 0
+		f.r.rest = nil
 	}
 	write(20)
 	if err := k.Snapshot(bg, "hotbackup"); err != nil {

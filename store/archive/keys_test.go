@@ -79,6 +79,9 @@ func TestEncrypted(t *testing.T) {
 			t.Errorf("%s: %v", when, kinds)
 		}
 	}
+	for k.places[0].whole.Load() > 0 { // else a file is there as it was, and packed
+		time.Sleep(time.Millisecond)
+	}
 	readable("running")
 	want := contentsOf(t, s.raw)
 	check := func(when string) {

@@ -30,6 +30,8 @@ type log struct {
 	idle    bool // there is no place
 	hangs   atomic.Bool
 	ships   atomic.Bool // what transactions did goes to a standby too
+	count   int         // of transactions since it was synced
+	busy    atomic.Bool // there were many
 
 	places []*place
 	done   chan struct{}
@@ -45,12 +47,15 @@ const mostWaiting = 32 << 20
 // flushEvery is how long something may be written and not yet on the disk.
 const flushEvery = time.Second
 
+// manyWrites are so many transactions in flushEvery that what need not be done at once waits.
+const manyWrites = 100
+
 // newLog begins with homes that have those numbers.
 func newLog(now func() time.Time, logger *slog.Logger, at map[calendar.Owner]int64, places ...*place) *log {
-	for _, p := range places {
-		p.at = maps.Clone(at)
-	}
 	l := &log{now: now, err: logger, places: places, done: make(chan struct{}), doubts: make(chan calendar.Owner, 1<<12)}
+	for _, p := range places {
+		p.at, p.busy = maps.Clone(at), &l.busy
+	}
 	l.more, l.idle = sync.NewCond(&l.mu), len(places) == 0
 	go l.run()
 	return l
@@ -62,6 +67,7 @@ func (l *log) add(all ...*record) (written <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for l.octets > mostWaiting && !l.closed {
+		l.more.Broadcast()
 		l.more.Wait()
 	}
 	if l.closed || l.idle {
@@ -79,8 +85,7 @@ func (l *log) add(all ...*record) (written <-chan struct{}) {
 		}
 		l.waiting = append(l.waiting, r)
 	}
-	l.more.Broadcast()
-	return l.written
+	return l.written // who awaits it has all that was added until then written at once
 }
 
 // wakeUp has what is added from now on written: there is a place.
@@ -107,6 +112,14 @@ func (l *log) await(written <-chan struct{}) {
 	if written == nil || l.hangs.Load() {
 		return
 	}
+	select {
+	case <-written:
+		return
+	default:
+	}
+	l.mu.Lock()
+	l.more.Broadcast()
+	l.mu.Unlock()
 	timer := time.NewTimer(mostPatience)
 	defer timer.Stop()
 	select {
@@ -207,6 +220,9 @@ func (l *log) run() {
 		}
 		batch, tasks, closed, mark, written := l.waiting, l.tasks, l.closed, l.tick(), l.written
 		l.waiting, l.octets, l.tasks, l.written = nil, 0, nil, nil
+		if l.count += len(batch); l.count > manyWrites {
+			l.busy.Store(true)
+		}
 		l.more.Broadcast()
 		l.mu.Unlock()
 
@@ -227,6 +243,7 @@ func (l *log) run() {
 			fn(mark)
 		}
 		if closed || time.Since(synced) >= flushEvery {
+			l.busy.Store(l.count > manyWrites && !closed)
 			for _, p := range l.places {
 				if closed {
 					p.finish(mark)
@@ -235,7 +252,7 @@ func (l *log) run() {
 					p.sync(mark)
 				}
 			}
-			synced = time.Now()
+			l.count, synced = 0, time.Now()
 			clock.Reset(flushEvery)
 		}
 		if buf.Cap() > 4<<20 {

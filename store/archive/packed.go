@@ -39,7 +39,7 @@ func (k *Keys) createPacked(name string) (*packer, error) {
 		}
 	}
 	if err == nil {
-		p.z, err = zstd.NewWriter(out, zstd.WithEncoderConcurrency(1))
+		p.z, err = zstd.NewWriter(out, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest))
 	}
 	if err != nil {
 		f.Close()

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"factotum/server/calendar"
@@ -104,6 +105,8 @@ type place struct {
 	ended   <-chan struct{} // closed when the file before is there (nil)
 	aside   sync.WaitGroup  // what is done with files while others are written
 	packing sync.Mutex      // one at a time
+	busy    *atomic.Bool    // many write (nil: that does not matter)
+	whole   atomic.Int32    // files that are to be packed
 
 	recent map[calendar.Owner]time.Time // while it resumes: when the log tells of them last
 
@@ -203,6 +206,9 @@ func (p *place) turn() (ended <-chan struct{}) {
 	return ended
 }
 
+// mostWhole is how many files wait to be packed while many write, who are to have the processor.
+const mostWhole = 8
+
 // next ends a file and begins another.
 func (p *place) next() (ended <-chan struct{}) {
 	ended = p.end()
@@ -297,10 +303,15 @@ func (p *place) end() (ended <-chan struct{}) {
 		return p.keepState(dir, n, p.at)
 	})
 	p.ended = ended
+	p.whole.Add(1)
 	p.aside.Go(func() {
 		<-ended
 		p.packing.Lock()
 		defer p.packing.Unlock()
+		defer p.whole.Add(-1)
+		for p.busy != nil && p.busy.Load() && p.whole.Load() < mostWhole {
+			time.Sleep(flushEvery / 10)
+		}
 		if err := p.keys.packFile(f.Name(), seal); err != nil {
 			p.log.Warn("a file of the backup stays as it is: it cannot be compressed", "file", f.Name(), "error", err)
 		}

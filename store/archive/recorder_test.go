@@ -5,6 +5,7 @@ import (
 	"go/parser"
 	"go/token"
 	"reflect"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -37,6 +38,7 @@ func TestAllWritesAreRecorded(t *testing.T) {
 func TestAPlaceThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, never := &log{}, make(chan struct{})
+		l.more = sync.NewCond(&l.mu)
 		begun := time.Now()
 		l.await(never)
 		first := time.Since(begun)

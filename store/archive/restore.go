@@ -58,7 +58,7 @@ func Restore(ctx context.Context, root string, to calendar.Store, opt RestoreOpt
 	}
 	r := &restorer{ctx: ctx, to: to, opt: opt, res: &res, at: map[calendar.Owner]int64{}, images: map[calendar.Owner]int64{}}
 	if opt.Gentle {
-		r.rest = 1
+		r.rest = pause
 	}
 	res.Period, res.Until = periods[i], periods[i].Ended
 	if err := r.snapshot(&periods[i]); err != nil {
@@ -98,13 +98,12 @@ type restorer struct {
 	at     map[calendar.Owner]int64 // the numbers that homes have come to
 	images map[calendar.Owner]int64 // those that they had in the snapshot
 
-	path   string    // of the file that is read
-	waits  []waiting // to be done again
-	octets int       // of these
-	rest   int       // times as long as it works it rests
+	path   string                                                // of the file that is read
+	waits  []waiting                                             // to be done again
+	octets int                                                   // of these
+	rest   func(ctx context.Context, worked time.Duration) error // after so much work (nil)
 
-	lines    int // that were read of it, whole ones
-	consumed int64
+	consumed int64 // octets of it, of whole lines
 }
 
 // waiting is a transaction that is to be done again.
@@ -188,12 +187,12 @@ func (r *restorer) image(t *txn) error {
 	return r.paced(func() error { return r.apply(t.Owner, []waiting{{txn: t}}) })
 }
 
-// paced does something, and rests as long where others are to have their turn.
+// paced does something, and rests where others are to have their turn.
 func (r *restorer) paced(do func() error) error {
 	began := time.Now()
 	err := do()
-	if err == nil {
-		err = pause(r.ctx, time.Duration(r.rest)*time.Since(began))
+	if err == nil && r.rest != nil {
+		err = r.rest(r.ctx, time.Since(began))
 	}
 	return err
 }
@@ -345,7 +344,7 @@ func (r *restorer) records(in io.Reader, f logFile, first bool) (done bool, err 
 		case err != nil:
 			return false, errBroken(f.path, err)
 		}
-		r.lines, r.consumed = r.lines+1, r.consumed+int64(rec.size)
+		r.consumed += int64(rec.size)
 		switch {
 		case rec.Head != nil:
 			if rec.Head.Format > format {
