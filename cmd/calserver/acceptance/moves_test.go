@@ -87,6 +87,9 @@ func TestMovesAndKills(t *testing.T) {
 		}
 		time.Sleep(time.Duration(rand.IntN(700)) * time.Millisecond)
 		s.kill(s.hosts()[rand.IntN(3)])
+		if k%10 == 9 {
+			t.Logf("%d moves, %d kills", moved.Load(), k+1)
+		}
 	}
 	for end := time.Now().Add(3 * time.Minute); moved.Load() < int64(moves); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
