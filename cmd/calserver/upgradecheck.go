@@ -61,7 +61,7 @@ func (t *tool) checkUpgrade(ctx context.Context, given, backup string, offline b
 		} else if waits {
 			r.Findings.Note("backups", "this host stands by: %s makes them, look there", cfg.Standby.Peer())
 			cfg.DWP.BackEnds = slices.DeleteFunc(cfg.DWP.BackEnds, func(b config.BackEnd) bool { return strings.EqualFold(b.Host, hostName(cfg)) }) // nobody asks here
-		} else if err := r.backups(cfg, backup, time.Now()); err != nil {
+		} else if err := r.backups(ctx, cfg, backup, offline); err != nil {
 			return err
 		}
 	}
@@ -130,11 +130,11 @@ func (r *upgradeReport) store(ctx context.Context, cfg *config.Config) error {
 	return nil
 }
 
-// backups judges those of ics.conf, and the one that was made for the upgrade.
-func (r *upgradeReport) backups(cfg *config.Config, named string, now time.Time) error {
+// backups judges those of ics.conf, also in a bucket, and the one that was made for the upgrade.
+func (r *upgradeReport) backups(ctx context.Context, cfg *config.Config, named string, offline bool) error {
 	var all []archive.Period
 	if named != "" {
-		periods, err := archive.Periods(named)
+		periods, err := periodsIn(ctx, cfg, named)
 		if err != nil {
 			return fmt.Errorf("read the backup in %s: %s", named, plain.Error(err))
 		}
@@ -150,7 +150,14 @@ func (r *upgradeReport) backups(cfg *config.Config, named string, now time.Time)
 		}
 		all = append(all, periods...)
 	}
-	r.Proven = upgrade.Backups(all, now, &r.Findings)
+	if cfg.Backup.S3.Endpoint != "" && !offline {
+		periods, err := periodsIn(ctx, cfg, depotPrefix)
+		if err != nil {
+			r.Findings.Act("backups", "those in the bucket cannot be read: %s", plain.Error(err))
+		}
+		all = append(all, periods...)
+	}
+	r.Proven = upgrade.Backups(all, time.Now(), &r.Findings)
 	return nil
 }
 

@@ -45,7 +45,7 @@ func newUpgradeCheck(std stdio) *cobra.Command {
 		},
 	}
 	c.Flags().StringVarP(&conf, "config", "C", "", "the ics.conf")
-	c.Flags().StringVar(&backup, "backup", "", "directory of a backup that \"csbackup database\" has made for the upgrade")
+	c.Flags().StringVar(&backup, "backup", "", "directory of a backup that \"csbackup database\" has made for the upgrade, or s3:PREFIX")
 	c.Flags().BoolVar(&offline, "offline", false, "look up no names, and ask no server of the network but the database")
 	return t.reportFlags(c)
 }
