@@ -39,8 +39,9 @@ func claimOn(who calendar.Actor, owner calendar.Owner, noted string) claim {
 // errClaim says that it is to be noted, in a write, whose home it is.
 var errClaim = errors.New("the home is not claimed")
 
-// claimed is fn for the home's own people: for a stranger it fails.
-func (s *Service) claimed(who calendar.Actor, owner calendar.Owner, fn func(cache.View) error) func(cache.View) error {
+// claimed is fn for the home's own people: for a stranger it fails. Where nothing can be
+// written whose it is stays unnoted.
+func (s *Service) claimed(who calendar.Actor, owner calendar.Owner, readOnly bool, fn func(cache.View) error) func(cache.View) error {
 	if claimOn(who, owner, "") == settled {
 		return fn
 	}
@@ -48,14 +49,14 @@ func (s *Service) claimed(who calendar.Actor, owner calendar.Owner, fn func(cach
 		home := v.Home()
 		switch c := claimOn(who, owner, home.Entry); {
 		case c == settled || !home.Exists:
-		case c == unclaimed && !s.opt.ReadOnly:
+		case c == unclaimed && !readOnly:
 			return errClaim
 		case c == foreign:
 			cals, err := v.Calendars()
 			if err != nil {
 				return err
 			}
-			if len(cals) > 0 || s.opt.ReadOnly {
+			if len(cals) > 0 || readOnly {
 				return s.inherited(owner)
 			}
 			return errClaim
@@ -66,12 +67,15 @@ func (s *Service) claimed(who calendar.Actor, owner calendar.Owner, fn func(cach
 
 // readHomeOf reads one state of a home, after it is noted whose it is.
 func (s *Service) readHomeOf(ctx context.Context, who calendar.Actor, owner calendar.Owner, fn func(cache.View) error) error {
-	run := s.claimed(who, owner, fn)
+	run := s.claimed(who, owner, s.opt.ReadOnly, fn)
 	err := s.cache.Read(ctx, owner, run)
 	if errors.Is(err, errClaim) {
 		err = s.transact(calendar.WithToken(ctx, ""), who, "note whose home it is", owner, func(*writer) error { return nil })
 		if err == nil {
 			err = s.cache.ReadStore(ctx, owner, run)
+		}
+		if calendar.ReasonOf(err) == calendar.DiskFull { // who only wants to read may
+			err = s.cache.Read(ctx, owner, s.claimed(who, owner, true, fn))
 		}
 		if errors.Is(err, errClaim) { // and somebody else came meanwhile
 			err = s.inherited(owner)

@@ -2,6 +2,7 @@ package service_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"log/slog"
 	"strings"
@@ -121,5 +122,47 @@ func TestNobodyInheritsByHisName(t *testing.T) {
 		if err := svc.HandOver(t.Context(), "dora"); !errors.Is(err, calendar.NotFound) {
 			t.Errorf("to nobody: %v", err)
 		}
+	}
+}
+
+// full is a store on a disk without room.
+type full struct {
+	calendar.Store
+	is bool
+}
+
+func (f *full) Update(ctx context.Context, owner calendar.Owner, fn func(calendar.Tx) error) error {
+	if f.is {
+		return &calendar.Error{Kind: calendar.OverQuota, Reason: calendar.DiskFull, Op: "update"}
+	}
+	return f.Store.Update(ctx, owner, fn)
+}
+
+// While the disk is full whose a home is cannot be noted: the first who comes reads what is
+// there all the same, an heir of the name does not.
+func TestAFullDiskKeepsNobodyOut(t *testing.T) {
+	st := &full{Store: fresh.SQLite(t, sqlstore.Options{Relaxed: true})}
+	people := calendartest.People{}
+	as := func(entry string) calendar.Actor {
+		p := calendar.Person{ID: "dora", Entry: entry, Kind: calendar.Individual, Active: true}
+		people["dora"] = p
+		return p.Actor()
+	}
+	svc := service.New(st, people, service.Options{})
+	request := calendar.HomeRequest{Owner: "dora"}
+	if _, err := svc.Home(t.Context(), as(""), request); err != nil {
+		t.Fatal(err)
+	}
+	st.is = true
+	if home, err := svc.Home(t.Context(), as("entryuuid:1"), request); err != nil || len(home.Calendars) == 0 {
+		t.Errorf("the first who comes: %v, %v", home, err)
+	}
+	st.is = false
+	if _, err := svc.Home(t.Context(), as("entryuuid:1"), request); err != nil {
+		t.Error(err)
+	}
+	st.is = true
+	if _, err := svc.Home(t.Context(), as("entryuuid:2"), request); calendar.ReasonOf(err) != calendar.Inherited {
+		t.Errorf("an heir: %v", err)
 	}
 }
