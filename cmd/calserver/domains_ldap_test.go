@@ -16,6 +16,7 @@ import (
 // csdomain: who logs in as whom, and who sees whom, in a server and its tools.
 // testdata/script/domains.txtar has all of it for a file of people.
 func TestHostedDomainsInLDAP(t *testing.T) {
+	t.Parallel()
 	var people strings.Builder
 	for _, d := range []string{"a.example", "b.example"} {
 		fmt.Fprintf(&people, "dn: o=%[1]s,o=usergroup\nobjectClass: organization\nobjectClass: inetDomain\nobjectClass: icsCalendarDomain\no: %[1]s\nsunPreferredDomain: %[1]s\n\n"+

@@ -34,6 +34,7 @@ func getText(url string) string {
 // LDAP goes away and comes back: log, /readyz on both ports, status and metrics
 // tell, each time.
 func TestDirectoryGoesAndComes(t *testing.T) {
+	t.Parallel()
 	slapd := ldaptest.Start(t, "")
 	dir := t.TempDir()
 	port, admin := freePort(t, "127.0.0.1"), freePort(t, "127.0.0.1")
@@ -162,6 +163,7 @@ func TestHealthOfCertificates(t *testing.T) {
 
 // PostgreSQL stops answering and goes on: the same places tell.
 func TestDatabaseGoesAndComes(t *testing.T) {
+	t.Parallel()
 	proxy := pgtest.NewProxy(t, pgtest.Start(t))
 	dir := t.TempDir()
 	port, admin := freePort(t, "127.0.0.1"), freePort(t, "127.0.0.1")

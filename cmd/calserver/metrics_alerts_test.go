@@ -18,6 +18,7 @@ import (
 // The rules that are shipped for Prometheus are such, and each alert both fires in a
 // scene and is quiet in one.
 func TestAlertRules(t *testing.T) {
+	t.Parallel()
 	promtool, err := exec.LookPath("promtool")
 	if err != nil {
 		if os.Getenv("CI") == "true" {
@@ -53,6 +54,7 @@ func readFile(t *testing.T, name string) string {
 // What the rules ask for is what a running server tells, with these labels; and so is
 // what the list in docs/admin.md tells of.
 func TestAlertedMetricsAreServed(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if _, err := certificates.Make(dir, []string{"localhost"}, 30); err != nil {
 		t.Fatal(err)

@@ -26,6 +26,7 @@ import (
 // TestScripts runs testdata/script/*.txtar: the whole server, as a person and
 // an administrator use it.
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
 		Setup: func(e *testscript.Env) error {
@@ -33,6 +34,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("XDG_DATA_HOME", "")
 			e.Setenv("CALSERVER_CONFIG", "")
 			e.Setenv("DOCS", docsDir(t))
+			scriptTells(e)
 			return os.Mkdir(filepath.Join(e.WorkDir, "home"), 0o700)
 		},
 		Condition: scriptCondition,
@@ -100,30 +102,6 @@ func scriptPort(t *testing.T) func(ts *testscript.TestScript, neg bool, args []s
 	}
 }
 
-const patience = 60 * time.Second
-
-// scriptUntil polls for a condition that another process brings about.
-func scriptUntil(ts *testscript.TestScript, what string, ok func() bool) {
-	for deadline := time.Now().Add(patience); !ok(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			ts.Fatalf("%s: not within %v", what, patience)
-		}
-	}
-}
-
-// scriptAwait is "await URL": until it answers 200; "! await": until nobody
-// listens there.
-func scriptAwait(ts *testscript.TestScript, neg bool, args []string) {
-	scriptUntil(ts, "await "+args[0], func() bool {
-		resp, err := http.Get(args[0])
-		if err != nil {
-			return neg
-		}
-		resp.Body.Close()
-		return !neg && resp.StatusCode == http.StatusOK
-	})
-}
-
 // scriptHTTP is "http METHOD URL [USER:PASSWORD|-] [FILE] [Header:value...]";
 // the status and the answer go to the file "answer". "! http" wants a status
 // of 400 or more.
@@ -163,18 +141,6 @@ func scriptTmpfs(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.MkdirAll(dir, 0o700))
 	ts.Check(syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+args[1]))
 	ts.Defer(func() { syscall.Unmount(dir, syscall.MNT_DETACH) })
-}
-
-// scriptUntilSays is "until PATTERN PROGRAM ARG...": run again and again, until
-// what it says matches.
-func scriptUntilSays(ts *testscript.TestScript, neg bool, args []string) {
-	want := regexp.MustCompile(args[0])
-	scriptUntil(ts, strings.Join(args, " "), func() bool {
-		cmd := exec.Command(args[1], args[2:]...)
-		cmd.Dir, cmd.Env = ts.MkAbs("."), append(os.Environ(), "CALSERVER_CONFIG="+ts.Getenv("CALSERVER_CONFIG"), "HOME="+ts.Getenv("HOME"))
-		out, _ := cmd.CombinedOutput()
-		return want.Match(out) != neg
-	})
 }
 
 // scriptSignal is "signal KILL|TERM PIDFILE": to the process whose pid file

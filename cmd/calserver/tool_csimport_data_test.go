@@ -83,12 +83,14 @@ var malformedStored = map[string]int{
 // refused for the right reason; what is stored is listed over CalDAV and
 // comes back octet for octet; and going in again changes nothing.
 func TestImportSharedCalendars(t *testing.T) {
+	t.Parallel()
 	checkImport(t, append(append(icaltest.SharedCalendars(t, "exports"), icaltest.SharedCalendars(t, "recurring")...), icaltest.SharedCalendars(t, "malformed")...),
 		refusals, malformedStored)
 }
 
 // So does every file of ours.
 func TestImportCalendars(t *testing.T) {
+	t.Parallel()
 	checkImport(t, append(icaltest.Calendars(t, "programs"), icaltest.Calendars(t, "malformed")...), ownRefusals, map[string]int{
 		"bad-date.ics": 0, "bad-rule.ics": 0, "cut.ics": 0, "latin1.ics": 1, "nested.ics": 0, "no-start.ics": 0, "no-uid.ics": 1,
 		"not-calendar.ics": 0, "some-good.ics": 1, "unfolded.ics": 0, "wrong-end.ics": 0,

@@ -60,6 +60,7 @@ func slowly(t *testing.T, to string) (addr string, late *atomic.Int64) {
 // csqueue diagnose finds a directory that is slow, and one that is away, while mail
 // waits for it: a real slapd, and a daemon that sends. admin.md §22.
 func TestDiagnoseDirectory(t *testing.T) {
+	t.Parallel()
 	const senders = 12
 	people := ""
 	for n := range senders {

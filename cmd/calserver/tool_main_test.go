@@ -72,7 +72,7 @@ func runServer(t *testing.T, cmd *exec.Cmd) (said *hosttest.Buffer, ended chan s
 		cmd.Process.Signal(syscall.SIGTERM)
 		select {
 		case <-ended:
-		case <-time.After(30 * time.Second):
+		case <-time.After(patience):
 			t.Error("the server does not stop")
 			cmd.Process.Kill()
 			<-ended
@@ -87,15 +87,19 @@ func runServer(t *testing.T, cmd *exec.Cmd) (said *hosttest.Buffer, ended chan s
 // awaitServer waits for a condition of a server.
 func awaitServer(t *testing.T, what string, ended chan struct{}, said *hosttest.Buffer, cond func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !cond(); {
+	gone := false
+	if !poll(func() bool {
 		select {
 		case <-ended:
-			t.Fatalf("the server ended before it was %s:\n%s", what, said)
-		case <-time.After(10 * time.Millisecond):
+			gone = true
+		default:
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("the server is not %s:\n%s", what, said)
-		}
+		return gone || cond()
+	}) {
+		t.Fatalf("the server is not %s:\n%s", what, said)
+	}
+	if gone {
+		t.Fatalf("the server ended before it was %s:\n%s", what, said)
 	}
 }
 
@@ -182,9 +186,16 @@ func splitSite(t *testing.T, store ...string) testSite {
 // eachSite runs a test on one process with SQLite, and on two hosts with
 // SQLite and with PostgreSQL.
 func eachSite(t *testing.T, test func(t *testing.T, s testSite)) {
-	t.Run("one process", func(t *testing.T) { test(t, quickstartSite(t)) })
-	t.Run("two hosts", func(t *testing.T) { test(t, splitSite(t)) })
+	t.Run("one process", func(t *testing.T) {
+		t.Parallel()
+		test(t, quickstartSite(t))
+	})
+	t.Run("two hosts", func(t *testing.T) {
+		t.Parallel()
+		test(t, splitSite(t))
+	})
 	t.Run("two hosts and PostgreSQL", func(t *testing.T) {
+		t.Parallel()
 		dsn := pgtest.Start(t)
 		test(t, splitSite(t, `factotum.store.type = "postgres"`, fmt.Sprintf("factotum.store.dsn = %q", dsn)))
 	})

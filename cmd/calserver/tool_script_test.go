@@ -17,14 +17,17 @@ import (
 // stop" (kill, freeze, thaw) for a quickstart server in $WORK/data, whose URL is in $URL; "put USER
 // NAME FILE" puts a file into his calendar, whose password is his name and "-pw". "metrics FILE"
 // writes what the server counts. "sink start" is a mail server, whose address is in $RELAY; see scriptSink.
-// "bucket start" is a service that speaks S3; see scriptBucket.
+// "bucket start" is a service that speaks S3; see scriptBucket. "until PATTERN PROGRAM ARG..." waits for
+// what a program says.
 func TestToolScripts(t *testing.T) {
+	t.Parallel()
 	type key struct{}
 	testscript.Run(t, testscript.Params{
 		Files: must(filepath.Glob("testdata/tool_*.txtar")),
 		Setup: func(env *testscript.Env) error {
 			env.Values[key{}] = &scriptServer{}
 			env.Setenv("HOME", env.WorkDir)
+			scriptTells(env)
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
@@ -58,6 +61,7 @@ func TestToolScripts(t *testing.T) {
 				}
 				ts.Check(os.WriteFile(ts.MkAbs(args[0]), scriptMetrics(ts), 0o600))
 			},
+			"until": scriptUntilSays,
 			"bucket": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Value(key{}).(*scriptServer).bucket.command(t, ts, args)
 			},
@@ -110,7 +114,7 @@ func (s *scriptServer) stop(ts *testscript.TestScript) {
 	s.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-s.ended:
-	case <-time.After(30 * time.Second):
+	case <-time.After(patience):
 		s.cmd.Process.Kill()
 		ts.Fatalf("the server does not stop:\n%s", &s.said)
 	}

@@ -11,7 +11,12 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
+
+// Patience is how long tests wait for what is to come. It costs nothing where it comes, and
+// a machine that has much else to do may take long.
+const Patience = 2 * time.Minute
 
 var (
 	built string   // the directory with the program, if it was built here

@@ -137,7 +137,7 @@ func (s *Sink) Connections() int {
 // Await waits until so many messages were taken.
 func (s *Sink) Await(t testing.TB, n int) []Mail {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		if list := s.Mails(); len(list) >= n {
 			return list
 		} else if time.Now().After(end) {
