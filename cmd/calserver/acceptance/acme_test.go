@@ -99,7 +99,7 @@ func TestACME(t *testing.T) {
 			}
 			await := func(server string) (serial string) {
 				t.Helper()
-				for end := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+				for end := time.Now().Add(hosttest.Patience); ; time.Sleep(100 * time.Millisecond) {
 					serial, err := shown(server)
 					if err == nil {
 						return serial
@@ -123,7 +123,7 @@ func TestACME(t *testing.T) {
 			if got := await("cal.example.com"); got != serial {
 				t.Errorf("after a restart without the authority it shows %s, want %s", got, serial)
 			}
-			for end := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+			for end := time.Now().Add(hosttest.Patience); ; time.Sleep(100 * time.Millisecond) {
 				out, err := calserver(t, "status", "-C", h.conf)
 				if err == nil && strings.Contains(out, "certificate cal.example.com: ") && strings.Contains(out, "certificate dav.example.com: ") {
 					break
@@ -144,7 +144,7 @@ func TestACMERefused(t *testing.T) {
 		fmt.Sprintf("factotum.http.acme.cafile = %q", a.cafile), fmt.Sprintf(`service.http.ssl.port = "%d"`, tlsPort))
 	h.expects = "has to reach this host by that name"
 	h.start(t)
-	for end := time.Now().Add(time.Minute); ; time.Sleep(200 * time.Millisecond) {
+	for end := time.Now().Add(hosttest.Patience); ; time.Sleep(200 * time.Millisecond) {
 		out, err := calserver(t, "status", "-C", h.conf)
 		if err == nil && strings.Contains(out, "certificate cal.example.com") && strings.Contains(out, "has to reach this host by that name") {
 			break

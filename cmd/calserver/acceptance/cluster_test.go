@@ -78,7 +78,7 @@ func TestCluster(t *testing.T) {
 	finds := func(from string, want ...string) {
 		t.Helper()
 		var out string
-		for end := time.Now().Add(90 * time.Second); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
+		for end := time.Now().Add(hosttest.Patience); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
 			var err error
 			out, err = on("cluster", "check", "-C", conf(from))
 			ok := err == nil == strings.HasPrefix(want[0], "all is well")

@@ -127,7 +127,7 @@ func TestENSOfTwoHosts(t *testing.T) {
 	if _, err := certificates.Make(certs, []string{backName}, 1); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(30 * time.Second); serial() == before; time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(hosttest.Patience); serial() == before; time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("the new certificate is not shown")
 		}
@@ -237,11 +237,11 @@ func TestOutsideNATS(t *testing.T) {
 		t.Helper()
 		h.do(t, "anna", "PUT", cal("anna")+uid+".ics", alarmed(uid, "DISPLAY", due), "Content-Type: text/calendar").is(201)
 	}
-	put("there", time.Now().Add(2*time.Second))
+	put("there", h.soon(t, "anna", 2, 2*time.Second))
 	eventuallyShows(t, "the consumer", heard, "there")
 	eventuallyShows(t, "the stream", watched.String, `"uid":"there"`)
 
-	due := time.Now().Add(2 * time.Second)
+	due := h.soon(t, "anna", 2, 2*time.Second)
 	put("away", due)
 	nats.Shutdown()
 	nats.WaitForShutdown()
@@ -250,7 +250,7 @@ func TestOutsideNATS(t *testing.T) {
 	nats = outside(t, dir, port, cert, allow)
 	eventuallyShows(t, "the consumer", heard, "away")
 	eventuallyShows(t, "the stream", watched.String, "event: resync")
-	put("back", time.Now().Add(2*time.Second))
+	put("back", h.soon(t, "anna", 2, 2*time.Second))
 	eventuallyShows(t, "the consumer", heard, "back")
 	eventuallyShows(t, "the stream", watched.String, `"uid":"back"`)
 	if words := strings.Fields(heard()); len(words) != 3 {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"factotum/cmd/internal/hosttest"
 	"factotum/notify/relay/smtptest"
 )
 
@@ -27,7 +28,7 @@ func meetingWith(uid string, addresses ...string) string {
 func eventuallyShows(t *testing.T, what string, show func() string, want ...string) {
 	t.Helper()
 	got := ""
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(hosttest.Patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		got = show()
 		missing := false
 		for _, w := range want {

@@ -147,7 +147,7 @@ func (c *connector) sync() bool {
 }
 
 func (c *connector) check() {
-	for end := time.Now().Add(time.Minute); !c.sync(); time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(hosttest.Patience); !c.sync(); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(end) {
 			c.t.Fatal("the WCAP client cannot synchronize")
 		}

@@ -246,7 +246,7 @@ func (s *movingSite) start(host string) {
 	s.t.Helper()
 	s.run(host)
 	said := s.said[host]
-	for end := time.Now().Add(time.Minute); !s.standby || host != movingBacks[1]; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(hosttest.Patience); !s.standby || host != movingBacks[1]; time.Sleep(50 * time.Millisecond) {
 		out, err := s.tool("status", "-C", s.conf(host), "--ready")
 		if err == nil {
 			return
@@ -274,7 +274,7 @@ func (s *movingSite) run(host string) {
 		cmd = begin("serve")
 	} else {
 		cmd = begin("csstored")
-		for end := time.Now().Add(time.Minute); !strings.Contains(said.String(), "msg=started program=csstored"); time.Sleep(20 * time.Millisecond) {
+		for end := time.Now().Add(hosttest.Patience); !strings.Contains(said.String(), "msg=started program=csstored"); time.Sleep(20 * time.Millisecond) {
 			if time.Now().After(end) {
 				s.t.Fatalf("csstored of %s does not start: %s", host, said)
 			}
@@ -418,7 +418,7 @@ func (u *mover) members() map[string]string {
 // check looks for all that was acknowledged, and at what the client has made of it.
 func (u *mover) check() {
 	ctx := context.Background()
-	for end := time.Now().Add(time.Minute); !u.sync(ctx); time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(hosttest.Patience); !u.sync(ctx); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(end) {
 			u.t.Fatalf("%s cannot be synchronized", u.user)
 		}

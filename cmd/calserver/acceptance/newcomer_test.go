@@ -171,6 +171,7 @@ func (n *newcomer) port() string { return strconv.Itoa(freeport.Take(n.t, "127.0
 // with a server, a throw-away one and Debian's clients, then docs/admin.md from
 // installing to two hosts.
 func TestNewcomer(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("builds the program")
 	}

@@ -109,7 +109,7 @@ lmtp_generic_maps = regexp:DIR/calendar_names
 		}
 	})
 	address = "127.0.0.1:" + port
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(hosttest.Patience); ; time.Sleep(20 * time.Millisecond) {
 		if c, err := net.Dial("tcp", address); err == nil {
 			c.Close()
 			return address

@@ -207,7 +207,7 @@ const public = "https://cal.example.com"
 
 func (c *proxied) await(done <-chan struct{}) {
 	c.t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; {
+	for deadline := time.Now().Add(hosttest.Patience); ; {
 		select {
 		case <-done:
 			c.t.Fatalf("the proxy ended:\n%s", c.log)

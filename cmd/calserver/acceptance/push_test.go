@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"factotum/cmd/internal/hosttest"
 	"factotum/notify/relay/smtptest"
 	"factotum/notify/webpush"
 	"factotum/protocol/dav"
@@ -134,12 +135,12 @@ func pushStory(t *testing.T, h *host) {
 	}
 	d.status <- http.StatusGone
 	h.do(t, "anna", "DELETE", cal("anna")+"2.ics", "").is(204)
-	for deadline := time.Now().Add(30 * time.Second); len(d.status) > 0; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(hosttest.Patience); len(d.status) > 0; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("no message comes")
 		}
 	}
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) { // until that is noted
+	for deadline := time.Now().Add(hosttest.Patience); ; time.Sleep(20 * time.Millisecond) { // until that is noted
 		if r := h.do(t, "ben", "DELETE", url[strings.Index(url, "/dav/"):], ""); r.status != 404 {
 			t.Fatalf("another user's registration: %d", r.status)
 		}
@@ -256,7 +257,7 @@ func TestWebhook(t *testing.T) {
 	for i := range 3 {
 		h.do(t, "anna", "PUT", fmt.Sprintf("%s%d.ics", cal("anna"), i), event(fmt.Sprint(i), "20300101T100000Z", "Party")).is(201)
 	}
-	for deadline := time.Now().Add(30 * time.Second); len(r.fail) > 0; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(hosttest.Patience); len(r.fail) > 0; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("nothing is tried:\n%s", h.log)
 		}

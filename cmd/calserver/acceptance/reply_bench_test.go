@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"factotum/cmd/internal/hosttest"
 )
 
 // BenchmarkReply has an attendee accept meetings over HTTP, and store an event of
@@ -27,7 +29,7 @@ func BenchmarkReply(b *testing.B) {
 		path := cal("ben") + uid + ".ics"
 		h.do(b, "anna", "PUT", cal("anna")+uid+".ics", meetingWith(uid, "ben@example.com"), "Content-Type: text/calendar").is(201)
 		copied := h.do(b, "ben", "GET", path, "")
-		for end := time.Now().Add(10 * time.Second); copied.status != 200 && time.Now().Before(end); copied = h.do(b, "ben", "GET", path, "") {
+		for end := time.Now().Add(hosttest.Patience); copied.status != 200 && time.Now().Before(end); copied = h.do(b, "ben", "GET", path, "") {
 			time.Sleep(5 * time.Millisecond)
 		}
 		copied.is(200)

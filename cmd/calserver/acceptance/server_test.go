@@ -137,7 +137,7 @@ func (h *host) start(t testing.TB) *host {
 // await waits until the host is ready.
 func (h *host) await(t testing.TB) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; {
+	for deadline := time.Now().Add(hosttest.Patience); ; {
 		select {
 		case <-h.done:
 			t.Fatalf("the server ended:\n%s", h.log)

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"factotum/cmd/internal/hosttest"
 )
 
 // ended waits until the server closes a connection, and returns what came
@@ -148,7 +150,7 @@ func TestSlowReaders(t *testing.T) {
 		if x.established(t) < before+readers {
 			t.Fatal("the answer fitted into the buffers")
 		}
-		for deadline := time.Now().Add(30 * time.Second); x.established(t) > before+1; {
+		for deadline := time.Now().Add(hosttest.Patience); x.established(t) > before+1; {
 			if time.Now().After(deadline) {
 				t.Fatal("the server still waits for its readers")
 			}

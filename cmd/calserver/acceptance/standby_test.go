@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"factotum/cmd/internal/davclient"
+	"factotum/cmd/internal/hosttest"
 	"factotum/notify/relay/smtptest"
 	"factotum/store/storetest/pgtest"
 )
@@ -42,6 +43,7 @@ func standbyConf(sync string) func(host, conf string) string {
 // the other is frozen, and serves nothing when it wakes. Meanwhile a user is moved between the two and a third
 // back end, a reminder becomes due, and people are invited. FACTOTUM_LONG does that thirty times.
 func TestStandbyTakesOver(t *testing.T) {
+	t.Parallel()
 	needNames(t)
 	rounds := 2
 	if os.Getenv("FACTOTUM_LONG") != "" {
@@ -177,7 +179,7 @@ func (s *movingSite) served(c *davclient.Client) bool {
 func (s *movingSite) paired() string {
 	s.t.Helper()
 	var last string
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(hosttest.Patience); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		last = ""
 		for _, b := range movingBacks {
 			out, err := s.tool("standby", "status", "-C", s.conf(b))
@@ -200,6 +202,7 @@ func (s *movingSite) paired() string {
 // where it went away without a word, and each order is refused where it would lose something. Each role
 // has a process of its own, and the standby gets what was acknowledged a moment later.
 func TestStandbyByHand(t *testing.T) {
+	t.Parallel()
 	needNames(t)
 	s := newSiteOfThree(t, func(host, conf string) string {
 		return standbyConf("no")(host, conf) + "factotum.processes = \"each\"\n"
@@ -308,6 +311,7 @@ func (s *movingSite) end(host string, how syscall.Signal) {
 // TestStandbyOfOneDatabase stops, and then kills, the host that serves of two that share a database in
 // PostgreSQL: the other takes over within 15 seconds, and the first stands by in its turn.
 func TestStandbyOfOneDatabase(t *testing.T) {
+	t.Parallel()
 	needNames(t)
 	dsn := pgtest.Start(t)
 	s := newSiteOfThree(t, func(host, conf string) string {
@@ -321,7 +325,7 @@ func TestStandbyOfOneDatabase(t *testing.T) {
 	u.sync(t.Context())
 	for round := range 2 {
 		var active, other string
-		for end := time.Now().Add(30 * time.Second); active == "" || other == ""; time.Sleep(100 * time.Millisecond) {
+		for end := time.Now().Add(hosttest.Patience); active == "" || other == ""; time.Sleep(100 * time.Millisecond) {
 			if time.Now().After(end) {
 				t.Fatalf("one serves and the other waits: %q, %q\n%s\n%s", active, other, s.said[movingBacks[0]], s.said[movingBacks[1]])
 			}

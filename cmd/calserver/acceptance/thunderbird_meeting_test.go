@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"factotum/cmd/internal/hosttest"
 )
 
 // What the scripts of a meeting share: who the program takes its user for, and
@@ -54,7 +56,7 @@ func (h *host) delivered(t testing.TB) {
 	if h.store != nil {
 		store = h.store
 	}
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(hosttest.Patience); ; time.Sleep(100 * time.Millisecond) {
 		out, err := calserver(t, "csschedule", "-C", store.conf, "-j", "list")
 		if err != nil {
 			t.Fatalf("list the messages: %v\n%s", err, out)

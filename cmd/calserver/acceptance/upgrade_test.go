@@ -290,6 +290,7 @@ func (u *upgrading) busy() (end func()) {
 // back ends do all of ordinary life together, also between two back ends, and nothing
 // that was acknowledged is lost.
 func TestRollingUpgrade(t *testing.T) {
+	t.Parallel()
 	needNames(t)
 	before := hosttest.Previous(t)
 	for name, order := range map[string][]string{

@@ -75,6 +75,7 @@ func could(log []logged, at time.Time) (texts []string) {
 // TestBackupOfAnyMoment writes while the server is killed, and while it takes snapshots,
 // and restores what was at random moments: it is what was acknowledged.
 func TestBackupOfAnyMoment(t *testing.T) {
+	t.Parallel()
 	moments, times := 12, 3
 	if os.Getenv("FACTOTUM_LONG") != "" {
 		moments, times = 1000, 100

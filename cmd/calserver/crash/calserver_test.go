@@ -91,6 +91,7 @@ func TestKillCalserver(t *testing.T) {
 // TestKillDaemons kills csstored and csdwpd of a back end and cshttpd of a
 // front end, which speak DWP over mutual TLS.
 func TestKillDaemons(t *testing.T) {
+	t.Parallel()
 	databases(t, func(t *testing.T, lines []string, store func(string) string) {
 		const backName, frontName = "localhost", "front.example.com"
 		address, link := freeAddress(t), freeAddress(t)

@@ -35,6 +35,7 @@ func works(c *client) error {
 
 // While PostgreSQL stands still nobody hangs; when it goes on, all does.
 func TestDatabaseStops(t *testing.T) {
+	t.Parallel()
 	proxy := pgtest.NewProxy(t, pgtest.Start(t))
 	address := freeAddress(t)
 	p := partProcess(t, "calserver", part{Store: "postgres " + proxy.DSN, HTTP: address})
@@ -52,6 +53,7 @@ func TestDatabaseStops(t *testing.T) {
 
 // While a back end is stopped its front end tells so.
 func TestBackEndStops(t *testing.T) {
+	t.Parallel()
 	address := freeAddress(t)
 	dwp := "unix:" + shortDir(t) + "/dwp.sock"
 	back := partProcess(t, "csdwpd", part{Store: t.TempDir(), DWP: dwp})

@@ -112,6 +112,7 @@ func killing(t *testing.T, s *server, times int) {
 // TestKillOneProcess kills a server that is one process, and checks the store
 // before it is started again every now and then.
 func TestKillOneProcess(t *testing.T) {
+	t.Parallel()
 	stores(t, func(t *testing.T, store string) {
 		s := &server{address: freeAddress(t), store: store, pairs: &pairWatch{}, upkeep: true}
 		p := partProcess(t, "calserver", part{Store: store, HTTP: s.address, Import: true})
@@ -129,6 +130,7 @@ func TestKillOneProcess(t *testing.T) {
 // TestKillRoles kills the parts of a server of two hosts: csstored, csdwpd,
 // and the front end, which reaches the back end over mutual TLS.
 func TestKillRoles(t *testing.T) {
+	t.Parallel()
 	stores(t, func(t *testing.T, store string) {
 		tls := mutual(t, "front.sesta.com", backendHost)
 		front, back := tls["front.sesta.com"], tls[backendHost]

@@ -373,7 +373,7 @@ func (l *lines) tail() string {
 // eventually waits for something that another process does.
 func eventually(t testing.TB, what string, try func() error) {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(hosttest.Patience)
 	for {
 		err := try()
 		if err == nil {
