@@ -7,17 +7,18 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # Tests that drive whole servers for minutes, or read all of our source: without the
 # race detector's cost.
-WHOLE = factotum/cmd/calserver factotum/cmd/calserver/acceptance factotum/cmd/calserver/bench factotum/cmd/calserver/crash \
+WHOLE = factotum/cmd/calserver/acceptance factotum/cmd/calserver factotum/cmd/calserver/crash factotum/cmd/calserver/bench \
   factotum/cmd/internal/project factotum/protocol/dwp/internal/gen
 # Neither they nor what they import nor their tests start a goroutine, which
 # TestPureStartsNothing looks at: the detector can find nothing, and costs ten times as much.
-PURE = $(addprefix factotum/server/,acl availability booking config edit ical itip match object recur why zone) factotum/protocol/dav
+PURE = $(addprefix factotum/server/,acl admission availability booking calendar changes config edit ical itip match object personal recur rename rezone session why zone) factotum/protocol/dav \
+  $(addprefix factotum/cmd/internal/,certificates freeport licences place plain zonedata) $(addprefix factotum/notify/,imip letter locale) factotum/migrations factotum/templates
 # Under the detector they do less: sizes, values and stories that are many. Here all of it.
 TWICE = factotum/protocol/interop/meetings factotum/protocol/wcap factotum/protocol/wcap/wcaptest factotum/server/cache factotum/server/delivery/stories factotum/server/service
 # What takes longest begins first, so that no core is idle at the end.
-LONG = factotum/store/sqlstore factotum/server/service factotum/protocol/caldav factotum/protocol/wcap/wcaptest
+LONG = factotum/store/sqlstore factotum/protocol/caldav factotum/server/directory factotum/protocol/wcap/wcaptest factotum/server/service
 
-.PHONY: all build run check packages format vet staticcheck vuln test race crash long clients fuzz bench specs calls generated image image-check deb deb-check clean
+.PHONY: all build run check packages format vet staticcheck vuln test race raced whole crash long clients fuzz bench specs calls generated image image-check deb deb-check clean
 
 all: build
 
@@ -51,13 +52,22 @@ vuln:
 test:
 	go test ./...
 
-# SQLite is C that was translated to Go: the detector in it costs twice as much as all
-# the rest, and finds nothing of ours. Three packages at once, since some wait for a
-# database's time limits. vet has looked at all of it before.
+# The one has a processor busy, the other waits for daemons, time limits and disks:
+# beside each other they leave no core idle.
 race:
-	CGO_ENABLED=1 go test -vet=off -p 3 -race -gcflags=github.com/ncruces/go-sqlite3-wasm/...=-race=false -shuffle=on -timeout 30m $(LONG) \
+	$(MAKE) -j2 raced whole
+
+# SQLite is C that was translated to Go: the detector in it costs twice as much as all
+# the rest, and finds nothing of ours. vet has looked at all of it before.
+raced:
+	CGO_ENABLED=1 go test -vet=off -p 2 -race -gcflags=github.com/ncruces/go-sqlite3-wasm/...=-race=false -shuffle=on -timeout 45m $(LONG) \
 	  $$(go list ./... | grep -v -x $(foreach p,$(LONG) $(WHOLE) $(PURE),-e $(p)))
-	go test -vet=off -p 3 -shuffle=on -timeout 60m $(TWICE) $(WHOLE) $(PURE)
+
+# The program is built once for all. Tests of whole servers wait far more than they work:
+# more of them at a time than there are cores.
+whole:
+	go build -o bin/tested/calserver ./cmd/calserver
+	CALSERVER_BINARY=$(CURDIR)/bin/tested/calserver go test -vet=off -p 3 -parallel 4 -shuffle=on -timeout 60m $(WHOLE) $(TWICE) $(PURE)
 
 # A hundred kills of every role, and as many power failures, on both engines.
 crash: packages
