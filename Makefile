@@ -14,7 +14,7 @@ WHOLE = factotum/cmd/calserver/acceptance factotum/cmd/calserver factotum/cmd/ca
 PURE = $(addprefix factotum/server/,acl admission availability booking calendar changes config edit ical itip match object personal recur rename rezone session why zone) factotum/protocol/dav \
   $(addprefix factotum/cmd/internal/,certificates freeport licences place plain zonedata) $(addprefix factotum/notify/,imip letter locale) factotum/migrations factotum/templates
 # Under the detector they do less: sizes, values and stories that are many. Here all of it.
-TWICE = factotum/protocol/interop/meetings factotum/protocol/wcap factotum/protocol/wcap/wcaptest factotum/server/cache factotum/server/delivery/stories factotum/server/service
+TWICE = factotum/protocol/caldav factotum/protocol/interop/meetings factotum/protocol/wcap factotum/protocol/wcap/wcaptest factotum/server/cache factotum/server/delivery/stories factotum/server/service
 # What takes longest begins first, so that no core is idle at the end.
 LONG = factotum/store/sqlstore factotum/protocol/caldav factotum/server/directory factotum/protocol/wcap/wcaptest factotum/server/service
 
@@ -60,7 +60,7 @@ race:
 # SQLite is C that was translated to Go: the detector in it costs twice as much as all
 # the rest, and finds nothing of ours. vet has looked at all of it before.
 raced:
-	CGO_ENABLED=1 go test -vet=off -p 2 -race -gcflags=github.com/ncruces/go-sqlite3-wasm/...=-race=false -shuffle=on -timeout 45m $(LONG) \
+	CGO_ENABLED=1 go test -vet=off -p 2 -parallel 4 -race -gcflags=github.com/ncruces/go-sqlite3-wasm/...=-race=false -shuffle=on -timeout 45m $(LONG) \
 	  $$(go list ./... | grep -v -x $(foreach p,$(LONG) $(WHOLE) $(PURE),-e $(p)))
 
 # The program is built once for all. Tests of whole servers wait far more than they work:

@@ -28,9 +28,11 @@ func TestRFC4791_5_2_5_MaxResourceSize(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.do("anna", "MKCALENDAR", annasHome+"other/", "").is(201)
-	for i, line := range []string{
-		"ATTACH;VALUE=BINARY;ENCODING=BASE64:", "DESCRIPTION:", "X-LONG:", "X-LONG;X-P=", "COMMENT;ALTREP=\"http://x.org/",
-	} {
+	lines := []string{"ATTACH;VALUE=BINARY;ENCODING=BASE64:", "DESCRIPTION:", "X-LONG:", "X-LONG;X-P=", "COMMENT;ALTREP=\"http://x.org/"}
+	if raceFactor > 1 {
+		lines = lines[:1] // all of them without the race detector
+	}
+	for i, line := range lines {
 		end := map[bool]string{true: ":x", false: ""}[strings.HasSuffix(line, "=")]
 		if strings.Contains(line, "\"") {
 			end = "\":x"

@@ -19,6 +19,9 @@ import (
 // ms is the mark on a machine of its own. What is allocated in all is looked at,
 // which is somewhat more than is held at a time.
 func TestTenThousandOfEverything(t *testing.T) {
+	if raceFactor > 1 {
+		t.Skip("what is measured is not what it costs under the race detector: make check does it without")
+	}
 	const n = 10_000
 	times := func(n int, f func(i int) string) string {
 		var b strings.Builder
