@@ -150,7 +150,7 @@ func (a *adminServer) repairZones(w http.ResponseWriter, r *http.Request) {
 		})
 		if err == nil && run != "" && !o.limited() && o.old == "" {
 			st.row.Repaired = time.Now().UTC()
-			err = s.store.PutZoneData(ctx, st.row)
+			err = s.putZoneData(ctx, st.row)
 		}
 	case "unpreview", "undo":
 		err = s.model.UndoRezone(ctx, owner, st.run, command == "unpreview", func(owner calendar.Owner, list []calendar.UndoItem) error {

@@ -107,7 +107,7 @@ func (p *pair) begin(ctx context.Context, s *sqlstore.Store) error {
 	if p.opt.Peer == "" {
 		return nil
 	}
-	p.opt.Store = s
+	p.opt.Store, p.opt.Kept, p.opt.Keep = s, zonePieces(s), keepZones(s)
 	if p.state.Active {
 		p.active = standby.NewActive(p.state, p.opt)
 		return nil

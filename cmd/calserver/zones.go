@@ -87,7 +87,7 @@ func (s *storeService) noteZones(ctx context.Context) error {
 		if row.Rules, err = now.Pack(); err != nil {
 			return err
 		}
-		if err := s.store.PutZoneData(ctx, row); err != nil {
+		if err := s.putZoneData(ctx, row); err != nil {
 			return err
 		}
 	}
@@ -123,7 +123,7 @@ func (s *storeService) noteZones(ctx context.Context) error {
 		}
 	}
 	row.Followed = time.Now().UTC()
-	return s.store.PutZoneData(ctx, row)
+	return s.putZoneData(ctx, row)
 }
 
 func versionName(v string) string {

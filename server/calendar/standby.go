@@ -31,6 +31,7 @@ const (
 	StandbySum                             // the digest of a home
 	StandbyTake                            // take over now
 	StandbyLeave                           // to oneself: this host is being stopped
+	StandbyKeep                            // something that belongs to no home
 )
 
 // StandbyRequest is a step.

@@ -61,6 +61,7 @@ type Active struct {
 	theirs   string // the witness that the standby names
 	anchor   uint64 // the last epoch that the witness granted to this host
 	again    bool   // the pairing is to be another one
+	kept     bool   // what belongs to no home is to be sent
 
 	wake chan struct{}
 }
@@ -236,7 +237,7 @@ func (a *Active) Run(ctx context.Context) {
 	var sums sums
 	for ctx.Err() == nil {
 		a.mu.Lock()
-		is, differs, queue := a.phase, len(a.dirty) > 0 || a.again, len(a.queue)
+		is, differs, queue, kept := a.phase, len(a.dirty) > 0 || a.again, len(a.queue), a.kept
 		a.mu.Unlock()
 		var err error
 		switch {
@@ -250,6 +251,10 @@ func (a *Active) Run(ctx context.Context) {
 			}
 		case queue > 0:
 			if err = a.send(); err == nil {
+				continue
+			}
+		case kept:
+			if err = a.sendKept(ctx); err == nil {
 				continue
 			}
 		default:

@@ -1,6 +1,7 @@
 package standby
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
@@ -28,6 +29,9 @@ type Options struct {
 	// Pair is what the witness knows the two by, Witness its host, and DialWitness gives it. "": there is none.
 	Pair, Witness string
 	DialWitness   func() (calendar.WitnessHost, error)
+	// Kept is what the database has besides homes, in pieces, and Keep takes one in. nil: there is nothing.
+	Kept func(context.Context) ([][]byte, error)
+	Keep func(context.Context, []byte) error
 	// Over is told that the process has to begin anew, since it serves now, or does not any more.
 	Over func(reason error)
 	Log  *slog.Logger
@@ -40,6 +44,9 @@ func (o *Options) defaults() {
 	}
 	if o.Partial == nil {
 		o.Partial = func(calendar.Owner) bool { return false }
+	}
+	if o.Kept == nil {
+		o.Kept = func(context.Context) ([][]byte, error) { return nil, nil }
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

@@ -82,6 +82,9 @@ func (a *Active) pair(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := a.sendKept(ctx); err != nil {
+		return err
+	}
 	witness, err := a.agree(ctx)
 	if err != nil {
 		return err

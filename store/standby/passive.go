@@ -113,6 +113,12 @@ func (p *Passive) Standby(ctx context.Context, req calendar.StandbyRequest) (ans
 			p.admitted, p.witness, p.since = true, req.Witness, p.opt.Now()
 		}
 		p.mu.Unlock()
+	case calendar.StandbyKeep:
+		if p.opt.Keep != nil {
+			if err := p.opt.Keep(ctx, req.Data); err != nil {
+				return ans, err
+			}
+		}
 	case calendar.StandbyTake:
 		problem = p.take(ctx, req)
 	case calendar.StandbyHello, calendar.StandbyBeat:

@@ -157,6 +157,7 @@ type movingSite struct {
 	each                bool              // back ends have a process for each role: factotum.processes
 	standby             bool              // the second back end does not serve at first, and is not ready
 	program             map[string]string // of each host; "" is ours
+	names               map[string]string // a hosts file of its own, where a host has one
 
 	mu      sync.Mutex
 	running map[string]*exec.Cmd
@@ -191,7 +192,7 @@ func newSiteOfThree(t *testing.T, edit func(host, conf string) string, more ...s
 
 // laySiteOfThree is a site of which no host runs yet. More are back ends besides.
 func laySiteOfThree(t *testing.T, edit func(host, conf string) string, more ...string) *movingSite {
-	s := &movingSite{t: t, each: strings.Contains(edit(movingBacks[0], ""), "factotum.processes = \"each\""), backs: append(slices.Clone(movingBacks), more...), standby: strings.Contains(edit(movingBacks[1], ""), "factotum.standby"), dir: t.TempDir(), running: map[string]*exec.Cmd{}, dwp: map[string]*exec.Cmd{}, said: map[string]*hosttest.Buffer{}, program: map[string]string{}}
+	s := &movingSite{t: t, each: strings.Contains(edit(movingBacks[0], ""), "factotum.processes = \"each\""), backs: append(slices.Clone(movingBacks), more...), standby: strings.Contains(edit(movingBacks[1], ""), "factotum.standby"), dir: t.TempDir(), running: map[string]*exec.Cmd{}, dwp: map[string]*exec.Cmd{}, said: map[string]*hosttest.Buffer{}, program: map[string]string{}, names: map[string]string{}}
 	s.hostsFile, s.people = filepath.Join(s.dir, "hosts"), filepath.Join(s.dir, "people.ldif")
 	addresses := map[string]string{movingFront: "127.0.0.1"}
 	for i, b := range s.backs {
@@ -262,7 +263,7 @@ func (s *movingSite) run(host string) {
 	s.t.Helper()
 	said := new(hosttest.Buffer)
 	begin := func(program string) *exec.Cmd {
-		cmd := hosttest.Command(s.hostsFile, cmp.Or(s.program[host], hosttest.Executable(s.t)), program, "-C", s.conf(host))
+		cmd := hosttest.Command(cmp.Or(s.names[host], s.hostsFile), cmp.Or(s.program[host], hosttest.Executable(s.t)), program, "-C", s.conf(host))
 		cmd.Stdout, cmd.Stderr = said, said
 		if err := cmd.Start(); err != nil {
 			s.t.Fatal(err)
