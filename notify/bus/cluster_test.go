@@ -85,7 +85,7 @@ func TestClusterLosesOne(t *testing.T) {
 	// As whoever has alarms does: what was not stored is tried again, under its name.
 	store := func(id string) {
 		t.Helper()
-		for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		for end := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 			err := pub.PublishReliably(ctx, calendar.Publication{ID: id, Ref: alarm})
 			cancel()

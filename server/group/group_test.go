@@ -414,7 +414,7 @@ func TestLargeGroupInManyInstances(t *testing.T) {
 	if !errors.Is(err, calendar.TooLarge) || !strings.Contains(calendar.MessageOf(err), "factotum.limit.objectsize") {
 		t.Errorf("%v", err)
 	}
-	if took := time.Since(start); took > 5*time.Second {
+	if took := time.Since(start); took > 30*time.Second {
 		t.Errorf("took %v", took)
 	}
 }

@@ -71,7 +71,7 @@ func TestFenceWaits(t *testing.T) {
 		opened <- err
 	}()
 	waiting := 0
-	for end := time.Now().Add(30 * time.Second); waiting == 0 && time.Now().Before(end); {
+	for end := time.Now().Add(2 * time.Minute); waiting == 0 && time.Now().Before(end); {
 		err := pool.QueryRow(bg, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%leases%'").Scan(&waiting)
 		if err != nil {
 			t.Fatal(err)

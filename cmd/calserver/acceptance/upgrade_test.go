@@ -105,7 +105,7 @@ func (u *upgrading) answers(path, user string) {
 	began := time.Now()
 	for ; ; time.Sleep(50 * time.Millisecond) {
 		r := u.do(u.site.t, user, "PROPFIND", path, propfind("D:resourcetype"), "Depth: 0")
-		if r.status != 503 || r.header.Get("Retry-After") == "" || time.Since(began) > 20*time.Second {
+		if r.status != 503 || r.header.Get("Retry-After") == "" || time.Since(began) > hosttest.Patience {
 			r.is(207)
 			break
 		}

@@ -18,6 +18,15 @@ import (
 // a machine that has much else to do may take long.
 const Patience = 2 * time.Minute
 
+// Promised is how long something may take of which it is said how long it takes: so long by
+// itself, as in make long, and twice as long beside all else that is tested.
+func Promised(d time.Duration) time.Duration {
+	if os.Getenv("FACTOTUM_LONG") != "" {
+		return d
+	}
+	return 2 * d
+}
+
 var (
 	built string   // the directory with the program, if it was built here
 	more  []string // those with older programs
