@@ -154,8 +154,8 @@ func logFiles(periods []Period) (files []logFile, err error) {
 				continue
 			}
 			f := logFile{filepath.Join(p.Dir, e.Name()), n}
-			if i, twice := seen[n]; twice { // it was being packed
-				if !strings.Contains(rest, packed) {
+			if i, twice := seen[n]; twice { // it was being packed, or one was made ahead for nothing
+				if empty(files[i]) || !strings.Contains(rest, packed) && !empty(f) {
 					files[i] = f
 				}
 				continue
@@ -165,5 +165,13 @@ func logFiles(periods []Period) (files []logFile, err error) {
 		}
 	}
 	slices.SortFunc(files, func(a, b logFile) int { return cmp.Compare(a.number, b.number) })
+	if n := len(files); n > 0 && empty(files[n-1]) {
+		files = files[:n-1] // it was made ahead
+	}
 	return files, nil
+}
+
+func empty(f logFile) bool {
+	fi, err := os.Stat(f.path)
+	return err == nil && fi.Size() == 0
 }

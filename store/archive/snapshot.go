@@ -118,6 +118,7 @@ func snapshot(ctx context.Context, store calendar.Store, l *log, p *place, opt *
 	if err := per.write(per.Dir); err != nil || p.alone {
 		return per, err
 	}
+	p.makeAhead(per.Dir)
 	var turned <-chan struct{} // so that a start knows what there is
 	l.do(func(time.Time) { turned = p.turn() })
 	if err := l.drain(ctx); err != nil || turned == nil {
