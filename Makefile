@@ -87,6 +87,7 @@ long:
 	FACTOTUM_LONG=1 go test -count=1 -timeout 3h -run "TestStoriesSQLite|TestStoriesOfFronts" ./server/delivery/stories -rapid.checks=2000
 	FACTOTUM_LONG=1 go test -count=1 -timeout 1h -run TestStoriesOverHosts ./server/delivery/stories -rapid.checks=200
 	FACTOTUM_LONG=1 go test -count=1 -v -timeout 3h -run TestWeek ./server/alarm
+	FACTOTUM_LONG=1 go test -count=1 -v -timeout 12h -run TestNeverTwoThatServe ./store/standby
 	FACTOTUM_LONG=1 go test -count=1 -v -timeout 3h -run 'TestMovesAndKills|TestUpgradeAndBack|TestStandby' ./cmd/calserver/acceptance
 	FACTOTUM_LONG=1 go test -count=1 -v -timeout 12h -run 'Meetings|Steps|FailOver' ./cmd/calserver/crash
 

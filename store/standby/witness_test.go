@@ -179,37 +179,47 @@ func TestActiveHostAndItsWitness(t *testing.T) {
 	}
 }
 
+// pairedWith is a host that has a home, "ann", and is paired with a twin.
+func pairedWith(t *testing.T, twin *fakeTwin, sync bool, dir, at string) (store calendar.Store, end func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	s, err := sqlstore.OpenSQLite(ctx, dir, sqlstore.Options{Relaxed: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	keeper, err := archive.Open(ctx, s, archive.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	register := NewRegister(at)
+	a := NewActive(State{Epoch: 1, Active: true}, Options{Host: "a", Peer: "b", Dir: dir, Store: s, Sync: sync, Pair: "a", Witness: "w",
+		Dial:        func() (calendar.Twin, error) { return twin, nil },
+		DialWitness: func() (calendar.WitnessHost, error) { return register, nil }})
+	s.BeforeCommit(a.Before)
+	keeper.Ships()
+	done := make(chan struct{})
+	go func() { defer close(done); a.Run(ctx) }()
+	time.Sleep(12 * time.Second)
+	if st := a.Status(); !st.Ready() || !st.Decides {
+		t.Fatalf("%+v", st)
+	}
+	return keeper.Store(), func() {
+		cancel()
+		<-done
+		s.Close()
+		keeper.Close()
+	}
+}
+
 // TestWhatWaitsGoesOn: a write that waits for a standby that hangs is taken when the witness lets the host go on.
 func TestWhatWaitsGoesOn(t *testing.T) {
 	dir, at := fresh.Dir(t), fresh.Dir(t)
 	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		store, err := sqlstore.OpenSQLite(ctx, dir, sqlstore.Options{Relaxed: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		keeper, err := archive.Open(ctx, store, archive.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer store.Close()
-		defer keeper.Close()
-		register, twin := NewRegister(at), &fakeTwin{witness: "w"}
-		a := NewActive(State{Epoch: 1, Active: true}, Options{Host: "a", Peer: "b", Dir: dir, Store: store, Sync: true, Pair: "a", Witness: "w",
-			Dial:        func() (calendar.Twin, error) { return twin, nil },
-			DialWitness: func() (calendar.WitnessHost, error) { return register, nil }})
-		store.BeforeCommit(a.Before)
-		keeper.Ships()
-		done := make(chan struct{})
-		go func() { defer close(done); a.Run(ctx) }()
-		defer func() { cancel(); <-done }()
-		time.Sleep(12 * time.Second)
-		if st := a.Status(); !st.Ready() || !st.Decides {
-			t.Fatalf("%+v", st)
-		}
+		twin := &fakeTwin{witness: "w"}
+		store, end := pairedWith(t, twin, true, dir, at)
+		defer end()
 		twin.silent = true
 		began := time.Now()
-		err = keeper.Store().Update(ctx, "ann", func(tx calendar.Tx) error {
+		err := store.Update(t.Context(), "ann", func(tx calendar.Tx) error {
 			_, err := tx.NextChange()
 			return err
 		})
@@ -217,4 +227,35 @@ func TestWhatWaitsGoesOn(t *testing.T) {
 			t.Errorf("a write is taken after %s: %v", took, err)
 		}
 	})
+}
+
+// TestNotedBeforeItIsThere: what takes no number, and is committed before the standby has it, is on the list first, so that a restart
+// knows of it.
+func TestNotedBeforeItIsThere(t *testing.T) {
+	for _, sync := range []bool{false, true} {
+		dir, at := fresh.Dir(t), fresh.Dir(t)
+		synctest.Test(t, func(t *testing.T) {
+			twin := &fakeTwin{witness: "w"}
+			store, end := pairedWith(t, twin, sync, dir, at)
+			defer end()
+			for i, value := range []string{"one", "two"} {
+				if i == 1 { // its home is there
+					twin.silent = true
+				}
+				if err := store.Update(t.Context(), "ann", func(tx calendar.Tx) error {
+					if i == 0 {
+						if _, err := tx.NextChange(); err != nil {
+							return err
+						}
+					}
+					return tx.SetPref("p", value)
+				}); err != nil {
+					t.Fatal(err)
+				}
+				if noted, err := readNoted(dir); err != nil || noted["ann"] != (i == 1) {
+					t.Errorf("sync %v, write %d: %v, %v", sync, i, noted, err)
+				}
+			}
+		})
+	}
 }
