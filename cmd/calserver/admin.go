@@ -30,6 +30,8 @@ type adminServer struct {
 	local  *http.Server
 	public *http.Server
 	addr   net.Addr
+
+	socket, port net.Listener // of local and public
 }
 
 // processStatus is what a process says of itself.
@@ -90,6 +92,8 @@ func adminSocket(cfg *config.Config, process string) string {
 	return filepath.Join(cfg.Local.PIDDir, process+".admin")
 }
 
+// openAdmin takes the socket and the port. Whoever asks there waits until serve: what they
+// ask about has to be there first.
 func openAdmin(p *process) (*adminServer, error) {
 	a := &adminServer{p: p}
 	ln, err := listenSocket(adminSocket(p.cfg, p.name))
@@ -121,12 +125,20 @@ func openAdmin(p *process) (*adminServer, error) {
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	a.local = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	go a.local.Serve(ln)
+	a.socket = ln
 	if err := a.listen(); err != nil {
-		a.local.Close()
+		ln.Close()
 		return nil, err
 	}
 	return a, nil
+}
+
+// serve begins to answer.
+func (a *adminServer) serve() {
+	go a.local.Serve(a.socket)
+	if a.public != nil {
+		go a.public.Serve(a.port)
+	}
 }
 
 // listen serves metrics and health over TCP. Where each role has a process,
@@ -154,12 +166,11 @@ func (a *adminServer) listen() error {
 	if err != nil {
 		return err
 	}
-	a.addr = ln.Addr()
+	a.addr, a.port = ln.Addr(), ln
 	mux := http.NewServeMux()
 	a.health(mux)
 	a.public = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
 		WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10}
-	go a.public.Serve(ln)
 	return nil
 }
 

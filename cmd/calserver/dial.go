@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"factotum/protocol/dwp"
 	"factotum/server/calendar"
@@ -29,6 +30,11 @@ func hostName(cfg *config.Config) string {
 	return strings.ToLower(name)
 }
 
+// localDial is how long csstored on this host may take to accept: it is there, or the socket
+// would refuse at once, and nobody else could be asked. On a machine that has much else to do a
+// second is too little.
+const localDial = 10 * time.Second
+
 // openStore connects to this host's csstored, as the tools and the roles in
 // processes of their own do. The error says what to do where it does not run.
 func openStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (*dwp.Client, error) {
@@ -45,7 +51,7 @@ func openStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (*dwp.
 		return nil, fmt.Errorf("open the store: %w", err)
 	}
 	client, err := dwp.NewClient(dwp.ClientOptions{
-		Host: hostName(cfg), Address: "unix:" + path, Timeout: cfg.DWP.Timeout, Logger: log,
+		Host: hostName(cfg), Address: "unix:" + path, Timeout: cfg.DWP.Timeout, DialTimeout: localDial, Logger: log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open the store: %w", err)

@@ -83,6 +83,7 @@ func newProcess(cfg *config.Config, name string, lg *logs) (p *process, err erro
 		return nil, err
 	}
 	p.memory = newMemory(cfg, name, p.heldByCache)
+	p.admin.serve()
 	return p, nil
 }
 
