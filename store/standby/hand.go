@@ -62,7 +62,7 @@ func (a *Active) Switch(ctx context.Context) error {
 }
 
 // Detach has this host serve alone, though its standby may take over: the administrator
-// says that it is down. It is refused where the standby answers.
+// says that it is down. It is refused where the standby answers, or the witness let it take over.
 func (a *Active) Detach(ctx context.Context) error {
 	a.mu.Lock()
 	req := a.request(calendar.StandbyHello)
@@ -70,6 +70,9 @@ func (a *Active) Detach(ctx context.Context) error {
 	a.mu.Unlock()
 	if _, err := a.ask(ctx, req); err == nil {
 		return &calendar.Error{Kind: calendar.Denied, Op: "detach", Msg: fmt.Sprintf("the standby %s answers: stop its csstored, which tells this host so", a.opt.Peer)}
+	}
+	if err := a.taken(ctx); err != nil {
+		return err
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()

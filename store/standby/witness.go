@@ -247,6 +247,20 @@ func (a *Active) mayHand(ctx context.Context) error {
 	return nil
 }
 
+// taken tells whether the witness says that the standby has taken over.
+func (a *Active) taken(ctx context.Context) error {
+	a.mu.Lock()
+	decides, epoch := a.decides(), a.state.Epoch
+	a.mu.Unlock()
+	if !decides {
+		return nil
+	}
+	if ans, err := askWitness(ctx, &a.opt, 0, 0); err == nil && ans.Holder == a.opt.Peer && ans.Epoch > epoch {
+		return &calendar.Error{Kind: calendar.Denied, Op: "detach", Msg: denied(&a.opt, ans)}
+	}
+	return nil
+}
+
 // claim asks the witness whether this host may take over. Until it has said so the active host gets no
 // lease, and if that has this one withdraw, the answer counts for nothing.
 func (p *Passive) claim(ctx context.Context, why string) error {

@@ -165,6 +165,11 @@ func TestActiveHostAndItsWitness(t *testing.T) {
 				} else if st := a.Status(); c.taken && !strings.Contains(st.Words(time.Now()), "NOT serve") {
 					t.Errorf("it says: %s", st.Words(time.Now()))
 				}
+				if c.taken {
+					if err := a.Detach(ctx); err == nil || a.Held() == nil {
+						t.Errorf("it is detached, and the other has taken over: %v", err)
+					}
+				}
 				away = false
 				time.Sleep(10 * time.Second)
 				if (a.Held() == nil) != (c.later || c.comeback) {

@@ -79,7 +79,7 @@ func (s *movingSite) witnessed() string {
 	s.t.Helper()
 	last, began := "", time.Now()
 	defer func() { s.t.Logf("the two find each other after %s", time.Since(began).Round(10*time.Millisecond)) }()
-	for end := began.Add(2 * time.Minute); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+	for end := began.Add(hosttest.Patience); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		for _, b := range movingBacks {
 			out, err := s.tool("standby", "status", "-C", s.conf(b))
 			if last = b + ": " + out; err == nil && strings.Contains(out, "this host serves") && strings.Contains(out, "paired") && strings.Contains(out, "decides who goes on") {
@@ -170,7 +170,7 @@ func TestStandbyWithWitness(t *testing.T) {
 		out, _ := s.tool("standby", "status", "-C", s.conf(other[active]))
 		return strings.Contains(out, "goes on alone")
 	}
-	for end := time.Now().Add(time.Minute); !alone(); time.Sleep(100 * time.Millisecond) { // it has asked, in its turn
+	for end := time.Now().Add(hosttest.Patience); !alone(); time.Sleep(100 * time.Millisecond) { // it has asked, in its turn
 		if got := s.serving(); len(got) > 1 || time.Now().After(end) {
 			t.Fatalf("the link was cut, and %v serve\n%s", got, s.said[other[active]])
 		}
@@ -193,7 +193,7 @@ func TestStandbyWithWitness(t *testing.T) {
 	active = other[active]
 
 	s.end(third, syscall.SIGKILL)
-	for end := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(hosttest.Patience); ; time.Sleep(100 * time.Millisecond) {
 		out, err := s.tool("standby", "status", "-C", s.conf(active))
 		if strings.Contains(out, "does NOT decide") && err == nil {
 			break
