@@ -3,6 +3,7 @@ package dwp
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -12,8 +13,10 @@ func TestFacts(t *testing.T) {
 	ca := newAuthority(t)
 	l := tlsLink(t, ca)
 	proven := time.Date(2026, 5, 1, 2, 3, 4, 0, time.UTC)
-	now := time.Date(2026, 5, 2, 0, 0, 0, 0, time.UTC)
-	l.server.Release, l.server.Now = "2.0", func() time.Time { return now }
+	began := time.Date(2026, 5, 2, 0, 0, 0, 0, time.UTC)
+	var passed atomic.Int64
+	now := func() time.Time { return began.Add(time.Duration(passed.Load())) }
+	l.server.Release, l.server.Now = "2.0", now
 	l.server.Facts = func(context.Context) Facts {
 		return Facts{Zones: "2026a", Store: "sqlite", Disks: []Disk{{"/var", 5, 10}}, Backups: true, Proven: proven, Problems: []string{"a role is not ready"}}
 	}
@@ -23,21 +26,21 @@ func TestFacts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f.Release != "2.0" || !f.Now.Equal(now) || f.Zones != "2026a" || f.Store != "sqlite" || len(f.Disks) != 1 || f.Disks[0] != (Disk{"/var", 5, 10}) ||
+	if f.Release != "2.0" || !f.Now.Equal(now()) || f.Zones != "2026a" || f.Store != "sqlite" || len(f.Disks) != 1 || f.Disks[0] != (Disk{"/var", 5, 10}) ||
 		!f.Backups || !f.Proven.Equal(proven) || len(f.Problems) != 1 {
 		t.Errorf("%+v", f)
 	}
-	if len(f.Neighbours) != 1 || f.Neighbours[0].Host != "front1.sesta.com" || f.Neighbours[0].Release != "1.9" || !f.Neighbours[0].Heard.Equal(now) || f.Neighbours[0].Ahead < time.Hour {
+	if len(f.Neighbours) != 1 || f.Neighbours[0].Host != "front1.sesta.com" || f.Neighbours[0].Release != "1.9" || !f.Neighbours[0].Heard.Equal(now()) || f.Neighbours[0].Ahead < time.Hour {
 		t.Errorf("%+v", f.Neighbours)
 	}
-	now = now.Add(time.Minute)
+	passed.Add(int64(time.Minute))
 	if err := client.Look(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if f, _ = client.Facts(t.Context()); !f.Neighbours[0].Heard.Equal(now) {
+	if f, _ = client.Facts(t.Context()); !f.Neighbours[0].Heard.Equal(now()) {
 		t.Errorf("%+v", f.Neighbours)
 	}
-	now = now.Add(2 * forgetNeighbour)
+	passed.Add(int64(2 * forgetNeighbour))
 	other := l.client
 	other.From, other.Address = "front2.sesta.com", l.client.Address
 	second, err := NewClient(other)
