@@ -30,6 +30,7 @@ const (
 	aboutCertificate = "certificate"
 	aboutSlow        = "calendar writes"
 	aboutStandby     = "calendar standby"
+	aboutWitness     = "witness of the calendar standby"
 	aboutTakeOver    = "take-over of calendars"
 )
 
@@ -37,9 +38,12 @@ const (
 // admin.md §9.4.
 const backupsToldAgain = 24 * time.Hour
 
-// standbyAway is for how long there may be no standby until the administrator is told, as while
-// it is started anew.
-const standbyAway = 30 * time.Second
+// For how long there may be no standby, and no witness, until the administrator is told, as
+// while it is started anew.
+const (
+	standbyAway = 30 * time.Second
+	witnessAway = 5 * time.Minute
+)
 
 // toldTakeOver is for how long after a take-over a start tells of it.
 const toldTakeOver = time.Hour
@@ -137,6 +141,9 @@ func (p *process) watchHealth(context.Context) {
 			p.set(d.Warn != "", operator.Alarm{What: aboutSlow, About: d.About, Value: "slow", Says: "The calendar store: " + d.Warn + ".", Every: 24 * time.Hour})
 		case "standby":
 			a.What, a.Value, on = aboutStandby, "missing", on && time.Since(d.Since) > standbyAway
+		case "witness":
+			a.What, a.Value, on = aboutWitness, "not responding", on && time.Since(d.Since) > witnessAway
+			a.Says += ". Until it answers nobody goes on by itself when one of the two hosts is lost without a word."
 		case "certificate":
 			a.What, on = aboutCertificate, on || d.Warn != ""
 			a.Says = "The certificate: " + cmp.Or(d.Err, d.Warn) + ". Put a new one in its place; it is taken without a restart."

@@ -16,54 +16,63 @@ import (
 	"factotum/store/sqlstore"
 )
 
-// TestNoStandbyIsMailed: the administrator hears of it when there is no standby for half a minute, and not of one that
-// is started anew; and when there is one again.
+// TestNoStandbyIsMailed: the administrator hears of it when there is no standby, or no witness, for long, and not
+// of one that is started anew; and when there is one again.
 func TestNoStandbyIsMailed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var subjects []string
-		p := &process{log: slog.New(slog.DiscardHandler), metrics: newMetrics("calserver"), running: map[string]*runningRole{}}
-		p.health = newHealth(p)
-		p.alarms = operator.New(operator.Options{From: "root@example.com", To: "root@example.com", Host: "a.example.com", Send: func(_ context.Context, _, _ string, data []byte) error {
-			m, err := mail.ReadMessage(strings.NewReader(string(data)))
-			if err != nil {
-				return err
-			}
-			subjects = append(subjects, m.Header.Get("Subject"))
-			return nil
-		}})
-		is := func(err error) { p.health.note(dependency{Name: "standby", About: "b.example.com"}, err) }
-		passes := func(d time.Duration) {
-			for range d / healthEvery {
-				time.Sleep(healthEvery)
-				p.watchHealth(t.Context())
-				p.alarms.TellNow(t.Context())
-			}
+	for _, c := range []struct {
+		name, about string
+		soon        time.Duration
+	}{{"standby", aboutStandby, standbyAway}, {"witness", aboutWitness, witnessAway}} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { missingIsMailed(t, c.name, c.about, c.soon) })
+		})
+	}
+}
+
+func missingIsMailed(t *testing.T, name, about string, soon time.Duration) {
+	var subjects []string
+	p := &process{log: slog.New(slog.DiscardHandler), metrics: newMetrics("calserver"), running: map[string]*runningRole{}}
+	p.health = newHealth(p)
+	p.alarms = operator.New(operator.Options{From: "root@example.com", To: "root@example.com", Host: "a.example.com", Send: func(_ context.Context, _, _ string, data []byte) error {
+		m, err := mail.ReadMessage(strings.NewReader(string(data)))
+		if err != nil {
+			return err
 		}
-		expect := func(when string, want ...string) {
-			t.Helper()
-			ok := len(subjects) == len(want)
-			for i := 0; ok && i < len(want); i++ {
-				ok = strings.Contains(subjects[i], want[i]) && strings.Contains(subjects[i], aboutStandby)
-			}
-			if !ok {
-				t.Errorf("%s: mails %q", when, subjects)
-			}
-			subjects = nil
+		subjects = append(subjects, m.Header.Get("Subject"))
+		return nil
+	}})
+	is := func(err error) { p.health.note(dependency{Name: name, About: "b.example.com"}, err) }
+	passes := func(d time.Duration) {
+		for range d / healthEvery {
+			time.Sleep(healthEvery)
+			p.watchHealth(t.Context())
+			p.alarms.TellNow(t.Context())
 		}
-		is(nil)
-		passes(time.Minute)
-		is(errors.New("alone"))
-		passes(25 * time.Second)
-		is(nil)
-		passes(time.Minute)
-		expect("it was started anew")
-		is(errors.New("alone"))
-		passes(5 * time.Minute)
-		expect("there was none for long", "ALARM")
-		is(nil)
-		passes(15 * time.Minute)
-		expect("there is one again", "is over")
-	})
+	}
+	expect := func(when string, want ...string) {
+		t.Helper()
+		ok := len(subjects) == len(want)
+		for i := 0; ok && i < len(want); i++ {
+			ok = strings.Contains(subjects[i], want[i]) && strings.Contains(subjects[i], about)
+		}
+		if !ok {
+			t.Errorf("%s: mails %q", when, subjects)
+		}
+		subjects = nil
+	}
+	is(nil)
+	passes(time.Minute)
+	is(errors.New("alone"))
+	passes(soon - healthEvery)
+	is(nil)
+	passes(time.Minute)
+	expect("it was started anew")
+	is(errors.New("alone"))
+	passes(soon + 2*healthEvery)
+	expect("there was none for long", "ALARM")
+	is(nil)
+	passes(15 * time.Minute)
+	expect("there is one again", "is over")
 }
 
 // TestZonesOnTheStandby: with which zone database a store was used is known where the other has taken over.

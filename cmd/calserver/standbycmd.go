@@ -24,7 +24,7 @@ func init() {
 			{"detach", "Go on alone: the standby is down and does not come back soon",
 				"A host whose standby went away without a word serves nothing, since that may have taken over. This says\nthat it has not. Make sure that csstored does not run there: it is refused where it answers. When it\nruns again it follows by itself.", "this host is alone"},
 			{"take", "On the standby: take over by force",
-				"For when the other host is lost and this one does not take over by itself, as after both were off. What the\nother had and this one had not got is lost. It is refused where the other answers that it serves.", "this host takes over"},
+				"For when the other host is lost and this one does not take over by itself, as after both were off. What the\nother had and this one had not got is lost. It is refused where the other answers that it serves, and, without\n--force, where the witness let that go on alone, or does not answer.", "this host takes over"},
 		} {
 			c.AddCommand(newStandbyCommand(std, s.name, s.short, s.long, s.done))
 		}
@@ -34,6 +34,7 @@ func init() {
 
 func newStandbyCommand(std stdio, name, short, long, done string) *cobra.Command {
 	var conf string
+	var force bool
 	t := &tool{name: "calserver", std: std}
 	c := &cobra.Command{
 		Use: name, Short: short, Long: long, Args: cobra.NoArgs,
@@ -49,7 +50,11 @@ func newStandbyCommand(std stdio, name, short, long, done string) *cobra.Command
 				return sharedStatus(cmd.Context(), t, cfg, name)
 			}
 			var st standby.Status
-			if err := callStore(cmd.Context(), cfg, "POST", "/standby/"+name, &st); err != nil {
+			path := "/standby/" + name
+			if force {
+				path += "?force=yes"
+			}
+			if err := callStore(cmd.Context(), cfg, "POST", path, &st); err != nil {
 				return err
 			}
 			if t.json {
@@ -67,6 +72,9 @@ func newStandbyCommand(std stdio, name, short, long, done string) *cobra.Command
 		},
 	}
 	c.Flags().StringVarP(&conf, "config", "C", "", "the ics.conf")
+	if name == "take" {
+		c.Flags().BoolVar(&force, "force", false, "whatever the witness says")
+	}
 	return t.reportFlags(c)
 }
 
@@ -119,7 +127,7 @@ func (a *adminServer) standby(w http.ResponseWriter, r *http.Request) {
 	case command == "detach" && active != nil:
 		err = active.Detach(r.Context())
 	case command == "take" && passive != nil:
-		err = passive.Take(r.Context())
+		err = passive.Take(r.Context(), r.URL.Query().Get("force") == "yes")
 	case command == "take":
 		err = errors.New("this host serves already")
 	case command == "switch" || command == "detach":

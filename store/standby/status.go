@@ -2,7 +2,6 @@ package standby
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"time"
 
@@ -116,30 +115,4 @@ func (s *Status) Words(now time.Time) string {
 		line += ": " + s.Why
 	}
 	return line
-}
-
-// Take has this host take over though nobody told it to: the administrator says that the
-// other host is down, and that what is here is what there is. It is refused where the other
-// answers that it serves.
-func (p *Passive) Take(ctx context.Context) error {
-	p.mu.Lock()
-	epoch := p.state.Epoch
-	p.mu.Unlock()
-	if twin, err := p.opt.Dial(); err == nil {
-		limited, cancel := context.WithTimeout(ctx, askFor)
-		ans, err := twin.Standby(limited, calendar.StandbyRequest{Step: calendar.StandbyHello, From: p.opt.Host, Epoch: epoch})
-		cancel()
-		if err == nil && ans.Active {
-			return &calendar.Error{Kind: calendar.Denied, Op: "take over", Msg: fmt.Sprintf("%s answers that it serves: say \"calserver standby switch\" there", p.opt.Peer)}
-		}
-	}
-	epoch = p.forced(ctx)
-	p.applying.Lock()
-	defer p.applying.Unlock()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.over {
-		return nil
-	}
-	return p.promote(max(epoch, p.state.Epoch+1), "the administrator said so")
 }

@@ -311,22 +311,33 @@ func (p *Passive) lookWitness(ctx context.Context) {
 	p.link.note(p.opt.Now(), err)
 }
 
-// forced is the epoch of who takes over by force: the witness is told, where it answers, so that the other host
-// does not go on alone by its word.
-func (p *Passive) forced(ctx context.Context) uint64 {
+// forced is the epoch of who takes over since the administrator says so. The witness is told, so that the other host
+// does not go on alone by its word; where that let it do so already, or does not answer, force is needed.
+func (p *Passive) forced(ctx context.Context, force bool) (uint64, error) {
 	p.mu.Lock()
-	epoch := p.state.Epoch + 1
+	own := p.state.Epoch
 	p.mu.Unlock()
 	if p.opt.Witness == "" {
-		return epoch
+		return own + 1, nil
 	}
+	epoch := own + 1
 	ans, err := askWitness(ctx, &p.opt, 0, 0)
-	if err == nil {
+	switch {
+	case err != nil:
+		err = fmt.Errorf("the witness %s does not answer: %w", p.opt.Witness, err)
+	case ans.Epoch > own && ans.Holder == p.opt.Peer && !force:
+		err = errors.New(denied(&p.opt, ans))
+	default:
 		epoch = max(epoch, ans.Epoch+1)
-		ans, err = askWitness(ctx, &p.opt, epoch, ans.Epoch)
+		if ans, err = askWitness(ctx, &p.opt, epoch, ans.Epoch); err == nil && !ans.Granted {
+			err = errors.New(denied(&p.opt, ans))
+		}
 	}
-	if err != nil || !ans.Granted {
+	if err != nil && !force {
+		return 0, &calendar.Error{Kind: calendar.Denied, Op: "take over", Err: err, Msg: fmt.Sprintf("%v: --force takes over all the same, and loses what %s has and this host has not", err, p.opt.Peer)}
+	}
+	if err != nil {
 		p.opt.Log.Warn("the witness does not know yet that this host takes over", "host", p.opt.Witness, "error", err)
 	}
-	return epoch
+	return epoch, nil
 }

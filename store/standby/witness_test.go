@@ -184,6 +184,50 @@ func TestActiveHostAndItsWitness(t *testing.T) {
 	}
 }
 
+// TestTakeByForce: where the witness let the other host go on, or does not answer, force is needed.
+func TestTakeByForce(t *testing.T) {
+	for name, c := range map[string]struct {
+		epoch  uint64 // that the witness has granted to the other host; this one knows of 5
+		away   bool
+		denied string
+	}{
+		"both were off":               {epoch: 5},
+		"the other was let go on":     {epoch: 6, denied: "goes on alone, in epoch 6"},
+		"the witness does not answer": {epoch: 5, away: true, denied: "does not answer"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, force := range []bool{false, true} {
+				register, over := NewRegister(fresh.Dir(t)), false
+				if _, err := register.Witness(t.Context(), calendar.WitnessRequest{Pair: "a", Holder: "a", Epoch: c.epoch}); err != nil {
+					t.Fatal(err)
+				}
+				p := NewPassive(State{Epoch: 5}, Options{Host: "b", Peer: "a", Pair: "a", Witness: "w", Dir: fresh.Dir(t), Over: func(error) { over = true },
+					Dial: func() (calendar.Twin, error) { return nil, errLost },
+					DialWitness: func() (calendar.WitnessHost, error) {
+						if c.away {
+							return nil, errLost
+						}
+						return register, nil
+					}})
+				err := p.Take(t.Context(), force)
+				if refused := c.denied != "" && !force; refused != (err != nil) || over == refused {
+					t.Fatalf("force %t: over %t, %v", force, over, err)
+				}
+				if err != nil {
+					if msg := calendar.MessageOf(err); !strings.Contains(msg, c.denied) || !strings.Contains(msg, "--force") {
+						t.Errorf("refused: %s", msg)
+					}
+					continue
+				}
+				ans, err := register.Witness(t.Context(), calendar.WitnessRequest{Pair: "a"})
+				if err != nil || !c.away && (ans.Holder != "b" || ans.Epoch <= c.epoch) {
+					t.Errorf("the witness has %+v, %v", ans, err)
+				}
+			}
+		})
+	}
+}
+
 // pairedWith is a host that has a home, "ann", and is paired with a twin.
 func pairedWith(t *testing.T, twin *fakeTwin, sync bool, dir, at string) (store calendar.Store, end func()) {
 	ctx, cancel := context.WithCancel(t.Context())
