@@ -20,12 +20,17 @@ func alarmed(uid, action string, at time.Time, more ...string) string {
 
 // soon is when reminders may be due that so many writes of a user come before: a little
 // later at least, and more on a machine that takes long for a write. What is due before it
-// is stored never comes.
+// is stored never comes. It is a whole second, as iCalendar has them.
 func (h *host) soon(t testing.TB, user string, writes int, later time.Duration) time.Time {
 	t.Helper()
 	began := time.Now()
 	h.do(t, user, "PUT", cal(user)+"later.ics", alarmed("later", "DISPLAY", began.Add(10000*time.Hour)), "Content-Type: text/calendar")
-	return time.Now().Add(max(later, 5*time.Duration(writes)*time.Since(began)))
+	return wholeSecond(time.Now().Add(max(later, 5*time.Duration(writes)*time.Since(began))))
+}
+
+// wholeSecond is the next one: what is written without fractions is due earlier else.
+func wholeSecond(at time.Time) time.Time {
+	return at.Add(time.Second - time.Nanosecond).Truncate(time.Second)
 }
 
 // An alarm with ACTION:EMAIL is mailed to its attendees, or to who set it, once: also
@@ -44,7 +49,7 @@ func TestAlarmsAreMailed(t *testing.T) {
 		t.Helper()
 		h.do(t, "anna", "PUT", cal("anna")+uid+".ics", text, "Content-Type: text/calendar").is(201)
 	}
-	soon := h.soon(t, "anna", 8, 4*time.Second).Truncate(time.Second)
+	soon := h.soon(t, "anna", 8, 4*time.Second)
 	put("own", alarmed("own", "EMAIL", soon))
 	put("two", alarmed("two", "EMAIL", soon, "ATTENDEE:mailto:ben@example.com", "ATTENDEE:mailto:zoe@far.example", "ATTENDEE:MAILTO:Ben@example.com"))
 	put("shown", alarmed("shown", "DISPLAY", soon))

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -216,6 +217,7 @@ func TestOutsideNATS(t *testing.T) {
 	defer b.Close(context.Background())
 	var mu sync.Mutex
 	var got []string
+	ids := map[string]bool{}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go b.Consume(ctx, "pager", calendar.EventRef{Topic: "enp:///ics/customalarm"}, func(_ context.Context, p calendar.Publication) error {
@@ -224,6 +226,7 @@ func TestOutsideNATS(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		got = append(got, uid)
+		ids[p.ID] = true
 		return err
 	})
 	heard := func() string {
@@ -253,7 +256,8 @@ func TestOutsideNATS(t *testing.T) {
 	put("back", h.soon(t, "anna", 2, 2*time.Second))
 	eventuallyShows(t, "the consumer", heard, "back")
 	eventuallyShows(t, "the stream", watched.String, `"uid":"back"`)
-	if words := strings.Fields(heard()); len(words) != 3 {
-		t.Errorf("came: %v", words)
+	// A broker that went away may bring one again, by the name that it had.
+	if words := strings.Fields(heard()); len(ids) != 3 || slices.Contains(words, "meanwhile") {
+		t.Errorf("came: %v, with %d names", words, len(ids))
 	}
 }

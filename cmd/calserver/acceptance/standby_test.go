@@ -100,7 +100,7 @@ func TestStandbyTakesOver(t *testing.T) {
 		if round == 0 {
 			began := time.Now()
 			put("later.ics", alarmed("later", "EMAIL", began.Add(10000*time.Hour)))
-			put("dentist.ics", alarmed("dentist", "EMAIL", time.Now().Add(max(5*time.Second, 5*time.Since(began)))))
+			put("dentist.ics", alarmed("dentist", "EMAIL", wholeSecond(time.Now().Add(max(5*time.Second, 5*time.Since(began))))))
 			put("lunch.ics", meetingWith("lunch", "eve@example.com", "zoe@far.example"))
 		}
 		frozen := round%2 == 1

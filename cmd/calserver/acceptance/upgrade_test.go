@@ -225,7 +225,7 @@ func (u *upgrading) life(t *testing.T) {
 	// Both are reminded by mail.
 	for _, user := range []string{"anna", "ben"} {
 		for ahead := time.Second; ; ahead *= 3 { // it has to be stored before it is due
-			soon := time.Now().Add(ahead)
+			soon := wholeSecond(time.Now().Add(ahead))
 			if r := u.do(t, user, "PUT", cal(user)+tag+"r.ics", alarmed(tag+user, "EMAIL", soon), ical); r.status != 204 {
 				r.is(201)
 			}
