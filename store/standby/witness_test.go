@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -58,16 +60,28 @@ func TestRegister(t *testing.T) {
 
 // fakeTwin is a standby that does what it is told, or does not answer.
 type fakeTwin struct {
-	witness          string
-	silent, admitted bool
-	lastAdmit        calendar.StandbyRequest
+	witness string
+	silent  atomic.Bool
+
+	mu        sync.Mutex
+	admitted  bool
+	lastAdmit calendar.StandbyRequest
+}
+
+// admit is what it was admitted by last.
+func (f *fakeTwin) admit() calendar.StandbyRequest {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.lastAdmit
 }
 
 func (f *fakeTwin) Standby(ctx context.Context, req calendar.StandbyRequest) (calendar.StandbyAnswer, error) {
-	if f.silent {
+	if f.silent.Load() {
 		<-ctx.Done()
 		return calendar.StandbyAnswer{}, ctx.Err()
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	ans := calendar.StandbyAnswer{Epoch: req.Epoch, Witness: f.witness}
 	switch req.Step {
 	case calendar.StandbyWithdraw:
@@ -116,13 +130,16 @@ func TestActiveHostAndItsWitness(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer store.Close()
-				register, away := NewRegister(at), c.away
+				register := NewRegister(at)
+				var away atomic.Bool
+				away.Store(c.away)
 				grant := func(holder string, epoch, basedOn uint64) {
 					if ans, err := register.Witness(ctx, calendar.WitnessRequest{Pair: "a", Holder: holder, Epoch: epoch, BasedOn: basedOn}); err != nil || !ans.Granted {
 						t.Fatal(ans, err)
 					}
 				}
-				twin := &fakeTwin{witness: c.theirs, silent: c.theirs == "silent"}
+				twin := &fakeTwin{witness: c.theirs}
+				twin.silent.Store(c.theirs == "silent")
 				state := c.state
 				if state.Epoch == 0 {
 					state = State{Epoch: 1, Active: true}
@@ -132,7 +149,7 @@ func TestActiveHostAndItsWitness(t *testing.T) {
 				a := NewActive(state, Options{Host: "a", Peer: "b", Dir: dir, Store: store, Sync: true, Pair: "a", Witness: "w",
 					Dial: func() (calendar.Twin, error) { return twin, nil },
 					DialWitness: func() (calendar.WitnessHost, error) {
-						if away {
+						if away.Load() {
 							return nil, errLost
 						}
 						return register, nil
@@ -140,21 +157,22 @@ func TestActiveHostAndItsWitness(t *testing.T) {
 				done := make(chan struct{})
 				go func() { defer close(done); a.Run(ctx) }()
 				defer func() { cancel(); <-done }()
-				if !twin.silent {
+				if !twin.silent.Load() {
 					time.Sleep(12 * time.Second)
 					st := a.Status()
-					if !st.Ready() || st.Decides != c.decides || (st.Away == "") != c.decides || c.decides != (twin.lastAdmit.Witness == "w") {
-						t.Fatalf("paired: %+v, %+v", st, twin.lastAdmit)
+					if !st.Ready() || st.Decides != c.decides || (st.Away == "") != c.decides || c.decides != (twin.admit().Witness == "w") {
+						t.Fatalf("paired: %+v, %+v", st, twin.admit())
 					}
-					if a.state.Epoch != twin.lastAdmit.Epoch {
-						t.Errorf("epoch %d, and it was admitted in %d", a.state.Epoch, twin.lastAdmit.Epoch)
+					if st.Epoch != twin.admit().Epoch {
+						t.Errorf("epoch %d, and it was admitted in %d", st.Epoch, twin.admit().Epoch)
 					}
 				}
-				epoch := a.state.Epoch
+				epoch := a.Status().Epoch
 				if c.taken {
 					grant("b", epoch+1, epoch)
 				}
-				twin.silent, away = true, c.lost
+				twin.silent.Store(true)
+				away.Store(c.lost)
 				time.Sleep(6 * time.Second)
 				if (a.Held() == nil) != c.soon {
 					t.Errorf("after six seconds: %v", a.Held())
@@ -170,7 +188,7 @@ func TestActiveHostAndItsWitness(t *testing.T) {
 						t.Errorf("it is detached, and the other has taken over: %v", err)
 					}
 				}
-				away = false
+				away.Store(false)
 				time.Sleep(10 * time.Second)
 				if (a.Held() == nil) != (c.later || c.comeback) {
 					t.Errorf("when the witness is back: %v", a.Held())
@@ -229,7 +247,7 @@ func TestTakeByForce(t *testing.T) {
 }
 
 // pairedWith is a host that has a home, "ann", and is paired with a twin.
-func pairedWith(t *testing.T, twin *fakeTwin, sync bool, dir, at string) (store calendar.Store, end func()) {
+func pairedWith(t *testing.T, twin *fakeTwin, synced bool, dir, at string) (store calendar.Store, end func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	s, err := sqlstore.OpenSQLite(ctx, dir, sqlstore.Options{Relaxed: true})
 	if err != nil {
@@ -240,7 +258,7 @@ func pairedWith(t *testing.T, twin *fakeTwin, sync bool, dir, at string) (store 
 		t.Fatal(err)
 	}
 	register := NewRegister(at)
-	a := NewActive(State{Epoch: 1, Active: true}, Options{Host: "a", Peer: "b", Dir: dir, Store: s, Sync: sync, Pair: "a", Witness: "w",
+	a := NewActive(State{Epoch: 1, Active: true}, Options{Host: "a", Peer: "b", Dir: dir, Store: s, Sync: synced, Pair: "a", Witness: "w",
 		Dial:        func() (calendar.Twin, error) { return twin, nil },
 		DialWitness: func() (calendar.WitnessHost, error) { return register, nil }})
 	s.BeforeCommit(a.Before)
@@ -266,7 +284,7 @@ func TestWhatWaitsGoesOn(t *testing.T) {
 		twin := &fakeTwin{witness: "w"}
 		store, end := pairedWith(t, twin, true, dir, at)
 		defer end()
-		twin.silent = true
+		twin.silent.Store(true)
 		began := time.Now()
 		err := store.Update(t.Context(), "ann", func(tx calendar.Tx) error {
 			_, err := tx.NextChange()
@@ -281,15 +299,15 @@ func TestWhatWaitsGoesOn(t *testing.T) {
 // TestNotedBeforeItIsThere: what takes no number, and is committed before the standby has it, is on the list first, so that a restart
 // knows of it.
 func TestNotedBeforeItIsThere(t *testing.T) {
-	for _, sync := range []bool{false, true} {
+	for _, synced := range []bool{false, true} {
 		dir, at := fresh.Dir(t), fresh.Dir(t)
 		synctest.Test(t, func(t *testing.T) {
 			twin := &fakeTwin{witness: "w"}
-			store, end := pairedWith(t, twin, sync, dir, at)
+			store, end := pairedWith(t, twin, synced, dir, at)
 			defer end()
 			for i, value := range []string{"one", "two"} {
 				if i == 1 { // its home is there
-					twin.silent = true
+					twin.silent.Store(true)
 				}
 				if err := store.Update(t.Context(), "ann", func(tx calendar.Tx) error {
 					if i == 0 {
@@ -302,7 +320,7 @@ func TestNotedBeforeItIsThere(t *testing.T) {
 					t.Fatal(err)
 				}
 				if noted, err := readNoted(dir); err != nil || noted["ann"] != (i == 1) {
-					t.Errorf("sync %v, write %d: %v, %v", sync, i, noted, err)
+					t.Errorf("sync %v, write %d: %v, %v", synced, i, noted, err)
 				}
 			}
 		})
