@@ -83,7 +83,7 @@ func TestBackupOfAnyMoment(t *testing.T) {
 	databases(t, func(t *testing.T, lines []string, _ func(string) string) {
 		address := freeAddress(t)
 		_, conf := install(t, "localhost", append(append(setting("service.http", address), lines...), `caldb.berkeleydb.archive.path = "../archive"`,
-			`caldb.berkeleydb.archive.interval = "3"`, `caldb.berkeleydb.archive.maxdays = "100000"`, `caldb.berkeleydb.archive.mindays = "100000"`)...)
+			`factotum.history.homebytes = "1048576"`, `caldb.berkeleydb.archive.interval = "3"`, `caldb.berkeleydb.archive.maxdays = "100000"`, `caldb.berkeleydb.archive.mindays = "100000"`)...)
 		root := filepath.Join(filepath.Dir(conf), "archive")
 		p := program(t, "serve", conf, func() error { return httpReady(address) })
 		p.start(t)
@@ -132,17 +132,26 @@ func TestBackupOfAnyMoment(t *testing.T) {
 		last := time.Now()
 		time.Sleep(1100 * time.Millisecond)
 		p.stop(t) // which writes up to which moment the log is whole
-		for range moments {
-			at := first.Add(time.Duration(rand.Int64N(int64(last.Sub(first)))))
+		for i := range moments {
+			at, of := first.Add(time.Duration(rand.Int64N(int64(last.Sub(first))))), clients
+			opt := archive.RestoreOptions{At: at}
+			if i%8 != 0 { // one of them alone, which is faster
+				n := rand.IntN(len(clients))
+				of, opt.Owner = clients[n:n+1], calendar.Owner(clients[n].user)
+			}
 			to := fresh.SQLite(t, sqlstore.Options{Relaxed: true})
-			if _, err := archive.Restore(context.Background(), root, to, archive.RestoreOptions{At: at}); err != nil {
+			if _, err := archive.Restore(context.Background(), root, to, opt); err != nil {
 				t.Fatalf("at %s: %v", at, err)
 			}
-			for _, c := range clients {
+			for _, c := range of {
 				c.compare(t, to, at)
 			}
+			to.Close()
 			if t.Failed() {
 				return
+			}
+			if i%100 == 99 {
+				t.Logf("%d moments are what they were", i+1)
 			}
 		}
 	})
