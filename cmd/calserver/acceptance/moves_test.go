@@ -33,7 +33,8 @@ func TestMovesAndKills(t *testing.T) {
 	if os.Getenv("FACTOTUM_LONG") != "" {
 		moves, kills = 1000, 100
 	}
-	s := newMovingSite(t)
+	// With a history of a hundred megabytes each move takes seconds in the end.
+	s := newSiteOfThree(t, func(_, conf string) string { return conf + "factotum.history.homebytes = \"4194304\"\n" })
 	ctx, end := context.WithCancel(t.Context())
 	defer end()
 	var all sync.WaitGroup
