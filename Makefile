@@ -53,21 +53,23 @@ test:
 	go test ./...
 
 # The one has a processor busy, the other waits for daemons, time limits and disks:
-# beside each other they leave no core idle.
+# beside each other they leave no core idle. What failed is said once more at the end.
 race:
-	$(MAKE) -j2 raced whole
+	@mkdir -p bin/tested
+	$(MAKE) -j2 raced whole || { .ci/failures bin/tested/raced.log bin/tested/whole.log; exit 1; }
 
 # SQLite is C that was translated to Go: the detector in it costs twice as much as all
 # the rest, and finds nothing of ours. vet has looked at all of it before.
 raced:
-	CGO_ENABLED=1 go test -vet=off -p 2 -parallel 4 -race -gcflags=github.com/ncruces/go-sqlite3-wasm/...=-race=false -shuffle=on -timeout 45m $(LONG) \
-	  $$(go list ./... | grep -v -x $(foreach p,$(LONG) $(WHOLE) $(PURE),-e $(p)))
+	@mkdir -p bin/tested
+	set -o pipefail; CGO_ENABLED=1 go test -vet=off -p 2 -parallel 4 -race -gcflags=github.com/ncruces/go-sqlite3-wasm/...=-race=false -shuffle=on -timeout 45m $(LONG) \
+	  $$(go list ./... | grep -v -x $(foreach p,$(LONG) $(WHOLE) $(PURE),-e $(p))) 2>&1 | tee bin/tested/raced.log
 
 # The program is built once for all. Tests of whole servers wait far more than they work:
 # more of them at a time than there are cores.
 whole:
 	go build -o bin/tested/calserver ./cmd/calserver
-	CALSERVER_BINARY=$(CURDIR)/bin/tested/calserver go test -vet=off -p 3 -parallel 4 -shuffle=on -timeout 60m $(WHOLE) $(TWICE) $(PURE)
+	set -o pipefail; CALSERVER_BINARY=$(CURDIR)/bin/tested/calserver go test -vet=off -p 3 -parallel 4 -shuffle=on -timeout 60m $(WHOLE) $(TWICE) $(PURE) 2>&1 | tee bin/tested/whole.log
 
 # A hundred kills of every role, and as many power failures, on both engines.
 crash: packages
