@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 	"factotum/protocol/sitetest"
 	"factotum/protocol/wcap"
 	"factotum/server/calendar"
+	"factotum/server/observe/costtest"
 )
 
 // BenchmarkPut is what a PUT costs CalDAV and all behind it, but for the connection, with nothing published, with the feed
@@ -80,7 +80,7 @@ func BenchmarkPut(b *testing.B) {
 	told := heard.Load()
 	for b.Loop() {
 		for i := range modes {
-			before := used()
+			before := costtest.CPU()
 			for range turn {
 				put(i)
 			}
@@ -90,7 +90,7 @@ func BenchmarkPut(b *testing.B) {
 			for heard.Load() < told { // until all of it has been paid for; the feed comes last
 				time.Sleep(20 * time.Millisecond) // seldom: looking costs time too
 			}
-			spent[i] += used() - before
+			spent[i] += costtest.CPU() - before
 		}
 	}
 	for i, mode := range modes {
@@ -98,11 +98,4 @@ func BenchmarkPut(b *testing.B) {
 	}
 	b.ReportMetric(100*(float64(spent[1])/float64(spent[0])-1), "%feed")
 	b.ReportMetric(100*(float64(spent[2])/float64(spent[0])-1), "%topics")
-}
-
-// used is the processor time that this process had.
-func used() time.Duration {
-	var u syscall.Rusage
-	syscall.Getrusage(syscall.RUSAGE_SELF, &u)
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

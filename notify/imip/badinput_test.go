@@ -8,11 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
+
+	"factotum/server/observe/costtest"
 )
 
 // What a hostile mail may cost, whatever becomes of it.
@@ -168,27 +168,13 @@ func TestBombs(t *testing.T) {
 	for _, b := range bombs() {
 		var m *Mail
 		var err error
-		var used time.Duration
-		var memory uint64
-		for range 3 { // others are at work here too
-			var before, after runtime.MemStats
-			runtime.GC()
-			runtime.ReadMemStats(&before)
-			from := cpu(t)
+		took, ok := costtest.Within(costtest.Cost{CPU: mostCPU, Memory: mostMemory}, 3, func() {
 			m, err = Read(b.mail(), Limits{})
 			m.Arrivals(m.Authentication(servID))
-			used = cpu(t) - from
-			runtime.ReadMemStats(&after)
-			if memory = after.TotalAlloc - before.TotalAlloc; used <= mostCPU {
-				break
-			}
-		}
-		t.Logf("%-40s %6.1f ms %6.1f MB  %v, %s", b.name, float64(used.Microseconds())/1000, float64(memory)/1e6, m.Kind, m.Reason())
-		if used > mostCPU {
-			t.Errorf("%s: %v of CPU", b.name, used)
-		}
-		if memory > mostMemory {
-			t.Errorf("%s: %d MB", b.name, memory>>20)
+		})
+		t.Logf("%-40s %v  %v, %s", b.name, took, m.Kind, m.Reason())
+		if !ok {
+			t.Errorf("%s: %v", b.name, took)
 		}
 		var refusal *Refusal
 		switch {
@@ -200,15 +186,6 @@ func TestBombs(t *testing.T) {
 			t.Errorf("%s: the mail says %s, the error %s", b.name, m.Reason(), refusal.Reason)
 		}
 	}
-}
-
-func cpu(t *testing.T) time.Duration {
-	t.Helper()
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		t.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // What is read of a large mail is read all the same: an answer beside 50 MB.

@@ -8,13 +8,13 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"factotum/notify/letter"
 	"factotum/notify/locale"
 	"factotum/server/config"
+	"factotum/server/observe/costtest"
 	"factotum/templates"
 )
 
@@ -281,21 +281,14 @@ func BenchmarkRender(b *testing.B) {
 			in := sample(b, occasion{name, "series", method})
 			b.Run(string(name)+"/"+lang, func(b *testing.B) {
 				b.ReportAllocs()
-				start := used()
+				start := costtest.CPU()
 				for b.Loop() {
 					if _, err := s.Render(name, lang, in); err != nil {
 						b.Fatal(err)
 					}
 				}
-				b.ReportMetric(float64((used()-start).Microseconds())/float64(b.N), "cpu-us/op")
+				b.ReportMetric(float64((costtest.CPU()-start).Microseconds())/float64(b.N), "cpu-us/op")
 			})
 		}
 	}
-}
-
-// used is the processor time that this process had.
-func used() time.Duration {
-	var u syscall.Rusage
-	syscall.Getrusage(syscall.RUSAGE_SELF, &u)
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

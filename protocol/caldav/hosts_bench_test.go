@@ -5,12 +5,12 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"factotum/protocol/sitetest"
 	"factotum/server/calendar"
+	"factotum/server/observe/costtest"
 )
 
 // BenchmarkHosts is what lists of a thousand cost where the back end is another
@@ -42,12 +42,12 @@ func BenchmarkHosts(b *testing.B) {
 		{"query", "REPORT", "1", `<C:calendar-query xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><prop><getetag/><C:calendar-data/></prop><C:filter><C:comp-filter name="VCALENDAR"/></C:filter></C:calendar-query>`},
 	} {
 		run := func(s *site) time.Duration {
-			before := cpu()
+			before := costtest.CPU()
 			req := newRequest(c.method, annasCal, strings.NewReader(c.body), "Depth: "+c.depth)
 			req.SetBasicAuth("anna", "anna")
 			w := &counter{header: http.Header{}}
 			s.h.ServeHTTP(w, req)
-			took := cpu() - before
+			took := costtest.CPU() - before
 			if w.code != http.StatusMultiStatus || w.octets < 100_000 {
 				b.Fatal(w.code, w.octets)
 			}
@@ -82,12 +82,4 @@ func (c *counter) WriteHeader(code int) { c.code = code }
 func (c *counter) Write(p []byte) (int, error) {
 	c.octets += len(p)
 	return len(p), nil
-}
-
-func cpu() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

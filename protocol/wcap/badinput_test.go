@@ -7,11 +7,11 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"factotum/server/calendar"
+	"factotum/server/observe/costtest"
 )
 
 // inputs is the table of bad input: for each command a request that is right,
@@ -144,12 +144,7 @@ func TestBadInput(t *testing.T) {
 				if before == "" {
 					before = s.mark()
 				}
-				r, cpu := s.costed(name + ".wcap?" + q)
-				if cpu > 250*time.Millisecond*raceFactor { // perhaps others' garbage: once more
-					if r, cpu = s.costed(name + ".wcap?" + q); cpu > 250*time.Millisecond*raceFactor {
-						t.Errorf("%s: %v of CPU", what, cpu)
-					}
-				}
+				r := s.costed(what, func() *reply { return s.get(name + ".wcap?" + q) })
 				got := r.errnos()
 				if r.status != 200 {
 					t.Fatalf("%s: status %d", what, r.status)
@@ -217,22 +212,13 @@ func (s *site) mark() string {
 	return b.String()
 }
 
-// costed is get, with the CPU time that the answer took.
-func (s *site) costed(path string) (*reply, time.Duration) {
+// costed is an answer that takes no more than a quarter of a second of CPU.
+func (s *site) costed(what string, ask func() *reply) (r *reply) {
 	s.t.Helper()
-	var used time.Duration
-	s.costs = func(d time.Duration) { used = d }
-	defer func() { s.costs = nil }()
-	r := s.get(path)
-	return r, used
-}
-
-func cpuTime(t testing.TB) time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		t.Fatal(err)
+	if took, ok := costtest.Within(costtest.Cost{CPU: 250 * time.Millisecond * raceFactor}, 3, func() { r = ask() }); !ok {
+		s.t.Errorf("%s: %v", what, took)
 	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	return r
 }
 
 // TestBadSessions: each command that needs a session, with the one of another
@@ -318,12 +304,7 @@ func TestBombs(t *testing.T) {
 			what := fmt.Sprintf("rule %d by %s", i, by)
 			ask := func(path string) *reply {
 				t.Helper()
-				r, cpu := s.costed(path + "&id=" + s.as("anna"))
-				if cpu > 250*time.Millisecond*raceFactor {
-					if _, cpu = s.costed(path + "&id=" + s.as("anna")); cpu > 250*time.Millisecond*raceFactor {
-						t.Errorf("%s: %.80s: %v of CPU", what, path, cpu)
-					}
-				}
+				r := s.costed(fmt.Sprintf("%s: %.80s", what, path), func() *reply { return s.get(path + "&id=" + s.as("anna")) })
 				if r.status != 200 || len(r.body) > 8<<20 {
 					t.Errorf("%s: %.80s: status %d, %d octets", what, path, r.status, len(r.body))
 				}
@@ -345,9 +326,12 @@ func TestBombs(t *testing.T) {
 		if name == "logout" || name == "login" {
 			continue
 		}
-		r, cpu := s.costed(name + ".wcap?calid=" + list + "&search-string=x&uid=x&rid=0&content-out=text/calendar&id=" + s.as("anna"))
-		if cpu > 250*time.Millisecond*raceFactor || r.status != 200 {
-			t.Errorf("%s of many calendars: status %d, %v of CPU", name, r.status, cpu)
+		what := name + " of many calendars"
+		r := s.costed(what, func() *reply {
+			return s.get(name + ".wcap?calid=" + list + "&search-string=x&uid=x&rid=0&content-out=text/calendar&id=" + s.as("anna"))
+		})
+		if r.status != 200 {
+			t.Errorf("%s: status %d", what, r.status)
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"factotum/protocol/sitetest"
 	"factotum/server/calendar"
+	"factotum/server/observe/costtest"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -89,14 +90,14 @@ func TestWhoDeleted(t *testing.T) {
 func BenchmarkFetchDeleted(b *testing.B) {
 	ask := func(b *testing.B, s *site, query string) {
 		b.ReportAllocs()
-		before := cpuTime(b)
+		before := costtest.CPU()
 		n := 0
 		for b.Loop() {
 			w := &counter{h: http.Header{}}
 			s.h.ServeHTTP(w, httptest.NewRequest("GET", "http://cal.example.com/fetch_deletedcomponents.wcap?"+query+"&calid=anna&id="+s.as("anna"), nil))
 			n = w.n
 		}
-		b.ReportMetric(float64(cpuTime(b)-before)/float64(b.N)/1e6, "cpu-ms/op")
+		b.ReportMetric(float64(costtest.CPU()-before)/float64(b.N)/1e6, "cpu-ms/op")
 		b.ReportMetric(float64(n), "octets")
 	}
 	for _, live := range []int{1000, 20_000} {

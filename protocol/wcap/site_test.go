@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"factotum/protocol/sitetest"
 	"factotum/server/calendar"
@@ -26,7 +25,6 @@ type site struct {
 	people calendartest.People
 	clock  *sitetest.Clock
 	sid    sitetest.SessionIDs
-	costs  func(time.Duration) // is told the CPU time of an answer, if set
 }
 
 func newSite(t testing.TB, change ...func(*Options)) *site {
@@ -85,13 +83,7 @@ func (s *site) post(path, kind, body string) *reply {
 func (s *site) send(r *http.Request) *reply {
 	s.t.Helper()
 	w := httptest.NewRecorder()
-	if s.costs != nil {
-		begin := cpuTime(s.t)
-		s.h.ServeHTTP(w, r)
-		s.costs(cpuTime(s.t) - begin)
-	} else {
-		s.h.ServeHTTP(w, r)
-	}
+	s.h.ServeHTTP(w, r)
 	rep := &reply{t: s.t, what: r.Method + " " + r.URL.Path, status: w.Code, header: w.Header(), body: w.Body.String()}
 	if w.Code != http.StatusOK {
 		return rep

@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"maps"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"factotum/server/calendar"
 	"factotum/server/calendar/calendartest"
+	"factotum/server/observe/costtest"
 	"factotum/server/service"
 	"factotum/server/worker"
 	"factotum/store/sqlstore"
@@ -56,24 +56,15 @@ func BenchmarkFire(b *testing.B) {
 		}
 	}
 	b.ResetTimer()
-	began, used := time.Now(), cpu(b)
+	began, used := time.Now(), costtest.CPU()
 	jump.Store(int64(time.Hour))
 	for h.Reminded().Mailed < int64(b.N) {
 		time.Sleep(time.Millisecond)
 	}
 	b.ReportMetric(float64(b.N)/time.Since(began).Seconds(), "alarms/s")
-	b.ReportMetric(float64((cpu(b)-used).Microseconds())/float64(b.N), "cpu-us/alarm")
+	b.ReportMetric(float64((costtest.CPU()-used).Microseconds())/float64(b.N), "cpu-us/alarm")
 	close(done)
 	if err := h.jobs.Stop(bg); err != nil {
 		b.Fatal(err)
 	}
-}
-
-// cpu is what this process has used.
-func cpu(b *testing.B) time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

@@ -4,13 +4,13 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"factotum/protocol/sitetest"
 	"factotum/server/calendar"
 	"factotum/server/calendar/calendartest"
+	"factotum/server/observe/costtest"
 	"factotum/server/service"
 )
 
@@ -30,25 +30,16 @@ func hugeSeries(n int, edit string) string {
 	return b.String() + "END:VCALENDAR\r\n"
 }
 
-// cpu is what the process has used of it.
-func cpu() time.Duration {
-	var r syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
-		panic(err)
-	}
-	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
-}
-
 // costs runs what is measured and reports its CPU, whoever else uses the machine.
 func costs(b *testing.B, do func(n int)) {
 	runtime.GC()
 	b.ReportAllocs()
-	was, n := cpu(), 0
+	was, n := costtest.CPU(), 0
 	for b.Loop() {
 		do(n)
 		n++
 	}
-	b.ReportMetric(float64((cpu()-was).Microseconds())/1000/float64(n), "cpu-ms/op")
+	b.ReportMetric(float64((costtest.CPU()-was).Microseconds())/1000/float64(n), "cpu-ms/op")
 }
 
 // BenchmarkBadInput is what a write costs of what nobody writes by hand, at the limits and beyond: below 250 ms of

@@ -9,6 +9,7 @@ import (
 
 	"factotum/protocol/sitetest"
 	"factotum/server/calendar/calendartest"
+	"factotum/server/observe/costtest"
 )
 
 // BenchmarkMeetings sets what a meeting costs beside the write of an event that
@@ -53,7 +54,7 @@ func BenchmarkMeetings(b *testing.B) {
 						copied, o := s.copy(user, uid)
 						name, text = o.Name, mine.ReplaceAllString(copied, "PARTSTAT=ACCEPTED$1")
 					}
-					before, start := cpu(), time.Now()
+					before, start := costtest.CPU(), time.Now()
 					s.put(user, name, text)
 					put += time.Since(start)
 					switch {
@@ -65,7 +66,7 @@ func BenchmarkMeetings(b *testing.B) {
 						}
 					}
 					seen += time.Since(start)
-					used += cpu() - before
+					used += costtest.CPU() - before
 					s.settled()
 				}
 				per := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 / float64(b.N) }

@@ -2,26 +2,19 @@ package itip
 
 import (
 	"fmt"
-	"syscall"
 	"testing"
 	"time"
 
 	"factotum/server/ical"
+	"factotum/server/observe/costtest"
 )
 
 // costs reports the CPU that is used until what it returns is called, whoever
 // else uses the machine.
 func costs(b *testing.B) func() {
 	b.ReportAllocs()
-	used := func() time.Duration {
-		var r syscall.Rusage
-		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
-			b.Fatal(err)
-		}
-		return time.Duration(r.Utime.Nano() + r.Stime.Nano())
-	}
-	was := used()
-	return func() { b.ReportMetric(float64((used()-was).Microseconds())/1000/float64(b.N), "cpu-ms/op") }
+	was := costtest.CPU()
+	return func() { b.ReportMetric(float64((costtest.CPU()-was).Microseconds())/1000/float64(b.N), "cpu-ms/op") }
 }
 
 // hugeSeries is an hourly series with n exceptions, each with a line of its own

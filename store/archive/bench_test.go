@@ -10,9 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"factotum/server/calendar"
+	"factotum/server/observe/costtest"
 	"factotum/store/sqlstore"
 	"factotum/store/storetest/fresh"
 )
@@ -67,7 +66,7 @@ func (p *putter) block(b *testing.B, writers int) (writes int) {
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	until := time.Now().Add(50 * time.Millisecond)
-	before := cpu()
+	before := costtest.CPU()
 	for w := range writers {
 		all.Go(func() {
 			var took []time.Duration
@@ -83,17 +82,8 @@ func (p *putter) block(b *testing.B, writers int) (writes int) {
 		})
 	}
 	all.Wait()
-	p.cpu += cpu() - before
+	p.cpu += costtest.CPU() - before
 	return writes
-}
-
-// cpu is what the process has taken.
-func cpu() time.Duration {
-	var u unix.Rusage
-	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // BenchmarkCost is what backups cost writes: with an archive and a hot backup that is

@@ -8,11 +8,11 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"factotum/server/calendar"
+	"factotum/server/observe/costtest"
 	"factotum/server/service"
 	"factotum/store/storetest/pgtest"
 )
@@ -28,9 +28,7 @@ func benchEvent(name string, n int64) calendar.PutRequest {
 // benchCPU is what this process has used so far, and the server of dsn if there
 // is one, which other work on the machine disturbs less than the clock.
 func benchCPU(dsn string) (d time.Duration) {
-	var u syscall.Rusage
-	syscall.Getrusage(syscall.RUSAGE_SELF, &u)
-	d = time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	d = costtest.CPU()
 	dir, _, _ := strings.Cut(strings.TrimPrefix(dsn, "host="), " ")
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, name := range stats {

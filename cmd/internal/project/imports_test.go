@@ -53,6 +53,7 @@ var mayImport = map[string][]string{
 	"server/directory/ldaptest":    {"server/...", "templates"},
 	"server/cld":                   {"server/calendar", "server/match"},
 	"server/observe":               {"server/calendar"},
+	"server/observe/costtest":      {},
 	"server/audit":                 {"server/acl", "server/calendar"},
 	"server/worker":                {"server/calendar"},
 	"server/delivery":              {"server/calendar", "server/worker"},

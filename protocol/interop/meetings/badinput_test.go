@@ -8,13 +8,13 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"factotum/protocol/sitetest"
 	"factotum/server/calendar"
 	"factotum/server/ical"
+	"factotum/server/observe/costtest"
 	"factotum/server/why"
 )
 
@@ -131,29 +131,9 @@ func (p *play) lines(dav []string, wcap string) error {
 // costs does something for no more than 250 ms of CPU and 64 MB.
 func (p *play) costs(do func()) {
 	p.Helper()
-	p.takes(raceFactor*250*time.Millisecond, raceFactor*64<<20, do)
-}
-
-// takes does something for no more than so much CPU time, and memory that is
-// allocated meanwhile.
-func (p *play) takes(most time.Duration, memory uint64, do func()) {
-	p.Helper()
-	used := func() time.Duration {
-		var u syscall.Rusage
-		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-			p.Fatal(err)
-		}
-		return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-	}
-	var before, after runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&before)
-	begin := used()
-	do()
-	cpu := used() - begin
-	runtime.ReadMemStats(&after)
-	if cpu > most || after.TotalAlloc-before.TotalAlloc > memory {
-		p.Errorf("%v of CPU, %d MiB", cpu, (after.TotalAlloc-before.TotalAlloc)>>20)
+	runtime.GC() // what there was before is nothing of its
+	if took, ok := costtest.Within(costtest.Cost{CPU: raceFactor * 250 * time.Millisecond, Memory: raceFactor * 64 << 20}, 1, do); !ok {
+		p.Error(took)
 	}
 }
 

@@ -7,13 +7,13 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"factotum/protocol/sitetest"
 	"factotum/protocol/wcap"
 	"factotum/server/calendar"
+	"factotum/server/observe/costtest"
 )
 
 // sink is a ResponseWriter that counts.
@@ -65,14 +65,6 @@ var berlin = []string{"BEGIN:VTIMEZONE", "TZID:Europe/Berlin",
 	"BEGIN:STANDARD", "DTSTART:19961027T030000", "TZOFFSETFROM:+0200", "TZOFFSETTO:+0100", "TZNAME:CET", "RRULE:FREQ=YEARLY;BYMONTH=10;BYDAY=-1SU", "END:STANDARD",
 	"END:VTIMEZONE"}
 
-func cpu(b testing.TB) time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
 // beside runs two requests in turn, and reports what the first costs of CPU,
 // what the second, and how many times the second the first is. Before each
 // runs before, which does not count.
@@ -84,13 +76,13 @@ func beside(b *testing.B, before, ours, other func()) {
 				before()
 			}
 			which := (i + k) % 2 // neither is always first
-			begin := cpu(b)
+			begin := costtest.CPU()
 			if which == 0 {
 				ours()
 			} else {
 				other()
 			}
-			spent[which] += cpu(b) - begin
+			spent[which] += costtest.CPU() - begin
 		}
 	}
 	b.ReportMetric(float64(spent[0].Microseconds())/float64(b.N), "wcap-µs/op")
@@ -213,7 +205,7 @@ func BenchmarkFreebusyHundred(b *testing.B) {
 				s.put(id, items...)
 			}
 			target := "/get_freebusy.wcap?fmt-out=text/xml&dtstart=20260301T000000Z&dtend=20260401T000000Z&calid=" + strings.Join(list, ";") + "&id=" + s.as("anna")
-			begin := cpu(b)
+			begin := costtest.CPU()
 			for b.Loop() {
 				w := httptest.NewRecorder()
 				s.wcap.ServeHTTP(w, request("GET", target, "", ""))
@@ -221,7 +213,7 @@ func BenchmarkFreebusyHundred(b *testing.B) {
 					b.Fatalf("%d periods", n)
 				}
 			}
-			b.ReportMetric(float64((cpu(b)-begin).Microseconds())/float64(b.N), "cpu-µs/op")
+			b.ReportMetric(float64((costtest.CPU()-begin).Microseconds())/float64(b.N), "cpu-µs/op")
 		})
 	}
 }
