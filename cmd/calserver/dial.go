@@ -51,7 +51,7 @@ func openStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (*dwp.
 		return nil, fmt.Errorf("open the store: %w", err)
 	}
 	client, err := dwp.NewClient(dwp.ClientOptions{
-		Host: hostName(cfg), Address: "unix:" + path, Timeout: cfg.DWP.Timeout, DialTimeout: localDial, Logger: log,
+		Host: hostName(cfg), Address: "unix:" + path, Timeout: cfg.DWP.Timeout, DialTimeout: localDial, Silence: cfg.DWP.Silence, Logger: log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open the store: %w", err)

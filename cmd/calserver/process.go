@@ -130,7 +130,7 @@ func (p *process) start(ctx context.Context, r *role) error {
 }
 
 // storeAnew is how long csstored may take to begin anew.
-const storeAnew = 10 * time.Second
+const storeAnew = 30 * time.Second
 
 func (p *process) startOnce(ctx context.Context, r *role) error {
 	p.mu.Lock()

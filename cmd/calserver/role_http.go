@@ -168,7 +168,7 @@ func dialBackEnd(cfg *config.Config, b config.BackEnd, log *slog.Logger, up func
 func backEndOptions(cfg *config.Config, b config.BackEnd) dwp.ClientOptions {
 	opt := dwp.ClientOptions{
 		Host: b.Host, Address: net.JoinHostPort(b.Host, strconv.Itoa(b.Port)), TLS: dwpFiles(cfg), User: b.Admin, Password: dwp.Secret(b.Cred.Reveal()),
-		Timeout: cfg.DWP.Timeout, DialTimeout: cfg.DWP.DialTimeout, KeepAlive: cfg.DWP.KeepAlive,
+		Timeout: cfg.DWP.Timeout, DialTimeout: cfg.DWP.DialTimeout, KeepAlive: cfg.DWP.KeepAlive, Silence: cfg.DWP.Silence,
 		From: hostName(cfg), Release: versionString(),
 	}
 	if b.Standby != "" {

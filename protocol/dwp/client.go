@@ -41,6 +41,7 @@ type ClientOptions struct {
 	// to be down nobody waits.
 	DialTimeout time.Duration
 	KeepAlive   time.Duration // between signs of life on an idle connection; 0 = 10 s, at least that
+	Silence     time.Duration // after which a back end that says nothing at all has stopped; 0 = 4 s
 	Logger      *slog.Logger  // nil = slog.Default()
 	From        string        // the name of this host, for the back end to know who asks
 	Release     string        // of this program
@@ -110,6 +111,7 @@ func NewClient(opts ClientOptions) (*Client, error) {
 	opts.Timeout = cmp.Or(opts.Timeout, time.Minute)
 	opts.DialTimeout = cmp.Or(opts.DialTimeout, time.Second)
 	opts.KeepAlive = cmp.Or(opts.KeepAlive, 10*time.Second)
+	opts.Silence = cmp.Or(opts.Silence, 4*time.Second)
 	log := opts.Logger
 	if log == nil {
 		log = slog.Default()
@@ -137,7 +139,7 @@ func NewClient(opts ClientOptions) (*Client, error) {
 		grpc.WithDisableServiceConfig(), grpc.WithDefaultServiceConfig(serviceConfig()),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
 		grpc.WithInitialWindowSize(windowBytes), grpc.WithInitialConnWindowSize(windowBytes),
-		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: opts.KeepAlive, Timeout: 3 * time.Second, PermitWithoutStream: true}),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: opts.KeepAlive, Timeout: opts.Silence + time.Second, PermitWithoutStream: true}),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
 			MinConnectTimeout: opts.DialTimeout,
@@ -239,7 +241,7 @@ const (
 func (c *Client) Hello(ctx context.Context) (Peer, error) {
 	g, err := c.greet(ctx)
 	if err != nil {
-		return Peer{}, err
+		return Peer{}, errorOf(ctx, "greet", c.opts.Host, err)
 	}
 	return g.peer, nil
 }

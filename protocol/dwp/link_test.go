@@ -382,6 +382,9 @@ func TestDialTimeout(t *testing.T) {
 	if _, err := c.Ping(ctx); calendar.KindOf(err) != calendar.Unavailable || ctx.Err() != nil {
 		t.Errorf("a silent host: %v", err)
 	}
+	if _, err := c.Hello(ctx); calendar.KindOf(err) != calendar.Unavailable || ctx.Err() != nil {
+		t.Errorf("a silent host, greeted: %v", err)
+	}
 }
 
 // breaking cuts the connection in the midst of calls.

@@ -19,10 +19,7 @@ import (
 // own pings come every ten seconds at most. So the client feels its pulse, and
 // when nothing at all was heard for some time the calls under way are given up,
 // and others are refused at once, until it answers again. The connection stays.
-const (
-	pulseEach = 700 * time.Millisecond
-	pulseWait = 2 * time.Second // together less than three
-)
+const pulseEach = 700 * time.Millisecond // with the four seconds of Silence less than five
 
 var errStopped = errors.New("it has stopped answering")
 
@@ -58,7 +55,7 @@ func (c *Client) feel(ctx context.Context) {
 			continue
 		}
 		asked, connection := time.Now(), c.hosts.connection()
-		limited, cancel := context.WithTimeout(ctx, pulseWait)
+		limited, cancel := context.WithTimeout(ctx, c.opts.Silence)
 		_, err := api.Check(limited, &grpc_health_v1.HealthCheckRequest{})
 		cancel()
 		switch {
@@ -67,7 +64,7 @@ func (c *Client) feel(ctx context.Context) {
 		case status.Code(err) != codes.DeadlineExceeded: // a refusal is an answer too
 			c.revive()
 		case c.heard.Load() >= asked.UnixNano():
-		case time.Since(asked) > 2*pulseWait: // it was this process that stood still
+		case time.Since(asked) > 2*c.opts.Silence: // it was this process that stood still
 		default:
 			if l := c.pulse.life.Load(); l.ctx.Err() == nil {
 				c.log.WarnContext(ctx, "back end has stopped")

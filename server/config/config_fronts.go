@@ -119,6 +119,7 @@ type DWP struct {
 	Timeout     time.Duration // of a call without a deadline of its own
 	DialTimeout time.Duration
 	KeepAlive   time.Duration
+	Silence     time.Duration
 	RetryAfter  time.Duration // told to clients while a back end is down
 	CacheBytes  int64         // room for lists of back ends; -1: a share of memory
 	Socket      string        // unix socket of csdwpd; "" for none

@@ -14,6 +14,7 @@ var cldParams = []Param{
 	used("factotum.dwp.timeout", Seconds, "30", "How long a call to a back end may take where the request sets no shorter time.", func(c *Config) any { return &c.DWP.Timeout }, atLeast(1)),
 	used("factotum.dwp.dialtimeout", Seconds, "1", "How long a connection to a back end may take to come up, and a request waits for one whose state is not known.", func(c *Config) any { return &c.DWP.DialTimeout }, atLeast(1)),
 	used("factotum.dwp.keepalive", Seconds, "10", "Seconds between signs of life on an idle connection.", func(c *Config) any { return &c.DWP.KeepAlive }, atLeast(10)),
+	used("factotum.dwp.silence", Seconds, "4", "How long a back end whose connections stand may say nothing at all before it counts as stopped: what was asked of it is answered with 503 then, until it says something again.", func(c *Config) any { return &c.DWP.Silence }, atLeast(1)),
 	used("factotum.dwp.retryafter", Seconds, "10", "When clients are told to try again while a back end is down.", func(c *Config) any { return &c.DWP.RetryAfter }, atLeast(1)),
 	used("factotum.dwp.cachebytes", Bytes, "-1", "Most memory for lists of members that a front end keeps, so that back ends tell what changed only: some 350 bytes a member, and as much for garbage. -1 is a sixteenth of the machine's memory or of its control group's limit; 0 keeps none.", func(c *Config) any { return &c.DWP.CacheBytes }, atLeast(-1)),
 	accepted("caldb.dwp.connthreshold", Int, "1", "Backlog before another connection is opened."),
