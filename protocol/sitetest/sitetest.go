@@ -30,6 +30,7 @@ import (
 	"factotum/server/worker"
 	"factotum/store/sqlstore"
 	"factotum/store/storetest/fresh"
+	"factotum/store/storetest/pgtest"
 )
 
 // Options say what kind of site it is; the zero value is one process with
@@ -171,7 +172,7 @@ func (s *Site) deliverBy(router *cld.Router) {
 // still those that are planned stay so.
 func (s *Site) Settle() {
 	s.t.Helper()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(pgtest.Patience); ; time.Sleep(2 * time.Millisecond) {
 		jobs, err := s.Store.Jobs(s.t.Context(), calendar.JobID{}, 0)
 		if err != nil {
 			s.t.Fatal(err)
@@ -234,7 +235,7 @@ func OverDWP(t testing.TB, be calendar.Backend) *dwp.Client {
 			t.Errorf("serve: %v", err)
 		}
 	})
-	client, err := dwp.NewClient(dwp.ClientOptions{Host: host, Address: address, Logger: quiet})
+	client, err := dwp.NewClient(dwp.ClientOptions{Host: host, Address: address, Logger: quiet, Silence: pgtest.Patience})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,6 +22,8 @@ import (
 
 var bg = context.Background()
 
+func init() { defaultPatience = pgtest.Patience }
+
 func mustOpenSQLite(t *testing.T, dir string) *Store {
 	t.Helper()
 	s, err := OpenSQLite(bg, dir, Options{})

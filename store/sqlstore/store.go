@@ -59,6 +59,9 @@ type Options struct {
 	maxPages int             // tests: SQLite's max_page_count, a full disk without a disk
 }
 
+// defaultPatience is a variable for tests, whose machine may stand still for longer.
+var defaultPatience = 5 * time.Second
+
 func (o *Options) defaults() {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -70,7 +73,7 @@ func (o *Options) defaults() {
 		o.Failed = func(error) {}
 	}
 	if o.Patience <= 0 {
-		o.Patience = 5 * time.Second
+		o.Patience = defaultPatience
 	}
 	if o.LeaseTTL <= 0 {
 		o.LeaseTTL = 15 * time.Second

@@ -80,6 +80,9 @@ func installed(t testing.TB, lines ...string) *host {
 		// The tests' wrong log-ins must not slow down the right ones.
 		`factotum.login.maxfailures = "0"`,
 		`factotum.login.maxdelay = "0"`,
+		// The machine may have next to no processor for a while.
+		`factotum.dwp.silence = "60"`,
+		`factotum.store.patience = "60"`,
 	}, lines...)
 	hosttest.Write(t, h.conf, strings.Join(conf, "\n")+"\n")
 	hosttest.Write(t, filepath.Join(dir, "data", "people.ldif"), ldif(t))
@@ -168,7 +171,7 @@ func (h *host) stop(t testing.TB) {
 	h.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-h.done:
-	case <-time.After(30 * time.Second):
+	case <-time.After(hosttest.Patience):
 		t.Errorf("the server does not stop")
 		h.cmd.Process.Kill()
 		<-h.done

@@ -4,6 +4,7 @@
 package fresh
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"path/filepath"
@@ -20,9 +21,12 @@ func SQLite(t testing.TB, opts sqlstore.Options) *sqlstore.Store {
 	return open(t, sqlstore.OpenSQLite, Dir(t), opts)
 }
 
-// Postgres opens an empty store on PostgreSQL, which goes with the test.
+// Postgres opens an empty store on PostgreSQL, which goes with the test. It bears with a
+// server that is slow because all of the machine is.
 func Postgres(t testing.TB, opts sqlstore.Options) *sqlstore.Store {
 	t.Helper()
+	opts.Patience = cmp.Or(opts.Patience, pgtest.Patience)
+	opts.LeaseTTL = cmp.Or(opts.LeaseTTL, pgtest.Patience)
 	return open(t, sqlstore.OpenPostgres, DSN(t), opts)
 }
 
@@ -44,7 +48,7 @@ func open(t testing.TB, how func(context.Context, string, sqlstore.Options) (*sq
 func DSN(t testing.TB) string {
 	t.Helper()
 	return pgtest.Prepared(t, "empty", func(dsn string) error {
-		s, err := sqlstore.OpenPostgres(context.Background(), dsn, sqlstore.Options{})
+		s, err := sqlstore.OpenPostgres(context.Background(), dsn, sqlstore.Options{Patience: pgtest.Patience})
 		if err != nil {
 			return err
 		}

@@ -22,6 +22,10 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
+// Patience is how long tests bear with a server that is silent: the whole machine may have
+// next to no processor for a while.
+const Patience = 2 * time.Minute
+
 var errAbsent = errors.New("no PostgreSQL in /usr/lib/postgresql")
 
 // server is what tests use: a database is made and dropped for each, and to sync
@@ -79,7 +83,7 @@ func dsnOf(dir, database string) string {
 
 func admin(t testing.TB, dir, command string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
 	c, err := pgx.Connect(ctx, dsnOf(dir, "postgres"))
 	if err != nil {
@@ -157,7 +161,7 @@ func version(bin string) int {
 
 // ready waits until the server answers.
 func ready(dir string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
 	for {
 		c, err := pgx.Connect(ctx, dsnOf(dir, "postgres"))

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -161,7 +160,7 @@ func (m *model) empty(copy string) error {
 }
 
 func (m *model) in(database string, fn func(context.Context, *pgx.Conn) error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
 	c, err := pgx.Connect(ctx, dsnOf(m.dir, database))
 	if err != nil {
