@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"factotum/cmd/internal/hosttest"
 	"factotum/notify/broker"
 	"factotum/notify/bus"
 	"factotum/server/calendar"
@@ -48,7 +49,7 @@ func TestPublishJobs(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer br.Stop()
-	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	ctx, stop := context.WithTimeout(t.Context(), hosttest.Patience)
 	defer stop()
 	got := make(chan calendar.Publication, 8)
 	go b.Consume(ctx, "test", calendar.EventRef{Topic: "enp:///ics/alarm"}, func(_ context.Context, p calendar.Publication) error { got <- p; return nil })

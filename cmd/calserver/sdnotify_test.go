@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"factotum/cmd/internal/hosttest"
 )
 
 // systemd hears that the service is ready, alive and stopping: sd_notify(3).
@@ -24,7 +26,7 @@ func TestNotifySystemd(t *testing.T) {
 	hear := func() string {
 		t.Helper()
 		b := make([]byte, 200)
-		ln.SetReadDeadline(time.Now().Add(20 * time.Second))
+		ln.SetReadDeadline(time.Now().Add(hosttest.Patience))
 		n, err := ln.Read(b)
 		if err != nil {
 			t.Fatal(err)

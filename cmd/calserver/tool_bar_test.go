@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"factotum/cmd/internal/hosttest"
 	"factotum/cmd/internal/tooltest"
 	"factotum/server/calendar"
 	"factotum/server/config"
@@ -73,7 +74,7 @@ func TestBars(t *testing.T) {
 			tl.std.err = screen
 			work(tl)
 			fmt.Fprint(screen, "the end")
-			behind.SetReadDeadline(time.Now().Add(time.Minute))
+			behind.SetReadDeadline(time.Now().Add(hosttest.Patience))
 			for b := make([]byte, 64<<10); !strings.HasSuffix(shown, "the end"); {
 				n, err := behind.Read(b)
 				if err != nil {

@@ -40,7 +40,7 @@ func (b *interrupting) press(ctx context.Context) {
 	select {
 	case <-ctx.Done():
 	case <-b.noticed:
-	case <-time.After(time.Minute):
+	case <-time.After(hosttest.Patience):
 		b.t.Error("nobody noticed")
 	}
 }
@@ -145,7 +145,7 @@ func TestImportInterrupted(t *testing.T) {
 	cmd.Process.Signal(os.Interrupt)
 	select {
 	case <-ended:
-	case <-time.After(time.Minute):
+	case <-time.After(hosttest.Patience):
 		cmd.Process.Kill()
 		t.Fatal("it does not end")
 	}

@@ -44,9 +44,9 @@ func TestToolScripts(t *testing.T) {
 					s.cmd.Process.Kill()
 					<-s.ended
 				case args[0] == "freeze":
-					ts.Check(s.cmd.Process.Signal(syscall.SIGSTOP))
+					ts.Check(hosttest.Freeze(s.cmd.Process))
 				case args[0] == "thaw":
-					ts.Check(s.cmd.Process.Signal(syscall.SIGCONT))
+					ts.Check(hosttest.Thaw(s.cmd.Process))
 				}
 			},
 			"put": func(ts *testscript.TestScript, neg bool, args []string) {
@@ -110,7 +110,7 @@ func (s *scriptServer) start(t *testing.T, ts *testscript.TestScript, flags []st
 }
 
 func (s *scriptServer) stop(ts *testscript.TestScript) {
-	s.cmd.Process.Signal(syscall.SIGCONT)
+	hosttest.Thaw(s.cmd.Process)
 	s.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-s.ended:

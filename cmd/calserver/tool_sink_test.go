@@ -14,6 +14,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"factotum/cmd/internal/hosttest"
 	"factotum/notify/relay/smtptest"
 )
 
@@ -54,7 +55,7 @@ func (s *scriptSink) command(t *testing.T, ts *testscript.TestScript, args []str
 	case args[0] == "mail" && len(args) == 3:
 		re, err := regexp.Compile("(?m)" + args[1])
 		ts.Check(err)
-		for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		for end := time.Now().Add(hosttest.Patience); ; time.Sleep(10 * time.Millisecond) {
 			text := subjects(s.sink.Mails())
 			ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(text), 0o600))
 			if re.MatchString(text) {

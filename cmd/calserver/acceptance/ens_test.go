@@ -162,7 +162,7 @@ func outside(t *testing.T, dir string, port int, cert tls.Certificate, allow []s
 		t.Fatal(err)
 	}
 	s.Start()
-	if !s.ReadyForConnections(30 * time.Second) {
+	if !s.ReadyForConnections(hosttest.Patience) {
 		t.Fatal("the NATS server does not start")
 	}
 	return s

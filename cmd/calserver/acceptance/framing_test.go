@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"factotum/cmd/internal/hosttest"
 )
 
 // dial opens a plain connection.
@@ -33,7 +35,7 @@ func (h *host) raw(t testing.TB, octets string) []*http.Response {
 	t.Helper()
 	c := h.dial(t)
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(time.Minute))
+	c.SetDeadline(time.Now().Add(hosttest.Patience))
 	go io.WriteString(c, octets)
 	b, _ := io.ReadAll(c)
 	var out []*http.Response

@@ -305,13 +305,13 @@ func TestMailPeers(t *testing.T) {
 	t.Parallel()
 	greeting := func(t *testing.T, from, to string) string {
 		t.Helper()
-		d := net.Dialer{Timeout: 10 * time.Second, LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+		d := net.Dialer{Timeout: hosttest.Patience, LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
 		c, err := d.Dial("tcp", to)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		c.SetDeadline(time.Now().Add(10 * time.Second))
+		c.SetDeadline(time.Now().Add(hosttest.Patience))
 		line := make([]byte, 4)
 		if _, err := c.Read(line); err != nil {
 			t.Fatal(err)

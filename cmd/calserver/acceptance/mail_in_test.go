@@ -26,12 +26,12 @@ func handIn(t testing.TB, address, mail string, to ...string) (answers []string)
 	if strings.Contains(address, "/") {
 		network = "unix"
 	}
-	conn, err := net.DialTimeout(network, address, 10*time.Second)
+	conn, err := net.DialTimeout(network, address, hosttest.Patience)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(time.Minute))
+	conn.SetDeadline(time.Now().Add(hosttest.Patience))
 	c := textproto.NewConn(conn)
 	say := func(line string) string {
 		if line != "" {
@@ -316,7 +316,7 @@ func (h *host) accept(t testing.TB, user, uid string) {
 // piped runs csimip with a mail on its standard input.
 func piped(t testing.TB, mail string, args ...string) (code int, out string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), hosttest.Patience)
 	defer cancel()
 	c := exec.CommandContext(ctx, hosttest.Executable(t), append([]string{"csimip"}, args...)...)
 	c.Stdin = strings.NewReader(mail)

@@ -302,7 +302,7 @@ func (s *movingSite) kill(host string) {
 }
 
 func (s *movingSite) tool(args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), hosttest.Patience)
 	defer cancel()
 	cmd := hosttest.Command(s.hostsFile, hosttest.Executable(s.t), args...)
 	stop := context.AfterFunc(ctx, func() { cmd.Process.Kill() })

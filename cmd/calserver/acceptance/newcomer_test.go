@@ -103,7 +103,7 @@ func (n *newcomer) all(but ...string) {
 }
 
 func (n *newcomer) shell(text string) *exec.Cmd {
-	ctx, cancel := context.WithTimeout(n.t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(n.t.Context(), 15*time.Minute) // all of the program is compiled
 	n.t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-e")
 	cmd.Dir, cmd.Env, cmd.Stdin = n.clone, n.env, strings.NewReader(text)

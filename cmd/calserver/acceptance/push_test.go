@@ -92,7 +92,7 @@ func (d *device) next(t testing.TB, h *host) *dav.Node {
 	select {
 	case m := <-d.messages:
 		return m
-	case <-time.After(30 * time.Second):
+	case <-time.After(hosttest.Patience):
 		t.Fatalf("no message comes:\n%s", h.keeper().log)
 		return nil
 	}
@@ -223,7 +223,7 @@ func (r *receiver) next(t testing.TB, h *host) map[string]string {
 	select {
 	case d := <-r.got:
 		return d
-	case <-time.After(45 * time.Second):
+	case <-time.After(hosttest.Patience):
 		t.Fatalf("nothing is delivered:\n%s", h.keeper().log)
 		return nil
 	}

@@ -6,8 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
+	"factotum/cmd/internal/hosttest"
 	"factotum/protocol/dav"
 )
 
@@ -21,7 +21,7 @@ type reply struct {
 }
 
 var client = &http.Client{
-	Timeout:       time.Minute,
+	Timeout:       hosttest.Patience,
 	Transport:     &http.Transport{MaxIdleConnsPerHost: 128, DisableCompression: true},
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }

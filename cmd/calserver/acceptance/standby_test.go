@@ -105,14 +105,13 @@ func TestStandbyTakesOver(t *testing.T) {
 		}
 		frozen := round%2 == 1
 		if frozen {
-			s.running[active].Process.Signal(syscall.SIGSTOP)
+			if err := hosttest.Freeze(s.running[active].Process); err != nil {
+				t.Fatal(err)
+			}
 		} else {
 			s.end(active, syscall.SIGKILL)
 		}
 		began := time.Now()
-		if frozen { // all of its threads
-			time.Sleep(200 * time.Millisecond)
-		}
 		for s.served(probe) == false {
 			if time.Since(began) > time.Minute {
 				t.Fatalf("nobody serves a minute after %s was killed: %s", active, s.said[movingBacks[0]].String()+s.said[movingBacks[1]].String())
@@ -126,7 +125,7 @@ func TestStandbyTakesOver(t *testing.T) {
 			t.Error("the session of WCAP is not valid any more")
 		}
 		if frozen {
-			s.running[active].Process.Signal(syscall.SIGCONT)
+			hosttest.Thaw(s.running[active].Process)
 		} else {
 			s.run(active)
 		}
@@ -348,7 +347,9 @@ func TestStandbyOfOneDatabase(t *testing.T) {
 		}
 		u.write(2*round + 1)
 		if round == 0 { // as another host that is lost: here it would be seen that its process is gone
-			s.running[active].Process.Signal(syscall.SIGSTOP)
+			if err := hosttest.Freeze(s.running[active].Process); err != nil {
+				t.Fatal(err)
+			}
 		} else {
 			s.end(active, syscall.SIGKILL)
 		}
@@ -363,7 +364,7 @@ func TestStandbyOfOneDatabase(t *testing.T) {
 			t.Error("nothing can be synchronized")
 		}
 		if round == 0 { // and it finds that it is not the one any more
-			s.running[active].Process.Signal(syscall.SIGCONT)
+			hosttest.Thaw(s.running[active].Process)
 		} else {
 			s.run(active)
 		}

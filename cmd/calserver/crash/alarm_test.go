@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"factotum/cmd/internal/freeport"
+	"factotum/cmd/internal/hosttest"
 	"factotum/notify/broker"
 	"factotum/notify/bus"
 	"factotum/notify/relay/smtptest"
@@ -165,7 +166,7 @@ func remindLines(t testing.TB, sink *smtptest.Sink) []string {
 
 // patient is how late an alarm may be, or how long after the server is back: a machine
 // that is busy with other tests has its pauses. What is usual the test says.
-const patient = 30 * time.Second
+const patient = hosttest.Patience
 
 // verifyReminders waits for all that the ledgers demand, and looks that nothing else came: each
 // alarm that was acknowledged has one mail, by its Message-ID, and publications of one

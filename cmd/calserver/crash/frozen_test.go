@@ -3,9 +3,9 @@ package crash
 import (
 	"fmt"
 	"net/http"
-	"syscall"
 	"testing"
 
+	"factotum/cmd/internal/hosttest"
 	"factotum/store/storetest/pgtest"
 )
 
@@ -64,14 +64,13 @@ func TestBackEndStops(t *testing.T) {
 	defer front.kill(t)
 	c := newClient(address, "anna")
 	eventually(t, "a write", func() error { return works(c) })
-	send := func(sig syscall.Signal) {
-		if err := back.cmd.Process.Signal(sig); err != nil {
-			t.Fatal(err)
-		}
+	if err := hosttest.Freeze(back.cmd.Process); err != nil {
+		t.Fatal(err)
 	}
-	send(syscall.SIGSTOP)
-	defer send(syscall.SIGCONT)
+	defer hosttest.Thaw(back.cmd.Process)
 	refusals(t, c, "bert")
-	send(syscall.SIGCONT)
+	if err := hosttest.Thaw(back.cmd.Process); err != nil {
+		t.Fatal(err)
+	}
 	eventually(t, "a write", func() error { return works(c) })
 }

@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -81,9 +81,9 @@ func TestBackEndAway(t *testing.T) {
 	l.provision(t)
 	organizer := l.organizers[0].protocol.(*byCalDAV) // on one, as 2 is; 1 is on two
 	near, far := l.attendees[2], l.attendees[1]
-	frozen := func(p *process, sig syscall.Signal) {
+	turn := func(p *process, how func(*os.Process) error) {
 		t.Helper()
-		if err := p.cmd.Process.Signal(sig); err != nil {
+		if err := how(p.cmd.Process); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -93,7 +93,7 @@ func TestBackEndAway(t *testing.T) {
 	}{
 		{"stopped", func(p *process) { p.stop(t) }, func(p *process) { p.start(t) }},
 		{"killed", func(p *process) { p.kill(t) }, func(p *process) { p.start(t) }},
-		{"frozen", func(p *process) { frozen(p, syscall.SIGSTOP) }, func(p *process) { frozen(p, syscall.SIGCONT) }},
+		{"frozen", func(p *process) { turn(p, hosttest.Freeze) }, func(p *process) { turn(p, hosttest.Thaw) }},
 	} {
 		m := &meeting{uid: fmt.Sprint("away", n), sure: map[int]bool{}, maybe: map[int]bool{}}
 		was, to := agreed{}, agreed{version: 1, start: 10 * n, with: []int{1, 2}}
@@ -259,13 +259,13 @@ func TestFailOver(t *testing.T) {
 	for n := range 20 {
 		l.start()
 		l.await(t, 30)
-		if err := now.processes[0].cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		if err := hosttest.Freeze(now.processes[0].cmd.Process); err != nil {
 			t.Fatal(err)
 		}
 		next.processes[0].takeOver(t)
 		b.turn(next.address)
 		l.await(t, 1)
-		if err := now.processes[0].cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		if err := hosttest.Thaw(now.processes[0].cmd.Process); err != nil {
 			t.Fatal(err)
 		}
 		l.await(t, 10)

@@ -317,7 +317,7 @@ func (p *process) signal(t testing.TB, sig syscall.Signal) {
 	cmd.Process.Signal(sig)
 	select {
 	case <-gone:
-	case <-time.After(time.Minute):
+	case <-time.After(hosttest.Patience):
 		cmd.Process.Kill()
 		t.Fatalf("%s does not end at %v\n%s", p.name, sig, p.out.tail())
 	}

@@ -19,12 +19,12 @@ import (
 const Patience = 2 * time.Minute
 
 // Promised is how long something may take of which it is said how long it takes: so long by
-// itself, as in make long, and twice as long beside all else that is tested.
+// itself, as in make long, and four times as long beside all else that is tested.
 func Promised(d time.Duration) time.Duration {
 	if os.Getenv("FACTOTUM_LONG") != "" {
 		return d
 	}
-	return 2 * d
+	return 4 * d
 }
 
 var (
@@ -120,3 +120,41 @@ func Write(t testing.TB, path, text string) {
 		t.Fatal(err)
 	}
 }
+
+// Freeze stops a process where it is, as a machine that hangs, and returns when all its
+// threads stand still: the signal is sent before they do.
+func Freeze(p *os.Process) error {
+	if err := p.Signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	for end := time.Now().Add(Patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if still, err := still(p.Pid); still || err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("process %d does not stop", p.Pid)
+}
+
+// still tells whether all threads of a process are stopped.
+func still(pid int) (bool, error) {
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	if err != nil || len(tasks) == 0 {
+		return false, fmt.Errorf("process %d is not there", pid)
+	}
+	for _, path := range tasks {
+		stat, err := os.ReadFile(path)
+		if os.IsNotExist(err) {
+			continue // a thread that has ended meanwhile
+		} else if err != nil {
+			return false, err
+		}
+		// The state follows the name, which is in parentheses and may be anything.
+		if _, rest, _ := bytes.Cut(stat[bytes.LastIndexByte(stat, ')')+1:], []byte(" ")); !bytes.HasPrefix(rest, []byte("T")) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// Thaw lets a frozen process go on.
+func Thaw(p *os.Process) error { return p.Signal(syscall.SIGCONT) }
