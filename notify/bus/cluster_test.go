@@ -46,7 +46,7 @@ func cluster(t *testing.T) (members []*server.Server, urls string) {
 		members = append(members, s)
 	}
 	for _, s := range members {
-		if !s.ReadyForConnections(20 * time.Second) {
+		if !s.ReadyForConnections(2 * time.Minute) {
 			t.Fatal("a server of the cluster is not ready")
 		}
 		all = append(all, s.ClientURL())

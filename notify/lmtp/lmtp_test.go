@@ -97,7 +97,7 @@ func (s *site) open(t *testing.T, lmtp bool, lim imip.Limits) (dial func() func(
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { conn.Close() })
-		conn.SetDeadline(time.Now().Add(20 * time.Second))
+		conn.SetDeadline(time.Now().Add(2 * time.Minute))
 		c := textproto.NewConn(conn)
 		return func(line string) string {
 			if line != "" {

@@ -149,7 +149,7 @@ func TestNames(t *testing.T) {
 	defer inside.Close()
 	_, port, _ := net.SplitHostPort(inside.Listener.Addr().String())
 	for _, meaning := range []string{"127.0.0.1", "10.0.0.1", "169.254.169.254", "::1", "::ffff:127.0.0.1", "fd00:ec2::254", "64:ff9b::7f00:1", "2002:7f00:1::", "100.64.0.1"} {
-		c := outward.New(outward.Options{Resolver: resolver(t, meaning), Timeout: 5 * time.Second, Transport: trustAll})
+		c := outward.New(outward.Options{Resolver: resolver(t, meaning), Timeout: time.Minute, Transport: trustAll})
 		_, err := c.Post(t.Context(), "https://rebind.example.com:"+port+"/", nil, nil)
 		var refused *outward.Refused
 		if !errors.As(err, &refused) {

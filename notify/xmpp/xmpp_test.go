@@ -86,7 +86,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 
 func deliver(t *testing.T, l *xmpp.Link, m xmpp.Message) xmpp.Outcome {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	o, err := l.Deliver(ctx, m)
 	if err != nil {

@@ -71,7 +71,7 @@ func TestHandshake(t *testing.T) {
 			l := tlsLink(t, ca)
 			c.change(l)
 			l.serve(t, newEcho())
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			err := Handshake(ctx, l.client)
 			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {

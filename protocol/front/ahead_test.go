@@ -78,7 +78,7 @@ func TestReadAheadAsksForNothing(t *testing.T) {
 	}
 	defer c.Close()
 	fmt.Fprint(c, "PUT /dav/x HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
-	c.SetDeadline(time.Now().Add(30 * time.Second))
+	c.SetDeadline(time.Now().Add(2 * time.Minute))
 	first := make([]byte, len("HTTP/1.1 401"))
 	if _, err := io.ReadFull(c, first); err != nil || string(first) != "HTTP/1.1 401" {
 		t.Errorf("got %q, %v", first, err)

@@ -64,7 +64,7 @@ type Client struct {
 // grants lets everybody see it who asks.
 func (p *Prosody) Login(t testing.TB, name string, grants bool) *Client {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	pem, err := os.ReadFile(p.CA)
 	if err != nil {
@@ -93,7 +93,7 @@ func (p *Prosody) Login(t testing.TB, name string, grants bool) *Client {
 
 func (c *Client) send(t testing.TB, r xml.TokenReader) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	if err := c.x.Send(ctx, r); err != nil {
 		t.Fatal(err)
@@ -103,7 +103,7 @@ func (c *Client) send(t testing.TB, r xml.TokenReader) {
 // Settle waits until the server has done with all that the client sent.
 func (c *Client) Settle(t testing.TB) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	answer, err := c.x.SendIQElement(ctx, xmlstream.Wrap(nil, xml.StartElement{Name: xml.Name{Space: "urn:xmpp:ping", Local: "ping"}}),
 		stanza.IQ{Type: stanza.GetIQ, To: jid.MustParse(Domain)})
@@ -180,7 +180,7 @@ func (c *Client) Asked() []string {
 // Await waits for some messages.
 func (c *Client) Await(t testing.TB, n int) []Message {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if m := c.Messages(); len(m) >= n {
 			return m
 		}

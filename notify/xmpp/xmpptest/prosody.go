@@ -107,7 +107,7 @@ func (p *Prosody) Run(t testing.TB) {
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		up := 0
 		for _, a := range []string{p.Address, p.TLS, p.Component} {
 			if c, err := net.Dial("tcp", a); err == nil {
