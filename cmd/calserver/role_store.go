@@ -256,6 +256,10 @@ func modelOptions(cfg *config.Config, log *slog.Logger) (service.Options, error)
 		},
 		CacheBytes: cmp.Or(cacheBytes(processBytes(cfg)), -1), TombstoneAge: cfg.Deleted.TombstoneAge, InboxAge: cfg.Deleted.InboxAge, ReadOnly: cfg.Store.ReadOnly,
 		Admission: admissionRules(cfg), PublicURL: publicURL(cfg), PublicRead: cfg.WCAP.LoginPublicRead, Logger: log,
+		Lists: service.ListOptions{
+			NotCounted: !cfg.Calstore.FreeBusyInclude, UncountAllowed: cfg.Calstore.FreeBusyRemove,
+			NotSubscribed: !cfg.Calstore.SubscribedInclude, UnsubscribeAllowed: cfg.Calstore.SubscribedRemove,
+		},
 	}
 	if cfg.Deleted.Purge { // the delete log is purged: nothing is kept for longer
 		opt.TombstoneAge = min(opt.TombstoneAge, cfg.Deleted.Age)

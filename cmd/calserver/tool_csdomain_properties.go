@@ -62,12 +62,10 @@ var domainProperties = func() []domainProperty {
 		obeyed("domainAccess", aclText), obeyed("resourceDefaultAcl", aclText), obeyed("language", nil), obeyed("calmasterUid", nil),
 		obeyed("quota", octets), obeyed("userQuota", octets),
 	}
-	for _, name := range strings.Fields("allowProxyLogin calmasterAccessOverride createLowerCase filterPrivateEvents setPublicRead") {
+	for _, name := range strings.Fields("allowProxyLogin calmasterAccessOverride createLowerCase filterPrivateEvents setPublicRead fbIncludeDefCal subIncludeDefCal subRemoveDefCal") {
 		list = append(list, obeyed(name, yesNo))
 	}
-	for _, name := range strings.Fields("fbIncludeDefCal subIncludeDefCal subRemoveDefCal uiAllowAnyone") {
-		list = append(list, pref(name, yesNo))
-	}
+	list = append(list, pref("uiAllowAnyone", yesNo))
 	for _, name := range strings.Fields("searchFilter ssoCookieDomain ssoUserDomain uiBaseUrl uiConfigFile uiProxyUrl") {
 		list = append(list, pref(name, nil))
 	}

@@ -123,8 +123,8 @@ func testDoneOnce(t *testing.T, store calendar.Store) {
 			return check(r["a"] == "b\nc", err)
 		}},
 		{"subscribe", 1, func() error {
-			r, err := c.Subscribe(ctx, who, calendar.SubscribeRequest{Owner: "anna", Add: []calendar.Subscription{"bert"}, Remove: []calendar.ID{"anna"}})
-			return check(len(r.List) == 1, err)
+			r, err := c.Subscribe(ctx, who, calendar.SubscribeRequest{Owner: "anna", Add: []calendar.Subscription{"bert", "bert:x"}, Remove: []calendar.ID{"bert:x"}})
+			return check(len(r.List) == 2, err)
 		}},
 		{"copy in", 1, func() error {
 			r, err := c.CopyIn(ctx, who, calendar.CopyInRequest{

@@ -55,7 +55,7 @@ func (c *call) getUserprefs() error {
 // prefOrder is the order of a real answer. WCAP P.4. Other names follow in
 // alphabetical order.
 var prefOrder = []string{"cn", "givenName", "mail", "preferredlanguage", "sn", "icsCalendar", "icsTimezone", "icsDefaultSet", "icsFirstDay", "icsSet",
-	"icsSubscribed", "icsFreeBusy", "icsCalendarOwned", "nswcalCALID"}
+	calendar.SubscribedPref, calendar.FreeBusyPref, "icsCalendarOwned", "nswcalCALID"}
 
 // alarmEmailPref is the preference that says whom alarms are sent to.
 const alarmEmailPref = "ceDefaultAlarmEmail"
@@ -64,7 +64,7 @@ const alarmEmailPref = "ceDefaultAlarmEmail"
 func fromEntry(p calendar.Person) map[string]string {
 	return map[string]string{
 		"cn": p.Name, "givenName": p.Given, "mail": p.Mail(), "preferredlanguage": p.Language, "sn": p.Surname,
-		"icsCalendar": p.ID, "icsTimezone": p.TZID, "icsFreeBusy": p.ID, "nswcalCALID": p.ID,
+		"icsCalendar": p.ID, "icsTimezone": p.TZID, calendar.FreeBusyPref: p.ID, "nswcalCALID": p.ID,
 	}
 }
 

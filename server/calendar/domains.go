@@ -32,6 +32,10 @@ type Domain struct {
 	FilterPrivate *bool // filterPrivateEvents
 	PublicRead    *bool // setPublicRead
 
+	CountDefault       *bool // fbIncludeDefCal: new default calendars of users count for their busy time
+	SubscribeDefault   *bool // subIncludeDefCal: who never changed his list is subscribed to his default calendar
+	UnsubscribeDefault *bool // subRemoveDefCal: and may take it out of the list
+
 	SessionTimeout time.Duration // icsSessionTimeout; 0 = ics.conf
 	Quota          int64         // quota: octets that its people store together; 0 = without limit
 	HomeQuota      int64         // userQuota: octets of each; 0 = ics.conf

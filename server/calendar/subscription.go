@@ -34,17 +34,26 @@ const (
 	MaxSubscriptions = 1000
 )
 
+// FreeBusyPref is the preference that shows which of a user's own calendars count for
+// his busy time: it is kept with these.
+const FreeBusyPref = "icsFreeBusy"
+
 // PrefSeparator stands between the values of a preference.
 const PrefSeparator = "\n"
 
 // Subscriptions are those that a person's preferences tell of. Who has never
-// changed his list is subscribed to his own calendar.
+// changed his list is subscribed to his own calendar; where he is not, a back end
+// tells of an empty list.
 func Subscriptions(prefs map[string]string, p Person) []Subscription {
 	text, ok := prefs[SubscribedPref]
 	if !ok {
 		return []Subscription{NewSubscription(ID(p.ID), p.Name)}
 	}
-	var out []Subscription
+	return ParseSubscriptions(text)
+}
+
+// ParseSubscriptions reads a list, of one line or several.
+func ParseSubscriptions(text string) (out []Subscription) {
 	for item := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == ',' || r == '\n' }) {
 		if item = strings.TrimSpace(item); item != "" {
 			out = append(out, Subscription(item))

@@ -126,7 +126,6 @@ func TestNeglectIsTold(t *testing.T) {
 		{`service.siteadmin.cred = "hush"`, Serious, true},
 		{`service.virtualdomain.scope = "primary"`, Serious, false},
 		{`service.virtualdomain.support = "no"`, Serious, true},
-		{`calstore.freebusy.include.defaultcalendar = "no"`, Serious, true},
 		{`sso.enable = "1"`, Serious, true},
 		{`sso.enable = "0"`, Serious, false},
 		{`local.calendar.sso.amnamingurl = "http://am.example.com/x"`, Serious, true},

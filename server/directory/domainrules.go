@@ -65,6 +65,8 @@ func (d *domain) read(e *entry, names []string, log func(error)) {
 	r.ProxyLogin = wordOf(domainPref(e, "allowProxyLogin"))
 	r.FilterPrivate = wordOf(domainPref(e, "filterPrivateEvents"))
 	r.PublicRead = wordOf(domainPref(e, "setPublicRead"))
+	r.CountDefault = wordOf(domainPref(e, "fbIncludeDefCal"))
+	r.SubscribeDefault, r.UnsubscribeDefault = wordOf(domainPref(e, "subIncludeDefCal")), wordOf(domainPref(e, "subRemoveDefCal"))
 	octets := func(name string) int64 {
 		v := domainPref(e, name)
 		n, err := strconv.ParseInt(v, 10, 64)

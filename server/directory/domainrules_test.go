@@ -42,6 +42,9 @@ icsExtendedDomainPrefs: language=de
 icsExtendedDomainPrefs: setPublicRead=yes
 icsExtendedDomainPrefs: allowProxyLogin=no
 icsExtendedDomainPrefs: filterPrivateEvents=perhaps
+icsExtendedDomainPrefs: fbIncludeDefCal=no
+icsExtendedDomainPrefs: subIncludeDefCal=no
+icsExtendedDomainPrefs: subRemoveDefCal=yes
 `)
 	domain("broken.com", "icsAllowRights: many\nicsStatus: inactive\nicsExtendedDomainPrefs: calmasterUid=bob@sesta.com\nicsExtendedDomainPrefs: domainAccess=no list at all\nicsExtendedDomainPrefs: quota=-5\n")
 	return b.String()
@@ -73,6 +76,10 @@ func TestDomainRules(t *testing.T) {
 			t.Errorf("rights of siroe.com %b", *siroe.Forbidden)
 		case siroe.PublicRead == nil || !*siroe.PublicRead, siroe.ProxyLogin == nil || *siroe.ProxyLogin, siroe.FilterPrivate == nil || *siroe.FilterPrivate:
 			t.Errorf("words of siroe.com %+v", siroe)
+		case siroe.CountDefault == nil || *siroe.CountDefault, siroe.SubscribeDefault == nil || *siroe.SubscribeDefault, siroe.UnsubscribeDefault == nil || !*siroe.UnsubscribeDefault:
+			t.Errorf("lists of siroe.com %+v", siroe)
+		case ds.Of("anna").CountDefault != nil, ds.Of("anna").SubscribeDefault != nil, ds.Of("anna").UnsubscribeDefault != nil:
+			t.Errorf("lists of sesta.com %+v", ds.Of("anna"))
 		}
 		if !*siroe.LowerCase || siroe.Admin != "bob@siroe.com" || ds.Of("anna").Admin != "bob" {
 			t.Errorf("administrators %q, %q", siroe.Admin, ds.Of("anna").Admin)

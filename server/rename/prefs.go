@@ -10,7 +10,7 @@ import (
 
 // calidPrefs are preferences with calids, one or more in a line, and perhaps names after
 // them. ldap.md §4.
-var calidPrefs = map[string]bool{calendar.SubscribedPref: true, "icsCalendar": true, "icsCalendarOwned": true, "icsFreeBusy": true, "nswcalCALID": true}
+var calidPrefs = map[string]bool{calendar.SubscribedPref: true, "icsCalendar": true, "icsCalendarOwned": true, calendar.FreeBusyPref: true, "nswcalCALID": true}
 
 // setPref is the preference with groups of calendars. ldap.md §4.2.
 const setPref = "icsSet"

@@ -53,7 +53,7 @@ func (s *Service) CreateCalendar(ctx context.Context, who calendar.Actor, req ca
 	row := s.newRow(p, name)
 	row.Kind, row.Components = in.Kind, strings.Join(kind.Components, ",")
 	set := calendar.UpdateCalendarRequest{ID: id, DisplayName: &in.DisplayName, Description: &in.Description, Color: &in.Color,
-		Order: &in.Order, Transparent: &in.Transparent, Categories: &in.Categories, Charset: &in.Charset, Language: &in.Language}
+		Order: &in.Order, Categories: &in.Categories, Charset: &in.Charset, Language: &in.Language}
 	if in.TZID != "" {
 		set.TZID = &in.TZID
 	}
@@ -69,6 +69,9 @@ func (s *Service) CreateCalendar(ctx context.Context, who calendar.Actor, req ca
 	if in.NoDoubles {
 		set.NoDoubles = &in.NoDoubles
 	}
+	if in.Transparent {
+		set.Transparent = &in.Transparent
+	}
 	if !req.DefaultACL && in.ACL != nil {
 		set.ACL = &in.ACL
 	}
@@ -76,10 +79,11 @@ func (s *Service) CreateCalendar(ctx context.Context, who calendar.Actor, req ca
 		set.Props = append(set.Props, calendar.PropChange{Prop: dp})
 	}
 	wrong := s.checkProps(op, &set) // which is told after what stands there
+	unset := row
 	if wrong == nil {
 		s.setRow(&row, &set)
 	}
-	err = s.write(ctx, who, op, owner, nil, func(w *writer) error {
+	err = s.write(withPerson(ctx, &p), who, op, owner, nil, func(w *writer) error {
 		if nested {
 			up, ok, err := w.Calendar(parent)
 			if err != nil {
@@ -113,8 +117,8 @@ func (s *Service) CreateCalendar(ctx context.Context, who calendar.Actor, req ca
 		if slices.ContainsFunc(all, func(c calendar.CalendarRow) bool { return c.Name == name }) {
 			return calendar.Failf(calendar.Exists, "", op, string(id), "a collection of that name exists")
 		}
-		if wrong != nil {
-			return wrong
+		if err := cmp.Or(wrong, w.checkCounts(&unset, row.Transparent)); err != nil {
+			return err
 		}
 		_, err = w.createCalendar(row, in.Props)
 		return err
@@ -292,6 +296,9 @@ func (s *Service) updateCalendar(ctx context.Context, who calendar.Actor, op str
 	if err == nil {
 		err = s.permitsList(who, op, req.ID.Owner(), req.ACL)
 	}
+	if err == nil {
+		ctx, err = s.aboutCounting(ctx, op, &req)
+	}
 	if err != nil {
 		return err
 	}
@@ -317,6 +324,9 @@ func (s *Service) updateCalendar(ctx context.Context, who calendar.Actor, op str
 		}
 		row := p.row
 		s.setRow(&row, &req)
+		if err := w.checkCounts(&p.row, row.Transparent); err != nil {
+			return err
+		}
 		regroup := false
 		if row.CoOwners != p.row.CoOwners {
 			if regroup, err = s.hidesAny(w, row.ID); err != nil {

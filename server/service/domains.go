@@ -98,17 +98,16 @@ func nobody(op string, owner calendar.Owner) error {
 // filtersPrivate tells whether private objects of an owner are shown to others
 // without their details.
 func (s *Service) filtersPrivate(owner calendar.Owner) bool {
-	if d := s.domainOf(owner); d != nil {
-		return calendar.Or(d.FilterPrivate, !s.opt.ShowPrivate)
-	}
-	return !s.opt.ShowPrivate
+	return s.rule(owner, func(d *calendar.Domain) *bool { return d.FilterPrivate }, !s.opt.ShowPrivate)
 }
 
-func publicRead(d *calendar.Domain) *bool {
-	if d == nil {
-		return nil
+// rule is what the domain of an owner says, by one of its words, and what ics.conf
+// says where it does not.
+func (s *Service) rule(owner calendar.Owner, word func(*calendar.Domain) *bool, site bool) bool {
+	if d := s.domainOf(owner); d != nil {
+		return calendar.Or(word(d), site)
 	}
-	return d.PublicRead
+	return site
 }
 
 // homeQuota is how many octets an owner may store, 0 is without limit.

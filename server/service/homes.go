@@ -46,8 +46,12 @@ func (s *Service) newRow(p calendar.Person, name string) calendar.CalendarRow {
 			list = l
 		}
 	}
-	if calendar.Or(publicRead(s.domainOf(calendar.Owner(p.ID))), s.opt.PublicRead) && name == calendar.DefaultName && p.Kind == calendar.Individual {
-		list = append(slices.Clone(list), acl.MustParse("@^a^r^g")...)
+	owner, transparent := calendar.Owner(p.ID), false
+	if name == calendar.DefaultName && p.Kind == calendar.Individual {
+		if s.rule(owner, func(d *calendar.Domain) *bool { return d.PublicRead }, s.opt.PublicRead) {
+			list = append(slices.Clone(list), acl.MustParse("@^a^r^g")...)
+		}
+		transparent = !s.counts(owner)
 	}
 	owners := p.CoOwners
 	if p.Owner != "" && p.Owner != p.ID {
@@ -55,6 +59,6 @@ func (s *Service) newRow(p calendar.Person, name string) calendar.CalendarRow {
 	}
 	return calendar.CalendarRow{
 		ID: s.newID(), Name: name, Components: strings.Join(calendar.CalendarCollection.Rules().Components, ","), ACL: list.WithOwner(s.opt.OwnerACL),
-		TZID: p.TZID, CoOwners: strings.Join(owners, " "), NoDoubles: p.NoDoubles,
+		TZID: p.TZID, CoOwners: strings.Join(owners, " "), NoDoubles: p.NoDoubles, Transparent: transparent,
 	}
 }

@@ -109,7 +109,7 @@ func TestNobodyInheritsByHisName(t *testing.T) {
 		third := dora("nsuniqueid:8")
 		h, err = home(third)
 		ok("the third", err)
-		if len(h.Calendars) != 1 || h.Calendars[0].Incarnation == before.Incarnation || len(h.Prefs) != 0 {
+		if len(h.Calendars) != 1 || h.Calendars[0].Incarnation == before.Incarnation || h.Prefs["ceColor"] != "" {
 			t.Errorf("the third finds %+v", h)
 		}
 		if _, err := home(moved); !errors.Is(err, calendar.Denied) {

@@ -28,10 +28,12 @@ func (s *Service) Prefs(ctx context.Context, who calendar.Actor, owner calendar.
 			}
 		}
 		var err error
-		prefs, err = tx.Prefs()
+		if prefs, err = tx.Prefs(); err == nil {
+			prefs, err = s.shownPrefs(tx, owner, prefs)
+		}
 		return err
 	})
-	return calendar.ShownPrefs(prefs), wrap(op, string(owner), err)
+	return prefs, wrap(op, string(owner), err)
 }
 
 // SetPrefs sets and removes preferences whatever they are, all or none.
@@ -65,7 +67,8 @@ func (s *Service) Subscribe(ctx context.Context, who calendar.Actor, req calenda
 	const op = "subscribe"
 	var res calendar.Subscribed
 	err := s.editPrefs(ctx, who, op, req.Owner, &res, req, func(w *writer, prefs map[string]string, p calendar.Person) error {
-		list := calendar.Subscriptions(prefs, p)
+		list := s.subscriptions(prefs, p)
+		stays := s.staysSubscribed(who, req.Owner)
 		at := func(id calendar.ID) int {
 			return slices.IndexFunc(list, func(s calendar.Subscription) bool { return s.ID() == id })
 		}
@@ -84,7 +87,7 @@ func (s *Service) Subscribe(ctx context.Context, who calendar.Actor, req calenda
 			if i < 0 && req.Present {
 				return calendar.Fail(calendar.NotFound, op, string(id))
 			}
-			if i >= 0 {
+			if i >= 0 && !(stays && w.isDefault(id)) {
 				list = slices.Delete(list, i, i+1)
 			}
 		}
@@ -147,7 +150,7 @@ func joined(list []calendar.Subscription) string {
 func (s *Service) EditPrefs(ctx context.Context, who calendar.Actor, req calendar.EditPrefsRequest) (map[string]string, error) {
 	const op = "set preferences"
 	var res map[string]string
-	err := s.editPrefs(ctx, who, op, req.Owner, &res, req, func(_ *writer, prefs map[string]string, p calendar.Person) error {
+	err := s.editPrefs(ctx, who, op, req.Owner, &res, req, func(w *writer, prefs map[string]string, p calendar.Person) error {
 		for _, e := range req.Edits {
 			if !e.How.Known() {
 				return calendar.Failf(calendar.Unsupported, "", op, string(req.Owner), "the front end asks for what this back end does not know")
@@ -155,31 +158,13 @@ func (s *Service) EditPrefs(ctx context.Context, who calendar.Actor, req calenda
 			if calendar.PrivatePref(e.Name) {
 				return privatePref(op, req.Owner, e.Name)
 			}
-			var values []string
-			switch text, ok := prefs[e.Name]; {
-			case e.How == calendar.PrefSet:
-			case e.Name == calendar.SubscribedPref:
-				values = strings.Split(joined(calendar.Subscriptions(prefs, p)), calendar.PrefSeparator)
-				if values[0] == "" {
-					values = nil
-				}
-			case ok:
-				values = strings.Split(text, calendar.PrefSeparator)
-			}
-			switch {
-			case e.How != calendar.PrefDrop:
-				values = append(values, e.Values...)
-			case len(values) > 0:
-				values = values[1:]
-			}
-			if len(values) == 0 && e.Name != calendar.SubscribedPref { // an empty list is one that was changed
-				delete(prefs, e.Name)
-			} else {
-				prefs[e.Name] = strings.Join(values, calendar.PrefSeparator)
+			if err := w.editPref(prefs, p, e); err != nil {
+				return err
 			}
 		}
-		res = calendar.ShownPrefs(prefs)
-		return nil
+		var err error
+		res, err = s.shownPrefs(w, req.Owner, prefs)
+		return err
 	})
 	return res, err
 }
@@ -198,7 +183,7 @@ func (s *Service) editPrefs(ctx context.Context, who calendar.Actor, op string, 
 	if err != nil {
 		return err
 	}
-	return s.write(ctx, who, op, owner, res, func(w *writer) error {
+	return s.write(withPerson(ctx, &p), who, op, owner, res, func(w *writer) error {
 		before, err := w.Prefs()
 		if err != nil {
 			return err

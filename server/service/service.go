@@ -35,8 +35,9 @@ type Options struct {
 	ResourceACL acl.List // resource.default.acl
 	GroupACL    acl.List // group.default.acl
 	PublicRead  bool     // service.wcap.login.calendar.publicread: everybody may read users' default calendars from the start
-	DefaultTZID string   // calstore.default.timezoneID
-	ShowPrivate bool     // calstore.filterprivateevents="no": do not mask
+	Lists       ListOptions
+	DefaultTZID string // calstore.default.timezoneID
+	ShowPrivate bool   // calstore.filterprivateevents="no": do not mask
 
 	// PublicURL is what clients reach this server by, "https://cal.example.com":
 	// it stands before AttachmentsPath in the addresses of attachments.

@@ -371,7 +371,7 @@ func testPrefs(s *suite) {
 		edit("list", calendar.PrefDrop), edit("list", calendar.PrefDrop), edit("icsSubscribed", calendar.PrefDrop), edit("icsSubscribed", calendar.PrefDrop),
 	}})
 	s.ok(err)
-	if _, ok := got["list"]; ok || got["icsSubscribed"] != "" || len(got) != 3 {
+	if _, ok := got["list"]; ok || got["icsSubscribed"] != "anna$Anna" || len(got) != 3 { // one's own stays
 		s.Errorf("taken out: %q", got)
 	}
 	now, err := s.be.Prefs(s.ctx, anna, "anna")
@@ -430,9 +430,12 @@ func testSubscribe(s *suite) {
 	same(s, "one's own", change(nil), list("anna$Anna"))
 	same(s, "added", change(list("anna:work", "bert:none")), list("anna$Anna", "anna:work$Wörk   5", "bert:none$bert:none"))
 	same(s, "again", change(list("anna:work", "anna")), list("anna$Anna", "anna:work$Wörk   5", "bert:none$bert:none"))
-	same(s, "taken out", change(nil, "anna", "anna:none"), list("anna:work$Wörk   5", "bert:none$bert:none"))
-	same(s, "both", change(list("anna:none"), "bert:none", "anna:work"), list("anna:none$anna:none"))
-	same(s, "nothing left", change(nil, "anna:none"), nil)
+	same(s, "one's own stays", change(nil, "anna", "anna:none"), list("anna$Anna", "anna:work$Wörk   5", "bert:none$bert:none"))
+	same(s, "both", change(list("anna:none"), "bert:none", "anna:work"), list("anna$Anna", "anna:none$anna:none"))
+	same(s, "that is left", change(nil, "anna:none"), list("anna$Anna"))
+	res, err := s.be.Subscribe(s.ctx, s.as("root"), calendar.SubscribeRequest{Owner: "anna", Remove: []calendar.ID{"anna"}})
+	s.ok(err)
+	same(s, "nothing left, by the administrator", res.List, nil)
 	same(s, "and that stays", change(nil), nil)
 	var many []calendar.Subscription
 	for i := range calendar.MaxSubscriptions + 1 {

@@ -80,7 +80,8 @@ func testShares(s *suite) {
 	equal(s, "others see", len(shares("carl")), 0)
 	prefs, err := s.be.Prefs(s.ctx, bert, "bert")
 	s.ok(err)
-	equal(s, "preferences", len(prefs), 1)
+	equal(s, "preferences", len(prefs), 2)
+	equal(s, "what counts for busy time", prefs[calendar.FreeBusyPref], "bert")
 	s.kind(s.be.SetPrefs(s.ctx, bert, calendar.SetPrefsRequest{Owner: "bert", Set: map[string]string{"shares:proxies": "{}"}}), calendar.Invalid)
 
 	res, err := s.be.SyncHome(s.ctx, bert, calendar.SyncHomeRequest{Owner: "bert", Shares: true})
