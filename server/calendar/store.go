@@ -61,6 +61,8 @@ type ReadTx interface {
 	// Objects streams the live objects by name, after the given name. The row
 	// is valid only during the call.
 	Objects(cal int64, after string, data bool, fn func(*ObjectRow) error) error
+	// Meetings lists the names of live objects that have attendees (ScheduleTag).
+	Meetings(cal int64) ([]string, error)
 	// CountObjects counts live objects and their bytes.
 	CountObjects(cal int64) (n int, bytes int64, err error)
 	// Changes streams live objects and tombstones with change above since, by

@@ -149,13 +149,7 @@ func (w *writer) farewells(row calendar.CalendarRow, how telling) (jobs []task, 
 		return nil, nil
 	}
 	p := w.made(row)
-	var met []string
-	err = w.Objects(row.ID, "", false, func(o *calendar.ObjectRow) error {
-		if o.ScheduleTag != 0 {
-			met = append(met, o.Name)
-		}
-		return nil
-	})
+	met, err := w.Meetings(row.ID)
 	for _, name := range met {
 		if err != nil {
 			break

@@ -56,6 +56,8 @@ component = $11, contenttype = $12, writer = $13, since = $14, origin = $15`
 	sqlBuryObject = `UPDATE objects SET change = $4, deleted = $5, occhash = 0, runs = 0, occ = $6, contenttype = '', writer = $7 WHERE owner = $1 AND cal = $2 AND name = $3`
 
 	// deleted > 0 last: with statistics SQLite else takes it for true of all rows.
+	sqlMeetings = `SELECT name FROM objects WHERE owner = $1 AND cal = $2 AND deleted = 0 AND scheduletag <> 0 ORDER BY name`
+
 	expired          = ` FROM objects WHERE owner = $1 AND cal = $2 AND deleted < $3 AND deleted > 0 AND deleted >= $4`
 	sqlHighestGone   = `SELECT coalesce(max(change), 0), count(*)` + expired
 	sqlPurgeBodies   = dropBodies + ` IN (SELECT body` + expired + `)`
@@ -250,6 +252,12 @@ func (t *tx) Objects(cal int64, after string, data bool, fn func(*calendar.Objec
 		}
 	}
 	return nil
+}
+
+// Meetings lists the names of objects that have attendees. It reads all of the
+// calendar's metadata.
+func (t *tx) Meetings(cal int64) ([]string, error) {
+	return collect(t, "list meetings", sqlMeetings, args(t.owner, cal), nil, func(r scanner, name *string) error { return r.scan(name) })
 }
 
 // CountObjects counts live objects and their bytes. It reads all of the

@@ -178,6 +178,7 @@ var visits = map[string]func(tx calendar.Tx) error{
 		return found(len(props) == few, err)
 	},
 	"CountObjects":      func(tx calendar.Tx) error { _, _, err := tx.CountObjects(2); return err },
+	"Meetings":          func(tx calendar.Tx) error { _, err := tx.Meetings(2); return err },
 	"AllProps":          func(tx calendar.Tx) error { _, err := tx.AllProps(2); return err },
 	"Attachments":       func(tx calendar.Tx) error { return lists(tx.Attachments(1, "001501.ics"))(1) },
 	"AttachmentHolders": func(tx calendar.Tx) error { return lists(tx.AttachmentHolders("1501"))(1) },

@@ -60,6 +60,16 @@ func (t *tx) Objects(cal int64, after string, data bool, fn func(*calendar.Objec
 	return nil
 }
 
+func (t *tx) Meetings(cal int64) (names []string, err error) {
+	err = t.Objects(cal, "", false, func(o *calendar.ObjectRow) error {
+		if o.ScheduleTag != 0 {
+			names = append(names, o.Name)
+		}
+		return nil
+	})
+	return names, err
+}
+
 func (c *collection) count() (n int, bytes int64) {
 	for _, o := range c.objs {
 		if o.Deleted.IsZero() {
