@@ -44,6 +44,11 @@ func (im *image) take(tx calendar.ReadTx) (change int64, ok bool, err error) {
 	if err != nil || !ok {
 		return 0, false, err
 	}
+	// What a large deletion has put into the history may be on its way there: who asks for it
+	// waits, and what was read before is read anew. So that is done before anything is told.
+	if err := tx.History(calendar.HistoryQuery{Limit: 1}, func(*calendar.HistoryRow) error { return nil }); err != nil {
+		return 0, false, fmt.Errorf("image of %s: %w", im.owner, err)
+	}
 	im.change = h.Change
 	im.ops = append(im.ops, op{Kind: opHome, Home: &homeRow{h.Change, h.Purged, h.Created, h.Entry, h.HistoryFrom}})
 	for _, part := range []func(calendar.ReadTx) error{im.prefs, im.gone, im.calendars, im.files, im.jobs, im.traces, im.registrations, im.history, im.tokens} {

@@ -30,6 +30,12 @@ OR j.change > coalesce((SELECT w.change FROM owners w WHERE w.owner = j.owner), 
 
 // checkRows looks for rows that break what must hold between the tables.
 func checkRows(c conn) error {
+	var owner string
+	if left, err := c.row(sqlLeft, nil, &owner); err != nil {
+		return wrap("check the store", err)
+	} else if left {
+		return errUnsettled
+	}
 	var found []string
 	for _, check := range rowChecks {
 		var n int64

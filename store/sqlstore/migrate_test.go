@@ -56,6 +56,7 @@ func TestMigrateObjects(t *testing.T) {
 			exec("ALTER TABLE " + column)
 		}
 		exec("DROP TABLE zone_data") // of version 13
+		exec("DROP TABLE rests")     // of version 14
 		exec("DELETE FROM schema_version WHERE version_id >= 5")
 		s = open()
 		err = s.View(t.Context(), "anna", func(tx calendar.ReadTx) error {

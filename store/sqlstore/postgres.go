@@ -15,6 +15,7 @@ import (
 	"factotum/migrations"
 	"factotum/server/calendar"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 )
@@ -64,7 +65,15 @@ func OpenPostgres(ctx context.Context, dsn string, opts Options) (*Store, error)
 		e.pool.Close()
 		return nil, err
 	}
-	return &Store{engine: e, version: version, now: opts.Now}, nil
+	var owner string
+	err = e.pool.QueryRow(ctx, sqlLeft).Scan(&owner)
+	left := err == nil
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		e.lease.release()
+		e.pool.Close()
+		return nil, wrap("open the store", pgError(err))
+	}
+	return &Store{engine: e, version: version, now: opts.Now, rests: newSweeper(e, &opts, left)}, nil
 }
 
 // connectPostgres makes the engine's pool of connections.

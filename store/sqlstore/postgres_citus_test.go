@@ -131,7 +131,7 @@ func TestCitusDistributes(t *testing.T) {
 	}
 	db.Close()
 	for _, table := range distributed {
-		if table != "attachments" && table != "jobs" && table != "traces" && table != "registrations" && table != "history" {
+		if table != "attachments" && table != "jobs" && table != "traces" && table != "registrations" && table != "history" && table != "rests" {
 			pgExec(t, old, distributes(table))
 		}
 	}
@@ -223,7 +223,7 @@ func (s *statements) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEnd
 
 // ofAll are the statements that are about all owners, which no request waits for.
 func ofAll() map[string]bool {
-	all := map[string]bool{sqlOwners: true, sqlStat: true, sqlAllJobs: true, sqlPurgeTokens: true, sqlFilled: true, sqlStrayBodies: true, sqlStrayOccurrences: true}
+	all := map[string]bool{sqlOwners: true, sqlStat: true, sqlAllJobs: true, sqlLeft: true, sqlPurgeTokens: true, sqlFilled: true, sqlStrayBodies: true, sqlStrayOccurrences: true}
 	for _, c := range rowChecks {
 		all[c.text] = true
 	}

@@ -22,7 +22,7 @@ WHERE o.owner = occurrences.owner AND o.cal = occurrences.cal AND o.name = occur
 )
 
 // tables are all that the migrations make, apart from their own.
-var tables = []string{"owners", "calendars", "objects", "bodies", "attachments", "occurrences", "props", "prefs", "tokens", "jobs", "traces", "registrations", "history", "zone_data", "leases"}
+var tables = []string{"owners", "calendars", "objects", "bodies", "attachments", "occurrences", "props", "prefs", "tokens", "jobs", "traces", "registrations", "history", "rests", "zone_data", "leases"}
 
 // Recover writes the engine's indexes anew and removes rows that nothing leads
 // to. Opening the store has brought in what its log had by then; the model's

@@ -32,6 +32,7 @@ type sqliteEngine struct {
 	readers chan *sqliteConn // idle ones
 	opened  atomic.Int32     // readers opened so far
 	gate    gate
+	left    bool // what large deletions left was there at the start
 }
 
 // OpenSQLite opens or makes the store at path: a directory, which then holds
@@ -53,7 +54,7 @@ func OpenSQLite(ctx context.Context, path string, opts Options) (*Store, error) 
 		lock.release()
 		return nil, err
 	}
-	return &Store{engine: e, version: version, now: opts.Now}, nil
+	return &Store{engine: e, version: version, now: opts.Now, rests: newSweeper(e, &opts, e.left)}, nil
 }
 
 // sqlitePath makes the directory and returns the absolute name of the file.
@@ -116,6 +117,10 @@ func (e *sqliteEngine) open(ctx context.Context) (version int64, err error) {
 	}
 	if err == nil {
 		err = w.conn.forgetStatistics()
+	}
+	if err == nil {
+		var owner string
+		e.left, err = w.conn.row(sqlLeft, nil, &owner)
 	}
 	if err == nil {
 		err = w.begin()

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -56,6 +57,7 @@ type Options struct {
 	session string // the mark of this process's PostgreSQL sessions
 
 	tracer   pgx.QueryTracer // tests: every statement that PostgreSQL is sent
+	pieces   pieces          // tests: how large deletions are taken apart
 	maxPages int             // tests: SQLite's max_page_count, a full disk without a disk
 }
 
@@ -86,6 +88,7 @@ type Store struct {
 	engine  engine
 	version int64
 	now     func() time.Time
+	rests   *sweeper
 }
 
 var _ calendar.Store = (*Store)(nil)
@@ -113,12 +116,56 @@ type engine interface {
 
 // View runs fn on one snapshot of the owner's data, read only.
 func (s *Store) View(ctx context.Context, owner calendar.Owner, fn func(calendar.ReadTx) error) error {
-	return s.engine.view(ctx, owner, fn)
+	for {
+		lacks := lacksNothing
+		err := s.engine.view(ctx, owner, func(tx calendar.ReadTx) error {
+			err := fn(tx)
+			if lacks = lacksOf(tx); lacks != lacksNothing {
+				return errUnsettled
+			}
+			return err
+		})
+		if lacks == lacksNothing {
+			return err
+		}
+		if err := s.rests.settle(ctx, owner); err != nil {
+			return err
+		}
+	}
 }
+
+func lacksOf(rt calendar.ReadTx) lack { return rt.(*tx).lacks }
 
 // Update runs fn in a transaction and returns when it is durable.
 func (s *Store) Update(ctx context.Context, owner calendar.Owner, fn func(calendar.Tx) error) error {
-	return s.engine.update(ctx, owner, fn)
+	for whole := false; ; {
+		lacks := lacksNothing
+		err := s.engine.update(ctx, owner, func(ct calendar.Tx) error {
+			t := ct.(*tx)
+			t.whole, t.piece, lacks = whole || s.rests.whole, s.rests.rows, lacksNothing
+			err := fn(t)
+			if err == nil {
+				err = t.keepNow()
+			}
+			if lacks = t.lacks; lacks != lacksNothing {
+				return errUnsettled
+			}
+			if len(t.made) > 0 {
+				t.OnCommit(s.rests.wake)
+			}
+			return err
+		})
+		switch lacks {
+		case lacksNothing:
+			return err
+		case lacksWhole:
+			whole = true
+		case lacksRest:
+			if err := s.rests.settle(ctx, owner); err != nil {
+				return err
+			}
+		}
+	}
 }
 
 const sqlOwners = `SELECT owner FROM owners WHERE owner > $1 ORDER BY owner LIMIT $2`
@@ -211,8 +258,23 @@ func (s *Store) BeforeAnswers(fn func()) {
 }
 
 // Close waits for running transactions and releases the store.
-func (s *Store) Close() error { return s.engine.close() }
+func (s *Store) Close() error {
+	s.rests.close()
+	return s.engine.close()
+}
 
 // Check verifies the engine's own integrity and what must hold between the
 // tables; it reads everything. The error's message says what is wrong.
-func (s *Store) Check(ctx context.Context) error { return s.engine.check(ctx) }
+// What large deletions have left goes first.
+func (s *Store) Check(ctx context.Context) error {
+	for {
+		settled := s.rests.settle(ctx, "")
+		err := s.engine.check(ctx)
+		if !errors.Is(err, errUnsettled) {
+			return err
+		}
+		if settled != nil {
+			return settled
+		}
+	}
+}

@@ -19,6 +19,12 @@ type tx struct {
 	stub  stub // what the last look-up by name found
 	wrote bool // something that must be undone if fn fails
 
+	whole bool   // nothing is left for later
+	piece int64  // rows that go at once
+	kept  *rest  // of a calendar that is about to be deleted
+	made  []rest // what it leaves for later
+	lacks lack   // why it has to run again
+
 	hooks []func()
 	note  any // see Annotate
 

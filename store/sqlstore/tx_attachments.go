@@ -54,6 +54,9 @@ func (t *tx) Attachments(cal int64, name string) ([]calendar.AttachmentRow, erro
 
 // AttachmentHolders lists the rows of one id.
 func (t *tx) AttachmentHolders(id string) ([]calendar.AttachmentRow, error) {
+	if err := t.settled("find an attachment"); err != nil {
+		return nil, err
+	}
 	rows, err := collect(t, "find an attachment", sqlAttachmentHolders, args(t.owner, id), nil, withoutData)
 	// Here, since for an order SQLite would walk through all files.
 	slices.SortFunc(rows, func(a, b calendar.AttachmentRow) int {
@@ -105,6 +108,9 @@ func (t *tx) DeleteAttachments(cal int64, name, id string) error {
 
 // AllAttachments streams every file of the owner without its data.
 func (t *tx) AllAttachments(fn func(row calendar.AttachmentRow, octets int64)) error {
+	if err := t.settled("list attachments"); err != nil {
+		return err
+	}
 	t.conn.patient()
 	err := t.conn.query(sqlAllAttachments, args(t.owner), func(r scanner) error {
 		var a calendar.AttachmentRow

@@ -35,6 +35,8 @@ WHERE owner = $1 AND id = $2 AND deleted < 1`
 components = '', charset = '', language = '', coowners = '', acl = '', categories = '', description = '', timezone = ''
 WHERE owner = $1 AND id = $2 AND deleted < 1`
 	sqlCountLive = `SELECT count(*), cast(coalesce(sum(size), 0) AS BIGINT) FROM objects WHERE owner = $1 AND cal = $2 AND deleted = 0`
+	sqlCountAll  = `SELECT count(*), cast(coalesce(sum(size), 0) AS BIGINT), cast(coalesce(sum(CASE deleted WHEN 0 THEN 1 ELSE 0 END), 0) AS BIGINT),
+cast(coalesce(sum(CASE deleted WHEN 0 THEN size ELSE 0 END), 0) AS BIGINT) FROM objects WHERE owner = $1 AND cal = $2`
 	// PostgreSQL joins the first form, for which it may walk through all texts of
 	// the owner; the second is a list to it.
 	dropBodies        = `DELETE FROM bodies WHERE owner = $1 AND id`
@@ -133,6 +135,9 @@ func (t *tx) Calendar(name string) (row calendar.CalendarRow, ok bool, err error
 // InsertCalendar makes a calendar; Exists if its name is taken.
 func (t *tx) InsertCalendar(row calendar.CalendarRow) error {
 	t.ahead.forget()
+	if err := t.mayInsert(row.ID); err != nil {
+		return err
+	}
 	n, err := t.count("insert a calendar", sqlInsertCalendar, t.calendarArgs(&row)...)
 	if err == nil && n == 0 {
 		return &calendar.Error{Kind: calendar.Exists, Op: "insert a calendar", Ref: row.Name}
@@ -176,28 +181,52 @@ func (t *tx) DeleteCalendar(id, change int64, when time.Time) error {
 	const op = "delete a calendar"
 	t.ahead.forget()
 	t.conn.patient()
-	var n, objects, bytes, files int64
+	var n int64
 	if ok, err := t.row(op, sqlCalendarLive, args(t.owner, id), &n); err != nil {
 		return err
 	} else if !ok {
 		return &calendar.Error{Kind: calendar.NoCalendar, Op: op}
 	}
-	if _, err := t.row(op, sqlCountLive, args(t.owner, id), &objects, &bytes); err != nil {
-		return err
-	}
-	if _, err := t.row(op, sqlSizeOfAttachments+ofCalendar, args(t.owner, id), &files); err != nil {
-		return err
-	}
 	t.stub = stub{}
+	r, err := t.leaveCalendar(op, id, change)
+	if err != nil {
+		return err
+	}
+	if err := t.exec(op, sqlBuryCalendar, t.owner, id, change, micros(when)); err != nil {
+		return err
+	}
+	return t.grow(-r.objects, -r.octets)
+}
+
+// leaveCalendar removes what is in a calendar, or leaves it for later if it is much. It tells
+// what the home has less.
+func (t *tx) leaveCalendar(op string, id, change int64) (*rest, error) {
+	if r := t.kept; r != nil && r.cal == id {
+		t.kept = nil
+		return r, t.leave(op, r)
+	}
+	r := &rest{cal: id, change: change}
+	var rows, texts, files int64
+	if _, err := t.row(op, sqlCountAll, args(t.owner, id), &rows, &texts, &r.objects, &r.octets); err != nil {
+		return nil, err
+	}
+	if _, err := t.row(op, sqlCountAttachments, args(t.owner, id), &r.files, &files); err != nil {
+		return nil, err
+	}
+	if r.octets += files; t.large(rows+r.files, texts+files) {
+		return r, t.leave(op, r)
+	}
+	return r, t.dropCalendar(op, id)
+}
+
+// dropCalendar removes what is in a calendar.
+func (t *tx) dropCalendar(op string, id int64) error {
 	for _, text := range []string{t.either(sqlDropBodies, sqlDropBodyList), sqlDropObjects, sqlDropOccs, sqlDropAllProps, sqlDropAllAttachments} {
 		if err := t.exec(op, text, t.owner, id); err != nil {
 			return err
 		}
 	}
-	if err := t.exec(op, sqlBuryCalendar, t.owner, id, change, micros(when)); err != nil {
-		return err
-	}
-	return t.grow(-objects, -bytes-files)
+	return nil
 }
 
 // GoneCalendars lists tombstones with a change above since, by change.

@@ -3,8 +3,8 @@ package sqlstore
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"math"
-	"slices"
 	"time"
 
 	"factotum/server/calendar"
@@ -35,16 +35,17 @@ AND p.name = history.name AND p.ending = 1) AS INTEGER)`
 	insertHistory = `INSERT INTO history (owner, ` + historyColumns + `, data) `
 	sqlPutHistory = insertHistory + `VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)`
 
-	// What goes with a calendar, numbered by name.
-	sqlKeepObjects = insertHistory + `SELECT o.owner, cast($3 AS BIGINT), row_number() OVER (ORDER BY o.name), cast($4 AS BIGINT), cast($5 AS INTEGER), cast($6 AS TEXT),
+	// What goes with a calendar, numbered by name, up to one of them.
+	sqlKeepObjects = insertHistory + `SELECT o.owner, cast($3 AS BIGINT), cast($10 AS BIGINT) + row_number() OVER (ORDER BY o.name), cast($4 AS BIGINT), cast($5 AS INTEGER), cast($6 AS TEXT),
 cast($7 AS TEXT), o.cal, cast($8 AS TEXT), '', o.name, o.uid, o.component, o.since, o.change, o.created, o.modified, o.private, o.contenttype, o.writer, o.origin,
-'', o.size + cast($9 AS BIGINT), ` + bodyOf + fromObjects + ` AND o.deleted = 0`
+'', o.size + cast($9 AS BIGINT), ` + bodyOf + fromObjects + ` AND o.deleted = 0 AND o.name <= $11`
 	sqlKeepFiles = insertHistory + `SELECT a.owner, cast($3 AS BIGINT), cast($10 AS BIGINT) + row_number() OVER (ORDER BY a.name, a.id), cast($4 AS BIGINT), cast($5 AS INTEGER),
 cast($6 AS TEXT), cast($7 AS TEXT), a.cal, cast($8 AS TEXT), a.file, a.name, a.id, a.clientid, 0, 0, a.created, 0, 0, a.contenttype, '', '', '', a.size + cast($9 AS BIGINT), a.data
-FROM attachments a WHERE a.owner = $1 AND a.cal = $2`
+FROM attachments a WHERE a.owner = $1 AND a.cal = $2 AND (a.name, a.id) <= ($11, $12)`
 	sqlSetHistoryProps = `UPDATE history SET props = $4, size = size + $5 WHERE owner = $1 AND change = $2 AND seq = $3`
 
 	sqlOldHistory    = `SELECT change, seq, at, size FROM history WHERE owner = $1 AND change >= $2 AND (change > $2 OR seq > $3) AND change < $5 ORDER BY change, seq LIMIT $4`
+	sqlOldOfChange   = `SELECT count(*), cast(coalesce(sum(size), 0) AS BIGINT), coalesce(max(seq), 0) FROM history WHERE owner = $1 AND change = $2 AND seq > $3`
 	sqlDropHistory   = `DELETE FROM history WHERE owner = $1 AND change <= $2`
 	sqlHistoryOctets = `SELECT cast(coalesce(sum(size), 0) AS BIGINT) FROM history WHERE owner = $1`
 )
@@ -95,6 +96,9 @@ func readHistory(q *calendar.HistoryQuery) func(scanner, *calendar.HistoryRow) e
 func (t *tx) History(q calendar.HistoryQuery, fn func(*calendar.HistoryRow) error) error {
 	if !storable(q.UID) || !storable(q.Name) {
 		return nil
+	}
+	if err := t.settled("read the history"); err != nil {
+		return err
 	}
 	text := historyOf(&q)
 	var key []any
@@ -203,52 +207,78 @@ func (t *tx) growHistory(size, at int64) error {
 	return nil
 }
 
-// KeepCalendar adds a calendar with all that is in it.
+// KeepCalendar adds a calendar with all that is in it: if that is much it follows with the
+// rest that the deletion leaves, and counts from now on.
 func (t *tx) KeepCalendar(h calendar.HistoryRow) error {
 	const op = "keep a calendar"
+	if err := t.keepNow(); err != nil {
+		return err
+	}
 	if err := t.PutHistory(h); err != nil {
 		return err
 	}
 	t.conn.patient()
-	cal := h.Object.Cal
+	r := rest{owner: t.owner, cal: h.Object.Cal, change: h.Change, keeps: 1, at: micros(h.When), actor: text(string(h.By)), how: text(h.How.Text()), calname: h.Calendar}
 	var objects, octets, files, fileOctets int64
-	if _, err := t.row(op, sqlCountLive, args(t.owner, cal), &objects, &octets); err != nil {
+	if _, err := t.row(op, sqlCountLive, args(t.owner, r.cal), &objects, &octets); err != nil {
 		return err
 	}
-	if _, err := t.row(op, sqlCountAttachments, args(t.owner, cal), &files, &fileOctets); err != nil {
+	if _, err := t.row(op, sqlCountAttachments, args(t.owner, r.cal), &files, &fileOctets); err != nil {
 		return err
 	}
-	values := args(t.owner, cal, h.Change, micros(h.When), int64(calendar.WentAlong), text(string(h.By)), text(h.How.Text()), h.Calendar, int64(calendar.HistoryOverhead))
-	if objects > 0 {
-		if err := t.exec(op, sqlKeepObjects, values...); err != nil {
-			return err
-		}
-	}
-	if files > 0 {
-		values = append(slices.Clone(values), objects) // they may not be sent yet
-		values[4] = int64(calendar.FileDropped)
-		if err := t.exec(op, sqlKeepFiles, values...); err != nil {
-			return err
-		}
-	}
-	all, err := t.AllProps(cal)
+	r.objects, r.files, r.octets = objects, files, octets+fileOctets
+	r.size = r.octets + (objects+files)*calendar.HistoryOverhead
+	all, err := t.AllProps(r.cal)
 	if err != nil {
 		return err
 	}
 	delete(all, "")
-	if len(all) > 0 {
-		seq := int64(0)
-		err := t.Objects(cal, "", false, func(o *calendar.ObjectRow) error {
-			seq++
-			return t.setHistoryProps(op, h.Change, seq, all[o.Name])
-		})
+	for _, props := range all {
+		text, err := propsText(props)
 		if err != nil {
+			return t.wrap(op, err)
+		}
+		r.size += int64(len(text))
+	}
+	if t.kept = &r; !t.large(objects+files, r.size) {
+		err = t.keepNow()
+	}
+	return errors.Join(err, t.growHistory(r.size, r.at))
+}
+
+// keepNow has what is in a calendar that was kept in the history at once.
+func (t *tx) keepNow() error {
+	const op = "keep a calendar"
+	r := t.kept
+	if t.kept = nil; r == nil || r.keeps == 0 {
+		return nil
+	}
+	if r.objects > 0 {
+		if err := t.exec(op, sqlKeepObjects, r.kept(calendar.WentAlong, lastName)...); err != nil {
 			return err
 		}
 	}
-	return t.growHistory(octets+fileOctets+(objects+files)*calendar.HistoryOverhead, micros(h.When))
+	all, err := t.AllProps(r.cal)
+	if err != nil {
+		return err
+	}
+	if delete(all, ""); len(all) > 0 {
+		seq := int64(0)
+		if err := t.Objects(r.cal, "", false, func(o *calendar.ObjectRow) error {
+			seq++
+			return t.setHistoryProps(op, r.change, seq, all[o.Name])
+		}); err != nil {
+			return err
+		}
+	}
+	if r.files == 0 {
+		return nil
+	}
+	r.seq = r.objects
+	return t.exec(op, sqlKeepFiles, r.kept(calendar.FileDropped, lastName, lastName)...)
 }
 
+// setHistoryProps sets the properties of a version.
 func (t *tx) setHistoryProps(op string, change, seq int64, props []calendar.DeadProp) error {
 	if len(props) == 0 {
 		return nil
@@ -257,10 +287,7 @@ func (t *tx) setHistoryProps(op string, change, seq int64, props []calendar.Dead
 	if err != nil {
 		return t.wrap(op, err)
 	}
-	if err := t.exec(op, sqlSetHistoryProps, t.owner, change, seq, text, int64(len(text))); err != nil {
-		return err
-	}
-	return t.growHistory(int64(len(text)), 0)
+	return t.exec(op, sqlSetHistoryProps, t.owner, change, seq, text, int64(len(text)))
 }
 
 // PurgeHistory forgets what is too old, and the oldest of what is too much.
@@ -269,9 +296,14 @@ func (t *tx) PurgeHistory(before time.Time, bytes int64) (n int, err error) {
 	if err := t.loadHome(); err != nil || t.home.history == 0 {
 		return 0, err
 	}
+	purged := t.purges()
+	if err := t.onlyOwnRests(op); err != nil {
+		return 0, err
+	}
 	type old struct{ change, seq, at, size int64 }
 	limit := micros(before)
-	var last, change, seq, gone, at int64 // of what goes
+	change, seq := purged, int64(math.MaxInt64)
+	var last, gone, at, stored int64 // of what goes
 	var rows []old
 	t.conn.patient()
 	for size, done := int64(firstRows), false; !done; size = min(8*size, pageRows) {
@@ -287,14 +319,35 @@ func (t *tx) PurgeHistory(before time.Time, bytes int64) (n int, err error) {
 				done = true
 				break
 			}
-			n, gone, at, last = n+1, gone+o.size, max(at, o.at), o.change
+			if o.change != last {
+				if r := t.keeping(o.change); r != nil { // it is to follow, and does not
+					n, gone = n+int(r.objects+r.files), gone+r.size
+					if err := t.forgo(op, r); err != nil {
+						return 0, err
+					}
+				}
+			}
+			n, stored, gone, at, last = n+1, stored+1, gone+o.size, max(at, o.at), o.change
 			change, seq = o.change, o.seq
 		}
+		if done || len(rows) < pageRows { // a change of so many is read as one
+			continue
+		}
+		var more, octets, end int64
+		if _, err := t.row(op, sqlOldOfChange, args(t.owner, change, seq), &more, &octets, &end); err != nil {
+			return 0, err
+		}
+		n, stored, gone, seq = n+int(more), stored+more, gone+octets, max(seq, end)
 	}
 	if n == 0 {
 		return 0, nil
 	}
-	if err := t.exec(op, sqlDropHistory, t.owner, last); err != nil {
+	if purged > 0 || t.large(stored, gone) {
+		err = t.leave(op, &rest{change: last})
+	} else {
+		err = t.exec(op, sqlDropHistory, t.owner, last)
+	}
+	if err != nil {
 		return 0, err
 	}
 	if err := t.makeHome(); err != nil {

@@ -50,6 +50,9 @@ func (t *tx) makeHome() error {
 	}
 	h := &t.home
 	if !h.exists {
+		if err := t.mayBegin("make a home"); err != nil {
+			return err
+		}
 		h.exists, h.created = true, t.now
 	}
 	h.dirty = true
@@ -98,6 +101,9 @@ func (t *tx) SetEntry(entry string) error {
 // Recount works the sums of the home out anew.
 func (t *tx) Recount() error {
 	const op = "count the home"
+	if err := t.settled(op); err != nil {
+		return err
+	}
 	t.conn.patient()
 	if err := t.makeHome(); err != nil {
 		return err

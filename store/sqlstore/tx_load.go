@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"slices"
 
 	"factotum/server/calendar"
 )
@@ -24,16 +25,48 @@ func (t *tx) LoadHome(h calendar.HomeRow) error {
 	return t.exec("load a home", sqlLoadHome, t.owner, is.created, h.Entry)
 }
 
-// ownedTables are those whose rows belong to owners.
-var ownedTables = []string{"bodies", "objects", "occurrences", "props", "attachments", "calendars", "prefs", "tokens", "jobs", "traces", "registrations", "history", "owners"}
+// ownedTables are those whose rows belong to owners, but for texts, and for what is left of
+// deletions.
+var ownedTables = []string{"objects", "occurrences", "props", "attachments", "calendars", "prefs", "tokens", "jobs", "traces", "registrations", "history", "owners"}
 
-// DropHome removes all rows of the owner.
+// sweptTables are those of them whose rows may be many.
+var sweptTables = []string{"objects", "occurrences", "props", "attachments", "history"}
+
+// sqlBodiesOfHome: on SQLite no index finds texts by their owner.
+const (
+	sqlBodiesOfHome    = dropBodies + ` IN (SELECT body FROM objects WHERE owner = $1)`
+	sqlBodyListsOfHome = dropBodies + ` = ANY(ARRAY(SELECT body FROM objects WHERE owner = $1))`
+)
+
+// DropHome removes all rows of the owner, those that may be many later.
 func (t *tx) DropHome() error {
+	const op = "drop a home"
+	if err := t.settled(op); err != nil {
+		return err
+	}
+	if err := t.loadHome(); err != nil {
+		return err
+	}
 	t.conn.patient()
 	t.ahead.forget()
 	t.stub = stub{}
+	later, err := t.largeHome(op)
+	if err != nil {
+		return err
+	}
+	if later {
+		err = t.leave(op, &rest{})
+	} else {
+		err = t.exec(op, t.either(sqlBodiesOfHome, sqlBodyListsOfHome), t.owner)
+	}
+	if err != nil {
+		return err
+	}
 	for _, table := range ownedTables {
-		if err := t.exec("drop a home", `DELETE FROM `+table+` WHERE owner = $1`, t.owner); err != nil {
+		if later && slices.Contains(sweptTables, table) {
+			continue
+		}
+		if err := t.exec(op, `DELETE FROM `+table+` WHERE owner = $1`, t.owner); err != nil {
 			return err
 		}
 	}

@@ -394,6 +394,9 @@ func octets(b []byte) []byte {
 
 // lookUp fills the stub for the row that is to be written.
 func (t *tx) lookUp(op string, cal int64, name string) (err error) {
+	if t.kept != nil && t.kept.cal == cal {
+		return t.needs(lacksWhole)
+	}
 	if s := &t.stub; s.known && s.cal == cal && s.name == name {
 		return nil
 	}
