@@ -216,6 +216,9 @@ func openStoreRole(ctx context.Context, p *process) (svc running, err error) {
 	s.upkeep.Go(func() { s.keeper.Run(run) })
 	s.upkeep.Go(func() { s.watchBackups(run, p) })
 	s.upkeep.Go(func() { s.followGroups(run, p.cfg.Group.Recheck) })
+	if len(remote) > 0 {
+		s.upkeep.Go(func() { s.askUse(run, remote) })
+	}
 	if !p.cfg.Store.ReadOnly {
 		s.upkeep.Go(func() {
 			s.followZones(run)

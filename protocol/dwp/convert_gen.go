@@ -677,6 +677,26 @@ func fromDeliverResult(m *wire.DeliverItem) (v calendar.DeliverResult) {
 	}
 }
 
+func toDomainUse(v *calendar.DomainUse) *wire.DomainUse {
+	if v == nil {
+		return nil
+	}
+	return &wire.DomainUse{
+		Domain: toText(v.Domain),
+		Octets: v.Octets,
+	}
+}
+
+func fromDomainUse(m *wire.DomainUse) (v calendar.DomainUse) {
+	if m == nil {
+		return v
+	}
+	return calendar.DomainUse{
+		Domain: string(m.Domain),
+		Octets: m.Octets,
+	}
+}
+
 func toEditItem(v *calendar.EditItem) *wire.EditItem {
 	if v == nil {
 		return nil
@@ -2292,6 +2312,7 @@ func toStatus(v *calendar.Status) *wire.PingAnswer {
 		Owners:   int64(v.Owners),
 		Objects:  v.Objects,
 		ReadOnly: v.ReadOnly,
+		Domains:  each(v.Domains, toDomainUse),
 	}
 }
 
@@ -2307,6 +2328,7 @@ func fromStatus(m *wire.PingAnswer) (v calendar.Status) {
 		Owners:   int(m.Owners),
 		Objects:  m.Objects,
 		ReadOnly: m.ReadOnly,
+		Domains:  eachOf(m.Domains, fromDomainUse),
 	}
 }
 

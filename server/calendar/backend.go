@@ -274,4 +274,11 @@ type Status struct {
 	Owners   int
 	Objects  int64
 	ReadOnly bool
+	Domains  []DomainUse // those with a quota that were counted, by name
+}
+
+// DomainUse is how many octets the people of a domain store on a back end.
+type DomainUse struct {
+	Domain string
+	Octets int64
 }

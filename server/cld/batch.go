@@ -326,10 +326,18 @@ func (r *Router) Ping(ctx context.Context) (calendar.Status, error) {
 		}
 	}
 	sum := got[0]
+	sum.Domains = slices.Clone(sum.Domains)
 	for _, st := range got[1:] {
 		sum.Owners += st.Owners
 		sum.Objects += st.Objects
 		sum.ReadOnly = sum.ReadOnly || st.ReadOnly
+		for _, use := range st.Domains {
+			if i := slices.IndexFunc(sum.Domains, func(u calendar.DomainUse) bool { return u.Domain == use.Domain }); i >= 0 {
+				sum.Domains[i].Octets += use.Octets
+			} else {
+				sum.Domains = append(sum.Domains, use)
+			}
+		}
 		if st.Started.After(sum.Started) {
 			sum.Started = st.Started
 		}

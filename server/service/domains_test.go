@@ -233,6 +233,108 @@ func TestADomainsQuota(t *testing.T) {
 	}
 }
 
+// A home that came from another back end, or of which it is not known what is stored,
+// counts with what it has.
+func TestADomainsQuotaAndHomesThatMove(t *testing.T) {
+	st := fresh.SQLite(t, sqlstore.Options{Relaxed: true})
+	_, h := openHosted(t, calendar.Domain{}, calendar.Domain{Quota: 1_000_000})
+	here, elsewhere := service.New(st, h, service.Options{}), service.New(st, h, service.Options{})
+	use := func(svc *service.Service) int64 {
+		t.Helper()
+		octets, ok, err := svc.DomainUse(t.Context(), "b.com")
+		if err != nil || !ok {
+			t.Fatal(ok, err)
+		}
+		return octets
+	}
+	put := func(svc *service.Service, id, uid string) {
+		t.Helper()
+		me := h.actor(id)
+		if _, err := svc.Home(t.Context(), me, calendar.HomeRequest{Owner: calendar.Owner(id)}); err != nil {
+			t.Error(err)
+		}
+		if _, err := svc.PutObject(t.Context(), me, calendar.PutRequest{Ref: calendar.Ref{Calendar: calendar.ID(id), Name: uid}, Data: event(uid, "20260101T090000Z", "")}); err != nil {
+			t.Error(err)
+		}
+	}
+	put(here, "bob@b.com", "a")
+	before := use(here)
+	here.ForgetHome("anna@b.com")
+	put(elsewhere, "anna@b.com", "b")
+	if got := use(here); got != before {
+		t.Errorf("%d octets before the home is there, not %d", got, before)
+	}
+	if err := here.AskUse(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if got, all := use(here), use(elsewhere); got != all || got <= before {
+		t.Errorf("%d octets with the home that came, and there are %d", got, all)
+	}
+	here.ForgetHome("anna@b.com")
+	if got := use(here); got != before {
+		t.Errorf("%d octets without it, not %d", got, before)
+	}
+	put(here, "anna@b.com", "c")
+	put(here, "anna@b.com", "d")
+	if got, all := use(here), use(service.New(st, h, service.Options{})); got != all {
+		t.Errorf("%d octets once its owner has written, and there are %d", got, all)
+	}
+}
+
+// interrupted is a store that does something before or after it is read, once.
+type interrupted struct {
+	calendar.Store
+	before, after func()
+}
+
+func (b *interrupted) View(ctx context.Context, owner calendar.Owner, fn func(calendar.ReadTx) error) error {
+	before, after := b.before, b.after
+	b.before, b.after = nil, nil
+	if before != nil {
+		before()
+	}
+	err := b.Store.View(ctx, owner, fn)
+	if after != nil {
+		after()
+	}
+	return err
+}
+
+// What is written while a home is counted counts once, also where the home comes and
+// goes meanwhile.
+func TestADomainsQuotaCountsOnce(t *testing.T) {
+	_, h := openHosted(t, calendar.Domain{}, calendar.Domain{Quota: 1_000_000})
+	st := &interrupted{Store: fresh.SQLite(t, sqlstore.Options{Relaxed: true})}
+	svc := service.New(st, h, service.Options{})
+	anna := h.actor("anna@b.com")
+	cal := provision(t, svc, anna)
+	n := 0
+	put := func() {
+		n++
+		uid := fmt.Sprint(n)
+		if _, err := svc.PutObject(t.Context(), anna, calendar.PutRequest{Ref: calendar.Ref{Calendar: cal, Name: uid}, Data: event(uid, "20260101T090000Z", "")}); err != nil {
+			t.Error(err)
+		}
+	}
+	put()
+	for what, hook := range map[string]func(){"written": put, "written, and gone": func() { put(); svc.ForgetHome("anna@b.com") }} {
+		for _, early := range []bool{true, false} {
+			svc.ForgetHome("anna@b.com")
+			if st.after = hook; early {
+				st.before, st.after = hook, nil
+			}
+			if err := svc.AskUse(t.Context(), nil); err != nil {
+				t.Fatal(err)
+			}
+			got, _, err := svc.DomainUse(t.Context(), "b.com")
+			all, _, err2 := service.New(st, h, service.Options{}).DomainUse(t.Context(), "b.com")
+			if err != nil || err2 != nil || got != all || st.before != nil || st.after != nil {
+				t.Errorf("%s, before it was looked at %t: %d octets, and there are %d: %v, %v", what, early, got, all, err, err2)
+			}
+		}
+	}
+}
+
 // What a domain does not let its people do.
 func TestWhatADomainForbids(t *testing.T) {
 	bits := uint32(1<<calendar.CreateCalendars | 1<<calendar.DeleteCalendars | 1<<calendar.PublicWritable)

@@ -188,7 +188,7 @@ func (s *Service) Ping(ctx context.Context) (calendar.Status, error) {
 		return calendar.Status{}, wrap("ping", "", err)
 	}
 	return calendar.Status{Host: s.opt.Host, Store: st.Engine, Version: s.opt.Version, Started: s.started,
-		Owners: st.Owners, Objects: st.Objects, ReadOnly: s.opt.ReadOnly}, nil
+		Owners: st.Owners, Objects: st.Objects, ReadOnly: s.opt.ReadOnly, Domains: s.use.own()}, nil
 }
 
 // wrap gives err the Op and Ref of the use case unless it is an *Error already.

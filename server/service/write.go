@@ -155,9 +155,7 @@ func (s *Service) ownerEntry(ctx context.Context, op string, owner calendar.Owne
 func (s *Service) publish(w *writer) {
 	if len(w.changes) > 0 {
 		s.cache.Commit(w.owner, w.changes)
-		if d := s.domainOf(w.owner); d != nil {
-			s.use.commit(d.Name, w.owner, w.changes)
-		}
+		s.use.commit(w.owner, w.changes)
 	}
 	if slices.ContainsFunc(w.changes, func(c *calendar.Change) bool { return c.Name == "" }) {
 		s.names.forget(w.owner)
@@ -177,6 +175,7 @@ func (s *Service) publish(w *writer) {
 func (s *Service) forget(owner calendar.Owner) {
 	s.cache.Forget(owner)
 	s.names.forget(owner)
+	s.use.forget(owner)
 	if s.opt.Outbox != nil {
 		s.opt.Outbox.Doubt(owner)
 	}
@@ -187,4 +186,5 @@ func (s *Service) forget(owner calendar.Owner) {
 func (s *Service) ForgetHome(owner calendar.Owner) {
 	s.cache.Forget(owner)
 	s.names.forget(owner)
+	s.use.forget(owner)
 }

@@ -9993,6 +9993,7 @@ type PingAnswer struct {
 	Owners        int64                  `protobuf:"varint,5,opt,name=owners,proto3" json:"owners,omitempty"`
 	Objects       int64                  `protobuf:"varint,6,opt,name=objects,proto3" json:"objects,omitempty"`
 	ReadOnly      bool                   `protobuf:"varint,7,opt,name=read_only,json=readOnly,proto3" json:"read_only,omitempty"`
+	Domains       []*DomainUse           `protobuf:"bytes,8,rep,name=domains,proto3" json:"domains,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -10076,6 +10077,65 @@ func (x *PingAnswer) GetReadOnly() bool {
 	return false
 }
 
+func (x *PingAnswer) GetDomains() []*DomainUse {
+	if x != nil {
+		return x.Domains
+	}
+	return nil
+}
+
+type DomainUse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Domain        []byte                 `protobuf:"bytes,1,opt,name=domain,proto3" json:"domain,omitempty"`
+	Octets        int64                  `protobuf:"varint,2,opt,name=octets,proto3" json:"octets,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DomainUse) Reset() {
+	*x = DomainUse{}
+	mi := &file_dwp_proto_msgTypes[132]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DomainUse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DomainUse) ProtoMessage() {}
+
+func (x *DomainUse) ProtoReflect() protoreflect.Message {
+	mi := &file_dwp_proto_msgTypes[132]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DomainUse.ProtoReflect.Descriptor instead.
+func (*DomainUse) Descriptor() ([]byte, []int) {
+	return file_dwp_proto_rawDescGZIP(), []int{132}
+}
+
+func (x *DomainUse) GetDomain() []byte {
+	if x != nil {
+		return x.Domain
+	}
+	return nil
+}
+
+func (x *DomainUse) GetOctets() int64 {
+	if x != nil {
+		return x.Octets
+	}
+	return 0
+}
+
 type HistoryFilter struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Calendar      []byte                 `protobuf:"bytes,1,opt,name=calendar,proto3" json:"calendar,omitempty"`
@@ -10095,7 +10155,7 @@ type HistoryFilter struct {
 
 func (x *HistoryFilter) Reset() {
 	*x = HistoryFilter{}
-	mi := &file_dwp_proto_msgTypes[132]
+	mi := &file_dwp_proto_msgTypes[133]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10107,7 +10167,7 @@ func (x *HistoryFilter) String() string {
 func (*HistoryFilter) ProtoMessage() {}
 
 func (x *HistoryFilter) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[132]
+	mi := &file_dwp_proto_msgTypes[133]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10120,7 +10180,7 @@ func (x *HistoryFilter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryFilter.ProtoReflect.Descriptor instead.
 func (*HistoryFilter) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{132}
+	return file_dwp_proto_rawDescGZIP(), []int{133}
 }
 
 func (x *HistoryFilter) GetCalendar() []byte {
@@ -10216,7 +10276,7 @@ type HistoryRequest struct {
 
 func (x *HistoryRequest) Reset() {
 	*x = HistoryRequest{}
-	mi := &file_dwp_proto_msgTypes[133]
+	mi := &file_dwp_proto_msgTypes[134]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10228,7 +10288,7 @@ func (x *HistoryRequest) String() string {
 func (*HistoryRequest) ProtoMessage() {}
 
 func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[133]
+	mi := &file_dwp_proto_msgTypes[134]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10241,7 +10301,7 @@ func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryRequest.ProtoReflect.Descriptor instead.
 func (*HistoryRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{133}
+	return file_dwp_proto_rawDescGZIP(), []int{134}
 }
 
 func (x *HistoryRequest) GetActor() *Actor {
@@ -10310,7 +10370,7 @@ type HistoryAnswer struct {
 
 func (x *HistoryAnswer) Reset() {
 	*x = HistoryAnswer{}
-	mi := &file_dwp_proto_msgTypes[134]
+	mi := &file_dwp_proto_msgTypes[135]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10322,7 +10382,7 @@ func (x *HistoryAnswer) String() string {
 func (*HistoryAnswer) ProtoMessage() {}
 
 func (x *HistoryAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[134]
+	mi := &file_dwp_proto_msgTypes[135]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10335,7 +10395,7 @@ func (x *HistoryAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryAnswer.ProtoReflect.Descriptor instead.
 func (*HistoryAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{134}
+	return file_dwp_proto_rawDescGZIP(), []int{135}
 }
 
 func (x *HistoryAnswer) GetItems() []*HistoryEntry {
@@ -10384,7 +10444,7 @@ type HistoryEntry struct {
 
 func (x *HistoryEntry) Reset() {
 	*x = HistoryEntry{}
-	mi := &file_dwp_proto_msgTypes[135]
+	mi := &file_dwp_proto_msgTypes[136]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10396,7 +10456,7 @@ func (x *HistoryEntry) String() string {
 func (*HistoryEntry) ProtoMessage() {}
 
 func (x *HistoryEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[135]
+	mi := &file_dwp_proto_msgTypes[136]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10409,7 +10469,7 @@ func (x *HistoryEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryEntry.ProtoReflect.Descriptor instead.
 func (*HistoryEntry) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{135}
+	return file_dwp_proto_rawDescGZIP(), []int{136}
 }
 
 func (x *HistoryEntry) GetChange() int64 {
@@ -10593,7 +10653,7 @@ type HistoryResult struct {
 
 func (x *HistoryResult) Reset() {
 	*x = HistoryResult{}
-	mi := &file_dwp_proto_msgTypes[136]
+	mi := &file_dwp_proto_msgTypes[137]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10605,7 +10665,7 @@ func (x *HistoryResult) String() string {
 func (*HistoryResult) ProtoMessage() {}
 
 func (x *HistoryResult) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[136]
+	mi := &file_dwp_proto_msgTypes[137]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10618,7 +10678,7 @@ func (x *HistoryResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryResult.ProtoReflect.Descriptor instead.
 func (*HistoryResult) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{136}
+	return file_dwp_proto_rawDescGZIP(), []int{137}
 }
 
 func (x *HistoryResult) GetFrom() int64 {
@@ -10669,7 +10729,7 @@ type AsOfRequest struct {
 
 func (x *AsOfRequest) Reset() {
 	*x = AsOfRequest{}
-	mi := &file_dwp_proto_msgTypes[137]
+	mi := &file_dwp_proto_msgTypes[138]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10681,7 +10741,7 @@ func (x *AsOfRequest) String() string {
 func (*AsOfRequest) ProtoMessage() {}
 
 func (x *AsOfRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[137]
+	mi := &file_dwp_proto_msgTypes[138]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10694,7 +10754,7 @@ func (x *AsOfRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AsOfRequest.ProtoReflect.Descriptor instead.
 func (*AsOfRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{137}
+	return file_dwp_proto_rawDescGZIP(), []int{138}
 }
 
 func (x *AsOfRequest) GetActor() *Actor {
@@ -10742,7 +10802,7 @@ type AsOfAnswer struct {
 
 func (x *AsOfAnswer) Reset() {
 	*x = AsOfAnswer{}
-	mi := &file_dwp_proto_msgTypes[138]
+	mi := &file_dwp_proto_msgTypes[139]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10754,7 +10814,7 @@ func (x *AsOfAnswer) String() string {
 func (*AsOfAnswer) ProtoMessage() {}
 
 func (x *AsOfAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[138]
+	mi := &file_dwp_proto_msgTypes[139]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10767,7 +10827,7 @@ func (x *AsOfAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AsOfAnswer.ProtoReflect.Descriptor instead.
 func (*AsOfAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{138}
+	return file_dwp_proto_rawDescGZIP(), []int{139}
 }
 
 func (x *AsOfAnswer) GetObjects() []*Object {
@@ -10797,7 +10857,7 @@ type UndoRequest struct {
 
 func (x *UndoRequest) Reset() {
 	*x = UndoRequest{}
-	mi := &file_dwp_proto_msgTypes[139]
+	mi := &file_dwp_proto_msgTypes[140]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10809,7 +10869,7 @@ func (x *UndoRequest) String() string {
 func (*UndoRequest) ProtoMessage() {}
 
 func (x *UndoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[139]
+	mi := &file_dwp_proto_msgTypes[140]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10822,7 +10882,7 @@ func (x *UndoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndoRequest.ProtoReflect.Descriptor instead.
 func (*UndoRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{139}
+	return file_dwp_proto_rawDescGZIP(), []int{140}
 }
 
 func (x *UndoRequest) GetActor() *Actor {
@@ -10871,7 +10931,7 @@ type UndoAnswer struct {
 
 func (x *UndoAnswer) Reset() {
 	*x = UndoAnswer{}
-	mi := &file_dwp_proto_msgTypes[140]
+	mi := &file_dwp_proto_msgTypes[141]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10883,7 +10943,7 @@ func (x *UndoAnswer) String() string {
 func (*UndoAnswer) ProtoMessage() {}
 
 func (x *UndoAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[140]
+	mi := &file_dwp_proto_msgTypes[141]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10896,7 +10956,7 @@ func (x *UndoAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndoAnswer.ProtoReflect.Descriptor instead.
 func (*UndoAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{140}
+	return file_dwp_proto_rawDescGZIP(), []int{141}
 }
 
 func (x *UndoAnswer) GetItems() []*UndoItem {
@@ -10935,7 +10995,7 @@ type UndoItem struct {
 
 func (x *UndoItem) Reset() {
 	*x = UndoItem{}
-	mi := &file_dwp_proto_msgTypes[141]
+	mi := &file_dwp_proto_msgTypes[142]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10947,7 +11007,7 @@ func (x *UndoItem) String() string {
 func (*UndoItem) ProtoMessage() {}
 
 func (x *UndoItem) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[141]
+	mi := &file_dwp_proto_msgTypes[142]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10960,7 +11020,7 @@ func (x *UndoItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndoItem.ProtoReflect.Descriptor instead.
 func (*UndoItem) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{141}
+	return file_dwp_proto_rawDescGZIP(), []int{142}
 }
 
 func (x *UndoItem) GetCalendar() []byte {
@@ -11029,7 +11089,7 @@ type ArriveRequest struct {
 
 func (x *ArriveRequest) Reset() {
 	*x = ArriveRequest{}
-	mi := &file_dwp_proto_msgTypes[142]
+	mi := &file_dwp_proto_msgTypes[143]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11041,7 +11101,7 @@ func (x *ArriveRequest) String() string {
 func (*ArriveRequest) ProtoMessage() {}
 
 func (x *ArriveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[142]
+	mi := &file_dwp_proto_msgTypes[143]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11054,7 +11114,7 @@ func (x *ArriveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ArriveRequest.ProtoReflect.Descriptor instead.
 func (*ArriveRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{142}
+	return file_dwp_proto_rawDescGZIP(), []int{143}
 }
 
 func (x *ArriveRequest) GetActor() *Actor {
@@ -11130,7 +11190,7 @@ type ArriveAnswer struct {
 
 func (x *ArriveAnswer) Reset() {
 	*x = ArriveAnswer{}
-	mi := &file_dwp_proto_msgTypes[143]
+	mi := &file_dwp_proto_msgTypes[144]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11142,7 +11202,7 @@ func (x *ArriveAnswer) String() string {
 func (*ArriveAnswer) ProtoMessage() {}
 
 func (x *ArriveAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[143]
+	mi := &file_dwp_proto_msgTypes[144]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11155,7 +11215,7 @@ func (x *ArriveAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ArriveAnswer.ProtoReflect.Descriptor instead.
 func (*ArriveAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{143}
+	return file_dwp_proto_rawDescGZIP(), []int{144}
 }
 
 func (x *ArriveAnswer) GetState() string {
@@ -11182,7 +11242,7 @@ type ArriveSum struct {
 
 func (x *ArriveSum) Reset() {
 	*x = ArriveSum{}
-	mi := &file_dwp_proto_msgTypes[144]
+	mi := &file_dwp_proto_msgTypes[145]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11194,7 +11254,7 @@ func (x *ArriveSum) String() string {
 func (*ArriveSum) ProtoMessage() {}
 
 func (x *ArriveSum) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[144]
+	mi := &file_dwp_proto_msgTypes[145]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11207,7 +11267,7 @@ func (x *ArriveSum) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ArriveSum.ProtoReflect.Descriptor instead.
 func (*ArriveSum) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{144}
+	return file_dwp_proto_rawDescGZIP(), []int{145}
 }
 
 func (x *ArriveSum) GetName() []byte {
@@ -11242,7 +11302,7 @@ type StandbyRequest struct {
 
 func (x *StandbyRequest) Reset() {
 	*x = StandbyRequest{}
-	mi := &file_dwp_proto_msgTypes[145]
+	mi := &file_dwp_proto_msgTypes[146]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11254,7 +11314,7 @@ func (x *StandbyRequest) String() string {
 func (*StandbyRequest) ProtoMessage() {}
 
 func (x *StandbyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[145]
+	mi := &file_dwp_proto_msgTypes[146]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11267,7 +11327,7 @@ func (x *StandbyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StandbyRequest.ProtoReflect.Descriptor instead.
 func (*StandbyRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{145}
+	return file_dwp_proto_rawDescGZIP(), []int{146}
 }
 
 func (x *StandbyRequest) GetStep() uint32 {
@@ -11357,7 +11417,7 @@ type StandbyAnswer struct {
 
 func (x *StandbyAnswer) Reset() {
 	*x = StandbyAnswer{}
-	mi := &file_dwp_proto_msgTypes[146]
+	mi := &file_dwp_proto_msgTypes[147]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11369,7 +11429,7 @@ func (x *StandbyAnswer) String() string {
 func (*StandbyAnswer) ProtoMessage() {}
 
 func (x *StandbyAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[146]
+	mi := &file_dwp_proto_msgTypes[147]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11382,7 +11442,7 @@ func (x *StandbyAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StandbyAnswer.ProtoReflect.Descriptor instead.
 func (*StandbyAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{146}
+	return file_dwp_proto_rawDescGZIP(), []int{147}
 }
 
 func (x *StandbyAnswer) GetEpoch() uint64 {
@@ -11460,7 +11520,7 @@ type WitnessRequest struct {
 
 func (x *WitnessRequest) Reset() {
 	*x = WitnessRequest{}
-	mi := &file_dwp_proto_msgTypes[147]
+	mi := &file_dwp_proto_msgTypes[148]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11472,7 +11532,7 @@ func (x *WitnessRequest) String() string {
 func (*WitnessRequest) ProtoMessage() {}
 
 func (x *WitnessRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[147]
+	mi := &file_dwp_proto_msgTypes[148]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11485,7 +11545,7 @@ func (x *WitnessRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WitnessRequest.ProtoReflect.Descriptor instead.
 func (*WitnessRequest) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{147}
+	return file_dwp_proto_rawDescGZIP(), []int{148}
 }
 
 func (x *WitnessRequest) GetPair() []byte {
@@ -11527,7 +11587,7 @@ type WitnessAnswer struct {
 
 func (x *WitnessAnswer) Reset() {
 	*x = WitnessAnswer{}
-	mi := &file_dwp_proto_msgTypes[148]
+	mi := &file_dwp_proto_msgTypes[149]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11539,7 +11599,7 @@ func (x *WitnessAnswer) String() string {
 func (*WitnessAnswer) ProtoMessage() {}
 
 func (x *WitnessAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dwp_proto_msgTypes[148]
+	mi := &file_dwp_proto_msgTypes[149]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11552,7 +11612,7 @@ func (x *WitnessAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WitnessAnswer.ProtoReflect.Descriptor instead.
 func (*WitnessAnswer) Descriptor() ([]byte, []int) {
-	return file_dwp_proto_rawDescGZIP(), []int{148}
+	return file_dwp_proto_rawDescGZIP(), []int{149}
 }
 
 func (x *WitnessAnswer) GetGranted() bool {
@@ -12459,7 +12519,7 @@ const file_dwp_proto_rawDesc = "" +
 	"\x05actor\x18\x01 \x01(\v2\x16.factotum.dwp.v1.ActorR\x05actor\x12\x14\n" +
 	"\x05owner\x18\x02 \x01(\fR\x05owner\x12\x0e\n" +
 	"\x02id\x18\x03 \x01(\fR\x02id\"\r\n" +
-	"\vPingRequest\"\xb9\x01\n" +
+	"\vPingRequest\"\xef\x01\n" +
 	"\n" +
 	"PingAnswer\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\fR\x04host\x12\x14\n" +
@@ -12468,7 +12528,11 @@ const file_dwp_proto_rawDesc = "" +
 	"\astarted\x18\x04 \x01(\x03R\astarted\x12\x16\n" +
 	"\x06owners\x18\x05 \x01(\x03R\x06owners\x12\x18\n" +
 	"\aobjects\x18\x06 \x01(\x03R\aobjects\x12\x1b\n" +
-	"\tread_only\x18\a \x01(\bR\breadOnly\"\xf3\x01\n" +
+	"\tread_only\x18\a \x01(\bR\breadOnly\x124\n" +
+	"\adomains\x18\b \x03(\v2\x1a.factotum.dwp.v1.DomainUseR\adomains\";\n" +
+	"\tDomainUse\x12\x16\n" +
+	"\x06domain\x18\x01 \x01(\fR\x06domain\x12\x16\n" +
+	"\x06octets\x18\x02 \x01(\x03R\x06octets\"\xf3\x01\n" +
 	"\rHistoryFilter\x12\x1a\n" +
 	"\bcalendar\x18\x01 \x01(\fR\bcalendar\x12\x10\n" +
 	"\x03uid\x18\x02 \x01(\fR\x03uid\x12\x12\n" +
@@ -12675,7 +12739,7 @@ func file_dwp_proto_rawDescGZIP() []byte {
 	return file_dwp_proto_rawDescData
 }
 
-var file_dwp_proto_msgTypes = make([]protoimpl.MessageInfo, 149)
+var file_dwp_proto_msgTypes = make([]protoimpl.MessageInfo, 150)
 var file_dwp_proto_goTypes = []any{
 	(*HelloRequest)(nil),           // 0: factotum.dwp.v1.HelloRequest
 	(*HelloAnswer)(nil),            // 1: factotum.dwp.v1.HelloAnswer
@@ -12809,23 +12873,24 @@ var file_dwp_proto_goTypes = []any{
 	(*TestHookRequest)(nil),        // 129: factotum.dwp.v1.TestHookRequest
 	(*PingRequest)(nil),            // 130: factotum.dwp.v1.PingRequest
 	(*PingAnswer)(nil),             // 131: factotum.dwp.v1.PingAnswer
-	(*HistoryFilter)(nil),          // 132: factotum.dwp.v1.HistoryFilter
-	(*HistoryRequest)(nil),         // 133: factotum.dwp.v1.HistoryRequest
-	(*HistoryAnswer)(nil),          // 134: factotum.dwp.v1.HistoryAnswer
-	(*HistoryEntry)(nil),           // 135: factotum.dwp.v1.HistoryEntry
-	(*HistoryResult)(nil),          // 136: factotum.dwp.v1.HistoryResult
-	(*AsOfRequest)(nil),            // 137: factotum.dwp.v1.AsOfRequest
-	(*AsOfAnswer)(nil),             // 138: factotum.dwp.v1.AsOfAnswer
-	(*UndoRequest)(nil),            // 139: factotum.dwp.v1.UndoRequest
-	(*UndoAnswer)(nil),             // 140: factotum.dwp.v1.UndoAnswer
-	(*UndoItem)(nil),               // 141: factotum.dwp.v1.UndoItem
-	(*ArriveRequest)(nil),          // 142: factotum.dwp.v1.ArriveRequest
-	(*ArriveAnswer)(nil),           // 143: factotum.dwp.v1.ArriveAnswer
-	(*ArriveSum)(nil),              // 144: factotum.dwp.v1.ArriveSum
-	(*StandbyRequest)(nil),         // 145: factotum.dwp.v1.StandbyRequest
-	(*StandbyAnswer)(nil),          // 146: factotum.dwp.v1.StandbyAnswer
-	(*WitnessRequest)(nil),         // 147: factotum.dwp.v1.WitnessRequest
-	(*WitnessAnswer)(nil),          // 148: factotum.dwp.v1.WitnessAnswer
+	(*DomainUse)(nil),              // 132: factotum.dwp.v1.DomainUse
+	(*HistoryFilter)(nil),          // 133: factotum.dwp.v1.HistoryFilter
+	(*HistoryRequest)(nil),         // 134: factotum.dwp.v1.HistoryRequest
+	(*HistoryAnswer)(nil),          // 135: factotum.dwp.v1.HistoryAnswer
+	(*HistoryEntry)(nil),           // 136: factotum.dwp.v1.HistoryEntry
+	(*HistoryResult)(nil),          // 137: factotum.dwp.v1.HistoryResult
+	(*AsOfRequest)(nil),            // 138: factotum.dwp.v1.AsOfRequest
+	(*AsOfAnswer)(nil),             // 139: factotum.dwp.v1.AsOfAnswer
+	(*UndoRequest)(nil),            // 140: factotum.dwp.v1.UndoRequest
+	(*UndoAnswer)(nil),             // 141: factotum.dwp.v1.UndoAnswer
+	(*UndoItem)(nil),               // 142: factotum.dwp.v1.UndoItem
+	(*ArriveRequest)(nil),          // 143: factotum.dwp.v1.ArriveRequest
+	(*ArriveAnswer)(nil),           // 144: factotum.dwp.v1.ArriveAnswer
+	(*ArriveSum)(nil),              // 145: factotum.dwp.v1.ArriveSum
+	(*StandbyRequest)(nil),         // 146: factotum.dwp.v1.StandbyRequest
+	(*StandbyAnswer)(nil),          // 147: factotum.dwp.v1.StandbyAnswer
+	(*WitnessRequest)(nil),         // 148: factotum.dwp.v1.WitnessRequest
+	(*WitnessAnswer)(nil),          // 149: factotum.dwp.v1.WitnessAnswer
 }
 var file_dwp_proto_depIdxs = []int32{
 	2,   // 0: factotum.dwp.v1.HelloAnswer.facts:type_name -> factotum.dwp.v1.Facts
@@ -13022,121 +13087,122 @@ var file_dwp_proto_depIdxs = []int32{
 	6,   // 191: factotum.dwp.v1.RegistrationsRequest.actor:type_name -> factotum.dwp.v1.Actor
 	122, // 192: factotum.dwp.v1.RegistrationsAnswer.registrations:type_name -> factotum.dwp.v1.Registration
 	6,   // 193: factotum.dwp.v1.TestHookRequest.actor:type_name -> factotum.dwp.v1.Actor
-	6,   // 194: factotum.dwp.v1.HistoryRequest.actor:type_name -> factotum.dwp.v1.Actor
-	132, // 195: factotum.dwp.v1.HistoryRequest.which:type_name -> factotum.dwp.v1.HistoryFilter
-	135, // 196: factotum.dwp.v1.HistoryAnswer.items:type_name -> factotum.dwp.v1.HistoryEntry
-	136, // 197: factotum.dwp.v1.HistoryAnswer.result:type_name -> factotum.dwp.v1.HistoryResult
-	6,   // 198: factotum.dwp.v1.AsOfRequest.actor:type_name -> factotum.dwp.v1.Actor
-	17,  // 199: factotum.dwp.v1.AsOfAnswer.objects:type_name -> factotum.dwp.v1.Object
-	16,  // 200: factotum.dwp.v1.AsOfAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
-	6,   // 201: factotum.dwp.v1.UndoRequest.actor:type_name -> factotum.dwp.v1.Actor
-	132, // 202: factotum.dwp.v1.UndoRequest.which:type_name -> factotum.dwp.v1.HistoryFilter
-	141, // 203: factotum.dwp.v1.UndoAnswer.items:type_name -> factotum.dwp.v1.UndoItem
-	5,   // 204: factotum.dwp.v1.UndoItem.failure:type_name -> factotum.dwp.v1.Failure
-	6,   // 205: factotum.dwp.v1.ArriveRequest.actor:type_name -> factotum.dwp.v1.Actor
-	144, // 206: factotum.dwp.v1.ArriveRequest.sums:type_name -> factotum.dwp.v1.ArriveSum
-	144, // 207: factotum.dwp.v1.ArriveAnswer.sums:type_name -> factotum.dwp.v1.ArriveSum
-	0,   // 208: factotum.dwp.v1.Backend.Hello:input_type -> factotum.dwp.v1.HelloRequest
-	20,  // 209: factotum.dwp.v1.Backend.Home:input_type -> factotum.dwp.v1.HomeRequest
-	32,  // 210: factotum.dwp.v1.Backend.Calendar:input_type -> factotum.dwp.v1.CalendarRequest
-	34,  // 211: factotum.dwp.v1.Backend.Calendars:input_type -> factotum.dwp.v1.CalendarsRequest
-	37,  // 212: factotum.dwp.v1.Backend.CreateCalendar:input_type -> factotum.dwp.v1.CreateCalendarRequest
-	38,  // 213: factotum.dwp.v1.Backend.UpdateCalendar:input_type -> factotum.dwp.v1.UpdateCalendarRequest
-	39,  // 214: factotum.dwp.v1.Backend.DeleteCalendar:input_type -> factotum.dwp.v1.DeleteCalendarRequest
-	40,  // 215: factotum.dwp.v1.Backend.CopyCalendar:input_type -> factotum.dwp.v1.CopyRequest
-	32,  // 216: factotum.dwp.v1.Backend.ListObjects:input_type -> factotum.dwp.v1.CalendarRequest
-	50,  // 217: factotum.dwp.v1.Backend.Object:input_type -> factotum.dwp.v1.ObjectRequest
-	52,  // 218: factotum.dwp.v1.Backend.Objects:input_type -> factotum.dwp.v1.ObjectsRequest
-	55,  // 219: factotum.dwp.v1.Backend.PutObject:input_type -> factotum.dwp.v1.PutRequest
-	57,  // 220: factotum.dwp.v1.Backend.PutObjects:input_type -> factotum.dwp.v1.PutObjectsRequest
-	61,  // 221: factotum.dwp.v1.Backend.DeleteObject:input_type -> factotum.dwp.v1.DeleteRequest
-	67,  // 222: factotum.dwp.v1.Backend.EditObject:input_type -> factotum.dwp.v1.EditRequest
-	75,  // 223: factotum.dwp.v1.Backend.Attachment:input_type -> factotum.dwp.v1.AttachmentRequest
-	40,  // 224: factotum.dwp.v1.Backend.CopyObject:input_type -> factotum.dwp.v1.CopyRequest
-	40,  // 225: factotum.dwp.v1.Backend.CopyOut:input_type -> factotum.dwp.v1.CopyRequest
-	43,  // 226: factotum.dwp.v1.Backend.CopyIn:input_type -> factotum.dwp.v1.CopyInRequest
-	62,  // 227: factotum.dwp.v1.Backend.PatchProps:input_type -> factotum.dwp.v1.PatchPropsRequest
-	77,  // 228: factotum.dwp.v1.Backend.Query:input_type -> factotum.dwp.v1.QueryRequest
-	83,  // 229: factotum.dwp.v1.Backend.Occurrences:input_type -> factotum.dwp.v1.OccurrencesRequest
-	87,  // 230: factotum.dwp.v1.Backend.Sync:input_type -> factotum.dwp.v1.SyncRequest
-	91,  // 231: factotum.dwp.v1.Backend.ListChanges:input_type -> factotum.dwp.v1.ListChangesRequest
-	93,  // 232: factotum.dwp.v1.Backend.SyncHome:input_type -> factotum.dwp.v1.SyncHomeRequest
-	95,  // 233: factotum.dwp.v1.Backend.SearchCalendars:input_type -> factotum.dwp.v1.SearchCalendarsRequest
-	97,  // 234: factotum.dwp.v1.Backend.FreeBusy:input_type -> factotum.dwp.v1.FreeBusyRequest
-	102, // 235: factotum.dwp.v1.Backend.Deliver:input_type -> factotum.dwp.v1.DeliverRequest
-	108, // 236: factotum.dwp.v1.Backend.Decide:input_type -> factotum.dwp.v1.DecideRequest
-	110, // 237: factotum.dwp.v1.Backend.Why:input_type -> factotum.dwp.v1.WhyRequest
-	133, // 238: factotum.dwp.v1.Backend.History:input_type -> factotum.dwp.v1.HistoryRequest
-	137, // 239: factotum.dwp.v1.Backend.AsOf:input_type -> factotum.dwp.v1.AsOfRequest
-	139, // 240: factotum.dwp.v1.Backend.Undo:input_type -> factotum.dwp.v1.UndoRequest
-	114, // 241: factotum.dwp.v1.Backend.Prefs:input_type -> factotum.dwp.v1.PrefsRequest
-	117, // 242: factotum.dwp.v1.Backend.SetPrefs:input_type -> factotum.dwp.v1.SetPrefsRequest
-	118, // 243: factotum.dwp.v1.Backend.EditPrefs:input_type -> factotum.dwp.v1.EditPrefsRequest
-	120, // 244: factotum.dwp.v1.Backend.Subscribe:input_type -> factotum.dwp.v1.SubscribeRequest
-	27,  // 245: factotum.dwp.v1.Backend.Share:input_type -> factotum.dwp.v1.ShareRequest
-	23,  // 246: factotum.dwp.v1.Backend.SetProxies:input_type -> factotum.dwp.v1.SetProxiesRequest
-	29,  // 247: factotum.dwp.v1.Backend.Notify:input_type -> factotum.dwp.v1.NotifyRequest
-	124, // 248: factotum.dwp.v1.Backend.Register:input_type -> factotum.dwp.v1.RegisterRequest
-	126, // 249: factotum.dwp.v1.Backend.Unregister:input_type -> factotum.dwp.v1.UnregisterRequest
-	127, // 250: factotum.dwp.v1.Backend.Registrations:input_type -> factotum.dwp.v1.RegistrationsRequest
-	129, // 251: factotum.dwp.v1.Backend.TestHook:input_type -> factotum.dwp.v1.TestHookRequest
-	142, // 252: factotum.dwp.v1.Backend.Arrive:input_type -> factotum.dwp.v1.ArriveRequest
-	145, // 253: factotum.dwp.v1.Backend.Standby:input_type -> factotum.dwp.v1.StandbyRequest
-	147, // 254: factotum.dwp.v1.Backend.Witness:input_type -> factotum.dwp.v1.WitnessRequest
-	130, // 255: factotum.dwp.v1.Backend.Ping:input_type -> factotum.dwp.v1.PingRequest
-	1,   // 256: factotum.dwp.v1.Backend.Hello:output_type -> factotum.dwp.v1.HelloAnswer
-	21,  // 257: factotum.dwp.v1.Backend.Home:output_type -> factotum.dwp.v1.HomeAnswer
-	33,  // 258: factotum.dwp.v1.Backend.Calendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	35,  // 259: factotum.dwp.v1.Backend.Calendars:output_type -> factotum.dwp.v1.CalendarsAnswer
-	33,  // 260: factotum.dwp.v1.Backend.CreateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	33,  // 261: factotum.dwp.v1.Backend.UpdateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
-	45,  // 262: factotum.dwp.v1.Backend.DeleteCalendar:output_type -> factotum.dwp.v1.Done
-	41,  // 263: factotum.dwp.v1.Backend.CopyCalendar:output_type -> factotum.dwp.v1.CopyAnswer
-	49,  // 264: factotum.dwp.v1.Backend.ListObjects:output_type -> factotum.dwp.v1.ListObjectsAnswer
-	51,  // 265: factotum.dwp.v1.Backend.Object:output_type -> factotum.dwp.v1.ObjectAnswer
-	53,  // 266: factotum.dwp.v1.Backend.Objects:output_type -> factotum.dwp.v1.ObjectsAnswer
-	56,  // 267: factotum.dwp.v1.Backend.PutObject:output_type -> factotum.dwp.v1.PutAnswer
-	59,  // 268: factotum.dwp.v1.Backend.PutObjects:output_type -> factotum.dwp.v1.PutObjectsAnswer
-	45,  // 269: factotum.dwp.v1.Backend.DeleteObject:output_type -> factotum.dwp.v1.Done
-	73,  // 270: factotum.dwp.v1.Backend.EditObject:output_type -> factotum.dwp.v1.EditAnswer
-	76,  // 271: factotum.dwp.v1.Backend.Attachment:output_type -> factotum.dwp.v1.AttachmentAnswer
-	41,  // 272: factotum.dwp.v1.Backend.CopyObject:output_type -> factotum.dwp.v1.CopyAnswer
-	42,  // 273: factotum.dwp.v1.Backend.CopyOut:output_type -> factotum.dwp.v1.CopyOutAnswer
-	41,  // 274: factotum.dwp.v1.Backend.CopyIn:output_type -> factotum.dwp.v1.CopyAnswer
-	45,  // 275: factotum.dwp.v1.Backend.PatchProps:output_type -> factotum.dwp.v1.Done
-	82,  // 276: factotum.dwp.v1.Backend.Query:output_type -> factotum.dwp.v1.QueryAnswer
-	85,  // 277: factotum.dwp.v1.Backend.Occurrences:output_type -> factotum.dwp.v1.OccurrencesAnswer
-	88,  // 278: factotum.dwp.v1.Backend.Sync:output_type -> factotum.dwp.v1.SyncAnswer
-	92,  // 279: factotum.dwp.v1.Backend.ListChanges:output_type -> factotum.dwp.v1.ListChangesAnswer
-	94,  // 280: factotum.dwp.v1.Backend.SyncHome:output_type -> factotum.dwp.v1.SyncHomeAnswer
-	96,  // 281: factotum.dwp.v1.Backend.SearchCalendars:output_type -> factotum.dwp.v1.SearchCalendarsAnswer
-	99,  // 282: factotum.dwp.v1.Backend.FreeBusy:output_type -> factotum.dwp.v1.FreeBusyAnswer
-	106, // 283: factotum.dwp.v1.Backend.Deliver:output_type -> factotum.dwp.v1.DeliverAnswer
-	109, // 284: factotum.dwp.v1.Backend.Decide:output_type -> factotum.dwp.v1.Decided
-	112, // 285: factotum.dwp.v1.Backend.Why:output_type -> factotum.dwp.v1.WhyAnswer
-	134, // 286: factotum.dwp.v1.Backend.History:output_type -> factotum.dwp.v1.HistoryAnswer
-	138, // 287: factotum.dwp.v1.Backend.AsOf:output_type -> factotum.dwp.v1.AsOfAnswer
-	140, // 288: factotum.dwp.v1.Backend.Undo:output_type -> factotum.dwp.v1.UndoAnswer
-	116, // 289: factotum.dwp.v1.Backend.Prefs:output_type -> factotum.dwp.v1.PrefsAnswer
-	45,  // 290: factotum.dwp.v1.Backend.SetPrefs:output_type -> factotum.dwp.v1.Done
-	116, // 291: factotum.dwp.v1.Backend.EditPrefs:output_type -> factotum.dwp.v1.PrefsAnswer
-	121, // 292: factotum.dwp.v1.Backend.Subscribe:output_type -> factotum.dwp.v1.SubscribeAnswer
-	45,  // 293: factotum.dwp.v1.Backend.Share:output_type -> factotum.dwp.v1.Done
-	45,  // 294: factotum.dwp.v1.Backend.SetProxies:output_type -> factotum.dwp.v1.Done
-	45,  // 295: factotum.dwp.v1.Backend.Notify:output_type -> factotum.dwp.v1.Done
-	125, // 296: factotum.dwp.v1.Backend.Register:output_type -> factotum.dwp.v1.RegisterAnswer
-	45,  // 297: factotum.dwp.v1.Backend.Unregister:output_type -> factotum.dwp.v1.Done
-	128, // 298: factotum.dwp.v1.Backend.Registrations:output_type -> factotum.dwp.v1.RegistrationsAnswer
-	45,  // 299: factotum.dwp.v1.Backend.TestHook:output_type -> factotum.dwp.v1.Done
-	143, // 300: factotum.dwp.v1.Backend.Arrive:output_type -> factotum.dwp.v1.ArriveAnswer
-	146, // 301: factotum.dwp.v1.Backend.Standby:output_type -> factotum.dwp.v1.StandbyAnswer
-	148, // 302: factotum.dwp.v1.Backend.Witness:output_type -> factotum.dwp.v1.WitnessAnswer
-	131, // 303: factotum.dwp.v1.Backend.Ping:output_type -> factotum.dwp.v1.PingAnswer
-	256, // [256:304] is the sub-list for method output_type
-	208, // [208:256] is the sub-list for method input_type
-	208, // [208:208] is the sub-list for extension type_name
-	208, // [208:208] is the sub-list for extension extendee
-	0,   // [0:208] is the sub-list for field type_name
+	132, // 194: factotum.dwp.v1.PingAnswer.domains:type_name -> factotum.dwp.v1.DomainUse
+	6,   // 195: factotum.dwp.v1.HistoryRequest.actor:type_name -> factotum.dwp.v1.Actor
+	133, // 196: factotum.dwp.v1.HistoryRequest.which:type_name -> factotum.dwp.v1.HistoryFilter
+	136, // 197: factotum.dwp.v1.HistoryAnswer.items:type_name -> factotum.dwp.v1.HistoryEntry
+	137, // 198: factotum.dwp.v1.HistoryAnswer.result:type_name -> factotum.dwp.v1.HistoryResult
+	6,   // 199: factotum.dwp.v1.AsOfRequest.actor:type_name -> factotum.dwp.v1.Actor
+	17,  // 200: factotum.dwp.v1.AsOfAnswer.objects:type_name -> factotum.dwp.v1.Object
+	16,  // 201: factotum.dwp.v1.AsOfAnswer.calendar:type_name -> factotum.dwp.v1.Calendar
+	6,   // 202: factotum.dwp.v1.UndoRequest.actor:type_name -> factotum.dwp.v1.Actor
+	133, // 203: factotum.dwp.v1.UndoRequest.which:type_name -> factotum.dwp.v1.HistoryFilter
+	142, // 204: factotum.dwp.v1.UndoAnswer.items:type_name -> factotum.dwp.v1.UndoItem
+	5,   // 205: factotum.dwp.v1.UndoItem.failure:type_name -> factotum.dwp.v1.Failure
+	6,   // 206: factotum.dwp.v1.ArriveRequest.actor:type_name -> factotum.dwp.v1.Actor
+	145, // 207: factotum.dwp.v1.ArriveRequest.sums:type_name -> factotum.dwp.v1.ArriveSum
+	145, // 208: factotum.dwp.v1.ArriveAnswer.sums:type_name -> factotum.dwp.v1.ArriveSum
+	0,   // 209: factotum.dwp.v1.Backend.Hello:input_type -> factotum.dwp.v1.HelloRequest
+	20,  // 210: factotum.dwp.v1.Backend.Home:input_type -> factotum.dwp.v1.HomeRequest
+	32,  // 211: factotum.dwp.v1.Backend.Calendar:input_type -> factotum.dwp.v1.CalendarRequest
+	34,  // 212: factotum.dwp.v1.Backend.Calendars:input_type -> factotum.dwp.v1.CalendarsRequest
+	37,  // 213: factotum.dwp.v1.Backend.CreateCalendar:input_type -> factotum.dwp.v1.CreateCalendarRequest
+	38,  // 214: factotum.dwp.v1.Backend.UpdateCalendar:input_type -> factotum.dwp.v1.UpdateCalendarRequest
+	39,  // 215: factotum.dwp.v1.Backend.DeleteCalendar:input_type -> factotum.dwp.v1.DeleteCalendarRequest
+	40,  // 216: factotum.dwp.v1.Backend.CopyCalendar:input_type -> factotum.dwp.v1.CopyRequest
+	32,  // 217: factotum.dwp.v1.Backend.ListObjects:input_type -> factotum.dwp.v1.CalendarRequest
+	50,  // 218: factotum.dwp.v1.Backend.Object:input_type -> factotum.dwp.v1.ObjectRequest
+	52,  // 219: factotum.dwp.v1.Backend.Objects:input_type -> factotum.dwp.v1.ObjectsRequest
+	55,  // 220: factotum.dwp.v1.Backend.PutObject:input_type -> factotum.dwp.v1.PutRequest
+	57,  // 221: factotum.dwp.v1.Backend.PutObjects:input_type -> factotum.dwp.v1.PutObjectsRequest
+	61,  // 222: factotum.dwp.v1.Backend.DeleteObject:input_type -> factotum.dwp.v1.DeleteRequest
+	67,  // 223: factotum.dwp.v1.Backend.EditObject:input_type -> factotum.dwp.v1.EditRequest
+	75,  // 224: factotum.dwp.v1.Backend.Attachment:input_type -> factotum.dwp.v1.AttachmentRequest
+	40,  // 225: factotum.dwp.v1.Backend.CopyObject:input_type -> factotum.dwp.v1.CopyRequest
+	40,  // 226: factotum.dwp.v1.Backend.CopyOut:input_type -> factotum.dwp.v1.CopyRequest
+	43,  // 227: factotum.dwp.v1.Backend.CopyIn:input_type -> factotum.dwp.v1.CopyInRequest
+	62,  // 228: factotum.dwp.v1.Backend.PatchProps:input_type -> factotum.dwp.v1.PatchPropsRequest
+	77,  // 229: factotum.dwp.v1.Backend.Query:input_type -> factotum.dwp.v1.QueryRequest
+	83,  // 230: factotum.dwp.v1.Backend.Occurrences:input_type -> factotum.dwp.v1.OccurrencesRequest
+	87,  // 231: factotum.dwp.v1.Backend.Sync:input_type -> factotum.dwp.v1.SyncRequest
+	91,  // 232: factotum.dwp.v1.Backend.ListChanges:input_type -> factotum.dwp.v1.ListChangesRequest
+	93,  // 233: factotum.dwp.v1.Backend.SyncHome:input_type -> factotum.dwp.v1.SyncHomeRequest
+	95,  // 234: factotum.dwp.v1.Backend.SearchCalendars:input_type -> factotum.dwp.v1.SearchCalendarsRequest
+	97,  // 235: factotum.dwp.v1.Backend.FreeBusy:input_type -> factotum.dwp.v1.FreeBusyRequest
+	102, // 236: factotum.dwp.v1.Backend.Deliver:input_type -> factotum.dwp.v1.DeliverRequest
+	108, // 237: factotum.dwp.v1.Backend.Decide:input_type -> factotum.dwp.v1.DecideRequest
+	110, // 238: factotum.dwp.v1.Backend.Why:input_type -> factotum.dwp.v1.WhyRequest
+	134, // 239: factotum.dwp.v1.Backend.History:input_type -> factotum.dwp.v1.HistoryRequest
+	138, // 240: factotum.dwp.v1.Backend.AsOf:input_type -> factotum.dwp.v1.AsOfRequest
+	140, // 241: factotum.dwp.v1.Backend.Undo:input_type -> factotum.dwp.v1.UndoRequest
+	114, // 242: factotum.dwp.v1.Backend.Prefs:input_type -> factotum.dwp.v1.PrefsRequest
+	117, // 243: factotum.dwp.v1.Backend.SetPrefs:input_type -> factotum.dwp.v1.SetPrefsRequest
+	118, // 244: factotum.dwp.v1.Backend.EditPrefs:input_type -> factotum.dwp.v1.EditPrefsRequest
+	120, // 245: factotum.dwp.v1.Backend.Subscribe:input_type -> factotum.dwp.v1.SubscribeRequest
+	27,  // 246: factotum.dwp.v1.Backend.Share:input_type -> factotum.dwp.v1.ShareRequest
+	23,  // 247: factotum.dwp.v1.Backend.SetProxies:input_type -> factotum.dwp.v1.SetProxiesRequest
+	29,  // 248: factotum.dwp.v1.Backend.Notify:input_type -> factotum.dwp.v1.NotifyRequest
+	124, // 249: factotum.dwp.v1.Backend.Register:input_type -> factotum.dwp.v1.RegisterRequest
+	126, // 250: factotum.dwp.v1.Backend.Unregister:input_type -> factotum.dwp.v1.UnregisterRequest
+	127, // 251: factotum.dwp.v1.Backend.Registrations:input_type -> factotum.dwp.v1.RegistrationsRequest
+	129, // 252: factotum.dwp.v1.Backend.TestHook:input_type -> factotum.dwp.v1.TestHookRequest
+	143, // 253: factotum.dwp.v1.Backend.Arrive:input_type -> factotum.dwp.v1.ArriveRequest
+	146, // 254: factotum.dwp.v1.Backend.Standby:input_type -> factotum.dwp.v1.StandbyRequest
+	148, // 255: factotum.dwp.v1.Backend.Witness:input_type -> factotum.dwp.v1.WitnessRequest
+	130, // 256: factotum.dwp.v1.Backend.Ping:input_type -> factotum.dwp.v1.PingRequest
+	1,   // 257: factotum.dwp.v1.Backend.Hello:output_type -> factotum.dwp.v1.HelloAnswer
+	21,  // 258: factotum.dwp.v1.Backend.Home:output_type -> factotum.dwp.v1.HomeAnswer
+	33,  // 259: factotum.dwp.v1.Backend.Calendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	35,  // 260: factotum.dwp.v1.Backend.Calendars:output_type -> factotum.dwp.v1.CalendarsAnswer
+	33,  // 261: factotum.dwp.v1.Backend.CreateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	33,  // 262: factotum.dwp.v1.Backend.UpdateCalendar:output_type -> factotum.dwp.v1.CalendarAnswer
+	45,  // 263: factotum.dwp.v1.Backend.DeleteCalendar:output_type -> factotum.dwp.v1.Done
+	41,  // 264: factotum.dwp.v1.Backend.CopyCalendar:output_type -> factotum.dwp.v1.CopyAnswer
+	49,  // 265: factotum.dwp.v1.Backend.ListObjects:output_type -> factotum.dwp.v1.ListObjectsAnswer
+	51,  // 266: factotum.dwp.v1.Backend.Object:output_type -> factotum.dwp.v1.ObjectAnswer
+	53,  // 267: factotum.dwp.v1.Backend.Objects:output_type -> factotum.dwp.v1.ObjectsAnswer
+	56,  // 268: factotum.dwp.v1.Backend.PutObject:output_type -> factotum.dwp.v1.PutAnswer
+	59,  // 269: factotum.dwp.v1.Backend.PutObjects:output_type -> factotum.dwp.v1.PutObjectsAnswer
+	45,  // 270: factotum.dwp.v1.Backend.DeleteObject:output_type -> factotum.dwp.v1.Done
+	73,  // 271: factotum.dwp.v1.Backend.EditObject:output_type -> factotum.dwp.v1.EditAnswer
+	76,  // 272: factotum.dwp.v1.Backend.Attachment:output_type -> factotum.dwp.v1.AttachmentAnswer
+	41,  // 273: factotum.dwp.v1.Backend.CopyObject:output_type -> factotum.dwp.v1.CopyAnswer
+	42,  // 274: factotum.dwp.v1.Backend.CopyOut:output_type -> factotum.dwp.v1.CopyOutAnswer
+	41,  // 275: factotum.dwp.v1.Backend.CopyIn:output_type -> factotum.dwp.v1.CopyAnswer
+	45,  // 276: factotum.dwp.v1.Backend.PatchProps:output_type -> factotum.dwp.v1.Done
+	82,  // 277: factotum.dwp.v1.Backend.Query:output_type -> factotum.dwp.v1.QueryAnswer
+	85,  // 278: factotum.dwp.v1.Backend.Occurrences:output_type -> factotum.dwp.v1.OccurrencesAnswer
+	88,  // 279: factotum.dwp.v1.Backend.Sync:output_type -> factotum.dwp.v1.SyncAnswer
+	92,  // 280: factotum.dwp.v1.Backend.ListChanges:output_type -> factotum.dwp.v1.ListChangesAnswer
+	94,  // 281: factotum.dwp.v1.Backend.SyncHome:output_type -> factotum.dwp.v1.SyncHomeAnswer
+	96,  // 282: factotum.dwp.v1.Backend.SearchCalendars:output_type -> factotum.dwp.v1.SearchCalendarsAnswer
+	99,  // 283: factotum.dwp.v1.Backend.FreeBusy:output_type -> factotum.dwp.v1.FreeBusyAnswer
+	106, // 284: factotum.dwp.v1.Backend.Deliver:output_type -> factotum.dwp.v1.DeliverAnswer
+	109, // 285: factotum.dwp.v1.Backend.Decide:output_type -> factotum.dwp.v1.Decided
+	112, // 286: factotum.dwp.v1.Backend.Why:output_type -> factotum.dwp.v1.WhyAnswer
+	135, // 287: factotum.dwp.v1.Backend.History:output_type -> factotum.dwp.v1.HistoryAnswer
+	139, // 288: factotum.dwp.v1.Backend.AsOf:output_type -> factotum.dwp.v1.AsOfAnswer
+	141, // 289: factotum.dwp.v1.Backend.Undo:output_type -> factotum.dwp.v1.UndoAnswer
+	116, // 290: factotum.dwp.v1.Backend.Prefs:output_type -> factotum.dwp.v1.PrefsAnswer
+	45,  // 291: factotum.dwp.v1.Backend.SetPrefs:output_type -> factotum.dwp.v1.Done
+	116, // 292: factotum.dwp.v1.Backend.EditPrefs:output_type -> factotum.dwp.v1.PrefsAnswer
+	121, // 293: factotum.dwp.v1.Backend.Subscribe:output_type -> factotum.dwp.v1.SubscribeAnswer
+	45,  // 294: factotum.dwp.v1.Backend.Share:output_type -> factotum.dwp.v1.Done
+	45,  // 295: factotum.dwp.v1.Backend.SetProxies:output_type -> factotum.dwp.v1.Done
+	45,  // 296: factotum.dwp.v1.Backend.Notify:output_type -> factotum.dwp.v1.Done
+	125, // 297: factotum.dwp.v1.Backend.Register:output_type -> factotum.dwp.v1.RegisterAnswer
+	45,  // 298: factotum.dwp.v1.Backend.Unregister:output_type -> factotum.dwp.v1.Done
+	128, // 299: factotum.dwp.v1.Backend.Registrations:output_type -> factotum.dwp.v1.RegistrationsAnswer
+	45,  // 300: factotum.dwp.v1.Backend.TestHook:output_type -> factotum.dwp.v1.Done
+	144, // 301: factotum.dwp.v1.Backend.Arrive:output_type -> factotum.dwp.v1.ArriveAnswer
+	147, // 302: factotum.dwp.v1.Backend.Standby:output_type -> factotum.dwp.v1.StandbyAnswer
+	149, // 303: factotum.dwp.v1.Backend.Witness:output_type -> factotum.dwp.v1.WitnessAnswer
+	131, // 304: factotum.dwp.v1.Backend.Ping:output_type -> factotum.dwp.v1.PingAnswer
+	257, // [257:305] is the sub-list for method output_type
+	209, // [209:257] is the sub-list for method input_type
+	209, // [209:209] is the sub-list for extension type_name
+	209, // [209:209] is the sub-list for extension extendee
+	0,   // [0:209] is the sub-list for field type_name
 }
 
 func init() { file_dwp_proto_init() }
@@ -13152,14 +13218,14 @@ func file_dwp_proto_init() {
 	file_dwp_proto_msgTypes[58].OneofWrappers = []any{}
 	file_dwp_proto_msgTypes[69].OneofWrappers = []any{}
 	file_dwp_proto_msgTypes[71].OneofWrappers = []any{}
-	file_dwp_proto_msgTypes[135].OneofWrappers = []any{}
+	file_dwp_proto_msgTypes[136].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dwp_proto_rawDesc), len(file_dwp_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   149,
+			NumMessages:   150,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
