@@ -143,7 +143,11 @@ const sweep = "remove what was deleted"
 // piece removes some rows, or the rest itself when there are none.
 func (r *rest) piece(t *tx) error {
 	if r.cal != 0 {
-		if some, err := r.calendarPiece(t); err != nil || some {
+		of := r.calendarPiece
+		if r.keeps == restPurges {
+			of = r.tombstonesPiece
+		}
+		if some, err := of(t); err != nil || some {
 			return err
 		}
 		return t.exec(sweep, sqlDropRest, r.key()...)
@@ -179,9 +183,9 @@ func (r *rest) calendarPiece(t *tx) (some bool, err error) {
 
 // pieceOf finds the rows of a piece: those that a query lists first, by what read tells of
 // the octets of each.
-func pieceOf[T any](t *tx, text string, key []any, read func(scanner, *T) (octets int64, err error)) (rows []T, err error) {
+func pieceOf[T any](t *tx, text string, key []any, most int64, read func(scanner, *T) (octets int64, err error)) (rows []T, err error) {
 	total := int64(0)
-	err = t.conn.query(text, append(key, t.piece), func(s scanner) error {
+	err = t.conn.query(text, append(key, most), func(s scanner) error {
 		if total > restOctets {
 			return nil
 		}
@@ -206,8 +210,14 @@ const (
 	sqlOccurrencesPiece = `SELECT cls, start_at, name, seq FROM occurrences WHERE owner = $1 AND cal = $2 ORDER BY cls, start_at, name, seq LIMIT $3`
 	sqlOccurrencesUpTo  = `DELETE FROM occurrences WHERE owner = $1 AND cal = $2 AND (cls, start_at, name, seq) <= ($3, $4, $5, $6)`
 	sqlPropsPiece       = `SELECT name, value FROM props WHERE owner = $1 AND cal = $2 ORDER BY name, space, local LIMIT $3`
-	sqlHistoryPiece     = `SELECT change, seq, size FROM history WHERE owner = $1 AND change <= $2 ORDER BY change, seq LIMIT $3`
-	sqlHistoryUpTo      = `DELETE FROM history WHERE owner = $1 AND (change, seq) <= ($2, $3)`
+	sqlTombstonesPiece  = `SELECT name, size, deleted FROM objects WHERE owner = $1 AND cal = $2 AND name > $3 ORDER BY name LIMIT $4`
+	// With a plus, so that the index of tombstones is no choice: all may have one time.
+	expiredUpTo             = ` FROM objects WHERE owner = $1 AND cal = $2 AND name > $6 AND name <= $7 AND +deleted < $3 AND +deleted > 0 AND +deleted >= $4 AND +change <= $5`
+	sqlBodiesOfTombstones   = dropBodies + ` IN (SELECT body` + expiredUpTo + `)`
+	sqlBodyListOfTombstones = dropBodies + ` = ANY(ARRAY(SELECT body` + expiredUpTo + `))`
+	sqlTombstonesUpTo       = `DELETE` + expiredUpTo
+	sqlHistoryPiece         = `SELECT change, seq, size FROM history WHERE owner = $1 AND change <= $2 ORDER BY change, seq LIMIT $3`
+	sqlHistoryUpTo          = `DELETE FROM history WHERE owner = $1 AND (change, seq) <= ($2, $3)`
 )
 
 // objectsPiece: the texts and properties of objects go with them.
@@ -216,7 +226,7 @@ func (r *rest) objectsPiece(t *tx) (bool, error) {
 		name          string
 		size, deleted int64
 	}
-	rows, err := pieceOf(t, sqlObjectsPiece, args(r.owner, r.cal), func(s scanner, o *row) (int64, error) {
+	rows, err := pieceOf(t, sqlObjectsPiece, args(r.owner, r.cal), t.piece, func(s scanner, o *row) (int64, error) {
 		err := s.scan(&o.name, &o.size, &o.deleted)
 		return o.size, err
 	})
@@ -224,7 +234,7 @@ func (r *rest) objectsPiece(t *tx) (bool, error) {
 		return false, err
 	}
 	last := rows[len(rows)-1].name
-	if r.keeps != 0 {
+	if r.keeps == restKeeps {
 		if err := t.exec(sweep, sqlKeepObjects, r.kept(calendar.WentAlong, last)...); err != nil {
 			return false, err
 		}
@@ -259,7 +269,7 @@ func (r *rest) filesPiece(t *tx) (bool, error) {
 		name, id string
 		size     int64
 	}
-	rows, err := pieceOf(t, sqlFilesPiece, args(r.owner, r.cal), func(s scanner, f *row) (int64, error) {
+	rows, err := pieceOf(t, sqlFilesPiece, args(r.owner, r.cal), t.piece, func(s scanner, f *row) (int64, error) {
 		err := s.scan(&f.name, &f.id, &f.size)
 		return f.size, err
 	})
@@ -267,7 +277,7 @@ func (r *rest) filesPiece(t *tx) (bool, error) {
 		return false, err
 	}
 	last := rows[len(rows)-1]
-	if r.keeps != 0 {
+	if r.keeps == restKeeps {
 		if err := t.exec(sweep, sqlKeepFiles, r.kept(calendar.FileDropped, last.name, last.id)...); err != nil {
 			return false, err
 		}
@@ -284,7 +294,7 @@ func (r *rest) occurrencesPiece(t *tx) (bool, error) {
 		name       string
 		seq        int64
 	}
-	rows, err := pieceOf(t, sqlOccurrencesPiece, args(r.owner, r.cal), func(s scanner, o *row) (int64, error) {
+	rows, err := pieceOf(t, sqlOccurrencesPiece, args(r.owner, r.cal), t.piece, func(s scanner, o *row) (int64, error) {
 		return 0, s.scan(&o.cls, &o.start, &o.name, &o.seq)
 	})
 	if err != nil || len(rows) == 0 {
@@ -296,7 +306,7 @@ func (r *rest) occurrencesPiece(t *tx) (bool, error) {
 
 // propsPiece: those of the last name may be some more.
 func (r *rest) propsPiece(t *tx) (bool, error) {
-	rows, err := pieceOf(t, sqlPropsPiece, args(r.owner, r.cal), func(s scanner, name *string) (int64, error) {
+	rows, err := pieceOf(t, sqlPropsPiece, args(r.owner, r.cal), t.piece, func(s scanner, name *string) (int64, error) {
 		var value string
 		err := s.scan(name, &value)
 		return int64(len(value)), err
@@ -307,10 +317,33 @@ func (r *rest) propsPiece(t *tx) (bool, error) {
 	return true, t.exec(sweep, sqlPropsUpTo, r.owner, r.cal, rows[len(rows)-1])
 }
 
+// tombstonesPiece removes tombstones of a calendar by name, and none that came since; calname
+// is the last name that was looked at.
+func (r *rest) tombstonesPiece(t *tx) (bool, error) {
+	rows, err := pieceOf(t, sqlTombstonesPiece, args(r.owner, r.cal, r.calname), 8*t.piece, func(s scanner, name *string) (int64, error) {
+		var size, deleted int64
+		err := s.scan(name, &size, &deleted)
+		if deleted == 0 {
+			return 0, err
+		}
+		return size + restOctets/t.piece, err
+	})
+	if err != nil || len(rows) == 0 {
+		return false, err
+	}
+	last := rows[len(rows)-1]
+	for _, text := range []string{t.either(sqlBodiesOfTombstones, sqlBodyListOfTombstones), sqlTombstonesUpTo} {
+		if err := t.exec(sweep, text, r.owner, r.cal, r.at, r.seq, r.change, r.calname, last); err != nil {
+			return false, err
+		}
+	}
+	return true, t.exec(sweep, sqlRestName, append(r.key(), last)...)
+}
+
 // historyPiece removes the oldest versions: of a home that is gone all.
 func (r *rest) historyPiece(t *tx) (bool, error) {
 	type row struct{ change, seq, size int64 }
-	rows, err := pieceOf(t, sqlHistoryPiece, args(r.owner, cmp.Or(r.change, lastChange)), func(s scanner, h *row) (int64, error) {
+	rows, err := pieceOf(t, sqlHistoryPiece, args(r.owner, cmp.Or(r.change, lastChange)), t.piece, func(s scanner, h *row) (int64, error) {
 		err := s.scan(&h.change, &h.seq, &h.size)
 		return h.size, err
 	})

@@ -47,6 +47,41 @@ func fillLarge(b *testing.B, m *service.Service, s *Store, objects int) {
 	}
 }
 
+// buryAll makes tombstones of all objects, and returns their calendar.
+func buryAll(b *testing.B, s *Store) (cal calendar.CalendarRow) {
+	for more := true; more; {
+		err := s.Update(bg, "anna", func(tx calendar.Tx) (err error) {
+			if cal, _, err = tx.Calendar(calendar.DefaultName); err != nil {
+				return err
+			}
+			var names []string
+			if err := tx.Objects(cal.ID, "", false, func(o *calendar.ObjectRow) error {
+				if names = append(names, o.Name); len(names) == 500 {
+					return errUndo
+				}
+				return nil
+			}); err != nil && err != errUndo {
+				return err
+			}
+			for _, name := range names {
+				n, err := tx.NextChange()
+				if err != nil {
+					return err
+				}
+				if err := tx.DeleteObject(cal.ID, name, n, epoch, "anna"); err != nil {
+					return err
+				}
+			}
+			more = len(names) == 500
+			return nil
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	return cal
+}
+
 // longestWait is how long somebody else's write takes at most while fn runs, and until what it
 // leaves is gone.
 func longestWait(b *testing.B, s *Store, fn func() error) (longest time.Duration) {
@@ -76,11 +111,11 @@ func longestWait(b *testing.B, s *Store, fn func() error) (longest time.Duration
 }
 
 // BenchmarkLargeDeletion is how long a write of somebody else waits at most while a calendar, a
-// home or a history of 50,000 is deleted: in pieces, and at once as in earlier releases.
+// home, a history or tombstones of 50,000 are deleted: in pieces, and at once as in earlier releases.
 func BenchmarkLargeDeletion(b *testing.B) {
 	admin := calendar.Actor{User: "root", Admin: true}
 	for _, engine := range []string{"sqlite", "postgres"} {
-		for _, what := range []string{"calendar", "home", "history"} {
+		for _, what := range []string{"calendar", "home", "history", "tombstones"} {
 			b.Run(engine+"/"+what, func(b *testing.B) {
 				var waits, took [2]time.Duration
 				for b.Loop() {
@@ -108,11 +143,19 @@ func BenchmarkLargeDeletion(b *testing.B) {
 								b.Fatal(err)
 							}
 						}
+						var cal calendar.CalendarRow
+						if what == "tombstones" {
+							cal = buryAll(b, s)
+						}
 						if what != "calendar" {
 							remove = func() error {
 								return s.Update(bg, "anna", func(tx calendar.Tx) error {
-									if what == "history" {
+									switch what {
+									case "history":
 										_, err := tx.PurgeHistory(time.Now().Add(time.Hour), 0)
+										return err
+									case "tombstones":
+										_, err := tx.Purge(cal.ID, time.Time{}, time.Now())
 										return err
 									}
 									return tx.(calendar.Loader).DropHome()

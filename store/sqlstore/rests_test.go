@@ -141,7 +141,7 @@ func (p *pair) fill(cal int64) {
 		p.last++
 		names = append(names, fmt.Sprint("o", p.last))
 	}
-	mark := p.rnd.IntN(3)
+	mark, when := p.rnd.IntN(3), p.now
 	p.both(func(tx calendar.Tx) error {
 		for i, name := range names {
 			n, err := tx.NextChange()
@@ -160,11 +160,11 @@ func (p *pair) fill(cal int64) {
 					return err
 				}
 			}
-			if i%5 == mark {
+			if i%5 == mark || mark == 2 && i%2 == 0 {
 				if n, err = tx.NextChange(); err != nil {
 					return err
 				}
-				if err := tx.DeleteObject(cal, name, n, epoch.Add(time.Second), "anna"); err != nil {
+				if err := tx.DeleteObject(cal, name, n, when, "anna"); err != nil {
 					return err
 				}
 				if err := tx.DeleteAttachments(cal, name, ""); err != nil {
@@ -278,6 +278,21 @@ func (p *pair) step() {
 		p.both(func(tx calendar.Tx) error { _, err := tx.PurgeHistory(p.now.Add(-20*time.Second), bytes); return err })
 	case n < 19:
 		p.back()
+	case n < 20 && p.rnd.IntN(2) == 0:
+		twice, ahead := p.rnd.IntN(4) == 0, time.Duration(p.rnd.IntN(2))*15*time.Second // what is deleted next may have a time before
+		p.both(func(tx calendar.Tx) error {
+			for _, cal := range p.cals {
+				for _, before := range []time.Time{p.now.Add(ahead - 9*time.Second), p.now.Add(ahead - 3*time.Second)} {
+					if _, err := tx.Purge(cal, time.Time{}, before); err != nil {
+						return err
+					}
+					if !twice {
+						break
+					}
+				}
+			}
+			return nil
+		})
 	case n < 20:
 		if d := cmp.Diff(p.history(p.b), p.history(p.a)); d != "" {
 			p.t.Fatal(d)

@@ -218,7 +218,7 @@ func (t *tx) KeepCalendar(h calendar.HistoryRow) error {
 		return err
 	}
 	t.conn.patient()
-	r := rest{owner: t.owner, cal: h.Object.Cal, change: h.Change, keeps: 1, at: micros(h.When), actor: text(string(h.By)), how: text(h.How.Text()), calname: h.Calendar}
+	r := rest{owner: t.owner, cal: h.Object.Cal, change: h.Change, keeps: restKeeps, at: micros(h.When), actor: text(string(h.By)), how: text(h.How.Text()), calname: h.Calendar}
 	var objects, octets, files, fileOctets int64
 	if _, err := t.row(op, sqlCountLive, args(t.owner, r.cal), &objects, &octets); err != nil {
 		return err
@@ -250,7 +250,7 @@ func (t *tx) KeepCalendar(h calendar.HistoryRow) error {
 func (t *tx) keepNow() error {
 	const op = "keep a calendar"
 	r := t.kept
-	if t.kept = nil; r == nil || r.keeps == 0 {
+	if t.kept = nil; r == nil || r.keeps != restKeeps {
 		return nil
 	}
 	if r.objects > 0 {

@@ -59,7 +59,7 @@ component = $11, contenttype = $12, writer = $13, since = $14, origin = $15`
 	sqlMeetings = `SELECT name FROM objects WHERE owner = $1 AND cal = $2 AND deleted = 0 AND scheduletag <> 0 ORDER BY name`
 
 	expired          = ` FROM objects WHERE owner = $1 AND cal = $2 AND deleted < $3 AND deleted > 0 AND deleted >= $4`
-	sqlHighestGone   = `SELECT coalesce(max(change), 0), count(*)` + expired
+	sqlHighestGone   = `SELECT coalesce(max(change), 0), count(*), cast(coalesce(sum(size), 0) AS BIGINT)` + expired
 	sqlPurgeBodies   = dropBodies + ` IN (SELECT body` + expired + `)`
 	sqlPurgeBodyList = dropBodies + ` = ANY(ARRAY(SELECT body` + expired + `))`
 	sqlPurgeObjects  = `DELETE` + expired
@@ -519,27 +519,39 @@ func (t *tx) Latest(cal int64, fn func(*calendar.ObjectRow) (bool, error)) error
 	return nil
 }
 
-// Purge removes the tombstones of the calendar's objects of [from,before).
+// Purge removes the tombstones of the calendar's objects of [from,before), later if they
+// are many.
 func (t *tx) Purge(cal int64, from, before time.Time) (int, error) {
 	const op = "purge tombstones"
 	t.conn.patient()
 	limit, first := micros(before), micros(from)
-	var highest, n int64
-	if _, err := t.row(op, sqlHighestGone, args(t.owner, cal, limit, first), &highest, &n); err != nil {
+	var highest, n, octets int64
+	if _, err := t.row(op, sqlHighestGone, args(t.owner, cal, limit, first), &highest, &n, &octets); err != nil {
 		return 0, err
 	}
 	t.stub = stub{}
 	t.ahead.forget()
-	if n > 0 {
-		if err := t.exec(op, t.either(sqlPurgeBodies, sqlPurgeBodyList), t.owner, cal, limit, first); err != nil {
+	if n == 0 {
+		return 0, nil
+	}
+	if err := t.mayPurge(op, cal); err != nil {
+		return 0, err
+	}
+	if t.large(n, octets) {
+		if err := t.leave(op, &rest{cal: cal, change: highest, keeps: restPurges, seq: first, at: limit}); err != nil {
 			return 0, err
 		}
-		if err := t.exec(op, sqlPurgeObjects, t.owner, cal, limit, first); err != nil {
-			return 0, err
-		}
-		if err := t.exec(op, sqlRaisePurged, t.owner, cal, highest); err != nil {
-			return 0, err
+	} else if err := t.purge(op, cal, limit, first); err != nil {
+		return 0, err
+	}
+	return int(n), t.exec(op, sqlRaisePurged, t.owner, cal, highest)
+}
+
+func (t *tx) purge(op string, cal, limit, first int64) error {
+	for _, text := range []string{t.either(sqlPurgeBodies, sqlPurgeBodyList), sqlPurgeObjects} {
+		if err := t.exec(op, text, t.owner, cal, limit, first); err != nil {
+			return err
 		}
 	}
-	return int(n), nil
+	return nil
 }

@@ -7,9 +7,8 @@ import (
 )
 
 // rest is what a deletion leaves for later: rows that nobody sees any more, and that
-// go in pieces (sweeper). cal is of a calendar that was deleted, whose objects and files
-// go to the history first where keeps is 1. Without one it is the history up to change;
-// without that too all of a home.
+// go in pieces (sweeper). With a calendar it is what was in one that was deleted, or
+// tombstones of one. Without it is the history up to change, and without that all of a home.
 type rest struct {
 	owner               string
 	cal, change         int64
@@ -22,12 +21,20 @@ type rest struct {
 	objects, files, size, octets int64
 }
 
+// The values of keeps.
+const (
+	restGoes   = iota
+	restKeeps  // objects and files go to the history first
+	restPurges // only tombstones go, those from seq to at
+)
+
 const (
 	restColumns = `owner, cal, change, keeps, seq, at, actor, how, calname`
 
 	sqlPutRest   = `INSERT INTO rests (` + restColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
 	sqlDropRest  = `DELETE FROM rests WHERE owner = $1 AND cal = $2 AND change = $3`
 	sqlRestSeq   = `UPDATE rests SET seq = $4 WHERE owner = $1 AND cal = $2 AND change = $3`
+	sqlRestName  = `UPDATE rests SET calname = $4 WHERE owner = $1 AND cal = $2 AND change = $3`
 	sqlForgoRest = `UPDATE rests SET keeps = 0 WHERE owner = $1 AND cal = $2 AND change = $3`
 
 	sqlRestOf       = `SELECT ` + restColumns + ` FROM rests WHERE owner = $1 ORDER BY cal, change LIMIT 1`
@@ -138,6 +145,16 @@ func (t *tx) largeHome(op string) (bool, error) {
 	return t.large(max(objects, versions), max(octets, t.home.bytes, t.home.history)), nil
 }
 
+// mayPurge is settled for tombstones: those of a rest are counted no second time.
+func (t *tx) mayPurge(op string, cal int64) error {
+	for i := range t.made {
+		if t.made[i].cal == cal {
+			return t.needs(lacksWhole)
+		}
+	}
+	return t.onlyOwnRests(op)
+}
+
 // onlyOwnRests is settled for who knows what the transaction itself leaves.
 func (t *tx) onlyOwnRests(op string) error {
 	var n int64
@@ -159,11 +176,11 @@ func (t *tx) purges() (change int64) {
 
 // keeping is what the transaction leaves for the history under a change.
 func (t *tx) keeping(change int64) *rest {
-	if t.kept != nil && t.kept.change == change && t.kept.keeps != 0 {
+	if t.kept != nil && t.kept.change == change && t.kept.keeps == restKeeps {
 		return t.kept
 	}
 	for i := range t.made {
-		if r := &t.made[i]; r.change == change && r.keeps != 0 {
+		if r := &t.made[i]; r.change == change && r.keeps == restKeeps {
 			return r
 		}
 	}
@@ -172,7 +189,7 @@ func (t *tx) keeping(change int64) *rest {
 
 // forgo has a rest go without the history having it.
 func (t *tx) forgo(op string, r *rest) error {
-	if r.keeps = 0; r == t.kept {
+	if r.keeps = restGoes; r == t.kept {
 		return nil
 	}
 	return t.exec(op, sqlForgoRest, r.key()...)
