@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -55,6 +56,8 @@ func crashChild(how string) error {
 	}
 	run := rand.Uint64()
 	var wg sync.WaitGroup
+	crashDelete(s, 1) // before so much is written that it is killed
+	wg.Go(func() { crashDelete(s, math.MaxInt) })
 	for i := range 8 {
 		wg.Go(func() {
 			owner := calendar.Owner(fmt.Sprint("owner", i%crashOwners))
@@ -145,7 +148,10 @@ func testCrash(t *testing.T, how string) {
 			t.Fatalf("in round %d", round)
 		}
 	}
-	t.Logf("%d acknowledged writes over %d crashes", total, rounds)
+	if len(acked["large"]) == 0 || len(acked["dropped"]) == 0 {
+		t.Error("nothing large was deleted")
+	}
+	t.Logf("%d acknowledged writes over %d crashes, large deletions: %d", total, rounds, len(acked["large"]))
 }
 
 // crashRound lets a child write until it has acknowledged so many writes,
@@ -198,6 +204,7 @@ func crashVerify(t *testing.T, s *sqlstore.Store, acked map[calendar.Owner]map[s
 	if err := s.Check(ctx); err != nil {
 		t.Errorf("Check: %v", err)
 	}
+	crashVerifyLarge(t, s, acked["large"])
 	for i := range crashOwners {
 		owner := calendar.Owner(fmt.Sprint("owner", i))
 		found, files := map[string]int{}, map[string]bool{}
