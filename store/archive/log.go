@@ -209,10 +209,10 @@ func (l *log) tick() time.Time {
 // run writes until the log is closed.
 func (l *log) run() {
 	defer close(l.done)
+	var buf bytes.Buffer
+	synced := time.Now() // before the clock is set, which else rings too early, and once only
 	clock := time.AfterFunc(flushEvery, func() { l.mu.Lock(); l.more.Broadcast(); l.mu.Unlock() })
 	defer clock.Stop()
-	var buf bytes.Buffer
-	synced := time.Now()
 	for {
 		l.mu.Lock()
 		for len(l.waiting) == 0 && len(l.tasks) == 0 && !l.closed && time.Since(synced) < flushEvery {
