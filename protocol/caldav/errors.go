@@ -65,7 +65,6 @@ var reasons = map[calendar.Reason]answer{
 	calendar.DiskFull:               {http.StatusInsufficientStorage, dav.D("sufficient-disk-space")},
 	calendar.DefaultCalendarNeeded:  {http.StatusForbidden, dav.C("default-calendar-needed")},
 	calendar.ValidDefaultCalendar:   {http.StatusForbidden, dav.C("valid-schedule-default-calendar-URL")},
-	calendar.DefaultCounts:          {http.StatusForbidden, dav.D("cannot-modify-protected-property")},
 	calendar.ValidSchedulingMessage: {http.StatusBadRequest, dav.C("valid-scheduling-message")},
 	calendar.UniqueScheduling:       {http.StatusForbidden, dav.C("unique-scheduling-object-resource")},
 	calendar.SameOrganizer:          {http.StatusForbidden, dav.C("same-organizer-in-all-components")},

@@ -35,8 +35,8 @@ func (rq *request) proppatch() error {
 		if refused = rq.updateAt(changes, &req); !anyRefused(refused) {
 			_, err = rq.be.UpdateCalendar(rq.ctx, rq.who, req)
 		}
-		if name, is := blamed(rq, err); is {
-			refused, err = refuse(changes, name, rq.translate(err)), nil
+		if calendar.ReasonOf(err) == calendar.ValidDefaultCalendar { // which is about one of them
+			refused, err = refuse(changes, dav.C("schedule-default-calendar-URL"), rq.translate(err)), nil
 		}
 	case rq.at.place == atObject:
 		if err := rq.checkTags(); err != nil {
@@ -70,20 +70,6 @@ func (rq *request) proppatch() error {
 		return err
 	}
 	return rq.patched(changes, refused)
-}
-
-// blamed is the property that a change was refused for, if it is one.
-func blamed(rq *request, err error) (dav.Name, bool) {
-	switch calendar.ReasonOf(err) {
-	case calendar.ValidDefaultCalendar:
-		return dav.C("schedule-default-calendar-URL"), true
-	case calendar.DefaultCounts:
-		if rq.at.name == calendar.InboxCollection.Rules().Name {
-			return dav.C("calendar-free-busy-set"), true
-		}
-		return dav.C("schedule-calendar-transp"), true
-	}
-	return dav.Name{}, false
 }
 
 // checkTags looks at If-Match and If-None-Match where the Backend does not:

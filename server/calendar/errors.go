@@ -95,7 +95,6 @@ const (
 	CollectionLocationOK   Reason = "calendar-collection-location-ok"
 	DefaultCalendarNeeded  Reason = "default-calendar-needed"
 	ValidDefaultCalendar   Reason = "valid-schedule-default-calendar-URL" // RFC 6638 §4.3.1.2
-	DefaultCounts          Reason = "cannot-modify-protected-property"    // of a default calendar, RFC 6638 §9.1
 	ValidSchedulingMessage Reason = "valid-scheduling-message"            // RFC 6638 §5.2.1
 	LockTokenMatches       Reason = "lock-token-matches"
 	UniqueScheduling       Reason = "unique-scheduling-object-resource" // RFC 6638 §3.2.4.1

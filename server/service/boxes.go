@@ -274,9 +274,6 @@ func (w *writer) countFor(calids []string) error {
 		if err != nil {
 			return err
 		}
-		if err := w.checkCounts(&row, !counts); err != nil {
-			return err
-		}
 		row.Transparent = !counts
 		if err := w.changeCalendar(p, row, false, nil); err != nil {
 			return err

@@ -79,11 +79,10 @@ func (s *Service) CreateCalendar(ctx context.Context, who calendar.Actor, req ca
 		set.Props = append(set.Props, calendar.PropChange{Prop: dp})
 	}
 	wrong := s.checkProps(op, &set) // which is told after what stands there
-	unset := row
 	if wrong == nil {
 		s.setRow(&row, &set)
 	}
-	err = s.write(withPerson(ctx, &p), who, op, owner, nil, func(w *writer) error {
+	err = s.write(ctx, who, op, owner, nil, func(w *writer) error {
 		if nested {
 			up, ok, err := w.Calendar(parent)
 			if err != nil {
@@ -117,8 +116,8 @@ func (s *Service) CreateCalendar(ctx context.Context, who calendar.Actor, req ca
 		if slices.ContainsFunc(all, func(c calendar.CalendarRow) bool { return c.Name == name }) {
 			return calendar.Failf(calendar.Exists, "", op, string(id), "a collection of that name exists")
 		}
-		if err := cmp.Or(wrong, w.checkCounts(&unset, row.Transparent)); err != nil {
-			return err
+		if wrong != nil {
+			return wrong
 		}
 		_, err = w.createCalendar(row, in.Props)
 		return err
@@ -296,9 +295,6 @@ func (s *Service) updateCalendar(ctx context.Context, who calendar.Actor, op str
 	if err == nil {
 		err = s.permitsList(who, op, req.ID.Owner(), req.ACL)
 	}
-	if err == nil {
-		ctx, err = s.aboutCounting(ctx, op, &req)
-	}
 	if err != nil {
 		return err
 	}
@@ -324,9 +320,6 @@ func (s *Service) updateCalendar(ctx context.Context, who calendar.Actor, op str
 		}
 		row := p.row
 		s.setRow(&row, &req)
-		if err := w.checkCounts(&p.row, row.Transparent); err != nil {
-			return err
-		}
 		regroup := false
 		if row.CoOwners != p.row.CoOwners {
 			if regroup, err = s.hidesAny(w, row.ID); err != nil {

@@ -293,7 +293,7 @@ func TestBusyOfWhom(t *testing.T) {
 			t.Fatal(err)
 		}
 		transparent := true
-		if _, err := svc.UpdateCalendar(t.Context(), calendar.Actor{User: "root", Admin: true}, calendar.UpdateCalendarRequest{ID: annas, Transparent: &transparent}); err != nil {
+		if _, err := svc.UpdateCalendar(t.Context(), anna, calendar.UpdateCalendarRequest{ID: annas, Transparent: &transparent}); err != nil {
 			t.Fatal(err)
 		}
 		expect("a transparent calendar does not count", "anna", "")

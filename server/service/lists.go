@@ -1,7 +1,6 @@
 package service
 
 import (
-	"context"
 	"slices"
 	"strings"
 
@@ -41,29 +40,12 @@ func (s *Service) staysSubscribed(who calendar.Actor, owner calendar.Owner) bool
 		!s.rule(owner, func(d *calendar.Domain) *bool { return d.UnsubscribeDefault }, s.opt.Lists.UnsubscribeAllowed)
 }
 
-// staysCounted tells whether who writes may not take the default calendar out of what
-// counts for its owner's busy time. The owner must have been looked up (withPerson):
-// that of a room or a group is no user's.
+// staysCounted tells whether who writes the list of what counts for an owner's busy time
+// may not take his default calendar out. That is about Sun's list, which clients write
+// whole; the calendar's own property is its owner's in each protocol (RFC 6638 §9.1).
+// The owner must have been looked up (withPerson): that of a room or a group is no user's.
 func (w *writer) staysCounted() bool {
 	return w.me != nil && w.me.Kind == calendar.Individual && !w.s.administers(w.who, w.owner) && !w.s.opt.Lists.UncountAllowed
-}
-
-// checkCounts refuses to take a default calendar out that must stay.
-func (w *writer) checkCounts(row *calendar.CalendarRow, transparent bool) error {
-	if transparent && !row.Transparent && row.Name == calendar.DefaultName && w.staysCounted() {
-		return calendar.Failf(calendar.Denied, calendar.DefaultCounts, w.op, string(w.owner), "the default calendar always counts for its owner's busy time")
-	}
-	return nil
-}
-
-// aboutCounting gives a write that may take a calendar out of the busy time of its
-// owner his entry, which that depends on.
-func (s *Service) aboutCounting(ctx context.Context, op string, req *calendar.UpdateCalendarRequest) (context.Context, error) {
-	if s.opt.Lists.UncountAllowed || req.FreeBusySet == nil && (req.Transparent == nil || !*req.Transparent || req.ID.Name() != calendar.DefaultName) {
-		return ctx, nil
-	}
-	me, err := s.ownerEntry(ctx, op, req.ID.Owner())
-	return withPerson(ctx, me), err
 }
 
 // subscriptions are those of a user.

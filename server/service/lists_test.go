@@ -1,7 +1,6 @@
 package service_test
 
 import (
-	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -141,25 +140,18 @@ func (want inLists) look(t *testing.T, svc *service.Service, me calendar.Actor) 
 		t.Errorf("%s is busy %t then", me.User, busy(true))
 	}
 	edit(calendar.FreeBusyPref, calendar.PrefSet, string(own))
-	transparent, inbox := true, calendar.NewID(owner, calendar.InboxCollection.Rules().Name)
-	for what, req := range map[string]calendar.UpdateCalendarRequest{
-		"the calendar": {ID: own, Transparent: &transparent}, "the inbox": {ID: inbox, FreeBusySet: &[]string{}},
-	} {
-		_, err := svc.UpdateCalendar(ctx, me, req)
-		if (err == nil) != want.uncount || err != nil && (!errors.Is(err, calendar.Denied) || calendar.ReasonOf(err) != calendar.DefaultCounts) {
-			t.Errorf("%s takes it out at %s: %v", me.User, what, err)
-		}
-		edit(calendar.FreeBusyPref, calendar.PrefSet, string(own))
-	}
-	root := calendar.Actor{User: "root", Admin: true}
-	if _, err := svc.UpdateCalendar(ctx, root, calendar.UpdateCalendarRequest{ID: own, Transparent: &transparent}); err != nil {
+	root, transparent := calendar.Actor{User: "root", Admin: true}, true
+	if _, err := svc.EditPrefs(ctx, root, calendar.EditPrefsRequest{Owner: owner, Edits: []calendar.PrefEdit{{Name: calendar.FreeBusyPref, How: calendar.PrefSet}}}); err != nil {
 		t.Errorf("the administrator: %v", err)
 	}
 	expect("by the administrator", calendar.FreeBusyPref, false)
-	name := "Mine"
-	if _, err := svc.UpdateCalendar(ctx, me, calendar.UpdateCalendarRequest{ID: own, DisplayName: &name, Transparent: &transparent}); err != nil {
-		t.Errorf("as it is: %v", err)
+	edit(calendar.FreeBusyPref, calendar.PrefSet, string(own))
+	if _, err := svc.UpdateCalendar(ctx, me, calendar.UpdateCalendarRequest{ID: own, Transparent: &transparent}); err != nil {
+		t.Errorf("the calendar itself: %v", err)
 	}
+	expect("by the calendar itself", calendar.FreeBusyPref, false)
+	edit(calendar.FreeBusyPref, calendar.PrefSet, string(more))
+	expect("where it was not", calendar.FreeBusyPref, false, more)
 
 	// Subscriptions.
 	subscribe := func(add []calendar.Subscription, remove ...calendar.ID) {
@@ -188,8 +180,8 @@ func (want inLists) look(t *testing.T, svc *service.Service, me calendar.Actor) 
 	expect("and that stays", calendar.SubscribedPref, false)
 }
 
-// Rooms are no users: what may not be taken out of a user's list may be of theirs.
-func TestRoomsAreInNoList(t *testing.T) {
+// Rooms are no users: theirs count from the start whatever is said of users'.
+func TestRoomsCount(t *testing.T) {
 	h := &staff{byID: map[string]calendar.Person{
 		"anna": {ID: "anna", Kind: calendar.Individual, Active: true},
 		"room": {ID: "room", Kind: calendar.Room, Active: true, Owner: "anna"},
@@ -200,28 +192,23 @@ func TestRoomsAreInNoList(t *testing.T) {
 	if err != nil || made.Transparent {
 		t.Fatalf("made %+v, %v", made, err)
 	}
-	transparent := true
-	if c, err := svc.UpdateCalendar(t.Context(), h.byID["anna"].Actor(), calendar.UpdateCalendarRequest{ID: "room", Transparent: &transparent}); err != nil || !c.Transparent {
-		t.Errorf("its owner takes it out: %v", err)
-	}
 }
 
-// A default calendar that is made by hand obeys too, and one that counts may not be
-// made as one that does not.
+// A default calendar that is made by hand obeys too, unless it says for itself that it
+// does not count.
 func TestDefaultCalendarMadeByHand(t *testing.T) {
 	_, h := openHosted(t, calendar.Domain{}, calendar.Domain{})
 	for _, c := range []struct {
-		site            service.ListOptions
-		asked, is, fail bool
+		site      service.ListOptions
+		asked, is bool
 	}{
-		{asked: true, fail: true}, {},
-		{site: service.ListOptions{UncountAllowed: true}, asked: true, is: true},
+		{asked: true, is: true}, {},
 		{site: service.ListOptions{NotCounted: true}, is: true},
 		{site: service.ListOptions{NotCounted: true}, asked: true, is: true},
 	} {
 		svc := service.New(fresh.SQLite(t, sqlstore.Options{Relaxed: true}), h, service.Options{Lists: c.site})
 		made, err := svc.CreateCalendar(t.Context(), h.actor("anna"), calendar.CreateCalendarRequest{DefaultACL: true, Calendar: calendar.Calendar{ID: "anna", Transparent: c.asked}})
-		if (calendar.ReasonOf(err) == calendar.DefaultCounts) != c.fail || err == nil && made.Transparent != c.is {
+		if err != nil || made.Transparent != c.is {
 			t.Errorf("%+v: %t, %v", c, made.Transparent, err)
 		}
 	}
