@@ -223,7 +223,7 @@ func (s *statements) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEnd
 
 // ofAll are the statements that are about all owners, which no request waits for.
 func ofAll() map[string]bool {
-	all := map[string]bool{sqlOwners: true, sqlStat: true, sqlAllJobs: true, sqlLeft: true, sqlPurgeTokens: true, sqlFilled: true, sqlStrayBodies: true, sqlStrayOccurrences: true}
+	all := map[string]bool{sqlOwners: true, sqlStat: true, sqlAllJobs: true, sqlLeft: true, sqlLeftAfter: true, sqlPurgeTokens: true, sqlFilled: true, sqlStrayBodies: true, sqlStrayOccurrences: true}
 	for _, c := range rowChecks {
 		all[c.text] = true
 	}

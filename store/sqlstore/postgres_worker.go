@@ -27,19 +27,28 @@ type pgQueue struct {
 // update runs fn in a transaction that it shares with what waits for the same
 // owner.
 func (e *pgEngine) update(ctx context.Context, owner calendar.Owner, fn func(calendar.Tx) error) error {
+	return e.submit(&update{ctx: ctx, owner: owner, fn: fn})
+}
+
+// tend goes through the owner's queue, too: who writes has read before, and relies on it.
+func (e *pgEngine) tend(ctx context.Context, owner calendar.Owner, fn func(conn) error) error {
+	return e.submit(&update{ctx: ctx, owner: owner, raw: fn})
+}
+
+func (e *pgEngine) submit(u *update) error {
 	if err := e.gate.enter(); err != nil {
 		return err
 	}
 	defer e.gate.leave()
-	if err := ctx.Err(); err != nil {
+	if err := u.ctx.Err(); err != nil {
 		return wrap("wait to write", err)
 	}
-	u := &update{ctx: ctx, owner: owner, fn: fn, done: make(chan struct{})}
+	u.done = make(chan struct{})
 	e.mu.Lock()
-	q := e.queues[owner]
+	q := e.queues[u.owner]
 	if q == nil {
-		q = &pgQueue{e: e, owner: owner}
-		e.queues[owner] = q
+		q = &pgQueue{e: e, owner: u.owner}
+		e.queues[u.owner] = q
 		e.mu.Unlock()
 		q.lead(u)
 		return u.err
@@ -229,7 +238,11 @@ func (q *pgQueue) one(c *pgConn, u *update, h *home, known *ahead, shared, apart
 	pending, sent := len(c.pending), c.sent
 	t := newTx(c, u.owner, micros(q.e.opts.Now()), q.e.newID)
 	t.home, t.ahead = *h, known
-	if u.err = call(func() error { return u.fn(t) }); u.err == nil {
+	if u.raw != nil {
+		u.err = call(func() error { return u.raw(c) })
+		t.wrote = true
+		known.forget()
+	} else if u.err = call(func() error { return u.fn(t) }); u.err == nil {
 		u.err = t.finish()
 	}
 	if u.err == nil && apart { // its failures must be its own

@@ -5,7 +5,6 @@ import (
 	"context"
 	"log/slog"
 	"math"
-	"sync"
 	"time"
 
 	"factotum/server/calendar"
@@ -18,7 +17,6 @@ type sweeper struct {
 	e   engine
 	log *slog.Logger
 
-	mu     sync.Mutex // over a piece
 	called chan struct{}
 	ctx    context.Context
 	stop   context.CancelFunc
@@ -62,6 +60,7 @@ const longestSweepPause = time.Minute
 
 func (w *sweeper) run() {
 	defer close(w.ended)
+	var owner calendar.Owner // of the last piece
 	for pieces := 0; ; {
 		select {
 		case <-w.called:
@@ -72,16 +71,20 @@ func (w *sweeper) run() {
 		for more := true; more && (w.most == 0 || pieces < w.most); pieces++ {
 			began := time.Now()
 			var err error
-			if more, err = w.piece(w.ctx, ""); w.ctx.Err() != nil {
+			if owner, err = w.next(w.ctx, owner); err == nil && owner != "" {
+				_, err = w.piece(w.ctx, owner)
+			}
+			if w.ctx.Err() != nil {
 				return
 			}
+			more = err != nil || owner != ""
 			pause := time.Since(began) // the processor and the disk are others' too
 			if err == nil {
 				failed = 0
 			} else {
-				more, failed = true, min(max(2*failed, time.Second), longestSweepPause)
+				failed = min(max(2*failed, time.Second), longestSweepPause)
 				pause = failed
-				w.log.Warn("the rest of a large deletion cannot go", "err", err)
+				w.log.Warn("the rest of a large deletion cannot go", "owner", owner, "err", err)
 			}
 			select {
 			case <-time.After(pause):
@@ -92,7 +95,7 @@ func (w *sweeper) run() {
 	}
 }
 
-// settle has all rests of an owner go, or with "" of all, and returns when they are gone.
+// settle has all rests of an owner go, and returns when they are gone.
 func (w *sweeper) settle(ctx context.Context, owner calendar.Owner) error {
 	for {
 		if more, err := w.piece(ctx, owner); err != nil || !more {
@@ -101,16 +104,22 @@ func (w *sweeper) settle(ctx context.Context, owner calendar.Owner) error {
 	}
 }
 
-// piece does one piece; more is false where there was none.
-func (w *sweeper) piece(ctx context.Context, owner calendar.Owner) (more bool, err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if owner == "" {
-		if owner, err = w.next(ctx); err != nil || owner == "" {
-			return false, err
+// settleAll does it for all owners.
+func (w *sweeper) settleAll(ctx context.Context) error {
+	for {
+		owner, err := w.next(ctx, "")
+		if err != nil || owner == "" {
+			return err
+		}
+		if err := w.settle(ctx, owner); err != nil {
+			return err
 		}
 	}
-	err = w.e.write(ctx, func(c conn) error {
+}
+
+// piece does one piece of an owner; more is false where there was none.
+func (w *sweeper) piece(ctx context.Context, owner calendar.Owner) (more bool, err error) {
+	err = w.e.tend(ctx, owner, func(c conn) error {
 		var r rest
 		if err := c.query(sqlRestOf, args(string(owner)), func(s scanner) error { return readRest(s, &r) }); err != nil {
 			return wrap("read what was deleted", err)
@@ -125,11 +134,15 @@ func (w *sweeper) piece(ctx context.Context, owner calendar.Owner) (more bool, e
 	return more, err
 }
 
-// next finds an owner of whom there is a rest, "" if there is none.
-func (w *sweeper) next(ctx context.Context) (calendar.Owner, error) {
+// next finds an owner of whom there is a rest, "" if there is none. Each has a turn after the
+// other: one whose rows cannot be removed is in nobody's way.
+func (w *sweeper) next(ctx context.Context, after calendar.Owner) (calendar.Owner, error) {
 	var owner string
 	err := w.e.read(ctx, func(c conn) error {
-		_, err := c.row(sqlLeft, nil, &owner)
+		found, err := c.row(sqlLeftAfter, args(string(after)), &owner)
+		if err == nil && !found && after != "" {
+			_, err = c.row(sqlLeft, nil, &owner)
+		}
 		return wrap("look for what was deleted", err)
 	})
 	return calendar.Owner(owner), err

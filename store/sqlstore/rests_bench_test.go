@@ -89,7 +89,7 @@ func longestWait(b *testing.B, s *Store, fn func() error) (longest time.Duration
 	go func() {
 		err := fn()
 		for left := calendar.Owner("-"); err == nil && left != ""; time.Sleep(20 * time.Millisecond) {
-			left, err = s.rests.next(bg)
+			left, err = s.rests.next(bg, "")
 		}
 		done <- err
 	}()
@@ -139,7 +139,7 @@ func BenchmarkLargeDeletion(b *testing.B) {
 							if err := remove(); err != nil {
 								b.Fatal(err)
 							}
-							if err := s.rests.settle(bg, ""); err != nil {
+							if err := s.rests.settleAll(bg); err != nil {
 								b.Fatal(err)
 							}
 						}

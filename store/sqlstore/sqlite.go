@@ -260,6 +260,11 @@ func (e *sqliteEngine) write(ctx context.Context, fn func(conn) error) error {
 	return e.submit(&update{ctx: ctx, raw: fn})
 }
 
+// tend: there is one writer for all.
+func (e *sqliteEngine) tend(ctx context.Context, _ calendar.Owner, fn func(conn) error) error {
+	return e.write(ctx, fn)
+}
+
 func (e *sqliteEngine) submit(u *update) error {
 	if err := e.gate.enter(); err != nil {
 		return err

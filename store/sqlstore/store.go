@@ -103,6 +103,8 @@ type engine interface {
 	read(ctx context.Context, fn func(conn) error) error
 	// write runs fn in a transaction of its own, for upkeep across owners.
 	write(ctx context.Context, fn func(conn) error) error
+	// tend does the same for upkeep of one owner, whose Updates it takes turns with.
+	tend(ctx context.Context, owner calendar.Owner, fn func(conn) error) error
 	// stat counts owners, objects and octets; where that would take long, it
 	// tells what it knows.
 	stat(ctx context.Context) (calendar.StoreStat, error)
@@ -238,6 +240,7 @@ const sqlPurgeTokens = `DELETE FROM tokens WHERE made < $1`
 // Maintain does the upkeep that wants doing now and then, say every hour: it
 // forgets old request tokens and lets the engine tidy up.
 func (s *Store) Maintain(ctx context.Context) error {
+	s.rests.wake() // nobody has, where it was not known whether a deletion was committed
 	before := micros(s.now().Add(-tokenLife))
 	err := s.engine.write(ctx, func(c conn) error {
 		return wrap("purge request tokens", c.exec(sqlPurgeTokens, before))
@@ -268,7 +271,7 @@ func (s *Store) Close() error {
 // What large deletions have left goes first.
 func (s *Store) Check(ctx context.Context) error {
 	for {
-		settled := s.rests.settle(ctx, "")
+		settled := s.rests.settleAll(ctx)
 		err := s.engine.check(ctx)
 		if !errors.Is(err, errUnsettled) {
 			return err

@@ -39,6 +39,7 @@ const (
 
 	sqlRestOf       = `SELECT ` + restColumns + ` FROM rests WHERE owner = $1 ORDER BY cal, change LIMIT 1`
 	sqlLeft         = `SELECT owner FROM rests LIMIT 1`
+	sqlLeftAfter    = `SELECT owner FROM rests WHERE owner > $1 ORDER BY owner LIMIT 1`
 	sqlCalendarRest = `SELECT cal FROM rests WHERE owner = $1 AND cal = $2 LIMIT 1`
 	sqlCountRests   = `SELECT count(*) FROM rests WHERE owner = $1`
 	sqlHomeRest     = `SELECT cal FROM rests WHERE owner = $1 AND cal = 0 AND change = 0`
