@@ -26,3 +26,14 @@ func NeedOf(ctx context.Context) *Need {
 	n, _ := ctx.Value(needKey{}).(*Need)
 	return n
 }
+
+type onlyReadsKey struct{}
+
+// OnlyReads gives a context for Views of who keeps writers waiting: one that could not go on before
+// something is written fails as Unavailable.
+func OnlyReads(ctx context.Context) context.Context {
+	return context.WithValue(ctx, onlyReadsKey{}, true)
+}
+
+// ReadsOnly tells whether it is one.
+func ReadsOnly(ctx context.Context) bool { return ctx.Value(onlyReadsKey{}) != nil }

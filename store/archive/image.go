@@ -2,6 +2,7 @@ package archive
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"iter"
 	"maps"
@@ -39,14 +40,23 @@ func takeImage(tx calendar.ReadTx, owner calendar.Owner, emit func(*txn) error) 
 	return (&image{owner: owner, emit: emit}).take(tx)
 }
 
+// settled waits for what a large deletion has put into the history, which may be on its way there:
+// what was read before is read anew then.
+func settled(tx calendar.ReadTx) error {
+	return tx.History(calendar.HistoryQuery{Limit: 1}, func(*calendar.HistoryRow) error { return nil })
+}
+
+// Settle waits for what would keep an image of a home waiting.
+func Settle(ctx context.Context, of calendar.Store, owner calendar.Owner) error {
+	return of.View(ctx, owner, settled)
+}
+
 func (im *image) take(tx calendar.ReadTx) (change int64, ok bool, err error) {
 	h, ok, err := tx.Home()
 	if err != nil || !ok {
 		return 0, false, err
 	}
-	// What a large deletion has put into the history may be on its way there: who asks for it
-	// waits, and what was read before is read anew. So that is done before anything is told.
-	if err := tx.History(calendar.HistoryQuery{Limit: 1}, func(*calendar.HistoryRow) error { return nil }); err != nil {
+	if err := settled(tx); err != nil { // before anything is told
 		return 0, false, fmt.Errorf("image of %s: %w", im.owner, err)
 	}
 	im.change = h.Change

@@ -195,3 +195,25 @@ func TestRestsOfOthersGo(t *testing.T) {
 		})
 	}
 }
+
+// Who keeps writers waiting is told at once that something has to be written first.
+func TestOnlyReadsDoNotWait(t *testing.T) {
+	for engine, open := range openers(t) {
+		t.Run(engine, func(t *testing.T) {
+			s := open(pieces{rows: 4, most: -1})
+			buryMany(t, s, "anna", 40)
+			look := func(tx calendar.ReadTx) error {
+				return tx.History(calendar.HistoryQuery{}, func(*calendar.HistoryRow) error { return nil })
+			}
+			if err := s.View(calendar.OnlyReads(bg), "anna", look); calendar.KindOf(err) != calendar.Unavailable {
+				t.Errorf("with a rest: %v", err)
+			}
+			if err := s.View(bg, "anna", look); err != nil {
+				t.Error(err)
+			}
+			if err := s.View(calendar.OnlyReads(bg), "anna", look); err != nil {
+				t.Errorf("without: %v", err)
+			}
+		})
+	}
+}

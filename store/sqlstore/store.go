@@ -130,6 +130,9 @@ func (s *Store) View(ctx context.Context, owner calendar.Owner, fn func(calendar
 		if lacks == lacksNothing {
 			return err
 		}
+		if calendar.ReadsOnly(ctx) {
+			return &calendar.Error{Kind: calendar.Unavailable, Op: "read a home", Ref: string(owner), Err: errUnsettled}
+		}
 		if err := s.rests.settle(ctx, owner); err != nil {
 			return err
 		}

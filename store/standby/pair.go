@@ -248,9 +248,16 @@ const writersWait = 15 * time.Second
 
 // admit copies what is left while writers wait, and lets the standby take over from now on.
 func (a *Active) admit(ctx context.Context, witness string) error {
+	list := a.takeDirty()
+	a.putBack(list)
+	for _, owner := range list { // what has to write to be read does so before
+		if err := archive.Settle(ctx, a.opt.Store, owner); err != nil {
+			return err
+		}
+	}
 	a.commit.Lock()
 	defer a.commit.Unlock()
-	limited, cancel := context.WithTimeout(ctx, writersWait)
+	limited, cancel := context.WithTimeout(calendar.OnlyReads(ctx), writersWait)
 	err := a.copyHomes(limited, a.takeDirty())
 	if cancel(); err != nil {
 		return err
