@@ -164,6 +164,28 @@ func (s *Seen) jobs(ctx context.Context, db *sql.DB) error {
 	return marks.Err()
 }
 
+// restsSince is the version since which a large deletion leaves rows that are nobody's.
+const restsSince = 14
+
+// settleRests has them go before a release comes that takes them for somebody's.
+func settleRests(ctx context.Context, engine migrations.Engine, db *sql.DB, to int64, open func() (*Store, error)) error {
+	have, err := migrations.Version(ctx, engine, db)
+	if err != nil || have < restsSince || to >= restsSince {
+		return err
+	}
+	var owner string
+	if err := db.QueryRowContext(ctx, sqlLeft).Scan(&owner); errors.Is(err, sql.ErrNoRows) {
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("look for what was deleted: %w", err)
+	}
+	s, err := open()
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.rests.settleAll(ctx), s.Close())
+}
+
 // UndoSQLite brings a database that nobody uses back to an older version: see
 // migrations.Down. each is told of every migration that is undone.
 func UndoSQLite(ctx context.Context, path string, to int64, each func(migrations.Step)) error {
@@ -171,11 +193,6 @@ func UndoSQLite(ctx context.Context, path string, to int64, each func(migrations
 	if err != nil {
 		return err
 	}
-	lock, err := lockFile(file + ".lock")
-	if err != nil {
-		return err
-	}
-	defer lock.release()
 	dsn := url.URL{Scheme: "file", Path: file, RawQuery: "mode=rw&_pragma=busy_timeout(5000)&_pragma=synchronous(FULL)"}
 	db, err := sql.Open("sqlite3", dsn.String())
 	if err != nil {
@@ -183,6 +200,15 @@ func UndoSQLite(ctx context.Context, path string, to int64, each func(migrations
 	}
 	defer db.Close()
 	db.SetMaxOpenConns(1)
+	open := func() (*Store, error) { return OpenSQLite(ctx, file, Options{}) }
+	if err := settleRests(ctx, migrations.SQLite, db, to, open); err != nil {
+		return err
+	}
+	lock, err := lockFile(file + ".lock")
+	if err != nil {
+		return err
+	}
+	defer lock.release()
 	return migrations.Down(ctx, migrations.SQLite, db, to, each)
 }
 
@@ -197,11 +223,15 @@ func UndoPostgres(ctx context.Context, dsn string, opts Options, to int64, each 
 	if err := e.detect(ctx); err != nil {
 		return err
 	}
+	db := stdlib.OpenDBFromPool(e.pool)
+	defer db.Close()
+	open := func() (*Store, error) { return OpenPostgres(ctx, dsn, opts) }
+	if err := settleRests(ctx, migrations.Postgres, db, to, open); err != nil {
+		return err
+	}
 	if e.lease, err = acquireLease(ctx, e.pool, &e.opts); err != nil {
 		return err
 	}
 	defer e.lease.release()
-	db := stdlib.OpenDBFromPool(e.pool)
-	defer db.Close()
 	return migrations.Down(ctx, migrations.Postgres, db, to, each)
 }
