@@ -19,10 +19,10 @@ func leaveRests(t *testing.T, s *Store) {
 	for _, owner := range []calendar.Owner{"anna", "bert"} {
 		if err := s.Update(bg, owner, func(tx calendar.Tx) error {
 			n, err := tx.NextChange()
-			all := errors.Join(err, tx.InsertCalendar(calendar.CalendarRow{ID: 1, Name: "work", Change: n, Created: epoch, Modified: epoch}))
+			all := errors.Join(err, tx.InsertCalendar(calendar.CalendarRow{ID: 7, Name: "work", Change: n, Created: epoch, Modified: epoch}))
 			for i := range 40 {
 				name := fmt.Sprint("o", i)
-				all = errors.Join(all, tx.PutObject(calendar.ObjectRow{Cal: 1, Name: name, UID: name, Component: "VEVENT", Change: n, Since: n, Created: epoch, Modified: epoch, Data: []byte(name)}))
+				all = errors.Join(all, tx.PutObject(calendar.ObjectRow{Cal: 7, Name: name, UID: name, Component: "VEVENT", Change: n, Since: n, Created: epoch, Modified: epoch, Data: []byte(name)}))
 			}
 			return all
 		}); err != nil {
@@ -33,9 +33,9 @@ func leaveRests(t *testing.T, s *Store) {
 				return tx.(calendar.Loader).DropHome()
 			}
 			n, err := tx.NextChange()
-			h, bad := calendar.CalendarVersion(calendar.CalendarRow{ID: 1, Name: "work"}, nil)
+			h, bad := calendar.CalendarVersion(calendar.CalendarRow{ID: 7, Name: "work"}, nil)
 			h.Change, h.When = n, epoch
-			return errors.Join(err, bad, tx.KeepCalendar(h), tx.DeleteCalendar(1, n, epoch))
+			return errors.Join(err, bad, tx.KeepCalendar(h), tx.DeleteCalendar(7, n, epoch))
 		}); err != nil {
 			t.Fatal(err)
 		}

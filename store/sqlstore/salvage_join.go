@@ -17,6 +17,22 @@ import (
 // have brought them.
 const leap = 1 << 20
 
+// salvagedRests keep what large deletions have left from becoming somebody's again. Parts of the
+// database may be of different times: what is alive stays.
+var salvagedRests = []string{
+	`DELETE FROM rests WHERE cal = 0 AND change = 0 AND (EXISTS (SELECT 1 FROM owners w WHERE w.owner = rests.owner)
+OR EXISTS (SELECT 1 FROM calendars c WHERE c.owner = rests.owner AND c.deleted = 0))`,
+	`DELETE FROM rests WHERE keeps < 2 AND EXISTS (SELECT 1 FROM calendars c WHERE c.owner = rests.owner AND c.id = rests.cal AND c.deleted = 0)`,
+	`DELETE FROM bodies WHERE id IN (SELECT o.body FROM objects o WHERE o.owner` + ofDroppedHomes + `)`,
+	`DELETE FROM objects WHERE owner` + ofDroppedHomes,
+	`DELETE FROM props WHERE owner` + ofDroppedHomes,
+	`DELETE FROM attachments WHERE owner` + ofDroppedHomes,
+	`DELETE FROM history WHERE owner` + ofDroppedHomes,
+	`DELETE FROM rests WHERE cal = 0 AND change = 0`,
+}
+
+const ofDroppedHomes = ` IN (SELECT owner FROM rests WHERE cal = 0 AND change = 0)`
+
 // join makes one whole of the rows that were found.
 func (s *salvage) join(ctx context.Context, tx *sql.Tx) error {
 	exec := func(text string, args ...any) error {
@@ -39,6 +55,19 @@ func (s *salvage) join(ctx context.Context, tx *sql.Tx) error {
 		}
 		return rows.Err()
 	}
+	// An older database has not all of the tables.
+	has := func(table string) bool {
+		return slices.ContainsFunc(s.shapes, func(sh *shape) bool { return sh.name == table })
+	}
+	nobodys := ""
+	if has("rests") {
+		for _, text := range salvagedRests {
+			if err := exec(text); err != nil {
+				return err
+			}
+		}
+		nobodys = ` AND NOT EXISTS (SELECT 1 FROM rests r WHERE r.owner = o.owner AND r.cal = o.cal AND r.keeps < 2)`
+	}
 	now := micros(time.Now())
 	// Calendars of which only their objects are left.
 	type missing struct {
@@ -47,7 +76,7 @@ func (s *salvage) join(ctx context.Context, tx *sql.Tx) error {
 	}
 	var calendars []missing
 	err := each(`SELECT DISTINCT owner, cal FROM objects o WHERE deleted = 0 AND NOT EXISTS
-		(SELECT 1 FROM calendars c WHERE c.owner = o.owner AND c.id = o.cal) ORDER BY owner, cal`, func(scan func(...any) error) error {
+		(SELECT 1 FROM calendars c WHERE c.owner = o.owner AND c.id = o.cal)`+nobodys+` ORDER BY owner, cal`, func(scan func(...any) error) error {
 		var m missing
 		calendars = append(calendars, m)
 		return scan(&calendars[len(calendars)-1].owner, &calendars[len(calendars)-1].id)
@@ -95,7 +124,7 @@ func (s *salvage) join(ctx context.Context, tx *sql.Tx) error {
 	}
 	for _, text := range []string{
 		`DELETE FROM objects WHERE NOT EXISTS (SELECT 1 FROM bodies b WHERE b.owner = objects.owner AND b.id = objects.body)`,
-		`DELETE FROM objects WHERE NOT EXISTS (SELECT 1 FROM calendars c WHERE c.owner = objects.owner AND c.id = objects.cal)`,
+		`DELETE FROM objects AS o WHERE NOT EXISTS (SELECT 1 FROM calendars c WHERE c.owner = o.owner AND c.id = o.cal)` + nobodys,
 		`UPDATE objects SET occ = x'', runs = 0, occhash = 0, size = (SELECT length(b.data) FROM bodies b WHERE b.owner = objects.owner AND b.id = objects.body)`,
 	} {
 		if err := exec(text); err != nil {
@@ -147,10 +176,6 @@ func (s *salvage) join(ctx context.Context, tx *sql.Tx) error {
 		if err := exec(`DELETE FROM bodies WHERE id = ?`, id); err != nil {
 			return err
 		}
-	}
-	// An older database has not all of the tables.
-	has := func(table string) bool {
-		return slices.ContainsFunc(s.shapes, func(sh *shape) bool { return sh.name == table })
 	}
 	homes := "SELECT owner FROM calendars"
 	highest := "change, coalesce((SELECT max(change) FROM calendars c WHERE c.owner = owners.owner), 0), coalesce((SELECT max(change) FROM objects o WHERE o.owner = owners.owner), 0)"
