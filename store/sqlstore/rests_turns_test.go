@@ -217,3 +217,35 @@ func TestOnlyReadsDoNotWait(t *testing.T) {
 		})
 	}
 }
+
+// A change that is larger than the bound of the history goes from it, and has one version more afterwards: that stays.
+func TestVersionsAfterAPurgeOfTheSameChange(t *testing.T) {
+	for engine, open := range openers(t) {
+		t.Run(engine, func(t *testing.T) {
+			s := open(pieces{rows: 4})
+			if err := s.Update(bg, "anna", func(tx calendar.Tx) error {
+				n, err := tx.NextChange()
+				put := func(seq int64) error {
+					return tx.PutHistory(calendar.HistoryRow{Change: n, Seq: seq, When: epoch, End: calendar.FileDropped, Calendar: "work", Object: calendar.ObjectRow{Cal: 1, Name: "o", Created: epoch, Modified: epoch, Data: []byte("text")}})
+				}
+				for i := range int64(10) {
+					err = errors.Join(err, put(i))
+				}
+				_, bad := tx.PurgeHistory(time.Time{}, 1)
+				return errors.Join(err, bad, put(10))
+			}); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Check(bg); err != nil {
+				t.Error(err)
+			}
+			var seqs []int64
+			if err := s.View(bg, "anna", func(tx calendar.ReadTx) error {
+				seqs = nil
+				return tx.History(calendar.HistoryQuery{}, func(h *calendar.HistoryRow) error { seqs = append(seqs, h.Seq); return nil })
+			}); err != nil || !slices.Equal(seqs, []int64{10}) {
+				t.Errorf("versions: %v %v", seqs, err)
+			}
+		})
+	}
+}

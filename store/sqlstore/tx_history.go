@@ -176,6 +176,9 @@ func (t *tx) nextHistory(text string, q calendar.HistoryQuery, fn func(*calendar
 // PutHistory adds a version to the history.
 func (t *tx) PutHistory(h calendar.HistoryRow) error {
 	const op = "keep a version"
+	if gone := t.purges(); gone > 0 && h.Change <= gone {
+		return t.needs(lacksWhole)
+	}
 	props, err := propsText(h.Props)
 	if err != nil {
 		return t.wrap(op, err)
