@@ -207,6 +207,9 @@ func pieceOf[T any](t *tx, text string, key []any, most int64, read func(scanner
 		rows, total = append(rows, row), total+octets
 		return err
 	})
+	if total > 2*restOctets { // one of them is large
+		t.conn.patient()
+	}
 	return rows, t.wrap(sweep, err)
 }
 

@@ -249,3 +249,42 @@ func TestVersionsAfterAPurgeOfTheSameChange(t *testing.T) {
 		})
 	}
 }
+
+// However many wait for what a deletion has left, writers of others meet one piece at a time.
+func TestOnePieceAtATime(t *testing.T) {
+	s := openers(t)["sqlite"](pieces{rows: 4, most: -1})
+	buryMany(t, s, "anna", 40)
+	begun, end, went := make(chan struct{}), make(chan struct{}), make(chan error, 11)
+	go func() {
+		went <- s.Update(bg, "bert", func(calendar.Tx) error {
+			close(begun)
+			<-end
+			return nil
+		})
+	}()
+	<-begun
+	for range 10 {
+		go func() {
+			went <- s.View(bg, "anna", func(tx calendar.ReadTx) error {
+				return tx.History(calendar.HistoryQuery{}, func(*calendar.HistoryRow) error { return nil })
+			})
+		}()
+	}
+	queue := s.engine.(*sqliteEngine).writer.queue
+	for len(queue) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(200 * time.Millisecond)
+	if n := len(queue); n != 1 {
+		t.Errorf("%d pieces wait for the writer", n)
+	}
+	close(end)
+	for range 11 {
+		if err := <-went; err != nil {
+			t.Error(err)
+		}
+	}
+	if err := s.Check(bg); err != nil {
+		t.Error(err)
+	}
+}

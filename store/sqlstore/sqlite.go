@@ -30,6 +30,7 @@ type sqliteEngine struct {
 	lock    *fileLock
 	writer  *sqliteWriter
 	readers chan *sqliteConn // idle ones
+	tending chan struct{}    // has one while upkeep of an owner is done
 	opened  atomic.Int32     // readers opened so far
 	gate    gate
 	left    bool // what large deletions left was there at the start
@@ -48,7 +49,7 @@ func OpenSQLite(ctx context.Context, path string, opts Options) (*Store, error) 
 	if err != nil {
 		return nil, err
 	}
-	e := &sqliteEngine{path: file, opts: opts, lock: lock}
+	e := &sqliteEngine{path: file, opts: opts, lock: lock, tending: make(chan struct{}, 1)}
 	version, err := e.open(ctx)
 	if err != nil {
 		lock.release()
@@ -260,8 +261,14 @@ func (e *sqliteEngine) write(ctx context.Context, fn func(conn) error) error {
 	return e.submit(&update{ctx: ctx, raw: fn})
 }
 
-// tend: there is one writer for all.
+// tend has one at a time: there is one writer for all, who would have what waits share a transaction.
 func (e *sqliteEngine) tend(ctx context.Context, _ calendar.Owner, fn func(conn) error) error {
+	select {
+	case e.tending <- struct{}{}:
+		defer func() { <-e.tending }()
+	case <-ctx.Done():
+		return wrap("wait to write", ctx.Err())
+	}
 	return e.write(ctx, fn)
 }
 
