@@ -93,15 +93,34 @@ type pair struct {
 	cals     []int64 // of anna that live
 	last     int64
 	restless int // how often there were rests
+
+	batch int // what is done in one transaction
+	next  []func(tx calendar.Tx) error
 }
 
+// both does something later, with what comes next.
 func (p *pair) both(fn func(tx calendar.Tx) error) {
 	p.t.Helper()
+	if p.next = append(p.next, fn); len(p.next) >= p.batch {
+		p.flush()
+	}
+}
+
+func (p *pair) flush() {
+	p.t.Helper()
 	for _, s := range []*Store{p.a, p.b} {
-		if err := s.Update(bg, "anna", fn); err != nil {
+		if err := s.Update(bg, "anna", func(tx calendar.Tx) error {
+			for _, fn := range p.next {
+				if err := fn(tx); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
 			p.t.Fatal(err)
 		}
 	}
+	p.next = nil
 	if len(rests(p.t, p.a)) > 0 {
 		p.restless++
 	}
@@ -259,6 +278,7 @@ func (p *pair) back() {
 		}
 		return nil
 	})
+	p.flush()
 	if found {
 		p.cals = append(p.cals, id)
 	}
@@ -294,6 +314,7 @@ func (p *pair) step() {
 			return nil
 		})
 	case n < 20:
+		p.flush()
 		if d := cmp.Diff(p.history(p.b), p.history(p.a)); d != "" {
 			p.t.Fatal(d)
 		}
@@ -309,6 +330,7 @@ func (p *pair) step() {
 		})
 		p.cals = nil
 	default: // as after a kill
+		p.flush()
 		p.a.Close()
 		p.a = p.reopen(pieces{rows: 4, most: p.rnd.IntN(8) - 2})
 	}
@@ -326,7 +348,7 @@ func TestLargeDeletions(t *testing.T) {
 			restless := 0
 			for round := range rounds {
 				seed := rand.Uint64()
-				p := &pair{t: t, reopen: reopen, rnd: rand.New(rand.NewPCG(seed, 0)), now: epoch, last: int64(round * 100_000)}
+				p := &pair{t: t, reopen: reopen, rnd: rand.New(rand.NewPCG(seed, 0)), now: epoch, last: int64(round * 100_000), batch: 1 + round%6}
 				p.a = reopen(pieces{rows: 4, most: p.rnd.IntN(8) - 2})
 				var err error
 				if p.b, err = OpenSQLite(bg, t.TempDir(), Options{Relaxed: true, pieces: pieces{whole: true}}); err != nil {
@@ -335,6 +357,7 @@ func TestLargeDeletions(t *testing.T) {
 				for range steps {
 					p.step()
 				}
+				p.flush()
 				for _, s := range []*Store{p.a, p.b} {
 					if err := s.Check(bg); err != nil {
 						t.Errorf("seed %d: %v", seed, err)

@@ -288,3 +288,20 @@ func TestOnePieceAtATime(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Who asks what was deleted is not told of what was purged, also while it goes.
+func TestPurgedTombstonesAreNotListed(t *testing.T) {
+	for engine, open := range openers(t) {
+		t.Run(engine, func(t *testing.T) {
+			s := open(pieces{rows: 4, most: -1})
+			buryMany(t, s, "anna", 40)
+			n := 0
+			if err := s.View(bg, "anna", func(tx calendar.ReadTx) error {
+				n = 0
+				return tx.Gone(1, time.Time{}, time.Time{}, false, func(*calendar.ObjectRow) error { n++; return nil })
+			}); err != nil || n > 0 {
+				t.Errorf("%d tombstones: %v", n, err)
+			}
+		})
+	}
+}

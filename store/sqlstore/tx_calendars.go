@@ -135,7 +135,7 @@ func (t *tx) Calendar(name string) (row calendar.CalendarRow, ok bool, err error
 // InsertCalendar makes a calendar; Exists if its name is taken.
 func (t *tx) InsertCalendar(row calendar.CalendarRow) error {
 	t.ahead.forget()
-	if err := t.mayInsert(row.ID); err != nil {
+	if err := t.settledCalendar("insert a calendar", row.ID); err != nil {
 		return err
 	}
 	n, err := t.count("insert a calendar", sqlInsertCalendar, t.calendarArgs(&row)...)

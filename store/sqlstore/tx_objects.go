@@ -471,6 +471,9 @@ func (t *tx) Changes(cal, since int64, limit int, data bool, fn func(*calendar.O
 // name. There are no pages: what one transaction deleted has one time, of which
 // each would begin at the first again.
 func (t *tx) Gone(cal int64, from, to time.Time, data bool, fn func(*calendar.ObjectRow) error) error {
+	if err := t.settledCalendar("list tombstones", cal); err != nil {
+		return err
+	}
 	text := selectMeta + buried
 	if data {
 		text = selectData + buried

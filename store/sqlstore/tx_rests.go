@@ -114,9 +114,8 @@ func (t *tx) mayBegin(op string) error {
 	return t.needs(lacksRest)
 }
 
-// mayInsert is settled for a calendar that comes back under its id.
-func (t *tx) mayInsert(id int64) error {
-	const op = "insert a calendar"
+// settledCalendar is settled for one that comes back under its id, or whose tombstones are asked for.
+func (t *tx) settledCalendar(op string, id int64) error {
 	for i := range t.made {
 		if t.made[i].cal == id {
 			return t.needs(lacksWhole)
