@@ -394,6 +394,28 @@ func TestMove(t *testing.T) {
 	}
 }
 
+// TestBegunAtOnce: a source that is started anew begins once more, while what it began with
+// before is still being answered.
+func TestBegunAtOnce(t *testing.T) {
+	s := newSite(t, nil)
+	b := s.hosts[hostB]
+	for n := range 20 {
+		owner := calendar.Owner(fmt.Sprint("user", n))
+		s.people.mu.Lock()
+		s.people.hosts[owner] = hostA
+		s.people.mu.Unlock()
+		var both sync.WaitGroup
+		for _, move := range []string{"before", "after"} {
+			both.Go(func() {
+				if _, err := b.mover.Arrive(bg, calendar.Actor{User: "root", Admin: true}, calendar.ArriveRequest{Owner: owner, Move: move, From: hostA, Step: calendar.ArriveBegin}); err != nil {
+					t.Errorf("%s: %v", move, err)
+				}
+			})
+		}
+		both.Wait()
+	}
+}
+
 func TestMoveIsRefused(t *testing.T) {
 	s := newSite(t, nil)
 	a, b := s.hosts[hostA], s.hosts[hostB]

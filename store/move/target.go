@@ -143,15 +143,21 @@ func (m *Mover) mayCome(ctx context.Context, req calendar.ArriveRequest) error {
 		return fail(calendar.Invalid, req.Owner, "%s reads of the directory that the calendars of %s are on %s, and not on %s: both hosts must ask the same directory, and have the same caldb.dwp.server.default",
 			m.opt.Host, req.Owner, host, req.From)
 	}
+	var goes, comes *mark
 	m.mu.Lock()
-	l, c := m.leaving[req.Owner], m.coming[req.Owner]
+	if l := m.leaving[req.Owner]; l != nil {
+		goes = new(l.mark)
+	}
+	if c := m.coming[req.Owner]; c != nil {
+		comes = new(c.mark)
+	}
 	m.mu.Unlock()
 	switch {
-	case l != nil:
-		return fail(calendar.Exists, req.Owner, "%s is moving the home of %s itself, to %s", m.opt.Host, req.Owner, l.mark.Host)
-	case c != nil && (!strings.EqualFold(c.mark.Host, req.From) || c.mark.State == stateReady && strings.EqualFold(host, m.opt.Host)):
-		return fail(calendar.Exists, req.Owner, "the home of %s comes to %s from %s already", req.Owner, m.opt.Host, c.mark.Host)
-	case c != nil:
+	case goes != nil:
+		return fail(calendar.Exists, req.Owner, "%s is moving the home of %s itself, to %s", m.opt.Host, req.Owner, goes.Host)
+	case comes != nil && (!strings.EqualFold(comes.Host, req.From) || comes.State == stateReady && strings.EqualFold(host, m.opt.Host)):
+		return fail(calendar.Exists, req.Owner, "the home of %s comes to %s from %s already", req.Owner, m.opt.Host, comes.Host)
+	case comes != nil:
 		return nil
 	}
 	k, there, err := m.markOf(ctx, req.Owner)
@@ -169,16 +175,16 @@ func (m *Mover) begin(ctx context.Context, req calendar.ArriveRequest) (res cale
 	if err := m.step("target begin", req.Owner); err != nil {
 		return res, fail(calendar.Unavailable, req.Owner, "the server is about to stop")
 	}
+	k := mark{Move: req.Move, State: stateArriving, Host: req.From, Since: m.opt.Now().UTC()}
 	m.mu.Lock()
 	c := m.coming[req.Owner]
 	if c == nil {
-		c = &coming{}
+		c = &coming{mark: k} // a host that is started anew meanwhile may begin once more
 		m.coming[req.Owner] = c
 	}
 	m.mu.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	k := mark{Move: req.Move, State: stateArriving, Host: req.From, Since: m.opt.Now().UTC()}
 	m.opt.Gate.set(req.Owner, arriving, "")
 	m.opt.Forget(req.Owner)
 	in, err := m.opt.Keeper.Arrive(ctx, k.job(req.Owner))
