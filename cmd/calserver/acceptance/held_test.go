@@ -209,13 +209,7 @@ func TestHeld(t *testing.T) {
 // filters are tried, and none.
 func spamd(t *testing.T) (address string) {
 	t.Helper()
-	program, err := exec.LookPath("spamd")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("spamd is not installed")
-		}
-		t.Skip("spamd is not installed")
-	}
+	program := tool(t, "spamd")
 	dir := t.TempDir()
 	hosttest.Write(t, filepath.Join(dir, "site", "init.pre"), "loadplugin Mail::SpamAssassin::Plugin::Check\n")
 	hosttest.Write(t, filepath.Join(dir, "site", "local.cf"), "required_score 5\n")
